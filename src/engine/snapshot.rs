@@ -1,0 +1,127 @@
+//! What the rest of the program may see: immutable values behind `Arc`s.
+//!
+//! A [`SiteSnapshot`] is replaced whenever something about its site changes; a [`ViewSnapshot`] at each refresh of
+//! its view, so its figures stand still between ticks. Index `i` is the same site in `sites` and in the `rows`
+//! of every view: the order of sites.yaml.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::alert::Rule;
+use crate::model::{Observation, Sample, Timeframe, Timestamp};
+use crate::stats::{Beats, Summary};
+
+/// The state of a site, joining the rule and the last check (contract.md §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SiteState {
+    /// The rule says down and the last check failed.
+    Down,
+    /// The rule says down, the last check was good.
+    Recovering,
+    /// The rule says up or has not judged, the last check failed.
+    Failing,
+    /// The last outcome is `local`, or there was nothing for 3 intervals + timeout.
+    Unknown,
+    /// No result yet.
+    New,
+    /// The last check was good.
+    Up,
+    /// Not checked, by a person's wish.
+    Paused,
+}
+
+impl SiteState {
+    /// The public name: `down`, `recovering`, `failing`, `unknown`, `new`, `up`, `paused`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Down => "down",
+            Self::Recovering => "recovering",
+            Self::Failing => "failing",
+            Self::Unknown => "unknown",
+            Self::New => "new",
+            Self::Up => "up",
+            Self::Paused => "paused",
+        }
+    }
+}
+
+/// The newest check of a site.
+#[derive(Clone, Debug)]
+pub struct LastCheck {
+    /// Its number within the site.
+    pub seq: u64,
+    /// Its figures.
+    pub sample: Sample,
+    /// Its texts; none when they were dropped at a full queue or the check was made before the start.
+    pub observation: Option<Arc<Observation>>,
+}
+
+/// An incident that has not ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenIncident {
+    /// When it was announced.
+    pub since: Timestamp,
+}
+
+/// Everything about a site that is not a figure of a view.
+#[derive(Clone, Debug)]
+pub struct SiteSnapshot {
+    /// Its unique name.
+    pub name: Arc<str>,
+    /// Its URL, secrets as `***`.
+    pub url: Arc<str>,
+    /// Time between due checks.
+    pub interval: Duration,
+    /// For a whole probe.
+    pub timeout: Duration,
+    /// How it is judged.
+    pub rule: Rule,
+    /// The state, and since when it is in it.
+    pub state: SiteState,
+    /// Since when it is in this state.
+    pub since: Timestamp,
+    /// The newest check.
+    pub last: Option<LastCheck>,
+    /// When it was last up, as far as the ring reaches.
+    pub last_up: Option<Timestamp>,
+    /// The incident that is open.
+    pub incident: Option<OpenIncident>,
+    /// When the window will first be covered, while it is not yet.
+    pub judged_from: Option<Timestamp>,
+}
+
+/// The figures of one site in one view.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The figures.
+    pub summary: Summary,
+    /// The heartbeat.
+    pub beats: Beats,
+}
+
+/// One view at its last refresh.
+#[derive(Clone, Debug)]
+pub struct ViewSnapshot {
+    /// The span that it covers.
+    pub timeframe: Timeframe,
+    /// How often it is refreshed.
+    pub refresh: Duration,
+    /// When it was.
+    pub as_of: Timestamp,
+    /// When it will be again.
+    pub next: Timestamp,
+    /// One row a site, in the order of sites.yaml.
+    pub rows: Vec<Arc<Row>>,
+}
+
+/// Everything, as one reader saw it.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// When the engine last stepped.
+    pub at: Timestamp,
+    /// One a site, in the order of sites.yaml.
+    pub sites: Vec<Arc<SiteSnapshot>>,
+    /// In the order of sites.yaml.
+    pub views: Vec<Arc<ViewSnapshot>>,
+}

@@ -1,0 +1,167 @@
+//! Why a check came out as it did: the closed list of contract.md §3.
+//!
+//! Invariants: the codes are on disk and in exports, so a number is never given twice and never changes; a
+//! code fits 6 bits. Causes are judged in the order transport, redirect, status, body, slow.
+
+use super::Phase;
+
+/// Whether a check counts as up, as down, or as neither.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The final answer arrived whole, in time, and met every expectation.
+    Up,
+    /// Anything else that the site answers for.
+    Down,
+    /// Our own machine could not look: neither up nor down.
+    Unknown,
+}
+
+macro_rules! causes {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $code:literal, $name:literal;)+) => {
+        /// The one reason of an outcome.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum Cause { $($(#[doc = $doc])+ $variant = $code,)+ }
+
+        impl Cause {
+            /// Every cause, in the order of the codes.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The cause of a stored code, if there is one.
+            #[must_use]
+            pub const fn from_code(code: u8) -> Option<Self> {
+                match code { $($code => Some(Self::$variant),)+ _ => None }
+            }
+
+            /// The public name: `dns_not_found`, `status`, `ok`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+        }
+    };
+}
+
+causes! {
+    /// Up.
+    Ok = 0, "ok";
+    /// The name does not exist (NXDOMAIN) or has no address.
+    DnsNotFound = 1, "dns_not_found";
+    /// The name servers failed or refused, or there is none.
+    DnsError = 2, "dns_error";
+    /// No answer from the name servers in time.
+    DnsTimeout = 3, "dns_timeout";
+    /// The port is closed.
+    ConnectRefused = 4, "connect_refused";
+    /// No route to the host, from a machine that has a network.
+    ConnectUnreachable = 5, "connect_unreachable";
+    /// No connection in time.
+    ConnectTimeout = 6, "connect_timeout";
+    /// The certificate has expired.
+    TlsExpired = 7, "tls_expired";
+    /// The certificate is not valid yet.
+    TlsNotYetValid = 8, "tls_not_yet_valid";
+    /// The certificate names other hosts.
+    TlsWrongHost = 9, "tls_wrong_host";
+    /// No trusted root vouches for the certificate.
+    TlsUntrusted = 10, "tls_untrusted";
+    /// The handshake failed otherwise.
+    TlsError = 11, "tls_error";
+    /// The handshake did not end in time.
+    TlsTimeout = 12, "tls_timeout";
+    /// The connection was reset.
+    Reset = 13, "reset";
+    /// The connection was closed before an answer.
+    Closed = 14, "closed";
+    /// What came is not HTTP, or breaks its limits.
+    BadResponse = 15, "bad_response";
+    /// The body ended before its length.
+    Truncated = 16, "truncated";
+    /// No response head in time.
+    ResponseTimeout = 17, "response_timeout";
+    /// The body did not end in time.
+    TransferTimeout = 18, "transfer_timeout";
+    /// Too many redirects, a loop, or a target that is not followed.
+    Redirect = 19, "redirect";
+    /// The status is none that was expected.
+    Status = 20, "status";
+    /// The body is not as expected.
+    Body = 21, "body";
+    /// A right answer, later than `max_response_time`.
+    Slow = 22, "slow";
+    /// Our own machine could not probe.
+    Local = 23, "local";
+}
+
+const _: () = assert!(Cause::ALL.len() <= Cause::LIMIT as usize);
+
+impl Cause {
+    /// Codes are below this: they fit 6 bits.
+    pub const LIMIT: u8 = 64;
+
+    /// The stored code.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The cause with this public name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|cause| cause.name() == name)
+    }
+
+    /// What a check of this cause counts as.
+    #[must_use]
+    pub const fn outcome(self) -> Outcome {
+        match self {
+            Self::Ok => Outcome::Up,
+            Self::Local => Outcome::Unknown,
+            _ => Outcome::Down,
+        }
+    }
+
+    /// Whether the probe was answered rightly, late or not, and so enters the statistics of response times.
+    #[must_use]
+    pub const fn is_timed(self) -> bool {
+        matches!(self, Self::Ok | Self::Slow)
+    }
+
+    /// The cause of running out of time in `phase`.
+    #[must_use]
+    pub const fn timeout_in(phase: Phase) -> Self {
+        match phase {
+            Phase::Resolve => Self::DnsTimeout,
+            Phase::Connect => Self::ConnectTimeout,
+            Phase::Tls => Self::TlsTimeout,
+            Phase::Processing => Self::ResponseTimeout,
+            Phase::Transfer => Self::TransferTimeout,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_names_read_back() {
+        for &cause in Cause::ALL {
+            assert_eq!(Cause::from_code(cause.code()), Some(cause));
+            assert_eq!(Cause::from_name(cause.name()), Some(cause));
+        }
+        assert_eq!(Cause::from_code(24), None);
+    }
+
+    #[test]
+    fn only_local_is_unknown_and_only_ok_is_up() {
+        for &cause in Cause::ALL {
+            let expected = match cause {
+                Cause::Ok => Outcome::Up,
+                Cause::Local => Outcome::Unknown,
+                _ => Outcome::Down,
+            };
+            assert_eq!(cause.outcome(), expected);
+        }
+    }
+}

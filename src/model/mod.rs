@@ -1,0 +1,27 @@
+//! The nouns: what every room of the house speaks about.
+//!
+//! Pure values. Nothing here does I/O, reads a clock, or knows another room. Times are [`Timestamp`] (a
+//! point, µs since the Unix epoch) and [`Micros`] (a phase of a probe); both saturate rather than wrap.
+//! A probe that fails is a [`Sample`] with a [`Cause`], never an error.
+
+mod cause;
+mod certificate;
+pub mod duration;
+mod health;
+mod observation;
+mod phases;
+mod sample;
+mod secret;
+mod site;
+pub mod text;
+mod time;
+
+pub use cause::{Cause, Outcome};
+pub use certificate::{Certificate, CertificateFault};
+pub use health::{Health, StoreHealth};
+pub use observation::{Hop, Observation};
+pub use phases::{Phase, Phases};
+pub use sample::{Flags, Http, Sample, Status};
+pub use secret::Secret;
+pub use site::{Site, SiteId, StatusSet};
+pub use time::{Micros, Timeframe, Timestamp};

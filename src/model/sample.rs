@@ -1,0 +1,310 @@
+//! One check of one site: fixed size, `Copy`, five words when packed.
+//!
+//! ```text
+//! word 0   at 52 | cause 6 | http 2 | flags 4          word 3   transfer 32 | bytes 32
+//! word 1   resolve 32 | connect 32                      word 4   late 24 | status 10 | redirects 5 | skipped 25
+//! word 2   tls 32 | processing 32
+//! ```
+//!
+//! Invariants: packing is lossless for every value that the constructors let through; fields narrower than
+//! their type saturate when packed (`late` at 16.7 s, `redirects` at 31, `skipped` at 33 million). `at` is the
+//! moment the outcome was known, strictly increasing within a site; the start is `at − total`.
+
+use std::num::NonZeroU16;
+
+use super::{Cause, Micros, Outcome, Phases, Timestamp};
+
+/// A three-digit status code of an answer, 100 to 999.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Status(NonZeroU16);
+
+impl Status {
+    /// The status of this number, if it has three digits.
+    #[must_use]
+    pub const fn new(code: u16) -> Option<Self> {
+        match NonZeroU16::new(code) {
+            Some(nonzero) if code >= 100 && code <= 999 => Some(Self(nonzero)),
+            _ => None,
+        }
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn get(self) -> u16 {
+        self.0.get()
+    }
+}
+
+/// The protocol of the final answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Http {
+    /// There was no answer.
+    #[default]
+    None = 0,
+    /// HTTP/1.0.
+    V10 = 1,
+    /// HTTP/1.1.
+    V11 = 2,
+    /// HTTP/2.
+    V2 = 3,
+}
+
+impl Http {
+    /// `1.0`, `1.1`, `2`; none without an answer.
+    #[must_use]
+    pub const fn name(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::V10 => Some("1.0"),
+            Self::V11 => Some("1.1"),
+            Self::V2 => Some("2"),
+        }
+    }
+
+    /// The protocol of the low two bits.
+    #[must_use]
+    pub const fn from_bits(bits: u8) -> Self {
+        match bits & 3 {
+            0 => Self::None,
+            1 => Self::V10,
+            2 => Self::V11,
+            _ => Self::V2,
+        }
+    }
+}
+
+/// Facts about a check that are yes or no; four bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Flags(u8);
+
+impl Flags {
+    /// The first sample after a stop or a suspend longer than two intervals, or the first of all: whatever
+    /// lies before it was not watched.
+    pub const AFTER_HOLE: Self = Self(1);
+    /// The body was longer than `max_body`; the rest was not read.
+    pub const BODY_CAPPED: Self = Self(2);
+    /// The connection was a kept one: it was not resolved, connected or shaken hands for again.
+    pub const REUSED: Self = Self(4);
+    /// The certificate was shown and found wanting, or is about to expire.
+    pub const CERTIFICATE: Self = Self(8);
+
+    /// None set.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self(0)
+    }
+
+    /// The flags of the low four bits.
+    #[must_use]
+    pub const fn from_bits(bits: u8) -> Self {
+        Self(bits & 15)
+    }
+
+    /// The four bits.
+    #[must_use]
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// Whether all of `other` are set.
+    #[must_use]
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// These and `other`.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// One check of one site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// When the outcome was known.
+    pub at: Timestamp,
+    /// The time spent in each phase.
+    pub phases: Phases,
+    /// Why it came out so; [`Cause::Ok`] is up.
+    pub cause: Cause,
+    /// The status of the final answer, if a head came.
+    pub status: Option<Status>,
+    /// The protocol of the final answer.
+    pub http: Http,
+    /// Yes-or-no facts.
+    pub flags: Flags,
+    /// Bytes of the final body that were read, saturating.
+    pub bytes: u32,
+    /// Redirects followed, at most 31.
+    pub redirects: u8,
+    /// Start minus due time, at most 16.7 s.
+    pub late: Micros,
+    /// Due checks since the site's previous sample that were never started, at most 2^25 − 1.
+    pub skipped: u32,
+}
+
+const LATE_MAX: u32 = (1 << 24) - 1;
+const REDIRECTS_MAX: u8 = 31;
+const SKIPPED_MAX: u32 = (1 << 25) - 1;
+
+impl Sample {
+    /// Words of a packed sample.
+    pub const WORDS: usize = 5;
+
+    /// Up, down, or unknown.
+    #[must_use]
+    pub const fn outcome(&self) -> Outcome {
+        self.cause.outcome()
+    }
+
+    /// The response time: the sum of the phases.
+    #[must_use]
+    pub fn total(&self) -> Micros {
+        self.phases.total()
+    }
+
+    /// Time to first byte: everything before the transfer; none without a head.
+    #[must_use]
+    pub fn ttfb(&self) -> Option<Micros> {
+        self.status.map(|_| self.phases.before_transfer())
+    }
+
+    /// When the probe was started.
+    #[must_use]
+    pub fn started(&self) -> Timestamp {
+        self.at.before(self.total().as_duration())
+    }
+
+    /// The same with every field within what packing keeps.
+    #[must_use]
+    pub fn saturated(mut self) -> Self {
+        self.late = Micros::new(self.late.get().min(LATE_MAX));
+        self.redirects = self.redirects.min(REDIRECTS_MAX);
+        self.skipped = self.skipped.min(SKIPPED_MAX);
+        self
+    }
+
+    /// The five words of the header's table.
+    #[must_use]
+    pub fn to_words(&self) -> [u64; Self::WORDS] {
+        let [resolve, connect, tls, processing, transfer] = self.phases.to_raw();
+        let status = self.status.map_or(0, Status::get);
+        [
+            self.at.as_micros() << 12
+                | u64::from(self.cause.code()) << 6
+                | u64::from(self.http as u8) << 4
+                | u64::from(self.flags.bits()),
+            pair(resolve, connect),
+            pair(tls, processing),
+            pair(transfer, self.bytes),
+            u64::from(self.late.get().min(LATE_MAX)) << 40
+                | u64::from(status) << 30
+                | u64::from(self.redirects.min(REDIRECTS_MAX)) << 25
+                | u64::from(self.skipped.min(SKIPPED_MAX)),
+        ]
+    }
+
+    /// The sample of five words; none if they name a cause that does not exist.
+    #[must_use]
+    pub fn from_words(words: [u64; Self::WORDS]) -> Option<Self> {
+        let (resolve, connect) = unpair(words[1]);
+        let (tls, processing) = unpair(words[2]);
+        let (transfer, bytes) = unpair(words[3]);
+        Some(Self {
+            at: Timestamp::from_micros(words[0] >> 12),
+            phases: Phases::from_raw([resolve, connect, tls, processing, transfer]),
+            cause: Cause::from_code(low_u8(words[0] >> 6) & (Cause::LIMIT - 1))?,
+            status: Status::new(low_u16(words[4] >> 30) & 0x3ff),
+            http: Http::from_bits(low_u8(words[0] >> 4)),
+            flags: Flags::from_bits(low_u8(words[0])),
+            bytes,
+            redirects: low_u8(words[4] >> 25) & REDIRECTS_MAX,
+            late: Micros::new(low_u32(words[4] >> 40)),
+            skipped: low_u32(words[4]) & SKIPPED_MAX,
+        })
+    }
+}
+
+const fn pair(high: u32, low: u32) -> u64 {
+    (high as u64) << 32 | low as u64
+}
+
+const fn unpair(word: u64) -> (u32, u32) {
+    (low_u32(word >> 32), low_u32(word))
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "the low bits are what is asked for")]
+const fn low_u32(word: u64) -> u32 {
+    word as u32
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "the low bits are what is asked for")]
+const fn low_u16(word: u64) -> u16 {
+    word as u16
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "the low bits are what is asked for")]
+const fn low_u8(word: u64) -> u8 {
+    word as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    prop_compose! {
+        fn samples()(
+            at in 0..=Timestamp::MAX.as_micros(), raw in any::<[u32; 5]>(), cause in 0..Cause::ALL.len(),
+            status in prop::option::of(100u16..=999), http in 0u8..4, flags in 0u8..16, bytes: u32,
+            redirects in 0u8..=31, late in 0..=LATE_MAX, skipped in 0..=SKIPPED_MAX,
+        ) -> Sample {
+            Sample {
+                at: Timestamp::from_micros(at), phases: Phases::from_raw(raw), cause: Cause::ALL[cause],
+                status: status.and_then(Status::new), http: Http::from_bits(http), flags: Flags::from_bits(flags),
+                bytes, redirects, late: Micros::new(late), skipped,
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn packing_is_lossless(sample in samples()) {
+            prop_assert_eq!(Sample::from_words(sample.to_words()), Some(sample));
+        }
+
+        #[test]
+        fn any_words_unpack_or_are_refused(words: [u64; 5]) {
+            if let Some(sample) = Sample::from_words(words) {
+                prop_assert_eq!(Sample::from_words(sample.to_words()), Some(sample));
+            }
+        }
+    }
+
+    #[test]
+    fn narrow_fields_saturate_and_do_not_spill_into_their_neighbours() {
+        let sample = Sample {
+            at: Timestamp::MAX,
+            phases: Phases::NONE,
+            cause: Cause::Status,
+            status: Status::new(503),
+            http: Http::V11,
+            flags: Flags::none(),
+            bytes: u32::MAX,
+            redirects: u8::MAX,
+            late: Micros::MAX,
+            skipped: u32::MAX,
+        };
+        assert_eq!(Sample::from_words(sample.to_words()), Some(sample.saturated()));
+    }
+
+    #[test]
+    fn time_to_first_byte_needs_a_head() {
+        let mut sample = Sample::from_words([0, u64::MAX, u64::MAX, u64::MAX, 0]).unwrap();
+        assert_eq!(sample.ttfb(), None);
+        sample.status = Status::new(204);
+        assert_eq!(sample.ttfb(), Some(Micros::ZERO));
+    }
+}

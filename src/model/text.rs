@@ -1,0 +1,60 @@
+//! Texts from outside, made harmless at the door.
+//!
+//! Servers, names, certificates and errors bring bytes that a terminal would obey: escape sequences, C1
+//! controls, bidi overrides. [`clean`] replaces them once, at ingestion, so that no later place has to think
+//! of it. Invariant: what it returns holds no control character (C0, DEL, C1), no bidi control, no line or
+//! paragraph separator. Cost: one pass.
+
+/// Longest detail of a failure that is kept, in bytes.
+pub const DETAIL_MAX: usize = 512;
+
+/// Whether a terminal or a line-based format could obey `c` rather than show it.
+#[must_use]
+pub fn is_harmful(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')
+}
+
+/// `text` with every harmful character replaced by U+FFFD.
+#[must_use]
+pub fn clean(text: &str) -> String {
+    text.chars().map(|c| if is_harmful(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+/// The same, with white space folded into single spaces and cut to at most `max` bytes, with `…` at the cut.
+#[must_use]
+pub fn clean_line(text: &str, max: usize) -> String {
+    let folded = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut line = clean(&folded);
+    if line.len() > max {
+        let mut end = max.saturating_sub('…'.len_utf8());
+        while !line.is_char_boundary(end) {
+            end -= 1;
+        }
+        line.truncate(end);
+        line.push('…');
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn escape_sequences_and_overrides_lose_their_power() {
+        assert_eq!(clean("a\x1b[2Jb\u{9b}c\u{202e}d\u{2028}e\x7f"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}d\u{fffd}e\u{fffd}");
+        assert_eq!(clean_line(" 503\r\n Service\tUnavailable ", 64), "503 Service Unavailable");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_harmful_passes_and_the_bound_holds(text in ".*", max in 3usize..64) {
+            let line = clean_line(&text, max);
+            prop_assert!(line.len() <= max);
+            prop_assert!(!line.chars().any(is_harmful));
+        }
+    }
+}

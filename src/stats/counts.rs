@@ -1,0 +1,111 @@
+//! Counts of checks, and availability as the exact ratio that follows from them.
+//!
+//! Invariants: checks = up + down; availability is none without checks, never 0 % or 100 % by default; it is
+//! compared in integers, so "exactly 80 %" is exact.
+
+use crate::model::{Outcome, Sample};
+
+/// How many checks came out how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Checks that were up.
+    pub up: u64,
+    /// Checks that were down.
+    pub down: u64,
+    /// Checks that our own machine could not make.
+    pub unknown: u64,
+    /// Due checks that were never started.
+    pub skipped: u64,
+}
+
+impl Counts {
+    /// Checks that were judged: up and down.
+    #[must_use]
+    pub const fn checks(&self) -> u64 {
+        self.up + self.down
+    }
+
+    /// The share of checks that were up; none without checks.
+    #[must_use]
+    pub const fn availability(&self) -> Option<Availability> {
+        match self.checks() {
+            0 => None,
+            checks => Some(Availability { up: self.up, checks }),
+        }
+    }
+
+    /// Counts `sample` in.
+    pub const fn admit(&mut self, sample: &Sample) {
+        *self.slot(sample) += 1;
+        self.skipped += sample.skipped as u64;
+    }
+
+    /// Takes back what [`Counts::admit`] did for the same sample.
+    pub const fn retire(&mut self, sample: &Sample) {
+        *self.slot(sample) -= 1;
+        self.skipped -= sample.skipped as u64;
+    }
+
+    const fn slot(&mut self, sample: &Sample) -> &mut u64 {
+        match sample.outcome() {
+            Outcome::Up => &mut self.up,
+            Outcome::Down => &mut self.down,
+            Outcome::Unknown => &mut self.unknown,
+        }
+    }
+}
+
+/// `up` of `checks`, kept as the two counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Availability {
+    /// Checks that were up, at most `checks`.
+    pub up: u64,
+    /// Checks in all, at least 1.
+    pub checks: u64,
+}
+
+impl Availability {
+    /// As a ratio in `0.0..=1.0`.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+    pub fn ratio(self) -> f64 {
+        self.up as f64 / self.checks as f64
+    }
+
+    /// In hundredths of a percent, rounded half up: 7917 for 79.17 %. `0..=10_000`.
+    #[must_use]
+    pub fn basis_points(self) -> u64 {
+        let (up, checks) = (u128::from(self.up), u128::from(self.checks));
+        u64::try_from((up * 20_000 + checks) / (checks * 2)).expect("up is at most checks, so this is at most 10,000")
+    }
+
+    /// Whether this is at most `ppm` parts per million, compared exactly.
+    #[must_use]
+    pub fn at_most_ppm(self, ppm: u32) -> bool {
+        u128::from(self.up) * 1_000_000 <= u128::from(ppm) * u128::from(self.checks)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn eighty_percent_is_exactly_eighty_percent() {
+        for (up, checks, at_most) in [(4, 5, true), (8, 10, true), (81, 100, false), (79, 100, true), (0, 1, true)] {
+            assert_eq!(Availability { up, checks }.at_most_ppm(800_000), at_most, "{up} of {checks}");
+        }
+    }
+
+    #[test]
+    fn basis_points_round_half_up() {
+        for (up, checks, points) in [(2, 3, 6_667), (19, 24, 7_917), (1, 1, 10_000), (0, 7, 0), (1, 8, 1_250)] {
+            assert_eq!(Availability { up, checks }.basis_points(), points, "{up} of {checks}");
+        }
+    }
+
+    #[test]
+    fn no_checks_is_no_availability() {
+        assert_eq!(Counts { unknown: 3, skipped: 9, ..Counts::default() }.availability(), None);
+    }
+}

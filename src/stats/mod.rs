@@ -1,0 +1,9 @@
+//! Statistics of samples: pure arithmetic, no clock, no I/O.
+
+pub mod beats;
+pub mod counts;
+pub mod summary;
+
+pub use beats::{Beat, Beats};
+pub use counts::{Availability, Counts};
+pub use summary::{Answer, Latency, Summary};
