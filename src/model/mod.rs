@@ -7,6 +7,7 @@
 mod cause;
 mod certificate;
 pub mod duration;
+pub mod figures;
 mod health;
 mod observation;
 mod phases;
@@ -23,5 +24,5 @@ pub use observation::{Hop, Observation};
 pub use phases::{Phase, Phases};
 pub use sample::{Flags, Http, Sample, Status};
 pub use secret::Secret;
-pub use site::{Site, SiteId, StatusSet};
-pub use time::{Micros, Timeframe, Timestamp};
+pub use site::{Site, SiteId, StatusSet, shown_url};
+pub use time::{Micros, Timeframe, Timestamp, View};

@@ -130,6 +130,15 @@ impl fmt::Display for Timeframe {
     }
 }
 
+/// A configured view: what it covers and how often its figures change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct View {
+    /// The span that it covers.
+    pub timeframe: Timeframe,
+    /// Time between refreshes.
+    pub refresh: Duration,
+}
+
 fn saturating_micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

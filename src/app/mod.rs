@@ -1,0 +1,1 @@
+//! The shell: clock, scheduler, wiring, shutdown, command line.

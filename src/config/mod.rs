@@ -1,0 +1,1 @@
+//! sites.yaml, from text to a validated configuration.

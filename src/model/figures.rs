@@ -1,0 +1,141 @@
+//! Figures as people read them: durations with their unit, percentages that never hide a failure, counts.
+//!
+//! One wording for dashboard, tables and text. Rule: round first, then choose the unit, so 999.6 ms is
+//! `1.00 s`; three significant digits throughout.
+
+use std::time::Duration;
+
+/// A duration given in microseconds as number and unit: `("12.3", "ms")`, `("1.24", "s")`, `("0.31", "ms")`.
+#[must_use]
+pub fn time_parts(micros: f64) -> (String, &'static str) {
+    let millis = micros / 1e3;
+    for (limit, decimals) in [(9.995, 2), (99.95, 1), (999.5, 0)] {
+        if millis < limit {
+            return (format!("{millis:.decimals$}"), "ms");
+        }
+    }
+    let secs = micros / 1e6;
+    for (limit, decimals) in [(9.995, 2), (99.95, 1)] {
+        if secs < limit {
+            return (format!("{secs:.decimals$}"), "s");
+        }
+    }
+    (format!("{secs:.0}"), "s")
+}
+
+/// The same in seven cells, right-aligned so that units stand in a column: `12.3 ms`, ` 123 ms`, `1.24 s `.
+#[must_use]
+pub fn time_cell(micros: f64) -> String {
+    let (number, unit) = time_parts(micros);
+    format!("{number:>4} {unit:<2}")
+}
+
+/// The same as words: `12.3 ms`.
+#[must_use]
+pub fn time(micros: f64) -> String {
+    let (number, unit) = time_parts(micros);
+    format!("{number} {unit}")
+}
+
+/// A share in percent: two decimals, but `100%` only when nothing is missing and `0%` only when nothing is there.
+#[must_use]
+#[allow(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+pub fn percent(part: u64, whole: u64) -> String {
+    if part >= whole {
+        return "100%".to_owned();
+    }
+    if part == 0 {
+        return "0%".to_owned();
+    }
+    let percent = (part as f64 / whole as f64 * 100.0).clamp(0.01, 99.99);
+    format!("{percent:.2}%")
+}
+
+/// A count: `9,999`, then `12.3k`, `4.56M`.
+#[must_use]
+#[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
+pub fn count(n: u64) -> String {
+    match n {
+        0..1_000 => n.to_string(),
+        1_000..10_000 => format!("{},{:03}", n / 1_000, n % 1_000),
+        10_000..999_500 => three_digits(n as f64 / 1e3, "k"),
+        999_500..999_500_000 => three_digits(n as f64 / 1e6, "M"),
+        _ => three_digits(n as f64 / 1e9, "G"),
+    }
+}
+
+/// Bytes in decimal units: `512 B`, `41 MB`, `1.1 GB`.
+#[must_use]
+#[allow(clippy::cast_precision_loss, reason = "two digits are shown")]
+pub fn bytes(n: u64) -> String {
+    if n < 1_000 {
+        return format!("{n} B");
+    }
+    let mut value = n as f64;
+    let mut unit = "B";
+    for next in ["kB", "MB", "GB", "TB", "PB", "EB"] {
+        if value < 999.5 {
+            break;
+        }
+        value /= 1e3;
+        unit = next;
+    }
+    if value < 9.95 { format!("{value:.1} {unit}") } else { format!("{value:.0} {unit}") }
+}
+
+/// A duration as a figure: `12.3 ms`, `1.24 s`.
+#[must_use]
+#[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
+pub fn duration(duration: Duration) -> String {
+    time(duration.as_micros() as f64)
+}
+
+fn three_digits(value: f64, unit: &str) -> String {
+    let decimals = match value {
+        v if v < 9.995 => 2,
+        v if v < 99.95 => 1,
+        _ => 0,
+    };
+    format!("{value:.decimals$}{unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_rounded_before_the_unit_is_chosen() {
+        for (micros, cell) in [
+            (310.0, "0.31 ms"),
+            (12_340.0, "12.3 ms"),
+            (123_400.0, " 123 ms"),
+            (999_400.0, " 999 ms"),
+            (999_600.0, "1.00 s "),
+            (9_996.0, "10.0 ms"),
+            (1_240_000.0, "1.24 s "),
+            (12_300_000.0, "12.3 s "),
+            (123_000_000.0, " 123 s "),
+        ] {
+            assert_eq!(time_cell(micros), cell, "{micros} µs");
+        }
+    }
+
+    #[test]
+    fn a_percentage_never_hides_a_failure_or_a_success() {
+        for (part, whole, text) in
+            [(59, 60, "98.33%"), (60, 60, "100%"), (99_999, 100_000, "99.99%"), (1, 100_000, "0.01%"), (0, 5, "0%")]
+        {
+            assert_eq!(percent(part, whole), text);
+        }
+    }
+
+    #[test]
+    fn counts_and_bytes_keep_their_width() {
+        for (n, text) in [(999, "999"), (9_999, "9,999"), (12_345, "12.3k"), (999_499, "999k"), (999_500, "1.00M")] {
+            assert_eq!(count(n), text);
+        }
+        for (n, text) in [(512, "512 B"), (41_000_000, "41 MB"), (1_100_000_000, "1.1 GB")] {
+            assert_eq!(bytes(n), text);
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Text, JSON lines, CSV and tables: pure functions to a writer.

@@ -1,0 +1,1 @@
+//! Every sample and alert in one redb file.

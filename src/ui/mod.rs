@@ -1,0 +1,1 @@
+//! The dashboard: snapshot to view model to cells.
