@@ -275,7 +275,9 @@ const TORN: Sample = Sample {
     skipped: 0,
 };
 
-#[cfg(all(test, webmon_loom))]
+#[cfg(test)]
+#[cfg(webmon_loom)]
 mod loom;
-#[cfg(all(test, not(webmon_loom)))]
+#[cfg(test)]
+#[cfg(not(webmon_loom))]
 mod tests;
