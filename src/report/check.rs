@@ -12,7 +12,7 @@
 //! 1 of 2 sites is down
 //! ```
 //!
-//! The bars share one scale a site: the response time is [`BAR`] cells, and a phase that took place shows at
+//! The bars share one scale a site: the response time is 32 cells, and a phase that took place shows at
 //! least one. Above [`SITES_WITH_PHASES`] sites the heads alone are printed, unless everything is asked for.
 
 use std::io;

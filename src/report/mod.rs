@@ -6,11 +6,11 @@
 //! and the caller's to judge.
 //!
 //! The machine formats ([`json`], [`csv`]) are public: names and their order are scripts' to build on. Both are
-//! made from the same [`objects`], so they cannot differ. What people read ([`text`], [`table`], [`check`],
+//! made from the same `objects`, so they cannot differ. What people read ([`text`], [`table`], [`check`],
 //! [`ending`], [`first_steps`]) takes its figures from [`crate::model::figures`].
 //!
 //! Invariant: no line that a person reads holds a control character, whatever a server, a name or an error
-//! brought ([`words::line`] sees to it, in one place); JSON keeps them, escaped.
+//! brought (`words::line` sees to it, in one place); JSON keeps them, escaped.
 
 pub mod check;
 pub mod csv;
