@@ -248,7 +248,7 @@ mod tests {
     use super::*;
     use crate::model::text::is_harmful;
     use crate::model::{CertificateFault, Hop, Http, Phases};
-    use crate::report::fixtures::{at, printed, status, zone};
+    use crate::report::fixtures::{at, hostile, printed, status, zone};
 
     fn api() -> Observation {
         Observation {
@@ -414,7 +414,7 @@ mod tests {
         }
 
         #[test]
-        fn no_name_or_detail_breaks_a_line(name in any::<String>(), detail in any::<String>()) {
+        fn no_name_or_detail_breaks_a_line(name in hostile(), detail in hostile()) {
             let observation = Observation { detail, ..api() };
             let text = printed(|out| check(out, &zone(), &[checked(&name, &name, &observation)], false));
             prop_assert_eq!(text.chars().filter(|&c| c == '\n').count(), 9);

@@ -162,7 +162,7 @@ mod tests {
     use super::*;
     use crate::engine::snapshot::SiteState;
     use crate::model::text::is_harmful;
-    use crate::report::fixtures::{self, at, empty_summary, printed, summary};
+    use crate::report::fixtures::{self, at, empty_summary, hostile, printed, summary};
     use crate::report::json;
 
     /// The fields of one RFC 4180 record without its line end.
@@ -269,7 +269,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_reads_back_from_one_line(name in any::<String>(), detail in any::<String>()) {
+        fn any_text_reads_back_from_one_line(name in hostile(), detail in hostile()) {
             let sample = fixtures::sample();
             let record =
                 SampleRecord { site: &name, seq: None, sample: &sample, detail: Some(&detail), address: None };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::tz::{Offset, TimeZone};
+use proptest::prelude::*;
 
 use crate::alert::{Alert, AlertState, Threshold};
 use crate::model::{Cause, Flags, Http, Micros, Phase, Phases, Sample, Status, Timeframe, Timestamp};
@@ -17,6 +18,14 @@ pub(super) fn at(text: &str) -> Timestamp {
 /// One hour east of UTC.
 pub(super) fn zone() -> TimeZone {
     TimeZone::fixed(Offset::constant(1))
+}
+
+/// Texts as an enemy sends them: any characters, and often those that end lines, move cursors or close quotes.
+pub(super) fn hostile() -> impl Strategy<Value = String> {
+    let sharp: Vec<char> =
+        "\n\r\t\0\x08\x1b\x7f\u{85}\u{9b}\u{202e}\u{2028}\u{2066}\u{feff}\"',;\\{} ".chars().collect();
+    let character = prop_oneof![any::<char>(), proptest::sample::select(sharp)];
+    proptest::collection::vec(character, 0..24).prop_map(String::from_iter)
 }
 
 pub(super) fn status(code: u16) -> Status {

@@ -125,7 +125,7 @@ mod tests {
     use crate::engine::snapshot::SiteState;
     use crate::model::{Cause, Certificate, CertificateFault, Hop, Micros, Phases};
     use crate::report::Period;
-    use crate::report::fixtures::{self, at, empty_summary, printed, status, summary};
+    use crate::report::fixtures::{self, at, empty_summary, hostile, printed, status, summary};
 
     #[test]
     fn a_sample_is_the_contracts_to_the_letter() {
@@ -258,7 +258,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_one_valid_object_on_one_line(name in any::<String>(), detail in any::<String>()) {
+        fn any_text_is_one_valid_object_on_one_line(name in hostile(), detail in hostile()) {
             let sample = fixtures::sample();
             let record =
                 SampleRecord { site: &name, seq: Some(1), sample: &sample, detail: Some(&detail), address: None };

@@ -239,7 +239,7 @@ mod tests {
     use super::*;
     use crate::model::text::is_harmful;
     use crate::model::{Micros, Phases, Sample, Timestamp};
-    use crate::report::fixtures::{self, at, empty_summary, ended, printed, summary, zone};
+    use crate::report::fixtures::{self, at, empty_summary, ended, hostile, printed, summary, zone};
     use crate::stats::Summary;
 
     fn record<'a>(site: &'a str, sample: &'a Sample, detail: Option<&'a str>) -> SampleRecord<'a> {
@@ -352,7 +352,7 @@ TIME                 SITE  STATE  MESSAGE
 
     proptest! {
         #[test]
-        fn no_name_or_detail_breaks_a_row(name in any::<String>(), detail in any::<String>()) {
+        fn no_name_or_detail_breaks_a_row(name in hostile(), detail in hostile()) {
             let sample = fixtures::sample();
             let summary = summary();
             let period = Period { since: Timestamp::ZERO, until: Timestamp::MAX };

@@ -172,7 +172,7 @@ mod tests {
     use crate::engine::snapshot::Row;
     use crate::model::text::is_harmful;
     use crate::model::{Observation, Timeframe};
-    use crate::report::fixtures::{self, at, empty_summary, ended, printed, summary, zone};
+    use crate::report::fixtures::{self, at, empty_summary, ended, hostile, printed, summary, zone};
     use crate::stats::{Beat, Beats};
 
     fn site(name: &str, state: SiteState) -> SiteSnapshot {
@@ -318,7 +318,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_name_or_detail_breaks_a_line(name in any::<String>(), detail in any::<String>()) {
+        fn no_name_or_detail_breaks_a_line(name in hostile(), detail in hostile()) {
             let site = with_last(site(&name, SiteState::Failing), Cause::Status, Some(&detail));
             let mut text = printed(|out| state_change(out, &zone(), at("2026-11-22T09:00:13Z"), &site, SiteState::Failing));
             text += &printed(|out| refresh(out, &zone(), &snapshot(vec![site.clone()], &summary()), 0, 1.0));
