@@ -1,0 +1,424 @@
+//! The outcome of `webmon check` for people: a head a site, the phases as a waterfall, one closing line.
+//!
+//! ```text
+//! ▼ api   down  status: 503 Service Unavailable   35.3 ms   https://api.example.com/health
+//!   resolve      0.31 ms ░
+//!   connect      12.4 ms ▒▒▒▒▒▒▒▒▒▒▒
+//!   tls          14.3 ms            ▓▓▓▓▓▓▓▓▓▓▓▓▓
+//!   processing   8.20 ms                         ███████
+//!   transfer     0.09 ms                                ▏
+//!   203.0.113.7:443 · HTTP/1.1 · 12 B · no redirect
+//!   certificate api.example.com · R11 · 61 days, until 2027-01-22
+//! 1 of 2 sites is down
+//! ```
+//!
+//! The bars share one scale a site: the response time is 32 cells, and a phase that took place shows at
+//! least one. Above [`SITES_WITH_PHASES`] sites the heads alone are printed, unless everything is asked for.
+
+use std::io;
+
+use jiff::tz::TimeZone;
+
+use crate::model::{Cause, Certificate, Micros, Observation, Outcome, Phase, Sample, figures};
+
+use super::when;
+use super::words::{self, NONE};
+
+/// The most sites whose phases are shown unasked.
+pub const SITES_WITH_PHASES: usize = 3;
+
+/// Cells of a whole response time.
+const BAR: u64 = 32;
+
+/// One fill a phase, in their order: they tell apart without colour.
+const FILLS: [char; Phase::ALL.len()] = ['░', '▒', '▓', '█', '▏'];
+
+/// Widest reason that the heads make room for; longer ones push their own line to the right.
+const REASON_MAX: usize = 48;
+
+/// One site that was checked by hand.
+#[derive(Clone, Copy, Debug)]
+pub struct Checked<'a> {
+    /// Its name.
+    pub site: &'a str,
+    /// What was asked, secrets as `***`.
+    pub url: &'a str,
+    /// The figures of the check.
+    pub sample: Sample,
+    /// Everything else about it.
+    pub observation: &'a Observation,
+}
+
+/// All sites that were checked, in order. With `verbose` the phases of all, however many.
+///
+/// # Errors
+/// The writer's.
+pub fn check(out: &mut impl io::Write, zone: &TimeZone, checked: &[Checked<'_>], verbose: bool) -> io::Result<()> {
+    let heads: Vec<[String; 3]> =
+        checked.iter().map(|one| [one.site.to_owned(), word(one).to_owned(), reason(one)]).collect();
+    let width = |column: usize, max: usize| {
+        heads.iter().map(|head| words::cells(&head[column])).filter(|&cells| cells <= max).max().unwrap_or(0)
+    };
+    let widths = [width(0, REASON_MAX), width(1, REASON_MAX), width(2, REASON_MAX)];
+    let phases = verbose || checked.len() <= SITES_WITH_PHASES;
+    for (one, head) in checked.iter().zip(&heads) {
+        words::line(out, &head_line(one, head, widths))?;
+        if phases {
+            waterfall(out, one)?;
+            surroundings(out, zone, one)?;
+        }
+    }
+    words::line(out, &closing(checked))
+}
+
+fn word(one: &Checked<'_>) -> &'static str {
+    match one.sample.outcome() {
+        Outcome::Up => "up",
+        Outcome::Down => "down",
+        Outcome::Unknown => "unknown",
+    }
+}
+
+/// Why: the status when it is up, else cause and detail.
+fn reason(one: &Checked<'_>) -> String {
+    let detail = &one.observation.detail;
+    let cause = one.sample.cause;
+    match (one.sample.outcome(), detail.is_empty()) {
+        (Outcome::Up, _) => one.sample.status.map_or_else(String::new, |status| status.get().to_string()),
+        (Outcome::Unknown, false) => detail.clone(),
+        (_, true) => cause.name().to_owned(),
+        (Outcome::Down, false) => format!("{}: {detail}", cause.name()),
+    }
+}
+
+fn head_line(one: &Checked<'_>, [site, word, reason]: &[String; 3], [names, states, reasons]: [usize; 3]) -> String {
+    let mark = match one.sample.outcome() {
+        Outcome::Up => '●',
+        Outcome::Down => '▼',
+        Outcome::Unknown => '?',
+    };
+    let total = match one.sample.total() {
+        Micros::ZERO => NONE.to_owned(),
+        total => figures::time(f64::from(total.get())),
+    };
+    format!(
+        "{mark} {}  {}  {}   {total:>7}   {}",
+        words::left(site, names),
+        words::left(word, states),
+        words::left(reason, reasons),
+        one.url
+    )
+}
+
+fn waterfall(out: &mut impl io::Write, one: &Checked<'_>) -> io::Result<()> {
+    let phases = &one.sample.phases;
+    if phases.total() == Micros::ZERO {
+        return Ok(());
+    }
+    let total = u64::from(phases.total().get());
+    let ended_in = failed_phase(one);
+    let mut before = 0;
+    for (phase, fill) in Phase::ALL.into_iter().zip(FILLS) {
+        let name = phase.name();
+        let Some(spent) = phases.get(phase).map(|micros| u64::from(micros.get())) else {
+            words::line(out, &format!("  {name:<13}   {NONE}"))?;
+            continue;
+        };
+        let (start, length) = bar(before, spent, total);
+        before += spent;
+        let blanks = " ".repeat(start);
+        let filled: String = std::iter::repeat_n(fill, length).collect();
+        let end = if ended_in == Some(phase) { ending(one.sample.cause) } else { "" };
+        let cell = figures::time_cell(one.sample.phases.get(phase).map_or(0.0, |micros| f64::from(micros.get())));
+        words::line(out, format!("  {name:<13}{cell} {blanks}{filled} {end}").trim_end())?;
+    }
+    Ok(())
+}
+
+/// First cell and number of cells of a phase that took `spent` of `total` after `before`, all in µs.
+fn bar(before: u64, spent: u64, total: u64) -> (usize, usize) {
+    let cell = |micros: u64| (micros * BAR * 2 + total) / (total * 2);
+    let start = cell(before).min(BAR - 1);
+    let length = cell(before + spent).saturating_sub(start).max(1);
+    let fits = "a bar is a few cells";
+    (usize::try_from(start).expect(fits), usize::try_from(length).expect(fits))
+}
+
+/// The phase that a failed exchange ended in: the one its cause names, or the last that took place.
+fn failed_phase(one: &Checked<'_>) -> Option<Phase> {
+    let took_place = |phase: &Phase| one.sample.phases.get(*phase).is_some();
+    match one.sample.cause {
+        Cause::Ok | Cause::Redirect | Cause::Status | Cause::Body | Cause::Slow | Cause::Local => None,
+        Cause::DnsNotFound | Cause::DnsError | Cause::DnsTimeout => Some(Phase::Resolve),
+        Cause::ConnectRefused | Cause::ConnectUnreachable | Cause::ConnectTimeout => Some(Phase::Connect),
+        Cause::TlsExpired
+        | Cause::TlsNotYetValid
+        | Cause::TlsWrongHost
+        | Cause::TlsUntrusted
+        | Cause::TlsError
+        | Cause::TlsTimeout => Some(Phase::Tls),
+        Cause::ResponseTimeout => Some(Phase::Processing),
+        Cause::TransferTimeout | Cause::Truncated => Some(Phase::Transfer),
+        Cause::Reset | Cause::Closed | Cause::BadResponse => Phase::ALL.into_iter().rev().find(took_place),
+    }
+}
+
+const fn ending(cause: Cause) -> &'static str {
+    match cause {
+        Cause::DnsTimeout
+        | Cause::ConnectTimeout
+        | Cause::TlsTimeout
+        | Cause::ResponseTimeout
+        | Cause::TransferTimeout => "timed out here",
+        _ => "failed here",
+    }
+}
+
+/// Redirects, address, protocol, size and certificate, as far as there were any.
+fn surroundings(out: &mut impl io::Write, zone: &TimeZone, one: &Checked<'_>) -> io::Result<()> {
+    let observation = one.observation;
+    for hop in &observation.hops {
+        let time = figures::time(f64::from(hop.total.get()));
+        words::line(out, &format!("  redirect {} {} · {time}", hop.status.get(), hop.url))?;
+    }
+    let mut facts = Vec::new();
+    facts.extend(observation.address.map(|address| address.to_string()));
+    if let Some(http) = observation.http.name() {
+        facts.push(format!("HTTP/{http}"));
+        facts.push(figures::bytes(observation.bytes));
+        facts.push(match observation.hops.len() {
+            0 => "no redirect".to_owned(),
+            hops => words::plural(u64::try_from(hops).expect("redirects are bounded"), "redirect"),
+        });
+    }
+    if !facts.is_empty() {
+        words::line(out, &format!("  {}", facts.join(" · ")))?;
+    }
+    match &observation.certificate {
+        Some(shown) => words::line(out, &certificate(shown, one.sample, zone)),
+        None => Ok(()),
+    }
+}
+
+fn certificate(shown: &Certificate, sample: Sample, zone: &TimeZone) -> String {
+    let until = when::date(shown.not_after, zone);
+    let validity = match shown.days_left(sample.at) {
+        days @ 0.. => format!("{}, until {until}", words::plural(days.unsigned_abs(), "day")),
+        _ => format!("expired on {until}"),
+    };
+    let mut line = format!("  certificate {} · {} · {validity}", shown.subject, shown.issuer);
+    if !shown.faults.is_empty() {
+        let faults: Vec<&str> = shown.faults.iter().map(|fault| fault.name()).collect();
+        line.push_str(" · ");
+        line.push_str(&faults.join(", "));
+    }
+    line
+}
+
+/// `1 of 2 sites is down`, `2 sites are up`, `1 of 3 sites is down, 1 unknown`.
+fn closing(checked: &[Checked<'_>]) -> String {
+    let outcome = |wanted| {
+        let sites = checked.iter().filter(|one| one.sample.outcome() == wanted).count();
+        u64::try_from(sites).expect("a number of sites fits 64 bits")
+    };
+    let (up, down, unknown) = (outcome(Outcome::Up), outcome(Outcome::Down), outcome(Outcome::Unknown));
+    let all = up + down + unknown;
+    let say = |sites: u64, word: &str| {
+        let verb = if sites == 1 { "is" } else { "are" };
+        if sites == all {
+            format!("{} {verb} {word}", words::plural(all, "site"))
+        } else {
+            format!("{} of {} {verb} {word}", words::grouped(sites), words::plural(all, "site"))
+        }
+    };
+    match (down, unknown) {
+        (0, 0) => say(up, "up"),
+        (0, unknown) => say(unknown, "unknown"),
+        (down, 0) => say(down, "down"),
+        (down, unknown) => format!("{}, {} unknown", say(down, "down"), words::grouped(unknown)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::text::is_harmful;
+    use crate::model::{CertificateFault, Hop, Http, Phases};
+    use crate::report::fixtures::{at, hostile, printed, status, zone};
+
+    fn api() -> Observation {
+        Observation {
+            phases: phases([Some(310), Some(12_400), Some(14_300), Some(8_200), Some(90)]),
+            status: Some(status(503)),
+            http: Http::V11,
+            bytes: 12,
+            address: Some("203.0.113.7:443".parse().unwrap()),
+            certificate: Some(Arc::new(Certificate {
+                subject: "api.example.com".to_owned(),
+                issuer: "R11".to_owned(),
+                not_before: at("2026-10-22T09:00:00Z"),
+                not_after: at("2027-01-22T09:00:00Z"),
+                faults: Vec::new(),
+            })),
+            ..Observation::failed(Cause::Status, "503 Service Unavailable")
+        }
+    }
+
+    fn docs() -> Observation {
+        Observation {
+            phases: phases([Some(9_000), Some(9_100), None, None, None]),
+            status: Some(status(200)),
+            http: Http::V2,
+            bytes: 1_500,
+            hops: vec![Hop { url: "http://docs/".to_owned(), status: status(301), total: Micros::new(2_000) }],
+            ..Observation::failed(Cause::Ok, "")
+        }
+    }
+
+    fn phases(micros: [Option<u32>; 5]) -> Phases {
+        Phase::ALL.into_iter().zip(micros).fold(Phases::NONE, |phases, (phase, micros)| {
+            micros.map_or(phases, |micros| phases.with(phase, Micros::new(micros)))
+        })
+    }
+
+    fn checked<'a>(site: &'a str, url: &'a str, observation: &'a Observation) -> Checked<'a> {
+        let sample = observation.sample(at("2026-11-22T09:00:00Z"), Micros::ZERO, 0);
+        Checked { site, url, sample, observation }
+    }
+
+    #[test]
+    fn a_few_sites_show_every_phase() {
+        let (api, docs) = (api(), docs());
+        let sites = [
+            checked("api", "https://api.example.com/health", &api),
+            checked("docs", "https://docs.example.com/", &docs),
+        ];
+        assert_eq!(
+            printed(|out| check(out, &zone(), &sites, false)),
+            "\
+▼ api   down  status: 503 Service Unavailable   35.3 ms   https://api.example.com/health
+  resolve      0.31 ms ░
+  connect      12.4 ms ▒▒▒▒▒▒▒▒▒▒▒▒
+  tls          14.3 ms             ▓▓▓▓▓▓▓▓▓▓▓▓
+  processing   8.20 ms                         ████████
+  transfer     0.09 ms                                ▏
+  203.0.113.7:443 · HTTP/1.1 · 12 B · no redirect
+  certificate api.example.com · R11 · 61 days, until 2027-01-22
+● docs  up    200                               18.1 ms   https://docs.example.com/
+  resolve      9.00 ms ░░░░░░░░░░░░░░░░
+  connect      9.10 ms                 ▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒
+  tls             –
+  processing      –
+  transfer        –
+  redirect 301 http://docs/ · 2.00 ms
+  HTTP/2 · 1.5 kB · 1 redirect
+1 of 2 sites is down
+"
+        );
+    }
+
+    #[test]
+    fn a_failed_phase_keeps_its_line_and_later_ones_are_missing() {
+        let mut observation = Observation {
+            phases: phases([Some(1_000_000), None, Some(3_000_000), None, None]),
+            ..Observation::failed(Cause::TlsTimeout, "no handshake within 4s")
+        };
+        observation.certificate = Some(Arc::new(Certificate {
+            subject: "a".to_owned(),
+            issuer: "b".to_owned(),
+            not_before: at("2026-10-22T09:00:00Z"),
+            not_after: at("2026-11-20T09:00:00Z"),
+            faults: vec![CertificateFault::Expired, CertificateFault::WrongHost],
+        }));
+        assert_eq!(
+            printed(|out| check(out, &zone(), &[checked("api", "https://a/", &observation)], false)),
+            "\
+▼ api  down  tls_timeout: no handshake within 4s    4.00 s   https://a/
+  resolve      1.00 s  ░░░░░░░░
+  connect         –
+  tls          3.00 s          ▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓ timed out here
+  processing      –
+  transfer        –
+  certificate a · b · expired on 2026-11-20 · expired, wrong_host
+1 site is down
+"
+        );
+    }
+
+    #[test]
+    fn many_sites_have_a_line_each_unless_all_is_asked_for() {
+        let (api, docs) = (api(), docs());
+        let sites: Vec<_> = [("a", &api), ("b", &docs), ("c", &docs), ("d", &api)]
+            .map(|(site, observation)| checked(site, "https://x/", observation))
+            .into();
+        let text = printed(|out| check(out, &zone(), &sites, false));
+        assert_eq!(text.lines().count(), 5);
+        assert!(text.ends_with("\n2 of 4 sites are down\n"), "{text}");
+        assert!(printed(|out| check(out, &zone(), &sites, true)).lines().count() > 4 * 6);
+    }
+
+    #[test]
+    fn a_machine_without_a_network_says_so() {
+        let local = Observation::failed(Cause::Local, "no route to the network from this machine");
+        assert_eq!(
+            printed(|out| check(out, &zone(), &[checked("api", "https://a/", &local)], false)),
+            "? api  unknown  no route to the network from this machine         –   https://a/\n1 site is unknown\n"
+        );
+    }
+
+    #[test]
+    fn the_closing_line_counts_what_is_not_up() {
+        let (good, bad, local) = (docs(), api(), Observation::failed(Cause::Local, ""));
+        for (sites, line) in [
+            (vec![&good], "1 site is up"),
+            (vec![&good, &good], "2 sites are up"),
+            (vec![&bad, &bad], "2 sites are down"),
+            (vec![&good, &bad, &bad], "2 of 3 sites are down"),
+            (vec![&good, &local], "1 of 2 sites is unknown"),
+            (vec![&good, &bad, &local], "1 of 3 sites is down, 1 unknown"),
+        ] {
+            let sites: Vec<_> = sites.into_iter().map(|observation| checked("s", "u", observation)).collect();
+            assert_eq!(closing(&sites), line);
+        }
+    }
+
+    #[test]
+    fn every_transport_failure_is_shown_in_one_phase() {
+        let all = phases([Some(1), Some(1), Some(1), Some(1), None]);
+        for &cause in Cause::ALL {
+            let observation = Observation { phases: all, ..Observation::failed(cause, "") };
+            let shown = failed_phase(&checked("s", "u", &observation));
+            let transport = cause != Cause::Ok && cause < Cause::Redirect;
+            assert_eq!(shown.is_some(), transport, "{}", cause.name());
+            if cause == Cause::Reset {
+                assert_eq!(shown, Some(Phase::Processing));
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn bars_fit_and_never_vanish(spent in proptest::array::uniform5(0u32..=Micros::MAX.get())) {
+            let total: u64 = spent.iter().map(|&us| u64::from(us)).sum();
+            prop_assume!(total > 0);
+            let mut before = 0;
+            for us in spent {
+                let (start, length) = bar(before, us.into(), total);
+                before += u64::from(us);
+                prop_assert!(length >= 1 && (start + length) as u64 <= BAR);
+            }
+        }
+
+        #[test]
+        fn no_name_or_detail_breaks_a_line(name in hostile(), detail in hostile()) {
+            let observation = Observation { detail, ..api() };
+            let text = printed(|out| check(out, &zone(), &[checked(&name, &name, &observation)], false));
+            prop_assert_eq!(text.chars().filter(|&c| c == '\n').count(), 9);
+            prop_assert!(!text.chars().any(|c| c != '\n' && is_harmful(c)), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! CSV: the fields of the JSON objects as columns, with a header line.
+//!
+//! A nested name joins with `_` (`response_time_ms_avg`), an absent value is an empty field, and the open-ended
+//! counts are one column each (`codes`: `200:59 503:1`). Quoting is RFC 4180's; lines end in LF. Control
+//! characters in texts become U+FFFD, so that one record is one line.
+
+use std::fmt::{Display, Write as _};
+use std::io;
+
+use crate::alert::Alert;
+use crate::model::text::clean;
+
+use super::objects::{AlertObject, LatencyObject, PhasesObject, SampleObject, StatsObject};
+use super::{Period, SampleRecord, StatsRecord, words};
+
+const SAMPLES: &str = "event,time,site,seq,up,cause,detail,status,resolve_us,connect_us,tls_us,processing_us,\
+                       transfer_us,ttfb_us,total_us,late_us,skipped,bytes,redirects,http,address";
+const STATS: &str = "event,time,site,state,since,until,availability,coverage,checks,up,down,\
+                     response_time_ms_avg,response_time_ms_max,response_time_ms_p50,response_time_ms_p90,\
+                     response_time_ms_p95,response_time_ms_p99,ttfb_ms_avg,ttfb_ms_max,ttfb_ms_p50,ttfb_ms_p90,\
+                     ttfb_ms_p95,ttfb_ms_p99,phases_ms_resolve,phases_ms_connect,phases_ms_tls,\
+                     phases_ms_processing,phases_ms_transfer,codes,causes";
+const ALERTS: &str = "event,time,site,state,availability,threshold,window,since,downtime_ms,message";
+
+/// The header of [`sample`] lines.
+///
+/// # Errors
+/// The writer's.
+pub fn sample_header(out: &mut impl io::Write) -> io::Result<()> {
+    words::line(out, SAMPLES)
+}
+
+/// One check.
+///
+/// # Errors
+/// The writer's.
+pub fn sample(out: &mut impl io::Write, record: &SampleRecord<'_>) -> io::Result<()> {
+    let object = SampleObject::of(record);
+    let mut row = Row::default();
+    row.text(object.event).text(&object.time).text(object.site).number(object.seq).number(object.up);
+    row.text(object.cause).text(object.detail.unwrap_or_default()).number(object.status);
+    for micros in [object.resolve_us, object.connect_us, object.tls_us, object.processing_us, object.transfer_us] {
+        row.number(micros);
+    }
+    row.number(object.ttfb_us).number(Some(object.total_us)).number(object.late_us).number(Some(object.skipped));
+    row.number(Some(object.bytes)).number(Some(object.redirects)).number(object.http).number(object.address);
+    row.end(out)
+}
+
+/// The header of [`stats`] lines.
+///
+/// # Errors
+/// The writer's.
+pub fn stats_header(out: &mut impl io::Write) -> io::Result<()> {
+    words::line(out, STATS)
+}
+
+/// The figures of one site over one period. Without a period it is that of the window's timeframe.
+///
+/// # Errors
+/// The writer's.
+pub fn stats(out: &mut impl io::Write, record: &StatsRecord<'_>) -> io::Result<()> {
+    let summary = record.summary;
+    let window = Period { since: summary.timeframe.cutoff(summary.as_of), until: summary.as_of };
+    let object = StatsObject::of(&StatsRecord { period: Some(record.period.unwrap_or(window)), ..*record });
+    let mut row = Row::default();
+    row.text(object.event).text(&object.time).text(object.site).text(object.state.unwrap_or_default());
+    row.text(&object.since.unwrap_or_default()).text(&object.until.unwrap_or_default());
+    row.decimal(object.availability).decimal(object.coverage);
+    row.number(Some(object.checks)).number(Some(object.up)).number(Some(object.down));
+    for LatencyObject { avg, max, p50, p90, p95, p99 } in [object.response_time_ms, object.ttfb_ms] {
+        for millis in [avg, max, p50, p90, p95, p99] {
+            row.decimal(millis);
+        }
+    }
+    let PhasesObject { resolve, connect, tls, processing, transfer } = object.phases_ms;
+    for millis in [resolve, connect, tls, processing, transfer] {
+        row.decimal(millis);
+    }
+    row.counts(object.codes.0.iter().map(|&(status, count)| (status.get(), count)));
+    row.counts(object.causes.0.iter().map(|&(cause, count)| (cause.name(), count)));
+    row.end(out)
+}
+
+/// The header of [`alert`] lines.
+///
+/// # Errors
+/// The writer's.
+pub fn alert_header(out: &mut impl io::Write) -> io::Result<()> {
+    words::line(out, ALERTS)
+}
+
+/// One alert.
+///
+/// # Errors
+/// The writer's.
+pub fn alert(out: &mut impl io::Write, alert: &Alert) -> io::Result<()> {
+    let object = AlertObject::of(alert);
+    let mut row = Row::default();
+    row.text(object.event).text(&object.time).text(object.site).text(object.state);
+    row.decimal(object.availability).decimal(Some(object.threshold)).text(&object.window).text(&object.since);
+    row.number(object.downtime_ms).text(object.message.unwrap_or_default());
+    row.end(out)
+}
+
+/// A record in the making.
+#[derive(Default)]
+struct Row {
+    line: String,
+    fields: usize,
+}
+
+impl Row {
+    fn text(&mut self, text: &str) -> &mut Self {
+        self.separate();
+        let text = clean(text);
+        if text.contains([',', '"']) {
+            write!(self.line, "\"{}\"", text.replace('"', "\"\"")).expect("writing to a String cannot fail");
+        } else {
+            self.line.push_str(&text);
+        }
+        self
+    }
+
+    /// A value whose text needs no quotes.
+    fn number(&mut self, value: Option<impl Display>) -> &mut Self {
+        self.separate();
+        if let Some(value) = value {
+            write!(self.line, "{value}").expect("writing to a String cannot fail");
+        }
+        self
+    }
+
+    /// With the decimal point that JSON writes too: `9.0`.
+    fn decimal(&mut self, value: Option<f64>) -> &mut Self {
+        self.number(value.map(|value| format!("{value:?}")))
+    }
+
+    fn counts(&mut self, counts: impl Iterator<Item = (impl Display, u64)>) -> &mut Self {
+        let parts: Vec<String> = counts.map(|(name, count)| format!("{name}:{count}")).collect();
+        self.text(&parts.join(" "))
+    }
+
+    fn separate(&mut self) {
+        if self.fields > 0 {
+            self.line.push(',');
+        }
+        self.fields += 1;
+    }
+
+    fn end(&mut self, out: &mut impl io::Write) -> io::Result<()> {
+        self.line.push('\n');
+        out.write_all(self.line.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::engine::snapshot::SiteState;
+    use crate::model::text::is_harmful;
+    use crate::report::fixtures::{self, at, empty_summary, hostile, printed, summary};
+    use crate::report::json;
+
+    /// The fields of one RFC 4180 record without its line end.
+    fn parse(record: &str) -> Vec<String> {
+        let mut fields = vec![String::new()];
+        let mut quoted = false;
+        let mut chars = record.chars().peekable();
+        while let Some(c) = chars.next() {
+            let field = fields.last_mut().unwrap();
+            match c {
+                '"' if quoted && chars.peek() == Some(&'"') => field.push(chars.next().unwrap()),
+                '"' => quoted = !quoted,
+                ',' if !quoted => fields.push(String::new()),
+                _ => field.push(c),
+            }
+        }
+        assert!(!quoted, "an open quote in {record:?}");
+        fields
+    }
+
+    /// The scalars of a JSON line as a CSV reader would see them, keyed by column.
+    fn flat(line: &str) -> Vec<(String, String)> {
+        let mut columns = Vec::new();
+        for (key, value) in serde_json::from_str::<Value>(line).unwrap().as_object().unwrap() {
+            match value {
+                Value::Object(map) if key == "codes" || key == "causes" => {
+                    let counts: Vec<String> = map.iter().map(|(name, count)| format!("{name}:{count}")).collect();
+                    columns.push((key.clone(), counts.join(" ")));
+                }
+                Value::Object(map) => {
+                    columns.extend(map.iter().map(|(part, value)| (format!("{key}_{part}"), scalar(value))));
+                }
+                value => columns.push((key.clone(), scalar(value))),
+            }
+        }
+        columns.sort();
+        columns
+    }
+
+    fn scalar(value: &Value) -> String {
+        match value {
+            Value::Null => String::new(),
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        }
+    }
+
+    fn columns(header: &str, record: &str) -> Vec<(String, String)> {
+        let names = parse(header.trim_end_matches('\n'));
+        let values = parse(record.trim_end_matches('\n'));
+        assert_eq!(names.len(), values.len(), "{record}");
+        let mut columns: Vec<_> = names.into_iter().zip(values).collect();
+        columns.sort();
+        columns
+    }
+
+    #[test]
+    fn columns_have_the_names_and_values_of_the_json_objects() {
+        let sample = fixtures::sample();
+        let local = crate::model::Sample { cause: crate::model::Cause::Local, status: None, ..sample };
+        for (sample, detail) in [(&sample, Some("503 \"busy\", later")), (&local, None)] {
+            let address = Some("[::1]:8080".parse().unwrap());
+            let record = SampleRecord { site: "api", seq: Some(7), sample, detail, address };
+            assert_eq!(
+                columns(&printed(sample_header), &printed(|out| super::sample(out, &record))),
+                flat(&printed(|out| json::sample(out, &record)))
+            );
+        }
+        for summary in [summary(), empty_summary()] {
+            let period = Some(Period { since: at("2026-11-21T09:00:00Z"), until: at("2026-11-22T09:00:00Z") });
+            let record = StatsRecord { site: "api", state: Some(SiteState::Up), summary: &summary, period };
+            assert_eq!(
+                columns(&printed(stats_header), &printed(|out| stats(out, &record))),
+                flat(&printed(|out| json::stats(out, &record)))
+            );
+        }
+        for alert in [fixtures::alert(), fixtures::ended()] {
+            assert_eq!(
+                columns(&printed(alert_header), &printed(|out| super::alert(out, &alert))),
+                flat(&printed(|out| json::alert(out, &alert)))
+            );
+        }
+    }
+
+    #[test]
+    fn a_view_is_written_with_the_bounds_of_its_window() {
+        let summary = summary();
+        let record = StatsRecord { site: "api", state: None, summary: &summary, period: None };
+        assert_eq!(
+            printed(|out| stats(out, &record)),
+            "stats,2026-11-22T09:00:10.000000Z,api,,2026-11-22T08:50:10.000000Z,2026-11-22T09:00:10.000000Z,0.9833,\
+             1.0,60,59,1,5.1,9.0,5.0,5.9,6.2,9.0,5.0,8.9,4.9,5.8,6.1,8.9,0.3,0.1,,5.0,0.1,200:59 503:1,status:1\n"
+        );
+    }
+
+    #[test]
+    fn an_alert_is_quoted_because_its_message_has_commas() {
+        assert_eq!(
+            printed(|out| alert(out, &fixtures::alert())),
+            "alert,2026-11-22T09:00:00.250000Z,api,down,0.7917,0.8,2m,2026-11-22T09:00:00.250000Z,,\
+             \"Website api is down. availability=79.17%, time=2026-11-22T10:00:00+01:00\"\n"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_reads_back_from_one_line(name in hostile(), detail in hostile()) {
+            let sample = fixtures::sample();
+            let record =
+                SampleRecord { site: &name, seq: None, sample: &sample, detail: Some(&detail), address: None };
+            let line = printed(|out| super::sample(out, &record));
+            let body = line.strip_suffix('\n').expect("a record ends");
+            prop_assert!(!body.chars().any(is_harmful));
+            let fields = parse(body);
+            prop_assert_eq!(fields.len(), parse(SAMPLES).len());
+            prop_assert_eq!(&fields[2], &clean(&name));
+            prop_assert_eq!(&fields[6], &clean(&detail));
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! JSON lines: one object a line, keys in their public order, nothing else.
+//!
+//! Every object has `event` and `time`; what is absent is `null`. Beyond what JSON asks, every character that a
+//! terminal or a line splitter could obey (DEL, C1, bidi controls, U+2028) is written as `\uXXXX`: lossless for
+//! a parser, harmless on a screen, and a line stays one line for every reader. Cost: one buffer a line.
+
+use std::io;
+
+use serde::Serialize;
+use serde_json::ser::{CompactFormatter, Formatter};
+
+use crate::alert::Alert;
+use crate::engine::snapshot::Snapshot;
+use crate::model::text::is_harmful;
+use crate::model::{Observation, Timestamp};
+
+use super::check::Checked;
+use super::objects::{
+    AlertObject, CertificateObject, CheckObject, HopObject, SampleObject, StatsObject, WarningObject,
+};
+use super::{SampleRecord, StatsRecord, when};
+
+/// One `sample` object.
+///
+/// # Errors
+/// The writer's.
+pub fn sample(out: &mut impl io::Write, record: &SampleRecord<'_>) -> io::Result<()> {
+    line(out, &SampleObject::of(record))
+}
+
+/// One `stats` object.
+///
+/// # Errors
+/// The writer's.
+pub fn stats(out: &mut impl io::Write, record: &StatsRecord<'_>) -> io::Result<()> {
+    line(out, &StatsObject::of(record))
+}
+
+/// One `stats` object for each site of view number `view` of `snapshot`, in the order of the file. A view that
+/// does not exist has none.
+///
+/// # Errors
+/// The writer's.
+pub fn refresh(out: &mut impl io::Write, snapshot: &Snapshot, view: usize) -> io::Result<()> {
+    let rows = snapshot.views.get(view).map_or(&[][..], |view| &view.rows[..]);
+    for (site, row) in snapshot.sites.iter().zip(rows) {
+        stats(out, &StatsRecord { site: &site.name, state: Some(site.state), summary: &row.summary, period: None })?;
+    }
+    Ok(())
+}
+
+/// One `alert` object.
+///
+/// # Errors
+/// The writer's.
+pub fn alert(out: &mut impl io::Write, alert: &Alert) -> io::Result<()> {
+    line(out, &AlertObject::of(alert))
+}
+
+/// One `warning` object: what webmon has to say of itself, `about` one of its parts.
+///
+/// # Errors
+/// The writer's.
+pub fn warning(out: &mut impl io::Write, at: Timestamp, about: &str, message: &str) -> io::Result<()> {
+    line(out, &WarningObject { event: "warning", time: when::utc(at), about, message })
+}
+
+/// One `sample` object of a check by hand, with `certificate` and `hops` besides.
+///
+/// # Errors
+/// The writer's.
+pub fn check(out: &mut impl io::Write, checked: &Checked<'_>) -> io::Result<()> {
+    let observation: &Observation = checked.observation;
+    let record = SampleRecord {
+        site: checked.site,
+        seq: None,
+        sample: &checked.sample,
+        detail: Some(&observation.detail),
+        address: observation.address,
+    };
+    let certificate = observation.certificate.as_deref();
+    line(
+        out,
+        &CheckObject {
+            sample: SampleObject::of(&record),
+            certificate: certificate.map(|shown| CertificateObject::of(shown, checked.sample.at)),
+            hops: observation.hops.iter().map(HopObject::of).collect(),
+        },
+    )
+}
+
+fn line(out: &mut impl io::Write, object: &impl Serialize) -> io::Result<()> {
+    let mut bytes = Vec::with_capacity(512);
+    object.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, Harmless))?;
+    bytes.push(b'\n');
+    out.write_all(&bytes)
+}
+
+/// Compact JSON in which harmful characters are escaped.
+struct Harmless;
+
+impl Formatter for Harmless {
+    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some(at) = rest.find(is_harmful) {
+            let (plain, tail) = rest.split_at(at);
+            let harmful = tail.chars().next().expect("find returned the place of a character");
+            // All harmful characters are in the basic plane: one unit, no surrogates.
+            CompactFormatter.write_string_fragment(writer, plain)?;
+            write!(writer, "\\u{:04x}", u32::from(harmful))?;
+            rest = &tail[harmful.len_utf8()..];
+        }
+        CompactFormatter.write_string_fragment(writer, rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::engine::snapshot::SiteState;
+    use crate::model::{Cause, Certificate, CertificateFault, Hop, Micros, Phases};
+    use crate::report::Period;
+    use crate::report::fixtures::{self, at, empty_summary, hostile, printed, status, summary};
+
+    #[test]
+    fn a_sample_is_the_contracts_to_the_letter() {
+        let sample = fixtures::sample();
+        let record = SampleRecord {
+            site: "api",
+            seq: Some(1_234),
+            sample: &sample,
+            detail: Some("503 Service Unavailable"),
+            address: Some("127.0.0.1:8080".parse().unwrap()),
+        };
+        assert_eq!(
+            printed(|out| super::sample(out, &record)),
+            concat!(
+                r#"{"event":"sample","time":"2026-11-22T09:00:00.123456Z","site":"api","seq":1234,"up":false,"#,
+                r#""cause":"status","detail":"503 Service Unavailable","status":503,"resolve_us":310,"#,
+                r#""connect_us":120,"tls_us":null,"processing_us":5020,"transfer_us":80,"ttfb_us":5450,"#,
+                r#""total_us":5530,"late_us":90,"skipped":0,"bytes":12,"redirects":0,"http":"1.1","#,
+                r#""address":"127.0.0.1:8080"}"#,
+                "\n"
+            )
+        );
+    }
+
+    #[test]
+    fn statistics_are_the_contracts_to_the_letter() {
+        let summary = summary();
+        let record = StatsRecord { site: "api", state: Some(SiteState::Failing), summary: &summary, period: None };
+        assert_eq!(
+            printed(|out| stats(out, &record)),
+            concat!(
+                r#"{"event":"stats","time":"2026-11-22T09:00:10.000000Z","site":"api","state":"failing","#,
+                r#""timeframe":"10m","availability":0.9833,"coverage":1.0,"checks":60,"up":59,"down":1,"#,
+                r#""response_time_ms":{"avg":5.1,"max":9.0,"p50":5.0,"p90":5.9,"p95":6.2,"p99":9.0},"#,
+                r#""ttfb_ms":{"avg":5.0,"max":8.9,"p50":4.9,"p90":5.8,"p95":6.1,"p99":8.9},"#,
+                r#""phases_ms":{"resolve":0.3,"connect":0.1,"tls":null,"processing":5.0,"transfer":0.1},"#,
+                r#""codes":{"200":59,"503":1},"causes":{"status":1}}"#,
+                "\n"
+            )
+        );
+    }
+
+    #[test]
+    fn a_stored_period_has_its_bounds_in_place_of_a_timeframe_and_nothing_is_null_not_zero() {
+        let summary = empty_summary();
+        let period = Some(Period { since: at("2026-11-21T09:00:10Z"), until: at("2026-11-22T09:00:10Z") });
+        let record = StatsRecord { site: "old", state: None, summary: &summary, period };
+        assert_eq!(
+            printed(|out| stats(out, &record)),
+            concat!(
+                r#"{"event":"stats","time":"2026-11-22T09:00:10.000000Z","site":"old","state":null,"#,
+                r#""since":"2026-11-21T09:00:10.000000Z","until":"2026-11-22T09:00:10.000000Z","#,
+                r#""availability":null,"coverage":null,"checks":0,"up":0,"down":0,"#,
+                r#""response_time_ms":{"avg":null,"max":null,"p50":null,"p90":null,"p95":null,"p99":null},"#,
+                r#""ttfb_ms":{"avg":null,"max":null,"p50":null,"p90":null,"p95":null,"p99":null},"#,
+                r#""phases_ms":{"resolve":null,"connect":null,"tls":null,"processing":null,"transfer":null},"#,
+                r#""codes":{},"causes":{}}"#,
+                "\n"
+            )
+        );
+    }
+
+    #[test]
+    fn alerts_and_warnings_are_the_contracts_to_the_letter() {
+        assert_eq!(
+            printed(|out| alert(out, &fixtures::alert())),
+            concat!(
+                r#"{"event":"alert","time":"2026-11-22T09:00:00.250000Z","site":"api","state":"down","#,
+                r#""availability":0.7917,"threshold":0.8,"window":"2m","since":"2026-11-22T09:00:00.250000Z","#,
+                r#""downtime_ms":null,"#,
+                r#""message":"Website api is down. availability=79.17%, time=2026-11-22T10:00:00+01:00"}"#,
+                "\n"
+            )
+        );
+        assert_eq!(
+            printed(|out| alert(out, &fixtures::ended())),
+            concat!(
+                r#"{"event":"alert","time":"2026-11-22T10:05:00.000000Z","site":"api","state":"ended","#,
+                r#""availability":null,"threshold":0.8,"window":"2m","since":"2026-11-22T09:00:00.250000Z","#,
+                r#""downtime_ms":3899000,"message":null}"#,
+                "\n"
+            )
+        );
+        assert_eq!(
+            printed(|out| warning(out, at("2026-11-22T09:00:03Z"), "store", "not saving since 10:00:03: disk full")),
+            concat!(
+                r#"{"event":"warning","time":"2026-11-22T09:00:03.000000Z","about":"store","#,
+                r#""message":"not saving since 10:00:03: disk full"}"#,
+                "\n"
+            )
+        );
+    }
+
+    #[test]
+    fn a_check_adds_certificate_and_hops_and_has_no_number() {
+        let mut observation = Observation::failed(Cause::TlsExpired, "certificate expired 2 days ago");
+        observation.certificate = Some(Arc::new(Certificate {
+            subject: "api.example.com".to_owned(),
+            issuer: "R11".to_owned(),
+            not_before: at("2026-08-22T00:00:00Z"),
+            not_after: at("2026-11-20T12:00:00Z"),
+            faults: vec![CertificateFault::Expired, CertificateFault::WrongHost],
+        }));
+        observation.hops =
+            vec![Hop { url: "http://api.example.com/".to_owned(), status: status(301), total: Micros::new(900) }];
+        let sample = observation.sample(at("2026-11-22T09:00:00Z"), Micros::ZERO, 0);
+        let checked = Checked { site: "api", url: "https://api.example.com/", sample, observation: &observation };
+        assert_eq!(
+            printed(|out| check(out, &checked)),
+            concat!(
+                r#"{"event":"sample","time":"2026-11-22T09:00:00.000000Z","site":"api","seq":null,"up":false,"#,
+                r#""cause":"tls_expired","detail":"certificate expired 2 days ago","status":null,"#,
+                r#""resolve_us":null,"connect_us":null,"tls_us":null,"processing_us":null,"transfer_us":null,"#,
+                r#""ttfb_us":null,"total_us":0,"late_us":null,"skipped":0,"bytes":0,"redirects":1,"http":null,"#,
+                r#""address":null,"certificate":{"subject":"api.example.com","issuer":"R11","#,
+                r#""not_after":"2026-11-20T12:00:00.000000Z","days_left":-2,"faults":["expired","wrong_host"]},"#,
+                r#""hops":[{"url":"http://api.example.com/","status":301,"total_us":900}]}"#,
+                "\n"
+            )
+        );
+    }
+
+    #[test]
+    fn a_local_sample_is_neither_up_nor_down() {
+        let sample = crate::model::Sample { cause: Cause::Local, phases: Phases::NONE, ..fixtures::sample() };
+        let record = SampleRecord { site: "a", seq: Some(0), sample: &sample, detail: Some(""), address: None };
+        let value: Value = serde_json::from_str(&printed(|out| super::sample(out, &record))).unwrap();
+        assert_eq!((&value["up"], &value["cause"], &value["detail"]), (&Value::Null, &"local".into(), &Value::Null));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_one_valid_object_on_one_line(name in hostile(), detail in hostile()) {
+            let sample = fixtures::sample();
+            let record =
+                SampleRecord { site: &name, seq: Some(1), sample: &sample, detail: Some(&detail), address: None };
+            let line = printed(|out| super::sample(out, &record));
+            let body = line.strip_suffix('\n').expect("a line ends");
+            prop_assert!(!body.chars().any(is_harmful), "{body:?}");
+            let value: Value = serde_json::from_str(body).expect("valid JSON");
+            prop_assert_eq!(value["site"].as_str(), Some(&*name));
+            prop_assert_eq!(value["detail"].as_str().unwrap_or_default(), &*detail);
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! Tables for a terminal: stored samples, statistics of a period, alerts.
+//!
+//! Columns are aligned by terminal cells, two blanks apart, without a frame; the last column is free text and
+//! never cut. [`Samples`] is written row by row, because a period may hold millions: its widths are fixed
+//! beforehand from the names. The other tables are small and measured whole.
+
+use std::io;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use crate::alert::{Alert, AlertState};
+use crate::model::{Cause, Phase, Status, duration, figures};
+use crate::stats::Latency;
+
+use super::objects::phase_micros;
+use super::words::{self, NONE};
+use super::{Period, SampleRecord, StatsRecord, when};
+
+/// Longest name for which a column makes room; longer ones push their own line to the right.
+const NAME_MAX: usize = 40;
+
+const DAY: Duration = Duration::from_hours(24);
+
+/// A table of samples, written row by row.
+#[derive(Clone, Debug)]
+pub struct Samples {
+    zone: TimeZone,
+    name_width: usize,
+}
+
+impl Samples {
+    /// A table for samples of these sites, with local times of `zone`.
+    pub fn new<'a>(names: impl IntoIterator<Item = &'a str>, zone: TimeZone) -> Self {
+        let name_width = names.into_iter().map(words::cells).max().unwrap_or(0).clamp(4, NAME_MAX);
+        Self { zone, name_width }
+    }
+
+    /// The line of column heads.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn header(&self, out: &mut impl io::Write) -> io::Result<()> {
+        let times = ["TOTAL", "RESOLVE", "CONNECT", "TLS", "PROCESS", "TRANSFER"].map(str::to_owned);
+        self.line(out, ["TIME", "SITE", "RESULT", "CODE"], &times, "DETAIL")
+    }
+
+    /// One sample; a failed one shows its cause and its detail.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn row(&self, out: &mut impl io::Write, record: &SampleRecord<'_>) -> io::Result<()> {
+        let sample = record.sample;
+        let result = if sample.cause == Cause::Ok { "up" } else { sample.cause.name() };
+        let code = sample.status.map_or_else(|| NONE.to_owned(), |status: Status| status.get().to_string());
+        let [resolve, connect, tls, processing, transfer] = phase_micros(&sample.phases).map(time_or_none);
+        let times = [time_or_none(Some(sample.total().get())), resolve, connect, tls, processing, transfer];
+        let time = when::millisecond(sample.at, &self.zone);
+        self.line(out, [&time, record.site, result, &code], &times, record.detail.unwrap_or_default())
+    }
+
+    fn line(
+        &self,
+        out: &mut impl io::Write,
+        [time, site, result, code]: [&str; 4],
+        times: &[String; Phase::ALL.len() + 1],
+        detail: &str,
+    ) -> io::Result<()> {
+        let site = words::left(site, self.name_width);
+        let times: Vec<String> = times.iter().map(|time| words::right(time, 8)).collect();
+        // As wide as the longest cause.
+        let line = format!("{time:<23}  {site}  {result:<19}  {code:>4}  {}  {detail}", times.join("  "));
+        words::line(out, line.trim_end())
+    }
+}
+
+/// What a table of statistics says above its columns.
+#[derive(Clone, Copy, Debug)]
+pub struct Heading<'a> {
+    /// The period.
+    pub period: Period,
+    /// Whether the period was counted back from now: then its length is named.
+    pub back_from_now: bool,
+    /// The store's path.
+    pub store: &'a str,
+}
+
+/// The figures of a stored period: a heading, then one row a site.
+///
+/// # Errors
+/// The writer's.
+pub fn stats(
+    out: &mut impl io::Write,
+    zone: &TimeZone,
+    heading: &Heading<'_>,
+    records: &[StatsRecord<'_>],
+) -> io::Result<()> {
+    let Period { since, until } = heading.period;
+    let past = if heading.back_from_now { format!("past {} · ", span(until.since(since))) } else { String::new() };
+    let (from, to, offset) = (when::minute(since, zone), when::minute(until, zone), when::offset(until, zone));
+    let sites = words::plural(u64::try_from(records.len()).expect("a number of sites fits 64 bits"), "site");
+    words::line(out, &format!("{past}{from} – {to} {offset} · {sites} · {}", heading.store))?;
+
+    let heads = ["SITE", "AVAIL", "COV", "CHECKS", "DOWN", "AVG", "P50", "P95", "P99", "MAX", "CODES"];
+    let rows: Vec<[String; 11]> = records.iter().map(stats_row).collect();
+    aligned(out, &heads, &[0, 10], &rows)
+}
+
+/// A time in which a site was not observed: `  blog: not observed 02:10:00 – 04:19:40 (webmon was not running)`.
+/// `shown` is the period of the table; the day is named in periods of more than one.
+///
+/// # Errors
+/// The writer's.
+pub fn hole(out: &mut impl io::Write, zone: &TimeZone, site: &str, hole: Period, shown: Period) -> io::Result<()> {
+    let time = if shown.until.since(shown.since) > DAY { when::second } else { when::clock };
+    let (from, to) = (time(hole.since, zone), time(hole.until, zone));
+    words::line(out, &format!("  {site}: not observed {from} – {to} (webmon was not running)"))
+}
+
+/// What is said in place of an empty table; `begins` is the time of the oldest sample that is kept.
+///
+/// # Errors
+/// The writer's.
+pub fn nothing(
+    out: &mut impl io::Write,
+    zone: &TimeZone,
+    period: Period,
+    begins: Option<crate::model::Timestamp>,
+) -> io::Result<()> {
+    let (since, until) = (when::minute(period.since, zone), when::minute(period.until, zone));
+    let begins = match begins {
+        Some(begins) => format!("the store begins {}", when::minute(begins, zone)),
+        None => "the store is empty".to_owned(),
+    };
+    words::line(out, &format!("no samples between {since} and {until}; {begins}"))
+}
+
+/// The history of alerts, one a line, the message to the letter.
+///
+/// # Errors
+/// The writer's.
+pub fn alerts(out: &mut impl io::Write, zone: &TimeZone, alerts: &[Alert]) -> io::Result<()> {
+    if alerts.is_empty() {
+        return words::line(out, "no alerts");
+    }
+    let rows: Vec<[String; 4]> = alerts
+        .iter()
+        .map(|alert| {
+            let message = match alert.state {
+                AlertState::Ended => closed(alert, zone),
+                AlertState::Down | AlertState::Up => alert.message.clone(),
+            };
+            [when::second(alert.at, zone), alert.site.to_string(), alert.state.name().to_owned(), message]
+        })
+        .collect();
+    aligned(out, &["TIME", "SITE", "STATE", "MESSAGE"], &[0, 1, 2, 3], &rows)
+}
+
+fn stats_row(record: &StatsRecord<'_>) -> [String; 11] {
+    let summary = record.summary;
+    let figure = |of: fn(&Latency) -> f64| {
+        summary.response.as_ref().map_or_else(|| NONE.to_owned(), |latency| figures::time(of(latency)))
+    };
+    [
+        record.site.to_owned(),
+        words::availability(summary),
+        words::coverage(summary),
+        words::grouped(summary.counts.checks()),
+        words::grouped(summary.counts.down),
+        figure(|latency| latency.avg),
+        figure(|latency| f64::from(latency.p50)),
+        figure(|latency| f64::from(latency.p95)),
+        figure(|latency| f64::from(latency.p99)),
+        figure(|latency| f64::from(latency.max)),
+        words::answers_worst_first(&summary.answers),
+    ]
+}
+
+fn closed(alert: &Alert, zone: &TimeZone) -> String {
+    let down = alert.downtime.map_or_else(String::new, |downtime| format!(" ({})", duration::format_seconds(downtime)));
+    format!("{NONE} no longer watched; was down since {}{down}", when::second(alert.since, zone))
+}
+
+fn time_or_none(micros: Option<u32>) -> String {
+    micros.map_or_else(|| NONE.to_owned(), |micros| figures::time(f64::from(micros)))
+}
+
+/// `24 h`, `7 d`, `10 min` where that is exact, else as durations are written.
+fn span(length: Duration) -> String {
+    let secs = length.as_secs();
+    if length.subsec_nanos() > 0 || secs == 0 {
+        return duration::format(length);
+    }
+    match secs {
+        _ if secs.is_multiple_of(86_400) && secs > 86_400 => format!("{} d", secs / 86_400),
+        _ if secs.is_multiple_of(3_600) => format!("{} h", secs / 3_600),
+        _ if secs.is_multiple_of(60) && secs < 3_600 => format!("{} min", secs / 60),
+        _ => duration::format(length),
+    }
+}
+
+/// `heads` and `rows` with every column as wide as its widest cell; the columns in `lefts` are left-aligned.
+fn aligned<const N: usize>(
+    out: &mut impl io::Write,
+    heads: &[&str; N],
+    lefts: &[usize],
+    rows: &[[String; N]],
+) -> io::Result<()> {
+    let mut widths = heads.map(words::cells);
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = words::cells(cell).min(NAME_MAX).max(*width);
+        }
+    }
+    let print = |out: &mut _, cells: &[&str; N]| {
+        let padded: Vec<String> = cells
+            .iter()
+            .zip(widths)
+            .enumerate()
+            .map(
+                |(i, (cell, width))| {
+                    if lefts.contains(&i) { words::left(cell, width) } else { words::right(cell, width) }
+                },
+            )
+            .collect();
+        words::line(out, padded.join("  ").trim_end())
+    };
+    print(out, heads)?;
+    for row in rows {
+        print(out, &row.each_ref().map(String::as_str))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::text::is_harmful;
+    use crate::model::{Micros, Phases, Sample, Timestamp};
+    use crate::report::fixtures::{self, at, empty_summary, ended, hostile, printed, summary, zone};
+    use crate::stats::Summary;
+
+    fn record<'a>(site: &'a str, sample: &'a Sample, detail: Option<&'a str>) -> SampleRecord<'a> {
+        SampleRecord { site, seq: Some(1), sample, detail, address: None }
+    }
+
+    #[test]
+    fn samples_are_aligned_and_failures_say_why() {
+        let failed = fixtures::sample();
+        let refused = Sample {
+            phases: Phases::NONE.with(Phase::Connect, Micros::new(1_240_000)),
+            cause: Cause::ConnectRefused,
+            status: None,
+            ..failed
+        };
+        let good = Sample { cause: Cause::Ok, status: Some(fixtures::status(200)), ..failed };
+        let table = Samples::new(["api", "日本語"], zone());
+        let text = printed(|out| {
+            table.header(out)?;
+            table.row(out, &record("api", &failed, Some("503 Service Unavailable")))?;
+            table.row(out, &record("日本語", &refused, Some("connection refused")))?;
+            table.row(out, &record("api", &good, None))
+        });
+        assert_eq!(
+            text,
+            "\
+TIME                     SITE    RESULT               CODE     TOTAL   RESOLVE   CONNECT       TLS   PROCESS  TRANSFER  DETAIL
+2026-11-22 10:00:00.123  api     status                503   5.53 ms   0.31 ms   0.12 ms         –   5.02 ms   0.08 ms  503 Service Unavailable
+2026-11-22 10:00:00.123  日本語  connect_refused         –    1.24 s         –    1.24 s         –         –         –  connection refused
+2026-11-22 10:00:00.123  api     up                    200   5.53 ms   0.31 ms   0.12 ms         –   5.02 ms   0.08 ms
+"
+        );
+    }
+
+    #[test]
+    fn no_cause_is_wider_than_its_column() {
+        assert!(Cause::ALL.iter().all(|cause| cause.name().len() <= 19));
+    }
+
+    #[test]
+    fn statistics_have_a_heading_and_a_row_a_site() {
+        let period = Period { since: at("2026-11-21T13:02:00Z"), until: at("2026-11-22T13:02:00Z") };
+        let (full, empty, part) = (summary(), empty_summary(), Summary { coverage: Some(0.9171), ..summary() });
+        let records = [("api", &full), ("shop-checkout", &part), ("new", &empty)].map(|(site, summary)| StatsRecord {
+            site,
+            state: None,
+            summary,
+            period: Some(period),
+        });
+        let heading = Heading { period, back_from_now: true, store: "webmon.redb" };
+        assert_eq!(
+            printed(|out| stats(out, &zone(), &heading, &records)),
+            "\
+past 24 h · 2026-11-21 14:02 – 2026-11-22 14:02 +01:00 · 3 sites · webmon.redb
+SITE             AVAIL   COV  CHECKS  DOWN      AVG      P50      P95      P99      MAX  CODES
+api             98.33%  100%      60     1  5.10 ms  5.00 ms  6.20 ms  9.00 ms  9.00 ms  503×1 200×59
+shop-checkout  ~98.33%   91%      60     1  5.10 ms  5.00 ms  6.20 ms  9.00 ms  9.00 ms  503×1 200×59
+new                  –     –       0     0        –        –        –        –        –
+"
+        );
+    }
+
+    #[test]
+    fn periods_are_named_as_people_do() {
+        for (secs, text) in [
+            (86_400, "24 h"),
+            (604_800, "7 d"),
+            (600, "10 min"),
+            (3_600, "1 h"),
+            (5_400, "1h30m"),
+            (45, "45s"),
+            (0, "0s"),
+        ] {
+            assert_eq!(span(Duration::from_secs(secs)), text);
+        }
+    }
+
+    #[test]
+    fn holes_and_empty_periods_are_said_in_words() {
+        let day = Period { since: at("2026-11-21T13:02:00Z"), until: at("2026-11-22T13:02:00Z") };
+        let night = Period { since: at("2026-11-22T01:10:00Z"), until: at("2026-11-22T03:19:40Z") };
+        assert_eq!(
+            printed(|out| hole(out, &zone(), "blog", night, day)),
+            "  blog: not observed 02:10:00 – 04:19:40 (webmon was not running)\n"
+        );
+        let week = Period { since: at("2026-11-15T13:02:00Z"), ..day };
+        assert_eq!(
+            printed(|out| hole(out, &zone(), "blog", night, week)),
+            "  blog: not observed 2026-11-22 02:10:00 – 2026-11-22 04:19:40 (webmon was not running)\n"
+        );
+        assert_eq!(
+            printed(|out| nothing(out, &zone(), day, Some(at("2026-11-20T08:12:00Z")))),
+            "no samples between 2026-11-21 14:02 and 2026-11-22 14:02; the store begins 2026-11-20 09:12\n"
+        );
+        assert!(printed(|out| nothing(out, &zone(), day, None)).ends_with("; the store is empty\n"));
+    }
+
+    #[test]
+    fn alerts_show_their_message_to_the_letter() {
+        assert_eq!(
+            printed(|out| alerts(out, &zone(), &[fixtures::alert(), ended()])),
+            "\
+TIME                 SITE  STATE  MESSAGE
+2026-11-22 10:00:00  api   down   Website api is down. availability=79.17%, time=2026-11-22T10:00:00+01:00
+2026-11-22 11:05:00  api   ended  – no longer watched; was down since 2026-11-22 10:00:00 (1h4m59s)
+"
+        );
+        assert_eq!(printed(|out| alerts(out, &zone(), &[])), "no alerts\n");
+    }
+
+    proptest! {
+        #[test]
+        fn no_name_or_detail_breaks_a_row(name in hostile(), detail in hostile()) {
+            let sample = fixtures::sample();
+            let summary = summary();
+            let period = Period { since: Timestamp::ZERO, until: Timestamp::MAX };
+            let text = printed(|out| {
+                Samples::new([&*name], zone()).row(out, &record(&name, &sample, Some(&detail)))?;
+                let alert = Alert { site: name.as_str().into(), message: detail.clone(), ..fixtures::alert() };
+                alerts(out, &zone(), &[alert])?;
+                let heading = Heading { period, back_from_now: false, store: &detail };
+                stats(out, &zone(), &heading, &[StatsRecord { site: &name, state: None, summary: &summary, period: None }])
+            });
+            prop_assert_eq!(text.chars().filter(|&c| c == '\n').count(), 6);
+            prop_assert!(!text.chars().any(|c| c != '\n' && is_harmful(c)), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! What a headless monitor prints for people and logs: one event a line, local time of day in front.
+//!
+//! Up to [`SITES_LISTED`] sites a refresh is one line a site; above, one line for the whole view, so that a log
+//! of hundreds of sites stays readable. Alert messages stand alone, to the letter. Words are separated by single
+//! spaces and times have none inside, so lines split into fields.
+
+use std::io;
+
+use jiff::tz::TimeZone;
+
+use crate::alert::{Alert, AlertState};
+use crate::engine::snapshot::{LastCheck, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
+use crate::model::{Cause, Outcome, Timestamp};
+use crate::stats::{Latency, Summary};
+
+use super::when::clock;
+use super::words::{self, NONE};
+
+/// The most sites that are listed one by one at a refresh.
+pub const SITES_LISTED: usize = 20;
+
+/// The states in the order of the summary line; recovering sites count as down, as their rule says.
+const SUMMED: [(SiteState, &str); 6] = [
+    (SiteState::Up, "up"),
+    (SiteState::Down, "down"),
+    (SiteState::Failing, "failing"),
+    (SiteState::Unknown, "unknown"),
+    (SiteState::New, "new"),
+    (SiteState::Paused, "paused"),
+];
+
+/// The first line: `watching 5 sites, store webmon.redb`.
+///
+/// # Errors
+/// The writer's.
+pub fn start(out: &mut impl io::Write, sites: usize, store: Option<&str>) -> io::Result<()> {
+    let sites = words::plural(count(sites), "site");
+    match store {
+        Some(store) => words::line(out, &format!("watching {sites}, store {store}")),
+        None => words::line(out, &format!("watching {sites}, no store")),
+    }
+}
+
+/// The figures of view number `view` at its refresh: a line a site, or one for all. A view that does not exist
+/// has none.
+///
+/// # Errors
+/// The writer's.
+pub fn refresh(
+    out: &mut impl io::Write,
+    zone: &TimeZone,
+    snapshot: &Snapshot,
+    view: usize,
+    checks_per_second: f64,
+) -> io::Result<()> {
+    let Some(view) = snapshot.views.get(view) else { return Ok(()) };
+    if snapshot.sites.len() > SITES_LISTED {
+        return words::line(out, &view_line(zone, snapshot, view, checks_per_second));
+    }
+    for (site, row) in snapshot.sites.iter().zip(&view.rows) {
+        words::line(out, &site_line(zone, &site.name, site.state, &row.summary))?;
+    }
+    Ok(())
+}
+
+/// A site's new state and its reason: `10:00:13 api failing: 503 Service Unavailable`.
+///
+/// # Errors
+/// The writer's.
+pub fn state_change(
+    out: &mut impl io::Write,
+    zone: &TimeZone,
+    at: Timestamp,
+    site: &SiteSnapshot,
+    to: SiteState,
+) -> io::Result<()> {
+    let (time, name, state) = (clock(at, zone), &site.name, to.name());
+    match reason(site, to, zone) {
+        Some(reason) => words::line(out, &format!("{time} {name} {state}: {reason}")),
+        None => words::line(out, &format!("{time} {name} {state}")),
+    }
+}
+
+/// The message of an alert as it is; an incident that was closed without one prints nothing.
+///
+/// # Errors
+/// The writer's.
+pub fn alert(out: &mut impl io::Write, alert: &Alert) -> io::Result<()> {
+    if alert.state == AlertState::Ended { Ok(()) } else { words::line(out, &alert.message) }
+}
+
+/// What webmon has to say of itself: `10:00:03 warning: store: not saving since 10:00:03: disk full`.
+///
+/// # Errors
+/// The writer's.
+pub fn warning(out: &mut impl io::Write, zone: &TimeZone, at: Timestamp, about: &str, message: &str) -> io::Result<()> {
+    words::line(out, &format!("{} warning: {about}: {message}", clock(at, zone)))
+}
+
+fn site_line(zone: &TimeZone, name: &str, state: SiteState, summary: &Summary) -> String {
+    let time = clock(summary.as_of, zone);
+    let timeframe = summary.timeframe;
+    let availability = words::availability(summary);
+    let response = |of: fn(&Latency) -> f64| {
+        summary.response.as_ref().map_or_else(|| NONE.to_owned(), |latency| words::compact(of(latency)))
+    };
+    let avg = response(|latency| latency.avg);
+    let max = response(|latency| f64::from(latency.max));
+    let p95 = response(|latency| f64::from(latency.p95));
+    let ttfb = summary
+        .ttfb
+        .as_ref()
+        .map_or_else(|| NONE.to_owned(), |latency| words::compact_pair(latency.avg, f64::from(latency.max)));
+    let answers = words::answers_in_order(&summary.answers);
+    let state = state.name();
+    let line =
+        format!("{time} {name} {timeframe} {state} {availability} avg {avg} max {max} p95 {p95} ttfb {ttfb} {answers}");
+    line.trim_end().to_owned()
+}
+
+fn view_line(zone: &TimeZone, snapshot: &Snapshot, view: &ViewSnapshot, checks_per_second: f64) -> String {
+    let sites = words::plural(count(snapshot.sites.len()), "site");
+    let mut parts = vec![clock(view.as_of, zone), view.timeframe.to_string(), sites];
+    for (state, word) in SUMMED {
+        let counted = |site: &SiteState| *site == state || (*site == SiteState::Recovering && state == SiteState::Down);
+        let sites = snapshot.sites.iter().filter(|site| counted(&site.state)).count();
+        if sites > 0 {
+            parts.push(format!("{} {word}", words::grouped(count(sites))));
+        }
+    }
+    parts.push(format!("{checks_per_second:.1} checks/s"));
+    parts.join(" ")
+}
+
+/// Why `site` is in state `to`, as far as its last check tells.
+fn reason(site: &SiteSnapshot, to: SiteState, zone: &TimeZone) -> Option<String> {
+    let last = site.last.as_ref()?;
+    let outcome = last.sample.outcome();
+    match to {
+        SiteState::Up | SiteState::New | SiteState::Paused => None,
+        SiteState::Recovering => Some("the last check was good".to_owned()),
+        SiteState::Unknown if outcome != Outcome::Unknown => {
+            Some(format!("no result since {}", clock(last.sample.at, zone)))
+        }
+        SiteState::Down | SiteState::Failing | SiteState::Unknown => (outcome != Outcome::Up).then(|| failure(last)),
+    }
+}
+
+/// The failure in words; where its text was not kept, its cause by name.
+fn failure(last: &LastCheck) -> String {
+    let detail = last.observation.as_ref().map(|observation| observation.detail.as_str());
+    match (detail.filter(|detail| !detail.is_empty()), last.sample.cause, last.sample.status) {
+        (Some(detail), _, _) => detail.to_owned(),
+        (None, Cause::Status, Some(status)) => format!("status {}", status.get()),
+        (None, cause, _) => cause.name().to_owned(),
+    }
+}
+
+fn count(n: usize) -> u64 {
+    u64::try_from(n).expect("a number of sites fits 64 bits")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::alert::Rule;
+    use crate::engine::snapshot::Row;
+    use crate::model::text::is_harmful;
+    use crate::model::{Observation, Timeframe};
+    use crate::report::fixtures::{self, at, empty_summary, ended, hostile, printed, summary, zone};
+    use crate::stats::{Beat, Beats};
+
+    fn site(name: &str, state: SiteState) -> SiteSnapshot {
+        SiteSnapshot {
+            name: name.into(),
+            url: "https://api.example.com/".into(),
+            interval: Duration::from_secs(10),
+            timeout: Duration::from_secs(10),
+            rule: Rule::default(),
+            state,
+            since: at("2026-11-22T09:00:00Z"),
+            last: None,
+            last_up: None,
+            incident: None,
+            judged_from: None,
+        }
+    }
+
+    fn with_last(site: SiteSnapshot, cause: Cause, detail: Option<&str>) -> SiteSnapshot {
+        let observation = detail.map(|detail| Arc::new(Observation::failed(cause, detail)));
+        let sample = crate::model::Sample { cause, ..fixtures::sample() };
+        SiteSnapshot { last: Some(LastCheck { seq: 1, sample, observation }), ..site }
+    }
+
+    fn snapshot(sites: Vec<SiteSnapshot>, summary: &Summary) -> Snapshot {
+        let beats = Beats {
+            cell: Duration::from_secs(10),
+            newest: at("2026-11-22T09:00:10Z"),
+            cells: [Beat::default(); Beats::CELLS],
+        };
+        let rows = sites.iter().map(|_| Arc::new(Row { summary: summary.clone(), beats: beats.clone() })).collect();
+        let view = ViewSnapshot {
+            timeframe: Timeframe::new(Duration::from_mins(10)),
+            refresh: Duration::from_secs(10),
+            as_of: at("2026-11-22T09:00:10Z"),
+            next: at("2026-11-22T09:00:20Z"),
+            rows,
+        };
+        Snapshot {
+            at: at("2026-11-22T09:00:10Z"),
+            sites: sites.into_iter().map(Arc::new).collect(),
+            views: vec![Arc::new(view)],
+        }
+    }
+
+    #[test]
+    fn the_start_says_what_is_watched_and_where_it_is_kept() {
+        assert_eq!(printed(|out| start(out, 5, Some("webmon.redb"))), "watching 5 sites, store webmon.redb\n");
+        assert_eq!(printed(|out| start(out, 1, None)), "watching 1 site, no store\n");
+    }
+
+    #[test]
+    fn a_few_sites_have_a_line_each_to_the_letter() {
+        let snapshot = snapshot(vec![site("api", SiteState::Up), site("docs", SiteState::Failing)], &summary());
+        assert_eq!(
+            printed(|out| refresh(out, &zone(), &snapshot, 0, 0.2)),
+            "10:00:10 api 10m up 98.33% avg 5.1ms max 9.0ms p95 6.2ms ttfb 5.0/8.9ms 200×59 503×1\n\
+             10:00:10 docs 10m failing 98.33% avg 5.1ms max 9.0ms p95 6.2ms ttfb 5.0/8.9ms 200×59 503×1\n"
+        );
+        assert_eq!(printed(|out| refresh(out, &zone(), &snapshot, 1, 0.2)), "");
+    }
+
+    #[test]
+    fn missing_figures_are_shown_as_missing_and_partial_ones_as_partial() {
+        let empty = snapshot(vec![site("api", SiteState::New)], &empty_summary());
+        assert_eq!(
+            printed(|out| refresh(out, &zone(), &empty, 0, 0.0)),
+            "10:00:10 api 10m new – avg – max – p95 – ttfb –\n"
+        );
+        let partial = snapshot(vec![site("api", SiteState::Up)], &Summary { coverage: Some(0.78), ..summary() });
+        let line = printed(|out| refresh(out, &zone(), &partial, 0, 0.0));
+        assert!(line.starts_with("10:00:10 api 10m up ~98.33% avg"), "{line}");
+    }
+
+    #[test]
+    fn many_sites_are_one_line_a_view_to_the_letter() {
+        let states = [(297, SiteState::Up), (1, SiteState::Down), (1, SiteState::Recovering), (1, SiteState::Failing)];
+        let sites = states.iter().flat_map(|&(n, state)| vec![site("s", state); n]).collect();
+        assert_eq!(
+            printed(|out| refresh(out, &zone(), &snapshot(sites, &summary()), 0, 30.0)),
+            "10:00:10 10m 300 sites 297 up 2 down 1 failing 30.0 checks/s\n"
+        );
+    }
+
+    #[test]
+    fn the_limit_between_lines_and_summary_is_twenty_sites() {
+        for (sites, lines) in [(1, 1), (SITES_LISTED, SITES_LISTED), (SITES_LISTED + 1, 1)] {
+            let snapshot = snapshot(vec![site("s", SiteState::Up); sites], &summary());
+            assert_eq!(printed(|out| refresh(out, &zone(), &snapshot, 0, 1.0)).lines().count(), lines, "{sites}");
+        }
+    }
+
+    #[test]
+    fn a_change_of_state_says_why() {
+        let moment = at("2026-11-22T09:00:13Z");
+        for (cause, detail, to, line) in [
+            (
+                Cause::Status,
+                Some("503 Service Unavailable"),
+                SiteState::Failing,
+                "10:00:13 api failing: 503 Service Unavailable\n",
+            ),
+            (Cause::Status, None, SiteState::Down, "10:00:13 api down: status 503\n"),
+            (Cause::Reset, Some(""), SiteState::Failing, "10:00:13 api failing: reset\n"),
+            (
+                Cause::Local,
+                Some("no route to any network"),
+                SiteState::Unknown,
+                "10:00:13 api unknown: no route to any network\n",
+            ),
+            (Cause::Ok, Some(""), SiteState::Unknown, "10:00:13 api unknown: no result since 10:00:00\n"),
+            (Cause::Ok, Some(""), SiteState::Recovering, "10:00:13 api recovering: the last check was good\n"),
+            (Cause::Ok, Some(""), SiteState::Up, "10:00:13 api up\n"),
+        ] {
+            let site = with_last(site("api", to), cause, detail);
+            assert_eq!(printed(|out| state_change(out, &zone(), moment, &site, to)), line);
+        }
+        let unseen = site("api", SiteState::Unknown);
+        assert_eq!(
+            printed(|out| state_change(out, &zone(), moment, &unseen, SiteState::Unknown)),
+            "10:00:13 api unknown\n"
+        );
+    }
+
+    #[test]
+    fn alerts_are_their_message_and_an_ended_incident_is_silent() {
+        assert_eq!(
+            printed(|out| alert(out, &fixtures::alert())),
+            "Website api is down. availability=79.17%, time=2026-11-22T10:00:00+01:00\n"
+        );
+        assert_eq!(printed(|out| alert(out, &ended())), "");
+        assert_eq!(
+            printed(|out| warning(
+                out,
+                &zone(),
+                at("2026-11-22T09:00:03Z"),
+                "store",
+                "not saving since 10:00:03: disk full"
+            )),
+            "10:00:03 warning: store: not saving since 10:00:03: disk full\n"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_name_or_detail_breaks_a_line(name in hostile(), detail in hostile()) {
+            let site = with_last(site(&name, SiteState::Failing), Cause::Status, Some(&detail));
+            let mut text = printed(|out| state_change(out, &zone(), at("2026-11-22T09:00:13Z"), &site, SiteState::Failing));
+            text += &printed(|out| refresh(out, &zone(), &snapshot(vec![site.clone()], &summary()), 0, 1.0));
+            text += &printed(|out| warning(out, &zone(), at("2026-11-22T09:00:13Z"), &name, &detail));
+            let message = Alert { message: detail.clone(), ..fixtures::alert() };
+            text += &printed(|out| alert(out, &message));
+            text += &printed(|out| start(out, 1, Some(&name)));
+            prop_assert_eq!(text.chars().filter(|&c| c == '\n').count(), 5);
+            prop_assert!(!text.chars().any(|c| c != '\n' && is_harmful(c)), "{text:?}");
+        }
+    }
+}

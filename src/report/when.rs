@@ -1,0 +1,86 @@
+//! Points in time as text: UTC for machines, a local zone for people.
+//!
+//! The zone is an argument. Limits: a [`Timestamp`] ends in the year 2112, well inside what jiff can tell.
+
+use jiff::Zoned;
+use jiff::tz::TimeZone;
+
+use crate::model::Timestamp;
+
+/// RFC 3339, UTC, exactly six decimals: `2026-11-22T09:00:00.123456Z`. Text order is time order.
+pub(super) fn utc(at: Timestamp) -> String {
+    format!("{:.6}", instant(at))
+}
+
+/// The time of day: `10:00:10`.
+pub(super) fn clock(at: Timestamp, zone: &TimeZone) -> String {
+    zoned(at, zone).strftime("%H:%M:%S").to_string()
+}
+
+/// The day: `2026-11-22`.
+pub(super) fn date(at: Timestamp, zone: &TimeZone) -> String {
+    zoned(at, zone).strftime("%Y-%m-%d").to_string()
+}
+
+/// To the minute: `2026-11-22 10:00`.
+pub(super) fn minute(at: Timestamp, zone: &TimeZone) -> String {
+    zoned(at, zone).strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+/// To the second: `2026-11-22 10:00:10`.
+pub(super) fn second(at: Timestamp, zone: &TimeZone) -> String {
+    zoned(at, zone).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// To the millisecond: `2026-11-22 10:00:10.123`.
+pub(super) fn millisecond(at: Timestamp, zone: &TimeZone) -> String {
+    zoned(at, zone).strftime("%Y-%m-%d %H:%M:%S%.3f").to_string()
+}
+
+/// The zone's offset from UTC at `at`: `+01:00`.
+pub(super) fn offset(at: Timestamp, zone: &TimeZone) -> String {
+    zoned(at, zone).strftime("%:z").to_string()
+}
+
+fn zoned(at: Timestamp, zone: &TimeZone) -> Zoned {
+    instant(at).to_zoned(zone.clone())
+}
+
+fn instant(at: Timestamp) -> jiff::Timestamp {
+    let micros = i64::try_from(at.as_micros()).expect("a timestamp is below 2^52");
+    jiff::Timestamp::from_microsecond(micros).expect("the year 2112 is within jiff's range")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::report::fixtures::{at, zone};
+
+    #[test]
+    fn utc_always_has_six_decimals() {
+        assert_eq!(utc(at("2026-11-22T09:00:00.123456Z")), "2026-11-22T09:00:00.123456Z");
+        assert_eq!(utc(Timestamp::ZERO), "1970-01-01T00:00:00.000000Z");
+        assert_eq!(utc(Timestamp::MAX), "2112-09-17T23:53:47.370495Z");
+    }
+
+    #[test]
+    fn local_times_are_those_of_the_zone() {
+        let moment = at("2026-11-22T23:00:10.123456Z");
+        assert_eq!(clock(moment, &zone()), "00:00:10");
+        assert_eq!(date(moment, &zone()), "2026-11-23");
+        assert_eq!(minute(moment, &zone()), "2026-11-23 00:00");
+        assert_eq!(second(moment, &zone()), "2026-11-23 00:00:10");
+        assert_eq!(millisecond(moment, &zone()), "2026-11-23 00:00:10.123");
+        assert_eq!(offset(moment, &zone()), "+01:00");
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_texts_is_the_order_of_times(a in 0u64..1 << 52, b in 0u64..1 << 52) {
+            let (a, b) = (Timestamp::from_micros(a), Timestamp::from_micros(b));
+            prop_assert_eq!(utc(a).cmp(&utc(b)), a.cmp(&b));
+        }
+    }
+}

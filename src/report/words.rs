@@ -1,0 +1,243 @@
+//! Small wordings that several reports share: compact times, counts of answers, plurals, padding by cells.
+//!
+//! The figures of tables and sentences are those of [`crate::model::figures`]. Only the one-line text of the
+//! headless monitor writes times without a space (`5.1ms`), so that a line splits into words.
+
+use std::fmt::Write as _;
+use std::io;
+
+use unicode_width::UnicodeWidthStr;
+
+use crate::engine::snapshot::SiteState;
+use crate::model::Cause;
+use crate::model::text::clean;
+use crate::stats::{Answer, Availability, Summary};
+
+/// The text of a figure that does not exist.
+pub(super) const NONE: &str = "–";
+
+/// Writes `text` as one line. Whatever it is made of, no character leaves here that a terminal would obey.
+pub(super) fn line(out: &mut impl io::Write, text: &str) -> io::Result<()> {
+    let mut line = clean(text);
+    line.push('\n');
+    out.write_all(line.as_bytes())
+}
+
+/// A duration in µs as one word: `0.31ms`, `5.1ms`, `120ms`, `1.24s`. Rounded first, then the unit is chosen.
+pub(super) fn compact(micros: f64) -> String {
+    let (number, unit) = compact_parts(micros);
+    format!("{number}{unit}")
+}
+
+/// Two durations with their units, the first unit only if it differs: `5.0/8.9ms`, `290ms/1.98s`.
+pub(super) fn compact_pair(first: f64, second: f64) -> String {
+    let ((left, unit), (right, other)) = (compact_parts(first), compact_parts(second));
+    if unit == other { format!("{left}/{right}{other}") } else { format!("{left}{unit}/{right}{other}") }
+}
+
+fn compact_parts(micros: f64) -> (String, &'static str) {
+    let millis = micros / 1e3;
+    for (limit, decimals) in [(0.995, 2), (99.95, 1), (999.5, 0)] {
+        if millis < limit {
+            return (format!("{millis:.decimals$}"), "ms");
+        }
+    }
+    let secs = micros / 1e6;
+    let decimals = match secs {
+        s if s < 9.995 => 2,
+        s if s < 99.95 => 1,
+        _ => 0,
+    };
+    (format!("{secs:.decimals$}"), "s")
+}
+
+/// `n` with its thousands apart: `17,280`.
+pub(super) fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 site`, `5 sites`.
+pub(super) fn plural(n: u64, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(n), if n == 1 { "" } else { "s" })
+}
+
+/// Availability as a figure: two decimals, never 100 % with a failure, `~` in front when less than 99.5 % of the
+/// due checks were made.
+pub(super) fn availability(summary: &Summary) -> String {
+    let Some(Availability { up, checks }) = summary.counts.availability() else { return NONE.to_owned() };
+    let partial = summary.coverage.is_some_and(|coverage| coverage < 0.995);
+    format!("{}{}", if partial { "~" } else { "" }, crate::model::figures::percent(up, checks))
+}
+
+/// Coverage in whole percent, rounded down, so that `100%` is said only of all.
+pub(super) fn coverage(summary: &Summary) -> String {
+    match summary.coverage {
+        None => NONE.to_owned(),
+        Some(share) if share > 0.0 && share < 0.01 => "<1%".to_owned(),
+        Some(share) => format!("{:.0}%", (share * 100.0).floor()),
+    }
+}
+
+/// The word for a failure in a list of answers; causes that a reader treats alike share one.
+pub(super) const fn cause_word(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Ok => "ok",
+        Cause::DnsNotFound | Cause::DnsError | Cause::DnsTimeout => "dns",
+        Cause::ConnectRefused => "refused",
+        Cause::ConnectUnreachable => "unreach",
+        Cause::ConnectTimeout | Cause::TlsTimeout | Cause::ResponseTimeout | Cause::TransferTimeout => "timeout",
+        Cause::TlsExpired | Cause::TlsNotYetValid | Cause::TlsWrongHost | Cause::TlsUntrusted => "cert",
+        Cause::TlsError => "tls",
+        Cause::Reset => "reset",
+        Cause::Closed => "closed",
+        Cause::BadResponse => "bad",
+        Cause::Truncated => "trunc",
+        Cause::Redirect => "redirect",
+        Cause::Status => "status",
+        Cause::Body => "body",
+        Cause::Slow => "slow",
+        Cause::Local => "local",
+    }
+}
+
+/// Every check once, statuses ascending and then words: `200×59 503×1 timeout×2`. The order stays from line to line.
+pub(super) fn answers_in_order(answers: &[(Answer, u64)]) -> String {
+    let mut ordered = answers.to_vec();
+    ordered.sort_by_key(|&(answer, _)| answer);
+    joined(&merged(&ordered))
+}
+
+/// Every check once, failures first and the commonest before the others: `503×21 timeout×2 200×123`.
+pub(super) fn answers_worst_first(answers: &[(Answer, u64)]) -> String {
+    let mut parts = merged(answers);
+    // Merging raised counts only among the failures, which come first; put those right again.
+    for i in 1..parts.len() {
+        let mut at = i;
+        while at > 0 && parts[at].is_word && parts[at].count > parts[at - 1].count {
+            parts.swap(at, at - 1);
+            at -= 1;
+        }
+    }
+    joined(&parts)
+}
+
+struct Part {
+    text: String,
+    count: u64,
+    is_word: bool,
+}
+
+fn merged(answers: &[(Answer, u64)]) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::with_capacity(answers.len());
+    for &(answer, count) in answers {
+        let (text, is_word) = match answer {
+            Answer::Code(status) => (status.get().to_string(), false),
+            Answer::Cause(cause) => (cause_word(cause).to_owned(), true),
+        };
+        match parts.iter_mut().find(|part| part.text == text) {
+            Some(part) => part.count += count,
+            None => parts.push(Part { text, count, is_word }),
+        }
+    }
+    parts
+}
+
+fn joined(parts: &[Part]) -> String {
+    let mut text = String::new();
+    for part in parts {
+        let gap = if text.is_empty() { "" } else { " " };
+        write!(text, "{gap}{}×{}", part.text, part.count).expect("writing to a String cannot fail");
+    }
+    text
+}
+
+/// The shape of a state, the same as on the dashboard; each reads without its colour.
+pub(super) const fn mark(state: SiteState) -> char {
+    match state {
+        SiteState::Down => '▼',
+        SiteState::Recovering => '△',
+        SiteState::Failing => '▲',
+        SiteState::Unknown => '?',
+        SiteState::New => '…',
+        SiteState::Up => '●',
+        SiteState::Paused => '‖',
+    }
+}
+
+/// Cells that `text` takes in a terminal.
+pub(super) fn cells(text: &str) -> usize {
+    UnicodeWidthStr::width(text)
+}
+
+/// `text` followed by blanks up to `width` cells.
+pub(super) fn left(text: &str, width: usize) -> String {
+    format!("{text}{}", " ".repeat(width.saturating_sub(cells(text))))
+}
+
+/// `text` after blanks up to `width` cells.
+pub(super) fn right(text: &str, width: usize) -> String {
+    format!("{}{text}", " ".repeat(width.saturating_sub(cells(text))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Status;
+
+    #[test]
+    fn compact_times_are_rounded_before_the_unit_is_chosen() {
+        for (micros, text) in [
+            (310.0, "0.31ms"),
+            (997.0, "1.0ms"),
+            (5_100.0, "5.1ms"),
+            (9_000.0, "9.0ms"),
+            (99_960.0, "100ms"),
+            (999_600.0, "1.00s"),
+            (12_340_000.0, "12.3s"),
+            (600_000_000.0, "600s"),
+        ] {
+            assert_eq!(compact(micros), text, "{micros} µs");
+        }
+        assert_eq!(compact_pair(5_000.0, 8_900.0), "5.0/8.9ms");
+        assert_eq!(compact_pair(290_000.0, 1_980_000.0), "290ms/1.98s");
+    }
+
+    #[test]
+    fn thousands_stand_apart() {
+        for (n, text) in [(0, "0"), (999, "999"), (17_280, "17,280"), (1_234_567, "1,234,567")] {
+            assert_eq!(grouped(n), text);
+        }
+        assert_eq!(plural(1, "site"), "1 site");
+        assert_eq!(plural(2, "site"), "2 sites");
+    }
+
+    #[test]
+    fn causes_that_read_alike_are_counted_together_and_ordered_anew() {
+        let code = |code| Answer::Code(Status::new(code).unwrap());
+        let answers = [
+            (code(503), 5),
+            (Answer::Cause(Cause::ConnectTimeout), 4),
+            (Answer::Cause(Cause::ResponseTimeout), 3),
+            (Answer::Cause(Cause::DnsError), 1),
+            (code(200), 60),
+        ];
+        assert_eq!(answers_worst_first(&answers), "timeout×7 503×5 dns×1 200×60");
+        assert_eq!(answers_in_order(&answers), "200×60 503×5 dns×1 timeout×7");
+        assert_eq!(answers_in_order(&[]), "");
+    }
+
+    #[test]
+    fn padding_counts_cells_not_characters() {
+        assert_eq!(left("日本", 6), "日本  ");
+        assert_eq!(right("5 ms", 6), "  5 ms");
+        assert_eq!(left("too long", 3), "too long");
+    }
+}
