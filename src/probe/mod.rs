@@ -1,1 +1,125 @@
-//! One probe: resolve, connect, tls, exchange.
+//! One probe of one site: resolve, connect, tls, processing, transfer.
+//!
+//! A probe never fails: whatever happens is an [`Observation`] with a cause. One phase lives in one file; `run`
+//! puts them in a row and holds the deadline, `stopwatch` gives every moment to exactly one phase, `failure`
+//! reads errors. Nothing is kept between probes but the resolver's cache and the TLS configuration: each hop has a
+//! fresh connection.
+//!
+//! Invariants: a probe ends within its site's timeout; the phases add up to the response time; nothing a server
+//! sends reaches a detail uncleaned. Limits: 128 lookups and 256 handshakes in flight, 256 KiB and 512 headers
+//! before a body, `max_body` bytes of body, 8 addresses a connection. How many probes run at once is the
+//! caller's matter.
+
+mod certificate;
+mod connect;
+mod exchange;
+mod failure;
+mod head_limit;
+mod judge;
+mod redirect;
+mod request;
+mod resolve;
+mod route;
+mod run;
+mod stopwatch;
+mod tls;
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+use crate::model::{Observation, Site};
+
+pub use route::{has_route, route_to_anywhere};
+
+/// Something that can probe a site: the real one, or a scripted one in tests and demonstrations.
+pub trait Prober: Send + Sync + 'static {
+    /// Probes `site` once. Ends within `site.timeout`, up to the resolution of timers.
+    fn probe(&self, site: &Site) -> impl Future<Output = Observation> + Send;
+}
+
+/// What a [`HttpProber`] is built from.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The name servers to ask; none: the system's.
+    pub name_servers: Vec<SocketAddr>,
+    /// Root certificates (DER) that are trusted besides the platform's.
+    pub extra_roots: Vec<Vec<u8>>,
+    /// Asks the kernel for a route; tests put a machine without a network here.
+    pub has_route: fn(IpAddr) -> bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { name_servers: Vec::new(), extra_roots: Vec::new(), has_route }
+    }
+}
+
+/// Why a prober could not be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProbeError {
+    /// The resolver refused its configuration.
+    #[error("cannot set up the DNS resolver: {0}; check /etc/resolv.conf")]
+    Resolver(String),
+    /// A root certificate cannot be used.
+    #[error("cannot use a root certificate: {0}; it must be one X.509 certificate in DER form")]
+    Roots(String),
+    /// The cryptography refused its configuration.
+    #[error("cannot set up TLS: {0}; please report this")]
+    Tls(String),
+}
+
+/// The prober of real websites over HTTP/1.1.
+///
+/// Shared by all probes. It has to be used within a tokio runtime with I/O and time enabled.
+pub struct HttpProber {
+    resolve: resolve::Resolve,
+    tls: tls::Tls,
+    has_route: fn(IpAddr) -> bool,
+    clock: fn() -> Instant,
+    notices: Vec<String>,
+}
+
+impl HttpProber {
+    /// A prober with the system's name servers and roots, which reads the time from `clock`.
+    ///
+    /// # Errors
+    /// See [`ProbeError`]; a machine without name servers or without roots is none.
+    pub fn new(clock: fn() -> Instant) -> Result<Self, ProbeError> {
+        Self::with(&Options::default(), clock)
+    }
+
+    /// The same with `options`.
+    ///
+    /// # Errors
+    /// See [`ProbeError`].
+    pub fn with(options: &Options, clock: fn() -> Instant) -> Result<Self, ProbeError> {
+        let mut notices = Vec::new();
+        Ok(Self {
+            resolve: resolve::Resolve::new(&options.name_servers)?,
+            tls: tls::Tls::new(&options.extra_roots, &mut notices)?,
+            has_route: options.has_route,
+            clock,
+            notices,
+        })
+    }
+
+    /// What building it had to say and a person should see.
+    #[must_use]
+    pub fn notices(&self) -> &[String] {
+        &self.notices
+    }
+}
+
+impl Prober for HttpProber {
+    fn probe(&self, site: &Site) -> impl Future<Output = Observation> + Send {
+        run::run(self, site)
+    }
+}
+
+/// What a probe waits for before the clock of a phase starts: a permit of our own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waiting {
+    Lookup,
+    Handshake,
+}

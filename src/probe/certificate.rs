@@ -1,0 +1,246 @@
+//! What a server's chain is and what is wrong with it, recorded whether the handshake succeeds or not.
+//!
+//! rustls gives one reason and keeps the chain only of handshakes that succeed. So each probe brings a
+//! [`Recorder`]: it lets the real verifier judge, parses what was presented, works out *all* faults, and only
+//! then passes the verdict on. Dates and names are read here; trust is asked of the real verifier, a second
+//! time at a moment when the leaf was valid if the first answer was about dates, since it names only one
+//! reason. With `insecure` the verdict is recorded and then overruled; the signature of the handshake is verified
+//! in every case.
+//!
+//! Invariant: no faults if and only if the real verifier accepted the chain.
+//! Limit: a chain of which the leaf cannot be parsed has no [`Certificate`], only a refusal.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::verify_server_name;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, DigitallySignedStruct, Error as TlsError, SignatureScheme};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::oid_registry::OID_PKIX_ACCESS_DESCRIPTOR_CA_ISSUERS;
+use x509_parser::prelude::FromDer;
+use x509_parser::x509::X509Name;
+
+use crate::model::text::{DETAIL_MAX, clean_line};
+use crate::model::{Certificate, CertificateFault, Timestamp};
+
+/// Certificates of a presented chain that are looked at.
+const CHAIN_MAX: usize = 16;
+/// Longest subject or issuer that is kept, in bytes.
+const NAME_MAX: usize = 255;
+
+/// What one handshake presented.
+#[derive(Clone, Debug)]
+pub(super) struct Presented {
+    /// The chain, as far as the leaf could be parsed.
+    pub(super) certificate: Option<Arc<Certificate>>,
+    /// Names that the leaf is good for, for the sentence about a wrong host.
+    pub(super) names: Vec<String>,
+    /// When it was judged.
+    pub(super) at: Timestamp,
+    /// What the real verifier had against it.
+    pub(super) refusal: Option<TlsError>,
+}
+
+/// A verifier for one handshake that records what was presented.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    judge: Arc<dyn ServerCertVerifier>,
+    accept_any: bool,
+    presented: Mutex<Option<Presented>>,
+}
+
+impl Recorder {
+    /// A recorder around `judge`; with `accept_any` every chain passes after it was recorded.
+    pub(super) fn new(judge: Arc<dyn ServerCertVerifier>, accept_any: bool) -> Self {
+        Self { judge, accept_any, presented: Mutex::new(None) }
+    }
+
+    /// What was presented, if it came to that.
+    pub(super) fn take(&self) -> Option<Presented> {
+        self.presented.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl ServerCertVerifier for Recorder {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, TlsError> {
+        let ask = |at| self.judge.verify_server_cert(leaf, intermediates, name, ocsp, at);
+        let verdict = ask(now);
+        let presented = present(leaf, intermediates, name, now, verdict.as_ref().err(), &ask);
+        *self.presented.lock().unwrap_or_else(PoisonError::into_inner) = Some(presented);
+        if self.accept_any { Ok(ServerCertVerified::assertion()) } else { verdict }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        self.judge.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        self.judge.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.judge.supported_verify_schemes()
+    }
+}
+
+/// Reads the chain; `refusal` is the verdict of now, `ask` gives that of other times.
+fn present(
+    leaf: &CertificateDer<'_>,
+    intermediates: &[CertificateDer<'_>],
+    name: &ServerName<'_>,
+    now: UnixTime,
+    refusal: Option<&TlsError>,
+    ask: &dyn Fn(UnixTime) -> Result<ServerCertVerified, TlsError>,
+) -> Presented {
+    let at = Timestamp::from_secs(now.as_secs());
+    let Ok((_, parsed)) = X509Certificate::from_der(leaf) else {
+        return Presented { certificate: None, names: Vec::new(), at, refusal: refusal.cloned() };
+    };
+    let above: Vec<X509Certificate<'_>> = intermediates
+        .iter()
+        .take(CHAIN_MAX)
+        .filter_map(|der| X509Certificate::from_der(der).ok().map(|(_, certificate)| certificate))
+        .collect();
+    let faults = refusal.map_or_else(Vec::new, |refusal| {
+        let wrong_host =
+            ParsedCertificate::try_from(leaf).is_ok_and(|certificate| verify_server_name(&certificate, name).is_err());
+        faults(&parsed, &above, wrong_host, at, refusal, ask)
+    });
+    let names = names(&parsed);
+    let not_after = above.iter().map(expiry).fold(expiry(&parsed), Ord::min);
+    let common_name = |name: &X509Name<'_>| name.iter_common_name().next().and_then(|cn| cn.as_str().ok()).map(keep);
+    let certificate = Certificate {
+        subject: common_name(parsed.subject())
+            .filter(|name| !name.is_empty())
+            .or_else(|| names.first().cloned())
+            .unwrap_or_else(|| keep(&parsed.subject().to_string())),
+        issuer: common_name(parsed.issuer()).unwrap_or_else(|| keep(&parsed.issuer().to_string())),
+        not_before: seconds(parsed.validity().not_before.timestamp()),
+        not_after,
+        faults,
+    };
+    Presented { certificate: Some(Arc::new(certificate)), names, at, refusal: refusal.cloned() }
+}
+
+/// Everything that is wrong with a refused chain, worst first.
+fn faults(
+    leaf: &X509Certificate<'_>,
+    above: &[X509Certificate<'_>],
+    wrong_host: bool,
+    now: Timestamp,
+    refusal: &TlsError,
+    ask: &dyn Fn(UnixTime) -> Result<ServerCertVerified, TlsError>,
+) -> Vec<CertificateFault> {
+    let begin = seconds(leaf.validity().not_before.timestamp());
+    let end = expiry(leaf);
+    let mut faults = Vec::new();
+    if now > end {
+        faults.push(CertificateFault::Expired);
+    }
+    if now < begin {
+        faults.push(CertificateFault::NotYetValid);
+    }
+    if wrong_host {
+        faults.push(CertificateFault::WrongHost);
+    }
+    let untrusted = if now > end || now < begin {
+        // The same question for a moment at which nobody can object to the leaf's dates.
+        let valid = Duration::from_micros(now.clamp(begin, end).as_micros());
+        ask(UnixTime::since_unix_epoch(valid)).is_err_and(|error| is_about_trust(&error))
+    } else {
+        is_about_trust(refusal)
+    };
+    if leaf.subject() == leaf.issuer() && (untrusted || faults.is_empty()) {
+        faults.push(CertificateFault::SelfSigned);
+    } else if untrusted {
+        faults.push(if lacks_intermediate(leaf, above) {
+            CertificateFault::MissingIntermediate
+        } else {
+            CertificateFault::Untrusted
+        });
+    }
+    if faults.is_empty() {
+        faults.push(single_fault(refusal));
+    }
+    faults.sort_unstable();
+    faults
+}
+
+/// The fault of a refusal that dates, names and trust of the leaf do not explain.
+fn single_fault(refusal: &TlsError) -> CertificateFault {
+    let TlsError::InvalidCertificate(error) = refusal else { return CertificateFault::Invalid };
+    match error {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => CertificateFault::Expired,
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => CertificateFault::NotYetValid,
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            CertificateFault::WrongHost
+        }
+        CertificateError::UnknownIssuer => CertificateFault::Untrusted,
+        _ => CertificateFault::Invalid,
+    }
+}
+
+fn is_about_trust(error: &TlsError) -> bool {
+    matches!(error, TlsError::InvalidCertificate(CertificateError::UnknownIssuer))
+}
+
+/// Whether the certificate that signed the leaf was not presented though the leaf says where to get it. A leaf
+/// that a private root signed directly does not say so, and is merely untrusted.
+fn lacks_intermediate(leaf: &X509Certificate<'_>, above: &[X509Certificate<'_>]) -> bool {
+    let presented = above.iter().any(|certificate| certificate.subject() == leaf.issuer());
+    let names_its_issuer = leaf.extensions().iter().any(|extension| match extension.parsed_extension() {
+        ParsedExtension::AuthorityInfoAccess(access) => {
+            access.accessdescs.iter().any(|one| one.access_method == OID_PKIX_ACCESS_DESCRIPTOR_CA_ISSUERS)
+        }
+        _ => false,
+    });
+    !presented && names_its_issuer
+}
+
+/// The hosts that a leaf is good for, clean.
+fn names(leaf: &X509Certificate<'_>) -> Vec<String> {
+    let Ok(Some(alternatives)) = leaf.subject_alternative_name() else { return Vec::new() };
+    let shown = alternatives.value.general_names.iter().filter_map(|name| match name {
+        GeneralName::DNSName(name) => Some(keep(name)),
+        GeneralName::IPAddress(bytes) => {
+            let ip = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
+            ip.or_else(|_| <[u8; 16]>::try_from(*bytes).map(IpAddr::from)).ok().map(|ip| ip.to_string())
+        }
+        _ => None,
+    });
+    shown.take(CHAIN_MAX).collect()
+}
+
+fn expiry(certificate: &X509Certificate<'_>) -> Timestamp {
+    seconds(certificate.validity().not_after.timestamp())
+}
+
+fn seconds(unix: i64) -> Timestamp {
+    Timestamp::from_secs(u64::try_from(unix).unwrap_or(0))
+}
+
+fn keep(name: &str) -> String {
+    clean_line(name, NAME_MAX.min(DETAIL_MAX))
+}

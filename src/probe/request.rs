@@ -1,0 +1,197 @@
+//! What a hop asks: method, target, headers and body of one request.
+//!
+//! The headers of a site are its secrets: once a redirect has left the origin that they were written for (scheme,
+//! host and port), only the harmless ones are kept, and they do not come back when a later hop returns. A method
+//! that becomes GET takes the body and its headers along (RFC 9110 §15.4; 301 and 302 as every browser does).
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{
+    ACCEPT, ACCEPT_LANGUAGE, CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, InvalidHeaderName,
+    InvalidHeaderValue, USER_AGENT,
+};
+use hyper::{Method, Uri};
+use url::{Position, Url};
+
+use super::failure::Failure;
+use crate::model::{Cause, Site};
+
+/// What webmon calls itself unless a site says otherwise.
+const AGENT: HeaderValue = HeaderValue::from_static(concat!("webmon/", env!("CARGO_PKG_VERSION")));
+/// Headers of a site that may go to another origin.
+const HARMLESS: [HeaderName; 3] = [USER_AGENT, ACCEPT, ACCEPT_LANGUAGE];
+
+/// One request.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    /// The method.
+    pub(super) method: Method,
+    /// Where it goes, without userinfo.
+    pub(super) url: Url,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Request {
+    /// The first request of a probe of `site`.
+    pub(super) fn first(site: &Site) -> Result<Self, Failure> {
+        // Sites are validated, so these are faults of ours and never the site's downtime.
+        let wrong = |what: String| Failure::new(Cause::Local, format!("cannot send the request: {what}"));
+        let method = Method::from_bytes(site.method.as_bytes())
+            .map_err(|_| wrong(format!("{:?} is not a method", site.method)))?;
+        let mut headers = HeaderMap::with_capacity(site.headers.len() + 4);
+        headers.insert(USER_AGENT, AGENT);
+        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        // The server then closes first, and no port of ours waits in TIME_WAIT.
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        for (name, value) in &site.headers {
+            let bad_name = |_: InvalidHeaderName| wrong(format!("{name:?} is not a header name"));
+            let bad_value = |_: InvalidHeaderValue| wrong(format!("the value of header {name:?} cannot be sent"));
+            let key = HeaderName::from_bytes(name.as_bytes()).map_err(bad_name)?;
+            let mut value = HeaderValue::from_bytes(value.expose().as_bytes()).map_err(bad_value)?;
+            value.set_sensitive(true);
+            // The defaults give way; a name that the site has twice is sent twice.
+            if headers.get(&key).is_some_and(|before| !before.is_sensitive()) {
+                headers.insert(key, value);
+            } else {
+                headers.append(key, value);
+            }
+        }
+        let body = site.body.as_ref().map(|body| Bytes::copy_from_slice(body.expose().as_bytes())).unwrap_or_default();
+        Ok(Self { method, url: site.url.clone(), headers, body })
+    }
+
+    /// The request of the next hop, after an answer that redirects to `target`.
+    pub(super) fn follow(mut self, target: Url, status: u16) -> Self {
+        let becomes_get = match status {
+            301 | 302 => self.method == Method::POST,
+            303 => self.method != Method::GET && self.method != Method::HEAD,
+            _ => false,
+        };
+        if becomes_get {
+            self.method = Method::GET;
+            self.body = Bytes::new();
+            self.keep_headers(|name| !name.as_str().starts_with("content-") && name != "transfer-encoding");
+        }
+        if target.origin() != self.url.origin() {
+            self.keep_headers(|name| HARMLESS.contains(name) || name == CONNECTION);
+        }
+        self.url = target;
+        self
+    }
+
+    /// The request as HTTP/1.1 sends it: origin-form and a Host header.
+    pub(super) fn to_http1(&self) -> Result<hyper::Request<Full<Bytes>>, Failure> {
+        let wrong = || Failure::new(Cause::Local, "cannot send the request: the address has a part that HTTP forbids");
+        let target = &self.url[Position::BeforePath..Position::AfterQuery];
+        let mut request = hyper::Request::new(Full::new(self.body.clone()));
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = Uri::try_from(target).map_err(|_| wrong())?;
+        *request.headers_mut() = self.headers.clone();
+        if !self.headers.contains_key(HOST) {
+            let host = HeaderValue::try_from(&self.url[Position::BeforeHost..Position::AfterPort]);
+            request.headers_mut().insert(HOST, host.map_err(|_| wrong())?);
+        }
+        Ok(request)
+    }
+
+    fn keep_headers(&mut self, keep: impl Fn(&HeaderName) -> bool) {
+        let dropped: Vec<HeaderName> = self.headers.keys().filter(|name| !keep(name)).cloned().collect();
+        for name in dropped {
+            self.headers.remove(name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Secret, StatusSet};
+    use std::time::Duration;
+
+    fn site(method: &str, headers: &[(&str, &str)]) -> Site {
+        Site {
+            name: "a".into(),
+            url: Url::parse("http://a.test:8080/path?q=1#part").unwrap(),
+            interval: Duration::from_secs(10),
+            timeout: Duration::from_secs(1),
+            method: method.to_owned(),
+            headers: headers.iter().map(|&(name, value)| (name.to_owned(), Secret::new(value))).collect(),
+            body: Some(Secret::new("ping")),
+            expect_status: StatusSet::default(),
+            max_redirects: 10,
+            max_body: 1 << 20,
+            insecure: false,
+        }
+    }
+
+    fn sent(request: &Request) -> Vec<(String, String)> {
+        let request = request.to_http1().unwrap();
+        let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
+        request.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
+    }
+
+    fn names(request: &Request) -> Vec<String> {
+        let mut names: Vec<String> = sent(request).into_iter().map(|(name, _)| name).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn the_defaults_are_sent_and_give_way() {
+        let request = Request::first(&site("GET", &[])).unwrap();
+        assert_eq!(request.to_http1().unwrap().uri(), "/path?q=1");
+        assert_eq!(names(&request), ["accept", "connection", "host", "user-agent"]);
+        assert!(sent(&request).contains(&("host".to_owned(), "a.test:8080".to_owned())));
+        let own = [("User-Agent", "me"), ("Accept", "text/html"), ("Host", "b.test"), ("X-A", "1"), ("X-A", "2")];
+        let request = Request::first(&site("GET", &own)).unwrap();
+        for (name, value) in own {
+            assert!(sent(&request).contains(&(name.to_lowercase(), value.to_owned())), "{name}: {value}");
+        }
+        assert_eq!(sent(&request).len(), 6);
+    }
+
+    #[test]
+    fn secrets_stay_with_their_origin_and_do_not_come_back() {
+        let secrets =
+            [("Authorization", "Bearer x"), ("Cookie", "a=b"), ("X-Key", "k"), ("Host", "h"), ("Accept", "*")];
+        let request = Request::first(&site("GET", &secrets)).unwrap();
+        let harmless = ["accept", "connection", "host", "user-agent"];
+        for target in ["https://a.test:8080/", "http://b.test:8080/", "http://a.test/", "http://sub.a.test:8080/"] {
+            let away = request.clone().follow(Url::parse(target).unwrap(), 302);
+            assert_eq!(names(&away), harmless, "{target}");
+            assert!(!sent(&away).contains(&("host".to_owned(), "h".to_owned())), "{target}");
+            let back = away.follow(Url::parse("http://a.test:8080/").unwrap(), 302);
+            assert_eq!(names(&back), harmless, "back from {target}");
+        }
+        let same = request.follow(Url::parse("http://a.test:8080/other").unwrap(), 302);
+        assert!(names(&same).contains(&"authorization".to_owned()));
+    }
+
+    #[test]
+    fn a_method_changes_only_where_the_status_says_so() {
+        for (method, status, then) in [
+            ("POST", 301, "GET"),
+            ("POST", 302, "GET"),
+            ("POST", 303, "GET"),
+            ("POST", 307, "POST"),
+            ("POST", 308, "POST"),
+            ("PUT", 302, "PUT"),
+            ("PUT", 303, "GET"),
+            ("HEAD", 303, "HEAD"),
+        ] {
+            let request = Request::first(&site(method, &[("Content-Type", "text/plain")])).unwrap();
+            let next = request.follow(Url::parse("http://a.test:8080/").unwrap(), status);
+            assert_eq!(next.method.as_str(), then, "{method} after {status}");
+            assert_eq!(next.body.is_empty(), method != then, "{method} after {status}");
+            assert_eq!(names(&next).contains(&"content-type".to_owned()), method == then, "{method} after {status}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_our_own_fault() {
+        for (method, name, value) in [("G T", "a", "b"), ("GET", "a b", "c"), ("GET", "a", "b\nc")] {
+            assert_eq!(Request::first(&site(method, &[(name, value)])).unwrap_err().cause, Cause::Local);
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Whether this machine has a network at all.
+//!
+//! Connecting a UDP socket sends nothing: the kernel only looks for a route, and says "network is unreachable"
+//! when it has none. So the question costs microseconds, works without privileges and disturbs nobody. The two
+//! addresses that stand for "any network" are from the ranges for documentation (RFC 5737, RFC 3849): no host of
+//! anybody answers there.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+
+const ANYWHERE: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1))];
+
+/// Whether the kernel has a route to `address`.
+///
+/// When it cannot be asked, for want of a file descriptor for instance, the answer is yes: an unanswered
+/// question must not turn an outage into "unknown".
+#[must_use]
+pub fn has_route(address: IpAddr) -> bool {
+    let local: IpAddr = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = match UdpSocket::bind(SocketAddr::new(local, 0)) {
+        Ok(socket) => socket,
+        // A machine without the whole address family.
+        Err(error) => return !matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::AddrNotAvailable),
+    };
+    socket.connect(SocketAddr::new(address, 443)).is_ok()
+}
+
+/// Whether the kernel has a route to any network besides itself, asked through `has_route`.
+#[must_use]
+pub fn route_to_anywhere(has_route: fn(IpAddr) -> bool) -> bool {
+    ANYWHERE.into_iter().any(has_route)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_always_has_a_route() {
+        assert!(has_route(Ipv4Addr::LOCALHOST.into()));
+    }
+
+    #[test]
+    fn one_family_is_enough_to_be_somewhere() {
+        assert!(route_to_anywhere(|address| address.is_ipv4()));
+        assert!(route_to_anywhere(|address| address.is_ipv6()));
+        assert!(!route_to_anywhere(|_| false));
+    }
+}

@@ -1,0 +1,106 @@
+//! The time spent in each phase of one probe.
+//!
+//! One mark moves along: whatever passes between two marks belongs to exactly one phase or to none, so the
+//! phases can neither overlap nor leave a gap, and add up to the response time. Waiting for a permit of our own
+//! belongs to no phase. Invariant: a phase that was begun took place, even when it took no time.
+
+use std::time::Instant;
+
+use crate::model::{Micros, Phase, Phases};
+
+/// Measures one probe with the clock that it was given.
+#[derive(Debug)]
+pub(super) struct Stopwatch {
+    clock: fn() -> Instant,
+    running: Option<(Phase, Instant)>,
+    phases: Phases,
+}
+
+impl Stopwatch {
+    /// A stopwatch that does not run yet.
+    pub(super) fn new(clock: fn() -> Instant) -> Self {
+        Self { clock, running: None, phases: Phases::NONE }
+    }
+
+    /// From now on time is spent in `phase`.
+    pub(super) fn enter(&mut self, phase: Phase) {
+        let now = (self.clock)();
+        self.book(now);
+        self.running = Some((phase, now));
+    }
+
+    /// From now on time is spent in no phase.
+    pub(super) fn stop(&mut self) {
+        if self.running.is_some() {
+            self.book((self.clock)());
+        }
+        self.running = None;
+    }
+
+    /// The phase that time is spent in now.
+    pub(super) fn phase(&self) -> Option<Phase> {
+        self.running.map(|(phase, _)| phase)
+    }
+
+    /// The time booked so far: up to the last change of phase.
+    pub(super) fn phases(&self) -> Phases {
+        self.phases
+    }
+
+    fn book(&mut self, now: Instant) {
+        if let Some((phase, since)) = self.running {
+            self.phases.add(phase, Micros::from_duration(now.saturating_duration_since(since)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    thread_local! {
+        static MILLIS: Cell<u64> = const { Cell::new(0) };
+        #[allow(clippy::disallowed_methods, reason = "an origin for scripted time; no test looks at its value")]
+        static ORIGIN: Instant = Instant::now();
+    }
+
+    fn scripted() -> Instant {
+        ORIGIN.with(|origin| *origin) + Duration::from_millis(MILLIS.get())
+    }
+
+    fn at(millis: u64) {
+        MILLIS.set(millis);
+    }
+
+    #[test]
+    fn every_moment_belongs_to_one_phase_or_to_none() {
+        let mut watch = Stopwatch::new(scripted);
+        at(5);
+        watch.enter(Phase::Connect);
+        at(12);
+        watch.stop();
+        at(100);
+        watch.enter(Phase::Tls);
+        at(103);
+        watch.enter(Phase::Connect);
+        at(104);
+        watch.stop();
+        watch.stop();
+        let millis = |phase| watch.phases().get(phase).map(|us| us.get() / 1_000);
+        assert_eq!(millis(Phase::Connect), Some(8));
+        assert_eq!(millis(Phase::Tls), Some(3));
+        assert_eq!(millis(Phase::Resolve), None);
+        assert_eq!(watch.phases().total(), Micros::new(11_000));
+    }
+
+    #[test]
+    fn a_phase_that_was_begun_took_place() {
+        let mut watch = Stopwatch::new(scripted);
+        watch.enter(Phase::Transfer);
+        assert_eq!(watch.phase(), Some(Phase::Transfer));
+        watch.stop();
+        assert_eq!(watch.phases().get(Phase::Transfer), Some(Micros::ZERO));
+    }
+}

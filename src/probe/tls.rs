@@ -1,0 +1,301 @@
+//! The phase *tls*: a TCP connection to one that speaks TLS, or passes plain text through.
+//!
+//! hyper-rustls' `HttpsConnector` does the handshake, driven as a plain service over a connector that
+//! hands over the connection made before: so the server's name and bracketed addresses are its matter, and what
+//! passes between call and answer is the handshake and nothing else.
+//!
+//! The configuration (protocols, roots, no resumption) is built once and shared; each handshake gets a
+//! shallow copy with its own [`Recorder`], so that chains of parallel probes cannot mix. Sessions are never
+//! resumed: a resumed handshake is cheaper and shows no certificate.
+//!
+//! Limit: 256 handshakes in flight over all probes, because they are the one phase that costs CPU; who waits
+//! for a permit does so before the clock of the phase starts. Past it, the load of this machine would be
+//! measured as the slowness of every site.
+
+use std::future::{Ready, ready};
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use hyper::Uri;
+use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
+use hyper_util::rt::TokioIo;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::CertificateDer;
+use rustls::{AlertDescription, ClientConfig, Error as TlsError, RootCertStore};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tower_service::Service;
+
+use super::certificate::{Presented, Recorder};
+use super::failure::{Failure, broken_connection, chain};
+use super::stopwatch::Stopwatch;
+use super::{ProbeError, Waiting};
+use crate::model::figures;
+use crate::model::{Cause, Certificate, CertificateFault, Phase, Timestamp};
+
+/// Handshakes in flight at once, over all probes.
+const IN_FLIGHT_MAX: usize = 256;
+
+/// A connection, with or without TLS.
+pub(super) type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
+
+/// What all handshakes share.
+pub(super) struct Tls {
+    config: ClientConfig,
+    judge: Arc<dyn ServerCertVerifier>,
+    in_flight: Semaphore,
+}
+
+/// The outcome of one handshake.
+pub(super) struct Shaken {
+    /// The connection, or why there is none.
+    pub(super) stream: Result<Stream, Failure>,
+    /// What the server presented, in either case.
+    pub(super) presented: Option<Presented>,
+}
+
+impl Tls {
+    /// Trusts the platform's roots and `extra_roots` (DER). Without any root every chain is untrusted; the
+    /// notice says so.
+    pub(super) fn new(extra_roots: &[Vec<u8>], notices: &mut Vec<String>) -> Result<Self, ProbeError> {
+        let provider = provider();
+        let roots = extra_roots.iter().map(|der| CertificateDer::from(der.clone()));
+        let judge = judge(roots.collect(), &provider, notices)?;
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| ProbeError::Tls(error.to_string()))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::clone(&judge))
+            .with_no_client_auth();
+        config.resumption = Resumption::disabled();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self { config, judge, in_flight: Semaphore::new(IN_FLIGHT_MAX) })
+    }
+
+    /// Shakes hands over `tcp` when `uri` is https; otherwise passes it through and enters no phase.
+    pub(super) async fn handshake(
+        &self,
+        tcp: TcpStream,
+        uri: Uri,
+        insecure: bool,
+        watch: &mut Stopwatch,
+        waiting: &mut Option<Waiting>,
+    ) -> Shaken {
+        if uri.scheme_str() != Some("https") {
+            return Shaken { stream: Ok(MaybeHttpsStream::Http(TokioIo::new(tcp))), presented: None };
+        }
+        watch.stop();
+        *waiting = Some(Waiting::Handshake);
+        let _permit = self.in_flight.acquire().await.expect("this semaphore is never closed");
+        *waiting = None;
+        watch.enter(Phase::Tls);
+        let recorder = Arc::new(Recorder::new(Arc::clone(&self.judge), insecure));
+        let mut config = self.config.clone();
+        config.dangerous().set_certificate_verifier(Arc::clone(&recorder) as Arc<dyn ServerCertVerifier>);
+        let mut connector = HttpsConnector::from((Connected(Some(TokioIo::new(tcp))), Arc::new(config)));
+        let outcome = connector.call(uri).await;
+        let presented = recorder.take();
+        Shaken { stream: outcome.map_err(|error| explain(&*error, presented.as_ref())), presented }
+    }
+}
+
+/// The cryptography, chosen here and nowhere else.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
+
+/// The verifier of the platform; without usable roots of the platform, one that trusts `extra_roots` alone.
+fn judge(
+    extra_roots: Vec<CertificateDer<'static>>,
+    provider: &Arc<CryptoProvider>,
+    notices: &mut Vec<String>,
+) -> Result<Arc<dyn ServerCertVerifier>, ProbeError> {
+    let failed = |error: TlsError| ProbeError::Roots(error.to_string());
+    let mut own = RootCertStore::empty();
+    for root in &extra_roots {
+        own.add(root.clone()).map_err(failed)?;
+    }
+    match rustls_platform_verifier::Verifier::new_with_extra_roots(extra_roots, Arc::clone(provider)) {
+        Ok(verifier) => Ok(Arc::new(verifier)),
+        Err(error) => {
+            notices.push(format!(
+                "no trusted root certificates on this machine, so https sites will be down as tls_untrusted: {error}; \
+                 install the ca-certificates package"
+            ));
+            if own.is_empty() {
+                return Ok(Arc::new(TrustsNobody(Arc::clone(provider))));
+            }
+            let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(own), Arc::clone(provider)).build();
+            verifier
+                .map(|verifier| verifier as Arc<dyn ServerCertVerifier>)
+                .map_err(|error| ProbeError::Roots(error.to_string()))
+        }
+    }
+}
+
+/// The connection made before, as the service that `HttpsConnector` asks for one.
+struct Connected(Option<TokioIo<TcpStream>>);
+
+impl Service<Uri> for Connected {
+    type Response = TokioIo<TcpStream>;
+    type Error = io::Error;
+    type Future = Ready<io::Result<TokioIo<TcpStream>>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        ready(self.0.take().ok_or_else(|| io::ErrorKind::NotConnected.into()))
+    }
+}
+
+/// Why a handshake failed.
+fn explain(error: &(dyn std::error::Error + 'static), presented: Option<&Presented>) -> Failure {
+    let tls = chain(error).find_map(|error| error.downcast_ref::<TlsError>());
+    let Some(tls) = tls else {
+        return broken_connection(error, "during the TLS handshake")
+            .unwrap_or_else(|| Failure::new(Cause::TlsError, format!("TLS: {error}")));
+    };
+    if let Some(Presented { certificate: Some(certificate), refusal: Some(refusal), names, at }) = presented
+        && refusal == tls
+    {
+        return refused(certificate, names, *at, refusal);
+    }
+    let detail = match tls {
+        TlsError::InvalidMessage(_) => "the server does not speak TLS on this port".to_owned(),
+        TlsError::AlertReceived(alert) => alert_words(*alert),
+        TlsError::PeerIncompatible(why) => format!("no protocol or cipher in common ({why:?})"),
+        other => other.to_string(),
+    };
+    Failure::new(Cause::TlsError, format!("TLS: {detail}"))
+}
+
+/// The failure of a refused chain: the worst fault is the cause, all of them are in the sentence.
+fn refused(certificate: &Certificate, names: &[String], now: Timestamp, refusal: &TlsError) -> Failure {
+    let worst = certificate.faults.first().copied().unwrap_or(CertificateFault::Invalid);
+    let sentences: Vec<String> =
+        certificate.faults.iter().map(|&fault| words(fault, certificate, names, now, refusal)).collect();
+    Failure::new(worst.cause(), format!("TLS: {}", sentences.join("; ")))
+}
+
+fn words(
+    fault: CertificateFault,
+    certificate: &Certificate,
+    names: &[String],
+    now: Timestamp,
+    refusal: &TlsError,
+) -> String {
+    match fault {
+        CertificateFault::Expired => format!("certificate expired {} ago", span(now, certificate.not_after)),
+        CertificateFault::NotYetValid => format!("certificate not valid for {} yet", span(certificate.not_before, now)),
+        CertificateFault::WrongHost => match names {
+            [] => "certificate names no host".to_owned(),
+            [one] => format!("certificate is for {one}"),
+            [one, rest @ ..] => format!("certificate is for {one} and {} more", figures::count(rest.len() as u64)),
+        },
+        CertificateFault::SelfSigned => "certificate is self-signed".to_owned(),
+        CertificateFault::MissingIntermediate => {
+            format!("the server does not send the intermediate certificate {}", certificate.issuer)
+        }
+        CertificateFault::Untrusted => format!("certificate of an unknown issuer, {}", certificate.issuer),
+        CertificateFault::Invalid => format!("certificate refused: {refusal}"),
+    }
+}
+
+/// The time from `earlier` to `later` in its largest unit: "3 days", "1 hour".
+fn span(later: Timestamp, earlier: Timestamp) -> String {
+    let seconds = later.since(earlier).as_secs();
+    let (count, unit) = match seconds {
+        0..60 => (seconds, "second"),
+        60..3_600 => (seconds / 60, "minute"),
+        3_600..86_400 => (seconds / 3_600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
+/// An alert in words.
+pub(super) fn alert_words(alert: AlertDescription) -> String {
+    let why = match alert {
+        AlertDescription::HandshakeFailure => "no protocol or cipher in common",
+        AlertDescription::ProtocolVersion => "it does not speak TLS 1.2 or 1.3",
+        AlertDescription::UnrecognisedName => "it does not know this host name",
+        AlertDescription::CertificateRequired | AlertDescription::BadCertificate => "it asks for a client certificate",
+        AlertDescription::InternalError => "it has an internal error",
+        _ => return format!("the server refused the handshake ({alert:?})"),
+    };
+    format!("the server refused the handshake: {why} ({alert:?})")
+}
+
+/// The verifier of a machine without roots: every chain has an unknown issuer.
+#[derive(Debug)]
+struct TrustsNobody(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for TrustsNobody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &rustls::pki_types::ServerName<'_>,
+        _: &[u8],
+        _: rustls::pki_types::UnixTime,
+    ) -> Result<rustls::client::danger::ServerCertVerified, TlsError> {
+        Err(TlsError::InvalidCertificate(rustls::CertificateError::UnknownIssuer))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &rustls::DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, TlsError> {
+        rustls::crypto::verify_tls12_signature(
+            message,
+            certificate,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &rustls::DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, TlsError> {
+        rustls::crypto::verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_told_in_their_largest_unit() {
+        for (seconds, text) in
+            [(0, "0 seconds"), (1, "1 second"), (3_599, "59 minutes"), (90_000, "1 day"), (259_300, "3 days")]
+        {
+            assert_eq!(span(Timestamp::from_secs(seconds), Timestamp::ZERO), text);
+        }
+    }
+
+    #[test]
+    fn a_machine_without_roots_refuses_every_chain() {
+        let judge = TrustsNobody(provider());
+        assert!(!judge.supported_verify_schemes().is_empty());
+    }
+}

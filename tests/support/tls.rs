@@ -1,0 +1,154 @@
+//! Certificates for servers of tests: an authority of our own, and leaves with every fault.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DnType, IsCa, KeyPair, KeyUsagePurpose,
+    date_time_ymd,
+};
+use rustls::ServerConfig;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+/// What a server shows in a handshake.
+#[derive(Clone)]
+pub struct Identity {
+    config: Arc<ServerConfig>,
+}
+
+impl Identity {
+    fn new(chain: Vec<CertificateDer<'static>>, key: &KeyPair) -> Self {
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .unwrap();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Self { config: Arc::new(config) }
+    }
+
+    /// The configuration for an acceptor.
+    pub fn server_config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.config)
+    }
+}
+
+/// A certificate to be issued: good unless said otherwise.
+#[derive(Clone)]
+pub struct Leaf {
+    params: CertificateParams,
+}
+
+impl Leaf {
+    /// For these names or addresses, valid from 2020 to 2090.
+    pub fn naming(names: &[&str]) -> Self {
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        params.distinguished_name.push(DnType::CommonName, "a test's leaf");
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(2090, 1, 1);
+        Self { params }
+    }
+
+    /// The same, called so.
+    #[must_use]
+    pub fn called(mut self, name: &str) -> Self {
+        self.params.distinguished_name.push(DnType::CommonName, name);
+        self
+    }
+
+    /// The same, expired at the beginning of 2021.
+    #[must_use]
+    pub fn expired(mut self) -> Self {
+        self.params.not_after = date_time_ymd(2021, 1, 1);
+        self
+    }
+
+    /// The same, not valid before 2080.
+    #[must_use]
+    pub fn not_yet_valid(mut self) -> Self {
+        self.params.not_before = date_time_ymd(2080, 1, 1);
+        self
+    }
+
+    /// The same, valid for this long from now on.
+    #[must_use]
+    #[allow(clippy::disallowed_methods, reason = "a certificate's dates are real ones")]
+    pub fn expiring_in(mut self, time: Duration) -> Self {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        self.params.not_after = date_time_ymd(1970, 1, 1) + (now + time);
+        self
+    }
+
+    /// The same, with the address of its issuer's certificate in it, as public authorities have it.
+    #[must_use]
+    pub fn naming_its_issuer(mut self) -> Self {
+        // SEQUENCE { SEQUENCE { OID id-ad-caIssuers, [6] "http://ca.test/ca" } }
+        let address = b"http://ca.test/ca";
+        let mut access = vec![0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x02, 0x86, address.len() as u8];
+        access.extend(address);
+        let mut content = vec![0x30, access.len() as u8 + 2, 0x30, access.len() as u8];
+        content.extend(access);
+        self.params.custom_extensions.push(CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 1], content));
+        self
+    }
+
+    /// Signed with its own key.
+    pub fn self_signed(self) -> Identity {
+        let key = KeyPair::generate().unwrap();
+        let certificate = self.params.self_signed(&key).unwrap();
+        Identity::new(vec![certificate.der().clone()], &key)
+    }
+}
+
+/// A root of our own with one intermediate.
+pub struct Authority {
+    root: CertifiedIssuer<'static, KeyPair>,
+    intermediate: CertifiedIssuer<'static, KeyPair>,
+}
+
+impl Authority {
+    /// A new authority; nobody trusts it unless told to.
+    pub fn new() -> Self {
+        let root =
+            CertifiedIssuer::self_signed(authority("a test's root"), KeyPair::generate().unwrap()).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let intermediate = CertifiedIssuer::signed_by(authority("a test's intermediate"), key, &root).unwrap();
+        Self { root, intermediate }
+    }
+
+    /// The root's certificate (DER), to be trusted.
+    pub fn root(&self) -> Vec<u8> {
+        self.root.der().to_vec()
+    }
+
+    /// The root's certificate (PEM).
+    pub fn root_pem(&self) -> String {
+        self.root.pem()
+    }
+
+    /// `leaf` signed by the intermediate, which is sent along.
+    pub fn issue(&self, leaf: Leaf) -> Identity {
+        let key = KeyPair::generate().unwrap();
+        let certificate = leaf.params.signed_by(&key, &self.intermediate).unwrap();
+        Identity::new(vec![certificate.der().clone(), self.intermediate.der().clone()], &key)
+    }
+
+    /// `leaf` signed by the intermediate, which is forgotten.
+    pub fn issue_incomplete(&self, leaf: Leaf) -> Identity {
+        let key = KeyPair::generate().unwrap();
+        let certificate = leaf.params.signed_by(&key, &self.intermediate).unwrap();
+        Identity::new(vec![certificate.der().clone()], &key)
+    }
+}
+
+fn authority(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params
+}
