@@ -126,7 +126,9 @@ mod tests {
     #[test]
     fn the_open_gap_grows_only_when_a_check_can_no_longer_be_waiting_or_in_flight() {
         // A window of 600 s holds 60 due times; one is missing 15 s after it was due.
-        for (as_of, open) in [(100, 0), (124, 0), (125, 1), (134, 1), (135, 2), (695, 58), (705, 59), (715, 59), (5_000, 58)] {
+        for (as_of, open) in
+            [(100, 0), (124, 0), (125, 1), (134, 1), (135, 2), (695, 58), (705, 59), (715, 59), (5_000, 58)]
+        {
             let window = (secs(as_of).before(Duration::from_secs(600)), secs(as_of));
             assert_eq!(CADENCE.unmade(window, None, Some(secs(100))).open, open, "at {as_of} s");
         }

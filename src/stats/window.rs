@@ -152,4 +152,4 @@ pub(super) fn latency(histogram: &Histogram, max: u32, sum: Sum) -> Option<Laten
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;
