@@ -1,0 +1,54 @@
+//! One line under the header, only when webmon itself is ill or has something to say at its start. Worst first.
+
+use std::time::Duration;
+
+use crate::model::{StoreHealth, figures};
+
+use super::frame::Inputs;
+use super::line::safe;
+use super::state::{FRESH, UiState};
+use super::words;
+
+/// How long lost samples are spoken of.
+const LOST_SHOWN: Duration = Duration::from_mins(1);
+
+/// A tenth of the shortest interval that there can be.
+const LATE_MIN: Duration = Duration::from_millis(10);
+
+/// What the banner says, if anything.
+pub fn text(inputs: &Inputs, state: &UiState) -> Option<String> {
+    let health = inputs.health;
+    if let Some(since) = health.offline_since {
+        let since = words::moment(since, inputs.now, inputs.zone);
+        return Some(format!(
+            "offline: no route to the network since {since}; checks are not counted, nobody is alerted"
+        ));
+    }
+    if let StoreHealth::NotSaving { since, reason } = &health.store {
+        let since = words::moment(*since, inputs.now, inputs.zone);
+        let reason = safe(reason);
+        return Some(format!("not saving since {since}: {reason}; figures go on, this time will be missing later"));
+    }
+    if let (lost, Some(at)) = state.lost
+        && inputs.now.since(at) < LOST_SHOWN
+    {
+        return Some(format!("{} samples lost so far: this machine cannot keep up", figures::count(lost)));
+    }
+    if health.late > LATE_MIN && health.late > shortest_interval(inputs) / 10 {
+        return Some(format!(
+            "checks start up to {} late: this machine cannot keep up",
+            figures::duration(health.late)
+        ));
+    }
+    let started = state.started.unwrap_or(inputs.now);
+    let (first, others) = health.notices.split_first()?;
+    if inputs.now.since(started) >= FRESH {
+        return None;
+    }
+    let more = if others.is_empty() { String::new() } else { format!(" (and {} more)", others.len()) };
+    Some(format!("{}{more}", safe(first)))
+}
+
+fn shortest_interval(inputs: &Inputs) -> Duration {
+    inputs.snapshot.sites.iter().map(|site| site.interval).min().unwrap_or(Duration::MAX)
+}

@@ -1,0 +1,82 @@
+//! The last line: the keys of this screen, or what is being typed.
+
+use crate::model::figures;
+
+use super::action::{self, Hint};
+use super::frame::Frame;
+use super::line::{Line, Role, cut};
+use super::order::SortKey;
+use super::state::{Place, Typing};
+
+/// The footer.
+pub fn footer(frame: &Frame) -> Line {
+    match frame.state.typing {
+        Typing::Keys => keys(frame),
+        Typing::Filter => filter(frame),
+        Typing::Sort => orders(frame),
+    }
+}
+
+fn keys(frame: &Frame) -> Line {
+    let mut hints: Vec<Hint> = action::at(frame.state.place)
+        .filter_map(|entry| entry.hint)
+        .filter(|hint| hint.label != "Tab" || frame.plan.tabs)
+        .collect();
+    if frame.state.place == Place::Help {
+        hints.clear();
+    }
+    let back = match frame.state.place {
+        Place::Overview if frame.state.filter.is_blank() => None,
+        Place::Overview => Some(Hint { label: "Esc", word: "clear", rank: 0 }),
+        Place::Alerts | Place::Help => Some(Hint { label: "Esc", word: "back", rank: 0 }),
+    };
+    hints.splice(0..0, back);
+    loop {
+        let mut line = Line::default();
+        for hint in &hints {
+            line.push(Role::Plain, if line.width() == 0 { " " } else { "  " });
+            line.push(Role::Key, hint.label);
+            line.push(Role::Plain, format!(" {}", hint.word));
+        }
+        let least = hints.iter().map(|hint| hint.rank).max().unwrap_or(0);
+        if line.width() <= frame.width() || least == 0 {
+            return line;
+        }
+        hints.retain(|hint| hint.rank < least);
+    }
+}
+
+fn filter(frame: &Frame) -> Line {
+    let (matching, sites) = (frame.state.order.len(), frame.tables.sites.len());
+    let told = format!(
+        "{} of {} match · Enter keep · Esc clear",
+        figures::count(matching as u64),
+        figures::count(sites as u64)
+    );
+    let mut line = Line::of(Role::Key, "/ ");
+    let told = if frame.width() > told.len() + 20 { told } else { String::new() };
+    let room = frame.width().saturating_sub(told.len() + 5);
+    let text = super::line::safe(&frame.state.filter.text).into_owned();
+    // The end of what is typed is where the eyes are.
+    let mut from = 0;
+    while super::line::width(&text[from..]) > room {
+        from += text[from..].chars().next().map_or(1, char::len_utf8);
+    }
+    line.push(Role::Plain, cut(&text[from..], room));
+    line.push(Role::Plain, "▏");
+    line.pad_to(frame.width().saturating_sub(super::line::width(&told)));
+    line.push(Role::Dim, told);
+    line
+}
+
+fn orders(frame: &Frame) -> Line {
+    let mut line = Line::of(Role::Plain, "sort:");
+    for (_, letter, word) in SortKey::ALL {
+        if line.width() + word.len() + 4 > frame.width() {
+            break;
+        }
+        line.push(Role::Key, format!("  {letter}"));
+        line.push(Role::Plain, format!(" {word}"));
+    }
+    line
+}

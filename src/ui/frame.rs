@@ -1,0 +1,114 @@
+//! What a frame is made from.
+
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use ratatui::layout::Size;
+
+use crate::alert::Alert;
+use crate::engine::snapshot::{SiteSnapshot, SiteState, Snapshot};
+use crate::model::{Health, Timestamp};
+
+use super::layout::Plan;
+use super::line::Role;
+use super::state::UiState;
+
+/// Facts about this run that never change.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// `0.1.0 (abc1234)`.
+    pub version: String,
+    /// The configuration file, if there is one.
+    pub config: Option<String>,
+    /// The store file, if there is one.
+    pub store: Option<String>,
+}
+
+/// Everything that a screen may say, at one instant.
+#[derive(Clone, Copy, Debug)]
+pub struct Inputs<'a> {
+    /// The sites and their figures.
+    pub snapshot: &'a Snapshot,
+    /// All past alerts, oldest first.
+    pub alerts: &'a [Arc<Alert>],
+    /// How webmon itself is.
+    pub health: &'a Health,
+    /// The instant.
+    pub now: Timestamp,
+    /// The zone in which times are told.
+    pub zone: &'a TimeZone,
+    /// This run.
+    pub about: &'a About,
+}
+
+/// One frame in the making: what the regions share.
+#[derive(Clone, Copy)]
+pub struct Frame<'a> {
+    pub inputs: &'a Inputs<'a>,
+    pub state: &'a UiState,
+    /// What the tables show: frozen, or now.
+    pub tables: &'a Snapshot,
+    pub size: Size,
+    pub plan: &'a Plan,
+}
+
+impl Frame<'_> {
+    pub fn width(&self) -> usize {
+        usize::from(self.size.width)
+    }
+
+    pub fn mark(&self, state: SiteState) -> (Role, &'static str) {
+        (Role::State(state), self.state.symbols.mark(state))
+    }
+}
+
+/// How many sites are in each state, as the header counts them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub down: usize,
+    pub failing: usize,
+    pub unknown: usize,
+    pub new: usize,
+    pub up: usize,
+    pub paused: usize,
+}
+
+impl Tally {
+    pub fn of(snapshot: &Snapshot) -> Self {
+        let mut tally = Self::default();
+        for site in &snapshot.sites {
+            let slot = match site.state {
+                _ if is_down(site) => &mut tally.down,
+                SiteState::Failing => &mut tally.failing,
+                SiteState::New => &mut tally.new,
+                SiteState::Up => &mut tally.up,
+                SiteState::Paused => &mut tally.paused,
+                SiteState::Unknown | SiteState::Down | SiteState::Recovering => &mut tally.unknown,
+            };
+            *slot += 1;
+        }
+        tally
+    }
+
+    /// Every count with the state whose mark and word stand for it, in the order of the header.
+    pub const fn counts(&self) -> [(SiteState, usize); 6] {
+        [
+            (SiteState::Down, self.down),
+            (SiteState::Failing, self.failing),
+            (SiteState::Unknown, self.unknown),
+            (SiteState::New, self.new),
+            (SiteState::Paused, self.paused),
+            (SiteState::Up, self.up),
+        ]
+    }
+}
+
+/// Whether a site counts as down: the rule says so, or it went out of sight while an incident was open (going blind
+/// is not recovery).
+pub fn is_down(site: &SiteSnapshot) -> bool {
+    match site.state {
+        SiteState::Down | SiteState::Recovering => true,
+        SiteState::Unknown => site.incident.is_some(),
+        SiteState::Failing | SiteState::New | SiteState::Up | SiteState::Paused => false,
+    }
+}

@@ -1,0 +1,107 @@
+//! The first line: how many sites are in which state, and how webmon is.
+
+use std::time::Duration;
+
+use crate::engine::snapshot::SiteState;
+use crate::model::{StoreHealth, figures};
+
+use super::frame::{Frame, Tally};
+use super::line::{Line, Role};
+use super::words;
+
+const GAP: usize = 3;
+
+/// The header. What does not fit is dropped from its end: lateness, bytes of the store, the store, checks a second,
+/// the clock, and the words of the counts.
+pub fn header(frame: &Frame) -> Line {
+    let tally = Tally::of(frame.inputs.snapshot);
+    let clock = words::clock(frame.inputs.now, frame.inputs.zone);
+    for words_too in [true, false] {
+        let left = counts(frame, &tally, words_too);
+        for right in vitals(frame).into_iter().map(Some).chain([None]) {
+            let mut tail = right.unwrap_or_default();
+            if tail.width() > 0 {
+                tail.push(Role::Plain, "   ");
+            }
+            tail.push(Role::Plain, clock.clone());
+            if left.width() + GAP + tail.width() <= frame.width() {
+                let mut line = left;
+                line.pad_to(frame.width() - tail.width());
+                line.extend(tail);
+                return line;
+            }
+        }
+    }
+    counts(frame, &tally, false)
+}
+
+/// The title of the window: `webmon ▼1`.
+pub fn title(frame: &Frame) -> String {
+    match Tally::of(frame.inputs.snapshot).down {
+        0 => "webmon".to_owned(),
+        down => format!("webmon {}{down}", frame.state.symbols.mark(SiteState::Down)),
+    }
+}
+
+fn counts(frame: &Frame, tally: &Tally, words_too: bool) -> Line {
+    let mut line = Line::of(Role::Plain, " ");
+    line.push(Role::Strong, "webmon");
+    if frame.inputs.snapshot.sites.is_empty() {
+        line.push(Role::Plain, "  no sites");
+    }
+    for (state, count) in tally.counts() {
+        if count == 0 {
+            continue;
+        }
+        line.push(Role::Plain, "  ");
+        let count = figures::count(count as u64);
+        let mark = frame.state.symbols.mark(state);
+        let word = if state == SiteState::Down { "DOWN" } else { state.name() };
+        if state == SiteState::Down {
+            let text = if words_too { format!("{mark} {count} {word}") } else { format!("{mark}{count}") };
+            line.push(Role::DownCount, text);
+        } else {
+            line.push(Role::State(state), mark);
+            line.push(Role::Plain, if words_too { format!(" {count} {word}") } else { count });
+        }
+    }
+    if frame.state.muted {
+        line.push(Role::Dim, "  muted");
+    }
+    line
+}
+
+/// What stands left of the clock, from the longest form to the shortest.
+fn vitals(frame: &Frame) -> [Line; 4] {
+    let health = frame.inputs.health;
+    let checks = format!("{:.1} checks/s", health.checks_per_second);
+    let (short, long) = match &health.store {
+        StoreHealth::Off => (String::new(), String::new()),
+        StoreHealth::Ok { bytes } => ("store ok".to_owned(), format!("store ok {}", figures::bytes(*bytes))),
+        StoreHealth::NotSaving { .. } => ("not saving".to_owned(), "not saving".to_owned()),
+    };
+    let late = match health.late {
+        late if late < Duration::from_millis(1) => String::new(),
+        late if late < Duration::from_secs(1) => format!("late {} ms", late.as_millis()),
+        late => format!("late {}", figures::duration(late)),
+    };
+    let store_role = if matches!(health.store, StoreHealth::NotSaving { .. }) { Role::Warning } else { Role::Plain };
+    let joined = |parts: [(Role, &String); 3]| {
+        let mut line = Line::default();
+        for (role, part) in parts {
+            if line.width() > 0 && !part.is_empty() {
+                line.push(Role::Plain, "  ");
+            }
+            line.push(role, part.clone());
+        }
+        line
+    };
+    let none = String::new();
+    let plain = Role::Plain;
+    [
+        joined([(plain, &checks), (plain, &late), (store_role, &long)]),
+        joined([(plain, &checks), (plain, &none), (store_role, &long)]),
+        joined([(plain, &checks), (plain, &none), (store_role, &short)]),
+        joined([(plain, &checks), (plain, &none), (plain, &none)]),
+    ]
+}

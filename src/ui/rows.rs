@@ -1,0 +1,245 @@
+//! The cells of one site in one view.
+
+use std::time::Duration;
+
+use crate::engine::snapshot::{Row, SiteSnapshot, SiteState};
+use crate::model::{Cause, figures};
+use crate::stats::{Answer, Latency, Summary};
+
+use super::bar;
+use super::columns::{Column, Columns};
+use super::frame::Frame;
+use super::line::{Line, Role, cut, cut_middle, right, safe, width};
+use super::order::{CERT_WARN_DAYS, certificate_days};
+use super::state::FULL_COVERAGE;
+use super::words;
+
+/// None, under the decimal point of a time.
+const NO_TIME: &str = "    –  ";
+
+/// The head of a table.
+pub fn head(columns: &Columns, timeframe: &str) -> Line {
+    let mut line = Line::of(Role::Plain, " ");
+    for &(column, cells) in columns {
+        line.push(Role::Plain, " ");
+        match column {
+            Column::Bar => line.push(Role::Dim, bar::axis(timeframe, cells)),
+            _ if column.is_left() => line.push(Role::Plain, format!("{:<cells$}", column.head())),
+            _ => line.push(Role::Plain, right(column.head(), cells)),
+        }
+    }
+    line
+}
+
+/// The row of a site.
+pub fn row(frame: &Frame, columns: &Columns, site: &SiteSnapshot, row: &Row, selected: bool) -> Line {
+    let (role, mark) = frame.mark(site.state);
+    let mut line = Line::of(role, mark);
+    let counts = &row.summary.counts;
+    let blank = site.state == SiteState::New && counts.checks() + counts.unknown == 0;
+    let mut end = 1;
+    for &(column, cells) in columns {
+        line.pad_to(end);
+        line.push(Role::Plain, " ");
+        end += 1 + cells;
+        if column == Column::Site {
+            line.extend(name(frame, site, cells, columns, selected));
+        } else if blank {
+            let text = format!("first result within {}", words::span(site.interval + site.timeout));
+            line.push(Role::Dim, cut(&text, frame.width().saturating_sub(line.width())));
+            return line;
+        } else {
+            line.extend(cell(frame, column, cells, site, row));
+        }
+    }
+    line
+}
+
+fn cell(frame: &Frame, column: Column, cells: usize, site: &SiteSnapshot, row: &Row) -> Line {
+    let summary = &row.summary;
+    let time = |latency: &Option<Latency>, pick: fn(&Latency) -> f64| {
+        let text = latency.as_ref().map_or_else(|| NO_TIME.to_owned(), |latency| figures::time_cell(pick(latency)));
+        Line::of(Role::Plain, text)
+    };
+    match column {
+        Column::Site => Line::default(),
+        Column::Since => Line::of(Role::Plain, right(&since(frame, site), cells)),
+        Column::Availability => Line::of(Role::Plain, right(&availability(summary), cells)),
+        Column::Coverage => Line::of(Role::Plain, right(&coverage(summary), cells)),
+        Column::Average => time(&summary.response, |latency| latency.avg),
+        Column::P50 => time(&summary.response, |latency| f64::from(latency.p50)),
+        Column::P90 => time(&summary.response, |latency| f64::from(latency.p90)),
+        Column::P95 => time(&summary.response, |latency| f64::from(latency.p95)),
+        Column::P99 => time(&summary.response, |latency| f64::from(latency.p99)),
+        Column::Max => time(&summary.response, |latency| f64::from(latency.max)),
+        Column::Ttfb => time(&summary.ttfb, |latency| latency.avg),
+        Column::TtfbMax => time(&summary.ttfb, |latency| f64::from(latency.max)),
+        Column::Codes => codes(summary, cells),
+        Column::Certificate => {
+            let days = warned_days(frame, site).map_or_else(String::new, |days| format!("{days}d"));
+            Line::of(Role::Warning, right(&days, cells))
+        }
+        Column::Bar => beats(frame, site, row, cells),
+        Column::Note => Line::of(Role::Plain, cut(&note(frame, site), cells)),
+    }
+}
+
+fn name(frame: &Frame, site: &SiteSnapshot, cells: usize, columns: &Columns, selected: bool) -> Line {
+    let has_column = columns.iter().any(|(column, _)| *column == Column::Certificate);
+    let suffix = match warned_days(frame, site) {
+        Some(days) if !has_column => format!(" cert {days}d"),
+        _ => String::new(),
+    };
+    let role = if selected { Role::Cursor } else { Role::Plain };
+    let mut line = Line::of(role, cut_middle(short_name(&site.name), cells.saturating_sub(width(&suffix))));
+    line.push(Role::Warning, suffix);
+    line
+}
+
+/// A name without `https://` and the last `/`, for a site that is named by its URL.
+pub fn short_name(name: &str) -> &str {
+    let short = name.strip_prefix("https://").unwrap_or(name);
+    match short.strip_suffix('/') {
+        Some(rest) if short.len() < name.len() && !rest.is_empty() => rest,
+        _ => short,
+    }
+}
+
+fn warned_days(frame: &Frame, site: &SiteSnapshot) -> Option<i64> {
+    certificate_days(site, frame.inputs.now).filter(|days| *days <= CERT_WARN_DAYS)
+}
+
+fn since(frame: &Frame, site: &SiteSnapshot) -> String {
+    crate::model::duration::format_short(frame.inputs.now.since(site.since))
+}
+
+fn availability(summary: &Summary) -> String {
+    let Some(availability) = summary.counts.availability() else { return "–".to_owned() };
+    let incomplete = summary.coverage.is_some_and(|coverage| coverage < FULL_COVERAGE);
+    let percent = figures::percent(availability.up, availability.checks);
+    if incomplete { format!("~{percent}") } else { percent }
+}
+
+fn coverage(summary: &Summary) -> String {
+    match summary.coverage {
+        Some(coverage) if coverage < FULL_COVERAGE => format!("{:.0}%", coverage * 100.0),
+        _ => String::new(),
+    }
+}
+
+fn beats(frame: &Frame, site: &SiteSnapshot, row: &Row, cells: usize) -> Line {
+    let mut line = Line::default();
+    let mut run = (bar::Cell::None, String::new());
+    // Neighbours of one shape are one span: a bar is mostly a single span.
+    for cell in bar::cells(&row.beats, cells, site.interval, site.rule.threshold) {
+        if cell != run.0 {
+            line.push(Role::Beat(run.0), std::mem::take(&mut run.1));
+            run.0 = cell;
+        }
+        run.1.push_str(frame.state.symbols.beat(cell));
+    }
+    line.push(Role::Beat(run.0), run.1);
+    line
+}
+
+/// A partition of the checks, failures first; if it does not fit: the commonest failure, the commonest success and
+/// how many kinds more.
+fn codes(summary: &Summary, cells: usize) -> Line {
+    let parts = partition(summary);
+    let all: Vec<&Part> = parts.iter().collect();
+    let line = joined(&all, 0);
+    if line.width() <= cells {
+        return line;
+    }
+    let failure = parts.iter().find(|part| part.failed);
+    let success = parts.iter().find(|part| !part.failed);
+    let both: Vec<&Part> = failure.into_iter().chain(success).collect();
+    let shortest = &both[..both.len().min(1)];
+    for kept in [&both[..], shortest] {
+        let line = joined(kept, parts.len() - kept.len());
+        if line.width() <= cells {
+            return line;
+        }
+    }
+    Line::of(Role::Plain, cut(&joined(shortest, 0).text(), cells))
+}
+
+struct Part {
+    name: String,
+    count: u64,
+    failed: bool,
+    red: bool,
+}
+
+fn partition(summary: &Summary) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
+    let mut failures = 0;
+    for &(answer, count) in &summary.answers {
+        let failed = failures < summary.counts.down;
+        failures += count;
+        let (name, red) = match answer {
+            Answer::Code(status) => (status.get().to_string(), status.get() >= 400),
+            Answer::Cause(cause) => (words::short_cause(cause).to_owned(), true),
+        };
+        match parts.iter_mut().find(|part| part.name == name && part.failed == failed) {
+            Some(part) => part.count += count,
+            None => parts.push(Part { name, count, failed, red }),
+        }
+    }
+    parts
+}
+
+fn joined(parts: &[&Part], more: usize) -> Line {
+    let mut line = Line::default();
+    for part in parts {
+        if line.width() > 0 {
+            line.push(Role::Plain, " ");
+        }
+        let count = if part.count < 10_000 { part.count.to_string() } else { figures::count(part.count) };
+        line.push(if part.red { Role::Fault } else { Role::Plain }, format!("{}×{count}", part.name));
+    }
+    if more > 0 {
+        line.push(Role::Plain, format!(" +{more}"));
+    }
+    line
+}
+
+/// Why a site is as it is, in words; empty when there is nothing to say.
+pub fn note(frame: &Frame, site: &SiteSnapshot) -> String {
+    match site.state {
+        SiteState::Up | SiteState::New => String::new(),
+        SiteState::Paused => "paused".to_owned(),
+        SiteState::Recovering => {
+            format!("answers again, down for {}", words::running(frame.inputs.now.since(incident_since(site))))
+        }
+        SiteState::Down | SiteState::Failing | SiteState::Unknown => failure(frame, site),
+    }
+}
+
+fn incident_since(site: &SiteSnapshot) -> crate::model::Timestamp {
+    site.incident.map_or(site.since, |incident| incident.since)
+}
+
+fn failure(frame: &Frame, site: &SiteSnapshot) -> String {
+    let Some(last) = &site.last else { return String::new() };
+    let silent = frame.inputs.now.since(last.sample.at) > site.interval * 3 + site.timeout;
+    if site.state == SiteState::Unknown && (silent || last.sample.cause == Cause::Ok) {
+        return "no check".to_owned();
+    }
+    match &last.observation {
+        Some(observation) if !observation.detail.is_empty() => {
+            let detail = safe(&observation.detail).into_owned();
+            if last.sample.cause == Cause::Slow { format!("slow: {detail}") } else { detail }
+        }
+        _ => match last.sample.status {
+            Some(status) if last.sample.cause == Cause::Status => format!("status {}", status.get()),
+            _ if last.sample.cause == Cause::Local => "our own machine could not check".to_owned(),
+            _ => last.sample.cause.name().replace('_', " "),
+        },
+    }
+}
+
+/// Whether `age` is more than a site's checks may be apart.
+pub fn is_stale(age: Duration, refresh: Duration) -> bool {
+    age > refresh * 2
+}

@@ -1,0 +1,316 @@
+//! The loop of the dashboard, on a thread of its own: keys in, screens out.
+//!
+//! It wakes at least ten times a second, and draws only when something that is shown may have changed: a snapshot,
+//! alerts, health, a key, the size, or the second on the clock; never more often than ten times a second. What a frame
+//! costs can delay nothing but the next frame. A terminal that fails in any way ends it.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use ratatui::layout::Size;
+
+use crate::alert::Alert;
+use crate::engine::snapshot::Snapshot;
+use crate::model::{Health, Timestamp};
+
+use super::frame::{About, Inputs};
+use super::key::Key;
+use super::order::SortKey;
+use super::screen::{Screen, view};
+use super::state::{Leave, UiState};
+use super::symbols::Symbols;
+use super::terminal::Session;
+use super::theme::{Scheme, Theme};
+
+const TICK: Duration = Duration::from_millis(100);
+
+/// Where the dashboard gets what it shows. Each call is cheap and never waits for anything slow.
+pub trait Source {
+    /// Changes whenever [`Source::snapshot`] does.
+    fn version(&self) -> u64;
+    /// The sites and their figures.
+    fn snapshot(&self) -> Snapshot;
+    /// All past alerts, oldest first; the same `Arc` as long as there is no new one.
+    fn alerts(&self) -> Arc<[Arc<Alert>]>;
+    /// How webmon itself is; the same `Arc` as long as nothing changed.
+    fn health(&self) -> Arc<Health>;
+    /// The time.
+    fn now(&self) -> Timestamp;
+}
+
+/// How the dashboard is to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The terminal's background.
+    pub scheme: Scheme,
+    /// Whether colours may be used (`NO_COLOR`, `--color`).
+    pub color: bool,
+    /// Which characters may be used.
+    pub symbols: Symbols,
+    /// Whether a new `down` rings the bell.
+    pub bell: bool,
+    /// The order of the rows.
+    pub sort: SortKey,
+}
+
+/// Why the dashboard ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The person left.
+    Quit,
+    /// The person left and wants the last screen, which is this text, to stay.
+    QuitKeepScreen(String),
+    /// It was told to stop.
+    Stopped,
+    /// The terminal vanished, or was given back by a panic elsewhere.
+    TerminalGone,
+}
+
+/// What never changes during a run.
+#[derive(Clone, Debug)]
+pub struct Fixed {
+    /// The zone in which times are told.
+    pub zone: TimeZone,
+    /// This run.
+    pub about: About,
+}
+
+/// A terminal, or what stands for one in a test. Any error means that it is gone.
+pub trait Console {
+    /// Its size.
+    fn size(&mut self) -> io::Result<Size>;
+    /// Waits for keys, at most `timeout`, and appends them.
+    fn wait(&mut self, timeout: Duration, keys: &mut Vec<Key>) -> io::Result<()>;
+    /// Shows `screen`, and rings the bell.
+    fn draw(&mut self, screen: &Screen, theme: Theme, bell: bool) -> io::Result<()>;
+}
+
+/// Shows the dashboard on this process's terminal until somebody leaves or `stop` is set. The terminal is as before
+/// when this returns.
+///
+/// # Errors
+/// The terminal could not be taken.
+pub fn run(source: &impl Source, settings: Settings, fixed: &Fixed, stop: &AtomicBool) -> io::Result<Ended> {
+    let mut session = Session::enter()?;
+    Ok(drive(source, UiState::new(&settings), fixed, &mut session, stop))
+}
+
+/// What was last taken from the source.
+struct Taken {
+    version: u64,
+    snapshot: Snapshot,
+    alerts: Arc<[Arc<Alert>]>,
+    health: Arc<Health>,
+    now: Timestamp,
+}
+
+impl Taken {
+    fn from(source: &impl Source) -> Self {
+        // The version first: a change in between is then seen again, never missed.
+        let version = source.version();
+        Self {
+            version,
+            snapshot: source.snapshot(),
+            alerts: source.alerts(),
+            health: source.health(),
+            now: source.now(),
+        }
+    }
+
+    /// Takes what is new. Whether anything is that a screen may show.
+    fn refresh(&mut self, source: &impl Source) -> bool {
+        let version = source.version();
+        let (alerts, health, now) = (source.alerts(), source.health(), source.now());
+        let second = |at: Timestamp| at.as_micros() / 1_000_000;
+        let changed = version != self.version
+            || !Arc::ptr_eq(&alerts, &self.alerts)
+            || (!Arc::ptr_eq(&health, &self.health) && health != self.health)
+            || second(now) != second(self.now);
+        if version != self.version {
+            self.snapshot = source.snapshot();
+        }
+        (self.version, self.alerts, self.health, self.now) = (version, alerts, health, now);
+        changed
+    }
+
+    fn inputs<'a>(&'a self, fixed: &'a Fixed) -> Inputs<'a> {
+        Inputs {
+            snapshot: &self.snapshot,
+            alerts: &self.alerts,
+            health: &self.health,
+            now: self.now,
+            zone: &fixed.zone,
+            about: &fixed.about,
+        }
+    }
+}
+
+fn drive(
+    source: &impl Source,
+    mut state: UiState,
+    fixed: &Fixed,
+    console: &mut impl Console,
+    stop: &AtomicBool,
+) -> Ended {
+    let mut taken = Taken::from(source);
+    let mut keys = Vec::new();
+    let mut size = Size::ZERO;
+    let mut drawn: Option<Timestamp> = None;
+    let mut dirty = true;
+    let mut bell = false;
+    loop {
+        if stop.load(Ordering::Relaxed) {
+            return Ended::Stopped;
+        }
+        let Ok(measured) = console.size() else { return Ended::TerminalGone };
+        dirty |= taken.refresh(source) || measured != size || !keys.is_empty();
+        size = measured;
+        let inputs = taken.inputs(fixed);
+        for key in keys.drain(..) {
+            match state.act(&key, &inputs, size) {
+                None => {}
+                Some(Leave::Plain) => return Ended::Quit,
+                Some(Leave::KeepScreen) => return Ended::QuitKeepScreen(view(&inputs, &state, size).text()),
+            }
+        }
+        // A clock that went back must not stop the drawing.
+        let rest =
+            drawn.filter(|at| *at <= taken.now).map_or(Duration::ZERO, |at| TICK.saturating_sub(taken.now.since(at)));
+        let mut timeout = TICK;
+        if dirty && rest.is_zero() {
+            bell |= state.settle(&inputs, size);
+            let screen = view(&inputs, &state, size);
+            if console.draw(&screen, state.theme(), std::mem::take(&mut bell)).is_err() {
+                return Ended::TerminalGone;
+            }
+            drawn = Some(taken.now);
+            dirty = false;
+        } else if dirty {
+            timeout = rest;
+        }
+        if console.wait(timeout, &mut keys).is_err() {
+            return Ended::TerminalGone;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+
+    use super::*;
+    use crate::ui::fixture;
+
+    /// Time passes as the console waits; versions are scripted.
+    struct Scripted {
+        now: Cell<Timestamp>,
+        version_every: Duration,
+        stop_at: Timestamp,
+    }
+
+    impl Source for &Scripted {
+        fn version(&self) -> u64 {
+            let elapsed = self.now.get().since(fixture::now());
+            u64::try_from(elapsed.as_millis() / self.version_every.as_millis()).unwrap()
+        }
+        fn snapshot(&self) -> Snapshot {
+            fixture::five_sites().snapshot
+        }
+        fn alerts(&self) -> Arc<[Arc<Alert>]> {
+            thread_local!(static ALERTS: Arc<[Arc<Alert>]> = fixture::five_sites().alerts.into());
+            ALERTS.with(Arc::clone)
+        }
+        fn health(&self) -> Arc<Health> {
+            Arc::new(Health::default())
+        }
+        fn now(&self) -> Timestamp {
+            self.now.get()
+        }
+    }
+
+    struct Paper<'a> {
+        source: &'a Scripted,
+        keys: Vec<(u64, Key)>,
+        frames: RefCell<Vec<Timestamp>>,
+        stop: &'a AtomicBool,
+        gone_at: Option<Timestamp>,
+    }
+
+    impl Console for Paper<'_> {
+        fn size(&mut self) -> io::Result<Size> {
+            Ok(Size { width: 80, height: 24 })
+        }
+        fn wait(&mut self, timeout: Duration, keys: &mut Vec<Key>) -> io::Result<()> {
+            let from = self.source.now.get();
+            let key_at = self.keys.first().map(|(ms, _)| fixture::now().after(Duration::from_millis(*ms)));
+            let until = from.after(timeout);
+            match key_at.filter(|at| *at <= until) {
+                Some(at) => {
+                    self.source.now.set(at.max(from));
+                    keys.push(self.keys.remove(0).1);
+                }
+                None => self.source.now.set(until),
+            }
+            if self.source.now.get() >= self.source.stop_at {
+                self.stop.store(true, Ordering::Relaxed);
+            }
+            match self.gone_at {
+                Some(at) if self.source.now.get() >= at => Err(io::Error::other("EIO")),
+                _ => Ok(()),
+            }
+        }
+        fn draw(&mut self, _: &Screen, _: Theme, _: bool) -> io::Result<()> {
+            self.frames.borrow_mut().push(self.source.now.get());
+            Ok(())
+        }
+    }
+
+    fn play(version_every: Duration, keys: Vec<(u64, Key)>, gone_after: Option<u64>) -> (Ended, usize) {
+        let stop = AtomicBool::new(false);
+        let source = Scripted {
+            now: Cell::new(fixture::now()),
+            version_every,
+            stop_at: fixture::now().after(Duration::from_secs(10)),
+        };
+        let gone_at = gone_after.map(|ms| fixture::now().after(Duration::from_millis(ms)));
+        let mut paper = Paper { source: &source, keys, frames: RefCell::default(), stop: &stop, gone_at };
+        let world = fixture::five_sites();
+        let fixed = Fixed { zone: world.zone, about: world.about };
+        let ended = drive(&&source, fixture::state(), &fixed, &mut paper, &stop);
+        let frames = paper.frames.into_inner();
+        for pair in frames.windows(2) {
+            assert!(pair[1].since(pair[0]) >= TICK, "two frames within {:?}", pair[1].since(pair[0]));
+        }
+        (ended, frames.len())
+    }
+
+    #[test]
+    fn an_idle_dashboard_draws_once_a_second() {
+        let (ended, frames) = play(Duration::from_hours(1), vec![], None);
+        assert_eq!((ended, frames), (Ended::Stopped, 10));
+    }
+
+    #[test]
+    fn neither_a_stream_of_snapshots_nor_a_held_key_draws_more_than_ten_frames_a_second() {
+        let (_, frames) = play(Duration::from_millis(1), vec![], None);
+        assert!((90..=100).contains(&frames), "{frames}");
+        let held = (0..500).map(|i| (i * 20, Key::Char('j'))).collect();
+        let (_, frames) = play(Duration::from_hours(1), held, None);
+        assert!((90..=101).contains(&frames), "{frames}");
+    }
+
+    #[test]
+    fn it_ends_by_key_by_order_and_with_its_terminal() {
+        let hour = Duration::from_hours(1);
+        assert_eq!(play(hour, vec![(500, Key::Char('q'))], None).0, Ended::Quit);
+        assert_eq!(play(hour, vec![(500, Key::Char('/')), (600, Key::Ctrl('c'))], None).0, Ended::Quit);
+        assert_eq!(play(hour, vec![], Some(700)).0, Ended::TerminalGone);
+        let Ended::QuitKeepScreen(text) = play(hour, vec![(500, Key::Char('Q'))], None).0 else {
+            panic!("Q keeps the screen")
+        };
+        assert!(text.contains("webmon  ▼ 1 DOWN") && text.lines().count() == 24, "{text}");
+    }
+}

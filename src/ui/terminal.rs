@@ -1,0 +1,186 @@
+//! The terminal while the dashboard has it: raw mode, the alternate screen, a title; and as it was afterwards.
+//!
+//! It is given back exactly once, by whoever comes first: the end of the session, or a panic in any thread, whose
+//! message then appears on the ordinary screen. One lock guards "it is ours" together with every write, so no frame
+//! can land on a screen that was given back. A frame is written in one piece.
+//!
+//! Sequences: `CSI 22;0t` and `CSI 23;0t` (xterm) keep and restore the title; terminals that do not know them ignore
+//! them. Colours are ratatui's; reading is [`super::input`], because crossterm's reader spins for ever on a terminal
+//! that has vanished (0.29: `read` of 0 bytes or `EIO` is not looked at) and blocks on half a sequence.
+
+use std::io::{self, Write};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::time::Duration;
+
+use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
+use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode, window_size};
+use crossterm::{cursor, queue};
+use ratatui::backend::CrosstermBackend;
+use ratatui::layout::{Rect, Size};
+use ratatui::{Terminal, TerminalOptions, Viewport};
+
+use super::input::Input;
+use super::key::Key;
+use super::run::Console;
+use super::screen::{Screen, render};
+use super::theme::Theme;
+
+/// Whether the terminal is ours.
+static OURS: Mutex<bool> = Mutex::new(false);
+static HOOK: Once = Once::new();
+
+/// The terminal of this process, as long as it lives.
+pub struct Session {
+    terminal: Terminal<CrosstermBackend<Frames>>,
+    size: Size,
+    title: String,
+    input: Input,
+}
+
+impl Session {
+    /// Takes the terminal.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be put into raw mode; then it is as it was.
+    pub fn enter() -> io::Result<Self> {
+        HOOK.call_once(|| {
+            let next = std::panic::take_hook();
+            std::panic::set_hook(Box::new(move |panic| {
+                restore();
+                next(panic);
+            }));
+        });
+        let size = measure()?;
+        take()?;
+        let built = Input::open().and_then(|input| {
+            let viewport = Viewport::Fixed(area(size));
+            let terminal =
+                Terminal::with_options(CrosstermBackend::new(Frames::default()), TerminalOptions { viewport })?;
+            Ok(Self { terminal, size, title: String::new(), input })
+        });
+        if built.is_err() {
+            restore();
+        }
+        built
+    }
+}
+
+impl Console for Session {
+    fn size(&mut self) -> io::Result<Size> {
+        measure()
+    }
+
+    fn wait(&mut self, timeout: Duration, keys: &mut Vec<Key>) -> io::Result<()> {
+        self.input.wait(timeout, keys)
+    }
+
+    fn draw(&mut self, screen: &Screen, theme: Theme, bell: bool) -> io::Result<()> {
+        let size = measure()?;
+        if size != self.size {
+            self.size = size;
+            self.terminal.resize(area(size))?;
+        }
+        if bell {
+            self.terminal.backend_mut().write_all(b"\x07")?;
+        }
+        if self.title != screen.title {
+            self.title.clone_from(&screen.title);
+            write!(self.terminal.backend_mut(), "\x1b]0;{}\x07", screen.title)?;
+        }
+        self.terminal.draw(|frame| render(screen, &theme, frame.area(), frame.buffer_mut()))?;
+        Ok(())
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+/// Gives the terminal back, if it is ours. Any thread may call this at any time; only the first call does anything.
+pub fn restore() {
+    let mut ours = lock();
+    if !std::mem::take(&mut *ours) {
+        return;
+    }
+    let mut bytes = Vec::new();
+    // Writing to a Vec cannot fail; a terminal that is gone needs nothing given back.
+    drop(queue!(bytes, DisableBracketedPaste, LeaveAlternateScreen, cursor::Show));
+    bytes.extend(b"\x1b[23;0t");
+    let mut stdout = io::stdout().lock();
+    drop(stdout.write_all(&bytes).and_then(|()| stdout.flush()));
+    drop(disable_raw_mode());
+}
+
+fn take() -> io::Result<()> {
+    let mut ours = lock();
+    enable_raw_mode()?;
+    *ours = true;
+    drop(ours);
+    let mut bytes = b"\x1b[22;0t".to_vec();
+    queue!(bytes, EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)?;
+    let taken = Frames(bytes).flush();
+    if taken.is_err() {
+        restore();
+    }
+    taken
+}
+
+fn lock() -> MutexGuard<'static, bool> {
+    // Nothing can be left half done under this lock, so a panic under it spoils nothing.
+    OURS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn measure() -> io::Result<Size> {
+    // Not `terminal::size`: that one starts the program tput when the terminal is gone.
+    let size = window_size()?;
+    Ok(Size { width: size.columns, height: size.rows })
+}
+
+const fn area(size: Size) -> Rect {
+    Rect { x: 0, y: 0, width: size.width, height: size.height }
+}
+
+/// Collects a frame and writes it in one piece, as long as the terminal is ours.
+#[derive(Default)]
+struct Frames(Vec<u8>);
+
+impl Write for Frames {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let ours = lock();
+        if !*ours {
+            self.0.clear();
+            return Err(io::Error::new(io::ErrorKind::BrokenPipe, "the terminal was given back"));
+        }
+        let mut stdout = io::stdout().lock();
+        let written = stdout.write_all(&self.0).and_then(|()| stdout.flush());
+        self.0.clear();
+        written
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_cannot_land_on_a_terminal_that_is_not_ours() {
+        let mut frames = Frames::default();
+        frames.write_all(b"frame").unwrap();
+        assert_eq!(frames.flush().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        assert!(frames.0.is_empty());
+    }
+
+    #[test]
+    fn giving_back_what_is_not_ours_does_nothing() {
+        restore();
+        restore();
+        assert!(!*lock());
+    }
+}

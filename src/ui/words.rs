@@ -1,0 +1,101 @@
+//! Times and spans in the dashboard's words.
+
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use crate::model::{Cause, Timestamp, duration};
+
+/// `14:02:13` in `zone`.
+pub fn clock(at: Timestamp, zone: &TimeZone) -> String {
+    strftime(at, zone, "%H:%M:%S")
+}
+
+/// `14:02:13` today, `11-20 03:10` on another day.
+pub fn moment(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
+    let same_day = strftime(at, zone, "%F") == strftime(now, zone, "%F");
+    strftime(at, zone, if same_day { "%H:%M:%S" } else { "%m-%d %H:%M" })
+}
+
+/// `22 November`, or `22 November 2025` in another year than `now`'s; `today, …` on its day.
+pub fn day(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
+    let year = strftime(at, zone, "%Y") == strftime(now, zone, "%Y");
+    let date = strftime(at, zone, if year { "%-d %B" } else { "%-d %B %Y" });
+    let today = strftime(at, zone, "%F") == strftime(now, zone, "%F");
+    if today { format!("today, {date}") } else { date }
+}
+
+/// `10 min`, `1 h`, `1 min 30 s`: a configured span.
+pub fn span(span: Duration) -> String {
+    let short = duration::format(span);
+    let mut words = String::new();
+    let mut letters = String::new();
+    for c in short.chars().chain("0".chars()) {
+        if c.is_ascii_digit() && !letters.is_empty() {
+            words.push(' ');
+            words.push_str(if letters == "m" { "min" } else { &letters });
+            letters.clear();
+            words.push(' ');
+        }
+        if c.is_ascii_digit() { words.push(c) } else { letters.push(c) }
+    }
+    words.truncate(words.len() - 2);
+    words
+}
+
+/// `3 s`, `4m12s`: a span that runs.
+pub fn running(span: Duration) -> String {
+    if span < Duration::from_mins(1) { format!("{} s", span.as_secs()) } else { duration::format_short(span) }
+}
+
+/// The word by which a failure is counted in a column that has little room.
+pub const fn short_cause(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Ok => "ok",
+        Cause::DnsNotFound | Cause::DnsError | Cause::DnsTimeout => "dns",
+        Cause::ConnectRefused => "refused",
+        Cause::ConnectUnreachable => "unreach",
+        Cause::ConnectTimeout | Cause::TlsTimeout | Cause::ResponseTimeout | Cause::TransferTimeout => "timeout",
+        Cause::TlsExpired | Cause::TlsNotYetValid | Cause::TlsWrongHost | Cause::TlsUntrusted => "cert",
+        Cause::TlsError => "tls",
+        Cause::Reset => "reset",
+        Cause::Closed => "closed",
+        Cause::BadResponse => "bad",
+        Cause::Truncated => "trunc",
+        Cause::Redirect => "redirect",
+        Cause::Status => "status",
+        Cause::Body => "body",
+        Cause::Slow => "slow",
+        Cause::Local => "local",
+    }
+}
+
+fn strftime(at: Timestamp, zone: &TimeZone, format: &str) -> String {
+    i64::try_from(at.as_micros())
+        .ok()
+        .and_then(|micros| jiff::Timestamp::from_microsecond(micros).ok())
+        .map_or_else(String::new, |instant| instant.to_zoned(zone.clone()).strftime(format).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_written_with_their_units_apart() {
+        for (secs, words) in [(600, "10 min"), (3_600, "1 h"), (90, "1 min 30 s"), (10, "10 s"), (86_400, "1 d")] {
+            assert_eq!(span(Duration::from_secs(secs)), words);
+        }
+        assert_eq!(span(Duration::from_millis(500)), "500 ms");
+    }
+
+    #[test]
+    fn moments_name_the_day_only_when_it_is_another_one() {
+        let zone = TimeZone::fixed(jiff::tz::offset(1));
+        let now = Timestamp::from_secs(1_795_352_533);
+        assert_eq!(moment(now, now, &zone), "14:02:13");
+        assert_eq!(moment(now.before(Duration::from_hours(24)), now, &zone), "11-21 14:02");
+        assert_eq!(day(now, now, &zone), "today, 22 November");
+        assert_eq!(day(now.before(Duration::from_hours(400 * 24)), now, &zone), "18 October 2025");
+    }
+}
