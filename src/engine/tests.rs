@@ -369,6 +369,12 @@ fn finishing_refreshes_every_view_as_of_the_end() {
     }
 }
 
+#[allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "made-up values"
+)]
 /// A tenth of the samples fail, latencies are spread as they are over the internet: log-normal, a long tail.
 fn weather(site: u64, i: u64) -> Sample {
     let mut bits = (site << 32 | i).wrapping_mul(0x9e37_79b9_7f4a_7c15);

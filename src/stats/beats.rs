@@ -124,7 +124,9 @@ mod tests {
             let mut cells = Cells::new(Timeframe::new(Duration::from_micros(timeframe)));
             let mut at = 0;
             let samples: Vec<Sample> = steps.into_iter().map(|(step, up)| { at += step; sample(at, up) }).collect();
-            samples.iter().for_each(|sample| cells.admit(sample));
+            for sample in &samples {
+                cells.admit(sample);
+            }
             let as_of = at + idle;
             let cell = timeframe / 60;
             let beats = cells.beats(Timestamp::from_micros(as_of));

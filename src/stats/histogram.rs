@@ -373,7 +373,9 @@ mod tests {
 
     fn of(values: &[u32]) -> Histogram {
         let mut histogram = Histogram::default();
-        values.iter().for_each(|&value| histogram.record(value));
+        for &value in values {
+            histogram.record(value);
+        }
         histogram
     }
 
@@ -404,7 +406,7 @@ mod tests {
                 prop_assert_eq!(histogram.quantile(0.5), None);
             }
             for (rank, &exact) in (1..).zip(&left) {
-                let quantile = (f64::from(rank) - 0.5) / left.len() as f64;
+                let quantile = (f64::from(rank) - 0.5) / f64::from(u32::try_from(left.len()).unwrap());
                 let value = histogram.quantile(quantile).unwrap();
                 prop_assert_eq!(u64::from(value), hdr.value_at_quantile(quantile));
                 let exact = exact.min(Histogram::HIGHEST);

@@ -11,7 +11,7 @@ use crate::model::{Sample, Timeframe, Timestamp};
 
 use super::totals::Timing;
 use super::window::latency;
-use super::{Histogram, Latency, Sum, Summary, Totals, Unmade};
+use super::{Histogram, Summary, Totals, Unmade};
 
 /// Counts, sums, maxima and distributions of a set of samples.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,9 +55,9 @@ impl Rollup {
     /// All figures, as those of a window of `timeframe` at `as_of`.
     #[must_use]
     pub fn summary(&self, as_of: Timestamp, timeframe: Timeframe, unmade: Unmade) -> Summary {
-        let latencies: [Option<Latency>; 2] = [
-            figures(&self.response, self.response_max, self.totals.response),
-            figures(&self.ttfb, self.ttfb_max, self.totals.ttfb),
+        let latencies = [
+            latency(&self.response, self.response_max, self.totals.response),
+            latency(&self.ttfb, self.ttfb_max, self.totals.ttfb),
         ];
         self.totals.summary((as_of, timeframe), unmade, latencies)
     }
@@ -66,13 +66,11 @@ impl Rollup {
 impl<'a> FromIterator<&'a Sample> for Rollup {
     fn from_iter<I: IntoIterator<Item = &'a Sample>>(samples: I) -> Self {
         let mut rollup = Self::default();
-        samples.into_iter().for_each(|sample| rollup.admit(sample));
+        for sample in samples {
+            rollup.admit(sample);
+        }
         rollup
     }
-}
-
-fn figures(histogram: &Histogram, max: u32, sum: Sum) -> Option<Latency> {
-    latency(histogram, max, sum)
 }
 
 #[cfg(test)]
@@ -94,7 +92,9 @@ mod tests {
             };
             let merged = |order: &[usize]| {
                 let mut sum = Rollup::default();
-                order.iter().for_each(|&i| sum.merge(&part(i)));
+                for &i in order {
+                    sum.merge(&part(i));
+                }
                 sum
             };
             prop_assert_eq!(&merged(&[0, 1, 2, 3, 4]), &whole);

@@ -1,5 +1,7 @@
 //! The window law: a window against a model that filters a `Vec` and sorts it.
 
+#![allow(clippy::cast_precision_loss, reason = "the model divides small counts and sums")]
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
@@ -183,7 +185,7 @@ proptest! {
             model(&samples, now, timeframe, Unmade::default()).check(&window.summary(now, Unmade::default()))?;
             let beats = window.beats(now);
             if !cleared {
-                let first = samples.partition_point(|s| s.at.as_micros() < beats.newest.as_micros().saturating_sub(59 * beats.cell.as_micros() as u64));
+                let first = samples.partition_point(|s| s.at.as_micros() < beats.newest.as_micros().saturating_sub(59 * u64::try_from(beats.cell.as_micros()).unwrap()));
                 let checks = samples[first..come].iter().filter(|s| s.outcome() != Outcome::Unknown).count();
                 prop_assert_eq!(beats.cells.iter().map(|beat| (beat.up + beat.down) as usize).sum::<usize>(), checks);
             }
