@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stored_period_has_its_bounds_in_place_of_a_timeframe_and_nothing_is_null_not_zero() {
+    fn a_stored_period_has_bounds_in_place_of_a_timeframe_and_what_is_absent_is_null() {
         let summary = empty_summary();
         let period = Some(Period { since: at("2026-11-21T09:00:10Z"), until: at("2026-11-22T09:00:10Z") });
         let record = StatsRecord { site: "old", state: None, summary: &summary, period };
