@@ -115,9 +115,11 @@ impl Run<'_> {
             return Failure::new(Cause::Local, format!("waited {after} for {for_what}"));
         }
         let phase = self.watch.phase().expect("outside of waiting, time is always spent in a phase");
-        let name_is_known = phase != Phase::Resolve;
         let failure = Failure::new(Cause::timeout_in(phase), format!("timed out in {} after {after}", phase.name()));
-        if name_is_known { failure } else { offline(&[], self.prober.has_route).unwrap_or(failure) }
+        if phase != Phase::Resolve {
+            return failure;
+        }
+        offline(&[], self.prober.has_route).unwrap_or_else(|| self.prober.resolve.silence(failure))
     }
 
     fn finish(mut self, outcome: Result<(), Failure>) -> Observation {

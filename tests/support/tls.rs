@@ -113,10 +113,15 @@ pub struct Authority {
 impl Authority {
     /// A new authority; nobody trusts it unless told to.
     pub fn new() -> Self {
+        Self::called("a test's")
+    }
+
+    /// The same, under a name of its own.
+    pub fn called(name: &str) -> Self {
         let root =
-            CertifiedIssuer::self_signed(authority("a test's root"), KeyPair::generate().unwrap()).unwrap();
+            CertifiedIssuer::self_signed(authority(&format!("{name} root")), KeyPair::generate().unwrap()).unwrap();
         let key = KeyPair::generate().unwrap();
-        let intermediate = CertifiedIssuer::signed_by(authority("a test's intermediate"), key, &root).unwrap();
+        let intermediate = CertifiedIssuer::signed_by(authority(&format!("{name} intermediate")), key, &root).unwrap();
         Self { root, intermediate }
     }
 
