@@ -26,7 +26,7 @@ fn clock() -> Instant {
 fn site(url: &str) -> Site {
     Site {
         name: "site".into(),
-        url: url.parse().unwrap(),
+        url: url.parse().expect("a URL"),
         interval: Duration::from_secs(10),
         timeout: Duration::from_secs(10),
         method: "GET".to_owned(),
@@ -50,7 +50,7 @@ fn online() -> Options {
 }
 
 fn prober(options: &Options) -> HttpProber {
-    HttpProber::with(options, clock).unwrap()
+    HttpProber::with(options, clock).expect("these options are good")
 }
 
 async fn probe(site: &Site) -> Observation {
@@ -91,10 +91,10 @@ struct Row {
 fn row(
     case: &'static str,
     script: Vec<Step>,
-    (cause, status, phases): (Cause, Option<u16>, &'static str),
+    outcome: (Cause, Option<u16>, &'static str),
     detail: &'static str,
 ) -> Row {
-    Row { case, script, cause, status, phases, detail }
+    Row { case, script, cause: outcome.0, status: outcome.1, phases: outcome.2, detail }
 }
 
 fn sends(case: &'static str, bytes: impl Into<Vec<u8>>, outcome: (Cause, Option<u16>), detail: &'static str) -> Row {
@@ -119,7 +119,7 @@ const BAD: (Cause, Option<u16>) = (Cause::BadResponse, None);
 
 #[tokio::test]
 async fn answers_that_are_odd_but_whole_are_up() {
-    let headers = |count: usize| (0..count).map(|n| format!("X-{n}: y\r\n")).collect::<String>();
+    let headers = |count| "X-Header: y\r\n".repeat(count);
     let with = |headers: &str| format!("HTTP/1.1 200 OK\r\n{headers}Content-Length: 2\r\n\r\nok");
     let provisional = |count| format!("{}{}", "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(count), response(200, "ok"));
     check(
@@ -185,7 +185,7 @@ async fn an_unexpected_status_is_down_with_its_own_words() {
 #[tokio::test]
 async fn what_is_not_http_is_a_bad_response() {
     let head = |line: &str| format!("HTTP/1.1 200 OK\r\n{line}\r\n\r\nok");
-    let headers: String = (0..600).map(|n| format!("X-{n}: y\r\n")).collect();
+    let headers = "X-Header: y\r\n".repeat(600);
     let bad_chunk = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nok\r\n";
     check(
         vec![
@@ -299,7 +299,7 @@ async fn a_port_that_refuses_and_a_server_that_hangs_up_at_once() {
     assert_eq!((seen.cause, phases(&seen).as_str()), (Cause::ConnectRefused, "c"), "{seen:?}");
     assert_eq!((seen.detail.as_str(), seen.address), ("connection refused", Some(address)));
     for (step, cause) in [(Step::Close, Cause::Closed), (Step::Reset, Cause::Reset)] {
-        let identity = Authority::new().issue(Leaf::naming(&["127.0.0.1"]));
+        let identity = Authority::new().issue(&Leaf::naming(&["127.0.0.1"]));
         for (behaviour, last) in [(Behaviour::ok(), "cp"), (Behaviour::ok().over_tls(identity), "ct")] {
             let server = Server::start(behaviour.at_accept(vec![step.clone()]));
             let seen = probe(&site(&server.url("/"))).await;
@@ -440,7 +440,7 @@ async fn each_phase_has_its_own_time() {
     let server = Server::start(
         Behaviour::always(answer)
             .at_accept(vec![Step::wait_ms(90)])
-            .over_tls(authority.issue(Leaf::naming(&["phases.test"]))),
+            .over_tls(authority.issue(&Leaf::naming(&["phases.test"]))),
     );
     let begin = clock();
     let seen = prober.probe(&site(&server.url_at("phases.test", "/"))).await;
@@ -539,33 +539,33 @@ async fn every_fault_of_a_certificate_is_found() {
     let wrong = || Leaf::naming(&["other.test"]).called("other");
     let prober = prober(&Options { extra_roots: vec![ours.root()], ..online() });
     for (identity, cause, faults, detail) in [
-        (ours.issue(leaf()), Cause::Ok, vec![], ""),
-        (ours.issue(leaf().expired()), Cause::TlsExpired, vec![Expired], "TLS: certificate expired "),
+        (ours.issue(&leaf()), Cause::Ok, vec![], ""),
+        (ours.issue(&leaf().expired()), Cause::TlsExpired, vec![Expired], "TLS: certificate expired "),
         (
-            ours.issue(leaf().not_yet_valid()),
+            ours.issue(&leaf().not_yet_valid()),
             Cause::TlsNotYetValid,
             vec![NotYetValid],
             "TLS: certificate not valid for ",
         ),
-        (ours.issue(wrong()), Cause::TlsWrongHost, vec![WrongHost], "TLS: certificate is for other.test"),
+        (ours.issue(&wrong()), Cause::TlsWrongHost, vec![WrongHost], "TLS: certificate is for other.test"),
         (leaf().self_signed(), Cause::TlsUntrusted, vec![SelfSigned], "TLS: certificate is self-signed"),
         (
-            theirs.issue(leaf()),
+            theirs.issue(&leaf()),
             Cause::TlsUntrusted,
             vec![Untrusted],
             "TLS: no trusted root vouches for the certificate",
         ),
-        (namesake.issue(leaf()), Cause::TlsUntrusted, vec![Untrusted], "issued by a test's intermediate"),
+        (namesake.issue(&leaf()), Cause::TlsUntrusted, vec![Untrusted], "issued by a test's intermediate"),
         (
-            ours.issue_incomplete(leaf().naming_its_issuer()),
+            ours.issue_incomplete(&leaf().naming_its_issuer()),
             Cause::TlsUntrusted,
             vec![MissingIntermediate],
             "does not send the intermediate certificate a test's intermediate",
         ),
-        (ours.issue_incomplete(leaf()), Cause::TlsUntrusted, vec![Untrusted], "no trusted root"),
-        (ours.issue(wrong().expired()), Cause::TlsExpired, vec![Expired, WrongHost], "is for other.test"),
+        (ours.issue_incomplete(&leaf()), Cause::TlsUntrusted, vec![Untrusted], "no trusted root"),
+        (ours.issue(&wrong().expired()), Cause::TlsExpired, vec![Expired, WrongHost], "is for other.test"),
         (wrong().expired().self_signed(), Cause::TlsExpired, vec![Expired, WrongHost, SelfSigned], "self-signed"),
-        (theirs.issue(leaf().expired()), Cause::TlsExpired, vec![Expired, Untrusted], "no trusted root"),
+        (theirs.issue(&leaf().expired()), Cause::TlsExpired, vec![Expired, Untrusted], "no trusted root"),
     ] {
         let server = Server::start(Behaviour::ok().over_tls(identity));
         for insecure in [false, true] {
@@ -588,7 +588,7 @@ async fn a_certificate_tells_who_it_is_for_and_until_when() {
     let days = |days: u64| Duration::from_hours(24 * days);
     for (time, flagged) in [(days(10), true), (days(100), false)] {
         let leaf = Leaf::naming(&["127.0.0.1"]).called("sh\u{1b}ell").expiring_in(time);
-        let server = Server::start(Behaviour::ok().over_tls(authority.issue(leaf)));
+        let server = Server::start(Behaviour::ok().over_tls(authority.issue(&leaf)));
         let seen = prober.probe(&site(&server.url("/"))).await;
         let certificate = seen.certificate.as_ref().expect("the server shows a certificate");
         assert_eq!((seen.cause, certificate.faults.len()), (Cause::Ok, 0), "{seen:?}");
@@ -604,7 +604,7 @@ async fn a_certificate_tells_who_it_is_for_and_until_when() {
 #[tokio::test]
 async fn handshakes_that_fail_say_how() {
     let authority = Authority::new();
-    let identity = || authority.issue(Leaf::naming(&["127.0.0.1"]));
+    let identity = || authority.issue(&Leaf::naming(&["127.0.0.1"]));
     let prober = prober(&Options { extra_roots: vec![authority.root()], ..online() });
     let over_tls = |url: String| url.replace("http://", "https://");
     let plain = Server::start(Behaviour::ok().at_accept(vec![Step::send("220 smtp ready\r\n"), Step::Hang]));
@@ -633,7 +633,7 @@ async fn an_end_without_close_notify_is_an_end() {
         ("HTTP/1.1 200", Cause::Closed),
     ] {
         let script = Behaviour::always(vec![Step::send(head), Step::Cut]);
-        let server = Server::start(script.over_tls(authority.issue(Leaf::naming(&["127.0.0.1"]))));
+        let server = Server::start(script.over_tls(authority.issue(&Leaf::naming(&["127.0.0.1"]))));
         let seen = prober.probe(&site(&server.url("/"))).await;
         assert_eq!(seen.cause, cause, "{head:?}: {seen:?}");
     }
@@ -645,7 +645,7 @@ async fn a_site_reached_over_tls_may_send_to_plain_text() {
     let plain = Server::start(Behaviour::ok());
     let target = plain.url("/plain");
     let behaviour = Behaviour::answering(move |_| vec![Step::send(redirect(302, &target))]);
-    let server = Server::start(behaviour.over_tls(authority.issue(Leaf::naming(&["127.0.0.1"]))));
+    let server = Server::start(behaviour.over_tls(authority.issue(&Leaf::naming(&["127.0.0.1"]))));
     let prober = prober(&Options { extra_roots: vec![authority.root()], ..online() });
     let seen = prober.probe(&site(&server.url("/"))).await;
     assert_eq!((seen.cause, phases(&seen).as_str()), (Cause::Ok, "ctpT"), "{seen:?}");
@@ -653,24 +653,24 @@ async fn a_site_reached_over_tls_may_send_to_plain_text() {
 }
 
 /// Starts a probe of `site` beside this one.
-fn start(probes: &mut tokio::task::JoinSet<Observation>, prober: &Arc<HttpProber>, site: Site) {
+fn start(running: &mut tokio::task::JoinSet<Observation>, prober: &Arc<HttpProber>, site: Site) {
     let prober = Arc::clone(prober);
-    probes.spawn(async move { prober.probe(&site).await });
+    running.spawn(async move { prober.probe(&site).await });
 }
 
 #[tokio::test]
 async fn lookups_in_flight_are_bounded_and_waiting_for_one_is_no_outage() {
     let names = NameServer::start(|_| Answer::Silence);
     let prober = Arc::new(prober(&Options { name_servers: vec![names.address()], ..online() }));
-    let mut probes = tokio::task::JoinSet::new();
+    let mut running = tokio::task::JoinSet::new();
     for n in 0..128 {
         let url = format!("http://n{n}.example.test/");
-        start(&mut probes, &prober, Site { timeout: Duration::from_millis(1_500), ..site(&url) });
+        start(&mut running, &prober, Site { timeout: Duration::from_millis(1_500), ..site(&url) });
     }
     for n in 0..20 {
-        start(&mut probes, &prober, impatient(&format!("http://late{n}.example.test/")));
+        start(&mut running, &prober, impatient(&format!("http://late{n}.example.test/")));
     }
-    let seen = probes.join_all().await;
+    let seen = running.join_all().await;
     let count = |cause| seen.iter().filter(|seen| seen.cause == cause).count();
     assert_eq!((count(Cause::DnsTimeout), count(Cause::Local)), (128, 20));
     assert!(names.asked().iter().all(|name| name.starts_with('n')));
@@ -682,9 +682,8 @@ async fn lookups_in_flight_are_bounded_and_waiting_for_one_is_no_outage() {
 #[tokio::test]
 async fn names_that_nobody_answers_for_do_not_hold_up_the_others() {
     let server = Server::start(Behaviour::ok());
-    let names = NameServer::start(|name| match name.starts_with("drop") {
-        true => Answer::Silence,
-        false => Answer::Addresses(vec![Ipv4Addr::LOCALHOST.into()]),
+    let names = NameServer::start(|name| {
+        if name.starts_with("drop") { Answer::Silence } else { Answer::Addresses(vec![Ipv4Addr::LOCALHOST.into()]) }
     });
     let prober = Arc::new(prober(&Options { name_servers: vec![names.address()], ..online() }));
     let drops = |timeout: u64| {
@@ -692,16 +691,16 @@ async fn names_that_nobody_answers_for_do_not_hold_up_the_others() {
         urls.map(move |url| Site { timeout: Duration::from_millis(timeout), ..site(&url) })
     };
     for round in [300, 1_500] {
-        let mut probes = tokio::task::JoinSet::new();
-        drops(round).for_each(|site| start(&mut probes, &prober, site));
+        let mut running = tokio::task::JoinSet::new();
+        drops(round).for_each(|site| start(&mut running, &prober, site));
         tokio::task::yield_now().await;
         for n in 0..10 {
             let seen = prober.probe(&site(&server.url_at(&format!("ok{n}.example.test"), "/"))).await;
             assert_eq!(seen.cause, Cause::Ok, "{round}: {seen:?}");
         }
-        let still_dropping = probes.try_join_next().is_none();
+        let still_dropping = running.try_join_next().is_none();
         assert!(still_dropping || round == 300, "the healthy ones did not wait for the silent ones");
-        let seen = probes.join_all().await;
+        let seen = running.join_all().await;
         assert!(seen.iter().all(|seen| seen.cause == Cause::DnsTimeout), "{seen:?}");
     }
 }
@@ -713,11 +712,11 @@ async fn an_answer_is_remembered_while_it_is_good_and_shared_meanwhile() {
         Answer::After(Duration::from_millis(30), Box::new(Answer::Addresses(vec![Ipv4Addr::LOCALHOST.into()])))
     });
     let prober = Arc::new(prober(&Options { name_servers: vec![names.address()], ..online() }));
-    let mut probes = tokio::task::JoinSet::new();
+    let mut running = tokio::task::JoinSet::new();
     for _ in 0..5 {
-        start(&mut probes, &prober, site(&server.url_at("same.example.test", "/")));
+        start(&mut running, &prober, site(&server.url_at("same.example.test", "/")));
     }
-    let seen = probes.join_all().await;
+    let seen = running.join_all().await;
     assert!(seen.iter().all(|seen| seen.cause == Cause::Ok && millis(seen, Phase::Resolve) >= 30), "{seen:?}");
     let again = prober.probe(&site(&server.url_at("same.example.test", "/"))).await;
     assert_eq!((again.cause, phases(&again).as_str()), (Cause::Ok, "rcpT"));

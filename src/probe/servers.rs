@@ -98,11 +98,8 @@ impl Asking {
         options.cache_size = 0;
         options.use_hosts_file = ResolveHosts::Never;
         let ndots = options.ndots;
-        let servers = config.name_servers().iter();
-        let servers = servers.flat_map(|server| {
-            server.connections.first().map(|connection| SocketAddr::new(server.ip, connection.port))
-        });
-        let servers = servers.collect();
+        let first_port = |server: &NameServerConfig| Some(SocketAddr::new(server.ip, server.connections.first()?.port));
+        let servers = config.name_servers().iter().filter_map(first_port).collect();
         let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
         *builder.options_mut() = options;
         Ok(Self { resolver: builder.build()?, hosts: Hosts::from_system().unwrap_or_default(), ndots, servers })

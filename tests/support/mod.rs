@@ -17,6 +17,8 @@
 //! what the script says, bytes and all: nothing is corrected. Certificates are in [`tls`], name servers in [`dns`].
 #![allow(dead_code, reason = "each test binary uses its own part of this module")]
 #![allow(unreachable_pub, reason = "shared by several test binaries")]
+#![allow(clippy::unwrap_used, reason = "a server that cannot be set up ends its test")]
+#![allow(clippy::cast_possible_truncation, reason = "lengths in scripts are small")]
 #![allow(clippy::disallowed_methods, reason = "servers of tests live in real time; what they log is compared with it")]
 
 pub mod dns;

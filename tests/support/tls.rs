@@ -97,7 +97,7 @@ impl Leaf {
     }
 
     /// Signed with its own key.
-    pub fn self_signed(self) -> Identity {
+    pub fn self_signed(&self) -> Identity {
         let key = KeyPair::generate().unwrap();
         let certificate = self.params.self_signed(&key).unwrap();
         Identity::new(vec![certificate.der().clone()], &key)
@@ -136,14 +136,14 @@ impl Authority {
     }
 
     /// `leaf` signed by the intermediate, which is sent along.
-    pub fn issue(&self, leaf: Leaf) -> Identity {
+    pub fn issue(&self, leaf: &Leaf) -> Identity {
         let key = KeyPair::generate().unwrap();
         let certificate = leaf.params.signed_by(&key, &self.intermediate).unwrap();
         Identity::new(vec![certificate.der().clone(), self.intermediate.der().clone()], &key)
     }
 
     /// `leaf` signed by the intermediate, which is forgotten.
-    pub fn issue_incomplete(&self, leaf: Leaf) -> Identity {
+    pub fn issue_incomplete(&self, leaf: &Leaf) -> Identity {
         let key = KeyPair::generate().unwrap();
         let certificate = leaf.params.signed_by(&key, &self.intermediate).unwrap();
         Identity::new(vec![certificate.der().clone()], &key)
