@@ -399,6 +399,14 @@ async fn the_phases_of_hops_add_up() {
 }
 
 #[tokio::test]
+async fn a_target_that_fails_leaves_no_status_of_the_redirect() {
+    let server = redirecting(Some(format!("http://{}/", closed_port())));
+    let seen = probe(&site(&server.url("/other"))).await;
+    assert_eq!((seen.cause, status(&seen), seen.http), (Cause::ConnectRefused, None, Http::None), "{seen:?}");
+    assert_eq!((seen.hops.len(), phases(&seen).as_str()), (1, "cp"));
+}
+
+#[tokio::test]
 async fn secrets_do_not_leave_their_origin() {
     let there = Server::start(Behaviour::ok());
     let here = redirecting(Some(there.url("/landed")));
@@ -463,6 +471,9 @@ async fn names_that_cannot_be_resolved_say_why() {
         "failing" => Answer::Code(2),
         "refusing" => Answer::Code(5),
         "silent" => Answer::Silence,
+        "wrong" => Answer::WrongId,
+        "garbage" => Answer::Garbage,
+        "truncated" => Answer::Truncated,
         "half" => Answer::PerFamily(Box::new(Answer::NoData), Box::new(Answer::Code(2))),
         _ => Answer::Addresses(vec![Ipv4Addr::LOCALHOST.into()]),
     });
@@ -476,6 +487,9 @@ async fn names_that_cannot_be_resolved_say_why() {
         ("refusing", Cause::DnsError, "REFUSED"),
         ("half", Cause::DnsError, "SERVFAIL"),
         ("silent", Cause::DnsTimeout, "timed out in resolve after 300 ms"),
+        ("wrong", Cause::DnsTimeout, "timed out in resolve after 300 ms"),
+        ("garbage", Cause::DnsTimeout, "timed out in resolve after 300 ms"),
+        ("truncated", Cause::DnsError, "DNS: "),
     ] {
         let site = impatient(&format!("http://{name}.example.test/"));
         let seen = online.probe(&site).await;

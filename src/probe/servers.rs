@@ -254,6 +254,19 @@ mod tests {
     }
 
     #[test]
+    fn the_hosts_file_answers_for_whole_names_only() {
+        let mut asking = Asking::new(&[SocketAddr::from(([127, 0, 0, 1], 9))]).unwrap();
+        let mut hosts = Hosts::default();
+        hosts.read_hosts_conf(&b"127.0.0.9 box.test box\n::9 box.test\n127.0.0.8 other\n"[..]).unwrap();
+        asking.hosts = hosts;
+        let found = |name| asking.in_hosts_file(&Name::from_utf8(name).unwrap());
+        let ips = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<IpAddr>>();
+        assert_eq!(found("box.test"), ips(&["::9", "127.0.0.9"]));
+        assert_eq!(found("BOX"), ips(&["127.0.0.9"]));
+        assert_eq!(found("a.box.test"), ips(&[]));
+    }
+
+    #[test]
     fn who_is_asked_stays_the_same_while_no_file_changes() {
         let servers = Servers::new(&[SocketAddr::from(([127, 0, 0, 1], 9))]).unwrap();
         assert!(Arc::ptr_eq(&servers.current(), &servers.current()));
