@@ -243,11 +243,17 @@ impl Blackhole {
             socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
             let listener = socket.listen(1).unwrap();
             let address = listener.local_addr().unwrap();
-            let mut waiting = Vec::new();
-            while let Ok(Ok(stream)) =
-                tokio::time::timeout(Duration::from_millis(100), TcpStream::connect(address)).await
-            {
-                waiting.push(stream);
+            // Twice in a row, since on a busy machine one attempt may just be slow.
+            let (mut waiting, mut unanswered) = (Vec::new(), 0);
+            while unanswered < 2 {
+                let attempt = tokio::time::timeout(Duration::from_millis(250), TcpStream::connect(address)).await;
+                match attempt {
+                    Ok(stream) => {
+                        waiting.push(stream);
+                        unanswered = 0;
+                    }
+                    Err(_) => unanswered += 1,
+                }
             }
             ready.send(address).unwrap();
             drop(stopped.await);
