@@ -1,14 +1,21 @@
-//! The probe engine against servers on loopback.
+//! The probe engine against servers on loopback: each fault with its cause, each phase with its time.
+//!
+//! Lower bounds of times are exact, since a script that waits 60 ms cannot answer sooner; upper bounds are
+//! far off, since a busy machine may be slow. Nothing here depends on a network.
 
 mod support;
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use support::dns::{Answer, NameServer};
 use support::tls::{Authority, Leaf};
 use support::{Behaviour, Blackhole, Server, Step, closed_port, redirect, response};
-use webmon::model::{Cause, Flags, Http, Observation, Phase, Secret, Site, StatusSet};
+use tokio::task::JoinSet;
+use webmon::model::{
+    Cause, CertificateFault, Flags, Http, Micros, Observation, Phase, Secret, Site, Status, StatusSet, Timestamp, text,
+};
 use webmon::probe::{HttpProber, Options, Prober};
 
 #[allow(clippy::disallowed_methods, reason = "probes of real sockets take real time")]
@@ -16,47 +23,775 @@ fn clock() -> Instant {
     Instant::now()
 }
 
+/// A site with time enough for a busy machine.
 fn site(url: &str) -> Site {
     Site {
         name: "site".into(),
-        url: url.parse().unwrap(),
+        url: url.parse().expect("a URL"),
         interval: Duration::from_secs(10),
-        timeout: Duration::from_secs(5),
+        timeout: Duration::from_secs(10),
         method: "GET".to_owned(),
         headers: Vec::new(),
         body: None,
         expect_status: StatusSet::default(),
         max_redirects: 10,
-        max_body: 1 << 20,
+        max_body: 64 * 1024,
         insecure: false,
     }
 }
 
+/// A site for servers that never come to an end.
 fn impatient(url: &str) -> Site {
-    Site { timeout: Duration::from_millis(300), ..site(url) }
+    Site { timeout: Duration::from_millis(500), ..site(url) }
 }
 
-fn prober() -> HttpProber {
-    HttpProber::new(clock).unwrap()
+/// A machine with a network, whatever this one has.
+fn online() -> Options {
+    Options { has_route: |_| true, ..Options::default() }
+}
+
+fn prober(options: &Options) -> HttpProber {
+    HttpProber::with(options, clock).expect("these options are good")
 }
 
 async fn probe(site: &Site) -> Observation {
-    prober().probe(site).await
+    prober(&online()).probe(site).await
+}
+
+fn status(seen: &Observation) -> Option<u16> {
+    seen.status.map(Status::get)
+}
+
+/// The phases that took place, by their first letters; T is the transfer.
+fn phases(seen: &Observation) -> String {
+    let letters = Phase::ALL.into_iter().zip("rctpT".chars());
+    letters.filter(|&(phase, _)| seen.phases.get(phase).is_some()).map(|(_, letter)| letter).collect()
+}
+
+fn millis(seen: &Observation, phase: Phase) -> u32 {
+    seen.phases.get(phase).map_or(0, Micros::get) / 1_000
+}
+
+/// What holds for every observation, whatever was probed.
+fn assert_sound(seen: &Observation, case: &str) {
+    assert!(seen.detail.len() <= text::DETAIL_MAX && !seen.detail.chars().any(text::is_harmful), "{case}: {seen:?}");
+    assert_eq!(seen.detail.is_empty(), seen.cause == Cause::Ok, "{case}: {seen:?}");
+    assert_eq!(seen.status.is_some(), seen.http != Http::None, "{case}: {seen:?}");
+}
+
+/// One row: what a server does, and what a probe must make of it.
+struct Row {
+    case: &'static str,
+    script: Vec<Step>,
+    cause: Cause,
+    status: Option<u16>,
+    phases: &'static str,
+    detail: &'static str,
+}
+
+fn row(
+    case: &'static str,
+    script: Vec<Step>,
+    outcome: (Cause, Option<u16>, &'static str),
+    detail: &'static str,
+) -> Row {
+    Row { case, script, cause: outcome.0, status: outcome.1, phases: outcome.2, detail }
+}
+
+fn sends(case: &'static str, bytes: impl Into<Vec<u8>>, outcome: (Cause, Option<u16>), detail: &'static str) -> Row {
+    let phases = if outcome.1.is_some() { "cpT" } else { "cp" };
+    row(case, vec![Step::send(bytes), Step::Close], (outcome.0, outcome.1, phases), detail)
+}
+
+async fn check(rows: Vec<Row>, make: impl Fn(&str) -> Site) {
+    let prober = prober(&online());
+    for row in rows {
+        let server = Server::start(Behaviour::always(row.script));
+        let seen = prober.probe(&make(&server.url("/"))).await;
+        assert_eq!((seen.cause, status(&seen)), (row.cause, row.status), "{}: {seen:?}", row.case);
+        assert_eq!(phases(&seen), row.phases, "{}: {seen:?}", row.case);
+        assert!(seen.detail.contains(row.detail), "{}: {seen:?}", row.case);
+        assert_sound(&seen, row.case);
+    }
+}
+
+const UP: (Cause, Option<u16>) = (Cause::Ok, Some(200));
+const BAD: (Cause, Option<u16>) = (Cause::BadResponse, None);
+
+#[tokio::test]
+async fn answers_that_are_odd_but_whole_are_up() {
+    let headers = |count| "X-Header: y\r\n".repeat(count);
+    let with = |headers: &str| format!("HTTP/1.1 200 OK\r\n{headers}Content-Length: 2\r\n\r\nok");
+    let provisional = |count| format!("{}{}", "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(count), response(200, "ok"));
+    check(
+        vec![
+            sends("plain", response(200, "ok"), UP, ""),
+            sends("no body", "HTTP/1.1 204 No Content\r\n\r\n", (Cause::Ok, Some(204)), ""),
+            sends("HTTP/1.0, ended by closing", "HTTP/1.0 200 OK\r\n\r\nsome body", UP, ""),
+            sends("HTTP/1.1, ended by closing", "HTTP/1.1 200 OK\r\n\r\nsome body", UP, ""),
+            sends("bare line feeds", "HTTP/1.1 200 OK\nContent-Length: 2\n\nok", UP, ""),
+            sends("folded header", with("X-Long: a\r\n b\r\n"), UP, ""),
+            sends("the same length twice", with("Content-Length: 2\r\n"), UP, ""),
+            sends("more than its length", with("").replace("ok", "okokok"), UP, ""),
+            sends(
+                "bytes above ASCII in a header",
+                [b"HTTP/1.1 200 OK\r\nX: \xff\xfe\r\n", &b"Content-Length: 0\r\n\r\n"[..]].concat(),
+                UP,
+                "",
+            ),
+            sends("100 KiB of header", with(&format!("X: {}\r\n", "y".repeat(100 * 1024))), UP, ""),
+            sends("500 headers", with(&headers(500)), UP, ""),
+            sends("chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", UP, ""),
+            sends(
+                "chunked, and a length",
+                with("Transfer-Encoding: chunked\r\n").replace("ok", "2\r\nok\r\n0\r\n\r\n"),
+                UP,
+                "",
+            ),
+            sends(
+                "trailers",
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX: y\r\n\r\n",
+                UP,
+                "",
+            ),
+            sends("a provisional answer first", provisional(1), UP, ""),
+            sends("200 provisional answers first", provisional(200), UP, ""),
+        ],
+        site,
+    )
+    .await;
 }
 
 #[tokio::test]
-async fn first() {
-    let server = Server::start(Behaviour::ok());
-    let seen = probe(&site(&server.url("/x"))).await;
-    println!("{seen:?}");
-    let authority = Authority::new();
-    let prober = HttpProber::with(&Options { extra_roots: vec![authority.root()], ..Options::default() }, clock).unwrap();
-    let server = Server::start(Behaviour::ok().over_tls(authority.issue(Leaf::naming(&["127.0.0.1"]))));
-    let seen = prober.probe(&site(&server.url("/x"))).await;
-    println!("{seen:?}");
+async fn an_unexpected_status_is_down_with_its_own_words() {
+    check(
+        vec![
+            sends("404", "HTTP/1.1 404 Not Found\r\n\r\n", (Cause::Status, Some(404)), "404 Not Found"),
+            sends("304", "HTTP/1.1 304 Not Modified\r\n\r\n", (Cause::Status, Some(304)), "304 Not Modified"),
+            sends("503", "HTTP/1.1 503 \r\n\r\n", (Cause::Status, Some(503)), "503 Service Unavailable"),
+            sends("own words", "HTTP/1.1 500 Out of tea\r\n\r\n", (Cause::Status, Some(500)), "500 Out of tea"),
+            sends("999", "HTTP/1.1 999 Request denied\r\n\r\n", (Cause::Status, Some(999)), "999 Request denied"),
+            sends(
+                "no ASCII",
+                "HTTP/1.1 500 a\u{202e}b\r\n\r\n",
+                (Cause::Status, Some(500)),
+                "500 Internal Server Error",
+            ),
+        ],
+        site,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_not_http_is_a_bad_response() {
+    let head = |line: &str| format!("HTTP/1.1 200 OK\r\n{line}\r\n\r\nok");
+    let headers = "X-Header: y\r\n".repeat(600);
+    let bad_chunk = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nok\r\n";
+    check(
+        vec![
+            sends("text", "hello, who is there?\r\n\r\n", BAD, "not HTTP"),
+            sends("bytes", vec![0, 1, 2, 3, 0xff, 0xfe, 0xfd, 0, 0, 0], BAD, "not HTTP"),
+            sends("HTTP/0.9", "<html>old</html>", BAD, "not HTTP"),
+            sends("no status", "HTTP/1.1\r\n\r\n", BAD, "not HTTP"),
+            sends("a status of two digits", "HTTP/1.1 20 OK\r\n\r\n", BAD, "not HTTP"),
+            sends("a status that is none", "HTTP/1.1 abc OK\r\n\r\n", BAD, "not HTTP"),
+            sends("NUL in a header", head("X: a\0b"), BAD, "not HTTP"),
+            sends("an escape sequence", "HTTP/1.1 200 \x1b[2J\r\n\r\n", BAD, "not HTTP"),
+            sends("two lengths", head("Content-Length: 2\r\nContent-Length: 3"), BAD, "length"),
+            sends("a negative length", head("Content-Length: -2"), BAD, "length"),
+            sends("a huge length", head("Content-Length: 99999999999999999999"), BAD, "length"),
+            sends("600 headers", head(&headers), BAD, "too large"),
+            sends("a bad chunk", bad_chunk, (Cause::BadResponse, Some(200)), "not HTTP"),
+        ],
+        site,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn broken_connections_say_how_and_where() {
+    let half = || Step::send("HTTP/1.1 200 OK\r\nContent-Le");
+    let begun = || Step::send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nsome of it");
+    let chunk = || Step::send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n");
+    // The pause lets what was sent arrive before the reset discards it.
+    let reset = |step: Step| vec![step, Step::wait_ms(50), Step::Reset];
+    let closed = (Cause::Closed, None, "cp");
+    let truncated = (Cause::Truncated, Some(200), "cpT");
+    let gone = |phases, status| (Cause::Reset, status, phases);
+    check(
+        vec![
+            row("closed after the request", vec![Step::Close], closed, "closed before the answer"),
+            row("closed within the head", vec![half(), Step::Close], closed, "closed before the answer"),
+            row("closed within the body", vec![begun(), Step::Close], truncated, "after 10 bytes"),
+            row("closed between chunks", vec![chunk(), Step::Close], truncated, "after 5 bytes"),
+            row("reset after the request", vec![Step::Reset], gone("cp", None), "reset before the answer"),
+            row("reset within the head", reset(half()), gone("cp", None), "reset before the answer"),
+            row("reset within the body", reset(begun()), gone("cpT", Some(200)), "reset during the body"),
+        ],
+        site,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_timeout_belongs_to_the_phase_that_hung() {
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n";
+    let slow = Duration::from_millis(40);
+    let response_timeout = (Cause::ResponseTimeout, None, "cp");
+    let transfer_timeout = (Cause::TransferTimeout, Some(200), "cpT");
+    check(
+        vec![
+            row("no answer", vec![Step::Hang], response_timeout, "timed out in processing after 500 ms"),
+            row("half a head", vec![Step::send("HTTP/1.1 2"), Step::Hang], response_timeout, "in processing"),
+            row("a dripping head", vec![Step::Drip(head.into(), slow)], response_timeout, "in processing"),
+            row("no body", vec![Step::send(head), Step::Hang], transfer_timeout, "timed out in transfer after 500 ms"),
+            row(
+                "a dripping body",
+                vec![Step::send(head), Step::Drip(vec![b'x'; 100], slow)],
+                transfer_timeout,
+                "in transfer",
+            ),
+        ],
+        impatient,
+    )
+    .await;
     let hole = Blackhole::start();
-    println!("{:?}", prober.probe(&impatient(&hole.url("/"))).await);
-    println!("{:?}", prober.probe(&impatient(&format!("http://{}/", closed_port()))).await);
-    println!("{:?}", prober.probe(&impatient("http://nowhere.example/")).await);
-    println!("{:?}", prober.probe(&impatient("http://vm/")).await);
+    let seen = probe(&impatient(&hole.url("/"))).await;
+    assert_eq!((seen.cause, phases(&seen).as_str()), (Cause::ConnectTimeout, "c"), "{seen:?}");
+    assert!(millis(&seen, Phase::Connect) >= 500, "{seen:?}");
+    assert!(seen.address.is_some());
+}
+
+#[tokio::test]
+async fn servers_without_end_are_bounded() {
+    let flood = |bytes: &str| vec![Step::Flood(bytes.into())];
+    let after = |head: &str, bytes: &str| vec![Step::send(head), Step::Flood(bytes.into())];
+    let bad = (Cause::BadResponse, None, "cp");
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let rows = vec![
+        row("provisional answers", flood("HTTP/1.1 103 Early Hints\r\nX: y\r\n\r\n"), bad, "256 KiB"),
+        row("one long header", after("HTTP/1.1 200 OK\r\nX: ", &"y".repeat(1024)), bad, "256 KiB"),
+        row("headers", after("HTTP/1.1 200 OK\r\n", "X: y\r\n"), bad, ""),
+        row("a status line", flood("HTTP/1.1 "), bad, ""),
+        row("a body", after("HTTP/1.1 200 OK\r\n\r\n", &"y".repeat(4096)), (Cause::Ok, Some(200), "cpT"), ""),
+        row("chunks", after(chunked, "2\r\nok\r\n"), (Cause::Ok, Some(200), "cpT"), ""),
+    ];
+    // Without a bound each of them would go on until its timeout, and say so.
+    check(rows, site).await;
+}
+
+#[tokio::test]
+async fn a_body_is_read_up_to_its_bound_and_the_rest_is_no_failure() {
+    for (length, bound, bytes, capped) in [(10, 10, 10, false), (11, 10, 10, true), (5, 0, 0, true), (0, 0, 0, false)] {
+        let server = Server::start(Behaviour::always(vec![Step::send(response(200, &"x".repeat(length)))]));
+        let seen = probe(&Site { max_body: bound, ..site(&server.url("/")) }).await;
+        assert_eq!((seen.cause, seen.bytes), (Cause::Ok, bytes), "{length} of {bound}: {seen:?}");
+        assert_eq!(seen.flags.has(Flags::BODY_CAPPED), capped, "{length} of {bound}");
+    }
+}
+
+#[tokio::test]
+async fn a_port_that_refuses_and_a_server_that_hangs_up_at_once() {
+    let address = closed_port();
+    let seen = probe(&site(&format!("http://{address}/"))).await;
+    assert_eq!((seen.cause, phases(&seen).as_str()), (Cause::ConnectRefused, "c"), "{seen:?}");
+    assert_eq!((seen.detail.as_str(), seen.address), ("connection refused", Some(address)));
+    for (step, cause) in [(Step::Close, Cause::Closed), (Step::Reset, Cause::Reset)] {
+        let identity = Authority::new().issue(&Leaf::naming(&["127.0.0.1"]));
+        for (behaviour, last) in [(Behaviour::ok(), "cp"), (Behaviour::ok().over_tls(identity), "ct")] {
+            let server = Server::start(behaviour.at_accept(vec![step.clone()]));
+            let seen = probe(&site(&server.url("/"))).await;
+            assert_eq!(seen.cause, cause, "{step:?}: {seen:?}");
+            // A reset can overtake the news of the connection.
+            assert!(phases(&seen) == last || (cause == Cause::Reset && phases(&seen) == "c"), "{step:?}: {seen:?}");
+            assert_sound(&seen, "hang up");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_request_is_what_the_site_asks_for() {
+    let server = Server::start(Behaviour::ok());
+    let plain = site(&server.url("/path?q=1#part"));
+    let own = Site {
+        method: "POST".to_owned(),
+        headers: vec![("user-agent".to_owned(), Secret::new("me")), ("X-Key".to_owned(), Secret::new("k"))],
+        body: Some(Secret::new("ping")),
+        ..plain.clone()
+    };
+    assert_eq!(probe(&plain).await.cause, Cause::Ok);
+    assert_eq!(probe(&own).await.cause, Cause::Ok);
+    let [first, second] = server.requests().try_into().unwrap();
+    assert_eq!((first.method.as_str(), first.target.as_str()), ("GET", "/path?q=1"));
+    let agent = concat!("webmon/", env!("CARGO_PKG_VERSION"));
+    let host = server.address().to_string();
+    for (name, value) in [("user-agent", agent), ("accept", "*/*"), ("connection", "close"), ("host", host.as_str())] {
+        assert_eq!(first.header(name), Some(value), "{name}");
+    }
+    assert_eq!((second.method.as_str(), second.body.as_slice()), ("POST", &b"ping"[..]));
+    assert_eq!((second.header("user-agent"), second.header("x-key")), (Some("me"), Some("k")));
+    assert_eq!(server.accepted(), 2, "a fresh connection for each probe");
+}
+
+/// Follows `/a` → `/b` → the end, and back and forth in other ways.
+fn redirecting(other: Option<String>) -> Server {
+    let other = other.unwrap_or_default();
+    Server::start(Behaviour::answering(move |request| {
+        let number = |prefix| request.target.strip_prefix(prefix).and_then(|n: &str| n.parse::<u32>().ok());
+        let answer = match request.target.as_str() {
+            "/a" => redirect(302, "/b"),
+            "/b" => redirect(301, "end"),
+            "/loop" => redirect(302, "/back"),
+            "/back" => redirect(302, "/loop"),
+            "/file" => redirect(302, "file:///etc/passwd"),
+            "/nowhere" => "HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n".to_owned(),
+            "/bad" => redirect(302, "http://["),
+            "/other" => redirect(302, &other),
+            "/kept" => redirect(307, "/end"),
+            "/changed" => redirect(303, "/end"),
+            _ => match number("/chain/") {
+                Some(left @ 1..) => redirect(302, &format!("/chain/{}", left - 1)),
+                _ => response(200, "end"),
+            },
+        };
+        let big = request.target == "/big";
+        if big {
+            return vec![Step::send("HTTP/1.1 302 Found\r\nLocation: /end\r\n\r\n"), Step::Flood(vec![b'x'; 4096])];
+        }
+        vec![Step::wait_ms(20), Step::send(answer)]
+    }))
+}
+
+#[tokio::test]
+async fn redirects_are_followed_within_bounds() {
+    let server = redirecting(None);
+    for (path, max, cause, status_is, hops, detail) in [
+        ("/a", 10, Cause::Ok, 200, 2, ""),
+        ("/a", 0, Cause::Status, 302, 0, "302"),
+        ("/a", 1, Cause::Redirect, 301, 1, "more than 1 redirects"),
+        ("/chain/10", 10, Cause::Ok, 200, 10, ""),
+        ("/chain/11", 10, Cause::Redirect, 302, 10, "more than 10 redirects"),
+        ("/loop", 10, Cause::Redirect, 302, 1, "redirect loop"),
+        ("/file", 10, Cause::Redirect, 302, 0, "redirect to file:"),
+        ("/bad", 10, Cause::Redirect, 302, 0, "an address that is none"),
+        ("/nowhere", 10, Cause::Status, 302, 0, "302"),
+        ("/big", 10, Cause::Ok, 200, 1, ""),
+    ] {
+        let seen = probe(&Site { max_redirects: max, ..site(&server.url(path)) }).await;
+        assert_eq!((seen.cause, status(&seen), seen.hops.len()), (cause, Some(status_is), hops), "{path}: {seen:?}");
+        assert!(seen.detail.contains(detail), "{path}: {seen:?}");
+        assert_sound(&seen, path);
+    }
+}
+
+#[tokio::test]
+async fn the_phases_of_hops_add_up() {
+    let server = redirecting(None);
+    let seen = probe(&site(&server.url("/a"))).await;
+    // Three requests, each answered after 20 ms.
+    assert!(millis(&seen, Phase::Processing) >= 60, "{seen:?}");
+    assert_eq!(seen.hops.iter().map(|hop| hop.status.get()).collect::<Vec<_>>(), [302, 301]);
+    assert_eq!(seen.hops.iter().map(|hop| hop.url.clone()).collect::<Vec<_>>(), [server.url("/a"), server.url("/b")]);
+    assert!(seen.hops.iter().all(|hop| hop.total.get() >= 20_000 && hop.total < seen.phases.total()), "{seen:?}");
+    assert_eq!((seen.bytes, server.accepted()), (3, 3));
+}
+
+#[tokio::test]
+async fn a_target_that_fails_leaves_no_status_of_the_redirect() {
+    let server = redirecting(Some(format!("http://{}/", closed_port())));
+    let seen = probe(&site(&server.url("/other"))).await;
+    assert_eq!((seen.cause, status(&seen), seen.http), (Cause::ConnectRefused, None, Http::None), "{seen:?}");
+    assert_eq!((seen.hops.len(), phases(&seen).as_str()), (1, "cp"));
+}
+
+#[tokio::test]
+async fn secrets_do_not_leave_their_origin() {
+    let there = Server::start(Behaviour::ok());
+    let here = redirecting(Some(there.url("/landed")));
+    let secrets = ["authorization", "cookie", "x-api-key"];
+    let headers = secrets.map(|name| (name.to_owned(), Secret::new("secret"))).to_vec();
+    let site = |path| Site { headers: headers.clone(), ..site(&here.url(path)) };
+    assert_eq!(probe(&site("/a")).await.cause, Cause::Ok);
+    assert_eq!(probe(&site("/other")).await.cause, Cause::Ok);
+    for request in here.requests() {
+        assert!(secrets.iter().all(|name| request.header(name) == Some("secret")), "{request:?}");
+    }
+    let landed = &there.requests()[0];
+    assert!(secrets.iter().all(|name| landed.header(name).is_none()), "{landed:?}");
+    assert_eq!(landed.header("host"), Some(there.address().to_string().as_str()));
+}
+
+#[tokio::test]
+async fn a_method_and_its_body_change_as_the_status_says() {
+    let server = redirecting(None);
+    for (path, method, body) in [("/kept", "POST", "ping"), ("/changed", "GET", "")] {
+        let before = server.requests().len();
+        let post = Site { method: "POST".to_owned(), body: Some(Secret::new("ping")), ..site(&server.url(path)) };
+        assert_eq!(probe(&post).await.cause, Cause::Ok, "{path}");
+        let last = &server.requests()[before + 1];
+        assert_eq!((last.method.as_str(), last.body.as_slice()), (method, body.as_bytes()), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn each_phase_has_its_own_time() {
+    let names = NameServer::start(|_| {
+        Answer::After(Duration::from_millis(60), Box::new(Answer::Addresses(vec![Ipv4Addr::LOCALHOST.into()])))
+    });
+    let authority = Authority::new();
+    let options = Options { name_servers: vec![names.address()], extra_roots: vec![authority.root()], ..online() };
+    let prober = prober(&options);
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n";
+    let answer = vec![Step::wait_ms(130), Step::send(head), Step::wait_ms(170), Step::send("ok")];
+    let server = Server::start(
+        Behaviour::always(answer)
+            .at_accept(vec![Step::wait_ms(90)])
+            .over_tls(authority.issue(&Leaf::naming(&["phases.test"]))),
+    );
+    let begin = clock();
+    let seen = prober.probe(&site(&server.url_at("phases.test", "/"))).await;
+    let wall = clock() - begin;
+    assert_eq!((seen.cause, phases(&seen).as_str()), (Cause::Ok, "rctpT"), "{seen:?}");
+    for (phase, least) in [(Phase::Resolve, 60), (Phase::Tls, 90), (Phase::Processing, 130), (Phase::Transfer, 170)] {
+        let spent = millis(&seen, phase);
+        assert!(spent >= least, "{}: {spent} ms, not {least} ms", phase.name());
+    }
+    // With the lower bounds, this leaves no room for time that is booked twice or in the wrong phase.
+    let total = seen.phases.total().as_duration();
+    assert!(total <= wall && total >= Duration::from_millis(60 + 90 + 130 + 170), "{total:?} within {wall:?}");
+}
+
+#[tokio::test]
+async fn names_that_cannot_be_resolved_say_why() {
+    let names = NameServer::start(|name| match name.split('.').next().unwrap_or_default() {
+        "gone" => Answer::Code(3),
+        "empty" => Answer::NoData,
+        "failing" => Answer::Code(2),
+        "refusing" => Answer::Code(5),
+        "silent" => Answer::Silence,
+        "wrong" => Answer::WrongId,
+        "garbage" => Answer::Garbage,
+        "truncated" => Answer::Truncated,
+        "half" => Answer::PerFamily(Box::new(Answer::NoData), Box::new(Answer::Code(2))),
+        _ => Answer::Addresses(vec![Ipv4Addr::LOCALHOST.into()]),
+    });
+    let options = Options { name_servers: vec![names.address()], ..online() };
+    let offline = prober(&Options { has_route: |_| false, ..options.clone() });
+    let online = prober(&options);
+    for (name, cause, detail) in [
+        ("gone", Cause::DnsNotFound, "NXDOMAIN"),
+        ("empty", Cause::DnsNotFound, "no data"),
+        ("failing", Cause::DnsError, "SERVFAIL"),
+        ("refusing", Cause::DnsError, "REFUSED"),
+        ("half", Cause::DnsError, "SERVFAIL"),
+        ("silent", Cause::DnsTimeout, "timed out in resolve after 500 ms"),
+        ("wrong", Cause::DnsTimeout, "timed out in resolve after 500 ms"),
+        ("garbage", Cause::DnsTimeout, "timed out in resolve after 500 ms"),
+        ("truncated", Cause::DnsError, "DNS: "),
+    ] {
+        let site = impatient(&format!("http://{name}.example.test/"));
+        let seen = online.probe(&site).await;
+        assert_eq!((seen.cause, phases(&seen).as_str()), (cause, "r"), "{name}: {seen:?}");
+        assert!(seen.detail.contains(detail), "{name}: {seen:?}");
+        let seen = offline.probe(&site).await;
+        assert_eq!((seen.cause, phases(&seen).as_str()), (Cause::Local, "r"), "{name} offline: {seen:?}");
+    }
+    assert!(names.asked().iter().all(|name| name.ends_with(".example.test")), "no search list for full names");
+}
+
+#[tokio::test]
+async fn without_a_name_server_a_lookup_fails_and_nothing_else() {
+    // Nothing answers there, neither over UDP nor over TCP.
+    let options = Options { name_servers: vec![closed_port()], ..online() };
+    let seen = prober(&options).probe(&impatient("http://a.example.test/")).await;
+    assert_eq!((seen.cause, phases(&seen).as_str()), (Cause::DnsError, "r"), "{seen:?}");
+}
+
+#[tokio::test]
+async fn addresses_and_localhost_need_no_lookup() {
+    let server = Server::start(Behaviour::ok());
+    let options = Options { name_servers: vec![closed_port()], has_route: |_| false, ..Options::default() };
+    let prober = prober(&options);
+    for host in ["127.0.0.1", "localhost", "a.localhost"] {
+        let seen = prober.probe(&site(&server.url_at(host, "/"))).await;
+        assert_eq!((seen.cause, phases(&seen).as_str()), (Cause::Ok, "cpT"), "{host}: {seen:?}");
+        assert_eq!(seen.address, Some(server.address()), "{host}");
+    }
+}
+
+#[tokio::test]
+async fn a_dead_first_address_gives_way_to_the_next() {
+    let server = Server::start(Behaviour::ok());
+    // Nothing listens on the second loopback address; that of IPv6 may not exist at all.
+    let dead: [IpAddr; 2] = ["127.0.0.2".parse().unwrap(), "::1".parse().unwrap()];
+    let names = NameServer::start(move |_| Answer::Addresses([&dead[..], &[Ipv4Addr::LOCALHOST.into()]].concat()));
+    let options = Options { name_servers: vec![names.address()], ..online() };
+    let seen = prober(&options).probe(&site(&server.url_at("many.test", "/"))).await;
+    assert_eq!((seen.cause, seen.address), (Cause::Ok, Some(server.address())), "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_name_server_that_ignores_ipv6_costs_fifty_milliseconds_not_a_timeout() {
+    let server = Server::start(Behaviour::ok());
+    let names = NameServer::start(|_| {
+        let v4 = Answer::Addresses(vec![Ipv4Addr::LOCALHOST.into()]);
+        Answer::PerFamily(Box::new(v4), Box::new(Answer::Silence))
+    });
+    let options = Options { name_servers: vec![names.address()], ..online() };
+    let seen = prober(&options).probe(&site(&server.url_at("half.test", "/"))).await;
+    assert_eq!(seen.cause, Cause::Ok, "{seen:?}");
+    // Waiting for all tries to fail would take 6 s.
+    assert!((50..5_000).contains(&millis(&seen, Phase::Resolve)), "{seen:?}");
+}
+
+#[tokio::test]
+async fn every_fault_of_a_certificate_is_found() {
+    use CertificateFault::{Expired, MissingIntermediate, NotYetValid, SelfSigned, Untrusted, WrongHost};
+    let (ours, theirs, namesake) = (Authority::new(), Authority::called("their"), Authority::new());
+    let leaf = || Leaf::naming(&["127.0.0.1"]);
+    let wrong = || Leaf::naming(&["other.test"]).called("other");
+    let prober = prober(&Options { extra_roots: vec![ours.root()], ..online() });
+    for (identity, cause, faults, detail) in [
+        (ours.issue(&leaf()), Cause::Ok, vec![], ""),
+        (ours.issue(&leaf().expired()), Cause::TlsExpired, vec![Expired], "TLS: certificate expired "),
+        (
+            ours.issue(&leaf().not_yet_valid()),
+            Cause::TlsNotYetValid,
+            vec![NotYetValid],
+            "TLS: certificate not valid for ",
+        ),
+        (ours.issue(&wrong()), Cause::TlsWrongHost, vec![WrongHost], "TLS: certificate is for other.test"),
+        (leaf().self_signed(), Cause::TlsUntrusted, vec![SelfSigned], "TLS: certificate is self-signed"),
+        (
+            theirs.issue(&leaf()),
+            Cause::TlsUntrusted,
+            vec![Untrusted],
+            "TLS: no trusted root vouches for the certificate",
+        ),
+        (namesake.issue(&leaf()), Cause::TlsUntrusted, vec![Untrusted], "issued by a test's intermediate"),
+        (
+            ours.issue_incomplete(&leaf().naming_its_issuer()),
+            Cause::TlsUntrusted,
+            vec![MissingIntermediate],
+            "does not send the intermediate certificate a test's intermediate",
+        ),
+        (ours.issue_incomplete(&leaf()), Cause::TlsUntrusted, vec![Untrusted], "no trusted root"),
+        (ours.issue(&wrong().expired()), Cause::TlsExpired, vec![Expired, WrongHost], "is for other.test"),
+        (wrong().expired().self_signed(), Cause::TlsExpired, vec![Expired, WrongHost, SelfSigned], "self-signed"),
+        (theirs.issue(&leaf().expired()), Cause::TlsExpired, vec![Expired, Untrusted], "no trusted root"),
+    ] {
+        let server = Server::start(Behaviour::ok().over_tls(identity));
+        for insecure in [false, true] {
+            let seen = prober.probe(&Site { insecure, ..site(&server.url("/")) }).await;
+            let certificate = seen.certificate.as_ref().expect("the server shows a certificate");
+            assert_eq!(certificate.faults, faults, "{seen:?}");
+            assert_eq!(seen.flags.has(Flags::CERTIFICATE), !faults.is_empty(), "{seen:?}");
+            assert_eq!(seen.cause, if insecure { Cause::Ok } else { cause }, "{seen:?}");
+            assert!(insecure || seen.detail.contains(detail), "{detail}: {seen:?}");
+            assert_eq!(phases(&seen), if seen.cause == Cause::Ok { "ctpT" } else { "ct" }, "{seen:?}");
+            assert_sound(&seen, detail);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_tells_who_it_is_for_and_until_when() {
+    let authority = Authority::new();
+    let prober = prober(&Options { extra_roots: vec![authority.root()], ..online() });
+    let days = |days: u64| Duration::from_hours(24 * days);
+    for (time, flagged) in [(days(10), true), (days(100), false)] {
+        let leaf = Leaf::naming(&["127.0.0.1"]).called("sh\u{1b}ell").expiring_in(time);
+        let server = Server::start(Behaviour::ok().over_tls(authority.issue(&leaf)));
+        let seen = prober.probe(&site(&server.url("/"))).await;
+        let certificate = seen.certificate.as_ref().expect("the server shows a certificate");
+        assert_eq!((seen.cause, certificate.faults.len()), (Cause::Ok, 0), "{seen:?}");
+        assert_eq!(
+            (certificate.subject.as_str(), certificate.issuer.as_str()),
+            ("sh\u{fffd}ell", "a test's intermediate")
+        );
+        assert_eq!(certificate.not_before, Timestamp::from_secs(1_577_836_800));
+        assert_eq!(seen.flags.has(Flags::CERTIFICATE), flagged, "{seen:?}");
+    }
+}
+
+#[tokio::test]
+async fn handshakes_that_fail_say_how() {
+    let authority = Authority::new();
+    let identity = || authority.issue(&Leaf::naming(&["127.0.0.1"]));
+    let prober = prober(&Options { extra_roots: vec![authority.root()], ..online() });
+    let over_tls = |url: String| url.replace("http://", "https://");
+    let plain = Server::start(Behaviour::ok().at_accept(vec![Step::send("220 smtp ready\r\n"), Step::Hang]));
+    let seen = prober.probe(&site(&over_tls(plain.url("/")))).await;
+    assert_eq!((seen.cause, phases(&seen).as_str()), (Cause::TlsError, "ct"), "{seen:?}");
+    assert!(seen.detail.contains("does not speak TLS"), "{seen:?}");
+    // A fatal alert, handshake_failure, as old servers send it.
+    let alert = Server::start(Behaviour::ok().at_accept(vec![Step::send([21, 3, 3, 0, 2, 2, 40]), Step::Close]));
+    let seen = prober.probe(&site(&over_tls(alert.url("/")))).await;
+    assert_eq!(seen.cause, Cause::TlsError, "{seen:?}");
+    assert!(seen.detail.contains("no protocol or cipher in common"), "{seen:?}");
+    let stalled = Server::start(Behaviour::ok().at_accept(vec![Step::Hang]).over_tls(identity()));
+    let seen = prober.probe(&impatient(&stalled.url("/"))).await;
+    assert_eq!((seen.cause, phases(&seen).as_str()), (Cause::TlsTimeout, "ct"), "{seen:?}");
+    assert!(seen.phases.total().get() >= 500_000, "{seen:?}");
+    assert_sound(&seen, "stalled");
+}
+
+#[tokio::test]
+async fn an_end_without_close_notify_is_an_end() {
+    let authority = Authority::new();
+    let prober = prober(&Options { extra_roots: vec![authority.root()], ..online() });
+    for (head, cause) in [
+        ("HTTP/1.1 200 OK\r\n\r\nall of it", Cause::Ok),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nall of it", Cause::Truncated),
+        ("HTTP/1.1 200", Cause::Closed),
+    ] {
+        let script = Behaviour::always(vec![Step::send(head), Step::Cut]);
+        let server = Server::start(script.over_tls(authority.issue(&Leaf::naming(&["127.0.0.1"]))));
+        let seen = prober.probe(&site(&server.url("/"))).await;
+        assert_eq!(seen.cause, cause, "{head:?}: {seen:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_site_reached_over_tls_may_send_to_plain_text() {
+    let authority = Authority::new();
+    let plain = Server::start(Behaviour::ok());
+    let target = plain.url("/plain");
+    let behaviour = Behaviour::answering(move |_| vec![Step::send(redirect(302, &target))]);
+    let server = Server::start(behaviour.over_tls(authority.issue(&Leaf::naming(&["127.0.0.1"]))));
+    let prober = prober(&Options { extra_roots: vec![authority.root()], ..online() });
+    let seen = prober.probe(&site(&server.url("/"))).await;
+    assert_eq!((seen.cause, phases(&seen).as_str()), (Cause::Ok, "ctpT"), "{seen:?}");
+    assert!(seen.hops[0].url.starts_with("https://") && seen.certificate.is_some(), "{seen:?}");
+}
+
+/// Starts a probe of `site` beside this one.
+fn start(running: &mut JoinSet<Observation>, prober: &Arc<HttpProber>, site: Site) {
+    let prober = Arc::clone(prober);
+    running.spawn(async move { prober.probe(&site).await });
+}
+
+#[tokio::test]
+async fn lookups_in_flight_are_bounded_and_waiting_for_one_is_no_outage() {
+    let names = NameServer::start(|_| Answer::Silence);
+    let prober = Arc::new(prober(&Options { name_servers: vec![names.address()], ..online() }));
+    let mut running = JoinSet::new();
+    for n in 0..128 {
+        let url = format!("http://n{n}.example.test/");
+        start(&mut running, &prober, Site { timeout: Duration::from_millis(1_500), ..site(&url) });
+    }
+    for n in 0..20 {
+        start(&mut running, &prober, impatient(&format!("http://late{n}.example.test/")));
+    }
+    let seen = running.join_all().await;
+    let count = |cause| seen.iter().filter(|seen| seen.cause == cause).count();
+    assert_eq!((count(Cause::DnsTimeout), count(Cause::Local)), (128, 20));
+    assert!(names.asked().iter().all(|name| name.starts_with('n')));
+    // Only the moment in which the memory was asked is time spent on them.
+    let late = seen.iter().filter(|seen| seen.cause == Cause::Local);
+    let spent: u32 = late.map(|seen| seen.phases.total().get()).sum();
+    assert!(spent < 20 * 250_000, "waiting is on the clock: {spent} µs");
+}
+
+#[tokio::test]
+async fn names_that_nobody_answers_for_do_not_hold_up_the_others() {
+    let server = Server::start(Behaviour::ok());
+    let names = NameServer::start(|name| {
+        if name.starts_with("drop") { Answer::Silence } else { Answer::Addresses(vec![Ipv4Addr::LOCALHOST.into()]) }
+    });
+    let prober = Arc::new(prober(&Options { name_servers: vec![names.address()], ..online() }));
+    let drops = |running: &mut JoinSet<Observation>, timeout: u64| {
+        for n in 0..150 {
+            let url = format!("http://drop{n}.example.test/");
+            start(running, &prober, Site { timeout: Duration::from_millis(timeout), ..site(&url) });
+        }
+    };
+    let mut running = JoinSet::new();
+    drops(&mut running, 500);
+    let seen = running.join_all().await;
+    assert!(seen.iter().all(|seen| matches!(seen.cause, Cause::DnsTimeout | Cause::Local)), "{seen:?}");
+    let mut running = JoinSet::new();
+    drops(&mut running, 10_000);
+    tokio::task::yield_now().await;
+    for n in 0..10 {
+        let seen = prober.probe(&site(&server.url_at(&format!("ok{n}.example.test"), "/"))).await;
+        assert_eq!(seen.cause, Cause::Ok, "{seen:?}");
+    }
+    assert!(running.try_join_next().is_none(), "the others had to wait until a silent one gave up");
+}
+
+#[tokio::test]
+async fn an_answer_is_remembered_while_it_is_good_and_shared_meanwhile() {
+    let server = Server::start(Behaviour::ok());
+    let names = NameServer::start(|_| {
+        Answer::After(Duration::from_millis(30), Box::new(Answer::Addresses(vec![Ipv4Addr::LOCALHOST.into()])))
+    });
+    let prober = Arc::new(prober(&Options { name_servers: vec![names.address()], ..online() }));
+    let mut running = JoinSet::new();
+    for _ in 0..5 {
+        start(&mut running, &prober, site(&server.url_at("same.example.test", "/")));
+    }
+    let seen = running.join_all().await;
+    assert!(seen.iter().all(|seen| seen.cause == Cause::Ok && millis(seen, Phase::Resolve) >= 30), "{seen:?}");
+    let again = prober.probe(&site(&server.url_at("same.example.test", "/"))).await;
+    assert_eq!((again.cause, phases(&again).as_str()), (Cause::Ok, "rcpT"));
+    assert_eq!(names.asked().len(), 2, "once for each address family");
+}
+
+#[tokio::test]
+async fn hostile_servers_do_not_disturb_their_neighbours() {
+    let hostile = [
+        vec![Step::Flood("HTTP/1.1 103 Early Hints\r\n\r\n".into())],
+        vec![Step::send("HTTP/1.1 200 OK\r\n\r\n"), Step::Flood(vec![b'x'; 64 * 1024])],
+        vec![Step::Drip(vec![b'x'; 1000], Duration::from_millis(1))],
+        vec![Step::Hang],
+        vec![Step::send("garbage\r\n\r\n")],
+        vec![Step::Reset],
+    ]
+    .map(|script| Server::start(Behaviour::always(script)));
+    let healthy = Server::start(Behaviour::ok());
+    let prober = Arc::new(prober(&online()));
+    let mut attacks = JoinSet::new();
+    for server in &hostile {
+        for _ in 0..4 {
+            let (prober, site) = (Arc::clone(&prober), impatient(&server.url("/")));
+            attacks.spawn(async move { prober.probe(&site).await });
+        }
+    }
+    for _ in 0..20 {
+        let seen = prober.probe(&site(&healthy.url("/"))).await;
+        assert_eq!(seen.cause, Cause::Ok, "{seen:?}");
+    }
+    let seen = attacks.join_all().await;
+    assert!(seen.iter().all(|seen| seen.cause != Cause::Local), "{seen:?}");
+    assert_eq!(healthy.requests().len(), 20);
+}
+
+#[tokio::test]
+async fn a_probe_that_is_over_leaves_no_connection() {
+    let servers = [
+        Server::start(Behaviour::always(vec![Step::Hang])),
+        Server::start(Behaviour::always(vec![Step::send("HTTP/1.1 200 OK\r\n\r\n"), Step::Hang])),
+    ];
+    for server in &servers {
+        assert!(matches!(
+            probe(&impatient(&server.url("/"))).await.cause,
+            Cause::ResponseTimeout | Cause::TransferTimeout
+        ));
+        // The server learns of the end from the kernel, a moment later.
+        let begin = clock();
+        while server.open() > 0 && clock() - begin < Duration::from_secs(10) {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!((server.open(), server.accepted()), (0, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_probe_can_be_given_up_at_any_moment() {
+    let server = Server::start(Behaviour::always(vec![Step::Hang]));
+    let (prober, site) = (prober(&online()), site(&server.url("/")));
+    let given_up = tokio::time::timeout(Duration::from_millis(50), prober.probe(&site)).await;
+    assert!(given_up.is_err());
 }

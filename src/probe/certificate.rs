@@ -197,13 +197,14 @@ fn single_fault(refusal: &TlsError) -> CertificateFault {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             CertificateFault::WrongHost
         }
-        CertificateError::UnknownIssuer => CertificateFault::Untrusted,
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => CertificateFault::Untrusted,
         _ => CertificateFault::Invalid,
     }
 }
 
+/// A bad signature is one that no trusted key made: another authority of the same name.
 fn is_about_trust(error: &TlsError) -> bool {
-    matches!(error, TlsError::InvalidCertificate(CertificateError::UnknownIssuer))
+    matches!(error, TlsError::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature))
 }
 
 /// Whether the certificate that signed the leaf was not presented though the leaf says where to get it. A leaf

@@ -76,7 +76,8 @@ pub(super) async fn send(stream: Stream, request: &Request) -> Result<Answer, Fa
     let (head, body) = answer.map_err(|error| explain_head(&error)).map(Response::into_parts)?;
     let status = Status::new(head.status.as_u16())
         .ok_or_else(|| Failure::new(Cause::BadResponse, format!("not HTTP: status {}", head.status.as_u16())))?;
-    let reason = match head.extensions.get::<ReasonPhrase>() {
+    let own_words = head.extensions.get::<ReasonPhrase>().filter(|reason| !reason.as_bytes().is_empty());
+    let reason = match own_words {
         Some(reason) => String::from_utf8_lossy(reason.as_bytes()).into_owned(),
         None => head.status.canonical_reason().unwrap_or_default().to_owned(),
     };

@@ -2,8 +2,8 @@
 //!
 //! A probe never fails: whatever happens is an [`Observation`] with a cause. One phase lives in one file; `run`
 //! puts them in a row and holds the deadline, `stopwatch` gives every moment to exactly one phase, `failure`
-//! reads errors. Nothing is kept between probes but the resolver's cache and the TLS configuration: each hop has a
-//! fresh connection.
+//! reads errors. Nothing is kept between probes but what is known of names and the TLS configuration: each hop has
+//! a fresh connection.
 //!
 //! Invariants: a probe ends within its site's timeout; the phases add up to the response time; nothing a server
 //! sends reaches a detail uncleaned. Limits: 128 lookups and 256 handshakes in flight, 256 KiB and 512 headers
@@ -16,11 +16,13 @@ mod exchange;
 mod failure;
 mod head_limit;
 mod judge;
+mod names;
 mod redirect;
 mod request;
 mod resolve;
 mod route;
 mod run;
+mod servers;
 mod stopwatch;
 mod tls;
 
@@ -96,7 +98,7 @@ impl HttpProber {
     pub fn with(options: &Options, clock: fn() -> Instant) -> Result<Self, ProbeError> {
         let mut notices = Vec::new();
         Ok(Self {
-            resolve: resolve::Resolve::new(&options.name_servers)?,
+            resolve: resolve::Resolve::new(&options.name_servers, clock)?,
             tls: tls::Tls::new(&options.extra_roots, &mut notices)?,
             has_route: options.has_route,
             clock,

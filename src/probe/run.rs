@@ -21,7 +21,9 @@ use super::redirect::Way;
 use super::request::Request;
 use super::stopwatch::Stopwatch;
 use super::{HttpProber, Waiting};
-use crate::model::{Cause, Certificate, Flags, Hop, Micros, Observation, Phase, Site, Timestamp, figures, shown_url};
+use crate::model::{
+    Cause, Certificate, Flags, Hop, Http, Micros, Observation, Phase, Site, Timestamp, figures, shown_url,
+};
 
 /// A certificate that expires within this time is worth a warning.
 const EXPIRY_WARNING: Duration = Duration::from_hours(21 * 24);
@@ -71,6 +73,8 @@ impl Run<'_> {
             let total = self.watch.phases().total().get() - before.get();
             let url = shown_url(&request.url);
             self.seen.hops.push(Hop { url, status: answer.status, total: Micros::new(total) });
+            // What came is no longer the final answer, and that one may never come.
+            (self.seen.status, self.seen.http) = (None, Http::None);
             request = next;
         }
     }
@@ -115,9 +119,11 @@ impl Run<'_> {
             return Failure::new(Cause::Local, format!("waited {after} for {for_what}"));
         }
         let phase = self.watch.phase().expect("outside of waiting, time is always spent in a phase");
-        let name_is_known = phase != Phase::Resolve;
         let failure = Failure::new(Cause::timeout_in(phase), format!("timed out in {} after {after}", phase.name()));
-        if name_is_known { failure } else { offline(&[], self.prober.has_route).unwrap_or(failure) }
+        if phase != Phase::Resolve {
+            return failure;
+        }
+        offline(&[], self.prober.has_route).unwrap_or_else(|| self.prober.resolve.silence(failure))
     }
 
     fn finish(mut self, outcome: Result<(), Failure>) -> Observation {

@@ -201,7 +201,9 @@ fn words(
         CertificateFault::MissingIntermediate => {
             format!("the server does not send the intermediate certificate {}", certificate.issuer)
         }
-        CertificateFault::Untrusted => format!("certificate of an unknown issuer, {}", certificate.issuer),
+        CertificateFault::Untrusted => {
+            format!("no trusted root vouches for the certificate, issued by {}", certificate.issuer)
+        }
         CertificateFault::Invalid => format!("certificate refused: {refusal}"),
     }
 }

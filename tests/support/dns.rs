@@ -19,6 +19,12 @@ pub enum Answer {
     Code(u8),
     /// Nothing at all.
     Silence,
+    /// The answer to another question.
+    WrongId,
+    /// An answer that says it is not whole, so that one should ask over TCP, where nobody listens.
+    Truncated,
+    /// Bytes that are no answer.
+    Garbage,
     /// This one to questions for IPv4 addresses, the other to those for IPv6.
     PerFamily(Box<Answer>, Box<Answer>),
     /// This one, later.
@@ -88,6 +94,17 @@ async fn serve(socket: Arc<UdpSocket>, answer: impl Fn(&str) -> Answer, log: Arc
                 Answer::After(time, then) => (delay, answer) = (delay + time, *then),
                 Answer::PerFamily(v4, v6) => answer = if question.kind == A { *v4 } else { *v6 },
                 Answer::Silence => break None,
+                Answer::WrongId => {
+                    let mut reply = question.reply(3, &[]);
+                    reply[0] ^= 0xff;
+                    break Some(reply);
+                }
+                Answer::Truncated => {
+                    let mut reply = question.reply(0, &[]);
+                    reply[2] |= 0x02;
+                    break Some(reply);
+                }
+                Answer::Garbage => break Some(vec![0xff; 40]),
                 Answer::NoData => break Some(question.reply(0, &[])),
                 Answer::Code(code) => break Some(question.reply(code, &[])),
                 Answer::Addresses(addresses) => break Some(question.reply(0, &addresses)),

@@ -17,6 +17,8 @@
 //! what the script says, bytes and all: nothing is corrected. Certificates are in [`tls`], name servers in [`dns`].
 #![allow(dead_code, reason = "each test binary uses its own part of this module")]
 #![allow(unreachable_pub, reason = "shared by several test binaries")]
+#![allow(clippy::unwrap_used, reason = "a server that cannot be set up ends its test")]
+#![allow(clippy::cast_possible_truncation, reason = "lengths in scripts are small")]
 #![allow(clippy::disallowed_methods, reason = "servers of tests live in real time; what they log is compared with it")]
 
 pub mod dns;
@@ -241,11 +243,17 @@ impl Blackhole {
             socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
             let listener = socket.listen(1).unwrap();
             let address = listener.local_addr().unwrap();
-            let mut waiting = Vec::new();
-            while let Ok(Ok(stream)) =
-                tokio::time::timeout(Duration::from_millis(100), TcpStream::connect(address)).await
-            {
-                waiting.push(stream);
+            // Twice in a row, since on a busy machine one attempt may just be slow.
+            let (mut waiting, mut unanswered) = (Vec::new(), 0);
+            while unanswered < 2 {
+                let attempt = tokio::time::timeout(Duration::from_millis(250), TcpStream::connect(address)).await;
+                match attempt {
+                    Ok(stream) => {
+                        waiting.push(stream);
+                        unanswered = 0;
+                    }
+                    Err(_) => unanswered += 1,
+                }
             }
             ready.send(address).unwrap();
             drop(stopped.await);

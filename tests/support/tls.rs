@@ -97,7 +97,7 @@ impl Leaf {
     }
 
     /// Signed with its own key.
-    pub fn self_signed(self) -> Identity {
+    pub fn self_signed(&self) -> Identity {
         let key = KeyPair::generate().unwrap();
         let certificate = self.params.self_signed(&key).unwrap();
         Identity::new(vec![certificate.der().clone()], &key)
@@ -113,10 +113,15 @@ pub struct Authority {
 impl Authority {
     /// A new authority; nobody trusts it unless told to.
     pub fn new() -> Self {
+        Self::called("a test's")
+    }
+
+    /// The same, under a name of its own.
+    pub fn called(name: &str) -> Self {
         let root =
-            CertifiedIssuer::self_signed(authority("a test's root"), KeyPair::generate().unwrap()).unwrap();
+            CertifiedIssuer::self_signed(authority(&format!("{name} root")), KeyPair::generate().unwrap()).unwrap();
         let key = KeyPair::generate().unwrap();
-        let intermediate = CertifiedIssuer::signed_by(authority("a test's intermediate"), key, &root).unwrap();
+        let intermediate = CertifiedIssuer::signed_by(authority(&format!("{name} intermediate")), key, &root).unwrap();
         Self { root, intermediate }
     }
 
@@ -131,14 +136,14 @@ impl Authority {
     }
 
     /// `leaf` signed by the intermediate, which is sent along.
-    pub fn issue(&self, leaf: Leaf) -> Identity {
+    pub fn issue(&self, leaf: &Leaf) -> Identity {
         let key = KeyPair::generate().unwrap();
         let certificate = leaf.params.signed_by(&key, &self.intermediate).unwrap();
         Identity::new(vec![certificate.der().clone(), self.intermediate.der().clone()], &key)
     }
 
     /// `leaf` signed by the intermediate, which is forgotten.
-    pub fn issue_incomplete(&self, leaf: Leaf) -> Identity {
+    pub fn issue_incomplete(&self, leaf: &Leaf) -> Identity {
         let key = KeyPair::generate().unwrap();
         let certificate = leaf.params.signed_by(&key, &self.intermediate).unwrap();
         Identity::new(vec![certificate.der().clone()], &key)

@@ -1,0 +1,119 @@
+//! What is remembered of names between lookups.
+//!
+//! Addresses, for as long as their TTL allows, so that a site known already needs no permit and cannot be held
+//! up by names that nobody answers for. One turn a name: probes of one site that overlap share the answer
+//! of the first instead of asking side by side. And which names got no answer the last time: those wait in a
+//! smaller queue of their own. Failures are not remembered; each probe asks again.
+//!
+//! Limit: 16,384 names. Redirects can bring any number of them; past the limit those are forgotten
+//! that are of no use any more, and if there are none, all.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// Names that are remembered at most.
+const NAMES_MAX: usize = 16_384;
+
+/// One turn of one name: whoever holds it may ask.
+pub(super) type Turn = Arc<tokio::sync::Mutex<()>>;
+
+/// What is remembered. The lock is held for a look at the map, never across a wait.
+#[derive(Debug, Default)]
+pub(super) struct Names(Mutex<HashMap<Box<str>, Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    addresses: Arc<[IpAddr]>,
+    until: Option<Instant>,
+    silent: bool,
+    turn: Turn,
+}
+
+impl Names {
+    /// The addresses of `name`, if what was learnt is still good at `now`.
+    pub(super) fn fresh(&self, name: &str, now: Instant) -> Option<Arc<[IpAddr]>> {
+        let names = self.lock();
+        let known = names.get(name)?;
+        known.until.is_some_and(|until| now < until).then(|| Arc::clone(&known.addresses))
+    }
+
+    /// The turn of `name`, and whether its last lookup got no answer.
+    pub(super) fn turn(&self, name: &str, now: Instant) -> (Turn, bool) {
+        let mut names = self.lock();
+        if names.len() >= NAMES_MAX && !names.contains_key(name) {
+            names.retain(|_, known| known.until.is_some_and(|until| now < until) || Arc::strong_count(&known.turn) > 1);
+            if names.len() >= NAMES_MAX {
+                names.clear();
+            }
+        }
+        let known = names.entry(name.into()).or_default();
+        (Arc::clone(&known.turn), known.silent)
+    }
+
+    /// `name` has these addresses until then.
+    pub(super) fn learnt(&self, name: &str, addresses: Arc<[IpAddr]>, until: Instant) {
+        if let Some(known) = self.lock().get_mut(name) {
+            (known.addresses, known.until) = (addresses, Some(until));
+        }
+    }
+
+    /// Whether the last lookup of `name` got no answer.
+    pub(super) fn silent(&self, name: &str, silent: bool) {
+        if let Some(known) = self.lock().get_mut(name) {
+            known.silent = silent;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Known>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[allow(clippy::disallowed_methods, reason = "an origin for scripted time; no test looks at its value")]
+    fn origin() -> Instant {
+        Instant::now()
+    }
+
+    #[test]
+    fn addresses_are_good_until_their_time_is_over() {
+        let (names, now) = (Names::default(), origin());
+        let later = |seconds| now + Duration::from_secs(seconds);
+        assert_eq!(names.fresh("a", now), None);
+        drop(names.turn("a", now));
+        names.learnt("a", [IpAddr::from([127, 0, 0, 1])].into(), later(60));
+        assert_eq!(names.fresh("a", later(59)).map(|found| found.len()), Some(1));
+        assert_eq!(names.fresh("a", later(60)), None);
+        assert_eq!(names.fresh("b", now), None);
+    }
+
+    #[test]
+    fn a_name_remembers_that_nobody_answered_for_it() {
+        let (names, now) = (Names::default(), origin());
+        assert!(!names.turn("a", now).1);
+        names.silent("a", true);
+        assert!(names.turn("a", now).1 && !names.turn("b", now).1);
+        names.silent("a", false);
+        assert!(!names.turn("a", now).1);
+    }
+
+    #[test]
+    fn what_is_of_no_use_is_forgotten_first() {
+        let (names, now) = (Names::default(), origin());
+        let held = names.turn("held", now);
+        drop(names.turn("known", now));
+        names.learnt("known", [IpAddr::from([127, 0, 0, 1])].into(), now + Duration::from_secs(60));
+        for n in 0..NAMES_MAX {
+            drop(names.turn(&format!("n{n}"), now));
+        }
+        assert!(names.lock().len() <= NAMES_MAX);
+        assert!(names.fresh("known", now).is_some());
+        assert!(Arc::ptr_eq(&held.0, &names.turn("held", now).0));
+    }
+}

@@ -1,0 +1,87 @@
+//! What a probe says when it is this machine that lacks something: unknown, not down.
+//!
+//! Alone in its file because it takes file descriptors away from the whole process.
+
+mod support;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rlimit::Resource;
+use support::tls::{Authority, Leaf};
+use support::{Behaviour, Server, Step};
+use tokio::task::JoinSet;
+use webmon::model::{Cause, Observation, Phase, Site, StatusSet};
+use webmon::probe::{HttpProber, Options, Prober};
+
+/// Handshakes that may be under way at once.
+const HANDSHAKES: usize = 256;
+
+#[allow(clippy::disallowed_methods, reason = "probes of real sockets take real time")]
+fn clock() -> Instant {
+    Instant::now()
+}
+
+fn site(url: &str, timeout_ms: u64) -> Site {
+    Site {
+        name: "site".into(),
+        url: url.parse().expect("a URL"),
+        interval: Duration::from_secs(10),
+        timeout: Duration::from_millis(timeout_ms),
+        method: "GET".to_owned(),
+        headers: Vec::new(),
+        body: None,
+        expect_status: StatusSet::default(),
+        max_redirects: 10,
+        max_body: 1024,
+        insecure: false,
+    }
+}
+
+#[tokio::test]
+async fn our_own_shortages_are_unknown_and_not_the_sites_downtime() {
+    rlimit::increase_nofile_limit(4_096).unwrap();
+    let authority = Authority::new();
+    let options = Options { extra_roots: vec![authority.root()], has_route: |_| true, ..Options::default() };
+    let prober = Arc::new(HttpProber::with(&options, clock).unwrap());
+    handshakes_past_their_bound_wait(&prober, &authority).await;
+    without_a_file_descriptor_nothing_can_be_said(&prober).await;
+}
+
+async fn handshakes_past_their_bound_wait(prober: &Arc<HttpProber>, authority: &Authority) {
+    let identity = authority.issue(&Leaf::naming(&["127.0.0.1"]));
+    let stalled = Server::start(Behaviour::ok().at_accept(vec![Step::Hang]).over_tls(identity));
+    let mut running = JoinSet::new();
+    let start = |running: &mut JoinSet<Observation>, timeout_ms| {
+        let (prober, site) = (Arc::clone(prober), site(&stalled.url("/"), timeout_ms));
+        running.spawn(async move { prober.probe(&site).await });
+    };
+    (0..HANDSHAKES).for_each(|_| start(&mut running, 3_000));
+    // All of them are in their handshake once each connection has been accepted and begun.
+    while stalled.accepted() < HANDSHAKES {
+        tokio::task::yield_now().await;
+    }
+    (0..5).for_each(|_| start(&mut running, 300));
+    let seen = running.join_all().await;
+    let waited: Vec<&Observation> = seen.iter().filter(|seen| seen.cause == Cause::Local).collect();
+    assert_eq!(waited.len(), 5, "{seen:?}");
+    for seen in &waited {
+        assert!(seen.detail.contains("TLS handshakes in flight"), "{seen:?}");
+        assert_eq!((seen.phases.get(Phase::Tls), seen.phases.get(Phase::Connect).is_some()), (None, true), "{seen:?}");
+    }
+    assert!(seen.iter().all(|seen| matches!(seen.cause, Cause::Local | Cause::TlsTimeout)), "{seen:?}");
+}
+
+async fn without_a_file_descriptor_nothing_can_be_said(prober: &HttpProber) {
+    let server = Server::start(Behaviour::ok());
+    let site = site(&server.url("/"), 5_000);
+    assert_eq!(prober.probe(&site).await.cause, Cause::Ok);
+    let (soft, hard) = Resource::NOFILE.get().expect("the limit can be read");
+    // Below what is open already, so that none can be had.
+    Resource::NOFILE.set(3, hard).expect("a limit may be lowered");
+    let seen = prober.probe(&site).await;
+    Resource::NOFILE.set(soft, hard).expect("a limit may be raised to what it was");
+    assert_eq!((seen.cause, seen.status), (Cause::Local, None), "{seen:?}");
+    assert!(seen.detail.contains("file descriptor"), "{seen:?}");
+    assert_eq!(prober.probe(&site).await.cause, Cause::Ok);
+}
