@@ -5,17 +5,17 @@
 //! person's own wish; the cursor is always within what is seen. The list of alerts is sorted into "open first, then
 //! newest first" once when it changes, not once a frame.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ratatui::layout::Size;
 
-use crate::alert::{Alert, AlertState};
+use crate::alert::AlertState;
 use crate::engine::snapshot::Snapshot;
 use crate::model::Timestamp;
 
 use super::action::{self, Action};
+use super::alert_index::AlertIndex;
 use super::frame::Inputs;
 use super::key::Key;
 use super::layout::{Demand, Plan};
@@ -61,17 +61,6 @@ pub enum Typing {
     Filter,
     /// The letter of an order.
     Sort,
-}
-
-/// The alerts, sorted for reading.
-#[derive(Clone, Debug, Default)]
-pub struct AlertIndex {
-    /// Of how many alerts, the newest of them at this time.
-    stamp: (usize, Option<Timestamp>),
-    /// Indices: open ones first, newest first in both parts.
-    pub listed: Vec<usize>,
-    /// How many of them are open.
-    pub open: usize,
 }
 
 /// Everything about the dashboard that lasts from frame to frame.
@@ -365,13 +354,12 @@ impl UiState {
     /// Sorts new alerts in. Whether a new one asks for the bell: one for a `down`, at most one in ten seconds.
     fn index_alerts(&mut self, inputs: &Inputs, started: Timestamp) -> bool {
         let alerts = inputs.alerts;
-        let stamp = (alerts.len(), alerts.last().map(|alert| alert.at));
-        if self.alerts.stamp == stamp {
+        if self.alerts.is_of(alerts) {
             return false;
         }
-        let before = self.alerts.stamp.0.min(alerts.len());
+        let before = self.alerts.listed.len().min(alerts.len());
         let downs = alerts[before..].iter().any(|alert| alert.state == AlertState::Down && alert.at > started);
-        self.alerts = AlertIndex { stamp, ..index(alerts) };
+        self.alerts = AlertIndex::of(alerts);
         let quiet = self.bell_at.is_none_or(|at| inputs.now.since(at) >= FRESH);
         let ring = downs && quiet && !self.muted;
         if ring {
@@ -379,18 +367,6 @@ impl UiState {
         }
         ring
     }
-}
-
-fn index(alerts: &[Arc<Alert>]) -> AlertIndex {
-    let mut seen = HashSet::new();
-    let (mut listed, mut closed) = (Vec::new(), Vec::new());
-    for (i, alert) in alerts.iter().enumerate().rev() {
-        let newest_of_its_site = seen.insert(&alert.site);
-        if newest_of_its_site && alert.state == AlertState::Down { listed.push(i) } else { closed.push(i) }
-    }
-    let open = listed.len();
-    listed.append(&mut closed);
-    AlertIndex { listed, open, ..AlertIndex::default() }
 }
 
 fn signed(n: usize) -> isize {
