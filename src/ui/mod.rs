@@ -33,6 +33,7 @@ mod rows;
 mod run;
 mod screen;
 mod selection;
+mod site;
 mod state;
 mod summary;
 mod symbols;

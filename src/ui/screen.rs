@@ -8,7 +8,7 @@ use super::line::{Line, safe, width};
 use super::state::{Place, UiState};
 use super::symbols::{Symbols, to_ascii};
 use super::theme::Theme;
-use super::{alerts, banner, footer, header, help, overview, selection, summary};
+use super::{alerts, banner, footer, header, help, overview, selection, site, summary};
 use crate::ui::line::Role;
 
 /// What a terminal of some size says: one line a row, from the top.
@@ -59,6 +59,11 @@ pub fn view(inputs: &Inputs, state: &UiState, size: Size) -> Screen {
             }
         }
         Place::Alerts => lines.extend(alerts::screen(&frame, body)),
+        Place::Site => {
+            lines[0] = site::header(&frame);
+            lines.extend(site::lines(&frame, body));
+            bottom = alerts::toast(&frame).unwrap_or(bottom);
+        }
         Place::Help => {
             lines.extend(help::lines(&frame, body));
             bottom = alerts::toast(&frame).unwrap_or(bottom);
