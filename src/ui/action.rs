@@ -28,6 +28,12 @@ pub enum Action {
     AlertsUp,
     /// The alerts region one down.
     AlertsDown,
+    /// The selected site in full.
+    Open,
+    /// The site before this one in the list.
+    PreviousSite,
+    /// The site after this one in the list.
+    NextSite,
     /// The next view, where they do not fit together.
     NextView,
     /// The view of the digit that was pressed.
@@ -103,10 +109,12 @@ pub struct Entry {
     pub help: Option<(Section, &'static str, &'static str)>,
 }
 
-const BOTH: &[Place] = &[Place::Overview, Place::Alerts];
-const EVERYWHERE: &[Place] = &[Place::Overview, Place::Alerts, Place::Help];
+const SCREENS: &[Place] = &[Place::Overview, Place::Alerts, Place::Site];
+const EVERYWHERE: &[Place] = &[Place::Overview, Place::Alerts, Place::Site, Place::Help];
 const OVERVIEW: &[Place] = &[Place::Overview];
 const ALERTS: &[Place] = &[Place::Alerts];
+const SITE: &[Place] = &[Place::Site];
+const TABLES: &[Place] = &[Place::Overview, Place::Site];
 
 const fn row(action: Action, keys: &'static [Key], places: &'static [Place]) -> Entry {
     Entry { action, keys, places, hint: None, help: None }
@@ -140,10 +148,17 @@ pub const TABLE: &[Entry] = &[
     row(Action::Last, &[Key::Char('G'), Key::End], EVERYWHERE),
     row(Action::AlertsDown, &[Key::Char('J')], OVERVIEW).help(Section::Move, "J K", "scroll the alerts"),
     row(Action::AlertsUp, &[Key::Char('K')], OVERVIEW),
+    row(Action::Open, &[Key::Enter], OVERVIEW).hint("Enter", "site", 1).help(Section::Look, "Enter", "this site"),
+    row(Action::PreviousSite, &[Key::Char('[')], SITE).hint("[ ]", "other site", 1).help(
+        Section::Move,
+        "[ ]",
+        "other site",
+    ),
+    row(Action::NextSite, &[Key::Char(']')], SITE),
     row(Action::Filter, &[Key::Char('/')], OVERVIEW).hint("/", "filter", 1).help(Section::Look, "/", "filter"),
     row(Action::NotUp, &[Key::Char('d')], OVERVIEW).hint("d", "not up", 5).help(Section::Look, "d", "only not up"),
     row(Action::Sort, &[Key::Char('s')], OVERVIEW).hint("s", "sort", 2).help(Section::Look, "s", "sort"),
-    row(Action::NextView, &[Key::Tab, Key::BackTab], OVERVIEW).hint("Tab", "view", 6).help(
+    row(Action::NextView, &[Key::Tab, Key::BackTab], TABLES).hint("Tab", "view", 6).help(
         Section::Look,
         "Tab 1-9",
         "view",
@@ -161,12 +176,12 @@ pub const TABLE: &[Entry] = &[
             Key::Char('8'),
             Key::Char('9'),
         ],
-        OVERVIEW,
+        TABLES,
     ),
     row(Action::Alerts, &[Key::Char('a')], ALERTS),
-    row(Action::Alerts, &[Key::Char('a')], OVERVIEW).hint("a", "alerts", 3).help(Section::Look, "a", "all alerts"),
-    row(Action::Newest, &[Key::Char('!')], BOTH).help(Section::Look, "!", "newest alert"),
-    row(Action::Freeze, &[Key::Char('f')], OVERVIEW).hint("f", "freeze", 4).help(
+    row(Action::Alerts, &[Key::Char('a')], TABLES).hint("a", "alerts", 3).help(Section::Look, "a", "all alerts"),
+    row(Action::Newest, &[Key::Char('!')], SCREENS).help(Section::Look, "!", "newest alert"),
+    row(Action::Freeze, &[Key::Char('f')], TABLES).hint("f", "freeze", 4).help(
         Section::Look,
         "f",
         "freeze the figures",
@@ -200,7 +215,7 @@ mod tests {
 
     #[test]
     fn no_key_does_two_things_at_one_place() {
-        for place in [Place::Overview, Place::Alerts, Place::Help] {
+        for place in [Place::Overview, Place::Alerts, Place::Site, Place::Help] {
             let keys: Vec<&Key> = at(place).flat_map(|entry| entry.keys).collect();
             for (i, key) in keys.iter().enumerate() {
                 assert!(!keys[..i].contains(key), "{key:?} twice at {place:?}");
@@ -214,6 +229,7 @@ mod tests {
             if let Some(hint) = entry.hint {
                 let named = match hint.label {
                     "Tab" => Key::Tab,
+                    "Enter" => Key::Enter,
                     label => Key::Char(label.chars().next().unwrap()),
                 };
                 assert!(entry.keys.contains(&named), "{hint:?}");

@@ -119,7 +119,8 @@ fn day_line(frame: &Frame, day: &str) -> Line {
     line
 }
 
-fn entry(frame: &Frame, alert: &Alert, open: bool) -> Vec<Line> {
+/// The lines of one alert.
+pub fn entry(frame: &Frame, alert: &Alert, open: bool) -> Vec<Line> {
     let now = frame.inputs.now;
     let message = message(alert);
     let mut lines = Vec::new();

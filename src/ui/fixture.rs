@@ -389,7 +389,10 @@ fn row(made: &Made, as_of: Timestamp, minutes: u64) -> Row {
                 p95: us(avg),
                 p99: us(max),
             }),
-            phase_means: [None; 5],
+            phase_means: made.times.map_or([None; 5], |short| {
+                let avg = if long { made.long_times[0] } else { short[0] };
+                [Some(310.0), Some(0.2 * avg * 1e3), Some(0.25 * avg * 1e3), Some(0.54 * avg * 1e3 - 400.0), Some(90.0)]
+            }),
             codes: Vec::new(),
             causes: made.causes.to_vec(),
             answers: answers.into_iter().map(|(answer, count, _)| (answer, count)).collect(),

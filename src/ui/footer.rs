@@ -20,7 +20,7 @@ pub fn footer(frame: &Frame) -> Line {
 fn keys(frame: &Frame) -> Line {
     let mut hints: Vec<Hint> = action::at(frame.state.place)
         .filter_map(|entry| entry.hint)
-        .filter(|hint| hint.label != "Tab" || frame.plan.tabs)
+        .filter(|hint| hint.label != "Tab" || frame.plan.tabs || frame.state.place == Place::Site)
         .collect();
     if frame.state.place == Place::Help {
         hints.clear();
@@ -28,7 +28,7 @@ fn keys(frame: &Frame) -> Line {
     let back = match frame.state.place {
         Place::Overview if frame.state.filter.is_blank() => None,
         Place::Overview => Some(Hint { label: "Esc", word: "clear", rank: 0 }),
-        Place::Alerts | Place::Help => Some(Hint { label: "Esc", word: "back", rank: 0 }),
+        Place::Alerts | Place::Site | Place::Help => Some(Hint { label: "Esc", word: "back", rank: 0 }),
     };
     hints.splice(0..0, back);
     loop {

@@ -50,6 +50,7 @@ pub struct Frame<'a> {
     pub tables: &'a Snapshot,
     pub size: Size,
     pub plan: &'a Plan,
+    pub tally: Tally,
 }
 
 impl Frame<'_> {

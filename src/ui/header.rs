@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::engine::snapshot::SiteState;
 use crate::model::{StoreHealth, figures};
 
-use super::frame::{Frame, Tally};
+use super::frame::Frame;
 use super::line::{Line, Role};
 use super::words;
 
@@ -14,10 +14,9 @@ const GAP: usize = 3;
 /// The header. What does not fit is dropped from its end: lateness, bytes of the store, the store, checks a second,
 /// the clock, and the words of the counts.
 pub fn header(frame: &Frame) -> Line {
-    let tally = Tally::of(frame.inputs.snapshot);
     let clock = words::clock(frame.inputs.now, frame.inputs.zone);
     for words_too in [true, false] {
-        let left = counts(frame, &tally, words_too);
+        let left = counts(frame, words_too);
         for right in vitals(frame).into_iter().map(Some).chain([None]) {
             let mut tail = right.unwrap_or_default();
             if tail.width() > 0 {
@@ -32,24 +31,24 @@ pub fn header(frame: &Frame) -> Line {
             }
         }
     }
-    counts(frame, &tally, false)
+    counts(frame, false)
 }
 
 /// The title of the window: `webmon ▼1`.
 pub fn title(frame: &Frame) -> String {
-    match Tally::of(frame.inputs.snapshot).down {
+    match frame.tally.down {
         0 => "webmon".to_owned(),
         down => format!("webmon {}{down}", frame.state.symbols.mark(SiteState::Down)),
     }
 }
 
-fn counts(frame: &Frame, tally: &Tally, words_too: bool) -> Line {
+fn counts(frame: &Frame, words_too: bool) -> Line {
     let mut line = Line::of(Role::Plain, " ");
     line.push(Role::Strong, "webmon");
     if frame.inputs.snapshot.sites.is_empty() {
         line.push(Role::Plain, "  no sites");
     }
-    for (state, count) in tally.counts() {
+    for (state, count) in frame.tally.counts() {
         if count == 0 {
             continue;
         }

@@ -7,6 +7,7 @@ use super::action::{self, Section};
 use super::bar::Cell;
 use super::frame::Frame;
 use super::line::{Line, Role, cut, safe};
+use super::state::Place;
 
 /// No help is longer than this.
 pub const LINES_MAX: usize = 60;
@@ -42,7 +43,11 @@ pub fn lines(frame: &Frame, height: usize) -> Vec<Line> {
 }
 
 fn title(frame: &Frame, more: bool) -> Line {
-    let place = if frame.state.under_help == super::state::Place::Alerts { "alerts" } else { "overview" };
+    let place = match frame.state.under_help {
+        Place::Alerts => "alerts",
+        Place::Site => "site",
+        Place::Overview | Place::Help => "overview",
+    };
     let mut line = Line::of(Role::Dim, "── ");
     line.push(Role::Strong, "Help");
     line.push(Role::Plain, format!(" · {place} "));

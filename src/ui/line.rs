@@ -11,6 +11,7 @@ use ratatui::text::Span as Graphemes;
 use unicode_width::UnicodeWidthStr;
 
 use crate::engine::snapshot::SiteState;
+use crate::model::Phase;
 use crate::model::text::is_harmful;
 
 use super::bar::Cell;
@@ -32,6 +33,8 @@ pub enum Role {
     DownCount,
     /// A cell of a heartbeat bar.
     Beat(Cell),
+    /// The time spent in a phase.
+    Phase(Phase),
     /// A failure in words or codes.
     Fault,
     /// Deserves a look, but is not a state of a site.

@@ -10,6 +10,7 @@
 //! the states for the header; at most ten frames a second; everything from outside is made harmless once more here.
 
 pub mod action;
+mod alert_index;
 mod alerts;
 mod banner;
 mod bar;
@@ -32,6 +33,7 @@ mod rows;
 mod run;
 mod screen;
 mod selection;
+mod site;
 mod state;
 mod summary;
 mod symbols;

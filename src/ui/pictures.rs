@@ -67,6 +67,11 @@ pictures! {
     only_not_up: fixture::nine_sites(), "d", 120 x 40;
     nothing_matches: fixture::five_sites(), "/foo\n", 80 x 24;
     choosing_an_order: fixture::five_sites(), "s", 80 x 24;
+    site_80x24: fixture::five_sites(), "\n", 80 x 24;
+    site_120x40: fixture::nine_sites(), "\n\t", 120 x 40;
+    site_without_answers_100x30: fixture::many_sites(100), "\n", 100 x 30;
+    site_new_80x24: fixture::first_seconds(), "j\n", 80 x 24;
+    site_40x12: fixture::five_sites(), "jj\nG", 40 x 12;
     alerts_80x24: fixture::five_sites(), "a", 80 x 24;
     alerts_120x40: fixture::nine_sites(), "a", 120 x 40;
     help_80x24: fixture::five_sites(), "?", 80 x 24;
@@ -257,7 +262,7 @@ mod behaviour {
         (alert.message, alert.site) = (evil.repeat(9), evil.into());
         world.health.notices = vec![evil.to_owned()];
         world.about.version = evil.to_owned();
-        for keys in ["", "a", "?", "/\u{202e}"] {
+        for keys in ["", "a", "?", "\n", "/\u{202e}"] {
             for (width, height) in [(80, 24), (200, 60), (41, 9), (20, 5)] {
                 let backend = picture(&world, keys, width, height);
                 let harmful = |symbol: &str| symbol.chars().any(crate::model::text::is_harmful);
@@ -284,7 +289,7 @@ mod properties {
         #[test]
         fn no_size_and_no_keys_make_it_panic_or_leave_the_screen(
             width in 0u16..260, height in 0u16..80, sites in prop::sample::select(vec![0usize, 1, 5, 9, 60]),
-            keys in "[jkgGJK/dsnavm9tfa!?b1-9\t\x1b\nxq ]{0,12}", pages in prop::collection::vec(0u8..8, 0..6),
+            keys in "[jkgGJK/dsnavm9tfa!?b1-9\t\x1b\nxq \\[\\]]{0,12}", pages in prop::collection::vec(0u8..8, 0..6),
             later in 0u64..5_000, ascii: bool,
         ) {
             let world = match sites {

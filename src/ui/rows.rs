@@ -15,7 +15,7 @@ use super::state::FULL_COVERAGE;
 use super::words;
 
 /// None, under the decimal point of a time.
-const NO_TIME: &str = "    –  ";
+pub const NO_TIME: &str = "    –  ";
 
 /// The head of a table.
 pub fn head(columns: &Columns, timeframe: &str) -> Line {
@@ -113,14 +113,16 @@ fn since(frame: &Frame, site: &SiteSnapshot) -> String {
     crate::model::duration::format_short(frame.inputs.now.since(site.since))
 }
 
-fn availability(summary: &Summary) -> String {
+/// Availability in words of at most eight cells.
+pub fn availability(summary: &Summary) -> String {
     let Some(availability) = summary.counts.availability() else { return "–".to_owned() };
     let incomplete = summary.coverage.is_some_and(|coverage| coverage < FULL_COVERAGE);
     let percent = figures::percent(availability.up, availability.checks);
     if incomplete { format!("~{percent}") } else { percent }
 }
 
-fn coverage(summary: &Summary) -> String {
+/// Coverage where it is not full.
+pub fn coverage(summary: &Summary) -> String {
     match summary.coverage {
         Some(coverage) if coverage < FULL_COVERAGE => format!("{:.0}%", coverage * 100.0),
         _ => String::new(),
@@ -164,14 +166,16 @@ fn codes(summary: &Summary, cells: usize) -> Line {
     Line::of(Role::Plain, cut(&joined(shortest, 0).text(), cells))
 }
 
-struct Part {
-    name: String,
-    count: u64,
-    failed: bool,
-    red: bool,
+/// So many checks that came out alike.
+pub struct Part {
+    pub name: String,
+    pub count: u64,
+    pub failed: bool,
+    pub red: bool,
 }
 
-fn partition(summary: &Summary) -> Vec<Part> {
+/// The checks of a window, each in one part, failures first.
+pub fn partition(summary: &Summary) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
     let mut failures = 0;
     for &(answer, count) in &summary.answers {

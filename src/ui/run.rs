@@ -94,6 +94,8 @@ pub trait Console {
 /// # Errors
 /// The terminal could not be taken.
 pub fn run(source: &impl Source, settings: Settings, fixed: &Fixed, stop: &AtomicBool) -> io::Result<Ended> {
+    // The theme decides about colours; crossterm's own reading of NO_COLOR would overrule `--color always`.
+    crossterm::style::force_color_output(true);
     let mut session = Session::enter()?;
     Ok(drive(source, UiState::new(&settings), fixed, &mut session, stop))
 }

@@ -3,12 +3,12 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Rect, Size};
 
-use super::frame::{Frame, Inputs};
+use super::frame::{Frame, Inputs, Tally};
 use super::line::{Line, safe, width};
 use super::state::{Place, UiState};
 use super::symbols::{Symbols, to_ascii};
 use super::theme::Theme;
-use super::{alerts, banner, footer, header, help, overview, selection, summary};
+use super::{alerts, banner, footer, header, help, overview, selection, site, summary};
 use crate::ui::line::Role;
 
 /// What a terminal of some size says: one line a row, from the top.
@@ -37,7 +37,8 @@ impl Screen {
 #[must_use]
 pub fn view(inputs: &Inputs, state: &UiState, size: Size) -> Screen {
     let plan = state.plan(inputs, size);
-    let frame = Frame { inputs, state, tables: state.tables(inputs), size, plan: &plan };
+    let frame =
+        Frame { inputs, state, tables: state.tables(inputs), size, plan: &plan, tally: Tally::of(inputs.snapshot) };
     let title = safe(&header::title(&frame)).into_owned();
     if plan.summary {
         return Screen { lines: fitted(summary::lines(&frame), size), title };
@@ -58,6 +59,11 @@ pub fn view(inputs: &Inputs, state: &UiState, size: Size) -> Screen {
             }
         }
         Place::Alerts => lines.extend(alerts::screen(&frame, body)),
+        Place::Site => {
+            lines[0] = site::header(&frame);
+            lines.extend(site::lines(&frame, body));
+            bottom = alerts::toast(&frame).unwrap_or(bottom);
+        }
         Place::Help => {
             lines.extend(help::lines(&frame, body));
             bottom = alerts::toast(&frame).unwrap_or(bottom);

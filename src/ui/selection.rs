@@ -32,8 +32,8 @@ pub fn line(frame: &Frame) -> Line {
     line
 }
 
-fn selected<'a>(frame: &Frame<'a>) -> Option<&'a SiteSnapshot> {
-    let i = frame.state.selected()?;
+pub fn selected<'a>(frame: &Frame<'a>) -> Option<&'a SiteSnapshot> {
+    let i = frame.state.focus(frame.tables)?;
     let shown = frame.tables.sites.get(i)?;
     let live = frame.inputs.snapshot.sites.get(i).filter(|site| site.name == shown.name);
     Some(live.unwrap_or(shown))

@@ -5,17 +5,17 @@
 //! person's own wish; the cursor is always within what is seen. The list of alerts is sorted into "open first, then
 //! newest first" once when it changes, not once a frame.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ratatui::layout::Size;
 
-use crate::alert::{Alert, AlertState};
+use crate::alert::AlertState;
 use crate::engine::snapshot::Snapshot;
 use crate::model::Timestamp;
 
 use super::action::{self, Action};
+use super::alert_index::AlertIndex;
 use super::frame::Inputs;
 use super::key::Key;
 use super::layout::{Demand, Plan};
@@ -38,6 +38,8 @@ pub enum Place {
     Overview,
     /// All alerts.
     Alerts,
+    /// One site.
+    Site,
     /// The help, over one of the others.
     Help,
 }
@@ -63,22 +65,12 @@ pub enum Typing {
     Sort,
 }
 
-/// The alerts, sorted for reading.
-#[derive(Clone, Debug, Default)]
-pub struct AlertIndex {
-    /// Of how many alerts, the newest of them at this time.
-    stamp: (usize, Option<Timestamp>),
-    /// Indices: open ones first, newest first in both parts.
-    pub listed: Vec<usize>,
-    /// How many of them are open.
-    pub open: usize,
-}
-
 /// Everything about the dashboard that lasts from frame to frame.
 #[derive(Clone, Debug)]
 pub struct UiState {
     pub(super) place: Place,
     pub(super) under_help: Place,
+    under_alerts: Place,
     pub(super) typing: Typing,
     pub(super) filter: Filter,
     pub(super) sort: Sort,
@@ -92,6 +84,7 @@ pub struct UiState {
     pub(super) region_top: usize,
     pub(super) alerts_top: usize,
     pub(super) help_top: usize,
+    pub(super) site_top: usize,
     pub(super) frozen: Option<Arc<Snapshot>>,
     pub(super) alerts: AlertIndex,
     pub(super) coverage_seen: bool,
@@ -114,6 +107,7 @@ impl UiState {
         Self {
             place: Place::Overview,
             under_help: Place::Overview,
+            under_alerts: Place::Overview,
             typing: Typing::Keys,
             filter: Filter::default(),
             sort: Sort { key: settings.sort, reversed: false },
@@ -124,6 +118,7 @@ impl UiState {
             region_top: 0,
             alerts_top: 0,
             help_top: 0,
+            site_top: 0,
             frozen: None,
             alerts: AlertIndex::default(),
             coverage_seen: false,
@@ -163,8 +158,17 @@ impl UiState {
         })
     }
 
+    /// The site that the person looks at, as an index into `tables`: on its own screen even if it is no longer listed.
+    pub(super) fn focus(&self, tables: &Snapshot) -> Option<usize> {
+        let alone = self.place == Place::Site || (self.place == Place::Help && self.under_help == Place::Site);
+        match &self.cursor {
+            Some(name) if alone => tables.sites.iter().position(|site| site.name == *name),
+            _ => self.selected(),
+        }
+    }
+
     /// The listed site under the cursor, as an index into the tables.
-    pub(super) fn selected(&self) -> Option<usize> {
+    fn selected(&self) -> Option<usize> {
         self.order.get(self.row).and_then(|&i| usize::try_from(i).ok())
     }
 
@@ -203,7 +207,7 @@ impl UiState {
     fn perform(&mut self, action: Action, key: &Key, inputs: &Inputs, size: Size) -> Option<Leave> {
         let page = match self.place {
             Place::Overview => self.plan(inputs, size).page(),
-            Place::Alerts | Place::Help => usize::from(size.height).saturating_sub(4).max(1),
+            Place::Alerts | Place::Site | Place::Help => usize::from(size.height).saturating_sub(4).max(1),
         };
         match action {
             Action::Up => self.scroll(-1, inputs),
@@ -214,6 +218,13 @@ impl UiState {
             Action::HalfDown => self.scroll(signed(page.div_ceil(2)), inputs),
             Action::First => self.scroll(isize::MIN, inputs),
             Action::Last => self.scroll(isize::MAX, inputs),
+            Action::Open if self.order.is_empty() => {}
+            Action::Open => {
+                self.scroll(0, inputs);
+                (self.place, self.site_top) = (Place::Site, 0);
+            }
+            Action::PreviousSite => self.neighbour(-1, inputs),
+            Action::NextSite => self.neighbour(1, inputs),
             Action::AlertsUp => self.region_top = self.region_top.saturating_sub(1),
             Action::AlertsDown => self.region_top += 1,
             Action::NextView => self.turn(key, inputs),
@@ -228,8 +239,11 @@ impl UiState {
                 self.frozen = if self.frozen.is_some() { None } else { Some(Arc::new(inputs.snapshot.clone())) };
                 self.arranged = None;
             }
-            Action::Alerts if self.place == Place::Alerts => self.place = Place::Overview,
+            Action::Alerts if self.place == Place::Alerts => self.back(),
             Action::Alerts | Action::Newest => {
+                if self.place != Place::Alerts {
+                    self.under_alerts = self.place;
+                }
                 self.place = Place::Alerts;
                 self.alerts_top = if action == Action::Newest { self.newest() } else { 0 };
             }
@@ -249,6 +263,7 @@ impl UiState {
         let (at, last) = match self.place {
             Place::Overview => (&mut self.row, self.order.len().saturating_sub(1)),
             Place::Alerts => (&mut self.alerts_top, self.alerts.listed.len().saturating_sub(1)),
+            Place::Site => (&mut self.site_top, super::site::LINES_MAX),
             Place::Help => (&mut self.help_top, super::help::LINES_MAX),
         };
         *at = at.saturating_add_signed(by).min(last);
@@ -258,6 +273,13 @@ impl UiState {
             let selected = self.selected().filter(|_| by != isize::MIN).and_then(|i| tables.sites.get(i));
             self.cursor = selected.map(|site| Arc::clone(&site.name));
         }
+    }
+
+    /// To the site `by` rows further in the list, on the screen of a site.
+    fn neighbour(&mut self, by: isize, inputs: &Inputs) {
+        self.place = Place::Overview;
+        self.scroll(by, inputs);
+        (self.place, self.site_top) = (Place::Site, 0);
     }
 
     fn turn(&mut self, key: &Key, inputs: &Inputs) {
@@ -292,7 +314,8 @@ impl UiState {
     fn back(&mut self) {
         match self.place {
             Place::Help => self.toggle_help(),
-            Place::Alerts => self.place = Place::Overview,
+            Place::Alerts => self.place = self.under_alerts,
+            Place::Site => self.place = Place::Overview,
             Place::Overview => {
                 self.filter = Filter::default();
                 self.arranged = None;
@@ -365,13 +388,12 @@ impl UiState {
     /// Sorts new alerts in. Whether a new one asks for the bell: one for a `down`, at most one in ten seconds.
     fn index_alerts(&mut self, inputs: &Inputs, started: Timestamp) -> bool {
         let alerts = inputs.alerts;
-        let stamp = (alerts.len(), alerts.last().map(|alert| alert.at));
-        if self.alerts.stamp == stamp {
+        if self.alerts.is_of(alerts) {
             return false;
         }
-        let before = self.alerts.stamp.0.min(alerts.len());
+        let before = self.alerts.listed.len().min(alerts.len());
         let downs = alerts[before..].iter().any(|alert| alert.state == AlertState::Down && alert.at > started);
-        self.alerts = AlertIndex { stamp, ..index(alerts) };
+        self.alerts = AlertIndex::of(alerts);
         let quiet = self.bell_at.is_none_or(|at| inputs.now.since(at) >= FRESH);
         let ring = downs && quiet && !self.muted;
         if ring {
@@ -379,18 +401,6 @@ impl UiState {
         }
         ring
     }
-}
-
-fn index(alerts: &[Arc<Alert>]) -> AlertIndex {
-    let mut seen = HashSet::new();
-    let (mut listed, mut closed) = (Vec::new(), Vec::new());
-    for (i, alert) in alerts.iter().enumerate().rev() {
-        let newest_of_its_site = seen.insert(&alert.site);
-        if newest_of_its_site && alert.state == AlertState::Down { listed.push(i) } else { closed.push(i) }
-    }
-    let open = listed.len();
-    listed.append(&mut closed);
-    AlertIndex { listed, open, ..AlertIndex::default() }
 }
 
 fn signed(n: usize) -> isize {

@@ -3,7 +3,7 @@
 use crate::engine::snapshot::SiteState;
 use crate::model::duration::format_short;
 
-use super::frame::{Frame, Tally};
+use super::frame::Frame;
 use super::layout::MIN;
 use super::line::{Line, Role, cut, cut_middle, width};
 use super::order::{Filter, Sort, arrange};
@@ -37,7 +37,7 @@ pub fn lines(frame: &Frame) -> Vec<Line> {
 }
 
 fn counts(frame: &Frame) -> Line {
-    let tally = Tally::of(frame.inputs.snapshot);
+    let tally = frame.tally;
     let mut line = Line::default();
     let shown = [
         (SiteState::Down, tally.down, false),

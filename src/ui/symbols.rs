@@ -6,6 +6,7 @@
 use unicode_width::UnicodeWidthChar as _;
 
 use crate::engine::snapshot::SiteState;
+use crate::model::Phase;
 
 use super::bar::Cell;
 
@@ -58,6 +59,19 @@ impl Symbols {
         self.pick(unicode, ascii)
     }
 
+    /// A cell of the time spent in a phase: a fill for each, so that they differ without colour.
+    #[must_use]
+    pub const fn phase(self, phase: Phase) -> &'static str {
+        let (unicode, ascii) = match phase {
+            Phase::Resolve => ("░", "r"),
+            Phase::Connect => ("▒", "c"),
+            Phase::Tls => ("▓", "t"),
+            Phase::Processing => ("█", "p"),
+            Phase::Transfer => ("▏", "x"),
+        };
+        self.pick(unicode, ascii)
+    }
+
     /// `unicode` or `ascii`.
     #[must_use]
     pub const fn pick(self, unicode: &'static str, ascii: &'static str) -> &'static str {
@@ -77,6 +91,7 @@ pub fn to_ascii(text: &str) -> String {
             ' '..='~' => ascii.push(c),
             '─' | '–' | '·' | '‐' | '—' => ascii.push('-'),
             '…' => ascii.push('~'),
+            '‹' => ascii.push('<'),
             '×' => ascii.push('x'),
             '▾' => ascii.push('v'),
             '▴' => ascii.push('^'),

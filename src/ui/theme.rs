@@ -6,6 +6,7 @@
 use ratatui::style::{Color, Modifier, Style};
 
 use crate::engine::snapshot::SiteState;
+use crate::model::Phase;
 
 use super::bar::Cell;
 use super::line::Role;
@@ -71,6 +72,7 @@ impl Theme {
             Role::Beat(Cell::Good) => self.colored(plain, Color::Green),
             Role::Beat(Cell::Some) | Role::Warning => self.yellow(plain),
             Role::Beat(Cell::Bad) => self.colored(plain, Color::Red).add_modifier(Modifier::REVERSED),
+            Role::Phase(phase) => self.colored(plain, phase_color(phase)),
             Role::Fault => self.colored(plain, Color::Red),
             Role::Cursor | Role::Fresh | Role::Mode => plain.add_modifier(Modifier::REVERSED),
         }
@@ -98,6 +100,17 @@ impl Theme {
 
     fn colored(self, style: Style, color: Color) -> Style {
         if self.color { style.fg(color) } else { style }
+    }
+}
+
+/// Never green, yellow or red: those are states.
+const fn phase_color(phase: Phase) -> Color {
+    match phase {
+        Phase::Resolve => Color::Cyan,
+        Phase::Connect => Color::Blue,
+        Phase::Tls => Color::Magenta,
+        Phase::Processing => Color::White,
+        Phase::Transfer => Color::DarkGray,
     }
 }
 

@@ -25,6 +25,11 @@ pub fn day(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
     if today { format!("today, {date}") } else { date }
 }
 
+/// `2027-01-22` in `zone`.
+pub fn date(at: Timestamp, zone: &TimeZone) -> String {
+    strftime(at, zone, "%F")
+}
+
 /// `10 min`, `1 h`, `1 min 30 s`: a configured span.
 pub fn span(span: Duration) -> String {
     let short = duration::format(span);

@@ -1,0 +1,122 @@
+//! What a frame costs: `settle` + `view` + `render` of the overview at 200×60, and a tick of the engine before it.
+//!
+//! Budget: a frame of 1,000 sites in at most 2 ms, one of 10,000 sites no slower than its visible rows. `frame` is
+//! what happens ten times a second at most; `tick` is a frame after new figures, which arranges the rows anew.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use jiff::tz::TimeZone;
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Rect, Size};
+use webmon::alert::Rule;
+use webmon::engine::{Row, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
+use webmon::model::{Health, Status, Timeframe, Timestamp};
+use webmon::stats::{Answer, Beat, Beats, Counts, Latency, Summary};
+use webmon::ui::{About, Inputs, Key, Scheme, Settings, SortKey, Symbols, UiState, render, view};
+
+const SIZE: Size = Size { width: 200, height: 60 };
+
+fn now() -> Timestamp {
+    Timestamp::from_secs(1_795_352_533)
+}
+
+fn row(i: usize, minutes: u64) -> Arc<Row> {
+    let ok = Status::new(200).expect("200 has three digits");
+    let failed = Status::new(503).expect("503 has three digits");
+    let down = u64::from(i % 50 == 7);
+    let latency =
+        |us: u32| Latency { count: 60, avg: f64::from(us), max: us * 4, p50: us, p90: us, p95: us * 2, p99: us * 3 };
+    let mut cells = [Beat { up: 1, down: 0 }; Beats::CELLS];
+    cells[i % Beats::CELLS] = Beat { up: 0, down: u32::from(i % 50 == 7) };
+    Arc::new(Row {
+        summary: Summary {
+            as_of: now(),
+            timeframe: Timeframe::new(Duration::from_secs(minutes * 60)),
+            counts: Counts { up: 60, down, unknown: 0, skipped: 0 },
+            coverage: Some(if i % 90 == 3 { 0.9 } else { 1.0 }),
+            response: Some(latency(41_000 + u32::try_from(i % 997).unwrap_or(0))),
+            ttfb: Some(latency(40_000)),
+            phase_means: [Some(1.0); 5],
+            codes: vec![(ok, 60)],
+            causes: Vec::new(),
+            answers: vec![(Answer::Code(failed), down), (Answer::Code(ok), 60)],
+        },
+        beats: Beats { cell: Duration::from_secs(minutes), newest: now(), cells },
+    })
+}
+
+fn snapshot(sites: usize) -> Snapshot {
+    let view = |minutes: u64, refresh: u64| {
+        Arc::new(ViewSnapshot {
+            timeframe: Timeframe::new(Duration::from_secs(minutes * 60)),
+            refresh: Duration::from_secs(refresh),
+            as_of: now(),
+            next: now().after(Duration::from_secs(refresh)),
+            rows: (0..sites).map(|i| row(i, minutes)).collect(),
+        })
+    };
+    let site = |i: usize| {
+        Arc::new(SiteSnapshot {
+            name: format!("eu-west/service-{i:05}").into(),
+            url: format!("https://service-{i}.example.com/").into(),
+            interval: Duration::from_secs(10),
+            timeout: Duration::from_secs(10),
+            rule: Rule::default(),
+            state: if i % 50 == 7 { SiteState::Failing } else { SiteState::Up },
+            since: Timestamp::from_secs(1_795_300_000),
+            last: None,
+            last_up: None,
+            incident: None,
+            judged_from: None,
+        })
+    };
+    Snapshot { at: now(), sites: (0..sites).map(site).collect(), views: vec![view(10, 10), view(60, 60)] }
+}
+
+fn frames(c: &mut Criterion) {
+    let mut group = c.benchmark_group("render");
+    let settings =
+        Settings { scheme: Scheme::Dark, color: true, symbols: Symbols::Unicode, bell: true, sort: SortKey::State };
+    let (health, zone, about) = (Health::default(), TimeZone::UTC, About::default());
+    for sites in [10, 1_000, 10_000] {
+        let mut world = snapshot(sites);
+        let mut state = UiState::new(&settings);
+        let mut buffer = Buffer::empty(Rect::new(0, 0, SIZE.width, SIZE.height));
+        group.bench_function(BenchmarkId::new("frame", sites), |b| {
+            let inputs =
+                Inputs { snapshot: &world, alerts: &[], health: &health, now: now(), zone: &zone, about: &about };
+            b.iter(|| {
+                buffer.reset();
+                state.settle(&inputs, SIZE);
+                let screen = view(&inputs, &state, SIZE);
+                render(&screen, &state.theme(), buffer.area, &mut buffer);
+                black_box(&buffer);
+            });
+        });
+        group.bench_function(BenchmarkId::new("tick", sites), |b| {
+            b.iter(|| {
+                let first = Arc::make_mut(&mut world.views[0]);
+                first.as_of = first.as_of.after(Duration::from_micros(1));
+                let inputs =
+                    Inputs { snapshot: &world, alerts: &[], health: &health, now: now(), zone: &zone, about: &about };
+                buffer.reset();
+                state.settle(&inputs, SIZE);
+                let screen = view(&inputs, &state, SIZE);
+                render(&screen, &state.theme(), buffer.area, &mut buffer);
+                black_box(&buffer);
+            });
+        });
+        group.bench_function(BenchmarkId::new("key", sites), |b| {
+            let inputs =
+                Inputs { snapshot: &world, alerts: &[], health: &health, now: now(), zone: &zone, about: &about };
+            b.iter(|| black_box(state.act(&Key::Down, &inputs, SIZE)));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, frames);
+criterion_main!(benches);

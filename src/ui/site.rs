@@ -1,0 +1,307 @@
+//! One site in full, from what the snapshot holds: figures and outcome of every view, the phases and answers of one,
+//! the last check, its alerts.
+//!
+//! Phases are averages, because averages add up to the total and medians do not; they are drawn as a waterfall, one
+//! fill a phase. With 100 columns, phases and answers stand side by side. The body is a list of lines that scrolls.
+
+use crate::engine::snapshot::{Row, SiteSnapshot, ViewSnapshot};
+use crate::model::{Cause, Phase, figures};
+
+use super::bar;
+use super::frame::Frame;
+use super::line::{Line, Role, cut, right, safe, width};
+use super::order::{CERT_WARN_DAYS, certificate_days};
+use super::rows::{NO_TIME, availability, coverage, note, partition, short_name};
+use super::selection::selected;
+use super::{alerts, words};
+
+/// No body is longer than this.
+pub const LINES_MAX: usize = 200;
+const ALERTS_MAX: usize = 40;
+const TWO_COLUMNS: usize = 100;
+const LABEL: usize = 10;
+
+/// The first line: where this is, and how it is.
+pub fn header(frame: &Frame) -> Line {
+    let clock = words::clock(frame.inputs.now, frame.inputs.zone);
+    let mut line = Line::of(Role::Plain, " ‹ overview  ");
+    let Some(site) = selected(frame) else { return line };
+    let (role, mark) = frame.mark(site.state);
+    let state = format!(" {} {}", site.state.name(), words::running(frame.inputs.now.since(site.since)));
+    let fixed = line.width() + width(mark) + width(&state) + clock.len() + 5;
+    let room = frame.width().saturating_sub(fixed);
+    let name = cut(short_name(&site.name), room);
+    let left = room.saturating_sub(width(&name));
+    line.push(Role::Strong, name);
+    if width(&site.url) < left && site.url != site.name {
+        line.push(Role::Plain, format!("  {}", safe(&site.url)));
+    }
+    line.push(Role::Plain, "  ");
+    line.push(role, mark);
+    line.push(Role::Plain, state);
+    line.pad_to(frame.width().saturating_sub(clock.len()));
+    line.push(Role::Plain, clock);
+    line
+}
+
+/// The body: `height` lines of it.
+pub fn lines(frame: &Frame, height: usize) -> Vec<Line> {
+    let mut body = Vec::new();
+    if let Some(site) = selected(frame) {
+        let i = frame.state.focus(frame.tables);
+        let rows: Vec<(&ViewSnapshot, &Row)> =
+            frame.tables.views.iter().filter_map(|view| Some((view.as_ref(), view.rows.get(i?)?.as_ref()))).collect();
+        body.extend(numbers(frame, site, &rows));
+        body.extend(outcome(frame, site, &rows));
+        if let Some((_, row)) = rows.get(frame.state.tab).or(rows.first()) {
+            body.extend(middle(frame, row));
+        }
+        body.extend(last_check(frame, site));
+        body.extend(own_alerts(frame, site));
+    } else {
+        body.push(Line::of(Role::Plain, " this site is no longer watched"));
+    }
+    let top = frame.state.site_top.min(body.len().saturating_sub(height));
+    let mut lines: Vec<Line> = body.into_iter().skip(top).take(height).collect();
+    lines.resize(height, Line::default());
+    lines
+}
+
+fn rule(left: Line, right: &str, cells: usize) -> Line {
+    let mut line = Line::of(Role::Dim, "── ");
+    line.extend(left);
+    line.push(Role::Plain, " ");
+    if !right.is_empty() && line.width() + width(right) + 6 <= cells {
+        line.rule_to(cells - width(right) - 4);
+        line.push(Role::Plain, format!(" {right} "));
+    }
+    line.rule_to(cells);
+    line
+}
+
+fn numbers(frame: &Frame, site: &SiteSnapshot, rows: &[(&ViewSnapshot, &Row)]) -> Vec<Line> {
+    type Pick = (&'static str, fn(&Row) -> Option<f64>);
+    let picks: [Pick; 8] = [
+        ("AVG", |row| row.summary.response.map(|latency| latency.avg)),
+        ("P50", |row| row.summary.response.map(|latency| f64::from(latency.p50))),
+        ("P95", |row| row.summary.response.map(|latency| f64::from(latency.p95))),
+        ("MAX", |row| row.summary.response.map(|latency| f64::from(latency.max))),
+        ("TTFB", |row| row.summary.ttfb.map(|latency| latency.avg)),
+        ("TTFB MX", |row| row.summary.ttfb.map(|latency| f64::from(latency.max))),
+        ("P99", |row| row.summary.response.map(|latency| f64::from(latency.p99))),
+        ("P90", |row| row.summary.response.map(|latency| f64::from(latency.p90))),
+    ];
+    let fixed = LABEL + 8 + 1 + 4 + 1 + 6;
+    let shown = &picks[..picks.len().min(frame.width().saturating_sub(fixed) / 8)];
+    let every = format!("every {}, timeout {}", words::span(site.interval), words::span(site.timeout));
+    let mut title = Line::of(Role::Strong, "Figures");
+    if frame.state.frozen.is_some() {
+        title.push(Role::Plain, " · ");
+        title.push(Role::Mode, "FROZEN (f)");
+    }
+    let mut head = Line::of(Role::Plain, format!("{:LABEL$}{:>8} {:>4} {:>6}", "", "AVAIL", "COV", "CHECKS"));
+    for (name, _) in shown {
+        head.push(Role::Plain, format!(" {name:>7}"));
+    }
+    let mut lines = vec![rule(title, &every, frame.width()), head];
+    for (view, row) in rows {
+        let span = cut(&format!(" {}", words::span(view.timeframe.length())), LABEL);
+        let checks = figures::count(row.summary.counts.checks());
+        let mut line = Line::of(Role::Plain, span);
+        line.pad_to(LABEL);
+        line.push(
+            Role::Plain,
+            format!("{} {} {checks:>6}", right(&availability(&row.summary), 8), right(&coverage(&row.summary), 4)),
+        );
+        for (_, pick) in shown {
+            line.push(Role::Plain, format!(" {}", pick(row).map_or_else(|| NO_TIME.to_owned(), figures::time_cell)));
+        }
+        lines.push(line);
+    }
+    lines
+}
+
+fn outcome(frame: &Frame, site: &SiteSnapshot, rows: &[(&ViewSnapshot, &Row)]) -> Vec<Line> {
+    // The finest bar there is, or half of it.
+    let cells = if frame.width() >= LABEL + 60 { 60 } else { 20 };
+    let mut lines = vec![rule(Line::of(Role::Strong, "Outcome"), "", frame.width())];
+    for (view, row) in rows {
+        let mut line = Line::of(Role::Plain, format!(" {}", words::span(view.timeframe.length())));
+        line.pad_to(LABEL);
+        for cell in bar::cells(&row.beats, cells, site.interval, site.rule.threshold) {
+            line.push(Role::Beat(cell), frame.state.symbols.beat(cell));
+        }
+        line.push(Role::Dim, " now");
+        lines.push(line);
+    }
+    lines
+}
+
+fn middle(frame: &Frame, row: &Row) -> Vec<Line> {
+    if frame.width() < TWO_COLUMNS {
+        let mut lines = phases(frame, row, frame.width());
+        lines.extend(answers(frame, row, frame.width()));
+        return lines;
+    }
+    let half = frame.width() / 2;
+    let (left, right) = (phases(frame, row, half - 1), answers(frame, row, frame.width() - half - 1));
+    (0..left.len().max(right.len()))
+        .map(|i| {
+            let mut line = left.get(i).cloned().unwrap_or_default().fit(half - 1);
+            line.pad_to(half + 1);
+            line.extend(right.get(i).cloned().unwrap_or_default());
+            line
+        })
+        .collect()
+}
+
+fn tabs(frame: &Frame, name: &'static str) -> Line {
+    let mut line = Line::of(Role::Strong, name);
+    line.push(Role::Plain, " ·");
+    let shown = frame.state.tab.min(frame.tables.views.len().saturating_sub(1));
+    for (i, view) in frame.tables.views.iter().enumerate() {
+        line.push(Role::Plain, " ");
+        let span = words::span(view.timeframe.length());
+        if i == shown {
+            line.push(Role::Cursor, format!("[{span}]"));
+        } else {
+            line.push(Role::Plain, format!(" {span} "));
+        }
+    }
+    line
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "cells are few"
+)]
+fn phases(frame: &Frame, row: &Row, cells: usize) -> Vec<Line> {
+    let count = row.summary.response.map_or(0, |latency| latency.count);
+    let told = format!("averages of {} right answers", figures::count(count));
+    let mut lines = vec![rule(tabs(frame, "Phases"), &told, cells)];
+    let total: f64 = row.summary.phase_means.iter().flatten().sum();
+    let room = cells.saturating_sub(23) as f64;
+    let mut before = 0.0;
+    for (phase, mean) in Phase::ALL.into_iter().zip(row.summary.phase_means) {
+        let mut line = Line::of(Role::Plain, format!(" {:<12}", phase.name()));
+        let Some(mean) = mean else {
+            line.push(Role::Plain, NO_TIME);
+            lines.push(line);
+            continue;
+        };
+        line.push(Role::Plain, format!("{} ", figures::time_cell(mean)));
+        let (from, to) = (before / total * room, (before + mean) / total * room);
+        before += mean;
+        line.pad_to(line.width() + from.floor() as usize);
+        let length = ((to - from.floor()).round() as usize).max(1);
+        line.push(Role::Phase(phase), frame.state.symbols.phase(phase).repeat(length));
+        lines.push(line);
+    }
+    let mut line = Line::of(Role::Plain, format!(" {:<12}", "total"));
+    let text = row.summary.response.map_or_else(
+        || NO_TIME.to_owned(),
+        |latency| {
+            let p = |us: u32| figures::time(f64::from(us));
+            let avg = figures::time_cell(latency.avg);
+            format!("{avg}  p50 {}  p95 {}  p99 {}", p(latency.p50), p(latency.p95), p(latency.p99))
+        },
+    );
+    line.push(Role::Plain, text);
+    lines.push(line);
+    lines
+}
+
+fn answers(frame: &Frame, row: &Row, cells: usize) -> Vec<Line> {
+    let checks = row.summary.counts.checks();
+    let told = format!("{} checks", figures::count(checks));
+    let mut lines = vec![rule(Line::of(Role::Strong, "Answers"), &told, cells)];
+    let parts = partition(&row.summary);
+    if parts.is_empty() {
+        lines.push(Line::of(Role::Plain, " none yet"));
+    }
+    let room = u64::try_from(cells.saturating_sub(28)).unwrap_or(0);
+    for part in &parts {
+        let role = if part.failed { Role::Fault } else { Role::Plain };
+        let mut line = Line::of(role, format!(" {:<9} ", part.name));
+        line.push(
+            Role::Plain,
+            format!("{:>6} {:>7}  ", figures::count(part.count), figures::percent(part.count, checks)),
+        );
+        let length = usize::try_from((part.count * room).div_ceil(checks.max(1))).unwrap_or(0);
+        line.push(role, frame.state.symbols.pick("█", "#").repeat(length));
+        lines.push(line);
+    }
+    lines
+}
+
+fn last_check(frame: &Frame, site: &SiteSnapshot) -> Vec<Line> {
+    let Some(last) = &site.last else {
+        return vec![rule(Line::of(Role::Strong, "Last check"), "", frame.width()), Line::of(Role::Plain, " none yet")];
+    };
+    let sample = &last.sample;
+    let mut title = Line::of(Role::Strong, "Last check");
+    title.push(Role::Plain, format!(" · {}", words::moment(sample.at, frame.inputs.now, frame.inputs.zone)));
+    if sample.cause != Cause::Ok {
+        title.push(Role::Fault, format!(" · {}", sample.cause.name()));
+    }
+    let check = format!("check {}", figures::count(last.seq));
+    let mut lines = vec![rule(title, &check, frame.width())];
+    let mut first = Vec::new();
+    if sample.cause != Cause::Ok {
+        first.push(note(frame, site));
+    }
+    first.extend(sample.status.map(|status| format!("status {}", status.get())));
+    first.push(figures::time(f64::from(sample.total().get())));
+    first.push(figures::bytes(u64::from(sample.bytes)));
+    if sample.redirects > 0 {
+        first.push(format!("{} redirects", sample.redirects));
+    }
+    lines.push(Line::of(Role::Plain, cut(&format!(" {}", first.join(" · ")), frame.width())));
+    let mut second = Vec::new();
+    if let Some(address) = last.observation.as_ref().and_then(|observation| observation.address) {
+        second.push(address.to_string());
+    }
+    second.extend(sample.http.name().map(|http| format!("HTTP/{http}")));
+    second
+        .extend(site.last_up.map(|at| format!("last good {}", words::moment(at, frame.inputs.now, frame.inputs.zone))));
+    if !second.is_empty() {
+        lines.push(Line::of(Role::Plain, cut(&format!(" {}", second.join(" · ")), frame.width())));
+    }
+    lines.extend(certificate(frame, site));
+    lines
+}
+
+fn certificate(frame: &Frame, site: &SiteSnapshot) -> Option<Line> {
+    let certificate = site.last.as_ref()?.observation.as_ref()?.certificate.as_ref()?;
+    let days = certificate_days(site, frame.inputs.now)?;
+    let until = words::date(certificate.not_after, frame.inputs.zone);
+    let faults: Vec<&str> = certificate.faults.iter().map(|fault| fault.name()).collect();
+    let mut text =
+        format!(" certificate {} · {} · {days} days ({until})", safe(&certificate.subject), safe(&certificate.issuer));
+    if !faults.is_empty() {
+        text = format!("{text} · {}", faults.join(", ").replace('_', " "));
+    }
+    let role = if days <= CERT_WARN_DAYS || !faults.is_empty() { Role::Warning } else { Role::Plain };
+    Some(Line::of(role, cut(&text, frame.width())))
+}
+
+fn own_alerts(frame: &Frame, site: &SiteSnapshot) -> Vec<Line> {
+    let index = &frame.state.alerts;
+    let mut lines = Vec::new();
+    let mut count = 0;
+    for (place, &i) in index.listed.iter().enumerate() {
+        let Some(alert) = frame.inputs.alerts.get(i).filter(|alert| alert.site == site.name) else { continue };
+        count += 1;
+        if count <= ALERTS_MAX {
+            lines.extend(alerts::entry(frame, alert, place < index.open));
+        }
+    }
+    let told = if count > ALERTS_MAX { format!("the newest {ALERTS_MAX} of {count}") } else { String::new() };
+    lines.insert(0, rule(Line::of(Role::Strong, "Alerts of this site"), &told, frame.width()));
+    if count == 0 {
+        lines.push(Line::of(Role::Plain, " none so far"));
+    }
+    lines
+}
