@@ -8,6 +8,7 @@ use crate::model::{Secret, shown_url, text};
 
 /// Longest URL, bytes.
 const URL_MAX: usize = 8 << 10;
+const NO_URL: &str = "this is no URL; write it with http:// or https://";
 
 /// A URL to ask, without userinfo and fragment.
 #[derive(Clone, Debug)]
@@ -33,13 +34,14 @@ impl Address {
             return Err("this URL holds white space or a control character".to_owned());
         }
         let mut url = Url::parse(text).map_err(|error| match error {
-            ParseError::RelativeUrlWithoutBase => "this is no URL; write it with http:// or https://".to_owned(),
+            ParseError::RelativeUrlWithoutBase => NO_URL.to_owned(),
             error => format!("this is no valid URL: {error}"),
         })?;
         if !matches!(url.scheme(), "http" | "https") {
-            return Err(match text.contains("://") {
-                true => format!("the scheme {} is not supported; there are http and https", url.scheme()),
-                false => "this is no URL; write it with http:// or https://".to_owned(),
+            return Err(if text.contains("://") {
+                format!("the scheme {} is not supported; there are http and https", url.scheme())
+            } else {
+                NO_URL.to_owned()
             });
         }
         if url.host_str().is_none_or(str::is_empty) {

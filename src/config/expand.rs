@@ -9,13 +9,15 @@ use std::io::Read as _;
 use std::ops::Range;
 use std::path::Path;
 
+use super::Env;
+
 /// Longest file that is taken in, bytes.
 const FILE_MAX: u64 = 64 << 10;
 
 /// Where expressions take their content from.
 pub(super) struct Scope<'a> {
     /// The variables; none when contents do not matter: only the syntax is checked then.
-    pub(super) env: Option<&'a dyn Fn(&str) -> Option<String>>,
+    pub(super) env: Option<&'a Env<'a>>,
     /// The folder to which paths are relative.
     pub(super) base_dir: &'a Path,
 }
@@ -215,7 +217,8 @@ mod tests {
         fn any_text_expands_or_tells_why(text in "[$a{}T:-]{0,12}|.*") {
             drop(expand(&text));
             for span in expressions(&text) {
-                prop_assert!(text[span].starts_with("${"));
+                let found = &text[span];
+                prop_assert!(found.starts_with("${"), "{}", found);
             }
         }
     }

@@ -27,7 +27,9 @@ impl Secrets {
             let key = tree.text(key).unwrap_or_default().to_ascii_lowercase();
             if key.starts_with("header") {
                 if let Kind::Map(headers) = tree.kind(value) {
-                    headers.iter().for_each(|&(_, value)| secrets.add_scalar(tree, value, text));
+                    for &(_, value) in headers {
+                        secrets.add_scalar(tree, value, text);
+                    }
                 }
             } else if key == "body" || is_sensitive(&key) {
                 secrets.add_scalar(tree, value, text);

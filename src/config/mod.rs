@@ -19,8 +19,7 @@ mod value;
 mod warning;
 mod yaml;
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry as Slot;
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -178,15 +177,12 @@ fn validate(text: &str, name: &str, scope: Scope<'_>, exposed: bool) -> Result<C
     let (env, base_dir) = (scope.env, scope.base_dir);
     let reader = Reader::new(&tree, text, scope);
     let mut warnings = Warnings::default();
-    let keys = root.filter(|&root| !reader.is_null(root)).map(|root| reader.keys(root));
-    let config = match keys {
-        Some(keys) => {
-            keys.and_then(|keys| Draft::read(keys, base_dir)).map(|draft| draft.finish(&reader, &mut warnings, exposed))
-        }
-        None => {
-            reader.fault(Fault::new(0..0, "there is nothing in this file").hint(EXAMPLE));
-            None
-        }
+    let config = if let Some(root) = root.filter(|&root| !reader.is_null(root)) {
+        let draft = reader.keys(root).and_then(|keys| Draft::read(keys, base_dir));
+        draft.map(|draft| draft.finish(&reader, &mut warnings, exposed))
+    } else {
+        reader.fault(Fault::new(0..0, "there is nothing in this file").hint(EXAMPLE));
+        None
     };
     let faults = reader.into_faults();
     match config {
@@ -248,15 +244,9 @@ impl Draft {
             return None;
         }
         let entries: Vec<Entry> = items.iter().filter_map(|&item| Entry::read(reader, item)).collect();
-        let mut names = HashMap::new();
-        for entry in &entries {
-            match names.entry(entry.name.as_str()) {
-                Slot::Vacant(slot) => drop(slot.insert(())),
-                Slot::Occupied(_) => {
-                    let message = "another site has this name already; give each its own";
-                    reader.fault(Fault::new(entry.span.clone(), message));
-                }
-            }
+        let mut names = HashSet::new();
+        for entry in entries.iter().filter(|entry| !names.insert(entry.name.as_str())) {
+            reader.fault(Fault::new(entry.span.clone(), "another site has this name already; give each its own"));
         }
         Some(entries)
     }

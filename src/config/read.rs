@@ -149,7 +149,7 @@ impl<'a> Reader<'a> {
             match self.kind(key) {
                 Kind::Scalar { text, plain: true } if text == "<<" => merges.push(value),
                 Kind::Scalar { text, .. } if seen.insert(text.as_str()) => {
-                    entries.push(Entry { name: text, key, value })
+                    entries.push(Entry { name: text, key, value });
                 }
                 Kind::Scalar { text, .. } => {
                     self.fault_at(key, format!("the key `{}` is written twice", clean_line(text, QUOTED_MAX)));

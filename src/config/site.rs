@@ -231,23 +231,19 @@ impl Entry {
         if address.authorization.is_some() && text.masked.is_none() {
             layer.literals.push(Literal { span: text.span.clone(), what: "the password in the URL".to_owned() });
         }
-        let (name, span) = match named {
-            Some((name, span)) => (name?, span),
-            None => {
-                // What a variable holds may be secret, so the name has stars in its place.
-                let shown = match &text.masked {
-                    Some(masked) => Address::parse(masked).map(|address| address.shown),
-                    None => Ok(address.shown.clone()),
-                };
-                match shown.and_then(|shown| value::name(&shown)) {
-                    Ok(name) => (name, text.span),
-                    Err(_) => {
-                        let message = "this site needs a `name`; its URL cannot be one";
-                        reader.fault(Fault::new(text.span, message));
-                        return None;
-                    }
-                }
-            }
+        let (name, span) = if let Some((name, span)) = named {
+            (name?, span)
+        } else {
+            // What a variable holds may be secret, so the name has stars in its place.
+            let shown = match &text.masked {
+                Some(masked) => Address::parse(masked).map(|address| address.shown),
+                None => Ok(address.shown.clone()),
+            };
+            let Ok(name) = shown.and_then(|shown| value::name(&shown)) else {
+                reader.fault(Fault::new(text.span, "this site needs a `name`; its URL cannot be one"));
+                return None;
+            };
+            (name, text.span)
         };
         Some(Self { name, span, address, layer })
     }

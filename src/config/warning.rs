@@ -8,8 +8,8 @@ use std::time::Duration;
 use crate::alert::Rule;
 use crate::model::{Site, duration};
 
-use super::Storage;
 use super::fault::Source;
+use super::{Env, Storage};
 
 const SHOWN_MAX: usize = 100;
 /// Fewer samples than this make a rule that one or two checks decide.
@@ -96,7 +96,7 @@ impl Warnings {
     }
 
     /// A proxy that webmon will not use.
-    pub(super) fn proxies(&mut self, env: &dyn Fn(&str) -> Option<String>) {
+    pub(super) fn proxies(&mut self, env: &Env<'_>) {
         for name in PROXIES.into_iter().filter(|name| env(name).is_some_and(|value| !value.is_empty())) {
             self.add(None, None, format!("{name} is set; webmon connects directly"));
         }

@@ -201,6 +201,7 @@ impl Builder {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::fmt::Write as _;
 
     fn root(text: &str) -> (Tree, NodeId) {
         let (tree, root) = Tree::parse(text).unwrap();
@@ -246,7 +247,7 @@ mod tests {
     fn hostile_texts_are_refused_and_not_followed() {
         let open = "[".repeat(100_000);
         assert!(refusal(&open).contains("recursion limit"), "{}", refusal(&open));
-        assert!(refusal(&"a:\n".repeat(3).replace('\n', "\n  ")).contains("not YAML"));
+        assert!(refusal("a: b: c\n").contains("not YAML"));
         assert!(refusal(&"- a\n".repeat(NODES_MAX)).contains("too many"));
         assert!(refusal("a: 1\n--- \nb: 2\n").contains("second document"));
         assert!(refusal("a: !!int 1\n").contains("tags"));
@@ -254,7 +255,7 @@ mod tests {
         let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
         for level in 1..=9 {
             let below = format!("*a{}", level - 1);
-            bomb += &format!("a{level}: &a{level} [{}]\n", [below.as_str(); 9].join(", "));
+            writeln!(bomb, "a{level}: &a{level} [{}]", [below.as_str(); 9].join(", ")).unwrap();
         }
         assert!(root(&bomb).0.slots.len() < 200);
     }
