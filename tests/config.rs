@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use proptest::prelude::*;
 use webmon::config::{self, Config, ConfigError};
 
 /// The variables that exist in every case.
@@ -84,4 +85,28 @@ fn invalid_files_are_refused_with_every_fault_and_no_secret() {
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+proptest! {
+    /// A slip anywhere in a file is a report or another configuration, never a panic, and shows no variable's value.
+    #[test]
+    fn no_slip_makes_it_panic_or_talk(
+        from in 0.0f64..1.0, length in 0usize..40,
+        slip in "[a:{}\\[\\]\"'&*<$\n\t -]{0,6}|\\$\\{[A-Z_]{0,9}\\}|.{0,6}",
+    ) {
+        let text = include_str!("config/valid/contract.yaml");
+        #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss, reason = "a place")]
+        let from = (from * text.len() as f64) as usize;
+        let (before, after) = (&text[..from], &text[(from + length).min(text.len())..]);
+        match parse(&format!("{before}{slip}{after}")) {
+            Ok(config) => prop_assert!(!config.sites.is_empty()),
+            Err(error) => {
+                let report = error.to_string();
+                prop_assert!(!report.contains("VALUE-never-shown"), "{}", report);
+                prop_assert!(report.ends_with("nothing was started"), "{}", report);
+                let harmful = |c: char| c != '\n' && webmon::model::text::is_harmful(c);
+                prop_assert!(!report.contains(harmful), "{:?}", report);
+            }
+        }
+    }
 }

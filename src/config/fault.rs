@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Invariants: nothing a terminal would obey is printed; what [`super::mask`] finds secret is printed as stars.
-//! Limits: the first 100 faults are shown, the others counted; of a long line only the part around the caret.
+//! Limits: the first 100 faults are shown, the others counted, to a thousand; of a long line only the part around the caret.
 //! Columns count characters, from 1.
 
 use std::fmt::Write as _;
@@ -26,6 +26,8 @@ use crate::model::text::{clean, is_harmful};
 
 use super::mask::Secrets;
 
+/// Faults of a file that are noted; past these a file has "1000 errors or more".
+pub(super) const FAULTS_MAX: usize = 1_000;
 const SHOWN_MAX: usize = 100;
 /// Bytes of a long line that are shown before and after the beginning of a fault.
 const BEFORE_MAX: usize = 60;
@@ -113,8 +115,12 @@ impl<'a> Source<'a> {
         if more > 0 {
             writeln!(report, "… and {more} more").expect(WRITE);
         }
-        let plural = if faults.len() == 1 { "" } else { "s" };
-        write!(report, "{}: {} error{plural}; nothing was started", self.name, faults.len()).expect(WRITE);
+        let number = match faults.len() {
+            1 => "1 error".to_owned(),
+            FAULTS_MAX.. => format!("{FAULTS_MAX} errors or more"),
+            number => format!("{number} errors"),
+        };
+        write!(report, "{}: {number}; nothing was started", self.name).expect(WRITE);
         let first = faults.first().map_or_else(String::new, |fault| {
             let (line, column) = self.line_and_column(fault.span.start);
             clean(&format!("{line}:{column} {}", fault.message))

@@ -1,8 +1,8 @@
 //! sites.yaml, from text to a validated configuration.
 //!
-//! The idea: [`yaml`] makes a tree in which every node knows its place; [`read`] walks it with `${…}` expanded;
-//! [`site`] and [`sections`] take the keys they know and leave the rest to be unknown; every fault is noted with its
-//! place, and [`fault`] shows all of them at once. What comes out holds the invariants of [`crate::model::Site`].
+//! The idea: `yaml` makes a tree in which every node knows its place; `read` walks it with `${…}` expanded;
+//! `site` and `sections` take the keys they know and leave the rest to be unknown; every fault is noted with its
+//! place, and `fault` shows all of them at once. What comes out holds the invariants of [`crate::model::Site`].
 //!
 //! Limits: a file of at most 8 MiB in UTF-8, one document. Relative paths are relative to the file's folder. No
 //! content of a variable and no secret appears in an error or a warning.
@@ -41,6 +41,9 @@ use yaml::Tree;
 
 /// Longest file that is read, bytes.
 pub const FILE_MAX: usize = 8 << 20;
+
+/// Most sites in a file.
+const SITES_MAX: usize = 100_000;
 
 /// Where a variable's value comes from; none when it is not set.
 pub type Env<'a> = dyn Fn(&str) -> Option<String> + 'a;
@@ -243,7 +246,10 @@ impl Draft {
             reader.fault(Fault::new(span, "there are no sites to watch").hint(EXAMPLE));
             return None;
         }
-        let entries: Vec<Entry> = items.iter().filter_map(|&item| Entry::read(reader, item)).collect();
+        if items.len() > SITES_MAX {
+            reader.fault_at(items[SITES_MAX], format!("more than {SITES_MAX} sites are too many"));
+        }
+        let entries: Vec<Entry> = items.iter().take(SITES_MAX).filter_map(|&item| Entry::read(reader, item)).collect();
         let mut names = HashSet::new();
         for entry in entries.iter().filter(|entry| !names.insert(entry.name.as_str())) {
             reader.fault(Fault::new(entry.span.clone(), "another site has this name already; give each its own"));

@@ -14,7 +14,7 @@ use std::ops::Range;
 use crate::model::text::clean_line;
 
 use super::expand::{self, Scope};
-use super::fault::Fault;
+use super::fault::{FAULTS_MAX, Fault};
 use super::suggest;
 use super::yaml::{Kind, NodeId, Tree};
 
@@ -54,8 +54,9 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn fault(&self, fault: Fault) {
-        if self.told.borrow_mut().insert(fault.clone()) {
-            self.faults.borrow_mut().push(fault);
+        let mut faults = self.faults.borrow_mut();
+        if faults.len() < FAULTS_MAX && self.told.borrow_mut().insert(fault.clone()) {
+            faults.push(fault);
         }
     }
 
