@@ -362,6 +362,32 @@ mod tests {
     }
 
     #[test]
+    fn own_keys_win_over_merged_ones_and_earlier_merges_over_later_ones() {
+        let config = taken(
+            "
+            x-a: &a { interval: 1m, timeout: 40s }
+            x-b: &b { interval: 2m, timeout: 50s, method: HEAD }
+            sites: [{ <<: [*a, *b], url: https://a.example, timeout: 30s }]
+            ",
+        );
+        let site = &config.sites[0].site;
+        assert_eq!((site.interval.as_secs(), site.timeout.as_secs(), site.method.as_str()), (60, 30, "HEAD"));
+    }
+
+    #[test]
+    fn disabled_sites_are_kept_apart_and_a_site_can_undo_the_default() {
+        let config = taken(
+            "
+            defaults: { enabled: false }
+            sites: [https://a.example, { url: https://b.example, enabled: true }, https://c.example]
+            ",
+        );
+        let names = |sites: &[Watched]| sites.iter().map(|watched| watched.site.name.to_string()).collect::<Vec<_>>();
+        assert_eq!(names(&config.sites), ["https://b.example"]);
+        assert_eq!(names(&config.disabled), ["https://a.example", "https://c.example"]);
+    }
+
+    #[test]
     fn what_a_variable_holds_never_becomes_a_name_or_a_debug_text() {
         let config =
             taken("sites: [{ url: 'https://a.example/${TOKEN}', headers: { X: '${TOKEN}' }, body: '${TOKEN}' }]");
