@@ -1,1 +1,503 @@
 //! sites.yaml, from text to a validated configuration.
+//!
+//! The idea: `yaml` makes a tree in which every node knows its place; `read` walks it with `${…}` expanded;
+//! `site` and `sections` take the keys they know and leave the rest to be unknown; every fault is noted with its
+//! place, and `fault` shows all of them at once. What comes out holds the invariants of [`crate::model::Site`].
+//!
+//! Limits: a file of at most 8 MiB in UTF-8, one document. Relative paths are relative to the file's folder. No
+//! content of a variable and no secret appears in an error or a warning.
+
+mod address;
+mod expand;
+mod fault;
+mod mask;
+mod read;
+mod sections;
+mod site;
+mod suggest;
+mod value;
+mod warning;
+mod yaml;
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::alert::Rule;
+use crate::model::{Site, View};
+
+pub use fault::ConfigError;
+pub use sections::{Dashboard, Storage, Symbols, Theme, default_views};
+
+use expand::Scope;
+use fault::{Fault, Source};
+use mask::Secrets;
+use read::{Keys, Reader};
+use site::{Entry, Layer, Meaning, RuleLayer};
+use warning::Warnings;
+use yaml::Tree;
+
+/// Longest file that is read, bytes.
+pub const FILE_MAX: usize = 8 << 20;
+
+/// Most sites in a file.
+const SITES_MAX: usize = 100_000;
+
+/// Where a variable's value comes from; none when it is not set.
+pub type Env<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
+/// A site and the rule by which it is judged.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    /// What to probe.
+    pub site: Arc<Site>,
+    /// When it counts as down.
+    pub rule: Rule,
+}
+
+/// A validated configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The sites to watch, at least one, in the order of the file; names are unique.
+    pub sites: Vec<Watched>,
+    /// The sites with `enabled: false`, in the order of the file.
+    pub disabled: Vec<Watched>,
+    /// The views, at least one.
+    pub views: Vec<View>,
+    /// How the dashboard looks.
+    pub dashboard: Dashboard,
+    /// Where samples are kept; none for ad hoc sites.
+    pub storage: Option<Storage>,
+    /// What is not wrong but will surprise, one line each, with its place in the file.
+    pub warnings: Vec<String>,
+}
+
+/// Reads and validates the file at `path`.
+///
+/// # Errors
+/// [`ConfigError::Missing`] when there is no file, [`ConfigError::Unreadable`] when it cannot be read, and
+/// [`ConfigError::Invalid`] with every fault of its text.
+pub fn load(path: &Path, env: &Env<'_>) -> Result<Config, ConfigError> {
+    load_with(path, Some(env))
+}
+
+/// The same with every `${…}` left unchecked, for places that have no secrets: a value that holds one counts as not
+/// written, and a site whose URL holds one is left out.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_without_env(path: &Path) -> Result<Config, ConfigError> {
+    load_with(path, None)
+}
+
+/// Validates `text`, which errors call `file_name` and whose relative paths begin at `base_dir`.
+///
+/// # Errors
+/// [`ConfigError::Invalid`] with every fault of the text.
+pub fn parse(text: &str, file_name: &str, base_dir: &Path, env: &Env<'_>) -> Result<Config, ConfigError> {
+    validate(text, file_name, Scope { env: Some(env), base_dir }, false)
+}
+
+/// A configuration for URLs that were typed: default interval, views and rule, no store. The scheme may be left out;
+/// a URL given twice is one site.
+///
+/// # Errors
+/// [`ConfigError::Invalid`] with every text that is no URL.
+pub fn ad_hoc(urls: &[String]) -> Result<Config, ConfigError> {
+    let mut sites: Vec<Watched> = Vec::new();
+    let mut refused = Vec::new();
+    for text in urls {
+        match Entry::typed(text) {
+            Ok(entry) if sites.iter().any(|watched| *watched.site.name == entry.name) => {}
+            Ok(entry) => {
+                let Meaning { site, rule, .. } = entry.meaning(&Layer::default(), RuleLayer::default());
+                sites.push(Watched { site, rule });
+            }
+            Err(message) => refused.push((text, message)),
+        }
+    }
+    if sites.is_empty() && refused.is_empty() {
+        return Err(fault::typed(&[("", "there is no URL to watch".to_owned())]));
+    }
+    if !refused.is_empty() {
+        let refused: Vec<(&str, String)> =
+            refused.into_iter().map(|(text, message)| (text.as_str(), message)).collect();
+        return Err(fault::typed(&refused));
+    }
+    let (views, dashboard) = (default_views(), Dashboard::default());
+    Ok(Config { sites, disabled: Vec::new(), views, dashboard, storage: None, warnings: Vec::new() })
+}
+
+fn load_with(path: &Path, env: Option<&Env<'_>>) -> Result<Config, ConfigError> {
+    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+    let file = File::open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => ConfigError::Missing { path: path.to_owned() },
+        _ => unreadable(error),
+    })?;
+    let exposed = is_exposed(&file);
+    let mut bytes = Vec::new();
+    file.take(FILE_MAX as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    let name = path.display().to_string();
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let valid = error.utf8_error().valid_up_to();
+            let lossy = String::from_utf8_lossy(error.as_bytes()).into_owned();
+            let end = valid + char::REPLACEMENT_CHARACTER.len_utf8();
+            let fault = Fault::new(valid..end, "this is not UTF-8").hint("save the file as UTF-8");
+            return Err(Source::new(&name, &lossy).report(vec![fault], &Secrets::of_line(&lossy, valid)));
+        }
+    };
+    let base_dir = path.parent().map_or_else(PathBuf::new, Path::to_owned);
+    validate(&text, &name, Scope { env, base_dir: &base_dir }, exposed)
+}
+
+/// Whether others than its owner can read `file`.
+#[cfg(unix)]
+fn is_exposed(file: &File) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o044 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_exposed(_: &File) -> bool {
+    false
+}
+
+fn validate(text: &str, name: &str, scope: Scope<'_>, exposed: bool) -> Result<Config, ConfigError> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.len() > FILE_MAX {
+        let fault = Fault::new(0..0, "this file is longer than 8 MiB");
+        return Err(Source::new(name, "").report(vec![fault], &Secrets::default()));
+    }
+    let source = Source::new(name, text);
+    let (tree, root) = Tree::parse(text).map_err(|fault| {
+        let secrets = Secrets::of_line(text, fault.span.start);
+        source.report(vec![fault], &secrets)
+    })?;
+    let (env, base_dir) = (scope.env, scope.base_dir);
+    let reader = Reader::new(&tree, text, scope);
+    let mut warnings = Warnings::default();
+    let config = if let Some(root) = root.filter(|&root| !reader.is_null(root)) {
+        let draft = reader.keys(root).and_then(|keys| Draft::read(keys, base_dir));
+        draft.map(|draft| draft.finish(&reader, &mut warnings, exposed))
+    } else {
+        reader.fault(Fault::new(0..0, "there is nothing in this file").hint(EXAMPLE));
+        None
+    };
+    let faults = reader.into_faults();
+    match config {
+        Some(mut config) if faults.is_empty() => {
+            if let Some(env) = env {
+                warnings.proxies(env);
+            }
+            config.warnings = warnings.into_lines(&source);
+            Ok(config)
+        }
+        _ => Err(source.report(faults, &Secrets::of_tree(&tree, text))),
+    }
+}
+
+const EXAMPLE: &str = "write for instance: sites: [https://www.rust-lang.org]";
+
+/// A file that was read, before its sites are joined with its defaults.
+struct Draft {
+    defaults: Layer,
+    alerting: RuleLayer,
+    entries: Vec<Entry>,
+    sites_at: Option<yaml::NodeId>,
+    views: Vec<View>,
+    dashboard: Dashboard,
+    storage: Storage,
+    max_size_at: Option<yaml::NodeId>,
+}
+
+impl Draft {
+    /// None when there are no sites to speak of.
+    fn read(mut keys: Keys<'_, '_>, base_dir: &Path) -> Option<Self> {
+        let reader = keys.reader();
+        let mut section = keys.section("defaults");
+        let defaults = Layer::read(&mut section);
+        section.finish();
+        let mut section = keys.section("alerting");
+        let alerting = RuleLayer::read(&mut section);
+        section.finish();
+        let mut section = keys.section("dashboard");
+        let (views, dashboard) = (sections::views(&mut section), Dashboard::read(&mut section));
+        section.finish();
+        let mut section = keys.section("storage");
+        let (storage, max_size_at) = Storage::read(&mut section, base_dir);
+        section.finish();
+        let sites_at = keys.take("sites");
+        keys.finish();
+        let entries = Self::read_sites(reader, sites_at)?;
+        Some(Self { defaults, alerting, entries, sites_at, views, dashboard, storage, max_size_at })
+    }
+
+    fn read_sites(reader: &Reader<'_>, sites_at: Option<yaml::NodeId>) -> Option<Vec<Entry>> {
+        let items = match sites_at {
+            Some(id) if !reader.is_null(id) => reader.list(id)?,
+            _ => &[],
+        };
+        if items.is_empty() {
+            let span = sites_at.map_or(0..0, |id| reader.span(id));
+            reader.fault(Fault::new(span, "there are no sites to watch").hint(EXAMPLE));
+            return None;
+        }
+        if items.len() > SITES_MAX {
+            reader.fault_at(items[SITES_MAX], format!("more than {SITES_MAX} sites are too many"));
+        }
+        let entries: Vec<Entry> = items.iter().take(SITES_MAX).filter_map(|&item| Entry::read(reader, item)).collect();
+        let mut names = HashSet::new();
+        for entry in entries.iter().filter(|entry| !names.insert(entry.name.as_str())) {
+            reader.fault(Fault::new(entry.span.clone(), "another site has this name already; give each its own"));
+        }
+        Some(entries)
+    }
+
+    fn finish(self, reader: &Reader<'_>, warnings: &mut Warnings, exposed: bool) -> Config {
+        let (mut sites, mut disabled, mut checks_a_second) = (Vec::new(), Vec::new(), 0.0);
+        let mut literals = self.defaults.literals.clone();
+        for entry in self.entries {
+            let at = entry.span.start;
+            let meaning = entry.meaning(&self.defaults, self.alerting);
+            literals.extend(meaning.literals);
+            let watched = Watched { site: meaning.site, rule: meaning.rule };
+            if meaning.enabled {
+                warnings.site(at, &watched.site, &watched.rule);
+                checks_a_second += watched.site.interval.as_secs_f64().recip();
+                sites.push(watched);
+            } else {
+                disabled.push(watched);
+            }
+        }
+        if let (true, false, Some(id)) = (sites.is_empty(), disabled.is_empty(), self.sites_at) {
+            reader.fault_at(id, "every site is disabled, so there is nothing to watch");
+        }
+        warnings.storage(self.max_size_at.map(|id| reader.span(id).start), &self.storage, checks_a_second);
+        if exposed {
+            for literal in literals {
+                let text = format!(
+                    "{} stands in this file, which others can read; use ${{VAR}} or ${{file:PATH}}, or chmod 600",
+                    literal.what
+                );
+                warnings.add(Some(literal.span.start), None, text);
+            }
+        }
+        let (views, dashboard, storage) = (self.views, self.dashboard, Some(self.storage));
+        Config { sites, disabled, views, dashboard, storage, warnings: Vec::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::duration;
+    use std::fmt::Write as _;
+
+    fn env(name: &str) -> Option<String> {
+        (name == "TOKEN").then(|| "s3cret".to_owned())
+    }
+
+    fn taken(text: &str) -> Config {
+        parse(text, "sites.yaml", Path::new("/etc/webmon"), &env).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn headers(site: &Site) -> Vec<String> {
+        site.headers.iter().map(|(name, value)| format!("{name}: {}", value.expose())).collect()
+    }
+
+    #[test]
+    fn one_url_is_a_whole_file() {
+        let config = taken("sites: [https://www.rust-lang.org]");
+        let Watched { site, rule } = &config.sites[0];
+        assert_eq!((&*site.name, site.url.as_str()), ("https://www.rust-lang.org", "https://www.rust-lang.org/"));
+        assert_eq!((site.interval.as_secs(), site.timeout.as_secs()), (10, 10));
+        assert_eq!((site.method.as_str(), site.max_redirects, site.max_body), ("GET", 10, 1 << 20));
+        assert_eq!((site.insecure, site.headers.len(), *rule), (false, 0, Rule::default()));
+        assert_eq!((config.views, config.dashboard), (default_views(), Dashboard::default()));
+        assert_eq!(config.storage, Some(Storage::at("/etc/webmon/webmon.redb".into())));
+        assert_eq!(config.warnings, Vec::<String>::new());
+    }
+
+    #[test]
+    fn sites_inherit_every_key_and_headers_by_name() {
+        let config = taken(
+            "
+            defaults:
+              interval: 30s
+              method: HEAD
+              headers: { Accept: text/html, Authorization: 'Bearer ${TOKEN}', X-A: '1' }
+              expect: { status: 204 }
+              tls: { insecure: true }
+              alert: { threshold: 95%, window: 10m }
+            alerting: { threshold: 50%, min_samples: 3 }
+            sites:
+              - https://a.example
+              - name: b
+                url: https://b.example
+                interval: 1m
+                method: POST
+                body: ping
+                headers: { accept: '*/*', authorization: null, X-B: '2' }
+                expect: { status: [200, 301-308] }
+                tls: { insecure: false }
+                alert: { threshold: 90% }
+              - https://ada:pw@c.example
+            ",
+        );
+        let [a, b, c] = config.sites.as_slice() else { panic!("three sites") };
+        assert_eq!(headers(&a.site), ["Accept: text/html", "Authorization: Bearer s3cret", "X-A: 1"]);
+        assert_eq!((a.site.interval.as_secs(), a.site.method.as_str(), a.site.insecure), (30, "HEAD", true));
+        assert_eq!((a.rule.threshold.ppm(), a.rule.window.as_secs(), a.rule.min_samples), (950_000, 600, 3));
+        assert_eq!(headers(&b.site), ["X-A: 1", "accept: */*", "X-B: 2"]);
+        assert_eq!((b.site.interval.as_secs(), b.site.method.as_str(), b.site.insecure), (60, "POST", false));
+        assert_eq!((b.rule.threshold.ppm(), b.rule.window.as_secs(), b.rule.min_samples), (900_000, 600, 3));
+        assert!(b.site.expect_status.contains(crate::model::Status::new(302).unwrap()));
+        assert!(!b.site.expect_status.contains(crate::model::Status::new(204).unwrap()));
+        assert_eq!(headers(&c.site), ["Accept: text/html", "X-A: 1", "Authorization: Basic YWRhOnB3"]);
+        assert_eq!((&*c.site.name, c.site.url.as_str()), ("https://***@c.example/", "https://c.example/"));
+    }
+
+    #[test]
+    fn own_keys_win_over_merged_ones_and_earlier_merges_over_later_ones() {
+        let config = taken(
+            "
+            x-a: &a { interval: 1m, timeout: 40s }
+            x-b: &b { interval: 2m, timeout: 50s, method: HEAD }
+            sites: [{ <<: [*a, *b], url: https://a.example, timeout: 30s }]
+            ",
+        );
+        let site = &config.sites[0].site;
+        assert_eq!((site.interval.as_secs(), site.timeout.as_secs(), site.method.as_str()), (60, 30, "HEAD"));
+    }
+
+    #[test]
+    fn disabled_sites_are_kept_apart_and_a_site_can_undo_the_default() {
+        let config = taken(
+            "
+            defaults: { enabled: false }
+            sites: [https://a.example, { url: https://b.example, enabled: true }, https://c.example]
+            ",
+        );
+        let names = |sites: &[Watched]| sites.iter().map(|watched| watched.site.name.to_string()).collect::<Vec<_>>();
+        assert_eq!(names(&config.sites), ["https://b.example"]);
+        assert_eq!(names(&config.disabled), ["https://a.example", "https://c.example"]);
+    }
+
+    #[test]
+    fn what_a_variable_holds_never_becomes_a_name_or_a_debug_text() {
+        let config =
+            taken("sites: [{ url: 'https://a.example/${TOKEN}', headers: { X: '${TOKEN}' }, body: '${TOKEN}' }]");
+        let site = &config.sites[0].site;
+        assert_eq!((&*site.name, site.url.path()), ("https://a.example/***", "/s3cret"));
+        assert_eq!(site.body.as_ref().map(crate::model::Secret::expose), Some("s3cret"));
+        assert!(!format!("{:?} {:?}", site.headers, site.body).contains("s3cret"));
+    }
+
+    #[test]
+    fn ten_thousand_sites_through_one_anchor_load() {
+        let mut text = "x-fast: &fast { interval: 5s, timeout: 2s, headers: { A: b } }\nsites:\n".to_owned();
+        for i in 0..10_000 {
+            writeln!(text, "  - {{ <<: *fast, name: site-{i}, url: 'https://s{i}.example/health' }}").unwrap();
+        }
+        let config = taken(&text);
+        assert_eq!(config.sites.len(), 10_000);
+        assert!(config.sites.iter().all(|watched| watched.site.interval.as_secs() == 5));
+        assert_eq!(&*config.sites[9_999].site.name, "site-9999");
+    }
+
+    #[test]
+    fn a_missing_file_an_unreadable_one_and_a_wrong_one_are_told_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sites.yaml");
+        assert!(matches!(load(&path, &env), Err(ConfigError::Missing { .. })));
+        assert!(matches!(load(dir.path(), &env), Err(ConfigError::Unreadable { .. })));
+
+        std::fs::write(&path, b"sites:\n  - https://a\xff.example\n").unwrap();
+        let error = load(&path, &env).unwrap_err();
+        let ConfigError::Invalid { report, faults, first } = &error else { panic!("{error}") };
+        assert_eq!((*faults, first.as_str()), (1, "2:14 this is not UTF-8"));
+        assert!(report.contains("sites.yaml:2:14\n"), "{report}");
+
+        std::fs::write(&path, vec![b' '; FILE_MAX + 1]).unwrap();
+        assert!(load(&path, &env).unwrap_err().to_string().contains("longer than 8 MiB"));
+    }
+
+    #[test]
+    fn paths_begin_at_the_folder_of_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sites.yaml");
+        std::fs::write(dir.path().join("token"), "from a file\n").unwrap();
+        std::fs::write(
+            &path,
+            "sites: [{ url: https://a.example, body: '${file:token}' }]\nstorage: { path: sub/w.redb }",
+        )
+        .unwrap();
+        let config = load(&path, &env).unwrap();
+        assert_eq!(config.sites[0].site.body.as_ref().map(crate::model::Secret::expose), Some("from a file"));
+        assert_eq!(config.storage.map(|storage| storage.path), Some(dir.path().join("sub/w.redb")));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_secret_in_a_file_that_others_can_read_is_warned_of() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sites.yaml");
+        let text = "sites:\n  - { url: https://a.example, headers: { Authorization: Bearer abc, X: '${TOKEN}' } }\n  \
+                    - { url: 'https://b:c@b.example', headers: { Accept: x } }\n";
+        std::fs::write(&path, text).unwrap();
+        for (mode, warned) in [(0o644, 2), (0o640, 2), (0o600, 0)] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let warnings = load(&path, &env).unwrap().warnings;
+            assert_eq!(warnings.len(), warned, "{mode:o}: {warnings:?}");
+            assert!(warnings.iter().all(|warning| !warning.contains("abc") && warning.contains("chmod 600")));
+        }
+    }
+
+    #[test]
+    fn a_proxy_that_is_not_followed_is_warned_of() {
+        let env = |name: &str| (name == "HTTPS_PROXY").then(|| "http://proxy:3128".to_owned());
+        let config = parse("sites: [https://a.example]", "sites.yaml", Path::new(""), &env).unwrap();
+        assert_eq!(config.warnings, ["HTTPS_PROXY is set; webmon connects directly"]);
+    }
+
+    #[test]
+    fn without_variables_the_rest_can_be_checked() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sites.yaml");
+        let text = "sites: [{ url: https://a.example, interval: '${I}', headers: { A: '${B}' } }, 'https://${HOST}']";
+        std::fs::write(&path, text).unwrap();
+        let config = load_without_env(&path).unwrap();
+        assert_eq!((config.sites.len(), config.sites[0].site.interval.as_secs()), (1, 10));
+
+        std::fs::write(&path, text.replace("headers", "haeders").replace("${I}", "${I")).unwrap();
+        let ConfigError::Invalid { faults, .. } = load_without_env(&path).unwrap_err() else { panic!("invalid") };
+        assert_eq!(faults, 2);
+    }
+
+    #[test]
+    fn urls_that_were_typed_need_no_file() {
+        let urls = ["https://a.example", "b.example/x", "https://a.example", "127.0.0.1:80"].map(str::to_owned);
+        let config = ad_hoc(&urls).unwrap();
+        let names: Vec<&str> = config.sites.iter().map(|watched| &*watched.site.name).collect();
+        assert_eq!(names, ["https://a.example", "b.example/x", "127.0.0.1:80"]);
+        assert_eq!((config.storage, config.views), (None, default_views()));
+
+        let error = ad_hoc(&["https://a.example".to_owned(), "ftp://u:hunter2@x".to_owned()]).unwrap_err().to_string();
+        assert_eq!(error, "error: ftp://*********@x: the scheme ftp is not supported; there are http and https");
+        assert!(ad_hoc(&[]).is_err());
+    }
+
+    #[test]
+    fn the_shipped_file_is_valid_and_has_the_default_views() {
+        let text = include_str!("../../sites.yaml");
+        let config = taken(text);
+        assert_eq!((config.sites.len(), config.warnings.len()), (5, 0), "{:?}", config.warnings);
+        assert_eq!(config.views, default_views());
+        assert!(config.sites.iter().all(|watched| duration::format(watched.site.interval) == "10s"));
+    }
+}

@@ -1,0 +1,167 @@
+//! A site's URL: what may be asked, what may be shown, and the credentials that were written into it.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use url::{ParseError, Url};
+
+use crate::model::{Secret, shown_url, text};
+
+/// Longest URL, bytes.
+const URL_MAX: usize = 8 << 10;
+const NO_URL: &str = "this is no URL; write it with http:// or https://";
+
+/// A URL to ask, without userinfo and fragment.
+#[derive(Clone, Debug)]
+pub(super) struct Address {
+    pub(super) url: Url,
+    /// The value of an Authorization header, if the URL had userinfo.
+    pub(super) authorization: Option<Secret>,
+    /// How the site is called when it has no name: as written, or with its secrets as `***`.
+    pub(super) shown: String,
+}
+
+impl Address {
+    /// The address in `text`.
+    ///
+    /// # Errors
+    /// A message that does not quote the text, since that may hold a password.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        if text.len() > URL_MAX {
+            return Err("this URL is longer than 8 KiB".to_owned());
+        }
+        if text.chars().any(|c| text::is_harmful(c) || c.is_whitespace()) {
+            return Err("this URL holds white space or a control character".to_owned());
+        }
+        let mut url = Url::parse(text).map_err(|error| match error {
+            ParseError::RelativeUrlWithoutBase => NO_URL.to_owned(),
+            error => format!("this is no valid URL: {error}"),
+        })?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(if text.contains("://") {
+                format!("the scheme {} is not supported; there are http and https", url.scheme())
+            } else {
+                NO_URL.to_owned()
+            });
+        }
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err("this URL has no host".to_owned());
+        }
+        let has_userinfo = !url.username().is_empty() || url.password().is_some();
+        let shown = if has_userinfo || url.query().is_some() { shown_url(&url) } else { text.to_owned() };
+        let authorization = has_userinfo.then(|| basic(&url));
+        let cleared = url.set_username("").and_then(|()| url.set_password(None));
+        cleared.expect("a URL with a host can lose its userinfo");
+        url.set_fragment(None);
+        Ok(Self { url, authorization, shown })
+    }
+
+    /// The same for what was typed on a command line, where the scheme may be left out: http for this machine and
+    /// for bare addresses, https otherwise.
+    ///
+    /// # Errors
+    /// As [`Address::parse`].
+    pub(super) fn parse_typed(text: &str) -> Result<Self, String> {
+        if text.contains("://") {
+            return Self::parse(text);
+        }
+        let address = Self::parse(&format!("https://{text}"))?;
+        match address.url.host() {
+            Some(url::Host::Domain(name)) if name != "localhost" && !name.ends_with(".localhost") => Ok(address),
+            _ => Self::parse(&format!("http://{text}")),
+        }
+    }
+}
+
+/// `Basic` and the URL's userinfo (RFC 7617).
+fn basic(url: &Url) -> Secret {
+    let mut credentials = percent_decoded(url.username());
+    credentials.push(b':');
+    credentials.extend(percent_decoded(url.password().unwrap_or_default()));
+    Secret::new(format!("Basic {}", STANDARD.encode(credentials)))
+}
+
+fn percent_decoded(text: &str) -> Vec<u8> {
+    let (mut rest, mut decoded) = (text.as_bytes(), Vec::new());
+    while let [first, tail @ ..] = rest {
+        let hex = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        rest = tail;
+        match tail {
+            [high, low, after @ ..] if *first == b'%' => match (hex(*high), hex(*low)) {
+                (Some(high), Some(low)) => {
+                    decoded.push(high << 4 | low);
+                    rest = after;
+                }
+                _ => decoded.push(*first),
+            },
+            _ => decoded.push(*first),
+        }
+    }
+    decoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_without_a_name_is_called_as_it_was_written_but_for_its_secrets() {
+        for (text, shown) in [
+            ("https://www.rust-lang.org", "https://www.rust-lang.org"),
+            ("HTTP://Example.COM/a/../b", "HTTP://Example.COM/a/../b"),
+            ("https://example.com/x?key=abc", "https://example.com/x?key=***"),
+            ("https://ada:pw@example.com/x", "https://***@example.com/x"),
+        ] {
+            assert_eq!(Address::parse(text).unwrap().shown, shown);
+        }
+    }
+
+    #[test]
+    fn userinfo_becomes_basic_auth_and_leaves_the_url() {
+        for (text, credentials) in [
+            ("https://ada:pw@example.com/", "ada:pw"),
+            ("https://ada@example.com/", "ada:"),
+            ("https://a%40b:p%3Aw%zz@example.com/", "a@b:p:w%zz"),
+            ("https://:pw@example.com/", ":pw"),
+        ] {
+            let address = Address::parse(text).unwrap();
+            assert_eq!(address.url.as_str(), "https://example.com/");
+            let expect = format!("Basic {}", STANDARD.encode(credentials));
+            assert_eq!(address.authorization.unwrap().expose(), expect);
+        }
+    }
+
+    #[test]
+    fn only_http_with_a_host_can_be_asked() {
+        for text in [
+            "",
+            "example.com",
+            "example.com:80",
+            "ftp://example.com",
+            "http://",
+            "https://:80/",
+            "file:///etc/passwd",
+            "https://exa mple.com",
+            "https://a\tb.example",
+            "https://[::1",
+            "https://example.com:99999",
+            "javascript:alert(1)",
+        ] {
+            assert!(Address::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_typed_address_needs_no_scheme() {
+        for (typed, url) in [
+            ("example.com", "https://example.com/"),
+            ("example.com:8443/x", "https://example.com:8443/x"),
+            ("localhost:8080", "http://localhost:8080/"),
+            ("127.0.0.1:8080/health", "http://127.0.0.1:8080/health"),
+            ("[::1]:8080", "http://[::1]:8080/"),
+            ("http://example.com", "http://example.com/"),
+        ] {
+            assert_eq!(Address::parse_typed(typed).unwrap().url.as_str(), url);
+        }
+    }
+}

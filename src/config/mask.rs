@@ -1,0 +1,134 @@
+//! Which bytes of a configuration's text must not be shown again.
+//!
+//! The idea: a secret is told by where it stands, not by what it looks like: values under a key that speaks of
+//! credentials, everything under `headers` and `body`, userinfo and query values of URLs. `${…}` stays readable,
+//! because it names a secret and is none. Limit: in a text that is not YAML only the line's own keys can be seen.
+
+use std::ops::Range;
+
+use super::expand;
+use super::yaml::{Kind, NodeId, Tree};
+
+const WORDS: [&str; 10] =
+    ["authorization", "cookie", "token", "secret", "password", "passwd", "apikey", "api-key", "api_key", "credential"];
+
+/// Authentication schemes, which are no secrets.
+const SCHEMES: [&str; 4] = ["Basic", "Bearer", "Digest", "Token"];
+
+/// Byte ranges that are shown as stars.
+#[derive(Debug, Default)]
+pub(super) struct Secrets(Vec<Range<usize>>);
+
+impl Secrets {
+    /// What is secret in a document.
+    pub(super) fn of_tree(tree: &Tree, text: &str) -> Self {
+        let mut secrets = Self::default();
+        for (key, value) in tree.pairs() {
+            let key = tree.text(key).unwrap_or_default().to_ascii_lowercase();
+            if key.starts_with("header") {
+                if let Kind::Map(headers) = tree.kind(value) {
+                    for &(_, value) in headers {
+                        secrets.add_scalar(tree, value, text);
+                    }
+                }
+            } else if key == "body" || is_sensitive(&key) {
+                secrets.add_scalar(tree, value, text);
+            }
+        }
+        for (_, span) in tree.scalars() {
+            secrets.add_url(text, span);
+        }
+        secrets.sorted()
+    }
+
+    /// What is secret in the line at `at` of a text that has no tree.
+    pub(super) fn of_line(text: &str, at: usize) -> Self {
+        let start = text[..at].rfind('\n').map_or(0, |at| at + 1);
+        let end = text[at..].find('\n').map_or(text.len(), |found| at + found);
+        let mut secrets = Self::default();
+        let line = text[start..end].to_ascii_lowercase();
+        for word in WORDS {
+            let value = line.find(word).and_then(|at| line[at..].find(':').map(|colon| at + colon + 1));
+            if let Some(value) = value {
+                secrets.add_literal(text, start + value..end);
+            }
+        }
+        secrets.add_url(text, start..end);
+        secrets.sorted()
+    }
+
+    /// Whether the byte `at` is part of a secret.
+    pub(super) fn hide(&self, at: usize) -> bool {
+        let after = self.0.partition_point(|range| range.start <= at);
+        after.checked_sub(1).is_some_and(|last| at < self.0[last].end)
+    }
+
+    fn add_scalar(&mut self, tree: &Tree, id: NodeId, text: &str) {
+        if matches!(tree.kind(id), Kind::Scalar { .. }) {
+            self.add_literal(text, tree.span(id));
+        }
+    }
+
+    /// `span` but its `${…}`.
+    fn add_literal(&mut self, text: &str, span: Range<usize>) {
+        let mut from = span.start;
+        for expression in expand::expressions(&text[span.clone()]) {
+            self.add_words(text, from..span.start + expression.start);
+            from = span.start + expression.end;
+        }
+        self.add_words(text, from..span.end);
+    }
+
+    /// The words in `span` but for those that only say of which kind the secret is.
+    fn add_words(&mut self, text: &str, span: Range<usize>) {
+        let mut from = span.start;
+        for word in text[span].split_inclusive([' ', '\t', '\n', '"', '\'']) {
+            let bare = word.trim_end_matches([' ', '\t', '\n', '"', '\'']);
+            if !SCHEMES.iter().any(|scheme| scheme.eq_ignore_ascii_case(bare)) {
+                self.0.push(from..from + bare.len());
+            }
+            from += word.len();
+        }
+    }
+
+    /// Userinfo and query values of a URL in `span`.
+    fn add_url(&mut self, text: &str, span: Range<usize>) {
+        let Some(scheme) = text[span.clone()].find("://") else {
+            return;
+        };
+        let authority = span.start + scheme + 3;
+        let rest = &text[authority..span.end];
+        let end = rest.find(['/', '?', '#', ' ']).unwrap_or(rest.len());
+        if let Some(at) = rest[..end].rfind('@') {
+            self.add_literal(text, authority..authority + at);
+        }
+        let Some(query) = rest.find('?') else {
+            return;
+        };
+        let mut from = authority + query;
+        while let Some(equals) = text[from..span.end].find('=') {
+            let value = from + equals + 1;
+            let end = text[value..span.end].find(['&', '#', '"', '\'', ' ']).map_or(span.end, |at| value + at);
+            self.add_literal(text, value..end);
+            from = end;
+        }
+    }
+
+    /// Sorted and without overlaps, so that one look finds whether a byte is hidden.
+    fn sorted(mut self) -> Self {
+        self.0.sort_by_key(|range| (range.start, range.end));
+        let mut merged: Vec<Range<usize>> = Vec::new();
+        for range in self.0 {
+            match merged.last_mut() {
+                Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+                _ => merged.push(range),
+            }
+        }
+        Self(merged)
+    }
+}
+
+/// Whether a key or a header of this name, in lower case, speaks of credentials.
+pub(super) fn is_sensitive(name: &str) -> bool {
+    WORDS.iter().any(|word| name.contains(word))
+}

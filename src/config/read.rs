@@ -1,0 +1,261 @@
+//! Walking the tree of a file: texts with their expressions expanded, mappings with their known keys taken out.
+//!
+//! The idea: whoever reads a section takes the keys it knows from a [`Keys`]; what is left at the end is unknown, and
+//! what was asked for are the words for "did you mean". So a new key of the file is one line where it is read.
+//! Every fault is noted and reading goes on.
+//!
+//! Merge keys: own keys win, then earlier merges. Limits: 16 merges deep and a million merged keys in all, so that
+//! nested merges cannot grow without bound. A fault at one place is told once, however many sites merge it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::ops::Range;
+
+use crate::model::text::clean_line;
+
+use super::expand::{self, Scope};
+use super::fault::{FAULTS_MAX, Fault};
+use super::suggest;
+use super::yaml::{Kind, NodeId, Tree};
+
+const MERGE_DEPTH_MAX: usize = 16;
+const MERGED_KEYS_MAX: usize = 1_000_000;
+/// Longest part of a key that is quoted, bytes.
+const QUOTED_MAX: usize = 60;
+
+/// A document being read.
+pub(super) struct Reader<'a> {
+    tree: &'a Tree,
+    text: &'a str,
+    scope: Scope<'a>,
+    faults: RefCell<Vec<Fault>>,
+    told: RefCell<HashSet<Fault>>,
+    merged_keys: Cell<usize>,
+}
+
+/// A scalar with its expressions expanded.
+#[derive(Debug)]
+pub(super) struct Text {
+    pub(super) value: String,
+    /// Where it stands in the file.
+    pub(super) span: Range<usize>,
+    /// When it holds expressions: the same with each of them as `***`.
+    pub(super) masked: Option<String>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(tree: &'a Tree, text: &'a str, scope: Scope<'a>) -> Self {
+        let (faults, told) = (RefCell::default(), RefCell::default());
+        Self { tree, text, scope, faults, told, merged_keys: Cell::new(0) }
+    }
+
+    pub(super) fn into_faults(self) -> Vec<Fault> {
+        self.faults.into_inner()
+    }
+
+    pub(super) fn fault(&self, fault: Fault) {
+        let mut faults = self.faults.borrow_mut();
+        if faults.len() < FAULTS_MAX && self.told.borrow_mut().insert(fault.clone()) {
+            faults.push(fault);
+        }
+    }
+
+    /// Notes `message` where `id` stands.
+    pub(super) fn fault_at(&self, id: NodeId, message: impl Into<String>) {
+        self.fault(Fault::new(self.span(id), message));
+    }
+
+    /// Where `id` stands; of a mapping or list, its first place.
+    pub(super) fn span(&self, id: NodeId) -> Range<usize> {
+        self.tree.span(id)
+    }
+
+    pub(super) fn is_null(&self, id: NodeId) -> bool {
+        self.tree.is_null(id)
+    }
+
+    pub(super) fn kind(&self, id: NodeId) -> &'a Kind {
+        self.tree.kind(id)
+    }
+
+    /// The text of the scalar `id`; none with a fault, and none without one when expressions are not expanded.
+    pub(super) fn text(&self, id: NodeId) -> Option<Text> {
+        let Kind::Scalar { text, .. } = self.kind(id) else {
+            self.fault_at(id, format!("expected a value, found {}", describe(self.kind(id))));
+            return None;
+        };
+        if self.is_null(id) {
+            self.fault_at(id, "a value is missing here; write one or remove the key");
+            return None;
+        }
+        let span = self.span(id);
+        let spans: Vec<Range<usize>> = expand::expressions(text).collect();
+        if spans.is_empty() {
+            let value = self.scope.expand(text).unwrap_or_else(|_| text.clone());
+            return Some(Text { value, span, masked: None });
+        }
+        match self.scope.expand(text) {
+            Ok(value) => {
+                self.scope.env?;
+                let mut masked = text.clone();
+                spans.into_iter().rev().for_each(|span| masked.replace_range(span, "***"));
+                Some(Text { value, span, masked: Some(masked) })
+            }
+            Err(failed) => {
+                let places: Vec<Range<usize>> = expand::expressions(&self.text[span.clone()]).collect();
+                for failure in failed {
+                    // Escapes in a quoted scalar can make its text differ from what stands in the file.
+                    let place = places.get(failure.index).filter(|_| places.len() == spans.len());
+                    let place = place.map_or(span.clone(), |at| span.start + at.start..span.start + at.end);
+                    self.fault(Fault { span: place, message: failure.message, hint: failure.hint });
+                }
+                None
+            }
+        }
+    }
+
+    /// What `parse` makes of the text of `id`. Its message is not shown when the text came out of an expression.
+    pub(super) fn parsed<T>(&self, id: NodeId, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let text = self.text(id)?;
+        parse(&text.value).map_err(|message| self.fault(text.fault(message))).ok()
+    }
+
+    /// The items of the list `id`.
+    pub(super) fn list(&self, id: NodeId) -> Option<&'a [NodeId]> {
+        let Kind::List(items) = self.kind(id) else {
+            self.fault_at(id, format!("expected a list, found {}", describe(self.kind(id))));
+            return None;
+        };
+        Some(items)
+    }
+
+    /// The keys of the mapping `id`; nothing written is an empty mapping.
+    pub(super) fn keys(&self, id: NodeId) -> Option<Keys<'_, 'a>> {
+        let entries = match self.kind(id) {
+            Kind::Map(pairs) => self.entries(pairs, 0),
+            _ if self.is_null(id) => Vec::new(),
+            other => {
+                self.fault_at(id, format!("expected a mapping (`key: value`), found {}", describe(other)));
+                return None;
+            }
+        };
+        Some(Keys { reader: self, taken: vec![false; entries.len()], entries, known: Vec::new() })
+    }
+
+    /// Key, its node and its value, merges included.
+    fn entries(&self, pairs: &'a [(NodeId, NodeId)], depth: usize) -> Vec<Entry<'a>> {
+        let mut seen = HashSet::new();
+        let (mut entries, mut merges) = (Vec::new(), Vec::new());
+        for &(key, value) in pairs {
+            match self.kind(key) {
+                Kind::Scalar { text, plain: true } if text == "<<" => merges.push(value),
+                Kind::Scalar { text, .. } if seen.insert(text.as_str()) => {
+                    entries.push(Entry { name: text, key, value });
+                }
+                Kind::Scalar { text, .. } => {
+                    self.fault_at(key, format!("the key `{}` is written twice", clean_line(text, QUOTED_MAX)));
+                }
+                other => self.fault_at(key, format!("a key is a word, not {}", describe(other))),
+            }
+        }
+        for merge in merges {
+            let sources = match self.kind(merge) {
+                Kind::List(items) => items.as_slice(),
+                _ => std::slice::from_ref(&merge),
+            };
+            for &source in sources.iter().take(MERGED_KEYS_MAX) {
+                let Kind::Map(pairs) = self.kind(source) else {
+                    self.fault_at(source, "`<<` takes a mapping or a list of mappings");
+                    continue;
+                };
+                let merged_keys = self.merged_keys.get() + pairs.len() + 1;
+                self.merged_keys.set(merged_keys);
+                if depth >= MERGE_DEPTH_MAX || merged_keys > MERGED_KEYS_MAX {
+                    self.fault_at(source, "too many merges (`<<`) inside each other");
+                    return entries;
+                }
+                entries.extend(self.entries(pairs, depth + 1).into_iter().filter(|entry| seen.insert(entry.name)));
+            }
+        }
+        entries
+    }
+}
+
+impl Text {
+    /// A fault of this text. `message` may quote it, so it is left out when the text came out of an expression.
+    pub(super) fn fault(&self, message: String) -> Fault {
+        match self.masked {
+            None => Fault::new(self.span.clone(), message),
+            Some(_) => Fault::new(self.span.clone(), "what this expands to is not valid here")
+                .hint("its value is not shown, because it may be a secret"),
+        }
+    }
+}
+
+/// One key of a mapping.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry<'a> {
+    pub(super) name: &'a str,
+    pub(super) key: NodeId,
+    pub(super) value: NodeId,
+}
+
+/// The keys of one mapping, to be taken by name.
+pub(super) struct Keys<'r, 'a> {
+    reader: &'r Reader<'a>,
+    entries: Vec<Entry<'a>>,
+    taken: Vec<bool>,
+    known: Vec<&'static str>,
+}
+
+impl<'r, 'a> Keys<'r, 'a> {
+    pub(super) fn reader(&self) -> &'r Reader<'a> {
+        self.reader
+    }
+
+    /// The value of the key `name`, which is known from now on.
+    pub(super) fn take(&mut self, name: &'static str) -> Option<NodeId> {
+        self.known.push(name);
+        let at = self.entries.iter().position(|entry| entry.name == name)?;
+        self.taken[at] = true;
+        Some(self.entries[at].value)
+    }
+
+    /// What `parse` makes of the key `name`.
+    pub(super) fn value<T>(&mut self, name: &'static str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let id = self.take(name)?;
+        self.reader.parsed(id, parse)
+    }
+
+    /// The keys of the mapping under `name`; empty when it is not there.
+    pub(super) fn section(&mut self, name: &'static str) -> Keys<'r, 'a> {
+        let section = self.take(name).and_then(|id| self.reader.keys(id));
+        section.unwrap_or(Keys { reader: self.reader, entries: Vec::new(), taken: Vec::new(), known: Vec::new() })
+    }
+
+    /// Every key, for a mapping whose keys are free.
+    pub(super) fn into_entries(self) -> Vec<Entry<'a>> {
+        self.entries
+    }
+
+    /// Notes what nobody took, but for `x-…`.
+    pub(super) fn finish(self) {
+        for (entry, taken) in self.entries.iter().zip(&self.taken) {
+            if !taken && !entry.name.starts_with("x-") {
+                let near = suggest::near(entry.name, self.known.iter().copied());
+                let near = near.map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
+                let name = clean_line(entry.name, QUOTED_MAX);
+                self.reader.fault_at(entry.key, format!("unknown key `{name}`{near}"));
+            }
+        }
+    }
+}
+
+fn describe(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Scalar { text, plain: true } if text.is_empty() => "nothing",
+        Kind::Scalar { .. } => "a single value",
+        Kind::List(_) => "a list",
+        Kind::Map(_) => "a mapping",
+    }
+}

@@ -1,0 +1,128 @@
+//! What is not wrong in a configuration but will surprise: told once, with the sites that it holds for.
+//!
+//! The same warning for many sites is one line with their number and the place of the first. Limit: 100 lines.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::alert::Rule;
+use crate::model::{Site, duration};
+
+use super::fault::Source;
+use super::{Env, Storage};
+
+const SHOWN_MAX: usize = 100;
+/// Fewer samples than this make a rule that one or two checks decide.
+const SAMPLES_FEW: u128 = 5;
+/// Longest alert window.
+const WINDOW_MAX: Duration = Duration::from_hours(1);
+/// What a stored sample takes, with all that belongs to it.
+const BYTES_A_SAMPLE: f64 = 15.0;
+const PROXIES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+
+/// Warnings in the making.
+#[derive(Default)]
+pub(super) struct Warnings {
+    groups: Vec<Group>,
+    by_text: HashMap<String, usize>,
+}
+
+struct Group {
+    text: String,
+    at: Option<usize>,
+    first_site: Option<String>,
+    sites: usize,
+}
+
+impl Warnings {
+    /// `text`, said of the byte `at` of the file and of a site, where there are such.
+    pub(super) fn add(&mut self, at: Option<usize>, site: Option<&str>, text: String) {
+        if let Some(&group) = self.by_text.get(&text) {
+            self.groups[group].sites += 1;
+            return;
+        }
+        self.by_text.insert(text.clone(), self.groups.len());
+        self.groups.push(Group { text, at, first_site: site.map(str::to_owned), sites: 1 });
+    }
+
+    /// What one site gives reason for.
+    pub(super) fn site(&mut self, at: usize, site: &Site, rule: &Rule) {
+        let mut add = |text| self.add(Some(at), Some(&site.name), text);
+        if site.timeout > site.interval {
+            add(format!(
+                "the timeout {} is above the interval {}: checks of it can overlap",
+                duration::format(site.timeout),
+                duration::format(site.interval)
+            ));
+        }
+        if rule.threshold.ppm() == 1_000_000 {
+            add("an alert threshold of 100% is never exceeded: it is always down".to_owned());
+        }
+        let samples = rule.window.as_nanos().div_ceil(site.interval.as_nanos());
+        let of = format!("interval {}, window {}", duration::format(site.interval), duration::format(rule.window));
+        if u128::from(rule.min_samples) > samples {
+            add(format!(
+                "never judged: its alert rule asks for {} samples, its window holds {samples} ({of})",
+                rule.min_samples
+            ));
+        } else if samples < SAMPLES_FEW {
+            let plural = if samples == 1 { "" } else { "s" };
+            let alerts = (samples - 1) * 1_000_000 <= u128::from(rule.threshold.ppm()) * samples;
+            let alerts = if alerts { ": one failure alerts" } else { "" };
+            let window = site.interval.saturating_mul(5);
+            let advice = if window <= WINDOW_MAX {
+                format!("use a window of {} or more, or a shorter interval", duration::format(window))
+            } else {
+                "use a shorter interval".to_owned()
+            };
+            add(format!("{samples} check{plural} in its alert window ({of}){alerts}; {advice}"));
+        }
+    }
+
+    /// A `max_size` that is full before `retention` is over, at so many checks a second.
+    pub(super) fn storage(&mut self, at: Option<usize>, storage: &Storage, checks_a_second: f64) {
+        #[allow(clippy::cast_precision_loss, reason = "an estimate in days")]
+        let holds = storage.max_size as f64 / (checks_a_second * BYTES_A_SAMPLE);
+        if checks_a_second <= 0.0 || holds >= storage.retention.as_secs_f64() {
+            return;
+        }
+        let holds = match holds / 3_600.0 {
+            hours if hours >= 48.0 => format!("{:.0} days", hours / 24.0),
+            hours if hours >= 2.0 => format!("{hours:.0} hours"),
+            hours => format!("{:.0} minutes", (hours * 60.0).max(1.0)),
+        };
+        let retention = duration::format(storage.retention);
+        self.add(at, None, format!("max_size holds about {holds} of samples, less than the retention of {retention}"));
+    }
+
+    /// A proxy that webmon will not use.
+    pub(super) fn proxies(&mut self, env: &Env<'_>) {
+        for name in PROXIES.into_iter().filter(|name| env(name).is_some_and(|value| !value.is_empty())) {
+            self.add(None, None, format!("{name} is set; webmon connects directly"));
+        }
+    }
+
+    /// One line each: `sites.yaml:41:5: site "reports": …`.
+    pub(super) fn into_lines(mut self, source: &Source<'_>) -> Vec<String> {
+        let more = self.groups.len().saturating_sub(SHOWN_MAX);
+        self.groups.truncate(SHOWN_MAX);
+        let mut lines: Vec<String> = self.groups.iter().map(|group| group.line(source)).collect();
+        if more > 0 {
+            lines.push(format!("… and {more} more"));
+        }
+        lines
+    }
+}
+
+impl Group {
+    fn line(&self, source: &Source<'_>) -> String {
+        let place = self.at.map_or_else(String::new, |at| format!("{}: ", source.place(at)));
+        let site = match (&self.first_site, self.sites) {
+            (None, _) => String::new(),
+            (Some(site), 1) => format!("site {site:?}: "),
+            (Some(site), 2) => format!("site {site:?} and another: "),
+            (Some(site), sites) => format!("site {site:?} and {} others: ", sites - 1),
+        };
+        format!("{place}{site}{}", self.text)
+    }
+}

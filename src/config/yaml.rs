@@ -1,0 +1,274 @@
+//! YAML text as a tree in which every node knows its place.
+//!
+//! The idea: parser events become an arena of nodes. Validation then walks the tree itself, so that it can report
+//! every fault at once and put a caret under each value; a deserializer would stop at the first. An alias is a
+//! reference into the arena and is never copied out, so ten thousand sites through one anchor cost nothing and an
+//! alias bomb never goes off.
+//!
+//! Limits: one document; 250 levels of nesting; a million nodes; tags are refused. Scalars keep their text: `007` stays `007`.
+//! Invariant: spans are byte ranges of the text, on character boundaries.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use granit_parser::{Event, Parser, ScalarStyle};
+
+use super::fault::Fault;
+
+const NESTING_MAX: usize = 250;
+const NODES_MAX: usize = 1_000_000;
+
+/// A node's number in its tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct NodeId(usize);
+
+/// What a node holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Text; `plain` when it was written without quotes and not as a block.
+    Scalar { text: String, plain: bool },
+    /// A list.
+    List(Vec<NodeId>),
+    /// A mapping, keys as written: merge keys and duplicates are still in it.
+    Map(Vec<(NodeId, NodeId)>),
+}
+
+#[derive(Clone, Debug)]
+enum Slot {
+    Node { kind: Kind, span: Range<usize> },
+    Alias(NodeId),
+}
+
+/// One document.
+#[derive(Debug, Default)]
+pub(super) struct Tree {
+    slots: Vec<Slot>,
+}
+
+impl Tree {
+    /// The document in `text` and its root; no root when the text is empty or holds only comments.
+    ///
+    /// # Errors
+    /// The first place where `text` is not one YAML document.
+    pub(super) fn parse(text: &str) -> Result<(Self, Option<NodeId>), Fault> {
+        let options = granit_parser::options! {
+            emit_comments: false,
+            flow_nesting_limit: NESTING_MAX,
+            block_nesting_limit: NESTING_MAX,
+        };
+        let mut builder = Builder::default();
+        for event in Parser::new_from_str_with_options(text, options) {
+            let (event, span) = event.map_err(|error| {
+                let at = error.marker().byte_offset().unwrap_or(text.len());
+                Fault::new(at..at, format!("this is not YAML: {}", error.info()))
+            })?;
+            builder.take(event, span.byte_range().unwrap_or(text.len()..text.len()), span.tag_start().is_some())?;
+        }
+        Ok((builder.tree, builder.root))
+    }
+
+    /// What `id` holds, through aliases.
+    pub(super) fn kind(&self, id: NodeId) -> &Kind {
+        self.resolve(id).0
+    }
+
+    /// Where `id` was written; for an alias, where its anchor was.
+    pub(super) fn span(&self, id: NodeId) -> Range<usize> {
+        self.resolve(id).1.clone()
+    }
+
+    /// Its text, if it is a scalar.
+    pub(super) fn text(&self, id: NodeId) -> Option<&str> {
+        match self.kind(id) {
+            Kind::Scalar { text, .. } => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether nothing was written there, or `null`.
+    pub(super) fn is_null(&self, id: NodeId) -> bool {
+        matches!(self.kind(id), Kind::Scalar { text, plain: true }
+            if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
+    }
+
+    /// Every mapping's pairs, each mapping once.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (NodeId, NodeId)> {
+        self.slots
+            .iter()
+            .filter_map(|slot| match slot {
+                Slot::Node { kind: Kind::Map(pairs), .. } => Some(pairs.iter().copied()),
+                _ => None,
+            })
+            .flatten()
+    }
+
+    /// Every scalar's text and place.
+    pub(super) fn scalars(&self) -> impl Iterator<Item = (&str, Range<usize>)> {
+        self.slots.iter().filter_map(|slot| match slot {
+            Slot::Node { kind: Kind::Scalar { text, .. }, span } => Some((text.as_str(), span.clone())),
+            _ => None,
+        })
+    }
+
+    fn resolve(&self, id: NodeId) -> (&Kind, &Range<usize>) {
+        let target = match &self.slots[id.0] {
+            Slot::Node { kind, span } => return (kind, span),
+            Slot::Alias(target) => target,
+        };
+        match &self.slots[target.0] {
+            Slot::Node { kind, span } => (kind, span),
+            Slot::Alias(_) => unreachable!("an anchor stands on a node, never on an alias"),
+        }
+    }
+}
+
+/// A collection that is still open.
+struct Open {
+    id: NodeId,
+    key: Option<NodeId>,
+}
+
+#[derive(Default)]
+struct Builder {
+    tree: Tree,
+    root: Option<NodeId>,
+    open: Vec<Open>,
+    anchors: HashMap<usize, NodeId>,
+    documents: usize,
+}
+
+impl Builder {
+    fn take(&mut self, event: Event<'_>, span: Range<usize>, tagged: bool) -> Result<(), Fault> {
+        if tagged {
+            return Err(Fault::new(span, "tags (`!…`) have no meaning here"));
+        }
+        if self.tree.slots.len() >= NODES_MAX {
+            return Err(Fault::new(span, "more than 1,000,000 keys and values are too many"));
+        }
+        let anchor = event.anchor_id();
+        match event {
+            Event::DocumentStart(..) => {
+                self.documents += 1;
+                if self.documents > 1 {
+                    return Err(Fault::new(span, "a second document begins here; a file holds one"));
+                }
+            }
+            Event::Alias(id) => {
+                let target = *self.anchors.get(&id).expect("the parser resolves aliases to anchors it has told of");
+                self.add(Slot::Alias(target), None);
+            }
+            Event::Scalar(text, style, ..) => {
+                let kind = Kind::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain };
+                self.add(Slot::Node { kind, span }, anchor);
+            }
+            Event::SequenceStart(..) => self.open(Kind::List(Vec::new()), span, anchor),
+            Event::MappingStart(..) => self.open(Kind::Map(Vec::new()), span, anchor),
+            Event::SequenceEnd | Event::MappingEnd => drop(self.open.pop()),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, kind: Kind, span: Range<usize>, anchor: Option<usize>) {
+        let id = self.add(Slot::Node { kind, span }, anchor);
+        self.open.push(Open { id, key: None });
+    }
+
+    fn add(&mut self, slot: Slot, anchor: Option<usize>) -> NodeId {
+        let id = NodeId(self.tree.slots.len());
+        self.tree.slots.push(slot);
+        if let Some(anchor) = anchor {
+            self.anchors.insert(anchor, id);
+        }
+        let Some(parent) = self.open.last_mut() else {
+            self.root = Some(id);
+            return id;
+        };
+        let Slot::Node { kind, .. } = &mut self.tree.slots[parent.id.0] else { unreachable!("only nodes are opened") };
+        match kind {
+            Kind::List(items) => items.push(id),
+            Kind::Map(pairs) => match parent.key.take() {
+                None => parent.key = Some(id),
+                Some(key) => pairs.push((key, id)),
+            },
+            Kind::Scalar { .. } => unreachable!("a scalar is never opened"),
+        }
+        id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::fmt::Write as _;
+
+    fn root(text: &str) -> (Tree, NodeId) {
+        let (tree, root) = Tree::parse(text).unwrap();
+        (tree, root.unwrap())
+    }
+
+    fn refusal(text: &str) -> String {
+        Tree::parse(text).unwrap_err().message
+    }
+
+    #[test]
+    fn every_node_knows_its_place() {
+        let text = "a: &x [1, 'zwei']\nb: *x\n";
+        let (tree, root) = root(text);
+        let Kind::Map(pairs) = tree.kind(root) else { panic!("a mapping") };
+        let shown: Vec<&str> = pairs.iter().map(|&(key, _)| &text[tree.span(key)]).collect();
+        assert_eq!(shown, ["a", "b"]);
+        for &(_, value) in pairs {
+            let Kind::List(items) = tree.kind(value) else { panic!("a list, also through its alias") };
+            let shown: Vec<&str> = items.iter().map(|&item| &text[tree.span(item)]).collect();
+            assert_eq!(shown, ["1", "'zwei'"]);
+        }
+    }
+
+    #[test]
+    fn scalars_keep_their_text_and_only_plain_ones_can_be_null() {
+        for (text, value, null) in
+            [("007", "007", false), ("no", "no", false), ("1.50", "1.50", false), ("~", "~", true), ("'~'", "~", false)]
+        {
+            let (tree, root) = root(text);
+            assert_eq!((tree.text(root), tree.is_null(root)), (Some(value), null), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_empty_text_has_no_root() {
+        for text in ["", "\n\n", "# only a comment\n"] {
+            assert_eq!(Tree::parse(text).unwrap().1, None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn hostile_texts_are_refused_and_not_followed() {
+        let open = "[".repeat(100_000);
+        assert!(refusal(&open).contains("recursion limit"), "{}", refusal(&open));
+        assert!(refusal("a: b: c\n").contains("not YAML"));
+        assert!(refusal(&"- a\n".repeat(NODES_MAX)).contains("too many"));
+        assert!(refusal("a: 1\n--- \nb: 2\n").contains("second document"));
+        assert!(refusal("a: !!int 1\n").contains("tags"));
+        // Nine to the ninth nodes, were the aliases copied out.
+        let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..=9 {
+            let below = format!("*a{}", level - 1);
+            writeln!(bomb, "a{level}: &a{level} [{}]", [below.as_str(); 9].join(", ")).unwrap();
+        }
+        assert!(root(&bomb).0.slots.len() < 200);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_tree_or_a_fault_within_it(text in "[a:\\- \n\t\\[\\]{},'\"|>&*#!x]{0,40}|.*") {
+            match Tree::parse(&text) {
+                Ok((tree, _)) => for (_, span) in tree.scalars() {
+                    prop_assert!(text.get(span).is_some());
+                },
+                Err(fault) => prop_assert!(text.get(fault.span).is_some()),
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! sites.yaml as people write it, right and wrong: a case is a file.
+//!
+//! `tests/config/valid/*.yaml` must load without a fault; the warnings are in the `.txt` beside, if there are any.
+//! `tests/config/invalid/*.yaml` must be refused with the report in the `.txt` beside. To write these files anew after
+//! a change of wording: `WEBMON_BLESS=1 cargo test --test config`, and read the difference.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+use webmon::config::{self, Config, ConfigError};
+
+/// The variables that exist in every case.
+fn env(name: &str) -> Option<String> {
+    match name {
+        "API_TOKEN" => Some("tok-VALUE-never-shown".to_owned()),
+        "HOST" => Some("host-VALUE-never-shown.example".to_owned()),
+        "NUMBER" => Some("VALUE-never-shown".to_owned()),
+        "EMPTY" => Some(String::new()),
+        _ => None,
+    }
+}
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    config::parse(text, "sites.yaml", Path::new("/etc/webmon"), &env)
+}
+
+fn cases(kind: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config").join(kind);
+    let mut cases: Vec<PathBuf> = fs::read_dir(folder)
+        .expect("the cases are part of the project")
+        .map(|entry| entry.expect("a folder that opens can be read").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .collect();
+    cases.sort();
+    assert!(cases.len() > 5, "the cases are gone");
+    cases
+}
+
+/// Holds `found` against the file beside the case; nothing found is no file.
+fn compare(case: &Path, found: &str, wrong: &mut String) {
+    let path = case.with_extension("txt");
+    if std::env::var_os("WEBMON_BLESS").is_some() {
+        if found.is_empty() {
+            drop(fs::remove_file(&path));
+        } else {
+            fs::write(&path, format!("{found}\n")).expect("the case's folder can be written");
+        }
+    }
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    if found != expected.trim_end_matches('\n') {
+        writeln!(wrong, "{}\n--- expected\n{expected}\n--- found\n{found}\n", case.display())
+            .expect("a String takes all");
+    }
+}
+
+#[test]
+fn valid_files_load_with_their_warnings() {
+    let mut wrong = String::new();
+    for case in cases("valid") {
+        let text = fs::read_to_string(&case).expect("a case can be read");
+        match parse(&text) {
+            Ok(config) => compare(&case, &config.warnings.join("\n"), &mut wrong),
+            Err(error) => writeln!(wrong, "{}\n{error}\n", case.display()).expect("a String takes all"),
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn invalid_files_are_refused_with_every_fault_and_no_secret() {
+    let mut wrong = String::new();
+    for case in cases("invalid") {
+        let text = fs::read_to_string(&case).expect("a case can be read");
+        match parse(&text) {
+            Ok(_) => writeln!(wrong, "{}: was taken", case.display()).expect("a String takes all"),
+            Err(error) => {
+                let report = error.to_string();
+                compare(&case, &report, &mut wrong);
+                for secret in ["VALUE-never-shown", "hunter2"] {
+                    assert!(!report.contains(secret), "{}: shows {secret}\n{report}", case.display());
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+proptest! {
+    /// A slip anywhere in a file is a report or another configuration, never a panic, and shows no variable's value.
+    #[test]
+    fn no_slip_makes_it_panic_or_talk(
+        from in 0.0f64..1.0, length in 0usize..40,
+        slip in "[a:{}\\[\\]\"'&*<$\n\t -]{0,6}|\\$\\{[A-Z_]{0,9}\\}|.{0,6}",
+    ) {
+        let text = include_str!("config/valid/contract.yaml");
+        #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss, reason = "a place")]
+        let from = (from * text.len() as f64) as usize;
+        let (before, after) = (&text[..from], &text[(from + length).min(text.len())..]);
+        match parse(&format!("{before}{slip}{after}")) {
+            Ok(config) => prop_assert!(!config.sites.is_empty()),
+            Err(error) => {
+                let report = error.to_string();
+                prop_assert!(!report.contains("VALUE-never-shown"), "{}", report);
+                prop_assert!(report.ends_with("nothing was started"), "{}", report);
+                let harmful = |c: char| c != '\n' && webmon::model::text::is_harmful(c);
+                prop_assert!(!report.contains(harmful), "{:?}", report);
+            }
+        }
+    }
+}
