@@ -1,1 +1,281 @@
 //! The lock-free ring of one site: a single writer, many readers, each with its own cursor.
+//!
+//! **Idea.** The writer never waits and never looks at readers: it overwrites the oldest sample. A reader copies
+//! what it has not seen yet and then checks, once for the whole batch, how much of it was overwritten meanwhile;
+//! that part is dropped and counted. A sequence lock over a ring, without `unsafe`, because a slot is five
+//! relaxed atomics rather than plain memory, so a torn read is a wrong value and not undefined behaviour.
+//!
+//! **The argument.** Samples are numbered; number *n* lives in slot *n* mod capacity. Two counters, each written by
+//! the writer only: `claimed`, one past the last number whose slot the writer may have begun to fill, and
+//! `published`, one past the last whose slot is full.
+//!
+//! ```text
+//! writer                                    reader
+//!   claimed   := n + 1      relaxed           p := published            acquire      (1)
+//!   fence                   release  (a)      copy the slots of [cursor, p)  relaxed
+//!   words of slot n         relaxed           fence                     acquire      (2)
+//!   published := n + 1      release  (b)      c := claimed              relaxed
+//!                                             keep the numbers >= c − capacity
+//! ```
+//!
+//! - *Nothing unfinished is read*: (b) → (1) makes every word of every number below `p` visible.
+//! - *Nothing overwritten is kept*: if one word that the reader copied for number *i* stems from a later lap
+//!   *n ≥ i + capacity*, then fence (a), before that word was stored, synchronises with fence (2), after it was loaded;
+//!   so `c ≥ n + 1`, hence `i < c − capacity`, and *i* is dropped.
+//!
+//! This is Boehm's reading of the seqlock ("Can seqlocks get along with programming language memory models?", 2012), as
+//! in crossbeam's `SeqLock`; that one needs `unsafe` for its plain data. The models in `ring::loom` explore it.
+//!
+//! **Invariants.** One writer, by type: [`Producer`] is not `Clone` and pushes by `&mut`; its number is a plain field,
+//! so that no model can mistake it for shared state. `lost` is exact: delivered + lost = numbers passed.
+//!
+//! **Limits.** Capacity is what was asked for, not a power of two; it never changes. A reader that is lapped while it
+//! copies loses what it copied too early, and a reader of a ring of one slot sees at most one sample. Both sides are
+//! wait-free: no loop waits for anybody.
+
+mod atomics;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::{Cause, Flags, Http, Micros, Phases, Sample, Timestamp};
+
+use atomics::{AtomicU64, Ordering};
+
+type Slot = [AtomicU64; Sample::WORDS];
+
+/// The samples of one site, as far back as the capacity reaches.
+#[derive(Debug)]
+pub struct Ring {
+    claimed: AtomicU64,
+    published: AtomicU64,
+    first_seq: u64,
+    slots: Box<[Slot]>,
+}
+
+/// The one writer of a ring.
+#[derive(Debug)]
+pub struct Producer {
+    ring: Arc<Ring>,
+    next_seq: u64,
+    slot: usize,
+}
+
+/// A reader with its own cursor. A clone goes on from the same place by itself.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    ring: Arc<Ring>,
+    next_seq: u64,
+    /// `at` of the sample under the cursor once it was seen; [`Timestamp::ZERO`] while it was not.
+    next_at: Timestamp,
+}
+
+/// What one drain delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drained {
+    /// The number of the first sample that was appended, and of the next one when none was.
+    pub first_seq: u64,
+    /// Samples before `first_seq` that were overwritten before this reader came to them.
+    pub lost: u64,
+}
+
+/// Samples that a ring must hold to reach `horizon` back at this interval: one for each due check, the probes that
+/// may be in flight (⌈timeout / interval⌉ + 1), and 5 %. At least 1.
+#[must_use]
+pub fn capacity_for(horizon: Duration, interval: Duration, timeout: Duration) -> usize {
+    let interval = interval.as_micros().max(1);
+    let due = horizon.as_micros().div_ceil(interval);
+    let in_flight = timeout.as_micros().div_ceil(interval) + 1;
+    usize::try_from(due + in_flight + due.div_ceil(20)).unwrap_or(usize::MAX)
+}
+
+impl Producer {
+    /// A new ring of `capacity` samples (at least 1) whose first sample will be number `first_seq`.
+    #[must_use]
+    pub fn new(capacity: usize, first_seq: u64) -> Self {
+        let slots: Box<[Slot]> = (0..capacity.max(1)).map(|_| std::array::from_fn(|_| AtomicU64::new(0))).collect();
+        let ring = Ring { claimed: AtomicU64::new(first_seq), published: AtomicU64::new(first_seq), first_seq, slots };
+        let slot = ring.slot_of(first_seq);
+        Self { ring: Arc::new(ring), next_seq: first_seq, slot }
+    }
+
+    /// Appends `sample`, over the oldest one when the ring is full, and returns its number. Wait-free.
+    #[inline]
+    pub fn push(&mut self, sample: Sample) -> u64 {
+        let seq = self.next_seq;
+        let ring = &*self.ring;
+        ring.claimed.store(seq + 1, Ordering::Relaxed);
+        atomics::fence_after_claim();
+        for (word, value) in ring.slots[self.slot].iter().zip(sample.to_words()) {
+            word.store(value, Ordering::Relaxed);
+        }
+        ring.published.store(seq + 1, atomics::publish());
+        self.next_seq = seq + 1;
+        self.slot = ring.slot_after(self.slot);
+        seq
+    }
+
+    /// The number that the next sample will have.
+    #[must_use]
+    pub const fn next_seq(&self) -> u64 {
+        self.next_seq
+    }
+
+    /// The ring, to make readers from.
+    #[must_use]
+    pub const fn ring(&self) -> &Arc<Ring> {
+        &self.ring
+    }
+}
+
+impl Ring {
+    /// How many samples it holds at most.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Bytes that it takes, itself and its slots.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + size_of_val(&*self.slots)
+    }
+
+    /// A reader of what will be pushed from now on.
+    #[must_use]
+    pub fn reader_at_head(self: &Arc<Self>) -> Reader {
+        self.reader_at(self.published.load(atomics::observe()))
+    }
+
+    /// A reader of everything that is still intact.
+    #[must_use]
+    pub fn reader_at_oldest(self: &Arc<Self>) -> Reader {
+        let published = self.published.load(atomics::observe());
+        self.reader_at(published.saturating_sub(self.capacity_u64()).max(self.first_seq))
+    }
+
+    /// A reader whose next sample is number `seq`; numbers before the first one become it. What is no longer there
+    /// when it drains counts as lost.
+    #[must_use]
+    pub fn reader_at(self: &Arc<Self>, seq: u64) -> Reader {
+        Reader { ring: Arc::clone(self), next_seq: seq.max(self.first_seq), next_at: Timestamp::ZERO }
+    }
+
+    fn capacity_u64(&self) -> u64 {
+        self.slots.len() as u64
+    }
+
+    fn slot_of(&self, seq: u64) -> usize {
+        usize::try_from(seq % self.capacity_u64())
+            .expect("a remainder of the capacity is below it, and that is a usize")
+    }
+
+    #[inline]
+    fn slot_after(&self, slot: usize) -> usize {
+        if slot + 1 == self.slots.len() { 0 } else { slot + 1 }
+    }
+
+    /// The sample in `slot`; garbage if it is being overwritten, which the caller has to find out.
+    #[inline]
+    fn copy(&self, slot: usize) -> Sample {
+        let slot = &self.slots[slot];
+        Sample::from_words(std::array::from_fn(|word| slot[word].load(Ordering::Relaxed))).unwrap_or(TORN)
+    }
+
+    /// The oldest number whose copy, taken before this call, is whole.
+    #[inline]
+    fn intact_since(&self) -> u64 {
+        atomics::fence_before_recheck();
+        atomics::oldest_intact(self.claimed.load(Ordering::Relaxed), self.capacity_u64())
+    }
+}
+
+impl Reader {
+    /// Appends everything that was published and not yet read.
+    pub fn drain(&mut self, out: &mut Vec<Sample>) -> Drained {
+        self.drain_before(Timestamp::MAX, out)
+    }
+
+    /// Appends what was published and not yet read, up to the last sample with `at <= cutoff`; later ones stay. O(1)
+    /// and without a look at the ring while the next sample is known to be later. When something was lost, samples
+    /// with `at <= cutoff` may remain for the next call.
+    #[inline]
+    pub fn drain_before(&mut self, cutoff: Timestamp, out: &mut Vec<Sample>) -> Drained {
+        if self.next_at > cutoff {
+            return Drained { first_seq: self.next_seq, lost: 0 };
+        }
+        self.copy_before(cutoff, out)
+    }
+
+    /// The sample under the cursor; none when it is not published yet or no longer there.
+    #[must_use]
+    pub fn peek(&self) -> Option<Sample> {
+        if self.ring.published.load(atomics::observe()) <= self.next_seq {
+            return None;
+        }
+        let sample = self.ring.copy(self.ring.slot_of(self.next_seq));
+        (self.ring.intact_since() <= self.next_seq).then_some(sample)
+    }
+
+    /// The number of the sample under the cursor.
+    #[must_use]
+    pub const fn next_seq(&self) -> u64 {
+        self.next_seq
+    }
+
+    fn copy_before(&mut self, cutoff: Timestamp, out: &mut Vec<Sample>) -> Drained {
+        let ring = &*self.ring;
+        let published = ring.published.load(atomics::observe());
+        if published == self.next_seq {
+            return Drained { first_seq: self.next_seq, lost: 0 };
+        }
+        let wanted = self.next_seq;
+        let first = wanted.max(published.saturating_sub(ring.capacity_u64()));
+        let start = out.len();
+        let mut slot = ring.slot_of(first);
+        let mut end = first;
+        let mut later = Timestamp::ZERO;
+        while end < published {
+            let sample = ring.copy(slot);
+            if sample.at > cutoff {
+                later = sample.at;
+                break;
+            }
+            out.push(sample);
+            slot = ring.slot_after(slot);
+            end += 1;
+        }
+        let intact = ring.intact_since().max(first);
+        if intact > end {
+            // Even what stopped the copying may have been torn: nothing of this pass can be believed.
+            out.truncate(start);
+            self.next_seq = intact;
+            self.next_at = Timestamp::ZERO;
+        } else {
+            let torn = usize::try_from(intact - first).expect("no more were copied than a Vec holds");
+            out.drain(start..start + torn);
+            self.next_seq = end;
+            self.next_at = later;
+        }
+        Drained { first_seq: intact, lost: intact - wanted }
+    }
+}
+
+/// Stands for words that are no sample because two laps mixed in them; never delivered.
+const TORN: Sample = Sample {
+    at: Timestamp::ZERO,
+    phases: Phases::NONE,
+    cause: Cause::Local,
+    status: None,
+    http: Http::None,
+    flags: Flags::none(),
+    bytes: 0,
+    redirects: 0,
+    late: Micros::ZERO,
+    skipped: 0,
+};
+
+#[cfg(all(test, webmon_loom))]
+mod loom;
+#[cfg(all(test, not(webmon_loom)))]
+mod tests;

@@ -1,0 +1,198 @@
+//! Models of the ring, run by loom over the interleavings and the values that the memory model allows (see the
+//! header of the parent for the argument they check).
+//!
+//! Each model counts its executions and asserts a minimum, because a model that explores one execution passes with
+//! anything; each weakened ordering fails a model. Limits: two threads, at most three pushes, and preemptions
+//! bounded where it says so (loom explores all of them below that bound).
+//!
+//! Run: `RUSTFLAGS="--cfg webmon_loom" cargo test --release --lib ring::loom`.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::atomics::{Mutant, with_mutant};
+use super::*;
+
+/// A sample whose five words all follow from its number, so that any mix of two is told apart.
+fn numbered(seq: u64) -> Sample {
+    let low = u32::try_from(seq).unwrap() + 1;
+    Sample {
+        at: Timestamp::from_micros(10 * (seq + 1)),
+        phases: Phases::from_raw([low; 5]),
+        cause: Cause::Ok,
+        status: None,
+        http: Http::V2,
+        flags: Flags::none(),
+        bytes: low,
+        redirects: 1,
+        late: Micros::new(low),
+        skipped: low,
+    }
+}
+
+/// Explores `model` with at most `preemptions` and returns how many executions there were.
+fn explore(preemptions: usize, model: impl Fn() + Sync + Send + 'static) -> usize {
+    let executions = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&executions);
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(preemptions);
+    builder.max_branches = 10_000;
+    builder.check(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        model();
+    });
+    executions.load(Ordering::Relaxed)
+}
+
+/// Every delivered sample is whole and in its place, and every number passed is delivered or lost.
+fn check(before: u64, drained: Drained, out: &[Sample], reader: &Reader) {
+    assert_eq!(drained.first_seq, before + drained.lost);
+    for (seq, sample) in (drained.first_seq..).zip(out) {
+        assert_eq!(*sample, numbered(seq));
+    }
+    assert_eq!(reader.next_seq(), drained.first_seq + out.len() as u64);
+}
+
+/// A writer of `pushes` samples against a reader that drains twice, the second time when the writer has ended.
+fn writer_against_drain(capacity: usize, pushes: u64) {
+    let mut producer = Producer::new(capacity, 0);
+    let mut reader = producer.ring().reader_at_head();
+    let writer = loom::thread::spawn(move || {
+        for seq in 0..pushes {
+            producer.push(numbered(seq));
+        }
+    });
+    let mut out = Vec::new();
+    let drained = reader.drain(&mut out);
+    check(0, drained, &out, &reader);
+    writer.join().unwrap();
+    let before = reader.next_seq();
+    out.clear();
+    let drained = reader.drain(&mut out);
+    check(before, drained, &out, &reader);
+    assert_eq!(reader.next_seq(), pushes, "with the writer ended, the last sample is always reached");
+    assert!(before == pushes || !out.is_empty());
+}
+
+/// The ring is full when the reader starts, so every push overwrites what is being read.
+fn overwriting_against_drain(capacity: usize, pushes: u64) {
+    let full = capacity as u64;
+    let mut producer = Producer::new(capacity, 0);
+    for seq in 0..full {
+        producer.push(numbered(seq));
+    }
+    let mut reader = producer.ring().reader_at_oldest();
+    let writer = loom::thread::spawn(move || {
+        for seq in full..full + pushes {
+            producer.push(numbered(seq));
+        }
+    });
+    let mut out = Vec::new();
+    let drained = reader.drain(&mut out);
+    check(0, drained, &out, &reader);
+    writer.join().unwrap();
+}
+
+/// A tail reader: what stops it may itself be torn, and then nothing of the pass may be believed.
+fn overwriting_against_drain_before(capacity: usize, pushes: u64) {
+    let full = capacity as u64;
+    let mut producer = Producer::new(capacity, 0);
+    for seq in 0..full {
+        producer.push(numbered(seq));
+    }
+    let mut reader = producer.ring().reader_at_oldest();
+    let writer = loom::thread::spawn(move || {
+        for seq in full..full + pushes {
+            producer.push(numbered(seq));
+        }
+    });
+    let cutoff = numbered(0).at;
+    let mut out = Vec::new();
+    let drained = reader.drain_before(cutoff, &mut out);
+    check(0, drained, &out, &reader);
+    assert!(out.iter().all(|sample| sample.at <= cutoff));
+    if drained.lost == 0 {
+        assert_eq!(out.len(), 1, "the first sample is due to leave and was not lost");
+    }
+    if let Some(next) = reader.peek() {
+        assert_eq!(next, numbered(reader.next_seq()));
+    }
+    writer.join().unwrap();
+}
+
+/// Two readers do not disturb each other: the ring gives both the same samples.
+fn two_readers(capacity: usize, pushes: u64) {
+    let mut producer = Producer::new(capacity, 0);
+    let readers = [producer.ring().reader_at_head(), producer.ring().reader_at_head()];
+    let threads = readers.map(|mut reader| {
+        loom::thread::spawn(move || {
+            let mut out = Vec::new();
+            let drained = reader.drain(&mut out);
+            check(0, drained, &out, &reader);
+        })
+    });
+    for seq in 0..pushes {
+        producer.push(numbered(seq));
+    }
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}
+
+fn assert_explores(at_least: usize, preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
+    let executions = explore(preemptions, model);
+    println!("{executions} executions");
+    assert!(executions >= at_least, "only {executions} executions, expected {at_least}");
+}
+
+#[test]
+fn a_reader_beside_a_filling_writer_sees_whole_samples() {
+    assert_explores(100, 3, || writer_against_drain(2, 2));
+}
+
+#[test]
+fn a_reader_beside_a_lapping_writer_sees_whole_samples() {
+    assert_explores(100, 3, || writer_against_drain(1, 2));
+    assert_explores(100, 2, || writer_against_drain(2, 3));
+}
+
+#[test]
+fn a_full_ring_that_is_overwritten_gives_whole_samples() {
+    assert_explores(100, 3, || overwriting_against_drain(1, 1));
+    assert_explores(100, 3, || overwriting_against_drain(2, 1));
+    assert_explores(100, 2, || overwriting_against_drain(3, 2));
+}
+
+#[test]
+fn a_tail_reader_of_an_overwritten_ring_believes_nothing_torn() {
+    assert_explores(100, 3, || overwriting_against_drain_before(1, 1));
+    assert_explores(100, 3, || overwriting_against_drain_before(2, 1));
+    assert_explores(100, 2, || overwriting_against_drain_before(2, 2));
+}
+
+#[test]
+fn two_readers_do_not_disturb_each_other() {
+    assert_explores(100, 2, || two_readers(1, 2));
+}
+
+#[test]
+fn each_weakened_ordering_fails_a_model() {
+    type Model = fn();
+    let publishing: Model = || writer_against_drain(2, 2);
+    let overwriting: Model = || overwriting_against_drain(2, 1);
+    let retiring: Model = || overwriting_against_drain_before(2, 1);
+    for (mutant, model) in [
+        (Mutant::ClaimFenceDropped, overwriting),
+        (Mutant::RecheckFenceDropped, overwriting),
+        (Mutant::CapacityOffByOne, overwriting),
+        (Mutant::CapacityOffByOne, retiring),
+        (Mutant::PublishRelaxed, publishing),
+        (Mutant::ObserveRelaxed, publishing),
+    ] {
+        let mut outcome = Ok(0);
+        with_mutant(mutant, || outcome = catch_unwind(AssertUnwindSafe(|| explore(3, model))));
+        let executions = outcome.map_or_else(|_| None, Some);
+        assert_eq!(executions, None, "{mutant:?} survived all executions");
+    }
+}
