@@ -13,7 +13,7 @@
 use crate::model::{Sample, Timestamp};
 
 use super::columns::{self, Encoder, SAMPLE_MAX};
-use super::wire::{self, Cursor, Damage, put};
+use super::wire::{self, Cursor, Damage, Key, put};
 
 const VERSION: u8 = 1;
 
@@ -45,8 +45,8 @@ pub const fn is_full(bytes: usize) -> bool {
 }
 
 /// Encodes the longest beginning of `samples` that fits a block into `out`, which is cleared, and returns its head;
-/// `peak` is the one of the block before. `samples` is not empty.
-pub fn encode(samples: &[Sample], peak: Timestamp, encoder: &mut Encoder, out: &mut Vec<u8>) -> Head {
+/// `key` is where it belongs, `peak` the one of the block before. `samples` is not empty.
+pub fn encode(key: Key, samples: &[Sample], peak: Timestamp, encoder: &mut Encoder, out: &mut Vec<u8>) -> Head {
     let base = samples[0].at;
     let mut head = Head { count: 0, low: base, peak };
     encoder.restart(base);
@@ -65,19 +65,19 @@ pub fn encode(samples: &[Sample], peak: Timestamp, encoder: &mut Encoder, out: &
     put(out, base.as_micros() - head.low.as_micros());
     put(out, head.peak.as_micros() - base.as_micros());
     encoder.finish(out);
-    wire::seal(out);
+    wire::seal(out, key);
     debug_assert!(out.len() <= PAGE_ROOM, "{} bytes do not fit a page", out.len());
     head
 }
 
-/// The head of a block, its checksum verified.
-pub fn head(block: &[u8]) -> Result<Head, Damage> {
-    take_head(&mut wire::unseal(block, VERSION)?).map(|(head, _)| head)
+/// The head of the block at `key`, its checksum verified.
+pub fn head(key: Key, block: &[u8]) -> Result<Head, Damage> {
+    take_head(&mut wire::unseal(block, VERSION, key)?).map(|(head, _)| head)
 }
 
-/// Appends the samples of a block to `out` and returns its head; on damage `out` is as before.
-pub fn decode(block: &[u8], out: &mut Vec<Sample>) -> Result<Head, Damage> {
-    let mut cursor = wire::unseal(block, VERSION)?;
+/// Appends the samples of the block at `key` to `out` and returns its head; on damage `out` is as before.
+pub fn decode(key: Key, block: &[u8], out: &mut Vec<Sample>) -> Result<Head, Damage> {
+    let mut cursor = wire::unseal(block, VERSION, key)?;
     let (head, base) = take_head(&mut cursor)?;
     columns::decode(cursor.0, head.count, base, out)?;
     Ok(head)
@@ -101,12 +101,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const KEY: Key = (7, 1_000_000);
+
     /// All blocks of `samples`, as sealing makes them.
     fn blocks(samples: &[Sample]) -> Vec<(Head, Vec<u8>)> {
         let (mut encoder, mut rest, mut peak, mut made) = (Encoder::default(), samples, Timestamp::ZERO, Vec::new());
         while !rest.is_empty() {
             let mut block = Vec::new();
-            let head = encode(rest, peak, &mut encoder, &mut block);
+            let head = encode(KEY, rest, peak, &mut encoder, &mut block);
             rest = &rest[head.count..];
             peak = head.peak;
             made.push((head, block));
@@ -122,9 +124,9 @@ mod tests {
             for (made, block) in blocks(&samples) {
                 prop_assert!(block.len() <= PAGE_ROOM);
                 let start = back.len();
-                let read = decode(&block, &mut back).unwrap();
+                let read = decode(KEY, &block, &mut back).unwrap();
                 prop_assert_eq!(read, made);
-                prop_assert_eq!(head(&block).unwrap(), made);
+                prop_assert_eq!(head(KEY, &block).unwrap(), made);
                 peak = back[start..].iter().map(|sample| sample.at).fold(peak, Timestamp::max);
                 prop_assert_eq!(made.peak, peak);
                 prop_assert_eq!(Some(made.low), back[start..].iter().map(|sample| sample.at).min());
@@ -134,7 +136,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_refused(bytes: Vec<u8>) {
-            prop_assert!(decode(&bytes, &mut Vec::new()).is_err());
+            prop_assert!(decode(KEY, &bytes, &mut Vec::new()).is_err());
         }
 
         /// Also with a checksum that fits: only the bounds of each number are left to hold.
@@ -143,9 +145,9 @@ mod tests {
             let mut frame = Vec::new();
             wire::begin(&mut frame, VERSION);
             frame.extend_from_slice(&bytes);
-            wire::seal(&mut frame);
+            wire::seal(&mut frame, KEY);
             let mut out = Vec::new();
-            prop_assert!(decode(&frame, &mut out).is_ok() || out.is_empty());
+            prop_assert!(decode(KEY, &frame, &mut out).is_ok() || out.is_empty());
             prop_assert!(out.capacity() <= bytes.len());
         }
     }
@@ -158,7 +160,7 @@ mod tests {
             let mut hostile = block.clone();
             let index = usize::try_from(noise.below(block.len() as u64)).unwrap();
             hostile[index] ^= 1 << noise.below(8);
-            assert!(decode(&hostile, &mut Vec::new()).is_err() && head(&hostile).is_err());
+            assert!(decode(KEY, &hostile, &mut Vec::new()).is_err() && head(KEY, &hostile).is_err());
         }
     }
 

@@ -9,10 +9,12 @@
 //! Limits: an entry is closed once it has [`FULL`] bytes, a group at [`GROUP_MAX`] samples, so the largest is
 //! about 130 KB.
 
+use std::ops::Range;
+
 use crate::model::{Sample, SiteId, Timestamp};
 
 use super::columns::{self, Encoder};
-use super::wire::{self, Cursor, Damage, put};
+use super::wire::{self, CHECKSUM, Damage, put};
 
 const VERSION: u8 = 1;
 
@@ -70,7 +72,7 @@ impl Packer {
     /// Moves what is open, if anything, to `done`.
     pub fn close(&mut self, done: &mut Vec<Entry>) {
         if self.samples > 0 {
-            wire::seal(&mut self.open);
+            wire::seal(&mut self.open, wire::ANYWHERE);
             done.push(Entry { bytes: self.open.clone(), samples: self.samples });
             self.samples = 0;
         }
@@ -78,8 +80,8 @@ impl Packer {
 }
 
 /// Consecutive samples of one site within an entry, not yet decoded.
-#[derive(Clone, Copy, Debug)]
-pub struct Group<'a> {
+#[derive(Clone, Debug)]
+pub struct Group {
     /// Whose.
     pub site: SiteId,
     /// The number of the first.
@@ -87,38 +89,38 @@ pub struct Group<'a> {
     /// How many.
     pub count: usize,
     base: Timestamp,
-    columns: &'a [u8],
+    columns: Range<usize>,
 }
 
-impl Group<'_> {
+impl Group {
     /// The number after the last.
     pub const fn next_seq(&self) -> u64 {
         self.first_seq + self.count as u64
     }
 
-    /// Appends the samples to `out`; on damage `out` is as before.
-    pub fn decode(&self, out: &mut Vec<Sample>) -> Result<(), Damage> {
-        columns::decode(self.columns, self.count, self.base, out)
+    /// Appends the samples to `out`; `entry` is the one that the group was found in. On damage `out` is as before.
+    pub fn decode(&self, entry: &[u8], out: &mut Vec<Sample>) -> Result<(), Damage> {
+        let columns = entry.get(self.columns.clone()).ok_or(Damage::Short)?;
+        columns::decode(columns, self.count, self.base, out)
     }
 }
 
 /// Calls `each` with every group of an entry, in order.
-pub fn groups<'a>(entry: &'a [u8], mut each: impl FnMut(Group<'a>)) -> Result<(), Damage> {
-    let mut cursor = wire::unseal(entry, VERSION)?;
+pub fn groups(entry: &[u8], mut each: impl FnMut(Group)) -> Result<(), Damage> {
+    let mut cursor = wire::unseal(entry, VERSION, wire::ANYWHERE)?;
+    let payload_end = entry.len() - CHECKSUM;
     let base = Timestamp::from_micros(cursor.take()?);
     while cursor.left() > 0 {
-        each(take_group(&mut cursor, base)?);
+        let site = SiteId(cursor.take_as()?);
+        let first_seq = cursor.take()?;
+        let count: u32 = cursor.take_as()?;
+        first_seq.checked_add(u64::from(count)).ok_or(Damage::Range)?;
+        let length = cursor.take_as()?;
+        let start = payload_end - cursor.left();
+        cursor.take_bytes(length)?;
+        each(Group { site, first_seq, count: count as usize, base, columns: start..start + length });
     }
     Ok(())
-}
-
-fn take_group<'a>(cursor: &mut Cursor<'a>, base: Timestamp) -> Result<Group<'a>, Damage> {
-    let site = SiteId(cursor.take_as()?);
-    let first_seq = cursor.take()?;
-    let count: u32 = cursor.take_as()?;
-    let length = cursor.take_as()?;
-    first_seq.checked_add(u64::from(count)).ok_or(Damage::Range)?;
-    Ok(Group { site, first_seq, count: count as usize, base, columns: cursor.take_bytes(length)? })
 }
 
 #[cfg(test)]
@@ -147,7 +149,7 @@ mod tests {
             for entry in pack(&batch) {
                 groups(&entry.bytes, |group| {
                     let mut samples = Vec::new();
-                    group.decode(&mut samples).unwrap();
+                    group.decode(&entry.bytes, &mut samples).unwrap();
                     assert_eq!(group.next_seq(), group.first_seq + samples.len() as u64);
                     back.push((group.site, group.first_seq, samples));
                 }).unwrap();
@@ -160,10 +162,10 @@ mod tests {
             let mut frame = Vec::new();
             wire::begin(&mut frame, VERSION);
             frame.extend_from_slice(&bytes);
-            wire::seal(&mut frame);
-            let mut out = Vec::new();
-            if groups(&frame, |group| drop(group.decode(&mut out))).is_err() {
-                prop_assert!(out.len() <= bytes.len());
+            wire::seal(&mut frame, wire::ANYWHERE);
+            let (mut out, mut decoded) = (Vec::new(), true);
+            if groups(&frame, |group| decoded &= group.decode(&frame, &mut out).is_ok()).is_err() {
+                prop_assert!(out.len() <= bytes.len(), "{decoded}");
             }
         }
     }

@@ -2,14 +2,14 @@
 //!
 //! Idea: integers are LEB128 (seven bits a byte, lowest first), signed ones zig-zag mapped before, so that small
 //! magnitudes are small; both as in Protocol Buffers' encoding. A frame is `version | payload | CRC-32C of all
-//! before it`, because the database does not verify its pages on ordinary reads and a flipped bit must not
+//! before it and of its key`, because the database does not verify its pages on ordinary reads and a flipped bit must not
 //! become a figure. Invariants: reading never panics and never reads beyond the slice it was given; what fails
 //! is a [`Damage`]. Limits: a varint has at most ten bytes.
 
 use std::fmt;
 
 /// Bytes that the checksum at the end of a frame takes.
-const CHECKSUM: usize = 4;
+pub const CHECKSUM: usize = 4;
 
 /// Why stored bytes are not what was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,15 +69,26 @@ pub fn begin(out: &mut Vec<u8>, version: u8) {
     out.push(version);
 }
 
-/// Ends the frame that fills `out`.
-pub fn seal(out: &mut Vec<u8>) {
-    out.extend_from_slice(&crc32c::crc32c(out).to_le_bytes());
+/// The place of a frame in its table, as far as the frame itself does not tell: site and seq, or zeros.
+pub type Key = (u32, u64);
+
+/// The key of frames that hold everything themselves.
+pub const ANYWHERE: Key = (0, 0);
+
+/// Ends the frame that fills `out` and belongs at `key`.
+pub fn seal(out: &mut Vec<u8>, key: Key) {
+    let checksum = checksum(out, key);
+    out.extend_from_slice(&checksum.to_le_bytes());
 }
 
-/// What a sealed frame of `version` holds.
-pub fn unseal(frame: &[u8], version: u8) -> Result<Cursor<'_>, Damage> {
+fn checksum(sealed: &[u8], (site, seq): Key) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c_append(crc32c::crc32c(sealed), &site.to_le_bytes()), &seq.to_le_bytes())
+}
+
+/// What a frame of `version` that was sealed for `key` holds.
+pub fn unseal(frame: &[u8], version: u8, key: Key) -> Result<Cursor<'_>, Damage> {
     let (sealed, checksum) = frame.split_last_chunk::<CHECKSUM>().ok_or(Damage::Short)?;
-    if crc32c::crc32c(sealed) != u32::from_le_bytes(*checksum) {
+    if self::checksum(sealed, key) != u32::from_le_bytes(*checksum) {
         return Err(Damage::Checksum);
     }
     match sealed.split_first() {
@@ -181,11 +192,21 @@ mod tests {
             let mut frame = Vec::new();
             begin(&mut frame, 1);
             frame.extend_from_slice(&payload);
-            seal(&mut frame);
-            prop_assert_eq!(unseal(&frame, 1).map(|cursor| cursor.0), Ok(payload.as_slice()));
+            seal(&mut frame, ANYWHERE);
+            prop_assert_eq!(unseal(&frame, 1, ANYWHERE).map(|cursor| cursor.0), Ok(payload.as_slice()));
             let index = at.index(frame.len());
             frame[index] ^= 1 << bit;
-            prop_assert!(unseal(&frame, 1).is_err());
+            prop_assert!(unseal(&frame, 1, ANYWHERE).is_err());
+        }
+
+        #[test]
+        fn a_frame_counts_only_at_its_own_key(site: u32, seq: u64, bit in 0u8..96) {
+            let mut frame = Vec::new();
+            begin(&mut frame, 1);
+            seal(&mut frame, (site, seq));
+            prop_assert!(unseal(&frame, 1, (site, seq)).is_ok());
+            let elsewhere = if bit < 32 { (site ^ 1 << bit, seq) } else { (site, seq ^ 1 << (bit - 32)) };
+            prop_assert_eq!(unseal(&frame, 1, elsewhere).unwrap_err(), Damage::Checksum);
         }
     }
 
@@ -204,8 +225,8 @@ mod tests {
     fn a_frame_of_another_version_says_so() {
         let mut frame = Vec::new();
         begin(&mut frame, 7);
-        seal(&mut frame);
-        assert_eq!(unseal(&frame, 1).unwrap_err(), Damage::Version(7));
-        assert_eq!(unseal(&[], 1).unwrap_err(), Damage::Short);
+        seal(&mut frame, ANYWHERE);
+        assert_eq!(unseal(&frame, 1, ANYWHERE).unwrap_err(), Damage::Version(7));
+        assert_eq!(unseal(&[], 1, ANYWHERE).unwrap_err(), Damage::Short);
     }
 }
