@@ -188,7 +188,7 @@ impl TextSizes {
 
 type Failures<'txn> = Table<'txn, (u32, u64), &'static [u8]>;
 
-fn write_text(failures: &mut Failures<'_>, text: &Text, sizes: &mut TextSizes) -> Result<(), redb::Error> {
+fn write_text(failures: &mut Failures<'_>, text: &Text, written: &mut TextSizes) -> Result<(), redb::Error> {
     let site = text.site.0;
     let mut key = text.seq;
     if let Some((first, last)) = last_text(failures, site)? {
@@ -204,18 +204,18 @@ fn write_text(failures: &mut Failures<'_>, text: &Text, sizes: &mut TextSizes) -
     let mut bytes = Vec::new();
     TextRecord { last_seq: text.seq, detail: text.detail.clone(), address: text.address }
         .encode((site, key), &mut bytes);
-    let size = match sizes.0.get(&text.site) {
-        Some(&size) => size,
+    let before = match written.0.get(&text.site) {
+        Some(&bytes) => bytes,
         None => stored_bytes(failures, site)?,
     };
     let replaced = failures.insert((site, key), bytes.as_slice())?.map_or(0, |old| row_bytes(old.value()));
-    let mut size = size + row_bytes(&bytes) - replaced;
-    while size > SITE_TEXT_BYTES {
+    let mut kept = before + row_bytes(&bytes) - replaced;
+    while kept > SITE_TEXT_BYTES {
         let oldest = failures.range(schema::whole(site))?.next().transpose()?;
         let Some(oldest) = oldest.map(|(key, _)| key.value()) else { break };
-        size -= failures.remove(oldest)?.map_or(0, |old| row_bytes(old.value()));
+        kept -= failures.remove(oldest)?.map_or(0, |old| row_bytes(old.value()));
     }
-    sizes.0.insert(text.site, size);
+    written.0.insert(text.site, kept);
     Ok(())
 }
 

@@ -40,6 +40,7 @@ pub struct Head {
 }
 
 /// Whether a block of this many bytes takes no more samples.
+#[must_use]
 pub const fn is_full(bytes: usize) -> bool {
     bytes >= FULL
 }
@@ -75,7 +76,10 @@ pub fn head(key: Key, block: &[u8]) -> Result<Head, Damage> {
     take_head(&mut wire::unseal(block, VERSION, key)?).map(|(head, _)| head)
 }
 
-/// Appends the samples of the block at `key` to `out` and returns its head; on damage `out` is as before.
+/// Appends the samples of the block at `key` to `out` and returns its head.
+///
+/// # Errors
+/// The bytes are not what was written there; `out` is as before.
 pub fn decode(key: Key, block: &[u8], out: &mut Vec<Sample>) -> Result<Head, Damage> {
     let mut cursor = wire::unseal(block, VERSION, key)?;
     let (head, base) = take_head(&mut cursor)?;

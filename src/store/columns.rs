@@ -112,11 +112,13 @@ impl Encoder {
     }
 
     /// Samples taken in since the restart.
+    #[must_use]
     pub const fn count(&self) -> usize {
         self.count
     }
 
     /// Bytes that [`Encoder::finish`] will write, open runs at their largest.
+    #[must_use]
     pub fn size(&self) -> usize {
         let phases: usize = self.phases.iter().map(Vec::len).sum();
         self.verdicts.encoded.len()

@@ -54,7 +54,9 @@ impl Packer {
                 put(&mut self.open, self.base.as_micros());
             }
             self.encoder.restart(self.base);
-            group.iter().for_each(|sample| self.encoder.push(sample));
+            for sample in group {
+                self.encoder.push(sample);
+            }
             self.columns.clear();
             self.encoder.finish(&mut self.columns);
             for number in [u64::from(site.0), seq, group.len() as u64, self.columns.len() as u64] {

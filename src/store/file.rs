@@ -67,14 +67,14 @@ pub fn create(path: &Path) -> Result<(), StoreError> {
             outcome => outcome,
         }
     });
-    let _ = fs::remove_file(&temporary);
+    drop(fs::remove_file(&temporary));
     made.map_err(failed)?;
     sync_folder(path).map_err(failed)
 }
 
 fn make(temporary: &Path) -> io::Result<()> {
     // What a process of the same number left when it was killed here is nobody's any more.
-    let _ = fs::remove_file(temporary);
+    drop(fs::remove_file(temporary));
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true);
     private(&mut options);

@@ -2,8 +2,8 @@
 
 mod append;
 mod archive;
-pub mod block;
-pub mod columns;
+mod block;
+mod columns;
 mod entry;
 mod error;
 mod file;
@@ -16,7 +16,7 @@ mod seal;
 mod tail;
 #[cfg(test)]
 mod trial;
-pub mod wire;
+mod wire;
 mod writer;
 
 pub use archive::Archive;
@@ -31,3 +31,12 @@ pub use writer::{Flushed, Writer};
 mod disk;
 #[cfg(test)]
 mod fault_tests;
+
+/// The code of one block, on its own: for measuring it.
+pub mod codec {
+    pub use super::block::{Head, decode, encode};
+    pub use super::columns::Encoder;
+    pub use super::wire::{Damage, Key};
+}
+#[cfg(test)]
+mod model_tests;

@@ -226,10 +226,11 @@ impl Store {
     pub(super) fn let_go(&mut self) {
         // Letting go of a damaged one may panic once more; there is nothing left to save in it.
         let database = self.database.take();
-        let _ = guard(move || {
+        let closed = guard(move || {
             drop(database);
             Ok(())
         });
+        drop(closed);
     }
 
     /// Closes the database, so that it is clean when it is opened next.

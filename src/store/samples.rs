@@ -148,7 +148,7 @@ impl<'q> Walk<'q> {
             let first = key.value().1;
             match block::head(key.value(), bytes.value()) {
                 Ok(head) if head.peak < self.query.since => {
-                    low = first.saturating_add(head.count as u64).max(middle + 1)
+                    low = first.saturating_add(head.count as u64).max(middle + 1);
                 }
                 // A damaged one cannot be skipped: it shows when it is read.
                 _ => high = first,
@@ -222,7 +222,7 @@ impl<'q> Walk<'q> {
         self.buffer.extend(asked);
         let mut failed = self.buffer.iter().filter(|(_, sample)| sample.cause != Cause::Ok).map(|(seq, _)| *seq);
         let Some(first_failed) = failed.next() else { return Ok(()) };
-        let last_failed = failed.last().unwrap_or(first_failed);
+        let last_failed = failed.next_back().unwrap_or(first_failed);
         let failures = transaction.open_table(schema::FAILURES)?;
         for row in failures.range((self.site.0, 0)..=(self.site.0, last_failed))?.rev() {
             let (key, bytes) = row?;

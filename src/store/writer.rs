@@ -18,10 +18,13 @@ use super::error::StoreError;
 use super::opened::Store;
 
 /// Samples are sealed into blocks this often.
-const SEAL_EVERY: Duration = Duration::from_secs(15 * 60);
+const SEAL_EVERY: Duration = Duration::from_mins(15);
 
 /// Or once this much of them waits for it: about a million.
 const SEAL_BYTES: usize = 24 << 20;
+
+/// The first pause before a try to save again.
+const RETRY_FIRST: Duration = Duration::from_secs(1);
 
 /// The longest pause between two tries to save again.
 const RETRY_MAX: Duration = Duration::from_secs(15);
@@ -129,6 +132,7 @@ impl Writer {
     }
 
     /// The last flush: commits, seals, and closes the file cleanly.
+    #[must_use]
     pub fn close(mut self, now: Timestamp) -> Flushed {
         let mut flushed = self.collect();
         self.save(now, true, &mut flushed);
@@ -209,18 +213,10 @@ impl Writer {
     fn fail(&mut self, now: Timestamp, error: &StoreError) {
         self.store.let_go();
         self.sizes.forget();
-        let reason = error.reason();
-        match &mut self.failure {
-            Some(failure) => {
-                failure.reason = reason;
-                failure.tried = now;
-                failure.pause = (failure.pause * 2).min(RETRY_MAX);
-            }
-            None => {
-                let pause = Duration::from_secs(1);
-                self.failure = Some(Failure { since: now, reason, tried: now, pause, dropped: 0 });
-            }
-        }
+        let failure = self.failure.get_or_insert_with(|| Failure::new(now));
+        failure.reason = error.reason();
+        failure.tried = now;
+        failure.pause = (failure.pause * 2).min(RETRY_MAX);
     }
 
     fn is_seal_due(&mut self, now: Timestamp) -> bool {
@@ -238,6 +234,11 @@ impl Writer {
 }
 
 impl Failure {
+    /// The first of a series, not tried again yet.
+    fn new(now: Timestamp) -> Self {
+        Self { since: now, reason: String::new(), tried: now, pause: RETRY_FIRST / 2, dropped: 0 }
+    }
+
     /// Whether it is time to try again; also when the clock was set back.
     fn is_over(&self, now: Timestamp) -> bool {
         now.since(self.tried) >= self.pause || now < self.tried
