@@ -40,6 +40,6 @@ pub struct Rule {
 impl Default for Rule {
     /// 80 % over 2 minutes, from the first sample on.
     fn default() -> Self {
-        Self { threshold: Threshold(800_000), window: Duration::from_secs(120), min_samples: 1 }
+        Self { threshold: Threshold(800_000), window: Duration::from_mins(2), min_samples: 1 }
     }
 }

@@ -1,5 +1,249 @@
 //! From samples to figures and alerts: synchronous, no I/O, time is an argument.
+//!
+//! **Idea.** [`Engine::step`] reads what came into each site's ring since the last step, brings every window up to date,
+//! judges the rule, and replaces the snapshot of each site about which something changed. A step touches counts only;
+//! the figures of a view are made at its refresh, which falls on multiples of the refresh on the wall clock: at a
+//! refresh of 10 s on :00, :10, :20. `as_of` is that instant, also when the step comes a little later: samples after
+//! it wait for the next one.
+//!
+//! **Invariants.** What was in the rings before the start is history: it is counted, it is no event. Every view has
+//! figures from the start on, and a row without results is filled by the site's first one. A site lags for nobody: the
+//! rings are read, never waited for, and what was overwritten before it was read is counted in [`Step::lost`].
+//!
+//! **Limits.** A window reaches as far back as the ring does. Time that goes backwards is taken to stand still.
 
+mod board;
 pub mod snapshot;
+mod state;
+mod track;
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use crate::alert::Alert;
+use crate::model::{Observation, Sample, Timestamp, View};
+
+pub use board::Board;
 pub use snapshot::{LastCheck, OpenIncident, Row, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
+pub use track::Track;
+
+use track::{Lane, Met};
+
+/// All sites and all views.
+#[derive(Debug)]
+pub struct Engine {
+    lanes: Vec<Lane>,
+    views: Vec<Arc<ViewSnapshot>>,
+    board: Arc<Board>,
+    zone: TimeZone,
+    now: Timestamp,
+    /// Whether a step was made: the first one tells no changes, because nobody saw the state before it.
+    stepped: bool,
+    checks: u64,
+    /// One for all sites, so that a site costs no memory for what it reads.
+    scratch: Vec<Sample>,
+}
+
+/// What one step brought.
+#[derive(Debug, Default)]
+pub struct Step {
+    /// Alerts that became due.
+    pub alerts: Vec<Alert>,
+    /// Changes of state, by site and then by time.
+    pub changes: Vec<StateChange>,
+    /// Views with new figures, by number.
+    pub refreshed: Vec<usize>,
+    /// Samples that were overwritten before the engine came to them.
+    pub lost: u64,
+}
+
+/// One change of a site's state.
+#[derive(Clone, Debug)]
+pub struct StateChange {
+    /// The number of the site.
+    pub site: usize,
+    /// When its reason came up.
+    pub at: Timestamp,
+    /// The state before.
+    pub from: SiteState,
+    /// The state after.
+    pub to: SiteState,
+    /// The check that it goes back to, with its texts if they were attached by then; none when nothing came for too long.
+    pub check: Option<LastCheck>,
+}
+
+impl Engine {
+    /// Reads everything in the rings up to `now` and computes every view.
+    #[must_use]
+    pub fn new(views: Vec<View>, tracks: Vec<Track>, zone: TimeZone, now: Timestamp) -> Self {
+        let mut scratch = Vec::new();
+        let mut lanes: Vec<Lane> =
+            tracks.into_iter().map(|track| Lane::new(track, &views, now, &mut scratch)).collect();
+        let sites = lanes.iter_mut().map(|lane| Arc::new(lane.snapshot(now).clone())).collect();
+        let figures = |(number, view): (usize, View)| {
+            let rows = lanes.iter_mut().map(|lane| lane.row(number, now)).collect();
+            Arc::new(snapshot_of(view, now, now, rows))
+        };
+        let views: Vec<Arc<ViewSnapshot>> = views.into_iter().enumerate().map(figures).collect();
+        let board = Arc::new(Board::new(now, sites, views.clone()));
+        Self { lanes, views, board, zone, now, stepped: false, checks: 0, scratch }
+    }
+
+    /// Where the snapshots are.
+    #[must_use]
+    pub fn board(&self) -> Arc<Board> {
+        Arc::clone(&self.board)
+    }
+
+    /// Samples read since the start, those of the warm start not among them.
+    #[must_use]
+    pub const fn checks(&self) -> u64 {
+        self.checks
+    }
+
+    /// Bytes that all sites take, with their rings, their rows and what is shown of them.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let rows = |site: usize| self.views.iter().map(move |view| Arc::clone(&view.rows[site]));
+        let lanes = self.lanes.iter().enumerate();
+        lanes.map(|(site, lane)| lane.bytes(rows(site)) + size_of::<usize>() * (1 + self.views.len())).sum()
+    }
+
+    /// Hands over the texts of check `seq` of site number `site`. They may come a little before or after the sample;
+    /// those that come first are there in the change of state that the check causes.
+    pub fn attach(&mut self, site: usize, seq: u64, observation: Arc<Observation>) {
+        if let Some(lane) = self.lanes.get_mut(site) {
+            lane.attach(seq, observation);
+        }
+    }
+
+    /// Brings everything to `now`.
+    pub fn step(&mut self, now: Timestamp) -> Step {
+        let now = now.max(self.now);
+        let mut step = Step::default();
+        let mut changed = self.refresh_due(now, &mut step);
+        let mut met = Met::default();
+        for site in 0..self.lanes.len() {
+            let lane = &mut self.lanes[site];
+            lane.advance(now, &mut self.scratch, &mut met);
+            step.alerts.extend(lane.judge(now, &self.zone, &mut met));
+            if let Some(snapshot) = lane.show(now) {
+                self.board.put_site(site, snapshot);
+                changed = true;
+            }
+            if !met.changes.is_empty() {
+                take_changes(site, &mut met, &mut step);
+            }
+        }
+        step.lost += met.lost;
+        self.checks += met.checks;
+        self.fill_blank_rows(now, changed);
+        self.finish_step(now, changed, &mut step);
+        step
+    }
+
+    /// The last step: brings everything to `now` and refreshes every view.
+    pub fn finish(&mut self, now: Timestamp) -> Step {
+        let mut step = self.step(now);
+        for view in 0..self.views.len() {
+            self.refresh(view, self.now, self.now);
+        }
+        self.board.shown(self.now, true);
+        step.refreshed = (0..self.views.len()).collect();
+        step
+    }
+
+    /// Refreshes the views whose instant has come, each as of its own, in the order of the instants.
+    fn refresh_due(&mut self, now: Timestamp, step: &mut Step) -> bool {
+        let due = |view: &ViewSnapshot| (view.next <= now).then(|| aligned(now, view.refresh));
+        let mut instants: Vec<Timestamp> = self.views.iter().filter_map(|view| due(view)).collect();
+        instants.sort_unstable();
+        instants.dedup();
+        for &as_of in &instants {
+            let mut met = Met::default();
+            for (site, lane) in self.lanes.iter_mut().enumerate() {
+                lane.advance(as_of, &mut self.scratch, &mut met);
+                if !met.changes.is_empty() {
+                    take_changes(site, &mut met, step);
+                }
+            }
+            step.lost += met.lost;
+            self.checks += met.checks;
+            for view in 0..self.views.len() {
+                if due(&self.views[view]) == Some(as_of) {
+                    self.refresh(view, as_of, now);
+                    step.refreshed.push(view);
+                }
+            }
+        }
+        step.refreshed.sort_unstable();
+        !instants.is_empty()
+    }
+
+    fn refresh(&mut self, view: usize, as_of: Timestamp, now: Timestamp) {
+        let rows = self.lanes.iter_mut().map(|lane| lane.row(view, as_of)).collect();
+        let ViewSnapshot { timeframe, refresh, .. } = *self.views[view];
+        let fresh = Arc::new(snapshot_of(View { timeframe, refresh }, as_of, now, rows));
+        self.board.put_view(view, Arc::clone(&fresh));
+        self.views[view] = fresh;
+    }
+
+    /// A site's first result shows at once; after that its rows change at the refresh.
+    fn fill_blank_rows(&mut self, now: Timestamp, changed: bool) {
+        if !changed {
+            return;
+        }
+        for view in 0..self.views.len() {
+            let wanting: Vec<usize> = (0..self.lanes.len()).filter(|&site| self.lanes[site].wants_row(view)).collect();
+            if wanting.is_empty() {
+                continue;
+            }
+            let mut filled = ViewSnapshot::clone(&self.views[view]);
+            for site in wanting {
+                filled.rows[site] = self.lanes[site].row(view, now);
+            }
+            let filled = Arc::new(filled);
+            self.board.put_view(view, Arc::clone(&filled));
+            self.views[view] = filled;
+        }
+    }
+
+    fn finish_step(&mut self, now: Timestamp, changed: bool, step: &mut Step) {
+        self.now = now;
+        if !std::mem::replace(&mut self.stepped, true) {
+            step.changes.clear();
+        }
+        self.board.shown(now, changed);
+    }
+}
+
+fn take_changes(site: usize, met: &mut Met, step: &mut Step) {
+    let changes = met.changes.drain(..);
+    step.changes.extend(changes.map(|(change, check)| StateChange {
+        site,
+        at: change.at,
+        from: change.from,
+        to: change.to,
+        check,
+    }));
+}
+
+/// The last multiple of `refresh` that is not after `now`.
+fn aligned(now: Timestamp, refresh: Duration) -> Timestamp {
+    Timestamp::from_micros(now.as_micros() - now.as_micros() % micros(refresh))
+}
+
+fn snapshot_of(view: View, as_of: Timestamp, now: Timestamp, rows: Vec<Arc<Row>>) -> ViewSnapshot {
+    let next = Timestamp::from_micros(aligned(now, view.refresh).as_micros().saturating_add(micros(view.refresh)));
+    ViewSnapshot { timeframe: view.timeframe, refresh: view.refresh, as_of, next, rows }
+}
+
+/// At least 1, so that no refresh divides by nothing.
+fn micros(refresh: Duration) -> u64 {
+    u64::try_from(refresh.as_micros()).unwrap_or(u64::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests;

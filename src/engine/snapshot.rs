@@ -100,6 +100,20 @@ pub struct Row {
     pub beats: Beats,
 }
 
+impl Row {
+    /// Bytes that it takes, lists included.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let Summary { codes, causes, answers, .. } = &self.summary;
+        let lists = heap(codes) + heap(causes) + heap(answers);
+        size_of::<Self>() + lists
+    }
+}
+
+fn heap<T>(list: &Vec<T>) -> usize {
+    list.capacity() * size_of::<T>()
+}
+
 /// One view at its last refresh.
 #[derive(Clone, Debug)]
 pub struct ViewSnapshot {

@@ -41,7 +41,7 @@ mod chosen {
 mod chosen {
     use std::cell::Cell;
 
-    pub use loom::sync::atomic::{AtomicU64, Ordering, fence};
+    pub use ::loom::sync::atomic::{AtomicU64, Ordering, fence};
 
     /// One deliberate fault.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]

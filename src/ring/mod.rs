@@ -201,10 +201,26 @@ impl Reader {
     /// with `at <= cutoff` may remain for the next call.
     #[inline]
     pub fn drain_before(&mut self, cutoff: Timestamp, out: &mut Vec<Sample>) -> Drained {
-        if self.next_at > cutoff {
-            return Drained { first_seq: self.next_seq, lost: 0 };
-        }
-        self.copy_before(cutoff, out)
+        self.drain_within(cutoff, u64::MAX, out)
+    }
+
+    /// As [`Reader::drain_before`], but never past the cursor of `leader`: what a window retires was admitted before,
+    /// even when a sample was published long after its `at`.
+    #[inline]
+    pub fn follow(&mut self, leader: &Self, cutoff: Timestamp, out: &mut Vec<Sample>) -> Drained {
+        self.drain_within(cutoff, leader.next_seq, out)
+    }
+
+    /// The ring that it reads.
+    #[must_use]
+    pub const fn ring(&self) -> &Arc<Ring> {
+        &self.ring
+    }
+
+    /// `at` of the sample under the cursor, if it stopped a drain.
+    #[must_use]
+    pub fn next_at(&self) -> Option<Timestamp> {
+        (self.next_at > Timestamp::ZERO).then_some(self.next_at)
     }
 
     /// The sample under the cursor; none when it is not published yet or no longer there.
@@ -223,10 +239,18 @@ impl Reader {
         self.next_seq
     }
 
-    fn copy_before(&mut self, cutoff: Timestamp, out: &mut Vec<Sample>) -> Drained {
+    #[inline]
+    fn drain_within(&mut self, cutoff: Timestamp, limit: u64, out: &mut Vec<Sample>) -> Drained {
+        if self.next_at > cutoff || self.next_seq >= limit {
+            return Drained { first_seq: self.next_seq, lost: 0 };
+        }
+        self.copy_within(cutoff, limit, out)
+    }
+
+    fn copy_within(&mut self, cutoff: Timestamp, limit: u64, out: &mut Vec<Sample>) -> Drained {
         let ring = &*self.ring;
         let published = ring.published.load(atomics::observe());
-        if published == self.next_seq {
+        if published <= self.next_seq {
             return Drained { first_seq: self.next_seq, lost: 0 };
         }
         let wanted = self.next_seq;
@@ -235,7 +259,7 @@ impl Reader {
         let mut slot = ring.slot_of(first);
         let mut end = first;
         let mut later = Timestamp::ZERO;
-        while end < published {
+        while end < published.min(limit) {
             let sample = ring.copy(slot);
             if sample.at > cutoff {
                 later = sample.at;
@@ -275,7 +299,9 @@ const TORN: Sample = Sample {
     skipped: 0,
 };
 
-#[cfg(all(test, webmon_loom))]
+#[cfg(test)]
+#[cfg(webmon_loom)]
 mod loom;
-#[cfg(all(test, not(webmon_loom)))]
+#[cfg(test)]
+#[cfg(not(webmon_loom))]
 mod tests;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::model::Timestamp;
+use crate::model::{Outcome, Sample, Timeframe, Timestamp};
 
 /// Checks of one cell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,4 +30,123 @@ pub struct Beats {
 impl Beats {
     /// Cells of a timeframe.
     pub const CELLS: usize = 60;
+}
+
+/// The cells while they run: what a window keeps to make [`Beats`] from.
+///
+/// A cell is known by its absolute number, `at` ÷ cell, so it needs no retiring: a new number takes the place of the
+/// one 60 before it. O(1) a sample. Limits: 65,535 checks of a kind in one cell, then that count stands still.
+#[derive(Clone, Debug)]
+pub(super) struct Cells {
+    /// Length of a cell, µs, at least 1.
+    cell: u64,
+    /// Absolute number of the newest cell, and its first instant, µs.
+    newest: u64,
+    start: u64,
+    /// Up and down, by absolute number modulo [`Beats::CELLS`].
+    counts: [(u16, u16); Beats::CELLS],
+}
+
+const CELLS: u64 = Beats::CELLS as u64;
+
+impl Cells {
+    pub(super) fn new(timeframe: Timeframe) -> Self {
+        let micros = u64::try_from(timeframe.length().as_micros()).unwrap_or(u64::MAX);
+        Self { cell: (micros / CELLS).max(1), newest: 0, start: 0, counts: [(0, 0); Beats::CELLS] }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.counts = [(0, 0); Beats::CELLS];
+    }
+
+    #[inline]
+    pub(super) fn admit(&mut self, sample: &Sample) {
+        let at = sample.at.as_micros();
+        if at.wrapping_sub(self.start) >= self.cell {
+            self.advance(at / self.cell);
+        }
+        let (up, down) = &mut self.counts[place(self.newest)];
+        match sample.outcome() {
+            Outcome::Up => *up = up.saturating_add(1),
+            Outcome::Down => *down = down.saturating_add(1),
+            Outcome::Unknown => {}
+        }
+    }
+
+    /// The cells at `as_of`, which is not before any admitted sample.
+    pub(super) fn beats(&self, as_of: Timestamp) -> Beats {
+        let last = as_of.as_micros() / self.cell;
+        let mut cells = [Beat::default(); Beats::CELLS];
+        for (number, beat) in (0..=last).rev().zip(cells.iter_mut().rev()) {
+            if number <= self.newest && number + CELLS > self.newest {
+                let (up, down) = self.counts[place(number)];
+                *beat = Beat { up: u32::from(up), down: u32::from(down) };
+            }
+        }
+        Beats { cell: Duration::from_micros(self.cell), newest: Timestamp::from_micros(last * self.cell), cells }
+    }
+
+    /// Makes `number` the newest cell; a sample from before it, which order forbids, would count there.
+    #[cold]
+    fn advance(&mut self, number: u64) {
+        if number <= self.newest {
+            return;
+        }
+        for skipped in (self.newest + 1..=number).rev().take(Beats::CELLS) {
+            self.counts[place(skipped)] = (0, 0);
+        }
+        self.newest = number;
+        self.start = number * self.cell;
+    }
+}
+
+fn place(number: u64) -> usize {
+    usize::try_from(number % CELLS).expect("below the number of cells")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Cause, Micros, Observation};
+    use proptest::prelude::*;
+
+    fn sample(at: u64, up: bool) -> Sample {
+        let cause = if up { Cause::Ok } else { Cause::Reset };
+        Observation::failed(cause, "").sample(Timestamp::from_micros(at), Micros::ZERO, 0)
+    }
+
+    proptest! {
+        /// The model: for each cell, filter all samples by its bounds and count.
+        #[test]
+        fn each_cell_holds_the_checks_of_its_span(
+            timeframe in 60u64..1_200, steps in prop::collection::vec((1u64..200, any::<bool>()), 0..200), idle in 0u64..2_000,
+        ) {
+            let mut cells = Cells::new(Timeframe::new(Duration::from_micros(timeframe)));
+            let mut at = 0;
+            let samples: Vec<Sample> = steps.into_iter().map(|(step, up)| { at += step; sample(at, up) }).collect();
+            for sample in &samples {
+                cells.admit(sample);
+            }
+            let as_of = at + idle;
+            let cell = timeframe / 60;
+            let beats = cells.beats(Timestamp::from_micros(as_of));
+            prop_assert_eq!(beats.cell, Duration::from_micros(cell));
+            prop_assert_eq!(beats.newest.as_micros(), as_of / cell * cell);
+            for (back, beat) in (0..60).zip(beats.cells.iter().rev()) {
+                let Some(from) = beats.newest.as_micros().checked_sub(back * cell) else { break };
+                let inside = |up| samples.iter().filter(|s| (from..from + cell).contains(&s.at.as_micros()) && (s.cause == Cause::Ok) == up).count();
+                prop_assert_eq!((beat.up as usize, beat.down as usize), (inside(true), inside(false)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_finished_cell_never_changes_and_moves_by_whole_cells() {
+        let mut cells = Cells::new(Timeframe::new(Duration::from_micros(600)));
+        (1..=100).for_each(|at| cells.admit(&sample(at * 7, true)));
+        let before = cells.beats(Timestamp::from_micros(700));
+        let after = cells.beats(Timestamp::from_micros(729));
+        assert_eq!(before.cells[2..], after.cells[..58]);
+        assert_eq!(after.cells[58..], [Beat::default(); 2]);
+    }
 }

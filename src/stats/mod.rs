@@ -2,8 +2,20 @@
 
 pub mod beats;
 pub mod counts;
+pub mod coverage;
+pub mod histogram;
+pub mod peak;
+pub mod rollup;
 pub mod summary;
+pub mod totals;
+pub mod window;
 
 pub use beats::{Beat, Beats};
 pub use counts::{Availability, Counts};
+pub use coverage::{Cadence, Unmade};
+pub use histogram::{Histogram, LayoutError};
+pub use peak::Peak;
+pub use rollup::Rollup;
 pub use summary::{Answer, Latency, Summary};
+pub use totals::{Sum, Tally, Totals};
+pub use window::Window;

@@ -1,0 +1,131 @@
+//! The whole way of a sample: push → ring → admit and retire in three timeframes, two histograms each, beside the alert
+//! window. Budgets: 10 million samples/s for one hot site, 2 million round-robin over 10,000; an idle step of 10,000
+//! sites 2 ms.
+
+mod weather;
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use jiff::tz::TimeZone;
+use webmon::alert::Rule;
+use webmon::engine::{Engine, Track};
+use webmon::model::{Sample, Timeframe, Timestamp, View};
+use webmon::ring::{Producer, capacity_for};
+
+const SITES: usize = 10_000;
+
+/// Three timeframes that are refreshed once a day: what is measured is the way of the samples.
+fn views() -> Vec<View> {
+    let view =
+        |minutes| View { timeframe: Timeframe::new(Duration::from_mins(minutes)), refresh: Duration::from_hours(24) };
+    vec![view(1), view(10), view(60)]
+}
+
+/// Sites with an interval each, their rings filled with an hour and read, and the time that it then is.
+struct Fleet {
+    producers: Vec<Producer>,
+    engine: Engine,
+    interval: Duration,
+    now: Timestamp,
+    /// Made beforehand: making one costs more than all that is measured.
+    weather: Vec<Sample>,
+    next: usize,
+}
+
+impl Fleet {
+    fn new(sites: usize, interval: Duration, views: Vec<View>) -> Self {
+        let capacity = capacity_for(Duration::from_hours(1), interval, interval);
+        let producers: Vec<Producer> = (0..sites).map(|_| Producer::new(capacity, 0)).collect();
+        let track = |(site, producer): (usize, &Producer)| Track {
+            name: format!("site {site}").into(),
+            url: format!("https://site{site}.example.com/health").into(),
+            interval,
+            timeout: interval,
+            rule: Rule::default(),
+            ring: Arc::clone(producer.ring()),
+            open_since: None,
+        };
+        let tracks = producers.iter().enumerate().map(track).collect();
+        let now = Timestamp::from_secs(1_000_000);
+        let engine = Engine::new(views, tracks, TimeZone::UTC, now);
+        let weather = (0..4_096).map(|i| weather::sample(0, i, now)).collect();
+        let mut fleet = Self { producers, engine, interval, now, weather, next: 0 };
+        for _ in 0..capacity.div_ceil(64) + 1 {
+            fleet.push(64);
+            fleet.engine.step(fleet.now);
+        }
+        fleet
+    }
+
+    /// Pushes `rounds` samples to each site, round-robin.
+    fn push(&mut self, rounds: u64) {
+        for _ in 0..rounds {
+            self.now = self.now.after(self.interval);
+            for producer in &mut self.producers {
+                self.next = (self.next + 1) % self.weather.len();
+                producer.push(Sample { at: self.now, ..self.weather[self.next] });
+            }
+        }
+    }
+}
+
+fn throughput(c: &mut Criterion) {
+    let mut group = c.benchmark_group("engine");
+    let mut hot = Fleet::new(1, Duration::from_secs(1), views());
+    for batch in [25, 256] {
+        group.throughput(Throughput::Elements(batch));
+        group.bench_function(BenchmarkId::new("hot_site", format!("{batch} a step")), |b| {
+            b.iter(|| {
+                hot.push(batch);
+                black_box(hot.engine.step(hot.now));
+            });
+        });
+    }
+    group.sample_size(20);
+    let before = resident_bytes();
+    let mut fleet = Fleet::new(SITES, Duration::from_secs(10), views());
+    println!("{SITES} sites, 3 views: {} bytes of resident memory a site", (resident_bytes() - before) / SITES);
+    for rounds in [1, 50] {
+        group.throughput(Throughput::Elements(rounds * SITES as u64));
+        group.bench_function(BenchmarkId::new("10000_sites_round_robin", format!("{rounds} a site and step")), |b| {
+            b.iter(|| {
+                fleet.push(rounds);
+                black_box(fleet.engine.step(fleet.now));
+            });
+        });
+    }
+    group.finish();
+}
+
+fn steps(c: &mut Criterion) {
+    let mut group = c.benchmark_group("engine");
+    group.sample_size(30);
+    let before = resident_bytes();
+    let view = |minutes, refresh| View {
+        timeframe: Timeframe::new(Duration::from_mins(minutes)),
+        refresh: Duration::from_secs(refresh),
+    };
+    let mut fleet = Fleet::new(SITES, Duration::from_secs(10), vec![view(10, 10), view(60, 60)]);
+    println!("{SITES} sites, default views: {} bytes of resident memory a site", (resident_bytes() - before) / SITES);
+    println!("{SITES} sites, default views: {} bytes a site by account", fleet.engine.bytes() / SITES);
+    fleet.engine.step(fleet.now);
+    group.bench_function("10000_sites_idle_step", |b| b.iter(|| black_box(fleet.engine.step(fleet.now))));
+    group.bench_function("10000_sites_snapshot", |b| {
+        let board = fleet.engine.board();
+        b.iter(|| black_box(board.snapshot()));
+    });
+    group.bench_function("10000_sites_refresh_of_two_views", |b| b.iter(|| black_box(fleet.engine.finish(fleet.now))));
+    group.finish();
+}
+
+/// Pages of this process that are in memory, by the kernel's account; 0 where it keeps none.
+fn resident_bytes() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    statm.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or(0) * 4_096
+}
+
+criterion_group!(benches, throughput, steps);
+criterion_main!(benches);

@@ -1,0 +1,70 @@
+//! The ring alone: what a sample costs its writer and each of its readers. Budget: push 10 ns, drain 6 ns a sample.
+
+mod weather;
+
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use webmon::model::{Sample, Timestamp};
+use webmon::ring::Producer;
+
+const BATCH: u64 = 256;
+
+fn samples() -> Vec<Sample> {
+    (0..BATCH).map(|i| weather::sample(0, i, Timestamp::from_micros(1 + i))).collect()
+}
+
+fn ring(c: &mut Criterion) {
+    let samples = samples();
+    let mut group = c.benchmark_group("ring");
+    group.throughput(Throughput::Elements(BATCH));
+
+    let mut producer = Producer::new(380, 0);
+    group.bench_function("push", |b| {
+        b.iter(|| {
+            for &sample in &samples {
+                black_box(producer.push(sample));
+            }
+        });
+    });
+
+    let mut producer = Producer::new(380, 0);
+    for &sample in &samples {
+        producer.push(sample);
+    }
+    let oldest = producer.ring().reader_at_oldest();
+    let mut out = Vec::with_capacity(512);
+    group.bench_function("drain", |b| {
+        b.iter(|| {
+            let mut reader = oldest.clone();
+            out.clear();
+            black_box(reader.drain(&mut out));
+        });
+    });
+
+    group.bench_function("drain_before", |b| {
+        let cutoff = Timestamp::from_micros(BATCH - 1);
+        b.iter(|| {
+            let mut reader = oldest.clone();
+            out.clear();
+            black_box(reader.drain_before(cutoff, &mut out));
+        });
+    });
+
+    group.bench_function("push_and_drain_by_four_readers", |b| {
+        let mut readers = [(); 4].map(|()| producer.ring().reader_at_head());
+        b.iter(|| {
+            for &sample in &samples {
+                producer.push(sample);
+            }
+            for reader in &mut readers {
+                out.clear();
+                black_box(reader.drain(&mut out));
+            }
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, ring);
+criterion_main!(benches);

@@ -1,0 +1,131 @@
+//! Histogram and window, beside what they replace: `hdrhistogram`, and a naive recomputation over an hour of samples.
+//! Budgets: histogram record and forget 5 ns each, hot; a summary of a window 1 µs.
+
+mod weather;
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use webmon::model::{Micros, Outcome, Sample, Timeframe, Timestamp};
+use webmon::stats::{Histogram, Rollup, Unmade, Window};
+
+const VALUES: u64 = 4_096;
+
+fn values() -> Vec<u32> {
+    (0..VALUES).map(|i| weather::sample(0, i, Timestamp::ZERO).total().get()).collect()
+}
+
+fn hdr() -> hdrhistogram::Histogram<u32> {
+    hdrhistogram::Histogram::new_with_bounds(1, u64::from(Histogram::HIGHEST), 2).expect("a valid range")
+}
+
+fn histogram(c: &mut Criterion) {
+    let values = values();
+    let mut full = Histogram::default();
+    let mut full_hdr = hdr();
+    for &value in &values {
+        full.record(value);
+        full_hdr.record(u64::from(value)).expect("in range");
+    }
+    let mut group = c.benchmark_group("histogram");
+    group.throughput(Throughput::Elements(VALUES));
+    group.bench_function("record", |b| {
+        let mut histogram = full.clone();
+        b.iter(|| values.iter().for_each(|&value| histogram.record(black_box(value))));
+    });
+    group.bench_function("record_then_forget", |b| {
+        let mut histogram = full.clone();
+        b.iter(|| {
+            for &value in &values {
+                histogram.record(black_box(value));
+            }
+            for &value in &values {
+                histogram.forget(black_box(value));
+            }
+        });
+    });
+    group.bench_function("hdrhistogram_record", |b| {
+        let mut histogram = full_hdr.clone();
+        b.iter(|| values.iter().for_each(|&value| histogram.saturating_record(u64::from(black_box(value)))));
+    });
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("four_percentiles", |b| b.iter(|| black_box(&full).percentiles([50, 90, 95, 99])));
+    group.bench_function("merge", |b| {
+        let mut sum = Histogram::default();
+        b.iter(|| sum.merge(black_box(&full)));
+    });
+    group.bench_function("hdrhistogram_four_percentiles", |b| {
+        b.iter(|| [0.5, 0.9, 0.95, 0.99].map(|quantile| black_box(&full_hdr).value_at_quantile(quantile)));
+    });
+    group.bench_function("hdrhistogram_add", |b| {
+        let mut sum = hdr();
+        b.iter(|| sum.add(black_box(&full_hdr)).expect("the same range"));
+    });
+    group.bench_function("hdrhistogram_subtract_one", |b| {
+        // To forget one value there, a histogram that holds just it is subtracted; this is with one made beforehand.
+        let (mut one, mut sum) = (hdr(), full_hdr.clone());
+        one.record(60_000).expect("in range");
+        b.iter(|| {
+            sum.saturating_record(60_000);
+            sum.subtract(black_box(&one)).expect("just recorded");
+        });
+    });
+    group.finish();
+}
+
+/// An hour of samples, one in each `interval`.
+fn hour(interval: Duration) -> Vec<Sample> {
+    let count = Duration::from_hours(1).as_micros() / interval.as_micros();
+    let start = Timestamp::from_secs(1_000_000);
+    (1..=u32::try_from(count).expect("an hour of checks"))
+        .map(|i| weather::sample(0, u64::from(i), start.after(interval * i)))
+        .collect()
+}
+
+/// What a monitor without a window does at each refresh: copy the hour, count it, sort it twice.
+fn recompute(samples: &[Sample], cutoff: Timestamp) -> (usize, [u32; 4], [u32; 4]) {
+    let held: Vec<&Sample> = samples.iter().filter(|sample| sample.at > cutoff).collect();
+    let up = held.iter().filter(|sample| sample.outcome() == Outcome::Up).count();
+    let percentiles = |mut values: Vec<u32>| {
+        values.sort_unstable();
+        [50, 90, 95, 99].map(|percent| values[(values.len() * percent).div_ceil(100) - 1])
+    };
+    let timed = || held.iter().filter(|sample| sample.cause.is_timed());
+    let response = percentiles(timed().map(|sample| sample.total().get()).collect());
+    let ttfb = percentiles(timed().filter_map(|sample| sample.ttfb()).map(Micros::get).collect());
+    (up, response, ttfb)
+}
+
+fn window(c: &mut Criterion) {
+    let timeframe = Timeframe::new(Duration::from_hours(1));
+    let mut group = c.benchmark_group("window");
+    for interval in [Duration::from_secs(10), Duration::from_secs(1)] {
+        let samples = hour(interval);
+        let as_of = samples.last().expect("an hour of samples").at;
+        let mut full = Window::new(timeframe);
+        full.admit(&samples);
+        let name = format!("{} samples", samples.len());
+        group.throughput(Throughput::Elements(samples.len() as u64));
+        group.bench_function(BenchmarkId::new("admit_then_retire", &name), |b| {
+            let mut window = full.clone();
+            b.iter(|| {
+                window.admit(black_box(&samples));
+                window.retire(black_box(&samples));
+            });
+        });
+        group.bench_function(BenchmarkId::new("rollup", &name), |b| b.iter(|| samples.iter().collect::<Rollup>()));
+        group.throughput(Throughput::Elements(1));
+        group.bench_function(BenchmarkId::new("summary", &name), |b| {
+            b.iter(|| black_box(&full).summary(as_of, Unmade::default()));
+        });
+        group.bench_function(BenchmarkId::new("beats", &name), |b| b.iter(|| black_box(&full).beats(as_of)));
+        group.bench_function(BenchmarkId::new("naive_recomputation", &name), |b| {
+            b.iter(|| recompute(black_box(&samples), timeframe.cutoff(as_of)));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, histogram, window);
+criterion_main!(benches);

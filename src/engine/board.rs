@@ -1,0 +1,81 @@
+//! The newest snapshots, for any number of readers.
+//!
+//! **Idea.** One `Arc` a site and one a view, each replaced as a whole when something in it changed: a reader never
+//! blocks the engine, the engine never waits for a reader, and what a reader holds never changes under it.
+//!
+//! **Invariants.** [`Board::version`] changes after everything of a step was replaced, so a reader that has seen version
+//! *v* and then takes a snapshot has at least what *v* tells. A snapshot taken during a step may hold some sites before
+//! it and some after it; each site and each view is whole.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+
+use crate::model::Timestamp;
+
+use super::{SiteSnapshot, Snapshot, ViewSnapshot};
+
+/// What the engine shows.
+#[derive(Debug)]
+pub struct Board {
+    at: AtomicU64,
+    version: AtomicU64,
+    sites: Box<[ArcSwap<SiteSnapshot>]>,
+    views: Box<[ArcSwap<ViewSnapshot>]>,
+}
+
+impl Board {
+    pub(super) fn new(at: Timestamp, sites: Vec<Arc<SiteSnapshot>>, views: Vec<Arc<ViewSnapshot>>) -> Self {
+        Self {
+            at: AtomicU64::new(at.as_micros()),
+            version: AtomicU64::new(1),
+            sites: sites.into_iter().map(ArcSwap::new).collect(),
+            views: views.into_iter().map(ArcSwap::new).collect(),
+        }
+    }
+
+    /// Everything: one `Arc` a site and a view is cloned.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            at: Timestamp::from_micros(self.at.load(Ordering::Acquire)),
+            sites: self.sites.iter().map(ArcSwap::load_full).collect(),
+            views: self.views.iter().map(ArcSwap::load_full).collect(),
+        }
+    }
+
+    /// Site number `site`, in the order of sites.yaml.
+    #[must_use]
+    pub fn site(&self, site: usize) -> Arc<SiteSnapshot> {
+        self.sites[site].load_full()
+    }
+
+    /// View number `view`, in the order of sites.yaml.
+    #[must_use]
+    pub fn view(&self, view: usize) -> Arc<ViewSnapshot> {
+        self.views[view].load_full()
+    }
+
+    /// Changes when a site or a view did.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    pub(super) fn put_site(&self, site: usize, snapshot: Arc<SiteSnapshot>) {
+        self.sites[site].store(snapshot);
+    }
+
+    pub(super) fn put_view(&self, view: usize, snapshot: Arc<ViewSnapshot>) {
+        self.views[view].store(snapshot);
+    }
+
+    /// The step of `at` is shown; `changed` tells whether it replaced anything.
+    pub(super) fn shown(&self, at: Timestamp, changed: bool) {
+        self.at.store(at.as_micros(), Ordering::Release);
+        if changed {
+            self.version.fetch_add(1, Ordering::Release);
+        }
+    }
+}

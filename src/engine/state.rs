@@ -1,0 +1,178 @@
+//! The state of a site: what the rule says joined with the last check, and since when.
+//!
+//! ```text
+//!                    last check good    failed       local, or nothing for 3 intervals + timeout
+//! rule: up / none    up                 failing      unknown
+//! rule: down         recovering         down         unknown
+//! no check yet       new (down while an incident of an earlier run is open)
+//! ```
+//!
+//! Invariants: a change tells a new state, never the same one; `since` never goes back. The time of a change is that of
+//! its reason: the check's `at`, the instant of the verdict, or the end of the silence that was allowed.
+
+use std::time::Duration;
+
+use crate::model::{Outcome, Sample, Timestamp};
+
+use super::SiteState;
+
+/// The state as it runs.
+#[derive(Clone, Debug)]
+pub(super) struct Standing {
+    state: SiteState,
+    since: Timestamp,
+    down: bool,
+    last: Option<(Timestamp, Outcome)>,
+    silence: Duration,
+}
+
+/// One change of state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) at: Timestamp,
+    pub(super) from: SiteState,
+    pub(super) to: SiteState,
+}
+
+impl Standing {
+    /// No check yet; `silence` is how long nothing may come.
+    pub(super) const fn new(now: Timestamp, silence: Duration) -> Self {
+        Self { state: SiteState::New, since: now, down: false, last: None, silence }
+    }
+
+    pub(super) const fn state(&self) -> SiteState {
+        self.state
+    }
+
+    pub(super) const fn since(&self) -> Timestamp {
+        self.since
+    }
+
+    /// A check came.
+    #[inline]
+    pub(super) fn check(&mut self, sample: &Sample) -> Option<Change> {
+        self.last = Some((sample.at, sample.outcome()));
+        self.become_at(state_of(self.down, Some(sample.outcome())), sample.at)
+    }
+
+    /// The rule said so at `at`.
+    pub(super) fn judged(&mut self, down: bool, at: Timestamp) -> Option<Change> {
+        if self.down == down {
+            return None;
+        }
+        self.down = down;
+        if self.state == SiteState::Unknown {
+            return None;
+        }
+        self.become_at(state_of(down, self.last.map(|(_, outcome)| outcome)), at)
+    }
+
+    /// It is `now`, and nothing came since the last check.
+    #[inline]
+    pub(super) fn pass(&mut self, now: Timestamp) -> Option<Change> {
+        let (last, _) = self.last?;
+        if self.state == SiteState::Unknown || now.since(last) <= self.silence {
+            return None;
+        }
+        self.become_at(SiteState::Unknown, last.after(self.silence))
+    }
+
+    #[inline]
+    fn become_at(&mut self, to: SiteState, at: Timestamp) -> Option<Change> {
+        if self.state == to {
+            return None;
+        }
+        // A first check ends "no check yet" whenever that was noted; anything else follows what it changes.
+        let at = if self.state == SiteState::New { at } else { at.max(self.since) };
+        let from = std::mem::replace(&mut self.state, to);
+        self.since = at;
+        Some(Change { at, from, to })
+    }
+}
+
+const fn state_of(down: bool, last: Option<Outcome>) -> SiteState {
+    match (down, last) {
+        (_, Some(Outcome::Unknown)) => SiteState::Unknown,
+        (false, Some(Outcome::Up)) => SiteState::Up,
+        (false, Some(Outcome::Down)) => SiteState::Failing,
+        (true, Some(Outcome::Up)) => SiteState::Recovering,
+        (true, Some(Outcome::Down) | None) => SiteState::Down,
+        (false, None) => SiteState::New,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Cause, Micros, Observation};
+
+    fn at(secs: u64) -> Timestamp {
+        Timestamp::from_secs(secs)
+    }
+
+    fn sample(secs: u64, cause: Cause) -> Sample {
+        Observation::failed(cause, "").sample(at(secs), Micros::ZERO, 0)
+    }
+
+    #[derive(Clone, Copy)]
+    enum On {
+        Check(Cause),
+        Judged(bool),
+        Pass,
+    }
+    use On::{Check, Judged, Pass};
+
+    const GOOD: On = Check(Cause::Ok);
+    const BAD: On = Check(Cause::Reset);
+    const LOCAL: On = Check(Cause::Local);
+
+    /// Plays `story`, one line a moment, and expects the state after it and since when, in seconds.
+    fn play(story: &[(u64, On, SiteState, u64)]) {
+        let mut standing = Standing::new(at(1), Duration::from_secs(35));
+        for &(secs, on, state, since) in story {
+            let before = standing.state();
+            let change = match on {
+                Check(cause) => standing.check(&sample(secs, cause)),
+                Judged(down) => standing.judged(down, at(secs)),
+                Pass => standing.pass(at(secs)),
+            };
+            assert_eq!((standing.state(), standing.since()), (state, at(since)), "after {secs} s");
+            let expected = (before != state).then(|| Change { at: at(since), from: before, to: state });
+            assert_eq!(change, expected, "after {secs} s");
+        }
+    }
+
+    #[test]
+    fn the_rule_and_the_last_check_together_make_the_state() {
+        play(&[
+            (5, Pass, SiteState::New, 1),
+            (10, GOOD, SiteState::Up, 10),
+            (20, GOOD, SiteState::Up, 10),
+            (30, BAD, SiteState::Failing, 30),
+            (31, Judged(true), SiteState::Down, 31),
+            (40, BAD, SiteState::Down, 31),
+            (50, GOOD, SiteState::Recovering, 50),
+            (60, BAD, SiteState::Down, 60),
+            (70, GOOD, SiteState::Recovering, 70),
+            (71, Judged(false), SiteState::Up, 71),
+        ]);
+    }
+
+    #[test]
+    fn a_local_fault_and_silence_are_unknown_until_the_next_check() {
+        play(&[
+            (10, LOCAL, SiteState::Unknown, 10),
+            (20, BAD, SiteState::Failing, 20),
+            (55, Pass, SiteState::Failing, 20),
+            (60, Pass, SiteState::Unknown, 55),
+            (61, Judged(true), SiteState::Unknown, 55),
+            (70, LOCAL, SiteState::Unknown, 55),
+            (80, BAD, SiteState::Down, 80),
+        ]);
+    }
+
+    #[test]
+    fn an_incident_of_an_earlier_run_is_down_before_the_first_check() {
+        play(&[(0, Judged(true), SiteState::Down, 0), (2, GOOD, SiteState::Recovering, 2)]);
+    }
+}

@@ -1,0 +1,413 @@
+//! The engine held to the window law, and its events, refreshes and snapshots told as stories.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::alert::{AlertState, Rule};
+use crate::model::{Cause, Flags, Micros, Phase, Timeframe};
+use crate::ring::{Producer, capacity_for};
+use crate::stats::window::tests::{model, samples};
+use crate::stats::{Cadence, Unmade};
+
+const INTERVAL: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+fn at(secs: u64) -> Timestamp {
+    Timestamp::from_secs(1_000_000 + secs)
+}
+
+fn view(timeframe: u64, refresh: u64) -> View {
+    View { timeframe: Timeframe::new(Duration::from_secs(timeframe)), refresh: Duration::from_secs(refresh) }
+}
+
+fn track(producer: &Producer, name: &str) -> Track {
+    Track {
+        name: name.into(),
+        url: format!("https://{name}.example").into(),
+        interval: INTERVAL,
+        timeout: TIMEOUT,
+        rule: Rule::default(),
+        ring: Arc::clone(producer.ring()),
+        open_since: None,
+    }
+}
+
+fn observed(cause: Cause, detail: &str) -> Observation {
+    let mut observation = Observation::failed(cause, detail);
+    observation.phases.add(Phase::Connect, Micros::new(5_000));
+    observation
+}
+
+fn sample(secs: u64, cause: Cause) -> Sample {
+    observed(cause, "").sample(at(secs), Micros::ZERO, 0)
+}
+
+/// One site, its producer, and an engine over it.
+struct Scene {
+    producer: Producer,
+    engine: Engine,
+}
+
+impl Scene {
+    fn new(history: &[Sample], now: u64, views: Vec<View>, change: impl FnOnce(&mut Track)) -> Self {
+        let mut producer = Producer::new(1_000, 7);
+        for &sample in history {
+            producer.push(sample);
+        }
+        let mut track = track(&producer, "api");
+        change(&mut track);
+        let engine = Engine::new(views, vec![track], TimeZone::UTC, at(now));
+        Self { producer, engine }
+    }
+
+    /// A scene whose first step, which tells no changes, is behind it.
+    fn running(history: &[Sample], now: u64) -> Self {
+        let mut scene = Self::new(history, now, vec![view(600, 10), view(3_600, 60)], |_| {});
+        scene.engine.step(at(now));
+        scene
+    }
+
+    fn push(&mut self, sample: Sample) -> u64 {
+        self.producer.push(sample)
+    }
+
+    fn site(&self) -> Arc<SiteSnapshot> {
+        self.engine.board().site(0)
+    }
+
+    fn row(&self, view: usize) -> Arc<Row> {
+        Arc::clone(&self.engine.board().view(view).rows[0])
+    }
+}
+
+fn states(step: &Step) -> Vec<(SiteState, SiteState)> {
+    step.changes.iter().map(|change| (change.from, change.to)).collect()
+}
+
+/// The naive account of what was due in the window and has no result: write all due times down.
+fn unmade(known: &[Sample], timeframe: Timeframe, as_of: Timestamp) -> Unmade {
+    let cutoff = timeframe.cutoff(as_of);
+    let oldest = known.iter().find(|sample| sample.at > cutoff);
+    let mut outside = 0;
+    if let Some(oldest) = oldest {
+        let mut due = Cadence::due(oldest);
+        for _ in 0..oldest.skipped {
+            due = due.before(INTERVAL);
+            outside += u64::from(due <= cutoff);
+        }
+    }
+    let mut open = 0;
+    if let Some(mut due) = known.iter().map(Cadence::due).max() {
+        loop {
+            due = due.after(INTERVAL);
+            if due.after(TIMEOUT + INTERVAL) > as_of {
+                break;
+            }
+            open += u64::from(due > cutoff);
+        }
+    }
+    Unmade { outside, open }
+}
+
+proptest! {
+    /// For any samples, gaps, timeframes, refreshes and step times: each row is a plain recomputation as of its refresh
+    /// over what was published when the step began.
+    #[test]
+    fn every_row_of_every_view_is_a_plain_recomputation(
+        samples in samples(1..120),
+        replayed in 0usize..40,
+        views in prop::collection::vec((1u64..700, 1u64..90), 1..4),
+        steps in prop::collection::vec((0u64..40_000_000, 0u64..4), 1..25),
+    ) {
+        let views: Vec<View> = views.into_iter().map(|(timeframe, refresh)| view(timeframe, refresh)).collect();
+        let mut producer = Producer::new(samples.len(), 3);
+        let mut published = replayed.min(samples.len());
+        samples[..published].iter().for_each(|&sample| { producer.push(sample); });
+        let mut now = samples[published.max(1) - 1].at;
+        let mut engine = Engine::new(views, vec![track(&producer, "a")], TimeZone::UTC, now);
+        let board = engine.board();
+        let check = |published: usize, step: &Step, first: bool, now: Timestamp| -> Result<(), TestCaseError> {
+            for (number, view) in board.snapshot().views.iter().enumerate() {
+                let summary = &view.rows[0].summary;
+                prop_assert!(view.as_of < view.next && view.next.as_micros() % micros(view.refresh) == 0);
+                if first || step.refreshed.contains(&number) {
+                    let known = &samples[..published];
+                    // A row that had no results at the refresh may have been filled since.
+                    let as_of = summary.as_of;
+                    prop_assert!(as_of == view.as_of || as_of == now);
+                    let seen = known.partition_point(|sample| sample.at <= as_of);
+                    let unmade = unmade(&known[..seen], view.timeframe, as_of);
+                    model(known, as_of, view.timeframe, unmade).check(summary)?;
+                    let checks: u64 = view.rows[0].beats.cells.iter().map(|beat| u64::from(beat.up + beat.down)).sum();
+                    prop_assert!(checks <= summary.counts.checks());
+                }
+            }
+            Ok(())
+        };
+        check(published, &Step::default(), true, now)?;
+        for (wait, late) in steps {
+            now = now.after(Duration::from_micros(wait));
+            // Samples may be published up to three late, as when a thread is held up between stamping and publishing.
+            let come = samples.partition_point(|sample| sample.at <= now);
+            let come = come.saturating_sub(usize::try_from(late).unwrap()).max(published);
+            samples[published..come].iter().for_each(|&sample| { producer.push(sample); });
+            published = come;
+            let step = engine.step(now);
+            prop_assert_eq!(step.lost, 0);
+            check(published, &step, false, now)?;
+        }
+        engine.finish(now);
+        check(published, &Step::default(), true, now)?;
+    }
+
+    /// With a ring too small for its windows, and steps too rare for its ring: what the ring still has is in, what was in
+    /// before may stay in, and every sample is either seen or counted as lost.
+    #[test]
+    fn a_ring_that_is_too_small_costs_only_what_it_does_not_hold(
+        samples in samples(1..120),
+        capacity in 1usize..12,
+        timeframe in 1u64..900,
+        batches in prop::collection::vec(0usize..20, 1..20),
+    ) {
+        let view = view(timeframe, 1);
+        let mut producer = Producer::new(capacity, 0);
+        let mut engine = Engine::new(vec![view], vec![track(&producer, "a")], TimeZone::UTC, Timestamp::ZERO);
+        let (mut published, mut lost) = (0, 0);
+        for batch in batches {
+            let come = (published + batch).min(samples.len());
+            samples[published..come].iter().for_each(|&sample| { producer.push(sample); });
+            published = come;
+            let Some(last) = samples[..published].last() else { continue };
+            lost += engine.finish(last.at).lost;
+            prop_assert_eq!(engine.checks() + lost, published as u64);
+            let row = Arc::clone(&engine.board().view(0).rows[0]);
+            let intact = published.saturating_sub(capacity);
+            let explained = (0..=intact).rev().any(|from| {
+                let mut summary = row.summary.clone();
+                let held = model(&samples[from..published], last.at, view.timeframe, Unmade::default());
+                // The gaps around lost samples are beside the point here.
+                (summary.counts.skipped, summary.coverage) = held.skipped_and_coverage();
+                held.check(&summary).is_ok()
+            });
+            prop_assert!(explained, "{:?}", row.summary);
+        }
+    }
+}
+
+#[test]
+fn refreshes_fall_on_multiples_of_the_refresh_and_speak_of_that_instant() {
+    let mut scene = Scene::running(&[], 3);
+    assert_eq!(scene.engine.board().view(0).as_of, at(3), "computed at once");
+    assert_eq!((scene.engine.board().view(0).next, scene.engine.board().view(1).next), (at(10), at(20)));
+    scene.push(sample(9, Cause::Ok));
+    scene.push(sample(11, Cause::Ok));
+    let step = scene.engine.step(at(12));
+    assert_eq!(step.refreshed, [0]);
+    assert_eq!((scene.row(0).summary.as_of, scene.row(0).summary.counts.up), (at(10), 1), "11 s is after the instant");
+    assert!(scene.engine.step(at(19)).refreshed.is_empty());
+    assert_eq!(scene.engine.step(at(20)).refreshed, [0, 1]);
+    assert_eq!(scene.row(0).summary.counts.up, 2);
+    let late = scene.engine.step(at(95));
+    assert_eq!(late.refreshed, [0, 1], "instants that were missed are made up for once");
+    assert_eq!((scene.row(0).summary.as_of, scene.row(1).summary.as_of), (at(90), at(80)));
+    assert_eq!((scene.engine.board().view(0).next, scene.engine.board().view(1).next), (at(100), at(140)));
+}
+
+#[test]
+fn a_row_without_results_is_filled_by_the_first_one_and_then_waits_for_its_refresh() {
+    let mut scene = Scene::running(&[], 1);
+    assert_eq!(scene.row(1).summary.coverage, None);
+    scene.push(sample(2, Cause::Ok));
+    let version = scene.engine.board().version();
+    let step = scene.engine.step(at(2));
+    assert!(step.refreshed.is_empty(), "a filled row is no refresh");
+    assert_ne!(scene.engine.board().version(), version);
+    assert_eq!((scene.row(0).summary.counts.up, scene.row(1).summary.counts.up), (1, 1));
+    scene.push(sample(3, Cause::Ok));
+    scene.engine.step(at(3));
+    assert_eq!((scene.row(0).summary.counts.up, scene.row(1).summary.counts.up), (1, 1));
+    scene.engine.step(at(10));
+    assert_eq!((scene.row(0).summary.counts.up, scene.row(1).summary.counts.up), (2, 1));
+}
+
+#[test]
+fn a_step_with_nothing_new_changes_nothing_that_is_shown() {
+    let mut scene = Scene::running(&[sample(0, Cause::Ok)], 1);
+    let (version, before) = (scene.engine.board().version(), scene.site());
+    let step = scene.engine.step(at(2));
+    assert!(step.changes.is_empty() && step.alerts.is_empty() && step.refreshed.is_empty());
+    assert_eq!(scene.engine.board().version(), version);
+    assert!(Arc::ptr_eq(&before, &scene.site()));
+    assert_eq!(scene.engine.board().snapshot().at, at(2));
+}
+
+#[test]
+fn history_is_counted_and_is_no_event() {
+    let history: Vec<Sample> = (0..30).map(|i| sample(i * 10, if i < 20 { Cause::Ok } else { Cause::Reset })).collect();
+    let mut scene = Scene::new(&history, 291, vec![view(600, 10)], |_| {});
+    let site = scene.site();
+    assert_eq!((site.state, site.since, site.last_up), (SiteState::Failing, at(200), Some(at(190))));
+    assert_eq!((site.last.as_ref().unwrap().seq, site.incident), (36, None));
+    assert_eq!((scene.row(0).summary.counts.up, scene.row(0).summary.counts.down), (20, 10));
+    let step = scene.engine.step(at(292));
+    assert!(step.changes.is_empty());
+    assert_eq!(step.alerts.len(), 1, "what becomes due at the first step is announced");
+    assert_eq!((step.alerts[0].state, step.alerts[0].at), (AlertState::Down, at(292)));
+    assert_eq!((scene.site().state, scene.site().since), (SiteState::Down, at(292)));
+    assert_eq!(scene.site().incident, Some(OpenIncident { since: at(292) }));
+    assert_eq!(scene.engine.checks(), 0);
+}
+
+#[test]
+fn an_open_incident_is_not_announced_again_and_ends_with_its_message() {
+    let history: Vec<Sample> = (0..30).map(|i| sample(i * 10, Cause::Reset)).collect();
+    let mut scene = Scene::new(&history, 291, vec![view(600, 10)], |track| track.open_since = Some(at(150)));
+    assert_eq!(scene.site().state, SiteState::Down);
+    assert!(scene.engine.step(at(292)).alerts.is_empty());
+    let mut alerts = Vec::new();
+    for i in 30..45 {
+        scene.push(sample(i * 10, Cause::Ok));
+        let step = scene.engine.step(at(i * 10));
+        if i == 30 {
+            assert_eq!(states(&step), [(SiteState::Down, SiteState::Recovering)]);
+        }
+        alerts.extend(step.alerts);
+    }
+    assert_eq!(alerts.len(), 1);
+    assert_eq!((alerts[0].state, alerts[0].since), (AlertState::Up, at(150)));
+    assert_eq!((scene.site().state, scene.site().incident), (SiteState::Up, None));
+}
+
+#[test]
+fn changes_of_state_tell_the_check_behind_them_and_its_texts() {
+    let mut scene = Scene::running(&[], 0);
+    scene.push(sample(10, Cause::Ok));
+    assert_eq!(states(&scene.engine.step(at(10))), [(SiteState::New, SiteState::Up)]);
+    scene.engine.attach(0, 8, Arc::new(observed(Cause::Reset, "reset by peer")));
+    scene.engine.attach(0, 9, Arc::new(observed(Cause::Ok, "")));
+    scene.push(sample(20, Cause::Reset));
+    scene.push(sample(21, Cause::Ok));
+    let step = scene.engine.step(at(22));
+    assert_eq!(states(&step), [(SiteState::Up, SiteState::Failing), (SiteState::Failing, SiteState::Up)]);
+    let check = step.changes[0].check.as_ref().unwrap();
+    assert_eq!((check.seq, step.changes[0].at), (8, at(20)));
+    assert_eq!(check.observation.as_ref().unwrap().detail, "reset by peer");
+    assert!(scene.site().last.as_ref().unwrap().observation.is_some());
+}
+
+#[test]
+fn texts_may_come_after_their_sample_and_texts_of_older_checks_are_dropped() {
+    let mut scene = Scene::running(&[], 0);
+    let seq = scene.push(sample(10, Cause::Status));
+    scene.engine.step(at(10));
+    assert!(scene.site().last.as_ref().unwrap().observation.is_none());
+    let version = scene.engine.board().version();
+    scene.engine.attach(0, seq - 1, Arc::new(observed(Cause::Ok, "older")));
+    scene.engine.attach(0, seq, Arc::new(observed(Cause::Status, "503 Service Unavailable")));
+    scene.engine.attach(1, seq, Arc::new(observed(Cause::Ok, "no such site")));
+    scene.engine.step(at(11));
+    assert_ne!(scene.engine.board().version(), version);
+    let last = scene.site().last.clone().unwrap();
+    assert_eq!(last.observation.unwrap().detail, "503 Service Unavailable");
+}
+
+#[test]
+fn silence_is_unknown_and_lowers_the_coverage() {
+    let history: Vec<Sample> = (0..=60).map(|i| sample(i * 10, Cause::Ok)).collect();
+    let mut scene = Scene::running(&history, 600);
+    assert_eq!(scene.row(0).summary.coverage, Some(1.0));
+    assert!(scene.engine.step(at(635)).changes.is_empty());
+    let step = scene.engine.step(at(636));
+    assert_eq!(states(&step), [(SiteState::Up, SiteState::Unknown)]);
+    assert_eq!((step.changes[0].at, scene.site().since), (at(635), at(635)));
+    scene.engine.step(at(900));
+    // The window (300 s, 900 s] has 30 checks; due at 610 … 880 and missing by now: 28.
+    assert_eq!(scene.row(0).summary.counts.skipped, 28);
+    assert_eq!(scene.row(0).summary.coverage, Some(30.0 / 58.0));
+    // Due at 910 after a suspend: the sample tells the 30 that were never started.
+    let after = Sample { skipped: 30, flags: Flags::AFTER_HOLE, ..sample(910, Cause::Ok) };
+    scene.push(after);
+    assert_eq!(states(&scene.engine.step(at(910))), [(SiteState::Unknown, SiteState::Up)]);
+    let row = scene.row(0);
+    assert_eq!((row.summary.counts.up, row.summary.counts.skipped), (30, 30));
+    scene.engine.step(at(1_300));
+    let row = scene.row(0);
+    // (700 s, 1300 s]: one check; skipped at 710 … 900; due at 920 … 1280 and missing.
+    assert_eq!((row.summary.counts.up, row.summary.counts.skipped), (1, 20 + 37));
+}
+
+#[test]
+fn a_new_site_is_covered_from_its_first_check_on() {
+    let mut scene = Scene::running(&[], 0);
+    for i in 1..=3 {
+        scene.push(sample(i * 10, Cause::Ok));
+        scene.engine.step(at(i * 10));
+    }
+    assert_eq!((scene.row(0).summary.counts.up, scene.row(0).summary.coverage), (3, Some(1.0)));
+}
+
+#[test]
+fn the_time_of_the_first_verdict_is_shown_until_it_comes() {
+    let mut scene = Scene::running(&[], 0);
+    scene.push(sample(10, Cause::Ok));
+    scene.engine.step(at(10));
+    assert_eq!(scene.site().judged_from, Some(at(120)));
+    scene.engine.step(at(119));
+    assert_eq!(scene.site().judged_from, Some(at(120)));
+    scene.engine.step(at(120));
+    assert_eq!(scene.site().judged_from, None);
+}
+
+#[test]
+fn finishing_refreshes_every_view_as_of_the_end() {
+    let mut scene = Scene::running(&[], 0);
+    scene.push(sample(61, Cause::Ok));
+    let step = scene.engine.finish(at(63));
+    assert_eq!(step.refreshed, [0, 1]);
+    for view in 0..2 {
+        assert_eq!((scene.row(view).summary.as_of, scene.row(view).summary.counts.up), (at(63), 1));
+    }
+}
+
+#[allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "made-up values"
+)]
+/// A tenth of the samples fail, latencies are spread as they are over the internet: log-normal, a long tail.
+fn weather(site: u64, i: u64) -> Sample {
+    let mut bits = (site << 32 | i).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut uniform = || {
+        bits ^= bits >> 29;
+        bits = bits.wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits >> 44
+    };
+    let normal = (0..4).map(|_| uniform()).sum::<u64>() as f64 / f64::from(1 << 20) - 2.0;
+    let processing = Micros::new((60_000.0 * (0.6 * normal).exp()) as u32);
+    let mut observation = observed(if uniform() % 10 == 0 { Cause::Status } else { Cause::Ok }, "");
+    observation.status = crate::model::Status::new(if observation.cause == Cause::Ok { 200 } else { 503 });
+    observation.phases.add(Phase::Processing, processing);
+    observation.phases.add(Phase::Transfer, Micros::new((uniform() % 900) as u32));
+    observation.sample(at(i * 10), Micros::ZERO, 0)
+}
+
+#[test]
+fn a_site_with_the_default_views_stays_within_24_kib() {
+    let views = vec![view(600, 10), view(3_600, 60)];
+    let capacity = capacity_for(Duration::from_hours(1), INTERVAL, INTERVAL);
+    let sites = 20;
+    let mut producers: Vec<Producer> = (0..sites).map(|_| Producer::new(capacity, 0)).collect();
+    let tracks = producers.iter().map(|producer| track(producer, "https://www.example.com/health")).collect();
+    let mut engine = Engine::new(views, tracks, TimeZone::UTC, at(0));
+    for i in 0..1_000 {
+        for (site, producer) in (0..).zip(&mut producers) {
+            producer.push(weather(site, i));
+        }
+        engine.step(at(i * 10));
+    }
+    let bytes = engine.bytes() / sites;
+    println!("{bytes} bytes a site, {} of them the ring", producers[0].ring().bytes());
+    assert!(engine.board().view(1).rows[0].summary.counts.checks() == 360);
+    assert!(bytes <= 24 * 1_024, "{bytes} bytes a site");
+}

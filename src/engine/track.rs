@@ -1,0 +1,334 @@
+//! One site in the engine: its readers, its windows, its verdict, its state.
+//!
+//! **Idea.** One reader at the head brings each new sample once, to all windows; one reader at the tail of each window
+//! brings the same samples again when they expire, so no window keeps samples. A tail knows when its next sample
+//! expires, so a step with nothing new looks at one counter of the ring and at one instant.
+//!
+//! **Invariants.** A window holds exactly the samples between its tail and the head. When a reader lost samples, that no
+//! longer holds: then every window is emptied and filled again from the intact part of the ring in one pass, and its
+//! tail is set to the first sample that it holds. Samples seen before are no news the second time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use crate::alert::{Alert, Evaluator, Rule};
+use crate::model::{Observation, Outcome, Sample, Timeframe, Timestamp, View};
+use crate::ring::{Drained, Reader, Ring};
+use crate::stats::{Cadence, Counts, Unmade, Window};
+
+use super::state::{Change, Standing};
+use super::{LastCheck, OpenIncident, Row, SiteSnapshot};
+
+/// What the engine has to know of a site.
+#[derive(Clone, Debug)]
+pub struct Track {
+    /// Its unique name.
+    pub name: Arc<str>,
+    /// Its URL, secrets as `***`.
+    pub url: Arc<str>,
+    /// Time between due checks.
+    pub interval: Duration,
+    /// For a whole probe.
+    pub timeout: Duration,
+    /// How it is judged.
+    pub rule: Rule,
+    /// Where its samples come from; what is in it already is history.
+    pub ring: Arc<Ring>,
+    /// The `at` of the last `down`, while that incident is open.
+    pub open_since: Option<Timestamp>,
+}
+
+/// Texts that may wait for their samples, a site. They come at most a few steps early.
+const TEXTS: usize = 16;
+
+/// Of an `Arc`: the two counters before its value.
+const COUNTS: usize = 2 * size_of::<usize>();
+
+#[derive(Debug)]
+pub(super) struct Lane {
+    head: Reader,
+    /// The earliest instant at which a window has something to retire.
+    expires: Timestamp,
+    standing: Standing,
+    evaluator: Evaluator,
+    recent: Recent,
+    panes: Box<[Pane]>,
+    cadence: Cadence,
+    newest_due: Option<Timestamp>,
+    /// The number of the first sample that is news.
+    unseen: u64,
+    changed: bool,
+    texts: Vec<(u64, Arc<Observation>)>,
+    shown: SiteSnapshot,
+}
+
+/// The window of the alert rule: counts only.
+#[derive(Debug)]
+struct Recent {
+    span: Timeframe,
+    tail: Reader,
+    counts: Counts,
+}
+
+/// The window of one view.
+#[derive(Debug)]
+struct Pane {
+    tail: Reader,
+    window: Window,
+    /// Whether the row that is shown has no results.
+    blank: bool,
+}
+
+/// What a lane met on its way.
+#[derive(Debug, Default)]
+pub(super) struct Met {
+    pub(super) changes: Vec<(Change, Option<LastCheck>)>,
+    pub(super) checks: u64,
+    pub(super) lost: u64,
+}
+
+impl Lane {
+    /// Reads what is in the ring up to `now`; nothing of it is news.
+    pub(super) fn new(track: Track, views: &[View], now: Timestamp, scratch: &mut Vec<Sample>) -> Self {
+        let Track { name, url, interval, timeout, rule, ring, open_since } = track;
+        let cadence = Cadence { interval, timeout };
+        let head = ring.reader_at_oldest();
+        let pane = |view: &View| Pane { tail: head.clone(), window: Window::new(view.timeframe), blank: true };
+        let mut lane = Self {
+            expires: Timestamp::ZERO,
+            standing: Standing::new(now, cadence.silence()),
+            evaluator: Evaluator::new(rule, interval, open_since),
+            recent: Recent { span: Timeframe::new(rule.window), tail: head.clone(), counts: Counts::default() },
+            panes: views.iter().map(pane).collect(),
+            cadence,
+            newest_due: None,
+            unseen: head.next_seq(),
+            changed: false,
+            texts: Vec::new(),
+            shown: SiteSnapshot {
+                name,
+                url,
+                interval,
+                timeout,
+                rule,
+                state: super::SiteState::New,
+                since: now,
+                last: None,
+                last_up: None,
+                incident: None,
+                judged_from: None,
+            },
+            head,
+        };
+        lane.advance(now, scratch, &mut Met::default());
+        if let Some(since) = open_since {
+            lane.standing.judged(true, since);
+        }
+        lane.standing.pass(now);
+        lane.show(now);
+        lane
+    }
+
+    /// Brings every window to `to`: admits what came, retires what expired.
+    #[inline]
+    pub(super) fn advance(&mut self, to: Timestamp, scratch: &mut Vec<Sample>, met: &mut Met) {
+        scratch.clear();
+        let drained = self.head.drain_before(to, scratch);
+        if drained.lost > 0 {
+            return self.rebuild(to, scratch, met);
+        }
+        if !scratch.is_empty() {
+            self.admit(drained, scratch, met);
+        } else if to < self.expires {
+            return;
+        }
+        self.retire(to, scratch, met);
+    }
+
+    /// Judges what there is at `now`, and takes note of the time that passed.
+    #[inline]
+    pub(super) fn judge(&mut self, now: Timestamp, zone: &TimeZone, met: &mut Met) -> Option<Alert> {
+        let transition = self.evaluator.step(&self.recent.counts, now);
+        let alert = transition.map(|transition| {
+            let change = self.standing.judged(self.evaluator.is_down(), now);
+            self.note(change, met);
+            Alert::new(Arc::clone(&self.shown.name), &self.shown.rule, &transition, zone)
+        });
+        let silent = self.standing.pass(now);
+        met.changes.extend(silent.map(|change| (change, None)));
+        self.changed |= silent.is_some() || alert.is_some();
+        self.changed |= self.shown.judged_from.is_some_and(|from| from <= now);
+        alert
+    }
+
+    /// The snapshot at `now`, if it is another than before.
+    #[inline]
+    pub(super) fn show(&mut self, now: Timestamp) -> Option<Arc<SiteSnapshot>> {
+        if !std::mem::take(&mut self.changed) {
+            return None;
+        }
+        Some(Arc::new(self.snapshot(now).clone()))
+    }
+
+    pub(super) fn snapshot(&mut self, now: Timestamp) -> &SiteSnapshot {
+        self.shown.state = self.standing.state();
+        self.shown.since = self.standing.since();
+        self.shown.incident = self.evaluator.open_since().map(|since| OpenIncident { since });
+        self.shown.judged_from = self.evaluator.judged_from().filter(|&from| from > now);
+        &self.shown
+    }
+
+    /// The texts of check `seq`, before or after it is read.
+    pub(super) fn attach(&mut self, seq: u64, observation: Arc<Observation>) {
+        match &mut self.shown.last {
+            Some(last) if last.seq == seq => {
+                last.observation = Some(observation);
+                self.changed = true;
+            }
+            _ if seq >= self.unseen => {
+                if self.texts.len() == TEXTS {
+                    self.texts.remove(0);
+                }
+                self.texts.push((seq, observation));
+            }
+            _ => {}
+        }
+    }
+
+    /// The figures of view number `view` at `as_of`, to which the lane was advanced.
+    pub(super) fn row(&mut self, view: usize, as_of: Timestamp) -> Arc<Row> {
+        let unmade = self.unmade(view, as_of);
+        let pane = &mut self.panes[view];
+        let summary = pane.window.summary(as_of, unmade);
+        pane.blank = summary.counts.checks() + summary.counts.unknown == 0;
+        Arc::new(Row { summary, beats: pane.window.beats(as_of) })
+    }
+
+    /// Whether the row that is shown of view number `view` has no results, though the window has.
+    pub(super) fn wants_row(&self, view: usize) -> bool {
+        let pane = &self.panes[view];
+        pane.blank && pane.window.counts().checks() + pane.window.counts().unknown > 0
+    }
+
+    /// Bytes that the site takes here, with its ring, what is shown of it, and its rows.
+    pub(super) fn bytes(&self, rows: impl Iterator<Item = Arc<Row>>) -> usize {
+        let windows: usize = self.panes.iter().map(|pane| size_of_val(pane) + pane.window.heap_bytes()).sum();
+        let shown = size_of::<SiteSnapshot>() + self.shown.name.len() + self.shown.url.len() + 3 * COUNTS;
+        let texts = self.texts.capacity() * size_of::<(u64, Arc<Observation>)>();
+        let rows: usize = rows.map(|row| COUNTS + row.bytes()).sum();
+        size_of::<Self>() + windows + shown + texts + rows + COUNTS + self.head.ring().bytes()
+    }
+
+    fn unmade(&self, view: usize, as_of: Timestamp) -> Unmade {
+        let pane = &self.panes[view];
+        let oldest = (pane.tail.next_seq() < self.head.next_seq()).then(|| pane.tail.peek()).flatten();
+        let span = (pane.window.timeframe().cutoff(as_of), as_of);
+        self.cadence.unmade(span, oldest.as_ref(), self.newest_due)
+    }
+
+    #[inline]
+    fn admit(&mut self, drained: Drained, arrived: &[Sample], met: &mut Met) {
+        for sample in arrived {
+            self.recent.counts.admit(sample);
+        }
+        for pane in &mut self.panes {
+            pane.window.admit(arrived);
+        }
+        self.observe(drained.first_seq, arrived, met);
+    }
+
+    /// Takes note of what is news in `samples`, of which the first is number `first_seq`.
+    fn observe(&mut self, first_seq: u64, samples: &[Sample], met: &mut Met) {
+        met.lost += first_seq.saturating_sub(self.unseen);
+        self.unseen = self.unseen.max(first_seq);
+        let known = usize::try_from(self.unseen - first_seq).unwrap_or(usize::MAX).min(samples.len());
+        let news = &samples[known..];
+        let Some(last) = news.last() else { return };
+        let mut seq = first_seq + known as u64;
+        for sample in news {
+            self.evaluator.observe(sample);
+            self.newest_due = self.newest_due.max(Some(Cadence::due(sample)));
+            if sample.outcome() == Outcome::Up {
+                self.shown.last_up = Some(sample.at);
+            }
+            let silent = self.standing.pass(sample.at);
+            met.changes.extend(silent.map(|change| (change, None)));
+            if let Some(change) = self.standing.check(sample) {
+                let observation = self.text_of(seq);
+                met.changes.push((change, Some(LastCheck { seq, sample: *sample, observation })));
+            }
+            seq += 1;
+        }
+        met.checks += news.len() as u64;
+        self.shown.last = Some(LastCheck { seq: seq - 1, sample: *last, observation: self.text_of(seq - 1) });
+        self.texts.retain(|&(text, _)| text >= seq);
+        self.unseen = seq;
+        self.changed = true;
+    }
+
+    fn text_of(&self, seq: u64) -> Option<Arc<Observation>> {
+        self.texts.iter().find(|(text, _)| *text == seq).map(|(_, observation)| Arc::clone(observation))
+    }
+
+    fn note(&mut self, change: Option<Change>, met: &mut Met) {
+        met.changes.extend(change.map(|change| (change, self.shown.last.clone())));
+    }
+
+    fn retire(&mut self, to: Timestamp, scratch: &mut Vec<Sample>, met: &mut Met) {
+        scratch.clear();
+        let recent = &mut self.recent;
+        if recent.tail.follow(&self.head, recent.span.cutoff(to), scratch).lost > 0 {
+            return self.rebuild(to, scratch, met);
+        }
+        for sample in scratch.iter() {
+            recent.counts.retire(sample);
+        }
+        self.expires = expiry(&recent.tail, recent.span, &self.head);
+        for pane in &mut self.panes {
+            let span = pane.window.timeframe();
+            scratch.clear();
+            if pane.tail.follow(&self.head, span.cutoff(to), scratch).lost > 0 {
+                return self.rebuild(to, scratch, met);
+            }
+            pane.window.retire(scratch);
+            self.expires = self.expires.min(expiry(&pane.tail, span, &self.head));
+        }
+    }
+
+    /// Empties every window and fills it from the intact part of the ring.
+    #[cold]
+    fn rebuild(&mut self, to: Timestamp, scratch: &mut Vec<Sample>, met: &mut Met) {
+        scratch.clear();
+        let ring = Arc::clone(self.head.ring());
+        self.head = ring.reader_at_oldest();
+        let first_seq = self.head.drain_before(to, scratch).first_seq;
+        // One copy of the ring serves all windows, so that they cannot disagree with their tails.
+        let held = |span: Timeframe| scratch.partition_point(|sample| sample.at <= span.cutoff(to));
+        let at = held(self.recent.span);
+        self.recent.tail = ring.reader_at(first_seq + at as u64);
+        self.recent.counts = Counts::default();
+        for sample in &scratch[at..] {
+            self.recent.counts.admit(sample);
+        }
+        for pane in &mut self.panes {
+            let at = held(pane.window.timeframe());
+            pane.tail = ring.reader_at(first_seq + at as u64);
+            pane.window.clear();
+            pane.window.admit(&scratch[at..]);
+        }
+        // Tails that have not looked yet do not know when they expire.
+        self.expires = Timestamp::ZERO;
+        self.observe(first_seq, scratch, met);
+    }
+}
+
+/// When the sample under `tail` leaves a window of `span`; never while there is none.
+fn expiry(tail: &Reader, span: Timeframe, head: &Reader) -> Timestamp {
+    match tail.next_at() {
+        Some(at) => at.after(span.length()),
+        None if tail.next_seq() < head.next_seq() => Timestamp::ZERO,
+        None => Timestamp::MAX,
+    }
+}

@@ -1,0 +1,168 @@
+//! How much of what was due was looked at.
+//!
+//! **Idea.** Coverage = checks ÷ (checks + due checks without a result). Those are three: checks that our own machine
+//! could not make (`local`), checks that were never started, which the next sample tells (`skipped`), and, while the
+//! next sample has not come, the *open gap* at the head: due checks that should have ended by now.
+//!
+//! **Rules.** Due times are `due − interval, due − 2·interval, …` before a sample that was due at `due` = start − late.
+//! Each belongs to the window in which it lies, so of the oldest sample's skipped ones only those inside count, and a
+//! hole that began before the window is clipped to it. A due check is missing when it has no result for longer than a
+//! timeout and an interval: it may wait for its start up to an interval, and be in flight up to the timeout. Time
+//! before the first sample is no gap: a new site is covered from its first check on.
+//!
+//! **Limits.** Where probes of one site overlapped, the skipped ones are placed to within the overlap.
+
+use std::time::Duration;
+
+use crate::model::{Sample, Timestamp};
+
+use super::Counts;
+
+/// How often a site is due and how long a probe may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cadence {
+    /// Time between due checks.
+    pub interval: Duration,
+    /// For a whole probe.
+    pub timeout: Duration,
+}
+
+/// Due checks at the two ends of a window that its samples alone do not tell rightly.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unmade {
+    /// Skipped checks of the oldest sample that were due before the window.
+    pub outside: u64,
+    /// Due checks inside the window that should have a result by now and have none.
+    pub open: u64,
+}
+
+impl Cadence {
+    /// Nothing for longer than this is more than a missed check: three intervals and a timeout.
+    #[must_use]
+    pub fn silence(&self) -> Duration {
+        self.interval * 3 + self.timeout
+    }
+
+    /// When `sample` was due.
+    #[must_use]
+    pub fn due(sample: &Sample) -> Timestamp {
+        sample.started().before(sample.late.as_duration())
+    }
+
+    /// What the window `(cutoff, as_of]` has to correct: `oldest` is the first sample in it, `newest_due` the latest due
+    /// time of all samples so far; none when there are none.
+    #[must_use]
+    pub fn unmade(
+        &self,
+        (cutoff, as_of): (Timestamp, Timestamp),
+        oldest: Option<&Sample>,
+        newest_due: Option<Timestamp>,
+    ) -> Unmade {
+        let interval = micros(self.interval).max(1);
+        let outside = oldest.map_or(0, |sample| {
+            let inside = (micros(Self::due(sample).since(cutoff)).saturating_sub(1)) / interval;
+            u64::from(sample.skipped).saturating_sub(inside)
+        });
+        let open = newest_due.map_or(0, |newest| {
+            let ended = micros(as_of.before(self.timeout + self.interval).since(newest)) / interval;
+            let before = micros(cutoff.since(newest)) / interval;
+            ended.saturating_sub(before)
+        });
+        Unmade { outside, open }
+    }
+}
+
+impl Unmade {
+    /// `counts` with the skipped checks as they are inside the window, the open gap included.
+    #[must_use]
+    pub const fn adjust(&self, mut counts: Counts) -> Counts {
+        counts.skipped = counts.skipped.saturating_sub(self.outside) + self.open;
+        counts
+    }
+}
+
+/// Checks ÷ (checks + skipped + unknown), in `0.0..=1.0`; none when nothing was due.
+#[must_use]
+#[allow(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+pub fn coverage(counts: &Counts) -> Option<f64> {
+    let due = counts.checks() + counts.skipped + counts.unknown;
+    (due > 0).then(|| counts.checks() as f64 / due as f64)
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Cause, Micros, Observation, Phase};
+    use proptest::prelude::*;
+
+    const CADENCE: Cadence = Cadence { interval: Duration::from_secs(10), timeout: Duration::from_secs(5) };
+
+    /// A sample that was due at `due`, started `late` after it and took `total`, all ms.
+    fn sample(due: u64, late: u32, total: u32, skipped: u32) -> Sample {
+        let mut observation = Observation::failed(Cause::Ok, "");
+        observation.phases.add(Phase::Connect, Micros::new(total * 1_000));
+        let at = Timestamp::from_micros((due + u64::from(late) + u64::from(total)) * 1_000);
+        observation.sample(at, Micros::new(late * 1_000), skipped)
+    }
+
+    fn secs(n: u64) -> Timestamp {
+        Timestamp::from_secs(n)
+    }
+
+    #[test]
+    fn a_hole_that_began_before_the_window_counts_only_inside_it() {
+        // Due at 1000 s; 50 skipped ones at 990, 980, … 500.
+        let oldest = sample(1_000_000, 20, 30, 50);
+        for (cutoff, inside) in [(400, 50), (500, 49), (895, 10), (980, 1), (989, 1), (990, 0), (999, 0), (1_000, 0)] {
+            let unmade = CADENCE.unmade((secs(cutoff), secs(1_001)), Some(&oldest), Some(secs(1_000)));
+            assert_eq!(unmade, Unmade { outside: 50 - inside, open: 0 }, "window from {cutoff} s");
+        }
+    }
+
+    #[test]
+    fn the_open_gap_grows_only_when_a_check_can_no_longer_be_waiting_or_in_flight() {
+        // A window of 600 s holds 60 due times; one is missing 15 s after it was due.
+        for (as_of, open) in
+            [(100, 0), (124, 0), (125, 1), (134, 1), (135, 2), (695, 58), (705, 59), (715, 59), (5_000, 58)]
+        {
+            let window = (secs(as_of).before(Duration::from_mins(10)), secs(as_of));
+            assert_eq!(CADENCE.unmade(window, None, Some(secs(100))).open, open, "at {as_of} s");
+        }
+        assert_eq!(CADENCE.unmade((secs(0), secs(600)), None, None), Unmade::default(), "nothing was due yet");
+    }
+
+    proptest! {
+        /// The model: write the due times down and count those in the window.
+        #[test]
+        fn it_counts_the_due_times_in_the_window(
+            due in 0u64..2_000, skipped in 0u32..300, newest in 0u64..2_000, as_of in 1_000u64..3_000, span in 1u64..1_500,
+        ) {
+            let (cutoff, as_of) = (secs(as_of.saturating_sub(span)), secs(as_of));
+            let oldest = sample(due * 1_000, 0, 0, skipped);
+            let unmade = CADENCE.unmade((cutoff, as_of), Some(&oldest), Some(secs(newest)));
+            let outside = (1..=u64::from(skipped)).filter(|&j| due * 1_000_000 <= cutoff.as_micros() + 10_000_000 * j).count();
+            prop_assert_eq!(unmade.outside, outside as u64);
+            let open = (1..400).map(|k| secs(newest + 10 * k)).filter(|&due| {
+                due > cutoff && due.after(Duration::from_secs(15)) <= as_of
+            });
+            prop_assert_eq!(unmade.open, open.count() as u64);
+        }
+    }
+
+    #[test]
+    fn coverage_is_none_before_anything_was_due_and_zero_when_nothing_was_made() {
+        let counts = |up, down, unknown, skipped| Counts { up, down, unknown, skipped };
+        for (counts, expected) in [
+            (counts(0, 0, 0, 0), None),
+            (counts(0, 0, 0, 7), Some(0.0)),
+            (counts(3, 1, 0, 0), Some(1.0)),
+            (counts(3, 1, 2, 2), Some(0.5)),
+        ] {
+            assert_eq!(coverage(&counts), expected, "{counts:?}");
+        }
+    }
+}
