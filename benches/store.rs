@@ -1,0 +1,212 @@
+//! What storing costs: `cargo bench --bench store`.
+//!
+//! Budgets: at most 80 ns to encode and 40 ns to decode a sample; at least a million samples a second into the file
+//! in batches of 10,000, durable, with sealing, at most 0.3 µs of CPU a sample. Beside it the naive way, one row
+//! a sample. Before the benches, a day of 1,000 sites is written once: bytes a sample, CPU a sample.
+
+use std::hint::black_box;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use redb::{Database, TableDefinition};
+use webmon::model::{Cause, Flags, Http, Micros, Phase, Phases, Sample, Status, StoreHealth, Timestamp};
+use webmon::ring::Producer;
+use webmon::store::codec::{self, Encoder};
+use webmon::store::{Options, Store, Writer};
+
+const SITES: usize = 1_000;
+const A_SITE: usize = 10;
+const BATCH: usize = SITES * A_SITE;
+
+/// Splitmix64 (Steele, Lea, Flood, OOPSLA 2014): the same noise in every run.
+struct Noise(u64);
+
+impl Noise {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// Log-normal about `median`, as latencies are.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "latencies are small and positive")]
+    fn latency(&mut self, median: f64, spread: f64) -> Micros {
+        let sum: f64 = (0..12).map(|_| f64::from((self.next() >> 32) as u32) / f64::from(u32::MAX)).sum();
+        Micros::new((median * ((sum - 6.0) * spread).exp()) as u32)
+    }
+}
+
+/// The sample number `index` of a site that is checked every 10 s over TLS, with 1 % failures.
+fn sample(noise: &mut Noise, index: u64) -> Sample {
+    let failed = noise.next().is_multiple_of(100);
+    let mut phases = Phases::NONE
+        .with(Phase::Resolve, noise.latency(900.0, 0.5))
+        .with(Phase::Connect, noise.latency(11_000.0, 0.15));
+    if !failed {
+        phases = phases
+            .with(Phase::Tls, noise.latency(24_000.0, 0.15))
+            .with(Phase::Processing, noise.latency(38_000.0, 0.3))
+            .with(Phase::Transfer, noise.latency(600.0, 0.5));
+    }
+    let late = noise.latency(300.0, 0.6);
+    let spent = u64::from(phases.total().get()) + u64::from(late.get()) + noise.next() % 5;
+    Sample {
+        at: Timestamp::from_micros(1_795_255_200_000_000 + index * 10_000_000 + spent),
+        phases,
+        cause: if failed { Cause::TlsError } else { Cause::Ok },
+        status: if failed { None } else { Status::new(200) },
+        http: if failed { Http::None } else { Http::V11 },
+        flags: Flags::none(),
+        bytes: if failed { 0 } else { 15_000 },
+        redirects: 0,
+        late,
+        skipped: 0,
+    }
+}
+
+fn day(count: u64) -> Vec<Sample> {
+    let mut noise = Noise(1);
+    (0..count).map(|index| sample(&mut noise, index)).collect()
+}
+
+/// A store in the making, fed by rings.
+struct Rig {
+    producers: Vec<Producer>,
+    writer: Writer,
+    now: Timestamp,
+}
+
+impl Rig {
+    fn new(path: &Path) -> Self {
+        let now = Timestamp::from_secs(1_795_255_200);
+        let store = Store::open(path, &Options::default(), now).expect("an empty folder takes a store").store;
+        let names: Vec<Arc<str>> = (0..SITES).map(|site| Arc::from(format!("site {site}"))).collect();
+        let sites = store.register(&names, now).expect("a new store takes sites");
+        let producers: Vec<Producer> = sites.iter().map(|site| Producer::new(64, site.next_seq)).collect();
+        let readers = sites.iter().zip(&producers).map(|(site, producer)| (site.id, producer.ring().reader_at_head()));
+        let writer = Writer::new(store, readers.collect()).expect("the store is open");
+        Self { producers, writer, now }
+    }
+
+    /// One batch of [`BATCH`] samples from `day`, from its sample `round` on, committed durably.
+    fn round(&mut self, day: &[Sample], round: usize) {
+        for (site, producer) in self.producers.iter_mut().enumerate() {
+            for index in 0..A_SITE {
+                producer.push(day[(round * A_SITE + index + site * 7) % day.len()]);
+            }
+        }
+        self.now = self.now.after(Duration::from_secs(100));
+        let flushed = self.writer.flush(self.now);
+        assert_eq!(flushed.committed, BATCH as u64);
+        assert!(matches!(flushed.health, StoreHealth::Ok { .. }));
+    }
+}
+
+/// Nanoseconds on a CPU that this thread has had, where the system tells.
+fn cpu() -> Option<u64> {
+    std::fs::read_to_string("/proc/thread-self/schedstat").ok()?.split(' ').next()?.parse().ok()
+}
+
+/// Writes a day of [`SITES`] sites, once, and prints what it cost.
+#[allow(clippy::cast_precision_loss, reason = "figures for people")]
+fn a_day(folder: &Path) {
+    let path = folder.join("day.redb");
+    let day = day(8_640);
+    let mut rig = Rig::new(&path);
+    let rounds = day.len() / A_SITE;
+    let before = cpu();
+    (0..rounds).for_each(|round| rig.round(&day, round));
+    let now = rig.now;
+    assert_eq!(rig.writer.close(now).notices, Vec::<String>::new());
+    let samples = (rounds * BATCH) as f64;
+    if let (Some(before), Some(after)) = (before, cpu()) {
+        println!(
+            "a day of {SITES} sites: {:.3} µs of CPU a sample, rings and sealing included",
+            (after - before) as f64 / samples / 1e3
+        );
+    }
+    let length = |path: &Path| std::fs::metadata(path).map_or(0.0, |metadata| metadata.len() as f64);
+    let full = length(&path) / samples;
+    let mut database = Database::open(&path).expect("it was closed cleanly");
+    while database.compact().expect("nothing else has it open") {}
+    drop(database);
+    println!(
+        "a day of {SITES} sites: {full:.1} bytes of file a sample, {:.1} after compaction",
+        length(&path) / samples
+    );
+}
+
+fn code(criterion: &mut Criterion) {
+    let day = day(4_000);
+    let mut group = criterion.benchmark_group("store");
+    let mut encoder = Encoder::default();
+    let mut block = Vec::new();
+    let head = codec::encode((1, 0), &day, Timestamp::ZERO, &mut encoder, &mut block);
+    println!(
+        "a block of {} samples: {} bytes, {:.2} a sample",
+        head.count,
+        block.len(),
+        block.len() as f64 / head.count as f64
+    );
+    group.throughput(Throughput::Elements(head.count as u64));
+    group.bench_function("encode", |bencher| {
+        bencher
+            .iter(|| codec::encode((1, 0), black_box(&day[..head.count]), Timestamp::ZERO, &mut encoder, &mut block));
+    });
+    let mut out = Vec::new();
+    group.bench_function("decode", |bencher| {
+        bencher.iter(|| {
+            out.clear();
+            codec::decode((1, 0), black_box(&block), &mut out).expect("it was just encoded")
+        });
+    });
+}
+
+fn append(criterion: &mut Criterion) {
+    let folder = tempfile::tempdir().expect("there is a place for temporary files");
+    a_day(folder.path());
+    let day = day(8_640);
+    let mut group = criterion.benchmark_group("store");
+    group.sample_size(20).throughput(Throughput::Elements(BATCH as u64));
+    let mut rig = Rig::new(&folder.path().join("append.redb"));
+    let mut round = 0;
+    group.bench_function("append", |bencher| {
+        bencher.iter(|| {
+            rig.round(&day, round);
+            round += 1;
+        });
+    });
+    let rows: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("samples");
+    let mut builder = Database::builder();
+    let database = builder.set_cache_size(32 << 20).create(folder.path().join("naive.redb")).expect("there is room");
+    let mut seq = 0;
+    group.bench_function("append, one row a sample", |bencher| {
+        bencher.iter_batched(
+            || {
+                seq += A_SITE as u64;
+                seq
+            },
+            |seq| {
+                let transaction = database.begin_write().expect("the only writer");
+                let mut table = transaction.open_table(rows).expect("its own table");
+                for site in 0..SITES {
+                    for index in 0..A_SITE {
+                        let sample = &day[(usize::try_from(seq).expect("small") + index + site * 7) % day.len()];
+                        let bytes: Vec<u8> = sample.to_words().into_iter().flat_map(u64::to_le_bytes).collect();
+                        let key = (u32::try_from(site).expect("small"), seq + index as u64);
+                        table.insert(key, bytes.as_slice()).expect("there is room");
+                    }
+                }
+                drop(table);
+                transaction.commit().expect("there is room");
+            },
+            BatchSize::PerIteration,
+        );
+    });
+}
+
+criterion_group!(benches, code, append);
+criterion_main!(benches);

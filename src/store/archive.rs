@@ -1,0 +1,98 @@
+//! Reading the store from another program, beside its writer or without one.
+//!
+//! Invariants: nothing is ever moved, made or lost by reading. The one thing that may be written: a file that was
+//! left unclean (its writer was killed) cannot be read before it is repaired, and a repair needs it open for
+//! writing, once. No transaction outlives a call, nor a step of [`Archive::samples`].
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use redb::{ReadOnlyDatabase, ReadTransaction, ReadableDatabase};
+
+use crate::alert::Alert;
+
+use super::error::{StoreError, guard};
+use super::file::{self, Options};
+use super::read::{self, Query, StoredSite, View};
+use super::samples::{self, Passed, StoredSample};
+
+/// The store, opened for reading.
+pub struct Archive {
+    path: PathBuf,
+    database: ReadOnlyDatabase,
+}
+
+impl Archive {
+    /// Opens the store at `path`.
+    ///
+    /// # Errors
+    /// There is none, it is foreign, newer or damaged, or it was left unclean and cannot be opened for writing.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        if let Some(database) = file::open_read_only(path)? {
+            return Ok(Self { path: path.to_owned(), database });
+        }
+        let repaired = file::open(path, &Options { lock_patience: Duration::ZERO, ..Options::default() });
+        match repaired {
+            Ok(database) => guard(|| Ok(database.close()?)).map_err(|error| StoreError::of(path, error))?,
+            // A writer has just started, so it repairs the file, or has done it.
+            Err(StoreError::Locked { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        match file::open_read_only(path)? {
+            Some(database) => Ok(Self { path: path.to_owned(), database }),
+            None => Err(StoreError::Locked { path: path.to_owned() }),
+        }
+    }
+
+    /// Every site that was ever watched, by number.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn sites(&self) -> Result<Vec<StoredSite>, StoreError> {
+        let read = || {
+            let transaction = self.database.begin_read()?;
+            let view = View::new(&transaction)?;
+            let mut sites = Vec::new();
+            for (id, record) in read::sites(&transaction)? {
+                let (next_seq, last_at) = view.newest(id)?;
+                sites.push(StoredSite { id, name: record.name, known_since: record.known_since, next_seq, last_at });
+            }
+            sites.sort_by_key(|site| site.id);
+            Ok::<_, redb::Error>(sites)
+        };
+        guard(read).map_err(|error| self.failed(error))
+    }
+
+    /// Hands every sample that `query` asks for to `each`, by time and at equal times in the order of the query, until
+    /// `each` fails. The samples of one site keep the order of their numbers, also where its clock was set back.
+    ///
+    /// # Errors
+    /// Those of the database are the outer ones, that of `each` is the inner one.
+    pub fn samples<E>(
+        &self,
+        query: &Query,
+        each: impl FnMut(&StoredSample<'_>) -> Result<(), E>,
+    ) -> Result<Result<Passed, E>, StoreError> {
+        let begin = || -> Result<ReadTransaction, redb::Error> { Ok(self.database.begin_read()?) };
+        samples::visit(query, begin, each).map_err(|error| self.failed(error))
+    }
+
+    /// The alerts that `query` asks for, by time.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn alerts(&self, query: &Query) -> Result<Vec<Alert>, StoreError> {
+        let read = || read::alerts(&self.database.begin_read()?, query);
+        guard(read).map_err(|error| self.failed(error))
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn failed<E: Into<redb::Error>>(&self, error: E) -> StoreError {
+        StoreError::of(&self.path, error)
+    }
+}

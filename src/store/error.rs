@@ -1,0 +1,127 @@
+//! What can keep the store from being used, in words that say what to do.
+//!
+//! Invariant: every message names the file. Nothing here is a damaged record: those are skipped and counted,
+//! for one bad block must not hide a year of good ones.
+
+use std::io;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::{Path, PathBuf};
+
+use crate::model::text::clean_line;
+
+/// Why an operation on the store failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no file; only for readers, a writer makes one.
+    #[error("no store at {}: run `webmon` first, or name another file with --store", .path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Another process writes to it.
+    #[error("{} is in use by another webmon: stop that one, or name another file with --store", .path.display())]
+    Locked {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The path is a symbolic link, which is not followed.
+    #[error("{} is a symbolic link, which is not followed: name the file itself with --store", .path.display())]
+    Symlink {
+        /// The link.
+        path: PathBuf,
+    },
+    /// Something that is not a store of webmon. It was not touched.
+    #[error("{} is not a webmon store and was left alone: name another file with --store", .path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A store of a later version. It was not touched.
+    #[error("{} was written by a newer webmon (format {found}, this one reads up to {known}): update webmon, or name another file with --store", .path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u64,
+        /// The newest format that this program reads.
+        known: u64,
+    },
+    /// A store that cannot be read as a whole any more. Reading leaves it alone, `run` moves it aside.
+    #[error("{} is damaged ({reason}): `webmon run` moves it aside and starts a new one", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        reason: String,
+    },
+    /// The operating system refused.
+    #[error("cannot {doing} {}: {source}; --no-store runs without a store", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What was tried: `open`, `create`, `write`.
+        doing: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The database refused.
+    #[error("cannot use {}: {source}", .path.display())]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// Why not; boxed for its size.
+        source: Box<redb::Error>,
+    },
+    /// It was closed after a failed commit and could not be opened again yet.
+    #[error("{} is closed since saving failed; it is opened again by itself", .path.display())]
+    Closed {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl StoreError {
+    /// What `error` of the database means for the file at `path`.
+    pub(super) fn of(path: &Path, error: impl Into<redb::Error>) -> Self {
+        let path = path.to_owned();
+        match error.into() {
+            redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => Self::Locked { path },
+            redb::Error::Corrupted(reason) => Self::Damaged { path, reason },
+            redb::Error::Io(source) if is_damage(&source) => Self::Damaged { path, reason: source.to_string() },
+            redb::Error::Io(source) => Self::Io { path, doing: "use", source },
+            redb::Error::UpgradeRequired(_) => Self::Foreign { path },
+            source => Self::Database { path, source: Box::new(source) },
+        }
+    }
+}
+
+impl StoreError {
+    /// Why, in a few words for a status line.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => "disk full".to_owned(),
+            Self::Io { source, .. } => source.to_string(),
+            Self::Database { source, .. } => source.to_string(),
+            Self::Damaged { reason, .. } => format!("the file is damaged ({reason})"),
+            Self::Missing { .. } => "the file is gone".to_owned(),
+            Self::Locked { .. } => "another webmon has the file".to_owned(),
+            other => other.to_string(),
+        }
+    }
+}
+
+/// Runs `operation`; where the database panics over pages that are not what it wrote, that is damage too.
+pub(super) fn guard<T>(operation: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, redb::Error> {
+    // What the database leaves behind is dropped or opened again by the caller, so nothing broken is looked at.
+    panic::catch_unwind(AssertUnwindSafe(operation)).unwrap_or_else(|payload| {
+        let said = payload.downcast_ref::<String>().map(String::as_str);
+        let said = said.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("the database gave up");
+        Err(redb::Error::Corrupted(clean_line(said, 120)))
+    })
+}
+
+/// Whether the database means "this is not what I wrote" rather than "the system refused".
+fn is_damage(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
+}

@@ -1,0 +1,263 @@
+//! Faults at the seam to the disk: power loss between any write and sync, a full disk, flipped bits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::alert::{Alert, AlertState, Threshold};
+use crate::model::{Cause, Observation, Sample, SiteId, StoreHealth, Timestamp};
+use crate::ring::Producer;
+
+use super::disk::{Disk, after_power_loss};
+use super::opened::Store;
+use super::read::Query;
+use super::trial::{Noise, day_of};
+use super::writer::Writer;
+
+const SITES: usize = 3;
+
+/// A monitor in small: rings, what was pushed into them, and the writer.
+struct Rig {
+    producers: Vec<Producer>,
+    pushed: Vec<Vec<Sample>>,
+    alerts: usize,
+    writer: Option<Writer>,
+    now: Timestamp,
+}
+
+fn names() -> Vec<Arc<str>> {
+    (0..SITES).map(|site| Arc::from(format!("site {site}"))).collect()
+}
+
+impl Rig {
+    fn new(store: Store) -> Self {
+        let now = Timestamp::from_secs(1_795_255_200);
+        let registered = store.register(&names(), now).unwrap();
+        let producers: Vec<Producer> = registered.iter().map(|site| Producer::new(4_096, site.next_seq)).collect();
+        let readers =
+            registered.iter().zip(&producers).map(|(site, producer)| (site.id, producer.ring().reader_at_head()));
+        let writer = Writer::new(store, readers.collect()).unwrap();
+        Self { producers, pushed: vec![Vec::new(); SITES], alerts: 0, writer: Some(writer), now }
+    }
+
+    /// `count` checks of every site, the texts of the failed ones, and the flush.
+    fn round(&mut self, count: usize) -> super::Flushed {
+        for site in 0..SITES {
+            let start = self.pushed[site].len();
+            let samples = day_of(site as u64, (start + count) as u64).split_off(start);
+            for sample in samples {
+                let seq = self.producers[site].push(sample);
+                self.pushed[site].push(sample);
+                let failed = Observation::failed(sample.cause, format!("failure {}", seq / 200));
+                self.writer().note_failure(site, seq, &failed);
+            }
+        }
+        self.flush()
+    }
+
+    fn flush(&mut self) -> super::Flushed {
+        self.now = self.now.after(Duration::from_secs(60));
+        let now = self.now;
+        self.writer().flush(now)
+    }
+
+    fn alert(&mut self, state: AlertState) {
+        let alert = alert(&names()[0], state, self.now);
+        self.writer().note_alert(SiteId(0), alert);
+        self.alerts += 1;
+    }
+
+    fn writer(&mut self) -> &mut Writer {
+        self.writer.as_mut().unwrap()
+    }
+
+    fn close(&mut self) -> super::Flushed {
+        let now = self.now;
+        self.writer.take().unwrap().close(now)
+    }
+}
+
+fn alert(site: &Arc<str>, state: AlertState, at: Timestamp) -> Alert {
+    Alert {
+        at,
+        site: site.clone(),
+        state,
+        availability: None,
+        threshold: Threshold::from_ppm(800_000).unwrap(),
+        window: Duration::from_secs(120),
+        since: at,
+        downtime: None,
+        message: "said".to_owned(),
+    }
+}
+
+/// Everything in the store, by site: the number, the sample, whether it has its text.
+fn stored(store: &Store) -> Vec<Vec<(u64, Sample, bool)>> {
+    let mut stored = vec![Vec::new(); SITES];
+    let passed = store.samples(&Query::ALL, |found| {
+        let own = format!("failure {}", found.seq / 200);
+        assert!(found.detail.is_none_or(|detail| detail == own), "{found:?}");
+        stored[found.site.0 as usize].push((found.seq, found.sample, found.detail.is_some()));
+        Ok::<(), ()>(())
+    });
+    assert_eq!(passed.unwrap().unwrap().damaged, 0);
+    stored
+}
+
+#[test]
+fn whenever_the_power_fails_nothing_committed_is_lost_and_nothing_is_doubled() {
+    let disk = Disk::default();
+    let mut rig = Rig::new(disk.store().unwrap());
+    // How far the log was when this much was acknowledged.
+    let mut acknowledged = vec![(disk.log_length(), 0, 0)];
+    let mut pushed_by = vec![];
+    for round in 0..40 {
+        if round % 8 == 3 {
+            rig.alert(if round % 16 == 3 { AlertState::Down } else { AlertState::Up });
+        }
+        pushed_by.push((disk.log_length(), rig.pushed[0].len() + 7, rig.alerts));
+        assert_eq!(rig.round(7).committed, 21);
+        acknowledged.push((disk.log_length(), rig.pushed[0].len(), rig.alerts));
+    }
+    pushed_by.push((disk.log_length(), rig.pushed[0].len(), rig.alerts));
+    rig.close();
+    let log = disk.log();
+    let mut noise = Noise(11);
+    let mut images = 0;
+    for end in (acknowledged[0].0..=log.len()).step_by(2) {
+        let image = Disk::of(after_power_loss(&log[..end], &mut noise));
+        let store = image.store().unwrap_or_else(|error| panic!("after {end} of {} operations: {error}", log.len()));
+        let (_, least, least_alerts) = *acknowledged.iter().rfind(|(at, ..)| *at <= end).unwrap();
+        let (_, most, most_alerts) = *pushed_by.iter().rfind(|(at, ..)| *at <= end).unwrap_or(&pushed_by[0]);
+        for (site, samples) in stored(&store).iter().enumerate() {
+            assert!((least..=most).contains(&samples.len()), "{} of {least} to {most} after {end}", samples.len());
+            for (index, (seq, sample, has_text)) in samples.iter().enumerate() {
+                assert_eq!((*seq, *sample), (index as u64, rig.pushed[site][index]));
+                assert_eq!(*has_text, sample.cause != Cause::Ok);
+            }
+        }
+        assert!((least_alerts..=most_alerts).contains(&store.alerts(&Query::ALL).unwrap().len()));
+        // And it goes on from there, with the numbers that were lost used again.
+        if end % 20 == 0 {
+            let before = stored(&store)[0].len();
+            let mut again = Rig::new(store);
+            assert_eq!(again.producers[0].next_seq(), before as u64);
+            again.round(5);
+            again.close();
+            let numbers: Vec<u64> = stored(&image.store().unwrap())[0].iter().map(|(seq, ..)| *seq).collect();
+            assert_eq!(numbers, (0..before as u64 + 5).collect::<Vec<_>>());
+        }
+        images += 1;
+    }
+    assert!(images > 100, "{images}");
+}
+
+#[test]
+fn a_full_disk_loses_nothing_and_saving_goes_on_by_itself_once_there_is_room() {
+    for room in [0, 1_000, 5_000, 20_000, 60_000] {
+        let disk = Disk::default();
+        let mut rig = Rig::new(disk.store().unwrap());
+        assert_eq!(rig.round(10).committed, 30);
+        rig.alert(AlertState::Down);
+        disk.set_room(Some(room));
+        let mut committed = 30;
+        let mut failed = false;
+        for _ in 0..20 {
+            let flushed = rig.round(10);
+            committed += flushed.committed;
+            assert_eq!(flushed.dropped, 0);
+            failed |= flushed.health == StoreHealth::NotSaving { since: rig.now, reason: "disk full".to_owned() };
+        }
+        assert!(failed, "room for {room} bytes was enough");
+        disk.set_room(None);
+        let flushed = rig.flush();
+        assert!(matches!(flushed.health, StoreHealth::Ok { .. }), "{flushed:?}");
+        assert!(
+            flushed.notices[0].contains("disk full") && flushed.notices[0].contains("nothing was lost"),
+            "{flushed:?}"
+        );
+        assert_eq!(committed + flushed.committed, 21 * 30);
+        assert!(rig.close().notices.is_empty());
+        let store = disk.store().unwrap();
+        for (site, samples) in stored(&store).iter().enumerate() {
+            let found: Vec<(u64, Sample)> = samples.iter().map(|(seq, sample, _)| (*seq, *sample)).collect();
+            assert_eq!(found, (0..).zip(rig.pushed[site].iter().copied()).collect::<Vec<_>>());
+        }
+        assert_eq!(store.alerts(&Query::ALL).unwrap().len(), 1);
+    }
+}
+
+#[test]
+fn what_the_backlog_cannot_hold_is_lost_oldest_first_and_counted() {
+    let disk = Disk::default();
+    let mut rig = Rig::new(disk.store().unwrap());
+    rig.writer = rig.writer.take().map(|writer| writer.with_room(10_000));
+    rig.round(10);
+    disk.set_room(Some(0));
+    let mut dropped = 0;
+    for _ in 0..40 {
+        dropped += rig.round(10).dropped;
+    }
+    assert!(dropped > 300, "{dropped}");
+    disk.set_room(None);
+    let flushed = rig.flush();
+    assert_eq!(dropped + flushed.committed, 40 * 30);
+    assert!(flushed.notices[0].contains(&format!("{dropped} samples were lost")), "{flushed:?}");
+    rig.close();
+    for (site, samples) in stored(&disk.store().unwrap()).iter().enumerate() {
+        // The gap shows in the numbers, and every sample still has its own.
+        assert!(samples.len() < rig.pushed[site].len());
+        assert!(samples.iter().all(|(seq, sample, _)| *sample == rig.pushed[site][usize::try_from(*seq).unwrap()]));
+        assert_eq!(samples.last().unwrap().0 + 1, rig.pushed[site].len() as u64);
+    }
+}
+
+#[test]
+fn a_disk_that_stays_full_until_the_end_is_told_and_counted() {
+    let disk = Disk::default();
+    let mut rig = Rig::new(disk.store().unwrap());
+    rig.round(10);
+    disk.set_room(Some(0));
+    rig.round(10);
+    let closed = rig.close();
+    assert_eq!((closed.committed, closed.dropped), (0, 30));
+    assert!(closed.notices[0].contains("the last 30 samples") && closed.notices[0].contains("disk full"), "{closed:?}");
+}
+
+/// A read never returns a wrong sample: what a flipped bit hit is missing, or the store says that it is damaged.
+#[test]
+fn flipped_bits_never_become_figures() {
+    let disk = Disk::default();
+    let mut rig = Rig::new(disk.store().unwrap());
+    for _ in 0..4 {
+        rig.round(300);
+    }
+    rig.close();
+    let image = disk.image();
+    let mut noise = Noise(2);
+    let (mut whole, mut thinned, mut refused) = (0, 0, 0);
+    for _ in 0..400 {
+        let mut hostile = image.clone();
+        let index = usize::try_from(noise.below(image.len() as u64)).unwrap();
+        hostile[index] ^= 1 << noise.below(8);
+        let Ok(store) = Disk::of(hostile).store() else {
+            refused += 1;
+            continue;
+        };
+        let mut found = 0;
+        let read = store.samples(&Query::ALL, |stored| {
+            let seq = usize::try_from(stored.seq).unwrap();
+            assert_eq!(rig.pushed[stored.site.0 as usize][seq], stored.sample);
+            found += 1;
+            Ok::<(), ()>(())
+        });
+        match read {
+            Ok(_) if found == 3 * 1_200 => whole += 1,
+            Ok(passed) => {
+                thinned += 1;
+                assert!(passed.unwrap().damaged > 0, "{found} samples at byte {index}, silently");
+            }
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(whole > 0 && thinned > 0, "{whole} {thinned} {refused}");
+}

@@ -1,0 +1,238 @@
+//! The file: how it is made, opened, recognised and, when damaged, moved aside.
+//!
+//! A new database is made under a temporary name in the same folder, synced, and then linked to its name: a full
+//! disk or a crash leaves no stub that would never open again, and of two programs that start at once neither
+//! overwrites the other's file. Invariants: made with mode 0600; a symbolic link at the path is refused, also one
+//! put there between look and open; nothing is written to a file before it is known to be ours and of a format
+//! that we write (except that opening an unclean one repairs it). Limits: a lock is waited for no longer than
+//! [`Options::lock_patience`].
+
+use std::ffi::OsString;
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use redb::backends::FileBackend;
+use redb::{Builder, ConcurrencyMode, Database, ReadOnlyDatabase, ReadableDatabase};
+
+use crate::model::Timestamp;
+
+use super::error::{StoreError, guard};
+use super::schema::{self, Format};
+
+/// Bytes of the file that stay in memory; the database's own default is 1 GiB.
+const CACHE: usize = 32 << 20;
+
+/// The first bytes of every redb file.
+const MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
+
+/// Between two looks at a lock.
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
+/// How a store is opened for writing.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Wait this long for another process to let go of the file: one that was just killed may linger.
+    pub lock_patience: Duration,
+    /// Waits between two looks at the lock.
+    pub pause: fn(Duration),
+    /// Hears how far a repair after an unclean stop has come, `0.0..=1.0`.
+    pub progress: fn(f64),
+}
+
+impl Default for Options {
+    /// Five seconds of patience, and silence.
+    fn default() -> Self {
+        Self { lock_patience: Duration::from_secs(5), pause: std::thread::sleep, progress: |_| () }
+    }
+}
+
+/// A builder with everything set that is the same for reading and writing.
+pub fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE).set_concurrency_mode(ConcurrencyMode::SingleWriter);
+    builder
+}
+
+/// Makes a new store at `path`, unless something is there by now.
+pub fn create(path: &Path) -> Result<(), StoreError> {
+    let failed = |source| StoreError::Io { path: path.to_owned(), doing: "create", source };
+    let temporary = beside(path, &format!(".new-{}", std::process::id()));
+    let made = make(&temporary).and_then(|()| {
+        // A link, unlike a rename, never replaces what another process put there meanwhile.
+        match fs::hard_link(&temporary, path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(_) if fs::symlink_metadata(path).is_err() => fs::rename(&temporary, path),
+            outcome => outcome,
+        }
+    });
+    drop(fs::remove_file(&temporary));
+    made.map_err(failed)?;
+    sync_folder(path).map_err(failed)
+}
+
+fn make(temporary: &Path) -> io::Result<()> {
+    // What a process of the same number left when it was killed here is nobody's any more.
+    drop(fs::remove_file(temporary));
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true);
+    private(&mut options);
+    let file = options.open(temporary)?;
+    let synced = file.try_clone()?;
+    let database = FileBackend::new(file).and_then(|backend| builder().create_with_backend(backend));
+    let database = database.map_err(into_io)?;
+    schema::create(&database).map_err(into_io)?;
+    database.close().map_err(into_io)?;
+    synced.sync_all()
+}
+
+fn into_io(error: impl Into<redb::Error>) -> io::Error {
+    match error.into() {
+        redb::Error::Io(error) => error,
+        error => io::Error::other(error),
+    }
+}
+
+/// Opens the store at `path` for writing, waiting for its lock.
+pub fn open(path: &Path, options: &Options) -> Result<Database, StoreError> {
+    let mut waited = Duration::ZERO;
+    loop {
+        let backend = FileBackend::new(open_file(path, true)?).map_err(|error| StoreError::of(path, error))?;
+        let progress = options.progress;
+        let mut builder = builder();
+        builder.set_repair_callback(move |repair| progress(repair.progress()));
+        let opened = guard(|| {
+            let database = builder.create_with_backend(backend)?;
+            let format = schema::format(&database.begin_read()?)?;
+            Ok((database, format))
+        });
+        match opened.map_err(|error| StoreError::of(path, error)) {
+            Err(StoreError::Locked { .. }) if waited < options.lock_patience => {
+                (options.pause)(LOCK_PAUSE);
+                waited += LOCK_PAUSE;
+            }
+            Ok((database, format)) => return recognise(path, format).map(|()| database),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Opens the store at `path` for reading, beside a writer or not. None if it was left unclean, so that only a writer
+/// can repair it.
+pub fn open_read_only(path: &Path) -> Result<Option<ReadOnlyDatabase>, StoreError> {
+    let backend = FileBackend::new(open_file(path, false)?).map_err(|error| StoreError::of(path, error))?;
+    let opened = guard(|| {
+        let database = builder().open_read_only_with_backend(backend)?;
+        let format = schema::format(&database.begin_read()?)?;
+        Ok((database, format))
+    });
+    match opened {
+        Err(redb::Error::RepairAborted) => Ok(None),
+        Err(error) => Err(StoreError::of(path, error)),
+        Ok((database, format)) => recognise(path, format).map(|()| Some(database)),
+    }
+}
+
+/// Bytes that the file takes on its disk: pages that were ever written, not the length that it grew to.
+pub fn bytes(path: &Path) -> u64 {
+    fs::symlink_metadata(path).map_or(0, |metadata| taken(&metadata))
+}
+
+/// Renames the damaged file at `path` and returns its new name.
+pub fn move_aside(path: &Path, now: Timestamp) -> Result<PathBuf, StoreError> {
+    let time = i64::try_from(now.as_micros()).ok().and_then(|micros| jiff::Timestamp::from_microsecond(micros).ok());
+    let time = time.unwrap_or(jiff::Timestamp::UNIX_EPOCH).strftime("%Y%m%dT%H%M%SZ");
+    let names = (0..100).map(|n| if n == 0 { format!(".corrupt-{time}") } else { format!(".corrupt-{time}-{n}") });
+    let free = names.map(|name| beside(path, &name)).find(|name| fs::symlink_metadata(name).is_err());
+    let aside = free.unwrap_or_else(|| beside(path, ".corrupt"));
+    fs::rename(path, &aside).map_err(|source| StoreError::Io { path: path.to_owned(), doing: "move aside", source })?;
+    Ok(aside)
+}
+
+/// `path` with `suffix` after its name.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    name.into()
+}
+
+/// The file at `path`: a regular one, not by way of a link, with the magic of the database at its front.
+fn open_file(path: &Path, write: bool) -> Result<File, StoreError> {
+    let owned = || path.to_owned();
+    let failed = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => StoreError::Missing { path: owned() },
+        _ => StoreError::Io { path: owned(), doing: "open", source },
+    };
+    let seen = fs::symlink_metadata(path).map_err(failed)?;
+    if seen.is_symlink() {
+        return Err(StoreError::Symlink { path: owned() });
+    }
+    if !seen.is_file() {
+        return Err(StoreError::Foreign { path: owned() });
+    }
+    let mut file = OpenOptions::new().read(true).write(write).open(path).map_err(failed)?;
+    if !is_same(&seen, &file.metadata().map_err(failed)?) {
+        return Err(StoreError::Symlink { path: owned() });
+    }
+    let mut front = Vec::new();
+    file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut front).map_err(failed)?;
+    if front == MAGIC {
+        Ok(file)
+    } else if MAGIC.starts_with(&front) {
+        Err(StoreError::Damaged { path: owned(), reason: "it ends after its first bytes".to_owned() })
+    } else {
+        Err(StoreError::Foreign { path: owned() })
+    }
+}
+
+fn recognise(path: &Path, format: Format) -> Result<(), StoreError> {
+    match format {
+        Format::Known => Ok(()),
+        Format::Foreign => Err(StoreError::Foreign { path: path.to_owned() }),
+        Format::Newer(found) => Err(StoreError::Newer { path: path.to_owned(), found, known: schema::VERSION }),
+    }
+}
+
+#[cfg(unix)]
+fn private(options: &mut OpenOptions) {
+    use std::os::unix::fs::OpenOptionsExt;
+    options.mode(0o600);
+}
+
+#[cfg(not(unix))]
+fn private(_: &mut OpenOptions) {}
+
+#[cfg(unix)]
+fn is_same(seen: &Metadata, opened: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (seen.dev(), seen.ino()) == (opened.dev(), opened.ino())
+}
+
+#[cfg(not(unix))]
+fn is_same(_: &Metadata, opened: &Metadata) -> bool {
+    opened.is_file()
+}
+
+#[cfg(unix)]
+fn taken(metadata: &Metadata) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    metadata.blocks() * 512
+}
+
+#[cfg(not(unix))]
+fn taken(metadata: &Metadata) -> u64 {
+    metadata.len()
+}
+
+/// Makes the new name outlive a power loss.
+#[cfg(unix)]
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,267 @@
+//! The store, opened for writing: sites and their numbers, replay, alerts.
+//!
+//! Invariants: at most one [`Store`] of a file exists in the whole system (the file is locked); opening seals
+//! what an unclean stop left in the journal, so that a start reads blocks only. A damaged file is moved aside, never
+//! deleted, and only after its lock was had. Ids are by name: the order of sites.yaml does not matter.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, WriteTransaction};
+
+use crate::alert::Alert;
+use crate::model::{Sample, SiteId, Timestamp};
+
+use super::error::{StoreError, guard};
+use super::file::{self, Options};
+use super::read::{self, Query, View};
+use super::record::SiteRecord;
+use super::samples::{self, Passed, StoredSample};
+use super::seal::{self, Sealed};
+use super::{append::Pending, schema};
+
+/// Opens the database once more, as often as asked.
+pub(super) type Opener = Box<dyn Fn() -> Result<Database, StoreError> + Send>;
+
+/// The file of all samples and alerts, opened for writing.
+pub struct Store {
+    path: PathBuf,
+    opener: Opener,
+    database: Option<Database>,
+}
+
+/// A store that was opened, and what a person should hear of it.
+pub struct Opened {
+    /// The store.
+    pub store: Store,
+    /// Whole sentences: a file moved aside, records that could not be read.
+    pub notices: Vec<String>,
+}
+
+/// What the store knows of a site that is about to be watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Registered {
+    /// Its stable number.
+    pub id: SiteId,
+    /// The number of its next sample.
+    pub next_seq: u64,
+    /// The time of its newest sample.
+    pub last_at: Option<Timestamp>,
+    /// When it was first watched.
+    pub known_since: Timestamp,
+}
+
+impl Store {
+    /// Opens the store at `path`, or makes one. A damaged file is moved aside, with a notice.
+    ///
+    /// # Errors
+    /// The file is locked by another process (after [`Options::lock_patience`]), foreign, of a newer version, a
+    /// symbolic link, or the system refuses. In each case it is as it was.
+    pub fn open(path: &Path, options: &Options, now: Timestamp) -> Result<Opened, StoreError> {
+        let mut notices = Vec::new();
+        loop {
+            match Self::open_existing(path, options) {
+                Err(StoreError::Missing { .. }) => file::create(path)?,
+                Err(StoreError::Damaged { reason, .. }) if notices.is_empty() => {
+                    let aside = file::move_aside(path, now)?;
+                    let (path, aside) = (path.display(), aside.display());
+                    notices.push(format!("{path} is damaged ({reason}): moved to {aside}, starting a new store"));
+                }
+                Err(error) => return Err(error),
+                Ok((store, sealed)) => {
+                    notices.extend(sealed.notice());
+                    return Ok(Opened { store, notices });
+                }
+            }
+        }
+    }
+
+    fn open_existing(path: &Path, options: &Options) -> Result<(Self, Sealed), StoreError> {
+        // A reader's look first: a foreign file or one of a newer version stays as it is to the byte. What is wrong
+        // otherwise shows again when the file is opened, and locked, for writing.
+        match file::open_read_only(path) {
+            Err(StoreError::Damaged { .. } | StoreError::Locked { .. }) | Ok(_) => {}
+            Err(error) => return Err(error),
+        }
+        let database = file::open(path, options)?;
+        let reopened = path.to_owned();
+        let at_once = Options { lock_patience: std::time::Duration::ZERO, ..options.clone() };
+        let mut store = Self::new(path.to_owned(), Box::new(move || file::open(&reopened, &at_once)), database);
+        let sealed = store.seal()?;
+        Ok((store, sealed))
+    }
+
+    /// A store over `database`, which is of our format; `opener` opens it again after a failure.
+    pub(super) fn new(path: PathBuf, opener: Opener, database: Database) -> Self {
+        Self { path, opener, database: Some(database) }
+    }
+
+    /// Finds or makes the stable number of each name, in the order of `names`.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn register(&self, names: &[Arc<str>], now: Timestamp) -> Result<Vec<Registered>, StoreError> {
+        let known = self.look(read::sites)?;
+        let mut ids: HashMap<Arc<str>, (SiteId, Timestamp)> =
+            known.iter().map(|(id, site)| (site.name.clone(), (*id, site.known_since))).collect();
+        let mut free = known.keys().map(|id| id.0 + 1).max().unwrap_or(0);
+        let mut new = Vec::new();
+        for name in names {
+            ids.entry(name.clone()).or_insert_with(|| {
+                new.push((free, SiteRecord { name: name.clone(), known_since: now }));
+                free += 1;
+                (SiteId(free - 1), now)
+            });
+        }
+        if !new.is_empty() {
+            self.change(|transaction| insert_sites(transaction, &new))?;
+        }
+        self.look(|transaction| {
+            let view = View::new(transaction)?;
+            let registered = |name: &Arc<str>| {
+                let (id, known_since) = ids[name];
+                let (next_seq, last_at) = view.newest(id)?;
+                Ok(Registered { id, next_seq, last_at, known_since })
+            };
+            names.iter().map(registered).collect()
+        })
+    }
+
+    /// Appends the newest samples of `site` to `out`, in order: as far back as they are at or after `since`, are
+    /// numbered without a gap, and their times increase. Returns the number of the first, or of the next sample to
+    /// come if there is none.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn replay(&self, site: SiteId, since: Timestamp, out: &mut Vec<Sample>) -> Result<u64, StoreError> {
+        self.look(|transaction| View::new(transaction)?.replay(site, since, out))
+    }
+
+    /// Hands every sample that `query` asks for to `each`, by time and at equal times in the order of the query, until
+    /// `each` fails. The samples of one site keep the order of their numbers, also where its clock was set back.
+    ///
+    /// # Errors
+    /// Those of the database are the outer ones, that of `each` is the inner one.
+    pub fn samples<E>(
+        &self,
+        query: &Query,
+        each: impl FnMut(&StoredSample<'_>) -> Result<(), E>,
+    ) -> Result<Result<Passed, E>, StoreError> {
+        let database = self.opened()?;
+        let begin = || -> Result<ReadTransaction, redb::Error> { Ok(database.begin_read()?) };
+        samples::visit(query, begin, each).map_err(|error| self.failed(error))
+    }
+
+    /// The alerts that `query` asks for, by time.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn alerts(&self, query: &Query) -> Result<Vec<Alert>, StoreError> {
+        self.look(|transaction| read::alerts(transaction, query))
+    }
+
+    /// The sites whose newest alert is a `down`, watched now or not: number, name, since when.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn open_incidents(&self) -> Result<Vec<(SiteId, Arc<str>, Timestamp)>, StoreError> {
+        self.look(read::open_incidents)
+    }
+
+    /// Bytes that the file takes on its disk.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        file::bytes(&self.path)
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Runs `change` in one durable transaction, opening the database again if it was closed.
+    pub(super) fn write<T>(
+        &mut self,
+        change: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>,
+    ) -> Result<T, StoreError> {
+        if self.database.is_none() {
+            self.database = Some((self.opener)()?);
+        }
+        self.change(change)
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>) -> Result<T, StoreError> {
+        let database = self.opened()?;
+        let outcome = guard(|| {
+            // Immediate durability, the database's default: what a commit returned for is on the disk.
+            let transaction = database.begin_write()?;
+            let changed = change(&transaction)?;
+            transaction.commit()?;
+            Ok(changed)
+        });
+        outcome.map_err(|error| self.failed(error))
+    }
+
+    /// Moves the whole journal into blocks; nothing is written when it is empty.
+    pub(super) fn seal(&mut self) -> Result<Sealed, StoreError> {
+        let is_empty = |transaction: &ReadTransaction| Ok(transaction.open_table(schema::JOURNAL)?.first()?.is_none());
+        if self.database.is_some() && self.look(is_empty)? {
+            return Ok(Sealed::default());
+        }
+        self.write(seal::seal)
+    }
+
+    /// An empty [`Pending`] that goes on with the numbers of the file.
+    pub(super) fn pending(&self) -> Result<Pending, StoreError> {
+        self.look(|transaction| {
+            let entry = transaction.open_table(schema::JOURNAL)?.last()?.map_or(0, |(number, _)| number.value() + 1);
+            let alert = transaction.open_table(schema::ALERTS)?.last()?.map_or(0, |(number, _)| number.value() + 1);
+            Ok(Pending::new(entry, alert))
+        })
+    }
+
+    /// Lets go of the database, after a failure: it refuses every write until it is opened again.
+    pub(super) fn let_go(&mut self) {
+        // Letting go of a damaged one may panic once more; there is nothing left to save in it.
+        let database = self.database.take();
+        let closed = guard(move || {
+            drop(database);
+            Ok(())
+        });
+        drop(closed);
+    }
+
+    /// Closes the database, so that it is clean when it is opened next.
+    pub(super) fn close(mut self) -> Result<(), StoreError> {
+        match self.database.take() {
+            Some(database) => guard(|| Ok(database.close()?)).map_err(|error| self.failed(error)),
+            None => Ok(()),
+        }
+    }
+
+    /// One look at what is committed.
+    fn look<T>(&self, look: impl FnOnce(&ReadTransaction) -> Result<T, redb::Error>) -> Result<T, StoreError> {
+        let database = self.opened()?;
+        guard(|| look(&database.begin_read()?)).map_err(|error| self.failed(error))
+    }
+
+    fn opened(&self) -> Result<&Database, StoreError> {
+        self.database.as_ref().ok_or_else(|| StoreError::Closed { path: self.path.clone() })
+    }
+
+    fn failed(&self, error: redb::Error) -> StoreError {
+        StoreError::of(&self.path, error)
+    }
+}
+
+fn insert_sites(transaction: &WriteTransaction, new: &[(u32, SiteRecord)]) -> Result<(), redb::Error> {
+    let mut sites = transaction.open_table(schema::SITES)?;
+    let mut bytes = Vec::new();
+    for (id, record) in new {
+        record.encode((*id, 0), &mut bytes);
+        sites.insert(id, bytes.as_slice())?;
+    }
+    Ok(())
+}

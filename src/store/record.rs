@@ -1,0 +1,269 @@
+//! The small records beside the samples: sites, how far they are sealed, alerts, and the texts of failures.
+//!
+//! Each is a frame with its own version and checksum. Invariants: what was written reads back equal, except that
+//! lengths of time are kept in whole µs.
+
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::alert::{Alert, AlertState, Threshold};
+use crate::model::{SiteId, Timestamp};
+use crate::stats::Availability;
+
+use super::wire::{self, Cursor, Damage, Key, put, put_text};
+
+const VERSION: u8 = 1;
+
+/// A site by its stable number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SiteRecord {
+    /// Its name in sites.yaml.
+    pub name: Arc<str>,
+    /// When it was first watched.
+    pub known_since: Timestamp,
+}
+
+/// How far the samples of a site are sealed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SealedRecord {
+    /// The number after the last sealed sample.
+    pub next_seq: u64,
+    /// The time of the last sealed sample.
+    pub last_at: Timestamp,
+    /// The largest time of all sealed samples.
+    pub peak: Timestamp,
+    /// The number of the last sealed sample whose time is below one before it; 0 when no clock was set back.
+    pub setback: u64,
+}
+
+/// The text of the failures from the key's seq to `last_seq`, which follow each other without a gap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextRecord {
+    /// The last one.
+    pub last_seq: u64,
+    /// The reason in words; may be empty.
+    pub detail: String,
+    /// The address of the last connection or attempt.
+    pub address: Option<SocketAddr>,
+}
+
+impl SiteRecord {
+    /// Writes it to `out`, which is cleared; `key` is where it belongs.
+    pub fn encode(&self, key: Key, out: &mut Vec<u8>) {
+        wire::begin(out, VERSION);
+        put_text(out, &self.name);
+        put(out, self.known_since.as_micros());
+        wire::seal(out, key);
+    }
+
+    /// Reads back the one at `key`.
+    pub fn decode(key: Key, frame: &[u8]) -> Result<Self, Damage> {
+        let mut cursor = wire::unseal(frame, VERSION, key)?;
+        Ok(Self { name: cursor.take_text()?.into(), known_since: time(&mut cursor)? })
+    }
+}
+
+impl SealedRecord {
+    /// Writes it to `out`, which is cleared; `key` is where it belongs.
+    pub fn encode(&self, key: Key, out: &mut Vec<u8>) {
+        wire::begin(out, VERSION);
+        for number in [self.next_seq, self.last_at.as_micros(), self.peak.as_micros(), self.setback] {
+            put(out, number);
+        }
+        wire::seal(out, key);
+    }
+
+    /// Reads back the one at `key`.
+    pub fn decode(key: Key, frame: &[u8]) -> Result<Self, Damage> {
+        let mut cursor = wire::unseal(frame, VERSION, key)?;
+        let next_seq = cursor.take()?;
+        let (last_at, peak) = (time(&mut cursor)?, time(&mut cursor)?);
+        Ok(Self { next_seq, last_at, peak, setback: cursor.take()? })
+    }
+}
+
+impl TextRecord {
+    /// Writes it to `out`, which is cleared; `key` is where it belongs.
+    pub fn encode(&self, key: Key, out: &mut Vec<u8>) {
+        wire::begin(out, VERSION);
+        put(out, self.last_seq);
+        put_text(out, &self.detail);
+        match self.address {
+            None => put(out, 0),
+            Some(SocketAddr::V4(address)) => {
+                put(out, 4);
+                out.extend_from_slice(&address.ip().octets());
+                put(out, u64::from(address.port()));
+            }
+            Some(SocketAddr::V6(address)) => {
+                put(out, 6);
+                out.extend_from_slice(&address.ip().octets());
+                put(out, u64::from(address.port()));
+                put(out, u64::from(address.scope_id()));
+            }
+        }
+        wire::seal(out, key);
+    }
+
+    /// Reads back the one at `key`.
+    pub fn decode(key: Key, frame: &[u8]) -> Result<Self, Damage> {
+        let mut cursor = wire::unseal(frame, VERSION, key)?;
+        let last_seq = cursor.take()?;
+        let detail = cursor.take_text()?.to_owned();
+        let address = match cursor.take()? {
+            0 => None,
+            4 => {
+                let ip: [u8; 4] = octets(&mut cursor)?;
+                Some(SocketAddr::new(IpAddr::from(ip), cursor.take_as()?))
+            }
+            6 => {
+                let ip: [u8; 16] = octets(&mut cursor)?;
+                let port = cursor.take_as()?;
+                Some(SocketAddrV6::new(ip.into(), port, 0, cursor.take_as()?).into())
+            }
+            _ => return Err(Damage::Range),
+        };
+        Ok(Self { last_seq, detail, address })
+    }
+}
+
+/// Writes `alert`, which is about `site`, to `out`, which is cleared.
+pub fn encode_alert(site: SiteId, alert: &Alert, out: &mut Vec<u8>) {
+    wire::begin(out, VERSION);
+    put(out, u64::from(site.0));
+    put(out, alert.at.as_micros());
+    put(out, state_code(alert.state));
+    put(out, u64::from(alert.threshold.ppm()));
+    put(out, micros(alert.window));
+    put(out, alert.since.as_micros());
+    put_optional(out, alert.downtime.map(micros));
+    put_optional(out, alert.availability.map(|availability| availability.checks));
+    put(out, alert.availability.map_or(0, |availability| availability.up));
+    put_text(out, &alert.message);
+    wire::seal(out, wire::ANYWHERE);
+}
+
+/// Reads an alert back; `name` gives the names of sites.
+pub fn decode_alert(frame: &[u8], name: impl Fn(SiteId) -> Arc<str>) -> Result<(SiteId, Alert), Damage> {
+    let mut cursor = wire::unseal(frame, VERSION, wire::ANYWHERE)?;
+    let site = SiteId(cursor.take_as()?);
+    let at = time(&mut cursor)?;
+    let state = match cursor.take()? {
+        0 => AlertState::Down,
+        1 => AlertState::Up,
+        2 => AlertState::Ended,
+        _ => return Err(Damage::Range),
+    };
+    let threshold = Threshold::from_ppm(cursor.take_as()?).ok_or(Damage::Range)?;
+    let window = Duration::from_micros(cursor.take()?);
+    let since = time(&mut cursor)?;
+    let downtime = take_optional(&mut cursor)?.map(Duration::from_micros);
+    let checks = take_optional(&mut cursor)?;
+    let up = cursor.take()?;
+    let availability = checks.map(|checks| Availability { up, checks });
+    if availability.is_some_and(|availability| availability.checks == 0 || availability.up > availability.checks) {
+        return Err(Damage::Range);
+    }
+    let message = cursor.take_text()?.to_owned();
+    Ok((site, Alert { at, site: name(site), state, availability, threshold, window, since, downtime, message }))
+}
+
+const fn state_code(state: AlertState) -> u64 {
+    match state {
+        AlertState::Down => 0,
+        AlertState::Up => 1,
+        AlertState::Ended => 2,
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn time(cursor: &mut Cursor<'_>) -> Result<Timestamp, Damage> {
+    cursor.take().map(Timestamp::from_micros)
+}
+
+fn octets<const N: usize>(cursor: &mut Cursor<'_>) -> Result<[u8; N], Damage> {
+    cursor.take_bytes(N)?.try_into().map_err(|_| Damage::Short)
+}
+
+fn put_optional(out: &mut Vec<u8>, value: Option<u64>) {
+    put(out, u64::from(value.is_some()));
+    if let Some(value) = value {
+        put(out, value);
+    }
+}
+
+fn take_optional(cursor: &mut Cursor<'_>) -> Result<Option<u64>, Damage> {
+    match cursor.take()? {
+        0 => Ok(None),
+        1 => cursor.take().map(Some),
+        _ => Err(Damage::Range),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const KEY: Key = (3, 70_000);
+
+    proptest! {
+        #[test]
+        fn sites_and_how_far_they_are_sealed_read_back(name in ".{1,40}", numbers: [u64; 4]) {
+            let mut out = Vec::new();
+            let site = SiteRecord { name: name.into(), known_since: Timestamp::from_micros(numbers[0]) };
+            site.encode(KEY, &mut out);
+            prop_assert_eq!(SiteRecord::decode(KEY, &out), Ok(site));
+            let [next_seq, last_at, peak, setback] = numbers;
+            let [last_at, peak] = [last_at, peak].map(Timestamp::from_micros);
+            let sealed = SealedRecord { next_seq, last_at, peak, setback };
+            sealed.encode(KEY, &mut out);
+            prop_assert_eq!(SealedRecord::decode(KEY, &out), Ok(sealed));
+        }
+
+        #[test]
+        fn texts_read_back(last_seq: u64, detail in ".{0,60}", ip in prop::option::of(any::<IpAddr>()), port: u16) {
+            let text = TextRecord { last_seq, detail, address: ip.map(|ip| SocketAddr::new(ip, port)) };
+            let mut out = Vec::new();
+            text.encode(KEY, &mut out);
+            prop_assert_eq!(TextRecord::decode(KEY, &out), Ok(text));
+        }
+
+        #[test]
+        fn any_sealed_bytes_read_or_are_refused(bytes: Vec<u8>) {
+            let mut frame = Vec::new();
+            wire::begin(&mut frame, VERSION);
+            frame.extend_from_slice(&bytes);
+            wire::seal(&mut frame, wire::ANYWHERE);
+            let _ = (SiteRecord::decode(wire::ANYWHERE, &frame).is_ok(), SealedRecord::decode(wire::ANYWHERE, &frame).is_ok());
+            let _ = (TextRecord::decode(wire::ANYWHERE, &frame).is_ok(), decode_alert(&frame, |_| "".into()).is_ok());
+        }
+    }
+
+    #[test]
+    fn alerts_read_back_in_every_state() {
+        let down = Alert {
+            at: Timestamp::from_secs(100),
+            site: "api".into(),
+            state: AlertState::Down,
+            availability: Some(Availability { up: 19, checks: 24 }),
+            threshold: Threshold::from_ppm(800_000).unwrap(),
+            window: Duration::from_millis(120_500),
+            since: Timestamp::from_secs(100),
+            downtime: None,
+            message: "Website api is down. availability=79.17%, time=1970-01-01T00:01:40+00:00".into(),
+        };
+        let up = Alert { state: AlertState::Up, downtime: Some(Duration::from_micros(7)), ..down.clone() };
+        let ended = Alert { state: AlertState::Ended, availability: None, message: String::new(), ..up.clone() };
+        for alert in [down, up, ended] {
+            let mut out = Vec::new();
+            encode_alert(SiteId(3), &alert, &mut out);
+            let name = |site| if site == SiteId(3) { Arc::from("api") } else { Arc::from("?") };
+            assert_eq!(decode_alert(&out, name), Ok((SiteId(3), alert)));
+        }
+    }
+}

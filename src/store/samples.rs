@@ -1,0 +1,253 @@
+//! Stored samples of many sites in the order of time, with the texts of the failures among them.
+//!
+//! Idea: each site is read block by block, in the order of its numbers, and the sites are merged by a heap on the
+//! time of their next sample. Where to begin in a site is found by halving its blocks on their peaks, which
+//! never fall; it ends at the first block that begins too late, unless a clock was set back after it.
+//! Invariants: each step is a transaction of its own, so a slow consumer does not keep pages from being used
+//! again; what is sealed while it runs is neither missed nor doubled, because the journal was read once,
+//! at the start, together with how far each site was sealed then. Limits: one block a site is decoded at a time.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use redb::ReadTransaction;
+
+use crate::model::{Cause, Sample, SiteId, Timestamp};
+
+use super::block;
+use super::error::guard;
+use super::read::{self, Query, Sites, View};
+use super::record::TextRecord;
+use super::schema;
+use super::tail::Tail;
+
+/// One sample as it is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredSample<'a> {
+    /// Whose.
+    pub site: SiteId,
+    /// The name of its site.
+    pub name: &'a Arc<str>,
+    /// Its number.
+    pub seq: u64,
+    /// The sample.
+    pub sample: Sample,
+    /// The reason of a failure in words, where it was kept.
+    pub detail: Option<&'a str>,
+    /// The address of a failure's last connection or attempt, where it was kept.
+    pub address: Option<SocketAddr>,
+}
+
+/// How a reading went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Passed {
+    /// Samples that were handed out.
+    pub samples: u64,
+    /// Blocks and journal entries that could not be read; their samples are missing.
+    pub damaged: u64,
+}
+
+/// Hands every sample that `query` asks for to `each`, by time; at equal times in the order of the query. The samples
+/// of one site keep the order of their numbers, also where its clock was set back. `begin` starts a transaction.
+pub fn visit<E>(
+    query: &Query,
+    begin: impl Fn() -> Result<ReadTransaction, redb::Error>,
+    mut each: impl FnMut(&StoredSample<'_>) -> Result<(), E>,
+) -> Result<Result<Passed, E>, redb::Error> {
+    let (sites, mut walks, tail) = guard(|| start(query, &begin()?))?;
+    let mut passed = Passed { samples: 0, damaged: tail.damaged };
+    let mut heap = BinaryHeap::with_capacity(walks.len());
+    for (order, walk) in walks.iter_mut().enumerate() {
+        let next = guard(|| walk.next_at(&tail, &begin, &mut passed))?;
+        heap.extend(next.map(|at| Reverse((at, order))));
+    }
+    while let Some(Reverse((_, order))) = heap.pop() {
+        let walk = &mut walks[order];
+        let name = &sites[&walk.site].name;
+        if let Err(stop) = each(&walk.take(name)) {
+            return Ok(Err(stop));
+        }
+        passed.samples += 1;
+        let next = match walk.buffered() {
+            Some(at) => Some(at),
+            None => guard(|| walk.next_at(&tail, &begin, &mut passed))?,
+        };
+        heap.extend(next.map(|at| Reverse((at, order))));
+    }
+    Ok(Ok(passed))
+}
+
+/// One look at everything but the blocks: the sites, where to begin in each, and the journal.
+fn start<'q>(query: &'q Query, transaction: &ReadTransaction) -> Result<(Sites, Vec<Walk<'q>>, Tail), redb::Error> {
+    let sites = read::sites(transaction)?;
+    let ids = query.sites.clone().unwrap_or_else(|| {
+        let mut all: Vec<SiteId> = sites.keys().copied().collect();
+        all.sort_unstable();
+        all
+    });
+    let view = View::new(transaction)?;
+    let mut walks = Vec::with_capacity(ids.len());
+    for site in ids.into_iter().filter(|site| sites.contains_key(site)) {
+        walks.push(Walk::start(site, query, &view)?);
+    }
+    Ok((sites, walks, view.tail))
+}
+
+/// The way through the samples of one site.
+struct Walk<'q> {
+    site: SiteId,
+    query: &'q Query,
+    /// Blocks that begin before this number are done.
+    block_from: u64,
+    /// Blocks end here, the journal begins.
+    sealed_end: u64,
+    /// No clock was set back at or after this number.
+    setback: u64,
+    /// Groups of the journal that are done.
+    groups_done: usize,
+    /// Samples with their numbers, those to come from `position` on.
+    buffer: Vec<(u64, Sample)>,
+    position: usize,
+    /// Texts that may belong to samples of the buffer, by their first number.
+    texts: Vec<(u64, TextRecord)>,
+}
+
+impl<'q> Walk<'q> {
+    fn start(site: SiteId, query: &'q Query, view: &View) -> Result<Self, redb::Error> {
+        let sealed = view.sealed(site)?;
+        let mut walk = Self {
+            site,
+            query,
+            block_from: 0,
+            sealed_end: sealed.next_seq,
+            setback: sealed.setback,
+            groups_done: 0,
+            buffer: Vec::new(),
+            position: 0,
+            texts: Vec::new(),
+        };
+        if query.since > Timestamp::ZERO {
+            walk.block_from = walk.first_block(view)?;
+        }
+        Ok(walk)
+    }
+
+    /// The least number such that every block that begins before it ends before the query does begin.
+    fn first_block(&self, view: &View) -> Result<u64, redb::Error> {
+        let site = self.site.0;
+        let (mut low, mut high) = (0, self.sealed_end);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let Some(row) = view.blocks.range((site, low)..=(site, middle))?.next_back() else {
+                low = middle + 1;
+                continue;
+            };
+            let (key, bytes) = row?;
+            let first = key.value().1;
+            match block::head(key.value(), bytes.value()) {
+                Ok(head) if head.peak < self.query.since => {
+                    low = first.saturating_add(head.count as u64).max(middle + 1);
+                }
+                // A damaged one cannot be skipped: it shows when it is read.
+                _ => high = first,
+            }
+        }
+        Ok(low)
+    }
+
+    /// The time of the next sample, reading on if needed.
+    fn next_at(
+        &mut self,
+        tail: &Tail,
+        begin: &impl Fn() -> Result<ReadTransaction, redb::Error>,
+        passed: &mut Passed,
+    ) -> Result<Option<Timestamp>, redb::Error> {
+        while self.position == self.buffer.len() && self.block_from < self.sealed_end {
+            self.read_block(&begin()?, passed)?;
+        }
+        while self.position == self.buffer.len() && self.groups_done < tail.count(self.site) {
+            let mut samples = Vec::new();
+            match tail.decode(self.site, self.groups_done, self.sealed_end, &mut samples) {
+                Ok(first) => self.fill(first, &samples, &begin()?)?,
+                Err(_) => passed.damaged += 1,
+            }
+            self.groups_done += 1;
+        }
+        Ok(self.buffered())
+    }
+
+    /// The time of the next sample, if it is at hand.
+    fn buffered(&self) -> Option<Timestamp> {
+        self.buffer.get(self.position).map(|(_, sample)| sample.at)
+    }
+
+    /// Fills the buffer with what the query asks for from the next block.
+    fn read_block(&mut self, transaction: &ReadTransaction, passed: &mut Passed) -> Result<(), redb::Error> {
+        let blocks = transaction.open_table(schema::BLOCKS)?;
+        let range = (self.site.0, self.block_from)..(self.site.0, self.sealed_end);
+        let Some(row) = blocks.range(range)?.next() else {
+            self.block_from = self.sealed_end;
+            return Ok(());
+        };
+        let (key, bytes) = row?;
+        let first = key.value().1;
+        self.block_from = first + 1;
+        let mut samples = Vec::new();
+        match block::decode(key.value(), bytes.value(), &mut samples) {
+            Ok(head) if head.low >= self.query.until && first > self.setback && !self.query.covers(head.low) => {
+                self.block_from = self.sealed_end;
+                Ok(())
+            }
+            Ok(_) => {
+                // A block that was taken up again meanwhile holds samples that are also in the tail.
+                let count =
+                    usize::try_from(self.sealed_end - first).map_or(samples.len(), |left| left.min(samples.len()));
+                self.fill(first, &samples[..count], transaction)
+            }
+            Err(_) => {
+                passed.damaged += 1;
+                Ok(())
+            }
+        }
+    }
+
+    /// Replaces the buffer by those of `samples` that the query asks for.
+    fn fill(&mut self, first: u64, samples: &[Sample], transaction: &ReadTransaction) -> Result<(), redb::Error> {
+        self.position = 0;
+        self.buffer.clear();
+        self.texts.clear();
+        let asked = (first..).zip(samples.iter().copied()).filter(|(_, sample)| self.query.covers(sample.at));
+        self.buffer.extend(asked);
+        let mut failed = self.buffer.iter().filter(|(_, sample)| sample.cause != Cause::Ok).map(|(seq, _)| *seq);
+        let Some(first_failed) = failed.next() else { return Ok(()) };
+        let last_failed = failed.next_back().unwrap_or(first_failed);
+        let failures = transaction.open_table(schema::FAILURES)?;
+        for row in failures.range((self.site.0, 0)..=(self.site.0, last_failed))?.rev() {
+            let (key, bytes) = row?;
+            let Ok(text) = TextRecord::decode(key.value(), bytes.value()) else { continue };
+            if text.last_seq < first_failed {
+                break;
+            }
+            self.texts.push((key.value().1, text));
+        }
+        self.texts.reverse();
+        Ok(())
+    }
+
+    /// The next sample; [`Walk::next_at`] has said that there is one.
+    fn take<'a>(&'a mut self, name: &'a Arc<str>) -> StoredSample<'a> {
+        let (seq, sample) = self.buffer[self.position];
+        self.position += 1;
+        let mut stored = StoredSample { site: self.site, name, seq, sample, detail: None, address: None };
+        if sample.cause != Cause::Ok {
+            let before = self.texts.partition_point(|(first, _)| *first <= seq);
+            if let Some((_, text)) = self.texts[..before].last().filter(|(_, text)| seq <= text.last_seq) {
+                stored.detail = (!text.detail.is_empty()).then_some(text.detail.as_str());
+                stored.address = text.address;
+            }
+        }
+        stored
+    }
+}

@@ -1,0 +1,77 @@
+//! The tables of the file, and the number of their format.
+//!
+//! Values are frames of our own (see [`super::wire`]) except where a plain number suffices. Keys that are pairs
+//! sort by site, then by seq. Invariants: a table's meaning never changes under one [`VERSION`]; a file without the
+//! number is not ours. A file of a later version is never written to.
+
+use redb::{Database, ReadTransaction, TableDefinition, TableError};
+
+/// The format that this program writes, and the newest that it reads.
+pub const VERSION: u64 = 1;
+
+const VERSION_KEY: &str = "webmon schema";
+
+/// What the file is: [`VERSION_KEY`] → its format.
+const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+
+/// Site → its name and when it was first watched.
+pub const SITES: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("sites");
+
+/// Site → how far its samples are sealed into blocks.
+pub const SEALED: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("sealed");
+
+/// Number → samples of all sites, not yet sealed, in the order of the numbers.
+pub const JOURNAL: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("journal");
+
+/// (site, seq of the first) → a block of samples.
+pub const BLOCKS: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("blocks");
+
+/// (site, seq of the first) → the text of consecutive failures that share it.
+pub const FAILURES: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("failures");
+
+/// Number → an alert, in the order in which they were found.
+pub const ALERTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("alerts");
+
+/// Every key of one site in a table whose keys begin with it.
+pub const fn whole(site: u32) -> std::ops::RangeInclusive<(u32, u64)> {
+    (site, 0)..=(site, u64::MAX)
+}
+
+/// What a database says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Ours, and this program reads it.
+    Known,
+    /// Ours, of this later version.
+    Newer(u64),
+    /// Somebody else's.
+    Foreign,
+}
+
+/// Makes every table in a new database.
+pub fn create(database: &Database) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    transaction.open_table(META)?.insert(VERSION_KEY, VERSION)?;
+    transaction.open_table(SITES)?;
+    transaction.open_table(SEALED)?;
+    transaction.open_table(JOURNAL)?;
+    transaction.open_table(BLOCKS)?;
+    transaction.open_table(FAILURES)?;
+    transaction.open_table(ALERTS)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// What the database behind `transaction` is.
+pub fn format(transaction: &ReadTransaction) -> Result<Format, redb::Error> {
+    let meta = match transaction.open_table(META) {
+        Ok(meta) => meta,
+        Err(TableError::Storage(error)) => return Err(error.into()),
+        Err(_) => return Ok(Format::Foreign),
+    };
+    Ok(match meta.get(VERSION_KEY)?.map(|version| version.value()) {
+        None => Format::Foreign,
+        Some(version) if version > VERSION => Format::Newer(version),
+        Some(_) => Format::Known,
+    })
+}

@@ -1,0 +1,176 @@
+//! Sealing: one transaction moves every sample of the journal into the blocks of its site.
+//!
+//! A site's last block is taken up again until it fills its page, so that slow sites do not leave a page for each
+//! quarter of an hour. Invariants: a sample is in the journal or in a block, never in both nor in neither, for the
+//! move is one transaction; samples that are sealed already (an entry that came twice, after a commit of unknown
+//! outcome) are left out; a gap in the numbers starts a new block. Cost: one page read and written a site.
+
+use redb::{ReadableTable, Table, WriteTransaction};
+
+use crate::model::{Sample, SiteId, Timestamp};
+
+use super::block;
+use super::columns::Encoder;
+use super::record::SealedRecord;
+use super::schema;
+use super::tail::Tail;
+
+type Blocks<'txn> = Table<'txn, (u32, u64), &'static [u8]>;
+
+/// What sealing did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sealed {
+    /// Samples that moved into blocks.
+    pub samples: u64,
+    /// Journal entries, and groups within them, that could not be read and are gone.
+    pub damaged: u64,
+}
+
+/// Seals the journal within `transaction`, which the caller commits.
+pub fn seal(transaction: &WriteTransaction) -> Result<Sealed, redb::Error> {
+    let tail = Tail::load(&transaction.open_table(schema::JOURNAL)?)?;
+    let mut outcome = Sealed { samples: 0, damaged: tail.damaged };
+    if tail.is_empty() {
+        return Ok(outcome);
+    }
+    let mut blocks = transaction.open_table(schema::BLOCKS)?;
+    let mut sealed = transaction.open_table(schema::SEALED)?;
+    let mut site_sealer = SiteSealer::default();
+    let mut row = Vec::new();
+    for site in tail.sites() {
+        let before = read_sealed(&sealed, &blocks, site)?;
+        let after = site_sealer.run(site, before, &tail, &mut blocks, &mut outcome)?;
+        after.encode((site.0, 0), &mut row);
+        sealed.insert(site.0, row.as_slice())?;
+    }
+    drop((blocks, sealed));
+    transaction.delete_table(schema::JOURNAL)?;
+    transaction.open_table(schema::JOURNAL)?;
+    Ok(outcome)
+}
+
+/// How far `site` is sealed. A damaged row is made again from the site's last block.
+pub fn read_sealed(
+    sealed: &impl ReadableTable<u32, &'static [u8]>,
+    blocks: &impl ReadableTable<(u32, u64), &'static [u8]>,
+    site: SiteId,
+) -> Result<SealedRecord, redb::Error> {
+    let Some(row) = sealed.get(site.0)? else { return Ok(SealedRecord::default()) };
+    if let Ok(record) = SealedRecord::decode((site.0, 0), row.value()) {
+        return Ok(record);
+    }
+    let mut samples = Vec::new();
+    for row in blocks.range(schema::whole(site.0))?.rev() {
+        let (key, bytes) = row?;
+        if let Ok(head) = block::decode(key.value(), bytes.value(), &mut samples) {
+            let next_seq = key.value().1 + head.count as u64;
+            let last_at = samples.last().map_or(Timestamp::ZERO, |sample| sample.at);
+            // Where clocks were set back is not known any more: "up to the end" is safe, and only slower.
+            return Ok(SealedRecord { next_seq, last_at, peak: head.peak, setback: next_seq });
+        }
+    }
+    Ok(SealedRecord::default())
+}
+
+/// Buffers that are used for one site after the other.
+#[derive(Default)]
+struct SiteSealer {
+    encoder: Encoder,
+    bytes: Vec<u8>,
+    /// Consecutive samples that go into blocks together.
+    samples: Vec<Sample>,
+    /// The number of the first of them.
+    first_seq: u64,
+    /// The largest time before them.
+    peak: Timestamp,
+}
+
+impl SiteSealer {
+    fn run(
+        &mut self,
+        site: SiteId,
+        mut record: SealedRecord,
+        tail: &Tail,
+        blocks: &mut Blocks<'_>,
+        outcome: &mut Sealed,
+    ) -> Result<SealedRecord, redb::Error> {
+        self.take_up_last(site, &record, blocks)?;
+        for index in 0..tail.count(site) {
+            let mut start = self.samples.len();
+            let Ok(first) = tail.decode(site, index, record.next_seq, &mut self.samples) else {
+                outcome.damaged += 1;
+                continue;
+            };
+            if first != record.next_seq {
+                let after_gap = self.samples.split_off(start);
+                self.write(site, blocks)?;
+                self.samples = after_gap;
+                self.first_seq = first;
+                start = 0;
+            }
+            record = advance(record, first, &self.samples[start..]);
+            outcome.samples += record.next_seq - first;
+        }
+        self.write(site, blocks)?;
+        Ok(record)
+    }
+
+    /// Loads the site's last block if it has room and the journal goes on where it ends.
+    fn take_up_last(&mut self, site: SiteId, record: &SealedRecord, blocks: &Blocks<'_>) -> Result<(), redb::Error> {
+        self.samples.clear();
+        self.first_seq = record.next_seq;
+        self.peak = record.peak;
+        let Some(row) = blocks.range(schema::whole(site.0))?.next_back() else { return Ok(()) };
+        let (key, bytes) = row?;
+        let first_seq = key.value().1;
+        if block::is_full(bytes.value().len()) {
+            return Ok(());
+        }
+        match block::decode(key.value(), bytes.value(), &mut self.samples) {
+            Ok(head) if first_seq + head.count as u64 == record.next_seq => {
+                self.first_seq = first_seq;
+                self.peak = head.peak;
+            }
+            _ => self.samples.clear(),
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, site: SiteId, blocks: &mut Blocks<'_>) -> Result<(), redb::Error> {
+        let mut rest = self.samples.as_slice();
+        let mut seq = self.first_seq;
+        while !rest.is_empty() {
+            let head = block::encode((site.0, seq), rest, self.peak, &mut self.encoder, &mut self.bytes);
+            blocks.insert((site.0, seq), self.bytes.as_slice())?;
+            self.peak = head.peak;
+            seq += head.count as u64;
+            rest = &rest[head.count..];
+        }
+        self.samples.clear();
+        Ok(())
+    }
+}
+
+/// `record` once `samples` from number `first` on are sealed.
+fn advance(mut record: SealedRecord, first: u64, samples: &[Sample]) -> SealedRecord {
+    record.next_seq = first;
+    for sample in samples {
+        if sample.at < record.peak {
+            record.setback = record.next_seq;
+        }
+        record.peak = record.peak.max(sample.at);
+        record.last_at = sample.at;
+        record.next_seq += 1;
+    }
+    record
+}
+
+impl Sealed {
+    /// What a person should hear of it, if anything.
+    pub fn notice(&self) -> Option<String> {
+        let damaged = self.damaged;
+        (damaged > 0).then(|| {
+            format!("{damaged} damaged records of the store's journal could not be read: their samples are lost")
+        })
+    }
+}

@@ -1,0 +1,246 @@
+//! The writer: drains the rings into the file, one durable commit a flush, and keeps going when the disk does not.
+//!
+//! When a commit fails, what waits stays in memory, encoded and bounded, the database is closed and opened again at
+//! later flushes (after "disk full" it refuses every write until then), and what waits is committed first.
+//! Invariants: a text is committed with its sample or after it, never before, for the number of a sample that was lost
+//! in a crash is used again; nothing is committed when nothing is new; a failing disk costs this thread time,
+//! never a probe. Limits: those of [`super::append`]; the next try comes 1, 2, 4 … at most [`RETRY_MAX`] after the last.
+
+use std::time::Duration;
+
+use crate::alert::Alert;
+use crate::model::{Cause, Observation, Sample, SiteId, StoreHealth, Timestamp};
+use crate::ring;
+
+use super::append::{Dropped, Pending, TEXTS_MAX, Text, TextSizes};
+use super::entry::{Entry, Packer};
+use super::error::StoreError;
+use super::opened::Store;
+
+/// Samples are sealed into blocks this often.
+const SEAL_EVERY: Duration = Duration::from_mins(15);
+
+/// Or once this much of them waits for it: about a million.
+const SEAL_BYTES: usize = 24 << 20;
+
+/// The first pause before a try to save again.
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+
+/// The longest pause between two tries to save again.
+const RETRY_MAX: Duration = Duration::from_secs(15);
+
+/// Saves what the rings bring.
+pub struct Writer {
+    store: Store,
+    sites: Vec<(SiteId, ring::Reader)>,
+    pending: Pending,
+    /// Texts whose samples have not been drained yet.
+    early_texts: Vec<(usize, Text)>,
+    sizes: TextSizes,
+    packer: Packer,
+    drained: Vec<Sample>,
+    entries: Vec<Entry>,
+    journal_bytes: usize,
+    sealed_at: Option<Timestamp>,
+    failure: Option<Failure>,
+}
+
+/// Saving has failed since then.
+struct Failure {
+    since: Timestamp,
+    reason: String,
+    tried: Timestamp,
+    pause: Duration,
+    dropped: u64,
+}
+
+/// What a flush did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Flushed {
+    /// Samples that are on the disk now and were not before.
+    pub committed: u64,
+    /// How the store is.
+    pub health: StoreHealth,
+    /// Samples lost since the last flush: overwritten in their ring, or beyond what may wait.
+    pub dropped: u64,
+    /// Texts of failures and alerts lost since the last flush.
+    pub dropped_texts: u64,
+    /// Whole sentences for a person.
+    pub notices: Vec<String>,
+}
+
+impl Writer {
+    /// A writer of these sites; the index of a site here is its index in [`Writer::note_failure`].
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn new(store: Store, sites: Vec<(SiteId, ring::Reader)>) -> Result<Self, StoreError> {
+        let pending = store.pending()?;
+        Ok(Self {
+            store,
+            sites,
+            pending,
+            early_texts: Vec::new(),
+            sizes: TextSizes::default(),
+            packer: Packer::default(),
+            drained: Vec::new(),
+            entries: Vec::new(),
+            journal_bytes: 0,
+            sealed_at: None,
+            failure: None,
+        })
+    }
+
+    /// The same with room for this many bytes of waiting samples.
+    #[cfg(test)]
+    pub(super) fn with_room(mut self, bytes: usize) -> Self {
+        self.pending = self.pending.with_room(bytes);
+        self
+    }
+
+    /// The store that is written to.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Keeps the texts of a failed check, sample `seq` of the site with this index; before or after the sample itself is
+    /// read. Checks that were up have none to keep.
+    pub fn note_failure(&mut self, site: usize, seq: u64, observation: &Observation) {
+        if observation.cause == Cause::Ok || (observation.detail.is_empty() && observation.address.is_none()) {
+            return;
+        }
+        let id = self.sites[site].0;
+        let text = Text { site: id, seq, detail: observation.detail.clone(), address: observation.address };
+        self.early_texts.push((site, text));
+    }
+
+    /// Keeps an alert about `site`.
+    pub fn note_alert(&mut self, site: SiteId, alert: Alert) {
+        self.pending.add_alert(site, alert);
+    }
+
+    /// Commits what is new, if anything is; every now and then, seals.
+    pub fn flush(&mut self, now: Timestamp) -> Flushed {
+        let mut flushed = self.collect();
+        if self.failure.as_ref().is_none_or(|failure| failure.is_over(now)) {
+            let seal = self.is_seal_due(now);
+            self.save(now, seal, &mut flushed);
+        }
+        flushed.health = self.health();
+        flushed
+    }
+
+    /// The last flush: commits, seals, and closes the file cleanly.
+    #[must_use]
+    pub fn close(mut self, now: Timestamp) -> Flushed {
+        let mut flushed = self.collect();
+        self.save(now, true, &mut flushed);
+        flushed.health = self.health();
+        if let Some(failure) = &self.failure {
+            let (waiting, reason) = (self.pending.samples(), &failure.reason);
+            flushed.notices.push(format!("the last {waiting} samples could not be saved: {reason}"));
+            flushed.dropped += waiting;
+        } else if let Err(error) = self.store.close() {
+            flushed
+                .notices
+                .push(format!("the store was not closed cleanly and repairs itself at the next start: {error}"));
+        }
+        flushed
+    }
+
+    /// Takes everything out of the rings.
+    fn collect(&mut self) -> Flushed {
+        let mut flushed = Flushed::default();
+        for (site, reader) in &mut self.sites {
+            self.drained.clear();
+            let drained = reader.drain(&mut self.drained);
+            flushed.dropped += drained.lost;
+            self.packer.push(*site, drained.first_seq, &self.drained, &mut self.entries);
+        }
+        self.packer.close(&mut self.entries);
+        self.pending.add_entries(&mut self.entries);
+        let sites = &self.sites;
+        for (_, text) in self.early_texts.extract_if(.., |(site, text)| text.seq < sites[*site].1.next_seq()) {
+            self.pending.add_text(text);
+        }
+        let early_too_many = self.early_texts.len().saturating_sub(TEXTS_MAX);
+        self.early_texts.drain(..early_too_many);
+        let Dropped { samples, texts, alerts } = self.pending.shed();
+        flushed.dropped += samples;
+        flushed.dropped_texts += texts + alerts + early_too_many as u64;
+        if let Some(failure) = &mut self.failure {
+            failure.dropped += flushed.dropped;
+        }
+        flushed
+    }
+
+    fn save(&mut self, now: Timestamp, seal: bool, flushed: &mut Flushed) {
+        match self.commit(flushed).and_then(|()| if seal { self.seal(now, flushed) } else { Ok(()) }) {
+            Ok(()) => {
+                if let Some(failure) = self.failure.take() {
+                    let lost = match failure.dropped {
+                        0 => "nothing was lost".to_owned(),
+                        dropped => format!("{dropped} samples were lost meanwhile"),
+                    };
+                    flushed.notices.push(format!("saving again after: {}; {lost}", failure.reason));
+                }
+            }
+            Err(error) => self.fail(now, &error),
+        }
+    }
+
+    fn commit(&mut self, flushed: &mut Flushed) -> Result<(), StoreError> {
+        if self.pending.is_empty() && self.failure.is_none() {
+            return Ok(());
+        }
+        let (pending, sizes) = (&self.pending, &mut self.sizes);
+        self.store.write(|transaction| pending.write(transaction, sizes))?;
+        flushed.committed = self.pending.samples();
+        self.journal_bytes += self.pending.bytes();
+        self.pending.clear();
+        Ok(())
+    }
+
+    fn seal(&mut self, now: Timestamp, flushed: &mut Flushed) -> Result<(), StoreError> {
+        let sealed = self.store.seal()?;
+        flushed.notices.extend(sealed.notice());
+        self.journal_bytes = 0;
+        self.sealed_at = Some(now);
+        Ok(())
+    }
+
+    fn fail(&mut self, now: Timestamp, error: &StoreError) {
+        self.store.let_go();
+        self.sizes.forget();
+        let failure = self.failure.get_or_insert_with(|| Failure::new(now));
+        failure.reason = error.reason();
+        failure.tried = now;
+        failure.pause = (failure.pause * 2).min(RETRY_MAX);
+    }
+
+    fn is_seal_due(&mut self, now: Timestamp) -> bool {
+        let sealed_at = *self.sealed_at.get_or_insert(now);
+        // A clock that was set back must not put sealing off.
+        self.journal_bytes >= SEAL_BYTES || now.since(sealed_at) >= SEAL_EVERY || now < sealed_at
+    }
+
+    fn health(&self) -> StoreHealth {
+        match &self.failure {
+            None => StoreHealth::Ok { bytes: self.store.bytes() },
+            Some(failure) => StoreHealth::NotSaving { since: failure.since, reason: failure.reason.clone() },
+        }
+    }
+}
+
+impl Failure {
+    /// The first of a series, not tried again yet.
+    fn new(now: Timestamp) -> Self {
+        Self { since: now, reason: String::new(), tried: now, pause: RETRY_FIRST / 2, dropped: 0 }
+    }
+
+    /// Whether it is time to try again; also when the clock was set back.
+    fn is_over(&self, now: Timestamp) -> bool {
+        now.since(self.tried) >= self.pause || now < self.tried
+    }
+}

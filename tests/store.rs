@@ -1,0 +1,320 @@
+//! The store as a file: what it does to other files, other processes and its own remains.
+
+use std::cell::Cell;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use webmon::model::{Cause, Flags, Http, Micros, Phase, Phases, Sample, SiteId, Status, StoreHealth, Timestamp};
+use webmon::ring::Producer;
+use webmon::store::{Archive, Options, Query, Store, StoreError, Writer};
+
+const NOW: Timestamp = Timestamp::from_secs(1_795_255_200);
+
+fn folder() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("webmon.redb");
+    (folder, path)
+}
+
+/// No waiting for locks.
+fn at_once() -> Options {
+    Options { lock_patience: Duration::ZERO, pause: |_| panic!("there is nothing to wait for"), ..Options::default() }
+}
+
+fn open(path: &Path) -> Result<Store, StoreError> {
+    Store::open(path, &at_once(), NOW).map(|opened| {
+        assert_eq!(opened.notices, Vec::<String>::new());
+        opened.store
+    })
+}
+
+fn sample(index: u64) -> Sample {
+    Sample {
+        at: Timestamp::from_secs(1_795_255_200 + 10 * index),
+        phases: Phases::NONE.with(Phase::Connect, Micros::new(1_000 + u32::try_from(index % 97).unwrap())),
+        cause: Cause::Ok,
+        status: Status::new(200),
+        http: Http::V11,
+        flags: Flags::none(),
+        bytes: 5_000,
+        redirects: 0,
+        late: Micros::new(70),
+        skipped: 0,
+    }
+}
+
+fn names(names: &[&str]) -> Vec<Arc<str>> {
+    names.iter().map(|name| Arc::from(*name)).collect()
+}
+
+/// A writer of one site, "api", and its ring.
+fn writer(store: Store) -> (Writer, Producer) {
+    let site = store.register(&names(&["api"]), NOW).unwrap()[0];
+    let producer = Producer::new(100_000, site.next_seq);
+    let writer = Writer::new(store, vec![(site.id, producer.ring().reader_at_head())]).unwrap();
+    (writer, producer)
+}
+
+/// A closed store with `count` samples of "api".
+fn filled(path: &Path, count: u64) {
+    let (mut writer, mut producer) = writer(open(path).unwrap());
+    (0..count).for_each(|index| _ = producer.push(sample(index)));
+    assert_eq!(writer.flush(NOW).committed, count);
+    assert!(writer.close(NOW).notices.is_empty());
+}
+
+fn count(archive: &Archive, query: &Query) -> u64 {
+    let passed = archive.samples(query, |_| Ok::<(), ()>(())).unwrap().unwrap();
+    assert_eq!(passed.damaged, 0);
+    passed.samples
+}
+
+fn message<T>(outcome: Result<T, StoreError>) -> String {
+    outcome.err().expect("it is refused").to_string()
+}
+
+#[test]
+fn a_new_store_is_private_and_leaves_nothing_beside_it() {
+    let (folder, path) = folder();
+    filled(&path, 3);
+    let files: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(files, ["webmon.redb"]);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_symbolic_link_at_the_path_is_not_followed() {
+    let (folder, path) = folder();
+    let target = folder.path().join("precious");
+    std::os::unix::fs::symlink(&target, &path).unwrap();
+    assert!(matches!(open(&path), Err(StoreError::Symlink { .. })));
+    assert!(!target.exists());
+    fs::write(&target, "precious").unwrap();
+    assert!(message(open(&path)).contains("is a symbolic link"));
+    assert!(matches!(Archive::open(&path), Err(StoreError::Symlink { .. })));
+    assert_eq!(fs::read(&target).unwrap(), b"precious");
+}
+
+#[test]
+fn a_second_writer_is_refused_after_its_patience_and_named_the_file() {
+    let (_folder, path) = folder();
+    let first = open(&path).unwrap();
+    thread_local!(static WAITED: Cell<Duration> = const { Cell::new(Duration::ZERO) });
+    let patient = Options {
+        lock_patience: Duration::from_secs(5),
+        pause: |pause| WAITED.with(|waited| waited.set(waited.get() + pause)),
+        ..Options::default()
+    };
+    let refused = message(Store::open(&path, &patient, NOW));
+    assert!(refused.contains("webmon.redb is in use by another webmon"), "{refused}");
+    assert_eq!(WAITED.get(), Duration::from_secs(5));
+    drop(first);
+    open(&path).unwrap();
+}
+
+#[test]
+fn a_lock_that_lingers_is_waited_for() {
+    let (_folder, path) = folder();
+    thread_local!(static FIRST: Cell<Option<Store>> = const { Cell::new(None) });
+    FIRST.set(Some(open(&path).unwrap()));
+    let patient = Options { pause: |_| drop(FIRST.take()), ..Options::default() };
+    assert!(Store::open(&path, &patient, NOW).unwrap().notices.is_empty());
+}
+
+#[test]
+fn foreign_files_are_refused_and_stay_as_they_are() {
+    let (folder, path) = folder();
+    let other = folder.path().join("other");
+    let table: redb::TableDefinition<'_, u64, u64> = redb::TableDefinition::new("meta");
+    let database = redb::Database::create(&other).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(table).unwrap().insert(1, 1).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    for content in [b"sites:\n  - https://example.com\n".to_vec(), vec![0; 9_000], fs::read(&other).unwrap()] {
+        fs::write(&path, &content).unwrap();
+        assert!(matches!(open(&path), Err(StoreError::Foreign { .. })));
+        assert!(matches!(Archive::open(&path), Err(StoreError::Foreign { .. })));
+        assert_eq!(fs::read(&path).unwrap(), content);
+    }
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    assert!(matches!(open(&path), Err(StoreError::Foreign { .. })));
+}
+
+#[test]
+fn a_newer_store_is_refused_with_both_versions_and_stays_as_it_is() {
+    let (_folder, path) = folder();
+    filled(&path, 3);
+    let meta: redb::TableDefinition<'_, &str, u64> = redb::TableDefinition::new("meta");
+    let database = redb::Database::open(&path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(meta).unwrap().insert("webmon schema", 9).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    let before = fs::read(&path).unwrap();
+    for refused in [message(open(&path)), message(Archive::open(&path))] {
+        assert!(refused.contains("format 9") && refused.contains("up to 1"), "{refused}");
+    }
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn damaged_files_are_moved_aside_by_the_writer_and_only_by_it() {
+    let (folder, path) = folder();
+    filled(&path, 20_000);
+    let whole = fs::read(&path).unwrap();
+    for length in [0, 5, 100, whole.len() / 2, whole.len() - 4_096] {
+        let damaged = &whole[..length];
+        fs::write(&path, damaged).unwrap();
+        // Where only the last page is missing, which may be a free one, a reader need not notice.
+        let seen = Archive::open(&path).err();
+        assert!(matches!(seen, Some(StoreError::Damaged { .. })) || length > whole.len() / 2, "{length}: {seen:?}");
+        assert_eq!(fs::read(&path).unwrap(), damaged);
+        let opened = Store::open(&path, &at_once(), NOW).unwrap();
+        assert_eq!(opened.notices.len(), 1);
+        let aside = folder.path().join("webmon.redb.corrupt-20261121T100000Z");
+        assert!(
+            opened.notices[0].contains("is damaged") && opened.notices[0].contains(aside.to_str().unwrap()),
+            "{}",
+            opened.notices[0]
+        );
+        assert_eq!(fs::read(&aside).unwrap(), damaged);
+        fs::remove_file(&aside).unwrap();
+        // The new one works.
+        let (mut writer, mut producer) = writer(opened.store);
+        producer.push(sample(0));
+        assert_eq!(writer.flush(NOW).committed, 1);
+    }
+    // Two in the same second do not overwrite each other.
+    for _ in 0..2 {
+        fs::write(&path, b"").unwrap();
+        Store::open(&path, &at_once(), NOW).unwrap();
+    }
+    let aside =
+        fs::read_dir(folder.path()).unwrap().filter(|entry| entry.as_ref().unwrap().file_name() != "webmon.redb");
+    assert_eq!(aside.count(), 2);
+}
+
+#[test]
+fn there_is_nothing_to_read_where_there_is_no_store() {
+    let (folder, path) = folder();
+    let missing = message(Archive::open(&path));
+    assert!(missing.contains("no store at") && missing.contains("--store"), "{missing}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    assert!(matches!(open(&folder.path().join("no/such/webmon.redb")), Err(StoreError::Io { doing: "create", .. })));
+}
+
+#[test]
+fn readers_follow_a_running_writer() {
+    let (_folder, path) = folder();
+    let (mut writer, mut producer) = writer(open(&path).unwrap());
+    let archive = Archive::open(&path).unwrap();
+    assert_eq!(count(&archive, &Query::ALL), 0);
+    let mut now = NOW;
+    for round in 1..=40 {
+        (0..50).for_each(|index| _ = producer.push(sample((round - 1) * 50 + index)));
+        now = now.after(Duration::from_secs(60));
+        assert!(matches!(writer.flush(now).health, StoreHealth::Ok { bytes } if bytes > 0));
+        assert_eq!(count(&archive, &Query::ALL), round * 50);
+        assert_eq!(count(&Archive::open(&path).unwrap(), &Query::ALL), round * 50);
+    }
+    let last_hour = Query { since: sample(2_000 - 360).at, ..Query::ALL };
+    assert_eq!(count(&archive, &last_hour), 360);
+    let sites = archive.sites().unwrap();
+    assert_eq!(
+        (sites.len(), &*sites[0].name, sites[0].next_seq, sites[0].last_at),
+        (1, "api", 2_000, Some(sample(1_999).at))
+    );
+}
+
+#[test]
+fn what_is_sealed_while_it_is_read_is_neither_missed_nor_doubled() {
+    let (_folder, path) = folder();
+    let (mut writer, mut producer) = writer(open(&path).unwrap());
+    (0..3_000).for_each(|index| _ = producer.push(sample(index)));
+    writer.flush(NOW);
+    let archive = Archive::open(&path).unwrap();
+    let mut next = 0;
+    let mut now = NOW;
+    let passed = archive.samples(&Query::ALL, |stored| {
+        assert_eq!((stored.seq, stored.sample), (next, sample(next)));
+        next += 1;
+        if next % 500 == 0 {
+            producer.push(sample(3_000 + next));
+            now = now.after(Duration::from_secs(3_600));
+            writer.flush(now);
+        }
+        Ok::<(), ()>(())
+    });
+    assert_eq!(passed.unwrap().unwrap().samples, 3_000);
+}
+
+#[test]
+fn a_file_that_was_left_unclean_is_repaired_once_by_whoever_opens_it() {
+    let (folder, path) = folder();
+    let (mut writer, mut producer) = writer(open(&path).unwrap());
+    (0..100).for_each(|index| _ = producer.push(sample(index)));
+    writer.flush(NOW);
+    // What a killed writer leaves: the file as it is in the middle of the run.
+    let killed = folder.path().join("killed.redb");
+    fs::copy(&path, &killed).unwrap();
+    let left = fs::read(&killed).unwrap();
+    assert_eq!(count(&Archive::open(&killed).unwrap(), &Query::ALL), 100);
+    fs::write(&killed, left).unwrap();
+    let store = open(&killed).unwrap();
+    let mut replayed = Vec::new();
+    assert_eq!(store.replay(SiteId(0), sample(40).at, &mut replayed).unwrap(), 40);
+    assert_eq!(replayed, (40..100).map(sample).collect::<Vec<_>>());
+    assert_eq!(store.register(&names(&["api"]), NOW).unwrap()[0].next_seq, 100);
+}
+
+#[test]
+fn sites_keep_their_history_whatever_their_order() {
+    let (_folder, path) = folder();
+    let store = open(&path).unwrap();
+    let first = store.register(&names(&["a", "b", "c"]), NOW).unwrap();
+    let later = NOW.after(Duration::from_secs(60));
+    let second = store.register(&names(&["c", "new", "a"]), later).unwrap();
+    assert_eq!((second[0], second[2]), (first[2], first[0]));
+    assert!(first.iter().all(|site| site.id != second[1].id));
+    assert_eq!((second[1].known_since, second[0].known_since), (later, NOW));
+    assert_eq!((second[1].next_seq, second[1].last_at), (0, None));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_may_only_be_read_is_read_and_says_why_it_cannot_be_written() {
+    use std::os::unix::fs::PermissionsExt;
+    let (_folder, path) = folder();
+    filled(&path, 10);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
+    assert_eq!(count(&Archive::open(&path).unwrap(), &Query::ALL), 10);
+    // The superuser may write everything.
+    if fs::OpenOptions::new().write(true).open(&path).is_err() {
+        let refused = message(open(&path));
+        assert!(refused.contains("cannot open") && refused.contains("--no-store"), "{refused}");
+    }
+}
+
+/// A start with a month of a hundred sites in the file reads only the pages that hold the last hour.
+#[test]
+fn a_replay_reads_the_end_of_a_long_history() {
+    let (_folder, path) = folder();
+    filled(&path, 50_000);
+    let store = open(&path).unwrap();
+    let mut replayed = Vec::new();
+    let first = store.replay(SiteId(0), sample(49_640).at, &mut replayed).unwrap();
+    assert_eq!((first, replayed.len()), (49_640, 360));
+    replayed.clear();
+    assert_eq!(store.replay(SiteId(0), sample(60_000).at, &mut replayed).unwrap(), 50_000);
+    assert_eq!(replayed, []);
+}
