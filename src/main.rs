@@ -1,3 +1,7 @@
-//! The binary.
+//! The binary: everything is in the library's `app`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    webmon::app::main()
+}

@@ -1,1 +1,68 @@
 //! The shell: clock, scheduler, wiring, shutdown, command line.
+//!
+//! Everything that touches the world is here or in the rooms it calls: `probe` (the network), `store` (the disk) and
+//! `ui` (the terminal) do not know each other, and what they have to say to a person comes back as values.
+//!
+//! ```text
+//! main thread      runtime: control loop (engine, every 250 ms) · store flush · signals
+//! webmon-net       runtime: scheduler and probes
+//! webmon-ui        the dashboard's loop                    or     webmon-out   lines to stdout
+//! blocking thread  one commit at a time
+//! ```
+
+mod alert_log;
+mod assemble;
+mod check;
+mod cli;
+pub mod clock;
+mod control;
+mod dashboard;
+mod exit;
+mod gauges;
+mod headless;
+mod health;
+mod history;
+mod init;
+mod keeper;
+mod limits;
+mod lines;
+mod monitor;
+mod period;
+mod plan;
+mod run;
+mod schedule;
+mod select;
+mod signals;
+#[cfg(test)]
+mod tests;
+mod validate;
+
+use std::process::ExitCode;
+
+use cli::{Cli, Command};
+use exit::{Ending, Failure};
+
+/// Runs the program: the command line in, the exit code out.
+#[must_use]
+pub fn main() -> ExitCode {
+    match dispatch(&Cli::read()) {
+        Ok(ending) => ending.into(),
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+fn dispatch(cli: &Cli) -> Result<Ending, Failure> {
+    let common = &cli.common;
+    match &cli.command {
+        None => run::run(&cli.run, common),
+        Some(Command::Run(args)) => run::run(args, common),
+        Some(Command::Check(args)) => check::check(args, common),
+        Some(Command::Samples(args)) => history::samples(args, common),
+        Some(Command::Alerts(args)) => history::alerts(args, common),
+        Some(Command::Validate) => validate::validate(common),
+        Some(Command::Init) => init::init(common),
+    }
+}

@@ -30,6 +30,7 @@ use crate::model::{Site, View};
 
 pub use fault::ConfigError;
 pub use sections::{Dashboard, Storage, Symbols, Theme, default_views};
+pub use suggest::near as nearest;
 
 use expand::Scope;
 use fault::{Fault, Source};

@@ -7,39 +7,21 @@
 const LENGTH_MAX: usize = 40;
 
 /// The word of `known` that `written` probably stands for.
-pub(super) fn near<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn near<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let written = normal(written);
     if written.len() > LENGTH_MAX {
         return None;
     }
     known
         .into_iter()
-        .map(|word| (distance(&written, &normal(word)), word))
+        .map(|word| (strsim::osa_distance(&written, &normal(word)), word))
         .filter(|&(distance, word)| distance <= (word.len() / 3).max(1))
         .min_by_key(|&(distance, _)| distance)
         .map(|(_, word)| word)
 }
 
-fn normal(word: &str) -> Vec<char> {
-    word.to_lowercase().chars().map(|c| if c == '-' { '_' } else { c }).collect()
-}
-
-fn distance(a: &[char], b: &[char]) -> usize {
-    let mut before: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let replaced = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut changes = replaced.min(last[j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                changes = changes.min(before[j - 2] + 1);
-            }
-            row.push(changes);
-        }
-        before = std::mem::replace(&mut last, row);
-    }
-    last[b.len()]
+fn normal(word: &str) -> String {
+    word.to_lowercase().replace('-', "_")
 }
 
 #[cfg(test)]

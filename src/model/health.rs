@@ -27,6 +27,8 @@ pub enum StoreHealth {
 /// Figures about webmon, not about the sites.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Health {
+    /// Checks finished since the start.
+    pub checks: u64,
     /// Checks finished a second, over the last ten seconds.
     pub checks_per_second: f64,
     /// Probes in flight now.

@@ -25,6 +25,8 @@ mod words;
 
 use std::net::SocketAddr;
 
+pub use when::clock;
+
 use crate::engine::snapshot::SiteState;
 use crate::model::{Observation, Sample, Timestamp};
 use crate::stats::Summary;

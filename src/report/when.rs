@@ -13,7 +13,8 @@ pub(super) fn utc(at: Timestamp) -> String {
 }
 
 /// The time of day: `10:00:10`.
-pub(super) fn clock(at: Timestamp, zone: &TimeZone) -> String {
+#[must_use]
+pub fn clock(at: Timestamp, zone: &TimeZone) -> String {
     zoned(at, zone).strftime("%H:%M:%S").to_string()
 }
 

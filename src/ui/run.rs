@@ -63,6 +63,8 @@ pub enum Ended {
     Quit,
     /// The person left and wants the last screen, which is this text, to stay.
     QuitKeepScreen(String),
+    /// The person left by Ctrl-C.
+    Interrupt,
     /// It was told to stop.
     Stopped,
     /// The terminal vanished, or was given back by a panic elsewhere.
@@ -175,6 +177,7 @@ fn drive(
             match state.act(&key, &inputs, size) {
                 None => {}
                 Some(Leave::Plain) => return Ended::Quit,
+                Some(Leave::Interrupt) => return Ended::Interrupt,
                 Some(Leave::KeepScreen) => return Ended::QuitKeepScreen(view(&inputs, &state, size).text()),
             }
         }

@@ -51,6 +51,8 @@ pub enum Leave {
     Plain,
     /// The last screen stays.
     KeepScreen,
+    /// By Ctrl-C, as if by SIGINT.
+    Interrupt,
 }
 
 /// What the next keys go to.
@@ -190,7 +192,7 @@ impl UiState {
     /// Does what `key` asks for. Some when the person leaves.
     pub fn act(&mut self, key: &Key, inputs: &Inputs, size: Size) -> Option<Leave> {
         if *key == Key::Ctrl('c') {
-            return Some(Leave::Plain);
+            return Some(Leave::Interrupt);
         }
         match self.typing {
             Typing::Filter => self.type_filter(key),

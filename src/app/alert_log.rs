@@ -1,0 +1,74 @@
+//! All alerts that the outputs may list: read from the store at the start, then appended to.
+//!
+//! Readers take an `Arc` of the list and are never waited for. Limit: the newest [`KEPT`]; older ones are in the
+//! store (`webmon alerts`).
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::alert::Alert;
+
+/// Alerts kept in memory.
+pub const KEPT: usize = 10_000;
+
+/// A shared list of alerts, oldest first.
+#[derive(Debug, Default)]
+pub struct AlertLog(Mutex<Arc<[Arc<Alert>]>>);
+
+impl AlertLog {
+    /// A log that begins with `past`, oldest first.
+    #[must_use]
+    pub fn new(past: Vec<Alert>) -> Self {
+        let log = Self::default();
+        log.append(past);
+        log
+    }
+
+    /// Appends `new` alerts, in their order.
+    pub fn append(&self, new: Vec<Alert>) {
+        if new.is_empty() {
+            return;
+        }
+        // A plain mutex: held for a copy of pointers, a few times a day.
+        let mut list = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next: Vec<Arc<Alert>> = list.iter().cloned().chain(new.into_iter().map(Arc::new)).collect();
+        let surplus = next.len().saturating_sub(KEPT);
+        next.drain(..surplus);
+        *list = next.into();
+    }
+
+    /// The list as it is now, oldest first.
+    #[must_use]
+    pub fn list(&self) -> Arc<[Arc<Alert>]> {
+        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::alert::{AlertState, Rule};
+    use crate::model::Timestamp;
+
+    #[test]
+    fn the_newest_are_kept_in_order() {
+        let alert = |n: usize| Alert {
+            at: Timestamp::from_secs(n as u64),
+            site: "a".into(),
+            state: AlertState::Down,
+            availability: None,
+            threshold: Rule::default().threshold,
+            window: Duration::from_mins(2),
+            since: Timestamp::ZERO,
+            downtime: None,
+            message: String::new(),
+        };
+        let log = AlertLog::new((0..KEPT).map(alert).collect());
+        log.append(vec![alert(KEPT), alert(KEPT + 1)]);
+        let list = log.list();
+        assert_eq!(list.len(), KEPT);
+        assert_eq!(list.first().unwrap().at, Timestamp::from_secs(2));
+        assert_eq!(list.last().unwrap().at, Timestamp::from_secs(KEPT as u64 + 1));
+    }
+}

@@ -1,0 +1,141 @@
+//! From a configuration and a store to the parts of a running monitor: rings filled with what is remembered,
+//! readers at their heads, incidents restored.
+//!
+//! The order is the law of a warm start: past samples go through the rings like new ones; only then are the
+//! store's readers created, so that nothing is stored twice and replayed samples are no events.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::alert::{Alert, Rule};
+use crate::config::{Config, Watched};
+use crate::engine::Track;
+use crate::model::{Sample, SiteId, Timestamp, View};
+use crate::ring::{Producer, Reader};
+use crate::store::{Query, Registered, Store, StoreError};
+
+use super::plan::first_due;
+use super::schedule::Watch;
+
+/// How far a stored sample may be ahead of the clock and still be believed: clocks are corrected by seconds.
+pub const AHEAD_MAX: Duration = Duration::from_secs(5);
+
+/// What the store remembers of the sites of a configuration.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// One a site, in the order of the configuration; empty without a store.
+    pub registered: Vec<Registered>,
+    /// Samples of the horizon, one list a site.
+    pub samples: Vec<Vec<Sample>>,
+    /// When the open incident of a site began.
+    pub open: HashMap<SiteId, Timestamp>,
+    /// Every stored alert, oldest first.
+    pub alerts: Vec<Alert>,
+    /// Alerts that close the incidents of sites that are gone from the file.
+    pub ended: Vec<(SiteId, Alert)>,
+    /// What a person should know.
+    pub notices: Vec<String>,
+}
+
+/// The parts that belong to sites.
+#[derive(Debug)]
+pub struct Assembly {
+    /// For the scheduler.
+    pub watches: Vec<Watch>,
+    /// For the engine.
+    pub tracks: Vec<Track>,
+    /// For the store's writer: reads what comes from now on.
+    pub readers: Vec<Reader>,
+}
+
+/// The span that a ring of this site has to hold.
+#[must_use]
+pub fn horizon(views: &[View], watched: &Watched) -> Duration {
+    let longest = views.iter().map(|view| view.timeframe.length()).max().unwrap_or_default();
+    longest.max(watched.rule.window)
+}
+
+/// Slots of a ring: the horizon, the probes in flight, and one in twenty to spare.
+#[must_use]
+pub fn capacity(horizon: Duration, watched: &Watched) -> usize {
+    let checks = horizon.as_micros().div_ceil(watched.site.interval.as_micros().max(1));
+    let checks = usize::try_from(checks).unwrap_or(usize::MAX / 2);
+    let wanted = checks + watched.site.in_flight_limit();
+    wanted + wanted / 20 + 2
+}
+
+/// Reads what `store` knows of the sites of `config` at `now`; `all_names` are all sites of the file, chosen or not.
+///
+/// # Errors
+/// The store's.
+pub fn remember(store: &Store, config: &Config, all_names: &[Arc<str>], now: Timestamp) -> Result<Memory, StoreError> {
+    let names: Vec<Arc<str>> = config.sites.iter().map(|watched| Arc::clone(&watched.site.name)).collect();
+    let mut memory = Memory { registered: store.register(&names, now)?, ..Memory::default() };
+    for (watched, registered) in config.sites.iter().zip(&mut memory.registered) {
+        let mut samples = Vec::new();
+        if registered.last_at.is_some_and(|last| last > now.after(AHEAD_MAX)) {
+            memory.notices.push(format!(
+                "{}: stored checks lie in the future; was the clock wrong? its windows begin empty",
+                watched.site.name
+            ));
+            registered.last_at = None;
+        } else {
+            store.replay(registered.id, now.before(horizon(&config.views, watched)), &mut samples)?;
+        }
+        memory.samples.push(samples);
+    }
+    memory.alerts = store.alerts(&Query::ALL)?;
+    for (id, name, since) in store.open_incidents()? {
+        if all_names.contains(&name) {
+            memory.open.insert(id, since);
+        } else {
+            let rule = rule_then(&memory.alerts, &name, since);
+            memory.ended.push((id, Alert::ended(name, &rule, since, now)));
+        }
+    }
+    memory.alerts.extend(memory.ended.iter().map(|(_, alert)| alert.clone()));
+    Ok(memory)
+}
+
+/// The rule by which the incident of `name` that began at `since` was judged.
+fn rule_then(alerts: &[Alert], name: &str, since: Timestamp) -> Rule {
+    let down = alerts.iter().rfind(|alert| *alert.site == *name && alert.at == since);
+    down.map_or_else(Rule::default, |down| Rule { threshold: down.threshold, window: down.window, ..Rule::default() })
+}
+
+/// Builds the rings and everything that reads or writes them.
+#[must_use]
+pub fn assemble(config: &Config, memory: &Memory) -> Assembly {
+    let due = first_due(config.sites.iter().map(|watched| &*watched.site));
+    let mut assembly = Assembly { watches: Vec::new(), tracks: Vec::new(), readers: Vec::new() };
+    for (index, (watched, first_due)) in config.sites.iter().zip(due).enumerate() {
+        let registered = memory.registered.get(index);
+        let samples = memory.samples.get(index).map_or(&[][..], Vec::as_slice);
+        let next_seq = registered.map_or(0, |registered| registered.next_seq);
+        let slots = capacity(horizon(&config.views, watched), watched);
+        let mut producer = Producer::new(slots, next_seq - samples.len() as u64);
+        for sample in samples {
+            producer.push(*sample);
+        }
+        debug_assert_eq!(producer.next_seq(), next_seq, "a replay ends with the newest stored sample");
+        assembly.readers.push(producer.ring().reader_at_head());
+        assembly.tracks.push(Track {
+            name: Arc::clone(&watched.site.name),
+            url: watched.site.url_shown().into(),
+            interval: watched.site.interval,
+            timeout: watched.site.timeout,
+            rule: watched.rule,
+            ring: Arc::clone(producer.ring()),
+            open_since: registered.and_then(|registered| memory.open.get(&registered.id).copied()),
+        });
+        assembly.watches.push(Watch {
+            index,
+            site: Arc::clone(&watched.site),
+            producer,
+            first_due,
+            last_at: registered.and_then(|registered| registered.last_at),
+        });
+    }
+    assembly
+}

@@ -1,0 +1,236 @@
+//! The command line: what may be written, and nothing of what it does.
+//!
+//! `webmon` alone is `webmon run`, so the options of `run` stand at the top too. Limits on values are checked
+//! here, at the door; what needs sites.yaml is checked where it is read.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+
+use crate::model::duration;
+
+const AFTER_HELP: &str = "Examples:
+  webmon                                   watch the sites of ./sites.yaml
+  webmon https://my.site                   watch a URL right now, without a file
+  webmon check https://my.site             probe once and show every phase
+  webmon --headless --format json --for 60s
+  webmon samples --site api --since 1h --format csv";
+
+/// Watches websites from a terminal: exact rolling statistics, durable history, alerts.
+#[derive(Debug, Parser)]
+#[command(name = "webmon", version, about, after_help = AFTER_HELP)]
+#[command(disable_help_subcommand = true, subcommand_precedence_over_arg = true)]
+pub struct Cli {
+    /// What to do; `run` when nothing is named.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The options of `run`.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Options of every command.
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+impl Cli {
+    /// Reads the arguments of the process; wrong usage ends it with code 2.
+    #[must_use]
+    pub fn read() -> Self {
+        Self::read_from(std::env::args_os()).unwrap_or_else(|error| error.exit())
+    }
+
+    fn read_from(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut grammar = Self::command();
+        let matches = grammar.try_get_matches_from_mut(arguments)?;
+        if let Some(command) = matches.subcommand_name() {
+            // The options of `run` stand at the top for `webmon` alone; before another command they would be lost.
+            let run_only = |id: &&clap::Id| {
+                let common = ["config", "store", "verbose", "color", "CommonArgs"].contains(&id.as_str());
+                !common && matches.value_source(id.as_str()) == Some(ValueSource::CommandLine)
+            };
+            if let Some(stray) = matches.ids().find(|id| run_only(id)) {
+                let message = format!("`{stray}` stands before `{command}`; options of a command come after it");
+                return Err(grammar.error(ErrorKind::ArgumentConflict, message));
+            }
+        }
+        Self::from_arg_matches(&matches)
+    }
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Watch the sites and show the dashboard (the default command)
+    Run(RunArgs),
+    /// Probe once, show every phase, exit; leaves the store alone
+    Check(CheckArgs),
+    /// Raw samples of any stored period
+    Samples(HistoryArgs),
+    /// Alert history
+    Alerts(HistoryArgs),
+    /// Check a configuration file
+    Validate,
+    /// Write a commented sites.yaml
+    Init,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+pub struct CommonArgs {
+    /// The configuration file
+    #[arg(short, long, global = true, value_name = "FILE", env = "WEBMON_CONFIG", default_value = "sites.yaml")]
+    pub config: PathBuf,
+    /// The store, in place of `storage.path`
+    #[arg(long, global = true, value_name = "FILE")]
+    pub store: Option<PathBuf>,
+    /// More detail
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// When to use colour (`NO_COLOR` is respected)
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
+    pub color: ColorChoice,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Options of `run`.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// Names of sites in the file, or URLs to watch ad hoc, without a store
+    #[arg(value_name = "SITE|URL")]
+    pub sites: Vec<String>,
+    /// No dashboard: lines on stdout (by itself when stdout is not a terminal)
+    #[arg(long)]
+    pub headless: bool,
+    /// The form of the lines when headless
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = LineFormat::Text)]
+    pub format: LineFormat,
+    /// What to print when headless in JSON
+    #[arg(long, value_enum, value_name = "EVENTS", value_delimiter = ',', default_values_t = [Event::Stats, Event::Alert])]
+    pub events: Vec<Event>,
+    /// End by itself after this long
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse)]
+    pub duration: Option<Duration>,
+    /// Keep nothing
+    #[arg(long)]
+    pub no_store: bool,
+}
+
+/// The form of headless lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LineFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What headless JSON may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Event {
+    /// Every check.
+    Sample,
+    /// The figures of each view at its refresh.
+    Stats,
+    /// Alerts.
+    Alert,
+}
+
+/// Options of `check`.
+#[derive(Clone, Debug, Args)]
+pub struct CheckArgs {
+    /// Names of sites in the file, or any URLs; none named: all
+    #[arg(value_name = "SITE|URL")]
+    pub sites: Vec<String>,
+    /// The form of the answer
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = LineFormat::Text)]
+    pub format: LineFormat,
+}
+
+/// Options of the commands that read the store.
+#[derive(Clone, Debug, Args)]
+pub struct HistoryArgs {
+    /// Only this site (repeatable)
+    #[arg(long = "site", value_name = "NAME")]
+    pub sites: Vec<String>,
+    /// From this time on: RFC 3339, a local date or date-time, or a duration back from now
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Up to this time, exclusive
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// The form of the answer
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = TableFormat::Table)]
+    pub format: TableFormat,
+}
+
+/// The form of stored history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TableFormat {
+    /// For people.
+    Table,
+    /// One JSON object a line.
+    Json,
+    /// Comma-separated, with a header.
+    Csv,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Cli, String> {
+        let words = std::iter::once("webmon").chain(line.split_whitespace());
+        Cli::read_from(words.map(OsString::from)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_grammar_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn run_is_the_default_command() {
+        let cli = read("https://my.site --headless --for 1m30s").unwrap();
+        assert!(cli.command.is_none());
+        assert_eq!(cli.run.sites, ["https://my.site"]);
+        assert!(cli.run.headless);
+        assert_eq!(cli.run.duration, Some(Duration::from_secs(90)));
+    }
+
+    #[test]
+    fn options_of_every_command_stand_before_it_or_after_it() {
+        for line in ["-c x.yaml samples", "samples -c x.yaml"] {
+            let cli = read(line).unwrap();
+            assert!(matches!(cli.command, Some(Command::Samples(_))), "{line}");
+            assert_eq!(cli.common.config, PathBuf::from("x.yaml"), "{line}");
+        }
+    }
+
+    #[test]
+    fn options_of_run_before_another_command_are_refused_not_lost() {
+        for line in ["--headless samples", "--for 1m alerts", "https://my.site check"] {
+            let error = read(line).unwrap_err();
+            assert!(error.contains("stands before"), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_duration_needs_its_unit() {
+        let error = read("--for 10").unwrap_err();
+        assert!(error.contains("lacks its unit"), "{error}");
+    }
+}

@@ -1,0 +1,150 @@
+//! The only place that reads a clock.
+//!
+//! Wall time is read once, at the start, and from then on runs with the monotonic clock: a step of the wall clock
+//! neither empties nor doubles a window. A suspend is different: the machine was away and the monotonic clock
+//! stood still (Linux), so [`Clock::absorb_suspend`] moves the wall forward by just that long and says so; what
+//! lies between is a hole in observation. Invariant: [`Clock::now`] never goes back.
+//!
+//! The monotonic side is tokio's, which tests pause and advance. Limits: suspends are noticed on Linux only.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::Instant;
+
+use crate::model::Timestamp;
+
+/// Shorter differences between the two system clocks are noise of reading them one after the other.
+const SUSPEND_MIN: Duration = Duration::from_secs(1);
+
+/// A handle to the program's clock; clones share it.
+#[derive(Clone, Debug)]
+pub struct Clock(Arc<Anchor>);
+
+#[derive(Debug)]
+struct Anchor {
+    wall: Timestamp,
+    monotonic: Instant,
+    /// Time spent suspended before the start, µs since boot.
+    asleep_before: u64,
+    /// Time spent suspended since the start and absorbed, µs.
+    asleep: AtomicU64,
+}
+
+impl Clock {
+    /// A clock that starts at the system's time, or at `at_least` if that is later (a stored sample may be
+    /// slightly ahead of a clock that was corrected).
+    #[must_use]
+    pub fn start(at_least: Timestamp) -> Self {
+        Self::start_at(wall().max(at_least))
+    }
+
+    /// A clock that starts at `wall`, whatever the system says.
+    #[must_use]
+    #[allow(clippy::disallowed_methods, reason = "this is the clock")]
+    pub fn start_at(wall: Timestamp) -> Self {
+        Self(Arc::new(Anchor {
+            wall,
+            monotonic: Instant::now(),
+            asleep_before: asleep_since_boot(),
+            asleep: AtomicU64::new(0),
+        }))
+    }
+
+    /// Now, as wall time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.wall_at(self.monotonic())
+    }
+
+    /// Time since the start, not counting suspends: what schedules run on.
+    #[must_use]
+    #[allow(clippy::disallowed_methods, reason = "this is the clock")]
+    pub fn monotonic(&self) -> Duration {
+        Instant::now().saturating_duration_since(self.0.monotonic)
+    }
+
+    /// The tokio instant of `monotonic`, to sleep until.
+    #[must_use]
+    pub fn instant(&self, monotonic: Duration) -> Instant {
+        self.0.monotonic + monotonic
+    }
+
+    /// The wall time of `monotonic`.
+    #[must_use]
+    pub fn wall_at(&self, monotonic: Duration) -> Timestamp {
+        self.0.wall.after(monotonic).after(Duration::from_micros(self.0.asleep.load(Ordering::Relaxed)))
+    }
+
+    /// Time spent suspended since the start, as far as it was absorbed.
+    #[must_use]
+    pub fn asleep(&self) -> Duration {
+        Duration::from_micros(self.0.asleep.load(Ordering::Relaxed))
+    }
+
+    /// Asks the system whether the machine slept; if it did, moves the wall forward and returns for how long.
+    #[must_use]
+    pub fn absorb_suspend(&self) -> Option<Duration> {
+        let asleep = asleep_since_boot().saturating_sub(self.0.asleep_before);
+        let before = self.0.asleep.load(Ordering::Relaxed);
+        let new = Duration::from_micros(asleep.saturating_sub(before));
+        if new < SUSPEND_MIN {
+            return None;
+        }
+        self.0.asleep.store(asleep, Ordering::Relaxed);
+        Some(new)
+    }
+}
+
+/// The system's wall time.
+#[must_use]
+#[allow(clippy::disallowed_methods, reason = "this is the clock")]
+pub fn wall() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::ZERO.after(since)
+}
+
+/// The system's monotonic clock, for the phases of a probe.
+#[must_use]
+#[allow(clippy::disallowed_methods, reason = "this is the clock")]
+pub fn stopwatch() -> std::time::Instant {
+    std::time::Instant::now()
+}
+
+/// µs that the machine has been suspended since it booted.
+#[cfg(target_os = "linux")]
+fn asleep_since_boot() -> u64 {
+    use rustix::time::{ClockId, clock_gettime};
+    let micros = |id| {
+        let at = clock_gettime(id);
+        at.tv_sec.cast_unsigned() * 1_000_000 + at.tv_nsec.cast_unsigned() / 1_000
+    };
+    let monotonic = micros(ClockId::Monotonic);
+    micros(ClockId::Boottime).saturating_sub(monotonic)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn asleep_since_boot() -> u64 {
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn wall_time_runs_with_the_monotonic_clock() {
+        let clock = Clock::start_at(Timestamp::from_secs(1_000));
+        tokio::time::advance(Duration::from_secs(90)).await;
+        assert_eq!(clock.now(), Timestamp::from_secs(1_090));
+        assert_eq!(clock.monotonic(), Duration::from_secs(90));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_suspend_nothing_is_absorbed() {
+        let clock = Clock::start_at(Timestamp::from_secs(1_000));
+        assert_eq!(clock.absorb_suspend(), None);
+        assert_eq!(clock.asleep(), Duration::ZERO);
+    }
+}

@@ -1,0 +1,87 @@
+//! The control loop: steps the engine, hands its alerts on, keeps the health, feeds the output.
+//!
+//! It reads what the network side has published and never makes it wait. Invariants: alerts reach the log and the
+//! store before the output; a text that comes too late is not worth a wait.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use crate::alert::Alert;
+use crate::engine::{Engine, Step};
+use crate::model::Health;
+
+use super::alert_log::AlertLog;
+use super::clock::Clock;
+use super::headless::Headless;
+use super::health::Meter;
+use super::schedule::CheckTexts;
+
+/// Time between two steps of the engine.
+pub const STEP: Duration = Duration::from_millis(250);
+
+/// The control side of a running monitor.
+pub struct Control {
+    /// Figures and alerts.
+    pub engine: Engine,
+    /// The clock.
+    pub clock: Clock,
+    /// Texts of checks, for the last check of each site.
+    pub texts: mpsc::Receiver<CheckTexts>,
+    /// All alerts, for the dashboard.
+    pub alerts: Arc<AlertLog>,
+    /// To the store, if there is one.
+    pub to_store: Option<mpsc::Sender<Alert>>,
+    /// How webmon is.
+    pub meter: Meter,
+    /// Where the dashboard and the output read it.
+    pub health: watch::Sender<Arc<Health>>,
+    /// Lines for a terminal or a pipe; none under the dashboard.
+    pub headless: Option<Headless>,
+}
+
+impl Control {
+    /// Steps until `stop`, then once more, with every view refreshed.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut ticks = tokio::time::interval(STEP);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                _ = ticks.tick() => self.step(false),
+            }
+        }
+        self.step(true);
+    }
+
+    fn step(&mut self, last: bool) {
+        while let Ok(texts) = self.texts.try_recv() {
+            self.engine.attach(texts.site, texts.seq, texts.observation);
+        }
+        let now = self.clock.now();
+        let step = if last { self.engine.finish(now) } else { self.engine.step(now) };
+        self.meter.lost(step.lost);
+        self.announce(&step);
+        if let Some(health) = self.meter.read(self.clock.monotonic()) {
+            self.health.send_replace(Arc::new(health));
+        }
+        if let Some(headless) = &mut self.headless {
+            headless.step(&step, &self.engine.board(), &self.health.borrow(), now);
+        }
+    }
+
+    fn announce(&mut self, step: &Step) {
+        self.alerts.append(step.alerts.clone());
+        let Some(store) = &self.to_store else { return };
+        for alert in &step.alerts {
+            if store.try_send(alert.clone()).is_err() {
+                // The queue holds thousands and is emptied every flush: only a dead store gets here.
+                self.meter.lost(1);
+            }
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The dashboard's thread, what it looks at, and the few lines that stay when it is gone.
+
+use std::env;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use tokio::sync::oneshot;
+
+use crate::alert::Alert;
+use crate::alert::AlertState;
+use crate::config;
+use crate::engine::Snapshot;
+use crate::model::{Health, Timestamp};
+use crate::report::ending::{Run, SiteRun, ending};
+use crate::ui::{self, About, Ended, Fixed, Scheme, Settings, SortKey, Source, Symbols};
+
+use super::cli::ColorChoice;
+use super::clock::Clock;
+use super::exit::Ending;
+use super::monitor::Face;
+use super::signals::{HANGUP, INTERRUPT};
+
+/// A dashboard on its own thread.
+pub struct Dashboard {
+    thread: JoinHandle<io::Result<Ended>>,
+    stop: Arc<AtomicBool>,
+}
+
+struct Watched {
+    face: Face,
+    clock: Clock,
+}
+
+impl Source for Watched {
+    fn version(&self) -> u64 {
+        self.face.board.version()
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        self.face.board.snapshot()
+    }
+
+    fn alerts(&self) -> Arc<[Arc<Alert>]> {
+        self.face.alerts.list()
+    }
+
+    fn health(&self) -> Arc<Health> {
+        Arc::clone(&self.face.health.borrow())
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+impl Dashboard {
+    /// Starts the thread; the receiver hears how it ended by itself.
+    ///
+    /// # Errors
+    /// The system's, if it has no thread to give.
+    pub fn start(
+        face: Face,
+        clock: Clock,
+        fixed: Fixed,
+        settings: Settings,
+    ) -> io::Result<(Self, oneshot::Receiver<Ending>)> {
+        let (told, ended) = oneshot::channel();
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopping = Arc::clone(&stop);
+        let thread = std::thread::Builder::new().name("webmon-ui".to_owned()).spawn(move || {
+            let ended = ui::run(&Watched { face, clock }, settings, &fixed, &stopping);
+            let ending = match &ended {
+                Ok(Ended::Interrupt) => Ending::Signal(INTERRUPT),
+                Ok(Ended::TerminalGone) => Ending::Signal(HANGUP),
+                Ok(_) | Err(_) => Ending::Done,
+            };
+            // Nobody listens any more when the program is ending already.
+            let _unheard = told.send(ending);
+            ended
+        })?;
+        Ok((Self { thread, stop }, ended))
+    }
+
+    /// Stops it, gives the terminal back, and returns the last screen if it is to stay. A panic goes on here.
+    ///
+    /// # Errors
+    /// The terminal's.
+    pub fn join(self) -> io::Result<Option<String>> {
+        self.stop.store(true, Ordering::Relaxed);
+        match self.thread.join() {
+            Ok(Ok(Ended::QuitKeepScreen(screen))) => Ok(Some(screen)),
+            Ok(ended) => ended.map(|_| None),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+}
+
+/// What never changes during a run.
+#[must_use]
+pub fn fixed(config: Option<&Path>, store: Option<&Path>, zone: TimeZone) -> Fixed {
+    let shown = |path: &Path| path.display().to_string();
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    Fixed { zone, about: About { version, config: config.map(shown), store: store.map(shown) } }
+}
+
+/// How the dashboard is to begin: the file, the command line and the environment together.
+#[must_use]
+pub fn settings(dashboard: config::Dashboard, color: ColorChoice) -> Settings {
+    let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+    let scheme = match dashboard.theme {
+        config::Theme::Auto => Scheme::for_environment(variable("COLORFGBG").as_deref()),
+        config::Theme::Dark => Scheme::Dark,
+        config::Theme::Light => Scheme::Light,
+    };
+    let symbols = match dashboard.symbols {
+        config::Symbols::Auto => {
+            let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable);
+            Symbols::for_environment(locale.as_deref(), variable("TERM").as_deref())
+        }
+        config::Symbols::Ascii => Symbols::Ascii,
+    };
+    let color = match color {
+        ColorChoice::Auto => variable("NO_COLOR").is_none(),
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+    };
+    Settings { scheme, color, symbols, bell: dashboard.bell, sort: SortKey::default() }
+}
+
+/// What stays on the terminal: the last screen if it was asked for, then the summary, then the notices in full.
+///
+/// # Errors
+/// The writer's, but a closed pipe.
+pub fn farewell(
+    face: &Face,
+    watched: Duration,
+    store: Option<&Path>,
+    screen: Option<String>,
+    notices: &[String],
+) -> io::Result<()> {
+    let mut out = Vec::new();
+    if let Some(screen) = screen {
+        writeln!(out, "{screen}")?;
+    }
+    let snapshot = face.board.snapshot();
+    let health = Arc::clone(&face.health.borrow());
+    let alerts = face.alerts.list();
+    let began = snapshot.at.before(watched);
+    let view = snapshot.views.iter().max_by_key(|view| view.timeframe);
+    let rows = view.map_or(&[][..], |view| &view.rows[..]);
+    let sites: Vec<SiteRun<'_>> = snapshot
+        .sites
+        .iter()
+        .zip(rows)
+        .map(|(site, row)| SiteRun { name: &site.name, state: site.state, summary: &row.summary })
+        .collect();
+    let announced = alerts.iter().filter(|alert| alert.at >= began && alert.state == AlertState::Down).count();
+    let open = snapshot.sites.iter().filter(|site| site.incident.is_some()).count();
+    let store = store.map(|path| path.display().to_string());
+    ending(
+        &mut out,
+        &Run {
+            watched,
+            checks: health.checks,
+            alerts: announced as u64,
+            open: open as u64,
+            sites: &sites,
+            span: view.map(|view| view.timeframe).filter(|span| span.length() < watched),
+            store: store.as_deref(),
+        },
+    )?;
+    for notice in notices {
+        writeln!(out, "warning: {notice}")?;
+    }
+    match io::stdout().write_all(&out) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}

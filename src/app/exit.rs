@@ -1,0 +1,94 @@
+//! How the program ends: exit codes, and errors that say what, where, and what to do.
+
+use std::fmt;
+use std::process::ExitCode;
+
+/// How a command came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Done.
+    Done,
+    /// `check`: not every site is up.
+    NotUp,
+    /// `check`: this machine could not judge.
+    Unjudged,
+    /// Ended by a signal of this number, after a clean shutdown.
+    Signal(u8),
+}
+
+impl Ending {
+    /// The exit code.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::NotUp => 1,
+            Self::Unjudged => 4,
+            Self::Signal(number) => 128 + number,
+        }
+    }
+}
+
+impl From<Ending> for ExitCode {
+    fn from(ending: Ending) -> Self {
+        Self::from(ending.code())
+    }
+}
+
+/// Why a command could not be carried out.
+#[derive(Debug)]
+pub enum Failure {
+    /// Wrong usage or configuration: exit code 2.
+    Usage(String),
+    /// The store cannot be used: exit code 3.
+    Store(String),
+    /// Anything else of the machine's: exit code 2.
+    System(anyhow::Error),
+}
+
+impl Failure {
+    /// The exit code.
+    #[must_use]
+    pub const fn code(&self) -> u8 {
+        match self {
+            Self::Usage(_) | Self::System(_) => 2,
+            Self::Store(_) => 3,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(text) | Self::Store(text) => f.write_str(text),
+            Self::System(error) => write!(f, "webmon: {error:#}"),
+        }
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::System(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_the_public_ones() {
+        for (ending, code) in [
+            (Ending::Done, 0),
+            (Ending::NotUp, 1),
+            (Ending::Unjudged, 4),
+            (Ending::Signal(1), 129),
+            (Ending::Signal(2), 130),
+            (Ending::Signal(15), 143),
+        ] {
+            assert_eq!(ending.code(), code);
+        }
+        assert_eq!(Failure::Usage(String::new()).code(), 2);
+        assert_eq!(Failure::Store(String::new()).code(), 3);
+    }
+}

@@ -1,0 +1,63 @@
+//! What the scheduler counts about itself, read by the control side without stopping it.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// Counters and gauges shared by a network thread and the control thread. All relaxed: each stands alone.
+#[derive(Debug, Default)]
+pub struct Gauges {
+    finished: AtomicU64,
+    in_flight: AtomicUsize,
+    late_max: AtomicU64,
+    skipped: AtomicU64,
+    lost_texts: AtomicU64,
+}
+
+impl Gauges {
+    /// A probe started, `late` after it was due.
+    pub fn started(&self, late: Duration) {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.late_max.fetch_max(u64::try_from(late.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// A probe ended.
+    pub fn finished(&self) {
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.finished.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// `n` due checks were never started.
+    pub fn skip(&self, n: u32) {
+        self.skipped.fetch_add(u64::from(n), Ordering::Relaxed);
+    }
+
+    /// A text did not fit its queue.
+    pub fn lose_text(&self) {
+        self.lost_texts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Probes that ended, since the start.
+    pub fn finished_total(&self) -> u64 {
+        self.finished.load(Ordering::Relaxed)
+    }
+
+    /// Probes in flight.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// The largest lateness since this was last asked.
+    pub fn take_late_max(&self) -> Duration {
+        Duration::from_micros(self.late_max.swap(0, Ordering::Relaxed))
+    }
+
+    /// Skipped checks, since the start.
+    pub fn skipped_total(&self) -> u64 {
+        self.skipped.load(Ordering::Relaxed)
+    }
+
+    /// Lost texts, since the start.
+    pub fn lost_texts_total(&self) -> u64 {
+        self.lost_texts.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,110 @@
+//! Rates and levels of webmon itself, computed once a second from counters.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::model::{Health, StoreHealth};
+
+use super::gauges::Gauges;
+
+/// The span over which rates are taken and the largest lateness is shown.
+const SPAN: Duration = Duration::from_secs(10);
+const STEP: Duration = Duration::from_secs(1);
+
+/// What the store's side says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keeping {
+    /// Whether samples are being saved.
+    pub store: StoreHealth,
+    /// Samples that the store's readers or backlog lost, since the start.
+    pub lost_samples: u64,
+    /// Things that a person should see, since the start.
+    pub notices: Vec<String>,
+}
+
+/// Makes a [`Health`] of counters, once a second.
+#[derive(Debug)]
+pub struct Meter {
+    gauges: Arc<Gauges>,
+    keeping: watch::Receiver<Keeping>,
+    notices: Vec<String>,
+    marks: VecDeque<Mark>,
+    lost_by_engine: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    at: Duration,
+    finished: u64,
+    late: Duration,
+}
+
+impl Meter {
+    /// A meter of `gauges` and of what the store's side reports; `notices` stand for good.
+    #[must_use]
+    pub fn new(gauges: Arc<Gauges>, keeping: watch::Receiver<Keeping>, notices: Vec<String>) -> Self {
+        let start = Mark { at: Duration::ZERO, finished: 0, late: Duration::ZERO };
+        Self { gauges, keeping, notices, marks: VecDeque::from([start]), lost_by_engine: 0 }
+    }
+
+    /// Counts samples that the engine's readers lost.
+    pub fn lost(&mut self, samples: u64) {
+        self.lost_by_engine += samples;
+    }
+
+    /// The health at `now` (time since the start), if a second has passed since the last one.
+    #[allow(clippy::cast_precision_loss, reason = "a rate, shown with one decimal")]
+    pub fn read(&mut self, now: Duration) -> Option<Health> {
+        if now.saturating_sub(self.marks.back()?.at) < STEP {
+            return None;
+        }
+        let late = self.gauges.take_late_max();
+        self.marks.push_back(Mark { at: now, finished: self.gauges.finished_total(), late });
+        while self.marks.len() > 2 && now.saturating_sub(self.marks[1].at) >= SPAN {
+            self.marks.pop_front();
+        }
+        let (first, last) = (self.marks.front()?, self.marks.back()?);
+        let span = last.at.saturating_sub(first.at).as_secs_f64();
+        let keeping = self.keeping.borrow();
+        Some(Health {
+            checks: last.finished,
+            checks_per_second: (last.finished - first.finished) as f64 / span,
+            in_flight: self.gauges.in_flight(),
+            late: self.marks.iter().skip(1).map(|mark| mark.late).max().unwrap_or_default(),
+            skipped: self.gauges.skipped_total(),
+            lost_samples: keeping.lost_samples + self.lost_by_engine,
+            lost_texts: self.gauges.lost_texts_total(),
+            offline_since: None,
+            store: keeping.store.clone(),
+            notices: self.notices.iter().chain(&keeping.notices).cloned().collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_cover_the_last_ten_seconds() {
+        let gauges = Arc::new(Gauges::default());
+        let (_sender, keeping) = watch::channel(Keeping::default());
+        let mut meter = Meter::new(Arc::clone(&gauges), keeping, Vec::new());
+        let mut last = None;
+        for second in 1..=30u64 {
+            for _ in 0..if second <= 20 { 2 } else { 5 } {
+                gauges.started(Duration::from_millis(second));
+                gauges.finished();
+            }
+            last = meter.read(Duration::from_secs(second));
+            assert_eq!(meter.read(Duration::from_secs(second)), None, "once a second");
+        }
+        let health = last.unwrap();
+        assert!((health.checks_per_second - 5.0).abs() < 1e-9);
+        assert_eq!(health.late, Duration::from_millis(30));
+        assert_eq!(health.in_flight, 0);
+    }
+}

@@ -1,0 +1,192 @@
+//! `webmon samples` and `webmon alerts`: what the store holds of a period. Reads beside a running monitor.
+
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use jiff::tz::TimeZone;
+
+use crate::alert::Alert;
+use crate::config::{self, Config};
+use crate::model::{SiteId, Timestamp};
+use crate::report::{Period, SampleRecord, csv, json, table};
+use crate::store::{Archive, Query, StoredSite};
+
+use super::cli::{CommonArgs, HistoryArgs, TableFormat};
+use super::clock;
+use super::exit::{Ending, Failure};
+use super::period::instant;
+use super::run::store_failure;
+use super::select::{load, nearest};
+
+/// What `samples` shows when no period is named.
+const SAMPLES_BACK: Duration = Duration::from_hours(1);
+
+/// Prints the samples of a period.
+///
+/// # Errors
+/// [`Failure`]: usage, or the store.
+pub fn samples(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Failure> {
+    let past = Past::open(args, common, Some(SAMPLES_BACK))?;
+    let zone = past.zone.clone();
+    print(|out| match args.format {
+        TableFormat::Table => {
+            let table = table::Samples::new(past.names(), zone.clone());
+            let mut rows = 0u64;
+            past.visit(|record| {
+                if rows == 0 {
+                    table.header(out)?;
+                }
+                rows += 1;
+                table.row(out, record)
+            })?;
+            if rows > 0 { Ok(()) } else { table::nothing(out, &zone, past.period, past.begins()?) }
+        }
+        TableFormat::Json => past.visit(|record| json::sample(out, record)),
+        TableFormat::Csv => {
+            csv::sample_header(out)?;
+            past.visit(|record| csv::sample(out, record))
+        }
+    })?;
+    Ok(Ending::Done)
+}
+
+/// Prints the alerts of a period.
+///
+/// # Errors
+/// [`Failure`]: usage, or the store.
+pub fn alerts(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Failure> {
+    let past = Past::open(args, common, None)?;
+    let alerts = past.archive.alerts(&past.query()).map_err(|error| store_failure(&error))?;
+    print(|out| match args.format {
+        TableFormat::Table => table::alerts(out, &past.zone, &alerts),
+        TableFormat::Json => alerts.iter().try_for_each(|alert: &Alert| json::alert(out, alert)),
+        TableFormat::Csv => {
+            csv::alert_header(out)?;
+            alerts.iter().try_for_each(|alert| csv::alert(out, alert))
+        }
+    })?;
+    Ok(Ending::Done)
+}
+
+/// Writes to stdout through a buffer; a pipe that the reader closed is a quiet end.
+///
+/// # Errors
+/// Any other error of the writer.
+pub fn print(write: impl FnOnce(&mut BufWriter<io::StdoutLock<'static>>) -> io::Result<()>) -> Result<(), Failure> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    match write(&mut out).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written.context("cannot write to stdout")?),
+    }
+}
+
+/// A period of a store.
+struct Past {
+    archive: Archive,
+    /// The chosen sites, in the order of the file, then those that are no longer in it.
+    sites: Vec<StoredSite>,
+    period: Period,
+    zone: TimeZone,
+}
+
+impl Past {
+    /// Opens the store and works out the period; without `back` it begins with the store.
+    fn open(args: &HistoryArgs, common: &CommonArgs, back: Option<Duration>) -> Result<Self, Failure> {
+        let zone = TimeZone::system();
+        let now = clock::wall();
+        let config = configuration(common)?;
+        let path = store_path(common, config.as_ref());
+        let archive = Archive::open(&path).map_err(|error| store_failure(&error))?;
+        let stored = archive.sites().map_err(|error| store_failure(&error))?;
+        let sites = choose(stored, config.as_ref(), &args.sites, &path)?;
+        let read = |text: &String| instant(text, now, &zone).map_err(|text| Failure::Usage(format!("webmon: {text}")));
+        let since = args.since.as_ref().map(read).transpose()?;
+        let until = args.until.as_ref().map(read).transpose()?.unwrap_or(Timestamp::MAX);
+        let since = since.unwrap_or_else(|| back.map_or(Timestamp::ZERO, |back| now.before(back)));
+        if since >= until {
+            return Err(Failure::Usage("webmon: --since must be before --until".to_owned()));
+        }
+        Ok(Self { archive, sites, period: Period { since, until }, zone })
+    }
+
+    fn query(&self) -> Query {
+        let Period { since, until } = self.period;
+        Query { sites: Some(self.sites.iter().map(|site| site.id).collect::<Vec<SiteId>>()), since, until }
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.sites.iter().map(|site| &*site.name)
+    }
+
+    fn visit(&self, mut each: impl FnMut(&SampleRecord<'_>) -> io::Result<()>) -> io::Result<()> {
+        let passed = self.archive.samples(&self.query(), |stored| {
+            each(&SampleRecord {
+                site: stored.name,
+                seq: Some(stored.seq),
+                sample: &stored.sample,
+                detail: stored.detail,
+                address: stored.address,
+            })
+        });
+        let passed = passed.map_err(io::Error::other)??;
+        if passed.damaged > 0 {
+            eprintln!("warning: {} damaged blocks were left out", passed.damaged);
+        }
+        Ok(())
+    }
+
+    fn begins(&self) -> io::Result<Option<Timestamp>> {
+        let all = Query { since: Timestamp::ZERO, until: Timestamp::MAX, ..self.query() };
+        let mut first = None;
+        let stopped = self.archive.samples(&all, |stored| {
+            first = Some(stored.sample.at);
+            Err(())
+        });
+        let _stopped = stopped.map_err(io::Error::other)?;
+        Ok(first)
+    }
+}
+
+/// The configuration, if it is there: it names the store and orders the sites, and history can do without it.
+fn configuration(common: &CommonArgs) -> Result<Option<Config>, Failure> {
+    if !common.config.exists() && common.store.is_some() {
+        return Ok(None);
+    }
+    match config::load_without_env(&common.config) {
+        Ok(config) => Ok(Some(config)),
+        Err(_) if common.store.is_some() => Ok(None),
+        Err(_) => load(&common.config).map(Some),
+    }
+}
+
+fn store_path(common: &CommonArgs, config: Option<&Config>) -> PathBuf {
+    let configured = config.and_then(|config| config.storage.as_ref()).map(|storage| storage.path.clone());
+    common.store.clone().or(configured).unwrap_or_else(|| PathBuf::from("webmon.redb"))
+}
+
+fn choose(
+    mut stored: Vec<StoredSite>,
+    config: Option<&Config>,
+    wanted: &[String],
+    path: &Path,
+) -> Result<Vec<StoredSite>, Failure> {
+    let order: Vec<Arc<str>> = config
+        .iter()
+        .flat_map(|config| config.sites.iter().chain(&config.disabled))
+        .map(|watched| Arc::clone(&watched.site.name))
+        .collect();
+    let place = |name: &str| order.iter().position(|known| **known == *name).unwrap_or(usize::MAX);
+    stored.sort_by_key(|site| (place(&site.name), site.id));
+    for name in wanted {
+        if !stored.iter().any(|site| *site.name == **name) && place(name) == usize::MAX {
+            let near = nearest(name, stored.iter().map(|site| &*site.name));
+            let hint = near.map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
+            return Err(Failure::Usage(format!("webmon: no site named {name:?} in {}{hint}", path.display())));
+        }
+    }
+    stored.retain(|site| wanted.is_empty() || wanted.iter().any(|name| **name == *site.name));
+    Ok(stored)
+}

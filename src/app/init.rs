@@ -1,0 +1,27 @@
+//! `webmon init`: the commented sites.yaml that the repository ships, written where the configuration is looked for.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+
+use super::cli::CommonArgs;
+use super::exit::{Ending, Failure};
+
+const SHIPPED: &str = include_str!("../../sites.yaml");
+
+/// Writes the file; one that is there is never overwritten.
+///
+/// # Errors
+/// [`Failure::Usage`]: the file exists or cannot be written.
+pub fn init(args: &CommonArgs) -> Result<Ending, Failure> {
+    let shown = args.config.display();
+    let refused = |error: io::Error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Failure::Usage(format!(
+            "webmon: {shown} exists; webmon init does not overwrite it (-c FILE writes another)"
+        )),
+        _ => Failure::Usage(format!("webmon: cannot write {shown}: {error}")),
+    };
+    let mut file = OpenOptions::new().write(true).create_new(true).open(&args.config).map_err(refused)?;
+    file.write_all(SHIPPED.as_bytes()).map_err(refused)?;
+    println!("wrote {shown}: five public sites to try it with; then: webmon");
+    Ok(Ending::Done)
+}

@@ -1,0 +1,107 @@
+//! The store's side of a running monitor: every flush, one commit of everything new.
+//!
+//! The writer is synchronous and may wait for a disk; it runs on a blocking thread and nothing waits for it but the
+//! next flush. Its readers are created before the first probe, so it sees every sample. Alerts and texts of
+//! failures come by bounded queues and go into the same commit as the samples of their time.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use crate::alert::Alert;
+use crate::model::SiteId;
+use crate::store::{Flushed, Writer};
+
+use super::clock::Clock;
+use super::health::Keeping;
+use super::schedule::CheckTexts;
+
+/// Alerts on their way to the store.
+pub const ALERT_QUEUE: usize = 65_536;
+
+/// See the module.
+pub struct Keeper {
+    /// Drains the rings into commits.
+    pub writer: Writer,
+    /// The sites' numbers in the store, by name.
+    pub sites: HashMap<Arc<str>, SiteId>,
+    /// Texts of failed checks.
+    pub texts: mpsc::Receiver<CheckTexts>,
+    /// Alerts to store.
+    pub alerts: mpsc::Receiver<Alert>,
+    /// Time between commits.
+    pub flush: Duration,
+    /// The clock.
+    pub clock: Clock,
+    /// Where the health is read.
+    pub keeping: watch::Sender<Keeping>,
+}
+
+impl Keeper {
+    /// Commits every flush until `stop`, then once more, and closes the store.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut ticks = tokio::time::interval(self.flush);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                _ = ticks.tick() => {}
+            }
+            self = self.flush().await;
+        }
+        self.collect();
+        let now = self.clock.now();
+        let Self { writer, keeping, .. } = self;
+        let flushed = blocking(move || writer.close(now)).await;
+        report(&keeping, flushed);
+    }
+
+    async fn flush(mut self) -> Self {
+        self.collect();
+        let now = self.clock.now();
+        let mut writer = self.writer;
+        let (writer, flushed) = blocking(move || {
+            let flushed = writer.flush(now);
+            (writer, flushed)
+        })
+        .await;
+        report(&self.keeping, flushed);
+        self.writer = writer;
+        self
+    }
+
+    fn collect(&mut self) {
+        while let Ok(texts) = self.texts.try_recv() {
+            self.writer.note_failure(texts.site, texts.seq, &texts.observation);
+        }
+        while let Ok(alert) = self.alerts.try_recv() {
+            let id = self.sites[&alert.site];
+            self.writer.note_alert(id, alert);
+        }
+    }
+}
+
+fn report(keeping: &watch::Sender<Keeping>, flushed: Flushed) {
+    keeping.send_if_modified(|before| {
+        let mut next = before.clone();
+        next.store = flushed.health;
+        next.lost_samples += flushed.dropped;
+        next.notices.extend(flushed.notices);
+        let changed = next != *before;
+        *before = next;
+        changed
+    });
+}
+
+/// Runs `work` where it may wait for a disk. A panic in it goes on as one here.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(value) => value,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}

@@ -1,0 +1,35 @@
+//! How many probes this machine lets us have in flight.
+
+use super::schedule::Limits;
+
+/// No machine needs more at once.
+const IN_FLIGHT_MAX: u64 = 8_192;
+/// Descriptors that are not for probes: the store, the terminal, name lookups, the runtime.
+const RESERVED: u64 = 32;
+/// Few enough for any limit, enough to get anywhere.
+const IN_FLIGHT_MIN: u64 = 8;
+
+/// Raises the soft limit of file descriptors to the hard one and derives the bound from it: three quarters of
+/// them less a reserve, 8 to 8,192.
+#[must_use]
+pub fn raise() -> Limits {
+    let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(256);
+    in_flight(descriptors)
+}
+
+fn in_flight(descriptors: u64) -> Limits {
+    let probes = (descriptors / 4 * 3).saturating_sub(RESERVED).clamp(IN_FLIGHT_MIN, IN_FLIGHT_MAX);
+    Limits { in_flight: usize::try_from(probes).expect("at most 8,192") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bound_follows_the_descriptors_within_its_own_bounds() {
+        for (descriptors, probes) in [(0, 8), (64, 16), (1_024, 736), (1 << 20, 8_192), (u64::MAX, 8_192)] {
+            assert_eq!(in_flight(descriptors).in_flight, probes, "{descriptors}");
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! One running monitor: scheduler, control loop and store, wired together, started and stopped in order.
+//!
+//! Nothing here touches a terminal, a signal or a network by itself: the prober, the clock, the store and the
+//! lines are given, so that a test runs the whole of it on paused time with a scripted prober. The order of a
+//! stop is: no more probes → the last step of the engine → the last commit.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::engine::{Board, Engine};
+use crate::model::Health;
+use crate::probe::Prober;
+use crate::store::{Store, StoreError, Writer};
+
+use super::alert_log::AlertLog;
+use super::assemble::{Assembly, Memory, assemble};
+use super::clock::Clock;
+use super::control::Control;
+use super::gauges::Gauges;
+use super::headless::{Feed, Headless};
+use super::health::{Keeping, Meter};
+use super::keeper::{ALERT_QUEUE, Keeper};
+use super::schedule::{Limits, Scheduler, Shared, TextQueue};
+
+/// Texts of checks on their way to the engine, and to the store: a second of 10,000 sites.
+const TEXT_QUEUE: usize = 10_000;
+
+/// What a monitor is made of.
+pub struct Parts<P> {
+    /// What to watch and how to judge it.
+    pub config: Config,
+    /// How to probe.
+    pub prober: Arc<P>,
+    /// The clock.
+    pub clock: Clock,
+    /// The zone of messages.
+    pub zone: TimeZone,
+    /// Where to keep samples and alerts, and what it remembers.
+    pub store: Option<Kept>,
+    /// Bounds of the scheduler.
+    pub limits: Limits,
+    /// Things that a person should see all the time.
+    pub notices: Vec<String>,
+}
+
+/// A store, what it remembers, and how often to commit.
+pub struct Kept {
+    /// The store.
+    pub store: Store,
+    /// What it remembers of the sites.
+    pub memory: Memory,
+    /// Time between commits.
+    pub flush: Duration,
+}
+
+/// What a dashboard looks at.
+#[derive(Clone)]
+pub struct Face {
+    /// Figures and states.
+    pub board: Arc<Board>,
+    /// All alerts.
+    pub alerts: Arc<AlertLog>,
+    /// How webmon is.
+    pub health: watch::Receiver<Arc<Health>>,
+}
+
+/// A monitor that is ready to run.
+pub struct Monitor<P> {
+    scheduler: Scheduler<P>,
+    control: Control,
+    keeper: Option<Keeper>,
+}
+
+/// The control side of a monitor whose scheduler runs elsewhere.
+pub struct Controls {
+    control: Control,
+    keeper: Option<Keeper>,
+}
+
+impl<P: Prober> Monitor<P> {
+    /// Wires `parts`; nothing runs yet.
+    ///
+    /// # Errors
+    /// The store's, when what it has not sealed yet cannot be read.
+    pub fn new(parts: Parts<P>) -> Result<Self, StoreError> {
+        let (store, memory) = match parts.store {
+            Some(Kept { store, memory, flush }) => (Some((store, flush)), memory),
+            None => (None, Memory::default()),
+        };
+        let now = parts.clock.now();
+        let Assembly { watches, tracks, readers } = assemble(&parts.config, &memory);
+        let gauges = Arc::new(Gauges::default());
+        let (to_engine, engine_texts) = mpsc::channel(TEXT_QUEUE);
+        let (keeping, kept) = watch::channel(Keeping::default());
+        let mut texts = vec![TextQueue { sender: to_engine, failures_only: false }];
+        let mut to_store = None;
+        let keeper = match store {
+            None => None,
+            Some((store, flush)) => {
+                let (text_sender, text_receiver) = mpsc::channel(TEXT_QUEUE);
+                let (alert_sender, alert_receiver) = mpsc::channel(ALERT_QUEUE);
+                texts.push(TextQueue { sender: text_sender, failures_only: true });
+                to_store = Some(alert_sender);
+                let ids = memory.registered.iter().map(|registered| registered.id);
+                let names = parts.config.sites.iter().map(|watched| Arc::clone(&watched.site.name));
+                let mut writer = Writer::new(store, ids.clone().zip(readers).collect())?;
+                for (id, alert) in memory.ended {
+                    writer.note_alert(id, alert);
+                }
+                Some(Keeper {
+                    writer,
+                    sites: names.zip(ids).collect(),
+                    texts: text_receiver,
+                    alerts: alert_receiver,
+                    flush,
+                    clock: parts.clock.clone(),
+                    keeping,
+                })
+            }
+        };
+        let control = Control {
+            engine: Engine::new(parts.config.views.clone(), tracks, parts.zone, now),
+            clock: parts.clock.clone(),
+            texts: engine_texts,
+            alerts: Arc::new(AlertLog::new(memory.alerts)),
+            to_store,
+            meter: Meter::new(Arc::clone(&gauges), kept, parts.notices),
+            health: watch::Sender::new(Arc::new(Health::default())),
+            headless: None,
+        };
+        let shared = Shared { prober: parts.prober, clock: parts.clock, gauges, texts, limits: parts.limits };
+        Ok(Self { scheduler: Scheduler::new(shared, watches), control, keeper })
+    }
+
+    /// What a dashboard looks at.
+    #[must_use]
+    pub fn face(&self) -> Face {
+        Face {
+            board: self.control.engine.board(),
+            alerts: Arc::clone(&self.control.alerts),
+            health: self.control.health.subscribe(),
+        }
+    }
+
+    /// Prints lines while it runs. `make` is given a feed of every check when `samples` are wanted.
+    #[must_use]
+    pub fn with_headless(mut self, make: impl FnOnce(Option<Feed>) -> Headless, samples: bool) -> Self {
+        let feed = samples.then(|| {
+            let (sender, texts) = mpsc::channel(TEXT_QUEUE);
+            self.scheduler.add_texts(TextQueue { sender, failures_only: false });
+            let (readers, names) = self.scheduler.feeds();
+            Feed { readers, names, texts, early: HashMap::new() }
+        });
+        self.control.headless = Some(make(feed));
+        self
+    }
+
+    /// The network side and the control side, to run on threads of their own.
+    #[must_use]
+    pub fn split(self) -> (Scheduler<P>, Controls) {
+        (self.scheduler, Controls { control: self.control, keeper: self.keeper })
+    }
+
+    /// Runs everything on the current runtime until `stop`.
+    #[cfg(test)]
+    pub async fn run(self, stop: CancellationToken) {
+        let (scheduler, controls) = self.split();
+        let probing = scheduler.run(stop.clone());
+        controls.run(probing).await;
+    }
+}
+
+impl Controls {
+    /// Runs the engine and the store until `probing` has ended, then stops them in order.
+    pub async fn run(self, probing: impl Future<Output = ()>) {
+        let (stop_control, stop_keeper) = (CancellationToken::new(), CancellationToken::new());
+        let control = self.control.run(stop_control.clone());
+        let keeper = async {
+            if let Some(keeper) = self.keeper {
+                keeper.run(stop_keeper.clone()).await;
+            }
+        };
+        let probing = async {
+            probing.await;
+            stop_control.cancel();
+        };
+        let control = async {
+            control.await;
+            stop_keeper.cancel();
+        };
+        tokio::join!(probing, control, keeper);
+    }
+}
+
+/// All that a clean end may take, from the signal to the exit.
+pub const SHUTDOWN: Duration = Duration::from_secs(3);

@@ -1,0 +1,113 @@
+//! When each site's checks are due: pure arithmetic on the time since the start.
+//!
+//! Due times are `offset + k · interval`, so a late check never moves a later one: no drift. The offset is a hash of
+//! the site's name inside its interval (at most [`SPREAD`], so that a site checked once a week does not wait a week
+//! for its first result), turned so that the earliest site of all is due at once.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::time::Duration;
+
+use crate::model::Site;
+
+/// First checks are spread over the interval, but over no more than this.
+pub const SPREAD: Duration = Duration::from_mins(1);
+
+/// The first due time of each site, after the start.
+#[must_use]
+pub fn first_due<'a>(sites: impl Iterator<Item = &'a Site>) -> Vec<Duration> {
+    let mut due: Vec<Duration> = sites
+        .map(|site| {
+            let mut hasher = DefaultHasher::new();
+            site.name.hash(&mut hasher);
+            let spread = u64::try_from(site.interval.min(SPREAD).as_micros()).expect("at most a minute").max(1);
+            Duration::from_micros(hasher.finish() % spread)
+        })
+        .collect();
+    let earliest = due.iter().min().copied().unwrap_or_default();
+    for offset in &mut due {
+        *offset -= earliest;
+    }
+    due
+}
+
+/// A due check that may start now, and what became of the ones before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Due checks that have passed unused: each was overtaken by its successor.
+    pub skipped: u32,
+    /// How late the check is that starts now; less than an interval.
+    pub late: Duration,
+    /// When the next one is due.
+    pub next: Duration,
+}
+
+/// What to do at `now` about a site whose next check was due at `due`, which is not later.
+#[must_use]
+pub fn turn(due: Duration, interval: Duration, now: Duration) -> Turn {
+    let behind = now.saturating_sub(due);
+    let overtaken = behind.as_micros() / interval.as_micros().max(1);
+    let overtaken = u32::try_from(overtaken).unwrap_or(u32::MAX);
+    let current = due + interval * overtaken;
+    Turn { skipped: overtaken, late: now.saturating_sub(current), next: current + interval }
+}
+
+/// Due checks that were missed between a check known at `last` and one that is due `gap` later.
+#[must_use]
+pub fn missed(gap: Duration, interval: Duration) -> u32 {
+    let dues = gap.as_micros().div_ceil(interval.as_micros().max(1));
+    u32::try_from(dues).unwrap_or(u32::MAX).saturating_sub(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_check_on_time_is_followed_one_interval_later() {
+        assert_eq!(
+            turn(10 * SECOND, 5 * SECOND, 10 * SECOND),
+            Turn { skipped: 0, late: Duration::ZERO, next: 15 * SECOND }
+        );
+    }
+
+    #[test]
+    fn a_late_check_does_not_move_the_next_one() {
+        assert_eq!(
+            turn(10 * SECOND, 5 * SECOND, 12 * SECOND),
+            Turn { skipped: 0, late: 2 * SECOND, next: 15 * SECOND }
+        );
+    }
+
+    #[test]
+    fn checks_overtaken_by_their_successors_are_counted() {
+        assert_eq!(
+            turn(10 * SECOND, 5 * SECOND, 27 * SECOND),
+            Turn { skipped: 3, late: 2 * SECOND, next: 30 * SECOND }
+        );
+    }
+
+    #[test]
+    fn missed_checks_of_a_stop_are_those_strictly_between() {
+        for (gap, missed_checks) in [(0, 0), (5, 0), (10, 0), (11, 1), (20, 1), (25, 2), (3_600, 359)] {
+            assert_eq!(missed(gap * SECOND, 10 * SECOND), missed_checks, "{gap} s");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn due_times_stay_on_the_grid_and_no_check_is_uncounted(
+            due in 0u64..1_000_000, interval in 1u64..100_000, behind in 0u64..10_000_000,
+        ) {
+            let [due_at, every, now] = [due, interval, due + behind].map(Duration::from_micros);
+            let turn = turn(due_at, every, now);
+            prop_assert!(turn.late < every);
+            prop_assert!(turn.next > now);
+            let ahead = turn.next.saturating_sub(due_at).as_micros();
+            prop_assert_eq!(ahead % every.as_micros(), 0);
+            prop_assert_eq!(ahead / every.as_micros(), u128::from(turn.skipped) + 1);
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! One network thread's scheduler: a loop, a heap of due times, and the rings of its sites.
+//!
+//! It starts a probe when it is due, collects what the probe observed, and pushes one sample; it never waits for a
+//! reader. A site may have ⌈timeout / interval⌉ + 1 probes in flight: a site that hangs is still asked on time, so
+//! its failures are counted as often as its successes would be (coordinated omission). At the overall bound a due
+//! check waits; a check that is overtaken by its successor, at either bound, is skipped and counted.
+//!
+//! Invariants: the only producer of its sites' rings; `at` strictly increases within a site; a probe that panics
+//! is an observation (`local`), not the end of the loop. Limits: [`Limits::in_flight`] probes.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::model::{Cause, Flags, Micros, Observation, Outcome, Site, Timestamp};
+use crate::probe::Prober;
+use crate::ring::{Producer, Reader};
+
+use super::clock::Clock;
+use super::gauges::Gauges;
+use super::plan::{missed, turn};
+
+/// The texts of one check, on their way past the ring.
+#[derive(Clone, Debug)]
+pub struct CheckTexts {
+    /// Index of the site, in the order of sites.yaml.
+    pub site: usize,
+    /// The sample's number within the site.
+    pub seq: u64,
+    /// What the probe observed.
+    pub observation: Arc<Observation>,
+}
+
+/// A bounded queue of texts to one consumer.
+#[derive(Clone, Debug)]
+pub struct TextQueue {
+    /// Its sending side.
+    pub sender: mpsc::Sender<CheckTexts>,
+    /// Whether the consumer wants the texts of failed checks only.
+    pub failures_only: bool,
+}
+
+/// A site as a scheduler needs it.
+#[derive(Debug)]
+pub struct Watch {
+    /// Index of the site, in the order of sites.yaml.
+    pub index: usize,
+    /// What to probe.
+    pub site: Arc<Site>,
+    /// The only writer of its ring.
+    pub producer: Producer,
+    /// When its first check is due, after the start.
+    pub first_due: Duration,
+    /// The newest stored sample, if there is one.
+    pub last_at: Option<Timestamp>,
+}
+
+/// Bounds of a scheduler.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Probes in flight overall.
+    pub in_flight: usize,
+}
+
+/// Everything a scheduler shares with the rest.
+#[derive(Debug)]
+pub struct Shared<P> {
+    /// How to probe.
+    pub prober: Arc<P>,
+    /// The clock.
+    pub clock: Clock,
+    /// What it counts about itself.
+    pub gauges: Arc<Gauges>,
+    /// Queues of texts, one a consumer.
+    pub texts: Vec<TextQueue>,
+    /// Its bounds.
+    pub limits: Limits,
+}
+
+struct Slot {
+    index: usize,
+    site: Arc<Site>,
+    producer: Producer,
+    in_flight: usize,
+    in_flight_limit: usize,
+    skipped: u32,
+    last_at: Option<Timestamp>,
+    after_hole: bool,
+    /// Since when every check was `local`: this machine could not look.
+    blind_since: Option<Timestamp>,
+}
+
+/// A probe under way.
+#[derive(Clone, Copy)]
+struct Flight {
+    slot: usize,
+    late: Duration,
+    asleep: Duration,
+}
+
+struct Landed {
+    at: Timestamp,
+    observation: Observation,
+}
+
+/// See the module.
+pub struct Scheduler<P> {
+    shared: Shared<P>,
+    slots: Vec<Slot>,
+    due: BinaryHeap<Reverse<(Duration, usize)>>,
+    probes: JoinSet<Landed>,
+    flights: HashMap<Id, Flight>,
+}
+
+impl<P: Prober> Scheduler<P> {
+    /// A scheduler of `watches`.
+    #[must_use]
+    pub fn new(shared: Shared<P>, watches: Vec<Watch>) -> Self {
+        let due = watches.iter().enumerate().map(|(slot, watch)| Reverse((watch.first_due, slot))).collect();
+        let slots = watches.into_iter().map(|watch| Slot::new(watch, &shared.clock)).collect();
+        Self { shared, slots, due, probes: JoinSet::new(), flights: HashMap::new() }
+    }
+
+    /// Sends the texts of checks to one more consumer.
+    pub fn add_texts(&mut self, queue: TextQueue) {
+        self.shared.texts.push(queue);
+    }
+
+    /// A reader of what comes for each site, in the order of sites.yaml, and the sites' names.
+    #[must_use]
+    pub fn feeds(&self) -> (Vec<Reader>, Vec<Arc<str>>) {
+        self.slots.iter().map(|slot| (slot.producer.ring().reader_at_head(), Arc::clone(&slot.site.name))).unzip()
+    }
+
+    /// Probes until `stop`, then abandons what is in flight: an unfinished check is not an outcome.
+    pub async fn run(mut self, stop: CancellationToken) {
+        loop {
+            let wake = self.due.peek().map(|Reverse((due, _))| self.shared.clock.instant(*due));
+            let may_start = self.flights.len() < self.shared.limits.in_flight;
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(landed) = self.probes.join_next_with_id() => self.land(landed),
+                () = tokio::time::sleep_until(wake.unwrap_or_else(|| self.shared.clock.instant(Duration::ZERO))),
+                    if wake.is_some() && may_start => self.start_due(),
+            }
+        }
+        self.probes.shutdown().await;
+    }
+
+    /// Starts everything that is due now, up to the overall bound.
+    fn start_due(&mut self) {
+        self.note_suspend();
+        let now = self.shared.clock.monotonic();
+        while let Some(&Reverse((due, slot))) = self.due.peek() {
+            if due > now || self.flights.len() >= self.shared.limits.in_flight {
+                break;
+            }
+            self.due.pop();
+            let turn = turn(due, self.slots[slot].site.interval, now);
+            self.due.push(Reverse((turn.next, slot)));
+            self.skip(slot, turn.skipped);
+            if self.slots[slot].in_flight >= self.slots[slot].in_flight_limit {
+                self.skip(slot, 1);
+            } else {
+                self.start(slot, turn.late);
+            }
+        }
+    }
+
+    fn start(&mut self, slot: usize, late: Duration) {
+        let site = Arc::clone(&self.slots[slot].site);
+        let prober = Arc::clone(&self.shared.prober);
+        let clock = self.shared.clock.clone();
+        self.slots[slot].in_flight += 1;
+        self.shared.gauges.started(late);
+        let asleep = clock.asleep();
+        let handle = self.probes.spawn(async move {
+            let observation = prober.probe(&site).await;
+            Landed { at: clock.now(), observation }
+        });
+        self.flights.insert(handle.id(), Flight { slot, late, asleep });
+    }
+
+    fn land(&mut self, landed: Result<(Id, Landed), JoinError>) {
+        self.note_suspend();
+        let (id, landed) = match landed {
+            Ok(landed) => landed,
+            Err(error) => {
+                let observation = Observation::failed(Cause::Local, "webmon: the probe failed by a fault of its own");
+                (error.id(), Landed { at: self.shared.clock.now(), observation })
+            }
+        };
+        let flight = self.flights.remove(&id).expect("every probe that lands was started");
+        self.shared.gauges.finished();
+        let mut observation = landed.observation;
+        if observation.cause.outcome() == Outcome::Down && self.shared.clock.asleep() > flight.asleep {
+            observation.cause = Cause::Local;
+            observation.detail = String::from("this machine was suspended during the check");
+        }
+        self.record(flight, landed.at, observation);
+    }
+
+    fn record(&mut self, flight: Flight, at: Timestamp, observation: Observation) {
+        let slot = &mut self.slots[flight.slot];
+        slot.in_flight -= 1;
+        let at = slot.last_at.map_or(at, |last| at.max(last.after(Duration::from_micros(1))));
+        slot.last_at = Some(at);
+        let skipped = std::mem::take(&mut slot.skipped);
+        let mut sample = observation.sample(at, Micros::from_duration(flight.late), skipped);
+        slot.note_blindness(sample.outcome(), at);
+        if std::mem::take(&mut slot.after_hole) {
+            sample.flags = sample.flags.with(Flags::AFTER_HOLE);
+        }
+        let texts = CheckTexts { site: slot.index, seq: slot.producer.next_seq(), observation: Arc::new(observation) };
+        // The texts go first, so that whoever reads the sample finds them.
+        for queue in &self.shared.texts {
+            let wanted = !queue.failures_only || sample.cause != Cause::Ok;
+            if wanted && queue.sender.try_send(texts.clone()).is_err() {
+                self.shared.gauges.lose_text();
+            }
+        }
+        slot.producer.push(sample);
+    }
+
+    fn skip(&mut self, slot: usize, checks: u32) {
+        if checks > 0 {
+            self.slots[slot].skipped = self.slots[slot].skipped.saturating_add(checks);
+            self.shared.gauges.skip(checks);
+        }
+    }
+
+    /// A suspend leaves a hole in every site that was due during it.
+    fn note_suspend(&mut self) {
+        let Some(asleep) = self.shared.clock.absorb_suspend() else { return };
+        for slot in 0..self.slots.len() {
+            let interval = self.slots[slot].site.interval;
+            self.skip(slot, missed(asleep, interval));
+            self.slots[slot].after_hole |= asleep > 2 * interval;
+        }
+    }
+}
+
+impl Slot {
+    fn new(watch: Watch, clock: &Clock) -> Self {
+        let interval = watch.site.interval;
+        let first = clock.wall_at(watch.first_due);
+        let gap = watch.last_at.map(|last| first.since(last));
+        Self {
+            index: watch.index,
+            in_flight: 0,
+            in_flight_limit: watch.site.in_flight_limit(),
+            skipped: gap.map_or(0, |gap| missed(gap, interval)),
+            last_at: watch.last_at,
+            after_hole: gap.is_none_or(|gap| gap > 2 * interval),
+            blind_since: None,
+            site: watch.site,
+            producer: watch.producer,
+        }
+    }
+
+    /// Going blind for longer than two intervals is a hole in observation like a stop: what failed before and what
+    /// fails first afterwards are not to be judged together.
+    fn note_blindness(&mut self, outcome: Outcome, at: Timestamp) {
+        if outcome == Outcome::Unknown {
+            self.blind_since.get_or_insert(at);
+        } else if let Some(since) = self.blind_since.take() {
+            self.after_hole |= at.since(since) > 2 * self.site.interval;
+        }
+    }
+}

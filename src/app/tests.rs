@@ -1,0 +1,210 @@
+//! The whole monitor on paused time: scripted probes, a real store, lines caught in a channel. No test here waits.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{self, Config};
+use crate::model::{Cause, Micros, Observation, Phase, Phases, Site, Status, Timestamp};
+use crate::probe::Prober;
+use crate::store::{Options, Store};
+
+use super::assemble::remember;
+use super::cli::{Event, LineFormat};
+use super::clock::Clock;
+use super::headless::{Headless, Style};
+use super::lines::Lines;
+use super::monitor::{Face, Kept, Monitor, Parts};
+use super::schedule::Limits;
+
+const START: Timestamp = Timestamp::from_secs(1_795_340_000);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What a scripted site answers to a probe that starts this long after [`START`].
+type Script = fn(Duration) -> (Duration, Cause);
+
+struct Scripted {
+    clock: Clock,
+    scripts: BTreeMap<&'static str, Script>,
+}
+
+impl Prober for Scripted {
+    async fn probe(&self, site: &Site) -> Observation {
+        let (takes, cause) = self.scripts[&*site.name](self.clock.now().since(START));
+        tokio::time::sleep(takes.min(site.timeout)).await;
+        let takes = Micros::from_duration(takes.min(site.timeout));
+        let mut observation = Observation::failed(cause, if cause == Cause::Ok { "" } else { "scripted" });
+        observation.phases = Phases::NONE.with(Phase::Processing, takes).with(Phase::Transfer, Micros::ZERO);
+        if cause == Cause::Ok {
+            observation.status = Status::new(200);
+        }
+        observation
+    }
+}
+
+/// One run of a monitor over scripted sites.
+struct Trial {
+    config: Config,
+    scripts: BTreeMap<&'static str, Script>,
+    store: Option<PathBuf>,
+}
+
+struct Outcome {
+    face: Face,
+    events: Vec<Value>,
+}
+
+impl Trial {
+    /// Sites checked every 10 s, judged over 2 min at 80 %.
+    fn new(scripts: &[(&'static str, Script)]) -> Self {
+        let sites: Vec<String> =
+            scripts.iter().map(|(name, _)| format!("  - {{ name: {name}, url: \"http://{name}/\" }}")).collect();
+        let sites = sites.join("\n");
+        let text = format!("defaults: {{ interval: 10s, timeout: 5s }}\nsites:\n{sites}");
+        let config = config::parse(&text, "sites.yaml", Path::new("."), &|_| None).unwrap();
+        Self { config, scripts: scripts.iter().copied().collect(), store: None }
+    }
+
+    /// Runs from `from` to `to` after [`START`].
+    async fn run(&self, from: Duration, to: Duration) -> Outcome {
+        let clock = Clock::start_at(START.after(from));
+        let names: Vec<Arc<str>> = self.config.sites.iter().map(|watched| Arc::clone(&watched.site.name)).collect();
+        let store = self.store.as_deref().map(|path| {
+            let opened = Store::open(path, &Options::default(), clock.now()).unwrap();
+            let memory = remember(&opened.store, &self.config, &names, clock.now()).unwrap();
+            Kept { store: opened.store, memory, flush: SECOND }
+        });
+        let monitor = Monitor::new(Parts {
+            config: self.config.clone(),
+            prober: Arc::new(Scripted { clock: clock.clone(), scripts: self.scripts.clone() }),
+            clock,
+            zone: TimeZone::UTC,
+            store,
+            limits: Limits { in_flight: 100 },
+            notices: Vec::new(),
+        });
+        let monitor = monitor.unwrap();
+        let face = monitor.face();
+        let (lines, read) = Lines::channel();
+        let style = Style { format: LineFormat::Json, events: vec![Event::Sample, Event::Stats, Event::Alert] };
+        let monitor = monitor.with_headless(|feed| Headless::new(style, lines, TimeZone::UTC, feed), true);
+        let stop = CancellationToken::new();
+        let ends = async {
+            tokio::time::sleep(to.saturating_sub(from)).await;
+            stop.cancel();
+        };
+        Box::pin(async { tokio::join!(monitor.run(stop.clone()), ends) }).await;
+        Outcome { face, events: parse(&read) }
+    }
+}
+
+impl Outcome {
+    fn of<'a>(&'a self, event: &'a str, site: &'a str) -> impl Iterator<Item = &'a Value> {
+        self.events.iter().filter(move |object| object["event"] == event && object["site"] == site)
+    }
+}
+
+fn parse(read: &Receiver<Vec<u8>>) -> Vec<Value> {
+    let bytes: Vec<u8> = read.try_iter().flatten().collect();
+    String::from_utf8(bytes).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn steady(_: Duration) -> (Duration, Cause) {
+    (Duration::from_millis(20), Cause::Ok)
+}
+
+/// Down from minute 3 to minute 6.
+fn flapping(at: Duration) -> (Duration, Cause) {
+    let down = (180..360).contains(&at.as_secs());
+    (Duration::from_millis(30), if down { Cause::ConnectRefused } else { Cause::Ok })
+}
+
+fn hanging(_: Duration) -> (Duration, Cause) {
+    (Duration::from_mins(1), Cause::ResponseTimeout)
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_due_check_is_made_once_and_on_time() {
+    let trial = Trial::new(&[("a", steady), ("b", steady), ("hung", hanging)]);
+    let outcome = trial.run(Duration::ZERO, 600 * SECOND).await;
+    for site in ["a", "b", "hung"] {
+        let samples: Vec<&Value> = outcome.of("sample", site).collect();
+        let seqs: Vec<u64> = samples.iter().map(|sample| sample["seq"].as_u64().unwrap()).collect();
+        assert_eq!(seqs, (0..samples.len() as u64).collect::<Vec<_>>(), "{site}");
+        assert!((59..=60).contains(&samples.len()), "{site}: {}", samples.len());
+        assert!(samples.iter().all(|sample| sample["late_us"].as_u64().unwrap() <= 2_000), "{site} was late");
+        assert!(samples.iter().all(|sample| sample["skipped"] == 0), "{site} skipped");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_incident_is_announced_once_down_and_once_up() {
+    let trial = Trial::new(&[("a", steady), ("flappy", flapping)]);
+    let outcome = trial.run(Duration::ZERO, 600 * SECOND).await;
+    let states: Vec<&str> = outcome.of("alert", "flappy").map(|alert| alert["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["down", "up"]);
+    assert_eq!(outcome.of("alert", "a").count(), 0);
+    let messages: Vec<String> = outcome.face.alerts.list().iter().map(|alert| alert.message.clone()).collect();
+    assert!(messages[0].starts_with("Website flappy is down. availability="), "{messages:?}");
+    assert!(messages[1].starts_with("Website flappy is up. availability="), "{messages:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn figures_change_at_their_refresh_and_once_at_the_end() {
+    let trial = Trial::new(&[("a", steady)]);
+    let outcome = trial.run(Duration::ZERO, 125 * SECOND).await;
+    let times = |timeframe: &str| -> Vec<String> {
+        let of_view = outcome.of("stats", "a").filter(|stats| stats["timeframe"] == timeframe);
+        of_view.map(|stats| stats["time"].as_str().unwrap().to_owned()).collect()
+    };
+    // Twelve ticks of 10 s and two of a minute in 125 s, and the last figures at the end.
+    assert_eq!(times("10m").len(), 13, "{:?}", times("10m"));
+    assert_eq!(times("1h").len(), 3, "{:?}", times("1h"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_remembers_everything_and_repeats_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut trial = Trial::new(&[("a", steady), ("flappy", flapping)]);
+    trial.store = Some(folder.path().join("webmon.redb"));
+    // Stopped in the middle of the incident, started again 12 s later.
+    let before = trial.run(Duration::ZERO, 300 * SECOND).await;
+    let after = trial.run(312 * SECOND, 600 * SECOND).await;
+    let states = |outcome: &Outcome| -> Vec<String> {
+        outcome.of("alert", "flappy").map(|alert| alert["state"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(states(&before), ["down"]);
+    assert_eq!(states(&after), ["up"], "neither repeated nor lost");
+    assert_eq!(after.face.alerts.list().len(), 2, "past alerts are listed");
+    // The first numbers of the second run follow the last ones of the first, and its windows are full at once.
+    for site in ["a", "flappy"] {
+        let last = before.of("sample", site).last().unwrap()["seq"].as_u64().unwrap();
+        let first = after.of("sample", site).next().unwrap()["seq"].as_u64().unwrap();
+        assert_eq!(first, last + 1, "{site}");
+    }
+    let first_hour = after.of("stats", "a").find(|stats| stats["timeframe"] == "1h").unwrap();
+    assert!(first_hour["checks"].as_u64().unwrap() >= 30, "{first_hour}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_stop_is_no_downtime() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut trial = Trial::new(&[("late", |at| {
+        // Good before the stop; the first check after it fails, the rest are good.
+        let failed = (3_600..3_605).contains(&at.as_secs());
+        (Duration::from_millis(5), if failed { Cause::ConnectTimeout } else { Cause::Ok })
+    })]);
+    trial.store = Some(folder.path().join("webmon.redb"));
+    trial.run(Duration::ZERO, 300 * SECOND).await;
+    let after = trial.run(3_600 * SECOND, 4_000 * SECOND).await;
+    assert_eq!(after.of("alert", "late").count(), 0);
+    let first = after.of("sample", "late").next().unwrap();
+    assert_eq!(first["up"], false);
+    assert!(first["skipped"].as_u64().unwrap() > 300, "{first}");
+}
