@@ -238,6 +238,9 @@ pub fn first_seconds() -> World {
             row.beats.cells = [Beat::default(); Beats::CELLS];
             if i == 2 {
                 row.summary.counts = Counts::default();
+                row.summary.answers.clear();
+                (row.summary.response, row.summary.ttfb) = (None, None);
+                row.summary.phase_means = [None; 5];
             } else {
                 row.beats.cells[52..].fill(Beat { up: 1, down: 0 });
             }

@@ -203,6 +203,10 @@ mod behaviour {
         world.alerts.push(news(&world));
         assert!(state.settle(&world.inputs(), SIZE));
         assert!(!state.settle(&world.inputs(), SIZE));
+        world = world.later(60);
+        world.alerts.push(news(&world));
+        assert_eq!(state.act(&Key::Char('j'), &world.inputs(), SIZE), None);
+        assert!(state.settle(&world.inputs(), SIZE), "a key at the same moment does not swallow it");
         world = world.later(5);
         world.alerts.push(news(&world));
         assert!(!state.settle(&world.inputs(), SIZE), "at most one bell in ten seconds");

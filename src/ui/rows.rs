@@ -8,10 +8,10 @@ use crate::stats::{Answer, Latency, Summary};
 
 use super::bar;
 use super::columns::{Column, Columns};
+use super::digest::FULL_COVERAGE;
 use super::frame::Frame;
 use super::line::{Line, Role, cut, cut_middle, right, safe, width};
 use super::order::{CERT_WARN_DAYS, certificate_days};
-use super::state::FULL_COVERAGE;
 use super::words;
 
 /// None, under the decimal point of a time.

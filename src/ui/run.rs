@@ -162,7 +162,6 @@ fn drive(
     let mut size = Size::ZERO;
     let mut drawn: Option<Timestamp> = None;
     let mut dirty = true;
-    let mut bell = false;
     loop {
         if stop.load(Ordering::Relaxed) {
             return Ended::Stopped;
@@ -183,9 +182,9 @@ fn drive(
             drawn.filter(|at| *at <= taken.now).map_or(Duration::ZERO, |at| TICK.saturating_sub(taken.now.since(at)));
         let mut timeout = TICK;
         if dirty && rest.is_zero() {
-            bell |= state.settle(&inputs, size);
+            let bell = state.settle(&inputs, size);
             let screen = view(&inputs, &state, size);
-            if console.draw(&screen, state.theme(), std::mem::take(&mut bell)).is_err() {
+            if console.draw(&screen, state.theme(), bell).is_err() {
                 return Ended::TerminalGone;
             }
             drawn = Some(taken.now);
