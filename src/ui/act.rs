@@ -53,6 +53,7 @@ impl UiState {
             Action::NextSite => self.neighbour(1, inputs),
             Action::AlertsUp => self.region_top = self.region_top.saturating_sub(1),
             Action::AlertsDown => self.region_top += 1,
+            Action::NextView | Action::View if self.place == Place::Overview && !self.plan(inputs, size).tabs => {}
             Action::NextView => self.turn(key, inputs),
             Action::View => self.view_of(key, inputs),
             Action::Filter => self.typing = Typing::Filter,
@@ -111,6 +112,7 @@ impl UiState {
     fn turn(&mut self, key: &Key, inputs: &Inputs) {
         let views = self.tables(inputs).views.len().max(1);
         self.tab = (self.tab + if *key == Key::BackTab { views - 1 } else { 1 }) % views;
+        self.arranged = None;
     }
 
     fn view_of(&mut self, key: &Key, inputs: &Inputs) {
@@ -119,6 +121,7 @@ impl UiState {
             && (1..=self.tables(inputs).views.len()).contains(&n)
         {
             self.tab = n - 1;
+            self.arranged = None;
         }
     }
 

@@ -198,6 +198,16 @@ pub fn nine_sites() -> World {
     world(&[api(), shop(), intranet, rust(), japanese, docs(), blog(), status, legacy])
 }
 
+/// As many as are stacked at 80×24.
+pub fn eight_sites() -> World {
+    let mut world = nine_sites();
+    world.snapshot.sites.pop();
+    for view in &mut world.snapshot.views {
+        Arc::make_mut(view).rows.pop();
+    }
+    world
+}
+
 /// `count` sites, a few of them not up.
 pub fn many_sites(count: usize) -> World {
     let made: Vec<Made> = (0..count)
@@ -217,6 +227,21 @@ pub fn many_sites(count: usize) -> World {
     for (i, site) in world.snapshot.sites.iter_mut().enumerate() {
         let site = Arc::make_mut(site);
         site.name = format!("{}/service-{i:04}", ["eu-west", "us", "ap"][i % 3]).into();
+    }
+    world
+}
+
+/// Five sites on a plane: no route to the network for a minute.
+pub fn offline() -> World {
+    let mut world = five_sites();
+    let since = world.now.before(Duration::from_mins(1));
+    world.health.offline_since = Some(since);
+    for site in &mut world.snapshot.sites {
+        let site = Arc::make_mut(site);
+        site.state = SiteState::Unknown;
+        if let Some(last) = &mut site.last {
+            (last.sample.at, last.sample.cause) = (since, Cause::Ok);
+        }
     }
     world
 }
