@@ -182,14 +182,13 @@ fn nothing(frame: &Frame) -> String {
     let sites = &frame.inputs.snapshot.sites;
     let Some(first) = sites.first() else { return "No alerts so far.".to_owned() };
     let threshold = figures::percent(u64::from(first.rule.threshold.ppm()), 1_000_000).replace(".00%", "%");
-    let mut text = if sites.iter().all(|site| site.rule == first.rule) {
+    let mut text = if frame.state.digest.one_rule {
         let window = words::span(first.rule.window);
         format!("No alerts so far. A site alerts when at most {threshold} of its checks in {window} succeed")
     } else {
         "No alerts so far. A site alerts when its availability falls to its threshold".to_owned()
     };
-    let judged = sites.iter().filter_map(|site| site.judged_from).min().filter(|at| *at > frame.inputs.now);
-    if let Some(at) = judged {
+    if let Some(at) = frame.state.digest.judged_from.filter(|at| *at > frame.inputs.now) {
         text.push_str("; first judgement at ");
         text.push_str(&moment(frame, at));
     }

@@ -20,9 +20,7 @@ pub fn text(inputs: &Inputs, state: &UiState) -> Option<String> {
     let health = inputs.health;
     if let Some(since) = health.offline_since {
         let since = words::moment(since, inputs.now, inputs.zone);
-        return Some(format!(
-            "offline: no route to the network since {since}; checks are not counted, nobody is alerted"
-        ));
+        return Some(format!("offline: no route since {since}; checks are not counted, nobody is alerted"));
     }
     if let StoreHealth::NotSaving { since, reason } = &health.store {
         let since = words::moment(*since, inputs.now, inputs.zone);

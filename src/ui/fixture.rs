@@ -198,6 +198,16 @@ pub fn nine_sites() -> World {
     world(&[api(), shop(), intranet, rust(), japanese, docs(), blog(), status, legacy])
 }
 
+/// As many as are stacked at 80×24.
+pub fn eight_sites() -> World {
+    let mut world = nine_sites();
+    world.snapshot.sites.pop();
+    for view in &mut world.snapshot.views {
+        Arc::make_mut(view).rows.pop();
+    }
+    world
+}
+
 /// `count` sites, a few of them not up.
 pub fn many_sites(count: usize) -> World {
     let made: Vec<Made> = (0..count)
@@ -221,6 +231,21 @@ pub fn many_sites(count: usize) -> World {
     world
 }
 
+/// Five sites on a plane: no route to the network for a minute.
+pub fn offline() -> World {
+    let mut world = five_sites();
+    let since = world.now.before(Duration::from_mins(1));
+    world.health.offline_since = Some(since);
+    for site in &mut world.snapshot.sites {
+        let site = Arc::make_mut(site);
+        site.state = SiteState::Unknown;
+        if let Some(last) = &mut site.last {
+            (last.sample.at, last.sample.cause) = (since, Cause::Ok);
+        }
+    }
+    world
+}
+
 /// Three sites, seconds after the first start: one has answered, one failed.
 pub fn first_seconds() -> World {
     let mut world = world(&[rust(), shop(), blog()]);
@@ -238,6 +263,9 @@ pub fn first_seconds() -> World {
             row.beats.cells = [Beat::default(); Beats::CELLS];
             if i == 2 {
                 row.summary.counts = Counts::default();
+                row.summary.answers.clear();
+                (row.summary.response, row.summary.ttfb) = (None, None);
+                row.summary.phase_means = [None; 5];
             } else {
                 row.beats.cells[52..].fill(Beat { up: 1, down: 0 });
             }

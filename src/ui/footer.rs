@@ -8,16 +8,16 @@ use super::line::{Line, Role, cut};
 use super::order::SortKey;
 use super::state::{Place, Typing};
 
-/// The footer.
-pub fn footer(frame: &Frame) -> Line {
+/// The footer; `more`: the screen goes on below.
+pub fn footer(frame: &Frame, more: bool) -> Line {
     match frame.state.typing {
-        Typing::Keys => keys(frame),
+        Typing::Keys => keys(frame, more),
         Typing::Filter => filter(frame),
         Typing::Sort => orders(frame),
     }
 }
 
-fn keys(frame: &Frame) -> Line {
+fn keys(frame: &Frame, more: bool) -> Line {
     let mut hints: Vec<Hint> = action::at(frame.state.place)
         .filter_map(|entry| entry.hint)
         .filter(|hint| hint.label != "Tab" || frame.plan.tabs || frame.state.place == Place::Site)
@@ -30,7 +30,8 @@ fn keys(frame: &Frame) -> Line {
         Place::Overview => Some(Hint { label: "Esc", word: "clear", rank: 0 }),
         Place::Alerts | Place::Site | Place::Help => Some(Hint { label: "Esc", word: "back", rank: 0 }),
     };
-    hints.splice(0..0, back);
+    let below = more.then_some(Hint { label: "j", word: "more", rank: 0 });
+    hints.splice(0..0, back.into_iter().chain(below));
     loop {
         let mut line = Line::default();
         for hint in &hints {

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use crate::engine::snapshot::{Snapshot, ViewSnapshot};
+use crate::engine::snapshot::ViewSnapshot;
 use crate::model::figures;
-use crate::stats::Beats;
 
 use super::columns;
 use super::frame::Frame;
@@ -17,7 +16,7 @@ use super::words;
 /// All lines of the tables.
 pub fn lines(frame: &Frame) -> Vec<Line> {
     let mut lines = Vec::new();
-    let columns = columns::choose(frame.width(), frame.state.coverage_seen);
+    let columns = columns::choose(frame.width(), frame.state.digest.incomplete);
     for placed in &frame.plan.views {
         let Some(view) = frame.tables.views.get(placed.view) else { continue };
         lines.push(title(frame, placed.view, view));
@@ -62,7 +61,7 @@ fn body(frame: &Frame, placed: Placed, view: &ViewSnapshot, columns: &columns::C
 /// when it is narrow.
 fn title(frame: &Frame, number: usize, view: &ViewSnapshot) -> Line {
     let every = format!(" · every {}", words::span(view.refresh));
-    let (short, long) = as_of(frame, view);
+    let (short, long) = as_of(frame, number, view);
     let none = Line::default();
     for (every, right) in [(every.as_str(), &long), ("", &long), ("", &short), ("", &none)] {
         let mut line = Line::of(Role::Dim, "── ");
@@ -121,7 +120,7 @@ fn modes(frame: &Frame, first: bool, line: &mut Line) {
 }
 
 /// `as of 14:02:10`, and the same with what comes next.
-fn as_of(frame: &Frame, view: &ViewSnapshot) -> (Line, Line) {
+fn as_of(frame: &Frame, number: usize, view: &ViewSnapshot) -> (Line, Line) {
     let at = words::clock(view.as_of, frame.inputs.zone);
     if frame.state.frozen.is_some() {
         let line = Line::of(Role::Mode, format!("FROZEN at {at} (f)"));
@@ -133,7 +132,7 @@ fn as_of(frame: &Frame, view: &ViewSnapshot) -> (Line, Line) {
         let line = Line::of(Role::Warning, format!("{short} · {} old", words::running(age)));
         return (Line::of(Role::Warning, short), line);
     }
-    let next = match filled(frame.tables, view) {
+    let next = match frame.state.digest.filled.get(number).copied().flatten() {
         Some(filled) => format!("filling {} of {}", words::running(filled), words::span(view.timeframe.length())),
         None => format!("next {}", next(view.next.since(frame.inputs.now))),
     };
@@ -146,23 +145,6 @@ fn next(left: Duration) -> String {
     let secs = left.as_millis().div_ceil(1_000);
     let shown = if secs > 10 { secs / 10 * 10 } else { secs };
     words::running(Duration::from_secs(u64::try_from(shown).unwrap_or(u64::MAX)))
-}
-
-/// How much of its timeframe a view has seen, while that is not all of it. Told from the heartbeats, so to a cell.
-fn filled(tables: &Snapshot, view: &ViewSnapshot) -> Option<Duration> {
-    let mut longest = Duration::ZERO;
-    for (site, row) in tables.sites.iter().zip(&view.rows) {
-        let first = row.beats.cells.iter().position(|beat| beat.up + beat.down > 0);
-        let Some(first) = first else { continue };
-        let missing = row.beats.cell * u32::try_from(first).unwrap_or(u32::MAX);
-        if missing <= row.beats.cell * 2 + site.interval + site.timeout {
-            return None;
-        }
-        let seen = view.timeframe.length().saturating_sub(missing);
-        longest = longest.max(seen);
-    }
-    debug_assert!(longest <= view.timeframe.length() && Beats::CELLS > 0, "a part is no more than the whole");
-    (longest > Duration::ZERO).then_some(longest)
 }
 
 /// `── 7 of 1,000 shown · state, then file order · 1–7 ──…── PgDn ──`

@@ -77,6 +77,8 @@ pictures! {
     help_80x24: fixture::five_sites(), "?", 80 x 24;
     help_120x40: fixture::nine_sites(), "?", 120 x 40;
     help_of_alerts_60x20: fixture::nine_sites(), "a?", 60 x 20;
+    eight_80x24: fixture::eight_sites(), "", 80 x 24;
+    offline_80x24: fixture::offline(), "jj", 80 x 24;
     first_seconds_80x24: fixture::first_seconds(), "j", 80 x 24;
     no_alerts_yet_100x30: fixture::first_seconds(), "", 100 x 30;
     stale_by_half_a_minute: fixture::five_sites().later(31), "", 80 x 24;
@@ -203,6 +205,10 @@ mod behaviour {
         world.alerts.push(news(&world));
         assert!(state.settle(&world.inputs(), SIZE));
         assert!(!state.settle(&world.inputs(), SIZE));
+        world = world.later(60);
+        world.alerts.push(news(&world));
+        assert_eq!(state.act(&Key::Char('j'), &world.inputs(), SIZE), None);
+        assert!(state.settle(&world.inputs(), SIZE), "a key at the same moment does not swallow it");
         world = world.later(5);
         world.alerts.push(news(&world));
         assert!(!state.settle(&world.inputs(), SIZE), "at most one bell in ten seconds");
@@ -232,7 +238,7 @@ mod behaviour {
         health.store = StoreHealth::NotSaving { since, reason: "disk full".to_owned() };
         assert!(says(health.clone()).starts_with("! not saving since 14:00:03: disk full; figures go on"));
         health.offline_since = Some(since);
-        assert!(says(health).starts_with("! offline: no route to the network since 14:00:03; checks"));
+        assert!(says(health).starts_with("! offline: no route since 14:00:03; checks"));
     }
 
     #[test]

@@ -8,10 +8,10 @@ use crate::stats::{Answer, Latency, Summary};
 
 use super::bar;
 use super::columns::{Column, Columns};
+use super::digest::FULL_COVERAGE;
 use super::frame::Frame;
 use super::line::{Line, Role, cut, cut_middle, right, safe, width};
 use super::order::{CERT_WARN_DAYS, certificate_days};
-use super::state::FULL_COVERAGE;
 use super::words;
 
 /// None, under the decimal point of a time.
@@ -224,11 +224,17 @@ fn incident_since(site: &SiteSnapshot) -> crate::model::Timestamp {
     site.incident.map_or(site.since, |incident| incident.since)
 }
 
+/// Whether a site is unknown because nothing was heard, rather than because of what its last check said.
+pub fn is_silent(frame: &Frame, site: &SiteSnapshot) -> bool {
+    let Some(last) = &site.last else { return false };
+    let overdue = frame.inputs.now.since(last.sample.at) > site.interval * 3 + site.timeout;
+    site.state == SiteState::Unknown && (overdue || last.sample.cause != Cause::Local)
+}
+
 fn failure(frame: &Frame, site: &SiteSnapshot) -> String {
     let Some(last) = &site.last else { return String::new() };
-    let silent = frame.inputs.now.since(last.sample.at) > site.interval * 3 + site.timeout;
-    if site.state == SiteState::Unknown && (silent || last.sample.cause == Cause::Ok) {
-        return "no check".to_owned();
+    if is_silent(frame, site) {
+        return format!("no check for {}", words::running(frame.inputs.now.since(last.sample.at)));
     }
     match &last.observation {
         Some(observation) if !observation.detail.is_empty() => {

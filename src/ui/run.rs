@@ -164,7 +164,6 @@ fn drive(
     let mut size = Size::ZERO;
     let mut drawn: Option<Timestamp> = None;
     let mut dirty = true;
-    let mut bell = false;
     loop {
         if stop.load(Ordering::Relaxed) {
             return Ended::Stopped;
@@ -186,9 +185,9 @@ fn drive(
             drawn.filter(|at| *at <= taken.now).map_or(Duration::ZERO, |at| TICK.saturating_sub(taken.now.since(at)));
         let mut timeout = TICK;
         if dirty && rest.is_zero() {
-            bell |= state.settle(&inputs, size);
+            let bell = state.settle(&inputs, size);
             let screen = view(&inputs, &state, size);
-            if console.draw(&screen, state.theme(), std::mem::take(&mut bell)).is_err() {
+            if console.draw(&screen, state.theme(), bell).is_err() {
                 return Ended::TerminalGone;
             }
             drawn = Some(taken.now);
@@ -311,7 +310,7 @@ mod tests {
     fn it_ends_by_key_by_order_and_with_its_terminal() {
         let hour = Duration::from_hours(1);
         assert_eq!(play(hour, vec![(500, Key::Char('q'))], None).0, Ended::Quit);
-        assert_eq!(play(hour, vec![(500, Key::Char('/')), (600, Key::Ctrl('c'))], None).0, Ended::Quit);
+        assert_eq!(play(hour, vec![(500, Key::Char('/')), (600, Key::Ctrl('c'))], None).0, Ended::Interrupt);
         assert_eq!(play(hour, vec![], Some(700)).0, Ended::TerminalGone);
         let Ended::QuitKeepScreen(text) = play(hour, vec![(500, Key::Char('Q'))], None).0 else {
             panic!("Q keeps the screen")

@@ -50,6 +50,7 @@ pub fn view(inputs: &Inputs, state: &UiState, size: Size) -> Screen {
     let body = usize::from(size.height).saturating_sub(lines.len() + 2);
     let end = lines.len() + body;
     let mut bottom = selection::line(&frame);
+    let mut more = false;
     match state.place {
         Place::Overview => {
             lines.extend(overview::lines(&frame));
@@ -61,7 +62,9 @@ pub fn view(inputs: &Inputs, state: &UiState, size: Size) -> Screen {
         Place::Alerts => lines.extend(alerts::screen(&frame, body)),
         Place::Site => {
             lines[0] = site::header(&frame);
-            lines.extend(site::lines(&frame, body));
+            let (seen, below) = site::lines(&frame, body);
+            more = below;
+            lines.extend(seen);
             bottom = alerts::toast(&frame).unwrap_or(bottom);
         }
         Place::Help => {
@@ -71,7 +74,7 @@ pub fn view(inputs: &Inputs, state: &UiState, size: Size) -> Screen {
     }
     lines.resize(end, Line::default());
     lines.push(bottom);
-    lines.push(footer::footer(&frame));
+    lines.push(footer::footer(&frame, more));
     Screen { lines: fitted(lines, size), title }
 }
 

@@ -6,7 +6,7 @@ use crate::model::{Cause, figures};
 use super::frame::Frame;
 use super::line::{Line, Role, cut};
 use super::order::{CERT_WARN_DAYS, certificate_days};
-use super::rows::{note, short_name};
+use super::rows::{is_silent, note, short_name};
 use super::words;
 
 /// From this width on there is room for more words.
@@ -80,6 +80,7 @@ fn headline(frame: &Frame, site: &SiteSnapshot) -> (Role, String) {
             let again = if site.state == SiteState::Recovering { "good again: " } else { "" };
             (Role::Plain, format!("{again}{code} in {took}, {ago} ago"))
         }
+        _ if is_silent(frame, site) => (Role::Plain, note(frame, site)),
         SiteState::Paused => (Role::Plain, format!("paused, last check {ago} ago")),
         _ => (Role::Fault, format!("{}, {ago} ago", note(frame, site))),
     }

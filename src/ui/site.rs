@@ -24,7 +24,8 @@ const LABEL: usize = 10;
 /// The first line: where this is, and how it is.
 pub fn header(frame: &Frame) -> Line {
     let clock = words::clock(frame.inputs.now, frame.inputs.zone);
-    let mut line = Line::of(Role::Plain, " ‹ overview  ");
+    let back = if frame.width() < 60 { " ‹ " } else { " ‹ overview  " };
+    let mut line = Line::of(Role::Plain, back);
     let Some(site) = selected(frame) else { return line };
     let (role, mark) = frame.mark(site.state);
     let state = format!(" {} {}", site.state.name(), words::running(frame.inputs.now.since(site.since)));
@@ -44,8 +45,8 @@ pub fn header(frame: &Frame) -> Line {
     line
 }
 
-/// The body: `height` lines of it.
-pub fn lines(frame: &Frame, height: usize) -> Vec<Line> {
+/// The body: `height` lines of it, and whether there are more below.
+pub fn lines(frame: &Frame, height: usize) -> (Vec<Line>, bool) {
     let mut body = Vec::new();
     if let Some(site) = selected(frame) {
         let i = frame.state.focus(frame.tables);
@@ -62,9 +63,10 @@ pub fn lines(frame: &Frame, height: usize) -> Vec<Line> {
         body.push(Line::of(Role::Plain, " this site is no longer watched"));
     }
     let top = frame.state.site_top.min(body.len().saturating_sub(height));
+    let more = body.len() > top + height;
     let mut lines: Vec<Line> = body.into_iter().skip(top).take(height).collect();
     lines.resize(height, Line::default());
-    lines
+    (lines, more)
 }
 
 fn rule(left: Line, right: &str, cells: usize) -> Line {
@@ -80,19 +82,21 @@ fn rule(left: Line, right: &str, cells: usize) -> Line {
 }
 
 fn numbers(frame: &Frame, site: &SiteSnapshot, rows: &[(&ViewSnapshot, &Row)]) -> Vec<Line> {
-    type Pick = (&'static str, fn(&Row) -> Option<f64>);
+    type Pick = (&'static str, usize, fn(&Row) -> Option<f64>);
+    // In the order in which they stand, with the order in which they are taken.
     let picks: [Pick; 8] = [
-        ("AVG", |row| row.summary.response.map(|latency| latency.avg)),
-        ("P50", |row| row.summary.response.map(|latency| f64::from(latency.p50))),
-        ("P95", |row| row.summary.response.map(|latency| f64::from(latency.p95))),
-        ("MAX", |row| row.summary.response.map(|latency| f64::from(latency.max))),
-        ("TTFB", |row| row.summary.ttfb.map(|latency| latency.avg)),
-        ("TTFB MX", |row| row.summary.ttfb.map(|latency| f64::from(latency.max))),
-        ("P99", |row| row.summary.response.map(|latency| f64::from(latency.p99))),
-        ("P90", |row| row.summary.response.map(|latency| f64::from(latency.p90))),
+        ("AVG", 0, |row| row.summary.response.map(|latency| latency.avg)),
+        ("P50", 1, |row| row.summary.response.map(|latency| f64::from(latency.p50))),
+        ("P90", 7, |row| row.summary.response.map(|latency| f64::from(latency.p90))),
+        ("P95", 2, |row| row.summary.response.map(|latency| f64::from(latency.p95))),
+        ("P99", 6, |row| row.summary.response.map(|latency| f64::from(latency.p99))),
+        ("MAX", 3, |row| row.summary.response.map(|latency| f64::from(latency.max))),
+        ("TTFB", 4, |row| row.summary.ttfb.map(|latency| latency.avg)),
+        ("TTFB MX", 5, |row| row.summary.ttfb.map(|latency| f64::from(latency.max))),
     ];
     let fixed = LABEL + 8 + 1 + 4 + 1 + 6;
-    let shown = &picks[..picks.len().min(frame.width().saturating_sub(fixed) / 8)];
+    let room = frame.width().saturating_sub(fixed) / 8;
+    let shown: Vec<&Pick> = picks.iter().filter(|(_, rank, _)| *rank < room).collect();
     let every = format!("every {}, timeout {}", words::span(site.interval), words::span(site.timeout));
     let mut title = Line::of(Role::Strong, "Figures");
     if frame.state.frozen.is_some() {
@@ -100,7 +104,7 @@ fn numbers(frame: &Frame, site: &SiteSnapshot, rows: &[(&ViewSnapshot, &Row)]) -
         title.push(Role::Mode, "FROZEN (f)");
     }
     let mut head = Line::of(Role::Plain, format!("{:LABEL$}{:>8} {:>4} {:>6}", "", "AVAIL", "COV", "CHECKS"));
-    for (name, _) in shown {
+    for (name, ..) in &shown {
         head.push(Role::Plain, format!(" {name:>7}"));
     }
     let mut lines = vec![rule(title, &every, frame.width()), head];
@@ -113,7 +117,7 @@ fn numbers(frame: &Frame, site: &SiteSnapshot, rows: &[(&ViewSnapshot, &Row)]) -
             Role::Plain,
             format!("{} {} {checks:>6}", right(&availability(&row.summary), 8), right(&coverage(&row.summary), 4)),
         );
-        for (_, pick) in shown {
+        for (.., pick) in &shown {
             line.push(Role::Plain, format!(" {}", pick(row).map_or_else(|| NO_TIME.to_owned(), figures::time_cell)));
         }
         lines.push(line);
@@ -252,7 +256,9 @@ fn last_check(frame: &Frame, site: &SiteSnapshot) -> Vec<Line> {
     if sample.cause != Cause::Ok {
         first.push(note(frame, site));
     }
-    first.extend(sample.status.map(|status| format!("status {}", status.get())));
+    if sample.cause != Cause::Status {
+        first.extend(sample.status.map(|status| format!("status {}", status.get())));
+    }
     first.push(figures::time(f64::from(sample.total().get())));
     first.push(figures::bytes(u64::from(sample.bytes)));
     if sample.redirects > 0 {

@@ -1,0 +1,192 @@
+//! What keys change: one `match` over the actions, and what is typed into a filter or chosen as an order.
+
+use std::sync::Arc;
+
+use ratatui::layout::Size;
+
+use super::action::{self, Action};
+use super::frame::Inputs;
+use super::key::Key;
+use super::order::{Filter, Sort, SortKey};
+use super::state::{Leave, Place, Typing, UiState};
+
+const FILTER_MAX: usize = 200;
+
+impl UiState {
+    /// Does what `key` asks for. Some when the person leaves.
+    pub fn act(&mut self, key: &Key, inputs: &Inputs, size: Size) -> Option<Leave> {
+        if *key == Key::Ctrl('c') {
+            return Some(Leave::Interrupt);
+        }
+        match self.typing {
+            Typing::Filter => self.type_filter(key),
+            Typing::Sort => self.choose_order(key),
+            Typing::Keys => {
+                let action = action::of(key, self.place)?;
+                return self.perform(action, key, inputs, size);
+            }
+        }
+        self.adjust(inputs, size);
+        None
+    }
+
+    fn perform(&mut self, action: Action, key: &Key, inputs: &Inputs, size: Size) -> Option<Leave> {
+        let page = match self.place {
+            Place::Overview => self.plan(inputs, size).page(),
+            Place::Alerts | Place::Site | Place::Help => usize::from(size.height).saturating_sub(4).max(1),
+        };
+        match action {
+            Action::Up => self.scroll(-1, inputs),
+            Action::Down => self.scroll(1, inputs),
+            Action::PageUp => self.scroll(-signed(page), inputs),
+            Action::PageDown => self.scroll(signed(page), inputs),
+            Action::HalfUp => self.scroll(-signed(page.div_ceil(2)), inputs),
+            Action::HalfDown => self.scroll(signed(page.div_ceil(2)), inputs),
+            Action::First => self.scroll(isize::MIN, inputs),
+            Action::Last => self.scroll(isize::MAX, inputs),
+            Action::Open if self.order.is_empty() => {}
+            Action::Open => {
+                self.scroll(0, inputs);
+                (self.place, self.site_top) = (Place::Site, 0);
+            }
+            Action::PreviousSite => self.neighbour(-1, inputs),
+            Action::NextSite => self.neighbour(1, inputs),
+            Action::AlertsUp => self.region_top = self.region_top.saturating_sub(1),
+            Action::AlertsDown => self.region_top += 1,
+            Action::NextView | Action::View if self.place == Place::Overview && !self.plan(inputs, size).tabs => {}
+            Action::NextView => self.turn(key, inputs),
+            Action::View => self.view_of(key, inputs),
+            Action::Filter => self.typing = Typing::Filter,
+            Action::NotUp => {
+                self.filter.not_up = !self.filter.not_up;
+                self.arranged = None;
+            }
+            Action::Sort => self.typing = Typing::Sort,
+            Action::Freeze => {
+                self.frozen = if self.frozen.is_some() { None } else { Some(Arc::new(inputs.snapshot.clone())) };
+                self.arranged = None;
+            }
+            Action::Alerts if self.place == Place::Alerts => self.back(),
+            Action::Alerts | Action::Newest => {
+                if self.place != Place::Alerts {
+                    self.under_alerts = self.place;
+                }
+                self.place = Place::Alerts;
+                self.alerts_top = if action == Action::Newest { self.newest() } else { 0 };
+            }
+            Action::Theme => self.scheme = self.scheme.toggled(),
+            Action::Mute => self.muted = !self.muted,
+            Action::Help => self.toggle_help(),
+            Action::Back => self.back(),
+            Action::Quit if self.place == Place::Help => self.toggle_help(),
+            Action::Quit => return Some(Leave::Plain),
+            Action::QuitKeepScreen => return Some(Leave::KeepScreen),
+        }
+        self.adjust(inputs, size);
+        None
+    }
+
+    fn scroll(&mut self, by: isize, inputs: &Inputs) {
+        let (at, last) = match self.place {
+            Place::Overview => (&mut self.row, self.order.len().saturating_sub(1)),
+            Place::Alerts => (&mut self.alerts_top, self.alerts.listed.len().saturating_sub(1)),
+            Place::Site => (&mut self.site_top, super::site::LINES_MAX),
+            Place::Help => (&mut self.help_top, super::help::LINES_MAX),
+        };
+        *at = at.saturating_add_signed(by).min(last);
+        if self.place == Place::Overview {
+            // At the very top it is no site's: the worst one is to be seen there, whichever that is.
+            let tables = self.tables(inputs);
+            let selected = self.selected().filter(|_| by != isize::MIN).and_then(|i| tables.sites.get(i));
+            self.cursor = selected.map(|site| Arc::clone(&site.name));
+        }
+    }
+
+    /// To the site `by` rows further in the list, on the screen of a site.
+    fn neighbour(&mut self, by: isize, inputs: &Inputs) {
+        self.place = Place::Overview;
+        self.scroll(by, inputs);
+        (self.place, self.site_top) = (Place::Site, 0);
+    }
+
+    fn turn(&mut self, key: &Key, inputs: &Inputs) {
+        let views = self.tables(inputs).views.len().max(1);
+        self.tab = (self.tab + if *key == Key::BackTab { views - 1 } else { 1 }) % views;
+        self.arranged = None;
+    }
+
+    fn view_of(&mut self, key: &Key, inputs: &Inputs) {
+        if let Key::Char(digit) = key
+            && let Some(n) = digit.to_digit(10).and_then(|n| usize::try_from(n).ok())
+            && (1..=self.tables(inputs).views.len()).contains(&n)
+        {
+            self.tab = n - 1;
+            self.arranged = None;
+        }
+    }
+
+    fn newest(&self) -> usize {
+        let newest = self.alerts.listed.iter().copied().max();
+        self.alerts.listed.iter().position(|&i| Some(i) == newest).unwrap_or(0)
+    }
+
+    fn toggle_help(&mut self) {
+        if self.place == Place::Help {
+            self.place = self.under_help;
+        } else {
+            self.under_help = self.place;
+            self.place = Place::Help;
+            self.help_top = 0;
+        }
+    }
+
+    fn back(&mut self) {
+        match self.place {
+            Place::Help => self.toggle_help(),
+            Place::Alerts => self.place = self.under_alerts,
+            Place::Site => self.place = Place::Overview,
+            Place::Overview => {
+                self.filter = Filter::default();
+                self.arranged = None;
+            }
+        }
+    }
+
+    fn type_filter(&mut self, key: &Key) {
+        let text = &mut self.filter.text;
+        match key {
+            Key::Enter => self.typing = Typing::Keys,
+            Key::Esc => {
+                text.clear();
+                self.typing = Typing::Keys;
+            }
+            Key::Backspace => drop(text.pop()),
+            Key::Ctrl('u') => text.clear(),
+            Key::Ctrl('w') => {
+                let end = text.trim_end().rfind(' ').map_or(0, |space| space + 1);
+                text.truncate(end);
+            }
+            Key::Char(c) => text.push(*c),
+            Key::Paste(pasted) => text.push_str(&crate::model::text::clean_line(pasted, FILTER_MAX)),
+            _ => {}
+        }
+        while text.len() > FILTER_MAX {
+            text.pop();
+        }
+        self.arranged = None;
+    }
+
+    fn choose_order(&mut self, key: &Key) {
+        self.typing = Typing::Keys;
+        let Key::Char(letter) = key else { return };
+        if let Some(&(key, ..)) = SortKey::ALL.iter().find(|(_, of, _)| of == letter) {
+            let reversed = self.sort.key == key && !self.sort.reversed;
+            self.sort = Sort { key, reversed };
+            self.arranged = None;
+        }
+    }
+}
+
+fn signed(n: usize) -> isize {
+    isize::try_from(n).unwrap_or(isize::MAX)
+}
