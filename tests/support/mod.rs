@@ -23,7 +23,7 @@
 
 pub mod dns;
 mod line;
-mod ports;
+pub mod ports;
 pub mod tls;
 
 use std::io;
@@ -34,7 +34,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use line::Line;
-pub use ports::{Blackhole, closed_port};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
