@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use support::dns::{Answer, NameServer};
+use support::ports::{Blackhole, closed_port};
 use support::tls::{Authority, Leaf};
-use support::{Behaviour, Blackhole, Server, Step, closed_port, redirect, response};
+use support::{Behaviour, Server, Step, redirect, response};
 use tokio::task::JoinSet;
 use webmon::model::{
     Cause, CertificateFault, Flags, Http, Micros, Observation, Phase, Secret, Site, Status, StatusSet, Timestamp, text,

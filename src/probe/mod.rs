@@ -73,7 +73,8 @@ pub enum ProbeError {
 
 /// The prober of real websites over HTTP/1.1.
 ///
-/// Shared by all probes. It has to be used within a tokio runtime with I/O and time enabled.
+/// Shared by all probes of one tokio runtime with I/O and time enabled; give each runtime its own, since a lookup
+/// that goes over TCP leaves its connection with the runtime that began it.
 pub struct HttpProber {
     resolve: resolve::Resolve,
     tls: tls::Tls,

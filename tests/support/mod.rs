@@ -22,6 +22,8 @@
 #![allow(clippy::disallowed_methods, reason = "servers of tests live in real time; what they log is compared with it")]
 
 pub mod dns;
+mod line;
+pub mod ports;
 pub mod tls;
 
 use std::io;
@@ -31,11 +33,11 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use line::Line;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
 /// What a server does next on a connection.
 #[derive(Clone, Debug)]
@@ -226,61 +228,6 @@ impl Drop for Server {
     }
 }
 
-/// A port that never completes a connection: its queue is full.
-pub struct Blackhole {
-    address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Blackhole {
-    /// Fills the queue; afterwards connection attempts get no answer.
-    pub fn start() -> Self {
-        let (ready, full) = std::sync::mpsc::channel();
-        let (stop, stopped) = oneshot::channel();
-        let thread = on_own_runtime(async move {
-            let socket = TcpSocket::new_v4().unwrap();
-            socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
-            let listener = socket.listen(1).unwrap();
-            let address = listener.local_addr().unwrap();
-            // Twice in a row, since on a busy machine one attempt may just be slow.
-            let (mut waiting, mut unanswered) = (Vec::new(), 0);
-            while unanswered < 2 {
-                let attempt = tokio::time::timeout(Duration::from_millis(250), TcpStream::connect(address)).await;
-                match attempt {
-                    Ok(stream) => {
-                        waiting.push(stream);
-                        unanswered = 0;
-                    }
-                    Err(_) => unanswered += 1,
-                }
-            }
-            ready.send(address).unwrap();
-            drop(stopped.await);
-        });
-        Self { address: full.recv().unwrap(), stop: Some(stop), thread: Some(thread) }
-    }
-
-    /// The URL of `path` (with its slash) on it.
-    pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
-    }
-}
-
-impl Drop for Blackhole {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            drop(thread.join());
-        }
-    }
-}
-
-/// An address of this machine at which nothing listens.
-pub fn closed_port() -> SocketAddr {
-    StdListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
-}
-
 fn on_own_runtime(work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
     std::thread::spawn(move || {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work);
@@ -404,52 +351,4 @@ async fn read_request(line: &mut Line, unread: &mut Vec<u8>, connection: usize) 
         at: SystemTime::now(),
         answered: None,
     }))
-}
-
-/// A connection, with or without TLS.
-enum Line {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
-}
-
-impl Line {
-    fn tcp(&mut self) -> &mut TcpStream {
-        match self {
-            Self::Plain(stream) => stream,
-            Self::Tls(stream) => stream.get_mut().0,
-        }
-    }
-
-    async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match self {
-            Self::Plain(stream) => stream.write_all(bytes).await,
-            Self::Tls(stream) => {
-                stream.write_all(bytes).await?;
-                stream.flush().await
-            }
-        }
-    }
-
-    /// False at the end.
-    async fn read_more(&mut self, into: &mut Vec<u8>) -> io::Result<bool> {
-        let count = match self {
-            Self::Plain(stream) => stream.read_buf(into).await?,
-            Self::Tls(stream) => stream.read_buf(into).await?,
-        };
-        Ok(count > 0)
-    }
-
-    async fn read_to_end(&mut self) {
-        let mut unused = Vec::new();
-        while self.read_more(&mut unused).await.unwrap_or(false) {
-            unused.clear();
-        }
-    }
-
-    async fn close(&mut self) -> io::Result<()> {
-        match self {
-            Self::Plain(stream) => stream.shutdown().await,
-            Self::Tls(stream) => stream.shutdown().await,
-        }
-    }
 }
