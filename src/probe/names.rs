@@ -108,7 +108,7 @@ mod tests {
         let (names, now) = (Names::default(), origin());
         let held = names.turn("held", now);
         drop(names.turn("known", now));
-        names.learnt("known", [IpAddr::from([127, 0, 0, 1])].into(), now + Duration::from_secs(60));
+        names.learnt("known", [IpAddr::from([127, 0, 0, 1])].into(), now + Duration::from_mins(1));
         for n in 0..NAMES_MAX {
             drop(names.turn(&format!("n{n}"), now));
         }
