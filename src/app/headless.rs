@@ -11,7 +11,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
-use crate::engine::{Board, Snapshot, Step};
+use crate::engine::{Board, SiteSnapshot, Snapshot, Step};
 use crate::model::{Health, Observation, Sample, StoreHealth, Timestamp};
 use crate::report::{SampleRecord, clock, json, text};
 use crate::ring::Reader;
@@ -75,7 +75,7 @@ pub struct Headless {
 #[derive(Debug, Default)]
 struct Told {
     store: StoreHealth,
-    notices: usize,
+    notices: u64,
     lost_samples: u64,
     dropped_lines: u64,
 }
@@ -135,7 +135,10 @@ impl Headless {
     fn changes(&self, out: &mut Vec<u8>, step: &Step, snapshot: &Snapshot) -> std::io::Result<()> {
         if self.style.format == LineFormat::Text {
             for change in &step.changes {
-                text::state_change(out, &self.zone, change.at, &snapshot.sites[change.site], change.to)?;
+                // The check that made it so, which need not be the newest one any more.
+                let mut site = SiteSnapshot::clone(&snapshot.sites[change.site]);
+                site.last = change.check.clone().or(site.last);
+                text::state_change(out, &self.zone, change.at, &site, change.to)?;
             }
         }
         Ok(())
@@ -151,10 +154,11 @@ impl Headless {
     /// What a person or a script has to know and has not been told.
     fn warnings(&mut self, health: &Health) -> Vec<(&'static str, String)> {
         let mut warnings = Vec::new();
-        for notice in health.notices.iter().skip(self.told.notices) {
+        let known = usize::try_from(self.told.notices.saturating_sub(health.forgotten_notices)).unwrap_or(usize::MAX);
+        for notice in health.notices.iter().skip(known) {
             warnings.push(("webmon", notice.clone()));
         }
-        self.told.notices = health.notices.len();
+        self.told.notices = health.forgotten_notices + health.notices.len() as u64;
         let was_saving = !matches!(self.told.store, StoreHealth::NotSaving { .. });
         match &health.store {
             StoreHealth::NotSaving { since, reason } if was_saving => {

@@ -97,7 +97,7 @@ impl<P: Prober> Monitor<P> {
         let Assembly { watches, tracks, readers } = assemble(&parts.config, &memory);
         let gauges = Arc::new(Gauges::default());
         let (to_engine, engine_texts) = mpsc::channel(TEXT_QUEUE);
-        let (keeping, kept) = watch::channel(Keeping::default());
+        let (keeping, kept) = watch::channel(Keeping { notices: parts.notices, ..Keeping::default() });
         let mut texts = vec![TextQueue { sender: to_engine, failures_only: false }];
         let mut to_store = None;
         let keeper = match store {
@@ -130,7 +130,7 @@ impl<P: Prober> Monitor<P> {
             texts: engine_texts,
             alerts: Arc::new(AlertLog::new(memory.alerts)),
             to_store,
-            meter: Meter::new(Arc::clone(&gauges), kept, parts.notices),
+            meter: Meter::new(Arc::clone(&gauges), kept),
             health: watch::Sender::new(Arc::new(Health::default())),
             headless: None,
         };
