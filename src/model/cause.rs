@@ -1,4 +1,4 @@
-//! Why a check came out as it did: the closed list of contract.md §3.
+//! Why a check came out as it did: a closed list.
 //!
 //! Invariants: the codes are on disk and in exports, so a number is never given twice and never changes; a
 //! code fits 6 bits. Causes are judged in the order transport, redirect, status, body, slow.
