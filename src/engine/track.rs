@@ -56,6 +56,8 @@ pub(super) struct Lane {
     recent: Recent,
     windows: Windows,
     panes: Box<[Pane]>,
+    /// Whether the row of any view that is shown has no results; here, so that a step need not look at every view.
+    blank: bool,
     cadence: Cadence,
     newest_due: Option<Timestamp>,
     /// The number of the first sample that is news.
@@ -103,6 +105,7 @@ impl Lane {
             recent: Recent { span: Timeframe::new(rule.window), tail: head.clone(), counts: Counts::default() },
             windows: Windows::new(views.iter().map(|view| view.timeframe)),
             panes: views.iter().map(pane).collect(),
+            blank: true,
             cadence,
             newest_due: None,
             unseen: head.next_seq(),
@@ -203,7 +206,14 @@ impl Lane {
         let unmade = self.unmade(view, as_of);
         let summary = self.windows.summary(view, as_of, unmade);
         self.panes[view].blank = summary.counts.checks() + summary.counts.unknown == 0;
+        self.blank = self.panes.iter().any(|pane| pane.blank);
         Arc::new(Row { summary, beats: self.windows.beats(view, as_of) })
+    }
+
+    /// Whether a row that is shown has no results, though its window has.
+    #[inline]
+    pub(super) fn wants_rows(&self) -> bool {
+        self.blank && (0..self.panes.len()).any(|view| self.wants_row(view))
     }
 
     /// Whether the row that is shown of view number `view` has no results, though the window has.
