@@ -167,6 +167,7 @@ pub(super) fn right(text: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Cause;
     use crate::model::Status;
 
     #[test]
