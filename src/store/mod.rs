@@ -3,6 +3,7 @@
 mod append;
 mod archive;
 mod block;
+mod bytes;
 mod columns;
 mod entry;
 mod error;
