@@ -146,12 +146,7 @@ fn code(criterion: &mut Criterion) {
     let mut encoder = Encoder::default();
     let mut block = Vec::new();
     let head = codec::encode((1, 0), &day, Timestamp::ZERO, &mut encoder, &mut block);
-    println!(
-        "a block of {} samples: {} bytes, {:.2} a sample",
-        head.count,
-        block.len(),
-        block.len() as f64 / head.count as f64
-    );
+    println!("a block of {} samples: {} bytes", head.count, block.len());
     group.throughput(Throughput::Elements(head.count as u64));
     group.bench_function("encode", |bencher| {
         bencher
@@ -168,7 +163,8 @@ fn code(criterion: &mut Criterion) {
 
 fn append(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().expect("there is a place for temporary files");
-    if std::env::args().skip(1).all(|argument| argument.starts_with('-')) {
+    // Only when everything is asked for, not one bench by its name.
+    if std::env::args().skip(1).all(|argument| argument.starts_with('-') || argument.parse::<f64>().is_ok()) {
         a_day(folder.path());
     }
     let day = day(8_640);
@@ -182,6 +178,14 @@ fn append(criterion: &mut Criterion) {
             round += 1;
         });
     });
+    let before = cpu();
+    for _ in 0..300 {
+        rig.round(&day, round, Duration::from_millis(10));
+        round += 1;
+    }
+    if let (Some(before), Some(after)) = (before, cpu()) {
+        println!("append: {} ns of CPU a sample, rings and sealing included", (after - before) / 300 / BATCH as u64);
+    }
     let rows: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("samples");
     let mut builder = Database::builder();
     let database = builder.set_cache_size(32 << 20).create(folder.path().join("naive.redb")).expect("there is room");

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Because the lengths stand apart, where a number begins does not wait for the number before it to be read: twice as fast
-//! to read as varints, and smaller for latencies. Source: Lemire, Kurz, Rupp, "Stream VByte: Faster Byte-Oriented
+//! to read as varints, and smaller for latencies. Source: Lemire, Kurz, Rupp, "Stream `VByte`: Faster Byte-Oriented
 //! Integer Compression" (2018), without its vector instructions. Invariants: reading never reads beyond its
 //! slice; the column does not hold how many numbers it has.
 
@@ -117,7 +117,9 @@ mod tests {
             behind in 0usize..40,
         ) {
             let (mut column, mut bytes, mut back) = (Column::default(), Vec::new(), Vec::new());
-            numbers.iter().for_each(|&number| column.push(number));
+            for &number in &numbers {
+                column.push(number);
+            }
             column.finish(&mut bytes);
             prop_assert_eq!(bytes.len(), column.size());
             prop_assert!(bytes.len() <= numbers.len() * NUMBER_MAX);

@@ -55,7 +55,7 @@ impl Rig {
     }
 
     fn flush(&mut self) -> super::Flushed {
-        self.now = self.now.after(Duration::from_secs(60));
+        self.now = self.now.after(Duration::from_mins(1));
         let now = self.now;
         self.writer().flush(now)
     }
@@ -83,7 +83,7 @@ fn alert(site: &Arc<str>, state: AlertState, at: Timestamp) -> Alert {
         state,
         availability: None,
         threshold: Threshold::from_ppm(800_000).unwrap(),
-        window: Duration::from_secs(120),
+        window: Duration::from_mins(2),
         since: at,
         downtime: None,
         message: "said".to_owned(),

@@ -215,7 +215,7 @@ fn an_incident_is_open_until_its_site_is_up_or_ended() {
         };
         run.writer.note_alert(SiteId(site), alert);
     }
-    run.writer.close(at);
+    assert_eq!(run.writer.close(at).notices, Vec::<String>::new());
     let store = disk.store().unwrap();
     assert_eq!(store.open_incidents().unwrap(), vec![(SiteId(1), "site 1".into(), Timestamp::from_secs(50))]);
     let times = |query: &Query| -> Vec<u64> {
@@ -242,7 +242,7 @@ fn texts_of_a_site_are_bounded_and_the_newest_stay() {
         run.producers[0].1.push(sample);
         run.writer.note_failure(0, seq, &Observation::failed(Cause::Reset, format!("{seq} {}", "x".repeat(80))));
     }
-    run.writer.close(Timestamp::from_secs(9_000));
+    assert_eq!(run.writer.close(Timestamp::from_secs(9_000)).notices, Vec::<String>::new());
     let mut kept = Vec::new();
     let all = |stored: &super::StoredSample<'_>| {
         kept.extend(stored.detail.map(|_| stored.seq));
