@@ -252,3 +252,30 @@ fn texts_of_a_site_are_bounded_and_the_newest_stay() {
     assert!((500..800).contains(&kept.len()), "{}", kept.len());
     assert_eq!(kept, (count - kept.len() as u64..count).collect::<Vec<_>>());
 }
+
+/// Three blocks' worth of samples, then the clock is set back by an hour and a half and as many come again.
+#[test]
+fn a_clock_that_was_set_back_hides_nothing_from_a_query() {
+    let disk = Disk::default();
+    let mut run = Run::start(&disk, 0);
+    let template = super::trial::day(1)[0];
+    let times = (0..900).map(|index| 10_000 + 10 * index).chain((0..900).map(|index| 4_600 + 10 * index));
+    let times: Vec<u64> = times.collect();
+    for &seconds in &times {
+        run.producers[0].1.push(Sample { at: Timestamp::from_secs(seconds), ..template });
+    }
+    assert_eq!(run.writer.close(Timestamp::from_secs(20_000)).notices, Vec::<String>::new());
+    let store = disk.store().unwrap();
+    for (since, until) in [(0, 8_000), (0, 4_700), (9_000, 10_500), (13_000, 30_000), (18_000, 18_001), (4_600, 4_601)]
+    {
+        let query = Query { sites: None, since: Timestamp::from_secs(since), until: Timestamp::from_secs(until) };
+        let mut found = Vec::new();
+        let each = |stored: &super::StoredSample<'_>| {
+            found.push(stored.sample.at.as_micros() / 1_000_000);
+            Ok::<(), ()>(())
+        };
+        store.samples(&query, each).unwrap().unwrap();
+        let expected: Vec<u64> = times.iter().copied().filter(|at| (since..until).contains(at)).collect();
+        assert_eq!(found, expected, "{since} to {until}");
+    }
+}
