@@ -45,6 +45,7 @@ fn row(i: usize, minutes: u64) -> Arc<Row> {
             answers: vec![(Answer::Code(failed), down), (Answer::Code(ok), 60)],
         },
         beats: Beats { cell: Duration::from_secs(minutes), newest: now(), cells },
+        oldest: None,
     })
 }
 

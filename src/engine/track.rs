@@ -199,11 +199,12 @@ impl Lane {
 
     /// The figures of view number `view` at `as_of`, to which the lane was advanced.
     pub(super) fn row(&mut self, view: usize, as_of: Timestamp) -> Arc<Row> {
-        let unmade = self.unmade(view, as_of);
+        let oldest = self.oldest(view);
+        let unmade = self.unmade(view, oldest.as_ref(), as_of);
         let pane = &mut self.panes[view];
         let summary = pane.window.summary(as_of, unmade);
         pane.blank = summary.counts.checks() + summary.counts.unknown == 0;
-        Arc::new(Row { summary, beats: pane.window.beats(as_of) })
+        Arc::new(Row { summary, beats: pane.window.beats(as_of), oldest: oldest.map(|sample| sample.at) })
     }
 
     /// Whether the row that is shown of view number `view` has no results, though the window has.
@@ -221,11 +222,15 @@ impl Lane {
         size_of::<Self>() + windows + shown + texts + rows + COUNTS + self.head.ring().bytes()
     }
 
-    fn unmade(&self, view: usize, as_of: Timestamp) -> Unmade {
-        let pane = &self.panes[view];
-        let oldest = (pane.tail.next_seq() < self.head.next_seq()).then(|| pane.tail.peek()).flatten();
-        let span = (pane.window.timeframe().cutoff(as_of), as_of);
-        self.cadence.unmade(span, oldest.as_ref(), self.newest_due)
+    /// The oldest sample in the window of view number `view`.
+    fn oldest(&self, view: usize) -> Option<Sample> {
+        let tail = &self.panes[view].tail;
+        (tail.next_seq() < self.head.next_seq()).then(|| tail.peek()).flatten()
+    }
+
+    fn unmade(&self, view: usize, oldest: Option<&Sample>, as_of: Timestamp) -> Unmade {
+        let span = (self.panes[view].window.timeframe().cutoff(as_of), as_of);
+        self.cadence.unmade(span, oldest, self.newest_due)
     }
 
     #[inline]

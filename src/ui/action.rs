@@ -188,14 +188,14 @@ pub const TABLE: &[Entry] = &[
     ),
     row(Action::Theme, &[Key::Char('t')], EVERYWHERE).help(Section::Screen, "t", "theme dark, light"),
     row(Action::Mute, &[Key::Char('b')], EVERYWHERE).help(Section::Screen, "b", "bell on, off"),
-    row(Action::Back, &[Key::Esc], EVERYWHERE).help(Section::Leave, "Esc", "back, clear the filter"),
+    row(Action::Back, &[Key::Esc], EVERYWHERE).help(Section::Leave, "Esc", "back, clear filter"),
     row(Action::Help, &[Key::Char('?')], EVERYWHERE).hint("?", "help", 0),
     row(Action::Quit, &[Key::Char('q'), Key::Ctrl('c')], EVERYWHERE).hint("q", "quit", 0).help(
         Section::Leave,
         "q ^C",
         "quit",
     ),
-    row(Action::QuitKeepScreen, &[Key::Char('Q')], EVERYWHERE).help(Section::Leave, "Q", "quit, keep the screen"),
+    row(Action::QuitKeepScreen, &[Key::Char('Q')], EVERYWHERE).help(Section::Leave, "Q", "quit, keep screen"),
 ];
 
 /// The rows that hold at `place`.

@@ -266,7 +266,9 @@ pub fn first_seconds() -> World {
                 row.summary.answers.clear();
                 (row.summary.response, row.summary.ttfb) = (None, None);
                 row.summary.phase_means = [None; 5];
+                row.oldest = None;
             } else {
+                row.oldest = Some(row.summary.as_of.before(Duration::from_secs(72)));
                 row.beats.cells[52..].fill(Beat { up: 1, down: 0 });
             }
         }
@@ -426,5 +428,6 @@ fn row(made: &Made, as_of: Timestamp, minutes: u64) -> Row {
             answers: answers.into_iter().map(|(answer, count, _)| (answer, count)).collect(),
         },
         beats: Beats { cell: Duration::from_secs(minutes), newest: as_of, cells },
+        oldest: Some(as_of.before(Duration::from_secs(minutes * 60 - 7))),
     }
 }
