@@ -9,6 +9,7 @@ use super::frame::Inputs;
 use super::key::Key;
 use super::order::{Filter, Sort, SortKey};
 use super::state::{Leave, Place, Typing, UiState};
+use super::wish::Wish;
 
 const FILTER_MAX: usize = 200;
 
@@ -65,6 +66,10 @@ impl UiState {
             Action::Freeze => {
                 self.frozen = if self.frozen.is_some() { None } else { Some(Arc::new(inputs.snapshot.clone())) };
                 self.arranged = None;
+            }
+            Action::Recheck => {
+                let focus = self.focus(self.tables(inputs));
+                self.wishes.extend(focus.map(Wish::Check));
             }
             Action::Alerts if self.place == Place::Alerts => self.back(),
             Action::Alerts | Action::Newest => {

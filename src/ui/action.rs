@@ -46,6 +46,8 @@ pub enum Action {
     Sort,
     /// Hold the figures, on and off.
     Freeze,
+    /// Check the site now.
+    Recheck,
     /// All alerts.
     Alerts,
     /// To the newest alert.
@@ -71,6 +73,8 @@ pub enum Section {
     Move,
     /// Seeing more or less.
     Look,
+    /// Having an effect beyond the screen.
+    Act,
     /// The program itself.
     Screen,
     /// Ending.
@@ -79,8 +83,13 @@ pub enum Section {
 
 impl Section {
     /// All, in the order of the help.
-    pub const ALL: [(Self, &'static str); 4] =
-        [(Self::Move, "Move"), (Self::Look, "Look"), (Self::Screen, "Screen"), (Self::Leave, "Leave")];
+    pub const ALL: [(Self, &'static str); 5] = [
+        (Self::Move, "Move"),
+        (Self::Look, "Look"),
+        (Self::Act, "Act"),
+        (Self::Screen, "Screen"),
+        (Self::Leave, "Leave"),
+    ];
 }
 
 /// A word in the footer: the label of the key, the word, and its rank; higher ranks go first when it is narrow.
@@ -186,6 +195,7 @@ pub const TABLE: &[Entry] = &[
         "f",
         "freeze the figures",
     ),
+    row(Action::Recheck, &[Key::Char('r')], TABLES).hint("r", "recheck", 4).help(Section::Act, "r", "check it now"),
     row(Action::Theme, &[Key::Char('t')], EVERYWHERE).help(Section::Screen, "t", "theme dark, light"),
     row(Action::Mute, &[Key::Char('b')], EVERYWHERE).help(Section::Screen, "b", "bell on, off"),
     row(Action::Back, &[Key::Esc], EVERYWHERE).help(Section::Leave, "Esc", "back, clear filter"),

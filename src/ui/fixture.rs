@@ -17,7 +17,7 @@ use super::frame::{About, Inputs};
 use super::run::Settings;
 use super::state::UiState;
 use super::theme::Scheme;
-use super::{SortKey, Symbols};
+use super::{Recheck, SortKey, Symbols};
 
 /// 2026-11-22 14:02:13 at +01:00.
 pub fn now() -> Timestamp {
@@ -28,6 +28,7 @@ pub struct World {
     pub snapshot: Snapshot,
     pub alerts: Vec<Arc<Alert>>,
     pub health: Health,
+    pub rechecks: Vec<Recheck>,
     pub zone: TimeZone,
     pub about: About,
     pub now: Timestamp,
@@ -39,6 +40,7 @@ impl World {
             snapshot: &self.snapshot,
             alerts: &self.alerts,
             health: &self.health,
+            rechecks: &self.rechecks,
             now: self.now,
             zone: &self.zone,
             about: &self.about,
@@ -299,6 +301,7 @@ pub fn world(made: &[Made]) -> World {
             store: StoreHealth::Ok { bytes: 41_000_000 },
             ..Health::default()
         },
+        rechecks: Vec::new(),
         zone: TimeZone::fixed(jiff::tz::offset(1)),
         about: About {
             version: "0.1.0 (abc1234)".to_owned(),

@@ -41,6 +41,7 @@ mod summary;
 mod symbols;
 mod terminal;
 mod theme;
+mod wish;
 mod words;
 
 pub use bar::Cell;
@@ -54,3 +55,4 @@ pub use state::{Leave, UiState};
 pub use symbols::Symbols;
 pub use terminal::restore;
 pub use theme::{Scheme, Theme};
+pub use wish::{Recheck, Wish};
