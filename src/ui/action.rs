@@ -56,6 +56,8 @@ pub enum Action {
     Theme,
     /// The bell on and off.
     Mute,
+    /// The mouse ours or the terminal's.
+    Mouse,
     /// The help on and off.
     Help,
     /// Back, or clear the filter.
@@ -147,11 +149,11 @@ pub const TABLE: &[Entry] = &[
     row(Action::Up, &[Key::Char('k'), Key::Up], EVERYWHERE),
     row(Action::PageDown, &[Key::PageDown, Key::Ctrl('f'), Key::Char(' ')], EVERYWHERE).help(
         Section::Move,
-        "PgDn PgUp",
-        "page",
+        "PgDn ^D",
+        "page, half a page",
     ),
     row(Action::PageUp, &[Key::PageUp, Key::Ctrl('b')], EVERYWHERE),
-    row(Action::HalfDown, &[Key::Ctrl('d')], EVERYWHERE).help(Section::Move, "^D ^U", "half a page"),
+    row(Action::HalfDown, &[Key::Ctrl('d')], EVERYWHERE),
     row(Action::HalfUp, &[Key::Ctrl('u')], EVERYWHERE),
     row(Action::First, &[Key::Char('g'), Key::Home], EVERYWHERE).help(Section::Move, "g G Home End", "first, last"),
     row(Action::Last, &[Key::Char('G'), Key::End], EVERYWHERE),
@@ -196,16 +198,17 @@ pub const TABLE: &[Entry] = &[
         "freeze the figures",
     ),
     row(Action::Recheck, &[Key::Char('r')], TABLES).hint("r", "recheck", 4).help(Section::Act, "r", "check it now"),
-    row(Action::Theme, &[Key::Char('t')], EVERYWHERE).help(Section::Screen, "t", "theme dark, light"),
-    row(Action::Mute, &[Key::Char('b')], EVERYWHERE).help(Section::Screen, "b", "bell on, off"),
+    row(Action::Theme, &[Key::Char('t')], EVERYWHERE).help(Section::Screen, "t b", "theme, bell on, off"),
+    row(Action::Mute, &[Key::Char('b')], EVERYWHERE),
+    row(Action::Mouse, &[Key::Char('m')], EVERYWHERE).help(Section::Screen, "m", "mouse; off: select text"),
     row(Action::Back, &[Key::Esc], EVERYWHERE).help(Section::Leave, "Esc", "back, clear filter"),
     row(Action::Help, &[Key::Char('?')], EVERYWHERE).hint("?", "help", 0),
     row(Action::Quit, &[Key::Char('q'), Key::Ctrl('c')], EVERYWHERE).hint("q", "quit", 0).help(
         Section::Leave,
-        "q ^C",
-        "quit",
+        "q ^C Q",
+        "quit; Q: keep screen",
     ),
-    row(Action::QuitKeepScreen, &[Key::Char('Q')], EVERYWHERE).help(Section::Leave, "Q", "quit, keep screen"),
+    row(Action::QuitKeepScreen, &[Key::Char('Q')], EVERYWHERE),
 ];
 
 /// The rows that hold at `place`.

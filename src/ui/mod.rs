@@ -27,6 +27,7 @@ mod input;
 mod key;
 mod layout;
 mod line;
+mod mouse;
 mod order;
 mod overview;
 #[cfg(test)]

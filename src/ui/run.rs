@@ -91,8 +91,17 @@ pub trait Console {
     fn size(&mut self) -> io::Result<Size>;
     /// Waits for keys, at most `timeout`, and appends them.
     fn wait(&mut self, timeout: Duration, keys: &mut Vec<Key>) -> io::Result<()>;
-    /// Shows `screen`, and rings the bell.
-    fn draw(&mut self, screen: &Screen, theme: Theme, bell: bool) -> io::Result<()>;
+    /// Shows `screen`, and does what is beyond its cells.
+    fn draw(&mut self, screen: &Screen, theme: Theme, beyond: Beyond) -> io::Result<()>;
+}
+
+/// What a terminal does besides showing cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beyond {
+    /// Rings the bell once.
+    pub bell: bool,
+    /// Reports the mouse; if not, the terminal's own selection of text works.
+    pub mouse: bool,
 }
 
 /// Shows the dashboard on this process's terminal until somebody leaves or `stop` is set. The terminal is as before
@@ -199,9 +208,9 @@ fn drive(
             drawn.filter(|at| *at <= taken.now).map_or(Duration::ZERO, |at| TICK.saturating_sub(taken.now.since(at)));
         let mut timeout = TICK;
         if dirty && rest.is_zero() {
-            let bell = state.settle(&inputs, size);
+            let beyond = Beyond { bell: state.settle(&inputs, size), mouse: state.mouse };
             let screen = view(&inputs, &state, size);
-            if console.draw(&screen, state.theme(), bell).is_err() {
+            if console.draw(&screen, state.theme(), beyond).is_err() {
                 return Ended::TerminalGone;
             }
             drawn = Some(taken.now);
@@ -288,7 +297,7 @@ mod tests {
                 _ => Ok(()),
             }
         }
-        fn draw(&mut self, _: &Screen, _: Theme, _: bool) -> io::Result<()> {
+        fn draw(&mut self, _: &Screen, _: Theme, _: Beyond) -> io::Result<()> {
             self.frames.borrow_mut().push(self.source.now.get());
             Ok(())
         }

@@ -66,6 +66,7 @@ pub enum Typing {
 
 /// Everything about the dashboard that lasts from frame to frame.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "switches that a person sets one by one")]
 pub struct UiState {
     pub(super) place: Place,
     pub(super) under_help: Place,
@@ -88,6 +89,8 @@ pub struct UiState {
     pub(super) alerts: AlertIndex,
     pub(super) digest: Digest,
     pub(super) muted: bool,
+    /// Whether the mouse is ours, not the terminal's.
+    pub(super) mouse: bool,
     pub(super) symbols: Symbols,
     pub(super) started: Option<Timestamp>,
     /// Samples lost so far, and when that grew.
@@ -125,6 +128,7 @@ impl UiState {
             alerts: AlertIndex::default(),
             digest: Digest::default(),
             muted: !settings.bell,
+            mouse: true,
             symbols: settings.symbols,
             started: None,
             lost: (0, None),
