@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::alert::Alert;
 use crate::engine::{Engine, Step};
 use crate::model::{Cause, Health, Timestamp};
+use crate::ui::Wish;
 
 use super::alert_log::AlertLog;
 use super::clock::Clock;
@@ -43,6 +44,10 @@ pub struct Control {
     pub health: watch::Sender<Arc<Health>>,
     /// Lines for a terminal or a pipe; none under the dashboard.
     pub headless: Option<Headless>,
+    /// What a person asks for.
+    pub wishes: mpsc::Receiver<Wish>,
+    /// To the network side.
+    pub to_desk: mpsc::Sender<Wish>,
 }
 
 impl Control {
@@ -55,9 +60,15 @@ impl Control {
                 biased;
                 () = stop.cancelled() => break,
                 _ = ticks.tick() => self.step(false),
+                Some(wish) = self.wishes.recv() => self.grant(wish),
             }
         }
         self.step(true);
+    }
+
+    fn grant(&mut self, wish: Wish) {
+        // A person who wishes faster than the network side hears is not served: the screen shows what was.
+        let _unheard = self.to_desk.try_send(wish);
     }
 
     fn step(&mut self, last: bool) {

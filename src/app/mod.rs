@@ -17,6 +17,7 @@ mod cli;
 pub mod clock;
 mod control;
 mod dashboard;
+mod desk;
 mod exit;
 mod gauges;
 mod headless;

@@ -17,11 +17,13 @@ use crate::engine::{Board, Engine};
 use crate::model::Health;
 use crate::probe::Prober;
 use crate::store::{Store, StoreError, Writer};
+use crate::ui::Wish;
 
 use super::alert_log::AlertLog;
 use super::assemble::{Assembly, Memory, assemble};
 use super::clock::Clock;
 use super::control::Control;
+use super::desk::{Desk, Rechecks, WISHES};
 use super::gauges::Gauges;
 use super::headless::{Feed, Headless};
 use super::health::{Keeping, Meter};
@@ -70,6 +72,10 @@ pub struct Face {
     pub alerts: Arc<AlertLog>,
     /// How webmon is.
     pub health: watch::Receiver<Arc<Health>>,
+    /// What became of checks by hand.
+    pub rechecks: watch::Receiver<Rechecks>,
+    /// Where a person's wishes are handed in.
+    pub wishes: mpsc::Sender<Wish>,
 }
 
 /// A monitor that is ready to run.
@@ -77,6 +83,8 @@ pub struct Monitor<P> {
     scheduler: Scheduler<P>,
     control: Control,
     keeper: Option<Keeper>,
+    rechecks: watch::Receiver<Rechecks>,
+    wishes: mpsc::Sender<Wish>,
 }
 
 /// The control side of a monitor whose scheduler runs elsewhere.
@@ -126,6 +134,8 @@ impl<P: Prober> Monitor<P> {
                 })
             }
         };
+        let (desk, to_desk, rechecks) = Desk::open();
+        let (wishes, requested) = mpsc::channel(WISHES);
         let control = Control {
             engine: Engine::new(parts.config.views.clone(), tracks, parts.zone, now),
             clock: parts.clock.clone(),
@@ -136,9 +146,11 @@ impl<P: Prober> Monitor<P> {
             meter: Meter::new(Arc::clone(&gauges), kept),
             health: watch::Sender::new(Arc::new(Health::default())),
             headless: None,
+            wishes: requested,
+            to_desk,
         };
         let shared = Shared { prober: parts.prober, clock: parts.clock, gauges, texts, limits: parts.limits };
-        Ok(Self { scheduler: Scheduler::new(shared, watches), control, keeper })
+        Ok(Self { scheduler: Scheduler::new(shared, watches, desk), control, keeper, rechecks, wishes })
     }
 
     /// What a dashboard looks at.
@@ -148,6 +160,8 @@ impl<P: Prober> Monitor<P> {
             board: self.control.engine.board(),
             alerts: Arc::clone(&self.control.alerts),
             health: self.control.health.subscribe(),
+            rechecks: self.rechecks.clone(),
+            wishes: self.wishes.clone(),
         }
     }
 

@@ -98,6 +98,8 @@ pub struct Row {
     pub summary: Summary,
     /// The heartbeat.
     pub beats: Beats,
+    /// When the oldest check in it was made; none without checks.
+    pub oldest: Option<Timestamp>,
 }
 
 impl Row {

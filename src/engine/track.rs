@@ -203,11 +203,12 @@ impl Lane {
 
     /// The figures of view number `view` at `as_of`, to which the lane was advanced.
     pub(super) fn row(&mut self, view: usize, as_of: Timestamp) -> Arc<Row> {
-        let unmade = self.unmade(view, as_of);
+        let oldest = self.oldest(view);
+        let unmade = self.unmade(view, oldest.as_ref(), as_of);
         let summary = self.windows.summary(view, as_of, unmade);
         self.panes[view].blank = summary.counts.checks() + summary.counts.unknown == 0;
         self.blank = self.panes.iter().any(|pane| pane.blank);
-        Arc::new(Row { summary, beats: self.windows.beats(view, as_of) })
+        Arc::new(Row { summary, beats: self.windows.beats(view, as_of), oldest: oldest.map(|sample| sample.at) })
     }
 
     /// Whether a row that is shown has no results, though its window has.
@@ -231,11 +232,15 @@ impl Lane {
         size_of::<Self>() + windows + shown + texts + rows + COUNTS + self.head.ring().bytes()
     }
 
-    fn unmade(&self, view: usize, as_of: Timestamp) -> Unmade {
-        let pane = &self.panes[view];
-        let oldest = (pane.tail.next_seq() < self.head.next_seq()).then(|| pane.tail.peek()).flatten();
+    /// The oldest sample in the window of view number `view`.
+    fn oldest(&self, view: usize) -> Option<Sample> {
+        let tail = &self.panes[view].tail;
+        (tail.next_seq() < self.head.next_seq()).then(|| tail.peek()).flatten()
+    }
+
+    fn unmade(&self, view: usize, oldest: Option<&Sample>, as_of: Timestamp) -> Unmade {
         let span = (self.windows.timeframe(view).cutoff(as_of), as_of);
-        self.cadence.unmade(span, oldest.as_ref(), self.newest_due)
+        self.cadence.unmade(span, oldest, self.newest_due)
     }
 
     #[inline]
