@@ -16,7 +16,7 @@ use crate::store::{Archive, Query, StoredSite};
 
 use super::cli::{CommonArgs, HistoryArgs, TableFormat};
 use super::clock;
-use super::exit::{Ending, Failure};
+use super::exit::{Ending, Failure, complain};
 use super::period::instant;
 use super::run::store_failure;
 use super::select::{load, nearest};
@@ -133,7 +133,7 @@ impl Past {
         });
         let passed = passed.map_err(io::Error::other)??;
         if passed.damaged > 0 {
-            eprintln!("warning: {} damaged blocks were left out", passed.damaged);
+            complain(format_args!("warning: {} damaged blocks were left out", passed.damaged));
         }
         Ok(())
     }
