@@ -93,7 +93,8 @@ struct Past {
 }
 
 impl Past {
-    /// Opens the store and works out the period; without `back` it begins with the store.
+    /// Opens the store and works out the period: unless told otherwise it begins `back` before its end, or with the
+    /// store.
     fn open(args: &HistoryArgs, common: &CommonArgs, back: Option<Duration>) -> Result<Self, Failure> {
         let zone = TimeZone::system();
         let now = clock::wall();
@@ -105,7 +106,7 @@ impl Past {
         let read = |text: &String| instant(text, now, &zone).map_err(|text| Failure::Usage(format!("webmon: {text}")));
         let since = args.since.as_ref().map(read).transpose()?;
         let until = args.until.as_ref().map(read).transpose()?.unwrap_or(Timestamp::MAX);
-        let since = since.unwrap_or_else(|| back.map_or(Timestamp::ZERO, |back| now.before(back)));
+        let since = since.unwrap_or_else(|| back.map_or(Timestamp::ZERO, |back| now.min(until).before(back)));
         if since >= until {
             return Err(Failure::Usage("webmon: --since must be before --until".to_owned()));
         }
