@@ -3,6 +3,7 @@
 //!
 //! The servers are ours and on loopback. `WEBMON_TRIAL_SECONDS` (6 unless set) is the length of the longest run.
 #![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test file: what cannot be had ends the test")]
 
 mod support;
 

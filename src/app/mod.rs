@@ -42,7 +42,7 @@ mod validate;
 use std::process::ExitCode;
 
 use cli::{Cli, Command};
-use exit::{Ending, Failure};
+use exit::{Ending, Failure, complain};
 
 /// Runs the program: the command line in, the exit code out.
 #[must_use]
@@ -50,7 +50,7 @@ pub fn main() -> ExitCode {
     match dispatch(&Cli::read()) {
         Ok(ending) => ending.into(),
         Err(failure) => {
-            eprintln!("{failure}");
+            complain(&failure);
             ExitCode::from(failure.code())
         }
     }

@@ -31,7 +31,7 @@ use super::lines::{LineWriter, Lines};
 use super::monitor::{Controls, Face, Kept, Monitor, Parts, SHUTDOWN};
 use super::schedule::Scheduler;
 use super::select::{Selection, select};
-use super::signals::Signals;
+use super::signals::{HANGUP, Signals};
 
 /// Time between commits where no configuration names one.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -120,9 +120,12 @@ impl Stage<'_> {
         }));
         let screen = dashboard.join().context("the dashboard failed")?;
         let watched = self.clock.now().since(started);
-        dashboard::farewell(&self.face, watched, self.store.as_deref(), screen, &self.notices)
-            .context("cannot write to stdout")?;
-        ending
+        let told = dashboard::farewell(&self.face, watched, self.store.as_deref(), screen, &self.notices);
+        match ending? {
+            // The terminal is gone, and with it whoever could read.
+            Ending::Signal(HANGUP) => Ok(Ending::Signal(HANGUP)),
+            ending => Ok(told.context("cannot write to stdout").map(|()| ending)?),
+        }
     }
 }
 
@@ -149,7 +152,17 @@ async fn supervise<P: Prober>(
         () = tokio::time::sleep(SHUTDOWN) => {
             Err(Failure::Store("webmon: the last commit did not end within 3 s; it was left behind".to_owned()))
         }
-        signal = signals.next() => Ok(Ending::Signal(signal)),
+        signal = impatience(&mut signals) => Ok(Ending::Signal(signal)),
+    }
+}
+
+/// A signal that means "at once". A hang-up does not: a terminal that vanishes sends one or two, besides failing.
+async fn impatience(signals: &mut Signals) -> u8 {
+    loop {
+        let signal = signals.next().await;
+        if signal != HANGUP {
+            return signal;
+        }
     }
 }
 

@@ -39,7 +39,8 @@ pub struct Engine {
     board: Arc<Board>,
     zone: TimeZone,
     now: Timestamp,
-    /// Whether a step was made: the first one tells no changes, because nobody saw the state before it.
+    /// Whether a step was made: the first one tells only changes by checks made since, because nobody saw the state
+    /// before it.
     stepped: bool,
     checks: u64,
     /// One for all sites, so that a site costs no memory for what it reads.
@@ -216,10 +217,10 @@ impl Engine {
     }
 
     fn finish_step(&mut self, now: Timestamp, changed: bool, step: &mut Step) {
-        self.now = now;
+        let before = std::mem::replace(&mut self.now, now);
         step.changes.sort_by_key(|change| change.site);
         if !std::mem::replace(&mut self.stepped, true) {
-            step.changes.clear();
+            step.changes.retain(|change| change.check.as_ref().is_some_and(|check| check.sample.at > before));
         }
         self.board.shown(now, changed);
     }
