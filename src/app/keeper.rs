@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::alert::Alert;
 use crate::model::SiteId;
-use crate::store::Writer;
+use crate::store::{Flushed, Writer};
 
 use super::clock::Clock;
 use super::health::Keeping;
@@ -42,8 +42,8 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Commits every flush until `stop`, then once more, and closes the store.
-    pub async fn run(mut self, stop: CancellationToken) {
+    /// Commits every flush until `stop`, then once more, and closes the store; how that went is returned.
+    pub async fn run(mut self, stop: CancellationToken) -> Flushed {
         let mut ticks = tokio::time::interval(self.flush);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -58,7 +58,8 @@ impl Keeper {
         let now = self.clock.now();
         let Self { writer, keeping, .. } = self;
         let flushed = blocking(move || writer.close(now)).await;
-        keeping.send_modify(|keeping| keeping.note(flushed));
+        keeping.send_modify(|keeping| keeping.note(flushed.clone()));
+        flushed
     }
 
     async fn flush(mut self) -> Self {

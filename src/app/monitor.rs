@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::engine::{Board, Engine};
 use crate::model::Health;
 use crate::probe::Prober;
-use crate::store::{Store, StoreError, Writer};
+use crate::store::{Flushed, Store, StoreError, Writer};
 use crate::ui::Wish;
 
 use super::alert_log::AlertLog;
@@ -194,13 +194,14 @@ impl<P: Prober> Monitor<P> {
 }
 
 impl Controls {
-    /// Runs the engine and the store until `probing` has ended, then stops them in order.
-    pub async fn run(self, probing: impl Future<Output = ()>) {
+    /// Runs the engine and the store until `probing` has ended, then stops them in order. Returns the last commit.
+    pub async fn run(self, probing: impl Future<Output = ()>) -> Option<Flushed> {
         let (stop_control, stop_keeper) = (CancellationToken::new(), CancellationToken::new());
         let control = self.control.run(stop_control.clone());
         let keeper = async {
-            if let Some(keeper) = self.keeper {
-                keeper.run(stop_keeper.clone()).await;
+            match self.keeper {
+                Some(keeper) => Some(keeper.run(stop_keeper.clone()).await),
+                None => None,
             }
         };
         let probing = async {
@@ -211,7 +212,8 @@ impl Controls {
             control.await;
             stop_keeper.cancel();
         };
-        tokio::join!(probing, control, keeper);
+        let ((), (), last) = tokio::join!(probing, control, keeper);
+        last
     }
 }
 
