@@ -80,6 +80,7 @@ impl Meter {
             offline_since: None,
             store: keeping.store.clone(),
             notices: self.notices.iter().chain(&keeping.notices).cloned().collect(),
+            narration: None,
         })
     }
 }

@@ -47,4 +47,6 @@ pub struct Health {
     pub store: StoreHealth,
     /// What the start had to say and a person should see (a file moved aside, a warning of sites.yaml).
     pub notices: Vec<String>,
+    /// Under a demonstration: what happens now and where to look. The dashboard then says that it is one.
+    pub narration: Option<String>,
 }

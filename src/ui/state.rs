@@ -154,7 +154,7 @@ impl UiState {
             listed: self.order.len(),
             views: tables.views.len(),
             tab: self.tab,
-            banner: banner::text(inputs, self).is_some(),
+            banner: banner::line(inputs, self, usize::from(size.width)).is_some(),
         })
     }
 
