@@ -17,6 +17,7 @@ mod cli;
 pub mod clock;
 mod control;
 mod dashboard;
+mod demo;
 mod exit;
 mod gauges;
 mod headless;
@@ -33,6 +34,7 @@ mod run;
 mod schedule;
 mod select;
 mod signals;
+mod stage;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -63,6 +65,7 @@ fn dispatch(cli: &Cli) -> Result<Ending, Failure> {
         Some(Command::Samples(args)) => history::samples(args, common),
         Some(Command::Alerts(args)) => history::alerts(args, common),
         Some(Command::Validate) => validate::validate(common),
+        Some(Command::Demo(args)) => demo::demo(args, common),
         Some(Command::Init) => init::init(common),
     }
 }

@@ -21,7 +21,7 @@ use crate::store::{Store, StoreError, Writer};
 use super::alert_log::AlertLog;
 use super::assemble::{Assembly, Memory, assemble};
 use super::clock::Clock;
-use super::control::Control;
+use super::control::{Control, Narrator};
 use super::gauges::Gauges;
 use super::headless::{Feed, Headless};
 use super::health::{Keeping, Meter};
@@ -47,6 +47,8 @@ pub struct Parts<P> {
     pub limits: Limits,
     /// Things that a person should see all the time.
     pub notices: Vec<String>,
+    /// Who tells what happens, under a demonstration.
+    pub narrator: Option<Narrator>,
 }
 
 /// A store, what it remembers, and how often to commit.
@@ -124,6 +126,7 @@ impl<P: Prober> Monitor<P> {
                 })
             }
         };
+        let narration = parts.narrator.map(|narrator| narrator(Duration::ZERO));
         let control = Control {
             engine: Engine::new(parts.config.views.clone(), tracks, parts.zone, now),
             clock: parts.clock.clone(),
@@ -131,7 +134,8 @@ impl<P: Prober> Monitor<P> {
             alerts: Arc::new(AlertLog::new(memory.alerts)),
             to_store,
             meter: Meter::new(Arc::clone(&gauges), kept, parts.notices),
-            health: watch::Sender::new(Arc::new(Health::default())),
+            health: watch::Sender::new(Arc::new(Health { narration, ..Health::default() })),
+            narrator: parts.narrator,
             headless: None,
         };
         let shared = Shared { prober: parts.prober, clock: parts.clock, gauges, texts, limits: parts.limits };

@@ -88,6 +88,7 @@ impl Trial {
             store,
             limits: Limits { in_flight: 100 },
             notices: Vec::new(),
+            narrator: None,
         });
         let monitor = monitor.unwrap();
         let face = monitor.face();
