@@ -28,7 +28,7 @@ use super::stage::{Attentive, Stage, is_headless};
 /// How long a picture takes by itself: by then both views have figures and an incident is over.
 const PICTURE_AFTER: Duration = Duration::from_mins(1);
 /// Columns and rows of a picture.
-const PICTURE_SIZE: (u16, u16) = (120, 36);
+const PICTURE_SIZE: (u16, u16) = (120, 30);
 
 /// Shows the demonstration until something ends it.
 ///
@@ -97,6 +97,7 @@ fn picture(file: &Path, face: &Face, zone: &TimeZone) -> Result<(), Failure> {
         snapshot: &snapshot,
         alerts: &alerts,
         health: &health,
+        rechecks: &[],
         now: snapshot.at,
         zone,
         about: &fixed.about,

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::alert::Alert;
 use crate::model::SiteId;
-use crate::store::{Flushed, Writer};
+use crate::store::Writer;
 
 use super::clock::Clock;
 use super::health::Keeping;
@@ -58,7 +58,7 @@ impl Keeper {
         let now = self.clock.now();
         let Self { writer, keeping, .. } = self;
         let flushed = blocking(move || writer.close(now)).await;
-        report(&keeping, flushed);
+        keeping.send_modify(|keeping| keeping.note(flushed));
     }
 
     async fn flush(mut self) -> Self {
@@ -70,7 +70,7 @@ impl Keeper {
             (writer, flushed)
         })
         .await;
-        report(&self.keeping, flushed);
+        self.keeping.send_modify(|keeping| keeping.note(flushed));
         self.writer = writer;
         self
     }
@@ -84,18 +84,6 @@ impl Keeper {
             self.writer.note_alert(id, alert);
         }
     }
-}
-
-fn report(keeping: &watch::Sender<Keeping>, flushed: Flushed) {
-    keeping.send_if_modified(|before| {
-        let mut next = before.clone();
-        next.store = flushed.health;
-        next.lost_samples += flushed.dropped;
-        next.notices.extend(flushed.notices);
-        let changed = next != *before;
-        *before = next;
-        changed
-    });
 }
 
 /// Runs `work` where it may wait for a disk. A panic in it goes on as one here.

@@ -18,6 +18,7 @@ pub mod clock;
 mod control;
 mod dashboard;
 mod demo;
+mod desk;
 mod exit;
 mod gauges;
 mod headless;
@@ -35,6 +36,7 @@ mod schedule;
 mod select;
 mod signals;
 mod stage;
+mod stats;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -62,6 +64,7 @@ fn dispatch(cli: &Cli) -> Result<Ending, Failure> {
         None => run::run(&cli.run, common),
         Some(Command::Run(args)) => run::run(args, common),
         Some(Command::Check(args)) => check::check(args, common),
+        Some(Command::Stats(args)) => stats::stats(args, common),
         Some(Command::Samples(args)) => history::samples(args, common),
         Some(Command::Alerts(args)) => history::alerts(args, common),
         Some(Command::Validate) => validate::validate(common),

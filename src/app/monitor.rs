@@ -17,11 +17,13 @@ use crate::engine::{Board, Engine};
 use crate::model::Health;
 use crate::probe::Prober;
 use crate::store::{Store, StoreError, Writer};
+use crate::ui::Wish;
 
 use super::alert_log::AlertLog;
 use super::assemble::{Assembly, Memory, assemble};
 use super::clock::Clock;
 use super::control::{Control, Narrator};
+use super::desk::{Desk, Rechecks, WISHES};
 use super::gauges::Gauges;
 use super::headless::{Feed, Headless};
 use super::health::{Keeping, Meter};
@@ -43,6 +45,8 @@ pub struct Parts<P> {
     pub zone: TimeZone,
     /// Where to keep samples and alerts, and what it remembers.
     pub store: Option<Kept>,
+    /// Asks the kernel for a route to any network.
+    pub has_network: fn() -> bool,
     /// Bounds of the scheduler.
     pub limits: Limits,
     /// Things that a person should see all the time.
@@ -70,6 +74,10 @@ pub struct Face {
     pub alerts: Arc<AlertLog>,
     /// How webmon is.
     pub health: watch::Receiver<Arc<Health>>,
+    /// What became of checks by hand.
+    pub rechecks: watch::Receiver<Rechecks>,
+    /// Where a person's wishes are handed in.
+    pub wishes: mpsc::Sender<Wish>,
 }
 
 /// A monitor that is ready to run.
@@ -77,6 +85,8 @@ pub struct Monitor<P> {
     scheduler: Scheduler<P>,
     control: Control,
     keeper: Option<Keeper>,
+    rechecks: watch::Receiver<Rechecks>,
+    wishes: mpsc::Sender<Wish>,
 }
 
 /// The control side of a monitor whose scheduler runs elsewhere.
@@ -99,7 +109,7 @@ impl<P: Prober> Monitor<P> {
         let Assembly { watches, tracks, readers } = assemble(&parts.config, &memory);
         let gauges = Arc::new(Gauges::default());
         let (to_engine, engine_texts) = mpsc::channel(TEXT_QUEUE);
-        let (keeping, kept) = watch::channel(Keeping::default());
+        let (keeping, kept) = watch::channel(Keeping { notices: parts.notices, ..Keeping::default() });
         let mut texts = vec![TextQueue { sender: to_engine, failures_only: false }];
         let mut to_store = None;
         let keeper = match store {
@@ -127,19 +137,24 @@ impl<P: Prober> Monitor<P> {
             }
         };
         let narration = parts.narrator.map(|narrator| narrator(Duration::ZERO));
+        let (desk, to_desk, rechecks) = Desk::open();
+        let (wishes, requested) = mpsc::channel(WISHES);
         let control = Control {
             engine: Engine::new(parts.config.views.clone(), tracks, parts.zone, now),
             clock: parts.clock.clone(),
             texts: engine_texts,
             alerts: Arc::new(AlertLog::new(memory.alerts)),
             to_store,
-            meter: Meter::new(Arc::clone(&gauges), kept, parts.notices),
+            has_network: parts.has_network,
+            meter: Meter::new(Arc::clone(&gauges), kept),
             health: watch::Sender::new(Arc::new(Health { narration, ..Health::default() })),
             narrator: parts.narrator,
             headless: None,
+            wishes: requested,
+            to_desk,
         };
         let shared = Shared { prober: parts.prober, clock: parts.clock, gauges, texts, limits: parts.limits };
-        Ok(Self { scheduler: Scheduler::new(shared, watches), control, keeper })
+        Ok(Self { scheduler: Scheduler::new(shared, watches, desk), control, keeper, rechecks, wishes })
     }
 
     /// What a dashboard looks at.
@@ -149,6 +164,8 @@ impl<P: Prober> Monitor<P> {
             board: self.control.engine.board(),
             alerts: Arc::clone(&self.control.alerts),
             health: self.control.health.subscribe(),
+            rechecks: self.rechecks.clone(),
+            wishes: self.wishes.clone(),
         }
     }
 

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::probe::{HttpProber, Prober};
+use crate::probe::{HttpProber, Prober, has_route, route_to_anywhere};
 
 use super::cli::{ColorChoice, OutputArgs};
 use super::clock::Clock;
@@ -130,6 +130,7 @@ impl Stage<'_> {
             clock: self.clock.clone(),
             zone: zone.clone(),
             store: self.store.take(),
+            has_network: || route_to_anywhere(has_route),
             limits: limits::raise(),
             notices: self.notices.clone(),
             narrator: self.narrator,

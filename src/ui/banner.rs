@@ -27,6 +27,11 @@ pub fn line(inputs: &Inputs, state: &UiState, cells: usize) -> Option<Line> {
     notice(inputs, state).map(|text| Line::of(Role::Warning, cut(&format!("! {text}"), cells)))
 }
 
+/// Whether there is something to say.
+pub fn is_shown(inputs: &Inputs, state: &UiState) -> bool {
+    line(inputs, state, 0).is_some()
+}
+
 /// What is wrong with webmon itself.
 fn illness(inputs: &Inputs, state: &UiState) -> Option<String> {
     let health = inputs.health;
