@@ -24,6 +24,9 @@ use super::schedule::CheckTexts;
 /// Time between two steps of the engine.
 pub const STEP: Duration = Duration::from_millis(250);
 
+/// What to say this long after the start of a demonstration.
+pub type Narrator = fn(Duration) -> String;
+
 /// The control side of a running monitor.
 pub struct Control {
     /// Figures and alerts.
@@ -42,6 +45,8 @@ pub struct Control {
     pub has_network: fn() -> bool,
     /// Where the dashboard and the output read it.
     pub health: watch::Sender<Arc<Health>>,
+    /// Who tells what happens, under a demonstration.
+    pub narrator: Option<Narrator>,
     /// Lines for a terminal or a pipe; none under the dashboard.
     pub headless: Option<Headless>,
     /// What a person asks for.
@@ -79,13 +84,28 @@ impl Control {
         let step = if last { self.engine.finish(now) } else { self.engine.step(now) };
         self.meter.lost(step.lost);
         self.announce(&step);
-        if let Some(mut health) = self.meter.read(self.clock.monotonic()) {
-            health.offline_since = self.offline_since(now);
-            self.health.send_replace(Arc::new(health));
-        }
+        self.tell_health(now);
         if let Some(headless) = &mut self.headless {
             headless.step(&step, &self.engine.board(), &self.health.borrow(), now);
         }
+    }
+
+    fn tell_health(&mut self, now: Timestamp) {
+        let elapsed = self.clock.monotonic();
+        if let Some(health) = self.meter.read(elapsed) {
+            let narration = self.health.borrow().narration.clone();
+            let offline_since = self.offline_since(now);
+            self.health.send_replace(Arc::new(Health { offline_since, narration, ..health }));
+        }
+        let Some(narrator) = self.narrator else { return };
+        let narration = Some(narrator(elapsed));
+        self.health.send_if_modified(|health| {
+            let is_new = health.narration != narration;
+            if is_new {
+                Arc::make_mut(health).narration = narration;
+            }
+            is_new
+        });
     }
 
     /// Since when there is no route, as far as checks suffer from it: the kernel is asked only while some site's

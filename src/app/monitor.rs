@@ -22,7 +22,7 @@ use crate::ui::Wish;
 use super::alert_log::AlertLog;
 use super::assemble::{Assembly, Memory, assemble};
 use super::clock::Clock;
-use super::control::Control;
+use super::control::{Control, Narrator};
 use super::desk::{Desk, Rechecks, WISHES};
 use super::gauges::Gauges;
 use super::headless::{Feed, Headless};
@@ -51,6 +51,8 @@ pub struct Parts<P> {
     pub limits: Limits,
     /// Things that a person should see all the time.
     pub notices: Vec<String>,
+    /// Who tells what happens, under a demonstration.
+    pub narrator: Option<Narrator>,
 }
 
 /// A store, what it remembers, and how often to commit.
@@ -134,6 +136,7 @@ impl<P: Prober> Monitor<P> {
                 })
             }
         };
+        let narration = parts.narrator.map(|narrator| narrator(Duration::ZERO));
         let (desk, to_desk, rechecks) = Desk::open();
         let (wishes, requested) = mpsc::channel(WISHES);
         let control = Control {
@@ -144,7 +147,8 @@ impl<P: Prober> Monitor<P> {
             to_store,
             has_network: parts.has_network,
             meter: Meter::new(Arc::clone(&gauges), kept),
-            health: watch::Sender::new(Arc::new(Health::default())),
+            health: watch::Sender::new(Arc::new(Health { narration, ..Health::default() })),
+            narrator: parts.narrator,
             headless: None,
             wishes: requested,
             to_desk,

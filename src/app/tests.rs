@@ -92,6 +92,7 @@ impl Trial {
             has_network: || false,
             limits: Limits { in_flight: 100 },
             notices: Vec::new(),
+            narrator: None,
         });
         let monitor = monitor.unwrap();
         let face = monitor.face();

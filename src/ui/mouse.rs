@@ -89,7 +89,7 @@ impl UiState {
 
     /// What is in line `row` of the overview; the order of the regions is that of [`super::screen::view`].
     fn target(&self, plan: &Plan, row: usize, inputs: &Inputs) -> Target {
-        let mut from = 1 + usize::from(banner::text(inputs, self).is_some());
+        let mut from = 1 + usize::from(banner::is_shown(inputs, self));
         let Some(mut row) = row.checked_sub(from).filter(|_| !plan.summary) else { return Target::Nothing };
         for placed in &plan.views {
             let head = usize::from(placed.head);

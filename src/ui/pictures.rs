@@ -230,6 +230,8 @@ mod behaviour {
         };
         let mut health = Health { notices: vec!["sites.yaml: 2 warnings".to_owned()], ..Health::default() };
         assert_eq!(says(health.clone()), "! sites.yaml: 2 warnings");
+        health.narration = Some("\"flappy\" stops answering in 4 s".to_owned());
+        assert_eq!(says(health.clone()), " demo: \"flappy\" stops answering in 4 s");
         health.late = Duration::from_secs(2);
         assert!(says(health.clone()).starts_with("! checks start up to 2.00 s late"));
         health.lost_samples = 7;
@@ -239,6 +241,17 @@ mod behaviour {
         assert!(says(health.clone()).starts_with("! not saving since 14:00:03: disk full; figures go on"));
         health.offline_since = Some(since);
         assert!(says(health).starts_with("! offline: no route since 14:00:03; checks"));
+    }
+
+    #[test]
+    fn a_demonstration_says_so_in_its_header_and_title() {
+        let mut world = fixture::five_sites();
+        world.health.narration = Some("all is well".to_owned());
+        let mut state = fixture::state();
+        state.settle(&world.inputs(), SIZE);
+        let screen = view(&world.inputs(), &state, SIZE);
+        assert_eq!(screen.title, "webmon DEMO ▼1");
+        assert!(screen.text().starts_with(" webmon DEMO  ▼ 1 DOWN"), "{}", screen.text());
     }
 
     #[test]

@@ -162,7 +162,7 @@ impl UiState {
             listed: self.order.len(),
             views: tables.views.len(),
             tab: self.tab,
-            banner: banner::text(inputs, self).is_some(),
+            banner: banner::is_shown(inputs, self),
         })
     }
 
