@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::model::Timestamp;
 use crate::probe::{HttpProber, Prober, has_route, route_to_anywhere};
-use crate::store::{Opened, Options, Store, StoreError};
+use crate::store::{Keep, Opened, Options, Store, StoreError};
 
 use super::assemble::{AHEAD_MAX, remember};
 use super::cli::{CommonArgs, RunArgs};
@@ -45,7 +45,7 @@ pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, Failure> {
     let zone = TimeZone::system();
     let limits = limits::raise();
     let path = store_path(args, common, &selection);
-    let opened = path.as_deref().map(open).transpose()?;
+    let opened = path.as_deref().map(|path| open(path, &selection)).transpose()?;
     let prober = Arc::new(HttpProber::new(clock::stopwatch).context("cannot set up probing")?);
     let (clock, store) = remembered(opened, &selection)?;
     let mut notices = selection.config.warnings.clone();
@@ -195,8 +195,12 @@ fn store_path(args: &RunArgs, common: &CommonArgs, selection: &Selection) -> Opt
     common.store.clone().or_else(|| selection.config.storage.as_ref().map(|storage| storage.path.clone()))
 }
 
-fn open(path: &Path) -> Result<Opened, Failure> {
-    Store::open(path, &Options::default(), clock::wall()).map_err(|error| store_failure(&error))
+fn open(path: &Path, selection: &Selection) -> Result<Opened, Failure> {
+    let keep = selection.config.storage.as_ref().map_or(Keep::default(), |storage| Keep {
+        retention: Some(storage.retention),
+        max_size: Some(storage.max_size),
+    });
+    Store::open(path, &Options { keep, ..Options::default() }, clock::wall()).map_err(|error| store_failure(&error))
 }
 
 /// Reads the store's memory and starts the clock, not before the newest sample that can be believed.
