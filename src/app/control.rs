@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::alert::Alert;
 use crate::engine::{Engine, Step};
-use crate::model::Health;
+use crate::model::{Cause, Health, Timestamp};
 use crate::ui::Wish;
 
 use super::alert_log::AlertLog;
@@ -38,6 +38,8 @@ pub struct Control {
     pub to_store: Option<mpsc::Sender<Alert>>,
     /// How webmon is.
     pub meter: Meter,
+    /// Asks the kernel for a route to any network.
+    pub has_network: fn() -> bool,
     /// Where the dashboard and the output read it.
     pub health: watch::Sender<Arc<Health>>,
     /// Lines for a terminal or a pipe; none under the dashboard.
@@ -77,12 +79,23 @@ impl Control {
         let step = if last { self.engine.finish(now) } else { self.engine.step(now) };
         self.meter.lost(step.lost);
         self.announce(&step);
-        if let Some(health) = self.meter.read(self.clock.monotonic()) {
+        if let Some(mut health) = self.meter.read(self.clock.monotonic()) {
+            health.offline_since = self.offline_since(now);
             self.health.send_replace(Arc::new(health));
         }
         if let Some(headless) = &mut self.headless {
             headless.step(&step, &self.engine.board(), &self.health.borrow(), now);
         }
+    }
+
+    /// Since when there is no route, as far as checks suffer from it: the kernel is asked only while some site's
+    /// last check was `local`.
+    fn offline_since(&self, now: Timestamp) -> Option<Timestamp> {
+        let snapshot = self.engine.board().snapshot();
+        let blind = snapshot.sites.iter().filter_map(|site| site.last.as_ref());
+        let blind = blind.filter(|last| last.sample.cause == Cause::Local).map(|last| last.sample.started()).min()?;
+        let before = self.health.borrow().offline_since;
+        (!(self.has_network)()).then(|| before.unwrap_or(blind.min(now)))
     }
 
     fn announce(&mut self, step: &Step) {

@@ -34,6 +34,7 @@ mod run;
 mod schedule;
 mod select;
 mod signals;
+mod stats;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -61,6 +62,7 @@ fn dispatch(cli: &Cli) -> Result<Ending, Failure> {
         None => run::run(&cli.run, common),
         Some(Command::Run(args)) => run::run(args, common),
         Some(Command::Check(args)) => check::check(args, common),
+        Some(Command::Stats(args)) => stats::stats(args, common),
         Some(Command::Samples(args)) => history::samples(args, common),
         Some(Command::Alerts(args)) => history::alerts(args, common),
         Some(Command::Validate) => validate::validate(common),

@@ -45,6 +45,8 @@ pub struct Parts<P> {
     pub zone: TimeZone,
     /// Where to keep samples and alerts, and what it remembers.
     pub store: Option<Kept>,
+    /// Asks the kernel for a route to any network.
+    pub has_network: fn() -> bool,
     /// Bounds of the scheduler.
     pub limits: Limits,
     /// Things that a person should see all the time.
@@ -140,6 +142,7 @@ impl<P: Prober> Monitor<P> {
             texts: engine_texts,
             alerts: Arc::new(AlertLog::new(memory.alerts)),
             to_store,
+            has_network: parts.has_network,
             meter: Meter::new(Arc::clone(&gauges), kept),
             health: watch::Sender::new(Arc::new(Health::default())),
             headless: None,

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::Timestamp;
-use crate::probe::{HttpProber, Prober};
+use crate::probe::{HttpProber, Prober, has_route, route_to_anywhere};
 use crate::store::{Opened, Options, Store, StoreError};
 
 use super::assemble::{AHEAD_MAX, remember};
@@ -57,6 +57,7 @@ pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, Failure> {
         clock: clock.clone(),
         zone: zone.clone(),
         store,
+        has_network: || route_to_anywhere(has_route),
         limits,
         notices: notices.clone(),
     };

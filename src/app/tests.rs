@@ -89,6 +89,7 @@ impl Trial {
             clock: clock.clone(),
             zone: TimeZone::UTC,
             store,
+            has_network: || false,
             limits: Limits { in_flight: 100 },
             notices: Vec::new(),
         });
@@ -214,6 +215,30 @@ async fn a_long_stop_is_no_downtime() {
     let first = after.of("sample", "late").next().unwrap();
     assert_eq!(first["up"], false);
     assert!(first["skipped"].as_u64().unwrap() > 300, "{first}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_network_nobody_is_down_and_the_first_failure_after_it_does_not_alert() {
+    let trial = Trial::new(&[("far", |at| {
+        let cause = match at.as_secs() {
+            300..900 => Cause::Local,
+            900..905 => Cause::ConnectTimeout,
+            _ => Cause::Ok,
+        };
+        (Duration::from_millis(5), cause)
+    })]);
+    let outcome = trial.run(Duration::ZERO, 1_200 * SECOND).await;
+    assert_eq!(outcome.of("alert", "far").count(), 0);
+    assert!(outcome.of("sample", "far").any(|sample| sample["up"].is_null()));
+    let told: Vec<&str> = outcome
+        .events
+        .iter()
+        .filter(|object| object["event"] == "warning")
+        .map(|object| object["message"].as_str().unwrap())
+        .collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].starts_with("offline: no route to the network since"), "{told:?}");
+    assert!(told[1].starts_with("network back after"), "{told:?}");
 }
 
 #[tokio::test(start_paused = true)]

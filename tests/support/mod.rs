@@ -24,6 +24,8 @@
 pub mod dns;
 mod line;
 pub mod ports;
+#[cfg(unix)]
+pub mod program;
 pub mod tls;
 
 use std::io;
