@@ -71,6 +71,7 @@ fn snapshot(sites: usize) -> Snapshot {
             last: None,
             last_up: None,
             incident: None,
+            paused_until: None,
             judged_from: None,
         })
     };

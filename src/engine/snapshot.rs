@@ -87,6 +87,8 @@ pub struct SiteSnapshot {
     pub last_up: Option<Timestamp>,
     /// The incident that is open.
     pub incident: Option<OpenIncident>,
+    /// Until when it is paused; [`Timestamp::MAX`]: until somebody resumes it.
+    pub paused_until: Option<Timestamp>,
     /// When the window will first be covered, while it is not yet.
     pub judged_from: Option<Timestamp>,
 }

@@ -122,6 +122,7 @@ impl Lane {
                 last: None,
                 last_up: None,
                 incident: None,
+                paused_until: None,
                 judged_from: None,
             },
             head,
@@ -154,6 +155,13 @@ impl Lane {
     /// Judges what there is at `now`, and takes note of the time that passed.
     #[inline]
     pub(super) fn judge(&mut self, now: Timestamp, zone: &TimeZone, met: &mut Met) -> Option<Alert> {
+        if let Some(until) = self.shown.paused_until {
+            if now < until {
+                return None;
+            }
+            let change = self.pause(None, until);
+            met.changes.extend(change.map(|change| (change, None)));
+        }
         let transition = self.evaluator.step(&self.recent.counts, now);
         let alert = transition.map(|transition| {
             let change = self.standing.judged(self.evaluator.is_down(), now);
@@ -165,6 +173,14 @@ impl Lane {
         self.changed |= silent.is_some() || alert.is_some();
         self.changed |= self.shown.judged_from.is_some_and(|from| from <= now);
         alert
+    }
+
+    /// Pauses it at `at` until then, or resumes it. Nothing is judged while it is paused: what ages out of the window
+    /// meanwhile is no news.
+    pub(super) fn pause(&mut self, until: Option<Timestamp>, at: Timestamp) -> Option<Change> {
+        self.shown.paused_until = until;
+        self.changed = true;
+        if until.is_some() { self.standing.pause(at) } else { self.standing.resume(at) }
     }
 
     /// The snapshot at `now`, if it is another than before.

@@ -187,6 +187,7 @@ mod tests {
             last: None,
             last_up: None,
             incident: None,
+            paused_until: None,
             judged_from: None,
         }
     }

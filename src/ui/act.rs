@@ -10,7 +10,7 @@ use super::frame::Inputs;
 use super::key::Key;
 use super::order::{Filter, Sort, SortKey};
 use super::state::{Leave, Place, Typing, UiState};
-use super::wish::Wish;
+use super::wish::{Wish, next_pause};
 
 const FILTER_MAX: usize = 200;
 
@@ -72,6 +72,11 @@ impl UiState {
             Action::Recheck => {
                 let focus = self.focus(inputs);
                 self.wishes.extend(focus.map(Wish::Check));
+            }
+            Action::Pause => {
+                let live = self.focus(inputs).and_then(|i| Some((i, inputs.snapshot.sites.get(i)?)));
+                let next = live.map(|(i, site)| Wish::Pause(i, next_pause(site.paused_until, inputs.now)));
+                self.wishes.extend(next);
             }
             Action::Alerts if self.place == Place::Alerts => self.back(),
             Action::Alerts | Action::Newest => {

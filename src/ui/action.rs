@@ -48,6 +48,8 @@ pub enum Action {
     Freeze,
     /// Check the site now.
     Recheck,
+    /// Leave the site alone for a while.
+    Pause,
     /// All alerts.
     Alerts,
     /// To the newest alert.
@@ -208,6 +210,7 @@ pub const TABLE: &[Entry] = &[
         "freeze the figures",
     ),
     row(Action::Recheck, &[Key::Char('r')], SCREENS).hint("r", "recheck", 4).help(Section::Act, "r", "check it now"),
+    row(Action::Pause, &[Key::Char('p')], SCREENS).hint("p", "pause", 6).help(Section::Act, "p", "pause 30m, 2h, on"),
     row(Action::Theme, &[Key::Char('t')], EVERYWHERE).help(Section::Screen, "t b", "theme, bell on, off"),
     row(Action::Mute, &[Key::Char('b')], EVERYWHERE),
     row(Action::Mouse, &[Key::Char('m')], EVERYWHERE).help(Section::Screen, "m", "mouse; off: select text"),

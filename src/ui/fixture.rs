@@ -239,12 +239,12 @@ pub fn storm(count: u64) -> World {
     let began = world.now.before(Duration::from_secs(200));
     let storm = |state, shift: u64, i: u64| {
         let at = began.after(Duration::from_secs(shift) + Duration::from_millis(i * 500));
-        let site = format!("eu-west/service-{i:04}");
+        let name = format!("eu-west/service-{i:04}");
         let word = if state == AlertState::Down { "down" } else { "up" };
         Arc::new(Alert {
             at,
-            message: format!("Website {site} is {word}. availability=79.17%, time=2026-11-22T13:58:53+01:00"),
-            site: site.into(),
+            message: format!("Website {name} is {word}. availability=79.17%, time=2026-11-22T13:58:53+01:00"),
+            site: name.into(),
             state,
             availability: None,
             threshold: Rule::default().threshold,
@@ -392,6 +392,7 @@ fn site(made: &Made) -> SiteSnapshot {
             observation: Some(Arc::new(observation)),
         }),
         last_up: Some(now.before(Duration::from_secs(if down { 272 } else { 13 }))),
+        paused_until: (made.state == SiteState::Paused).then(|| now.after(Duration::from_mins(10))),
         incident: down.then_some(OpenIncident { since: now.before(Duration::from_secs(252)) }),
         judged_from: None,
     }

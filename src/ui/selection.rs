@@ -110,7 +110,7 @@ fn headline(frame: &Frame, site: &SiteSnapshot) -> (Role, String) {
             (Role::Plain, format!("{again}{code} in {took}, {ago} ago"))
         }
         _ if is_silent(frame, site) => (Role::Plain, note(frame, site)),
-        SiteState::Paused => (Role::Plain, format!("paused, last check {ago} ago")),
+        SiteState::Paused => (Role::Plain, format!("{}, last check {ago} ago", note(frame, site))),
         _ => (Role::Fault, format!("{}, {ago} ago", note(frame, site))),
     }
 }
