@@ -117,6 +117,7 @@ pub fn assemble(config: &Config, memory: &Memory) -> Assembly {
         assembly.tracks.push(Track {
             name: Arc::clone(&watched.site.name),
             url: watched.site.url_shown().into(),
+            group: watched.group.clone(),
             interval: watched.site.interval,
             timeout: watched.site.timeout,
             rule: watched.rule,

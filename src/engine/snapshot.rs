@@ -71,6 +71,8 @@ pub struct SiteSnapshot {
     pub name: Arc<str>,
     /// Its URL, secrets as `***`.
     pub url: Arc<str>,
+    /// What it belongs to, in the words of sites.yaml.
+    pub group: Option<Arc<str>>,
     /// Time between due checks.
     pub interval: Duration,
     /// For a whole probe.

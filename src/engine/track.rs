@@ -32,6 +32,8 @@ pub struct Track {
     pub interval: Duration,
     /// For a whole probe.
     pub timeout: Duration,
+    /// What it belongs to.
+    pub group: Option<Arc<str>>,
     /// How it is judged.
     pub rule: Rule,
     /// Where its samples come from; what is in it already is history.
@@ -94,7 +96,7 @@ pub(super) struct Met {
 impl Lane {
     /// Reads what is in the ring up to `now`; nothing of it is news.
     pub(super) fn new(track: Track, views: &[View], now: Timestamp, scratch: &mut Vec<Sample>) -> Self {
-        let Track { name, url, interval, timeout, rule, ring, open_since } = track;
+        let Track { name, url, group, interval, timeout, rule, ring, open_since } = track;
         let cadence = Cadence { interval, timeout };
         let head = ring.reader_at_oldest();
         let pane = |_: &View| Pane { tail: head.clone(), blank: true };
@@ -114,6 +116,7 @@ impl Lane {
             shown: SiteSnapshot {
                 name,
                 url,
+                group,
                 interval,
                 timeout,
                 rule,

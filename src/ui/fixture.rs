@@ -381,6 +381,11 @@ fn site(made: &Made) -> SiteSnapshot {
     SiteSnapshot {
         name: made.name.into(),
         url: format!("https://{}.example.com/", made.name).into(),
+        group: match made.name {
+            "api" | "shop-checkout" => Some("shop".into()),
+            "docs" | "blog" => Some("words".into()),
+            _ => None,
+        },
         interval: Duration::from_secs(10),
         timeout: Duration::from_secs(10),
         rule: Rule { threshold: Threshold::from_ppm(800_000).unwrap(), ..Rule::default() },
