@@ -40,7 +40,7 @@ const SNAPSHOT_NOUNS: [&str; 7] =
     ["LastCheck", "OpenIncident", "Row", "SiteSnapshot", "SiteState", "Snapshot", "ViewSnapshot"];
 
 /// The only rooms in which a crate may appear. Crates that are not named here may appear anywhere.
-const ONLY_IN: [(&str, &[&str]); 25] = [
+const ONLY_IN: [(&str, &[&str]); 29] = [
     ("annotate_snippets", &["config"]),
     ("anyhow", &["app", "demo"]),
     ("arc_swap", &["engine"]),
@@ -49,6 +49,8 @@ const ONLY_IN: [(&str, &[&str]); 25] = [
     ("clap_mangen", &["app"]),
     ("crc32c", &["store"]),
     ("crossterm", &["ui"]),
+    ("dns_lookup", &["probe"]),
+    ("h2", &["probe"]),
     ("hdrhistogram", &["stats", "store"]),
     ("hickory_resolver", &["probe", "export"]),
     ("http_body_util", &["probe", "export"]),
@@ -58,7 +60,9 @@ const ONLY_IN: [(&str, &[&str]); 25] = [
     ("loom", &["ring"]),
     ("ratatui", &["ui"]),
     ("redb", &["store"]),
+    ("regex", &["model", "config", "probe"]),
     ("rustls", &["probe", "export"]),
+    ("rustls_pki_types", &["config"]),
     ("serde", &["config", "report"]),
     ("serde_json", &["report"]),
     ("serde_saphyr", &["config"]),

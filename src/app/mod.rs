@@ -29,6 +29,7 @@ mod lines;
 mod monitor;
 mod period;
 mod plan;
+mod probing;
 mod run;
 mod schedule;
 mod select;

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::Timestamp;
-use crate::probe::{HttpProber, Prober};
+use crate::probe::Prober;
 use crate::store::{Opened, Options, Store, StoreError};
 
 use super::assemble::{AHEAD_MAX, remember};
@@ -29,6 +29,7 @@ use super::headless::{Headless, Style};
 use super::limits;
 use super::lines::{LineWriter, Lines};
 use super::monitor::{Controls, Face, Kept, Monitor, Parts, SHUTDOWN};
+use super::probing;
 use super::schedule::Scheduler;
 use super::select::{Selection, select};
 use super::signals::Signals;
@@ -46,7 +47,7 @@ pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, Failure> {
     let limits = limits::raise();
     let path = store_path(args, common, &selection);
     let opened = path.as_deref().map(open).transpose()?;
-    let prober = Arc::new(HttpProber::new(clock::stopwatch).context("cannot set up probing")?);
+    let prober = Arc::new(probing::prober(&selection.config)?);
     let (clock, store) = remembered(opened, &selection)?;
     let mut notices = selection.config.warnings.clone();
     notices.extend(prober.notices().iter().cloned());
