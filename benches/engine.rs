@@ -36,8 +36,9 @@ struct Fleet {
 }
 
 impl Fleet {
-    fn new(sites: usize, interval: Duration, views: Vec<View>) -> Self {
-        let capacity = capacity_for(Duration::from_hours(1), interval, interval);
+    fn new(sites: usize, interval: Duration, views: Vec<View>, a_step: usize) -> Self {
+        // Between two steps the ring has to hold what comes besides the horizon.
+        let capacity = capacity_for(Duration::from_hours(1), interval, interval) + a_step;
         let producers: Vec<Producer> = (0..sites).map(|_| Producer::new(capacity, 0)).collect();
         let track = |(site, producer): (usize, &Producer)| Track {
             name: format!("site {site}").into(),
@@ -53,8 +54,8 @@ impl Fleet {
         let engine = Engine::new(views, tracks, TimeZone::UTC, now);
         let weather = (0..4_096).map(|i| weather::sample(0, i, now)).collect();
         let mut fleet = Self { producers, engine, interval, now, weather, next: 0 };
-        for _ in 0..capacity.div_ceil(64) + 1 {
-            fleet.push(64);
+        for _ in 0..=capacity.div_ceil(16) {
+            fleet.push(16);
             fleet.engine.step(fleet.now);
         }
         fleet
@@ -74,7 +75,7 @@ impl Fleet {
 
 fn throughput(c: &mut Criterion) {
     let mut group = c.benchmark_group("engine");
-    let mut hot = Fleet::new(1, Duration::from_secs(1), views());
+    let mut hot = Fleet::new(1, Duration::from_secs(1), views(), 256);
     for batch in [25, 256] {
         group.throughput(Throughput::Elements(batch));
         group.bench_function(BenchmarkId::new("hot_site", format!("{batch} a step")), |b| {
@@ -86,7 +87,7 @@ fn throughput(c: &mut Criterion) {
     }
     group.sample_size(20);
     let before = resident_bytes();
-    let mut fleet = Fleet::new(SITES, Duration::from_secs(10), views());
+    let mut fleet = Fleet::new(SITES, Duration::from_secs(10), views(), 50);
     println!("{SITES} sites, 3 views: {} bytes of resident memory a site", (resident_bytes() - before) / SITES);
     for rounds in [1, 50] {
         group.throughput(Throughput::Elements(rounds * SITES as u64));
@@ -108,7 +109,7 @@ fn steps(c: &mut Criterion) {
         timeframe: Timeframe::new(Duration::from_mins(minutes)),
         refresh: Duration::from_secs(refresh),
     };
-    let mut fleet = Fleet::new(SITES, Duration::from_secs(10), vec![view(10, 10), view(60, 60)]);
+    let mut fleet = Fleet::new(SITES, Duration::from_secs(10), vec![view(10, 10), view(60, 60)], 0);
     println!("{SITES} sites, default views: {} bytes of resident memory a site", (resident_bytes() - before) / SITES);
     println!("{SITES} sites, default views: {} bytes a site by account", fleet.engine.bytes() / SITES);
     fleet.engine.step(fleet.now);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use webmon::model::{Micros, Outcome, Sample, Timeframe, Timestamp};
-use webmon::stats::{Histogram, Rollup, Unmade, Window};
+use webmon::stats::{Histogram, Rollup, Unmade, Windows};
 
 const VALUES: u64 = 4_096;
 
@@ -103,7 +103,7 @@ fn window(c: &mut Criterion) {
     for interval in [Duration::from_secs(10), Duration::from_secs(1)] {
         let samples = hour(interval);
         let as_of = samples.last().expect("an hour of samples").at;
-        let mut full = Window::new(timeframe);
+        let mut full = Windows::new([timeframe]);
         full.admit(&samples);
         let name = format!("{} samples", samples.len());
         group.throughput(Throughput::Elements(samples.len() as u64));
@@ -111,15 +111,15 @@ fn window(c: &mut Criterion) {
             let mut window = full.clone();
             b.iter(|| {
                 window.admit(black_box(&samples));
-                window.retire(black_box(&samples));
+                window.retire(0, black_box(&samples));
             });
         });
         group.bench_function(BenchmarkId::new("rollup", &name), |b| b.iter(|| samples.iter().collect::<Rollup>()));
         group.throughput(Throughput::Elements(1));
         group.bench_function(BenchmarkId::new("summary", &name), |b| {
-            b.iter(|| black_box(&full).summary(as_of, Unmade::default()));
+            b.iter(|| black_box(&full).summary(0, as_of, Unmade::default()));
         });
-        group.bench_function(BenchmarkId::new("beats", &name), |b| b.iter(|| black_box(&full).beats(as_of)));
+        group.bench_function(BenchmarkId::new("beats", &name), |b| b.iter(|| black_box(&full).beats(0, as_of)));
         group.bench_function(BenchmarkId::new("naive_recomputation", &name), |b| {
             b.iter(|| recompute(black_box(&samples), timeframe.cutoff(as_of)));
         });

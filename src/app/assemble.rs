@@ -12,7 +12,7 @@ use crate::alert::{Alert, Rule};
 use crate::config::{Config, Watched};
 use crate::engine::Track;
 use crate::model::{Sample, SiteId, Timestamp, View};
-use crate::ring::{Producer, Reader};
+use crate::ring::{Producer, Reader, capacity_for};
 use crate::store::{Query, Registered, Store, StoreError};
 
 use super::plan::first_due;
@@ -54,15 +54,6 @@ pub struct Assembly {
 pub fn horizon(views: &[View], watched: &Watched) -> Duration {
     let longest = views.iter().map(|view| view.timeframe.length()).max().unwrap_or_default();
     longest.max(watched.rule.window)
-}
-
-/// Slots of a ring: the horizon, the probes in flight, and one in twenty to spare.
-#[must_use]
-pub fn capacity(horizon: Duration, watched: &Watched) -> usize {
-    let checks = horizon.as_micros().div_ceil(watched.site.interval.as_micros().max(1));
-    let checks = usize::try_from(checks).unwrap_or(usize::MAX / 2);
-    let wanted = checks + watched.site.in_flight_limit();
-    wanted + wanted / 20 + 2
 }
 
 /// Reads what `store` knows of the sites of `config` at `now`; `all_names` are all sites of the file, chosen or not.
@@ -113,7 +104,7 @@ pub fn assemble(config: &Config, memory: &Memory) -> Assembly {
         let registered = memory.registered.get(index);
         let samples = memory.samples.get(index).map_or(&[][..], Vec::as_slice);
         let next_seq = registered.map_or(0, |registered| registered.next_seq);
-        let slots = capacity(horizon(&config.views, watched), watched);
+        let slots = capacity_for(horizon(&config.views, watched), watched.site.interval, watched.site.timeout);
         let mut producer = Producer::new(slots, next_seq - samples.len() as u64);
         for sample in samples {
             producer.push(*sample);

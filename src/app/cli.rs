@@ -68,6 +68,8 @@ pub enum Command {
     Run(RunArgs),
     /// Probe once, show every phase, exit; leaves the store alone
     Check(CheckArgs),
+    /// Statistics of any stored period
+    Stats(HistoryArgs),
     /// Raw samples of any stored period
     Samples(HistoryArgs),
     /// Alert history

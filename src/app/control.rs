@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::alert::Alert;
 use crate::engine::{Engine, Step};
-use crate::model::Health;
+use crate::model::{Cause, Health, Timestamp};
+use crate::ui::Wish;
 
 use super::alert_log::AlertLog;
 use super::clock::Clock;
@@ -37,10 +38,16 @@ pub struct Control {
     pub to_store: Option<mpsc::Sender<Alert>>,
     /// How webmon is.
     pub meter: Meter,
+    /// Asks the kernel for a route to any network.
+    pub has_network: fn() -> bool,
     /// Where the dashboard and the output read it.
     pub health: watch::Sender<Arc<Health>>,
     /// Lines for a terminal or a pipe; none under the dashboard.
     pub headless: Option<Headless>,
+    /// What a person asks for.
+    pub wishes: mpsc::Receiver<Wish>,
+    /// To the network side.
+    pub to_desk: mpsc::Sender<Wish>,
 }
 
 impl Control {
@@ -53,9 +60,15 @@ impl Control {
                 biased;
                 () = stop.cancelled() => break,
                 _ = ticks.tick() => self.step(false),
+                Some(wish) = self.wishes.recv() => self.grant(wish),
             }
         }
         self.step(true);
+    }
+
+    fn grant(&mut self, wish: Wish) {
+        // A person who wishes faster than the network side hears is not served: the screen shows what was.
+        let _unheard = self.to_desk.try_send(wish);
     }
 
     fn step(&mut self, last: bool) {
@@ -66,12 +79,23 @@ impl Control {
         let step = if last { self.engine.finish(now) } else { self.engine.step(now) };
         self.meter.lost(step.lost);
         self.announce(&step);
-        if let Some(health) = self.meter.read(self.clock.monotonic()) {
+        if let Some(mut health) = self.meter.read(self.clock.monotonic()) {
+            health.offline_since = self.offline_since(now);
             self.health.send_replace(Arc::new(health));
         }
         if let Some(headless) = &mut self.headless {
             headless.step(&step, &self.engine.board(), &self.health.borrow(), now);
         }
+    }
+
+    /// Since when there is no route, as far as checks suffer from it: the kernel is asked only while some site's
+    /// last check was `local`.
+    fn offline_since(&self, now: Timestamp) -> Option<Timestamp> {
+        let snapshot = self.engine.board().snapshot();
+        let blind = snapshot.sites.iter().filter_map(|site| site.last.as_ref());
+        let blind = blind.filter(|last| last.sample.cause == Cause::Local).map(|last| last.sample.started()).min()?;
+        let before = self.health.borrow().offline_since;
+        (!(self.has_network)()).then(|| before.unwrap_or(blind.min(now)))
     }
 
     fn announce(&mut self, step: &Step) {

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
-use crate::engine::{Board, Snapshot, Step};
-use crate::model::{Health, Observation, Sample, StoreHealth, Timestamp};
+use crate::engine::{Board, SiteSnapshot, Snapshot, Step};
+use crate::model::{Health, Observation, Sample, StoreHealth, Timestamp, duration};
 use crate::report::{SampleRecord, clock, json, text};
 use crate::ring::Reader;
 
@@ -75,7 +75,8 @@ pub struct Headless {
 #[derive(Debug, Default)]
 struct Told {
     store: StoreHealth,
-    notices: usize,
+    notices: u64,
+    offline_since: Option<Timestamp>,
     lost_samples: u64,
     dropped_lines: u64,
 }
@@ -98,7 +99,7 @@ impl Headless {
     /// Prints what `step` brought.
     pub fn step(&mut self, step: &Step, board: &Board, health: &Health, now: Timestamp) {
         let started = *self.started.get_or_insert(now);
-        let warnings = self.warnings(health);
+        let warnings = self.warnings(health, now);
         let mut samples = self.feed.as_mut().map(Feed::drain).unwrap_or_default();
         samples.sort_by_key(|(_, _, sample, _)| sample.at);
         let names = self.feed.as_ref().map(|feed| feed.names.clone()).unwrap_or_default();
@@ -135,7 +136,10 @@ impl Headless {
     fn changes(&self, out: &mut Vec<u8>, step: &Step, snapshot: &Snapshot) -> std::io::Result<()> {
         if self.style.format == LineFormat::Text {
             for change in &step.changes {
-                text::state_change(out, &self.zone, change.at, &snapshot.sites[change.site], change.to)?;
+                // The check that made it so, which need not be the newest one any more.
+                let mut site = SiteSnapshot::clone(&snapshot.sites[change.site]);
+                site.last = change.check.clone().or(site.last);
+                text::state_change(out, &self.zone, change.at, &site, change.to)?;
             }
         }
         Ok(())
@@ -149,12 +153,13 @@ impl Headless {
     }
 
     /// What a person or a script has to know and has not been told.
-    fn warnings(&mut self, health: &Health) -> Vec<(&'static str, String)> {
+    fn warnings(&mut self, health: &Health, now: Timestamp) -> Vec<(&'static str, String)> {
         let mut warnings = Vec::new();
-        for notice in health.notices.iter().skip(self.told.notices) {
+        let known = usize::try_from(self.told.notices.saturating_sub(health.forgotten_notices)).unwrap_or(usize::MAX);
+        for notice in health.notices.iter().skip(known) {
             warnings.push(("webmon", notice.clone()));
         }
-        self.told.notices = health.notices.len();
+        self.told.notices = health.forgotten_notices + health.notices.len() as u64;
         let was_saving = !matches!(self.told.store, StoreHealth::NotSaving { .. });
         match &health.store {
             StoreHealth::NotSaving { since, reason } if was_saving => {
@@ -164,6 +169,21 @@ impl Headless {
             _ => {}
         }
         self.told.store = health.store.clone();
+        match (self.told.offline_since, health.offline_since) {
+            (None, Some(since)) => warnings.push((
+                "network",
+                format!(
+                    "offline: no route to the network since {}; checks are not counted, nobody is alerted",
+                    clock(since, &self.zone)
+                ),
+            )),
+            (Some(since), None) => {
+                warnings
+                    .push(("network", format!("network back after {}", duration::format_seconds(now.since(since)))));
+            }
+            _ => {}
+        }
+        self.told.offline_since = health.offline_since;
         if health.lost_samples > self.told.lost_samples {
             let lost = health.lost_samples - self.told.lost_samples;
             warnings.push(("samples", format!("{lost} were overwritten before they were read")));

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::model::{Health, StoreHealth};
+use crate::store::Flushed;
 
 use super::gauges::Gauges;
 
@@ -21,8 +22,28 @@ pub struct Keeping {
     pub store: StoreHealth,
     /// Samples that the store's readers or backlog lost, since the start.
     pub lost_samples: u64,
-    /// Things that a person should see, since the start.
+    /// Texts and alerts that it lost, since the start.
+    pub lost_texts: u64,
+    /// Things that a person should see: the newest [`NOTICES`].
     pub notices: Vec<String>,
+    /// Older ones.
+    pub forgotten_notices: u64,
+}
+
+/// Notices that are kept.
+const NOTICES: usize = 100;
+
+impl Keeping {
+    /// Takes over what a flush did.
+    pub fn note(&mut self, flushed: Flushed) {
+        self.store = flushed.health;
+        self.lost_samples += flushed.dropped;
+        self.lost_texts += flushed.dropped_texts;
+        self.notices.extend(flushed.notices);
+        let surplus = self.notices.len().saturating_sub(NOTICES);
+        self.notices.drain(..surplus);
+        self.forgotten_notices += surplus as u64;
+    }
 }
 
 /// Makes a [`Health`] of counters, once a second.
@@ -30,7 +51,6 @@ pub struct Keeping {
 pub struct Meter {
     gauges: Arc<Gauges>,
     keeping: watch::Receiver<Keeping>,
-    notices: Vec<String>,
     marks: VecDeque<Mark>,
     lost_by_engine: u64,
 }
@@ -43,11 +63,11 @@ struct Mark {
 }
 
 impl Meter {
-    /// A meter of `gauges` and of what the store's side reports; `notices` stand for good.
+    /// A meter of `gauges` and of what the store's side reports.
     #[must_use]
-    pub fn new(gauges: Arc<Gauges>, keeping: watch::Receiver<Keeping>, notices: Vec<String>) -> Self {
+    pub fn new(gauges: Arc<Gauges>, keeping: watch::Receiver<Keeping>) -> Self {
         let start = Mark { at: Duration::ZERO, finished: 0, late: Duration::ZERO };
-        Self { gauges, keeping, notices, marks: VecDeque::from([start]), lost_by_engine: 0 }
+        Self { gauges, keeping, marks: VecDeque::from([start]), lost_by_engine: 0 }
     }
 
     /// Counts samples that the engine's readers lost.
@@ -76,10 +96,11 @@ impl Meter {
             late: self.marks.iter().skip(1).map(|mark| mark.late).max().unwrap_or_default(),
             skipped: self.gauges.skipped_total(),
             lost_samples: keeping.lost_samples + self.lost_by_engine,
-            lost_texts: self.gauges.lost_texts_total(),
+            lost_texts: keeping.lost_texts + self.gauges.lost_texts_total(),
             offline_since: None,
             store: keeping.store.clone(),
-            notices: self.notices.iter().chain(&keeping.notices).cloned().collect(),
+            notices: keeping.notices.clone(),
+            forgotten_notices: keeping.forgotten_notices,
         })
     }
 }
@@ -92,7 +113,7 @@ mod tests {
     fn rates_cover_the_last_ten_seconds() {
         let gauges = Arc::new(Gauges::default());
         let (_sender, keeping) = watch::channel(Keeping::default());
-        let mut meter = Meter::new(Arc::clone(&gauges), keeping, Vec::new());
+        let mut meter = Meter::new(Arc::clone(&gauges), keeping);
         let mut last = None;
         for second in 1..=30u64 {
             for _ in 0..if second <= 20 { 2 } else { 5 } {
@@ -106,5 +127,16 @@ mod tests {
         assert!((health.checks_per_second - 5.0).abs() < 1e-9);
         assert_eq!(health.late, Duration::from_millis(30));
         assert_eq!(health.in_flight, 0);
+    }
+
+    #[test]
+    fn notices_are_bounded_and_none_is_forgotten_uncounted() {
+        let mut keeping = Keeping::default();
+        for number in 0..NOTICES + 7 {
+            keeping.note(Flushed { notices: vec![number.to_string()], ..Flushed::default() });
+        }
+        assert_eq!(keeping.notices.len(), NOTICES);
+        assert_eq!(keeping.forgotten_notices, 7);
+        assert_eq!(keeping.notices.first().map(String::as_str), Some("7"));
     }
 }

@@ -10,13 +10,14 @@ use jiff::tz::TimeZone;
 
 use crate::alert::Alert;
 use crate::config::{self, Config};
-use crate::model::{SiteId, Timestamp};
+use crate::model::{SiteId, Timestamp, duration};
 use crate::report::{Period, SampleRecord, csv, json, table};
+use crate::stats::Cadence;
 use crate::store::{Archive, Query, StoredSite};
 
 use super::cli::{CommonArgs, HistoryArgs, TableFormat};
 use super::clock;
-use super::exit::{Ending, Failure};
+use super::exit::{Ending, Failure, complain};
 use super::period::instant;
 use super::run::store_failure;
 use super::select::{load, nearest};
@@ -35,7 +36,7 @@ pub fn samples(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Failur
         TableFormat::Table => {
             let table = table::Samples::new(past.names(), zone.clone());
             let mut rows = 0u64;
-            past.visit(|record| {
+            past.visit(|_, record| {
                 if rows == 0 {
                     table.header(out)?;
                 }
@@ -44,10 +45,10 @@ pub fn samples(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Failur
             })?;
             if rows > 0 { Ok(()) } else { table::nothing(out, &zone, past.period, past.begins()?) }
         }
-        TableFormat::Json => past.visit(|record| json::sample(out, record)),
+        TableFormat::Json => past.visit(|_, record| json::sample(out, record)),
         TableFormat::Csv => {
             csv::sample_header(out)?;
-            past.visit(|record| csv::sample(out, record))
+            past.visit(|_, record| csv::sample(out, record))
         }
     })?;
     Ok(Ending::Done)
@@ -84,17 +85,29 @@ pub fn print(write: impl FnOnce(&mut BufWriter<io::StdoutLock<'static>>) -> io::
 }
 
 /// A period of a store.
-struct Past {
-    archive: Archive,
+pub struct Past {
+    /// The store.
+    pub archive: Archive,
     /// The chosen sites, in the order of the file, then those that are no longer in it.
-    sites: Vec<StoredSite>,
-    period: Period,
-    zone: TimeZone,
+    pub sites: Vec<StoredSite>,
+    /// What was asked for; without `--until` it has no end.
+    pub period: Period,
+    /// Whether the period was counted back from now.
+    pub back_from_now: bool,
+    /// The zone in which times are told.
+    pub zone: TimeZone,
+    /// The time.
+    pub now: Timestamp,
+    config: Option<Config>,
 }
 
 impl Past {
-    /// Opens the store and works out the period; without `back` it begins with the store.
-    fn open(args: &HistoryArgs, common: &CommonArgs, back: Option<Duration>) -> Result<Self, Failure> {
+    /// Opens the store and works out the period: unless told otherwise it begins `back` before its end, or with the
+    /// store.
+    ///
+    /// # Errors
+    /// [`Failure`]: an unknown site, a time that cannot be read, or the store.
+    pub fn open(args: &HistoryArgs, common: &CommonArgs, back: Option<Duration>) -> Result<Self, Failure> {
         let zone = TimeZone::system();
         let now = clock::wall();
         let config = configuration(common)?;
@@ -105,11 +118,13 @@ impl Past {
         let read = |text: &String| instant(text, now, &zone).map_err(|text| Failure::Usage(format!("webmon: {text}")));
         let since = args.since.as_ref().map(read).transpose()?;
         let until = args.until.as_ref().map(read).transpose()?.unwrap_or(Timestamp::MAX);
-        let since = since.unwrap_or_else(|| back.map_or(Timestamp::ZERO, |back| now.before(back)));
+        let since = since.unwrap_or_else(|| back.map_or(Timestamp::ZERO, |back| now.min(until).before(back)));
         if since >= until {
             return Err(Failure::Usage("webmon: --since must be before --until".to_owned()));
         }
-        Ok(Self { archive, sites, period: Period { since, until }, zone })
+        let back_from_now =
+            args.until.is_none() && args.since.as_ref().map_or(back.is_some(), |since| duration::parse(since).is_ok());
+        Ok(Self { archive, sites, period: Period { since, until }, back_from_now, zone, now, config })
     }
 
     fn query(&self) -> Query {
@@ -121,24 +136,41 @@ impl Past {
         self.sites.iter().map(|site| &*site.name)
     }
 
-    fn visit(&self, mut each: impl FnMut(&SampleRecord<'_>) -> io::Result<()>) -> io::Result<()> {
+    /// How often a site of the file is due, and how long a probe of it may take.
+    #[must_use]
+    pub fn cadence(&self, name: &str) -> Option<Cadence> {
+        let mut sites = self.config.iter().flat_map(|config| config.sites.iter().chain(&config.disabled));
+        let site = &sites.find(|watched| *watched.site.name == *name)?.site;
+        Some(Cadence { interval: site.interval, timeout: site.timeout })
+    }
+
+    /// Hands every sample of the period to `each`, in the order of time. Damaged ones are left out and told on stderr.
+    ///
+    /// # Errors
+    /// The store's, and those of `each`.
+    pub fn visit(&self, mut each: impl FnMut(SiteId, &SampleRecord<'_>) -> io::Result<()>) -> io::Result<()> {
         let passed = self.archive.samples(&self.query(), |stored| {
-            each(&SampleRecord {
+            let record = SampleRecord {
                 site: stored.name,
                 seq: Some(stored.seq),
                 sample: &stored.sample,
                 detail: stored.detail,
                 address: stored.address,
-            })
+            };
+            each(stored.site, &record)
         });
         let passed = passed.map_err(io::Error::other)??;
         if passed.damaged > 0 {
-            eprintln!("warning: {} damaged blocks were left out", passed.damaged);
+            complain(format_args!("warning: {} damaged blocks were left out", passed.damaged));
         }
         Ok(())
     }
 
-    fn begins(&self) -> io::Result<Option<Timestamp>> {
+    /// When the oldest sample was known; none in an empty store.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn begins(&self) -> io::Result<Option<Timestamp>> {
         let all = Query { since: Timestamp::ZERO, until: Timestamp::MAX, ..self.query() };
         let mut first = None;
         let stopped = self.archive.samples(&all, |stored| {

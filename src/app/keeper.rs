@@ -42,8 +42,8 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Commits every flush until `stop`, then once more, and closes the store.
-    pub async fn run(mut self, stop: CancellationToken) {
+    /// Commits every flush until `stop`, then once more, and closes the store; how that went is returned.
+    pub async fn run(mut self, stop: CancellationToken) -> Flushed {
         let mut ticks = tokio::time::interval(self.flush);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -58,7 +58,8 @@ impl Keeper {
         let now = self.clock.now();
         let Self { writer, keeping, .. } = self;
         let flushed = blocking(move || writer.close(now)).await;
-        report(&keeping, flushed);
+        keeping.send_modify(|keeping| keeping.note(flushed.clone()));
+        flushed
     }
 
     async fn flush(mut self) -> Self {
@@ -70,7 +71,7 @@ impl Keeper {
             (writer, flushed)
         })
         .await;
-        report(&self.keeping, flushed);
+        self.keeping.send_modify(|keeping| keeping.note(flushed));
         self.writer = writer;
         self
     }
@@ -84,18 +85,6 @@ impl Keeper {
             self.writer.note_alert(id, alert);
         }
     }
-}
-
-fn report(keeping: &watch::Sender<Keeping>, flushed: Flushed) {
-    keeping.send_if_modified(|before| {
-        let mut next = before.clone();
-        next.store = flushed.health;
-        next.lost_samples += flushed.dropped;
-        next.notices.extend(flushed.notices);
-        let changed = next != *before;
-        *before = next;
-        changed
-    });
 }
 
 /// Runs `work` where it may wait for a disk. A panic in it goes on as one here.

@@ -17,6 +17,7 @@ mod cli;
 pub mod clock;
 mod control;
 mod dashboard;
+mod desk;
 mod exit;
 mod gauges;
 mod headless;
@@ -34,6 +35,7 @@ mod run;
 mod schedule;
 mod select;
 mod signals;
+mod stats;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -41,7 +43,7 @@ mod validate;
 use std::process::ExitCode;
 
 use cli::{Cli, Command};
-use exit::{Ending, Failure};
+use exit::{Ending, Failure, complain};
 
 /// Runs the program: the command line in, the exit code out.
 #[must_use]
@@ -49,7 +51,7 @@ pub fn main() -> ExitCode {
     match dispatch(&Cli::read()) {
         Ok(ending) => ending.into(),
         Err(failure) => {
-            eprintln!("{failure}");
+            complain(&failure);
             ExitCode::from(failure.code())
         }
     }
@@ -61,6 +63,7 @@ fn dispatch(cli: &Cli) -> Result<Ending, Failure> {
         None => run::run(&cli.run, common),
         Some(Command::Run(args)) => run::run(args, common),
         Some(Command::Check(args)) => check::check(args, common),
+        Some(Command::Stats(args)) => stats::stats(args, common),
         Some(Command::Samples(args)) => history::samples(args, common),
         Some(Command::Alerts(args)) => history::alerts(args, common),
         Some(Command::Validate) => validate::validate(common),

@@ -16,12 +16,14 @@ use crate::config::Config;
 use crate::engine::{Board, Engine};
 use crate::model::Health;
 use crate::probe::Prober;
-use crate::store::{Store, StoreError, Writer};
+use crate::store::{Flushed, Store, StoreError, Writer};
+use crate::ui::Wish;
 
 use super::alert_log::AlertLog;
 use super::assemble::{Assembly, Memory, assemble};
 use super::clock::Clock;
 use super::control::Control;
+use super::desk::{Desk, Rechecks, WISHES};
 use super::gauges::Gauges;
 use super::headless::{Feed, Headless};
 use super::health::{Keeping, Meter};
@@ -43,6 +45,8 @@ pub struct Parts<P> {
     pub zone: TimeZone,
     /// Where to keep samples and alerts, and what it remembers.
     pub store: Option<Kept>,
+    /// Asks the kernel for a route to any network.
+    pub has_network: fn() -> bool,
     /// Bounds of the scheduler.
     pub limits: Limits,
     /// Things that a person should see all the time.
@@ -68,6 +72,10 @@ pub struct Face {
     pub alerts: Arc<AlertLog>,
     /// How webmon is.
     pub health: watch::Receiver<Arc<Health>>,
+    /// What became of checks by hand.
+    pub rechecks: watch::Receiver<Rechecks>,
+    /// Where a person's wishes are handed in.
+    pub wishes: mpsc::Sender<Wish>,
 }
 
 /// A monitor that is ready to run.
@@ -75,6 +83,8 @@ pub struct Monitor<P> {
     scheduler: Scheduler<P>,
     control: Control,
     keeper: Option<Keeper>,
+    rechecks: watch::Receiver<Rechecks>,
+    wishes: mpsc::Sender<Wish>,
 }
 
 /// The control side of a monitor whose scheduler runs elsewhere.
@@ -97,7 +107,7 @@ impl<P: Prober> Monitor<P> {
         let Assembly { watches, tracks, readers } = assemble(&parts.config, &memory);
         let gauges = Arc::new(Gauges::default());
         let (to_engine, engine_texts) = mpsc::channel(TEXT_QUEUE);
-        let (keeping, kept) = watch::channel(Keeping::default());
+        let (keeping, kept) = watch::channel(Keeping { notices: parts.notices, ..Keeping::default() });
         let mut texts = vec![TextQueue { sender: to_engine, failures_only: false }];
         let mut to_store = None;
         let keeper = match store {
@@ -124,18 +134,23 @@ impl<P: Prober> Monitor<P> {
                 })
             }
         };
+        let (desk, to_desk, rechecks) = Desk::open();
+        let (wishes, requested) = mpsc::channel(WISHES);
         let control = Control {
             engine: Engine::new(parts.config.views.clone(), tracks, parts.zone, now),
             clock: parts.clock.clone(),
             texts: engine_texts,
             alerts: Arc::new(AlertLog::new(memory.alerts)),
             to_store,
-            meter: Meter::new(Arc::clone(&gauges), kept, parts.notices),
+            has_network: parts.has_network,
+            meter: Meter::new(Arc::clone(&gauges), kept),
             health: watch::Sender::new(Arc::new(Health::default())),
             headless: None,
+            wishes: requested,
+            to_desk,
         };
         let shared = Shared { prober: parts.prober, clock: parts.clock, gauges, texts, limits: parts.limits };
-        Ok(Self { scheduler: Scheduler::new(shared, watches), control, keeper })
+        Ok(Self { scheduler: Scheduler::new(shared, watches, desk), control, keeper, rechecks, wishes })
     }
 
     /// What a dashboard looks at.
@@ -145,6 +160,8 @@ impl<P: Prober> Monitor<P> {
             board: self.control.engine.board(),
             alerts: Arc::clone(&self.control.alerts),
             health: self.control.health.subscribe(),
+            rechecks: self.rechecks.clone(),
+            wishes: self.wishes.clone(),
         }
     }
 
@@ -177,13 +194,14 @@ impl<P: Prober> Monitor<P> {
 }
 
 impl Controls {
-    /// Runs the engine and the store until `probing` has ended, then stops them in order.
-    pub async fn run(self, probing: impl Future<Output = ()>) {
+    /// Runs the engine and the store until `probing` has ended, then stops them in order. Returns the last commit.
+    pub async fn run(self, probing: impl Future<Output = ()>) -> Option<Flushed> {
         let (stop_control, stop_keeper) = (CancellationToken::new(), CancellationToken::new());
         let control = self.control.run(stop_control.clone());
         let keeper = async {
-            if let Some(keeper) = self.keeper {
-                keeper.run(stop_keeper.clone()).await;
+            match self.keeper {
+                Some(keeper) => Some(keeper.run(stop_keeper.clone()).await),
+                None => None,
             }
         };
         let probing = async {
@@ -194,7 +212,8 @@ impl Controls {
             control.await;
             stop_keeper.cancel();
         };
-        tokio::join!(probing, control, keeper);
+        let ((), (), last) = tokio::join!(probing, control, keeper);
+        last
     }
 }
 

@@ -16,9 +16,9 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use crate::model::Timestamp;
-use crate::probe::Prober;
-use crate::store::{Opened, Options, Store, StoreError};
+use crate::model::{StoreHealth, Timestamp};
+use crate::probe::{Prober, has_route, route_to_anywhere};
+use crate::store::{Flushed, Opened, Options, Store, StoreError};
 
 use super::assemble::{AHEAD_MAX, remember};
 use super::cli::{CommonArgs, RunArgs};
@@ -32,10 +32,13 @@ use super::monitor::{Controls, Face, Kept, Monitor, Parts, SHUTDOWN};
 use super::probing;
 use super::schedule::Scheduler;
 use super::select::{Selection, select};
-use super::signals::Signals;
+use super::signals::{HANGUP, Signals};
 
 /// Time between commits where no configuration names one.
 const FLUSH: Duration = Duration::from_secs(1);
+
+/// How long the reader of stdout may take for the last lines after a signal or a failure.
+const LAST_LINES: Duration = Duration::from_millis(500);
 
 /// Watches the sites until something ends it.
 ///
@@ -58,6 +61,7 @@ pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, Failure> {
         clock: clock.clone(),
         zone: zone.clone(),
         store,
+        has_network: || route_to_anywhere(has_route),
         limits,
         notices: notices.clone(),
     };
@@ -99,12 +103,18 @@ impl Stage<'_> {
             headless
         };
         let monitor = monitor.with_headless(begin, samples);
-        let ending = runtime.block_on(supervise(monitor, self.args.duration, async move {
-            closed.cancelled().await;
-            Ending::Done
-        }))?;
-        LineWriter::join(writer).context("cannot write to stdout")?;
-        Ok(ending)
+        let ended = runtime.block_on(async {
+            let shown = async {
+                closed.cancelled().await;
+                Ending::Done
+            };
+            let ended = supervise(monitor, self.args.duration, shown).await;
+            await_reader(ended, &closed).await
+        });
+        if closed.is_cancelled() {
+            LineWriter::join(writer).context("cannot write to stdout")?;
+        }
+        ended
     }
 
     fn dashboard<P: Prober>(self, runtime: &Runtime, monitor: Monitor<P>) -> Result<Ending, Failure> {
@@ -120,9 +130,12 @@ impl Stage<'_> {
         }));
         let screen = dashboard.join().context("the dashboard failed")?;
         let watched = self.clock.now().since(started);
-        dashboard::farewell(&self.face, watched, self.store.as_deref(), screen, &self.notices)
-            .context("cannot write to stdout")?;
-        ending
+        let told = dashboard::farewell(&self.face, watched, self.store.as_deref(), screen, &self.notices);
+        match ending? {
+            // The terminal is gone, and with it whoever could read.
+            Ending::Signal(HANGUP) => Ok(Ending::Signal(HANGUP)),
+            ending => Ok(told.context("cannot write to stdout").map(|()| ending)?),
+        }
     }
 }
 
@@ -138,23 +151,55 @@ async fn supervise<P: Prober>(
     let (network, probing) = network_thread(scheduler, stop.clone()).context("cannot start a thread")?;
     let mut running = std::pin::pin!(running(controls, network, probing));
     let ending = tokio::select! {
-        () = &mut running => Ending::Done,
+        _ = &mut running => unreachable!("it runs until it is told to stop"),
         signal = signals.next() => Ending::Signal(signal),
         () = elapsed(duration) => Ending::Done,
         ending = shown => ending,
     };
     stop.cancel();
     tokio::select! {
-        () = &mut running => Ok(ending),
+        last = &mut running => kept(last).map(|()| ending),
         () = tokio::time::sleep(SHUTDOWN) => {
             Err(Failure::Store("webmon: the last commit did not end within 3 s; it was left behind".to_owned()))
         }
-        signal = signals.next() => Ok(Ending::Signal(signal)),
+        signal = impatience(&mut signals) => Ok(Ending::Signal(signal)),
+    }
+}
+
+/// What could not be saved in the end is lost, and nobody else can tell any more.
+fn kept(last: Option<Flushed>) -> Result<(), Failure> {
+    match last {
+        Some(Flushed { health: StoreHealth::NotSaving { .. }, notices, .. }) => {
+            Err(Failure::Store(format!("webmon: {}", notices.join("; "))))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Lets the reader of stdout, whose end is `closed`, have what was sent: for as long as it takes after an end of our
+/// own, for a moment after any other, because a reader that has stopped must not keep the process.
+async fn await_reader(ended: Result<Ending, Failure>, closed: &CancellationToken) -> Result<Ending, Failure> {
+    let mut signals = Signals::new().context("cannot catch signals")?;
+    let moment = (!matches!(ended, Ok(Ending::Done))).then_some(LAST_LINES);
+    tokio::select! {
+        () = closed.cancelled() => ended,
+        () = elapsed(moment) => ended,
+        signal = signals.next() => ended.map(|_| Ending::Signal(signal)),
+    }
+}
+
+/// A signal that means "at once". A hang-up does not: a terminal that vanishes sends one or two, besides failing.
+async fn impatience(signals: &mut Signals) -> u8 {
+    loop {
+        let signal = signals.next().await;
+        if signal != HANGUP {
+            return signal;
+        }
     }
 }
 
 /// The control side, beside the network thread; a panic over there goes on here.
-async fn running(controls: Controls, network: JoinHandle<()>, probing: oneshot::Receiver<()>) {
+async fn running(controls: Controls, network: JoinHandle<()>, probing: oneshot::Receiver<()>) -> Option<Flushed> {
     controls
         .run(async move {
             let panicked = probing.await.is_err();
@@ -162,7 +207,7 @@ async fn running(controls: Controls, network: JoinHandle<()>, probing: oneshot::
                 std::panic::resume_unwind(panic);
             }
         })
-        .await;
+        .await
 }
 
 fn network_thread<P: Prober>(

@@ -6,7 +6,8 @@
 //! check waits; a check that is overtaken by its successor, at either bound, is skipped and counted.
 //!
 //! Invariants: the only producer of its sites' rings; `at` strictly increases within a site; a probe that panics
-//! is an observation (`local`), not the end of the loop. Limits: [`Limits::in_flight`] probes.
+//! is an observation (`local`), not the end of the loop. Limits: [`Limits::in_flight`] probes. A check by hand goes
+//! back to the [`Desk`] that it came from: it is no sample and is counted nowhere.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -20,8 +21,10 @@ use tokio_util::sync::CancellationToken;
 use crate::model::{Cause, Flags, Micros, Observation, Outcome, Site, Timestamp};
 use crate::probe::Prober;
 use crate::ring::{Producer, Reader};
+use crate::ui::Wish;
 
 use super::clock::Clock;
+use super::desk::Desk;
 use super::gauges::Gauges;
 use super::plan::{missed, turn};
 
@@ -101,6 +104,8 @@ struct Flight {
     slot: usize,
     late: Duration,
     asleep: Duration,
+    /// When it was asked for, if it was by hand.
+    asked: Option<Timestamp>,
 }
 
 struct Landed {
@@ -115,15 +120,16 @@ pub struct Scheduler<P> {
     due: BinaryHeap<Reverse<(Duration, usize)>>,
     probes: JoinSet<Landed>,
     flights: HashMap<Id, Flight>,
+    desk: Desk,
 }
 
 impl<P: Prober> Scheduler<P> {
-    /// A scheduler of `watches`.
+    /// A scheduler of `watches`, which stand in the order of sites.yaml, that does what is wished at `desk`.
     #[must_use]
-    pub fn new(shared: Shared<P>, watches: Vec<Watch>) -> Self {
+    pub fn new(shared: Shared<P>, watches: Vec<Watch>, desk: Desk) -> Self {
         let due = watches.iter().enumerate().map(|(slot, watch)| Reverse((watch.first_due, slot))).collect();
         let slots = watches.into_iter().map(|watch| Slot::new(watch, &shared.clock)).collect();
-        Self { shared, slots, due, probes: JoinSet::new(), flights: HashMap::new() }
+        Self { shared, slots, due, probes: JoinSet::new(), flights: HashMap::new(), desk }
     }
 
     /// Sends the texts of checks to one more consumer.
@@ -146,6 +152,7 @@ impl<P: Prober> Scheduler<P> {
                 biased;
                 () = stop.cancelled() => break,
                 Some(landed) = self.probes.join_next_with_id() => self.land(landed),
+                Some(wish) = self.desk.next() => self.grant(wish),
                 () = tokio::time::sleep_until(wake.unwrap_or_else(|| self.shared.clock.instant(Duration::ZERO))),
                     if wake.is_some() && may_start => self.start_due(),
             }
@@ -173,18 +180,31 @@ impl<P: Prober> Scheduler<P> {
         }
     }
 
+    fn grant(&mut self, wish: Wish) {
+        let Wish::Check(site) = wish;
+        let Some(slot) = self.slots.iter().position(|slot| slot.index == site) else { return };
+        let now = self.shared.clock.now();
+        if self.flights.len() < self.shared.limits.in_flight && self.desk.begin(site, now) {
+            self.launch(slot, Duration::ZERO, Some(now));
+        }
+    }
+
     fn start(&mut self, slot: usize, late: Duration) {
+        self.slots[slot].in_flight += 1;
+        self.shared.gauges.started(late);
+        self.launch(slot, late, None);
+    }
+
+    fn launch(&mut self, slot: usize, late: Duration, asked: Option<Timestamp>) {
         let site = Arc::clone(&self.slots[slot].site);
         let prober = Arc::clone(&self.shared.prober);
         let clock = self.shared.clock.clone();
-        self.slots[slot].in_flight += 1;
-        self.shared.gauges.started(late);
         let asleep = clock.asleep();
         let handle = self.probes.spawn(async move {
             let observation = prober.probe(&site).await;
             Landed { at: clock.now(), observation }
         });
-        self.flights.insert(handle.id(), Flight { slot, late, asleep });
+        self.flights.insert(handle.id(), Flight { slot, late, asleep, asked });
     }
 
     fn land(&mut self, landed: Result<(Id, Landed), JoinError>) {
@@ -197,12 +217,16 @@ impl<P: Prober> Scheduler<P> {
             }
         };
         let flight = self.flights.remove(&id).expect("every probe that lands was started");
-        self.shared.gauges.finished();
         let mut observation = landed.observation;
         if observation.cause.outcome() == Outcome::Down && self.shared.clock.asleep() > flight.asleep {
             observation.cause = Cause::Local;
             observation.detail = String::from("this machine was suspended during the check");
         }
+        if let Some(asked) = flight.asked {
+            self.desk.end(self.slots[flight.slot].index, asked, (landed.at, Arc::new(observation)));
+            return;
+        }
+        self.shared.gauges.finished();
         self.record(flight, landed.at, observation);
     }
 

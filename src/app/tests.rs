@@ -14,6 +14,7 @@ use crate::config::{self, Config};
 use crate::model::{Cause, Micros, Observation, Phase, Phases, Site, Status, Timestamp};
 use crate::probe::Prober;
 use crate::store::{Options, Store};
+use crate::ui::Wish;
 
 use super::assemble::remember;
 use super::cli::{Event, LineFormat};
@@ -53,6 +54,8 @@ struct Trial {
     config: Config,
     scripts: BTreeMap<&'static str, Script>,
     store: Option<PathBuf>,
+    /// What a person asks for, and when after [`START`].
+    wishes: Vec<(Duration, Wish)>,
 }
 
 struct Outcome {
@@ -68,7 +71,7 @@ impl Trial {
         let sites = sites.join("\n");
         let text = format!("defaults: {{ interval: 10s, timeout: 5s }}\nsites:\n{sites}");
         let config = config::parse(&text, "sites.yaml", Path::new("."), &|_| None).unwrap();
-        Self { config, scripts: scripts.iter().copied().collect(), store: None }
+        Self { config, scripts: scripts.iter().copied().collect(), store: None, wishes: Vec::new() }
     }
 
     /// Runs from `from` to `to` after [`START`].
@@ -83,9 +86,10 @@ impl Trial {
         let monitor = Monitor::new(Parts {
             config: self.config.clone(),
             prober: Arc::new(Scripted { clock: clock.clone(), scripts: self.scripts.clone() }),
-            clock,
+            clock: clock.clone(),
             zone: TimeZone::UTC,
             store,
+            has_network: || false,
             limits: Limits { in_flight: 100 },
             notices: Vec::new(),
         });
@@ -96,7 +100,11 @@ impl Trial {
         let monitor = monitor.with_headless(|feed| Headless::new(style, lines, TimeZone::UTC, feed), true);
         let stop = CancellationToken::new();
         let ends = async {
-            tokio::time::sleep(to.saturating_sub(from)).await;
+            for &(at, wish) in self.wishes.iter().filter(|(at, _)| (from..to).contains(at)) {
+                tokio::time::sleep_until(clock.instant(at.saturating_sub(from))).await;
+                face.wishes.try_send(wish).unwrap();
+            }
+            tokio::time::sleep_until(clock.instant(to.saturating_sub(from))).await;
             stop.cancel();
         };
         Box::pin(async { tokio::join!(monitor.run(stop.clone()), ends) }).await;
@@ -207,4 +215,45 @@ async fn a_long_stop_is_no_downtime() {
     let first = after.of("sample", "late").next().unwrap();
     assert_eq!(first["up"], false);
     assert!(first["skipped"].as_u64().unwrap() > 300, "{first}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_network_nobody_is_down_and_the_first_failure_after_it_does_not_alert() {
+    let trial = Trial::new(&[("far", |at| {
+        let cause = match at.as_secs() {
+            300..900 => Cause::Local,
+            900..905 => Cause::ConnectTimeout,
+            _ => Cause::Ok,
+        };
+        (Duration::from_millis(5), cause)
+    })]);
+    let outcome = trial.run(Duration::ZERO, 1_200 * SECOND).await;
+    assert_eq!(outcome.of("alert", "far").count(), 0);
+    assert!(outcome.of("sample", "far").any(|sample| sample["up"].is_null()));
+    let told: Vec<&str> = outcome
+        .events
+        .iter()
+        .filter(|object| object["event"] == "warning")
+        .map(|object| object["message"].as_str().unwrap())
+        .collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].starts_with("offline: no route to the network since"), "{told:?}");
+    assert!(told[1].starts_with("network back after"), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_by_hand_is_shown_and_enters_no_figure() {
+    let mut trial = Trial::new(&[("a", steady), ("flappy", flapping)]);
+    let quiet = trial.run(Duration::ZERO, 300 * SECOND).await;
+    trial.wishes = vec![(100 * SECOND, Wish::Check(1)), (200 * SECOND, Wish::Check(0)), (201 * SECOND, Wish::Check(1))];
+    trial.wishes.push((202 * SECOND, Wish::Check(7)));
+    let outcome = trial.run(Duration::ZERO, 300 * SECOND).await;
+    assert_eq!(outcome.events, quiet.events, "neither samples nor figures nor alerts know of it");
+    let rechecks = outcome.face.rechecks.borrow().clone();
+    let told: Vec<(usize, Cause)> = rechecks
+        .iter()
+        .map(|recheck| (recheck.site, recheck.outcome.as_ref().expect("it ended long ago").1.cause))
+        .collect();
+    assert_eq!(told, [(0, Cause::Ok), (1, Cause::ConnectRefused)], "the newest of each site");
+    assert_eq!(outcome.face.health.borrow().checks, quiet.face.health.borrow().checks);
 }

@@ -39,7 +39,8 @@ pub struct Engine {
     board: Arc<Board>,
     zone: TimeZone,
     now: Timestamp,
-    /// Whether a step was made: the first one tells no changes, because nobody saw the state before it.
+    /// Whether a step was made: the first one tells only changes by checks made since, because nobody saw the state
+    /// before it.
     stepped: bool,
     checks: u64,
     /// One for all sites, so that a site costs no memory for what it reads.
@@ -125,6 +126,7 @@ impl Engine {
         let mut step = Step::default();
         let mut changed = self.refresh_due(now, &mut step);
         let mut met = Met::default();
+        let mut blank = Vec::new();
         for site in 0..self.lanes.len() {
             let lane = &mut self.lanes[site];
             lane.advance(now, &mut self.scratch, &mut met);
@@ -133,13 +135,17 @@ impl Engine {
                 self.board.put_site(site, snapshot);
                 changed = true;
             }
+            if lane.wants_rows() {
+                blank.push(site);
+            }
             if !met.changes.is_empty() {
                 take_changes(site, &mut met, &mut step);
             }
         }
         step.lost += met.lost;
         self.checks += met.checks;
-        self.fill_blank_rows(now, changed);
+        changed |= !blank.is_empty();
+        self.fill_blank_rows(&blank, now);
         self.finish_step(now, changed, &mut step);
         step
     }
@@ -191,12 +197,12 @@ impl Engine {
     }
 
     /// A site's first result shows at once; after that its rows change at the refresh.
-    fn fill_blank_rows(&mut self, now: Timestamp, changed: bool) {
-        if !changed {
+    fn fill_blank_rows(&mut self, sites: &[usize], now: Timestamp) {
+        if sites.is_empty() {
             return;
         }
         for view in 0..self.views.len() {
-            let wanting: Vec<usize> = (0..self.lanes.len()).filter(|&site| self.lanes[site].wants_row(view)).collect();
+            let wanting: Vec<usize> = sites.iter().copied().filter(|&site| self.lanes[site].wants_row(view)).collect();
             if wanting.is_empty() {
                 continue;
             }
@@ -211,9 +217,10 @@ impl Engine {
     }
 
     fn finish_step(&mut self, now: Timestamp, changed: bool, step: &mut Step) {
-        self.now = now;
+        let before = std::mem::replace(&mut self.now, now);
+        step.changes.sort_by_key(|change| change.site);
         if !std::mem::replace(&mut self.stepped, true) {
-            step.changes.clear();
+            step.changes.retain(|change| change.check.as_ref().is_some_and(|check| check.sample.at > before));
         }
         self.board.shown(now, changed);
     }

@@ -11,7 +11,7 @@ use crate::alert::Rule;
 use crate::model::{Observation, Sample, Timeframe, Timestamp};
 use crate::stats::{Beats, Summary};
 
-/// The state of a site, joining the rule and the last check (contract.md §3).
+/// The state of a site, joining the rule and the last check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SiteState {
     /// The rule says down and the last check failed.
@@ -98,6 +98,8 @@ pub struct Row {
     pub summary: Summary,
     /// The heartbeat.
     pub beats: Beats,
+    /// When the oldest check in it was made; none without checks.
+    pub oldest: Option<Timestamp>,
 }
 
 impl Row {

@@ -16,7 +16,7 @@ use jiff::tz::TimeZone;
 use crate::alert::{Alert, Evaluator, Rule};
 use crate::model::{Observation, Outcome, Sample, Timeframe, Timestamp, View};
 use crate::ring::{Drained, Reader, Ring};
-use crate::stats::{Cadence, Counts, Unmade, Window};
+use crate::stats::{Cadence, Counts, Unmade, Windows};
 
 use super::state::{Change, Standing};
 use super::{LastCheck, OpenIncident, Row, SiteSnapshot};
@@ -54,7 +54,10 @@ pub(super) struct Lane {
     standing: Standing,
     evaluator: Evaluator,
     recent: Recent,
+    windows: Windows,
     panes: Box<[Pane]>,
+    /// Whether the row of any view that is shown has no results; here, so that a step need not look at every view.
+    blank: bool,
     cadence: Cadence,
     newest_due: Option<Timestamp>,
     /// The number of the first sample that is news.
@@ -72,11 +75,10 @@ struct Recent {
     counts: Counts,
 }
 
-/// The window of one view.
+/// What a view's window has beside its figures.
 #[derive(Debug)]
 struct Pane {
     tail: Reader,
-    window: Window,
     /// Whether the row that is shown has no results.
     blank: bool,
 }
@@ -95,13 +97,15 @@ impl Lane {
         let Track { name, url, interval, timeout, rule, ring, open_since } = track;
         let cadence = Cadence { interval, timeout };
         let head = ring.reader_at_oldest();
-        let pane = |view: &View| Pane { tail: head.clone(), window: Window::new(view.timeframe), blank: true };
+        let pane = |_: &View| Pane { tail: head.clone(), blank: true };
         let mut lane = Self {
             expires: Timestamp::ZERO,
             standing: Standing::new(now, cadence.silence()),
             evaluator: Evaluator::new(rule, interval, open_since),
             recent: Recent { span: Timeframe::new(rule.window), tail: head.clone(), counts: Counts::default() },
+            windows: Windows::new(views.iter().map(|view| view.timeframe)),
             panes: views.iter().map(pane).collect(),
+            blank: true,
             cadence,
             newest_due: None,
             unseen: head.next_seq(),
@@ -199,33 +203,44 @@ impl Lane {
 
     /// The figures of view number `view` at `as_of`, to which the lane was advanced.
     pub(super) fn row(&mut self, view: usize, as_of: Timestamp) -> Arc<Row> {
-        let unmade = self.unmade(view, as_of);
-        let pane = &mut self.panes[view];
-        let summary = pane.window.summary(as_of, unmade);
-        pane.blank = summary.counts.checks() + summary.counts.unknown == 0;
-        Arc::new(Row { summary, beats: pane.window.beats(as_of) })
+        let oldest = self.oldest(view);
+        let unmade = self.unmade(view, oldest.as_ref(), as_of);
+        let summary = self.windows.summary(view, as_of, unmade);
+        self.panes[view].blank = summary.counts.checks() + summary.counts.unknown == 0;
+        self.blank = self.panes.iter().any(|pane| pane.blank);
+        Arc::new(Row { summary, beats: self.windows.beats(view, as_of), oldest: oldest.map(|sample| sample.at) })
+    }
+
+    /// Whether a row that is shown has no results, though its window has.
+    #[inline]
+    pub(super) fn wants_rows(&self) -> bool {
+        self.blank && (0..self.panes.len()).any(|view| self.wants_row(view))
     }
 
     /// Whether the row that is shown of view number `view` has no results, though the window has.
     pub(super) fn wants_row(&self, view: usize) -> bool {
-        let pane = &self.panes[view];
-        pane.blank && pane.window.counts().checks() + pane.window.counts().unknown > 0
+        let counts = self.windows.counts(view);
+        self.panes[view].blank && counts.checks() + counts.unknown > 0
     }
 
     /// Bytes that the site takes here, with its ring, what is shown of it, and its rows.
     pub(super) fn bytes(&self, rows: impl Iterator<Item = Arc<Row>>) -> usize {
-        let windows: usize = self.panes.iter().map(|pane| size_of_val(pane) + pane.window.heap_bytes()).sum();
+        let windows = size_of_val(&*self.panes) + self.windows.heap_bytes();
         let shown = size_of::<SiteSnapshot>() + self.shown.name.len() + self.shown.url.len() + 3 * COUNTS;
         let texts = self.texts.capacity() * size_of::<(u64, Arc<Observation>)>();
         let rows: usize = rows.map(|row| COUNTS + row.bytes()).sum();
         size_of::<Self>() + windows + shown + texts + rows + COUNTS + self.head.ring().bytes()
     }
 
-    fn unmade(&self, view: usize, as_of: Timestamp) -> Unmade {
-        let pane = &self.panes[view];
-        let oldest = (pane.tail.next_seq() < self.head.next_seq()).then(|| pane.tail.peek()).flatten();
-        let span = (pane.window.timeframe().cutoff(as_of), as_of);
-        self.cadence.unmade(span, oldest.as_ref(), self.newest_due)
+    /// The oldest sample in the window of view number `view`.
+    fn oldest(&self, view: usize) -> Option<Sample> {
+        let tail = &self.panes[view].tail;
+        (tail.next_seq() < self.head.next_seq()).then(|| tail.peek()).flatten()
+    }
+
+    fn unmade(&self, view: usize, oldest: Option<&Sample>, as_of: Timestamp) -> Unmade {
+        let span = (self.windows.timeframe(view).cutoff(as_of), as_of);
+        self.cadence.unmade(span, oldest, self.newest_due)
     }
 
     #[inline]
@@ -233,9 +248,7 @@ impl Lane {
         for sample in arrived {
             self.recent.counts.admit(sample);
         }
-        for pane in &mut self.panes {
-            pane.window.admit(arrived);
-        }
+        self.windows.admit(arrived);
         self.observe(drained.first_seq, arrived, met);
     }
 
@@ -249,10 +262,6 @@ impl Lane {
         let mut seq = first_seq + known as u64;
         for sample in news {
             self.evaluator.observe(sample);
-            self.newest_due = self.newest_due.max(Some(Cadence::due(sample)));
-            if sample.outcome() == Outcome::Up {
-                self.shown.last_up = Some(sample.at);
-            }
             let silent = self.standing.pass(sample.at);
             met.changes.extend(silent.map(|change| (change, None)));
             if let Some(change) = self.standing.check(sample) {
@@ -260,6 +269,16 @@ impl Lane {
                 met.changes.push((change, Some(LastCheck { seq, sample: *sample, observation })));
             }
             seq += 1;
+        }
+        // A check is due before its `at`, so what came before the best due time so far cannot be better.
+        for sample in news.iter().rev() {
+            if self.newest_due.is_some_and(|newest| sample.at <= newest) {
+                break;
+            }
+            self.newest_due = self.newest_due.max(Some(Cadence::due(sample)));
+        }
+        if let Some(up) = news.iter().rev().find(|sample| sample.outcome() == Outcome::Up) {
+            self.shown.last_up = Some(up.at);
         }
         met.checks += news.len() as u64;
         self.shown.last = Some(LastCheck { seq: seq - 1, sample: *last, observation: self.text_of(seq - 1) });
@@ -286,13 +305,13 @@ impl Lane {
             recent.counts.retire(sample);
         }
         self.expires = expiry(&recent.tail, recent.span, &self.head);
-        for pane in &mut self.panes {
-            let span = pane.window.timeframe();
+        for (number, pane) in self.panes.iter_mut().enumerate() {
+            let span = self.windows.timeframe(number);
             scratch.clear();
             if pane.tail.follow(&self.head, span.cutoff(to), scratch).lost > 0 {
                 return self.rebuild(to, scratch, met);
             }
-            pane.window.retire(scratch);
+            self.windows.retire(number, scratch);
             self.expires = self.expires.min(expiry(&pane.tail, span, &self.head));
         }
     }
@@ -312,11 +331,12 @@ impl Lane {
         for sample in &scratch[at..] {
             self.recent.counts.admit(sample);
         }
-        for pane in &mut self.panes {
-            let at = held(pane.window.timeframe());
+        self.windows.clear();
+        self.windows.admit(scratch);
+        for (number, pane) in self.panes.iter_mut().enumerate() {
+            let at = held(self.windows.timeframe(number));
             pane.tail = ring.reader_at(first_seq + at as u64);
-            pane.window.clear();
-            pane.window.admit(&scratch[at..]);
+            self.windows.retire(number, &scratch[..at]);
         }
         // Tails that have not looked yet do not know when they expire.
         self.expires = Timestamp::ZERO;

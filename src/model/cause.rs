@@ -1,4 +1,4 @@
-//! Why a check came out as it did: the closed list of contract.md §3.
+//! Why a check came out as it did: a closed list.
 //!
 //! Invariants: the codes are on disk and in exports, so a number is never given twice and never changes; a
 //! code fits 6 bits. Causes are judged in the order transport, redirect, status, body, slow.
@@ -125,6 +125,29 @@ impl Cause {
     #[must_use]
     pub const fn is_timed(self) -> bool {
         matches!(self, Self::Ok | Self::Slow)
+    }
+
+    /// The short word for a failure in a list of answers; causes that a reader treats alike share one.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::DnsNotFound | Self::DnsError | Self::DnsTimeout => "dns",
+            Self::ConnectRefused => "refused",
+            Self::ConnectUnreachable => "unreach",
+            Self::ConnectTimeout | Self::TlsTimeout | Self::ResponseTimeout | Self::TransferTimeout => "timeout",
+            Self::TlsExpired | Self::TlsNotYetValid | Self::TlsWrongHost | Self::TlsUntrusted => "cert",
+            Self::TlsError => "tls",
+            Self::Reset => "reset",
+            Self::Closed => "closed",
+            Self::BadResponse => "bad",
+            Self::Truncated => "trunc",
+            Self::Redirect => "redirect",
+            Self::Status => "status",
+            Self::Body => "body",
+            Self::Slow => "slow",
+            Self::Local => "local",
+        }
     }
 
     /// The cause of running out of time in `phase`.

@@ -45,6 +45,8 @@ pub struct Health {
     pub offline_since: Option<Timestamp>,
     /// The store.
     pub store: StoreHealth,
-    /// What the start had to say and a person should see (a file moved aside, a warning of sites.yaml).
+    /// What a person should see (a file moved aside, a warning of sites.yaml), oldest first; the newest ones.
     pub notices: Vec<String>,
+    /// Older notices that are no longer in the list.
+    pub forgotten_notices: u64,
 }

@@ -175,11 +175,13 @@ impl Ring {
         if slot + 1 == self.slots.len() { 0 } else { slot + 1 }
     }
 
-    /// The sample in `slot`; garbage if it is being overwritten, which the caller has to find out.
+    /// The slots of the numbers from `first` to before `end`, at most a lap: one run, or two where they wrap.
     #[inline]
-    fn copy(&self, slot: usize) -> Sample {
-        let slot = &self.slots[slot];
-        Sample::from_words(std::array::from_fn(|word| slot[word].load(Ordering::Relaxed))).unwrap_or(TORN)
+    fn runs(&self, first: u64, end: u64) -> [&[Slot]; 2] {
+        let len = usize::try_from(end.saturating_sub(first)).expect("at most a lap is asked for");
+        let (before, from) = self.slots.split_at(self.slot_of(first));
+        let straight = len.min(from.len());
+        [&from[..straight], &before[..len - straight]]
     }
 
     /// The oldest number whose copy, taken before this call, is whole.
@@ -229,7 +231,7 @@ impl Reader {
         if self.ring.published.load(atomics::observe()) <= self.next_seq {
             return None;
         }
-        let sample = self.ring.copy(self.ring.slot_of(self.next_seq));
+        let sample = copy(&self.ring.slots[self.ring.slot_of(self.next_seq)]);
         (self.ring.intact_since() <= self.next_seq).then_some(sample)
     }
 
@@ -256,19 +258,18 @@ impl Reader {
         let wanted = self.next_seq;
         let first = wanted.max(published.saturating_sub(ring.capacity_u64()));
         let start = out.len();
-        let mut slot = ring.slot_of(first);
-        let mut end = first;
         let mut later = Timestamp::ZERO;
-        while end < published.min(limit) {
-            let sample = ring.copy(slot);
-            if sample.at > cutoff {
-                later = sample.at;
-                break;
+        'runs: for run in ring.runs(first, published.min(limit)) {
+            for slot in run {
+                let sample = copy(slot);
+                if sample.at > cutoff {
+                    later = sample.at;
+                    break 'runs;
+                }
+                out.push(sample);
             }
-            out.push(sample);
-            slot = ring.slot_after(slot);
-            end += 1;
         }
+        let end = first + (out.len() - start) as u64;
         let intact = ring.intact_since().max(first);
         if intact > end {
             // Even what stopped the copying may have been torn: nothing of this pass can be believed.
@@ -282,6 +283,15 @@ impl Reader {
             self.next_at = later;
         }
         Drained { first_seq: intact, lost: intact - wanted }
+    }
+}
+
+/// The sample in `slot`; garbage if it is being overwritten, which the caller has to find out.
+#[inline]
+fn copy(slot: &Slot) -> Sample {
+    match Sample::from_words(std::array::from_fn(|word| slot[word].load(Ordering::Relaxed))) {
+        Some(sample) => sample,
+        None => TORN,
     }
 }
 

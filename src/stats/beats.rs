@@ -56,6 +56,7 @@ impl Cells {
     }
 
     pub(super) fn clear(&mut self) {
+        (self.newest, self.start) = (0, 0);
         self.counts = [(0, 0); Beats::CELLS];
     }
 

@@ -90,7 +90,10 @@ impl Histogram {
     #[inline]
     pub fn record(&mut self, value: u32) {
         self.len += 1;
-        self.saturated += u64::from(value > Self::HIGHEST);
+        // A branch that is never taken costs less than counting zero.
+        if value > Self::HIGHEST {
+            self.saturated += 1;
+        }
         let index = index_of(value.min(Self::HIGHEST));
         let page = match self.table[index / PAGE] {
             0 => self.open(index / PAGE),
@@ -107,7 +110,9 @@ impl Histogram {
     #[inline]
     pub fn forget(&mut self, value: u32) {
         self.len -= 1;
-        self.saturated -= u64::from(value > Self::HIGHEST);
+        if value > Self::HIGHEST {
+            self.saturated -= 1;
+        }
         let index = index_of(value.min(Self::HIGHEST));
         let page = usize::from(self.table[index / PAGE]);
         assert!(page != 0, "{FORGOTTEN}");

@@ -18,4 +18,4 @@ pub use peak::Peak;
 pub use rollup::Rollup;
 pub use summary::{Answer, Latency, Summary};
 pub use totals::{Sum, Tally, Totals};
-pub use window::Window;
+pub use window::Windows;

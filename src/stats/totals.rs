@@ -1,15 +1,15 @@
-//! What can be added up over samples, and taken back: counts, sums, and how often each answer came.
+//! What can be added up over samples: counts, sums, and how often each answer came.
 //!
-//! **Idea.** Whatever is a sum needs no history: a window adds what arrives and subtracts what expires, a rollup only
-//! adds, a merge adds two. Codes, causes and answers are three readings of one tally by (cause, status).
+//! **Idea.** Whatever is a sum needs no history: a window is what arrived less what left, a rollup only adds, a merge adds
+//! two. Codes, causes and answers are three readings of one tally by (cause, status).
 //!
-//! **Invariants.** Integers only, so that taking back is exact in any order and merging is associative and commutative.
+//! **Invariants.** Integers only, so that a difference is exact and merging is associative and commutative.
 //! Response time and time to first byte are over the samples that were answered rightly ([`Cause::is_timed`]); so are
 //! the phases, each over those in which it took place.
 //!
 //! **Limits.** Sums of microseconds in 64 bits: 500,000 years.
 
-use crate::model::{Cause, Phase, Sample, Status, Timeframe, Timestamp};
+use crate::model::{Cause, Micros, Phase, Phases, Sample, Status, Timeframe, Timestamp};
 
 use super::coverage::Unmade;
 use super::{Answer, Counts, Latency, Summary};
@@ -32,15 +32,13 @@ impl Sum {
     }
 
     #[inline]
-    const fn apply<const IN: bool>(&mut self, present: bool, micros: u32) {
-        let (count, micros) = (present as u64, micros as u64);
-        if IN {
-            self.count += count;
-            self.micros += micros;
-        } else {
-            self.count -= count;
-            self.micros -= micros;
-        }
+    const fn add(&mut self, micros: u32) {
+        self.count += 1;
+        self.micros += micros as u64;
+    }
+
+    const fn since(self, earlier: Self) -> Self {
+        Self { count: self.count - earlier.count, micros: self.micros - earlier.micros }
     }
 
     const fn merge(&mut self, other: Self) {
@@ -52,42 +50,47 @@ impl Sum {
 /// How often each (cause, status) came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// By cause and status, ascending; never zero. A site has one to three of them.
+    /// By key, ascending; never zero. A site has one to three of them.
     entries: Vec<Entry>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Entry {
-    key: (Cause, Option<Status>),
+    /// The code of the cause, then the status, 0 for none: ascends as (cause, status) does.
+    key: u32,
     count: u64,
+}
+
+#[inline]
+fn key_of(cause: Cause, status: Option<Status>) -> u32 {
+    u32::from(cause.code()) << 16 | u32::from(status.map_or(0, Status::get))
 }
 
 impl Tally {
     /// Counts `count` samples of this cause and status in.
     #[inline]
     pub fn add(&mut self, cause: Cause, status: Option<Status>, count: u64) {
-        let key = (cause, status);
-        match self.entries.iter_mut().find(|entry| entry.key >= key) {
-            Some(entry) if entry.key == key => entry.count += count,
-            _ if count > 0 => self.insert(Entry { key, count }),
-            _ => {}
+        let key = key_of(cause, status);
+        match self.entries.iter_mut().find(|entry| entry.key == key) {
+            Some(entry) => entry.count += count,
+            None if count > 0 => self.insert(Entry { key, count }),
+            None => {}
         }
     }
 
     /// Each cause and status that came, ascending, and how often.
     pub fn iter(&self) -> impl Iterator<Item = (Cause, Option<Status>, u64)> {
-        self.entries.iter().map(|entry| (entry.key.0, entry.key.1, entry.count))
+        self.entries.iter().map(|&Entry { key, count }| {
+            let [_, cause, high, low] = key.to_be_bytes();
+            let cause = Cause::from_code(cause).expect("made of a cause");
+            (cause, Status::new(u16::from_be_bytes([high, low])), count)
+        })
     }
 
-    #[inline]
-    fn remove_one(&mut self, cause: Cause, status: Option<Status>) {
-        let key = (cause, status);
-        let at =
-            self.entries.iter().position(|entry| entry.key == key).expect("a sample is retired after its admission");
-        self.entries[at].count -= 1;
-        if self.entries[at].count == 0 {
-            self.entries.remove(at);
-        }
+    fn since(&self, earlier: &Self) -> Self {
+        let before = |key| earlier.entries.iter().find(|entry| entry.key == key).map_or(0, |entry| entry.count);
+        let left = self.entries.iter().map(|&Entry { key, count }| Entry { key, count: count - before(key) });
+        Self { entries: left.filter(|entry| entry.count > 0).collect() }
     }
 
     #[cold]
@@ -169,17 +172,42 @@ impl Totals {
         self.counts.admit(sample);
         self.tally.add(sample.cause, sample.status, 1);
         if let Some(timing) = timing {
-            self.time::<true>(sample, timing);
+            self.response.add(timing.response);
+            if let Some(ttfb) = timing.ttfb {
+                self.ttfb.add(ttfb);
+            }
+            for (sum, micros) in self.phases.iter_mut().zip(sample.phases.to_raw()) {
+                // A site nearly always goes through the same phases, so this is well predicted.
+                if micros != ABSENT {
+                    sum.add(micros);
+                }
+            }
         }
     }
 
-    /// Takes back what [`Totals::admit`] did for the same sample.
-    #[inline]
-    pub(super) fn retire(&mut self, sample: &Sample, timing: Option<Timing>) {
-        self.counts.retire(sample);
-        self.tally.remove_one(sample.cause, sample.status);
-        if let Some(timing) = timing {
-            self.time::<false>(sample, timing);
+    /// What came after `earlier`, which is of the same samples up to some point.
+    pub(super) fn since(&self, earlier: &Self) -> Self {
+        let mut phases = self.phases;
+        for (phase, earlier) in phases.iter_mut().zip(earlier.phases) {
+            *phase = phase.since(earlier);
+        }
+        Self {
+            counts: self.counts_since(earlier),
+            tally: self.tally.since(&earlier.tally),
+            response: self.response.since(earlier.response),
+            ttfb: self.ttfb.since(earlier.ttfb),
+            phases,
+        }
+    }
+
+    /// The counts of what came after `earlier`.
+    pub(super) const fn counts_since(&self, earlier: &Self) -> Counts {
+        let (now, before) = (&self.counts, &earlier.counts);
+        Counts {
+            up: now.up - before.up,
+            down: now.down - before.down,
+            unknown: now.unknown - before.unknown,
+            skipped: now.skipped - before.skipped,
         }
     }
 
@@ -226,18 +254,6 @@ impl Totals {
             answers: self.tally.answers(),
         }
     }
-
-    #[inline]
-    fn time<const IN: bool>(&mut self, sample: &Sample, timing: Timing) {
-        self.response.apply::<IN>(true, timing.response);
-        if let Some(ttfb) = timing.ttfb {
-            self.ttfb.apply::<IN>(true, ttfb);
-        }
-        for (sum, phase) in self.phases.iter_mut().zip(Phase::ALL) {
-            let spent = sample.phases.get(phase);
-            sum.apply::<IN>(spent.is_some(), spent.map_or(0, crate::model::Micros::get));
-        }
-    }
 }
 
 /// The durations of a sample that enter the statistics, µs.
@@ -251,9 +267,35 @@ impl Timing {
     /// None for a sample that was not answered rightly.
     #[inline]
     pub(super) fn of(sample: &Sample) -> Option<Self> {
-        sample
-            .cause
-            .is_timed()
-            .then(|| Self { response: sample.total().get(), ttfb: sample.ttfb().map(crate::model::Micros::get) })
+        if !sample.cause.is_timed() {
+            return None;
+        }
+        let [before @ .., transfer] = sample.phases.to_raw().map(|us| if us == ABSENT { 0 } else { u64::from(us) });
+        let before: u64 = before.iter().sum();
+        let micros = |sum: u64| u32::try_from(sum).unwrap_or(u32::MAX).min(Micros::MAX.get());
+        Some(Self { response: micros(before + transfer), ttfb: sample.status.map(|_| micros(before)) })
+    }
+}
+
+/// The raw form of a phase that did not take place.
+const ABSENT: u32 = Phases::NONE.to_raw()[0];
+
+#[cfg(test)]
+mod tests {
+    use super::super::window::tests::samples;
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_timing_is_the_response_time_and_the_time_to_first_byte(samples in samples(1..50)) {
+            for sample in samples {
+                let expected = sample.cause.is_timed().then(|| Timing {
+                    response: sample.total().get(),
+                    ttfb: sample.ttfb().map(Micros::get),
+                });
+                prop_assert_eq!(Timing::of(&sample), expected);
+            }
+        }
     }
 }

@@ -1,15 +1,20 @@
-//! The figures of one sliding window: admits what arrives, retires what expires, and knows the rest at any instant.
+//! The figures of the sliding windows of one site: they admit what arrives, retire what expires, and know the rest at any
+//! instant.
 //!
 //! **The law.** After admitting all samples with `at ≤ as_of` and retiring those with `at ≤ as_of − timeframe`, each
-//! figure equals a plain recomputation over the samples between: counts, availability, mean, max, codes, causes and
-//! answers exactly; percentiles within the histogram's resolution (1 %) and never outside [min, max]. A property test
-//! holds it to a model that filters a `Vec` and sorts it.
+//! figure of a window equals a plain recomputation over the samples between: counts, availability, mean, max, codes,
+//! causes and answers exactly; percentiles within the histogram's resolution (1 %) and never outside [min, max]. A
+//! property test holds it to a model that filters a `Vec` and sorts it.
 //!
-//! **Idea.** Everything that is a sum is added and taken back ([`Totals`]); a distribution is a [`Histogram`] that
-//! forgets; a maximum is a queue that falls ([`Peak`]); the heartbeat is cells that the clock replaces. Nothing is ever
-//! scanned, and the window keeps no samples: what expires is read again from the ring.
+//! **Idea.** All windows end at the same head, so what arrives is summed once for all ([`Totals`]), and a window keeps
+//! only the sum of what left it: its own is the difference. One falling queue knows the maximum since any sample
+//! ([`Peak`]). What is left to each window are two [`Histogram`]s that forget, and the heartbeat's cells, which the
+//! clock replaces. Nothing is ever scanned, and no samples are kept: what expires is read again from the ring.
 //!
-//! **Invariants.** Samples are retired in the order in which they were admitted.
+//! **Invariants.** A window retires samples in the order in which they were admitted. Where a window begins in the falling
+//! queues is the number of values that left it.
+//!
+//! **Limits.** The (cause, status) pairs that a site ever showed are kept until the windows are cleared, 16 bytes each.
 
 use crate::model::{Sample, Timeframe, Timestamp};
 
@@ -17,131 +22,152 @@ use super::beats::Cells;
 use super::totals::{Sum, Timing};
 use super::{Beats, Counts, Histogram, Latency, Peak, Summary, Totals, Unmade};
 
-/// All figures of the samples that were admitted and not yet retired.
+/// The windows of one site, by number.
 #[derive(Clone, Debug)]
-pub struct Window {
+pub struct Windows {
+    arrived: Totals,
+    response: Peak,
+    ttfb: Peak,
+    each: Box<[Window]>,
+    /// The number of the window with the longest timeframe.
+    longest: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Window {
     timeframe: Timeframe,
-    totals: Totals,
-    response: Distribution,
-    ttfb: Distribution,
+    left: Totals,
+    response: Histogram,
+    ttfb: Histogram,
     cells: Cells,
 }
 
-#[derive(Clone, Debug, Default)]
-struct Distribution {
-    histogram: Histogram,
-    peak: Peak,
+impl Windows {
+    /// Empty windows of these timeframes.
+    #[must_use]
+    pub fn new(timeframes: impl IntoIterator<Item = Timeframe>) -> Self {
+        let each: Box<[Window]> = timeframes.into_iter().map(Window::new).collect();
+        let longest = (0..each.len()).max_by_key(|&number| each[number].timeframe).unwrap_or(0);
+        Self { arrived: Totals::default(), response: Peak::default(), ttfb: Peak::default(), each, longest }
+    }
+
+    /// The span that window number `window` covers.
+    #[must_use]
+    pub fn timeframe(&self, window: usize) -> Timeframe {
+        self.each[window].timeframe
+    }
+
+    /// How many checks in window number `window` came out how.
+    #[must_use]
+    pub fn counts(&self, window: usize) -> Counts {
+        self.arrived.counts_since(&self.each[window].left)
+    }
+
+    /// Counts samples into every window, oldest first.
+    #[inline]
+    pub fn admit(&mut self, arrived: &[Sample]) {
+        if self.each.is_empty() {
+            return;
+        }
+        for sample in arrived {
+            let timing = Timing::of(sample);
+            self.arrived.admit(sample, timing);
+            for window in &mut self.each {
+                window.cells.admit(sample);
+            }
+            let Some(timing) = timing else { continue };
+            self.response.admit(timing.response);
+            for window in &mut self.each {
+                window.response.record(timing.response);
+            }
+            let Some(ttfb) = timing.ttfb else { continue };
+            self.ttfb.admit(ttfb);
+            for window in &mut self.each {
+                window.ttfb.record(ttfb);
+            }
+        }
+    }
+
+    /// Takes the oldest samples out of window number `window`, in the order of their admission.
+    #[inline]
+    pub fn retire(&mut self, window: usize, expired: &[Sample]) {
+        let Window { left, response, ttfb, .. } = &mut self.each[window];
+        for sample in expired {
+            let timing = Timing::of(sample);
+            left.admit(sample, timing);
+            if let Some(timing) = timing {
+                response.forget(timing.response);
+                if let Some(micros) = timing.ttfb {
+                    ttfb.forget(micros);
+                }
+            }
+        }
+        if window == self.longest {
+            self.response.drop_before(number(left.response));
+            self.ttfb.drop_before(number(left.ttfb));
+        }
+    }
+
+    /// Empties all windows; their memory stays.
+    pub fn clear(&mut self) {
+        self.arrived = Totals::default();
+        self.response = Peak::default();
+        self.ttfb = Peak::default();
+        for window in &mut self.each {
+            window.left = Totals::default();
+            window.response.clear();
+            window.ttfb.clear();
+            window.cells.clear();
+        }
+    }
+
+    /// All figures of window number `window` at `as_of`, with what coverage needs beside the samples.
+    #[must_use]
+    pub fn summary(&self, window: usize, as_of: Timestamp, unmade: Unmade) -> Summary {
+        let Window { timeframe, left, response, ttfb, .. } = &self.each[window];
+        let totals = self.arrived.since(left);
+        let response_max = self.response.max_since(number(left.response));
+        let ttfb_max = self.ttfb.max_since(number(left.ttfb));
+        let latencies = [
+            response_max.and_then(|max| latency(response, max, totals.response)),
+            ttfb_max.and_then(|max| latency(ttfb, max, totals.ttfb)),
+        ];
+        totals.summary((as_of, *timeframe), unmade, latencies)
+    }
+
+    /// The heartbeat of window number `window` at `as_of`, which is not before any admitted sample.
+    #[must_use]
+    pub fn beats(&self, window: usize, as_of: Timestamp) -> Beats {
+        self.each[window].cells.beats(as_of)
+    }
+
+    /// Bytes that they have on the heap.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        let shared = self.arrived.heap_bytes() + self.response.heap_bytes() + self.ttfb.heap_bytes();
+        let own = self.each.iter().map(|window| {
+            size_of_val(window) + window.left.heap_bytes() + window.response.heap_bytes() + window.ttfb.heap_bytes()
+        });
+        shared + own.sum::<usize>()
+    }
 }
 
 impl Window {
-    /// An empty window.
-    #[must_use]
-    pub fn new(timeframe: Timeframe) -> Self {
+    fn new(timeframe: Timeframe) -> Self {
         Self {
             timeframe,
-            totals: Totals::default(),
-            response: Distribution::default(),
-            ttfb: Distribution::default(),
+            left: Totals::default(),
+            response: Histogram::default(),
+            ttfb: Histogram::default(),
             cells: Cells::new(timeframe),
         }
     }
-
-    /// The span that it covers.
-    #[must_use]
-    pub const fn timeframe(&self) -> Timeframe {
-        self.timeframe
-    }
-
-    /// How many checks came out how.
-    #[must_use]
-    pub const fn counts(&self) -> &Counts {
-        &self.totals.counts
-    }
-
-    /// Counts samples in, oldest first.
-    #[inline]
-    pub fn admit(&mut self, arrived: &[Sample]) {
-        for sample in arrived {
-            let timing = Timing::of(sample);
-            self.totals.admit(sample, timing);
-            self.cells.admit(sample);
-            if let Some(timing) = timing {
-                self.response.admit(timing.response);
-                if let Some(ttfb) = timing.ttfb {
-                    self.ttfb.admit(ttfb);
-                }
-            }
-        }
-    }
-
-    /// Takes back the oldest samples, in the order of their admission.
-    #[inline]
-    pub fn retire(&mut self, expired: &[Sample]) {
-        for sample in expired {
-            let timing = Timing::of(sample);
-            self.totals.retire(sample, timing);
-            if let Some(timing) = timing {
-                self.response.retire(timing.response);
-                if let Some(ttfb) = timing.ttfb {
-                    self.ttfb.retire(ttfb);
-                }
-            }
-        }
-    }
-
-    /// Empties it; its memory stays.
-    pub fn clear(&mut self) {
-        self.totals = Totals::default();
-        self.response.clear();
-        self.ttfb.clear();
-        self.cells.clear();
-    }
-
-    /// All figures at `as_of`, with what coverage needs beside the samples.
-    #[must_use]
-    pub fn summary(&self, as_of: Timestamp, unmade: Unmade) -> Summary {
-        let latencies = [self.response.latency(self.totals.response), self.ttfb.latency(self.totals.ttfb)];
-        self.totals.summary((as_of, self.timeframe), unmade, latencies)
-    }
-
-    /// The heartbeat at `as_of`, which is not before any admitted sample.
-    #[must_use]
-    pub fn beats(&self, as_of: Timestamp) -> Beats {
-        self.cells.beats(as_of)
-    }
-
-    /// Bytes that it has on the heap.
-    #[must_use]
-    pub fn heap_bytes(&self) -> usize {
-        self.totals.heap_bytes() + self.response.heap_bytes() + self.ttfb.heap_bytes()
-    }
 }
 
-impl Distribution {
-    #[inline]
-    fn admit(&mut self, micros: u32) {
-        self.histogram.record(micros);
-        self.peak.admit(micros);
-    }
-
-    #[inline]
-    fn retire(&mut self, micros: u32) {
-        self.histogram.forget(micros);
-        self.peak.retire();
-    }
-
-    fn clear(&mut self) {
-        self.histogram.clear();
-        self.peak.clear();
-    }
-
-    fn latency(&self, sum: Sum) -> Option<Latency> {
-        latency(&self.histogram, self.peak.max()?, sum)
-    }
-
-    fn heap_bytes(&self) -> usize {
-        self.histogram.heap_bytes() + self.peak.heap_bytes()
-    }
+/// The number of the first value after those that left, as the falling queues count.
+#[allow(clippy::cast_possible_truncation, reason = "they count modulo 2^32")]
+const fn number(left: Sum) -> u32 {
+    left.count as u32
 }
 
 /// The figures of a distribution. A percentile is the upper end of its bucket, so it may exceed the true value by 1/128;

@@ -9,6 +9,7 @@ use super::frame::Inputs;
 use super::key::Key;
 use super::order::{Filter, Sort, SortKey};
 use super::state::{Leave, Place, Typing, UiState};
+use super::wish::Wish;
 
 const FILTER_MAX: usize = 200;
 
@@ -17,6 +18,11 @@ impl UiState {
     pub fn act(&mut self, key: &Key, inputs: &Inputs, size: Size) -> Option<Leave> {
         if *key == Key::Ctrl('c') {
             return Some(Leave::Interrupt);
+        }
+        if let Key::Mouse(what, column, row) = *key {
+            self.point(what, (column, row), inputs, size);
+            self.adjust(inputs, size);
+            return None;
         }
         match self.typing {
             Typing::Filter => self.type_filter(key),
@@ -66,6 +72,10 @@ impl UiState {
                 self.frozen = if self.frozen.is_some() { None } else { Some(Arc::new(inputs.snapshot.clone())) };
                 self.arranged = None;
             }
+            Action::Recheck => {
+                let focus = self.focus(self.tables(inputs));
+                self.wishes.extend(focus.map(Wish::Check));
+            }
             Action::Alerts if self.place == Place::Alerts => self.back(),
             Action::Alerts | Action::Newest => {
                 if self.place != Place::Alerts {
@@ -76,6 +86,7 @@ impl UiState {
             }
             Action::Theme => self.scheme = self.scheme.toggled(),
             Action::Mute => self.muted = !self.muted,
+            Action::Mouse => self.mouse = !self.mouse,
             Action::Help => self.toggle_help(),
             Action::Back => self.back(),
             Action::Quit if self.place == Place::Help => self.toggle_help(),
@@ -86,7 +97,7 @@ impl UiState {
         None
     }
 
-    fn scroll(&mut self, by: isize, inputs: &Inputs) {
+    pub(super) fn scroll(&mut self, by: isize, inputs: &Inputs) {
         let (at, last) = match self.place {
             Place::Overview => (&mut self.row, self.order.len().saturating_sub(1)),
             Place::Alerts => (&mut self.alerts_top, self.alerts.listed.len().saturating_sub(1)),
@@ -140,7 +151,7 @@ impl UiState {
         }
     }
 
-    fn back(&mut self) {
+    pub(super) fn back(&mut self) {
         match self.place {
             Place::Help => self.toggle_help(),
             Place::Alerts => self.place = self.under_alerts,
@@ -180,10 +191,15 @@ impl UiState {
         self.typing = Typing::Keys;
         let Key::Char(letter) = key else { return };
         if let Some(&(key, ..)) = SortKey::ALL.iter().find(|(_, of, _)| of == letter) {
-            let reversed = self.sort.key == key && !self.sort.reversed;
-            self.sort = Sort { key, reversed };
-            self.arranged = None;
+            self.sort_by(key);
         }
+    }
+
+    /// Orders by `key`; by the same once more, the other way round.
+    pub(super) fn sort_by(&mut self, key: SortKey) {
+        let reversed = self.sort.key == key && !self.sort.reversed;
+        self.sort = Sort { key, reversed };
+        self.arranged = None;
     }
 }
 

@@ -17,7 +17,7 @@ use super::frame::{About, Inputs};
 use super::run::Settings;
 use super::state::UiState;
 use super::theme::Scheme;
-use super::{SortKey, Symbols};
+use super::{Recheck, SortKey, Symbols};
 
 /// 2026-11-22 14:02:13 at +01:00.
 pub fn now() -> Timestamp {
@@ -28,6 +28,7 @@ pub struct World {
     pub snapshot: Snapshot,
     pub alerts: Vec<Arc<Alert>>,
     pub health: Health,
+    pub rechecks: Vec<Recheck>,
     pub zone: TimeZone,
     pub about: About,
     pub now: Timestamp,
@@ -39,6 +40,7 @@ impl World {
             snapshot: &self.snapshot,
             alerts: &self.alerts,
             health: &self.health,
+            rechecks: &self.rechecks,
             now: self.now,
             zone: &self.zone,
             about: &self.about,
@@ -266,7 +268,9 @@ pub fn first_seconds() -> World {
                 row.summary.answers.clear();
                 (row.summary.response, row.summary.ttfb) = (None, None);
                 row.summary.phase_means = [None; 5];
+                row.oldest = None;
             } else {
+                row.oldest = Some(row.summary.as_of.before(Duration::from_secs(72)));
                 row.beats.cells[52..].fill(Beat { up: 1, down: 0 });
             }
         }
@@ -297,6 +301,7 @@ pub fn world(made: &[Made]) -> World {
             store: StoreHealth::Ok { bytes: 41_000_000 },
             ..Health::default()
         },
+        rechecks: Vec::new(),
         zone: TimeZone::fixed(jiff::tz::offset(1)),
         about: About {
             version: "0.1.0 (abc1234)".to_owned(),
@@ -426,5 +431,6 @@ fn row(made: &Made, as_of: Timestamp, minutes: u64) -> Row {
             answers: answers.into_iter().map(|(answer, count, _)| (answer, count)).collect(),
         },
         beats: Beats { cell: Duration::from_secs(minutes), newest: as_of, cells },
+        oldest: Some(as_of.before(Duration::from_secs(minutes * 60 - 7))),
     }
 }

@@ -27,6 +27,7 @@ mod input;
 mod key;
 mod layout;
 mod line;
+mod mouse;
 mod order;
 mod overview;
 #[cfg(test)]
@@ -41,6 +42,7 @@ mod summary;
 mod symbols;
 mod terminal;
 mod theme;
+mod wish;
 mod words;
 
 pub use bar::Cell;
@@ -54,3 +56,4 @@ pub use state::{Leave, UiState};
 pub use symbols::Symbols;
 pub use terminal::restore;
 pub use theme::{Scheme, Theme};
+pub use wish::{Recheck, Wish};

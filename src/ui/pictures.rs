@@ -8,7 +8,7 @@ use ratatui::style::{Color, Modifier};
 
 use super::Symbols;
 use super::fixture::{self, World};
-use super::key::Key;
+use super::key::{Key, Mouse};
 use super::screen::{render, view};
 use super::state::UiState;
 use super::theme::Theme;
@@ -295,8 +295,8 @@ mod properties {
         #[test]
         fn no_size_and_no_keys_make_it_panic_or_leave_the_screen(
             width in 0u16..260, height in 0u16..80, sites in prop::sample::select(vec![0usize, 1, 5, 9, 60]),
-            keys in "[jkgGJK/dsnavm9tfa!?b1-9\t\x1b\nxq \\[\\]]{0,12}", pages in prop::collection::vec(0u8..8, 0..6),
-            later in 0u64..5_000, ascii: bool,
+            keys in "[jkgGJK/dsnavm9tfa!?brpo/1-9\t\x1b\nxq \\[\\]]{0,12}", pages in prop::collection::vec(0u8..8, 0..6),
+            later in 0u64..5_000, ascii: bool, mouse in prop::collection::vec((0u8..3, 0u16..270, 0u16..90), 0..6),
         ) {
             let world = match sites {
                 5 => fixture::five_sites(),
@@ -313,7 +313,10 @@ mod properties {
             let keys = keys.chars().map(|c| match c {
                 '\n' => Key::Enter, '\x1b' => Key::Esc, '\t' => Key::Tab, c => Key::Char(c),
             });
-            for key in keys.chain(pages.iter().map(|i| moves[usize::from(*i)].clone())) {
+            let mouse = mouse.into_iter().map(|(what, x, y)| {
+                Key::Mouse([Mouse::Click, Mouse::WheelUp, Mouse::WheelDown][usize::from(what)], x, y)
+            });
+            for key in keys.chain(pages.iter().map(|i| moves[usize::from(*i)].clone())).chain(mouse) {
                 // Leaving is the loop's business; here the dashboard simply goes on.
                 let _ = state.act(&key, &world.inputs(), size);
             }

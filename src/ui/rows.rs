@@ -183,7 +183,7 @@ pub fn partition(summary: &Summary) -> Vec<Part> {
         failures += count;
         let (name, red) = match answer {
             Answer::Code(status) => (status.get().to_string(), status.get() >= 400),
-            Answer::Cause(cause) => (words::short_cause(cause).to_owned(), true),
+            Answer::Cause(cause) => (cause.word().to_owned(), true),
         };
         match parts.iter_mut().find(|part| part.name == name && part.failed == failed) {
             Some(part) => part.count += count,

@@ -21,6 +21,7 @@ use super::layout::{Demand, Plan};
 use super::order::{self, Filter, Sort};
 use super::symbols::Symbols;
 use super::theme::{Scheme, Theme};
+use super::wish::Wish;
 use super::{banner, run::Settings};
 
 /// How long something new is marked as new, and the least time between two bells.
@@ -65,6 +66,7 @@ pub enum Typing {
 
 /// Everything about the dashboard that lasts from frame to frame.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "switches that a person sets one by one")]
 pub struct UiState {
     pub(super) place: Place,
     pub(super) under_help: Place,
@@ -87,12 +89,16 @@ pub struct UiState {
     pub(super) alerts: AlertIndex,
     pub(super) digest: Digest,
     pub(super) muted: bool,
+    /// Whether the mouse is ours, not the terminal's.
+    pub(super) mouse: bool,
     pub(super) symbols: Symbols,
     pub(super) started: Option<Timestamp>,
     /// Samples lost so far, and when that grew.
     pub(super) lost: (u64, Option<Timestamp>),
     pub(super) cursor: Option<Arc<str>>,
     pub(super) arranged: Option<(Option<Timestamp>, usize)>,
+    /// What the person asked for and was not passed on yet.
+    pub(super) wishes: Vec<Wish>,
     bell_at: Option<Timestamp>,
     bell_due: bool,
     pub(super) scheme: Scheme,
@@ -122,11 +128,13 @@ impl UiState {
             alerts: AlertIndex::default(),
             digest: Digest::default(),
             muted: !settings.bell,
+            mouse: true,
             symbols: settings.symbols,
             started: None,
             lost: (0, None),
             cursor: None,
             arranged: None,
+            wishes: Vec::new(),
             bell_at: None,
             bell_due: false,
             scheme: settings.scheme,
@@ -170,6 +178,11 @@ impl UiState {
     /// The listed site under the cursor, as an index into the tables.
     pub(super) fn selected(&self) -> Option<usize> {
         self.order.get(self.row).and_then(|&i| usize::try_from(i).ok())
+    }
+
+    /// What the person asked for since this was last asked.
+    pub fn take_wishes(&mut self) -> Vec<Wish> {
+        std::mem::take(&mut self.wishes)
     }
 
     /// Takes in what changed: new figures, alerts, time, size. Returns whether the bell is to ring.

@@ -25,6 +25,8 @@ pub mod dns;
 pub mod http2;
 mod line;
 pub mod ports;
+#[cfg(unix)]
+pub mod program;
 pub mod tls;
 
 use std::io;

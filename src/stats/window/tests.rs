@@ -159,35 +159,44 @@ impl Model {
 }
 
 proptest! {
-    /// For any samples, any timeframe and any steps of time, at every step.
+    /// For any samples, any timeframes and any steps of time, at every step and for every window.
     #[test]
-    fn a_window_is_a_plain_recomputation_at_every_instant(
+    fn every_window_is_a_plain_recomputation_at_every_instant(
         samples in samples(1..120),
-        timeframe in prop_oneof![1u64..100, 1_000_000u64..600_000_000],
+        timeframes in prop::collection::vec(prop_oneof![1u64..100, 1_000_000u64..600_000_000], 1..4),
         steps in prop::collection::vec(prop_oneof![0u64..100, 0u64..200_000_000], 1..30),
         cleared: bool,
     ) {
-        let timeframe = Timeframe::new(Duration::from_micros(timeframe));
-        let mut window = Window::new(timeframe);
-        let (mut admitted, mut retired) = (0, 0);
+        let timeframes: Vec<Timeframe> = timeframes.into_iter().map(|us| Timeframe::new(Duration::from_micros(us))).collect();
+        let mut windows = Windows::new(timeframes.iter().copied());
+        let mut retired = vec![0; timeframes.len()];
+        let mut admitted = 0;
         let mut now = samples[0].at;
         for (i, step) in steps.into_iter().enumerate() {
             now = now.after(Duration::from_micros(step));
-            let come = samples.partition_point(|s| s.at <= now);
-            let gone = samples.partition_point(|s| s.at <= timeframe.cutoff(now));
             if cleared && i == 7 {
-                window.clear();
-                (admitted, retired) = (gone, gone);
+                windows.clear();
+                windows.admit(&samples[..admitted]);
+                retired.fill(0);
             }
-            window.admit(&samples[admitted..come]);
-            window.retire(&samples[retired..gone]);
-            (admitted, retired) = (come, gone);
-            model(&samples, now, timeframe, Unmade::default()).check(&window.summary(now, Unmade::default()))?;
-            let beats = window.beats(now);
-            if !cleared {
-                let first = samples.partition_point(|s| s.at.as_micros() < beats.newest.as_micros().saturating_sub(59 * u64::try_from(beats.cell.as_micros()).unwrap()));
-                let checks = samples[first..come].iter().filter(|s| s.outcome() != Outcome::Unknown).count();
-                prop_assert_eq!(beats.cells.iter().map(|beat| (beat.up + beat.down) as usize).sum::<usize>(), checks);
+            let come = samples.partition_point(|s| s.at <= now);
+            windows.admit(&samples[admitted..come]);
+            admitted = come;
+            for (number, &timeframe) in timeframes.iter().enumerate() {
+                let gone = samples.partition_point(|s| s.at <= timeframe.cutoff(now));
+                windows.retire(number, &samples[retired[number]..gone]);
+                retired[number] = gone;
+            }
+            for (number, &timeframe) in timeframes.iter().enumerate() {
+                let summary = windows.summary(number, now, Unmade::default());
+                model(&samples, now, timeframe, Unmade::default()).check(&summary)?;
+                prop_assert_eq!(windows.counts(number), summary.counts);
+                let beats = windows.beats(number, now);
+                let span = 59 * u64::try_from(beats.cell.as_micros()).unwrap();
+                let from = beats.newest.as_micros().saturating_sub(span);
+                let inside = samples[..come].iter().filter(|s| s.at.as_micros() >= from && s.outcome() != Outcome::Unknown);
+                let shown: u32 = beats.cells.iter().map(|beat| beat.up + beat.down).sum();
+                prop_assert_eq!(shown as usize, inside.count());
             }
         }
     }
