@@ -39,6 +39,8 @@ pub struct Control {
     pub alerts: Arc<AlertLog>,
     /// To the store, if there is one.
     pub to_store: Option<mpsc::Sender<Alert>>,
+    /// To the store, if there is one: the index of a site, and until when it is paused.
+    pub keep_pauses: Option<mpsc::Sender<(usize, Option<Timestamp>)>>,
     /// How webmon is.
     pub meter: Meter,
     /// Asks the kernel for a route to any network.
@@ -72,8 +74,15 @@ impl Control {
     }
 
     fn grant(&mut self, wish: Wish) {
-        // A person who wishes faster than the network side hears is not served: the screen shows what was.
-        let _unheard = self.to_desk.try_send(wish);
+        if self.to_desk.try_send(wish).is_err() {
+            // A person who wishes faster than the network side hears is not served: the screen shows what was.
+            return;
+        }
+        if let Wish::Pause(site, until) = wish {
+            self.engine.pause(site, until, self.clock.now());
+            let kept = self.keep_pauses.as_ref().is_none_or(|keep| keep.try_send((site, until)).is_ok());
+            self.meter.lost(u64::from(!kept));
+        }
     }
 
     fn step(&mut self, last: bool) {

@@ -45,7 +45,7 @@ pub fn demo(args: &DemoArgs, common: &CommonArgs) -> Result<Ending, Failure> {
         let place = std::env::temp_dir();
         Failure::Usage(format!("demo: cannot make a folder in {}: {error}; set TMPDIR to another", place.display()))
     })?;
-    let opened = open(&folder.path().join("demo.redb"))?;
+    let opened = open(&folder.path().join("demo.redb"), None)?;
     let names: Vec<Arc<str>> = config.sites.iter().map(|watched| Arc::clone(&watched.site.name)).collect();
     let (clock, store) = remembered(Some(opened), &config, &names)?;
     let elapsed = clock.clone();

@@ -44,7 +44,7 @@ mod validate;
 use std::process::ExitCode;
 
 use cli::{Cli, Command};
-use exit::{Ending, Failure};
+use exit::{Ending, Failure, complain};
 
 /// Runs the program: the command line in, the exit code out.
 #[must_use]
@@ -52,7 +52,7 @@ pub fn main() -> ExitCode {
     match dispatch(&Cli::read()) {
         Ok(ending) => ending.into(),
         Err(failure) => {
-            eprintln!("{failure}");
+            complain(&failure);
             ExitCode::from(failure.code())
         }
     }

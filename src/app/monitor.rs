@@ -14,9 +14,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::engine::{Board, Engine};
-use crate::model::Health;
+use crate::model::{Health, Timestamp};
 use crate::probe::Prober;
-use crate::store::{Store, StoreError, Writer};
+use crate::store::{Flushed, Store, StoreError, Writer};
 use crate::ui::Wish;
 
 use super::alert_log::AlertLog;
@@ -112,6 +112,9 @@ impl<P: Prober> Monitor<P> {
         let (keeping, kept) = watch::channel(Keeping { notices: parts.notices, ..Keeping::default() });
         let mut texts = vec![TextQueue { sender: to_engine, failures_only: false }];
         let mut to_store = None;
+        let mut keep_pauses = None;
+        let paused: Vec<Option<Timestamp>> =
+            memory.registered.iter().map(|registered| memory.paused.get(&registered.id).copied()).collect();
         let keeper = match store {
             None => None,
             Some((store, flush)) => {
@@ -119,6 +122,8 @@ impl<P: Prober> Monitor<P> {
                 let (alert_sender, alert_receiver) = mpsc::channel(ALERT_QUEUE);
                 texts.push(TextQueue { sender: text_sender, failures_only: true });
                 to_store = Some(alert_sender);
+                let (pause_sender, pause_receiver) = mpsc::channel(WISHES);
+                keep_pauses = Some(pause_sender);
                 let ids = memory.registered.iter().map(|registered| registered.id);
                 let names = parts.config.sites.iter().map(|watched| Arc::clone(&watched.site.name));
                 let mut writer = Writer::new(store, ids.clone().zip(readers).collect())?;
@@ -130,6 +135,7 @@ impl<P: Prober> Monitor<P> {
                     sites: names.zip(ids).collect(),
                     texts: text_receiver,
                     alerts: alert_receiver,
+                    pauses: pause_receiver,
                     flush,
                     clock: parts.clock.clone(),
                     keeping,
@@ -139,12 +145,13 @@ impl<P: Prober> Monitor<P> {
         let narration = parts.narrator.map(|narrator| narrator(Duration::ZERO));
         let (desk, to_desk, rechecks) = Desk::open();
         let (wishes, requested) = mpsc::channel(WISHES);
-        let control = Control {
+        let mut control = Control {
             engine: Engine::new(parts.config.views.clone(), tracks, parts.zone, now),
             clock: parts.clock.clone(),
             texts: engine_texts,
             alerts: Arc::new(AlertLog::new(memory.alerts)),
             to_store,
+            keep_pauses,
             has_network: parts.has_network,
             meter: Meter::new(Arc::clone(&gauges), kept),
             health: watch::Sender::new(Arc::new(Health { narration, ..Health::default() })),
@@ -154,7 +161,12 @@ impl<P: Prober> Monitor<P> {
             to_desk,
         };
         let shared = Shared { prober: parts.prober, clock: parts.clock, gauges, texts, limits: parts.limits };
-        Ok(Self { scheduler: Scheduler::new(shared, watches, desk), control, keeper, rechecks, wishes })
+        let mut scheduler = Scheduler::new(shared, watches, desk);
+        for (site, until) in paused.into_iter().enumerate().filter(|(_, until)| until.is_some()) {
+            control.engine.pause(site, until, now);
+            scheduler.pause(site, until);
+        }
+        Ok(Self { scheduler, control, keeper, rechecks, wishes })
     }
 
     /// What a dashboard looks at.
@@ -198,13 +210,14 @@ impl<P: Prober> Monitor<P> {
 }
 
 impl Controls {
-    /// Runs the engine and the store until `probing` has ended, then stops them in order.
-    pub async fn run(self, probing: impl Future<Output = ()>) {
+    /// Runs the engine and the store until `probing` has ended, then stops them in order. Returns the last commit.
+    pub async fn run(self, probing: impl Future<Output = ()>) -> Option<Flushed> {
         let (stop_control, stop_keeper) = (CancellationToken::new(), CancellationToken::new());
         let control = self.control.run(stop_control.clone());
         let keeper = async {
-            if let Some(keeper) = self.keeper {
-                keeper.run(stop_keeper.clone()).await;
+            match self.keeper {
+                Some(keeper) => Some(keeper.run(stop_keeper.clone()).await),
+                None => None,
             }
         };
         let probing = async {
@@ -215,7 +228,8 @@ impl Controls {
             control.await;
             stop_keeper.cancel();
         };
-        tokio::join!(probing, control, keeper);
+        let ((), (), last) = tokio::join!(probing, control, keeper);
+        last
     }
 }
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use crate::config::Config;
+use crate::config::{Config, Storage};
 use crate::model::Timestamp;
 use crate::probe::HttpProber;
-use crate::store::{Opened, Options, Store, StoreError};
+use crate::store::{Keep, Opened, Options, Store, StoreError};
 
 use super::assemble::{AHEAD_MAX, remember};
 use super::cli::{CommonArgs, RunArgs};
@@ -29,7 +29,7 @@ const FLUSH: Duration = Duration::from_secs(1);
 pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, Failure> {
     let selection = select(&common.config, &args.sites)?;
     let store_path = store_path(args, common, &selection);
-    let opened = store_path.as_deref().map(open).transpose()?;
+    let opened = store_path.as_deref().map(|path| open(path, selection.config.storage.as_ref())).transpose()?;
     let prober = HttpProber::new(clock::stopwatch).context("cannot set up probing")?;
     let Selection { config, all_names, ad_hoc } = selection;
     let (clock, store) = remembered(opened, &config, &all_names)?;
@@ -64,8 +64,12 @@ fn store_path(args: &RunArgs, common: &CommonArgs, selection: &Selection) -> Opt
 ///
 /// # Errors
 /// [`Failure::Store`].
-pub fn open(path: &Path) -> Result<Opened, Failure> {
-    Store::open(path, &Options::default(), clock::wall()).map_err(|error| store_failure(&error))
+pub fn open(path: &Path, storage: Option<&Storage>) -> Result<Opened, Failure> {
+    let keep = storage.map_or(Keep::default(), |storage| Keep {
+        retention: Some(storage.retention),
+        max_size: Some(storage.max_size),
+    });
+    Store::open(path, &Options { keep, ..Options::default() }, clock::wall()).map_err(|error| store_failure(&error))
 }
 
 /// Reads the store's memory and starts the clock, not before the newest sample that can be believed.

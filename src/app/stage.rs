@@ -17,7 +17,9 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::model::StoreHealth;
 use crate::probe::{HttpProber, Prober, has_route, route_to_anywhere};
+use crate::store::Flushed;
 
 use super::cli::{ColorChoice, OutputArgs};
 use super::clock::Clock;
@@ -30,7 +32,10 @@ use super::lines::{LineWriter, Lines};
 use super::monitor::{Controls, Face, Kept, Monitor, Parts, SHUTDOWN};
 use super::run::store_failure;
 use super::schedule::Scheduler;
-use super::signals::Signals;
+use super::signals::{HANGUP, Signals};
+
+/// How long the reader of stdout may take for the last lines after a signal or a failure.
+const LAST_LINES: Duration = Duration::from_millis(500);
 
 /// A runtime for the main thread, and the signals that end webmon: caught from now on.
 pub struct Attentive {
@@ -57,6 +62,19 @@ impl Attentive {
         shown: impl Future<Output = Ending>,
     ) -> Result<Ending, Failure> {
         self.runtime.block_on(supervise(monitor, duration, shown, &mut self.signals))
+    }
+
+    /// Lets the reader of stdout, whose end is `closed`, have what was sent: for as long as it takes after an end of
+    /// our own, for a moment after any other, because a reader that has stopped must not keep the process.
+    fn await_reader(&mut self, ended: Result<Ending, Failure>, closed: &CancellationToken) -> Result<Ending, Failure> {
+        let moment = (!matches!(ended, Ok(Ending::Done))).then_some(LAST_LINES);
+        self.runtime.block_on(async {
+            tokio::select! {
+                () = closed.cancelled() => ended,
+                () = elapsed(moment) => ended,
+                signal = self.signals.next() => ended.map(|_| Ending::Signal(signal)),
+            }
+        })
     }
 }
 
@@ -154,12 +172,15 @@ impl Stage<'_> {
             headless
         };
         let monitor = monitor.with_headless(begin, samples);
-        let ending = attentive.supervise(monitor, self.output.duration, async move {
+        let ended = attentive.supervise(monitor, self.output.duration, async {
             closed.cancelled().await;
             Ending::Done
-        })?;
-        LineWriter::join(writer).context("cannot write to stdout")?;
-        Ok(ending)
+        });
+        let ended = attentive.await_reader(ended, &closed);
+        if closed.is_cancelled() {
+            LineWriter::join(writer).context("cannot write to stdout")?;
+        }
+        ended
     }
 
     fn dashboard<P: Prober>(
@@ -179,9 +200,12 @@ impl Stage<'_> {
         });
         let screen = dashboard.join().context("the dashboard failed")?;
         let watched = self.clock.now().since(started);
-        dashboard::farewell(&face, watched, self.store_path.as_deref(), screen, &self.notices)
-            .context("cannot write to stdout")?;
-        ending
+        let told = dashboard::farewell(&face, watched, self.store_path.as_deref(), screen, &self.notices);
+        match ending? {
+            // The terminal is gone, and with it whoever could read.
+            Ending::Signal(HANGUP) => Ok(Ending::Signal(HANGUP)),
+            ending => Ok(told.context("cannot write to stdout").map(|()| ending)?),
+        }
     }
 }
 
@@ -203,23 +227,43 @@ async fn supervise<P: Prober>(
     let (network, probing) = network_thread(scheduler, stop.clone()).context("cannot start a thread")?;
     let mut running = std::pin::pin!(running(controls, network, probing));
     let ending = tokio::select! {
-        () = &mut running => Ending::Done,
+        _ = &mut running => unreachable!("it runs until it is told to stop"),
         signal = signals.next() => Ending::Signal(signal),
         () = elapsed(duration) => Ending::Done,
         ending = shown => ending,
     };
     stop.cancel();
     tokio::select! {
-        () = &mut running => Ok(ending),
+        last = &mut running => kept(last).map(|()| ending),
         () = tokio::time::sleep(SHUTDOWN) => {
             Err(Failure::Store("webmon: the last commit did not end within 3 s; it was left behind".to_owned()))
         }
-        signal = signals.next() => Ok(Ending::Signal(signal)),
+        signal = impatience(signals) => Ok(Ending::Signal(signal)),
+    }
+}
+
+/// What could not be saved in the end is lost, and nobody else can tell any more.
+fn kept(last: Option<Flushed>) -> Result<(), Failure> {
+    match last {
+        Some(Flushed { health: StoreHealth::NotSaving { .. }, notices, .. }) => {
+            Err(Failure::Store(format!("webmon: {}", notices.join("; "))))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A signal that means "at once". A hang-up does not: a terminal that vanishes sends one or two, besides failing.
+async fn impatience(signals: &mut Signals) -> u8 {
+    loop {
+        let signal = signals.next().await;
+        if signal != HANGUP {
+            return signal;
+        }
     }
 }
 
 /// The control side, beside the network thread; a panic over there goes on here.
-async fn running(controls: Controls, network: JoinHandle<()>, probing: oneshot::Receiver<()>) {
+async fn running(controls: Controls, network: JoinHandle<()>, probing: oneshot::Receiver<()>) -> Option<Flushed> {
     controls
         .run(async move {
             let panicked = probing.await.is_err();
@@ -227,7 +271,7 @@ async fn running(controls: Controls, network: JoinHandle<()>, probing: oneshot::
                 std::panic::resume_unwind(panic);
             }
         })
-        .await;
+        .await
 }
 
 fn network_thread<P: Prober>(

@@ -77,11 +77,11 @@ impl UiState {
                 self.row = self.top + below;
                 self.scroll(0, inputs);
                 if again {
-                    (self.place, self.site_top) = (Place::Site, 0);
+                    self.open(inputs);
                 }
             }
             Target::AlertsTitle => {
-                (self.under_alerts, self.place, self.alerts_top) = (Place::Overview, Place::Alerts, 0);
+                (self.under_alerts, self.place, self.alerts_row) = (Place::Overview, Place::Alerts, 0);
             }
             Target::Title | Target::Row(_) | Target::Alerts | Target::Nothing => {}
         }

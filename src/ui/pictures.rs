@@ -74,6 +74,10 @@ pictures! {
     site_40x12: fixture::five_sites(), "jj\nG", 40 x 12;
     alerts_80x24: fixture::five_sites(), "a", 80 x 24;
     alerts_120x40: fixture::nine_sites(), "a", 120 x 40;
+    storm_80x24: fixture::storm(12), "ajjjjj\n", 80 x 24;
+    storm_120x40: fixture::storm(20), "", 120 x 40;
+    storm_found_100x30: fixture::storm(12), "a/service up\n", 100 x 30;
+    no_alert_found_80x24: fixture::five_sites(), "a/foo\n", 80 x 24;
     help_80x24: fixture::five_sites(), "?", 80 x 24;
     help_120x40: fixture::nine_sites(), "?", 120 x 40;
     help_of_alerts_60x20: fixture::nine_sites(), "a?", 60 x 20;
