@@ -248,6 +248,27 @@ mod behaviour {
     }
 
     #[test]
+    fn a_certificate_that_is_over_has_no_days_left_not_fewer_than_none() {
+        let mut world = fixture::five_sites();
+        for site in &mut world.snapshot.sites {
+            let observation = Arc::make_mut(site).last.as_mut().and_then(|last| last.observation.as_mut());
+            if let Some(certificate) =
+                observation.and_then(|observation| Arc::make_mut(observation).certificate.as_mut())
+            {
+                Arc::make_mut(certificate).not_after = fixture::now().before(Duration::from_hours(30));
+            }
+        }
+        let mut state = fixture::state();
+        state.settle(&world.inputs(), SIZE);
+        let narrow = text(&world, &state);
+        assert!(narrow.contains("docs cert exp ") && narrow.contains("cert expired"), "{narrow}");
+        assert!(!narrow.contains("-2 d"), "{narrow}");
+        let size = Size { width: 200, height: 60 };
+        let wide = view(&world.inputs(), &state, size).text();
+        assert!(wide.contains("exp ") && wide.contains("certificate expired") && !wide.contains("-2d"), "{wide}");
+    }
+
+    #[test]
     fn a_demonstration_says_so_in_its_header_and_title() {
         let mut world = fixture::five_sites();
         world.health.narration = Some("all is well".to_owned());

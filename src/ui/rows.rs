@@ -76,7 +76,7 @@ fn cell(frame: &Frame, column: Column, cells: usize, site: &SiteSnapshot, row: &
         Column::TtfbMax => time(&summary.ttfb, |latency| f64::from(latency.max)),
         Column::Codes => codes(summary, cells),
         Column::Certificate => {
-            let days = warned_days(frame, site).map_or_else(String::new, |days| format!("{days}d"));
+            let days = warned_days(frame, site).map_or_else(String::new, days_left);
             Line::of(Role::Warning, right(&days, cells))
         }
         Column::Bar => beats(frame, site, row, cells),
@@ -87,7 +87,7 @@ fn cell(frame: &Frame, column: Column, cells: usize, site: &SiteSnapshot, row: &
 fn name(frame: &Frame, site: &SiteSnapshot, cells: usize, columns: &Columns, selected: bool) -> Line {
     let has_column = columns.iter().any(|(column, _)| *column == Column::Certificate);
     let suffix = match warned_days(frame, site) {
-        Some(days) if !has_column => format!(" cert {days}d"),
+        Some(days) if !has_column => format!(" cert {}", days_left(days)),
         _ => String::new(),
     };
     let role = if selected { Role::Cursor } else { Role::Plain };
@@ -107,6 +107,11 @@ pub fn short_name(name: &str) -> &str {
 
 fn warned_days(frame: &Frame, site: &SiteSnapshot) -> Option<i64> {
     certificate_days(site, frame.inputs.now).filter(|days| *days <= CERT_WARN_DAYS)
+}
+
+/// The days of a certificate in at most four cells.
+fn days_left(days: i64) -> String {
+    if days < 0 { "exp".to_owned() } else { format!("{days}d") }
 }
 
 fn since(frame: &Frame, site: &SiteSnapshot) -> String {

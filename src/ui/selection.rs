@@ -88,7 +88,12 @@ fn parts(frame: &Frame, site: &SiteSnapshot) -> Vec<(Role, String)> {
         parts.extend(last.sample.http.name().map(|http| (Role::Plain, format!("HTTP/{http}"))));
     }
     if let Some(days) = certificate_days(site, now) {
-        let text = if wide { format!("certificate {days} days") } else { format!("cert {days} d") };
+        let text = match (days, wide) {
+            (..0, true) => "certificate expired".to_owned(),
+            (..0, false) => "cert expired".to_owned(),
+            (_, true) => format!("certificate {days} days"),
+            (_, false) => format!("cert {days} d"),
+        };
         parts.push((if days <= CERT_WARN_DAYS { Role::Warning } else { Role::Plain }, text));
     }
     parts

@@ -285,8 +285,9 @@ fn certificate(frame: &Frame, site: &SiteSnapshot) -> Option<Line> {
     let days = certificate_days(site, frame.inputs.now)?;
     let until = words::date(certificate.not_after, frame.inputs.zone);
     let faults: Vec<&str> = certificate.faults.iter().map(|fault| fault.name()).collect();
+    let left = if days < 0 { "expired".to_owned() } else { format!("{days} days") };
     let mut text =
-        format!(" certificate {} · {} · {days} days ({until})", safe(&certificate.subject), safe(&certificate.issuer));
+        format!(" certificate {} · {} · {left} ({until})", safe(&certificate.subject), safe(&certificate.issuer));
     if !faults.is_empty() {
         text = format!("{text} · {}", faults.join(", ").replace('_', " "));
     }
