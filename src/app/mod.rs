@@ -17,6 +17,7 @@ mod cli;
 pub mod clock;
 mod control;
 mod dashboard;
+mod db;
 mod exit;
 mod gauges;
 mod headless;
@@ -66,5 +67,6 @@ fn dispatch(cli: &Cli) -> Result<Ending, Failure> {
         Some(Command::Alerts(args)) => history::alerts(args, common),
         Some(Command::Validate) => validate::validate(common),
         Some(Command::Init) => init::init(common),
+        Some(Command::Db(command)) => db::db(command, common),
     }
 }
