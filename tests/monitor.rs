@@ -3,10 +3,12 @@
 //!
 //! The servers are ours and on loopback. `WEBMON_TRIAL_SECONDS` (6 unless set) is the length of the longest run.
 #![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test file: what cannot be had ends the test")]
 
 mod support;
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
@@ -14,7 +16,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use support::ports::{Blackhole, closed_port};
-use support::program::{Ended, Folder, PATIENCE, Running, json};
+use support::program::{Ended, Folder, PATIENCE, Running, json, now};
 use support::tls::{Authority, Leaf};
 use support::{Behaviour, Server, Step, redirect, response};
 
@@ -406,9 +408,59 @@ fn it_runs_without_stdin_and_without_an_environment() {
 }
 
 fn through_a_shell(folder: &Folder, script: &str) -> Ended {
+    Running::start(shell(folder, script)).end()
+}
+
+/// `script` with webmon as its `$0`, in the folder.
+fn shell(folder: &Folder, script: &str) -> Command {
     let program = folder.command("");
     let mut shell = Command::new("/bin/bash");
     shell.args(["-c", script]).arg(program.get_program()).current_dir(folder.path(""));
-    shell.env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
-    Running::start(shell).end()
+    shell.env_clear().env("PATH", "/usr/bin:/bin").env("TZ", "UTC").stdin(Stdio::null());
+    shell
+}
+
+#[test]
+fn a_reader_that_stops_reading_keeps_nobody() {
+    let server = Server::start(Behaviour::ok());
+    for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
+        let folder = Folder::with(&busy(&server));
+        // A pipe that is full before the first line.
+        let (reader, writer) = std::io::pipe().unwrap();
+        rustix::io::ioctl_fionbio(&writer, true).unwrap();
+        while (&writer).write(&[b'\n'; 4096]).is_ok() {}
+        rustix::io::ioctl_fionbio(&writer, false).unwrap();
+        let monitor = Running::start_into(folder.command(SAMPLES), writer);
+        let start = now();
+        while !folder.path("webmon.redb").exists() || folder.run("samples --format json").stdout.lines().count() < 10 {
+            assert!(now() - start < PATIENCE, "a reader that stops stops the monitor");
+        }
+        let ended = monitor.end_by(signal);
+        assert!(ended.took < Duration::from_secs(3), "{:?}", ended.took);
+        assert_eq!(ended.with(code).stderr, "");
+        assert_gap_free(&stored(&folder));
+        drop(reader);
+    }
+}
+
+#[test]
+fn a_full_disk_is_told_at_once_and_at_the_end_and_loses_nothing_that_was_saved() {
+    let server = Server::start(Behaviour::ok());
+    let folder = Folder::with(&busy(&server));
+    folder.run("--headless --for 1s").with(0);
+    let before = stored(&folder);
+    // Files may not grow, as on a full disk: what a limit of the process says differs, what it does is the same.
+    let length = std::fs::metadata(folder.path("webmon.redb")).unwrap().len();
+    let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" --headless", length / 1024);
+    let mut monitor = Running::start(shell(&folder, &script));
+    monitor.until(|lines| lines.iter().any(|line| line.contains("warning: store: not saving since")));
+    let ended = monitor.end_by(Signal::TERM);
+    assert!(ended.took < Duration::from_secs(3), "{:?}", ended.took);
+    let ended = ended.with(3);
+    assert!(ended.stderr.contains("could not be saved"), "{}", ended.stderr);
+    let after = stored(&folder);
+    assert_goes_on(&before, &after);
+    folder.run("--headless --for 1s").with(0);
+    assert_gap_free(&stored(&folder));
+    assert_goes_on(&after, &stored(&folder));
 }

@@ -341,6 +341,8 @@ fn a_backup_is_the_store_at_one_moment_while_the_writer_goes_on() {
     writer.flush(NOW.after(Duration::from_hours(1)));
     (3_000..3_100).for_each(|index| _ = producer.push(sample(index)));
     writer.flush(NOW.after(Duration::from_hours(1)));
+    writer.note_pause(0, Some(Timestamp::from_secs(7)));
+    writer.flush(NOW.after(Duration::from_hours(1)));
     let archive = Archive::open(&path).unwrap();
     let copy = folder.path().join("copy.redb");
     assert!(archive.backup(&copy).unwrap() > 20_000);
@@ -353,7 +355,9 @@ fn a_backup_is_the_store_at_one_moment_while_the_writer_goes_on() {
     let before = fs::read(&copy).unwrap();
     assert!(message(archive.backup(&copy)).contains("exists already"));
     assert_eq!(fs::read(&copy).unwrap(), before);
-    assert_eq!(open(&copy).unwrap().register(&names(&["api"]), NOW).unwrap()[0].next_seq, 3_100);
+    let store = open(&copy).unwrap();
+    assert_eq!(store.register(&names(&["api"]), NOW).unwrap()[0].next_seq, 3_100);
+    assert_eq!(store.pauses().unwrap(), [(SiteId(0), Timestamp::from_secs(7))]);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
 }
 

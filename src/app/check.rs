@@ -16,7 +16,7 @@ use crate::report::json;
 
 use super::cli::{CheckArgs, CommonArgs, LineFormat};
 use super::clock::{self, Clock};
-use super::exit::{Ending, Failure};
+use super::exit::{Ending, Failure, complain};
 use super::history::print;
 use super::limits;
 use super::select::select;
@@ -28,7 +28,7 @@ use super::select::select;
 pub fn check(args: &CheckArgs, common: &CommonArgs) -> Result<Ending, Failure> {
     let selection = select(&common.config, &args.sites)?;
     for warning in &selection.config.warnings {
-        eprintln!("warning: {warning}");
+        complain(format_args!("warning: {warning}"));
     }
     let sites: Vec<Arc<Site>> = selection.config.sites.iter().map(|watched| Arc::clone(&watched.site)).collect();
     let prober = Arc::new(HttpProber::new(clock::stopwatch).context("cannot set up probing")?);

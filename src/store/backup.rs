@@ -36,6 +36,7 @@ pub fn copy(transaction: &ReadTransaction, to: &Path) -> Result<(), StoreError> 
 }
 
 fn fill(from: &ReadTransaction, to: &Database) -> Result<(), redb::Error> {
+    table(from, to, schema::META)?;
     table(from, to, schema::SITES)?;
     table(from, to, schema::SEALED)?;
     table(from, to, schema::JOURNAL)?;
@@ -44,10 +45,10 @@ fn fill(from: &ReadTransaction, to: &Database) -> Result<(), redb::Error> {
     table(from, to, schema::ALERTS)
 }
 
-fn table<K: redb::Key + 'static>(
+fn table<K: redb::Key + 'static, V: redb::Value + 'static>(
     from: &ReadTransaction,
     to: &Database,
-    definition: TableDefinition<'_, K, &'static [u8]>,
+    definition: TableDefinition<'_, K, V>,
 ) -> Result<(), redb::Error> {
     let rows = from.open_table(definition)?;
     let mut rows = rows.iter()?.peekable();
@@ -60,7 +61,7 @@ fn table<K: redb::Key + 'static>(
                 && let Some(row) = rows.next()
             {
                 let (key, bytes) = row?;
-                written += bytes.value().len();
+                written += V::as_bytes(&bytes.value()).as_ref().len();
                 copy.insert(key.value(), bytes.value())?;
             }
         }

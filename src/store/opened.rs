@@ -199,6 +199,14 @@ impl Store {
         self.look(read::open_incidents)
     }
 
+    /// Until when sites are paused, by site; also pauses that are over.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn pauses(&self) -> Result<Vec<(SiteId, Timestamp)>, StoreError> {
+        self.look(read::pauses)
+    }
+
     /// Bytes that the file takes on its disk.
     #[must_use]
     pub fn bytes(&self) -> u64 {

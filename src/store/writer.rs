@@ -125,6 +125,11 @@ impl Writer {
         self.pending.add_alert(site, alert);
     }
 
+    /// Keeps until when the site with this index is paused; none: it is not.
+    pub fn note_pause(&mut self, site: usize, until: Option<Timestamp>) {
+        self.pending.add_pause(self.sites[site].0, until);
+    }
+
     /// Commits what is new, if anything is; every now and then, seals.
     pub fn flush(&mut self, now: Timestamp) -> Flushed {
         let mut flushed = self.collect();

@@ -131,6 +131,13 @@ impl Running {
         Self { child, stdout, stderr }
     }
 
+    /// Starts `command` with this stdout, whose other end somebody else has.
+    pub fn start_into(mut command: Command, stdout: impl Into<Stdio>) -> Self {
+        let mut child = command.stdout(stdout).stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = Reading::from(child.stderr.take().unwrap());
+        Self { child, stdout: Reading::from(std::io::empty()), stderr }
+    }
+
     /// The lines of stdout so far.
     pub fn lines(&self) -> Vec<String> {
         self.stdout.lines.lock().unwrap().clone()
