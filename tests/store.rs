@@ -320,3 +320,96 @@ fn a_replay_reads_the_end_of_a_long_history() {
     assert_eq!(store.replay(SiteId(0), sample(60_000).at, &mut replayed).unwrap(), 50_000);
     assert_eq!(replayed, []);
 }
+
+/// Every byte of the figures of a store, as it is read.
+fn everything(path: &Path) -> Vec<(u64, Sample, Option<String>)> {
+    let mut all = Vec::new();
+    let passed = Archive::open(path).unwrap().samples(&Query::ALL, |stored| {
+        all.push((stored.seq, stored.sample, stored.detail.map(str::to_owned)));
+        Ok::<(), ()>(())
+    });
+    assert_eq!(passed.unwrap().unwrap().damaged, 0);
+    all
+}
+
+#[test]
+fn a_backup_is_the_store_at_one_moment_while_the_writer_goes_on() {
+    let (folder, path) = folder();
+    let (mut writer, mut producer) = writer(open(&path).unwrap());
+    (0..3_000).for_each(|index| _ = producer.push(sample(index)));
+    writer.flush(NOW);
+    writer.flush(NOW.after(Duration::from_hours(1)));
+    (3_000..3_100).for_each(|index| _ = producer.push(sample(index)));
+    writer.flush(NOW.after(Duration::from_hours(1)));
+    writer.note_pause(0, Some(Timestamp::from_secs(7)));
+    writer.flush(NOW.after(Duration::from_hours(1)));
+    let archive = Archive::open(&path).unwrap();
+    let copy = folder.path().join("copy.redb");
+    assert!(archive.backup(&copy).unwrap() > 20_000);
+    (3_100..3_200).for_each(|index| _ = producer.push(sample(index)));
+    assert_eq!(writer.flush(NOW.after(Duration::from_hours(2))).committed, 100);
+    assert_eq!(everything(&copy), everything(&path)[..3_100]);
+    let verdict = Archive::open(&copy).unwrap().verify().unwrap();
+    assert!(verdict.is_sound() && verdict.samples == 3_100, "{verdict:?}");
+    // A second one does not overwrite the first, and what is in the way stays as it is.
+    let before = fs::read(&copy).unwrap();
+    assert!(message(archive.backup(&copy)).contains("exists already"));
+    assert_eq!(fs::read(&copy).unwrap(), before);
+    let store = open(&copy).unwrap();
+    assert_eq!(store.register(&names(&["api"]), NOW).unwrap()[0].next_seq, 3_100);
+    assert_eq!(store.pauses().unwrap(), [(SiteId(0), Timestamp::from_secs(7))]);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+}
+
+#[test]
+fn compaction_gives_room_back_and_keeps_everything() {
+    let (_folder, path) = folder();
+    filled(&path, 50_000);
+    let before = everything(&path);
+    let compacted = Store::compact(&path, &at_once()).unwrap();
+    assert!(compacted.after < compacted.before, "{compacted:?}");
+    // Fifteen bytes a sample, and what a database takes for itself.
+    assert!(compacted.after < 1_000_000, "{compacted:?}");
+    assert_eq!(everything(&path), before);
+    let store = open(&path).unwrap();
+    assert!(matches!(Store::compact(&path, &at_once()), Err(StoreError::Locked { .. })));
+    drop(store);
+}
+
+#[test]
+fn a_check_names_damaged_blocks_and_missing_numbers() {
+    let (_folder, path) = folder();
+    filled(&path, 5_000);
+    let blocks: redb::TableDefinition<'_, (u32, u64), &[u8]> = redb::TableDefinition::new("blocks");
+    let change = |change: &dyn Fn(&mut redb::Table<'_, (u32, u64), &'static [u8]>, Vec<(u32, u64)>)| {
+        let database =
+            redb::Builder::new().set_concurrency_mode(redb::ConcurrencyMode::SingleWriter).open(&path).unwrap();
+        let transaction = database.begin_write().unwrap();
+        {
+            let mut table = transaction.open_table(blocks).unwrap();
+            let keys = redb::ReadableTable::iter(&table).unwrap().map(|row| row.unwrap().0.value()).collect();
+            change(&mut table, keys);
+        }
+        transaction.commit().unwrap();
+    };
+    let verdict = Archive::open(&path).unwrap().verify().unwrap();
+    assert!(verdict.is_sound() && verdict.samples == 5_000, "{verdict:?}");
+    change(&|table, keys| {
+        let mut bytes = redb::ReadableTable::get(table, keys[2]).unwrap().unwrap().value().to_vec();
+        bytes[200] ^= 4;
+        table.insert(keys[2], bytes.as_slice()).unwrap();
+    });
+    let verdict = Archive::open(&path).unwrap().verify().unwrap();
+    assert_eq!((verdict.damaged.as_slice(), verdict.missing), ([("blocks", 1)].as_slice(), 0));
+    // Without the first block nothing is missing, for the oldest go; without one in the middle, its numbers are.
+    change(&|table, keys| {
+        table.remove(keys[0]).unwrap();
+        table.remove(keys[5]).unwrap();
+    });
+    let verdict = Archive::open(&path).unwrap().verify().unwrap();
+    assert_eq!(verdict.gaps.len(), 1);
+    assert_eq!(verdict.missing, verdict.gaps[0].next - verdict.gaps[0].first);
+    assert_eq!(&*verdict.gaps[0].site, "api");
+    let contents = Archive::open(&path).unwrap().contents().unwrap();
+    assert_eq!((contents.sites, contents.journal, contents.range.unwrap().1), (1, 0, sample(4_999).at));
+}

@@ -80,6 +80,26 @@ pub enum Command {
     Demo(DemoArgs),
     /// Write a commented sites.yaml
     Init,
+    /// The store itself: what is in it, whether it is sound, compaction, backup
+    #[command(subcommand)]
+    Db(DbCommand),
+}
+
+/// What `db` can do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum DbCommand {
+    /// What the store holds
+    Info,
+    /// Read every record and verify it; exit code 3 if anything is damaged or missing
+    Check,
+    /// Give unused room back; not while a monitor runs
+    Compact,
+    /// Copy the store to a new file, also while a monitor runs
+    Backup {
+        /// The new file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
 }
 
 /// Options of every command.

@@ -194,6 +194,14 @@ fn configuration(common: &CommonArgs) -> Result<Option<Config>, Failure> {
     }
 }
 
+/// The store that the command line or the configuration names.
+///
+/// # Errors
+/// [`Failure::Usage`]: the faults of a configuration that is needed for it.
+pub fn configured_store(common: &CommonArgs) -> Result<PathBuf, Failure> {
+    Ok(store_path(common, configuration(common)?.as_ref()))
+}
+
 fn store_path(common: &CommonArgs, config: Option<&Config>) -> PathBuf {
     let configured = config.and_then(|config| config.storage.as_ref()).map(|storage| storage.path.clone());
     common.store.clone().or(configured).unwrap_or_else(|| PathBuf::from("webmon.redb"))

@@ -17,6 +17,7 @@ mod cli;
 pub mod clock;
 mod control;
 mod dashboard;
+mod db;
 mod demo;
 mod desk;
 mod exit;
@@ -71,5 +72,6 @@ fn dispatch(cli: &Cli) -> Result<Ending, Failure> {
         Some(Command::Validate) => validate::validate(common),
         Some(Command::Demo(args)) => demo::demo(args, common),
         Some(Command::Init) => init::init(common),
+        Some(Command::Db(command)) => db::db(command, common),
     }
 }

@@ -25,7 +25,7 @@ mod words;
 
 use std::net::SocketAddr;
 
-pub use when::clock;
+pub use when::{clock, minute};
 
 use crate::engine::snapshot::SiteState;
 use crate::model::{Observation, Sample, Timestamp};

@@ -24,7 +24,8 @@ pub(super) fn date(at: Timestamp, zone: &TimeZone) -> String {
 }
 
 /// To the minute: `2026-11-22 10:00`.
-pub(super) fn minute(at: Timestamp, zone: &TimeZone) -> String {
+#[must_use]
+pub fn minute(at: Timestamp, zone: &TimeZone) -> String {
     zoned(at, zone).strftime("%Y-%m-%d %H:%M").to_string()
 }
 

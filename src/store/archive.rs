@@ -11,10 +11,12 @@ use redb::{ReadOnlyDatabase, ReadTransaction, ReadableDatabase};
 
 use crate::alert::Alert;
 
+use super::backup;
 use super::error::{StoreError, guard};
 use super::file::{self, Options};
 use super::read::{self, Query, StoredSite, View};
 use super::samples::{self, Passed, StoredSample};
+use super::verify::{self, Contents, Verdict};
 
 /// The store, opened for reading.
 pub struct Archive {
@@ -84,6 +86,34 @@ impl Archive {
     pub fn alerts(&self, query: &Query) -> Result<Vec<Alert>, StoreError> {
         let read = || read::alerts(&self.database.begin_read()?, query);
         guard(read).map_err(|error| self.failed(error))
+    }
+
+    /// What it holds.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn contents(&self) -> Result<Contents, StoreError> {
+        let read = || verify::contents(&self.database.begin_read()?, file::bytes(&self.path));
+        guard(read).map_err(|error| self.failed(error))
+    }
+
+    /// Reads every record and verifies its checksum, and that the numbers of each site have no gap.
+    ///
+    /// # Errors
+    /// Those of the database; damaged records are none, they are in the verdict.
+    pub fn verify(&self) -> Result<Verdict, StoreError> {
+        guard(|| verify::verify(&self.database.begin_read()?)).map_err(|error| self.failed(error))
+    }
+
+    /// Copies the store as it is at this moment to a new file at `to`, and returns the bytes it takes.
+    ///
+    /// # Errors
+    /// There is a file at `to`, it cannot be written, or those of the database.
+    pub fn backup(&self, to: &Path) -> Result<u64, StoreError> {
+        let begin = || -> Result<ReadTransaction, redb::Error> { Ok(self.database.begin_read()?) };
+        let transaction = guard(begin).map_err(|error| self.failed(error))?;
+        backup::copy(&transaction, to)?;
+        Ok(file::bytes(to))
     }
 
     /// The file.

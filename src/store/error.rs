@@ -24,6 +24,12 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// A new file was to be made, and there is one.
+    #[error("{} exists already and was left alone: name another file", .path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
     /// The path is a symbolic link, which is not followed.
     #[error("{} is a symbolic link, which is not followed: name the file itself with --store", .path.display())]
     Symlink {

@@ -65,22 +65,28 @@ pub fn builder() -> Builder {
 
 /// Makes a new store at `path`, unless something is there by now.
 pub fn create(path: &Path) -> Result<(), StoreError> {
+    create_with(path, |_| Ok(())).map(drop)
+}
+
+/// The same with what `fill` puts into it; false, and nothing is made, if something is there by now.
+pub fn create_with(path: &Path, fill: impl FnOnce(&Database) -> Result<(), redb::Error>) -> Result<bool, StoreError> {
     let failed = |source| StoreError::Io { path: path.to_owned(), doing: "create", source };
     let temporary = beside(path, &format!(".new-{}", std::process::id()));
-    let made = make(&temporary).and_then(|()| {
+    let made = make(&temporary, fill).and_then(|()| {
         // A link, unlike a rename, never replaces what another process put there meanwhile.
         match fs::hard_link(&temporary, path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            Err(_) if fs::symlink_metadata(path).is_err() => fs::rename(&temporary, path),
-            outcome => outcome,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(_) if fs::symlink_metadata(path).is_err() => fs::rename(&temporary, path).map(|()| true),
+            outcome => outcome.map(|()| true),
         }
     });
     drop(fs::remove_file(&temporary));
-    made.map_err(failed)?;
-    sync_folder(path).map_err(failed)
+    let made = made.map_err(failed)?;
+    sync_folder(path).map_err(failed)?;
+    Ok(made)
 }
 
-fn make(temporary: &Path) -> io::Result<()> {
+fn make(temporary: &Path, contents: impl FnOnce(&Database) -> Result<(), redb::Error>) -> io::Result<()> {
     // What a process of the same number left when it was killed here is nobody's any more.
     drop(fs::remove_file(temporary));
     let mut options = OpenOptions::new();
@@ -91,6 +97,7 @@ fn make(temporary: &Path) -> io::Result<()> {
     let database = FileBackend::new(file).and_then(|backend| builder().create_with_backend(backend));
     let database = database.map_err(into_io)?;
     schema::create(&database).map_err(into_io)?;
+    guard(|| contents(&database)).map_err(into_io)?;
     database.close().map_err(into_io)?;
     synced.sync_all()
 }

@@ -21,6 +21,7 @@
 
 mod append;
 mod archive;
+mod backup;
 mod block;
 mod bytes;
 mod columns;
@@ -43,16 +44,19 @@ mod tail;
 #[cfg(test)]
 mod trial;
 mod trim;
+mod verify;
 mod wire;
 mod writer;
 
 pub use archive::Archive;
+pub use backup::Compacted;
 pub use error::StoreError;
 pub use file::Options;
 pub use opened::{Opened, Registered, Store};
 pub use read::{Query, StoredSite};
 pub use samples::{Passed, StoredSample};
 pub use trim::Keep;
+pub use verify::{Contents, Gap, Verdict};
 pub use writer::{Flushed, Writer};
 
 /// The code of one block, on its own: for measuring it.

@@ -13,6 +13,7 @@ use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, WriteTran
 use crate::alert::Alert;
 use crate::model::{Sample, SiteId, Timestamp};
 
+use super::backup::Compacted;
 use super::error::{StoreError, guard};
 use super::file::{self, Options};
 use super::read::{self, Query, View};
@@ -79,6 +80,24 @@ impl Store {
                 }
             }
         }
+    }
+
+    /// Seals the store at `path` and gives back the room that it does not use.
+    ///
+    /// # Errors
+    /// There is none, it is in use, foreign, newer or damaged, or the system refuses. It is whole in each case.
+    pub fn compact(path: &Path, options: &Options) -> Result<Compacted, StoreError> {
+        let before = file::bytes(path);
+        let (mut store, _) = Self::open_existing(path, options)?;
+        if let Some(database) = &mut store.database {
+            guard(|| {
+                while database.compact()? {}
+                Ok(())
+            })
+            .map_err(|error| StoreError::of(path, error))?;
+        }
+        store.close()?;
+        Ok(Compacted { before, after: file::bytes(path) })
     }
 
     fn open_existing(path: &Path, options: &Options) -> Result<(Self, Sealed), StoreError> {

@@ -102,7 +102,7 @@ pub fn trim(
     now: Timestamp,
     most: usize,
 ) -> Result<Trimmed, redb::Error> {
-    let mut trimmed = Trimmed::default();
+    let mut outcome = Trimmed::default();
     let mut gone = BTreeMap::new();
     {
         let mut trimmer = Trimmer { blocks: transaction.open_table(schema::BLOCKS)?, left: most, gone: &mut gone };
@@ -112,19 +112,20 @@ pub fn trim(
         if let (Some(max_size), Some(room)) = (keep.max_size, room) {
             let allocated = room.now(trimmer.blocks.len()?);
             let over = allocated.saturating_sub(threshold(max_size)).div_ceil(BLOCK_BYTES);
-            trimmed.is_full = over > 0 && trimmer.oldest(over, &sites(transaction)?)?;
+            outcome.is_full = over > 0 && trimmer.oldest(over, &sites(transaction)?)?;
         }
-        trimmed.more = trimmer.left == 0;
-        trimmed.blocks = (most - trimmer.left) as u64;
+        outcome.more = trimmer.left == 0;
+        outcome.blocks = (most - trimmer.left) as u64;
     }
     for (site, next) in gone {
-        trimmed.texts += forget_texts(transaction, site, next)?;
+        outcome.texts += forget_texts(transaction, site, next)?;
     }
-    Ok(trimmed)
+    Ok(outcome)
 }
 
 impl Keep {
     /// Bytes of unsealed samples that are not too many beside the rest.
+    #[must_use]
     pub fn journal_share(&self) -> usize {
         self.max_size.map_or(usize::MAX, |max_size| usize::try_from(max_size / 8).unwrap_or(usize::MAX))
     }
@@ -395,7 +396,7 @@ mod tests {
         let max_size = 1 << 20;
         let options = Options { keep: Keep { retention: None, max_size: Some(max_size) }, ..Options::default() };
         let mut rig = Rig::new(Store::open(&path, &options, Timestamp::ZERO).unwrap().store, 3);
-        let days = day_of(6, 60_000);
+        let days = day_of(6, 40_000);
         let alert = Alert {
             at: days[0].at,
             site: "site 1".into(),
@@ -412,7 +413,7 @@ mod tests {
         let stored: Vec<(u64, usize)> =
             (0..3).map(|site| rig.stored(site)).map(|(first, all)| (first, all.len())).collect();
         for (first, count) in &stored {
-            assert_eq!(first + *count as u64, 60_000);
+            assert_eq!(first + *count as u64, 40_000);
             // Fifteen bytes a sample: the room is used, and all sites go back equally far.
             assert!((10_000..25_000).contains(count), "{stored:?}");
             assert!(first.abs_diff(stored[0].0) < 600, "{stored:?}");

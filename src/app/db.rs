@@ -1,0 +1,156 @@
+//! `webmon db`: what is in the store, whether it is sound, giving room back, and copies.
+//!
+//! `info`, `check` and `backup` read beside a running monitor; `compact` needs the file for itself and says so.
+
+use std::fmt::Write as _;
+use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
+
+use jiff::tz::TimeZone;
+
+use crate::model::figures;
+use crate::model::text::clean_line;
+use crate::report::minute;
+use crate::store::{Archive, Contents, Options, Store, StoreError, Verdict};
+
+use super::cli::{CommonArgs, DbCommand};
+use super::exit::{Ending, Failure};
+use super::history::{configured_store, print};
+use super::run::store_failure;
+
+/// Does what `command` says.
+///
+/// # Errors
+/// [`Failure`]: the configuration that names the store, or the store; for `check` also that it is damaged.
+pub fn db(command: &DbCommand, common: &CommonArgs) -> Result<Ending, Failure> {
+    let path = configured_store(common)?;
+    let stored = |error: StoreError| store_failure(&error);
+    match command {
+        DbCommand::Info => {
+            let archive = Archive::open(&path).map_err(stored)?;
+            let contents = archive.contents().map_err(stored)?;
+            say(&described(&path, &contents, &TimeZone::system()))?;
+        }
+        DbCommand::Check => check(&path)?,
+        DbCommand::Compact => {
+            let options = Options { progress: progress(), ..Options::default() };
+            let compacted = Store::compact(&path, &options).map_err(stored)?;
+            let (before, after) = (figures::bytes(compacted.before), figures::bytes(compacted.after));
+            say(&format!("{}: {before} before, {after} now\n", path.display()))?;
+        }
+        DbCommand::Backup { file } => {
+            let bytes = Archive::open(&path).and_then(|archive| archive.backup(file)).map_err(stored)?;
+            say(&format!("{} copied to {}: {}\n", path.display(), file.display(), figures::bytes(bytes)))?;
+        }
+    }
+    Ok(Ending::Done)
+}
+
+fn check(path: &Path) -> Result<(), Failure> {
+    let stored = |error: StoreError| store_failure(&error);
+    let verdict = Archive::open(path).map_err(stored)?.verify().map_err(stored)?;
+    let text = judged(path, &verdict);
+    if verdict.is_sound() {
+        return say(&text);
+    }
+    Err(Failure::Store(text.trim_end().to_owned()))
+}
+
+/// What a store holds, a line each.
+fn described(path: &Path, contents: &Contents, zone: &TimeZone) -> String {
+    let mut text = format!("{}\n", path.display());
+    let mut line =
+        |name: &str, value: String| writeln!(text, "  {name:<9} {value}").expect("a String takes everything");
+    line("format", contents.format.to_string());
+    line("on disk", figures::bytes(contents.bytes));
+    line("sites", figures::count(contents.sites));
+    line("samples", figures::count(contents.samples));
+    if let Some((from, to)) = contents.range {
+        line("from", minute(from, zone));
+        line("to", minute(to, zone));
+    }
+    let journal = contents.journal;
+    line(
+        "blocks",
+        format!("{}, and {} commits not sealed yet", figures::count(contents.blocks), figures::count(journal)),
+    );
+    line("alerts", figures::count(contents.alerts));
+    line("texts", format!("{} of failures", figures::count(contents.texts)));
+    text
+}
+
+/// How a store is, and what to do if it is not sound.
+fn judged(path: &Path, verdict: &Verdict) -> String {
+    let (records, samples) = (figures::count(verdict.records), figures::count(verdict.samples));
+    let path = path.display();
+    if verdict.is_sound() {
+        return format!("{path} is sound: {records} records, {samples} samples, none damaged, none missing\n");
+    }
+    let mut text = String::new();
+    for (table, count) in &verdict.damaged {
+        let (records, are) = if *count == 1 { ("record", "is") } else { ("records", "are") };
+        writeln!(text, "webmon: {path}: {count} damaged {records} in `{table}` {are} left out when it is read")
+            .expect("a String takes everything");
+    }
+    let mut told = 0;
+    for gap in &verdict.gaps {
+        told += gap.next - gap.first;
+        let site = clean_line(&gap.site, 80);
+        writeln!(text, "webmon: {path}: samples {} to {} of {site} are missing", gap.first, gap.next - 1)
+            .expect("a String takes everything");
+    }
+    if verdict.missing > told {
+        writeln!(text, "webmon: {path}: {} more samples are missing", verdict.missing - told)
+            .expect("a String takes everything");
+    }
+    writeln!(text, "webmon: the other {samples} samples are sound; `webmon db backup FILE` copies the store as it is")
+        .expect("a String takes everything");
+    text
+}
+
+fn say(text: &str) -> Result<(), Failure> {
+    print(|out| out.write_all(text.as_bytes()))
+}
+
+/// Shows how far a repair has come, on a terminal.
+fn progress() -> fn(f64) {
+    if std::io::stderr().is_terminal() { |done| eprint!("\rrepairing {:3.0} %", done * 100.0) } else { |_| () }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Timestamp;
+    use crate::store::Gap;
+
+    #[test]
+    fn a_sound_store_is_told_in_a_line_and_a_damaged_one_by_its_damage() {
+        let path = Path::new("webmon.redb");
+        let mut verdict = Verdict { records: 12, samples: 3_456, ..Verdict::default() };
+        let sound = judged(path, &verdict);
+        assert_eq!(sound, "webmon.redb is sound: 12 records, 3,456 samples, none damaged, none missing\n");
+        verdict.damaged = vec![("blocks", 1), ("failures", 2)];
+        verdict.gaps = vec![Gap { site: "api".into(), first: 100, next: 110 }];
+        verdict.missing = 15;
+        let damaged = judged(path, &verdict);
+        for line in [
+            "webmon: webmon.redb: 1 damaged record in `blocks` is left out when it is read",
+            "webmon: webmon.redb: 2 damaged records in `failures` are left out when it is read",
+            "webmon: webmon.redb: samples 100 to 109 of api are missing",
+            "webmon: webmon.redb: 5 more samples are missing",
+        ] {
+            assert!(damaged.lines().any(|said| said == line), "{line}\n{damaged}");
+        }
+    }
+
+    #[test]
+    fn the_contents_are_told_a_line_each() {
+        let range = Some((Timestamp::from_secs(1_795_255_200), Timestamp::from_secs(1_795_258_800)));
+        let contents = Contents { format: 1, bytes: 1_100_000, sites: 5, samples: 1_805, range, ..Contents::default() };
+        let text = described(Path::new("webmon.redb"), &contents, &TimeZone::UTC);
+        let expected = "webmon.redb\n  format    1\n  on disk   1.1 MB\n  sites     5\n  samples   1,805\n  \
+                        from      2026-11-21 10:00\n  to        2026-11-21 11:00\n  \
+                        blocks    0, and 0 commits not sealed yet\n  alerts    0\n  texts     0 of failures\n";
+        assert_eq!(text, expected);
+    }
+}

@@ -1,0 +1,71 @@
+//! A copy of the store into a new file, and giving room back.
+//!
+//! Idea: a backup copies every row as it is, in one read transaction, so that it is the store at one moment while the
+//! monitor goes on writing; it comes out compact. Like a new store it is made under a temporary name, synced and then
+//! linked to its own, so there is never half a copy, and nothing that exists is overwritten. Compaction moves pages
+//! in durable transactions of the database: stopped at any moment, it leaves a whole store. Limits: what the
+//! monitor frees while a copy is made is used again only after it; a copy commits every [`BATCH`] bytes.
+
+use std::path::Path;
+
+use redb::{Database, ReadTransaction, ReadableTable, TableDefinition};
+
+use super::error::StoreError;
+use super::file;
+use super::schema;
+
+/// Bytes that one transaction of a copy writes.
+const BATCH: usize = 32 << 20;
+
+/// What compaction did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compacted {
+    /// Bytes of the file on its disk before.
+    pub before: u64,
+    /// And after.
+    pub after: u64,
+}
+
+/// Writes all that `transaction` sees to a new file at `to`.
+pub fn copy(transaction: &ReadTransaction, to: &Path) -> Result<(), StoreError> {
+    let exists = || StoreError::Exists { path: to.to_owned() };
+    if std::fs::symlink_metadata(to).is_ok() {
+        return Err(exists());
+    }
+    if file::create_with(to, |database| fill(transaction, database))? { Ok(()) } else { Err(exists()) }
+}
+
+fn fill(from: &ReadTransaction, to: &Database) -> Result<(), redb::Error> {
+    table(from, to, schema::META)?;
+    table(from, to, schema::SITES)?;
+    table(from, to, schema::SEALED)?;
+    table(from, to, schema::JOURNAL)?;
+    table(from, to, schema::BLOCKS)?;
+    table(from, to, schema::FAILURES)?;
+    table(from, to, schema::ALERTS)
+}
+
+fn table<K: redb::Key + 'static, V: redb::Value + 'static>(
+    from: &ReadTransaction,
+    to: &Database,
+    definition: TableDefinition<'_, K, V>,
+) -> Result<(), redb::Error> {
+    let rows = from.open_table(definition)?;
+    let mut rows = rows.iter()?.peekable();
+    while rows.peek().is_some() {
+        let transaction = to.begin_write()?;
+        {
+            let mut copy = transaction.open_table(definition)?;
+            let mut written = 0;
+            while written < BATCH
+                && let Some(row) = rows.next()
+            {
+                let (key, bytes) = row?;
+                written += V::as_bytes(&bytes.value()).as_ref().len();
+                copy.insert(key.value(), bytes.value())?;
+            }
+        }
+        transaction.commit()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,248 @@
+//! Looking the whole file over: what is in it, and whether every record is what was written.
+//!
+//! Idea: one transaction, so that sealing beside it changes nothing; every record's checksum is verified and every
+//! sample decoded, and the numbers of each site are followed from its first block to its newest sample. Invariants:
+//! nothing is written; a sound store has neither damaged records nor missing numbers, but where samples were lost
+//! before they could be saved and that was told. Cost: the whole file is read once, about a second for 500 MB.
+
+use std::sync::Arc;
+
+use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, TableDefinition};
+
+use crate::model::{SiteId, Timestamp};
+
+use super::block;
+use super::read::{self, View};
+use super::record::{self, SealedRecord, SiteRecord, TextRecord};
+use super::schema;
+use super::tail::Tail;
+use super::wire::Damage;
+
+/// Gaps that are listed; beyond that they are only counted.
+const GAPS_MAX: usize = 20;
+
+/// What a store holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// The number of its format.
+    pub format: u64,
+    /// Bytes that the file takes on its disk.
+    pub bytes: u64,
+    /// Sites that were ever watched.
+    pub sites: u64,
+    /// Raw samples, by their numbers.
+    pub samples: u64,
+    /// The times of the oldest and the newest of them.
+    pub range: Option<(Timestamp, Timestamp)>,
+    /// Blocks of sealed samples.
+    pub blocks: u64,
+    /// Commits that are not sealed yet.
+    pub journal: u64,
+    /// Alerts.
+    pub alerts: u64,
+    /// Texts of failures.
+    pub texts: u64,
+}
+
+/// How the records of a store are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// Records that were read, and samples in them.
+    pub records: u64,
+    /// Samples in sound records.
+    pub samples: u64,
+    /// Records that are not what was written: the table, and how many of it.
+    pub damaged: Vec<(&'static str, u64)>,
+    /// Numbers without a sample, the first ones found.
+    pub gaps: Vec<Gap>,
+    /// All numbers without a sample.
+    pub missing: u64,
+}
+
+/// Numbers of one site without samples.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The name of the site.
+    pub site: Arc<str>,
+    /// The first number that is missing.
+    pub first: u64,
+    /// The number of the sample after them.
+    pub next: u64,
+}
+
+impl Verdict {
+    /// Whether everything is what was written and nothing is missing.
+    #[must_use]
+    pub const fn is_sound(&self) -> bool {
+        self.damaged.is_empty() && self.missing == 0
+    }
+
+    fn note(&mut self, table: &'static str, outcome: Result<(), Damage>) {
+        self.records += 1;
+        if outcome.is_err() {
+            self.damage(table, 1);
+        }
+    }
+
+    fn damage(&mut self, table: &'static str, count: u64) {
+        match self.damaged.iter_mut().find(|(name, _)| *name == table) {
+            Some((_, sum)) => *sum += count,
+            None => self.damaged.push((table, count)),
+        }
+    }
+}
+
+/// What the file of this many `bytes` holds. Cost: a page a site.
+pub fn contents(transaction: &ReadTransaction, bytes: u64) -> Result<Contents, redb::Error> {
+    let view = View::new(transaction)?;
+    let sites = read::sites(transaction)?;
+    let mut contents = Contents {
+        format: schema::VERSION,
+        bytes,
+        sites: sites.len() as u64,
+        blocks: view.blocks.len()?,
+        journal: transaction.open_table(schema::JOURNAL)?.len()?,
+        alerts: transaction.open_table(schema::ALERTS)?.len()?,
+        texts: transaction.open_table(schema::FAILURES)?.len()?,
+        ..Contents::default()
+    };
+    for &site in sites.keys() {
+        let (next_seq, newest) = view.newest(site)?;
+        let Some((first, oldest)) = oldest(&view, site)? else { continue };
+        contents.samples += next_seq.saturating_sub(first);
+        let newest = newest.unwrap_or(oldest);
+        let (from, to) = contents.range.unwrap_or((oldest, newest));
+        contents.range = Some((from.min(oldest), to.max(newest)));
+    }
+    Ok(contents)
+}
+
+/// The number and the time of the oldest sample of `site`, damaged records left out.
+fn oldest(view: &View, site: SiteId) -> Result<Option<(u64, Timestamp)>, redb::Error> {
+    for row in view.blocks.range(schema::whole(site.0))? {
+        let (key, bytes) = row?;
+        if let Ok(head) = block::head(key.value(), bytes.value()) {
+            return Ok(Some((key.value().1, head.low)));
+        }
+    }
+    let mut samples = Vec::new();
+    let sealed = view.sealed(site)?.next_seq;
+    for index in 0..view.tail.count(site) {
+        if let Ok(first) = view.tail.decode(site, index, sealed, &mut samples)
+            && let Some(sample) = samples.first()
+        {
+            return Ok(Some((first, sample.at)));
+        }
+    }
+    Ok(None)
+}
+
+/// Reads everything.
+pub fn verify(transaction: &ReadTransaction) -> Result<Verdict, redb::Error> {
+    let mut verdict = Verdict::default();
+    each(transaction, schema::SITES, |id, bytes| {
+        verdict.note("sites", SiteRecord::decode((id, 0), bytes).map(drop));
+    })?;
+    each(transaction, schema::SEALED, |id, bytes| {
+        verdict.note("sealed", SealedRecord::decode((id, 0), bytes).map(drop));
+    })?;
+    each(transaction, schema::FAILURES, |key, bytes| {
+        verdict.note("failures", TextRecord::decode(key, bytes).map(drop));
+    })?;
+    each(transaction, schema::ALERTS, |_: u64, bytes| {
+        verdict.note("alerts", record::decode_alert(bytes, |_| "".into()).map(drop));
+    })?;
+    let view = View::new(transaction)?;
+    verdict.records += transaction.open_table(schema::JOURNAL)?.len()?;
+    if view.tail.damaged > 0 {
+        verdict.damage("journal", view.tail.damaged);
+    }
+    let mut follower = Follower { site: SiteId(0), name: "".into(), next: None, verdict: &mut verdict };
+    let mut sites: Vec<_> = read::sites(transaction)?.into_iter().collect();
+    sites.sort_by_key(|(id, _)| *id);
+    for (site, record) in sites {
+        (follower.site, follower.name, follower.next) = (site, record.name, None);
+        follower.blocks(&view)?;
+        follower.tail(&view.tail);
+    }
+    Ok(verdict)
+}
+
+/// Hands every row of `table` to `each`.
+fn each<K: redb::Key + 'static>(
+    transaction: &ReadTransaction,
+    table: TableDefinition<'_, K, &'static [u8]>,
+    mut each: impl FnMut(K::SelfType<'_>, &[u8]),
+) -> Result<(), redb::Error> {
+    for row in transaction.open_table(table)?.iter()? {
+        let (key, bytes) = row?;
+        each(key.value(), bytes.value());
+    }
+    Ok(())
+}
+
+/// Follows the numbers of one site.
+struct Follower<'v> {
+    site: SiteId,
+    name: Arc<str>,
+    /// The number that comes next; none at the beginning and after a damaged record.
+    next: Option<u64>,
+    verdict: &'v mut Verdict,
+}
+
+impl Follower<'_> {
+    fn blocks(&mut self, view: &View) -> Result<(), redb::Error> {
+        let mut samples = Vec::new();
+        for row in view.blocks.range(schema::whole(self.site.0))? {
+            let (key, bytes) = row?;
+            samples.clear();
+            let head = block::decode(key.value(), bytes.value(), &mut samples);
+            self.verdict.note("blocks", head.map(drop));
+            self.step(key.value().1, head.map(|head| head.count).ok(), "blocks");
+        }
+        let sealed = view.sealed(self.site)?.next_seq;
+        if self.next.is_some_and(|next| next > sealed) {
+            self.verdict.damage("sealed", 1);
+        }
+        // All blocks may have been let go of, then the journal begins where sealing ended.
+        self.reach(sealed);
+        Ok(())
+    }
+
+    fn tail(&mut self, tail: &Tail) {
+        for index in 0..tail.count(self.site) {
+            let mut samples = Vec::new();
+            match tail.decode(self.site, index, self.next.unwrap_or(0), &mut samples) {
+                // What is sealed already comes twice after a commit of unknown outcome.
+                Ok(_) if samples.is_empty() => {}
+                Ok(first) => self.step(first, Some(samples.len()), "journal"),
+                Err(_) => {
+                    self.verdict.damage("journal", 1);
+                    self.next = None;
+                }
+            }
+        }
+    }
+
+    /// A record whose first sample has number `first`; it holds so many, none if it is damaged.
+    fn step(&mut self, first: u64, count: Option<usize>, table: &'static str) {
+        if self.next.is_some_and(|next| first < next) {
+            self.verdict.damage(table, 1);
+        } else {
+            self.reach(first);
+        }
+        self.verdict.samples += count.unwrap_or(0) as u64;
+        self.next = count.map(|count| first.saturating_add(count as u64));
+    }
+
+    /// Samples go on at number `first`.
+    fn reach(&mut self, first: u64) {
+        if let Some(next) = self.next.filter(|next| *next < first) {
+            self.verdict.missing += first - next;
+            if self.verdict.gaps.len() < GAPS_MAX {
+                self.verdict.gaps.push(Gap { site: self.name.clone(), first: next, next: first });
+            }
+        }
+        self.next = Some(first.max(self.next.unwrap_or(0)));
+    }
+}
