@@ -61,7 +61,7 @@ impl Attentive {
         duration: Option<Duration>,
         shown: impl Future<Output = Ending>,
     ) -> Result<Ending, Failure> {
-        self.runtime.block_on(supervise(monitor, duration, shown, &mut self.signals))
+        self.runtime.block_on(Box::pin(supervise(monitor, duration, shown, &mut self.signals)))
     }
 
     /// Lets the reader of stdout, whose end is `closed`, have what was sent: for as long as it takes after an end of

@@ -35,7 +35,7 @@ pub(super) fn explain_head(error: &hyper::Error, over_budget: bool) -> Failure {
 
 /// Why a body did not come whole, after `bytes` of it.
 pub(super) fn explain_body(error: &hyper::Error, bytes: u64, over_budget: bool) -> Failure {
-    if over_budget {
+    if over_budget || find::<HeadTooLarge>(error).is_some() {
         return Failure::new(Cause::BadResponse, format!("the server sends much besides the body ({bytes} bytes)"));
     }
     if let Some(failure) = tls_failure(error).or_else(|| http2_failure(error, "during the body")) {

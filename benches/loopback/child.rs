@@ -1,0 +1,53 @@
+//! A program under measurement: another process, its CPU time and memory as the kernel counts them (Linux).
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// A running process; it ends when dropped.
+pub struct Process(Child);
+
+impl Process {
+    /// Starts `command` without output.
+    pub fn start(command: &mut Command) -> Self {
+        let started = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit()).spawn();
+        Self(started.expect("the program can be started"))
+    }
+
+    /// `webmon run` over `config` without a screen, for `seconds`.
+    pub fn webmon(config: &Path, seconds: u64) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_webmon"));
+        Self::start(command.arg("run").arg("--headless").args(["--for", &format!("{seconds}s"), "-c"]).arg(config))
+    }
+
+    /// CPU time of all its threads so far, user and system: 10 ms is the kernel's unit.
+    pub fn cpu(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap_or_default();
+        let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        let ticks = after_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok());
+        Duration::from_millis(ticks.sum::<u64>() * 10)
+    }
+
+    /// Memory in RAM now and at most so far, MiB.
+    pub fn memory(&self) -> (u64, u64) {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap_or_default();
+        let field = |name: &str| {
+            let line = status.lines().find(|line| line.starts_with(name))?;
+            line.split_whitespace().nth(1)?.parse::<u64>().ok()
+        };
+        (field("VmRSS:").unwrap_or(0) / 1024, field("VmHWM:").unwrap_or(0) / 1024)
+    }
+
+    /// Open file descriptors.
+    pub fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.0.id())).map_or(0, Iterator::count)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}

@@ -1,0 +1,138 @@
+//! Ten thousand sites every ten seconds, over a store with an hour of samples, so that rings and windows are full.
+
+use std::fmt::Write as _;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use webmon::model::{Cause, Flags, Http, Micros, Phase, Phases, Sample, Status, Timestamp};
+use webmon::ring::Producer;
+use webmon::store::{Options, Store, Writer};
+
+use crate::child::Process;
+use crate::server::Server;
+use crate::{Folder, spread};
+
+const SITES: usize = 10_000;
+const INTERVAL: u64 = 10;
+const SECONDS: u64 = 60;
+
+/// Measures lateness, completeness and memory.
+pub fn measure() {
+    let server = Server::start(None, false);
+    let mut config = format!("defaults: {{ interval: {INTERVAL}s, timeout: 5s }}\nsites:\n");
+    for site in 0..SITES {
+        let (host, port) = (1 + site % 64, server.address.port());
+        writeln!(config, "- {{ name: s{site}, url: 'http://127.0.0.{host}:{port}/' }}").expect("a String");
+    }
+    let folder = Folder::with(&config);
+    fill(&folder);
+    let begin = Instant::now();
+    let process = Process::webmon(&folder.config(), 600);
+    while server.asked() == 0 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    println!(
+        "scale: first probe {:.2} s after the start, an hour of {SITES} sites replayed",
+        begin.elapsed().as_secs_f64()
+    );
+    std::thread::sleep(Duration::from_secs(5));
+    let (stop, timer) = bare_timer();
+    let (cpu, asked, begin) = (process.cpu(), server.asked(), Instant::now());
+    std::thread::sleep(Duration::from_secs(SECONDS));
+    let (cpu, asked, spent) =
+        (process.cpu().saturating_sub(cpu), server.asked() - asked, begin.elapsed().as_secs_f64());
+    stop.store(true, Ordering::Relaxed);
+    let mut timer = timer.join().expect("the timer runs");
+    let (memory, peak) = process.memory();
+    let due = spent * SITES as f64 / INTERVAL as f64;
+    println!(
+        "scale: {asked} probes made, {due:.0} due in {spent:.1} s; {:.1} µs of CPU a probe; {memory} MiB (at most {peak} MiB)",
+        cpu.as_secs_f64() * 1e6 / asked as f64
+    );
+    // The last flush has to be in the store before it is read.
+    std::thread::sleep(Duration::from_secs(2));
+    let (mut late, skipped) = lateness(&folder);
+    drop(process);
+    println!("scale: lateness {}; {skipped} skipped", spread(&mut late));
+    println!("scale: a bare timer thread beside it: {}", spread(&mut timer));
+}
+
+/// A thread that sleeps 5 ms at a time and notes by how much more it slept, ms.
+fn bare_timer() -> (Arc<AtomicBool>, std::thread::JoinHandle<Vec<f64>>) {
+    const NAP: Duration = Duration::from_millis(5);
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = Arc::clone(&stop);
+    let thread = std::thread::spawn(move || {
+        let mut late = Vec::new();
+        while !stopped.load(Ordering::Relaxed) {
+            let begin = Instant::now();
+            std::thread::sleep(NAP);
+            late.push(begin.elapsed().saturating_sub(NAP).as_secs_f64() * 1e3);
+        }
+        late
+    });
+    (stop, thread)
+}
+
+/// The lateness of the last minute's checks, ms, and how many were skipped, as the store has them.
+fn lateness(folder: &Folder) -> (Vec<f64>, u64) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_webmon"));
+    command.args(["samples", "--since", &format!("{SECONDS}s"), "--format", "csv", "-c"]).arg(folder.config());
+    let output = command.output().expect("webmon runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut lines = text.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let head = lines.next().unwrap_or_default();
+    let column = |name: &str| head.iter().position(|column| *column == name).expect("a column of samples");
+    let (late, skipped) = (column("late_us"), column("skipped"));
+    // A detail may hold a comma; these checks are up and have none.
+    let rows: Vec<_> = lines.filter(|row| row.len() == head.len()).collect();
+    let skipped = rows.iter().filter_map(|row| row[skipped].parse::<u64>().ok()).sum();
+    (rows.iter().filter_map(|row| Some(row[late].parse::<f64>().ok()? / 1e3)).collect(), skipped)
+}
+
+/// An hour of samples up to now.
+fn fill(folder: &Folder) {
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+    let now = Timestamp::ZERO.after(since_epoch);
+    let begin = now.before(Duration::from_hours(1));
+    let path = folder.config().with_file_name("webmon.redb");
+    let store = Store::open(&path, &Options::default(), begin).expect("a new store").store;
+    let names: Vec<Arc<str>> = (0..SITES).map(|site| format!("s{site}").into()).collect();
+    let registered = store.register(&names, begin).expect("a new store takes names");
+    let mut producers: Vec<Producer> = names.iter().map(|_| Producer::new(64, 0)).collect();
+    let readers = producers.iter().map(|producer| producer.ring().reader_at_head());
+    let mut writer =
+        Writer::new(store, registered.iter().map(|site| site.id).zip(readers).collect()).expect("a writer");
+    for check in 0..3_600 / INTERVAL {
+        let at = begin.after(Duration::from_secs(check * INTERVAL));
+        for (site, producer) in producers.iter_mut().enumerate() {
+            producer.push(sample(at.after(Duration::from_millis(site as u64)), site as u64 * 7 + check));
+        }
+        if check % 20 == 19 {
+            drop(writer.flush(at));
+        }
+    }
+    drop(writer.close(now));
+}
+
+fn sample(at: Timestamp, noise: u64) -> Sample {
+    let micros =
+        |base: u32, part: u64| Micros::new(base + u32::try_from(noise * part % 97).expect("below 97") * base / 50);
+    Sample {
+        at,
+        phases: Phases::NONE
+            .with(Phase::Connect, micros(11_000, 3))
+            .with(Phase::Processing, micros(38_000, 5))
+            .with(Phase::Transfer, micros(600, 7)),
+        cause: Cause::Ok,
+        status: Status::new(200),
+        http: Http::V11,
+        flags: Flags::none(),
+        bytes: 2,
+        redirects: 0,
+        late: Micros::new(200),
+        skipped: 0,
+    }
+}

@@ -1,0 +1,135 @@
+//! A server on loopback for measuring clients: as cheap as it can be, with a log of when it was asked.
+//!
+//! Everything runs in one thread of the bench, so none of it is in the figures of the client, which is another process.
+//! The path says what to do: `/` answers at once, `/hostile/N` misbehaves in the Nth way. An answer closes the
+//! connection if that was asked for, so that the side that ends first is the server's.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+/// The ways to misbehave.
+pub const HOSTILE: usize = 10;
+
+/// A running server.
+pub struct Server {
+    pub address: SocketAddr,
+    log: Arc<Log>,
+}
+
+#[derive(Default)]
+struct Log {
+    asked: AtomicU64,
+    /// Path and moment of each request, where that is wanted.
+    arrivals: Mutex<Option<Vec<(String, Instant)>>>,
+}
+
+impl Server {
+    /// Listens at a free port of every loopback address; over TLS with `tls`. Keeps arrivals with `log`.
+    pub fn start(tls: Option<Arc<rustls::ServerConfig>>, log: bool) -> Self {
+        let listener = StdListener::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a port is free");
+        listener.set_nonblocking(true).expect("it can");
+        let address = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), listener.local_addr().expect("bound").port());
+        let shared = Arc::new(Log { arrivals: Mutex::new(log.then(Vec::new)), ..Log::default() });
+        let log = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(accept(listener, tls.map(TlsAcceptor::from), log));
+        });
+        Self { address, log: shared }
+    }
+
+    /// Requests so far.
+    pub fn asked(&self) -> u64 {
+        self.log.asked.load(Ordering::Relaxed)
+    }
+
+    /// The arrivals so far, which are forgotten.
+    pub fn take_arrivals(&self) -> Vec<(String, Instant)> {
+        self.log.arrivals.lock().expect("no panics").as_mut().map(std::mem::take).unwrap_or_default()
+    }
+}
+
+async fn accept(listener: StdListener, tls: Option<TlsAcceptor>, log: Arc<Log>) {
+    let listener = TcpListener::from_std(listener).expect("it listens");
+    loop {
+        let Ok((stream, _)) = listener.accept().await else { continue };
+        let (tls, log) = (tls.clone(), Arc::clone(&log));
+        tokio::spawn(async move {
+            drop(stream.set_nodelay(true));
+            match tls {
+                None => drop(serve(stream, &log).await),
+                Some(tls) => {
+                    if let Ok(stream) = tls.accept(stream).await {
+                        drop(serve(stream, &log).await);
+                    }
+                }
+            }
+        });
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "a bench measures real time")]
+async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, log: &Log) -> std::io::Result<()> {
+    let mut head = Vec::with_capacity(1024);
+    loop {
+        head.clear();
+        while !head.ends_with(b"\r\n\r\n") {
+            if stream.read_buf(&mut head).await? == 0 {
+                return Ok(());
+            }
+        }
+        log.asked.fetch_add(1, Ordering::Relaxed);
+        let text = String::from_utf8_lossy(&head);
+        let path = text.split(' ').nth(1).unwrap_or_default();
+        if let Some(arrivals) = log.arrivals.lock().expect("no panics").as_mut() {
+            arrivals.push((path.to_owned(), Instant::now()));
+        }
+        if let Some(way) = path.strip_prefix("/hostile/").and_then(|way| way.parse::<usize>().ok()) {
+            return misbehave(stream, way % HOSTILE).await;
+        }
+        stream.write_all(OK).await?;
+        if text.contains("onnection: close") {
+            return stream.shutdown().await;
+        }
+    }
+}
+
+async fn misbehave(mut stream: impl AsyncRead + AsyncWrite + Unpin, way: usize) -> std::io::Result<()> {
+    let body = "HTTP/1.1 200 OK\r\n\r\n";
+    let (first, flood): (String, Vec<u8>) = match way {
+        0 => (String::new(), b"HTTP/1.1 103 Early Hints\r\n\r\n".repeat(200)),
+        1 => (body.to_owned(), vec![b'x'; 64 * 1024]),
+        2 => ("HTTP/1.1 200 OK\r\n".to_owned(), b"X: y\r\n".repeat(500)),
+        3 => ("HTTP/1.1 200 OK\r\nX: ".to_owned(), vec![b'y'; 16 * 1024]),
+        4 => ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned(), b"1\r\nx\r\n".repeat(1_000)),
+        5 => ("garbage\r\n\r\n".to_owned(), Vec::new()),
+        6 => ("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort".to_owned(), Vec::new()),
+        7 => (format!("HTTP/1.1 302 Found\r\nLocation: /hostile/7{}\r\n\r\n", "?".repeat(9)), Vec::new()),
+        8 => {
+            // One byte at a time, until the client has had enough.
+            for byte in body.bytes().cycle() {
+                stream.write_all(&[byte]).await?;
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            return Ok(());
+        }
+        _ => {
+            // Not a byte.
+            let mut unused = [0; 64];
+            while stream.read(&mut unused).await? > 0 {}
+            return Ok(());
+        }
+    };
+    stream.write_all(first.as_bytes()).await?;
+    while !flood.is_empty() {
+        stream.write_all(&flood).await?;
+    }
+    stream.shutdown().await
+}
