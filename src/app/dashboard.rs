@@ -15,7 +15,7 @@ use crate::alert::Alert;
 use crate::alert::AlertState;
 use crate::config;
 use crate::engine::Snapshot;
-use crate::model::{Health, Timestamp};
+use crate::model::{Health, Sample, Timestamp};
 use crate::report::ending::{Run, SiteRun, ending};
 use crate::ui::{self, About, Ended, Fixed, Recheck, Scheme, Settings, SortKey, Source, Symbols, Wish};
 
@@ -51,6 +51,13 @@ impl Source for Watched {
 
     fn health(&self) -> Arc<Health> {
         Arc::clone(&self.face.health.borrow())
+    }
+
+    fn samples(&self, site: usize, samples: &mut Vec<Sample>) {
+        samples.clear();
+        if let Some(ring) = self.face.rings.get(site) {
+            ring.reader_at_oldest().drain(samples);
+        }
     }
 
     fn rechecks(&self) -> Arc<[Recheck]> {

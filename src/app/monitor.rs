@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::engine::{Board, Engine};
 use crate::model::{Health, Timestamp};
 use crate::probe::Prober;
+use crate::ring::Ring;
 use crate::store::{Flushed, Store, StoreError, Writer};
 use crate::ui::Wish;
 
@@ -74,6 +75,8 @@ pub struct Face {
     pub alerts: Arc<AlertLog>,
     /// How webmon is.
     pub health: watch::Receiver<Arc<Health>>,
+    /// The ring of each site.
+    pub rings: Arc<[Arc<Ring>]>,
     /// What became of checks by hand.
     pub rechecks: watch::Receiver<Rechecks>,
     /// Where a person's wishes are handed in.
@@ -85,6 +88,7 @@ pub struct Monitor<P> {
     scheduler: Scheduler<P>,
     control: Control,
     keeper: Option<Keeper>,
+    rings: Arc<[Arc<Ring>]>,
     rechecks: watch::Receiver<Rechecks>,
     wishes: mpsc::Sender<Wish>,
 }
@@ -107,6 +111,7 @@ impl<P: Prober> Monitor<P> {
         };
         let now = parts.clock.now();
         let Assembly { watches, tracks, readers } = assemble(&parts.config, &memory);
+        let rings = tracks.iter().map(|track| Arc::clone(&track.ring)).collect();
         let gauges = Arc::new(Gauges::default());
         let (to_engine, engine_texts) = mpsc::channel(TEXT_QUEUE);
         let (keeping, kept) = watch::channel(Keeping { notices: parts.notices, ..Keeping::default() });
@@ -166,7 +171,7 @@ impl<P: Prober> Monitor<P> {
             control.engine.pause(site, until, now);
             scheduler.pause(site, until);
         }
-        Ok(Self { scheduler, control, keeper, rechecks, wishes })
+        Ok(Self { scheduler, control, keeper, rings, rechecks, wishes })
     }
 
     /// What a dashboard looks at.
@@ -176,6 +181,7 @@ impl<P: Prober> Monitor<P> {
             board: self.control.engine.board(),
             alerts: Arc::clone(&self.control.alerts),
             health: self.control.health.subscribe(),
+            rings: Arc::clone(&self.rings),
             rechecks: self.rechecks.clone(),
             wishes: self.wishes.clone(),
         }

@@ -6,6 +6,7 @@ use ratatui::layout::Size;
 
 use super::action::{self, Action};
 use super::alert_index::Entry;
+use super::chart::spans;
 use super::frame::Inputs;
 use super::key::Key;
 use super::order::{Filter, Sort, SortKey};
@@ -53,6 +54,8 @@ impl UiState {
             Action::Last => self.scroll(isize::MAX, inputs),
             Action::Open => self.open(inputs),
             Action::PreviousSite => self.neighbour(-1, inputs),
+            Action::ZoomIn => self.zoom = (self.zoom + 1).min(spans(self.tables(inputs)).len() - 1),
+            Action::ZoomOut => self.zoom = self.zoom.saturating_sub(1),
             Action::NextSite => self.neighbour(1, inputs),
             Action::AlertsUp => self.region_top = self.region_top.saturating_sub(1),
             Action::AlertsDown => self.region_top += 1,

@@ -34,6 +34,10 @@ pub enum Action {
     PreviousSite,
     /// The site after this one in the list.
     NextSite,
+    /// A shorter span of the chart.
+    ZoomIn,
+    /// A longer span of the chart.
+    ZoomOut,
     /// The next view, where they do not fit together.
     NextView,
     /// The view of the digit that was pressed.
@@ -173,6 +177,12 @@ pub const TABLE: &[Entry] = &[
         "other site",
     ),
     row(Action::NextSite, &[Key::Char(']')], SITE),
+    row(Action::ZoomIn, &[Key::Char('+'), Key::Char('=')], SITE).hint("+ -", "zoom", 2).help(
+        Section::Look,
+        "+ -",
+        "zoom the chart",
+    ),
+    row(Action::ZoomOut, &[Key::Char('-')], SITE),
     row(Action::Filter, &[Key::Char('/')], OVERVIEW).hint("/", "filter", 1).help(Section::Look, "/", "filter"),
     row(Action::Filter, &[Key::Char('/')], ALERTS).hint("/", "filter", 1).help(
         Section::Look,

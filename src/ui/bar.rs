@@ -76,11 +76,9 @@ fn spoken_for(before: &[Beat], reach: usize) -> Beat {
     before.iter().rev().take(reach).find(|beat| !empty(**beat)).copied().unwrap_or_default()
 }
 
-const fn empty(beat: Beat) -> bool {
-    beat.up == 0 && beat.down == 0
-}
-
-fn judge(beat: Beat, threshold: Threshold) -> Cell {
+/// The shape of a cell in which this became of its checks.
+#[must_use]
+pub fn judge(beat: Beat, threshold: Threshold) -> Cell {
     let (up, checks) = (u64::from(beat.up), u64::from(beat.up) + u64::from(beat.down));
     match checks {
         0 => Cell::None,
@@ -88,6 +86,10 @@ fn judge(beat: Beat, threshold: Threshold) -> Cell {
         _ if (Availability { up, checks }).at_most_ppm(threshold.ppm()) => Cell::Bad,
         _ => Cell::Some,
     }
+}
+
+const fn empty(beat: Beat) -> bool {
+    beat.up == 0 && beat.down == 0
 }
 
 #[cfg(test)]

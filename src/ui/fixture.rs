@@ -9,7 +9,8 @@ use jiff::tz::TimeZone;
 use crate::alert::{Alert, AlertState, Rule, Threshold};
 use crate::engine::snapshot::{LastCheck, OpenIncident, Row, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
 use crate::model::{
-    Cause, Certificate, Health, Http, Micros, Observation, Phase, Phases, Status, StoreHealth, Timeframe, Timestamp,
+    Cause, Certificate, Health, Http, Micros, Observation, Phase, Phases, Sample, Status, StoreHealth, Timeframe,
+    Timestamp,
 };
 use crate::stats::{Answer, Availability, Beat, Beats, Counts, Latency, Summary};
 
@@ -26,6 +27,7 @@ pub fn now() -> Timestamp {
 
 pub struct World {
     pub snapshot: Snapshot,
+    pub samples: Vec<Sample>,
     pub alerts: Vec<Arc<Alert>>,
     pub health: Health,
     pub rechecks: Vec<Recheck>,
@@ -38,6 +40,7 @@ impl World {
     pub fn inputs(&self) -> Inputs<'_> {
         Inputs {
             snapshot: &self.snapshot,
+            samples: &self.samples,
             alerts: &self.alerts,
             health: &self.health,
             rechecks: &self.rechecks,
@@ -237,15 +240,15 @@ pub fn many_sites(count: usize) -> World {
 pub fn storm(count: u64) -> World {
     let mut world = five_sites();
     let began = world.now.before(Duration::from_secs(200));
-    let storm = |state, shift: u64, i: u64| {
+    let alert = |said, shift: u64, i: u64| {
         let at = began.after(Duration::from_secs(shift) + Duration::from_millis(i * 500));
         let name = format!("eu-west/service-{i:04}");
-        let word = if state == AlertState::Down { "down" } else { "up" };
+        let word = if said == AlertState::Down { "down" } else { "up" };
         Arc::new(Alert {
             at,
             message: format!("Website {name} is {word}. availability=79.17%, time=2026-11-22T13:58:53+01:00"),
             site: name.into(),
-            state,
+            state: said,
             availability: None,
             threshold: Rule::default().threshold,
             window: Duration::from_mins(2),
@@ -253,8 +256,8 @@ pub fn storm(count: u64) -> World {
             downtime: None,
         })
     };
-    world.alerts.extend((0..count).map(|i| storm(AlertState::Down, 0, i)));
-    world.alerts.extend((4..count).map(|i| storm(AlertState::Up, 140, i)));
+    world.alerts.extend((0..count).map(|i| alert(AlertState::Down, 0, i)));
+    world.alerts.extend((4..count).map(|i| alert(AlertState::Up, 140, i)));
     world
 }
 
@@ -277,6 +280,11 @@ pub fn offline() -> World {
 pub fn first_seconds() -> World {
     let mut world = world(&[rust(), shop(), blog()]);
     world.alerts.clear();
+    world.samples.truncate(6);
+    let end = world.samples[5].at;
+    for sample in &mut world.samples {
+        sample.at = world.now.before(end.since(sample.at) + Duration::from_secs(3));
+    }
     for site in &mut world.snapshot.sites {
         let site = Arc::make_mut(site);
         site.judged_from = Some(world.now.after(Duration::from_secs(100)));
@@ -319,6 +327,7 @@ pub fn world(made: &[Made]) -> World {
     let sites = made.iter().map(|made| Arc::new(site(made))).collect();
     World {
         snapshot: Snapshot { at: now, sites, views },
+        samples: hour(now),
         alerts: alerts(),
         health: Health {
             checks_per_second: 0.6,
@@ -335,6 +344,24 @@ pub fn world(made: &[Made]) -> World {
         },
         now,
     }
+}
+
+/// An hour of a site that is checked every 5 s: 40 to 56 ms with a tide in it, a few slow ones, no check for six minutes,
+/// then none that was answered rightly for the last four.
+fn hour(now: Timestamp) -> Vec<Sample> {
+    let made = |i: u32| {
+        let at = now.before(Duration::from_secs(3_600 - 5 * u64::from(i)));
+        let failed = i >= 670 || i == 200;
+        let mut observation = Observation::failed(if failed { Cause::Status } else { Cause::Ok }, "");
+        let wave = (i / 30) % 12;
+        let micros = 40_000 + 1_000 * wave.min(12 - wave) + i * 7_919 % 10_000;
+        let micros = if i % 97 == 50 { micros * 3 } else { micros };
+        let micros = if i == 400 { 1_240_000 } else { micros };
+        observation.phases = Phases::NONE.with(Phase::Processing, Micros::new(micros));
+        observation.status = Status::new(if failed { 503 } else { 200 });
+        observation.sample(at, Micros::ZERO, 0)
+    };
+    (0..720).filter(|i| !(300..372).contains(i)).map(made).collect()
 }
 
 fn alerts() -> Vec<Arc<Alert>> {

@@ -7,7 +7,7 @@ use ratatui::layout::Size;
 
 use crate::alert::Alert;
 use crate::engine::snapshot::{SiteSnapshot, SiteState, Snapshot};
-use crate::model::{Health, Timestamp};
+use crate::model::{Health, Sample, Timestamp};
 
 use super::layout::Plan;
 use super::line::Role;
@@ -30,6 +30,8 @@ pub struct About {
 pub struct Inputs<'a> {
     /// The sites and their figures.
     pub snapshot: &'a Snapshot,
+    /// The samples of the site that is open, oldest first, as far back as its ring reaches; empty while none is.
+    pub samples: &'a [Sample],
     /// All past alerts, oldest first.
     pub alerts: &'a [Arc<Alert>],
     /// How webmon itself is.

@@ -15,6 +15,7 @@ use crate::model::Phase;
 use crate::model::text::is_harmful;
 
 use super::bar::Cell;
+use super::chart::Plot;
 
 /// What a piece of text means. The theme decides how it looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub enum Role {
     Beat(Cell),
     /// The time spent in a phase.
     Phase(Phase),
+    /// A line or dot of a chart.
+    Plot(Plot),
     /// A failure in words or codes.
     Fault,
     /// Deserves a look, but is not a state of a site.

@@ -15,6 +15,7 @@ mod alert_index;
 mod alerts;
 mod banner;
 mod bar;
+mod chart;
 mod columns;
 mod digest;
 #[cfg(test)]
@@ -37,6 +38,7 @@ mod rows;
 mod run;
 mod screen;
 mod selection;
+mod series;
 mod site;
 mod state;
 mod summary;

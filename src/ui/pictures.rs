@@ -70,6 +70,7 @@ pictures! {
     site_80x24: fixture::five_sites(), "\n", 80 x 24;
     site_120x40: fixture::nine_sites(), "\n\t", 120 x 40;
     site_without_answers_100x30: fixture::many_sites(100), "\n", 100 x 30;
+    site_zoomed_100x40: fixture::five_sites(), "\n++", 100 x 40;
     site_new_80x24: fixture::first_seconds(), "j\n", 80 x 24;
     site_40x12: fixture::five_sites(), "jj\nG", 40 x 12;
     alerts_80x24: fixture::five_sites(), "a", 80 x 24;
@@ -333,7 +334,7 @@ mod properties {
         #[test]
         fn no_size_and_no_keys_make_it_panic_or_leave_the_screen(
             width in 0u16..260, height in 0u16..80, sites in prop::sample::select(vec![0usize, 1, 5, 9, 60]),
-            keys in "[jkgGJK/dsnavm9tfa!?brpo/1-9\t\x1b\nxq \\[\\]]{0,12}", pages in prop::collection::vec(0u8..8, 0..6),
+            keys in "[jkgGJK/dsnavm9tfa!?brpo/+-1-9\t\x1b\nxq \\[\\]]{0,12}", pages in prop::collection::vec(0u8..8, 0..6),
             later in 0u64..5_000, ascii: bool, mouse in prop::collection::vec((0u8..3, 0u16..270, 0u16..90), 0..6),
         ) {
             let world = match sites {

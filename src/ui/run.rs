@@ -14,7 +14,7 @@ use ratatui::layout::Size;
 
 use crate::alert::Alert;
 use crate::engine::snapshot::Snapshot;
-use crate::model::{Health, Timestamp};
+use crate::model::{Health, Sample, Timestamp};
 
 use super::frame::{About, Inputs};
 use super::key::Key;
@@ -38,6 +38,8 @@ pub trait Source {
     fn alerts(&self) -> Arc<[Arc<Alert>]>;
     /// How webmon itself is; the same `Arc` as long as nothing changed.
     fn health(&self) -> Arc<Health>;
+    /// The samples that the ring of site number `site` holds, oldest first, in place of what is in `samples`.
+    fn samples(&self, site: usize, samples: &mut Vec<Sample>);
     /// What became of the checks that were asked for by hand; the same `Arc` as long as nothing did.
     fn rechecks(&self) -> Arc<[Recheck]>;
     /// Passes on what a person asks for. It may go unheard.
@@ -120,6 +122,9 @@ pub fn run(source: &impl Source, settings: Settings, fixed: &Fixed, stop: &Atomi
 struct Taken {
     version: u64,
     snapshot: Snapshot,
+    /// Of the site that is open, and which that is.
+    samples: Vec<Sample>,
+    opened: Option<usize>,
     alerts: Arc<[Arc<Alert>]>,
     health: Arc<Health>,
     rechecks: Arc<[Recheck]>,
@@ -133,6 +138,8 @@ impl Taken {
         Self {
             version,
             snapshot: source.snapshot(),
+            samples: Vec::new(),
+            opened: None,
             alerts: source.alerts(),
             health: source.health(),
             rechecks: source.rechecks(),
@@ -152,15 +159,27 @@ impl Taken {
             || second(now) != second(self.now);
         if version != self.version {
             self.snapshot = source.snapshot();
+            self.opened = None;
         }
         (self.version, self.alerts, self.health) = (version, alerts, health);
         (self.rechecks, self.now) = (rechecks, now);
         changed
     }
 
+    /// Takes the samples of the site that is open, if there may be new ones.
+    fn look_closer(&mut self, source: &impl Source, opened: Option<usize>) {
+        match opened {
+            Some(site) if self.opened != Some(site) => source.samples(site, &mut self.samples),
+            Some(_) => {}
+            None => self.samples.clear(),
+        }
+        self.opened = opened;
+    }
+
     fn inputs<'a>(&'a self, fixed: &'a Fixed) -> Inputs<'a> {
         Inputs {
             snapshot: &self.snapshot,
+            samples: &self.samples,
             alerts: &self.alerts,
             health: &self.health,
             rechecks: &self.rechecks,
@@ -208,6 +227,9 @@ fn drive(
             drawn.filter(|at| *at <= taken.now).map_or(Duration::ZERO, |at| TICK.saturating_sub(taken.now.since(at)));
         let mut timeout = TICK;
         if dirty && rest.is_zero() {
+            let opened = state.opened(&inputs);
+            taken.look_closer(source, opened);
+            let inputs = taken.inputs(fixed);
             let beyond = Beyond { bell: state.settle(&inputs, size), mouse: state.mouse };
             let screen = view(&inputs, &state, size);
             if console.draw(&screen, state.theme(), beyond).is_err() {
@@ -253,6 +275,9 @@ mod tests {
         }
         fn health(&self) -> Arc<Health> {
             Arc::new(Health::default())
+        }
+        fn samples(&self, _: usize, samples: &mut Vec<Sample>) {
+            samples.clone_from(&fixture::five_sites().samples);
         }
         fn rechecks(&self) -> Arc<[Recheck]> {
             thread_local!(static NONE: Arc<[Recheck]> = Arc::default());

@@ -1,5 +1,5 @@
-//! One site in full, from what the snapshot holds: figures and outcome of every view, the phases and answers of one,
-//! the last check, its alerts.
+//! One site in full: the figures of every view, response time and outcome over time, the phases and answers of one
+//! view, how response times are spread, the last check, its alerts.
 //!
 //! Phases are averages, because averages add up to the total and medians do not; they are drawn as a waterfall, one
 //! fill a phase. With 100 columns, phases and answers stand side by side. The body is a list of lines that scrolls.
@@ -8,13 +8,12 @@ use crate::alert::AlertState;
 use crate::engine::snapshot::{Row, SiteSnapshot, ViewSnapshot};
 use crate::model::{Cause, Phase, figures};
 
-use super::bar;
 use super::frame::Frame;
 use super::line::{Line, Role, cut, right, safe, width};
 use super::order::{CERT_WARN_DAYS, certificate_days};
 use super::rows::{NO_TIME, availability, coverage, note, partition, short_name};
 use super::selection::selected;
-use super::{alerts, words};
+use super::{alerts, chart, words};
 
 /// No body is longer than this.
 pub const LINES_MAX: usize = 200;
@@ -54,11 +53,16 @@ pub fn lines(frame: &Frame, height: usize) -> (Vec<Line>, bool) {
         let rows: Vec<(&ViewSnapshot, &Row)> =
             frame.tables.views.iter().filter_map(|view| Some((view.as_ref(), view.rows.get(i?)?.as_ref()))).collect();
         body.extend(numbers(frame, site, &rows));
-        body.extend(outcome(frame, site, &rows));
+        let (chart, series) = chart::lines(frame, site);
+        body.extend(chart);
         if let Some((_, row)) = rows.get(frame.state.tab).or(rows.first()) {
             body.extend(middle(frame, row));
         }
-        body.extend(last_check(frame, site));
+        body.extend(beside(
+            frame,
+            |cells| chart::spread(frame, &series, cells),
+            |cells| last_check(frame, site, cells),
+        ));
         body.extend(own_alerts(frame, site));
     } else {
         body.push(Line::of(Role::Plain, " this site is no longer watched"));
@@ -70,7 +74,8 @@ pub fn lines(frame: &Frame, height: usize) -> (Vec<Line>, bool) {
     (lines, more)
 }
 
-fn rule(left: Line, right: &str, cells: usize) -> Line {
+/// The first line of a region: `left`, rule, and `right` where there is room.
+pub fn rule(left: Line, right: &str, cells: usize) -> Line {
     let mut line = Line::of(Role::Dim, "── ");
     line.extend(left);
     line.push(Role::Plain, " ");
@@ -126,30 +131,19 @@ fn numbers(frame: &Frame, site: &SiteSnapshot, rows: &[(&ViewSnapshot, &Row)]) -
     lines
 }
 
-fn outcome(frame: &Frame, site: &SiteSnapshot, rows: &[(&ViewSnapshot, &Row)]) -> Vec<Line> {
-    // The finest bar there is, or half of it.
-    let cells = if frame.width() >= LABEL + 60 { 60 } else { 20 };
-    let mut lines = vec![rule(Line::of(Role::Strong, "Outcome"), "", frame.width())];
-    for (view, row) in rows {
-        let mut line = Line::of(Role::Plain, format!(" {}", words::span(view.timeframe.length())));
-        line.pad_to(LABEL);
-        for cell in bar::cells(&row.beats, cells, site.interval, site.rule.threshold) {
-            line.push(Role::Beat(cell), frame.state.symbols.beat(cell));
-        }
-        line.push(Role::Dim, " now");
-        lines.push(line);
-    }
-    lines
+fn middle(frame: &Frame, row: &Row) -> Vec<Line> {
+    beside(frame, |cells| phases(frame, row, cells), |cells| answers(frame, row, cells))
 }
 
-fn middle(frame: &Frame, row: &Row) -> Vec<Line> {
+/// Two regions side by side, each made for its width, or one above the other where it is narrow.
+fn beside(frame: &Frame, left: impl Fn(usize) -> Vec<Line>, right: impl Fn(usize) -> Vec<Line>) -> Vec<Line> {
     if frame.width() < TWO_COLUMNS {
-        let mut lines = phases(frame, row, frame.width());
-        lines.extend(answers(frame, row, frame.width()));
+        let mut lines = left(frame.width());
+        lines.extend(right(frame.width()));
         return lines;
     }
     let half = frame.width() / 2;
-    let (left, right) = (phases(frame, row, half - 1), answers(frame, row, frame.width() - half - 1));
+    let (left, right) = (left(half - 1), right(frame.width() - half - 1));
     (0..left.len().max(right.len()))
         .map(|i| {
             let mut line = left.get(i).cloned().unwrap_or_default().fit(half - 1);
@@ -208,9 +202,14 @@ fn phases(frame: &Frame, row: &Row, cells: usize) -> Vec<Line> {
     let text = row.summary.response.map_or_else(
         || NO_TIME.to_owned(),
         |latency| {
-            let p = |us: u32| figures::time(f64::from(us));
-            let avg = figures::time_cell(latency.avg);
-            format!("{avg}  p50 {}  p95 {}  p99 {}", p(latency.p50), p(latency.p95), p(latency.p99))
+            let mut text = figures::time_cell(latency.avg);
+            for (name, us) in [("p50", latency.p50), ("p95", latency.p95), ("p99", latency.p99)] {
+                let more = format!("  {name} {}", figures::time(f64::from(us)));
+                if line.width() + text.len() + more.len() <= cells {
+                    text.push_str(&more);
+                }
+            }
+            text
         },
     );
     line.push(Role::Plain, text);
@@ -241,9 +240,9 @@ fn answers(frame: &Frame, row: &Row, cells: usize) -> Vec<Line> {
     lines
 }
 
-fn last_check(frame: &Frame, site: &SiteSnapshot) -> Vec<Line> {
+fn last_check(frame: &Frame, site: &SiteSnapshot, cells: usize) -> Vec<Line> {
     let Some(last) = &site.last else {
-        return vec![rule(Line::of(Role::Strong, "Last check"), "", frame.width()), Line::of(Role::Plain, " none yet")];
+        return vec![rule(Line::of(Role::Strong, "Last check"), "", cells), Line::of(Role::Plain, " none yet")];
     };
     let sample = &last.sample;
     let mut title = Line::of(Role::Strong, "Last check");
@@ -252,7 +251,7 @@ fn last_check(frame: &Frame, site: &SiteSnapshot) -> Vec<Line> {
         title.push(Role::Fault, format!(" · {}", sample.cause.name()));
     }
     let check = format!("check {}", figures::count(last.seq));
-    let mut lines = vec![rule(title, &check, frame.width())];
+    let mut lines = vec![rule(title, &check, cells)];
     let mut first = Vec::new();
     if sample.cause != Cause::Ok {
         first.push(note(frame, site));
@@ -265,7 +264,7 @@ fn last_check(frame: &Frame, site: &SiteSnapshot) -> Vec<Line> {
     if sample.redirects > 0 {
         first.push(format!("{} redirects", sample.redirects));
     }
-    lines.push(Line::of(Role::Plain, cut(&format!(" {}", first.join(" · ")), frame.width())));
+    lines.push(Line::of(Role::Plain, cut(&format!(" {}", first.join(" · ")), cells)));
     let mut second = Vec::new();
     if let Some(address) = last.observation.as_ref().and_then(|observation| observation.address) {
         second.push(address.to_string());
@@ -274,13 +273,13 @@ fn last_check(frame: &Frame, site: &SiteSnapshot) -> Vec<Line> {
     second
         .extend(site.last_up.map(|at| format!("last good {}", words::moment(at, frame.inputs.now, frame.inputs.zone))));
     if !second.is_empty() {
-        lines.push(Line::of(Role::Plain, cut(&format!(" {}", second.join(" · ")), frame.width())));
+        lines.push(Line::of(Role::Plain, cut(&format!(" {}", second.join(" · ")), cells)));
     }
-    lines.extend(certificate(frame, site));
+    lines.extend(certificate(frame, site, cells));
     lines
 }
 
-fn certificate(frame: &Frame, site: &SiteSnapshot) -> Option<Line> {
+fn certificate(frame: &Frame, site: &SiteSnapshot, cells: usize) -> Option<Line> {
     let certificate = site.last.as_ref()?.observation.as_ref()?.certificate.as_ref()?;
     let days = certificate_days(site, frame.inputs.now)?;
     let until = words::date(certificate.not_after, frame.inputs.zone);
@@ -292,7 +291,7 @@ fn certificate(frame: &Frame, site: &SiteSnapshot) -> Option<Line> {
         text = format!("{text} · {}", faults.join(", ").replace('_', " "));
     }
     let role = if days <= CERT_WARN_DAYS || !faults.is_empty() { Role::Warning } else { Role::Plain };
-    Some(Line::of(role, cut(&text, frame.width())))
+    Some(Line::of(role, cut(&text, cells)))
 }
 
 fn own_alerts(frame: &Frame, site: &SiteSnapshot) -> Vec<Line> {

@@ -90,6 +90,8 @@ pub struct UiState {
     /// First lines seen of the help and of a site.
     pub(super) help_top: usize,
     pub(super) site_top: usize,
+    /// How far the chart of a site is from the longest span.
+    pub(super) zoom: usize,
     pub(super) frozen: Option<Arc<Snapshot>>,
     /// All alerts, and those that the screen of alerts lists.
     pub(super) alerts: AlertIndex,
@@ -136,6 +138,7 @@ impl UiState {
             alerts_top: 0,
             help_top: 0,
             site_top: 0,
+            zoom: 0,
             frozen: None,
             alerts: AlertIndex::default(),
             found: AlertIndex::default(),
@@ -193,6 +196,13 @@ impl UiState {
             (Place::Alerts, _) => named(&self.alert(inputs)?.site),
             _ => self.selected(),
         }
+    }
+
+    /// The site whose samples are wanted.
+    #[must_use]
+    pub fn opened(&self, inputs: &Inputs) -> Option<usize> {
+        let place = if self.place == Place::Help { self.under_help } else { self.place };
+        self.focus(inputs).filter(|_| place == Place::Site)
     }
 
     /// The alert under the cursor on the screen of alerts; of folded ones the newest.

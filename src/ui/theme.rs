@@ -9,6 +9,7 @@ use crate::engine::snapshot::SiteState;
 use crate::model::Phase;
 
 use super::bar::Cell;
+use super::chart::Plot;
 use super::line::Role;
 use super::symbols::Symbols;
 
@@ -73,6 +74,7 @@ impl Theme {
             Role::Beat(Cell::Some) | Role::Warning => self.yellow(plain),
             Role::Beat(Cell::Bad) => self.colored(plain, Color::Red).add_modifier(Modifier::REVERSED),
             Role::Phase(phase) => self.colored(plain, phase_color(phase)),
+            Role::Plot(plot) => self.colored(plain, plot_color(plot)),
             Role::Fault => self.colored(plain, Color::Red),
             Role::Cursor | Role::Fresh | Role::Mode => plain.add_modifier(Modifier::REVERSED),
         }
@@ -111,6 +113,15 @@ const fn phase_color(phase: Phase) -> Color {
         Phase::Tls => Color::Magenta,
         Phase::Processing => Color::White,
         Phase::Transfer => Color::DarkGray,
+    }
+}
+
+/// Neither a state nor a phase; the median in the terminal's own colour.
+const fn plot_color(plot: Plot) -> Color {
+    match plot {
+        Plot::Median => Color::Reset,
+        Plot::High => Color::Cyan,
+        Plot::Max => Color::Magenta,
     }
 }
 

@@ -1,0 +1,200 @@
+//! The response times of one site over a span of time, cut into cells aligned to the clock.
+//!
+//! Made from the samples that its ring holds, only for the site that is open. A finished cell never changes: its edges
+//! are multiples of its length. A check speaks for its interval, so that cells shorter than that are no gaps; a cell
+//! in which no check was answered rightly is one. Percentiles are by nearest rank, exact. O(n log n) in the samples.
+
+use std::time::Duration;
+
+use crate::model::{Cause, Outcome, Sample, Timestamp};
+use crate::stats::Beat;
+
+/// The upper edges of the histogram in milliseconds: always the same, so that two sites compare.
+pub const EDGES_MS: [u32; 12] = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 10_000];
+
+/// Percentiles of response times, in µs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// Half of them took no longer.
+    pub p50: u32,
+    /// 95 of 100 took no longer.
+    pub p95: u32,
+    /// None took longer.
+    pub max: u32,
+}
+
+/// What came of the checks of one cell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cell {
+    /// How many succeeded and failed.
+    pub beat: Beat,
+    /// Of those that were answered rightly, slow ones too; none without any.
+    pub times: Option<Times>,
+}
+
+/// A span of time in cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scope {
+    /// Where the first cell begins.
+    pub from: Timestamp,
+    /// The length of a cell.
+    pub cell: Duration,
+    /// How many cells there are, at least 1.
+    pub cells: usize,
+}
+
+impl Scope {
+    /// The last `span` before `to` in at most this many cells of a round length; the last one holds `to`.
+    #[must_use]
+    pub fn new(span: Duration, to: Timestamp, most: usize) -> Self {
+        let most = u64::try_from(most.max(1)).unwrap_or(u64::MAX);
+        let span = u64::try_from(span.as_micros()).unwrap_or(u64::MAX).max(1);
+        let least = span.div_ceil(most);
+        let round = match least {
+            5_000_000.. => 1_000_000,
+            500_000.. => 100_000,
+            5_000.. => 1_000,
+            _ => 1,
+        };
+        let cell = least.div_ceil(round) * round;
+        let cells = span.div_ceil(cell);
+        let from = ((to.as_micros() / cell + 1) * cell).saturating_sub(cell * cells);
+        Self {
+            from: Timestamp::from_micros(from),
+            cell: Duration::from_micros(cell),
+            cells: usize::try_from(cells).expect("at most as many as was asked for"),
+        }
+    }
+
+    fn of(&self, at: Timestamp) -> Option<usize> {
+        let after = at.as_micros().checked_sub(self.from.as_micros())?;
+        let cell = u128::from(after) / self.cell.as_micros().max(1);
+        usize::try_from(cell).ok().filter(|cell| *cell < self.cells)
+    }
+}
+
+/// The cells of a scope and what all of them hold together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Series {
+    /// From the oldest on.
+    pub cells: Vec<Cell>,
+    /// Over all cells.
+    pub all: Option<Times>,
+    /// Samples up to each of [`EDGES_MS`] and above the last.
+    pub spread: [u64; EDGES_MS.len() + 1],
+}
+
+impl Series {
+    /// Cuts `samples`, oldest first, of a site that is checked every `interval`.
+    #[must_use]
+    pub fn of(samples: &[Sample], scope: &Scope, interval: Duration) -> Self {
+        let mut series = Self { cells: vec![Cell::default(); scope.cells], all: None, spread: Default::default() };
+        let mut times: Vec<Vec<u32>> = vec![Vec::new(); scope.cells];
+        for sample in samples {
+            let Some(at) = scope.of(sample.at) else { continue };
+            match sample.outcome() {
+                Outcome::Up => series.cells[at].beat.up += 1,
+                Outcome::Down => series.cells[at].beat.down += 1,
+                Outcome::Unknown => {}
+            }
+            if matches!(sample.cause, Cause::Ok | Cause::Slow) {
+                times[at].push(sample.total().get());
+            }
+        }
+        let mut all: Vec<u32> = Vec::new();
+        for (cell, times) in series.cells.iter_mut().zip(&mut times) {
+            all.extend_from_slice(times);
+            cell.times = percentiles(times);
+        }
+        for time in &all {
+            let within = EDGES_MS.iter().position(|edge| *time <= edge * 1_000);
+            series.spread[within.unwrap_or(EDGES_MS.len())] += 1;
+        }
+        series.all = percentiles(&mut all);
+        series.speak(scope, interval);
+        series
+    }
+
+    /// Lets every check stand for its interval, but not beyond.
+    fn speak(&mut self, scope: &Scope, interval: Duration) {
+        let reach = interval.as_micros().div_ceil(scope.cell.as_micros().max(1));
+        let reach = usize::try_from(reach).unwrap_or(usize::MAX);
+        let mut spoken: Option<(usize, Cell)> = None;
+        for (i, cell) in self.cells.iter_mut().enumerate() {
+            match spoken {
+                _ if cell.beat != Beat::default() => spoken = Some((i, *cell)),
+                Some((at, before)) if i - at <= reach => *cell = before,
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Sorts `times` for it.
+fn percentiles(times: &mut [u32]) -> Option<Times> {
+    times.sort_unstable();
+    let rank = |percent: usize| times.get((times.len() * percent).div_ceil(100).max(1) - 1).copied();
+    Some(Times { p50: rank(50)?, p95: rank(95)?, max: *times.last()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Micros, Observation, Phase, Phases};
+    use proptest::prelude::*;
+
+    fn sample(at: Timestamp, cause: Cause, micros: u32) -> Sample {
+        let mut observation = Observation::failed(cause, "");
+        observation.phases = Phases::NONE.with(Phase::Processing, Micros::new(micros));
+        observation.sample(at, Micros::ZERO, 0)
+    }
+
+    #[test]
+    fn gaps_are_gaps_and_a_check_speaks_for_its_interval() {
+        let secs = |secs: u64| Timestamp::from_secs(1_000 + secs);
+        let samples = [
+            sample(secs(1), Cause::Ok, 10),
+            sample(secs(21), Cause::Reset, 20),
+            sample(secs(41), Cause::Slow, 90_000),
+            sample(secs(42), Cause::Ok, 30),
+            sample(secs(61), Cause::Local, 5),
+        ];
+        let scope = Scope::new(Duration::from_secs(100), secs(99), 10);
+        assert_eq!((scope.from, scope.cell), (secs(0), Duration::from_secs(10)));
+        let series = Series::of(&samples, &scope, Duration::from_secs(10));
+        let medians: Vec<Option<u32>> = series.cells.iter().map(|cell| Some(cell.times?.p50)).collect();
+        let none = None;
+        assert_eq!(medians, [Some(10), Some(10), none, none, Some(30), Some(30), none, none, none, none]);
+        let down: Vec<u32> = series.cells.iter().map(|cell| cell.beat.down).collect();
+        assert_eq!(down, [0, 0, 1, 1, 1, 1, 0, 0, 0, 0]);
+        assert_eq!(series.all, Some(Times { p50: 30, p95: 90_000, max: 90_000 }));
+        assert_eq!((series.spread[0], series.spread[6], series.spread.iter().sum::<u64>()), (2, 1, 3));
+    }
+
+    proptest! {
+        #[test]
+        fn finished_cells_never_change_and_none_is_counted_twice(
+            gaps in prop::collection::vec(1u64..20_000_000, 0..80), step in 0u64..60_000_000, cells in 1usize..100,
+        ) {
+            let mut at = 1_000_000_000;
+            let samples: Vec<Sample> = gaps.iter().map(|gap| {
+                at += gap;
+                sample(Timestamp::from_micros(at), if gap % 3 == 0 { Cause::Reset } else { Cause::Ok }, (gap % 7_919) as u32)
+            }).collect();
+            let span = Duration::from_mins(10);
+            let interval = Duration::from_micros(1);
+            let [one, two] = [at, at + step].map(|to| Scope::new(span, Timestamp::from_micros(to), cells));
+            let [first, second] = [one, two].map(|scope| Series::of(&samples, &scope, interval));
+            let counted: u32 = first.cells.iter().map(|cell| cell.beat.up + cell.beat.down).sum();
+            let within = samples.iter().filter(|sample| sample.at >= one.from).count();
+            if one.cell > 2 * interval {
+                prop_assert!(counted as usize >= within);
+            }
+            let moved = u128::from(two.from.as_micros() - one.from.as_micros());
+            let shift = usize::try_from(moved / one.cell.as_micros()).unwrap();
+            for i in shift + 1..one.cells {
+                prop_assert_eq!(first.cells[i].times, second.cells[i - shift].times, "cell {}", i);
+            }
+        }
+    }
+}
