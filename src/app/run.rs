@@ -107,7 +107,7 @@ impl Stage<'_> {
                 closed.cancelled().await;
                 Ending::Done
             };
-            let ended = supervise(monitor, self.args.duration, shown).await;
+            let ended = Box::pin(supervise(monitor, self.args.duration, shown)).await;
             await_reader(ended, &closed).await
         });
         if closed.is_cancelled() {
