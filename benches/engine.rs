@@ -43,6 +43,7 @@ impl Fleet {
         let track = |(site, producer): (usize, &Producer)| Track {
             name: format!("site {site}").into(),
             url: format!("https://site{site}.example.com/health").into(),
+            group: None,
             interval,
             timeout: interval,
             rule: Rule::default(),

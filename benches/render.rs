@@ -70,7 +70,9 @@ fn snapshot(sites: usize) -> Snapshot {
             since: Timestamp::from_secs(1_795_300_000),
             last: None,
             last_up: None,
+            group: None,
             incident: None,
+            paused_until: None,
             judged_from: None,
         })
     };

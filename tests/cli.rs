@@ -1,6 +1,6 @@
 //! The command line as people and scripts meet it: exit codes, what is said where, and what a slip is told.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a step that fails ends the test")]
+#![allow(clippy::unwrap_used, reason = "a test file: what cannot be had ends the test")]
 
 mod support;
 

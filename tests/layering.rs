@@ -40,7 +40,7 @@ const SNAPSHOT_NOUNS: [&str; 7] =
     ["LastCheck", "OpenIncident", "Row", "SiteSnapshot", "SiteState", "Snapshot", "ViewSnapshot"];
 
 /// The only rooms in which a crate may appear. Crates that are not named here may appear anywhere.
-const ONLY_IN: [(&str, &[&str]); 25] = [
+const ONLY_IN: [(&str, &[&str]); 26] = [
     ("annotate_snippets", &["config"]),
     ("anyhow", &["app", "demo"]),
     ("arc_swap", &["engine"]),
@@ -57,13 +57,14 @@ const ONLY_IN: [(&str, &[&str]); 25] = [
     ("hyper_util", &["probe", "export"]),
     ("loom", &["ring"]),
     ("ratatui", &["ui"]),
+    ("rcgen", &["demo"]),
     ("redb", &["store"]),
-    ("rustls", &["probe", "export"]),
+    ("rustls", &["probe", "export", "demo"]),
     ("serde", &["config", "report"]),
     ("serde_json", &["report"]),
     ("serde_saphyr", &["config"]),
     ("tokio", &["probe", "export", "app", "demo"]),
-    ("tokio_rustls", &["probe", "export"]),
+    ("tokio_rustls", &["probe", "export", "demo"]),
     ("tracing", &["app", "demo"]),
     ("tracing_subscriber", &["app"]),
 ];

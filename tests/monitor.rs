@@ -3,7 +3,7 @@
 //!
 //! The servers are ours and on loopback. `WEBMON_TRIAL_SECONDS` (6 unless set) is the length of the longest run.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a step that fails ends the test")]
+#![allow(clippy::unwrap_used, reason = "a test file: what cannot be had ends the test")]
 
 mod support;
 
@@ -120,8 +120,9 @@ impl Watched {
 /// status that was sent.
 #[track_caller]
 fn assert_agree(site: &str, samples: &[Value], watched: &Watched, path: &str) {
-    /// Two clocks are compared: webmon's runs with the monotonic one from its start, the server's may be slewed.
-    const SLACK_US: u64 = 5_000;
+    /// A busy machine may take the processor away between the last phase and the note of the time, and two clocks are
+    /// compared. Far less than an interval, which is what a sample too many or too few would show as.
+    const SLACK_US: u64 = 60_000;
     let mut checks: Vec<(u64, u64, &Value)> =
         samples.iter().map(|sample| (at(sample) - count(sample, "total_us"), at(sample), sample)).collect();
     checks.sort_by_key(|(start, ..)| *start);

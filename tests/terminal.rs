@@ -5,7 +5,7 @@
 //! controlling terminal it is, and to become one takes a process of its own: this test program starts itself again
 //! as [`launcher`], which takes the terminal and turns into webmon.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a step that fails ends the test")]
+#![allow(clippy::unwrap_used, reason = "a test file: what cannot be had ends the test")]
 
 mod support;
 

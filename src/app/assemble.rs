@@ -30,6 +30,8 @@ pub struct Memory {
     pub samples: Vec<Vec<Sample>>,
     /// When the open incident of a site began.
     pub open: HashMap<SiteId, Timestamp>,
+    /// Until when a site is paused.
+    pub paused: HashMap<SiteId, Timestamp>,
     /// Every stored alert, oldest first.
     pub alerts: Vec<Alert>,
     /// Alerts that close the incidents of sites that are gone from the file.
@@ -76,6 +78,7 @@ pub fn remember(store: &Store, config: &Config, all_names: &[Arc<str>], now: Tim
         }
         memory.samples.push(samples);
     }
+    memory.paused = store.pauses()?.into_iter().filter(|(_, until)| *until > now).collect();
     memory.alerts = store.alerts(&Query::ALL)?;
     for (id, name, since) in store.open_incidents()? {
         if all_names.contains(&name) {
@@ -114,6 +117,7 @@ pub fn assemble(config: &Config, memory: &Memory) -> Assembly {
         assembly.tracks.push(Track {
             name: Arc::clone(&watched.site.name),
             url: watched.site.url_shown().into(),
+            group: watched.group.clone(),
             interval: watched.site.interval,
             timeout: watched.site.timeout,
             rule: watched.rule,

@@ -24,6 +24,9 @@ use super::schedule::CheckTexts;
 /// Time between two steps of the engine.
 pub const STEP: Duration = Duration::from_millis(250);
 
+/// What to say this long after the start of a demonstration.
+pub type Narrator = fn(Duration) -> String;
+
 /// The control side of a running monitor.
 pub struct Control {
     /// Figures and alerts.
@@ -36,12 +39,16 @@ pub struct Control {
     pub alerts: Arc<AlertLog>,
     /// To the store, if there is one.
     pub to_store: Option<mpsc::Sender<Alert>>,
+    /// To the store, if there is one: the index of a site, and until when it is paused.
+    pub keep_pauses: Option<mpsc::Sender<(usize, Option<Timestamp>)>>,
     /// How webmon is.
     pub meter: Meter,
     /// Asks the kernel for a route to any network.
     pub has_network: fn() -> bool,
     /// Where the dashboard and the output read it.
     pub health: watch::Sender<Arc<Health>>,
+    /// Who tells what happens, under a demonstration.
+    pub narrator: Option<Narrator>,
     /// Lines for a terminal or a pipe; none under the dashboard.
     pub headless: Option<Headless>,
     /// What a person asks for.
@@ -67,8 +74,15 @@ impl Control {
     }
 
     fn grant(&mut self, wish: Wish) {
-        // A person who wishes faster than the network side hears is not served: the screen shows what was.
-        let _unheard = self.to_desk.try_send(wish);
+        if self.to_desk.try_send(wish).is_err() {
+            // A person who wishes faster than the network side hears is not served: the screen shows what was.
+            return;
+        }
+        if let Wish::Pause(site, until) = wish {
+            self.engine.pause(site, until, self.clock.now());
+            let kept = self.keep_pauses.as_ref().is_none_or(|keep| keep.try_send((site, until)).is_ok());
+            self.meter.lost(u64::from(!kept));
+        }
     }
 
     fn step(&mut self, last: bool) {
@@ -79,13 +93,28 @@ impl Control {
         let step = if last { self.engine.finish(now) } else { self.engine.step(now) };
         self.meter.lost(step.lost);
         self.announce(&step);
-        if let Some(mut health) = self.meter.read(self.clock.monotonic()) {
-            health.offline_since = self.offline_since(now);
-            self.health.send_replace(Arc::new(health));
-        }
+        self.tell_health(now);
         if let Some(headless) = &mut self.headless {
             headless.step(&step, &self.engine.board(), &self.health.borrow(), now);
         }
+    }
+
+    fn tell_health(&mut self, now: Timestamp) {
+        let elapsed = self.clock.monotonic();
+        if let Some(health) = self.meter.read(elapsed) {
+            let narration = self.health.borrow().narration.clone();
+            let offline_since = self.offline_since(now);
+            self.health.send_replace(Arc::new(Health { offline_since, narration, ..health }));
+        }
+        let Some(narrator) = self.narrator else { return };
+        let narration = Some(narrator(elapsed));
+        self.health.send_if_modified(|health| {
+            let is_new = health.narration != narration;
+            if is_new {
+                Arc::make_mut(health).narration = narration;
+            }
+            is_new
+        });
     }
 
     /// Since when there is no route, as far as checks suffer from it: the kernel is asked only while some site's

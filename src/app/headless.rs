@@ -16,7 +16,7 @@ use crate::model::{Health, Observation, Sample, StoreHealth, Timestamp, duration
 use crate::report::{SampleRecord, clock, json, text};
 use crate::ring::Reader;
 
-use super::cli::{Event, LineFormat, RunArgs};
+use super::cli::{Event, LineFormat, OutputArgs};
 use super::lines::Lines;
 use super::schedule::CheckTexts;
 
@@ -29,8 +29,8 @@ pub struct Style {
     pub events: Vec<Event>,
 }
 
-impl From<&RunArgs> for Style {
-    fn from(args: &RunArgs) -> Self {
+impl From<&OutputArgs> for Style {
+    fn from(args: &OutputArgs) -> Self {
         Self { format: args.format, events: args.events.clone() }
     }
 }

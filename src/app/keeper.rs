@@ -13,7 +13,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::alert::Alert;
-use crate::model::SiteId;
+use crate::model::{SiteId, Timestamp};
 use crate::store::{Flushed, Writer};
 
 use super::clock::Clock;
@@ -33,6 +33,8 @@ pub struct Keeper {
     pub texts: mpsc::Receiver<CheckTexts>,
     /// Alerts to store.
     pub alerts: mpsc::Receiver<Alert>,
+    /// Pauses to store: the index of the site, and until when.
+    pub pauses: mpsc::Receiver<(usize, Option<Timestamp>)>,
     /// Time between commits.
     pub flush: Duration,
     /// The clock.
@@ -83,6 +85,9 @@ impl Keeper {
         while let Ok(alert) = self.alerts.try_recv() {
             let id = self.sites[&alert.site];
             self.writer.note_alert(id, alert);
+        }
+        while let Ok((site, until)) = self.pauses.try_recv() {
+            self.writer.note_pause(site, until);
         }
     }
 }

@@ -17,6 +17,7 @@ mod cli;
 pub mod clock;
 mod control;
 mod dashboard;
+mod demo;
 mod desk;
 mod exit;
 mod gauges;
@@ -34,6 +35,7 @@ mod run;
 mod schedule;
 mod select;
 mod signals;
+mod stage;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -66,6 +68,7 @@ fn dispatch(cli: &Cli) -> Result<Ending, Failure> {
         Some(Command::Samples(args)) => history::samples(args, common),
         Some(Command::Alerts(args)) => history::alerts(args, common),
         Some(Command::Validate) => validate::validate(common),
+        Some(Command::Demo(args)) => demo::demo(args, common),
         Some(Command::Init) => init::init(common),
     }
 }

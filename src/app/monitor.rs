@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::engine::{Board, Engine};
-use crate::model::Health;
+use crate::model::{Health, Timestamp};
 use crate::probe::Prober;
 use crate::store::{Flushed, Store, StoreError, Writer};
 use crate::ui::Wish;
@@ -22,7 +22,7 @@ use crate::ui::Wish;
 use super::alert_log::AlertLog;
 use super::assemble::{Assembly, Memory, assemble};
 use super::clock::Clock;
-use super::control::Control;
+use super::control::{Control, Narrator};
 use super::desk::{Desk, Rechecks, WISHES};
 use super::gauges::Gauges;
 use super::headless::{Feed, Headless};
@@ -51,6 +51,8 @@ pub struct Parts<P> {
     pub limits: Limits,
     /// Things that a person should see all the time.
     pub notices: Vec<String>,
+    /// Who tells what happens, under a demonstration.
+    pub narrator: Option<Narrator>,
 }
 
 /// A store, what it remembers, and how often to commit.
@@ -110,6 +112,9 @@ impl<P: Prober> Monitor<P> {
         let (keeping, kept) = watch::channel(Keeping { notices: parts.notices, ..Keeping::default() });
         let mut texts = vec![TextQueue { sender: to_engine, failures_only: false }];
         let mut to_store = None;
+        let mut keep_pauses = None;
+        let paused: Vec<Option<Timestamp>> =
+            memory.registered.iter().map(|registered| memory.paused.get(&registered.id).copied()).collect();
         let keeper = match store {
             None => None,
             Some((store, flush)) => {
@@ -117,6 +122,8 @@ impl<P: Prober> Monitor<P> {
                 let (alert_sender, alert_receiver) = mpsc::channel(ALERT_QUEUE);
                 texts.push(TextQueue { sender: text_sender, failures_only: true });
                 to_store = Some(alert_sender);
+                let (pause_sender, pause_receiver) = mpsc::channel(WISHES);
+                keep_pauses = Some(pause_sender);
                 let ids = memory.registered.iter().map(|registered| registered.id);
                 let names = parts.config.sites.iter().map(|watched| Arc::clone(&watched.site.name));
                 let mut writer = Writer::new(store, ids.clone().zip(readers).collect())?;
@@ -128,29 +135,38 @@ impl<P: Prober> Monitor<P> {
                     sites: names.zip(ids).collect(),
                     texts: text_receiver,
                     alerts: alert_receiver,
+                    pauses: pause_receiver,
                     flush,
                     clock: parts.clock.clone(),
                     keeping,
                 })
             }
         };
+        let narration = parts.narrator.map(|narrator| narrator(Duration::ZERO));
         let (desk, to_desk, rechecks) = Desk::open();
         let (wishes, requested) = mpsc::channel(WISHES);
-        let control = Control {
+        let mut control = Control {
             engine: Engine::new(parts.config.views.clone(), tracks, parts.zone, now),
             clock: parts.clock.clone(),
             texts: engine_texts,
             alerts: Arc::new(AlertLog::new(memory.alerts)),
             to_store,
+            keep_pauses,
             has_network: parts.has_network,
             meter: Meter::new(Arc::clone(&gauges), kept),
-            health: watch::Sender::new(Arc::new(Health::default())),
+            health: watch::Sender::new(Arc::new(Health { narration, ..Health::default() })),
+            narrator: parts.narrator,
             headless: None,
             wishes: requested,
             to_desk,
         };
         let shared = Shared { prober: parts.prober, clock: parts.clock, gauges, texts, limits: parts.limits };
-        Ok(Self { scheduler: Scheduler::new(shared, watches, desk), control, keeper, rechecks, wishes })
+        let mut scheduler = Scheduler::new(shared, watches, desk);
+        for (site, until) in paused.into_iter().enumerate().filter(|(_, until)| until.is_some()) {
+            control.engine.pause(site, until, now);
+            scheduler.pause(site, until);
+        }
+        Ok(Self { scheduler, control, keeper, rechecks, wishes })
     }
 
     /// What a dashboard looks at.

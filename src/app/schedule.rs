@@ -96,6 +96,14 @@ struct Slot {
     after_hole: bool,
     /// Since when every check was `local`: this machine could not look.
     blind_since: Option<Timestamp>,
+    pause: Option<Pause>,
+}
+
+/// A time in which a site is not checked, because somebody said so.
+#[derive(Clone, Copy)]
+struct Pause {
+    since: Timestamp,
+    until: Timestamp,
 }
 
 /// A probe under way.
@@ -163,7 +171,7 @@ impl<P: Prober> Scheduler<P> {
     /// Starts everything that is due now, up to the overall bound.
     fn start_due(&mut self) {
         self.note_suspend();
-        let now = self.shared.clock.monotonic();
+        let (now, wall) = (self.shared.clock.monotonic(), self.shared.clock.now());
         while let Some(&Reverse((due, slot))) = self.due.peek() {
             if due > now || self.flights.len() >= self.shared.limits.in_flight {
                 break;
@@ -172,7 +180,7 @@ impl<P: Prober> Scheduler<P> {
             let turn = turn(due, self.slots[slot].site.interval, now);
             self.due.push(Reverse((turn.next, slot)));
             self.skip(slot, turn.skipped);
-            if self.slots[slot].in_flight >= self.slots[slot].in_flight_limit {
+            if self.slots[slot].is_paused(wall) || self.slots[slot].in_flight >= self.slots[slot].in_flight_limit {
                 self.skip(slot, 1);
             } else {
                 self.start(slot, turn.late);
@@ -180,8 +188,22 @@ impl<P: Prober> Scheduler<P> {
         }
     }
 
+    /// Checks site number `site` no more until then, or again. Its due checks are skipped meanwhile, and counted.
+    pub fn pause(&mut self, site: usize, until: Option<Timestamp>) {
+        let now = self.shared.clock.now();
+        let Some(slot) = self.slots.iter_mut().find(|slot| slot.index == site) else { return };
+        let since = slot.pause.map_or(now, |pause| pause.since);
+        slot.pause = match until {
+            None if slot.pause.is_none() => None,
+            until => Some(Pause { since, until: until.unwrap_or(now) }),
+        };
+    }
+
     fn grant(&mut self, wish: Wish) {
-        let Wish::Check(site) = wish;
+        let site = match wish {
+            Wish::Check(site) => site,
+            Wish::Pause(site, until) => return self.pause(site, until),
+        };
         let Some(slot) = self.slots.iter().position(|slot| slot.index == site) else { return };
         let now = self.shared.clock.now();
         if self.flights.len() < self.shared.limits.in_flight && self.desk.begin(site, now) {
@@ -283,9 +305,21 @@ impl Slot {
             last_at: watch.last_at,
             after_hole: gap.is_none_or(|gap| gap > 2 * interval),
             blind_since: None,
+            pause: None,
             site: watch.site,
             producer: watch.producer,
         }
+    }
+
+    /// Whether a check that is due at `now` is not to be made. A pause of more than two intervals is a hole.
+    fn is_paused(&mut self, now: Timestamp) -> bool {
+        let Some(pause) = self.pause else { return false };
+        if now < pause.until {
+            return true;
+        }
+        self.pause = None;
+        self.after_hole |= now.since(pause.since) > 2 * self.site.interval;
+        false
     }
 
     /// Going blind for longer than two intervals is a hole in observation like a stop: what failed before and what

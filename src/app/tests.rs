@@ -11,7 +11,8 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Config};
-use crate::model::{Cause, Micros, Observation, Phase, Phases, Site, Status, Timestamp};
+use crate::engine::SiteState;
+use crate::model::{Cause, Micros, Observation, Phase, Phases, Site, SiteId, Status, Timestamp};
 use crate::probe::Prober;
 use crate::store::{Options, Store};
 use crate::ui::Wish;
@@ -92,6 +93,7 @@ impl Trial {
             has_network: || false,
             limits: Limits { in_flight: 100 },
             notices: Vec::new(),
+            narrator: None,
         });
         let monitor = monitor.unwrap();
         let face = monitor.face();
@@ -256,4 +258,44 @@ async fn a_check_by_hand_is_shown_and_enters_no_figure() {
         .collect();
     assert_eq!(told, [(0, Cause::Ok), (1, Cause::ConnectRefused)], "the newest of each site");
     assert_eq!(outcome.face.health.borrow().checks, quiet.face.health.borrow().checks);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_site_is_not_checked_nobody_is_alerted_and_a_restart_remembers() {
+    let folder = tempfile::tempdir().unwrap();
+    // It fails just before the pause: 50 % when the good checks have aged out, if anybody judged.
+    let mut trial = Trial::new(&[
+        ("a", steady),
+        ("flappy", |at| {
+            let failed = (180..215).contains(&at.as_secs());
+            (Duration::from_millis(30), if failed { Cause::ConnectRefused } else { Cause::Ok })
+        }),
+    ]);
+    trial.store = Some(folder.path().join("webmon.redb"));
+    trial.wishes = vec![(200 * SECOND, Wish::Pause(1, Some(START.after(900 * SECOND))))];
+    let before = trial.run(Duration::ZERO, 600 * SECOND).await;
+    let after = trial.run(610 * SECOND, 1_200 * SECOND).await;
+    let checked = |outcome: &Outcome| -> Vec<u64> {
+        let at = |sample: &Value| sample["time"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_second();
+        outcome
+            .of("sample", "flappy")
+            .map(|sample| u64::try_from(at(sample)).unwrap() - START.as_micros() / 1_000_000)
+            .collect()
+    };
+    assert!(checked(&before).iter().all(|at| *at <= 201), "{:?}", checked(&before));
+    let again = checked(&after);
+    assert!((900..=911).contains(&again[0]), "{again:?}");
+    assert_eq!(before.of("alert", "flappy").count() + after.of("alert", "flappy").count(), 0);
+    let first = after.of("sample", "flappy").next().unwrap();
+    assert!((68..=71).contains(&first["skipped"].as_u64().unwrap()), "{first}");
+    assert!(checked(&before).len() >= 20 && again.len() >= 29);
+    let state = |outcome: &Outcome| outcome.face.board.snapshot().sites[1].state;
+    assert_eq!((state(&before), state(&after)), (SiteState::Paused, SiteState::Up));
+    // Resumed by hand before its time.
+    trial.wishes = vec![(1_300 * SECOND, Wish::Pause(0, Some(Timestamp::MAX))), (1_400 * SECOND, Wish::Pause(0, None))];
+    let resumed = trial.run(1_210 * SECOND, 1_500 * SECOND).await;
+    assert_eq!(resumed.of("sample", "a").count(), 19, "nine before, none during, ten after");
+    let store = Store::open(&folder.path().join("webmon.redb"), &Options::default(), START).unwrap().store;
+    let kept = store.pauses().unwrap();
+    assert_eq!(kept, [(SiteId(1), START.after(900 * SECOND))], "the one that ended by itself stands for nothing");
 }

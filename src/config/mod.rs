@@ -56,6 +56,8 @@ pub struct Watched {
     pub site: Arc<Site>,
     /// When it counts as down.
     pub rule: Rule,
+    /// What it belongs to, for folding and filtering.
+    pub group: Option<Arc<str>>,
 }
 
 /// A validated configuration.
@@ -113,8 +115,8 @@ pub fn ad_hoc(urls: &[String]) -> Result<Config, ConfigError> {
         match Entry::typed(text) {
             Ok(entry) if sites.iter().any(|watched| *watched.site.name == entry.name) => {}
             Ok(entry) => {
-                let Meaning { site, rule, .. } = entry.meaning(&Layer::default(), RuleLayer::default());
-                sites.push(Watched { site, rule });
+                let Meaning { site, rule, group, .. } = entry.meaning(&Layer::default(), RuleLayer::default());
+                sites.push(Watched { site, rule, group });
             }
             Err(message) => refused.push((text, message)),
         }
@@ -265,7 +267,7 @@ impl Draft {
             let at = entry.span.start;
             let meaning = entry.meaning(&self.defaults, self.alerting);
             literals.extend(meaning.literals);
-            let watched = Watched { site: meaning.site, rule: meaning.rule };
+            let watched = Watched { site: meaning.site, rule: meaning.rule, group: meaning.group };
             if meaning.enabled {
                 warnings.site(at, &watched.site, &watched.rule);
                 checks_a_second += watched.site.interval.as_secs_f64().recip();
@@ -313,7 +315,7 @@ mod tests {
     #[test]
     fn one_url_is_a_whole_file() {
         let config = taken("sites: [https://www.rust-lang.org]");
-        let Watched { site, rule } = &config.sites[0];
+        let Watched { site, rule, .. } = &config.sites[0];
         assert_eq!((&*site.name, site.url.as_str()), ("https://www.rust-lang.org", "https://www.rust-lang.org/"));
         assert_eq!((site.interval.as_secs(), site.timeout.as_secs()), (10, 10));
         assert_eq!((site.method.as_str(), site.max_redirects, site.max_body), ("GET", 10, 1 << 20));

@@ -92,6 +92,7 @@ pub(super) struct Layer {
     max_body: Option<u64>,
     insecure: Option<bool>,
     rule: RuleLayer,
+    group: Option<String>,
     enabled: Option<bool>,
     pub(super) literals: Vec<Literal>,
 }
@@ -105,6 +106,7 @@ impl Layer {
             body: keys.value("body", |text| Ok(Secret::new(text))),
             max_redirects: keys.value("max_redirects", |text| value::number_in(text, &MAX_REDIRECTS)),
             max_body: keys.value("max_body", |text| value::size_in(text, &MAX_BODY)),
+            group: keys.value("group", value::name),
             enabled: keys.value("enabled", value::boolean),
             ..Self::default()
         };
@@ -173,6 +175,7 @@ impl Layer {
             max_body: self.max_body.or(below.max_body),
             insecure: self.insecure.or(below.insecure),
             rule: self.rule.over(below.rule),
+            group: self.group.or_else(|| below.group.clone()),
             enabled: self.enabled.or(below.enabled),
             literals: self.literals,
         }
@@ -192,6 +195,7 @@ pub(super) struct Entry {
 pub(super) struct Meaning {
     pub(super) site: Arc<Site>,
     pub(super) rule: Rule,
+    pub(super) group: Option<Arc<str>>,
     pub(super) enabled: bool,
     pub(super) literals: Vec<Literal>,
 }
@@ -271,6 +275,7 @@ impl Entry {
         Meaning {
             site: Arc::new(site),
             rule: layer.rule.over(alerting).rule(),
+            group: layer.group.map(Arc::from),
             enabled: layer.enabled.unwrap_or(true),
             literals: layer.literals,
         }

@@ -120,6 +120,16 @@ impl Engine {
         }
     }
 
+    /// Pauses site number `site` at `now` until then ([`Timestamp::MAX`]: until it is resumed), or resumes it.
+    pub fn pause(&mut self, site: usize, until: Option<Timestamp>, now: Timestamp) {
+        let Some(lane) = self.lanes.get_mut(site) else { return };
+        lane.pause(until, now);
+        if let Some(snapshot) = lane.show(now) {
+            self.board.put_site(site, snapshot);
+            self.board.shown(self.now, true);
+        }
+    }
+
     /// Brings everything to `now`.
     pub fn step(&mut self, now: Timestamp) -> Step {
         let now = now.max(self.now);

@@ -71,6 +71,8 @@ pub struct SiteSnapshot {
     pub name: Arc<str>,
     /// Its URL, secrets as `***`.
     pub url: Arc<str>,
+    /// What it belongs to, in the words of sites.yaml.
+    pub group: Option<Arc<str>>,
     /// Time between due checks.
     pub interval: Duration,
     /// For a whole probe.
@@ -87,6 +89,8 @@ pub struct SiteSnapshot {
     pub last_up: Option<Timestamp>,
     /// The incident that is open.
     pub incident: Option<OpenIncident>,
+    /// Until when it is paused; [`Timestamp::MAX`]: until somebody resumes it.
+    pub paused_until: Option<Timestamp>,
     /// When the window will first be covered, while it is not yet.
     pub judged_from: Option<Timestamp>,
 }

@@ -24,6 +24,7 @@ fn track(producer: &Producer, name: &str) -> Track {
     Track {
         name: name.into(),
         url: format!("https://{name}.example").into(),
+        group: None,
         interval: INTERVAL,
         timeout: TIMEOUT,
         rule: Rule::default(),

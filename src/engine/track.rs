@@ -32,6 +32,8 @@ pub struct Track {
     pub interval: Duration,
     /// For a whole probe.
     pub timeout: Duration,
+    /// What it belongs to.
+    pub group: Option<Arc<str>>,
     /// How it is judged.
     pub rule: Rule,
     /// Where its samples come from; what is in it already is history.
@@ -94,7 +96,7 @@ pub(super) struct Met {
 impl Lane {
     /// Reads what is in the ring up to `now`; nothing of it is news.
     pub(super) fn new(track: Track, views: &[View], now: Timestamp, scratch: &mut Vec<Sample>) -> Self {
-        let Track { name, url, interval, timeout, rule, ring, open_since } = track;
+        let Track { name, url, group, interval, timeout, rule, ring, open_since } = track;
         let cadence = Cadence { interval, timeout };
         let head = ring.reader_at_oldest();
         let pane = |_: &View| Pane { tail: head.clone(), blank: true };
@@ -114,6 +116,7 @@ impl Lane {
             shown: SiteSnapshot {
                 name,
                 url,
+                group,
                 interval,
                 timeout,
                 rule,
@@ -122,6 +125,7 @@ impl Lane {
                 last: None,
                 last_up: None,
                 incident: None,
+                paused_until: None,
                 judged_from: None,
             },
             head,
@@ -154,6 +158,13 @@ impl Lane {
     /// Judges what there is at `now`, and takes note of the time that passed.
     #[inline]
     pub(super) fn judge(&mut self, now: Timestamp, zone: &TimeZone, met: &mut Met) -> Option<Alert> {
+        if let Some(until) = self.shown.paused_until {
+            if now < until {
+                return None;
+            }
+            let change = self.pause(None, until);
+            met.changes.extend(change.map(|change| (change, None)));
+        }
         let transition = self.evaluator.step(&self.recent.counts, now);
         let alert = transition.map(|transition| {
             let change = self.standing.judged(self.evaluator.is_down(), now);
@@ -165,6 +176,14 @@ impl Lane {
         self.changed |= silent.is_some() || alert.is_some();
         self.changed |= self.shown.judged_from.is_some_and(|from| from <= now);
         alert
+    }
+
+    /// Pauses it at `at` until then, or resumes it. Nothing is judged while it is paused: what ages out of the window
+    /// meanwhile is no news.
+    pub(super) fn pause(&mut self, until: Option<Timestamp>, at: Timestamp) -> Option<Change> {
+        self.shown.paused_until = until;
+        self.changed = true;
+        if until.is_some() { self.standing.pause(at) } else { self.standing.resume(at) }
     }
 
     /// The snapshot at `now`, if it is another than before.

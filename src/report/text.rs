@@ -186,7 +186,9 @@ mod tests {
             since: at("2026-11-22T09:00:00Z"),
             last: None,
             last_up: None,
+            group: None,
             incident: None,
+            paused_until: None,
             judged_from: None,
         }
     }

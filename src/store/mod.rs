@@ -42,6 +42,7 @@ mod seal;
 mod tail;
 #[cfg(test)]
 mod trial;
+mod trim;
 mod wire;
 mod writer;
 
@@ -51,6 +52,7 @@ pub use file::Options;
 pub use opened::{Opened, Registered, Store};
 pub use read::{Query, StoredSite};
 pub use samples::{Passed, StoredSample};
+pub use trim::Keep;
 pub use writer::{Flushed, Writer};
 
 /// The code of one block, on its own: for measuring it.

@@ -48,6 +48,8 @@ pub enum Action {
     Freeze,
     /// Check the site now.
     Recheck,
+    /// Leave the site alone for a while.
+    Pause,
     /// All alerts.
     Alerts,
     /// To the newest alert.
@@ -160,6 +162,11 @@ pub const TABLE: &[Entry] = &[
     row(Action::AlertsDown, &[Key::Char('J')], OVERVIEW).help(Section::Move, "J K", "scroll the alerts"),
     row(Action::AlertsUp, &[Key::Char('K')], OVERVIEW),
     row(Action::Open, &[Key::Enter], OVERVIEW).hint("Enter", "site", 1).help(Section::Look, "Enter", "this site"),
+    row(Action::Open, &[Key::Enter], ALERTS).hint("Enter", "open", 1).help(
+        Section::Look,
+        "Enter",
+        "its site; a storm: all",
+    ),
     row(Action::PreviousSite, &[Key::Char('[')], SITE).hint("[ ]", "other site", 1).help(
         Section::Move,
         "[ ]",
@@ -167,6 +174,11 @@ pub const TABLE: &[Entry] = &[
     ),
     row(Action::NextSite, &[Key::Char(']')], SITE),
     row(Action::Filter, &[Key::Char('/')], OVERVIEW).hint("/", "filter", 1).help(Section::Look, "/", "filter"),
+    row(Action::Filter, &[Key::Char('/')], ALERTS).hint("/", "filter", 1).help(
+        Section::Look,
+        "/",
+        "filter: open down up",
+    ),
     row(Action::NotUp, &[Key::Char('d')], OVERVIEW).hint("d", "not up", 5).help(Section::Look, "d", "only not up"),
     row(Action::Sort, &[Key::Char('s')], OVERVIEW).hint("s", "sort", 2).help(Section::Look, "s", "sort"),
     row(Action::NextView, &[Key::Tab, Key::BackTab], TABLES).hint("Tab", "view", 6).help(
@@ -197,7 +209,8 @@ pub const TABLE: &[Entry] = &[
         "f",
         "freeze the figures",
     ),
-    row(Action::Recheck, &[Key::Char('r')], TABLES).hint("r", "recheck", 4).help(Section::Act, "r", "check it now"),
+    row(Action::Recheck, &[Key::Char('r')], SCREENS).hint("r", "recheck", 4).help(Section::Act, "r", "check it now"),
+    row(Action::Pause, &[Key::Char('p')], SCREENS).hint("p", "pause", 6).help(Section::Act, "p", "pause 30m, 2h, on"),
     row(Action::Theme, &[Key::Char('t')], EVERYWHERE).help(Section::Screen, "t b", "theme, bell on, off"),
     row(Action::Mute, &[Key::Char('b')], EVERYWHERE),
     row(Action::Mouse, &[Key::Char('m')], EVERYWHERE).help(Section::Screen, "m", "mouse; off: select text"),

@@ -233,6 +233,31 @@ pub fn many_sites(count: usize) -> World {
     world
 }
 
+/// Five sites, after `count` others went down within ten seconds and all but four of them came back a minute ago.
+pub fn storm(count: u64) -> World {
+    let mut world = five_sites();
+    let began = world.now.before(Duration::from_secs(200));
+    let storm = |state, shift: u64, i: u64| {
+        let at = began.after(Duration::from_secs(shift) + Duration::from_millis(i * 500));
+        let name = format!("eu-west/service-{i:04}");
+        let word = if state == AlertState::Down { "down" } else { "up" };
+        Arc::new(Alert {
+            at,
+            message: format!("Website {name} is {word}. availability=79.17%, time=2026-11-22T13:58:53+01:00"),
+            site: name.into(),
+            state,
+            availability: None,
+            threshold: Rule::default().threshold,
+            window: Duration::from_mins(2),
+            since: at,
+            downtime: None,
+        })
+    };
+    world.alerts.extend((0..count).map(|i| storm(AlertState::Down, 0, i)));
+    world.alerts.extend((4..count).map(|i| storm(AlertState::Up, 140, i)));
+    world
+}
+
 /// Five sites on a plane: no route to the network for a minute.
 pub fn offline() -> World {
     let mut world = five_sites();
@@ -356,6 +381,11 @@ fn site(made: &Made) -> SiteSnapshot {
     SiteSnapshot {
         name: made.name.into(),
         url: format!("https://{}.example.com/", made.name).into(),
+        group: match made.name {
+            "api" | "shop-checkout" => Some("shop".into()),
+            "docs" | "blog" => Some("words".into()),
+            _ => None,
+        },
         interval: Duration::from_secs(10),
         timeout: Duration::from_secs(10),
         rule: Rule { threshold: Threshold::from_ppm(800_000).unwrap(), ..Rule::default() },
@@ -367,6 +397,7 @@ fn site(made: &Made) -> SiteSnapshot {
             observation: Some(Arc::new(observation)),
         }),
         last_up: Some(now.before(Duration::from_secs(if down { 272 } else { 13 }))),
+        paused_until: (made.state == SiteState::Paused).then(|| now.after(Duration::from_mins(10))),
         incident: down.then_some(OpenIncident { since: now.before(Duration::from_secs(252)) }),
         judged_from: None,
     }

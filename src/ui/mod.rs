@@ -30,6 +30,7 @@ mod line;
 mod mouse;
 mod order;
 mod overview;
+mod picture;
 #[cfg(test)]
 mod pictures;
 mod rows;
@@ -50,6 +51,7 @@ pub use frame::{About, Inputs};
 pub use key::Key;
 pub use line::{Line, Role, Span};
 pub use order::{Sort, SortKey};
+pub use picture::picture;
 pub use run::{Ended, Fixed, Settings, Source, run};
 pub use screen::{Screen, render, view};
 pub use state::{Leave, UiState};

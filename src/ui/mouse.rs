@@ -77,11 +77,11 @@ impl UiState {
                 self.row = self.top + below;
                 self.scroll(0, inputs);
                 if again {
-                    (self.place, self.site_top) = (Place::Site, 0);
+                    self.open(inputs);
                 }
             }
             Target::AlertsTitle => {
-                (self.under_alerts, self.place, self.alerts_top) = (Place::Overview, Place::Alerts, 0);
+                (self.under_alerts, self.place, self.alerts_row) = (Place::Overview, Place::Alerts, 0);
             }
             Target::Title | Target::Row(_) | Target::Alerts | Target::Nothing => {}
         }
@@ -89,7 +89,7 @@ impl UiState {
 
     /// What is in line `row` of the overview; the order of the regions is that of [`super::screen::view`].
     fn target(&self, plan: &Plan, row: usize, inputs: &Inputs) -> Target {
-        let mut from = 1 + usize::from(banner::text(inputs, self).is_some());
+        let mut from = 1 + usize::from(banner::is_shown(inputs, self));
         let Some(mut row) = row.checked_sub(from).filter(|_| !plan.summary) else { return Target::Nothing };
         for placed in &plan.views {
             let head = usize::from(placed.head);

@@ -74,6 +74,10 @@ pictures! {
     site_40x12: fixture::five_sites(), "jj\nG", 40 x 12;
     alerts_80x24: fixture::five_sites(), "a", 80 x 24;
     alerts_120x40: fixture::nine_sites(), "a", 120 x 40;
+    storm_80x24: fixture::storm(12), "ajjjjj\n", 80 x 24;
+    storm_120x40: fixture::storm(20), "", 120 x 40;
+    storm_found_100x30: fixture::storm(12), "a/service up\n", 100 x 30;
+    no_alert_found_80x24: fixture::five_sites(), "a/foo\n", 80 x 24;
     help_80x24: fixture::five_sites(), "?", 80 x 24;
     help_120x40: fixture::nine_sites(), "?", 120 x 40;
     help_of_alerts_60x20: fixture::nine_sites(), "a?", 60 x 20;
@@ -230,6 +234,8 @@ mod behaviour {
         };
         let mut health = Health { notices: vec!["sites.yaml: 2 warnings".to_owned()], ..Health::default() };
         assert_eq!(says(health.clone()), "! sites.yaml: 2 warnings");
+        health.narration = Some("\"flappy\" stops answering in 4 s".to_owned());
+        assert_eq!(says(health.clone()), " demo: \"flappy\" stops answering in 4 s");
         health.late = Duration::from_secs(2);
         assert!(says(health.clone()).starts_with("! checks start up to 2.00 s late"));
         health.lost_samples = 7;
@@ -239,6 +245,17 @@ mod behaviour {
         assert!(says(health.clone()).starts_with("! not saving since 14:00:03: disk full; figures go on"));
         health.offline_since = Some(since);
         assert!(says(health).starts_with("! offline: no route since 14:00:03; checks"));
+    }
+
+    #[test]
+    fn a_demonstration_says_so_in_its_header_and_title() {
+        let mut world = fixture::five_sites();
+        world.health.narration = Some("all is well".to_owned());
+        let mut state = fixture::state();
+        state.settle(&world.inputs(), SIZE);
+        let screen = view(&world.inputs(), &state, SIZE);
+        assert_eq!(screen.title, "webmon DEMO ▼1");
+        assert!(screen.text().starts_with(" webmon DEMO  ▼ 1 DOWN"), "{}", screen.text());
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub fn line(frame: &Frame) -> Line {
 
 /// What came of asking for a check by hand, while that is new.
 fn by_hand(frame: &Frame) -> Option<(Role, String)> {
-    let site = frame.state.focus(frame.tables)?;
+    let site = frame.state.focus(frame.inputs)?;
     let recheck = frame.inputs.rechecks.iter().find(|recheck| recheck.site == site)?;
     let Some((at, observation)) = &recheck.outcome else {
         return Some((Role::Strong, "checking now …".to_owned()));
@@ -62,7 +62,7 @@ fn by_hand(frame: &Frame) -> Option<(Role, String)> {
 }
 
 pub fn selected<'a>(frame: &Frame<'a>) -> Option<&'a SiteSnapshot> {
-    let i = frame.state.focus(frame.tables)?;
+    let i = frame.state.focus(frame.inputs)?;
     let shown = frame.tables.sites.get(i)?;
     let live = frame.inputs.snapshot.sites.get(i).filter(|site| site.name == shown.name);
     Some(live.unwrap_or(shown))
@@ -110,7 +110,7 @@ fn headline(frame: &Frame, site: &SiteSnapshot) -> (Role, String) {
             (Role::Plain, format!("{again}{code} in {took}, {ago} ago"))
         }
         _ if is_silent(frame, site) => (Role::Plain, note(frame, site)),
-        SiteState::Paused => (Role::Plain, format!("paused, last check {ago} ago")),
+        SiteState::Paused => (Role::Plain, format!("{}, last check {ago} ago", note(frame, site))),
         _ => (Role::Fault, format!("{}, {ago} ago", note(frame, site))),
     }
 }
