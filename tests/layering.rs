@@ -40,7 +40,7 @@ const SNAPSHOT_NOUNS: [&str; 7] =
     ["LastCheck", "OpenIncident", "Row", "SiteSnapshot", "SiteState", "Snapshot", "ViewSnapshot"];
 
 /// The only rooms in which a crate may appear. Crates that are not named here may appear anywhere.
-const ONLY_IN: [(&str, &[&str]); 26] = [
+const ONLY_IN: [(&str, &[&str]); 30] = [
     ("annotate_snippets", &["config"]),
     ("anyhow", &["app", "demo"]),
     ("arc_swap", &["engine"]),
@@ -49,6 +49,8 @@ const ONLY_IN: [(&str, &[&str]); 26] = [
     ("clap_mangen", &["app"]),
     ("crc32c", &["store"]),
     ("crossterm", &["ui"]),
+    ("dns_lookup", &["probe"]),
+    ("h2", &["probe"]),
     ("hdrhistogram", &["stats", "store"]),
     ("hickory_resolver", &["probe", "export"]),
     ("http_body_util", &["probe", "export"]),
@@ -59,7 +61,9 @@ const ONLY_IN: [(&str, &[&str]); 26] = [
     ("ratatui", &["ui"]),
     ("rcgen", &["demo"]),
     ("redb", &["store"]),
+    ("regex", &["model", "config", "probe"]),
     ("rustls", &["probe", "export", "demo"]),
+    ("rustls_pki_types", &["config"]),
     ("serde", &["config", "report"]),
     ("serde_json", &["report"]),
     ("serde_saphyr", &["config"]),

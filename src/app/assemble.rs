@@ -116,7 +116,7 @@ pub fn assemble(config: &Config, memory: &Memory) -> Assembly {
         assembly.readers.push(producer.ring().reader_at_head());
         assembly.tracks.push(Track {
             name: Arc::clone(&watched.site.name),
-            url: watched.site.url_shown().into(),
+            url: Arc::clone(&watched.site.shown),
             group: watched.group.clone(),
             interval: watched.site.interval,
             timeout: watched.site.timeout,

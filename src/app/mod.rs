@@ -31,6 +31,7 @@ mod lines;
 mod monitor;
 mod period;
 mod plan;
+mod probing;
 mod run;
 mod schedule;
 mod select;

@@ -4,11 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
-
 use crate::config::{Config, Storage};
 use crate::model::Timestamp;
-use crate::probe::HttpProber;
 use crate::store::{Keep, Opened, Options, Store, StoreError};
 
 use super::assemble::{AHEAD_MAX, remember};
@@ -16,6 +13,7 @@ use super::cli::{CommonArgs, RunArgs};
 use super::clock::{self, Clock};
 use super::exit::{Ending, Failure};
 use super::monitor::Kept;
+use super::probing;
 use super::select::{Selection, select};
 use super::stage::{Attentive, Stage};
 
@@ -30,7 +28,7 @@ pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, Failure> {
     let selection = select(&common.config, &args.sites)?;
     let store_path = store_path(args, common, &selection);
     let opened = store_path.as_deref().map(|path| open(path, selection.config.storage.as_ref())).transpose()?;
-    let prober = HttpProber::new(clock::stopwatch).context("cannot set up probing")?;
+    let prober = probing::prober(&selection.config)?;
     let Selection { config, all_names, ad_hoc } = selection;
     let (clock, store) = remembered(opened, &config, &all_names)?;
     let mut notices = config.warnings.clone();

@@ -260,7 +260,7 @@ impl UiState {
     fn keep_alert_in_sight(&mut self, inputs: &Inputs, size: Size) {
         self.alerts_row = self.alerts_row.min(self.found.listed.len().saturating_sub(1));
         self.alerts_top = self.alerts_top.min(self.alerts_row);
-        let banner = usize::from(banner::text(inputs, self).is_some());
+        let banner = usize::from(banner::is_shown(inputs, self));
         // Header, title, selection line, footer, and the line of the first day.
         let mut room = usize::from(size.height).saturating_sub(5 + banner);
         let mut first = self.alerts_row + 1;
