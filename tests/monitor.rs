@@ -17,8 +17,11 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use support::ports::{Blackhole, closed_port};
 use support::program::{Ended, Folder, PATIENCE, Running, json, now};
-use support::tls::{Authority, Leaf};
+use support::tls::{Authority, Identity, Leaf};
 use support::{Behaviour, Server, Step, redirect, response};
+use webmon::model::{Cause, Micros, Observation, Timestamp};
+use webmon::ring::Producer;
+use webmon::store::{Options, Store, Writer};
 
 const SAMPLES: &str = "--headless --format json --events sample";
 
@@ -86,36 +89,69 @@ fn assert_goes_on(earlier: &History, later: &History) {
     }
 }
 
-/// A server that keeps the status of each answer beside its log: what it says depends on how often it was asked.
-fn counting(answer: impl Fn(usize) -> (u16, Vec<Step>) + Send + Sync + 'static) -> (Behaviour, Arc<Mutex<Vec<u16>>>) {
-    let said = Arc::new(Mutex::new(Vec::new()));
-    let log = Arc::clone(&said);
-    let behaviour = Behaviour::answering(move |_| {
-        let mut said = said.lock().unwrap();
-        let (status, steps) = answer(said.len());
-        said.push(status);
-        steps
-    });
-    (behaviour, log)
+/// A server and the statuses of its answers, in the order of its log.
+struct Watched {
+    server: Server,
+    said: Arc<Mutex<Vec<u16>>>,
+}
+
+impl Watched {
+    /// Its `n`th answer has status `status(n)` and comes after `wait_ms`.
+    fn answering(status: impl Fn(usize) -> u16 + Send + Sync + 'static, wait_ms: u64, tls: Option<Identity>) -> Self {
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&said);
+        let behaviour = Behaviour::answering(move |_| {
+            let mut said = said.lock().unwrap();
+            let status = status(said.len());
+            said.push(status);
+            vec![Step::wait_ms(wait_ms), Step::send(response(status, "a body of no interest"))]
+        });
+        let behaviour = tls.into_iter().fold(behaviour, Behaviour::over_tls);
+        Self { server: Server::start(behaviour), said: log }
+    }
+
+    /// Always the same, whatever is asked.
+    fn scripted(behaviour: Behaviour) -> Self {
+        Self { server: Server::start(behaviour), said: Arc::default() }
+    }
+}
+
+/// Holds the samples of a site against the requests for `path`: as many, each within its check, in order, with the
+/// status that was sent.
+#[track_caller]
+fn assert_agree(site: &str, samples: &[Value], watched: &Watched, path: &str) {
+    /// A busy machine may take the processor away between the last phase and the note of the time, and two clocks are
+    /// compared. Far less than an interval, which is what a sample too many or too few would show as.
+    const SLACK_US: u64 = 60_000;
+    let mut checks: Vec<(u64, u64, &Value)> =
+        samples.iter().map(|sample| (at(sample) - count(sample, "total_us"), at(sample), sample)).collect();
+    checks.sort_by_key(|(start, ..)| *start);
+    let mut requests = watched.server.requests();
+    requests.retain(|request| request.target == path);
+    let unfinished = requests.len().checked_sub(checks.len()).unwrap_or_else(|| panic!("{site}: invented checks"));
+    // Checks under way at the end have reached the server and have no outcome.
+    assert!(unfinished <= 2, "{site}: {unfinished} of {} requests have no sample", requests.len());
+    let said = watched.said.lock().unwrap();
+    for (index, ((start, end, sample), request)) in checks.iter().zip(&requests).enumerate() {
+        let received = request.at.duration_since(UNIX_EPOCH).unwrap();
+        let received = u64::try_from(received.as_micros()).unwrap();
+        assert!(start - SLACK_US <= received && received <= end + SLACK_US, "{site}: {sample} against {request:?}");
+        if let Some(status) = said.get(index) {
+            assert_eq!(sample["status"], *status, "{site}");
+            assert_eq!(sample["up"], (200..300).contains(status), "{sample}");
+        }
+    }
 }
 
 #[test]
 fn the_logs_of_the_servers_agree_with_the_samples_request_by_request() {
-    /// Two clocks are compared: webmon's runs with the monotonic one from its start, the server's may be slewed.
-    const SLACK_US: u64 = 5_000;
-    let plain =
-        |status, wait_ms| (status, vec![Step::wait_ms(wait_ms), Step::send(response(status, "a body of no interest"))]);
-    // Each site with its server, the requests of one check, and whether the status comes from the server's list.
-    let (good, good_said) = counting(move |n| plain(if n % 5 == 3 { 503 } else { 200 }, 0));
-    let (slow, slow_said) = counting(move |_| plain(200, 250));
-    let (resetting, _) = counting(|_| (0, vec![Step::send("HTTP/1.1 200 OK\r\nContent-Le"), Step::Reset]));
-    let (secret, secret_said) = counting(move |n| plain(if n % 7 == 6 { 404 } else { 204 }, 0));
     let identity = Authority::new().issue(&Leaf::naming(&["127.0.0.1"]));
-    let good = Server::start(good);
-    let slow = Server::start(slow);
-    let resetting = Server::start(resetting);
-    let secret = Server::start(secret.over_tls(identity));
-    let moved = Server::start(Behaviour::answering(move |request| match request.target.as_str() {
+    let good = Watched::answering(|n| if n % 5 == 3 { 503 } else { 200 }, 0, None);
+    let slow = Watched::answering(|_| 200, 250, None);
+    let secret = Watched::answering(|n| if n % 7 == 6 { 404 } else { 204 }, 0, Some(identity));
+    let half = vec![Step::send("HTTP/1.1 200 OK\r\nContent-Le"), Step::Reset];
+    let resetting = Watched::scripted(Behaviour::always(half));
+    let moved = Watched::scripted(Behaviour::answering(|request| match request.target.as_str() {
         "/from" => vec![Step::send(redirect(302, "/to"))],
         _ => vec![Step::send(response(200, "arrived"))],
     }));
@@ -130,18 +166,17 @@ fn the_logs_of_the_servers_agree_with_the_samples_request_by_request() {
          - {{ name: secret, url: '{}', tls: {{ insecure: true }} }}\n\
          dashboard: {{ views: [{{ timeframe: 1m, refresh: 2s }}] }}\n\
          alerting: {{ window: 2s }}\n",
-        good.url("/"),
-        slow.url("/"),
-        resetting.url("/"),
+        good.server.url("/"),
+        slow.server.url("/"),
+        resetting.server.url("/"),
         closed_port(),
-        moved.url("/from"),
-        secret.url("/"),
+        moved.server.url("/from"),
+        secret.server.url("/"),
     ));
     let seconds: u64 = std::env::var("WEBMON_TRIAL_SECONDS").map_or(6, |text| text.parse().unwrap());
-    let run = format!("run --headless --format json --events sample,stats,alert --for {}ms", seconds * 1000);
-    let ended = folder.start(&run).end_within(Duration::from_secs(seconds) + PATIENCE).quietly();
+    let run = format!("run --headless --format json --events sample,stats,alert --for {seconds}s");
+    let lines = folder.start(&run).end_within(Duration::from_secs(seconds) + PATIENCE).quietly().json();
 
-    let lines = ended.json();
     let live = by_site(lines.iter().filter(|line| line["event"] == "sample").cloned());
     let stored = stored(&folder);
     assert_gap_free(&stored);
@@ -149,41 +184,38 @@ fn the_logs_of_the_servers_agree_with_the_samples_request_by_request() {
         live.into_iter().map(|(site, samples)| (site, samples.into_iter().map(as_stored).collect())).collect();
     assert_eq!(expected, stored, "what was said live is what is remembered");
 
-    let none = Arc::new(Mutex::new(Vec::new()));
-    for (site, server, path, said) in [
-        ("good", &good, "/", &good_said),
-        ("slow", &slow, "/", &slow_said),
-        ("resetting", &resetting, "/", &none),
-        ("moved", &moved, "/from", &none),
-        ("moved", &moved, "/to", &none),
-        ("secret", &secret, "/", &secret_said),
+    for (site, watched, path) in [
+        ("good", &good, "/"),
+        ("slow", &slow, "/"),
+        ("resetting", &resetting, "/"),
+        ("moved", &moved, "/from"),
+        ("moved", &moved, "/to"),
+        ("secret", &secret, "/"),
     ] {
-        let mut checks: Vec<(u64, u64, &Value)> =
-            stored[site].iter().map(|sample| (at(sample) - count(sample, "total_us"), at(sample), sample)).collect();
-        checks.sort_by_key(|(start, ..)| *start);
-        let mut requests = server.requests();
-        requests.retain(|request| request.target == path);
-        // Checks under way at the end have reached the server and have no outcome.
-        let unfinished = requests.len().checked_sub(checks.len()).unwrap_or_else(|| panic!("{site}: invented checks"));
-        assert!(unfinished <= 2, "{site}: {unfinished} of {} requests have no sample", requests.len());
-        assert!(checks.len() as u64 >= (seconds * 5) * 3 / 4, "{site}: {} checks in {seconds} s", checks.len());
-        for (index, ((start, end, sample), request)) in checks.iter().zip(&requests).enumerate() {
-            let received = request.at.duration_since(UNIX_EPOCH).unwrap().as_micros() as u64;
-            assert!(start - SLACK_US <= received && received <= end + SLACK_US, "{site}: {sample} against {request:?}");
-            if let Some(status) = said.lock().unwrap().get(index) {
-                assert_eq!(sample["status"], *status, "{site}");
-                assert_eq!(sample["up"], (200..300).contains(status), "{sample}");
-            }
-        }
+        assert_agree(site, &stored[site], watched, path);
     }
-    let every = |site: &str, key: &str, value: &Value| {
-        for sample in &stored[site] {
-            assert_eq!(sample[key], *value, "{sample}");
-        }
-    };
-    every("refusing", "cause", &json!("connect_refused"));
-    every("resetting", "cause", &json!("reset"));
-    every("moved", "redirects", &json!(1));
+    for (site, samples) in &stored {
+        assert!(samples.len() as u64 >= seconds * 5 * 3 / 4, "{site}: {} checks in {seconds} s", samples.len());
+    }
+    assert_phases(&stored);
+    assert_alerts(&folder, &lines);
+    let last = lines.iter().rev().find(|line| line["event"] == "stats" && line["site"] == "good").unwrap();
+    let window = at(last) - 60_000_000;
+    let recent: Vec<&Value> = stored["good"].iter().filter(|sample| at(sample) > window).collect();
+    let up = recent.iter().filter(|sample| sample["up"] == true).count();
+    assert_eq!((count(last, "checks"), count(last, "up")), (recent.len() as u64, up as u64), "the last figures");
+}
+
+/// What is true of every sample of a site, and of the phases of all.
+#[track_caller]
+fn assert_phases(stored: &History) {
+    for (site, key, value) in [
+        ("refusing", "cause", json!("connect_refused")),
+        ("resetting", "cause", json!("reset")),
+        ("moved", "redirects", json!(1)),
+    ] {
+        assert!(stored[site].iter().all(|sample| sample[key] == value), "{site}: {:?}", stored[site]);
+    }
     assert!(stored["secret"].iter().all(|sample| count(sample, "tls_us") > 0));
     assert!(stored["slow"].iter().all(|sample| count(sample, "processing_us") >= 250_000));
     for sample in stored.values().flatten() {
@@ -191,25 +223,19 @@ fn the_logs_of_the_servers_agree_with_the_samples_request_by_request() {
         let sum: u64 = phases.iter().map(|phase| sample[*phase].as_u64().unwrap_or(0)).sum();
         assert_eq!(count(sample, "total_us"), sum, "{sample}");
     }
+}
 
+/// The alerts among `lines` are those that are remembered: one for each site that is down.
+#[track_caller]
+fn assert_alerts(folder: &Folder, lines: &[Value]) {
     let alerts: Vec<&Value> = lines.iter().filter(|line| line["event"] == "alert").collect();
     let remembered = folder.run("alerts --format json").quietly().json();
     assert_eq!(alerts, remembered.iter().collect::<Vec<_>>());
     for site in ["refusing", "resetting"] {
-        assert_eq!(
-            alerts.iter().filter(|alert| alert["site"] == site && alert["state"] == "down").count(),
-            1,
-            "{site}"
-        );
+        let down = alerts.iter().filter(|alert| alert["site"] == site && alert["state"] == "down");
+        assert_eq!(down.count(), 1, "{site}: {alerts:?}");
     }
     assert!(!alerts.iter().any(|alert| alert["site"] == "moved"), "{alerts:?}");
-    let last = lines.iter().rev().find(|line| line["event"] == "stats" && line["site"] == "good").unwrap();
-    let window = at(last).saturating_sub(60_000_000);
-    let (mut checks, mut up) = (0, 0);
-    for sample in stored["good"].iter().filter(|sample| at(sample) > window) {
-        (checks, up) = (checks + 1, up + u64::from(sample["up"] == true));
-    }
-    assert_eq!((count(last, "checks"), count(last, "up")), (checks, up), "the last figures cover all of the run");
 }
 
 /// Three sites, ten checks a second each.
@@ -463,4 +489,44 @@ fn a_full_disk_is_told_at_once_and_at_the_end_and_loses_nothing_that_was_saved()
     folder.run("--headless --for 1s").with(0);
     assert_gap_free(&stored(&folder));
     assert_goes_on(&after, &stored(&folder));
+}
+
+/// Writes a history of ten checks of `a` into the folder's store; the last of them was at `last`.
+fn remember(folder: &Folder, last: Timestamp) {
+    let store = Store::open(&folder.path("webmon.redb"), &Options::default(), last).unwrap().store;
+    let id = store.register(&["a".into()], last).unwrap()[0].id;
+    let mut producer = Producer::new(32, 0);
+    let mut writer = Writer::new(store, vec![(id, producer.ring().reader_at_head())]).unwrap();
+    for index in 0..10 {
+        let at = last.before(Duration::from_millis(100) * (9 - index));
+        let observation = Observation::failed(Cause::ConnectRefused, "connection refused");
+        producer.push(observation.sample(at, Micros::ZERO, 0));
+    }
+    assert_eq!(writer.flush(last).committed, 10);
+    drop(writer.close(last));
+}
+
+#[test]
+fn a_history_that_lies_in_the_future_is_kept_and_gone_on_with() {
+    let server = Server::start(Behaviour::ok());
+    for (ahead, believed) in [(3, true), (3600, false)] {
+        let folder = Folder::with(&busy(&server));
+        let since_1970 = support::program::wall().duration_since(UNIX_EPOCH).unwrap();
+        let last = Timestamp::from_secs(since_1970.as_secs() + ahead);
+        remember(&folder, last);
+        let before = by_site(folder.run("samples --format json").quietly().json());
+        assert_eq!(before["a"].len(), 10);
+        let run = folder.run(&format!("{SAMPLES} --for 1500ms")).quietly();
+        assert_eq!(run.stdout.contains("lie in the future"), !believed, "{}", run.stdout);
+        // In the order of their numbers, whatever their times say.
+        let mut after = folder.run("samples --format json --site a").quietly().json();
+        after.sort_by_key(|sample| count(sample, "seq"));
+        assert_eq!(after[..10], before["a"]);
+        assert!(after.len() > 15);
+        for (seq, sample) in (0..).zip(&after) {
+            assert_eq!(count(sample, "seq"), seq);
+        }
+        let times: Vec<u64> = after.iter().map(at).collect();
+        assert_eq!(times.is_sorted(), believed, "{ahead} s ahead: {times:?}");
+    }
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -210,6 +210,11 @@ pub fn exit_of(child: &mut Child, patience: Duration) -> (std::process::ExitStat
 /// The time, for deadlines.
 pub fn now() -> Instant {
     Instant::now()
+}
+
+/// The time of day, for what is to be remembered.
+pub fn wall() -> SystemTime {
+    SystemTime::now()
 }
 
 /// Everything of one stream, read by a thread as it comes.
