@@ -23,13 +23,13 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use crate::alert::Alert;
-use crate::model::{Observation, Sample, Timestamp, View};
+use crate::model::{Observation, Timestamp, View};
 
 pub use board::Board;
 pub use snapshot::{LastCheck, OpenIncident, Row, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
 pub use track::Track;
 
-use track::{Lane, Met};
+use track::{Lane, Met, Scratch};
 
 /// All sites and all views.
 #[derive(Debug)]
@@ -42,8 +42,7 @@ pub struct Engine {
     /// Whether a step was made: the first one tells no changes, because nobody saw the state before it.
     stepped: bool,
     checks: u64,
-    /// One for all sites, so that a site costs no memory for what it reads.
-    scratch: Vec<Sample>,
+    scratch: Scratch,
 }
 
 /// What one step brought.
@@ -78,7 +77,7 @@ impl Engine {
     /// Reads everything in the rings up to `now` and computes every view.
     #[must_use]
     pub fn new(views: Vec<View>, tracks: Vec<Track>, zone: TimeZone, now: Timestamp) -> Self {
-        let mut scratch = Vec::new();
+        let mut scratch = Scratch::default();
         let mut lanes: Vec<Lane> =
             tracks.into_iter().map(|track| Lane::new(track, &views, now, &mut scratch)).collect();
         let sites = lanes.iter_mut().map(|lane| Arc::new(lane.snapshot(now).clone())).collect();

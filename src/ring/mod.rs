@@ -38,7 +38,7 @@ mod atomics;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{Cause, Flags, Http, Micros, Phases, Sample, Timestamp};
+use crate::model::{Cause, Flags, Http, Micros, Packed, Phases, Sample, Timestamp};
 
 use atomics::{AtomicU64, Ordering};
 
@@ -207,9 +207,9 @@ impl Reader {
     }
 
     /// As [`Reader::drain_before`], but never past the cursor of `leader`: what a window retires was admitted before,
-    /// even when a sample was published long after its `at`.
+    /// even when a sample was published long after its `at`. Packed, because a window needs few fields of what leaves it.
     #[inline]
-    pub fn follow(&mut self, leader: &Self, cutoff: Timestamp, out: &mut Vec<Sample>) -> Drained {
+    pub fn follow(&mut self, leader: &Self, cutoff: Timestamp, out: &mut Vec<Packed>) -> Drained {
         self.drain_within(cutoff, leader.next_seq, out)
     }
 
@@ -231,7 +231,7 @@ impl Reader {
         if self.ring.published.load(atomics::observe()) <= self.next_seq {
             return None;
         }
-        let sample = copy(&self.ring.slots[self.ring.slot_of(self.next_seq)]);
+        let sample = Sample::copied(&self.ring.slots[self.ring.slot_of(self.next_seq)]);
         (self.ring.intact_since() <= self.next_seq).then_some(sample)
     }
 
@@ -242,14 +242,14 @@ impl Reader {
     }
 
     #[inline]
-    fn drain_within(&mut self, cutoff: Timestamp, limit: u64, out: &mut Vec<Sample>) -> Drained {
+    fn drain_within<T: Copied>(&mut self, cutoff: Timestamp, limit: u64, out: &mut Vec<T>) -> Drained {
         if self.next_at > cutoff || self.next_seq >= limit {
             return Drained { first_seq: self.next_seq, lost: 0 };
         }
         self.copy_within(cutoff, limit, out)
     }
 
-    fn copy_within(&mut self, cutoff: Timestamp, limit: u64, out: &mut Vec<Sample>) -> Drained {
+    fn copy_within<T: Copied>(&mut self, cutoff: Timestamp, limit: u64, out: &mut Vec<T>) -> Drained {
         let ring = &*self.ring;
         let published = ring.published.load(atomics::observe());
         if published <= self.next_seq {
@@ -259,14 +259,14 @@ impl Reader {
         let first = wanted.max(published.saturating_sub(ring.capacity_u64()));
         let start = out.len();
         let mut later = Timestamp::ZERO;
-        'runs: for run in ring.runs(first, published.min(limit)) {
-            for slot in run {
-                let sample = copy(slot);
-                if sample.at > cutoff {
-                    later = sample.at;
-                    break 'runs;
-                }
-                out.push(sample);
+        for run in ring.runs(first, published.min(limit)) {
+            // First how far, then all of it at once: so the copying is one straight loop into room that is there.
+            let until = run.iter().position(|slot| at(slot) > cutoff);
+            let within = &run[..until.unwrap_or(run.len())];
+            out.extend(within.iter().map(T::copied));
+            if let Some(until) = until {
+                later = at(&run[until]);
+                break;
             }
         }
         let end = first + (out.len() - start) as u64;
@@ -277,8 +277,10 @@ impl Reader {
             self.next_seq = intact;
             self.next_at = Timestamp::ZERO;
         } else {
-            let torn = usize::try_from(intact - first).expect("no more were copied than a Vec holds");
-            out.drain(start..start + torn);
+            if intact > first {
+                let torn = usize::try_from(intact - first).expect("no more were copied than a Vec holds");
+                out.drain(start..start + torn);
+            }
             self.next_seq = end;
             self.next_at = later;
         }
@@ -286,13 +288,34 @@ impl Reader {
     }
 }
 
-/// The sample in `slot`; garbage if it is being overwritten, which the caller has to find out.
-#[inline]
-fn copy(slot: &Slot) -> Sample {
-    match Sample::from_words(std::array::from_fn(|word| slot[word].load(Ordering::Relaxed))) {
-        Some(sample) => sample,
-        None => TORN,
+/// What a reader can make of a slot; garbage if it is being overwritten, which the reader has to find out.
+trait Copied: Sized {
+    fn copied(slot: &Slot) -> Self;
+}
+
+impl Copied for Sample {
+    #[inline]
+    fn copied(slot: &Slot) -> Self {
+        Self::from_words(words(slot)).unwrap_or(TORN)
     }
+}
+
+impl Copied for Packed {
+    #[inline]
+    fn copied(slot: &Slot) -> Self {
+        Self::from_words(words(slot))
+    }
+}
+
+/// `at` of the sample in `slot`, with the same caveat.
+#[inline]
+fn at(slot: &Slot) -> Timestamp {
+    Packed::at_of(slot[0].load(Ordering::Relaxed))
+}
+
+#[inline]
+fn words(slot: &Slot) -> [u64; Sample::WORDS] {
+    std::array::from_fn(|word| slot[word].load(Ordering::Relaxed))
 }
 
 /// Stands for words that are no sample because two laps mixed in them; never delivered.
