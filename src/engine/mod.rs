@@ -43,6 +43,7 @@ pub struct Engine {
     stepped: bool,
     checks: u64,
     scratch: Scratch,
+    met: Met,
 }
 
 /// What one step brought.
@@ -87,7 +88,7 @@ impl Engine {
         };
         let views: Vec<Arc<ViewSnapshot>> = views.into_iter().enumerate().map(figures).collect();
         let board = Arc::new(Board::new(now, sites, views.clone()));
-        Self { lanes, views, board, zone, now, stepped: false, checks: 0, scratch }
+        Self { lanes, views, board, zone, now, stepped: false, checks: 0, scratch, met: Met::default() }
     }
 
     /// Where the snapshots are.
@@ -123,7 +124,8 @@ impl Engine {
         let now = now.max(self.now);
         let mut step = Step::default();
         let mut changed = self.refresh_due(now, &mut step);
-        let mut met = Met::default();
+        let mut met = std::mem::take(&mut self.met);
+        (met.checks, met.lost) = (0, 0);
         let mut blank = Vec::new();
         for site in 0..self.lanes.len() {
             let lane = &mut self.lanes[site];
@@ -142,6 +144,7 @@ impl Engine {
         }
         step.lost += met.lost;
         self.checks += met.checks;
+        self.met = met;
         changed |= !blank.is_empty();
         self.fill_blank_rows(&blank, now);
         self.finish_step(now, changed, &mut step);

@@ -70,7 +70,7 @@ pub(super) struct Lane {
 /// The window of the alert rule: counts only.
 #[derive(Debug)]
 struct Recent {
-    span: Timeframe,
+    span: Span,
     tail: Reader,
     counts: Counts,
 }
@@ -78,9 +78,26 @@ struct Recent {
 /// What a view's window has beside its figures.
 #[derive(Debug)]
 struct Pane {
+    span: Span,
     tail: Reader,
     /// Whether the row that is shown has no results.
     blank: bool,
+}
+
+/// The length of a window, µs: asked for twice a window and step, so not made from a `Duration` each time.
+#[derive(Clone, Copy, Debug)]
+struct Span(u64);
+
+impl Span {
+    fn of(timeframe: Timeframe) -> Self {
+        Self(u64::try_from(timeframe.length().as_micros()).unwrap_or(u64::MAX))
+    }
+
+    /// The last instant that the window no longer holds at `as_of`.
+    #[inline]
+    const fn cutoff(self, as_of: Timestamp) -> Timestamp {
+        Timestamp::from_micros(as_of.as_micros().saturating_sub(self.0))
+    }
 }
 
 /// What a lane reads into: one for all sites, so that a site costs no memory for it.
@@ -104,12 +121,16 @@ impl Lane {
         let Track { name, url, interval, timeout, rule, ring, open_since } = track;
         let cadence = Cadence { interval, timeout };
         let head = ring.reader_at_oldest();
-        let pane = |_: &View| Pane { tail: head.clone(), blank: true };
+        let pane = |view: &View| Pane { span: Span::of(view.timeframe), tail: head.clone(), blank: true };
         let mut lane = Self {
             expires: Timestamp::ZERO,
             standing: Standing::new(now, cadence.silence()),
             evaluator: Evaluator::new(rule, interval, open_since),
-            recent: Recent { span: Timeframe::new(rule.window), tail: head.clone(), counts: Counts::default() },
+            recent: Recent {
+                span: Span::of(Timeframe::new(rule.window)),
+                tail: head.clone(),
+                counts: Counts::default(),
+            },
             windows: Windows::new(views.iter().map(|view| view.timeframe)),
             panes: views.iter().map(pane).collect(),
             blank: true,
@@ -308,13 +329,12 @@ impl Lane {
         recent.counts.retire_all(expired);
         self.expires = expiry(&recent.tail, recent.span, &self.head);
         for (number, pane) in self.panes.iter_mut().enumerate() {
-            let span = self.windows.timeframe(number);
             expired.clear();
-            if pane.tail.follow(&self.head, span.cutoff(to), expired).lost > 0 {
+            if pane.tail.follow(&self.head, pane.span.cutoff(to), expired).lost > 0 {
                 return self.rebuild(to, scratch, met);
             }
             self.windows.retire(number, expired);
-            self.expires = self.expires.min(expiry(&pane.tail, span, &self.head));
+            self.expires = self.expires.min(expiry(&pane.tail, pane.span, &self.head));
         }
     }
 
@@ -329,7 +349,7 @@ impl Lane {
         packed.clear();
         packed.extend(held.iter().map(Sample::packed));
         // One copy of the ring serves all windows, so that they cannot disagree with their tails.
-        let left = |span: Timeframe| held.partition_point(|sample| sample.at <= span.cutoff(to));
+        let left = |span: Span| held.partition_point(|sample| sample.at <= span.cutoff(to));
         let at = left(self.recent.span);
         self.recent.tail = ring.reader_at(first_seq + at as u64);
         self.recent.counts = Counts::default();
@@ -339,7 +359,7 @@ impl Lane {
         self.windows.clear();
         self.windows.admit(held);
         for (number, pane) in self.panes.iter_mut().enumerate() {
-            let at = left(self.windows.timeframe(number));
+            let at = left(pane.span);
             pane.tail = ring.reader_at(first_seq + at as u64);
             self.windows.retire(number, &packed[..at]);
         }
@@ -350,9 +370,9 @@ impl Lane {
 }
 
 /// When the sample under `tail` leaves a window of `span`; never while there is none.
-fn expiry(tail: &Reader, span: Timeframe, head: &Reader) -> Timestamp {
+fn expiry(tail: &Reader, span: Span, head: &Reader) -> Timestamp {
     match tail.next_at() {
-        Some(at) => at.after(span.length()),
+        Some(at) => Timestamp::from_micros(at.as_micros().saturating_add(span.0)),
         None if tail.next_seq() < head.next_seq() => Timestamp::ZERO,
         None => Timestamp::MAX,
     }
