@@ -47,6 +47,7 @@ impl Fleet {
         let track = |(site, producer): (usize, &Producer)| Track {
             name: format!("site {site}").into(),
             url: format!("https://site{site}.example.com/health").into(),
+            group: None,
             interval,
             timeout: interval,
             rule: Rule { threshold: Threshold::from_ppm(0).expect("at most all"), ..Rule::default() },

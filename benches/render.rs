@@ -45,6 +45,7 @@ fn row(i: usize, minutes: u64) -> Arc<Row> {
             answers: vec![(Answer::Code(failed), down), (Answer::Code(ok), 60)],
         },
         beats: Beats { cell: Duration::from_secs(minutes), newest: now(), cells },
+        oldest: None,
     })
 }
 
@@ -69,7 +70,9 @@ fn snapshot(sites: usize) -> Snapshot {
             since: Timestamp::from_secs(1_795_300_000),
             last: None,
             last_up: None,
+            group: None,
             incident: None,
+            paused_until: None,
             judged_from: None,
         })
     };
@@ -86,8 +89,15 @@ fn frames(c: &mut Criterion) {
         let mut state = UiState::new(&settings);
         let mut buffer = Buffer::empty(Rect::new(0, 0, SIZE.width, SIZE.height));
         group.bench_function(BenchmarkId::new("frame", sites), |b| {
-            let inputs =
-                Inputs { snapshot: &world, alerts: &[], health: &health, now: now(), zone: &zone, about: &about };
+            let inputs = Inputs {
+                snapshot: &world,
+                alerts: &[],
+                health: &health,
+                rechecks: &[],
+                now: now(),
+                zone: &zone,
+                about: &about,
+            };
             b.iter(|| {
                 buffer.reset();
                 state.settle(&inputs, SIZE);
@@ -100,8 +110,15 @@ fn frames(c: &mut Criterion) {
             b.iter(|| {
                 let first = Arc::make_mut(&mut world.views[0]);
                 first.as_of = first.as_of.after(Duration::from_micros(1));
-                let inputs =
-                    Inputs { snapshot: &world, alerts: &[], health: &health, now: now(), zone: &zone, about: &about };
+                let inputs = Inputs {
+                    snapshot: &world,
+                    alerts: &[],
+                    health: &health,
+                    rechecks: &[],
+                    now: now(),
+                    zone: &zone,
+                    about: &about,
+                };
                 buffer.reset();
                 state.settle(&inputs, SIZE);
                 let screen = view(&inputs, &state, SIZE);
@@ -110,8 +127,15 @@ fn frames(c: &mut Criterion) {
             });
         });
         group.bench_function(BenchmarkId::new("key", sites), |b| {
-            let inputs =
-                Inputs { snapshot: &world, alerts: &[], health: &health, now: now(), zone: &zone, about: &about };
+            let inputs = Inputs {
+                snapshot: &world,
+                alerts: &[],
+                health: &health,
+                rechecks: &[],
+                now: now(),
+                zone: &zone,
+                about: &about,
+            };
             b.iter(|| black_box(state.act(&Key::Down, &inputs, SIZE)));
         });
     }

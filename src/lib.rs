@@ -57,6 +57,7 @@
 pub mod alert;
 pub mod app;
 pub mod config;
+pub mod demo;
 pub mod engine;
 pub mod model;
 pub mod probe;

@@ -40,7 +40,7 @@ const SNAPSHOT_NOUNS: [&str; 7] =
     ["LastCheck", "OpenIncident", "Row", "SiteSnapshot", "SiteState", "Snapshot", "ViewSnapshot"];
 
 /// The only rooms in which a crate may appear. Crates that are not named here may appear anywhere.
-const ONLY_IN: [(&str, &[&str]); 25] = [
+const ONLY_IN: [(&str, &[&str]); 30] = [
     ("annotate_snippets", &["config"]),
     ("anyhow", &["app", "demo"]),
     ("arc_swap", &["engine"]),
@@ -49,6 +49,8 @@ const ONLY_IN: [(&str, &[&str]); 25] = [
     ("clap_mangen", &["app"]),
     ("crc32c", &["store"]),
     ("crossterm", &["ui"]),
+    ("dns_lookup", &["probe"]),
+    ("h2", &["probe"]),
     ("hdrhistogram", &["stats", "store"]),
     ("hickory_resolver", &["probe", "export"]),
     ("http_body_util", &["probe", "export"]),
@@ -57,13 +59,16 @@ const ONLY_IN: [(&str, &[&str]); 25] = [
     ("hyper_util", &["probe", "export"]),
     ("loom", &["ring"]),
     ("ratatui", &["ui"]),
+    ("rcgen", &["demo"]),
     ("redb", &["store"]),
-    ("rustls", &["probe", "export"]),
+    ("regex", &["model", "config", "probe"]),
+    ("rustls", &["probe", "export", "demo"]),
+    ("rustls_pki_types", &["config"]),
     ("serde", &["config", "report"]),
     ("serde_json", &["report"]),
     ("serde_saphyr", &["config"]),
     ("tokio", &["probe", "export", "app", "demo"]),
-    ("tokio_rustls", &["probe", "export"]),
+    ("tokio_rustls", &["probe", "export", "demo"]),
     ("tracing", &["app", "demo"]),
     ("tracing_subscriber", &["app"]),
 ];

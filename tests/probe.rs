@@ -15,9 +15,9 @@ use support::tls::{Authority, Leaf};
 use support::{Behaviour, Server, Step, redirect, response};
 use tokio::task::JoinSet;
 use webmon::model::{
-    Cause, CertificateFault, Flags, Http, Micros, Observation, Phase, Secret, Site, Status, StatusSet, Timestamp, text,
+    Cause, CertificateFault, Flags, Http, Micros, Observation, Phase, Secret, Site, Status, Timestamp, TlsRules, text,
 };
-use webmon::probe::{HttpProber, Options, Prober};
+use webmon::probe::{HttpProber, Options, Prober, Resolver};
 
 #[allow(clippy::disallowed_methods, reason = "probes of real sockets take real time")]
 fn clock() -> Instant {
@@ -26,19 +26,7 @@ fn clock() -> Instant {
 
 /// A site with time enough for a busy machine.
 fn site(url: &str) -> Site {
-    Site {
-        name: "site".into(),
-        url: url.parse().expect("a URL"),
-        interval: Duration::from_secs(10),
-        timeout: Duration::from_secs(10),
-        method: "GET".to_owned(),
-        headers: Vec::new(),
-        body: None,
-        expect_status: StatusSet::default(),
-        max_redirects: 10,
-        max_body: 64 * 1024,
-        insecure: false,
-    }
+    Site { max_body: 64 * 1024, ..Site::new("site", url.parse().expect("a URL")) }
 }
 
 /// A site for servers that never come to an end.
@@ -441,7 +429,8 @@ async fn each_phase_has_its_own_time() {
         Answer::After(Duration::from_millis(60), Box::new(Answer::Addresses(vec![Ipv4Addr::LOCALHOST.into()])))
     });
     let authority = Authority::new();
-    let options = Options { name_servers: vec![names.address()], extra_roots: vec![authority.root()], ..online() };
+    let options =
+        Options { resolver: Resolver::Servers(vec![names.address()]), extra_roots: vec![authority.root()], ..online() };
     let prober = prober(&options);
     let head = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n";
     let answer = vec![Step::wait_ms(130), Step::send(head), Step::wait_ms(170), Step::send("ok")];
@@ -477,7 +466,7 @@ async fn names_that_cannot_be_resolved_say_why() {
         "half" => Answer::PerFamily(Box::new(Answer::NoData), Box::new(Answer::Code(2))),
         _ => Answer::Addresses(vec![Ipv4Addr::LOCALHOST.into()]),
     });
-    let options = Options { name_servers: vec![names.address()], ..online() };
+    let options = Options { resolver: Resolver::Servers(vec![names.address()]), ..online() };
     let offline = prober(&Options { has_route: |_| false, ..options.clone() });
     let online = prober(&options);
     for (name, cause, detail) in [
@@ -504,7 +493,7 @@ async fn names_that_cannot_be_resolved_say_why() {
 #[tokio::test]
 async fn without_a_name_server_a_lookup_fails_and_nothing_else() {
     // Nothing answers there, neither over UDP nor over TCP.
-    let options = Options { name_servers: vec![closed_port()], ..online() };
+    let options = Options { resolver: Resolver::Servers(vec![closed_port()]), ..online() };
     let seen = prober(&options).probe(&impatient("http://a.example.test/")).await;
     assert_eq!((seen.cause, phases(&seen).as_str()), (Cause::DnsError, "r"), "{seen:?}");
 }
@@ -512,7 +501,8 @@ async fn without_a_name_server_a_lookup_fails_and_nothing_else() {
 #[tokio::test]
 async fn addresses_and_localhost_need_no_lookup() {
     let server = Server::start(Behaviour::ok());
-    let options = Options { name_servers: vec![closed_port()], has_route: |_| false, ..Options::default() };
+    let options =
+        Options { resolver: Resolver::Servers(vec![closed_port()]), has_route: |_| false, ..Options::default() };
     let prober = prober(&options);
     for host in ["127.0.0.1", "localhost", "a.localhost"] {
         let seen = prober.probe(&site(&server.url_at(host, "/"))).await;
@@ -527,7 +517,7 @@ async fn a_dead_first_address_gives_way_to_the_next() {
     // Nothing listens on the second loopback address; that of IPv6 may not exist at all.
     let dead: [IpAddr; 2] = ["127.0.0.2".parse().unwrap(), "::1".parse().unwrap()];
     let names = NameServer::start(move |_| Answer::Addresses([&dead[..], &[Ipv4Addr::LOCALHOST.into()]].concat()));
-    let options = Options { name_servers: vec![names.address()], ..online() };
+    let options = Options { resolver: Resolver::Servers(vec![names.address()]), ..online() };
     let seen = prober(&options).probe(&site(&server.url_at("many.test", "/"))).await;
     assert_eq!((seen.cause, seen.address), (Cause::Ok, Some(server.address())), "{seen:?}");
 }
@@ -539,7 +529,7 @@ async fn a_name_server_that_ignores_ipv6_costs_fifty_milliseconds_not_a_timeout(
         let v4 = Answer::Addresses(vec![Ipv4Addr::LOCALHOST.into()]);
         Answer::PerFamily(Box::new(v4), Box::new(Answer::Silence))
     });
-    let options = Options { name_servers: vec![names.address()], ..online() };
+    let options = Options { resolver: Resolver::Servers(vec![names.address()]), ..online() };
     let seen = prober(&options).probe(&site(&server.url_at("half.test", "/"))).await;
     assert_eq!(seen.cause, Cause::Ok, "{seen:?}");
     // Waiting for all tries to fail would take 6 s.
@@ -584,7 +574,9 @@ async fn every_fault_of_a_certificate_is_found() {
     ] {
         let server = Server::start(Behaviour::ok().over_tls(identity));
         for insecure in [false, true] {
-            let seen = prober.probe(&Site { insecure, ..site(&server.url("/")) }).await;
+            let seen = prober
+                .probe(&Site { tls: TlsRules { insecure, ..TlsRules::default() }, ..site(&server.url("/")) })
+                .await;
             let certificate = seen.certificate.as_ref().expect("the server shows a certificate");
             assert_eq!(certificate.faults, faults, "{seen:?}");
             assert_eq!(seen.flags.has(Flags::CERTIFICATE), !faults.is_empty(), "{seen:?}");
@@ -676,7 +668,7 @@ fn start(running: &mut JoinSet<Observation>, prober: &Arc<HttpProber>, site: Sit
 #[tokio::test]
 async fn lookups_in_flight_are_bounded_and_waiting_for_one_is_no_outage() {
     let names = NameServer::start(|_| Answer::Silence);
-    let prober = Arc::new(prober(&Options { name_servers: vec![names.address()], ..online() }));
+    let prober = Arc::new(prober(&Options { resolver: Resolver::Servers(vec![names.address()]), ..online() }));
     let mut running = JoinSet::new();
     for n in 0..128 {
         let url = format!("http://n{n}.example.test/");
@@ -701,7 +693,7 @@ async fn names_that_nobody_answers_for_do_not_hold_up_the_others() {
     let names = NameServer::start(|name| {
         if name.starts_with("drop") { Answer::Silence } else { Answer::Addresses(vec![Ipv4Addr::LOCALHOST.into()]) }
     });
-    let prober = Arc::new(prober(&Options { name_servers: vec![names.address()], ..online() }));
+    let prober = Arc::new(prober(&Options { resolver: Resolver::Servers(vec![names.address()]), ..online() }));
     let drops = |running: &mut JoinSet<Observation>, timeout: u64| {
         for n in 0..150 {
             let url = format!("http://drop{n}.example.test/");
@@ -728,7 +720,7 @@ async fn an_answer_is_remembered_while_it_is_good_and_shared_meanwhile() {
     let names = NameServer::start(|_| {
         Answer::After(Duration::from_millis(30), Box::new(Answer::Addresses(vec![Ipv4Addr::LOCALHOST.into()])))
     });
-    let prober = Arc::new(prober(&Options { name_servers: vec![names.address()], ..online() }));
+    let prober = Arc::new(prober(&Options { resolver: Resolver::Servers(vec![names.address()]), ..online() }));
     let mut running = JoinSet::new();
     for _ in 0..5 {
         start(&mut running, &prober, site(&server.url_at("same.example.test", "/")));

@@ -11,7 +11,7 @@ use rlimit::Resource;
 use support::tls::{Authority, Leaf};
 use support::{Behaviour, Server, Step};
 use tokio::task::JoinSet;
-use webmon::model::{Cause, Observation, Phase, Site, StatusSet};
+use webmon::model::{Cause, Observation, Phase, Site};
 use webmon::probe::{HttpProber, Options, Prober};
 
 /// Handshakes that may be under way at once.
@@ -23,19 +23,8 @@ fn clock() -> Instant {
 }
 
 fn site(url: &str, timeout_ms: u64) -> Site {
-    Site {
-        name: "site".into(),
-        url: url.parse().expect("a URL"),
-        interval: Duration::from_secs(10),
-        timeout: Duration::from_millis(timeout_ms),
-        method: "GET".to_owned(),
-        headers: Vec::new(),
-        body: None,
-        expect_status: StatusSet::default(),
-        max_redirects: 10,
-        max_body: 1024,
-        insecure: false,
-    }
+    let timeout = Duration::from_millis(timeout_ms);
+    Site { timeout, max_body: 1024, ..Site::new("site", url.parse().expect("a URL")) }
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! The store as a file: what it does to other files, other processes and its own remains.
 
+#![allow(clippy::unwrap_used, reason = "a test file: what cannot be had ends the test")]
+
 use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -222,7 +224,7 @@ fn readers_follow_a_running_writer() {
     let mut now = NOW;
     for round in 1..=40 {
         (0..50).for_each(|index| _ = producer.push(sample((round - 1) * 50 + index)));
-        now = now.after(Duration::from_secs(60));
+        now = now.after(Duration::from_mins(1));
         assert!(matches!(writer.flush(now).health, StoreHealth::Ok { bytes } if bytes > 0));
         assert_eq!(count(&archive, &Query::ALL), round * 50);
         assert_eq!(count(&Archive::open(&path).unwrap(), &Query::ALL), round * 50);
@@ -250,7 +252,7 @@ fn what_is_sealed_while_it_is_read_is_neither_missed_nor_doubled() {
         next += 1;
         if next % 500 == 0 {
             producer.push(sample(3_000 + next));
-            now = now.after(Duration::from_secs(3_600));
+            now = now.after(Duration::from_hours(1));
             writer.flush(now);
         }
         Ok::<(), ()>(())
@@ -282,7 +284,7 @@ fn sites_keep_their_history_whatever_their_order() {
     let (_folder, path) = folder();
     let store = open(&path).unwrap();
     let first = store.register(&names(&["a", "b", "c"]), NOW).unwrap();
-    let later = NOW.after(Duration::from_secs(60));
+    let later = NOW.after(Duration::from_mins(1));
     let second = store.register(&names(&["c", "new", "a"]), later).unwrap();
     assert_eq!((second[0], second[2]), (first[2], first[0]));
     assert!(first.iter().all(|site| site.id != second[1].id));

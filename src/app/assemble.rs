@@ -12,7 +12,7 @@ use crate::alert::{Alert, Rule};
 use crate::config::{Config, Watched};
 use crate::engine::Track;
 use crate::model::{Sample, SiteId, Timestamp, View};
-use crate::ring::{Producer, Reader};
+use crate::ring::{Producer, Reader, capacity_for};
 use crate::store::{Query, Registered, Store, StoreError};
 
 use super::plan::first_due;
@@ -30,6 +30,8 @@ pub struct Memory {
     pub samples: Vec<Vec<Sample>>,
     /// When the open incident of a site began.
     pub open: HashMap<SiteId, Timestamp>,
+    /// Until when a site is paused.
+    pub paused: HashMap<SiteId, Timestamp>,
     /// Every stored alert, oldest first.
     pub alerts: Vec<Alert>,
     /// Alerts that close the incidents of sites that are gone from the file.
@@ -56,15 +58,6 @@ pub fn horizon(views: &[View], watched: &Watched) -> Duration {
     longest.max(watched.rule.window)
 }
 
-/// Slots of a ring: the horizon, the probes in flight, and one in twenty to spare.
-#[must_use]
-pub fn capacity(horizon: Duration, watched: &Watched) -> usize {
-    let checks = horizon.as_micros().div_ceil(watched.site.interval.as_micros().max(1));
-    let checks = usize::try_from(checks).unwrap_or(usize::MAX / 2);
-    let wanted = checks + watched.site.in_flight_limit();
-    wanted + wanted / 20 + 2
-}
-
 /// Reads what `store` knows of the sites of `config` at `now`; `all_names` are all sites of the file, chosen or not.
 ///
 /// # Errors
@@ -85,6 +78,7 @@ pub fn remember(store: &Store, config: &Config, all_names: &[Arc<str>], now: Tim
         }
         memory.samples.push(samples);
     }
+    memory.paused = store.pauses()?.into_iter().filter(|(_, until)| *until > now).collect();
     memory.alerts = store.alerts(&Query::ALL)?;
     for (id, name, since) in store.open_incidents()? {
         if all_names.contains(&name) {
@@ -113,7 +107,7 @@ pub fn assemble(config: &Config, memory: &Memory) -> Assembly {
         let registered = memory.registered.get(index);
         let samples = memory.samples.get(index).map_or(&[][..], Vec::as_slice);
         let next_seq = registered.map_or(0, |registered| registered.next_seq);
-        let slots = capacity(horizon(&config.views, watched), watched);
+        let slots = capacity_for(horizon(&config.views, watched), watched.site.interval, watched.site.timeout);
         let mut producer = Producer::new(slots, next_seq - samples.len() as u64);
         for sample in samples {
             producer.push(*sample);
@@ -122,7 +116,8 @@ pub fn assemble(config: &Config, memory: &Memory) -> Assembly {
         assembly.readers.push(producer.ring().reader_at_head());
         assembly.tracks.push(Track {
             name: Arc::clone(&watched.site.name),
-            url: watched.site.url_shown().into(),
+            url: Arc::clone(&watched.site.shown),
+            group: watched.group.clone(),
             interval: watched.site.interval,
             timeout: watched.site.timeout,
             rule: watched.rule,

@@ -15,10 +15,11 @@ use crate::report::check::{Checked, check as write_check};
 use crate::report::json;
 
 use super::cli::{CheckArgs, CommonArgs, LineFormat};
-use super::clock::{self, Clock};
-use super::exit::{Ending, Failure};
+use super::clock::Clock;
+use super::exit::{Ending, Failure, complain};
 use super::history::print;
 use super::limits;
+use super::probing;
 use super::select::select;
 
 /// Probes once.
@@ -28,21 +29,24 @@ use super::select::select;
 pub fn check(args: &CheckArgs, common: &CommonArgs) -> Result<Ending, Failure> {
     let selection = select(&common.config, &args.sites)?;
     for warning in &selection.config.warnings {
-        eprintln!("warning: {warning}");
+        complain(format_args!("warning: {warning}"));
     }
     let sites: Vec<Arc<Site>> = selection.config.sites.iter().map(|watched| Arc::clone(&watched.site)).collect();
-    let prober = Arc::new(HttpProber::new(clock::stopwatch).context("cannot set up probing")?);
+    let prober = Arc::new(probing::prober(&selection.config)?);
     let in_flight = limits::raise().in_flight;
     let runtime = Builder::new_current_thread().enable_all().build().context("cannot start a runtime")?;
     let results = runtime.block_on(probe_all(&prober, &sites, in_flight));
     runtime.shutdown_background();
 
-    let urls: Vec<String> = sites.iter().map(|site| site.url_shown()).collect();
     let checked: Vec<Checked<'_>> = sites
         .iter()
-        .zip(&urls)
         .zip(&results)
-        .map(|((site, url), (sample, observation))| Checked { site: &site.name, url, sample: *sample, observation })
+        .map(|(site, (sample, observation))| Checked {
+            site: &site.name,
+            url: &site.shown,
+            sample: *sample,
+            observation,
+        })
         .collect();
     let mut out = Vec::new();
     match args.format {

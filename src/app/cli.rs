@@ -76,6 +76,8 @@ pub enum Command {
     Alerts(HistoryArgs),
     /// Check a configuration file
     Validate,
+    /// The dashboard over simulated websites; needs no network and no file
+    Demo(DemoArgs),
     /// Write a commented sites.yaml
     Init,
 }
@@ -114,6 +116,17 @@ pub struct RunArgs {
     /// Names of sites in the file, or URLs to watch ad hoc, without a store
     #[arg(value_name = "SITE|URL")]
     pub sites: Vec<String>,
+    /// How it is shown, and when it ends.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Keep nothing
+    #[arg(long)]
+    pub no_store: bool,
+}
+
+/// How a running monitor is shown, and when it ends.
+#[derive(Clone, Debug, Args)]
+pub struct OutputArgs {
     /// No dashboard: lines on stdout (by itself when stdout is not a terminal)
     #[arg(long)]
     pub headless: bool,
@@ -126,9 +139,17 @@ pub struct RunArgs {
     /// End by itself after this long
     #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse)]
     pub duration: Option<Duration>,
-    /// Keep nothing
-    #[arg(long)]
-    pub no_store: bool,
+}
+
+/// Options of `demo`.
+#[derive(Clone, Debug, Args)]
+pub struct DemoArgs {
+    /// How it is shown, and when it ends.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Show nothing, and at the end (after a minute, if `--for` does not say) write the dashboard to FILE as SVG
+    #[arg(long, value_name = "FILE", hide = true, conflicts_with_all = ["headless", "format", "events"])]
+    pub picture: Option<PathBuf>,
 }
 
 /// The form of headless lines.
@@ -209,8 +230,8 @@ mod tests {
         let cli = read("https://my.site --headless --for 1m30s").unwrap();
         assert!(cli.command.is_none());
         assert_eq!(cli.run.sites, ["https://my.site"]);
-        assert!(cli.run.headless);
-        assert_eq!(cli.run.duration, Some(Duration::from_secs(90)));
+        assert!(cli.run.output.headless);
+        assert_eq!(cli.run.output.duration, Some(Duration::from_secs(90)));
     }
 
     #[test]

@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::alert::Alert;
 use crate::engine::{Engine, Step};
-use crate::model::Health;
+use crate::model::{Cause, Health, Timestamp};
+use crate::ui::Wish;
 
 use super::alert_log::AlertLog;
 use super::clock::Clock;
@@ -22,6 +23,9 @@ use super::schedule::CheckTexts;
 
 /// Time between two steps of the engine.
 pub const STEP: Duration = Duration::from_millis(250);
+
+/// What to say this long after the start of a demonstration.
+pub type Narrator = fn(Duration) -> String;
 
 /// The control side of a running monitor.
 pub struct Control {
@@ -35,12 +39,22 @@ pub struct Control {
     pub alerts: Arc<AlertLog>,
     /// To the store, if there is one.
     pub to_store: Option<mpsc::Sender<Alert>>,
+    /// To the store, if there is one: the index of a site, and until when it is paused.
+    pub keep_pauses: Option<mpsc::Sender<(usize, Option<Timestamp>)>>,
     /// How webmon is.
     pub meter: Meter,
+    /// Asks the kernel for a route to any network.
+    pub has_network: fn() -> bool,
     /// Where the dashboard and the output read it.
     pub health: watch::Sender<Arc<Health>>,
+    /// Who tells what happens, under a demonstration.
+    pub narrator: Option<Narrator>,
     /// Lines for a terminal or a pipe; none under the dashboard.
     pub headless: Option<Headless>,
+    /// What a person asks for.
+    pub wishes: mpsc::Receiver<Wish>,
+    /// To the network side.
+    pub to_desk: mpsc::Sender<Wish>,
 }
 
 impl Control {
@@ -53,9 +67,22 @@ impl Control {
                 biased;
                 () = stop.cancelled() => break,
                 _ = ticks.tick() => self.step(false),
+                Some(wish) = self.wishes.recv() => self.grant(wish),
             }
         }
         self.step(true);
+    }
+
+    fn grant(&mut self, wish: Wish) {
+        if self.to_desk.try_send(wish).is_err() {
+            // A person who wishes faster than the network side hears is not served: the screen shows what was.
+            return;
+        }
+        if let Wish::Pause(site, until) = wish {
+            self.engine.pause(site, until, self.clock.now());
+            let kept = self.keep_pauses.as_ref().is_none_or(|keep| keep.try_send((site, until)).is_ok());
+            self.meter.lost(u64::from(!kept));
+        }
     }
 
     fn step(&mut self, last: bool) {
@@ -66,12 +93,38 @@ impl Control {
         let step = if last { self.engine.finish(now) } else { self.engine.step(now) };
         self.meter.lost(step.lost);
         self.announce(&step);
-        if let Some(health) = self.meter.read(self.clock.monotonic()) {
-            self.health.send_replace(Arc::new(health));
-        }
+        self.tell_health(now);
         if let Some(headless) = &mut self.headless {
             headless.step(&step, &self.engine.board(), &self.health.borrow(), now);
         }
+    }
+
+    fn tell_health(&mut self, now: Timestamp) {
+        let elapsed = self.clock.monotonic();
+        if let Some(health) = self.meter.read(elapsed) {
+            let narration = self.health.borrow().narration.clone();
+            let offline_since = self.offline_since(now);
+            self.health.send_replace(Arc::new(Health { offline_since, narration, ..health }));
+        }
+        let Some(narrator) = self.narrator else { return };
+        let narration = Some(narrator(elapsed));
+        self.health.send_if_modified(|health| {
+            let is_new = health.narration != narration;
+            if is_new {
+                Arc::make_mut(health).narration = narration;
+            }
+            is_new
+        });
+    }
+
+    /// Since when there is no route, as far as checks suffer from it: the kernel is asked only while some site's
+    /// last check was `local`.
+    fn offline_since(&self, now: Timestamp) -> Option<Timestamp> {
+        let snapshot = self.engine.board().snapshot();
+        let blind = snapshot.sites.iter().filter_map(|site| site.last.as_ref());
+        let blind = blind.filter(|last| last.sample.cause == Cause::Local).map(|last| last.sample.started()).min()?;
+        let before = self.health.borrow().offline_since;
+        (!(self.has_network)()).then(|| before.unwrap_or(blind.min(now)))
     }
 
     fn announce(&mut self, step: &Step) {

@@ -17,7 +17,7 @@ use crate::config;
 use crate::engine::Snapshot;
 use crate::model::{Health, Timestamp};
 use crate::report::ending::{Run, SiteRun, ending};
-use crate::ui::{self, About, Ended, Fixed, Scheme, Settings, SortKey, Source, Symbols};
+use crate::ui::{self, About, Ended, Fixed, Recheck, Scheme, Settings, SortKey, Source, Symbols, Wish};
 
 use super::cli::ColorChoice;
 use super::clock::Clock;
@@ -51,6 +51,15 @@ impl Source for Watched {
 
     fn health(&self) -> Arc<Health> {
         Arc::clone(&self.face.health.borrow())
+    }
+
+    fn rechecks(&self) -> Arc<[Recheck]> {
+        Arc::clone(&self.face.rechecks.borrow())
+    }
+
+    fn wish(&self, wish: Wish) {
+        // A full queue means that the control side stands still, which the screen shows by itself.
+        let _unheard = self.face.wishes.try_send(wish);
     }
 
     fn now(&self) -> Timestamp {

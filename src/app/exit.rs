@@ -1,6 +1,7 @@
 //! How the program ends: exit codes, and errors that say what, where, and what to do.
 
 use std::fmt;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 /// How a command came out.
@@ -33,6 +34,11 @@ impl From<Ending> for ExitCode {
     fn from(ending: Ending) -> Self {
         Self::from(ending.code())
     }
+}
+
+/// Says `text` on stderr. There is nobody to tell when that fails: a closed pipe or a terminal that hung up.
+pub fn complain(text: impl fmt::Display) {
+    let _unheard = writeln!(io::stderr(), "{text}");
 }
 
 /// Why a command could not be carried out.

@@ -12,11 +12,11 @@ use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
 use crate::engine::{Board, SiteSnapshot, Snapshot, Step};
-use crate::model::{Health, Observation, Sample, StoreHealth, Timestamp};
+use crate::model::{Health, Observation, Sample, StoreHealth, Timestamp, duration};
 use crate::report::{SampleRecord, clock, json, text};
 use crate::ring::Reader;
 
-use super::cli::{Event, LineFormat, RunArgs};
+use super::cli::{Event, LineFormat, OutputArgs};
 use super::lines::Lines;
 use super::schedule::CheckTexts;
 
@@ -29,8 +29,8 @@ pub struct Style {
     pub events: Vec<Event>,
 }
 
-impl From<&RunArgs> for Style {
-    fn from(args: &RunArgs) -> Self {
+impl From<&OutputArgs> for Style {
+    fn from(args: &OutputArgs) -> Self {
         Self { format: args.format, events: args.events.clone() }
     }
 }
@@ -76,6 +76,7 @@ pub struct Headless {
 struct Told {
     store: StoreHealth,
     notices: u64,
+    offline_since: Option<Timestamp>,
     lost_samples: u64,
     dropped_lines: u64,
 }
@@ -98,7 +99,7 @@ impl Headless {
     /// Prints what `step` brought.
     pub fn step(&mut self, step: &Step, board: &Board, health: &Health, now: Timestamp) {
         let started = *self.started.get_or_insert(now);
-        let warnings = self.warnings(health);
+        let warnings = self.warnings(health, now);
         let mut samples = self.feed.as_mut().map(Feed::drain).unwrap_or_default();
         samples.sort_by_key(|(_, _, sample, _)| sample.at);
         let names = self.feed.as_ref().map(|feed| feed.names.clone()).unwrap_or_default();
@@ -152,7 +153,7 @@ impl Headless {
     }
 
     /// What a person or a script has to know and has not been told.
-    fn warnings(&mut self, health: &Health) -> Vec<(&'static str, String)> {
+    fn warnings(&mut self, health: &Health, now: Timestamp) -> Vec<(&'static str, String)> {
         let mut warnings = Vec::new();
         let known = usize::try_from(self.told.notices.saturating_sub(health.forgotten_notices)).unwrap_or(usize::MAX);
         for notice in health.notices.iter().skip(known) {
@@ -168,6 +169,21 @@ impl Headless {
             _ => {}
         }
         self.told.store = health.store.clone();
+        match (self.told.offline_since, health.offline_since) {
+            (None, Some(since)) => warnings.push((
+                "network",
+                format!(
+                    "offline: no route to the network since {}; checks are not counted, nobody is alerted",
+                    clock(since, &self.zone)
+                ),
+            )),
+            (Some(since), None) => {
+                warnings
+                    .push(("network", format!("network back after {}", duration::format_seconds(now.since(since)))));
+            }
+            _ => {}
+        }
+        self.told.offline_since = health.offline_since;
         if health.lost_samples > self.told.lost_samples {
             let lost = health.lost_samples - self.told.lost_samples;
             warnings.push(("samples", format!("{lost} were overwritten before they were read")));

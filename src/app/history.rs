@@ -17,7 +17,7 @@ use crate::store::{Archive, Query, StoredSite};
 
 use super::cli::{CommonArgs, HistoryArgs, TableFormat};
 use super::clock;
-use super::exit::{Ending, Failure};
+use super::exit::{Ending, Failure, complain};
 use super::period::instant;
 use super::run::store_failure;
 use super::select::{load, nearest};
@@ -102,7 +102,8 @@ pub struct Past {
 }
 
 impl Past {
-    /// Opens the store and works out the period; without `back` it begins with the store.
+    /// Opens the store and works out the period: unless told otherwise it begins `back` before its end, or with the
+    /// store.
     ///
     /// # Errors
     /// [`Failure`]: an unknown site, a time that cannot be read, or the store.
@@ -117,7 +118,7 @@ impl Past {
         let read = |text: &String| instant(text, now, &zone).map_err(|text| Failure::Usage(format!("webmon: {text}")));
         let since = args.since.as_ref().map(read).transpose()?;
         let until = args.until.as_ref().map(read).transpose()?.unwrap_or(Timestamp::MAX);
-        let since = since.unwrap_or_else(|| back.map_or(Timestamp::ZERO, |back| now.before(back)));
+        let since = since.unwrap_or_else(|| back.map_or(Timestamp::ZERO, |back| now.min(until).before(back)));
         if since >= until {
             return Err(Failure::Usage("webmon: --since must be before --until".to_owned()));
         }
@@ -160,7 +161,7 @@ impl Past {
         });
         let passed = passed.map_err(io::Error::other)??;
         if passed.damaged > 0 {
-            eprintln!("warning: {} damaged blocks were left out", passed.damaged);
+            complain(format_args!("warning: {} damaged blocks were left out", passed.damaged));
         }
         Ok(())
     }

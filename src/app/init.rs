@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 
 use super::cli::CommonArgs;
 use super::exit::{Ending, Failure};
+use super::history::print;
 
 const SHIPPED: &str = include_str!("../../sites.yaml");
 
@@ -22,6 +23,6 @@ pub fn init(args: &CommonArgs) -> Result<Ending, Failure> {
     };
     let mut file = OpenOptions::new().write(true).create_new(true).open(&args.config).map_err(refused)?;
     file.write_all(SHIPPED.as_bytes()).map_err(refused)?;
-    println!("wrote {shown}: five public sites to try it with; then: webmon");
+    print(|out| writeln!(out, "wrote {shown}: five public sites to try it with; then: webmon"))?;
     Ok(Ending::Done)
 }

@@ -13,8 +13,8 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::alert::Alert;
-use crate::model::SiteId;
-use crate::store::Writer;
+use crate::model::{SiteId, Timestamp};
+use crate::store::{Flushed, Writer};
 
 use super::clock::Clock;
 use super::health::Keeping;
@@ -33,6 +33,8 @@ pub struct Keeper {
     pub texts: mpsc::Receiver<CheckTexts>,
     /// Alerts to store.
     pub alerts: mpsc::Receiver<Alert>,
+    /// Pauses to store: the index of the site, and until when.
+    pub pauses: mpsc::Receiver<(usize, Option<Timestamp>)>,
     /// Time between commits.
     pub flush: Duration,
     /// The clock.
@@ -42,8 +44,8 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Commits every flush until `stop`, then once more, and closes the store.
-    pub async fn run(mut self, stop: CancellationToken) {
+    /// Commits every flush until `stop`, then once more, and closes the store; how that went is returned.
+    pub async fn run(mut self, stop: CancellationToken) -> Flushed {
         let mut ticks = tokio::time::interval(self.flush);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -58,7 +60,8 @@ impl Keeper {
         let now = self.clock.now();
         let Self { writer, keeping, .. } = self;
         let flushed = blocking(move || writer.close(now)).await;
-        keeping.send_modify(|keeping| keeping.note(flushed));
+        keeping.send_modify(|keeping| keeping.note(flushed.clone()));
+        flushed
     }
 
     async fn flush(mut self) -> Self {
@@ -82,6 +85,9 @@ impl Keeper {
         while let Ok(alert) = self.alerts.try_recv() {
             let id = self.sites[&alert.site];
             self.writer.note_alert(id, alert);
+        }
+        while let Ok((site, until)) = self.pauses.try_recv() {
+            self.writer.note_pause(site, until);
         }
     }
 }

@@ -17,6 +17,8 @@ mod cli;
 pub mod clock;
 mod control;
 mod dashboard;
+mod demo;
+mod desk;
 mod exit;
 mod gauges;
 mod headless;
@@ -29,10 +31,12 @@ mod lines;
 mod monitor;
 mod period;
 mod plan;
+mod probing;
 mod run;
 mod schedule;
 mod select;
 mod signals;
+mod stage;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -41,7 +45,7 @@ mod validate;
 use std::process::ExitCode;
 
 use cli::{Cli, Command};
-use exit::{Ending, Failure};
+use exit::{Ending, Failure, complain};
 
 /// Runs the program: the command line in, the exit code out.
 #[must_use]
@@ -49,7 +53,7 @@ pub fn main() -> ExitCode {
     match dispatch(&Cli::read()) {
         Ok(ending) => ending.into(),
         Err(failure) => {
-            eprintln!("{failure}");
+            complain(&failure);
             ExitCode::from(failure.code())
         }
     }
@@ -65,6 +69,7 @@ fn dispatch(cli: &Cli) -> Result<Ending, Failure> {
         Some(Command::Samples(args)) => history::samples(args, common),
         Some(Command::Alerts(args)) => history::alerts(args, common),
         Some(Command::Validate) => validate::validate(common),
+        Some(Command::Demo(args)) => demo::demo(args, common),
         Some(Command::Init) => init::init(common),
     }
 }

@@ -14,14 +14,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::engine::{Board, Engine};
-use crate::model::Health;
+use crate::model::{Health, Timestamp};
 use crate::probe::Prober;
-use crate::store::{Store, StoreError, Writer};
+use crate::store::{Flushed, Store, StoreError, Writer};
+use crate::ui::Wish;
 
 use super::alert_log::AlertLog;
 use super::assemble::{Assembly, Memory, assemble};
 use super::clock::Clock;
-use super::control::Control;
+use super::control::{Control, Narrator};
+use super::desk::{Desk, Rechecks, WISHES};
 use super::gauges::Gauges;
 use super::headless::{Feed, Headless};
 use super::health::{Keeping, Meter};
@@ -43,10 +45,14 @@ pub struct Parts<P> {
     pub zone: TimeZone,
     /// Where to keep samples and alerts, and what it remembers.
     pub store: Option<Kept>,
+    /// Asks the kernel for a route to any network.
+    pub has_network: fn() -> bool,
     /// Bounds of the scheduler.
     pub limits: Limits,
     /// Things that a person should see all the time.
     pub notices: Vec<String>,
+    /// Who tells what happens, under a demonstration.
+    pub narrator: Option<Narrator>,
 }
 
 /// A store, what it remembers, and how often to commit.
@@ -68,6 +74,10 @@ pub struct Face {
     pub alerts: Arc<AlertLog>,
     /// How webmon is.
     pub health: watch::Receiver<Arc<Health>>,
+    /// What became of checks by hand.
+    pub rechecks: watch::Receiver<Rechecks>,
+    /// Where a person's wishes are handed in.
+    pub wishes: mpsc::Sender<Wish>,
 }
 
 /// A monitor that is ready to run.
@@ -75,6 +85,8 @@ pub struct Monitor<P> {
     scheduler: Scheduler<P>,
     control: Control,
     keeper: Option<Keeper>,
+    rechecks: watch::Receiver<Rechecks>,
+    wishes: mpsc::Sender<Wish>,
 }
 
 /// The control side of a monitor whose scheduler runs elsewhere.
@@ -100,6 +112,9 @@ impl<P: Prober> Monitor<P> {
         let (keeping, kept) = watch::channel(Keeping { notices: parts.notices, ..Keeping::default() });
         let mut texts = vec![TextQueue { sender: to_engine, failures_only: false }];
         let mut to_store = None;
+        let mut keep_pauses = None;
+        let paused: Vec<Option<Timestamp>> =
+            memory.registered.iter().map(|registered| memory.paused.get(&registered.id).copied()).collect();
         let keeper = match store {
             None => None,
             Some((store, flush)) => {
@@ -107,6 +122,8 @@ impl<P: Prober> Monitor<P> {
                 let (alert_sender, alert_receiver) = mpsc::channel(ALERT_QUEUE);
                 texts.push(TextQueue { sender: text_sender, failures_only: true });
                 to_store = Some(alert_sender);
+                let (pause_sender, pause_receiver) = mpsc::channel(WISHES);
+                keep_pauses = Some(pause_sender);
                 let ids = memory.registered.iter().map(|registered| registered.id);
                 let names = parts.config.sites.iter().map(|watched| Arc::clone(&watched.site.name));
                 let mut writer = Writer::new(store, ids.clone().zip(readers).collect())?;
@@ -118,24 +135,38 @@ impl<P: Prober> Monitor<P> {
                     sites: names.zip(ids).collect(),
                     texts: text_receiver,
                     alerts: alert_receiver,
+                    pauses: pause_receiver,
                     flush,
                     clock: parts.clock.clone(),
                     keeping,
                 })
             }
         };
-        let control = Control {
+        let narration = parts.narrator.map(|narrator| narrator(Duration::ZERO));
+        let (desk, to_desk, rechecks) = Desk::open();
+        let (wishes, requested) = mpsc::channel(WISHES);
+        let mut control = Control {
             engine: Engine::new(parts.config.views.clone(), tracks, parts.zone, now),
             clock: parts.clock.clone(),
             texts: engine_texts,
             alerts: Arc::new(AlertLog::new(memory.alerts)),
             to_store,
+            keep_pauses,
+            has_network: parts.has_network,
             meter: Meter::new(Arc::clone(&gauges), kept),
-            health: watch::Sender::new(Arc::new(Health::default())),
+            health: watch::Sender::new(Arc::new(Health { narration, ..Health::default() })),
+            narrator: parts.narrator,
             headless: None,
+            wishes: requested,
+            to_desk,
         };
         let shared = Shared { prober: parts.prober, clock: parts.clock, gauges, texts, limits: parts.limits };
-        Ok(Self { scheduler: Scheduler::new(shared, watches), control, keeper })
+        let mut scheduler = Scheduler::new(shared, watches, desk);
+        for (site, until) in paused.into_iter().enumerate().filter(|(_, until)| until.is_some()) {
+            control.engine.pause(site, until, now);
+            scheduler.pause(site, until);
+        }
+        Ok(Self { scheduler, control, keeper, rechecks, wishes })
     }
 
     /// What a dashboard looks at.
@@ -145,6 +176,8 @@ impl<P: Prober> Monitor<P> {
             board: self.control.engine.board(),
             alerts: Arc::clone(&self.control.alerts),
             health: self.control.health.subscribe(),
+            rechecks: self.rechecks.clone(),
+            wishes: self.wishes.clone(),
         }
     }
 
@@ -177,13 +210,14 @@ impl<P: Prober> Monitor<P> {
 }
 
 impl Controls {
-    /// Runs the engine and the store until `probing` has ended, then stops them in order.
-    pub async fn run(self, probing: impl Future<Output = ()>) {
+    /// Runs the engine and the store until `probing` has ended, then stops them in order. Returns the last commit.
+    pub async fn run(self, probing: impl Future<Output = ()>) -> Option<Flushed> {
         let (stop_control, stop_keeper) = (CancellationToken::new(), CancellationToken::new());
         let control = self.control.run(stop_control.clone());
         let keeper = async {
-            if let Some(keeper) = self.keeper {
-                keeper.run(stop_keeper.clone()).await;
+            match self.keeper {
+                Some(keeper) => Some(keeper.run(stop_keeper.clone()).await),
+                None => None,
             }
         };
         let probing = async {
@@ -194,7 +228,8 @@ impl Controls {
             control.await;
             stop_keeper.cancel();
         };
-        tokio::join!(probing, control, keeper);
+        let ((), (), last) = tokio::join!(probing, control, keeper);
+        last
     }
 }
 

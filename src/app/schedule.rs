@@ -6,7 +6,8 @@
 //! check waits; a check that is overtaken by its successor, at either bound, is skipped and counted.
 //!
 //! Invariants: the only producer of its sites' rings; `at` strictly increases within a site; a probe that panics
-//! is an observation (`local`), not the end of the loop. Limits: [`Limits::in_flight`] probes.
+//! is an observation (`local`), not the end of the loop. Limits: [`Limits::in_flight`] probes. A check by hand goes
+//! back to the [`Desk`] that it came from: it is no sample and is counted nowhere.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -20,8 +21,10 @@ use tokio_util::sync::CancellationToken;
 use crate::model::{Cause, Flags, Micros, Observation, Outcome, Site, Timestamp};
 use crate::probe::Prober;
 use crate::ring::{Producer, Reader};
+use crate::ui::Wish;
 
 use super::clock::Clock;
+use super::desk::Desk;
 use super::gauges::Gauges;
 use super::plan::{missed, turn};
 
@@ -93,6 +96,14 @@ struct Slot {
     after_hole: bool,
     /// Since when every check was `local`: this machine could not look.
     blind_since: Option<Timestamp>,
+    pause: Option<Pause>,
+}
+
+/// A time in which a site is not checked, because somebody said so.
+#[derive(Clone, Copy)]
+struct Pause {
+    since: Timestamp,
+    until: Timestamp,
 }
 
 /// A probe under way.
@@ -101,6 +112,8 @@ struct Flight {
     slot: usize,
     late: Duration,
     asleep: Duration,
+    /// When it was asked for, if it was by hand.
+    asked: Option<Timestamp>,
 }
 
 struct Landed {
@@ -115,15 +128,16 @@ pub struct Scheduler<P> {
     due: BinaryHeap<Reverse<(Duration, usize)>>,
     probes: JoinSet<Landed>,
     flights: HashMap<Id, Flight>,
+    desk: Desk,
 }
 
 impl<P: Prober> Scheduler<P> {
-    /// A scheduler of `watches`.
+    /// A scheduler of `watches`, which stand in the order of sites.yaml, that does what is wished at `desk`.
     #[must_use]
-    pub fn new(shared: Shared<P>, watches: Vec<Watch>) -> Self {
+    pub fn new(shared: Shared<P>, watches: Vec<Watch>, desk: Desk) -> Self {
         let due = watches.iter().enumerate().map(|(slot, watch)| Reverse((watch.first_due, slot))).collect();
         let slots = watches.into_iter().map(|watch| Slot::new(watch, &shared.clock)).collect();
-        Self { shared, slots, due, probes: JoinSet::new(), flights: HashMap::new() }
+        Self { shared, slots, due, probes: JoinSet::new(), flights: HashMap::new(), desk }
     }
 
     /// Sends the texts of checks to one more consumer.
@@ -146,6 +160,7 @@ impl<P: Prober> Scheduler<P> {
                 biased;
                 () = stop.cancelled() => break,
                 Some(landed) = self.probes.join_next_with_id() => self.land(landed),
+                Some(wish) = self.desk.next() => self.grant(wish),
                 () = tokio::time::sleep_until(wake.unwrap_or_else(|| self.shared.clock.instant(Duration::ZERO))),
                     if wake.is_some() && may_start => self.start_due(),
             }
@@ -156,7 +171,7 @@ impl<P: Prober> Scheduler<P> {
     /// Starts everything that is due now, up to the overall bound.
     fn start_due(&mut self) {
         self.note_suspend();
-        let now = self.shared.clock.monotonic();
+        let (now, wall) = (self.shared.clock.monotonic(), self.shared.clock.now());
         while let Some(&Reverse((due, slot))) = self.due.peek() {
             if due > now || self.flights.len() >= self.shared.limits.in_flight {
                 break;
@@ -165,7 +180,7 @@ impl<P: Prober> Scheduler<P> {
             let turn = turn(due, self.slots[slot].site.interval, now);
             self.due.push(Reverse((turn.next, slot)));
             self.skip(slot, turn.skipped);
-            if self.slots[slot].in_flight >= self.slots[slot].in_flight_limit {
+            if self.slots[slot].is_paused(wall) || self.slots[slot].in_flight >= self.slots[slot].in_flight_limit {
                 self.skip(slot, 1);
             } else {
                 self.start(slot, turn.late);
@@ -173,18 +188,45 @@ impl<P: Prober> Scheduler<P> {
         }
     }
 
+    /// Checks site number `site` no more until then, or again. Its due checks are skipped meanwhile, and counted.
+    pub fn pause(&mut self, site: usize, until: Option<Timestamp>) {
+        let now = self.shared.clock.now();
+        let Some(slot) = self.slots.iter_mut().find(|slot| slot.index == site) else { return };
+        let since = slot.pause.map_or(now, |pause| pause.since);
+        slot.pause = match until {
+            None if slot.pause.is_none() => None,
+            until => Some(Pause { since, until: until.unwrap_or(now) }),
+        };
+    }
+
+    fn grant(&mut self, wish: Wish) {
+        let site = match wish {
+            Wish::Check(site) => site,
+            Wish::Pause(site, until) => return self.pause(site, until),
+        };
+        let Some(slot) = self.slots.iter().position(|slot| slot.index == site) else { return };
+        let now = self.shared.clock.now();
+        if self.flights.len() < self.shared.limits.in_flight && self.desk.begin(site, now) {
+            self.launch(slot, Duration::ZERO, Some(now));
+        }
+    }
+
     fn start(&mut self, slot: usize, late: Duration) {
+        self.slots[slot].in_flight += 1;
+        self.shared.gauges.started(late);
+        self.launch(slot, late, None);
+    }
+
+    fn launch(&mut self, slot: usize, late: Duration, asked: Option<Timestamp>) {
         let site = Arc::clone(&self.slots[slot].site);
         let prober = Arc::clone(&self.shared.prober);
         let clock = self.shared.clock.clone();
-        self.slots[slot].in_flight += 1;
-        self.shared.gauges.started(late);
         let asleep = clock.asleep();
         let handle = self.probes.spawn(async move {
             let observation = prober.probe(&site).await;
             Landed { at: clock.now(), observation }
         });
-        self.flights.insert(handle.id(), Flight { slot, late, asleep });
+        self.flights.insert(handle.id(), Flight { slot, late, asleep, asked });
     }
 
     fn land(&mut self, landed: Result<(Id, Landed), JoinError>) {
@@ -197,12 +239,16 @@ impl<P: Prober> Scheduler<P> {
             }
         };
         let flight = self.flights.remove(&id).expect("every probe that lands was started");
-        self.shared.gauges.finished();
         let mut observation = landed.observation;
         if observation.cause.outcome() == Outcome::Down && self.shared.clock.asleep() > flight.asleep {
             observation.cause = Cause::Local;
             observation.detail = String::from("this machine was suspended during the check");
         }
+        if let Some(asked) = flight.asked {
+            self.desk.end(self.slots[flight.slot].index, asked, (landed.at, Arc::new(observation)));
+            return;
+        }
+        self.shared.gauges.finished();
         self.record(flight, landed.at, observation);
     }
 
@@ -259,9 +305,21 @@ impl Slot {
             last_at: watch.last_at,
             after_hole: gap.is_none_or(|gap| gap > 2 * interval),
             blind_since: None,
+            pause: None,
             site: watch.site,
             producer: watch.producer,
         }
+    }
+
+    /// Whether a check that is due at `now` is not to be made. A pause of more than two intervals is a hole.
+    fn is_paused(&mut self, now: Timestamp) -> bool {
+        let Some(pause) = self.pause else { return false };
+        if now < pause.until {
+            return true;
+        }
+        self.pause = None;
+        self.after_hole |= now.since(pause.since) > 2 * self.site.interval;
+        false
     }
 
     /// Going blind for longer than two intervals is a hole in observation like a stop: what failed before and what

@@ -11,9 +11,11 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Config};
-use crate::model::{Cause, Micros, Observation, Phase, Phases, Site, Status, Timestamp};
+use crate::engine::SiteState;
+use crate::model::{Cause, Micros, Observation, Phase, Phases, Site, SiteId, Status, Timestamp};
 use crate::probe::Prober;
 use crate::store::{Options, Store};
+use crate::ui::Wish;
 
 use super::assemble::remember;
 use super::cli::{Event, LineFormat};
@@ -53,6 +55,8 @@ struct Trial {
     config: Config,
     scripts: BTreeMap<&'static str, Script>,
     store: Option<PathBuf>,
+    /// What a person asks for, and when after [`START`].
+    wishes: Vec<(Duration, Wish)>,
 }
 
 struct Outcome {
@@ -68,7 +72,7 @@ impl Trial {
         let sites = sites.join("\n");
         let text = format!("defaults: {{ interval: 10s, timeout: 5s }}\nsites:\n{sites}");
         let config = config::parse(&text, "sites.yaml", Path::new("."), &|_| None).unwrap();
-        Self { config, scripts: scripts.iter().copied().collect(), store: None }
+        Self { config, scripts: scripts.iter().copied().collect(), store: None, wishes: Vec::new() }
     }
 
     /// Runs from `from` to `to` after [`START`].
@@ -83,11 +87,13 @@ impl Trial {
         let monitor = Monitor::new(Parts {
             config: self.config.clone(),
             prober: Arc::new(Scripted { clock: clock.clone(), scripts: self.scripts.clone() }),
-            clock,
+            clock: clock.clone(),
             zone: TimeZone::UTC,
             store,
+            has_network: || false,
             limits: Limits { in_flight: 100 },
             notices: Vec::new(),
+            narrator: None,
         });
         let monitor = monitor.unwrap();
         let face = monitor.face();
@@ -96,7 +102,11 @@ impl Trial {
         let monitor = monitor.with_headless(|feed| Headless::new(style, lines, TimeZone::UTC, feed), true);
         let stop = CancellationToken::new();
         let ends = async {
-            tokio::time::sleep(to.saturating_sub(from)).await;
+            for &(at, wish) in self.wishes.iter().filter(|(at, _)| (from..to).contains(at)) {
+                tokio::time::sleep_until(clock.instant(at.saturating_sub(from))).await;
+                face.wishes.try_send(wish).unwrap();
+            }
+            tokio::time::sleep_until(clock.instant(to.saturating_sub(from))).await;
             stop.cancel();
         };
         Box::pin(async { tokio::join!(monitor.run(stop.clone()), ends) }).await;
@@ -207,4 +217,85 @@ async fn a_long_stop_is_no_downtime() {
     let first = after.of("sample", "late").next().unwrap();
     assert_eq!(first["up"], false);
     assert!(first["skipped"].as_u64().unwrap() > 300, "{first}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_network_nobody_is_down_and_the_first_failure_after_it_does_not_alert() {
+    let trial = Trial::new(&[("far", |at| {
+        let cause = match at.as_secs() {
+            300..900 => Cause::Local,
+            900..905 => Cause::ConnectTimeout,
+            _ => Cause::Ok,
+        };
+        (Duration::from_millis(5), cause)
+    })]);
+    let outcome = trial.run(Duration::ZERO, 1_200 * SECOND).await;
+    assert_eq!(outcome.of("alert", "far").count(), 0);
+    assert!(outcome.of("sample", "far").any(|sample| sample["up"].is_null()));
+    let told: Vec<&str> = outcome
+        .events
+        .iter()
+        .filter(|object| object["event"] == "warning")
+        .map(|object| object["message"].as_str().unwrap())
+        .collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].starts_with("offline: no route to the network since"), "{told:?}");
+    assert!(told[1].starts_with("network back after"), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_by_hand_is_shown_and_enters_no_figure() {
+    let mut trial = Trial::new(&[("a", steady), ("flappy", flapping)]);
+    let quiet = trial.run(Duration::ZERO, 300 * SECOND).await;
+    trial.wishes = vec![(100 * SECOND, Wish::Check(1)), (200 * SECOND, Wish::Check(0)), (201 * SECOND, Wish::Check(1))];
+    trial.wishes.push((202 * SECOND, Wish::Check(7)));
+    let outcome = trial.run(Duration::ZERO, 300 * SECOND).await;
+    assert_eq!(outcome.events, quiet.events, "neither samples nor figures nor alerts know of it");
+    let rechecks = outcome.face.rechecks.borrow().clone();
+    let told: Vec<(usize, Cause)> = rechecks
+        .iter()
+        .map(|recheck| (recheck.site, recheck.outcome.as_ref().expect("it ended long ago").1.cause))
+        .collect();
+    assert_eq!(told, [(0, Cause::Ok), (1, Cause::ConnectRefused)], "the newest of each site");
+    assert_eq!(outcome.face.health.borrow().checks, quiet.face.health.borrow().checks);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_site_is_not_checked_nobody_is_alerted_and_a_restart_remembers() {
+    let folder = tempfile::tempdir().unwrap();
+    // It fails just before the pause: 50 % when the good checks have aged out, if anybody judged.
+    let mut trial = Trial::new(&[
+        ("a", steady),
+        ("flappy", |at| {
+            let failed = (180..215).contains(&at.as_secs());
+            (Duration::from_millis(30), if failed { Cause::ConnectRefused } else { Cause::Ok })
+        }),
+    ]);
+    trial.store = Some(folder.path().join("webmon.redb"));
+    trial.wishes = vec![(200 * SECOND, Wish::Pause(1, Some(START.after(900 * SECOND))))];
+    let before = trial.run(Duration::ZERO, 600 * SECOND).await;
+    let after = trial.run(610 * SECOND, 1_200 * SECOND).await;
+    let checked = |outcome: &Outcome| -> Vec<u64> {
+        let at = |sample: &Value| sample["time"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_second();
+        outcome
+            .of("sample", "flappy")
+            .map(|sample| u64::try_from(at(sample)).unwrap() - START.as_micros() / 1_000_000)
+            .collect()
+    };
+    assert!(checked(&before).iter().all(|at| *at <= 201), "{:?}", checked(&before));
+    let again = checked(&after);
+    assert!((900..=911).contains(&again[0]), "{again:?}");
+    assert_eq!(before.of("alert", "flappy").count() + after.of("alert", "flappy").count(), 0);
+    let first = after.of("sample", "flappy").next().unwrap();
+    assert!((68..=71).contains(&first["skipped"].as_u64().unwrap()), "{first}");
+    assert!(checked(&before).len() >= 20 && again.len() >= 29);
+    let state = |outcome: &Outcome| outcome.face.board.snapshot().sites[1].state;
+    assert_eq!((state(&before), state(&after)), (SiteState::Paused, SiteState::Up));
+    // Resumed by hand before its time.
+    trial.wishes = vec![(1_300 * SECOND, Wish::Pause(0, Some(Timestamp::MAX))), (1_400 * SECOND, Wish::Pause(0, None))];
+    let resumed = trial.run(1_210 * SECOND, 1_500 * SECOND).await;
+    assert_eq!(resumed.of("sample", "a").count(), 19, "nine before, none during, ten after");
+    let store = Store::open(&folder.path().join("webmon.redb"), &Options::default(), START).unwrap().store;
+    let kept = store.pauses().unwrap();
+    assert_eq!(kept, [(SiteId(1), START.after(900 * SECOND))], "the one that ended by itself stands for nothing");
 }

@@ -1,10 +1,13 @@
 //! `webmon validate`: the faults of a configuration, or one line that says what it amounts to.
 
+use std::io::Write as _;
+
 use crate::config::Config;
 use crate::model::figures;
 
 use super::cli::CommonArgs;
-use super::exit::{Ending, Failure};
+use super::exit::{Ending, Failure, complain};
+use super::history::print;
 use super::select::load;
 
 /// Bytes that a sample takes in the store.
@@ -17,9 +20,9 @@ const SAMPLE_BYTES: f64 = 15.0;
 pub fn validate(args: &CommonArgs) -> Result<Ending, Failure> {
     let config = load(&args.config)?;
     for warning in &config.warnings {
-        eprintln!("warning: {warning}");
+        complain(format_args!("warning: {warning}"));
     }
-    println!("{}: {}", args.config.display(), amount(&config));
+    print(|out| writeln!(out, "{}: {}", args.config.display(), amount(&config)))?;
     Ok(Ending::Done)
 }
 

@@ -9,12 +9,14 @@
 
 mod address;
 mod expand;
+mod expect;
 mod fault;
 mod mask;
 mod read;
 mod sections;
 mod site;
 mod suggest;
+mod tls;
 mod value;
 mod warning;
 mod yaml;
@@ -29,7 +31,7 @@ use crate::alert::Rule;
 use crate::model::{Site, View};
 
 pub use fault::ConfigError;
-pub use sections::{Dashboard, Storage, Symbols, Theme, default_views};
+pub use sections::{Dashboard, Resolver, Storage, Symbols, Theme, default_views};
 pub use suggest::near as nearest;
 
 use expand::Scope;
@@ -56,6 +58,8 @@ pub struct Watched {
     pub site: Arc<Site>,
     /// When it counts as down.
     pub rule: Rule,
+    /// What it belongs to, for folding and filtering.
+    pub group: Option<Arc<str>>,
 }
 
 /// A validated configuration.
@@ -69,6 +73,8 @@ pub struct Config {
     pub views: Vec<View>,
     /// How the dashboard looks.
     pub dashboard: Dashboard,
+    /// Who answers for names.
+    pub resolver: Resolver,
     /// Where samples are kept; none for ad hoc sites.
     pub storage: Option<Storage>,
     /// What is not wrong but will surprise, one line each, with its place in the file.
@@ -113,8 +119,9 @@ pub fn ad_hoc(urls: &[String]) -> Result<Config, ConfigError> {
         match Entry::typed(text) {
             Ok(entry) if sites.iter().any(|watched| *watched.site.name == entry.name) => {}
             Ok(entry) => {
-                let Meaning { site, rule, .. } = entry.meaning(&Layer::default(), RuleLayer::default());
-                sites.push(Watched { site, rule });
+                let Meaning { site, rule, group, .. } =
+                    entry.meaning(&Layer::default(), RuleLayer::default(), &mut tls::Shared::new());
+                sites.push(Watched { site, rule, group });
             }
             Err(message) => refused.push((text, message)),
         }
@@ -128,7 +135,8 @@ pub fn ad_hoc(urls: &[String]) -> Result<Config, ConfigError> {
         return Err(fault::typed(&refused));
     }
     let (views, dashboard) = (default_views(), Dashboard::default());
-    Ok(Config { sites, disabled: Vec::new(), views, dashboard, storage: None, warnings: Vec::new() })
+    let (resolver, disabled, warnings) = (Resolver::Auto, Vec::new(), Vec::new());
+    Ok(Config { sites, disabled, views, dashboard, resolver, storage: None, warnings })
 }
 
 fn load_with(path: &Path, env: Option<&Env<'_>>) -> Result<Config, ConfigError> {
@@ -211,6 +219,7 @@ struct Draft {
     sites_at: Option<yaml::NodeId>,
     views: Vec<View>,
     dashboard: Dashboard,
+    resolver: Resolver,
     storage: Storage,
     max_size_at: Option<yaml::NodeId>,
 }
@@ -228,13 +237,16 @@ impl Draft {
         let mut section = keys.section("dashboard");
         let (views, dashboard) = (sections::views(&mut section), Dashboard::read(&mut section));
         section.finish();
+        let mut section = keys.section("dns");
+        let resolver = sections::resolver(&mut section);
+        section.finish();
         let mut section = keys.section("storage");
         let (storage, max_size_at) = Storage::read(&mut section, base_dir);
         section.finish();
         let sites_at = keys.take("sites");
         keys.finish();
         let entries = Self::read_sites(reader, sites_at)?;
-        Some(Self { defaults, alerting, entries, sites_at, views, dashboard, storage, max_size_at })
+        Some(Self { defaults, alerting, entries, sites_at, views, dashboard, resolver, storage, max_size_at })
     }
 
     fn read_sites(reader: &Reader<'_>, sites_at: Option<yaml::NodeId>) -> Option<Vec<Entry>> {
@@ -261,11 +273,12 @@ impl Draft {
     fn finish(self, reader: &Reader<'_>, warnings: &mut Warnings, exposed: bool) -> Config {
         let (mut sites, mut disabled, mut checks_a_second) = (Vec::new(), Vec::new(), 0.0);
         let mut literals = self.defaults.literals.clone();
+        let mut shared = tls::Shared::new();
         for entry in self.entries {
             let at = entry.span.start;
-            let meaning = entry.meaning(&self.defaults, self.alerting);
+            let meaning = entry.meaning(&self.defaults, self.alerting, &mut shared);
             literals.extend(meaning.literals);
-            let watched = Watched { site: meaning.site, rule: meaning.rule };
+            let watched = Watched { site: meaning.site, rule: meaning.rule, group: meaning.group };
             if meaning.enabled {
                 warnings.site(at, &watched.site, &watched.rule);
                 checks_a_second += watched.site.interval.as_secs_f64().recip();
@@ -287,15 +300,15 @@ impl Draft {
                 warnings.add(Some(literal.span.start), None, text);
             }
         }
-        let (views, dashboard, storage) = (self.views, self.dashboard, Some(self.storage));
-        Config { sites, disabled, views, dashboard, storage, warnings: Vec::new() }
+        let (views, dashboard, resolver, storage) = (self.views, self.dashboard, self.resolver, Some(self.storage));
+        Config { sites, disabled, views, dashboard, resolver, storage, warnings: Vec::new() }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::duration;
+    use crate::model::{Family, HttpOffer, duration};
     use std::fmt::Write as _;
 
     fn env(name: &str) -> Option<String> {
@@ -313,14 +326,55 @@ mod tests {
     #[test]
     fn one_url_is_a_whole_file() {
         let config = taken("sites: [https://www.rust-lang.org]");
-        let Watched { site, rule } = &config.sites[0];
+        let Watched { site, rule, .. } = &config.sites[0];
         assert_eq!((&*site.name, site.url.as_str()), ("https://www.rust-lang.org", "https://www.rust-lang.org/"));
         assert_eq!((site.interval.as_secs(), site.timeout.as_secs()), (10, 10));
         assert_eq!((site.method.as_str(), site.max_redirects, site.max_body), ("GET", 10, 1 << 20));
-        assert_eq!((site.insecure, site.headers.len(), *rule), (false, 0, Rule::default()));
+        assert_eq!((site.tls.insecure, site.headers.len(), *rule), (false, 0, Rule::default()));
         assert_eq!((config.views, config.dashboard), (default_views(), Dashboard::default()));
         assert_eq!(config.storage, Some(Storage::at("/etc/webmon/webmon.redb".into())));
         assert_eq!(config.warnings, Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_comes_out_of_a_variable_is_not_shown() {
+        for (url, shown) in [
+            ("https://a.example/hook/${TOKEN}/x?k=v", "https://a.example/hook/***/x?k=***"),
+            ("https://${TOKEN}.example/", "https://***.example/"),
+            ("https://a.example:${NO:-81}/", "https://***"),
+            ("https://ada:${TOKEN}@a.example/x", "https://a.example/x"),
+            ("https://a.example/x?k=v", "https://a.example/x?k=***"),
+        ] {
+            let config = taken(&format!("sites: [{{ name: a, url: '{url}' }}]"));
+            assert_eq!(&*config.sites[0].site.shown, shown, "{url}");
+        }
+        let config =
+            taken("sites: [{ url: https://a, expect: { body_contains: 'x${TOKEN}', body_regex: '${TOKEN}$' } }]");
+        let expect = &config.sites[0].site.expect;
+        let (part, pattern) = (expect.body_contains.as_ref().unwrap(), expect.body_regex.as_ref().unwrap());
+        assert_eq!((part.what.as_str(), part.shown.as_str()), ("xs3cret", "x***"));
+        assert_eq!((pattern.what.as_str(), pattern.shown.as_str()), ("s3cret$", "***$"));
+    }
+
+    #[test]
+    fn a_site_says_how_it_is_asked_and_names_have_a_resolver() {
+        let config = taken(
+            "
+            defaults: { http: 2, ip: 4, keep_alive: true, expect: { max_response_time: 1s }, max_body: 1GiB }
+            sites:
+              - https://a.example
+              - { url: https://b.example, http: 1.1, ip: any, keep_alive: false, expect: { body_contains: x } }
+            dns: { resolver: [1.1.1.1, '[::1]:5353'] }
+            ",
+        );
+        let [a, b] = config.sites.as_slice() else { panic!("two sites") };
+        assert_eq!((a.site.http, a.site.family, a.site.keep_alive), (HttpOffer::V2, Family::V4, true));
+        assert_eq!((b.site.http, b.site.family, b.site.keep_alive), (HttpOffer::V11, Family::Any, false));
+        assert_eq!(b.site.expect.max_response_time, Some(std::time::Duration::from_secs(1)));
+        assert_eq!((a.site.max_body, b.site.max_body), (1 << 30, 16 << 20));
+        let servers = ["1.1.1.1:53", "[::1]:5353"].map(|server| server.parse().unwrap());
+        assert_eq!(config.resolver, Resolver::Servers(servers.to_vec()));
+        assert_eq!(taken("{ sites: [https://a], dns: { resolver: system } }").resolver, Resolver::System);
     }
 
     #[test]
@@ -351,13 +405,13 @@ mod tests {
         );
         let [a, b, c] = config.sites.as_slice() else { panic!("three sites") };
         assert_eq!(headers(&a.site), ["Accept: text/html", "Authorization: Bearer s3cret", "X-A: 1"]);
-        assert_eq!((a.site.interval.as_secs(), a.site.method.as_str(), a.site.insecure), (30, "HEAD", true));
+        assert_eq!((a.site.interval.as_secs(), a.site.method.as_str(), a.site.tls.insecure), (30, "HEAD", true));
         assert_eq!((a.rule.threshold.ppm(), a.rule.window.as_secs(), a.rule.min_samples), (950_000, 600, 3));
         assert_eq!(headers(&b.site), ["X-A: 1", "accept: */*", "X-B: 2"]);
-        assert_eq!((b.site.interval.as_secs(), b.site.method.as_str(), b.site.insecure), (60, "POST", false));
+        assert_eq!((b.site.interval.as_secs(), b.site.method.as_str(), b.site.tls.insecure), (60, "POST", false));
         assert_eq!((b.rule.threshold.ppm(), b.rule.window.as_secs(), b.rule.min_samples), (900_000, 600, 3));
-        assert!(b.site.expect_status.contains(crate::model::Status::new(302).unwrap()));
-        assert!(!b.site.expect_status.contains(crate::model::Status::new(204).unwrap()));
+        assert!(b.site.expect.status.contains(crate::model::Status::new(302).unwrap()));
+        assert!(!b.site.expect.status.contains(crate::model::Status::new(204).unwrap()));
         assert_eq!(headers(&c.site), ["Accept: text/html", "X-A: 1", "Authorization: Basic YWRhOnB3"]);
         assert_eq!((&*c.site.name, c.site.url.as_str()), ("https://***@c.example/", "https://c.example/"));
     }

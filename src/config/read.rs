@@ -10,6 +10,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::ops::Range;
+use std::path::PathBuf;
 
 use crate::model::text::clean_line;
 
@@ -68,6 +69,11 @@ impl<'a> Reader<'a> {
     /// Where `id` stands; of a mapping or list, its first place.
     pub(super) fn span(&self, id: NodeId) -> Range<usize> {
         self.tree.span(id)
+    }
+
+    /// The path that `text` names, from the folder of the configuration; none where contents do not matter.
+    pub(super) fn file(&self, text: &str) -> Option<PathBuf> {
+        self.scope.env.map(|_| self.scope.base_dir.join(text))
     }
 
     pub(super) fn is_null(&self, id: NodeId) -> bool {

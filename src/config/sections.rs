@@ -1,5 +1,6 @@
-//! The sections beside `sites`: `dashboard` and `storage`.
+//! The sections beside `sites`: `dashboard`, `dns` and `storage`.
 
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use crate::model::{Timeframe, View, duration};
 use super::fault::Fault;
 use super::read::{Keys, Reader};
 use super::value;
-use super::yaml::NodeId;
+use super::yaml::{Kind, NodeId};
 
 const TIMEFRAME: RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(1);
 const REFRESH: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(1);
@@ -17,6 +18,7 @@ const RETENTION: RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::f
 const FLUSH: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(1);
 const MAX_SIZE: RangeInclusive<u64> = 1 << 20..=1 << 50;
 const VIEWS_MAX: usize = 16;
+const NAME_SERVERS_MAX: usize = 8;
 
 /// The colours of the dashboard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -109,6 +111,42 @@ fn timeframe(text: &str) -> Result<Duration, String> {
         Ok(length) if length > *TIMEFRAME.end() => format!("{message}; longer timeframes come later"),
         _ => message,
     })
+}
+
+/// Who answers for names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Resolver {
+    /// The system's name servers, asked by webmon itself.
+    #[default]
+    Auto,
+    /// The system's own lookup, getaddrinfo.
+    System,
+    /// These name servers, at least one.
+    Servers(Vec<SocketAddr>),
+}
+
+/// The name servers under `dns`.
+pub(super) fn resolver(keys: &mut Keys<'_, '_>) -> Resolver {
+    let reader = keys.reader();
+    let Some(id) = keys.take("resolver") else { return Resolver::Auto };
+    let Kind::List(items) = reader.kind(id) else {
+        let choices = [("auto", Resolver::Auto), ("system", Resolver::System)];
+        let names = choices.each_ref().map(|(name, _)| (*name, *name));
+        let chosen = reader.parsed(id, |text| {
+            value::choice(text, &names).map_err(|message| format!("{message}; or a list of addresses: [1.1.1.1]"))
+        });
+        return choices.into_iter().find(|(name, _)| Some(*name) == chosen).map_or(Resolver::Auto, |(_, it)| it);
+    };
+    if items.is_empty() || items.len() > NAME_SERVERS_MAX {
+        reader.fault_at(id, format!("there can be 1 to {NAME_SERVERS_MAX} name servers, or auto"));
+    }
+    Resolver::Servers(items.iter().filter_map(|&item| reader.parsed(item, name_server)).collect())
+}
+
+fn name_server(text: &str) -> Result<SocketAddr, String> {
+    let text = text.trim();
+    let address = text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53)).or_else(|_| text.parse::<SocketAddr>());
+    address.map_err(|_| format!("{text:?} is no address of a name server; write for instance 1.1.1.1 or [::1]:5353"))
 }
 
 /// Where samples are kept, and how many.

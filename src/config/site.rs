@@ -10,12 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::{Rule, Threshold};
-use crate::model::{Secret, Site, StatusSet};
+use crate::model::{Family, HttpOffer, Secret, Site, shown_url};
 
 use super::address::Address;
+use super::expect::{self, ExpectLayer};
 use super::fault::Fault;
 use super::mask;
 use super::read::{Keys, Reader};
+use super::tls::{Shared, TlsLayer};
 use super::value;
 use super::yaml::{Kind, NodeId};
 
@@ -23,9 +25,12 @@ const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_mins(10);
 const WINDOW: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(1);
 const MAX_BODY: RangeInclusive<u64> = 1..=1 << 30;
+const MAX_BODY_DEFAULT: u64 = 1 << 20;
 const MAX_REDIRECTS: RangeInclusive<u32> = 0..=31;
 const MIN_SAMPLES: RangeInclusive<u32> = 1..=1_000_000;
 const HEADERS_MAX: usize = 100;
+const OFFERS: [(&str, HttpOffer); 3] = [("auto", HttpOffer::Auto), ("1.1", HttpOffer::V11), ("2", HttpOffer::V2)];
+const FAMILIES: [(&str, Family); 3] = [("any", Family::Any), ("4", Family::V4), ("6", Family::V6)];
 
 /// Ten seconds: what a site has when nothing says otherwise, for both its interval and its timeout.
 const TEN_SECONDS: Duration = Duration::from_secs(10);
@@ -87,11 +92,15 @@ pub(super) struct Layer {
     method: Option<String>,
     headers: Vec<Header>,
     body: Option<Secret>,
-    status: Option<StatusSet>,
+    expect: ExpectLayer,
     max_redirects: Option<u32>,
     max_body: Option<u64>,
-    insecure: Option<bool>,
+    http: Option<HttpOffer>,
+    family: Option<Family>,
+    keep_alive: Option<bool>,
+    tls: TlsLayer,
     rule: RuleLayer,
+    group: Option<String>,
     enabled: Option<bool>,
     pub(super) literals: Vec<Literal>,
 }
@@ -105,6 +114,10 @@ impl Layer {
             body: keys.value("body", |text| Ok(Secret::new(text))),
             max_redirects: keys.value("max_redirects", |text| value::number_in(text, &MAX_REDIRECTS)),
             max_body: keys.value("max_body", |text| value::size_in(text, &MAX_BODY)),
+            group: keys.value("group", value::name),
+            http: keys.value("http", |text| value::choice(text, &OFFERS)),
+            family: keys.value("ip", |text| value::choice(text, &FAMILIES)),
+            keep_alive: keys.value("keep_alive", value::boolean),
             enabled: keys.value("enabled", value::boolean),
             ..Self::default()
         };
@@ -112,10 +125,10 @@ impl Layer {
             layer.read_headers(keys.reader(), id);
         }
         let mut expect = keys.section("expect");
-        layer.status = expect.take("status").and_then(|id| status(expect.reader(), id));
+        layer.expect = ExpectLayer::read(&mut expect);
         expect.finish();
         let mut tls = keys.section("tls");
-        layer.insecure = tls.value("insecure", value::boolean);
+        layer.tls = TlsLayer::read(&mut tls);
         tls.finish();
         let mut alert = keys.section("alert");
         layer.rule = RuleLayer::read(&mut alert);
@@ -168,11 +181,15 @@ impl Layer {
             method: self.method.or_else(|| below.method.clone()),
             headers,
             body: self.body.or_else(|| below.body.clone()),
-            status: self.status.or_else(|| below.status.clone()),
+            expect: self.expect.over(&below.expect),
             max_redirects: self.max_redirects.or(below.max_redirects),
             max_body: self.max_body.or(below.max_body),
-            insecure: self.insecure.or(below.insecure),
+            http: self.http.or(below.http),
+            family: self.family.or(below.family),
+            keep_alive: self.keep_alive.or(below.keep_alive),
+            tls: self.tls.over(&below.tls),
             rule: self.rule.over(below.rule),
+            group: self.group.or_else(|| below.group.clone()),
             enabled: self.enabled.or(below.enabled),
             literals: self.literals,
         }
@@ -185,6 +202,8 @@ pub(super) struct Entry {
     /// Where its name stands, or else its URL.
     pub(super) span: Range<usize>,
     address: Address,
+    /// The address as it may be printed.
+    shown: Arc<str>,
     layer: Layer,
 }
 
@@ -192,6 +211,7 @@ pub(super) struct Entry {
 pub(super) struct Meaning {
     pub(super) site: Arc<Site>,
     pub(super) rule: Rule,
+    pub(super) group: Option<Arc<str>>,
     pub(super) enabled: bool,
     pub(super) literals: Vec<Literal>,
 }
@@ -231,46 +251,56 @@ impl Entry {
         if address.authorization.is_some() && text.masked.is_none() {
             layer.literals.push(Literal { span: text.span.clone(), what: "the password in the URL".to_owned() });
         }
+        let shown = shown(&address, text.masked.as_deref()).into();
         let (name, span) = if let Some((name, span)) = named {
             (name?, span)
         } else {
             // What a variable holds may be secret, so the name has stars in its place.
-            let shown = match &text.masked {
+            let named = match &text.masked {
                 Some(masked) => Address::parse(masked).map(|address| address.shown),
                 None => Ok(address.shown.clone()),
             };
-            let Ok(name) = shown.and_then(|shown| value::name(&shown)) else {
+            let Ok(name) = named.and_then(|named| value::name(&named)) else {
                 reader.fault(Fault::new(text.span, "this site needs a `name`; its URL cannot be one"));
                 return None;
             };
             (name, text.span)
         };
-        Some(Self { name, span, address, layer })
+        Some(Self { name, span, address, shown, layer })
     }
 
-    /// The site, over `defaults`; its rule over `alerting`.
-    pub(super) fn meaning(self, defaults: &Layer, alerting: RuleLayer) -> Meaning {
+    /// The site, over `defaults`; its rule over `alerting`; contents of files are taken from `shared` or put there.
+    pub(super) fn meaning(self, defaults: &Layer, alerting: RuleLayer, shared: &mut Shared) -> Meaning {
         let mut layer = self.layer;
         if let Some(authorization) = self.address.authorization {
             layer.headers.push(Header { name: "Authorization".to_owned(), value: Some(authorization) });
         }
         let layer = layer.over(defaults);
+        let mut max_body = layer.max_body.unwrap_or(MAX_BODY_DEFAULT);
+        let expect = layer.expect.meaning();
+        if expect.asks_for_body() {
+            max_body = max_body.min(expect::KEPT_MAX);
+        }
         let site = Site {
-            name: self.name.into(),
-            url: self.address.url,
+            shown: self.shown,
             interval: layer.interval.unwrap_or(TEN_SECONDS),
             timeout: layer.timeout.unwrap_or(TEN_SECONDS),
             method: layer.method.unwrap_or_else(|| "GET".to_owned()),
             headers: layer.headers.into_iter().filter_map(|header| Some((header.name, header.value?))).collect(),
             body: layer.body,
-            expect_status: layer.status.unwrap_or_default(),
+            expect,
             max_redirects: layer.max_redirects.map_or(10, |n| u8::try_from(n).expect("at most 31")),
-            max_body: layer.max_body.unwrap_or(1 << 20),
-            insecure: layer.insecure.unwrap_or(false),
+            max_body,
+            http: layer.http.unwrap_or_default(),
+            family: layer.family.unwrap_or_default(),
+            keep_alive: layer.keep_alive.unwrap_or(false),
+            tls: layer.tls.meaning(shared),
+            ..Site::new(self.name, self.address.url)
         };
         Meaning {
             site: Arc::new(site),
             rule: layer.rule.over(alerting).rule(),
+            group: layer.group.map(Arc::from),
             enabled: layer.enabled.unwrap_or(true),
             literals: layer.literals,
         }
@@ -284,20 +314,17 @@ impl Entry {
         let address = Address::parse_typed(text)?;
         let as_shown = text.contains("://") || address.shown.contains("***");
         let name = value::name(if as_shown { &address.shown } else { text })?;
-        Ok(Self { name, span: 0..0, address, layer: Layer::default() })
+        let shown = shown_url(&address.url).into();
+        Ok(Self { name, span: 0..0, address, shown, layer: Layer::default() })
     }
 }
 
-/// The status codes at `id`: one, a range, several with commas, or a list of these.
-fn status(reader: &Reader<'_>, id: NodeId) -> Option<StatusSet> {
-    let items = match reader.kind(id) {
-        Kind::List(items) => items.as_slice(),
-        _ => std::slice::from_ref(&id),
-    };
-    if items.is_empty() {
-        reader.fault_at(id, "an empty list accepts no status; write for instance 200-299");
-        return None;
+/// `address` as it may be printed; `masked` is its text with stars for what came out of variables.
+fn shown(address: &Address, masked: Option<&str>) -> String {
+    match masked.map(Address::parse) {
+        None => shown_url(&address.url),
+        Some(Ok(masked)) => shown_url(&masked.url),
+        // Stars are no port, for instance.
+        Some(Err(_)) => format!("{}://***", address.url.scheme()),
     }
-    let ranges: Vec<Option<_>> = items.iter().map(|&item| reader.parsed(item, value::status_ranges)).collect();
-    Some(StatusSet::from_ranges(ranges.into_iter().collect::<Option<Vec<_>>>()?.concat()))
 }

@@ -39,7 +39,8 @@ pub struct Engine {
     board: Arc<Board>,
     zone: TimeZone,
     now: Timestamp,
-    /// Whether a step was made: the first one tells no changes, because nobody saw the state before it.
+    /// Whether a step was made: the first one tells only changes by checks made since, because nobody saw the state
+    /// before it.
     stepped: bool,
     checks: u64,
     scratch: Scratch,
@@ -116,6 +117,16 @@ impl Engine {
     pub fn attach(&mut self, site: usize, seq: u64, observation: Arc<Observation>) {
         if let Some(lane) = self.lanes.get_mut(site) {
             lane.attach(seq, observation);
+        }
+    }
+
+    /// Pauses site number `site` at `now` until then ([`Timestamp::MAX`]: until it is resumed), or resumes it.
+    pub fn pause(&mut self, site: usize, until: Option<Timestamp>, now: Timestamp) {
+        let Some(lane) = self.lanes.get_mut(site) else { return };
+        lane.pause(until, now);
+        if let Some(snapshot) = lane.show(now) {
+            self.board.put_site(site, snapshot);
+            self.board.shown(self.now, true);
         }
     }
 
@@ -218,10 +229,10 @@ impl Engine {
     }
 
     fn finish_step(&mut self, now: Timestamp, changed: bool, step: &mut Step) {
-        self.now = now;
+        let before = std::mem::replace(&mut self.now, now);
         step.changes.sort_by_key(|change| change.site);
         if !std::mem::replace(&mut self.stepped, true) {
-            step.changes.clear();
+            step.changes.retain(|change| change.check.as_ref().is_some_and(|check| check.sample.at > before));
         }
         self.board.shown(now, changed);
     }

@@ -71,6 +71,8 @@ pub struct SiteSnapshot {
     pub name: Arc<str>,
     /// Its URL, secrets as `***`.
     pub url: Arc<str>,
+    /// What it belongs to, in the words of sites.yaml.
+    pub group: Option<Arc<str>>,
     /// Time between due checks.
     pub interval: Duration,
     /// For a whole probe.
@@ -87,6 +89,8 @@ pub struct SiteSnapshot {
     pub last_up: Option<Timestamp>,
     /// The incident that is open.
     pub incident: Option<OpenIncident>,
+    /// Until when it is paused; [`Timestamp::MAX`]: until somebody resumes it.
+    pub paused_until: Option<Timestamp>,
     /// When the window will first be covered, while it is not yet.
     pub judged_from: Option<Timestamp>,
 }
@@ -98,6 +102,8 @@ pub struct Row {
     pub summary: Summary,
     /// The heartbeat.
     pub beats: Beats,
+    /// When the oldest check in it was made; none without checks.
+    pub oldest: Option<Timestamp>,
 }
 
 impl Row {

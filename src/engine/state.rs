@@ -7,6 +7,8 @@
 //! no check yet       new (down while an incident of an earlier run is open)
 //! ```
 //!
+//! Whatever these say, a site that somebody paused is paused; after that it is unknown until its next check.
+//!
 //! Invariants: a change tells a new state, never the same one; `since` never goes back. The time of a change is that of
 //! its reason: the check's `at`, the instant of the verdict, or the end of the silence that was allowed.
 
@@ -24,6 +26,7 @@ pub(super) struct Standing {
     down: bool,
     last: Option<(Timestamp, Outcome)>,
     silence: Duration,
+    paused: bool,
 }
 
 /// One change of state.
@@ -37,7 +40,7 @@ pub(super) struct Change {
 impl Standing {
     /// No check yet; `silence` is how long nothing may come.
     pub(super) const fn new(now: Timestamp, silence: Duration) -> Self {
-        Self { state: SiteState::New, since: now, down: false, last: None, silence }
+        Self { state: SiteState::New, since: now, down: false, last: None, silence, paused: false }
     }
 
     pub(super) const fn state(&self) -> SiteState {
@@ -52,6 +55,9 @@ impl Standing {
     #[inline]
     pub(super) fn check(&mut self, sample: &Sample) -> Option<Change> {
         self.last = Some((sample.at, sample.outcome()));
+        if self.paused {
+            return None;
+        }
         self.become_at(state_of(self.down, Some(sample.outcome())), sample.at)
     }
 
@@ -61,7 +67,7 @@ impl Standing {
             return None;
         }
         self.down = down;
-        if self.state == SiteState::Unknown {
+        if self.state == SiteState::Unknown || self.paused {
             return None;
         }
         self.become_at(state_of(down, self.last.map(|(_, outcome)| outcome)), at)
@@ -71,10 +77,25 @@ impl Standing {
     #[inline]
     pub(super) fn pass(&mut self, now: Timestamp) -> Option<Change> {
         let (last, _) = self.last?;
-        if self.state == SiteState::Unknown || now.since(last) <= self.silence {
+        if self.state == SiteState::Unknown || self.paused || now.since(last) <= self.silence {
             return None;
         }
         self.become_at(SiteState::Unknown, last.after(self.silence))
+    }
+
+    /// Somebody paused it.
+    pub(super) fn pause(&mut self, at: Timestamp) -> Option<Change> {
+        self.paused = true;
+        self.become_at(SiteState::Paused, at)
+    }
+
+    /// Its pause is over: what it was before is old, so it is unknown until the next check.
+    pub(super) fn resume(&mut self, at: Timestamp) -> Option<Change> {
+        if !std::mem::take(&mut self.paused) {
+            return None;
+        }
+        let known = self.last.map(|_| SiteState::Unknown);
+        self.become_at(known.unwrap_or(state_of(self.down, None)), at)
     }
 
     #[inline]
@@ -119,8 +140,26 @@ mod tests {
         Check(Cause),
         Judged(bool),
         Pass,
+        Pause,
+        Resume,
     }
-    use On::{Check, Judged, Pass};
+    use On::{Check, Judged, Pass, Pause, Resume};
+
+    #[test]
+    fn a_pause_hides_everything_and_what_follows_is_unknown_until_the_next_check() {
+        play(&[
+            (5, Pause, SiteState::Paused, 5),
+            (9, Resume, SiteState::New, 9),
+            (10, GOOD, SiteState::Up, 10),
+            (20, Pause, SiteState::Paused, 20),
+            (21, GOOD, SiteState::Paused, 20),
+            (30, Judged(true), SiteState::Paused, 20),
+            (90, Pass, SiteState::Paused, 20),
+            (100, Resume, SiteState::Unknown, 100),
+            (101, Resume, SiteState::Unknown, 100),
+            (105, BAD, SiteState::Down, 105),
+        ]);
+    }
 
     const GOOD: On = Check(Cause::Ok);
     const BAD: On = Check(Cause::Reset);
@@ -135,6 +174,8 @@ mod tests {
                 Check(cause) => standing.check(&sample(secs, cause)),
                 Judged(down) => standing.judged(down, at(secs)),
                 Pass => standing.pass(at(secs)),
+                Pause => standing.pause(at(secs)),
+                Resume => standing.resume(at(secs)),
             };
             assert_eq!((standing.state(), standing.since()), (state, at(since)), "after {secs} s");
             let expected = (before != state).then(|| Change { at: at(since), from: before, to: state });

@@ -24,6 +24,7 @@ fn track(producer: &Producer, name: &str) -> Track {
     Track {
         name: name.into(),
         url: format!("https://{name}.example").into(),
+        group: None,
         interval: INTERVAL,
         timeout: TIMEOUT,
         rule: Rule::default(),
@@ -60,7 +61,7 @@ impl Scene {
         Self { producer, engine }
     }
 
-    /// A scene whose first step, which tells no changes, is behind it.
+    /// A scene whose first step is behind it.
     fn running(history: &[Sample], now: u64) -> Self {
         let mut scene = Self::new(history, now, vec![view(600, 10), view(3_600, 60)], |_| {});
         scene.engine.step(at(now));
@@ -256,6 +257,13 @@ fn history_is_counted_and_is_no_event() {
     assert_eq!((scene.site().state, scene.site().since), (SiteState::Down, at(292)));
     assert_eq!(scene.site().incident, Some(OpenIncident { since: at(292) }));
     assert_eq!(scene.engine.checks(), 0);
+}
+
+#[test]
+fn a_check_that_lands_before_the_first_step_is_an_event() {
+    let mut scene = Scene::new(&[], 0, vec![view(600, 10)], |_| {});
+    scene.push(sample(1, Cause::Ok));
+    assert_eq!(states(&scene.engine.step(at(2))), [(SiteState::New, SiteState::Up)]);
 }
 
 #[test]

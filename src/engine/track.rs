@@ -32,6 +32,8 @@ pub struct Track {
     pub interval: Duration,
     /// For a whole probe.
     pub timeout: Duration,
+    /// What it belongs to.
+    pub group: Option<Arc<str>>,
     /// How it is judged.
     pub rule: Rule,
     /// Where its samples come from; what is in it already is history.
@@ -118,7 +120,7 @@ pub(super) struct Met {
 impl Lane {
     /// Reads what is in the ring up to `now`; nothing of it is news.
     pub(super) fn new(track: Track, views: &[View], now: Timestamp, scratch: &mut Scratch) -> Self {
-        let Track { name, url, interval, timeout, rule, ring, open_since } = track;
+        let Track { name, url, group, interval, timeout, rule, ring, open_since } = track;
         let cadence = Cadence { interval, timeout };
         let head = ring.reader_at_oldest();
         let pane = |view: &View| Pane { span: Span::of(view.timeframe), tail: head.clone(), blank: true };
@@ -142,6 +144,7 @@ impl Lane {
             shown: SiteSnapshot {
                 name,
                 url,
+                group,
                 interval,
                 timeout,
                 rule,
@@ -150,6 +153,7 @@ impl Lane {
                 last: None,
                 last_up: None,
                 incident: None,
+                paused_until: None,
                 judged_from: None,
             },
             head,
@@ -183,6 +187,13 @@ impl Lane {
     /// Judges what there is at `now`, and takes note of the time that passed.
     #[inline]
     pub(super) fn judge(&mut self, now: Timestamp, zone: &TimeZone, met: &mut Met) -> Option<Alert> {
+        if let Some(until) = self.shown.paused_until {
+            if now < until {
+                return None;
+            }
+            let change = self.pause(None, until);
+            met.changes.extend(change.map(|change| (change, None)));
+        }
         let transition = self.evaluator.step(&self.recent.counts, now);
         let alert = transition.map(|transition| {
             let change = self.standing.judged(self.evaluator.is_down(), now);
@@ -194,6 +205,14 @@ impl Lane {
         self.changed |= silent.is_some() || alert.is_some();
         self.changed |= self.shown.judged_from.is_some_and(|from| from <= now);
         alert
+    }
+
+    /// Pauses it at `at` until then, or resumes it. Nothing is judged while it is paused: what ages out of the window
+    /// meanwhile is no news.
+    pub(super) fn pause(&mut self, until: Option<Timestamp>, at: Timestamp) -> Option<Change> {
+        self.shown.paused_until = until;
+        self.changed = true;
+        if until.is_some() { self.standing.pause(at) } else { self.standing.resume(at) }
     }
 
     /// The snapshot at `now`, if it is another than before.
@@ -232,11 +251,12 @@ impl Lane {
 
     /// The figures of view number `view` at `as_of`, to which the lane was advanced.
     pub(super) fn row(&mut self, view: usize, as_of: Timestamp) -> Arc<Row> {
-        let unmade = self.unmade(view, as_of);
+        let oldest = self.oldest(view);
+        let unmade = self.unmade(view, oldest.as_ref(), as_of);
         let summary = self.windows.summary(view, as_of, unmade);
         self.panes[view].blank = summary.counts.checks() + summary.counts.unknown == 0;
         self.blank = self.panes.iter().any(|pane| pane.blank);
-        Arc::new(Row { summary, beats: self.windows.beats(view, as_of) })
+        Arc::new(Row { summary, beats: self.windows.beats(view, as_of), oldest: oldest.map(|sample| sample.at) })
     }
 
     /// Whether a row that is shown has no results, though its window has.
@@ -260,11 +280,15 @@ impl Lane {
         size_of::<Self>() + windows + shown + texts + rows + COUNTS + self.head.ring().bytes()
     }
 
-    fn unmade(&self, view: usize, as_of: Timestamp) -> Unmade {
-        let pane = &self.panes[view];
-        let oldest = (pane.tail.next_seq() < self.head.next_seq()).then(|| pane.tail.peek()).flatten();
+    /// The oldest sample in the window of view number `view`.
+    fn oldest(&self, view: usize) -> Option<Sample> {
+        let tail = &self.panes[view].tail;
+        (tail.next_seq() < self.head.next_seq()).then(|| tail.peek()).flatten()
+    }
+
+    fn unmade(&self, view: usize, oldest: Option<&Sample>, as_of: Timestamp) -> Unmade {
         let span = (self.windows.timeframe(view).cutoff(as_of), as_of);
-        self.cadence.unmade(span, oldest.as_ref(), self.newest_due)
+        self.cadence.unmade(span, oldest, self.newest_due)
     }
 
     #[inline]

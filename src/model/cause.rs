@@ -127,6 +127,29 @@ impl Cause {
         matches!(self, Self::Ok | Self::Slow)
     }
 
+    /// The short word for a failure in a list of answers; causes that a reader treats alike share one.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::DnsNotFound | Self::DnsError | Self::DnsTimeout => "dns",
+            Self::ConnectRefused => "refused",
+            Self::ConnectUnreachable => "unreach",
+            Self::ConnectTimeout | Self::TlsTimeout | Self::ResponseTimeout | Self::TransferTimeout => "timeout",
+            Self::TlsExpired | Self::TlsNotYetValid | Self::TlsWrongHost | Self::TlsUntrusted => "cert",
+            Self::TlsError => "tls",
+            Self::Reset => "reset",
+            Self::Closed => "closed",
+            Self::BadResponse => "bad",
+            Self::Truncated => "trunc",
+            Self::Redirect => "redirect",
+            Self::Status => "status",
+            Self::Body => "body",
+            Self::Slow => "slow",
+            Self::Local => "local",
+        }
+    }
+
     /// The cause of running out of time in `phase`.
     #[must_use]
     pub const fn timeout_in(phase: Phase) -> Self {

@@ -49,4 +49,6 @@ pub struct Health {
     pub notices: Vec<String>,
     /// Older notices that are no longer in the list.
     pub forgotten_notices: u64,
+    /// Under a demonstration: what happens now and where to look. The dashboard then says that it is one.
+    pub narration: Option<String>,
 }

@@ -24,5 +24,7 @@ pub use observation::{Hop, Observation};
 pub use phases::{Phase, Phases};
 pub use sample::{Flags, Http, Packed, Sample, Status};
 pub use secret::Secret;
-pub use site::{Site, SiteId, StatusSet, shown_url};
+pub use site::{
+    ClientIdentity, Expect, Expected, Family, HttpOffer, Site, SiteId, StatusSet, TlsFiles, TlsRules, shown_url,
+};
 pub use time::{Micros, Timeframe, Timestamp, View};

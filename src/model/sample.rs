@@ -113,6 +113,12 @@ impl Flags {
         self.0 & other.0 == other.0
     }
 
+    /// These but `other`.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// These and `other`.
     #[must_use]
     pub const fn with(self, other: Self) -> Self {

@@ -4,10 +4,13 @@
 //! https with a host and without userinfo (that became an Authorization header); the interval is within
 //! 100 ms to 7 days, the timeout within 10 ms to 10 minutes.
 
+use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use url::Url;
+use regex::bytes::Regex;
+use url::{Position, Url};
 
 use super::{Secret, Status};
 
@@ -20,8 +23,10 @@ pub struct SiteId(pub u32);
 pub struct Site {
     /// Unique among the sites; shown everywhere.
     pub name: Arc<str>,
-    /// The first address to ask.
+    /// The first address to ask. Its path may hold a secret: print [`Site::shown`] instead.
     pub url: Url,
+    /// The address as it may be printed: what came out of a variable, userinfo and the values of the query are `***`.
+    pub shown: Arc<str>,
     /// Time between due checks.
     pub interval: Duration,
     /// For a whole probe, redirects and body included.
@@ -32,17 +37,162 @@ pub struct Site {
     pub headers: Vec<(String, Secret)>,
     /// The request's body.
     pub body: Option<Secret>,
-    /// The statuses that count as right.
-    pub expect_status: StatusSet,
+    /// What counts as right.
+    pub expect: Expect,
     /// Redirects to follow at most; 0 does not follow.
     pub max_redirects: u8,
     /// Bytes of body to read at most.
     pub max_body: u64,
+    /// The versions of HTTP to offer.
+    pub http: HttpOffer,
+    /// The addresses to use.
+    pub family: Family,
+    /// Whether the connection of one check serves the next.
+    pub keep_alive: bool,
+    /// What to hold a TLS server to.
+    pub tls: TlsRules,
+}
+
+/// What counts as a right answer, judged in the order of the fields.
+#[derive(Clone, Debug, Default)]
+pub struct Expect {
+    /// The statuses that count as right.
+    pub status: StatusSet,
+    /// What the body must hold somewhere.
+    pub body_contains: Option<Expected<String>>,
+    /// What the body must match somewhere.
+    pub body_regex: Option<Expected<Regex>>,
+    /// A response time above this is down.
+    pub max_response_time: Option<Duration>,
+}
+
+impl Expect {
+    /// Whether the body has to be kept and looked at.
+    #[must_use]
+    pub fn asks_for_body(&self) -> bool {
+        self.body_contains.is_some() || self.body_regex.is_some()
+    }
+}
+
+/// An expectation, and how it may be printed.
+#[derive(Clone, Debug)]
+pub struct Expected<T> {
+    /// What is expected.
+    pub what: T,
+    /// As written, with `***` for what came out of a variable.
+    pub shown: String,
+}
+
+/// The versions of HTTP that a site is asked in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum HttpOffer {
+    /// HTTP/2 where the server chooses it in the TLS handshake, else HTTP/1.1.
+    #[default]
+    Auto,
+    /// HTTP/1.1 only.
+    V11,
+    /// HTTP/2 only; without TLS with prior knowledge.
+    V2,
+}
+
+/// The address families that a site may be reached by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// Both.
+    #[default]
+    Any,
+    /// IPv4 only.
+    V4,
+    /// IPv6 only.
+    V6,
+}
+
+impl Family {
+    /// Whether `address` may be used.
+    #[must_use]
+    pub const fn holds(self, address: IpAddr) -> bool {
+        match self {
+            Self::Any => true,
+            Self::V4 => address.is_ipv4(),
+            Self::V6 => address.is_ipv6(),
+        }
+    }
+}
+
+/// What a TLS server is held to, and what it is shown.
+#[derive(Clone, Debug)]
+pub struct TlsRules {
     /// Accept any certificate.
     pub insecure: bool,
+    /// A certificate that expires within this time is worth a warning.
+    pub warn: Duration,
+    /// Files of its own, shared by all sites that name the same ones.
+    pub files: Option<Arc<TlsFiles>>,
+}
+
+impl Default for TlsRules {
+    /// Verified by the platform's roots, with a warning 21 days ahead.
+    fn default() -> Self {
+        Self { insecure: false, warn: Duration::from_hours(21 * 24), files: None }
+    }
+}
+
+/// The content of certificate files, DER.
+#[derive(Clone, Default)]
+pub struct TlsFiles {
+    /// Roots that are trusted besides the platform's.
+    pub roots: Vec<Vec<u8>>,
+    /// The chain and the key that the client shows.
+    pub identity: Option<ClientIdentity>,
+}
+
+/// Who we are to a server that asks.
+#[derive(Clone)]
+pub struct ClientIdentity {
+    /// The certificate, then its issuers.
+    pub chain: Vec<Vec<u8>>,
+    /// The private key: PKCS#8, PKCS#1 or SEC1.
+    pub key: Vec<u8>,
+}
+
+impl fmt::Debug for TlsFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsFiles")
+            .field("roots", &self.roots.len())
+            .field("identity", &self.identity.as_ref().map(|_| "***"))
+            .finish()
+    }
+}
+
+impl fmt::Debug for ClientIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClientIdentity(***)")
+    }
 }
 
 impl Site {
+    /// A site of this name and address, with the default of every key.
+    #[must_use]
+    pub fn new(name: impl Into<Arc<str>>, url: Url) -> Self {
+        Self {
+            name: name.into(),
+            shown: shown_url(&url).into(),
+            url,
+            interval: Duration::from_secs(10),
+            timeout: Duration::from_secs(10),
+            method: "GET".to_owned(),
+            headers: Vec::new(),
+            body: None,
+            expect: Expect::default(),
+            max_redirects: 10,
+            max_body: 1 << 20,
+            http: HttpOffer::default(),
+            family: Family::default(),
+            keep_alive: false,
+            tls: TlsRules::default(),
+        }
+    }
+
     /// Probes of this site that may be in flight at once: ⌈timeout / interval⌉ + 1.
     #[must_use]
     pub fn in_flight_limit(&self) -> usize {
@@ -50,10 +200,17 @@ impl Site {
         usize::try_from(limit).unwrap_or(usize::MAX)
     }
 
-    /// The URL with userinfo and the values of its query as `***`.
+    /// `target`, to which a probe of this site was redirected, as it may be printed. When the site's own path holds a
+    /// secret, a redirect within the origin may repeat it, so then the path of none is shown.
     #[must_use]
-    pub fn url_shown(&self) -> String {
-        shown_url(&self.url)
+    pub fn shown_target(&self, target: &Url) -> String {
+        if *target == self.url {
+            return self.shown.to_string();
+        }
+        if *self.shown == *shown_url(&self.url) || target.path() == "/" {
+            return shown_url(target);
+        }
+        super::text::clean(&format!("{}/***", &target[..Position::BeforePath]))
     }
 }
 
@@ -123,6 +280,29 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_path_is_not_shown_by_a_redirect_that_repeats_it() {
+        let url = |text| Url::parse(text).unwrap();
+        let plain = Site::new("a", url("https://a.test/hook"));
+        assert_eq!(plain.shown_target(&url("https://a.test/hook/?k=v")), "https://a.test/hook/?k=***");
+        let secret = Site { shown: "https://a.test/***".into(), ..Site::new("a", url("https://a.test/s3cret")) };
+        for (target, shown) in [
+            ("https://a.test/s3cret", "https://a.test/***"),
+            ("https://a.test/s3cret/", "https://a.test/***"),
+            ("https://b.test:81/s3cret?x=1", "https://b.test:81/***"),
+            ("https://b.test/", "https://b.test/"),
+        ] {
+            assert_eq!(secret.shown_target(&url(target)), shown);
+        }
+    }
+
+    #[test]
+    fn keys_of_clients_are_not_printed() {
+        let identity = ClientIdentity { chain: vec![vec![1]], key: b"hunter2".to_vec() };
+        let files = TlsFiles { roots: vec![vec![1]], identity: Some(identity) };
+        assert_eq!(format!("{files:?}"), r#"TlsFiles { roots: 1, identity: Some("***") }"#);
+    }
+
+    #[test]
     fn status_sets_hold_their_ranges() {
         let set = StatusSet::from_ranges(vec![(200, 200), (301, 308)]);
         for (code, held) in [(200, true), (201, false), (301, true), (308, true), (309, false)] {
@@ -132,17 +312,9 @@ mod tests {
 
     fn site(timeout: u64, interval: u64) -> Site {
         Site {
-            name: "a".into(),
-            url: Url::parse("http://a/").unwrap(),
             interval: Duration::from_secs(interval),
             timeout: Duration::from_secs(timeout),
-            method: "GET".to_owned(),
-            headers: Vec::new(),
-            body: None,
-            expect_status: StatusSet::default(),
-            max_redirects: 10,
-            max_body: 1 << 20,
-            insecure: false,
+            ..Site::new("a", Url::parse("http://a/").unwrap())
         }
     }
 }

@@ -1,40 +1,23 @@
 //! The phases *processing* and *transfer*: one request, one answer, over a connection that stands.
 //!
-//! `hyper::client::conn` speaks HTTP/1.1; it adds nothing and keeps nothing. Its connection is a future that has to
-//! be polled beside ours. It is polled in the same task and owned by the [`Answer`], so it ends with the probe,
-//! whichever way that ends: there is no task that could be left behind.
-//!
-//! Processing lasts from the request handed over to the head parsed, transfer from there to the end of the body.
-//! Bodies are counted, not kept. Real servers deserve more patience than hyper has by default: 512 headers and
-//! folded ones are accepted. Limits: 256 KiB before the final head is complete, `max_body` bytes of body.
-
-use std::error::Error;
-use std::future::poll_fn;
-use std::io;
-use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
+//! Processing lasts from the request handed over to the final head parsed, transfer from there to the end of the body:
+//! the same for HTTP/1.1 and HTTP/2 (where the first bytes from a server are its settings and say nothing). Bodies are
+//! counted, and kept only when somebody expects something of them. Limits: 256 KiB and 512 headers before the body,
+//! `max_body` bytes of body; over HTTP/2 twice that on the wire, and 256 KiB.
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
 use hyper::ext::ReasonPhrase;
 use hyper::header::HeaderMap;
 use hyper::{Response, Version};
-use hyper_util::rt::TokioIo;
 
-use super::failure::{Failure, broken_connection, chain, io_error};
-use super::head_limit::{HeadLimit, HeadTooLarge};
+use super::explain::{explain_body, explain_head, is_refusal};
+use super::failure::Failure;
+use super::head_limit::HEAD_MAX;
+use super::link::{HEADERS_MAX, Link, Unanswered};
 use super::request::Request;
-use super::tls::{Stream, alert_words};
 use crate::model::{Cause, Http, Status};
-
-/// Headers of one answer.
-const HEADERS_MAX: usize = 512;
-
-type Line = http1::Connection<TokioIo<HeadLimit<TokioIo<Stream>>>, Full<Bytes>>;
 
 /// An answer of which the head has come.
 pub(super) struct Answer {
@@ -47,143 +30,100 @@ pub(super) struct Answer {
     /// The words after the status: the server's own if they are unusual.
     pub(super) reason: String,
     body: Incoming,
-    connection: Connection,
+    link: Link,
 }
 
 /// How much of a body came.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct BodyRead {
     /// Bytes, at most `max_body`.
     pub(super) bytes: u64,
     /// There was more than `max_body`.
     pub(super) capped: bool,
+    /// The bytes, where they were wanted.
+    pub(super) kept: Vec<u8>,
 }
 
-/// Sends `request` over `stream` and waits for the head of the final answer.
-pub(super) async fn send(stream: Stream, request: &Request) -> Result<Answer, Failure> {
-    let request = request.to_http1()?;
-    let head_came = Arc::new(AtomicBool::new(false));
-    let stream = TokioIo::new(HeadLimit::new(TokioIo::new(stream), Arc::clone(&head_came)));
-    let handshake = http1::Builder::new()
-        .max_headers(HEADERS_MAX)
-        .allow_obsolete_multiline_headers_in_responses(true)
-        .handshake(stream)
-        .await;
-    let (mut sender, line) = handshake.map_err(|error| explain_head(&error))?;
-    let mut connection = Connection { line: Some(Box::pin(line)) };
-    let answer = connection.beside(sender.send_request(request)).await;
-    head_came.store(true, Ordering::Relaxed);
-    let (head, body) = answer.map_err(|error| explain_head(&error)).map(Response::into_parts)?;
-    let status = Status::new(head.status.as_u16())
-        .ok_or_else(|| Failure::new(Cause::BadResponse, format!("not HTTP: status {}", head.status.as_u16())))?;
+/// Why there is no answer, and whether asking once more over a fresh connection could give one.
+pub(super) struct Broken {
+    /// What to say if it is not asked again.
+    pub(super) failure: Failure,
+    /// The server has not looked at the request, as far as can be known from here.
+    pub(super) unseen: bool,
+    /// It said so itself: GOAWAY or `REFUSED_STREAM`.
+    pub(super) refused: bool,
+}
+
+impl Broken {
+    /// Broken for good.
+    pub(super) fn for_good(failure: Failure) -> Self {
+        Self { failure, unseen: false, refused: false }
+    }
+}
+
+/// Sends `request` over `link` and waits for the head of the final answer.
+pub(super) async fn send(mut link: Link, request: &Request) -> Result<Answer, Broken> {
+    let http2 = link.is_http2();
+    let message = if http2 { request.to_http2() } else { request.to_http1() }.map_err(Broken::for_good)?;
+    match link.send(message).await {
+        Ok(answer) => read_head(link, answer).map_err(Broken::for_good),
+        Err(Unanswered { error, unsent }) => {
+            let untouched = link.budget.is_untouched();
+            let over_budget = link.budget.left() == 0;
+            let refused = http2 && is_refusal(&error);
+            let unseen = unsent || refused || (untouched && request.may_be_repeated());
+            Err(Broken { failure: explain_head(&error, over_budget), unseen, refused })
+        }
+    }
+}
+
+fn read_head(link: Link, answer: Response<Incoming>) -> Result<Answer, Failure> {
+    link.budget.give(u64::MAX);
+    let bad = |detail: String| Failure::new(Cause::BadResponse, detail);
+    let (head, body) = answer.into_parts();
+    if head.headers.len() > HEADERS_MAX {
+        return Err(bad(format!("{} headers are too many", head.headers.len())));
+    }
+    let status =
+        Status::new(head.status.as_u16()).ok_or_else(|| bad(format!("not HTTP: status {}", head.status.as_u16())))?;
     let own_words = head.extensions.get::<ReasonPhrase>().filter(|reason| !reason.as_bytes().is_empty());
     let reason = match own_words {
         Some(reason) => String::from_utf8_lossy(reason.as_bytes()).into_owned(),
         None => head.status.canonical_reason().unwrap_or_default().to_owned(),
     };
-    let http = if head.version == Version::HTTP_10 { Http::V10 } else { Http::V11 };
-    Ok(Answer { status, http, headers: head.headers, reason, body, connection })
+    let http = match head.version {
+        Version::HTTP_10 => Http::V10,
+        Version::HTTP_2 => Http::V2,
+        _ => Http::V11,
+    };
+    Ok(Answer { status, http, headers: head.headers, reason, body, link })
 }
 
 impl Answer {
-    /// Reads the body up to `max_body` bytes. `read` tells how much came also when this fails or is dropped half
-    /// way.
-    pub(super) async fn read_body(mut self, max_body: u64, read: &mut BodyRead) -> Result<(), Failure> {
-        while let Some(frame) = self.connection.beside(self.body.frame()).await {
-            let frame = frame.map_err(|error| explain_body(&error, read.bytes))?;
-            let arrived = frame.data_ref().map_or(0, Bytes::len) as u64;
-            read.bytes = read.bytes.saturating_add(arrived);
-            if read.bytes > max_body {
-                *read = BodyRead { bytes: max_body, capped: true };
-                break;
-            }
+    /// Reads the body up to `max_body` bytes, and keeps it if `keep`. `read` tells how much came also when this fails
+    /// or is dropped half way. The connection comes back when it can serve another request.
+    pub(super) async fn read_body(
+        mut self,
+        max_body: u64,
+        keep: bool,
+        read: &mut BodyRead,
+    ) -> Result<Option<Link>, Failure> {
+        if self.link.is_http2() {
+            self.link.budget.give(HEAD_MAX.saturating_add(max_body.saturating_mul(2)));
         }
-        Ok(())
-    }
-}
-
-/// hyper's side of the connection.
-struct Connection {
-    line: Option<Pin<Box<Line>>>,
-}
-
-impl Connection {
-    /// Awaits `work` and keeps the connection going meanwhile. What ends the connection reaches `work` too.
-    async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
-        let mut work = pin!(work);
-        poll_fn(|cx| {
-            if let Some(line) = &mut self.line
-                && line.as_mut().poll(cx).is_ready()
-            {
-                self.line = None;
+        while let Some(frame) = self.link.beside(self.body.frame()).await {
+            let frame = frame.map_err(|error| explain_body(&error, read.bytes, self.link.budget.left() == 0))?;
+            let Some(data) = frame.data_ref() else { continue };
+            let room = usize::try_from(max_body - read.bytes).unwrap_or(usize::MAX);
+            if keep {
+                read.kept.extend_from_slice(&data[..data.len().min(room)]);
             }
-            match work.as_mut().poll(cx) {
-                // Asking for more of the body makes the connection read on, which it is told only now.
-                Poll::Pending if self.line.is_some() => {
-                    if let Some(line) = &mut self.line
-                        && line.as_mut().poll(cx).is_ready()
-                    {
-                        self.line = None;
-                        return work.as_mut().poll(cx);
-                    }
-                    Poll::Pending
-                }
-                outcome => outcome,
+            if data.len() > room {
+                (read.bytes, read.capped) = (max_body, true);
+                return Ok(None);
             }
-        })
-        .await
+            read.bytes += Bytes::len(data) as u64;
+        }
+        Ok(Some(self.link))
     }
-}
-
-/// Why no head came.
-fn explain_head(error: &hyper::Error) -> Failure {
-    if let Some(limit) = find::<HeadTooLarge>(error) {
-        return Failure::new(Cause::BadResponse, limit.to_string());
-    }
-    if let Some(failure) = tls_failure(error) {
-        return failure;
-    }
-    if let Some(failure) = broken_connection(error, "before the answer") {
-        return failure;
-    }
-    if error.is_parse() {
-        return Failure::new(Cause::BadResponse, format!("not HTTP: {}", sentence(error)));
-    }
-    if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
-        return Failure::new(Cause::Closed, "connection closed before the answer");
-    }
-    Failure::new(Cause::BadResponse, sentence(error))
-}
-
-/// Why a body did not come whole, after `bytes` of it.
-fn explain_body(error: &hyper::Error, bytes: u64) -> Failure {
-    if let Some(failure) = tls_failure(error) {
-        return failure;
-    }
-    let ended = io_error(error).is_some_and(|error| error.kind() == io::ErrorKind::UnexpectedEof);
-    if ended || error.is_incomplete_message() || error.is_closed() {
-        return Failure::new(Cause::Truncated, format!("the body ended early, after {bytes} bytes"));
-    }
-    broken_connection(error, "during the body")
-        .unwrap_or_else(|| Failure::new(Cause::BadResponse, format!("not HTTP: {}", sentence(error))))
-}
-
-/// An alert that came after the handshake: with TLS 1.3 a missing client certificate shows only then.
-fn tls_failure(error: &hyper::Error) -> Option<Failure> {
-    find::<rustls::Error>(error).map(|error| {
-        let detail = match error {
-            rustls::Error::AlertReceived(alert) => alert_words(*alert),
-            other => other.to_string(),
-        };
-        Failure::new(Cause::TlsError, format!("TLS: {detail}"))
-    })
-}
-
-fn find<E: Error + 'static>(error: &hyper::Error) -> Option<&E> {
-    chain(error).find_map(|error| error.downcast_ref())
-}
-
-/// The error and what is behind it, in one line.
-fn sentence(error: &hyper::Error) -> String {
-    chain(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -30,11 +30,16 @@ impl Failure {
 
 /// The errors behind `error`, outermost first, `error` itself included.
 ///
-/// An `io::Error` that wraps another error hides it from `source`, so it is opened here.
+/// An `io::Error` that wraps another error hides it from `source`, and so does one of h2; they are opened here.
 pub(super) fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&error| match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-        Some(inner) => Some(inner as &(dyn Error + 'static)),
-        None => error.source(),
+    std::iter::successors(Some(error), |&error| {
+        if let Some(inner) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            return Some(inner as &(dyn Error + 'static));
+        }
+        match error.downcast_ref::<h2::Error>().and_then(h2::Error::get_io) {
+            Some(io) => Some(io as &(dyn Error + 'static)),
+            None => error.source(),
+        }
     })
 }
 

@@ -1,9 +1,10 @@
-//! A bound on what a server may send before its final head.
+//! A bound on what a server may send before its final head, and over HTTP/2 after it as well.
 //!
 //! hyper bounds one head, but not the number of provisional ones: an endless stream of `103 Early Hints` kept
 //! a plain client busy for seconds of CPU and so disturbed the figures of all other sites. This reader lets
-//! 256 KiB pass until it is told that the final head has come, and then fails. A read never takes more than what is
-//! left, so a head that ends within the budget is whole even when more follows in the same packet.
+//! so many bytes pass until its [`Budget`] is raised, and then fails. A read never takes more than what is
+//! left, so a head that ends within the budget is whole even when more follows in the same packet. Over HTTP/2 there are
+//! frames that are neither head nor body (PING, SETTINGS, empty DATA), so there the budget goes on.
 //!
 //! It also takes an end without TLS's `close_notify` for an end: many real servers just close. A body cut short
 //! by that is still found out by its length or its last chunk.
@@ -12,15 +13,15 @@ use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Bytes that may arrive before the final head is complete, provisional heads included.
-pub(super) const HEAD_MAX: usize = 256 * 1024;
+pub(super) const HEAD_MAX: u64 = 256 * 1024;
 
-/// The error of a head past its bound, inside the `io::Error` of a read.
+/// The error of a read past the bound, inside the `io::Error` of a read.
 #[derive(Debug)]
 pub(super) struct HeadTooLarge;
 
@@ -32,44 +33,66 @@ impl fmt::Display for HeadTooLarge {
 
 impl std::error::Error for HeadTooLarge {}
 
-/// A connection with a budget for the head.
+/// What may still arrive. Reader and setter run in one task, so any ordering will do.
+#[derive(Debug, Default)]
+pub(super) struct Budget {
+    left: AtomicU64,
+    given: AtomicU64,
+}
+
+impl Budget {
+    /// From now on `bytes` may arrive.
+    pub(super) fn give(&self, bytes: u64) {
+        self.given.store(bytes, Ordering::Relaxed);
+        self.left.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes that may still arrive.
+    pub(super) fn left(&self) -> u64 {
+        self.left.load(Ordering::Relaxed)
+    }
+
+    /// Whether nothing has arrived since the budget was given.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.left() == self.given.load(Ordering::Relaxed)
+    }
+
+    fn take(&self, bytes: usize) {
+        self.left.store(self.left().saturating_sub(bytes as u64), Ordering::Relaxed);
+    }
+}
+
+/// A connection with a budget.
 pub(super) struct HeadLimit<S> {
     stream: S,
-    left: usize,
-    head_came: Arc<AtomicBool>,
+    budget: Arc<Budget>,
 }
 
 impl<S> HeadLimit<S> {
-    /// Bounds `stream` until `head_came` is set. Reader and setter run in one task, so any ordering will do.
-    pub(super) fn new(stream: S, head_came: Arc<AtomicBool>) -> Self {
-        Self { stream, left: HEAD_MAX, head_came }
+    /// Bounds `stream` by `budget`.
+    pub(super) fn new(stream: S, budget: Arc<Budget>) -> Self {
+        Self { stream, budget }
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for HeadLimit<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.head_came.load(Ordering::Relaxed) {
-            return end_is_end(ready!(Pin::new(&mut self.stream).poll_read(cx, buf)));
-        }
-        if self.left == 0 {
+        let left = usize::try_from(self.budget.left()).unwrap_or(usize::MAX);
+        if left == 0 {
             return Poll::Ready(Err(io::Error::other(HeadTooLarge)));
         }
         let before = buf.filled().len();
-        if buf.remaining() <= self.left {
+        if buf.remaining() <= left {
             ready!(Pin::new(&mut self.stream).poll_read(cx, buf)).or_else(as_end)?;
         } else {
-            let mut part = vec![0; self.left];
+            let mut part = vec![0; left];
             let mut part = ReadBuf::new(&mut part);
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut part)).or_else(as_end)?;
             buf.put_slice(part.filled());
         }
-        self.left -= buf.filled().len() - before;
+        self.budget.take(buf.filled().len() - before);
         Poll::Ready(Ok(()))
     }
-}
-
-fn end_is_end(read: io::Result<()>) -> Poll<io::Result<()>> {
-    Poll::Ready(read.or_else(as_end))
 }
 
 fn as_end(error: io::Error) -> io::Result<()> {
@@ -107,36 +130,33 @@ mod tests {
     use super::*;
     use tokio::io::AsyncReadExt;
 
-    fn limited(head_came: &Arc<AtomicBool>) -> HeadLimit<tokio::io::Repeat> {
-        HeadLimit::new(tokio::io::repeat(b'x'), Arc::clone(head_came))
+    fn limited(budget: &Arc<Budget>) -> HeadLimit<tokio::io::Repeat> {
+        HeadLimit::new(tokio::io::repeat(b'x'), Arc::clone(budget))
     }
 
-    // `Repeat` is no writer, so only the reading half is exercised.
     #[tokio::test]
-    async fn exactly_the_budget_passes_and_then_it_fails() {
-        let head_came = Arc::new(AtomicBool::new(false));
-        let mut stream = limited(&head_came);
-        let mut head = vec![0; HEAD_MAX];
-        stream.read_exact(&mut head).await.unwrap();
-        let error = stream.read_u8().await.unwrap_err();
+    async fn the_budget_ends_to_the_byte() {
+        let budget = Arc::new(Budget::default());
+        budget.give(HEAD_MAX);
+        assert!(budget.is_untouched());
+        let mut reader = limited(&budget);
+        let mut all = Vec::new();
+        let error = reader.read_to_end(&mut all).await.unwrap_err();
+        assert_eq!(all.len() as u64, HEAD_MAX);
         assert!(error.downcast::<HeadTooLarge>().is_ok());
+        assert!(budget.left() == 0 && !budget.is_untouched());
     }
 
     #[tokio::test]
-    async fn a_large_read_takes_no_more_than_the_budget() {
-        let head_came = Arc::new(AtomicBool::new(false));
-        let mut stream = limited(&head_came);
-        let mut more = vec![0; HEAD_MAX + 1];
-        assert_eq!(stream.read(&mut more).await.unwrap(), HEAD_MAX);
-    }
-
-    #[tokio::test]
-    async fn after_the_head_nothing_is_bounded() {
-        let head_came = Arc::new(AtomicBool::new(false));
-        let mut stream = limited(&head_came);
-        let mut part = vec![0; HEAD_MAX];
-        stream.read_exact(&mut part).await.unwrap();
-        head_came.store(true, Ordering::Relaxed);
-        stream.read_exact(&mut part).await.unwrap();
+    async fn a_raised_budget_lets_more_pass() {
+        let budget = Arc::new(Budget::default());
+        budget.give(16);
+        let mut reader = limited(&budget);
+        let mut part = [0; 16];
+        reader.read_exact(&mut part).await.unwrap();
+        assert!(reader.read_exact(&mut part).await.is_err());
+        budget.give(u64::MAX);
+        let mut more = vec![0; 4 * 256 * 1024];
+        reader.read_exact(&mut more).await.unwrap();
     }
 }

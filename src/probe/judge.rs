@@ -1,45 +1,131 @@
 //! Whether a whole answer is the right one.
 //!
-//! Called only for an answer that arrived whole and in time; expectations are judged in the order of the causes.
+//! Called only for an answer that arrived whole and in time. Expectations are judged in the order of the causes:
+//! status, body, slow. A pattern is matched in time linear in the body; this is our own time and belongs to no phase.
+//! A detail never quotes what came, only what was expected, with `***` for what came out of a variable.
 
+use memchr::memmem;
+
+use super::exchange::BodyRead;
 use super::failure::Failure;
-use crate::model::{Cause, Site, Status};
+use crate::model::{Cause, Micros, Site, Status, figures};
 
-/// Holds an answer against the expectations of `site`. `reason` is what the server called its status.
-pub(super) fn judge(site: &Site, status: Status, reason: &str) -> Result<(), Failure> {
-    if site.expect_status.contains(status) {
-        return Ok(());
+/// Longest expectation that a detail quotes, bytes.
+const QUOTED_MAX: usize = 80;
+
+/// An answer as it is to be judged.
+#[derive(Debug)]
+pub(super) struct Whole<'a> {
+    pub(super) status: Status,
+    /// What the server called its status.
+    pub(super) reason: &'a str,
+    pub(super) body: &'a BodyRead,
+    /// The response time.
+    pub(super) total: Micros,
+}
+
+/// Holds `answer` against the expectations of `site`.
+pub(super) fn judge(site: &Site, answer: &Whole<'_>) -> Result<(), Failure> {
+    let expect = &site.expect;
+    if !expect.status.contains(answer.status) {
+        return Err(Failure::new(Cause::Status, format!("{} {}", answer.status.get(), answer.reason)));
     }
-    Err(Failure::new(Cause::Status, format!("{} {reason}", status.get())))
+    let BodyRead { kept, capped, bytes } = answer.body;
+    let wrong = |what: &str, shown: &str| {
+        let part = if *capped { format!(" within {} bytes", figures::count(*bytes)) } else { String::new() };
+        Failure::new(Cause::Body, format!("the body does not {what} {}{part}", quoted(shown)))
+    };
+    if let Some(part) = &expect.body_contains
+        && memmem::find(kept, part.what.as_bytes()).is_none()
+    {
+        return Err(wrong("contain", &part.shown));
+    }
+    if let Some(pattern) = &expect.body_regex
+        && !pattern.what.is_match(kept)
+    {
+        return Err(wrong("match", &pattern.shown));
+    }
+    match expect.max_response_time {
+        Some(limit) if answer.total.as_duration() > limit => {
+            let (took, limit) = (figures::duration(answer.total.as_duration()), figures::duration(limit));
+            Err(Failure::new(Cause::Slow, format!("answered in {took}, slower than {limit}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn quoted(text: &str) -> String {
+    if text.len() <= QUOTED_MAX {
+        return format!("{text:?}");
+    }
+    format!("{:?}…", &text[..text.floor_char_boundary(QUOTED_MAX)])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::StatusSet;
+    use crate::model::{Expect, Expected, StatusSet};
+    use regex::bytes::Regex;
     use std::time::Duration;
+
+    fn site(expect: Expect) -> Site {
+        Site { expect, ..Site::new("a", "http://a.test/".parse().unwrap()) }
+    }
+
+    fn expected<T>(what: T, shown: &str) -> Expected<T> {
+        Expected { what, shown: shown.to_owned() }
+    }
+
+    fn verdict(site: &Site, status: u16, body: &str, millis: u32) -> Result<(), (Cause, String)> {
+        let body = BodyRead { bytes: body.len() as u64, capped: body.ends_with('…'), kept: body.into() };
+        let reason = if status == 503 { "Service Unavailable" } else { "" };
+        let status = Status::new(status).unwrap();
+        let answer = Whole { status, reason, body: &body, total: Micros::new(millis * 1_000) };
+        judge(site, &answer).map_err(|failure| (failure.cause, failure.detail))
+    }
 
     #[test]
     fn only_an_expected_status_is_right() {
-        let mut site = Site {
-            name: "a".into(),
-            url: "http://a.test/".parse().unwrap(),
-            interval: Duration::from_secs(10),
-            timeout: Duration::from_secs(1),
-            method: "GET".to_owned(),
-            headers: Vec::new(),
-            body: None,
-            expect_status: StatusSet::default(),
-            max_redirects: 10,
-            max_body: 1 << 20,
-            insecure: false,
-        };
-        let verdict = |site: &Site, code, reason| judge(site, Status::new(code).unwrap(), reason);
-        assert_eq!(verdict(&site, 204, "No Content"), Ok(()));
-        let failure = verdict(&site, 503, "Service Unavailable").unwrap_err();
-        assert_eq!(failure, Failure { cause: Cause::Status, detail: "503 Service Unavailable".to_owned() });
-        assert_eq!(verdict(&site, 999, "").unwrap_err().detail, "999");
-        site.expect_status = StatusSet::from_ranges(vec![(503, 503)]);
-        assert_eq!(verdict(&site, 503, "Service Unavailable"), Ok(()));
+        let mut site = site(Expect::default());
+        assert_eq!(verdict(&site, 204, "", 0), Ok(()));
+        assert_eq!(verdict(&site, 503, "", 0), Err((Cause::Status, "503 Service Unavailable".to_owned())));
+        assert_eq!(verdict(&site, 999, "", 0), Err((Cause::Status, "999".to_owned())));
+        site.expect.status = StatusSet::from_ranges(vec![(503, 503)]);
+        assert_eq!(verdict(&site, 503, "", 0), Ok(()));
+    }
+
+    #[test]
+    fn expectations_are_judged_in_the_order_of_the_causes() {
+        let site = site(Expect {
+            body_contains: Some(expected("ok".to_owned(), "ok")),
+            body_regex: Some(expected(Regex::new("^[a-z]+$").unwrap(), "^***$")),
+            max_response_time: Some(Duration::from_millis(100)),
+            ..Expect::default()
+        });
+        for (status, body, millis, outcome) in [
+            (200, "lookok", 100, Ok(())),
+            (500, "", 500, Err((Cause::Status, "500"))),
+            (200, "k", 500, Err((Cause::Body, "the body does not contain \"ok\""))),
+            (200, "OKok", 500, Err((Cause::Body, "the body does not match \"^***$\""))),
+            (200, "OK…", 0, Err((Cause::Body, "the body does not contain \"ok\" within 5 bytes"))),
+            (200, "ok", 101, Err((Cause::Slow, "answered in 101 ms, slower than 100 ms"))),
+        ] {
+            let outcome = outcome.map_err(|(cause, detail): (Cause, &str)| (cause, detail.to_owned()));
+            assert_eq!(verdict(&site, status, body, millis), outcome, "{status} {body} {millis}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_searched_as_well() {
+        let site =
+            site(Expect { body_regex: Some(expected(Regex::new(r"(?-u)\xff").unwrap(), "")), ..Expect::default() });
+        let body = BodyRead { bytes: 2, capped: false, kept: vec![0, 0xff] };
+        let status = Status::new(200).unwrap();
+        assert_eq!(judge(&site, &Whole { status, reason: "", body: &body, total: Micros::ZERO }), Ok(()));
+    }
+
+    #[test]
+    fn a_long_expectation_is_cut_between_characters() {
+        assert_eq!(quoted(&"ü".repeat(41)), format!("{:?}…", "ü".repeat(40)));
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! A probe never fails: whatever happens is an [`Observation`] with a cause. One phase lives in one file; `run`
 //! puts them in a row and holds the deadline, `stopwatch` gives every moment to exactly one phase, `failure`
-//! reads errors. Nothing is kept between probes but what is known of names and the TLS configuration: each hop has
-//! a fresh connection.
+//! reads errors. Nothing is kept between probes but what is known of names, the TLS configuration, and one connection of
+//! each site with `keep_alive`; otherwise each hop has a fresh one.
 //!
 //! Invariants: a probe ends within its site's timeout; the phases add up to the response time; nothing a server
 //! sends reaches a detail uncleaned. Limits: 128 lookups and 256 handshakes in flight, 256 KiB and 512 headers
@@ -13,9 +13,13 @@
 mod certificate;
 mod connect;
 mod exchange;
+mod explain;
 mod failure;
 mod head_limit;
+mod hop;
 mod judge;
+mod kept;
+mod link;
 mod names;
 mod redirect;
 mod request;
@@ -24,6 +28,7 @@ mod route;
 mod run;
 mod servers;
 mod stopwatch;
+mod system;
 mod tls;
 
 use std::net::{IpAddr, SocketAddr};
@@ -39,11 +44,23 @@ pub trait Prober: Send + Sync + 'static {
     fn probe(&self, site: &Site) -> impl Future<Output = Observation> + Send;
 }
 
+/// Who answers for names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Resolver {
+    /// The system's name servers, asked by webmon itself.
+    #[default]
+    Auto,
+    /// The system's own lookup, getaddrinfo.
+    System,
+    /// These name servers, at least one.
+    Servers(Vec<SocketAddr>),
+}
+
 /// What a [`HttpProber`] is built from.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The name servers to ask; none: the system's.
-    pub name_servers: Vec<SocketAddr>,
+    /// Who answers for names.
+    pub resolver: Resolver,
     /// Root certificates (DER) that are trusted besides the platform's.
     pub extra_roots: Vec<Vec<u8>>,
     /// Asks the kernel for a route; tests put a machine without a network here.
@@ -52,7 +69,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { name_servers: Vec::new(), extra_roots: Vec::new(), has_route }
+        Self { resolver: Resolver::Auto, extra_roots: Vec::new(), has_route }
     }
 }
 
@@ -66,18 +83,22 @@ pub enum ProbeError {
     /// A root certificate cannot be used.
     #[error("cannot use a root certificate: {0}; it must be one X.509 certificate in DER form")]
     Roots(String),
+    /// A client's certificate and key do not belong together, or cannot be used.
+    #[error("cannot use the client certificate: {0}; check client_cert and client_key")]
+    Identity(String),
     /// The cryptography refused its configuration.
     #[error("cannot set up TLS: {0}; please report this")]
     Tls(String),
 }
 
-/// The prober of real websites over HTTP/1.1.
+/// The prober of real websites over HTTP/1.1 and HTTP/2.
 ///
 /// Shared by all probes of one tokio runtime with I/O and time enabled; give each runtime its own, since a lookup
 /// that goes over TCP leaves its connection with the runtime that began it.
 pub struct HttpProber {
     resolve: resolve::Resolve,
     tls: tls::Tls,
+    pool: kept::Pool,
     has_route: fn(IpAddr) -> bool,
     clock: fn() -> Instant,
     notices: Vec<String>,
@@ -99,12 +120,21 @@ impl HttpProber {
     pub fn with(options: &Options, clock: fn() -> Instant) -> Result<Self, ProbeError> {
         let mut notices = Vec::new();
         Ok(Self {
-            resolve: resolve::Resolve::new(&options.name_servers, clock)?,
+            resolve: resolve::Resolve::new(&options.resolver, clock)?,
             tls: tls::Tls::new(&options.extra_roots, &mut notices)?,
+            pool: kept::Pool::new(),
             has_route: options.has_route,
             clock,
             notices,
         })
+    }
+
+    /// Reads what `site` needs for TLS now, so that a key that cannot be used is told of before the first probe.
+    ///
+    /// # Errors
+    /// [`ProbeError::Roots`], [`ProbeError::Identity`].
+    pub fn learn(&self, site: &Site) -> Result<(), ProbeError> {
+        self.tls.learn(&site.tls)
     }
 
     /// What building it had to say and a person should see.

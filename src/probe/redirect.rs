@@ -11,7 +11,7 @@ use url::Url;
 
 use super::failure::Failure;
 use super::request::Request;
-use crate::model::{Cause, Status, shown_url};
+use crate::model::{Cause, Site, Status};
 
 /// The way of one probe so far.
 #[derive(Debug, Default)]
@@ -20,15 +20,15 @@ pub(super) struct Way {
 }
 
 impl Way {
-    /// The request that an answer to `request` leads to, if it redirects.
+    /// The request of `site` that an answer to `request` leads to, if it redirects.
     pub(super) fn next(
         &mut self,
         request: &Request,
         status: Status,
         headers: &HeaderMap,
-        max_redirects: u8,
+        site: &Site,
     ) -> Result<Option<Request>, Failure> {
-        if !matches!(status.get(), 301 | 302 | 303 | 307 | 308) || max_redirects == 0 {
+        if !matches!(status.get(), 301 | 302 | 303 | 307 | 308) || site.max_redirects == 0 {
             return Ok(None);
         }
         let Some(location) = headers.get(LOCATION) else { return Ok(None) };
@@ -39,16 +39,14 @@ impl Way {
             .ok_or_else(|| refused(format!("redirect to an address that is none (status {})", status.get())))?;
         let target = presentable(target)?;
         self.asked.push((request.method.clone(), without_fragment(request.url.clone())));
-        if self.asked.len() > usize::from(max_redirects) {
-            return Err(refused(format!(
-                "more than {max_redirects} redirects, the last one to {}",
-                shown_url(&target)
-            )));
+        if self.asked.len() > usize::from(site.max_redirects) {
+            let (most, target) = (site.max_redirects, site.shown_target(&target));
+            return Err(refused(format!("more than {most} redirects, the last one to {target}")));
         }
         let next = request.clone().follow(target, status.get());
         let asked_before = |(method, url): &(Method, Url)| *method == next.method && *url == next.url;
         if self.asked.iter().any(asked_before) {
-            return Err(refused(format!("redirect loop, back to {}", shown_url(&next.url))));
+            return Err(refused(format!("redirect loop, back to {}", site.shown_target(&next.url))));
         }
         Ok(Some(next))
     }
@@ -74,25 +72,10 @@ fn without_fragment(mut url: Url) -> Url {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Site, StatusSet};
     use hyper::header::HeaderValue;
-    use std::time::Duration;
 
-    fn first(url: &str) -> Request {
-        Request::first(&Site {
-            name: "a".into(),
-            url: Url::parse(url).unwrap(),
-            interval: Duration::from_secs(10),
-            timeout: Duration::from_secs(1),
-            method: "GET".to_owned(),
-            headers: Vec::new(),
-            body: None,
-            expect_status: StatusSet::default(),
-            max_redirects: 10,
-            max_body: 1 << 20,
-            insecure: false,
-        })
-        .unwrap()
+    fn site(url: &str, max_redirects: u8) -> Site {
+        Site { max_redirects, ..Site::new("a", Url::parse(url).unwrap()) }
     }
 
     fn location(value: &[u8]) -> HeaderMap {
@@ -101,7 +84,8 @@ mod tests {
 
     fn next(status: u16, headers: &HeaderMap, max: u8) -> Result<Option<String>, Failure> {
         let status = Status::new(status).unwrap();
-        let answer = Way::default().next(&first("http://a.test/x/y?q"), status, headers, max);
+        let site = site("http://a.test/x/y?q", max);
+        let answer = Way::default().next(&Request::first(&site).unwrap(), status, headers, &site);
         answer.map(|request| request.map(|request| request.url.to_string()))
     }
 
@@ -150,12 +134,13 @@ mod tests {
     #[test]
     fn the_last_redirect_allowed_is_followed_and_the_next_is_not() {
         let mut way = Way::default();
-        let mut request = first("http://a.test/0");
+        let site = site("http://a.test/0", 3);
+        let mut request = Request::first(&site).unwrap();
         let found = Status::new(302).unwrap();
         for hop in 1..=3 {
-            request = way.next(&request, found, &location(format!("/{hop}").as_bytes()), 3).unwrap().unwrap();
+            request = way.next(&request, found, &location(format!("/{hop}").as_bytes()), &site).unwrap().unwrap();
         }
-        let failure = way.next(&request, found, &location(b"/4"), 3).unwrap_err();
+        let failure = way.next(&request, found, &location(b"/4"), &site).unwrap_err();
         assert!(failure.detail.contains("more than 3 redirects"), "{}", failure.detail);
     }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{
     ACCEPT, ACCEPT_LANGUAGE, CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, InvalidHeaderName,
-    InvalidHeaderValue, USER_AGENT,
+    InvalidHeaderValue, TE, UPGRADE, USER_AGENT,
 };
 use hyper::{Method, Uri};
 use url::{Position, Url};
@@ -42,8 +42,10 @@ impl Request {
         let mut headers = HeaderMap::with_capacity(site.headers.len() + 4);
         headers.insert(USER_AGENT, AGENT);
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-        // The server then closes first, and no port of ours waits in TIME_WAIT.
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        if !site.keep_alive {
+            // The server then closes first, and no port of ours waits in TIME_WAIT.
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         for (name, value) in &site.headers {
             let bad_name = |_: InvalidHeaderName| wrong(format!("{name:?} is not a header name"));
             let bad_value = |_: InvalidHeaderValue| wrong(format!("the value of header {name:?} cannot be sent"));
@@ -95,6 +97,31 @@ impl Request {
         Ok(request)
     }
 
+    /// The request as HTTP/2 sends it: the whole address (a Host header is part of it), nothing about the connection.
+    pub(super) fn to_http2(&self) -> Result<hyper::Request<Full<Bytes>>, Failure> {
+        let wrong = || Failure::new(Cause::Local, "cannot send the request: the address has a part that HTTP forbids");
+        let host = self
+            .headers
+            .get(HOST)
+            .map_or(&self.url[Position::BeforeHost..Position::AfterPort], |host| host.to_str().unwrap_or_default());
+        let target = &self.url[Position::BeforePath..Position::AfterQuery];
+        let uri = Uri::builder().scheme(self.url.scheme()).authority(host).path_and_query(target).build();
+        let mut request = hyper::Request::new(Full::new(self.body.clone()));
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = uri.map_err(|_| wrong())?;
+        *request.version_mut() = hyper::Version::HTTP_2;
+        *request.headers_mut() = self.headers.clone();
+        for name in [HOST, CONNECTION, UPGRADE, TE, HeaderName::from_static("keep-alive")] {
+            request.headers_mut().remove(name);
+        }
+        Ok(request)
+    }
+
+    /// Whether sending it twice does what sending it once does (RFC 9110 §9.2.2).
+    pub(super) fn may_be_repeated(&self) -> bool {
+        self.method.is_idempotent()
+    }
+
     fn keep_headers(&mut self, keep: impl Fn(&HeaderName) -> bool) {
         let dropped: Vec<HeaderName> = self.headers.keys().filter(|name| !keep(name)).cloned().collect();
         for name in dropped {
@@ -106,22 +133,14 @@ impl Request {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Secret, StatusSet};
-    use std::time::Duration;
+    use crate::model::Secret;
 
     fn site(method: &str, headers: &[(&str, &str)]) -> Site {
         Site {
-            name: "a".into(),
-            url: Url::parse("http://a.test:8080/path?q=1#part").unwrap(),
-            interval: Duration::from_secs(10),
-            timeout: Duration::from_secs(1),
             method: method.to_owned(),
             headers: headers.iter().map(|&(name, value)| (name.to_owned(), Secret::new(value))).collect(),
             body: Some(Secret::new("ping")),
-            expect_status: StatusSet::default(),
-            max_redirects: 10,
-            max_body: 1 << 20,
-            insecure: false,
+            ..Site::new("a", Url::parse("http://a.test:8080/path?q=1#part").unwrap())
         }
     }
 
@@ -149,6 +168,26 @@ mod tests {
             assert!(sent(&request).contains(&(name.to_lowercase(), value.to_owned())), "{name}: {value}");
         }
         assert_eq!(sent(&request).len(), 6);
+    }
+
+    #[test]
+    fn http2_takes_the_host_into_the_address_and_no_word_about_the_connection() {
+        for (own, uri) in [
+            (&[][..], "http://a.test:8080/path?q=1"),
+            (&[("Host", "b.test"), ("Upgrade", "x"), ("TE", "gzip")], "http://b.test/path?q=1"),
+        ] {
+            let request = Request::first(&site("GET", own)).unwrap().to_http2().unwrap();
+            assert_eq!(request.uri(), uri);
+            let mut names: Vec<_> = request.headers().keys().map(HeaderName::as_str).collect();
+            names.sort_unstable();
+            assert_eq!(names, ["accept", "user-agent"]);
+        }
+    }
+
+    #[test]
+    fn a_connection_that_is_kept_is_not_asked_to_close() {
+        let kept = Site { keep_alive: true, ..site("GET", &[]) };
+        assert_eq!(names(&Request::first(&kept).unwrap()), ["accept", "host", "user-agent"]);
     }
 
     #[test]

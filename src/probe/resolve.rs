@@ -2,14 +2,15 @@
 //!
 //! Address literals and localhost need no lookup, so for them the phase does not take place. Otherwise: what is
 //! still known, then the hosts file (a name that stands there for one family is not asked for in the other, as
-//! getaddrinfo has it), then the name servers.
+//! getaddrinfo has it), then the name servers; or instead of these two the system's getaddrinfo.
 //!
 //! Limits: 128 lookups in flight over all probes, because a burst beyond what name servers bear would report
 //! outages of sites that are fine. Who waits for a permit does so off the clock of the phase. Names that got no
 //! answer the last time may take 32 of the permits and no more: they hold them for seconds, and would otherwise
 //! hold up everybody else. Their waiting is on the clock, for to them it is the name servers' silence that goes on.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -21,31 +22,42 @@ use super::failure::Failure;
 use super::names::Names;
 use super::servers::Servers;
 use super::stopwatch::Stopwatch;
-use super::{ProbeError, Waiting};
-use crate::model::{Cause, Phase};
+use super::{ProbeError, Resolver, Waiting, system};
+use crate::model::{Cause, Family, Phase};
 
 /// Lookups in flight at once, over all probes.
 const IN_FLIGHT_MAX: usize = 128;
 /// Of these, for names that got no answer the last time.
 const SILENT_MAX: usize = 32;
 
+/// Who is asked.
+enum Source {
+    Servers(Servers),
+    System,
+}
+
 /// One shared resolver.
 pub(super) struct Resolve {
-    servers: Servers,
+    source: Source,
     names: Names,
     clock: fn() -> Instant,
-    in_flight: Semaphore,
+    in_flight: Arc<Semaphore>,
     silent: Semaphore,
 }
 
 impl Resolve {
-    /// A resolver that asks `name_servers`, or the system's if there are none.
-    pub(super) fn new(name_servers: &[SocketAddr], clock: fn() -> Instant) -> Result<Self, ProbeError> {
+    /// A resolver by `choice`.
+    pub(super) fn new(choice: &Resolver, clock: fn() -> Instant) -> Result<Self, ProbeError> {
+        let source = match choice {
+            Resolver::Auto => Source::Servers(Servers::new(&[])?),
+            Resolver::Servers(servers) => Source::Servers(Servers::new(servers)?),
+            Resolver::System => Source::System,
+        };
         Ok(Self {
-            servers: Servers::new(name_servers)?,
+            source,
             names: Names::default(),
             clock,
-            in_flight: Semaphore::new(IN_FLIGHT_MAX),
+            in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
             silent: Semaphore::new(SILENT_MAX),
         })
     }
@@ -54,33 +66,60 @@ impl Resolve {
     pub(super) async fn addresses(
         &self,
         host: &Host<&str>,
+        family: Family,
         watch: &mut Stopwatch,
         waiting: &mut Option<Waiting>,
     ) -> Result<Arc<[IpAddr]>, Failure> {
         let name = match *host {
-            Host::Ipv4(ip) => return Ok([ip.into()].into()),
-            Host::Ipv6(ip) => return Ok([ip.into()].into()),
+            Host::Ipv4(ip) => return literal(&[ip.into()], family),
+            Host::Ipv6(ip) => return literal(&[ip.into()], family),
             Host::Domain(name) if is_localhost(name) => {
-                return Ok([Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()].into());
+                return literal(&[Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()], family);
             }
             Host::Domain(name) => name,
         };
+        // What is known of a name in one family says nothing of the other.
+        let key = match family {
+            Family::Any => Cow::Borrowed(name),
+            Family::V4 => Cow::Owned(format!("{name} 4")),
+            Family::V6 => Cow::Owned(format!("{name} 6")),
+        };
+        self.look_up(name, &key, family, watch, waiting).await
+    }
+
+    /// The addresses of `name`, remembered under `key`.
+    async fn look_up(
+        &self,
+        name: &str,
+        key: &str,
+        family: Family,
+        watch: &mut Stopwatch,
+        waiting: &mut Option<Waiting>,
+    ) -> Result<Arc<[IpAddr]>, Failure> {
         watch.enter(Phase::Resolve);
-        if let Some(known) = self.names.fresh(name, (self.clock)()) {
+        if let Some(known) = self.names.fresh(key, (self.clock)()) {
             return Ok(known);
         }
-        let (turn, silent) = self.names.turn(name, (self.clock)());
+        let (turn, silent) = self.names.turn(key, (self.clock)());
         let _turn = turn.lock().await;
-        if let Some(known) = self.names.fresh(name, (self.clock)()) {
+        if let Some(known) = self.names.fresh(key, (self.clock)()) {
             return Ok(known);
         }
-        let asking = self.servers.current();
-        let question = Name::from_utf8(name)
-            .map_err(|error| Failure::new(Cause::DnsNotFound, format!("DNS: not a name that can be asked: {error}")))?;
-        let in_hosts_file = asking.in_hosts_file(&question);
-        if !in_hosts_file.is_empty() {
-            return Ok(in_hosts_file.into());
-        }
+        let asking = match &self.source {
+            Source::System => None,
+            Source::Servers(servers) => {
+                let asking = servers.current();
+                let question = Name::from_utf8(name).map_err(|error| {
+                    Failure::new(Cause::DnsNotFound, format!("DNS: not a name that can be asked: {error}"))
+                })?;
+                let mut in_hosts_file = asking.in_hosts_file(&question);
+                in_hosts_file.retain(|ip| family.holds(*ip));
+                if !in_hosts_file.is_empty() {
+                    return Ok(in_hosts_file.into());
+                }
+                Some((asking, question))
+            }
+        };
         let never_closed = "these semaphores are never closed";
         let _silent = if silent {
             Some(self.silent.acquire().await.expect(never_closed))
@@ -89,25 +128,44 @@ impl Resolve {
             *waiting = Some(Waiting::Lookup);
             None
         };
-        let _permit = self.in_flight.acquire().await.expect(never_closed);
+        let permit = Arc::clone(&self.in_flight).acquire_owned().await.expect(never_closed);
         *waiting = None;
         if !silent {
             watch.enter(Phase::Resolve);
         }
         // Until there is an answer there is none, and the probe may be given up at any moment.
-        self.names.silent(name, true);
-        let found = asking.look_up(question).await;
-        self.names.silent(name, found.as_ref().is_err_and(|failure| failure.cause == Cause::DnsTimeout));
+        self.names.silent(key, true);
+        let found = match asking {
+            Some((asking, question)) => {
+                let _permit = permit;
+                asking.look_up(question, family).await
+            }
+            None => system::look_up(name, family, self.clock, permit, watch).await,
+        };
+        self.names.silent(key, found.as_ref().is_err_and(|failure| failure.cause == Cause::DnsTimeout));
         let found = found?;
         let addresses: Arc<[IpAddr]> = found.addresses.into();
-        self.names.learnt(name, Arc::clone(&addresses), (self.clock)() + found.ttl);
+        self.names.learnt(key, Arc::clone(&addresses), (self.clock)() + found.ttl);
         Ok(addresses)
     }
 
     /// What running out of time in this phase was: the silence of name servers, or their absence.
     pub(super) fn silence(&self, timeout: Failure) -> Failure {
-        self.servers.current().unless_nobody_listens(timeout)
+        match &self.source {
+            Source::Servers(servers) => servers.current().unless_nobody_listens(timeout),
+            Source::System => timeout,
+        }
     }
+}
+
+/// `addresses` of `family`, which were not looked up.
+fn literal(addresses: &[IpAddr], family: Family) -> Result<Arc<[IpAddr]>, Failure> {
+    let held: Arc<[IpAddr]> = addresses.iter().copied().filter(|ip| family.holds(*ip)).collect();
+    if held.is_empty() {
+        let version = if family == Family::V4 { "4" } else { "6" };
+        return Err(Failure::new(Cause::DnsNotFound, format!("the address is none of IPv{version}, as `ip` asks for")));
+    }
+    Ok(held)
 }
 
 /// Whether `name` stands for this machine without any lookup (RFC 6761 §6.3).

@@ -1,32 +1,25 @@
 //! One probe, from the first lookup to the judgement.
 //!
-//! The hops of a probe come one after the other over fresh connections; the phases of each add to the same
-//! stopwatch. Bodies of redirects are not read. One deadline covers everything, permits included; when it
-//! passes, the future of the probe is dropped where it stands, and the state beside it tells the phase that
-//! hung. What the probe has learnt by then is kept.
+//! The hops of a probe come one after the other; the phases of each add to the same stopwatch. Bodies of redirects are
+//! not read. One deadline covers everything, permits included; when it passes, the future of the probe is dropped where
+//! it stands, and the state beside it tells the phase that hung. What the probe has learnt by then is kept.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use hyper::Uri;
 use tokio::time::timeout_at;
-use url::Position;
 
-use super::certificate::Presented;
-use super::connect::{connect, offline};
-use super::exchange::{Answer, BodyRead, send};
+use super::connect::offline;
+use super::exchange::BodyRead;
 use super::failure::Failure;
-use super::judge::judge;
+use super::judge::{Whole, judge};
+use super::kept::{Peer, Purpose};
 use super::redirect::Way;
 use super::request::Request;
 use super::stopwatch::Stopwatch;
 use super::{HttpProber, Waiting};
 use crate::model::{
-    Cause, Certificate, Flags, Hop, Http, Micros, Observation, Phase, Site, Timestamp, figures, shown_url,
+    Cause, Certificate, Flags, Hop, Http, Micros, Observation, Phase, Site, Status, Timestamp, figures,
 };
-
-/// A certificate that expires within this time is worth a warning.
-const EXPIRY_WARNING: Duration = Duration::from_hours(21 * 24);
 
 /// Probes `site` once.
 pub(super) async fn run(prober: &HttpProber, site: &Site) -> Observation {
@@ -38,6 +31,7 @@ pub(super) async fn run(prober: &HttpProber, site: &Site) -> Observation {
         waiting: None,
         body: BodyRead::default(),
         seen: Observation::failed(Cause::Ok, ""),
+        peer: None,
     };
     let outcome = timeout_at(deadline.into(), run.probe()).await;
     let outcome = outcome.unwrap_or_else(|_| Err(run.out_of_time()));
@@ -45,33 +39,43 @@ pub(super) async fn run(prober: &HttpProber, site: &Site) -> Observation {
 }
 
 /// A probe under way.
-struct Run<'a> {
-    prober: &'a HttpProber,
-    site: &'a Site,
-    watch: Stopwatch,
-    waiting: Option<Waiting>,
+pub(super) struct Run<'a> {
+    pub(super) prober: &'a HttpProber,
+    pub(super) site: &'a Site,
+    pub(super) watch: Stopwatch,
+    pub(super) waiting: Option<Waiting>,
+    pub(super) seen: Observation,
+    /// The other end of the present connection.
+    pub(super) peer: Option<Peer>,
     body: BodyRead,
-    seen: Observation,
 }
 
+/// The status of a whole answer, and what the server called it.
+type Answered = (Status, String);
+
 impl Run<'_> {
-    async fn probe(&mut self) -> Result<(), Failure> {
+    async fn probe(&mut self) -> Result<Answered, Failure> {
         let mut request = Request::first(self.site)?;
         let mut way = Way::default();
         loop {
             let before = self.watch.phases().total();
             let answer = self.ask(&request).await?;
-            let next = way.next(&request, answer.status, &answer.headers, self.site.max_redirects)?;
+            let next = way.next(&request, answer.status, &answer.headers, self.site)?;
             let Some(next) = next else {
                 self.watch.enter(Phase::Transfer);
                 let (status, reason) = (answer.status, answer.reason.clone());
-                answer.read_body(self.site.max_body, &mut self.body).await?;
+                let keep = self.site.expect.asks_for_body();
+                let link = answer.read_body(self.site.max_body, keep, &mut self.body).await?;
                 self.watch.stop();
-                return judge(self.site, status, &reason);
+                if let (true, Some(link), Some(peer)) = (self.site.keep_alive, link, self.peer.take()) {
+                    let purpose = Purpose::new(self.site, &request.url);
+                    self.prober.pool.put(self.site, link, peer, purpose, (self.prober.clock)());
+                }
+                return Ok((status, reason));
             };
             self.watch.stop();
             let total = self.watch.phases().total().get() - before.get();
-            let url = shown_url(&request.url);
+            let url = self.site.shown_target(&request.url);
             self.seen.hops.push(Hop { url, status: answer.status, total: Micros::new(total) });
             // What came is no longer the final answer, and that one may never come.
             (self.seen.status, self.seen.http) = (None, Http::None);
@@ -79,30 +83,9 @@ impl Run<'_> {
         }
     }
 
-    /// One hop: everything up to the head of its answer.
-    async fn ask(&mut self, request: &Request) -> Result<Answer, Failure> {
-        let has_route = self.prober.has_route;
-        let host = request.url.host().expect("a site and a followed redirect have a host");
-        let port = request.url.port_or_known_default().expect("http and https have a port");
-        let addresses = self.prober.resolve.addresses(&host, &mut self.watch, &mut self.waiting).await;
-        let addresses = addresses.map_err(|failure| offline(&[], has_route).unwrap_or(failure))?;
-        self.watch.enter(Phase::Connect);
-        let tcp = connect(&addresses, port, &mut self.seen.address, has_route).await?;
-        let uri = tls_uri(request)?;
-        let shaken = self.prober.tls.handshake(tcp, uri, self.site.insecure, &mut self.watch, &mut self.waiting).await;
-        if let Some(Presented { certificate: Some(certificate), at, .. }) = shaken.presented {
-            self.keep(certificate, at);
-        }
-        let stream = shaken.stream?;
-        self.watch.enter(Phase::Processing);
-        let answer = send(stream, request).await?;
-        self.seen.status = Some(answer.status);
-        self.seen.http = answer.http;
-        Ok(answer)
-    }
-
-    fn keep(&mut self, certificate: Arc<Certificate>, now: Timestamp) {
-        if !certificate.faults.is_empty() || certificate.not_after < now.after(EXPIRY_WARNING) {
+    /// Keeps what a server showed, as it looks at `now`.
+    pub(super) fn keep_certificate(&mut self, certificate: Arc<Certificate>, now: Timestamp) {
+        if !certificate.faults.is_empty() || certificate.not_after < now.after(self.site.tls.warn) {
             self.seen.flags = self.seen.flags.with(Flags::CERTIFICATE);
         }
         self.seen.certificate = Some(certificate);
@@ -126,23 +109,21 @@ impl Run<'_> {
         offline(&[], self.prober.has_route).unwrap_or_else(|| self.prober.resolve.silence(failure))
     }
 
-    fn finish(mut self, outcome: Result<(), Failure>) -> Observation {
+    fn finish(mut self, outcome: Result<Answered, Failure>) -> Observation {
         self.watch.stop();
         self.seen.phases = self.watch.phases();
         self.seen.bytes = self.body.bytes;
         if self.body.capped {
             self.seen.flags = self.seen.flags.with(Flags::BODY_CAPPED);
         }
+        let outcome = outcome.and_then(|(status, reason)| {
+            let total = self.seen.phases.total();
+            judge(self.site, &Whole { status, reason: &reason, body: &self.body, total })
+        });
         if let Err(failure) = outcome {
             self.seen.cause = failure.cause;
             self.seen.detail = failure.detail;
         }
         self.seen
     }
-}
-
-/// Where the TLS of `request` goes: scheme and host, which is all that a handshake looks at.
-fn tls_uri(request: &Request) -> Result<Uri, Failure> {
-    Uri::try_from(&request.url[..Position::BeforePath])
-        .map_err(|_| Failure::new(Cause::Local, "cannot send the request: HTTP forbids this host name"))
 }

@@ -27,7 +27,7 @@ use hickory_resolver::{Hosts, TokioResolver, system_conf};
 
 use super::ProbeError;
 use super::failure::{Failure, shortage};
-use crate::model::Cause;
+use crate::model::{Cause, Family};
 
 /// For one try of one lookup.
 const TRY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -114,12 +114,28 @@ impl Asking {
             .collect()
     }
 
-    /// Asks for both families.
-    pub(super) async fn look_up(&self, mut name: Name) -> Result<Found, Failure> {
+    /// Asks for the addresses of `family`.
+    pub(super) async fn look_up(&self, mut name: Name, family: Family) -> Result<Found, Failure> {
         // Only short names go through the search list, or a wildcard there would stand in for a name that is gone.
         if usize::from(name.num_labels()) > self.ndots {
             name.set_fqdn(true);
         }
+        let answers = match family {
+            Family::Any => self.ask_for_both(name).await,
+            Family::V4 => [None, Some(self.resolver.ipv4_lookup(name).await)],
+            Family::V6 => [Some(self.resolver.ipv6_lookup(name).await), None],
+        };
+        let lookups = || answers.iter().flatten().flatten();
+        let addresses: Vec<IpAddr> = lookups().flat_map(ips).collect();
+        if addresses.is_empty() {
+            return Err(self.unless_nobody_listens(worst(answers.into_iter().flatten())));
+        }
+        let ttl = lookups().flat_map(Lookup::answers).map(|record| record.ttl).min().unwrap_or(0);
+        Ok(Found { addresses, ttl: Duration::from_secs(ttl.into()) })
+    }
+
+    /// Asks for IPv6 and IPv4 at once; at least one has answered.
+    async fn ask_for_both(&self, name: Name) -> [Option<Result<Lookup, NetError>>; 2] {
         let mut v6 = pin!(self.resolver.ipv6_lookup(name.clone()));
         let mut v4 = pin!(self.resolver.ipv4_lookup(name));
         let (mut v6_answer, mut v4_answer) = (None, None);
@@ -146,14 +162,7 @@ impl Asking {
             let late = tokio::time::timeout(RESOLUTION_DELAY, other).await.ok();
             if v6_answer.is_none() { v6_answer = late } else { v4_answer = late }
         }
-        let answers = [v6_answer, v4_answer];
-        let lookups = || answers.iter().flatten().flatten();
-        let addresses: Vec<IpAddr> = lookups().flat_map(ips).collect();
-        if addresses.is_empty() {
-            return Err(self.unless_nobody_listens(worst(answers.into_iter().flatten())));
-        }
-        let ttl = lookups().flat_map(Lookup::answers).map(|record| record.ttl).min().unwrap_or(0);
-        Ok(Found { addresses, ttl: Duration::from_secs(ttl.into()) })
+        [v6_answer, v4_answer]
     }
 
     /// `silence`, unless there is nobody who could have answered.

@@ -4,7 +4,7 @@
 //! phases can neither overlap nor leave a gap, and add up to the response time. Waiting for a permit of our own
 //! belongs to no phase. Invariant: a phase that was begun took place, even when it took no time.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::model::{Micros, Phase, Phases};
 
@@ -47,6 +47,21 @@ impl Stopwatch {
         self.phases
     }
 
+    /// Forgets everything since `phases`: what passed was of no account. No phase is running afterwards.
+    pub(super) fn go_back(&mut self, phases: Phases) {
+        self.running = None;
+        self.phases = phases;
+    }
+
+    /// Books `spent` for the phase that is running, instead of what has passed since it was entered: somebody nearer to
+    /// the work has measured it.
+    pub(super) fn book_measured(&mut self, spent: Duration) {
+        if let Some((phase, since)) = &mut self.running {
+            self.phases.add(*phase, Micros::from_duration(spent));
+            *since = (self.clock)();
+        }
+    }
+
     fn book(&mut self, now: Instant) {
         if let Some((phase, since)) = self.running {
             self.phases.add(phase, Micros::from_duration(now.saturating_duration_since(since)));
@@ -58,7 +73,6 @@ impl Stopwatch {
 mod tests {
     use super::*;
     use std::cell::Cell;
-    use std::time::Duration;
 
     thread_local! {
         static MILLIS: Cell<u64> = const { Cell::new(0) };
@@ -102,5 +116,31 @@ mod tests {
         assert_eq!(watch.phase(), Some(Phase::Transfer));
         watch.stop();
         assert_eq!(watch.phases().get(Phase::Transfer), Some(Micros::ZERO));
+    }
+
+    #[test]
+    fn what_was_of_no_account_is_forgotten() {
+        let mut watch = Stopwatch::new(scripted);
+        at(0);
+        watch.enter(Phase::Connect);
+        at(5);
+        watch.stop();
+        let before = watch.phases();
+        watch.enter(Phase::Processing);
+        at(50);
+        watch.go_back(before);
+        assert_eq!((watch.phase(), watch.phases().total()), (None, Micros::new(5_000)));
+    }
+
+    #[test]
+    fn a_time_measured_nearer_to_the_work_replaces_what_passed() {
+        let mut watch = Stopwatch::new(scripted);
+        at(0);
+        watch.enter(Phase::Resolve);
+        at(50);
+        watch.book_measured(Duration::from_millis(20));
+        at(53);
+        watch.stop();
+        assert_eq!(watch.phases().get(Phase::Resolve), Some(Micros::new(23_000)));
     }
 }

@@ -1,4 +1,4 @@
-//! The phase *tls*: a TCP connection to one that speaks TLS, or passes plain text through.
+//! The phase *tls*: a TCP connection to one that speaks TLS.
 //!
 //! hyper-rustls' `HttpsConnector` does the handshake, driven as a plain service over a connector that
 //! hands over the connection made before: so the server's name and bracketed addresses are its matter, and what
@@ -12,9 +12,10 @@
 //! for a permit does so before the clock of the phase starts. Past it, the load of this machine would be
 //! measured as the slowness of every site.
 
+use std::collections::HashMap;
 use std::future::{Ready, ready};
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use hyper::Uri;
@@ -23,7 +24,7 @@ use hyper_util::rt::TokioIo;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{AlertDescription, ClientConfig, Error as TlsError, RootCertStore};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -33,8 +34,10 @@ use super::certificate::{Presented, Recorder};
 use super::failure::{Failure, broken_connection, chain};
 use super::stopwatch::Stopwatch;
 use super::{ProbeError, Waiting};
-use crate::model::figures;
-use crate::model::{Cause, Certificate, CertificateFault, Phase, Timestamp};
+use crate::model::{
+    Cause, Certificate, CertificateFault, ClientIdentity, HttpOffer, Phase, Site, Timestamp, TlsFiles, TlsRules,
+    figures,
+};
 
 /// Handshakes in flight at once, over all probes.
 const IN_FLIGHT_MAX: usize = 256;
@@ -44,9 +47,21 @@ pub(super) type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
 /// What all handshakes share.
 pub(super) struct Tls {
-    config: ClientConfig,
-    judge: Arc<dyn ServerCertVerifier>,
+    /// For sites without files of their own.
+    plain: Arc<Trust>,
+    /// For sites with files, by the address of these; they are held, so no other files can be there.
+    special: Mutex<HashMap<usize, Special>>,
+    extra_roots: Vec<CertificateDer<'static>>,
     in_flight: Semaphore,
+}
+
+type Special = (Arc<TlsFiles>, Arc<Trust>);
+
+/// Whom to trust, and what to show.
+struct Trust {
+    /// One for each [`HttpOffer`].
+    configs: [ClientConfig; 3],
+    judge: Arc<dyn ServerCertVerifier>,
 }
 
 /// The outcome of one handshake.
@@ -61,39 +76,54 @@ impl Tls {
     /// Trusts the platform's roots and `extra_roots` (DER). Without any root every chain is untrusted; the
     /// notice says so.
     pub(super) fn new(extra_roots: &[Vec<u8>], notices: &mut Vec<String>) -> Result<Self, ProbeError> {
-        let provider = provider();
-        let roots = extra_roots.iter().map(|der| CertificateDer::from(der.clone()));
-        let judge = judge(roots.collect(), &provider, notices)?;
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| ProbeError::Tls(error.to_string()))?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::clone(&judge))
-            .with_no_client_auth();
-        config.resumption = Resumption::disabled();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { config, judge, in_flight: Semaphore::new(IN_FLIGHT_MAX) })
+        let extra_roots: Vec<_> = extra_roots.iter().map(|der| CertificateDer::from(der.clone())).collect();
+        let plain = Arc::new(Trust::new(extra_roots.clone(), None, notices)?);
+        Ok(Self { plain, special: Mutex::default(), extra_roots, in_flight: Semaphore::new(IN_FLIGHT_MAX) })
     }
 
-    /// Shakes hands over `tcp` when `uri` is https; otherwise passes it through and enters no phase.
+    /// Reads the files of `rules`, if they were not before.
+    pub(super) fn learn(&self, rules: &TlsRules) -> Result<(), ProbeError> {
+        self.trust(rules).map(drop)
+    }
+
+    fn trust(&self, rules: &TlsRules) -> Result<Arc<Trust>, ProbeError> {
+        let Some(files) = &rules.files else { return Ok(Arc::clone(&self.plain)) };
+        let mut special = self.special.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = Arc::as_ptr(files).addr();
+        if let Some((_, trust)) = special.get(&key) {
+            return Ok(Arc::clone(trust));
+        }
+        let roots = files.roots.iter().map(|der| CertificateDer::from(der.clone()));
+        let roots = self.extra_roots.iter().cloned().chain(roots).collect();
+        let trust = Arc::new(Trust::new(roots, files.identity.as_ref(), &mut Vec::new())?);
+        // Those of a configuration that is gone are held by nobody else.
+        special.retain(|_, (files, _)| Arc::strong_count(files) > 1);
+        special.insert(key, (Arc::clone(files), Arc::clone(&trust)));
+        Ok(trust)
+    }
+
+    /// Shakes hands over `tcp` with the host of `uri` by the rules of `site`.
     pub(super) async fn handshake(
         &self,
         tcp: TcpStream,
         uri: Uri,
-        insecure: bool,
+        site: &Site,
         watch: &mut Stopwatch,
         waiting: &mut Option<Waiting>,
     ) -> Shaken {
-        if uri.scheme_str() != Some("https") {
-            return Shaken { stream: Ok(MaybeHttpsStream::Http(TokioIo::new(tcp))), presented: None };
-        }
+        let trust = match self.trust(&site.tls) {
+            Ok(trust) => trust,
+            Err(error) => {
+                return Shaken { stream: Err(Failure::new(Cause::Local, error.to_string())), presented: None };
+            }
+        };
         watch.stop();
         *waiting = Some(Waiting::Handshake);
         let _permit = self.in_flight.acquire().await.expect("this semaphore is never closed");
         *waiting = None;
         watch.enter(Phase::Tls);
-        let recorder = Arc::new(Recorder::new(Arc::clone(&self.judge), insecure));
-        let mut config = self.config.clone();
+        let recorder = Arc::new(Recorder::new(Arc::clone(&trust.judge), site.tls.insecure));
+        let mut config = trust.configs[site.http as usize].clone();
         config.dangerous().set_certificate_verifier(Arc::clone(&recorder) as Arc<dyn ServerCertVerifier>);
         let mut connector = HttpsConnector::from((Connected(Some(TokioIo::new(tcp))), Arc::new(config)));
         let outcome = connector.call(uri).await;
@@ -101,6 +131,41 @@ impl Tls {
         Shaken { stream: outcome.map_err(|error| explain(&*error, presented.as_ref())), presented }
     }
 }
+
+impl Trust {
+    fn new(
+        extra_roots: Vec<CertificateDer<'static>>,
+        identity: Option<&ClientIdentity>,
+        notices: &mut Vec<String>,
+    ) -> Result<Self, ProbeError> {
+        let provider = provider();
+        let judge = judge(extra_roots, &provider, notices)?;
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| ProbeError::Tls(error.to_string()))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::clone(&judge));
+        let mut config = match identity {
+            None => builder.with_no_client_auth(),
+            Some(identity) => {
+                let chain = identity.chain.iter().map(|der| CertificateDer::from(der.clone())).collect();
+                let key = PrivateKeyDer::try_from(identity.key.clone())
+                    .map_err(|_| ProbeError::Identity("the key is in no known form".to_owned()))?;
+                builder.with_client_auth_cert(chain, key).map_err(|error| ProbeError::Identity(error.to_string()))?
+            }
+        };
+        config.resumption = Resumption::disabled();
+        let offering = |protocols: &[&[u8]]| {
+            let mut config = config.clone();
+            config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+            config
+        };
+        // In the order of `HttpOffer`.
+        Ok(Self { configs: [offering(&[b"h2", b"http/1.1"]), offering(&[b"http/1.1"]), offering(&[b"h2"])], judge })
+    }
+}
+
+const _: () = assert!(HttpOffer::Auto as usize == 0 && HttpOffer::V11 as usize == 1 && HttpOffer::V2 as usize == 2);
 
 /// The cryptography, chosen here and nowhere else.
 fn provider() -> Arc<CryptoProvider> {
@@ -225,6 +290,7 @@ pub(super) fn alert_words(alert: AlertDescription) -> String {
     let why = match alert {
         AlertDescription::HandshakeFailure => "no protocol or cipher in common",
         AlertDescription::ProtocolVersion => "it does not speak TLS 1.2 or 1.3",
+        AlertDescription::NoApplicationProtocol => "it does not speak the version of HTTP that was asked for",
         AlertDescription::UnrecognisedName => "it does not know this host name",
         AlertDescription::CertificateRequired | AlertDescription::BadCertificate => "it asks for a client certificate",
         AlertDescription::InternalError => "it has an internal error",

@@ -127,12 +127,16 @@ pub fn nothing(
     period: Period,
     begins: Option<crate::model::Timestamp>,
 ) -> io::Result<()> {
-    let (since, until) = (when::minute(period.since, zone), when::minute(period.until, zone));
+    let since = when::minute(period.since, zone);
+    let period = match period.until {
+        crate::model::Timestamp::MAX => format!("since {since}"),
+        until => format!("between {since} and {}", when::minute(until, zone)),
+    };
     let begins = match begins {
         Some(begins) => format!("the store begins {}", when::minute(begins, zone)),
         None => "the store is empty".to_owned(),
     };
-    words::line(out, &format!("no samples between {since} and {until}; {begins}"))
+    words::line(out, &format!("no samples {period}; {begins}"))
 }
 
 /// The history of alerts, one a line, the message to the letter.

@@ -186,7 +186,9 @@ mod tests {
             since: at("2026-11-22T09:00:00Z"),
             last: None,
             last_up: None,
+            group: None,
             incident: None,
+            paused_until: None,
             judged_from: None,
         }
     }
@@ -203,7 +205,8 @@ mod tests {
             newest: at("2026-11-22T09:00:10Z"),
             cells: [Beat::default(); Beats::CELLS],
         };
-        let rows = sites.iter().map(|_| Arc::new(Row { summary: summary.clone(), beats: beats.clone() })).collect();
+        let row = Row { summary: summary.clone(), beats, oldest: None };
+        let rows = sites.iter().map(|_| Arc::new(row.clone())).collect();
         let view = ViewSnapshot {
             timeframe: Timeframe::new(Duration::from_mins(10)),
             refresh: Duration::from_secs(10),

@@ -9,7 +9,6 @@ use std::io;
 use unicode_width::UnicodeWidthStr;
 
 use crate::engine::snapshot::SiteState;
-use crate::model::Cause;
 use crate::model::text::clean;
 use crate::stats::{Answer, Availability, Summary};
 
@@ -86,28 +85,6 @@ pub(super) fn coverage(summary: &Summary) -> String {
     }
 }
 
-/// The word for a failure in a list of answers; causes that a reader treats alike share one.
-pub(super) const fn cause_word(cause: Cause) -> &'static str {
-    match cause {
-        Cause::Ok => "ok",
-        Cause::DnsNotFound | Cause::DnsError | Cause::DnsTimeout => "dns",
-        Cause::ConnectRefused => "refused",
-        Cause::ConnectUnreachable => "unreach",
-        Cause::ConnectTimeout | Cause::TlsTimeout | Cause::ResponseTimeout | Cause::TransferTimeout => "timeout",
-        Cause::TlsExpired | Cause::TlsNotYetValid | Cause::TlsWrongHost | Cause::TlsUntrusted => "cert",
-        Cause::TlsError => "tls",
-        Cause::Reset => "reset",
-        Cause::Closed => "closed",
-        Cause::BadResponse => "bad",
-        Cause::Truncated => "trunc",
-        Cause::Redirect => "redirect",
-        Cause::Status => "status",
-        Cause::Body => "body",
-        Cause::Slow => "slow",
-        Cause::Local => "local",
-    }
-}
-
 /// Every check once, statuses ascending and then words: `200×59 503×1 timeout×2`. The order stays from line to line.
 pub(super) fn answers_in_order(answers: &[(Answer, u64)]) -> String {
     let mut ordered = answers.to_vec();
@@ -140,7 +117,7 @@ fn merged(answers: &[(Answer, u64)]) -> Vec<Part> {
     for &(answer, count) in answers {
         let (text, is_word) = match answer {
             Answer::Code(status) => (status.get().to_string(), false),
-            Answer::Cause(cause) => (cause_word(cause).to_owned(), true),
+            Answer::Cause(cause) => (cause.word().to_owned(), true),
         };
         match parts.iter_mut().find(|part| part.text == text) {
             Some(part) => part.count += count,
@@ -190,6 +167,7 @@ pub(super) fn right(text: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Cause;
     use crate::model::Status;
 
     #[test]

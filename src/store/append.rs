@@ -6,13 +6,13 @@
 //! samples, [`TEXTS_MAX`] texts and [`ALERTS_MAX`] alerts wait, beyond that the oldest go and are counted; in the
 //! file, [`SITE_TEXT_BYTES`] of texts a site, beyond that its oldest go.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use crate::alert::Alert;
-use crate::model::SiteId;
+use crate::model::{SiteId, Timestamp};
 
 use super::entry::Entry;
 use super::record::{self, TextRecord};
@@ -55,6 +55,8 @@ pub struct Pending {
     texts: VecDeque<Text>,
     alerts: VecDeque<(u64, SiteId, Alert)>,
     next_alert: u64,
+    /// The newest word on each site: until when it is paused, or that it is not.
+    pauses: BTreeMap<SiteId, Option<Timestamp>>,
 }
 
 /// What did not fit and is lost.
@@ -79,6 +81,7 @@ impl Pending {
             texts: VecDeque::new(),
             alerts: VecDeque::new(),
             next_alert,
+            pauses: BTreeMap::new(),
         }
     }
 
@@ -91,7 +94,7 @@ impl Pending {
 
     /// Whether there is nothing to commit.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.texts.is_empty() && self.alerts.is_empty()
+        self.entries.is_empty() && self.texts.is_empty() && self.alerts.is_empty() && self.pauses.is_empty()
     }
 
     /// Samples that wait.
@@ -124,6 +127,11 @@ impl Pending {
         self.next_alert += 1;
     }
 
+    /// Takes in until when `site` is paused; none: it is not.
+    pub fn add_pause(&mut self, site: SiteId, until: Option<Timestamp>) {
+        self.pauses.insert(site, until);
+    }
+
     /// Forgets the oldest of what is beyond the limits.
     pub fn shed(&mut self) -> Dropped {
         let mut dropped = Dropped::default();
@@ -149,6 +157,7 @@ impl Pending {
         self.entry_bytes = 0;
         self.texts.clear();
         self.alerts.clear();
+        self.pauses.clear();
     }
 
     /// Writes everything within `transaction`, which the caller commits.
@@ -169,6 +178,16 @@ impl Pending {
             for (number, site, alert) in &self.alerts {
                 record::encode_alert(*site, alert, &mut bytes);
                 alerts.insert(number, bytes.as_slice())?;
+            }
+        }
+        if !self.pauses.is_empty() {
+            let mut meta = transaction.open_table(schema::META)?;
+            for (site, until) in &self.pauses {
+                let key = schema::paused_key(*site);
+                match until {
+                    Some(until) => meta.insert(&*key, until.as_micros())?,
+                    None => meta.remove(&*key)?,
+                };
             }
         }
         Ok(())

@@ -26,6 +26,8 @@ struct State {
     log: Vec<Operation>,
     /// Bytes that can still be written; none: any number.
     room: Option<usize>,
+    /// So many syncs from now, one is done and yet answered with an error; none: never.
+    lying_sync: Option<usize>,
 }
 
 /// One change of the disk.
@@ -72,6 +74,11 @@ impl Disk {
     /// From now on, only this many bytes can be written; none: any number.
     pub fn set_room(&self, room: Option<usize>) {
         self.state().room = room;
+    }
+
+    /// The sync after so many more is done, and yet answered with an error.
+    pub fn set_lying_sync(&self, after: usize) {
+        self.state().lying_sync = Some(after);
     }
 
     /// Everything that happened so far.
@@ -159,7 +166,15 @@ impl StorageBackend for Disk {
     }
 
     fn sync_data(&self) -> Answer<()> {
-        self.state().log.push(Operation::Sync);
+        let mut state = self.state();
+        state.log.push(Operation::Sync);
+        state.lying_sync = match state.lying_sync {
+            Some(0) => {
+                state.lying_sync = None;
+                return Err(std::io::Error::other("the cable was pulled"));
+            }
+            count => count.map(|count| count - 1),
+        };
         Ok(())
     }
 

@@ -7,7 +7,9 @@ use crate::alert::{Alert, AlertState, Threshold};
 use crate::model::{Cause, Observation, Sample, SiteId, StoreHealth, Timestamp};
 use crate::ring::Producer;
 
+use super::append::TextSizes;
 use super::disk::{Disk, after_power_loss};
+use super::entry::Packer;
 use super::opened::Store;
 use super::read::Query;
 use super::trial::{Noise, day_of};
@@ -55,7 +57,7 @@ impl Rig {
     }
 
     fn flush(&mut self) -> super::Flushed {
-        self.now = self.now.after(Duration::from_secs(60));
+        self.now = self.now.after(Duration::from_mins(1));
         let now = self.now;
         self.writer().flush(now)
     }
@@ -83,7 +85,7 @@ fn alert(site: &Arc<str>, state: AlertState, at: Timestamp) -> Alert {
         state,
         availability: None,
         threshold: Threshold::from_ppm(800_000).unwrap(),
-        window: Duration::from_secs(120),
+        window: Duration::from_mins(2),
         since: at,
         downtime: None,
         message: "said".to_owned(),
@@ -260,4 +262,74 @@ fn flipped_bits_never_become_figures() {
         }
     }
     assert!(whole > 0 && thinned > 0, "{whole} {thinned} {refused}");
+}
+
+/// A commit that is on the disk and was yet answered with an error is made again over itself.
+#[test]
+fn a_commit_of_unknown_outcome_is_made_again_without_doubling() {
+    for after in 0..6 {
+        let disk = Disk::default();
+        let mut rig = Rig::new(disk.store().unwrap());
+        rig.round(10);
+        rig.alert(AlertState::Down);
+        disk.set_lying_sync(after);
+        let mut failures = 0;
+        for _ in 0..8 {
+            let flushed = rig.round(10);
+            failures += usize::from(matches!(flushed.health, StoreHealth::NotSaving { .. }));
+        }
+        assert_eq!(failures, 1, "sync {after}");
+        assert!(rig.close().notices.is_empty());
+        let store = disk.store().unwrap();
+        for (site, samples) in stored(&store).iter().enumerate() {
+            let found: Vec<(u64, Sample)> = samples.iter().map(|(seq, sample, _)| (*seq, *sample)).collect();
+            assert_eq!(found, (0..).zip(rig.pushed[site].iter().copied()).collect::<Vec<_>>());
+        }
+        assert_eq!(store.alerts(&Query::ALL).unwrap().len(), 1);
+    }
+}
+
+/// An entry that comes again after it was sealed, with more behind it, adds only what is new.
+#[test]
+fn sealing_leaves_out_what_is_sealed_already() {
+    let disk = Disk::default();
+    let mut store = disk.store().unwrap();
+    let site = store.register(&names(), Timestamp::ZERO).unwrap()[0].id;
+    let samples = day_of(1, 15);
+    for (first, last) in [(0, 10), (0, 15), (3, 9)] {
+        let (mut packer, mut entries) = (Packer::default(), Vec::new());
+        packer.push(site, first as u64, &samples[first..last], &mut entries);
+        packer.close(&mut entries);
+        let mut pending = store.pending().unwrap();
+        pending.add_entries(&mut entries);
+        store.write(|transaction| pending.write(transaction, &mut TextSizes::default())).unwrap();
+        let before_sealing = stored(&store);
+        store.seal().unwrap();
+        assert_eq!(stored(&store), before_sealing);
+        assert_eq!(
+            store.register(&names(), Timestamp::ZERO).unwrap()[0].next_seq,
+            last.max(before_sealing[0].len()) as u64
+        );
+    }
+    let found: Vec<Sample> = stored(&store)[0].iter().map(|(_, sample, _)| *sample).collect();
+    assert_eq!(found, samples);
+}
+
+/// The number of a sample that was lost in a crash is used again: its text must not have been kept.
+#[test]
+fn a_text_is_never_committed_before_its_sample() {
+    let disk = Disk::default();
+    let mut rig = Rig::new(disk.store().unwrap());
+    rig.round(10);
+    rig.writer().note_failure(0, 10, &Observation::failed(Cause::Reset, "of a sample that never came"));
+    rig.alert(AlertState::Down);
+    rig.flush();
+    let image = Disk::of(disk.image());
+    let mut rig = Rig::new(image.store().unwrap());
+    let mut failed = day_of(0, 11)[10];
+    failed.cause = Cause::Reset;
+    assert_eq!(rig.producers[0].push(failed), 10);
+    rig.flush();
+    let last = stored(rig.writer().store())[0].pop().unwrap();
+    assert_eq!(last, (10, failed, false));
 }

@@ -20,6 +20,7 @@ use crate::model::Timestamp;
 
 use super::error::{StoreError, guard};
 use super::schema::{self, Format};
+use super::trim::Keep;
 
 /// Bytes of the file that stay in memory; the database's own default is 1 GiB.
 const CACHE: usize = 32 << 20;
@@ -39,12 +40,19 @@ pub struct Options {
     pub pause: fn(Duration),
     /// Hears how far a repair after an unclean stop has come, `0.0..=1.0`.
     pub progress: fn(f64),
+    /// How much of the past is kept.
+    pub keep: Keep,
 }
 
 impl Default for Options {
     /// Five seconds of patience, and silence.
     fn default() -> Self {
-        Self { lock_patience: Duration::from_secs(5), pause: std::thread::sleep, progress: |_| () }
+        Self {
+            lock_patience: Duration::from_secs(5),
+            pause: std::thread::sleep,
+            progress: |_| (),
+            keep: Keep::default(),
+        }
     }
 }
 

@@ -1,12 +1,38 @@
 //! Every sample and alert in one redb file.
+//!
+//! ```text
+//! Writer   rings -> one durable commit a flush -> journal (key: a number, value: samples of all sites)
+//!          every 15 min, at 24 MiB and at a clean stop: journal -> blocks, in one transaction
+//! Store    open, register, replay: what a start needs
+//! Archive  the same file, read-only, from another program, beside the writer
+//!
+//! meta      the number of the format                     journal   number -> entry (entry.rs)
+//! sites     site -> name, known since                    blocks    (site, first seq) -> block (block.rs)
+//! sealed    site -> next seq, last time, peak, setback   failures  (site, first seq) -> text of consecutive failures
+//! alerts    number -> alert, in the order of finding
+//! ```
+//!
+//! An incident is open when the newest alert of a site is a `down`; nothing else is stored of it. Laws: what was
+//! committed survives a kill or a power loss at any moment, at most the last flush is lost, nothing is doubled
+//! (power loss between any two disk operations is tried); numbers of samples are gap-free but where samples were lost
+//! and counted; every value has a checksum that also covers its key, so a flipped bit costs a record but is never read as
+//! a figure. A site is known by its name: re-ordering, adding and removing sites keeps every history, renaming one makes
+//! a new site.
 
 mod append;
 mod archive;
 mod block;
+mod bytes;
 mod columns;
+#[cfg(test)]
+mod disk;
 mod entry;
 mod error;
+#[cfg(test)]
+mod fault_tests;
 mod file;
+#[cfg(test)]
+mod model_tests;
 mod opened;
 mod read;
 mod record;
@@ -16,6 +42,7 @@ mod seal;
 mod tail;
 #[cfg(test)]
 mod trial;
+mod trim;
 mod wire;
 mod writer;
 
@@ -25,12 +52,8 @@ pub use file::Options;
 pub use opened::{Opened, Registered, Store};
 pub use read::{Query, StoredSite};
 pub use samples::{Passed, StoredSample};
+pub use trim::Keep;
 pub use writer::{Flushed, Writer};
-
-#[cfg(test)]
-mod disk;
-#[cfg(test)]
-mod fault_tests;
 
 /// The code of one block, on its own: for measuring it.
 pub mod codec {
@@ -38,5 +61,3 @@ pub mod codec {
     pub use super::columns::Encoder;
     pub use super::wire::{Damage, Key};
 }
-#[cfg(test)]
-mod model_tests;

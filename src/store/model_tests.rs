@@ -215,7 +215,7 @@ fn an_incident_is_open_until_its_site_is_up_or_ended() {
         };
         run.writer.note_alert(SiteId(site), alert);
     }
-    run.writer.close(at);
+    assert_eq!(run.writer.close(at).notices, Vec::<String>::new());
     let store = disk.store().unwrap();
     assert_eq!(store.open_incidents().unwrap(), vec![(SiteId(1), "site 1".into(), Timestamp::from_secs(50))]);
     let times = |query: &Query| -> Vec<u64> {
@@ -242,7 +242,7 @@ fn texts_of_a_site_are_bounded_and_the_newest_stay() {
         run.producers[0].1.push(sample);
         run.writer.note_failure(0, seq, &Observation::failed(Cause::Reset, format!("{seq} {}", "x".repeat(80))));
     }
-    run.writer.close(Timestamp::from_secs(9_000));
+    assert_eq!(run.writer.close(Timestamp::from_secs(9_000)).notices, Vec::<String>::new());
     let mut kept = Vec::new();
     let all = |stored: &super::StoredSample<'_>| {
         kept.extend(stored.detail.map(|_| stored.seq));
@@ -251,4 +251,31 @@ fn texts_of_a_site_are_bounded_and_the_newest_stay() {
     disk.store().unwrap().samples(&Query::ALL, all).unwrap().unwrap();
     assert!((500..800).contains(&kept.len()), "{}", kept.len());
     assert_eq!(kept, (count - kept.len() as u64..count).collect::<Vec<_>>());
+}
+
+/// Three blocks' worth of samples, then the clock is set back by an hour and a half and as many come again.
+#[test]
+fn a_clock_that_was_set_back_hides_nothing_from_a_query() {
+    let disk = Disk::default();
+    let mut run = Run::start(&disk, 0);
+    let template = super::trial::day(1)[0];
+    let times = (0..900).map(|index| 10_000 + 10 * index).chain((0..900).map(|index| 4_600 + 10 * index));
+    let times: Vec<u64> = times.collect();
+    for &seconds in &times {
+        run.producers[0].1.push(Sample { at: Timestamp::from_secs(seconds), ..template });
+    }
+    assert_eq!(run.writer.close(Timestamp::from_secs(20_000)).notices, Vec::<String>::new());
+    let store = disk.store().unwrap();
+    for (since, until) in [(0, 8_000), (0, 4_700), (9_000, 10_500), (13_000, 30_000), (18_000, 18_001), (4_600, 4_601)]
+    {
+        let query = Query { sites: None, since: Timestamp::from_secs(since), until: Timestamp::from_secs(until) };
+        let mut found = Vec::new();
+        let each = |stored: &super::StoredSample<'_>| {
+            found.push(stored.sample.at.as_micros() / 1_000_000);
+            Ok::<(), ()>(())
+        };
+        store.samples(&query, each).unwrap().unwrap();
+        let expected: Vec<u64> = times.iter().copied().filter(|at| (since..until).contains(at)).collect();
+        assert_eq!(found, expected, "{since} to {until}");
+    }
 }

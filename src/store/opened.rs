@@ -19,6 +19,7 @@ use super::read::{self, Query, View};
 use super::record::SiteRecord;
 use super::samples::{self, Passed, StoredSample};
 use super::seal::{self, Sealed};
+use super::trim::{self, Keep, Room, Trimmed};
 use super::{append::Pending, schema};
 
 /// Opens the database once more, as often as asked.
@@ -29,6 +30,9 @@ pub struct Store {
     path: PathBuf,
     opener: Opener,
     database: Option<Database>,
+    keep: Keep,
+    /// What the pages in use were counted to be, while that can be reckoned on.
+    room: Option<Room>,
 }
 
 /// A store that was opened, and what a person should hear of it.
@@ -87,14 +91,21 @@ impl Store {
         let database = file::open(path, options)?;
         let reopened = path.to_owned();
         let at_once = Options { lock_patience: std::time::Duration::ZERO, ..options.clone() };
-        let mut store = Self::new(path.to_owned(), Box::new(move || file::open(&reopened, &at_once)), database);
+        let mut store = Self::new(path.to_owned(), Box::new(move || file::open(&reopened, &at_once)), database)
+            .keeping(options.keep);
         let sealed = store.seal()?;
         Ok((store, sealed))
     }
 
     /// A store over `database`, which is of our format; `opener` opens it again after a failure.
     pub(super) fn new(path: PathBuf, opener: Opener, database: Database) -> Self {
-        Self { path, opener, database: Some(database) }
+        Self { path, opener, database: Some(database), keep: Keep::default(), room: None }
+    }
+
+    /// The same, with limits to what is kept.
+    pub(super) fn keeping(mut self, keep: Keep) -> Self {
+        self.keep = keep;
+        self
     }
 
     /// Finds or makes the stable number of each name, in the order of `names`.
@@ -169,6 +180,14 @@ impl Store {
         self.look(read::open_incidents)
     }
 
+    /// Until when sites are paused, by site; also pauses that are over.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn pauses(&self) -> Result<Vec<(SiteId, Timestamp)>, StoreError> {
+        self.look(read::pauses)
+    }
+
     /// Bytes that the file takes on its disk.
     #[must_use]
     pub fn bytes(&self) -> u64 {
@@ -211,6 +230,23 @@ impl Store {
             return Ok(Sealed::default());
         }
         self.write(seal::seal)
+    }
+
+    /// How much of the past is kept.
+    pub(super) const fn keep(&self) -> &Keep {
+        &self.keep
+    }
+
+    /// Lets go of what is beyond the limits, a bounded part of it; with `seal`, after sealing and in the same transaction.
+    pub(super) fn trim(&mut self, now: Timestamp, seal: bool) -> Result<(Sealed, Trimmed), StoreError> {
+        let (keep, mut room, taken) = (self.keep, self.room, self.bytes());
+        let outcome = self.write(|transaction| {
+            room = trim::measure(transaction, &keep, taken, room)?;
+            let sealed = if seal { seal::seal(transaction)? } else { Sealed::default() };
+            Ok((sealed, trim::trim(transaction, (&keep, room), now, trim::BLOCKS_MAX)?))
+        })?;
+        self.room = room;
+        Ok(outcome)
     }
 
     /// An empty [`Pending`] that goes on with the numbers of the file.

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use redb::{ReadOnlyTable, ReadTransaction};
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTable as _};
 
 use crate::alert::{Alert, AlertState};
 use crate::model::{Sample, SiteId, Timestamp};
@@ -189,6 +189,16 @@ pub fn alerts(transaction: &ReadTransaction, query: &Query) -> Result<Vec<Alert>
     alerts.retain(|(site, alert)| query.names(*site) && query.covers(alert.at));
     alerts.sort_by_key(|(_, alert)| alert.at);
     Ok(alerts.into_iter().map(|(_, alert)| alert).collect())
+}
+
+/// Until when sites are paused.
+pub fn pauses(transaction: &ReadTransaction) -> Result<Vec<(SiteId, Timestamp)>, redb::Error> {
+    let mut pauses = Vec::new();
+    for row in transaction.open_table(schema::META)?.iter()? {
+        let (key, until) = row?;
+        pauses.extend(schema::paused_site(key.value()).map(|site| (site, Timestamp::from_micros(until.value()))));
+    }
+    Ok(pauses)
 }
 
 /// The sites whose newest alert is a `down`, and since when.

@@ -4,6 +4,8 @@
 //! sort by site, then by seq. Invariants: a table's meaning never changes under one [`VERSION`]; a file without the
 //! number is not ours. A file of a later version is never written to.
 
+use crate::model::SiteId;
+
 use redb::{Database, ReadTransaction, TableDefinition, TableError};
 
 /// The format that this program writes, and the newest that it reads.
@@ -11,8 +13,8 @@ pub const VERSION: u64 = 1;
 
 const VERSION_KEY: &str = "webmon schema";
 
-/// What the file is: [`VERSION_KEY`] → its format.
-const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+/// What the file is: [`VERSION_KEY`] → its format. [`paused_key`] → until when that site is paused, in µs.
+pub const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 
 /// Site → its name and when it was first watched.
 pub const SITES: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("sites");
@@ -31,6 +33,18 @@ pub const FAILURES: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::ne
 
 /// Number → an alert, in the order in which they were found.
 pub const ALERTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("alerts");
+
+const PAUSED: &str = "paused ";
+
+/// The key in [`META`] of the pause of a site.
+pub fn paused_key(site: SiteId) -> String {
+    format!("{PAUSED}{}", site.0)
+}
+
+/// The site whose pause this key of [`META`] is.
+pub fn paused_site(key: &str) -> Option<SiteId> {
+    key.strip_prefix(PAUSED)?.parse().ok().map(SiteId)
+}
 
 /// Every key of one site in a table whose keys begin with it.
 pub const fn whole(site: u32) -> std::ops::RangeInclusive<(u32, u64)> {

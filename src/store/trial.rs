@@ -22,8 +22,9 @@ impl Noise {
     }
 
     /// About `median`, log-normal with this spread (0.3: two thirds lie within 30 % of it), as latencies are.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "latencies are small and positive")]
     pub fn latency(&mut self, median: f64, spread: f64) -> Micros {
-        let sum: f64 = (0..12).map(|_| self.below(1 << 32) as f64 / (1u64 << 32) as f64).sum();
+        let sum: f64 = (0..12).map(|_| f64::from((self.next() >> 32) as u32) / f64::from(u32::MAX)).sum();
         Micros::new((median * ((sum - 6.0) * spread).exp()) as u32)
     }
 }

@@ -136,23 +136,21 @@ impl<'a> Cursor<'a> {
     /// The next unsigned integer.
     #[inline]
     pub fn take(&mut self) -> Result<u64, Damage> {
-        match self.0 {
-            &[only, ref rest @ ..] if only < 0x80 => {
-                self.0 = rest;
-                Ok(u64::from(only))
-            }
-            [a, b, c, d, e, f, g, h, ..] => {
-                let word = u64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]);
-                let last = !word & CONTINUED;
-                if last == 0 {
-                    return self.take_long();
-                }
-                let bits = last.trailing_zeros() + 1;
-                self.0 = &self.0[bits as usize / 8..];
-                Ok(join(word & (u64::MAX >> (64 - bits))))
-            }
-            _ => self.take_long(),
+        if let Some((&only, rest)) = self.0.split_first()
+            && only < 0x80
+        {
+            self.0 = rest;
+            return Ok(u64::from(only));
         }
+        let Some(chunk) = self.0.first_chunk::<8>() else { return self.take_long() };
+        let word = u64::from_le_bytes(*chunk);
+        let last = !word & CONTINUED;
+        if last == 0 {
+            return self.take_long();
+        }
+        let bits = last.trailing_zeros() + 1;
+        self.0 = &self.0[bits as usize / 8..];
+        Ok(join(word & (u64::MAX >> (64 - bits))))
     }
 
     fn take_long(&mut self) -> Result<u64, Damage> {

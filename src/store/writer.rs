@@ -20,7 +20,7 @@ use super::opened::Store;
 /// Samples are sealed into blocks this often.
 const SEAL_EVERY: Duration = Duration::from_mins(15);
 
-/// Or once this much of them waits for it: about a million.
+/// Or once this much of them waits for it: about a million; sooner in a small file.
 const SEAL_BYTES: usize = 24 << 20;
 
 /// The first pause before a try to save again.
@@ -42,6 +42,9 @@ pub struct Writer {
     entries: Vec<Entry>,
     journal_bytes: usize,
     sealed_at: Option<Timestamp>,
+    /// More is beyond the limits than one flush may let go of.
+    trim_on: bool,
+    told_full: bool,
     failure: Option<Failure>,
 }
 
@@ -87,6 +90,8 @@ impl Writer {
             entries: Vec::new(),
             journal_bytes: 0,
             sealed_at: None,
+            trim_on: false,
+            told_full: false,
             failure: None,
         })
     }
@@ -118,6 +123,11 @@ impl Writer {
     /// Keeps an alert about `site`.
     pub fn note_alert(&mut self, site: SiteId, alert: Alert) {
         self.pending.add_alert(site, alert);
+    }
+
+    /// Keeps until when the site with this index is paused; none: it is not.
+    pub fn note_pause(&mut self, site: usize, until: Option<Timestamp>) {
+        self.pending.add_pause(self.sites[site].0, until);
     }
 
     /// Commits what is new, if anything is; every now and then, seals.
@@ -176,7 +186,8 @@ impl Writer {
     }
 
     fn save(&mut self, now: Timestamp, seal: bool, flushed: &mut Flushed) {
-        match self.commit(flushed).and_then(|()| if seal { self.seal(now, flushed) } else { Ok(()) }) {
+        let trim = seal || self.trim_on;
+        match self.commit(flushed).and_then(|()| if trim { self.trim(now, seal, flushed) } else { Ok(()) }) {
             Ok(()) => {
                 if let Some(failure) = self.failure.take() {
                     let lost = match failure.dropped {
@@ -202,11 +213,23 @@ impl Writer {
         Ok(())
     }
 
-    fn seal(&mut self, now: Timestamp, flushed: &mut Flushed) -> Result<(), StoreError> {
-        let sealed = self.store.seal()?;
+    /// Seals if asked to, and lets go of what is beyond the limits.
+    fn trim(&mut self, now: Timestamp, seal: bool, flushed: &mut Flushed) -> Result<(), StoreError> {
+        let (sealed, trimmed) = self.store.trim(now, seal)?;
         flushed.notices.extend(sealed.notice());
-        self.journal_bytes = 0;
-        self.sealed_at = Some(now);
+        if seal {
+            self.journal_bytes = 0;
+            self.sealed_at = Some(now);
+        }
+        self.trim_on = trimmed.more;
+        if trimmed.texts > 0 {
+            self.sizes.forget();
+        }
+        if trimmed.is_full && !self.told_full {
+            self.told_full = true;
+            let text = "the store has reached its max_size: the oldest raw samples go before their retention ends";
+            flushed.notices.push(text.to_owned());
+        }
         Ok(())
     }
 
@@ -222,7 +245,8 @@ impl Writer {
     fn is_seal_due(&mut self, now: Timestamp) -> bool {
         let sealed_at = *self.sealed_at.get_or_insert(now);
         // A clock that was set back must not put sealing off.
-        self.journal_bytes >= SEAL_BYTES || now.since(sealed_at) >= SEAL_EVERY || now < sealed_at
+        let full = self.journal_bytes >= SEAL_BYTES.min(self.store.keep().journal_share());
+        full || now.since(sealed_at) >= SEAL_EVERY || now < sealed_at
     }
 
     fn health(&self) -> StoreHealth {

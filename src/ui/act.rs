@@ -5,10 +5,12 @@ use std::sync::Arc;
 use ratatui::layout::Size;
 
 use super::action::{self, Action};
+use super::alert_index::Entry;
 use super::frame::Inputs;
 use super::key::Key;
 use super::order::{Filter, Sort, SortKey};
 use super::state::{Leave, Place, Typing, UiState};
+use super::wish::{Wish, next_pause};
 
 const FILTER_MAX: usize = 200;
 
@@ -17,6 +19,11 @@ impl UiState {
     pub fn act(&mut self, key: &Key, inputs: &Inputs, size: Size) -> Option<Leave> {
         if *key == Key::Ctrl('c') {
             return Some(Leave::Interrupt);
+        }
+        if let Key::Mouse(what, column, row) = *key {
+            self.point(what, (column, row), inputs, size);
+            self.adjust(inputs, size);
+            return None;
         }
         match self.typing {
             Typing::Filter => self.type_filter(key),
@@ -44,11 +51,7 @@ impl UiState {
             Action::HalfDown => self.scroll(signed(page.div_ceil(2)), inputs),
             Action::First => self.scroll(isize::MIN, inputs),
             Action::Last => self.scroll(isize::MAX, inputs),
-            Action::Open if self.order.is_empty() => {}
-            Action::Open => {
-                self.scroll(0, inputs);
-                (self.place, self.site_top) = (Place::Site, 0);
-            }
+            Action::Open => self.open(inputs),
             Action::PreviousSite => self.neighbour(-1, inputs),
             Action::NextSite => self.neighbour(1, inputs),
             Action::AlertsUp => self.region_top = self.region_top.saturating_sub(1),
@@ -66,16 +69,26 @@ impl UiState {
                 self.frozen = if self.frozen.is_some() { None } else { Some(Arc::new(inputs.snapshot.clone())) };
                 self.arranged = None;
             }
+            Action::Recheck => {
+                let focus = self.focus(inputs);
+                self.wishes.extend(focus.map(Wish::Check));
+            }
+            Action::Pause => {
+                let live = self.focus(inputs).and_then(|i| Some((i, inputs.snapshot.sites.get(i)?)));
+                let next = live.map(|(i, site)| Wish::Pause(i, next_pause(site.paused_until, inputs.now)));
+                self.wishes.extend(next);
+            }
             Action::Alerts if self.place == Place::Alerts => self.back(),
             Action::Alerts | Action::Newest => {
                 if self.place != Place::Alerts {
                     self.under_alerts = self.place;
                 }
                 self.place = Place::Alerts;
-                self.alerts_top = if action == Action::Newest { self.newest() } else { 0 };
+                self.alerts_row = if action == Action::Newest { self.newest() } else { 0 };
             }
             Action::Theme => self.scheme = self.scheme.toggled(),
             Action::Mute => self.muted = !self.muted,
+            Action::Mouse => self.mouse = !self.mouse,
             Action::Help => self.toggle_help(),
             Action::Back => self.back(),
             Action::Quit if self.place == Place::Help => self.toggle_help(),
@@ -86,10 +99,10 @@ impl UiState {
         None
     }
 
-    fn scroll(&mut self, by: isize, inputs: &Inputs) {
+    pub(super) fn scroll(&mut self, by: isize, inputs: &Inputs) {
         let (at, last) = match self.place {
             Place::Overview => (&mut self.row, self.order.len().saturating_sub(1)),
-            Place::Alerts => (&mut self.alerts_top, self.alerts.listed.len().saturating_sub(1)),
+            Place::Alerts => (&mut self.alerts_row, self.found.listed.len().saturating_sub(1)),
             Place::Site => (&mut self.site_top, super::site::LINES_MAX),
             Place::Help => (&mut self.help_top, super::help::LINES_MAX),
         };
@@ -100,6 +113,31 @@ impl UiState {
             let selected = self.selected().filter(|_| by != isize::MIN).and_then(|i| tables.sites.get(i));
             self.cursor = selected.map(|site| Arc::clone(&site.name));
         }
+    }
+
+    /// Opens what is under the cursor: a site, the site of an alert, or a storm of alerts.
+    pub(super) fn open(&mut self, inputs: &Inputs) {
+        if self.place == Place::Alerts {
+            if let Some(Entry::Fold { storm, .. }) = self.found.listed.get(self.alerts_row) {
+                let storm = *storm;
+                if !self.unfolded.remove(&storm) {
+                    self.unfolded.insert(storm);
+                }
+                self.find_alerts(inputs.alerts);
+                return;
+            }
+            let Some(site) = self.focus(inputs) else { return };
+            self.cursor = self.tables(inputs).sites.get(site).map(|site| Arc::clone(&site.name));
+            self.arranged = None;
+            // Back to the alerts, but never round in a circle.
+            self.under_site = if self.under_alerts == Place::Site { Place::Overview } else { Place::Alerts };
+        } else if self.order.is_empty() {
+            return;
+        } else {
+            self.scroll(0, inputs);
+            self.under_site = Place::Overview;
+        }
+        (self.place, self.site_top) = (Place::Site, 0);
     }
 
     /// To the site `by` rows further in the list, on the screen of a site.
@@ -126,8 +164,8 @@ impl UiState {
     }
 
     fn newest(&self) -> usize {
-        let newest = self.alerts.listed.iter().copied().max();
-        self.alerts.listed.iter().position(|&i| Some(i) == newest).unwrap_or(0)
+        let newest = self.found.listed.iter().map(Entry::newest).max();
+        self.found.listed.iter().position(|entry| Some(entry.newest()) == newest).unwrap_or(0)
     }
 
     fn toggle_help(&mut self) {
@@ -140,11 +178,15 @@ impl UiState {
         }
     }
 
-    fn back(&mut self) {
+    pub(super) fn back(&mut self) {
         match self.place {
             Place::Help => self.toggle_help(),
+            Place::Alerts if !self.alerts_filter.is_empty() => {
+                self.alerts_filter.clear();
+                self.indexed = None;
+            }
             Place::Alerts => self.place = self.under_alerts,
-            Place::Site => self.place = Place::Overview,
+            Place::Site => self.place = self.under_site,
             Place::Overview => {
                 self.filter = Filter::default();
                 self.arranged = None;
@@ -153,7 +195,7 @@ impl UiState {
     }
 
     fn type_filter(&mut self, key: &Key) {
-        let text = &mut self.filter.text;
+        let text = if self.place == Place::Alerts { &mut self.alerts_filter } else { &mut self.filter.text };
         match key {
             Key::Enter => self.typing = Typing::Keys,
             Key::Esc => {
@@ -173,17 +215,26 @@ impl UiState {
         while text.len() > FILTER_MAX {
             text.pop();
         }
-        self.arranged = None;
+        if self.place == Place::Alerts {
+            (self.indexed, self.alerts_row) = (None, 0);
+        } else {
+            self.arranged = None;
+        }
     }
 
     fn choose_order(&mut self, key: &Key) {
         self.typing = Typing::Keys;
         let Key::Char(letter) = key else { return };
         if let Some(&(key, ..)) = SortKey::ALL.iter().find(|(_, of, _)| of == letter) {
-            let reversed = self.sort.key == key && !self.sort.reversed;
-            self.sort = Sort { key, reversed };
-            self.arranged = None;
+            self.sort_by(key);
         }
+    }
+
+    /// Orders by `key`; by the same once more, the other way round.
+    pub(super) fn sort_by(&mut self, key: SortKey) {
+        let reversed = self.sort.key == key && !self.sort.reversed;
+        self.sort = Sort { key, reversed };
+        self.arranged = None;
     }
 }
 

@@ -46,6 +46,10 @@ pub enum Action {
     Sort,
     /// Hold the figures, on and off.
     Freeze,
+    /// Check the site now.
+    Recheck,
+    /// Leave the site alone for a while.
+    Pause,
     /// All alerts.
     Alerts,
     /// To the newest alert.
@@ -54,6 +58,8 @@ pub enum Action {
     Theme,
     /// The bell on and off.
     Mute,
+    /// The mouse ours or the terminal's.
+    Mouse,
     /// The help on and off.
     Help,
     /// Back, or clear the filter.
@@ -71,6 +77,8 @@ pub enum Section {
     Move,
     /// Seeing more or less.
     Look,
+    /// Having an effect beyond the screen.
+    Act,
     /// The program itself.
     Screen,
     /// Ending.
@@ -79,8 +87,13 @@ pub enum Section {
 
 impl Section {
     /// All, in the order of the help.
-    pub const ALL: [(Self, &'static str); 4] =
-        [(Self::Move, "Move"), (Self::Look, "Look"), (Self::Screen, "Screen"), (Self::Leave, "Leave")];
+    pub const ALL: [(Self, &'static str); 5] = [
+        (Self::Move, "Move"),
+        (Self::Look, "Look"),
+        (Self::Act, "Act"),
+        (Self::Screen, "Screen"),
+        (Self::Leave, "Leave"),
+    ];
 }
 
 /// A word in the footer: the label of the key, the word, and its rank; higher ranks go first when it is narrow.
@@ -138,17 +151,22 @@ pub const TABLE: &[Entry] = &[
     row(Action::Up, &[Key::Char('k'), Key::Up], EVERYWHERE),
     row(Action::PageDown, &[Key::PageDown, Key::Ctrl('f'), Key::Char(' ')], EVERYWHERE).help(
         Section::Move,
-        "PgDn PgUp",
-        "page",
+        "PgDn ^D",
+        "page, half a page",
     ),
     row(Action::PageUp, &[Key::PageUp, Key::Ctrl('b')], EVERYWHERE),
-    row(Action::HalfDown, &[Key::Ctrl('d')], EVERYWHERE).help(Section::Move, "^D ^U", "half a page"),
+    row(Action::HalfDown, &[Key::Ctrl('d')], EVERYWHERE),
     row(Action::HalfUp, &[Key::Ctrl('u')], EVERYWHERE),
     row(Action::First, &[Key::Char('g'), Key::Home], EVERYWHERE).help(Section::Move, "g G Home End", "first, last"),
     row(Action::Last, &[Key::Char('G'), Key::End], EVERYWHERE),
     row(Action::AlertsDown, &[Key::Char('J')], OVERVIEW).help(Section::Move, "J K", "scroll the alerts"),
     row(Action::AlertsUp, &[Key::Char('K')], OVERVIEW),
     row(Action::Open, &[Key::Enter], OVERVIEW).hint("Enter", "site", 1).help(Section::Look, "Enter", "this site"),
+    row(Action::Open, &[Key::Enter], ALERTS).hint("Enter", "open", 1).help(
+        Section::Look,
+        "Enter",
+        "its site; a storm: all",
+    ),
     row(Action::PreviousSite, &[Key::Char('[')], SITE).hint("[ ]", "other site", 1).help(
         Section::Move,
         "[ ]",
@@ -156,6 +174,11 @@ pub const TABLE: &[Entry] = &[
     ),
     row(Action::NextSite, &[Key::Char(']')], SITE),
     row(Action::Filter, &[Key::Char('/')], OVERVIEW).hint("/", "filter", 1).help(Section::Look, "/", "filter"),
+    row(Action::Filter, &[Key::Char('/')], ALERTS).hint("/", "filter", 1).help(
+        Section::Look,
+        "/",
+        "filter: open down up",
+    ),
     row(Action::NotUp, &[Key::Char('d')], OVERVIEW).hint("d", "not up", 5).help(Section::Look, "d", "only not up"),
     row(Action::Sort, &[Key::Char('s')], OVERVIEW).hint("s", "sort", 2).help(Section::Look, "s", "sort"),
     row(Action::NextView, &[Key::Tab, Key::BackTab], TABLES).hint("Tab", "view", 6).help(
@@ -186,16 +209,19 @@ pub const TABLE: &[Entry] = &[
         "f",
         "freeze the figures",
     ),
-    row(Action::Theme, &[Key::Char('t')], EVERYWHERE).help(Section::Screen, "t", "theme dark, light"),
-    row(Action::Mute, &[Key::Char('b')], EVERYWHERE).help(Section::Screen, "b", "bell on, off"),
-    row(Action::Back, &[Key::Esc], EVERYWHERE).help(Section::Leave, "Esc", "back, clear the filter"),
+    row(Action::Recheck, &[Key::Char('r')], SCREENS).hint("r", "recheck", 4).help(Section::Act, "r", "check it now"),
+    row(Action::Pause, &[Key::Char('p')], SCREENS).hint("p", "pause", 6).help(Section::Act, "p", "pause 30m, 2h, on"),
+    row(Action::Theme, &[Key::Char('t')], EVERYWHERE).help(Section::Screen, "t b", "theme, bell on, off"),
+    row(Action::Mute, &[Key::Char('b')], EVERYWHERE),
+    row(Action::Mouse, &[Key::Char('m')], EVERYWHERE).help(Section::Screen, "m", "mouse; off: select text"),
+    row(Action::Back, &[Key::Esc], EVERYWHERE).help(Section::Leave, "Esc", "back, clear filter"),
     row(Action::Help, &[Key::Char('?')], EVERYWHERE).hint("?", "help", 0),
     row(Action::Quit, &[Key::Char('q'), Key::Ctrl('c')], EVERYWHERE).hint("q", "quit", 0).help(
         Section::Leave,
-        "q ^C",
-        "quit",
+        "q ^C Q",
+        "quit; Q: keep screen",
     ),
-    row(Action::QuitKeepScreen, &[Key::Char('Q')], EVERYWHERE).help(Section::Leave, "Q", "quit, keep the screen"),
+    row(Action::QuitKeepScreen, &[Key::Char('Q')], EVERYWHERE),
 ];
 
 /// The rows that hold at `place`.

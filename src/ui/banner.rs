@@ -1,11 +1,12 @@
-//! One line under the header, only when webmon itself is ill or has something to say at its start. Worst first.
+//! One line under the header, only when webmon itself is ill or has something to say: worst first, then the narration
+//! of a demonstration, then what the start had to say.
 
 use std::time::Duration;
 
 use crate::model::{StoreHealth, figures};
 
 use super::frame::Inputs;
-use super::line::safe;
+use super::line::{Line, Role, cut, safe};
 use super::state::{FRESH, UiState};
 use super::words;
 
@@ -15,8 +16,24 @@ const LOST_SHOWN: Duration = Duration::from_mins(1);
 /// A tenth of the shortest interval that there can be.
 const LATE_MIN: Duration = Duration::from_millis(10);
 
-/// What the banner says, if anything.
-pub fn text(inputs: &Inputs, state: &UiState) -> Option<String> {
+/// The banner in at most `cells`, if there is something to say.
+pub fn line(inputs: &Inputs, state: &UiState, cells: usize) -> Option<Line> {
+    if let Some(text) = illness(inputs, state) {
+        return Some(Line::of(Role::Warning, cut(&format!("! {text}"), cells)));
+    }
+    if let Some(text) = &inputs.health.narration {
+        return Some(Line::of(Role::Strong, cut(&format!(" demo: {}", safe(text)), cells)));
+    }
+    notice(inputs, state).map(|text| Line::of(Role::Warning, cut(&format!("! {text}"), cells)))
+}
+
+/// Whether there is something to say.
+pub fn is_shown(inputs: &Inputs, state: &UiState) -> bool {
+    line(inputs, state, 0).is_some()
+}
+
+/// What is wrong with webmon itself.
+fn illness(inputs: &Inputs, state: &UiState) -> Option<String> {
     let health = inputs.health;
     if let Some(since) = health.offline_since {
         let since = words::moment(since, inputs.now, inputs.zone);
@@ -38,8 +55,13 @@ pub fn text(inputs: &Inputs, state: &UiState) -> Option<String> {
             figures::duration(health.late)
         ));
     }
+    None
+}
+
+/// What the start had to say.
+fn notice(inputs: &Inputs, state: &UiState) -> Option<String> {
     let started = state.started.unwrap_or(inputs.now);
-    let (first, others) = health.notices.split_first()?;
+    let (first, others) = inputs.health.notices.split_first()?;
     if inputs.now.since(started) >= FRESH {
         return None;
     }

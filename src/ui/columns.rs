@@ -5,6 +5,7 @@
 //! stand differs from the order in which they are taken.
 
 use super::bar;
+use super::order::SortKey;
 
 /// A column of a table, in the order in which they stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -118,6 +119,28 @@ impl Column {
             Self::Certificate => "CERT",
             Self::Bar => "",
             Self::Note => "NOTE",
+        }
+    }
+
+    /// What rows are ordered by when a person points at its head.
+    pub const fn sort_key(self) -> Option<SortKey> {
+        match self {
+            Self::Site => Some(SortKey::Name),
+            Self::Availability => Some(SortKey::Availability),
+            Self::Average => Some(SortKey::Average),
+            Self::P95 => Some(SortKey::P95),
+            Self::Max => Some(SortKey::Max),
+            Self::Ttfb => Some(SortKey::Ttfb),
+            Self::Certificate => Some(SortKey::Certificate),
+            Self::Since
+            | Self::Coverage
+            | Self::P50
+            | Self::P90
+            | Self::P99
+            | Self::TtfbMax
+            | Self::Codes
+            | Self::Bar
+            | Self::Note => None,
         }
     }
 

@@ -43,17 +43,17 @@ impl Digest {
     }
 }
 
-/// Told from the heartbeats, so to a cell; none once any site has seen it all.
+/// Told from the oldest checks; none once any site has seen it all.
 fn filled(snapshot: &Snapshot, view: &ViewSnapshot) -> Option<Duration> {
     let mut longest = Duration::ZERO;
     for (site, row) in snapshot.sites.iter().zip(&view.rows) {
-        let cells = &row.beats.cells;
-        let Some(first) = cells.iter().position(|beat| beat.up + beat.down > 0) else { continue };
-        let missing = row.beats.cell * u32::try_from(first).unwrap_or(u32::MAX);
-        if missing <= row.beats.cell * 2 + site.interval + site.timeout {
+        // A site that is checked less than once a timeframe cannot tell.
+        let Some(oldest) = row.oldest.filter(|_| site.interval < view.timeframe.length()) else { continue };
+        let seen = row.summary.as_of.since(oldest);
+        if seen + site.interval + site.timeout >= view.timeframe.length() {
             return None;
         }
-        longest = longest.max(view.timeframe.length().saturating_sub(missing));
+        longest = longest.max(seen);
     }
     (longest > Duration::ZERO).then_some(longest)
 }
@@ -67,7 +67,7 @@ mod tests {
     fn a_view_fills_until_the_first_site_has_seen_all_of_it() {
         let mut digest = Digest::default();
         digest.refresh(&fixture::first_seconds().snapshot);
-        assert_eq!(digest.filled, [Some(Duration::from_secs(80)), Some(Duration::from_mins(8))]);
+        assert_eq!(digest.filled, [Some(Duration::from_secs(72)); 2]);
         digest.refresh(&fixture::five_sites().snapshot);
         assert_eq!((digest.filled.as_slice(), digest.incomplete), (&[None, None][..], false));
         digest.refresh(&fixture::nine_sites().snapshot);

@@ -17,7 +17,7 @@ use super::frame::{About, Inputs};
 use super::run::Settings;
 use super::state::UiState;
 use super::theme::Scheme;
-use super::{SortKey, Symbols};
+use super::{Recheck, SortKey, Symbols};
 
 /// 2026-11-22 14:02:13 at +01:00.
 pub fn now() -> Timestamp {
@@ -28,6 +28,7 @@ pub struct World {
     pub snapshot: Snapshot,
     pub alerts: Vec<Arc<Alert>>,
     pub health: Health,
+    pub rechecks: Vec<Recheck>,
     pub zone: TimeZone,
     pub about: About,
     pub now: Timestamp,
@@ -39,6 +40,7 @@ impl World {
             snapshot: &self.snapshot,
             alerts: &self.alerts,
             health: &self.health,
+            rechecks: &self.rechecks,
             now: self.now,
             zone: &self.zone,
             about: &self.about,
@@ -231,6 +233,31 @@ pub fn many_sites(count: usize) -> World {
     world
 }
 
+/// Five sites, after `count` others went down within ten seconds and all but four of them came back a minute ago.
+pub fn storm(count: u64) -> World {
+    let mut world = five_sites();
+    let began = world.now.before(Duration::from_secs(200));
+    let storm = |state, shift: u64, i: u64| {
+        let at = began.after(Duration::from_secs(shift) + Duration::from_millis(i * 500));
+        let name = format!("eu-west/service-{i:04}");
+        let word = if state == AlertState::Down { "down" } else { "up" };
+        Arc::new(Alert {
+            at,
+            message: format!("Website {name} is {word}. availability=79.17%, time=2026-11-22T13:58:53+01:00"),
+            site: name.into(),
+            state,
+            availability: None,
+            threshold: Rule::default().threshold,
+            window: Duration::from_mins(2),
+            since: at,
+            downtime: None,
+        })
+    };
+    world.alerts.extend((0..count).map(|i| storm(AlertState::Down, 0, i)));
+    world.alerts.extend((4..count).map(|i| storm(AlertState::Up, 140, i)));
+    world
+}
+
 /// Five sites on a plane: no route to the network for a minute.
 pub fn offline() -> World {
     let mut world = five_sites();
@@ -266,7 +293,9 @@ pub fn first_seconds() -> World {
                 row.summary.answers.clear();
                 (row.summary.response, row.summary.ttfb) = (None, None);
                 row.summary.phase_means = [None; 5];
+                row.oldest = None;
             } else {
+                row.oldest = Some(row.summary.as_of.before(Duration::from_secs(72)));
                 row.beats.cells[52..].fill(Beat { up: 1, down: 0 });
             }
         }
@@ -297,6 +326,7 @@ pub fn world(made: &[Made]) -> World {
             store: StoreHealth::Ok { bytes: 41_000_000 },
             ..Health::default()
         },
+        rechecks: Vec::new(),
         zone: TimeZone::fixed(jiff::tz::offset(1)),
         about: About {
             version: "0.1.0 (abc1234)".to_owned(),
@@ -351,6 +381,11 @@ fn site(made: &Made) -> SiteSnapshot {
     SiteSnapshot {
         name: made.name.into(),
         url: format!("https://{}.example.com/", made.name).into(),
+        group: match made.name {
+            "api" | "shop-checkout" => Some("shop".into()),
+            "docs" | "blog" => Some("words".into()),
+            _ => None,
+        },
         interval: Duration::from_secs(10),
         timeout: Duration::from_secs(10),
         rule: Rule { threshold: Threshold::from_ppm(800_000).unwrap(), ..Rule::default() },
@@ -362,6 +397,7 @@ fn site(made: &Made) -> SiteSnapshot {
             observation: Some(Arc::new(observation)),
         }),
         last_up: Some(now.before(Duration::from_secs(if down { 272 } else { 13 }))),
+        paused_until: (made.state == SiteState::Paused).then(|| now.after(Duration::from_mins(10))),
         incident: down.then_some(OpenIncident { since: now.before(Duration::from_secs(252)) }),
         judged_from: None,
     }
@@ -426,5 +462,6 @@ fn row(made: &Made, as_of: Timestamp, minutes: u64) -> Row {
             answers: answers.into_iter().map(|(answer, count, _)| (answer, count)).collect(),
         },
         beats: Beats { cell: Duration::from_secs(minutes), newest: as_of, cells },
+        oldest: Some(as_of.before(Duration::from_secs(minutes * 60 - 7))),
     }
 }

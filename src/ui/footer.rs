@@ -48,16 +48,17 @@ fn keys(frame: &Frame, more: bool) -> Line {
 }
 
 fn filter(frame: &Frame) -> Line {
-    let (matching, sites) = (frame.state.order.len(), frame.tables.sites.len());
-    let told = format!(
-        "{} of {} match · Enter keep · Esc clear",
-        figures::count(matching as u64),
-        figures::count(sites as u64)
-    );
+    let state = frame.state;
+    let (matching, all, text) = match state.place {
+        Place::Alerts => (state.found.count, frame.inputs.alerts.len(), &state.alerts_filter),
+        _ => (state.order.len(), frame.tables.sites.len(), &state.filter.text),
+    };
+    let told =
+        format!("{} of {} match · Enter keep · Esc clear", figures::count(matching as u64), figures::count(all as u64));
     let mut line = Line::of(Role::Key, "/ ");
     let told = if frame.width() > told.len() + 20 { told } else { String::new() };
     let room = frame.width().saturating_sub(told.len() + 5);
-    let text = super::line::safe(&frame.state.filter.text).into_owned();
+    let text = super::line::safe(text).into_owned();
     // The end of what is typed is where the eyes are.
     let mut from = 0;
     while super::line::width(&text[from..]) > room {

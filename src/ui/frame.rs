@@ -12,6 +12,7 @@ use crate::model::{Health, Timestamp};
 use super::layout::Plan;
 use super::line::Role;
 use super::state::UiState;
+use super::wish::Recheck;
 
 /// Facts about this run that never change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub struct Inputs<'a> {
     pub alerts: &'a [Arc<Alert>],
     /// How webmon itself is.
     pub health: &'a Health,
+    /// Checks that were asked for by hand, the newest of each site.
+    pub rechecks: &'a [Recheck],
     /// The instant.
     pub now: Timestamp,
     /// The zone in which times are told.

@@ -36,15 +36,21 @@ pub fn header(frame: &Frame) -> Line {
 
 /// The title of the window: `webmon ▼1`.
 pub fn title(frame: &Frame) -> String {
+    let name = program(frame);
     match frame.tally.down {
-        0 => "webmon".to_owned(),
-        down => format!("webmon {}{down}", frame.state.symbols.mark(SiteState::Down)),
+        0 => name.to_owned(),
+        down => format!("{name} {}{down}", frame.state.symbols.mark(SiteState::Down)),
     }
+}
+
+/// What this is: a demonstration never looks like the truth.
+fn program(frame: &Frame) -> &'static str {
+    if frame.inputs.health.narration.is_some() { "webmon DEMO" } else { "webmon" }
 }
 
 fn counts(frame: &Frame, words_too: bool) -> Line {
     let mut line = Line::of(Role::Plain, " ");
-    line.push(Role::Strong, "webmon");
+    line.push(Role::Strong, program(frame));
     if frame.inputs.snapshot.sites.is_empty() {
         line.push(Role::Plain, "  no sites");
     }

@@ -104,7 +104,7 @@ fn marks(frame: &Frame) -> Vec<Line> {
         ("CODES", "counts; words: no usable answer"),
         ("Times", "of right answers, slow ones too"),
         ("TTFB", "time to first byte"),
-        ("Filter", "words are parts of name or URL,"),
+        ("Filter", "parts of name or URL, group:x,"),
         ("", "down failing up unknown cert;"),
         ("", "!word: all but these"),
     ] {

@@ -3,8 +3,9 @@
 //! The bytes come in pieces of any size; what may still become a longer sequence waits for more ([`Parser::is_open`])
 //! and is settled by [`Parser::settle`] after a short silence: an escape alone is the key Esc. What is not understood
 //! is dropped whole, so that no tail of an unknown sequence is taken for keys. Bounds: a sequence has at most 64
-//! bytes, a paste 4 KiB; the rest is dropped. Source of the sequences: xterm's ctlseqs, "PC-Style Function Keys" and
-//! "Bracketed Paste Mode"; the Linux console and rxvt differ in Home and End and are covered.
+//! bytes, a paste 4 KiB; the rest is dropped. Source of the sequences: xterm's ctlseqs, "PC-Style Function Keys",
+//! "Bracketed Paste Mode" and "Extended coordinates" (SGR mouse reports; older ones are dropped); the Linux console
+//! and rxvt differ in Home and End and are covered.
 
 /// A key, or a text that was pasted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -41,6 +42,19 @@ pub enum Key {
     End,
     /// A pasted text, control characters included.
     Paste(String),
+    /// The left button of the mouse was pressed at this cell, counted from 0, or its wheel was turned there.
+    Mouse(Mouse, u16, u16),
+}
+
+/// What a mouse did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mouse {
+    /// Its left button was pressed.
+    Click,
+    /// Its wheel was turned away from the person.
+    WheelUp,
+    /// Its wheel was turned towards the person.
+    WheelDown,
 }
 
 const SEQUENCE_MAX: usize = 64;
@@ -126,6 +140,14 @@ fn read(bytes: &[u8]) -> Read {
         [0x1b] | [0x1b, b'[' | b'O'] | [0x1b, b'[', b'['] => Read::More,
         // An escape, then another key: two keys, not Alt.
         [0x1b, 0x1b | 0x80..=0xff] => Read::Again(Some(Key::Esc)),
+        // A mouse report of a terminal that does not know the form we asked for: three raw bytes follow.
+        [0x1b, b'[', b'M', report @ ..] => {
+            if report.len() < 3 {
+                Read::More
+            } else {
+                Read::Nothing
+            }
+        }
         [0x1b, b'[', parameters @ .., last] => match last {
             0x20..=0x3f => Read::More,
             0x40..=0x7e => sequence(parameters, *last),
@@ -160,11 +182,25 @@ fn sequence(parameters: &[u8], last: u8) -> Read {
             Some(b"6") => Read::Key(Key::PageDown),
             _ => Read::Nothing,
         },
+        ([b'<', report @ ..], b'M') => mouse(report).map_or(Read::Nothing, Read::Key),
         (b"", b'Z') => Read::Key(Key::BackTab),
         // Answers and mouse reports begin with a private mark; the Linux console's function keys with a second `[`.
         (b"" | [b'1', b';', ..], _) => letter(last),
         _ => Read::Nothing,
     }
+}
+
+/// `button;column;row`, both counted from 1. Held modifier keys are ignored; so are motion and other buttons.
+fn mouse(report: &[u8]) -> Option<Key> {
+    let mut numbers = std::str::from_utf8(report).ok()?.split(';').map(str::parse::<u16>);
+    let (button, column, row) = (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);
+    let what = match button & !0b1_1100 {
+        0 => Mouse::Click,
+        64 => Mouse::WheelUp,
+        65 => Mouse::WheelDown,
+        _ => return None,
+    };
+    Some(Key::Mouse(what, column.checked_sub(1)?, row.checked_sub(1)?))
 }
 
 const fn letter(last: u8) -> Read {
@@ -197,7 +233,12 @@ mod tests {
 
     #[test]
     fn sequences_become_keys_however_they_are_cut() {
-        let cases: [(&[u8], Vec<Key>); 11] = [
+        let cases: [(&[u8], Vec<Key>); 13] = [
+            (b"\x1b[<0;12;3Mq\x1b[<0;12;3m", vec![Key::Mouse(Mouse::Click, 11, 2), Key::Char('q')]),
+            (
+                b"\x1b[<68;1;1M\x1b[<65;2;2M\x1b[<35;3;3M\x1b[M !!j",
+                vec![Key::Mouse(Mouse::WheelUp, 0, 0), Key::Mouse(Mouse::WheelDown, 1, 1), Key::Char('j')],
+            ),
             (b"jk", vec![Key::Char('j'), Key::Char('k')]),
             (b"\x1b[A\x1bOB\x1b[1;5C\x1b[D", vec![Key::Up, Key::Down, Key::Right, Key::Left]),
             (b"\x1b[5~\x1b[6~\x1b[H\x1b[4~", vec![Key::PageUp, Key::PageDown, Key::Home, Key::End]),
@@ -209,7 +250,7 @@ mod tests {
             ),
             ("é日".as_bytes(), vec![Key::Char('é'), Key::Char('日')]),
             (b"\x1b[200~a\nb\x1b[201~q", vec![Key::Paste("a\nb".to_owned()), Key::Char('q')]),
-            (b"\x1b[<0;12;3Mq\x1b[15~q\x1b[?1;2cq", vec![Key::Char('q'), Key::Char('q'), Key::Char('q')]),
+            (b"\x1b[<0;12;3mq\x1b[15~q\x1b[?1;2cq", vec![Key::Char('q'), Key::Char('q'), Key::Char('q')]),
             (b"\xffq\xc3q", vec![Key::Char('q'), Key::Char('q')]),
             (b"\x1bf\x1b[[Aq", vec![Key::Char('q')]),
         ];

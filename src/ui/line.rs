@@ -138,6 +138,15 @@ impl Line {
         self.spans.iter().map(|span| span.text.as_ref()).collect()
     }
 
+    /// The same with the cursor on it: all but its mark.
+    #[must_use]
+    pub fn pointed(mut self) -> Self {
+        for span in self.spans.iter_mut().skip(2) {
+            span.role = Role::Cursor;
+        }
+        self
+    }
+
     /// The same text, all of it in one role.
     #[must_use]
     pub fn recast(mut self, role: Role) -> Self {

@@ -79,7 +79,7 @@ impl Filter {
         !self.not_up && self.text.trim().is_empty()
     }
 
-    /// Whether `site` passes. A word is a state (`down`, `failing`, `up`, …), `cert`, or part of the name or URL;
+    /// Whether `site` passes. A word is a state (`down`, `failing`, `up`, …), `cert`, `group:` and part of a group, or part of the name, URL or group;
     /// `!` negates it; a word without capitals matches both cases.
     pub fn passes(&self, site: &SiteSnapshot, now: Timestamp) -> bool {
         if self.not_up && site.state == SiteState::Up {
@@ -97,10 +97,18 @@ fn matches(word: &str, site: &SiteSnapshot, now: Timestamp) -> bool {
     match word {
         "down" => super::frame::is_down(site),
         "cert" => certificate_days(site, now).is_some_and(|days| days <= CERT_WARN_DAYS),
+        _ if word.starts_with("group:") => {
+            let wanted = &word["group:".len()..];
+            site.group.as_deref().is_some_and(|group| contains(group, wanted))
+        }
         "recovering" | "failing" | "unknown" | "new" | "up" | "paused" => site.state.name() == word,
-        _ if word.chars().any(char::is_uppercase) => site.name.contains(word) || site.url.contains(word),
-        _ => site.name.to_lowercase().contains(word) || site.url.to_lowercase().contains(word),
+        _ => [&site.name, &site.url].into_iter().chain(&site.group).any(|text| contains(text, word)),
     }
+}
+
+/// Whether `text` has `word` in it; a word without capitals matches both cases.
+fn contains(text: &str, word: &str) -> bool {
+    if word.chars().any(char::is_uppercase) { text.contains(word) } else { text.to_lowercase().contains(word) }
 }
 
 /// Whole days until the certificate that the last check saw expires.
@@ -214,6 +222,9 @@ mod tests {
             ("cert", vec!["docs"]),
             ("BLOG", vec![]),
             ("blog", vec!["blog"]),
+            ("group:sho", vec!["api", "shop-checkout"]),
+            ("!group:shop down", vec![]),
+            ("group:", vec!["api", "shop-checkout", "docs", "blog"]),
             ("!up !down", vec!["shop-checkout", "intranet", "legacy"]),
             ("nothing-like-it", vec![]),
         ] {

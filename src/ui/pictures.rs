@@ -8,7 +8,7 @@ use ratatui::style::{Color, Modifier};
 
 use super::Symbols;
 use super::fixture::{self, World};
-use super::key::Key;
+use super::key::{Key, Mouse};
 use super::screen::{render, view};
 use super::state::UiState;
 use super::theme::Theme;
@@ -74,6 +74,10 @@ pictures! {
     site_40x12: fixture::five_sites(), "jj\nG", 40 x 12;
     alerts_80x24: fixture::five_sites(), "a", 80 x 24;
     alerts_120x40: fixture::nine_sites(), "a", 120 x 40;
+    storm_80x24: fixture::storm(12), "ajjjjj\n", 80 x 24;
+    storm_120x40: fixture::storm(20), "", 120 x 40;
+    storm_found_100x30: fixture::storm(12), "a/service up\n", 100 x 30;
+    no_alert_found_80x24: fixture::five_sites(), "a/foo\n", 80 x 24;
     help_80x24: fixture::five_sites(), "?", 80 x 24;
     help_120x40: fixture::nine_sites(), "?", 120 x 40;
     help_of_alerts_60x20: fixture::nine_sites(), "a?", 60 x 20;
@@ -230,6 +234,8 @@ mod behaviour {
         };
         let mut health = Health { notices: vec!["sites.yaml: 2 warnings".to_owned()], ..Health::default() };
         assert_eq!(says(health.clone()), "! sites.yaml: 2 warnings");
+        health.narration = Some("\"flappy\" stops answering in 4 s".to_owned());
+        assert_eq!(says(health.clone()), " demo: \"flappy\" stops answering in 4 s");
         health.late = Duration::from_secs(2);
         assert!(says(health.clone()).starts_with("! checks start up to 2.00 s late"));
         health.lost_samples = 7;
@@ -239,6 +245,17 @@ mod behaviour {
         assert!(says(health.clone()).starts_with("! not saving since 14:00:03: disk full; figures go on"));
         health.offline_since = Some(since);
         assert!(says(health).starts_with("! offline: no route since 14:00:03; checks"));
+    }
+
+    #[test]
+    fn a_demonstration_says_so_in_its_header_and_title() {
+        let mut world = fixture::five_sites();
+        world.health.narration = Some("all is well".to_owned());
+        let mut state = fixture::state();
+        state.settle(&world.inputs(), SIZE);
+        let screen = view(&world.inputs(), &state, SIZE);
+        assert_eq!(screen.title, "webmon DEMO ▼1");
+        assert!(screen.text().starts_with(" webmon DEMO  ▼ 1 DOWN"), "{}", screen.text());
     }
 
     #[test]
@@ -295,8 +312,8 @@ mod properties {
         #[test]
         fn no_size_and_no_keys_make_it_panic_or_leave_the_screen(
             width in 0u16..260, height in 0u16..80, sites in prop::sample::select(vec![0usize, 1, 5, 9, 60]),
-            keys in "[jkgGJK/dsnavm9tfa!?b1-9\t\x1b\nxq \\[\\]]{0,12}", pages in prop::collection::vec(0u8..8, 0..6),
-            later in 0u64..5_000, ascii: bool,
+            keys in "[jkgGJK/dsnavm9tfa!?brpo/1-9\t\x1b\nxq \\[\\]]{0,12}", pages in prop::collection::vec(0u8..8, 0..6),
+            later in 0u64..5_000, ascii: bool, mouse in prop::collection::vec((0u8..3, 0u16..270, 0u16..90), 0..6),
         ) {
             let world = match sites {
                 5 => fixture::five_sites(),
@@ -313,7 +330,10 @@ mod properties {
             let keys = keys.chars().map(|c| match c {
                 '\n' => Key::Enter, '\x1b' => Key::Esc, '\t' => Key::Tab, c => Key::Char(c),
             });
-            for key in keys.chain(pages.iter().map(|i| moves[usize::from(*i)].clone())) {
+            let mouse = mouse.into_iter().map(|(what, x, y)| {
+                Key::Mouse([Mouse::Click, Mouse::WheelUp, Mouse::WheelDown][usize::from(what)], x, y)
+            });
+            for key in keys.chain(pages.iter().map(|i| moves[usize::from(*i)].clone())).chain(mouse) {
                 // Leaving is the loop's business; here the dashboard simply goes on.
                 let _ = state.act(&key, &world.inputs(), size);
             }

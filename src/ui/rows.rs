@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::snapshot::{Row, SiteSnapshot, SiteState};
-use crate::model::{Cause, figures};
+use crate::model::{Cause, Timestamp, figures};
 use crate::stats::{Answer, Latency, Summary};
 
 use super::bar;
@@ -183,7 +183,7 @@ pub fn partition(summary: &Summary) -> Vec<Part> {
         failures += count;
         let (name, red) = match answer {
             Answer::Code(status) => (status.get().to_string(), status.get() >= 400),
-            Answer::Cause(cause) => (words::short_cause(cause).to_owned(), true),
+            Answer::Cause(cause) => (cause.word().to_owned(), true),
         };
         match parts.iter_mut().find(|part| part.name == name && part.failed == failed) {
             Some(part) => part.count += count,
@@ -212,7 +212,12 @@ fn joined(parts: &[&Part], more: usize) -> Line {
 pub fn note(frame: &Frame, site: &SiteSnapshot) -> String {
     match site.state {
         SiteState::Up | SiteState::New => String::new(),
-        SiteState::Paused => "paused".to_owned(),
+        SiteState::Paused => match site.paused_until {
+            Some(until) if until < Timestamp::MAX => {
+                format!("paused until {}", words::moment(until, frame.inputs.now, frame.inputs.zone))
+            }
+            _ => "paused until resumed (p)".to_owned(),
+        },
         SiteState::Recovering => {
             format!("answers again, down for {}", words::running(frame.inputs.now.since(incident_since(site))))
         }

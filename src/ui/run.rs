@@ -24,6 +24,7 @@ use super::state::{Leave, UiState};
 use super::symbols::Symbols;
 use super::terminal::Session;
 use super::theme::{Scheme, Theme};
+use super::wish::{Recheck, Wish};
 
 const TICK: Duration = Duration::from_millis(100);
 
@@ -37,6 +38,10 @@ pub trait Source {
     fn alerts(&self) -> Arc<[Arc<Alert>]>;
     /// How webmon itself is; the same `Arc` as long as nothing changed.
     fn health(&self) -> Arc<Health>;
+    /// What became of the checks that were asked for by hand; the same `Arc` as long as nothing did.
+    fn rechecks(&self) -> Arc<[Recheck]>;
+    /// Passes on what a person asks for. It may go unheard.
+    fn wish(&self, wish: Wish);
     /// The time.
     fn now(&self) -> Timestamp;
 }
@@ -86,8 +91,17 @@ pub trait Console {
     fn size(&mut self) -> io::Result<Size>;
     /// Waits for keys, at most `timeout`, and appends them.
     fn wait(&mut self, timeout: Duration, keys: &mut Vec<Key>) -> io::Result<()>;
-    /// Shows `screen`, and rings the bell.
-    fn draw(&mut self, screen: &Screen, theme: Theme, bell: bool) -> io::Result<()>;
+    /// Shows `screen`, and does what is beyond its cells.
+    fn draw(&mut self, screen: &Screen, theme: Theme, beyond: Beyond) -> io::Result<()>;
+}
+
+/// What a terminal does besides showing cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beyond {
+    /// Rings the bell once.
+    pub bell: bool,
+    /// Reports the mouse; if not, the terminal's own selection of text works.
+    pub mouse: bool,
 }
 
 /// Shows the dashboard on this process's terminal until somebody leaves or `stop` is set. The terminal is as before
@@ -108,6 +122,7 @@ struct Taken {
     snapshot: Snapshot,
     alerts: Arc<[Arc<Alert>]>,
     health: Arc<Health>,
+    rechecks: Arc<[Recheck]>,
     now: Timestamp,
 }
 
@@ -120,6 +135,7 @@ impl Taken {
             snapshot: source.snapshot(),
             alerts: source.alerts(),
             health: source.health(),
+            rechecks: source.rechecks(),
             now: source.now(),
         }
     }
@@ -127,16 +143,18 @@ impl Taken {
     /// Takes what is new. Whether anything is that a screen may show.
     fn refresh(&mut self, source: &impl Source) -> bool {
         let version = source.version();
-        let (alerts, health, now) = (source.alerts(), source.health(), source.now());
+        let (alerts, health, rechecks, now) = (source.alerts(), source.health(), source.rechecks(), source.now());
         let second = |at: Timestamp| at.as_micros() / 1_000_000;
         let changed = version != self.version
             || !Arc::ptr_eq(&alerts, &self.alerts)
             || (!Arc::ptr_eq(&health, &self.health) && health != self.health)
+            || !Arc::ptr_eq(&rechecks, &self.rechecks)
             || second(now) != second(self.now);
         if version != self.version {
             self.snapshot = source.snapshot();
         }
-        (self.version, self.alerts, self.health, self.now) = (version, alerts, health, now);
+        (self.version, self.alerts, self.health) = (version, alerts, health);
+        (self.rechecks, self.now) = (rechecks, now);
         changed
     }
 
@@ -145,6 +163,7 @@ impl Taken {
             snapshot: &self.snapshot,
             alerts: &self.alerts,
             health: &self.health,
+            rechecks: &self.rechecks,
             now: self.now,
             zone: &fixed.zone,
             about: &fixed.about,
@@ -173,7 +192,11 @@ fn drive(
         size = measured;
         let inputs = taken.inputs(fixed);
         for key in keys.drain(..) {
-            match state.act(&key, &inputs, size) {
+            let leave = state.act(&key, &inputs, size);
+            for wish in state.take_wishes() {
+                source.wish(wish);
+            }
+            match leave {
                 None => {}
                 Some(Leave::Plain) => return Ended::Quit,
                 Some(Leave::Interrupt) => return Ended::Interrupt,
@@ -185,9 +208,9 @@ fn drive(
             drawn.filter(|at| *at <= taken.now).map_or(Duration::ZERO, |at| TICK.saturating_sub(taken.now.since(at)));
         let mut timeout = TICK;
         if dirty && rest.is_zero() {
-            let bell = state.settle(&inputs, size);
+            let beyond = Beyond { bell: state.settle(&inputs, size), mouse: state.mouse };
             let screen = view(&inputs, &state, size);
-            if console.draw(&screen, state.theme(), bell).is_err() {
+            if console.draw(&screen, state.theme(), beyond).is_err() {
                 return Ended::TerminalGone;
             }
             drawn = Some(taken.now);
@@ -213,6 +236,7 @@ mod tests {
         now: Cell<Timestamp>,
         version_every: Duration,
         stop_at: Timestamp,
+        wished: RefCell<Vec<Wish>>,
     }
 
     impl Source for &Scripted {
@@ -229,6 +253,13 @@ mod tests {
         }
         fn health(&self) -> Arc<Health> {
             Arc::new(Health::default())
+        }
+        fn rechecks(&self) -> Arc<[Recheck]> {
+            thread_local!(static NONE: Arc<[Recheck]> = Arc::default());
+            NONE.with(Arc::clone)
+        }
+        fn wish(&self, wish: Wish) {
+            self.wished.borrow_mut().push(wish);
         }
         fn now(&self) -> Timestamp {
             self.now.get()
@@ -266,7 +297,7 @@ mod tests {
                 _ => Ok(()),
             }
         }
-        fn draw(&mut self, _: &Screen, _: Theme, _: bool) -> io::Result<()> {
+        fn draw(&mut self, _: &Screen, _: Theme, _: Beyond) -> io::Result<()> {
             self.frames.borrow_mut().push(self.source.now.get());
             Ok(())
         }
@@ -278,12 +309,16 @@ mod tests {
             now: Cell::new(fixture::now()),
             version_every,
             stop_at: fixture::now().after(Duration::from_secs(10)),
+            wished: RefCell::default(),
         };
         let gone_at = gone_after.map(|ms| fixture::now().after(Duration::from_millis(ms)));
+        let asked = keys.iter().filter(|(_, key)| *key == Key::Char('r')).count();
         let mut paper = Paper { source: &source, keys, frames: RefCell::default(), stop: &stop, gone_at };
         let world = fixture::five_sites();
         let fixed = Fixed { zone: world.zone, about: world.about };
         let ended = drive(&&source, fixture::state(), &fixed, &mut paper, &stop);
+        let wished = source.wished.borrow().len();
+        assert_eq!(wished, asked, "each wish is passed on once");
         let frames = paper.frames.into_inner();
         for pair in frames.windows(2) {
             assert!(pair[1].since(pair[0]) >= TICK, "two frames within {:?}", pair[1].since(pair[0]));
@@ -304,6 +339,12 @@ mod tests {
         let held = (0..500).map(|i| (i * 20, Key::Char('j'))).collect();
         let (_, frames) = play(Duration::from_hours(1), held, None);
         assert!((90..=101).contains(&frames), "{frames}");
+    }
+
+    #[test]
+    fn a_wish_is_passed_on_before_anybody_can_leave() {
+        let keys = vec![(500, Key::Char('r')), (510, Key::Char('r')), (510, Key::Char('q'))];
+        assert_eq!(play(Duration::from_hours(1), keys, None).0, Ended::Quit);
     }
 
     #[test]

@@ -9,7 +9,6 @@ use super::state::{Place, UiState};
 use super::symbols::{Symbols, to_ascii};
 use super::theme::Theme;
 use super::{alerts, banner, footer, header, help, overview, selection, site, summary};
-use crate::ui::line::Role;
 
 /// What a terminal of some size says: one line a row, from the top.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,9 +43,7 @@ pub fn view(inputs: &Inputs, state: &UiState, size: Size) -> Screen {
         return Screen { lines: fitted(summary::lines(&frame), size), title };
     }
     let mut lines = vec![header::header(&frame)];
-    if let Some(text) = banner::text(inputs, state) {
-        lines.push(Line::of(Role::Warning, super::line::cut(&format!("! {text}"), frame.width())));
-    }
+    lines.extend(banner::line(inputs, state, frame.width()));
     let body = usize::from(size.height).saturating_sub(lines.len() + 2);
     let end = lines.len() + body;
     let mut bottom = selection::line(&frame);

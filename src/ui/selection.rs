@@ -1,16 +1,21 @@
 //! The selected site in one sentence: what makes 80 columns enough.
 
+use std::time::Duration;
+
 use crate::engine::snapshot::{SiteSnapshot, SiteState};
 use crate::model::{Cause, figures};
 
 use super::frame::Frame;
-use super::line::{Line, Role, cut};
+use super::line::{Line, Role, cut, safe};
 use super::order::{CERT_WARN_DAYS, certificate_days};
 use super::rows::{is_silent, note, short_name};
 use super::words;
 
 /// From this width on there is room for more words.
 const WIDE: usize = 100;
+
+/// How long the outcome of a check by hand is shown.
+const BY_HAND_SHOWN: Duration = Duration::from_secs(30);
 
 /// The line of the selected site, as it is now, even while the tables are frozen.
 pub fn line(frame: &Frame) -> Line {
@@ -20,7 +25,7 @@ pub fn line(frame: &Frame) -> Line {
     line.push(Role::Plain, " ");
     line.push(Role::Strong, cut(short_name(&site.name), frame.width() / 3));
     line.push(Role::Plain, "  ");
-    for (i, (role, text)) in parts(frame, site).into_iter().enumerate() {
+    for (i, (role, text)) in by_hand(frame).into_iter().chain(parts(frame, site)).enumerate() {
         let dot = if i == 0 { "" } else { " · " };
         let room = frame.width().saturating_sub(line.width() + super::line::width(dot));
         if i > 0 && super::line::width(&text) > room {
@@ -32,8 +37,32 @@ pub fn line(frame: &Frame) -> Line {
     line
 }
 
+/// What came of asking for a check by hand, while that is new.
+fn by_hand(frame: &Frame) -> Option<(Role, String)> {
+    let site = frame.state.focus(frame.inputs)?;
+    let recheck = frame.inputs.rechecks.iter().find(|recheck| recheck.site == site)?;
+    let Some((at, observation)) = &recheck.outcome else {
+        return Some((Role::Strong, "checking now …".to_owned()));
+    };
+    let ago = frame.inputs.now.since(*at);
+    if ago >= BY_HAND_SHOWN {
+        return None;
+    }
+    let ago = words::running(ago);
+    if observation.cause == Cause::Ok {
+        let code = observation.status.map_or_else(|| "up".to_owned(), |status| status.get().to_string());
+        let took = figures::time(f64::from(observation.phases.total().get()));
+        return Some((Role::Strong, format!("by hand {ago} ago: {code} in {took}, not counted")));
+    }
+    let why = match safe(&observation.detail) {
+        detail if detail.is_empty() => observation.cause.name().replace('_', " ").into(),
+        detail => detail,
+    };
+    Some((Role::Fault, format!("by hand {ago} ago: {why}, not counted")))
+}
+
 pub fn selected<'a>(frame: &Frame<'a>) -> Option<&'a SiteSnapshot> {
-    let i = frame.state.focus(frame.tables)?;
+    let i = frame.state.focus(frame.inputs)?;
     let shown = frame.tables.sites.get(i)?;
     let live = frame.inputs.snapshot.sites.get(i).filter(|site| site.name == shown.name);
     Some(live.unwrap_or(shown))
@@ -81,7 +110,62 @@ fn headline(frame: &Frame, site: &SiteSnapshot) -> (Role, String) {
             (Role::Plain, format!("{again}{code} in {took}, {ago} ago"))
         }
         _ if is_silent(frame, site) => (Role::Plain, note(frame, site)),
-        SiteState::Paused => (Role::Plain, format!("paused, last check {ago} ago")),
+        SiteState::Paused => (Role::Plain, format!("{}, last check {ago} ago", note(frame, site))),
         _ => (Role::Fault, format!("{}, {ago} ago", note(frame, site))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use ratatui::layout::Size;
+
+    use crate::model::{Observation, Timestamp};
+    use crate::ui::key::Key;
+    use crate::ui::{Recheck, Wish, fixture, view};
+
+    use super::*;
+
+    const SIZE: Size = Size { width: 100, height: 24 };
+
+    /// The selection line of the second site, `secs` after a check of it by hand was started and came to `outcome`.
+    fn told(outcome: Option<(Timestamp, Observation)>, secs: u64) -> String {
+        let mut world = fixture::five_sites();
+        let outcome = outcome.map(|(at, observation)| (at, Arc::new(observation)));
+        world.rechecks = vec![Recheck { site: 1, asked: world.now, outcome }];
+        let world = world.later(secs);
+        let mut state = fixture::state();
+        state.settle(&world.inputs(), SIZE);
+        state.act(&Key::Char('j'), &world.inputs(), SIZE);
+        view(&world.inputs(), &state, SIZE).lines[22].text()
+    }
+
+    #[test]
+    fn a_check_by_hand_is_told_first_and_only_while_it_is_new() {
+        assert!(told(None, 2).contains("shop-checkout  checking now … · slow: 2.05 s"), "{}", told(None, 2));
+        let mut good = Observation::failed(Cause::Ok, "");
+        good.status = crate::model::Status::new(204);
+        let good = || Some((fixture::now().after(Duration::from_secs(1)), good.clone()));
+        assert!(told(good(), 3).contains("  by hand 2 s ago: 204 in 0.00 ms, not counted · "), "{}", told(good(), 3));
+        assert!(!told(good(), 31).contains("by hand"));
+        let bad = || Some((fixture::now(), Observation::failed(Cause::ConnectRefused, "connection\u{1b} refused")));
+        assert!(
+            told(bad(), 3).contains("by hand 3 s ago: connection\u{fffd} refused, not counted"),
+            "{}",
+            told(bad(), 3)
+        );
+    }
+
+    #[test]
+    fn r_asks_for_the_site_under_the_cursor_on_both_screens() {
+        let world = fixture::nine_sites();
+        let mut state = fixture::state();
+        state.settle(&world.inputs(), SIZE);
+        for key in [Key::Char('r'), Key::Char('j'), Key::Enter, Key::Char('r')] {
+            state.act(&key, &world.inputs(), SIZE);
+        }
+        assert_eq!(state.take_wishes(), [Wish::Check(0), Wish::Check(1)]);
+        assert_eq!(state.take_wishes(), []);
     }
 }

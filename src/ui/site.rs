@@ -4,6 +4,7 @@
 //! Phases are averages, because averages add up to the total and medians do not; they are drawn as a waterfall, one
 //! fill a phase. With 100 columns, phases and answers stand side by side. The body is a list of lines that scrolls.
 
+use crate::alert::AlertState;
 use crate::engine::snapshot::{Row, SiteSnapshot, ViewSnapshot};
 use crate::model::{Cause, Phase, figures};
 
@@ -49,7 +50,7 @@ pub fn header(frame: &Frame) -> Line {
 pub fn lines(frame: &Frame, height: usize) -> (Vec<Line>, bool) {
     let mut body = Vec::new();
     if let Some(site) = selected(frame) {
-        let i = frame.state.focus(frame.tables);
+        let i = frame.state.focus(frame.inputs);
         let rows: Vec<(&ViewSnapshot, &Row)> =
             frame.tables.views.iter().filter_map(|view| Some((view.as_ref(), view.rows.get(i?)?.as_ref()))).collect();
         body.extend(numbers(frame, site, &rows));
@@ -294,14 +295,12 @@ fn certificate(frame: &Frame, site: &SiteSnapshot) -> Option<Line> {
 }
 
 fn own_alerts(frame: &Frame, site: &SiteSnapshot) -> Vec<Line> {
-    let index = &frame.state.alerts;
     let mut lines = Vec::new();
     let mut count = 0;
-    for (place, &i) in index.listed.iter().enumerate() {
-        let Some(alert) = frame.inputs.alerts.get(i).filter(|alert| alert.site == site.name) else { continue };
+    for alert in frame.inputs.alerts.iter().rev().filter(|alert| alert.site == site.name) {
         count += 1;
         if count <= ALERTS_MAX {
-            lines.extend(alerts::entry(frame, alert, place < index.open));
+            lines.extend(alerts::entry(frame, alert, count == 1 && alert.state == AlertState::Down));
         }
     }
     let told = if count > ALERTS_MAX { format!("the newest {ALERTS_MAX} of {count}") } else { String::new() };

@@ -5,23 +5,25 @@
 //! person's own wish; the cursor is always within what is seen. The list of alerts is sorted into "open first, then
 //! newest first" once when it changes, not once a frame.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ratatui::layout::Size;
 
-use crate::alert::AlertState;
+use crate::alert::{Alert, AlertState};
 use crate::engine::snapshot::Snapshot;
 use crate::model::Timestamp;
 
-use super::alert_index::AlertIndex;
+use super::alert_index::{AlertIndex, Entry, Storm};
 use super::digest::Digest;
 use super::frame::Inputs;
 use super::layout::{Demand, Plan};
 use super::order::{self, Filter, Sort};
 use super::symbols::Symbols;
 use super::theme::{Scheme, Theme};
-use super::{banner, run::Settings};
+use super::wish::Wish;
+use super::{alerts, banner, run::Settings};
 
 /// How long something new is marked as new, and the least time between two bells.
 pub const FRESH: Duration = Duration::from_secs(10);
@@ -65,10 +67,12 @@ pub enum Typing {
 
 /// Everything about the dashboard that lasts from frame to frame.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "switches that a person sets one by one")]
 pub struct UiState {
     pub(super) place: Place,
     pub(super) under_help: Place,
     pub(super) under_alerts: Place,
+    pub(super) under_site: Place,
     pub(super) typing: Typing,
     pub(super) filter: Filter,
     pub(super) sort: Sort,
@@ -78,21 +82,33 @@ pub struct UiState {
     /// Row of the cursor and first row seen, both in `order`.
     pub(super) row: usize,
     pub(super) top: usize,
-    /// First alert seen in the region of the overview, on the screen of alerts, and first line of the help.
+    /// First alert seen in the region of the overview.
     pub(super) region_top: usize,
+    /// Entry of the cursor and first entry seen on the screen of alerts, both in `found`.
+    pub(super) alerts_row: usize,
     pub(super) alerts_top: usize,
+    /// First lines seen of the help and of a site.
     pub(super) help_top: usize,
     pub(super) site_top: usize,
     pub(super) frozen: Option<Arc<Snapshot>>,
+    /// All alerts, and those that the screen of alerts lists.
     pub(super) alerts: AlertIndex,
+    pub(super) found: AlertIndex,
+    pub(super) alerts_filter: String,
+    pub(super) unfolded: HashSet<Storm>,
+    pub(super) indexed: Option<(usize, Option<Timestamp>)>,
     pub(super) digest: Digest,
     pub(super) muted: bool,
+    /// Whether the mouse is ours, not the terminal's.
+    pub(super) mouse: bool,
     pub(super) symbols: Symbols,
     pub(super) started: Option<Timestamp>,
     /// Samples lost so far, and when that grew.
     pub(super) lost: (u64, Option<Timestamp>),
     pub(super) cursor: Option<Arc<str>>,
     pub(super) arranged: Option<(Option<Timestamp>, usize)>,
+    /// What the person asked for and was not passed on yet.
+    pub(super) wishes: Vec<Wish>,
     bell_at: Option<Timestamp>,
     bell_due: bool,
     pub(super) scheme: Scheme,
@@ -107,6 +123,7 @@ impl UiState {
             place: Place::Overview,
             under_help: Place::Overview,
             under_alerts: Place::Overview,
+            under_site: Place::Overview,
             typing: Typing::Keys,
             filter: Filter::default(),
             sort: Sort { key: settings.sort, reversed: false },
@@ -115,18 +132,25 @@ impl UiState {
             row: 0,
             top: 0,
             region_top: 0,
+            alerts_row: 0,
             alerts_top: 0,
             help_top: 0,
             site_top: 0,
             frozen: None,
             alerts: AlertIndex::default(),
+            found: AlertIndex::default(),
+            alerts_filter: String::new(),
+            unfolded: HashSet::new(),
+            indexed: None,
             digest: Digest::default(),
             muted: !settings.bell,
+            mouse: true,
             symbols: settings.symbols,
             started: None,
             lost: (0, None),
             cursor: None,
             arranged: None,
+            wishes: Vec::new(),
             bell_at: None,
             bell_due: false,
             scheme: settings.scheme,
@@ -154,22 +178,37 @@ impl UiState {
             listed: self.order.len(),
             views: tables.views.len(),
             tab: self.tab,
-            banner: banner::text(inputs, self).is_some(),
+            banner: banner::is_shown(inputs, self),
         })
     }
 
-    /// The site that the person looks at, as an index into `tables`: on its own screen even if it is no longer listed.
-    pub(super) fn focus(&self, tables: &Snapshot) -> Option<usize> {
-        let alone = self.place == Place::Site || (self.place == Place::Help && self.under_help == Place::Site);
-        match &self.cursor {
-            Some(name) if alone => tables.sites.iter().position(|site| site.name == *name),
+    /// The site that the person looks at, as an index into the tables: on its own screen even if it is no longer
+    /// listed, among the alerts the one of the alert under the cursor.
+    pub(super) fn focus(&self, inputs: &Inputs) -> Option<usize> {
+        let tables = self.tables(inputs);
+        let named = |name: &Arc<str>| tables.sites.iter().position(|site| site.name == *name);
+        let place = if self.place == Place::Help { self.under_help } else { self.place };
+        match (place, &self.cursor) {
+            (Place::Site, Some(name)) => named(name),
+            (Place::Alerts, _) => named(&self.alert(inputs)?.site),
             _ => self.selected(),
         }
+    }
+
+    /// The alert under the cursor on the screen of alerts; of folded ones the newest.
+    pub(super) fn alert<'a>(&self, inputs: &Inputs<'a>) -> Option<&'a Alert> {
+        let entry = self.found.listed.get(self.alerts_row)?;
+        inputs.alerts.get(entry.newest()).map(|alert| &**alert)
     }
 
     /// The listed site under the cursor, as an index into the tables.
     pub(super) fn selected(&self) -> Option<usize> {
         self.order.get(self.row).and_then(|&i| usize::try_from(i).ok())
+    }
+
+    /// What the person asked for since this was last asked.
+    pub fn take_wishes(&mut self) -> Vec<Wish> {
+        std::mem::take(&mut self.wishes)
     }
 
     /// Takes in what changed: new figures, alerts, time, size. Returns whether the bell is to ring.
@@ -189,8 +228,8 @@ impl UiState {
         self.rearrange(inputs);
         let plan = self.plan(inputs, size);
         self.keep_in_sight(plan.page());
-        self.region_top = self.region_top.min(inputs.alerts.len().saturating_sub(1));
-        self.alerts_top = self.alerts_top.min(inputs.alerts.len().saturating_sub(1));
+        self.region_top = self.region_top.min(self.alerts.listed.len().saturating_sub(1));
+        self.keep_alert_in_sight(inputs, size);
     }
 
     /// Makes the order anew when the first view was refreshed or the person changed what is listed.
@@ -218,15 +257,48 @@ impl UiState {
         self.top = self.top.min(self.order.len().saturating_sub(page));
     }
 
+    fn keep_alert_in_sight(&mut self, inputs: &Inputs, size: Size) {
+        self.alerts_row = self.alerts_row.min(self.found.listed.len().saturating_sub(1));
+        self.alerts_top = self.alerts_top.min(self.alerts_row);
+        let banner = usize::from(banner::is_shown(inputs, self));
+        // Header, title, selection line, footer, and the line of the first day.
+        let mut room = usize::from(size.height).saturating_sub(5 + banner);
+        let mut first = self.alerts_row + 1;
+        while first > self.alerts_top {
+            let lines = alerts::height(inputs, self, first - 1, usize::from(size.width));
+            if lines > room {
+                break;
+            }
+            room -= lines;
+            first -= 1;
+        }
+        self.alerts_top = first.min(self.alerts_row);
+    }
+
+    /// Lists the alerts of the screen of alerts anew.
+    pub(super) fn find_alerts(&mut self, alerts: &[Arc<Alert>]) {
+        let at_top = self.alerts_row == 0;
+        let held = self.found.listed.get(self.alerts_row).map(Entry::newest).filter(|_| !at_top);
+        self.found = AlertIndex::of(alerts, &self.alerts_filter, &self.unfolded);
+        // The cursor stays on its alert unless it is at the top, where the newest is.
+        if let Some(row) = held.and_then(|held| self.found.listed.iter().position(|entry| entry.newest() == held)) {
+            self.alerts_row = row;
+        }
+    }
+
     /// Sorts new alerts in. Whether a new one asks for the bell: one for a `down`, at most one in ten seconds.
     fn index_alerts(&mut self, inputs: &Inputs, started: Timestamp) -> bool {
         let alerts = inputs.alerts;
-        if self.alerts.is_of(alerts) {
+        let newest = alerts.last().map(|alert| alert.at);
+        let stamp = Some((alerts.len(), newest));
+        if self.indexed == stamp {
             return false;
         }
-        let before = self.alerts.listed.len().min(alerts.len());
-        let downs = alerts[before..].iter().any(|alert| alert.state == AlertState::Down && alert.at > started);
-        self.alerts = AlertIndex::of(alerts);
+        let known = self.indexed.and_then(|(_, newest)| newest).unwrap_or(started).max(started);
+        let downs = alerts.iter().rev().take_while(|alert| alert.at > known).any(|a| a.state == AlertState::Down);
+        self.indexed = stamp;
+        self.alerts = AlertIndex::of(alerts, "", &HashSet::new());
+        self.find_alerts(alerts);
         let quiet = self.bell_at.is_none_or(|at| inputs.now.since(at) >= FRESH);
         let ring = downs && quiet && !self.muted;
         if ring {

@@ -94,6 +94,7 @@ pub fn to_ascii(text: &str) -> String {
             '‹' => ascii.push('<'),
             '×' => ascii.push('x'),
             '▾' => ascii.push('v'),
+            '▸' => ascii.push('>'),
             '▴' => ascii.push('^'),
             '▏' => ascii.push('_'),
             _ => ascii.extend(std::iter::repeat_n('?', c.width().unwrap_or(0))),

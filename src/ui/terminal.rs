@@ -5,7 +5,7 @@
 //! can land on a screen that was given back. A frame is written in one piece.
 //!
 //! Sequences: `CSI 22;0t` and `CSI 23;0t` (xterm) keep and restore the title; terminals that do not know them ignore
-//! them. Colours are ratatui's; reading is [`super::input`], because crossterm's reader spins for ever on a terminal
+//! them. The mouse is asked for presses and the wheel only, in SGR form (`CSI ?1000h`, `CSI ?1006h`; xterm). Colours are ratatui's; reading is [`super::input`], because crossterm's reader spins for ever on a terminal
 //! that has vanished (0.29: `read` of 0 bytes or `EIO` is not looked at) and blocks on half a sequence.
 
 use std::io::{self, Write};
@@ -21,9 +21,12 @@ use ratatui::{Terminal, TerminalOptions, Viewport};
 
 use super::input::Input;
 use super::key::Key;
-use super::run::Console;
+use super::run::{Beyond, Console};
 use super::screen::{Screen, render};
 use super::theme::Theme;
+
+const MOUSE_ON: &[u8] = b"\x1b[?1000h\x1b[?1006h";
+const MOUSE_OFF: &[u8] = b"\x1b[?1006l\x1b[?1000l";
 
 /// Whether the terminal is ours.
 static OURS: Mutex<bool> = Mutex::new(false);
@@ -35,6 +38,7 @@ pub struct Session {
     size: Size,
     title: String,
     input: Input,
+    mouse: bool,
 }
 
 impl Session {
@@ -56,7 +60,7 @@ impl Session {
             let viewport = Viewport::Fixed(area(size));
             let terminal =
                 Terminal::with_options(CrosstermBackend::new(Frames::default()), TerminalOptions { viewport })?;
-            Ok(Self { terminal, size, title: String::new(), input })
+            Ok(Self { terminal, size, title: String::new(), input, mouse: false })
         });
         if built.is_err() {
             restore();
@@ -74,14 +78,18 @@ impl Console for Session {
         self.input.wait(timeout, keys)
     }
 
-    fn draw(&mut self, screen: &Screen, theme: Theme, bell: bool) -> io::Result<()> {
+    fn draw(&mut self, screen: &Screen, theme: Theme, beyond: Beyond) -> io::Result<()> {
         let size = measure()?;
         if size != self.size {
             self.size = size;
             self.terminal.resize(area(size))?;
         }
-        if bell {
+        if beyond.bell {
             self.terminal.backend_mut().write_all(b"\x07")?;
+        }
+        if self.mouse != beyond.mouse {
+            self.mouse = beyond.mouse;
+            self.terminal.backend_mut().write_all(if beyond.mouse { MOUSE_ON } else { MOUSE_OFF })?;
         }
         if self.title != screen.title {
             self.title.clone_from(&screen.title);
@@ -107,6 +115,7 @@ pub fn restore() {
     let mut bytes = Vec::new();
     // Writing to a Vec cannot fail; a terminal that is gone needs nothing given back.
     drop(queue!(bytes, DisableBracketedPaste, LeaveAlternateScreen, cursor::Show));
+    bytes.extend(MOUSE_OFF);
     bytes.extend(b"\x1b[23;0t");
     let mut stdout = io::stdout().lock();
     drop(stdout.write_all(&bytes).and_then(|()| stdout.flush()));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::model::{Cause, Timestamp, duration};
+use crate::model::{Timestamp, duration};
 
 /// `14:02:13` in `zone`.
 pub fn clock(at: Timestamp, zone: &TimeZone) -> String {
@@ -51,28 +51,6 @@ pub fn span(span: Duration) -> String {
 /// `3 s`, `4m12s`: a span that runs.
 pub fn running(span: Duration) -> String {
     if span < Duration::from_mins(1) { format!("{} s", span.as_secs()) } else { duration::format_short(span) }
-}
-
-/// The word by which a failure is counted in a column that has little room.
-pub const fn short_cause(cause: Cause) -> &'static str {
-    match cause {
-        Cause::Ok => "ok",
-        Cause::DnsNotFound | Cause::DnsError | Cause::DnsTimeout => "dns",
-        Cause::ConnectRefused => "refused",
-        Cause::ConnectUnreachable => "unreach",
-        Cause::ConnectTimeout | Cause::TlsTimeout | Cause::ResponseTimeout | Cause::TransferTimeout => "timeout",
-        Cause::TlsExpired | Cause::TlsNotYetValid | Cause::TlsWrongHost | Cause::TlsUntrusted => "cert",
-        Cause::TlsError => "tls",
-        Cause::Reset => "reset",
-        Cause::Closed => "closed",
-        Cause::BadResponse => "bad",
-        Cause::Truncated => "trunc",
-        Cause::Redirect => "redirect",
-        Cause::Status => "status",
-        Cause::Body => "body",
-        Cause::Slow => "slow",
-        Cause::Local => "local",
-    }
 }
 
 fn strftime(at: Timestamp, zone: &TimeZone, format: &str) -> String {

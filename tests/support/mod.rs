@@ -22,8 +22,11 @@
 #![allow(clippy::disallowed_methods, reason = "servers of tests live in real time; what they log is compared with it")]
 
 pub mod dns;
+pub mod http2;
 mod line;
 pub mod ports;
+#[cfg(unix)]
+pub mod program;
 pub mod tls;
 
 use std::io;
@@ -113,7 +116,7 @@ type Answer = dyn Fn(&Request) -> Vec<Step> + Send + Sync;
 /// What a server does with each connection.
 #[derive(Clone)]
 pub struct Behaviour {
-    at_accept: Vec<Step>,
+    at_accept: Arc<dyn Fn() -> Vec<Step> + Send + Sync>,
     identity: Option<tls::Identity>,
     answer: Arc<Answer>,
 }
@@ -122,7 +125,7 @@ impl Behaviour {
     /// Reads requests and answers each by the script that `answer` gives. After a script without an end of its own,
     /// the connection is closed if the client asked for that, else kept for the next request.
     pub fn answering(answer: impl Fn(&Request) -> Vec<Step> + Send + Sync + 'static) -> Self {
-        Self { at_accept: Vec::new(), identity: None, answer: Arc::new(answer) }
+        Self { at_accept: Arc::new(Vec::new), identity: None, answer: Arc::new(answer) }
     }
 
     /// Answers each request by the same script.
@@ -144,8 +147,14 @@ impl Behaviour {
 
     /// The same, but first these steps on the bare connection, before TLS or a request is read.
     #[must_use]
-    pub fn at_accept(mut self, steps: Vec<Step>) -> Self {
-        self.at_accept = steps;
+    pub fn at_accept(self, steps: Vec<Step>) -> Self {
+        self.choosing_at_accept(move || steps.clone())
+    }
+
+    /// The same, but first what `choose` says, asked at each connection.
+    #[must_use]
+    pub fn choosing_at_accept(mut self, choose: impl Fn() -> Vec<Step> + Send + Sync + 'static) -> Self {
+        self.at_accept = Arc::new(choose);
         self
     }
 }
@@ -251,7 +260,7 @@ async fn accept(listener: TcpListener, behaviour: Behaviour, log: Arc<Log>) {
 async fn serve(stream: TcpStream, behaviour: &Behaviour, log: &Log, connection: usize) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut line = Line::Plain(stream);
-    if play(&mut line, &behaviour.at_accept).await? {
+    if play(&mut line, &(behaviour.at_accept)()).await? {
         return Ok(());
     }
     if let Some(identity) = &behaviour.identity {

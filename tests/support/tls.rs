@@ -14,20 +14,54 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 #[derive(Clone)]
 pub struct Identity {
     config: Arc<ServerConfig>,
+    chain: Vec<CertificateDer<'static>>,
+    key: Vec<u8>,
 }
 
 impl Identity {
     fn new(chain: Vec<CertificateDer<'static>>, key: &KeyPair) -> Self {
+        let der = key.serialize_der();
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(chain, key)
+            .with_single_cert(chain.clone(), key)
             .unwrap();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Self { config: Arc::new(config) }
+        Self { config: Arc::new(config), chain, key: der }
+    }
+
+    /// The same, offering these protocols (ALPN).
+    #[must_use]
+    pub fn offering(self, protocols: &[&str]) -> Self {
+        let mut config = (*self.config).clone();
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+        Self { config: Arc::new(config), ..self }
+    }
+
+    /// The same, taking only clients that `authority` vouches for.
+    #[must_use]
+    pub fn asking_clients(self, authority: &Authority) -> Self {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(authority.root.der().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier =
+            rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+        let key = PrivateKeyDer::try_from(self.key.clone()).unwrap();
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(verifier.build().unwrap())
+            .with_single_cert(self.chain.clone(), key)
+            .unwrap();
+        Self { config: Arc::new(config), ..self }
+    }
+
+    /// The chain and the key (DER), for a client that shows them.
+    pub fn to_client(&self) -> (Vec<Vec<u8>>, Vec<u8>) {
+        (self.chain.iter().map(|der| der.to_vec()).collect(), self.key.clone())
     }
 
     /// The configuration for an acceptor.

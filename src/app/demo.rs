@@ -1,0 +1,108 @@
+//! `webmon demo`: the real monitor over simulated websites, with its store in a folder that does not outlive it.
+//!
+//! Everything that can be refused (addresses, loopback, the folder) is asked for before anything is shown. Signals are
+//! caught before the folder exists, so no ending leaves it behind but a kill that cannot be caught.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use jiff::tz::TimeZone;
+
+use crate::demo::{Demo, DemoError, narration};
+use crate::probe::{HttpProber, Options};
+use crate::report::ending;
+use crate::ui;
+
+use super::cli::{CommonArgs, DemoArgs, LineFormat};
+use super::clock;
+use super::dashboard;
+use super::exit::{Ending, Failure};
+use super::monitor::Face;
+use super::run::{open, remembered};
+use super::stage::{Attentive, Stage, is_headless};
+
+/// How long a picture takes by itself: by then both views have figures and an incident is over.
+const PICTURE_AFTER: Duration = Duration::from_mins(1);
+/// Columns and rows of a picture.
+const PICTURE_SIZE: (u16, u16) = (120, 30);
+
+/// Shows the demonstration until something ends it.
+///
+/// # Errors
+/// [`Failure`]: no loopback, no temporary folder, the store, or the system.
+pub fn demo(args: &DemoArgs, common: &CommonArgs) -> Result<Ending, Failure> {
+    let demo = Demo::open(clock::wall()).map_err(|error| refused(&error))?;
+    let config = demo.config().map_err(|error| refused(&error))?;
+    let options = Options { extra_roots: vec![demo.root()], ..Options::default() };
+    // Its notices are about roots of this machine, of which the demonstration needs none.
+    let prober = HttpProber::with(&options, clock::stopwatch).context("cannot set up probing")?;
+    let attentive = Attentive::new()?;
+    let folder = tempfile::Builder::new().prefix("webmon-demo-").tempdir().map_err(|error| {
+        let place = std::env::temp_dir();
+        Failure::Usage(format!("demo: cannot make a folder in {}: {error}; set TMPDIR to another", place.display()))
+    })?;
+    let opened = open(&folder.path().join("demo.redb"), None)?;
+    let names: Vec<Arc<str>> = config.sites.iter().map(|watched| Arc::clone(&watched.site.name)).collect();
+    let (clock, store) = remembered(Some(opened), &config, &names)?;
+    let elapsed = clock.clone();
+    let serving = demo.serve(move || elapsed.monotonic()).map_err(|error| refused(&error))?;
+    let stage = Stage {
+        output: &args.output,
+        color: common.color,
+        config,
+        config_path: None,
+        store,
+        store_path: None,
+        prober: Arc::new(prober),
+        clock,
+        notices: Vec::new(),
+        narrator: Some(narration),
+    };
+    let ending = match &args.picture {
+        Some(file) => {
+            let duration = args.output.duration.unwrap_or(PICTURE_AFTER);
+            stage.play_unseen(attentive, duration, |face, zone| picture(file, face, zone))?
+        }
+        None => stage.play(attentive)?,
+    };
+    drop(serving);
+    folder.close().context("cannot remove the demo's folder")?;
+    if args.picture.is_none() && (!is_headless(&args.output) || args.output.format == LineFormat::Text) {
+        last_words(&mut io::stdout())?;
+    }
+    Ok(ending)
+}
+
+fn refused(error: &DemoError) -> Failure {
+    Failure::Usage(error.to_string())
+}
+
+fn last_words(out: &mut impl io::Write) -> Result<(), Failure> {
+    match ending::demo(out) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        said => Ok(said.context("cannot write to stdout")?),
+    }
+}
+
+/// Writes to `file` what the dashboard of `face` would show now.
+fn picture(file: &Path, face: &Face, zone: &TimeZone) -> Result<(), Failure> {
+    let fixed = dashboard::fixed(None, None, zone.clone());
+    let snapshot = face.board.snapshot();
+    let (alerts, health) = (face.alerts.list(), Arc::clone(&face.health.borrow()));
+    let inputs = ui::Inputs {
+        snapshot: &snapshot,
+        alerts: &alerts,
+        health: &health,
+        rechecks: &[],
+        now: snapshot.at,
+        zone,
+        about: &fixed.about,
+    };
+    let svg = ui::picture(&inputs, PICTURE_SIZE);
+    fs::write(file, svg).with_context(|| format!("cannot write {}", file.display()))?;
+    Ok(())
+}

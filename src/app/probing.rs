@@ -1,0 +1,32 @@
+//! The prober that a configuration asks for.
+
+use anyhow::Context as _;
+
+use crate::config::{self, Config};
+use crate::probe::{HttpProber, Options, ProbeError, Resolver};
+
+use super::clock;
+use super::exit::Failure;
+
+/// A prober with the resolver of `config`, ready for its sites.
+///
+/// # Errors
+/// [`Failure::Usage`] for a site whose certificate files cannot be used; else the system's.
+pub fn prober(config: &Config) -> Result<HttpProber, Failure> {
+    let resolver = match &config.resolver {
+        config::Resolver::Auto => Resolver::Auto,
+        config::Resolver::System => Resolver::System,
+        config::Resolver::Servers(servers) => Resolver::Servers(servers.clone()),
+    };
+    let options = Options { resolver, ..Options::default() };
+    let prober = HttpProber::with(&options, clock::stopwatch).context("cannot set up probing")?;
+    for watched in &config.sites {
+        prober.learn(&watched.site).map_err(|error| match error {
+            ProbeError::Roots(_) | ProbeError::Identity(_) => {
+                Failure::Usage(format!("webmon: site {:?}: {error}", watched.site.name))
+            }
+            error => anyhow::Error::new(error).context("cannot set up probing").into(),
+        })?;
+    }
+    Ok(prober)
+}

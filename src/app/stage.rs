@@ -1,0 +1,298 @@
+//! A monitor on its stage: started, shown, and ended in order. What `run` and `demo` have in common.
+//!
+//! Threads: one network thread (a current-thread runtime: cheaper a probe than a work-stealing one), the main thread
+//! for engine and store, one for the dashboard or for stdout, and the blocking thread of a commit. A panic in any
+//! of them ends the program with code 101, the terminal restored.
+
+use std::io::{self, IsTerminal as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use jiff::tz::TimeZone;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::model::StoreHealth;
+use crate::probe::{HttpProber, Prober, has_route, route_to_anywhere};
+use crate::store::Flushed;
+
+use super::cli::{ColorChoice, OutputArgs};
+use super::clock::Clock;
+use super::control::Narrator;
+use super::dashboard::{self, Dashboard};
+use super::exit::{Ending, Failure};
+use super::headless::{Headless, Style};
+use super::limits;
+use super::lines::{LineWriter, Lines};
+use super::monitor::{Controls, Face, Kept, Monitor, Parts, SHUTDOWN};
+use super::run::store_failure;
+use super::schedule::Scheduler;
+use super::signals::{HANGUP, Signals};
+
+/// How long the reader of stdout may take for the last lines after a signal or a failure.
+const LAST_LINES: Duration = Duration::from_millis(500);
+
+/// A runtime for the main thread, and the signals that end webmon: caught from now on.
+pub struct Attentive {
+    runtime: Runtime,
+    signals: Signals,
+}
+
+impl Attentive {
+    /// Begins to catch signals.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn new() -> Result<Self, Failure> {
+        let runtime = Builder::new_current_thread().enable_all().build().context("cannot start a runtime")?;
+        let signals = runtime.block_on(async { Signals::new() }).context("cannot catch signals")?;
+        Ok(Self { runtime, signals })
+    }
+
+    /// Runs `monitor` until a signal, the end of `duration`, or `shown`.
+    fn supervise<P: Prober>(
+        &mut self,
+        monitor: Monitor<P>,
+        duration: Option<Duration>,
+        shown: impl Future<Output = Ending>,
+    ) -> Result<Ending, Failure> {
+        self.runtime.block_on(supervise(monitor, duration, shown, &mut self.signals))
+    }
+
+    /// Lets the reader of stdout, whose end is `closed`, have what was sent: for as long as it takes after an end of
+    /// our own, for a moment after any other, because a reader that has stopped must not keep the process.
+    fn await_reader(&mut self, ended: Result<Ending, Failure>, closed: &CancellationToken) -> Result<Ending, Failure> {
+        let moment = (!matches!(ended, Ok(Ending::Done))).then_some(LAST_LINES);
+        self.runtime.block_on(async {
+            tokio::select! {
+                () = closed.cancelled() => ended,
+                () = elapsed(moment) => ended,
+                signal = self.signals.next() => ended.map(|_| Ending::Signal(signal)),
+            }
+        })
+    }
+}
+
+/// Everything that a run is made of and shown with.
+pub struct Stage<'a> {
+    /// How it is shown, and when it ends.
+    pub output: &'a OutputArgs,
+    /// When to use colour.
+    pub color: ColorChoice,
+    /// What to watch.
+    pub config: Config,
+    /// The file it came from, if a person is to know it.
+    pub config_path: Option<&'a Path>,
+    /// The store.
+    pub store: Option<Kept>,
+    /// Where it is, if a person is to know it.
+    pub store_path: Option<PathBuf>,
+    /// How to probe.
+    pub prober: Arc<HttpProber>,
+    /// The clock.
+    pub clock: Clock,
+    /// Things that a person should see all the time.
+    pub notices: Vec<String>,
+    /// Who tells what happens, under a demonstration.
+    pub narrator: Option<Narrator>,
+}
+
+impl Stage<'_> {
+    /// Watches until something ends it, and shows it as it was asked to.
+    ///
+    /// # Errors
+    /// [`Failure`]: the store, or the system.
+    pub fn play(mut self, mut attentive: Attentive) -> Result<Ending, Failure> {
+        let zone = TimeZone::system();
+        let monitor = self.monitor(&zone)?;
+        let ended = if is_headless(self.output) {
+            self.headless(&mut attentive, monitor, zone)
+        } else {
+            self.dashboard(&mut attentive, monitor, zone)
+        };
+        // A commit that hangs must not keep the process.
+        attentive.runtime.shutdown_background();
+        ended
+    }
+
+    /// Watches for `duration` and shows nothing; what is to be seen at the end goes to `look`, unless a signal came.
+    ///
+    /// # Errors
+    /// [`Failure`]: the store, the system, or `look`'s.
+    pub fn play_unseen(
+        mut self,
+        mut attentive: Attentive,
+        duration: Duration,
+        look: impl FnOnce(&Face, &TimeZone) -> Result<(), Failure>,
+    ) -> Result<Ending, Failure> {
+        let zone = TimeZone::system();
+        let monitor = self.monitor(&zone)?;
+        let face = monitor.face();
+        let ended = attentive.supervise(monitor, Some(duration), std::future::pending());
+        attentive.runtime.shutdown_background();
+        match ended? {
+            Ending::Done => look(&face, &zone).map(|()| Ending::Done),
+            ending => Ok(ending),
+        }
+    }
+
+    fn monitor(&mut self, zone: &TimeZone) -> Result<Monitor<HttpProber>, Failure> {
+        Monitor::new(Parts {
+            config: self.config.clone(),
+            prober: Arc::clone(&self.prober),
+            clock: self.clock.clone(),
+            zone: zone.clone(),
+            store: self.store.take(),
+            has_network: || route_to_anywhere(has_route),
+            limits: limits::raise(),
+            notices: self.notices.clone(),
+            narrator: self.narrator,
+        })
+        .map_err(|error| store_failure(&error))
+    }
+
+    fn headless<P: Prober>(
+        self,
+        attentive: &mut Attentive,
+        monitor: Monitor<P>,
+        zone: TimeZone,
+    ) -> Result<Ending, Failure> {
+        let closed = CancellationToken::new();
+        let (lines, writer) = Lines::to(io::stdout(), closed.clone()).context("cannot start a thread")?;
+        let style = Style::from(self.output);
+        let (samples, sites) = (style.wants_samples(), self.config.sites.len());
+        let begin = |feed| {
+            let mut headless = Headless::new(style, lines, zone, feed);
+            headless.begin(sites, self.store_path.as_deref());
+            headless
+        };
+        let monitor = monitor.with_headless(begin, samples);
+        let ended = attentive.supervise(monitor, self.output.duration, async {
+            closed.cancelled().await;
+            Ending::Done
+        });
+        let ended = attentive.await_reader(ended, &closed);
+        if closed.is_cancelled() {
+            LineWriter::join(writer).context("cannot write to stdout")?;
+        }
+        ended
+    }
+
+    fn dashboard<P: Prober>(
+        self,
+        attentive: &mut Attentive,
+        monitor: Monitor<P>,
+        zone: TimeZone,
+    ) -> Result<Ending, Failure> {
+        let fixed = dashboard::fixed(self.config_path, self.store_path.as_deref(), zone);
+        let settings = dashboard::settings(self.config.dashboard, self.color);
+        let (face, started) = (monitor.face(), self.clock.now());
+        let (dashboard, ended) =
+            Dashboard::start(face.clone(), self.clock.clone(), fixed, settings).context("cannot start a thread")?;
+        let ending = attentive.supervise(monitor, self.output.duration, async move {
+            // Dropped without a word: it panicked, and is joined below.
+            ended.await.unwrap_or(Ending::Done)
+        });
+        let screen = dashboard.join().context("the dashboard failed")?;
+        let watched = self.clock.now().since(started);
+        let told = dashboard::farewell(&face, watched, self.store_path.as_deref(), screen, &self.notices);
+        match ending? {
+            // The terminal is gone, and with it whoever could read.
+            Ending::Signal(HANGUP) => Ok(Ending::Signal(HANGUP)),
+            ending => Ok(told.context("cannot write to stdout").map(|()| ending)?),
+        }
+    }
+}
+
+/// Whether a run is shown as lines: asked for, or nobody could see a dashboard.
+#[must_use]
+pub fn is_headless(output: &OutputArgs) -> bool {
+    output.headless || !io::stdout().is_terminal()
+}
+
+/// Runs `monitor` until a signal, the end of `duration`, or `shown` (whoever shows it has ended).
+async fn supervise<P: Prober>(
+    monitor: Monitor<P>,
+    duration: Option<Duration>,
+    shown: impl Future<Output = Ending>,
+    signals: &mut Signals,
+) -> Result<Ending, Failure> {
+    let stop = CancellationToken::new();
+    let (scheduler, controls) = monitor.split();
+    let (network, probing) = network_thread(scheduler, stop.clone()).context("cannot start a thread")?;
+    let mut running = std::pin::pin!(running(controls, network, probing));
+    let ending = tokio::select! {
+        _ = &mut running => unreachable!("it runs until it is told to stop"),
+        signal = signals.next() => Ending::Signal(signal),
+        () = elapsed(duration) => Ending::Done,
+        ending = shown => ending,
+    };
+    stop.cancel();
+    tokio::select! {
+        last = &mut running => kept(last).map(|()| ending),
+        () = tokio::time::sleep(SHUTDOWN) => {
+            Err(Failure::Store("webmon: the last commit did not end within 3 s; it was left behind".to_owned()))
+        }
+        signal = impatience(signals) => Ok(Ending::Signal(signal)),
+    }
+}
+
+/// What could not be saved in the end is lost, and nobody else can tell any more.
+fn kept(last: Option<Flushed>) -> Result<(), Failure> {
+    match last {
+        Some(Flushed { health: StoreHealth::NotSaving { .. }, notices, .. }) => {
+            Err(Failure::Store(format!("webmon: {}", notices.join("; "))))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A signal that means "at once". A hang-up does not: a terminal that vanishes sends one or two, besides failing.
+async fn impatience(signals: &mut Signals) -> u8 {
+    loop {
+        let signal = signals.next().await;
+        if signal != HANGUP {
+            return signal;
+        }
+    }
+}
+
+/// The control side, beside the network thread; a panic over there goes on here.
+async fn running(controls: Controls, network: JoinHandle<()>, probing: oneshot::Receiver<()>) -> Option<Flushed> {
+    controls
+        .run(async move {
+            let panicked = probing.await.is_err();
+            if panicked && let Err(panic) = network.join() {
+                std::panic::resume_unwind(panic);
+            }
+        })
+        .await
+}
+
+fn network_thread<P: Prober>(
+    scheduler: Scheduler<P>,
+    stop: CancellationToken,
+) -> io::Result<(JoinHandle<()>, oneshot::Receiver<()>)> {
+    let (done, probing) = oneshot::channel();
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let thread = std::thread::Builder::new().name("webmon-net".to_owned()).spawn(move || {
+        runtime.block_on(scheduler.run(stop));
+        // A name lookup that hangs must not keep the process.
+        runtime.shutdown_background();
+        // The receiver is gone only when the program is leaving at once.
+        let _unheard = done.send(());
+    })?;
+    Ok((thread, probing))
+}
+
+async fn elapsed(duration: Option<Duration>) {
+    match duration {
+        Some(duration) => tokio::time::sleep(duration).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,137 @@
+//! The section `expect` of a site: what counts as a right answer.
+//!
+//! Limits: a pattern of 4 KiB that compiles to 256 KiB. It is matched in time linear in the body (no backtracking), with
+//! at most 1 MiB of memory for its automaton. A site with an expectation of its body keeps that while it reads: at
+//! most 16 MiB.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use regex::bytes::{Regex, RegexBuilder};
+
+use crate::model::{Expect, Expected, StatusSet};
+
+use super::read::{Keys, Reader, Text};
+use super::value;
+use super::yaml::{Kind, NodeId};
+
+const RESPONSE_TIME: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_mins(10);
+const PATTERN_MAX: usize = 4 << 10;
+const PROGRAM_MAX: usize = 256 << 10;
+const AUTOMATON_MAX: usize = 1 << 20;
+
+/// The most of a body that is kept to be looked at, bytes.
+pub(super) const KEPT_MAX: u64 = 16 << 20;
+
+/// The keys of `expect`, each if it was written.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ExpectLayer {
+    status: Option<StatusSet>,
+    body_contains: Option<Expected<String>>,
+    body_regex: Option<Expected<Regex>>,
+    max_response_time: Option<Duration>,
+}
+
+impl ExpectLayer {
+    pub(super) fn read(keys: &mut Keys<'_, '_>) -> Self {
+        let reader = keys.reader();
+        Self {
+            status: keys.take("status").and_then(|id| status(reader, id)),
+            body_contains: keys.take("body_contains").and_then(|id| expected(reader, id, part)),
+            body_regex: keys.take("body_regex").and_then(|id| expected(reader, id, pattern)),
+            max_response_time: keys.value("max_response_time", |text| value::duration_in(text, &RESPONSE_TIME)),
+        }
+    }
+
+    /// This where it says something, else `below`.
+    pub(super) fn over(self, below: &Self) -> Self {
+        Self {
+            status: self.status.or_else(|| below.status.clone()),
+            body_contains: self.body_contains.or_else(|| below.body_contains.clone()),
+            body_regex: self.body_regex.or_else(|| below.body_regex.clone()),
+            max_response_time: self.max_response_time.or(below.max_response_time),
+        }
+    }
+
+    pub(super) fn meaning(self) -> Expect {
+        Expect {
+            status: self.status.unwrap_or_default(),
+            body_contains: self.body_contains,
+            body_regex: self.body_regex,
+            max_response_time: self.max_response_time,
+        }
+    }
+}
+
+/// What `parse` makes of the text at `id`, with the text as it may be shown.
+fn expected<T>(reader: &Reader<'_>, id: NodeId, parse: fn(&str) -> Result<T, String>) -> Option<Expected<T>> {
+    let text = reader.text(id)?;
+    match parse(&text.value) {
+        Ok(what) => {
+            let Text { value, masked, .. } = text;
+            Some(Expected { what, shown: masked.unwrap_or(value) })
+        }
+        Err(message) => {
+            reader.fault(text.fault(message));
+            None
+        }
+    }
+}
+
+fn part(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Err("every body contains an empty text; write what it has to contain".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+fn pattern(text: &str) -> Result<Regex, String> {
+    if text.len() > PATTERN_MAX {
+        return Err("this regular expression is longer than 4 KiB".to_owned());
+    }
+    RegexBuilder::new(text).size_limit(PROGRAM_MAX).dfa_size_limit(AUTOMATON_MAX).build().map_err(|error| match error {
+        regex::Error::CompiledTooBig(_) => "this regular expression is too big; repeat less in it".to_owned(),
+        // The crate draws the pattern with a marker under it over several lines; its last line says why.
+        error => {
+            let text = error.to_string();
+            let why = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
+            format!("this is no regular expression: {why}")
+        }
+    })
+}
+
+/// The status codes at `id`: one, a range, several with commas, or a list of these.
+fn status(reader: &Reader<'_>, id: NodeId) -> Option<StatusSet> {
+    let items = match reader.kind(id) {
+        Kind::List(items) => items.as_slice(),
+        _ => std::slice::from_ref(&id),
+    };
+    if items.is_empty() {
+        reader.fault_at(id, "an empty list accepts no status; write for instance 200-299");
+        return None;
+    }
+    let ranges: Vec<Option<_>> = items.iter().map(|&item| reader.parsed(item, value::status_ranges)).collect();
+    Some(StatusSet::from_ranges(ranges.into_iter().collect::<Option<Vec<_>>>()?.concat()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_is_checked_and_bounded() {
+        for text in ["^\\{", "(?i)ok", "", "a{100}"] {
+            assert!(pattern(text).is_ok(), "{text}");
+        }
+        for (text, part) in [
+            ("(", "unclosed group"),
+            ("a{2,1}", "invalid repetition"),
+            ("[z-a]", "invalid character class range"),
+            ("(?:\\w{99}){99}", "too big"),
+            (&"x".repeat(5_000), "longer than 4 KiB"),
+        ] {
+            let message = pattern(text).unwrap_err();
+            assert!(message.contains(part) && !message.contains('\n'), "{text}: {message}");
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! The section `tls` of a site: what its server is held to, and the certificate files that takes.
+//!
+//! Files are read when the configuration is, each fault at the place that names the file; `client_cert` and
+//! `client_key` are one unit and the key may stand in the certificate's file. Sites that name the same files share
+//! their content. Limits: 1 MiB a file. Whether a key belongs to its certificate shows only when it is used.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::model::{ClientIdentity, TlsFiles, TlsRules};
+
+use super::read::{Keys, Reader};
+use super::value;
+use super::yaml::NodeId;
+
+const WARN_DAYS: RangeInclusive<u32> = 0..=3_650;
+const FILE_MAX: u64 = 1 << 20;
+
+/// Something out of files, and which ones.
+#[derive(Clone, Debug)]
+struct Loaded<T> {
+    from: Vec<PathBuf>,
+    content: Arc<T>,
+}
+
+/// The keys of `tls`, each if it was written.
+#[derive(Clone, Debug, Default)]
+pub(super) struct TlsLayer {
+    insecure: Option<bool>,
+    warn_days: Option<u32>,
+    roots: Option<Loaded<Vec<Vec<u8>>>>,
+    identity: Option<Loaded<ClientIdentity>>,
+}
+
+/// Contents that sites share, by the files they come from.
+pub(super) type Shared = HashMap<Vec<PathBuf>, Arc<TlsFiles>>;
+
+impl TlsLayer {
+    pub(super) fn read(keys: &mut Keys<'_, '_>) -> Self {
+        let reader = keys.reader();
+        let insecure = keys.value("insecure", value::boolean);
+        let warn_days = keys.value("warn_days", |text| value::number_in(text, &WARN_DAYS));
+        let roots = keys.take("ca_file").and_then(|id| roots(reader, id));
+        let identity = match (keys.take("client_cert"), keys.take("client_key")) {
+            (Some(certificate), key) => identity(reader, certificate, key),
+            (None, Some(key)) => {
+                reader.fault_at(key, "a client_key without a client_cert; write both in one place");
+                None
+            }
+            (None, None) => None,
+        };
+        Self { insecure, warn_days, roots, identity }
+    }
+
+    /// This where it says something, else `below`.
+    pub(super) fn over(self, below: &Self) -> Self {
+        Self {
+            insecure: self.insecure.or(below.insecure),
+            warn_days: self.warn_days.or(below.warn_days),
+            roots: self.roots.or_else(|| below.roots.clone()),
+            identity: self.identity.or_else(|| below.identity.clone()),
+        }
+    }
+
+    pub(super) fn meaning(self, shared: &mut Shared) -> TlsRules {
+        let default = TlsRules::default();
+        let paths = |files: Option<&Vec<PathBuf>>| files.cloned().unwrap_or_default();
+        let files = (self.roots.is_some() || self.identity.is_some()).then(|| {
+            // An empty path between the two keeps roots and identities apart.
+            let mut from = paths(self.roots.as_ref().map(|roots| &roots.from));
+            from.push(PathBuf::new());
+            from.extend(paths(self.identity.as_ref().map(|identity| &identity.from)));
+            let files = shared.entry(from).or_insert_with(|| {
+                let roots = self.roots.map(|roots| roots.content.to_vec()).unwrap_or_default();
+                let identity = self.identity.map(|identity| (*identity.content).clone());
+                Arc::new(TlsFiles { roots, identity })
+            });
+            Arc::clone(files)
+        });
+        TlsRules {
+            insecure: self.insecure.unwrap_or(default.insecure),
+            warn: self.warn_days.map_or(default.warn, |days| Duration::from_hours(24 * u64::from(days))),
+            files,
+        }
+    }
+}
+
+/// The path and the bytes of the file that `id` names; none with a fault, and without one where files do not matter.
+fn file(reader: &Reader<'_>, id: NodeId) -> Option<(PathBuf, Vec<u8>)> {
+    let text = reader.text(id)?;
+    let path = reader.file(&text.value)?;
+    let mut bytes = Vec::new();
+    let read = File::open(&path).and_then(|file| file.take(FILE_MAX + 1).read_to_end(&mut bytes));
+    let fault = match read {
+        Err(error) => format!("cannot read this file: {error}"),
+        Ok(_) if bytes.len() as u64 > FILE_MAX => "this file is longer than 1 MiB".to_owned(),
+        Ok(_) => return Some((path, bytes)),
+    };
+    reader.fault_at(id, fault);
+    None
+}
+
+fn certificates(reader: &Reader<'_>, id: NodeId, bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let found: Result<Vec<_>, _> =
+        CertificateDer::pem_slice_iter(bytes).map(|der| der.map(|der| der.to_vec())).collect();
+    match found {
+        Ok(found) if !found.is_empty() => Some(found),
+        Ok(_) => {
+            reader.fault_at(id, "there is no certificate in this file; it has to be PEM (-----BEGIN CERTIFICATE-----)");
+            None
+        }
+        Err(error) => {
+            reader.fault_at(id, format!("this file is no valid PEM: {error}"));
+            None
+        }
+    }
+}
+
+fn roots(reader: &Reader<'_>, id: NodeId) -> Option<Loaded<Vec<Vec<u8>>>> {
+    let (path, bytes) = file(reader, id)?;
+    Some(Loaded { from: vec![path], content: Arc::new(certificates(reader, id, &bytes)?) })
+}
+
+fn identity(reader: &Reader<'_>, certificate: NodeId, key: Option<NodeId>) -> Option<Loaded<ClientIdentity>> {
+    let (certificate_path, bytes) = file(reader, certificate)?;
+    let chain = certificates(reader, certificate, &bytes)?;
+    let (key_at, key_path, bytes) = match key {
+        Some(key) => file(reader, key).map(|(path, bytes)| (key, path, bytes))?,
+        None => (certificate, certificate_path.clone(), bytes),
+    };
+    // The parser's own words may quote the file, so they are not shown.
+    let Ok(der) = PrivateKeyDer::from_pem_slice(&bytes) else {
+        reader.fault_at(
+            key_at,
+            match key {
+                Some(_) => "there is no private key in this file; it has to be PEM, without a passphrase",
+                None => "there is no private key beside this certificate; name its file in client_key",
+            },
+        );
+        return None;
+    };
+    let content = ClientIdentity { chain, key: der.secret_der().to_vec() };
+    Some(Loaded { from: vec![certificate_path, key_path], content: Arc::new(content) })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::{Config, ConfigError, parse};
+
+    const NO_KEY: &str = "there is no private key";
+
+    fn in_folder(folder: &tempfile::TempDir, text: &str) -> Result<Config, ConfigError> {
+        parse(text, "sites.yaml", folder.path(), &|_| None)
+    }
+
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = rcgen::CertificateParams::new(vec!["a".to_owned()]).unwrap().self_signed(&key).unwrap();
+        fs::write(folder.path().join("c.pem"), certificate.pem()).unwrap();
+        fs::write(folder.path().join("k.pem"), key.serialize_pem()).unwrap();
+        fs::write(folder.path().join("both.pem"), certificate.pem() + &key.serialize_pem()).unwrap();
+        fs::write(folder.path().join("text"), "hello").unwrap();
+        folder
+    }
+
+    #[test]
+    fn certificate_files_are_read_once_and_shared() {
+        let text = "
+            defaults: { tls: { ca_file: c.pem, warn_days: 7 } }
+            sites:
+              - https://a.test
+              - { url: https://b.test, tls: { insecure: true } }
+              - { url: https://c.test, tls: { client_cert: c.pem, client_key: k.pem } }
+              - { url: https://d.test, tls: { client_cert: both.pem } }
+        ";
+        let config = in_folder(&folder(), text).unwrap_or_else(|error| panic!("{error}"));
+        let rules: Vec<_> = config.sites.iter().map(|watched| &watched.site.tls).collect();
+        let files: Vec<_> = rules.iter().map(|rules| rules.files.as_ref().unwrap()).collect();
+        assert!(std::sync::Arc::ptr_eq(files[0], files[1]));
+        assert_eq!((files[0].roots.len(), files[0].identity.is_some()), (1, false));
+        assert_eq!((files[2].roots.len(), files[2].identity.is_some(), files[3].identity.is_some()), (1, true, true));
+        assert_eq!((rules[0].warn.as_secs(), rules[1].insecure), (7 * 86_400, true));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_used_is_a_fault_at_its_place() {
+        for (tls, fault) in [
+            ("ca_file: none.pem", "cannot read this file"),
+            ("ca_file: k.pem", "there is no certificate in this file"),
+            ("ca_file: text", "there is no certificate in this file"),
+            ("client_cert: c.pem", NO_KEY),
+            ("client_cert: c.pem, client_key: c.pem", NO_KEY),
+            ("client_cert: c.pem, client_key: none.pem", "cannot read this file"),
+            ("client_key: k.pem", "a client_key without a client_cert"),
+            ("warn_days: many", "is no whole number"),
+        ] {
+            let text = format!("sites: [ {{ url: 'https://a.test', tls: {{ {tls} }} }} ]");
+            let report = in_folder(&folder(), &text).expect_err(tls).to_string();
+            assert!(report.contains(fault) && report.contains("sites.yaml:1:"), "{tls}: {report}");
+        }
+    }
+
+    #[test]
+    fn without_an_environment_files_are_not_looked_for() {
+        let folder = folder();
+        let path = folder.path().join("sites.yaml");
+        fs::write(&path, "sites: [ { url: 'https://a.test', tls: { ca_file: none.pem } } ]").unwrap();
+        assert!(super::super::load_without_env(&path).is_ok());
+    }
+}

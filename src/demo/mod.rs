@@ -1,0 +1,181 @@
+//! The websites of `webmon demo`: small servers on loopback, on a thread of their own, played by a script.
+//!
+//! The idea: nothing about the monitor is simulated. It probes these servers over real sockets with the real prober,
+//! which trusts the demonstration's own authority besides the usual ones. What is simulated is the websites alone.
+//!
+//! A [`Demo`] first takes its addresses ([`Demo::open`]), so that a machine that refuses them is known before anything
+//! is shown; then it is asked what to watch ([`Demo::config`]); then it answers, until its [`Serving`] is dropped.
+//! `closed` is a socket that is bound and never listens: connections to it are refused, and nobody else can take its
+//! port meanwhile. Limits: see [`server`].
+
+mod certificates;
+mod script;
+mod server;
+
+use std::fmt::Write as _;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener, TcpStream as StdStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::runtime::Builder;
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::config::{self, Config};
+use crate::model::Timestamp;
+
+use certificates::Authority;
+pub use script::{Place, ROUND, narration};
+use server::{OPEN_MAX, Website};
+
+const DAY: Duration = Duration::from_hours(24);
+/// How long a loopback connection may take before loopback counts as refused.
+const LOOPBACK_WAIT: Duration = Duration::from_secs(2);
+
+/// Why there can be no demonstration here.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DemoError {
+    /// This machine gives no address.
+    #[error("demo: cannot listen on 127.0.0.1: {0}; the demo needs loopback, and nothing else of the network")]
+    Listen(io::Error),
+    /// This machine does not let us connect to ourselves.
+    #[error("demo: cannot connect to 127.0.0.1: {0}; the demo needs loopback, and nothing else of the network")]
+    Connect(io::Error),
+    /// No certificate could be made.
+    #[error("demo: cannot make a certificate: {0}; please report this")]
+    Certificate(#[from] rcgen::Error),
+    /// A certificate was refused.
+    #[error("demo: cannot set up TLS: {0}; please report this")]
+    Tls(#[from] rustls::Error),
+    /// There is no thread to be had.
+    #[error("demo: cannot start a thread: {0}")]
+    Thread(io::Error),
+}
+
+/// Simulated websites that have their addresses and do not answer yet.
+pub struct Demo {
+    websites: Vec<(Place, Option<Arc<ServerConfig>>, StdListener)>,
+    closed: TcpSocket,
+    root: Vec<u8>,
+}
+
+impl Demo {
+    /// Takes the addresses and makes the certificates, for a demonstration that begins at `now`.
+    ///
+    /// # Errors
+    /// See [`DemoError`].
+    pub fn open(now: Timestamp) -> Result<Self, DemoError> {
+        let authority = Authority::new()?;
+        let mut websites = Vec::new();
+        for place in Place::ALL {
+            // Half a day more, so that it says 6 days all day long.
+            let (ends, begins) = (now.after(6 * DAY + DAY / 2), now.before(60 * DAY));
+            let identity = match place {
+                Place::Steady => Some(authority.identity("steady.demo", begins..ends)?),
+                Place::Expired => Some(authority.identity("expired.demo", begins..now.before(DAY))?),
+                Place::Closed => continue,
+                _ => None,
+            };
+            let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(DemoError::Listen)?;
+            listener.set_nonblocking(true).map_err(DemoError::Listen)?;
+            websites.push((place, identity, listener));
+        }
+        let closed = TcpSocket::new_v4().map_err(DemoError::Listen)?;
+        closed.bind((Ipv4Addr::LOCALHOST, 0).into()).map_err(DemoError::Listen)?;
+        let demo = Self { websites, closed, root: authority.root() };
+        let first = demo.websites[0].2.local_addr().map_err(DemoError::Listen)?;
+        StdStream::connect_timeout(&first, LOOPBACK_WAIT).map_err(DemoError::Connect)?;
+        Ok(demo)
+    }
+
+    /// The authority's certificate (DER), for the prober to trust.
+    #[must_use]
+    pub fn root(&self) -> Vec<u8> {
+        self.root.clone()
+    }
+
+    /// What to watch and how: checks every second, judged over 10 s, so that things happen while one looks.
+    ///
+    /// # Errors
+    /// [`DemoError::Listen`], when the system does not know an address it gave.
+    pub fn config(&self) -> Result<Config, DemoError> {
+        let mut text = String::from(SETTINGS);
+        for place in Place::ALL {
+            let (scheme, address) = self.address(place).map_err(DemoError::Listen)?;
+            writeln!(text, "  - {{ name: {}, url: \"{scheme}://{address}/\" }}", place.name())
+                .expect("writing to a String cannot fail");
+        }
+        Ok(config::parse(&text, "demo", Path::new(""), &|_| None).expect("the demo's settings are right, as tested"))
+    }
+
+    fn address(&self, place: Place) -> io::Result<(&'static str, SocketAddr)> {
+        match self.websites.iter().find(|(of, ..)| *of == place) {
+            Some((_, Some(_), listener)) => Ok(("https", listener.local_addr()?)),
+            Some((_, None, listener)) => Ok(("http", listener.local_addr()?)),
+            None => Ok(("http", self.closed.local_addr()?)),
+        }
+    }
+
+    /// Answers from now on, on a thread of its own; `elapsed` tells the time since the start.
+    ///
+    /// # Errors
+    /// [`DemoError::Thread`], [`DemoError::Listen`].
+    pub fn serve(self, elapsed: impl Fn() -> Duration + Send + Sync + 'static) -> Result<Serving, DemoError> {
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(DemoError::Thread)?;
+        let elapsed: server::Elapsed = Arc::new(elapsed);
+        let open = Arc::new(Semaphore::new(OPEN_MAX));
+        let entered = runtime.enter();
+        for (place, identity, listener) in self.websites {
+            let listener = TcpListener::from_std(listener).map_err(DemoError::Listen)?;
+            let website = Website { place, identity, elapsed: Arc::clone(&elapsed), asked: AtomicU64::new(0) };
+            runtime.spawn(Arc::new(website).serve(listener, Arc::clone(&open)));
+        }
+        drop(entered);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let closed = self.closed;
+        let thread = std::thread::Builder::new()
+            .name("webmon-demo".to_owned())
+            .spawn(move || {
+                // Told or dropped, either way it is over.
+                drop(runtime.block_on(stopped));
+                drop(closed);
+            })
+            .map_err(DemoError::Thread)?;
+        Ok(Serving { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+/// Websites that answer as long as this lives.
+#[derive(Debug)]
+pub struct Serving {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic over there has said on stderr what it had to say.
+            drop(thread.join());
+        }
+    }
+}
+
+const SETTINGS: &str = "
+defaults: { interval: 1s, timeout: 1s }
+alerting: { threshold: 80%, window: 10s }
+dashboard:
+  bell: false
+  views: [{ timeframe: 1m, refresh: 2s }, { timeframe: 10m, refresh: 10s }]
+sites:
+";
+
+#[cfg(test)]
+mod tests;

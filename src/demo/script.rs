@@ -1,0 +1,267 @@
+//! The script: what each simulated website answers, and what is told of it. Pure functions of the time since the start.
+//!
+//! It is played in rounds of [`ROUND`]. Each scene has a first second and a sentence, in which `{}` stands for the
+//! seconds to the next scene; the scenes and the answers are made from the same constants, and a test plays the answers
+//! against the alert rule and holds the sentences to what comes of it. What looks random is a hash of the number of
+//! the request, so that every run shows the same.
+
+use std::ops::Range;
+use std::time::Duration;
+
+/// After this long the script begins anew, without its introduction.
+pub const ROUND: Duration = Duration::from_secs(90);
+
+/// Seconds of a round in which `flappy` does not answer.
+const SILENT: Range<u64> = 12..24;
+/// Seconds of a round in which `moody` answers mostly with errors.
+const BAD: Range<u64> = 50..64;
+
+/// The simulated websites, in the order of their table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// Always well, over TLS, with a certificate about to expire.
+    Steady,
+    /// Well, but its times are all over the place.
+    Jittery,
+    /// Slow, at the end of two redirects.
+    Detour,
+    /// An error now and then, and mostly errors for a while.
+    Moody,
+    /// Stops answering and comes back.
+    Flappy,
+    /// Its certificate has expired.
+    Expired,
+    /// Nobody listens there.
+    Closed,
+}
+
+impl Place {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Steady, Self::Jittery, Self::Detour, Self::Moody, Self::Flappy, Self::Expired, Self::Closed];
+
+    /// Its name in the table.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Steady => "steady",
+            Self::Jittery => "jittery",
+            Self::Detour => "detour",
+            Self::Moody => "moody",
+            Self::Flappy => "flappy",
+            Self::Expired => "expired",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// What a website does with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Nothing, until the client leaves.
+    Silence,
+    /// An answer with this status, after a while.
+    Status(u16, Duration),
+    /// A redirect to this path, after a while.
+    Redirect(&'static str, Duration),
+}
+
+/// What `place` does with its request number `number` (from 0) for `path`, `elapsed` after the start.
+#[must_use]
+pub fn answer(place: Place, path: &str, number: u64, elapsed: Duration) -> Answer {
+    let second = second_of_round(elapsed);
+    let noise = noise(number);
+    let ms = Duration::from_millis;
+    match place {
+        Place::Steady | Place::Expired | Place::Closed => Answer::Status(200, ms(18 + noise % 4)),
+        // Mostly quick, one in nine answers up to 0.4 s late.
+        Place::Jittery if noise.is_multiple_of(9) => Answer::Status(200, ms(120 + noise / 9 % 280)),
+        Place::Jittery => Answer::Status(200, ms(8 + noise / 9 % 60)),
+        Place::Detour => match path {
+            "/new-address" => Answer::Status(200, ms(260 + noise % 90)),
+            "/moved" => Answer::Redirect("/new-address", ms(40)),
+            _ => Answer::Redirect("/moved", ms(40)),
+        },
+        Place::Moody => {
+            let is_bad = if BAD.contains(&second) { !noise.is_multiple_of(4) } else { number % 12 == 6 };
+            let code = [500, 503, 502, 429][usize::try_from(noise / 4 % 4).expect("less than 4")];
+            Answer::Status(if is_bad { code } else { 200 }, ms(30 + noise % 25))
+        }
+        Place::Flappy if SILENT.contains(&second) => Answer::Silence,
+        Place::Flappy => Answer::Status(200, ms(24 + noise % 10)),
+    }
+}
+
+/// A moment of the script, until the next one.
+struct Scene {
+    /// Its first second in the round.
+    from: u64,
+    /// What is told; `{}` stands for the seconds that it still lasts.
+    text: &'static str,
+}
+
+const INTRODUCTION: &str = r#""closed" and "expired" fail: ▲ failing now, ▼ DOWN once 10 s were watched"#;
+
+const SCENES: [Scene; 10] = [
+    Scene { from: 0, text: r#"the same once more · "closed" and "expired" never recover · ? keys"# },
+    Scene {
+        from: SILENT.start - 4,
+        text: r#""flappy" stops answering in {} s · watch its mark, then the alert · ? keys"#,
+    },
+    Scene {
+        from: SILENT.start, text: r#""flappy" is silent: ▲ failing; ▼ DOWN when 2 of its last 10 checks failed"#
+    },
+    Scene { from: SILENT.start + 4, text: r#""flappy" is DOWN, see its alert · it answers again in {} s · ? keys"# },
+    Scene { from: SILENT.end, text: r#""flappy" answers: △ recovering, until 10 s are good again but for 1 check"# },
+    Scene {
+        from: SILENT.end + 12,
+        text: r#""flappy" is up again; the alert says for how long it was down · a alerts"#,
+    },
+    Scene { from: BAD.start - 6, text: r#""moody" gets worse in {} s · watch its CODES · ↵ shows a site in full"# },
+    Scene { from: BAD.start, text: r#""moody" answers mostly errors now; CODES counts each · it ends in {} s"# },
+    Scene { from: BAD.end, text: r#""moody" answers well again: △ recovering, then ● up, with a second alert"# },
+    Scene { from: BAD.end + 12, text: r#""steady" is up; its certificate ends in 6 days: cert 6d · next in {} s"# },
+];
+
+/// What happens now, what comes next and where to look: at most 73 cells, `elapsed` after the start.
+#[must_use]
+pub fn narration(elapsed: Duration) -> String {
+    let second = second_of_round(elapsed);
+    let current = SCENES.iter().rposition(|scene| scene.from <= second).expect("the first scene begins at 0");
+    if elapsed < ROUND && current == 0 {
+        return INTRODUCTION.to_owned();
+    }
+    let until = SCENES.get(current + 1).map_or(ROUND.as_secs(), |next| next.from);
+    SCENES[current].text.replace("{}", &(until - second).to_string())
+}
+
+fn second_of_round(elapsed: Duration) -> u64 {
+    elapsed.as_secs() % ROUND.as_secs()
+}
+
+/// `SplitMix64` (Steele, Lea, Flood 2014), one step from `number`, without its lowest bit patterns.
+const fn noise(number: u64) -> u64 {
+    let z = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (z ^ (z >> 31)) >> 8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::{AlertState, Evaluator, Rule, Threshold};
+    use crate::model::{Cause, Flags, Micros, Observation, Timestamp};
+    use crate::stats::Counts;
+    use unicode_width::UnicodeWidthStr as _;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const TIMEOUT: Duration = SECOND;
+    const TWO_ROUNDS: u64 = 2 * ROUND.as_secs();
+
+    /// The transitions of `place` when it is checked every second from `offset` on: when, and to what.
+    fn transitions(place: Place, offset: Duration) -> Vec<(Duration, AlertState)> {
+        let window = 10 * SECOND;
+        let rule = Rule { threshold: Threshold::from_ppm(800_000).unwrap(), window, min_samples: 1 };
+        let mut evaluator = Evaluator::new(rule, SECOND, None);
+        let mut known: Vec<(Duration, Cause)> = Vec::new();
+        let mut seen = Vec::new();
+        for number in 0..TWO_ROUNDS {
+            let begin = offset + SECOND * u32::try_from(number).unwrap();
+            let (takes, cause) = match answer(place, "/", number, begin) {
+                Answer::Silence => (TIMEOUT, Cause::ResponseTimeout),
+                Answer::Status(200, takes) => (takes, Cause::Ok),
+                Answer::Status(_, takes) => (takes, Cause::Status),
+                Answer::Redirect(..) => panic!("{place:?} does not redirect"),
+            };
+            let at = begin + takes;
+            known.push((at, cause));
+            let mut sample = Observation::failed(cause, "").sample(Timestamp::ZERO.after(at), Micros::ZERO, 0);
+            if number == 0 {
+                sample.flags = sample.flags.with(Flags::AFTER_HOLE);
+            }
+            evaluator.observe(&sample);
+            let recent = known.iter().filter(|(then, _)| *then + window > at);
+            let up = recent.clone().filter(|(_, cause)| *cause == Cause::Ok).count() as u64;
+            let counts = Counts { up, down: recent.count() as u64 - up, ..Counts::default() };
+            if let Some(transition) = evaluator.step(&counts, Timestamp::ZERO.after(at)) {
+                seen.push((at, transition.state));
+            }
+        }
+        seen
+    }
+
+    #[test]
+    fn alerts_come_in_the_scenes_that_speak_of_them_whenever_the_checks_fall() {
+        for (place, fails, ends) in [(Place::Flappy, SILENT, SILENT.end + 12), (Place::Moody, BAD, BAD.end + 12)] {
+            for offset in (0..1_000).step_by(50).map(Duration::from_millis) {
+                let seen = transitions(place, offset);
+                let states: Vec<AlertState> = seen.iter().map(|(_, state)| *state).collect();
+                assert_eq!(states, [AlertState::Down, AlertState::Up, AlertState::Down, AlertState::Up], "{place:?}");
+                for (round, pair) in seen.chunks(2).enumerate() {
+                    let start = ROUND * u32::try_from(round).unwrap();
+                    let [from, told, end, ends] = [fails.start, fails.start + 4, fails.end, ends]
+                        .map(|second| start + Duration::from_secs(second));
+                    let (down, up) = (pair[0].0, pair[1].0);
+                    assert!(down > from && down < told, "{place:?} down at {down:?}");
+                    assert!(up > end && up < ends, "{place:?} up at {up:?}");
+                }
+            }
+        }
+        // The promise: the first alert of the site that flaps within 20 s, closed again within 60 s.
+        let flappy = transitions(Place::Flappy, SECOND);
+        assert!(flappy[0].0 < Duration::from_secs(SILENT.start + 4) && flappy[1].0 < Duration::from_mins(1));
+    }
+
+    #[test]
+    fn the_others_never_alert_by_their_answers() {
+        for place in [Place::Steady, Place::Jittery] {
+            assert_eq!(transitions(place, Duration::ZERO), [], "{place:?}");
+        }
+    }
+
+    #[test]
+    fn the_narration_counts_down_to_what_happens() {
+        for (second, text) in [
+            (0, r#""closed" and "expired" fail: ▲ failing now, ▼ DOWN once 10 s were watched"#),
+            (8, r#""flappy" stops answering in 4 s · watch its mark, then the alert · ? keys"#),
+            (11, r#""flappy" stops answering in 1 s · watch its mark, then the alert · ? keys"#),
+            (12, r#""flappy" is silent: ▲ failing; ▼ DOWN when 2 of its last 10 checks failed"#),
+            (20, r#""flappy" is DOWN, see its alert · it answers again in 4 s · ? keys"#),
+            (89, r#""steady" is up; its certificate ends in 6 days: cert 6d · next in 1 s"#),
+            (90, r#"the same once more · "closed" and "expired" never recover · ? keys"#),
+            (98, r#""flappy" stops answering in 4 s · watch its mark, then the alert · ? keys"#),
+        ] {
+            assert_eq!(narration(Duration::from_secs(second)), text, "{second} s");
+        }
+    }
+
+    #[test]
+    fn every_narration_fits_eighty_columns_with_its_label() {
+        for second in 0..TWO_ROUNDS {
+            let text = narration(Duration::from_secs(second));
+            assert!(" demo: ".len() + text.width() <= 80, "{text}");
+            assert!(!text.contains('{'), "{text}");
+        }
+    }
+
+    #[test]
+    fn scenes_are_in_order() {
+        assert!(SCENES.windows(2).all(|pair| pair[0].from < pair[1].from));
+        assert!(SCENES.iter().all(|scene| scene.from < ROUND.as_secs()));
+    }
+
+    #[test]
+    fn no_answer_but_silence_takes_as_long_as_a_check_may() {
+        for place in Place::ALL {
+            for number in 0..1_000 {
+                for path in ["/", "/moved", "/new-address"] {
+                    match answer(place, path, number, Duration::ZERO) {
+                        Answer::Status(_, takes) | Answer::Redirect(_, takes) => assert!(takes * 2 < TIMEOUT),
+                        Answer::Silence => panic!("nobody is silent at the start"),
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The simulated websites as the real prober sees them.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use super::*;
+use crate::app::clock::{stopwatch, wall};
+use crate::model::{Cause, Observation, Site, Status};
+use crate::probe::{HttpProber, Options, Prober as _};
+
+/// What every site of a demonstration says `elapsed` after its start, with `timeout` for a check.
+fn checked(elapsed: Duration, timeout: Duration) -> BTreeMap<String, Observation> {
+    let demo = Demo::open(wall()).unwrap();
+    let config = demo.config().unwrap();
+    let clock: fn() -> Instant = stopwatch;
+    let options = Options { extra_roots: vec![demo.root()], ..Options::default() };
+    let _serving = demo.serve(move || elapsed).unwrap();
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let prober = HttpProber::with(&options, clock).unwrap();
+    let mut seen = BTreeMap::new();
+    for watched in config.sites {
+        let site = Site { timeout, ..Site::clone(&watched.site) };
+        let observation = runtime.block_on(prober.probe(&site));
+        seen.insert(site.name.to_string(), observation);
+    }
+    seen
+}
+
+#[test]
+fn each_website_shows_the_fault_it_is_named_for() {
+    let seen = checked(Duration::ZERO, Duration::from_secs(10));
+    let cause = |name: &str| seen[name].cause;
+    for name in ["steady", "jittery", "detour", "moody", "flappy"] {
+        assert_eq!((cause(name), seen[name].status), (Cause::Ok, Status::new(200)), "{:?}", seen[name]);
+    }
+    assert_eq!(cause("expired"), Cause::TlsExpired);
+    assert_eq!(cause("closed"), Cause::ConnectRefused);
+    assert_eq!(seen["detour"].hops.len(), 2, "{:?}", seen["detour"].hops);
+    let ends = seen["steady"].certificate.as_ref().unwrap().not_after;
+    let days = ends.since(wall()).as_secs() / DAY.as_secs();
+    assert_eq!(days, 6);
+}
+
+#[test]
+fn in_its_scene_the_flapping_website_takes_the_request_and_is_silent() {
+    let seen = checked(Duration::from_secs(15), Duration::from_millis(500));
+    assert_eq!(seen["flappy"].cause, Cause::ResponseTimeout);
+    assert_eq!(seen["steady"].cause, Cause::Ok);
+}
+
+#[test]
+fn the_settings_make_things_happen_while_one_looks() {
+    let config = Demo::open(wall()).unwrap().config().unwrap();
+    assert_eq!(config.warnings, Vec::<String>::new());
+    assert!(!config.dashboard.bell);
+    for watched in &config.sites {
+        assert_eq!((watched.site.interval.as_secs(), watched.rule.window.as_secs()), (1, 10));
+    }
+    let views: Vec<(u64, u64)> =
+        config.views.iter().map(|view| (view.timeframe.length().as_secs(), view.refresh.as_secs())).collect();
+    assert_eq!(views, [(60, 2), (600, 10)]);
+}
+
+#[test]
+fn its_addresses_are_free_again_when_it_is_over() {
+    let demo = Demo::open(wall()).unwrap();
+    let address = demo.address(Place::Moody).unwrap().1;
+    drop(demo.serve(|| Duration::ZERO).unwrap());
+    assert!(StdStream::connect_timeout(&address, LOOPBACK_WAIT).is_err());
+}

@@ -1,0 +1,121 @@
+//! One hop of a probe: a connection, kept or fresh, a request over it, the head of the answer.
+//!
+//! A kept connection that turns out to be stale before a byte of an answer came, and an HTTP/2 server that says it has
+//! not looked at the request (GOAWAY, `REFUSED_STREAM`), are asked once more over a fresh connection, silently. What was
+//! spent on a stale connection is our own doing and belongs to no phase; what a server refused is its doing and counts.
+//! A request that may have been seen is repeated only if doing it twice is like doing it once.
+
+use std::sync::Arc;
+
+use hyper::Uri;
+use hyper_rustls::MaybeHttpsStream;
+use hyper_util::rt::TokioIo;
+use url::{Position, Url};
+
+use super::certificate::Presented;
+use super::connect::{connect, offline};
+use super::exchange::{Answer, Broken, send};
+use super::explain::explain_head;
+use super::failure::Failure;
+use super::kept::{Kept, Peer, Purpose, Shown};
+use super::link::Link;
+use super::request::Request;
+use super::run::Run;
+use super::tls::Stream;
+use crate::model::{Cause, Flags, HttpOffer, Phase};
+
+impl Run<'_> {
+    /// Everything up to the head of the answer to `request`.
+    pub(super) async fn ask(&mut self, request: &Request) -> Result<Answer, Failure> {
+        let before = self.watch.phases();
+        if self.site.keep_alive
+            && let Some(kept) = self.prober.pool.take(self.site, &Purpose::new(self.site, &request.url))
+        {
+            match self.ask_again(kept, request).await {
+                Some(Ok(answer)) => return Ok(self.answered(answer, true)),
+                Some(Err(broken)) if !broken.unseen => return Err(broken.failure),
+                Some(Err(_)) | None => self.watch.go_back(before),
+            }
+        }
+        let answer = match self.ask_afresh(request).await {
+            Err(broken) if broken.refused => self.ask_afresh(request).await,
+            other => other,
+        };
+        answer.map(|answer| self.answered(answer, false)).map_err(|broken| broken.failure)
+    }
+
+    fn answered(&mut self, answer: Answer, reused: bool) -> Answer {
+        self.seen.status = Some(answer.status);
+        self.seen.http = answer.http;
+        self.seen.flags = self.seen.flags.without(Flags::REUSED);
+        if reused {
+            self.seen.flags = self.seen.flags.with(Flags::REUSED);
+        }
+        answer
+    }
+
+    /// Over the connection of the last probe; none when that is over.
+    async fn ask_again(&mut self, kept: Kept, request: &Request) -> Option<Result<Answer, Broken>> {
+        let Kept { mut link, peer, .. } = kept;
+        self.seen.address = peer.address;
+        self.watch.enter(Phase::Processing);
+        if !link.is_ready().await {
+            return None;
+        }
+        let answer = send(link, request).await;
+        if answer.is_ok() {
+            if let Some((certificate, shown_at, since)) = &peer.certificate {
+                let age = (self.prober.clock)().saturating_duration_since(*since);
+                self.keep_certificate(Arc::clone(certificate), shown_at.after(age));
+            }
+            self.peer = Some(peer);
+        }
+        Some(answer)
+    }
+
+    /// Over a fresh connection.
+    async fn ask_afresh(&mut self, request: &Request) -> Result<Answer, Broken> {
+        let (stream, shown) = self.dial(&request.url).await.map_err(Broken::for_good)?;
+        let http2 = speaks_http2(&stream, self.site.http).map_err(Broken::for_good)?;
+        self.peer = Some(Peer { address: self.seen.address, certificate: shown });
+        // What it takes to set up HTTP/2 is part of having a connection.
+        let link = Link::begin(stream, http2).await;
+        let link = link.map_err(|error| Broken::for_good(explain_head(&error, false)))?;
+        self.watch.enter(Phase::Processing);
+        send(link, request).await
+    }
+
+    /// A connection to the host of `url`, with TLS if that is https.
+    async fn dial(&mut self, url: &Url) -> Result<(Stream, Option<Shown>), Failure> {
+        let has_route = self.prober.has_route;
+        let host = url.host().expect("a site and a followed redirect have a host");
+        let port = url.port_or_known_default().expect("http and https have a port");
+        let resolve = &self.prober.resolve;
+        let addresses = resolve.addresses(&host, self.site.family, &mut self.watch, &mut self.waiting).await;
+        let addresses = addresses.map_err(|failure| offline(&[], has_route).unwrap_or(failure))?;
+        self.watch.enter(Phase::Connect);
+        let tcp = connect(&addresses, port, &mut self.seen.address, has_route).await?;
+        if url.scheme() != "https" {
+            return Ok((MaybeHttpsStream::Http(TokioIo::new(tcp)), None));
+        }
+        let uri = Uri::try_from(&url[..Position::BeforePath])
+            .map_err(|_| Failure::new(Cause::Local, "cannot send the request: HTTP forbids this host name"))?;
+        let shaken = self.prober.tls.handshake(tcp, uri, self.site, &mut self.watch, &mut self.waiting).await;
+        let mut shown = None;
+        if let Some(Presented { certificate: Some(certificate), at, .. }) = shaken.presented {
+            shown = Some((Arc::clone(&certificate), at, (self.prober.clock)()));
+            self.keep_certificate(certificate, at);
+        }
+        Ok((shaken.stream?, shown))
+    }
+}
+
+/// Whether HTTP/2 is to be spoken over `stream`: as the handshake chose, without TLS as the site says.
+fn speaks_http2(stream: &Stream, offer: HttpOffer) -> Result<bool, Failure> {
+    let MaybeHttpsStream::Https(tls) = stream else { return Ok(offer == HttpOffer::V2) };
+    let chosen = tls.inner().get_ref().1.alpn_protocol() == Some(b"h2");
+    if offer == HttpOffer::V2 && !chosen {
+        return Err(Failure::new(Cause::TlsError, "TLS: the server does not offer HTTP/2"));
+    }
+    Ok(chosen)
+}

@@ -1,0 +1,166 @@
+//! One connection that speaks HTTP, driven in the task of the probe that uses it.
+//!
+//! `hyper::client::conn` adds nothing and keeps nothing. Its connections are futures that have to be polled beside
+//! ours, over HTTP/2 with more futures that it would spawn. All of them are owned by the [`Link`] and polled only while
+//! a probe waits for something over it: so they end with the probe, whichever way that ends, and a kept connection
+//! costs nothing between two probes, whatever its server sends.
+//!
+//! Real servers deserve more patience than hyper has by default: 512 headers and folded ones are accepted. Limits: over
+//! HTTP/2 windows of 256 KiB, no server push.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+
+use super::head_limit::{Budget, HEAD_MAX, HeadLimit};
+use super::tls::Stream;
+
+/// Headers of one answer.
+pub(super) const HEADERS_MAX: usize = 512;
+/// Bytes that a server may send ahead over HTTP/2, for a stream and in all.
+const WINDOW: u32 = 256 * 1024;
+
+type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+type Body = Full<Bytes>;
+
+/// See the module.
+pub(super) struct Link {
+    sender: Sender,
+    drive: Drive,
+    /// What the server may still send.
+    pub(super) budget: Arc<Budget>,
+}
+
+enum Sender {
+    V1(http1::SendRequest<Body>),
+    V2(http2::SendRequest<Body>),
+}
+
+/// Why no head came.
+pub(super) struct Unanswered {
+    /// hyper's reason.
+    pub(super) error: hyper::Error,
+    /// Not a byte of the request was sent.
+    pub(super) unsent: bool,
+}
+
+impl Link {
+    /// Begins to speak HTTP over `stream`, HTTP/2 if `http2`. Ready to send when this returns.
+    pub(super) async fn begin(stream: Stream, http2: bool) -> Result<Self, hyper::Error> {
+        let budget = Arc::new(Budget::default());
+        budget.give(HEAD_MAX);
+        let stream = TokioIo::new(HeadLimit::new(TokioIo::new(stream), Arc::clone(&budget)));
+        let mut drive = Drive::default();
+        let sender = if http2 {
+            let mut builder = http2::Builder::new(drive.spawn.clone());
+            builder.initial_stream_window_size(WINDOW).initial_connection_window_size(WINDOW);
+            builder.max_header_list_size(u32::try_from(HEAD_MAX).expect("a few hundred thousand"));
+            let (mut sender, line) = builder.handshake(stream).await?;
+            drive.add(line);
+            drive.beside(sender.ready()).await?;
+            Sender::V2(sender)
+        } else {
+            let mut builder = http1::Builder::new();
+            builder.max_headers(HEADERS_MAX).allow_obsolete_multiline_headers_in_responses(true);
+            let (sender, line) = builder.handshake(stream).await?;
+            drive.add(line);
+            Sender::V1(sender)
+        };
+        Ok(Self { sender, drive, budget })
+    }
+
+    /// Whether it speaks HTTP/2.
+    pub(super) fn is_http2(&self) -> bool {
+        matches!(self.sender, Sender::V2(_))
+    }
+
+    /// Waits until a request can be sent; false when the connection is over.
+    pub(super) async fn is_ready(&mut self) -> bool {
+        match &mut self.sender {
+            Sender::V1(sender) => self.drive.beside(sender.ready()).await.is_ok(),
+            Sender::V2(sender) => self.drive.beside(sender.ready()).await.is_ok(),
+        }
+    }
+
+    /// Sends `request` and waits for the final head.
+    pub(super) async fn send(&mut self, request: Request<Body>) -> Result<Response<Incoming>, Unanswered> {
+        self.budget.give(HEAD_MAX);
+        let answer = match &mut self.sender {
+            Sender::V1(sender) => self.drive.beside(sender.try_send_request(request)).await,
+            Sender::V2(sender) => self.drive.beside(sender.try_send_request(request)).await,
+        };
+        answer.map_err(|mut failed| {
+            let unsent = failed.take_message().is_some();
+            Unanswered { error: failed.into_error(), unsent }
+        })
+    }
+
+    /// Awaits `work` and keeps the connection going meanwhile.
+    pub(super) async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
+        self.drive.beside(work).await
+    }
+}
+
+/// hyper's side of a connection: everything that has to be polled.
+#[derive(Default)]
+struct Drive {
+    running: Vec<Work>,
+    spawn: Spawn,
+}
+
+/// Where hyper puts what it would have spawned, until it is picked up.
+#[derive(Clone, Default)]
+struct Spawn(Arc<Mutex<Vec<Work>>>);
+
+impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Spawn {
+    fn execute(&self, work: F) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Box::pin(work));
+    }
+}
+
+impl Drive {
+    fn add<E>(&mut self, line: impl Future<Output = Result<(), E>> + Send + 'static) {
+        // What ends a connection reaches whoever waits for an answer over it.
+        self.running.push(Box::pin(async move { drop(line.await) }));
+    }
+
+    /// Polls everything once.
+    fn poll(&mut self, cx: &mut Context<'_>) {
+        self.running.retain_mut(|work| work.as_mut().poll(cx).is_pending());
+        loop {
+            let spawned = std::mem::take(&mut *self.spawn.0.lock().unwrap_or_else(PoisonError::into_inner));
+            if spawned.is_empty() {
+                return;
+            }
+            for mut work in spawned {
+                if work.as_mut().poll(cx).is_pending() {
+                    self.running.push(work);
+                }
+            }
+        }
+    }
+
+    /// Awaits `work` and keeps the connection going meanwhile. What ends the connection reaches `work` too.
+    async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        poll_fn(|cx| {
+            self.poll(cx);
+            if let Poll::Ready(done) = work.as_mut().poll(cx) {
+                return Poll::Ready(done);
+            }
+            // What was asked for just now (a request, more of a body) is done now, not at the next turn.
+            let before = self.running.len();
+            self.poll(cx);
+            if self.running.len() < before { work.as_mut().poll(cx) } else { Poll::Pending }
+        })
+        .await
+    }
+}

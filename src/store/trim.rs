@@ -1,0 +1,428 @@
+//! Letting go of the past: raw samples beyond their age, and the oldest ones when the file would grow too large.
+//!
+//! Idea: a block goes as a whole, the oldest of its site first, so that the numbers of the samples that are left stay
+//! gap-free; with it go the texts of its failures. How far a site is sealed stays written down, so numbers and the
+//! time of the newest sample go on as if nothing had happened. Alerts and sites never go.
+//!
+//! Size is that of the pages in use. Counting them walks the whole file, so it is done at most once a day and only when the
+//! file's blocks on the disk come near the limit; in between, the number of blocks tells the difference, for each
+//! fills a page. Invariants: a block of which one sample is young enough stays. Limits: [`BLOCKS_MAX`] blocks a
+//! transaction, the rest at the next flush; a block that a clock far ahead left behind stays, with what follows it,
+//! until its time has come or its room is needed. The file's length may be twice that of its pages, for it
+//! grows by doubling.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::time::Duration;
+
+use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
+
+use crate::model::{SiteId, Timestamp};
+
+use super::block;
+use super::record::TextRecord;
+use super::schema;
+use super::seal::read_sealed;
+
+/// Blocks that go in one transaction: 32 MiB, more than one sealing brings.
+pub const BLOCKS_MAX: usize = 8_192;
+
+/// Pages are counted again after so many sealings: a day of them.
+const RECOUNT_AFTER: u32 = 96;
+
+/// A block with its key and its share of the pages above it.
+const BLOCK_BYTES: u64 = 4_096 + 4_096 / 64;
+
+/// The time of a site's first block, and its key.
+type First = (Timestamp, (u32, u64));
+
+type Blocks<'txn> = Table<'txn, (u32, u64), &'static [u8]>;
+
+/// How much of the past is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// Raw samples go when they are older than this; none: they stay.
+    pub retention: Option<Duration>,
+    /// Bytes of pages in use; trimming begins at 90 % of it. None: no limit.
+    pub max_size: Option<u64>,
+}
+
+/// The pages in use, counted at some time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes of all pages in use.
+    allocated: u64,
+    /// Blocks at that time.
+    blocks: u64,
+    /// Sealings since then.
+    age: u32,
+}
+
+/// What was let go of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Trimmed {
+    /// Blocks of samples.
+    pub blocks: u64,
+    /// Texts of failures.
+    pub texts: u64,
+    /// There is more to let go of.
+    pub more: bool,
+    /// Samples went for want of room.
+    pub is_full: bool,
+}
+
+/// The bytes at which trimming begins.
+const fn threshold(max_size: u64) -> u64 {
+    max_size / 10 * 9
+}
+
+/// The pages in use, counted if `known` is not to be relied on and `taken`, the bytes of the file on its disk, comes near
+/// the limit. To be called before anything is changed within `transaction`.
+pub fn measure(
+    transaction: &WriteTransaction,
+    keep: &Keep,
+    taken: u64,
+    known: Option<Room>,
+) -> Result<Option<Room>, redb::Error> {
+    if keep.max_size.is_none_or(|max_size| taken < threshold(max_size)) {
+        return Ok(None);
+    }
+    if let Some(room) = known.filter(|room| room.age < RECOUNT_AFTER) {
+        return Ok(Some(Room { age: room.age + 1, ..room }));
+    }
+    let stats = transaction.stats()?;
+    let allocated = stats.allocated_pages() * stats.page_size() as u64;
+    Ok(Some(Room { allocated, blocks: transaction.open_table(schema::BLOCKS)?.len()?, age: 0 }))
+}
+
+/// Lets go of what is beyond `keep` and `room` within `transaction`, which the caller commits: `most` blocks of it.
+pub fn trim(
+    transaction: &WriteTransaction,
+    (keep, room): (&Keep, Option<Room>),
+    now: Timestamp,
+    most: usize,
+) -> Result<Trimmed, redb::Error> {
+    let mut trimmed = Trimmed::default();
+    let mut gone = BTreeMap::new();
+    {
+        let mut trimmer = Trimmer { blocks: transaction.open_table(schema::BLOCKS)?, left: most, gone: &mut gone };
+        if let Some(retention) = keep.retention {
+            trimmer.by_age(now.before(retention), &sites(transaction)?)?;
+        }
+        if let (Some(max_size), Some(room)) = (keep.max_size, room) {
+            let allocated = room.now(trimmer.blocks.len()?);
+            let over = allocated.saturating_sub(threshold(max_size)).div_ceil(BLOCK_BYTES);
+            trimmed.is_full = over > 0 && trimmer.oldest(over, &sites(transaction)?)?;
+        }
+        trimmed.more = trimmer.left == 0;
+        trimmed.blocks = (most - trimmer.left) as u64;
+    }
+    for (site, next) in gone {
+        trimmed.texts += forget_texts(transaction, site, next)?;
+    }
+    Ok(trimmed)
+}
+
+impl Keep {
+    /// Bytes of unsealed samples that are not too many beside the rest.
+    pub fn journal_share(&self) -> usize {
+        self.max_size.map_or(usize::MAX, |max_size| usize::try_from(max_size / 8).unwrap_or(usize::MAX))
+    }
+}
+
+impl Room {
+    /// Bytes of pages in use, reckoned from the blocks that there are now.
+    const fn now(&self, blocks: u64) -> u64 {
+        (self.allocated + blocks * BLOCK_BYTES).saturating_sub(self.blocks * BLOCK_BYTES)
+    }
+}
+
+/// Every site that has ever been sealed.
+fn sites(transaction: &WriteTransaction) -> Result<Vec<u32>, redb::Error> {
+    let sealed = transaction.open_table(schema::SEALED)?;
+    sealed.range::<u32>(..)?.map(|row| Ok(row?.0.value())).collect()
+}
+
+struct Trimmer<'txn, 'g> {
+    blocks: Blocks<'txn>,
+    /// Blocks that may still go.
+    left: usize,
+    /// The sites that lost blocks, with the number of their first block that is left, if one is.
+    gone: &'g mut BTreeMap<u32, Option<u64>>,
+}
+
+impl Trimmer<'_, '_> {
+    /// Every block whose last sample is before `cutoff`, as far as they are the first ones of their site.
+    fn by_age(&mut self, cutoff: Timestamp, sites: &[u32]) -> Result<(), redb::Error> {
+        for &site in sites {
+            let mut old = Vec::new();
+            // A damaged block does not tell its age; it goes with the sound one after it.
+            let mut unknown = Vec::new();
+            for row in self.blocks.range(schema::whole(site))? {
+                let (key, bytes) = row?;
+                match is_old(key.value(), bytes.value(), cutoff) {
+                    _ if old.len() + unknown.len() == self.left => break,
+                    None => unknown.push(key.value()),
+                    Some(true) => {
+                        old.append(&mut unknown);
+                        old.push(key.value());
+                    }
+                    Some(false) => break,
+                }
+            }
+            for key in old {
+                self.remove(key)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The `count` oldest blocks of all sites; whether any went.
+    fn oldest(&mut self, count: u64, sites: &[u32]) -> Result<bool, redb::Error> {
+        let mut firsts = BinaryHeap::new();
+        for &site in sites {
+            firsts.extend(self.first(site)?.map(Reverse));
+        }
+        let mut any = false;
+        for _ in 0..count {
+            let Some(Reverse((_, key))) = firsts.pop().filter(|_| self.left > 0) else { break };
+            self.remove(key)?;
+            any = true;
+            firsts.extend(self.first(key.0)?.map(Reverse));
+        }
+        Ok(any)
+    }
+
+    /// The first block of `site` and its time; a damaged one comes before all others.
+    fn first(&self, site: u32) -> Result<Option<First>, redb::Error> {
+        let Some(row) = self.blocks.range(schema::whole(site))?.next() else { return Ok(None) };
+        let (key, bytes) = row?;
+        let time = block::head(key.value(), bytes.value()).map_or(Timestamp::ZERO, |head| head.low);
+        Ok(Some((time, key.value())))
+    }
+
+    fn remove(&mut self, key: (u32, u64)) -> Result<(), redb::Error> {
+        self.blocks.remove(key)?;
+        self.left -= 1;
+        let next = self.blocks.range(schema::whole(key.0))?.next().transpose()?;
+        self.gone.insert(key.0, next.map(|(key, _)| key.value().1));
+        Ok(())
+    }
+}
+
+/// Whether the last sample of the block at `key` is before `cutoff`; none if it cannot be read.
+fn is_old(key: (u32, u64), bytes: &[u8], cutoff: Timestamp) -> Option<bool> {
+    let head = block::head(key, bytes).ok()?;
+    if head.peak < cutoff || head.low >= cutoff {
+        return Some(head.peak < cutoff);
+    }
+    let mut samples = Vec::new();
+    block::decode(key, bytes, &mut samples).ok()?;
+    Some(samples.iter().all(|sample| sample.at < cutoff))
+}
+
+/// Removes the texts of `site` that belong to samples before number `next`, or before all that is not sealed.
+fn forget_texts(transaction: &WriteTransaction, site: u32, next: Option<u64>) -> Result<u64, redb::Error> {
+    let next = if let Some(next) = next {
+        next
+    } else {
+        let blocks = transaction.open_table(schema::BLOCKS)?;
+        read_sealed(&transaction.open_table(schema::SEALED)?, &blocks, SiteId(site))?.next_seq
+    };
+    let mut failures = transaction.open_table(schema::FAILURES)?;
+    let mut gone = Vec::new();
+    for row in failures.range((site, 0)..(site, next))? {
+        let (key, bytes) = row?;
+        if TextRecord::decode(key.value(), bytes.value()).map_or(true, |text| text.last_seq < next) {
+            gone.push(key.value());
+        }
+    }
+    for key in &gone {
+        failures.remove(key)?;
+    }
+    Ok(gone.len() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use redb::{Database, ReadableDatabase};
+
+    use super::super::disk::Disk;
+    use super::super::file::{Options, builder};
+    use super::super::opened::Store;
+    use super::super::read::Query;
+    use super::super::trial::day_of;
+    use super::super::writer::{Flushed, Writer};
+    use super::*;
+    use crate::alert::{Alert, AlertState, Threshold};
+    use crate::model::{Observation, Sample, StoreHealth};
+    use crate::ring::Producer;
+
+    const HOUR: Duration = Duration::from_hours(1);
+
+    struct Rig {
+        producers: Vec<Producer>,
+        writer: Writer,
+        notices: Vec<String>,
+    }
+
+    impl Rig {
+        fn new(store: Store, sites: usize) -> Self {
+            let names: Vec<Arc<str>> = (0..sites).map(|site| Arc::from(format!("site {site}"))).collect();
+            let registered = store.register(&names, Timestamp::from_secs(1)).unwrap();
+            let producers: Vec<Producer> = registered.iter().map(|site| Producer::new(4_096, site.next_seq)).collect();
+            let readers = registered.iter().zip(&producers).map(|(site, ring)| (site.id, ring.ring().reader_at_head()));
+            let writer = Writer::new(store, readers.collect()).unwrap();
+            Self { producers, writer, notices: Vec::new() }
+        }
+
+        /// The same samples of every site, with a text for each failure, a flush every quarter of an hour.
+        fn run(&mut self, samples: &[Sample]) {
+            for batch in samples.chunks(90) {
+                for (index, producer) in self.producers.iter_mut().enumerate() {
+                    for sample in batch {
+                        let seq = producer.push(*sample);
+                        self.writer.note_failure(index, seq, &Observation::failed(sample.cause, format!("no {seq}")));
+                    }
+                }
+                let Flushed { health, notices, dropped, .. } = self.writer.flush(batch[batch.len() - 1].at);
+                assert!(matches!(health, StoreHealth::Ok { .. }), "{health:?}");
+                assert_eq!(dropped, 0);
+                self.notices.extend(notices);
+            }
+        }
+
+        /// The samples of a site and whether each has its text, with the number of the first.
+        fn stored(&self, site: u32) -> (u64, Vec<(Sample, bool)>) {
+            let (mut first, mut all) = (None, Vec::new());
+            let query = Query { sites: Some(vec![SiteId(site)]), ..Query::ALL };
+            let passed = self.writer.store().samples(&query, |stored| {
+                let first = *first.get_or_insert(stored.seq);
+                assert_eq!(stored.seq, first + all.len() as u64, "numbers are gap-free");
+                all.push((stored.sample, stored.detail.is_some()));
+                Ok::<(), ()>(())
+            });
+            assert_eq!(passed.unwrap().unwrap().damaged, 0);
+            (first.unwrap_or(0), all)
+        }
+    }
+
+    fn kept(keep: Keep) -> (Disk, Store) {
+        let disk = Disk::default();
+        let store = disk.store().unwrap().keeping(keep);
+        (disk, store)
+    }
+
+    fn texts(database: &Database) -> Vec<TextRecord> {
+        let failures = database.begin_read().unwrap().open_table(schema::FAILURES).unwrap();
+        let rows = failures.iter().unwrap().map(|row| row.unwrap());
+        rows.map(|(key, bytes)| TextRecord::decode(key.value(), bytes.value()).unwrap()).collect()
+    }
+
+    #[test]
+    fn samples_go_by_age_in_whole_blocks_with_their_texts() {
+        let (disk, store) = kept(Keep { retention: Some(6 * HOUR), max_size: None });
+        let mut rig = Rig::new(store, 2);
+        let day = day_of(3, 8_640);
+        rig.run(&day);
+        let end = day[day.len() - 1].at;
+        for site in 0..2 {
+            let (first, stored) = rig.stored(site);
+            let from = usize::try_from(first).unwrap();
+            assert_eq!(stored.iter().map(|(sample, _)| *sample).collect::<Vec<_>>(), day[from..]);
+            assert!(stored.iter().all(|(sample, text)| *text == (sample.cause != crate::model::Cause::Ok)));
+            let oldest = end.since(day[from].at);
+            // At most a block, three quarters of an hour, and the quarter of an hour between sealings are too many.
+            assert!((6 * HOUR..7 * HOUR + HOUR / 4).contains(&oldest), "{oldest:?}");
+        }
+        let first = rig.stored(0).0;
+        assert!(rig.writer.close(end).notices.is_empty());
+        let texts = texts(&disk.open().unwrap());
+        assert!(!texts.is_empty() && texts.iter().all(|text| text.last_seq >= first));
+    }
+
+    #[test]
+    fn numbers_and_the_newest_time_go_on_when_nothing_is_left() {
+        let (disk, store) = kept(Keep { retention: Some(HOUR), max_size: None });
+        let mut rig = Rig::new(store, 1);
+        let day = day_of(4, 1_000);
+        rig.run(&day);
+        let end = day[day.len() - 1].at;
+        let mut rig = {
+            assert!(rig.writer.close(end.after(30 * 24 * HOUR)).notices.is_empty());
+            Rig::new(disk.store().unwrap(), 1)
+        };
+        assert_eq!(rig.stored(0), (0, Vec::new()));
+        let known = rig.writer.store().register(&["site 0".into()], end).unwrap()[0];
+        assert_eq!((known.next_seq, known.last_at), (1_000, Some(end)));
+        assert_eq!(known.known_since, Timestamp::from_secs(1));
+        rig.run(&day_of(4, 1_050)[1_000..]);
+        let (first, stored) = rig.stored(0);
+        assert_eq!((first, stored.len()), (1_000, 50));
+    }
+
+    #[test]
+    fn a_damaged_block_goes_with_the_sound_one_after_it_and_one_transaction_takes_only_so_many() {
+        let (disk, store) = kept(Keep::default());
+        let mut rig = Rig::new(store, 1);
+        let day = day_of(5, 4_000);
+        rig.run(&day);
+        assert!(rig.writer.close(day[day.len() - 1].at).notices.is_empty());
+        let database = disk.open().unwrap();
+        let change = database.begin_write().unwrap();
+        let keys = |change: &WriteTransaction| -> Vec<(u32, u64)> {
+            let blocks = change.open_table(schema::BLOCKS).unwrap();
+            blocks.iter().unwrap().map(|row| row.unwrap().0.value()).collect()
+        };
+        let before = keys(&change);
+        change.open_table(schema::BLOCKS).unwrap().insert(before[0], [1, 2, 3].as_slice()).unwrap();
+        let keep = Keep { retention: Some(HOUR), max_size: None };
+        // Three blocks are old: the damaged one, and two whose last samples are.
+        let now = day[usize::try_from(before[3].1).unwrap()].at.after(HOUR);
+        let first = trim(&change, (&keep, None), now, 2).unwrap();
+        assert_eq!((first.blocks, first.more, first.is_full), (2, true, false));
+        let second = trim(&change, (&keep, None), now, 2).unwrap();
+        assert_eq!((second.blocks, second.more), (1, false));
+        assert_eq!(keys(&change), before[3..]);
+    }
+
+    #[test]
+    fn the_oldest_of_all_sites_go_when_the_pages_in_use_come_near_the_limit_and_alerts_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("webmon.redb");
+        let max_size = 1 << 20;
+        let options = Options { keep: Keep { retention: None, max_size: Some(max_size) }, ..Options::default() };
+        let mut rig = Rig::new(Store::open(&path, &options, Timestamp::ZERO).unwrap().store, 3);
+        let days = day_of(6, 60_000);
+        let alert = Alert {
+            at: days[0].at,
+            site: "site 1".into(),
+            state: AlertState::Down,
+            availability: None,
+            threshold: Threshold::from_ppm(800_000).unwrap(),
+            window: HOUR,
+            since: days[0].at,
+            downtime: None,
+            message: "down".into(),
+        };
+        rig.writer.note_alert(SiteId(1), alert);
+        rig.run(&days);
+        let stored: Vec<(u64, usize)> =
+            (0..3).map(|site| rig.stored(site)).map(|(first, all)| (first, all.len())).collect();
+        for (first, count) in &stored {
+            assert_eq!(first + *count as u64, 60_000);
+            // Fifteen bytes a sample: the room is used, and all sites go back equally far.
+            assert!((10_000..25_000).contains(count), "{stored:?}");
+            assert!(first.abs_diff(stored[0].0) < 600, "{stored:?}");
+        }
+        assert_eq!(rig.notices.len(), 1, "it is told once: {:?}", rig.notices);
+        assert_eq!(rig.writer.store().alerts(&Query::ALL).unwrap().len(), 1);
+        assert!(rig.writer.close(days[days.len() - 1].at).notices.is_empty());
+        let database = builder().open(&path).unwrap();
+        let stats = database.begin_write().unwrap().stats().unwrap();
+        let allocated = stats.allocated_pages() * stats.page_size() as u64;
+        assert!((max_size * 6 / 10..max_size).contains(&allocated), "{allocated}");
+    }
+}

@@ -1,0 +1,60 @@
+//! What a person asks of the monitor, and what came of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::{Observation, Timestamp};
+
+/// Something that a person asks of the monitor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// To check the site of this number, in the order of sites.yaml, now.
+    Check(usize),
+    /// To leave the site of this number alone until then ([`Timestamp::MAX`]: until somebody resumes it), or to watch
+    /// it again.
+    Pause(usize, Option<Timestamp>),
+}
+
+/// The first pause that is offered.
+const SHORT: Duration = Duration::from_mins(30);
+/// The second one.
+const LONG: Duration = Duration::from_hours(2);
+
+/// What comes after a pause that ends then: 30 minutes, 2 hours, until resumed, none.
+#[must_use]
+pub fn next_pause(paused_until: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+    match paused_until {
+        None => Some(now.after(SHORT)),
+        Some(until) if until == Timestamp::MAX => None,
+        Some(until) if until.since(now) > SHORT => Some(Timestamp::MAX),
+        Some(_) => Some(now.after(LONG)),
+    }
+}
+
+/// A check that was asked for by hand: it is shown, and enters no figure.
+#[derive(Clone, Debug)]
+pub struct Recheck {
+    /// The number of the site, in the order of sites.yaml.
+    pub site: usize,
+    /// When it was started.
+    pub asked: Timestamp,
+    /// When its outcome was known and what was observed; none while it is under way.
+    pub outcome: Option<(Timestamp, Arc<Observation>)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_end() {
+        let now = Timestamp::from_secs(1_000_000);
+        let short = next_pause(None, now);
+        assert_eq!(short, Some(now.after(SHORT)));
+        let long = next_pause(short, now.after(Duration::from_secs(5)));
+        assert_eq!(long, Some(now.after(LONG + Duration::from_secs(5))));
+        let for_ever = next_pause(long, now.after(Duration::from_secs(9)));
+        assert_eq!(for_ever, Some(Timestamp::MAX));
+        assert_eq!(next_pause(for_ever, now), None);
+    }
+}

@@ -1,0 +1,466 @@
+//! The whole monitor, as the program that people start: what it says live, what it remembers, and what the servers
+//! that it watched have seen, held against each other.
+//!
+//! The servers are ours and on loopback. `WEBMON_TRIAL_SECONDS` (6 unless set) is the length of the longest run.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test file: what cannot be had ends the test")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, UNIX_EPOCH};
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use support::ports::{Blackhole, closed_port};
+use support::program::{Ended, Folder, PATIENCE, Running, json, now};
+use support::tls::{Authority, Leaf};
+use support::{Behaviour, Server, Step, redirect, response};
+
+const SAMPLES: &str = "--headless --format json --events sample";
+
+/// What `webmon samples` reads back, by site, in its order.
+type History = BTreeMap<String, Vec<Value>>;
+
+fn by_site(samples: impl IntoIterator<Item = Value>) -> History {
+    let mut history = History::new();
+    for sample in samples {
+        assert_eq!(sample["event"], "sample", "{sample}");
+        history.entry(sample["site"].as_str().unwrap().to_owned()).or_default().push(sample);
+    }
+    history
+}
+
+fn stored(folder: &Folder) -> History {
+    by_site(folder.run("samples --format json").quietly().json())
+}
+
+/// The lines of this kind; the last may be half a line of a program that was killed.
+fn live(stdout: &str, event: &str) -> Vec<Value> {
+    let whole = &stdout[..stdout.rfind('\n').map_or(0, |end| end + 1)];
+    whole.lines().map(json).filter(|line| line["event"] == event).collect()
+}
+
+fn count(sample: &Value, key: &str) -> u64 {
+    sample[key].as_u64().unwrap_or_else(|| panic!("{key} of {sample}"))
+}
+
+/// When the outcome was known, µs since 1970.
+fn at(sample: &Value) -> u64 {
+    let time: jiff::Timestamp = sample["time"].as_str().unwrap().parse().unwrap();
+    time.as_microsecond().try_into().unwrap()
+}
+
+/// The store keeps the texts of failed checks only.
+fn as_stored(mut sample: Value) -> Value {
+    if sample["cause"] == "ok" {
+        sample["detail"] = Value::Null;
+        sample["address"] = Value::Null;
+    }
+    sample
+}
+
+/// Asserts that each site's numbers begin at 0 and leave none out, and that its time goes on.
+#[track_caller]
+fn assert_gap_free(history: &History) {
+    for (site, samples) in history {
+        for (expected, sample) in (0..).zip(samples) {
+            assert_eq!(count(sample, "seq"), expected, "{site}: {sample}");
+        }
+        assert!(samples.is_sorted_by(|before, after| at(before) < at(after)), "{site}: time stands still");
+    }
+}
+
+/// Asserts that `later` begins with all of `earlier`, unchanged.
+#[track_caller]
+fn assert_goes_on(earlier: &History, later: &History) {
+    for (site, samples) in earlier {
+        let after = later.get(site).map_or(&[][..], Vec::as_slice);
+        assert!(after.len() >= samples.len(), "{site}: {} samples were shown, {} are left", samples.len(), after.len());
+        for (before, after) in samples.iter().zip(after) {
+            assert_eq!(before, after, "{site}");
+        }
+    }
+}
+
+/// A server that keeps the status of each answer beside its log: what it says depends on how often it was asked.
+fn counting(answer: impl Fn(usize) -> (u16, Vec<Step>) + Send + Sync + 'static) -> (Behaviour, Arc<Mutex<Vec<u16>>>) {
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&said);
+    let behaviour = Behaviour::answering(move |_| {
+        let mut said = said.lock().unwrap();
+        let (status, steps) = answer(said.len());
+        said.push(status);
+        steps
+    });
+    (behaviour, log)
+}
+
+#[test]
+fn the_logs_of_the_servers_agree_with_the_samples_request_by_request() {
+    /// Two clocks are compared: webmon's runs with the monotonic one from its start, the server's may be slewed.
+    const SLACK_US: u64 = 5_000;
+    let plain =
+        |status, wait_ms| (status, vec![Step::wait_ms(wait_ms), Step::send(response(status, "a body of no interest"))]);
+    // Each site with its server, the requests of one check, and whether the status comes from the server's list.
+    let (good, good_said) = counting(move |n| plain(if n % 5 == 3 { 503 } else { 200 }, 0));
+    let (slow, slow_said) = counting(move |_| plain(200, 250));
+    let (resetting, _) = counting(|_| (0, vec![Step::send("HTTP/1.1 200 OK\r\nContent-Le"), Step::Reset]));
+    let (secret, secret_said) = counting(move |n| plain(if n % 7 == 6 { 404 } else { 204 }, 0));
+    let identity = Authority::new().issue(&Leaf::naming(&["127.0.0.1"]));
+    let good = Server::start(good);
+    let slow = Server::start(slow);
+    let resetting = Server::start(resetting);
+    let secret = Server::start(secret.over_tls(identity));
+    let moved = Server::start(Behaviour::answering(move |request| match request.target.as_str() {
+        "/from" => vec![Step::send(redirect(302, "/to"))],
+        _ => vec![Step::send(response(200, "arrived"))],
+    }));
+    let folder = Folder::with(&format!(
+        "defaults: {{ interval: 200ms, timeout: 2s }}\n\
+         sites:\n\
+         - {{ name: good, url: '{}' }}\n\
+         - {{ name: slow, url: '{}' }}\n\
+         - {{ name: resetting, url: '{}' }}\n\
+         - {{ name: refusing, url: 'http://{}/' }}\n\
+         - {{ name: moved, url: '{}' }}\n\
+         - {{ name: secret, url: '{}', tls: {{ insecure: true }} }}\n\
+         dashboard: {{ views: [{{ timeframe: 1m, refresh: 2s }}] }}\n\
+         alerting: {{ window: 2s }}\n",
+        good.url("/"),
+        slow.url("/"),
+        resetting.url("/"),
+        closed_port(),
+        moved.url("/from"),
+        secret.url("/"),
+    ));
+    let seconds: u64 = std::env::var("WEBMON_TRIAL_SECONDS").map_or(6, |text| text.parse().unwrap());
+    let run = format!("run --headless --format json --events sample,stats,alert --for {}ms", seconds * 1000);
+    let ended = folder.start(&run).end_within(Duration::from_secs(seconds) + PATIENCE).quietly();
+
+    let lines = ended.json();
+    let live = by_site(lines.iter().filter(|line| line["event"] == "sample").cloned());
+    let stored = stored(&folder);
+    assert_gap_free(&stored);
+    let expected: History =
+        live.into_iter().map(|(site, samples)| (site, samples.into_iter().map(as_stored).collect())).collect();
+    assert_eq!(expected, stored, "what was said live is what is remembered");
+
+    let none = Arc::new(Mutex::new(Vec::new()));
+    for (site, server, path, said) in [
+        ("good", &good, "/", &good_said),
+        ("slow", &slow, "/", &slow_said),
+        ("resetting", &resetting, "/", &none),
+        ("moved", &moved, "/from", &none),
+        ("moved", &moved, "/to", &none),
+        ("secret", &secret, "/", &secret_said),
+    ] {
+        let mut checks: Vec<(u64, u64, &Value)> =
+            stored[site].iter().map(|sample| (at(sample) - count(sample, "total_us"), at(sample), sample)).collect();
+        checks.sort_by_key(|(start, ..)| *start);
+        let mut requests = server.requests();
+        requests.retain(|request| request.target == path);
+        // Checks under way at the end have reached the server and have no outcome.
+        let unfinished = requests.len().checked_sub(checks.len()).unwrap_or_else(|| panic!("{site}: invented checks"));
+        assert!(unfinished <= 2, "{site}: {unfinished} of {} requests have no sample", requests.len());
+        assert!(checks.len() as u64 >= (seconds * 5) * 3 / 4, "{site}: {} checks in {seconds} s", checks.len());
+        for (index, ((start, end, sample), request)) in checks.iter().zip(&requests).enumerate() {
+            let received = request.at.duration_since(UNIX_EPOCH).unwrap().as_micros() as u64;
+            assert!(start - SLACK_US <= received && received <= end + SLACK_US, "{site}: {sample} against {request:?}");
+            if let Some(status) = said.lock().unwrap().get(index) {
+                assert_eq!(sample["status"], *status, "{site}");
+                assert_eq!(sample["up"], (200..300).contains(status), "{sample}");
+            }
+        }
+    }
+    let every = |site: &str, key: &str, value: &Value| {
+        for sample in &stored[site] {
+            assert_eq!(sample[key], *value, "{sample}");
+        }
+    };
+    every("refusing", "cause", &json!("connect_refused"));
+    every("resetting", "cause", &json!("reset"));
+    every("moved", "redirects", &json!(1));
+    assert!(stored["secret"].iter().all(|sample| count(sample, "tls_us") > 0));
+    assert!(stored["slow"].iter().all(|sample| count(sample, "processing_us") >= 250_000));
+    for sample in stored.values().flatten() {
+        let phases = ["resolve_us", "connect_us", "tls_us", "processing_us", "transfer_us"];
+        let sum: u64 = phases.iter().map(|phase| sample[*phase].as_u64().unwrap_or(0)).sum();
+        assert_eq!(count(sample, "total_us"), sum, "{sample}");
+    }
+
+    let alerts: Vec<&Value> = lines.iter().filter(|line| line["event"] == "alert").collect();
+    let remembered = folder.run("alerts --format json").quietly().json();
+    assert_eq!(alerts, remembered.iter().collect::<Vec<_>>());
+    for site in ["refusing", "resetting"] {
+        assert_eq!(
+            alerts.iter().filter(|alert| alert["site"] == site && alert["state"] == "down").count(),
+            1,
+            "{site}"
+        );
+    }
+    assert!(!alerts.iter().any(|alert| alert["site"] == "moved"), "{alerts:?}");
+    let last = lines.iter().rev().find(|line| line["event"] == "stats" && line["site"] == "good").unwrap();
+    let window = at(last).saturating_sub(60_000_000);
+    let (mut checks, mut up) = (0, 0);
+    for sample in stored["good"].iter().filter(|sample| at(sample) > window) {
+        (checks, up) = (checks + 1, up + u64::from(sample["up"] == true));
+    }
+    assert_eq!((count(last, "checks"), count(last, "up")), (checks, up), "the last figures cover all of the run");
+}
+
+/// Three sites, ten checks a second each.
+fn busy(server: &Server) -> String {
+    format!(
+        "defaults: {{ interval: 100ms, timeout: 1s }}\n\
+         sites:\n\
+         - {{ name: a, url: '{}' }}\n\
+         - {{ name: b, url: '{}' }}\n\
+         - {{ name: refusing, url: 'http://{}/' }}\n\
+         alerting: {{ window: 1s }}\n\
+         storage: {{ flush: 1s }}\n",
+        server.url("/a"),
+        server.url("/b"),
+        closed_port()
+    )
+}
+
+#[test]
+fn a_kill_at_any_moment_loses_nothing_that_was_ever_shown() {
+    let server = Server::start(Behaviour::ok());
+    let folder = Folder::with(&busy(&server));
+    let mut shown = History::new();
+    for round in [4, 31, 47, 1, 75, 38] {
+        let mut monitor = folder.start(SAMPLES);
+        monitor.until(|lines| lines.len() >= round);
+        // Beside the monitor: what a person saw is promised.
+        let beside = stored(&folder);
+        assert_gap_free(&beside);
+        assert_goes_on(&shown, &beside);
+        let alerts = folder.run("alerts --format json").quietly();
+        let killed = monitor.end_by(Signal::KILL);
+        assert_eq!(killed.code, None);
+        assert_eq!(killed.stderr, "", "not even the last kill is worth a complaint");
+
+        let unclean = stored(&folder);
+        assert_gap_free(&unclean);
+        assert_goes_on(&beside, &unclean);
+        let alerts_after = folder.run("alerts --format json").quietly();
+        assert!(alerts_after.stdout.starts_with(&alerts.stdout), "{}\n{}", alerts.stdout, alerts_after.stdout);
+        // What was live and is remembered is the same; what is not remembered came within the last flush.
+        let live = live(&killed.stdout, "sample");
+        let newest = live.iter().map(at).max().unwrap();
+        for sample in live {
+            let kept = unclean
+                .get(sample["site"].as_str().unwrap())
+                .and_then(|samples| samples.get(usize::try_from(count(&sample, "seq")).unwrap()));
+            match kept {
+                Some(kept) => assert_eq!(*kept, as_stored(sample)),
+                None => assert!(newest - at(&sample) < 3_000_000, "lost long after its flush: {sample}"),
+            }
+        }
+        shown = unclean;
+    }
+    let last = folder.start(&format!("{SAMPLES} --for 500ms")).end().quietly();
+    let history = stored(&folder);
+    assert_gap_free(&history);
+    assert_goes_on(&shown, &history);
+    assert!(!last.json().is_empty());
+    let down = folder.run("alerts --format json").quietly().json();
+    let down: Vec<&Value> = down.iter().filter(|alert| alert["state"] == "down").collect();
+    assert!(down.len() <= 1, "an incident is announced once, however often webmon dies in it: {down:?}");
+    assert_eq!(folder.files(), ["sites.yaml", "webmon.redb"], "nothing else is left behind");
+}
+
+#[test]
+fn a_second_monitor_is_refused_and_does_not_disturb_the_first() {
+    let server = Server::start(Behaviour::ok());
+    let folder = Folder::with(&busy(&server));
+    let mut first = folder.start(SAMPLES);
+    first.until(|lines| lines.len() > 2);
+    let second = folder.run("--headless --for 1s").with(3);
+    assert!(second.stderr.contains("webmon.redb"), "{}", second.stderr);
+    assert_eq!(second.stdout, "");
+    // Without memory it may run beside.
+    folder.run("--headless --no-store --for 300ms").quietly();
+    let before = first.lines().len();
+    first.until(|lines| lines.len() > before);
+    let ended = first.end_by(Signal::TERM).with(143);
+    let live = by_site(live(&ended.stdout, "sample"));
+    assert_eq!(stored(&folder).values().map(Vec::len).sum::<usize>(), live.values().map(Vec::len).sum::<usize>());
+}
+
+#[test]
+fn without_a_store_nothing_is_left_and_nothing_can_be_read() {
+    let server = Server::start(Behaviour::ok());
+    let folder = Folder::with(&busy(&server));
+    let run = folder.run(&format!("{SAMPLES} --no-store --for 500ms")).quietly();
+    assert!(!run.json().is_empty());
+    assert_eq!(folder.files(), ["sites.yaml"]);
+    for command in ["samples", "alerts", "samples --format json"] {
+        let ended = folder.run(command).with(3);
+        assert!(
+            ended.stderr.contains("webmon.redb") && ended.stderr.contains("run `webmon` first"),
+            "{}",
+            ended.stderr
+        );
+        assert_eq!(ended.stdout, "");
+    }
+    // A URL ad hoc keeps nothing either, in a folder without a file.
+    let empty = Folder::empty();
+    let run = empty.run(&format!("{} {SAMPLES} --for 500ms", server.url("/"))).quietly();
+    assert!(run.json().iter().all(|line| line["up"] == true), "{}", run.stdout);
+    assert_eq!(empty.files(), [""; 0]);
+}
+
+#[test]
+fn an_incident_survives_a_restart_and_ends_when_its_site_is_removed() {
+    let server = Server::start(Behaviour::ok());
+    let folder = Folder::with(&busy(&server));
+    let alerts = "--headless --format json --events alert";
+    let mut monitor = folder.start(alerts);
+    monitor.until(|lines| lines.iter().any(|line| line.contains("\"down\"")));
+    monitor.end_by(Signal::INT).with(130);
+    // Over a restart it is old news.
+    let again = folder.run(&format!("{alerts} --for 1500ms")).quietly();
+    assert_eq!(live(&again.stdout, "alert"), [Value::Null; 0]);
+    let without: String = busy(&server).split_inclusive('\n').filter(|line| !line.contains("refusing")).collect();
+    folder.write("sites.yaml", &without);
+    let removed = folder.run(&format!("{alerts} --for 300ms")).quietly();
+    assert_eq!(live(&removed.stdout, "alert"), [Value::Null; 0], "it ends without a message");
+    let history = folder.run("alerts --format json --site refusing").quietly().json();
+    let states: Vec<&str> = history.iter().map(|alert| alert["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["down", "ended"]);
+    assert_eq!(history[1]["since"], history[0]["since"]);
+    // Put back, it begins anew.
+    folder.write("sites.yaml", &busy(&server));
+    let mut back = folder.start(alerts);
+    back.until(|lines| lines.iter().any(|line| line.contains("\"down\"")));
+    back.end_by(Signal::TERM).with(143);
+}
+
+#[test]
+fn a_signal_ends_it_in_time_with_everything_committed_hung_checks_or_not() {
+    let hole = Blackhole::start();
+    let server = Server::start(Behaviour::ok());
+    let hanging = Server::start(Behaviour::always(vec![Step::send("HTTP/1.1 200 OK\r\n"), Step::Hang]));
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
+        let folder = Folder::with(&format!(
+            "sites:\n\
+             - {{ name: good, url: '{}', interval: 100ms }}\n\
+             - {{ name: hole, url: '{}', interval: 500ms, timeout: 30s }}\n\
+             - {{ name: hanging, url: '{}', interval: 500ms, timeout: 30s }}\n\
+             storage: {{ flush: 60s }}\n",
+            server.url("/"),
+            hole.url("/"),
+            hanging.url("/")
+        ));
+        let asked = hanging.requests().len();
+        let mut monitor = folder.start(SAMPLES);
+        monitor.until(|lines| lines.len() > 10 && hanging.requests().len() > asked);
+        let ended = monitor.end_by(signal);
+        assert!(ended.took < Duration::from_secs(3), "{code}: {:?}", ended.took);
+        let ended = ended.with(code);
+        assert_eq!(ended.stderr, "");
+        let live = by_site(live(&ended.stdout, "sample").into_iter().map(as_stored));
+        assert_eq!(stored(&folder), live, "{code}");
+        assert!(live["good"].len() >= 10);
+        assert_eq!(live.keys().collect::<Vec<_>>(), ["good"], "a check that was abandoned has no outcome");
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_is_a_quiet_end_with_everything_committed() {
+    let server = Server::start(Behaviour::ok());
+    let folder = Folder::with(&busy(&server));
+    let ended = through_a_shell(&folder, &format!("\"$0\" {SAMPLES} | head -n 3; exit ${{PIPESTATUS[0]}}")).quietly();
+    let read = by_site(live(&ended.stdout, "sample"));
+    assert_eq!(ended.stdout.lines().count(), 3);
+    assert!(!read.is_empty());
+    let stored = stored(&folder);
+    for (site, samples) in read {
+        for (live, kept) in samples.into_iter().zip(&stored[&site]) {
+            assert_eq!(as_stored(live), *kept);
+        }
+    }
+    // The same for a command that reads: it has more to say than a pipe holds.
+    folder.run("--headless --for 1s").with(0);
+    let text = through_a_shell(&folder, "\"$0\" samples | head -n 1; exit ${PIPESTATUS[0]}").quietly();
+    assert_eq!(text.stdout.lines().count(), 1);
+}
+
+#[test]
+fn it_runs_without_stdin_and_without_an_environment() {
+    let server = Server::start(Behaviour::ok());
+    let folder = Folder::with(&busy(&server));
+    // `command` clears the environment: there is no TERM, HOME, LANG or PATH.
+    for redirection in ["<&-", "</dev/null", "2>&-"] {
+        let ended = through_a_shell(&folder, &format!("exec \"$0\" {SAMPLES} --for 500ms {redirection}")).quietly();
+        assert!(ended.json().len() > 3, "{redirection}: {}", ended.stdout);
+    }
+    // Without stdout there is nobody to tell, and still somebody to remember.
+    let before = stored(&folder).values().map(Vec::len).sum::<usize>();
+    through_a_shell(&folder, &format!("exec \"$0\" {SAMPLES} --for 500ms >&-"));
+    assert!(stored(&folder).values().map(Vec::len).sum::<usize>() > before);
+}
+
+fn through_a_shell(folder: &Folder, script: &str) -> Ended {
+    Running::start(shell(folder, script)).end()
+}
+
+/// `script` with webmon as its `$0`, in the folder.
+fn shell(folder: &Folder, script: &str) -> Command {
+    let program = folder.command("");
+    let mut shell = Command::new("/bin/bash");
+    shell.args(["-c", script]).arg(program.get_program()).current_dir(folder.path(""));
+    shell.env_clear().env("PATH", "/usr/bin:/bin").env("TZ", "UTC").stdin(Stdio::null());
+    shell
+}
+
+#[test]
+fn a_reader_that_stops_reading_keeps_nobody() {
+    let server = Server::start(Behaviour::ok());
+    for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
+        let folder = Folder::with(&busy(&server));
+        // A pipe that is full before the first line.
+        let (reader, writer) = std::io::pipe().unwrap();
+        rustix::io::ioctl_fionbio(&writer, true).unwrap();
+        while (&writer).write(&[b'\n'; 4096]).is_ok() {}
+        rustix::io::ioctl_fionbio(&writer, false).unwrap();
+        let monitor = Running::start_into(folder.command(SAMPLES), writer);
+        let start = now();
+        while !folder.path("webmon.redb").exists() || folder.run("samples --format json").stdout.lines().count() < 10 {
+            assert!(now() - start < PATIENCE, "a reader that stops stops the monitor");
+        }
+        let ended = monitor.end_by(signal);
+        assert!(ended.took < Duration::from_secs(3), "{:?}", ended.took);
+        assert_eq!(ended.with(code).stderr, "");
+        assert_gap_free(&stored(&folder));
+        drop(reader);
+    }
+}
+
+#[test]
+fn a_full_disk_is_told_at_once_and_at_the_end_and_loses_nothing_that_was_saved() {
+    let server = Server::start(Behaviour::ok());
+    let folder = Folder::with(&busy(&server));
+    folder.run("--headless --for 1s").with(0);
+    let before = stored(&folder);
+    // Files may not grow, as on a full disk: what a limit of the process says differs, what it does is the same.
+    let length = std::fs::metadata(folder.path("webmon.redb")).unwrap().len();
+    let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" --headless", length / 1024);
+    let mut monitor = Running::start(shell(&folder, &script));
+    monitor.until(|lines| lines.iter().any(|line| line.contains("warning: store: not saving since")));
+    let ended = monitor.end_by(Signal::TERM);
+    assert!(ended.took < Duration::from_secs(3), "{:?}", ended.took);
+    let ended = ended.with(3);
+    assert!(ended.stderr.contains("could not be saved"), "{}", ended.stderr);
+    let after = stored(&folder);
+    assert_goes_on(&before, &after);
+    folder.run("--headless --for 1s").with(0);
+    assert_gap_free(&stored(&folder));
+    assert_goes_on(&after, &stored(&folder));
+}

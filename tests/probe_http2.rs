@@ -1,0 +1,258 @@
+//! HTTP/2: each fault with its cause, what is asked once more, and the way from the handshake to the protocol.
+//!
+//! Most servers here speak it with prior knowledge and without TLS, so that a script is just frames.
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use support::http2::{self, END_STREAM, frame, goaway, ok_head, reset, settings};
+use support::tls::{Authority, Leaf};
+use support::{Behaviour, Server, Step, response};
+use webmon::model::{Cause, Flags, Http, HttpOffer, Observation, Phase, Secret, Site, Status};
+use webmon::probe::{HttpProber, Options, Prober};
+
+#[allow(clippy::disallowed_methods, reason = "probes of real sockets take real time")]
+fn clock() -> Instant {
+    Instant::now()
+}
+
+fn site(url: &str, http: HttpOffer) -> Site {
+    Site { http, max_body: 64 * 1024, ..Site::new("site", url.parse().expect("a URL")) }
+}
+
+fn prober(authority: Option<&Authority>) -> HttpProber {
+    let extra_roots = authority.map(Authority::root).into_iter().collect();
+    HttpProber::with(&Options { extra_roots, has_route: |_| true, ..Options::default() }, clock).expect("good options")
+}
+
+fn outcome(seen: &Observation) -> (Cause, Option<u16>) {
+    (seen.cause, seen.status.map(Status::get))
+}
+
+/// A server that plays `script` to each connection, whatever it is asked.
+fn scripted(script: Vec<Step>) -> Server {
+    Server::start(Behaviour::ok().at_accept([script, vec![Step::Hang]].concat()))
+}
+
+/// A 200 with a short body.
+fn whole() -> Vec<u8> {
+    [ok_head(1, 0), frame(http2::DATA, END_STREAM, 1, b"ok")].concat()
+}
+
+/// Waits until the request has come; a script that ends the stream before it began would be wrong by itself.
+fn after_request(frames: Vec<u8>) -> Vec<Step> {
+    vec![Step::send(settings()), Step::wait_ms(30), Step::send(frames)]
+}
+
+#[tokio::test]
+async fn every_fault_of_http2_has_its_cause() {
+    const UP: (Cause, Option<u16>) = (Cause::Ok, Some(200));
+    const BAD: (Cause, Option<u16>) = (Cause::BadResponse, None);
+    let begun = || ok_head(1, 0);
+    let data = |bytes: &[u8]| frame(http2::DATA, 0, 1, bytes);
+    let provisional = frame(http2::HEADERS, http2::END_HEADERS, 1, b"\x08\x03103");
+    let flood = |first: Vec<u8>, frame: Vec<u8>| [after_request(first), vec![Step::Flood(frame.repeat(50))]].concat();
+    let continuation = [frame(http2::HEADERS, 0, 1, b"\x88"), frame(http2::CONTINUATION, 0, 1, b"")];
+    let mut rows = vec![
+        ("a whole answer", after_request(whole()), UP, ""),
+        ("an answer without a body", after_request(ok_head(1, END_STREAM)), UP, ""),
+        ("a provisional head first", after_request([provisional.clone(), whole()].concat()), UP, ""),
+        ("no error after the answer", after_request([whole(), goaway(1, 0)].concat()), UP, ""),
+        ("GOAWAY with an error", after_request(goaway(0, http2::ENHANCE_YOUR_CALM)), (Cause::Closed, None), "GOAWAY: "),
+        ("RST_STREAM", after_request(reset(1, http2::CANCEL)), (Cause::Reset, None), "RST_STREAM: stream no longer"),
+        ("a frame of a wrong size", after_request(frame(http2::SETTINGS, 0, 0, b"xyz")), BAD, "not HTTP/2"),
+        ("data before a head", after_request(data(b"x")), BAD, "not HTTP/2"),
+        ("HTTP/1.1", vec![Step::send(response(200, "ok"))], BAD, "not HTTP/2"),
+        ("garbage", vec![Step::send(vec![0xff; 64])], BAD, "not HTTP/2"),
+        ("closed at once", vec![Step::Close], (Cause::Closed, None), "closed before the answer"),
+        ("reset at once", vec![Step::wait_ms(30), Step::Reset], (Cause::Reset, None), "reset before the answer"),
+        (
+            "closed within the body",
+            [after_request([begun(), data(b"some")].concat()), vec![Step::Close]].concat(),
+            (Cause::Truncated, Some(200)),
+            "after 4 bytes",
+        ),
+        (
+            "reset within the body",
+            after_request([ok_head(1, 0), data(b"some"), reset(1, http2::CANCEL)].concat()),
+            (Cause::Reset, Some(200)),
+            "during the body",
+        ),
+        ("a flood of settings", flood(Vec::new(), settings()), BAD, ""),
+        ("a flood of pings", flood(Vec::new(), frame(http2::PING, 0, 0, b"12345678")), BAD, ""),
+        ("a flood of resets", flood(Vec::new(), reset(1, http2::CANCEL)), (Cause::Reset, None), "RST_STREAM"),
+        ("a flood of continuations", flood(continuation[0].clone(), continuation[1].clone()), BAD, ""),
+        ("a flood of provisional heads", flood(Vec::new(), provisional), BAD, ""),
+        (
+            "a flood of pings in the body",
+            flood(begun(), frame(http2::PING, 0, 0, b"12345678")),
+            (Cause::BadResponse, Some(200)),
+            "besides the body",
+        ),
+        ("a flood of empty data", flood(begun(), data(b"")), (Cause::BadResponse, Some(200)), ""),
+        (
+            "a flood of window updates",
+            flood(begun(), frame(http2::WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1])),
+            (Cause::BadResponse, Some(200)),
+            "",
+        ),
+    ];
+    rows.push((
+        "data past every window",
+        flood(begun(), data(&[b'x'; 1000])),
+        (Cause::BadResponse, Some(200)),
+        "flow-control",
+    ));
+    let prober = prober(None);
+    for (case, script, expected, detail) in rows {
+        let server = scripted(script);
+        let seen = prober.probe(&site(&server.url("/"), HttpOffer::V2)).await;
+        assert_eq!(outcome(&seen), expected, "{case}: {seen:?}");
+        assert!(seen.detail.contains(detail), "{case}: {seen:?}");
+        assert_eq!(seen.http, if seen.status.is_some() { Http::V2 } else { Http::None }, "{case}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_stalls_runs_into_the_timeout_of_its_phase() {
+    let prober = prober(None);
+    for (case, script, cause) in [
+        ("nothing at all", Vec::new(), Cause::ResponseTimeout),
+        ("settings only", vec![Step::send(settings())], Cause::ResponseTimeout),
+        (
+            "no window for the request's body",
+            vec![Step::send(http2::settings_without_window())],
+            Cause::ResponseTimeout,
+        ),
+        ("no body", after_request(ok_head(1, 0)), Cause::TransferTimeout),
+    ] {
+        let server = scripted(script);
+        let body = Some(Secret::new("ping"));
+        let timeout = Duration::from_millis(500);
+        let stalled = Site { timeout, body, method: "POST".to_owned(), ..site(&server.url("/"), HttpOffer::V2) };
+        let seen = prober.probe(&stalled).await;
+        assert_eq!(seen.cause, cause, "{case}: {seen:?}");
+        assert!(seen.phases.total().get() >= 490_000, "{case}: {seen:?}");
+    }
+}
+
+/// A server that refuses the first connections by `frames` and answers the others.
+fn refusing(frames: Vec<u8>, times: usize) -> Server {
+    let connections = AtomicUsize::new(0);
+    Server::start(Behaviour::ok().choosing_at_accept(move || {
+        let script = if connections.fetch_add(1, Ordering::SeqCst) < times {
+            after_request(frames.clone())
+        } else {
+            after_request(whole())
+        };
+        [script, vec![Step::Hang]].concat()
+    }))
+}
+
+#[tokio::test]
+async fn a_request_that_was_not_looked_at_is_sent_once_more() {
+    let prober = prober(None);
+    let refusal = || reset(1, http2::REFUSED_STREAM);
+    let farewell = || goaway(0, http2::NO_ERROR);
+    for (frames, times, cause, connections) in [
+        (refusal(), 1, Cause::Ok, 2),
+        (farewell(), 1, Cause::Ok, 2),
+        (refusal(), 9, Cause::Reset, 2),
+        (farewell(), 9, Cause::Closed, 2),
+        (reset(1, http2::CANCEL), 1, Cause::Reset, 1),
+    ] {
+        let server = refusing(frames, times);
+        let post = Site { method: "POST".to_owned(), ..site(&server.url("/"), HttpOffer::V2) };
+        let seen = prober.probe(&post).await;
+        assert_eq!((seen.cause, server.accepted()), (cause, connections), "{seen:?}");
+    }
+}
+
+/// A real server of hyper's over TLS; answers with what it was asked.
+fn real_server(authority: &Authority, runtime: &tokio::runtime::Runtime) -> (String, Arc<AtomicUsize>) {
+    let identity = authority.issue(&Leaf::naming(&["127.0.0.1"])).offering(&["h2"]);
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("loopback works");
+    listener.set_nonblocking(true).expect("loopback works");
+    let url = format!("https://{}/path?q=1", listener.local_addr().expect("loopback works"));
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&accepted);
+    runtime.spawn(async move {
+        let listener = tokio::net::TcpListener::from_std(listener).expect("loopback works");
+        loop {
+            let (stream, _) = listener.accept().await.expect("loopback works");
+            count.fetch_add(1, Ordering::SeqCst);
+            let acceptor = tokio_rustls::TlsAcceptor::from(identity.server_config());
+            tokio::spawn(async move {
+                let stream = TokioIo::new(acceptor.accept(stream).await.expect("loopback works"));
+                let echo = service_fn(|request: hyper::Request<hyper::body::Incoming>| async move {
+                    let asked = format!("{} {} {:?}", request.method(), request.uri(), request.headers());
+                    let body = request.into_body().collect().await?.to_bytes();
+                    let echo = [asked.as_bytes(), b" ", &body].concat();
+                    Ok::<_, hyper::Error>(hyper::Response::new(Full::new(Bytes::from(echo))))
+                });
+                drop(
+                    hyper::server::conn::http2::Builder::new(TokioExecutor::new()).serve_connection(stream, echo).await,
+                );
+            });
+        }
+    });
+    (url, accepted)
+}
+
+#[test]
+fn the_handshake_chooses_the_protocol_and_a_kept_connection_serves_many_checks() {
+    let authority = Authority::new();
+    let serving = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (url, accepted) = real_server(&authority, &serving);
+    let prober = prober(Some(&authority));
+    let body = Some(Secret::new("ping"));
+    let expect = |part: &str| webmon::model::Expect {
+        body_contains: Some(webmon::model::Expected { what: part.to_owned(), shown: part.to_owned() }),
+        ..webmon::model::Expect::default()
+    };
+    let address = url.strip_prefix("https://").unwrap();
+    let asked = expect(&format!("PUT https://{address} {{\"user-agent\""));
+    let kept = Site { keep_alive: true, method: "PUT".to_owned(), body, expect: asked, ..site(&url, HttpOffer::Auto) };
+    let probing = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    probing.block_on(async {
+        for check in 0..5 {
+            let seen = prober.probe(&kept).await;
+            assert_eq!((seen.cause, seen.http), (Cause::Ok, Http::V2), "{seen:?}");
+            assert_eq!(seen.flags.has(Flags::REUSED), check > 0, "{seen:?}");
+            assert_eq!(seen.phases.get(Phase::Tls).is_some(), check == 0, "{seen:?}");
+            assert!(seen.certificate.is_some() && seen.address.is_some(), "{seen:?}");
+        }
+        assert_eq!(accepted.load(Ordering::SeqCst), 1);
+        let seen = prober.probe(&Site { max_body: 10, ..kept.clone() }).await;
+        assert_eq!((seen.cause, seen.bytes, seen.flags.has(Flags::BODY_CAPPED)), (Cause::Body, 10, true), "{seen:?}");
+        let seen = prober.probe(&site(&url, HttpOffer::V11)).await;
+        assert_eq!(seen.cause, Cause::TlsError, "{seen:?}");
+        assert!(seen.detail.contains("version of HTTP"), "{seen:?}");
+    });
+    drop(probing);
+    serving.shutdown_background();
+}
+
+#[tokio::test]
+async fn a_server_without_http2_is_asked_in_http1_or_not_at_all() {
+    let authority = Authority::new();
+    let prober = prober(Some(&authority));
+    for (protocols, http, cause) in [
+        (&["http/1.1"][..], HttpOffer::Auto, Cause::Ok),
+        (&[], HttpOffer::Auto, Cause::Ok),
+        (&[], HttpOffer::V2, Cause::TlsError),
+        (&["http/1.1"], HttpOffer::V2, Cause::TlsError),
+    ] {
+        let identity = authority.issue(&Leaf::naming(&["127.0.0.1"])).offering(protocols);
+        let server = Server::start(Behaviour::ok().over_tls(identity));
+        let seen = prober.probe(&site(&server.url("/"), http)).await;
+        assert_eq!(seen.cause, cause, "{protocols:?} {http:?}: {seen:?}");
+    }
+}

@@ -1,0 +1,260 @@
+//! What a site may ask for: expectations, kept connections, address families, the system's resolver, certificate files.
+
+mod support;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use regex::bytes::Regex;
+use support::dns::{Answer, NameServer};
+use support::tls::{Authority, Leaf};
+use support::{Behaviour, Server, Step, redirect, response};
+use webmon::model::{
+    Cause, ClientIdentity, Expect, Expected, Family, Flags, Observation, Phase, Site, TlsFiles, TlsRules,
+};
+use webmon::probe::{HttpProber, Options, Prober, Resolver};
+
+#[allow(clippy::disallowed_methods, reason = "probes of real sockets take real time")]
+fn clock() -> Instant {
+    Instant::now()
+}
+
+fn site(url: &str) -> Site {
+    Site { max_body: 64 * 1024, ..Site::new("site", url.parse().expect("a URL")) }
+}
+
+fn online() -> Options {
+    Options { has_route: |_| true, ..Options::default() }
+}
+
+fn prober(options: &Options) -> HttpProber {
+    HttpProber::with(options, clock).expect("these options are good")
+}
+
+/// The phases that took place, by their first letters; T is the transfer.
+fn phases(seen: &Observation) -> String {
+    let letters = Phase::ALL.into_iter().zip("rctpT".chars());
+    letters.filter(|&(phase, _)| seen.phases.get(phase).is_some()).map(|(_, letter)| letter).collect()
+}
+
+fn expected<T>(what: T) -> Expected<T> {
+    Expected { what, shown: "…".to_owned() }
+}
+
+#[tokio::test]
+async fn an_answer_has_to_meet_every_expectation() {
+    let halves = || vec![Step::send("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nall "), Step::wait_ms(30)];
+    let whole = [halves(), vec![Step::send("well")]].concat();
+    let contains = |text: &str| Expect { body_contains: Some(expected(text.to_owned())), ..Expect::default() };
+    let matches = |text| Expect { body_regex: Some(expected(Regex::new(text).unwrap())), ..Expect::default() };
+    let within = |millis| Expect { max_response_time: Some(Duration::from_millis(millis)), ..Expect::default() };
+    let prober = prober(&online());
+    for (script, expect, max_body, cause) in [
+        (whole.clone(), contains("l w"), 1024, Cause::Ok),
+        (whole.clone(), contains("l w"), 6, Cause::Ok),
+        (whole.clone(), contains("well"), 6, Cause::Body),
+        (whole.clone(), matches("^all.*l$"), 1024, Cause::Ok),
+        (whole.clone(), matches("^well"), 1024, Cause::Body),
+        (whole.clone(), within(20), 1024, Cause::Slow),
+        (whole.clone(), within(9_000), 1024, Cause::Ok),
+        // The first cause in the order of judgement is the one.
+        (halves(), contains("never"), 1024, Cause::Truncated),
+        (vec![Step::wait_ms(30), Step::send(response(500, "no"))], within(20), 1024, Cause::Status),
+        (whole, Expect { body_contains: Some(expected("never".to_owned())), ..within(20) }, 1024, Cause::Body),
+    ] {
+        let script = [script, vec![Step::Close]].concat();
+        let server = Server::start(Behaviour::always(script));
+        let seen = prober.probe(&Site { expect: expect.clone(), max_body, ..site(&server.url("/")) }).await;
+        assert_eq!(seen.cause, cause, "{expect:?}: {seen:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_kept_connection_serves_the_next_check() {
+    let authority = Authority::new();
+    let prober = prober(&Options { extra_roots: vec![authority.root()], ..online() });
+    let identity = authority.issue(&Leaf::naming(&["127.0.0.1"]));
+    for (behaviour, first) in [(Behaviour::ok(), "cpT"), (Behaviour::ok().over_tls(identity), "ctpT")] {
+        let server = Server::start(behaviour);
+        let site = Site { keep_alive: true, ..site(&server.url("/")) };
+        for check in 0..4 {
+            let seen = prober.probe(&site).await;
+            assert_eq!(seen.cause, Cause::Ok, "{seen:?}");
+            assert_eq!(phases(&seen), if check == 0 { first } else { "pT" }, "{seen:?}");
+            assert_eq!(seen.flags.has(Flags::REUSED), check > 0);
+            assert_eq!((seen.address, seen.certificate.is_some()), (Some(server.address()), first == "ctpT"));
+        }
+        assert_eq!(server.accepted(), 1);
+        assert!(server.requests().iter().all(|request| request.header("connection").is_none()));
+    }
+}
+
+#[tokio::test]
+async fn a_stale_connection_is_replaced_in_silence() {
+    // Each connection answers once: then it ends in some way, at once or when it is asked again.
+    for (case, ending, method, cause) in [
+        ("closed while idle", vec![Step::Close], "GET", Cause::Ok),
+        ("closed while idle", vec![Step::Close], "POST", Cause::Ok),
+        ("reset while idle", vec![Step::Reset], "GET", Cause::Ok),
+    ] {
+        let server = Server::start(Behaviour::always([vec![Step::send(response(200, "ok"))], ending].concat()));
+        let site = Site { keep_alive: true, method: method.to_owned(), ..site(&server.url("/")) };
+        let prober = prober(&online());
+        for _ in 0..3 {
+            let seen = prober.probe(&site).await;
+            assert_eq!((seen.cause, phases(&seen).as_str()), (cause, "cpT"), "{case}: {seen:?}");
+            assert!(!seen.flags.has(Flags::REUSED), "{case}: {seen:?}");
+            // The end has to arrive before the next check.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(server.accepted(), 3, "{case}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_may_have_been_seen_is_not_repeated_unless_that_is_harmless() {
+    for (method, outcomes) in [("GET", [Cause::Ok, Cause::Ok]), ("POST", [Cause::Ok, Cause::Closed])] {
+        // The second request over a connection is read and not answered.
+        let seen_before = std::sync::Mutex::new(std::collections::HashSet::new());
+        let server = Server::start(Behaviour::answering(move |request| {
+            if seen_before.lock().unwrap().insert(request.connection) {
+                return vec![Step::send(response(200, "ok"))];
+            }
+            vec![Step::Close]
+        }));
+        let site = Site { keep_alive: true, method: method.to_owned(), ..site(&server.url("/")) };
+        let prober = prober(&online());
+        for cause in outcomes {
+            let seen = prober.probe(&site).await;
+            assert_eq!(seen.cause, cause, "{method}: {seen:?}");
+        }
+        assert_eq!(server.requests().len(), if method == "GET" { 3 } else { 2 });
+    }
+}
+
+#[tokio::test]
+async fn a_connection_with_an_unread_rest_or_another_purpose_is_not_used_again() {
+    let server = Server::start(Behaviour::always(vec![Step::send(response(200, &"x".repeat(2_000)))]));
+    let prober = prober(&online());
+    let capped = Site { keep_alive: true, max_body: 1_000, ..site(&server.url("/")) };
+    for _ in 0..2 {
+        assert_eq!(phases(&prober.probe(&capped).await), "cpT");
+    }
+    let whole = Site { max_body: 4_000, ..capped };
+    assert_eq!(phases(&prober.probe(&whole).await), "cpT");
+    assert_eq!(phases(&prober.probe(&whole).await), "pT");
+    let other = Site { family: Family::V4, ..whole };
+    assert_eq!(phases(&prober.probe(&other).await), "cpT");
+}
+
+#[tokio::test]
+async fn checks_of_one_site_that_overlap_do_not_share_a_connection() {
+    let server = Server::start(Behaviour::always(vec![Step::wait_ms(50), Step::send(response(200, "ok"))]));
+    let prober = Arc::new(prober(&online()));
+    let site = Site { keep_alive: true, ..site(&server.url("/")) };
+    assert_eq!(phases(&prober.probe(&site).await), "cpT");
+    let (one, other) = tokio::join!(prober.probe(&site), prober.probe(&site));
+    let mut both = [phases(&one), phases(&other)];
+    both.sort();
+    assert_eq!(both, ["cpT", "pT"]);
+    assert_eq!(server.accepted(), 2);
+}
+
+#[tokio::test]
+async fn only_addresses_of_the_family_are_looked_up_and_used() {
+    let server = Server::start(Behaviour::ok());
+    let names = NameServer::start(|name| match name {
+        "four.test" => {
+            Answer::PerFamily(Box::new(Answer::Addresses(vec!["127.0.0.1".parse().unwrap()])), Box::new(Answer::NoData))
+        }
+        _ => Answer::Addresses(vec!["127.0.0.1".parse().unwrap(), "::1".parse().unwrap()]),
+    });
+    let options = Options { resolver: Resolver::Servers(vec![names.address()]), ..online() };
+    let prober = prober(&options);
+    for (host, family, cause, questions) in [
+        ("both.test", Family::V4, Cause::Ok, 1),
+        ("four.test", Family::V6, Cause::DnsNotFound, 1),
+        ("four.test", Family::V4, Cause::Ok, 1),
+        ("127.0.0.1", Family::V6, Cause::DnsNotFound, 0),
+        ("127.0.0.1", Family::V4, Cause::Ok, 0),
+        ("localhost", Family::V4, Cause::Ok, 0),
+    ] {
+        let before = names.asked().len();
+        let seen = prober.probe(&Site { family, ..site(&server.url_at(host, "/")) }).await;
+        assert_eq!(seen.cause, cause, "{host} {family:?}: {seen:?}");
+        assert_eq!(names.asked().len() - before, questions, "{host} {family:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_systems_resolver_knows_this_machine() {
+    let server = Server::start(Behaviour::ok());
+    let prober = prober(&Options { resolver: Resolver::System, ..online() });
+    let seen = prober.probe(&site(&server.url_at("localhost", "/"))).await;
+    assert_eq!(seen.cause, Cause::Ok, "{seen:?}");
+    let Ok(own) = std::fs::read_to_string("/etc/hostname") else { return };
+    let own = own.trim();
+    let in_hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
+    if !in_hosts.split_whitespace().any(|word| word == own) {
+        return;
+    }
+    let seen = prober.probe(&Site { family: Family::V4, ..site(&server.url_at(own, "/")) }).await;
+    // The name may stand for an address at which this server does not listen; it was found in any case.
+    assert!(seen.phases.get(Phase::Resolve).is_some() && seen.phases.get(Phase::Connect).is_some(), "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_site_brings_its_own_roots_and_its_own_certificate() {
+    let (servers, clients) = (Authority::new(), Authority::called("clients"));
+    let identity = servers.issue(&Leaf::naming(&["127.0.0.1"])).asking_clients(&clients);
+    let server = Server::start(Behaviour::ok().over_tls(identity));
+    let (chain, key) = clients.issue(&Leaf::naming(&["a client"])).to_client();
+    let (_, other_key) = clients.issue(&Leaf::naming(&["another"])).to_client();
+    let rules = |roots: Vec<Vec<u8>>, identity| {
+        let files = Some(Arc::new(TlsFiles { roots, identity }));
+        TlsRules { files, ..TlsRules::default() }
+    };
+    let ours = || Some(ClientIdentity { chain: chain.clone(), key: key.clone() });
+    let prober = prober(&online());
+    for (tls, cause) in [
+        (TlsRules::default(), Cause::TlsUntrusted),
+        (rules(vec![servers.root()], None), Cause::TlsError),
+        (rules(Vec::new(), ours()), Cause::TlsUntrusted),
+        (rules(vec![servers.root()], ours()), Cause::Ok),
+    ] {
+        let site = Site { tls, ..site(&server.url("/")) };
+        prober.learn(&site).unwrap();
+        let seen = prober.probe(&site).await;
+        assert_eq!(seen.cause, cause, "{seen:?}");
+    }
+    let mixed = Some(ClientIdentity { chain: chain.clone(), key: other_key });
+    let site = Site { tls: rules(Vec::new(), mixed), ..site(&server.url("/")) };
+    assert!(prober.learn(&site).unwrap_err().to_string().contains("client_key"));
+}
+
+#[tokio::test]
+async fn a_certificate_is_worth_a_warning_as_early_as_the_site_says() {
+    let authority = Authority::new();
+    let prober = prober(&Options { extra_roots: vec![authority.root()], ..online() });
+    let days = |days: u64| Duration::from_hours(24 * days);
+    let leaf = Leaf::naming(&["127.0.0.1"]).expiring_in(days(10));
+    let server = Server::start(Behaviour::ok().over_tls(authority.issue(&leaf)));
+    for (warn, flagged) in [(days(5), false), (days(11), true)] {
+        let tls = TlsRules { warn, ..TlsRules::default() };
+        let seen = prober.probe(&Site { tls, ..site(&server.url("/")) }).await;
+        assert_eq!((seen.cause, seen.flags.has(Flags::CERTIFICATE)), (Cause::Ok, flagged), "{seen:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_in_a_path_is_not_in_what_is_told_of_a_redirect() {
+    let server = Server::start(Behaviour::answering(|request| {
+        let target = format!("{}x", request.target);
+        vec![Step::send(redirect(302, &target))]
+    }));
+    let url = server.url("/s3cret");
+    let shown = url.replace("s3cret", "***");
+    let seen = prober(&online()).probe(&Site { shown: shown.into(), max_redirects: 3, ..site(&url) }).await;
+    assert_eq!((seen.cause, seen.hops.len()), (Cause::Redirect, 3), "{seen:?}");
+    assert!(!format!("{} {:?}", seen.detail, seen.hops).contains("s3cret"), "{seen:?}");
+}

@@ -1,0 +1,361 @@
+//! The dashboard in a real terminal: it appears, follows the size, and gives the terminal back as it was, however it
+//! ends.
+//!
+//! Each case has a pseudo-terminal of its own, whose other side is read here. A terminal hangs up only on those whose
+//! controlling terminal it is, and to become one takes a process of its own: this test program starts itself again
+//! as [`launcher`], which takes the terminal and turns into webmon.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test file: what cannot be had ends the test")]
+
+mod support;
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rustix::io::ioctl_fionbio;
+use rustix::process::{Pid, Signal, ioctl_tiocsctty, kill_process, setsid};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, Termios, Winsize, tcgetattr, tcsetwinsize};
+use support::program::{Folder, PATIENCE, exit_of, now};
+use support::{Behaviour, Server, Step, response};
+
+const ENTER: &str = "\x1b[?1049h";
+const LEAVE: &str = "\x1b[?1049l";
+const SHOW_CURSOR: &str = "\x1b[?25h";
+const HIDE_CURSOR: &str = "\x1b[?25l";
+const TERMINAL: &str = "WEBMON_TEST_TERMINAL";
+const POLL: Duration = Duration::from_millis(5);
+
+#[test]
+#[ignore = "not a test: what the others start, to become webmon in a terminal"]
+fn launcher() {
+    let path = std::env::var_os(TERMINAL).expect("started by the tests");
+    setsid().unwrap();
+    let open = || OpenOptions::new().read(true).write(true).open(&path).unwrap();
+    let terminal = open();
+    ioctl_tiocsctty(&terminal).unwrap();
+    let mut webmon = Command::new(env!("CARGO_BIN_EXE_webmon"));
+    let arguments = std::env::var("WEBMON_TEST_ARGUMENTS").unwrap();
+    webmon.args(arguments.split_whitespace()).env_remove(TERMINAL).env_remove("WEBMON_TEST_ARGUMENTS");
+    let failed = webmon.stdin(open()).stdout(open()).stderr(terminal).exec();
+    panic!("cannot start webmon: {failed}");
+}
+
+/// webmon in a terminal.
+struct Terminal {
+    /// Our side; the thread that reads has the other handle.
+    ours: Option<File>,
+    reading: Option<JoinHandle<()>>,
+    stop: Arc<AtomicBool>,
+    /// The program's side, kept open so that its modes can be read after the end.
+    theirs: File,
+    child: Child,
+    printed: Arc<Mutex<Vec<u8>>>,
+    /// How much of it is of no interest any more.
+    forgotten: usize,
+    before: Termios,
+}
+
+impl Terminal {
+    /// Starts webmon with `arguments` in `folder`, in a terminal of 100 columns and 30 rows.
+    fn start(folder: &Folder, arguments: &str) -> Self {
+        let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        grantpt(&ours).unwrap();
+        unlockpt(&ours).unwrap();
+        let path = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
+        resize(&ours, 100, 30);
+        let mut options = OpenOptions::new();
+        let theirs = options.read(true).write(true).custom_flags(NOCTTY).open(&path).unwrap();
+        let before = tcgetattr(&theirs).unwrap();
+        ioctl_fionbio(&ours, true).unwrap();
+        let ours = File::from(ours);
+        let printed = Arc::new(Mutex::new(Vec::new()));
+        let stop = Arc::new(AtomicBool::new(false));
+        let reading = {
+            let (reading, printed, stop) = (ours.try_clone().unwrap(), Arc::clone(&printed), Arc::clone(&stop));
+            std::thread::spawn(move || collect(reading, &printed, &stop))
+        };
+        let mut launcher = Command::new(std::env::current_exe().unwrap());
+        launcher.args(["--exact", "launcher", "--ignored", "--nocapture"]).current_dir(folder.path(""));
+        launcher.env_clear().env("TZ", "UTC").env("TERM", "xterm-256color").env("LANG", "C.UTF-8");
+        launcher.env(TERMINAL, &path).env("WEBMON_TEST_ARGUMENTS", arguments);
+        let child = launcher.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        Self { ours: Some(ours), reading: Some(reading), stop, theirs, child, printed, forgotten: 0, before }
+    }
+
+    fn printed(&self) -> String {
+        String::from_utf8_lossy(&self.printed.lock().unwrap()).into_owned()
+    }
+
+    /// Forgets what was printed, so that [`Self::until`] sees what comes.
+    fn forget(&mut self) {
+        self.forgotten = self.printed.lock().unwrap().len();
+    }
+
+    /// What was printed since.
+    fn recent(&self) -> String {
+        String::from_utf8_lossy(&self.printed.lock().unwrap()[self.forgotten..]).into_owned()
+    }
+
+    /// Waits until `text` was printed without the sequences between its words.
+    #[track_caller]
+    fn until(&mut self, text: &str) {
+        let start = now();
+        while !words(&self.recent()).contains(text) {
+            assert!(self.child.try_wait().unwrap().is_none(), "ended before {text:?}: {:?}", self.printed());
+            assert!(now() - start < PATIENCE, "no {text:?} in {:?}", words(&self.recent()));
+            std::thread::sleep(POLL);
+        }
+    }
+
+    /// Waits until the dashboard shows the results of both sites.
+    #[track_caller]
+    fn until_drawn(&mut self) {
+        self.until("200×");
+        self.until("503×");
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.ours.as_mut().unwrap().write_all(keys.as_bytes()).unwrap();
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    fn resize(&self, columns: u16, rows: u16) {
+        resize(self.ours.as_ref().unwrap(), columns, rows);
+    }
+
+    /// Waits for the end, asserts that the terminal is as it was, and returns what stayed on it.
+    #[track_caller]
+    fn end(mut self, code: i32) -> String {
+        let (status, took) = exit_of(&mut self.child, PATIENCE);
+        assert_eq!(status.code(), Some(code), "{:?}", self.printed());
+        assert!(took < Duration::from_secs(5), "{took:?}");
+        assert_eq!(modes(&tcgetattr(&self.theirs).unwrap()), modes(&self.before));
+        self.await_all();
+        let printed = self.printed();
+        let (dashboard, rest) = printed.rsplit_once(LEAVE).unwrap_or_else(|| panic!("never left: {printed:?}"));
+        assert_eq!(dashboard.matches(ENTER).count(), 1, "taken once");
+        assert!(!dashboard.contains(LEAVE), "given back once");
+        assert!(rest.rfind(HIDE_CURSOR).is_none() && rest.contains(SHOW_CURSOR), "{rest:?}");
+        assert!(!printed.contains("Failed to show the cursor") && !printed.contains("panicked"), "{printed:?}");
+        words(rest)
+    }
+
+    /// Waits until what was printed last has been read.
+    #[track_caller]
+    fn await_all(&mut self) {
+        const END: &str = "<the end>";
+        self.theirs.write_all(END.as_bytes()).unwrap();
+        let start = now();
+        while !self.printed().ends_with(END) {
+            assert!(now() - start < PATIENCE, "{:?}", self.printed());
+            std::thread::sleep(POLL);
+        }
+        let mut printed = self.printed.lock().unwrap();
+        let length = printed.len() - END.len();
+        printed.truncate(length);
+    }
+
+    /// Closes our side, as a terminal emulator does that is closed.
+    fn hang_up(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(reading) = self.reading.take() {
+            reading.join().unwrap();
+        }
+        self.ours = None;
+    }
+}
+
+/// Reads what is printed until `stop`; never blocks, so that the terminal can be hung up.
+fn collect(mut terminal: File, printed: &Mutex<Vec<u8>>, stop: &AtomicBool) {
+    let mut bytes = [0; 4096];
+    while !stop.load(Ordering::Relaxed) {
+        match terminal.read(&mut bytes) {
+            Ok(count) => printed.lock().unwrap().extend(&bytes[..count]),
+            Err(_) => std::thread::sleep(POLL),
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.hang_up();
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// `O_NOCTTY` of Linux: the test program must not get this terminal as its own.
+const NOCTTY: i32 = OpenptFlags::NOCTTY.bits().cast_signed();
+
+fn resize(terminal: impl std::os::fd::AsFd, columns: u16, rows: u16) {
+    tcsetwinsize(terminal, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+}
+
+/// What can be compared of a terminal's modes.
+fn modes(termios: &Termios) -> String {
+    let Termios { input_modes, output_modes, control_modes, local_modes, .. } = termios;
+    assert!(local_modes.contains(LocalModes::ECHO | LocalModes::ICANON), "a terminal in its senses");
+    format!("{input_modes:?} {output_modes:?} {control_modes:?} {local_modes:?}")
+}
+
+/// `printed` without control sequences; a jump of the cursor is a blank.
+fn words(printed: &str) -> String {
+    let mut words = String::new();
+    let mut characters = printed.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '\x1b' if characters.next_if_eq(&'[').is_some() => {
+                if characters.by_ref().find(char::is_ascii_alphabetic) == Some('H') {
+                    words.push(' ');
+                }
+            }
+            '\x1b' if characters.next_if_eq(&']').is_some() => {
+                characters.by_ref().find(|&c| c == '\x07');
+            }
+            '\x1b' => drop(characters.next()),
+            '\r' => {}
+            character => words.push(character),
+        }
+    }
+    words
+}
+
+fn two_sites() -> (Server, Folder) {
+    let server = Server::start(Behaviour::answering(|request| match request.target.as_str() {
+        "/broken" => vec![Step::send(response(503, "out of order"))],
+        _ => vec![Step::send(response(200, "ok"))],
+    }));
+    let folder = Folder::with(&format!(
+        "defaults: {{ interval: 400ms, timeout: 400ms }}\n\
+         sites: [{{ name: api, url: '{}' }}, {{ name: broken, url: '{}' }}]\n\
+         alerting: {{ window: 2s }}\n\
+         dashboard: {{ views: [{{ timeframe: 1m, refresh: 1s }}, {{ timeframe: 10m, refresh: 2s }}] }}\n",
+        server.url("/"),
+        server.url("/broken"),
+    ));
+    (server, folder)
+}
+
+#[test]
+fn q_gives_the_terminal_back_and_leaves_a_summary() {
+    let (_server, folder) = two_sites();
+    let mut terminal = Terminal::start(&folder, "");
+    terminal.until_drawn();
+    terminal.until("Website broken is down");
+    terminal.press("?");
+    terminal.until("Help");
+    terminal.press("?q");
+    let left = terminal.end(0);
+    let lines: Vec<&str> = left.lines().collect();
+    assert!(lines[0].starts_with("webmon watched 2 sites for ") && lines[0].ends_with("1 alert (open)"), "{left}");
+    assert!(lines[1].contains("▼ broken") && lines[1].contains(" 0% ") && lines[1].contains("503×"), "{left}");
+    assert!(lines[2].contains("1 other 100%") && lines[2].contains("kept in webmon.redb"), "{left}");
+    assert_eq!(lines.len(), 3, "{left}");
+    // Everything that was on the screen is remembered.
+    let alerts = folder.run("alerts --format json").quietly().json();
+    assert_eq!(alerts.len(), 1, "{alerts:?}");
+}
+
+#[test]
+fn a_storm_of_sizes_is_followed_and_the_last_screen_can_stay() {
+    let (_server, folder) = two_sites();
+    let mut terminal = Terminal::start(&folder, "");
+    terminal.until_drawn();
+    for round in 0..6 {
+        for (columns, rows) in [(1, 1), (300, 100), (0, 0), (20, 5), (80, 1), (2, 60), (65, 24), (400, 3)] {
+            terminal.resize(columns, rows);
+            // Let one frame of this size in a while be drawn, whatever is in it.
+            terminal.forget();
+            let start = now();
+            while round == 0 && terminal.recent().is_empty() && now() - start < Duration::from_millis(1200) {
+                std::thread::sleep(POLL);
+            }
+        }
+    }
+    terminal.resize(90, 20);
+    terminal.forget();
+    terminal.until_drawn();
+    terminal.press("Q");
+    let left = terminal.end(0);
+    let screen: Vec<&str> = left.lines().take(20).collect();
+    assert!(screen[0].contains("webmon") && screen.iter().any(|line| line.contains("broken")), "{left}");
+    assert!(screen.iter().all(|line| line.chars().count() <= 90), "{left}");
+    assert!(left.contains("webmon watched 2 sites for "), "{left}");
+}
+
+#[test]
+fn every_other_end_gives_the_terminal_back_too() {
+    for (end, code) in [("^C", 130), ("TERM", 143), ("INT", 130), ("HUP", 129), ("--for", 0)] {
+        let (_server, folder) = two_sites();
+        let mut terminal = Terminal::start(&folder, if end == "--for" { "run --for 2s" } else { "run" });
+        terminal.until_drawn();
+        match end {
+            "^C" => terminal.press("\x03"),
+            "TERM" => terminal.signal(Signal::TERM),
+            "INT" => terminal.signal(Signal::INT),
+            "HUP" => terminal.signal(Signal::HUP),
+            _ => {}
+        }
+        let left = terminal.end(code);
+        assert!(left.contains("webmon watched 2 sites for ") && left.contains("kept in webmon.redb"), "{end}: {left}");
+        let samples = folder.run("samples --format json").quietly().json();
+        assert!(samples.len() >= 2, "{end}: {} samples", samples.len());
+    }
+}
+
+#[test]
+fn a_terminal_that_hangs_up_ends_the_program() {
+    let (_server, folder) = two_sites();
+    let mut terminal = Terminal::start(&folder, "");
+    terminal.until_drawn();
+    terminal.hang_up();
+    let (status, took) = exit_of(&mut terminal.child, PATIENCE);
+    assert_eq!(status.code(), Some(129));
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert!(folder.run("samples --format json").quietly().json().len() >= 2);
+}
+
+#[test]
+fn a_start_that_fails_leaves_the_terminal_alone() {
+    let (_server, folder) = two_sites();
+    folder.write("wrong.yaml", "sites:\n- { name: a, urll: 'http://127.0.0.1/' }\n");
+    folder.write("foreign.redb", "not a store of ours, but somebody's file that is longer than nothing");
+    for (arguments, code, told) in [
+        ("-c wrong.yaml", 2, "wrong.yaml:2:14"),
+        ("run nosuch", 2, "no site named"),
+        ("--store foreign.redb", 3, "foreign.redb"),
+    ] {
+        let mut terminal = Terminal::start(&folder, arguments);
+        let (status, _) = exit_of(&mut terminal.child, PATIENCE);
+        terminal.await_all();
+        let printed = terminal.printed();
+        assert_eq!(status.code(), Some(code), "{arguments}: {printed:?}");
+        assert!(words(&printed).contains(told), "{arguments}: {printed:?}");
+        for sequence in [ENTER, LEAVE, HIDE_CURSOR, "\x1b[?2004h"] {
+            assert!(!printed.contains(sequence), "{arguments}: {printed:?}");
+        }
+        assert_eq!(modes(&tcgetattr(&terminal.theirs).unwrap()), modes(&terminal.before), "{arguments}");
+    }
+}
+
+#[test]
+fn headless_in_a_terminal_is_plain_lines() {
+    let (_server, folder) = two_sites();
+    let mut terminal = Terminal::start(&folder, "--headless --for 1s");
+    let (status, _) = exit_of(&mut terminal.child, PATIENCE);
+    terminal.await_all();
+    let printed = terminal.printed();
+    assert_eq!(status.code(), Some(0), "{printed:?}");
+    assert!(printed.starts_with("watching 2 sites") && !printed.contains('\x1b'), "{printed:?}");
+}
