@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use webmon::model::{Micros, Outcome, Sample, Timeframe, Timestamp};
+use webmon::model::{Micros, Outcome, Packed, Sample, Timeframe, Timestamp};
 use webmon::stats::{Histogram, Rollup, Unmade, Windows};
 
 const VALUES: u64 = 4_096;
@@ -109,9 +109,10 @@ fn window(c: &mut Criterion) {
         group.throughput(Throughput::Elements(samples.len() as u64));
         group.bench_function(BenchmarkId::new("admit_then_retire", &name), |b| {
             let mut window = full.clone();
+            let packed: Vec<Packed> = samples.iter().map(Sample::packed).collect();
             b.iter(|| {
                 window.admit(black_box(&samples));
-                window.retire(0, black_box(&samples));
+                window.retire(0, black_box(&packed));
             });
         });
         group.bench_function(BenchmarkId::new("rollup", &name), |b| b.iter(|| samples.iter().collect::<Rollup>()));

@@ -23,13 +23,13 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use crate::alert::Alert;
-use crate::model::{Observation, Sample, Timestamp, View};
+use crate::model::{Observation, Timestamp, View};
 
 pub use board::Board;
 pub use snapshot::{LastCheck, OpenIncident, Row, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
 pub use track::Track;
 
-use track::{Lane, Met};
+use track::{Lane, Met, Scratch};
 
 /// All sites and all views.
 #[derive(Debug)]
@@ -43,8 +43,8 @@ pub struct Engine {
     /// before it.
     stepped: bool,
     checks: u64,
-    /// One for all sites, so that a site costs no memory for what it reads.
-    scratch: Vec<Sample>,
+    scratch: Scratch,
+    met: Met,
 }
 
 /// What one step brought.
@@ -79,7 +79,7 @@ impl Engine {
     /// Reads everything in the rings up to `now` and computes every view.
     #[must_use]
     pub fn new(views: Vec<View>, tracks: Vec<Track>, zone: TimeZone, now: Timestamp) -> Self {
-        let mut scratch = Vec::new();
+        let mut scratch = Scratch::default();
         let mut lanes: Vec<Lane> =
             tracks.into_iter().map(|track| Lane::new(track, &views, now, &mut scratch)).collect();
         let sites = lanes.iter_mut().map(|lane| Arc::new(lane.snapshot(now).clone())).collect();
@@ -89,7 +89,7 @@ impl Engine {
         };
         let views: Vec<Arc<ViewSnapshot>> = views.into_iter().enumerate().map(figures).collect();
         let board = Arc::new(Board::new(now, sites, views.clone()));
-        Self { lanes, views, board, zone, now, stepped: false, checks: 0, scratch }
+        Self { lanes, views, board, zone, now, stepped: false, checks: 0, scratch, met: Met::default() }
     }
 
     /// Where the snapshots are.
@@ -135,7 +135,8 @@ impl Engine {
         let now = now.max(self.now);
         let mut step = Step::default();
         let mut changed = self.refresh_due(now, &mut step);
-        let mut met = Met::default();
+        let mut met = std::mem::take(&mut self.met);
+        (met.checks, met.lost) = (0, 0);
         let mut blank = Vec::new();
         for site in 0..self.lanes.len() {
             let lane = &mut self.lanes[site];
@@ -154,6 +155,7 @@ impl Engine {
         }
         step.lost += met.lost;
         self.checks += met.checks;
+        self.met = met;
         changed |= !blank.is_empty();
         self.fill_blank_rows(&blank, now);
         self.finish_step(now, changed, &mut step);

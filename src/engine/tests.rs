@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::alert::{AlertState, Rule};
-use crate::model::{Cause, Flags, Micros, Phase, Timeframe};
+use crate::model::{Cause, Flags, Micros, Phase, Sample, Timeframe};
 use crate::ring::{Producer, capacity_for};
 use crate::stats::window::tests::{model, samples};
 use crate::stats::{Cadence, Unmade};

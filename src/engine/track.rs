@@ -14,7 +14,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use crate::alert::{Alert, Evaluator, Rule};
-use crate::model::{Observation, Outcome, Sample, Timeframe, Timestamp, View};
+use crate::model::{Observation, Outcome, Packed, Sample, Timeframe, Timestamp, View};
 use crate::ring::{Drained, Reader, Ring};
 use crate::stats::{Cadence, Counts, Unmade, Windows};
 
@@ -72,7 +72,7 @@ pub(super) struct Lane {
 /// The window of the alert rule: counts only.
 #[derive(Debug)]
 struct Recent {
-    span: Timeframe,
+    span: Span,
     tail: Reader,
     counts: Counts,
 }
@@ -80,9 +80,33 @@ struct Recent {
 /// What a view's window has beside its figures.
 #[derive(Debug)]
 struct Pane {
+    span: Span,
     tail: Reader,
     /// Whether the row that is shown has no results.
     blank: bool,
+}
+
+/// The length of a window, µs: asked for twice a window and step, so not made from a `Duration` each time.
+#[derive(Clone, Copy, Debug)]
+struct Span(u64);
+
+impl Span {
+    fn of(timeframe: Timeframe) -> Self {
+        Self(u64::try_from(timeframe.length().as_micros()).unwrap_or(u64::MAX))
+    }
+
+    /// The last instant that the window no longer holds at `as_of`.
+    #[inline]
+    const fn cutoff(self, as_of: Timestamp) -> Timestamp {
+        Timestamp::from_micros(as_of.as_micros().saturating_sub(self.0))
+    }
+}
+
+/// What a lane reads into: one for all sites, so that a site costs no memory for it.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    arrived: Vec<Sample>,
+    expired: Vec<Packed>,
 }
 
 /// What a lane met on its way.
@@ -95,16 +119,20 @@ pub(super) struct Met {
 
 impl Lane {
     /// Reads what is in the ring up to `now`; nothing of it is news.
-    pub(super) fn new(track: Track, views: &[View], now: Timestamp, scratch: &mut Vec<Sample>) -> Self {
+    pub(super) fn new(track: Track, views: &[View], now: Timestamp, scratch: &mut Scratch) -> Self {
         let Track { name, url, group, interval, timeout, rule, ring, open_since } = track;
         let cadence = Cadence { interval, timeout };
         let head = ring.reader_at_oldest();
-        let pane = |_: &View| Pane { tail: head.clone(), blank: true };
+        let pane = |view: &View| Pane { span: Span::of(view.timeframe), tail: head.clone(), blank: true };
         let mut lane = Self {
             expires: Timestamp::ZERO,
             standing: Standing::new(now, cadence.silence()),
             evaluator: Evaluator::new(rule, interval, open_since),
-            recent: Recent { span: Timeframe::new(rule.window), tail: head.clone(), counts: Counts::default() },
+            recent: Recent {
+                span: Span::of(Timeframe::new(rule.window)),
+                tail: head.clone(),
+                counts: Counts::default(),
+            },
             windows: Windows::new(views.iter().map(|view| view.timeframe)),
             panes: views.iter().map(pane).collect(),
             blank: true,
@@ -141,14 +169,15 @@ impl Lane {
 
     /// Brings every window to `to`: admits what came, retires what expired.
     #[inline]
-    pub(super) fn advance(&mut self, to: Timestamp, scratch: &mut Vec<Sample>, met: &mut Met) {
-        scratch.clear();
-        let drained = self.head.drain_before(to, scratch);
+    pub(super) fn advance(&mut self, to: Timestamp, scratch: &mut Scratch, met: &mut Met) {
+        let Scratch { arrived, .. } = scratch;
+        arrived.clear();
+        let drained = self.head.drain_before(to, arrived);
         if drained.lost > 0 {
             return self.rebuild(to, scratch, met);
         }
-        if !scratch.is_empty() {
-            self.admit(drained, scratch, met);
+        if !arrived.is_empty() {
+            self.admit(drained, arrived, met);
         } else if to < self.expires {
             return;
         }
@@ -314,59 +343,60 @@ impl Lane {
         met.changes.extend(change.map(|change| (change, self.shown.last.clone())));
     }
 
-    fn retire(&mut self, to: Timestamp, scratch: &mut Vec<Sample>, met: &mut Met) {
-        scratch.clear();
+    fn retire(&mut self, to: Timestamp, scratch: &mut Scratch, met: &mut Met) {
+        let Scratch { expired, .. } = scratch;
+        expired.clear();
         let recent = &mut self.recent;
-        if recent.tail.follow(&self.head, recent.span.cutoff(to), scratch).lost > 0 {
+        if recent.tail.follow(&self.head, recent.span.cutoff(to), expired).lost > 0 {
             return self.rebuild(to, scratch, met);
         }
-        for sample in scratch.iter() {
-            recent.counts.retire(sample);
-        }
+        recent.counts.retire_all(expired);
         self.expires = expiry(&recent.tail, recent.span, &self.head);
         for (number, pane) in self.panes.iter_mut().enumerate() {
-            let span = self.windows.timeframe(number);
-            scratch.clear();
-            if pane.tail.follow(&self.head, span.cutoff(to), scratch).lost > 0 {
+            expired.clear();
+            if pane.tail.follow(&self.head, pane.span.cutoff(to), expired).lost > 0 {
                 return self.rebuild(to, scratch, met);
             }
-            self.windows.retire(number, scratch);
-            self.expires = self.expires.min(expiry(&pane.tail, span, &self.head));
+            self.windows.retire(number, expired);
+            self.expires = self.expires.min(expiry(&pane.tail, pane.span, &self.head));
         }
     }
 
     /// Empties every window and fills it from the intact part of the ring.
     #[cold]
-    fn rebuild(&mut self, to: Timestamp, scratch: &mut Vec<Sample>, met: &mut Met) {
-        scratch.clear();
+    fn rebuild(&mut self, to: Timestamp, scratch: &mut Scratch, met: &mut Met) {
+        let Scratch { arrived: held, expired: packed } = scratch;
+        held.clear();
         let ring = Arc::clone(self.head.ring());
         self.head = ring.reader_at_oldest();
-        let first_seq = self.head.drain_before(to, scratch).first_seq;
+        let first_seq = self.head.drain_before(to, held).first_seq;
+        packed.clear();
+        packed.extend(held.iter().map(Sample::packed));
         // One copy of the ring serves all windows, so that they cannot disagree with their tails.
-        let held = |span: Timeframe| scratch.partition_point(|sample| sample.at <= span.cutoff(to));
-        let at = held(self.recent.span);
+        let left = |span: Span| held.partition_point(|sample| sample.at <= span.cutoff(to));
+        let at = left(self.recent.span);
         self.recent.tail = ring.reader_at(first_seq + at as u64);
         self.recent.counts = Counts::default();
-        for sample in &scratch[at..] {
+        for sample in &held[at..] {
             self.recent.counts.admit(sample);
         }
         self.windows.clear();
-        self.windows.admit(scratch);
+        self.windows.admit(held);
         for (number, pane) in self.panes.iter_mut().enumerate() {
-            let at = held(self.windows.timeframe(number));
+            let at = left(pane.span);
             pane.tail = ring.reader_at(first_seq + at as u64);
-            self.windows.retire(number, &scratch[..at]);
+            self.windows.retire(number, &packed[..at]);
         }
         // Tails that have not looked yet do not know when they expire.
         self.expires = Timestamp::ZERO;
-        self.observe(first_seq, scratch, met);
+        self.observe(first_seq, held, met);
     }
 }
 
 /// When the sample under `tail` leaves a window of `span`; never while there is none.
-fn expiry(tail: &Reader, span: Timeframe, head: &Reader) -> Timestamp {
+fn expiry(tail: &Reader, span: Span, head: &Reader) -> Timestamp {
     match tail.next_at() {
-        Some(at) => at.after(span.length()),
+        Some(at) => Timestamp::from_micros(at.as_micros().saturating_add(span.0)),
         None if tail.next_seq() < head.next_seq() => Timestamp::ZERO,
         None => Timestamp::MAX,
     }

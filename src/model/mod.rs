@@ -22,7 +22,7 @@ pub use certificate::{Certificate, CertificateFault};
 pub use health::{Health, StoreHealth};
 pub use observation::{Hop, Observation};
 pub use phases::{Phase, Phases};
-pub use sample::{Flags, Http, Sample, Status};
+pub use sample::{Flags, Http, Packed, Sample, Status};
 pub use secret::Secret;
 pub use site::{
     ClientIdentity, Expect, Expected, Family, HttpOffer, Site, SiteId, StatusSet, TlsFiles, TlsRules, shown_url,

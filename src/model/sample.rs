@@ -192,7 +192,14 @@ impl Sample {
         self
     }
 
+    /// The same, packed.
+    #[must_use]
+    pub fn packed(&self) -> Packed {
+        Packed(self.to_words())
+    }
+
     /// The five words of the header's table.
+    #[inline]
     #[must_use]
     pub fn to_words(&self) -> [u64; Self::WORDS] {
         let [resolve, connect, tls, processing, transfer] = self.phases.to_raw();
@@ -213,6 +220,7 @@ impl Sample {
     }
 
     /// The sample of five words; none if they name a cause that does not exist.
+    #[inline]
     #[must_use]
     pub fn from_words(words: [u64; Self::WORDS]) -> Option<Self> {
         let (resolve, connect) = unpair(words[1]);
@@ -230,6 +238,55 @@ impl Sample {
             late: Micros::new(low_u32(words[4] >> 40)),
             skipped: low_u32(words[4]) & SKIPPED_MAX,
         })
+    }
+}
+
+/// A sample as its five words, for who reads many and needs few fields of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packed([u64; Sample::WORDS]);
+
+impl Packed {
+    /// Of the words that [`Sample::to_words`] gave; any others have fields that mean nothing.
+    #[must_use]
+    pub const fn from_words(words: [u64; Sample::WORDS]) -> Self {
+        Self(words)
+    }
+
+    /// When the outcome was known.
+    #[must_use]
+    pub const fn at(&self) -> Timestamp {
+        Self::at_of(self.0[0])
+    }
+
+    /// The same of the first word alone.
+    #[must_use]
+    pub const fn at_of(word: u64) -> Timestamp {
+        Timestamp::from_micros(word >> 12)
+    }
+
+    /// The code of the cause, below [`Cause::LIMIT`].
+    #[must_use]
+    pub const fn cause_code(&self) -> u8 {
+        low_u8(self.0[0] >> 6) & (Cause::LIMIT - 1)
+    }
+
+    /// The number of the status; 0 without one.
+    #[must_use]
+    pub const fn status_code(&self) -> u16 {
+        low_u16(self.0[4] >> 30) & 0x3ff
+    }
+
+    /// The time spent in each phase.
+    #[must_use]
+    pub const fn phases(&self) -> Phases {
+        let ((resolve, connect), (tls, processing)) = (unpair(self.0[1]), unpair(self.0[2]));
+        Phases::from_raw([resolve, connect, tls, processing, unpair(self.0[3]).0])
+    }
+
+    /// Due checks before it that were never started.
+    #[must_use]
+    pub const fn skipped(&self) -> u32 {
+        low_u32(self.0[4]) & SKIPPED_MAX
     }
 }
 
@@ -279,6 +336,15 @@ mod tests {
         #[test]
         fn packing_is_lossless(sample in samples()) {
             prop_assert_eq!(Sample::from_words(sample.to_words()), Some(sample));
+        }
+
+        #[test]
+        fn the_fields_of_a_packed_sample_are_its_own(sample in samples()) {
+            let packed = sample.packed();
+            prop_assert_eq!(packed, Packed::from_words(sample.to_words()));
+            prop_assert_eq!((packed.at(), packed.phases(), packed.skipped()), (sample.at, sample.phases, sample.skipped));
+            prop_assert_eq!(Cause::from_code(packed.cause_code()), Some(sample.cause));
+            prop_assert_eq!(Status::new(packed.status_code()), sample.status);
         }
 
         #[test]

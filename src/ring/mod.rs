@@ -38,7 +38,7 @@ mod atomics;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{Cause, Flags, Http, Micros, Phases, Sample, Timestamp};
+use crate::model::{Cause, Flags, Http, Micros, Packed, Phases, Sample, Timestamp};
 
 use atomics::{AtomicU64, Ordering};
 
@@ -66,6 +66,8 @@ pub struct Producer {
 pub struct Reader {
     ring: Arc<Ring>,
     next_seq: u64,
+    /// Where that number lives: carried along, because a division a drain would be the dearest part of a short one.
+    slot: usize,
     /// `at` of the sample under the cursor once it was seen; [`Timestamp::ZERO`] while it was not.
     next_at: Timestamp,
 }
@@ -158,7 +160,8 @@ impl Ring {
     /// when it drains counts as lost.
     #[must_use]
     pub fn reader_at(self: &Arc<Self>, seq: u64) -> Reader {
-        Reader { ring: Arc::clone(self), next_seq: seq.max(self.first_seq), next_at: Timestamp::ZERO }
+        let next_seq = seq.max(self.first_seq);
+        Reader { ring: Arc::clone(self), next_seq, slot: self.slot_of(next_seq), next_at: Timestamp::ZERO }
     }
 
     fn capacity_u64(&self) -> u64 {
@@ -175,11 +178,11 @@ impl Ring {
         if slot + 1 == self.slots.len() { 0 } else { slot + 1 }
     }
 
-    /// The slots of the numbers from `first` to before `end`, at most a lap: one run, or two where they wrap.
+    /// `len` slots from `first` on, at most a lap: one run, or two where they wrap.
     #[inline]
-    fn runs(&self, first: u64, end: u64) -> [&[Slot]; 2] {
-        let len = usize::try_from(end.saturating_sub(first)).expect("at most a lap is asked for");
-        let (before, from) = self.slots.split_at(self.slot_of(first));
+    fn runs(&self, first: usize, len: u64) -> [&[Slot]; 2] {
+        let len = usize::try_from(len).expect("at most a lap is asked for");
+        let (before, from) = self.slots.split_at(first);
         let straight = len.min(from.len());
         [&from[..straight], &before[..len - straight]]
     }
@@ -207,9 +210,9 @@ impl Reader {
     }
 
     /// As [`Reader::drain_before`], but never past the cursor of `leader`: what a window retires was admitted before,
-    /// even when a sample was published long after its `at`.
+    /// even when a sample was published long after its `at`. Packed, because a window needs few fields of what leaves it.
     #[inline]
-    pub fn follow(&mut self, leader: &Self, cutoff: Timestamp, out: &mut Vec<Sample>) -> Drained {
+    pub fn follow(&mut self, leader: &Self, cutoff: Timestamp, out: &mut Vec<Packed>) -> Drained {
         self.drain_within(cutoff, leader.next_seq, out)
     }
 
@@ -231,7 +234,7 @@ impl Reader {
         if self.ring.published.load(atomics::observe()) <= self.next_seq {
             return None;
         }
-        let sample = copy(&self.ring.slots[self.ring.slot_of(self.next_seq)]);
+        let sample = Sample::copied(&self.ring.slots[self.slot]);
         (self.ring.intact_since() <= self.next_seq).then_some(sample)
     }
 
@@ -242,14 +245,14 @@ impl Reader {
     }
 
     #[inline]
-    fn drain_within(&mut self, cutoff: Timestamp, limit: u64, out: &mut Vec<Sample>) -> Drained {
+    fn drain_within<T: Copied>(&mut self, cutoff: Timestamp, limit: u64, out: &mut Vec<T>) -> Drained {
         if self.next_at > cutoff || self.next_seq >= limit {
             return Drained { first_seq: self.next_seq, lost: 0 };
         }
         self.copy_within(cutoff, limit, out)
     }
 
-    fn copy_within(&mut self, cutoff: Timestamp, limit: u64, out: &mut Vec<Sample>) -> Drained {
+    fn copy_within<T: Copied>(&mut self, cutoff: Timestamp, limit: u64, out: &mut Vec<T>) -> Drained {
         let ring = &*self.ring;
         let published = ring.published.load(atomics::observe());
         if published <= self.next_seq {
@@ -257,42 +260,70 @@ impl Reader {
         }
         let wanted = self.next_seq;
         let first = wanted.max(published.saturating_sub(ring.capacity_u64()));
+        let slot = if first == wanted { self.slot } else { ring.slot_of(first) };
         let start = out.len();
         let mut later = Timestamp::ZERO;
-        'runs: for run in ring.runs(first, published.min(limit)) {
-            for slot in run {
-                let sample = copy(slot);
-                if sample.at > cutoff {
-                    later = sample.at;
-                    break 'runs;
-                }
-                out.push(sample);
+        for run in ring.runs(slot, published.min(limit).saturating_sub(first)) {
+            // First how far, then all of it at once: so the copying is one straight loop into room that is there.
+            let until = run.iter().position(|slot| at(slot) > cutoff);
+            let within = &run[..until.unwrap_or(run.len())];
+            out.extend(within.iter().map(T::copied));
+            if let Some(until) = until {
+                later = at(&run[until]);
+                break;
             }
         }
-        let end = first + (out.len() - start) as u64;
+        let copied = out.len() - start;
+        let end = first + copied as u64;
         let intact = ring.intact_since().max(first);
         if intact > end {
             // Even what stopped the copying may have been torn: nothing of this pass can be believed.
             out.truncate(start);
             self.next_seq = intact;
+            self.slot = ring.slot_of(intact);
             self.next_at = Timestamp::ZERO;
         } else {
-            let torn = usize::try_from(intact - first).expect("no more were copied than a Vec holds");
-            out.drain(start..start + torn);
+            if intact > first {
+                let torn = usize::try_from(intact - first).expect("no more were copied than a Vec holds");
+                out.drain(start..start + torn);
+            }
+            let capacity = ring.slots.len();
             self.next_seq = end;
+            self.slot = if slot + copied >= capacity { slot + copied - capacity } else { slot + copied };
             self.next_at = later;
         }
         Drained { first_seq: intact, lost: intact - wanted }
     }
 }
 
-/// The sample in `slot`; garbage if it is being overwritten, which the caller has to find out.
-#[inline]
-fn copy(slot: &Slot) -> Sample {
-    match Sample::from_words(std::array::from_fn(|word| slot[word].load(Ordering::Relaxed))) {
-        Some(sample) => sample,
-        None => TORN,
+/// What a reader can make of a slot; garbage if it is being overwritten, which the reader has to find out.
+trait Copied: Sized {
+    fn copied(slot: &Slot) -> Self;
+}
+
+impl Copied for Sample {
+    #[inline]
+    fn copied(slot: &Slot) -> Self {
+        Self::from_words(words(slot)).unwrap_or(TORN)
     }
+}
+
+impl Copied for Packed {
+    #[inline]
+    fn copied(slot: &Slot) -> Self {
+        Self::from_words(words(slot))
+    }
+}
+
+/// `at` of the sample in `slot`, with the same caveat.
+#[inline]
+fn at(slot: &Slot) -> Timestamp {
+    Packed::at_of(slot[0].load(Ordering::Relaxed))
+}
+
+#[inline]
+fn words(slot: &Slot) -> [u64; Sample::WORDS] {
+    std::array::from_fn(|word| slot[word].load(Ordering::Relaxed))
 }
 
 /// Stands for words that are no sample because two laps mixed in them; never delivered.

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use crate::model::{Outcome, Sample, Timeframe, Timestamp};
 
+use super::Counts;
+
 /// Checks of one cell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Beat {
@@ -35,7 +37,8 @@ impl Beats {
 /// The cells while they run: what a window keeps to make [`Beats`] from.
 ///
 /// A cell is known by its absolute number, `at` ÷ cell, so it needs no retiring: a new number takes the place of the
-/// one 60 before it. O(1) a sample. Limits: 65,535 checks of a kind in one cell, then that count stands still.
+/// one 60 before it. What is kept of a cell are the counts of all checks before it, so a cell is the difference to the
+/// next, and a sample within the newest cell costs nothing. Limits: 65,535 checks of a kind in one cell.
 #[derive(Clone, Debug)]
 pub(super) struct Cells {
     /// Length of a cell, µs, at least 1.
@@ -43,8 +46,8 @@ pub(super) struct Cells {
     /// Absolute number of the newest cell, and its first instant, µs.
     newest: u64,
     start: u64,
-    /// Up and down, by absolute number modulo [`Beats::CELLS`].
-    counts: [(u16, u16); Beats::CELLS],
+    /// Up and down before the cell began, modulo 2^16, by absolute number modulo [`Beats::CELLS`].
+    before: [(u16, u16); Beats::CELLS],
 }
 
 const CELLS: u64 = Beats::CELLS as u64;
@@ -52,53 +55,70 @@ const CELLS: u64 = Beats::CELLS as u64;
 impl Cells {
     pub(super) fn new(timeframe: Timeframe) -> Self {
         let micros = u64::try_from(timeframe.length().as_micros()).unwrap_or(u64::MAX);
-        Self { cell: (micros / CELLS).max(1), newest: 0, start: 0, counts: [(0, 0); Beats::CELLS] }
+        Self { cell: (micros / CELLS).max(1), newest: 0, start: 0, before: [(0, 0); Beats::CELLS] }
     }
 
     pub(super) fn clear(&mut self) {
         (self.newest, self.start) = (0, 0);
-        self.counts = [(0, 0); Beats::CELLS];
+        self.before = [(0, 0); Beats::CELLS];
     }
 
+    /// `samples` come, oldest first, after those that `counts` holds.
     #[inline]
-    pub(super) fn admit(&mut self, sample: &Sample) {
-        let at = sample.at.as_micros();
-        if at.wrapping_sub(self.start) >= self.cell {
-            self.advance(at / self.cell);
-        }
-        let (up, down) = &mut self.counts[place(self.newest)];
-        match sample.outcome() {
-            Outcome::Up => *up = up.saturating_add(1),
-            Outcome::Down => *down = down.saturating_add(1),
-            Outcome::Unknown => {}
+    pub(super) fn admit(&mut self, samples: &[Sample], counts: &Counts) {
+        if samples.last().is_some_and(|last| last.at.as_micros().wrapping_sub(self.start) >= self.cell) {
+            self.cross(samples, low(counts));
         }
     }
 
-    /// The cells at `as_of`, which is not before any admitted sample.
-    pub(super) fn beats(&self, as_of: Timestamp) -> Beats {
+    /// The cells at `as_of`, which is not before any admitted sample; `counts` holds all of them.
+    pub(super) fn beats(&self, as_of: Timestamp, counts: &Counts) -> Beats {
         let last = as_of.as_micros() / self.cell;
         let mut cells = [Beat::default(); Beats::CELLS];
+        let mut after = low(counts);
         for (number, beat) in (0..=last).rev().zip(cells.iter_mut().rev()) {
             if number <= self.newest && number + CELLS > self.newest {
-                let (up, down) = self.counts[place(number)];
+                let before = self.before[place(number)];
+                let (up, down) = (after.0.wrapping_sub(before.0), after.1.wrapping_sub(before.1));
                 *beat = Beat { up: u32::from(up), down: u32::from(down) };
+                after = before;
             }
         }
         Beats { cell: Duration::from_micros(self.cell), newest: Timestamp::from_micros(last * self.cell), cells }
     }
 
+    /// At least the last of `samples` is past the newest cell.
+    fn cross(&mut self, samples: &[Sample], (mut up, mut down): (u16, u16)) {
+        for sample in samples {
+            let at = sample.at.as_micros();
+            let into = at.wrapping_sub(self.start);
+            if into >= self.cell {
+                // A division only where a whole cell was empty.
+                let number = if into - self.cell < self.cell { self.newest + 1 } else { at / self.cell };
+                self.advance(number, (up, down));
+            }
+            up = up.wrapping_add(u16::from(sample.outcome() == Outcome::Up));
+            down = down.wrapping_add(u16::from(sample.outcome() == Outcome::Down));
+        }
+    }
+
     /// Makes `number` the newest cell; a sample from before it, which order forbids, would count there.
-    #[cold]
-    fn advance(&mut self, number: u64) {
+    fn advance(&mut self, number: u64, before: (u16, u16)) {
         if number <= self.newest {
             return;
         }
-        for skipped in (self.newest + 1..=number).rev().take(Beats::CELLS) {
-            self.counts[place(skipped)] = (0, 0);
+        for begun in (self.newest + 1..=number).rev().take(Beats::CELLS) {
+            self.before[place(begun)] = before;
         }
         self.newest = number;
         self.start = number * self.cell;
     }
+}
+
+/// Up and down modulo 2^16.
+#[allow(clippy::cast_possible_truncation, reason = "they count modulo 2^16")]
+const fn low(counts: &Counts) -> (u16, u16) {
+    (counts.up as u16, counts.down as u16)
 }
 
 fn place(number: u64) -> usize {
@@ -120,17 +140,24 @@ mod tests {
         /// The model: for each cell, filter all samples by its bounds and count.
         #[test]
         fn each_cell_holds_the_checks_of_its_span(
-            timeframe in 60u64..1_200, steps in prop::collection::vec((1u64..200, any::<bool>()), 0..200), idle in 0u64..2_000,
+            timeframe in 60u64..1_200, lens in prop::collection::vec(1usize..40, 1..9), steps in prop::collection::vec((1u64..200, any::<bool>()), 0..200), idle in 0u64..2_000,
         ) {
             let mut cells = Cells::new(Timeframe::new(Duration::from_micros(timeframe)));
             let mut at = 0;
             let samples: Vec<Sample> = steps.into_iter().map(|(step, up)| { at += step; sample(at, up) }).collect();
-            for sample in &samples {
-                cells.admit(sample);
+            // In pieces of any length, as a window admits them.
+            let mut counts = Counts::default();
+            let mut rest = &samples[..];
+            for len in lens.into_iter().cycle() {
+                let (piece, after) = rest.split_at(len.min(rest.len()));
+                cells.admit(piece, &counts);
+                piece.iter().for_each(|sample| counts.admit(sample));
+                rest = after;
+                if rest.is_empty() { break; }
             }
             let as_of = at + idle;
             let cell = timeframe / 60;
-            let beats = cells.beats(Timestamp::from_micros(as_of));
+            let beats = cells.beats(Timestamp::from_micros(as_of), &counts);
             prop_assert_eq!(beats.cell, Duration::from_micros(cell));
             prop_assert_eq!(beats.newest.as_micros(), as_of / cell * cell);
             for (back, beat) in (0..60).zip(beats.cells.iter().rev()) {
@@ -144,9 +171,11 @@ mod tests {
     #[test]
     fn a_finished_cell_never_changes_and_moves_by_whole_cells() {
         let mut cells = Cells::new(Timeframe::new(Duration::from_micros(600)));
-        (1..=100).for_each(|at| cells.admit(&sample(at * 7, true)));
-        let before = cells.beats(Timestamp::from_micros(700));
-        let after = cells.beats(Timestamp::from_micros(729));
+        let samples: Vec<Sample> = (1..=100).map(|at| sample(at * 7, true)).collect();
+        cells.admit(&samples, &Counts::default());
+        let counts = Counts { up: 100, ..Counts::default() };
+        let before = cells.beats(Timestamp::from_micros(700), &counts);
+        let after = cells.beats(Timestamp::from_micros(729), &counts);
         assert_eq!(before.cells[2..], after.cells[..58]);
         assert_eq!(after.cells[58..], [Beat::default(); 2]);
     }

@@ -3,7 +3,7 @@
 //! Invariants: checks = up + down; availability is none without checks, never 0 % or 100 % by default; it is
 //! compared in integers, so "exactly 80 %" is exact.
 
-use crate::model::{Outcome, Sample};
+use crate::model::{Cause, Outcome, Packed, Sample};
 
 /// How many checks came out how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,10 +40,14 @@ impl Counts {
         self.skipped += sample.skipped as u64;
     }
 
-    /// Takes back what [`Counts::admit`] did for the same sample.
-    pub const fn retire(&mut self, sample: &Sample) {
-        *self.slot(sample) -= 1;
-        self.skipped -= sample.skipped as u64;
+    /// Takes back what [`Counts::admit`] did for the same samples.
+    pub fn retire_all(&mut self, samples: &[Packed]) {
+        let came = |cause: Cause| samples.iter().filter(|sample| sample.cause_code() == cause.code()).count() as u64;
+        let (up, unknown) = (came(Cause::Ok), came(Cause::Local));
+        self.up -= up;
+        self.unknown -= unknown;
+        self.down -= samples.len() as u64 - up - unknown;
+        self.skipped -= samples.iter().map(|sample| u64::from(sample.skipped())).sum::<u64>();
     }
 
     const fn slot(&mut self, sample: &Sample) -> &mut u64 {

@@ -89,38 +89,48 @@ impl Histogram {
     /// Counts `value` µs in.
     #[inline]
     pub fn record(&mut self, value: u32) {
+        self.record_at(Place::of(value));
+    }
+
+    /// As [`Histogram::record`], when the place of the value is known, because other histograms take it too.
+    #[inline]
+    pub(super) fn record_at(&mut self, place: Place) {
         self.len += 1;
         // A branch that is never taken costs less than counting zero.
-        if value > Self::HIGHEST {
+        if place.saturated {
             self.saturated += 1;
         }
-        let index = index_of(value.min(Self::HIGHEST));
-        let page = match self.table[index / PAGE] {
-            0 => self.open(index / PAGE),
-            n => usize::from(n) - 1,
-        };
-        let counter = &mut self.pages[page][index % PAGE];
-        *counter = counter.wrapping_add(1);
-        if *counter == 0 {
-            self.carry(index, 1);
-        }
+        self.raise(place.index);
     }
 
     /// Takes back one [`Histogram::record`] of the same value.
     #[inline]
     pub fn forget(&mut self, value: u32) {
+        let Place { index, saturated } = Place::of(value);
         self.len -= 1;
-        if value > Self::HIGHEST {
+        if saturated {
             self.saturated -= 1;
         }
-        let index = index_of(value.min(Self::HIGHEST));
-        let page = usize::from(self.table[index / PAGE]);
-        assert!(page != 0, "{FORGOTTEN}");
-        let counter = &mut self.pages[page - 1][index % PAGE];
+        let place = usize::from(self.table[index / PAGE]).wrapping_sub(1);
+        let counter = &mut self.pages.get_mut(place).expect(FORGOTTEN)[index % PAGE];
         let before = *counter;
         *counter = before.wrapping_sub(1);
         if before == 0 {
             self.borrow(index);
+        }
+    }
+
+    #[inline]
+    fn raise(&mut self, index: usize) {
+        // Zero, a page that does not exist, becomes a place that does not exist: one check for both.
+        let mut place = usize::from(self.table[index / PAGE]).wrapping_sub(1);
+        if place >= self.pages.len() {
+            place = self.open(index / PAGE);
+        }
+        let counter = &mut self.pages[place][index % PAGE];
+        *counter = counter.wrapping_add(1);
+        if *counter == 0 {
+            self.carry(index, 1);
         }
     }
 
@@ -330,6 +340,21 @@ impl Eq for Histogram {}
 impl fmt::Debug for Histogram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.buckets().map(|(lowest, highest, count)| (lowest..=highest, count))).finish()
+    }
+}
+
+/// Where a value is counted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    index: usize,
+    saturated: bool,
+}
+
+impl Place {
+    /// Of `value` µs.
+    #[inline]
+    pub(super) fn of(value: u32) -> Self {
+        Self { index: index_of(value.min(Histogram::HIGHEST)), saturated: value > Histogram::HIGHEST }
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod beats;
 pub mod counts;
 pub mod coverage;
+mod facts;
 pub mod histogram;
 pub mod peak;
 pub mod rollup;

@@ -9,7 +9,6 @@
 
 use crate::model::{Sample, Timeframe, Timestamp};
 
-use super::totals::Timing;
 use super::window::latency;
 use super::{Histogram, Summary, Totals, Unmade};
 
@@ -31,16 +30,15 @@ pub struct Rollup {
 impl Rollup {
     /// Counts `sample` in; order does not matter.
     pub fn admit(&mut self, sample: &Sample) {
-        let timing = Timing::of(sample);
-        self.totals.admit(sample, timing);
-        if let Some(Timing { response, ttfb }) = timing {
-            self.response.record(response);
-            self.response_max = self.response_max.max(response);
+        let Self { totals, response_max, ttfb_max, response: responses, ttfb: ttfbs } = self;
+        totals.admit(std::slice::from_ref(sample), |response, ttfb| {
+            responses.record(response);
+            *response_max = response.max(*response_max);
             if let Some(ttfb) = ttfb {
-                self.ttfb.record(ttfb);
-                self.ttfb_max = self.ttfb_max.max(ttfb);
+                ttfbs.record(ttfb);
+                *ttfb_max = ttfb.max(*ttfb_max);
             }
-        }
+        });
     }
 
     /// Counts everything of `other` in.

@@ -9,15 +9,16 @@
 //!
 //! **Limits.** Sums of microseconds in 64 bits: 500,000 years.
 
-use crate::model::{Cause, Micros, Phase, Phases, Sample, Status, Timeframe, Timestamp};
+use crate::model::{Cause, Micros, Phase, Phases, Status, Timeframe, Timestamp};
 
 use super::coverage::Unmade;
-use super::{Answer, Counts, Latency, Summary};
+use super::facts::{Source, has_head, is_timed, key_of};
+use super::{Answer, Counts, Histogram, Latency, Summary};
 
 /// A number of values and their sum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sum {
-    /// Values.
+    /// Columns.
     pub count: u64,
     /// Their sum, µs.
     pub micros: u64,
@@ -29,12 +30,6 @@ impl Sum {
     #[allow(clippy::cast_precision_loss, reason = "sums stay below 2^52 for 142 years of microseconds")]
     pub fn mean(self) -> Option<f64> {
         (self.count > 0).then(|| self.micros as f64 / self.count as f64)
-    }
-
-    #[inline]
-    const fn add(&mut self, micros: u32) {
-        self.count += 1;
-        self.micros += micros as u64;
     }
 
     const fn since(self, earlier: Self) -> Self {
@@ -56,21 +51,20 @@ pub struct Tally {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Entry {
-    /// The code of the cause, then the status, 0 for none: ascends as (cause, status) does.
+    /// See [`key_of`].
     key: u32,
     count: u64,
-}
-
-#[inline]
-fn key_of(cause: Cause, status: Option<Status>) -> u32 {
-    u32::from(cause.code()) << 16 | u32::from(status.map_or(0, Status::get))
 }
 
 impl Tally {
     /// Counts `count` samples of this cause and status in.
     #[inline]
     pub fn add(&mut self, cause: Cause, status: Option<Status>, count: u64) {
-        let key = key_of(cause, status);
+        self.add_key(key_of(cause, status), count);
+    }
+
+    #[inline]
+    fn add_key(&mut self, key: u32, count: u64) {
         match self.entries.iter_mut().find(|entry| entry.key == key) {
             Some(entry) => entry.count += count,
             None if count > 0 => self.insert(Entry { key, count }),
@@ -166,22 +160,71 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// Counts `sample` in; `timing` is its own.
+    /// Counts `samples` in, oldest first, and gives `each` the response time of every one that was answered rightly and
+    /// its time to first byte, none without a head.
+    ///
+    /// What stays the same from sample to sample is done once for a run of them: a site nearly always answers as it did
+    /// before.
     #[inline]
-    pub(super) fn admit(&mut self, sample: &Sample, timing: Option<Timing>) {
-        self.counts.admit(sample);
-        self.tally.add(sample.cause, sample.status, 1);
-        if let Some(timing) = timing {
-            self.response.add(timing.response);
-            if let Some(ttfb) = timing.ttfb {
-                self.ttfb.add(ttfb);
-            }
-            for (sum, micros) in self.phases.iter_mut().zip(sample.phases.to_raw()) {
-                // A site nearly always goes through the same phases, so this is well predicted.
-                if micros != ABSENT {
-                    sum.add(micros);
+    pub(super) fn admit<S: Source>(&mut self, samples: &[S], mut each: impl FnMut(u32, Option<u32>)) {
+        for samples in samples.chunks(Tallied::MOST) {
+            let mut run = Run::of(NO_KEY);
+            let mut phases = [Tallied::default(); Phase::ALL.len()];
+            let (mut response, mut ttfb, mut skipped) = (0, 0, 0);
+            for sample in samples {
+                let key = sample.key();
+                if key != run.key {
+                    self.end(&run);
+                    run = Run::of(key);
                 }
+                run.count += 1;
+                skipped += u64::from(sample.skipped());
+                if !run.is_timed {
+                    continue;
+                }
+                let [before @ .., transfer] = sample.phases().to_raw();
+                let [first @ .., last] = &mut phases;
+                let to_head = first.iter_mut().zip(before).map(|(phase, micros)| phase.add(micros)).sum::<u64>();
+                let total = to_head + last.add(transfer);
+                if total > u64::from(Histogram::HIGHEST) || !run.has_head {
+                    // Hardly ever; asked once here, so that what follows need not ask for each of both.
+                    let to_head = run.has_head.then(|| saturated(to_head));
+                    response += u64::from(saturated(total));
+                    ttfb += u64::from(to_head.unwrap_or(0));
+                    each(saturated(total), to_head);
+                    continue;
+                }
+                response += total;
+                ttfb += to_head;
+                each(saturated(total), Some(saturated(to_head)));
             }
+            self.end(&run);
+            self.counts.skipped += skipped;
+            self.response.micros += response;
+            self.ttfb.micros += ttfb;
+            for (sum, phase) in self.phases.iter_mut().zip(phases) {
+                sum.merge(phase.sum());
+            }
+        }
+    }
+
+    /// Counts what all samples of a run have in common.
+    #[inline]
+    fn end(&mut self, run: &Run) {
+        if run.count == 0 {
+            return;
+        }
+        self.tally.add_key(run.key, run.count);
+        if run.is_timed {
+            self.response.count += run.count;
+            self.ttfb.count += if run.has_head { run.count } else { 0 };
+        }
+        if run.key >> 16 == u32::from(Cause::Ok.code()) {
+            self.counts.up += run.count;
+        } else if run.key >> 16 == u32::from(Cause::Local.code()) {
+            self.counts.unknown += run.count;
+        } else {
+            self.counts.down += run.count;
         }
     }
 
@@ -256,46 +299,55 @@ impl Totals {
     }
 }
 
-/// The durations of a sample that enter the statistics, µs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Timing {
-    pub(super) response: u32,
-    pub(super) ttfb: Option<u32>,
+/// Samples in a row of one key.
+struct Run {
+    key: u32,
+    count: u64,
+    is_timed: bool,
+    has_head: bool,
 }
 
-impl Timing {
-    /// None for a sample that was not answered rightly.
+impl Run {
     #[inline]
-    pub(super) fn of(sample: &Sample) -> Option<Self> {
-        if !sample.cause.is_timed() {
-            return None;
-        }
-        let [before @ .., transfer] = sample.phases.to_raw().map(|us| if us == ABSENT { 0 } else { u64::from(us) });
-        let before: u64 = before.iter().sum();
-        let micros = |sum: u64| u32::try_from(sum).unwrap_or(u32::MAX).min(Micros::MAX.get());
-        Some(Self { response: micros(before + transfer), ttfb: sample.status.map(|_| micros(before)) })
+    const fn of(key: u32) -> Self {
+        Self { key, count: 0, is_timed: is_timed(key), has_head: has_head(key) }
     }
 }
+
+/// A [`Sum`] of at most [`Tallied::MOST`] values in one word: the count in the upper 16 bits, the sum below.
+#[derive(Clone, Copy, Default)]
+struct Tallied(u64);
+
+impl Tallied {
+    /// So many 32-bit values stay below 2^48.
+    const MOST: usize = u16::MAX as usize;
+
+    /// Counts `micros` in and returns it; nothing and 0 when it is [`ABSENT`].
+    #[inline]
+    const fn add(&mut self, micros: u32) -> u64 {
+        if micros == ABSENT {
+            return 0;
+        }
+        self.0 += 1 << 48 | micros as u64;
+        micros as u64
+    }
+
+    #[inline]
+    const fn sum(self) -> Sum {
+        Sum { count: self.0 >> 48, micros: self.0 & ((1 << 48) - 1) }
+    }
+}
+
+/// As the sum of phases saturates.
+#[inline]
+#[allow(clippy::cast_possible_truncation, reason = "just compared")]
+fn saturated(micros: u64) -> u32 {
+    const MAX: u64 = Micros::MAX.get() as u64;
+    if micros > MAX { MAX as u32 } else { micros as u32 }
+}
+
+/// The key of no sample.
+const NO_KEY: u32 = u32::MAX;
 
 /// The raw form of a phase that did not take place.
 const ABSENT: u32 = Phases::NONE.to_raw()[0];
-
-#[cfg(test)]
-mod tests {
-    use super::super::window::tests::samples;
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn a_timing_is_the_response_time_and_the_time_to_first_byte(samples in samples(1..50)) {
-            for sample in samples {
-                let expected = sample.cause.is_timed().then(|| Timing {
-                    response: sample.total().get(),
-                    ttfb: sample.ttfb().map(Micros::get),
-                });
-                prop_assert_eq!(Timing::of(&sample), expected);
-            }
-        }
-    }
-}

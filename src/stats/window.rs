@@ -16,10 +16,11 @@
 //!
 //! **Limits.** The (cause, status) pairs that a site ever showed are kept until the windows are cleared, 16 bytes each.
 
-use crate::model::{Sample, Timeframe, Timestamp};
+use crate::model::{Packed, Sample, Timeframe, Timestamp};
 
 use super::beats::Cells;
-use super::totals::{Sum, Timing};
+use super::histogram::Place;
+use super::totals::Sum;
 use super::{Beats, Counts, Histogram, Latency, Peak, Summary, Totals, Unmade};
 
 /// The windows of one site, by number.
@@ -69,39 +70,37 @@ impl Windows {
         if self.each.is_empty() {
             return;
         }
-        for sample in arrived {
-            let timing = Timing::of(sample);
-            self.arrived.admit(sample, timing);
-            for window in &mut self.each {
-                window.cells.admit(sample);
-            }
-            let Some(timing) = timing else { continue };
-            self.response.admit(timing.response);
-            for window in &mut self.each {
-                window.response.record(timing.response);
-            }
-            let Some(ttfb) = timing.ttfb else { continue };
-            self.ttfb.admit(ttfb);
-            for window in &mut self.each {
-                window.ttfb.record(ttfb);
-            }
+        for window in &mut self.each {
+            window.cells.admit(arrived, &self.arrived.counts);
         }
+        let Self { arrived: totals, response: longest, ttfb: slowest, each, .. } = self;
+        totals.admit(arrived, |response, ttfb| {
+            longest.admit(response);
+            let place = Place::of(response);
+            for window in &mut *each {
+                window.response.record_at(place);
+            }
+            if let Some(ttfb) = ttfb {
+                slowest.admit(ttfb);
+                let place = Place::of(ttfb);
+                for window in &mut *each {
+                    window.ttfb.record_at(place);
+                }
+            }
+        });
     }
 
     /// Takes the oldest samples out of window number `window`, in the order of their admission.
     #[inline]
-    pub fn retire(&mut self, window: usize, expired: &[Sample]) {
-        let Window { left, response, ttfb, .. } = &mut self.each[window];
-        for sample in expired {
-            let timing = Timing::of(sample);
-            left.admit(sample, timing);
-            if let Some(timing) = timing {
-                response.forget(timing.response);
-                if let Some(micros) = timing.ttfb {
-                    ttfb.forget(micros);
-                }
+    pub fn retire(&mut self, window: usize, expired: &[Packed]) {
+        let Window { left, response: responses, ttfb: ttfbs, .. } = &mut self.each[window];
+        left.admit(expired, |response, ttfb| {
+            responses.forget(response);
+            if let Some(ttfb) = ttfb {
+                ttfbs.forget(ttfb);
             }
-        }
+        });
+        let Window { left, .. } = &self.each[window];
         if window == self.longest {
             self.response.drop_before(number(left.response));
             self.ttfb.drop_before(number(left.ttfb));
@@ -138,7 +137,7 @@ impl Windows {
     /// The heartbeat of window number `window` at `as_of`, which is not before any admitted sample.
     #[must_use]
     pub fn beats(&self, window: usize, as_of: Timestamp) -> Beats {
-        self.each[window].cells.beats(as_of)
+        self.each[window].cells.beats(as_of, &self.arrived.counts)
     }
 
     /// Bytes that they have on the heap.

@@ -184,7 +184,8 @@ proptest! {
             admitted = come;
             for (number, &timeframe) in timeframes.iter().enumerate() {
                 let gone = samples.partition_point(|s| s.at <= timeframe.cutoff(now));
-                windows.retire(number, &samples[retired[number]..gone]);
+                let expired: Vec<Packed> = samples[retired[number]..gone].iter().map(Sample::packed).collect();
+                windows.retire(number, &expired);
                 retired[number] = gone;
             }
             for (number, &timeframe) in timeframes.iter().enumerate() {
