@@ -381,7 +381,8 @@ fn a_check_names_damaged_blocks_and_missing_numbers() {
     let (_folder, path) = folder();
     filled(&path, 5_000);
     let blocks: redb::TableDefinition<'_, (u32, u64), &[u8]> = redb::TableDefinition::new("blocks");
-    let change = |change: &dyn Fn(&mut redb::Table<'_, (u32, u64), &'static [u8]>, Vec<(u32, u64)>)| {
+    type Blocks<'a> = redb::Table<'a, (u32, u64), &'static [u8]>;
+    let change = |change: &dyn Fn(&mut Blocks<'_>, Vec<(u32, u64)>)| {
         let database =
             redb::Builder::new().set_concurrency_mode(redb::ConcurrencyMode::SingleWriter).open(&path).unwrap();
         let transaction = database.begin_write().unwrap();

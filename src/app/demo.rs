@@ -97,6 +97,7 @@ fn picture(file: &Path, face: &Face, zone: &TimeZone) -> Result<(), Failure> {
         snapshot: &snapshot,
         alerts: &alerts,
         health: &health,
+        samples: &[],
         rechecks: &[],
         now: snapshot.at,
         zone,

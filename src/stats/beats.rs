@@ -151,7 +151,9 @@ mod tests {
             for len in lens.into_iter().cycle() {
                 let (piece, after) = rest.split_at(len.min(rest.len()));
                 cells.admit(piece, &counts);
-                piece.iter().for_each(|sample| counts.admit(sample));
+                for sample in piece {
+                    counts.admit(sample);
+                }
                 rest = after;
                 if rest.is_empty() { break; }
             }

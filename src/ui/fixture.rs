@@ -243,10 +243,10 @@ pub fn storm(count: u64) -> World {
     let alert = |said, shift: u64, i: u64| {
         let at = began.after(Duration::from_secs(shift) + Duration::from_millis(i * 500));
         let name = format!("eu-west/service-{i:04}");
-        let word = if said == AlertState::Down { "down" } else { "up" };
+        let down_or_up = if said == AlertState::Down { "down" } else { "up" };
         Arc::new(Alert {
             at,
-            message: format!("Website {name} is {word}. availability=79.17%, time=2026-11-22T13:58:53+01:00"),
+            message: format!("Website {name} is {down_or_up}. availability=79.17%, time=2026-11-22T13:58:53+01:00"),
             site: name.into(),
             state: said,
             availability: None,
