@@ -97,7 +97,35 @@ fn best(name: &str, fleet: &mut Fleet, rounds: u64, (passes, steps): (u32, u32))
     println!("best {name}, {rounds} a site and step: {nanos:.1} ns a sample, {:.2} M samples/s", 1e3 / nanos);
 }
 
+/// Prints what a load costs when nothing is in a cache: the floor of whatever goes round more sites than the caches hold.
+#[allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+fn memory() {
+    const LINES: usize = 1 << 22;
+    const LOADS: u32 = 1 << 20;
+    // One cycle through all lines of 256 MiB, in the order of a linear congruential generator.
+    let after = |line: usize| line.wrapping_mul(1_664_525).wrapping_add(1_013_904_223) % LINES;
+    let lines: Vec<[usize; 8]> = (0..LINES).map(|line| [after(line); 8]).collect();
+    let fastest = |pass: &dyn Fn() -> usize| {
+        let timed = |_| {
+            let start = Instant::now();
+            black_box(pass());
+            start.elapsed()
+        };
+        (0..5).map(timed).min().unwrap_or_default().as_secs_f64() * 1e9 / f64::from(LOADS)
+    };
+    let chained = fastest(&|| (0..LOADS).fold(1, |line, _| lines[line][0]));
+    let independent = fastest(&|| {
+        let mut line = 1;
+        (0..LOADS).fold(0, |sum: usize, _| {
+            line = after(line);
+            sum.wrapping_add(lines[line][0])
+        })
+    });
+    println!("a load from 256 MiB: {chained:.0} ns after another, {independent:.1} ns beside others");
+}
+
 fn throughput(c: &mut Criterion) {
+    memory();
     let mut group = c.benchmark_group("engine");
     let mut hot = Fleet::new(1, Duration::from_secs(1), views(), 256);
     for batch in [1, 25, 256] {

@@ -14,6 +14,7 @@
 
 mod board;
 pub mod snapshot;
+mod span;
 mod state;
 mod track;
 

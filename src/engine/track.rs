@@ -18,6 +18,7 @@ use crate::model::{Observation, Outcome, Packed, Sample, Timeframe, Timestamp, V
 use crate::ring::{Drained, Reader, Ring};
 use crate::stats::{Cadence, Counts, Unmade, Windows};
 
+use super::span::Span;
 use super::state::{Change, Standing};
 use super::{LastCheck, OpenIncident, Row, SiteSnapshot};
 
@@ -84,22 +85,6 @@ struct Pane {
     tail: Reader,
     /// Whether the row that is shown has no results.
     blank: bool,
-}
-
-/// The length of a window, µs: asked for twice a window and step, so not made from a `Duration` each time.
-#[derive(Clone, Copy, Debug)]
-struct Span(u64);
-
-impl Span {
-    fn of(timeframe: Timeframe) -> Self {
-        Self(u64::try_from(timeframe.length().as_micros()).unwrap_or(u64::MAX))
-    }
-
-    /// The last instant that the window no longer holds at `as_of`.
-    #[inline]
-    const fn cutoff(self, as_of: Timestamp) -> Timestamp {
-        Timestamp::from_micros(as_of.as_micros().saturating_sub(self.0))
-    }
 }
 
 /// What a lane reads into: one for all sites, so that a site costs no memory for it.
@@ -351,14 +336,14 @@ impl Lane {
             return self.rebuild(to, scratch, met);
         }
         recent.counts.retire_all(expired);
-        self.expires = expiry(&recent.tail, recent.span, &self.head);
+        self.expires = recent.span.expiry(&recent.tail, &self.head);
         for (number, pane) in self.panes.iter_mut().enumerate() {
             expired.clear();
             if pane.tail.follow(&self.head, pane.span.cutoff(to), expired).lost > 0 {
                 return self.rebuild(to, scratch, met);
             }
             self.windows.retire(number, expired);
-            self.expires = self.expires.min(expiry(&pane.tail, pane.span, &self.head));
+            self.expires = self.expires.min(pane.span.expiry(&pane.tail, &self.head));
         }
     }
 
@@ -390,14 +375,5 @@ impl Lane {
         // Tails that have not looked yet do not know when they expire.
         self.expires = Timestamp::ZERO;
         self.observe(first_seq, held, met);
-    }
-}
-
-/// When the sample under `tail` leaves a window of `span`; never while there is none.
-fn expiry(tail: &Reader, span: Span, head: &Reader) -> Timestamp {
-    match tail.next_at() {
-        Some(at) => Timestamp::from_micros(at.as_micros().saturating_add(span.0)),
-        None if tail.next_seq() < head.next_seq() => Timestamp::ZERO,
-        None => Timestamp::MAX,
     }
 }

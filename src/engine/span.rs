@@ -1,0 +1,31 @@
+//! The length of a window as the engine needs it at every step: in whole microseconds, so that no `Duration` is converted
+//! twice a window and step.
+
+use crate::model::{Timeframe, Timestamp};
+use crate::ring::Reader;
+
+/// The length of a window, µs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span(u64);
+
+impl Span {
+    pub(super) fn of(timeframe: Timeframe) -> Self {
+        Self(u64::try_from(timeframe.length().as_micros()).unwrap_or(u64::MAX))
+    }
+
+    /// The last instant that the window no longer holds at `as_of`.
+    #[inline]
+    pub(super) const fn cutoff(self, as_of: Timestamp) -> Timestamp {
+        Timestamp::from_micros(as_of.as_micros().saturating_sub(self.0))
+    }
+
+    /// When the sample under `tail` leaves the window; never while there is none.
+    #[inline]
+    pub(super) fn expiry(self, tail: &Reader, head: &Reader) -> Timestamp {
+        match tail.next_at() {
+            Some(at) => Timestamp::from_micros(at.as_micros().saturating_add(self.0)),
+            None if tail.next_seq() < head.next_seq() => Timestamp::ZERO,
+            None => Timestamp::MAX,
+        }
+    }
+}
