@@ -376,13 +376,15 @@ fn compaction_gives_room_back_and_keeps_everything() {
     drop(store);
 }
 
+/// What is done to the table of blocks, given its keys.
+type Damage = dyn Fn(&mut redb::Table<'_, (u32, u64), &'static [u8]>, Vec<(u32, u64)>);
+
 #[test]
 fn a_check_names_damaged_blocks_and_missing_numbers() {
     let (_folder, path) = folder();
     filled(&path, 5_000);
     let blocks: redb::TableDefinition<'_, (u32, u64), &[u8]> = redb::TableDefinition::new("blocks");
-    type Blocks<'a> = redb::Table<'a, (u32, u64), &'static [u8]>;
-    let change = |change: &dyn Fn(&mut Blocks<'_>, Vec<(u32, u64)>)| {
+    let change = |change: &Damage| {
         let database =
             redb::Builder::new().set_concurrency_mode(redb::ConcurrencyMode::SingleWriter).open(&path).unwrap();
         let transaction = database.begin_write().unwrap();
