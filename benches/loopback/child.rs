@@ -1,9 +1,15 @@
 //! A program under measurement: another process, its CPU time and memory as the kernel counts them (Linux).
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+
+/// The program to measure: this build's, or the one at `WEBMON_BIN`, to compare two builds.
+pub fn program() -> OsString {
+    std::env::var_os("WEBMON_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_webmon").into())
+}
 
 /// A running process; it ends when dropped.
 pub struct Process(Child);
@@ -17,7 +23,7 @@ impl Process {
 
     /// `webmon run` over `config` without a screen, for `seconds`.
     pub fn webmon(config: &Path, seconds: u64) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_webmon"));
+        let mut command = Command::new(program());
         Self::start(command.arg("run").arg("--headless").args(["--for", &format!("{seconds}s"), "-c"]).arg(config))
     }
 

@@ -10,7 +10,7 @@ use webmon::model::{Cause, Flags, Http, Micros, Phase, Phases, Sample, Status, T
 use webmon::ring::Producer;
 use webmon::store::{Options, Store, Writer};
 
-use crate::child::Process;
+use crate::child::{Process, program};
 use crate::server::Server;
 use crate::{Folder, spread};
 
@@ -78,7 +78,7 @@ fn bare_timer() -> (Arc<AtomicBool>, std::thread::JoinHandle<Vec<f64>>) {
 
 /// The lateness of the last minute's checks, ms, and how many were skipped, as the store has them.
 fn lateness(folder: &Folder) -> (Vec<f64>, u64) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_webmon"));
+    let mut command = Command::new(program());
     command.args(["samples", "--since", &format!("{SECONDS}s"), "--format", "csv", "-c"]).arg(folder.config());
     let output = command.output().expect("webmon runs");
     let text = String::from_utf8_lossy(&output.stdout);

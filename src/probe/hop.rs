@@ -4,6 +4,8 @@
 //! not looked at the request (GOAWAY, `REFUSED_STREAM`), are asked once more over a fresh connection, silently. What was
 //! spent on a stale connection is our own doing and belongs to no phase; what a server refused is its doing and counts.
 //! A request that may have been seen is repeated only if doing it twice is like doing it once.
+//!
+//! What only some probes do is boxed, so that the state of a probe stays small: it is moved when the probe is started.
 
 use std::sync::Arc;
 
@@ -31,14 +33,14 @@ impl Run<'_> {
         if self.site.keep_alive
             && let Some(kept) = self.prober.pool.take(self.site, &Purpose::new(self.site, &request.url))
         {
-            match self.ask_again(kept, request).await {
+            match Box::pin(self.ask_again(kept, request)).await {
                 Some(Ok(answer)) => return Ok(self.answered(answer, true)),
                 Some(Err(broken)) if !broken.unseen => return Err(broken.failure),
                 Some(Err(_)) | None => self.watch.go_back(before),
             }
         }
         let answer = match self.ask_afresh(request).await {
-            Err(broken) if broken.refused => self.ask_afresh(request).await,
+            Err(broken) if broken.refused => Box::pin(self.ask_afresh(request)).await,
             other => other,
         };
         answer.map(|answer| self.answered(answer, false)).map_err(|broken| broken.failure)
@@ -100,7 +102,8 @@ impl Run<'_> {
         }
         let uri = Uri::try_from(&url[..Position::BeforePath])
             .map_err(|_| Failure::new(Cause::Local, "cannot send the request: HTTP forbids this host name"))?;
-        let shaken = self.prober.tls.handshake(tcp, uri, self.site, &mut self.watch, &mut self.waiting).await;
+        let shaken = self.prober.tls.handshake(tcp, uri, self.site, &mut self.watch, &mut self.waiting);
+        let shaken = Box::pin(shaken).await;
         let mut shown = None;
         if let Some(Presented { certificate: Some(certificate), at, .. }) = shaken.presented {
             shown = Some((Arc::clone(&certificate), at, (self.prober.clock)()));

@@ -63,7 +63,7 @@ impl Link {
             let mut builder = http2::Builder::new(drive.spawn.clone());
             builder.initial_stream_window_size(WINDOW).initial_connection_window_size(WINDOW);
             builder.max_header_list_size(u32::try_from(HEAD_MAX).expect("a few hundred thousand"));
-            let (mut sender, line) = builder.handshake(stream).await?;
+            let (mut sender, line) = Box::pin(builder.handshake(stream)).await?;
             drive.add(line);
             drive.beside(sender.ready()).await?;
             Sender::V2(sender)

@@ -156,3 +156,18 @@ enum Waiting {
     Lookup,
     Handshake,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It is moved several times while it is started, a thousand times a second.
+    #[tokio::test]
+    async fn the_state_of_a_probe_is_small() {
+        #[allow(clippy::disallowed_methods, reason = "nothing is measured")]
+        let prober = HttpProber::new(Instant::now).unwrap();
+        let site = Site::new("a", "https://a.test/".parse().unwrap());
+        let size = size_of_val(&prober.probe(&site));
+        assert!(size <= 5_120, "{size} bytes");
+    }
+}

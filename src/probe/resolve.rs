@@ -84,7 +84,7 @@ impl Resolve {
             Family::V4 => Cow::Owned(format!("{name} 4")),
             Family::V6 => Cow::Owned(format!("{name} 6")),
         };
-        self.look_up(name, &key, family, watch, waiting).await
+        Box::pin(self.look_up(name, &key, family, watch, waiting)).await
     }
 
     /// The addresses of `name`, remembered under `key`.
