@@ -167,7 +167,7 @@ mod tests {
         #[allow(clippy::disallowed_methods, reason = "nothing is measured")]
         let prober = HttpProber::new(Instant::now).unwrap();
         let site = Site::new("a", "https://a.test/".parse().unwrap());
-        let size = size_of_val(&prober.probe(&site));
-        assert!(size <= 5_120, "{size} bytes");
+        let bytes = size_of_val(&prober.probe(&site));
+        assert!(bytes <= 5_120, "{bytes} bytes");
     }
 }
