@@ -6,7 +6,7 @@
 //! A [`Demo`] first takes its addresses ([`Demo::open`]), so that a machine that refuses them is known before anything
 //! is shown; then it is asked what to watch ([`Demo::config`]); then it answers, until its [`Serving`] is dropped.
 //! `closed` is a socket that is bound and never listens: connections to it are refused, and nobody else can take its
-//! port meanwhile. Limits: see [`server`].
+//! port meanwhile. Limits: see `server`.
 
 mod certificates;
 mod script;

@@ -98,7 +98,7 @@ impl Encoder {
         self.count = 0;
     }
 
-    /// Takes in the next sample; at most [`SAMPLES_MAX`] since the restart.
+    /// Takes in the next sample; at most `SAMPLES_MAX` since the restart.
     pub fn push(&mut self, sample: &Sample) {
         debug_assert!(self.count < SAMPLES_MAX, "the caller splits longer runs");
         self.verdicts.push(verdict(sample));
