@@ -27,14 +27,8 @@ pub const ALERT_QUEUE: usize = 65_536;
 pub struct Keeper {
     /// Drains the rings into commits.
     pub writer: Writer,
-    /// The sites' numbers in the store, by name.
-    pub sites: HashMap<Arc<str>, SiteId>,
-    /// Texts of failed checks.
-    pub texts: mpsc::Receiver<CheckTexts>,
-    /// Alerts to store.
-    pub alerts: mpsc::Receiver<Alert>,
-    /// Pauses to store: the index of the site, and until when.
-    pub pauses: mpsc::Receiver<(usize, Option<Timestamp>)>,
+    /// What goes beside the samples.
+    pub inbox: Inbox,
     /// Time between commits.
     pub flush: Duration,
     /// The clock.
@@ -56,7 +50,8 @@ impl Keeper {
             }
             self = self.flush().await;
         }
-        self.collect();
+        // The scheduler has ended: whatever it sent is there.
+        self.inbox.hand_over(&mut self.writer);
         let now = self.clock.now();
         let Self { writer, keeping, .. } = self;
         let flushed = blocking(move || writer.close(now)).await;
@@ -65,29 +60,40 @@ impl Keeper {
     }
 
     async fn flush(mut self) -> Self {
-        self.collect();
         let now = self.clock.now();
-        let mut writer = self.writer;
-        let (writer, flushed) = blocking(move || {
-            let flushed = writer.flush(now);
-            (writer, flushed)
+        let (keeper, flushed) = blocking(move || {
+            let Self { writer, inbox, .. } = &mut self;
+            let flushed = writer.flush_with(now, |writer| inbox.hand_over(writer));
+            (self, flushed)
         })
         .await;
-        self.keeping.send_modify(|keeping| keeping.note(flushed));
-        self.writer = writer;
-        self
+        keeper.keeping.send_modify(|keeping| keeping.note(flushed));
+        keeper
     }
+}
 
-    fn collect(&mut self) {
+/// What goes beside the samples into a commit: bounded queues, emptied at each flush.
+pub struct Inbox {
+    /// The sites' numbers in the store, by name.
+    pub sites: HashMap<Arc<str>, SiteId>,
+    /// Texts of failed checks.
+    pub texts: mpsc::Receiver<CheckTexts>,
+    /// Alerts to store.
+    pub alerts: mpsc::Receiver<Alert>,
+    /// Pauses to store: the index of the site, and until when.
+    pub pauses: mpsc::Receiver<(usize, Option<Timestamp>)>,
+}
+
+impl Inbox {
+    fn hand_over(&mut self, writer: &mut Writer) {
         while let Ok(texts) = self.texts.try_recv() {
-            self.writer.note_failure(texts.site, texts.seq, &texts.observation);
+            writer.note_failure(texts.site, texts.seq, &texts.observation);
         }
         while let Ok(alert) = self.alerts.try_recv() {
-            let id = self.sites[&alert.site];
-            self.writer.note_alert(id, alert);
+            writer.note_alert(self.sites[&alert.site], alert);
         }
         while let Ok((site, until)) = self.pauses.try_recv() {
-            self.writer.note_pause(site, until);
+            writer.note_pause(site, until);
         }
     }
 }

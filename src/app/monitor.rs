@@ -28,7 +28,7 @@ use super::desk::{Desk, Rechecks, WISHES};
 use super::gauges::Gauges;
 use super::headless::{Feed, Headless};
 use super::health::{Keeping, Meter};
-use super::keeper::{ALERT_QUEUE, Keeper};
+use super::keeper::{ALERT_QUEUE, Inbox, Keeper};
 use super::schedule::{Limits, Scheduler, Shared, TextQueue};
 
 /// Texts of checks on their way to the engine, and to the store: a second of 10,000 sites.
@@ -137,10 +137,12 @@ impl<P: Prober> Monitor<P> {
                 }
                 Some(Keeper {
                     writer,
-                    sites: names.zip(ids).collect(),
-                    texts: text_receiver,
-                    alerts: alert_receiver,
-                    pauses: pause_receiver,
+                    inbox: Inbox {
+                        sites: names.zip(ids).collect(),
+                        texts: text_receiver,
+                        alerts: alert_receiver,
+                        pauses: pause_receiver,
+                    },
                     flush,
                     clock: parts.clock.clone(),
                     keeping,

@@ -132,7 +132,13 @@ impl Writer {
 
     /// Commits what is new, if anything is; every now and then, seals.
     pub fn flush(&mut self, now: Timestamp) -> Flushed {
-        let mut flushed = self.collect();
+        self.flush_with(now, |_| {})
+    }
+
+    /// The same, with `texts` taken over after the rings were read. A text is sent before its sample is published, so
+    /// those of all samples of this commit are there by then, and no reader ever sees a failure without its reason.
+    pub fn flush_with(&mut self, now: Timestamp, texts: impl FnOnce(&mut Self)) -> Flushed {
+        let mut flushed = self.collect(texts);
         if self.failure.as_ref().is_none_or(|failure| failure.is_over(now)) {
             let seal = self.is_seal_due(now);
             self.save(now, seal, &mut flushed);
@@ -144,7 +150,7 @@ impl Writer {
     /// The last flush: commits, seals, and closes the file cleanly.
     #[must_use]
     pub fn close(mut self, now: Timestamp) -> Flushed {
-        let mut flushed = self.collect();
+        let mut flushed = self.collect(|_| {});
         self.save(now, true, &mut flushed);
         flushed.health = self.health();
         if let Some(failure) = &self.failure {
@@ -160,7 +166,7 @@ impl Writer {
     }
 
     /// Takes everything out of the rings.
-    fn collect(&mut self) -> Flushed {
+    fn collect(&mut self, texts: impl FnOnce(&mut Self)) -> Flushed {
         let mut flushed = Flushed::default();
         for (site, reader) in &mut self.sites {
             self.drained.clear();
@@ -170,6 +176,7 @@ impl Writer {
         }
         self.packer.close(&mut self.entries);
         self.pending.add_entries(&mut self.entries);
+        texts(self);
         let sites = &self.sites;
         for (_, text) in self.early_texts.extract_if(.., |(site, text)| text.seq < sites[*site].1.next_seq()) {
             self.pending.add_text(text);
