@@ -34,12 +34,14 @@ mod fault_tests;
 mod file;
 #[cfg(test)]
 mod model_tests;
+mod news;
 mod opened;
 mod read;
 mod record;
 mod samples;
 mod schema;
 mod seal;
+mod signature;
 mod tail;
 #[cfg(test)]
 mod trial;
@@ -52,9 +54,11 @@ pub use archive::Archive;
 pub use backup::Compacted;
 pub use error::StoreError;
 pub use file::Options;
+pub use news::{Arrived, News, Why};
 pub use opened::{Opened, Registered, Store};
 pub use read::{Query, StoredSite};
 pub use samples::{Passed, StoredSample};
+pub use signature::Signature;
 pub use trim::Keep;
 pub use verify::{Contents, Gap, Verdict};
 pub use writer::{Flushed, Writer};
