@@ -2,7 +2,7 @@
 
 use std::env;
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -17,12 +17,13 @@ use crate::config;
 use crate::engine::Snapshot;
 use crate::model::{Health, Sample, Timestamp};
 use crate::report::ending::{Run, SiteRun, ending};
-use crate::ui::{self, About, Ended, Fixed, Recheck, Scheme, Settings, SortKey, Source, Symbols, Wish};
+use crate::ui::{self, About, Ended, Fixed, Past, Recheck, Scheme, Settings, SortKey, Source, Symbols, Wanted, Wish};
 
 use super::cli::ColorChoice;
 use super::clock::Clock;
 use super::exit::Ending;
 use super::monitor::Face;
+use super::past::Library;
 use super::signals::{HANGUP, INTERRUPT};
 
 /// A dashboard on its own thread.
@@ -34,6 +35,7 @@ pub struct Dashboard {
 struct Watched {
     face: Face,
     clock: Clock,
+    library: Option<Library>,
 }
 
 impl Source for Watched {
@@ -60,6 +62,18 @@ impl Source for Watched {
         }
     }
 
+    fn has_past(&self) -> bool {
+        self.library.is_some()
+    }
+
+    fn look_back(&self, wanted: Wanted) {
+        self.library.iter().for_each(|library| library.wish(wanted.clone()));
+    }
+
+    fn past(&self) -> Option<Arc<Past>> {
+        self.library.as_ref()?.read()
+    }
+
     fn rechecks(&self) -> Arc<[Recheck]> {
         Arc::clone(&self.face.rechecks.borrow())
     }
@@ -75,21 +89,22 @@ impl Source for Watched {
 }
 
 impl Dashboard {
-    /// Starts the thread; the receiver hears how it ended by itself.
+    /// Starts the thread, which looks back into `store` if there is one; the receiver hears how it ended by itself.
     ///
     /// # Errors
     /// The system's, if it has no thread to give.
     pub fn start(
         face: Face,
         clock: Clock,
-        fixed: Fixed,
-        settings: Settings,
+        store: Option<PathBuf>,
+        (fixed, settings): (Fixed, Settings),
     ) -> io::Result<(Self, oneshot::Receiver<Ending>)> {
         let (told, ended) = oneshot::channel();
+        let library = store.map(Library::open).transpose()?;
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = Arc::clone(&stop);
         let thread = std::thread::Builder::new().name("webmon-ui".to_owned()).spawn(move || {
-            let ended = ui::run(&Watched { face, clock }, settings, &fixed, &stopping);
+            let ended = ui::run(&Watched { face, clock, library }, settings, &fixed, &stopping);
             let ending = match &ended {
                 Ok(Ended::Interrupt) => Ending::Signal(INTERRUPT),
                 Ok(Ended::TerminalGone) => Ending::Signal(HANGUP),

@@ -98,6 +98,8 @@ fn picture(file: &Path, face: &Face, zone: &TimeZone) -> Result<(), Failure> {
         alerts: &alerts,
         health: &health,
         samples: &[],
+        has_past: false,
+        past: None,
         rechecks: &[],
         now: snapshot.at,
         zone,

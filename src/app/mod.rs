@@ -7,6 +7,7 @@
 //! main thread      runtime: control loop (engine, every 250 ms) · store flush · signals
 //! webmon-net       runtime: scheduler and probes
 //! webmon-ui        the dashboard's loop                    or     webmon-out   lines to stdout
+//! webmon-past      reads the store for the dashboard
 //! blocking thread  one commit at a time
 //! ```
 
@@ -31,6 +32,7 @@ mod keeper;
 mod limits;
 mod lines;
 mod monitor;
+mod past;
 mod period;
 mod plan;
 mod probing;

@@ -126,11 +126,12 @@ impl Stage<'_> {
     /// [`Failure`]: the store, or the system.
     pub fn play(mut self, mut attentive: Attentive) -> Result<Ending, Failure> {
         let zone = TimeZone::system();
+        let past = self.store.as_ref().map(|kept| kept.store.path().to_owned());
         let monitor = self.monitor(&zone)?;
         let ended = if is_headless(self.output) {
             self.headless(&mut attentive, monitor, zone)
         } else {
-            self.dashboard(&mut attentive, monitor, zone)
+            self.dashboard(&mut attentive, monitor, past, zone)
         };
         // A commit that hangs must not keep the process.
         attentive.runtime.shutdown_background();
@@ -204,13 +205,14 @@ impl Stage<'_> {
         self,
         attentive: &mut Attentive,
         monitor: Monitor<P>,
+        past: Option<PathBuf>,
         zone: TimeZone,
     ) -> Result<Ending, Failure> {
         let fixed = dashboard::fixed(self.config_path, self.store_path.as_deref(), zone);
         let settings = dashboard::settings(self.config.dashboard, self.color);
         let (face, started) = (monitor.face(), self.clock.now());
-        let (dashboard, ended) =
-            Dashboard::start(face.clone(), self.clock.clone(), fixed, settings).context("cannot start a thread")?;
+        let (dashboard, ended) = Dashboard::start(face.clone(), self.clock.clone(), past, (fixed, settings))
+            .context("cannot start a thread")?;
         let ending = attentive.supervise(monitor, self.output.duration, async move {
             // Dropped without a word: it panicked, and is joined below.
             ended.await.unwrap_or(Ending::Done)

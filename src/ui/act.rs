@@ -6,7 +6,6 @@ use ratatui::layout::Size;
 
 use super::action::{self, Action};
 use super::alert_index::Entry;
-use super::chart::spans;
 use super::frame::Inputs;
 use super::key::Key;
 use super::order::{Filter, Sort, SortKey};
@@ -54,8 +53,13 @@ impl UiState {
             Action::Last => self.scroll(isize::MAX, inputs),
             Action::Open => self.open(inputs),
             Action::PreviousSite => self.neighbour(-1, inputs),
-            Action::ZoomIn => self.zoom = (self.zoom + 1).min(spans(self.tables(inputs)).len() - 1),
-            Action::ZoomOut => self.zoom = self.zoom.saturating_sub(1),
+            Action::ZoomIn => self.zoom(true, inputs),
+            Action::ZoomOut => self.zoom(false, inputs),
+            Action::Earlier => self.earlier(inputs),
+            Action::Later => self.later(inputs),
+            Action::Now => self.to_now(),
+            Action::Incident => self.incident_before(inputs),
+            Action::Logarithm => self.travel.log = !self.travel.log,
             Action::NextSite => self.neighbour(1, inputs),
             Action::AlertsUp => self.region_top = self.region_top.saturating_sub(1),
             Action::AlertsDown => self.region_top += 1,
@@ -72,7 +76,14 @@ impl UiState {
                 self.frozen = if self.frozen.is_some() { None } else { Some(Arc::new(inputs.snapshot.clone())) };
                 self.arranged = None;
             }
+            Action::Fold => {
+                let grouped = self.tables(inputs).sites.iter().any(|site| site.group.is_some());
+                self.folding.on = grouped && !self.folding.on;
+                self.arranged = None;
+            }
             Action::Recheck | Action::Pause if inputs.health.watching.is_some() => self.refused = Some(inputs.now),
+            // What is for one site is not done to a whole group.
+            Action::Recheck | Action::Pause if self.selected_group(inputs).is_some() => {}
             Action::Recheck => {
                 let focus = self.focus(inputs);
                 self.wishes.extend(focus.map(Wish::Check));
@@ -131,14 +142,24 @@ impl UiState {
                 return;
             }
             let Some(site) = self.focus(inputs) else { return };
+            if let Some(alert) = self.alert(inputs) {
+                self.jump(alert.at, inputs);
+            }
             self.cursor = self.tables(inputs).sites.get(site).map(|site| Arc::clone(&site.name));
             self.arranged = None;
             // Back to the alerts, but never round in a circle.
             self.under_site = if self.under_alerts == Place::Site { Place::Overview } else { Place::Alerts };
         } else if self.order.is_empty() {
             return;
+        } else if let Some(group) = self.selected_group(inputs) {
+            if !self.folding.unfolded.remove(&group) {
+                self.folding.unfolded.insert(group);
+            }
+            self.arranged = None;
+            return;
         } else {
             self.scroll(0, inputs);
+            self.to_now();
             self.under_site = Place::Overview;
         }
         (self.place, self.site_top) = (Place::Site, 0);

@@ -30,7 +30,9 @@ mod layout;
 mod line;
 mod mouse;
 mod order;
+mod outline;
 mod overview;
+mod past;
 mod picture;
 #[cfg(test)]
 mod pictures;
@@ -45,6 +47,7 @@ mod summary;
 mod symbols;
 mod terminal;
 mod theme;
+mod travel;
 mod wish;
 mod words;
 
@@ -53,6 +56,7 @@ pub use frame::{About, Inputs};
 pub use key::Key;
 pub use line::{Line, Role, Span};
 pub use order::{Sort, SortKey};
+pub use past::{Gather, Hole, Past, Wanted};
 pub use picture::picture;
 pub use run::{Ended, Fixed, Settings, Source, run};
 pub use screen::{Screen, render, view};

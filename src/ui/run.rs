@@ -19,6 +19,7 @@ use crate::model::{Health, Sample, Timestamp};
 use super::frame::{About, Inputs};
 use super::key::Key;
 use super::order::SortKey;
+use super::past::{Past, Wanted};
 use super::screen::{Screen, view};
 use super::state::{Leave, UiState};
 use super::symbols::Symbols;
@@ -40,6 +41,16 @@ pub trait Source {
     fn health(&self) -> Arc<Health>;
     /// The samples that the ring of site number `site` holds, oldest first, in place of what is in `samples`.
     fn samples(&self, site: usize, samples: &mut Vec<Sample>);
+    /// Whether there is a store to look back into.
+    fn has_past(&self) -> bool {
+        false
+    }
+    /// Begins to read this of the store, in place of anything asked for before.
+    fn look_back(&self, _wanted: Wanted) {}
+    /// What was read last; the same `Arc` as long as nothing else was.
+    fn past(&self) -> Option<Arc<Past>> {
+        None
+    }
     /// What became of the checks that were asked for by hand; the same `Arc` as long as nothing did.
     fn rechecks(&self) -> Arc<[Recheck]>;
     /// Passes on what a person asks for. It may go unheard.
@@ -125,6 +136,10 @@ struct Taken {
     /// Of the site that is open, and which that is.
     samples: Vec<Sample>,
     opened: Option<usize>,
+    has_past: bool,
+    /// What was last asked of the store, and what was read last.
+    wanted: Option<Wanted>,
+    past: Option<Arc<Past>>,
     alerts: Arc<[Arc<Alert>]>,
     health: Arc<Health>,
     rechecks: Arc<[Recheck]>,
@@ -140,6 +155,9 @@ impl Taken {
             snapshot: source.snapshot(),
             samples: Vec::new(),
             opened: None,
+            has_past: source.has_past(),
+            wanted: None,
+            past: source.past(),
             alerts: source.alerts(),
             health: source.health(),
             rechecks: source.rechecks(),
@@ -151,23 +169,29 @@ impl Taken {
     fn refresh(&mut self, source: &impl Source) -> bool {
         let version = source.version();
         let (alerts, health, rechecks, now) = (source.alerts(), source.health(), source.rechecks(), source.now());
+        let past = source.past();
         let second = |at: Timestamp| at.as_micros() / 1_000_000;
         let changed = version != self.version
             || !Arc::ptr_eq(&alerts, &self.alerts)
             || (!Arc::ptr_eq(&health, &self.health) && health != self.health)
             || !Arc::ptr_eq(&rechecks, &self.rechecks)
+            || past.as_ref().map(Arc::as_ptr) != self.past.as_ref().map(Arc::as_ptr)
             || second(now) != second(self.now);
         if version != self.version {
             self.snapshot = source.snapshot();
             self.opened = None;
         }
         (self.version, self.alerts, self.health) = (version, alerts, health);
-        (self.rechecks, self.now) = (rechecks, now);
+        (self.rechecks, self.now, self.past) = (rechecks, now, past);
         changed
     }
 
-    /// Takes the samples of the site that is open, if there may be new ones.
-    fn look_closer(&mut self, source: &impl Source, opened: Option<usize>) {
+    /// Takes the samples of the site that is open, if there may be new ones, and asks for what is wanted of the store.
+    fn look_closer(&mut self, source: &impl Source, opened: Option<usize>, wanted: Option<Wanted>) {
+        if wanted != self.wanted {
+            self.wanted.clone_from(&wanted);
+            wanted.into_iter().for_each(|wanted| source.look_back(wanted));
+        }
         match opened {
             Some(site) if self.opened != Some(site) => source.samples(site, &mut self.samples),
             Some(_) => {}
@@ -180,6 +204,8 @@ impl Taken {
         Inputs {
             snapshot: &self.snapshot,
             samples: &self.samples,
+            has_past: self.has_past,
+            past: self.past.as_deref(),
             alerts: &self.alerts,
             health: &self.health,
             rechecks: &self.rechecks,
@@ -227,8 +253,8 @@ fn drive(
             drawn.filter(|at| *at <= taken.now).map_or(Duration::ZERO, |at| TICK.saturating_sub(taken.now.since(at)));
         let mut timeout = TICK;
         if dirty && rest.is_zero() {
-            let opened = state.opened(&inputs);
-            taken.look_closer(source, opened);
+            let (opened, wanted) = (state.opened(&inputs), state.wanted(&inputs, size));
+            taken.look_closer(source, opened, wanted);
             let inputs = taken.inputs(fixed);
             let beyond = Beyond { bell: state.settle(&inputs, size), mouse: state.mouse };
             let screen = view(&inputs, &state, size);
