@@ -61,6 +61,10 @@ impl Histogram {
     pub const HIGHEST: u32 = 600_000_000;
     /// Significant digits.
     pub const DIGITS: u8 = 2;
+    /// Counters of the layout.
+    pub const COUNTERS: usize = COUNTERS;
+    /// Values that it holds at most: so that sums of counts, also of many histograms, stay far from overflowing.
+    const MOST: u64 = 1 << 48;
 
     /// Values in it.
     #[must_use]
@@ -208,8 +212,23 @@ impl Histogram {
         Ok(histogram)
     }
 
+    /// The histogram of these counters: each with its index below [`Histogram::COUNTERS`], ascending or not, and how many of
+    /// the values were saturated. None when an index is too large, or more values than all are said to be saturated.
+    #[must_use]
+    pub fn from_counters(counters: impl IntoIterator<Item = (usize, u64)>, saturated: u64) -> Option<Self> {
+        let mut histogram = Self::default();
+        for (index, count) in counters {
+            if index >= COUNTERS || histogram.len.checked_add(count)? > Self::MOST {
+                return None;
+            }
+            histogram.add(index, count);
+        }
+        histogram.saturated = saturated;
+        (saturated <= histogram.len).then_some(histogram)
+    }
+
     /// The counters that are not zero, by index, ascending.
-    fn counters(&self) -> impl Iterator<Item = (usize, u64)> {
+    pub fn counters(&self) -> impl Iterator<Item = (usize, u64)> {
         self.table
             .iter()
             .enumerate()
