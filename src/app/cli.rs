@@ -66,6 +66,8 @@ impl Cli {
 pub enum Command {
     /// Watch the sites and show the dashboard (the default command)
     Run(RunArgs),
+    /// The dashboard, read-only, over the store that another webmon is writing
+    Watch,
     /// Probe once, show every phase, exit; leaves the store alone
     Check(CheckArgs),
     /// Statistics of any stored period

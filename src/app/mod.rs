@@ -21,6 +21,7 @@ mod db;
 mod demo;
 mod desk;
 mod exit;
+mod follow;
 mod gauges;
 mod headless;
 mod health;
@@ -42,6 +43,7 @@ mod stats;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -65,6 +67,7 @@ fn dispatch(cli: &Cli) -> Result<Ending, Failure> {
     match &cli.command {
         None => run::run(&cli.run, common),
         Some(Command::Run(args)) => run::run(args, common),
+        Some(Command::Watch) => watch::watch(common),
         Some(Command::Check(args)) => check::check(args, common),
         Some(Command::Stats(args)) => stats::stats(args, common),
         Some(Command::Samples(args)) => history::samples(args, common),

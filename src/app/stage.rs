@@ -54,6 +54,23 @@ impl Attentive {
         Ok(Self { runtime, signals })
     }
 
+    /// Lets `work` go on until a signal, or `shown` (whoever shows it has ended).
+    pub fn attend(&mut self, work: impl Future<Output = ()>, shown: impl Future<Output = Ending>) -> Ending {
+        let signals = &mut self.signals;
+        self.runtime.block_on(async {
+            tokio::select! {
+                () = work => Ending::Done,
+                signal = signals.next() => Ending::Signal(signal),
+                ending = shown => ending,
+            }
+        })
+    }
+
+    /// Lets go of what still waits for a disk.
+    pub fn leave(self) {
+        self.runtime.shutdown_background();
+    }
+
     /// Runs `monitor` until a signal, the end of `duration`, or `shown`.
     fn supervise<P: Prober>(
         &mut self,

@@ -31,7 +31,7 @@ use crate::alert::Rule;
 use crate::model::{Site, View};
 
 pub use fault::ConfigError;
-pub use sections::{Dashboard, Resolver, Storage, Symbols, Theme, default_views};
+pub use sections::{Dashboard, Resolver, Sort, Storage, Symbols, Theme, default_views};
 pub use suggest::near as nearest;
 
 use expand::Scope;
