@@ -11,6 +11,7 @@
 //! ```
 
 mod alert_log;
+mod alert_test;
 mod assemble;
 mod check;
 mod cli;
@@ -30,6 +31,7 @@ mod init;
 mod keeper;
 mod limits;
 mod lines;
+mod messenger;
 mod monitor;
 mod period;
 mod plan;
@@ -71,7 +73,8 @@ fn dispatch(cli: &Cli) -> Result<Ending, Failure> {
         Some(Command::Check(args)) => check::check(args, common),
         Some(Command::Stats(args)) => stats::stats(args, common),
         Some(Command::Samples(args)) => history::samples(args, common),
-        Some(Command::Alerts(args)) => history::alerts(args, common),
+        Some(Command::Alerts(args)) if args.test => alert_test::send(common),
+        Some(Command::Alerts(args)) => history::alerts(&args.history, common),
         Some(Command::Validate) => validate::validate(common),
         Some(Command::Demo(args)) => demo::demo(args, common),
         Some(Command::Init) => init::init(common),
