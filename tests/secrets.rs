@@ -105,7 +105,7 @@ fn no_fault_beside_a_secret_shows_it() {
             line.replacen('{', "{{", 1),
             line.replacen('}', "", 1),
             line.replacen('\'', "", 1),
-            line.replacen('$', "$${", 1),
+            line.replacen("}'", "'", 1),
             format!("{line} \""),
             format!("\t{line}"),
             format!("  {line}"),

@@ -1,8 +1,8 @@
 //! Which bytes of a configuration's text must not be shown again.
 //!
 //! The idea: a secret is told by where it stands, not by what it looks like: values under a key that speaks of
-//! credentials, everything under `headers` and `body`, userinfo and query values of URLs. `${…}` stays readable,
-//! because it names a secret and is none. Limit: in a text that is not YAML only the
+//! credentials, everything under `headers` and `body`, userinfo and query values of URLs, defaults of expressions. The rest
+//! of a `${…}` stays readable, because it names a secret and is none. Limit: in a text that is not YAML only the
 //! keys of the line and those above it can be seen.
 
 use std::collections::HashSet;
@@ -40,6 +40,7 @@ impl Secrets {
         for (_, span) in tree.scalars() {
             secrets.add_url(text, span);
         }
+        secrets.add_defaults(text, 0..text.len());
         secrets.sorted()
     }
 
@@ -60,6 +61,7 @@ impl Secrets {
             secrets.add_literal(text, start + value..end);
         }
         secrets.add_url(text, start..end);
+        secrets.add_defaults(text, start..end);
         secrets.sorted()
     }
 
@@ -80,6 +82,18 @@ impl Secrets {
         if depth < DEPTH_MAX && seen.insert((tree.span(id).start, depth)) {
             for id in below {
                 self.add_values(tree, id, text, depth + 1, seen);
+            }
+        }
+    }
+
+    /// What stands for a variable that is not set, in every expression of `span`.
+    fn add_defaults(&mut self, text: &str, span: Range<usize>) {
+        for expression in expand::expressions(&text[span.clone()]) {
+            let expression = span.start + expression.start..span.start + expression.end;
+            if let Some(default) = text[expression.clone()].find(":-") {
+                self.0.push(
+                    expression.start + default + 2..expression.end - usize::from(text[expression].ends_with('}')),
+                );
             }
         }
     }
