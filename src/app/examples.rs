@@ -48,7 +48,13 @@ const OF_COMMANDS: &[(&str, &[Example])] = &[
             ("webmon samples --since 24h --format json | grep '\"up\":false'", "what failed today"),
         ],
     ),
-    ("alerts", &[("webmon alerts --since 30d --site api", "a month of one site")]),
+    (
+        "alerts",
+        &[
+            ("webmon alerts --since 30d --site api", "a month of one site"),
+            ("webmon alerts --test", "whether alerting.exec reaches you"),
+        ],
+    ),
     (
         "validate",
         &[

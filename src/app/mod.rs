@@ -11,6 +11,7 @@
 //! ```
 
 mod alert_log;
+mod alert_test;
 mod assemble;
 mod check;
 mod cli;
@@ -22,6 +23,7 @@ mod demo;
 mod desk;
 mod examples;
 mod exit;
+mod follow;
 mod gauges;
 mod headless;
 mod health;
@@ -31,6 +33,7 @@ mod keeper;
 mod limits;
 mod lines;
 mod manual;
+mod messenger;
 mod monitor;
 mod period;
 mod plan;
@@ -44,6 +47,7 @@ mod stats;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -68,10 +72,12 @@ fn dispatch(cli: &Cli) -> Result<Ending, Failure> {
     match &cli.command {
         None => run::run(&cli.run, common),
         Some(Command::Run(args)) => run::run(args, common),
+        Some(Command::Watch) => watch::watch(common),
         Some(Command::Check(args)) => check::check(args, common),
         Some(Command::Stats(args)) => stats::stats(args, common),
         Some(Command::Samples(args)) => history::samples(args, common),
-        Some(Command::Alerts(args)) => history::alerts(args, common),
+        Some(Command::Alerts(args)) if args.test => alert_test::send(common),
+        Some(Command::Alerts(args)) => history::alerts(&args.history, common),
         Some(Command::Validate(args)) => validate::validate(args, common),
         Some(Command::Demo(args)) => demo::demo(args, common),
         Some(Command::Init) => init::init(common),

@@ -43,6 +43,8 @@ pub(super) enum Form {
     Status,
     /// A mapping with names of headers as keys.
     Headers,
+    /// A list of at most so many words, the first of which is a program.
+    Words(usize),
     /// One of these words, or a list of at most so many addresses.
     NameServers(&'static [&'static str], usize),
     /// A list of URLs and of mappings with these keys.
@@ -150,12 +152,22 @@ const RULE_KEYS: [Key; 3] = [
 
 static RULE: &[Key] = &RULE_KEYS;
 
-static ALERTING: &[Key] = &RULE_KEYS;
+static ALERTING: &[Key] = &{
+    let [threshold, window, min_samples] = RULE_KEYS;
+    let exec = key("exec", Form::Words(65), "run once for all alerts of one moment, their JSON lines on stdin");
+    [threshold, window, min_samples, exec.such_as("[notify.sh, ops]")]
+};
 
 static DASHBOARD: &[Key] = &[
     key("theme", Form::Choice(&["auto", "dark", "light"]), "the colours").or("auto"),
     key("symbols", Form::Choice(&["auto", "ascii"]), "the characters").or("auto"),
     key("bell", Form::Boolean, "ring the terminal's bell at an alert").or("true"),
+    key(
+        "sort",
+        Form::Choice(&["state", "name", "avail", "avg", "p95", "max", "ttfb", "cert"]),
+        "the order of the rows at the start",
+    )
+    .or("state"),
     key("views", Form::List(VIEW, 1..=16), "what each view covers, and how often its figures change")
         .or("[{ timeframe: 10m, refresh: 10s }, { timeframe: 1h, refresh: 1m }]"),
 ];
@@ -220,15 +232,17 @@ mod tests {
     #[test]
     fn every_example_is_right_and_means_something() {
         let mut tried = 0;
-        each(IN_SITE, DEFAULTS, &mut |place, key| {
+        let mut test = |place: &str, key: &'static Key| {
             // Files that are not there are a fault of their own.
             if !matches!(key.form, Form::Path) && !key.example.is_empty() {
                 let nothing = meaning(&place.replace("{}", "x-nothing: here"), "");
                 assert_ne!(meaning(place, &format!("{}: {}", key.name, key.example)), nothing, "{}", key.name);
                 tried += 1;
             }
-        });
-        assert!(tried > 8, "{tried}");
+        };
+        each(IN_FILE, FILE, &mut test);
+        each(IN_SITE, DEFAULTS, &mut test);
+        assert!(tried > 12, "{tried}");
     }
 
     #[test]

@@ -53,7 +53,7 @@ fn property(key: &Key) -> Value {
         _ => json!(text),
     };
     // Collections are shown by their members.
-    if !matches!(key.form, Form::List(..) | Form::Headers) {
+    if !matches!(key.form, Form::List(..) | Form::Headers | Form::Words(_)) {
         if !key.default.is_empty() {
             property["default"] = typed(key.default);
         }
@@ -96,6 +96,7 @@ fn form(form: &Form) -> Value {
             "propertyNames": { "pattern": r"^[!#$%&'*+\-.^_`|~0-9A-Za-z<]+$" },
             "additionalProperties": { "type": ["string", "number", "boolean", "null"] },
         }),
+        Form::Words(most) => json!({ "type": "array", "items": text(), "minItems": 1, "maxItems": most }),
         Form::NameServers(words, most) => json!({ "anyOf": [
             choice(words),
             expression(),
