@@ -1,27 +1,31 @@
 //! sites.yaml, from text to a validated configuration.
 //!
-//! The idea: `yaml` makes a tree in which every node knows its place; `read` walks it with `${…}` expanded;
-//! `site` and `sections` take the keys they know and leave the rest to be unknown; every fault is noted with its
-//! place, and `fault` shows all of them at once. What comes out holds the invariants of [`crate::model::Site`].
+//! The idea: `declared` holds what can be written; `yaml` makes a tree in which every node knows its place; `read` walks it
+//! with `${…}` expanded; `site` and `sections` take the keys that are declared and leave the rest to be unknown; every
+//! fault is noted with its place, and `fault` shows all of them at once. What comes out holds the invariants of [`crate::model::Site`].
 //!
 //! Limits: a file of at most 8 MiB in UTF-8, one document. Relative paths are relative to the file's folder. No
 //! content of a variable and no secret appears in an error or a warning.
 
 mod address;
+mod declared;
+mod exec;
 mod expand;
 mod expect;
 mod fault;
 mod mask;
 mod read;
+mod schema;
 mod sections;
 mod site;
 mod suggest;
+mod template;
 mod tls;
 mod value;
 mod warning;
 mod yaml;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -30,9 +34,13 @@ use std::sync::Arc;
 use crate::alert::Rule;
 use crate::model::{Site, View};
 
+pub use exec::Exec;
 pub use fault::ConfigError;
+pub use schema::schema;
 pub use sections::{Dashboard, Resolver, Sort, Storage, Symbols, Theme, default_views};
 pub use suggest::near as nearest;
+pub use template::template;
+pub use warning::BYTES_A_SAMPLE;
 
 use expand::Scope;
 use fault::{Fault, Source};
@@ -69,6 +77,8 @@ pub struct Config {
     pub sites: Vec<Watched>,
     /// The sites with `enabled: false`, in the order of the file.
     pub disabled: Vec<Watched>,
+    /// What to run with the alerts of one moment.
+    pub exec: Option<Arc<Exec>>,
     /// The views, at least one.
     pub views: Vec<View>,
     /// How the dashboard looks.
@@ -136,7 +146,7 @@ pub fn ad_hoc(urls: &[String]) -> Result<Config, ConfigError> {
     }
     let (views, dashboard) = (default_views(), Dashboard::default());
     let (resolver, disabled, warnings) = (Resolver::Auto, Vec::new(), Vec::new());
-    Ok(Config { sites, disabled, views, dashboard, resolver, storage: None, warnings })
+    Ok(Config { sites, disabled, exec: None, views, dashboard, resolver, storage: None, warnings })
 }
 
 fn load_with(path: &Path, env: Option<&Env<'_>>) -> Result<Config, ConfigError> {
@@ -190,7 +200,7 @@ fn validate(text: &str, name: &str, scope: Scope<'_>, exposed: bool) -> Result<C
     let reader = Reader::new(&tree, text, scope);
     let mut warnings = Warnings::default();
     let config = if let Some(root) = root.filter(|&root| !reader.is_null(root)) {
-        let draft = reader.keys(root).and_then(|keys| Draft::read(keys, base_dir));
+        let draft = reader.keys(root, declared::FILE).and_then(|keys| Draft::read(keys, base_dir));
         draft.map(|draft| draft.finish(&reader, &mut warnings, exposed))
     } else {
         reader.fault(Fault::new(0..0, "there is nothing in this file").hint(EXAMPLE));
@@ -215,6 +225,7 @@ const EXAMPLE: &str = "write for instance: sites: [https://www.rust-lang.org]";
 struct Draft {
     defaults: Layer,
     alerting: RuleLayer,
+    exec: Option<exec::Written>,
     entries: Vec<Entry>,
     sites_at: Option<yaml::NodeId>,
     views: Vec<View>,
@@ -232,7 +243,7 @@ impl Draft {
         let defaults = Layer::read(&mut section);
         section.finish();
         let mut section = keys.section("alerting");
-        let alerting = RuleLayer::read(&mut section);
+        let (alerting, exec) = (RuleLayer::read(&mut section), exec::Written::read(&mut section));
         section.finish();
         let mut section = keys.section("dashboard");
         let (views, dashboard) = (sections::views(&mut section), Dashboard::read(&mut section));
@@ -246,7 +257,7 @@ impl Draft {
         let sites_at = keys.take("sites");
         keys.finish();
         let entries = Self::read_sites(reader, sites_at)?;
-        Some(Self { defaults, alerting, entries, sites_at, views, dashboard, resolver, storage, max_size_at })
+        Some(Self { defaults, alerting, exec, entries, sites_at, views, dashboard, resolver, storage, max_size_at })
     }
 
     fn read_sites(reader: &Reader<'_>, sites_at: Option<yaml::NodeId>) -> Option<Vec<Entry>> {
@@ -263,9 +274,14 @@ impl Draft {
             reader.fault_at(items[SITES_MAX], format!("more than {SITES_MAX} sites are too many"));
         }
         let entries: Vec<Entry> = items.iter().take(SITES_MAX).filter_map(|&item| Entry::read(reader, item)).collect();
-        let mut names = HashSet::new();
-        for entry in entries.iter().filter(|entry| !names.insert(entry.name.as_str())) {
-            reader.fault(Fault::new(entry.span.clone(), "another site has this name already; give each its own"));
+        let mut names = HashMap::new();
+        for entry in &entries {
+            if let Some(first) = names.get(entry.name.as_str()) {
+                let message = "another site has this name already; give each its own";
+                reader.fault(Fault::new(entry.span.clone(), message).after(*first));
+            } else {
+                names.insert(entry.name.as_str(), entry.span.start);
+            }
         }
         Some(entries)
     }
@@ -290,6 +306,12 @@ impl Draft {
         if let (true, false, Some(id)) = (sites.is_empty(), disabled.is_empty(), self.sites_at) {
             reader.fault_at(id, "every site is disabled, so there is nothing to watch");
         }
+        let exec = self.exec.map(|exec::Written { exec, doubt }| {
+            if let Some((at, text)) = doubt {
+                warnings.add(Some(at), None, text);
+            }
+            Arc::new(exec)
+        });
         warnings.storage(self.max_size_at.map(|id| reader.span(id).start), &self.storage, checks_a_second);
         if exposed {
             for literal in literals {
@@ -301,7 +323,7 @@ impl Draft {
             }
         }
         let (views, dashboard, resolver, storage) = (self.views, self.dashboard, self.resolver, Some(self.storage));
-        Config { sites, disabled, views, dashboard, resolver, storage, warnings: Vec::new() }
+        Config { sites, disabled, exec, views, dashboard, resolver, storage, warnings: Vec::new() }
     }
 }
 
@@ -327,7 +349,10 @@ mod tests {
     fn one_url_is_a_whole_file() {
         let config = taken("sites: [https://www.rust-lang.org]");
         let Watched { site, rule, .. } = &config.sites[0];
-        assert_eq!((&*site.name, site.url.as_str()), ("https://www.rust-lang.org", "https://www.rust-lang.org/"));
+        assert_eq!(
+            (&*site.name, site.url.expose().as_str()),
+            ("https://www.rust-lang.org", "https://www.rust-lang.org/")
+        );
         assert_eq!((site.interval.as_secs(), site.timeout.as_secs()), (10, 10));
         assert_eq!((site.method.as_str(), site.max_redirects, site.max_body), ("GET", 10, 1 << 20));
         assert_eq!((site.tls.insecure, site.headers.len(), *rule), (false, 0, Rule::default()));
@@ -413,7 +438,7 @@ mod tests {
         assert!(b.site.expect.status.contains(crate::model::Status::new(302).unwrap()));
         assert!(!b.site.expect.status.contains(crate::model::Status::new(204).unwrap()));
         assert_eq!(headers(&c.site), ["Accept: text/html", "X-A: 1", "Authorization: Basic YWRhOnB3"]);
-        assert_eq!((&*c.site.name, c.site.url.as_str()), ("https://***@c.example/", "https://c.example/"));
+        assert_eq!((&*c.site.name, c.site.url.expose().as_str()), ("https://***@c.example/", "https://c.example/"));
     }
 
     #[test]
@@ -447,7 +472,7 @@ mod tests {
         let config =
             taken("sites: [{ url: 'https://a.example/${TOKEN}', headers: { X: '${TOKEN}' }, body: '${TOKEN}' }]");
         let site = &config.sites[0].site;
-        assert_eq!((&*site.name, site.url.path()), ("https://a.example/***", "/s3cret"));
+        assert_eq!((&*site.name, site.url.expose().path()), ("https://a.example/***", "/s3cret"));
         assert_eq!(site.body.as_ref().map(crate::model::Secret::expose), Some("s3cret"));
         assert!(!format!("{:?} {:?}", site.headers, site.body).contains("s3cret"));
     }

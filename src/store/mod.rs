@@ -9,7 +9,7 @@
 //! meta      the number of the format                     journal   number -> entry (entry.rs)
 //! sites     site -> name, known since                    blocks    (site, first seq) -> block (block.rs)
 //! sealed    site -> next seq, last time, peak, setback   failures  (site, first seq) -> text of consecutive failures
-//! alerts    number -> alert, in the order of finding
+//! alerts    number -> alert, in the order of finding    hours, days (site, number of it) -> rollup (roll.rs)
 //! ```
 //!
 //! An incident is open when the newest alert of a site is a `down`; nothing else is stored of it. Laws: what was
@@ -31,6 +31,9 @@ mod entry;
 mod error;
 #[cfg(test)]
 mod fault_tests;
+mod figures;
+#[cfg(test)]
+mod figures_tests;
 mod file;
 #[cfg(test)]
 mod model_tests;
@@ -38,6 +41,9 @@ mod news;
 mod opened;
 mod read;
 mod record;
+mod recount;
+mod roll;
+mod rolling;
 mod samples;
 mod schema;
 mod seal;
@@ -53,6 +59,7 @@ mod writer;
 pub use archive::Archive;
 pub use backup::Compacted;
 pub use error::StoreError;
+pub use figures::Figures;
 pub use file::Options;
 pub use news::{Arrived, News, Why};
 pub use opened::{Opened, Registered, Store};
