@@ -69,6 +69,7 @@ fn snapshot(sites: usize) -> Snapshot {
             state: if i % 50 == 7 { SiteState::Failing } else { SiteState::Up },
             since: Timestamp::from_secs(1_795_300_000),
             last: None,
+            is_older: false,
             last_up: None,
             group: None,
             incident: None,

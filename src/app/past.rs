@@ -83,7 +83,7 @@ fn gathered(path: &Path, wish: &Wanted, wanted: &Receiver<Wanted>) -> Result<Con
     let Some(site) = archive.named(&wish.site)? else {
         return Ok(ControlFlow::Continue(gather.finish(None, |_, _| false)));
     };
-    let begins = first(&archive, Query { sites: Some(vec![site]), ..Query::ALL })?;
+    let begins = first(&archive, &Query { sites: Some(vec![site]), ..Query::ALL })?;
     let query = Query { sites: Some(vec![site]), since: gather.from(), until: wish.until.after(LAST) };
     let mut count = 0;
     let passed = archive.samples(&query, |stored| {
@@ -95,7 +95,7 @@ fn gathered(path: &Path, wish: &Wanted, wanted: &Receiver<Wanted>) -> Result<Con
     if let Err(newer) = passed {
         return Ok(ControlFlow::Break(newer));
     }
-    let others = |since, until| first(&archive, Query { sites: None, since, until }).is_ok_and(|at| at.is_some());
+    let others = |since, until| first(&archive, &Query { sites: None, since, until }).is_ok_and(|at| at.is_some());
     Ok(ControlFlow::Continue(gather.finish(begins, others)))
 }
 
@@ -103,9 +103,9 @@ fn gathered(path: &Path, wish: &Wanted, wanted: &Receiver<Wanted>) -> Result<Con
 const LAST: std::time::Duration = std::time::Duration::from_micros(1);
 
 /// When the first sample of `query` was known.
-fn first(archive: &Archive, query: Query) -> Result<Option<Timestamp>, StoreError> {
+fn first(archive: &Archive, query: &Query) -> Result<Option<Timestamp>, StoreError> {
     let mut at = None;
-    let _stopped = archive.samples(&query, |stored| {
+    let _stopped = archive.samples(query, |stored| {
         at = Some(stored.sample.at);
         Err(())
     })?;

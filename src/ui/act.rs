@@ -57,7 +57,7 @@ impl UiState {
             Action::ZoomOut => self.zoom(false, inputs),
             Action::Earlier => self.earlier(inputs),
             Action::Later => self.later(inputs),
-            Action::Now => self.to_now(),
+            Action::Now => self.go_live(),
             Action::Incident => self.incident_before(inputs),
             Action::Logarithm => self.travel.log = !self.travel.log,
             Action::NextSite => self.neighbour(1, inputs),
@@ -81,18 +81,7 @@ impl UiState {
                 self.folding.on = grouped && !self.folding.on;
                 self.arranged = None;
             }
-            Action::Recheck | Action::Pause if inputs.health.watching.is_some() => self.refused = Some(inputs.now),
-            // What is for one site is not done to a whole group.
-            Action::Recheck | Action::Pause if self.selected_group(inputs).is_some() => {}
-            Action::Recheck => {
-                let focus = self.focus(inputs);
-                self.wishes.extend(focus.map(Wish::Check));
-            }
-            Action::Pause => {
-                let live = self.focus(inputs).and_then(|i| Some((i, inputs.snapshot.sites.get(i)?)));
-                let next = live.map(|(i, site)| Wish::Pause(i, next_pause(site.paused_until, inputs.now)));
-                self.wishes.extend(next);
-            }
+            Action::Recheck | Action::Pause => self.ask(action, inputs),
             Action::Alerts if self.place == Place::Alerts => self.back(),
             Action::Alerts | Action::Newest => {
                 if self.place != Place::Alerts {
@@ -112,6 +101,21 @@ impl UiState {
         }
         self.adjust(inputs, size);
         None
+    }
+
+    /// Asks the monitor for something about the site under the cursor.
+    fn ask(&mut self, action: Action, inputs: &Inputs) {
+        if inputs.health.watching.is_some() {
+            self.refused = Some(inputs.now);
+            return;
+        }
+        // What is for one site is not done to a whole group.
+        let focus = self.focus(inputs).filter(|_| self.selected_group(inputs).is_none());
+        let live = focus.and_then(|i| Some((i, inputs.snapshot.sites.get(i)?)));
+        self.wishes.extend(live.map(|(i, site)| match action {
+            Action::Pause => Wish::Pause(i, next_pause(site.paused_until, inputs.now)),
+            _ => Wish::Check(i),
+        }));
     }
 
     pub(super) fn scroll(&mut self, by: isize, inputs: &Inputs) {
@@ -159,7 +163,7 @@ impl UiState {
             return;
         } else {
             self.scroll(0, inputs);
-            self.to_now();
+            self.go_live();
             self.under_site = Place::Overview;
         }
         (self.place, self.site_top) = (Place::Site, 0);

@@ -454,6 +454,7 @@ fn site(made: &Made) -> SiteSnapshot {
         rule: Rule { threshold: Threshold::from_ppm(800_000).unwrap(), ..Rule::default() },
         state: made.state,
         since: now.before(Duration::from_secs(made.since)),
+        is_older: false,
         last: Some(LastCheck {
             seq: 1234,
             sample: observation.sample(at, Micros::ZERO, 0),

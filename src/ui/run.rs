@@ -190,7 +190,9 @@ impl Taken {
     fn look_closer(&mut self, source: &impl Source, opened: Option<usize>, wanted: Option<Wanted>) {
         if wanted != self.wanted {
             self.wanted.clone_from(&wanted);
-            wanted.into_iter().for_each(|wanted| source.look_back(wanted));
+            if let Some(wanted) = wanted {
+                source.look_back(wanted);
+            }
         }
         match opened {
             Some(site) if self.opened != Some(site) => source.samples(site, &mut self.samples),

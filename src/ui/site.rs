@@ -29,7 +29,9 @@ pub fn header(frame: &Frame) -> Line {
     let mut line = Line::of(Role::Plain, back);
     let Some(site) = selected(frame) else { return line };
     let (role, mark) = frame.mark(site.state);
-    let state = format!(" {} {}", site.state.name(), words::running(frame.inputs.now.since(site.since)));
+    let since = frame.inputs.now.since(site.since);
+    let since = if site.is_older { words::more_than(since) } else { words::running(since) };
+    let state = format!(" {} {since}", site.state.name());
     let fixed = line.width() + width(mark) + width(&state) + clock.len() + 5;
     let room = frame.width().saturating_sub(fixed);
     let name = cut(short_name(&site.name), room);

@@ -101,7 +101,7 @@ impl UiState {
     }
 
     /// Back to now.
-    pub(super) const fn to_now(&mut self) {
+    pub(super) const fn go_live(&mut self) {
         (self.travel.until, self.travel.jumped) = (None, None);
     }
 
@@ -112,7 +112,7 @@ impl UiState {
         let mut incidents = inputs.alerts.iter().rev().filter(|alert| alert.site == site.name);
         match incidents.find(|alert| alert.state == AlertState::Down && alert.at < before) {
             Some(incident) => self.jump(incident.at, inputs),
-            None => self.to_now(),
+            None => self.go_live(),
         }
     }
 
@@ -125,12 +125,12 @@ impl UiState {
         if place != Place::Site || !inputs.has_past || (self.travel.until.is_none() && span <= longest(tables)) {
             return None;
         }
-        let site = tables.sites.get(self.focus(inputs)?)?;
+        let opened = tables.sites.get(self.focus(inputs)?)?;
         let every = u64::try_from(AGAIN.as_micros()).unwrap_or(u64::MAX);
         let now = Timestamp::from_micros(inputs.now.as_micros() / every * every);
         Some(Wanted {
-            site: site.name.clone(),
-            cadence: Cadence { interval: site.interval, timeout: site.timeout },
+            site: opened.name.clone(),
+            cadence: Cadence { interval: opened.interval, timeout: opened.timeout },
             span,
             until: self.travel.until.unwrap_or(now),
             live: self.travel.until.is_none(),
@@ -199,7 +199,7 @@ mod tests {
     fn enter_leads_to_an_alert_at_its_time_and_from_incident_to_incident() {
         let world = fixture::with_past(100);
         // Alerts: api is open, 252 s old; blog went down 17,388 s ago and came up 17,263 s ago.
-        let at = |secs: u64| Some(Duration::from_secs(secs) - Duration::from_mins(20));
+        let at = |secs: u64| Some(Duration::from_secs(secs - 20 * 60));
         let down = [Key::Char('a'), Key::Char('j'), Key::Char('j'), Key::Enter];
         let state = pressed(&world, &down);
         assert_eq!((state.cursor.as_deref(), ago(&world, &down)), (Some("blog"), at(17_388)));
