@@ -64,6 +64,10 @@ impl Source for Watched {
         Arc::clone(&self.face.rechecks.borrow())
     }
 
+    fn seen(&self, sites: &[usize]) {
+        self.face.seen.send_replace(sites.to_vec());
+    }
+
     fn wish(&self, wish: Wish) {
         // A full queue means that the control side stands still, which the screen shows by itself.
         let _unheard = self.face.wishes.try_send(wish);

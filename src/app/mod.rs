@@ -29,6 +29,7 @@ mod init;
 mod keeper;
 mod limits;
 mod lines;
+mod long_views;
 mod monitor;
 mod period;
 mod plan;

@@ -12,11 +12,12 @@ use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
+use crate::config::{Config, Watched};
 use crate::engine::{Board, Engine};
 use crate::model::{Health, Timestamp};
 use crate::probe::Prober;
 use crate::ring::Ring;
+use crate::stats::Cadence;
 use crate::store::{Flushed, Store, StoreError, Writer};
 use crate::ui::Wish;
 
@@ -29,6 +30,7 @@ use super::gauges::Gauges;
 use super::headless::{Feed, Headless};
 use super::health::{Keeping, Meter};
 use super::keeper::{ALERT_QUEUE, Inbox, Keeper};
+use super::long_views::LongViews;
 use super::schedule::{Limits, Scheduler, Shared, TextQueue};
 
 /// Texts of checks on their way to the engine, and to the store: a second of 10,000 sites.
@@ -81,6 +83,8 @@ pub struct Face {
     pub rechecks: watch::Receiver<Rechecks>,
     /// Where a person's wishes are handed in.
     pub wishes: mpsc::Sender<Wish>,
+    /// Where it says which sites, by number, a person sees: long views begin with those.
+    pub seen: Arc<watch::Sender<Vec<usize>>>,
 }
 
 /// A monitor that is ready to run.
@@ -91,6 +95,7 @@ pub struct Monitor<P> {
     rings: Arc<[Arc<Ring>]>,
     rechecks: watch::Receiver<Rechecks>,
     wishes: mpsc::Sender<Wish>,
+    seen: Arc<watch::Sender<Vec<usize>>>,
 }
 
 /// The control side of a monitor whose scheduler runs elsewhere.
@@ -118,6 +123,8 @@ impl<P: Prober> Monitor<P> {
         let mut texts = vec![TextQueue { sender: to_engine, failures_only: false }];
         let mut to_store = None;
         let mut keep_pauses = None;
+        let (seen, looked_at) = watch::channel(Vec::new());
+        let mut parts_of_views = None;
         let paused: Vec<Option<Timestamp>> =
             memory.registered.iter().map(|registered| memory.paused.get(&registered.id).copied()).collect();
         let keeper = match store {
@@ -131,6 +138,14 @@ impl<P: Prober> Monitor<P> {
                 keep_pauses = Some(pause_sender);
                 let ids = memory.registered.iter().map(|registered| registered.id);
                 let names = parts.config.sites.iter().map(|watched| Arc::clone(&watched.site.name));
+                let cadences = parts
+                    .config
+                    .sites
+                    .iter()
+                    .map(|Watched { site, .. }| Cadence { interval: site.interval, timeout: site.timeout });
+                let long = LongViews::new(&parts.config.views, ids.clone().zip(cadences).collect(), looked_at);
+                let (long_views, made) = long.unzip();
+                parts_of_views = made;
                 let mut writer = Writer::new(store, ids.clone().zip(readers).collect())?;
                 for (id, alert) in memory.ended {
                     writer.note_alert(id, alert);
@@ -145,6 +160,7 @@ impl<P: Prober> Monitor<P> {
                     },
                     flush,
                     clock: parts.clock.clone(),
+                    long_views,
                     keeping,
                 })
             }
@@ -156,6 +172,7 @@ impl<P: Prober> Monitor<P> {
             engine: Engine::new(parts.config.views.clone(), tracks, parts.zone, now),
             clock: parts.clock.clone(),
             texts: engine_texts,
+            long_views: parts_of_views,
             alerts: Arc::new(AlertLog::new(memory.alerts)),
             to_store,
             keep_pauses,
@@ -173,7 +190,7 @@ impl<P: Prober> Monitor<P> {
             control.engine.pause(site, until, now);
             scheduler.pause(site, until);
         }
-        Ok(Self { scheduler, control, keeper, rings, rechecks, wishes })
+        Ok(Self { scheduler, control, keeper, rings, rechecks, wishes, seen: Arc::new(seen) })
     }
 
     /// What a dashboard looks at.
@@ -186,6 +203,7 @@ impl<P: Prober> Monitor<P> {
             rings: Arc::clone(&self.rings),
             rechecks: self.rechecks.clone(),
             wishes: self.wishes.clone(),
+            seen: Arc::clone(&self.seen),
         }
     }
 

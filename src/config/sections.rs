@@ -5,14 +5,14 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::model::{Timeframe, View, duration};
+use crate::model::{Timeframe, View};
 
 use super::fault::Fault;
 use super::read::{Keys, Reader};
 use super::value;
 use super::yaml::{Kind, NodeId};
 
-const TIMEFRAME: RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(1);
+const TIMEFRAME: RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(400 * 24);
 const REFRESH: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(1);
 const RETENTION: RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(3_650 * 24);
 const FLUSH: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(1);
@@ -101,16 +101,9 @@ fn view(reader: &Reader<'_>, id: NodeId) -> Option<View> {
             reader.fault(Fault::new(reader.span(id), format!("this view has no `{name}`")).hint(example));
         }
     }
-    let timeframe = timeframe_at.and_then(|id| reader.parsed(id, timeframe));
+    let timeframe = timeframe_at.and_then(|id| reader.parsed(id, |text| value::duration_in(text, &TIMEFRAME)));
     let refresh = refresh_at.and_then(|id| reader.parsed(id, |text| value::duration_in(text, &REFRESH)));
     Some(View { timeframe: Timeframe::new(timeframe?), refresh: refresh? })
-}
-
-fn timeframe(text: &str) -> Result<Duration, String> {
-    value::duration_in(text, &TIMEFRAME).map_err(|message| match duration::parse(text) {
-        Ok(length) if length > *TIMEFRAME.end() => format!("{message}; longer timeframes come later"),
-        _ => message,
-    })
 }
 
 /// Who answers for names.

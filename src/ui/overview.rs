@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::engine::snapshot::ViewSnapshot;
-use crate::model::figures;
+use crate::model::{View, figures};
+use crate::stats::Beats;
 
 use super::columns;
 use super::frame::Frame;
@@ -60,7 +61,11 @@ fn body(frame: &Frame, placed: Placed, view: &ViewSnapshot, columns: &columns::C
 /// `── 1 past 10 min · every 10 s ──…── as of 14:02:10 · next 7 s ──`; `every`, then `next`, then `as of` go first
 /// when it is narrow.
 fn title(frame: &Frame, number: usize, view: &ViewSnapshot) -> Line {
-    let every = format!(" · every {}", words::span(view.refresh));
+    let mut every = format!(" · every {}", words::span(view.refresh));
+    if (View { timeframe: view.timeframe, refresh: view.refresh }).is_long() {
+        // What a cell of its bar stands for: it is made of hours, and no finer than it says.
+        every.push_str(&format!(" · resolution {}", words::span(Beats::cell_of(view.timeframe))));
+    }
     let (short, long) = as_of(frame, number, view);
     let none = Line::default();
     for (every, right) in [(every.as_str(), &long), ("", &long), ("", &short), ("", &none)] {
