@@ -39,7 +39,12 @@ impl Keeping {
         self.store = flushed.health;
         self.lost_samples += flushed.dropped;
         self.lost_texts += flushed.dropped_texts;
-        self.notices.extend(flushed.notices);
+        flushed.notices.into_iter().for_each(|notice| self.tell(notice));
+    }
+
+    /// Says `notice` to whoever looks or reads.
+    pub fn tell(&mut self, notice: String) {
+        self.notices.push(notice);
         let surplus = self.notices.len().saturating_sub(NOTICES);
         self.notices.drain(..surplus);
         self.forgotten_notices += surplus as u64;
@@ -101,6 +106,7 @@ impl Meter {
             store: keeping.store.clone(),
             notices: keeping.notices.clone(),
             forgotten_notices: keeping.forgotten_notices,
+            watching: None,
             narration: None,
         })
     }

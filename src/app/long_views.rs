@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 use crate::engine::Row;
 use crate::model::{SiteId, Timestamp, View};
 use crate::stats::{Beats, Cadence};
-use crate::store::{Figures, Query, Store};
+use crate::store::{Figures, Query};
 
 /// Sites that are read at a flush, over all views: about 20 ms of the store's thread.
 pub const SITES: usize = 64;
@@ -87,8 +87,22 @@ impl LongViews {
         Some((Self { passes, sites, turn: 0, seen, parts: sender }, parts))
     }
 
-    /// Reads what is due and handed on at `now`, at most [`SITES`] sites; everything up to `now` is committed.
-    pub fn step(&mut self, store: &Store, now: Timestamp) {
+    /// Whether there is anything to read at `now`.
+    #[must_use]
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.passes.iter().any(|pass| !pass.left.is_empty() || now >= pass.next)
+    }
+
+    /// Names the sites anew: the number of each in the store may have become known. The order stays.
+    pub fn rename(&mut self, ids: impl Iterator<Item = SiteId>) {
+        for ((id, _), known) in self.sites.iter_mut().zip(ids) {
+            *id = known;
+        }
+    }
+
+    /// Reads what is due at `now`, at most [`SITES`] sites; everything up to `now` is committed. `read` gives the figures of
+    /// a query with cells of that length, none when it cannot.
+    pub fn step(&mut self, now: Timestamp, read: impl Fn(&Query, Duration) -> Option<Vec<Figures>>) {
         for pass in &mut self.passes {
             if pass.left.is_empty() && now >= pass.next {
                 pass.begin(now, self.sites.len(), &self.seen.borrow());
@@ -100,7 +114,7 @@ impl LongViews {
             let count = budget.min(pass.left.len());
             if count > 0 {
                 let Ok(permit) = self.parts.try_reserve() else { return };
-                let Some(part) = pass.read(store, &self.sites, count) else { return };
+                let Some(part) = pass.read(&read, &self.sites, count) else { return };
                 permit.send(part);
                 budget -= count;
             }
@@ -125,7 +139,12 @@ impl Pass {
     }
 
     /// The figures of the next `count` sites; none, and they stay to be read, when the store cannot.
-    fn read(&mut self, store: &Store, sites: &[(SiteId, Cadence)], count: usize) -> Option<Part> {
+    fn read(
+        &mut self,
+        read: impl Fn(&Query, Duration) -> Option<Vec<Figures>>,
+        sites: &[(SiteId, Cadence)],
+        count: usize,
+    ) -> Option<Part> {
         let now = &self.left[self.left.len() - count..];
         let numbers: Vec<usize> = now.iter().rev().copied().collect();
         // A window is open at its beginning and closed at its end, a period the other way round.
@@ -137,7 +156,7 @@ impl Pass {
             until: self.as_of.after(tick),
         };
         let cell = Beats::cell_of(self.view.timeframe);
-        let figures = store.figures(&query, Some(cell)).ok()?;
+        let figures = read(&query, cell)?;
         self.left.truncate(self.left.len() - count);
         let span = (since, self.as_of);
         let row = |(number, figures): (usize, Figures)| (number, Arc::new(row(figures, span, sites[number].1)));
@@ -162,7 +181,7 @@ mod tests {
     use crate::model::{Cause, Micros, Observation, Phase, Sample, Timeframe};
     use crate::ring::Producer;
     use crate::stats::Stretch;
-    use crate::store::{Options, Writer};
+    use crate::store::{Options, Store, Writer};
 
     const CADENCE: Cadence = Cadence { interval: Duration::from_mins(5), timeout: Duration::from_secs(10) };
     const START: Timestamp = Timestamp::from_secs(1_795_255_200);
@@ -215,7 +234,8 @@ mod tests {
 
     impl Rig {
         fn step(&mut self) -> Vec<Part> {
-            self.long.step(self.writer.store(), self.now);
+            let store = self.writer.store();
+            self.long.step(self.now, |query, cell| store.figures(query, Some(cell)).ok());
             std::iter::from_fn(|| self.parts.try_recv().ok()).collect()
         }
     }
@@ -276,13 +296,17 @@ mod tests {
     fn what_nobody_takes_waits_and_is_not_lost() {
         let folder = tempfile::tempdir().unwrap();
         let mut rig = rig(folder.path(), 1, &[view(24)]);
+        let store = rig.writer.store();
+        let read = |query: &Query, cell| store.figures(query, Some(cell)).ok();
         for _ in 0..PARTS + 3 {
-            rig.long.step(rig.writer.store(), rig.now);
+            rig.long.step(rig.now, read);
             rig.now = rig.now.after(Duration::from_mins(5));
         }
         let waiting = std::iter::from_fn(|| rig.parts.try_recv().ok()).count();
         assert_eq!(waiting, PARTS);
-        rig.long.step(rig.writer.store(), rig.now);
+        rig.long.step(rig.now, |_, _| None);
+        assert!(rig.parts.try_recv().is_err() && rig.long.is_due(rig.now), "what cannot be read is not given up");
+        rig.long.step(rig.now, read);
         assert!(rig.parts.try_recv().is_ok_and(|part| part.is_refresh));
     }
 }

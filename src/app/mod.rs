@@ -11,6 +11,7 @@
 //! ```
 
 mod alert_log;
+mod alert_test;
 mod assemble;
 mod check;
 mod cli;
@@ -21,6 +22,7 @@ mod db;
 mod demo;
 mod desk;
 mod exit;
+mod follow;
 mod gauges;
 mod headless;
 mod health;
@@ -30,6 +32,7 @@ mod keeper;
 mod limits;
 mod lines;
 mod long_views;
+mod messenger;
 mod monitor;
 mod period;
 mod plan;
@@ -43,6 +46,7 @@ mod stats;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -66,10 +70,12 @@ fn dispatch(cli: &Cli) -> Result<Ending, Failure> {
     match &cli.command {
         None => run::run(&cli.run, common),
         Some(Command::Run(args)) => run::run(args, common),
+        Some(Command::Watch) => watch::watch(common),
         Some(Command::Check(args)) => check::check(args, common),
         Some(Command::Stats(args)) => stats::stats(args, common),
         Some(Command::Samples(args)) => history::samples(args, common),
-        Some(Command::Alerts(args)) => history::alerts(args, common),
+        Some(Command::Alerts(args)) if args.test => alert_test::send(common),
+        Some(Command::Alerts(args)) => history::alerts(&args.history, common),
         Some(Command::Validate) => validate::validate(common),
         Some(Command::Demo(args)) => demo::demo(args, common),
         Some(Command::Init) => init::init(common),

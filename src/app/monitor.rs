@@ -12,9 +12,9 @@ use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Watched};
-use crate::engine::{Board, Engine};
-use crate::model::{Health, Timestamp};
+use crate::config::Config;
+use crate::engine::{Board, Engine, Track};
+use crate::model::{Health, SiteId, Timestamp};
 use crate::probe::Prober;
 use crate::ring::Ring;
 use crate::stats::Cadence;
@@ -29,8 +29,9 @@ use super::desk::{Desk, Rechecks, WISHES};
 use super::gauges::Gauges;
 use super::headless::{Feed, Headless};
 use super::health::{Keeping, Meter};
-use super::keeper::{ALERT_QUEUE, Inbox, Keeper};
+use super::keeper::{Inbox, Keeper};
 use super::long_views::LongViews;
+use super::messenger::{self, Messenger};
 use super::schedule::{Limits, Scheduler, Shared, TextQueue};
 
 /// Texts of checks on their way to the engine, and to the store: a second of 10,000 sites.
@@ -91,6 +92,7 @@ pub struct Face {
 pub struct Monitor<P> {
     scheduler: Scheduler<P>,
     control: Control,
+    messenger: Messenger,
     keeper: Option<Keeper>,
     rings: Arc<[Arc<Ring>]>,
     rechecks: watch::Receiver<Rechecks>,
@@ -101,6 +103,7 @@ pub struct Monitor<P> {
 /// The control side of a monitor whose scheduler runs elsewhere.
 pub struct Controls {
     control: Control,
+    messenger: Messenger,
     keeper: Option<Keeper>,
 }
 
@@ -120,51 +123,29 @@ impl<P: Prober> Monitor<P> {
         let gauges = Arc::new(Gauges::default());
         let (to_engine, engine_texts) = mpsc::channel(TEXT_QUEUE);
         let (keeping, kept) = watch::channel(Keeping { notices: parts.notices, ..Keeping::default() });
+        let (outbox, messenger) = messenger::open(parts.config.exec.clone(), keeping.clone());
         let mut texts = vec![TextQueue { sender: to_engine, failures_only: false }];
-        let mut to_store = None;
-        let mut keep_pauses = None;
-        let (seen, looked_at) = watch::channel(Vec::new());
-        let mut parts_of_views = None;
         let paused: Vec<Option<Timestamp>> =
             memory.registered.iter().map(|registered| memory.paused.get(&registered.id).copied()).collect();
-        let keeper = match store {
-            None => None,
-            Some((store, flush)) => {
-                let (text_sender, text_receiver) = mpsc::channel(TEXT_QUEUE);
-                let (alert_sender, alert_receiver) = mpsc::channel(ALERT_QUEUE);
-                texts.push(TextQueue { sender: text_sender, failures_only: true });
-                to_store = Some(alert_sender);
-                let (pause_sender, pause_receiver) = mpsc::channel(WISHES);
-                keep_pauses = Some(pause_sender);
-                let ids = memory.registered.iter().map(|registered| registered.id);
-                let names = parts.config.sites.iter().map(|watched| Arc::clone(&watched.site.name));
-                let cadences = parts
-                    .config
-                    .sites
-                    .iter()
-                    .map(|Watched { site, .. }| Cadence { interval: site.interval, timeout: site.timeout });
-                let long = LongViews::new(&parts.config.views, ids.clone().zip(cadences).collect(), looked_at);
-                let (long_views, made) = long.unzip();
-                parts_of_views = made;
-                let mut writer = Writer::new(store, ids.clone().zip(readers).collect())?;
-                for (id, alert) in memory.ended {
-                    writer.note_alert(id, alert);
-                }
-                Some(Keeper {
-                    writer,
-                    inbox: Inbox {
-                        sites: names.zip(ids).collect(),
-                        texts: text_receiver,
-                        alerts: alert_receiver,
-                        pauses: pause_receiver,
-                    },
-                    flush,
-                    clock: parts.clock.clone(),
-                    long_views,
-                    keeping,
-                })
+        let (mut keeper, mut to_store, mut keep_pauses) = (None, None, None);
+        let (seen, looked_at) = watch::channel(Vec::new());
+        let mut parts_of_views = None;
+        if let Some((store, flush)) = store {
+            let names: Vec<Arc<str>> = tracks.iter().map(|track| Arc::clone(&track.name)).collect();
+            let ids: Vec<SiteId> = memory.registered.iter().map(|registered| registered.id).collect();
+            let cadence = |track: &Track| Cadence { interval: track.interval, timeout: track.timeout };
+            let watched = ids.iter().copied().zip(tracks.iter().map(cadence)).collect();
+            let (long_views, made) = LongViews::new(&parts.config.views, watched, looked_at).unzip();
+            parts_of_views = made;
+            let mut writer = Writer::new(store, ids.iter().copied().zip(readers).collect())?;
+            for (id, alert) in memory.ended {
+                writer.note_alert(id, alert);
             }
-        };
+            let (inbox, slots) = Inbox::open(names.into_iter().zip(ids).collect(), TEXT_QUEUE);
+            texts.push(TextQueue { sender: slots.texts, failures_only: true });
+            (to_store, keep_pauses) = (Some(slots.alerts), Some(slots.pauses));
+            keeper = Some(Keeper { writer, inbox, flush, clock: parts.clock.clone(), long_views, keeping });
+        }
         let narration = parts.narrator.map(|narrator| narrator(Duration::ZERO));
         let (desk, to_desk, rechecks) = Desk::open();
         let (wishes, requested) = mpsc::channel(WISHES);
@@ -175,6 +156,7 @@ impl<P: Prober> Monitor<P> {
             long_views: parts_of_views,
             alerts: Arc::new(AlertLog::new(memory.alerts)),
             to_store,
+            outbox,
             keep_pauses,
             has_network: parts.has_network,
             meter: Meter::new(Arc::clone(&gauges), kept),
@@ -190,7 +172,8 @@ impl<P: Prober> Monitor<P> {
             control.engine.pause(site, until, now);
             scheduler.pause(site, until);
         }
-        Ok(Self { scheduler, control, keeper, rings, rechecks, wishes, seen: Arc::new(seen) })
+        let seen = Arc::new(seen);
+        Ok(Self { scheduler, control, messenger, keeper, rings, rechecks, wishes, seen })
     }
 
     /// What a dashboard looks at.
@@ -223,7 +206,7 @@ impl<P: Prober> Monitor<P> {
     /// The network side and the control side, to run on threads of their own.
     #[must_use]
     pub fn split(self) -> (Scheduler<P>, Controls) {
-        (self.scheduler, Controls { control: self.control, keeper: self.keeper })
+        (self.scheduler, Controls { control: self.control, messenger: self.messenger, keeper: self.keeper })
     }
 
     /// Runs everything on the current runtime until `stop`.
@@ -231,13 +214,13 @@ impl<P: Prober> Monitor<P> {
     pub async fn run(self, stop: CancellationToken) {
         let (scheduler, controls) = self.split();
         let probing = scheduler.run(stop.clone());
-        controls.run(probing).await;
+        Box::pin(controls.run(probing)).await;
     }
 }
 
 impl Controls {
     /// Runs the engine and the store until `probing` has ended, then stops them in order. Returns the last commit.
-    pub async fn run(self, probing: impl Future<Output = ()>) -> Option<Flushed> {
+    pub async fn run(self, probing: impl Future<Output = ()>) -> Last {
         let (stop_control, stop_keeper) = (CancellationToken::new(), CancellationToken::new());
         let control = self.control.run(stop_control.clone());
         let keeper = async {
@@ -254,9 +237,18 @@ impl Controls {
             control.await;
             stop_keeper.cancel();
         };
-        let ((), (), last) = tokio::join!(probing, control, keeper);
-        last
+        let messages = Box::pin(self.messenger.run(stop_keeper.clone()));
+        let ((), (), commit, unsent) = tokio::join!(probing, control, keeper, messages);
+        Last { commit, unsent }
     }
+}
+
+/// What came after the last step of the engine.
+pub struct Last {
+    /// The last commit, with a store.
+    pub commit: Option<Flushed>,
+    /// What there was no time for, as a sentence.
+    pub unsent: Option<String>,
 }
 
 /// All that a clean end may take, from the signal to the exit.

@@ -8,6 +8,7 @@
 //! content of a variable and no secret appears in an error or a warning.
 
 mod address;
+mod exec;
 mod expand;
 mod expect;
 mod fault;
@@ -30,8 +31,9 @@ use std::sync::Arc;
 use crate::alert::Rule;
 use crate::model::{Site, View};
 
+pub use exec::Exec;
 pub use fault::ConfigError;
-pub use sections::{Dashboard, Resolver, Storage, Symbols, Theme, default_views};
+pub use sections::{Dashboard, Resolver, Sort, Storage, Symbols, Theme, default_views};
 pub use suggest::near as nearest;
 
 use expand::Scope;
@@ -69,6 +71,8 @@ pub struct Config {
     pub sites: Vec<Watched>,
     /// The sites with `enabled: false`, in the order of the file.
     pub disabled: Vec<Watched>,
+    /// What to run with the alerts of one moment.
+    pub exec: Option<Arc<Exec>>,
     /// The views, at least one.
     pub views: Vec<View>,
     /// How the dashboard looks.
@@ -136,7 +140,7 @@ pub fn ad_hoc(urls: &[String]) -> Result<Config, ConfigError> {
     }
     let (views, dashboard) = (default_views(), Dashboard::default());
     let (resolver, disabled, warnings) = (Resolver::Auto, Vec::new(), Vec::new());
-    Ok(Config { sites, disabled, views, dashboard, resolver, storage: None, warnings })
+    Ok(Config { sites, disabled, exec: None, views, dashboard, resolver, storage: None, warnings })
 }
 
 fn load_with(path: &Path, env: Option<&Env<'_>>) -> Result<Config, ConfigError> {
@@ -215,6 +219,7 @@ const EXAMPLE: &str = "write for instance: sites: [https://www.rust-lang.org]";
 struct Draft {
     defaults: Layer,
     alerting: RuleLayer,
+    exec: Option<exec::Written>,
     entries: Vec<Entry>,
     sites_at: Option<yaml::NodeId>,
     views: Vec<View>,
@@ -232,7 +237,7 @@ impl Draft {
         let defaults = Layer::read(&mut section);
         section.finish();
         let mut section = keys.section("alerting");
-        let alerting = RuleLayer::read(&mut section);
+        let (alerting, exec) = (RuleLayer::read(&mut section), exec::Written::read(&mut section));
         section.finish();
         let mut section = keys.section("dashboard");
         let (views, dashboard) = (sections::views(&mut section), Dashboard::read(&mut section));
@@ -246,7 +251,7 @@ impl Draft {
         let sites_at = keys.take("sites");
         keys.finish();
         let entries = Self::read_sites(reader, sites_at)?;
-        Some(Self { defaults, alerting, entries, sites_at, views, dashboard, resolver, storage, max_size_at })
+        Some(Self { defaults, alerting, exec, entries, sites_at, views, dashboard, resolver, storage, max_size_at })
     }
 
     fn read_sites(reader: &Reader<'_>, sites_at: Option<yaml::NodeId>) -> Option<Vec<Entry>> {
@@ -290,6 +295,12 @@ impl Draft {
         if let (true, false, Some(id)) = (sites.is_empty(), disabled.is_empty(), self.sites_at) {
             reader.fault_at(id, "every site is disabled, so there is nothing to watch");
         }
+        let exec = self.exec.map(|exec::Written { exec, doubt }| {
+            if let Some((at, text)) = doubt {
+                warnings.add(Some(at), None, text);
+            }
+            Arc::new(exec)
+        });
         warnings.storage(self.max_size_at.map(|id| reader.span(id).start), &self.storage, checks_a_second);
         if exposed {
             for literal in literals {
@@ -301,7 +312,7 @@ impl Draft {
             }
         }
         let (views, dashboard, resolver, storage) = (self.views, self.dashboard, self.resolver, Some(self.storage));
-        Config { sites, disabled, views, dashboard, resolver, storage, warnings: Vec::new() }
+        Config { sites, disabled, exec, views, dashboard, resolver, storage, warnings: Vec::new() }
     }
 }
 

@@ -37,6 +37,7 @@ mod figures_tests;
 mod file;
 #[cfg(test)]
 mod model_tests;
+mod news;
 mod opened;
 mod read;
 mod record;
@@ -46,6 +47,7 @@ mod rolling;
 mod samples;
 mod schema;
 mod seal;
+mod signature;
 mod tail;
 #[cfg(test)]
 mod trial;
@@ -59,9 +61,11 @@ pub use backup::Compacted;
 pub use error::StoreError;
 pub use figures::Figures;
 pub use file::Options;
+pub use news::{Arrived, News, Why};
 pub use opened::{Opened, Registered, Store};
 pub use read::{Query, StoredSite};
 pub use samples::{Passed, StoredSample};
+pub use signature::Signature;
 pub use trim::Keep;
 pub use verify::{Contents, Gap, Verdict};
 pub use writer::{Flushed, Writer};
