@@ -469,16 +469,19 @@ fn a_reader_that_stops_reading_keeps_nobody() {
     }
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_told_at_once_and_at_the_end_and_loses_nothing_that_was_saved() {
     let server = Server::start(Behaviour::ok());
     let folder = Folder::with(&busy(&server));
     folder.run("--headless --for 1s").with(0);
     let before = stored(&folder);
-    // Files may not grow, as on a full disk: what a limit of the process says differs, what it does is the same.
-    let length = std::fs::metadata(folder.path("webmon.redb")).unwrap().len();
-    let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" --headless", length / 1024);
-    let mut monitor = Running::start(shell(&folder, &script));
+    let mut monitor = Running::start(shell(&folder, "trap '' XFSZ; exec \"$0\" --headless"));
+    monitor.until(|lines| lines.iter().any(|line| line.starts_with("watching")));
+    // From now on nothing can be written, as on a full disk: what a limit of the process says differs, what it does is
+    // the same.
+    let nothing = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
+    rustix::process::prlimit(Some(monitor.pid()), rustix::process::Resource::Fsize, nothing).unwrap();
     monitor.until(|lines| lines.iter().any(|line| line.contains("warning: store: not saving since")));
     let ended = monitor.end_by(Signal::TERM);
     assert!(ended.took < Duration::from_secs(3), "{:?}", ended.took);
