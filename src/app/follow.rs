@@ -19,14 +19,13 @@ use crate::config::Watched;
 use crate::engine::{Engine, Track};
 use crate::model::{Health, Observation, Sample, SiteId, StoreHealth, Timestamp, View, Watching};
 use crate::ring::{Producer, capacity_for};
-use crate::stats::Cadence;
 use crate::store::{Archive, Arrived, News, Signature, StoreError, StoredSite, Why};
 
 use super::alert_log::AlertLog;
 use super::clock::Clock;
 use super::gauges::Gauges;
 use super::health::{Keeping, Meter};
-use super::long_views::{LongViews, Part};
+use super::long_views::Far;
 use super::monitor::Face;
 
 /// What a commit may take beyond the time between two of them.
@@ -105,10 +104,7 @@ pub struct Follower {
     /// The time of the newest sample of all, and when a look last brought one.
     newest: Option<Timestamp>,
     stored: Option<Timestamp>,
-    /// The views that are read from the store, and what was read of them.
-    long_views: Option<LongViews>,
-    parts: Option<mpsc::Receiver<Part>>,
-    seen: Arc<watch::Sender<Vec<usize>>>,
+    far: Far,
     gauges: Arc<Gauges>,
     meter: Meter,
     keeping: watch::Sender<Keeping>,
@@ -124,13 +120,6 @@ struct Followed {
     last_at: Timestamp,
     paused_until: Option<Timestamp>,
     producer: Producer,
-}
-
-impl Followed {
-    /// Its number in the store; one that no site has, while that is not known.
-    fn number(&self) -> SiteId {
-        self.id.unwrap_or(SiteId(u32::MAX))
-    }
 }
 
 impl Follower {
@@ -161,10 +150,7 @@ impl Follower {
             sites.push((followed, arrived.why));
             tracks.push(track);
         }
-        let (seen, looked_at) = watch::channel(Vec::new());
-        let cadence = |track: &Track| Cadence { interval: track.interval, timeout: track.timeout };
-        let watched = sites.iter().zip(&tracks).map(|((site, _), track)| (site.number(), cadence(track)));
-        let (long_views, parts) = LongViews::new(&views, watched.collect(), looked_at).unzip();
+        let far = Far::new(&views, &tracks);
         let newest = sites.iter().filter(|(site, _)| site.next_seq > 0).map(|(site, _)| site.last_at).max();
         let mut engine = Engine::new(views, tracks, zone, until(newest, now, flush));
         engine.look_on();
@@ -184,9 +170,7 @@ impl Follower {
             signature,
             newest,
             stored: None,
-            long_views,
-            parts,
-            seen: Arc::new(seen),
+            far,
             meter: Meter::new(Arc::clone(&gauges), kept),
             gauges,
             keeping,
@@ -206,7 +190,7 @@ impl Follower {
             rings: self.sites.iter().map(|site| Arc::clone(site.producer.ring())).collect(),
             rechecks: watch::channel(super::desk::Rechecks::default()).1,
             wishes: mpsc::channel(1).0,
-            seen: Arc::clone(&self.seen),
+            seen: self.far.seen(),
         }
     }
 
@@ -224,24 +208,9 @@ impl Follower {
             }),
         }
         let until = until(self.newest, now, self.flush);
-        self.look_far(until);
+        self.far.look(&self.path, self.sites.iter().map(|site| site.id), until, &mut self.engine);
         self.engine.step(until);
         self.tell_health(now);
-    }
-
-    /// Reads what is due of the long views; the store knows everything up to `until`.
-    fn look_far(&mut self, until: Timestamp) {
-        let (Some(long_views), Some(parts)) = (&mut self.long_views, &mut self.parts) else { return };
-        if !long_views.is_due(until) {
-            return;
-        }
-        // A store that cannot be read is told already.
-        let Ok(archive) = Archive::open(&self.path) else { return };
-        long_views.rename(self.sites.iter().map(Followed::number));
-        long_views.step(until, |query, cell| archive.figures(query, Some(cell)).ok());
-        while let Ok(Part { view, as_of, rows, is_refresh }) = parts.try_recv() {
-            self.engine.supply(view, as_of, rows, is_refresh);
-        }
     }
 
     fn news(&mut self) -> Result<News, StoreError> {

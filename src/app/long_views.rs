@@ -7,15 +7,16 @@
 //! then. What cannot be read, because the store is closed after a failure, is tried again at the next flush. Limits:
 //! [`PARTS`] parts wait for the engine.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use crate::engine::Row;
+use crate::engine::{Engine, Row, Track};
 use crate::model::{SiteId, Timestamp, View};
 use crate::stats::{Beats, Cadence};
-use crate::store::{Figures, Query};
+use crate::store::{Archive, Figures, Query};
 
 /// Sites that are read at a flush, over all views: about 20 ms of the store's thread.
 pub const SITES: usize = 64;
@@ -93,13 +94,6 @@ impl LongViews {
         self.passes.iter().any(|pass| !pass.left.is_empty() || now >= pass.next)
     }
 
-    /// Names the sites anew: the number of each in the store may have become known. The order stays.
-    pub fn rename(&mut self, ids: impl Iterator<Item = SiteId>) {
-        for ((id, _), known) in self.sites.iter_mut().zip(ids) {
-            *id = known;
-        }
-    }
-
     /// Reads what is due at `now`, at most [`SITES`] sites; everything up to `now` is committed. `read` gives the figures of
     /// a query with cells of that length, none when it cannot.
     pub fn step(&mut self, now: Timestamp, read: impl Fn(&Query, Duration) -> Option<Vec<Figures>>) {
@@ -174,6 +168,53 @@ fn row(figures: Figures, (since, as_of): (Timestamp, Timestamp), cadence: Cadenc
         is_exact: is_exact && damaged == 0,
     }
 }
+
+/// The long views of somebody else's monitor: read from the file that it writes, opened for each look.
+pub struct Far {
+    seen: Arc<watch::Sender<Vec<usize>>>,
+    views: Option<(LongViews, mpsc::Receiver<Part>)>,
+}
+
+impl Far {
+    /// Those of `views` that are long, of the sites of `tracks`.
+    #[must_use]
+    pub fn new(views: &[View], tracks: &[Track]) -> Self {
+        let (seen, looked_at) = watch::channel(Vec::new());
+        let cadence = |track: &Track| Cadence { interval: track.interval, timeout: track.timeout };
+        let sites = tracks.iter().map(|track| (UNKNOWN, cadence(track))).collect();
+        Self { seen: Arc::new(seen), views: LongViews::new(views, sites, looked_at) }
+    }
+
+    /// Where a dashboard says which sites a person sees.
+    #[must_use]
+    pub fn seen(&self) -> Arc<watch::Sender<Vec<usize>>> {
+        Arc::clone(&self.seen)
+    }
+
+    /// Reads what is due from the store at `path`, which knows everything up to `until`, and gives it to `engine`; `ids` are
+    /// the numbers of the sites in it, as far as they are known.
+    pub fn look(
+        &mut self,
+        path: &Path,
+        ids: impl Iterator<Item = Option<SiteId>>,
+        until: Timestamp,
+        engine: &mut Engine,
+    ) {
+        let Some((views, parts)) = self.views.as_mut().filter(|(views, _)| views.is_due(until)) else { return };
+        // That a store cannot be read is told by whoever follows it.
+        let Ok(archive) = Archive::open(path) else { return };
+        for ((id, _), known) in views.sites.iter_mut().zip(ids) {
+            *id = known.unwrap_or(UNKNOWN);
+        }
+        views.step(until, |query, cell| archive.figures(query, Some(cell)).ok());
+        while let Ok(Part { view, as_of, rows, is_refresh }) = parts.try_recv() {
+            engine.supply(view, as_of, rows, is_refresh);
+        }
+    }
+}
+
+/// The number of no site.
+const UNKNOWN: SiteId = SiteId(u32::MAX);
 
 #[cfg(test)]
 mod tests {
