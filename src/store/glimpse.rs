@@ -61,3 +61,46 @@ impl StorageBackend for Glimpse {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use redb::ReadableDatabase;
+
+    use super::super::file;
+    use super::super::opened::Store;
+    use super::super::read::{Query, View};
+    use super::super::trial::day;
+    use super::super::writer::Writer;
+    use crate::model::{SiteId, Timestamp};
+    use crate::ring::Producer;
+    use crate::store::Options;
+
+    #[test]
+    fn what_a_killed_writer_committed_is_seen_and_not_a_byte_is_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("webmon.redb");
+        let store = Store::open(&path, &Options::default(), Timestamp::ZERO).unwrap().store;
+        let site = store.register(&["api".into()], Timestamp::ZERO).unwrap()[0];
+        let mut producer = Producer::new(1_000, 0);
+        let mut writer = Writer::new(store, vec![(site.id, producer.ring().reader_at_head())]).unwrap();
+        for (index, sample) in day(600).into_iter().enumerate() {
+            producer.push(sample);
+            if index % 100 == 99 {
+                writer.flush(sample.at);
+            }
+        }
+        let killed = folder.path().join("killed.redb");
+        fs::copy(&path, &killed).unwrap();
+        let before = fs::read(&killed).unwrap();
+        assert!(file::open_read_only(&killed).unwrap().is_none(), "it is unclean");
+        let database = file::open_unrepaired(&killed).unwrap();
+        let view = View::new(&database.begin_read().unwrap()).unwrap();
+        let query = Query { sites: Some(vec![SiteId(0)]), ..Query::ALL };
+        let figures = super::super::figures::figures(&view, &query, None).unwrap();
+        assert_eq!(figures[0].stretch.rollup, day(600).iter().collect());
+        drop(database);
+        assert_eq!(fs::read(&killed).unwrap(), before);
+    }
+}
