@@ -184,7 +184,7 @@ pub fn farewell(
     let health = Arc::clone(&face.health.borrow());
     let alerts = face.alerts.list();
     let began = snapshot.at.before(watched);
-    let view = snapshot.views.iter().max_by_key(|view| view.timeframe);
+    let view = snapshot.views.iter().filter(|view| !view.view().is_long()).max_by_key(|view| view.timeframe);
     let rows = view.map_or(&[][..], |view| &view.rows[..]);
     let sites: Vec<SiteRun<'_>> = snapshot
         .sites

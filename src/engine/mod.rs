@@ -118,8 +118,7 @@ impl Engine {
                 *place = row;
             }
         }
-        let ViewSnapshot { timeframe, refresh, .. } = shown;
-        let fresh = Arc::new(snapshot_of(View { timeframe, refresh }, as_of, self.now.max(as_of), shown.rows));
+        let fresh = Arc::new(snapshot_of(shown.view(), as_of, self.now.max(as_of), shown.rows));
         self.board.put_view(view, Arc::clone(&fresh));
         self.views[view] = fresh;
         self.board.shown(self.now, true);
@@ -229,7 +228,7 @@ impl Engine {
     fn refresh_due(&mut self, now: Timestamp, step: &mut Step) -> bool {
         let windows = self.windows.clone();
         let due = |number: usize, view: &ViewSnapshot| {
-            (windows[number].is_some() && view.next <= now).then(|| view_of(view).aligned(now))
+            (windows[number].is_some() && view.next <= now).then(|| view.view().aligned(now))
         };
         let views = self.views.iter().enumerate();
         let mut instants: Vec<Timestamp> = views.filter_map(|(number, view)| due(number, view)).collect();
@@ -259,7 +258,7 @@ impl Engine {
     fn refresh(&mut self, view: usize, as_of: Timestamp, now: Timestamp) {
         let Some(window) = self.windows[view] else { return };
         let rows = self.lanes.iter_mut().map(|lane| lane.row(window, as_of)).collect();
-        let fresh = Arc::new(snapshot_of(view_of(&self.views[view]), as_of, now, rows));
+        let fresh = Arc::new(snapshot_of(self.views[view].view(), as_of, now, rows));
         self.board.put_view(view, Arc::clone(&fresh));
         self.views[view] = fresh;
     }
@@ -305,10 +304,6 @@ fn take_changes(site: usize, met: &mut Met, step: &mut Step) {
         to: change.to,
         check,
     }));
-}
-
-fn view_of(shown: &ViewSnapshot) -> View {
-    View { timeframe: shown.timeframe, refresh: shown.refresh }
 }
 
 fn snapshot_of(view: View, as_of: Timestamp, now: Timestamp, rows: Vec<Arc<Row>>) -> ViewSnapshot {

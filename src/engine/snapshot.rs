@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::Rule;
-use crate::model::{Observation, Sample, Timeframe, Timestamp};
+use crate::model::{Observation, Sample, Timeframe, Timestamp, View};
 use crate::stats::{Beats, Rollup, Summary, Unmade};
 
 /// The state of a site, joining the rule and the last check.
@@ -142,6 +142,14 @@ pub struct ViewSnapshot {
     pub next: Timestamp,
     /// One row a site, in the order of sites.yaml.
     pub rows: Vec<Arc<Row>>,
+}
+
+impl ViewSnapshot {
+    /// What was configured.
+    #[must_use]
+    pub const fn view(&self) -> View {
+        View { timeframe: self.timeframe, refresh: self.refresh }
+    }
 }
 
 /// Everything, as one reader saw it.

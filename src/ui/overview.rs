@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::snapshot::ViewSnapshot;
-use crate::model::{View, figures};
+use crate::model::figures;
 use crate::stats::Beats;
 
 use super::columns;
@@ -62,7 +62,7 @@ fn body(frame: &Frame, placed: Placed, view: &ViewSnapshot, columns: &columns::C
 /// when it is narrow.
 fn title(frame: &Frame, number: usize, view: &ViewSnapshot) -> Line {
     let refresh = words::span(view.refresh);
-    let every = if (View { timeframe: view.timeframe, refresh: view.refresh }).is_long() {
+    let every = if view.view().is_long() {
         // What a cell of its bar stands for: it is made of hours, and no finer than it says.
         format!(" · every {refresh} · resolution {}", words::span(Beats::cell_of(view.timeframe)))
     } else {
