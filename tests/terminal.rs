@@ -428,13 +428,14 @@ fn a_watcher_shows_what_another_stores_and_says_when_that_one_is_gone() {
         watcher.press("r");
         watcher.until("r and p are off");
     }
+    one.forget();
     let left = headless.end_by(Signal::TERM);
     assert_eq!(left.code, Some(143), "{}", left.stderr);
     one.until("no webmon is running on this store");
     // Another one comes, and what it stores is seen at once.
     one.forget();
     let again = folder.start("--headless");
-    one.until("watching pid ");
+    one.until("pid");
     assert_eq!(again.end_by(Signal::KILL).code, None);
     one.until("is gone");
     one.press("q");

@@ -4,7 +4,6 @@ use std::env;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -17,7 +16,9 @@ use crate::config;
 use crate::engine::Snapshot;
 use crate::model::{Health, Sample, Timestamp};
 use crate::report::ending::{Run, SiteRun, ending};
-use crate::ui::{self, About, Ended, Fixed, Past, Recheck, Scheme, Settings, SortKey, Source, Symbols, Wanted, Wish};
+use crate::ui::{
+    self, About, Ended, Fixed, Orders, Past, Recheck, Scheme, Settings, SortKey, Source, Symbols, Wanted, Wish,
+};
 
 use super::cli::ColorChoice;
 use super::clock::Clock;
@@ -29,7 +30,7 @@ use super::signals::{HANGUP, INTERRUPT};
 /// A dashboard on its own thread.
 pub struct Dashboard {
     thread: JoinHandle<io::Result<Ended>>,
-    stop: Arc<AtomicBool>,
+    orders: Arc<Orders>,
 }
 
 struct Watched {
@@ -78,6 +79,10 @@ impl Source for Watched {
         Arc::clone(&self.face.rechecks.borrow())
     }
 
+    fn seen(&self, sites: &[usize]) {
+        self.face.seen.send_replace(sites.to_vec());
+    }
+
     fn wish(&self, wish: Wish) {
         // A full queue means that the control side stands still, which the screen shows by itself.
         let _unheard = self.face.wishes.try_send(wish);
@@ -101,10 +106,10 @@ impl Dashboard {
     ) -> io::Result<(Self, oneshot::Receiver<Ending>)> {
         let (told, ended) = oneshot::channel();
         let library = store.map(Library::open).transpose()?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopping = Arc::clone(&stop);
+        let orders = Arc::new(Orders::default());
+        let ordered = Arc::clone(&orders);
         let thread = std::thread::Builder::new().name("webmon-ui".to_owned()).spawn(move || {
-            let ended = ui::run(&Watched { face, clock, library }, settings, &fixed, &stopping);
+            let ended = ui::run(&Watched { face, clock, library }, settings, &fixed, &ordered);
             let ending = match &ended {
                 Ok(Ended::Interrupt) => Ending::Signal(INTERRUPT),
                 Ok(Ended::TerminalGone) => Ending::Signal(HANGUP),
@@ -114,7 +119,13 @@ impl Dashboard {
             let _unheard = told.send(ending);
             ended
         })?;
-        Ok((Self { thread, stop }, ended))
+        Ok((Self { thread, orders }, ended))
+    }
+
+    /// What it is told by signals.
+    #[must_use]
+    pub fn orders(&self) -> Arc<Orders> {
+        Arc::clone(&self.orders)
     }
 
     /// Stops it, gives the terminal back, and returns the last screen if it is to stay. A panic goes on here.
@@ -122,7 +133,7 @@ impl Dashboard {
     /// # Errors
     /// The terminal's.
     pub fn join(self) -> io::Result<Option<String>> {
-        self.stop.store(true, Ordering::Relaxed);
+        self.orders.stop();
         match self.thread.join() {
             Ok(Ok(Ended::QuitKeepScreen(screen))) => Ok(Some(screen)),
             Ok(ended) => ended.map(|_| None),
@@ -195,7 +206,7 @@ pub fn farewell(
     let health = Arc::clone(&face.health.borrow());
     let alerts = face.alerts.list();
     let began = snapshot.at.before(watched);
-    let view = snapshot.views.iter().max_by_key(|view| view.timeframe);
+    let view = snapshot.views.iter().filter(|view| !view.view().is_long()).max_by_key(|view| view.timeframe);
     let rows = view.map_or(&[][..], |view| &view.rows[..]);
     let sites: Vec<SiteRun<'_>> = snapshot
         .sites

@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::model::StoreHealth;
 use crate::probe::{HttpProber, Prober, has_route, route_to_anywhere};
 use crate::store::Flushed;
+use crate::ui::Orders;
 
 use super::cli::{ColorChoice, OutputArgs};
 use super::clock::Clock;
@@ -32,7 +33,7 @@ use super::lines::{LineWriter, Lines};
 use super::monitor::{Controls, Face, Kept, Last, Monitor, Parts, SHUTDOWN};
 use super::run::store_failure;
 use super::schedule::Scheduler;
-use super::signals::{HANGUP, Signals};
+use super::signals::{HANGUP, Job, Jobs, Signals};
 
 /// How long the reader of stdout may take for the last lines after a signal or a failure.
 const LAST_LINES: Duration = Duration::from_millis(500);
@@ -66,6 +67,24 @@ impl Attentive {
                 ending = shown => ending,
             }
         })
+    }
+
+    /// Passes on what a shell asks of its jobs: to stop, and to go on.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn mind_jobs(&self, orders: Arc<Orders>) -> Result<(), Failure> {
+        let _inside = self.runtime.enter();
+        let mut jobs = Jobs::new().context("cannot catch signals")?;
+        self.runtime.spawn(async move {
+            loop {
+                match jobs.next().await {
+                    Job::Stop => orders.rest(),
+                    Job::Continued => orders.note_continued(),
+                }
+            }
+        });
+        Ok(())
     }
 
     /// Lets go of what still waits for a disk.
@@ -220,6 +239,7 @@ impl Stage<'_> {
         let (face, started) = (monitor.face(), self.clock.now());
         let (dashboard, ended) = Dashboard::start(face.clone(), self.clock.clone(), past, (fixed, settings))
             .context("cannot start a thread")?;
+        attentive.mind_jobs(dashboard.orders())?;
         let ending = attentive.supervise(monitor, self.output.duration, async move {
             // Dropped without a word: it panicked, and is joined below.
             ended.await.unwrap_or(Ending::Done)

@@ -59,6 +59,7 @@ pub fn watch(common: &CommonArgs) -> Result<Ending, Failure> {
     let settings = dashboard::settings(look, common.color);
     let shown = Dashboard::start(face.clone(), clock.clone(), Some(store.clone()), (fixed, settings));
     let (dashboard, ended) = shown.context("cannot start a thread")?;
+    attentive.mind_jobs(dashboard.orders())?;
     let ending = attentive.attend(follow(follower), async move {
         // Dropped without a word: it panicked, and is joined below.
         ended.await.unwrap_or(Ending::Done)

@@ -66,8 +66,8 @@ pub(super) struct Lane {
     /// The number of the first sample that is news.
     unseen: u64,
     changed: bool,
-    /// Whether verdicts come from elsewhere.
-    looks_on: bool,
+    /// Whether verdicts come by [`Lane::overrule`] only.
+    pub(super) looks_on: bool,
     texts: Vec<(u64, Arc<Observation>)>,
     shown: SiteSnapshot,
 }
@@ -198,11 +198,6 @@ impl Lane {
         alert
     }
 
-    /// From now on verdicts come by [`Lane::overrule`] only.
-    pub(super) const fn look_on(&mut self) {
-        self.looks_on = true;
-    }
-
     /// Takes a verdict from elsewhere, found at `at`.
     pub(super) fn overrule(&mut self, open_since: Option<Timestamp>, at: Timestamp) -> Option<Change> {
         self.evaluator.overrule(open_since);
@@ -259,7 +254,12 @@ impl Lane {
         let summary = self.windows.summary(view, as_of, unmade);
         self.panes[view].blank = summary.counts.checks() + summary.counts.unknown == 0;
         self.blank = self.panes.iter().any(|pane| pane.blank);
-        Arc::new(Row { summary, beats: self.windows.beats(view, as_of), oldest: oldest.map(|sample| sample.at) })
+        Arc::new(Row {
+            summary,
+            beats: self.windows.beats(view, as_of),
+            oldest: oldest.map(|sample| sample.at),
+            is_exact: true,
+        })
     }
 
     /// Whether a row that is shown has no results, though its window has.

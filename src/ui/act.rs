@@ -17,8 +17,10 @@ const FILTER_MAX: usize = 200;
 impl UiState {
     /// Does what `key` asks for. Some when the person leaves.
     pub fn act(&mut self, key: &Key, inputs: &Inputs, size: Size) -> Option<Leave> {
-        if *key == Key::Ctrl('c') {
-            return Some(Leave::Interrupt);
+        match key {
+            Key::Ctrl('c') => return Some(Leave::Interrupt),
+            Key::Ctrl('z') => return Some(Leave::Rest),
+            _ => {}
         }
         if let Key::Mouse(what, column, row) = *key {
             self.point(what, (column, row), inputs, size);
@@ -98,6 +100,7 @@ impl UiState {
             Action::Quit if self.place == Place::Help => self.toggle_help(),
             Action::Quit => return Some(Leave::Plain),
             Action::QuitKeepScreen => return Some(Leave::KeepScreen),
+            Action::Rest => return Some(Leave::Rest),
         }
         self.adjust(inputs, size);
         None

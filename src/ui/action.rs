@@ -84,6 +84,8 @@ pub enum Action {
     Quit,
     /// Leave, and print the last screen.
     QuitKeepScreen,
+    /// Stop the process until the shell continues it.
+    Rest,
 }
 
 impl Action {
@@ -264,6 +266,7 @@ pub const TABLE: &[Entry] = &[
         "quit; Q: keep screen",
     ),
     row(Action::QuitKeepScreen, &[Key::Char('Q')], EVERYWHERE),
+    row(Action::Rest, &[Key::Ctrl('z')], EVERYWHERE).help(Section::Leave, "^Z", "to the shell; fg: back"),
 ];
 
 /// The rows that hold at `place`.

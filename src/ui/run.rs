@@ -6,7 +6,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -19,6 +18,7 @@ use crate::model::{Health, Sample, Timestamp};
 use super::frame::{About, Inputs};
 use super::key::Key;
 use super::order::SortKey;
+use super::orders::Orders;
 use super::past::{Past, Wanted};
 use super::screen::{Screen, view};
 use super::state::{Leave, UiState};
@@ -53,6 +53,8 @@ pub trait Source {
     }
     /// What became of the checks that were asked for by hand; the same `Arc` as long as nothing did.
     fn rechecks(&self) -> Arc<[Recheck]>;
+    /// Hears which sites are on the screen, by number, whenever that changes.
+    fn seen(&self, _sites: &[usize]) {}
     /// Passes on what a person asks for. It may go unheard.
     fn wish(&self, wish: Wish);
     /// The time.
@@ -106,6 +108,10 @@ pub trait Console {
     fn wait(&mut self, timeout: Duration, keys: &mut Vec<Key>) -> io::Result<()>;
     /// Shows `screen`, and does what is beyond its cells.
     fn draw(&mut self, screen: &Screen, theme: Theme, beyond: Beyond) -> io::Result<()>;
+    /// Gives it back, stops the process, and takes it again when the process was continued.
+    fn rest(&mut self, orders: &Orders) -> io::Result<()>;
+    /// Takes it again after the process was stopped and continued by somebody else.
+    fn take_again(&mut self) -> io::Result<()>;
 }
 
 /// What a terminal does besides showing cells.
@@ -117,16 +123,16 @@ pub struct Beyond {
     pub mouse: bool,
 }
 
-/// Shows the dashboard on this process's terminal until somebody leaves or `stop` is set. The terminal is as before
+/// Shows the dashboard on this process's terminal until somebody leaves or `orders` say so. The terminal is as before
 /// when this returns.
 ///
 /// # Errors
 /// The terminal could not be taken.
-pub fn run(source: &impl Source, settings: Settings, fixed: &Fixed, stop: &AtomicBool) -> io::Result<Ended> {
+pub fn run(source: &impl Source, settings: Settings, fixed: &Fixed, orders: &Orders) -> io::Result<Ended> {
     // The theme decides about colours; crossterm's own reading of NO_COLOR would overrule `--color always`.
     crossterm::style::force_color_output(true);
     let mut session = Session::enter()?;
-    Ok(drive(source, UiState::new(&settings), fixed, &mut session, stop))
+    Ok(drive(source, UiState::new(&settings), fixed, &mut session, orders))
 }
 
 /// What was last taken from the source.
@@ -140,6 +146,8 @@ struct Taken {
     /// What was last asked of the store, and what was read last.
     wanted: Option<Wanted>,
     past: Option<Arc<Past>>,
+    /// The sites that were on the screen last.
+    seen: Vec<usize>,
     alerts: Arc<[Arc<Alert>]>,
     health: Arc<Health>,
     rechecks: Arc<[Recheck]>,
@@ -158,6 +166,7 @@ impl Taken {
             has_past: source.has_past(),
             wanted: None,
             past: source.past(),
+            seen: Vec::new(),
             alerts: source.alerts(),
             health: source.health(),
             rechecks: source.rechecks(),
@@ -202,6 +211,14 @@ impl Taken {
         self.opened = opened;
     }
 
+    /// Tells which sites are on the screen, if that is new.
+    fn tell_seen(&mut self, source: &impl Source, sites: Vec<usize>) {
+        if self.seen != sites {
+            source.seen(&sites);
+            self.seen = sites;
+        }
+    }
+
     fn inputs<'a>(&'a self, fixed: &'a Fixed) -> Inputs<'a> {
         Inputs {
             snapshot: &self.snapshot,
@@ -223,16 +240,26 @@ fn drive(
     mut state: UiState,
     fixed: &Fixed,
     console: &mut impl Console,
-    stop: &AtomicBool,
+    orders: &Orders,
 ) -> Ended {
     let mut taken = Taken::from(source);
     let mut keys = Vec::new();
     let mut size = Size::ZERO;
     let mut drawn: Option<Timestamp> = None;
     let mut dirty = true;
+    let mut continued = orders.continued();
     loop {
-        if stop.load(Ordering::Relaxed) {
+        if orders.is_stop() {
             return Ended::Stopped;
+        }
+        let (rest, again) = (orders.take_rest(), orders.continued() != continued);
+        if rest || again {
+            let taken = if rest { console.rest(orders) } else { console.take_again() };
+            if taken.is_err() {
+                return Ended::TerminalGone;
+            }
+            continued = orders.continued();
+            dirty = true;
         }
         let Ok(measured) = console.size() else { return Ended::TerminalGone };
         dirty |= taken.refresh(source) || measured != size || !keys.is_empty();
@@ -247,6 +274,7 @@ fn drive(
                 None => {}
                 Some(Leave::Plain) => return Ended::Quit,
                 Some(Leave::Interrupt) => return Ended::Interrupt,
+                Some(Leave::Rest) => orders.rest(),
                 Some(Leave::KeepScreen) => return Ended::QuitKeepScreen(view(&inputs, &state, size).text()),
             }
         }
@@ -263,6 +291,7 @@ fn drive(
             if console.draw(&screen, state.theme(), beyond).is_err() {
                 return Ended::TerminalGone;
             }
+            taken.tell_seen(source, opened.map_or_else(|| state.seen(size), |site| vec![site]));
             drawn = Some(taken.now);
             dirty = false;
         } else if dirty {
@@ -323,7 +352,8 @@ mod tests {
         source: &'a Scripted,
         keys: Vec<(u64, Key)>,
         frames: RefCell<Vec<Timestamp>>,
-        stop: &'a AtomicBool,
+        orders: &'a Orders,
+        rests: Cell<usize>,
         gone_at: Option<Timestamp>,
     }
 
@@ -343,7 +373,7 @@ mod tests {
                 None => self.source.now.set(until),
             }
             if self.source.now.get() >= self.source.stop_at {
-                self.stop.store(true, Ordering::Relaxed);
+                self.orders.stop();
             }
             match self.gone_at {
                 Some(at) if self.source.now.get() >= at => Err(io::Error::other("EIO")),
@@ -354,10 +384,18 @@ mod tests {
             self.frames.borrow_mut().push(self.source.now.get());
             Ok(())
         }
+        fn rest(&mut self, orders: &Orders) -> io::Result<()> {
+            self.rests.set(self.rests.get() + 1);
+            orders.note_continued();
+            Ok(())
+        }
+        fn take_again(&mut self) -> io::Result<()> {
+            panic!("it was continued within a rest");
+        }
     }
 
     fn play(version_every: Duration, keys: Vec<(u64, Key)>, gone_after: Option<u64>) -> (Ended, usize) {
-        let stop = AtomicBool::new(false);
+        let orders = Orders::default();
         let source = Scripted {
             now: Cell::new(fixture::now()),
             version_every,
@@ -365,13 +403,16 @@ mod tests {
             wished: RefCell::default(),
         };
         let gone_at = gone_after.map(|ms| fixture::now().after(Duration::from_millis(ms)));
+        let rests = keys.iter().filter(|(_, key)| *key == Key::Ctrl('z')).count();
         let asked = keys.iter().filter(|(_, key)| *key == Key::Char('r')).count();
-        let mut paper = Paper { source: &source, keys, frames: RefCell::default(), stop: &stop, gone_at };
+        let mut paper =
+            Paper { source: &source, keys, frames: RefCell::default(), orders: &orders, rests: Cell::new(0), gone_at };
         let world = fixture::five_sites();
         let fixed = Fixed { zone: world.zone, about: world.about };
-        let ended = drive(&&source, fixture::state(), &fixed, &mut paper, &stop);
+        let ended = drive(&&source, fixture::state(), &fixed, &mut paper, &orders);
         let wished = source.wished.borrow().len();
         assert_eq!(wished, asked, "each wish is passed on once");
+        assert_eq!(paper.rests.get(), rests, "each rest is one");
         let frames = paper.frames.into_inner();
         for pair in frames.windows(2) {
             assert!(pair[1].since(pair[0]) >= TICK, "two frames within {:?}", pair[1].since(pair[0]));

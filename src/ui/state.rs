@@ -53,6 +53,8 @@ pub enum Leave {
     KeepScreen,
     /// By Ctrl-C, as if by SIGINT.
     Interrupt,
+    /// For a while: to the shell, by Ctrl-Z.
+    Rest,
 }
 
 /// What the next keys go to.
@@ -204,6 +206,13 @@ impl UiState {
             (Place::Alerts, _) => named(&self.alert(inputs)?.site),
             _ => self.selected(),
         }
+    }
+
+    /// The sites that a table of this terminal may show, by number, from the top.
+    #[must_use]
+    pub fn seen(&self, size: Size) -> Vec<usize> {
+        let rows = self.top..self.order.len().min(self.top + usize::from(size.height));
+        rows.filter_map(|at| usize::try_from(*self.order.get(at)?).ok()).collect()
     }
 
     /// The site whose samples are wanted.

@@ -57,7 +57,8 @@ pub fn spans(inputs: &Inputs, tables: &Snapshot) -> Vec<Duration> {
 
 /// What the rings hold.
 fn longest(tables: &Snapshot) -> Duration {
-    tables.views.iter().map(|view| view.timeframe.length()).max().unwrap_or(SPANS[0])
+    let recent = tables.views.iter().filter(|view| !view.view().is_long());
+    recent.map(|view| view.timeframe.length()).max().unwrap_or(SPANS[0])
 }
 
 impl UiState {
