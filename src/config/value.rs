@@ -54,7 +54,7 @@ pub(super) fn size_in(text: &str, range: &RangeInclusive<u64>) -> Result<u64, St
     Err(format!("{text} is out of range; it can be {} to {}", format_size(*range.start()), format_size(*range.end())))
 }
 
-fn format_size(bytes: u64) -> String {
+pub(super) fn format_size(bytes: u64) -> String {
     let (unit, scale) = UNITS[..4].iter().find(|(_, scale)| bytes >= *scale).unwrap_or(&UNITS[8]);
     format!("{}{unit}", bytes / scale)
 }
