@@ -54,7 +54,9 @@ fn an_empty_folder_is_told_the_way_on() {
     }
     assert!(refused(&folder, "-c else.yaml").contains("there is no else.yaml in"));
     // A slip is told before the way on.
-    for (slip, meant) in [("chekc", "check"), ("chekc --config none.yaml", "check"), ("statss", "stats")] {
+    for (slip, meant) in
+        [("chekc", "check"), ("chekc --config none.yaml", "check"), ("statss", "stats"), ("help", "--help")]
+    {
         let said = refused(&folder, slip);
         let word = slip.split(' ').next().unwrap();
         assert!(said.starts_with(&format!("webmon: no command {word:?}; did you mean {meant:?}?\n")), "{said}");
