@@ -195,7 +195,7 @@ fn a_newer_store_that_was_left_unclean_is_refused_and_stays_as_it_is() {
     for refused in [message(open(&killed)), message(Archive::open(&killed))] {
         assert!(refused.contains("format 9") && refused.contains("up to 2"), "{refused}");
     }
-    assert_eq!(fs::read(&killed).unwrap(), before);
+    assert!(fs::read(&killed).unwrap() == before, "it was changed");
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //! readers at their heads, incidents restored.
 //!
 //! The order is the law of a warm start: past samples go through the rings like new ones; only then are the
-//! store's readers created, so that nothing is stored twice and replayed samples are no events.
+//! store's readers created, so that nothing is stored twice and replayed samples are no events. Each site's samples go
+//! from the store straight into its ring: an hour of 10,000 sites is 250 MB, which is not to be held twice.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,8 +27,8 @@ pub const AHEAD_MAX: Duration = Duration::from_secs(5);
 pub struct Memory {
     /// One a site, in the order of the configuration; empty without a store.
     pub registered: Vec<Registered>,
-    /// Samples of the horizon, one list a site.
-    pub samples: Vec<Vec<Sample>>,
+    /// The rings of the same sites, with the samples of their horizons.
+    pub producers: Vec<Producer>,
     /// When the open incident of a site began.
     pub open: HashMap<SiteId, Timestamp>,
     /// Until when a site is paused.
@@ -66,8 +67,9 @@ pub fn horizon(views: &[View], watched: &Watched) -> Duration {
 pub fn remember(store: &Store, config: &Config, all_names: &[Arc<str>], now: Timestamp) -> Result<Memory, StoreError> {
     let names: Vec<Arc<str>> = config.sites.iter().map(|watched| Arc::clone(&watched.site.name)).collect();
     let mut memory = Memory { registered: store.register(&names, now)?, ..Memory::default() };
+    let mut samples = Vec::new();
     for (watched, registered) in config.sites.iter().zip(&mut memory.registered) {
-        let mut samples = Vec::new();
+        samples.clear();
         if registered.last_at.is_some_and(|last| last > now.after(AHEAD_MAX)) {
             memory.notices.push(format!(
                 "{}: stored checks lie in the future; was the clock wrong? its windows begin empty",
@@ -77,7 +79,7 @@ pub fn remember(store: &Store, config: &Config, all_names: &[Arc<str>], now: Tim
         } else {
             store.replay(registered.id, now.before(horizon(&config.views, watched)), &mut samples)?;
         }
-        memory.samples.push(samples);
+        memory.producers.push(filled(config, watched, registered.next_seq, &samples));
     }
     memory.paused = store.pauses()?.into_iter().filter(|(_, until)| *until > now).collect();
     memory.alerts = store.alerts(&Query::ALL)?;
@@ -99,21 +101,26 @@ fn rule_then(alerts: &[Alert], name: &str, since: Timestamp) -> Rule {
     down.map_or_else(Rule::default, |down| Rule { threshold: down.threshold, window: down.window, ..Rule::default() })
 }
 
-/// Builds the rings and everything that reads or writes them.
+/// The ring of a site, which holds `samples` and goes on with number `next_seq`.
+fn filled(config: &Config, watched: &Watched, next_seq: u64, samples: &[Sample]) -> Producer {
+    let slots = capacity_for(horizon(&config.views, watched), watched.site.interval, watched.site.timeout);
+    let mut producer = Producer::new(slots, next_seq - samples.len() as u64);
+    for sample in samples {
+        producer.push(*sample);
+    }
+    debug_assert_eq!(producer.next_seq(), next_seq, "a replay ends with the newest stored sample");
+    producer
+}
+
+/// Builds everything that reads or writes the rings, which are taken out of `memory`; those that it lacks are empty.
 #[must_use]
-pub fn assemble(config: &Config, memory: &Memory) -> Assembly {
+pub fn assemble(config: &Config, memory: &mut Memory) -> Assembly {
+    let mut remembered = std::mem::take(&mut memory.producers).into_iter();
     let due = first_due(config.sites.iter().map(|watched| &*watched.site));
     let mut assembly = Assembly { watches: Vec::new(), tracks: Vec::new(), readers: Vec::new() };
     for (index, (watched, first_due)) in config.sites.iter().zip(due).enumerate() {
         let registered = memory.registered.get(index);
-        let samples = memory.samples.get(index).map_or(&[][..], Vec::as_slice);
-        let next_seq = registered.map_or(0, |registered| registered.next_seq);
-        let slots = capacity_for(horizon(&config.views, watched), watched.site.interval, watched.site.timeout);
-        let mut producer = Producer::new(slots, next_seq - samples.len() as u64);
-        for sample in samples {
-            producer.push(*sample);
-        }
-        debug_assert_eq!(producer.next_seq(), next_seq, "a replay ends with the newest stored sample");
+        let producer = remembered.next().unwrap_or_else(|| filled(config, watched, 0, &[]));
         assembly.readers.push(producer.ring().reader_at_head());
         assembly.tracks.push(Track {
             name: Arc::clone(&watched.site.name),

@@ -113,12 +113,12 @@ impl<P: Prober> Monitor<P> {
     /// # Errors
     /// The store's, when what it has not sealed yet cannot be read.
     pub fn new(parts: Parts<P>) -> Result<Self, StoreError> {
-        let (store, memory) = match parts.store {
+        let (store, mut memory) = match parts.store {
             Some(Kept { store, memory, flush }) => (Some((store, flush)), memory),
             None => (None, Memory::default()),
         };
         let now = parts.clock.now();
-        let Assembly { watches, tracks, readers } = assemble(&parts.config, &memory);
+        let Assembly { watches, tracks, readers } = assemble(&parts.config, &mut memory);
         let rings = tracks.iter().map(|track| Arc::clone(&track.ring)).collect();
         let gauges = Arc::new(Gauges::default());
         let (to_engine, engine_texts) = mpsc::channel(TEXT_QUEUE);

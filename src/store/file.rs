@@ -158,7 +158,7 @@ pub fn open_read_only(path: &Path) -> Result<Option<ReadOnlyDatabase>, StoreErro
 pub fn open_unrepaired(path: &Path) -> Result<ReadOnlyDatabase, StoreError> {
     let backend = FileBackend::new(open_file(path, false)?).map_err(|error| StoreError::of(path, error))?;
     let opened = guard(|| {
-        let database = builder().open_read_only_with_backend(Glimpse(backend))?;
+        let database = builder().open_read_only_with_backend(Glimpse::new(backend))?;
         let format = schema::format(&database.begin_read()?)?;
         Ok((database, format))
     });
