@@ -13,6 +13,7 @@ mod observation;
 mod phases;
 mod sample;
 mod secret;
+mod sink;
 mod site;
 pub mod text;
 mod time;
@@ -24,6 +25,7 @@ pub use observation::{Hop, Observation};
 pub use phases::{Phase, Phases};
 pub use sample::{Flags, Http, Packed, Sample, Status};
 pub use secret::Secret;
+pub use sink::{Api, Sink};
 pub use site::{
     ClientIdentity, Expect, Expected, Family, HttpOffer, Site, SiteId, StatusSet, TlsFiles, TlsRules, shown_url,
 };

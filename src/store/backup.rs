@@ -42,7 +42,9 @@ fn fill(from: &ReadTransaction, to: &Database) -> Result<(), redb::Error> {
     table(from, to, schema::JOURNAL)?;
     table(from, to, schema::BLOCKS)?;
     table(from, to, schema::FAILURES)?;
-    table(from, to, schema::ALERTS)
+    table(from, to, schema::ALERTS)?;
+    table(from, to, schema::SINKS)?;
+    table(from, to, schema::CURSORS)
 }
 
 fn table<K: redb::Key + 'static, V: redb::Value + 'static>(
@@ -50,7 +52,7 @@ fn table<K: redb::Key + 'static, V: redb::Value + 'static>(
     to: &Database,
     definition: TableDefinition<'_, K, V>,
 ) -> Result<(), redb::Error> {
-    let rows = from.open_table(definition)?;
+    let Some(rows) = schema::optional(from, definition)? else { return Ok(()) };
     let mut rows = rows.iter()?.peekable();
     while rows.peek().is_some() {
         let transaction = to.begin_write()?;

@@ -10,6 +10,7 @@
 //! sites     site -> name, known since                    blocks    (site, first seq) -> block (block.rs)
 //! sealed    site -> next seq, last time, peak, setback   failures  (site, first seq) -> text of consecutive failures
 //! alerts    number -> alert, in the order of finding
+//! sinks     number -> where samples are exported to      cursors   (sink, site) -> next seq to export
 //! ```
 //!
 //! An incident is open when the newest alert of a site is a `down`; nothing else is stored of it. Laws: what was
@@ -32,6 +33,7 @@ mod error;
 #[cfg(test)]
 mod fault_tests;
 mod file;
+mod follow;
 #[cfg(test)]
 mod model_tests;
 mod opened;
@@ -40,6 +42,7 @@ mod record;
 mod samples;
 mod schema;
 mod seal;
+mod sink;
 mod tail;
 #[cfg(test)]
 mod trial;
@@ -52,9 +55,11 @@ pub use archive::Archive;
 pub use backup::Compacted;
 pub use error::StoreError;
 pub use file::Options;
+pub use follow::{Follower, Found};
 pub use opened::{Opened, Registered, Store};
 pub use read::{Query, StoredSite};
 pub use samples::{Passed, StoredSample};
+pub use sink::{Progress, Start, StoredSink, Tally};
 pub use trim::Keep;
 pub use verify::{Contents, Gap, Verdict};
 pub use writer::{Flushed, Writer};

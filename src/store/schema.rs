@@ -6,7 +6,7 @@
 
 use crate::model::SiteId;
 
-use redb::{Database, ReadTransaction, TableDefinition, TableError};
+use redb::{Database, Key, ReadOnlyTable, ReadTransaction, TableDefinition, TableError, Value};
 
 /// The format that this program writes, and the newest that it reads.
 pub const VERSION: u64 = 1;
@@ -34,6 +34,12 @@ pub const FAILURES: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::ne
 /// Number → an alert, in the order in which they were found.
 pub const ALERTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("alerts");
 
+/// Number → a sink that samples are exported to. Made with the first sink.
+pub const SINKS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("sinks");
+
+/// (sink, site) → the number of the sample to export next. Made with the first sink.
+pub const CURSORS: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("cursors");
+
 const PAUSED: &str = "paused ";
 
 /// The key in [`META`] of the pause of a site.
@@ -49,6 +55,18 @@ pub fn paused_site(key: &str) -> Option<SiteId> {
 /// Every key of one site in a table whose keys begin with it.
 pub const fn whole(site: u32) -> std::ops::RangeInclusive<(u32, u64)> {
     (site, 0)..=(site, u64::MAX)
+}
+
+/// A table that a file need not have: it came after the format's first version.
+pub fn optional<K: Key + 'static, V: Value + 'static>(
+    transaction: &ReadTransaction,
+    table: TableDefinition<'_, K, V>,
+) -> Result<Option<ReadOnlyTable<K, V>>, redb::Error> {
+    match transaction.open_table(table) {
+        Ok(table) => Ok(Some(table)),
+        Err(TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// What a database says of itself.
