@@ -99,6 +99,7 @@ impl Meter {
             lost_texts: keeping.lost_texts + self.gauges.lost_texts_total(),
             offline_since: None,
             store: keeping.store.clone(),
+            export: None,
             notices: keeping.notices.clone(),
             forgotten_notices: keeping.forgotten_notices,
             narration: None,

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::alert::{Alert, AlertState};
 use crate::model::{Http, Micros, Outcome, Phase, Sample, Status, Timestamp};
+use crate::store::Tally;
 
 use super::line::{Line, series};
 
@@ -66,17 +67,6 @@ pub fn alert(out: &mut Vec<u8>, agent: &str, seq: u64, alert: &Alert) {
     line.integer_if("downtime_us", alert.downtime.map(micros));
     line.integer("seq", seq);
     line.end(nanos(alert.at));
-}
-
-/// How the export itself is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Points that the server took.
-    pub sent: u64,
-    /// Points that it refused, each for itself.
-    pub rejected: u64,
-    /// Samples that were gone from the store before they could be sent.
-    pub skipped: u64,
 }
 
 /// The point of the export itself, its `seq`th, at the end of `out`: `lag` behind at `now`.

@@ -6,7 +6,8 @@
 //! tell when some of it was sealed unread; then the sites are compared with what is sealed again. Invariants: each call
 //! is one transaction; a sample is handed out once, whatever is sealed meanwhile, for only numbers from its site's
 //! next one on are taken; samples that were let go of or cannot be read are counted, and reading goes on after
-//! them. Numbers that are missing between stored samples were lost before they were stored, and told then.
+//! them. Numbers that are missing between stored samples were lost before they were stored, and told then. Limit: a
+//! reader serves as long as one [`super::Writer`] lives, because the journal's numbers may begin again with the next.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
@@ -131,10 +132,7 @@ impl Follower {
     /// Whether entries of the journal may have been sealed that were not read.
     fn is_sealed_unread(&self, journal: &ReadOnlyTable<u64, &'static [u8]>) -> Result<bool, redb::Error> {
         let Some(from) = self.journal else { return Ok(true) };
-        let (first, last) = (journal.first()?, journal.last()?);
-        let (Some((first, _)), Some((last, _))) = (first, last) else { return Ok(true) };
-        // Numbers that begin again are those of another journal.
-        Ok(first.value() > from || last.value() + 1 < from)
+        Ok(journal.first()?.is_none_or(|(first, _)| first.value() > from))
     }
 
     /// Finds the sites that are behind what is sealed.
@@ -351,6 +349,11 @@ mod tests {
             self.open(keep);
         }
 
+        fn reopen(&mut self) {
+            let next = (0..SITES).map(|site| (SiteId(site), self.follower.next(SiteId(site)))).collect();
+            self.follower = Follower::new(&next, 0);
+        }
+
         /// One reading of at most `most`; whether there is more.
         fn read(&mut self, most: usize) -> bool {
             let mut found = Found::default();
@@ -411,11 +414,11 @@ mod tests {
                     Act::Check(site, count) => rig.check(site, count),
                     Act::Flush(seal) => rig.flush(seal),
                     Act::Read(most) => _ = rig.read(most),
-                    Act::Reopen => {
-                        let next = (0..SITES).map(|site| (SiteId(site), rig.follower.next(SiteId(site)))).collect();
-                        rig.follower = Follower::new(&next, 0);
+                    Act::Reopen => rig.reopen(),
+                    Act::Restart => {
+                        rig.restart(Keep::default());
+                        rig.reopen();
                     }
-                    Act::Restart => rig.restart(Keep::default()),
                 }
             }
             rig.flush(false);
