@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::model::{Health, StoreHealth};
+use crate::model::{ExportHealth, Health, StoreHealth};
 use crate::store::Flushed;
 
 use super::gauges::Gauges;
@@ -51,6 +51,7 @@ impl Keeping {
 pub struct Meter {
     gauges: Arc<Gauges>,
     keeping: watch::Receiver<Keeping>,
+    export: Option<watch::Receiver<ExportHealth>>,
     marks: VecDeque<Mark>,
     lost_by_engine: u64,
 }
@@ -63,11 +64,15 @@ struct Mark {
 }
 
 impl Meter {
-    /// A meter of `gauges` and of what the store's side reports.
+    /// A meter of `gauges` and of what the store's side and the export report.
     #[must_use]
-    pub fn new(gauges: Arc<Gauges>, keeping: watch::Receiver<Keeping>) -> Self {
+    pub fn new(
+        gauges: Arc<Gauges>,
+        keeping: watch::Receiver<Keeping>,
+        export: Option<watch::Receiver<ExportHealth>>,
+    ) -> Self {
         let start = Mark { at: Duration::ZERO, finished: 0, late: Duration::ZERO };
-        Self { gauges, keeping, marks: VecDeque::from([start]), lost_by_engine: 0 }
+        Self { gauges, keeping, export, marks: VecDeque::from([start]), lost_by_engine: 0 }
     }
 
     /// Counts samples that the engine's readers lost.
@@ -99,7 +104,7 @@ impl Meter {
             lost_texts: keeping.lost_texts + self.gauges.lost_texts_total(),
             offline_since: None,
             store: keeping.store.clone(),
-            export: None,
+            export: self.export.as_ref().map(|export| export.borrow().clone()),
             notices: keeping.notices.clone(),
             forgotten_notices: keeping.forgotten_notices,
             narration: None,
@@ -115,7 +120,7 @@ mod tests {
     fn rates_cover_the_last_ten_seconds() {
         let gauges = Arc::new(Gauges::default());
         let (_sender, keeping) = watch::channel(Keeping::default());
-        let mut meter = Meter::new(Arc::clone(&gauges), keeping);
+        let mut meter = Meter::new(Arc::clone(&gauges), keeping, None);
         let mut last = None;
         for second in 1..=30u64 {
             for _ in 0..if second <= 20 { 2 } else { 5 } {

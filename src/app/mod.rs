@@ -7,6 +7,7 @@
 //! main thread      runtime: control loop (engine, every 250 ms) · store flush · signals
 //! webmon-net       runtime: scheduler and probes
 //! webmon-ui        the dashboard's loop                    or     webmon-out   lines to stdout
+//! webmon-export    runtime: reads the store, sends to InfluxDB
 //! blocking thread  one commit at a time
 //! ```
 
@@ -21,6 +22,8 @@ mod db;
 mod demo;
 mod desk;
 mod exit;
+#[cfg(feature = "influx")]
+mod export;
 mod gauges;
 mod headless;
 mod health;
@@ -30,6 +33,8 @@ mod keeper;
 mod limits;
 mod lines;
 mod monitor;
+#[cfg_attr(not(feature = "influx"), allow(dead_code, reason = "without an export nobody makes an outlet"))]
+mod outlet;
 mod period;
 mod plan;
 mod probing;

@@ -29,6 +29,7 @@ use super::gauges::Gauges;
 use super::headless::{Feed, Headless};
 use super::health::{Keeping, Meter};
 use super::keeper::{ALERT_QUEUE, Inbox, Keeper};
+use super::outlet::Outlet;
 use super::schedule::{Limits, Scheduler, Shared, TextQueue};
 
 /// Texts of checks on their way to the engine, and to the store: a second of 10,000 sites.
@@ -54,6 +55,8 @@ pub struct Parts<P> {
     pub notices: Vec<String>,
     /// Who tells what happens, under a demonstration.
     pub narrator: Option<Narrator>,
+    /// An export of what is stored.
+    pub outlet: Option<Outlet>,
 }
 
 /// A store, what it remembers, and how often to commit.
@@ -116,10 +119,10 @@ impl<P: Prober> Monitor<P> {
         let (to_engine, engine_texts) = mpsc::channel(TEXT_QUEUE);
         let (keeping, kept) = watch::channel(Keeping { notices: parts.notices, ..Keeping::default() });
         let mut texts = vec![TextQueue { sender: to_engine, failures_only: false }];
-        let mut to_store = None;
-        let mut keep_pauses = None;
+        let (mut to_store, mut keep_pauses) = (None, None);
         let paused: Vec<Option<Timestamp>> =
             memory.registered.iter().map(|registered| memory.paused.get(&registered.id).copied()).collect();
+        let export = parts.outlet.as_ref().map(|outlet| outlet.health.clone());
         let keeper = match store {
             None => None,
             Some((store, flush)) => {
@@ -146,6 +149,7 @@ impl<P: Prober> Monitor<P> {
                     flush,
                     clock: parts.clock.clone(),
                     keeping,
+                    outlet: parts.outlet,
                 })
             }
         };
@@ -160,7 +164,7 @@ impl<P: Prober> Monitor<P> {
             to_store,
             keep_pauses,
             has_network: parts.has_network,
-            meter: Meter::new(Arc::clone(&gauges), kept),
+            meter: Meter::new(Arc::clone(&gauges), kept, export),
             health: watch::Sender::new(Arc::new(Health { narration, ..Health::default() })),
             narrator: parts.narrator,
             headless: None,

@@ -26,6 +26,8 @@ use super::clock::Clock;
 use super::control::Narrator;
 use super::dashboard::{self, Dashboard};
 use super::exit::{Ending, Failure};
+#[cfg(feature = "influx")]
+use super::export::Export;
 use super::headless::{Headless, Style};
 use super::limits;
 use super::lines::{LineWriter, Lines};
@@ -100,6 +102,9 @@ pub struct Stage<'a> {
     pub notices: Vec<String>,
     /// Who tells what happens, under a demonstration.
     pub narrator: Option<Narrator>,
+    /// The export.
+    #[cfg(feature = "influx")]
+    pub export: Option<Export>,
 }
 
 impl Stage<'_> {
@@ -142,6 +147,10 @@ impl Stage<'_> {
     }
 
     fn monitor(&mut self, zone: &TimeZone) -> Result<Monitor<HttpProber>, Failure> {
+        #[cfg(feature = "influx")]
+        let outlet = self.export.take().map(|export| export.start(self.clock.clone())).transpose()?;
+        #[cfg(not(feature = "influx"))]
+        let outlet = None;
         Monitor::new(Parts {
             config: self.config.clone(),
             prober: Arc::clone(&self.prober),
@@ -152,6 +161,7 @@ impl Stage<'_> {
             limits: limits::raise(),
             notices: self.notices.clone(),
             narrator: self.narrator,
+            outlet,
         })
         .map_err(|error| store_failure(&error))
     }

@@ -51,8 +51,12 @@ impl Place {
                 "bucket" | "db" => bucket = value,
                 "rp" => policy = value,
                 "precision" | "accept_partial" | "no_sync" => {}
-                "u" | "p" | "q" | "token" => return Err(format!("a URL's query is no place for credentials (`{key}`)")),
-                other => return Err(format!("`{}` is nothing that an export's URL can have", text::clean_line(other, 40))),
+                "u" | "p" | "q" | "token" => {
+                    return Err(format!("a URL's query is no place for credentials (`{key}`)"));
+                }
+                other => {
+                    return Err(format!("`{}` is nothing that an export's URL can have", text::clean_line(other, 40)));
+                }
             }
         }
         url.set_query(None);
@@ -227,7 +231,10 @@ mod tests {
         for url in ["http://ada:hunter2@h", "http://h/write?db=d&u=ada&p=hunter2", "hunter2", "http://h/?hunter2=1"] {
             let refused = typed_sink(url, None, &env).unwrap_err();
             assert!(!refused.contains("ada:"), "{refused}");
-            assert!(refused.contains("password") || refused.contains("credentials") || refused.contains("URL"), "{refused}");
+            assert!(
+                refused.contains("password") || refused.contains("credentials") || refused.contains("URL"),
+                "{refused}"
+            );
         }
     }
 }

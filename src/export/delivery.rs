@@ -252,11 +252,8 @@ mod tests {
         let (mut body, mut requests, mut example) = (Vec::new(), 0, None);
         while delivery.request(Limits::MOST, &mut body) > 0 {
             requests += 1;
-            let settled = if numbers(&body).contains(&3_333) {
-                delivery.refused(&Refusal::Unknown)
-            } else {
-                delivery.stored()
-            };
+            let settled =
+                if numbers(&body).contains(&3_333) { delivery.refused(&Refusal::Unknown) } else { delivery.stored() };
             example = example.or(settled.example);
         }
         assert_eq!(example.as_deref(), Some("m a=3333i 1"));

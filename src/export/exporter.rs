@@ -149,6 +149,12 @@ impl Exporter {
         self.told = if self.tells { Some(now) } else { self.told };
     }
 
+    /// Whether a batch is under way.
+    #[must_use]
+    pub const fn is_under_way(&self) -> bool {
+        self.under_way
+    }
+
     /// The lines to send now; none when nothing is under way.
     pub fn request(&mut self) -> Option<&[u8]> {
         if !self.under_way {

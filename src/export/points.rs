@@ -158,14 +158,8 @@ mod tests {
 
     #[test]
     fn what_did_not_take_place_is_left_out_and_unknown_is_neither_up_nor_down() {
-        let blind = Sample {
-            phases: Phases::NONE,
-            cause: Cause::Local,
-            status: None,
-            http: Http::None,
-            bytes: 0,
-            ..sample()
-        };
+        let blind =
+            Sample { phases: Phases::NONE, cause: Cause::Local, status: None, http: Http::None, bytes: 0, ..sample() };
         let mut out = Vec::new();
         check(&mut out, &check_series("host", None, "a"), 0, &blind);
         assert_eq!(
@@ -190,12 +184,8 @@ mod tests {
         };
         let mut out = Vec::new();
         alert(&mut out, "host", 7, &down);
-        let ended = Alert {
-            state: AlertState::Ended,
-            availability: None,
-            downtime: Some(Duration::from_secs(3)),
-            ..down
-        };
+        let ended =
+            Alert { state: AlertState::Ended, availability: None, downtime: Some(Duration::from_secs(3)), ..down };
         alert(&mut out, "host", 8, &ended);
         let tally = Tally { sent: 5, rejected: 1, skipped: 2 };
         health(&mut out, "host", 3, &tally, (AT, Duration::from_millis(2_500)));

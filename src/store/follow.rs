@@ -173,7 +173,8 @@ impl Follower {
         let mut samples = Vec::new();
         let mut last = Timestamp::ZERO;
         if block::decode(key, &bytes, &mut samples).is_ok() {
-            if first > next && blocks.range(schema::whole(site.0))?.next().transpose()?.map(|(key, _)| key.value()) == Some(key)
+            if first > next
+                && blocks.range(schema::whole(site.0))?.next().transpose()?.map(|(key, _)| key.value()) == Some(key)
             {
                 found.skipped += first - next;
             }

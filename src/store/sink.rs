@@ -75,7 +75,7 @@ pub struct StoredSink {
 
 impl Progress {
     /// Takes over what `newer` says.
-    pub(super) fn update(&mut self, mut newer: Self) {
+    pub fn update(&mut self, mut newer: Self) {
         self.cursors.append(&mut newer.cursors);
         newer.cursors = std::mem::take(&mut self.cursors);
         *self = newer;
@@ -172,11 +172,7 @@ pub fn stored(transaction: &ReadTransaction) -> Result<Vec<StoredSink>, redb::Er
 }
 
 /// How far a sink that begins at `start` is, before anything was sent; everything is sealed.
-pub fn begin(
-    transaction: &ReadTransaction,
-    (sink, name): (u32, &str),
-    start: Start,
-) -> Result<Progress, redb::Error> {
+pub fn begin(transaction: &ReadTransaction, (sink, name): (u32, &str), start: Start) -> Result<Progress, redb::Error> {
     let view = View::new(transaction)?;
     let mut cursors = BTreeMap::new();
     for site in read::sites(transaction)?.into_keys() {

@@ -154,7 +154,9 @@ pub fn verify(transaction: &ReadTransaction) -> Result<Verdict, redb::Error> {
         verdict.note("alerts", record::decode_alert(bytes, |_| "".into()).map(drop));
     })?;
     each(transaction, schema::SINKS, |sink, bytes| verdict.note("sinks", sink::check(sink, bytes)))?;
-    each(transaction, schema::CURSORS, |key, bytes| verdict.note("cursors", sink::decode_cursor(key, bytes).map(drop)))?;
+    each(transaction, schema::CURSORS, |key, bytes| {
+        verdict.note("cursors", sink::decode_cursor(key, bytes).map(drop));
+    })?;
     let view = View::new(transaction)?;
     verdict.records += transaction.open_table(schema::JOURNAL)?.len()?;
     if view.tail.damaged > 0 {
