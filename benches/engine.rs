@@ -6,12 +6,14 @@
 //! machine shared with others says more than a mean. The rule is one that never alerts: what is measured is the way of
 //! the samples, not the writing of messages.
 
+mod best;
 mod weather;
 
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use best::best;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use jiff::tz::TimeZone;
 use webmon::alert::{Rule, Threshold};
@@ -80,48 +82,33 @@ impl Fleet {
 }
 
 /// Prints the nanoseconds a sample of the fastest pass, of `steps` steps each.
-#[allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
-#[allow(clippy::cast_precision_loss, reason = "a few million samples")]
-fn best(name: &str, fleet: &mut Fleet, rounds: u64, (passes, steps): (u32, u32)) {
-    let pass = |fleet: &mut Fleet| {
-        let start = Instant::now();
+fn throughput_of(name: &str, fleet: &mut Fleet, rounds: u64, (passes, steps): (u32, u32)) {
+    let samples = u64::from(steps) * fleet.producers.len() as u64 * rounds;
+    best(&format!("engine/{name}, {rounds} a site and step"), (passes, samples), || {
         for _ in 0..steps {
             fleet.push(rounds);
             black_box(fleet.engine.step(fleet.now));
         }
-        start.elapsed()
-    };
-    let fastest = (0..passes).map(|_| pass(fleet)).min().unwrap_or_default();
-    let samples = f64::from(steps) * fleet.producers.len() as f64 * rounds as f64;
-    let nanos = fastest.as_secs_f64() * 1e9 / samples;
-    println!("best {name}, {rounds} a site and step: {nanos:.1} ns a sample, {:.2} M samples/s", 1e3 / nanos);
+    });
 }
 
 /// Prints what a load costs when nothing is in a cache: the floor of whatever goes round more sites than the caches hold.
-#[allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 fn memory() {
     const LINES: usize = 1 << 22;
     const LOADS: u32 = 1 << 20;
     // One cycle through all lines of 256 MiB, in the order of a linear congruential generator.
     let after = |line: usize| line.wrapping_mul(1_664_525).wrapping_add(1_013_904_223) % LINES;
     let lines: Vec<[usize; 8]> = (0..LINES).map(|line| [after(line); 8]).collect();
-    let fastest = |pass: &dyn Fn() -> usize| {
-        let timed = |_| {
-            let start = Instant::now();
-            black_box(pass());
-            start.elapsed()
-        };
-        (0..5).map(timed).min().unwrap_or_default().as_secs_f64() * 1e9 / f64::from(LOADS)
-    };
-    let chained = fastest(&|| (0..LOADS).fold(1, |line, _| lines[line][0]));
-    let independent = fastest(&|| {
+    best("load from 256 MiB, each after another", (5, LOADS.into()), || {
+        black_box((0..LOADS).fold(1, |line, _| lines[line][0]));
+    });
+    best("load from 256 MiB, each beside others", (5, LOADS.into()), || {
         let mut line = 1;
-        (0..LOADS).fold(0, |sum: usize, _| {
+        black_box((0..LOADS).fold(0, |sum: usize, _| {
             line = after(line);
             sum.wrapping_add(lines[line][0])
-        })
+        }));
     });
-    println!("a load from 256 MiB: {chained:.0} ns after another, {independent:.1} ns beside others");
 }
 
 fn throughput(c: &mut Criterion) {
@@ -129,7 +116,7 @@ fn throughput(c: &mut Criterion) {
     let mut group = c.benchmark_group("engine");
     let mut hot = Fleet::new(1, Duration::from_secs(1), views(), 256);
     for batch in [1, 25, 256] {
-        best("hot site", &mut hot, batch, (400, 20));
+        throughput_of("hot site", &mut hot, batch, (400, 20));
         group.throughput(Throughput::Elements(batch));
         group.bench_function(BenchmarkId::new("hot_site", format!("{batch} a step")), |b| {
             b.iter(|| {
@@ -143,7 +130,7 @@ fn throughput(c: &mut Criterion) {
     let mut fleet = Fleet::new(SITES, Duration::from_secs(10), views(), 50);
     println!("{SITES} sites, 3 views: {} bytes of resident memory a site", (resident_bytes() - before) / SITES);
     for rounds in [1, 50] {
-        best("10,000 sites", &mut fleet, rounds, (10, 2));
+        throughput_of("10,000 sites", &mut fleet, rounds, (10, 2));
         group.throughput(Throughput::Elements(rounds * SITES as u64));
         group.bench_function(BenchmarkId::new("10000_sites_round_robin", format!("{rounds} a site and step")), |b| {
             b.iter(|| {
@@ -167,6 +154,9 @@ fn steps(c: &mut Criterion) {
     println!("{SITES} sites, default views: {} bytes of resident memory a site", (resident_bytes() - before) / SITES);
     println!("{SITES} sites, default views: {} bytes a site by account", fleet.engine.bytes() / SITES);
     fleet.engine.step(fleet.now);
+    best("engine/10,000 sites, idle step", (50, 1), || {
+        black_box(fleet.engine.step(fleet.now));
+    });
     group.bench_function("10000_sites_idle_step", |b| b.iter(|| black_box(fleet.engine.step(fleet.now))));
     group.bench_function("10000_sites_snapshot", |b| {
         let board = fleet.engine.board();

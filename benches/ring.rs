@@ -1,14 +1,17 @@
 //! The ring alone: what a sample costs its writer and each of its readers. Budget: push 10 ns, drain 6 ns a sample.
 
+mod best;
 mod weather;
 
 use std::hint::black_box;
 
+use best::best;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use webmon::model::{Sample, Timestamp};
 use webmon::ring::Producer;
 
 const BATCH: u64 = 256;
+const PASSES: u32 = 20_000;
 
 fn samples() -> Vec<Sample> {
     (0..BATCH).map(|i| weather::sample(0, i, Timestamp::from_micros(1 + i))).collect()
@@ -20,13 +23,13 @@ fn ring(c: &mut Criterion) {
     group.throughput(Throughput::Elements(BATCH));
 
     let mut producer = Producer::new(380, 0);
-    group.bench_function("push", |b| {
-        b.iter(|| {
-            for &sample in &samples {
-                black_box(producer.push(sample));
-            }
-        });
-    });
+    let mut push = || {
+        for &sample in &samples {
+            black_box(producer.push(sample));
+        }
+    };
+    best("ring/push", (PASSES, BATCH), &mut push);
+    group.bench_function("push", |b| b.iter(&mut push));
 
     let mut producer = Producer::new(380, 0);
     for &sample in &samples {
@@ -34,13 +37,13 @@ fn ring(c: &mut Criterion) {
     }
     let oldest = producer.ring().reader_at_oldest();
     let mut out = Vec::with_capacity(512);
-    group.bench_function("drain", |b| {
-        b.iter(|| {
-            let mut reader = oldest.clone();
-            out.clear();
-            black_box(reader.drain(&mut out));
-        });
-    });
+    let mut drain = || {
+        let mut reader = oldest.clone();
+        out.clear();
+        black_box(reader.drain(&mut out));
+    };
+    best("ring/drain", (PASSES, BATCH), &mut drain);
+    group.bench_function("drain", |b| b.iter(&mut drain));
 
     group.bench_function("drain_before", |b| {
         let cutoff = Timestamp::from_micros(BATCH - 1);

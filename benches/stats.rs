@@ -1,16 +1,19 @@
 //! Histogram and window, beside what they replace: `hdrhistogram`, and a naive recomputation over an hour of samples.
 //! Budgets: histogram record and forget 5 ns each, hot; a summary of a window 1 µs.
 
+mod best;
 mod weather;
 
 use std::hint::black_box;
 use std::time::Duration;
 
+use best::best;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use webmon::model::{Micros, Outcome, Packed, Sample, Timeframe, Timestamp};
 use webmon::stats::{Histogram, Rollup, Unmade, Windows};
 
 const VALUES: u64 = 4_096;
+const PASSES: u32 = 2_000;
 
 fn values() -> Vec<u32> {
     (0..VALUES).map(|i| weather::sample(0, i, Timestamp::ZERO).total().get()).collect()
@@ -30,21 +33,21 @@ fn histogram(c: &mut Criterion) {
     }
     let mut group = c.benchmark_group("histogram");
     group.throughput(Throughput::Elements(VALUES));
-    group.bench_function("record", |b| {
-        let mut histogram = full.clone();
-        b.iter(|| values.iter().for_each(|&value| histogram.record(black_box(value))));
-    });
-    group.bench_function("record_then_forget", |b| {
-        let mut histogram = full.clone();
-        b.iter(|| {
-            for &value in &values {
-                histogram.record(black_box(value));
-            }
-            for &value in &values {
-                histogram.forget(black_box(value));
-            }
-        });
-    });
+    let mut histogram = full.clone();
+    let mut record = || values.iter().for_each(|&value| histogram.record(black_box(value)));
+    best("histogram/record", (PASSES, VALUES), &mut record);
+    group.bench_function("record", |b| b.iter(&mut record));
+    let mut histogram = full.clone();
+    let mut both = || {
+        for &value in &values {
+            histogram.record(black_box(value));
+        }
+        for &value in &values {
+            histogram.forget(black_box(value));
+        }
+    };
+    best("histogram/record then forget", (PASSES, VALUES), &mut both);
+    group.bench_function("record_then_forget", |b| b.iter(&mut both));
     group.bench_function("hdrhistogram_record", |b| {
         let mut histogram = full_hdr.clone();
         b.iter(|| values.iter().for_each(|&value| histogram.saturating_record(u64::from(black_box(value)))));
@@ -117,9 +120,13 @@ fn window(c: &mut Criterion) {
         });
         group.bench_function(BenchmarkId::new("rollup", &name), |b| b.iter(|| samples.iter().collect::<Rollup>()));
         group.throughput(Throughput::Elements(1));
-        group.bench_function(BenchmarkId::new("summary", &name), |b| {
-            b.iter(|| black_box(&full).summary(0, as_of, Unmade::default()));
+        let summary = || black_box(&full).summary(0, as_of, Unmade::default());
+        best(&format!("window/summary of {name}"), (PASSES, 16), || {
+            for _ in 0..16 {
+                black_box(summary());
+            }
         });
+        group.bench_function(BenchmarkId::new("summary", &name), |b| b.iter(summary));
         group.bench_function(BenchmarkId::new("beats", &name), |b| b.iter(|| black_box(&full).beats(0, as_of)));
         group.bench_function(BenchmarkId::new("naive_recomputation", &name), |b| {
             b.iter(|| recompute(black_box(&samples), timeframe.cutoff(as_of)));

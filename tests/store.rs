@@ -164,7 +164,7 @@ fn a_newer_store_is_refused_with_both_versions_and_stays_as_it_is() {
     drop(database);
     let before = fs::read(&path).unwrap();
     for refused in [message(open(&path)), message(Archive::open(&path))] {
-        assert!(refused.contains("format 9") && refused.contains("up to 1"), "{refused}");
+        assert!(refused.contains("format 9") && refused.contains("up to 2"), "{refused}");
     }
     assert_eq!(fs::read(&path).unwrap(), before);
 }

@@ -16,7 +16,7 @@ use jiff::tz::TimeZone;
 use crate::alert::{Alert, Evaluator, Rule};
 use crate::model::{Observation, Outcome, Packed, Sample, Timeframe, Timestamp, View};
 use crate::ring::{Drained, Reader, Ring};
-use crate::stats::{Cadence, Counts, Unmade, Windows};
+use crate::stats::{Cadence, Counts, Oldest, Unmade, Windows};
 
 use super::span::Span;
 use super::state::{Change, Standing};
@@ -273,7 +273,7 @@ impl Lane {
 
     fn unmade(&self, view: usize, oldest: Option<&Sample>, as_of: Timestamp) -> Unmade {
         let span = (self.windows.timeframe(view).cutoff(as_of), as_of);
-        self.cadence.unmade(span, oldest, self.newest_due)
+        self.cadence.unmade(span, oldest.map(Oldest::from), self.newest_due)
     }
 
     #[inline]

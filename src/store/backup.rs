@@ -41,6 +41,8 @@ fn fill(from: &ReadTransaction, to: &Database) -> Result<(), redb::Error> {
     table(from, to, schema::SEALED)?;
     table(from, to, schema::JOURNAL)?;
     table(from, to, schema::BLOCKS)?;
+    table(from, to, schema::HOURS)?;
+    table(from, to, schema::DAYS)?;
     table(from, to, schema::FAILURES)?;
     table(from, to, schema::ALERTS)?;
     table(from, to, schema::SINKS)?;
@@ -52,7 +54,8 @@ fn table<K: redb::Key + 'static, V: redb::Value + 'static>(
     to: &Database,
     definition: TableDefinition<'_, K, V>,
 ) -> Result<(), redb::Error> {
-    let Some(rows) = schema::optional(from, definition)? else { return Ok(()) };
+    // A file of an earlier version does not have all of them.
+    let Some(rows) = schema::later_table(from, definition)? else { return Ok(()) };
     let mut rows = rows.iter()?.peekable();
     while rows.peek().is_some() {
         let transaction = to.begin_write()?;

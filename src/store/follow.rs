@@ -18,7 +18,7 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
 use crate::alert::Alert;
 use crate::model::{Sample, SiteId, Timestamp};
 
-use super::seal::read_sealed;
+use super::seal::{Rolled, read_sealed};
 use super::wire::Key;
 use super::{block, entry, read, record, schema};
 
@@ -46,6 +46,15 @@ pub struct Found {
     pub skipped: u64,
     /// More is stored than was asked for.
     pub more: bool,
+}
+
+/// How far the rollups go, which nobody asks for here.
+struct Unasked;
+
+impl Rolled for Unasked {
+    fn reach(&self, _: SiteId) -> Result<(u64, Timestamp), redb::Error> {
+        Ok((0, Timestamp::ZERO))
+    }
 }
 
 type Blocks = ReadOnlyTable<Key, &'static [u8]>;
@@ -140,7 +149,7 @@ impl Follower {
         let sealed = transaction.open_table(schema::SEALED)?;
         for row in sealed.range::<u32>(..)? {
             let site = SiteId(row?.0.value());
-            let end = read_sealed(&sealed, blocks, site)?.next_seq;
+            let end = read_sealed(&sealed, blocks, &Unasked, site)?.next_seq;
             let next = self.next(site);
             if next < end {
                 let oldest = match at_or_after(blocks, site, next, end)? {

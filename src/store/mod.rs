@@ -9,7 +9,7 @@
 //! meta      the number of the format                     journal   number -> entry (entry.rs)
 //! sites     site -> name, known since                    blocks    (site, first seq) -> block (block.rs)
 //! sealed    site -> next seq, last time, peak, setback   failures  (site, first seq) -> text of consecutive failures
-//! alerts    number -> alert, in the order of finding
+//! alerts    number -> alert, in the order of finding    hours, days (site, number of it) -> rollup (roll.rs)
 //! sinks     number -> where samples are exported to      cursors   (sink, site) -> next seq to export
 //! ```
 //!
@@ -32,6 +32,9 @@ mod entry;
 mod error;
 #[cfg(test)]
 mod fault_tests;
+mod figures;
+#[cfg(test)]
+mod figures_tests;
 mod file;
 mod follow;
 #[cfg(test)]
@@ -39,6 +42,9 @@ mod model_tests;
 mod opened;
 mod read;
 mod record;
+mod recount;
+mod roll;
+mod rolling;
 mod samples;
 mod schema;
 mod seal;
@@ -54,6 +60,7 @@ mod writer;
 pub use archive::Archive;
 pub use backup::Compacted;
 pub use error::StoreError;
+pub use figures::Figures;
 pub use file::Options;
 pub use follow::{Follower, Found};
 pub use opened::{Opened, Registered, Store};

@@ -14,7 +14,7 @@ use redb::{ReadTransaction, Table, WriteTransaction};
 use crate::model::{SiteId, Timestamp};
 
 use super::read::View;
-use super::schema::{self, optional};
+use super::schema::{self, later_table};
 use super::wire::{self, Damage, put, put_text};
 use super::{block, read};
 
@@ -121,8 +121,8 @@ pub fn write(transaction: &WriteTransaction, progress: &Progress) -> Result<(), 
 /// Every sink, with its cursors.
 pub fn all(transaction: &ReadTransaction) -> Result<Vec<Progress>, redb::Error> {
     let mut sinks = Vec::new();
-    let Some(rows) = optional(transaction, schema::SINKS)? else { return Ok(sinks) };
-    let cursors = optional(transaction, schema::CURSORS)?;
+    let Some(rows) = later_table(transaction, schema::SINKS)? else { return Ok(sinks) };
+    let cursors = later_table(transaction, schema::CURSORS)?;
     for row in rows.range::<u32>(..)? {
         let (sink, bytes) = row?;
         let Ok(mut progress) = Progress::decode(sink.value(), bytes.value()) else { continue };
