@@ -295,6 +295,41 @@ fn a_storm_of_sizes_is_followed_and_the_last_screen_can_stay() {
 }
 
 #[test]
+fn a_watcher_shows_what_another_stores_and_says_when_that_one_is_gone() {
+    let (_server, folder) = two_sites();
+    let headless = folder.start("--headless");
+    let is_there = |folder: &Folder| folder.files().iter().any(|name| name == "webmon.redb");
+    let start = now();
+    while !is_there(&folder) {
+        assert!(now() - start < PATIENCE, "no store");
+        std::thread::sleep(POLL);
+    }
+    let [mut one, mut two] = [(); 2].map(|()| Terminal::start(&folder, "watch"));
+    for watcher in [&mut one, &mut two] {
+        watcher.until("webmon watch");
+        watcher.until("watching pid ");
+        watcher.until_drawn();
+        watcher.until("Website broken is down");
+        watcher.press("r");
+        watcher.until("r and p are off");
+    }
+    let left = headless.end_by(Signal::TERM);
+    assert_eq!(left.code, Some(143), "{}", left.stderr);
+    one.until("no webmon is running on this store");
+    // Another one comes, and what it stores is seen at once.
+    one.forget();
+    let again = folder.start("--headless");
+    one.until("watching pid ");
+    assert_eq!(again.end_by(Signal::KILL).code, None);
+    one.until("is gone");
+    one.press("q");
+    let left = one.end(0);
+    assert!(left.contains("webmon watched 2 sites for ") && left.contains("1 alert (open)"), "{left}");
+    two.signal(Signal::TERM);
+    two.end(143);
+}
+
+#[test]
 fn every_other_end_gives_the_terminal_back_too() {
     for (end, code) in [("^C", 130), ("TERM", 143), ("INT", 130), ("HUP", 129), ("--for", 0)] {
         let (_server, folder) = two_sites();

@@ -66,6 +66,8 @@ impl Cli {
 pub enum Command {
     /// Watch the sites and show the dashboard (the default command)
     Run(RunArgs),
+    /// The dashboard, read-only, over the store that another webmon is writing
+    Watch,
     /// Probe once, show every phase, exit; leaves the store alone
     Check(CheckArgs),
     /// Statistics of any stored period
@@ -73,7 +75,7 @@ pub enum Command {
     /// Raw samples of any stored period
     Samples(HistoryArgs),
     /// Alert history
-    Alerts(HistoryArgs),
+    Alerts(AlertsArgs),
     /// Check a configuration file
     Validate,
     /// The dashboard over simulated websites; needs no network and no file
@@ -248,6 +250,17 @@ pub struct HistoryArgs {
     /// The form of the answer
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = TableFormat::Table)]
     pub format: TableFormat,
+}
+
+/// Options of `alerts`.
+#[derive(Clone, Debug, Args)]
+pub struct AlertsArgs {
+    /// Which alerts.
+    #[command(flatten)]
+    pub history: HistoryArgs,
+    /// Hand one made-up alert to `alerting.exec`, and say how that went
+    #[arg(long, conflicts_with_all = ["sites", "since", "until", "format"])]
+    pub test: bool,
 }
 
 /// The form of stored history.

@@ -19,6 +19,7 @@ use super::alert_log::AlertLog;
 use super::clock::Clock;
 use super::headless::Headless;
 use super::health::Meter;
+use super::messenger::Outbox;
 use super::schedule::CheckTexts;
 
 /// Time between two steps of the engine.
@@ -39,6 +40,8 @@ pub struct Control {
     pub alerts: Arc<AlertLog>,
     /// To the store, if there is one.
     pub to_store: Option<mpsc::Sender<Alert>>,
+    /// To whoever is to be told of alerts.
+    pub outbox: Outbox,
     /// To the store, if there is one: the index of a site, and until when it is paused.
     pub keep_pauses: Option<mpsc::Sender<(usize, Option<Timestamp>)>>,
     /// How webmon is.
@@ -129,6 +132,7 @@ impl Control {
 
     fn announce(&mut self, step: &Step) {
         self.alerts.append(step.alerts.clone());
+        self.outbox.announce(&step.alerts);
         let Some(store) = &self.to_store else { return };
         for alert in &step.alerts {
             if store.try_send(alert.clone()).is_err() {

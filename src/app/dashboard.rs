@@ -145,7 +145,20 @@ pub fn settings(dashboard: config::Dashboard, color: ColorChoice) -> Settings {
         ColorChoice::Always => true,
         ColorChoice::Never => false,
     };
-    Settings { scheme, color, symbols, bell: dashboard.bell, sort: SortKey::default() }
+    Settings { scheme, color, symbols, bell: dashboard.bell, sort: sort_key(dashboard.sort) }
+}
+
+const fn sort_key(sort: config::Sort) -> SortKey {
+    match sort {
+        config::Sort::State => SortKey::State,
+        config::Sort::Name => SortKey::Name,
+        config::Sort::Availability => SortKey::Availability,
+        config::Sort::Average => SortKey::Average,
+        config::Sort::P95 => SortKey::P95,
+        config::Sort::Max => SortKey::Max,
+        config::Sort::Ttfb => SortKey::Ttfb,
+        config::Sort::Certificate => SortKey::Certificate,
+    }
 }
 
 /// What stays on the terminal: the last screen if it was asked for, then the summary, then the notices in full.

@@ -39,7 +39,12 @@ impl Keeping {
         self.store = flushed.health;
         self.lost_samples += flushed.dropped;
         self.lost_texts += flushed.dropped_texts;
-        self.notices.extend(flushed.notices);
+        flushed.notices.into_iter().for_each(|notice| self.tell(notice));
+    }
+
+    /// Says `notice` to whoever looks or reads.
+    pub fn tell(&mut self, notice: String) {
+        self.notices.push(notice);
         let surplus = self.notices.len().saturating_sub(NOTICES);
         self.notices.drain(..surplus);
         self.forgotten_notices += surplus as u64;
@@ -64,15 +69,18 @@ struct Mark {
 }
 
 impl Meter {
-    /// A meter of `gauges` and of what the store's side and the export report.
+    /// A meter of `gauges` and of what the store's side reports.
     #[must_use]
-    pub fn new(
-        gauges: Arc<Gauges>,
-        keeping: watch::Receiver<Keeping>,
-        export: Option<watch::Receiver<ExportHealth>>,
-    ) -> Self {
+    pub fn new(gauges: Arc<Gauges>, keeping: watch::Receiver<Keeping>) -> Self {
         let start = Mark { at: Duration::ZERO, finished: 0, late: Duration::ZERO };
-        Self { gauges, keeping, export, marks: VecDeque::from([start]), lost_by_engine: 0 }
+        Self { gauges, keeping, export: None, marks: VecDeque::from([start]), lost_by_engine: 0 }
+    }
+
+    /// The same with what an export reports.
+    #[must_use]
+    pub fn with(mut self, export: Option<watch::Receiver<ExportHealth>>) -> Self {
+        self.export = export;
+        self
     }
 
     /// Counts samples that the engine's readers lost.
@@ -107,6 +115,7 @@ impl Meter {
             export: self.export.as_ref().map(|export| export.borrow().clone()),
             notices: keeping.notices.clone(),
             forgotten_notices: keeping.forgotten_notices,
+            watching: None,
             narration: None,
         })
     }
@@ -120,7 +129,7 @@ mod tests {
     fn rates_cover_the_last_ten_seconds() {
         let gauges = Arc::new(Gauges::default());
         let (_sender, keeping) = watch::channel(Keeping::default());
-        let mut meter = Meter::new(Arc::clone(&gauges), keeping, None);
+        let mut meter = Meter::new(Arc::clone(&gauges), keeping);
         let mut last = None;
         for second in 1..=30u64 {
             for _ in 0..if second <= 20 { 2 } else { 5 } {

@@ -202,7 +202,9 @@ pub fn configured_store(common: &CommonArgs) -> Result<PathBuf, Failure> {
     Ok(store_path(common, configuration(common)?.as_ref()))
 }
 
-fn store_path(common: &CommonArgs, config: Option<&Config>) -> PathBuf {
+/// The same, of a configuration that was read.
+#[must_use]
+pub fn store_path(common: &CommonArgs, config: Option<&Config>) -> PathBuf {
     let configured = config.and_then(|config| config.storage.as_ref()).map(|storage| storage.path.clone());
     common.store.clone().or(configured).unwrap_or_else(|| PathBuf::from("webmon.redb"))
 }

@@ -17,12 +17,13 @@ use crate::model::{SiteId, Timestamp};
 use crate::store::{Flushed, Writer};
 
 use super::clock::Clock;
+use super::desk::WISHES;
 use super::health::Keeping;
 use super::outlet::Outlet;
 use super::schedule::CheckTexts;
 
 /// Alerts on their way to the store.
-pub const ALERT_QUEUE: usize = 65_536;
+const ALERT_QUEUE: usize = 65_536;
 
 /// See the module.
 pub struct Keeper {
@@ -109,7 +110,27 @@ pub struct Inbox {
     pub pauses: mpsc::Receiver<(usize, Option<Timestamp>)>,
 }
 
+/// Where the other sides put in what is to be kept.
+pub struct Slots {
+    /// See [`Inbox::texts`].
+    pub texts: mpsc::Sender<CheckTexts>,
+    /// See [`Inbox::alerts`].
+    pub alerts: mpsc::Sender<Alert>,
+    /// See [`Inbox::pauses`].
+    pub pauses: mpsc::Sender<(usize, Option<Timestamp>)>,
+}
+
 impl Inbox {
+    /// An empty inbox for `sites` with room for this many texts.
+    #[must_use]
+    pub fn open(sites: HashMap<Arc<str>, SiteId>, texts: usize) -> (Self, Slots) {
+        let (text_sender, texts) = mpsc::channel(texts);
+        let (alert_sender, alerts) = mpsc::channel(ALERT_QUEUE);
+        let (pause_sender, pauses) = mpsc::channel(WISHES);
+        let slots = Slots { texts: text_sender, alerts: alert_sender, pauses: pause_sender };
+        (Self { sites, texts, alerts, pauses }, slots)
+    }
+
     fn hand_over(&mut self, writer: &mut Writer) {
         while let Ok(texts) = self.texts.try_recv() {
             writer.note_failure(texts.site, texts.seq, &texts.observation);
@@ -124,7 +145,7 @@ impl Inbox {
 }
 
 /// Runs `work` where it may wait for a disk. A panic in it goes on as one here.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(value) => value,
         Err(error) => std::panic::resume_unwind(error.into_panic()),

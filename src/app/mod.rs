@@ -12,6 +12,7 @@
 //! ```
 
 mod alert_log;
+mod alert_test;
 mod assemble;
 mod check;
 mod cli;
@@ -24,6 +25,7 @@ mod desk;
 mod exit;
 #[cfg(feature = "influx")]
 mod export;
+mod follow;
 mod gauges;
 mod headless;
 mod health;
@@ -32,6 +34,7 @@ mod init;
 mod keeper;
 mod limits;
 mod lines;
+mod messenger;
 mod monitor;
 #[cfg_attr(not(feature = "influx"), allow(dead_code, reason = "without an export nobody makes an outlet"))]
 mod outlet;
@@ -47,6 +50,7 @@ mod stats;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -70,10 +74,12 @@ fn dispatch(cli: &Cli) -> Result<Ending, Failure> {
     match &cli.command {
         None => run::run(&cli.run, common),
         Some(Command::Run(args)) => run::run(args, common),
+        Some(Command::Watch) => watch::watch(common),
         Some(Command::Check(args)) => check::check(args, common),
         Some(Command::Stats(args)) => stats::stats(args, common),
         Some(Command::Samples(args)) => history::samples(args, common),
-        Some(Command::Alerts(args)) => history::alerts(args, common),
+        Some(Command::Alerts(args)) if args.test => alert_test::send(common),
+        Some(Command::Alerts(args)) => history::alerts(&args.history, common),
         Some(Command::Validate) => validate::validate(common),
         Some(Command::Demo(args)) => demo::demo(args, common),
         Some(Command::Init) => init::init(common),

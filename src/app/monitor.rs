@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::engine::{Board, Engine};
-use crate::model::{Health, Timestamp};
+use crate::model::{Health, SiteId, Timestamp};
 use crate::probe::Prober;
 use crate::ring::Ring;
 use crate::store::{Flushed, Store, StoreError, Writer};
@@ -28,7 +28,8 @@ use super::desk::{Desk, Rechecks, WISHES};
 use super::gauges::Gauges;
 use super::headless::{Feed, Headless};
 use super::health::{Keeping, Meter};
-use super::keeper::{ALERT_QUEUE, Inbox, Keeper};
+use super::keeper::{Inbox, Keeper};
+use super::messenger::{self, Messenger};
 use super::outlet::Outlet;
 use super::schedule::{Limits, Scheduler, Shared, TextQueue};
 
@@ -90,6 +91,7 @@ pub struct Face {
 pub struct Monitor<P> {
     scheduler: Scheduler<P>,
     control: Control,
+    messenger: Messenger,
     keeper: Option<Keeper>,
     rings: Arc<[Arc<Ring>]>,
     rechecks: watch::Receiver<Rechecks>,
@@ -99,6 +101,7 @@ pub struct Monitor<P> {
 /// The control side of a monitor whose scheduler runs elsewhere.
 pub struct Controls {
     control: Control,
+    messenger: Messenger,
     keeper: Option<Keeper>,
 }
 
@@ -118,41 +121,25 @@ impl<P: Prober> Monitor<P> {
         let gauges = Arc::new(Gauges::default());
         let (to_engine, engine_texts) = mpsc::channel(TEXT_QUEUE);
         let (keeping, kept) = watch::channel(Keeping { notices: parts.notices, ..Keeping::default() });
+        let (outbox, messenger) = messenger::open(parts.config.exec.clone(), keeping.clone());
         let mut texts = vec![TextQueue { sender: to_engine, failures_only: false }];
-        let (mut to_store, mut keep_pauses) = (None, None);
         let paused: Vec<Option<Timestamp>> =
             memory.registered.iter().map(|registered| memory.paused.get(&registered.id).copied()).collect();
         let export = parts.outlet.as_ref().map(|outlet| outlet.health.clone());
-        let keeper = match store {
-            None => None,
-            Some((store, flush)) => {
-                let (text_sender, text_receiver) = mpsc::channel(TEXT_QUEUE);
-                let (alert_sender, alert_receiver) = mpsc::channel(ALERT_QUEUE);
-                texts.push(TextQueue { sender: text_sender, failures_only: true });
-                to_store = Some(alert_sender);
-                let (pause_sender, pause_receiver) = mpsc::channel(WISHES);
-                keep_pauses = Some(pause_sender);
-                let ids = memory.registered.iter().map(|registered| registered.id);
-                let names = parts.config.sites.iter().map(|watched| Arc::clone(&watched.site.name));
-                let mut writer = Writer::new(store, ids.clone().zip(readers).collect())?;
-                for (id, alert) in memory.ended {
-                    writer.note_alert(id, alert);
-                }
-                Some(Keeper {
-                    writer,
-                    inbox: Inbox {
-                        sites: names.zip(ids).collect(),
-                        texts: text_receiver,
-                        alerts: alert_receiver,
-                        pauses: pause_receiver,
-                    },
-                    flush,
-                    clock: parts.clock.clone(),
-                    keeping,
-                    outlet: parts.outlet,
-                })
+        let (mut keeper, mut to_store, mut keep_pauses) = (None, None, None);
+        if let Some((store, flush)) = store {
+            let names: Vec<Arc<str>> = tracks.iter().map(|track| Arc::clone(&track.name)).collect();
+            let ids: Vec<SiteId> = memory.registered.iter().map(|registered| registered.id).collect();
+            let mut writer = Writer::new(store, ids.iter().copied().zip(readers).collect())?;
+            for (id, alert) in memory.ended {
+                writer.note_alert(id, alert);
             }
-        };
+            let (inbox, slots) = Inbox::open(names.into_iter().zip(ids).collect(), TEXT_QUEUE);
+            texts.push(TextQueue { sender: slots.texts, failures_only: true });
+            (to_store, keep_pauses) = (Some(slots.alerts), Some(slots.pauses));
+            let (clock, outlet) = (parts.clock.clone(), parts.outlet);
+            keeper = Some(Keeper { writer, inbox, flush, clock, keeping, outlet });
+        }
         let narration = parts.narrator.map(|narrator| narrator(Duration::ZERO));
         let (desk, to_desk, rechecks) = Desk::open();
         let (wishes, requested) = mpsc::channel(WISHES);
@@ -162,9 +149,10 @@ impl<P: Prober> Monitor<P> {
             texts: engine_texts,
             alerts: Arc::new(AlertLog::new(memory.alerts)),
             to_store,
+            outbox,
             keep_pauses,
             has_network: parts.has_network,
-            meter: Meter::new(Arc::clone(&gauges), kept, export),
+            meter: Meter::new(Arc::clone(&gauges), kept).with(export),
             health: watch::Sender::new(Arc::new(Health { narration, ..Health::default() })),
             narrator: parts.narrator,
             headless: None,
@@ -177,7 +165,7 @@ impl<P: Prober> Monitor<P> {
             control.engine.pause(site, until, now);
             scheduler.pause(site, until);
         }
-        Ok(Self { scheduler, control, keeper, rings, rechecks, wishes })
+        Ok(Self { scheduler, control, messenger, keeper, rings, rechecks, wishes })
     }
 
     /// What a dashboard looks at.
@@ -209,7 +197,7 @@ impl<P: Prober> Monitor<P> {
     /// The network side and the control side, to run on threads of their own.
     #[must_use]
     pub fn split(self) -> (Scheduler<P>, Controls) {
-        (self.scheduler, Controls { control: self.control, keeper: self.keeper })
+        (self.scheduler, Controls { control: self.control, messenger: self.messenger, keeper: self.keeper })
     }
 
     /// Runs everything on the current runtime until `stop`.
@@ -223,7 +211,7 @@ impl<P: Prober> Monitor<P> {
 
 impl Controls {
     /// Runs the engine and the store until `probing` has ended, then stops them in order. Returns the last commit.
-    pub async fn run(self, probing: impl Future<Output = ()>) -> Option<Flushed> {
+    pub async fn run(self, probing: impl Future<Output = ()>) -> Last {
         let (stop_control, stop_keeper) = (CancellationToken::new(), CancellationToken::new());
         let control = self.control.run(stop_control.clone());
         let keeper = async {
@@ -240,9 +228,18 @@ impl Controls {
             control.await;
             stop_keeper.cancel();
         };
-        let ((), (), last) = tokio::join!(probing, control, keeper);
-        last
+        let messages = Box::pin(self.messenger.run(stop_keeper.clone()));
+        let ((), (), commit, unsent) = tokio::join!(probing, control, keeper, messages);
+        Last { commit, unsent }
     }
+}
+
+/// What came after the last step of the engine.
+pub struct Last {
+    /// The last commit, with a store.
+    pub commit: Option<Flushed>,
+    /// What there was no time for, as a sentence.
+    pub unsent: Option<String>,
 }
 
 /// All that a clean end may take, from the signal to the exit.

@@ -88,7 +88,7 @@ fn is_name(text: &str, names: &[Arc<str>]) -> bool {
 }
 
 fn unknown(name: &str, path: &Path, names: &[Arc<str>]) -> String {
-    let commands = ["run", "check", "stats", "samples", "alerts", "validate", "init", "demo", "db"];
+    let commands = ["run", "watch", "check", "stats", "samples", "alerts", "validate", "init", "demo", "db"];
     let near = nearest(name, names.iter().map(|name| &**name).chain(commands));
     let hint = near.map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
     format!("webmon: no site named {name:?} in {}{hint}", path.display())

@@ -25,13 +25,13 @@ use super::cli::{ColorChoice, OutputArgs};
 use super::clock::Clock;
 use super::control::Narrator;
 use super::dashboard::{self, Dashboard};
-use super::exit::{Ending, Failure};
+use super::exit::{Ending, Failure, complain};
 #[cfg(feature = "influx")]
 use super::export::Export;
 use super::headless::{Headless, Style};
 use super::limits;
 use super::lines::{LineWriter, Lines};
-use super::monitor::{Controls, Face, Kept, Monitor, Parts, SHUTDOWN};
+use super::monitor::{Controls, Face, Kept, Last, Monitor, Parts, SHUTDOWN};
 use super::run::store_failure;
 use super::schedule::Scheduler;
 use super::signals::{HANGUP, Signals};
@@ -43,6 +43,8 @@ const LAST_LINES: Duration = Duration::from_millis(500);
 pub struct Attentive {
     runtime: Runtime,
     signals: Signals,
+    /// What is to be said on stderr when the terminal is given back.
+    unsaid: Option<String>,
 }
 
 impl Attentive {
@@ -53,7 +55,24 @@ impl Attentive {
     pub fn new() -> Result<Self, Failure> {
         let runtime = Builder::new_current_thread().enable_all().build().context("cannot start a runtime")?;
         let signals = runtime.block_on(async { Signals::new() }).context("cannot catch signals")?;
-        Ok(Self { runtime, signals })
+        Ok(Self { runtime, signals, unsaid: None })
+    }
+
+    /// Lets `work` go on until a signal, or `shown` (whoever shows it has ended).
+    pub fn attend(&mut self, work: impl Future<Output = ()>, shown: impl Future<Output = Ending>) -> Ending {
+        let signals = &mut self.signals;
+        self.runtime.block_on(async {
+            tokio::select! {
+                () = work => Ending::Done,
+                signal = signals.next() => Ending::Signal(signal),
+                ending = shown => ending,
+            }
+        })
+    }
+
+    /// Lets go of what still waits for a disk.
+    pub fn leave(self) {
+        self.runtime.shutdown_background();
     }
 
     /// Runs `monitor` until a signal, the end of `duration`, or `shown`.
@@ -63,7 +82,11 @@ impl Attentive {
         duration: Option<Duration>,
         shown: impl Future<Output = Ending>,
     ) -> Result<Ending, Failure> {
-        self.runtime.block_on(Box::pin(supervise(monitor, duration, shown, &mut self.signals)))
+        let ended = self.runtime.block_on(Box::pin(supervise(monitor, duration, shown, &mut self.signals)));
+        ended.map(|(ending, unsaid)| {
+            self.unsaid = unsaid;
+            ending
+        })
     }
 
     /// Lets the reader of stdout, whose end is `closed`, have what was sent: for as long as it takes after an end of
@@ -120,6 +143,7 @@ impl Stage<'_> {
         } else {
             self.dashboard(&mut attentive, monitor, zone)
         };
+        attentive.unsaid.iter().for_each(|text| complain(format_args!("warning: {text}")));
         // A commit that hangs must not keep the process.
         attentive.runtime.shutdown_background();
         ended
@@ -231,7 +255,7 @@ async fn supervise<P: Prober>(
     duration: Option<Duration>,
     shown: impl Future<Output = Ending>,
     signals: &mut Signals,
-) -> Result<Ending, Failure> {
+) -> Result<(Ending, Option<String>), Failure> {
     let stop = CancellationToken::new();
     let (scheduler, controls) = monitor.split();
     let (network, probing) = network_thread(scheduler, stop.clone()).context("cannot start a thread")?;
@@ -244,11 +268,11 @@ async fn supervise<P: Prober>(
     };
     stop.cancel();
     tokio::select! {
-        last = &mut running => kept(last).map(|()| ending),
+        last = &mut running => kept(last.commit).map(|()| (ending, last.unsent)),
         () = tokio::time::sleep(SHUTDOWN) => {
             Err(Failure::Store("webmon: the last commit did not end within 3 s; it was left behind".to_owned()))
         }
-        signal = impatience(signals) => Ok(Ending::Signal(signal)),
+        signal = impatience(signals) => Ok((Ending::Signal(signal), None)),
     }
 }
 
@@ -273,7 +297,7 @@ async fn impatience(signals: &mut Signals) -> u8 {
 }
 
 /// The control side, beside the network thread; a panic over there goes on here.
-async fn running(controls: Controls, network: JoinHandle<()>, probing: oneshot::Receiver<()>) -> Option<Flushed> {
+async fn running(controls: Controls, network: JoinHandle<()>, probing: oneshot::Receiver<()>) -> Last {
     controls
         .run(async move {
             let panicked = probing.await.is_err();

@@ -8,6 +8,7 @@
 //! content of a variable and no secret appears in an error or a warning.
 
 mod address;
+mod exec;
 mod expand;
 mod expect;
 mod export;
@@ -31,9 +32,10 @@ use std::sync::Arc;
 use crate::alert::Rule;
 use crate::model::{Sink, Site, View};
 
+pub use exec::Exec;
 pub use export::typed_sink;
 pub use fault::ConfigError;
-pub use sections::{Dashboard, Resolver, Storage, Symbols, Theme, default_views};
+pub use sections::{Dashboard, Resolver, Sort, Storage, Symbols, Theme, default_views};
 pub use suggest::near as nearest;
 
 use expand::Scope;
@@ -71,6 +73,8 @@ pub struct Config {
     pub sites: Vec<Watched>,
     /// The sites with `enabled: false`, in the order of the file.
     pub disabled: Vec<Watched>,
+    /// What to run with the alerts of one moment.
+    pub exec: Option<Arc<Exec>>,
     /// The views, at least one.
     pub views: Vec<View>,
     /// How the dashboard looks.
@@ -140,7 +144,7 @@ pub fn ad_hoc(urls: &[String]) -> Result<Config, ConfigError> {
     }
     let (views, dashboard) = (default_views(), Dashboard::default());
     let (resolver, disabled, warnings) = (Resolver::Auto, Vec::new(), Vec::new());
-    Ok(Config { sites, disabled, views, dashboard, resolver, storage: None, export: None, warnings })
+    Ok(Config { sites, disabled, exec: None, views, dashboard, resolver, storage: None, export: None, warnings })
 }
 
 fn load_with(path: &Path, env: Option<&Env<'_>>) -> Result<Config, ConfigError> {
@@ -219,6 +223,7 @@ const EXAMPLE: &str = "write for instance: sites: [https://www.rust-lang.org]";
 struct Draft {
     defaults: Layer,
     alerting: RuleLayer,
+    exec: Option<exec::Written>,
     entries: Vec<Entry>,
     sites_at: Option<yaml::NodeId>,
     views: Vec<View>,
@@ -238,7 +243,7 @@ impl Draft {
         let defaults = Layer::read(&mut section);
         section.finish();
         let mut section = keys.section("alerting");
-        let alerting = RuleLayer::read(&mut section);
+        let (alerting, exec) = (RuleLayer::read(&mut section), exec::Written::read(&mut section));
         section.finish();
         let mut section = keys.section("dashboard");
         let (views, dashboard) = (sections::views(&mut section), Dashboard::read(&mut section));
@@ -259,6 +264,7 @@ impl Draft {
         Some(Self {
             defaults,
             alerting,
+            exec,
             entries,
             sites_at,
             views,
@@ -313,6 +319,12 @@ impl Draft {
         if let (true, false, Some(id)) = (sites.is_empty(), disabled.is_empty(), self.sites_at) {
             reader.fault_at(id, "every site is disabled, so there is nothing to watch");
         }
+        let exec = self.exec.map(|exec::Written { exec, doubt }| {
+            if let Some((at, text)) = doubt {
+                warnings.add(Some(at), None, text);
+            }
+            Arc::new(exec)
+        });
         warnings.storage(self.max_size_at.map(|id| reader.span(id).start), &self.storage, checks_a_second);
         if exposed {
             for literal in literals {
@@ -324,7 +336,7 @@ impl Draft {
             }
         }
         let (views, dashboard, resolver, storage) = (self.views, self.dashboard, self.resolver, Some(self.storage));
-        Config { sites, disabled, views, dashboard, resolver, storage, export: self.export, warnings: Vec::new() }
+        Config { sites, disabled, exec, views, dashboard, resolver, storage, export: self.export, warnings: Vec::new() }
     }
 }
 

@@ -71,6 +71,11 @@ impl<'a> Reader<'a> {
         self.tree.span(id)
     }
 
+    /// Where expressions take their content from, and paths begin.
+    pub(super) const fn scope(&self) -> &Scope<'a> {
+        &self.scope
+    }
+
     /// The path that `text` names, from the folder of the configuration; none where contents do not matter.
     pub(super) fn file(&self, text: &str) -> Option<PathBuf> {
         self.scope.env.map(|_| self.scope.base_dir.join(text))

@@ -42,6 +42,28 @@ pub enum Symbols {
     Ascii,
 }
 
+/// What the rows of the dashboard are ordered by at its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Sort {
+    /// Worst state first.
+    #[default]
+    State,
+    /// By name.
+    Name,
+    /// Lowest availability first.
+    Availability,
+    /// Longest average response time first.
+    Average,
+    /// Longest 95th percentile first.
+    P95,
+    /// Longest response time first.
+    Max,
+    /// Longest average time to first byte first.
+    Ttfb,
+    /// Certificate that expires first.
+    Certificate,
+}
+
 /// How the dashboard looks and sounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dashboard {
@@ -51,11 +73,13 @@ pub struct Dashboard {
     pub symbols: Symbols,
     /// Whether an alert rings the terminal's bell.
     pub bell: bool,
+    /// The order of the rows at the start.
+    pub sort: Sort,
 }
 
 impl Default for Dashboard {
     fn default() -> Self {
-        Self { theme: Theme::Auto, symbols: Symbols::Auto, bell: true }
+        Self { theme: Theme::Auto, symbols: Symbols::Auto, bell: true, sort: Sort::State }
     }
 }
 
@@ -64,10 +88,21 @@ impl Dashboard {
         let default = Self::default();
         let themes = [("auto", Theme::Auto), ("dark", Theme::Dark), ("light", Theme::Light)];
         let symbols = [("auto", Symbols::Auto), ("ascii", Symbols::Ascii)];
+        let orders = [
+            ("state", Sort::State),
+            ("name", Sort::Name),
+            ("avail", Sort::Availability),
+            ("avg", Sort::Average),
+            ("p95", Sort::P95),
+            ("max", Sort::Max),
+            ("ttfb", Sort::Ttfb),
+            ("cert", Sort::Certificate),
+        ];
         Self {
             theme: keys.value("theme", |text| value::choice(text, &themes)).unwrap_or(default.theme),
             symbols: keys.value("symbols", |text| value::choice(text, &symbols)).unwrap_or(default.symbols),
             bell: keys.value("bell", value::boolean).unwrap_or(default.bell),
+            sort: keys.value("sort", |text| value::choice(text, &orders)).unwrap_or(default.sort),
         }
     }
 }

@@ -66,6 +66,8 @@ pub(super) struct Lane {
     /// The number of the first sample that is news.
     unseen: u64,
     changed: bool,
+    /// Whether verdicts come from elsewhere.
+    looks_on: bool,
     texts: Vec<(u64, Arc<Observation>)>,
     shown: SiteSnapshot,
 }
@@ -125,6 +127,7 @@ impl Lane {
             newest_due: None,
             unseen: head.next_seq(),
             changed: false,
+            looks_on: false,
             texts: Vec::new(),
             shown: SiteSnapshot {
                 name,
@@ -179,7 +182,7 @@ impl Lane {
             let change = self.pause(None, until);
             met.changes.extend(change.map(|change| (change, None)));
         }
-        let transition = self.evaluator.step(&self.recent.counts, now);
+        let transition = if self.looks_on { None } else { self.evaluator.step(&self.recent.counts, now) };
         let alert = transition.map(|transition| {
             let change = self.standing.judged(self.evaluator.is_down(), now);
             self.note(change, met);
@@ -190,6 +193,18 @@ impl Lane {
         self.changed |= silent.is_some() || alert.is_some();
         self.changed |= self.shown.judged_from.is_some_and(|from| from <= now);
         alert
+    }
+
+    /// From now on verdicts come by [`Lane::overrule`] only.
+    pub(super) const fn look_on(&mut self) {
+        self.looks_on = true;
+    }
+
+    /// Takes a verdict from elsewhere, found at `at`.
+    pub(super) fn overrule(&mut self, open_since: Option<Timestamp>, at: Timestamp) -> Option<Change> {
+        self.evaluator.overrule(open_since);
+        self.changed = true;
+        self.standing.judged(open_since.is_some(), at)
     }
 
     /// Pauses it at `at` until then, or resumes it. Nothing is judged while it is paused: what ages out of the window

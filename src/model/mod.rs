@@ -20,7 +20,7 @@ mod time;
 
 pub use cause::{Cause, Outcome};
 pub use certificate::{Certificate, CertificateFault};
-pub use health::{ExportHealth, ExportState, Health, StoreHealth};
+pub use health::{ExportHealth, ExportState, Health, StoreHealth, Watching};
 pub use observation::{Hop, Observation};
 pub use phases::{Phase, Phases};
 pub use sample::{Flags, Http, Packed, Sample, Status};

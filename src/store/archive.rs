@@ -151,7 +151,11 @@ impl Archive {
         &self.path
     }
 
-    fn failed<E: Into<redb::Error>>(&self, error: E) -> StoreError {
+    pub(super) const fn database(&self) -> &ReadOnlyDatabase {
+        &self.database
+    }
+
+    pub(super) fn failed<E: Into<redb::Error>>(&self, error: E) -> StoreError {
         StoreError::of(&self.path, error)
     }
 }

@@ -13,6 +13,7 @@ use redb::{Database, ReadTransaction, ReadableTable, TableDefinition};
 use super::error::StoreError;
 use super::file;
 use super::schema;
+use super::signature;
 
 /// Bytes that one transaction of a copy writes.
 const BATCH: usize = 32 << 20;
@@ -37,6 +38,10 @@ pub fn copy(transaction: &ReadTransaction, to: &Path) -> Result<(), StoreError> 
 
 fn fill(from: &ReadTransaction, to: &Database) -> Result<(), redb::Error> {
     table(from, to, schema::META)?;
+    // Nobody writes to the copy.
+    let transaction = to.begin_write()?;
+    signature::sign_off(&transaction)?;
+    transaction.commit()?;
     table(from, to, schema::SITES)?;
     table(from, to, schema::SEALED)?;
     table(from, to, schema::JOURNAL)?;

@@ -39,6 +39,7 @@ mod file;
 mod follow;
 #[cfg(test)]
 mod model_tests;
+mod news;
 mod opened;
 mod read;
 mod record;
@@ -48,6 +49,7 @@ mod rolling;
 mod samples;
 mod schema;
 mod seal;
+mod signature;
 mod sink;
 mod tail;
 #[cfg(test)]
@@ -63,9 +65,11 @@ pub use error::StoreError;
 pub use figures::Figures;
 pub use file::Options;
 pub use follow::{Follower, Found};
+pub use news::{Arrived, News, Why};
 pub use opened::{Opened, Registered, Store};
 pub use read::{Query, StoredSite};
 pub use samples::{Passed, StoredSample};
+pub use signature::Signature;
 pub use sink::{Progress, Start, StoredSink, Tally};
 pub use trim::Keep;
 pub use verify::{Contents, Gap, Verdict};

@@ -22,6 +22,7 @@ use super::read::{self, Query, View};
 use super::record::SiteRecord;
 use super::samples::{self, Passed, StoredSample};
 use super::seal::{self, Sealed};
+use super::signature;
 use super::sink::{self, Progress, Start};
 use super::trim::{self, Keep, Room, Trimmed};
 use super::{append::Pending, rolling, schema};
@@ -328,6 +329,10 @@ impl Store {
 
     /// Closes the database, so that it is clean when it is opened next.
     pub(super) fn close(mut self) -> Result<(), StoreError> {
+        if self.look(signature::read).is_ok_and(|signature| signature.is_some()) {
+            // Who cannot sign off is found out by the next reader.
+            let _unsigned = self.change(signature::sign_off);
+        }
         match self.database.take() {
             Some(database) => guard(|| Ok(database.close()?)).map_err(|error| self.failed(error)),
             None => Ok(()),

@@ -15,7 +15,8 @@ pub const VERSION: u64 = 2;
 
 const VERSION_KEY: &str = "webmon schema";
 
-/// What the file is: [`VERSION_KEY`] → its format. [`paused_key`] → until when that site is paused, in µs.
+/// What the file is: [`VERSION_KEY`] → its format. [`paused_key`] → until when that site is paused, in µs. Who writes:
+/// [`super::signature`].
 pub const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 
 /// Site → its name and when it was first watched.

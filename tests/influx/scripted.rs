@@ -180,8 +180,7 @@ fn every_dialect_gets_its_address_and_its_credentials_and_nothing_secret_in_the_
     ] {
         let points = Points::default();
         let server = influx(&points, |_, _, _| None);
-        let sink =
-            Sink { org: "me".to_owned(), authorization: Some(Secret::new(authorization)), ..sink(&server, api) };
+        let sink = Sink { org: "me".to_owned(), authorization: Some(Secret::new(authorization)), ..sink(&server, api) };
         let mut rig = Rig::new(10, sink);
         assert_eq!(rig.run(), 1);
         let requests = server.requests();
@@ -215,9 +214,15 @@ fn an_answer_that_is_no_yes_keeps_everything_until_the_next_try() {
     let moved = redirect(307, &elsewhere.url("/api/v2/write"));
     let cases: Vec<(Vec<Step>, Expected)> = vec![
         (vec![Step::send(moved)], waits(Blocked, 0.1, 1.0, "redirected, which is not followed")),
-        (vec![Step::send(response(401, "{\"code\":\"unauthorized\",\"message\":\"no\"}"))], waits(Blocked, 0.1, 1.0, "auth: ")),
+        (
+            vec![Step::send(response(401, "{\"code\":\"unauthorized\",\"message\":\"no\"}"))],
+            waits(Blocked, 0.1, 1.0, "auth: "),
+        ),
         (vec![Step::send(response(403, ""))], waits(Blocked, 0.1, 1.0, "auth: ")),
-        (vec![Step::send(response(404, "{\"error\":\"database not found: \\\"webmon\\\"\"}"))], waits(Blocked, 0.1, 1.0, "bucket \"webmon\" not found")),
+        (
+            vec![Step::send(response(404, "{\"error\":\"database not found: \\\"webmon\\\"\"}"))],
+            waits(Blocked, 0.1, 1.0, "bucket \"webmon\" not found"),
+        ),
         (vec![Step::send(response(405, ""))], waits(Blocked, 0.1, 1.0, "refused (status 405)")),
         (says(429, "Retry-After: 7\r\n", ""), waits(Retrying, 7.0, 7.0, "status 429")),
         (says(429, "Retry-After: Sun, 22 Nov 2026 10:00:20 GMT\r\n", ""), waits(Retrying, 20.0, 20.0, "status 429")),
@@ -299,7 +304,9 @@ fn lines_that_a_server_refuses_are_set_aside_and_all_others_arrive() {
                 // Names the lines.
                 Api::V3 => {
                     known.take(lines.iter().filter(|line| !is_bad(line)).cloned());
-                    let fault = |at: &usize| format!("{{\"original_line\":\"x\",\"line_number\":{},\"error_message\":\"no\"}}", at + 1);
+                    let fault = |at: &usize| {
+                        format!("{{\"original_line\":\"x\",\"line_number\":{},\"error_message\":\"no\"}}", at + 1)
+                    };
                     let faults: Vec<String> = bad.iter().map(fault).collect();
                     assert!(first < lines.len());
                     says(400, "", &format!("{{\"error\":\"partial write\",\"data\":[{}]}}", faults.join(",")))
@@ -312,7 +319,10 @@ fn lines_that_a_server_refuses_are_set_aside_and_all_others_arrive() {
         assert_eq!((points.count(), health.sent, health.rejected), (40, 41, 20), "{api:?}");
         assert_eq!((health.state, health.oldest), (ExportState::Ok, None));
         let (_, error) = health.error.unwrap();
-        assert!(error.contains("points refused: status 400") && error.contains("site=bad\\,\\ and\\ spaced"), "{error}");
+        assert!(
+            error.contains("points refused: status 400") && error.contains("site=bad\\,\\ and\\ spaced"),
+            "{error}"
+        );
         if api == Api::V3 {
             assert_eq!(requests, 2, "lines that are named need no search");
         }

@@ -1,0 +1,71 @@
+//! `alerting.exec` as the program that people start makes use of it.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test file: what cannot be had ends the test")]
+
+mod support;
+
+use std::fs;
+
+use serde_json::Value;
+use support::ports::closed_port;
+use support::program::{Folder, json};
+
+/// A site that refuses, ten checks a second, and a script that is told. It is given to sh, because a file that was just
+/// written may not be run while another test's child still has it open.
+fn refusing(script: &str) -> Folder {
+    let folder = Folder::with(&format!(
+        "defaults: {{ interval: 100ms, timeout: 100ms }}\n\
+         sites:\n\
+         - {{ name: api, url: 'http://{}/' }}\n\
+         alerting: {{ window: 1s, exec: [/bin/sh, notify.sh, ops] }}\n",
+        closed_port(),
+    ));
+    folder.write("notify.sh", script);
+    folder
+}
+
+#[test]
+fn who_is_to_be_told_is_told_what_is_printed() {
+    let folder = refusing("{ cat; echo \"$1|$WEBMON_ALERTS|$WEBMON_MESSAGE\"; } > told.new && mv told.new told\n");
+    let mut monitor = folder.start("--headless --format json --events alert");
+    monitor.until(|lines| !lines.is_empty() && folder.path("told").exists());
+    let ended = monitor.end_by(rustix::process::Signal::TERM).with(143);
+    assert_eq!(ended.stderr, "");
+    let printed = ended.json();
+    let told = fs::read_to_string(folder.path("told")).unwrap();
+    let (alert, rest) = told.split_once('\n').unwrap();
+    assert_eq!(json(alert), printed[0]);
+    assert_eq!(rest, format!("ops|1|{}\n", printed[0]["message"].as_str().unwrap()));
+}
+
+#[test]
+fn a_program_that_fails_is_a_warning_and_the_monitor_goes_on() {
+    let folder = refusing("echo 'no route to the chat' >&2; exit 7\n");
+    let mut monitor = folder.start("--headless --format json --events alert,sample");
+    let about = |line: &Value| line["event"] == "warning";
+    let lines = monitor.until(|lines| lines.iter().any(|line| about(&json(line))));
+    let warning = lines.iter().map(|line| json(line)).find(about).unwrap();
+    assert_eq!(warning["message"], "alerting.exec: /bin/sh failed (exit status: 7): no route to the chat", "{warning}");
+    let before = monitor.lines().len();
+    monitor.until(|lines| lines.len() > before);
+    monitor.end_by(rustix::process::Signal::INT).with(130);
+}
+
+#[test]
+fn a_test_alert_is_sent_and_its_fate_is_told() {
+    let folder = refusing("cat > told; echo heard\n");
+    let ended = folder.run("alerts --test").quietly();
+    assert!(ended.stdout.starts_with("/bin/sh was told: Website webmon-test is down. availability=0.00%"), "{ended:?}");
+    assert!(ended.stdout.ends_with("\nit said: heard\n"), "{ended:?}");
+    assert_eq!(json(&fs::read_to_string(folder.path("told")).unwrap())["site"], "webmon-test");
+    assert_eq!(folder.files(), ["notify.sh", "sites.yaml", "told"], "it leaves the store alone");
+
+    folder.write("notify.sh", "echo 'bad token' >&2; exit 1\n");
+    let ended = folder.run("alerts --test").with(2);
+    assert_eq!(ended.stderr, "webmon: alerting.exec: /bin/sh failed (exit status: 1): bad token\n");
+
+    let nobody = Folder::with("sites: [https://a.example]\n");
+    let ended = nobody.run("alerts --test").with(2);
+    assert!(ended.stderr.contains("sites.yaml names nobody to tell"), "{ended:?}");
+    folder.run("alerts --test --since 1h").with(2);
+}
