@@ -30,7 +30,7 @@ use super::headless::{Feed, Headless};
 use super::health::{Keeping, Meter};
 use super::keeper::{Inbox, Keeper};
 use super::messenger::{self, Messenger};
-use super::outlet::Outlet;
+use super::outlet::{LAST_FLUSH, Outlet};
 use super::schedule::{Limits, Scheduler, Shared, TextQueue};
 
 /// Texts of checks on their way to the engine, and to the store: a second of 10,000 sites.
@@ -210,6 +210,12 @@ impl<P: Prober> Monitor<P> {
 }
 
 impl Controls {
+    /// What an end may take beside [`SHUTDOWN`]: the last moment of an export.
+    #[must_use]
+    pub fn last_flush(&self) -> Duration {
+        self.keeper.as_ref().and_then(|keeper| keeper.outlet.as_ref()).map_or(Duration::ZERO, |_| LAST_FLUSH)
+    }
+
     /// Runs the engine and the store until `probing` has ended, then stops them in order. Returns the last commit.
     pub async fn run(self, probing: impl Future<Output = ()>) -> Last {
         let (stop_control, stop_keeper) = (CancellationToken::new(), CancellationToken::new());
@@ -242,5 +248,5 @@ pub struct Last {
     pub unsent: Option<String>,
 }
 
-/// All that a clean end may take, from the signal to the exit.
+/// All that a clean end may take, from the signal to the exit, but for the last moment of an export.
 pub const SHUTDOWN: Duration = Duration::from_secs(3);

@@ -258,6 +258,7 @@ async fn supervise<P: Prober>(
 ) -> Result<(Ending, Option<String>), Failure> {
     let stop = CancellationToken::new();
     let (scheduler, controls) = monitor.split();
+    let patience = SHUTDOWN + controls.last_flush();
     let (network, probing) = network_thread(scheduler, stop.clone()).context("cannot start a thread")?;
     let mut running = std::pin::pin!(running(controls, network, probing));
     let ending = tokio::select! {
@@ -269,7 +270,7 @@ async fn supervise<P: Prober>(
     stop.cancel();
     tokio::select! {
         last = &mut running => kept(last.commit).map(|()| (ending, last.unsent)),
-        () = tokio::time::sleep(SHUTDOWN) => {
+        () = tokio::time::sleep(patience) => {
             Err(Failure::Store("webmon: the last commit did not end within 3 s; it was left behind".to_owned()))
         }
         signal = impatience(signals) => Ok((Ending::Signal(signal), None)),

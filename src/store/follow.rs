@@ -102,6 +102,7 @@ impl Follower {
         if self.behind.is_empty() && self.is_sealed_unread(&journal)? {
             self.compare(transaction, &blocks)?;
         }
+        let catches_up = !self.behind.is_empty();
         while found.samples.len() < most
             && let Some(Reverse((_, site, end))) = self.behind.pop()
         {
@@ -109,10 +110,12 @@ impl Follower {
                 self.behind.push(Reverse((last, site, end)));
             }
         }
-        if self.behind.is_empty() {
+        if catches_up {
+            // Meanwhile more may have been sealed: the next call compares again before it goes on in the journal.
+            found.more = true;
+        } else {
             self.journal(&journal, most, found)?;
         }
-        found.more |= !self.behind.is_empty();
         self.learn(transaction, found)
     }
 
