@@ -24,7 +24,7 @@ use rustix::process::{Pid, Signal, ioctl_tiocsctty, kill_process, setsid};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Termios, Winsize, tcgetattr, tcsetwinsize};
 use support::program::{Folder, PATIENCE, exit_of, now};
-use support::{Behaviour, Server, Step, response};
+use support::{Behaviour, Server, Step, canary, response};
 
 const ENTER: &str = "\x1b[?1049h";
 const LEAVE: &str = "\x1b[?1049l";
@@ -265,6 +265,33 @@ fn q_gives_the_terminal_back_and_leaves_a_summary() {
     // Everything that was on the screen is remembered.
     let alerts = folder.run("alerts --format json").quietly().json();
     assert_eq!(alerts.len(), 1, "{alerts:?}");
+}
+
+#[test]
+fn the_dashboard_shows_no_secret_on_any_of_its_screens() {
+    let server = canary::server();
+    let folder = canary::folder(&server);
+    let mut terminal = Terminal::start(&folder, "");
+    terminal.until_drawn();
+    terminal.until("DOWN");
+    terminal.press("?");
+    terminal.until("Help");
+    terminal.press("?");
+    // Every site by itself: its address, its last failure, its causes.
+    terminal.press("g\r");
+    for key in ["]", "]", "]", "]", "]", "]", "]", "]", "]", "\x1b", "a"] {
+        terminal.forget();
+        terminal.press(key);
+        let start = now();
+        while terminal.recent().is_empty() && now() - start < PATIENCE {
+            std::thread::sleep(POLL);
+        }
+    }
+    terminal.press("q");
+    let printed = Arc::clone(&terminal.printed);
+    terminal.end(0);
+    let printed = String::from_utf8_lossy(&printed.lock().unwrap()).into_owned();
+    assert!(!words(&printed).contains(canary::MARK), "{printed:?}");
 }
 
 #[test]

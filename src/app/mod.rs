@@ -22,6 +22,7 @@ mod dashboard;
 mod db;
 mod demo;
 mod desk;
+mod examples;
 mod exit;
 #[cfg(feature = "influx")]
 mod export;
@@ -34,6 +35,7 @@ mod init;
 mod keeper;
 mod limits;
 mod lines;
+mod manual;
 mod messenger;
 mod monitor;
 #[cfg_attr(not(feature = "influx"), allow(dead_code, reason = "without an export nobody makes an outlet"))]
@@ -60,7 +62,8 @@ use exit::{Ending, Failure, complain};
 /// Runs the program: the command line in, the exit code out.
 #[must_use]
 pub fn main() -> ExitCode {
-    match dispatch(&Cli::read()) {
+    let cli = Cli::read();
+    match limits::suffice().and_then(|()| dispatch(&cli)) {
         Ok(ending) => ending.into(),
         Err(failure) => {
             complain(&failure);
@@ -80,9 +83,12 @@ fn dispatch(cli: &Cli) -> Result<Ending, Failure> {
         Some(Command::Samples(args)) => history::samples(args, common),
         Some(Command::Alerts(args)) if args.test => alert_test::send(common),
         Some(Command::Alerts(args)) => history::alerts(&args.history, common),
-        Some(Command::Validate) => validate::validate(common),
+        Some(Command::Validate(args)) => validate::validate(args, common),
         Some(Command::Demo(args)) => demo::demo(args, common),
         Some(Command::Init) => init::init(common),
+        Some(Command::Schema) => init::schema(),
         Some(Command::Db(command)) => db::db(command, common),
+        Some(Command::Completions { shell }) => manual::completions(*shell),
+        Some(Command::Man) => manual::manual(),
     }
 }

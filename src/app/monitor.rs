@@ -120,7 +120,7 @@ impl<P: Prober> Monitor<P> {
         let rings = tracks.iter().map(|track| Arc::clone(&track.ring)).collect();
         let gauges = Arc::new(Gauges::default());
         let (to_engine, engine_texts) = mpsc::channel(TEXT_QUEUE);
-        let (keeping, kept) = watch::channel(Keeping { notices: parts.notices, ..Keeping::default() });
+        let (keeping, kept) = watch::channel(Keeping { notices: parts.notices.clone(), ..Keeping::default() });
         let (outbox, messenger) = messenger::open(parts.config.exec.clone(), keeping.clone());
         let mut texts = vec![TextQueue { sender: to_engine, failures_only: false }];
         let paused: Vec<Option<Timestamp>> =
@@ -153,7 +153,7 @@ impl<P: Prober> Monitor<P> {
             keep_pauses,
             has_network: parts.has_network,
             meter: Meter::new(Arc::clone(&gauges), kept).with(export),
-            health: watch::Sender::new(Arc::new(Health { narration, ..Health::default() })),
+            health: watch::Sender::new(Arc::new(Health { narration, notices: parts.notices, ..Health::default() })),
             narrator: parts.narrator,
             headless: None,
             wishes: requested,

@@ -12,6 +12,7 @@ use url::Url;
 use crate::model::{Api, Secret, Sink, text};
 
 use super::address::Address;
+use super::declared::Form;
 use super::fault::Fault;
 use super::read::{Keys, Text};
 use super::site::Literal;
@@ -73,11 +74,11 @@ impl Place {
 /// What stands under `export.influx`, and the secrets in it that stand there to be read; none without a section.
 pub(super) fn influx(keys: &mut Keys<'_, '_>, literals: &mut Vec<Literal>) -> Option<Sink> {
     let reader = keys.reader();
+    let Form::Section(declared) = *keys.form("influx") else { unreachable!("influx is declared as a section") };
     let section = keys.take("influx").filter(|&id| !reader.is_null(id))?;
-    let mut keys = reader.keys(section)?;
+    let mut keys = reader.keys(section, declared)?;
     let url_at = keys.take("url");
-    let apis = [Api::V1, Api::V2, Api::V3].map(|api| (api.name(), api));
-    let api = keys.value("api", |text| value::choice(text, &apis));
+    let api = keys.choice("api", [Api::V1, Api::V2, Api::V3]);
     let (org, bucket) = (keys.value("org", name), keys.value("bucket", name));
     let (database, policy) = (keys.value("database", name), keys.value("retention_policy", name));
     let agent = keys.value("agent", name);

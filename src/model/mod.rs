@@ -24,7 +24,7 @@ pub use health::{ExportHealth, ExportState, Health, StoreHealth, Watching};
 pub use observation::{Hop, Observation};
 pub use phases::{Phase, Phases};
 pub use sample::{Flags, Http, Packed, Sample, Status};
-pub use secret::Secret;
+pub use secret::{Secret, SecretUrl};
 pub use sink::{Api, Sink};
 pub use site::{
     ClientIdentity, Expect, Expected, Family, HttpOffer, Site, SiteId, StatusSet, TlsFiles, TlsRules, shown_url,
