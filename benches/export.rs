@@ -94,9 +94,9 @@ async fn catch_up(path: &Path, server: &Victoria, name: &str, rests: bool) -> (D
         let effort = working.elapsed();
         let wait = exporter.answered(client.post(lines).await, now);
         assert_eq!(wait, None, "{:?}", exporter.health().error);
-        acknowledged += exporter.take_progress().map_or(0, |progress| progress.cursors.len());
+        acknowledged += exporter.take_progress().map_or(0, |progress| progress.cursors.len() as u64);
         // The first batches fill the buffers.
-        if acknowledged > SITES as usize {
+        if acknowledged > SITES {
             let resident = resident();
             (low, high) = (low.min(resident), high.max(resident));
         }

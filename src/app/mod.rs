@@ -35,6 +35,7 @@ mod init;
 mod keeper;
 mod limits;
 mod lines;
+mod long_views;
 mod manual;
 mod messenger;
 mod monitor;

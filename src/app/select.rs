@@ -38,6 +38,12 @@ pub fn select(path: &Path, wanted: &[String]) -> Result<Selection, Failure> {
     // A short-form site's name is its URL: names go first.
     let (named, urls): (Vec<&String>, Vec<&String>) = wanted.iter().partition(|text| is_name(text, &all_names));
     if let Some(stranger) = urls.iter().find(|text| !is_url(text)) {
+        if config.disabled.iter().any(|watched| *watched.site.name == ***stranger) {
+            let file = path.display();
+            return Err(Failure::Usage(format!(
+                "webmon: the site {stranger:?} is disabled in {file}; write enabled: true"
+            )));
+        }
         return Err(Failure::Usage(unknown(stranger, path, &all_names)));
     }
     config.sites.retain(|watched| named.iter().any(|name| ***name == *watched.site.name));

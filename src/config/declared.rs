@@ -174,7 +174,9 @@ static DASHBOARD: &[Key] = &[
 ];
 
 pub(super) static VIEW: &[Key] = &[
-    key("timeframe", seconds(MINUTE, HOUR), "the time that it covers").such_as("10m").required(),
+    key("timeframe", seconds(MINUTE, 400 * DAY), "the time that it covers; more than an hour is read from the store")
+        .such_as("10m")
+        .required(),
     key("refresh", seconds(1, HOUR), "the time between two of its refreshes").such_as("10s").required(),
 ];
 
@@ -225,8 +227,9 @@ mod tests {
                 Form::Section(inner) => {
                     // What a section needs stands beside each of its other keys.
                     let needs = inner.iter().filter(|key| key.required);
-                    let needs: String = needs.map(|key| format!("{}: '{}', ", key.name, key.example)).collect();
-                    each(&place.replace("{}", &format!("{}: {{ {needs}{{}} }}", key.name)), inner, test);
+                    let mut needs: Vec<String> = needs.map(|key| format!("{}: '{}'", key.name, key.example)).collect();
+                    needs.push("{}".to_owned());
+                    each(&place.replace("{}", &format!("{}: {{ {} }}", key.name, needs.join(", "))), inner, test);
                 }
                 _ if key.required => {}
                 Form::Sites(_) => {}

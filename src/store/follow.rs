@@ -525,7 +525,7 @@ mod tests {
         let store = rig.writer.take().unwrap();
         drop(store);
         let store = Rig::store(&rig.path(), Keep::default());
-        for number in 0..super::super::sink::SINKS_MAX + 1 {
+        for number in 0..=super::super::sink::SINKS_MAX {
             store.sink(&format!("sink {number}"), Start::Now).unwrap();
         }
         drop(store);

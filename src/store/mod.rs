@@ -37,6 +37,7 @@ mod figures;
 mod figures_tests;
 mod file;
 mod follow;
+mod glimpse;
 #[cfg(test)]
 mod model_tests;
 mod news;

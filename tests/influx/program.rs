@@ -192,7 +192,7 @@ fn an_end_does_not_wait_for_a_server_that_hangs() {
 #[test]
 fn probes_are_made_as_ever_while_an_export_hangs_or_finds_nobody() {
     let hanging = Server::start(Behaviour::always(vec![Step::Hang]));
-    let exports = ["".to_owned(), hanging.url("/"), format!("http://{}/", closed_port())];
+    let exports = [String::new(), hanging.url("/"), format!("http://{}/", closed_port())];
     let watched: Vec<(Server, Folder)> = exports
         .iter()
         .map(|_| {

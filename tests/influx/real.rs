@@ -157,6 +157,8 @@ fn every_point_arrives_at_influxdb_1_through_an_outage() {
     }
     let own = real.influxql("SELECT * FROM webmon_export");
     assert!(!own.is_empty(), "the export tells of itself");
+    assert_queries_in_influxql(&real, &stored);
+    assert_dashboard(&real);
 }
 
 #[test]
@@ -173,7 +175,9 @@ fn every_point_arrives_at_victoria_metrics_through_an_outage() {
             expected.entry(site.clone()).or_default().extend(point);
         }
         expected.retain(|_, points| !points.is_empty());
-        expected.values_mut().for_each(|points| points.sort_unstable());
+        for points in expected.values_mut() {
+            points.sort_unstable();
+        }
         // It answers before everything can be read back.
         let began = now();
         let mut found = read_back(&real, field);
@@ -183,6 +187,7 @@ fn every_point_arrives_at_victoria_metrics_through_an_outage() {
         }
         assert_eq!(found, expected, "{field}");
     }
+    assert_queries_in_metricsql(&real, &stored);
     let alerts: usize = real.exported("webmon_alert_state").iter().map(|(_, points)| points.len()).sum();
     assert_eq!(alerts, watched.alerts().len());
 }
@@ -196,6 +201,129 @@ fn read_back(real: &Real, field: &str) -> BTreeMap<String, Vec<(u64, u64)>> {
         let points = points.into_iter().map(|(at, value)| (at, value as u64));
         found.entry(labels["site"].as_str().unwrap().to_owned()).or_default().extend(points);
     }
-    found.values_mut().for_each(|points| points.sort_unstable());
+    for points in found.values_mut() {
+        points.sort_unstable();
+    }
     found
+}
+
+/// The queries of the documentation in this language: availability, 95th percentile, causes.
+fn documented(language: &str) -> [String; 3] {
+    let text = include_str!("../../docs/influx.md");
+    let fence = format!("```{language}\n");
+    let blocks = text.split(&fence).skip(1).map(|block| block.split("```").next().unwrap().trim().to_owned());
+    blocks.collect::<Vec<_>>().try_into().unwrap_or_else(|blocks| panic!("three queries in {language}: {blocks:?}"))
+}
+
+/// What webmon itself has stored of a site: the share of checks that were up, response times in order, causes.
+#[derive(Default)]
+struct Truth {
+    up: Vec<u64>,
+    right: Vec<u64>,
+    all: Vec<u64>,
+    causes: BTreeMap<String, usize>,
+}
+
+impl Truth {
+    fn of(stored: &BTreeMap<(String, u64), Value>) -> BTreeMap<String, Self> {
+        let mut truths: BTreeMap<String, Self> = BTreeMap::new();
+        for ((site, _), sample) in stored {
+            let truth = truths.entry(site.clone()).or_default();
+            let cause = sample["cause"].as_str().unwrap();
+            truth.up.extend(number(sample, "up"));
+            truth.all.push(count(sample, "total_us"));
+            if ["ok", "slow"].contains(&cause) {
+                truth.right.push(count(sample, "total_us"));
+            }
+            if cause != "ok" {
+                *truth.causes.entry(cause.to_owned()).or_default() += 1;
+            }
+        }
+        for truth in truths.values_mut() {
+            truth.right.sort_unstable();
+            truth.all.sort_unstable();
+        }
+        truths
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "a few hundred checks")]
+    fn availability(&self) -> f64 {
+        self.up.iter().sum::<u64>() as f64 / self.up.len() as f64
+    }
+}
+
+/// Whether `value` is a 95th percentile of `values`, however ranks are rounded.
+#[track_caller]
+#[allow(clippy::cast_precision_loss, reason = "microseconds")]
+fn assert_p95(value: f64, values: &[u64]) {
+    let rank = values.len() * 95 / 100;
+    let (low, high) = (values[rank.saturating_sub(2)] as f64, values[(rank + 1).min(values.len() - 1)] as f64);
+    assert!((low..=high).contains(&value), "{value} is not in {low} to {high}");
+}
+
+fn assert_queries_in_influxql(real: &Real, stored: &BTreeMap<(String, u64), Value>) {
+    let truths = Truth::of(stored);
+    let [availability, p95, causes] = documented("influxql").map(|query| real.influxql(&query));
+    let truth = |tags: &Value| &truths[tags["site"].as_str().unwrap()];
+    assert_eq!(availability.len(), truths.len());
+    for (tags, rows) in availability {
+        assert!((rows[0]["mean"].as_f64().unwrap() - truth(&tags).availability()).abs() < 1e-9, "{tags} {rows:?}");
+    }
+    assert_eq!(p95.len(), truths.values().filter(|truth| !truth.right.is_empty()).count());
+    for (tags, rows) in p95 {
+        assert_p95(rows[0]["percentile"].as_f64().unwrap(), &truth(&tags).right);
+    }
+    let mut found: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
+    for (tags, rows) in causes {
+        for row in rows {
+            let site = found.entry(tags["site"].as_str().unwrap().to_owned()).or_default();
+            *site.entry(row["cause_s"].as_str().unwrap().to_owned()).or_default() += 1;
+        }
+    }
+    let expected =
+        truths.into_iter().map(|(site, truth)| (site, truth.causes)).filter(|(_, causes)| !causes.is_empty());
+    assert_eq!(found, expected.collect());
+}
+
+fn assert_queries_in_metricsql(real: &Real, stored: &BTreeMap<(String, u64), Value>) {
+    let truths = Truth::of(stored);
+    let newest = stored.values().map(at).max().unwrap() / 1_000_000;
+    let [availability, p95, causes] = documented("metricsql").map(|query| real.metricsql(&query, newest + 1));
+    let truth = |labels: &Value| &truths[labels["site"].as_str().unwrap()];
+    assert_eq!((availability.len(), p95.len()), (truths.len(), truths.len()));
+    for (labels, value) in availability {
+        assert!((value - truth(&labels).availability()).abs() < 1e-9, "{labels} {value}");
+    }
+    for (labels, value) in p95 {
+        assert_p95(value, &truth(&labels).all);
+    }
+    // The documented query asks for three causes.
+    let asked = ["connect_refused", "response_timeout", "status"];
+    let mut expected: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for (site, truth) in &truths {
+        let causes = truth.causes.iter().filter(|(cause, _)| asked.contains(&cause.as_str()));
+        expected.extend(causes.map(|(cause, count)| ((site.clone(), cause.clone()), *count)));
+    }
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+    let found = causes.into_iter().map(|(labels, value)| {
+        let text = |label: &str| labels[label].as_str().unwrap().to_owned();
+        ((text("site"), text("cause")), value as usize)
+    });
+    assert_eq!(found.collect::<BTreeMap<_, _>>(), expected);
+    assert!(expected.len() >= 2, "{expected:?}");
+}
+
+/// Every query of the dashboard that is shipped finds something.
+fn assert_dashboard(real: &Real) {
+    let dashboard: Value = serde_json::from_str(include_str!("../../docs/grafana.json")).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    assert!(panels.len() > 5);
+    for panel in panels {
+        for target in panel["targets"].as_array().unwrap() {
+            let query = target["query"].as_str().unwrap();
+            let query = query.replace("$timeFilter", "time > now() - 1h").replace("$__interval", "1m");
+            let query = query.replace("$agent", ".*").replace("$site", ".*");
+            assert!(!real.influxql(&query).is_empty(), "{}: {query}", panel["title"]);
+        }
+    }
 }

@@ -82,6 +82,7 @@ impl Rig {
     }
 
     /// One request; the wait after it, none when there is nothing to send.
+    #[allow(clippy::option_option, reason = "nothing to send, sent, to be waited for")]
     fn step(&mut self) -> Option<Option<Duration>> {
         let archive = Archive::open(&self.folder.path().join("webmon.redb")).unwrap();
         if !self.exporter.read(&archive, self.now).unwrap() {
@@ -251,7 +252,7 @@ fn an_answer_that_is_no_yes_keeps_everything_until_the_next_try() {
         let in_range = |(from, to): (f64, f64)| wait.is_some_and(|wait| (from..=to).contains(&wait.as_secs_f64()));
         assert!(expected.wait.is_some_and(in_range), "case {index}: {wait:?}");
         assert_eq!(rig.exporter.take_progress(), None, "nothing was acknowledged");
-        assert!(health.lag(rig.now) > Duration::from_secs(900), "{health:?}");
+        assert!(health.lag(rig.now) > Duration::from_mins(15), "{health:?}");
         // All is well again: the same request goes through, and nothing is missing.
         rig.now = rig.now.after(Duration::from_secs(700));
         rig.run();

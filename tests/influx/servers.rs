@@ -152,7 +152,7 @@ impl Real {
         Ok((status, answer.split_once("\r\n\r\n").map_or("", |(_, body)| body).to_owned()))
     }
 
-    /// The answer to an InfluxQL query: for each series its tags, and for each row its columns.
+    /// The answer to an `InfluxQL` query: for each series its tags, and for each row its columns.
     pub fn influxql(&self, query: &str) -> Vec<(Value, Vec<Value>)> {
         let body = format!("db=webmon&epoch=ns&q={}", encoded(query));
         let answer: Value = serde_json::from_str(&self.ask("POST", "/query", &body)).unwrap();
@@ -170,7 +170,7 @@ impl Real {
         series.iter().map(|series| (series["tags"].clone(), rows(series))).collect()
     }
 
-    /// The answer to a MetricsQL query at `at_s`: labels and value of each series.
+    /// The answer to a `MetricsQL` query at `at_s`: labels and value of each series.
     pub fn metricsql(&self, query: &str, at_s: u64) -> Vec<(Value, f64)> {
         let body = format!("query={}&time={at_s}&nocache=1", encoded(query));
         let answer: Value = serde_json::from_str(&self.ask("POST", "/api/v1/query", &body)).unwrap();
