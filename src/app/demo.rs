@@ -61,6 +61,8 @@ pub fn demo(args: &DemoArgs, common: &CommonArgs) -> Result<Ending, Failure> {
         clock,
         notices: Vec::new(),
         narrator: Some(narration),
+        #[cfg(feature = "influx")]
+        export: None,
     };
     let ending = match &args.picture {
         Some(file) => {

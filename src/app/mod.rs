@@ -8,6 +8,7 @@
 //! webmon-net       runtime: scheduler and probes
 //! webmon-ui        the dashboard's loop                    or     webmon-out   lines to stdout
 //! webmon-past      reads the store for the dashboard
+//! webmon-export    runtime: reads the store, sends to InfluxDB
 //! blocking thread  one commit at a time
 //! ```
 
@@ -24,6 +25,8 @@ mod demo;
 mod desk;
 mod examples;
 mod exit;
+#[cfg(feature = "influx")]
+mod export;
 mod follow;
 mod gauges;
 mod headless;
@@ -37,6 +40,8 @@ mod long_views;
 mod manual;
 mod messenger;
 mod monitor;
+#[cfg_attr(not(feature = "influx"), allow(dead_code, reason = "without an export nobody makes an outlet"))]
+mod outlet;
 mod past;
 mod period;
 mod plan;

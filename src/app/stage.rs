@@ -27,6 +27,8 @@ use super::clock::Clock;
 use super::control::Narrator;
 use super::dashboard::{self, Dashboard};
 use super::exit::{Ending, Failure, complain};
+#[cfg(feature = "influx")]
+use super::export::Export;
 use super::headless::{Headless, Style};
 use super::limits;
 use super::lines::{LineWriter, Lines};
@@ -146,6 +148,9 @@ pub struct Stage<'a> {
     pub notices: Vec<String>,
     /// Who tells what happens, under a demonstration.
     pub narrator: Option<Narrator>,
+    /// The export.
+    #[cfg(feature = "influx")]
+    pub export: Option<Export>,
 }
 
 impl Stage<'_> {
@@ -190,6 +195,10 @@ impl Stage<'_> {
     }
 
     fn monitor(&mut self, zone: &TimeZone) -> Result<Monitor<HttpProber>, Failure> {
+        #[cfg(feature = "influx")]
+        let outlet = self.export.take().map(|export| export.start(self.clock.clone())).transpose()?;
+        #[cfg(not(feature = "influx"))]
+        let outlet = None;
         Monitor::new(Parts {
             config: self.config.clone(),
             prober: Arc::clone(&self.prober),
@@ -200,6 +209,7 @@ impl Stage<'_> {
             limits: limits::raise(),
             notices: self.notices.clone(),
             narrator: self.narrator,
+            outlet,
         })
         .map_err(|error| store_failure(&error))
     }
@@ -274,6 +284,7 @@ async fn supervise<P: Prober>(
 ) -> Result<(Ending, Option<String>), Failure> {
     let stop = CancellationToken::new();
     let (scheduler, controls) = monitor.split();
+    let patience = SHUTDOWN + controls.last_flush();
     let (network, probing) = network_thread(scheduler, stop.clone()).context("cannot start a thread")?;
     let mut running = std::pin::pin!(running(controls, network, probing));
     let ending = tokio::select! {
@@ -285,7 +296,7 @@ async fn supervise<P: Prober>(
     stop.cancel();
     tokio::select! {
         last = &mut running => kept(last.commit).map(|()| (ending, last.unsent)),
-        () = tokio::time::sleep(SHUTDOWN) => {
+        () = tokio::time::sleep(patience) => {
             Err(Failure::Store("webmon: the last commit did not end within 3 s; it was left behind".to_owned()))
         }
         signal = impatience(signals) => Ok((Ending::Signal(signal), None)),
