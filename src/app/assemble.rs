@@ -55,7 +55,8 @@ pub struct Assembly {
 /// The span that a ring of this site has to hold.
 #[must_use]
 pub fn horizon(views: &[View], watched: &Watched) -> Duration {
-    let longest = views.iter().map(|view| view.timeframe.length()).max().unwrap_or_default();
+    let recent = views.iter().filter(|view| !view.is_long());
+    let longest = recent.map(|view| view.timeframe.length()).max().unwrap_or_default();
     longest.max(watched.rule.window)
 }
 

@@ -19,6 +19,7 @@ use super::alert_log::AlertLog;
 use super::clock::Clock;
 use super::headless::Headless;
 use super::health::Meter;
+use super::long_views::Part;
 use super::messenger::Outbox;
 use super::schedule::CheckTexts;
 
@@ -36,6 +37,8 @@ pub struct Control {
     pub clock: Clock,
     /// Texts of checks, for the last check of each site.
     pub texts: mpsc::Receiver<CheckTexts>,
+    /// Figures of views that are read from the store, if there are any.
+    pub long_views: Option<mpsc::Receiver<Part>>,
     /// All alerts, for the dashboard.
     pub alerts: Arc<AlertLog>,
     /// To the store, if there is one.
@@ -91,6 +94,11 @@ impl Control {
     fn step(&mut self, last: bool) {
         while let Ok(texts) = self.texts.try_recv() {
             self.engine.attach(texts.site, texts.seq, texts.observation);
+        }
+        while let Some(Part { view, as_of, rows, is_refresh }) =
+            self.long_views.as_mut().and_then(|parts| parts.try_recv().ok())
+        {
+            self.engine.supply(view, as_of, rows, is_refresh);
         }
         let now = self.clock.now();
         let step = if last { self.engine.finish(now) } else { self.engine.step(now) };

@@ -64,6 +64,10 @@ impl Source for Watched {
         Arc::clone(&self.face.rechecks.borrow())
     }
 
+    fn seen(&self, sites: &[usize]) {
+        self.face.seen.send_replace(sites.to_vec());
+    }
+
     fn wish(&self, wish: Wish) {
         // A full queue means that the control side stands still, which the screen shows by itself.
         let _unheard = self.face.wishes.try_send(wish);
@@ -180,7 +184,7 @@ pub fn farewell(
     let health = Arc::clone(&face.health.borrow());
     let alerts = face.alerts.list();
     let began = snapshot.at.before(watched);
-    let view = snapshot.views.iter().max_by_key(|view| view.timeframe);
+    let view = snapshot.views.iter().filter(|view| !view.view().is_long()).max_by_key(|view| view.timeframe);
     let rows = view.map_or(&[][..], |view| &view.rows[..]);
     let sites: Vec<SiteRun<'_>> = snapshot
         .sites

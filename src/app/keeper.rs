@@ -2,7 +2,8 @@
 //!
 //! The writer is synchronous and may wait for a disk; it runs on a blocking thread and nothing waits for it but the
 //! next flush. Its readers are created before the first probe, so it sees every sample. Alerts and texts of
-//! failures come by bounded queues and go into the same commit as the samples of their time.
+//! failures come by bounded queues and go into the same commit as the samples of their time. Views that are read from
+//! the store are made on the same thread, some sites after each commit.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::store::{Flushed, Writer};
 use super::clock::Clock;
 use super::desk::WISHES;
 use super::health::Keeping;
+use super::long_views::LongViews;
 use super::schedule::CheckTexts;
 
 /// Alerts on their way to the store.
@@ -34,6 +36,8 @@ pub struct Keeper {
     pub flush: Duration,
     /// The clock.
     pub clock: Clock,
+    /// The views that are read from the store, if there are any.
+    pub long_views: Option<LongViews>,
     /// Where the health is read.
     pub keeping: watch::Sender<Keeping>,
 }
@@ -63,8 +67,12 @@ impl Keeper {
     async fn flush(mut self) -> Self {
         let now = self.clock.now();
         let (keeper, flushed) = blocking(move || {
-            let Self { writer, inbox, .. } = &mut self;
+            let Self { writer, inbox, long_views, .. } = &mut self;
             let flushed = writer.flush_with(now, |writer| inbox.hand_over(writer));
+            if let Some(long_views) = long_views {
+                let store = writer.store();
+                long_views.step(now, |query, cell| store.figures(query, Some(cell)).ok());
+            }
             (self, flushed)
         })
         .await;

@@ -13,10 +13,11 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::engine::{Board, Engine};
+use crate::engine::{Board, Engine, Track};
 use crate::model::{Health, SiteId, Timestamp};
 use crate::probe::Prober;
 use crate::ring::Ring;
+use crate::stats::Cadence;
 use crate::store::{Flushed, Store, StoreError, Writer};
 use crate::ui::Wish;
 
@@ -29,6 +30,7 @@ use super::gauges::Gauges;
 use super::headless::{Feed, Headless};
 use super::health::{Keeping, Meter};
 use super::keeper::{Inbox, Keeper};
+use super::long_views::LongViews;
 use super::messenger::{self, Messenger};
 use super::schedule::{Limits, Scheduler, Shared, TextQueue};
 
@@ -82,6 +84,8 @@ pub struct Face {
     pub rechecks: watch::Receiver<Rechecks>,
     /// Where a person's wishes are handed in.
     pub wishes: mpsc::Sender<Wish>,
+    /// Where it says which sites, by number, a person sees: long views begin with those.
+    pub seen: Arc<watch::Sender<Vec<usize>>>,
 }
 
 /// A monitor that is ready to run.
@@ -93,6 +97,7 @@ pub struct Monitor<P> {
     rings: Arc<[Arc<Ring>]>,
     rechecks: watch::Receiver<Rechecks>,
     wishes: mpsc::Sender<Wish>,
+    seen: Arc<watch::Sender<Vec<usize>>>,
 }
 
 /// The control side of a monitor whose scheduler runs elsewhere.
@@ -123,9 +128,15 @@ impl<P: Prober> Monitor<P> {
         let paused: Vec<Option<Timestamp>> =
             memory.registered.iter().map(|registered| memory.paused.get(&registered.id).copied()).collect();
         let (mut keeper, mut to_store, mut keep_pauses) = (None, None, None);
+        let (seen, looked_at) = watch::channel(Vec::new());
+        let mut parts_of_views = None;
         if let Some((store, flush)) = store {
             let names: Vec<Arc<str>> = tracks.iter().map(|track| Arc::clone(&track.name)).collect();
             let ids: Vec<SiteId> = memory.registered.iter().map(|registered| registered.id).collect();
+            let cadence = |track: &Track| Cadence { interval: track.interval, timeout: track.timeout };
+            let watched = ids.iter().copied().zip(tracks.iter().map(cadence)).collect();
+            let (long_views, made) = LongViews::new(&parts.config.views, watched, looked_at).unzip();
+            parts_of_views = made;
             let mut writer = Writer::new(store, ids.iter().copied().zip(readers).collect())?;
             for (id, alert) in memory.ended {
                 writer.note_alert(id, alert);
@@ -133,7 +144,7 @@ impl<P: Prober> Monitor<P> {
             let (inbox, slots) = Inbox::open(names.into_iter().zip(ids).collect(), TEXT_QUEUE);
             texts.push(TextQueue { sender: slots.texts, failures_only: true });
             (to_store, keep_pauses) = (Some(slots.alerts), Some(slots.pauses));
-            keeper = Some(Keeper { writer, inbox, flush, clock: parts.clock.clone(), keeping });
+            keeper = Some(Keeper { writer, inbox, flush, clock: parts.clock.clone(), long_views, keeping });
         }
         let narration = parts.narrator.map(|narrator| narrator(Duration::ZERO));
         let (desk, to_desk, rechecks) = Desk::open();
@@ -142,6 +153,7 @@ impl<P: Prober> Monitor<P> {
             engine: Engine::new(parts.config.views.clone(), tracks, parts.zone, now),
             clock: parts.clock.clone(),
             texts: engine_texts,
+            long_views: parts_of_views,
             alerts: Arc::new(AlertLog::new(memory.alerts)),
             to_store,
             outbox,
@@ -160,7 +172,8 @@ impl<P: Prober> Monitor<P> {
             control.engine.pause(site, until, now);
             scheduler.pause(site, until);
         }
-        Ok(Self { scheduler, control, messenger, keeper, rings, rechecks, wishes })
+        let seen = Arc::new(seen);
+        Ok(Self { scheduler, control, messenger, keeper, rings, rechecks, wishes, seen })
     }
 
     /// What a dashboard looks at.
@@ -173,6 +186,7 @@ impl<P: Prober> Monitor<P> {
             rings: Arc::clone(&self.rings),
             rechecks: self.rechecks.clone(),
             wishes: self.wishes.clone(),
+            seen: Arc::clone(&self.seen),
         }
     }
 
@@ -200,7 +214,7 @@ impl<P: Prober> Monitor<P> {
     pub async fn run(self, stop: CancellationToken) {
         let (scheduler, controls) = self.split();
         let probing = scheduler.run(stop.clone());
-        controls.run(probing).await;
+        Box::pin(controls.run(probing)).await;
     }
 }
 

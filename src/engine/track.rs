@@ -256,7 +256,12 @@ impl Lane {
         let summary = self.windows.summary(view, as_of, unmade);
         self.panes[view].blank = summary.counts.checks() + summary.counts.unknown == 0;
         self.blank = self.panes.iter().any(|pane| pane.blank);
-        Arc::new(Row { summary, beats: self.windows.beats(view, as_of), oldest: oldest.map(|sample| sample.at) })
+        Arc::new(Row {
+            summary,
+            beats: self.windows.beats(view, as_of),
+            oldest: oldest.map(|sample| sample.at),
+            is_exact: true,
+        })
     }
 
     /// Whether a row that is shown has no results, though its window has.
