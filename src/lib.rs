@@ -59,6 +59,8 @@ pub mod app;
 pub mod config;
 pub mod demo;
 pub mod engine;
+#[cfg(feature = "influx")]
+pub mod export;
 pub mod model;
 pub mod probe;
 pub mod report;

@@ -32,6 +32,7 @@ use super::health::{Keeping, Meter};
 use super::keeper::{Inbox, Keeper};
 use super::long_views::LongViews;
 use super::messenger::{self, Messenger};
+use super::outlet::{LAST_FLUSH, Outlet};
 use super::schedule::{Limits, Scheduler, Shared, TextQueue};
 
 /// Texts of checks on their way to the engine, and to the store: a second of 10,000 sites.
@@ -57,6 +58,8 @@ pub struct Parts<P> {
     pub notices: Vec<String>,
     /// Who tells what happens, under a demonstration.
     pub narrator: Option<Narrator>,
+    /// An export of what is stored.
+    pub outlet: Option<Outlet>,
 }
 
 /// A store, what it remembers, and how often to commit.
@@ -127,6 +130,7 @@ impl<P: Prober> Monitor<P> {
         let mut texts = vec![TextQueue { sender: to_engine, failures_only: false }];
         let paused: Vec<Option<Timestamp>> =
             memory.registered.iter().map(|registered| memory.paused.get(&registered.id).copied()).collect();
+        let export = parts.outlet.as_ref().map(|outlet| outlet.health.clone());
         let (mut keeper, mut to_store, mut keep_pauses) = (None, None, None);
         let (seen, looked_at) = watch::channel(Vec::new());
         let mut parts_of_views = None;
@@ -144,7 +148,8 @@ impl<P: Prober> Monitor<P> {
             let (inbox, slots) = Inbox::open(names.into_iter().zip(ids).collect(), TEXT_QUEUE);
             texts.push(TextQueue { sender: slots.texts, failures_only: true });
             (to_store, keep_pauses) = (Some(slots.alerts), Some(slots.pauses));
-            keeper = Some(Keeper { writer, inbox, flush, clock: parts.clock.clone(), long_views, keeping });
+            let (clock, outlet) = (parts.clock.clone(), parts.outlet);
+            keeper = Some(Keeper { writer, inbox, flush, clock, long_views, keeping, outlet });
         }
         let narration = parts.narrator.map(|narrator| narrator(Duration::ZERO));
         let (desk, to_desk, rechecks) = Desk::open();
@@ -159,7 +164,7 @@ impl<P: Prober> Monitor<P> {
             outbox,
             keep_pauses,
             has_network: parts.has_network,
-            meter: Meter::new(Arc::clone(&gauges), kept),
+            meter: Meter::new(Arc::clone(&gauges), kept).with(export),
             health: watch::Sender::new(Arc::new(Health { narration, notices: parts.notices, ..Health::default() })),
             narrator: parts.narrator,
             headless: None,
@@ -219,6 +224,12 @@ impl<P: Prober> Monitor<P> {
 }
 
 impl Controls {
+    /// What an end may take beside [`SHUTDOWN`]: the last moment of an export.
+    #[must_use]
+    pub fn last_flush(&self) -> Duration {
+        self.keeper.as_ref().and_then(|keeper| keeper.outlet.as_ref()).map_or(Duration::ZERO, |_| LAST_FLUSH)
+    }
+
     /// Runs the engine and the store until `probing` has ended, then stops them in order. Returns the last commit.
     pub async fn run(self, probing: impl Future<Output = ()>) -> Last {
         let (stop_control, stop_keeper) = (CancellationToken::new(), CancellationToken::new());
@@ -251,5 +262,5 @@ pub struct Last {
     pub unsent: Option<String>,
 }
 
-/// All that a clean end may take, from the signal to the exit.
+/// All that a clean end may take, from the signal to the exit, but for the last moment of an export.
 pub const SHUTDOWN: Duration = Duration::from_secs(3);
