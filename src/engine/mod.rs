@@ -220,7 +220,10 @@ impl Engine {
             self.refresh(view, self.now, self.now);
         }
         self.board.shown(self.now, true);
-        step.refreshed = (0..self.views.len()).collect();
+        // A long view is told again only if it has new figures.
+        step.refreshed.extend((0..self.views.len()).filter(|&view| self.windows[view].is_some()));
+        step.refreshed.sort_unstable();
+        step.refreshed.dedup();
         step
     }
 

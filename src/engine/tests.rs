@@ -440,6 +440,7 @@ fn a_long_view_shows_what_it_is_supplied_with_and_keeps_it() {
     assert_eq!(scene.engine.step(at(700)).refreshed, [1]);
     assert!(Arc::ptr_eq(&shown(&scene).rows[0], &row));
     assert_eq!((shown(&scene).as_of, shown(&scene).next), (at(300), at(500)), "the tests begin 200 s after a multiple");
+    assert_eq!(scene.engine.finish(at(701)).refreshed, [1], "nothing new of it");
     // A view that is made here takes nothing.
     scene.engine.supply(1, at(300), vec![(0, row)], true);
     assert!(scene.engine.board().view(1).rows[0].is_exact);
