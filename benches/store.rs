@@ -114,19 +114,19 @@ impl Rig {
     }
 }
 
-/// Writes `days` of `sites`, a flush every quarter of an hour, and returns the time of the end.
+/// Writes `days` of `sites`, a flush a day, and returns the time of the end.
 fn history(path: &Path, sites: usize, days: u64) -> Timestamp {
-    let mut rig = Rig::with(path, sites, 128);
+    let mut rig = Rig::with(path, sites, 9_000);
     let mut noise = Noise(7);
     let mut index = 0;
-    for _ in 0..days * 96 {
-        for _ in 0..90 {
+    for _ in 0..days {
+        for _ in 0..8_640 {
             for producer in &mut rig.producers {
                 producer.push(sample(&mut noise, index));
             }
             index += 1;
         }
-        rig.now = rig.now.after(Duration::from_mins(15));
+        rig.now = rig.now.after(Duration::from_hours(24));
         assert!(matches!(rig.writer.flush(rig.now).health, StoreHealth::Ok { .. }));
     }
     let now = rig.now;
