@@ -19,7 +19,7 @@ use super::examples;
 /// Watches websites from a terminal: exact rolling statistics, durable history, alerts.
 #[derive(Debug, Parser)]
 #[command(name = "webmon", version = env!("WEBMON_VERSION"), about)]
-#[command(disable_help_subcommand = true, subcommand_precedence_over_arg = true)]
+#[command(disable_help_subcommand = true)]
 pub struct Cli {
     /// What to do; `run` when nothing is named.
     #[command(subcommand)]
