@@ -21,6 +21,7 @@ use super::headless::Headless;
 use super::health::Meter;
 use super::messenger::Outbox;
 use super::schedule::CheckTexts;
+use super::service::Service;
 
 /// Time between two steps of the engine.
 pub const STEP: Duration = Duration::from_millis(250);
@@ -54,6 +55,8 @@ pub struct Control {
     pub narrator: Option<Narrator>,
     /// Lines for a terminal or a pipe; none under the dashboard.
     pub headless: Option<Headless>,
+    /// The way to a service manager, if one wants to hear.
+    pub service: Option<Service>,
     /// What a person asks for.
     pub wishes: mpsc::Receiver<Wish>,
     /// To the network side.
@@ -72,6 +75,9 @@ impl Control {
                 _ = ticks.tick() => self.step(false),
                 Some(wish) = self.wishes.recv() => self.grant(wish),
             }
+        }
+        if let Some(service) = &self.service {
+            service.stopping();
         }
         self.step(true);
     }
@@ -99,6 +105,9 @@ impl Control {
         self.tell_health(now);
         if let Some(headless) = &mut self.headless {
             headless.step(&step, &self.engine.board(), &self.health.borrow(), now);
+        }
+        if let Some(service) = self.service.as_mut().filter(|_| !last) {
+            service.stepped(self.clock.monotonic(), &self.engine.board().snapshot());
         }
     }
 

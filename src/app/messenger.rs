@@ -257,7 +257,8 @@ impl Drop for Group {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use jiff::tz::TimeZone;
     use serde_json::Value;

@@ -38,6 +38,7 @@ mod probing;
 mod run;
 mod schedule;
 mod select;
+mod service;
 mod signals;
 mod stage;
 mod stats;

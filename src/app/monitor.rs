@@ -31,6 +31,7 @@ use super::health::{Keeping, Meter};
 use super::keeper::{Inbox, Keeper};
 use super::messenger::{self, Messenger};
 use super::schedule::{Limits, Scheduler, Shared, TextQueue};
+use super::service::Service;
 
 /// Texts of checks on their way to the engine, and to the store: a second of 10,000 sites.
 const TEXT_QUEUE: usize = 10_000;
@@ -151,6 +152,7 @@ impl<P: Prober> Monitor<P> {
             health: watch::Sender::new(Arc::new(Health { narration, ..Health::default() })),
             narrator: parts.narrator,
             headless: None,
+            service: None,
             wishes: requested,
             to_desk,
         };
@@ -189,6 +191,13 @@ impl<P: Prober> Monitor<P> {
         self
     }
 
+    /// Tells the service manager how it goes, if there is one.
+    #[must_use]
+    pub fn with_service(mut self, service: Option<Service>) -> Self {
+        self.control.service = service;
+        self
+    }
+
     /// The network side and the control side, to run on threads of their own.
     #[must_use]
     pub fn split(self) -> (Scheduler<P>, Controls) {
@@ -200,7 +209,7 @@ impl<P: Prober> Monitor<P> {
     pub async fn run(self, stop: CancellationToken) {
         let (scheduler, controls) = self.split();
         let probing = scheduler.run(stop.clone());
-        controls.run(probing).await;
+        Box::pin(controls.run(probing)).await;
     }
 }
 

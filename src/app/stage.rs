@@ -32,6 +32,7 @@ use super::lines::{LineWriter, Lines};
 use super::monitor::{Controls, Face, Kept, Last, Monitor, Parts, SHUTDOWN};
 use super::run::store_failure;
 use super::schedule::Scheduler;
+use super::service::Service;
 use super::signals::{HANGUP, Signals};
 
 /// How long the reader of stdout may take for the last lines after a signal or a failure.
@@ -178,7 +179,7 @@ impl Stage<'_> {
             headless.begin(sites, self.store_path.as_deref());
             headless
         };
-        let monitor = monitor.with_headless(begin, samples);
+        let monitor = monitor.with_headless(begin, samples).with_service(Service::of_environment());
         let ended = attentive.supervise(monitor, self.output.duration, async {
             closed.cancelled().await;
             Ending::Done
