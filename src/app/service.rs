@@ -206,7 +206,7 @@ mod tests {
         // The watchdog of another process is none of ours, and a manager that is gone is nobody's loss.
         let mut other = Service::named(&variables, 18).unwrap();
         other.stepped(Duration::ZERO, &snapshot);
-        other.stepped(Duration::from_secs(60), &snapshot);
+        other.stepped(Duration::from_mins(1), &snapshot);
         assert_eq!(received(&socket), ["READY=1", "STATUS=0 sites: "]);
         drop(socket);
         other.stopping();
