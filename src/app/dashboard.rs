@@ -1,5 +1,6 @@
 //! The dashboard's thread, what it looks at, and the few lines that stay when it is gone.
 
+use std::cell::RefCell;
 use std::env;
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -14,7 +15,7 @@ use tokio::sync::oneshot;
 use crate::alert::Alert;
 use crate::alert::AlertState;
 use crate::config;
-use crate::engine::Snapshot;
+use crate::engine::{SiteSnapshot, Snapshot};
 use crate::model::{Health, Sample, Timestamp};
 use crate::report::ending::{Run, SiteRun, ending};
 use crate::ui::{self, About, Ended, Fixed, Recheck, Scheme, Settings, SortKey, Source, Symbols, Wish};
@@ -23,6 +24,7 @@ use super::cli::ColorChoice;
 use super::clock::Clock;
 use super::exit::Ending;
 use super::monitor::Face;
+use super::roster::Entry;
 use super::signals::{HANGUP, INTERRUPT};
 
 /// A dashboard on its own thread.
@@ -31,9 +33,27 @@ pub struct Dashboard {
     stop: Arc<AtomicBool>,
 }
 
+/// What the dashboard sees. It speaks of sites by their places in the last snapshot that it took, everybody else by
+/// their numbers.
 struct Watched {
     face: Face,
     clock: Clock,
+    seen: RefCell<Vec<Arc<SiteSnapshot>>>,
+}
+
+impl Watched {
+    /// The site at this place.
+    fn entry(&self, place: usize) -> Option<Entry> {
+        let name = Arc::clone(&self.seen.borrow().get(place)?.name);
+        self.face.roster.find(&name)
+    }
+
+    /// The place of the site of this number.
+    fn place(&self, slot: usize) -> Option<usize> {
+        let is_at = |place: &usize| self.entry(*place).is_some_and(|entry| entry.slot == slot);
+        // While nothing was changed since the start, they are the same.
+        Some(slot).filter(is_at).or_else(|| (0..self.seen.borrow().len()).find(is_at))
+    }
 }
 
 impl Source for Watched {
@@ -42,7 +62,9 @@ impl Source for Watched {
     }
 
     fn snapshot(&self) -> Snapshot {
-        self.face.board.snapshot()
+        let snapshot = self.face.board.snapshot();
+        self.seen.borrow_mut().clone_from(&snapshot.sites);
+        snapshot
     }
 
     fn alerts(&self) -> Arc<[Arc<Alert>]> {
@@ -55,16 +77,28 @@ impl Source for Watched {
 
     fn samples(&self, site: usize, samples: &mut Vec<Sample>) {
         samples.clear();
-        if let Some(ring) = self.face.rings.get(site) {
+        if let Some(Entry { ring, .. }) = self.entry(site) {
             ring.reader_at_oldest().drain(samples);
         }
     }
 
     fn rechecks(&self) -> Arc<[Recheck]> {
-        Arc::clone(&self.face.rechecks.borrow())
+        let rechecks = Arc::clone(&self.face.rechecks.borrow());
+        let places: Vec<Option<usize>> = rechecks.iter().map(|recheck| self.place(recheck.site)).collect();
+        if rechecks.iter().zip(&places).all(|(recheck, place)| *place == Some(recheck.site)) {
+            return rechecks;
+        }
+        let placed = rechecks.iter().zip(places);
+        placed.filter_map(|(recheck, place)| Some(Recheck { site: place?, ..recheck.clone() })).collect()
     }
 
     fn wish(&self, wish: Wish) {
+        let (Wish::Check(place) | Wish::Pause(place, _)) = wish;
+        let Some(Entry { slot, .. }) = self.entry(place) else { return };
+        let wish = match wish {
+            Wish::Check(_) => Wish::Check(slot),
+            Wish::Pause(_, until) => Wish::Pause(slot, until),
+        };
         // A full queue means that the control side stands still, which the screen shows by itself.
         let _unheard = self.face.wishes.try_send(wish);
     }
@@ -89,7 +123,7 @@ impl Dashboard {
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = Arc::clone(&stop);
         let thread = std::thread::Builder::new().name("webmon-ui".to_owned()).spawn(move || {
-            let ended = ui::run(&Watched { face, clock }, settings, &fixed, &stopping);
+            let ended = ui::run(&Watched { face, clock, seen: RefCell::default() }, settings, &fixed, &stopping);
             let ending = match &ended {
                 Ok(Ended::Interrupt) => Ending::Signal(INTERRUPT),
                 Ok(Ended::TerminalGone) => Ending::Signal(HANGUP),

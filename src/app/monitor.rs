@@ -13,23 +13,24 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::engine::{Board, Engine};
+use crate::engine::{Board, Engine, Track};
 use crate::model::{Health, SiteId, Timestamp};
 use crate::probe::Prober;
-use crate::ring::Ring;
 use crate::store::{Flushed, Store, StoreError, Writer};
 use crate::ui::Wish;
 
 use super::alert_log::AlertLog;
 use super::assemble::{Assembly, Memory, assemble};
 use super::clock::Clock;
-use super::control::{Control, Narrator};
+use super::control::{Control, Narrator, Places};
 use super::desk::{Desk, Rechecks, WISHES};
 use super::gauges::Gauges;
 use super::headless::{Feed, Headless};
 use super::health::{Keeping, Meter};
 use super::keeper::{Inbox, Keeper};
 use super::messenger::{self, Messenger};
+use super::revise::{REVISIONS, Reviser};
+use super::roster::Roster;
 use super::schedule::{Limits, Scheduler, Shared, TextQueue};
 use super::service::Service;
 
@@ -77,11 +78,11 @@ pub struct Face {
     pub alerts: Arc<AlertLog>,
     /// How webmon is.
     pub health: watch::Receiver<Arc<Health>>,
-    /// The ring of each site.
-    pub rings: Arc<[Arc<Ring>]>,
-    /// What became of checks by hand.
+    /// The number and the ring of each site.
+    pub roster: Arc<Roster>,
+    /// What became of checks by hand, sites by their numbers.
     pub rechecks: watch::Receiver<Rechecks>,
-    /// Where a person's wishes are handed in.
+    /// Where a person's wishes are handed in, sites by their numbers.
     pub wishes: mpsc::Sender<Wish>,
 }
 
@@ -91,7 +92,8 @@ pub struct Monitor<P> {
     control: Control,
     messenger: Messenger,
     keeper: Option<Keeper>,
-    rings: Arc<[Arc<Ring>]>,
+    reviser: Reviser<P>,
+    keeping: watch::Sender<Keeping>,
     rechecks: watch::Receiver<Rechecks>,
     wishes: mpsc::Sender<Wish>,
 }
@@ -115,15 +117,16 @@ impl<P: Prober> Monitor<P> {
         };
         let now = parts.clock.now();
         let Assembly { watches, tracks, readers } = assemble(&parts.config, &memory);
-        let rings = tracks.iter().map(|track| Arc::clone(&track.ring)).collect();
+        let named = |(slot, track): (usize, &Track)| (slot, Arc::clone(&track.name), Arc::clone(&track.ring));
+        let places = Places::of(tracks.iter().enumerate().map(named).collect());
         let gauges = Arc::new(Gauges::default());
         let (to_engine, engine_texts) = mpsc::channel(TEXT_QUEUE);
         let (keeping, kept) = watch::channel(Keeping { notices: parts.notices, ..Keeping::default() });
         let (outbox, messenger) = messenger::open(parts.config.exec.clone(), keeping.clone());
         let mut texts = vec![TextQueue { sender: to_engine, failures_only: false }];
-        let paused: Vec<Option<Timestamp>> =
-            memory.registered.iter().map(|registered| memory.paused.get(&registered.id).copied()).collect();
-        let (mut keeper, mut to_store, mut keep_pauses) = (None, None, None);
+        let paused: Vec<(usize, Timestamp)> =
+            watches.iter().filter_map(|watch| Some((watch.index, watch.paused?))).collect();
+        let (mut keeper, mut to_store, mut keep_pauses, mut adoptions, mut to_ask) = (None, None, None, None, None);
         if let Some((store, flush)) = store {
             let names: Vec<Arc<str>> = tracks.iter().map(|track| Arc::clone(&track.name)).collect();
             let ids: Vec<SiteId> = memory.registered.iter().map(|registered| registered.id).collect();
@@ -134,11 +137,16 @@ impl<P: Prober> Monitor<P> {
             let (inbox, slots) = Inbox::open(names.into_iter().zip(ids).collect(), TEXT_QUEUE);
             texts.push(TextQueue { sender: slots.texts, failures_only: true });
             (to_store, keep_pauses) = (Some(slots.alerts), Some(slots.pauses));
-            keeper = Some(Keeper { writer, inbox, flush, clock: parts.clock.clone(), keeping });
+            let (ask_sender, asks) = mpsc::channel(REVISIONS);
+            (adoptions, to_ask) = (Some(slots.adoptions), Some(ask_sender));
+            keeper = Some(Keeper { writer, inbox, asks, flush, clock: parts.clock.clone(), keeping: keeping.clone() });
         }
         let narration = parts.narrator.map(|narrator| narrator(Duration::ZERO));
         let (desk, to_desk, rechecks) = Desk::open();
         let (wishes, requested) = mpsc::channel(WISHES);
+        let (to_control, changes) = mpsc::channel(REVISIONS);
+        let (to_scheduler, revisions) = mpsc::channel(REVISIONS);
+        let (prober_sender, prober) = watch::channel(parts.prober);
         let mut control = Control {
             engine: Engine::new(parts.config.views.clone(), tracks, parts.zone, now),
             clock: parts.clock.clone(),
@@ -155,14 +163,18 @@ impl<P: Prober> Monitor<P> {
             service: None,
             wishes: requested,
             to_desk,
+            places,
+            changes,
+            revisions: to_scheduler,
+            adoptions,
         };
-        let shared = Shared { prober: parts.prober, clock: parts.clock, gauges, texts, limits: parts.limits };
-        let mut scheduler = Scheduler::new(shared, watches, desk);
-        for (site, until) in paused.into_iter().enumerate().filter(|(_, until)| until.is_some()) {
-            control.engine.pause(site, until, now);
-            scheduler.pause(site, until);
+        let shared = Shared { prober, clock: parts.clock, gauges, texts, limits: parts.limits };
+        let scheduler = Scheduler::new(shared, watches, desk, revisions);
+        for (site, until) in paused {
+            control.engine.pause(site, Some(until), now);
         }
-        Ok(Self { scheduler, control, messenger, keeper, rings, rechecks, wishes })
+        let reviser = Reviser::new(parts.config, to_ask, to_control, prober_sender);
+        Ok(Self { scheduler, control, messenger, keeper, reviser, keeping, rechecks, wishes })
     }
 
     /// What a dashboard looks at.
@@ -172,7 +184,7 @@ impl<P: Prober> Monitor<P> {
             board: self.control.engine.board(),
             alerts: Arc::clone(&self.control.alerts),
             health: self.control.health.subscribe(),
-            rings: Arc::clone(&self.rings),
+            roster: Arc::clone(self.control.places.roster()),
             rechecks: self.rechecks.clone(),
             wishes: self.wishes.clone(),
         }
@@ -185,7 +197,7 @@ impl<P: Prober> Monitor<P> {
             let (sender, texts) = mpsc::channel(TEXT_QUEUE);
             self.scheduler.add_texts(TextQueue { sender, failures_only: false });
             let (readers, names) = self.scheduler.feeds();
-            Feed { readers, names, texts, early: HashMap::new() }
+            Feed { readers, names, texts, early: HashMap::new(), moved: Vec::new() }
         });
         self.control.headless = Some(make(feed));
         self
@@ -198,18 +210,25 @@ impl<P: Prober> Monitor<P> {
         self
     }
 
-    /// The network side and the control side, to run on threads of their own.
+    /// Where notices to a person are put in.
     #[must_use]
-    pub fn split(self) -> (Scheduler<P>, Controls) {
-        (self.scheduler, Controls { control: self.control, messenger: self.messenger, keeper: self.keeper })
+    pub fn keeping(&self) -> watch::Sender<Keeping> {
+        self.keeping.clone()
+    }
+
+    /// The network side and the control side, to run on threads of their own, and who changes both.
+    #[must_use]
+    pub fn split(self) -> (Scheduler<P>, Controls, Reviser<P>) {
+        let controls = Controls { control: self.control, messenger: self.messenger, keeper: self.keeper };
+        (self.scheduler, controls, self.reviser)
     }
 
     /// Runs everything on the current runtime until `stop`.
     #[cfg(test)]
-    pub async fn run(self, stop: CancellationToken) {
-        let (scheduler, controls) = self.split();
+    pub async fn run(self, stop: CancellationToken, meanwhile: impl AsyncFnOnce(Reviser<P>)) {
+        let (scheduler, controls, reviser) = self.split();
         let probing = scheduler.run(stop.clone());
-        Box::pin(controls.run(probing)).await;
+        Box::pin(async { tokio::join!(controls.run(probing), meanwhile(reviser)) }).await;
     }
 }
 

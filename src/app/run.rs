@@ -14,6 +14,7 @@ use super::clock::{self, Clock};
 use super::exit::{Ending, Failure};
 use super::monitor::Kept;
 use super::probing;
+use super::reload::Origin;
 use super::select::{Selection, select};
 use super::stage::{Attentive, Stage};
 
@@ -25,6 +26,8 @@ const FLUSH: Duration = Duration::from_secs(1);
 /// # Errors
 /// [`Failure`]: usage, configuration, the store, or the system.
 pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, Failure> {
+    // Before it is read: what changes from now on is seen.
+    let origin = Origin::of(&common.config, &args.sites);
     let selection = select(&common.config, &args.sites)?;
     let store_path = store_path(args, common, &selection);
     let opened = store_path.as_deref().map(|path| open(path, selection.config.storage.as_ref())).transpose()?;
@@ -40,6 +43,7 @@ pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, Failure> {
         color: common.color,
         config,
         config_path,
+        origin: (!all_names.is_empty()).then_some(origin),
         store,
         store_path,
         prober: Arc::new(prober),

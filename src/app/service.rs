@@ -76,6 +76,17 @@ impl Service {
         }
     }
 
+    /// The configuration is being read again; `now` is the time of the system's monotonic clock, if it has one.
+    pub fn reloading(&self, now: Option<Duration>) {
+        let now = now.map_or_else(String::new, |now| format!("\nMONOTONIC_USEC={}", now.as_micros()));
+        self.send(&format!("RELOADING=1{now}"));
+    }
+
+    /// That is over.
+    pub fn reloaded(&self) {
+        self.send("READY=1");
+    }
+
     /// The end has begun.
     pub fn stopping(&self) {
         self.send("STOPPING=1\nSTATUS=stopping");
@@ -199,9 +210,11 @@ mod tests {
             service.stepped(Duration::from_millis(millis), &snapshot);
             assert_eq!(received(&socket), expected, "{millis} ms");
         }
+        service.reloading(Some(Duration::from_micros(123_456)));
+        service.reloaded();
         service.stopping();
         let told = received(&socket);
-        assert_eq!(told, ["STOPPING=1\nSTATUS=stopping"]);
+        assert_eq!(told, ["RELOADING=1\nMONOTONIC_USEC=123456", "READY=1", "STOPPING=1\nSTATUS=stopping"]);
 
         // The watchdog of another process is none of ours, and a manager that is gone is nobody's loss.
         let mut other = Service::named(&variables, 18).unwrap();

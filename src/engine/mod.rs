@@ -13,6 +13,7 @@
 //! **Limits.** A window reaches as far back as the ring does. Time that goes backwards is taken to stand still.
 
 mod board;
+mod revise;
 pub mod snapshot;
 mod span;
 mod state;
@@ -27,6 +28,7 @@ use crate::alert::Alert;
 use crate::model::{Observation, Timestamp, View};
 
 pub use board::Board;
+pub use revise::Seat;
 pub use snapshot::{LastCheck, OpenIncident, Row, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
 pub use track::Track;
 

@@ -51,6 +51,11 @@ impl Standing {
         self.since
     }
 
+    /// From now on nothing may come for this long.
+    pub(super) const fn allow(&mut self, silence: Duration) {
+        self.silence = silence;
+    }
+
     /// A check came.
     #[inline]
     pub(super) fn check(&mut self, sample: &Sample) -> Option<Change> {

@@ -161,10 +161,16 @@ impl Running {
         }
     }
 
+    /// Sends a signal.
+    #[track_caller]
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
     /// Sends a signal and waits for the end.
     #[track_caller]
     pub fn end_by(self, signal: Signal) -> Ended {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        self.signal(signal);
         self.end()
     }
 
