@@ -53,6 +53,13 @@ fn an_empty_folder_is_told_the_way_on() {
         }
     }
     assert!(refused(&folder, "-c else.yaml").contains("there is no else.yaml in"));
+    // A slip is told before the way on.
+    for (slip, meant) in [("chekc", "check"), ("chekc --config none.yaml", "check"), ("statss", "stats")] {
+        let said = refused(&folder, slip);
+        let word = slip.split(' ').next().unwrap();
+        assert!(said.starts_with(&format!("webmon: no command {word:?}; did you mean {meant:?}?\n")), "{said}");
+        assert!(said.contains("webmon init"), "{said}");
+    }
 }
 
 #[test]
@@ -79,7 +86,11 @@ fn help_names_every_command_and_each_has_its_own() {
         assert!(help.lines().any(|line| line.trim_start().starts_with(&format!("{command} "))), "{command}: {help}");
         assert!(folder.run(&format!("{command} --help")).quietly().stdout.contains("Usage: webmon"), "{command}");
     }
-    assert_eq!(folder.run("--version").quietly().stdout, format!("webmon {}\n", env!("CARGO_PKG_VERSION")));
+    let version = folder.run("--version").quietly().stdout;
+    let version = version.strip_prefix(concat!("webmon ", env!("CARGO_PKG_VERSION"))).unwrap().trim_end();
+    // A release build says which commit it was built from.
+    let commit = version.strip_prefix(" (").and_then(|commit| commit.strip_suffix(')'));
+    assert!(version.is_empty() || commit.unwrap().bytes().all(|byte| byte.is_ascii_hexdigit()), "{version:?}");
 }
 
 #[test]
@@ -103,6 +114,8 @@ fn a_slip_on_the_command_line_is_refused_with_what_was_meant() {
         ("run zzzzzz", "no site named \"zzzzzz\" in sites.yaml\n"),
         ("check api ftp://127.0.0.1/", "ftp"),
         ("samplse", "did you mean \"samples\"?"),
+        ("completions tcsh", "possible values: bash, elvish, fish, powershell, zsh"),
+        ("validate --noenv", "--no-env"),
         ("samples --since yesterday", "cannot read the time \"yesterday\""),
         ("samples --since 1m --until 2m", "--since must be before --until"),
         ("samples --since 2026-02-30", "2026-02-30"),
@@ -265,6 +278,120 @@ fn headless_text_is_for_people_and_chosen_by_itself() {
         [("api", "10m"), ("broken", "10m"), ("api", "1h"), ("broken", "1h")],
         "the last figures of a run"
     );
+}
+
+/// The program, started by a shell line in which `$0` is webmon.
+#[track_caller]
+fn by_shell(folder: &Folder, line: &str) -> Ended {
+    let mut command = std::process::Command::new("/bin/sh");
+    command.args(["-c", line, env!("CARGO_BIN_EXE_webmon")]).current_dir(folder.path("")).env_clear();
+    support::program::Running::start(command).end()
+}
+
+#[test]
+fn it_runs_where_little_is_given_and_says_when_that_is_too_little() {
+    let server = server();
+    let folder = Folder::with(&two_sites(&server));
+    // Neither TERM nor HOME is set in any of these tests.
+    let refused = by_shell(&folder, "ulimit -n 8; exec $0 --headless --for 1s").with(2);
+    assert_eq!(refused.stdout, "");
+    assert_eq!(
+        refused.stderr,
+        "webmon: only 8 open files are allowed here, and it takes 32; raise the limit: ulimit -n 1024\n"
+    );
+    assert_eq!(folder.files(), ["sites.yaml"]);
+    by_shell(&folder, "ulimit -n 32; exec $0 --headless --for 300ms").with(0);
+    assert!(by_shell(&folder, "exec $0 --headless --for 300ms <&-").with(0).stdout.starts_with("watching 2 sites"));
+    by_shell(&folder, "exec $0 --headless --for 300ms <&- >&-").with(0);
+    by_shell(&folder, "exec $0 check api <&- 2>&-").with(0);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_working_folder_that_cannot_be_written_is_no_obstacle_when_the_store_is_elsewhere() {
+    let server = server();
+    let folder = Folder::with(&two_sites(&server));
+    let (config, store) = (folder.path("sites.yaml"), folder.path("kept.redb"));
+    let arguments = |command: &str| {
+        let line = format!("--config {} --store {} {command}", config.display(), store.display());
+        let mut command = folder.command(&line);
+        command.current_dir("/proc");
+        support::program::Running::start(command).end()
+    };
+    arguments("run --headless --for 300ms").with(0);
+    assert!(!arguments("samples --format json").quietly().json().is_empty());
+}
+
+#[test]
+fn warnings_of_the_configuration_come_first_and_once() {
+    let folder = Folder::with("sites: [{ name: a, url: 'http://127.0.0.1:1/', interval: 1m, timeout: 1s }]\n");
+    let lines = |arguments: &str| folder.run(arguments).with(0).stdout;
+    let text = lines("--headless --for 200ms --no-store");
+    let told: Vec<&str> = text.lines().filter(|line| line.contains("alert window")).collect();
+    assert!(told.len() == 1 && text.lines().nth(1) == Some(told[0]), "{text}");
+    let json = folder.run("--headless --format json --for 2500ms --no-store").with(0).json();
+    let told: Vec<_> = json.iter().filter(|line| line["event"] == "warning").collect();
+    assert!(told.len() == 1 && json[0] == *told[0], "{json:?}");
+}
+
+#[test]
+fn validate_says_what_a_file_amounts_to_and_can_do_without_its_secrets() {
+    let folder = Folder::with(
+        "sites:\n- { name: a, url: 'https://a.example', timeout: 1s, headers: { Authorization: 'Bearer ${NO_SUCH}' } }\n",
+    );
+    assert!(refused(&folder, "validate").contains("environment variable NO_SUCH is not set"));
+    let told = folder.run("validate --no-env").quietly().stdout;
+    let expected = "sites.yaml: ok · 1 site · 0.1 checks/s · about 130 kB a day, 3.9 MB at 30d of retention \
+                    · what holds ${…} was not checked\n";
+    assert_eq!(told, expected);
+    folder.write("sites.yaml", "defaults: { intervall: 1s }\nsites: ['https://${NO_SUCH}']\n");
+    assert!(refused(&folder, "validate --no-env").contains("did you mean `interval`?"));
+}
+
+#[test]
+fn what_others_read_is_printed_whole() {
+    let folder = Folder::empty();
+    let schema = folder.run("schema").quietly().stdout;
+    let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+    assert_eq!(schema["required"], json!(null), "sites can come from a merge");
+    assert!(schema["properties"]["sites"]["items"].is_object());
+    assert!(folder.run("man").quietly().stdout.contains(".SH NAME\nwebmon"));
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = folder.run(&format!("completions {shell}")).quietly().stdout;
+        assert!(script.contains("validate") && script.contains("--no-env") | script.contains("no-env"), "{shell}");
+    }
+    assert_eq!(folder.files(), Vec::<String>::new());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_machine_without_a_network_judges_nobody() {
+    use std::process::Command;
+    // A namespace of its own has no route anywhere. Where none may be made, there is nothing to see.
+    let isolated = || {
+        let mut command = Command::new("unshare");
+        command.arg("--map-root-user").arg("--net");
+        command
+    };
+    if !isolated().arg("true").output().is_ok_and(|made| made.status.success()) {
+        return;
+    }
+    let folder = Folder::empty();
+    let mut command = isolated();
+    command.arg(env!("CARGO_BIN_EXE_webmon")).args(["check", "https://192.0.2.1", "https://example.com"]);
+    command.current_dir(folder.path("")).env("TZ", "UTC");
+    let ended = support::program::Running::start(command).end().with(4);
+    assert_eq!(ended.stdout.matches("no route to the network from this machine").count(), 2, "{}", ended.stdout);
+    assert!(ended.stdout.ends_with("2 sites are unknown\n"), "{}", ended.stdout);
+}
+
+#[test]
+fn usage_is_judged_before_the_store() {
+    let folder = Folder::with("sites: ['https://a.example']\n");
+    for slip in ["samples --since yesterday", "stats --until 2026-13-01", "alerts --since 1h --until 2h"] {
+        refused(&folder, slip);
+    }
+    folder.run("samples --since 1h").with(3);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod support;
 
+use std::future::{Future, poll_fn};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -268,6 +269,55 @@ async fn servers_without_end_are_bounded() {
     ];
     // Without a bound each of them would go on until its timeout, and say so.
     check(rows, site).await;
+}
+
+/// A body of tiny pieces is read no further long before `max_body`: what packs it costs more than it holds.
+#[tokio::test]
+async fn what_packs_a_body_is_bounded_too() {
+    let chunked = |bytes: &[u8]| {
+        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        Behaviour::always(vec![Step::send(head), Step::Flood(bytes.repeat(1_000))])
+    };
+    let identity = Authority::new().issue(&Leaf::naming(&["127.0.0.1"]));
+    for (case, behaviour, least, most) in [
+        ("one byte", chunked(b"1\r\nx\r\n"), 40_000, 64 * 1024),
+        ("one byte over TLS", chunked(b"1\r\nx\r\n").over_tls(identity), 40_000, 64 * 1024),
+        ("four bytes", chunked(b"4\r\nabcd\r\n"), 200_000, 300_000),
+        ("thirty bytes", chunked(b"1e\r\n-abcdefghij-abcdefghij-abcdefg\r\n"), 1 << 20, 1 << 20),
+    ] {
+        let server = Server::start(behaviour);
+        let mut site = Site { max_body: 1 << 20, timeout: Duration::from_mins(1), ..site(&server.url("/")) };
+        site.tls.insecure = true;
+        let seen = probe(&site).await;
+        assert_eq!((seen.cause, seen.flags.has(Flags::BODY_CAPPED)), (Cause::Ok, true), "{case}: {seen:?}");
+        assert!((least..=most).contains(&seen.bytes), "{case}: {seen:?}");
+    }
+}
+
+/// All probes share a thread, so one poll of a probe must do little, however much its server has ready: a turn reads at
+/// most 32 KiB, whatever it is.
+#[tokio::test]
+async fn a_server_that_always_has_more_gets_one_turn_after_the_other() {
+    const TURN: u64 = 32 * 1024;
+    let after = |head: &str, bytes: &str| vec![Step::send(head), Step::Flood(bytes.into())];
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (case, script, wire) in [
+        ("a body", after("HTTP/1.1 200 OK\r\n\r\n", &"y".repeat(1 << 16)), 8 << 20),
+        ("chunks", after(chunked, &"1\r\nx\r\n".repeat(10_000)), 256 * 1024),
+        ("provisional heads", after("", &"HTTP/1.1 103 Early Hints\r\n\r\n".repeat(1_000)), 256 * 1024),
+    ] {
+        let server = Server::start(Behaviour::always(script));
+        let site = Site { max_body: 8 << 20, timeout: Duration::from_mins(1), ..site(&server.url("/")) };
+        let prober = prober(&online());
+        let (mut probe, mut polls) = (Box::pin(prober.probe(&site)), 0);
+        let seen = poll_fn(|cx| {
+            polls += 1;
+            probe.as_mut().poll(cx)
+        })
+        .await;
+        assert!(matches!(seen.cause, Cause::Ok | Cause::BadResponse), "{case}: {seen:?}");
+        assert!(polls >= wire / TURN, "{case}: {polls} polls for {wire} bytes");
+    }
 }
 
 #[tokio::test]

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use webmon::model::{Cause, Flags, Http, Micros, Phase, Phases, Sample, SiteId, Status, StoreHealth, Timestamp};
+use webmon::model::{
+    Cause, Flags, Http, Micros, Observation, Phase, Phases, Sample, SiteId, Status, StoreHealth, Timestamp,
+};
 use webmon::ring::Producer;
 use webmon::store::{Archive, Options, Query, Store, StoreError, Writer};
 
@@ -164,7 +166,7 @@ fn a_newer_store_is_refused_with_both_versions_and_stays_as_it_is() {
     drop(database);
     let before = fs::read(&path).unwrap();
     for refused in [message(open(&path)), message(Archive::open(&path))] {
-        assert!(refused.contains("format 9") && refused.contains("up to 1"), "{refused}");
+        assert!(refused.contains("format 9") && refused.contains("up to 2"), "{refused}");
     }
     assert_eq!(fs::read(&path).unwrap(), before);
 }
@@ -236,6 +238,54 @@ fn readers_follow_a_running_writer() {
         (sites.len(), &*sites[0].name, sites[0].next_seq, sites[0].last_at),
         (1, "api", 2_000, Some(sample(1_999).at))
     );
+}
+
+#[test]
+fn who_follows_by_numbers_misses_nothing_and_sees_nothing_twice() {
+    let (folder, path) = folder();
+    let mut store = open(&path).unwrap();
+    store.sign(4_711, NOW).unwrap();
+    let (mut writer, mut producer) = writer(store);
+    let (mut seen, mut pushed, mut now) = (Vec::new(), 0, NOW);
+    // Odd steps between seals, which come every quarter of an hour, and looks that skip some of them.
+    for round in 0..=60u64 {
+        for _ in 0..round * 7 % 40 {
+            let mut sample = sample(pushed);
+            if pushed % 10 == 3 {
+                sample.cause = Cause::Reset;
+                let mut observation = Observation::failed(Cause::Reset, format!("reset {pushed}"));
+                observation.address = Some(([127, 0, 0, 1], 80).into());
+                writer.note_failure(0, pushed, &observation);
+            }
+            producer.push(sample);
+            pushed += 1;
+        }
+        now = now.after(Duration::from_mins(round % 9));
+        writer.flush(now);
+        if round % 3 == 0 {
+            let archive = Archive::open(&path).unwrap();
+            let news = archive.news(&[(SiteId(0), seen.len() as u64), (SiteId(9), 5)], 0).unwrap();
+            assert_eq!(news.signature.map(|signature| (signature.process, signature.since)), Some((4_711, NOW)));
+            let arrived = &news.sites[0];
+            assert_eq!(arrived.first_seq, seen.len() as u64);
+            seen.extend_from_slice(&arrived.samples);
+            assert_eq!(seen.len() as u64, pushed);
+            let failed = seen.last().is_some_and(|last| last.cause == Cause::Reset) && !arrived.samples.is_empty();
+            let text = format!("reset {}", pushed.saturating_sub(1));
+            assert_eq!(arrived.why.as_ref().map(|why| why.0.as_str()), failed.then_some(text.as_str()));
+            assert_eq!((news.sites[1].first_seq, news.sites[1].samples.len()), (5, 0), "a site that is not there");
+            let newest = archive.newest(&[(SiteId(0), sample(pushed.saturating_sub(20)).at)]).unwrap();
+            assert_eq!(newest[0].next_seq(), pushed);
+            assert!(seen.ends_with(&newest[0].samples) && newest[0].samples.len() as u64 == pushed.min(20));
+        }
+    }
+    assert!(seen.iter().map(|sample| sample.at).eq((0..pushed).map(|index| sample(index).at)));
+    assert!(pushed > 1_000);
+    let copy = folder.path().join("copy.redb");
+    Archive::open(&path).unwrap().backup(&copy).unwrap();
+    assert_eq!(Archive::open(&copy).unwrap().news(&[], 0).unwrap().signature, None, "nobody writes a copy");
+    assert!(writer.close(now).notices.is_empty());
+    assert_eq!(Archive::open(&path).unwrap().news(&[], 0).unwrap().signature, None, "a clean end is signed off");
 }
 
 #[test]

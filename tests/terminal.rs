@@ -24,7 +24,7 @@ use rustix::process::{Pid, Signal, ioctl_tiocsctty, kill_process, setsid};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Termios, Winsize, tcgetattr, tcsetwinsize};
 use support::program::{Folder, PATIENCE, exit_of, now};
-use support::{Behaviour, Server, Step, response};
+use support::{Behaviour, Server, Step, canary, response};
 
 const ENTER: &str = "\x1b[?1049h";
 const LEAVE: &str = "\x1b[?1049l";
@@ -268,6 +268,33 @@ fn q_gives_the_terminal_back_and_leaves_a_summary() {
 }
 
 #[test]
+fn the_dashboard_shows_no_secret_on_any_of_its_screens() {
+    let server = canary::server();
+    let folder = canary::folder(&server);
+    let mut terminal = Terminal::start(&folder, "");
+    terminal.until_drawn();
+    terminal.until("DOWN");
+    terminal.press("?");
+    terminal.until("Help");
+    terminal.press("?");
+    // Every site by itself: its address, its last failure, its causes.
+    terminal.press("g\r");
+    for key in ["]", "]", "]", "]", "]", "]", "]", "]", "]", "\x1b", "a"] {
+        terminal.forget();
+        terminal.press(key);
+        let start = now();
+        while terminal.recent().is_empty() && now() - start < PATIENCE {
+            std::thread::sleep(POLL);
+        }
+    }
+    terminal.press("q");
+    let printed = Arc::clone(&terminal.printed);
+    terminal.end(0);
+    let printed = String::from_utf8_lossy(&printed.lock().unwrap()).into_owned();
+    assert!(!words(&printed).contains(canary::MARK), "{printed:?}");
+}
+
+#[test]
 fn a_storm_of_sizes_is_followed_and_the_last_screen_can_stay() {
     let (_server, folder) = two_sites();
     let mut terminal = Terminal::start(&folder, "");
@@ -292,6 +319,41 @@ fn a_storm_of_sizes_is_followed_and_the_last_screen_can_stay() {
     assert!(screen[0].contains("webmon") && screen.iter().any(|line| line.contains("broken")), "{left}");
     assert!(screen.iter().all(|line| line.chars().count() <= 90), "{left}");
     assert!(left.contains("webmon watched 2 sites for "), "{left}");
+}
+
+#[test]
+fn a_watcher_shows_what_another_stores_and_says_when_that_one_is_gone() {
+    let (_server, folder) = two_sites();
+    let headless = folder.start("--headless");
+    let is_there = |folder: &Folder| folder.files().iter().any(|name| name == "webmon.redb");
+    let start = now();
+    while !is_there(&folder) {
+        assert!(now() - start < PATIENCE, "no store");
+        std::thread::sleep(POLL);
+    }
+    let [mut one, mut two] = [(); 2].map(|()| Terminal::start(&folder, "watch"));
+    for watcher in [&mut one, &mut two] {
+        watcher.until("webmon watch");
+        watcher.until("watching pid ");
+        watcher.until_drawn();
+        watcher.until("Website broken is down");
+        watcher.press("r");
+        watcher.until("r and p are off");
+    }
+    let left = headless.end_by(Signal::TERM);
+    assert_eq!(left.code, Some(143), "{}", left.stderr);
+    one.until("no webmon is running on this store");
+    // Another one comes, and what it stores is seen at once.
+    one.forget();
+    let again = folder.start("--headless");
+    one.until("watching pid ");
+    assert_eq!(again.end_by(Signal::KILL).code, None);
+    one.until("is gone");
+    one.press("q");
+    let left = one.end(0);
+    assert!(left.contains("webmon watched 2 sites for ") && left.contains("1 alert (open)"), "{left}");
+    two.signal(Signal::TERM);
+    two.end(143);
 }
 
 #[test]

@@ -95,6 +95,11 @@ impl Evaluator {
         }
     }
 
+    /// Takes a verdict from elsewhere: `open_since` is the `at` of the `down` of the incident that is open, if one is.
+    pub const fn overrule(&mut self, open_since: Option<Timestamp>) {
+        self.open_since = open_since;
+    }
+
     /// Whether the rule says down.
     #[must_use]
     pub const fn is_down(&self) -> bool {

@@ -36,6 +36,12 @@ impl AlertLog {
         *list = next.into();
     }
 
+    /// Begins anew with `all`, oldest first.
+    pub fn replace(&self, all: Vec<Alert>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
+        self.append(all);
+    }
+
     /// The list as it is now, oldest first.
     #[must_use]
     pub fn list(&self) -> Arc<[Arc<Alert>]> {

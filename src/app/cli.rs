@@ -10,19 +10,15 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 use crate::model::duration;
 
-const AFTER_HELP: &str = "Examples:
-  webmon                                   watch the sites of ./sites.yaml
-  webmon https://my.site                   watch a URL right now, without a file
-  webmon check https://my.site             probe once and show every phase
-  webmon --headless --format json --for 60s
-  webmon samples --site api --since 1h --format csv";
+use super::examples;
 
 /// Watches websites from a terminal: exact rolling statistics, durable history, alerts.
 #[derive(Debug, Parser)]
-#[command(name = "webmon", version, about, after_help = AFTER_HELP)]
+#[command(name = "webmon", version = env!("WEBMON_VERSION"), about)]
 #[command(disable_help_subcommand = true, subcommand_precedence_over_arg = true)]
 pub struct Cli {
     /// What to do; `run` when nothing is named.
@@ -43,8 +39,12 @@ impl Cli {
         Self::read_from(std::env::args_os()).unwrap_or_else(|error| error.exit())
     }
 
-    fn read_from(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let mut grammar = Self::command();
+    /// Reads `arguments`, the first of which is the program's own name.
+    ///
+    /// # Errors
+    /// What is wrong with them, or the help or version that they ask for.
+    pub fn read_from(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut grammar = Self::grammar();
         let matches = grammar.try_get_matches_from_mut(arguments)?;
         if let Some(command) = matches.subcommand_name() {
             // The options of `run` stand at the top for `webmon` alone; before another command they would be lost.
@@ -59,6 +59,25 @@ impl Cli {
         }
         Self::from_arg_matches(&matches)
     }
+
+    /// The grammar of the command line, with its examples.
+    #[must_use]
+    pub fn grammar() -> clap::Command {
+        let grammar = Self::command();
+        let with_examples = |command: clap::Command, name: Option<&str>| match examples::of(name) {
+            Some(examples) => command.after_help(examples),
+            None => command,
+        };
+        command_names().iter().fold(with_examples(grammar, None), |grammar, name| {
+            grammar.mut_subcommand(name, |command| with_examples(command, Some(name)))
+        })
+    }
+}
+
+/// The names of all commands.
+#[must_use]
+pub fn command_names() -> Vec<String> {
+    Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect()
 }
 
 /// The commands.
@@ -66,6 +85,8 @@ impl Cli {
 pub enum Command {
     /// Watch the sites and show the dashboard (the default command)
     Run(RunArgs),
+    /// The dashboard, read-only, over the store that another webmon is writing
+    Watch,
     /// Probe once, show every phase, exit; leaves the store alone
     Check(CheckArgs),
     /// Statistics of any stored period
@@ -75,14 +96,32 @@ pub enum Command {
     /// Alert history
     Alerts(AlertsArgs),
     /// Check a configuration file
-    Validate,
+    Validate(ValidateArgs),
     /// The dashboard over simulated websites; needs no network and no file
     Demo(DemoArgs),
     /// Write a commented sites.yaml
     Init,
+    /// Print the JSON Schema of sites.yaml
+    Schema,
     /// The store itself: what is in it, whether it is sound, compaction, backup
     #[command(subcommand)]
     Db(DbCommand),
+    /// Print the script with which a shell completes this command line
+    Completions {
+        /// The shell
+        #[arg(value_enum, value_name = "SHELL")]
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// Options of `validate`.
+#[derive(Clone, Debug, Args)]
+pub struct ValidateArgs {
+    /// Take no variable and no file into account: for places that have no secrets
+    #[arg(long)]
+    pub no_env: bool,
 }
 
 /// What `db` can do.
@@ -253,7 +292,7 @@ mod tests {
 
     #[test]
     fn the_grammar_is_sound() {
-        Cli::command().debug_assert();
+        Cli::grammar().debug_assert();
     }
 
     #[test]

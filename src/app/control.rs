@@ -81,10 +81,8 @@ pub struct Control {
 /// Where each site stands in the order of sites.yaml, which is that of the engine.
 #[derive(Debug, Default)]
 pub struct Places {
-    /// The number of each site, by place.
-    slots: Vec<usize>,
     /// The place of each site, by number.
-    places: HashMap<usize, usize>,
+    by_slot: HashMap<usize, usize>,
     /// The same for those who know names.
     roster: Arc<Roster>,
 }
@@ -105,8 +103,8 @@ impl Places {
     }
 
     fn replace(&mut self, sites: Vec<(usize, Arc<str>, Arc<Ring>)>) {
-        self.slots = sites.iter().map(|(slot, ..)| *slot).collect();
-        self.places = self.slots.iter().enumerate().map(|(place, slot)| (*slot, place)).collect();
+        let slots: Vec<usize> = sites.iter().map(|(slot, ..)| *slot).collect();
+        self.by_slot = slots.into_iter().enumerate().map(|(place, slot)| (slot, place)).collect();
         self.roster.replace(sites.into_iter().map(|(slot, name, ring)| (name, Entry { slot, ring })));
     }
 }
@@ -137,7 +135,7 @@ impl Control {
             return;
         }
         if let Wish::Pause(site, until) = wish {
-            if let Some(&place) = self.places.places.get(&site) {
+            if let Some(&place) = self.places.by_slot.get(&site) {
                 self.engine.pause(place, until, self.clock.now());
             }
             let kept = self.keep_pauses.as_ref().is_none_or(|keep| keep.try_send((site, until)).is_ok());
@@ -147,7 +145,7 @@ impl Control {
 
     fn step(&mut self, last: bool) {
         while let Ok(texts) = self.texts.try_recv() {
-            if let Some(&place) = self.places.places.get(&texts.site) {
+            if let Some(&place) = self.places.by_slot.get(&texts.site) {
                 self.engine.attach(place, texts.seq, texts.observation);
             }
         }

@@ -88,8 +88,11 @@ impl Source for Watched {
         if rechecks.iter().zip(&places).all(|(recheck, place)| *place == Some(recheck.site)) {
             return rechecks;
         }
-        let placed = rechecks.iter().zip(places);
-        placed.filter_map(|(recheck, place)| Some(Recheck { site: place?, ..recheck.clone() })).collect()
+        rechecks
+            .iter()
+            .zip(places)
+            .filter_map(|(recheck, place)| Some(Recheck { site: place?, ..recheck.clone() }))
+            .collect()
     }
 
     fn wish(&self, wish: Wish) {
@@ -179,7 +182,20 @@ pub fn settings(dashboard: config::Dashboard, color: ColorChoice) -> Settings {
         ColorChoice::Always => true,
         ColorChoice::Never => false,
     };
-    Settings { scheme, color, symbols, bell: dashboard.bell, sort: SortKey::default() }
+    Settings { scheme, color, symbols, bell: dashboard.bell, sort: sort_key(dashboard.sort) }
+}
+
+const fn sort_key(sort: config::Sort) -> SortKey {
+    match sort {
+        config::Sort::State => SortKey::State,
+        config::Sort::Name => SortKey::Name,
+        config::Sort::Availability => SortKey::Availability,
+        config::Sort::Average => SortKey::Average,
+        config::Sort::P95 => SortKey::P95,
+        config::Sort::Max => SortKey::Max,
+        config::Sort::Ttfb => SortKey::Ttfb,
+        config::Sort::Certificate => SortKey::Certificate,
+    }
 }
 
 /// What stays on the terminal: the last screen if it was asked for, then the summary, then the notices in full.

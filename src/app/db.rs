@@ -74,6 +74,8 @@ fn described(path: &Path, contents: &Contents, zone: &TimeZone) -> String {
         "blocks",
         format!("{}, and {} commits not sealed yet", figures::count(contents.blocks), figures::count(journal)),
     );
+    let (hours, days) = contents.rollups;
+    line("rollups", format!("{} hours, {} days", figures::count(hours), figures::count(days)));
     line("alerts", figures::count(contents.alerts));
     line("texts", format!("{} of failures", figures::count(contents.texts)));
     text
@@ -150,7 +152,7 @@ mod tests {
         let text = described(Path::new("webmon.redb"), &contents, &TimeZone::UTC);
         let expected = "webmon.redb\n  format    1\n  on disk   1.1 MB\n  sites     5\n  samples   1,805\n  \
                         from      2026-11-21 10:00\n  to        2026-11-21 11:00\n  \
-                        blocks    0, and 0 commits not sealed yet\n  alerts    0\n  texts     0 of failures\n";
+                        blocks    0, and 0 commits not sealed yet\n  rollups   0 hours, 0 days\n  alerts    0\n  texts     0 of failures\n";
         assert_eq!(text, expected);
     }
 }

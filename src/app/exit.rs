@@ -4,6 +4,17 @@ use std::fmt;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+/// Every exit code and what it means; public, scripts rely on them.
+pub const EXIT_CODES: [(&str, &str); 7] = [
+    ("0", "done; for check: every site is up"),
+    ("1", "check: not every site is up"),
+    ("2", "wrong usage or configuration, unknown site; nothing was started"),
+    ("3", "the store cannot be used, or a reading command finds none"),
+    ("4", "check: could not judge, this machine has no network"),
+    ("101", "a fault of webmon itself; the terminal is restored first"),
+    ("129, 130, 143", "ended by SIGHUP, SIGINT, SIGTERM, after a clean shutdown"),
+];
+
 /// How a command came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {

@@ -106,6 +106,7 @@ impl Meter {
             store: keeping.store.clone(),
             notices: keeping.notices.clone(),
             forgotten_notices: keeping.forgotten_notices,
+            watching: None,
             narration: None,
         })
     }

@@ -110,11 +110,6 @@ impl Past {
     pub fn open(args: &HistoryArgs, common: &CommonArgs, back: Option<Duration>) -> Result<Self, Failure> {
         let zone = TimeZone::system();
         let now = clock::wall();
-        let config = configuration(common)?;
-        let path = store_path(common, config.as_ref());
-        let archive = Archive::open(&path).map_err(|error| store_failure(&error))?;
-        let stored = archive.sites().map_err(|error| store_failure(&error))?;
-        let sites = choose(stored, config.as_ref(), &args.sites, &path)?;
         let read = |text: &String| instant(text, now, &zone).map_err(|text| Failure::Usage(format!("webmon: {text}")));
         let since = args.since.as_ref().map(read).transpose()?;
         let until = args.until.as_ref().map(read).transpose()?.unwrap_or(Timestamp::MAX);
@@ -122,6 +117,12 @@ impl Past {
         if since >= until {
             return Err(Failure::Usage("webmon: --since must be before --until".to_owned()));
         }
+        // Usage is judged before the store.
+        let config = configuration(common)?;
+        let path = store_path(common, config.as_ref());
+        let archive = Archive::open(&path).map_err(|error| store_failure(&error))?;
+        let stored = archive.sites().map_err(|error| store_failure(&error))?;
+        let sites = choose(stored, config.as_ref(), &args.sites, &path)?;
         let back_from_now =
             args.until.is_none() && args.since.as_ref().map_or(back.is_some(), |since| duration::parse(since).is_ok());
         Ok(Self { archive, sites, period: Period { since, until }, back_from_now, zone, now, config })
@@ -202,7 +203,9 @@ pub fn configured_store(common: &CommonArgs) -> Result<PathBuf, Failure> {
     Ok(store_path(common, configuration(common)?.as_ref()))
 }
 
-fn store_path(common: &CommonArgs, config: Option<&Config>) -> PathBuf {
+/// The same, of a configuration that was read.
+#[must_use]
+pub fn store_path(common: &CommonArgs, config: Option<&Config>) -> PathBuf {
     let configured = config.and_then(|config| config.storage.as_ref()).map(|storage| storage.path.clone());
     common.store.clone().or(configured).unwrap_or_else(|| PathBuf::from("webmon.redb"))
 }

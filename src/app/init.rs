@@ -1,13 +1,13 @@
-//! `webmon init`: the commented sites.yaml that the repository ships, written where the configuration is looked for.
+//! `webmon init`: a commented sites.yaml, written where the configuration is looked for. `webmon schema`: its schema.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 
+use crate::config;
+
 use super::cli::CommonArgs;
 use super::exit::{Ending, Failure};
 use super::history::print;
-
-const SHIPPED: &str = include_str!("../../sites.yaml");
 
 /// Writes the file; one that is there is never overwritten.
 ///
@@ -22,7 +22,16 @@ pub fn init(args: &CommonArgs) -> Result<Ending, Failure> {
         _ => Failure::Usage(format!("webmon: cannot write {shown}: {error}")),
     };
     let mut file = OpenOptions::new().write(true).create_new(true).open(&args.config).map_err(refused)?;
-    file.write_all(SHIPPED.as_bytes()).map_err(refused)?;
+    file.write_all(config::template().as_bytes()).map_err(refused)?;
     print(|out| writeln!(out, "wrote {shown}: five public sites to try it with; then: webmon"))?;
+    Ok(Ending::Done)
+}
+
+/// Prints the JSON Schema of sites.yaml.
+///
+/// # Errors
+/// [`Failure::System`]: standard output.
+pub fn schema() -> Result<Ending, Failure> {
+    print(|out| writeln!(out, "{}", config::schema()))?;
     Ok(Ending::Done)
 }

@@ -1,5 +1,6 @@
 //! How many probes this machine lets us have in flight.
 
+use super::exit::Failure;
 use super::schedule::Limits;
 
 /// No machine needs more at once.
@@ -8,6 +9,23 @@ const IN_FLIGHT_MAX: u64 = 8_192;
 const RESERVED: u64 = 32;
 /// Few enough for any limit, enough to get anywhere.
 const IN_FLIGHT_MIN: u64 = 8;
+
+/// Fewer descriptors than this cannot run anything: the store, two runtimes and a check need them.
+const DESCRIPTORS_MIN: u64 = 32;
+
+/// Refuses to start where too few file descriptors are allowed.
+///
+/// # Errors
+/// [`Failure::Usage`], with what to do.
+pub fn suffice() -> Result<(), Failure> {
+    let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(DESCRIPTORS_MIN);
+    if descriptors >= DESCRIPTORS_MIN {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!(
+        "webmon: only {descriptors} open files are allowed here, and it takes {DESCRIPTORS_MIN}; raise the limit: ulimit -n 1024"
+    )))
+}
 
 /// Raises the soft limit of file descriptors to the hard one and derives the bound from it: three quarters of
 /// them less a reserve, 8 to 8,192.

@@ -21,7 +21,9 @@ mod dashboard;
 mod db;
 mod demo;
 mod desk;
+mod examples;
 mod exit;
+mod follow;
 mod gauges;
 mod headless;
 mod health;
@@ -30,6 +32,7 @@ mod init;
 mod keeper;
 mod limits;
 mod lines;
+mod manual;
 mod messenger;
 mod monitor;
 mod period;
@@ -48,6 +51,7 @@ mod stats;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -57,7 +61,8 @@ use exit::{Ending, Failure, complain};
 /// Runs the program: the command line in, the exit code out.
 #[must_use]
 pub fn main() -> ExitCode {
-    match dispatch(&Cli::read()) {
+    let cli = Cli::read();
+    match limits::suffice().and_then(|()| dispatch(&cli)) {
         Ok(ending) => ending.into(),
         Err(failure) => {
             complain(&failure);
@@ -71,14 +76,18 @@ fn dispatch(cli: &Cli) -> Result<Ending, Failure> {
     match &cli.command {
         None => run::run(&cli.run, common),
         Some(Command::Run(args)) => run::run(args, common),
+        Some(Command::Watch) => watch::watch(common),
         Some(Command::Check(args)) => check::check(args, common),
         Some(Command::Stats(args)) => stats::stats(args, common),
         Some(Command::Samples(args)) => history::samples(args, common),
         Some(Command::Alerts(args)) if args.test => alert_test::send(common),
         Some(Command::Alerts(args)) => history::alerts(&args.history, common),
-        Some(Command::Validate) => validate::validate(common),
+        Some(Command::Validate(args)) => validate::validate(args, common),
         Some(Command::Demo(args)) => demo::demo(args, common),
         Some(Command::Init) => init::init(common),
+        Some(Command::Schema) => init::schema(),
         Some(Command::Db(command)) => db::db(command, common),
+        Some(Command::Completions { shell }) => manual::completions(*shell),
+        Some(Command::Man) => manual::manual(),
     }
 }

@@ -117,11 +117,11 @@ impl<P: Prober> Monitor<P> {
         };
         let now = parts.clock.now();
         let Assembly { watches, tracks, readers } = assemble(&parts.config, &memory);
-        let named = |(slot, track): (usize, &Track)| (slot, Arc::clone(&track.name), Arc::clone(&track.ring));
-        let places = Places::of(tracks.iter().enumerate().map(named).collect());
+        let seat = |(slot, track): (usize, &Track)| (slot, Arc::clone(&track.name), Arc::clone(&track.ring));
+        let places = Places::of(tracks.iter().enumerate().map(seat).collect());
         let gauges = Arc::new(Gauges::default());
         let (to_engine, engine_texts) = mpsc::channel(TEXT_QUEUE);
-        let (keeping, kept) = watch::channel(Keeping { notices: parts.notices, ..Keeping::default() });
+        let (keeping, kept) = watch::channel(Keeping { notices: parts.notices.clone(), ..Keeping::default() });
         let (outbox, messenger) = messenger::open(parts.config.exec.clone(), keeping.clone());
         let mut texts = vec![TextQueue { sender: to_engine, failures_only: false }];
         let paused: Vec<(usize, Timestamp)> =
@@ -157,7 +157,7 @@ impl<P: Prober> Monitor<P> {
             keep_pauses,
             has_network: parts.has_network,
             meter: Meter::new(Arc::clone(&gauges), kept),
-            health: watch::Sender::new(Arc::new(Health { narration, ..Health::default() })),
+            health: watch::Sender::new(Arc::new(Health { narration, notices: parts.notices, ..Health::default() })),
             narrator: parts.narrator,
             headless: None,
             service: None,

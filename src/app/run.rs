@@ -71,7 +71,13 @@ pub fn open(path: &Path, storage: Option<&Storage>) -> Result<Opened, Failure> {
         retention: Some(storage.retention),
         max_size: Some(storage.max_size),
     });
-    Store::open(path, &Options { keep, ..Options::default() }, clock::wall()).map_err(|error| store_failure(&error))
+    let options = Options { keep, ..Options::default() };
+    let now = clock::wall();
+    let signed = Store::open(path, &options, now).and_then(|mut opened| {
+        opened.store.sign(std::process::id(), now)?;
+        Ok(opened)
+    });
+    signed.map_err(|error| store_failure(&error))
 }
 
 /// Reads the store's memory and starts the clock, not before the newest sample that can be believed.

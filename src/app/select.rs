@@ -7,6 +7,7 @@ use crate::config::{self, Config, ConfigError};
 
 use crate::report::first_steps::first_steps;
 
+use super::cli::command_names;
 use super::exit::Failure;
 
 /// The sites of a command.
@@ -29,7 +30,7 @@ pub fn select(path: &Path, wanted: &[String]) -> Result<Selection, Failure> {
         let config = ad_hoc(wanted)?;
         return Ok(Selection { config, all_names: Vec::new(), ad_hoc: true });
     }
-    let mut config = load(path)?;
+    let mut config = load(path).map_err(|failure| if path.exists() { failure } else { slip(wanted, failure) })?;
     let all_names: Vec<Arc<str>> = config.sites.iter().map(|watched| Arc::clone(&watched.site.name)).collect();
     if wanted.is_empty() {
         return Ok(Selection { config, all_names, ad_hoc: false });
@@ -53,10 +54,34 @@ pub fn select(path: &Path, wanted: &[String]) -> Result<Selection, Failure> {
 /// # Errors
 /// [`Failure::Usage`] with the whole report; for a file that is not there, with the first steps.
 pub fn load(path: &Path) -> Result<Config, Failure> {
-    config::load(path, &|name| std::env::var(name).ok()).map_err(|error| match error {
+    config::load(path, &|name| std::env::var(name).ok()).map_err(|error| refused(path, &error))
+}
+
+/// The same, with every `${…}` left unchecked.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_without_env(path: &Path) -> Result<Config, Failure> {
+    config::load_without_env(path).map_err(|error| refused(path, &error))
+}
+
+fn refused(path: &Path, error: &ConfigError) -> Failure {
+    match error {
         ConfigError::Missing { .. } => Failure::Usage(way_on(path)),
         faults => Failure::Usage(faults.to_string()),
-    })
+    }
+}
+
+/// `failure`, that there is no file to find `wanted` in, after what was probably meant: a command.
+fn slip(wanted: &[String], failure: Failure) -> Failure {
+    let commands = command_names();
+    let meant = wanted.first().and_then(|word| Some((word, nearest(word, commands.iter().map(String::as_str))?)));
+    match (meant, failure) {
+        (Some((word, near)), Failure::Usage(way_on)) => {
+            Failure::Usage(format!("webmon: no command {word:?}; did you mean {near:?}?\n{way_on}"))
+        }
+        (_, failure) => failure,
+    }
 }
 
 /// What to do when there is no file at `path`.
@@ -88,8 +113,8 @@ fn is_name(text: &str, names: &[Arc<str>]) -> bool {
 }
 
 fn unknown(name: &str, path: &Path, names: &[Arc<str>]) -> String {
-    let commands = ["run", "check", "stats", "samples", "alerts", "validate", "init", "demo", "db"];
-    let near = nearest(name, names.iter().map(|name| &**name).chain(commands));
+    let commands = command_names();
+    let near = nearest(name, names.iter().map(|name| &**name).chain(commands.iter().map(String::as_str)));
     let hint = near.map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
     format!("webmon: no site named {name:?} in {}{hint}", path.display())
 }

@@ -59,6 +59,23 @@ impl Attentive {
         Ok(Self { runtime, signals, unsaid: None })
     }
 
+    /// Lets `work` go on until a signal, or `shown` (whoever shows it has ended).
+    pub fn attend(&mut self, work: impl Future<Output = ()>, shown: impl Future<Output = Ending>) -> Ending {
+        let signals = &mut self.signals;
+        self.runtime.block_on(async {
+            tokio::select! {
+                () = work => Ending::Done,
+                signal = signals.next() => Ending::Signal(signal),
+                ending = shown => ending,
+            }
+        })
+    }
+
+    /// Lets go of what still waits for a disk.
+    pub fn leave(self) {
+        self.runtime.shutdown_background();
+    }
+
     /// Runs `monitor` until a signal, the end of `duration`, or `shown`.
     fn supervise<P: Prober>(
         &mut self,
@@ -300,14 +317,13 @@ async fn impatience(signals: &mut Signals) -> u8 {
 
 /// The control side, beside the network thread; a panic over there goes on here.
 async fn running(controls: Controls, network: JoinHandle<()>, probing: oneshot::Receiver<()>) -> Last {
-    controls
-        .run(async move {
-            let panicked = probing.await.is_err();
-            if panicked && let Err(panic) = network.join() {
-                std::panic::resume_unwind(panic);
-            }
-        })
-        .await
+    let probing = async move {
+        let panicked = probing.await.is_err();
+        if panicked && let Err(panic) = network.join() {
+            std::panic::resume_unwind(panic);
+        }
+    };
+    Box::pin(controls.run(probing)).await
 }
 
 fn network_thread<P: Prober>(

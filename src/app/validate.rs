@@ -1,41 +1,96 @@
 //! `webmon validate`: the faults of a configuration, or one line that says what it amounts to.
 
+use std::collections::HashSet;
 use std::io::Write as _;
 
-use crate::config::Config;
-use crate::model::figures;
+use crate::config::{BYTES_A_SAMPLE, Config};
+use crate::model::{duration, figures};
 
-use super::cli::CommonArgs;
+use super::cli::{CommonArgs, ValidateArgs};
 use super::exit::{Ending, Failure, complain};
 use super::history::print;
-use super::select::load;
-
-/// Bytes that a sample takes in the store.
-const SAMPLE_BYTES: f64 = 15.0;
+use super::select::{load, load_without_env};
 
 /// Checks the configuration file.
 ///
 /// # Errors
 /// [`Failure::Usage`] with every fault.
-pub fn validate(args: &CommonArgs) -> Result<Ending, Failure> {
-    let config = load(&args.config)?;
+pub fn validate(args: &ValidateArgs, common: &CommonArgs) -> Result<Ending, Failure> {
+    let config = if args.no_env { load_without_env(&common.config)? } else { load(&common.config)? };
     for warning in &config.warnings {
         complain(format_args!("warning: {warning}"));
     }
-    print(|out| writeln!(out, "{}: {}", args.config.display(), amount(&config)))?;
+    let unchecked = if args.no_env { " · what holds ${…} was not checked" } else { "" };
+    print(|out| writeln!(out, "{}: {}{unchecked}", common.config.display(), amount(&config)))?;
     Ok(Ending::Done)
 }
 
+/// How much is watched, how often, and what that takes on disk.
 fn amount(config: &Config) -> String {
-    let rate: f64 = config.sites.iter().map(|watched| watched.site.interval.as_secs_f64().recip()).sum();
+    let counted = |number: usize, noun: &str| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
+    let sites = counted(config.sites.len(), "site");
+    let groups: HashSet<_> = config.sites.iter().filter_map(|watched| watched.group.as_deref()).collect();
+    let groups = match groups.len() {
+        0 => String::new(),
+        number => format!(" in {}", counted(number, "group")),
+    };
+    let disabled = match config.disabled.len() {
+        0 => String::new(),
+        number => format!(" ({number} disabled)"),
+    };
     let warnings = match config.warnings.len() {
         0 => String::new(),
-        1 => ", 1 warning".to_owned(),
-        n => format!(", {n} warnings"),
+        number => format!(", {}", counted(number, "warning")),
     };
-    let sites = config.sites.len();
-    let plural = if sites == 1 { "" } else { "s" };
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive number of bytes, rounded")]
-    let a_day = figures::bytes((rate * 86_400.0 * SAMPLE_BYTES) as u64);
-    format!("ok{warnings} · {sites} site{plural} · {rate:.1} checks/s · about {a_day} a day")
+    let rate: f64 = config.sites.iter().map(|watched| watched.site.interval.as_secs_f64().recip()).sum();
+    let a_day = rate * 86_400.0 * BYTES_A_SAMPLE;
+    let kept = config.storage.as_ref().map_or_else(String::new, |storage| {
+        let kept = rate * storage.retention.as_secs_f64() * BYTES_A_SAMPLE;
+        if kept <= size(storage.max_size) {
+            format!(", {} at {} of retention", bytes(kept), duration::format(storage.retention))
+        } else {
+            format!(", up to {} (max_size)", figures::bytes(storage.max_size))
+        }
+    });
+    format!("ok{warnings} · {sites}{groups}{disabled} · {rate:.1} checks/s · about {} a day{kept}", bytes(a_day))
+}
+
+#[allow(clippy::cast_precision_loss, reason = "to be compared with an estimate")]
+fn size(bytes: u64) -> f64 {
+    bytes as f64
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive number of bytes, rounded")]
+fn bytes(bytes: f64) -> String {
+    figures::bytes(bytes.round() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::parse;
+
+    fn told(text: &str) -> String {
+        amount(&parse(text, "sites.yaml", Path::new(""), &|_| None).unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    #[test]
+    fn the_line_says_what_a_file_amounts_to() {
+        for (text, line) in [
+            ("sites: [https://a]", "ok · 1 site · 0.1 checks/s · about 130 kB a day, 3.9 MB at 30d of retention"),
+            (
+                "{ defaults: { interval: 1s, timeout: 1s }, storage: { max_size: 1MiB, retention: 1h }, sites: [{ url: https://a, \
+                 group: x }, { url: https://b, group: y }, { url: https://c, enabled: false }] }",
+                "ok · 2 sites in 2 groups (1 disabled) · 2.0 checks/s · about 2.6 MB a day, 108 kB at 1h of retention",
+            ),
+            (
+                "{ defaults: { interval: 100ms, timeout: 100ms }, storage: { max_size: 1MiB }, sites: [https://a] }",
+                "ok, 1 warning · 1 site · 10.0 checks/s · about 13 MB a day, up to 1.0 MB (max_size)",
+            ),
+        ] {
+            assert_eq!(told(text), line);
+        }
+    }
 }

@@ -11,10 +11,10 @@ use crate::model::Secret;
 use crate::model::text::clean_line;
 
 use super::Env;
+use super::declared::Form;
 use super::read::{Keys, Reader, Text};
 use super::yaml::NodeId;
 
-const ARGUMENTS_MAX: usize = 64;
 /// Longest name of a program that is printed, bytes.
 const SHOWN_MAX: usize = 80;
 /// Half of what Linux takes for one argument.
@@ -47,10 +47,11 @@ pub(super) struct Written {
 impl Written {
     pub(super) fn read(keys: &mut Keys<'_, '_>) -> Option<Self> {
         let reader = keys.reader();
+        let Form::Words(most) = keys.form("exec") else { unreachable!("exec is declared as words") };
         let id = keys.take("exec")?;
         let items = reader.list(id)?;
-        if items.is_empty() || items.len() > ARGUMENTS_MAX + 1 {
-            reader.fault_at(id, format!("write a program and at most {ARGUMENTS_MAX} arguments: [notify.sh, ops]"));
+        if items.is_empty() || items.len() > *most {
+            reader.fault_at(id, format!("write a program and at most {} arguments: [notify.sh, ops]", most - 1));
             return None;
         }
         let words: Option<Vec<Text>> = items.iter().map(|&item| word(reader, item)).collect();

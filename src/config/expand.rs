@@ -75,8 +75,10 @@ impl Scope<'_> {
             None => (inner, None),
         };
         if !is_name(name) {
+            // A default may be a secret.
+            let shown = if default.is_some() { format!("{name}:-***") } else { inner.to_owned() };
             let message =
-                format!("`${{{inner}}}` is no expression; there are ${{VAR}}, ${{VAR:-default}}, ${{file:PATH}}");
+                format!("`${{{shown}}}` is no expression; there are ${{VAR}}, ${{VAR:-default}}, ${{file:PATH}}");
             return Err((message, dollar()));
         }
         let Some(env) = self.env else {

@@ -4,7 +4,6 @@
 //! at most 1 MiB of memory for its automaton. A site with an expectation of its body keeps that while it reads: at
 //! most 16 MiB.
 
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use regex::bytes::{Regex, RegexBuilder};
@@ -15,7 +14,6 @@ use super::read::{Keys, Reader, Text};
 use super::value;
 use super::yaml::{Kind, NodeId};
 
-const RESPONSE_TIME: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_mins(10);
 const PATTERN_MAX: usize = 4 << 10;
 const PROGRAM_MAX: usize = 256 << 10;
 const AUTOMATON_MAX: usize = 1 << 20;
@@ -39,7 +37,7 @@ impl ExpectLayer {
             status: keys.take("status").and_then(|id| status(reader, id)),
             body_contains: keys.take("body_contains").and_then(|id| expected(reader, id, part)),
             body_regex: keys.take("body_regex").and_then(|id| expected(reader, id, pattern)),
-            max_response_time: keys.value("max_response_time", |text| value::duration_in(text, &RESPONSE_TIME)),
+            max_response_time: keys.duration("max_response_time"),
         }
     }
 

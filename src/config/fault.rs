@@ -42,11 +42,18 @@ pub(super) struct Fault {
     pub(super) message: String,
     /// What to do.
     pub(super) hint: Option<String>,
+    /// The byte where the same was written first.
+    pub(super) first: Option<usize>,
 }
 
 impl Fault {
     pub(super) fn new(span: Range<usize>, message: impl Into<String>) -> Self {
-        Self { span, message: message.into(), hint: None }
+        Self { span, message: message.into(), hint: None, first: None }
+    }
+
+    /// The same, of something that was written at the byte `first` already.
+    pub(super) fn after(self, first: usize) -> Self {
+        Self { first: Some(first), ..self }
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -141,6 +148,9 @@ impl<'a> Source<'a> {
             let (shown, indent, carets) = self.snippet(&fault.span, secrets);
             writeln!(report, "{line:>5} | {shown}").expect(WRITE);
             writeln!(report, "      | {:indent$}{}", "", "^".repeat(carets)).expect(WRITE);
+        }
+        if let Some(first) = fault.first {
+            writeln!(report, "      = the first one: {}", self.place(first)).expect(WRITE);
         }
         if let Some(hint) = &fault.hint {
             writeln!(report, "      = {}", clean(hint)).expect(WRITE);

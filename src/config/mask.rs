@@ -1,9 +1,11 @@
 //! Which bytes of a configuration's text must not be shown again.
 //!
 //! The idea: a secret is told by where it stands, not by what it looks like: values under a key that speaks of
-//! credentials, everything under `headers` and `body`, userinfo and query values of URLs. `${…}` stays readable,
-//! because it names a secret and is none. Limit: in a text that is not YAML only the line's own keys can be seen.
+//! credentials, everything under `headers` and `body`, userinfo and query values of URLs, defaults of expressions. The rest
+//! of a `${…}` stays readable, because it names a secret and is none. Limit: in a text that is not YAML only the
+//! keys of the line and those above it can be seen.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use super::expand;
@@ -15,6 +17,12 @@ const WORDS: [&str; 10] =
 /// Authentication schemes, which are no secrets.
 const SCHEMES: [&str; 4] = ["Basic", "Bearer", "Digest", "Token"];
 
+/// Lines above a broken one that are asked for its keys.
+const LINES_ABOVE_MAX: usize = 100;
+
+/// Levels below a secret key in which its values are looked for.
+const DEPTH_MAX: usize = 3;
+
 /// Byte ranges that are shown as stars.
 #[derive(Debug, Default)]
 pub(super) struct Secrets(Vec<Range<usize>>);
@@ -22,38 +30,38 @@ pub(super) struct Secrets(Vec<Range<usize>>);
 impl Secrets {
     /// What is secret in a document.
     pub(super) fn of_tree(tree: &Tree, text: &str) -> Self {
-        let mut secrets = Self::default();
+        let (mut secrets, mut seen) = (Self::default(), HashSet::new());
         for (key, value) in tree.pairs() {
             let key = tree.text(key).unwrap_or_default().to_ascii_lowercase();
-            if key.starts_with("header") {
-                if let Kind::Map(headers) = tree.kind(value) {
-                    for &(_, value) in headers {
-                        secrets.add_scalar(tree, value, text);
-                    }
-                }
-            } else if key == "body" || is_sensitive(&key) {
-                secrets.add_scalar(tree, value, text);
+            if key.starts_with("header") || key == "body" || is_sensitive(&key) {
+                secrets.add_values(tree, value, text, 0, &mut seen);
             }
         }
         for (_, span) in tree.scalars() {
             secrets.add_url(text, span);
         }
+        secrets.add_defaults(text, 0..text.len());
         secrets.sorted()
     }
 
-    /// What is secret in the line at `at` of a text that has no tree.
+    /// What is secret in the line at `at` of a text that has no tree, as its own keys and those above it tell.
     pub(super) fn of_line(text: &str, at: usize) -> Self {
         let start = text[..at].rfind('\n').map_or(0, |at| at + 1);
         let end = text[at..].find('\n').map_or(text.len(), |found| at + found);
         let mut secrets = Self::default();
         let line = text[start..end].to_ascii_lowercase();
-        for word in WORDS {
-            let value = line.find(word).and_then(|at| line[at..].find(':').map(|colon| at + colon + 1));
+        for word in WORDS.into_iter().chain(["header", "body"]) {
+            let value = line.find(word).and_then(|at| line[at..].find([':', ' ']).map(|colon| at + colon + 1));
             if let Some(value) = value {
                 secrets.add_literal(text, start + value..end);
             }
         }
+        if let Some(is_mapping) = below_a_secret_key(&text[..start], indent(&line)) {
+            let value = if is_mapping { line.find([':', ' ']).map_or(0, |colon| colon + 1) } else { 0 };
+            secrets.add_literal(text, start + value..end);
+        }
         secrets.add_url(text, start..end);
+        secrets.add_defaults(text, start..end);
         secrets.sorted()
     }
 
@@ -63,9 +71,30 @@ impl Secrets {
         after.checked_sub(1).is_some_and(|last| at < self.0[last].end)
     }
 
-    fn add_scalar(&mut self, tree: &Tree, id: NodeId, text: &str) {
-        if matches!(tree.kind(id), Kind::Scalar { .. }) {
-            self.add_literal(text, tree.span(id));
+    /// Every value at `id` and below, but no key: whatever was meant to stand there, its values were meant as secrets.
+    /// `seen` are the places with their depths where this was done, so that nested aliases cost nothing.
+    fn add_values(&mut self, tree: &Tree, id: NodeId, text: &str, depth: usize, seen: &mut HashSet<(usize, usize)>) {
+        let below: Vec<NodeId> = match tree.kind(id) {
+            Kind::Scalar { .. } => return self.add_literal(text, tree.span(id)),
+            Kind::List(items) => items.clone(),
+            Kind::Map(pairs) => pairs.iter().map(|&(_, value)| value).collect(),
+        };
+        if depth < DEPTH_MAX && seen.insert((tree.span(id).start, depth)) {
+            for id in below {
+                self.add_values(tree, id, text, depth + 1, seen);
+            }
+        }
+    }
+
+    /// What stands for a variable that is not set, in every expression of `span`.
+    fn add_defaults(&mut self, text: &str, span: Range<usize>) {
+        for expression in expand::expressions(&text[span.clone()]) {
+            let expression = span.start + expression.start..span.start + expression.end;
+            if let Some(default) = text[expression.clone()].find(":-") {
+                self.0.push(
+                    expression.start + default + 2..expression.end - usize::from(text[expression].ends_with('}')),
+                );
+            }
         }
     }
 
@@ -126,6 +155,29 @@ impl Secrets {
         }
         Self(merged)
     }
+}
+
+/// Whether a line of this indentation, after `above`, belongs to a key whose values are secret, and if so whether they
+/// have keys of their own. At most a hundred lines are looked at.
+fn below_a_secret_key(above: &str, mut depth: usize) -> Option<bool> {
+    for line in above.lines().rev().filter(|line| !line.trim().is_empty()).take(LINES_ABOVE_MAX) {
+        if indent(line) >= depth {
+            continue;
+        }
+        depth = indent(line);
+        let key = line.trim_start_matches([' ', '-']).split(':').next().unwrap_or_default().to_ascii_lowercase();
+        if key.starts_with("header") {
+            return Some(true);
+        }
+        if key == "body" || is_sensitive(&key) {
+            return Some(false);
+        }
+    }
+    None
+}
+
+fn indent(line: &str) -> usize {
+    line.len() - line.trim_start().len()
 }
 
 /// Whether a key or a header of this name, in lower case, speaks of credentials.

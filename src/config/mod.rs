@@ -1,28 +1,31 @@
 //! sites.yaml, from text to a validated configuration.
 //!
-//! The idea: `yaml` makes a tree in which every node knows its place; `read` walks it with `${…}` expanded;
-//! `site` and `sections` take the keys they know and leave the rest to be unknown; every fault is noted with its
-//! place, and `fault` shows all of them at once. What comes out holds the invariants of [`crate::model::Site`].
+//! The idea: `declared` holds what can be written; `yaml` makes a tree in which every node knows its place; `read` walks it
+//! with `${…}` expanded; `site` and `sections` take the keys that are declared and leave the rest to be unknown; every
+//! fault is noted with its place, and `fault` shows all of them at once. What comes out holds the invariants of [`crate::model::Site`].
 //!
 //! Limits: a file of at most 8 MiB in UTF-8, one document. Relative paths are relative to the file's folder. No
 //! content of a variable and no secret appears in an error or a warning.
 
 mod address;
+mod declared;
 mod exec;
 mod expand;
 mod expect;
 mod fault;
 mod mask;
 mod read;
+mod schema;
 mod sections;
 mod site;
 mod suggest;
+mod template;
 mod tls;
 mod value;
 mod warning;
 mod yaml;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -33,8 +36,11 @@ use crate::model::{Site, View};
 
 pub use exec::Exec;
 pub use fault::ConfigError;
-pub use sections::{Dashboard, Resolver, Storage, Symbols, Theme, default_views};
+pub use schema::schema;
+pub use sections::{Dashboard, Resolver, Sort, Storage, Symbols, Theme, default_views};
 pub use suggest::near as nearest;
+pub use template::template;
+pub use warning::BYTES_A_SAMPLE;
 
 use expand::Scope;
 use fault::{Fault, Source};
@@ -194,7 +200,7 @@ fn validate(text: &str, name: &str, scope: Scope<'_>, exposed: bool) -> Result<C
     let reader = Reader::new(&tree, text, scope);
     let mut warnings = Warnings::default();
     let config = if let Some(root) = root.filter(|&root| !reader.is_null(root)) {
-        let draft = reader.keys(root).and_then(|keys| Draft::read(keys, base_dir));
+        let draft = reader.keys(root, declared::FILE).and_then(|keys| Draft::read(keys, base_dir));
         draft.map(|draft| draft.finish(&reader, &mut warnings, exposed))
     } else {
         reader.fault(Fault::new(0..0, "there is nothing in this file").hint(EXAMPLE));
@@ -268,9 +274,14 @@ impl Draft {
             reader.fault_at(items[SITES_MAX], format!("more than {SITES_MAX} sites are too many"));
         }
         let entries: Vec<Entry> = items.iter().take(SITES_MAX).filter_map(|&item| Entry::read(reader, item)).collect();
-        let mut names = HashSet::new();
-        for entry in entries.iter().filter(|entry| !names.insert(entry.name.as_str())) {
-            reader.fault(Fault::new(entry.span.clone(), "another site has this name already; give each its own"));
+        let mut names = HashMap::new();
+        for entry in &entries {
+            if let Some(first) = names.get(entry.name.as_str()) {
+                let message = "another site has this name already; give each its own";
+                reader.fault(Fault::new(entry.span.clone(), message).after(*first));
+            } else {
+                names.insert(entry.name.as_str(), entry.span.start);
+            }
         }
         Some(entries)
     }
@@ -338,7 +349,10 @@ mod tests {
     fn one_url_is_a_whole_file() {
         let config = taken("sites: [https://www.rust-lang.org]");
         let Watched { site, rule, .. } = &config.sites[0];
-        assert_eq!((&*site.name, site.url.as_str()), ("https://www.rust-lang.org", "https://www.rust-lang.org/"));
+        assert_eq!(
+            (&*site.name, site.url.expose().as_str()),
+            ("https://www.rust-lang.org", "https://www.rust-lang.org/")
+        );
         assert_eq!((site.interval.as_secs(), site.timeout.as_secs()), (10, 10));
         assert_eq!((site.method.as_str(), site.max_redirects, site.max_body), ("GET", 10, 1 << 20));
         assert_eq!((site.tls.insecure, site.headers.len(), *rule), (false, 0, Rule::default()));
@@ -424,7 +438,7 @@ mod tests {
         assert!(b.site.expect.status.contains(crate::model::Status::new(302).unwrap()));
         assert!(!b.site.expect.status.contains(crate::model::Status::new(204).unwrap()));
         assert_eq!(headers(&c.site), ["Accept: text/html", "X-A: 1", "Authorization: Basic YWRhOnB3"]);
-        assert_eq!((&*c.site.name, c.site.url.as_str()), ("https://***@c.example/", "https://c.example/"));
+        assert_eq!((&*c.site.name, c.site.url.expose().as_str()), ("https://***@c.example/", "https://c.example/"));
     }
 
     #[test]
@@ -458,7 +472,7 @@ mod tests {
         let config =
             taken("sites: [{ url: 'https://a.example/${TOKEN}', headers: { X: '${TOKEN}' }, body: '${TOKEN}' }]");
         let site = &config.sites[0].site;
-        assert_eq!((&*site.name, site.url.path()), ("https://a.example/***", "/s3cret"));
+        assert_eq!((&*site.name, site.url.expose().path()), ("https://a.example/***", "/s3cret"));
         assert_eq!(site.body.as_ref().map(crate::model::Secret::expose), Some("s3cret"));
         assert!(!format!("{:?} {:?}", site.headers, site.body).contains("s3cret"));
     }

@@ -1,22 +1,26 @@
 //! Walking the tree of a file: texts with their expressions expanded, mappings with their known keys taken out.
 //!
-//! The idea: whoever reads a section takes the keys it knows from a [`Keys`]; what is left at the end is unknown, and
-//! what was asked for are the words for "did you mean". So a new key of the file is one line where it is read.
-//! Every fault is noted and reading goes on.
+//! The idea: whoever reads a section takes its keys from a [`Keys`], which knows from [`super::declared`] what may stand
+//! there and within which limits; what is left at the end is unknown. Every fault is noted and reading goes on.
+//!
+//! Invariant, held in every build with debug assertions: the keys that are read are the keys that are declared.
 //!
 //! Merge keys: own keys win, then earlier merges. Limits: 16 merges deep and a million merged keys in all, so that
 //! nested merges cannot grow without bound. A fault at one place is told once, however many sites merge it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::model::text::clean_line;
 
+use super::declared::{Form, Key};
 use super::expand::{self, Scope};
 use super::fault::{FAULTS_MAX, Fault};
 use super::suggest;
+use super::value;
 use super::yaml::{Kind, NodeId, Tree};
 
 const MERGE_DEPTH_MAX: usize = 16;
@@ -55,10 +59,18 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn fault(&self, fault: Fault) {
+        if self.is_full() {
+            return;
+        }
         let mut faults = self.faults.borrow_mut();
-        if faults.len() < FAULTS_MAX && self.told.borrow_mut().insert(fault.clone()) {
+        if self.told.borrow_mut().insert(fault.clone()) {
             faults.push(fault);
         }
+    }
+
+    /// Whether so many faults are noted that more of them would not be.
+    fn is_full(&self) -> bool {
+        self.faults.borrow().len() >= FAULTS_MAX
     }
 
     /// Notes `message` where `id` stands.
@@ -118,7 +130,8 @@ impl<'a> Reader<'a> {
                     // Escapes in a quoted scalar can make its text differ from what stands in the file.
                     let place = places.get(failure.index).filter(|_| places.len() == spans.len());
                     let place = place.map_or(span.clone(), |at| span.start + at.start..span.start + at.end);
-                    self.fault(Fault { span: place, message: failure.message, hint: failure.hint });
+                    let fault = Fault::new(place, failure.message);
+                    self.fault(Fault { hint: failure.hint, ..fault });
                 }
                 None
             }
@@ -140,8 +153,8 @@ impl<'a> Reader<'a> {
         Some(items)
     }
 
-    /// The keys of the mapping `id`; nothing written is an empty mapping.
-    pub(super) fn keys(&self, id: NodeId) -> Option<Keys<'_, 'a>> {
+    /// The keys of the mapping `id`, which can be the `declared` ones; nothing written is an empty mapping.
+    pub(super) fn keys(&self, id: NodeId, declared: &'static [Key]) -> Option<Keys<'_, 'a>> {
         let entries = match self.kind(id) {
             Kind::Map(pairs) => self.entries(pairs, 0),
             _ if self.is_null(id) => Vec::new(),
@@ -150,22 +163,26 @@ impl<'a> Reader<'a> {
                 return None;
             }
         };
-        Some(Keys { reader: self, taken: vec![false; entries.len()], entries, known: Vec::new() })
+        Some(Keys { reader: self, declared, read: 0, taken: vec![false; entries.len()], entries })
     }
 
     /// Key, its node and its value, merges included.
     fn entries(&self, pairs: &'a [(NodeId, NodeId)], depth: usize) -> Vec<Entry<'a>> {
-        let mut seen = HashSet::new();
+        let mut seen = HashMap::new();
         let (mut entries, mut merges) = (Vec::new(), Vec::new());
         for &(key, value) in pairs {
             match self.kind(key) {
                 Kind::Scalar { text, plain: true } if text == "<<" => merges.push(value),
-                Kind::Scalar { text, .. } if seen.insert(text.as_str()) => {
-                    entries.push(Entry { name: text, key, value });
-                }
-                Kind::Scalar { text, .. } => {
-                    self.fault_at(key, format!("the key `{}` is written twice", clean_line(text, QUOTED_MAX)));
-                }
+                Kind::Scalar { text, .. } => match seen.get(text.as_str()) {
+                    None => {
+                        seen.insert(text.as_str(), key);
+                        entries.push(Entry { name: text, key, value });
+                    }
+                    Some(&first) => {
+                        let message = format!("the key `{}` is written twice", clean_line(text, QUOTED_MAX));
+                        self.fault(Fault::new(self.span(key), message).after(self.span(first).start));
+                    }
+                },
                 other => self.fault_at(key, format!("a key is a word, not {}", describe(other))),
             }
         }
@@ -185,7 +202,8 @@ impl<'a> Reader<'a> {
                     self.fault_at(source, "too many merges (`<<`) inside each other");
                     return entries;
                 }
-                entries.extend(self.entries(pairs, depth + 1).into_iter().filter(|entry| seen.insert(entry.name)));
+                let below = self.entries(pairs, depth + 1).into_iter();
+                entries.extend(below.filter(|entry| seen.insert(entry.name, entry.key).is_none()));
             }
         }
         entries
@@ -214,9 +232,11 @@ pub(super) struct Entry<'a> {
 /// The keys of one mapping, to be taken by name.
 pub(super) struct Keys<'r, 'a> {
     reader: &'r Reader<'a>,
+    declared: &'static [Key],
+    /// How many declared keys were read.
+    read: usize,
     entries: Vec<Entry<'a>>,
     taken: Vec<bool>,
-    known: Vec<&'static str>,
 }
 
 impl<'r, 'a> Keys<'r, 'a> {
@@ -224,12 +244,18 @@ impl<'r, 'a> Keys<'r, 'a> {
         self.reader
     }
 
-    /// The value of the key `name`, which is known from now on.
+    /// The value of the key `name`, which counts as read.
     pub(super) fn take(&mut self, name: &'static str) -> Option<NodeId> {
-        self.known.push(name);
+        debug_assert!(self.declared.iter().any(|key| key.name == name), "{name} is read, but not declared");
+        self.read += 1;
         let at = self.entries.iter().position(|entry| entry.name == name)?;
         self.taken[at] = true;
         Some(self.entries[at].value)
+    }
+
+    /// Where the value of the key `name` stands; the key is still to be read.
+    pub(super) fn place(&self, name: &'static str) -> Option<NodeId> {
+        self.entries.iter().find(|entry| entry.name == name).map(|entry| entry.value)
     }
 
     /// What `parse` makes of the key `name`.
@@ -238,10 +264,47 @@ impl<'r, 'a> Keys<'r, 'a> {
         self.reader.parsed(id, parse)
     }
 
+    /// The duration `name`, within its limits.
+    pub(super) fn duration(&mut self, name: &'static str) -> Option<Duration> {
+        let Form::Duration(range) = self.form(name) else { unreachable!("{name} is declared as a duration") };
+        self.value(name, |text| value::duration_in(text, range))
+    }
+
+    /// The number of bytes `name`, within its limits.
+    pub(super) fn size(&mut self, name: &'static str) -> Option<u64> {
+        let Form::Size(range) = self.form(name) else { unreachable!("{name} is declared as a size") };
+        self.value(name, |text| value::size_in(text, range))
+    }
+
+    /// The whole number `name`, within its limits.
+    pub(super) fn whole(&mut self, name: &'static str) -> Option<u32> {
+        let Form::Whole(range) = self.form(name) else { unreachable!("{name} is declared as a whole number") };
+        self.value(name, |text| value::number_in(text, range))
+    }
+
+    /// `true` or `false`, as `name` says.
+    pub(super) fn boolean(&mut self, name: &'static str) -> Option<bool> {
+        self.value(name, value::boolean)
+    }
+
+    /// Which of its words stands under `name`; `meanings` are theirs, in the order of the declaration.
+    pub(super) fn choice<T: Copy, const N: usize>(&mut self, name: &'static str, meanings: [T; N]) -> Option<T> {
+        let Form::Choice(words) = self.form(name) else { unreachable!("{name} is declared as a choice") };
+        assert_eq!(words.len(), N, "each word of {name} has its meaning");
+        self.value(name, |text| value::choice(text, words)).map(|at| meanings[at])
+    }
+
     /// The keys of the mapping under `name`; empty when it is not there.
     pub(super) fn section(&mut self, name: &'static str) -> Keys<'r, 'a> {
-        let section = self.take(name).and_then(|id| self.reader.keys(id));
-        section.unwrap_or(Keys { reader: self.reader, entries: Vec::new(), taken: Vec::new(), known: Vec::new() })
+        let Form::Section(declared) = *self.form(name) else { unreachable!("{name} is declared as a section") };
+        let section = self.take(name).and_then(|id| self.reader.keys(id, declared));
+        section.unwrap_or(Keys { reader: self.reader, declared, read: 0, entries: Vec::new(), taken: Vec::new() })
+    }
+
+    /// What may be written under `name`.
+    pub(super) fn form(&self, name: &'static str) -> &'static Form {
+        let key = self.declared.iter().find(|key| key.name == name);
+        &key.expect("what is read is declared").form
     }
 
     /// Every key, for a mapping whose keys are free.
@@ -251,9 +314,10 @@ impl<'r, 'a> Keys<'r, 'a> {
 
     /// Notes what nobody took, but for `x-…`.
     pub(super) fn finish(self) {
-        for (entry, taken) in self.entries.iter().zip(&self.taken) {
+        debug_assert_eq!(self.read, self.declared.len(), "a key is declared, but not read: {:?}", self.declared);
+        for (entry, taken) in self.entries.iter().zip(&self.taken).filter(|_| !self.reader.is_full()) {
             if !taken && !entry.name.starts_with("x-") {
-                let near = suggest::near(entry.name, self.known.iter().copied());
+                let near = suggest::near(entry.name, self.declared.iter().map(|key| key.name));
                 let near = near.map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
                 let name = clean_line(entry.name, QUOTED_MAX);
                 self.reader.fault_at(entry.key, format!("unknown key `{name}`{near}"));

@@ -1,24 +1,16 @@
 //! The sections beside `sites`: `dashboard`, `dns` and `storage`.
 
 use std::net::{IpAddr, SocketAddr};
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::model::{Timeframe, View, duration};
+use crate::model::{Timeframe, View};
 
+use super::declared::{Form, Key};
 use super::fault::Fault;
 use super::read::{Keys, Reader};
 use super::value;
 use super::yaml::{Kind, NodeId};
-
-const TIMEFRAME: RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(1);
-const REFRESH: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(1);
-const RETENTION: RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(3_650 * 24);
-const FLUSH: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(1);
-const MAX_SIZE: RangeInclusive<u64> = 1 << 20..=1 << 50;
-const VIEWS_MAX: usize = 16;
-const NAME_SERVERS_MAX: usize = 8;
 
 /// The colours of the dashboard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -42,6 +34,42 @@ pub enum Symbols {
     Ascii,
 }
 
+/// What the rows of the dashboard are ordered by at its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Sort {
+    /// Worst state first.
+    #[default]
+    State,
+    /// By name.
+    Name,
+    /// Lowest availability first.
+    Availability,
+    /// Longest average response time first.
+    Average,
+    /// Longest 95th percentile first.
+    P95,
+    /// Longest response time first.
+    Max,
+    /// Longest average time to first byte first.
+    Ttfb,
+    /// Certificate that expires first.
+    Certificate,
+}
+
+impl Sort {
+    /// All of them, as their words are declared.
+    const ALL: [Self; 8] = [
+        Self::State,
+        Self::Name,
+        Self::Availability,
+        Self::Average,
+        Self::P95,
+        Self::Max,
+        Self::Ttfb,
+        Self::Certificate,
+    ];
+}
+
 /// How the dashboard looks and sounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dashboard {
@@ -51,23 +79,24 @@ pub struct Dashboard {
     pub symbols: Symbols,
     /// Whether an alert rings the terminal's bell.
     pub bell: bool,
+    /// The order of the rows at the start.
+    pub sort: Sort,
 }
 
 impl Default for Dashboard {
     fn default() -> Self {
-        Self { theme: Theme::Auto, symbols: Symbols::Auto, bell: true }
+        Self { theme: Theme::Auto, symbols: Symbols::Auto, bell: true, sort: Sort::State }
     }
 }
 
 impl Dashboard {
     pub(super) fn read(keys: &mut Keys<'_, '_>) -> Self {
         let default = Self::default();
-        let themes = [("auto", Theme::Auto), ("dark", Theme::Dark), ("light", Theme::Light)];
-        let symbols = [("auto", Symbols::Auto), ("ascii", Symbols::Ascii)];
         Self {
-            theme: keys.value("theme", |text| value::choice(text, &themes)).unwrap_or(default.theme),
-            symbols: keys.value("symbols", |text| value::choice(text, &symbols)).unwrap_or(default.symbols),
-            bell: keys.value("bell", value::boolean).unwrap_or(default.bell),
+            theme: keys.choice("theme", [Theme::Auto, Theme::Dark, Theme::Light]).unwrap_or(default.theme),
+            symbols: keys.choice("symbols", [Symbols::Auto, Symbols::Ascii]).unwrap_or(default.symbols),
+            bell: keys.boolean("bell").unwrap_or(default.bell),
+            sort: keys.choice("sort", Sort::ALL).unwrap_or(default.sort),
         }
     }
 }
@@ -82,35 +111,28 @@ pub fn default_views() -> Vec<View> {
 /// The views under `dashboard`.
 pub(super) fn views(keys: &mut Keys<'_, '_>) -> Vec<View> {
     let reader = keys.reader();
+    let Form::List(declared, number) = keys.form("views") else { unreachable!("views are declared as a list") };
     let Some((id, items)) = keys.take("views").and_then(|id| Some((id, reader.list(id)?))) else {
         return default_views();
     };
-    if items.is_empty() || items.len() > VIEWS_MAX {
-        reader.fault_at(id, format!("there can be 1 to {VIEWS_MAX} views; leave `views` out for the default ones"));
+    if !number.contains(&items.len()) {
+        let (low, high) = (number.start(), number.end());
+        reader.fault_at(id, format!("there can be {low} to {high} views; leave `views` out for the default ones"));
     }
-    items.iter().filter_map(|&item| view(reader, item)).collect()
+    items.iter().filter_map(|&item| view(reader, item, declared)).collect()
 }
 
-fn view(reader: &Reader<'_>, id: NodeId) -> Option<View> {
-    let mut keys = reader.keys(id)?;
-    let (timeframe_at, refresh_at) = (keys.take("timeframe"), keys.take("refresh"));
-    keys.finish();
-    for (name, at) in [("timeframe", timeframe_at), ("refresh", refresh_at)] {
-        if at.is_none() {
+fn view(reader: &Reader<'_>, id: NodeId, declared: &'static [Key]) -> Option<View> {
+    let mut keys = reader.keys(id, declared)?;
+    for name in ["timeframe", "refresh"] {
+        if keys.place(name).is_none() {
             let example = "write for instance { timeframe: 10m, refresh: 10s }";
             reader.fault(Fault::new(reader.span(id), format!("this view has no `{name}`")).hint(example));
         }
     }
-    let timeframe = timeframe_at.and_then(|id| reader.parsed(id, timeframe));
-    let refresh = refresh_at.and_then(|id| reader.parsed(id, |text| value::duration_in(text, &REFRESH)));
+    let (timeframe, refresh) = (keys.duration("timeframe"), keys.duration("refresh"));
+    keys.finish();
     Some(View { timeframe: Timeframe::new(timeframe?), refresh: refresh? })
-}
-
-fn timeframe(text: &str) -> Result<Duration, String> {
-    value::duration_in(text, &TIMEFRAME).map_err(|message| match duration::parse(text) {
-        Ok(length) if length > *TIMEFRAME.end() => format!("{message}; longer timeframes come later"),
-        _ => message,
-    })
 }
 
 /// Who answers for names.
@@ -128,17 +150,20 @@ pub enum Resolver {
 /// The name servers under `dns`.
 pub(super) fn resolver(keys: &mut Keys<'_, '_>) -> Resolver {
     let reader = keys.reader();
+    let form = keys.form("resolver");
     let Some(id) = keys.take("resolver") else { return Resolver::Auto };
+    let Form::NameServers(words, most) = form else { unreachable!("the resolver is declared as name servers") };
     let Kind::List(items) = reader.kind(id) else {
-        let choices = [("auto", Resolver::Auto), ("system", Resolver::System)];
-        let names = choices.each_ref().map(|(name, _)| (*name, *name));
         let chosen = reader.parsed(id, |text| {
-            value::choice(text, &names).map_err(|message| format!("{message}; or a list of addresses: [1.1.1.1]"))
+            value::choice(text, words).map_err(|message| format!("{message}; or a list of addresses: [1.1.1.1]"))
         });
-        return choices.into_iter().find(|(name, _)| Some(*name) == chosen).map_or(Resolver::Auto, |(_, it)| it);
+        return match chosen.map(|at| words[at]) {
+            Some("system") => Resolver::System,
+            _ => Resolver::Auto,
+        };
     };
-    if items.is_empty() || items.len() > NAME_SERVERS_MAX {
-        reader.fault_at(id, format!("there can be 1 to {NAME_SERVERS_MAX} name servers, or auto"));
+    if items.is_empty() || items.len() > *most {
+        reader.fault_at(id, format!("there can be 1 to {most} name servers, or auto"));
     }
     Resolver::Servers(items.iter().filter_map(|&item| reader.parsed(item, name_server)).collect())
 }
@@ -171,13 +196,10 @@ impl Storage {
 
     /// The section, and where its `max_size` stands.
     pub(super) fn read(keys: &mut Keys<'_, '_>, base_dir: &Path) -> (Self, Option<NodeId>) {
-        let reader = keys.reader();
         let path = keys.value("path", path).unwrap_or_else(|| "webmon.redb".to_owned());
         let default = Self::at(base_dir.join(path));
-        let retention = keys.value("retention", |text| value::duration_in(text, &RETENTION));
-        let flush = keys.value("flush", |text| value::duration_in(text, &FLUSH));
-        let max_size_at = keys.take("max_size");
-        let max_size = max_size_at.and_then(|id| reader.parsed(id, |text| value::size_in(text, &MAX_SIZE)));
+        let (retention, flush) = (keys.duration("retention"), keys.duration("flush"));
+        let (max_size_at, max_size) = (keys.place("max_size"), keys.size("max_size"));
         let storage = Self {
             retention: retention.unwrap_or(default.retention),
             max_size: max_size.unwrap_or(default.max_size),

@@ -1,11 +1,11 @@
 //! One entry of `sites`, and the keys that `defaults` shares with it.
 //!
 //! The idea: a mapping is read into a [`Layer`] in which everything is optional; a site's layer over the layer of
-//! `defaults` over the built-in values gives the [`Site`]. A new key is a field of the layer and a line in
-//! [`Layer::read`], [`Layer::over`] and [`Entry::meaning`]. Sections (`expect`, `tls`, `alert`) inherit key by key,
+//! `defaults` over the built-in values gives the [`Site`]. A new key is a line in [`declared`], a field of
+//! the layer and a line in [`Layer::read`], [`Layer::over`] and [`Entry::meaning`]. Sections (`expect`, `tls`, `alert`) inherit key by key,
 //! headers by name.
 
-use std::ops::{Range, RangeInclusive};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use crate::alert::{Rule, Threshold};
 use crate::model::{Family, HttpOffer, Secret, Site, shown_url};
 
 use super::address::Address;
+use super::declared;
 use super::expect::{self, ExpectLayer};
 use super::fault::Fault;
 use super::mask;
@@ -21,16 +22,8 @@ use super::tls::{Shared, TlsLayer};
 use super::value;
 use super::yaml::{Kind, NodeId};
 
-const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(7 * 24);
-const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_mins(10);
-const WINDOW: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(1);
-const MAX_BODY: RangeInclusive<u64> = 1..=1 << 30;
 const MAX_BODY_DEFAULT: u64 = 1 << 20;
-const MAX_REDIRECTS: RangeInclusive<u32> = 0..=31;
-const MIN_SAMPLES: RangeInclusive<u32> = 1..=1_000_000;
 const HEADERS_MAX: usize = 100;
-const OFFERS: [(&str, HttpOffer); 3] = [("auto", HttpOffer::Auto), ("1.1", HttpOffer::V11), ("2", HttpOffer::V2)];
-const FAMILIES: [(&str, Family); 3] = [("any", Family::Any), ("4", Family::V4), ("6", Family::V6)];
 
 /// Ten seconds: what a site has when nothing says otherwise, for both its interval and its timeout.
 const TEN_SECONDS: Duration = Duration::from_secs(10);
@@ -47,8 +40,8 @@ impl RuleLayer {
     pub(super) fn read(keys: &mut Keys<'_, '_>) -> Self {
         Self {
             threshold: keys.value("threshold", value::percentage),
-            window: keys.value("window", |text| value::duration_in(text, &WINDOW)),
-            min_samples: keys.value("min_samples", |text| value::number_in(text, &MIN_SAMPLES)),
+            window: keys.duration("window"),
+            min_samples: keys.whole("min_samples"),
         }
     }
 
@@ -108,17 +101,17 @@ pub(super) struct Layer {
 impl Layer {
     pub(super) fn read(keys: &mut Keys<'_, '_>) -> Self {
         let mut layer = Self {
-            interval: keys.value("interval", |text| value::duration_in(text, &INTERVAL)),
-            timeout: keys.value("timeout", |text| value::duration_in(text, &TIMEOUT)),
+            interval: keys.duration("interval"),
+            timeout: keys.duration("timeout"),
             method: keys.value("method", value::method),
             body: keys.value("body", |text| Ok(Secret::new(text))),
-            max_redirects: keys.value("max_redirects", |text| value::number_in(text, &MAX_REDIRECTS)),
-            max_body: keys.value("max_body", |text| value::size_in(text, &MAX_BODY)),
+            max_redirects: keys.whole("max_redirects"),
+            max_body: keys.size("max_body"),
             group: keys.value("group", value::name),
-            http: keys.value("http", |text| value::choice(text, &OFFERS)),
-            family: keys.value("ip", |text| value::choice(text, &FAMILIES)),
-            keep_alive: keys.value("keep_alive", value::boolean),
-            enabled: keys.value("enabled", value::boolean),
+            http: keys.choice("http", [HttpOffer::Auto, HttpOffer::V11, HttpOffer::V2]),
+            family: keys.choice("ip", [Family::Any, Family::V4, Family::V6]),
+            keep_alive: keys.boolean("keep_alive"),
+            enabled: keys.boolean("enabled"),
             ..Self::default()
         };
         if let Some(id) = keys.take("headers") {
@@ -137,7 +130,7 @@ impl Layer {
     }
 
     fn read_headers(&mut self, reader: &Reader<'_>, id: NodeId) {
-        let entries = reader.keys(id).map_or_else(Vec::new, Keys::into_entries);
+        let entries = reader.keys(id, &[]).map_or_else(Vec::new, Keys::into_entries);
         if entries.len() > HEADERS_MAX {
             reader.fault_at(id, format!("{} headers are too many; there can be {HEADERS_MAX}", entries.len()));
             return;
@@ -226,7 +219,7 @@ impl Entry {
         if matches!(reader.kind(id), Kind::Scalar { .. }) {
             return Self::new(reader, None, id, Layer::default());
         }
-        let mut keys = reader.keys(id)?;
+        let mut keys = reader.keys(id, declared::SITE)?;
         let name = keys.take("name");
         let url = keys.take("url");
         let layer = Layer::read(&mut keys);

@@ -7,7 +7,6 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read as _;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,10 +17,8 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use crate::model::{ClientIdentity, TlsFiles, TlsRules};
 
 use super::read::{Keys, Reader};
-use super::value;
 use super::yaml::NodeId;
 
-const WARN_DAYS: RangeInclusive<u32> = 0..=3_650;
 const FILE_MAX: u64 = 1 << 20;
 
 /// Something out of files, and which ones.
@@ -46,8 +43,8 @@ pub(super) type Shared = HashMap<Vec<PathBuf>, Arc<TlsFiles>>;
 impl TlsLayer {
     pub(super) fn read(keys: &mut Keys<'_, '_>) -> Self {
         let reader = keys.reader();
-        let insecure = keys.value("insecure", value::boolean);
-        let warn_days = keys.value("warn_days", |text| value::number_in(text, &WARN_DAYS));
+        let insecure = keys.boolean("insecure");
+        let warn_days = keys.whole("warn_days");
         let roots = keys.take("ca_file").and_then(|id| roots(reader, id));
         let identity = match (keys.take("client_cert"), keys.take("client_key")) {
             (Some(certificate), key) => identity(reader, certificate, key),

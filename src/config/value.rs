@@ -16,7 +16,8 @@ const NAME_MAX: usize = 200;
 /// Longest name or value of a header, bytes.
 const HEADER_MAX: usize = 8 << 10;
 
-const UNITS: [(&str, u64); 9] = [
+/// The units of sizes, and their bytes.
+pub(super) const UNITS: [(&str, u64); 9] = [
     ("TiB", 1 << 40),
     ("GiB", 1 << 30),
     ("MiB", 1 << 20),
@@ -54,7 +55,7 @@ pub(super) fn size_in(text: &str, range: &RangeInclusive<u64>) -> Result<u64, St
     Err(format!("{text} is out of range; it can be {} to {}", format_size(*range.start()), format_size(*range.end())))
 }
 
-fn format_size(bytes: u64) -> String {
+pub(super) fn format_size(bytes: u64) -> String {
     let (unit, scale) = UNITS[..4].iter().find(|(_, scale)| bytes >= *scale).unwrap_or(&UNITS[8]);
     format!("{}{unit}", bytes / scale)
 }
@@ -77,16 +78,15 @@ pub(super) fn boolean(text: &str) -> Result<bool, String> {
     }
 }
 
-/// One of `choices`, by name.
-pub(super) fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
+/// The place in `words` of the one that is written.
+pub(super) fn choice(text: &str, words: &[&str]) -> Result<usize, String> {
     let text = text.trim();
-    if let Some((_, value)) = choices.iter().find(|(name, _)| *name == text) {
-        return Ok(*value);
+    if let Some(at) = words.iter().position(|word| *word == text) {
+        return Ok(at);
     }
-    let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-    let near = suggest::near(text, names.iter().copied());
+    let near = suggest::near(text, words.iter().copied());
     let near = near.map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
-    Err(format!("{text:?} is none of {}{near}", names.join(", ")))
+    Err(format!("{text:?} is none of {}{near}", words.join(", ")))
 }
 
 /// A percentage with at most four decimals, `0%` to `100%`.

@@ -16,8 +16,8 @@ const SHOWN_MAX: usize = 100;
 const SAMPLES_FEW: u128 = 5;
 /// Longest alert window.
 const WINDOW_MAX: Duration = Duration::from_hours(1);
-/// What a stored sample takes, with all that belongs to it.
-const BYTES_A_SAMPLE: f64 = 15.0;
+/// What a stored sample takes, with all that belongs to it, bytes.
+pub const BYTES_A_SAMPLE: f64 = 15.0;
 const PROXIES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 
 /// Warnings in the making.

@@ -123,6 +123,22 @@ impl Engine {
         }
     }
 
+    /// From now on it judges nothing: verdicts come by [`Engine::overrule`], from whoever does.
+    pub fn look_on(&mut self) {
+        self.lanes.iter_mut().for_each(Lane::look_on);
+    }
+
+    /// Takes the verdict about site number `site` that somebody else came to at `at`: `open_since` is when the incident
+    /// was announced that is open now, if one is.
+    pub fn overrule(&mut self, site: usize, open_since: Option<Timestamp>, at: Timestamp) {
+        let Some(lane) = self.lanes.get_mut(site) else { return };
+        lane.overrule(open_since, at);
+        if let Some(snapshot) = lane.show(at) {
+            self.board.put_site(site, snapshot);
+            self.board.shown(self.now, true);
+        }
+    }
+
     /// Pauses site number `site` at `now` until then ([`Timestamp::MAX`]: until it is resumed), or resumes it.
     pub fn pause(&mut self, site: usize, until: Option<Timestamp>, now: Timestamp) {
         let Some(lane) = self.lanes.get_mut(site) else { return };

@@ -18,7 +18,7 @@ use jiff::tz::TimeZone;
 use crate::alert::{Alert, Evaluator, Rule};
 use crate::model::{Observation, Outcome, Packed, Sample, Timeframe, Timestamp, View};
 use crate::ring::{Drained, Reader, Ring};
-use crate::stats::{Cadence, Counts, Unmade, Windows};
+use crate::stats::{Cadence, Counts, Oldest, Unmade, Windows};
 
 use super::span::Span;
 use super::state::{Change, Standing};
@@ -68,6 +68,8 @@ pub(super) struct Lane {
     /// The number of the first sample that is news.
     unseen: u64,
     changed: bool,
+    /// Whether verdicts come from elsewhere.
+    looks_on: bool,
     texts: Vec<(u64, Arc<Observation>)>,
     shown: SiteSnapshot,
 }
@@ -127,6 +129,7 @@ impl Lane {
             newest_due: None,
             unseen: head.next_seq(),
             changed: false,
+            looks_on: false,
             texts: Vec::new(),
             shown: SiteSnapshot {
                 name,
@@ -181,7 +184,7 @@ impl Lane {
             let change = self.pause(None, until);
             met.changes.extend(change.map(|change| (change, None)));
         }
-        let transition = self.evaluator.step(&self.recent.counts, now);
+        let transition = if self.looks_on { None } else { self.evaluator.step(&self.recent.counts, now) };
         let alert = transition.map(|transition| {
             let change = self.standing.judged(self.evaluator.is_down(), now);
             self.note(change, met);
@@ -192,6 +195,18 @@ impl Lane {
         self.changed |= silent.is_some() || alert.is_some();
         self.changed |= self.shown.judged_from.is_some_and(|from| from <= now);
         alert
+    }
+
+    /// From now on verdicts come by [`Lane::overrule`] only.
+    pub(super) const fn look_on(&mut self) {
+        self.looks_on = true;
+    }
+
+    /// Takes a verdict from elsewhere, found at `at`.
+    pub(super) fn overrule(&mut self, open_since: Option<Timestamp>, at: Timestamp) -> Option<Change> {
+        self.evaluator.overrule(open_since);
+        self.changed = true;
+        self.standing.judged(open_since.is_some(), at)
     }
 
     /// Pauses it at `at` until then, or resumes it. Nothing is judged while it is paused: what ages out of the window
@@ -275,7 +290,7 @@ impl Lane {
 
     fn unmade(&self, view: usize, oldest: Option<&Sample>, as_of: Timestamp) -> Unmade {
         let span = (self.windows.timeframe(view).cutoff(as_of), as_of);
-        self.cadence.unmade(span, oldest, self.newest_due)
+        self.cadence.unmade(span, oldest.map(Oldest::from), self.newest_due)
     }
 
     #[inline]

@@ -24,6 +24,19 @@ pub enum StoreHealth {
     },
 }
 
+/// Somebody else's monitor, seen through its store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Watching {
+    /// The number of its process, if it is known.
+    pub process: Option<u32>,
+    /// Whether it runs, as far as can be seen from here.
+    pub alive: bool,
+    /// The instant up to which everything that was stored is shown.
+    pub until: Timestamp,
+    /// When it was last seen to store anything; none while nothing is stored.
+    pub stored: Option<Timestamp>,
+}
+
 /// Figures about webmon, not about the sites.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Health {
@@ -49,6 +62,8 @@ pub struct Health {
     pub notices: Vec<String>,
     /// Older notices that are no longer in the list.
     pub forgotten_notices: u64,
+    /// Under `webmon watch`: who is watched, and how far behind this is.
+    pub watching: Option<Watching>,
     /// Under a demonstration: what happens now and where to look. The dashboard then says that it is one.
     pub narration: Option<String>,
 }

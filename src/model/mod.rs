@@ -19,11 +19,11 @@ mod time;
 
 pub use cause::{Cause, Outcome};
 pub use certificate::{Certificate, CertificateFault};
-pub use health::{Health, StoreHealth};
+pub use health::{Health, StoreHealth, Watching};
 pub use observation::{Hop, Observation};
 pub use phases::{Phase, Phases};
 pub use sample::{Flags, Http, Packed, Sample, Status};
-pub use secret::Secret;
+pub use secret::{Secret, SecretUrl};
 pub use site::{
     ClientIdentity, Expect, Expected, Family, HttpOffer, Site, SiteId, StatusSet, TlsFiles, TlsRules, shown_url,
 };

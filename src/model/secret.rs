@@ -1,9 +1,11 @@
-//! A text that must never be printed.
+//! A text and a URL that must never be printed.
 //!
-//! Invariant: neither `Debug` nor `Display` shows the text; [`Secret::expose`] is the only way to it, so a
-//! search for `expose` finds every place where one leaves the program.
+//! Invariant: neither `Debug` nor `Display` shows them; `expose` is the only way to them, so a search for it finds every
+//! place where one leaves the program.
 
 use std::fmt;
+
+use url::Url;
 
 /// A text that prints as `***`: header values, bodies, passwords.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -35,6 +37,30 @@ impl fmt::Display for Secret {
     }
 }
 
+/// A URL whose path or query may hold a secret. It prints as `***`, and has no text but the exposed one.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretUrl(Url);
+
+impl SecretUrl {
+    /// Wraps `url`.
+    #[must_use]
+    pub const fn new(url: Url) -> Self {
+        Self(url)
+    }
+
+    /// The URL itself, for the wire and nowhere else.
+    #[must_use]
+    pub const fn expose(&self) -> &Url {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,5 +70,8 @@ mod tests {
         let secret = Secret::new("hunter2");
         assert_eq!(format!("{secret} {secret:?}"), "*** ***");
         assert_eq!(secret.expose(), "hunter2");
+        let url = SecretUrl::new(Url::parse("https://a.example/hunter2").unwrap());
+        assert_eq!(format!("{url:?}"), "***");
+        assert_eq!(url.expose().path(), "/hunter2");
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use regex::bytes::Regex;
 use url::{Position, Url};
 
-use super::{Secret, Status};
+use super::{Secret, SecretUrl, Status};
 
 /// The stable number of a site in one store: re-ordering sites.yaml keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,7 +24,7 @@ pub struct Site {
     /// Unique among the sites; shown everywhere.
     pub name: Arc<str>,
     /// The first address to ask. Its path may hold a secret: print [`Site::shown`] instead.
-    pub url: Url,
+    pub url: SecretUrl,
     /// The address as it may be printed: what came out of a variable, userinfo and the values of the query are `***`.
     pub shown: Arc<str>,
     /// Time between due checks.
@@ -83,13 +83,19 @@ impl Expect {
     }
 }
 
-/// An expectation, and how it may be printed.
-#[derive(Clone, Debug)]
+/// An expectation, and how it may be printed; `Debug` prints it so.
+#[derive(Clone)]
 pub struct Expected<T> {
     /// What is expected.
     pub what: T,
     /// As written, with `***` for what came out of a variable.
     pub shown: String,
+}
+
+impl<T> fmt::Debug for Expected<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Expected").field(&self.shown).finish()
+    }
 }
 
 /// The versions of HTTP that a site is asked in.
@@ -186,7 +192,7 @@ impl Site {
         Self {
             name: name.into(),
             shown: shown_url(&url).into(),
-            url,
+            url: SecretUrl::new(url),
             interval: Duration::from_secs(10),
             timeout: Duration::from_secs(10),
             method: "GET".to_owned(),
@@ -226,10 +232,10 @@ impl Site {
     /// secret, a redirect within the origin may repeat it, so then the path of none is shown.
     #[must_use]
     pub fn shown_target(&self, target: &Url) -> String {
-        if *target == self.url {
+        if target == self.url.expose() {
             return self.shown.to_string();
         }
-        if *self.shown == *shown_url(&self.url) || target.path() == "/" {
+        if *self.shown == *shown_url(self.url.expose()) || target.path() == "/" {
             return shown_url(target);
         }
         super::text::clean(&format!("{}/***", &target[..Position::BeforePath]))

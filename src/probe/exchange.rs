@@ -3,9 +3,10 @@
 //! Processing lasts from the request handed over to the final head parsed, transfer from there to the end of the body:
 //! the same for HTTP/1.1 and HTTP/2 (where the first bytes from a server are its settings and say nothing). Bodies are
 //! counted, and kept only when somebody expects something of them. Limits: 256 KiB and 512 headers before the body,
-//! `max_body` bytes of body; over HTTP/2 twice that on the wire, and 256 KiB.
+//! `max_body` bytes of body, and 256 KiB and a quarter of the body for what packs it (sizes of chunks, frames of HTTP/2). A
+//! body in very many tiny chunks is read no further, as one that is too long; over HTTP/2, where a server may send what
+//! belongs to no body at all, that is a fault.
 
-use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::ext::ReasonPhrase;
@@ -38,7 +39,7 @@ pub(super) struct Answer {
 pub(super) struct BodyRead {
     /// Bytes, at most `max_body`.
     pub(super) bytes: u64,
-    /// There was more than `max_body`.
+    /// There was more than `max_body`, or than is read of a body in tiny pieces.
     pub(super) capped: bool,
     /// The bytes, where they were wanted.
     pub(super) kept: Vec<u8>,
@@ -69,7 +70,7 @@ pub(super) async fn send(mut link: Link, request: &Request) -> Result<Answer, Br
         Ok(answer) => read_head(link, answer).map_err(Broken::for_good),
         Err(Unanswered { error, unsent }) => {
             let untouched = link.budget.is_untouched();
-            let over_budget = link.budget.left() == 0;
+            let over_budget = link.budget.is_spent();
             let refused = http2 && is_refusal(&error);
             let unseen = unsent || refused || (untouched && request.may_be_repeated());
             Err(Broken { failure: explain_head(&error, over_budget), unseen, refused })
@@ -78,7 +79,7 @@ pub(super) async fn send(mut link: Link, request: &Request) -> Result<Answer, Br
 }
 
 fn read_head(link: Link, answer: Response<Incoming>) -> Result<Answer, Failure> {
-    link.budget.give(u64::MAX);
+    link.budget.give(HEAD_MAX);
     let bad = |detail: String| Failure::new(Cause::BadResponse, detail);
     let (head, body) = answer.into_parts();
     if head.headers.len() > HEADERS_MAX {
@@ -108,11 +109,14 @@ impl Answer {
         keep: bool,
         read: &mut BodyRead,
     ) -> Result<Option<Link>, Failure> {
-        if self.link.is_http2() {
-            self.link.budget.give(HEAD_MAX.saturating_add(max_body.saturating_mul(2)));
-        }
         while let Some(frame) = self.link.beside(self.body.frame()).await {
-            let frame = frame.map_err(|error| explain_body(&error, read.bytes, self.link.budget.left() == 0))?;
+            let frame = match frame {
+                Err(_) if self.link.budget.is_spent() && !self.link.is_http2() => {
+                    read.capped = true;
+                    return Ok(None);
+                }
+                frame => frame.map_err(|error| explain_body(&error, read.bytes, self.link.budget.is_spent()))?,
+            };
             let Some(data) = frame.data_ref() else { continue };
             let room = usize::try_from(max_body - read.bytes).unwrap_or(usize::MAX);
             if keep {
@@ -122,7 +126,8 @@ impl Answer {
                 (read.bytes, read.capped) = (max_body, true);
                 return Ok(None);
             }
-            read.bytes += Bytes::len(data) as u64;
+            read.bytes += data.len() as u64;
+            self.link.budget.earn(data.len() as u64);
         }
         Ok(Some(self.link))
     }

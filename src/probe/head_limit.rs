@@ -3,8 +3,9 @@
 //! hyper bounds one head, but not the number of provisional ones: an endless stream of `103 Early Hints` kept
 //! a plain client busy for seconds of CPU and so disturbed the figures of all other sites. This reader lets
 //! so many bytes pass until its [`Budget`] is raised, and then fails. A read never takes more than what is
-//! left, so a head that ends within the budget is whole even when more follows in the same packet. Over HTTP/2 there are
-//! frames that are neither head nor body (PING, SETTINGS, empty DATA), so there the budget goes on.
+//! left, so a head that ends within the budget is whole even when more follows in the same packet. After the head the
+//! budget goes on for everything that is not body: the sizes of chunks, frames of HTTP/2 (PING, SETTINGS, empty DATA). It
+//! begins anew with as much as a head may have, and each byte of body pays for itself and a quarter more.
 //!
 //! It also takes an end without TLS's `close_notify` for an end: many real servers just close. A body cut short
 //! by that is still found out by its length or its last chunk.
@@ -18,8 +19,12 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::paced::poll_read_at_most;
+
 /// Bytes that may arrive before the final head is complete, provisional heads included.
 pub(super) const HEAD_MAX: u64 = 256 * 1024;
+/// Bytes that may come over the wire besides twice the content: chains of certificates, the packing of TLS.
+const WIRE_FREE: u64 = 512 * 1024;
 
 /// The error of a read past the bound, inside the `io::Error` of a read.
 #[derive(Debug)]
@@ -34,17 +39,47 @@ impl fmt::Display for HeadTooLarge {
 impl std::error::Error for HeadTooLarge {}
 
 /// What may still arrive. Reader and setter run in one task, so any ordering will do.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Budget {
     left: AtomicU64,
     given: AtomicU64,
+    /// Below TLS: what may still come over the wire.
+    wire: AtomicU64,
+}
+
+/// Enough for a handshake.
+impl Default for Budget {
+    fn default() -> Self {
+        Self { left: AtomicU64::new(0), given: AtomicU64::new(0), wire: AtomicU64::new(WIRE_FREE) }
+    }
 }
 
 impl Budget {
-    /// From now on `bytes` may arrive.
+    /// From now on `bytes` may arrive, and on the wire as much packing as a handshake may have.
     pub(super) fn give(&self, bytes: u64) {
         self.given.store(bytes, Ordering::Relaxed);
         self.left.store(bytes, Ordering::Relaxed);
+        self.wire.store(WIRE_FREE, Ordering::Relaxed);
+    }
+
+    /// `bytes` of a body came, which may be replaced by as many and a quarter more.
+    pub(super) fn earn(&self, bytes: u64) {
+        self.left.store(self.left().saturating_add(bytes).saturating_add(bytes / 4), Ordering::Relaxed);
+    }
+
+    /// Whether nothing more may arrive.
+    pub(super) fn is_spent(&self) -> bool {
+        self.left() == 0 || self.wire() == 0
+    }
+
+    /// Bytes that may still come over the wire.
+    pub(super) fn wire(&self) -> u64 {
+        self.wire.load(Ordering::Relaxed)
+    }
+
+    /// `bytes` came over the wire.
+    pub(super) fn take_wire(&self, bytes: usize) {
+        self.wire.store(self.wire().saturating_sub(bytes as u64), Ordering::Relaxed);
     }
 
     /// Bytes that may still arrive.
@@ -59,6 +94,7 @@ impl Budget {
 
     fn take(&self, bytes: usize) {
         self.left.store(self.left().saturating_sub(bytes as u64), Ordering::Relaxed);
+        self.wire.store(self.wire().saturating_add(2 * bytes as u64), Ordering::Relaxed);
     }
 }
 
@@ -81,22 +117,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for HeadLimit<S> {
         if left == 0 {
             return Poll::Ready(Err(io::Error::other(HeadTooLarge)));
         }
-        let before = buf.filled().len();
-        if buf.remaining() <= left {
-            ready!(Pin::new(&mut self.stream).poll_read(cx, buf)).or_else(as_end)?;
-        } else {
-            let mut part = vec![0; left];
-            let mut part = ReadBuf::new(&mut part);
-            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut part)).or_else(as_end)?;
-            buf.put_slice(part.filled());
-        }
-        self.budget.take(buf.filled().len() - before);
+        let read = ready!(poll_read_at_most(&mut self.stream, cx, buf, left)).or_else(as_end)?;
+        self.budget.take(read);
         Poll::Ready(Ok(()))
     }
 }
 
-fn as_end(error: io::Error) -> io::Result<()> {
-    if error.kind() == io::ErrorKind::UnexpectedEof { Ok(()) } else { Err(error) }
+fn as_end(error: io::Error) -> io::Result<usize> {
+    if error.kind() == io::ErrorKind::UnexpectedEof { Ok(0) } else { Err(error) }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for HeadLimit<S> {

@@ -21,9 +21,10 @@ use super::explain::explain_head;
 use super::failure::Failure;
 use super::kept::{Kept, Peer, Purpose, Shown};
 use super::link::Link;
+use super::paced::Paced;
 use super::request::Request;
 use super::run::Run;
-use super::tls::Stream;
+use super::tls::{Line, Stream};
 use crate::model::{Cause, Flags, HttpOffer, Phase};
 
 impl Run<'_> {
@@ -81,7 +82,8 @@ impl Run<'_> {
         let http2 = speaks_http2(&stream, self.site.http).map_err(Broken::for_good)?;
         self.peer = Some(Peer { address: self.seen.address, certificate: shown });
         // What it takes to set up HTTP/2 is part of having a connection.
-        let link = Link::begin(stream, http2).await;
+        let budget = Arc::clone(line(&stream).budget());
+        let link = Link::begin(stream, http2, budget).await;
         let link = link.map_err(|error| Broken::for_good(explain_head(&error, false)))?;
         self.watch.enter(Phase::Processing);
         send(link, request).await
@@ -96,7 +98,7 @@ impl Run<'_> {
         let addresses = resolve.addresses(&host, self.site.family, &mut self.watch, &mut self.waiting).await;
         let addresses = addresses.map_err(|failure| offline(&[], has_route).unwrap_or(failure))?;
         self.watch.enter(Phase::Connect);
-        let tcp = connect(&addresses, port, &mut self.seen.address, has_route).await?;
+        let tcp = Paced::new(connect(&addresses, port, &mut self.seen.address, has_route).await?);
         if url.scheme() != "https" {
             return Ok((MaybeHttpsStream::Http(TokioIo::new(tcp)), None));
         }
@@ -110,6 +112,14 @@ impl Run<'_> {
             self.keep_certificate(certificate, at);
         }
         Ok((shaken.stream?, shown))
+    }
+}
+
+/// The connection below TLS.
+fn line(stream: &Stream) -> &Line {
+    match stream {
+        MaybeHttpsStream::Http(line) => line.inner(),
+        MaybeHttpsStream::Https(tls) => tls.inner().get_ref().0.inner().inner(),
     }
 }
 

@@ -53,9 +53,8 @@ pub(super) struct Unanswered {
 }
 
 impl Link {
-    /// Begins to speak HTTP over `stream`, HTTP/2 if `http2`. Ready to send when this returns.
-    pub(super) async fn begin(stream: Stream, http2: bool) -> Result<Self, hyper::Error> {
-        let budget = Arc::new(Budget::default());
+    /// Begins to speak HTTP over `stream`, which keeps to `budget`, HTTP/2 if `http2`. Ready to send when this returns.
+    pub(super) async fn begin(stream: Stream, http2: bool, budget: Arc<Budget>) -> Result<Self, hyper::Error> {
         budget.give(HEAD_MAX);
         let stream = TokioIo::new(HeadLimit::new(TokioIo::new(stream), Arc::clone(&budget)));
         let mut drive = Drive::default();

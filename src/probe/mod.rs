@@ -21,6 +21,7 @@ mod judge;
 mod kept;
 mod link;
 mod names;
+mod paced;
 mod redirect;
 mod request;
 mod resolve;

@@ -60,7 +60,7 @@ impl Request {
             }
         }
         let body = site.body.as_ref().map(|body| Bytes::copy_from_slice(body.expose().as_bytes())).unwrap_or_default();
-        Ok(Self { method, url: site.url.clone(), headers, body })
+        Ok(Self { method, url: site.url.expose().clone(), headers, body })
     }
 
     /// The request of the next hop, after an answer that redirects to `target`.

@@ -32,6 +32,7 @@ use tower_service::Service;
 
 use super::certificate::{Presented, Recorder};
 use super::failure::{Failure, broken_connection, chain};
+use super::paced::Paced;
 use super::stopwatch::Stopwatch;
 use super::{ProbeError, Waiting};
 use crate::model::{
@@ -43,7 +44,9 @@ use crate::model::{
 const IN_FLIGHT_MAX: usize = 256;
 
 /// A connection, with or without TLS.
-pub(super) type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
+pub(super) type Stream = MaybeHttpsStream<TokioIo<Line>>;
+/// What TLS goes over.
+pub(super) type Line = Paced<TcpStream>;
 
 /// What all handshakes share.
 pub(super) struct Tls {
@@ -105,7 +108,7 @@ impl Tls {
     /// Shakes hands over `tcp` with the host of `uri` by the rules of `site`.
     pub(super) async fn handshake(
         &self,
-        tcp: TcpStream,
+        tcp: Line,
         uri: Uri,
         site: &Site,
         watch: &mut Stopwatch,
@@ -202,12 +205,12 @@ fn judge(
 }
 
 /// The connection made before, as the service that `HttpsConnector` asks for one.
-struct Connected(Option<TokioIo<TcpStream>>);
+struct Connected(Option<TokioIo<Line>>);
 
 impl Service<Uri> for Connected {
-    type Response = TokioIo<TcpStream>;
+    type Response = TokioIo<Line>;
     type Error = io::Error;
-    type Future = Ready<io::Result<TokioIo<TcpStream>>>;
+    type Future = Ready<io::Result<TokioIo<Line>>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))

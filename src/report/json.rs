@@ -44,7 +44,7 @@ pub fn stats(out: &mut impl io::Write, record: &StatsRecord<'_>) -> io::Result<(
 pub fn refresh(out: &mut impl io::Write, snapshot: &Snapshot, view: usize) -> io::Result<()> {
     let rows = snapshot.views.get(view).map_or(&[][..], |view| &view.rows[..]);
     for (site, row) in snapshot.sites.iter().zip(rows) {
-        stats(out, &StatsRecord { site: &site.name, state: Some(site.state), summary: &row.summary, period: None })?;
+        stats(out, &StatsRecord { site: &site.name, state: Some(site.state), summary: &row.summary, stored: None })?;
     }
     Ok(())
 }
@@ -125,6 +125,7 @@ mod tests {
     use crate::engine::snapshot::SiteState;
     use crate::model::{Cause, Certificate, CertificateFault, Hop, Micros, Phases};
     use crate::report::Period;
+    use crate::report::Stored;
     use crate::report::fixtures::{self, at, empty_summary, hostile, printed, status, summary};
 
     #[test]
@@ -153,7 +154,7 @@ mod tests {
     #[test]
     fn statistics_are_the_contracts_to_the_letter() {
         let summary = summary();
-        let record = StatsRecord { site: "api", state: Some(SiteState::Failing), summary: &summary, period: None };
+        let record = StatsRecord { site: "api", state: Some(SiteState::Failing), summary: &summary, stored: None };
         assert_eq!(
             printed(|out| stats(out, &record)),
             concat!(
@@ -171,8 +172,9 @@ mod tests {
     #[test]
     fn a_stored_period_has_bounds_in_place_of_a_timeframe_and_what_is_absent_is_null() {
         let summary = empty_summary();
-        let period = Some(Period { since: at("2026-11-21T09:00:10Z"), until: at("2026-11-22T09:00:10Z") });
-        let record = StatsRecord { site: "old", state: None, summary: &summary, period };
+        let period = Period { since: at("2026-11-21T09:00:10Z"), until: at("2026-11-22T09:00:10Z") };
+        let stored = Some(Stored { period, is_exact: true, longest_outage: None });
+        let record = StatsRecord { site: "old", state: None, summary: &summary, stored };
         assert_eq!(
             printed(|out| stats(out, &record)),
             concat!(
@@ -182,7 +184,7 @@ mod tests {
                 r#""response_time_ms":{"avg":null,"max":null,"p50":null,"p90":null,"p95":null,"p99":null},"#,
                 r#""ttfb_ms":{"avg":null,"max":null,"p50":null,"p90":null,"p95":null,"p99":null},"#,
                 r#""phases_ms":{"resolve":null,"connect":null,"tls":null,"processing":null,"transfer":null},"#,
-                r#""codes":{},"causes":{}}"#,
+                r#""codes":{},"causes":{},"exact":true,"longest_outage_ms":null}"#,
                 "\n"
             )
         );

@@ -29,7 +29,7 @@ pub use when::{clock, minute};
 
 use crate::engine::snapshot::SiteState;
 use crate::model::{Observation, Sample, Timestamp};
-use crate::stats::Summary;
+use crate::stats::{Outage, Summary};
 
 /// One check as it is reported, live or from the store.
 #[derive(Clone, Copy, Debug)]
@@ -69,8 +69,19 @@ pub struct StatsRecord<'a> {
     pub state: Option<SiteState>,
     /// The figures.
     pub summary: &'a Summary,
-    /// The bounds (inclusive, exclusive) of a period that was asked for, in place of a view's timeframe.
-    pub period: Option<Period>,
+    /// What is told besides of a stored period, which takes the place of a view's timeframe.
+    pub stored: Option<Stored>,
+}
+
+/// What the store tells of a period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Its bounds (inclusive, exclusive).
+    pub period: Period,
+    /// Whether the figures are to the sample: no edge had to be rounded to an hour or a day.
+    pub is_exact: bool,
+    /// The longest time in which every check failed.
+    pub longest_outage: Option<Outage>,
 }
 
 /// A stored period: `since ≤ time < until`.

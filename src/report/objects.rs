@@ -5,6 +5,7 @@
 //! failure and 0.0 only without a success, as everywhere. What is absent is `None` and becomes `null`.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -141,18 +142,27 @@ pub(super) struct StatsObject<'a> {
     pub(super) phases_ms: PhasesObject,
     pub(super) codes: Codes<'a>,
     pub(super) causes: Causes<'a>,
+    #[serde(flatten)]
+    pub(super) stored: Option<StoredObject>,
+}
+
+/// What is told of a stored period besides.
+#[derive(Clone, Copy, serde::Serialize)]
+pub(super) struct StoredObject {
+    pub(super) exact: bool,
+    pub(super) longest_outage_ms: Option<u64>,
 }
 
 impl<'a> StatsObject<'a> {
     pub(super) fn of(record: &StatsRecord<'a>) -> Self {
         let summary: &'a Summary = record.summary;
-        let bound = |of: fn(&Period) -> Timestamp| record.period.as_ref().map(|period| when::utc(of(period)));
+        let bound = |of: fn(&Period) -> Timestamp| record.stored.as_ref().map(|stored| when::utc(of(&stored.period)));
         Self {
             event: "stats",
             time: when::utc(summary.as_of),
             site: record.site,
             state: record.state.map(super::SiteState::name),
-            timeframe: record.period.is_none().then(|| summary.timeframe.to_string()),
+            timeframe: record.stored.is_none().then(|| summary.timeframe.to_string()),
             since: bound(|period| period.since),
             until: bound(|period| period.until),
             availability: summary.counts.availability().map(|availability| whole_only_if_all(availability.ratio())),
@@ -165,6 +175,10 @@ impl<'a> StatsObject<'a> {
             phases_ms: PhasesObject::of(&summary.phase_means),
             codes: Codes(&summary.codes),
             causes: Causes(&summary.causes),
+            stored: record.stored.map(|stored| StoredObject {
+                exact: stored.is_exact,
+                longest_outage_ms: stored.longest_outage.map(|outage| whole_millis(outage.length())),
+            }),
         }
     }
 }
@@ -264,7 +278,7 @@ impl<'a> AlertObject<'a> {
             threshold: alert.threshold.ratio(),
             window: duration::format(alert.window),
             since: when::utc(alert.since),
-            downtime_ms: alert.downtime.map(|downtime| u64::try_from(downtime.as_millis()).unwrap_or(u64::MAX)),
+            downtime_ms: alert.downtime.map(whole_millis),
             message: (alert.state != AlertState::Ended).then_some(&*alert.message),
         }
     }
@@ -277,6 +291,10 @@ pub(super) struct WarningObject<'a> {
     pub(super) time: String,
     pub(super) about: &'a str,
     pub(super) message: &'a str,
+}
+
+fn whole_millis(length: Duration) -> u64 {
+    u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn millis(micros: f64) -> f64 {

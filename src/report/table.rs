@@ -101,9 +101,14 @@ pub fn stats(
     let sites = words::plural(u64::try_from(records.len()).expect("a number of sites fits 64 bits"), "site");
     words::line(out, &format!("{past}{from} – {to} {offset} · {sites} · {}", heading.store))?;
 
-    let heads = ["SITE", "AVAIL", "COV", "CHECKS", "DOWN", "AVG", "P50", "P95", "P99", "MAX", "CODES"];
-    let rows: Vec<[String; 11]> = records.iter().map(stats_row).collect();
-    aligned(out, &heads, &[0, 10], &rows)
+    let heads =
+        ["SITE", "AVAIL", "COV", "CHECKS", "DOWN", "OUTAGE", "AVG", "P50", "P95", "P99", "MAX", "TTFB", "CODES"];
+    let rows: Vec<[String; 13]> = records.iter().map(stats_row).collect();
+    aligned(out, &heads, &[0, 12], &rows)?;
+    if records.iter().any(|record| record.stored.is_some_and(|stored| !stored.is_exact)) {
+        words::line(out, "  ≈ rounded to a whole hour or day at an edge whose single checks are no longer kept")?;
+    }
+    Ok(())
 }
 
 /// A time in which a site was not observed: `  blog: not observed 02:10:00 – 04:19:40 (webmon was not running)`.
@@ -160,22 +165,26 @@ pub fn alerts(out: &mut impl io::Write, zone: &TimeZone, alerts: &[Alert]) -> io
     aligned(out, &["TIME", "SITE", "STATE", "MESSAGE"], &[0, 1, 2, 3], &rows)
 }
 
-fn stats_row(record: &StatsRecord<'_>) -> [String; 11] {
+fn stats_row(record: &StatsRecord<'_>) -> [String; 13] {
     let summary = record.summary;
     let figure = |of: fn(&Latency) -> f64| {
         summary.response.as_ref().map_or_else(|| NONE.to_owned(), |latency| figures::time(of(latency)))
     };
+    let ttfb = summary.ttfb.as_ref().map_or_else(|| NONE.to_owned(), |latency| figures::time(latency.avg));
+    let outage = record.stored.and_then(|stored| stored.longest_outage);
     [
         record.site.to_owned(),
-        words::availability(summary),
+        words::availability_of(summary, record.stored.is_none_or(|stored| stored.is_exact)),
         words::coverage(summary),
         words::grouped(summary.counts.checks()),
         words::grouped(summary.counts.down),
+        outage.map_or_else(|| NONE.to_owned(), |outage| duration::format_short(outage.length())),
         figure(|latency| latency.avg),
         figure(|latency| f64::from(latency.p50)),
         figure(|latency| f64::from(latency.p95)),
         figure(|latency| f64::from(latency.p99)),
         figure(|latency| f64::from(latency.max)),
+        ttfb,
         words::answers_worst_first(&summary.answers),
     ]
 }
@@ -243,8 +252,9 @@ mod tests {
     use super::*;
     use crate::model::text::is_harmful;
     use crate::model::{Micros, Phases, Sample, Timestamp};
+    use crate::report::Stored;
     use crate::report::fixtures::{self, at, empty_summary, ended, hostile, printed, summary, zone};
-    use crate::stats::Summary;
+    use crate::stats::{Outage, Summary};
 
     fn record<'a>(site: &'a str, sample: &'a Sample, detail: Option<&'a str>) -> SampleRecord<'a> {
         SampleRecord { site, seq: Some(1), sample, detail, address: None }
@@ -287,21 +297,31 @@ TIME                     SITE    RESULT               CODE     TOTAL   RESOLVE  
     fn statistics_have_a_heading_and_a_row_a_site() {
         let period = Period { since: at("2026-11-21T13:02:00Z"), until: at("2026-11-22T13:02:00Z") };
         let (full, empty, part) = (summary(), empty_summary(), Summary { coverage: Some(0.9171), ..summary() });
-        let records = [("api", &full), ("shop-checkout", &part), ("new", &empty)].map(|(site, summary)| StatsRecord {
-            site,
-            state: None,
-            summary,
-            period: Some(period),
-        });
+        let records =
+            [("api", &full), ("shop-checkout", &part), ("old", &full), ("new", &empty)].map(|(site, summary)| {
+                StatsRecord {
+                    site,
+                    state: None,
+                    summary,
+                    stored: Some(Stored {
+                        period,
+                        is_exact: site != "old",
+                        longest_outage: (site == "api")
+                            .then_some(Outage { since: period.since, until: at("2026-11-21T13:08:10Z") }),
+                    }),
+                }
+            });
         let heading = Heading { period, back_from_now: true, store: "webmon.redb" };
         assert_eq!(
             printed(|out| stats(out, &zone(), &heading, &records)),
             "\
-past 24 h · 2026-11-21 14:02 – 2026-11-22 14:02 +01:00 · 3 sites · webmon.redb
-SITE             AVAIL   COV  CHECKS  DOWN      AVG      P50      P95      P99      MAX  CODES
-api             98.33%  100%      60     1  5.10 ms  5.00 ms  6.20 ms  9.00 ms  9.00 ms  503×1 200×59
-shop-checkout  ~98.33%   91%      60     1  5.10 ms  5.00 ms  6.20 ms  9.00 ms  9.00 ms  503×1 200×59
-new                  –     –       0     0        –        –        –        –        –
+past 24 h · 2026-11-21 14:02 – 2026-11-22 14:02 +01:00 · 4 sites · webmon.redb
+SITE             AVAIL   COV  CHECKS  DOWN  OUTAGE      AVG      P50      P95      P99      MAX     TTFB  CODES
+api             98.33%  100%      60     1   6m10s  5.10 ms  5.00 ms  6.20 ms  9.00 ms  9.00 ms  5.00 ms  503×1 200×59
+shop-checkout  ~98.33%   91%      60     1       –  5.10 ms  5.00 ms  6.20 ms  9.00 ms  9.00 ms  5.00 ms  503×1 200×59
+old            ≈98.33%  100%      60     1       –  5.10 ms  5.00 ms  6.20 ms  9.00 ms  9.00 ms  5.00 ms  503×1 200×59
+new                  –     –       0     0       –        –        –        –        –        –        –
+  ≈ rounded to a whole hour or day at an edge whose single checks are no longer kept
 "
         );
     }
@@ -365,7 +385,7 @@ TIME                 SITE  STATE  MESSAGE
                 let alert = Alert { site: name.as_str().into(), message: detail.clone(), ..fixtures::alert() };
                 alerts(out, &zone(), &[alert])?;
                 let heading = Heading { period, back_from_now: false, store: &detail };
-                stats(out, &zone(), &heading, &[StatsRecord { site: &name, state: None, summary: &summary, period: None }])
+                stats(out, &zone(), &heading, &[StatsRecord { site: &name, state: None, summary: &summary, stored: None }])
             });
             prop_assert_eq!(text.chars().filter(|&c| c == '\n').count(), 6);
             prop_assert!(!text.chars().any(|c| c != '\n' && is_harmful(c)), "{text:?}");

@@ -71,9 +71,21 @@ pub(super) fn plural(n: u64, noun: &str) -> String {
 /// Availability as a figure: two decimals, never 100 % with a failure, `~` in front when less than 99.5 % of the
 /// due checks were made.
 pub(super) fn availability(summary: &Summary) -> String {
+    availability_of(summary, true)
+}
+
+/// The same, with `≈` in front where the figures are not to the sample.
+pub(super) fn availability_of(summary: &Summary, is_exact: bool) -> String {
     let Some(Availability { up, checks }) = summary.counts.availability() else { return NONE.to_owned() };
     let partial = summary.coverage.is_some_and(|coverage| coverage < 0.995);
-    format!("{}{}", if partial { "~" } else { "" }, crate::model::figures::percent(up, checks))
+    let mark = if !is_exact {
+        "≈"
+    } else if partial {
+        "~"
+    } else {
+        ""
+    };
+    format!("{mark}{}", crate::model::figures::percent(up, checks))
 }
 
 /// Coverage in whole percent, rounded down, so that `100%` is said only of all.

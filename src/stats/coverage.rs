@@ -27,6 +27,21 @@ pub struct Cadence {
     pub timeout: Duration,
 }
 
+/// The oldest sample of a window, as far as coverage asks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Oldest {
+    /// When it was due.
+    pub due: Timestamp,
+    /// Due checks before it that were never started.
+    pub skipped: u32,
+}
+
+impl From<&Sample> for Oldest {
+    fn from(sample: &Sample) -> Self {
+        Self { due: Cadence::due(sample), skipped: sample.skipped }
+    }
+}
+
 /// Due checks at the two ends of a window that its samples alone do not tell rightly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unmade {
@@ -55,13 +70,13 @@ impl Cadence {
     pub fn unmade(
         &self,
         (cutoff, as_of): (Timestamp, Timestamp),
-        oldest: Option<&Sample>,
+        oldest: Option<Oldest>,
         newest_due: Option<Timestamp>,
     ) -> Unmade {
         let interval = micros(self.interval).max(1);
-        let outside = oldest.map_or(0, |sample| {
-            let inside = (micros(Self::due(sample).since(cutoff)).saturating_sub(1)) / interval;
-            u64::from(sample.skipped).saturating_sub(inside)
+        let outside = oldest.map_or(0, |oldest| {
+            let inside = (micros(oldest.due.since(cutoff)).saturating_sub(1)) / interval;
+            u64::from(oldest.skipped).saturating_sub(inside)
         });
         let open = newest_due.map_or(0, |newest| {
             let ended = micros(as_of.before(self.timeout + self.interval).since(newest)) / interval;
@@ -118,7 +133,7 @@ mod tests {
         // Due at 1000 s; 50 skipped ones at 990, 980, … 500.
         let oldest = sample(1_000_000, 20, 30, 50);
         for (cutoff, inside) in [(400, 50), (500, 49), (895, 10), (980, 1), (989, 1), (990, 0), (999, 0), (1_000, 0)] {
-            let unmade = CADENCE.unmade((secs(cutoff), secs(1_001)), Some(&oldest), Some(secs(1_000)));
+            let unmade = CADENCE.unmade((secs(cutoff), secs(1_001)), Some(Oldest::from(&oldest)), Some(secs(1_000)));
             assert_eq!(unmade, Unmade { outside: 50 - inside, open: 0 }, "window from {cutoff} s");
         }
     }
@@ -143,7 +158,7 @@ mod tests {
         ) {
             let (cutoff, as_of) = (secs(as_of.saturating_sub(span)), secs(as_of));
             let oldest = sample(due * 1_000, 0, 0, skipped);
-            let unmade = CADENCE.unmade((cutoff, as_of), Some(&oldest), Some(secs(newest)));
+            let unmade = CADENCE.unmade((cutoff, as_of), Some(Oldest::from(&oldest)), Some(secs(newest)));
             let outside = (1..=u64::from(skipped)).filter(|&j| due * 1_000_000 <= cutoff.as_micros() + 10_000_000 * j).count();
             prop_assert_eq!(unmade.outside, outside as u64);
             let open = (1..400).map(|k| secs(newest + 10 * k)).filter(|&due| {

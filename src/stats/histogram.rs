@@ -41,16 +41,6 @@ pub struct Histogram {
     saturated: u64,
 }
 
-/// An `hdrhistogram` that does not have this layout: it must count from 1 with 2 significant digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a histogram from {low} with {digits} significant digits has other buckets; it must be from 1 with 2")]
-pub struct LayoutError {
-    /// Its lowest discernible value.
-    pub low: u64,
-    /// Its significant digits.
-    pub digits: u8,
-}
-
 impl Default for Histogram {
     fn default() -> Self {
         Self { table: [0; PAGES], pages: Vec::new(), carries: Vec::new(), len: 0, saturated: 0 }
@@ -62,6 +52,10 @@ impl Histogram {
     pub const HIGHEST: u32 = 600_000_000;
     /// Significant digits.
     pub const DIGITS: u8 = 2;
+    /// Counters of the layout.
+    pub const COUNTERS: usize = COUNTERS;
+    /// Values that it holds at most: so that sums of counts, also of many histograms, stay far from overflowing.
+    const MOST: u64 = 1 << 48;
 
     /// Values in it.
     #[must_use]
@@ -178,39 +172,23 @@ impl Histogram {
         self.counters().map(|(index, count)| (lowest_of(index), highest_of(index), count))
     }
 
-    /// The same counts as an `hdrhistogram`, for storing and exchanging.
+    /// The histogram of these counters: each with its index below [`Histogram::COUNTERS`], ascending or not, and how many of
+    /// the values were saturated. None when an index is too large, or more values than all are said to be saturated.
     #[must_use]
-    pub fn to_hdr(&self) -> hdrhistogram::Histogram<u32> {
-        let mut hdr = hdrhistogram::Histogram::new_with_bounds(1, u64::from(Self::HIGHEST), Self::DIGITS)
-            .expect("1 to ten minutes at 2 digits is a valid range");
-        for (_, highest, count) in self.buckets() {
-            let count = u32::try_from(count).unwrap_or(u32::MAX);
-            hdr.record_n(u64::from(highest), count).expect("both have the same buckets");
-        }
-        hdr
-    }
-
-    /// The counts of an `hdrhistogram` with the same buckets.
-    ///
-    /// # Errors
-    /// When it does not count from 1 with 2 significant digits.
-    pub fn from_hdr(hdr: &hdrhistogram::Histogram<u32>) -> Result<Self, LayoutError> {
-        if (hdr.low(), hdr.sigfig()) != (1, Self::DIGITS) {
-            return Err(LayoutError { low: hdr.low(), digits: hdr.sigfig() });
-        }
+    pub fn from_counters(counters: impl IntoIterator<Item = (usize, u64)>, saturated: u64) -> Option<Self> {
         let mut histogram = Self::default();
-        for bucket in hdr.iter_recorded() {
-            let value = u32::try_from(bucket.value_iterated_to()).unwrap_or(u32::MAX);
-            let count = u64::from(bucket.count_at_value());
-            let lowest = u32::try_from(hdr.lowest_equivalent(u64::from(value))).unwrap_or(u32::MAX);
-            histogram.saturated += if lowest > Self::HIGHEST { count } else { 0 };
-            histogram.add(index_of(value.min(Self::HIGHEST)), count);
+        for (index, count) in counters {
+            if index >= COUNTERS || histogram.len.checked_add(count)? > Self::MOST {
+                return None;
+            }
+            histogram.add(index, count);
         }
-        Ok(histogram)
+        histogram.saturated = saturated;
+        (saturated <= histogram.len).then_some(histogram)
     }
 
     /// The counters that are not zero, by index, ascending.
-    fn counters(&self) -> impl Iterator<Item = (usize, u64)> {
+    pub fn counters(&self) -> impl Iterator<Item = (usize, u64)> {
         self.existing()
             .flat_map(move |(page, counters)| {
                 let counters = (page * PAGE..).zip(counters);
@@ -377,7 +355,7 @@ impl Place {
 }
 
 #[inline]
-const fn index_of(value: u32) -> usize {
+pub(super) const fn index_of(value: u32) -> usize {
     let octave = u32::BITS - HALF_BITS - 1 - (value | (FULL - 1)).leading_zeros();
     ((octave << HALF_BITS) + (value >> octave)) as usize
 }
@@ -537,6 +515,6 @@ mod tests {
     #[test]
     fn a_histogram_with_other_buckets_is_refused() {
         let hdr = hdrhistogram::Histogram::<u32>::new_with_bounds(1, 1_000_000, 3).unwrap();
-        assert_eq!(Histogram::from_hdr(&hdr), Err(LayoutError { low: 1, digits: 3 }));
+        assert_eq!(Histogram::from_hdr(&hdr), Err(crate::stats::LayoutError { low: 1, digits: 3 }));
     }
 }

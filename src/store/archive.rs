@@ -13,6 +13,7 @@ use crate::alert::Alert;
 
 use super::backup;
 use super::error::{StoreError, guard};
+use super::figures::{self, Figures};
 use super::file::{self, Options};
 use super::read::{self, Query, StoredSite, View};
 use super::samples::{self, Passed, StoredSample};
@@ -79,6 +80,16 @@ impl Archive {
         samples::visit(query, begin, each).map_err(|error| self.failed(error))
     }
 
+    /// The figures of each site that `query` names, in its order; with a heartbeat of 60 cells up to its end if their length
+    /// is given, in whole hours or shorter than one.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn figures(&self, query: &Query, cell: Option<Duration>) -> Result<Vec<Figures>, StoreError> {
+        let read = || figures::figures(&View::new(&self.database.begin_read()?)?, query, cell);
+        guard(read).map_err(|error| self.failed(error))
+    }
+
     /// The alerts that `query` asks for, by time.
     ///
     /// # Errors
@@ -122,7 +133,11 @@ impl Archive {
         &self.path
     }
 
-    fn failed<E: Into<redb::Error>>(&self, error: E) -> StoreError {
+    pub(super) const fn database(&self) -> &ReadOnlyDatabase {
+        &self.database
+    }
+
+    pub(super) fn failed<E: Into<redb::Error>>(&self, error: E) -> StoreError {
         StoreError::of(&self.path, error)
     }
 }

@@ -13,6 +13,7 @@ use redb::{Database, ReadTransaction, ReadableTable, TableDefinition};
 use super::error::StoreError;
 use super::file;
 use super::schema;
+use super::signature;
 
 /// Bytes that one transaction of a copy writes.
 const BATCH: usize = 32 << 20;
@@ -37,10 +38,16 @@ pub fn copy(transaction: &ReadTransaction, to: &Path) -> Result<(), StoreError> 
 
 fn fill(from: &ReadTransaction, to: &Database) -> Result<(), redb::Error> {
     table(from, to, schema::META)?;
+    // Nobody writes to the copy.
+    let transaction = to.begin_write()?;
+    signature::sign_off(&transaction)?;
+    transaction.commit()?;
     table(from, to, schema::SITES)?;
     table(from, to, schema::SEALED)?;
     table(from, to, schema::JOURNAL)?;
     table(from, to, schema::BLOCKS)?;
+    table(from, to, schema::HOURS)?;
+    table(from, to, schema::DAYS)?;
     table(from, to, schema::FAILURES)?;
     table(from, to, schema::ALERTS)
 }
@@ -50,7 +57,8 @@ fn table<K: redb::Key + 'static, V: redb::Value + 'static>(
     to: &Database,
     definition: TableDefinition<'_, K, V>,
 ) -> Result<(), redb::Error> {
-    let rows = from.open_table(definition)?;
+    // A file of an earlier version does not have all of them.
+    let Some(rows) = schema::later_table(from, definition)? else { return Ok(()) };
     let mut rows = rows.iter()?.peekable();
     while rows.peek().is_some() {
         let transaction = to.begin_write()?;

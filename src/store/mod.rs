@@ -9,7 +9,7 @@
 //! meta      the number of the format                     journal   number -> entry (entry.rs)
 //! sites     site -> name, known since                    blocks    (site, first seq) -> block (block.rs)
 //! sealed    site -> next seq, last time, peak, setback   failures  (site, first seq) -> text of consecutive failures
-//! alerts    number -> alert, in the order of finding
+//! alerts    number -> alert, in the order of finding    hours, days (site, number of it) -> rollup (roll.rs)
 //! ```
 //!
 //! An incident is open when the newest alert of a site is a `down`; nothing else is stored of it. Laws: what was
@@ -31,15 +31,23 @@ mod entry;
 mod error;
 #[cfg(test)]
 mod fault_tests;
+mod figures;
+#[cfg(test)]
+mod figures_tests;
 mod file;
 #[cfg(test)]
 mod model_tests;
+mod news;
 mod opened;
 mod read;
 mod record;
+mod recount;
+mod roll;
+mod rolling;
 mod samples;
 mod schema;
 mod seal;
+mod signature;
 mod tail;
 #[cfg(test)]
 mod trial;
@@ -51,10 +59,13 @@ mod writer;
 pub use archive::Archive;
 pub use backup::Compacted;
 pub use error::StoreError;
+pub use figures::Figures;
 pub use file::Options;
+pub use news::{Arrived, News, Why};
 pub use opened::{Opened, Registered, Store};
 pub use read::{Query, StoredSite};
 pub use samples::{Passed, StoredSample};
+pub use signature::Signature;
 pub use trim::Keep;
 pub use verify::{Contents, Gap, Verdict};
 pub use writer::{Flushed, Writer};

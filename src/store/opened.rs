@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, WriteTransaction};
 
@@ -15,13 +16,15 @@ use crate::model::{Sample, SiteId, Timestamp};
 
 use super::backup::Compacted;
 use super::error::{StoreError, guard};
+use super::figures::{self, Figures};
 use super::file::{self, Options};
 use super::read::{self, Query, View};
 use super::record::SiteRecord;
 use super::samples::{self, Passed, StoredSample};
 use super::seal::{self, Sealed};
+use super::signature;
 use super::trim::{self, Keep, Room, Trimmed};
-use super::{append::Pending, schema};
+use super::{append::Pending, rolling, schema};
 
 /// Opens the database once more, as often as asked.
 pub(super) type Opener = Box<dyn Fn() -> Result<Database, StoreError> + Send>;
@@ -108,8 +111,9 @@ impl Store {
             Err(error) => return Err(error),
         }
         let database = file::open(path, options)?;
+        guard(|| schema::upgrade(&database)).map_err(|error| StoreError::of(path, error))?;
         let reopened = path.to_owned();
-        let at_once = Options { lock_patience: std::time::Duration::ZERO, ..options.clone() };
+        let at_once = Options { lock_patience: Duration::ZERO, ..options.clone() };
         let mut store = Self::new(path.to_owned(), Box::new(move || file::open(&reopened, &at_once)), database)
             .keeping(options.keep);
         let sealed = store.seal()?;
@@ -183,6 +187,14 @@ impl Store {
         samples::visit(query, begin, each).map_err(|error| self.failed(error))
     }
 
+    /// The figures of each site that `query` names, as [`super::Archive::figures`] has them.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn figures(&self, query: &Query, cell: Option<Duration>) -> Result<Vec<Figures>, StoreError> {
+        self.look(|transaction| figures::figures(&View::new(transaction)?, query, cell))
+    }
+
     /// The alerts that `query` asks for, by time.
     ///
     /// # Errors
@@ -251,18 +263,26 @@ impl Store {
         self.write(seal::seal)
     }
 
+    /// Whether the file is from before there were rollups, and they are not all made yet.
+    pub(super) fn is_behind(&self) -> Result<bool, StoreError> {
+        self.look(|transaction| Ok(transaction.open_table(schema::META)?.get(schema::BEHIND)?.is_some()))
+    }
+
     /// How much of the past is kept.
     pub(super) const fn keep(&self) -> &Keep {
         &self.keep
     }
 
-    /// Lets go of what is beyond the limits, a bounded part of it; with `seal`, after sealing and in the same transaction.
+    /// Lets go of what is beyond the limits and rolls up what never was, a bounded part of each; with `seal`, after sealing
+    /// and in the same transaction.
     pub(super) fn trim(&mut self, now: Timestamp, seal: bool) -> Result<(Sealed, Trimmed), StoreError> {
         let (keep, mut room, taken) = (self.keep, self.room, self.bytes());
         let outcome = self.write(|transaction| {
             room = trim::measure(transaction, &keep, taken, room)?;
             let sealed = if seal { seal::seal(transaction)? } else { Sealed::default() };
-            Ok((sealed, trim::trim(transaction, (&keep, room), now, trim::BLOCKS_MAX)?))
+            let behind = rolling::catch_up(transaction, rolling::BLOCKS_MAX)?;
+            let trimmed = trim::trim(transaction, (&keep, room), now, trim::BLOCKS_MAX)?;
+            Ok((sealed, Trimmed { more: trimmed.more || behind, ..trimmed }))
         })?;
         self.room = room;
         Ok(outcome)
@@ -290,6 +310,10 @@ impl Store {
 
     /// Closes the database, so that it is clean when it is opened next.
     pub(super) fn close(mut self) -> Result<(), StoreError> {
+        if self.look(signature::read).is_ok_and(|signature| signature.is_some()) {
+            // Who cannot sign off is found out by the next reader.
+            let _unsigned = self.change(signature::sign_off);
+        }
         match self.database.take() {
             Some(database) => guard(|| Ok(database.close()?)).map_err(|error| self.failed(error)),
             None => Ok(()),

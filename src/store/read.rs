@@ -13,8 +13,9 @@ use crate::model::{Sample, SiteId, Timestamp};
 
 use super::block;
 use super::record::{self, SealedRecord, SiteRecord};
+use super::rolling;
 use super::schema;
-use super::seal::read_sealed;
+use super::seal::{Rolled, read_sealed};
 use super::tail::Tail;
 
 /// Which part of the store to read.
@@ -80,8 +81,18 @@ pub struct View {
     sealed: ReadOnlyTable<u32, &'static [u8]>,
     /// The blocks of every site.
     pub blocks: ReadOnlyTable<(u32, u64), &'static [u8]>,
+    /// The hours of every site that are rolled up; none in a file from before there were rollups.
+    pub hours: Option<ReadOnlyTable<(u32, u64), &'static [u8]>>,
+    /// The same for days.
+    pub days: Option<ReadOnlyTable<(u32, u64), &'static [u8]>>,
     /// The journal.
     pub tail: Tail,
+}
+
+impl Rolled for View {
+    fn reach(&self, site: SiteId) -> Result<(u64, Timestamp), redb::Error> {
+        self.hours.as_ref().map_or(Ok((0, Timestamp::ZERO)), |hours| rolling::reach(hours, site))
+    }
 }
 
 impl View {
@@ -90,13 +101,15 @@ impl View {
         Ok(Self {
             sealed: transaction.open_table(schema::SEALED)?,
             blocks: transaction.open_table(schema::BLOCKS)?,
+            hours: schema::later_table(transaction, schema::HOURS)?,
+            days: schema::later_table(transaction, schema::DAYS)?,
             tail: Tail::load(&transaction.open_table(schema::JOURNAL)?)?,
         })
     }
 
     /// How far `site` is sealed.
     pub fn sealed(&self, site: SiteId) -> Result<SealedRecord, redb::Error> {
-        read_sealed(&self.sealed, &self.blocks, site)
+        read_sealed(&self.sealed, &self.blocks, self, site)
     }
 
     /// The number after the newest sample of `site`, and the time of that one.

@@ -15,6 +15,9 @@ use super::wire::{self, Cursor, Damage, Key, put, put_text};
 
 const VERSION: u8 = 1;
 
+/// Of [`SealedRecord`], since it tells how far its site is rolled up.
+const SEALED_VERSION: u8 = 2;
+
 /// A site by its stable number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SiteRecord {
@@ -35,6 +38,10 @@ pub struct SealedRecord {
     pub peak: Timestamp,
     /// The number of the last sealed sample whose time is below one before it; 0 when no clock was set back.
     pub setback: u64,
+    /// Samples before this number are in the rollups, the others are not.
+    pub rolled: u64,
+    /// The time of the last sample that is; zero without one.
+    pub rolled_at: Timestamp,
 }
 
 /// The text of the failures from the key's seq to `last_seq`, which follow each other without a gap.
@@ -67,19 +74,31 @@ impl SiteRecord {
 impl SealedRecord {
     /// Writes it to `out`, which is cleared; `key` is where it belongs.
     pub fn encode(&self, key: Key, out: &mut Vec<u8>) {
-        wire::begin(out, VERSION);
+        wire::begin(out, SEALED_VERSION);
         for number in [self.next_seq, self.last_at.as_micros(), self.peak.as_micros(), self.setback] {
             put(out, number);
         }
+        put(out, self.rolled);
+        put(out, self.rolled_at.as_micros());
         wire::seal(out, key);
     }
 
-    /// Reads back the one at `key`.
+    /// Reads back the one at `key`, also one that was written before there were rollups.
     pub fn decode(key: Key, frame: &[u8]) -> Result<Self, Damage> {
-        let mut cursor = wire::unseal(frame, VERSION, key)?;
+        match wire::unseal(frame, SEALED_VERSION, key) {
+            Err(Damage::Version(1)) => Self::take(&mut wire::unseal(frame, 1, key)?),
+            cursor => {
+                let mut cursor = cursor?;
+                let record = Self::take(&mut cursor)?;
+                Ok(Self { rolled: cursor.take()?, rolled_at: time(&mut cursor)?, ..record })
+            }
+        }
+    }
+
+    fn take(cursor: &mut Cursor<'_>) -> Result<Self, Damage> {
         let next_seq = cursor.take()?;
-        let (last_at, peak) = (time(&mut cursor)?, time(&mut cursor)?);
-        Ok(Self { next_seq, last_at, peak, setback: cursor.take()? })
+        let (last_at, peak) = (time(cursor)?, time(cursor)?);
+        Ok(Self { next_seq, last_at, peak, setback: cursor.take()?, ..Self::default() })
     }
 }
 
@@ -213,14 +232,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn sites_and_how_far_they_are_sealed_read_back(name in ".{1,40}", numbers: [u64; 4]) {
+        fn sites_and_how_far_they_are_sealed_read_back(name in ".{1,40}", numbers: [u64; 6]) {
             let mut out = Vec::new();
             let site = SiteRecord { name: name.into(), known_since: Timestamp::from_micros(numbers[0]) };
             site.encode(KEY, &mut out);
             prop_assert_eq!(SiteRecord::decode(KEY, &out), Ok(site));
-            let [next_seq, last_at, peak, setback] = numbers;
-            let [last_at, peak] = [last_at, peak].map(Timestamp::from_micros);
-            let sealed = SealedRecord { next_seq, last_at, peak, setback };
+            let [next_seq, last_at, peak, setback, rolled, rolled_at] = numbers;
+            let [last_at, peak, rolled_at] = [last_at, peak, rolled_at].map(Timestamp::from_micros);
+            let sealed = SealedRecord { next_seq, last_at, peak, setback, rolled, rolled_at };
             sealed.encode(KEY, &mut out);
             prop_assert_eq!(SealedRecord::decode(KEY, &out), Ok(sealed));
         }
@@ -242,6 +261,17 @@ mod tests {
             let _ = (SiteRecord::decode(wire::ANYWHERE, &frame).is_ok(), SealedRecord::decode(wire::ANYWHERE, &frame).is_ok());
             let _ = (TextRecord::decode(wire::ANYWHERE, &frame).is_ok(), decode_alert(&frame, |_| "".into()).is_ok());
         }
+    }
+
+    #[test]
+    fn how_far_a_site_was_sealed_before_there_were_rollups_is_read() {
+        let mut frame = Vec::new();
+        wire::begin(&mut frame, 1);
+        (1..=4).for_each(|number| put(&mut frame, number));
+        wire::seal(&mut frame, KEY);
+        let [last_at, peak] = [2, 3].map(Timestamp::from_micros);
+        let expected = SealedRecord { next_seq: 1, last_at, peak, setback: 4, ..SealedRecord::default() };
+        assert_eq!(SealedRecord::decode(KEY, &frame), Ok(expected));
     }
 
     #[test]

@@ -95,6 +95,29 @@ fn start<'q>(query: &'q Query, transaction: &ReadTransaction) -> Result<(Sites, 
     Ok((sites, walks, view.tail))
 }
 
+/// The least number such that every block of `site` that begins before it ends before `since`; the blocks end at number
+/// `end`. Halves the blocks on their peaks.
+pub fn first_block(view: &View, site: SiteId, end: u64, since: Timestamp) -> Result<u64, redb::Error> {
+    let (mut low, mut high) = (0, end);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let Some(row) = view.blocks.range((site.0, low)..=(site.0, middle))?.next_back() else {
+            low = middle + 1;
+            continue;
+        };
+        let (key, bytes) = row?;
+        let first = key.value().1;
+        match block::head(key.value(), bytes.value()) {
+            Ok(head) if head.peak < since => {
+                low = first.saturating_add(head.count as u64).max(middle + 1);
+            }
+            // A damaged one cannot be skipped: it shows when it is read.
+            _ => high = first,
+        }
+    }
+    Ok(low)
+}
+
 /// The way through the samples of one site.
 struct Walk<'q> {
     site: SiteId,
@@ -129,32 +152,9 @@ impl<'q> Walk<'q> {
             texts: Vec::new(),
         };
         if query.since > Timestamp::ZERO {
-            walk.block_from = walk.first_block(view)?;
+            walk.block_from = first_block(view, site, sealed.next_seq, query.since)?;
         }
         Ok(walk)
-    }
-
-    /// The least number such that every block that begins before it ends before the query does begin.
-    fn first_block(&self, view: &View) -> Result<u64, redb::Error> {
-        let site = self.site.0;
-        let (mut low, mut high) = (0, self.sealed_end);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let Some(row) = view.blocks.range((site, low)..=(site, middle))?.next_back() else {
-                low = middle + 1;
-                continue;
-            };
-            let (key, bytes) = row?;
-            let first = key.value().1;
-            match block::head(key.value(), bytes.value()) {
-                Ok(head) if head.peak < self.query.since => {
-                    low = first.saturating_add(head.count as u64).max(middle + 1);
-                }
-                // A damaged one cannot be skipped: it shows when it is read.
-                _ => high = first,
-            }
-        }
-        Ok(low)
     }
 
     /// The time of the next sample, reading on if needed.

@@ -2,18 +2,21 @@
 //!
 //! Values are frames of our own (see [`super::wire`]) except where a plain number suffices. Keys that are pairs
 //! sort by site, then by seq. Invariants: a table's meaning never changes under one [`VERSION`]; a file without the
-//! number is not ours. A file of a later version is never written to.
+//! number is not ours. A file of a later version is never written to; one of an earlier version is read as it is, and
+//! brought up to date by the first writer that opens it ([`upgrade`]). Version 2 added the rollups; they are made from
+//! the blocks of a file of version 1, some at each flush, and until then the blocks answer.
 
 use crate::model::SiteId;
 
-use redb::{Database, ReadTransaction, TableDefinition, TableError};
+use redb::{Database, Key, ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefinition, TableError, Value};
 
 /// The format that this program writes, and the newest that it reads.
-pub const VERSION: u64 = 1;
+pub const VERSION: u64 = 2;
 
 const VERSION_KEY: &str = "webmon schema";
 
-/// What the file is: [`VERSION_KEY`] → its format. [`paused_key`] → until when that site is paused, in µs.
+/// What the file is: [`VERSION_KEY`] → its format. [`paused_key`] → until when that site is paused, in µs. Who writes:
+/// [`super::signature`].
 pub const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 
 /// Site → its name and when it was first watched.
@@ -27,6 +30,15 @@ pub const JOURNAL: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("journ
 
 /// (site, seq of the first) → a block of samples.
 pub const BLOCKS: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("blocks");
+
+/// (site, hour since the epoch) → the sum of that hour's samples, as far as they are rolled up.
+pub const HOURS: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("hours");
+
+/// (site, day since the epoch) → the same for a day.
+pub const DAYS: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("days");
+
+/// The key in [`META`] of the site from which on sites may be far from rolled up; without it none is.
+pub const BEHIND: &str = "rolled up before site";
 
 /// (site, seq of the first) → the text of consecutive failures that share it.
 pub const FAILURES: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("failures");
@@ -70,10 +82,47 @@ pub fn create(database: &Database) -> Result<(), redb::Error> {
     transaction.open_table(SEALED)?;
     transaction.open_table(JOURNAL)?;
     transaction.open_table(BLOCKS)?;
+    transaction.open_table(HOURS)?;
+    transaction.open_table(DAYS)?;
     transaction.open_table(FAILURES)?;
     transaction.open_table(ALERTS)?;
     transaction.commit()?;
     Ok(())
+}
+
+/// Brings a database of an earlier version up to date.
+pub fn upgrade(database: &Database) -> Result<(), redb::Error> {
+    let found = database.begin_read()?.open_table(META)?.get(VERSION_KEY)?.map(|version| version.value());
+    if found.is_none_or(|found| found >= VERSION) {
+        return Ok(());
+    }
+    let transaction = database.begin_write()?;
+    {
+        let mut meta = transaction.open_table(META)?;
+        meta.insert(VERSION_KEY, VERSION)?;
+        meta.insert(BEHIND, 0)?;
+    }
+    transaction.open_table(HOURS)?;
+    transaction.open_table(DAYS)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// A table that files of earlier versions do not have.
+pub fn later_table<K: Key + 'static, V: Value + 'static>(
+    transaction: &ReadTransaction,
+    table: TableDefinition<'_, K, V>,
+) -> Result<Option<ReadOnlyTable<K, V>>, redb::Error> {
+    match transaction.open_table(table) {
+        Ok(table) => Ok(Some(table)),
+        Err(TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The number of the format behind `transaction`, which is ours.
+pub fn version(transaction: &ReadTransaction) -> Result<u64, redb::Error> {
+    Ok(transaction.open_table(META)?.get(VERSION_KEY)?.map_or(VERSION, |version| version.value()))
 }
 
 /// What the database behind `transaction` is.

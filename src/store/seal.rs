@@ -1,7 +1,7 @@
 //! Sealing: one transaction moves every sample of the journal into the blocks of its site.
 //!
 //! A site's last block is taken up again until it fills its page, so that slow sites do not leave a page for each
-//! quarter of an hour. Invariants: a sample is in the journal or in a block, never in both nor in neither, for the
+//! quarter of an hour. Hours that are over are rolled up in the same transaction (see [`super::rolling`]). Invariants: a sample is in the journal or in a block, never in both nor in neither, for the
 //! move is one transaction; samples that are sealed already (an entry that came twice, after a commit of unknown
 //! outcome) are left out; a gap in the numbers starts a new block. Cost: one page read and written a site.
 
@@ -12,6 +12,8 @@ use crate::model::{Sample, SiteId, Timestamp};
 use super::block;
 use super::columns::Encoder;
 use super::record::SealedRecord;
+use super::roll::Grain;
+use super::rolling::{Extent, Roller};
 use super::schema;
 use super::tail::Tail;
 
@@ -33,26 +35,39 @@ pub fn seal(transaction: &WriteTransaction) -> Result<Sealed, redb::Error> {
     if tail.is_empty() {
         return Ok(outcome);
     }
+    let behind = transaction.open_table(schema::META)?.get(schema::BEHIND)?.map(|site| site.value());
     let mut blocks = transaction.open_table(schema::BLOCKS)?;
     let mut sealed = transaction.open_table(schema::SEALED)?;
+    let mut roller = Roller::new(transaction)?;
     let mut site_sealer = SiteSealer::default();
     let mut row = Vec::new();
     for site in tail.sites() {
-        let before = read_sealed(&sealed, &blocks, site)?;
-        let after = site_sealer.run(site, before, &tail, &mut blocks, &mut outcome)?;
+        let before = read_sealed(&sealed, &blocks, &roller, site)?;
+        let mut after = site_sealer.run(site, before, &tail, &mut blocks, &mut outcome)?;
+        // A site that was never rolled up is brought up to date elsewhere, in bounded parts.
+        if site_sealer.is_hour_over && behind.is_none_or(|behind| u64::from(site.0) < behind) {
+            roller.roll(site, &mut after, &blocks, Extent::OVER)?;
+        }
         after.encode((site.0, 0), &mut row);
         sealed.insert(site.0, row.as_slice())?;
     }
-    drop((blocks, sealed));
+    drop((blocks, sealed, roller));
     transaction.delete_table(schema::JOURNAL)?;
     transaction.open_table(schema::JOURNAL)?;
     Ok(outcome)
 }
 
-/// How far `site` is sealed. A damaged row is made again from the site's last block.
+/// What is asked of the rollups when the row that says how far they go is damaged.
+pub trait Rolled {
+    /// The number after the last sample of `site` that is in them, and its time.
+    fn reach(&self, site: SiteId) -> Result<(u64, Timestamp), redb::Error>;
+}
+
+/// How far `site` is sealed. A damaged row is made again from the site's last block and its rollups.
 pub fn read_sealed(
     sealed: &impl ReadableTable<u32, &'static [u8]>,
     blocks: &impl ReadableTable<(u32, u64), &'static [u8]>,
+    rollups: &impl Rolled,
     site: SiteId,
 ) -> Result<SealedRecord, redb::Error> {
     let Some(row) = sealed.get(site.0)? else { return Ok(SealedRecord::default()) };
@@ -66,7 +81,8 @@ pub fn read_sealed(
             let next_seq = key.value().1 + head.count as u64;
             let last_at = samples.last().map_or(Timestamp::ZERO, |sample| sample.at);
             // Where clocks were set back is not known any more: "up to the end" is safe, and only slower.
-            return Ok(SealedRecord { next_seq, last_at, peak: head.peak, setback: next_seq });
+            let (rolled, rolled_at) = rollups.reach(site)?;
+            return Ok(SealedRecord { next_seq, last_at, peak: head.peak, setback: next_seq, rolled, rolled_at });
         }
     }
     Ok(SealedRecord::default())
@@ -83,6 +99,8 @@ struct SiteSealer {
     first_seq: u64,
     /// The largest time before them.
     peak: Timestamp,
+    /// Whether a sample came that is not of the hour of the one before it.
+    is_hour_over: bool,
 }
 
 impl SiteSealer {
@@ -95,6 +113,7 @@ impl SiteSealer {
         outcome: &mut Sealed,
     ) -> Result<SealedRecord, redb::Error> {
         self.take_up_last(site, &record, blocks)?;
+        self.is_hour_over = false;
         for index in 0..tail.count(site) {
             let mut start = self.samples.len();
             let Ok(first) = tail.decode(site, index, record.next_seq, &mut self.samples) else {
@@ -108,7 +127,7 @@ impl SiteSealer {
                 self.first_seq = first;
                 start = 0;
             }
-            record = advance(record, first, &self.samples[start..]);
+            self.is_hour_over |= advance(&mut record, first, &self.samples[start..]);
             outcome.samples += record.next_seq - first;
         }
         self.write(site, blocks)?;
@@ -151,10 +170,13 @@ impl SiteSealer {
     }
 }
 
-/// `record` once `samples` from number `first` on are sealed.
-fn advance(mut record: SealedRecord, first: u64, samples: &[Sample]) -> SealedRecord {
+/// Brings `record` to where `samples` from number `first` on are sealed; whether one of them is of another hour than the
+/// one before it.
+fn advance(record: &mut SealedRecord, first: u64, samples: &[Sample]) -> bool {
     record.next_seq = first;
+    let mut is_hour_over = false;
     for sample in samples {
+        is_hour_over |= Grain::Hour.of(sample.at) != Grain::Hour.of(record.last_at);
         if sample.at < record.peak {
             record.setback = record.next_seq;
         }
@@ -162,7 +184,7 @@ fn advance(mut record: SealedRecord, first: u64, samples: &[Sample]) -> SealedRe
         record.last_at = sample.at;
         record.next_seq += 1;
     }
-    record
+    is_hour_over
 }
 
 impl Sealed {

@@ -1,12 +1,14 @@
-//! Letting go of the past: raw samples beyond their age, and the oldest ones when the file would grow too large.
+//! Letting go of the past: raw samples and hours beyond their age, and the oldest ones when the file would grow too large.
 //!
 //! Idea: a block goes as a whole, the oldest of its site first, so that the numbers of the samples that are left stay
-//! gap-free; with it go the texts of its failures. How far a site is sealed stays written down, so numbers and the
-//! time of the newest sample go on as if nothing had happened. Alerts and sites never go.
+//! gap-free; with it go the texts of its failures, and what of it was not rolled up is rolled up before. How far a site is
+//! sealed stays written down, so numbers and the time of the newest sample go on as if nothing had happened. For want of
+//! room the oldest raw samples go first, but the newest block of a site only when there are no hours left to let go of; days,
+//! alerts and sites never go.
 //!
 //! Size is that of the pages in use. Counting them walks the whole file, so it is done at most once a day and only when the
-//! file's blocks on the disk come near the limit; in between, the number of blocks tells the difference, for each
-//! fills a page. Invariants: a block of which one sample is young enough stays. Limits: [`BLOCKS_MAX`] blocks a
+//! file's blocks on the disk come near the limit; in between, the numbers of blocks, which fill a page each, and of
+//! hours tell the difference. Invariants: a block of which one sample is young enough stays. Limits: [`BLOCKS_MAX`] blocks a
 //! transaction, the rest at the next flush; a block that a clock far ahead left behind stays, with what follows it,
 //! until its time has come or its room is needed. The file's length may be twice that of its pages, for it
 //! grows by doubling.
@@ -21,17 +23,25 @@ use crate::model::{SiteId, Timestamp};
 
 use super::block;
 use super::record::TextRecord;
+use super::roll::Grain;
+use super::rolling::{Extent, Roller};
 use super::schema;
 use super::seal::read_sealed;
 
-/// Blocks that go in one transaction: 32 MiB, more than one sealing brings.
+/// Blocks, and hours, that go in one transaction: 32 MiB, more than one sealing brings.
 pub const BLOCKS_MAX: usize = 8_192;
+
+/// Hours are kept this long, days for ever.
+pub const HOURS_KEPT: Duration = Duration::from_hours(400 * 24);
 
 /// Pages are counted again after so many sealings: a day of them.
 const RECOUNT_AFTER: u32 = 96;
 
 /// A block with its key and its share of the pages above it.
 const BLOCK_BYTES: u64 = 4_096 + 4_096 / 64;
+
+/// The row of an hour with its key and its share of half-filled pages.
+const HOUR_BYTES: u64 = 600;
 
 /// The time of a site's first block, and its key.
 type First = (Timestamp, (u32, u64));
@@ -52,8 +62,9 @@ pub struct Keep {
 pub struct Room {
     /// Bytes of all pages in use.
     allocated: u64,
-    /// Blocks at that time.
+    /// Blocks and hours at that time.
     blocks: u64,
+    hours: u64,
     /// Sealings since then.
     age: u32,
 }
@@ -63,6 +74,8 @@ pub struct Room {
 pub struct Trimmed {
     /// Blocks of samples.
     pub blocks: u64,
+    /// Rollups of hours.
+    pub hours: u64,
     /// Texts of failures.
     pub texts: u64,
     /// There is more to let go of.
@@ -92,10 +105,13 @@ pub fn measure(
     }
     let stats = transaction.stats()?;
     let allocated = stats.allocated_pages() * stats.page_size() as u64;
-    Ok(Some(Room { allocated, blocks: transaction.open_table(schema::BLOCKS)?.len()?, age: 0 }))
+    let (blocks, hours) =
+        (transaction.open_table(schema::BLOCKS)?.len()?, transaction.open_table(schema::HOURS)?.len()?);
+    Ok(Some(Room { allocated, blocks, hours, age: 0 }))
 }
 
-/// Lets go of what is beyond `keep` and `room` within `transaction`, which the caller commits: `most` blocks of it.
+/// Lets go of what is beyond `keep` and `room` within `transaction`, which the caller commits: `most` blocks and hours of
+/// it.
 pub fn trim(
     transaction: &WriteTransaction,
     (keep, room): (&Keep, Option<Room>),
@@ -105,17 +121,18 @@ pub fn trim(
     let mut outcome = Trimmed::default();
     let mut gone = BTreeMap::new();
     {
-        let mut trimmer = Trimmer { blocks: transaction.open_table(schema::BLOCKS)?, left: most, gone: &mut gone };
+        let mut trimmer = Trimmer::new(transaction, most, &mut gone)?;
+        let sites = trimmer.sites()?;
         if let Some(retention) = keep.retention {
-            trimmer.by_age(now.before(retention), &sites(transaction)?)?;
+            trimmer.by_age(now.before(retention), &sites)?;
         }
+        trimmer.hours_before(now.before(HOURS_KEPT), &sites)?;
         if let (Some(max_size), Some(room)) = (keep.max_size, room) {
-            let allocated = room.now(trimmer.blocks.len()?);
-            let over = allocated.saturating_sub(threshold(max_size)).div_ceil(BLOCK_BYTES);
-            outcome.is_full = over > 0 && trimmer.oldest(over, &sites(transaction)?)?;
+            let over = room.now(trimmer.blocks.len()?, trimmer.roller.hours.len()?).saturating_sub(threshold(max_size));
+            outcome.is_full = over > 0 && trimmer.free(over, &sites)?;
         }
         outcome.more = trimmer.left == 0;
-        outcome.blocks = (most - trimmer.left) as u64;
+        (outcome.blocks, outcome.hours) = (trimmer.removed_blocks, trimmer.removed_hours);
     }
     for (site, next) in gone {
         outcome.texts += forget_texts(transaction, site, next)?;
@@ -132,27 +149,41 @@ impl Keep {
 }
 
 impl Room {
-    /// Bytes of pages in use, reckoned from the blocks that there are now.
-    const fn now(&self, blocks: u64) -> u64 {
-        (self.allocated + blocks * BLOCK_BYTES).saturating_sub(self.blocks * BLOCK_BYTES)
+    /// Bytes of pages in use, reckoned from the blocks and hours that there are now.
+    const fn now(&self, blocks: u64, hours: u64) -> u64 {
+        let before = self.blocks * BLOCK_BYTES + self.hours * HOUR_BYTES;
+        (self.allocated + blocks * BLOCK_BYTES + hours * HOUR_BYTES).saturating_sub(before)
     }
-}
-
-/// Every site that has ever been sealed.
-fn sites(transaction: &WriteTransaction) -> Result<Vec<u32>, redb::Error> {
-    let sealed = transaction.open_table(schema::SEALED)?;
-    sealed.range::<u32>(..)?.map(|row| Ok(row?.0.value())).collect()
 }
 
 struct Trimmer<'txn, 'g> {
     blocks: Blocks<'txn>,
-    /// Blocks that may still go.
+    sealed: Table<'txn, u32, &'static [u8]>,
+    roller: Roller<'txn>,
+    /// Blocks and hours that may still go.
     left: usize,
+    removed_blocks: u64,
+    removed_hours: u64,
     /// The sites that lost blocks, with the number of their first block that is left, if one is.
     gone: &'g mut BTreeMap<u32, Option<u64>>,
 }
 
-impl Trimmer<'_, '_> {
+impl<'txn, 'g> Trimmer<'txn, 'g> {
+    fn new(
+        transaction: &'txn WriteTransaction,
+        left: usize,
+        gone: &'g mut BTreeMap<u32, Option<u64>>,
+    ) -> Result<Self, redb::Error> {
+        let (blocks, sealed) = (transaction.open_table(schema::BLOCKS)?, transaction.open_table(schema::SEALED)?);
+        let roller = Roller::new(transaction)?;
+        Ok(Self { blocks, sealed, roller, left, removed_blocks: 0, removed_hours: 0, gone })
+    }
+
+    /// Every site that has ever been sealed.
+    fn sites(&self) -> Result<Vec<u32>, redb::Error> {
+        self.sealed.range::<u32>(..)?.map(|row| Ok(row?.0.value())).collect()
+    }
+
     /// Every block whose last sample is before `cutoff`, as far as they are the first ones of their site.
     fn by_age(&mut self, cutoff: Timestamp, sites: &[u32]) -> Result<(), redb::Error> {
         for &site in sites {
@@ -178,35 +209,118 @@ impl Trimmer<'_, '_> {
         Ok(())
     }
 
-    /// The `count` oldest blocks of all sites; whether any went.
-    fn oldest(&mut self, count: u64, sites: &[u32]) -> Result<bool, redb::Error> {
-        let mut firsts = BinaryHeap::new();
+    /// The hours that were over before `cutoff`.
+    fn hours_before(&mut self, cutoff: Timestamp, sites: &[u32]) -> Result<(), redb::Error> {
         for &site in sites {
-            firsts.extend(self.first(site)?.map(Reverse));
+            let old = (site, 0)..(site, Grain::Hour.of(cutoff));
+            let old: Vec<(u32, u64)> = self
+                .roller
+                .hours
+                .range(old)?
+                .take(self.left)
+                .map(|row| Ok(row?.0.value()))
+                .collect::<Result<_, redb::Error>>()?;
+            for key in old {
+                self.remove_hour(key)?;
+            }
         }
-        let mut any = false;
-        for _ in 0..count {
-            let Some(Reverse((_, key))) = firsts.pop().filter(|_| self.left > 0) else { break };
-            self.remove(key)?;
-            any = true;
-            firsts.extend(self.first(key.0)?.map(Reverse));
-        }
-        Ok(any)
+        Ok(())
     }
 
-    /// The first block of `site` and its time; a damaged one comes before all others.
-    fn first(&self, site: u32) -> Result<Option<First>, redb::Error> {
-        let Some(row) = self.blocks.range(schema::whole(site))?.next() else { return Ok(None) };
+    /// Makes room for so many bytes: the oldest blocks of all sites but the last of each, then the oldest hours, then the
+    /// last blocks. Whether anything went.
+    fn free(&mut self, bytes: u64, sites: &[u32]) -> Result<bool, redb::Error> {
+        let freed = self.oldest(bytes.div_ceil(BLOCK_BYTES), sites, 1)? * BLOCK_BYTES;
+        let freed = freed + self.oldest_hours(bytes.saturating_sub(freed).div_ceil(HOUR_BYTES), sites)? * HOUR_BYTES;
+        let freed = freed + self.oldest(bytes.saturating_sub(freed).div_ceil(BLOCK_BYTES), sites, 0)? * BLOCK_BYTES;
+        Ok(freed > 0)
+    }
+
+    /// The `count` oldest blocks of all sites, so many of each kept; how many went.
+    fn oldest(&mut self, count: u64, sites: &[u32], kept: usize) -> Result<u64, redb::Error> {
+        let mut firsts = BinaryHeap::new();
+        if count > 0 {
+            for &site in sites {
+                firsts.extend(self.first(site, kept)?.map(Reverse));
+            }
+        }
+        let mut went = 0;
+        while went < count
+            && let Some(Reverse((_, key))) = firsts.pop().filter(|_| self.left > 0)
+        {
+            self.remove(key)?;
+            went += 1;
+            firsts.extend(self.first(key.0, kept)?.map(Reverse));
+        }
+        Ok(went)
+    }
+
+    /// The `count` oldest hours of all sites; how many went.
+    fn oldest_hours(&mut self, count: u64, sites: &[u32]) -> Result<u64, redb::Error> {
+        let mut firsts = BinaryHeap::new();
+        let first = |this: &Self, site: u32| -> Result<Option<Reverse<(u64, u32)>>, redb::Error> {
+            let row = this.roller.hours.range(schema::whole(site))?.next().transpose()?;
+            Ok(row.map(|(key, _)| Reverse((key.value().1, site))))
+        };
+        if count > 0 {
+            for &site in sites {
+                firsts.extend(first(self, site)?);
+            }
+        }
+        let mut went = 0;
+        while went < count
+            && let Some(Reverse((hour, site))) = firsts.pop().filter(|_| self.left > 0)
+        {
+            self.remove_hour((site, hour))?;
+            went += 1;
+            firsts.extend(first(self, site)?);
+        }
+        Ok(went)
+    }
+
+    /// The first block of `site` and its time, if there are more than `kept`; a damaged one comes before all others.
+    fn first(&self, site: u32, kept: usize) -> Result<Option<First>, redb::Error> {
+        let mut rows = self.blocks.range(schema::whole(site))?;
+        let Some(row) = rows.next().filter(|_| rows.by_ref().take(kept).count() == kept) else { return Ok(None) };
         let (key, bytes) = row?;
         let time = block::head(key.value(), bytes.value()).map_or(Timestamp::ZERO, |head| head.low);
         Ok(Some((time, key.value())))
     }
 
     fn remove(&mut self, key: (u32, u64)) -> Result<(), redb::Error> {
+        let next = self.blocks.range((key.0, key.1 + 1)..=(key.0, u64::MAX))?.next().transpose()?;
+        let next = next.map(|(key, _)| key.value().1);
+        self.roll_up_before(key.0, next)?;
         self.blocks.remove(key)?;
         self.left -= 1;
-        let next = self.blocks.range(schema::whole(key.0))?.next().transpose()?;
-        self.gone.insert(key.0, next.map(|(key, _)| key.value().1));
+        self.removed_blocks += 1;
+        self.gone.insert(key.0, next);
+        Ok(())
+    }
+
+    fn remove_hour(&mut self, key: (u32, u64)) -> Result<(), redb::Error> {
+        self.roller.hours.remove(key)?;
+        self.left -= 1;
+        self.removed_hours += 1;
+        Ok(())
+    }
+
+    /// What lies in blocks before number `next`, or in any, is in the rollups from now on.
+    fn roll_up_before(&mut self, site: u32, next: Option<u64>) -> Result<(), redb::Error> {
+        let mut record = read_sealed(&self.sealed, &self.blocks, &self.roller, SiteId(site))?;
+        let until = next.unwrap_or(record.next_seq);
+        if record.rolled >= until {
+            return Ok(());
+        }
+        self.roller.roll(
+            SiteId(site),
+            &mut record,
+            &self.blocks,
+            Extent { until, newest: true, blocks: usize::MAX },
+        )?;
+        let mut row = Vec::new();
+        record.encode((site, 0), &mut row);
+        self.sealed.insert(site, row.as_slice())?;
         Ok(())
     }
 }
@@ -228,7 +342,8 @@ fn forget_texts(transaction: &WriteTransaction, site: u32, next: Option<u64>) ->
         next
     } else {
         let blocks = transaction.open_table(schema::BLOCKS)?;
-        read_sealed(&transaction.open_table(schema::SEALED)?, &blocks, SiteId(site))?.next_seq
+        let roller = Roller::new(transaction)?;
+        read_sealed(&transaction.open_table(schema::SEALED)?, &blocks, &roller, SiteId(site))?.next_seq
     };
     let mut failures = transaction.open_table(schema::FAILURES)?;
     let mut gone = Vec::new();

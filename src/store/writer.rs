@@ -45,7 +45,7 @@ pub struct Writer {
     entries: Vec<Entry>,
     journal_bytes: usize,
     sealed_at: Option<Timestamp>,
-    /// More is beyond the limits than one flush may let go of.
+    /// More is beyond the limits, or not rolled up yet, than one flush may see to.
     trim_on: bool,
     told_full: bool,
     failure: Option<Failure>,
@@ -82,6 +82,7 @@ impl Writer {
     /// Those of the database.
     pub fn new(store: Store, sites: Vec<(SiteId, ring::Reader)>) -> Result<Self, StoreError> {
         let pending = store.pending()?;
+        let trim_on = store.is_behind()?;
         Ok(Self {
             store,
             sites,
@@ -94,7 +95,7 @@ impl Writer {
             entries: Vec::new(),
             journal_bytes: 0,
             sealed_at: None,
-            trim_on: false,
+            trim_on,
             told_full: false,
             failure: None,
         })

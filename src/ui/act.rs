@@ -72,6 +72,7 @@ impl UiState {
                 self.frozen = if self.frozen.is_some() { None } else { Some(Arc::new(inputs.snapshot.clone())) };
                 self.arranged = None;
             }
+            Action::Recheck | Action::Pause if inputs.health.watching.is_some() => self.refused = Some(inputs.now),
             Action::Recheck => {
                 let focus = self.focus(inputs);
                 self.wishes.extend(focus.map(Wish::Check));

@@ -74,6 +74,14 @@ pub enum Action {
     QuitKeepScreen,
 }
 
+impl Action {
+    /// Whether it is asked of the monitor itself, so that somebody who only looks on cannot.
+    #[must_use]
+    pub const fn is_asked(self) -> bool {
+        matches!(self, Self::Recheck | Self::Pause)
+    }
+}
+
 /// A part of the help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Section {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::model::{StoreHealth, figures};
+use crate::model::{StoreHealth, Watching, figures};
 
 use super::frame::Inputs;
 use super::line::{Line, Role, cut, safe};
@@ -38,6 +38,9 @@ pub fn is_shown(inputs: &Inputs, state: &UiState) -> bool {
 /// What is wrong with webmon itself.
 fn illness(inputs: &Inputs, state: &UiState) -> Option<String> {
     let health = inputs.health;
+    if let Some(watching) = &health.watching {
+        return unwatchable(inputs, watching);
+    }
     if let Some(since) = health.offline_since {
         let since = words::moment(since, inputs.now, inputs.zone);
         return Some(format!("offline: no route since {since}; checks are not counted, nobody is alerted"));
@@ -59,6 +62,23 @@ fn illness(inputs: &Inputs, state: &UiState) -> Option<String> {
         ));
     }
     None
+}
+
+/// Why a dashboard that only looks on has nothing new to see.
+fn unwatchable(inputs: &Inputs, watching: &Watching) -> Option<String> {
+    let moment = |at| words::moment(at, inputs.now, inputs.zone);
+    if let StoreHealth::NotSaving { since, reason } = &inputs.health.store {
+        return Some(format!("cannot read the store since {}: {}", moment(*since), safe(reason)));
+    }
+    if watching.alive {
+        return None;
+    }
+    let who = match watching.process {
+        Some(process) => format!("webmon (pid {process}) is gone"),
+        None => "no webmon is running on this store".to_owned(),
+    };
+    let newest = watching.stored.map_or_else(String::new, |at| format!("; its newest check is of {}", moment(at)));
+    Some(format!("{who}{newest}"))
 }
 
 /// What webmon has to say lately, or else what the start had to say.

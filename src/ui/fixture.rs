@@ -10,7 +10,7 @@ use crate::alert::{Alert, AlertState, Rule, Threshold};
 use crate::engine::snapshot::{LastCheck, OpenIncident, Row, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
 use crate::model::{
     Cause, Certificate, Health, Http, Micros, Observation, Phase, Phases, Sample, Status, StoreHealth, Timeframe,
-    Timestamp,
+    Timestamp, Watching,
 };
 use crate::stats::{Answer, Availability, Beat, Beats, Counts, Latency, Summary};
 
@@ -273,6 +273,14 @@ pub fn offline() -> World {
             (last.sample.at, last.sample.cause) = (since, Cause::Ok);
         }
     }
+    world
+}
+
+/// Nine sites of a monitor that is only looked on at.
+pub fn watched(alive: bool) -> World {
+    let mut world = nine_sites();
+    let until = world.now.before(Duration::from_secs(2));
+    world.health.watching = Some(Watching { process: Some(4_711), alive, until, stored: Some(until) });
     world
 }
 

@@ -19,6 +19,7 @@ pub fn footer(frame: &Frame, more: bool) -> Line {
 
 fn keys(frame: &Frame, more: bool) -> Line {
     let mut hints: Vec<Hint> = action::at(frame.state.place)
+        .filter(|entry| !(entry.action.is_asked() && frame.looks_on()))
         .filter_map(|entry| entry.hint)
         .filter(|hint| hint.label != "Tab" || frame.plan.tabs || frame.state.place == Place::Site)
         .collect();

@@ -63,6 +63,11 @@ impl Frame<'_> {
         usize::from(self.size.width)
     }
 
+    /// Whether this is somebody else's monitor, so that nothing can be asked of it.
+    pub const fn looks_on(&self) -> bool {
+        self.inputs.health.watching.is_some()
+    }
+
     pub fn mark(&self, state: SiteState) -> (Role, &'static str) {
         (Role::State(state), self.state.symbols.mark(state))
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::snapshot::SiteState;
-use crate::model::{StoreHealth, figures};
+use crate::model::{Health, StoreHealth, figures};
 
 use super::frame::Frame;
 use super::line::{Line, Role};
@@ -45,7 +45,19 @@ pub fn title(frame: &Frame) -> String {
 
 /// What this is: a demonstration never looks like the truth.
 fn program(frame: &Frame) -> &'static str {
-    if frame.inputs.health.narration.is_some() { "webmon DEMO" } else { "webmon" }
+    match frame.inputs.health {
+        Health { narration: Some(_), .. } => "webmon DEMO",
+        Health { watching: Some(_), .. } => "webmon watch",
+        _ => "webmon",
+    }
+}
+
+/// Whom this looks on at, and how far behind it is: `watching pid 4711, 1 s behind`.
+fn watching(frame: &Frame) -> String {
+    let Some(watching) = &frame.inputs.health.watching else { return String::new() };
+    let who = watching.process.map_or_else(|| "the store".to_owned(), |process| format!("pid {process}"));
+    let behind = words::running(frame.inputs.now.since(watching.until));
+    format!("watching {who}, {behind} behind")
 }
 
 fn counts(frame: &Frame, words_too: bool) -> Line {
@@ -77,12 +89,13 @@ fn counts(frame: &Frame, words_too: bool) -> Line {
 }
 
 /// What stands left of the clock, from the longest form to the shortest.
-fn vitals(frame: &Frame) -> [Line; 4] {
+fn vitals(frame: &Frame) -> [Line; 5] {
     let health = frame.inputs.health;
     let checks = format!("{:.1} checks/s", health.checks_per_second);
     let (short, long) = match &health.store {
         StoreHealth::Off => (String::new(), String::new()),
         StoreHealth::Ok { bytes } => ("store ok".to_owned(), format!("store ok {}", figures::bytes(*bytes))),
+        StoreHealth::NotSaving { .. } if frame.looks_on() => ("no store".to_owned(), "no store".to_owned()),
         StoreHealth::NotSaving { .. } => ("not saving".to_owned(), "not saving".to_owned()),
     };
     let late = match health.late {
@@ -91,8 +104,9 @@ fn vitals(frame: &Frame) -> [Line; 4] {
         late => format!("late {}", figures::duration(late)),
     };
     let store_role = if matches!(health.store, StoreHealth::NotSaving { .. }) { Role::Warning } else { Role::Plain };
+    let watching = watching(frame);
     let joined = |parts: [(Role, &String); 3]| {
-        let mut line = Line::default();
+        let mut line = Line::of(Role::Plain, watching.clone());
         for (role, part) in parts {
             if line.width() > 0 && !part.is_empty() {
                 line.push(Role::Plain, "  ");
@@ -108,5 +122,6 @@ fn vitals(frame: &Frame) -> [Line; 4] {
         joined([(plain, &checks), (plain, &none), (store_role, &long)]),
         joined([(plain, &checks), (plain, &none), (store_role, &short)]),
         joined([(plain, &checks), (plain, &none), (plain, &none)]),
+        joined([(plain, &none), (plain, &none), (plain, &none)]),
     ]
 }

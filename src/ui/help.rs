@@ -61,7 +61,12 @@ fn title(frame: &Frame, more: bool) -> Line {
 fn keys(frame: &Frame) -> Vec<Line> {
     let mut lines = Vec::new();
     for (section, name) in Section::ALL {
-        let rows = action::at(frame.state.under_help).filter_map(|entry| entry.help).filter(|help| help.0 == section);
+        let rows = action::at(frame.state.under_help).filter_map(|entry| {
+            let (of, label, words) = entry.help?;
+            let off = entry.action.is_asked() && frame.looks_on();
+            Some((of, label, if off { "off: looking on" } else { words }))
+        });
+        let rows = rows.filter(|help| help.0 == section);
         for (i, (_, label, words)) in rows.enumerate() {
             let mut line = Line::of(Role::Plain, " ");
             line.push(Role::Strong, if i == 0 { name } else { "" });

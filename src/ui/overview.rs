@@ -126,7 +126,9 @@ fn as_of(frame: &Frame, number: usize, view: &ViewSnapshot) -> (Line, Line) {
         let line = Line::of(Role::Mode, format!("FROZEN at {at} (f)"));
         return (line.clone(), line);
     }
-    let age = frame.inputs.now.since(view.as_of);
+    // What only looks on is behind by nature.
+    let now = frame.inputs.health.watching.map_or(frame.inputs.now, |watching| watching.until);
+    let age = now.since(view.as_of);
     let short = format!("as of {at}");
     if rows::is_stale(age, view.refresh) {
         let line = Line::of(Role::Warning, format!("{short} · {} old", words::running(age)));
@@ -134,7 +136,7 @@ fn as_of(frame: &Frame, number: usize, view: &ViewSnapshot) -> (Line, Line) {
     }
     let next = match frame.state.digest.filled.get(number).copied().flatten() {
         Some(filled) => format!("filling {} of {}", words::running(filled), words::span(view.timeframe.length())),
-        None => format!("next {}", next(view.next.since(frame.inputs.now))),
+        None => format!("next {}", next(view.next.since(now))),
     };
     let long = format!("{short} · {next}");
     (Line::of(Role::Plain, short), Line::of(Role::Plain, long))

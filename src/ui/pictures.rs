@@ -86,6 +86,9 @@ pictures! {
     offline_80x24: fixture::offline(), "jj", 80 x 24;
     first_seconds_80x24: fixture::first_seconds(), "j", 80 x 24;
     no_alerts_yet_100x30: fixture::first_seconds(), "", 100 x 30;
+    watched_80x24: fixture::watched(true), "r", 80 x 24;
+    watched_help_120x40: fixture::watched(true), "?", 120 x 40;
+    watched_and_gone_120x40: fixture::watched(false), "p", 120 x 40;
     stale_by_half_a_minute: fixture::five_sites().later(31), "", 80 x 24;
 }
 

@@ -9,6 +9,7 @@ use super::frame::Frame;
 use super::line::{Line, Role, cut, safe};
 use super::order::{CERT_WARN_DAYS, certificate_days};
 use super::rows::{is_silent, note, short_name};
+use super::state::FRESH;
 use super::words;
 
 /// From this width on there is room for more words.
@@ -25,7 +26,7 @@ pub fn line(frame: &Frame) -> Line {
     line.push(Role::Plain, " ");
     line.push(Role::Strong, cut(short_name(&site.name), frame.width() / 3));
     line.push(Role::Plain, "  ");
-    for (i, (role, text)) in by_hand(frame).into_iter().chain(parts(frame, site)).enumerate() {
+    for (i, (role, text)) in refused(frame).into_iter().chain(by_hand(frame)).chain(parts(frame, site)).enumerate() {
         let dot = if i == 0 { "" } else { " · " };
         let room = frame.width().saturating_sub(line.width() + super::line::width(dot));
         if i > 0 && super::line::width(&text) > room {
@@ -35,6 +36,13 @@ pub fn line(frame: &Frame) -> Line {
         line.push(role, cut(&text, room));
     }
     line
+}
+
+/// That what was asked for cannot be done here, while that is new.
+fn refused(frame: &Frame) -> Option<(Role, String)> {
+    let at = frame.state.refused.filter(|at| frame.inputs.now.since(*at) < FRESH)?;
+    let fresh = frame.inputs.now >= at;
+    fresh.then(|| (Role::Strong, "r and p are off: webmon watch only looks on".to_owned()))
 }
 
 /// What came of asking for a check by hand, while that is new.
@@ -160,6 +168,22 @@ mod tests {
             "{}",
             told(bad(), 3)
         );
+    }
+
+    #[test]
+    fn who_only_looks_on_asks_for_nothing() {
+        let world = fixture::watched(true);
+        let mut state = fixture::state();
+        state.settle(&world.inputs(), SIZE);
+        for key in [Key::Char('r'), Key::Char('p'), Key::Enter, Key::Char('r')] {
+            state.act(&key, &world.inputs(), SIZE);
+        }
+        assert_eq!(state.take_wishes(), []);
+        state.act(&Key::Esc, &world.inputs(), SIZE);
+        let told = view(&world.inputs(), &state, SIZE).lines[22].text();
+        assert!(told.contains("r and p are off"), "{told}");
+        let told = view(&world.later(10).inputs(), &state, SIZE).lines[22].text();
+        assert!(!told.contains("are off"), "{told}");
     }
 
     #[test]

@@ -113,6 +113,8 @@ pub struct UiState {
     pub(super) arranged: Option<(Option<Timestamp>, usize)>,
     /// What the person asked for and was not passed on yet.
     pub(super) wishes: Vec<Wish>,
+    /// When they last asked for what cannot be done here.
+    pub(super) refused: Option<Timestamp>,
     bell_at: Option<Timestamp>,
     bell_due: bool,
     pub(super) scheme: Scheme,
@@ -157,6 +159,7 @@ impl UiState {
             cursor: None,
             arranged: None,
             wishes: Vec::new(),
+            refused: None,
             bell_at: None,
             bell_due: false,
             scheme: settings.scheme,

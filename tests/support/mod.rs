@@ -21,6 +21,8 @@
 #![allow(clippy::cast_possible_truncation, reason = "lengths in scripts are small")]
 #![allow(clippy::disallowed_methods, reason = "servers of tests live in real time; what they log is compared with it")]
 
+#[cfg(unix)]
+pub mod canary;
 pub mod dns;
 pub mod http2;
 mod line;

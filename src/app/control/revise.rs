@@ -40,7 +40,7 @@ impl Control {
         let mut places = Vec::with_capacity(change.sites.len());
         let mut seats = Vec::with_capacity(change.sites.len());
         for (slot, watched) in change.sites {
-            let was = self.places.places.get(&slot).copied();
+            let was = self.places.by_slot.get(&slot).copied();
             let track = match (new.remove(&slot), was) {
                 (Some(new), _) => new.track,
                 (None, Some(was)) => {
@@ -55,7 +55,7 @@ impl Control {
         let step = self.engine.revise(change.views, seats);
         self.places.replace(places);
         for (slot, until) in paused {
-            if let Some(&place) = self.places.places.get(&slot) {
+            if let Some(&place) = self.places.by_slot.get(&slot) {
                 self.engine.pause(place, Some(until), now);
             }
         }

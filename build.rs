@@ -1,0 +1,70 @@
+//! Tells the program its version: in release builds with the commit that it is built from, as far as that is known.
+//!
+//! The commit is read from the repository's own files, or from what `cargo package` puts beside them; neither git nor a
+//! crate is needed, and without either source the version stands alone. Debug builds carry no commit: it would
+//! compile everything anew after each one.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Characters of a commit that are shown.
+const SHOWN: usize = 9;
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    let version = env::var("CARGO_PKG_VERSION").expect("cargo sets it");
+    let is_release = env::var("PROFILE").is_ok_and(|profile| profile == "release");
+    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
+    let commit = is_release.then(|| of_package(&root).or_else(|| of_repository(&root))).flatten();
+    match commit {
+        Some(commit) => println!("cargo::rustc-env=WEBMON_VERSION={version} ({})", &commit[..SHOWN]),
+        None => println!("cargo::rustc-env=WEBMON_VERSION={version}"),
+    }
+}
+
+/// The commit that `cargo package` noted.
+fn of_package(root: &Path) -> Option<String> {
+    let text = read(&root.join(".cargo_vcs_info.json"))?;
+    let (_, after) = text.split_once("\"sha1\"")?;
+    commit(after.split('"').nth(1)?)
+}
+
+/// The commit that is checked out in the repository of `root`, which may be a worktree.
+fn of_repository(root: &Path) -> Option<String> {
+    let git = root.join(".git");
+    let git = match fs::read_to_string(&git) {
+        Ok(link) => root.join(link.strip_prefix("gitdir:")?.trim()),
+        Err(_) => git,
+    };
+    let common = read(&git.join("commondir")).map_or_else(|| git.clone(), |path| git.join(path.trim()));
+    // Every commit and every checkout is noted there, wherever its reference is kept.
+    rerun_for(&git.join("logs/HEAD"));
+    let head = read(&git.join("HEAD"))?;
+    let Some(name) = head.trim().strip_prefix("ref: ") else { return commit(&head) };
+    let packed = || {
+        let packed = read(&common.join("packed-refs"))?;
+        let line = packed.lines().find(|line| line.split_once(' ').is_some_and(|(_, packed)| packed == name))?;
+        commit(line.split(' ').next()?)
+    };
+    read(&common.join(name)).and_then(|id| commit(&id)).or_else(packed)
+}
+
+/// The text of a file that is there; a change of it makes this run again.
+fn read(path: &Path) -> Option<String> {
+    let text = fs::read_to_string(path).ok()?;
+    rerun_for(path);
+    Some(text)
+}
+
+fn rerun_for(path: &Path) {
+    // Of a file that is not there cargo would think that it changed.
+    if path.exists() {
+        println!("cargo::rerun-if-changed={}", path.display());
+    }
+}
+
+fn commit(text: &str) -> Option<String> {
+    let id = text.trim();
+    (id.len() >= SHOWN && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| id.to_owned())
+}

@@ -1,0 +1,285 @@
+//! Every key of sites.yaml, declared once: its name, what may be written, what holds when nothing is, what it is for.
+//!
+//! The idea: the reader takes its limits, its choices and the words for "did you mean" from here, and the JSON Schema
+//! and the commented file of `webmon init` are printed from here, so what one of them knows all of them know. A new
+//! key is a line here and a line where its section is read; [`super::read::Keys`] insists on both.
+//!
+//! A default is the text that could as well be written; a test holds each to what the reader makes of nothing.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// A key of a mapping.
+#[derive(Debug)]
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    pub(super) form: Form,
+    /// What holds when it is not written, as it could be written; empty when there is no such text.
+    pub(super) default: &'static str,
+    /// What could be written, where the default shows too little; else empty.
+    pub(super) example: &'static str,
+    /// What it is for, lower-case, in half a line.
+    pub(super) doc: &'static str,
+    /// Whether its mapping is wrong without it.
+    pub(super) required: bool,
+}
+
+/// What may be written.
+#[derive(Debug)]
+pub(super) enum Form {
+    Duration(RangeInclusive<Duration>),
+    /// Bytes.
+    Size(RangeInclusive<u64>),
+    Whole(RangeInclusive<u32>),
+    Percentage,
+    Boolean,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    Text,
+    Url,
+    /// The path of a file.
+    Path,
+    /// A status code, a range, several of these with commas, or a list of them.
+    Status,
+    /// A mapping with names of headers as keys.
+    Headers,
+    /// A list of at most so many words, the first of which is a program.
+    Words(usize),
+    /// One of these words, or a list of at most so many addresses.
+    NameServers(&'static [&'static str], usize),
+    /// A list of URLs and of mappings with these keys.
+    Sites(&'static [Key]),
+    /// A list of mappings with these keys, and how many there can be.
+    List(&'static [Key], RangeInclusive<usize>),
+    /// A mapping with these keys.
+    Section(&'static [Key]),
+}
+
+const fn key(name: &'static str, form: Form, doc: &'static str) -> Key {
+    Key { name, form, default: "", example: "", doc, required: false }
+}
+
+impl Key {
+    const fn or(self, default: &'static str) -> Self {
+        Self { default, ..self }
+    }
+
+    const fn such_as(self, example: &'static str) -> Self {
+        Self { example, ..self }
+    }
+
+    const fn required(self) -> Self {
+        Self { required: true, ..self }
+    }
+
+    /// What to write to show its use.
+    pub(super) const fn shown(&self) -> &'static str {
+        if self.example.is_empty() { self.default } else { self.example }
+    }
+}
+
+const fn seconds(low: u64, high: u64) -> Form {
+    Form::Duration(Duration::from_secs(low)..=Duration::from_secs(high))
+}
+
+const fn millis(low: u64, high: u64) -> Form {
+    Form::Duration(Duration::from_millis(low)..=Duration::from_millis(high))
+}
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+/// The whole file.
+pub(super) static FILE: &[Key] = &[
+    key("defaults", Form::Section(DEFAULTS), "every site key but name and url can stand here"),
+    key("sites", Form::Sites(SITE), "the websites to watch: URLs, or mappings with a `url`").required(),
+    key("dashboard", Form::Section(DASHBOARD), "how the dashboard looks"),
+    key("alerting", Form::Section(ALERTING), "when a site counts as down; a site's `alert` overrides it"),
+    key("storage", Form::Section(STORAGE), "where checks and alerts are kept, and for how long"),
+    key("dns", Form::Section(DNS), "who answers for names"),
+];
+
+/// A site.
+pub(super) static SITE: &[Key] = &[
+    key("name", Form::Text, "unique; without one it is called as its URL").such_as("api"),
+    key("url", Form::Url, "http or https; user:password@ becomes Basic auth")
+        .such_as("https://api.example.com/health")
+        .required(),
+    key("interval", millis(100, 7 * DAY * 1_000), "how often to check").or("10s").such_as("5s"),
+    key("timeout", millis(10, 10 * MINUTE * 1_000), "for a whole check, redirects and body included")
+        .or("10s")
+        .such_as("3s"),
+    key("method", Form::Text, "in capitals: GET, HEAD, POST").or("GET"),
+    key("headers", Form::Headers, "also ${VAR:-default} and ${file:PATH}; null removes one of `defaults`")
+        .such_as("{ Authorization: \"Bearer ${API_TOKEN}\" }"),
+    key("body", Form::Text, "what to send").such_as("'{\"ping\":true}'"),
+    key("expect", Form::Section(EXPECT), "what counts as a right answer"),
+    key("max_redirects", Form::Whole(0..=31), "0: do not follow").or("10"),
+    key("max_body", Form::Size(1..=1 << 30), "read at most this much; the rest is not a failure").or("1MiB"),
+    key("http", Form::Choice(&["auto", "1.1", "2"]), "the version to speak").or("auto"),
+    key("ip", Form::Choice(&["any", "4", "6"]), "the family of addresses to use").or("any"),
+    key("keep_alive", Form::Boolean, "true: keep one connection between checks").or("false"),
+    key("tls", Form::Section(TLS), "certificates"),
+    key("alert", Form::Section(RULE), "instead of `alerting` below, key by key"),
+    key("group", Form::Text, "for folding and filtering: /group:shop").such_as("shop"),
+    key("enabled", Form::Boolean, "false: do not watch it, keep its history").or("true"),
+];
+
+/// What `defaults` can hold: a site but for its first two keys.
+static DEFAULTS: &[Key] = SITE.split_at(2).1;
+
+static EXPECT: &[Key] = &[
+    key("status", Form::Status, "or \"200,204,301-308\", or a list").or("200-299"),
+    key("body_contains", Form::Text, "a text that the body has to contain").such_as("\"ok\""),
+    key("body_regex", Form::Text, "a regular expression that the body has to match").such_as("\"^\\\\{\""),
+    key("max_response_time", millis(1, 10 * MINUTE * 1_000), "slower than this is down").such_as("2s"),
+];
+
+static TLS: &[Key] = &[
+    key("insecure", Form::Boolean, "true accepts any certificate").or("false"),
+    key("ca_file", Form::Path, "roots to trust besides the system's, PEM").such_as("ca.pem"),
+    key("client_cert", Form::Path, "a certificate to show, PEM").such_as("c.pem"),
+    key("client_key", Form::Path, "its key, unless it stands in the same file").such_as("k.pem"),
+    key("warn_days", Form::Whole(0..=3_650), "warn when the certificate ends within so many days").or("21"),
+];
+
+const RULE_KEYS: [Key; 3] = [
+    key("threshold", Form::Percentage, "down when availability is at or below this ...").or("80%").such_as("95%"),
+    key("window", seconds(1, HOUR), "... over this time").or("2m").such_as("5m"),
+    key("min_samples", Form::Whole(1..=1_000_000), "judge only with at least so many checks in the window").or("1"),
+];
+
+static RULE: &[Key] = &RULE_KEYS;
+
+static ALERTING: &[Key] = &{
+    let [threshold, window, min_samples] = RULE_KEYS;
+    let exec = key("exec", Form::Words(65), "run once for all alerts of one moment, their JSON lines on stdin");
+    [threshold, window, min_samples, exec.such_as("[notify.sh, ops]")]
+};
+
+static DASHBOARD: &[Key] = &[
+    key("theme", Form::Choice(&["auto", "dark", "light"]), "the colours").or("auto"),
+    key("symbols", Form::Choice(&["auto", "ascii"]), "the characters").or("auto"),
+    key("bell", Form::Boolean, "ring the terminal's bell at an alert").or("true"),
+    key(
+        "sort",
+        Form::Choice(&["state", "name", "avail", "avg", "p95", "max", "ttfb", "cert"]),
+        "the order of the rows at the start",
+    )
+    .or("state"),
+    key("views", Form::List(VIEW, 1..=16), "what each view covers, and how often its figures change")
+        .or("[{ timeframe: 10m, refresh: 10s }, { timeframe: 1h, refresh: 1m }]"),
+];
+
+pub(super) static VIEW: &[Key] = &[
+    key("timeframe", seconds(MINUTE, HOUR), "the time that it covers").such_as("10m").required(),
+    key("refresh", seconds(1, HOUR), "the time between two of its refreshes").such_as("10s").required(),
+];
+
+static STORAGE: &[Key] = &[
+    key("path", Form::Path, "relative to this file").or("webmon.redb"),
+    key("retention", seconds(MINUTE, 3_650 * DAY), "how long every single check is kept").or("30d"),
+    key("max_size", Form::Size(1 << 20..=1 << 50), "the file never holds more than this").or("2GiB"),
+    key("flush", seconds(1, MINUTE), "time between commits, if there is anything new").or("1s"),
+];
+
+static DNS: &[Key] =
+    &[key("resolver", Form::NameServers(&["auto", "system"], 8), "system is getaddrinfo; or name servers: [1.1.1.1]")
+        .or("auto")];
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse;
+    use super::*;
+
+    /// What a file means, as text; `key: text` stands in `place`, with `{}` where it goes.
+    fn meaning(place: &str, written: &str) -> String {
+        let text = place.replace("{}", written);
+        let env = |_: &str| Some("value".to_owned());
+        let config = parse(&text, "sites.yaml", std::path::Path::new("/etc"), &env);
+        config.map_or_else(|error| panic!("{text}\n{error}"), |config| format!("{config:?}"))
+    }
+
+    fn each(place: &str, keys: &'static [Key], test: &mut dyn FnMut(&str, &'static Key)) {
+        for key in keys {
+            match &key.form {
+                Form::Section(inner) => each(&place.replace("{}", &format!("{}: {{ {{}} }}", key.name)), inner, test),
+                Form::Sites(_) => {}
+                _ => test(place, key),
+            }
+        }
+    }
+
+    const IN_FILE: &str = "{ sites: [https://a.example], {} }";
+    const IN_SITE: &str = "sites: [{ url: https://a.example, {} }]";
+
+    #[test]
+    fn writing_a_default_changes_nothing() {
+        let mut tried = 0;
+        for (place, keys) in [(IN_FILE, FILE), (IN_SITE, DEFAULTS)] {
+            let nothing = meaning(&place.replace("{}", "x-nothing: here"), "");
+            each(place, keys, &mut |place, key| {
+                if !key.default.is_empty() {
+                    assert_eq!(meaning(place, &format!("{}: {}", key.name, key.default)), nothing, "{}", key.name);
+                    tried += 1;
+                }
+            });
+        }
+        assert!(tried > 30, "{tried}");
+    }
+
+    #[test]
+    fn every_example_is_right_and_means_something() {
+        let mut tried = 0;
+        let mut test = |place: &str, key: &'static Key| {
+            // Files that are not there are a fault of their own.
+            if !matches!(key.form, Form::Path) && !key.example.is_empty() {
+                let nothing = meaning(&place.replace("{}", "x-nothing: here"), "");
+                assert_ne!(meaning(place, &format!("{}: {}", key.name, key.example)), nothing, "{}", key.name);
+                tried += 1;
+            }
+        };
+        each(IN_FILE, FILE, &mut test);
+        each(IN_SITE, DEFAULTS, &mut test);
+        assert!(tried > 12, "{tried}");
+    }
+
+    #[test]
+    fn limits_are_the_declared_ones_and_hold_at_their_ends() {
+        let refused = |place: &str, written: &str| {
+            parse(&place.replace("{}", written), "sites.yaml", std::path::Path::new("/etc"), &|_| None).is_err()
+        };
+        let mut tried = 0;
+        let mut test = |place: &str, key: &'static Key| {
+            let written = |value: String| format!("{}: {value}", key.name);
+            let ends = match &key.form {
+                Form::Duration(range) => {
+                    let text = |ms: u128| format!("{ms}ms");
+                    let (low, high) = (range.start().as_millis(), range.end().as_millis());
+                    [low.checked_sub(1), Some(low), Some(high), Some(high + 1)].map(|end| end.map(text))
+                }
+                Form::Size(range) => {
+                    let (low, high) = (*range.start(), *range.end());
+                    [low.checked_sub(1), Some(low), Some(high), Some(high + 1)].map(|end| end.map(|n| format!("{n}B")))
+                }
+                Form::Whole(range) => {
+                    let (low, high) = (*range.start(), *range.end());
+                    [low.checked_sub(1), Some(low), Some(high), Some(high + 1)].map(|end| end.map(|n| n.to_string()))
+                }
+                _ => return,
+            };
+            let [below, low, high, above] = ends.map(|end| end.map(written));
+            for inside in [low, high].into_iter().flatten() {
+                assert!(!refused(place, &inside), "{inside}");
+            }
+            for outside in [below, above].into_iter().flatten() {
+                assert!(refused(place, &outside), "{outside}");
+            }
+            tried += 1;
+        };
+        each(IN_FILE, FILE, &mut test);
+        each(IN_SITE, DEFAULTS, &mut test);
+        assert!(tried > 15, "{tried}");
+    }
+}

@@ -1,0 +1,145 @@
+//! The JSON Schema of sites.yaml, printed from [`super::declared`], for editors and other checkers.
+//!
+//! The idea: a schema sees values as YAML types them and the reader sees texts, so a form allows each type in which its
+//! text can come: `2` and `"2"`, `true` and `"true"`. Wherever a value can be written, a text with `${…}` can.
+//!
+//! Limits: what a schema cannot say stays with the reader: ranges of durations and sizes, unique names, patterns, files.
+//! Draft 7, which all editors know.
+
+use serde_json::{Map, Value, json};
+
+use super::declared::{FILE, Form, Key};
+use super::value::UNITS;
+
+/// The schema, as indented JSON without a line feed at the end.
+#[must_use]
+pub fn schema() -> String {
+    let mut root = mapping(FILE, false);
+    root["$schema"] = json!("http://json-schema.org/draft-07/schema#");
+    root["title"] = json!("sites.yaml of webmon");
+    root["definitions"] = json!({
+        "expression": {
+            "description": "a text with ${VAR}, ${VAR:-default} or ${file:PATH} in it",
+            "type": "string",
+            "pattern": r"\$\{",
+        },
+    });
+    serde_json::to_string_pretty(&root).expect("a value is always JSON")
+}
+
+/// A mapping with these keys; `or_nothing` when nothing can stand in its place.
+fn mapping(keys: &[Key], or_nothing: bool) -> Value {
+    let properties: Map<String, Value> = keys.iter().map(|key| (key.name.to_owned(), property(key))).collect();
+    let mut mapping = json!({
+        "type": if or_nothing { json!(["object", "null"]) } else { json!("object") },
+        "properties": properties,
+        // What begins with x- is ignored; a merge is resolved by those who know merges.
+        "patternProperties": { "^x-": true, "^<<$": true },
+        "additionalProperties": false,
+    });
+    let required: Vec<&str> = keys.iter().filter(|key| key.required).map(|key| key.name).collect();
+    if !required.is_empty() {
+        mapping["anyOf"] = json!([{ "required": required }, { "required": ["<<"] }]);
+    }
+    mapping
+}
+
+fn property(key: &Key) -> Value {
+    let mut property = form(&key.form);
+    property["description"] = json!(key.doc);
+    let typed = |text: &str| match &key.form {
+        Form::Boolean => json!(text == "true"),
+        Form::Whole(_) => text.parse::<u32>().map_or_else(|_| json!(text), |number| json!(number)),
+        _ => json!(text),
+    };
+    // Collections are shown by their members.
+    if !matches!(key.form, Form::List(..) | Form::Headers | Form::Words(_)) {
+        if !key.default.is_empty() {
+            property["default"] = typed(key.default);
+        }
+        if !key.example.is_empty() {
+            property["examples"] = json!([typed(key.example.trim_matches(['\'', '"']))]);
+        }
+    }
+    property
+}
+
+fn form(form: &Form) -> Value {
+    match form {
+        Form::Duration(_) => or_expression(&pattern(r"^\s*([0-9]+(ms|s|m|h|d))+\s*$")),
+        Form::Size(_) => {
+            let units: Vec<&str> = UNITS.iter().map(|(unit, _)| *unit).collect();
+            or_expression(&pattern(&format!(r"^\s*[0-9]+\s*({})\s*$", units.join("|"))))
+        }
+        Form::Whole(range) => json!({ "anyOf": [
+            { "type": "integer", "minimum": range.start(), "maximum": range.end() },
+            pattern(r"^\s*[0-9]+\s*$"),
+            expression(),
+        ] }),
+        Form::Percentage => or_expression(&pattern(r"^\s*[0-9]{1,3}(\.[0-9]{1,4})?\s*%\s*$")),
+        Form::Boolean => json!({ "anyOf": [{ "type": "boolean" }, { "enum": ["true", "false"] }, expression()] }),
+        Form::Choice(words) => or_expression(&choice(words)),
+        Form::Text => text(),
+        Form::Url => or_expression(&url()),
+        Form::Path => json!({ "type": "string", "minLength": 1 }),
+        Form::Status => {
+            let one = json!({ "anyOf": [
+                { "type": "integer", "minimum": 100, "maximum": 999 },
+                pattern(r"^\s*[1-9][0-9]{2}(\s*-\s*[1-9][0-9]{2})?(\s*,\s*[1-9][0-9]{2}(\s*-\s*[1-9][0-9]{2})?)*\s*$"),
+                expression(),
+            ] });
+            json!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }] })
+        }
+        Form::Headers => json!({
+            "type": ["object", "null"],
+            "patternProperties": { "^<<$": true },
+            "propertyNames": { "pattern": r"^[!#$%&'*+\-.^_`|~0-9A-Za-z<]+$" },
+            "additionalProperties": { "type": ["string", "number", "boolean", "null"] },
+        }),
+        Form::Words(most) => json!({ "type": "array", "items": text(), "minItems": 1, "maxItems": most }),
+        Form::NameServers(words, most) => json!({ "anyOf": [
+            choice(words),
+            expression(),
+            { "type": "array", "items": { "type": "string" }, "minItems": 1, "maxItems": most },
+        ] }),
+        Form::Sites(keys) => json!({
+            "type": "array",
+            "minItems": 1,
+            "items": { "anyOf": [url(), expression(), mapping(keys, false)] },
+        }),
+        Form::List(keys, number) => json!({
+            "type": "array",
+            "items": mapping(keys, false),
+            "minItems": number.start(),
+            "maxItems": number.end(),
+        }),
+        Form::Section(keys) => mapping(keys, true),
+    }
+}
+
+/// Any single value: a name may be a number, for instance.
+fn text() -> Value {
+    json!({ "type": ["string", "number", "boolean"] })
+}
+
+fn url() -> Value {
+    pattern("^\\s*[hH][tT][tT][pP][sS]?:")
+}
+
+/// One of `words`, also where YAML takes it for a number.
+fn choice(words: &[&str]) -> Value {
+    let numbers = words.iter().filter_map(|word| word.parse::<serde_json::Number>().ok());
+    json!({ "enum": words.iter().map(|word| json!(word)).chain(numbers.map(Value::Number)).collect::<Vec<_>>() })
+}
+
+fn pattern(pattern: &str) -> Value {
+    json!({ "type": "string", "pattern": pattern })
+}
+
+fn expression() -> Value {
+    json!({ "$ref": "#/definitions/expression" })
+}
+
+fn or_expression(value: &Value) -> Value {
+    json!({ "anyOf": [value, expression()] })
+}

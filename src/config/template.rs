@@ -1,0 +1,162 @@
+//! The commented sites.yaml that `webmon init` writes and the repository ships, printed from [`super::declared`].
+//!
+//! What most people change stands there to be changed, with its default; every other key stands in a comment. Invariant,
+//! held by a test: the file in the repository is this one.
+
+use std::fmt::Write as _;
+
+use crate::model::duration;
+
+use super::declared::{FILE, Form, Key, SITE};
+use super::value::format_size;
+
+/// Where comments begin, in cells: of what is written, and of what is commented out.
+const COMMENTS_AT: usize = 33;
+const EXAMPLE_COMMENTS_AT: usize = 54;
+
+/// Public sites that answer, for a first look.
+const FIRST_SITES: [(&str, &str); 5] = [
+    ("Rust", "https://www.rust-lang.org"),
+    ("Wikipedia", "https://www.wikipedia.org"),
+    ("Debian", "https://www.debian.org"),
+    ("Linux kernel", "https://www.kernel.org"),
+    ("Example", "https://example.com"),
+];
+
+/// The file.
+#[must_use]
+pub fn template() -> String {
+    let mut page = Page::default();
+    page.line("# The websites that webmon watches. Check changes with: webmon validate");
+    page.line("# An editor that knows this file's JSON Schema completes and checks it: webmon schema");
+    for key in FILE {
+        page.line("");
+        page.top(key);
+    }
+    page.text
+}
+
+#[derive(Default)]
+struct Page {
+    text: String,
+}
+
+impl Page {
+    fn line(&mut self, line: &str) {
+        writeln!(self.text, "{}", line.trim_end()).expect("writing to a String cannot fail");
+    }
+
+    /// `left`, and `comment` from the cell `at` on.
+    fn commented(&mut self, left: &str, at: usize, comment: &str) {
+        if comment.is_empty() {
+            self.line(left);
+        } else {
+            self.line(&format!("{left:<width$} # {comment}", width = at - 1));
+        }
+    }
+
+    /// A key of the file and everything under it.
+    fn top(&mut self, key: &Key) {
+        match &key.form {
+            Form::Sites(keys) => self.sites(keys),
+            Form::Section(_) if key.name == "defaults" => {
+                self.commented("defaults:", COMMENTS_AT, key.doc);
+                for key in SITE.iter().filter(|key| ["interval", "timeout"].contains(&key.name)) {
+                    self.key("  ", key, key.default, COMMENTS_AT);
+                }
+            }
+            Form::Section(keys) if keys.iter().any(|key| !key.default.is_empty()) && keys.len() > 1 => {
+                self.commented(&format!("{}:", key.name), COMMENTS_AT, key.doc);
+                for key in *keys {
+                    self.active("  ", key);
+                }
+            }
+            _ => self.example("# ", key),
+        }
+    }
+
+    fn sites(&mut self, keys: &[Key]) {
+        self.line("sites:");
+        self.line("  # The short form is the URL alone:  - https://www.example.com");
+        for (name, url) in FIRST_SITES {
+            self.line(&format!("  - name: {name}\n    url: {url}"));
+        }
+        self.line("\n  # Everything that a site can have:");
+        for (index, key) in keys.iter().enumerate() {
+            self.example(if index == 0 { "  # - " } else { "  #   " }, key);
+        }
+    }
+
+    /// A key with its default, written to be changed; commented out when it has none.
+    fn active(&mut self, indent: &str, key: &Key) {
+        if key.default.is_empty() {
+            return self.key(&format!("{indent}# "), key, key.shown(), COMMENTS_AT);
+        }
+        let Form::List(..) = key.form else {
+            return self.key(indent, key, key.default, COMMENTS_AT);
+        };
+        self.commented(&format!("{indent}{}:", key.name), COMMENTS_AT, key.doc);
+        for item in key.default.trim_matches(['[', ']']).split_inclusive('}') {
+            self.line(&format!("{indent}  - {}", item.trim_start_matches([',', ' '])));
+        }
+    }
+
+    /// A key and what is under it, commented out.
+    fn example(&mut self, indent: &str, key: &Key) {
+        let Form::Section(keys) = &key.form else {
+            return self.key(indent, key, key.shown(), EXAMPLE_COMMENTS_AT);
+        };
+        self.commented(&format!("{indent}{}:", key.name), EXAMPLE_COMMENTS_AT, key.doc);
+        for inner in *keys {
+            self.example(&format!("{indent}  "), inner);
+        }
+    }
+
+    fn key(&mut self, indent: &str, key: &Key, value: &str, comments_at: usize) {
+        self.commented(&format!("{indent}{}: {value}", key.name), comments_at, &comment(key));
+    }
+}
+
+/// What a key is for and what can be written.
+fn comment(key: &Key) -> String {
+    let can = match &key.form {
+        Form::Duration(range) => {
+            format!("{} to {}", duration::format(*range.start()), duration::format(*range.end()))
+        }
+        Form::Size(range) => format!("{} to {}", format_size(*range.start()), format_size(*range.end())),
+        Form::Choice(words) => words.join(", "),
+        _ => return key.doc.to_owned(),
+    };
+    format!("{}: {can}", key.doc)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_file_is_this_one() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/sites.yaml");
+        if std::env::var_os("WEBMON_BLESS").is_some() {
+            std::fs::write(path, template()).unwrap();
+        }
+        // A checkout may have other line ends.
+        let shipped = std::fs::read_to_string(path).unwrap().replace('\r', "");
+        assert_eq!(shipped, template(), "WEBMON_BLESS=1 writes it anew");
+    }
+
+    #[test]
+    fn its_comments_are_right_once_they_are_none() {
+        let site = template()
+            .lines()
+            .skip_while(|line| !line.contains("Everything"))
+            .skip(1)
+            .map_while(|line| Some(format!("  {}\n", line.strip_prefix("  # ")?)))
+            .collect::<String>();
+        // Without an environment neither variables nor files are asked for.
+        let scope = super::super::Scope { env: None, base_dir: std::path::Path::new("/etc") };
+        let config = super::super::validate(&format!("sites:\n{site}"), "sites.yaml", scope, false);
+        assert_eq!(config.unwrap_or_else(|error| panic!("{error}")).sites.len(), 1);
+        assert!(site.lines().count() > 20, "{site}");
+    }
+}

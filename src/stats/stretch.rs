@@ -1,0 +1,203 @@
+//! A stretch of one site's samples, summed up: a rollup, and what depends on the order of the samples.
+//!
+//! **Idea.** An hour, a day or the edge of a period is a stretch; stretches that follow each other are appended, and the whole
+//! has the figures of all their samples: counts, sums, maxima and distributions, the longest outage, the times in which
+//! nobody looked, and what coverage needs of the two ends.
+//!
+//! **Invariants.** For samples in order, [`Stretch::append`] over any way of parting them gives the stretch of the
+//! whole (property-tested). What the rollup holds does not depend on the order.
+//!
+//! **Limits.** The [`Holes::KEPT`] longest holes are kept, the others are counted.
+
+use std::cmp::Reverse;
+
+use crate::model::{Flags, Sample, Timeframe, Timestamp};
+
+use super::coverage::Oldest;
+use super::outages::Outages;
+use super::{Cadence, Rollup, Summary, Unmade};
+
+/// Samples of one site, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stretch {
+    /// What does not depend on the order.
+    pub rollup: Rollup,
+    /// The first sample, as far as coverage asks for it.
+    pub oldest: Option<Oldest>,
+    /// The latest time at which a check of it was due.
+    pub newest_due: Option<Timestamp>,
+    /// The time of the last sample.
+    pub last_at: Option<Timestamp>,
+    /// Times in which every check failed.
+    pub outages: Outages,
+    /// Times in which nobody looked.
+    pub holes: Holes,
+}
+
+/// A time in which nobody looked: from one check to the start of the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hole {
+    /// The check before it.
+    pub since: Timestamp,
+    /// The start of the check after it.
+    pub until: Timestamp,
+}
+
+/// The longest holes of a stretch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Holes {
+    /// The longest ones, longest first; of equal ones the earlier first.
+    pub longest: Vec<Hole>,
+    /// The others.
+    pub more: u64,
+}
+
+impl Holes {
+    /// Holes that are kept.
+    pub const KEPT: usize = 5;
+
+    fn note(&mut self, hole: Hole) {
+        let rank = |hole: &Hole| (Reverse(hole.until.since(hole.since)), hole.since);
+        let place = self.longest.partition_point(|kept| rank(kept) < rank(&hole));
+        self.longest.insert(place, hole);
+        if self.longest.len() > Self::KEPT {
+            self.longest.pop();
+            self.more += 1;
+        }
+    }
+
+    fn append(&mut self, later: &Self) {
+        self.more += later.more;
+        for hole in &later.longest {
+            self.note(*hole);
+        }
+    }
+}
+
+impl Stretch {
+    /// Counts the next sample in. `before` is the time of the sample before the stretch; without one, what lies before the
+    /// first sample was never watched, and is no hole.
+    pub fn admit(&mut self, sample: &Sample, before: Option<Timestamp>) {
+        if sample.flags.has(Flags::AFTER_HOLE) {
+            self.outages.interrupt();
+            if let Some(since) = self.last_at.or(before) {
+                self.holes.note(Hole { since, until: sample.started() });
+            }
+        }
+        self.rollup.admit(sample);
+        self.outages.admit(sample.at, sample.outcome());
+        self.oldest.get_or_insert_with(|| Oldest::from(sample));
+        self.newest_due = self.newest_due.max(Some(Cadence::due(sample)));
+        self.last_at = Some(sample.at);
+    }
+
+    /// Counts in what came after.
+    pub fn append(&mut self, later: &Self) {
+        self.rollup.merge(&later.rollup);
+        self.outages.append(&later.outages);
+        self.holes.append(&later.holes);
+        self.oldest = self.oldest.or(later.oldest);
+        self.newest_due = self.newest_due.max(later.newest_due);
+        self.last_at = later.last_at.or(self.last_at);
+    }
+
+    /// All figures of the span `(since, until]`, with the due checks that its samples alone do not tell, where the
+    /// cadence of the site is known.
+    #[must_use]
+    pub fn summary(&self, (since, until): (Timestamp, Timestamp), cadence: Option<Cadence>) -> Summary {
+        let unmade =
+            cadence.map_or(Unmade::default(), |cadence| cadence.unmade((since, until), self.oldest, self.newest_due));
+        self.rollup.summary(until, Timeframe::new(until.since(since)), unmade)
+    }
+
+    /// Takes note that nothing came from the last sample to `until`, if that is more than a missed check.
+    pub fn end(&mut self, until: Timestamp, cadence: Cadence) {
+        if let Some(since) = self.last_at.filter(|last| until.since(*last) > cadence.silence()) {
+            self.holes.note(Hole { since, until });
+        }
+    }
+
+    /// The holes as they lie in the period from `since` on, in the order of time.
+    #[must_use]
+    pub fn holes_since(&self, since: Timestamp) -> Vec<Hole> {
+        let inside = |hole: &Hole| Hole { since: hole.since.max(since), ..*hole };
+        let mut holes: Vec<Hole> =
+            self.holes.longest.iter().map(inside).filter(|hole| hole.since < hole.until).collect();
+        holes.sort_by_key(|hole| hole.since);
+        holes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::window::tests::samples;
+    use super::*;
+    use crate::model::{Cause, Micros, Observation, Phase};
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    const CADENCE: Cadence = Cadence { interval: Duration::from_secs(10), timeout: Duration::from_secs(5) };
+
+    fn walked(samples: &[Sample], before: Option<Timestamp>) -> Stretch {
+        let mut stretch = Stretch::default();
+        for sample in samples {
+            stretch.admit(sample, before);
+        }
+        stretch
+    }
+
+    proptest! {
+        #[test]
+        fn stretches_that_follow_each_other_add_up_to_the_whole(
+            mut samples in samples(1..150), holes in prop::collection::vec(prop::bool::weighted(0.2), 150),
+            cuts in prop::collection::vec(0usize..150, 0..5),
+        ) {
+            for (sample, after_hole) in samples.iter_mut().zip(holes) {
+                if after_hole {
+                    sample.flags = sample.flags.with(Flags::AFTER_HOLE);
+                }
+            }
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(samples.len())).collect();
+            cuts.extend([0, samples.len()]);
+            cuts.sort_unstable();
+            let mut sum = Stretch::default();
+            for cut in cuts.windows(2) {
+                let before = cut[0].checked_sub(1).map(|last| samples[last].at);
+                sum.append(&walked(&samples[cut[0]..cut[1]], before));
+            }
+            prop_assert_eq!(sum, walked(&samples, None));
+        }
+    }
+
+    fn sample(secs: u64, skipped: u32) -> Sample {
+        let mut observation = Observation::failed(Cause::Ok, "");
+        observation.phases.add(Phase::Connect, Micros::new(1_000));
+        let mut sample = observation.sample(Timestamp::from_secs(secs), Micros::ZERO, skipped);
+        if skipped > 2 {
+            sample.flags = sample.flags.with(Flags::AFTER_HOLE);
+        }
+        sample
+    }
+
+    #[test]
+    fn a_stop_and_the_silence_since_the_end_lower_the_coverage_and_are_told() {
+        let mut stretch = walked(&[sample(1_000, 0), sample(1_010, 0), sample(1_020, 0), sample(1_120, 9)], None);
+        let (since, until) = (Timestamp::from_secs(990), Timestamp::from_secs(1_235));
+        stretch.end(until, CADENCE);
+        let holes = stretch.holes_since(since);
+        assert_eq!(holes.len(), 2);
+        assert_eq!(holes[0].since, Timestamp::from_secs(1_020));
+        assert_eq!(holes[1], Hole { since: Timestamp::from_secs(1_120), until });
+        // 4 checks were made, 9 skipped, and 10 have not come since.
+        assert_eq!(stretch.summary((since, until), Some(CADENCE)).coverage, Some(4.0 / 23.0));
+    }
+
+    #[test]
+    fn a_hole_is_shown_as_far_as_it_lies_in_the_period() {
+        let stretch = walked(&[sample(1_120, 9)], Some(Timestamp::from_secs(500)));
+        let shown = |since| stretch.holes_since(Timestamp::from_secs(since));
+        assert_eq!(shown(100)[0].since, Timestamp::from_secs(500));
+        assert_eq!(shown(900)[0].since, Timestamp::from_secs(900));
+        assert!(shown(1_120).is_empty());
+    }
+}

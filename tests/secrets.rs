@@ -1,0 +1,138 @@
+//! Secrets stay inside: canaries are planted wherever sites.yaml and the command line can hold a secret, and looked for
+//! in everything that comes out. The dashboard is looked at in `tests/terminal.rs`.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test file: what cannot be had ends the test")]
+
+mod support;
+
+use base64::Engine as _;
+use rustix::process::Signal;
+use support::canary::{MARK, folder, server};
+use support::program::{Ended, Folder};
+
+/// The ways in which the mark can be written.
+fn marks() -> Vec<String> {
+    let basic = format!("ada:{MARK}-password");
+    vec![MARK.to_owned(), MARK.to_uppercase(), base64::engine::general_purpose::STANDARD.encode(basic)]
+}
+
+#[track_caller]
+fn silent(what: &str, text: &str) {
+    for mark in marks() {
+        assert!(!text.contains(&mark), "{what}: {text}");
+    }
+}
+
+/// Runs it, looks at what it said, and hands it back.
+#[track_caller]
+fn runs(folder: &Folder, arguments: &str) -> Ended {
+    let ended = folder.run(arguments);
+    silent(arguments, &ended.stdout);
+    silent(arguments, &ended.stderr);
+    ended
+}
+
+#[test]
+fn no_command_tells_a_secret_and_the_store_keeps_none() {
+    let server = server();
+    let folder = folder(&server);
+    runs(&folder, "validate").with(0);
+    runs(&folder, "validate --no-env").with(0);
+    let down =
+        ["headers", "circle", "part", "pattern", "refused", "nowhere"].map(|site| format!("Website {site} is down."));
+    let mut running = folder.start("--headless");
+    running.until(|lines| down.iter().all(|message| lines.iter().any(|line| line.starts_with(message))));
+    let ended = running.end_by(Signal::TERM).with(143);
+    silent("stdout", &ended.stdout);
+    silent("stderr", &ended.stderr);
+    // They did go out to the server, and what was asked for was judged.
+    let sent: Vec<String> = server.requests().iter().map(|request| format!("{request:?}")).collect();
+    for secret in ["password", "query", "bearer", "cookie", "env", "short-form", "default-header"] {
+        let secret = match secret {
+            "password" => marks().remove(2),
+            secret => format!("{MARK}-{secret}"),
+        };
+        assert!(sent.iter().any(|request| request.contains(&secret)), "{secret} was sent");
+    }
+    runs(&folder, "--headless --format json --events sample,stats,alert --for 1s").with(0);
+    for arguments in ["check", "check -v", "check --format json", "check headers"] {
+        runs(&folder, arguments).with(1);
+    }
+    for command in ["stats", "samples", "alerts"] {
+        for format in ["table", "json", "csv"] {
+            let told = runs(&folder, &format!("{command} --format {format}")).with(0).stdout;
+            assert!(told.contains("circle"), "{command} {format}: {told}");
+        }
+    }
+    for arguments in ["db info", "db check", "db backup copy.redb", "--help", "run --help", "man", "schema"] {
+        runs(&folder, arguments).with(0);
+    }
+    for arguments in ["run nosuch", "samples --site nosuch", "--headless --store sites.yaml"] {
+        assert!(runs(&folder, arguments).code >= Some(2), "{arguments}");
+    }
+    for file in ["webmon.redb", "copy.redb"] {
+        let bytes = std::fs::read(folder.path(file)).unwrap();
+        for mark in marks() {
+            assert!(!bytes.windows(mark.len()).any(|window| window == mark.as_bytes()), "{file} holds {mark}");
+        }
+    }
+}
+
+#[test]
+fn a_secret_that_was_typed_is_not_said_again() {
+    let server = server();
+    let folder = Folder::empty();
+    let url = server.url(&format!("/broken?key={MARK}")).replace("http://", &format!("http://ada:{MARK}-password@"));
+    runs(&folder, &format!("check {url}")).with(1);
+    runs(&folder, &format!("check --format json {url}")).with(1);
+    runs(&folder, &format!("--headless --for 1s {url}")).with(0);
+    runs(&folder, &format!("run ftp://ada:{MARK}@127.0.0.1/?key={MARK}")).with(2);
+    runs(&folder, &format!("check http://ada:{MARK}@127.0.0.1:99999/?key={MARK}")).with(2);
+}
+
+#[test]
+fn no_fault_beside_a_secret_shows_it() {
+    let server = server();
+    let folder = folder(&server);
+    let text = std::fs::read_to_string(folder.path("sites.yaml")).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let mut refused = 0;
+    for (at, line) in lines.iter().enumerate() {
+        for slip in [
+            line.replacen(':', "s:", 1),
+            line.replacen(": ", " ", 1),
+            line.replacen(": ", ": :", 1),
+            line.replacen('{', "{{", 1),
+            line.replacen('}', "", 1),
+            line.replacen('\'', "", 1),
+            line.replacen("}'", "'", 1),
+            format!("{line} \""),
+            format!("\t{line}"),
+            format!("  {line}"),
+            format!("{line}\n  - ["),
+        ] {
+            let mut lines: Vec<&str> = lines.clone();
+            lines[at] = &slip;
+            let parsed = webmon::config::parse(&lines.join("\n"), "sites.yaml", &folder.path(""), &|_| None);
+            match parsed {
+                Ok(config) => silent(&slip, &format!("{:?}", config.warnings)),
+                Err(error) => {
+                    silent(&slip, &error.to_string());
+                    silent(&slip, &format!("{error:?}"));
+                    refused += 1;
+                }
+            }
+        }
+    }
+    assert!(refused > 100, "{refused}");
+}
+
+#[test]
+fn a_panic_that_prints_a_configuration_prints_no_secret() {
+    let server = server();
+    let folder = folder(&server);
+    let config = webmon::config::load(&folder.path("sites.yaml"), &|_| None).unwrap();
+    silent("debug", &format!("{config:?}"));
+    silent("debug", &format!("{config:#?}"));
+    assert!(config.sites.iter().any(|watched| watched.site.url.expose().as_str().contains(MARK)), "they are in there");
+}

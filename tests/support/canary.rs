@@ -1,0 +1,62 @@
+//! A configuration full of secrets that can be told from everything else: each holds [`MARK`], and none may come out.
+
+use super::program::Folder;
+use super::{Behaviour, Server, Step, ports, redirect, response};
+
+/// What every secret holds, and nothing else.
+pub const MARK: &str = "c4n4ry";
+
+/// A server that answers, refuses, leads on and leads in circles; never with a secret that was not its own idea.
+pub fn server() -> Server {
+    Server::start(Behaviour::answering(|request| {
+        let path = request.target.split('?').next().unwrap_or_default();
+        match path.rsplit('/').next().unwrap_or_default() {
+            "broken" => vec![Step::send(response(503, "out of order"))],
+            "onward" => vec![Step::send(redirect(302, &format!("/{MARK}-env/elsewhere?token={MARK}")))],
+            "circle" => vec![Step::send(redirect(302, &request.target))],
+            _ => vec![Step::send(response(200, "ok"))],
+        }
+    }))
+}
+
+/// A folder whose sites.yaml holds a secret in every place where one can stand.
+pub fn folder(server: &Server) -> Folder {
+    let folder = Folder::empty();
+    folder.write("secret", &format!("{MARK}-file\n"));
+    let with_userinfo = |path: &str| server.url(path).replace("http://", &format!("http://ada:{MARK}-password@"));
+    let closed = ports::closed_port();
+    let variable = format!("${{CANARY:-{MARK}-env}}");
+    folder.write(
+        "sites.yaml",
+        &format!(
+            "defaults:
+  interval: 300ms
+  timeout: 300ms
+  headers:
+    X-Everywhere: {MARK}-default-header
+sites:
+  - {{ name: userinfo, url: '{userinfo}?key={MARK}-query', method: POST, body: {MARK}-body }}
+  - name: headers
+    url: {broken}
+    headers:
+      Authorization: Bearer {MARK}-bearer
+      Cookie: session={MARK}-cookie
+      X-Own: '{variable}'
+  - '{broken}?token={MARK}-short-form'
+  - {{ name: onward, url: '{root}{variable}/onward' }}
+  - {{ name: circle, url: '{root}{variable}/circle' }}
+  - {{ name: part, url: '{root}', expect: {{ body_contains: '${{file:secret}}' }} }}
+  - {{ name: pattern, url: '{root}', expect: {{ body_regex: '{variable}$' }} }}
+  - {{ name: refused, url: 'http://ada:{MARK}-password@{closed}/{variable}?q={MARK}-query' }}
+  - {{ name: nowhere, url: 'http://{variable}.invalid/' }}
+dns: {{ resolver: ['{closed}'] }}
+alerting: {{ window: 1s }}
+dashboard: {{ views: [{{ timeframe: 1m, refresh: 1s }}] }}
+",
+            userinfo = with_userinfo("/"),
+            broken = server.url("/broken"),
+            root = server.url("/"),
+        ),
+    );
+    folder
+}
