@@ -9,6 +9,7 @@
 //! | `kept` | the same with `keep_alive` | – |
 //! | `scale` | 10,000 sites every 10 s, over an hour of stored samples | every due probe made, p99 of lateness at most 10 ms above a bare timer's, ≤ 384 MiB |
 //! | `hostile` | 200 sites every second, 30 of them hostile or none | gap errors of the others: mean < 1 ms, p99 at most 10 ms worse |
+//! | `floods` | one hostile site every second, alone, each kind in turn | CPU of webmon < 10 % of a core |
 //! | `phases` | each phase delayed by a known time | every phase within 2 ms |
 //! | `blackbox` | 1,000 probes/s by prometheus-blackbox-exporter, if it is installed | webmon ≤ ¼ of its CPU |
 //!
@@ -20,6 +21,8 @@
 mod blackbox;
 #[path = "loopback/child.rs"]
 mod child;
+#[path = "loopback/hostile.rs"]
+mod hostile;
 #[path = "loopback/phases.rs"]
 mod phases;
 #[path = "loopback/scale.rs"]
@@ -36,19 +39,18 @@ mod server;
 #[path = "../tests/support/tls.rs"]
 mod tls;
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use child::Process;
-use server::{HOSTILE, Server};
+use server::Server;
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     let is_wanted = |part: &str| wanted.is_empty() || wanted.iter().any(|one| one == part);
-    let parts: [(&str, fn()); 7] = [
+    let parts: [(&str, fn()); 8] = [
         ("phases", phases::measure),
         ("plain", || {
             cost("plain", false, false);
@@ -59,7 +61,8 @@ fn main() {
         ("kept", || {
             cost("kept", false, true);
         }),
-        ("hostile", hostile),
+        ("hostile", hostile::neighbours),
+        ("floods", hostile::alone),
         ("scale", scale::measure),
         ("blackbox", || blackbox::compare(cost("plain", false, false))),
     ];
@@ -116,41 +119,6 @@ fn cost(part: &str, over_tls: bool, keep_alive: bool) -> f64 {
         process.descriptors(),
     );
     a_probe
-}
-
-/// Gaps between the checks of healthy sites, beside hostile ones and without them.
-fn hostile() {
-    for hostile in [0, 30] {
-        let (healthy, bad) = (Server::start(None, true), Server::start(None, false));
-        let mut config = "defaults: { interval: 1s, timeout: 800ms }\nsites:\n".to_owned();
-        for site in 0..200 {
-            let url = if site < hostile {
-                format!("http://{}/hostile/{}", bad.address, site % HOSTILE)
-            } else {
-                format!("http://{}/{site}", healthy.address)
-            };
-            writeln!(config, "- {{ name: s{site}, url: '{url}' }}").expect("a String");
-        }
-        let folder = Folder::with(&config);
-        let process = Process::webmon(&folder.config(), 40);
-        std::thread::sleep(Duration::from_secs(4));
-        drop(healthy.take_arrivals());
-        let cpu = process.cpu();
-        std::thread::sleep(Duration::from_secs(30));
-        let cpu = process.cpu().saturating_sub(cpu);
-        let mut last: HashMap<String, Instant> = HashMap::new();
-        let mut errors: Vec<f64> = Vec::new();
-        for (path, at) in healthy.take_arrivals() {
-            if let Some(before) = last.insert(path, at) {
-                errors.push(((at - before).as_secs_f64() - 1.0).abs() * 1e3);
-            }
-        }
-        let cpu = cpu.as_secs_f64() / 30.0 * 100.0;
-        println!(
-            "hostile: {hostile} hostile of 200: gap errors of the others {}; {cpu:.1} % of a core",
-            spread(&mut errors)
-        );
-    }
 }
 
 /// Mean and percentiles of `millis`.

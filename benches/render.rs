@@ -46,6 +46,7 @@ fn row(i: usize, minutes: u64) -> Arc<Row> {
         },
         beats: Beats { cell: Duration::from_secs(minutes), newest: now(), cells },
         oldest: None,
+        is_exact: true,
     })
 }
 

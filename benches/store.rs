@@ -2,19 +2,23 @@
 //!
 //! Budgets: at most 80 ns to encode and 40 ns to decode a sample; at least a million samples a second into the file
 //! in batches of 10,000, durable, with sealing, at most 0.3 µs of CPU a sample. Beside it the naive way, one row
-//! a sample. Before the benches, a day of 1,000 sites is written once: bytes a sample, CPU a sample.
+//! a sample. Before the benches, a day of 1,000 sites is written once: bytes a sample, CPU a sample. The statistics of one
+//! site over a year take at most 50 ms. `-- month` writes a month of 100 sites instead, which takes a minute, and tells what
+//! a start reads of it: at most a second until the first frame.
+
+#![allow(clippy::disallowed_methods, reason = "a bench measures real time")]
 
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use redb::{Database, TableDefinition};
-use webmon::model::{Cause, Flags, Http, Micros, Phase, Phases, Sample, Status, StoreHealth, Timestamp};
+use webmon::model::{Cause, Flags, Http, Micros, Phase, Phases, Sample, SiteId, Status, StoreHealth, Timestamp};
 use webmon::ring::Producer;
 use webmon::store::codec::{self, Encoder};
-use webmon::store::{Options, Store, Writer};
+use webmon::store::{Archive, Options, Query, Store, Writer};
 
 const SITES: usize = 1_000;
 const A_SITE: usize = 10;
@@ -81,11 +85,16 @@ struct Rig {
 
 impl Rig {
     fn new(path: &Path) -> Self {
+        Self::with(path, SITES, 64)
+    }
+
+    /// So many sites, with rings of so many samples.
+    fn with(path: &Path, sites: usize, ring: usize) -> Self {
         let now = Timestamp::from_secs(1_795_255_200);
         let store = Store::open(path, &Options::default(), now).expect("an empty folder takes a store").store;
-        let names: Vec<Arc<str>> = (0..SITES).map(|site| Arc::from(format!("site {site}"))).collect();
+        let names: Vec<Arc<str>> = (0..sites).map(|site| Arc::from(format!("site {site}"))).collect();
         let sites = store.register(&names, now).expect("a new store takes sites");
-        let producers: Vec<Producer> = sites.iter().map(|site| Producer::new(64, site.next_seq)).collect();
+        let producers: Vec<Producer> = sites.iter().map(|site| Producer::new(ring, site.next_seq)).collect();
         let readers = sites.iter().zip(&producers).map(|(site, producer)| (site.id, producer.ring().reader_at_head()));
         let writer = Writer::new(store, readers.collect()).expect("the store is open");
         Self { producers, writer, now }
@@ -103,6 +112,68 @@ impl Rig {
         assert_eq!(flushed.committed, BATCH as u64);
         assert!(matches!(flushed.health, StoreHealth::Ok { .. }));
     }
+}
+
+/// Writes `days` of `sites`, a flush every quarter of an hour, and returns the time of the end.
+fn history(path: &Path, sites: usize, days: u64) -> Timestamp {
+    let mut rig = Rig::with(path, sites, 128);
+    let mut noise = Noise(7);
+    let mut index = 0;
+    for _ in 0..days * 96 {
+        for _ in 0..90 {
+            for producer in &mut rig.producers {
+                producer.push(sample(&mut noise, index));
+            }
+            index += 1;
+        }
+        rig.now = rig.now.after(Duration::from_mins(15));
+        assert!(matches!(rig.writer.flush(rig.now).health, StoreHealth::Ok { .. }));
+    }
+    let now = rig.now;
+    assert_eq!(rig.writer.close(now).notices, Vec::<String>::new());
+    now
+}
+
+/// What a start reads before its first frame, with a month of 100 sites in the file.
+fn a_month(folder: &Path) {
+    let path = std::env::var_os("WEBMON_MONTH").map_or_else(|| folder.join("month.redb"), Into::into);
+    let now = history(&path, 100, 30);
+    for _ in 0..5 {
+        let start = Instant::now();
+        let store = Store::open(&path, &Options::default(), now).expect("it was closed cleanly").store;
+        let names: Vec<Arc<str>> = (0..100).map(|site| Arc::from(format!("site {site}"))).collect();
+        let mut samples = Vec::new();
+        for site in store.register(&names, now).expect("they are known") {
+            store.replay(site.id, now.before(Duration::from_hours(1)), &mut samples).expect("it is sound");
+        }
+        println!("start: {} samples of an hour of 100 sites out of a month: {:?}", samples.len(), start.elapsed());
+    }
+}
+
+fn figures(criterion: &mut Criterion) {
+    let folder = tempfile::tempdir().expect("there is a place for temporary files");
+    if std::env::args().any(|argument| argument == "month") {
+        a_month(folder.path());
+        return;
+    }
+    let path = folder.path().join("year.redb");
+    let now = history(&path, 1, 365);
+    let archive = Archive::open(&path).expect("it was closed cleanly");
+    let sites = Some(vec![SiteId(0)]);
+    let mut group = criterion.benchmark_group("store");
+    // Edges in the middle of an hour: raw samples at both ends.
+    let since = now.before(Duration::from_hours(24 * 364)).before(Duration::from_mins(17));
+    let year = Query { sites: sites.clone(), since, until: now.before(Duration::from_mins(23)) };
+    group.bench_function("figures of a year of one site", |bencher| {
+        bencher.iter(|| archive.figures(black_box(&year), None).expect("it is sound"));
+    });
+    let month = Query { sites, since: now.before(Duration::from_hours(24 * 30)), until: now };
+    group.bench_function("figures and heartbeat of 30 days of one site", |bencher| {
+        bencher.iter(|| archive.figures(black_box(&month), Some(Duration::from_hours(12))).expect("it is sound"));
+    });
+    group.bench_function("figures of a year of one site, file opened first", |bencher| {
+        bencher.iter(|| Archive::open(&path).and_then(|archive| archive.figures(&year, None)).expect("it is sound"));
+    });
 }
 
 /// Nanoseconds on a CPU that this thread has had, where the system tells.
@@ -215,5 +286,5 @@ fn append(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, code, append);
+criterion_group!(benches, code, append, figures);
 criterion_main!(benches);

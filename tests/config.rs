@@ -87,6 +87,29 @@ fn invalid_files_are_refused_with_every_fault_and_no_secret() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
+#[test]
+fn what_the_documents_show_is_right() {
+    let (mut files, mut parts) = (0, 0);
+    for document in [include_str!("../README.md"), include_str!("../packaging/README.md")] {
+        for block in document.split("```yaml\n").skip(1) {
+            let text = block.split("```").next().expect("a split has a first part");
+            if text.contains("sites:") {
+                parse(text).unwrap_or_else(|error| panic!("{text}\n{error}"));
+                files += 1;
+            } else {
+                // Part of a site. The file that it takes in is not on this machine, and that is all that is wrong.
+                let error = parse(&format!("sites:\n  - url: https://a.example\n{text}")).expect_err(text).to_string();
+                assert!(
+                    error.contains("cannot read the file /run/credentials/") && error.contains(": 1 error;"),
+                    "{error}"
+                );
+                parts += 1;
+            }
+        }
+    }
+    assert_eq!((files, parts), (1, 1));
+}
+
 proptest! {
     /// A slip anywhere in a file is a report or another configuration, never a panic, and shows no variable's value.
     #[test]

@@ -5,6 +5,7 @@
 
 mod support;
 
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -295,10 +296,10 @@ async fn what_packs_a_body_is_bounded_too() {
 }
 
 /// All probes share a thread, so one poll of a probe must do little, however much its server has ready: a turn reads at
-/// most 32 KiB, whatever it is.
+/// most 16 KiB, whatever it is.
 #[tokio::test]
 async fn a_server_that_always_has_more_gets_one_turn_after_the_other() {
-    const TURN: u64 = 32 * 1024;
+    const TURN: u64 = 16 * 1024;
     let after = |head: &str, bytes: &str| vec![Step::send(head), Step::Flood(bytes.into())];
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     for (case, script, wire) in [
@@ -715,26 +716,70 @@ fn start(running: &mut JoinSet<Observation>, prober: &Arc<HttpProber>, site: Sit
     running.spawn(async move { prober.probe(&site).await });
 }
 
-#[tokio::test]
-async fn lookups_in_flight_are_bounded_and_waiting_for_one_is_no_outage() {
-    let names = NameServer::start(|_| Answer::Silence);
+/// 128 lookups whose names begin with `n`, of which the first is answered as `first` says, and 20 that come too late.
+async fn more_lookups_than_may_be_in_flight(first: Answer) -> Vec<Observation> {
+    let names = NameServer::start(move |name| if name.starts_with("n0.") { first.clone() } else { Answer::Silence });
     let prober = Arc::new(prober(&Options { resolver: Resolver::Servers(vec![names.address()]), ..online() }));
     let mut running = JoinSet::new();
+    let patient = |url: &str, millis| Site { timeout: Duration::from_millis(millis), ..site(url) };
     for n in 0..128 {
-        let url = format!("http://n{n}.example.test/");
-        start(&mut running, &prober, Site { timeout: Duration::from_millis(1_500), ..site(&url) });
+        start(&mut running, &prober, patient(&format!("http://n{n}.example.test/"), 3_000));
     }
     for n in 0..20 {
-        start(&mut running, &prober, impatient(&format!("http://late{n}.example.test/")));
+        // The first of those that wait gets the place of whoever is answered, and keeps it.
+        let timeout = if n == 0 { 3_000 } else { 2_000 };
+        start(&mut running, &prober, patient(&format!("http://late{n}.example.test/"), timeout));
     }
     let seen = running.join_all().await;
+    assert!(!names.asked().iter().any(|name| name.starts_with("late") && !name.starts_with("late0.")));
+    seen
+}
+
+#[tokio::test]
+async fn lookups_in_flight_are_bounded_and_waiting_for_one_is_no_outage() {
+    let first = Answer::After(Duration::from_millis(100), Box::new(Answer::Code(3)));
+    let seen = more_lookups_than_may_be_in_flight(first).await;
     let count = |cause| seen.iter().filter(|seen| seen.cause == cause).count();
-    assert_eq!((count(Cause::DnsTimeout), count(Cause::Local)), (128, 20));
-    assert!(names.asked().iter().all(|name| name.starts_with('n')));
+    assert_eq!((count(Cause::DnsNotFound), count(Cause::DnsTimeout), count(Cause::Local)), (1, 128, 19));
     // Only the moment in which the memory was asked is time spent on them.
     let late = seen.iter().filter(|seen| seen.cause == Cause::Local);
     let spent: u32 = late.map(|seen| seen.phases.total().get()).sum();
-    assert!(spent < 20 * 250_000, "waiting is on the clock: {spent} µs");
+    assert!(spent < 19 * 1_000_000, "waiting is on the clock: {spent} µs");
+}
+
+#[tokio::test]
+async fn waiting_while_no_lookup_gets_an_answer_is_the_silence_of_the_name_servers() {
+    let seen = more_lookups_than_may_be_in_flight(Answer::Silence).await;
+    assert!(seen.iter().all(|seen| seen.cause == Cause::DnsTimeout));
+    let waited: Vec<_> = seen.iter().filter(|seen| seen.detail.contains("none of the DNS lookups")).collect();
+    // The first of them may get the place of somebody who gave up just before it does itself.
+    assert!(waited.len() >= 19, "{waited:?}");
+    assert!(waited.iter().all(|seen| millis(seen, Phase::Resolve) >= 1_900), "{waited:?}");
+}
+
+thread_local! {
+    /// What the clock of a test is ahead.
+    static AHEAD: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+}
+
+/// A process that is stopped and goes on later finds its timers long overdue.
+#[tokio::test]
+async fn a_check_during_which_webmon_did_not_run_says_nothing_of_the_site() {
+    let server = Server::start(Behaviour::always(vec![Step::Hang]));
+    for (stopped, cause) in [(0, Cause::ResponseTimeout), (60, Cause::Local)] {
+        AHEAD.set(Duration::ZERO);
+        let prober = HttpProber::with(&online(), || clock() + AHEAD.get()).expect("these options are good");
+        let site = impatient(&server.url("/"));
+        let mut probe = Box::pin(prober.probe(&site));
+        let seen = poll_fn(|cx| {
+            let seen = probe.as_mut().poll(cx);
+            AHEAD.set(Duration::from_secs(stopped));
+            seen
+        })
+        .await;
+        assert_eq!(seen.cause, cause, "{seen:?}");
+        assert_eq!(seen.detail.starts_with("webmon did not run for "), stopped > 0, "{seen:?}");
+    }
 }
 
 #[tokio::test]

@@ -171,6 +171,33 @@ fn a_newer_store_is_refused_with_both_versions_and_stays_as_it_is() {
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 
+/// A repair would write to it: it is looked at before.
+#[test]
+fn a_newer_store_that_was_left_unclean_is_refused_and_stays_as_it_is() {
+    let (folder, path) = folder();
+    filled(&path, 3);
+    let meta: redb::TableDefinition<'_, &str, u64> = redb::TableDefinition::new("meta");
+    let builder = || {
+        let mut builder = redb::Builder::new();
+        builder.set_concurrency_mode(redb::ConcurrencyMode::SingleWriter);
+        builder
+    };
+    let database = builder().open(&path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(meta).unwrap().insert("webmon schema", 9).unwrap();
+    transaction.commit().unwrap();
+    // What a killed writer leaves: the file as it is while it is open.
+    let killed = folder.path().join("killed.redb");
+    fs::copy(&path, &killed).unwrap();
+    drop(database);
+    let before = fs::read(&killed).unwrap();
+    assert!(matches!(builder().open_read_only(&killed), Err(redb::DatabaseError::RepairAborted)), "it is unclean");
+    for refused in [message(open(&killed)), message(Archive::open(&killed))] {
+        assert!(refused.contains("format 9") && refused.contains("up to 2"), "{refused}");
+    }
+    assert!(fs::read(&killed).unwrap() == before, "it was changed");
+}
+
 #[test]
 fn damaged_files_are_moved_aside_by_the_writer_and_only_by_it() {
     let (folder, path) = folder();

@@ -37,7 +37,8 @@ pub fn measure() {
         "scale: first probe {:.2} s after the start, an hour of {SITES} sites replayed",
         begin.elapsed().as_secs_f64()
     );
-    std::thread::sleep(Duration::from_secs(5));
+    // The first check of each site tells what was missed while the hour was written.
+    std::thread::sleep(Duration::from_secs(INTERVAL + 5));
     let (stop, timer) = bare_timer();
     let (cpu, asked, begin) = (process.cpu(), server.asked(), Instant::now());
     std::thread::sleep(Duration::from_secs(SECONDS));
@@ -53,7 +54,7 @@ pub fn measure() {
     );
     // The last flush has to be in the store before it is read.
     std::thread::sleep(Duration::from_secs(2));
-    let (mut late, skipped) = lateness(&folder);
+    let (mut late, skipped) = lateness(&folder, SECONDS);
     drop(process);
     println!("scale: lateness {}; {skipped} skipped", spread(&mut late));
     println!("scale: a bare timer thread beside it: {}", spread(&mut timer));
@@ -76,10 +77,10 @@ fn bare_timer() -> (Arc<AtomicBool>, std::thread::JoinHandle<Vec<f64>>) {
     (stop, thread)
 }
 
-/// The lateness of the last minute's checks, ms, and how many were skipped, as the store has them.
-fn lateness(folder: &Folder) -> (Vec<f64>, u64) {
+/// The lateness of the last `seconds`' checks, ms, and how many were skipped, as the store has them.
+pub fn lateness(folder: &Folder, seconds: u64) -> (Vec<f64>, u64) {
     let mut command = Command::new(program());
-    command.args(["samples", "--since", &format!("{SECONDS}s"), "--format", "csv", "-c"]).arg(folder.config());
+    command.args(["samples", "--since", &format!("{seconds}s"), "--format", "csv", "-c"]).arg(folder.config());
     let output = command.output().expect("webmon runs");
     let text = String::from_utf8_lossy(&output.stdout);
     let mut lines = text.lines().map(|line| line.split(',').collect::<Vec<_>>());

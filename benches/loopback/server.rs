@@ -10,12 +10,22 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 /// The ways to misbehave.
 pub const HOSTILE: usize = 10;
+/// The floods of HTTP/2, each a site of its own.
+pub const FLOODS: [&str; 7] = [
+    "settings",
+    "pings",
+    "continuations",
+    "provisional heads",
+    "pings in the body",
+    "data of no byte",
+    "data of one byte",
+];
 
 /// A running server.
 pub struct Server {
@@ -99,6 +109,56 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, log: &Log) -> st
             return stream.shutdown().await;
         }
     }
+}
+
+/// A server that floods each connection in the Nth way of [`FLOODS`], over HTTP/2 without TLS.
+pub fn flooding(way: usize) -> SocketAddr {
+    let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+    listener.set_nonblocking(true).expect("it can");
+    let address = listener.local_addr().expect("bound");
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async move {
+            let listener = TcpListener::from_std(listener).expect("it listens");
+            loop {
+                let Ok((stream, _)) = listener.accept().await else { continue };
+                tokio::spawn(async move { drop(flood(stream, way).await) });
+            }
+        });
+    });
+    address
+}
+
+async fn flood(mut stream: TcpStream, way: usize) -> std::io::Result<()> {
+    let head = |status: &[u8]| frame(1, 4, 1, status);
+    let (first, flood) = match way {
+        0 => (Vec::new(), frame(4, 0, 0, &[])),
+        1 => (Vec::new(), frame(6, 0, 0, b"12345678")),
+        2 => (frame(1, 0, 1, b"\x88"), frame(9, 0, 1, &[])),
+        3 => (Vec::new(), head(b"\x08\x03103")),
+        4 => (head(b"\x88"), frame(6, 0, 0, b"12345678")),
+        5 => (head(b"\x88"), frame(0, 0, 1, &[])),
+        _ => (head(b"\x88"), frame(0, 0, 1, b"x")),
+    };
+    // The request has come when the preface, the settings and a head have: all in one packet or two.
+    let mut asked = Vec::new();
+    while asked.len() < 64 {
+        if stream.read_buf(&mut asked).await? == 0 {
+            return Ok(());
+        }
+    }
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    stream.write_all(&[frame(4, 0, 0, &[]), first].concat()).await?;
+    let flood = flood.repeat(5_000);
+    loop {
+        stream.write_all(&flood).await?;
+    }
+}
+
+/// A frame of HTTP/2 (RFC 9113 §4.1).
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).expect("payloads here are short");
+    [&[0, 0, length, kind, flags, 0, 0, 0, stream], payload].concat()
 }
 
 async fn misbehave(mut stream: impl AsyncRead + AsyncWrite + Unpin, way: usize) -> std::io::Result<()> {

@@ -2,7 +2,8 @@
 //! readers at their heads, incidents restored.
 //!
 //! The order is the law of a warm start: past samples go through the rings like new ones; only then are the
-//! store's readers created, so that nothing is stored twice and replayed samples are no events.
+//! store's readers created, so that nothing is stored twice and replayed samples are no events. Each site's samples go
+//! from the store straight into its ring: an hour of 10,000 sites is 250 MB, which is not to be held twice.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,7 +27,9 @@ pub const AHEAD_MAX: Duration = Duration::from_secs(5);
 pub struct Memory {
     /// One a site, in the order of the configuration; empty without a store.
     pub registered: Vec<Registered>,
-    /// Samples of the horizon, one list a site.
+    /// The rings of the same sites, with the samples of their horizons.
+    pub producers: Vec<Producer>,
+    /// Or those samples themselves, for sites that are to be watched beside others.
     pub samples: Vec<Vec<Sample>>,
     /// When the open incident of a site began.
     pub open: HashMap<SiteId, Timestamp>,
@@ -54,7 +57,8 @@ pub struct Assembly {
 /// The span that a ring of this site has to hold.
 #[must_use]
 pub fn horizon(views: &[View], watched: &Watched) -> Duration {
-    let longest = views.iter().map(|view| view.timeframe.length()).max().unwrap_or_default();
+    let recent = views.iter().filter(|view| !view.is_long());
+    let longest = recent.map(|view| view.timeframe.length()).max().unwrap_or_default();
     longest.max(watched.rule.window)
 }
 
@@ -65,7 +69,11 @@ pub fn horizon(views: &[View], watched: &Watched) -> Duration {
 pub fn remember(store: &Store, config: &Config, all_names: &[Arc<str>], now: Timestamp) -> Result<Memory, StoreError> {
     let wanted = |watched: &Watched| (Arc::clone(&watched.site.name), horizon(&config.views, watched));
     let wanted: Vec<(Arc<str>, Duration)> = config.sites.iter().map(wanted).collect();
-    let mut memory = recall(store, &wanted, now)?;
+    let mut producers = Vec::with_capacity(wanted.len());
+    let mut memory = recalled(store, &wanted, now, |index, registered, samples| {
+        producers.push(filled(slots(&config.views, &config.sites[index]), registered.next_seq, samples));
+    })?;
+    memory.producers = producers;
     memory.alerts = store.alerts(&Query::ALL)?;
     for (id, name, since) in store.open_incidents()? {
         if !all_names.contains(&name) {
@@ -82,10 +90,24 @@ pub fn remember(store: &Store, config: &Config, all_names: &[Arc<str>], now: Tim
 /// # Errors
 /// The store's.
 pub fn recall(store: &Store, wanted: &[(Arc<str>, Duration)], now: Timestamp) -> Result<Memory, StoreError> {
+    let mut samples = Vec::with_capacity(wanted.len());
+    let mut memory = recalled(store, wanted, now, |_, _, recalled| samples.push(recalled.to_vec()))?;
+    memory.samples = samples;
+    Ok(memory)
+}
+
+/// The same, with the samples of each site handed to `each`.
+fn recalled(
+    store: &Store,
+    wanted: &[(Arc<str>, Duration)],
+    now: Timestamp,
+    mut each: impl FnMut(usize, &Registered, &[Sample]),
+) -> Result<Memory, StoreError> {
     let names: Vec<Arc<str>> = wanted.iter().map(|(name, _)| Arc::clone(name)).collect();
     let mut memory = Memory { registered: store.register(&names, now)?, ..Memory::default() };
-    for ((name, horizon), registered) in wanted.iter().zip(&mut memory.registered) {
-        let mut samples = Vec::new();
+    let mut samples = Vec::new();
+    for (index, ((name, horizon), registered)) in wanted.iter().zip(&mut memory.registered).enumerate() {
+        samples.clear();
         if registered.last_at.is_some_and(|last| last > now.after(AHEAD_MAX)) {
             memory
                 .notices
@@ -94,7 +116,7 @@ pub fn recall(store: &Store, wanted: &[(Arc<str>, Duration)], now: Timestamp) ->
         } else {
             store.replay(registered.id, now.before(*horizon), &mut samples)?;
         }
-        memory.samples.push(samples);
+        each(index, registered, &samples);
     }
     memory.paused = store.pauses()?.into_iter().filter(|(_, until)| *until > now).collect();
     memory.open = store.open_incidents()?.into_iter().map(|(id, _, since)| (id, since)).collect();
@@ -107,13 +129,26 @@ fn rule_then(alerts: &[Alert], name: &str, since: Timestamp) -> Rule {
     down.map_or_else(Rule::default, |down| Rule { threshold: down.threshold, window: down.window, ..Rule::default() })
 }
 
-/// Builds the rings and everything that reads or writes them.
+/// A ring of that many slots, which holds `samples` and goes on with number `next_seq`.
 #[must_use]
-pub fn assemble(config: &Config, memory: &Memory) -> Assembly {
+pub fn filled(slots: usize, next_seq: u64, samples: &[Sample]) -> Producer {
+    let mut producer = Producer::new(slots, next_seq - samples.len() as u64);
+    for sample in samples {
+        producer.push(*sample);
+    }
+    debug_assert_eq!(producer.next_seq(), next_seq, "a replay ends with the newest stored sample");
+    producer
+}
+
+/// Builds everything that reads or writes the rings, which are taken out of `memory`; those that it lacks are empty.
+#[must_use]
+pub fn assemble(config: &Config, memory: &mut Memory) -> Assembly {
+    let mut remembered = std::mem::take(&mut memory.producers).into_iter();
     let due = first_due(config.sites.iter().map(|watched| &*watched.site));
     let mut assembly = Assembly::default();
     for (index, (watched, first_due)) in config.sites.iter().zip(due).enumerate() {
-        assembly.add(watched, (index, first_due), slots(&config.views, watched), memory.of(index));
+        let producer = remembered.next().unwrap_or_else(|| filled(slots(&config.views, watched), 0, &[]));
+        assembly.add(watched, (index, first_due), producer, memory.of(index));
     }
     assembly
 }
@@ -170,13 +205,14 @@ impl Memory {
 }
 
 impl Assembly {
-    /// Adds a site of this number whose first check is due then, with a ring of that many slots.
-    pub fn add(&mut self, watched: &Watched, (index, first_due): (usize, Duration), slots: usize, past: Past<'_>) {
-        let mut producer = Producer::new(slots, past.next_seq - past.samples.len() as u64);
-        for sample in past.samples {
-            producer.push(*sample);
-        }
-        debug_assert_eq!(producer.next_seq(), past.next_seq, "a replay ends with the newest stored sample");
+    /// Adds a site of this number whose first check is due then and whose samples go into the ring of `producer`.
+    pub fn add(
+        &mut self,
+        watched: &Watched,
+        (index, first_due): (usize, Duration),
+        producer: Producer,
+        past: Past<'_>,
+    ) {
         self.readers.push(producer.ring().reader_at_head());
         self.tracks.push(track(watched, Arc::clone(producer.ring()), past.open_since));
         let Past { last_at, paused, .. } = past;

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::alert::Alert;
 use crate::engine::{Engine, Step};
-use crate::model::{Cause, Health, Timestamp};
+use crate::model::{Cause, Health, SiteId, Timestamp};
 use crate::ring::Ring;
 use crate::ui::Wish;
 
@@ -24,6 +24,7 @@ use super::clock::Clock;
 use super::headless::Headless;
 use super::health::Meter;
 use super::keeper::Adoption;
+use super::long_views::Part;
 use super::messenger::Outbox;
 use super::revise::Change;
 use super::roster::{Entry, Roster};
@@ -44,6 +45,8 @@ pub struct Control {
     pub clock: Clock,
     /// Texts of checks, for the last check of each site.
     pub texts: mpsc::Receiver<CheckTexts>,
+    /// Figures of views that are read from the store, if there are any.
+    pub long_views: Option<mpsc::Receiver<Part>>,
     /// All alerts, for the dashboard.
     pub alerts: Arc<AlertLog>,
     /// To the store, if there is one.
@@ -70,6 +73,10 @@ pub struct Control {
     pub to_desk: mpsc::Sender<Wish>,
     /// Who is watched, by number and by place.
     pub places: Places,
+    /// The numbers of sites in the store, with one.
+    pub ids: HashMap<usize, SiteId>,
+    /// Where a dashboard says which sites a person sees.
+    pub seen: Arc<watch::Sender<Vec<usize>>>,
     /// Other configurations.
     pub changes: mpsc::Receiver<Change>,
     /// To the network side: what to go on with.
@@ -148,6 +155,11 @@ impl Control {
             if let Some(&place) = self.places.by_slot.get(&texts.site) {
                 self.engine.attach(place, texts.seq, texts.observation);
             }
+        }
+        while let Some(Part { view, as_of, rows, is_refresh }) =
+            self.long_views.as_mut().and_then(|parts| parts.try_recv().ok())
+        {
+            self.engine.supply(view, as_of, rows, is_refresh);
         }
         let now = self.clock.now();
         let step = if last { self.engine.finish(now) } else { self.engine.step(now) };

@@ -95,6 +95,10 @@ impl Source for Watched {
             .collect()
     }
 
+    fn seen(&self, sites: &[usize]) {
+        self.face.seen.send_replace(sites.to_vec());
+    }
+
     fn wish(&self, wish: Wish) {
         let (Wish::Check(place) | Wish::Pause(place, _)) = wish;
         let Some(Entry { slot, .. }) = self.entry(place) else { return };
@@ -217,7 +221,7 @@ pub fn farewell(
     let health = Arc::clone(&face.health.borrow());
     let alerts = face.alerts.list();
     let began = snapshot.at.before(watched);
-    let view = snapshot.views.iter().max_by_key(|view| view.timeframe);
+    let view = snapshot.views.iter().filter(|view| !view.view().is_long()).max_by_key(|view| view.timeframe);
     let rows = view.map_or(&[][..], |view| &view.rows[..]);
     let sites: Vec<SiteRun<'_>> = snapshot
         .sites

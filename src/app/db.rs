@@ -114,9 +114,10 @@ fn say(text: &str) -> Result<(), Failure> {
     print(|out| out.write_all(text.as_bytes()))
 }
 
-/// Shows how far a repair has come, on a terminal.
-fn progress() -> fn(f64) {
-    if std::io::stderr().is_terminal() { |done| eprint!("\rrepairing {:3.0} %", done * 100.0) } else { |_| () }
+/// Shows how far the repair of a store that was left unclean has come, on a terminal; what is printed next takes its place.
+pub fn progress() -> fn(f64) {
+    let show = |done: f64| eprint!("repairing the store: {:3.0} %\r", done * 100.0);
+    if std::io::stderr().is_terminal() { show } else { |_| () }
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ use super::alert_log::AlertLog;
 use super::clock::Clock;
 use super::gauges::Gauges;
 use super::health::{Keeping, Meter};
+use super::long_views::Far;
 use super::monitor::Face;
 use super::roster::Roster;
 
@@ -104,6 +105,7 @@ pub struct Follower {
     /// The time of the newest sample of all, and when a look last brought one.
     newest: Option<Timestamp>,
     stored: Option<Timestamp>,
+    far: Far,
     gauges: Arc<Gauges>,
     meter: Meter,
     keeping: watch::Sender<Keeping>,
@@ -131,7 +133,8 @@ impl Follower {
         let Plan { path, mut subjects, views, flush, zone, clock } = plan;
         let now = clock.now();
         let known = archive.sites()?;
-        let longest = views.iter().map(|view| view.timeframe.length()).max().unwrap_or_default();
+        let recent = views.iter().filter(|view| !view.is_long());
+        let longest = recent.map(|view| view.timeframe.length()).max().unwrap_or_default();
         let mut past = remembered(&archive, &known, now.before(longest))?;
         let strangers = known.iter().filter(|site| subjects.iter().all(|subject| subject.name != site.name));
         let strangers: Vec<Subject> = strangers
@@ -148,6 +151,7 @@ impl Follower {
             sites.push((followed, arrived.why));
             tracks.push(track);
         }
+        let far = Far::new(&views, &tracks);
         let newest = sites.iter().filter(|(site, _)| site.next_seq > 0).map(|(site, _)| site.last_at).max();
         let mut engine = Engine::new(views, tracks, zone, until(newest, now, flush));
         engine.look_on();
@@ -167,6 +171,7 @@ impl Follower {
             signature,
             newest,
             stored: None,
+            far,
             meter: Meter::new(Arc::clone(&gauges), kept),
             gauges,
             keeping,
@@ -189,6 +194,7 @@ impl Follower {
             roster: Arc::new(Roster::of(names.zip(rings))),
             rechecks: watch::channel(super::desk::Rechecks::default()).1,
             wishes: mpsc::channel(1).0,
+            seen: self.far.seen(),
         }
     }
 
@@ -205,7 +211,9 @@ impl Follower {
                 keeping.store = StoreHealth::NotSaving { since, reason: error.reason() };
             }),
         }
-        self.engine.step(until(self.newest, now, self.flush));
+        let until = until(self.newest, now, self.flush);
+        self.far.look(&self.path, self.sites.iter().map(|site| site.id), until, &mut self.engine);
+        self.engine.step(until);
         self.tell_health(now);
     }
 

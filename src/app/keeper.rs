@@ -2,7 +2,8 @@
 //!
 //! The writer is synchronous and may wait for a disk; it runs on a blocking thread and nothing waits for it but the
 //! next flush. Its readers are created before the first probe, so it sees every sample. Alerts and texts of
-//! failures come by bounded queues and go into the same commit as the samples of their time.
+//! failures come by bounded queues and go into the same commit as the samples of their time. Views that are read from
+//! the store are made on the same thread, some sites after each commit.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use super::assemble::{Memory, recall};
 use super::clock::Clock;
 use super::desk::WISHES;
 use super::health::Keeping;
+use super::long_views::LongViews;
 use super::schedule::CheckTexts;
 
 /// Alerts on their way to the store.
@@ -38,6 +40,8 @@ pub struct Keeper {
     pub flush: Duration,
     /// The clock.
     pub clock: Clock,
+    /// The views that are read from the store, if there are any.
+    pub long_views: Option<LongViews>,
     /// Where the health is read.
     pub keeping: watch::Sender<Keeping>,
 }
@@ -67,8 +71,15 @@ impl Keeper {
     async fn flush(mut self) -> Self {
         let now = self.clock.now();
         let (keeper, flushed) = blocking(move || {
-            let Self { writer, inbox, .. } = &mut self;
+            let Self { writer, inbox, long_views, .. } = &mut self;
             let flushed = writer.flush_with(now, |writer| inbox.hand_over(writer));
+            if let Some(others) = inbox.long_views.drain(..).next_back() {
+                *long_views = others;
+            }
+            if let Some(long_views) = long_views {
+                let store = writer.store();
+                long_views.step(now, |query, cell| store.figures(query, Some(cell)).ok());
+            }
             (self, flushed)
         })
         .await;
@@ -105,6 +116,8 @@ pub enum Adoption {
     Watch(Arc<str>, SiteId, Reader),
     /// The site of this number goes on in that ring.
     Follow(usize, Arc<Ring>),
+    /// These are the long views from now on.
+    LongViews(Option<LongViews>),
 }
 
 /// Adoptions that may wait: two a revision, and each revision begins with a flush.
@@ -122,6 +135,8 @@ pub struct Inbox {
     pub pauses: mpsc::Receiver<(usize, Option<Timestamp>)>,
     /// Changes of the sites, each sent before the first text of a site in it.
     pub adoptions: mpsc::Receiver<Vec<Adoption>>,
+    /// Other long views, if there are to be.
+    long_views: Vec<Option<LongViews>>,
 }
 
 /// Where the other sides put in what is to be kept.
@@ -146,7 +161,7 @@ impl Inbox {
         let (adoption_sender, adoptions) = mpsc::channel(ADOPTIONS);
         let slots =
             Slots { texts: text_sender, alerts: alert_sender, pauses: pause_sender, adoptions: adoption_sender };
-        (Self { sites, texts, alerts, pauses, adoptions }, slots)
+        (Self { sites, texts, alerts, pauses, adoptions, long_views: Vec::new() }, slots)
     }
 
     fn hand_over(&mut self, writer: &mut Writer) {
@@ -160,6 +175,7 @@ impl Inbox {
                         writer.watch(id, reader);
                     }
                     Adoption::Follow(site, ring) => writer.follow(site, ring),
+                    Adoption::LongViews(long_views) => self.long_views.push(long_views),
                 }
             }
         }

@@ -32,6 +32,7 @@ mod init;
 mod keeper;
 mod limits;
 mod lines;
+mod long_views;
 mod manual;
 mod messenger;
 mod monitor;

@@ -14,8 +14,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::engine::{Board, Engine, Track};
-use crate::model::{Health, SiteId, Timestamp};
+use crate::model::{Health, SiteId};
 use crate::probe::Prober;
+use crate::stats::Cadence;
 use crate::store::{Flushed, Store, StoreError, Writer};
 use crate::ui::Wish;
 
@@ -28,6 +29,7 @@ use super::gauges::Gauges;
 use super::headless::{Feed, Headless};
 use super::health::{Keeping, Meter};
 use super::keeper::{Inbox, Keeper};
+use super::long_views::LongViews;
 use super::messenger::{self, Messenger};
 use super::revise::{REVISIONS, Reviser};
 use super::roster::Roster;
@@ -69,6 +71,21 @@ pub struct Kept {
     pub flush: Duration,
 }
 
+impl Kept {
+    fn apart(self) -> (Option<(Store, Duration)>, Memory) {
+        (Some((self.store, self.flush)), self.memory)
+    }
+}
+
+fn cadence(track: &Track) -> Cadence {
+    Cadence { interval: track.interval, timeout: track.timeout }
+}
+
+fn places(tracks: &[Track]) -> Places {
+    let seat = |(slot, track): (usize, &Track)| (slot, Arc::clone(&track.name), Arc::clone(&track.ring));
+    Places::of(tracks.iter().enumerate().map(seat).collect())
+}
+
 /// What a dashboard looks at.
 #[derive(Clone)]
 pub struct Face {
@@ -84,6 +101,8 @@ pub struct Face {
     pub rechecks: watch::Receiver<Rechecks>,
     /// Where a person's wishes are handed in, sites by their numbers.
     pub wishes: mpsc::Sender<Wish>,
+    /// Where it says which sites, by number, a person sees: long views begin with those.
+    pub seen: Arc<watch::Sender<Vec<usize>>>,
 }
 
 /// A monitor that is ready to run.
@@ -96,6 +115,7 @@ pub struct Monitor<P> {
     keeping: watch::Sender<Keeping>,
     rechecks: watch::Receiver<Rechecks>,
     wishes: mpsc::Sender<Wish>,
+    seen: Arc<watch::Sender<Vec<usize>>>,
 }
 
 /// The control side of a monitor whose scheduler runs elsewhere.
@@ -111,25 +131,25 @@ impl<P: Prober> Monitor<P> {
     /// # Errors
     /// The store's, when what it has not sealed yet cannot be read.
     pub fn new(parts: Parts<P>) -> Result<Self, StoreError> {
-        let (store, memory) = match parts.store {
-            Some(Kept { store, memory, flush }) => (Some((store, flush)), memory),
-            None => (None, Memory::default()),
-        };
+        let (store, mut memory) = parts.store.map_or_else(Default::default, Kept::apart);
         let now = parts.clock.now();
-        let Assembly { watches, tracks, readers } = assemble(&parts.config, &memory);
-        let seat = |(slot, track): (usize, &Track)| (slot, Arc::clone(&track.name), Arc::clone(&track.ring));
-        let places = Places::of(tracks.iter().enumerate().map(seat).collect());
+        let Assembly { watches, tracks, readers } = assemble(&parts.config, &mut memory);
+        let places = places(&tracks);
         let gauges = Arc::new(Gauges::default());
         let (to_engine, engine_texts) = mpsc::channel(TEXT_QUEUE);
         let (keeping, kept) = watch::channel(Keeping { notices: parts.notices.clone(), ..Keeping::default() });
         let (outbox, messenger) = messenger::open(parts.config.exec.clone(), keeping.clone());
         let mut texts = vec![TextQueue { sender: to_engine, failures_only: false }];
-        let paused: Vec<(usize, Timestamp)> =
-            watches.iter().filter_map(|watch| Some((watch.index, watch.paused?))).collect();
+        let paused: Vec<_> = watches.iter().filter_map(|watch| Some((watch.index, watch.paused?))).collect();
         let (mut keeper, mut to_store, mut keep_pauses, mut adoptions, mut to_ask) = (None, None, None, None, None);
+        let seen = Arc::new(watch::Sender::new(Vec::new()));
+        let mut parts_of_views = None;
         if let Some((store, flush)) = store {
             let names: Vec<Arc<str>> = tracks.iter().map(|track| Arc::clone(&track.name)).collect();
             let ids: Vec<SiteId> = memory.registered.iter().map(|registered| registered.id).collect();
+            let watched = ids.iter().copied().zip(tracks.iter().map(cadence)).collect();
+            let (long_views, made) = LongViews::new(&parts.config.views, watched, seen.subscribe()).unzip();
+            parts_of_views = made;
             let mut writer = Writer::new(store, ids.iter().copied().zip(readers).collect())?;
             for (id, alert) in memory.ended {
                 writer.note_alert(id, alert);
@@ -139,7 +159,8 @@ impl<P: Prober> Monitor<P> {
             (to_store, keep_pauses) = (Some(slots.alerts), Some(slots.pauses));
             let (ask_sender, asks) = mpsc::channel(REVISIONS);
             (adoptions, to_ask) = (Some(slots.adoptions), Some(ask_sender));
-            keeper = Some(Keeper { writer, inbox, asks, flush, clock: parts.clock.clone(), keeping: keeping.clone() });
+            let (clock, keeping) = (parts.clock.clone(), keeping.clone());
+            keeper = Some(Keeper { writer, inbox, asks, flush, clock, long_views, keeping });
         }
         let narration = parts.narrator.map(|narrator| narrator(Duration::ZERO));
         let (desk, to_desk, rechecks) = Desk::open();
@@ -151,6 +172,7 @@ impl<P: Prober> Monitor<P> {
             engine: Engine::new(parts.config.views.clone(), tracks, parts.zone, now),
             clock: parts.clock.clone(),
             texts: engine_texts,
+            long_views: parts_of_views,
             alerts: Arc::new(AlertLog::new(memory.alerts)),
             to_store,
             outbox,
@@ -164,6 +186,8 @@ impl<P: Prober> Monitor<P> {
             wishes: requested,
             to_desk,
             places,
+            ids: memory.registered.iter().map(|registered| registered.id).enumerate().collect(),
+            seen: Arc::clone(&seen),
             changes,
             revisions: to_scheduler,
             adoptions,
@@ -174,7 +198,7 @@ impl<P: Prober> Monitor<P> {
             control.engine.pause(site, Some(until), now);
         }
         let reviser = Reviser::new(parts.config, to_ask, to_control, prober_sender);
-        Ok(Self { scheduler, control, messenger, keeper, reviser, keeping, rechecks, wishes })
+        Ok(Self { scheduler, control, messenger, keeper, reviser, keeping, rechecks, wishes, seen })
     }
 
     /// What a dashboard looks at.
@@ -187,6 +211,7 @@ impl<P: Prober> Monitor<P> {
             roster: Arc::clone(self.control.places.roster()),
             rechecks: self.rechecks.clone(),
             wishes: self.wishes.clone(),
+            seen: Arc::clone(&self.seen),
         }
     }
 

@@ -20,7 +20,7 @@ use crate::engine::Track;
 use crate::model::{Site, SiteId, Timestamp, View};
 use crate::ring::Reader;
 
-use super::assemble::{Assembly, Memory, Past, horizon, slots};
+use super::assemble::{Assembly, Memory, Past, filled, horizon, slots};
 use super::keeper::Ask;
 use super::plan::{first_due, offset};
 use super::schedule::{Berth, Left, Room};
@@ -211,7 +211,8 @@ impl<P> Reviser<P> {
             let Some(then) = then else {
                 let slot = self.numbers + new.len();
                 let due = dues.next().expect("there is one for each new site");
-                assembly.add(watched, (slot, due), room, self.since_it_left(&watched.site, past));
+                let past = self.since_it_left(&watched.site, past);
+                assembly.add(watched, (slot, due), filled(room, past.next_seq, past.samples), past);
                 let (track, reader) = (assembly.tracks.pop(), assembly.readers.pop());
                 let id = index.map(|index| known.registered[index].id);
                 new.push(New {

@@ -21,23 +21,33 @@ pub struct Selection {
     pub ad_hoc: bool,
 }
 
-/// Reads the file if a name asks for it, and chooses `wanted`; nothing wanted is everything.
+/// Reads the file if a name asks for it, and chooses `wanted`; nothing wanted is everything. What is both a name of the
+/// file and an address is the name; for addresses alone the file may be missing or wrong.
 ///
 /// # Errors
 /// [`Failure::Usage`]: no file, its faults, a name that is no site's, a URL that is none.
 pub fn select(path: &Path, wanted: &[String]) -> Result<Selection, Failure> {
+    let loaded = load(path);
     if !wanted.is_empty() && wanted.iter().all(|text| is_url(text)) {
-        let config = ad_hoc(wanted)?;
-        return Ok(Selection { config, all_names: Vec::new(), ad_hoc: true });
+        let names = loaded.as_ref().map(names_of).unwrap_or_default();
+        if !wanted.iter().any(|text| is_name(text, &names)) {
+            let config = ad_hoc(wanted)?;
+            return Ok(Selection { config, all_names: Vec::new(), ad_hoc: true });
+        }
     }
-    let mut config = load(path).map_err(|failure| if path.exists() { failure } else { slip(wanted, failure) })?;
-    let all_names: Vec<Arc<str>> = config.sites.iter().map(|watched| Arc::clone(&watched.site.name)).collect();
+    let mut config = loaded.map_err(|failure| if path.exists() { failure } else { slip(wanted, failure) })?;
+    let all_names = names_of(&config);
     if wanted.is_empty() {
         return Ok(Selection { config, all_names, ad_hoc: false });
     }
-    // A short-form site's name is its URL: names go first.
     let (named, urls): (Vec<&String>, Vec<&String>) = wanted.iter().partition(|text| is_name(text, &all_names));
     if let Some(stranger) = urls.iter().find(|text| !is_url(text)) {
+        if config.disabled.iter().any(|watched| *watched.site.name == ***stranger) {
+            let file = path.display();
+            return Err(Failure::Usage(format!(
+                "webmon: the site {stranger:?} is disabled in {file}; write enabled: true"
+            )));
+        }
         return Err(Failure::Usage(unknown(stranger, path, &all_names)));
     }
     config.sites.retain(|watched| named.iter().any(|name| ***name == *watched.site.name));
@@ -74,7 +84,7 @@ fn refused(path: &Path, error: &ConfigError) -> Failure {
 
 /// `failure`, that there is no file to find `wanted` in, after what was probably meant: a command.
 fn slip(wanted: &[String], failure: Failure) -> Failure {
-    let commands = command_names();
+    let commands = command_words();
     let meant = wanted.first().and_then(|word| Some((word, nearest(word, commands.iter().map(String::as_str))?)));
     match (meant, failure) {
         (Some((word, near)), Failure::Usage(way_on)) => {
@@ -105,16 +115,71 @@ fn ad_hoc(urls: &[String]) -> Result<Config, Failure> {
 }
 
 fn is_url(text: &str) -> bool {
-    text.contains("://") || (text.contains('.') && !text.contains(char::is_whitespace))
+    let local = text.strip_prefix("localhost").is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']));
+    let dotted = text.contains('.') && !text.contains(char::is_whitespace);
+    text.contains("://") || dotted || local || text.starts_with('[')
+}
+
+fn names_of(config: &Config) -> Vec<Arc<str>> {
+    config.sites.iter().map(|watched| Arc::clone(&watched.site.name)).collect()
 }
 
 fn is_name(text: &str, names: &[Arc<str>]) -> bool {
     names.iter().any(|name| **name == *text)
 }
 
+/// What can stand where a command can.
+fn command_words() -> Vec<String> {
+    let flags = ["--help", "--version"].map(str::to_owned);
+    command_names().into_iter().chain(flags).collect()
+}
+
 fn unknown(name: &str, path: &Path, names: &[Arc<str>]) -> String {
-    let commands = command_names();
+    let commands = command_words();
     let near = nearest(name, names.iter().map(|name| &**name).chain(commands.iter().map(String::as_str)));
     let hint = near.map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
     format!("webmon: no site named {name:?} in {}{hint}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_of_the_file_goes_before_an_address_and_addresses_need_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sites.yaml");
+        let chosen = |wanted: &[&str]| {
+            let wanted: Vec<String> = wanted.iter().map(|&text| text.to_owned()).collect();
+            select(&path, &wanted).map(|selection| {
+                let sites = selection.config.sites.iter();
+                let sites = sites.map(|watched| (watched.site.name.to_string(), watched.site.interval.as_secs()));
+                (sites.collect::<Vec<_>>(), selection.ad_hoc)
+            })
+        };
+        let site = |name: &str, interval| (name.to_owned(), interval);
+        assert_eq!(chosen(&["b.example"]).unwrap(), (vec![site("b.example", 10)], true));
+        std::fs::write(&path, "sites: [{ name: b.example, url: 'https://c', interval: 5s }, https://a.example]")
+            .unwrap();
+        assert_eq!(chosen(&["b.example"]).unwrap(), (vec![site("b.example", 5)], false));
+        assert_eq!(chosen(&["https://a.example"]).unwrap(), (vec![site("https://a.example", 10)], false));
+        assert_eq!(chosen(&["x.example"]).unwrap(), (vec![site("x.example", 10)], true));
+        let both = (vec![site("b.example", 5), site("x.example", 10)], true);
+        assert_eq!(chosen(&["x.example", "b.example"]).unwrap(), both);
+        std::fs::write(&path, "wrong").unwrap();
+        assert_eq!(chosen(&["b.example"]).unwrap(), (vec![site("b.example", 10)], true));
+        assert!(chosen(&["b"]).is_err() && chosen(&[]).is_err());
+    }
+
+    #[test]
+    fn what_looks_like_an_address_is_one() {
+        for text in
+            ["https://a", "a.example", "10.0.0.7:80/x", "localhost", "localhost:8080", "localhost/x", "[::1]:80"]
+        {
+            assert!(is_url(text), "{text}");
+        }
+        for text in ["api", "my shop 2.0", "localhosts", "db:5432", ""] {
+            assert!(!is_url(text), "{text}");
+        }
+    }
 }

@@ -402,14 +402,14 @@ mod reload {
         let names: Vec<Arc<str>> = config.sites.iter().map(|watched| Arc::clone(&watched.site.name)).collect();
         let snapshot = outcome.face.board.snapshot();
         let store = Store::open(&path, &Options::default(), snapshot.at).unwrap().store;
-        let memory = remember(&store, &config, &names, snapshot.at).unwrap();
+        let mut memory = remember(&store, &config, &names, snapshot.at).unwrap();
         for (index, name) in names.iter().enumerate() {
             let live: Vec<u64> = seqs(&outcome, name);
             assert_eq!(live, (0..live.len() as u64).collect::<Vec<_>>(), "{name}");
             assert!(live.len() > 25, "{name}: {}", live.len());
             assert_eq!(memory.registered[index].next_seq, live.len() as u64, "{name}: all of it is stored");
         }
-        let tracks = assemble(&config, &memory).tracks;
+        let tracks = assemble(&config, &mut memory).tracks;
         let fresh = Engine::new(config.views.clone(), tracks, TimeZone::UTC, snapshot.at).board().snapshot();
         for (now, fresh) in snapshot.views.iter().zip(&fresh.views) {
             for ((name, now), fresh) in names.iter().zip(&now.rows).zip(&fresh.rows) {

@@ -173,7 +173,9 @@ static DASHBOARD: &[Key] = &[
 ];
 
 pub(super) static VIEW: &[Key] = &[
-    key("timeframe", seconds(MINUTE, HOUR), "the time that it covers").such_as("10m").required(),
+    key("timeframe", seconds(MINUTE, 400 * DAY), "the time that it covers; more than an hour is read from the store")
+        .such_as("10m")
+        .required(),
     key("refresh", seconds(1, HOUR), "the time between two of its refreshes").such_as("10s").required(),
 ];
 

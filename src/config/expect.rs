@@ -1,8 +1,7 @@
 //! The section `expect` of a site: what counts as a right answer.
 //!
 //! Limits: a pattern of 4 KiB that compiles to 256 KiB. It is matched in time linear in the body (no backtracking), with
-//! at most 1 MiB of memory for its automaton. A site with an expectation of its body keeps that while it reads: at
-//! most 16 MiB.
+//! at most 1 MiB of memory for its automaton.
 
 use std::time::Duration;
 
@@ -17,9 +16,6 @@ use super::yaml::{Kind, NodeId};
 const PATTERN_MAX: usize = 4 << 10;
 const PROGRAM_MAX: usize = 256 << 10;
 const AUTOMATON_MAX: usize = 1 << 20;
-
-/// The most of a body that is kept to be looked at, bytes.
-pub(super) const KEPT_MAX: u64 = 16 << 20;
 
 /// The keys of `expect`, each if it was written.
 #[derive(Clone, Debug, Default)]

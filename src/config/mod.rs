@@ -396,7 +396,7 @@ mod tests {
         assert_eq!((a.site.http, a.site.family, a.site.keep_alive), (HttpOffer::V2, Family::V4, true));
         assert_eq!((b.site.http, b.site.family, b.site.keep_alive), (HttpOffer::V11, Family::Any, false));
         assert_eq!(b.site.expect.max_response_time, Some(std::time::Duration::from_secs(1)));
-        assert_eq!((a.site.max_body, b.site.max_body), (1 << 30, 16 << 20));
+        assert_eq!((a.site.body_max(), b.site.body_max()), (1 << 30, 16 << 20));
         let servers = ["1.1.1.1:53", "[::1]:5353"].map(|server| server.parse().unwrap());
         assert_eq!(config.resolver, Resolver::Servers(servers.to_vec()));
         assert_eq!(taken("{ sites: [https://a], dns: { resolver: system } }").resolver, Resolver::System);

@@ -14,7 +14,7 @@ use crate::model::{Family, HttpOffer, Secret, Site, shown_url};
 
 use super::address::Address;
 use super::declared;
-use super::expect::{self, ExpectLayer};
+use super::expect::ExpectLayer;
 use super::fault::Fault;
 use super::mask;
 use super::read::{Keys, Reader};
@@ -269,11 +269,6 @@ impl Entry {
             layer.headers.push(Header { name: "Authorization".to_owned(), value: Some(authorization) });
         }
         let layer = layer.over(defaults);
-        let mut max_body = layer.max_body.unwrap_or(MAX_BODY_DEFAULT);
-        let expect = layer.expect.meaning();
-        if expect.asks_for_body() {
-            max_body = max_body.min(expect::KEPT_MAX);
-        }
         let site = Site {
             shown: self.shown,
             interval: layer.interval.unwrap_or(TEN_SECONDS),
@@ -281,9 +276,9 @@ impl Entry {
             method: layer.method.unwrap_or_else(|| "GET".to_owned()),
             headers: layer.headers.into_iter().filter_map(|header| Some((header.name, header.value?))).collect(),
             body: layer.body,
-            expect,
+            expect: layer.expect.meaning(),
             max_redirects: layer.max_redirects.map_or(10, |n| u8::try_from(n).expect("at most 31")),
-            max_body,
+            max_body: layer.max_body.unwrap_or(MAX_BODY_DEFAULT),
             http: layer.http.unwrap_or_default(),
             family: layer.family.unwrap_or_default(),
             keep_alive: layer.keep_alive.unwrap_or(false),

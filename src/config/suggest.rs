@@ -1,7 +1,8 @@
 //! "Did you mean": the known word that is nearest to what was written.
 //!
 //! Nearness is the optimal string alignment distance (Damerau 1964, restricted: an insertion, deletion, replacement
-//! or exchange of neighbours counts 1), over lower case with `-` as `_`. One change in three letters is near.
+//! or exchange of neighbours counts 1), over lower case with `-` as `_`. One change in three letters is near,
+//! unless it leaves nothing of what was written.
 
 /// Longest text that is compared, bytes; a longer one is near to nothing.
 const LENGTH_MAX: usize = 40;
@@ -15,7 +16,7 @@ pub fn near<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     known
         .into_iter()
         .map(|word| (strsim::osa_distance(&written, &normal(word)), word))
-        .filter(|&(distance, word)| distance <= (word.len() / 3).max(1))
+        .filter(|&(distance, word)| distance <= (word.len() / 3).max(1) && distance < written.len())
         .min_by_key(|&(distance, _)| distance)
         .map(|(_, word)| word)
 }
@@ -45,5 +46,6 @@ mod tests {
         ] {
             assert_eq!(near(written, known), expect, "{written}");
         }
+        assert_eq!((near("a", ["b"]), near("", ["a"]), near("ab", ["a"])), (None, None, Some("a")));
     }
 }

@@ -9,7 +9,7 @@ use crate::alert::Rule;
 use crate::model::{Site, duration};
 
 use super::fault::Source;
-use super::{Env, Storage};
+use super::{Env, Storage, value};
 
 const SHOWN_MAX: usize = 100;
 /// Fewer samples than this make a rule that one or two checks decide.
@@ -54,6 +54,10 @@ impl Warnings {
                 duration::format(site.timeout),
                 duration::format(site.interval)
             ));
+        }
+        if site.body_max() < site.max_body {
+            let read = value::format_size(site.body_max());
+            add(format!("max_body is above {read}, and no more of a body is read to be searched"));
         }
         if rule.threshold.ppm() == 1_000_000 {
             add("an alert threshold of 100% is never exceeded: it is always down".to_owned());

@@ -6,6 +6,9 @@
 //! refresh of 10 s on :00, :10, :20. `as_of` is that instant, also when the step comes a little later: samples after
 //! it wait for the next one.
 //!
+//! A long view has more samples than the memory is to hold: its figures are made elsewhere, from the store, and handed in
+//! with [`Engine::supply`]; here they are only shown beside the others.
+//!
 //! **Invariants.** What was in the rings before the start is history: it is counted, it is no event. Every view has
 //! figures from the start on, and a row without results is filled by the site's first one. A site lags for nobody: the
 //! rings are read, never waited for, and what was overwritten before it was read is counted in [`Step::lost`].
@@ -39,6 +42,10 @@ use track::{Lane, Met, Scratch};
 pub struct Engine {
     lanes: Vec<Lane>,
     views: Vec<Arc<ViewSnapshot>>,
+    /// The window of each view in the lanes; a long view has none.
+    windows: Box<[Option<usize>]>,
+    /// Long views with new figures since the last step.
+    supplied: Vec<usize>,
     board: Arc<Board>,
     zone: TimeZone,
     now: Timestamp,
@@ -83,16 +90,41 @@ impl Engine {
     #[must_use]
     pub fn new(views: Vec<View>, tracks: Vec<Track>, zone: TimeZone, now: Timestamp) -> Self {
         let mut scratch = Scratch::default();
+        let recent: Vec<View> = views.iter().copied().filter(|view| !view.is_long()).collect();
         let mut lanes: Vec<Lane> =
-            tracks.into_iter().map(|track| Lane::new(track, &views, now, &mut scratch)).collect();
+            tracks.into_iter().map(|track| Lane::new(track, &recent, now, &mut scratch)).collect();
         let sites = lanes.iter_mut().map(|lane| Arc::new(lane.snapshot(now).clone())).collect();
-        let figures = |(number, view): (usize, View)| {
-            let rows = lanes.iter_mut().map(|lane| lane.row(number, now)).collect();
-            Arc::new(snapshot_of(view, now, now, rows))
+        let windows = windows_of(&views);
+        let figures = |(view, window): (View, &Option<usize>)| {
+            let row = |lane: &mut Lane| match window {
+                Some(window) => lane.row(*window, now),
+                None => Arc::new(Row::empty(now, view.timeframe)),
+            };
+            Arc::new(snapshot_of(view, now, now, lanes.iter_mut().map(row).collect()))
         };
-        let views: Vec<Arc<ViewSnapshot>> = views.into_iter().enumerate().map(figures).collect();
+        let views: Vec<Arc<ViewSnapshot>> = views.into_iter().zip(&windows).map(figures).collect();
         let board = Arc::new(Board::new(now, sites, views.clone()));
-        Self { lanes, views, board, zone, now, stepped: false, checks: 0, scratch, met: Met::default() }
+        let (supplied, met) = (Vec::new(), Met::default());
+        Self { lanes, views, windows, supplied, board, zone, now, stepped: false, checks: 0, scratch, met }
+    }
+
+    /// Shows `rows` of long view number `view`: the number of a site and its figures as of `as_of`. When these were the
+    /// last ones of a refresh, `is_complete`, the next step tells that it is refreshed.
+    pub fn supply(&mut self, view: usize, as_of: Timestamp, rows: Vec<(usize, Arc<Row>)>, is_complete: bool) {
+        let Some(None) = self.windows.get(view) else { return };
+        let mut shown = ViewSnapshot::clone(&self.views[view]);
+        for (site, row) in rows {
+            if let Some(place) = shown.rows.get_mut(site) {
+                *place = row;
+            }
+        }
+        let fresh = Arc::new(snapshot_of(shown.view(), as_of, self.now.max(as_of), shown.rows));
+        self.board.put_view(view, Arc::clone(&fresh));
+        self.views[view] = fresh;
+        self.board.shown(self.now, true);
+        if is_complete {
+            self.supplied.push(view);
+        }
     }
 
     /// Where the snapshots are.
@@ -152,7 +184,7 @@ impl Engine {
     /// Brings everything to `now`.
     pub fn step(&mut self, now: Timestamp) -> Step {
         let now = now.max(self.now);
-        let mut step = Step::default();
+        let mut step = Step { refreshed: std::mem::take(&mut self.supplied), ..Step::default() };
         let mut changed = self.refresh_due(now, &mut step);
         let mut met = std::mem::take(&mut self.met);
         (met.checks, met.lost) = (0, 0);
@@ -194,8 +226,12 @@ impl Engine {
 
     /// Refreshes the views whose instant has come, each as of its own, in the order of the instants.
     fn refresh_due(&mut self, now: Timestamp, step: &mut Step) -> bool {
-        let due = |view: &ViewSnapshot| (view.next <= now).then(|| aligned(now, view.refresh));
-        let mut instants: Vec<Timestamp> = self.views.iter().filter_map(|view| due(view)).collect();
+        let windows = self.windows.clone();
+        let due = |number: usize, view: &ViewSnapshot| {
+            (windows[number].is_some() && view.next <= now).then(|| view.view().aligned(now))
+        };
+        let views = self.views.iter().enumerate();
+        let mut instants: Vec<Timestamp> = views.filter_map(|(number, view)| due(number, view)).collect();
         instants.sort_unstable();
         instants.dedup();
         for &as_of in &instants {
@@ -209,7 +245,7 @@ impl Engine {
             step.lost += met.lost;
             self.checks += met.checks;
             for view in 0..self.views.len() {
-                if due(&self.views[view]) == Some(as_of) {
+                if due(view, &self.views[view]) == Some(as_of) {
                     self.refresh(view, as_of, now);
                     step.refreshed.push(view);
                 }
@@ -220,9 +256,9 @@ impl Engine {
     }
 
     fn refresh(&mut self, view: usize, as_of: Timestamp, now: Timestamp) {
-        let rows = self.lanes.iter_mut().map(|lane| lane.row(view, as_of)).collect();
-        let ViewSnapshot { timeframe, refresh, .. } = *self.views[view];
-        let fresh = Arc::new(snapshot_of(View { timeframe, refresh }, as_of, now, rows));
+        let Some(window) = self.windows[view] else { return };
+        let rows = self.lanes.iter_mut().map(|lane| lane.row(window, as_of)).collect();
+        let fresh = Arc::new(snapshot_of(self.views[view].view(), as_of, now, rows));
         self.board.put_view(view, Arc::clone(&fresh));
         self.views[view] = fresh;
     }
@@ -233,13 +269,15 @@ impl Engine {
             return;
         }
         for view in 0..self.views.len() {
-            let wanting: Vec<usize> = sites.iter().copied().filter(|&site| self.lanes[site].wants_row(view)).collect();
+            let Some(window) = self.windows[view] else { continue };
+            let wanting: Vec<usize> =
+                sites.iter().copied().filter(|&site| self.lanes[site].wants_row(window)).collect();
             if wanting.is_empty() {
                 continue;
             }
             let mut filled = ViewSnapshot::clone(&self.views[view]);
             for site in wanting {
-                filled.rows[site] = self.lanes[site].row(view, now);
+                filled.rows[site] = self.lanes[site].row(window, now);
             }
             let filled = Arc::new(filled);
             self.board.put_view(view, Arc::clone(&filled));
@@ -268,13 +306,14 @@ fn take_changes(site: usize, met: &mut Met, step: &mut Step) {
     }));
 }
 
-/// The last multiple of `refresh` that is not after `now`.
-fn aligned(now: Timestamp, refresh: Duration) -> Timestamp {
-    Timestamp::from_micros(now.as_micros() - now.as_micros() % micros(refresh))
+/// The window of each view in the lanes; a long view has none.
+fn windows_of(views: &[View]) -> Box<[Option<usize>]> {
+    let mut next = 0..views.len();
+    views.iter().map(|view| if view.is_long() { None } else { next.next() }).collect()
 }
 
 fn snapshot_of(view: View, as_of: Timestamp, now: Timestamp, rows: Vec<Arc<Row>>) -> ViewSnapshot {
-    let next = Timestamp::from_micros(aligned(now, view.refresh).as_micros().saturating_add(micros(view.refresh)));
+    let next = Timestamp::from_micros(view.aligned(now).as_micros().saturating_add(micros(view.refresh)));
     ViewSnapshot { timeframe: view.timeframe, refresh: view.refresh, as_of, next, rows }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::model::View;
 
 use super::track::{Lane, Met};
-use super::{Engine, Row, Step, Track, ViewSnapshot, snapshot_of, take_changes};
+use super::{Engine, Row, Step, Track, ViewSnapshot, snapshot_of, take_changes, windows_of};
 
 /// A site from now on.
 #[derive(Debug)]
@@ -24,8 +24,10 @@ impl Engine {
     /// Goes on with `views` and `seats`, in this order, as of the last step.
     pub fn revise(&mut self, views: Vec<View>, seats: Vec<Seat>) -> Step {
         let now = self.now;
-        let before = |view: &Arc<ViewSnapshot>| View { timeframe: view.timeframe, refresh: view.refresh };
-        let same_views = self.views.iter().map(before).eq(views.iter().copied());
+        let same_views = self.views.iter().map(|view| view.view()).eq(views.iter().copied());
+        let recent: Vec<View> = views.iter().copied().filter(|view| !view.is_long()).collect();
+        self.windows = windows_of(&views);
+        self.supplied.retain(|_| same_views);
         let mut lanes: Vec<Option<Lane>> = std::mem::take(&mut self.lanes).into_iter().map(Some).collect();
         let (mut met, mut step) = (Met::default(), Step::default());
         // Where the rows of a site may be taken from.
@@ -34,10 +36,10 @@ impl Engine {
             let lane = was.and_then(|was| lanes.get_mut(was)?.take());
             let (lane, rows) = match lane {
                 Some(mut lane) => {
-                    let anew = lane.refit(track, &views, now, (&mut self.scratch, &mut met));
-                    (lane, was.filter(|_| !anew && same_views))
+                    let anew = lane.refit(track, &recent, now, (&mut self.scratch, &mut met));
+                    (lane, (was.filter(|_| same_views), anew))
                 }
-                None => (Lane::new(track, &views, now, &mut self.scratch), None),
+                None => (Lane::new(track, &recent, now, &mut self.scratch), (None, true)),
             };
             self.lanes.push(lane);
             rows_of.push(rows);
@@ -46,11 +48,16 @@ impl Engine {
             }
         }
         (step.lost, self.checks) = (met.lost, self.checks + met.checks);
-        let figures = |(number, view): (usize, View)| {
+        let figures = |((number, view), window): ((usize, View), &Option<usize>)| {
             let old = self.views.get(number);
-            let row = |(lane, was): (&mut Lane, &Option<usize>)| -> Arc<Row> {
-                let kept = was.zip(old).map(|(was, old)| Arc::clone(&old.rows[was]));
-                kept.unwrap_or_else(|| lane.row(number, now))
+            // A long view's rows do not come out of the lanes.
+            let row = |(lane, (was, anew)): (&mut Lane, &(Option<usize>, bool))| -> Arc<Row> {
+                let kept = was.filter(|_| !anew || window.is_none()).zip(old);
+                match (kept, window) {
+                    (Some((was, old)), _) => Arc::clone(&old.rows[was]),
+                    (None, Some(window)) => lane.row(*window, now),
+                    (None, None) => Arc::new(Row::empty(now, view.timeframe)),
+                }
             };
             let rows = self.lanes.iter_mut().zip(&rows_of).map(row).collect();
             Arc::new(match old.filter(|_| same_views) {
@@ -58,7 +65,7 @@ impl Engine {
                 None => snapshot_of(view, now, now, rows),
             })
         };
-        self.views = views.into_iter().enumerate().map(figures).collect();
+        self.views = views.into_iter().enumerate().zip(&self.windows).map(figures).collect();
         let sites = self.lanes.iter_mut().map(|lane| Arc::new(lane.snapshot(now).clone())).collect();
         self.board.replace(now, sites, self.views.clone());
         step

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::Rule;
-use crate::model::{Observation, Sample, Timeframe, Timestamp};
-use crate::stats::{Beats, Summary};
+use crate::model::{Observation, Sample, Timeframe, Timestamp, View};
+use crate::stats::{Beats, Rollup, Summary, Unmade};
 
 /// The state of a site, joining the rule and the last check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -104,9 +104,18 @@ pub struct Row {
     pub beats: Beats,
     /// When the oldest check in it was made; none without checks.
     pub oldest: Option<Timestamp>,
+    /// Whether the figures are to the sample; those of a long view are not where an edge had to be rounded to an hour.
+    pub is_exact: bool,
 }
 
 impl Row {
+    /// A row without a check.
+    #[must_use]
+    pub fn empty(as_of: Timestamp, timeframe: Timeframe) -> Self {
+        let summary = Rollup::default().summary(as_of, timeframe, Unmade::default());
+        Self { summary, beats: Beats::empty(as_of, timeframe), oldest: None, is_exact: true }
+    }
+
     /// Bytes that it takes, lists included.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -133,6 +142,14 @@ pub struct ViewSnapshot {
     pub next: Timestamp,
     /// One row a site, in the order of sites.yaml.
     pub rows: Vec<Arc<Row>>,
+}
+
+impl ViewSnapshot {
+    /// What was configured.
+    #[must_use]
+    pub const fn view(&self) -> View {
+        View { timeframe: self.timeframe, refresh: self.refresh }
+    }
 }
 
 /// Everything, as one reader saw it.

@@ -419,3 +419,28 @@ fn a_site_with_the_default_views_stays_within_24_kib() {
     assert!(engine.board().view(1).rows[0].summary.counts.checks() == 360);
     assert!(bytes <= 24 * 1_024, "{bytes} bytes a site");
 }
+
+/// Its figures come from elsewhere; beside a view that is made here, whichever comes first in the file.
+#[test]
+fn a_long_view_shows_what_it_is_supplied_with_and_keeps_it() {
+    let history: Vec<Sample> = (1..20).map(|index| sample(10 * index, Cause::Ok)).collect();
+    let views = vec![view(86_400, 300), view(600, 10)];
+    let mut scene = Scene::new(&history, 200, views, |_| {});
+    let shown = |scene: &Scene| scene.engine.board().view(0);
+    assert_eq!(shown(&scene).rows[0].summary.counts.checks(), 0);
+    assert_eq!(scene.engine.board().view(1).rows[0].summary.counts.checks(), 19);
+    let version = scene.engine.board().version();
+    let row = Arc::new(Row { is_exact: false, ..Row::clone(&scene.engine.board().view(1).rows[0]) });
+    scene.engine.supply(0, at(205), vec![(0, Arc::clone(&row)), (7, Arc::clone(&row))], false);
+    assert!(scene.engine.board().version() > version);
+    assert_eq!(scene.engine.step(at(206)).refreshed, Vec::<usize>::new());
+    scene.engine.supply(0, at(300), vec![(0, Arc::clone(&row))], true);
+    assert_eq!(scene.engine.step(at(211)).refreshed, [0, 1]);
+    // Its own refresh does not make it: what was supplied stays, and the other one goes on.
+    assert_eq!(scene.engine.step(at(700)).refreshed, [1]);
+    assert!(Arc::ptr_eq(&shown(&scene).rows[0], &row));
+    assert_eq!((shown(&scene).as_of, shown(&scene).next), (at(300), at(500)), "the tests begin 200 s after a multiple");
+    // A view that is made here takes nothing.
+    scene.engine.supply(1, at(300), vec![(0, row)], true);
+    assert!(scene.engine.board().view(1).rows[0].is_exact);
+}

@@ -9,7 +9,6 @@
 //! tail is set to the first sample that it holds. Samples seen before are no news the second time.
 
 mod refit;
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -258,7 +257,12 @@ impl Lane {
         let summary = self.windows.summary(view, as_of, unmade);
         self.panes[view].blank = summary.counts.checks() + summary.counts.unknown == 0;
         self.blank = self.panes.iter().any(|pane| pane.blank);
-        Arc::new(Row { summary, beats: self.windows.beats(view, as_of), oldest: oldest.map(|sample| sample.at) })
+        Arc::new(Row {
+            summary,
+            beats: self.windows.beats(view, as_of),
+            oldest: oldest.map(|sample| sample.at),
+            is_exact: true,
+        })
     }
 
     /// Whether a row that is shown has no results, though its window has.

@@ -41,7 +41,7 @@ pub struct Site {
     pub expect: Expect,
     /// Redirects to follow at most; 0 does not follow.
     pub max_redirects: u8,
-    /// Bytes of body to read at most.
+    /// Bytes of body to read at most; see [`Site::body_max`].
     pub max_body: u64,
     /// The versions of HTTP to offer.
     pub http: HttpOffer,
@@ -52,6 +52,9 @@ pub struct Site {
     /// What to hold a TLS server to.
     pub tls: TlsRules,
 }
+
+/// The most of a body that is kept to be looked at, bytes.
+pub const BODY_KEPT_MAX: u64 = 16 << 20;
 
 /// What counts as a right answer, judged in the order of the fields.
 #[derive(Clone, Debug, Default)]
@@ -219,6 +222,12 @@ impl Site {
             && reached(self) == reached(other)
             && self.expect.is_same(&other.expect)
             && self.tls == other.tls
+    }
+
+    /// Bytes of body that a probe reads at most: no more than can be kept when something is expected of them.
+    #[must_use]
+    pub fn body_max(&self) -> u64 {
+        if self.expect.asks_for_body() { self.max_body.min(BODY_KEPT_MAX) } else { self.max_body }
     }
 
     /// Probes of this site that may be in flight at once: ⌈timeout / interval⌉ + 1.

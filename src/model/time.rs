@@ -139,6 +139,23 @@ pub struct View {
     pub refresh: Duration,
 }
 
+impl View {
+    /// The longest timeframe whose samples stay in memory.
+    pub const RECENT_MAX: Duration = Duration::from_hours(1);
+
+    /// Whether its figures come from the store, for its samples are too many for the memory.
+    #[must_use]
+    pub fn is_long(&self) -> bool {
+        self.timeframe.0 > Self::RECENT_MAX
+    }
+
+    /// The newest multiple of the refresh that is not after `now`: views change on the clock, not on the start.
+    #[must_use]
+    pub fn aligned(&self, now: Timestamp) -> Timestamp {
+        Timestamp(now.0 - now.0 % saturating_micros(self.refresh).max(1))
+    }
+}
+
 fn saturating_micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

@@ -154,7 +154,8 @@ impl Prober for HttpProber {
 /// What a probe waits for before the clock of a phase starts: a permit of our own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Waiting {
-    Lookup,
+    /// Since when, and how many lookups had got an answer by then.
+    Lookup(Instant, u64),
     Handshake,
 }
 

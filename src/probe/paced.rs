@@ -2,7 +2,7 @@
 //!
 //! All probes share one thread. What hyper, h2 and rustls do for a server is done for bytes that came through here, so
 //! bounding the bytes of one turn bounds the work of it, whatever the server makes of them: chunks of one byte,
-//! provisional heads, PINGs, tiny records. A read takes at most 16 KiB and is charged to the budget that tokio gives a
+//! provisional heads, PINGs, tiny records. A read takes at most 8 KiB and is charged to the budget that tokio gives a
 //! task for each poll; when that is spent, everything the task waits for is pending until the other tasks have been
 //! polled and the system has been asked for news.
 //!
@@ -21,7 +21,7 @@ use tokio::task::coop::{has_budget_remaining, poll_proceed};
 use super::head_limit::{Budget, HeadTooLarge};
 
 /// Bytes of one turn, at most; one read may take all of them.
-pub(super) const TURN_BYTES: usize = 16 * 1024;
+const TURN_BYTES: usize = 8 * 1024;
 /// tokio gives a task 128 units for each poll.
 const UNIT_BYTES: usize = TURN_BYTES / 128;
 

@@ -12,6 +12,7 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use hickory_resolver::proto::rr::Name;
@@ -43,6 +44,8 @@ pub(super) struct Resolve {
     clock: fn() -> Instant,
     in_flight: Arc<Semaphore>,
     silent: Semaphore,
+    /// Lookups that got an answer, of whatever kind. It only grows, so any ordering will do.
+    answered: AtomicU64,
 }
 
 impl Resolve {
@@ -59,6 +62,7 @@ impl Resolve {
             clock,
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
             silent: Semaphore::new(SILENT_MAX),
+            answered: AtomicU64::new(0),
         })
     }
 
@@ -125,7 +129,7 @@ impl Resolve {
             Some(self.silent.acquire().await.expect(never_closed))
         } else {
             watch.stop();
-            *waiting = Some(Waiting::Lookup);
+            *waiting = Some(Waiting::Lookup((self.clock)(), self.answered()));
             None
         };
         let permit = Arc::clone(&self.in_flight).acquire_owned().await.expect(never_closed);
@@ -142,11 +146,18 @@ impl Resolve {
             }
             None => system::look_up(name, family, self.clock, permit, watch).await,
         };
-        self.names.silent(key, found.as_ref().is_err_and(|failure| failure.cause == Cause::DnsTimeout));
+        let silent = found.as_ref().is_err_and(|failure| failure.cause == Cause::DnsTimeout);
+        self.names.silent(key, silent);
+        self.answered.fetch_add(u64::from(!silent), Ordering::Relaxed);
         let found = found?;
         let addresses: Arc<[IpAddr]> = found.addresses.into();
         self.names.learnt(key, Arc::clone(&addresses), (self.clock)() + found.ttl);
         Ok(addresses)
+    }
+
+    /// Lookups that got an answer so far.
+    pub(super) fn answered(&self) -> u64 {
+        self.answered.load(Ordering::Relaxed)
     }
 
     /// What running out of time in this phase was: the silence of name servers, or their absence.

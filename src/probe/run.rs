@@ -2,9 +2,11 @@
 //!
 //! The hops of a probe come one after the other; the phases of each add to the same stopwatch. Bodies of redirects are
 //! not read. One deadline covers everything, permits included; when it passes, the future of the probe is dropped where
-//! it stands, and the state beside it tells the phase that hung. What the probe has learnt by then is kept.
+//! it stands, and the state beside it tells the phase that hung. What the probe has learnt by then is kept. When it passed
+//! long ago, it was webmon that did not run, and nothing can be said of the site.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::time::timeout_at;
 
@@ -21,6 +23,9 @@ use crate::model::{
     Cause, Certificate, Flags, Hop, Http, Micros, Observation, Phase, Site, Status, Timestamp, figures,
 };
 
+/// A timer that fires so late tells of this machine: the process was stopped, or the machine it runs in.
+const STOPPED_MIN: Duration = Duration::from_secs(3);
+
 /// Probes `site` once.
 pub(super) async fn run(prober: &HttpProber, site: &Site) -> Observation {
     let deadline = (prober.clock)() + site.timeout;
@@ -34,7 +39,7 @@ pub(super) async fn run(prober: &HttpProber, site: &Site) -> Observation {
         peer: None,
     };
     let outcome = timeout_at(deadline.into(), run.probe()).await;
-    let outcome = outcome.unwrap_or_else(|_| Err(run.out_of_time()));
+    let outcome = outcome.unwrap_or_else(|_| Err(run.out_of_time(deadline)));
     run.finish(outcome)
 }
 
@@ -65,7 +70,7 @@ impl Run<'_> {
                 self.watch.enter(Phase::Transfer);
                 let (status, reason) = (answer.status, answer.reason.clone());
                 let keep = self.site.expect.asks_for_body();
-                let link = answer.read_body(self.site.max_body, keep, &mut self.body).await?;
+                let link = answer.read_body(self.site.body_max(), keep, &mut self.body).await?;
                 self.watch.stop();
                 if let (true, Some(link), Some(peer)) = (self.site.keep_alive, link, self.peer.take()) {
                     let purpose = Purpose::new(self.site, &request.url);
@@ -91,22 +96,41 @@ impl Run<'_> {
         self.seen.certificate = Some(certificate);
     }
 
-    /// The failure of a probe whose deadline has passed.
-    fn out_of_time(&self) -> Failure {
+    /// The failure of a probe whose `deadline` has passed.
+    fn out_of_time(&mut self, deadline: Instant) -> Failure {
+        let now = (self.prober.clock)();
+        let late = now.saturating_duration_since(deadline);
+        if late >= STOPPED_MIN {
+            let late = figures::duration(late);
+            return Failure::new(Cause::Local, format!("webmon did not run for {late} during the check"));
+        }
         let after = figures::duration(self.site.timeout);
-        if let Some(waiting) = self.waiting {
-            let for_what = match waiting {
-                Waiting::Lookup => "one of the DNS lookups in flight to end",
-                Waiting::Handshake => "one of the TLS handshakes in flight to end",
-            };
-            return Failure::new(Cause::Local, format!("waited {after} for {for_what}"));
+        let timed_out = |phase: Phase, how: &str| {
+            Failure::new(Cause::timeout_in(phase), format!("timed out in {} after {after}{how}", phase.name()))
+        };
+        match self.waiting {
+            Some(Waiting::Lookup(since, answered)) if answered == self.prober.resolve.answered() => {
+                self.watch.enter(Phase::Resolve);
+                self.watch.book_measured(now.saturating_duration_since(since));
+                self.of_names(timed_out(Phase::Resolve, ": none of the DNS lookups in flight gets an answer"))
+            }
+            Some(waiting) => {
+                let for_what = match waiting {
+                    Waiting::Lookup(..) => "one of the DNS lookups in flight to end",
+                    Waiting::Handshake => "one of the TLS handshakes in flight to end",
+                };
+                Failure::new(Cause::Local, format!("waited {after} for {for_what}"))
+            }
+            None => match self.watch.phase().expect("outside of waiting, time is always spent in a phase") {
+                Phase::Resolve => self.of_names(timed_out(Phase::Resolve, "")),
+                phase => timed_out(phase, ""),
+            },
         }
-        let phase = self.watch.phase().expect("outside of waiting, time is always spent in a phase");
-        let failure = Failure::new(Cause::timeout_in(phase), format!("timed out in {} after {after}", phase.name()));
-        if phase != Phase::Resolve {
-            return failure;
-        }
-        offline(&[], self.prober.has_route).unwrap_or_else(|| self.prober.resolve.silence(failure))
+    }
+
+    /// What running out of time without an answer from a name server was.
+    fn of_names(&self, timeout: Failure) -> Failure {
+        offline(&[], self.prober.has_route).unwrap_or_else(|| self.prober.resolve.silence(timeout))
     }
 
     fn finish(mut self, outcome: Result<Answered, Failure>) -> Observation {

@@ -9,9 +9,9 @@ use std::io;
 use jiff::tz::TimeZone;
 
 use crate::alert::{Alert, AlertState};
-use crate::engine::snapshot::{LastCheck, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
+use crate::engine::snapshot::{LastCheck, Row, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
 use crate::model::{Cause, Outcome, Timestamp};
-use crate::stats::{Latency, Summary};
+use crate::stats::Latency;
 
 use super::when::clock;
 use super::words::{self, NONE};
@@ -58,7 +58,7 @@ pub fn refresh(
         return words::line(out, &view_line(zone, snapshot, view, checks_per_second));
     }
     for (site, row) in snapshot.sites.iter().zip(&view.rows) {
-        words::line(out, &site_line(zone, &site.name, site.state, &row.summary))?;
+        words::line(out, &site_line(zone, &site.name, site.state, row))?;
     }
     Ok(())
 }
@@ -97,10 +97,11 @@ pub fn warning(out: &mut impl io::Write, zone: &TimeZone, at: Timestamp, about: 
     words::line(out, &format!("{} warning: {about}: {message}", clock(at, zone)))
 }
 
-fn site_line(zone: &TimeZone, name: &str, state: SiteState, summary: &Summary) -> String {
+fn site_line(zone: &TimeZone, name: &str, state: SiteState, row: &Row) -> String {
+    let summary = &row.summary;
     let time = clock(summary.as_of, zone);
     let timeframe = summary.timeframe;
-    let availability = words::availability(summary);
+    let availability = words::availability_of(summary, row.is_exact);
     let response = |of: fn(&Latency) -> f64| {
         summary.response.as_ref().map_or_else(|| NONE.to_owned(), |latency| words::compact(of(latency)))
     };
@@ -173,6 +174,7 @@ mod tests {
     use crate::model::text::is_harmful;
     use crate::model::{Observation, Timeframe};
     use crate::report::fixtures::{self, at, empty_summary, ended, hostile, printed, summary, zone};
+    use crate::stats::Summary;
     use crate::stats::{Beat, Beats};
 
     fn site(name: &str, state: SiteState) -> SiteSnapshot {
@@ -205,7 +207,7 @@ mod tests {
             newest: at("2026-11-22T09:00:10Z"),
             cells: [Beat::default(); Beats::CELLS],
         };
-        let row = Row { summary: summary.clone(), beats, oldest: None };
+        let row = Row { summary: summary.clone(), beats, oldest: None, is_exact: true };
         let rows = sites.iter().map(|_| Arc::new(row.clone())).collect();
         let view = ViewSnapshot {
             timeframe: Timeframe::new(Duration::from_mins(10)),

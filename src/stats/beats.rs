@@ -32,7 +32,28 @@ pub struct Beats {
 impl Beats {
     /// Cells of a timeframe.
     pub const CELLS: usize = 60;
+
+    /// The length of a cell of `timeframe`, at least 1 µs. From a day on whole hours, so that rollups of hours can fill
+    /// them: then the cells may reach back a little further than the timeframe.
+    #[must_use]
+    pub fn cell_of(timeframe: Timeframe) -> Duration {
+        let micros = u64::try_from(timeframe.length().as_micros()).unwrap_or(u64::MAX);
+        let cell = (micros / CELLS).max(1);
+        let in_hours = micros > 24 * HOUR;
+        Duration::from_micros(if in_hours { cell.div_ceil(HOUR) * HOUR } else { cell })
+    }
+
+    /// Cells without checks.
+    #[must_use]
+    pub fn empty(as_of: Timestamp, timeframe: Timeframe) -> Self {
+        let cell = Self::cell_of(timeframe);
+        let micros = u64::try_from(cell.as_micros()).unwrap_or(u64::MAX);
+        let newest = Timestamp::from_micros(as_of.as_micros() / micros * micros);
+        Self { cell, newest, cells: [Beat::default(); Self::CELLS] }
+    }
 }
+
+const HOUR: u64 = 3_600_000_000;
 
 /// The cells while they run: what a window keeps to make [`Beats`] from.
 ///

@@ -1,8 +1,7 @@
 //! Reading the store from another program, beside its writer or without one.
 //!
 //! Invariants: nothing is ever moved, made or lost by reading. The one thing that may be written: a file that was
-//! left unclean (its writer was killed) cannot be read before it is repaired, and a repair needs it open for
-//! writing, once. No transaction outlives a call, nor a step of [`Archive::samples`].
+//! left unclean (its writer was killed) is repaired first, once, where it may be written; where not, it is read as it is. No transaction outlives a call, nor a step of [`Archive::samples`].
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -29,7 +28,7 @@ impl Archive {
     /// Opens the store at `path`.
     ///
     /// # Errors
-    /// There is none, it is foreign, newer or damaged, or it was left unclean and cannot be opened for writing.
+    /// There is none, it is foreign, newer or damaged, or the system refuses.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         if let Some(database) = file::open_read_only(path)? {
             return Ok(Self { path: path.to_owned(), database });
@@ -39,6 +38,11 @@ impl Archive {
             Ok(database) => guard(|| Ok(database.close()?)).map_err(|error| StoreError::of(path, error))?,
             // A writer has just started, so it repairs the file, or has done it.
             Err(StoreError::Locked { .. }) => {}
+            // It may not be repaired: what its last commit left is there all the same.
+            Err(refused @ StoreError::Io { .. }) => {
+                let database = file::open_unrepaired(path).map_err(|_| refused)?;
+                return Ok(Self { path: path.to_owned(), database });
+            }
             Err(error) => return Err(error),
         }
         match file::open_read_only(path)? {

@@ -4,7 +4,7 @@
 //! disk or a crash leaves no stub that would never open again, and of two programs that start at once neither
 //! overwrites the other's file. Invariants: made with mode 0600; a symbolic link at the path is refused, also one
 //! put there between look and open; nothing is written to a file before it is known to be ours and of a format
-//! that we write (except that opening an unclean one repairs it). Limits: a lock is waited for no longer than
+//! that we write; also an unclean one is looked at before it is repaired. Limits: a lock is waited for no longer than
 //! [`Options::lock_patience`].
 
 use std::ffi::OsString;
@@ -19,6 +19,7 @@ use redb::{Builder, ConcurrencyMode, Database, ReadOnlyDatabase, ReadableDatabas
 use crate::model::Timestamp;
 
 use super::error::{StoreError, guard};
+use super::glimpse::Glimpse;
 use super::schema::{self, Format};
 use super::trim::Keep;
 
@@ -143,10 +144,26 @@ pub fn open_read_only(path: &Path) -> Result<Option<ReadOnlyDatabase>, StoreErro
         Ok((database, format))
     });
     match opened {
-        Err(redb::Error::RepairAborted) => Ok(None),
+        // One of a newer version is not repaired either.
+        Err(redb::Error::RepairAborted) => match open_unrepaired(path) {
+            Err(error @ StoreError::Newer { .. }) => Err(error),
+            _ => Ok(None),
+        },
         Err(error) => Err(StoreError::of(path, error)),
         Ok((database, format)) => recognise(path, format).map(|()| Some(database)),
     }
+}
+
+/// Opens the store at `path`, which was left unclean, for reading as it is.
+pub fn open_unrepaired(path: &Path) -> Result<ReadOnlyDatabase, StoreError> {
+    let backend = FileBackend::new(open_file(path, false)?).map_err(|error| StoreError::of(path, error))?;
+    let opened = guard(|| {
+        let database = builder().open_read_only_with_backend(Glimpse::new(backend))?;
+        let format = schema::format(&database.begin_read()?)?;
+        Ok((database, format))
+    });
+    let (database, format) = opened.map_err(|error| StoreError::of(path, error))?;
+    recognise(path, format).map(|()| database)
 }
 
 /// Bytes that the file takes on its disk: pages that were ever written, not the length that it grew to.

@@ -35,6 +35,7 @@ mod figures;
 #[cfg(test)]
 mod figures_tests;
 mod file;
+mod glimpse;
 #[cfg(test)]
 mod model_tests;
 mod news;

@@ -43,7 +43,8 @@ pub enum Plot {
 
 /// The spans from which one is shown, shortest first: what the rings hold, which is the longest view.
 pub fn spans(tables: &Snapshot) -> Vec<Duration> {
-    let longest = tables.views.iter().map(|view| view.timeframe.length()).max().unwrap_or(SPANS[0]);
+    let recent = tables.views.iter().filter(|view| !view.view().is_long());
+    let longest = recent.map(|view| view.timeframe.length()).max().unwrap_or(SPANS[0]);
     SPANS.into_iter().filter(|span| *span < longest).chain([longest]).collect()
 }
 

@@ -498,5 +498,6 @@ fn row(made: &Made, as_of: Timestamp, minutes: u64) -> Row {
         },
         beats: Beats { cell: Duration::from_secs(minutes), newest: as_of, cells },
         oldest: Some(as_of.before(Duration::from_secs(minutes * 60 - 7))),
+        is_exact: true,
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::engine::snapshot::ViewSnapshot;
 use crate::model::figures;
+use crate::stats::Beats;
 
 use super::columns;
 use super::frame::Frame;
@@ -60,7 +61,13 @@ fn body(frame: &Frame, placed: Placed, view: &ViewSnapshot, columns: &columns::C
 /// `── 1 past 10 min · every 10 s ──…── as of 14:02:10 · next 7 s ──`; `every`, then `next`, then `as of` go first
 /// when it is narrow.
 fn title(frame: &Frame, number: usize, view: &ViewSnapshot) -> Line {
-    let every = format!(" · every {}", words::span(view.refresh));
+    let refresh = words::span(view.refresh);
+    let every = if view.view().is_long() {
+        // What a cell of its bar stands for: it is made of hours, and no finer than it says.
+        format!(" · every {refresh} · resolution {}", words::span(Beats::cell_of(view.timeframe)))
+    } else {
+        format!(" · every {refresh}")
+    };
     let (short, long) = as_of(frame, number, view);
     let none = Line::default();
     for (every, right) in [(every.as_str(), &long), ("", &long), ("", &short), ("", &none)] {

@@ -42,6 +42,8 @@ pub trait Source {
     fn samples(&self, site: usize, samples: &mut Vec<Sample>);
     /// What became of the checks that were asked for by hand; the same `Arc` as long as nothing did.
     fn rechecks(&self) -> Arc<[Recheck]>;
+    /// Hears which sites are on the screen, by number, whenever that changes.
+    fn seen(&self, _sites: &[usize]) {}
     /// Passes on what a person asks for. It may go unheard.
     fn wish(&self, wish: Wish);
     /// The time.
@@ -125,6 +127,8 @@ struct Taken {
     /// Of the site that is open, and which that is.
     samples: Vec<Sample>,
     opened: Option<usize>,
+    /// The sites that were on the screen last.
+    seen: Vec<usize>,
     alerts: Arc<[Arc<Alert>]>,
     health: Arc<Health>,
     rechecks: Arc<[Recheck]>,
@@ -140,6 +144,7 @@ impl Taken {
             snapshot: source.snapshot(),
             samples: Vec::new(),
             opened: None,
+            seen: Vec::new(),
             alerts: source.alerts(),
             health: source.health(),
             rechecks: source.rechecks(),
@@ -174,6 +179,14 @@ impl Taken {
             None => self.samples.clear(),
         }
         self.opened = opened;
+    }
+
+    /// Tells which sites are on the screen, if that is new.
+    fn tell_seen(&mut self, source: &impl Source, sites: Vec<usize>) {
+        if self.seen != sites {
+            source.seen(&sites);
+            self.seen = sites;
+        }
     }
 
     fn inputs<'a>(&'a self, fixed: &'a Fixed) -> Inputs<'a> {
@@ -235,6 +248,7 @@ fn drive(
             if console.draw(&screen, state.theme(), beyond).is_err() {
                 return Ended::TerminalGone;
             }
+            taken.tell_seen(source, opened.map_or_else(|| state.seen(size), |site| vec![site]));
             drawn = Some(taken.now);
             dirty = false;
         } else if dirty {

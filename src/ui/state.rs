@@ -204,6 +204,13 @@ impl UiState {
         }
     }
 
+    /// The sites that a table of this terminal may show, by number, from the top.
+    #[must_use]
+    pub fn seen(&self, size: Size) -> Vec<usize> {
+        let rows = self.top..self.order.len().min(self.top + usize::from(size.height));
+        rows.filter_map(|at| usize::try_from(*self.order.get(at)?).ok()).collect()
+    }
+
     /// The site whose samples are wanted.
     #[must_use]
     pub fn opened(&self, inputs: &Inputs) -> Option<usize> {

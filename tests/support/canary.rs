@@ -19,7 +19,8 @@ pub fn server() -> Server {
     }))
 }
 
-/// A folder whose sites.yaml holds a secret in every place where one can stand.
+/// A folder whose sites.yaml holds a secret in every place where one can stand. What `alerting.exec` is told comes into the
+/// file `told`.
 pub fn folder(server: &Server) -> Folder {
     let folder = Folder::empty();
     folder.write("secret", &format!("{MARK}-file\n"));
@@ -50,7 +51,9 @@ sites:
   - {{ name: refused, url: 'http://ada:{MARK}-password@{closed}/{variable}?q={MARK}-query' }}
   - {{ name: nowhere, url: 'http://{variable}.invalid/' }}
 dns: {{ resolver: ['{closed}'] }}
-alerting: {{ window: 1s }}
+alerting:
+  window: 1s
+  exec: [/bin/sh, -c, 'cat >> told; echo \"$WEBMON_MESSAGE\" >> told; : {variable}']
 dashboard: {{ views: [{{ timeframe: 1m, refresh: 1s }}] }}
 ",
             userinfo = with_userinfo("/"),

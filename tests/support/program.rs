@@ -138,6 +138,11 @@ impl Running {
         Self { child, stdout: Reading::from(std::io::empty()), stderr }
     }
 
+    /// Its process.
+    pub fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
     /// The lines of stdout so far.
     pub fn lines(&self) -> Vec<String> {
         self.stdout.lines.lock().unwrap().clone()
@@ -164,7 +169,7 @@ impl Running {
     /// Sends a signal.
     #[track_caller]
     pub fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        kill_process(self.pid(), signal).unwrap();
     }
 
     /// Sends a signal and waits for the end.

@@ -10,11 +10,13 @@ use tokio::sync::oneshot;
 
 use crate::alert::Alert;
 use crate::engine::{Seat, SiteSnapshot};
-use crate::model::Timestamp;
+use crate::model::{SiteId, Timestamp, View};
 use crate::ring::{Producer, Ring};
+use crate::stats::Cadence;
 
 use super::super::assemble::track;
 use super::super::keeper::Adoption;
+use super::super::long_views::LongViews;
 use super::super::revise::{Change, New};
 use super::super::schedule::{Left, Revision};
 use super::Control;
@@ -54,6 +56,7 @@ impl Control {
         }
         let step = self.engine.revise(change.views, seats);
         self.places.replace(places);
+        self.see_far();
         for (slot, until) in paused {
             if let Some(&place) = self.places.by_slot.get(&slot) {
                 self.engine.pause(place, Some(until), now);
@@ -77,6 +80,7 @@ impl Control {
                 headless.watch(Arc::clone(&new.track.name), new.track.ring.reader_at_head());
             }
             if let Some((id, reader)) = new.kept.take() {
+                self.ids.insert(new.slot, id);
                 adoptions.push(Adoption::Watch(Arc::clone(&new.track.name), id, reader));
             }
         }
@@ -93,6 +97,24 @@ impl Control {
             }
         }
         self.adopt(rings.into_iter().map(|(slot, ring)| Adoption::Follow(slot, ring)).collect());
+    }
+
+    /// The store's side makes the long views of the sites that there are now, in their places; what it made for other
+    /// places is not taken any more.
+    fn see_far(&mut self) {
+        if self.adoptions.is_none() {
+            return;
+        }
+        let snapshot = self.engine.board().snapshot();
+        let of = |site: &Arc<SiteSnapshot>| {
+            let slot = self.places.roster().find(&site.name)?.slot;
+            Some((*self.ids.get(&slot)?, Cadence { interval: site.interval, timeout: site.timeout }))
+        };
+        let sites: Vec<(SiteId, Cadence)> = snapshot.sites.iter().filter_map(of).collect();
+        let views: Vec<View> = snapshot.views.iter().map(|view| view.view()).collect();
+        let (long_views, parts) = LongViews::new(&views, sites, self.seen.subscribe()).unzip();
+        self.long_views = parts;
+        self.adopt(vec![Adoption::LongViews(long_views)]);
     }
 
     fn adopt(&mut self, adoptions: Vec<Adoption>) {

@@ -1,0 +1,353 @@
+//! Views of more than an hour: their figures are read from the store, a bounded number of sites at each flush.
+//!
+//! Idea: the store's thread has just committed everything up to now, so what it reads as of an instant that has passed is
+//! complete. A refresh falls on the clock like that of any other view, the first one on the start; it is worked off
+//! [`SITES`] sites at a time, those that a person looks at first, and each part is handed on when it is made. Invariants:
+//! one refresh of a view at a time; one that takes longer than the time between two is followed at once by the one that is due
+//! then. What cannot be read, because the store is closed after a failure, is tried again at the next flush. Limits:
+//! [`PARTS`] parts wait for the engine.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+
+use crate::engine::{Engine, Row, Track};
+use crate::model::{SiteId, Timestamp, View};
+use crate::stats::{Beats, Cadence};
+use crate::store::{Archive, Figures, Query};
+
+/// Sites that are read at a flush, over all views: about 20 ms of the store's thread.
+pub const SITES: usize = 64;
+
+/// Parts on their way to the engine.
+pub const PARTS: usize = 64;
+
+/// Figures of some sites in a long view.
+#[derive(Debug)]
+pub struct Part {
+    /// The number of the view.
+    pub view: usize,
+    /// The instant that they speak of.
+    pub as_of: Timestamp,
+    /// Sites by number, with their rows.
+    pub rows: Vec<(usize, Arc<Row>)>,
+    /// Whether these were the last ones of a refresh that fell on the clock: the one at the start is not announced.
+    pub is_refresh: bool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct LongViews {
+    passes: Vec<Pass>,
+    sites: Vec<(SiteId, Cadence)>,
+    /// The view whose turn it is.
+    turn: usize,
+    seen: watch::Receiver<Vec<usize>>,
+    parts: mpsc::Sender<Part>,
+}
+
+/// One long view, and the refresh that it is in.
+#[derive(Debug)]
+struct Pass {
+    number: usize,
+    view: View,
+    as_of: Timestamp,
+    /// When the next refresh is due; zero before the first one.
+    next: Timestamp,
+    /// Whether it fell on the clock.
+    on_clock: bool,
+    /// Sites still to be read, the next one last.
+    left: Vec<usize>,
+}
+
+impl LongViews {
+    /// Those of `views` that are long, of these sites, in their order; `seen` are the numbers of the sites that a person
+    /// looks at. None when no view is long.
+    #[must_use]
+    pub fn new(
+        views: &[View],
+        sites: Vec<(SiteId, Cadence)>,
+        seen: watch::Receiver<Vec<usize>>,
+    ) -> Option<(Self, mpsc::Receiver<Part>)> {
+        let long = views.iter().enumerate().filter(|(_, view)| view.is_long());
+        let pass = |(number, view): (usize, &View)| Pass {
+            number,
+            view: *view,
+            as_of: Timestamp::ZERO,
+            next: Timestamp::ZERO,
+            on_clock: false,
+            left: Vec::new(),
+        };
+        let passes: Vec<Pass> = long.map(pass).collect();
+        if passes.is_empty() {
+            return None;
+        }
+        let (sender, parts) = mpsc::channel(PARTS);
+        Some((Self { passes, sites, turn: 0, seen, parts: sender }, parts))
+    }
+
+    /// Whether there is anything to read at `now`.
+    #[must_use]
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.passes.iter().any(|pass| !pass.left.is_empty() || now >= pass.next)
+    }
+
+    /// Reads what is due at `now`, at most [`SITES`] sites; everything up to `now` is committed. `read` gives the figures of
+    /// a query with cells of that length, none when it cannot.
+    pub fn step(&mut self, now: Timestamp, read: impl Fn(&Query, Duration) -> Option<Vec<Figures>>) {
+        for pass in &mut self.passes {
+            if pass.left.is_empty() && now >= pass.next {
+                pass.begin(now, self.sites.len(), &self.seen.borrow());
+            }
+        }
+        let mut budget = SITES;
+        for _ in 0..self.passes.len() {
+            let pass = &mut self.passes[self.turn];
+            let count = budget.min(pass.left.len());
+            if count > 0 {
+                let Ok(permit) = self.parts.try_reserve() else { return };
+                let Some(part) = pass.read(&read, &self.sites, count) else { return };
+                permit.send(part);
+                budget -= count;
+            }
+            if budget == 0 {
+                return;
+            }
+            self.turn = (self.turn + 1) % self.passes.len();
+        }
+    }
+}
+
+impl Pass {
+    fn begin(&mut self, now: Timestamp, sites: usize, seen: &[usize]) {
+        // The first one does not wait for the clock.
+        self.on_clock = self.next > Timestamp::ZERO;
+        self.as_of = if self.on_clock { self.view.aligned(now) } else { now };
+        self.next = self.view.aligned(now).after(self.view.refresh.max(Duration::from_secs(1)));
+        let mut is_left = vec![true; sites];
+        let first: Vec<usize> =
+            seen.iter().copied().filter(|&site| is_left.get_mut(site).is_some_and(std::mem::take)).collect();
+        self.left = (0..sites).rev().filter(|&site| is_left[site]).chain(first.into_iter().rev()).collect();
+    }
+
+    /// The figures of the next `count` sites; none, and they stay to be read, when the store cannot.
+    fn read(
+        &mut self,
+        read: impl Fn(&Query, Duration) -> Option<Vec<Figures>>,
+        sites: &[(SiteId, Cadence)],
+        count: usize,
+    ) -> Option<Part> {
+        let now = &self.left[self.left.len() - count..];
+        let numbers: Vec<usize> = now.iter().rev().copied().collect();
+        // A window is open at its beginning and closed at its end, a period the other way round.
+        let tick = Duration::from_micros(1);
+        let since = self.view.timeframe.cutoff(self.as_of);
+        let query = Query {
+            sites: Some(numbers.iter().map(|&number| sites[number].0).collect()),
+            since: since.after(tick),
+            until: self.as_of.after(tick),
+        };
+        let cell = Beats::cell_of(self.view.timeframe);
+        let figures = read(&query, cell)?;
+        self.left.truncate(self.left.len() - count);
+        let span = (since, self.as_of);
+        let row = |(number, figures): (usize, Figures)| (number, Arc::new(row(figures, span, sites[number].1)));
+        let rows = numbers.into_iter().zip(figures).map(row).collect();
+        Some(Part { view: self.number, as_of: self.as_of, rows, is_refresh: self.on_clock && self.left.is_empty() })
+    }
+}
+
+fn row(figures: Figures, (since, as_of): (Timestamp, Timestamp), cadence: Cadence) -> Row {
+    let Figures { stretch, is_exact, damaged, beats, .. } = figures;
+    Row {
+        summary: stretch.summary((since, as_of), Some(cadence)),
+        beats: beats.expect("it was asked for"),
+        oldest: stretch.oldest.map(|oldest| oldest.due),
+        is_exact: is_exact && damaged == 0,
+    }
+}
+
+/// The long views of somebody else's monitor: read from the file that it writes, opened for each look.
+pub struct Far {
+    seen: Arc<watch::Sender<Vec<usize>>>,
+    views: Option<(LongViews, mpsc::Receiver<Part>)>,
+}
+
+impl Far {
+    /// Those of `views` that are long, of the sites of `tracks`.
+    #[must_use]
+    pub fn new(views: &[View], tracks: &[Track]) -> Self {
+        let (seen, looked_at) = watch::channel(Vec::new());
+        let cadence = |track: &Track| Cadence { interval: track.interval, timeout: track.timeout };
+        let sites = tracks.iter().map(|track| (UNKNOWN, cadence(track))).collect();
+        Self { seen: Arc::new(seen), views: LongViews::new(views, sites, looked_at) }
+    }
+
+    /// Where a dashboard says which sites a person sees.
+    #[must_use]
+    pub fn seen(&self) -> Arc<watch::Sender<Vec<usize>>> {
+        Arc::clone(&self.seen)
+    }
+
+    /// Reads what is due from the store at `path`, which knows everything up to `until`, and gives it to `engine`; `ids` are
+    /// the numbers of the sites in it, as far as they are known.
+    pub fn look(
+        &mut self,
+        path: &Path,
+        ids: impl Iterator<Item = Option<SiteId>>,
+        until: Timestamp,
+        engine: &mut Engine,
+    ) {
+        let Some((views, parts)) = self.views.as_mut().filter(|(views, _)| views.is_due(until)) else { return };
+        // That a store cannot be read is told by whoever follows it.
+        let Ok(archive) = Archive::open(path) else { return };
+        for ((id, _), known) in views.sites.iter_mut().zip(ids) {
+            *id = known.unwrap_or(UNKNOWN);
+        }
+        views.step(until, |query, cell| archive.figures(query, Some(cell)).ok());
+        while let Ok(Part { view, as_of, rows, is_refresh }) = parts.try_recv() {
+            engine.supply(view, as_of, rows, is_refresh);
+        }
+    }
+}
+
+/// The number of no site.
+const UNKNOWN: SiteId = SiteId(u32::MAX);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Cause, Micros, Observation, Phase, Sample, Timeframe};
+    use crate::ring::Producer;
+    use crate::stats::Stretch;
+    use crate::store::{Options, Store, Writer};
+
+    const CADENCE: Cadence = Cadence { interval: Duration::from_mins(5), timeout: Duration::from_secs(10) };
+    const START: Timestamp = Timestamp::from_secs(1_795_255_200);
+
+    /// A check every five minutes, one in ten of them failed.
+    fn samples(site: usize, count: u64) -> Vec<Sample> {
+        (0..count)
+            .map(|index| {
+                let cause = if (index + site as u64).is_multiple_of(10) { Cause::Reset } else { Cause::Ok };
+                let mut observation = Observation::failed(cause, "");
+                observation.phases.add(Phase::Connect, Micros::new(1_000));
+                observation.sample(START.after(CADENCE.interval * u32::try_from(index).unwrap()), Micros::ZERO, 0)
+            })
+            .collect()
+    }
+
+    struct Rig {
+        writer: Writer,
+        samples: Vec<Vec<Sample>>,
+        long: LongViews,
+        parts: mpsc::Receiver<Part>,
+        seen: watch::Sender<Vec<usize>>,
+        now: Timestamp,
+    }
+
+    fn view(hours: u64) -> View {
+        View { timeframe: Timeframe::new(Duration::from_hours(hours)), refresh: Duration::from_mins(5) }
+    }
+
+    fn rig(folder: &std::path::Path, sites: usize, views: &[View]) -> Rig {
+        let store = Store::open(&folder.join("webmon.redb"), &Options::default(), START).unwrap().store;
+        let names: Vec<Arc<str>> = (0..sites).map(|site| Arc::from(format!("site {site}"))).collect();
+        let registered = store.register(&names, START).unwrap();
+        let mut producers: Vec<Producer> = registered.iter().map(|_| Producer::new(1_000, 0)).collect();
+        let readers = registered.iter().zip(&producers).map(|(site, ring)| (site.id, ring.ring().reader_at_head()));
+        let mut writer = Writer::new(store, readers.collect()).unwrap();
+        let samples: Vec<Vec<Sample>> = (0..sites).map(|site| samples(site, 600)).collect();
+        for (producer, samples) in producers.iter_mut().zip(&samples) {
+            for sample in samples {
+                producer.push(*sample);
+            }
+        }
+        let now = samples[0][599].at.after(Duration::from_secs(7));
+        writer.flush(now);
+        let (seen, looked_at) = watch::channel(Vec::new());
+        let sites = registered.iter().map(|site| (site.id, CADENCE)).collect();
+        let (long, parts) = LongViews::new(views, sites, looked_at).unwrap();
+        Rig { writer, samples, long, parts, seen, now }
+    }
+
+    impl Rig {
+        fn step(&mut self) -> Vec<Part> {
+            let store = self.writer.store();
+            self.long.step(self.now, |query, cell| store.figures(query, Some(cell)).ok());
+            std::iter::from_fn(|| self.parts.try_recv().ok()).collect()
+        }
+    }
+
+    #[test]
+    fn only_long_views_are_made_here() {
+        let seen = watch::channel(Vec::new()).1;
+        assert!(LongViews::new(&[view(1)], vec![(SiteId(0), CADENCE)], seen).is_none());
+    }
+
+    #[test]
+    fn a_row_has_the_figures_of_its_window_and_the_first_one_is_as_of_the_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut rig = rig(folder.path(), 3, &[view(1), view(24), view(168)]);
+        let parts = rig.step();
+        let told: Vec<(usize, bool)> = parts.iter().map(|part| (part.view, part.is_refresh)).collect();
+        assert_eq!(told, [(1, false), (2, false)]);
+        for (part, hours) in parts.iter().zip([24, 168]) {
+            assert_eq!(part.as_of, rig.now);
+            let cutoff = rig.now.before(Duration::from_hours(hours));
+            for (site, row) in &part.rows {
+                let mut expected = Stretch::default();
+                for sample in rig.samples[*site].iter().filter(|sample| sample.at > cutoff) {
+                    expected.admit(sample, None);
+                }
+                assert_eq!(row.summary, expected.summary((cutoff, rig.now), Some(CADENCE)));
+                assert!(row.is_exact);
+                let beats: u64 = row.beats.cells.iter().map(|beat| u64::from(beat.up + beat.down)).sum();
+                // The last cells of a bar reach as far back as the window, give or take one.
+                let checks = row.summary.counts.checks();
+                assert!(beats.abs_diff(checks) <= u64::from(hours == 24) * 5, "{beats} of {checks}");
+            }
+        }
+        assert!(rig.step().is_empty(), "the next refresh is not due");
+        rig.now = rig.now.after(Duration::from_mins(5));
+        let parts = rig.step();
+        assert!(parts.len() == 2 && parts.iter().all(|part| part.is_refresh));
+        assert_eq!(parts[0].as_of, view(24).aligned(rig.now), "later ones fall on the clock");
+    }
+
+    #[test]
+    fn a_bounded_number_of_sites_is_read_at_a_flush_those_on_the_screen_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut rig = rig(folder.path(), SITES + 20, &[view(24)]);
+        rig.seen.send_replace(vec![70, 3, 9_999, 3]);
+        assert_eq!(rig.step().len() + rig.step().len(), 2);
+        rig.now = rig.now.after(Duration::from_mins(5));
+        let first = rig.step();
+        let order: Vec<usize> = first[0].rows.iter().map(|(site, _)| *site).collect();
+        assert_eq!((first.len(), first[0].is_refresh, order.len()), (1, false, SITES));
+        assert_eq!(order[..5], [70, 3, 0, 1, 2]);
+        let second = rig.step();
+        assert_eq!((second[0].rows.len(), second[0].is_refresh), (20, true));
+        assert!(rig.step().is_empty());
+    }
+
+    #[test]
+    fn what_nobody_takes_waits_and_is_not_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut rig = rig(folder.path(), 1, &[view(24)]);
+        let store = rig.writer.store();
+        let read = |query: &Query, cell| store.figures(query, Some(cell)).ok();
+        for _ in 0..PARTS + 3 {
+            rig.long.step(rig.now, read);
+            rig.now = rig.now.after(Duration::from_mins(5));
+        }
+        let waiting = std::iter::from_fn(|| rig.parts.try_recv().ok()).count();
+        assert_eq!(waiting, PARTS);
+        rig.long.step(rig.now, |_, _| None);
+        assert!(rig.parts.try_recv().is_err() && rig.long.is_due(rig.now), "what cannot be read is not given up");
+        rig.long.step(rig.now, read);
+        assert!(rig.parts.try_recv().is_ok_and(|part| part.is_refresh));
+    }
+}

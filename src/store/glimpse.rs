@@ -1,0 +1,119 @@
+//! A look at a file that was left unclean, without repairing it.
+//!
+//! Idea: beside a live writer, which leaves the file unclean all the time, the database reads the last commit that is safe.
+//! It asks whether there is such a writer by looking at its lock, while it holds the one of the header; here it is told
+//! that there is, so it reads the file of a dead one in the same way. Invariants: nothing is written, whatever the database wants. Limits: after a power loss
+//! the last commit may be torn; what is read has checksums of its own, and pages that make no sense end as damage.
+
+use std::io;
+use std::ops::Bound;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use redb::backends::FileBackend;
+use redb::{BackendError, StorageBackend};
+
+/// The file, as if its writer lived.
+#[derive(Debug)]
+pub struct Glimpse {
+    file: FileBackend,
+    /// Whether the header is locked: what is asked then is whether the writer lives. Locks of other kinds are only tried.
+    header_locked: AtomicBool,
+}
+
+impl Glimpse {
+    /// Looks at `file`.
+    pub const fn new(file: FileBackend) -> Self {
+        Self { file, header_locked: AtomicBool::new(false) }
+    }
+}
+
+impl StorageBackend for Glimpse {
+    fn len(&self) -> Result<u64, io::Error> {
+        self.file.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), io::Error> {
+        self.file.read(offset, out)
+    }
+
+    fn set_len(&self, _: u64) -> Result<(), io::Error> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn sync_data(&self) -> Result<(), io::Error> {
+        Ok(())
+    }
+
+    fn write(&self, _: u64, _: &[u8]) -> Result<(), io::Error> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn try_lock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<bool, BackendError> {
+        Ok(true)
+    }
+
+    fn try_lock_shared_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<bool, BackendError> {
+        Ok(true)
+    }
+
+    fn lock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    fn lock_shared_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<(), BackendError> {
+        self.header_locked.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn unlock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<(), BackendError> {
+        self.header_locked.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn query_lock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<bool, BackendError> {
+        Ok(self.header_locked.load(Ordering::Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use redb::ReadableDatabase;
+
+    use super::super::file;
+    use super::super::opened::Store;
+    use super::super::read::{Query, View};
+    use super::super::trial::day;
+    use super::super::writer::Writer;
+    use crate::model::{SiteId, Timestamp};
+    use crate::ring::Producer;
+    use crate::store::Options;
+
+    #[test]
+    fn what_a_killed_writer_committed_is_seen_and_not_a_byte_is_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("webmon.redb");
+        let store = Store::open(&path, &Options::default(), Timestamp::ZERO).unwrap().store;
+        let site = store.register(&["api".into()], Timestamp::ZERO).unwrap()[0];
+        let mut producer = Producer::new(1_000, 0);
+        let mut writer = Writer::new(store, vec![(site.id, producer.ring().reader_at_head())]).unwrap();
+        for (index, sample) in day(600).into_iter().enumerate() {
+            producer.push(sample);
+            if index % 100 == 99 {
+                writer.flush(sample.at);
+            }
+        }
+        let killed = folder.path().join("killed.redb");
+        fs::copy(&path, &killed).unwrap();
+        let before = fs::read(&killed).unwrap();
+        assert!(file::open_read_only(&killed).unwrap().is_none(), "it is unclean");
+        let database = file::open_unrepaired(&killed).unwrap();
+        let view = View::new(&database.begin_read().unwrap()).unwrap();
+        let query = Query { sites: Some(vec![SiteId(0)]), ..Query::ALL };
+        let figures = super::super::figures::figures(&view, &query, None).unwrap();
+        assert_eq!(figures[0].stretch.rollup, day(600).iter().collect());
+        drop(database);
+        assert!(fs::read(&killed).unwrap() == before, "it was changed");
+    }
+}
