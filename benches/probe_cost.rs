@@ -5,7 +5,7 @@
 //! | part | what | budget |
 //! |---|---|---|
 //! | `plain` | 1,000 sites every second, a new connection each | CPU a probe ≤ 120 µs |
-//! | `tls` | the same over TLS | CPU a probe ≤ 400 µs |
+//! | `tls` | 250 sites over TLS (a handshake costs the server as much, and it is on the same machine) | CPU a probe ≤ 400 µs |
 //! | `kept` | the same with `keep_alive` | – |
 //! | `scale` | 10,000 sites every 10 s, over an hour of stored samples | every due probe made, p99 of lateness at most 10 ms above a bare timer's, ≤ 384 MiB |
 //! | `hostile` | 200 sites every second, 30 of them hostile or none | gap errors of the others: mean < 1 ms, p99 at most 10 ms worse |
@@ -88,7 +88,7 @@ impl Folder {
     }
 }
 
-/// CPU a probe at 1,000 probes a second, µs.
+/// CPU a probe at 1,000 probes a second, over TLS at 250, µs.
 fn cost(part: &str, over_tls: bool, keep_alive: bool) -> f64 {
     const SECONDS: u64 = 20;
     let authority = tls::Authority::new();
@@ -99,7 +99,8 @@ fn cost(part: &str, over_tls: bool, keep_alive: bool) -> f64 {
         config.push_str(", tls: { ca_file: ca.pem }");
     }
     config.push_str(" }\nsites:\n");
-    for site in 0..1_000 {
+    let sites = if over_tls { 250 } else { 1_000 };
+    for site in 0..sites {
         let host = if over_tls { "https://localhost".to_owned() } else { format!("http://127.0.0.{}", 1 + site % 16) };
         writeln!(config, "- {{ name: s{site}, url: '{host}:{}/' }}", server.address.port()).expect("a String");
     }

@@ -14,6 +14,7 @@
 //!   ├─ engine          every 250 ms: head reader → Window::admit, tail readers → Window::retire
 //!   │     → evaluator (alert) → snapshots, one Arc a site → dashboard (ui) or lines (report)
 //!   └─ writer (store)  every flush: all rings → one durable commit
+//!                         └─ exporter reads the store behind a cursor of its own → InfluxDB
 //! ```
 //!
 //! Texts do not fit a sample: an `Arc<Observation>` goes beside it through one bounded queue a consumer and is joined by
@@ -38,6 +39,7 @@
 //! | 1 | [`stats`] arithmetic · [`alert`] the rule · [`config`] sites.yaml | model · + stats · + alert |
 //! | 2 | [`engine`] windows, verdicts, snapshots | model, ring, stats, alert |
 //! | 3 | [`probe`] the network · [`store`] the disk | model · model, stats, ring, alert |
+//! | 3 | `export` (feature `influx`) InfluxDB, from the store | model, alert, store |
 //! | 4 | [`report`] lines and tables · [`ui`] the dashboard | model, stats, alert, `engine::snapshot` |
 //! | 5 | [`app`] clock, scheduler, wiring, command line | all |
 //!
@@ -59,6 +61,8 @@ pub mod app;
 pub mod config;
 pub mod demo;
 pub mod engine;
+#[cfg(feature = "influx")]
+pub mod export;
 pub mod model;
 pub mod probe;
 pub mod report;

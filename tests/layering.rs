@@ -65,7 +65,7 @@ const ONLY_IN: [(&str, &[&str]); 30] = [
     ("rustls", &["probe", "export", "demo"]),
     ("rustls_pki_types", &["config"]),
     ("serde", &["config", "report"]),
-    ("serde_json", &["config", "report"]),
+    ("serde_json", &["config", "report", "export"]),
     ("serde_saphyr", &["config"]),
     ("tokio", &["probe", "export", "app", "demo"]),
     ("tokio_rustls", &["probe", "export", "demo"]),

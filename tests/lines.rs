@@ -94,10 +94,10 @@ fn json_has_the_promised_names_in_their_order() {
             let times = stats[times].as_object().unwrap();
             assert_eq!(times.len(), 6, "{line}");
             for name in QUANTILES.split_whitespace() {
-                assert_eq!(times[name].is_null(), stats["site"] == "broken", "{name} in {line}");
+                assert_eq!(times[name].is_null(), stats["up"] == 0, "{name} in {line}");
             }
         }
-        assert_eq!(stats["timeframe"], "1m");
+        assert_eq!((&stats["timeframe"], stats["site"] == "broken" && stats["up"] != 0), (&"1m".into(), false));
         assert_eq!(stats["checks"].as_u64(), Some(stats["up"].as_u64().unwrap() + stats["down"].as_u64().unwrap()));
         assert!(stats["codes"].is_object() && stats["causes"].is_object(), "{line}");
     }

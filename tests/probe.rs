@@ -494,9 +494,17 @@ async fn each_phase_has_its_own_time() {
     let seen = prober.probe(&site(&server.url_at("phases.test", "/"))).await;
     let wall = clock() - begin;
     assert_eq!((seen.cause, phases(&seen).as_str()), (Cause::Ok, "rctpT"), "{seen:?}");
-    for (phase, least) in [(Phase::Resolve, 60), (Phase::Tls, 90), (Phase::Processing, 130), (Phase::Transfer, 170)] {
-        let spent = millis(&seen, phase);
-        assert!(spent >= least, "{}: {spent} ms, not {least} ms", phase.name());
+    // What a busy machine notices late belongs to the phase that it noticed late; the server, which goes on meanwhile, then
+    // leaves the next phase less. So where a wait begins with what the server did, both phases are judged together.
+    for (phases, least) in [
+        ([Phase::Resolve].as_slice(), 60),
+        (&[Phase::Connect, Phase::Tls], 90),
+        (&[Phase::Processing], 130),
+        (&[Phase::Processing, Phase::Transfer], 130 + 170),
+    ] {
+        let spent: Vec<u32> = phases.iter().map(|phase| millis(&seen, *phase)).collect();
+        // Each is cut to whole milliseconds.
+        assert!(spent.iter().sum::<u32>() + 1 >= least, "{phases:?}: {spent:?} ms, not {least} ms");
     }
     // With the lower bounds, this leaves no room for time that is booked twice or in the wrong phase.
     let total = seen.phases.total().as_duration();

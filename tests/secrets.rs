@@ -57,6 +57,11 @@ fn no_command_tells_a_secret_and_the_store_keeps_none() {
         assert!(sent.iter().any(|request| request.contains(&secret)), "{secret} was sent");
     }
     runs(&folder, "--headless --format json --events sample,stats,alert --for 1s").with(0);
+    if cfg!(feature = "influx") {
+        runs(&folder, "--headless --export-influx --export-from all --for 1500ms").with(0);
+        runs(&folder, &format!("--headless --export-influx=http://127.0.0.1:1/?token={MARK}")).with(2);
+        runs(&folder, &format!("--headless --export-influx=http://ada:{MARK}@127.0.0.1:1/")).with(2);
+    }
     for arguments in ["check", "check -v", "check --format json", "check headers"] {
         runs(&folder, arguments).with(1);
     }

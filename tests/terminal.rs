@@ -22,7 +22,7 @@ use std::time::Duration;
 use rustix::io::ioctl_fionbio;
 use rustix::process::{Pid, Signal, ioctl_tiocsctty, kill_process, setsid};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{LocalModes, Termios, Winsize, tcgetattr, tcsetwinsize};
+use rustix::termios::{LocalModes, Termios, Winsize, tcgetattr, tcsetpgrp, tcsetwinsize};
 use support::program::{Folder, PATIENCE, exit_of, now};
 use support::{Behaviour, Server, Step, canary, response};
 
@@ -31,6 +31,8 @@ const LEAVE: &str = "\x1b[?1049l";
 const SHOW_CURSOR: &str = "\x1b[?25h";
 const HIDE_CURSOR: &str = "\x1b[?25l";
 const TERMINAL: &str = "WEBMON_TEST_TERMINAL";
+/// Set: the launcher stays and is the shell of webmon.
+const SHELL: &str = "WEBMON_TEST_SHELL";
 const POLL: Duration = Duration::from_millis(5);
 
 #[test]
@@ -44,6 +46,17 @@ fn launcher() {
     let mut webmon = Command::new(env!("CARGO_BIN_EXE_webmon"));
     let arguments = std::env::var("WEBMON_TEST_ARGUMENTS").unwrap();
     webmon.args(arguments.split_whitespace()).env_remove(TERMINAL).env_remove("WEBMON_TEST_ARGUMENTS");
+    if std::env::var_os(SHELL).is_some() {
+        // As a shell: webmon is a job of its own, which has the terminal.
+        webmon.env_remove(SHELL).process_group(0).stdin(open()).stdout(open()).stderr(open());
+        let mut job = webmon.spawn().unwrap();
+        let pid = Pid::from_child(&job);
+        tcsetpgrp(&terminal, pid).unwrap();
+        // Had it touched the terminal before it was its own, it would have been stopped.
+        kill_process(pid, Signal::CONT).unwrap();
+        std::fs::write("job.pid", pid.as_raw_nonzero().to_string()).unwrap();
+        std::process::exit(job.wait().unwrap().code().unwrap_or(255));
+    }
     let failed = webmon.stdin(open()).stdout(open()).stderr(terminal).exec();
     panic!("cannot start webmon: {failed}");
 }
@@ -66,6 +79,10 @@ struct Terminal {
 impl Terminal {
     /// Starts webmon with `arguments` in `folder`, in a terminal of 100 columns and 30 rows.
     fn start(folder: &Folder, arguments: &str) -> Self {
+        Self::start_with(folder, arguments, false)
+    }
+
+    fn start_with(folder: &Folder, arguments: &str, shell: bool) -> Self {
         let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&ours).unwrap();
         unlockpt(&ours).unwrap();
@@ -86,6 +103,9 @@ impl Terminal {
         launcher.args(["--exact", "launcher", "--ignored", "--nocapture"]).current_dir(folder.path(""));
         launcher.env_clear().env("TZ", "UTC").env("TERM", "xterm-256color").env("LANG", "C.UTF-8");
         launcher.env(TERMINAL, &path).env("WEBMON_TEST_ARGUMENTS", arguments);
+        if shell {
+            launcher.env(SHELL, "yes");
+        }
         let child = launcher.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         Self { ours: Some(ours), reading: Some(reading), stop, theirs, child, printed, forgotten: 0, before }
     }
@@ -321,6 +341,74 @@ fn a_storm_of_sizes_is_followed_and_the_last_screen_can_stay() {
     assert!(left.contains("webmon watched 2 sites for "), "{left}");
 }
 
+/// Waits until the process of this number is stopped.
+#[track_caller]
+fn until_stopped(pid: Pid) {
+    let start = now();
+    loop {
+        let told = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap();
+        if told.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T')) {
+            return;
+        }
+        assert!(now() - start < PATIENCE, "not stopped: {told}");
+        std::thread::sleep(POLL);
+    }
+}
+
+#[test]
+fn ctrl_z_gives_the_terminal_to_the_shell_and_the_shell_gives_it_back() {
+    let (_server, folder) = two_sites();
+    let mut terminal = Terminal::start_with(&folder, "", true);
+    terminal.until_drawn();
+    let pid = std::fs::read_to_string(folder.path("job.pid")).unwrap();
+    let job = Pid::from_raw(pid.parse().unwrap()).unwrap();
+    for by_key in [true, false] {
+        terminal.forget();
+        if by_key {
+            terminal.press("\x1a");
+        } else {
+            kill_process(job, Signal::TSTP).unwrap();
+        }
+        until_stopped(job);
+        assert_eq!(modes(&tcgetattr(&terminal.theirs).unwrap()), modes(&terminal.before), "by key: {by_key}");
+        let start = now();
+        while !terminal.recent().contains(LEAVE) || !terminal.recent().contains(SHOW_CURSOR) {
+            assert!(now() - start < PATIENCE, "{:?}", terminal.recent());
+            std::thread::sleep(POLL);
+        }
+        terminal.forget();
+        kill_process(job, Signal::CONT).unwrap();
+        terminal.until_drawn();
+        assert!(terminal.recent().contains(ENTER), "{:?}", terminal.recent());
+    }
+    // Stopped by something that cannot be caught: all of it is drawn again.
+    kill_process(job, Signal::STOP).unwrap();
+    until_stopped(job);
+    terminal.forget();
+    kill_process(job, Signal::CONT).unwrap();
+    terminal.until_drawn();
+    terminal.press("q");
+    let (status, _) = exit_of(&mut terminal.child, PATIENCE);
+    assert_eq!(status.code(), Some(0), "{:?}", terminal.printed());
+    assert_eq!(modes(&tcgetattr(&terminal.theirs).unwrap()), modes(&terminal.before));
+}
+
+#[test]
+fn without_a_shell_ctrl_z_does_nothing_and_the_past_is_read_from_the_store() {
+    let (_server, folder) = two_sites();
+    let mut terminal = Terminal::start(&folder, "");
+    terminal.until_drawn();
+    terminal.press("\x1aG\r");
+    terminal.until("Response time");
+    terminal.until("[10 min]");
+    terminal.press("-");
+    terminal.until("[30 min]");
+    terminal.until("history begins ");
+    // Back to now, and out.
+    terminal.press("\x1b[Fq");
+    assert!(terminal.end(0).contains("webmon watched 2 sites for "));
+}
+
 #[test]
 fn a_watcher_shows_what_another_stores_and_says_when_that_one_is_gone() {
     let (_server, folder) = two_sites();
@@ -340,13 +428,14 @@ fn a_watcher_shows_what_another_stores_and_says_when_that_one_is_gone() {
         watcher.press("r");
         watcher.until("r and p are off");
     }
+    one.forget();
     let left = headless.end_by(Signal::TERM);
     assert_eq!(left.code, Some(143), "{}", left.stderr);
     one.until("no webmon is running on this store");
     // Another one comes, and what it stores is seen at once.
     one.forget();
     let again = folder.start("--headless");
-    one.until("watching pid ");
+    one.until("pid");
     assert_eq!(again.end_by(Signal::KILL).code, None);
     one.until("is gone");
     one.press("q");

@@ -181,6 +181,36 @@ pub struct RunArgs {
     /// Keep nothing
     #[arg(long)]
     pub no_store: bool,
+    /// Where samples are exported to.
+    #[cfg(feature = "influx")]
+    #[command(flatten)]
+    pub export: ExportArgs,
+}
+
+/// Options of `run` about the export.
+#[cfg(feature = "influx")]
+#[derive(Clone, Debug, Args)]
+pub struct ExportArgs {
+    /// Export every check to the InfluxDB at URL, or to `export.influx` of the file
+    #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true, conflicts_with = "no_store")]
+    #[allow(clippy::option_option, reason = "not given, given without a URL, given with one")]
+    pub export_influx: Option<Option<String>>,
+    /// Where an export that is new begins
+    #[arg(long, value_enum, value_name = "WHEN", conflicts_with = "no_store")]
+    pub export_from: Option<ExportFrom>,
+}
+
+/// Where an export that is new begins.
+#[cfg(feature = "influx")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportFrom {
+    /// With what comes from now on (the default).
+    Now,
+    /// With the last 24 hours.
+    #[value(name = "24h")]
+    Day,
+    /// With everything that is stored.
+    All,
 }
 
 /// How a running monitor is shown, and when it ends.

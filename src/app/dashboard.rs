@@ -3,9 +3,8 @@
 use std::cell::RefCell;
 use std::env;
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -18,19 +17,22 @@ use crate::config;
 use crate::engine::{SiteSnapshot, Snapshot};
 use crate::model::{Health, Sample, Timestamp};
 use crate::report::ending::{Run, SiteRun, ending};
-use crate::ui::{self, About, Ended, Fixed, Recheck, Scheme, Settings, SortKey, Source, Symbols, Wish};
+use crate::ui::{
+    self, About, Ended, Fixed, Orders, Past, Recheck, Scheme, Settings, SortKey, Source, Symbols, Wanted, Wish,
+};
 
 use super::cli::ColorChoice;
 use super::clock::Clock;
 use super::exit::Ending;
 use super::monitor::Face;
+use super::past::Library;
 use super::roster::Entry;
 use super::signals::{HANGUP, INTERRUPT};
 
 /// A dashboard on its own thread.
 pub struct Dashboard {
     thread: JoinHandle<io::Result<Ended>>,
-    stop: Arc<AtomicBool>,
+    orders: Arc<Orders>,
 }
 
 /// What the dashboard sees. It speaks of sites by their places in the last snapshot that it took, everybody else by
@@ -38,6 +40,7 @@ pub struct Dashboard {
 struct Watched {
     face: Face,
     clock: Clock,
+    library: Option<Library>,
     seen: RefCell<Vec<Arc<SiteSnapshot>>>,
 }
 
@@ -82,6 +85,18 @@ impl Source for Watched {
         }
     }
 
+    fn has_past(&self) -> bool {
+        self.library.is_some()
+    }
+
+    fn look_back(&self, wanted: Wanted) {
+        self.library.iter().for_each(|library| library.wish(wanted.clone()));
+    }
+
+    fn past(&self) -> Option<Arc<Past>> {
+        self.library.as_ref()?.read()
+    }
+
     fn rechecks(&self) -> Arc<[Recheck]> {
         let rechecks = Arc::clone(&self.face.rechecks.borrow());
         let places: Vec<Option<usize>> = rechecks.iter().map(|recheck| self.place(recheck.site)).collect();
@@ -116,21 +131,23 @@ impl Source for Watched {
 }
 
 impl Dashboard {
-    /// Starts the thread; the receiver hears how it ended by itself.
+    /// Starts the thread, which looks back into `store` if there is one; the receiver hears how it ended by itself.
     ///
     /// # Errors
     /// The system's, if it has no thread to give.
     pub fn start(
         face: Face,
         clock: Clock,
-        fixed: Fixed,
-        settings: Settings,
+        store: Option<PathBuf>,
+        (fixed, settings): (Fixed, Settings),
     ) -> io::Result<(Self, oneshot::Receiver<Ending>)> {
         let (told, ended) = oneshot::channel();
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopping = Arc::clone(&stop);
+        let library = store.map(Library::open).transpose()?;
+        let orders = Arc::new(Orders::default());
+        let ordered = Arc::clone(&orders);
         let thread = std::thread::Builder::new().name("webmon-ui".to_owned()).spawn(move || {
-            let ended = ui::run(&Watched { face, clock, seen: RefCell::default() }, settings, &fixed, &stopping);
+            let watched = Watched { face, clock, library, seen: RefCell::default() };
+            let ended = ui::run(&watched, settings, &fixed, &ordered);
             let ending = match &ended {
                 Ok(Ended::Interrupt) => Ending::Signal(INTERRUPT),
                 Ok(Ended::TerminalGone) => Ending::Signal(HANGUP),
@@ -140,7 +157,13 @@ impl Dashboard {
             let _unheard = told.send(ending);
             ended
         })?;
-        Ok((Self { thread, stop }, ended))
+        Ok((Self { thread, orders }, ended))
+    }
+
+    /// What it is told by signals.
+    #[must_use]
+    pub fn orders(&self) -> Arc<Orders> {
+        Arc::clone(&self.orders)
     }
 
     /// Stops it, gives the terminal back, and returns the last screen if it is to stay. A panic goes on here.
@@ -148,7 +171,7 @@ impl Dashboard {
     /// # Errors
     /// The terminal's.
     pub fn join(self) -> io::Result<Option<String>> {
-        self.stop.store(true, Ordering::Relaxed);
+        self.orders.stop();
         match self.thread.join() {
             Ok(Ok(Ended::QuitKeepScreen(screen))) => Ok(Some(screen)),
             Ok(ended) => ended.map(|_| None),

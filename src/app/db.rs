@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use crate::model::figures;
 use crate::model::text::clean_line;
 use crate::report::minute;
-use crate::store::{Archive, Contents, Options, Store, StoreError, Verdict};
+use crate::store::{Archive, Contents, Options, Store, StoreError, StoredSink, Tally, Verdict};
 
 use super::cli::{CommonArgs, DbCommand};
 use super::exit::{Ending, Failure};
@@ -29,7 +29,9 @@ pub fn db(command: &DbCommand, common: &CommonArgs) -> Result<Ending, Failure> {
         DbCommand::Info => {
             let archive = Archive::open(&path).map_err(stored)?;
             let contents = archive.contents().map_err(stored)?;
-            say(&described(&path, &contents, &TimeZone::system()))?;
+            let sinks = archive.sinks().map_err(stored)?;
+            let zone = TimeZone::system();
+            say(&format!("{}{}", described(&path, &contents, &zone), exports(&sinks, &zone)))?;
         }
         DbCommand::Check => check(&path)?,
         DbCommand::Compact => {
@@ -78,6 +80,23 @@ fn described(path: &Path, contents: &Contents, zone: &TimeZone) -> String {
     line("rollups", format!("{} hours, {} days", figures::count(hours), figures::count(days)));
     line("alerts", figures::count(contents.alerts));
     line("texts", format!("{} of failures", figures::count(contents.texts)));
+    text
+}
+
+/// How far each sink has been served, a line each.
+fn exports(sinks: &[StoredSink], zone: &TimeZone) -> String {
+    let mut text = String::new();
+    for StoredSink { progress, behind } in sinks {
+        let Tally { sent, rejected, skipped } = progress.tally;
+        let last = progress.acknowledged.map_or_else(|| "never".to_owned(), |at| minute(at, zone));
+        let [behind, sent, rejected, skipped] = [*behind, sent, rejected, skipped].map(figures::count);
+        writeln!(
+            text,
+            "  export    {}: {behind} samples behind; {sent} points sent, {rejected} refused, {skipped} samples skipped; last {last}",
+            clean_line(&progress.name, 200)
+        )
+        .expect("a String takes everything");
+    }
     text
 }
 

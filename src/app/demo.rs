@@ -62,6 +62,8 @@ pub fn demo(args: &DemoArgs, common: &CommonArgs) -> Result<Ending, Failure> {
         clock,
         notices: Vec::new(),
         narrator: Some(narration),
+        #[cfg(feature = "influx")]
+        export: None,
     };
     let ending = match &args.picture {
         Some(file) => {
@@ -99,6 +101,8 @@ fn picture(file: &Path, face: &Face, zone: &TimeZone) -> Result<(), Failure> {
         alerts: &alerts,
         health: &health,
         samples: &[],
+        has_past: false,
+        past: None,
         rechecks: &[],
         now: snapshot.at,
         zone,

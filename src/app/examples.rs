@@ -23,6 +23,8 @@ const OF_COMMANDS: &[(&str, &[Example])] = &[
             ("webmon run api shop", "only these two sites of the file"),
             ("webmon run my.site 10.0.0.7:8080/health", "URLs; nothing is kept"),
             ("webmon run --headless --format json --events sample", "every check as a line of JSON"),
+            #[cfg(feature = "influx")]
+            ("webmon run --headless --export-influx", "send every check on, as export.influx says"),
         ],
     ),
     (

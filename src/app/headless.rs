@@ -7,19 +7,23 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
 use crate::alert::Alert;
 use crate::engine::{Board, SiteSnapshot, Snapshot, Step};
-use crate::model::{Health, Observation, Sample, StoreHealth, Timestamp, duration};
+use crate::model::{ExportHealth, ExportState, Health, Observation, Sample, StoreHealth, Timestamp, duration};
 use crate::report::{SampleRecord, clock, json, text};
 use crate::ring::{Reader, Ring};
 
 use super::cli::{Event, LineFormat, OutputArgs};
 use super::lines::Lines;
 use super::schedule::CheckTexts;
+
+/// An export that is this far behind because it does not get through is told of.
+const EXPORT_LAG_TOLD: Duration = Duration::from_secs(10);
 
 /// What to print.
 #[derive(Clone, Debug)]
@@ -82,6 +86,18 @@ struct Told {
     offline_since: Option<Timestamp>,
     lost_samples: u64,
     dropped_lines: u64,
+    export: ExportTold,
+}
+
+/// The same about the export.
+#[derive(Debug, Default)]
+struct ExportTold {
+    /// It is behind, and why was told.
+    behind: bool,
+    rejected: u64,
+    skipped: u64,
+    /// What it had lost before this start was told then.
+    begun: bool,
 }
 
 impl Headless {
@@ -155,7 +171,12 @@ impl Headless {
                     LineFormat::Json => {}
                 }
             }
-            Ok(())
+            match &health.export {
+                Some(export) if this.style.format == LineFormat::Json && !step.refreshed.is_empty() => {
+                    json::export(out, export, now)
+                }
+                _ => Ok(()),
+            }
         });
     }
 
@@ -215,6 +236,7 @@ impl Headless {
             warnings.push(("samples", format!("{lost} were overwritten before they were read")));
             self.told.lost_samples = health.lost_samples;
         }
+        warnings.extend(health.export.iter().flat_map(|export| self.told.export.warnings(export, now)));
         let dropped = self.lines.dropped();
         if dropped > self.told.dropped_lines {
             warnings.push(("stdout", format!("{dropped} lines were dropped: nobody reads them in time")));
@@ -227,6 +249,34 @@ impl Headless {
         let mut chunk = Vec::new();
         write(self, &mut chunk).expect("writing to a Vec cannot fail");
         self.lines.send(chunk);
+    }
+}
+
+impl ExportTold {
+    fn warnings(&mut self, export: &ExportHealth, now: Timestamp) -> Vec<(&'static str, String)> {
+        if !self.begun {
+            (self.begun, self.rejected, self.skipped) = (true, export.rejected, export.skipped);
+        }
+        let mut warnings = Vec::new();
+        let reason = export.error.as_ref().map_or("", |(_, reason)| reason);
+        let is_behind = export.state == ExportState::Blocked
+            || (export.state == ExportState::Retrying && export.lag(now) >= EXPORT_LAG_TOLD);
+        match (self.behind, is_behind) {
+            (false, true) => warnings.push(format!("nothing arrives at {}: {reason}", export.sink)),
+            (true, false) if export.state == ExportState::Ok => warnings.push("exporting again".to_owned()),
+            _ => {}
+        }
+        self.behind = is_behind || (self.behind && export.state != ExportState::Ok);
+        if export.rejected > self.rejected {
+            warnings.push(reason.to_owned());
+            self.rejected = export.rejected;
+        }
+        if export.skipped > self.skipped {
+            let skipped = export.skipped - self.skipped;
+            warnings.push(format!("{skipped} samples were gone from the store before they could be exported"));
+            self.skipped = export.skipped;
+        }
+        warnings.into_iter().map(|warning| ("export", warning)).collect()
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::model::{Health, StoreHealth};
+use crate::model::{ExportHealth, Health, StoreHealth};
 use crate::store::Flushed;
 
 use super::gauges::Gauges;
@@ -56,6 +56,7 @@ impl Keeping {
 pub struct Meter {
     gauges: Arc<Gauges>,
     keeping: watch::Receiver<Keeping>,
+    export: Option<watch::Receiver<ExportHealth>>,
     marks: VecDeque<Mark>,
     lost_by_engine: u64,
 }
@@ -72,7 +73,14 @@ impl Meter {
     #[must_use]
     pub fn new(gauges: Arc<Gauges>, keeping: watch::Receiver<Keeping>) -> Self {
         let start = Mark { at: Duration::ZERO, finished: 0, late: Duration::ZERO };
-        Self { gauges, keeping, marks: VecDeque::from([start]), lost_by_engine: 0 }
+        Self { gauges, keeping, export: None, marks: VecDeque::from([start]), lost_by_engine: 0 }
+    }
+
+    /// The same with what an export reports.
+    #[must_use]
+    pub fn with(mut self, export: Option<watch::Receiver<ExportHealth>>) -> Self {
+        self.export = export;
+        self
     }
 
     /// Counts samples that the engine's readers lost.
@@ -104,6 +112,7 @@ impl Meter {
             lost_texts: keeping.lost_texts + self.gauges.lost_texts_total(),
             offline_since: None,
             store: keeping.store.clone(),
+            export: self.export.as_ref().map(|export| export.borrow().clone()),
             notices: keeping.notices.clone(),
             forgotten_notices: keeping.forgotten_notices,
             watching: None,

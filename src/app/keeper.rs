@@ -23,6 +23,7 @@ use super::clock::Clock;
 use super::desk::WISHES;
 use super::health::Keeping;
 use super::long_views::LongViews;
+use super::outlet::Outlet;
 use super::schedule::CheckTexts;
 
 /// Alerts on their way to the store.
@@ -44,6 +45,8 @@ pub struct Keeper {
     pub long_views: Option<LongViews>,
     /// Where the health is read.
     pub keeping: watch::Sender<Keeping>,
+    /// The export of what is committed, if there is one.
+    pub outlet: Option<Outlet>,
 }
 
 impl Keeper {
@@ -55,12 +58,20 @@ impl Keeper {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
+                () = ended(&mut self.outlet) => {}
                 _ = ticks.tick() => self = self.flush().await,
                 Some(ask) = self.asks.recv() => self = self.answer(ask).await,
             }
         }
         // The scheduler has ended: whatever it sent is there.
         self.inbox.hand_over(&mut self.writer);
+        if self.outlet.is_some() {
+            self = self.flush().await;
+        }
+        if let Some(outlet) = &mut self.outlet {
+            outlet.finish().await;
+            outlet.hand_over(&mut self.writer);
+        }
         let now = self.clock.now();
         let Self { writer, keeping, .. } = self;
         let flushed = blocking(move || writer.close(now)).await;
@@ -71,7 +82,10 @@ impl Keeper {
     async fn flush(mut self) -> Self {
         let now = self.clock.now();
         let (keeper, flushed) = blocking(move || {
-            let Self { writer, inbox, long_views, .. } = &mut self;
+            let Self { writer, inbox, outlet, long_views, .. } = &mut self;
+            if let Some(outlet) = outlet {
+                outlet.hand_over(writer);
+            }
             let flushed = writer.flush_with(now, |writer| inbox.hand_over(writer));
             if let Some(others) = inbox.long_views.drain(..).next_back() {
                 *long_views = others;
@@ -122,6 +136,17 @@ pub enum Adoption {
 
 /// Adoptions that may wait: two a revision, and each revision begins with a flush.
 const ADOPTIONS: usize = 4;
+
+/// Waits until the export has panicked; for ever where there is none, or where it has ended.
+async fn ended(outlet: &mut Option<Outlet>) {
+    match outlet {
+        Some(running) => {
+            running.ended().await;
+            *outlet = None;
+        }
+        None => std::future::pending().await,
+    }
+}
 
 /// What goes beside the samples into a commit: bounded queues, emptied at each flush.
 pub struct Inbox {

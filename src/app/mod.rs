@@ -7,6 +7,8 @@
 //! main thread      runtime: control loop (engine, every 250 ms) · store flush · signals
 //! webmon-net       runtime: scheduler and probes
 //! webmon-ui        the dashboard's loop                    or     webmon-out   lines to stdout
+//! webmon-past      reads the store for the dashboard
+//! webmon-export    runtime: reads the store, sends to InfluxDB
 //! blocking thread  one commit at a time
 //! ```
 
@@ -23,6 +25,8 @@ mod demo;
 mod desk;
 mod examples;
 mod exit;
+#[cfg(feature = "influx")]
+mod export;
 mod follow;
 mod gauges;
 mod headless;
@@ -36,6 +40,9 @@ mod long_views;
 mod manual;
 mod messenger;
 mod monitor;
+#[cfg_attr(not(feature = "influx"), allow(dead_code, reason = "without an export nobody makes an outlet"))]
+mod outlet;
+mod past;
 mod period;
 mod plan;
 mod probing;

@@ -31,6 +31,7 @@ use super::health::{Keeping, Meter};
 use super::keeper::{Inbox, Keeper};
 use super::long_views::LongViews;
 use super::messenger::{self, Messenger};
+use super::outlet::{LAST_FLUSH, Outlet};
 use super::revise::{REVISIONS, Reviser};
 use super::roster::Roster;
 use super::schedule::{Limits, Scheduler, Shared, TextQueue};
@@ -59,6 +60,8 @@ pub struct Parts<P> {
     pub notices: Vec<String>,
     /// Who tells what happens, under a demonstration.
     pub narrator: Option<Narrator>,
+    /// An export of what is stored.
+    pub outlet: Option<Outlet>,
 }
 
 /// A store, what it remembers, and how often to commit.
@@ -143,6 +146,7 @@ impl<P: Prober> Monitor<P> {
         let paused: Vec<_> = watches.iter().filter_map(|watch| Some((watch.index, watch.paused?))).collect();
         let (mut keeper, mut to_store, mut keep_pauses, mut adoptions, mut to_ask) = (None, None, None, None, None);
         let seen = Arc::new(watch::Sender::new(Vec::new()));
+        let export = parts.outlet.as_ref().map(|outlet| outlet.health.clone());
         let mut parts_of_views = None;
         if let Some((store, flush)) = store {
             let names: Vec<Arc<str>> = tracks.iter().map(|track| Arc::clone(&track.name)).collect();
@@ -159,8 +163,8 @@ impl<P: Prober> Monitor<P> {
             (to_store, keep_pauses) = (Some(slots.alerts), Some(slots.pauses));
             let (ask_sender, asks) = mpsc::channel(REVISIONS);
             (adoptions, to_ask) = (Some(slots.adoptions), Some(ask_sender));
-            let (clock, keeping) = (parts.clock.clone(), keeping.clone());
-            keeper = Some(Keeper { writer, inbox, asks, flush, clock, long_views, keeping });
+            let (clock, keeping, outlet) = (parts.clock.clone(), keeping.clone(), parts.outlet);
+            keeper = Some(Keeper { writer, inbox, asks, flush, clock, long_views, keeping, outlet });
         }
         let narration = parts.narrator.map(|narrator| narrator(Duration::ZERO));
         let (desk, to_desk, rechecks) = Desk::open();
@@ -178,7 +182,7 @@ impl<P: Prober> Monitor<P> {
             outbox,
             keep_pauses,
             has_network: parts.has_network,
-            meter: Meter::new(Arc::clone(&gauges), kept),
+            meter: Meter::new(Arc::clone(&gauges), kept).with(export),
             health: watch::Sender::new(Arc::new(Health { narration, notices: parts.notices, ..Health::default() })),
             narrator: parts.narrator,
             headless: None,
@@ -258,6 +262,12 @@ impl<P: Prober> Monitor<P> {
 }
 
 impl Controls {
+    /// What an end may take beside [`SHUTDOWN`]: the last moment of an export.
+    #[must_use]
+    pub fn last_flush(&self) -> Duration {
+        self.keeper.as_ref().and_then(|keeper| keeper.outlet.as_ref()).map_or(Duration::ZERO, |_| LAST_FLUSH)
+    }
+
     /// Runs the engine and the store until `probing` has ended, then stops them in order. Returns the last commit.
     pub async fn run(self, probing: impl Future<Output = ()>) -> Last {
         let (stop_control, stop_keeper) = (CancellationToken::new(), CancellationToken::new());
@@ -290,5 +300,5 @@ pub struct Last {
     pub unsent: Option<String>,
 }
 
-/// All that a clean end may take, from the signal to the exit.
+/// All that a clean end may take, from the signal to the exit, but for the last moment of an export.
 pub const SHUTDOWN: Duration = Duration::from_secs(3);

@@ -13,6 +13,8 @@ use super::cli::{CommonArgs, RunArgs};
 use super::clock::{self, Clock};
 use super::db::progress;
 use super::exit::{Ending, Failure};
+#[cfg(feature = "influx")]
+use super::export;
 use super::monitor::Kept;
 use super::probing;
 use super::reload::Origin;
@@ -31,6 +33,8 @@ pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, Failure> {
     let origin = Origin::of(&common.config, &args.sites);
     let selection = select(&common.config, &args.sites)?;
     let store_path = store_path(args, common, &selection);
+    #[cfg(feature = "influx")]
+    let wanted = export::wanted(&args.export, &selection.config, store_path.is_some())?;
     let opened = store_path.as_deref().map(|path| open(path, selection.config.storage.as_ref())).transpose()?;
     let prober = probing::prober(&selection.config)?;
     let Selection { config, all_names, ad_hoc } = selection;
@@ -38,6 +42,14 @@ pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, Failure> {
     let mut notices = config.warnings.clone();
     notices.extend(prober.notices().iter().cloned());
     notices.extend(store.iter().flat_map(|kept| kept.memory.notices.clone()));
+    #[cfg(feature = "influx")]
+    let export = match (wanted, &store) {
+        (Some(wanted), Some(kept)) => Some(wanted.begin(&kept.store, &config, clock.now())?),
+        _ => None,
+    };
+    #[cfg(feature = "influx")]
+    notices.extend(export.iter().flat_map(|export| export.notices.clone()));
+    notices.extend(unexported(&config, store.is_some()));
     let config_path = (!ad_hoc).then_some(&*common.config);
     let stage = Stage {
         output: &args.output,
@@ -51,9 +63,20 @@ pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, Failure> {
         clock,
         notices,
         narrator: None,
+        #[cfg(feature = "influx")]
+        export,
     };
     // From here on signals are caught; before, they end the program as they do any other.
     stage.play(Attentive::new()?)
+}
+
+/// Why a section `export` of the file has no effect, if it has none.
+fn unexported(config: &Config, has_store: bool) -> Option<String> {
+    config.export.as_ref()?;
+    if cfg!(not(feature = "influx")) {
+        return Some("nothing is exported: this webmon was built without the feature `influx`".to_owned());
+    }
+    (!has_store).then(|| "nothing is exported: only what is stored is".to_owned())
 }
 
 fn store_path(args: &RunArgs, common: &CommonArgs, selection: &Selection) -> Option<PathBuf> {

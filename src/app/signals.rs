@@ -34,6 +34,56 @@ mod imp {
     }
 }
 
+#[cfg(unix)]
+mod jobs {
+    use std::io;
+
+    use rustix::process::Signal as Number;
+    use tokio::signal::unix::{Signal, SignalKind, signal};
+
+    use super::Job;
+
+    /// SIGTSTP and SIGCONT.
+    pub struct Jobs {
+        stop: Signal,
+        go_on: Signal,
+    }
+
+    impl Jobs {
+        pub fn new() -> io::Result<Self> {
+            let caught = |number: Number| signal(SignalKind::from_raw(number.as_raw()));
+            Ok(Self { stop: caught(Number::TSTP)?, go_on: caught(Number::CONT)? })
+        }
+
+        pub async fn next(&mut self) -> Job {
+            tokio::select! {
+                _ = self.stop.recv() => Job::Stop,
+                _ = self.go_on.recv() => Job::Continued,
+            }
+        }
+    }
+}
+
+#[cfg(not(unix))]
+mod jobs {
+    use std::io;
+
+    use super::Job;
+
+    /// There are no jobs.
+    pub struct Jobs;
+
+    impl Jobs {
+        pub fn new() -> io::Result<Self> {
+            Ok(Self)
+        }
+
+        pub async fn next(&mut self) -> Job {
+            std::future::pending().await
+        }
+    }
+}
+
 #[cfg(not(unix))]
 mod imp {
     use std::io;
@@ -52,6 +102,33 @@ mod imp {
             }
             super::INTERRUPT
         }
+    }
+}
+
+/// What a shell asks of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Job {
+    /// To stop (SIGTSTP).
+    Stop,
+    /// It was continued (SIGCONT).
+    Continued,
+}
+
+/// What a shell asks of its jobs, from now on caught.
+pub struct Jobs(jobs::Jobs);
+
+impl Jobs {
+    /// Begins to catch it; inside a runtime.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn new() -> io::Result<Self> {
+        jobs::Jobs::new().map(Self)
+    }
+
+    /// The next one.
+    pub async fn next(&mut self) -> Job {
+        self.0.next().await
     }
 }
 

@@ -20,12 +20,15 @@ use crate::config::Config;
 use crate::model::StoreHealth;
 use crate::probe::{HttpProber, Prober, has_route, route_to_anywhere};
 use crate::store::Flushed;
+use crate::ui::Orders;
 
 use super::cli::{ColorChoice, OutputArgs};
 use super::clock::Clock;
 use super::control::Narrator;
 use super::dashboard::{self, Dashboard};
 use super::exit::{Ending, Failure, complain};
+#[cfg(feature = "influx")]
+use super::export::Export;
 use super::headless::{Headless, Style};
 use super::limits;
 use super::lines::{LineWriter, Lines};
@@ -35,7 +38,7 @@ use super::reload::{Origin, Reload, Reloader};
 use super::run::store_failure;
 use super::schedule::Scheduler;
 use super::service::Service;
-use super::signals::{HANGUP, Signals};
+use super::signals::{HANGUP, Job, Jobs, Signals};
 
 /// How long the reader of stdout may take for the last lines after a signal or a failure.
 const LAST_LINES: Duration = Duration::from_millis(500);
@@ -73,6 +76,24 @@ impl Attentive {
                 ending = shown => ending,
             }
         })
+    }
+
+    /// Passes on what a shell asks of its jobs: to stop, and to go on.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn mind_jobs(&self, orders: Arc<Orders>) -> Result<(), Failure> {
+        let _inside = self.runtime.enter();
+        let mut jobs = Jobs::new().context("cannot catch signals")?;
+        self.runtime.spawn(async move {
+            loop {
+                match jobs.next().await {
+                    Job::Stop => orders.rest(),
+                    Job::Continued => orders.note_continued(),
+                }
+            }
+        });
+        Ok(())
     }
 
     /// Lets go of what still waits for a disk.
@@ -133,6 +154,9 @@ pub struct Stage<'a> {
     pub notices: Vec<String>,
     /// Who tells what happens, under a demonstration.
     pub narrator: Option<Narrator>,
+    /// The export.
+    #[cfg(feature = "influx")]
+    pub export: Option<Export>,
 }
 
 impl Stage<'_> {
@@ -142,11 +166,12 @@ impl Stage<'_> {
     /// [`Failure`]: the store, or the system.
     pub fn play(mut self, mut attentive: Attentive) -> Result<Ending, Failure> {
         let zone = TimeZone::system();
+        let past = self.store.as_ref().map(|kept| kept.store.path().to_owned());
         let monitor = self.monitor(&zone)?;
         let ended = if is_headless(self.output) {
             self.headless(&mut attentive, monitor, zone)
         } else {
-            self.dashboard(&mut attentive, monitor, zone)
+            self.dashboard(&mut attentive, monitor, past, zone)
         };
         attentive.unsaid.iter().for_each(|text| complain(format_args!("warning: {text}")));
         // A commit that hangs must not keep the process.
@@ -177,6 +202,10 @@ impl Stage<'_> {
     }
 
     fn monitor(&mut self, zone: &TimeZone) -> Result<Monitor<HttpProber>, Failure> {
+        #[cfg(feature = "influx")]
+        let outlet = self.export.take().map(|export| export.start(self.clock.clone())).transpose()?;
+        #[cfg(not(feature = "influx"))]
+        let outlet = None;
         Monitor::new(Parts {
             config: self.config.clone(),
             prober: Arc::clone(&self.prober),
@@ -187,6 +216,7 @@ impl Stage<'_> {
             limits: limits::raise(),
             notices: self.notices.clone(),
             narrator: self.narrator,
+            outlet,
         })
         .map_err(|error| store_failure(&error))
     }
@@ -228,14 +258,16 @@ impl Stage<'_> {
         mut self,
         attentive: &mut Attentive,
         monitor: Monitor<HttpProber>,
+        past: Option<PathBuf>,
         zone: TimeZone,
     ) -> Result<Ending, Failure> {
         let fixed = dashboard::fixed(self.config_path, self.store_path.as_deref(), zone);
         let settings = dashboard::settings(self.config.dashboard, self.color);
         let reload = self.reload(&fixed.zone, false);
         let (face, started) = (monitor.face(), self.clock.now());
-        let (dashboard, ended) =
-            Dashboard::start(face.clone(), self.clock.clone(), fixed, settings).context("cannot start a thread")?;
+        let (dashboard, ended) = Dashboard::start(face.clone(), self.clock.clone(), past, (fixed, settings))
+            .context("cannot start a thread")?;
+        attentive.mind_jobs(dashboard.orders())?;
         let ending = attentive.supervise((monitor, reload), self.output.duration, async move {
             // Dropped without a word: it panicked, and is joined below.
             ended.await.unwrap_or(Ending::Done)
@@ -270,6 +302,7 @@ async fn supervise<P: Prober>(
     let keeping = monitor.keeping();
     let (scheduler, controls, reviser) = monitor.split();
     let mut reloading = std::pin::pin!(Reloader::new(reload, reviser, keeping).run(asked));
+    let patience = SHUTDOWN + controls.last_flush();
     let (network, probing) = network_thread(scheduler, stop.clone()).context("cannot start a thread")?;
     let mut running = std::pin::pin!(running(controls, network, probing));
     let ending = tokio::select! {
@@ -282,7 +315,7 @@ async fn supervise<P: Prober>(
     stop.cancel();
     tokio::select! {
         last = &mut running => kept(last.commit).map(|()| (ending, last.unsent)),
-        () = tokio::time::sleep(SHUTDOWN) => {
+        () = tokio::time::sleep(patience) => {
             Err(Failure::Store("webmon: the last commit did not end within 3 s; it was left behind".to_owned()))
         }
         signal = impatience(signals) => Ok((Ending::Signal(signal), None)),

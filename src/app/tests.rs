@@ -97,6 +97,7 @@ impl Trial {
             limits: Limits { in_flight: 100 },
             notices: Vec::new(),
             narrator: None,
+            outlet: None,
         });
         let monitor = monitor.unwrap();
         let face = monitor.face();

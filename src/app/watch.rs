@@ -57,8 +57,9 @@ pub fn watch(common: &CommonArgs) -> Result<Ending, Failure> {
     let look = config.as_ref().map(|config| config.dashboard).unwrap_or_default();
     let fixed = dashboard::fixed(config_path, Some(&store), zone);
     let settings = dashboard::settings(look, common.color);
-    let shown = Dashboard::start(face.clone(), clock.clone(), fixed, settings);
+    let shown = Dashboard::start(face.clone(), clock.clone(), Some(store.clone()), (fixed, settings));
     let (dashboard, ended) = shown.context("cannot start a thread")?;
+    attentive.mind_jobs(dashboard.orders())?;
     let ending = attentive.attend(follow(follower), async move {
         // Dropped without a word: it panicked, and is joined below.
         ended.await.unwrap_or(Ending::Done)

@@ -98,6 +98,7 @@ pub(super) static FILE: &[Key] = &[
     key("alerting", Form::Section(ALERTING), "when a site counts as down; a site's `alert` overrides it"),
     key("storage", Form::Section(STORAGE), "where checks and alerts are kept, and for how long"),
     key("dns", Form::Section(DNS), "who answers for names"),
+    key("export", Form::Section(EXPORT), "where every stored check is sent, too"),
 ];
 
 /// A site.
@@ -190,6 +191,23 @@ static DNS: &[Key] =
     &[key("resolver", Form::NameServers(&["auto", "system"], 8), "system is getaddrinfo; or name servers: [1.1.1.1]")
         .or("auto")];
 
+static EXPORT: &[Key] = &[key("influx", Form::Section(INFLUX), "an InfluxDB or a VictoriaMetrics")];
+
+static INFLUX: &[Key] = &[
+    key("url", Form::Url, "the server").such_as("http://localhost:8086").required(),
+    key("api", Form::Choice(&["v1", "v2", "v3"]), "how it is spoken to; VictoriaMetrics knows v2")
+        .or("v2")
+        .such_as("v3"),
+    key("org", Form::Text, "the organisation, for v2").such_as("me"),
+    key("bucket", Form::Text, "what is written to").or("webmon").such_as("sites"),
+    key("database", Form::Text, "the same, as v1 and v3 call it").such_as("sites"),
+    key("retention_policy", Form::Text, "for v1, if it is not the default one").such_as("autogen"),
+    key("token", Form::Text, "for v2 and v3").such_as("\"${INFLUX_TOKEN}\""),
+    key("username", Form::Text, "in place of a token, for v1").such_as("ada"),
+    key("password", Form::Text, "the password of that user: \"${INFLUX_PASSWORD}\""),
+    key("agent", Form::Text, "the tag `agent` of every point, in place of this machine's name").such_as("probe-1"),
+];
+
 #[cfg(test)]
 mod tests {
     use super::super::parse;
@@ -206,7 +224,14 @@ mod tests {
     fn each(place: &str, keys: &'static [Key], test: &mut dyn FnMut(&str, &'static Key)) {
         for key in keys {
             match &key.form {
-                Form::Section(inner) => each(&place.replace("{}", &format!("{}: {{ {{}} }}", key.name)), inner, test),
+                Form::Section(inner) => {
+                    // What a section needs stands beside each of its other keys.
+                    let needs = inner.iter().filter(|key| key.required);
+                    let mut needs: Vec<String> = needs.map(|key| format!("{}: '{}'", key.name, key.example)).collect();
+                    needs.push("{}".to_owned());
+                    each(&place.replace("{}", &format!("{}: {{ {} }}", key.name, needs.join(", "))), inner, test);
+                }
+                _ if key.required => {}
                 Form::Sites(_) => {}
                 _ => test(place, key),
             }
@@ -220,9 +245,9 @@ mod tests {
     fn writing_a_default_changes_nothing() {
         let mut tried = 0;
         for (place, keys) in [(IN_FILE, FILE), (IN_SITE, DEFAULTS)] {
-            let nothing = meaning(&place.replace("{}", "x-nothing: here"), "");
             each(place, keys, &mut |place, key| {
                 if !key.default.is_empty() {
+                    let nothing = meaning(&place.replace("{}", "x-nothing: here"), "");
                     assert_eq!(meaning(place, &format!("{}: {}", key.name, key.default)), nothing, "{}", key.name);
                     tried += 1;
                 }

@@ -12,6 +12,7 @@ mod declared;
 mod exec;
 mod expand;
 mod expect;
+mod export;
 mod fault;
 mod mask;
 mod read;
@@ -32,9 +33,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::alert::Rule;
-use crate::model::{Site, View};
+use crate::model::{Sink, Site, View};
 
 pub use exec::Exec;
+pub use export::typed_sink;
 pub use fault::ConfigError;
 pub use schema::schema;
 pub use sections::{Dashboard, Resolver, Sort, Storage, Symbols, Theme, default_views};
@@ -46,7 +48,7 @@ use expand::Scope;
 use fault::{Fault, Source};
 use mask::Secrets;
 use read::{Keys, Reader};
-use site::{Entry, Layer, Meaning, RuleLayer};
+use site::{Entry, Layer, Literal, Meaning, RuleLayer};
 use warning::Warnings;
 use yaml::Tree;
 
@@ -87,6 +89,8 @@ pub struct Config {
     pub resolver: Resolver,
     /// Where samples are kept; none for ad hoc sites.
     pub storage: Option<Storage>,
+    /// The InfluxDB that samples are exported to.
+    pub export: Option<Sink>,
     /// What is not wrong but will surprise, one line each, with its place in the file.
     pub warnings: Vec<String>,
 }
@@ -146,7 +150,7 @@ pub fn ad_hoc(urls: &[String]) -> Result<Config, ConfigError> {
     }
     let (views, dashboard) = (default_views(), Dashboard::default());
     let (resolver, disabled, warnings) = (Resolver::Auto, Vec::new(), Vec::new());
-    Ok(Config { sites, disabled, exec: None, views, dashboard, resolver, storage: None, warnings })
+    Ok(Config { sites, disabled, exec: None, views, dashboard, resolver, storage: None, export: None, warnings })
 }
 
 fn load_with(path: &Path, env: Option<&Env<'_>>) -> Result<Config, ConfigError> {
@@ -233,6 +237,8 @@ struct Draft {
     resolver: Resolver,
     storage: Storage,
     max_size_at: Option<yaml::NodeId>,
+    export: Option<Sink>,
+    export_literals: Vec<Literal>,
 }
 
 impl Draft {
@@ -254,10 +260,27 @@ impl Draft {
         let mut section = keys.section("storage");
         let (storage, max_size_at) = Storage::read(&mut section, base_dir);
         section.finish();
+        let mut section = keys.section("export");
+        let mut export_literals = Vec::new();
+        let export = export::influx(&mut section, &mut export_literals);
+        section.finish();
         let sites_at = keys.take("sites");
         keys.finish();
         let entries = Self::read_sites(reader, sites_at)?;
-        Some(Self { defaults, alerting, exec, entries, sites_at, views, dashboard, resolver, storage, max_size_at })
+        Some(Self {
+            defaults,
+            alerting,
+            exec,
+            entries,
+            sites_at,
+            views,
+            dashboard,
+            resolver,
+            storage,
+            max_size_at,
+            export,
+            export_literals,
+        })
     }
 
     fn read_sites(reader: &Reader<'_>, sites_at: Option<yaml::NodeId>) -> Option<Vec<Entry>> {
@@ -289,6 +312,7 @@ impl Draft {
     fn finish(self, reader: &Reader<'_>, warnings: &mut Warnings, exposed: bool) -> Config {
         let (mut sites, mut disabled, mut checks_a_second) = (Vec::new(), Vec::new(), 0.0);
         let mut literals = self.defaults.literals.clone();
+        literals.extend(self.export_literals);
         let mut shared = tls::Shared::new();
         for entry in self.entries {
             let at = entry.span.start;
@@ -323,7 +347,7 @@ impl Draft {
             }
         }
         let (views, dashboard, resolver, storage) = (self.views, self.dashboard, self.resolver, Some(self.storage));
-        Config { sites, disabled, exec, views, dashboard, resolver, storage, warnings: Vec::new() }
+        Config { sites, disabled, exec, views, dashboard, resolver, storage, export: self.export, warnings: Vec::new() }
     }
 }
 

@@ -157,7 +157,7 @@ impl Engine {
 
     /// From now on it judges nothing: verdicts come by [`Engine::overrule`], from whoever does.
     pub fn look_on(&mut self) {
-        self.lanes.iter_mut().for_each(Lane::look_on);
+        self.lanes.iter_mut().for_each(|lane| lane.looks_on = true);
     }
 
     /// Takes the verdict about site number `site` that somebody else came to at `at`: `open_since` is when the incident

@@ -83,6 +83,8 @@ pub struct SiteSnapshot {
     pub state: SiteState,
     /// Since when it is in this state.
     pub since: Timestamp,
+    /// Whether it began before that, further back than what is remembered.
+    pub is_older: bool,
     /// The newest check.
     pub last: Option<LastCheck>,
     /// When it was last up, as far as the ring reaches.

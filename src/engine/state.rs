@@ -9,7 +9,8 @@
 //!
 //! Whatever these say, a site that somebody paused is paused; after that it is unknown until its next check.
 //!
-//! Invariants: a change tells a new state, never the same one; `since` never goes back. The time of a change is that of
+//! Invariants: a change tells a new state, never the same one; `since` never goes back, but over a stop that changed
+//! nothing. The time of a change is that of
 //! its reason: the check's `at`, the instant of the verdict, or the end of the silence that was allowed.
 
 use std::time::Duration;
@@ -27,6 +28,10 @@ pub(super) struct Standing {
     last: Option<(Timestamp, Outcome)>,
     silence: Duration,
     paused: bool,
+    /// The first check that was replayed, if there were others before it.
+    horizon: Option<Timestamp>,
+    /// What was before the silence of a stop, until a check tells whether it still is.
+    held: Option<(SiteState, Timestamp)>,
 }
 
 /// One change of state.
@@ -40,7 +45,16 @@ pub(super) struct Change {
 impl Standing {
     /// No check yet; `silence` is how long nothing may come.
     pub(super) const fn new(now: Timestamp, silence: Duration) -> Self {
-        Self { state: SiteState::New, since: now, down: false, last: None, silence, paused: false }
+        Self {
+            state: SiteState::New,
+            since: now,
+            down: false,
+            last: None,
+            silence,
+            paused: false,
+            horizon: None,
+            held: None,
+        }
     }
 
     pub(super) const fn state(&self) -> SiteState {
@@ -56,6 +70,19 @@ impl Standing {
         self.silence = silence;
     }
 
+    /// Whether the state began before [`Standing::since`]: that is the first check that was replayed.
+    pub(super) fn is_older(&self) -> bool {
+        self.horizon == Some(self.since)
+    }
+
+    /// Everything that is remembered was replayed, from the check of `horizon` on if there are others before it. A stop
+    /// since then is silence, but does not end what was before it if the next check finds it unchanged.
+    pub(super) fn replayed(&mut self, horizon: Option<Timestamp>, now: Timestamp) {
+        self.horizon = horizon;
+        let before = (self.state, self.since);
+        self.held = self.pass(now).map(|_| before);
+    }
+
     /// A check came.
     #[inline]
     pub(super) fn check(&mut self, sample: &Sample) -> Option<Change> {
@@ -63,7 +90,14 @@ impl Standing {
         if self.paused {
             return None;
         }
-        self.become_at(state_of(self.down, Some(sample.outcome())), sample.at)
+        let to = state_of(self.down, Some(sample.outcome()));
+        if let Some((_, since)) = self.held.take().filter(|(state, _)| *state == to && self.state == SiteState::Unknown)
+        {
+            let from = std::mem::replace(&mut self.state, to);
+            self.since = since;
+            return Some(Change { at: sample.at, from, to });
+        }
+        self.become_at(to, sample.at)
     }
 
     /// The rule said so at `at`.
@@ -215,6 +249,26 @@ mod tests {
             (70, LOCAL, SiteState::Unknown, 55),
             (80, BAD, SiteState::Down, 80),
         ]);
+    }
+
+    #[test]
+    fn a_stop_ends_nothing_that_the_next_check_finds_unchanged() {
+        for (cause, state, since) in [(Cause::Ok, SiteState::Up, 10), (Cause::Reset, SiteState::Failing, 500)] {
+            let mut standing = Standing::new(at(1), Duration::from_secs(35));
+            for secs in [10, 20, 30] {
+                standing.check(&sample(secs, Cause::Ok));
+            }
+            standing.replayed(Some(at(10)), at(490));
+            assert_eq!((standing.state(), standing.since(), standing.is_older()), (SiteState::Unknown, at(65), false));
+            let change = standing.check(&sample(500, cause));
+            assert_eq!((standing.state(), standing.since()), (state, at(since)));
+            assert_eq!(standing.is_older(), since == 10);
+            assert_eq!(change, Some(Change { at: at(500), from: SiteState::Unknown, to: state }));
+            // Only that stop: a later silence ends what is.
+            standing.pass(at(600));
+            standing.check(&sample(610, cause));
+            assert_eq!(standing.since(), at(610));
+        }
     }
 
     #[test]

@@ -67,8 +67,8 @@ pub(super) struct Lane {
     /// The number of the first sample that is news.
     unseen: u64,
     changed: bool,
-    /// Whether verdicts come from elsewhere.
-    looks_on: bool,
+    /// Whether verdicts come by [`Lane::overrule`] only.
+    pub(super) looks_on: bool,
     texts: Vec<(u64, Arc<Observation>)>,
     shown: SiteSnapshot,
 }
@@ -139,6 +139,7 @@ impl Lane {
                 rule,
                 state: super::SiteState::New,
                 since: now,
+                is_older: false,
                 last: None,
                 last_up: None,
                 incident: None,
@@ -147,11 +148,13 @@ impl Lane {
             },
             head,
         };
-        lane.advance(now, scratch, &mut Met::default());
+        // An incident first: it began before the checks that are replayed, or among them.
         if let Some(since) = open_since {
             lane.standing.judged(true, since);
         }
-        lane.standing.pass(now);
+        let horizon = lane.head.peek().filter(|_| lane.head.next_seq() > 0).map(|oldest| oldest.at);
+        lane.advance(now, scratch, &mut Met::default());
+        lane.standing.replayed(horizon, now);
         lane.show(now);
         lane
     }
@@ -196,11 +199,6 @@ impl Lane {
         alert
     }
 
-    /// From now on verdicts come by [`Lane::overrule`] only.
-    pub(super) const fn look_on(&mut self) {
-        self.looks_on = true;
-    }
-
     /// Takes a verdict from elsewhere, found at `at`.
     pub(super) fn overrule(&mut self, open_since: Option<Timestamp>, at: Timestamp) -> Option<Change> {
         self.evaluator.overrule(open_since);
@@ -227,7 +225,7 @@ impl Lane {
 
     pub(super) fn snapshot(&mut self, now: Timestamp) -> &SiteSnapshot {
         self.shown.state = self.standing.state();
-        self.shown.since = self.standing.since();
+        (self.shown.since, self.shown.is_older) = (self.standing.since(), self.standing.is_older());
         self.shown.incident = self.evaluator.open_since().map(|since| OpenIncident { since });
         self.shown.judged_from = self.evaluator.judged_from().filter(|&from| from > now);
         &self.shown

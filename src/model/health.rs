@@ -1,5 +1,6 @@
 //! How webmon itself is: what the dashboard's header and the headless warnings say, filled by `app`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Timestamp;
@@ -22,6 +23,57 @@ pub enum StoreHealth {
         /// Why, in words.
         reason: String,
     },
+}
+
+/// How an export gets on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ExportState {
+    /// The server took what it was sent last, or was not asked yet.
+    #[default]
+    Ok,
+    /// It did not answer, or said that it cannot now; it is asked again by itself.
+    Retrying,
+    /// It does not take points as things are: a person has to do something. It is asked again all the same.
+    Blocked,
+}
+
+impl ExportState {
+    /// The public name: `ok`, `retrying`, `blocked`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Retrying => "retrying",
+            Self::Blocked => "blocked",
+        }
+    }
+}
+
+/// The export to a sink.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExportHealth {
+    /// Where to, without secrets.
+    pub sink: Arc<str>,
+    /// How it gets on.
+    pub state: ExportState,
+    /// The time of the oldest sample that was found and is not acknowledged.
+    pub oldest: Option<Timestamp>,
+    /// Points that the server took, since the sink is known.
+    pub sent: u64,
+    /// Points that it refused, since then.
+    pub rejected: u64,
+    /// Samples that were gone before they could be sent, since then.
+    pub skipped: u64,
+    /// What went wrong last, and when; also when all is well again.
+    pub error: Option<(Timestamp, String)>,
+}
+
+impl ExportHealth {
+    /// How far it is behind at `now`.
+    #[must_use]
+    pub fn lag(&self, now: Timestamp) -> Duration {
+        self.oldest.map_or(Duration::ZERO, |oldest| now.since(oldest))
+    }
 }
 
 /// Somebody else's monitor, seen through its store.
@@ -58,6 +110,8 @@ pub struct Health {
     pub offline_since: Option<Timestamp>,
     /// The store.
     pub store: StoreHealth,
+    /// The export, if there is one.
+    pub export: Option<ExportHealth>,
     /// What a person should see (a file moved aside, a warning of sites.yaml), oldest first; the newest ones.
     pub notices: Vec<String>,
     /// Older notices that are no longer in the list.

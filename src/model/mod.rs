@@ -13,17 +13,19 @@ mod observation;
 mod phases;
 mod sample;
 mod secret;
+mod sink;
 mod site;
 pub mod text;
 mod time;
 
 pub use cause::{Cause, Outcome};
 pub use certificate::{Certificate, CertificateFault};
-pub use health::{Health, StoreHealth, Watching};
+pub use health::{ExportHealth, ExportState, Health, StoreHealth, Watching};
 pub use observation::{Hop, Observation};
 pub use phases::{Phase, Phases};
 pub use sample::{Flags, Http, Packed, Sample, Status};
 pub use secret::{Secret, SecretUrl};
+pub use sink::{Api, Sink};
 pub use site::{
     ClientIdentity, Expect, Expected, Family, HttpOffer, Site, SiteId, StatusSet, TlsFiles, TlsRules, shown_url,
 };

@@ -64,7 +64,9 @@ impl Link {
             builder.max_header_list_size(u32::try_from(HEAD_MAX).expect("a few hundred thousand"));
             let (mut sender, line) = Box::pin(builder.handshake(stream)).await?;
             drive.add(line);
-            drive.beside(sender.ready()).await?;
+            if let Err(error) = drive.beside(sender.ready()).await {
+                return Err(drive.told(error));
+            }
             Sender::V2(sender)
         } else {
             let mut builder = http1::Builder::new();
@@ -98,7 +100,7 @@ impl Link {
         };
         answer.map_err(|mut failed| {
             let unsent = failed.take_message().is_some();
-            Unanswered { error: failed.into_error(), unsent }
+            Unanswered { error: self.drive.told(failed.into_error()), unsent }
         })
     }
 
@@ -113,6 +115,8 @@ impl Link {
 struct Drive {
     running: Vec<Work>,
     spawn: Spawn,
+    /// With what the connection ended.
+    ended: Arc<Mutex<Option<hyper::Error>>>,
 }
 
 /// Where hyper puts what it would have spawned, until it is picked up.
@@ -126,9 +130,20 @@ impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Spawn {
 }
 
 impl Drive {
-    fn add<E>(&mut self, line: impl Future<Output = Result<(), E>> + Send + 'static) {
-        // What ends a connection reaches whoever waits for an answer over it.
-        self.running.push(Box::pin(async move { drop(line.await) }));
+    fn add(&mut self, line: impl Future<Output = Result<(), hyper::Error>> + Send + 'static) {
+        let ended = Arc::clone(&self.ended);
+        self.running.push(Box::pin(async move {
+            *ended.lock().unwrap_or_else(PoisonError::into_inner) = line.await.err();
+        }));
+    }
+
+    /// Why the connection ended, to somebody who was told by `error`: a connection that ends before it has taken a request
+    /// has nobody to give its own reason to, and then `error` says only that it is over.
+    fn told(&self, error: hyper::Error) -> hyper::Error {
+        if !error.is_closed() && !error.is_canceled() {
+            return error;
+        }
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or(error)
     }
 
     /// Polls everything once.

@@ -12,11 +12,11 @@ use serde_json::ser::{CompactFormatter, Formatter};
 use crate::alert::Alert;
 use crate::engine::snapshot::Snapshot;
 use crate::model::text::is_harmful;
-use crate::model::{Observation, Timestamp};
+use crate::model::{ExportHealth, Observation, Timestamp};
 
 use super::check::Checked;
 use super::objects::{
-    AlertObject, CertificateObject, CheckObject, HopObject, SampleObject, StatsObject, WarningObject,
+    AlertObject, CertificateObject, CheckObject, ExportObject, HopObject, SampleObject, StatsObject, WarningObject,
 };
 use super::{SampleRecord, StatsRecord, when};
 
@@ -55,6 +55,14 @@ pub fn refresh(out: &mut impl io::Write, snapshot: &Snapshot, view: usize) -> io
 /// The writer's.
 pub fn alert(out: &mut impl io::Write, alert: &Alert) -> io::Result<()> {
     line(out, &AlertObject::of(alert))
+}
+
+/// One `export` object: how the export gets on at `now`.
+///
+/// # Errors
+/// The writer's.
+pub fn export(out: &mut impl io::Write, export: &ExportHealth, now: Timestamp) -> io::Result<()> {
+    line(out, &ExportObject::of(export, now))
 }
 
 /// One `warning` object: what webmon has to say of itself, `about` one of its parts.
@@ -123,7 +131,7 @@ mod tests {
 
     use super::*;
     use crate::engine::snapshot::SiteState;
-    use crate::model::{Cause, Certificate, CertificateFault, Hop, Micros, Phases};
+    use crate::model::{Cause, Certificate, CertificateFault, ExportState, Hop, Micros, Phases};
     use crate::report::Period;
     use crate::report::Stored;
     use crate::report::fixtures::{self, at, empty_summary, hostile, printed, status, summary};
@@ -167,6 +175,32 @@ mod tests {
                 "\n"
             )
         );
+    }
+
+    #[test]
+    fn an_export_is_told_with_its_last_error() {
+        let mut health = ExportHealth {
+            sink: "http://localhost:8086/ v2 me/webmon".into(),
+            oldest: Some(at("2026-11-22T09:00:00Z")),
+            sent: 5_000,
+            skipped: 3,
+            ..ExportHealth::default()
+        };
+        let now = at("2026-11-22T09:00:03.25Z");
+        assert_eq!(
+            printed(|out| export(out, &health, now)),
+            concat!(
+                r#"{"event":"export","time":"2026-11-22T09:00:03.250000Z","sink":"http://localhost:8086/ v2 me/webmon","#,
+                r#""state":"ok","lag_ms":3250,"sent":5000,"rejected":0,"skipped":3,"error":null,"error_time":null}"#,
+                "\n"
+            )
+        );
+        health.state = ExportState::Blocked;
+        health.error = Some((at("2026-11-22T09:00:01Z"), "auth".to_owned()));
+        health.oldest = None;
+        let told = printed(|out| export(out, &health, now));
+        assert!(told.contains(r#""state":"blocked","lag_ms":0,"#), "{told}");
+        assert!(told.contains(r#""error":"auth","error_time":"2026-11-22T09:00:01.000000Z"}"#), "{told}");
     }
 
     #[test]

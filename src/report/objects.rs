@@ -10,7 +10,9 @@ use std::time::Duration;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::alert::{Alert, AlertState};
-use crate::model::{Cause, Certificate, Hop, Micros, Outcome, Phase, Phases, Status, Timestamp, duration};
+use crate::model::{
+    Cause, Certificate, ExportHealth, Hop, Micros, Outcome, Phase, Phases, Status, Timestamp, duration,
+};
 use crate::stats::{Availability, Latency, Summary};
 
 use super::{Period, SampleRecord, StatsRecord, when};
@@ -280,6 +282,38 @@ impl<'a> AlertObject<'a> {
             since: when::utc(alert.since),
             downtime_ms: alert.downtime.map(whole_millis),
             message: (alert.state != AlertState::Ended).then_some(&*alert.message),
+        }
+    }
+}
+
+/// `event: export`.
+#[derive(serde::Serialize)]
+pub(super) struct ExportObject<'a> {
+    event: &'static str,
+    time: String,
+    sink: &'a str,
+    state: &'static str,
+    lag_ms: u64,
+    sent: u64,
+    rejected: u64,
+    skipped: u64,
+    error: Option<&'a str>,
+    error_time: Option<String>,
+}
+
+impl<'a> ExportObject<'a> {
+    pub(super) fn of(export: &'a ExportHealth, now: Timestamp) -> Self {
+        Self {
+            event: "export",
+            time: when::utc(now),
+            sink: &export.sink,
+            state: export.state.name(),
+            lag_ms: u64::try_from(export.lag(now).as_millis()).unwrap_or(u64::MAX),
+            sent: export.sent,
+            rejected: export.rejected,
+            skipped: export.skipped,
+            error: export.error.as_ref().map(|(_, text)| text.as_str()),
+            error_time: export.error.as_ref().map(|(at, _)| when::utc(*at)),
         }
     }
 }

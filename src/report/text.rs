@@ -187,6 +187,7 @@ mod tests {
             state,
             since: at("2026-11-22T09:00:00Z"),
             last: None,
+            is_older: false,
             last_up: None,
             group: None,
             incident: None,

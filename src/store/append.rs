@@ -6,6 +6,7 @@
 //! samples, [`TEXTS_MAX`] texts and [`ALERTS_MAX`] alerts wait, beyond that the oldest go and are counted; in the
 //! file, [`SITE_TEXT_BYTES`] of texts a site, beyond that its oldest go.
 
+use std::collections::btree_map;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 
@@ -17,6 +18,7 @@ use crate::model::{SiteId, Timestamp};
 use super::entry::Entry;
 use super::record::{self, TextRecord};
 use super::schema;
+use super::sink::{self, Progress};
 
 /// Encoded samples that wait at most: more than two million of them.
 pub const ENTRY_BYTES_MAX: usize = 64 << 20;
@@ -57,6 +59,8 @@ pub struct Pending {
     next_alert: u64,
     /// The newest word on each site: until when it is paused, or that it is not.
     pauses: BTreeMap<SiteId, Option<Timestamp>>,
+    /// How far each sink is; it goes with the next commit and is not worth one of its own.
+    progress: BTreeMap<u32, Progress>,
 }
 
 /// What did not fit and is lost.
@@ -82,6 +86,7 @@ impl Pending {
             alerts: VecDeque::new(),
             next_alert,
             pauses: BTreeMap::new(),
+            progress: BTreeMap::new(),
         }
     }
 
@@ -132,6 +137,19 @@ impl Pending {
         self.pauses.insert(site, until);
     }
 
+    /// Takes in how far a sink is.
+    pub fn add_progress(&mut self, progress: Progress) {
+        match self.progress.entry(progress.sink) {
+            btree_map::Entry::Vacant(entry) => _ = entry.insert(progress),
+            btree_map::Entry::Occupied(mut entry) => entry.get_mut().update(progress),
+        }
+    }
+
+    /// Whether a sink has moved since the last commit.
+    pub fn has_progress(&self) -> bool {
+        !self.progress.is_empty()
+    }
+
     /// Forgets the oldest of what is beyond the limits.
     pub fn shed(&mut self) -> Dropped {
         let mut dropped = Dropped::default();
@@ -158,6 +176,7 @@ impl Pending {
         self.texts.clear();
         self.alerts.clear();
         self.pauses.clear();
+        self.progress.clear();
     }
 
     /// Writes everything within `transaction`, which the caller commits.
@@ -179,6 +198,9 @@ impl Pending {
                 record::encode_alert(*site, alert, &mut bytes);
                 alerts.insert(number, bytes.as_slice())?;
             }
+        }
+        for progress in self.progress.values() {
+            sink::write(transaction, progress)?;
         }
         if !self.pauses.is_empty() {
             let mut meta = transaction.open_table(schema::META)?;

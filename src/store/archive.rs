@@ -14,8 +14,10 @@ use super::backup;
 use super::error::{StoreError, guard};
 use super::figures::{self, Figures};
 use super::file::{self, Options};
+use super::follow::{Follower, Found};
 use super::read::{self, Query, StoredSite, View};
 use super::samples::{self, Passed, StoredSample};
+use super::sink::{self, StoredSink};
 use super::verify::{self, Contents, Verdict};
 
 /// The store, opened for reading.
@@ -101,6 +103,22 @@ impl Archive {
     pub fn alerts(&self, query: &Query) -> Result<Vec<Alert>, StoreError> {
         let read = || read::alerts(&self.database.begin_read()?, query);
         guard(read).map_err(|error| self.failed(error))
+    }
+
+    /// Fills `found` with at most `most` of what `follower` has not been handed yet.
+    ///
+    /// # Errors
+    /// Those of the database; what was handed out before is not handed out again.
+    pub fn follow(&self, follower: &mut Follower, most: usize, found: &mut Found) -> Result<(), StoreError> {
+        guard(|| follower.read(&self.database.begin_read()?, most, found)).map_err(|error| self.failed(error))
+    }
+
+    /// Every sink that samples were exported to.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn sinks(&self) -> Result<Vec<StoredSink>, StoreError> {
+        guard(|| sink::stored(&self.database.begin_read()?)).map_err(|error| self.failed(error))
     }
 
     /// What it holds.

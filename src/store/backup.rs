@@ -49,7 +49,9 @@ fn fill(from: &ReadTransaction, to: &Database) -> Result<(), redb::Error> {
     table(from, to, schema::HOURS)?;
     table(from, to, schema::DAYS)?;
     table(from, to, schema::FAILURES)?;
-    table(from, to, schema::ALERTS)
+    table(from, to, schema::ALERTS)?;
+    table(from, to, schema::SINKS)?;
+    table(from, to, schema::CURSORS)
 }
 
 fn table<K: redb::Key + 'static, V: redb::Value + 'static>(

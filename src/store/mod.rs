@@ -10,6 +10,7 @@
 //! sites     site -> name, known since                    blocks    (site, first seq) -> block (block.rs)
 //! sealed    site -> next seq, last time, peak, setback   failures  (site, first seq) -> text of consecutive failures
 //! alerts    number -> alert, in the order of finding    hours, days (site, number of it) -> rollup (roll.rs)
+//! sinks     number -> where samples are exported to      cursors   (sink, site) -> next seq to export
 //! ```
 //!
 //! An incident is open when the newest alert of a site is a `down`; nothing else is stored of it. Laws: what was
@@ -35,6 +36,7 @@ mod figures;
 #[cfg(test)]
 mod figures_tests;
 mod file;
+mod follow;
 mod glimpse;
 #[cfg(test)]
 mod model_tests;
@@ -49,6 +51,7 @@ mod samples;
 mod schema;
 mod seal;
 mod signature;
+mod sink;
 mod tail;
 #[cfg(test)]
 mod trial;
@@ -62,11 +65,13 @@ pub use backup::Compacted;
 pub use error::StoreError;
 pub use figures::Figures;
 pub use file::Options;
+pub use follow::{Follower, Found};
 pub use news::{Arrived, News, Why};
 pub use opened::{Opened, Registered, Store};
 pub use read::{Query, StoredSite};
 pub use samples::{Passed, StoredSample};
 pub use signature::Signature;
+pub use sink::{Progress, Start, StoredSink, Tally};
 pub use trim::Keep;
 pub use verify::{Contents, Gap, Verdict};
 pub use writer::{Flushed, Writer};

@@ -93,6 +93,18 @@ impl Archive {
     }
 }
 
+impl Archive {
+    /// The number of the site of this name; none if it was never watched.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn named(&self, name: &str) -> Result<Option<SiteId>, StoreError> {
+        let look = || read::sites(&self.database().begin_read()?);
+        let sites = guard(look).map_err(|error| self.failed(error))?;
+        Ok(sites.into_iter().find(|(_, site)| *site.name == *name).map(|(id, _)| id))
+    }
+}
+
 fn arrived(transaction: &ReadTransaction, view: &View, site: SiteId, from: u64) -> Result<Arrived, redb::Error> {
     let mut arrived = Arrived { first_seq: from, ..Arrived::default() };
     let sealed = view.sealed(site)?.next_seq;

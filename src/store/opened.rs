@@ -23,6 +23,7 @@ use super::record::SiteRecord;
 use super::samples::{self, Passed, StoredSample};
 use super::seal::{self, Sealed};
 use super::signature;
+use super::sink::{self, Progress, Start};
 use super::trim::{self, Keep, Room, Trimmed};
 use super::{append::Pending, rolling, schema};
 
@@ -209,6 +210,24 @@ impl Store {
     /// Those of the database.
     pub fn open_incidents(&self) -> Result<Vec<(SiteId, Arc<str>, Timestamp)>, StoreError> {
         self.look(read::open_incidents)
+    }
+
+    /// How far the sink of this name has been served; one that is not known yet begins at `start`, and that is saved.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn sink(&self, name: &str, start: Start) -> Result<Progress, StoreError> {
+        let mut known = self.look(sink::all)?;
+        if let Some(at) = known.iter().position(|progress| *progress.name == *name) {
+            return Ok(known.swap_remove(at));
+        }
+        let number = known.iter().map(|progress| progress.sink + 1).max().unwrap_or(0);
+        let progress = self.look(|transaction| sink::begin(transaction, (number, name), start))?;
+        self.change(|transaction| {
+            sink::shed(transaction, &known)?;
+            sink::write(transaction, &progress)
+        })?;
+        Ok(progress)
     }
 
     /// Until when sites are paused, by site; also pauses that are over.

@@ -46,6 +46,12 @@ pub const FAILURES: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::ne
 /// Number → an alert, in the order in which they were found.
 pub const ALERTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("alerts");
 
+/// Number → a sink that samples are exported to. Made with the first sink.
+pub const SINKS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("sinks");
+
+/// (sink, site) → the number of the sample to export next. Made with the first sink.
+pub const CURSORS: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("cursors");
+
 const PAUSED: &str = "paused ";
 
 /// The key in [`META`] of the pause of a site.

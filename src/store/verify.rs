@@ -17,6 +17,7 @@ use super::read::{self, View};
 use super::record::{self, SealedRecord, SiteRecord, TextRecord};
 use super::recount::{Recount, Recounted};
 use super::schema;
+use super::sink;
 use super::tail::Tail;
 use super::wire::Damage;
 
@@ -164,6 +165,10 @@ pub fn verify(transaction: &ReadTransaction) -> Result<Verdict, redb::Error> {
     each(transaction, schema::ALERTS, |_: u64, bytes| {
         verdict.note("alerts", record::decode_alert(bytes, |_| "".into()).map(drop));
     })?;
+    each(transaction, schema::SINKS, |sink, bytes| verdict.note("sinks", sink::check(sink, bytes)))?;
+    each(transaction, schema::CURSORS, |key, bytes| {
+        verdict.note("cursors", sink::decode_cursor(key, bytes).map(drop));
+    })?;
     let view = View::new(transaction)?;
     verdict.records += transaction.open_table(schema::JOURNAL)?.len()?;
     if view.tail.damaged > 0 {
@@ -186,7 +191,8 @@ fn each<K: redb::Key + 'static>(
     table: TableDefinition<'_, K, &'static [u8]>,
     mut each: impl FnMut(K::SelfType<'_>, &[u8]),
 ) -> Result<(), redb::Error> {
-    for row in transaction.open_table(table)?.iter()? {
+    let Some(rows) = schema::later_table(transaction, table)? else { return Ok(()) };
+    for row in rows.iter()? {
         let (key, bytes) = row?;
         each(key.value(), bytes.value());
     }

@@ -17,6 +17,7 @@ use super::append::{Dropped, Pending, TEXTS_MAX, Text, TextSizes};
 use super::entry::{Entry, Packer};
 use super::error::StoreError;
 use super::opened::Store;
+use super::sink::Progress;
 
 /// Samples are sealed into blocks this often.
 const SEAL_EVERY: Duration = Duration::from_mins(15);
@@ -146,6 +147,11 @@ impl Writer {
         self.pending.add_pause(self.sites[site].0, until);
     }
 
+    /// Keeps how far a sink has been served; it goes with the next commit.
+    pub fn note_progress(&mut self, progress: Progress) {
+        self.pending.add_progress(progress);
+    }
+
     /// Commits what is new, if anything is; every now and then, seals.
     pub fn flush(&mut self, now: Timestamp) -> Flushed {
         self.flush_with(now, |_| {})
@@ -222,7 +228,7 @@ impl Writer {
 
     fn save(&mut self, now: Timestamp, seal: bool, flushed: &mut Flushed) {
         let trim = seal || self.trim_on;
-        match self.commit(flushed).and_then(|()| if trim { self.trim(now, seal, flushed) } else { Ok(()) }) {
+        match self.commit(flushed, seal).and_then(|()| if trim { self.trim(now, seal, flushed) } else { Ok(()) }) {
             Ok(()) => {
                 if let Some(failure) = self.failure.take() {
                     let lost = match failure.dropped {
@@ -236,8 +242,9 @@ impl Writer {
         }
     }
 
-    fn commit(&mut self, flushed: &mut Flushed) -> Result<(), StoreError> {
-        if self.pending.is_empty() && self.failure.is_none() {
+    /// Commits what waits; how far sinks are alone only when it is to be sealed, too.
+    fn commit(&mut self, flushed: &mut Flushed, seal: bool) -> Result<(), StoreError> {
+        if self.pending.is_empty() && self.failure.is_none() && !(seal && self.pending.has_progress()) {
             return Ok(());
         }
         let (pending, sizes) = (&self.pending, &mut self.sizes);

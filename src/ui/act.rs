@@ -6,7 +6,6 @@ use ratatui::layout::Size;
 
 use super::action::{self, Action};
 use super::alert_index::Entry;
-use super::chart::spans;
 use super::frame::Inputs;
 use super::key::Key;
 use super::order::{Filter, Sort, SortKey};
@@ -18,8 +17,10 @@ const FILTER_MAX: usize = 200;
 impl UiState {
     /// Does what `key` asks for. Some when the person leaves.
     pub fn act(&mut self, key: &Key, inputs: &Inputs, size: Size) -> Option<Leave> {
-        if *key == Key::Ctrl('c') {
-            return Some(Leave::Interrupt);
+        match key {
+            Key::Ctrl('c') => return Some(Leave::Interrupt),
+            Key::Ctrl('z') => return Some(Leave::Rest),
+            _ => {}
         }
         if let Key::Mouse(what, column, row) = *key {
             self.point(what, (column, row), inputs, size);
@@ -54,8 +55,13 @@ impl UiState {
             Action::Last => self.scroll(isize::MAX, inputs),
             Action::Open => self.open(inputs),
             Action::PreviousSite => self.neighbour(-1, inputs),
-            Action::ZoomIn => self.zoom = (self.zoom + 1).min(spans(self.tables(inputs)).len() - 1),
-            Action::ZoomOut => self.zoom = self.zoom.saturating_sub(1),
+            Action::ZoomIn => self.zoom(true, inputs),
+            Action::ZoomOut => self.zoom(false, inputs),
+            Action::Earlier => self.earlier(inputs),
+            Action::Later => self.later(inputs),
+            Action::Now => self.go_live(),
+            Action::Incident => self.incident_before(inputs),
+            Action::Logarithm => self.travel.log = !self.travel.log,
             Action::NextSite => self.neighbour(1, inputs),
             Action::AlertsUp => self.region_top = self.region_top.saturating_sub(1),
             Action::AlertsDown => self.region_top += 1,
@@ -72,16 +78,12 @@ impl UiState {
                 self.frozen = if self.frozen.is_some() { None } else { Some(Arc::new(inputs.snapshot.clone())) };
                 self.arranged = None;
             }
-            Action::Recheck | Action::Pause if inputs.health.watching.is_some() => self.refused = Some(inputs.now),
-            Action::Recheck => {
-                let focus = self.focus(inputs);
-                self.wishes.extend(focus.map(Wish::Check));
+            Action::Fold => {
+                let grouped = self.tables(inputs).sites.iter().any(|site| site.group.is_some());
+                self.folding.on = grouped && !self.folding.on;
+                self.arranged = None;
             }
-            Action::Pause => {
-                let live = self.focus(inputs).and_then(|i| Some((i, inputs.snapshot.sites.get(i)?)));
-                let next = live.map(|(i, site)| Wish::Pause(i, next_pause(site.paused_until, inputs.now)));
-                self.wishes.extend(next);
-            }
+            Action::Recheck | Action::Pause => self.ask(action, inputs),
             Action::Alerts if self.place == Place::Alerts => self.back(),
             Action::Alerts | Action::Newest => {
                 if self.place != Place::Alerts {
@@ -98,9 +100,25 @@ impl UiState {
             Action::Quit if self.place == Place::Help => self.toggle_help(),
             Action::Quit => return Some(Leave::Plain),
             Action::QuitKeepScreen => return Some(Leave::KeepScreen),
+            Action::Rest => return Some(Leave::Rest),
         }
         self.adjust(inputs, size);
         None
+    }
+
+    /// Asks the monitor for something about the site under the cursor.
+    fn ask(&mut self, action: Action, inputs: &Inputs) {
+        if inputs.health.watching.is_some() {
+            self.refused = Some(inputs.now);
+            return;
+        }
+        // What is for one site is not done to a whole group.
+        let focus = self.focus(inputs).filter(|_| self.selected_group(inputs).is_none());
+        let live = focus.and_then(|i| Some((i, inputs.snapshot.sites.get(i)?)));
+        self.wishes.extend(live.map(|(i, site)| match action {
+            Action::Pause => Wish::Pause(i, next_pause(site.paused_until, inputs.now)),
+            _ => Wish::Check(i),
+        }));
     }
 
     pub(super) fn scroll(&mut self, by: isize, inputs: &Inputs) {
@@ -131,14 +149,24 @@ impl UiState {
                 return;
             }
             let Some(site) = self.focus(inputs) else { return };
+            if let Some(alert) = self.alert(inputs) {
+                self.jump(alert.at, inputs);
+            }
             self.cursor = self.tables(inputs).sites.get(site).map(|site| Arc::clone(&site.name));
             self.arranged = None;
             // Back to the alerts, but never round in a circle.
             self.under_site = if self.under_alerts == Place::Site { Place::Overview } else { Place::Alerts };
         } else if self.order.is_empty() {
             return;
+        } else if let Some(group) = self.selected_group(inputs) {
+            if !self.folding.unfolded.remove(&group) {
+                self.folding.unfolded.insert(group);
+            }
+            self.arranged = None;
+            return;
         } else {
             self.scroll(0, inputs);
+            self.go_live();
             self.under_site = Place::Overview;
         }
         (self.place, self.site_top) = (Place::Site, 0);

@@ -34,6 +34,16 @@ pub enum Action {
     PreviousSite,
     /// The site after this one in the list.
     NextSite,
+    /// Half a screen back in time.
+    Earlier,
+    /// Half a screen on in time.
+    Later,
+    /// Back to now.
+    Now,
+    /// To the incident before.
+    Incident,
+    /// Response times drawn logarithmically, on and off.
+    Logarithm,
     /// A shorter span of the chart.
     ZoomIn,
     /// A longer span of the chart.
@@ -48,6 +58,8 @@ pub enum Action {
     NotUp,
     /// Choose an order.
     Sort,
+    /// Fold the sites by group, on and off.
+    Fold,
     /// Hold the figures, on and off.
     Freeze,
     /// Check the site now.
@@ -72,6 +84,8 @@ pub enum Action {
     Quit,
     /// Leave, and print the last screen.
     QuitKeepScreen,
+    /// Stop the process until the shell continues it.
+    Rest,
 }
 
 impl Action {
@@ -139,6 +153,7 @@ const EVERYWHERE: &[Place] = &[Place::Overview, Place::Alerts, Place::Site, Plac
 const OVERVIEW: &[Place] = &[Place::Overview];
 const ALERTS: &[Place] = &[Place::Alerts];
 const SITE: &[Place] = &[Place::Site];
+const LISTS: &[Place] = &[Place::Overview, Place::Alerts, Place::Help];
 const TABLES: &[Place] = &[Place::Overview, Place::Site];
 
 const fn row(action: Action, keys: &'static [Key], places: &'static [Place]) -> Entry {
@@ -170,7 +185,8 @@ pub const TABLE: &[Entry] = &[
     row(Action::HalfDown, &[Key::Ctrl('d')], EVERYWHERE),
     row(Action::HalfUp, &[Key::Ctrl('u')], EVERYWHERE),
     row(Action::First, &[Key::Char('g'), Key::Home], EVERYWHERE).help(Section::Move, "g G Home End", "first, last"),
-    row(Action::Last, &[Key::Char('G'), Key::End], EVERYWHERE),
+    row(Action::Last, &[Key::Char('G')], EVERYWHERE),
+    row(Action::Last, &[Key::End], LISTS),
     row(Action::AlertsDown, &[Key::Char('J')], OVERVIEW).help(Section::Move, "J K", "scroll the alerts"),
     row(Action::AlertsUp, &[Key::Char('K')], OVERVIEW),
     row(Action::Open, &[Key::Enter], OVERVIEW).hint("Enter", "site", 1).help(Section::Look, "Enter", "this site"),
@@ -191,6 +207,15 @@ pub const TABLE: &[Entry] = &[
         "zoom the chart",
     ),
     row(Action::ZoomOut, &[Key::Char('-')], SITE),
+    row(Action::Earlier, &[Key::Left], SITE).hint("← →", "in time", 3).help(Section::Look, "← → End", "back, on, now"),
+    row(Action::Later, &[Key::Right], SITE),
+    row(Action::Now, &[Key::End], SITE),
+    row(Action::Incident, &[Key::Enter], SITE).hint("Enter", "incident", 4).help(
+        Section::Look,
+        "Enter",
+        "incident before",
+    ),
+    row(Action::Logarithm, &[Key::Char('l')], SITE).hint("l", "log", 7).help(Section::Look, "l", "log scale"),
     row(Action::Filter, &[Key::Char('/')], OVERVIEW).hint("/", "filter", 1).help(Section::Look, "/", "filter"),
     row(Action::Filter, &[Key::Char('/')], ALERTS).hint("/", "filter", 1).help(
         Section::Look,
@@ -199,6 +224,7 @@ pub const TABLE: &[Entry] = &[
     ),
     row(Action::NotUp, &[Key::Char('d')], OVERVIEW).hint("d", "not up", 5).help(Section::Look, "d", "only not up"),
     row(Action::Sort, &[Key::Char('s')], OVERVIEW).hint("s", "sort", 2).help(Section::Look, "s", "sort"),
+    row(Action::Fold, &[Key::Char('o')], OVERVIEW).hint("o", "groups", 6).help(Section::Look, "o", "fold by group"),
     row(Action::NextView, &[Key::Tab, Key::BackTab], TABLES).hint("Tab", "view", 6).help(
         Section::Look,
         "Tab 1-9",
@@ -240,6 +266,7 @@ pub const TABLE: &[Entry] = &[
         "quit; Q: keep screen",
     ),
     row(Action::QuitKeepScreen, &[Key::Char('Q')], EVERYWHERE),
+    row(Action::Rest, &[Key::Ctrl('z')], EVERYWHERE).help(Section::Leave, "^Z", "to the shell; fg: back"),
 ];
 
 /// The rows that hold at `place`.
@@ -274,6 +301,7 @@ mod tests {
                 let named = match hint.label {
                     "Tab" => Key::Tab,
                     "Enter" => Key::Enter,
+                    "← →" => Key::Left,
                     label => Key::Char(label.chars().next().unwrap()),
                 };
                 assert!(entry.keys.contains(&named), "{hint:?}");

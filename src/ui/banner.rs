@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::model::{StoreHealth, Watching, figures};
+use crate::model::{ExportHealth, ExportState, StoreHealth, Watching, figures};
 
 use super::frame::Inputs;
 use super::line::{Line, Role, cut, safe};
@@ -49,6 +49,9 @@ fn illness(inputs: &Inputs, state: &UiState) -> Option<String> {
         let since = words::moment(*since, inputs.now, inputs.zone);
         let reason = safe(reason);
         return Some(format!("not saving since {since}: {reason}; figures go on, this time will be missing later"));
+    }
+    if let Some(ExportHealth { state: ExportState::Blocked, error: Some((_, reason)), .. }) = &health.export {
+        return Some(format!("nothing is exported: {}; every check is kept and sent later", safe(reason)));
     }
     if let (lost, Some(at)) = state.lost
         && inputs.now.since(at) < LOST_SHOWN

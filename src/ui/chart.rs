@@ -1,30 +1,23 @@
 //! Response time over time: the median and the 95th percentile of each cell as lines, the maximum as dots, and the
 //! outcome of the same cells below, so that a red cell stands exactly under the gap it made.
 //!
-//! Linear from 0. What is above four times the median 95th percentile would press the rest to the ground: it is clipped
+//! Linear from 0, or logarithmic. What is above four times the median 95th percentile would press the rest to the ground: it is clipped
 //! and counted. Braille, four levels a row; where only ASCII can be shown, one.
 
 use std::time::Duration;
 
-use crate::engine::snapshot::{SiteSnapshot, Snapshot};
+use crate::engine::snapshot::SiteSnapshot;
 use crate::model::figures;
 
 use super::bar;
 use super::frame::Frame;
-use super::line::{Line, Role, right};
+use super::line::{Line, Role, cut, right};
+use super::past::Past;
 use super::series::{EDGES_MS, Scope, Series, Times};
 use super::symbols::Symbols;
+use super::travel::spans;
 use super::words;
 
-/// The spans that can be chosen besides the longest view.
-const SPANS: [Duration; 6] = [
-    Duration::from_mins(1),
-    Duration::from_mins(5),
-    Duration::from_mins(10),
-    Duration::from_mins(30),
-    Duration::from_hours(1),
-    Duration::from_hours(6),
-];
 /// `  120 ms ┤`
 const SCALE: usize = 10;
 /// Levels in a row of braille.
@@ -41,24 +34,53 @@ pub enum Plot {
     Max,
 }
 
-/// The spans from which one is shown, shortest first: what the rings hold, which is the longest view.
-pub fn spans(tables: &Snapshot) -> Vec<Duration> {
-    let recent = tables.views.iter().filter(|view| !view.view().is_long());
-    let longest = recent.map(|view| view.timeframe.length()).max().unwrap_or(SPANS[0]);
-    SPANS.into_iter().filter(|span| *span < longest).chain([longest]).collect()
+/// The columns of the chart on a terminal of this width.
+pub fn columns(width: usize) -> usize {
+    width.saturating_sub(SCALE + 1).max(1)
+}
+
+/// What was read of the store for what is shown, if that is what the chart shows.
+pub fn past<'a>(frame: &Frame<'a>) -> Option<&'a Past> {
+    let wanted = frame.state.wanted(frame.inputs, frame.size)?;
+    frame.inputs.past.filter(|past| wanted.is_served_by(&past.wanted))
 }
 
 /// The chart with its title, and the series that it shows.
 pub fn lines(frame: &Frame, site: &SiteSnapshot) -> (Vec<Line>, Series) {
-    let spans = spans(frame.tables);
-    let shown = (spans.len() - 1).saturating_sub(frame.state.zoom);
-    let to = if frame.state.frozen.is_some() { frame.tables.at } else { frame.inputs.now };
-    let columns = frame.width().saturating_sub(SCALE + 1).max(1);
-    let scope = Scope::new(spans[shown], to, columns);
-    let series = Series::of(frame.inputs.samples, &scope, site.interval);
+    let live = if frame.state.frozen.is_some() { frame.tables.at } else { frame.inputs.now };
+    let stored = frame.state.wanted(frame.inputs, frame.size).map(|wanted| (past(frame), wanted));
+    let (scope, series) = match &stored {
+        Some((Some(past), _)) => (past.wanted.scope(), past.series.clone()),
+        Some((None, wanted)) => (wanted.scope(), Series::empty(wanted.scope().cells)),
+        None => {
+            let scope = Scope::new(frame.state.span(frame.inputs), live, columns(frame.width()));
+            (scope, Series::of(frame.inputs.samples, &scope, site.interval))
+        }
+    };
+    let mut lines = vec![title(frame, &scope)];
+    let scale = Scale::of(&series, frame.state.travel.log);
+    lines.extend(plot(frame, &series, scale));
+    lines.push(outcome(frame, site, &series, &scope));
+    lines.push(axis(frame, &scope));
+    match stored {
+        Some((None, _)) => lines.push(Line::of(Role::Plain, format!("{:SCALE$}reading the store …", ""))),
+        Some((Some(past), _)) => {
+            lines.push(legend(&series, scale));
+            lines.extend(remarks(frame, past).map(|text| Line::of(Role::Plain, cut(&text, frame.width()))));
+        }
+        None => lines.push(legend(&series, scale)),
+    }
+    (lines, series)
+}
+
+/// `── Response time · 10 min [1 h] 6 h ──…── 13:02:00 – 14:02:00 · 1 cell = 35 s · live ──`
+fn title(frame: &Frame, scope: &Scope) -> Line {
+    let (spans, shown) = (spans(frame.inputs, frame.tables), frame.state.span(frame.inputs));
+    let shown = spans.iter().position(|span| *span == shown).unwrap_or(0);
+    let around = if frame.width() < 100 { 2 } else { spans.len() };
     let mut title = Line::of(Role::Strong, "Response time");
     title.push(Role::Plain, " ·");
-    for (i, span) in spans.iter().enumerate() {
+    for (i, span) in spans.iter().enumerate().filter(|(i, _)| i.abs_diff(shown) <= around) {
         let span = words::span(*span);
         let (role, text) =
             if i == shown { (Role::Cursor, format!("[{span}]")) } else { (Role::Plain, format!(" {span} ")) };
@@ -66,17 +88,88 @@ pub fn lines(frame: &Frame, site: &SiteSnapshot) -> (Vec<Line>, Series) {
         title.push(role, text);
     }
     let cell = format!("1 cell = {}", words::span(scope.cell));
-    let mut lines = vec![super::site::rule(title, &cell, frame.width())];
-    let top = scale(&series);
-    lines.extend(plot(frame, &series, top));
-    lines.push(outcome(frame, site, &series, &scope));
-    lines.push(axis(frame, &scope));
-    lines.push(legend(&series, top));
-    (lines, series)
+    let Some(until) = frame.state.travel.until else {
+        return super::site::rule(title, &format!("{cell} · live"), frame.width());
+    };
+    let moment = |at| words::moment(at, frame.inputs.now, frame.inputs.zone);
+    title.push(Role::Plain, " ");
+    title.push(Role::Mode, format!("{} – {}", moment(scope.from), moment(until)));
+    super::site::rule(title, &format!("{cell} · End: now"), frame.width())
+}
+
+/// What is missing of a stretch of the past, and why.
+fn remarks<'a>(frame: &'a Frame, past: &'a Past) -> impl Iterator<Item = String> + 'a {
+    let moment = |at| words::moment(at, frame.inputs.now, frame.inputs.zone);
+    let from = past.wanted.scope().from;
+    let begins = match past.begins {
+        _ if past.trouble.is_some() => past.trouble.as_ref().map(|trouble| format!("cannot read the store: {trouble}")),
+        None => Some("nothing is stored of this site yet".to_owned()),
+        Some(begins) if begins > from => Some(format!(
+            "history begins {} {}",
+            words::date(begins, frame.inputs.zone),
+            words::clock(begins, frame.inputs.zone)
+        )),
+        Some(_) => None,
+    };
+    let holes = past.holes.first().map(|hole| {
+        let why = if hole.others { "this site was not checked" } else { "webmon was not running" };
+        let more = match past.holes.len() - 1 + past.more_holes {
+            0 => String::new(),
+            more => format!(", and {more} times more"),
+        };
+        format!("nothing observed {} – {} ({why}){more}", moment(hole.from), moment(hole.until))
+    });
+    begins.into_iter().chain(holes).map(|text| format!("{:SCALE$}{text}", ""))
+}
+
+/// From which response time to which the chart reaches, µs.
+#[derive(Clone, Copy, Debug)]
+struct Scale {
+    top: u32,
+    /// The lower edge of a logarithmic one; a linear one begins at 0.
+    bottom: Option<u32>,
+}
+
+impl Scale {
+    fn of(series: &Series, log: bool) -> Self {
+        if !log {
+            return Self { top: linear(series), bottom: None };
+        }
+        let most = series.all.map_or(1, |times| times.max);
+        let least = series.cells.iter().filter_map(|cell| Some(cell.times?.p50)).min().unwrap_or(1);
+        let bottom = 10_u32.pow(least.max(1).ilog10());
+        let top = 10_u32.checked_pow(most.max(1).ilog10() + 1).unwrap_or(u32::MAX);
+        Self { top: top.max(bottom.saturating_mul(10)), bottom: Some(bottom) }
+    }
+
+    /// The level of a time among `levels`; above the top it is their number or more.
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "levels are few"
+    )]
+    fn level(self, micros: u32, levels: usize) -> usize {
+        let Some(bottom) = self.bottom else {
+            let scaled = u64::from(micros) * levels as u64 / u64::from(self.top.max(1));
+            return usize::try_from(scaled).unwrap_or(usize::MAX);
+        };
+        let share = f64::from(micros.max(bottom)) / f64::from(bottom);
+        (share.ln() / (f64::from(self.top) / f64::from(bottom)).ln() * levels as f64) as usize
+    }
+
+    /// What stands at this share of the height, in percent.
+    fn at(self, percent: u32) -> f64 {
+        let share = f64::from(percent) / 100.0;
+        match self.bottom {
+            None => f64::from(self.top) * share,
+            Some(bottom) => f64::from(bottom) * (f64::from(self.top) / f64::from(bottom)).powf(share),
+        }
+    }
 }
 
 /// The time at the upper edge, in µs: a round number that little is above.
-fn scale(series: &Series) -> u32 {
+fn linear(series: &Series) -> u32 {
     let mut highs: Vec<u32> = series.cells.iter().filter_map(|cell| Some(cell.times?.p95)).collect();
     highs.sort_unstable();
     let most = series.all.map_or(0, |times| times.max);
@@ -86,21 +179,22 @@ fn scale(series: &Series) -> u32 {
     rounded.into_iter().find(|top| *top >= wanted).unwrap_or(u32::MAX)
 }
 
-fn plot(frame: &Frame, series: &Series, top: u32) -> Vec<Line> {
+fn plot(frame: &Frame, series: &Series, scale: Scale) -> Vec<Line> {
     let rows = (usize::from(frame.size.height).saturating_sub(24) / 2 + 5).min(14);
     let symbols = frame.state.symbols;
     let levels = rows * if symbols == Symbols::Ascii { 1 } else { LEVELS };
     let columns: Vec<Column> = series
         .cells
         .iter()
-        .map(|cell| cell.times.map_or(Column::default(), |times| Column::of(times, top, levels)))
+        .map(|cell| cell.times.map_or(Column::default(), |times| Column::of(times, scale, levels)))
         .collect();
     (0..rows)
         .map(|row| {
             let label = match row {
-                0 => figures::time(f64::from(top)),
-                _ if row == rows - 1 => "0 ms".to_owned(),
-                _ if rows % 2 == 1 && row == rows / 2 => figures::time(f64::from(top) / 2.0),
+                0 => figures::time(scale.at(100)),
+                _ if row == rows - 1 && scale.bottom.is_none() => "0 ms".to_owned(),
+                _ if row == rows - 1 => figures::time(scale.at(0)),
+                _ if rows % 2 == 1 && row == rows / 2 => figures::time(scale.at(50)),
                 _ => String::new(),
             };
             let mut line = Line::of(Role::Dim, format!("{} ┤", right(&label, SCALE - 2)));
@@ -128,13 +222,10 @@ struct Column {
 }
 
 impl Column {
-    fn of(times: Times, top: u32, levels: usize) -> Self {
-        let level = |micros: u32| {
-            let scaled = u64::from(micros) * levels as u64 / u64::from(top.max(1));
-            usize::try_from(scaled).unwrap_or(usize::MAX)
-        };
-        let within = |micros: u32| Some(level(micros).min(levels.saturating_sub(1)));
-        Self { median: within(times.p50), high: within(times.p95), max: within(times.max).filter(|_| times.max <= top) }
+    fn of(times: Times, scale: Scale, levels: usize) -> Self {
+        let within = |micros: u32| Some(scale.level(micros, levels).min(levels.saturating_sub(1)));
+        let max = within(times.max).filter(|_| times.max <= scale.top);
+        Self { median: within(times.p50), high: within(times.p95), max }
     }
 
     /// What stands in row `row`, counted from the ground. Lines are as wide as the cell, a dot is half as wide.
@@ -185,14 +276,16 @@ fn axis(frame: &Frame, scope: &Scope) -> Line {
         let cells = scope.cells * part / parts;
         line.pad_to(SCALE + cells);
         let at = scope.from.after(scope.cell * u32::try_from(cells).unwrap_or(u32::MAX));
-        line.push(Role::Dim, words::clock(at, frame.inputs.zone));
+        line.push(Role::Dim, words::moment(at, frame.inputs.now, frame.inputs.zone));
     }
-    line.pad_to((SCALE + scope.cells).saturating_sub(3));
-    line.push(Role::Dim, "now");
+    if frame.state.travel.until.is_none() {
+        line.pad_to((SCALE + scope.cells).saturating_sub(3));
+        line.push(Role::Dim, "now");
+    }
     line
 }
 
-fn legend(series: &Series, top: u32) -> Line {
+fn legend(series: &Series, scale: Scale) -> Line {
     let Some(all) = series.all else {
         return Line::of(Role::Plain, format!("{:SCALE$}no check was answered rightly in this time", ""));
     };
@@ -201,7 +294,7 @@ fn legend(series: &Series, top: u32) -> Line {
     line.push(Role::Plot(Plot::Median), format!("p50 {} (lower)", time(all.p50)));
     line.push(Role::Plot(Plot::High), format!("  p95 {} (upper)", time(all.p95)));
     line.push(Role::Plot(Plot::Max), format!("  max {} (dots)", time(all.max)));
-    let above = series.cells.iter().filter(|cell| cell.times.is_some_and(|times| times.max > top)).count();
+    let above = series.cells.iter().filter(|cell| cell.times.is_some_and(|times| times.max > scale.top)).count();
     if above > 0 {
         line.push(Role::Plain, format!(", {above} above"));
     }

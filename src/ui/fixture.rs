@@ -12,9 +12,10 @@ use crate::model::{
     Cause, Certificate, Health, Http, Micros, Observation, Phase, Phases, Sample, Status, StoreHealth, Timeframe,
     Timestamp, Watching,
 };
-use crate::stats::{Answer, Availability, Beat, Beats, Counts, Latency, Summary};
+use crate::stats::{Answer, Availability, Beat, Beats, Cadence, Counts, Latency, Summary};
 
 use super::frame::{About, Inputs};
+use super::past::{Gather, Past, Wanted};
 use super::run::Settings;
 use super::state::UiState;
 use super::theme::Scheme;
@@ -28,6 +29,8 @@ pub fn now() -> Timestamp {
 pub struct World {
     pub snapshot: Snapshot,
     pub samples: Vec<Sample>,
+    pub has_past: bool,
+    pub past: Option<Past>,
     pub alerts: Vec<Arc<Alert>>,
     pub health: Health,
     pub rechecks: Vec<Recheck>,
@@ -41,6 +44,8 @@ impl World {
         Inputs {
             snapshot: &self.snapshot,
             samples: &self.samples,
+            has_past: self.has_past,
+            past: self.past.as_ref(),
             alerts: &self.alerts,
             health: &self.health,
             rechecks: &self.rechecks,
@@ -276,6 +281,27 @@ pub fn offline() -> World {
     world
 }
 
+/// Five sites with a store, of which the hour up to half an hour ago of the first site was read for this width.
+pub fn with_past(width: u16) -> World {
+    let mut world = five_sites();
+    world.has_past = true;
+    let ago = Duration::from_mins(30);
+    let wanted = Wanted {
+        site: "api".into(),
+        cadence: Cadence { interval: Duration::from_secs(10), timeout: Duration::from_secs(10) },
+        span: Duration::from_hours(1),
+        until: world.now.before(ago),
+        live: false,
+        columns: usize::from(width) - 11,
+    };
+    let mut gather = Gather::new(wanted);
+    for sample in &world.samples {
+        gather.admit(&Sample { at: sample.at.before(ago), ..*sample });
+    }
+    world.past = Some(gather.finish(Some(world.now.before(Duration::from_mins(88))), |_, _| false));
+    world
+}
+
 /// Nine sites of a monitor that is only looked on at.
 pub fn watched(alive: bool) -> World {
     let mut world = nine_sites();
@@ -336,6 +362,8 @@ pub fn world(made: &[Made]) -> World {
     World {
         snapshot: Snapshot { at: now, sites, views },
         samples: hour(now),
+        has_past: false,
+        past: None,
         alerts: alerts(),
         health: Health {
             checks_per_second: 0.6,
@@ -426,6 +454,7 @@ fn site(made: &Made) -> SiteSnapshot {
         rule: Rule { threshold: Threshold::from_ppm(800_000).unwrap(), ..Rule::default() },
         state: made.state,
         since: now.before(Duration::from_secs(made.since)),
+        is_older: false,
         last: Some(LastCheck {
             seq: 1234,
             sample: observation.sample(at, Micros::ZERO, 0),

@@ -11,6 +11,7 @@ use crate::model::{Health, Sample, Timestamp};
 
 use super::layout::Plan;
 use super::line::Role;
+use super::past::Past;
 use super::state::UiState;
 use super::wish::Recheck;
 
@@ -32,6 +33,10 @@ pub struct Inputs<'a> {
     pub snapshot: &'a Snapshot,
     /// The samples of the site that is open, oldest first, as far back as its ring reaches; empty while none is.
     pub samples: &'a [Sample],
+    /// Whether there is a store to look back into.
+    pub has_past: bool,
+    /// What was last read of it, for [`UiState::wanted`].
+    pub past: Option<&'a Past>,
     /// All past alerts, oldest first.
     pub alerts: &'a [Arc<Alert>],
     /// How webmon itself is.

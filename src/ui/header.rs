@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::snapshot::SiteState;
-use crate::model::{Health, StoreHealth, figures};
+use crate::model::{ExportHealth, ExportState, Health, StoreHealth, Timestamp, figures};
 
 use super::frame::Frame;
 use super::line::{Line, Role};
@@ -11,8 +11,11 @@ use super::words;
 
 const GAP: usize = 3;
 
-/// The header. What does not fit is dropped from its end: lateness, bytes of the store, the store, checks a second,
-/// the clock, and the words of the counts.
+/// An export is always a flush or two behind; from here on that is told.
+const BEHIND_MIN: Duration = Duration::from_secs(3);
+
+/// The header. What does not fit is dropped from its end: lateness, bytes of the store, the store with an export that
+/// gets through, checks a second, the clock, and the words of the counts.
 pub fn header(frame: &Frame) -> Line {
     let clock = words::clock(frame.inputs.now, frame.inputs.zone);
     for words_too in [true, false] {
@@ -104,24 +107,37 @@ fn vitals(frame: &Frame) -> [Line; 5] {
         late => format!("late {}", figures::duration(late)),
     };
     let store_role = if matches!(health.store, StoreHealth::NotSaving { .. }) { Role::Warning } else { Role::Plain };
+    let (export_role, export) =
+        health.export.as_ref().map_or((Role::Plain, String::new()), |it| export(it, frame.inputs.now));
     let watching = watching(frame);
-    let joined = |parts: [(Role, &String); 3]| {
+    let joined = |parts: &[(Role, &String)]| {
         let mut line = Line::of(Role::Plain, watching.clone());
         for (role, part) in parts {
             if line.width() > 0 && !part.is_empty() {
                 line.push(Role::Plain, "  ");
             }
-            line.push(role, part.clone());
+            line.push(*role, (*part).clone());
         }
         line
     };
     let none = String::new();
     let plain = Role::Plain;
     [
-        joined([(plain, &checks), (plain, &late), (store_role, &long)]),
-        joined([(plain, &checks), (plain, &none), (store_role, &long)]),
-        joined([(plain, &checks), (plain, &none), (store_role, &short)]),
-        joined([(plain, &checks), (plain, &none), (plain, &none)]),
-        joined([(plain, &none), (plain, &none), (plain, &none)]),
+        joined(&[(plain, &checks), (plain, &late), (store_role, &long), (export_role, &export)]),
+        joined(&[(plain, &checks), (store_role, &long), (export_role, &export)]),
+        joined(&[(plain, &checks), (store_role, &short), (export_role, &export)]),
+        joined(&[(plain, &checks), (export_role, if export_role == plain { &none } else { &export })]),
+        joined(&[]),
     ]
+}
+
+/// How the export gets on, in a few words.
+fn export(export: &ExportHealth, now: Timestamp) -> (Role, String) {
+    let behind = export.lag(now);
+    match export.state {
+        ExportState::Blocked => (Role::Warning, "influx blocked".to_owned()),
+        ExportState::Ok if behind < BEHIND_MIN => (Role::Plain, "influx ok".to_owned()),
+        ExportState::Ok => (Role::Plain, format!("influx {} behind", words::running(behind))),
+        ExportState::Retrying => (Role::Warning, format!("influx {} behind", words::running(behind))),
+    }
 }

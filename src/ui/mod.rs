@@ -30,7 +30,10 @@ mod layout;
 mod line;
 mod mouse;
 mod order;
+mod orders;
+mod outline;
 mod overview;
+mod past;
 mod picture;
 #[cfg(test)]
 mod pictures;
@@ -45,6 +48,7 @@ mod summary;
 mod symbols;
 mod terminal;
 mod theme;
+mod travel;
 mod wish;
 mod words;
 
@@ -53,6 +57,8 @@ pub use frame::{About, Inputs};
 pub use key::Key;
 pub use line::{Line, Role, Span};
 pub use order::{Sort, SortKey};
+pub use orders::Orders;
+pub use past::{Gather, Hole, Past, Wanted};
 pub use picture::picture;
 pub use run::{Ended, Fixed, Settings, Source, run};
 pub use screen::{Screen, render, view};

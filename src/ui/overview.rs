@@ -11,6 +11,7 @@ use super::frame::Frame;
 use super::layout::Placed;
 use super::line::{Line, Role, cut, safe, width};
 use super::order::SortKey;
+use super::outline;
 use super::rows;
 use super::words;
 
@@ -51,6 +52,9 @@ fn body(frame: &Frame, placed: Placed, view: &ViewSnapshot, columns: &columns::C
         .filter_map(|at| {
             let i = usize::try_from(*state.order.get(at)?).ok()?;
             let (site, row) = (frame.tables.sites.get(i)?, view.rows.get(i)?);
+            if let Some(group) = site.group.as_ref().filter(|_| state.folding.heads.get(at) == Some(&true)) {
+                return Some(outline::row(frame, columns, (group, placed.view), site, at == state.row));
+            }
             Some(rows::row(frame, columns, site, row, at == state.row))
         })
         .collect();

@@ -27,6 +27,9 @@ fn press(world: &World, state: &mut UiState, size: Size, keys: &str) {
             '\n' => Key::Enter,
             '\x1b' => Key::Esc,
             '\t' => Key::Tab,
+            '←' => Key::Left,
+            '→' => Key::Right,
+            '↘' => Key::End,
             c => Key::Char(c),
         };
         assert_eq!(state.act(&key, &world.inputs(), size), None);
@@ -75,6 +78,8 @@ pictures! {
     site_40x12: fixture::five_sites(), "jj\nG", 40 x 12;
     alerts_80x24: fixture::five_sites(), "a", 80 x 24;
     alerts_120x40: fixture::nine_sites(), "a", 120 x 40;
+    folded_80x24: fixture::nine_sites(), "o", 80 x 24;
+    folded_and_one_unfolded_120x40: fixture::nine_sites(), "o\n", 120 x 40;
     storm_80x24: fixture::storm(12), "ajjjjj\n", 80 x 24;
     storm_120x40: fixture::storm(20), "", 120 x 40;
     storm_found_100x30: fixture::storm(12), "a/service up\n", 100 x 30;
@@ -86,6 +91,10 @@ pictures! {
     offline_80x24: fixture::offline(), "jj", 80 x 24;
     first_seconds_80x24: fixture::first_seconds(), "j", 80 x 24;
     no_alerts_yet_100x30: fixture::first_seconds(), "", 100 x 30;
+    site_past_80x24: fixture::with_past(80), "\n←", 80 x 24;
+    site_past_120x40: fixture::with_past(120), "\n←l", 120 x 40;
+    site_past_being_read_80x24: fixture::with_past(100), "\n←", 80 x 24;
+    site_month_being_read_100x30: fixture::with_past(100), "\n----", 100 x 30;
     watched_80x24: fixture::watched(true), "r", 80 x 24;
     watched_help_120x40: fixture::watched(true), "?", 120 x 40;
     watched_and_gone_120x40: fixture::watched(false), "p", 120 x 40;
@@ -337,10 +346,11 @@ mod properties {
         #[test]
         fn no_size_and_no_keys_make_it_panic_or_leave_the_screen(
             width in 0u16..260, height in 0u16..80, sites in prop::sample::select(vec![0usize, 1, 5, 9, 60]),
-            keys in "[jkgGJK/dsnavm9tfa!?brpo/+-1-9\t\x1b\nxq \\[\\]]{0,12}", pages in prop::collection::vec(0u8..8, 0..6),
+            keys in "[jkgGJK/dsnavm9tfa!?brpoo/+\\-l←→↘1-9\t\x1b\nxq \\[\\]]{0,12}", pages in prop::collection::vec(0u8..8, 0..6),
             later in 0u64..5_000, ascii: bool, mouse in prop::collection::vec((0u8..3, 0u16..270, 0u16..90), 0..6),
         ) {
             let world = match sites {
+                1 => fixture::with_past(width.max(12)),
                 5 => fixture::five_sites(),
                 9 => fixture::nine_sites(),
                 n => fixture::many_sites(n),
@@ -353,7 +363,8 @@ mod properties {
                 Key::Paste("a\u{1b}b".to_owned()),
             ];
             let keys = keys.chars().map(|c| match c {
-                '\n' => Key::Enter, '\x1b' => Key::Esc, '\t' => Key::Tab, c => Key::Char(c),
+                '\n' => Key::Enter, '\x1b' => Key::Esc, '\t' => Key::Tab, '←' => Key::Left, '→' => Key::Right,
+                '↘' => Key::End, c => Key::Char(c),
             });
             let mouse = mouse.into_iter().map(|(what, x, y)| {
                 Key::Mouse([Mouse::Click, Mouse::WheelUp, Mouse::WheelDown][usize::from(what)], x, y)

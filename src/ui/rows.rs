@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::snapshot::{Row, SiteSnapshot, SiteState};
+use crate::model::duration::format_short;
 use crate::model::{Cause, Timestamp, figures};
 use crate::stats::{Answer, Latency, Summary};
 
@@ -115,7 +116,8 @@ fn days_left(days: i64) -> String {
 }
 
 fn since(frame: &Frame, site: &SiteSnapshot) -> String {
-    crate::model::duration::format_short(frame.inputs.now.since(site.since))
+    let since = frame.inputs.now.since(site.since);
+    if site.is_older { words::more_than(since) } else { format_short(since) }
 }
 
 /// Availability in words of at most eight cells.

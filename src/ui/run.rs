@@ -6,7 +6,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -19,6 +18,8 @@ use crate::model::{Health, Sample, Timestamp};
 use super::frame::{About, Inputs};
 use super::key::Key;
 use super::order::SortKey;
+use super::orders::Orders;
+use super::past::{Past, Wanted};
 use super::screen::{Screen, view};
 use super::state::{Leave, UiState};
 use super::symbols::Symbols;
@@ -40,6 +41,16 @@ pub trait Source {
     fn health(&self) -> Arc<Health>;
     /// The samples that the ring of site number `site` holds, oldest first, in place of what is in `samples`.
     fn samples(&self, site: usize, samples: &mut Vec<Sample>);
+    /// Whether there is a store to look back into.
+    fn has_past(&self) -> bool {
+        false
+    }
+    /// Begins to read this of the store, in place of anything asked for before.
+    fn look_back(&self, _wanted: Wanted) {}
+    /// What was read last; the same `Arc` as long as nothing else was.
+    fn past(&self) -> Option<Arc<Past>> {
+        None
+    }
     /// What became of the checks that were asked for by hand; the same `Arc` as long as nothing did.
     fn rechecks(&self) -> Arc<[Recheck]>;
     /// Hears which sites are on the screen, by number, whenever that changes.
@@ -97,6 +108,10 @@ pub trait Console {
     fn wait(&mut self, timeout: Duration, keys: &mut Vec<Key>) -> io::Result<()>;
     /// Shows `screen`, and does what is beyond its cells.
     fn draw(&mut self, screen: &Screen, theme: Theme, beyond: Beyond) -> io::Result<()>;
+    /// Gives it back, stops the process, and takes it again when the process was continued.
+    fn rest(&mut self, orders: &Orders) -> io::Result<()>;
+    /// Takes it again after the process was stopped and continued by somebody else.
+    fn take_again(&mut self) -> io::Result<()>;
 }
 
 /// What a terminal does besides showing cells.
@@ -108,16 +123,16 @@ pub struct Beyond {
     pub mouse: bool,
 }
 
-/// Shows the dashboard on this process's terminal until somebody leaves or `stop` is set. The terminal is as before
+/// Shows the dashboard on this process's terminal until somebody leaves or `orders` say so. The terminal is as before
 /// when this returns.
 ///
 /// # Errors
 /// The terminal could not be taken.
-pub fn run(source: &impl Source, settings: Settings, fixed: &Fixed, stop: &AtomicBool) -> io::Result<Ended> {
+pub fn run(source: &impl Source, settings: Settings, fixed: &Fixed, orders: &Orders) -> io::Result<Ended> {
     // The theme decides about colours; crossterm's own reading of NO_COLOR would overrule `--color always`.
     crossterm::style::force_color_output(true);
     let mut session = Session::enter()?;
-    Ok(drive(source, UiState::new(&settings), fixed, &mut session, stop))
+    Ok(drive(source, UiState::new(&settings), fixed, &mut session, orders))
 }
 
 /// What was last taken from the source.
@@ -127,6 +142,10 @@ struct Taken {
     /// Of the site that is open, and which that is.
     samples: Vec<Sample>,
     opened: Option<usize>,
+    has_past: bool,
+    /// What was last asked of the store, and what was read last.
+    wanted: Option<Wanted>,
+    past: Option<Arc<Past>>,
     /// The sites that were on the screen last.
     seen: Vec<usize>,
     alerts: Arc<[Arc<Alert>]>,
@@ -144,6 +163,9 @@ impl Taken {
             snapshot: source.snapshot(),
             samples: Vec::new(),
             opened: None,
+            has_past: source.has_past(),
+            wanted: None,
+            past: source.past(),
             seen: Vec::new(),
             alerts: source.alerts(),
             health: source.health(),
@@ -156,23 +178,31 @@ impl Taken {
     fn refresh(&mut self, source: &impl Source) -> bool {
         let version = source.version();
         let (alerts, health, rechecks, now) = (source.alerts(), source.health(), source.rechecks(), source.now());
+        let past = source.past();
         let second = |at: Timestamp| at.as_micros() / 1_000_000;
         let changed = version != self.version
             || !Arc::ptr_eq(&alerts, &self.alerts)
             || (!Arc::ptr_eq(&health, &self.health) && health != self.health)
             || !Arc::ptr_eq(&rechecks, &self.rechecks)
+            || past.as_ref().map(Arc::as_ptr) != self.past.as_ref().map(Arc::as_ptr)
             || second(now) != second(self.now);
         if version != self.version {
             self.snapshot = source.snapshot();
             self.opened = None;
         }
         (self.version, self.alerts, self.health) = (version, alerts, health);
-        (self.rechecks, self.now) = (rechecks, now);
+        (self.rechecks, self.now, self.past) = (rechecks, now, past);
         changed
     }
 
-    /// Takes the samples of the site that is open, if there may be new ones.
-    fn look_closer(&mut self, source: &impl Source, opened: Option<usize>) {
+    /// Takes the samples of the site that is open, if there may be new ones, and asks for what is wanted of the store.
+    fn look_closer(&mut self, source: &impl Source, opened: Option<usize>, wanted: Option<Wanted>) {
+        if wanted != self.wanted {
+            self.wanted.clone_from(&wanted);
+            if let Some(wanted) = wanted {
+                source.look_back(wanted);
+            }
+        }
         match opened {
             Some(site) if self.opened != Some(site) => source.samples(site, &mut self.samples),
             Some(_) => {}
@@ -193,6 +223,8 @@ impl Taken {
         Inputs {
             snapshot: &self.snapshot,
             samples: &self.samples,
+            has_past: self.has_past,
+            past: self.past.as_deref(),
             alerts: &self.alerts,
             health: &self.health,
             rechecks: &self.rechecks,
@@ -208,16 +240,26 @@ fn drive(
     mut state: UiState,
     fixed: &Fixed,
     console: &mut impl Console,
-    stop: &AtomicBool,
+    orders: &Orders,
 ) -> Ended {
     let mut taken = Taken::from(source);
     let mut keys = Vec::new();
     let mut size = Size::ZERO;
     let mut drawn: Option<Timestamp> = None;
     let mut dirty = true;
+    let mut continued = orders.continued();
     loop {
-        if stop.load(Ordering::Relaxed) {
+        if orders.is_stop() {
             return Ended::Stopped;
+        }
+        let (rest, again) = (orders.take_rest(), orders.continued() != continued);
+        if rest || again {
+            let taken = if rest { console.rest(orders) } else { console.take_again() };
+            if taken.is_err() {
+                return Ended::TerminalGone;
+            }
+            continued = orders.continued();
+            dirty = true;
         }
         let Ok(measured) = console.size() else { return Ended::TerminalGone };
         dirty |= taken.refresh(source) || measured != size || !keys.is_empty();
@@ -232,6 +274,7 @@ fn drive(
                 None => {}
                 Some(Leave::Plain) => return Ended::Quit,
                 Some(Leave::Interrupt) => return Ended::Interrupt,
+                Some(Leave::Rest) => orders.rest(),
                 Some(Leave::KeepScreen) => return Ended::QuitKeepScreen(view(&inputs, &state, size).text()),
             }
         }
@@ -240,8 +283,8 @@ fn drive(
             drawn.filter(|at| *at <= taken.now).map_or(Duration::ZERO, |at| TICK.saturating_sub(taken.now.since(at)));
         let mut timeout = TICK;
         if dirty && rest.is_zero() {
-            let opened = state.opened(&inputs);
-            taken.look_closer(source, opened);
+            let (opened, wanted) = (state.opened(&inputs), state.wanted(&inputs, size));
+            taken.look_closer(source, opened, wanted);
             let inputs = taken.inputs(fixed);
             let beyond = Beyond { bell: state.settle(&inputs, size), mouse: state.mouse };
             let screen = view(&inputs, &state, size);
@@ -309,7 +352,8 @@ mod tests {
         source: &'a Scripted,
         keys: Vec<(u64, Key)>,
         frames: RefCell<Vec<Timestamp>>,
-        stop: &'a AtomicBool,
+        orders: &'a Orders,
+        rests: Cell<usize>,
         gone_at: Option<Timestamp>,
     }
 
@@ -329,7 +373,7 @@ mod tests {
                 None => self.source.now.set(until),
             }
             if self.source.now.get() >= self.source.stop_at {
-                self.stop.store(true, Ordering::Relaxed);
+                self.orders.stop();
             }
             match self.gone_at {
                 Some(at) if self.source.now.get() >= at => Err(io::Error::other("EIO")),
@@ -340,10 +384,18 @@ mod tests {
             self.frames.borrow_mut().push(self.source.now.get());
             Ok(())
         }
+        fn rest(&mut self, orders: &Orders) -> io::Result<()> {
+            self.rests.set(self.rests.get() + 1);
+            orders.note_continued();
+            Ok(())
+        }
+        fn take_again(&mut self) -> io::Result<()> {
+            panic!("it was continued within a rest");
+        }
     }
 
     fn play(version_every: Duration, keys: Vec<(u64, Key)>, gone_after: Option<u64>) -> (Ended, usize) {
-        let stop = AtomicBool::new(false);
+        let orders = Orders::default();
         let source = Scripted {
             now: Cell::new(fixture::now()),
             version_every,
@@ -351,13 +403,16 @@ mod tests {
             wished: RefCell::default(),
         };
         let gone_at = gone_after.map(|ms| fixture::now().after(Duration::from_millis(ms)));
+        let rests = keys.iter().filter(|(_, key)| *key == Key::Ctrl('z')).count();
         let asked = keys.iter().filter(|(_, key)| *key == Key::Char('r')).count();
-        let mut paper = Paper { source: &source, keys, frames: RefCell::default(), stop: &stop, gone_at };
+        let mut paper =
+            Paper { source: &source, keys, frames: RefCell::default(), orders: &orders, rests: Cell::new(0), gone_at };
         let world = fixture::five_sites();
         let fixed = Fixed { zone: world.zone, about: world.about };
-        let ended = drive(&&source, fixture::state(), &fixed, &mut paper, &stop);
+        let ended = drive(&&source, fixture::state(), &fixed, &mut paper, &orders);
         let wished = source.wished.borrow().len();
         assert_eq!(wished, asked, "each wish is passed on once");
+        assert_eq!(paper.rests.get(), rests, "each rest is one");
         let frames = paper.frames.into_inner();
         for pair in frames.windows(2) {
             assert!(pair[1].since(pair[0]) >= TICK, "two frames within {:?}", pair[1].since(pair[0]));

@@ -8,6 +8,7 @@ use crate::model::{Cause, figures};
 use super::frame::Frame;
 use super::line::{Line, Role, cut, safe};
 use super::order::{CERT_WARN_DAYS, certificate_days};
+use super::outline;
 use super::rows::{is_silent, note, short_name};
 use super::state::FRESH;
 use super::words;
@@ -20,6 +21,9 @@ const BY_HAND_SHOWN: Duration = Duration::from_secs(30);
 
 /// The line of the selected site, as it is now, even while the tables are frozen.
 pub fn line(frame: &Frame) -> Line {
+    if let Some(group) = frame.state.selected_group(frame.inputs) {
+        return outline::sentence(frame, &group);
+    }
     let Some(site) = selected(frame) else { return Line::default() };
     let (role, mark) = frame.mark(site.state);
     let mut line = Line::of(role, mark);

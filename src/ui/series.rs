@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::model::{Cause, Outcome, Sample, Timestamp};
+use crate::model::{Outcome, Sample, Timestamp};
 use crate::stats::Beat;
 
 /// The upper edges of the histogram in milliseconds: always the same, so that two sites compare.
@@ -66,7 +66,8 @@ impl Scope {
         }
     }
 
-    fn of(&self, at: Timestamp) -> Option<usize> {
+    /// The cell that holds `at`.
+    pub fn of(&self, at: Timestamp) -> Option<usize> {
         let after = at.as_micros().checked_sub(self.from.as_micros())?;
         let cell = u128::from(after) / self.cell.as_micros().max(1);
         usize::try_from(cell).ok().filter(|cell| *cell < self.cells)
@@ -84,11 +85,25 @@ pub struct Series {
     pub spread: [u64; EDGES_MS.len() + 1],
 }
 
+/// Which of [`EDGES_MS`] a response time in µs lies within; their number for what lies above all.
+pub fn edge_of(micros: u32) -> usize {
+    EDGES_MS.iter().position(|edge| micros <= edge * 1_000).unwrap_or(EDGES_MS.len())
+}
+
 impl Series {
+    /// The numbers in `spread`.
+    pub const SPREAD: usize = EDGES_MS.len() + 1;
+
+    /// So many cells without a check.
+    #[must_use]
+    pub fn empty(cells: usize) -> Self {
+        Self { cells: vec![Cell::default(); cells], all: None, spread: Default::default() }
+    }
+
     /// Cuts `samples`, oldest first, of a site that is checked every `interval`.
     #[must_use]
     pub fn of(samples: &[Sample], scope: &Scope, interval: Duration) -> Self {
-        let mut series = Self { cells: vec![Cell::default(); scope.cells], all: None, spread: Default::default() };
+        let mut series = Self::empty(scope.cells);
         let mut times: Vec<Vec<u32>> = vec![Vec::new(); scope.cells];
         for sample in samples {
             let Some(at) = scope.of(sample.at) else { continue };
@@ -97,7 +112,7 @@ impl Series {
                 Outcome::Down => series.cells[at].beat.down += 1,
                 Outcome::Unknown => {}
             }
-            if matches!(sample.cause, Cause::Ok | Cause::Slow) {
+            if sample.cause.is_timed() {
                 times[at].push(sample.total().get());
             }
         }
@@ -107,8 +122,7 @@ impl Series {
             cell.times = percentiles(times);
         }
         for time in &all {
-            let within = EDGES_MS.iter().position(|edge| *time <= edge * 1_000);
-            series.spread[within.unwrap_or(EDGES_MS.len())] += 1;
+            series.spread[edge_of(*time)] += 1;
         }
         series.all = percentiles(&mut all);
         series.speak(scope, interval);
@@ -116,7 +130,7 @@ impl Series {
     }
 
     /// Lets every check stand for its interval, but not beyond.
-    fn speak(&mut self, scope: &Scope, interval: Duration) {
+    pub(super) fn speak(&mut self, scope: &Scope, interval: Duration) {
         let reach = interval.as_micros().div_ceil(scope.cell.as_micros().max(1));
         let reach = usize::try_from(reach).unwrap_or(usize::MAX);
         let mut spoken: Option<(usize, Cell)> = None;
@@ -140,7 +154,7 @@ fn percentiles(times: &mut [u32]) -> Option<Times> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Micros, Observation, Phase, Phases};
+    use crate::model::{Cause, Micros, Observation, Phase, Phases};
     use proptest::prelude::*;
 
     fn sample(at: Timestamp, cause: Cause, micros: u32) -> Sample {

@@ -5,8 +5,9 @@
 //! fill a phase. With 100 columns, phases and answers stand side by side. The body is a list of lines that scrolls.
 
 use crate::alert::AlertState;
-use crate::engine::snapshot::{Row, SiteSnapshot, ViewSnapshot};
+use crate::engine::snapshot::SiteSnapshot;
 use crate::model::{Cause, Phase, figures};
+use crate::stats::Summary;
 
 use super::frame::Frame;
 use super::line::{Line, Role, cut, right, safe, width};
@@ -28,7 +29,9 @@ pub fn header(frame: &Frame) -> Line {
     let mut line = Line::of(Role::Plain, back);
     let Some(site) = selected(frame) else { return line };
     let (role, mark) = frame.mark(site.state);
-    let state = format!(" {} {}", site.state.name(), words::running(frame.inputs.now.since(site.since)));
+    let since = frame.inputs.now.since(site.since);
+    let since = if site.is_older { words::more_than(since) } else { words::running(since) };
+    let state = format!(" {} {since}", site.state.name());
     let fixed = line.width() + width(mark) + width(&state) + clock.len() + 5;
     let room = frame.width().saturating_sub(fixed);
     let name = cut(short_name(&site.name), room);
@@ -50,13 +53,21 @@ pub fn lines(frame: &Frame, height: usize) -> (Vec<Line>, bool) {
     let mut body = Vec::new();
     if let Some(site) = selected(frame) {
         let i = frame.state.focus(frame.inputs);
-        let rows: Vec<(&ViewSnapshot, &Row)> =
-            frame.tables.views.iter().filter_map(|view| Some((view.as_ref(), view.rows.get(i?)?.as_ref()))).collect();
+        let mut rows: Vec<&Summary> =
+            frame.tables.views.iter().filter_map(|view| Some(&view.rows.get(i?)?.summary)).collect();
+        let mut shown = rows.get(frame.state.tab).or(rows.first()).copied();
+        if let Some(past) = chart::past(frame) {
+            if !past.wanted.live {
+                rows.clear();
+                shown = Some(&past.summary);
+            }
+            rows.push(&past.summary);
+        }
         body.extend(numbers(frame, site, &rows));
         let (chart, series) = chart::lines(frame, site);
         body.extend(chart);
-        if let Some((_, row)) = rows.get(frame.state.tab).or(rows.first()) {
-            body.extend(middle(frame, row));
+        if let Some(summary) = shown {
+            body.extend(middle(frame, summary));
         }
         body.extend(beside(
             frame,
@@ -87,18 +98,18 @@ pub fn rule(left: Line, right: &str, cells: usize) -> Line {
     line
 }
 
-fn numbers(frame: &Frame, site: &SiteSnapshot, rows: &[(&ViewSnapshot, &Row)]) -> Vec<Line> {
-    type Pick = (&'static str, usize, fn(&Row) -> Option<f64>);
+fn numbers(frame: &Frame, site: &SiteSnapshot, rows: &[&Summary]) -> Vec<Line> {
+    type Pick = (&'static str, usize, fn(&Summary) -> Option<f64>);
     // In the order in which they stand, with the order in which they are taken.
     let picks: [Pick; 8] = [
-        ("AVG", 0, |row| row.summary.response.map(|latency| latency.avg)),
-        ("P50", 1, |row| row.summary.response.map(|latency| f64::from(latency.p50))),
-        ("P90", 7, |row| row.summary.response.map(|latency| f64::from(latency.p90))),
-        ("P95", 2, |row| row.summary.response.map(|latency| f64::from(latency.p95))),
-        ("P99", 6, |row| row.summary.response.map(|latency| f64::from(latency.p99))),
-        ("MAX", 3, |row| row.summary.response.map(|latency| f64::from(latency.max))),
-        ("TTFB", 4, |row| row.summary.ttfb.map(|latency| latency.avg)),
-        ("TTFB MX", 5, |row| row.summary.ttfb.map(|latency| f64::from(latency.max))),
+        ("AVG", 0, |summary| summary.response.map(|latency| latency.avg)),
+        ("P50", 1, |summary| summary.response.map(|latency| f64::from(latency.p50))),
+        ("P90", 7, |summary| summary.response.map(|latency| f64::from(latency.p90))),
+        ("P95", 2, |summary| summary.response.map(|latency| f64::from(latency.p95))),
+        ("P99", 6, |summary| summary.response.map(|latency| f64::from(latency.p99))),
+        ("MAX", 3, |summary| summary.response.map(|latency| f64::from(latency.max))),
+        ("TTFB", 4, |summary| summary.ttfb.map(|latency| latency.avg)),
+        ("TTFB MX", 5, |summary| summary.ttfb.map(|latency| f64::from(latency.max))),
     ];
     let fixed = LABEL + 8 + 1 + 4 + 1 + 6;
     let room = frame.width().saturating_sub(fixed) / 8;
@@ -114,25 +125,28 @@ fn numbers(frame: &Frame, site: &SiteSnapshot, rows: &[(&ViewSnapshot, &Row)]) -
         head.push(Role::Plain, format!(" {name:>7}"));
     }
     let mut lines = vec![rule(title, &every, frame.width()), head];
-    for (view, row) in rows {
-        let span = cut(&format!(" {}", words::span(view.timeframe.length())), LABEL);
-        let checks = figures::count(row.summary.counts.checks());
+    for summary in rows {
+        let span = cut(&format!(" {}", words::span(summary.timeframe.length())), LABEL);
+        let checks = figures::count(summary.counts.checks());
         let mut line = Line::of(Role::Plain, span);
         line.pad_to(LABEL);
         line.push(
             Role::Plain,
-            format!("{} {} {checks:>6}", right(&availability(&row.summary), 8), right(&coverage(&row.summary), 4)),
+            format!("{} {} {checks:>6}", right(&availability(summary), 8), right(&coverage(summary), 4)),
         );
         for (.., pick) in &shown {
-            line.push(Role::Plain, format!(" {}", pick(row).map_or_else(|| NO_TIME.to_owned(), figures::time_cell)));
+            line.push(
+                Role::Plain,
+                format!(" {}", pick(summary).map_or_else(|| NO_TIME.to_owned(), figures::time_cell)),
+            );
         }
         lines.push(line);
     }
     lines
 }
 
-fn middle(frame: &Frame, row: &Row) -> Vec<Line> {
-    beside(frame, |cells| phases(frame, row, cells), |cells| answers(frame, row, cells))
+fn middle(frame: &Frame, summary: &Summary) -> Vec<Line> {
+    beside(frame, |cells| phases(frame, summary, cells), |cells| answers(frame, summary, cells))
 }
 
 /// Two regions side by side, each made for its width, or one above the other where it is narrow.
@@ -154,9 +168,13 @@ fn beside(frame: &Frame, left: impl Fn(usize) -> Vec<Line>, right: impl Fn(usize
         .collect()
 }
 
-fn tabs(frame: &Frame, name: &'static str) -> Line {
+fn tabs(frame: &Frame, name: &'static str, summary: &Summary) -> Line {
     let mut line = Line::of(Role::Strong, name);
     line.push(Role::Plain, " ·");
+    if frame.state.travel.until.is_some() {
+        line.push(Role::Plain, format!(" {}", words::span(summary.timeframe.length())));
+        return line;
+    }
     let shown = frame.state.tab.min(frame.tables.views.len().saturating_sub(1));
     for (i, view) in frame.tables.views.iter().enumerate() {
         line.push(Role::Plain, " ");
@@ -176,14 +194,14 @@ fn tabs(frame: &Frame, name: &'static str) -> Line {
     clippy::cast_precision_loss,
     reason = "cells are few"
 )]
-fn phases(frame: &Frame, row: &Row, cells: usize) -> Vec<Line> {
-    let count = row.summary.response.map_or(0, |latency| latency.count);
+fn phases(frame: &Frame, summary: &Summary, cells: usize) -> Vec<Line> {
+    let count = summary.response.map_or(0, |latency| latency.count);
     let told = format!("averages of {} right answers", figures::count(count));
-    let mut lines = vec![rule(tabs(frame, "Phases"), &told, cells)];
-    let total: f64 = row.summary.phase_means.iter().flatten().sum();
+    let mut lines = vec![rule(tabs(frame, "Phases", summary), &told, cells)];
+    let total: f64 = summary.phase_means.iter().flatten().sum();
     let room = cells.saturating_sub(23) as f64;
     let mut before = 0.0;
-    for (phase, mean) in Phase::ALL.into_iter().zip(row.summary.phase_means) {
+    for (phase, mean) in Phase::ALL.into_iter().zip(summary.phase_means) {
         let mut line = Line::of(Role::Plain, format!(" {:<12}", phase.name()));
         let Some(mean) = mean else {
             line.push(Role::Plain, NO_TIME);
@@ -199,7 +217,7 @@ fn phases(frame: &Frame, row: &Row, cells: usize) -> Vec<Line> {
         lines.push(line);
     }
     let mut line = Line::of(Role::Plain, format!(" {:<12}", "total"));
-    let text = row.summary.response.map_or_else(
+    let text = summary.response.map_or_else(
         || NO_TIME.to_owned(),
         |latency| {
             let mut text = figures::time_cell(latency.avg);
@@ -217,11 +235,11 @@ fn phases(frame: &Frame, row: &Row, cells: usize) -> Vec<Line> {
     lines
 }
 
-fn answers(frame: &Frame, row: &Row, cells: usize) -> Vec<Line> {
-    let checks = row.summary.counts.checks();
+fn answers(frame: &Frame, summary: &Summary, cells: usize) -> Vec<Line> {
+    let checks = summary.counts.checks();
     let told = format!("{} checks", figures::count(checks));
     let mut lines = vec![rule(Line::of(Role::Strong, "Answers"), &told, cells)];
-    let parts = partition(&row.summary);
+    let parts = partition(summary);
     if parts.is_empty() {
         lines.push(Line::of(Role::Plain, " none yet"));
     }
@@ -300,7 +318,13 @@ fn own_alerts(frame: &Frame, site: &SiteSnapshot) -> Vec<Line> {
     for alert in frame.inputs.alerts.iter().rev().filter(|alert| alert.site == site.name) {
         count += 1;
         if count <= ALERTS_MAX {
-            lines.extend(alerts::entry(frame, alert, count == 1 && alert.state == AlertState::Down));
+            let mut entry = alerts::entry(frame, alert, count == 1 && alert.state == AlertState::Down);
+            if frame.state.travel.jumped == Some(alert.at)
+                && let Some(first) = entry.first_mut()
+            {
+                *first = std::mem::take(first).pointed();
+            }
+            lines.extend(entry);
         }
     }
     let told = if count > ALERTS_MAX { format!("the newest {ALERTS_MAX} of {count}") } else { String::new() };

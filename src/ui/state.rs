@@ -20,8 +20,10 @@ use super::digest::Digest;
 use super::frame::Inputs;
 use super::layout::{Demand, Plan};
 use super::order::{self, Filter, Sort};
+use super::outline::Folding;
 use super::symbols::Symbols;
 use super::theme::{Scheme, Theme};
+use super::travel::Travel;
 use super::wish::Wish;
 use super::{alerts, banner, run::Settings};
 
@@ -51,6 +53,8 @@ pub enum Leave {
     KeepScreen,
     /// By Ctrl-C, as if by SIGINT.
     Interrupt,
+    /// For a while: to the shell, by Ctrl-Z.
+    Rest,
 }
 
 /// What the next keys go to.
@@ -79,6 +83,8 @@ pub struct UiState {
     pub(super) tab: usize,
     /// Indices of the listed sites, in order.
     pub(super) order: Vec<u32>,
+    /// How the sites are folded by group.
+    pub(super) folding: Folding,
     /// Row of the cursor and first row seen, both in `order`.
     pub(super) row: usize,
     pub(super) top: usize,
@@ -90,8 +96,8 @@ pub struct UiState {
     /// First lines seen of the help and of a site.
     pub(super) help_top: usize,
     pub(super) site_top: usize,
-    /// How far the chart of a site is from the longest span.
-    pub(super) zoom: usize,
+    /// Which time the chart of a site shows.
+    pub(super) travel: Travel,
     pub(super) frozen: Option<Arc<Snapshot>>,
     /// All alerts, and those that the screen of alerts lists.
     pub(super) alerts: AlertIndex,
@@ -135,6 +141,7 @@ impl UiState {
             sort: Sort { key: settings.sort, reversed: false },
             tab: 0,
             order: Vec::new(),
+            folding: Folding::default(),
             row: 0,
             top: 0,
             region_top: 0,
@@ -142,7 +149,7 @@ impl UiState {
             alerts_top: 0,
             help_top: 0,
             site_top: 0,
-            zoom: 0,
+            travel: Travel::default(),
             frozen: None,
             alerts: AlertIndex::default(),
             found: AlertIndex::default(),
@@ -224,6 +231,12 @@ impl UiState {
         inputs.alerts.get(entry.newest()).map(|alert| &**alert)
     }
 
+    /// The group whose row the cursor is on.
+    pub(super) fn selected_group(&self, inputs: &Inputs) -> Option<Arc<str>> {
+        let on_head = self.place == Place::Overview && self.folding.heads.get(self.row) == Some(&true);
+        self.tables(inputs).sites.get(self.selected().filter(|_| on_head)?)?.group.clone()
+    }
+
     /// The listed site under the cursor, as an index into the tables.
     pub(super) fn selected(&self) -> Option<usize> {
         self.order.get(self.row).and_then(|&i| usize::try_from(i).ok())
@@ -253,6 +266,7 @@ impl UiState {
         self.bell_due |= self.index_alerts(inputs, started);
         self.digest.refresh(self.frozen.as_deref().unwrap_or(inputs.snapshot));
         self.rearrange(inputs);
+        self.folding.count(inputs.snapshot);
         let plan = self.plan(inputs, size);
         self.keep_in_sight(plan.page());
         self.region_top = self.region_top.min(self.alerts.listed.len().saturating_sub(1));
@@ -269,10 +283,13 @@ impl UiState {
         }
         self.arranged = stamp;
         self.order = order::arrange(tables, &self.filter, self.sort, self.tab);
+        self.order = self.folding.fold(std::mem::take(&mut self.order), tables);
         if let Some(name) = &self.cursor {
             let held =
                 |&i: &u32| usize::try_from(i).ok().and_then(|i| tables.sites.get(i)).is_some_and(|s| s.name == *name);
-            if let Some(row) = self.order.iter().position(held) {
+            // A group and its first member have the same site: the row stays on the one it was on.
+            let stays = self.order.get(self.row).is_some_and(held);
+            if let Some(row) = self.order.iter().position(held).filter(|_| !stays) {
                 self.row = row;
             }
         }

@@ -21,6 +21,7 @@ use ratatui::{Terminal, TerminalOptions, Viewport};
 
 use super::input::Input;
 use super::key::Key;
+use super::orders::{Orders, can_rest};
 use super::run::{Beyond, Console};
 use super::screen::{Screen, render};
 use super::theme::Theme;
@@ -97,6 +98,34 @@ impl Console for Session {
         }
         self.terminal.draw(|frame| render(screen, &theme, frame.area(), frame.buffer_mut()))?;
         if *lock() { Ok(()) } else { Err(io::Error::other("the terminal was given back")) }
+    }
+
+    fn rest(&mut self, orders: &Orders) -> io::Result<()> {
+        if !can_rest() {
+            return Ok(());
+        }
+        restore();
+        orders.stop_process();
+        self.retake()
+    }
+
+    fn take_again(&mut self) -> io::Result<()> {
+        // Whoever had it meanwhile may have changed its modes: they are set again from the beginning.
+        restore();
+        self.retake()
+    }
+}
+
+impl Session {
+    /// Takes the terminal, which is not ours just now, and shows everything anew.
+    fn retake(&mut self) -> io::Result<()> {
+        take()?;
+        self.title.clear();
+        self.mouse = false;
+        // The alternate screen is blank, and so is now the frame before the next one. (`clear` would ask the terminal
+        // where its cursor is, and wait for the answer.)
+        self.terminal.swap_buffers();
+        Ok(())
     }
 }
 

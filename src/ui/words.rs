@@ -53,6 +53,17 @@ pub fn running(span: Duration) -> String {
     if span < Duration::from_mins(1) { format!("{} s", span.as_secs()) } else { duration::format_short(span) }
 }
 
+/// `>4m`, `>12h`: what is known of a span whose beginning is not.
+pub fn more_than(span: Duration) -> String {
+    let secs = span.as_secs();
+    match secs {
+        0..60 => format!(">{secs}s"),
+        60..3_600 => format!(">{}m", secs / 60),
+        3_600..86_400 => format!(">{}h", secs / 3_600),
+        _ => format!(">{}d", secs / 86_400),
+    }
+}
+
 fn strftime(at: Timestamp, zone: &TimeZone, format: &str) -> String {
     i64::try_from(at.as_micros())
         .ok()
@@ -70,6 +81,13 @@ mod tests {
             assert_eq!(span(Duration::from_secs(secs)), words);
         }
         assert_eq!(span(Duration::from_millis(500)), "500 ms");
+    }
+
+    #[test]
+    fn what_began_before_all_memory_is_told_in_one_unit() {
+        for (secs, words) in [(59, ">59s"), (3_599, ">59m"), (86_399, ">23h"), (400 * 86_400, ">400d")] {
+            assert_eq!(more_than(Duration::from_secs(secs)), words);
+        }
     }
 
     #[test]

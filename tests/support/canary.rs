@@ -51,6 +51,7 @@ sites:
   - {{ name: refused, url: 'http://ada:{MARK}-password@{closed}/{variable}?q={MARK}-query' }}
   - {{ name: nowhere, url: 'http://{variable}.invalid/' }}
 dns: {{ resolver: ['{closed}'] }}
+export: {{ influx: {{ url: 'http://{closed}', api: v1, database: d, username: ada, password: {MARK}-password }} }}
 alerting:
   window: 1s
   exec: [/bin/sh, -c, 'cat >> told; echo \"$WEBMON_MESSAGE\" >> told; : {variable}']

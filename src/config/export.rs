@@ -1,0 +1,241 @@
+//! The section `export`: the InfluxDB that samples go to, from the file or from a command line.
+//!
+//! An address may be the server's (`http://localhost:8086`) or the one that is written to, as manuals have it
+//! (`http://localhost:8086/write?db=webmon`): then it tells the dialect and the names too, and the keys must not
+//! contradict it. Invariants: credentials come from keys, from userinfo in the file, or from a variable, never from a query
+//! or an argument, which others can read; no message quotes them.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use url::Url;
+
+use crate::model::{Api, Secret, Sink, text};
+
+use super::address::Address;
+use super::declared::Form;
+use super::fault::Fault;
+use super::read::{Keys, Text};
+use super::site::Literal;
+use super::value;
+
+/// Longest name of a bucket, an organisation, a user.
+const NAME_MAX: usize = 256;
+
+/// The variable that holds a token, for a command line.
+const TOKEN: &str = "INFLUX_TOKEN";
+
+/// The paths that are written to, and the dialects that have them; the longer ones first.
+const PATHS: [(&str, Api); 3] = [("api/v3/write_lp", Api::V3), ("api/v2/write", Api::V2), ("write", Api::V1)];
+
+/// An address, and what it tells beside the server.
+struct Place {
+    url: Url,
+    authorization: Option<Secret>,
+    api: Option<Api>,
+    org: Option<String>,
+    bucket: Option<String>,
+    policy: Option<String>,
+}
+
+impl Place {
+    /// The place at `text`.
+    ///
+    /// # Errors
+    /// A message that does not quote the text.
+    fn parse(text: &str) -> Result<Self, String> {
+        let Address { mut url, authorization, .. } = Address::parse(text)?;
+        let (mut org, mut bucket, mut policy) = (None, None, None);
+        for (key, value) in url.query_pairs() {
+            let value = Some(name(&value)?);
+            match &*key {
+                "org" | "orgID" => org = value,
+                "bucket" | "db" => bucket = value,
+                "rp" => policy = value,
+                "precision" | "accept_partial" | "no_sync" => {}
+                "u" | "p" | "q" | "token" => {
+                    return Err(format!("a URL's query is no place for credentials (`{key}`)"));
+                }
+                other => {
+                    return Err(format!("`{}` is nothing that an export's URL can have", text::clean_line(other, 40)));
+                }
+            }
+        }
+        url.set_query(None);
+        let path = url.path().trim_end_matches('/').to_owned();
+        let written = PATHS.into_iter().find_map(|(end, api)| Some((path.strip_suffix(end)?, api)));
+        let written = written.filter(|(base, _)| base.ends_with('/'));
+        if let Some((base, _)) = written {
+            url.set_path(base);
+        }
+        Ok(Self { url, authorization, api: written.map(|(_, api)| api), org, bucket, policy })
+    }
+}
+
+/// What stands under `export.influx`, and the secrets in it that stand there to be read; none without a section.
+pub(super) fn influx(keys: &mut Keys<'_, '_>, literals: &mut Vec<Literal>) -> Option<Sink> {
+    let reader = keys.reader();
+    let Form::Section(declared) = *keys.form("influx") else { unreachable!("influx is declared as a section") };
+    let section = keys.take("influx").filter(|&id| !reader.is_null(id))?;
+    let mut keys = reader.keys(section, declared)?;
+    let url_at = keys.take("url");
+    let api = keys.choice("api", [Api::V1, Api::V2, Api::V3]);
+    let (org, bucket) = (keys.value("org", name), keys.value("bucket", name));
+    let (database, policy) = (keys.value("database", name), keys.value("retention_policy", name));
+    let agent = keys.value("agent", name);
+    let mut secret = |key: &'static str| -> Option<Text> {
+        let text = keys.take(key).and_then(|id| reader.text(id))?;
+        if let Err(message) = value::header_value(&text.value) {
+            reader.fault(Fault::new(text.span.clone(), message.replace("header's value", key)));
+        }
+        if text.masked.is_none() && key != "username" {
+            literals.push(Literal { span: text.span.clone(), what: format!("the export's {key}") });
+        }
+        Some(text)
+    };
+    let (token, username, password) = (secret("token"), secret("username"), secret("password"));
+    keys.finish();
+    let fault = |message: &str| reader.fault(Fault::new(reader.span(section), message));
+    let Some(url_at) = url_at else {
+        fault("this export has no `url`; write for instance url: http://localhost:8086");
+        return None;
+    };
+    let text = reader.text(url_at)?;
+    let place = Place::parse(&text.value).map_err(|message| reader.fault(text.fault(message))).ok()?;
+    if place.authorization.is_some() && text.masked.is_none() {
+        literals.push(Literal { span: text.span.clone(), what: "the password in the URL".to_owned() });
+    }
+    let api_here = api.or(place.api).unwrap_or_default();
+    let twice = |one: bool, other: bool| one && other;
+    if twice(api.is_some(), place.api.is_some()) && api != place.api
+        || twice(bucket.is_some() || database.is_some(), place.bucket.is_some())
+        || twice(org.is_some(), place.org.is_some())
+    {
+        fault("the URL says what a key beside it says, too; keep one of them");
+    }
+    if twice(bucket.is_some(), database.is_some()) {
+        fault("`bucket` and `database` are the same; keep one of them");
+    }
+    let credentials = [token.is_some(), username.is_some() || password.is_some(), place.authorization.is_some()];
+    if credentials.into_iter().filter(|given| *given).count() > 1 {
+        fault("there are several credentials: a token, a user with a password, userinfo in the URL; keep one of them");
+    }
+    if password.is_some() && username.is_none() {
+        fault("a password needs a `username`");
+    }
+    let basic = username.map(|name| basic(&name.value, password.as_ref().map_or("", |password| &password.value)));
+    let token = token.map(|token| bearer(api_here, &token.value));
+    let mut sink = Sink::at(place.url, api_here);
+    sink.org = org.or(place.org).unwrap_or_default();
+    sink.bucket = bucket.or(database).or(place.bucket).unwrap_or(sink.bucket);
+    sink.policy = policy.or(place.policy);
+    sink.authorization = token.or(basic).or(place.authorization);
+    sink.agent = agent;
+    Some(sink)
+}
+
+/// The sink at `url`, which was typed on a command line, with all else from `section`; the token of a sink without a
+/// section comes from the variable `INFLUX_TOKEN`.
+///
+/// # Errors
+/// Why it is no such URL; the message does not quote it.
+pub fn typed_sink(url: &str, section: Option<&Sink>, env: &super::Env<'_>) -> Result<Sink, String> {
+    let place = Place::parse(url)?;
+    if place.authorization.is_some() {
+        return Err(format!("an argument can be read by others, so it cannot hold a password; export {TOKEN} instead"));
+    }
+    let api = place.api.or(section.map(|section| section.api)).unwrap_or_default();
+    let mut sink = section.cloned().unwrap_or_else(|| Sink {
+        authorization: env(TOKEN).filter(|token| !token.is_empty()).map(|token| bearer(api, &token)),
+        ..Sink::at(place.url.clone(), api)
+    });
+    (sink.url, sink.api) = (place.url, api);
+    sink.org = place.org.unwrap_or(sink.org);
+    sink.bucket = place.bucket.unwrap_or(sink.bucket);
+    sink.policy = place.policy.or(sink.policy);
+    Ok(sink)
+}
+
+fn name(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() || text.len() > NAME_MAX || text.chars().any(text::is_harmful) {
+        return Err(format!("a name has 1 to {NAME_MAX} bytes and no control characters"));
+    }
+    Ok(text.to_owned())
+}
+
+/// The header's value for a token: InfluxDB 3 follows the standard, the others do not.
+fn bearer(api: Api, token: &str) -> Secret {
+    let scheme = if api == Api::V3 { "Bearer" } else { "Token" };
+    Secret::new(format!("{scheme} {token}"))
+}
+
+/// `Basic` (RFC 7617).
+fn basic(username: &str, password: &str) -> Secret {
+    Secret::new(format!("Basic {}", STANDARD.encode(format!("{username}:{password}"))))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn env(name: &str) -> Option<String> {
+        (name == TOKEN).then(|| "hunter2".to_owned())
+    }
+
+    fn taken(section: &str) -> Sink {
+        let text = format!("sites: [https://a.example]\nexport: {{ influx: {{ {section} }} }}");
+        let config = super::super::parse(&text, "sites.yaml", Path::new("/etc"), &env);
+        config.unwrap_or_else(|error| panic!("{error}")).export.expect("there is a section")
+    }
+
+    fn header(sink: &Sink) -> Option<&str> {
+        sink.authorization.as_ref().map(Secret::expose)
+    }
+
+    #[test]
+    fn each_dialect_has_its_names_and_credentials() {
+        for (section, shown, credentials) in [
+            (
+                "url: 'http://localhost:8086', api: v2, org: me, bucket: webmon, token: '${INFLUX_TOKEN}'",
+                "http://localhost:8086/ v2 me/webmon",
+                Some("Token hunter2"),
+            ),
+            (
+                "url: 'http://h:8086', api: v1, database: d, username: ada, password: pw, retention_policy: week",
+                "http://h:8086/ v1 d/week",
+                Some("Basic YWRhOnB3"),
+            ),
+            ("url: 'http://ada:pw@h:8086', api: v1, bucket: d", "http://h:8086/ v1 d", Some("Basic YWRhOnB3")),
+            ("url: 'http://h', api: v3, database: d, token: t", "http://h/ v3 d", Some("Bearer t")),
+            ("url: 'http://h:8428'", "http://h:8428/ v2 webmon", None),
+            ("url: 'http://h/x/write?db=d&rp=week&precision=ns'", "http://h/x/ v1 d/week", None),
+            ("url: 'http://h/api/v2/write?org=me&bucket=b', token: t", "http://h/ v2 me/b", Some("Token t")),
+            ("url: 'http://h/overwrite'", "http://h/overwrite v2 webmon", None),
+        ] {
+            let sink = taken(section);
+            assert_eq!((sink.to_string(), header(&sink)), (shown.to_owned(), credentials), "{section}");
+        }
+        assert_eq!(taken("url: 'http://h', agent: probe-1").agent.as_deref(), Some("probe-1"));
+    }
+
+    #[test]
+    fn a_typed_url_replaces_the_place_of_the_section_and_has_no_password() {
+        let section = taken("url: 'http://h', org: me, bucket: b, token: t");
+        let over = typed_sink("http://other:8086", Some(&section), &env).unwrap();
+        assert_eq!((over.to_string().as_str(), header(&over)), ("http://other:8086/ v2 me/b", Some("Token t")));
+        let alone = typed_sink("http://h:8086/api/v3/write_lp?db=d", None, &env).unwrap();
+        assert_eq!((alone.to_string().as_str(), header(&alone)), ("http://h:8086/ v3 d", Some("Bearer hunter2")));
+        let without = typed_sink("http://h:8428", None, &|_| None).unwrap();
+        assert_eq!((without.to_string().as_str(), header(&without)), ("http://h:8428/ v2 webmon", None));
+        for url in ["http://ada:hunter2@h", "http://h/write?db=d&u=ada&p=hunter2", "hunter2", "http://h/?hunter2=1"] {
+            let refused = typed_sink(url, None, &env).unwrap_err();
+            assert!(!refused.contains("ada:"), "{refused}");
+            assert!(
+                refused.contains("password") || refused.contains("credentials") || refused.contains("URL"),
+                "{refused}"
+            );
+        }
+    }
+}

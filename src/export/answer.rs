@@ -1,0 +1,242 @@
+//! What an answer of the write API means, as a table, and what the server's text adds to it.
+//!
+//! The servers agree on little beyond the status: InfluxDB 1 stores the good lines of a body and answers 400 for the bad
+//! ones, 2 refuses the whole body, 3 names the bad lines; what all of them allow is to send lines again that are stored already. So
+//! a refusal only says which lines are to blame, if it says so at all. Invariants: no text of a server is passed on
+//! uncleaned or longer than [`DETAIL_MAX`]; nothing here knows credentials. Source: the write API references of the
+//! three versions, and what the servers of `tests/influx.rs` answer.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::model::Timestamp;
+use crate::model::text::{DETAIL_MAX, clean_line};
+
+/// The longest wait that a server may ask for.
+const RETRY_AFTER_MAX: Duration = Duration::from_mins(10);
+
+/// The wait when what it asks for cannot be read.
+const RETRY_AFTER_UNREAD: Duration = Duration::from_secs(10);
+
+/// What came back over the wire.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reply {
+    /// The status.
+    pub status: u16,
+    /// The header `Retry-After`.
+    pub retry_after: Option<String>,
+    /// The beginning of the body.
+    pub body: Vec<u8>,
+}
+
+/// What the answer to a request means for its lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// All of them are stored.
+    Stored,
+    /// Some of them never will be.
+    Refused(Refusal, String),
+    /// They are too many bytes at once.
+    TooLarge(String),
+    /// The server does not take them as things are; a person has to do something.
+    Blocked(String),
+    /// Not now.
+    Throttled(Duration, String),
+    /// Nobody knows whether they are stored.
+    Broken(String),
+}
+
+/// Which lines are to blame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// These, counted from 0 within the request, in order.
+    Lines(Vec<usize>),
+    /// So many that cannot be told from the others; all others are stored.
+    Some(u64),
+    /// Any.
+    Unknown,
+}
+
+#[derive(Clone, Copy)]
+enum Meaning {
+    Stored,
+    Refused,
+    TooLarge,
+    Throttled,
+    Broken,
+    /// With what a person should look at.
+    Blocked(&'static str),
+}
+
+/// The first row that holds a status is its meaning.
+const MEANINGS: [(RangeInclusive<u16>, Meaning); 13] = [
+    (200..=299, Meaning::Stored),
+    (300..=399, Meaning::Blocked("redirected, which is not followed: correct the URL")),
+    (400..=400, Meaning::Refused),
+    (401..=401, Meaning::Blocked("auth: the server does not accept the credentials")),
+    (403..=403, Meaning::Blocked("auth: the credentials do not permit writing there")),
+    (404..=404, Meaning::Blocked("not found")),
+    (408..=408, Meaning::Broken),
+    (413..=413, Meaning::TooLarge),
+    (422..=422, Meaning::Refused),
+    (429..=429, Meaning::Throttled),
+    (400..=499, Meaning::Blocked("refused")),
+    (503..=503, Meaning::Throttled),
+    (500..=599, Meaning::Broken),
+];
+
+impl Answer {
+    /// What `reply` means at `now`; `place` is what 404 is about, such as `bucket "webmon"`.
+    #[must_use]
+    pub fn of(reply: &Reply, place: &str, now: Timestamp) -> Self {
+        let status = reply.status;
+        let meaning = MEANINGS.iter().find(|(range, _)| range.contains(&status)).map(|(_, meaning)| *meaning);
+        let json: Option<Value> = serde_json::from_slice(&reply.body).ok();
+        let said = words(&reply.body, json.as_ref());
+        let full = if said.is_empty() { format!("status {status}") } else { format!("status {status}: {said}") };
+        match meaning.unwrap_or(Meaning::Broken) {
+            Meaning::Stored => Self::Stored,
+            Meaning::Refused => Self::Refused(refusal(&said, json.as_ref()), full),
+            Meaning::TooLarge => Self::TooLarge(full),
+            Meaning::Throttled => {
+                let wait = reply.retry_after.as_deref().map_or(Duration::ZERO, |text| retry_after(text, now));
+                Self::Throttled(wait, full)
+            }
+            Meaning::Broken => Self::Broken(full),
+            Meaning::Blocked(why) if status == 404 => Self::Blocked(format!("{place} {why} ({full})")),
+            Meaning::Blocked(why) => Self::Blocked(format!("{why} ({full})")),
+        }
+    }
+}
+
+/// What the server says, in one clean line.
+fn words(body: &[u8], json: Option<&Value>) -> String {
+    let text = |key: &str| json?.get(key)?.as_str().filter(|text| !text.is_empty());
+    let line = |text: &str| clean_line(text, DETAIL_MAX);
+    match text("error").or_else(|| text("message")).or_else(|| text("code")) {
+        None => line(&String::from_utf8_lossy(body)),
+        Some(said) => {
+            // InfluxDB 3 says what is wrong with each line.
+            let first = json.and_then(|json| json.pointer("/data/0/error_message")).and_then(Value::as_str);
+            first.map_or_else(|| line(said), |first| line(&format!("{said}: {first}")))
+        }
+    }
+}
+
+/// Which lines `said`, or the list beside it, blames.
+fn refusal(said: &str, json: Option<&Value>) -> Refusal {
+    let faults = json.and_then(|json| json.get("data")).and_then(Value::as_array);
+    let numbers = faults.into_iter().flatten().filter_map(|fault| fault.get("line_number")?.as_u64());
+    let mut lines: Vec<usize> = numbers.filter_map(|number| usize::try_from(number.checked_sub(1)?).ok()).collect();
+    lines.sort_unstable();
+    lines.dedup();
+    if !lines.is_empty() {
+        return Refusal::Lines(lines);
+    }
+    // InfluxDB 1 and 2: `partial write: points beyond retention policy dropped=3`. For lines that it could not
+    // parse it says 0, so 0 tells nothing.
+    let dropped = said.rsplit_once("dropped=").filter(|_| said.contains("partial write"));
+    let dropped = dropped.and_then(|(_, count)| count.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok());
+    dropped.filter(|&count| count > 0).map_or(Refusal::Unknown, Refusal::Some)
+}
+
+/// The wait of a `Retry-After`: seconds, or a date (RFC 9110, section 10.2.3).
+fn retry_after(text: &str, now: Timestamp) -> Duration {
+    let text = text.trim();
+    let date = || {
+        let at = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+        let at = u64::try_from(at.as_microsecond()).map_or(Timestamp::ZERO, Timestamp::from_micros);
+        Some(at.since(now))
+    };
+    let wait = text.parse().map(Duration::from_secs).ok().or_else(date);
+    wait.unwrap_or(RETRY_AFTER_UNREAD).min(RETRY_AFTER_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(784_111_777);
+
+    fn of(status: u16, retry_after: Option<&str>, body: &str) -> Answer {
+        let reply = Reply { status, retry_after: retry_after.map(str::to_owned), body: body.into() };
+        Answer::of(&reply, "bucket \"webmon\"", NOW)
+    }
+
+    #[test]
+    fn every_status_has_a_meaning() {
+        use Answer::{Blocked, Broken, Refused, Stored, TooLarge};
+        let text = |text: &str| text.to_owned();
+        for (status, body, answer) in [
+            (204, "", Stored),
+            (200, "ok", Stored),
+            (302, "", Blocked(text("redirected, which is not followed: correct the URL (status 302)"))),
+            (400, "nonsense", Refused(Refusal::Unknown, text("status 400: nonsense"))),
+            (
+                401,
+                r#"{"code":"unauthorized","message":"unauthorized access"}"#,
+                Blocked(text("auth: the server does not accept the credentials (status 401: unauthorized access)")),
+            ),
+            (403, "", Blocked(text("auth: the credentials do not permit writing there (status 403)"))),
+            (
+                404,
+                r#"{"error":"database not found: \"nope\""}"#,
+                Blocked(text("bucket \"webmon\" not found (status 404: database not found: \"nope\")")),
+            ),
+            (405, "", Blocked(text("refused (status 405)"))),
+            (408, "", Broken(text("status 408"))),
+            (413, "\u{1b}[2J", TooLarge(text("status 413: \u{fffd}[2J"))),
+            (500, "", Broken(text("status 500"))),
+            (502, "<html>", Broken(text("status 502: <html>"))),
+            (100, "", Broken(text("status 100"))),
+            (999, "", Broken(text("status 999"))),
+        ] {
+            assert_eq!(of(status, None, body), answer, "{status}");
+        }
+    }
+
+    #[test]
+    fn the_lines_to_blame_are_taken_from_whoever_names_them() {
+        for (body, refusal) in [
+            (
+                r#"{"error":"partial write of line protocol occurred","data":[
+                    {"original_line":"x","line_number":3,"error_message":"no fields"},
+                    {"original_line":"y","line_number":1,"error_message":"no fields"},
+                    {"original_line":"y","line_number":1,"error_message":"twice"}]}"#,
+                Refusal::Lines(vec![0, 2]),
+            ),
+            (r#"{"error":"partial write: points beyond retention policy dropped=12"}"#, Refusal::Some(12)),
+            (r#"{"error":"partial write: unable to parse 'x y' dropped=0"}"#, Refusal::Unknown),
+            (r#"{"error":"unable to parse 'dropped=7'"}"#, Refusal::Unknown),
+            (r#"{"error":"e","data":[{"line_number":0},{"line_number":-1},{"line_number":"1"}]}"#, Refusal::Unknown),
+            (r#"{"error":"e","data":"none"}"#, Refusal::Unknown),
+            ("", Refusal::Unknown),
+        ] {
+            assert!(matches!(of(400, None, body), Answer::Refused(found, _) if found == refusal), "{body}");
+            assert!(matches!(of(422, None, body), Answer::Refused(found, _) if found == refusal), "{body}");
+        }
+        let named = of(400, None, r#"{"error":"partial","data":[{"line_number":1,"error_message":"no fields"}]}"#);
+        assert_eq!(named, Answer::Refused(Refusal::Lines(vec![0]), "status 400: partial: no fields".to_owned()));
+    }
+
+    #[test]
+    fn a_server_may_say_how_long_to_wait_in_two_ways_and_within_reason() {
+        for (header, seconds) in [
+            (None, 0),
+            (Some("7"), 7),
+            (Some(" 120 "), 120),
+            (Some("86400"), 600),
+            (Some("Sun, 06 Nov 1994 08:49:57 GMT"), 20),
+            (Some("Sun, 06 Nov 1994 08:00:00 GMT"), 0),
+            (Some("soon"), 10),
+            (Some("-3"), 10),
+        ] {
+            for status in [429, 503] {
+                let wait = Duration::from_secs(seconds);
+                assert_eq!(of(status, header, ""), Answer::Throttled(wait, format!("status {status}")), "{header:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! What is exported, as points: `webmon_check`, `webmon_alert` and `webmon_export`.
+//!
+//! Tags are few and bounded by sites.yaml: `agent`, `group`, `site`, `rule`. A URL, a status, an error or an address is none
+//! of them: each value of a tag is a series of its own, for ever, and URLs carry secrets. Counts and times are integers,
+//! so that no field ever changes its type; what did not take place is left out, never 0; `up` is 1 or 0, so that its
+//! mean is the availability, and left out where webmon could not look; `cause` repeats `cause_s` as the number that
+//! stays the same for ever, for servers that keep no texts. A check's time is when its outcome was known, so what is
+//! sent again is the same point; `seq` numbers the points of a site without a gap, those of alerts over all sites.
+//! The schema is public: `docs/influx.md` lists it, and [`SCHEMA`] counts its versions.
+
+use std::time::Duration;
+
+use crate::alert::{Alert, AlertState};
+use crate::model::{Http, Micros, Outcome, Phase, Sample, Status, Timestamp};
+use crate::store::Tally;
+
+use super::line::{Line, series};
+
+/// Part of what a sink is: a new schema is exported from its own beginning.
+pub const SCHEMA: u32 = 1;
+
+/// The one rule that there is.
+const RULE: &str = "availability";
+
+/// The series of the checks of a site.
+#[must_use]
+pub fn check_series(agent: &str, group: Option<&str>, site: &str) -> Vec<u8> {
+    series("webmon_check", &[("agent", agent), ("group", group.unwrap_or_default()), ("site", site)])
+}
+
+/// The point of sample number `seq`, of [`check_series`], at the end of `out`.
+pub fn check(out: &mut Vec<u8>, series: &[u8], seq: u64, sample: &Sample) {
+    let mut line = Line::begin(out, series);
+    let phase = |phase| sample.phases.get(phase).map(Micros::get);
+    line.integer_if("up", up(sample.outcome()));
+    line.integer_if("status", sample.status.map(Status::get));
+    line.integer("cause", sample.cause.code().into());
+    line.text("cause_s", sample.cause.name());
+    line.integer_if("dns_us", phase(Phase::Resolve));
+    line.integer_if("connect_us", phase(Phase::Connect));
+    line.integer_if("tls_us", phase(Phase::Tls));
+    line.integer_if("processing_us", phase(Phase::Processing));
+    line.integer_if("body_us", phase(Phase::Transfer));
+    line.integer_if("ttfb_us", sample.ttfb().map(Micros::get));
+    line.integer("total_us", sample.total().get().into());
+    line.integer("bytes", sample.bytes.into());
+    line.integer("redirects", sample.redirects.into());
+    line.integer_if("http", protocol(sample.http));
+    line.integer("late_us", sample.late.get().into());
+    line.integer("skipped", sample.skipped.into());
+    line.integer("seq", seq);
+    line.end(nanos(sample.at));
+}
+
+/// The point of alert number `seq` at the end of `out`.
+pub fn alert(out: &mut Vec<u8>, agent: &str, seq: u64, alert: &Alert) {
+    let series = series("webmon_alert", &[("agent", agent), ("rule", RULE), ("site", &alert.site)]);
+    let mut line = Line::begin(out, &series);
+    line.integer("state", state_code(alert.state));
+    line.text("state_s", alert.state.name());
+    if let Some(availability) = alert.availability {
+        line.number("value", availability.ratio());
+    }
+    line.number("threshold", alert.threshold.ratio());
+    line.integer("window_us", micros(alert.window));
+    line.integer("since_ns", nanos(alert.since));
+    line.integer_if("downtime_us", alert.downtime.map(micros));
+    line.integer("seq", seq);
+    line.end(nanos(alert.at));
+}
+
+/// The point of the export itself, its `seq`th, at the end of `out`: `lag` behind at `now`.
+pub fn health(out: &mut Vec<u8>, agent: &str, seq: u64, tally: &Tally, (now, lag): (Timestamp, Duration)) {
+    let mut line = Line::begin(out, &series("webmon_export", &[("agent", agent)]));
+    line.number("lag_s", lag.as_secs_f64());
+    line.integer("sent", tally.sent);
+    line.integer("rejected", tally.rejected);
+    line.integer("skipped", tally.skipped);
+    line.integer("seq", seq);
+    line.end(nanos(now));
+}
+
+/// Up, down, or nothing where webmon could not look.
+const fn up(outcome: Outcome) -> Option<u8> {
+    match outcome {
+        Outcome::Up => Some(1),
+        Outcome::Down => Some(0),
+        Outcome::Unknown => None,
+    }
+}
+
+/// Ten times the version: 10, 11, 20.
+const fn protocol(http: Http) -> Option<u8> {
+    match http {
+        Http::None => None,
+        Http::V10 => Some(10),
+        Http::V11 => Some(11),
+        Http::V2 => Some(20),
+    }
+}
+
+/// Public: never changed.
+const fn state_code(state: AlertState) -> u64 {
+    match state {
+        AlertState::Up => 0,
+        AlertState::Down => 1,
+        AlertState::Ended => 2,
+    }
+}
+
+fn nanos(at: Timestamp) -> u64 {
+    at.as_micros() * 1_000
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::Threshold;
+    use crate::model::{Cause, Flags, Phases};
+    use crate::stats::Availability;
+
+    const AT: Timestamp = Timestamp::from_micros(1_795_255_200_123_456);
+
+    fn sample() -> Sample {
+        Sample {
+            at: AT,
+            phases: Phases::NONE
+                .with(Phase::Resolve, Micros::new(310))
+                .with(Phase::Connect, Micros::new(120))
+                .with(Phase::Processing, Micros::new(5_020))
+                .with(Phase::Transfer, Micros::new(80)),
+            cause: Cause::Status,
+            status: Status::new(503),
+            http: Http::V11,
+            flags: Flags::none(),
+            bytes: 12,
+            redirects: 0,
+            late: Micros::new(90),
+            skipped: 0,
+        }
+    }
+
+    #[test]
+    fn a_check_is_the_schemas_to_the_letter() {
+        let mut out = Vec::new();
+        check(&mut out, &check_series("host", Some("shop"), "my api"), 1_234, &sample());
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "webmon_check,agent=host,group=shop,site=my\\ api up=0i,status=503i,cause=20i,cause_s=\"status\",dns_us=310i,\
+             connect_us=120i,processing_us=5020i,body_us=80i,ttfb_us=5450i,total_us=5530i,bytes=12i,redirects=0i,\
+             http=11i,late_us=90i,skipped=0i,seq=1234i 1795255200123456000\n"
+        );
+    }
+
+    #[test]
+    fn what_did_not_take_place_is_left_out_and_unknown_is_neither_up_nor_down() {
+        let blind =
+            Sample { phases: Phases::NONE, cause: Cause::Local, status: None, http: Http::None, bytes: 0, ..sample() };
+        let mut out = Vec::new();
+        check(&mut out, &check_series("host", None, "a"), 0, &blind);
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "webmon_check,agent=host,site=a cause=23i,cause_s=\"local\",total_us=0i,bytes=0i,redirects=0i,late_us=90i,\
+             skipped=0i,seq=0i 1795255200123456000\n"
+        );
+    }
+
+    #[test]
+    fn alerts_and_the_export_itself_are_the_schemas_to_the_letter() {
+        let down = Alert {
+            at: AT,
+            site: "api".into(),
+            state: AlertState::Down,
+            availability: Some(Availability { up: 3, checks: 4 }),
+            threshold: Threshold::from_ppm(800_000).unwrap(),
+            window: Duration::from_mins(2),
+            since: AT,
+            downtime: None,
+            message: "not exported".into(),
+        };
+        let mut out = Vec::new();
+        alert(&mut out, "host", 7, &down);
+        let ended =
+            Alert { state: AlertState::Ended, availability: None, downtime: Some(Duration::from_secs(3)), ..down };
+        alert(&mut out, "host", 8, &ended);
+        let tally = Tally { sent: 5, rejected: 1, skipped: 2 };
+        health(&mut out, "host", 3, &tally, (AT, Duration::from_millis(2_500)));
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "webmon_alert,agent=host,rule=availability,site=api state=1i,state_s=\"down\",value=0.75,threshold=0.8,\
+             window_us=120000000i,since_ns=1795255200123456000i,seq=7i 1795255200123456000\n\
+             webmon_alert,agent=host,rule=availability,site=api state=2i,state_s=\"ended\",threshold=0.8,\
+             window_us=120000000i,since_ns=1795255200123456000i,downtime_us=3000000i,seq=8i 1795255200123456000\n\
+             webmon_export,agent=host lag_s=2.5,sent=5i,rejected=1i,skipped=2i,seq=3i 1795255200123456000\n"
+        );
+    }
+}
