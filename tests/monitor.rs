@@ -375,7 +375,7 @@ fn a_signal_ends_it_in_time_with_everything_committed_hung_checks_or_not() {
     let hole = Blackhole::start();
     let server = Server::start(Behaviour::ok());
     let hanging = Server::start(Behaviour::always(vec![Step::send("HTTP/1.1 200 OK\r\n"), Step::Hang]));
-    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let folder = Folder::with(&format!(
             "sites:\n\
              - {{ name: good, url: '{}', interval: 100ms }}\n\

@@ -13,7 +13,7 @@ use crate::alert::{Alert, Rule};
 use crate::config::{Config, Watched};
 use crate::engine::Track;
 use crate::model::{Sample, SiteId, Timestamp, View};
-use crate::ring::{Producer, Reader, capacity_for};
+use crate::ring::{Producer, Reader, Ring, capacity_for};
 use crate::store::{Query, Registered, Store, StoreError};
 
 use super::plan::first_due;
@@ -29,6 +29,8 @@ pub struct Memory {
     pub registered: Vec<Registered>,
     /// The rings of the same sites, with the samples of their horizons.
     pub producers: Vec<Producer>,
+    /// Or those samples themselves, for sites that are to be watched beside others.
+    pub samples: Vec<Vec<Sample>>,
     /// When the open incident of a site began.
     pub open: HashMap<SiteId, Timestamp>,
     /// Until when a site is paused.
@@ -42,7 +44,7 @@ pub struct Memory {
 }
 
 /// The parts that belong to sites.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Assembly {
     /// For the scheduler.
     pub watches: Vec<Watch>,
@@ -65,33 +67,59 @@ pub fn horizon(views: &[View], watched: &Watched) -> Duration {
 /// # Errors
 /// The store's.
 pub fn remember(store: &Store, config: &Config, all_names: &[Arc<str>], now: Timestamp) -> Result<Memory, StoreError> {
-    let names: Vec<Arc<str>> = config.sites.iter().map(|watched| Arc::clone(&watched.site.name)).collect();
-    let mut memory = Memory { registered: store.register(&names, now)?, ..Memory::default() };
-    let mut samples = Vec::new();
-    for (watched, registered) in config.sites.iter().zip(&mut memory.registered) {
-        samples.clear();
-        if registered.last_at.is_some_and(|last| last > now.after(AHEAD_MAX)) {
-            memory.notices.push(format!(
-                "{}: stored checks lie in the future; was the clock wrong? its windows begin empty",
-                watched.site.name
-            ));
-            registered.last_at = None;
-        } else {
-            store.replay(registered.id, now.before(horizon(&config.views, watched)), &mut samples)?;
-        }
-        memory.producers.push(filled(config, watched, registered.next_seq, &samples));
-    }
-    memory.paused = store.pauses()?.into_iter().filter(|(_, until)| *until > now).collect();
+    let wanted = |watched: &Watched| (Arc::clone(&watched.site.name), horizon(&config.views, watched));
+    let wanted: Vec<(Arc<str>, Duration)> = config.sites.iter().map(wanted).collect();
+    let mut producers = Vec::with_capacity(wanted.len());
+    let mut memory = recalled(store, &wanted, now, |index, registered, samples| {
+        producers.push(filled(slots(&config.views, &config.sites[index]), registered.next_seq, samples));
+    })?;
+    memory.producers = producers;
     memory.alerts = store.alerts(&Query::ALL)?;
     for (id, name, since) in store.open_incidents()? {
-        if all_names.contains(&name) {
-            memory.open.insert(id, since);
-        } else {
+        if !all_names.contains(&name) {
             let rule = rule_then(&memory.alerts, &name, since);
             memory.ended.push((id, Alert::ended(name, &rule, since, now)));
         }
     }
     memory.alerts.extend(memory.ended.iter().map(|(_, alert)| alert.clone()));
+    Ok(memory)
+}
+
+/// Reads what `store` knows of the sites of these names, each as far back; nothing of past alerts.
+///
+/// # Errors
+/// The store's.
+pub fn recall(store: &Store, wanted: &[(Arc<str>, Duration)], now: Timestamp) -> Result<Memory, StoreError> {
+    let mut samples = Vec::with_capacity(wanted.len());
+    let mut memory = recalled(store, wanted, now, |_, _, recalled| samples.push(recalled.to_vec()))?;
+    memory.samples = samples;
+    Ok(memory)
+}
+
+/// The same, with the samples of each site handed to `each`.
+fn recalled(
+    store: &Store,
+    wanted: &[(Arc<str>, Duration)],
+    now: Timestamp,
+    mut each: impl FnMut(usize, &Registered, &[Sample]),
+) -> Result<Memory, StoreError> {
+    let names: Vec<Arc<str>> = wanted.iter().map(|(name, _)| Arc::clone(name)).collect();
+    let mut memory = Memory { registered: store.register(&names, now)?, ..Memory::default() };
+    let mut samples = Vec::new();
+    for (index, ((name, horizon), registered)) in wanted.iter().zip(&mut memory.registered).enumerate() {
+        samples.clear();
+        if registered.last_at.is_some_and(|last| last > now.after(AHEAD_MAX)) {
+            memory
+                .notices
+                .push(format!("{name}: stored checks lie in the future; was the clock wrong? its windows begin empty"));
+            registered.last_at = None;
+        } else {
+            store.replay(registered.id, now.before(*horizon), &mut samples)?;
+        }
+        each(index, registered, &samples);
+    }
+    memory.paused = store.pauses()?.into_iter().filter(|(_, until)| *until > now).collect();
+    memory.open = store.open_incidents()?.into_iter().map(|(id, _, since)| (id, since)).collect();
     Ok(memory)
 }
 
@@ -101,9 +129,9 @@ fn rule_then(alerts: &[Alert], name: &str, since: Timestamp) -> Rule {
     down.map_or_else(Rule::default, |down| Rule { threshold: down.threshold, window: down.window, ..Rule::default() })
 }
 
-/// The ring of a site, which holds `samples` and goes on with number `next_seq`.
-fn filled(config: &Config, watched: &Watched, next_seq: u64, samples: &[Sample]) -> Producer {
-    let slots = capacity_for(horizon(&config.views, watched), watched.site.interval, watched.site.timeout);
+/// A ring of that many slots, which holds `samples` and goes on with number `next_seq`.
+#[must_use]
+pub fn filled(slots: usize, next_seq: u64, samples: &[Sample]) -> Producer {
     let mut producer = Producer::new(slots, next_seq - samples.len() as u64);
     for sample in samples {
         producer.push(*sample);
@@ -117,28 +145,77 @@ fn filled(config: &Config, watched: &Watched, next_seq: u64, samples: &[Sample])
 pub fn assemble(config: &Config, memory: &mut Memory) -> Assembly {
     let mut remembered = std::mem::take(&mut memory.producers).into_iter();
     let due = first_due(config.sites.iter().map(|watched| &*watched.site));
-    let mut assembly = Assembly { watches: Vec::new(), tracks: Vec::new(), readers: Vec::new() };
+    let mut assembly = Assembly::default();
     for (index, (watched, first_due)) in config.sites.iter().zip(due).enumerate() {
-        let registered = memory.registered.get(index);
-        let producer = remembered.next().unwrap_or_else(|| filled(config, watched, 0, &[]));
-        assembly.readers.push(producer.ring().reader_at_head());
-        assembly.tracks.push(Track {
-            name: Arc::clone(&watched.site.name),
-            url: Arc::clone(&watched.site.shown),
-            group: watched.group.clone(),
-            interval: watched.site.interval,
-            timeout: watched.site.timeout,
-            rule: watched.rule,
-            ring: Arc::clone(producer.ring()),
-            open_since: registered.and_then(|registered| memory.open.get(&registered.id).copied()),
-        });
-        assembly.watches.push(Watch {
-            index,
-            site: Arc::clone(&watched.site),
-            producer,
-            first_due,
-            last_at: registered.and_then(|registered| registered.last_at),
-        });
+        let producer = remembered.next().unwrap_or_else(|| filled(slots(&config.views, watched), 0, &[]));
+        assembly.add(watched, (index, first_due), producer, memory.of(index));
     }
     assembly
+}
+
+/// How many samples the ring of this site holds.
+#[must_use]
+pub fn slots(views: &[View], watched: &Watched) -> usize {
+    capacity_for(horizon(views, watched), watched.site.interval, watched.site.timeout)
+}
+
+/// What the engine has to know of a site whose samples come through `ring`.
+#[must_use]
+pub fn track(watched: &Watched, ring: Arc<Ring>, open_since: Option<Timestamp>) -> Track {
+    Track {
+        name: Arc::clone(&watched.site.name),
+        url: Arc::clone(&watched.site.shown),
+        group: watched.group.clone(),
+        interval: watched.site.interval,
+        timeout: watched.site.timeout,
+        rule: watched.rule,
+        ring,
+        open_since,
+    }
+}
+
+/// What the store knows of one site.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Past<'a> {
+    /// The number of its next sample.
+    pub next_seq: u64,
+    /// Its newest sample.
+    pub last_at: Option<Timestamp>,
+    /// The samples before the next one, as far back as they matter.
+    pub samples: &'a [Sample],
+    /// When its open incident began.
+    pub open_since: Option<Timestamp>,
+    /// Until when it is paused.
+    pub paused: Option<Timestamp>,
+}
+
+impl Memory {
+    /// Of site number `index`.
+    #[must_use]
+    pub fn of(&self, index: usize) -> Past<'_> {
+        let Some(registered) = self.registered.get(index) else { return Past::default() };
+        Past {
+            next_seq: registered.next_seq,
+            last_at: registered.last_at,
+            samples: self.samples.get(index).map_or(&[], Vec::as_slice),
+            open_since: self.open.get(&registered.id).copied(),
+            paused: self.paused.get(&registered.id).copied(),
+        }
+    }
+}
+
+impl Assembly {
+    /// Adds a site of this number whose first check is due then and whose samples go into the ring of `producer`.
+    pub fn add(
+        &mut self,
+        watched: &Watched,
+        (index, first_due): (usize, Duration),
+        producer: Producer,
+        past: Past<'_>,
+    ) {
+        self.readers.push(producer.ring().reader_at_head());
+        self.tracks.push(track(watched, Arc::clone(producer.ring()), past.open_since));
+        let Past { last_at, paused, .. } = past;
+        self.watches.push(Watch { index, site: Arc::clone(&watched.site), producer, first_due, last_at, paused });
+    }
 }

@@ -112,6 +112,22 @@ pub fn stopwatch() -> std::time::Instant {
     std::time::Instant::now()
 }
 
+/// The system's monotonic clock as the service manager reads it; none where there is no such thing.
+#[cfg(target_os = "linux")]
+#[must_use]
+pub fn since_boot() -> Option<Duration> {
+    let at = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let (secs, nanos) = (u64::try_from(at.tv_sec).ok()?, u32::try_from(at.tv_nsec).ok()?);
+    Some(Duration::new(secs, nanos))
+}
+
+/// The system's monotonic clock as the service manager reads it; none where there is no such thing.
+#[cfg(not(target_os = "linux"))]
+#[must_use]
+pub fn since_boot() -> Option<Duration> {
+    None
+}
+
 /// µs that the machine has been suspended since it booted.
 #[cfg(target_os = "linux")]
 fn asleep_since_boot() -> u64 {

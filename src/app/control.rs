@@ -3,6 +3,9 @@
 //! It reads what the network side has published and never makes it wait. Invariants: alerts reach the log and the
 //! store before the output; a text that comes too late is not worth a wait.
 
+mod revise;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,16 +15,21 @@ use tokio_util::sync::CancellationToken;
 
 use crate::alert::Alert;
 use crate::engine::{Engine, Step};
-use crate::model::{Cause, Health, Timestamp};
+use crate::model::{Cause, Health, SiteId, Timestamp};
+use crate::ring::Ring;
 use crate::ui::Wish;
 
 use super::alert_log::AlertLog;
 use super::clock::Clock;
 use super::headless::Headless;
 use super::health::Meter;
+use super::keeper::Adoption;
 use super::long_views::Part;
 use super::messenger::Outbox;
-use super::schedule::CheckTexts;
+use super::revise::Change;
+use super::roster::{Entry, Roster};
+use super::schedule::{CheckTexts, Revision};
+use super::service::Service;
 
 /// Time between two steps of the engine.
 pub const STEP: Duration = Duration::from_millis(250);
@@ -45,7 +53,7 @@ pub struct Control {
     pub to_store: Option<mpsc::Sender<Alert>>,
     /// To whoever is to be told of alerts.
     pub outbox: Outbox,
-    /// To the store, if there is one: the index of a site, and until when it is paused.
+    /// To the store, if there is one: the number of a site, and until when it is paused.
     pub keep_pauses: Option<mpsc::Sender<(usize, Option<Timestamp>)>>,
     /// How webmon is.
     pub meter: Meter,
@@ -57,10 +65,55 @@ pub struct Control {
     pub narrator: Option<Narrator>,
     /// Lines for a terminal or a pipe; none under the dashboard.
     pub headless: Option<Headless>,
+    /// The way to a service manager, if one wants to hear.
+    pub service: Option<Service>,
     /// What a person asks for.
     pub wishes: mpsc::Receiver<Wish>,
     /// To the network side.
     pub to_desk: mpsc::Sender<Wish>,
+    /// Who is watched, by number and by place.
+    pub places: Places,
+    /// The numbers of sites in the store, with one.
+    pub ids: HashMap<usize, SiteId>,
+    /// Where a dashboard says which sites a person sees.
+    pub seen: Arc<watch::Sender<Vec<usize>>>,
+    /// Other configurations.
+    pub changes: mpsc::Receiver<Change>,
+    /// To the network side: what to go on with.
+    pub revisions: mpsc::Sender<Revision>,
+    /// To the store, if there is one: whose samples to save.
+    pub adoptions: Option<mpsc::Sender<Vec<Adoption>>>,
+}
+
+/// Where each site stands in the order of sites.yaml, which is that of the engine.
+#[derive(Debug, Default)]
+pub struct Places {
+    /// The place of each site, by number.
+    by_slot: HashMap<usize, usize>,
+    /// The same for those who know names.
+    roster: Arc<Roster>,
+}
+
+impl Places {
+    /// Of sites with these numbers, names and rings, in the order of sites.yaml.
+    #[must_use]
+    pub fn of(sites: Vec<(usize, Arc<str>, Arc<Ring>)>) -> Self {
+        let mut places = Self::default();
+        places.replace(sites);
+        places
+    }
+
+    /// By name.
+    #[must_use]
+    pub const fn roster(&self) -> &Arc<Roster> {
+        &self.roster
+    }
+
+    fn replace(&mut self, sites: Vec<(usize, Arc<str>, Arc<Ring>)>) {
+        let slots: Vec<usize> = sites.iter().map(|(slot, ..)| *slot).collect();
+        self.by_slot = slots.into_iter().enumerate().map(|(place, slot)| (slot, place)).collect();
+        self.roster.replace(sites.into_iter().map(|(slot, name, ring)| (name, Entry { slot, ring })));
+    }
 }
 
 impl Control {
@@ -74,7 +127,11 @@ impl Control {
                 () = stop.cancelled() => break,
                 _ = ticks.tick() => self.step(false),
                 Some(wish) = self.wishes.recv() => self.grant(wish),
+                Some(change) = self.changes.recv() => self.revise(change).await,
             }
+        }
+        if let Some(service) = &self.service {
+            service.stopping();
         }
         self.step(true);
     }
@@ -85,7 +142,9 @@ impl Control {
             return;
         }
         if let Wish::Pause(site, until) = wish {
-            self.engine.pause(site, until, self.clock.now());
+            if let Some(&place) = self.places.by_slot.get(&site) {
+                self.engine.pause(place, until, self.clock.now());
+            }
             let kept = self.keep_pauses.as_ref().is_none_or(|keep| keep.try_send((site, until)).is_ok());
             self.meter.lost(u64::from(!kept));
         }
@@ -93,7 +152,9 @@ impl Control {
 
     fn step(&mut self, last: bool) {
         while let Ok(texts) = self.texts.try_recv() {
-            self.engine.attach(texts.site, texts.seq, texts.observation);
+            if let Some(&place) = self.places.by_slot.get(&texts.site) {
+                self.engine.attach(place, texts.seq, texts.observation);
+            }
         }
         while let Some(Part { view, as_of, rows, is_refresh }) =
             self.long_views.as_mut().and_then(|parts| parts.try_recv().ok())
@@ -102,11 +163,18 @@ impl Control {
         }
         let now = self.clock.now();
         let step = if last { self.engine.finish(now) } else { self.engine.step(now) };
+        self.tell(&step, now);
+        if let Some(service) = self.service.as_mut().filter(|_| !last) {
+            service.stepped(self.clock.monotonic(), &self.engine.board().snapshot());
+        }
+    }
+
+    fn tell(&mut self, step: &Step, now: Timestamp) {
         self.meter.lost(step.lost);
-        self.announce(&step);
+        self.announce(step);
         self.tell_health(now);
         if let Some(headless) = &mut self.headless {
-            headless.step(&step, &self.engine.board(), &self.health.borrow(), now);
+            headless.step(step, &self.engine.board(), &self.health.borrow(), now);
         }
     }
 
@@ -141,8 +209,12 @@ impl Control {
     fn announce(&mut self, step: &Step) {
         self.alerts.append(step.alerts.clone());
         self.outbox.announce(&step.alerts);
+        self.keep(&step.alerts);
+    }
+
+    fn keep(&mut self, alerts: &[Alert]) {
         let Some(store) = &self.to_store else { return };
-        for alert in &step.alerts {
+        for alert in alerts {
             if store.try_send(alert.clone()).is_err() {
                 // The queue holds thousands and is emptied every flush: only a dead store gets here.
                 self.meter.lost(1);

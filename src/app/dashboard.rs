@@ -1,5 +1,6 @@
 //! The dashboard's thread, what it looks at, and the few lines that stay when it is gone.
 
+use std::cell::RefCell;
 use std::env;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use tokio::sync::oneshot;
 use crate::alert::Alert;
 use crate::alert::AlertState;
 use crate::config;
-use crate::engine::Snapshot;
+use crate::engine::{SiteSnapshot, Snapshot};
 use crate::model::{Health, Sample, Timestamp};
 use crate::report::ending::{Run, SiteRun, ending};
 use crate::ui::{
@@ -25,6 +26,7 @@ use super::clock::Clock;
 use super::exit::Ending;
 use super::monitor::Face;
 use super::past::Library;
+use super::roster::Entry;
 use super::signals::{HANGUP, INTERRUPT};
 
 /// A dashboard on its own thread.
@@ -33,10 +35,28 @@ pub struct Dashboard {
     orders: Arc<Orders>,
 }
 
+/// What the dashboard sees. It speaks of sites by their places in the last snapshot that it took, everybody else by
+/// their numbers.
 struct Watched {
     face: Face,
     clock: Clock,
     library: Option<Library>,
+    seen: RefCell<Vec<Arc<SiteSnapshot>>>,
+}
+
+impl Watched {
+    /// The site at this place.
+    fn entry(&self, place: usize) -> Option<Entry> {
+        let name = Arc::clone(&self.seen.borrow().get(place)?.name);
+        self.face.roster.find(&name)
+    }
+
+    /// The place of the site of this number.
+    fn place(&self, slot: usize) -> Option<usize> {
+        let is_at = |place: &usize| self.entry(*place).is_some_and(|entry| entry.slot == slot);
+        // While nothing was changed since the start, they are the same.
+        Some(slot).filter(is_at).or_else(|| (0..self.seen.borrow().len()).find(is_at))
+    }
 }
 
 impl Source for Watched {
@@ -45,7 +65,9 @@ impl Source for Watched {
     }
 
     fn snapshot(&self) -> Snapshot {
-        self.face.board.snapshot()
+        let snapshot = self.face.board.snapshot();
+        self.seen.borrow_mut().clone_from(&snapshot.sites);
+        snapshot
     }
 
     fn alerts(&self) -> Arc<[Arc<Alert>]> {
@@ -58,7 +80,7 @@ impl Source for Watched {
 
     fn samples(&self, site: usize, samples: &mut Vec<Sample>) {
         samples.clear();
-        if let Some(ring) = self.face.rings.get(site) {
+        if let Some(Entry { ring, .. }) = self.entry(site) {
             ring.reader_at_oldest().drain(samples);
         }
     }
@@ -76,7 +98,16 @@ impl Source for Watched {
     }
 
     fn rechecks(&self) -> Arc<[Recheck]> {
-        Arc::clone(&self.face.rechecks.borrow())
+        let rechecks = Arc::clone(&self.face.rechecks.borrow());
+        let places: Vec<Option<usize>> = rechecks.iter().map(|recheck| self.place(recheck.site)).collect();
+        if rechecks.iter().zip(&places).all(|(recheck, place)| *place == Some(recheck.site)) {
+            return rechecks;
+        }
+        rechecks
+            .iter()
+            .zip(places)
+            .filter_map(|(recheck, place)| Some(Recheck { site: place?, ..recheck.clone() }))
+            .collect()
     }
 
     fn seen(&self, sites: &[usize]) {
@@ -84,6 +115,12 @@ impl Source for Watched {
     }
 
     fn wish(&self, wish: Wish) {
+        let (Wish::Check(place) | Wish::Pause(place, _)) = wish;
+        let Some(Entry { slot, .. }) = self.entry(place) else { return };
+        let wish = match wish {
+            Wish::Check(_) => Wish::Check(slot),
+            Wish::Pause(_, until) => Wish::Pause(slot, until),
+        };
         // A full queue means that the control side stands still, which the screen shows by itself.
         let _unheard = self.face.wishes.try_send(wish);
     }
@@ -109,7 +146,8 @@ impl Dashboard {
         let orders = Arc::new(Orders::default());
         let ordered = Arc::clone(&orders);
         let thread = std::thread::Builder::new().name("webmon-ui".to_owned()).spawn(move || {
-            let ended = ui::run(&Watched { face, clock, library }, settings, &fixed, &ordered);
+            let watched = Watched { face, clock, library, seen: RefCell::default() };
+            let ended = ui::run(&watched, settings, &fixed, &ordered);
             let ending = match &ended {
                 Ok(Ended::Interrupt) => Ending::Signal(INTERRUPT),
                 Ok(Ended::TerminalGone) => Ending::Signal(HANGUP),

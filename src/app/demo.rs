@@ -55,6 +55,7 @@ pub fn demo(args: &DemoArgs, common: &CommonArgs) -> Result<Ending, Failure> {
         color: common.color,
         config,
         config_path: None,
+        origin: None,
         store,
         store_path: None,
         prober: Arc::new(prober),

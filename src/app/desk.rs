@@ -58,6 +58,12 @@ impl Desk {
         self.publish(Recheck { site, asked, outcome: Some(outcome) });
     }
 
+    /// The check of `site` comes to nothing: the site is gone.
+    pub fn forget(&mut self, site: usize) {
+        self.under_way.remove(&site);
+        self.rechecks.send_modify(|kept| *kept = kept.iter().filter(|other| other.site != site).cloned().collect());
+    }
+
     fn publish(&self, recheck: Recheck) {
         self.rechecks.send_modify(|kept| {
             let site = recheck.site;

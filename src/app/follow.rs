@@ -27,6 +27,7 @@ use super::gauges::Gauges;
 use super::health::{Keeping, Meter};
 use super::long_views::Far;
 use super::monitor::Face;
+use super::roster::Roster;
 
 /// What a commit may take beyond the time between two of them.
 const COMMIT: Duration = Duration::from_secs(2);
@@ -183,11 +184,14 @@ impl Follower {
     /// What a dashboard looks at. Nobody hears its wishes.
     #[must_use]
     pub fn face(&self) -> Face {
+        let board = self.engine.board();
+        let names = board.snapshot().sites.into_iter().map(|site| Arc::clone(&site.name));
+        let rings = self.sites.iter().map(|site| Arc::clone(site.producer.ring()));
         Face {
-            board: self.engine.board(),
+            board,
             alerts: Arc::clone(&self.alerts),
             health: self.health.subscribe(),
-            rings: self.sites.iter().map(|site| Arc::clone(site.producer.ring())).collect(),
+            roster: Arc::new(Roster::of(names.zip(rings))),
             rechecks: watch::channel(super::desk::Rechecks::default()).1,
             wishes: mpsc::channel(1).0,
             seen: self.far.seen(),

@@ -26,6 +26,11 @@ impl Gauges {
         self.finished.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// A probe was given up: it is no check.
+    pub fn abandoned(&self) {
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+
     /// `n` due checks were never started.
     pub fn skip(&self, n: u32) {
         self.skipped.fetch_add(u64::from(n), Ordering::Relaxed);

@@ -12,10 +12,11 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
+use crate::alert::Alert;
 use crate::engine::{Board, SiteSnapshot, Snapshot, Step};
 use crate::model::{ExportHealth, ExportState, Health, Observation, Sample, StoreHealth, Timestamp, duration};
 use crate::report::{SampleRecord, clock, json, text};
-use crate::ring::Reader;
+use crate::ring::{Reader, Ring};
 
 use super::cli::{Event, LineFormat, OutputArgs};
 use super::lines::Lines;
@@ -54,7 +55,7 @@ impl Style {
 /// The checks of all sites, for printing.
 #[derive(Debug)]
 pub struct Feed {
-    /// One reader a site, in the order of sites.yaml.
+    /// One reader a site, in the order of their numbers.
     pub readers: Vec<Reader>,
     /// Their names.
     pub names: Vec<Arc<str>>,
@@ -62,6 +63,8 @@ pub struct Feed {
     pub texts: mpsc::Receiver<CheckTexts>,
     /// Texts whose samples were not read yet.
     pub early: HashMap<(usize, u64), Arc<Observation>>,
+    /// Sites that go on in another ring when theirs is read.
+    pub moved: Vec<(usize, Arc<Ring>)>,
 }
 
 /// See the module.
@@ -109,6 +112,29 @@ impl Headless {
         if self.style.format == LineFormat::Text {
             let store = store.map(|path| path.display().to_string());
             self.send(|_, out| text::start(out, sites, store.as_deref()));
+        }
+    }
+
+    /// Reads what comes for one more site from now on; its number is one past the last one.
+    pub fn watch(&mut self, name: Arc<str>, reader: Reader) {
+        if let Some(feed) = &mut self.feed {
+            feed.readers.push(reader);
+            feed.names.push(name);
+        }
+    }
+
+    /// Goes on with `ring` once everything in the one of the site of this number was printed; nothing is pushed into that
+    /// one any more.
+    pub fn follow(&mut self, site: usize, ring: &Arc<Ring>) {
+        if let Some(feed) = &mut self.feed {
+            feed.moved.push((site, Arc::clone(ring)));
+        }
+    }
+
+    /// Prints the end of incidents whose sites are no longer watched; it has no message, so only scripts hear of it.
+    pub fn ended(&mut self, alerts: &[Alert]) {
+        if self.style.wants(Event::Alert) {
+            self.send(|_, out| alerts.iter().try_for_each(|alert| json::alert(out, alert)));
         }
     }
 
@@ -264,6 +290,9 @@ impl Feed {
             samples.clear();
             let drained = reader.drain(&mut samples);
             fed.extend((drained.first_seq..).zip(&samples).map(|(seq, sample)| (site, seq, *sample, None)));
+        }
+        for (site, ring) in self.moved.drain(..) {
+            self.readers[site] = ring.reader_at(self.readers[site].next_seq());
         }
         // A text is sent before its sample is published: now those of all samples read are in the queue.
         while let Ok(check) = self.texts.try_recv() {

@@ -9,14 +9,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::alert::Alert;
 use crate::model::{SiteId, Timestamp};
+use crate::ring::{Reader, Ring};
 use crate::store::{Flushed, Writer};
 
+use super::assemble::{Memory, recall};
 use super::clock::Clock;
 use super::desk::WISHES;
 use super::health::Keeping;
@@ -33,6 +35,8 @@ pub struct Keeper {
     pub writer: Writer,
     /// What goes beside the samples.
     pub inbox: Inbox,
+    /// What is asked about sites that are to be watched from now on.
+    pub asks: mpsc::Receiver<Ask>,
     /// Time between commits.
     pub flush: Duration,
     /// The clock.
@@ -54,10 +58,10 @@ impl Keeper {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                () = ended(&mut self.outlet) => continue,
-                _ = ticks.tick() => {}
+                () = ended(&mut self.outlet) => {}
+                _ = ticks.tick() => self = self.flush().await,
+                Some(ask) = self.asks.recv() => self = self.answer(ask).await,
             }
-            self = self.flush().await;
         }
         // The scheduler has ended: whatever it sent is there.
         self.inbox.hand_over(&mut self.writer);
@@ -83,6 +87,9 @@ impl Keeper {
                 outlet.hand_over(writer);
             }
             let flushed = writer.flush_with(now, |writer| inbox.hand_over(writer));
+            if let Some(others) = inbox.long_views.drain(..).next_back() {
+                *long_views = others;
+            }
             if let Some(long_views) = long_views {
                 let store = writer.store();
                 long_views.step(now, |query, cell| store.figures(query, Some(cell)).ok());
@@ -93,7 +100,42 @@ impl Keeper {
         keeper.keeping.send_modify(|keeping| keeping.note(flushed));
         keeper
     }
+
+    /// What is under way is committed first, so that the numbers go on where they stopped.
+    async fn answer(self, ask: Ask) -> Self {
+        let keeper = self.flush().await;
+        let now = keeper.clock.now();
+        let (keeper, known) = blocking(move || {
+            let known = recall(keeper.writer.store(), &ask.sites, now);
+            (keeper, known)
+        })
+        .await;
+        // Whoever asked has left when the program ends.
+        let _unheard = ask.answer.send(known.map_err(|error| error.to_string()));
+        keeper
+    }
 }
+
+/// Asks what the store knows of sites, each as far back, and gives new ones their numbers.
+pub struct Ask {
+    /// Names and horizons.
+    pub sites: Vec<(Arc<str>, Duration)>,
+    /// Where the answer goes; an error is a sentence.
+    pub answer: oneshot::Sender<Result<Memory, String>>,
+}
+
+/// What changes about the sites whose samples are saved.
+pub enum Adoption {
+    /// One more; its number is one past the last one.
+    Watch(Arc<str>, SiteId, Reader),
+    /// The site of this number goes on in that ring.
+    Follow(usize, Arc<Ring>),
+    /// These are the long views from now on.
+    LongViews(Option<LongViews>),
+}
+
+/// Adoptions that may wait: two a revision, and each revision begins with a flush.
+const ADOPTIONS: usize = 4;
 
 /// Waits until the export has panicked; for ever where there is none, or where it has ended.
 async fn ended(outlet: &mut Option<Outlet>) {
@@ -114,8 +156,12 @@ pub struct Inbox {
     pub texts: mpsc::Receiver<CheckTexts>,
     /// Alerts to store.
     pub alerts: mpsc::Receiver<Alert>,
-    /// Pauses to store: the index of the site, and until when.
+    /// Pauses to store: the number of the site, and until when.
     pub pauses: mpsc::Receiver<(usize, Option<Timestamp>)>,
+    /// Changes of the sites, each sent before the first text of a site in it.
+    pub adoptions: mpsc::Receiver<Vec<Adoption>>,
+    /// Other long views, if there are to be.
+    long_views: Vec<Option<LongViews>>,
 }
 
 /// Where the other sides put in what is to be kept.
@@ -126,6 +172,8 @@ pub struct Slots {
     pub alerts: mpsc::Sender<Alert>,
     /// See [`Inbox::pauses`].
     pub pauses: mpsc::Sender<(usize, Option<Timestamp>)>,
+    /// See [`Inbox::adoptions`].
+    pub adoptions: mpsc::Sender<Vec<Adoption>>,
 }
 
 impl Inbox {
@@ -135,12 +183,28 @@ impl Inbox {
         let (text_sender, texts) = mpsc::channel(texts);
         let (alert_sender, alerts) = mpsc::channel(ALERT_QUEUE);
         let (pause_sender, pauses) = mpsc::channel(WISHES);
-        let slots = Slots { texts: text_sender, alerts: alert_sender, pauses: pause_sender };
-        (Self { sites, texts, alerts, pauses }, slots)
+        let (adoption_sender, adoptions) = mpsc::channel(ADOPTIONS);
+        let slots =
+            Slots { texts: text_sender, alerts: alert_sender, pauses: pause_sender, adoptions: adoption_sender };
+        (Self { sites, texts, alerts, pauses, adoptions, long_views: Vec::new() }, slots)
     }
 
     fn hand_over(&mut self, writer: &mut Writer) {
-        while let Ok(texts) = self.texts.try_recv() {
+        let texts: Vec<CheckTexts> = std::iter::from_fn(|| self.texts.try_recv().ok()).collect();
+        // After the texts were taken: now the site of each of them is known.
+        while let Ok(adoptions) = self.adoptions.try_recv() {
+            for adoption in adoptions {
+                match adoption {
+                    Adoption::Watch(name, id, reader) => {
+                        self.sites.insert(name, id);
+                        writer.watch(id, reader);
+                    }
+                    Adoption::Follow(site, ring) => writer.follow(site, ring),
+                    Adoption::LongViews(long_views) => self.long_views.push(long_views),
+                }
+            }
+        }
+        for texts in texts {
             writer.note_failure(texts.site, texts.seq, &texts.observation);
         }
         while let Ok(alert) = self.alerts.try_recv() {

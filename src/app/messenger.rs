@@ -75,6 +75,11 @@ pub fn open(exec: Option<Arc<Exec>>, keeping: watch::Sender<Keeping>) -> (Outbox
 }
 
 impl Outbox {
+    /// Whom to tell from now on.
+    pub fn tell(&mut self, exec: Option<Arc<Exec>>) {
+        self.exec = exec;
+    }
+
     /// Hands over the alerts of one moment, if there is anybody to tell.
     pub fn announce(&self, alerts: &[Alert]) {
         let Some(exec) = self.exec.as_ref().filter(|_| !alerts.is_empty()) else { return };
@@ -257,7 +262,8 @@ impl Drop for Group {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use jiff::tz::TimeZone;
     use serde_json::Value;

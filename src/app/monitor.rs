@@ -14,9 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::engine::{Board, Engine, Track};
-use crate::model::{Health, SiteId, Timestamp};
+use crate::model::{Health, SiteId};
 use crate::probe::Prober;
-use crate::ring::Ring;
 use crate::stats::Cadence;
 use crate::store::{Flushed, Store, StoreError, Writer};
 use crate::ui::Wish;
@@ -24,7 +23,7 @@ use crate::ui::Wish;
 use super::alert_log::AlertLog;
 use super::assemble::{Assembly, Memory, assemble};
 use super::clock::Clock;
-use super::control::{Control, Narrator};
+use super::control::{Control, Narrator, Places};
 use super::desk::{Desk, Rechecks, WISHES};
 use super::gauges::Gauges;
 use super::headless::{Feed, Headless};
@@ -33,7 +32,10 @@ use super::keeper::{Inbox, Keeper};
 use super::long_views::LongViews;
 use super::messenger::{self, Messenger};
 use super::outlet::{LAST_FLUSH, Outlet};
+use super::revise::{REVISIONS, Reviser};
+use super::roster::Roster;
 use super::schedule::{Limits, Scheduler, Shared, TextQueue};
+use super::service::Service;
 
 /// Texts of checks on their way to the engine, and to the store: a second of 10,000 sites.
 const TEXT_QUEUE: usize = 10_000;
@@ -72,6 +74,21 @@ pub struct Kept {
     pub flush: Duration,
 }
 
+impl Kept {
+    fn apart(self) -> (Option<(Store, Duration)>, Memory) {
+        (Some((self.store, self.flush)), self.memory)
+    }
+}
+
+fn cadence(track: &Track) -> Cadence {
+    Cadence { interval: track.interval, timeout: track.timeout }
+}
+
+fn places(tracks: &[Track]) -> Places {
+    let seat = |(slot, track): (usize, &Track)| (slot, Arc::clone(&track.name), Arc::clone(&track.ring));
+    Places::of(tracks.iter().enumerate().map(seat).collect())
+}
+
 /// What a dashboard looks at.
 #[derive(Clone)]
 pub struct Face {
@@ -81,11 +98,11 @@ pub struct Face {
     pub alerts: Arc<AlertLog>,
     /// How webmon is.
     pub health: watch::Receiver<Arc<Health>>,
-    /// The ring of each site.
-    pub rings: Arc<[Arc<Ring>]>,
-    /// What became of checks by hand.
+    /// The number and the ring of each site.
+    pub roster: Arc<Roster>,
+    /// What became of checks by hand, sites by their numbers.
     pub rechecks: watch::Receiver<Rechecks>,
-    /// Where a person's wishes are handed in.
+    /// Where a person's wishes are handed in, sites by their numbers.
     pub wishes: mpsc::Sender<Wish>,
     /// Where it says which sites, by number, a person sees: long views begin with those.
     pub seen: Arc<watch::Sender<Vec<usize>>>,
@@ -97,7 +114,8 @@ pub struct Monitor<P> {
     control: Control,
     messenger: Messenger,
     keeper: Option<Keeper>,
-    rings: Arc<[Arc<Ring>]>,
+    reviser: Reviser<P>,
+    keeping: watch::Sender<Keeping>,
     rechecks: watch::Receiver<Rechecks>,
     wishes: mpsc::Sender<Wish>,
     seen: Arc<watch::Sender<Vec<usize>>>,
@@ -116,30 +134,25 @@ impl<P: Prober> Monitor<P> {
     /// # Errors
     /// The store's, when what it has not sealed yet cannot be read.
     pub fn new(parts: Parts<P>) -> Result<Self, StoreError> {
-        let (store, mut memory) = match parts.store {
-            Some(Kept { store, memory, flush }) => (Some((store, flush)), memory),
-            None => (None, Memory::default()),
-        };
+        let (store, mut memory) = parts.store.map_or_else(Default::default, Kept::apart);
         let now = parts.clock.now();
         let Assembly { watches, tracks, readers } = assemble(&parts.config, &mut memory);
-        let rings = tracks.iter().map(|track| Arc::clone(&track.ring)).collect();
+        let places = places(&tracks);
         let gauges = Arc::new(Gauges::default());
         let (to_engine, engine_texts) = mpsc::channel(TEXT_QUEUE);
         let (keeping, kept) = watch::channel(Keeping { notices: parts.notices.clone(), ..Keeping::default() });
         let (outbox, messenger) = messenger::open(parts.config.exec.clone(), keeping.clone());
         let mut texts = vec![TextQueue { sender: to_engine, failures_only: false }];
-        let paused: Vec<Option<Timestamp>> =
-            memory.registered.iter().map(|registered| memory.paused.get(&registered.id).copied()).collect();
+        let paused: Vec<_> = watches.iter().filter_map(|watch| Some((watch.index, watch.paused?))).collect();
+        let (mut keeper, mut to_store, mut keep_pauses, mut adoptions, mut to_ask) = (None, None, None, None, None);
+        let seen = Arc::new(watch::Sender::new(Vec::new()));
         let export = parts.outlet.as_ref().map(|outlet| outlet.health.clone());
-        let (mut keeper, mut to_store, mut keep_pauses) = (None, None, None);
-        let (seen, looked_at) = watch::channel(Vec::new());
         let mut parts_of_views = None;
         if let Some((store, flush)) = store {
             let names: Vec<Arc<str>> = tracks.iter().map(|track| Arc::clone(&track.name)).collect();
             let ids: Vec<SiteId> = memory.registered.iter().map(|registered| registered.id).collect();
-            let cadence = |track: &Track| Cadence { interval: track.interval, timeout: track.timeout };
             let watched = ids.iter().copied().zip(tracks.iter().map(cadence)).collect();
-            let (long_views, made) = LongViews::new(&parts.config.views, watched, looked_at).unzip();
+            let (long_views, made) = LongViews::new(&parts.config.views, watched, seen.subscribe()).unzip();
             parts_of_views = made;
             let mut writer = Writer::new(store, ids.iter().copied().zip(readers).collect())?;
             for (id, alert) in memory.ended {
@@ -148,12 +161,17 @@ impl<P: Prober> Monitor<P> {
             let (inbox, slots) = Inbox::open(names.into_iter().zip(ids).collect(), TEXT_QUEUE);
             texts.push(TextQueue { sender: slots.texts, failures_only: true });
             (to_store, keep_pauses) = (Some(slots.alerts), Some(slots.pauses));
-            let (clock, outlet) = (parts.clock.clone(), parts.outlet);
-            keeper = Some(Keeper { writer, inbox, flush, clock, long_views, keeping, outlet });
+            let (ask_sender, asks) = mpsc::channel(REVISIONS);
+            (adoptions, to_ask) = (Some(slots.adoptions), Some(ask_sender));
+            let (clock, keeping, outlet) = (parts.clock.clone(), keeping.clone(), parts.outlet);
+            keeper = Some(Keeper { writer, inbox, asks, flush, clock, long_views, keeping, outlet });
         }
         let narration = parts.narrator.map(|narrator| narrator(Duration::ZERO));
         let (desk, to_desk, rechecks) = Desk::open();
         let (wishes, requested) = mpsc::channel(WISHES);
+        let (to_control, changes) = mpsc::channel(REVISIONS);
+        let (to_scheduler, revisions) = mpsc::channel(REVISIONS);
+        let (prober_sender, prober) = watch::channel(parts.prober);
         let mut control = Control {
             engine: Engine::new(parts.config.views.clone(), tracks, parts.zone, now),
             clock: parts.clock.clone(),
@@ -168,17 +186,23 @@ impl<P: Prober> Monitor<P> {
             health: watch::Sender::new(Arc::new(Health { narration, notices: parts.notices, ..Health::default() })),
             narrator: parts.narrator,
             headless: None,
+            service: None,
             wishes: requested,
             to_desk,
+            places,
+            ids: memory.registered.iter().map(|registered| registered.id).enumerate().collect(),
+            seen: Arc::clone(&seen),
+            changes,
+            revisions: to_scheduler,
+            adoptions,
         };
-        let shared = Shared { prober: parts.prober, clock: parts.clock, gauges, texts, limits: parts.limits };
-        let mut scheduler = Scheduler::new(shared, watches, desk);
-        for (site, until) in paused.into_iter().enumerate().filter(|(_, until)| until.is_some()) {
-            control.engine.pause(site, until, now);
-            scheduler.pause(site, until);
+        let shared = Shared { prober, clock: parts.clock, gauges, texts, limits: parts.limits };
+        let scheduler = Scheduler::new(shared, watches, desk, revisions);
+        for (site, until) in paused {
+            control.engine.pause(site, Some(until), now);
         }
-        let seen = Arc::new(seen);
-        Ok(Self { scheduler, control, messenger, keeper, rings, rechecks, wishes, seen })
+        let reviser = Reviser::new(parts.config, to_ask, to_control, prober_sender);
+        Ok(Self { scheduler, control, messenger, keeper, reviser, keeping, rechecks, wishes, seen })
     }
 
     /// What a dashboard looks at.
@@ -188,7 +212,7 @@ impl<P: Prober> Monitor<P> {
             board: self.control.engine.board(),
             alerts: Arc::clone(&self.control.alerts),
             health: self.control.health.subscribe(),
-            rings: Arc::clone(&self.rings),
+            roster: Arc::clone(self.control.places.roster()),
             rechecks: self.rechecks.clone(),
             wishes: self.wishes.clone(),
             seen: Arc::clone(&self.seen),
@@ -202,24 +226,38 @@ impl<P: Prober> Monitor<P> {
             let (sender, texts) = mpsc::channel(TEXT_QUEUE);
             self.scheduler.add_texts(TextQueue { sender, failures_only: false });
             let (readers, names) = self.scheduler.feeds();
-            Feed { readers, names, texts, early: HashMap::new() }
+            Feed { readers, names, texts, early: HashMap::new(), moved: Vec::new() }
         });
         self.control.headless = Some(make(feed));
         self
     }
 
-    /// The network side and the control side, to run on threads of their own.
+    /// Tells the service manager how it goes, if there is one.
     #[must_use]
-    pub fn split(self) -> (Scheduler<P>, Controls) {
-        (self.scheduler, Controls { control: self.control, messenger: self.messenger, keeper: self.keeper })
+    pub fn with_service(mut self, service: Option<Service>) -> Self {
+        self.control.service = service;
+        self
+    }
+
+    /// Where notices to a person are put in.
+    #[must_use]
+    pub fn keeping(&self) -> watch::Sender<Keeping> {
+        self.keeping.clone()
+    }
+
+    /// The network side and the control side, to run on threads of their own, and who changes both.
+    #[must_use]
+    pub fn split(self) -> (Scheduler<P>, Controls, Reviser<P>) {
+        let controls = Controls { control: self.control, messenger: self.messenger, keeper: self.keeper };
+        (self.scheduler, controls, self.reviser)
     }
 
     /// Runs everything on the current runtime until `stop`.
     #[cfg(test)]
-    pub async fn run(self, stop: CancellationToken) {
-        let (scheduler, controls) = self.split();
+    pub async fn run(self, stop: CancellationToken, meanwhile: impl AsyncFnOnce(Reviser<P>)) {
+        let (scheduler, controls, reviser) = self.split();
         let probing = scheduler.run(stop.clone());
-        Box::pin(controls.run(probing)).await;
+        Box::pin(async { tokio::join!(controls.run(probing), meanwhile(reviser)) }).await;
     }
 }
 

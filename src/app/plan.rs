@@ -15,19 +15,21 @@ pub const SPREAD: Duration = Duration::from_mins(1);
 /// The first due time of each site, after the start.
 #[must_use]
 pub fn first_due<'a>(sites: impl Iterator<Item = &'a Site>) -> Vec<Duration> {
-    let mut due: Vec<Duration> = sites
-        .map(|site| {
-            let mut hasher = DefaultHasher::new();
-            site.name.hash(&mut hasher);
-            let spread = u64::try_from(site.interval.min(SPREAD).as_micros()).expect("at most a minute").max(1);
-            Duration::from_micros(hasher.finish() % spread)
-        })
-        .collect();
+    let mut due: Vec<Duration> = sites.map(offset).collect();
     let earliest = due.iter().min().copied().unwrap_or_default();
     for offset in &mut due {
         *offset -= earliest;
     }
     due
+}
+
+/// Where in its interval a site's checks are, before all are turned.
+#[must_use]
+pub fn offset(site: &Site) -> Duration {
+    let mut hasher = DefaultHasher::new();
+    site.name.hash(&mut hasher);
+    let spread = u64::try_from(site.interval.min(SPREAD).as_micros()).expect("at most a minute").max(1);
+    Duration::from_micros(hasher.finish() % spread)
 }
 
 /// A due check that may start now, and what became of the ones before it.

@@ -1,5 +1,7 @@
 //! The prober that a configuration asks for.
 
+use std::sync::Arc;
+
 use anyhow::Context as _;
 
 use crate::config::{self, Config};
@@ -20,6 +22,23 @@ pub fn prober(config: &Config) -> Result<HttpProber, Failure> {
     };
     let options = Options { resolver, ..Options::default() };
     let prober = HttpProber::with(&options, clock::stopwatch).context("cannot set up probing")?;
+    learn(&prober, config)?;
+    Ok(prober)
+}
+
+/// A prober for `config` that goes on with what the one for `running` knows, if it asks the same name servers.
+///
+/// # Errors
+/// As [`prober`].
+pub fn renew(running: &Config, config: &Config, known: &Arc<HttpProber>) -> Result<Arc<HttpProber>, Failure> {
+    if running.resolver != config.resolver {
+        return prober(config).map(Arc::new);
+    }
+    learn(known, config)?;
+    Ok(Arc::clone(known))
+}
+
+fn learn(prober: &HttpProber, config: &Config) -> Result<(), Failure> {
     for watched in &config.sites {
         prober.learn(&watched.site).map_err(|error| match error {
             ProbeError::Roots(_) | ProbeError::Identity(_) => {
@@ -28,5 +47,5 @@ pub fn prober(config: &Config) -> Result<HttpProber, Failure> {
             error => anyhow::Error::new(error).context("cannot set up probing").into(),
         })?;
     }
-    Ok(prober)
+    Ok(())
 }

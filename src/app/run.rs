@@ -17,6 +17,7 @@ use super::exit::{Ending, Failure};
 use super::export;
 use super::monitor::Kept;
 use super::probing;
+use super::reload::Origin;
 use super::select::{Selection, select};
 use super::stage::{Attentive, Stage};
 
@@ -28,6 +29,8 @@ const FLUSH: Duration = Duration::from_secs(1);
 /// # Errors
 /// [`Failure`]: usage, configuration, the store, or the system.
 pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, Failure> {
+    // Before it is read: what changes from now on is seen.
+    let origin = Origin::of(&common.config, &args.sites);
     let selection = select(&common.config, &args.sites)?;
     let store_path = store_path(args, common, &selection);
     #[cfg(feature = "influx")]
@@ -53,6 +56,7 @@ pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, Failure> {
         color: common.color,
         config,
         config_path,
+        origin: (!all_names.is_empty()).then_some(origin),
         store,
         store_path,
         prober: Arc::new(prober),

@@ -9,13 +9,15 @@
 //! is an observation (`local`), not the end of the loop. Limits: [`Limits::in_flight`] probes. A check by hand goes
 //! back to the [`Desk`] that it came from: it is no sample and is counted nowhere.
 
+mod revise;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::model::{Cause, Flags, Micros, Observation, Outcome, Site, Timestamp};
@@ -28,10 +30,12 @@ use super::desk::Desk;
 use super::gauges::Gauges;
 use super::plan::{missed, turn};
 
+pub use revise::{Berth, Left, Revision, Room};
+
 /// The texts of one check, on their way past the ring.
 #[derive(Clone, Debug)]
 pub struct CheckTexts {
-    /// Index of the site, in the order of sites.yaml.
+    /// The site's number: its index in the order of sites.yaml at the start, or one past all others for a later one.
     pub site: usize,
     /// The sample's number within the site.
     pub seq: u64,
@@ -51,7 +55,7 @@ pub struct TextQueue {
 /// A site as a scheduler needs it.
 #[derive(Debug)]
 pub struct Watch {
-    /// Index of the site, in the order of sites.yaml.
+    /// The site's number, as in [`CheckTexts::site`].
     pub index: usize,
     /// What to probe.
     pub site: Arc<Site>,
@@ -61,6 +65,8 @@ pub struct Watch {
     pub first_due: Duration,
     /// The newest stored sample, if there is one.
     pub last_at: Option<Timestamp>,
+    /// Until when it is not to be checked.
+    pub paused: Option<Timestamp>,
 }
 
 /// Bounds of a scheduler.
@@ -73,8 +79,8 @@ pub struct Limits {
 /// Everything a scheduler shares with the rest.
 #[derive(Debug)]
 pub struct Shared<P> {
-    /// How to probe.
-    pub prober: Arc<P>,
+    /// How to probe; another one after a change of configuration.
+    pub prober: watch::Receiver<Arc<P>>,
     /// The clock.
     pub clock: Clock,
     /// What it counts about itself.
@@ -107,13 +113,13 @@ struct Pause {
 }
 
 /// A probe under way.
-#[derive(Clone, Copy)]
 struct Flight {
     slot: usize,
     late: Duration,
     asleep: Duration,
     /// When it was asked for, if it was by hand.
     asked: Option<Timestamp>,
+    handle: AbortHandle,
 }
 
 struct Landed {
@@ -124,20 +130,23 @@ struct Landed {
 /// See the module.
 pub struct Scheduler<P> {
     shared: Shared<P>,
-    slots: Vec<Slot>,
+    /// By number; none for a site that is gone.
+    slots: Vec<Option<Slot>>,
     due: BinaryHeap<Reverse<(Duration, usize)>>,
     probes: JoinSet<Landed>,
     flights: HashMap<Id, Flight>,
     desk: Desk,
+    revisions: mpsc::Receiver<Revision>,
 }
 
 impl<P: Prober> Scheduler<P> {
-    /// A scheduler of `watches`, which stand in the order of sites.yaml, that does what is wished at `desk`.
+    /// A scheduler of `watches`, which stand in the order of their numbers from 0 on, that does what is wished at `desk`
+    /// and goes on as `revisions` say.
     #[must_use]
-    pub fn new(shared: Shared<P>, watches: Vec<Watch>, desk: Desk) -> Self {
+    pub fn new(shared: Shared<P>, watches: Vec<Watch>, desk: Desk, revisions: mpsc::Receiver<Revision>) -> Self {
         let due = watches.iter().enumerate().map(|(slot, watch)| Reverse((watch.first_due, slot))).collect();
-        let slots = watches.into_iter().map(|watch| Slot::new(watch, &shared.clock)).collect();
-        Self { shared, slots, due, probes: JoinSet::new(), flights: HashMap::new(), desk }
+        let slots = watches.into_iter().map(|watch| Some(Slot::new(watch, &shared.clock))).collect();
+        Self { shared, slots, due, probes: JoinSet::new(), flights: HashMap::new(), desk, revisions }
     }
 
     /// Sends the texts of checks to one more consumer.
@@ -148,7 +157,11 @@ impl<P: Prober> Scheduler<P> {
     /// A reader of what comes for each site, in the order of sites.yaml, and the sites' names.
     #[must_use]
     pub fn feeds(&self) -> (Vec<Reader>, Vec<Arc<str>>) {
-        self.slots.iter().map(|slot| (slot.producer.ring().reader_at_head(), Arc::clone(&slot.site.name))).unzip()
+        self.slots
+            .iter()
+            .flatten()
+            .map(|slot| (slot.producer.ring().reader_at_head(), Arc::clone(&slot.site.name)))
+            .unzip()
     }
 
     /// Probes until `stop`, then abandons what is in flight: an unfinished check is not an outcome.
@@ -161,6 +174,7 @@ impl<P: Prober> Scheduler<P> {
                 () = stop.cancelled() => break,
                 Some(landed) = self.probes.join_next_with_id() => self.land(landed),
                 Some(wish) = self.desk.next() => self.grant(wish),
+                Some(revision) = self.revisions.recv() => self.revise(revision),
                 () = tokio::time::sleep_until(wake.unwrap_or_else(|| self.shared.clock.instant(Duration::ZERO))),
                     if wake.is_some() && may_start => self.start_due(),
             }
@@ -177,21 +191,24 @@ impl<P: Prober> Scheduler<P> {
                 break;
             }
             self.due.pop();
-            let turn = turn(due, self.slots[slot].site.interval, now);
+            let Some(site) = &mut self.slots[slot] else { continue };
+            let turn = turn(due, site.site.interval, now);
             self.due.push(Reverse((turn.next, slot)));
-            self.skip(slot, turn.skipped);
-            if self.slots[slot].is_paused(wall) || self.slots[slot].in_flight >= self.slots[slot].in_flight_limit {
-                self.skip(slot, 1);
+            site.skip(turn.skipped, &self.shared.gauges);
+            if site.is_paused(wall) || site.in_flight >= site.in_flight_limit {
+                site.skip(1, &self.shared.gauges);
             } else {
-                self.start(slot, turn.late);
+                site.in_flight += 1;
+                self.shared.gauges.started(turn.late);
+                self.launch(slot, turn.late, None);
             }
         }
     }
 
     /// Checks site number `site` no more until then, or again. Its due checks are skipped meanwhile, and counted.
-    pub fn pause(&mut self, site: usize, until: Option<Timestamp>) {
+    fn pause(&mut self, site: usize, until: Option<Timestamp>) {
         let now = self.shared.clock.now();
-        let Some(slot) = self.slots.iter_mut().find(|slot| slot.index == site) else { return };
+        let Some(slot) = self.slots.get_mut(site).and_then(Option::as_mut) else { return };
         let since = slot.pause.map_or(now, |pause| pause.since);
         slot.pause = match until {
             None if slot.pause.is_none() => None,
@@ -204,29 +221,23 @@ impl<P: Prober> Scheduler<P> {
             Wish::Check(site) => site,
             Wish::Pause(site, until) => return self.pause(site, until),
         };
-        let Some(slot) = self.slots.iter().position(|slot| slot.index == site) else { return };
+        let is_there = self.slots.get(site).is_some_and(Option::is_some);
         let now = self.shared.clock.now();
-        if self.flights.len() < self.shared.limits.in_flight && self.desk.begin(site, now) {
-            self.launch(slot, Duration::ZERO, Some(now));
+        if is_there && self.flights.len() < self.shared.limits.in_flight && self.desk.begin(site, now) {
+            self.launch(site, Duration::ZERO, Some(now));
         }
     }
 
-    fn start(&mut self, slot: usize, late: Duration) {
-        self.slots[slot].in_flight += 1;
-        self.shared.gauges.started(late);
-        self.launch(slot, late, None);
-    }
-
     fn launch(&mut self, slot: usize, late: Duration, asked: Option<Timestamp>) {
-        let site = Arc::clone(&self.slots[slot].site);
-        let prober = Arc::clone(&self.shared.prober);
+        let Some(site) = self.slots[slot].as_ref().map(|slot| Arc::clone(&slot.site)) else { return };
+        let prober = Arc::clone(&self.shared.prober.borrow());
         let clock = self.shared.clock.clone();
         let asleep = clock.asleep();
         let handle = self.probes.spawn(async move {
             let observation = prober.probe(&site).await;
             Landed { at: clock.now(), observation }
         });
-        self.flights.insert(handle.id(), Flight { slot, late, asleep, asked });
+        self.flights.insert(handle.id(), Flight { slot, late, asleep, asked, handle });
     }
 
     fn land(&mut self, landed: Result<(Id, Landed), JoinError>) {
@@ -239,21 +250,28 @@ impl<P: Prober> Scheduler<P> {
             }
         };
         let flight = self.flights.remove(&id).expect("every probe that lands was started");
+        if self.slots[flight.slot].is_none() {
+            match flight.asked {
+                Some(_) => self.desk.forget(flight.slot),
+                None => self.shared.gauges.abandoned(),
+            }
+            return;
+        }
         let mut observation = landed.observation;
         if observation.cause.outcome() == Outcome::Down && self.shared.clock.asleep() > flight.asleep {
             observation.cause = Cause::Local;
             observation.detail = String::from("this machine was suspended during the check");
         }
         if let Some(asked) = flight.asked {
-            self.desk.end(self.slots[flight.slot].index, asked, (landed.at, Arc::new(observation)));
+            self.desk.end(flight.slot, asked, (landed.at, Arc::new(observation)));
             return;
         }
         self.shared.gauges.finished();
-        self.record(flight, landed.at, observation);
+        self.record(&flight, landed.at, observation);
     }
 
-    fn record(&mut self, flight: Flight, at: Timestamp, observation: Observation) {
-        let slot = &mut self.slots[flight.slot];
+    fn record(&mut self, flight: &Flight, at: Timestamp, observation: Observation) {
+        let Some(slot) = &mut self.slots[flight.slot] else { return };
         slot.in_flight -= 1;
         let at = slot.last_at.map_or(at, |last| at.max(last.after(Duration::from_micros(1))));
         slot.last_at = Some(at);
@@ -274,20 +292,13 @@ impl<P: Prober> Scheduler<P> {
         slot.producer.push(sample);
     }
 
-    fn skip(&mut self, slot: usize, checks: u32) {
-        if checks > 0 {
-            self.slots[slot].skipped = self.slots[slot].skipped.saturating_add(checks);
-            self.shared.gauges.skip(checks);
-        }
-    }
-
     /// A suspend leaves a hole in every site that was due during it.
     fn note_suspend(&mut self) {
         let Some(asleep) = self.shared.clock.absorb_suspend() else { return };
-        for slot in 0..self.slots.len() {
-            let interval = self.slots[slot].site.interval;
-            self.skip(slot, missed(asleep, interval));
-            self.slots[slot].after_hole |= asleep > 2 * interval;
+        for slot in self.slots.iter_mut().flatten() {
+            let interval = slot.site.interval;
+            slot.skip(missed(asleep, interval), &self.shared.gauges);
+            slot.after_hole |= asleep > 2 * interval;
         }
     }
 }
@@ -305,9 +316,17 @@ impl Slot {
             last_at: watch.last_at,
             after_hole: gap.is_none_or(|gap| gap > 2 * interval),
             blind_since: None,
-            pause: None,
+            pause: watch.paused.map(|until| Pause { since: clock.now(), until }),
             site: watch.site,
             producer: watch.producer,
+        }
+    }
+
+    /// `checks` due checks are not made.
+    fn skip(&mut self, checks: u32, gauges: &Gauges) {
+        if checks > 0 {
+            self.skipped = self.skipped.saturating_add(checks);
+            gauges.skip(checks);
         }
     }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use jiff::tz::TimeZone;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -33,8 +33,11 @@ use super::headless::{Headless, Style};
 use super::limits;
 use super::lines::{LineWriter, Lines};
 use super::monitor::{Controls, Face, Kept, Last, Monitor, Parts, SHUTDOWN};
+use super::probing;
+use super::reload::{Origin, Reload, Reloader};
 use super::run::store_failure;
 use super::schedule::Scheduler;
+use super::service::Service;
 use super::signals::{HANGUP, Job, Jobs, Signals};
 
 /// How long the reader of stdout may take for the last lines after a signal or a failure.
@@ -101,11 +104,12 @@ impl Attentive {
     /// Runs `monitor` until a signal, the end of `duration`, or `shown`.
     fn supervise<P: Prober>(
         &mut self,
-        monitor: Monitor<P>,
+        (monitor, reload): (Monitor<P>, Reload<P>),
         duration: Option<Duration>,
         shown: impl Future<Output = Ending>,
     ) -> Result<Ending, Failure> {
-        let ended = self.runtime.block_on(Box::pin(supervise(monitor, duration, shown, &mut self.signals)));
+        let ended = Box::pin(supervise((monitor, reload), duration, shown, &mut self.signals));
+        let ended = self.runtime.block_on(ended);
         ended.map(|(ending, unsaid)| {
             self.unsaid = unsaid;
             ending
@@ -136,6 +140,8 @@ pub struct Stage<'a> {
     pub config: Config,
     /// The file it came from, if a person is to know it.
     pub config_path: Option<&'a Path>,
+    /// The same to be read again.
+    pub origin: Option<Origin>,
     /// The store.
     pub store: Option<Kept>,
     /// Where it is, if a person is to know it.
@@ -186,7 +192,8 @@ impl Stage<'_> {
         let zone = TimeZone::system();
         let monitor = self.monitor(&zone)?;
         let face = monitor.face();
-        let ended = attentive.supervise(monitor, Some(duration), std::future::pending());
+        let reload = self.reload(&zone, false);
+        let ended = attentive.supervise((monitor, reload), Some(duration), std::future::pending());
         attentive.runtime.shutdown_background();
         match ended? {
             Ending::Done => look(&face, &zone).map(|()| Ending::Done),
@@ -214,13 +221,19 @@ impl Stage<'_> {
         .map_err(|error| store_failure(&error))
     }
 
-    fn headless<P: Prober>(
-        self,
+    fn reload(&mut self, zone: &TimeZone, on_hangup: bool) -> Reload<HttpProber> {
+        let (clock, zone) = (self.clock.clone(), zone.clone());
+        let service = if on_hangup { Service::of_environment() } else { None };
+        Reload { origin: self.origin.take(), renew: probing::renew, clock, zone, service, on_hangup }
+    }
+
+    fn headless(
+        mut self,
         attentive: &mut Attentive,
-        monitor: Monitor<P>,
+        monitor: Monitor<HttpProber>,
         zone: TimeZone,
     ) -> Result<Ending, Failure> {
-        let closed = CancellationToken::new();
+        let (closed, reload) = (CancellationToken::new(), self.reload(&zone, true));
         let (lines, writer) = Lines::to(io::stdout(), closed.clone()).context("cannot start a thread")?;
         let style = Style::from(self.output);
         let (samples, sites) = (style.wants_samples(), self.config.sites.len());
@@ -229,8 +242,8 @@ impl Stage<'_> {
             headless.begin(sites, self.store_path.as_deref());
             headless
         };
-        let monitor = monitor.with_headless(begin, samples);
-        let ended = attentive.supervise(monitor, self.output.duration, async {
+        let monitor = monitor.with_headless(begin, samples).with_service(Service::of_environment());
+        let ended = attentive.supervise((monitor, reload), self.output.duration, async {
             closed.cancelled().await;
             Ending::Done
         });
@@ -241,20 +254,21 @@ impl Stage<'_> {
         ended
     }
 
-    fn dashboard<P: Prober>(
-        self,
+    fn dashboard(
+        mut self,
         attentive: &mut Attentive,
-        monitor: Monitor<P>,
+        monitor: Monitor<HttpProber>,
         past: Option<PathBuf>,
         zone: TimeZone,
     ) -> Result<Ending, Failure> {
         let fixed = dashboard::fixed(self.config_path, self.store_path.as_deref(), zone);
         let settings = dashboard::settings(self.config.dashboard, self.color);
+        let reload = self.reload(&fixed.zone, false);
         let (face, started) = (monitor.face(), self.clock.now());
         let (dashboard, ended) = Dashboard::start(face.clone(), self.clock.clone(), past, (fixed, settings))
             .context("cannot start a thread")?;
         attentive.mind_jobs(dashboard.orders())?;
-        let ending = attentive.supervise(monitor, self.output.duration, async move {
+        let ending = attentive.supervise((monitor, reload), self.output.duration, async move {
             // Dropped without a word: it panicked, and is joined below.
             ended.await.unwrap_or(Ending::Done)
         });
@@ -277,19 +291,24 @@ pub fn is_headless(output: &OutputArgs) -> bool {
 
 /// Runs `monitor` until a signal, the end of `duration`, or `shown` (whoever shows it has ended).
 async fn supervise<P: Prober>(
-    monitor: Monitor<P>,
+    (monitor, reload): (Monitor<P>, Reload<P>),
     duration: Option<Duration>,
     shown: impl Future<Output = Ending>,
     signals: &mut Signals,
 ) -> Result<(Ending, Option<String>), Failure> {
     let stop = CancellationToken::new();
-    let (scheduler, controls) = monitor.split();
+    let asked = Arc::new(Notify::new());
+    let hangups = reload.on_hangup.then(|| Arc::clone(&asked));
+    let keeping = monitor.keeping();
+    let (scheduler, controls, reviser) = monitor.split();
+    let mut reloading = std::pin::pin!(Reloader::new(reload, reviser, keeping).run(asked));
     let patience = SHUTDOWN + controls.last_flush();
     let (network, probing) = network_thread(scheduler, stop.clone()).context("cannot start a thread")?;
     let mut running = std::pin::pin!(running(controls, network, probing));
     let ending = tokio::select! {
         _ = &mut running => unreachable!("it runs until it is told to stop"),
-        signal = signals.next() => Ending::Signal(signal),
+        () = &mut reloading => unreachable!("it reads again for ever"),
+        signal = ended_by(signals, hangups) => Ending::Signal(signal),
         () = elapsed(duration) => Ending::Done,
         ending = shown => ending,
     };
@@ -300,6 +319,16 @@ async fn supervise<P: Prober>(
             Err(Failure::Store("webmon: the last commit did not end within 3 s; it was left behind".to_owned()))
         }
         signal = impatience(signals) => Ok((Ending::Signal(signal), None)),
+    }
+}
+
+/// The next signal that ends the program; hang-ups are told to whoever waits for them, if somebody does.
+async fn ended_by(signals: &mut Signals, hangups: Option<Arc<Notify>>) -> u8 {
+    loop {
+        match (signals.next().await, &hangups) {
+            (HANGUP, Some(hangups)) => hangups.notify_one(),
+            (signal, _) => return signal,
+        }
     }
 }
 
@@ -325,14 +354,13 @@ async fn impatience(signals: &mut Signals) -> u8 {
 
 /// The control side, beside the network thread; a panic over there goes on here.
 async fn running(controls: Controls, network: JoinHandle<()>, probing: oneshot::Receiver<()>) -> Last {
-    controls
-        .run(async move {
-            let panicked = probing.await.is_err();
-            if panicked && let Err(panic) = network.join() {
-                std::panic::resume_unwind(panic);
-            }
-        })
-        .await
+    let probing = async move {
+        let panicked = probing.await.is_err();
+        if panicked && let Err(panic) = network.join() {
+            std::panic::resume_unwind(panic);
+        }
+    };
+    Box::pin(controls.run(probing)).await
 }
 
 fn network_thread<P: Prober>(

@@ -23,6 +23,7 @@ use super::clock::Clock;
 use super::headless::{Headless, Style};
 use super::lines::Lines;
 use super::monitor::{Face, Kept, Monitor, Parts};
+use super::revise::Reviser;
 use super::schedule::Limits;
 
 const START: Timestamp = Timestamp::from_secs(1_795_340_000);
@@ -57,6 +58,8 @@ struct Trial {
     store: Option<PathBuf>,
     /// What a person asks for, and when after [`START`].
     wishes: Vec<(Duration, Wish)>,
+    /// Other files, and when after [`START`] they are read; each is to be taken.
+    files: Vec<(Duration, String)>,
 }
 
 struct Outcome {
@@ -71,8 +74,8 @@ impl Trial {
             scripts.iter().map(|(name, _)| format!("  - {{ name: {name}, url: \"http://{name}/\" }}")).collect();
         let sites = sites.join("\n");
         let text = format!("defaults: {{ interval: 10s, timeout: 5s }}\nsites:\n{sites}");
-        let config = config::parse(&text, "sites.yaml", Path::new("."), &|_| None).unwrap();
-        Self { config, scripts: scripts.iter().copied().collect(), store: None, wishes: Vec::new() }
+        let config = parsed(&text);
+        Self { config, scripts: scripts.iter().copied().collect(), store: None, wishes: Vec::new(), files: Vec::new() }
     }
 
     /// Runs from `from` to `to` after [`START`].
@@ -102,6 +105,16 @@ impl Trial {
         let style = Style { format: LineFormat::Json, events: vec![Event::Sample, Event::Stats, Event::Alert] };
         let monitor = monitor.with_headless(|feed| Headless::new(style, lines, TimeZone::UTC, feed), true);
         let stop = CancellationToken::new();
+        let prober = Arc::new(Scripted { clock: clock.clone(), scripts: self.scripts.clone() });
+        let changes = async |mut reviser: Reviser<Scripted>| {
+            for (at, text) in self.files.iter().filter(|(at, _)| (from..to).contains(at)) {
+                tokio::time::sleep_until(clock.instant(at.saturating_sub(from))).await;
+                let config = parsed(text);
+                let names: Vec<Arc<str>> = config.sites.iter().map(|watched| Arc::clone(&watched.site.name)).collect();
+                reviser.revise(config, &names, Arc::clone(&prober)).await.unwrap();
+            }
+            std::future::pending::<()>().await;
+        };
         let ends = async {
             for &(at, wish) in self.wishes.iter().filter(|(at, _)| (from..to).contains(at)) {
                 tokio::time::sleep_until(clock.instant(at.saturating_sub(from))).await;
@@ -110,7 +123,13 @@ impl Trial {
             tokio::time::sleep_until(clock.instant(to.saturating_sub(from))).await;
             stop.cancel();
         };
-        Box::pin(async { tokio::join!(monitor.run(stop.clone()), ends) }).await;
+        let meanwhile = async |reviser| {
+            tokio::select! {
+                () = changes(reviser) => {}
+                () = ends => {}
+            }
+        };
+        Box::pin(monitor.run(stop.clone(), meanwhile)).await;
         Outcome { face, events: parse(&read) }
     }
 }
@@ -119,6 +138,10 @@ impl Outcome {
     fn of<'a>(&'a self, event: &'a str, site: &'a str) -> impl Iterator<Item = &'a Value> {
         self.events.iter().filter(move |object| object["event"] == event && object["site"] == site)
     }
+}
+
+fn parsed(text: &str) -> Config {
+    config::parse(text, "sites.yaml", Path::new("."), &|_| None).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn parse(read: &Receiver<Vec<u8>>) -> Vec<Value> {
@@ -300,4 +323,140 @@ async fn a_paused_site_is_not_checked_nobody_is_alerted_and_a_restart_remembers(
     let store = Store::open(&folder.path().join("webmon.redb"), &Options::default(), START).unwrap().store;
     let kept = store.pauses().unwrap();
     assert_eq!(kept, [(SiteId(1), START.after(900 * SECOND))], "the one that ended by itself stands for nothing");
+}
+
+mod reload {
+    //! Other configurations while it runs.
+
+    use crate::engine::Engine;
+    use crate::store::Query;
+
+    use super::super::assemble::assemble;
+    use super::*;
+
+    /// A file of these sites, one a line, checked every 10 s.
+    fn file(sites: &str, more: &str) -> String {
+        let lines: Vec<String> = sites.lines().map(|line| format!("  - {{ {} }}", line.trim())).collect();
+        format!("defaults: {{ interval: 10s, timeout: 5s }}\nsites:\n{}\n{more}\n", lines.join("\n"))
+    }
+
+    const SCRIPTS: [(&str, Script); 4] = [("a", steady), ("flappy", flapping), ("hung", hanging), ("goes", flapping)];
+
+    fn seqs(outcome: &Outcome, site: &str) -> Vec<u64> {
+        outcome.of("sample", site).map(|sample| sample["seq"].as_u64().unwrap()).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whatever_changes_elsewhere_a_site_goes_on_as_if_nothing_had() {
+        let trial = Trial::new(&SCRIPTS);
+        let quiet = trial.run(Duration::ZERO, 605 * SECOND).await;
+        // In the middle of the incident, not on a tick: one goes, one comes first, one changes, and the order is another.
+        let mut trial = Trial::new(&SCRIPTS);
+        trial.scripts.insert("new", |_| (Duration::from_millis(20), Cause::ConnectRefused));
+        let other = "name: new, url: 'http://new/'\nname: hung, url: 'http://other/', interval: 20s\n\
+                     name: flappy, url: 'http://flappy/'\nname: a, url: 'http://a/'";
+        trial.files = vec![(257 * SECOND + Duration::from_millis(130), file(other, ""))];
+        let outcome = trial.run(Duration::ZERO, 605 * SECOND).await;
+        for site in ["a", "flappy"] {
+            for event in ["sample", "stats", "alert"] {
+                let [then, now] = [&quiet, &outcome].map(|outcome| outcome.of(event, site).collect::<Vec<_>>());
+                for (then, now) in then.iter().zip(&now) {
+                    assert_eq!(then, now, "{event} of {site}");
+                }
+                assert_eq!(then.len(), now.len(), "{event} of {site}");
+            }
+        }
+        // The changed one goes on with its numbers, at its new pace: one more check in the old phase at most.
+        let hung = seqs(&outcome, "hung");
+        assert_eq!(hung, (0..hung.len() as u64).collect::<Vec<_>>());
+        assert!((25 + 16..=27 + 18).contains(&hung.len()), "{}", hung.len());
+        let new = outcome.of("sample", "new").map(|sample| sample["detail"].clone()).collect::<Vec<_>>();
+        assert!((33..=36).contains(&new.len()), "{}", new.len());
+        assert!(new.iter().all(|detail| *detail == "scripted"), "every text found its sample: {new:?}");
+        assert_eq!(seqs(&outcome, "goes").len(), 26);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn everything_is_stored_through_any_change_and_figures_are_those_of_a_fresh_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("webmon.redb");
+        let mut trial = Trial::new(&SCRIPTS);
+        trial.store = Some(path.clone());
+        trial.scripts.insert("new", steady);
+        let longer = "dashboard: { views: [{ timeframe: 1h, refresh: 10s }, { timeframe: 1m, refresh: 1s }] }";
+        let strict = "alerting: { threshold: 99%, window: 5m }";
+        let all = "name: goes, url: 'http://goes/'\nname: a, url: 'http://a/'\nname: flappy, url: 'http://flappy/'\n\
+                   name: hung, url: 'http://hung/', interval: 5s, timeout: 2s";
+        let short = "dashboard: { views: [{ timeframe: 1m, refresh: 5s }] }";
+        let fewer = "name: a, url: 'http://a/'\nname: new, url: 'http://new/'";
+        trial.files = vec![
+            (100 * SECOND, file(all, short)),
+            (200 * SECOND, file(all, longer)),
+            (300 * SECOND, file(fewer, strict)),
+            // Back at once: its last samples may not even be committed.
+            (300 * SECOND, file(&format!("{all}\nname: new, url: 'http://new/'"), longer)),
+            (400 * SECOND, file(&format!("name: new, url: 'http://new/'\n{all}"), &format!("{longer}\n{strict}"))),
+        ];
+        let outcome = trial.run(Duration::ZERO, 600 * SECOND).await;
+
+        let config = parsed(&trial.files.last().unwrap().1);
+        let names: Vec<Arc<str>> = config.sites.iter().map(|watched| Arc::clone(&watched.site.name)).collect();
+        let snapshot = outcome.face.board.snapshot();
+        let store = Store::open(&path, &Options::default(), snapshot.at).unwrap().store;
+        let mut memory = remember(&store, &config, &names, snapshot.at).unwrap();
+        for (index, name) in names.iter().enumerate() {
+            let live: Vec<u64> = seqs(&outcome, name);
+            assert_eq!(live, (0..live.len() as u64).collect::<Vec<_>>(), "{name}");
+            assert!(live.len() > 25, "{name}: {}", live.len());
+            assert_eq!(memory.registered[index].next_seq, live.len() as u64, "{name}: all of it is stored");
+        }
+        let tracks = assemble(&config, &mut memory).tracks;
+        let fresh = Engine::new(config.views.clone(), tracks, TimeZone::UTC, snapshot.at).board().snapshot();
+        for (now, fresh) in snapshot.views.iter().zip(&fresh.views) {
+            for ((name, now), fresh) in names.iter().zip(&now.rows).zip(&fresh.rows) {
+                assert_eq!(now.summary, fresh.summary, "{name}");
+            }
+        }
+        for (now, fresh) in snapshot.sites.iter().zip(&fresh.sites) {
+            assert_eq!((&now.name, now.state, now.rule), (&fresh.name, fresh.state, fresh.rule));
+        }
+        let listed: Vec<_> = outcome.face.alerts.list().iter().map(|alert| (**alert).clone()).collect();
+        assert_eq!(listed, store.alerts(&Query::ALL).unwrap(), "every alert is stored");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_incident_of_a_site_that_goes_ends_without_a_message() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut trial = Trial::new(&[("a", steady), ("goes", flapping)]);
+        trial.store = Some(folder.path().join("webmon.redb"));
+        trial.files = vec![(250 * SECOND, file("name: a, url: 'http://a/'", ""))];
+        let outcome = trial.run(Duration::ZERO, 400 * SECOND).await;
+        let told = outcome.of("alert", "goes").map(|alert| (alert["state"].clone(), alert["message"].is_null()));
+        assert_eq!(told.collect::<Vec<_>>(), [("down".into(), false), ("ended".into(), true)]);
+        let store = Store::open(&folder.path().join("webmon.redb"), &Options::default(), START).unwrap().store;
+        let stored = store.alerts(&Query::ALL).unwrap();
+        assert_eq!(stored.iter().map(|alert| alert.state.name()).collect::<Vec<_>>(), ["down", "ended"]);
+        assert!(stored[1].message.is_empty() && stored[1].downtime.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn wishes_and_pauses_are_of_the_site_whatever_its_place() {
+        let mut trial = Trial::new(&[("a", steady), ("flappy", flapping)]);
+        trial.files = vec![(100 * SECOND, file("name: flappy, url: 'http://flappy/'\nname: a, url: 'http://a/'", ""))];
+        // By number: 0 is a, before and after.
+        trial.wishes = vec![
+            (54 * SECOND, Wish::Pause(0, Some(Timestamp::MAX))),
+            (150 * SECOND, Wish::Check(1)),
+            (204 * SECOND, Wish::Pause(0, None)),
+        ];
+        let outcome = trial.run(Duration::ZERO, 300 * SECOND).await;
+        let rechecks = outcome.face.rechecks.borrow().clone();
+        assert_eq!(rechecks.iter().map(|recheck| recheck.site).collect::<Vec<_>>(), [1]);
+        assert!((14..=16).contains(&seqs(&outcome, "a").len()), "{}", seqs(&outcome, "a").len());
+        assert!(seqs(&outcome, "flappy").len() >= 29);
+        let states: Vec<(String, SiteState)> =
+            outcome.face.board.snapshot().sites.iter().map(|site| (site.name.to_string(), site.state)).collect();
+        assert_eq!(states, [("flappy".to_owned(), SiteState::Down), ("a".to_owned(), SiteState::Up)]);
+        assert_eq!(outcome.face.roster.find("a").map(|entry| entry.slot), Some(0));
+    }
 }

@@ -5,7 +5,7 @@
 //!
 //! **Invariants.** [`Board::version`] changes after everything of a step was replaced, so a reader that has seen version
 //! *v* and then takes a snapshot has at least what *v* tells. A snapshot taken during a step may hold some sites before
-//! it and some after it; each site and each view is whole.
+//! it and some after it; each site and each view is whole. Which sites and views there are is replaced as a whole too.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,8 +21,22 @@ use super::{SiteSnapshot, Snapshot, ViewSnapshot};
 pub struct Board {
     at: AtomicU64,
     version: AtomicU64,
+    shown: ArcSwap<Shown>,
+}
+
+#[derive(Debug)]
+struct Shown {
     sites: Box<[ArcSwap<SiteSnapshot>]>,
     views: Box<[ArcSwap<ViewSnapshot>]>,
+}
+
+impl Shown {
+    fn new(sites: Vec<Arc<SiteSnapshot>>, views: Vec<Arc<ViewSnapshot>>) -> Self {
+        Self {
+            sites: sites.into_iter().map(ArcSwap::new).collect(),
+            views: views.into_iter().map(ArcSwap::new).collect(),
+        }
+    }
 }
 
 impl Board {
@@ -30,31 +44,31 @@ impl Board {
         Self {
             at: AtomicU64::new(at.as_micros()),
             version: AtomicU64::new(1),
-            sites: sites.into_iter().map(ArcSwap::new).collect(),
-            views: views.into_iter().map(ArcSwap::new).collect(),
+            shown: ArcSwap::from_pointee(Shown::new(sites, views)),
         }
     }
 
     /// Everything: one `Arc` a site and a view is cloned.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
+        let shown = self.shown.load();
         Snapshot {
             at: Timestamp::from_micros(self.at.load(Ordering::Acquire)),
-            sites: self.sites.iter().map(ArcSwap::load_full).collect(),
-            views: self.views.iter().map(ArcSwap::load_full).collect(),
+            sites: shown.sites.iter().map(ArcSwap::load_full).collect(),
+            views: shown.views.iter().map(ArcSwap::load_full).collect(),
         }
     }
 
     /// Site number `site`, in the order of sites.yaml.
     #[must_use]
     pub fn site(&self, site: usize) -> Arc<SiteSnapshot> {
-        self.sites[site].load_full()
+        self.shown.load().sites[site].load_full()
     }
 
     /// View number `view`, in the order of sites.yaml.
     #[must_use]
     pub fn view(&self, view: usize) -> Arc<ViewSnapshot> {
-        self.views[view].load_full()
+        self.shown.load().views[view].load_full()
     }
 
     /// Changes when a site or a view did.
@@ -63,12 +77,18 @@ impl Board {
         self.version.load(Ordering::Acquire)
     }
 
+    /// Other sites and other views from now on.
+    pub(super) fn replace(&self, at: Timestamp, sites: Vec<Arc<SiteSnapshot>>, views: Vec<Arc<ViewSnapshot>>) {
+        self.shown.store(Arc::new(Shown::new(sites, views)));
+        self.shown(at, true);
+    }
+
     pub(super) fn put_site(&self, site: usize, snapshot: Arc<SiteSnapshot>) {
-        self.sites[site].store(snapshot);
+        self.shown.load().sites[site].store(snapshot);
     }
 
     pub(super) fn put_view(&self, view: usize, snapshot: Arc<ViewSnapshot>) {
-        self.views[view].store(snapshot);
+        self.shown.load().views[view].store(snapshot);
     }
 
     /// The step of `at` is shown; `changed` tells whether it replaced anything.

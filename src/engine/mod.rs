@@ -16,6 +16,7 @@
 //! **Limits.** A window reaches as far back as the ring does. Time that goes backwards is taken to stand still.
 
 mod board;
+mod revise;
 pub mod snapshot;
 mod span;
 mod state;
@@ -30,6 +31,7 @@ use crate::alert::Alert;
 use crate::model::{Observation, Timestamp, View};
 
 pub use board::Board;
+pub use revise::Seat;
 pub use snapshot::{LastCheck, OpenIncident, Row, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
 pub use track::Track;
 
@@ -92,9 +94,7 @@ impl Engine {
         let mut lanes: Vec<Lane> =
             tracks.into_iter().map(|track| Lane::new(track, &recent, now, &mut scratch)).collect();
         let sites = lanes.iter_mut().map(|lane| Arc::new(lane.snapshot(now).clone())).collect();
-        let mut next = 0..recent.len();
-        let windows: Box<[Option<usize>]> =
-            views.iter().map(|view| if view.is_long() { None } else { next.next() }).collect();
+        let windows = windows_of(&views);
         let figures = |(view, window): (View, &Option<usize>)| {
             let row = |lane: &mut Lane| match window {
                 Some(window) => lane.row(*window, now),
@@ -307,6 +307,12 @@ fn take_changes(site: usize, met: &mut Met, step: &mut Step) {
         to: change.to,
         check,
     }));
+}
+
+/// The window of each view in the lanes; a long view has none.
+fn windows_of(views: &[View]) -> Box<[Option<usize>]> {
+    let mut next = 0..views.len();
+    views.iter().map(|view| if view.is_long() { None } else { next.next() }).collect()
 }
 
 fn snapshot_of(view: View, as_of: Timestamp, now: Timestamp, rows: Vec<Arc<Row>>) -> ViewSnapshot {

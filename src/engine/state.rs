@@ -65,6 +65,11 @@ impl Standing {
         self.since
     }
 
+    /// From now on nothing may come for this long.
+    pub(super) const fn allow(&mut self, silence: Duration) {
+        self.silence = silence;
+    }
+
     /// Whether the state began before [`Standing::since`]: that is the first check that was replayed.
     pub(super) fn is_older(&self) -> bool {
         self.horizon == Some(self.since)

@@ -75,6 +75,15 @@ impl Expect {
     pub fn asks_for_body(&self) -> bool {
         self.body_contains.is_some() || self.body_regex.is_some()
     }
+
+    fn is_same(&self, other: &Self) -> bool {
+        let contains = |expect: &Self| expect.body_contains.as_ref().map(|text| text.what.clone());
+        let matches = |expect: &Self| expect.body_regex.as_ref().map(|regex| regex.what.as_str().to_owned());
+        self.status == other.status
+            && contains(self) == contains(other)
+            && matches(self) == matches(other)
+            && self.max_response_time == other.max_response_time
+    }
 }
 
 /// An expectation, and how it may be printed; `Debug` prints it so.
@@ -129,7 +138,7 @@ impl Family {
 }
 
 /// What a TLS server is held to, and what it is shown.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsRules {
     /// Accept any certificate.
     pub insecure: bool,
@@ -147,7 +156,7 @@ impl Default for TlsRules {
 }
 
 /// The content of certificate files, DER.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct TlsFiles {
     /// Roots that are trusted besides the platform's.
     pub roots: Vec<Vec<u8>>,
@@ -156,7 +165,7 @@ pub struct TlsFiles {
 }
 
 /// Who we are to a server that asks.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ClientIdentity {
     /// The certificate, then its issuers.
     pub chain: Vec<Vec<u8>>,
@@ -200,6 +209,19 @@ impl Site {
             keep_alive: false,
             tls: TlsRules::default(),
         }
+    }
+
+    /// Whether `other` is probed and judged in the same way, and called the same.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let asked = |site: &Self| (site.interval, site.timeout, site.max_redirects, site.max_body);
+        let reached = |site: &Self| (site.http, site.family, site.keep_alive);
+        (&self.name, &self.url, &self.shown, &self.method) == (&other.name, &other.url, &other.shown, &other.method)
+            && (&self.headers, &self.body) == (&other.headers, &other.body)
+            && asked(self) == asked(other)
+            && reached(self) == reached(other)
+            && self.expect.is_same(&other.expect)
+            && self.tls == other.tls
     }
 
     /// Bytes of body that a probe reads at most: no more than can be kept when something is expected of them.

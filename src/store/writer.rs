@@ -6,11 +6,12 @@
 //! in a crash is used again; nothing is committed when nothing is new; a failing disk costs this thread time,
 //! never a probe. Limits: those of [`super::append`]; the next try comes 1, 2, 4 … at most [`RETRY_MAX`] after the last.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::Alert;
 use crate::model::{Cause, Observation, Sample, SiteId, StoreHealth, Timestamp};
-use crate::ring;
+use crate::ring::{self, Ring};
 
 use super::append::{Dropped, Pending, TEXTS_MAX, Text, TextSizes};
 use super::entry::{Entry, Packer};
@@ -34,6 +35,8 @@ const RETRY_MAX: Duration = Duration::from_secs(15);
 pub struct Writer {
     store: Store,
     sites: Vec<(SiteId, ring::Reader)>,
+    /// Sites whose samples come from another ring after the last one that was in theirs.
+    moved: Vec<(usize, Arc<Ring>)>,
     pending: Pending,
     /// Texts whose samples have not been drained yet.
     early_texts: Vec<(usize, Text)>,
@@ -84,6 +87,7 @@ impl Writer {
         Ok(Self {
             store,
             sites,
+            moved: Vec::new(),
             pending,
             early_texts: Vec::new(),
             sizes: TextSizes::default(),
@@ -109,6 +113,17 @@ impl Writer {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Saves one more site from now on; its index is one past the last one.
+    pub fn watch(&mut self, id: SiteId, reader: ring::Reader) {
+        self.sites.push((id, reader));
+    }
+
+    /// Goes on with `ring` once everything in the ring of the site with this index was saved; nothing is pushed into that
+    /// one any more.
+    pub fn follow(&mut self, site: usize, ring: Arc<Ring>) {
+        self.moved.push((site, ring));
     }
 
     /// Keeps the texts of a failed check, sample `seq` of the site with this index; before or after the sample itself is
@@ -175,11 +190,15 @@ impl Writer {
     /// Takes everything out of the rings.
     fn collect(&mut self, texts: impl FnOnce(&mut Self)) -> Flushed {
         let mut flushed = Flushed::default();
-        for (site, reader) in &mut self.sites {
-            self.drained.clear();
-            let drained = reader.drain(&mut self.drained);
-            flushed.dropped += drained.lost;
-            self.packer.push(*site, drained.first_seq, &self.drained, &mut self.entries);
+        // What was said to be over by now is over: one more look takes the rest.
+        let moved = std::mem::take(&mut self.moved);
+        for site in 0..self.sites.len() {
+            self.drain(site, &mut flushed);
+        }
+        for (site, ring) in moved {
+            let reader = &mut self.sites[site].1;
+            *reader = ring.reader_at(reader.next_seq());
+            self.drain(site, &mut flushed);
         }
         self.packer.close(&mut self.entries);
         self.pending.add_entries(&mut self.entries);
@@ -197,6 +216,14 @@ impl Writer {
             failure.dropped += flushed.dropped;
         }
         flushed
+    }
+
+    fn drain(&mut self, site: usize, flushed: &mut Flushed) {
+        let (id, reader) = &mut self.sites[site];
+        self.drained.clear();
+        let drained = reader.drain(&mut self.drained);
+        flushed.dropped += drained.lost;
+        self.packer.push(*id, drained.first_seq, &self.drained, &mut self.entries);
     }
 
     fn save(&mut self, now: Timestamp, seal: bool, flushed: &mut Flushed) {

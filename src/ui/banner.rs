@@ -1,5 +1,5 @@
 //! One line under the header, only when webmon itself is ill or has something to say: worst first, then the narration
-//! of a demonstration, then what the start had to say.
+//! of a demonstration, then what is new, then what the start had to say.
 
 use std::time::Duration;
 
@@ -12,6 +12,9 @@ use super::words;
 
 /// How long lost samples are spoken of.
 const LOST_SHOWN: Duration = Duration::from_mins(1);
+
+/// How long a notice is shown that comes while it runs.
+const NOTICE_SHOWN: Duration = Duration::from_mins(1);
 
 /// A tenth of the shortest interval that there can be.
 const LATE_MIN: Duration = Duration::from_millis(10);
@@ -81,8 +84,13 @@ fn unwatchable(inputs: &Inputs, watching: &Watching) -> Option<String> {
     Some(format!("{who}{newest}"))
 }
 
-/// What the start had to say.
+/// What webmon has to say lately, or else what the start had to say.
 fn notice(inputs: &Inputs, state: &UiState) -> Option<String> {
+    if let (_, Some(at)) = state.noticed
+        && inputs.now.since(at) < NOTICE_SHOWN
+    {
+        return inputs.health.notices.last().map(|notice| safe(notice).into_owned());
+    }
     let started = state.started.unwrap_or(inputs.now);
     let (first, others) = inputs.health.notices.split_first()?;
     if inputs.now.since(started) >= FRESH {

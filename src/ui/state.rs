@@ -113,6 +113,8 @@ pub struct UiState {
     pub(super) started: Option<Timestamp>,
     /// Samples lost so far, and when that grew.
     pub(super) lost: (u64, Option<Timestamp>),
+    /// Notices so far, and when one came after the start.
+    pub(super) noticed: (u64, Option<Timestamp>),
     pub(super) cursor: Option<Arc<str>>,
     pub(super) arranged: Option<(Option<Timestamp>, usize)>,
     /// What the person asked for and was not passed on yet.
@@ -160,6 +162,7 @@ impl UiState {
             symbols: settings.symbols,
             started: None,
             lost: (0, None),
+            noticed: (0, None),
             cursor: None,
             arranged: None,
             wishes: Vec::new(),
@@ -255,6 +258,10 @@ impl UiState {
         let started = *self.started.get_or_insert(inputs.now);
         if inputs.health.lost_samples > self.lost.0 {
             self.lost = (inputs.health.lost_samples, Some(inputs.now));
+        }
+        let notices = inputs.health.forgotten_notices + inputs.health.notices.len() as u64;
+        if notices > self.noticed.0 {
+            self.noticed = (notices, (inputs.now.since(started) >= FRESH).then_some(inputs.now));
         }
         self.bell_due |= self.index_alerts(inputs, started);
         self.digest.refresh(self.frozen.as_deref().unwrap_or(inputs.snapshot));

@@ -166,10 +166,16 @@ impl Running {
         }
     }
 
+    /// Sends a signal.
+    #[track_caller]
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).unwrap();
+    }
+
     /// Sends a signal and waits for the end.
     #[track_caller]
     pub fn end_by(self, signal: Signal) -> Ended {
-        kill_process(self.pid(), signal).unwrap();
+        self.signal(signal);
         self.end()
     }
 

@@ -1,0 +1,193 @@
+//! sites.yaml read again: on SIGHUP, and when the file has changed and stands still.
+//!
+//! The file is looked at twice a second; it counts as changed when its time, length or number differs from what was
+//! read last, and is read once two looks agree, so that nobody's half-written file is taken. Files that it names
+//! (`${file:…}`, certificates) are read again with it. Invariants: a file that cannot be taken changes nothing
+//! and is told once, until it changes again or somebody asks again. All waiting for disks is on blocking threads.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use jiff::tz::TimeZone;
+use tokio::sync::{Notify, watch};
+use tokio::time::MissedTickBehavior;
+
+use crate::config::{self, Config, ConfigError};
+use crate::model::Timestamp;
+use crate::model::text::clean_line;
+use crate::report;
+
+use super::clock::{Clock, since_boot};
+use super::exit::Failure;
+use super::health::Keeping;
+use super::keeper::blocking;
+use super::revise::{Difference, Reviser};
+use super::select::{Selection, select};
+use super::service::Service;
+
+/// Time between two looks at the file.
+const LOOK: Duration = Duration::from_millis(500);
+/// Longest reason of a refusal, bytes.
+const REASON_MAX: usize = 400;
+
+/// Makes a prober for the second configuration from the one for the first.
+pub type Renew<P> = fn(&Config, &Config, &Arc<P>) -> Result<Arc<P>, Failure>;
+
+/// What tells one content of a file from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    modified: Option<SystemTime>,
+    length: u64,
+    number: u64,
+}
+
+/// The file that a configuration came from.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    path: PathBuf,
+    wanted: Vec<String>,
+    read: Option<Stamp>,
+}
+
+impl Origin {
+    /// The file at `path` and what was chosen of it; to be made before it is read for the first time.
+    #[must_use]
+    pub fn of(path: &Path, wanted: &[String]) -> Self {
+        Self { path: path.to_owned(), wanted: wanted.to_vec(), read: stamp(path) }
+    }
+}
+
+/// What reading again needs besides the monitor.
+pub struct Reload<P> {
+    /// The file; none when there is nothing to read again.
+    pub origin: Option<Origin>,
+    /// How to probe by another configuration.
+    pub renew: Renew<P>,
+    /// The clock.
+    pub clock: Clock,
+    /// The zone in which times are told.
+    pub zone: TimeZone,
+    /// The service manager, if there is one.
+    pub service: Option<Service>,
+    /// Whether SIGHUP asks for it; else it ends the program.
+    pub on_hangup: bool,
+}
+
+/// See the module.
+pub struct Reloader<P> {
+    reload: Reload<P>,
+    reviser: Reviser<P>,
+    keeping: watch::Sender<Keeping>,
+    /// When what the monitor runs by was read.
+    since: Timestamp,
+}
+
+impl<P: Send + Sync + 'static> Reloader<P> {
+    /// Changes a monitor through `reviser` and says so through `keeping`.
+    #[must_use]
+    pub fn new(reload: Reload<P>, reviser: Reviser<P>, keeping: watch::Sender<Keeping>) -> Self {
+        Self { since: reload.clock.now(), reload, reviser, keeping }
+    }
+
+    /// Reads again whenever `asked`, and whenever the file has changed. Never returns.
+    pub async fn run(mut self, asked: Arc<Notify>) {
+        let mut looks = tokio::time::interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut seen_once = None;
+        loop {
+            let by_hand = tokio::select! {
+                () = asked.notified() => true,
+                _ = looks.tick(), if self.reload.origin.is_some() => false,
+            };
+            let Some(origin) = &mut self.reload.origin else {
+                self.tell(["SIGHUP: there is no file to read again".to_owned()]);
+                continue;
+            };
+            let path = origin.path.clone();
+            let found = blocking(move || stamp(&path)).await;
+            if !by_hand && (found.is_none() || found == origin.read) {
+                continue;
+            }
+            if !by_hand && seen_once != found {
+                seen_once = found;
+                continue;
+            }
+            origin.read = found;
+            let origin = origin.clone();
+            self.read_again(origin, by_hand).await;
+        }
+    }
+
+    async fn read_again(&mut self, origin: Origin, by_hand: bool) {
+        if let Some(service) = &self.reload.service {
+            service.reloading(since_boot());
+        }
+        let name = origin.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        match self.take(origin).await {
+            Ok(difference) => {
+                self.since = self.reload.clock.now();
+                let Difference { added, removed, changed, elsewhere, notices } = difference;
+                let is_other = added + removed + changed > 0 || elsewhere;
+                let told = if is_other {
+                    Some(format!("{name} read: +{added} −{removed} ~{changed} sites"))
+                } else {
+                    by_hand.then(|| format!("{name} read: nothing changed"))
+                };
+                self.tell(told.into_iter().chain(notices));
+            }
+            Err(reason) => {
+                let since = report::clock(self.since, &self.reload.zone);
+                let (reason, sites) = (clean_line(&reason, REASON_MAX), self.reviser.running().sites.len());
+                self.tell([format!("reload refused: {reason}; the {sites} sites of {since} go on")]);
+            }
+        }
+        if let Some(service) = &self.reload.service {
+            service.reloaded();
+        }
+    }
+
+    async fn take(&mut self, origin: Origin) -> Result<Difference, String> {
+        let Selection { config, all_names, .. } = blocking(move || read(&origin)).await?;
+        let (running, prober, renew) = (self.reviser.running().clone(), self.reviser.prober(), self.reload.renew);
+        let warned = running.warnings.clone();
+        let (config, renewed) = blocking(move || {
+            let renewed = renew(&running, &config, &prober);
+            (config, renewed)
+        })
+        .await;
+        let prober = renewed.map_err(|failure| failure.to_string())?;
+        let warnings = config.warnings.clone();
+        let mut difference = self.reviser.revise(config, &all_names, prober).await?;
+        difference.notices.extend(warnings.into_iter().filter(|warning| !warned.contains(warning)));
+        Ok(difference)
+    }
+
+    fn tell(&self, notices: impl IntoIterator<Item = String>) {
+        self.keeping.send_modify(|keeping| notices.into_iter().for_each(|notice| keeping.tell(notice)));
+    }
+}
+
+/// The configuration that `origin` holds now, or what is wrong with it in one sentence.
+fn read(origin: &Origin) -> Result<Selection, String> {
+    let Origin { path, wanted, .. } = origin;
+    select(path, wanted).map_err(|failure| match config::load(path, &|name| std::env::var(name).ok()) {
+        Err(ConfigError::Missing { .. }) => format!("there is no {}", path.display()),
+        Err(ConfigError::Invalid { first, faults, .. }) if faults > 1 => {
+            format!("{}:{first} (and {} more)", path.display(), faults - 1)
+        }
+        Err(ConfigError::Invalid { first, .. }) => format!("{}:{first}", path.display()),
+        Err(error @ ConfigError::Unreadable { .. }) => error.to_string().trim_start_matches("error: ").to_owned(),
+        Ok(_) => failure.to_string().trim_start_matches("webmon: ").to_owned(),
+    })
+}
+
+/// What tells the content of the file at `path` from another; none without a file.
+fn stamp(path: &Path) -> Option<Stamp> {
+    let metadata = path.metadata().ok()?;
+    #[cfg(unix)]
+    let number = std::os::unix::fs::MetadataExt::ino(&metadata);
+    #[cfg(not(unix))]
+    let number = 0;
+    Some(Stamp { modified: metadata.modified().ok(), length: metadata.len(), number })
+}

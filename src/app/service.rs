@@ -1,0 +1,248 @@
+//! What a service tells the manager that started it: the protocol of `sd_notify(3)`, one datagram a message.
+//!
+//! **Idea.** The manager names a socket in `NOTIFY_SOCKET` (a path, or on Linux `@` and an abstract name) and may ask for
+//! a sign of life every `WATCHDOG_USEC`. The sign comes from the control loop alone, so a monitor whose loop stands
+//! still is found out and started anew.
+//!
+//! **Invariants.** Nothing here waits: the socket does not block, and a message that nobody takes is lost, as the protocol
+//! has it. Without a manager there is nothing to do. Limits: a status of [`STATUS_MAX`] bytes, once a second at most.
+
+use std::time::Duration;
+
+use crate::engine::{SiteState, Snapshot};
+
+#[cfg(unix)]
+use socket::Socket;
+
+/// Longest status, bytes.
+const STATUS_MAX: usize = 200;
+/// Least time between two of them.
+const STATUS_EVERY: Duration = Duration::from_secs(1);
+
+/// The way to the service manager.
+#[derive(Debug)]
+pub struct Service {
+    #[cfg(unix)]
+    socket: Socket,
+    /// Half the time after which the manager takes us for dead.
+    alive_every: Option<Duration>,
+    alive_at: Option<Duration>,
+    status: String,
+    status_at: Option<Duration>,
+}
+
+impl Service {
+    /// The way that the environment names, if it does.
+    #[must_use]
+    pub fn of_environment() -> Option<Self> {
+        Self::named(&|name| std::env::var(name).ok(), std::process::id())
+    }
+
+    /// The way that `variables` name to the process of this number.
+    #[cfg(unix)]
+    fn named(variables: &dyn Fn(&str) -> Option<String>, process: u32) -> Option<Self> {
+        let socket = Socket::open(&variables("NOTIFY_SOCKET")?)?;
+        let meant = variables("WATCHDOG_PID").is_none_or(|text| text.parse() == Ok(process));
+        let micros = variables("WATCHDOG_USEC").and_then(|text| text.parse::<u64>().ok());
+        let alive_every = micros.filter(|&micros| meant && micros > 0).map(|micros| Duration::from_micros(micros / 2));
+        Some(Self { socket, alive_every, alive_at: None, status: String::new(), status_at: None })
+    }
+
+    #[cfg(not(unix))]
+    fn named(_: &dyn Fn(&str) -> Option<String>, _: u32) -> Option<Self> {
+        None
+    }
+
+    /// The control loop made a step, `elapsed` after the start, and this is what it shows: the first time webmon is
+    /// ready.
+    pub fn stepped(&mut self, elapsed: Duration, snapshot: &Snapshot) {
+        if self.alive_at.is_none() {
+            self.send("READY=1");
+        }
+        let passed = |since: Option<Duration>, least| since.is_none_or(|at| elapsed.saturating_sub(at) >= least);
+        if self.alive_at.is_none() || self.alive_every.is_some_and(|every| passed(self.alive_at, every)) {
+            self.alive_at = Some(elapsed);
+            if self.alive_every.is_some() {
+                self.send("WATCHDOG=1");
+            }
+        }
+        if passed(self.status_at, STATUS_EVERY) {
+            self.status_at = Some(elapsed);
+            let status = status(snapshot);
+            if status != self.status {
+                self.send(&format!("STATUS={status}"));
+                self.status = status;
+            }
+        }
+    }
+
+    /// The configuration is being read again; `now` is the time of the system's monotonic clock, if it has one.
+    pub fn reloading(&self, now: Option<Duration>) {
+        let now = now.map_or_else(String::new, |now| format!("\nMONOTONIC_USEC={}", now.as_micros()));
+        self.send(&format!("RELOADING=1{now}"));
+    }
+
+    /// That is over.
+    pub fn reloaded(&self) {
+        self.send("READY=1");
+    }
+
+    /// The end has begun.
+    pub fn stopping(&self) {
+        self.send("STOPPING=1\nSTATUS=stopping");
+    }
+
+    #[cfg(unix)]
+    fn send(&self, message: &str) {
+        self.socket.send(message);
+    }
+
+    #[cfg(not(unix))]
+    #[allow(clippy::unused_self, reason = "there is nobody to tell")]
+    fn send(&self, _: &str) {}
+}
+
+/// How the sites are, in a few words.
+fn status(snapshot: &Snapshot) -> String {
+    let states = [
+        SiteState::Down,
+        SiteState::Recovering,
+        SiteState::Failing,
+        SiteState::Unknown,
+        SiteState::New,
+        SiteState::Up,
+        SiteState::Paused,
+    ];
+    let sites = &snapshot.sites;
+    let counted = states.map(|state| (state, sites.iter().filter(|site| site.state == state).count()));
+    let there = counted.iter().filter(|(_, count)| *count > 0);
+    let parts: Vec<String> = there.map(|(state, count)| format!("{count} {}", state.name())).collect();
+    let mut text = format!("{} sites: {}", sites.len(), parts.join(", "));
+    text.truncate(STATUS_MAX);
+    text
+}
+
+#[cfg(unix)]
+mod socket {
+    use std::os::unix::net::{SocketAddr, UnixDatagram};
+
+    /// One end of a datagram socket, and where the other one is.
+    #[derive(Debug)]
+    pub struct Socket {
+        own: UnixDatagram,
+        to: SocketAddr,
+    }
+
+    impl Socket {
+        /// None for an address of a kind that is not known here.
+        pub fn open(address: &str) -> Option<Self> {
+            let to = match address.strip_prefix('@') {
+                Some(name) => abstract_address(name)?,
+                None if address.starts_with('/') => SocketAddr::from_pathname(address).ok()?,
+                None => return None,
+            };
+            let own = UnixDatagram::unbound().ok()?;
+            own.set_nonblocking(true).ok()?;
+            Some(Self { own, to })
+        }
+
+        pub fn send(&self, message: &str) {
+            // Nobody may be there, or too busy: the protocol knows no answer and no second try.
+            let _lost = self.own.send_to_addr(message.as_bytes(), &self.to);
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn abstract_address(name: &str) -> Option<SocketAddr> {
+        use std::os::linux::net::SocketAddrExt as _;
+        SocketAddr::from_abstract_name(name).ok()
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn abstract_address(_: &str) -> Option<SocketAddr> {
+        None
+    }
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::os::unix::net::UnixDatagram;
+
+    use jiff::tz::TimeZone;
+
+    use super::*;
+    use crate::engine::Engine;
+    use crate::model::Timestamp;
+
+    fn received(socket: &UnixDatagram) -> Vec<String> {
+        let mut bytes = [0; 1_024];
+        let next = || {
+            let length = socket.recv(&mut bytes).ok()?;
+            Some(String::from_utf8(bytes[..length].to_vec()).unwrap())
+        };
+        std::iter::from_fn(next).collect()
+    }
+
+    fn listening() -> (tempfile::TempDir, String, UnixDatagram) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let address = path.to_str().unwrap().to_owned();
+        (folder, address, socket)
+    }
+
+    #[test]
+    fn the_manager_hears_of_the_start_of_life_and_of_the_end() {
+        let (_folder, address, socket) = listening();
+        let variables = |name: &str| match name {
+            "NOTIFY_SOCKET" => Some(address.clone()),
+            "WATCHDOG_USEC" => Some("4000000".to_owned()),
+            "WATCHDOG_PID" => Some("17".to_owned()),
+            _ => None,
+        };
+        let snapshot = Engine::new(Vec::new(), Vec::new(), TimeZone::UTC, Timestamp::ZERO).board().snapshot();
+        let mut service = Service::named(&variables, 17).unwrap();
+        service.stepped(Duration::ZERO, &snapshot);
+        assert_eq!(received(&socket), ["READY=1", "WATCHDOG=1", "STATUS=0 sites: "]);
+        for (millis, expected) in [(250, vec![]), (1_999, vec![]), (2_000, vec!["WATCHDOG=1"]), (3_999, vec![])] {
+            service.stepped(Duration::from_millis(millis), &snapshot);
+            assert_eq!(received(&socket), expected, "{millis} ms");
+        }
+        service.reloading(Some(Duration::from_micros(123_456)));
+        service.reloaded();
+        service.stopping();
+        let told = received(&socket);
+        assert_eq!(told, ["RELOADING=1\nMONOTONIC_USEC=123456", "READY=1", "STOPPING=1\nSTATUS=stopping"]);
+
+        // The watchdog of another process is none of ours, and a manager that is gone is nobody's loss.
+        let mut other = Service::named(&variables, 18).unwrap();
+        other.stepped(Duration::ZERO, &snapshot);
+        other.stepped(Duration::from_mins(1), &snapshot);
+        assert_eq!(received(&socket), ["READY=1", "STATUS=0 sites: "]);
+        drop(socket);
+        other.stopping();
+    }
+
+    #[test]
+    fn without_a_manager_there_is_nobody_to_tell() {
+        for address in [None, Some(""), Some("relative"), Some("vsock:2:1")] {
+            let variables = |name: &str| address.filter(|_| name == "NOTIFY_SOCKET").map(str::to_owned);
+            assert!(Service::named(&variables, 1).is_none(), "{address:?}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn abstract_addresses_are_understood() {
+        use std::os::linux::net::SocketAddrExt as _;
+        let name = format!("webmon-test-{}", std::process::id());
+        let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
+        let socket = UnixDatagram::bind_addr(&address).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let variables = |asked: &str| (asked == "NOTIFY_SOCKET").then(|| format!("@{name}"));
+        Service::named(&variables, 1).unwrap().stopping();
+        assert_eq!(received(&socket), ["STOPPING=1\nSTATUS=stopping"]);
+    }
+}

@@ -1,0 +1,64 @@
+//! A site that goes on under other rules: what changed is made anew, everything else stays.
+//!
+//! Invariants: a lane of the same ring, cadence, rule and timeframes keeps its windows untouched. Otherwise the windows
+//! are filled from the intact part of the ring, as after a loss, so they are what a fresh start over the same ring would
+//! show. What was news before is no news now; the state, its time, the last check and an open incident stay. A changed
+//! rule judges what is in its window at the next step.
+
+use std::sync::Arc;
+
+use crate::alert::Evaluator;
+use crate::model::{Timeframe, Timestamp, View};
+use crate::stats::{Cadence, Counts, Windows};
+
+use super::{Lane, Met, Pane, Recent, Scratch, Span, Track};
+
+impl Lane {
+    /// Goes on as `track` says at `to`, with windows for `views`. Returns whether the windows were made anew.
+    pub(in crate::engine) fn refit(
+        &mut self,
+        track: Track,
+        views: &[View],
+        to: Timestamp,
+        (scratch, met): (&mut Scratch, &mut Met),
+    ) -> bool {
+        let Track { name, url, group, interval, timeout, rule, ring, open_since: _ } = track;
+        let cadence = Cadence { interval, timeout };
+        let same_rule = rule == self.shown.rule && cadence == self.cadence;
+        let timeframes = || views.iter().map(|view| view.timeframe);
+        let same_windows = self.panes.len() == views.len()
+            && timeframes().enumerate().all(|(number, timeframe)| self.windows.timeframe(number) == timeframe);
+        let same_ring = Arc::ptr_eq(self.head.ring(), &ring);
+        let shown = &mut self.shown;
+        (shown.name, shown.url, shown.group) = (name, url, group);
+        (shown.interval, shown.timeout, shown.rule) = (interval, timeout, rule);
+        self.changed = true;
+        if same_rule && same_windows && same_ring {
+            return false;
+        }
+        self.cadence = cadence;
+        self.standing.allow(cadence.silence());
+        self.head = ring.reader_at_oldest();
+        self.windows = Windows::new(timeframes());
+        let pane = |timeframe| Pane { span: Span::of(timeframe), tail: self.head.clone(), blank: true };
+        self.panes = timeframes().map(pane).collect();
+        self.blank = true;
+        let span = Span::of(Timeframe::new(rule.window));
+        self.recent = Recent { span, tail: self.head.clone(), counts: Counts::default() };
+        if !same_rule {
+            self.evaluator = Evaluator::new(rule, interval, self.evaluator.open_since());
+            scratch.arrived.clear();
+            let first_seq = self.head.clone().drain_before(to, &mut scratch.arrived).first_seq;
+            for (_, sample) in (first_seq..self.unseen).zip(&scratch.arrived) {
+                self.evaluator.observe(sample);
+            }
+        }
+        self.rebuild(to, scratch, met);
+        true
+    }
+
+    /// The ring that it reads.
+    pub(in crate::engine) fn ring(&self) -> &Arc<crate::ring::Ring> {
+        self.head.ring()
+    }
+}
