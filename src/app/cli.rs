@@ -46,6 +46,14 @@ impl Cli {
     pub fn read_from(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let mut grammar = Self::grammar();
         let matches = grammar.try_get_matches_from_mut(arguments)?;
+        let before = |stray: &str, command: &str| {
+            format!("`{stray}` stands before `{command}`; options of a command come after it")
+        };
+        let sites = matches.get_many::<String>("sites").unwrap_or_default();
+        if let Some(command) = sites.clone().find(|site| command_names().contains(site)) {
+            let first = sites.clone().next().map_or("", String::as_str);
+            return Err(grammar.error(ErrorKind::ArgumentConflict, before(first, command)));
+        }
         if let Some(command) = matches.subcommand_name() {
             // The options of `run` stand at the top for `webmon` alone; before another command they would be lost.
             let run_only = |id: &&clap::Id| {
@@ -53,8 +61,7 @@ impl Cli {
                 !common && matches.value_source(id.as_str()) == Some(ValueSource::CommandLine)
             };
             if let Some(stray) = matches.ids().find(|id| run_only(id)) {
-                let message = format!("`{stray}` stands before `{command}`; options of a command come after it");
-                return Err(grammar.error(ErrorKind::ArgumentConflict, message));
+                return Err(grammar.error(ErrorKind::ArgumentConflict, before(stray.as_str(), command)));
             }
         }
         Self::from_arg_matches(&matches)
@@ -332,6 +339,12 @@ mod tests {
         assert_eq!(cli.run.sites, ["https://my.site"]);
         assert!(cli.run.output.headless);
         assert_eq!(cli.run.output.duration, Some(Duration::from_secs(90)));
+    }
+
+    #[test]
+    fn a_value_that_is_the_name_of_a_command_too_is_a_value() {
+        let cli = read("--headless --format json --events stats").unwrap();
+        assert!(cli.command.is_none() && cli.run.output.headless);
     }
 
     #[test]
