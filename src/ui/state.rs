@@ -261,7 +261,8 @@ impl UiState {
         }
         let notices = inputs.health.forgotten_notices + inputs.health.notices.len() as u64;
         if notices > self.noticed.0 {
-            self.noticed = (notices, (inputs.now.since(started) >= FRESH).then_some(inputs.now));
+            // Those of the start are there in the first frame.
+            self.noticed = (notices, (started < inputs.now).then_some(inputs.now));
         }
         self.bell_due |= self.index_alerts(inputs, started);
         self.digest.refresh(self.frozen.as_deref().unwrap_or(inputs.snapshot));
