@@ -81,13 +81,15 @@ pub struct Reloader<P> {
     keeping: watch::Sender<Keeping>,
     /// When what the monitor runs by was read.
     since: Timestamp,
+    /// Whether the file was refused when it was read last.
+    refused: bool,
 }
 
 impl<P: Send + Sync + 'static> Reloader<P> {
     /// Changes a monitor through `reviser` and says so through `keeping`.
     #[must_use]
     pub fn new(reload: Reload<P>, reviser: Reviser<P>, keeping: watch::Sender<Keeping>) -> Self {
-        Self { since: reload.clock.now(), reload, reviser, keeping }
+        Self { since: reload.clock.now(), refused: false, reload, reviser, keeping }
     }
 
     /// Reads again whenever `asked`, and whenever the file has changed. Never returns.
@@ -132,11 +134,13 @@ impl<P: Send + Sync + 'static> Reloader<P> {
                 let told = if is_other {
                     Some(format!("{name} read: +{added} −{removed} ~{changed} sites"))
                 } else {
-                    by_hand.then(|| format!("{name} read: nothing changed"))
+                    (by_hand || self.refused).then(|| format!("{name} read: nothing changed"))
                 };
+                self.refused = false;
                 self.tell(told.into_iter().chain(notices));
             }
             Err(reason) => {
+                self.refused = true;
                 let since = report::clock(self.since, &self.reload.zone);
                 let (reason, sites) = (clean_line(&reason, REASON_MAX), self.reviser.running().sites.len());
                 self.tell([format!("reload refused: {reason}; the {sites} sites of {since} go on")]);
