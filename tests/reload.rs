@@ -77,7 +77,9 @@ fn a_changed_file_is_taken_a_broken_one_is_told_and_no_sample_is_lost() {
     let before = count(&monitor.lines(), "stays");
     monitor.until(|lines| count(lines, "stays") > before + 3);
 
-    // By itself.
+    // By itself: right again, which is told although nothing changed, and then another one.
+    replace(&folder, &other);
+    assert_eq!(warned(&mut monitor, "nothing changed"), "sites.yaml read: nothing changed");
     replace(&folder, &file(&server, &["comes", "stays"]));
     assert_eq!(warned(&mut monitor, "+0 −1"), "sites.yaml read: +0 −1 ~0 sites");
     let before = count(&monitor.lines(), "comes");

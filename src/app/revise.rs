@@ -172,6 +172,7 @@ impl<P> Reviser<P> {
         for (what, differs) in [
             ("storage", config.storage != self.running.storage && self.asks.is_some()),
             ("dashboard (but its views)", config.dashboard != self.running.dashboard),
+            ("export", config.export != self.running.export && self.asks.is_some()),
         ] {
             if differs {
                 notices.push(format!("sites.yaml: what changed under {what} takes effect at the next start"));
