@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 const SHOWN: usize = 9;
 
 fn main() {
-    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=packaging/build.rs");
     let version = env::var("CARGO_PKG_VERSION").expect("cargo sets it");
     let is_release = env::var("PROFILE").is_ok_and(|profile| profile == "release");
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
