@@ -73,13 +73,21 @@ pub fn can_rest() -> bool {
 
 #[cfg(unix)]
 mod job {
-    use rustix::process::{Signal, getpgid, getpgrp, getpid, getppid, getsid, kill_process};
+    use nix::unistd::{getpgid, getpgrp, getppid, getsid};
+    use rustix::process::{Signal, getpid, kill_process};
 
     /// An orphaned process group is one whose parents are all outside of its session: POSIX, "Orphaned process group".
+    ///
+    /// Any of these numbers is 0 when its owner lives outside of this PID namespace (a container's). rustix takes that
+    /// for impossible and nix returns it, so that two such sessions are taken for the same one and a parent out there
+    /// for none.
     pub fn has_shell() -> bool {
-        let Some(parent) = getppid() else { return false };
-        let same_session = getsid(Some(parent)).ok() == getsid(None).ok();
-        same_session && getpgid(Some(parent)).ok() != Some(getpgrp())
+        let parent = getppid();
+        if parent.as_raw() == 0 {
+            return false;
+        }
+        let same_session = getsid(Some(parent)) == getsid(None);
+        same_session && getpgid(Some(parent)) != Ok(getpgrp())
     }
 
     pub fn stop() -> bool {
