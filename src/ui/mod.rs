@@ -46,6 +46,7 @@ mod site;
 mod state;
 mod summary;
 mod symbols;
+mod taken;
 mod terminal;
 mod theme;
 mod travel;

@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
-use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode, window_size};
+use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use crossterm::{cursor, queue};
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::{Rect, Size};
@@ -170,9 +170,17 @@ fn lock() -> MutexGuard<'static, bool> {
     OURS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// One call of the system, ten times a second: crossterm's own opens the terminal anew for it, and its `size` starts the
+/// program tput when the terminal is gone.
+#[cfg(unix)]
 fn measure() -> io::Result<Size> {
-    // Not `terminal::size`: that one starts the program tput when the terminal is gone.
-    let size = window_size()?;
+    let size = rustix::termios::tcgetwinsize(io::stdout())?;
+    Ok(Size { width: size.ws_col, height: size.ws_row })
+}
+
+#[cfg(not(unix))]
+fn measure() -> io::Result<Size> {
+    let size = crossterm::terminal::window_size()?;
     Ok(Size { width: size.columns, height: size.rows })
 }
 
