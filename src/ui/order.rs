@@ -7,11 +7,8 @@
 use std::cmp::Ordering;
 
 use crate::engine::snapshot::{SiteSnapshot, SiteState, Snapshot};
-use crate::model::Timestamp;
+use crate::model::{Flags, Timestamp};
 use crate::stats::{Latency, Summary};
-
-/// The days before expiry from which a certificate is shown.
-pub const CERT_WARN_DAYS: i64 = 21;
 
 /// What rows are ordered by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -96,7 +93,7 @@ impl Filter {
 fn matches(word: &str, site: &SiteSnapshot, now: Timestamp) -> bool {
     match word {
         "down" => super::frame::is_down(site),
-        "cert" => certificate_days(site, now).is_some_and(|days| days <= CERT_WARN_DAYS),
+        "cert" => warned_days(site, now).is_some(),
         _ if word.starts_with("group:") => {
             let wanted = &word["group:".len()..];
             site.group.as_deref().is_some_and(|group| contains(group, wanted))
@@ -115,6 +112,14 @@ fn contains(text: &str, word: &str) -> bool {
 pub fn certificate_days(site: &SiteSnapshot, now: Timestamp) -> Option<i64> {
     let observation = site.last.as_ref()?.observation.as_ref()?;
     Some(observation.certificate.as_ref()?.days_left(now))
+}
+
+/// The same where it ends within the `warn_days` of the site, which its last check has looked at. What else is wrong with a
+/// certificate marks a check as well, and is told in words.
+pub fn warned_days(site: &SiteSnapshot, now: Timestamp) -> Option<i64> {
+    let last = site.last.as_ref().filter(|last| last.sample.flags.has(Flags::CERTIFICATE))?;
+    let is_sound = last.observation.as_ref()?.certificate.as_ref()?.faults.is_empty();
+    certificate_days(site, now).filter(|days| is_sound || *days < 0)
 }
 
 /// The listed sites as indices into the snapshot, in order; figures are those of view `view`.

@@ -23,7 +23,7 @@ pub fn lines(frame: &Frame) -> Vec<Line> {
         let Some(view) = frame.tables.views.get(placed.view) else { continue };
         lines.push(title(frame, placed.view, view));
         if placed.head {
-            lines.push(rows::head(&columns, &view.timeframe.to_string()));
+            lines.push(rows::head(&columns, &words::narrow(view.timeframe.length())));
         }
         lines.extend(body(frame, *placed, view, &columns));
     }

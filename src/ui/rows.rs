@@ -12,7 +12,7 @@ use super::columns::{Column, Columns};
 use super::digest::FULL_COVERAGE;
 use super::frame::Frame;
 use super::line::{Line, Role, cut, cut_middle, right, safe, width};
-use super::order::{CERT_WARN_DAYS, certificate_days};
+use super::order::warned_days;
 use super::words;
 
 /// None, under the decimal point of a time.
@@ -77,7 +77,7 @@ fn cell(frame: &Frame, column: Column, cells: usize, site: &SiteSnapshot, row: &
         Column::TtfbMax => time(&summary.ttfb, |latency| f64::from(latency.max)),
         Column::Codes => codes(summary, cells),
         Column::Certificate => {
-            let days = warned_days(frame, site).map_or_else(String::new, days_left);
+            let days = warned_days(site, frame.inputs.now).map_or_else(String::new, days_left);
             Line::of(Role::Warning, right(&days, cells))
         }
         Column::Bar => beats(frame, site, row, cells),
@@ -87,7 +87,7 @@ fn cell(frame: &Frame, column: Column, cells: usize, site: &SiteSnapshot, row: &
 
 fn name(frame: &Frame, site: &SiteSnapshot, cells: usize, columns: &Columns, selected: bool) -> Line {
     let has_column = columns.iter().any(|(column, _)| *column == Column::Certificate);
-    let suffix = match warned_days(frame, site) {
+    let suffix = match warned_days(site, frame.inputs.now) {
         Some(days) if !has_column => format!(" cert {}", days_left(days)),
         _ => String::new(),
     };
@@ -104,10 +104,6 @@ pub fn short_name(name: &str) -> &str {
         Some(rest) if short.len() < name.len() && !rest.is_empty() => rest,
         _ => short,
     }
-}
-
-fn warned_days(frame: &Frame, site: &SiteSnapshot) -> Option<i64> {
-    certificate_days(site, frame.inputs.now).filter(|days| *days <= CERT_WARN_DAYS)
 }
 
 /// The days of a certificate in at most four cells.

@@ -4,6 +4,8 @@
 //! Phases are averages, because averages add up to the total and medians do not; they are drawn as a waterfall, one
 //! fill a phase. With 100 columns, phases and answers stand side by side. The body is a list of lines that scrolls.
 
+use std::ops::Range;
+
 use crate::alert::AlertState;
 use crate::engine::snapshot::SiteSnapshot;
 use crate::model::{Cause, Phase, figures};
@@ -11,7 +13,7 @@ use crate::stats::Summary;
 
 use super::frame::Frame;
 use super::line::{Line, Role, cut, right, safe, width};
-use super::order::{CERT_WARN_DAYS, certificate_days};
+use super::order::{certificate_days, warned_days};
 use super::rows::{NO_TIME, availability, coverage, note, partition, short_name};
 use super::selection::selected;
 use super::{alerts, chart, words};
@@ -50,7 +52,29 @@ pub fn header(frame: &Frame) -> Line {
 
 /// The body: `height` lines of it, and whether there are more below.
 pub fn lines(frame: &Frame, height: usize) -> (Vec<Line>, bool) {
+    let (body, _) = body(frame);
+    let top = first(frame, &body, height);
+    let more = body.len() > top + height;
+    let mut lines: Vec<Line> = body.into_iter().skip(top).take(height).collect();
+    lines.resize(height, Line::default());
+    (lines, more)
+}
+
+/// Whether line `row` of a body of `height` lines belongs to the chart.
+pub fn is_chart(frame: &Frame, height: usize, row: usize) -> bool {
+    let (body, chart) = body(frame);
+    row < height && chart.contains(&(first(frame, &body, height) + row))
+}
+
+/// The first line that is seen.
+fn first(frame: &Frame, body: &[Line], height: usize) -> usize {
+    frame.state.site_top.min(body.len().saturating_sub(height))
+}
+
+/// All of it, and which of its lines are the chart.
+fn body(frame: &Frame) -> (Vec<Line>, Range<usize>) {
     let mut body = Vec::new();
+    let mut charted = 0..0;
     if let Some(site) = selected(frame) {
         let i = frame.state.focus(frame.inputs);
         let mut rows: Vec<&Summary> =
@@ -65,6 +89,7 @@ pub fn lines(frame: &Frame, height: usize) -> (Vec<Line>, bool) {
         }
         body.extend(numbers(frame, site, &rows));
         let (chart, series) = chart::lines(frame, site);
+        charted = body.len()..body.len() + chart.len();
         body.extend(chart);
         if let Some(summary) = shown {
             body.extend(middle(frame, summary));
@@ -78,11 +103,7 @@ pub fn lines(frame: &Frame, height: usize) -> (Vec<Line>, bool) {
     } else {
         body.push(Line::of(Role::Plain, " this site is no longer watched"));
     }
-    let top = frame.state.site_top.min(body.len().saturating_sub(height));
-    let more = body.len() > top + height;
-    let mut lines: Vec<Line> = body.into_iter().skip(top).take(height).collect();
-    lines.resize(height, Line::default());
-    (lines, more)
+    (body, charted)
 }
 
 /// The first line of a region: `left`, rule, and `right` where there is room.
@@ -308,7 +329,8 @@ fn certificate(frame: &Frame, site: &SiteSnapshot, cells: usize) -> Option<Line>
     if !faults.is_empty() {
         text = format!("{text} · {}", faults.join(", ").replace('_', " "));
     }
-    let role = if days <= CERT_WARN_DAYS || !faults.is_empty() { Role::Warning } else { Role::Plain };
+    let warned = warned_days(site, frame.inputs.now).is_some() || !faults.is_empty();
+    let role = if warned { Role::Warning } else { Role::Plain };
     Some(Line::of(role, cut(&text, cells)))
 }
 
