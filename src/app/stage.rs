@@ -274,12 +274,13 @@ impl Stage<'_> {
         });
         let screen = dashboard.join().context("the dashboard failed")?;
         let watched = self.clock.now().since(started);
-        let told = dashboard::farewell(&face, watched, self.store_path.as_deref(), screen, &self.notices);
-        match ending? {
-            // The terminal is gone, and with it whoever could read.
-            Ending::Signal(HANGUP) => Ok(Ending::Signal(HANGUP)),
-            ending => Ok(told.context("cannot write to stdout").map(|()| ending)?),
-        }
+        let told = match &ending {
+            // The terminal is gone, and with it whoever could read; after a panic its message is what is to be read.
+            Ok(Ending::Signal(HANGUP) | Ending::Panicked) => Ok(()),
+            _ => dashboard::farewell(&face, watched, self.store_path.as_deref(), screen, &self.notices),
+        };
+        let ending = ending?;
+        Ok(told.context("cannot write to stdout").map(|()| ending)?)
     }
 }
 

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use crate::alert::{Alert, AlertState, Rule, Threshold};
 use crate::engine::snapshot::{LastCheck, OpenIncident, Row, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
 use crate::model::{
-    Cause, Certificate, Flags, Health, Http, Micros, Observation, Phase, Phases, Sample, Status, StoreHealth,
+    Cause, Certificate, Flags, Health, Http, Micros, Observation, Phase, Phases, Sample, SortKey, Status, StoreHealth,
     Timeframe, Timestamp, Watching,
 };
 use crate::stats::{Answer, Availability, Beat, Beats, Cadence, Counts, Latency, Summary};
@@ -19,7 +19,7 @@ use super::past::{Gather, Past, Wanted};
 use super::run::Settings;
 use super::state::UiState;
 use super::theme::Scheme;
-use super::{Recheck, SortKey, Symbols};
+use super::{Recheck, Symbols};
 
 /// 2026-11-22 14:02:13 at +01:00.
 pub fn now() -> Timestamp {

@@ -7,13 +7,14 @@
 
 use ratatui::layout::Size;
 
+use crate::model::SortKey;
+
 use super::banner;
 use super::columns;
 use super::frame::{Frame, Inputs};
 use super::key::Mouse;
 use super::layout::Plan;
 use super::line::width;
-use super::order::SortKey;
 use super::screen::view;
 use super::site;
 use super::state::{Place, UiState};

@@ -7,49 +7,24 @@
 use std::cmp::Ordering;
 
 use crate::engine::snapshot::{SiteSnapshot, SiteState, Snapshot};
-use crate::model::{Flags, Timestamp};
+use crate::model::{Flags, SortKey, Timestamp};
 use crate::stats::{Latency, Summary};
 
-/// What rows are ordered by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SortKey {
-    /// Worst state first, then the order of the file.
-    #[default]
-    State,
-    /// By name.
-    Name,
-    /// Lowest availability first.
-    Availability,
-    /// Longest average response time first.
-    Average,
-    /// Longest 95th percentile first.
-    P95,
-    /// Longest response time first.
-    Max,
-    /// Longest average time to first byte first.
-    Ttfb,
-    /// Certificate that expires first.
-    Certificate,
-}
+/// What rows can be ordered by, with the key that chooses each and its word.
+pub const SORT_KEYS: [(SortKey, char, &str); 8] = [
+    (SortKey::State, 's', "state"),
+    (SortKey::Name, 'n', "name"),
+    (SortKey::Availability, 'a', "avail"),
+    (SortKey::Average, 'v', "avg"),
+    (SortKey::P95, '9', "p95"),
+    (SortKey::Max, 'm', "max"),
+    (SortKey::Ttfb, 't', "ttfb"),
+    (SortKey::Certificate, 'c', "cert"),
+];
 
-impl SortKey {
-    /// All of them, with the key that chooses each and its word.
-    pub const ALL: [(Self, char, &'static str); 8] = [
-        (Self::State, 's', "state"),
-        (Self::Name, 'n', "name"),
-        (Self::Availability, 'a', "avail"),
-        (Self::Average, 'v', "avg"),
-        (Self::P95, '9', "p95"),
-        (Self::Max, 'm', "max"),
-        (Self::Ttfb, 't', "ttfb"),
-        (Self::Certificate, 'c', "cert"),
-    ];
-
-    /// The word of the key.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        Self::ALL.iter().find(|(key, ..)| *key == self).map_or("state", |(.., word)| word)
-    }
+/// The word of an order.
+pub fn word(key: SortKey) -> &'static str {
+    SORT_KEYS.iter().find(|(of, ..)| *of == key).map_or("state", |(.., word)| word)
 }
 
 /// An order of rows.

@@ -65,7 +65,7 @@ fn cell(frame: &Frame, column: Column, cells: usize, site: &SiteSnapshot, row: &
     match column {
         Column::Site => Line::default(),
         Column::Since => Line::of(Role::Plain, right(&since(frame, site), cells)),
-        Column::Availability => Line::of(Role::Plain, right(&marked(row), cells)),
+        Column::Availability => Line::of(Role::Plain, right(&marked(summary, row.is_exact), cells)),
         Column::Coverage => Line::of(Role::Plain, right(&coverage(summary), cells)),
         Column::Average => time(&summary.response, |latency| latency.avg),
         Column::P50 => time(&summary.response, |latency| f64::from(latency.p50)),
@@ -125,9 +125,9 @@ pub fn availability(summary: &Summary) -> String {
 }
 
 /// The same, with `≈` in front where the figures are not to the sample.
-fn marked(row: &Row) -> String {
-    let availability = availability(&row.summary);
-    if row.is_exact { availability } else { format!("≈{}", availability.trim_start_matches('~')) }
+pub fn marked(summary: &Summary, is_exact: bool) -> String {
+    let availability = availability(summary);
+    if is_exact { availability } else { format!("≈{}", availability.trim_start_matches('~')) }
 }
 
 /// Coverage where it is not full.

@@ -13,18 +13,17 @@ use ratatui::layout::Size;
 
 use crate::alert::Alert;
 use crate::engine::snapshot::Snapshot;
-use crate::model::{Health, Sample, Timestamp};
+use crate::model::{Health, Sample, SortKey, Timestamp};
 
 use super::frame::About;
 use super::key::Key;
-use super::order::SortKey;
 use super::orders::Orders;
 use super::past::{Past, Wanted};
 use super::screen::{Screen, view};
 use super::state::{Leave, UiState};
 use super::symbols::Symbols;
 use super::taken::Taken;
-use super::terminal::Session;
+use super::terminal::{Session, is_panicked};
 use super::theme::{Scheme, Theme};
 use super::wish::{Recheck, Wish};
 
@@ -88,8 +87,10 @@ pub enum Ended {
     Interrupt,
     /// It was told to stop.
     Stopped,
-    /// The terminal vanished, or was given back by a panic elsewhere.
+    /// The terminal vanished.
     TerminalGone,
+    /// Another thread panicked; the terminal was given back for its message.
+    Panicked,
 }
 
 /// What never changes during a run.
@@ -133,7 +134,10 @@ pub fn run(source: &impl Source, settings: Settings, fixed: &Fixed, orders: &Ord
     // The theme decides about colours; crossterm's own reading of NO_COLOR would overrule `--color always`.
     crossterm::style::force_color_output(true);
     let mut session = Session::enter()?;
-    Ok(drive(source, UiState::new(&settings), fixed, &mut session, orders))
+    Ok(match drive(source, UiState::new(&settings), fixed, &mut session, orders) {
+        Ended::TerminalGone if is_panicked() => Ended::Panicked,
+        ended => ended,
+    })
 }
 
 fn drive(

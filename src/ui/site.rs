@@ -14,7 +14,7 @@ use crate::stats::Summary;
 use super::frame::Frame;
 use super::line::{Line, Role, cut, right, safe, width};
 use super::order::{certificate_days, warned_days};
-use super::rows::{NO_TIME, availability, coverage, note, partition, short_name};
+use super::rows::{NO_TIME, coverage, marked, note, partition, short_name};
 use super::selection::selected;
 use super::{alerts, chart, words};
 
@@ -77,15 +77,15 @@ fn body(frame: &Frame) -> (Vec<Line>, Range<usize>) {
     let mut charted = 0..0;
     if let Some(site) = selected(frame) {
         let i = frame.state.focus(frame.inputs);
-        let mut rows: Vec<&Summary> =
-            frame.tables.views.iter().filter_map(|view| Some(&view.rows.get(i?)?.summary)).collect();
-        let mut shown = rows.get(frame.state.tab).or(rows.first()).copied();
+        let rows = frame.tables.views.iter().filter_map(|view| view.rows.get(i?));
+        let mut rows: Vec<(&Summary, bool)> = rows.map(|row| (&row.summary, row.is_exact)).collect();
+        let mut shown = rows.get(frame.state.tab).or(rows.first()).map(|(summary, _)| *summary);
         if let Some(past) = chart::past(frame) {
             if !past.wanted.live {
                 rows.clear();
                 shown = Some(&past.summary);
             }
-            rows.push(&past.summary);
+            rows.push((&past.summary, past.is_exact));
         }
         body.extend(numbers(frame, site, &rows));
         let (chart, series) = chart::lines(frame, site);
@@ -119,7 +119,7 @@ pub fn rule(left: Line, right: &str, cells: usize) -> Line {
     line
 }
 
-fn numbers(frame: &Frame, site: &SiteSnapshot, rows: &[&Summary]) -> Vec<Line> {
+fn numbers(frame: &Frame, site: &SiteSnapshot, rows: &[(&Summary, bool)]) -> Vec<Line> {
     type Pick = (&'static str, usize, fn(&Summary) -> Option<f64>);
     // In the order in which they stand, with the order in which they are taken.
     let picks: [Pick; 8] = [
@@ -146,14 +146,14 @@ fn numbers(frame: &Frame, site: &SiteSnapshot, rows: &[&Summary]) -> Vec<Line> {
         head.push(Role::Plain, format!(" {name:>7}"));
     }
     let mut lines = vec![rule(title, &every, frame.width()), head];
-    for summary in rows {
+    for &(summary, is_exact) in rows {
         let span = cut(&format!(" {}", words::span(summary.timeframe.length())), LABEL);
         let checks = figures::count(summary.counts.checks());
         let mut line = Line::of(Role::Plain, span);
         line.pad_to(LABEL);
         line.push(
             Role::Plain,
-            format!("{} {} {checks:>6}", right(&availability(summary), 8), right(&coverage(summary), 4)),
+            format!("{} {} {checks:>6}", right(&marked(summary, is_exact), 8), right(&coverage(summary), 4)),
         );
         for (.., pick) in &shown {
             line.push(

@@ -9,6 +9,7 @@
 //! that has vanished (0.29: `read` of 0 bytes or `EIO` is not looked at) and blocks on half a sequence.
 
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ const MOUSE_OFF: &[u8] = b"\x1b[?1006l\x1b[?1000l";
 /// Whether the terminal is ours.
 static OURS: Mutex<bool> = Mutex::new(false);
 static HOOK: Once = Once::new();
+/// Whether a thread panicked since the first session began.
+static PANICKED: AtomicBool = AtomicBool::new(false);
 
 /// The terminal of this process, as long as it lives.
 pub struct Session {
@@ -51,6 +54,7 @@ impl Session {
         HOOK.call_once(|| {
             let next = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |panic| {
+                PANICKED.store(true, Ordering::Relaxed);
                 restore();
                 next(panic);
             }));
@@ -133,6 +137,11 @@ impl Drop for Session {
     fn drop(&mut self) {
         restore();
     }
+}
+
+/// Whether it was a panic that took the terminal from its session.
+pub fn is_panicked() -> bool {
+    PANICKED.load(Ordering::Relaxed)
 }
 
 /// Gives the terminal back, if it is ours. Any thread may call this at any time; only the first call does anything.
