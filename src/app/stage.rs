@@ -275,12 +275,15 @@ impl Stage<'_> {
         let screen = dashboard.join().context("the dashboard failed")?;
         let watched = self.clock.now().since(started);
         let told = match &ending {
-            // The terminal is gone, and with it whoever could read; after a panic its message is what is to be read.
-            Ok(Ending::Signal(HANGUP) | Ending::Panicked) => Ok(()),
+            // The message of the panic is what is to be read.
+            Ok(Ending::Panicked) => Ok(()),
             _ => dashboard::farewell(&face, watched, self.store_path.as_deref(), screen, &self.notices),
         };
-        let ending = ending?;
-        Ok(told.context("cannot write to stdout").map(|()| ending)?)
+        match ending? {
+            // The terminal is gone, and with it whoever could read.
+            Ending::Signal(HANGUP) => Ok(Ending::Signal(HANGUP)),
+            ending => Ok(told.context("cannot write to stdout").map(|()| ending)?),
+        }
     }
 }
 

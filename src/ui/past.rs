@@ -278,7 +278,8 @@ mod tests {
         let made = |index: u64| {
             let cause = if index % 41 == 7 { Cause::Reset } else { Cause::Ok };
             let mut observation = Observation::failed(cause, "");
-            let micros = 12_000 + u32::try_from(index * 7_919 % 5_000 * if index % 97 == 0 { 100 } else { 1 }).unwrap();
+            let scale = if index.is_multiple_of(97) { 100 } else { 1 };
+            let micros = 12_000 + u32::try_from(index * 7_919 % 5_000 * scale).unwrap();
             observation.phases = Phases::NONE.with(Phase::Processing, Micros::new(micros));
             let mut sample = observation.sample(START.after(Duration::from_mins(5 * index)), Micros::ZERO, 0);
             if index == 1_200 + 288 {
@@ -309,7 +310,9 @@ mod tests {
         for (days, columns) in [(7, 69), (7, 250), (30, 69), (30, 189)] {
             let wanted = wanted(Duration::from_hours(24 * days), columns);
             let mut gather = Gather::new(wanted.clone());
-            samples.iter().for_each(|sample| gather.admit(sample));
+            for sample in &samples {
+                gather.admit(sample);
+            }
             let others = |_, _| true;
             let of_samples = gather.finish(Some(START), others);
             let parts = wanted.parts();
@@ -338,8 +341,8 @@ mod tests {
         assert!(past.is_hourly && !past.is_exact);
         for (number, cell) in past.series.cells.iter().enumerate() {
             let at = scope.from.after(scope.cell * u32::try_from(number).unwrap());
-            let part = parts.iter().position(|part| part.0 <= at && at < part.1).unwrap();
-            assert_eq!(*cell, summed(&sums[part]), "cell {number}");
+            let hour = parts.iter().position(|part| part.0 <= at && at < part.1).unwrap();
+            assert_eq!(*cell, summed(&sums[hour]), "cell {number}");
             assert_eq!(cell.beat.up + cell.beat.down, 12, "five minutes apart");
         }
     }
