@@ -183,7 +183,7 @@ impl Dashboard {
 #[must_use]
 pub fn fixed(config: Option<&Path>, store: Option<&Path>, zone: TimeZone) -> Fixed {
     let shown = |path: &Path| path.display().to_string();
-    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let version = env!("WEBMON_VERSION").to_owned();
     Fixed { zone, about: About { version, config: config.map(shown), store: store.map(shown) } }
 }
 

@@ -64,8 +64,11 @@ pub fn view(inputs: &Inputs, state: &UiState, size: Size) -> Screen {
             bottom = alerts::toast(&frame).unwrap_or(bottom);
         }
         Place::Help => {
-            lines.extend(help::lines(&frame, body));
-            bottom = alerts::toast(&frame).unwrap_or(bottom);
+            // No site is looked at: its line is room for the help.
+            let mut help = help::lines(&frame, body + 1);
+            let last = help.pop().unwrap_or_default();
+            lines.extend(help);
+            bottom = alerts::toast(&frame).unwrap_or(last);
         }
     }
     lines.resize(end, Line::default());
