@@ -596,6 +596,20 @@ async fn a_name_server_that_ignores_ipv6_costs_fifty_milliseconds_not_a_timeout(
 }
 
 #[tokio::test]
+async fn addresses_of_ipv4_that_come_late_are_waited_for_since_those_of_ipv6_may_lead_nowhere() {
+    let server = Server::start(Behaviour::ok());
+    let names = NameServer::start(|_| {
+        let v4 = Answer::Addresses(vec![Ipv4Addr::LOCALHOST.into()]);
+        let v6 = Answer::Addresses(vec!["::1".parse().unwrap()]);
+        Answer::PerFamily(Box::new(Answer::After(Duration::from_millis(150), Box::new(v4))), Box::new(v6))
+    });
+    let options = Options { resolver: Resolver::Servers(vec![names.address()]), ..online() };
+    let seen = prober(&options).probe(&site(&server.url_at("late.test", "/"))).await;
+    assert_eq!((seen.cause, seen.address), (Cause::Ok, Some(server.address())), "{seen:?}");
+    assert!(millis(&seen, Phase::Resolve) >= 149, "{seen:?}");
+}
+
+#[tokio::test]
 async fn every_fault_of_a_certificate_is_found() {
     use CertificateFault::{Expired, MissingIntermediate, NotYetValid, SelfSigned, Untrusted, WrongHost};
     let (ours, theirs, namesake) = (Authority::new(), Authority::called("their"), Authority::new());
