@@ -9,17 +9,22 @@ use support::ports::closed_port;
 use support::program::{Ended, Folder};
 use support::{Behaviour, Server, Step, response};
 
-/// A site that is up, one that is not, and enough checks for a history in a second.
+/// A site that is up and one that is not.
 fn two_sites(server: &Server) -> String {
     format!(
-        "defaults: {{ interval: 300ms, timeout: 300ms }}\n\
+        "defaults: {{ timeout: 10s }}\n\
          sites:\n\
          - {{ name: api, url: '{}' }}\n\
-         - {{ name: broken, url: '{}' }}\n\
-         alerting: {{ window: 1500ms }}\n",
+         - {{ name: broken, url: '{}' }}\n",
         server.url("/"),
         server.url("/broken"),
     )
+}
+
+/// The same with enough checks for a history in a second, and time enough for each; of that webmon warns.
+fn two_hasty_sites(server: &Server) -> String {
+    let hasty = two_sites(server).replace("timeout: 10s", "interval: 300ms, timeout: 10s");
+    hasty + "alerting: { window: 1500ms }\n"
 }
 
 fn server() -> Server {
@@ -98,7 +103,7 @@ fn help_names_every_command_and_each_has_its_own() {
 #[test]
 fn a_slip_on_the_command_line_is_refused_with_what_was_meant() {
     let server = server();
-    let folder = Folder::with(&two_sites(&server));
+    let folder = Folder::with(&two_hasty_sites(&server));
     folder.run("--headless --for 1200ms").with(0);
     for (arguments, told) in [
         ("--for 10", "lacks its unit"),
@@ -176,8 +181,8 @@ fn check_probes_once_judges_by_its_exit_code_and_keeps_nothing() {
 #[test]
 fn history_is_told_by_site_and_period_in_three_forms() {
     let server = server();
-    let folder = Folder::with(&two_sites(&server));
-    folder.run("--headless --for 2500ms").with(0);
+    let folder = Folder::with(&two_hasty_sites(&server));
+    folder.run("--headless --for 4s").with(0);
     let all = folder.run("samples --format json").quietly().json();
     assert!(all.is_sorted_by_key(|sample| sample["time"].as_str().unwrap().to_owned()), "ordered by time");
     let middle = all[all.len() / 2]["time"].as_str().unwrap().to_owned();
@@ -225,8 +230,8 @@ fn history_is_told_by_site_and_period_in_three_forms() {
 #[test]
 fn history_is_read_without_the_configuration_and_after_a_site_has_left_it() {
     let server = server();
-    let folder = Folder::with(&two_sites(&server));
-    folder.run("--headless --for 1s").with(0);
+    let folder = Folder::with(&two_hasty_sites(&server));
+    folder.run("--headless --for 2s").with(0);
     folder.write("sites.yaml", &format!("sites: [{{ name: api, url: '{}' }}]", server.url("/")));
     let all = folder.run("samples --format json").quietly().json();
     assert!(all.iter().any(|sample| sample["site"] == "broken"));
@@ -260,8 +265,8 @@ fn the_configuration_is_named_by_the_environment_and_overruled_by_the_option() {
 #[test]
 fn headless_text_is_for_people_and_chosen_by_itself() {
     let server = server();
-    let folder = Folder::with(&two_sites(&server));
-    let text = folder.run("--for 2500ms").with(0).stdout;
+    let folder = Folder::with(&two_hasty_sites(&server));
+    let text = folder.run("--for 4s").with(0).stdout;
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[0], "watching 2 sites, store webmon.redb");
     for part in [" api up\n", " broken failing: 503 Scripted\n", "\nWebsite broken is down. availability=0.00%"] {
@@ -312,7 +317,7 @@ fn it_runs_where_little_is_given_and_says_when_that_is_too_little() {
 #[test]
 fn a_working_folder_that_cannot_be_written_is_no_obstacle_when_the_store_is_elsewhere() {
     let server = server();
-    let folder = Folder::with(&two_sites(&server));
+    let folder = Folder::with(&two_hasty_sites(&server));
     let (config, store) = (folder.path("sites.yaml"), folder.path("kept.redb"));
     let arguments = |command: &str| {
         let line = format!("--config {} --store {} {command}", config.display(), store.display());
@@ -320,7 +325,7 @@ fn a_working_folder_that_cannot_be_written_is_no_obstacle_when_the_store_is_else
         command.current_dir("/proc");
         support::program::Running::start(command).end()
     };
-    arguments("run --headless --for 300ms").with(0);
+    arguments("run --headless --for 2s").with(0);
     assert!(!arguments("samples --format json").quietly().json().is_empty());
 }
 
