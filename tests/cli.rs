@@ -159,6 +159,8 @@ fn check_probes_once_judges_by_its_exit_code_and_keeps_nothing() {
     let up = folder.run("check api").quietly();
     assert!(up.stdout.contains("processing") && up.stdout.contains("HTTP/1.1"), "{}", up.stdout);
     assert!(!up.stdout.contains('\x1b'), "no colours in a pipe: {}", up.stdout);
+    let colored = folder.run("check api --color always").quietly().stdout;
+    assert!(colored.starts_with("\x1b[32m● api  up\x1b[0m  200"), "{colored:?}");
     let down = folder.run("check").with(1);
     assert!(down.stdout.contains("1 of 2 sites is down") && down.stdout.contains("503"), "{}", down.stdout);
     assert_eq!(folder.run(&format!("check {}", server.url("/elsewhere"))).quietly().code, Some(0));
@@ -174,8 +176,8 @@ fn check_probes_once_judges_by_its_exit_code_and_keeps_nothing() {
         assert!(object.get("certificate").is_some() && object.get("hops").is_some(), "{object}");
     }
     assert_eq!(folder.files(), ["sites.yaml"]);
-    // Once each: 1 alone, 2 of all, 1 elsewhere, 2 as JSON.
-    assert_eq!(server.requests().len(), 6);
+    // Once each: 2 alone, 2 of all, 1 elsewhere, 2 as JSON.
+    assert_eq!(server.requests().len(), 7);
 }
 
 #[test]

@@ -204,12 +204,7 @@ pub fn settings(dashboard: config::Dashboard, color: ColorChoice) -> Settings {
         }
         config::Symbols::Ascii => Symbols::Ascii,
     };
-    let color = match color {
-        ColorChoice::Auto => variable("NO_COLOR").is_none(),
-        ColorChoice::Always => true,
-        ColorChoice::Never => false,
-    };
-    Settings { scheme, color, symbols, bell: dashboard.bell, sort: sort_key(dashboard.sort) }
+    Settings { scheme, color: color.on_terminal(), symbols, bell: dashboard.bell, sort: sort_key(dashboard.sort) }
 }
 
 const fn sort_key(sort: config::Sort) -> SortKey {
