@@ -111,14 +111,15 @@ mod tests {
         }
     }
 
-    /// The command lines in `document`, within sentences and on lines of their own: of alternatives the last one, without
-    /// what may be left out.
+    /// The command lines in `document`, within sentences and between fences: of alternatives the last one, without what may
+    /// be left out.
     fn commands_in(document: &str) -> Vec<String> {
         let within = document.split('`').filter(|span| !span.contains('\n'));
-        let alone = document.lines().map(|line| line.split('#').next().unwrap());
-        let lines = within.chain(alone).filter(|line| line.starts_with("webmon "));
+        let fenced = document.split("```").skip(1).step_by(2).flat_map(str::lines);
+        let lines =
+            within.chain(fenced.map(|line| line.split('#').next().unwrap())).filter(|line| line.starts_with("webmon "));
         let meant = |line: &str| {
-            let words = line.split_whitespace().take_while(|word| *word != ">");
+            let words = line.split_whitespace().take_while(|word| ![">", "|"].contains(word));
             let words = words.filter(|word| !word.contains(['[', ']'])).map(|word| match word {
                 "SHELL" => "bash",
                 word => word.rsplit("\\|").next().unwrap().trim_matches('\''),
