@@ -344,7 +344,7 @@ fn without_a_store_nothing_is_left_and_nothing_can_be_read() {
     // A URL ad hoc keeps nothing either, in a folder without a file.
     let empty = Folder::empty();
     let run = empty.run(&format!("{} {SAMPLES} --for 500ms", server.url("/"))).quietly();
-    assert!(run.json().iter().all(|line| line["up"] == true), "{}", run.stdout);
+    assert!(live(&run.stdout, "sample").iter().all(|sample| sample["up"] == true), "{}", run.stdout);
     assert_eq!(empty.files(), [""; 0]);
 }
 
@@ -392,7 +392,8 @@ fn a_signal_ends_it_in_time_with_everything_committed_hung_checks_or_not() {
         ));
         let asked = hanging.requests().len();
         let mut monitor = folder.start(SAMPLES);
-        monitor.until(|lines| lines.len() > 10 && hanging.requests().len() > asked);
+        let samples = |lines: &[String]| lines.iter().filter(|line| line.contains("\"event\":\"sample\"")).count();
+        monitor.until(|lines| samples(lines) > 10 && hanging.requests().len() > asked);
         let ended = monitor.end_by(signal);
         assert!(ended.took < IN_TIME, "{code}: {:?}", ended.took);
         let ended = ended.with(code);
