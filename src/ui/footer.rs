@@ -26,9 +26,8 @@ fn keys(frame: &Frame, more: bool) -> Line {
     if frame.state.place == Place::Help {
         hints.clear();
     }
-    if frame.plan.below > 0 {
-        let enter = hints.iter_mut().find(|hint| hint.label == "Enter");
-        enter.into_iter().for_each(|hint| hint.word = "whole screen");
+    if let Some(enter) = hints.iter_mut().find(|hint| hint.label == "Enter" && frame.plan.below > 0) {
+        enter.word = "whole screen";
     }
     let back = match frame.state.place {
         Place::Overview if frame.state.filter.is_blank() => None,
