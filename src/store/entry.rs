@@ -13,7 +13,8 @@ use std::ops::Range;
 
 use crate::model::{Sample, SiteId, Timestamp};
 
-use super::columns::{self, Encoder};
+use super::columns::Encoder;
+use super::decode;
 use super::wire::{self, CHECKSUM, Damage, put};
 
 const VERSION: u8 = 1;
@@ -103,7 +104,7 @@ impl Group {
     /// Appends the samples to `out`; `entry` is the one that the group was found in. On damage `out` is as before.
     pub fn decode(&self, entry: &[u8], out: &mut Vec<Sample>) -> Result<(), Damage> {
         let columns = entry.get(self.columns.clone()).ok_or(Damage::Short)?;
-        columns::decode(columns, self.count, self.base, out)
+        decode::decode(columns, self.count, self.base, out)
     }
 }
 

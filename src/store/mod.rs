@@ -26,6 +26,7 @@ mod backup;
 mod block;
 mod bytes;
 mod columns;
+mod decode;
 #[cfg(test)]
 mod disk;
 mod entry;
