@@ -65,7 +65,16 @@ impl Tail {
     /// Appends the samples of a site's group to `out`, those before `from` left out, and returns the number of the
     /// first.
     pub fn decode(&self, site: SiteId, index: usize, from: u64, out: &mut Vec<Sample>) -> Result<u64, Damage> {
-        let (entry, group) = &self.of(site)[index];
+        self.decode_group(&self.of(site)[index], from, out)
+    }
+
+    /// The same for one of [`Tail::of`].
+    pub fn decode_group(
+        &self,
+        (entry, group): &(usize, Group),
+        from: u64,
+        out: &mut Vec<Sample>,
+    ) -> Result<u64, Damage> {
         if group.next_seq() <= from {
             return Ok(from);
         }
@@ -76,7 +85,8 @@ impl Tail {
         Ok(group.first_seq.max(from))
     }
 
-    fn of(&self, site: SiteId) -> &[(usize, Group)] {
+    /// The groups of `site`, each with the index of its entry, in the order of their numbers.
+    pub fn of(&self, site: SiteId) -> &[(usize, Group)] {
         let start = self.groups.partition_point(|(_, group)| group.site < site);
         let length = self.groups[start..].partition_point(|(_, group)| group.site == site);
         &self.groups[start..start + length]
