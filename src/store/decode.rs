@@ -125,7 +125,15 @@ impl<'a> Columns<'a> {
     }
 
     /// Appends the next `length` samples, which share a verdict.
-    fn run(&mut self, verdict: u64, length: usize, times: &mut Times, out: &mut Vec<Sample>) -> Result<(), Damage> {
+    fn run(
+        &mut self,
+        verdict: u64,
+        length: usize,
+        so_far: &mut Times<'a>,
+        out: &mut Vec<Sample>,
+    ) -> Result<(), Damage> {
+        // A copy stays in registers.
+        let mut times = *so_far;
         let common = from_verdict(verdict).ok_or(Damage::Range)?;
         let (late, bytes) = (split(&mut self.late, length), split(&mut self.bytes, length));
         let present: [bool; PHASES] = std::array::from_fn(|phase| took_place(verdict, phase));
@@ -135,21 +143,29 @@ impl<'a> Columns<'a> {
         {
             *column = split(phase, length);
         }
+        // In place: a sample that is made elsewhere and copied takes as long as all the rest.
+        let start = out.len();
+        out.extend(std::iter::repeat_n(common, length));
+        let samples = out[start..].iter_mut().zip(late).zip(bytes).enumerate();
         if let [true, true, true, true, true] = present {
             // Nearly every sample of a site over TLS: without asking again for each.
             let [resolve, connect, tls, processing, transfer] = columns.map(|column| &column[..length]);
-            for index in 0..length {
+            for (index, ((sample, &late), &bytes)) in samples {
                 let raws = [resolve[index], connect[index], tls[index], processing[index], transfer[index]];
                 let spent = raws.iter().map(|&micros| u64::from(micros)).sum();
-                out.push(times.complete(common, raws, spent, late[index], bytes[index])?);
+                (sample.late, sample.bytes, sample.phases) = (Micros::new(late), bytes, Phases::from_raw(raws));
+                sample.at = times.next(spent, late)?;
             }
+            *so_far = times;
             return Ok(());
         }
-        for index in 0..length {
+        for (index, ((sample, &late), &bytes)) in samples {
             let raws = columns.map(|column| column.get(index).copied().unwrap_or(ABSENT));
             let spent = raws.iter().filter(|&&micros| micros != ABSENT).map(|&micros| u64::from(micros)).sum();
-            out.push(times.complete(common, raws, spent, late[index], bytes[index])?);
+            (sample.late, sample.bytes, sample.phases) = (Micros::new(late), bytes, Phases::from_raw(raws));
+            sample.at = times.next(spent, late)?;
         }
+        *so_far = times;
         Ok(())
     }
 }
@@ -162,6 +178,7 @@ fn split<'a>(numbers: &mut &'a [u32], length: usize) -> &'a [u32] {
 }
 
 /// When checks were due, one after the other.
+#[derive(Clone, Copy)]
 struct Times<'a> {
     due: i64,
     step: i64,
@@ -169,31 +186,15 @@ struct Times<'a> {
 }
 
 impl Times<'_> {
-    /// `common` with the numbers that are its own; `spent` is the sum of its phases.
+    /// When the outcome of the next check was known, of which the phases took `spent`.
     #[inline]
-    fn complete(
-        &mut self,
-        common: Sample,
-        raws: [u32; PHASES],
-        spent: u64,
-        late: u32,
-        bytes: u32,
-    ) -> Result<Sample, Damage> {
+    fn next(&mut self, spent: u64, late: u32) -> Result<Timestamp, Damage> {
         self.step = self.step.wrapping_add(self.cursor.take_signed()?);
         self.due = self.due.wrapping_add(self.step);
         let spent = spent.min(u64::from(Micros::MAX.get())) + u64::from(late);
         // What is below zero is far beyond the end of time.
         let at = self.due.wrapping_add_unsigned(spent).cast_unsigned();
-        if at > Timestamp::MAX.as_micros() {
-            return Err(Damage::Range);
-        }
-        Ok(Sample {
-            at: Timestamp::from_micros(at),
-            phases: Phases::from_raw(raws),
-            late: Micros::new(late),
-            bytes,
-            ..common
-        })
+        if at > Timestamp::MAX.as_micros() { Err(Damage::Range) } else { Ok(Timestamp::from_micros(at)) }
     }
 }
 
