@@ -10,6 +10,7 @@
 //! sites     site -> name, known since                    blocks    (site, first seq) -> block (block.rs)
 //! sealed    site -> next seq, last time, peak, setback   failures  (site, first seq) -> text of consecutive failures
 //! alerts    number -> alert, in the order of finding    hours, days (site, number of it) -> rollup (roll.rs)
+//! certificates  site -> what its certificate last said (certificate.rs)
 //! sinks     number -> where samples are exported to      cursors   (sink, site) -> next seq to export
 //! ```
 //!
@@ -25,6 +26,7 @@ mod archive;
 mod backup;
 mod block;
 mod bytes;
+mod certificate;
 mod columns;
 mod decode;
 #[cfg(test)]

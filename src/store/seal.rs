@@ -114,10 +114,9 @@ impl SiteSealer {
     ) -> Result<SealedRecord, redb::Error> {
         self.take_up_last(site, &record, blocks)?;
         self.is_hour_over = false;
-        let groups = tail.of(site);
-        for group in groups {
+        for place in tail.of(site) {
             let mut start = self.samples.len();
-            let Ok(first) = tail.decode_group(group, record.next_seq, &mut self.samples) else {
+            let Ok(first) = tail.decode_at(*place, record.next_seq, &mut self.samples) else {
                 outcome.damaged += 1;
                 continue;
             };
