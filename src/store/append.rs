@@ -104,7 +104,11 @@ impl Pending {
 
     /// Whether there is nothing to commit.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.texts.is_empty() && self.alerts.is_empty() && self.pauses.is_empty() && self.certificates.is_empty()
+        self.entries.is_empty()
+            && self.texts.is_empty()
+            && self.alerts.is_empty()
+            && self.pauses.is_empty()
+            && self.certificates.is_empty()
     }
 
     /// Samples that wait.

@@ -16,7 +16,8 @@ use super::columns::{Encoder, SAMPLE_MAX};
 use super::decode;
 use super::wire::{self, Cursor, Damage, Key, put};
 
-const VERSION: u8 = 1;
+/// Of the frame of a block.
+pub const VERSION: u8 = 1;
 
 /// A block takes no more samples from here on, in bytes.
 const FULL: usize = 4_010;
