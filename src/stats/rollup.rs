@@ -30,8 +30,13 @@ pub struct Rollup {
 impl Rollup {
     /// Counts `sample` in; order does not matter.
     pub fn admit(&mut self, sample: &Sample) {
+        self.admit_all(std::slice::from_ref(sample));
+    }
+
+    /// Counts all of `samples` in: cheaper than one after the other, for what they have in common is counted once.
+    pub fn admit_all(&mut self, samples: &[Sample]) {
         let Self { totals, response_max, ttfb_max, response: responses, ttfb: ttfbs } = self;
-        totals.admit(std::slice::from_ref(sample), |response, ttfb| {
+        totals.admit(samples, |response, ttfb| {
             for &micros in response {
                 responses.record(micros);
                 *response_max = micros.max(*response_max);
@@ -41,6 +46,14 @@ impl Rollup {
                 *ttfb_max = micros.max(*ttfb_max);
             }
         });
+    }
+
+    /// Empties it; the room of the histograms stays.
+    pub fn clear(&mut self) {
+        self.totals = Totals::default();
+        (self.response_max, self.ttfb_max) = (0, 0);
+        self.response.clear();
+        self.ttfb.clear();
     }
 
     /// Counts everything of `other` in.

@@ -5,7 +5,7 @@ use crate::model::figures;
 use super::action::{self, Hint};
 use super::frame::Frame;
 use super::line::{Line, Role, cut};
-use super::order::SortKey;
+use super::order::SORT_KEYS;
 use super::state::{Place, Typing};
 
 /// The footer; `more`: the screen goes on below.
@@ -25,6 +25,9 @@ fn keys(frame: &Frame, more: bool) -> Line {
         .collect();
     if frame.state.place == Place::Help {
         hints.clear();
+    }
+    if let Some(enter) = hints.iter_mut().find(|hint| hint.label == "Enter" && frame.plan.below > 0) {
+        enter.word = "whole screen";
     }
     let back = match frame.state.place {
         Place::Overview if frame.state.filter.is_blank() => None,
@@ -74,7 +77,7 @@ fn filter(frame: &Frame) -> Line {
 
 fn orders(frame: &Frame) -> Line {
     let mut line = Line::of(Role::Plain, "sort:");
-    for (_, letter, word) in SortKey::ALL {
+    for (_, letter, word) in SORT_KEYS {
         if line.width() + word.len() + 4 > frame.width() {
             break;
         }
