@@ -25,12 +25,12 @@ use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{AlertDescription, ClientConfig, Error as TlsError, RootCertStore};
+use rustls::{AlertDescription, ClientConfig, Error as TlsError, PeerIncompatible, RootCertStore};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tower_service::Service;
 
-use super::certificate::{Presented, Recorder};
+use super::certificate::{Judge, Presented, Recorder};
 use super::failure::{Failure, broken_connection, chain};
 use super::paced::Paced;
 use super::stopwatch::Stopwatch;
@@ -64,7 +64,7 @@ type Special = (Arc<TlsFiles>, Arc<Trust>);
 struct Trust {
     /// One for each [`HttpOffer`].
     configs: [ClientConfig; 3],
-    judge: Arc<dyn ServerCertVerifier>,
+    judge: Arc<Judge>,
 }
 
 /// The outcome of one handshake.
@@ -142,12 +142,12 @@ impl Trust {
         notices: &mut Vec<String>,
     ) -> Result<Self, ProbeError> {
         let provider = provider();
-        let judge = judge(extra_roots, &provider, notices)?;
+        let verifier = verifier(extra_roots, &provider, notices)?;
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| ProbeError::Tls(error.to_string()))?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::clone(&judge));
+            .with_custom_certificate_verifier(Arc::clone(&verifier));
         let mut config = match identity {
             None => builder.with_no_client_auth(),
             Some(identity) => {
@@ -164,7 +164,8 @@ impl Trust {
             config
         };
         // In the order of `HttpOffer`.
-        Ok(Self { configs: [offering(&[b"h2", b"http/1.1"]), offering(&[b"http/1.1"]), offering(&[b"h2"])], judge })
+        let configs = [offering(&[b"h2", b"http/1.1"]), offering(&[b"http/1.1"]), offering(&[b"h2"])];
+        Ok(Self { configs, judge: Arc::new(Judge::new(verifier)) })
     }
 }
 
@@ -176,7 +177,7 @@ fn provider() -> Arc<CryptoProvider> {
 }
 
 /// The verifier of the platform; without usable roots of the platform, one that trusts `extra_roots` alone.
-fn judge(
+fn verifier(
     extra_roots: Vec<CertificateDer<'static>>,
     provider: &Arc<CryptoProvider>,
     notices: &mut Vec<String>,
@@ -236,6 +237,9 @@ fn explain(error: &(dyn std::error::Error + 'static), presented: Option<&Present
     let detail = match tls {
         TlsError::InvalidMessage(_) => "the server does not speak TLS on this port".to_owned(),
         TlsError::AlertReceived(alert) => alert_words(*alert),
+        TlsError::PeerIncompatible(why @ PeerIncompatible::ServerDoesNotSupportTls12Or13) => {
+            format!("the server speaks neither TLS 1.2 nor 1.3 ({why:?})")
+        }
         TlsError::PeerIncompatible(why) => format!("no protocol or cipher in common ({why:?})"),
         other => other.to_string(),
     };
