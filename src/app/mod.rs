@@ -40,8 +40,11 @@ mod long_views;
 mod manual;
 mod messenger;
 mod monitor;
+mod opening;
 #[cfg_attr(not(feature = "influx"), allow(dead_code, reason = "without an export nobody makes an outlet"))]
 mod outlet;
+#[cfg(all(test, target_os = "linux"))]
+mod panics;
 mod past;
 mod period;
 mod plan;
@@ -56,6 +59,7 @@ mod service;
 mod signals;
 mod stage;
 mod stats;
+mod subject;
 #[cfg(test)]
 mod tests;
 mod validate;

@@ -29,14 +29,14 @@ use super::service::Service;
 /// Time between two looks at the file.
 const LOOK: Duration = Duration::from_millis(500);
 /// Longest reason of a refusal, bytes.
-const REASON_MAX: usize = 400;
+pub const REASON_MAX: usize = 400;
 
 /// Makes a prober for the second configuration from the one for the first.
 pub type Renew<P> = fn(&Config, &Config, &Arc<P>) -> Result<Arc<P>, Failure>;
 
 /// What tells one content of a file from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
+pub struct Stamp {
     modified: Option<SystemTime>,
     length: u64,
     number: u64,
@@ -187,7 +187,8 @@ fn read(origin: &Origin) -> Result<Selection, String> {
 }
 
 /// What tells the content of the file at `path` from another; none without a file.
-fn stamp(path: &Path) -> Option<Stamp> {
+#[must_use]
+pub fn stamp(path: &Path) -> Option<Stamp> {
     let metadata = path.metadata().ok()?;
     #[cfg(unix)]
     let number = std::os::unix::fs::MetadataExt::ino(&metadata);

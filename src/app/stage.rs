@@ -274,7 +274,11 @@ impl Stage<'_> {
         });
         let screen = dashboard.join().context("the dashboard failed")?;
         let watched = self.clock.now().since(started);
-        let told = dashboard::farewell(&face, watched, self.store_path.as_deref(), screen, &self.notices);
+        let told = match &ending {
+            // The message of the panic is what is to be read.
+            Ok(Ending::Panicked) => Ok(()),
+            _ => dashboard::farewell(&face, watched, self.store_path.as_deref(), screen, &self.notices),
+        };
         match ending? {
             // The terminal is gone, and with it whoever could read.
             Ending::Signal(HANGUP) => Ok(Ending::Signal(HANGUP)),

@@ -9,17 +9,17 @@ use jiff::tz::TimeZone;
 use crate::alert::{Alert, AlertState, Rule, Threshold};
 use crate::engine::snapshot::{LastCheck, OpenIncident, Row, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
 use crate::model::{
-    Cause, Certificate, Health, Http, Micros, Observation, Phase, Phases, Sample, Status, StoreHealth, Timeframe,
-    Timestamp, Watching,
+    Cause, Certificate, Flags, Health, Http, Micros, Observation, Phase, Phases, Sample, SortKey, Status, StoreHealth,
+    Timeframe, Timestamp, Watching,
 };
-use crate::stats::{Answer, Availability, Beat, Beats, Cadence, Counts, Latency, Summary};
+use crate::stats::{Answer, Availability, Beat, Beats, Cadence, Counts, Latency, Stretch, Summary};
 
 use super::frame::{About, Inputs};
 use super::past::{Gather, Past, Wanted};
 use super::run::Settings;
 use super::state::UiState;
 use super::theme::Scheme;
-use super::{Recheck, SortKey, Symbols};
+use super::{Recheck, Symbols};
 
 /// 2026-11-22 14:02:13 at +01:00.
 pub fn now() -> Timestamp {
@@ -302,6 +302,40 @@ pub fn with_past(width: u16) -> World {
     world
 }
 
+/// The same of a stretch of which only the sums of hours are left: a week up to now, or an hour that ended half an hour
+/// ago (as if that were long ago).
+pub fn with_hours(width: u16, week: bool) -> World {
+    let mut world = with_past(width);
+    let now = world.now;
+    let wanted = world.past.as_ref().map(|past| past.wanted.clone()).unwrap();
+    let wanted =
+        if week { Wanted { span: Duration::from_hours(7 * 24), until: now, live: true, ..wanted } } else { wanted };
+    let wanted = Wanted { cadence: Cadence { interval: Duration::from_mins(5), ..wanted.cadence }, ..wanted };
+    let made = |number: u64, at: Timestamp| {
+        let mut observation = Observation::failed(if number % 150 == 7 { Cause::Reset } else { Cause::Ok }, "");
+        let micros = 40_000 + u32::try_from(number * 7_919 % 20_000).unwrap();
+        observation.phases = Phases::NONE.with(Phase::Processing, Micros::new(micros));
+        observation.sample(at, Micros::ZERO, 0)
+    };
+    let (mut sums, mut whole, mut number) = (Vec::new(), Stretch::default(), 0);
+    for (from, until) in wanted.parts() {
+        let mut sum = Stretch::default();
+        let starts = std::iter::successors(Some(from), |at| Some(at.after(Duration::from_mins(5))));
+        // For a day nothing was observed.
+        for at in
+            starts.take_while(|at| *at < until).filter(|at| !(40..64).contains(&(now.since(*at).as_secs() / 3_600)))
+        {
+            number += 1;
+            sum.admit(&made(number, at), None);
+        }
+        whole.append(&sum);
+        sums.push(sum);
+    }
+    world.past =
+        Some(Past::of_sums(wanted, &sums, (whole, week), Some(now.before(Duration::from_hours(1_000))), |_, _| false));
+    world
+}
+
 /// Nine sites of a monitor that is only looked on at.
 pub fn watched(alive: bool) -> World {
     let mut world = nine_sites();
@@ -430,6 +464,9 @@ fn site(made: &Made) -> SiteSnapshot {
     let at = now.before(Duration::from_secs(3));
     let down = made.state == SiteState::Down;
     let mut observation = Observation::failed(made.cause, made.detail);
+    if made.cert_days <= 21 {
+        observation.flags = observation.flags.with(Flags::CERTIFICATE);
+    }
     observation.phases = Phases::NONE.with(Phase::Processing, Micros::new(35_300));
     observation.status = Status::new(made.answers.first().map_or(200, |(code, _)| *code));
     observation.http = Http::V11;

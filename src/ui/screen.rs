@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Rect, Size};
 
-use super::frame::{Frame, Inputs, Tally};
+use super::frame::{Frame, Inputs};
 use super::line::{Line, safe, width};
 use super::state::{Place, UiState};
 use super::symbols::{Symbols, to_ascii};
@@ -36,8 +36,7 @@ impl Screen {
 #[must_use]
 pub fn view(inputs: &Inputs, state: &UiState, size: Size) -> Screen {
     let plan = state.plan(inputs, size);
-    let frame =
-        Frame { inputs, state, tables: state.tables(inputs), size, plan: &plan, tally: Tally::of(inputs.snapshot) };
+    let frame = Frame::of(inputs, state, size, &plan);
     let title = safe(&header::title(&frame)).into_owned();
     if plan.summary {
         return Screen { lines: fitted(summary::lines(&frame), size), title };
@@ -65,8 +64,11 @@ pub fn view(inputs: &Inputs, state: &UiState, size: Size) -> Screen {
             bottom = alerts::toast(&frame).unwrap_or(bottom);
         }
         Place::Help => {
-            lines.extend(help::lines(&frame, body));
-            bottom = alerts::toast(&frame).unwrap_or(bottom);
+            // No site is looked at: its line is room for the help.
+            let mut help = help::lines(&frame, body + 1);
+            let last = help.pop().unwrap_or_default();
+            lines.extend(help);
+            bottom = alerts::toast(&frame).unwrap_or(last);
         }
     }
     lines.resize(end, Line::default());
