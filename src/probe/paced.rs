@@ -1,8 +1,8 @@
 //! A TCP connection that leaves everybody else their turn, and does not bring packing without end.
 //!
 //! All probes share one thread. What hyper, h2 and rustls do for a server is done for bytes that came through here, so
-//! bounding the bytes of one turn bounds the work of it, whatever the server makes of them: chunks of one byte,
-//! provisional heads, PINGs, tiny records. A read takes at most 8 KiB and is charged to the budget that tokio gives a
+//! bounding the bytes of one turn bounds the work of it, whatever the server makes of them: provisional heads, PINGs, tiny
+//! records. (Pieces of a body are counted besides, where they arrive: in 8 KiB there is room for 1,365 chunks of one byte.) A read takes at most 8 KiB and is charged to the budget that tokio gives a
 //! task for each poll; when that is spent, everything the task waits for is pending until the other tasks have been
 //! polled and the system has been asked for news.
 //!
