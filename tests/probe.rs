@@ -631,6 +631,20 @@ async fn a_name_server_that_ignores_ipv6_costs_fifty_milliseconds_not_a_timeout(
 }
 
 #[tokio::test]
+async fn addresses_of_ipv4_that_come_late_are_waited_for_since_those_of_ipv6_may_lead_nowhere() {
+    let server = Server::start(Behaviour::ok());
+    let names = NameServer::start(|_| {
+        let v4 = Answer::Addresses(vec![Ipv4Addr::LOCALHOST.into()]);
+        let v6 = Answer::Addresses(vec!["::1".parse().unwrap()]);
+        Answer::PerFamily(Box::new(Answer::After(Duration::from_millis(150), Box::new(v4))), Box::new(v6))
+    });
+    let options = Options { resolver: Resolver::Servers(vec![names.address()]), ..online() };
+    let seen = prober(&options).probe(&site(&server.url_at("late.test", "/"))).await;
+    assert_eq!((seen.cause, seen.address), (Cause::Ok, Some(server.address())), "{seen:?}");
+    assert!(millis(&seen, Phase::Resolve) >= 149, "{seen:?}");
+}
+
+#[tokio::test]
 async fn every_fault_of_a_certificate_is_found() {
     use CertificateFault::{Expired, MissingIntermediate, NotYetValid, SelfSigned, Untrusted, WrongHost};
     let (ours, theirs, namesake) = (Authority::new(), Authority::called("their"), Authority::new());
@@ -830,7 +844,7 @@ async fn more_lookups_than_may_be_in_flight(first: Answer) -> Vec<Observation> {
 
 #[tokio::test]
 async fn lookups_in_flight_are_bounded_and_waiting_for_one_is_no_outage() {
-    let first = Answer::After(Duration::from_millis(100), Box::new(Answer::Code(3)));
+    let first = Answer::After(Duration::from_secs(1), Box::new(Answer::Code(3)));
     let seen = more_lookups_than_may_be_in_flight(first).await;
     let count = |cause| seen.iter().filter(|seen| seen.cause == cause).count();
     assert_eq!((count(Cause::DnsNotFound), count(Cause::DnsTimeout), count(Cause::Local)), (1, 128, 19));
@@ -843,7 +857,7 @@ async fn lookups_in_flight_are_bounded_and_waiting_for_one_is_no_outage() {
 #[tokio::test]
 async fn waiting_while_no_lookup_gets_an_answer_is_the_silence_of_the_name_servers() {
     let seen = more_lookups_than_may_be_in_flight(Answer::Silence).await;
-    assert!(seen.iter().all(|seen| seen.cause == Cause::DnsTimeout));
+    assert!(seen.iter().all(|seen| seen.cause == Cause::DnsTimeout), "{seen:?}");
     let waited: Vec<_> = seen.iter().filter(|seen| seen.detail.contains("none of the DNS lookups")).collect();
     // The first of them may get the place of somebody who gave up just before it does itself.
     assert!(waited.len() >= 19, "{waited:?}");

@@ -58,7 +58,7 @@ fn whole() -> Vec<u8> {
 
 /// Waits until the request has come; a script that ends the stream before it began would be wrong by itself.
 fn after_request(frames: Vec<u8>) -> Vec<Step> {
-    vec![Step::send(settings()), Step::wait_ms(30), Step::send(frames)]
+    vec![Step::send(settings()), Step::Hear(http2::has_asked), Step::send(frames)]
 }
 
 #[tokio::test]
@@ -82,7 +82,12 @@ async fn every_fault_of_http2_has_its_cause() {
         ("HTTP/1.1", vec![Step::send(response(200, "ok"))], BAD, "not HTTP/2"),
         ("garbage", vec![Step::send(vec![0xff; 64])], BAD, "not HTTP/2"),
         ("closed at once", vec![Step::Close], (Cause::Closed, None), "closed before the answer"),
-        ("reset at once", vec![Step::wait_ms(30), Step::Reset], (Cause::Reset, None), "reset before the answer"),
+        (
+            "reset at once",
+            vec![Step::Hear(http2::has_asked), Step::Reset],
+            (Cause::Reset, None),
+            "reset before the answer",
+        ),
         (
             "closed within the body",
             [after_request([begun(), data(b"some")].concat()), vec![Step::Close]].concat(),

@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::model::{Cause, Flags, Micros, Observation, Outcome, Site, Timestamp};
+use crate::model::{Cause, Certificate, Flags, Micros, Observation, Outcome, Site, Timestamp};
 use crate::probe::Prober;
 use crate::ring::{Producer, Reader};
 use crate::ui::Wish;
@@ -50,7 +50,7 @@ pub struct CheckTexts {
 pub struct TextQueue {
     /// Its sending side.
     pub sender: mpsc::Sender<CheckTexts>,
-    /// Whether the consumer wants the texts of failed checks only.
+    /// Whether the consumer wants the texts of failed checks only, and of those that showed another certificate.
     pub failures_only: bool,
 }
 
@@ -97,6 +97,8 @@ struct Slot {
     index: usize,
     site: Arc<Site>,
     producer: Producer,
+    /// What the certificate said that was last handed on.
+    certificate: Option<Arc<Certificate>>,
     in_flight: usize,
     in_flight_limit: usize,
     skipped: u32,
@@ -301,13 +303,19 @@ impl<P: Prober> Scheduler<P> {
         if std::mem::take(&mut slot.after_hole) {
             sample.flags = sample.flags.with(Flags::AFTER_HOLE);
         }
+        let shown = observation.certificate.clone().filter(|shown| slot.certificate.as_ref() != Some(shown));
         let texts = CheckTexts { site: slot.index, seq: slot.producer.next_seq(), observation: Arc::new(observation) };
+        let mut all_told = true;
         // The texts go first, so that whoever reads the sample finds them.
         for queue in &self.shared.texts {
-            let wanted = !queue.failures_only || sample.cause != Cause::Ok;
+            let wanted = !queue.failures_only || sample.cause != Cause::Ok || shown.is_some();
             if wanted && queue.sender.try_send(texts.clone()).is_err() {
                 self.shared.gauges.lose_text();
+                all_told = false;
             }
+        }
+        if all_told && shown.is_some() {
+            slot.certificate = shown;
         }
         slot.producer.push(sample);
     }
@@ -339,6 +347,7 @@ impl Slot {
             pause: watch.paused.map(|until| Pause { since: clock.now(), until }),
             site: watch.site,
             producer: watch.producer,
+            certificate: None,
         }
     }
 

@@ -94,4 +94,4 @@ pub struct Period {
 }
 
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
