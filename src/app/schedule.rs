@@ -25,6 +25,7 @@ use crate::probe::Prober;
 use crate::ring::{Producer, Reader};
 use crate::ui::Wish;
 
+use super::chronicle;
 use super::clock::Clock;
 use super::desk::Desk;
 use super::gauges::Gauges;
@@ -289,6 +290,7 @@ impl<P: Prober> Scheduler<P> {
                 self.shared.gauges.lose_text();
             }
         }
+        chronicle::check(&slot.site.name, texts.seq, &sample, &texts.observation);
         slot.producer.push(sample);
     }
 
