@@ -119,7 +119,8 @@ fn a_filter_that_is_none_is_refused_before_anything_starts() {
 #[test]
 fn a_reader_of_the_log_that_stops_or_leaves_costs_nothing_but_the_log() {
     let server = server();
-    let sites: String = (0..20).map(|n| format!("- {{ name: s{n}, url: '{}' }}\n", server.url("/"))).collect();
+    let site = |number| format!("- {{ name: s{number}, url: '{}' }}\n", server.url("/"));
+    let sites: String = (0..20).map(site).collect();
     let folder = Folder::with(&format!("defaults: {{ interval: 100ms }}\nsites:\n{sites}"));
     let start = |stderr| {
         let command = folder.command("--headless --format json --events sample -vvv");
@@ -134,9 +135,9 @@ fn a_reader_of_the_log_that_stops_or_leaves_costs_nothing_but_the_log() {
     let (left, writer) = std::io::pipe().unwrap();
     drop(left);
     let mut monitor = start(writer);
-    let told = |line: &&String| line.contains("the log cannot be written: Broken pipe");
-    let lines = monitor.until(|lines| lines.iter().any(|line| told(&line))).len();
+    let told = |line: &str| line.contains("the log cannot be written: Broken pipe");
+    let lines = monitor.until(|lines| lines.iter().any(|line| told(line))).len();
     monitor.until(|more| more.len() > lines + 100);
     let ended = monitor.end_by(Signal::TERM).with(143);
-    assert_eq!(ended.stdout.lines().filter(|line| told(&&(*line).to_owned())).count(), 1);
+    assert_eq!(ended.stdout.lines().filter(|line| told(line)).count(), 1);
 }

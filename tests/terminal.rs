@@ -482,6 +482,35 @@ fn a_watcher_shows_what_another_stores_and_says_when_that_one_is_gone() {
 }
 
 #[test]
+fn a_watcher_reads_a_changed_sites_yaml_and_says_why_it_does_not_take_one() {
+    let (server, folder) = two_sites();
+    let headless = folder.start("--headless");
+    let start = now();
+    while !folder.path("webmon.redb").exists() {
+        assert!(now() - start < PATIENCE, "no store");
+        std::thread::sleep(POLL);
+    }
+    let mut watcher = Terminal::start(&folder, "watch");
+    watcher.until_drawn();
+    let before = std::fs::read_to_string(folder.path("sites.yaml")).unwrap();
+    let third = format!("sites: [{{ name: third, url: '{}' }}, ", server.url("/third"));
+    folder.write("sites.yaml", &before.replace("sites: [", &third));
+    watcher.until("sites.yaml read: 3 sites");
+    watcher.until("third");
+    folder.write("sites.yaml", &before.replace("interval", "intervall"));
+    // What comes before it on the line may be there already, and is then not drawn again.
+    watcher.until("unknown key `intervall`");
+    // The sites of before are still there and still followed.
+    watcher.forget();
+    watcher.resize(90, 25);
+    watcher.until("third");
+    watcher.press("q");
+    let left = watcher.end(0);
+    assert!(left.contains("webmon watched 3 sites for "), "{left}");
+    assert_eq!(headless.end_by(Signal::TERM).code, Some(143));
+}
+
+#[test]
 fn every_other_end_gives_the_terminal_back_too() {
     for (end, code) in [("^C", 130), ("TERM", 143), ("INT", 130), ("HUP", 129), ("--for", 0)] {
         let (_server, folder) = two_sites();

@@ -18,6 +18,7 @@ use crate::store::{Query, Registered, Store, StoreError};
 
 use super::plan::first_due;
 use super::schedule::Watch;
+use super::subject::Subject;
 
 /// How far a stored sample may be ahead of the clock and still be believed: clocks are corrected by seconds.
 pub const AHEAD_MAX: Duration = Duration::from_secs(5);
@@ -166,16 +167,7 @@ pub fn slots(views: &[View], watched: &Watched) -> usize {
 /// What the engine has to know of a site whose samples come through `ring`.
 #[must_use]
 pub fn track(watched: &Watched, ring: Arc<Ring>, open_since: Option<Timestamp>) -> Track {
-    Track {
-        name: Arc::clone(&watched.site.name),
-        url: Arc::clone(&watched.site.shown),
-        group: watched.group.clone(),
-        interval: watched.site.interval,
-        timeout: watched.site.timeout,
-        rule: watched.rule,
-        ring,
-        open_since,
-    }
+    Subject::from(watched).track(ring, open_since)
 }
 
 /// What the store knows of one site.

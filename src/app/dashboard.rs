@@ -17,9 +17,7 @@ use crate::config;
 use crate::engine::{SiteSnapshot, Snapshot};
 use crate::model::{Health, Sample, Timestamp};
 use crate::report::ending::{Run, SiteRun, ending};
-use crate::ui::{
-    self, About, Ended, Fixed, Orders, Past, Recheck, Scheme, Settings, SortKey, Source, Symbols, Wanted, Wish,
-};
+use crate::ui::{self, About, Ended, Fixed, Orders, Past, Recheck, Scheme, Settings, Source, Symbols, Wanted, Wish};
 
 use super::cli::ColorChoice;
 use super::clock::Clock;
@@ -151,6 +149,7 @@ impl Dashboard {
             let ending = match &ended {
                 Ok(Ended::Interrupt) => Ending::Signal(INTERRUPT),
                 Ok(Ended::TerminalGone) => Ending::Signal(HANGUP),
+                Ok(Ended::Panicked) => Ending::Panicked,
                 Ok(_) | Err(_) => Ending::Done,
             };
             // Nobody listens any more when the program is ending already.
@@ -209,20 +208,7 @@ pub fn settings(dashboard: config::Dashboard, color: ColorChoice) -> Settings {
         ColorChoice::Always => true,
         ColorChoice::Never => false,
     };
-    Settings { scheme, color, symbols, bell: dashboard.bell, sort: sort_key(dashboard.sort) }
-}
-
-const fn sort_key(sort: config::Sort) -> SortKey {
-    match sort {
-        config::Sort::State => SortKey::State,
-        config::Sort::Name => SortKey::Name,
-        config::Sort::Availability => SortKey::Availability,
-        config::Sort::Average => SortKey::Average,
-        config::Sort::P95 => SortKey::P95,
-        config::Sort::Max => SortKey::Max,
-        config::Sort::Ttfb => SortKey::Ttfb,
-        config::Sort::Certificate => SortKey::Certificate,
-    }
+    Settings { scheme, color, symbols, bell: dashboard.bell, sort: dashboard.sort }
 }
 
 /// What stays on the terminal: the last screen if it was asked for, then the summary, then the notices in full.

@@ -26,6 +26,8 @@ pub enum Ending {
     Unjudged,
     /// Ended by a signal of this number, after a clean shutdown.
     Signal(u8),
+    /// A thread panicked that nobody waits for; what could be saved is.
+    Panicked,
 }
 
 impl Ending {
@@ -37,6 +39,7 @@ impl Ending {
             Self::NotUp => 1,
             Self::Unjudged => 4,
             Self::Signal(number) => 128 + number,
+            Self::Panicked => 101,
         }
     }
 }
@@ -102,6 +105,7 @@ mod tests {
             (Ending::Signal(1), 129),
             (Ending::Signal(2), 130),
             (Ending::Signal(15), 143),
+            (Ending::Panicked, 101),
         ] {
             assert_eq!(ending.code(), code);
         }

@@ -3,10 +3,10 @@
 //! Idea: what the store holds goes through rings into an engine of our own, so that every figure is made as the monitor
 //! makes it; only verdicts are not: they are the stored alerts. Invariants: nothing is written; the file is opened for
 //! each look and let go, so that a monitor may come and go meanwhile. Time stands where the store knows everything: at
-//! the newest stored sample, or, when nothing comes, at now less what a commit may take. Limits: sites are those of
-//! the file at the start, and those that the store had seen lately then.
+//! the newest stored sample, or, when nothing comes, at now less what a commit may take. Another sites.yaml begins all of
+//! it anew behind the same face. Limits: sites are those of the file, and those that the store had seen lately when the
+//! file was read.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,12 +14,10 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, watch};
 
-use crate::alert::{Alert, AlertState, Rule};
-use crate::config::Watched;
-use crate::engine::{Engine, Track};
-use crate::model::{Health, Observation, Sample, SiteId, StoreHealth, Timestamp, View, Watching};
-use crate::ring::{Producer, capacity_for};
-use crate::store::{Archive, Arrived, News, Signature, StoreError, StoredSite, Why};
+use crate::alert::AlertState;
+use crate::engine::{Engine, Seat};
+use crate::model::{Health, SiteId, StoreHealth, Timestamp, View, Watching};
+use crate::store::{Archive, News, Signature, StoreError, StoredSite};
 
 use super::alert_log::AlertLog;
 use super::clock::Clock;
@@ -27,54 +25,15 @@ use super::gauges::Gauges;
 use super::health::{Keeping, Meter};
 use super::long_views::Far;
 use super::monitor::Face;
-use super::roster::Roster;
+use super::opening::{Followed, Opening, tell_why};
+use super::roster::{Entry, Roster};
+use super::subject::Subject;
 
 /// What a commit may take beyond the time between two of them.
 const COMMIT: Duration = Duration::from_secs(2);
-/// The interval and the timeout of a site of which too little is stored to tell.
-const INTERVAL: Duration = Duration::from_secs(10);
-
 /// Looks at a locked store, and the time between two.
 const LOCK_LOOKS: u32 = 100;
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
-
-/// A site as it is shown.
-#[derive(Clone, Debug)]
-pub struct Subject {
-    name: Arc<str>,
-    url: Arc<str>,
-    group: Option<Arc<str>>,
-    interval: Duration,
-    timeout: Duration,
-    rule: Rule,
-}
-
-impl From<&Watched> for Subject {
-    fn from(watched: &Watched) -> Self {
-        Self {
-            name: Arc::clone(&watched.site.name),
-            url: Arc::clone(&watched.site.shown),
-            group: watched.group.clone(),
-            interval: watched.site.interval,
-            timeout: watched.site.timeout,
-            rule: watched.rule,
-        }
-    }
-}
-
-impl Subject {
-    /// A site that only the store knows: how often it is checked is told by its newest samples.
-    fn of_store(name: &Arc<str>, samples: &[Sample]) -> Self {
-        let mut gaps: Vec<Duration> = samples.windows(2).map(|pair| pair[1].at.since(pair[0].at)).collect();
-        gaps.sort_unstable();
-        let usual = gaps.get(gaps.len() / 2).copied().unwrap_or(INTERVAL);
-        // What was configured was hardly ever a fraction of a tenth of a second.
-        let tenths = u64::try_from((usual.as_millis() + 50) / 100).unwrap_or(u64::MAX).max(1);
-        let interval = Duration::from_millis(tenths.saturating_mul(100));
-        let (name, rule) = (Arc::clone(name), Rule::default());
-        Self { url: Arc::clone(&name), name, group: None, interval, timeout: INTERVAL, rule }
-    }
-}
 
 /// What to follow, and how it is shown.
 pub struct Plan {
@@ -99,6 +58,7 @@ pub struct Follower {
     flush: Duration,
     sites: Vec<Followed>,
     engine: Engine,
+    roster: Arc<Roster>,
     alerts: Arc<AlertLog>,
     next_alert: u64,
     signature: Option<Signature>,
@@ -112,17 +72,6 @@ pub struct Follower {
     health: watch::Sender<Arc<Health>>,
 }
 
-struct Followed {
-    name: Arc<str>,
-    /// Its number in the store, once the store knows it.
-    id: Option<SiteId>,
-    /// The number of the sample that comes next.
-    next_seq: u64,
-    last_at: Timestamp,
-    paused_until: Option<Timestamp>,
-    producer: Producer,
-}
-
 impl Follower {
     /// Reads what the store remembers.
     ///
@@ -130,42 +79,24 @@ impl Follower {
     /// The store's.
     pub fn open(plan: Plan) -> Result<Self, StoreError> {
         let archive = patiently(&plan.path)?;
-        let Plan { path, mut subjects, views, flush, zone, clock } = plan;
+        let Plan { path, subjects, views, flush, zone, clock } = plan;
         let now = clock.now();
-        let known = archive.sites()?;
-        let recent = views.iter().filter(|view| !view.is_long());
-        let longest = recent.map(|view| view.timeframe.length()).max().unwrap_or_default();
-        let mut past = remembered(&archive, &known, now.before(longest))?;
-        let strangers = known.iter().filter(|site| subjects.iter().all(|subject| subject.name != site.name));
-        let strangers: Vec<Subject> = strangers
-            .filter(|site| site.last_at.is_some_and(|at| at > now.before(longest)))
-            .map(|site| Subject::of_store(&site.name, &past[&site.name].1.samples))
-            .collect();
-        subjects.extend(strangers);
-        let News { alerts, next_alert, signature, .. } = archive.news(&[], 0)?;
-        let open = open_incidents(&alerts);
-        let (mut sites, mut tracks) = (Vec::new(), Vec::new());
-        for subject in subjects {
-            let (site, arrived) = past.remove(&subject.name).map_or_else(Default::default, |(id, it)| (Some(id), it));
-            let (followed, track) = begin(subject, site, &arrived, longest, &open);
-            sites.push((followed, arrived.why));
-            tracks.push(track);
-        }
+        let mut opening = Opening::read(&archive, subjects, &views, now)?;
+        let (tracks, newest) = (std::mem::take(&mut opening.tracks), opening.newest());
         let far = Far::new(&views, &tracks);
-        let newest = sites.iter().filter(|(site, _)| site.next_seq > 0).map(|(site, _)| site.last_at).max();
         let mut engine = Engine::new(views, tracks, zone, until(newest, now, flush));
         engine.look_on();
-        for (site, (followed, why)) in sites.iter_mut().enumerate() {
-            tell_why(&mut engine, site, followed, why.take());
-        }
+        opening.tell_whys(&mut engine);
+        let Opening { sites, alerts, next_alert, signature, .. } = opening;
         let gauges = Arc::new(Gauges::default());
         let (keeping, kept) = watch::channel(Keeping::default());
         let mut follower = Self {
             path,
             clock,
             flush,
-            sites: sites.into_iter().map(|(site, _)| site).collect(),
+            sites,
             engine,
+            roster: Arc::default(),
             alerts: Arc::new(AlertLog::new(alerts)),
             next_alert,
             signature,
@@ -177,21 +108,52 @@ impl Follower {
             keeping,
             health: watch::Sender::default(),
         };
+        follower.tell_who();
         follower.tell_health(now);
         Ok(follower)
+    }
+
+    /// Goes on with other sites and other views. Nothing is changed when the store cannot be read.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn turn_to(&mut self, subjects: Vec<Subject>, views: Vec<View>, flush: Duration) -> Result<(), StoreError> {
+        let archive = Archive::open(&self.path)?;
+        let mut opening = Opening::read(&archive, subjects, &views, self.clock.now())?;
+        let tracks = std::mem::take(&mut opening.tracks);
+        self.far.turn_to(&views, &tracks);
+        let seats = tracks.into_iter().map(|track| Seat { was: None, track }).collect();
+        self.engine.revise(views, seats);
+        self.engine.look_on();
+        opening.tell_whys(&mut self.engine);
+        (self.newest, self.flush) = (self.newest.max(opening.newest()), flush);
+        // Alerts and who writes stay as they were seen last: the next look finds what is new.
+        self.sites = opening.sites;
+        self.tell_who();
+        Ok(())
+    }
+
+    /// Says `notice` to whoever looks.
+    pub fn tell(&self, notice: String) {
+        self.keeping.send_modify(|keeping| keeping.tell(notice));
+    }
+
+    /// Tells those who look by name where the samples are.
+    fn tell_who(&self) {
+        let entry = |(slot, site): (usize, &Followed)| {
+            (Arc::clone(&site.name), Entry { slot, ring: Arc::clone(site.producer.ring()) })
+        };
+        self.roster.replace(self.sites.iter().enumerate().map(entry));
     }
 
     /// What a dashboard looks at. Nobody hears its wishes.
     #[must_use]
     pub fn face(&self) -> Face {
-        let board = self.engine.board();
-        let names = board.snapshot().sites.into_iter().map(|site| Arc::clone(&site.name));
-        let rings = self.sites.iter().map(|site| Arc::clone(site.producer.ring()));
         Face {
-            board,
+            board: self.engine.board(),
             alerts: Arc::clone(&self.alerts),
             health: self.health.subscribe(),
-            roster: Arc::new(Roster::of(names.zip(rings))),
+            roster: Arc::clone(&self.roster),
             rechecks: watch::channel(super::desk::Rechecks::default()).1,
             wishes: mpsc::channel(1).0,
             seen: self.far.seen(),
@@ -323,61 +285,6 @@ fn patiently(path: &Path) -> Result<Archive, StoreError> {
         }
     }
     Archive::open(path)
-}
-
-/// The samples of every site since `since`, with its number.
-fn remembered(
-    archive: &Archive,
-    known: &[StoredSite],
-    since: Timestamp,
-) -> Result<HashMap<Arc<str>, (SiteId, Arrived)>, StoreError> {
-    let asked: Vec<(SiteId, Timestamp)> = known.iter().map(|site| (site.id, since)).collect();
-    let arrived = archive.newest(&asked)?;
-    Ok(known.iter().zip(arrived).map(|(site, arrived)| (Arc::clone(&site.name), (site.id, arrived))).collect())
-}
-
-/// The sites whose newest alert is a `down`, and its time.
-fn open_incidents(alerts: &[Alert]) -> HashMap<Arc<str>, Timestamp> {
-    let mut open = HashMap::new();
-    for alert in alerts {
-        match alert.state {
-            AlertState::Down => open.insert(Arc::clone(&alert.site), alert.at),
-            AlertState::Up | AlertState::Ended => open.remove(&alert.site),
-        };
-    }
-    open
-}
-
-fn begin(
-    subject: Subject,
-    id: Option<SiteId>,
-    arrived: &Arrived,
-    longest: Duration,
-    open: &HashMap<Arc<str>, Timestamp>,
-) -> (Followed, Track) {
-    let Subject { name, url, group, interval, timeout, rule } = subject;
-    let slots = capacity_for(longest.max(rule.window), interval, timeout);
-    let mut producer = Producer::new(slots.max(arrived.samples.len()), arrived.first_seq);
-    let mut last_at = Timestamp::ZERO;
-    for sample in &arrived.samples {
-        last_at = sample.at;
-        producer.push(*sample);
-    }
-    let open_since = open.get(&name).copied();
-    let ring = Arc::clone(producer.ring());
-    let followed =
-        Followed { name: Arc::clone(&name), id, next_seq: arrived.next_seq(), last_at, paused_until: None, producer };
-    (followed, Track { name, url, interval, timeout, group, rule, ring, open_since })
-}
-
-/// Hands over why the newest check of a site failed.
-fn tell_why(engine: &mut Engine, index: usize, site: &Followed, why: Option<Why>) {
-    let (Some((detail, address)), Some(seq)) = (why, site.producer.next_seq().checked_sub(1)) else { return };
-    let mut newest = Vec::new();
-    site.producer.ring().reader_at(seq).drain(&mut newest);
-    let Some(last) = newest.last() else { return };
-    let observation = Observation { address, ..Observation::failed(last.cause, detail) };
-    engine.attach(index, seq, Arc::new(observation));
 }
 
 /// Up to when everything is known that was stored.

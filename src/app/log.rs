@@ -69,7 +69,7 @@ pub mod about {
 }
 
 /// What was asked for, on the command line and in the environment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
     verbose: u8,
     written: Option<String>,

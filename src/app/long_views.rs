@@ -185,6 +185,16 @@ impl Far {
         Self { seen: Arc::new(seen), views: LongViews::new(views, sites, looked_at) }
     }
 
+    /// Goes on with these, for the same dashboard.
+    pub fn turn_to(&mut self, views: &[View], tracks: &[Track]) {
+        let seen = Arc::clone(&self.seen);
+        let views = Self::new(views, tracks).views.map(|(mut views, parts)| {
+            views.seen = seen.subscribe();
+            (views, parts)
+        });
+        *self = Self { seen, views };
+    }
+
     /// Where a dashboard says which sites a person sees.
     #[must_use]
     pub fn seen(&self) -> Arc<watch::Sender<Vec<usize>>> {

@@ -44,8 +44,11 @@ mod manual;
 mod messenger;
 mod monitor;
 mod news;
+mod opening;
 #[cfg_attr(not(feature = "influx"), allow(dead_code, reason = "without an export nobody makes an outlet"))]
 mod outlet;
+#[cfg(all(test, target_os = "linux"))]
+mod panics;
 mod past;
 mod period;
 mod plan;
@@ -60,6 +63,7 @@ mod service;
 mod signals;
 mod stage;
 mod stats;
+mod subject;
 #[cfg(test)]
 mod tests;
 mod validate;

@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::model::Timestamp;
+use crate::model::{SiteId, Timestamp};
+use crate::stats::Stretch;
 use crate::store::{Archive, Query, StoreError};
-use crate::ui::{Gather, Past, Wanted};
+use crate::ui::{Gather, HOUR, Past, Wanted};
 
 /// Samples between two looks at the wishes.
 const LOOK_EVERY: u64 = 4_096;
@@ -83,7 +84,15 @@ fn gathered(path: &Path, wish: &Wanted, wanted: &Receiver<Wanted>) -> Result<Con
     let Some(site) = archive.named(&wish.site)? else {
         return Ok(ControlFlow::Continue(gather.finish(None, |_, _| false)));
     };
-    let begins = first(&archive, &Query { sites: Some(vec![site]), ..Query::ALL })?;
+    let all = Query { sites: Some(vec![site]), ..Query::ALL };
+    let (raw, begins) = (first(&archive, &all)?, begins(&archive, &all)?);
+    let others = |since, until| first(&archive, &Query { sites: None, since, until }).is_ok_and(|at| at.is_some());
+    // The first check that is kept is not the first that was made, and it is within the stretch or after it.
+    let follows = |begins: Timestamp| raw.is_none_or(|raw| raw > begins.after(wish.cadence.silence()));
+    let is_trimmed = raw.is_none_or(|raw| raw > gather.from()) && begins.is_some_and(follows);
+    if is_trimmed || wish.scope().cell >= HOUR {
+        return Ok(ControlFlow::Continue(sums(&archive, site, wish, begins, others)?));
+    }
     let query = Query { sites: Some(vec![site]), since: gather.from(), until: wish.until.after(LAST) };
     let mut count = 0;
     let passed = archive.samples(&query, |stored| {
@@ -95,8 +104,31 @@ fn gathered(path: &Path, wish: &Wanted, wanted: &Receiver<Wanted>) -> Result<Con
     if let Err(newer) = passed {
         return Ok(ControlFlow::Break(newer));
     }
-    let others = |since, until| first(&archive, &Query { sites: None, since, until }).is_ok_and(|at| at.is_some());
     Ok(ControlFlow::Continue(gather.finish(begins, others)))
+}
+
+/// The same, made of what the store keeps of each hour.
+fn sums(
+    archive: &Archive,
+    site: SiteId,
+    wish: &Wanted,
+    begins: Option<Timestamp>,
+    others: impl FnMut(Timestamp, Timestamp) -> bool,
+) -> Result<Past, StoreError> {
+    let mut periods = wish.parts();
+    // All of it after its parts, as of the same moment.
+    periods.push((wish.scope().from, wish.until.after(LAST)));
+    let mut figures = archive.parts(site, &periods)?;
+    let whole =
+        figures.pop().map_or_else(Default::default, |whole| (whole.stretch, whole.is_exact && whole.damaged == 0));
+    let parts: Vec<Stretch> = figures.into_iter().map(|part| part.stretch).collect();
+    Ok(Past::of_sums(wish.clone(), &parts, whole, begins, others))
+}
+
+/// When the oldest check of which anything is kept was due.
+fn begins(archive: &Archive, all: &Query) -> Result<Option<Timestamp>, StoreError> {
+    let figures = archive.figures(all, None)?;
+    Ok(figures.first().and_then(|figures| figures.stretch.oldest).map(|oldest| oldest.due))
 }
 
 /// A query ends before its end; a stretch does not.
@@ -117,10 +149,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::{Cause, Flags, Micros, Observation, SiteId};
+    use crate::model::{Cause, Flags, Micros, Observation};
     use crate::ring::Producer;
     use crate::stats::Cadence;
-    use crate::store::{Options, Store, Writer};
+    use crate::store::{Keep, Options, Store, Writer};
 
     const START: Timestamp = Timestamp::from_secs(1_795_255_200);
 
@@ -212,6 +244,56 @@ mod tests {
             std::thread::yield_now();
         };
         assert_eq!(past.wanted, wanted("api", 0, 40));
+    }
+
+    #[test]
+    fn what_is_too_old_for_single_checks_is_shown_by_its_hours() {
+        const HOUR: u64 = 3_600;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("webmon.redb");
+        let keep = Keep { retention: Some(Duration::from_secs(6 * HOUR)), max_size: None };
+        let store = Store::open(&path, &Options { keep, ..Options::default() }, START).unwrap().store;
+        let id = store.register(&["api".into()], START).unwrap()[0].id;
+        let mut producer = Producer::new(1_000, 0);
+        let mut writer = Writer::new(store, vec![(id, producer.ring().reader_at_head())]).unwrap();
+        // Two days, a check a minute, the first of each hour failed.
+        let first = START.as_micros() / (HOUR * 1_000_000) * HOUR;
+        let at = |secs: u64| Timestamp::from_secs(first + secs);
+        for minute in 0..48 * 60 {
+            let cause = if minute % 60 == 0 { Cause::Reset } else { Cause::Ok };
+            producer.push(Observation::failed(cause, "").sample(at(minute * 60 + 30), Micros::ZERO, 0));
+            if minute % 60 == 59 {
+                writer.flush(at((minute + 1) * 60));
+            }
+        }
+        let wanted = |span: u64, until: u64| Wanted {
+            site: "api".into(),
+            cadence: Cadence { interval: Duration::from_mins(1), timeout: Duration::from_secs(5) },
+            span: Duration::from_secs(span),
+            until: at(until),
+            live: false,
+            columns: 60,
+        };
+        let archive = Archive::open(&path).unwrap();
+        let raw = first_of(&archive, id);
+        assert!(raw > Some(at(24 * HOUR)), "the first day is gone: {raw:?}");
+        let week = read(&path, &wanted(7 * 24 * HOUR, 48 * HOUR - 1));
+        assert_eq!((week.summary.counts.up, week.summary.counts.down), (48 * 59, 48));
+        assert_eq!((week.is_exact, week.is_hourly, week.begins), (true, false, Some(at(30))));
+        assert_eq!(week.series.cells.iter().map(|cell| cell.beat.down).sum::<u32>(), 48);
+        // An hour of the first day, its edges in the middle of two: each cell shows its hour.
+        let old = read(&path, &wanted(HOUR, 5 * HOUR + 1_200));
+        assert_eq!((old.is_exact, old.is_hourly), (false, true));
+        assert!(old.series.cells.iter().all(|cell| (cell.beat.up, cell.beat.down) == (59, 1)));
+        assert_eq!(old.summary.counts.checks(), 60, "the hour of which more than half is in it");
+        // What is kept in full is shown in full.
+        let new = read(&path, &wanted(HOUR, 47 * HOUR));
+        assert_eq!((new.is_exact, new.is_hourly), (true, false));
+        assert_eq!(new.series.cells.iter().map(|cell| cell.beat.up + cell.beat.down).max(), Some(1));
+    }
+
+    fn first_of(archive: &Archive, site: SiteId) -> Option<Timestamp> {
+        first(archive, &Query { sites: Some(vec![site]), ..Query::ALL }).unwrap()
     }
 
     #[test]

@@ -35,14 +35,14 @@ const LOOK: Duration = Duration::from_millis(500);
 /// Time between two tries of what the store would not take.
 const AGAIN: Duration = Duration::from_secs(10);
 /// Longest reason of a refusal, bytes.
-const REASON_MAX: usize = 400;
+pub const REASON_MAX: usize = 400;
 
 /// Makes a prober for the second configuration from the one for the first.
 pub type Renew<P> = fn(&Config, &Config, &Arc<P>) -> Result<Arc<P>, Failure>;
 
 /// What tells one content of a file from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
+pub struct Stamp {
     modified: Option<SystemTime>,
     length: u64,
     number: u64,
@@ -224,11 +224,71 @@ fn read(origin: &Origin) -> Result<Selection, String> {
 }
 
 /// What tells the content of the file at `path` from another; none without a file.
-fn stamp(path: &Path) -> Option<Stamp> {
+#[must_use]
+pub fn stamp(path: &Path) -> Option<Stamp> {
     let metadata = path.metadata().ok()?;
     #[cfg(unix)]
     let number = std::os::unix::fs::MetadataExt::ino(&metadata);
     #[cfg(not(unix))]
     let number = 0;
     Some(Stamp { modified: metadata.modified().ok(), length: metadata.len(), number })
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::app::assemble::Memory;
+    use crate::app::keeper::Ask;
+    use crate::app::revise::Change;
+    use crate::model::SiteId;
+    use crate::store::Registered;
+
+    /// A store that cannot save is no fault of the file, which nobody would touch again.
+    #[tokio::test(start_paused = true)]
+    async fn a_good_file_that_the_store_cannot_take_is_tried_again_and_told_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sites.yaml");
+        std::fs::write(&path, "sites: ['http://127.0.0.1:1']\n").unwrap();
+        let origin = Origin::of(&path, &[]);
+        let running = read(&origin).unwrap().config;
+        let (asks, mut asked) = mpsc::channel::<Ask>(1);
+        let (changes, mut received) = mpsc::channel::<Change>(1);
+        let (prober, _) = watch::channel(Arc::new(()));
+        let reviser = Reviser::new(running, Some(asks), changes, prober);
+        let (keeping, mut kept) = watch::channel(Keeping::default());
+        let began = Timestamp::from_secs(1_795_338_000);
+        let reload = Reload {
+            origin: Some(origin),
+            renew: |_, _, known| Ok(Arc::clone(known)),
+            clock: Clock::start_at(began),
+            zone: TimeZone::UTC,
+            service: None,
+            on_hangup: true,
+        };
+        let reloading = Reloader::new(reload, reviser, keeping).run(Arc::new(Notify::new()));
+        let others = async {
+            std::fs::write(&path, "sites: ['http://127.0.0.1:1', 'http://127.0.0.1:2']\n").unwrap();
+            for _ in 0..3 {
+                let ask = asked.recv().await.unwrap();
+                assert!(ask.answer.send(Err("disk full".to_owned())).is_ok());
+            }
+            let ask = asked.recv().await.unwrap();
+            let registered = Registered { id: SiteId(1), next_seq: 0, last_at: None, known_since: began };
+            assert!(ask.answer.send(Ok(Memory { registered: vec![registered], ..Memory::default() })).is_ok());
+            let change = received.recv().await.unwrap();
+            assert_eq!(change.sites.len(), 2);
+            assert!(change.done.send(Vec::new()).is_ok());
+            kept.wait_for(|keeping| keeping.notices.len() > 1).await.unwrap().notices.clone()
+        };
+        let notices = tokio::select! {
+            () = reloading => unreachable!("it reads again for ever"),
+            notices = others => notices,
+        };
+        assert_eq!(
+            notices,
+            ["reload waits for the store: disk full; the 1 sites of 09:00:00 go on", "sites.yaml read: +1 −0 ~0 sites"]
+        );
+    }
 }

@@ -22,14 +22,6 @@ pub struct Entry {
 pub struct Roster(Mutex<HashMap<Arc<str>, Entry>>);
 
 impl Roster {
-    /// Of these sites, numbered in their order.
-    #[must_use]
-    pub fn of(sites: impl IntoIterator<Item = (Arc<str>, Arc<Ring>)>) -> Self {
-        let roster = Self::default();
-        roster.replace(sites.into_iter().enumerate().map(|(slot, (name, ring))| (name, Entry { slot, ring })));
-        roster
-    }
-
     /// The site of this name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<Entry> {

@@ -174,7 +174,7 @@ impl Stage<'_> {
         let monitor = self.monitor(&zone)?;
         let is_headless = is_headless(self.output);
         let place = Place::of(is_headless.then_some(self.output.format), self.store_path.as_deref());
-        let logging = log::begin(&self.log, place, &self.clock, monitor.keeping()).context("cannot start a thread")?;
+        let _logging = log::begin(&self.log, place, &self.clock, monitor.keeping()).context("cannot start a thread")?;
         chronicle::start(&self.config, self.config_path, self.store_path.as_deref());
         let ended = if is_headless {
             self.headless(&mut attentive, monitor, zone)
@@ -185,7 +185,6 @@ impl Stage<'_> {
         // A commit that hangs must not keep the process.
         attentive.runtime.shutdown_background();
         chronicle::end(&ended, attentive.unsaid.as_deref());
-        drop(logging);
         ended
     }
 
@@ -284,7 +283,11 @@ impl Stage<'_> {
         });
         let screen = dashboard.join().context("the dashboard failed")?;
         let watched = self.clock.now().since(started);
-        let told = dashboard::farewell(&face, watched, self.store_path.as_deref(), screen, &self.notices);
+        let told = match &ending {
+            // The message of the panic is what is to be read.
+            Ok(Ending::Panicked) => Ok(()),
+            _ => dashboard::farewell(&face, watched, self.store_path.as_deref(), screen, &self.notices),
+        };
         match ending? {
             // The terminal is gone, and with it whoever could read.
             Ending::Signal(HANGUP) => Ok(Ending::Signal(HANGUP)),

@@ -140,7 +140,7 @@ impl Outcome {
     }
 }
 
-fn parsed(text: &str) -> Config {
+pub(super) fn parsed(text: &str) -> Config {
     config::parse(text, "sites.yaml", Path::new("."), &|_| None).unwrap_or_else(|error| panic!("{error}"))
 }
 

@@ -1,10 +1,10 @@
 //! `webmon watch`: the dashboard over the store that another webmon is writing.
 //!
 //! Nothing is probed, judged or written here: see [`super::follow`]. Any number of them may look at one store, each for
-//! itself.
+//! itself. A sites.yaml that has changed is read again; how the dashboard looks and where the store is stay as at the start.
 
 use std::io::{self, IsTerminal as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -13,6 +13,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::config::{self, Config, ConfigError, default_views};
 use crate::model::Timestamp;
+use crate::model::text::clean_line;
 
 use super::cli::CommonArgs;
 use super::clock::Clock;
@@ -21,10 +22,12 @@ use super::exit::{Ending, Failure};
 use super::follow::{Follower, Plan};
 use super::history;
 use super::keeper::blocking;
+use super::reload::{REASON_MAX, Stamp, stamp};
 use super::run::store_failure;
 use super::select::load;
 use super::signals::HANGUP;
 use super::stage::Attentive;
+use super::subject::Subject;
 
 /// Time between two looks at the store, and the flush that is assumed where no configuration tells it.
 const LOOK: Duration = Duration::from_secs(1);
@@ -38,15 +41,17 @@ pub fn watch(common: &CommonArgs) -> Result<Ending, Failure> {
         let way_on = "for lines in a pipe there are `webmon stats`, `webmon samples` and `webmon alerts`";
         return Err(Failure::Usage(format!("webmon: watch needs a terminal on stdout; {way_on}")));
     }
+    // Before it is read: what is written meanwhile is then seen as new.
+    let sheet = Sheet::of(&common.config);
     let config = configuration(common)?;
     let store = history::store_path(common, config.as_ref());
     let zone = TimeZone::system();
     let clock = Clock::start(Timestamp::ZERO);
     let plan = Plan {
         path: store.clone(),
-        subjects: config.iter().flat_map(|config| &config.sites).map(Into::into).collect(),
+        subjects: subjects(config.as_ref()),
         views: config.as_ref().map_or_else(default_views, |config| config.views.clone()),
-        flush: config.as_ref().and_then(|config| config.storage.as_ref()).map_or(LOOK, |storage| storage.flush),
+        flush: flush(config.as_ref()),
         zone: zone.clone(),
         clock: clock.clone(),
     };
@@ -60,7 +65,7 @@ pub fn watch(common: &CommonArgs) -> Result<Ending, Failure> {
     let shown = Dashboard::start(face.clone(), clock.clone(), Some(store.clone()), (fixed, settings));
     let (dashboard, ended) = shown.context("cannot start a thread")?;
     attentive.mind_jobs(dashboard.orders())?;
-    let ending = attentive.attend(follow(follower), async move {
+    let ending = attentive.attend(follow(follower, common.clone(), sheet), async move {
         // Dropped without a word: it panicked, and is joined below.
         ended.await.unwrap_or(Ending::Done)
     });
@@ -68,8 +73,8 @@ pub fn watch(common: &CommonArgs) -> Result<Ending, Failure> {
     let screen = dashboard.join().context("the dashboard failed")?;
     let watched = clock.now().since(started);
     match ending {
-        // The terminal is gone, and with it whoever could read.
-        Ending::Signal(HANGUP) => Ok(ending),
+        // The terminal is gone, and with it whoever could read; after a panic its message is what is to be read.
+        Ending::Signal(HANGUP) | Ending::Panicked => Ok(ending),
         ending => {
             let told = dashboard::farewell(&face, watched, Some(&store), screen, &[]);
             Ok(told.context("cannot write to stdout").map(|()| ending)?)
@@ -91,15 +96,70 @@ fn configuration(common: &CommonArgs) -> Result<Option<Config>, Failure> {
     }
 }
 
-async fn follow(mut follower: Follower) {
+fn subjects(config: Option<&Config>) -> Vec<Subject> {
+    config.iter().flat_map(|config| &config.sites).map(Into::into).collect()
+}
+
+fn flush(config: Option<&Config>) -> Duration {
+    config.and_then(|config| config.storage.as_ref()).map_or(LOOK, |storage| storage.flush)
+}
+
+/// The configuration file, to notice that it is another one.
+struct Sheet {
+    path: PathBuf,
+    /// As it was read last, and as the last look found it.
+    read: Option<Stamp>,
+    found: Option<Stamp>,
+}
+
+impl Sheet {
+    fn of(path: &Path) -> Self {
+        let read = stamp(path);
+        Self { path: path.to_owned(), read, found: read }
+    }
+
+    /// Whether it has changed and stands still: two looks agree.
+    fn is_new(&mut self) -> bool {
+        let found = stamp(&self.path);
+        let still = std::mem::replace(&mut self.found, found) == found;
+        found.is_some() && still && found != self.read
+    }
+}
+
+/// Follows the store, and sites.yaml, for ever.
+async fn follow(mut follower: Follower, common: CommonArgs, mut sheet: Sheet) {
     let mut ticks = tokio::time::interval(LOOK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        follower = blocking(move || {
+        let common = common.clone();
+        (follower, sheet) = blocking(move || {
+            if sheet.is_new() {
+                read_again(&mut follower, &common, &mut sheet);
+            }
             follower.look();
-            follower
+            (follower, sheet)
         })
         .await;
+    }
+}
+
+/// Shows the sites and views that the file has now. One that cannot be taken changes nothing and is told once.
+fn read_again(follower: &mut Follower, common: &CommonArgs, sheet: &mut Sheet) {
+    let name = sheet.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let config = match configuration(common) {
+        Ok(config) => config,
+        Err(failure) => {
+            sheet.read = sheet.found;
+            let reason = clean_line(&failure.to_string(), REASON_MAX);
+            return follower.tell(format!("{name} changed but was not taken: {reason}"));
+        }
+    };
+    let views = config.as_ref().map_or_else(default_views, |config| config.views.clone());
+    // A store that cannot be read just now is told by every look, and tried again.
+    if follower.turn_to(subjects(config.as_ref()), views, flush(config.as_ref())).is_ok() {
+        sheet.read = sheet.found;
+        let sites = config.map_or(0, |config| config.sites.len());
+        follower.tell(format!("{name} read: {sites} sites"));
     }
 }

@@ -39,7 +39,7 @@ pub use exec::Exec;
 pub use export::typed_sink;
 pub use fault::ConfigError;
 pub use schema::schema;
-pub use sections::{Dashboard, Resolver, Sort, Storage, Symbols, Theme, default_views};
+pub use sections::{Dashboard, Resolver, Storage, Symbols, Theme, default_views};
 pub use suggest::near as nearest;
 pub use template::template;
 pub use warning::BYTES_A_SAMPLE;

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::model::{Timeframe, View};
+use crate::model::{SortKey, Timeframe, View};
 
 use super::declared::{Form, Key};
 use super::fault::Fault;
@@ -34,42 +34,6 @@ pub enum Symbols {
     Ascii,
 }
 
-/// What the rows of the dashboard are ordered by at its start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Sort {
-    /// Worst state first.
-    #[default]
-    State,
-    /// By name.
-    Name,
-    /// Lowest availability first.
-    Availability,
-    /// Longest average response time first.
-    Average,
-    /// Longest 95th percentile first.
-    P95,
-    /// Longest response time first.
-    Max,
-    /// Longest average time to first byte first.
-    Ttfb,
-    /// Certificate that expires first.
-    Certificate,
-}
-
-impl Sort {
-    /// All of them, as their words are declared.
-    const ALL: [Self; 8] = [
-        Self::State,
-        Self::Name,
-        Self::Availability,
-        Self::Average,
-        Self::P95,
-        Self::Max,
-        Self::Ttfb,
-        Self::Certificate,
-    ];
-}
-
 /// How the dashboard looks and sounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dashboard {
@@ -80,12 +44,12 @@ pub struct Dashboard {
     /// Whether an alert rings the terminal's bell.
     pub bell: bool,
     /// The order of the rows at the start.
-    pub sort: Sort,
+    pub sort: SortKey,
 }
 
 impl Default for Dashboard {
     fn default() -> Self {
-        Self { theme: Theme::Auto, symbols: Symbols::Auto, bell: true, sort: Sort::State }
+        Self { theme: Theme::Auto, symbols: Symbols::Auto, bell: true, sort: SortKey::State }
     }
 }
 
@@ -96,7 +60,7 @@ impl Dashboard {
             theme: keys.choice("theme", [Theme::Auto, Theme::Dark, Theme::Light]).unwrap_or(default.theme),
             symbols: keys.choice("symbols", [Symbols::Auto, Symbols::Ascii]).unwrap_or(default.symbols),
             bell: keys.boolean("bell").unwrap_or(default.bell),
-            sort: keys.choice("sort", Sort::ALL).unwrap_or(default.sort),
+            sort: keys.choice("sort", SortKey::ALL).unwrap_or(default.sort),
         }
     }
 }

@@ -50,14 +50,10 @@ pub enum Field {
 /// The writer's.
 pub fn text(out: &mut impl io::Write, record: &Record<'_>) -> io::Result<()> {
     let Record { at, level, about, .. } = record;
-    let mut line = format!("{} {level} {about}: {}", when::utc(*at), clean_line(record.message, MESSAGE_MAX));
-    let mut fields = record.fields.iter();
-    if let Some((name, field)) = fields.next() {
-        line.push_str(&format!(" ({name}={}", field.word()));
-        fields.for_each(|(name, field)| line.push_str(&format!(" {name}={}", field.word())));
-        line.push(')');
-    }
-    words::line(out, &line)
+    let (time, message) = (when::utc(*at), clean_line(record.message, MESSAGE_MAX));
+    let fields: Vec<String> = record.fields.iter().map(|(name, field)| format!("{name}={}", field.word())).collect();
+    let fields = if fields.is_empty() { String::new() } else { format!(" ({})", fields.join(" ")) };
+    words::line(out, &format!("{time} {level} {about}: {message}{fields}"))
 }
 
 /// For machines: one `log` object, its fields beside `level`, `about` and `message`.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use redb::{ReadOnlyDatabase, ReadTransaction, ReadableDatabase};
 
 use crate::alert::Alert;
+use crate::model::{SiteId, Timestamp};
 
 use super::backup;
 use super::error::{StoreError, guard};
@@ -93,6 +94,22 @@ impl Archive {
     /// Those of the database.
     pub fn figures(&self, query: &Query, cell: Option<Duration>) -> Result<Vec<Figures>, StoreError> {
         let read = || figures::figures(&View::new(&self.database.begin_read()?)?, query, cell);
+        guard(read).map_err(|error| self.failed(error))
+    }
+
+    /// The figures of one site in each of these periods, without their ends, as of one moment.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn parts(&self, site: SiteId, periods: &[(Timestamp, Timestamp)]) -> Result<Vec<Figures>, StoreError> {
+        let read = || {
+            let view = View::new(&self.database.begin_read()?)?;
+            let mut parts = Vec::with_capacity(periods.len());
+            for &(since, until) in periods {
+                parts.extend(figures::figures(&view, &Query { sites: Some(vec![site]), since, until }, None)?);
+            }
+            Ok::<_, redb::Error>(parts)
+        };
         guard(read).map_err(|error| self.failed(error))
     }
 

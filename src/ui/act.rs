@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use ratatui::layout::Size;
 
+use crate::model::SortKey;
+
 use super::action::{self, Action};
 use super::alert_index::Entry;
 use super::frame::Inputs;
 use super::key::Key;
-use super::order::{Filter, Sort, SortKey};
+use super::order::{Filter, SORT_KEYS, Sort};
 use super::state::{Leave, Place, Typing, UiState};
 use super::wish::{Wish, next_pause};
 
@@ -257,7 +259,7 @@ impl UiState {
     fn choose_order(&mut self, key: &Key) {
         self.typing = Typing::Keys;
         let Key::Char(letter) = key else { return };
-        if let Some(&(key, ..)) = SortKey::ALL.iter().find(|(_, of, _)| of == letter) {
+        if let Some(&(key, ..)) = SORT_KEYS.iter().find(|(_, of, _)| of == letter) {
             self.sort_by(key);
         }
     }

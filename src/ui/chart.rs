@@ -119,7 +119,9 @@ fn remarks<'a>(frame: &'a Frame, past: &'a Past) -> impl Iterator<Item = String>
         };
         format!("nothing observed {} – {} ({why}){more}", moment(hole.from), moment(hole.until))
     });
-    begins.into_iter().chain(holes).map(|text| format!("{:SCALE$}{text}", ""))
+    let hourly = "each cell shows its whole hour: no single checks are kept of this time any more".to_owned();
+    let hourly = past.is_hourly.then_some(hourly);
+    begins.into_iter().chain(hourly).chain(holes).map(|text| format!("{:SCALE$}{text}", ""))
 }
 
 /// From which response time to which the chart reaches, µs.

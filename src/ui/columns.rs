@@ -4,8 +4,9 @@
 //! least needed go first; what is left over widens the names, then the codes, then the note. The order in which they
 //! stand differs from the order in which they are taken.
 
+use crate::model::SortKey;
+
 use super::bar;
-use super::order::SortKey;
 
 /// A column of a table, in the order in which they stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -9,8 +9,8 @@ use jiff::tz::TimeZone;
 use crate::alert::{Alert, AlertState, Rule, Threshold};
 use crate::engine::snapshot::{LastCheck, OpenIncident, Row, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
 use crate::model::{
-    Cause, Certificate, Health, Http, Micros, Observation, Phase, Phases, Sample, Status, StoreHealth, Timeframe,
-    Timestamp, Watching,
+    Cause, Certificate, Flags, Health, Http, Micros, Observation, Phase, Phases, Sample, SortKey, Status, StoreHealth,
+    Timeframe, Timestamp, Watching,
 };
 use crate::stats::{Answer, Availability, Beat, Beats, Cadence, Counts, Latency, Summary};
 
@@ -19,7 +19,7 @@ use super::past::{Gather, Past, Wanted};
 use super::run::Settings;
 use super::state::UiState;
 use super::theme::Scheme;
-use super::{Recheck, SortKey, Symbols};
+use super::{Recheck, Symbols};
 
 /// 2026-11-22 14:02:13 at +01:00.
 pub fn now() -> Timestamp {
@@ -430,6 +430,9 @@ fn site(made: &Made) -> SiteSnapshot {
     let at = now.before(Duration::from_secs(3));
     let down = made.state == SiteState::Down;
     let mut observation = Observation::failed(made.cause, made.detail);
+    if made.cert_days <= 21 {
+        observation.flags = observation.flags.with(Flags::CERTIFICATE);
+    }
     observation.phases = Phases::NONE.with(Phase::Processing, Micros::new(35_300));
     observation.status = Status::new(made.answers.first().map_or(200, |(code, _)| *code));
     observation.http = Http::V11;

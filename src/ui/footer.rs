@@ -5,7 +5,7 @@ use crate::model::figures;
 use super::action::{self, Hint};
 use super::frame::Frame;
 use super::line::{Line, Role, cut};
-use super::order::SortKey;
+use super::order::SORT_KEYS;
 use super::state::{Place, Typing};
 
 /// The footer; `more`: the screen goes on below.
@@ -74,7 +74,7 @@ fn filter(frame: &Frame) -> Line {
 
 fn orders(frame: &Frame) -> Line {
     let mut line = Line::of(Role::Plain, "sort:");
-    for (_, letter, word) in SortKey::ALL {
+    for (_, letter, word) in SORT_KEYS {
         if line.width() + word.len() + 4 > frame.width() {
             break;
         }

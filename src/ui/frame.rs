@@ -63,7 +63,11 @@ pub struct Frame<'a> {
     pub tally: Tally,
 }
 
-impl Frame<'_> {
+impl<'a> Frame<'a> {
+    pub fn of(inputs: &'a Inputs<'a>, state: &'a UiState, size: Size, plan: &'a Plan) -> Self {
+        Self { inputs, state, tables: state.tables(inputs), size, plan, tally: Tally::of(inputs.snapshot) }
+    }
+
     pub fn width(&self) -> usize {
         usize::from(self.size.width)
     }

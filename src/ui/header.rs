@@ -15,13 +15,12 @@ const GAP: usize = 3;
 const BEHIND_MIN: Duration = Duration::from_secs(3);
 
 /// The header. What does not fit is dropped from its end: lateness, bytes of the store, the store with an export that
-/// gets through, checks a second, the clock, and the words of the counts.
+/// gets through, checks a second, the clock, and the words of the counts; whom this looks on at comes after those words.
 pub fn header(frame: &Frame) -> Line {
     let clock = words::clock(frame.inputs.now, frame.inputs.zone);
     for words_too in [true, false] {
         let left = counts(frame, words_too);
-        for right in vitals(frame).into_iter().map(Some).chain([None]) {
-            let mut tail = right.unwrap_or_default();
+        for mut tail in vitals(frame) {
             if tail.width() > 0 {
                 tail.push(Role::Plain, "   ");
             }
@@ -34,7 +33,12 @@ pub fn header(frame: &Frame) -> Line {
             }
         }
     }
-    counts(frame, false)
+    let mut line = counts(frame, false);
+    if line.width() + GAP + clock.len() <= frame.width() {
+        line.pad_to(frame.width() - clock.len());
+        line.push(Role::Plain, clock);
+    }
+    line
 }
 
 /// The title of the window: `webmon ▼1`.
@@ -55,12 +59,12 @@ fn program(frame: &Frame) -> &'static str {
     }
 }
 
-/// Whom this looks on at, and how far behind it is: `watching pid 4711, 1 s behind`.
-fn watching(frame: &Frame) -> String {
-    let Some(watching) = &frame.inputs.health.watching else { return String::new() };
+/// Whom this looks on at, and how far behind it is: `watching pid 4711, 1 s behind`, `watching pid 4711`, `pid 4711`.
+fn watching(frame: &Frame) -> [String; 3] {
+    let Some(watching) = &frame.inputs.health.watching else { return Default::default() };
     let who = watching.process.map_or_else(|| "the store".to_owned(), |process| format!("pid {process}"));
     let behind = words::running(frame.inputs.now.since(watching.until));
-    format!("watching {who}, {behind} behind")
+    [format!("watching {who}, {behind} behind"), format!("watching {who}"), who]
 }
 
 fn counts(frame: &Frame, words_too: bool) -> Line {
@@ -92,7 +96,7 @@ fn counts(frame: &Frame, words_too: bool) -> Line {
 }
 
 /// What stands left of the clock, from the longest form to the shortest.
-fn vitals(frame: &Frame) -> [Line; 5] {
+fn vitals(frame: &Frame) -> [Line; 7] {
     let health = frame.inputs.health;
     let checks = format!("{:.1} checks/s", health.checks_per_second);
     let (short, long) = match &health.store {
@@ -109,7 +113,7 @@ fn vitals(frame: &Frame) -> [Line; 5] {
     let store_role = if matches!(health.store, StoreHealth::NotSaving { .. }) { Role::Warning } else { Role::Plain };
     let (export_role, export) =
         health.export.as_ref().map_or((Role::Plain, String::new()), |it| export(it, frame.inputs.now));
-    let watching = watching(frame);
+    let [watching, short_watching, process] = watching(frame);
     let joined = |parts: &[(Role, &String)]| {
         let mut line = Line::of(Role::Plain, watching.clone());
         for (role, part) in parts {
@@ -128,6 +132,8 @@ fn vitals(frame: &Frame) -> [Line; 5] {
         joined(&[(plain, &checks), (store_role, &short), (export_role, &export)]),
         joined(&[(plain, &checks), (export_role, if export_role == plain { &none } else { &export })]),
         joined(&[]),
+        Line::of(plain, short_watching),
+        Line::of(plain, process),
     ]
 }
 

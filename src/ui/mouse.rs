@@ -2,18 +2,21 @@
 //!
 //! On the overview a click selects the site of its row, and opens it when it was selected already; on the head of a
 //! column it sorts, on a tab it turns to that view, on the title of the alerts it opens them. Elsewhere a click on the
-//! first line goes back. The wheel scrolls what is under the pointer, three lines a notch.
+//! first line goes back. The wheel scrolls what is under the pointer, three lines a notch; over the chart of a site it
+//! zooms, one span a notch: away from the person into it.
 
 use ratatui::layout::Size;
 
+use crate::model::SortKey;
+
 use super::banner;
 use super::columns;
-use super::frame::Inputs;
+use super::frame::{Frame, Inputs};
 use super::key::Mouse;
 use super::layout::Plan;
 use super::line::width;
-use super::order::SortKey;
 use super::screen::view;
+use super::site;
 use super::state::{Place, UiState};
 
 const NOTCH: isize = 3;
@@ -49,6 +52,9 @@ impl UiState {
             Mouse::WheelUp => -NOTCH,
             Mouse::WheelDown => NOTCH,
         };
+        if self.place == Place::Site && self.is_over_chart(row, inputs, size) {
+            return self.zoom(what == Mouse::WheelUp, inputs);
+        }
         let plan = self.plan(inputs, size);
         let over_alerts = matches!(self.target(&plan, row, inputs), Target::Alerts | Target::AlertsTitle);
         if self.place == Place::Overview && over_alerts {
@@ -56,6 +62,15 @@ impl UiState {
         } else {
             self.scroll(by, inputs);
         }
+    }
+
+    /// Whether line `row` of the screen of a site is one of its chart's; where the body lies is [`super::screen::view`]'s.
+    fn is_over_chart(&self, row: usize, inputs: &Inputs, size: Size) -> bool {
+        let plan = self.plan(inputs, size);
+        let from = 1 + usize::from(banner::is_shown(inputs, self));
+        let height = usize::from(size.height).saturating_sub(from + 2);
+        let Some(row) = row.checked_sub(from).filter(|_| !plan.summary) else { return false };
+        site::is_chart(&Frame::of(inputs, self, size, &plan), height, row)
     }
 
     fn click(&mut self, (column, row): (u16, u16), inputs: &Inputs, size: Size) {
@@ -208,6 +223,32 @@ mod tests {
             let twice = pointed(&world, &[(Mouse::Click, column, 2), (Mouse::Click, column, 2)]);
             let from_the_start = key == SortKey::State;
             assert_eq!((twice.sort.key, twice.sort.reversed), (key, !from_the_start), "column {column}");
+        }
+    }
+
+    #[test]
+    fn over_the_chart_of_a_site_the_wheel_zooms_and_elsewhere_it_scrolls() {
+        let world = fixture::with_past(100);
+        let mut opened = fixture::state();
+        opened.settle(&world.inputs(), SIZE);
+        opened.act(&Key::Enter, &world.inputs(), SIZE);
+        let span = opened.span(&world.inputs());
+        let lines = view(&world.inputs(), &opened, SIZE).lines;
+        let at = |part: &str| lines.iter().position(|line| line.text().contains(part)).unwrap();
+        let (title, legend) = (at("Response time"), at("(lower)"));
+        assert!(title > 1 && legend > title + 5, "{title} {legend}");
+        for row in 0..24 {
+            let turned = |what| {
+                let mut state = opened.clone();
+                state.act(&Key::Mouse(what, 40, u16::try_from(row).unwrap()), &world.inputs(), SIZE);
+                (state.span(&world.inputs()), state.site_top)
+            };
+            let (towards, away) = (turned(Mouse::WheelDown), turned(Mouse::WheelUp));
+            if (title..=legend).contains(&row) {
+                assert!(towards.0 > span && away.0 < span && towards.1 == 0, "row {row}: {towards:?} {away:?}");
+            } else {
+                assert_eq!((towards, away), ((span, 3), (span, 0)), "row {row}");
+            }
         }
     }
 

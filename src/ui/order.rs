@@ -7,52 +7,24 @@
 use std::cmp::Ordering;
 
 use crate::engine::snapshot::{SiteSnapshot, SiteState, Snapshot};
-use crate::model::Timestamp;
+use crate::model::{Flags, SortKey, Timestamp};
 use crate::stats::{Latency, Summary};
 
-/// The days before expiry from which a certificate is shown.
-pub const CERT_WARN_DAYS: i64 = 21;
+/// What rows can be ordered by, with the key that chooses each and its word.
+pub const SORT_KEYS: [(SortKey, char, &str); 8] = [
+    (SortKey::State, 's', "state"),
+    (SortKey::Name, 'n', "name"),
+    (SortKey::Availability, 'a', "avail"),
+    (SortKey::Average, 'v', "avg"),
+    (SortKey::P95, '9', "p95"),
+    (SortKey::Max, 'm', "max"),
+    (SortKey::Ttfb, 't', "ttfb"),
+    (SortKey::Certificate, 'c', "cert"),
+];
 
-/// What rows are ordered by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SortKey {
-    /// Worst state first, then the order of the file.
-    #[default]
-    State,
-    /// By name.
-    Name,
-    /// Lowest availability first.
-    Availability,
-    /// Longest average response time first.
-    Average,
-    /// Longest 95th percentile first.
-    P95,
-    /// Longest response time first.
-    Max,
-    /// Longest average time to first byte first.
-    Ttfb,
-    /// Certificate that expires first.
-    Certificate,
-}
-
-impl SortKey {
-    /// All of them, with the key that chooses each and its word.
-    pub const ALL: [(Self, char, &'static str); 8] = [
-        (Self::State, 's', "state"),
-        (Self::Name, 'n', "name"),
-        (Self::Availability, 'a', "avail"),
-        (Self::Average, 'v', "avg"),
-        (Self::P95, '9', "p95"),
-        (Self::Max, 'm', "max"),
-        (Self::Ttfb, 't', "ttfb"),
-        (Self::Certificate, 'c', "cert"),
-    ];
-
-    /// The word of the key.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        Self::ALL.iter().find(|(key, ..)| *key == self).map_or("state", |(.., word)| word)
-    }
+/// The word of an order.
+pub fn word(key: SortKey) -> &'static str {
+    SORT_KEYS.iter().find(|(of, ..)| *of == key).map_or("state", |(.., word)| word)
 }
 
 /// An order of rows.
@@ -96,7 +68,7 @@ impl Filter {
 fn matches(word: &str, site: &SiteSnapshot, now: Timestamp) -> bool {
     match word {
         "down" => super::frame::is_down(site),
-        "cert" => certificate_days(site, now).is_some_and(|days| days <= CERT_WARN_DAYS),
+        "cert" => warned_days(site, now).is_some(),
         _ if word.starts_with("group:") => {
             let wanted = &word["group:".len()..];
             site.group.as_deref().is_some_and(|group| contains(group, wanted))
@@ -115,6 +87,14 @@ fn contains(text: &str, word: &str) -> bool {
 pub fn certificate_days(site: &SiteSnapshot, now: Timestamp) -> Option<i64> {
     let observation = site.last.as_ref()?.observation.as_ref()?;
     Some(observation.certificate.as_ref()?.days_left(now))
+}
+
+/// The same where it ends within the `warn_days` of the site, which its last check has looked at. What else is wrong with a
+/// certificate marks a check as well, and is told in words.
+pub fn warned_days(site: &SiteSnapshot, now: Timestamp) -> Option<i64> {
+    let last = site.last.as_ref().filter(|last| last.sample.flags.has(Flags::CERTIFICATE))?;
+    let is_sound = last.observation.as_ref()?.certificate.as_ref()?.faults.is_empty();
+    certificate_days(site, now).filter(|days| is_sound || *days < 0)
 }
 
 /// The listed sites as indices into the snapshot, in order; figures are those of view `view`.

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use crate::engine::snapshot::ViewSnapshot;
-use crate::model::figures;
+use crate::model::{SortKey, figures};
 use crate::stats::Beats;
 
 use super::columns;
 use super::frame::Frame;
 use super::layout::Placed;
 use super::line::{Line, Role, cut, safe, width};
-use super::order::SortKey;
+use super::order;
 use super::outline;
 use super::rows;
 use super::words;
@@ -23,7 +23,7 @@ pub fn lines(frame: &Frame) -> Vec<Line> {
         let Some(view) = frame.tables.views.get(placed.view) else { continue };
         lines.push(title(frame, placed.view, view));
         if placed.head {
-            lines.push(rows::head(&columns, &view.timeframe.to_string()));
+            lines.push(rows::head(&columns, &words::narrow(view.timeframe.length())));
         }
         lines.extend(body(frame, *placed, view, &columns));
     }
@@ -118,7 +118,7 @@ fn modes(frame: &Frame, first: bool, line: &mut Line) {
     }
     if state.sort.key != SortKey::State || state.sort.reversed {
         let arrow = if state.sort.reversed { "▴" } else { "▾" };
-        line.push(Role::Plain, format!(" · sort {} {arrow}", state.sort.key.word()));
+        line.push(Role::Plain, format!(" · sort {} {arrow}", order::word(state.sort.key)));
     }
     if state.filter.not_up {
         line.push(Role::Plain, " · ");
@@ -165,9 +165,9 @@ fn range(frame: &Frame) -> Line {
     let state = frame.state;
     let rows = frame.plan.page().min(state.order.len());
     let (from, to) = ((state.top + 1).min(state.order.len()), (state.top + rows).min(state.order.len()));
-    let order = match (state.sort.key, state.sort.reversed) {
+    let by = match (state.sort.key, state.sort.reversed) {
         (SortKey::State, false) => "state, then file order".to_owned(),
-        (key, reversed) => format!("{} {}", key.word(), if reversed { "▴" } else { "▾" }),
+        (key, reversed) => format!("{} {}", order::word(key), if reversed { "▴" } else { "▾" }),
     };
     let listed = figures::count(state.order.len() as u64);
     let place = format!("{}–{} of {listed}", figures::count(from as u64), figures::count(to as u64));
@@ -178,8 +178,8 @@ fn range(frame: &Frame) -> Line {
     };
     let mut line = Line::of(Role::Dim, "── ");
     line.push(Role::Plain, place);
-    if line.width() + order.len() + width(keys) + 12 <= frame.width() {
-        line.push(Role::Plain, format!(" · {order}"));
+    if line.width() + by.len() + width(keys) + 12 <= frame.width() {
+        line.push(Role::Plain, format!(" · {by}"));
     }
     line.push(Role::Plain, " ");
     line.rule_to(frame.width().saturating_sub(width(keys) + 4));

@@ -4,14 +4,17 @@
 //! and hands back a [`Past`]. Percentiles are a histogram's, within 1 %. Holes are where nothing was observed for longer
 //! than three intervals and a timeout, or where a sample says that one was before it. Memory: a histogram a cell,
 //! whatever the number of samples.
+//!
+//! A week and longer is cut into whole hours, and made of the sums that the store keeps of them ([`Past::of_sums`]); so is
+//! a shorter stretch of which no single checks are kept any more: each of its cells then shows its whole hour.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{Flags, Outcome, Sample, Timeframe, Timestamp};
-use crate::stats::{Cadence, Histogram, Rollup, Summary};
+use crate::stats::{Beat, Cadence, Histogram, Rollup, Stretch, Summary};
 
-use super::series::{Cell, Scope, Series, Times, edge_of};
+use super::series::{Cell, HOUR, Scope, Series, Times, edge_of};
 
 /// Holes that are kept: the longest ones.
 const HOLES: usize = 3;
@@ -38,6 +41,22 @@ impl Wanted {
     #[must_use]
     pub fn scope(&self) -> Scope {
         Scope::new(self.span, self.until, self.columns)
+    }
+
+    /// The parts of the stretch of which sums are wanted, in order and without a gap: its cells, or the hours that they lie
+    /// in; the end of each is not in it.
+    #[must_use]
+    pub fn parts(&self) -> Vec<(Timestamp, Timestamp)> {
+        let scope = self.scope();
+        let length = scope.cell.max(HOUR);
+        let micros = u64::try_from(length.as_micros()).unwrap_or(u64::MAX);
+        let first = Timestamp::from_micros(scope.from.as_micros() / micros * micros);
+        let starts = std::iter::successors(Some(first), |start| Some(start.after(length)));
+        let end = self.until.after(Duration::from_micros(1));
+        // Where an hour is asked for as the place of its cells, all of it is.
+        let until =
+            |start: Timestamp| if scope.cell < HOUR { start.after(length) } else { end.min(start.after(length)) };
+        starts.take_while(|start| *start < end).map(|start| (start, until(start))).collect()
     }
 
     /// Whether what was made for `other` serves this too: the same stretch, or the same span up to a moment ago.
@@ -74,8 +93,67 @@ pub struct Past {
     pub more_holes: usize,
     /// When the oldest stored check of the site was made; none without any.
     pub begins: Option<Timestamp>,
+    /// Whether the summary is to the sample.
+    pub is_exact: bool,
+    /// Whether each cell shows the whole hour that it lies in, because nothing finer is kept.
+    pub is_hourly: bool,
     /// Why the store could not be read, if it could not.
     pub trouble: Option<String>,
+}
+
+impl Past {
+    /// What these sums tell: `parts` are those of [`Wanted::parts`], `whole` is that of all of them and whether it is to the
+    /// sample. `begins` and `others` are as in [`Gather::finish`].
+    #[must_use]
+    pub fn of_sums(
+        wanted: Wanted,
+        parts: &[Stretch],
+        (mut whole, is_exact): (Stretch, bool),
+        begins: Option<Timestamp>,
+        others: impl FnMut(Timestamp, Timestamp) -> bool,
+    ) -> Self {
+        let (scope, cadence, until) = (wanted.scope(), wanted.cadence, wanted.until);
+        let length = scope.cell.max(HOUR).as_micros();
+        let number = |at: Timestamp| u128::from(at.as_micros()) / length;
+        let part = |cell: usize| {
+            let start = scope.from.after(scope.cell * u32::try_from(cell).unwrap_or(u32::MAX));
+            parts.get(usize::try_from(number(start) - number(scope.from)).ok()?)
+        };
+        let mut series = Series::empty(0);
+        series.cells = (0..scope.cells).map(|cell| part(cell).map_or_else(Cell::default, summed)).collect();
+        series.all = told(&whole.rollup.response, whole.rollup.response_max);
+        for (_, highest, count) in whole.rollup.response.buckets() {
+            series.spread[edge_of(highest)] += count;
+        }
+        series.speak(&scope, cadence.interval);
+        whole.end(until, cadence);
+        let summary = whole.summary((scope.from, until), Some(cadence));
+        let hole = |hole: crate::stats::Hole| Hole { from: hole.since, until: hole.until, others: false };
+        let mut holes: Vec<Hole> = whole.holes_since(scope.from).into_iter().map(hole).collect();
+        holes.sort_by_key(|hole| std::cmp::Reverse(hole.until.since(hole.from)));
+        let more = holes.len().saturating_sub(HOLES) + usize::try_from(whole.holes.more).unwrap_or(usize::MAX);
+        holes.truncate(HOLES);
+        explain(&mut holes, cadence, others);
+        let is_hourly = scope.cell < HOUR;
+        let summary = Summary { timeframe: Timeframe::new(wanted.span), ..summary };
+        Self { wanted, series, summary, holes, more_holes: more, begins, is_exact, is_hourly, trouble: None }
+    }
+}
+
+/// Tells of each hole whether other sites were checked meanwhile.
+fn explain(holes: &mut [Hole], cadence: Cadence, mut others: impl FnMut(Timestamp, Timestamp) -> bool) {
+    for hole in holes {
+        // At its edges the others may have been checked a little longer, or again a little sooner.
+        let (from, until) = (hole.from.after(cadence.silence()), hole.until.before(cadence.silence()));
+        hole.others = from < until && others(from, until);
+    }
+}
+
+fn summed(stretch: &Stretch) -> Cell {
+    let Rollup { totals, response, response_max, .. } = &stretch.rollup;
+    let count = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+    let beat = Beat { up: count(totals.counts.up), down: count(totals.counts.down) };
+    Cell { beat, times: told(response, *response_max) }
 }
 
 /// Makes a [`Past`] of samples.
@@ -149,18 +227,14 @@ impl Gather {
     /// All of it. `begins` is when the oldest stored check was made, and `others` tells whether other sites were checked
     /// between two instants.
     #[must_use]
-    pub fn finish(mut self, begins: Option<Timestamp>, mut others: impl FnMut(Timestamp, Timestamp) -> bool) -> Past {
+    pub fn finish(mut self, begins: Option<Timestamp>, others: impl FnMut(Timestamp, Timestamp) -> bool) -> Past {
         let (cadence, until) = (self.wanted.cadence, self.wanted.until);
         // Before the first check of all nothing was missed; after the last one something may be.
         let last = self.last_at.or(begins.map(|begins| begins.max(self.scope.from)));
         if let Some(last) = last.filter(|last| until.since(*last) > cadence.silence()) {
             self.note_hole(last, until);
         }
-        for hole in &mut self.holes {
-            // At its edges the others may have been checked a little longer, or again a little sooner.
-            let (from, until) = (hole.from.after(cadence.silence()), hole.until.before(cadence.silence()));
-            hole.others = from < until && others(from, until);
-        }
+        explain(&mut self.holes, cadence, others);
         let cells: Vec<Cell> =
             self.cells.iter().map(|(cell, times, max)| Cell { times: told(times, *max), ..*cell }).collect();
         let mut series = Series::empty(0);
@@ -172,7 +246,8 @@ impl Gather {
         let timeframe = Timeframe::new(self.wanted.span);
         let summary = self.rollup.summary(until, timeframe, unmade);
         let (holes, more_holes) = (self.holes, self.more_holes);
-        Past { wanted: self.wanted, series, summary, holes, more_holes, begins, trouble: None }
+        let (is_exact, is_hourly) = (true, false);
+        Past { wanted: self.wanted, series, summary, holes, more_holes, begins, is_exact, is_hourly, trouble: None }
     }
 
     fn note_hole(&mut self, from: Timestamp, until: Timestamp) {
@@ -189,4 +264,86 @@ impl Gather {
 fn told(times: &Histogram, max: u32) -> Option<Times> {
     let [p50, p95] = times.percentiles([50, 95])?;
     Some(Times { p50: p50.min(max), p95: p95.min(max), max })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Cause, Micros, Observation, Phase, Phases};
+
+    const START: Timestamp = Timestamp::from_secs(1_795_255_200);
+
+    /// Ten days of checks every five minutes, now and then a failed or a long one, with a hole of a day.
+    fn samples() -> Vec<Sample> {
+        let made = |index: u64| {
+            let cause = if index % 41 == 7 { Cause::Reset } else { Cause::Ok };
+            let mut observation = Observation::failed(cause, "");
+            let scale = if index.is_multiple_of(97) { 100 } else { 1 };
+            let micros = 12_000 + u32::try_from(index * 7_919 % 5_000 * scale).unwrap();
+            observation.phases = Phases::NONE.with(Phase::Processing, Micros::new(micros));
+            let mut sample = observation.sample(START.after(Duration::from_mins(5 * index)), Micros::ZERO, 0);
+            if index == 1_200 + 288 {
+                sample.flags = Flags::AFTER_HOLE;
+            }
+            sample
+        };
+        (0..2_880).filter(|index| !(1_200..1_200 + 288).contains(index)).map(made).collect()
+    }
+
+    fn wanted(span: Duration, columns: usize) -> Wanted {
+        let cadence = Cadence { interval: Duration::from_mins(5), timeout: Duration::from_secs(5) };
+        let until = START.after(Duration::from_hours(10 * 24));
+        Wanted { site: "api".into(), cadence, span, until, live: true, columns }
+    }
+
+    fn summed_up(samples: &[Sample], (since, until): (Timestamp, Timestamp)) -> Stretch {
+        let mut stretch = Stretch::default();
+        for sample in samples.iter().filter(|sample| since <= sample.at && sample.at < until) {
+            stretch.admit(sample, Some(since));
+        }
+        stretch
+    }
+
+    #[test]
+    fn sums_of_hours_show_what_all_their_samples_show() {
+        let samples = samples();
+        for (days, columns) in [(7, 69), (7, 250), (30, 69), (30, 189)] {
+            let wanted = wanted(Duration::from_hours(24 * days), columns);
+            let mut gather = Gather::new(wanted.clone());
+            for sample in &samples {
+                gather.admit(sample);
+            }
+            let others = |_, _| true;
+            let of_samples = gather.finish(Some(START), others);
+            let parts = wanted.parts();
+            assert_eq!(parts.len(), wanted.scope().cells);
+            assert!(parts.windows(2).all(|pair| pair[0].1 == pair[1].0));
+            let whole = (parts[0].0, parts[parts.len() - 1].1);
+            let sums: Vec<Stretch> = parts.iter().map(|part| summed_up(&samples, *part)).collect();
+            let of_sums = Past::of_sums(wanted, &sums, (summed_up(&samples, whole), true), Some(START), others);
+            assert_eq!(of_sums.series, of_samples.series, "{days} days in {columns}");
+            assert_eq!(of_sums.summary.counts, of_samples.summary.counts);
+            assert_eq!(of_sums.holes, of_samples.holes);
+            assert_eq!(of_sums.holes.len(), 1);
+            assert!(!of_sums.is_hourly && of_sums.series.cells.iter().any(|cell| cell.times.is_some()));
+        }
+    }
+
+    #[test]
+    fn where_only_hours_are_kept_each_cell_shows_its_hour() {
+        let samples = samples();
+        let wanted = Wanted { until: START.after(Duration::from_mins(5 * 60 + 10)), ..wanted(2 * HOUR, 60) };
+        let parts = wanted.parts();
+        assert!(parts.iter().all(|part| part.1.since(part.0) == HOUR && part.0.as_micros() % 3_600_000_000 == 0));
+        let sums: Vec<Stretch> = parts.iter().map(|part| summed_up(&samples, *part)).collect();
+        let scope = wanted.scope();
+        let past = Past::of_sums(wanted, &sums, (Stretch::default(), false), None, |_, _| false);
+        assert!(past.is_hourly && !past.is_exact);
+        for (number, cell) in past.series.cells.iter().enumerate() {
+            let at = scope.from.after(scope.cell * u32::try_from(number).unwrap());
+            let hour = parts.iter().position(|part| part.0 <= at && at < part.1).unwrap();
+            assert_eq!(*cell, summed(&sums[hour]), "cell {number}");
+            assert_eq!(cell.beat.up + cell.beat.down, 12, "five minutes apart");
+        }
+    }
 }

@@ -11,8 +11,9 @@ use ratatui::layout::{Rect, Size};
 use ratatui::style::{Color, Modifier};
 use unicode_width::UnicodeWidthStr as _;
 
+use crate::model::SortKey;
+
 use super::frame::Inputs;
-use super::order::SortKey;
 use super::run::Settings;
 use super::screen::{render, view};
 use super::state::UiState;

@@ -12,7 +12,7 @@ use super::columns::{Column, Columns};
 use super::digest::FULL_COVERAGE;
 use super::frame::Frame;
 use super::line::{Line, Role, cut, cut_middle, right, safe, width};
-use super::order::{CERT_WARN_DAYS, certificate_days};
+use super::order::warned_days;
 use super::words;
 
 /// None, under the decimal point of a time.
@@ -65,7 +65,7 @@ fn cell(frame: &Frame, column: Column, cells: usize, site: &SiteSnapshot, row: &
     match column {
         Column::Site => Line::default(),
         Column::Since => Line::of(Role::Plain, right(&since(frame, site), cells)),
-        Column::Availability => Line::of(Role::Plain, right(&marked(row), cells)),
+        Column::Availability => Line::of(Role::Plain, right(&marked(summary, row.is_exact), cells)),
         Column::Coverage => Line::of(Role::Plain, right(&coverage(summary), cells)),
         Column::Average => time(&summary.response, |latency| latency.avg),
         Column::P50 => time(&summary.response, |latency| f64::from(latency.p50)),
@@ -77,7 +77,7 @@ fn cell(frame: &Frame, column: Column, cells: usize, site: &SiteSnapshot, row: &
         Column::TtfbMax => time(&summary.ttfb, |latency| f64::from(latency.max)),
         Column::Codes => codes(summary, cells),
         Column::Certificate => {
-            let days = warned_days(frame, site).map_or_else(String::new, days_left);
+            let days = warned_days(site, frame.inputs.now).map_or_else(String::new, days_left);
             Line::of(Role::Warning, right(&days, cells))
         }
         Column::Bar => beats(frame, site, row, cells),
@@ -87,7 +87,7 @@ fn cell(frame: &Frame, column: Column, cells: usize, site: &SiteSnapshot, row: &
 
 fn name(frame: &Frame, site: &SiteSnapshot, cells: usize, columns: &Columns, selected: bool) -> Line {
     let has_column = columns.iter().any(|(column, _)| *column == Column::Certificate);
-    let suffix = match warned_days(frame, site) {
+    let suffix = match warned_days(site, frame.inputs.now) {
         Some(days) if !has_column => format!(" cert {}", days_left(days)),
         _ => String::new(),
     };
@@ -104,10 +104,6 @@ pub fn short_name(name: &str) -> &str {
         Some(rest) if short.len() < name.len() && !rest.is_empty() => rest,
         _ => short,
     }
-}
-
-fn warned_days(frame: &Frame, site: &SiteSnapshot) -> Option<i64> {
-    certificate_days(site, frame.inputs.now).filter(|days| *days <= CERT_WARN_DAYS)
 }
 
 /// The days of a certificate in at most four cells.
@@ -129,9 +125,9 @@ pub fn availability(summary: &Summary) -> String {
 }
 
 /// The same, with `≈` in front where the figures are not to the sample.
-fn marked(row: &Row) -> String {
-    let availability = availability(&row.summary);
-    if row.is_exact { availability } else { format!("≈{}", availability.trim_start_matches('~')) }
+pub fn marked(summary: &Summary, is_exact: bool) -> String {
+    let availability = availability(summary);
+    if is_exact { availability } else { format!("≈{}", availability.trim_start_matches('~')) }
 }
 
 /// Coverage where it is not full.

@@ -1,8 +1,8 @@
 //! The loop of the dashboard, on a thread of its own: keys in, screens out.
 //!
-//! It wakes at least ten times a second, and draws only when something that is shown may have changed: a snapshot,
-//! alerts, health, a key, the size, or the second on the clock; never more often than ten times a second. What a frame
-//! costs can delay nothing but the next frame. A terminal that fails in any way ends it.
+//! It wakes at least ten times a second, and draws only when something has to be shown: figures, a state, alerts, a key,
+//! the size, or the second on the clock; never more often than ten times a second. What a frame costs can delay nothing
+//! but the next frame. A terminal that fails in any way ends it.
 
 use std::io;
 use std::sync::Arc;
@@ -13,17 +13,17 @@ use ratatui::layout::Size;
 
 use crate::alert::Alert;
 use crate::engine::snapshot::Snapshot;
-use crate::model::{Health, Sample, Timestamp};
+use crate::model::{Health, Sample, SortKey, Timestamp};
 
-use super::frame::{About, Inputs};
+use super::frame::About;
 use super::key::Key;
-use super::order::SortKey;
 use super::orders::Orders;
 use super::past::{Past, Wanted};
 use super::screen::{Screen, view};
 use super::state::{Leave, UiState};
 use super::symbols::Symbols;
-use super::terminal::Session;
+use super::taken::Taken;
+use super::terminal::{Session, is_panicked};
 use super::theme::{Scheme, Theme};
 use super::wish::{Recheck, Wish};
 
@@ -87,8 +87,10 @@ pub enum Ended {
     Interrupt,
     /// It was told to stop.
     Stopped,
-    /// The terminal vanished, or was given back by a panic elsewhere.
+    /// The terminal vanished.
     TerminalGone,
+    /// Another thread panicked; the terminal was given back for its message.
+    Panicked,
 }
 
 /// What never changes during a run.
@@ -132,107 +134,10 @@ pub fn run(source: &impl Source, settings: Settings, fixed: &Fixed, orders: &Ord
     // The theme decides about colours; crossterm's own reading of NO_COLOR would overrule `--color always`.
     crossterm::style::force_color_output(true);
     let mut session = Session::enter()?;
-    Ok(drive(source, UiState::new(&settings), fixed, &mut session, orders))
-}
-
-/// What was last taken from the source.
-struct Taken {
-    version: u64,
-    snapshot: Snapshot,
-    /// Of the site that is open, and which that is.
-    samples: Vec<Sample>,
-    opened: Option<usize>,
-    has_past: bool,
-    /// What was last asked of the store, and what was read last.
-    wanted: Option<Wanted>,
-    past: Option<Arc<Past>>,
-    /// The sites that were on the screen last.
-    seen: Vec<usize>,
-    alerts: Arc<[Arc<Alert>]>,
-    health: Arc<Health>,
-    rechecks: Arc<[Recheck]>,
-    now: Timestamp,
-}
-
-impl Taken {
-    fn from(source: &impl Source) -> Self {
-        // The version first: a change in between is then seen again, never missed.
-        let version = source.version();
-        Self {
-            version,
-            snapshot: source.snapshot(),
-            samples: Vec::new(),
-            opened: None,
-            has_past: source.has_past(),
-            wanted: None,
-            past: source.past(),
-            seen: Vec::new(),
-            alerts: source.alerts(),
-            health: source.health(),
-            rechecks: source.rechecks(),
-            now: source.now(),
-        }
-    }
-
-    /// Takes what is new. Whether anything is that a screen may show.
-    fn refresh(&mut self, source: &impl Source) -> bool {
-        let version = source.version();
-        let (alerts, health, rechecks, now) = (source.alerts(), source.health(), source.rechecks(), source.now());
-        let past = source.past();
-        let second = |at: Timestamp| at.as_micros() / 1_000_000;
-        let changed = version != self.version
-            || !Arc::ptr_eq(&alerts, &self.alerts)
-            || (!Arc::ptr_eq(&health, &self.health) && health != self.health)
-            || !Arc::ptr_eq(&rechecks, &self.rechecks)
-            || past.as_ref().map(Arc::as_ptr) != self.past.as_ref().map(Arc::as_ptr)
-            || second(now) != second(self.now);
-        if version != self.version {
-            self.snapshot = source.snapshot();
-            self.opened = None;
-        }
-        (self.version, self.alerts, self.health) = (version, alerts, health);
-        (self.rechecks, self.now, self.past) = (rechecks, now, past);
-        changed
-    }
-
-    /// Takes the samples of the site that is open, if there may be new ones, and asks for what is wanted of the store.
-    fn look_closer(&mut self, source: &impl Source, opened: Option<usize>, wanted: Option<Wanted>) {
-        if wanted != self.wanted {
-            self.wanted.clone_from(&wanted);
-            if let Some(wanted) = wanted {
-                source.look_back(wanted);
-            }
-        }
-        match opened {
-            Some(site) if self.opened != Some(site) => source.samples(site, &mut self.samples),
-            Some(_) => {}
-            None => self.samples.clear(),
-        }
-        self.opened = opened;
-    }
-
-    /// Tells which sites are on the screen, if that is new.
-    fn tell_seen(&mut self, source: &impl Source, sites: Vec<usize>) {
-        if self.seen != sites {
-            source.seen(&sites);
-            self.seen = sites;
-        }
-    }
-
-    fn inputs<'a>(&'a self, fixed: &'a Fixed) -> Inputs<'a> {
-        Inputs {
-            snapshot: &self.snapshot,
-            samples: &self.samples,
-            has_past: self.has_past,
-            past: self.past.as_deref(),
-            alerts: &self.alerts,
-            health: &self.health,
-            rechecks: &self.rechecks,
-            now: self.now,
-            zone: &fixed.zone,
-            about: &fixed.about,
-        }
-    }
+    Ok(match drive(source, UiState::new(&settings), fixed, &mut session, orders) {
+        Ended::TerminalGone if is_panicked() => Ended::Panicked,
+        ended => ended,
+    })
 }
 
 fn drive(
@@ -281,10 +186,11 @@ fn drive(
         // A clock that went back must not stop the drawing.
         let rest =
             drawn.filter(|at| *at <= taken.now).map_or(Duration::ZERO, |at| TICK.saturating_sub(taken.now.since(at)));
-        let mut timeout = TICK;
+        let mut timeout = TICK.min(to_next_second(taken.now));
         if dirty && rest.is_zero() {
             let (opened, wanted) = (state.opened(&inputs), state.wanted(&inputs, size));
-            taken.look_closer(source, opened, wanted);
+            let focus = state.focus(&inputs);
+            taken.look_closer(source, (focus, opened), wanted);
             let inputs = taken.inputs(fixed);
             let beyond = Beyond { bell: state.settle(&inputs, size), mouse: state.mouse };
             let screen = view(&inputs, &state, size);
@@ -301,6 +207,12 @@ fn drive(
             return Ended::TerminalGone;
         }
     }
+}
+
+/// The clock in the header changes on the second, not somewhere in the tick after it.
+const fn to_next_second(now: Timestamp) -> Duration {
+    const SECOND: u64 = 1_000_000;
+    Duration::from_micros(SECOND - now.as_micros() % SECOND)
 }
 
 #[cfg(test)]

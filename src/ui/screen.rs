@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Rect, Size};
 
-use super::frame::{Frame, Inputs, Tally};
+use super::frame::{Frame, Inputs};
 use super::line::{Line, safe, width};
 use super::state::{Place, UiState};
 use super::symbols::{Symbols, to_ascii};
@@ -36,8 +36,7 @@ impl Screen {
 #[must_use]
 pub fn view(inputs: &Inputs, state: &UiState, size: Size) -> Screen {
     let plan = state.plan(inputs, size);
-    let frame =
-        Frame { inputs, state, tables: state.tables(inputs), size, plan: &plan, tally: Tally::of(inputs.snapshot) };
+    let frame = Frame::of(inputs, state, size, &plan);
     let title = safe(&header::title(&frame)).into_owned();
     if plan.summary {
         return Screen { lines: fitted(summary::lines(&frame), size), title };

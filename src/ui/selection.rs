@@ -7,7 +7,7 @@ use crate::model::{Cause, figures};
 
 use super::frame::Frame;
 use super::line::{Line, Role, cut, safe};
-use super::order::{CERT_WARN_DAYS, certificate_days};
+use super::order::{certificate_days, warned_days};
 use super::outline;
 use super::rows::{is_silent, note, short_name};
 use super::state::FRESH;
@@ -106,7 +106,7 @@ fn parts(frame: &Frame, site: &SiteSnapshot) -> Vec<(Role, String)> {
             (_, true) => format!("certificate {days} days"),
             (_, false) => format!("cert {days} d"),
         };
-        parts.push((if days <= CERT_WARN_DAYS { Role::Warning } else { Role::Plain }, text));
+        parts.push((if warned_days(site, now).is_some() { Role::Warning } else { Role::Plain }, text));
     }
     parts
 }

@@ -12,6 +12,11 @@ use crate::stats::Beat;
 /// The upper edges of the histogram in milliseconds: always the same, so that two sites compare.
 pub const EDGES_MS: [u32; 12] = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 10_000];
 
+/// The finest grain of what is kept of a distant past.
+pub const HOUR: Duration = Duration::from_hours(1);
+/// From this span on, cells are whole hours.
+const WEEK: u64 = 7 * 24 * 3_600 * 1_000_000;
+
 /// Percentiles of response times, in µs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Times {
@@ -51,6 +56,7 @@ impl Scope {
         let span = u64::try_from(span.as_micros()).unwrap_or(u64::MAX).max(1);
         let least = span.div_ceil(most);
         let round = match least {
+            _ if span >= WEEK => 3_600_000_000,
             5_000_000.. => 1_000_000,
             500_000.. => 100_000,
             5_000.. => 1_000,

@@ -4,6 +4,8 @@
 //! Phases are averages, because averages add up to the total and medians do not; they are drawn as a waterfall, one
 //! fill a phase. With 100 columns, phases and answers stand side by side. The body is a list of lines that scrolls.
 
+use std::ops::Range;
+
 use crate::alert::AlertState;
 use crate::engine::snapshot::SiteSnapshot;
 use crate::model::{Cause, Phase, figures};
@@ -11,8 +13,8 @@ use crate::stats::Summary;
 
 use super::frame::Frame;
 use super::line::{Line, Role, cut, right, safe, width};
-use super::order::{CERT_WARN_DAYS, certificate_days};
-use super::rows::{NO_TIME, availability, coverage, note, partition, short_name};
+use super::order::{certificate_days, warned_days};
+use super::rows::{NO_TIME, coverage, marked, note, partition, short_name};
 use super::selection::selected;
 use super::{alerts, chart, words};
 
@@ -50,21 +52,44 @@ pub fn header(frame: &Frame) -> Line {
 
 /// The body: `height` lines of it, and whether there are more below.
 pub fn lines(frame: &Frame, height: usize) -> (Vec<Line>, bool) {
+    let (body, _) = body(frame);
+    let top = first(frame, &body, height);
+    let more = body.len() > top + height;
+    let mut lines: Vec<Line> = body.into_iter().skip(top).take(height).collect();
+    lines.resize(height, Line::default());
+    (lines, more)
+}
+
+/// Whether line `row` of a body of `height` lines belongs to the chart.
+pub fn is_chart(frame: &Frame, height: usize, row: usize) -> bool {
+    let (body, chart) = body(frame);
+    row < height && chart.contains(&(first(frame, &body, height) + row))
+}
+
+/// The first line that is seen.
+fn first(frame: &Frame, body: &[Line], height: usize) -> usize {
+    frame.state.site_top.min(body.len().saturating_sub(height))
+}
+
+/// All of it, and which of its lines are the chart.
+fn body(frame: &Frame) -> (Vec<Line>, Range<usize>) {
     let mut body = Vec::new();
+    let mut charted = 0..0;
     if let Some(site) = selected(frame) {
         let i = frame.state.focus(frame.inputs);
-        let mut rows: Vec<&Summary> =
-            frame.tables.views.iter().filter_map(|view| Some(&view.rows.get(i?)?.summary)).collect();
-        let mut shown = rows.get(frame.state.tab).or(rows.first()).copied();
+        let rows = frame.tables.views.iter().filter_map(|view| view.rows.get(i?));
+        let mut rows: Vec<(&Summary, bool)> = rows.map(|row| (&row.summary, row.is_exact)).collect();
+        let mut shown = rows.get(frame.state.tab).or(rows.first()).map(|(summary, _)| *summary);
         if let Some(past) = chart::past(frame) {
             if !past.wanted.live {
                 rows.clear();
                 shown = Some(&past.summary);
             }
-            rows.push(&past.summary);
+            rows.push((&past.summary, past.is_exact));
         }
         body.extend(numbers(frame, site, &rows));
         let (chart, series) = chart::lines(frame, site);
+        charted = body.len()..body.len() + chart.len();
         body.extend(chart);
         if let Some(summary) = shown {
             body.extend(middle(frame, summary));
@@ -78,11 +103,7 @@ pub fn lines(frame: &Frame, height: usize) -> (Vec<Line>, bool) {
     } else {
         body.push(Line::of(Role::Plain, " this site is no longer watched"));
     }
-    let top = frame.state.site_top.min(body.len().saturating_sub(height));
-    let more = body.len() > top + height;
-    let mut lines: Vec<Line> = body.into_iter().skip(top).take(height).collect();
-    lines.resize(height, Line::default());
-    (lines, more)
+    (body, charted)
 }
 
 /// The first line of a region: `left`, rule, and `right` where there is room.
@@ -98,7 +119,7 @@ pub fn rule(left: Line, right: &str, cells: usize) -> Line {
     line
 }
 
-fn numbers(frame: &Frame, site: &SiteSnapshot, rows: &[&Summary]) -> Vec<Line> {
+fn numbers(frame: &Frame, site: &SiteSnapshot, rows: &[(&Summary, bool)]) -> Vec<Line> {
     type Pick = (&'static str, usize, fn(&Summary) -> Option<f64>);
     // In the order in which they stand, with the order in which they are taken.
     let picks: [Pick; 8] = [
@@ -125,14 +146,14 @@ fn numbers(frame: &Frame, site: &SiteSnapshot, rows: &[&Summary]) -> Vec<Line> {
         head.push(Role::Plain, format!(" {name:>7}"));
     }
     let mut lines = vec![rule(title, &every, frame.width()), head];
-    for summary in rows {
+    for &(summary, is_exact) in rows {
         let span = cut(&format!(" {}", words::span(summary.timeframe.length())), LABEL);
         let checks = figures::count(summary.counts.checks());
         let mut line = Line::of(Role::Plain, span);
         line.pad_to(LABEL);
         line.push(
             Role::Plain,
-            format!("{} {} {checks:>6}", right(&availability(summary), 8), right(&coverage(summary), 4)),
+            format!("{} {} {checks:>6}", right(&marked(summary, is_exact), 8), right(&coverage(summary), 4)),
         );
         for (.., pick) in &shown {
             line.push(
@@ -308,7 +329,8 @@ fn certificate(frame: &Frame, site: &SiteSnapshot, cells: usize) -> Option<Line>
     if !faults.is_empty() {
         text = format!("{text} · {}", faults.join(", ").replace('_', " "));
     }
-    let role = if days <= CERT_WARN_DAYS || !faults.is_empty() { Role::Warning } else { Role::Plain };
+    let warned = warned_days(site, frame.inputs.now).is_some() || !faults.is_empty();
+    let role = if warned { Role::Warning } else { Role::Plain };
     Some(Line::of(role, cut(&text, cells)))
 }
 

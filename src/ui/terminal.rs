@@ -9,11 +9,12 @@
 //! that has vanished (0.29: `read` of 0 bytes or `EIO` is not looked at) and blocks on half a sequence.
 
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
-use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode, window_size};
+use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use crossterm::{cursor, queue};
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::{Rect, Size};
@@ -32,6 +33,8 @@ const MOUSE_OFF: &[u8] = b"\x1b[?1006l\x1b[?1000l";
 /// Whether the terminal is ours.
 static OURS: Mutex<bool> = Mutex::new(false);
 static HOOK: Once = Once::new();
+/// Whether a thread panicked since the first session began.
+static PANICKED: AtomicBool = AtomicBool::new(false);
 
 /// The terminal of this process, as long as it lives.
 pub struct Session {
@@ -51,6 +54,7 @@ impl Session {
         HOOK.call_once(|| {
             let next = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |panic| {
+                PANICKED.store(true, Ordering::Relaxed);
                 restore();
                 next(panic);
             }));
@@ -135,6 +139,11 @@ impl Drop for Session {
     }
 }
 
+/// Whether it was a panic that took the terminal from its session.
+pub fn is_panicked() -> bool {
+    PANICKED.load(Ordering::Relaxed)
+}
+
 /// Gives the terminal back, if it is ours. Any thread may call this at any time; only the first call does anything.
 pub fn restore() {
     let mut ours = lock();
@@ -170,9 +179,17 @@ fn lock() -> MutexGuard<'static, bool> {
     OURS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// One call of the system, ten times a second: crossterm's own opens the terminal anew for it, and its `size` starts the
+/// program tput when the terminal is gone.
+#[cfg(unix)]
 fn measure() -> io::Result<Size> {
-    // Not `terminal::size`: that one starts the program tput when the terminal is gone.
-    let size = window_size()?;
+    let size = rustix::termios::tcgetwinsize(io::stdout())?;
+    Ok(Size { width: size.ws_col, height: size.ws_row })
+}
+
+#[cfg(not(unix))]
+fn measure() -> io::Result<Size> {
+    let size = crossterm::terminal::window_size()?;
     Ok(Size { width: size.columns, height: size.rows })
 }
 

@@ -30,9 +30,12 @@ pub fn date(at: Timestamp, zone: &TimeZone) -> String {
     strftime(at, zone, "%F")
 }
 
-/// `10 min`, `1 h`, `1 min 30 s`: a configured span.
+/// A day, which people write in hours: `24 h`, but `7 d`.
+const DAY: Duration = Duration::from_hours(24);
+
+/// `10 min`, `1 h`, `1 min 30 s`, `24 h`: a configured span.
 pub fn span(span: Duration) -> String {
-    let short = duration::format(span);
+    let short = narrow(span);
     let mut words = String::new();
     let mut letters = String::new();
     for c in short.chars().chain("0".chars()) {
@@ -46,6 +49,11 @@ pub fn span(span: Duration) -> String {
     }
     words.truncate(words.len() - 2);
     words
+}
+
+/// `10m`, `1h`, `24h`: the same where there is little room.
+pub fn narrow(span: Duration) -> String {
+    if span == DAY { "24h".to_owned() } else { duration::format(span) }
 }
 
 /// `3 s`, `4m12s`: a span that runs.
@@ -77,7 +85,15 @@ mod tests {
 
     #[test]
     fn spans_are_written_with_their_units_apart() {
-        for (secs, words) in [(600, "10 min"), (3_600, "1 h"), (90, "1 min 30 s"), (10, "10 s"), (86_400, "1 d")] {
+        for (secs, words) in [
+            (600, "10 min"),
+            (3_600, "1 h"),
+            (90, "1 min 30 s"),
+            (10, "10 s"),
+            (86_400, "24 h"),
+            (90_000, "1 d 1 h"),
+            (604_800, "7 d"),
+        ] {
             assert_eq!(span(Duration::from_secs(secs)), words);
         }
         assert_eq!(span(Duration::from_millis(500)), "500 ms");

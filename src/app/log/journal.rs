@@ -41,8 +41,8 @@ impl Journal {
 /// How records become lines of `format`.
 pub fn form(format: LineFormat) -> Form {
     match format {
-        LineFormat::Text => |out, record| log::text(out, record),
-        LineFormat::Json => |out, record| log::object(out, record),
+        LineFormat::Text => log::text,
+        LineFormat::Json => log::object,
     }
 }
 

@@ -1,0 +1,65 @@
+//! What is known of a site before anything came from it: how it is named, shown, checked and judged.
+//!
+//! From sites.yaml for the sites in it, from the samples themselves for a site that only a store knows.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::alert::Rule;
+use crate::config::Watched;
+use crate::engine::Track;
+use crate::model::{Sample, Timestamp};
+use crate::ring::Ring;
+
+/// The interval and the timeout of a site of which too little is stored to tell.
+const INTERVAL: Duration = Duration::from_secs(10);
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// Its unique name.
+    pub name: Arc<str>,
+    url: Arc<str>,
+    group: Option<Arc<str>>,
+    /// Time between due checks.
+    pub interval: Duration,
+    /// For a whole check.
+    pub timeout: Duration,
+    /// How it is judged.
+    pub rule: Rule,
+}
+
+impl From<&Watched> for Subject {
+    fn from(watched: &Watched) -> Self {
+        Self {
+            name: Arc::clone(&watched.site.name),
+            url: Arc::clone(&watched.site.shown),
+            group: watched.group.clone(),
+            interval: watched.site.interval,
+            timeout: watched.site.timeout,
+            rule: watched.rule,
+        }
+    }
+}
+
+impl Subject {
+    /// A site that only the store knows: how often it is checked is told by its newest samples.
+    #[must_use]
+    pub fn of_store(name: &Arc<str>, samples: &[Sample]) -> Self {
+        let mut gaps: Vec<Duration> = samples.windows(2).map(|pair| pair[1].at.since(pair[0].at)).collect();
+        gaps.sort_unstable();
+        let usual = gaps.get(gaps.len() / 2).copied().unwrap_or(INTERVAL);
+        // What was configured was hardly ever a fraction of a tenth of a second.
+        let tenths = u64::try_from((usual.as_millis() + 50) / 100).unwrap_or(u64::MAX).max(1);
+        let interval = Duration::from_millis(tenths.saturating_mul(100));
+        let (name, rule) = (Arc::clone(name), Rule::default());
+        Self { url: Arc::clone(&name), name, group: None, interval, timeout: INTERVAL, rule }
+    }
+
+    /// What an engine has to know of it, if its samples come through `ring` and its open incident began then.
+    #[must_use]
+    pub fn track(self, ring: Arc<Ring>, open_since: Option<Timestamp>) -> Track {
+        let Self { name, url, group, interval, timeout, rule } = self;
+        Track { name, url, interval, timeout, group, rule, ring, open_since }
+    }
+}

@@ -1,0 +1,37 @@
+//! What the rows of a table may be ordered by.
+
+/// What rows are ordered by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SortKey {
+    /// Worst state first, then the order of the file.
+    #[default]
+    State,
+    /// By name.
+    Name,
+    /// Lowest availability first.
+    Availability,
+    /// Longest average response time first.
+    Average,
+    /// Longest 95th percentile first.
+    P95,
+    /// Longest response time first.
+    Max,
+    /// Longest average time to first byte first.
+    Ttfb,
+    /// Certificate that expires first.
+    Certificate,
+}
+
+impl SortKey {
+    /// All of them, as they are offered.
+    pub const ALL: [Self; 8] = [
+        Self::State,
+        Self::Name,
+        Self::Availability,
+        Self::Average,
+        Self::P95,
+        Self::Max,
+        Self::Ttfb,
+        Self::Certificate,
+    ];
+}
