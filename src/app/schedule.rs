@@ -26,6 +26,7 @@ use crate::probe::Prober;
 use crate::ring::{Producer, Reader};
 use crate::ui::Wish;
 
+use super::chronicle;
 use super::clock::Clock;
 use super::desk::Desk;
 use super::gauges::Gauges;
@@ -317,6 +318,7 @@ impl<P: Prober> Scheduler<P> {
         if all_told && shown.is_some() {
             slot.certificate = shown;
         }
+        chronicle::check(&slot.site.name, texts.seq, &sample, &texts.observation);
         slot.producer.push(sample);
     }
 
