@@ -21,6 +21,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use tracing::debug;
 
 use crate::alert::Alert;
 use crate::config::Exec;
@@ -29,6 +30,7 @@ use crate::model::text::clean_line;
 use crate::report::json;
 
 use super::health::Keeping;
+use super::log::about;
 
 /// Calls that may wait.
 const WAITING: usize = 64;
@@ -106,6 +108,10 @@ impl Messenger {
                     return Some(format!("alerting.exec: no time was left to tell {} of {left} alerts", exec.shown));
                 }
             };
+            if let Ok(said) = &told {
+                let said = said.as_deref();
+                debug!(target: about::EXEC, alerts = alerts.len() as u64, said, "{} was told", exec.shown);
+            }
             let missed = self.missed.swap(0, Ordering::Relaxed);
             self.keeping.send_if_modified(|keeping| {
                 told.as_ref().err().into_iter().for_each(|failure| keeping.tell(failure.clone()));

@@ -54,12 +54,27 @@ impl Counters {
         Self { sides, table: [0; PAGES], eights: Vec::new(), carries: Vec::new() }
     }
 
-    /// Counts one more in bucket `index` on every side.
+    /// Counts one more in bucket `index` on `side`.
     #[inline]
+    pub(super) fn raise(&mut self, index: usize, side: usize) {
+        let at = self.first_of(index).wrapping_add(side);
+        let Some(Eight(counters)) = self.eights.get_mut(at) else { return self.add(index, side, 1) };
+        let counter = &mut counters[index % EIGHT];
+        *counter = counter.wrapping_add(1);
+        if *counter == 0 {
+            self.carry(index, side, 1);
+        }
+    }
+
+    /// Counts one more in bucket `index` on every side.
+    #[inline(always)]
+    #[allow(
+        clippy::inline_always,
+        reason = "it has one caller, a loop in which the call costs as much as the counting"
+    )]
     pub(super) fn raise_all(&mut self, index: usize) {
         let first = self.reach(index);
-        let eights = self.eights.get_mut(first..first + self.sides).expect("a page holds all sides");
-        for (side, Eight(counters)) in eights.iter_mut().enumerate() {
+        for (side, Eight(counters)) in self.eights[first..][..self.sides].iter_mut().enumerate() {
             let counter = &mut counters[index % EIGHT];
             *counter = counter.wrapping_add(1);
             if *counter == 0 {
@@ -81,6 +96,7 @@ impl Counters {
     }
 
     /// Counts `count` more in bucket `index` on `side`.
+    #[inline(never)]
     pub(super) fn add(&mut self, index: usize, side: usize, count: u64) {
         let first = self.reach(index);
         let counter = &mut self.eights[first + side].0[index % EIGHT];

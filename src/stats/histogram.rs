@@ -73,7 +73,7 @@ impl Histogram {
         if value > Self::HIGHEST {
             self.saturated += 1;
         }
-        self.counters.raise_all(index_of(value.min(Self::HIGHEST)));
+        self.counters.raise(index_of(value.min(Self::HIGHEST)), SIDE);
     }
 
     /// Takes back one [`Histogram::record`] of the same value.
