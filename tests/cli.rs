@@ -9,17 +9,22 @@ use support::ports::closed_port;
 use support::program::{Ended, Folder};
 use support::{Behaviour, Server, Step, response};
 
-/// A site that is up, one that is not, and enough checks for a history in a second.
+/// A site that is up and one that is not.
 fn two_sites(server: &Server) -> String {
     format!(
-        "defaults: {{ interval: 300ms, timeout: 300ms }}\n\
+        "defaults: {{ timeout: 10s }}\n\
          sites:\n\
          - {{ name: api, url: '{}' }}\n\
-         - {{ name: broken, url: '{}' }}\n\
-         alerting: {{ window: 1500ms }}\n",
+         - {{ name: broken, url: '{}' }}\n",
         server.url("/"),
         server.url("/broken"),
     )
+}
+
+/// The same with enough checks for a history in a second, and time enough for each; of that webmon warns.
+fn two_hasty_sites(server: &Server) -> String {
+    let hasty = two_sites(server).replace("timeout: 10s", "interval: 300ms, timeout: 10s");
+    hasty + "alerting: { window: 1500ms }\n"
 }
 
 fn server() -> Server {
@@ -98,7 +103,7 @@ fn help_names_every_command_and_each_has_its_own() {
 #[test]
 fn a_slip_on_the_command_line_is_refused_with_what_was_meant() {
     let server = server();
-    let folder = Folder::with(&two_sites(&server));
+    let folder = Folder::with(&two_hasty_sites(&server));
     folder.run("--headless --for 1200ms").with(0);
     for (arguments, told) in [
         ("--for 10", "lacks its unit"),
@@ -154,6 +159,8 @@ fn check_probes_once_judges_by_its_exit_code_and_keeps_nothing() {
     let up = folder.run("check api").quietly();
     assert!(up.stdout.contains("processing") && up.stdout.contains("HTTP/1.1"), "{}", up.stdout);
     assert!(!up.stdout.contains('\x1b'), "no colours in a pipe: {}", up.stdout);
+    let colored = folder.run("check api --color always").quietly().stdout;
+    assert!(colored.starts_with("\x1b[32m● api  up\x1b[0m  200"), "{colored:?}");
     let down = folder.run("check").with(1);
     assert!(down.stdout.contains("1 of 2 sites is down") && down.stdout.contains("503"), "{}", down.stdout);
     assert_eq!(folder.run(&format!("check {}", server.url("/elsewhere"))).quietly().code, Some(0));
@@ -169,15 +176,15 @@ fn check_probes_once_judges_by_its_exit_code_and_keeps_nothing() {
         assert!(object.get("certificate").is_some() && object.get("hops").is_some(), "{object}");
     }
     assert_eq!(folder.files(), ["sites.yaml"]);
-    // Once each: 1 alone, 2 of all, 1 elsewhere, 2 as JSON.
-    assert_eq!(server.requests().len(), 6);
+    // Once each: 2 alone, 2 of all, 1 elsewhere, 2 as JSON.
+    assert_eq!(server.requests().len(), 7);
 }
 
 #[test]
 fn history_is_told_by_site_and_period_in_three_forms() {
     let server = server();
-    let folder = Folder::with(&two_sites(&server));
-    folder.run("--headless --for 2500ms").with(0);
+    let folder = Folder::with(&two_hasty_sites(&server));
+    folder.run("--headless --for 4s").with(0);
     let all = folder.run("samples --format json").quietly().json();
     assert!(all.is_sorted_by_key(|sample| sample["time"].as_str().unwrap().to_owned()), "ordered by time");
     let middle = all[all.len() / 2]["time"].as_str().unwrap().to_owned();
@@ -225,8 +232,8 @@ fn history_is_told_by_site_and_period_in_three_forms() {
 #[test]
 fn history_is_read_without_the_configuration_and_after_a_site_has_left_it() {
     let server = server();
-    let folder = Folder::with(&two_sites(&server));
-    folder.run("--headless --for 1s").with(0);
+    let folder = Folder::with(&two_hasty_sites(&server));
+    folder.run("--headless --for 2s").with(0);
     folder.write("sites.yaml", &format!("sites: [{{ name: api, url: '{}' }}]", server.url("/")));
     let all = folder.run("samples --format json").quietly().json();
     assert!(all.iter().any(|sample| sample["site"] == "broken"));
@@ -260,8 +267,8 @@ fn the_configuration_is_named_by_the_environment_and_overruled_by_the_option() {
 #[test]
 fn headless_text_is_for_people_and_chosen_by_itself() {
     let server = server();
-    let folder = Folder::with(&two_sites(&server));
-    let text = folder.run("--for 2500ms").with(0).stdout;
+    let folder = Folder::with(&two_hasty_sites(&server));
+    let text = folder.run("--for 4s").with(0).stdout;
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[0], "watching 2 sites, store webmon.redb");
     for part in [" api up\n", " broken failing: 503 Scripted\n", "\nWebsite broken is down. availability=0.00%"] {
@@ -312,7 +319,7 @@ fn it_runs_where_little_is_given_and_says_when_that_is_too_little() {
 #[test]
 fn a_working_folder_that_cannot_be_written_is_no_obstacle_when_the_store_is_elsewhere() {
     let server = server();
-    let folder = Folder::with(&two_sites(&server));
+    let folder = Folder::with(&two_hasty_sites(&server));
     let (config, store) = (folder.path("sites.yaml"), folder.path("kept.redb"));
     let arguments = |command: &str| {
         let line = format!("--config {} --store {} {command}", config.display(), store.display());
@@ -320,7 +327,7 @@ fn a_working_folder_that_cannot_be_written_is_no_obstacle_when_the_store_is_else
         command.current_dir("/proc");
         support::program::Running::start(command).end()
     };
-    arguments("run --headless --for 300ms").with(0);
+    arguments("run --headless --for 2s").with(0);
     assert!(!arguments("samples --format json").quietly().json().is_empty());
 }
 
@@ -332,9 +339,24 @@ fn warnings_of_the_configuration_come_first_and_once() {
     let told: Vec<&str> = text.lines().filter(|line| line.contains("alert window")).collect();
     assert!(told.len() == 1 && text.lines().nth(1) == Some(told[0]), "{text}");
     let json = folder.run("--headless --format json --for 2500ms --no-store").with(0).json();
-    // A machine without root certificates has a warning of its own.
-    let told: Vec<_> = json.iter().filter(|line| line["message"].to_string().contains("alert window")).collect();
-    assert!(told.len() == 1 && json[0] == *told[0] && json[0]["event"] == "warning", "{json:?}");
+    let told: Vec<_> = json.iter().filter(|line| line["event"] == "warning").collect();
+    assert!(told.len() == 1 && json[0] == *told[0], "{json:?}");
+    assert!(json[0]["message"].to_string().contains("alert window"), "{json:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn roots_that_a_machine_lacks_are_told_to_whom_needs_them() {
+    let folder = Folder::empty();
+    folder.write("no-roots.pem", "");
+    std::fs::create_dir(folder.path("no-roots")).unwrap();
+    for (scheme, warned) in [("http", false), ("https", true)] {
+        folder.write("sites.yaml", &format!("sites: ['{scheme}://{}/']\n", closed_port()));
+        let mut command = folder.command("--headless --for 200ms --no-store");
+        command.env("SSL_CERT_FILE", folder.path("no-roots.pem")).env("SSL_CERT_DIR", folder.path("no-roots"));
+        let text = support::program::Running::start(command).end().with(0).stdout;
+        assert_eq!(text.contains("no trusted root certificates on this machine"), warned, "{text}");
+    }
 }
 
 #[test]

@@ -100,11 +100,14 @@ async fn a_stale_connection_is_replaced_in_silence() {
         let server = Server::start(Behaviour::always([vec![Step::send(response(200, "ok"))], ending].concat()));
         let site = Site { keep_alive: true, method: method.to_owned(), ..site(&server.url("/")) };
         let prober = prober(&online());
-        for _ in 0..3 {
+        for check in 1..=3 {
             let seen = prober.probe(&site).await;
             assert_eq!((seen.cause, phases(&seen).as_str()), (cause, "cpT"), "{case}: {seen:?}");
             assert!(!seen.flags.has(Flags::REUSED), "{case}: {seen:?}");
-            // The end has to arrive before the next check.
+            // The end has to be sent, and to arrive, before the next check.
+            while server.closed() < check && server.open() > 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         assert_eq!(server.accepted(), 3, "{case}");

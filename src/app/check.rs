@@ -1,6 +1,6 @@
 //! `webmon check`: probes the chosen sites once, side by side, and shows what happened. The store is left alone.
 
-use std::io::Write as _;
+use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -11,10 +11,10 @@ use tokio::task::JoinSet;
 
 use crate::model::{Micros, Observation, Outcome, Sample, Site};
 use crate::probe::{HttpProber, Prober};
-use crate::report::check::{Checked, check as write_check};
+use crate::report::check::{Checked, Manner, check as write_check};
 use crate::report::json;
 
-use super::cli::{CheckArgs, CommonArgs, LineFormat};
+use super::cli::{CheckArgs, ColorChoice, CommonArgs, LineFormat};
 use super::clock::Clock;
 use super::exit::{Ending, Failure, complain};
 use super::history::print;
@@ -48,9 +48,11 @@ pub fn check(args: &CheckArgs, common: &CommonArgs) -> Result<Ending, Failure> {
             observation,
         })
         .collect();
+    let seen = common.color == ColorChoice::Always || io::stdout().is_terminal();
+    let manner = Manner { verbose: common.verbose > 0, color: seen && common.color.on_terminal() };
     let mut out = Vec::new();
     match args.format {
-        LineFormat::Text => write_check(&mut out, &TimeZone::system(), &checked, common.verbose > 0),
+        LineFormat::Text => write_check(&mut out, &TimeZone::system(), &checked, manner),
         LineFormat::Json => checked.iter().try_for_each(|one| json::check(&mut out, one)),
     }
     .context("cannot write")?;

@@ -176,6 +176,18 @@ pub enum ColorChoice {
     Never,
 }
 
+impl ColorChoice {
+    /// Whether colours are used on a terminal.
+    #[must_use]
+    pub fn on_terminal(self) -> bool {
+        match self {
+            Self::Auto => std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
+}
+
 /// Options of `run`.
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {

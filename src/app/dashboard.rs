@@ -183,7 +183,7 @@ impl Dashboard {
 #[must_use]
 pub fn fixed(config: Option<&Path>, store: Option<&Path>, zone: TimeZone) -> Fixed {
     let shown = |path: &Path| path.display().to_string();
-    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let version = env!("WEBMON_VERSION").to_owned();
     Fixed { zone, about: About { version, config: config.map(shown), store: store.map(shown) } }
 }
 
@@ -203,12 +203,7 @@ pub fn settings(dashboard: config::Dashboard, color: ColorChoice) -> Settings {
         }
         config::Symbols::Ascii => Symbols::Ascii,
     };
-    let color = match color {
-        ColorChoice::Auto => variable("NO_COLOR").is_none(),
-        ColorChoice::Always => true,
-        ColorChoice::Never => false,
-    };
-    Settings { scheme, color, symbols, bell: dashboard.bell, sort: dashboard.sort }
+    Settings { scheme, color: color.on_terminal(), symbols, bell: dashboard.bell, sort: dashboard.sort }
 }
 
 /// What stays on the terminal: the last screen if it was asked for, then the summary, then the notices in full.

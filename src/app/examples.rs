@@ -111,6 +111,39 @@ mod tests {
         }
     }
 
+    /// The command lines in `document`, within sentences and between fences: of alternatives the last one, without what may
+    /// be left out.
+    fn commands_in(document: &str) -> Vec<String> {
+        let within = document.split('`').filter(|span| !span.contains('\n'));
+        let fenced = document.split("```").skip(1).step_by(2).flat_map(str::lines);
+        let lines =
+            within.chain(fenced.map(|line| line.split('#').next().unwrap())).filter(|line| line.starts_with("webmon "));
+        let meant = |line: &str| {
+            let words = line.split_whitespace().take_while(|word| ![">", "|"].contains(word));
+            let words = words.filter(|word| !word.contains(['[', ']'])).map(|word| match word {
+                "SHELL" => "bash",
+                word => word.rsplit("\\|").next().unwrap().trim_matches('\''),
+            });
+            words.collect::<Vec<_>>().join(" ")
+        };
+        lines.map(meant).collect()
+    }
+
+    #[test]
+    fn commands_in_the_documents_are_understood() {
+        let documents = [
+            include_str!("../../README.md"),
+            include_str!("../../docs/influx.md"),
+            include_str!("../../packaging/README.md"),
+        ];
+        let commands: Vec<String> = documents.into_iter().flat_map(commands_in).collect();
+        assert!(commands.len() > 20, "{commands:?}");
+        for line in &commands {
+            let words = line.split_whitespace().map(std::ffi::OsString::from);
+            Cli::read_from(words).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+    }
+
     #[test]
     fn examples_belong_to_commands_that_there_are() {
         let grammar = Cli::grammar();

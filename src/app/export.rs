@@ -5,10 +5,8 @@
 //! so that it never stands in the way of a repair. A new sink begins now unless it is told otherwise; a site that is
 //! watched for the first time later begins at its first check.
 
-use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -22,7 +20,7 @@ use crate::store::{Archive, Start, Store};
 use super::cli::{ExportArgs, ExportFrom};
 use super::clock::Clock;
 use super::exit::Failure;
-use super::outlet::{Inlet, Outlet};
+use super::outlet::{Groups, Inlet, Outlet, regroup};
 use super::run::store_failure;
 
 /// Time between two looks at the store when nothing is new: lines are gathered meanwhile.
@@ -69,6 +67,7 @@ pub fn wanted(args: &ExportArgs, config: &Config, has_store: bool) -> Result<Opt
 pub struct Export {
     client: Client,
     exporter: Exporter,
+    groups: Groups,
     path: PathBuf,
     /// Whole sentences for a person.
     pub notices: Vec<String>,
@@ -90,16 +89,12 @@ impl Wanted {
         if self.from.is_some() && progress.acknowledged.is_some() {
             notices.push(format!("{} goes on where it was: --export-from is for a new one", self.sink));
         }
-        let groups: HashMap<Arc<str>, Arc<str>> = config
-            .sites
-            .iter()
-            .chain(&config.disabled)
-            .filter_map(|watched| Some((Arc::clone(&watched.site.name), Arc::clone(watched.group.as_ref()?))))
-            .collect();
+        let mut groups = Groups::new();
+        regroup(&mut groups, config);
         let agent = self.sink.agent.clone().unwrap_or_else(machine);
         let seed = now.as_micros() ^ u64::from(std::process::id()) << 32;
-        let exporter = Exporter::new(&self.sink, progress, Labels { agent, groups }, seed);
-        Ok(Export { client: self.client, exporter, path: store.path().to_owned(), notices })
+        let exporter = Exporter::new(&self.sink, progress, Labels { agent, groups: groups.clone() }, seed);
+        Ok(Export { client: self.client, exporter, groups, path: store.path().to_owned(), notices })
     }
 }
 
@@ -108,8 +103,8 @@ impl Export {
     ///
     /// # Errors
     /// The system's, if it has no thread to give.
-    pub fn start(self, clock: Clock) -> Result<Outlet, Failure> {
-        let (outlet, inlet) = Outlet::open(self.exporter.health());
+    pub fn start(mut self, clock: Clock) -> Result<Outlet, Failure> {
+        let (outlet, inlet) = Outlet::open(self.exporter.health(), std::mem::take(&mut self.groups));
         let thread = self.spawn(clock, inlet).context("cannot start a thread")?;
         Ok(outlet.on(thread))
     }
@@ -198,6 +193,9 @@ impl Shipping {
     fn read(&mut self) -> Result<bool, crate::store::StoreError> {
         if self.exporter.is_under_way() {
             return Ok(true);
+        }
+        if self.inlet.groups.has_changed().unwrap_or(false) {
+            self.exporter.regroup(self.inlet.groups.borrow_and_update().clone());
         }
         let archive = match self.archive.take() {
             Some(archive) => archive,

@@ -139,15 +139,15 @@ pub async fn call(exec: &Exec, alerts: &[Alert], limit: Duration) -> Result<Opti
     let mut input = Vec::new();
     alerts.iter().try_for_each(|alert| json::alert(&mut input, alert)).expect("writing to a Vec cannot fail");
     let mut command = command(exec, alerts);
-    let spawned = tokio::task::spawn_blocking(move || command.spawn().map(Spawned::of)).await.map_err(io::Error::other);
-    let mut spawned = spawned.flatten().map_err(|error| failed(format!("cannot be run: {error}")))?;
-    let ended = tokio::time::timeout(limit, converse(&mut spawned.child, &input)).await;
+    let spawned = tokio::task::spawn_blocking(move || command.spawn().map(Started::of)).await.map_err(io::Error::other);
+    let mut started = spawned.flatten().map_err(|error| failed(format!("cannot be run: {error}")))?;
+    let ended = tokio::time::timeout(limit, converse(&mut started.child, &input)).await;
     let (status, last_line) = match ended {
         Ok(Ok(ended)) => ended,
         problem => {
-            drop(spawned.group);
+            drop(started.group);
             // Killed, it is gone at once, unless the disk that it waits for hangs: then it is reaped when it can be.
-            let _reaped = tokio::time::timeout(REAP, spawned.child.wait()).await;
+            let _reaped = tokio::time::timeout(REAP, started.child.wait()).await;
             let what = match problem {
                 Err(_) => format!("was still running after {} s and was killed", limit.as_secs()),
                 Ok(Err(Fault::Flood)) => format!("printed more than {OUTPUT_MAX} bytes and was killed"),
@@ -157,7 +157,7 @@ pub async fn call(exec: &Exec, alerts: &[Alert], limit: Duration) -> Result<Opti
             return Err(failed(what));
         }
     };
-    spawned.group.has_ended();
+    started.group.has_ended();
     if status.success() {
         return Ok(last_line);
     }
@@ -234,14 +234,14 @@ fn last_line(output: &[u8]) -> Option<String> {
     Some(clean_line(line, QUOTED_MAX))
 }
 
-/// A program that was started. Whoever drops it, also before anybody took it over, kills the whole group: this is why
-/// the group comes first.
-struct Spawned {
+/// A program and its group, together from the start: whoever gives up while it is being started leaves nothing behind. The
+/// group is dropped first, and so killed before its leader is reaped.
+struct Started {
     group: Group,
     child: Child,
 }
 
-impl Spawned {
+impl Started {
     fn of(child: Child) -> Self {
         Self { group: Group::of(&child), child }
     }

@@ -147,7 +147,7 @@ impl<P: Prober> Monitor<P> {
         let paused: Vec<_> = watches.iter().filter_map(|watch| Some((watch.index, watch.paused?))).collect();
         let (mut keeper, mut to_store, mut keep_pauses, mut adoptions, mut to_ask) = (None, None, None, None, None);
         let seen = Arc::new(watch::Sender::new(Vec::new()));
-        let export = parts.outlet.as_ref().map(|outlet| outlet.health.clone());
+        let (export, groups) = parts.outlet.as_ref().map(|to| (to.health.clone(), to.groups.clone())).unzip();
         let mut parts_of_views = None;
         if let Some((store, flush)) = store {
             let names: Vec<Arc<str>> = tracks.iter().map(|track| Arc::clone(&track.name)).collect();
@@ -203,7 +203,7 @@ impl<P: Prober> Monitor<P> {
         for (site, until) in paused {
             control.engine.pause(site, Some(until), now);
         }
-        let reviser = Reviser::new(parts.config, to_ask, to_control, prober_sender);
+        let reviser = Reviser::new(parts.config, to_ask, to_control, prober_sender).telling(groups);
         Ok(Self { scheduler, control, messenger, keeper, reviser, keeping, rechecks, wishes, seen })
     }
 

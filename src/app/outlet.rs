@@ -4,12 +4,15 @@
 //! pass through the one writer. Invariants: nobody here waits for a server, but at the end, for at most
 //! [`LAST_FLUSH`]; progress is merged where the writer is slow, so the queue is short. A panic over there goes on here.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::config::Config;
 use crate::model::ExportHealth;
 use crate::store::{Progress, Writer};
 
@@ -19,10 +22,26 @@ pub const LAST_FLUSH: Duration = Duration::from_millis(1_500);
 /// Progress on its way to the writer.
 const QUEUE: usize = 8;
 
+/// The group of each site that has one, by the name of the site.
+pub type Groups = HashMap<Arc<str>, Arc<str>>;
+
+/// Brings `groups` up to `config`. A site that is not in it keeps its own, for what it has not exported yet.
+pub fn regroup(groups: &mut Groups, config: &Config) {
+    for watched in config.sites.iter().chain(&config.disabled) {
+        let name = &watched.site.name;
+        match &watched.group {
+            Some(group) => groups.insert(Arc::clone(name), Arc::clone(group)),
+            None => groups.remove(name),
+        };
+    }
+}
+
 /// The store's end.
 pub struct Outlet {
     /// How the export gets on.
     pub health: watch::Receiver<ExportHealth>,
+    /// Where it is told of other groups.
+    pub groups: watch::Sender<Groups>,
     progress: mpsc::Receiver<Progress>,
     finish: CancellationToken,
     ended: oneshot::Receiver<()>,
@@ -33,6 +52,8 @@ pub struct Outlet {
 pub struct Inlet {
     /// Where its health is read.
     pub health: watch::Sender<ExportHealth>,
+    /// The groups from now on.
+    pub groups: watch::Receiver<Groups>,
     /// When it is cancelled, everything is committed that ever will be.
     pub finish: CancellationToken,
     progress: mpsc::Sender<Progress>,
@@ -42,15 +63,16 @@ pub struct Inlet {
 }
 
 impl Outlet {
-    /// The two ends, of an export that is at `health`.
+    /// The two ends, of an export that is at `health` and knows of `groups`.
     #[must_use]
-    pub fn open(health: ExportHealth) -> (Self, Inlet) {
+    pub fn open(health: ExportHealth, groups: Groups) -> (Self, Inlet) {
         let (health, read) = watch::channel(health);
+        let (to_groups, groups) = watch::channel(groups);
         let (sender, progress) = mpsc::channel(QUEUE);
         let (alive, ended) = oneshot::channel();
         let finish = CancellationToken::new();
-        let inlet = Inlet { health, finish: finish.clone(), progress: sender, unsaved: None, _ended: alive };
-        (Self { health: read, progress, finish, ended, thread: None }, inlet)
+        let inlet = Inlet { health, groups, finish: finish.clone(), progress: sender, unsaved: None, _ended: alive };
+        (Self { health: read, groups: to_groups, progress, finish, ended, thread: None }, inlet)
     }
 
     /// The same with the thread on which the export runs.
@@ -94,6 +116,33 @@ impl Inlet {
         let Some(unsaved) = self.unsaved.take() else { return };
         if let Err(mpsc::error::TrySendError::Full(back)) = self.progress.try_send(unsaved) {
             self.unsaved = Some(back);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn groups_follow_the_configuration_and_stay_with_whoever_left_it() {
+        let mut groups = Groups::new();
+        for (sites, expect) in [
+            ("{ url: 'http://a', group: x }, { url: 'http://b', group: y, enabled: false }, 'http://c'", "a=x b=y"),
+            ("{ url: 'http://a', group: z }, 'http://b', { url: 'http://c', group: x }", "a=z c=x"),
+            ("'http://b', 'http://c'", "a=z"),
+        ] {
+            let text = format!("sites: [{sites}]");
+            let config = crate::config::parse(&text, "sites.yaml", Path::new(""), &|_| None).unwrap();
+            regroup(&mut groups, &config);
+            let mut shown: Vec<String> = groups
+                .iter()
+                .map(|(name, group)| format!("{}={group}", name.trim_start_matches("http://").trim_end_matches('/')))
+                .collect();
+            shown.sort();
+            assert_eq!(shown.join(" "), expect, "{sites}");
         }
     }
 }

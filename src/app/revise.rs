@@ -22,6 +22,7 @@ use crate::ring::Reader;
 
 use super::assemble::{Assembly, Memory, Past, filled, horizon, slots};
 use super::keeper::Ask;
+use super::outlet::{Groups, regroup};
 use super::plan::{first_due, offset};
 use super::schedule::{Berth, Left, Room};
 
@@ -83,6 +84,7 @@ pub struct Reviser<P> {
     asks: Option<mpsc::Sender<Ask>>,
     changes: mpsc::Sender<Change>,
     prober: watch::Sender<Arc<P>>,
+    groups: Option<watch::Sender<Groups>>,
 }
 
 impl<P> Reviser<P> {
@@ -96,7 +98,13 @@ impl<P> Reviser<P> {
     ) -> Self {
         let seats: HashMap<Arc<str>, usize> =
             running.sites.iter().enumerate().map(|(slot, watched)| (Arc::clone(&watched.site.name), slot)).collect();
-        Self { numbers: seats.len(), running, seats, gone: HashMap::new(), asks, changes, prober }
+        Self { numbers: seats.len(), running, seats, gone: HashMap::new(), asks, changes, prober, groups: None }
+    }
+
+    /// The same with an export that is to know the groups of sites.
+    #[must_use]
+    pub fn telling(self, groups: Option<watch::Sender<Groups>>) -> Self {
+        Self { groups, ..self }
     }
 
     /// The configuration that the monitor runs by.
@@ -130,6 +138,9 @@ impl<P> Reviser<P> {
             .map(|(slot, watched)| (Arc::clone(&watched.site.name), *slot))
             .collect::<HashMap<_, _>>();
         self.prober.send_replace(prober);
+        if let Some(groups) = &self.groups {
+            groups.send_modify(|groups| regroup(groups, &config));
+        }
         let ending = || "webmon is ending".to_owned();
         self.changes.send(change).await.map_err(|_| ending())?;
         for left in left.await.map_err(|_| ending())? {

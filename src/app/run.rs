@@ -42,7 +42,10 @@ pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, Failure> {
     let Selection { config, all_names, ad_hoc } = selection;
     let (clock, store) = remembered(opened, &config, &all_names)?;
     let mut notices = config.warnings.clone();
-    notices.extend(prober.notices().iter().cloned());
+    // They tell of roots that this machine lacks, which only https needs.
+    if config.sites.iter().any(|watched| watched.site.url.expose().scheme() == "https") {
+        notices.extend(prober.notices().iter().cloned());
+    }
     notices.extend(store.iter().flat_map(|kept| kept.memory.notices.clone()));
     #[cfg(feature = "influx")]
     let export = match (wanted, &store) {

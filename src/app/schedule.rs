@@ -9,6 +9,7 @@
 //! is an observation (`local`), not the end of the loop. Limits: [`Limits::in_flight`] probes. A check by hand goes
 //! back to the [`Desk`] that it came from: it is no sample and is counted nowhere.
 
+mod bell;
 mod revise;
 
 use std::cmp::Reverse;
@@ -20,7 +21,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::model::{Cause, Flags, Micros, Observation, Outcome, Site, Timestamp};
+use crate::model::{Cause, Certificate, Flags, Micros, Observation, Outcome, Site, Timestamp};
 use crate::probe::Prober;
 use crate::ring::{Producer, Reader};
 use crate::ui::Wish;
@@ -30,6 +31,7 @@ use super::clock::Clock;
 use super::desk::Desk;
 use super::gauges::Gauges;
 use super::plan::{missed, turn};
+use bell::{Bell, Ringer};
 
 pub use revise::{Berth, Left, Revision, Room};
 
@@ -49,7 +51,7 @@ pub struct CheckTexts {
 pub struct TextQueue {
     /// Its sending side.
     pub sender: mpsc::Sender<CheckTexts>,
-    /// Whether the consumer wants the texts of failed checks only.
+    /// Whether the consumer wants the texts of failed checks only, and of those that showed another certificate.
     pub failures_only: bool,
 }
 
@@ -96,6 +98,8 @@ struct Slot {
     index: usize,
     site: Arc<Site>,
     producer: Producer,
+    /// What the certificate said that was last handed on.
+    certificate: Option<Arc<Certificate>>,
     in_flight: usize,
     in_flight_limit: usize,
     skipped: u32,
@@ -135,6 +139,7 @@ pub struct Scheduler<P> {
     slots: Vec<Option<Slot>>,
     due: BinaryHeap<Reverse<(Duration, usize)>>,
     probes: JoinSet<Landed>,
+    bell: Arc<Bell>,
     flights: HashMap<Id, Flight>,
     desk: Desk,
     revisions: mpsc::Receiver<Revision>,
@@ -147,7 +152,8 @@ impl<P: Prober> Scheduler<P> {
     pub fn new(shared: Shared<P>, watches: Vec<Watch>, desk: Desk, revisions: mpsc::Receiver<Revision>) -> Self {
         let due = watches.iter().enumerate().map(|(slot, watch)| Reverse((watch.first_due, slot))).collect();
         let slots = watches.into_iter().map(|watch| Some(Slot::new(watch, &shared.clock))).collect();
-        Self { shared, slots, due, probes: JoinSet::new(), flights: HashMap::new(), desk, revisions }
+        let (probes, bell, flights) = (JoinSet::new(), Arc::default(), HashMap::new());
+        Self { shared, slots, due, probes, bell, flights, desk, revisions }
     }
 
     /// Sends the texts of checks to one more consumer.
@@ -168,19 +174,32 @@ impl<P: Prober> Scheduler<P> {
     /// Probes until `stop`, then abandons what is in flight: an unfinished check is not an outcome.
     pub async fn run(mut self, stop: CancellationToken) {
         loop {
-            let wake = self.due.peek().map(|Reverse((due, _))| self.shared.clock.instant(*due));
+            self.land_all();
             let may_start = self.flights.len() < self.shared.limits.in_flight;
+            let wake = self.due.peek().map(|Reverse((due, _))| *due).filter(|_| may_start);
+            self.bell.expect(wake);
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                Some(landed) = self.probes.join_next_with_id() => self.land(landed),
+                () = self.bell.rung() => {}
                 Some(wish) = self.desk.next() => self.grant(wish),
                 Some(revision) = self.revisions.recv() => self.revise(revision),
-                () = tokio::time::sleep_until(wake.unwrap_or_else(|| self.shared.clock.instant(Duration::ZERO))),
-                    if wake.is_some() && may_start => self.start_due(),
+                () = tokio::time::sleep_until(self.shared.clock.instant(wake.unwrap_or_default())), if wake.is_some() => {
+                    // What has landed makes room for what is due.
+                    self.land_all();
+                    self.start_due();
+                }
             }
         }
+        self.land_all();
         self.probes.shutdown().await;
+    }
+
+    /// Collects what has landed.
+    fn land_all(&mut self) {
+        while let Some(landed) = self.probes.try_join_next_with_id() {
+            self.land(landed);
+        }
     }
 
     /// Starts everything that is due now, up to the overall bound.
@@ -234,10 +253,13 @@ impl<P: Prober> Scheduler<P> {
         let prober = Arc::clone(&self.shared.prober.borrow());
         let clock = self.shared.clock.clone();
         let asleep = clock.asleep();
-        let handle = self.probes.spawn(async move {
+        let ringer = Ringer::new(&self.bell, clock.clone());
+        // Boxed, because it is large and moved a dozen times on its way into the runtime.
+        let handle = self.probes.spawn(Box::pin(async move {
+            let _ringer = ringer;
             let observation = prober.probe(&site).await;
             Landed { at: clock.now(), observation }
-        });
+        }));
         self.flights.insert(handle.id(), Flight { slot, late, asleep, asked, handle });
     }
 
@@ -282,15 +304,21 @@ impl<P: Prober> Scheduler<P> {
         if std::mem::take(&mut slot.after_hole) {
             sample.flags = sample.flags.with(Flags::AFTER_HOLE);
         }
+        let shown = observation.certificate.clone().filter(|shown| slot.certificate.as_ref() != Some(shown));
         let texts = CheckTexts { site: slot.index, seq: slot.producer.next_seq(), observation: Arc::new(observation) };
+        let mut all_told = true;
         // The texts go first, so that whoever reads the sample finds them.
         for queue in &self.shared.texts {
-            let wanted = !queue.failures_only || sample.cause != Cause::Ok;
+            let wanted = !queue.failures_only || sample.cause != Cause::Ok || shown.is_some();
             if wanted && queue.sender.try_send(texts.clone()).is_err() {
                 self.shared.gauges.lose_text();
+                all_told = false;
             }
         }
         chronicle::check(&slot.site.name, texts.seq, &sample, &texts.observation);
+        if all_told && shown.is_some() {
+            slot.certificate = shown;
+        }
         slot.producer.push(sample);
     }
 
@@ -321,6 +349,7 @@ impl Slot {
             pause: watch.paused.map(|until| Pause { since: clock.now(), until }),
             site: watch.site,
             producer: watch.producer,
+            certificate: None,
         }
     }
 

@@ -296,7 +296,9 @@ impl Draft {
         if items.len() > SITES_MAX {
             reader.fault_at(items[SITES_MAX], format!("more than {SITES_MAX} sites are too many"));
         }
-        let entries: Vec<Entry> = items.iter().take(SITES_MAX).filter_map(|&item| Entry::read(reader, item)).collect();
+        // Once no fault more would be noted there is nothing to gain from the rest.
+        let items = items.iter().take(SITES_MAX).take_while(|_| !reader.is_full());
+        let entries: Vec<Entry> = items.filter_map(|&item| Entry::read(reader, item)).collect();
         let mut names = HashMap::new();
         for entry in &entries {
             if let Some(first) = names.get(entry.name.as_str()) {

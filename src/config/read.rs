@@ -69,7 +69,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether so many faults are noted that more of them would not be.
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.faults.borrow().len() >= FAULTS_MAX
     }
 

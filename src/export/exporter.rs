@@ -124,6 +124,12 @@ impl Exporter {
         Ok(self.under_way)
     }
 
+    /// The groups of sites from the next batch on; what is under way stays as it is.
+    pub fn regroup(&mut self, groups: HashMap<Arc<str>, Arc<str>>) {
+        self.labels.groups = groups;
+        self.series.clear();
+    }
+
     fn encode(&mut self, now: Timestamp) {
         let Self { found, labels, series, follower, .. } = self;
         let lag = self.oldest.map_or(Duration::ZERO, |oldest| now.since(oldest));

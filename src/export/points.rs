@@ -119,29 +119,14 @@ fn micros(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alert::Threshold;
-    use crate::model::{Cause, Flags, Phases};
+    use crate::model::{Cause, Phases};
+    use crate::report::fixtures;
     use crate::stats::Availability;
 
     const AT: Timestamp = Timestamp::from_micros(1_795_255_200_123_456);
 
     fn sample() -> Sample {
-        Sample {
-            at: AT,
-            phases: Phases::NONE
-                .with(Phase::Resolve, Micros::new(310))
-                .with(Phase::Connect, Micros::new(120))
-                .with(Phase::Processing, Micros::new(5_020))
-                .with(Phase::Transfer, Micros::new(80)),
-            cause: Cause::Status,
-            status: Status::new(503),
-            http: Http::V11,
-            flags: Flags::none(),
-            bytes: 12,
-            redirects: 0,
-            late: Micros::new(90),
-            skipped: 0,
-        }
+        Sample { at: AT, ..fixtures::sample() }
     }
 
     #[test]
@@ -171,17 +156,8 @@ mod tests {
 
     #[test]
     fn alerts_and_the_export_itself_are_the_schemas_to_the_letter() {
-        let down = Alert {
-            at: AT,
-            site: "api".into(),
-            state: AlertState::Down,
-            availability: Some(Availability { up: 3, checks: 4 }),
-            threshold: Threshold::from_ppm(800_000).unwrap(),
-            window: Duration::from_mins(2),
-            since: AT,
-            downtime: None,
-            message: "not exported".into(),
-        };
+        let availability = Some(Availability { up: 3, checks: 4 });
+        let down = Alert { at: AT, since: AT, availability, ..fixtures::alert() };
         let mut out = Vec::new();
         alert(&mut out, "host", 7, &down);
         let ended =

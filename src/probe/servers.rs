@@ -1,7 +1,8 @@
 //! The name servers, asked through hickory-resolver.
 //!
-//! A and AAAA are asked at once; when one has come, the other gets 50 ms more (the resolution delay of
-//! RFC 8305 §3), since many name servers drop questions for AAAA. One try takes at most 2 s and there are at
+//! A and AAAA are asked at once. When A has come, AAAA gets 50 ms more (the resolution delay of RFC 8305 §3), since many
+//! name servers drop questions for it; the other way round A gets a second, since where IPv6 leads nowhere a site
+//! without its IPv4 addresses would be reported as down. One try takes at most 2 s and there are at
 //! most three, so that a dead server cannot hold up a lookup for long. hickory's own cache is off: the
 //! memory of names is ours.
 //!
@@ -24,6 +25,7 @@ use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::{Query, ResponseCode};
 use hickory_resolver::proto::rr::{Name, RecordType};
 use hickory_resolver::{Hosts, TokioResolver, system_conf};
+use tokio::time::timeout;
 
 use super::ProbeError;
 use super::failure::{Failure, shortage};
@@ -33,8 +35,10 @@ use crate::model::{Cause, Family};
 const TRY_TIMEOUT: Duration = Duration::from_secs(2);
 /// Tries after the first.
 const RETRIES_MAX: usize = 2;
-/// How long the answer for the other address family is waited for.
+/// How long addresses of IPv6 are waited for when those of IPv4 are there.
 const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
+/// The same the other way round.
+const RESOLUTION_DELAY_V4: Duration = Duration::from_secs(1);
 /// The files that say whom to ask.
 const FILES: [&str; 2] = ["/etc/resolv.conf", "/etc/hosts"];
 
@@ -158,9 +162,11 @@ impl Asking {
         });
         if !both.await {
             // Whether it comes in time or not, the other one is good.
-            let other = poll_fn(|cx| if v6_answer.is_none() { v6.as_mut().poll(cx) } else { v4.as_mut().poll(cx) });
-            let late = tokio::time::timeout(RESOLUTION_DELAY, other).await.ok();
-            if v6_answer.is_none() { v6_answer = late } else { v4_answer = late }
+            if v6_answer.is_none() {
+                v6_answer = timeout(RESOLUTION_DELAY, v6).await.ok();
+            } else {
+                v4_answer = timeout(RESOLUTION_DELAY_V4, v4).await.ok();
+            }
         }
         [v6_answer, v4_answer]
     }

@@ -49,20 +49,34 @@ pub struct Checked<'a> {
     pub observation: &'a Observation,
 }
 
-/// All sites that were checked, in order. With `verbose` the phases of all, however many.
+/// How much is shown, and how.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Manner {
+    /// The phases of all sites, however many there are.
+    pub verbose: bool,
+    /// Mark, name and state of a site in the colour of its state.
+    pub color: bool,
+}
+
+/// All sites that were checked, in order.
 ///
 /// # Errors
 /// The writer's.
-pub fn check(out: &mut impl io::Write, zone: &TimeZone, checked: &[Checked<'_>], verbose: bool) -> io::Result<()> {
+pub fn check(out: &mut impl io::Write, zone: &TimeZone, checked: &[Checked<'_>], manner: Manner) -> io::Result<()> {
     let heads: Vec<[String; 3]> =
         checked.iter().map(|one| [one.site.to_owned(), word(one).to_owned(), reason(one)]).collect();
     let width = |column: usize, max: usize| {
         heads.iter().map(|head| words::cells(&head[column])).filter(|&cells| cells <= max).max().unwrap_or(0)
     };
     let widths = [width(0, REASON_MAX), width(1, REASON_MAX), width(2, REASON_MAX)];
-    let phases = verbose || checked.len() <= SITES_WITH_PHASES;
+    let phases = manner.verbose || checked.len() <= SITES_WITH_PHASES;
     for (one, head) in checked.iter().zip(&heads) {
-        words::line(out, &head_line(one, head, widths))?;
+        let (head, rest) = head_line(one, head, widths);
+        if manner.color {
+            words::colored_line(out, color(one.sample.outcome()), &head, &rest)?;
+        } else {
+            words::line(out, &(head + &rest))?;
+        }
         if phases {
             waterfall(out, one)?;
             surroundings(out, zone, one)?;
@@ -91,7 +105,21 @@ fn reason(one: &Checked<'_>) -> String {
     }
 }
 
-fn head_line(one: &Checked<'_>, [site, word, reason]: &[String; 3], [names, states, reasons]: [usize; 3]) -> String {
+/// Green, red, yellow: colours of the terminal's own palette, so that they can be read on any background.
+const fn color(outcome: Outcome) -> u8 {
+    match outcome {
+        Outcome::Up => 32,
+        Outcome::Down => 31,
+        Outcome::Unknown => 33,
+    }
+}
+
+/// The line of a site: its mark, name and state, and what there is to say of it.
+fn head_line(
+    one: &Checked<'_>,
+    [site, word, reason]: &[String; 3],
+    [names, states, reasons]: [usize; 3],
+) -> (String, String) {
     let mark = match one.sample.outcome() {
         Outcome::Up => '●',
         Outcome::Down => '▼',
@@ -101,12 +129,9 @@ fn head_line(one: &Checked<'_>, [site, word, reason]: &[String; 3], [names, stat
         Micros::ZERO => NONE.to_owned(),
         total => figures::time(f64::from(total.get())),
     };
-    format!(
-        "{mark} {}  {}  {}   {total:>7}   {}",
-        words::left(site, names),
-        words::left(word, states),
-        words::left(reason, reasons),
-        one.url
+    (
+        format!("{mark} {}  {}", words::left(site, names), words::left(word, states)),
+        format!("  {}   {total:>7}   {}", words::left(reason, reasons), one.url),
     )
 }
 
@@ -298,7 +323,7 @@ mod tests {
             checked("docs", "https://docs.example.com/", &docs),
         ];
         assert_eq!(
-            printed(|out| check(out, &zone(), &sites, false)),
+            printed(|out| check(out, &zone(), &sites, Manner::default())),
             "\
 ▼ api   down  status: 503 Service Unavailable   35.3 ms   https://api.example.com/health
   resolve      0.31 ms ░
@@ -335,7 +360,7 @@ mod tests {
             faults: vec![CertificateFault::Expired, CertificateFault::WrongHost],
         }));
         assert_eq!(
-            printed(|out| check(out, &zone(), &[checked("api", "https://a/", &observation)], false)),
+            printed(|out| check(out, &zone(), &[checked("api", "https://a/", &observation)], Manner::default())),
             "\
 ▼ api  down  tls_timeout: no handshake within 4s    4.00 s   https://a/
   resolve      1.00 s  ░░░░░░░░
@@ -355,18 +380,37 @@ mod tests {
         let sites: Vec<_> = [("a", &api), ("b", &docs), ("c", &docs), ("d", &api)]
             .map(|(site, observation)| checked(site, "https://x/", observation))
             .into();
-        let text = printed(|out| check(out, &zone(), &sites, false));
+        let text = printed(|out| check(out, &zone(), &sites, Manner::default()));
         assert_eq!(text.lines().count(), 5);
         assert!(text.ends_with("\n2 of 4 sites are down\n"), "{text}");
-        assert!(printed(|out| check(out, &zone(), &sites, true)).lines().count() > 4 * 6);
+        assert!(
+            printed(|out| check(out, &zone(), &sites, Manner { verbose: true, color: false })).lines().count() > 4 * 6
+        );
     }
 
     #[test]
     fn a_machine_without_a_network_says_so() {
         let local = Observation::failed(Cause::Local, "no route to the network from this machine");
         assert_eq!(
-            printed(|out| check(out, &zone(), &[checked("api", "https://a/", &local)], false)),
+            printed(|out| check(out, &zone(), &[checked("api", "https://a/", &local)], Manner::default())),
             "? api  unknown  no route to the network from this machine         –   https://a/\n1 site is unknown\n"
+        );
+    }
+
+    #[test]
+    fn each_head_is_in_the_colour_of_its_state_if_there_are_to_be_any() {
+        let observations = [docs(), api(), Observation::failed(Cause::Local, "")];
+        let sites: Vec<_> = observations.iter().map(|observation| checked("s", "u", observation)).collect();
+        let text = printed(|out| check(out, &zone(), &sites, Manner { verbose: false, color: true }));
+        for head in
+            ["\x1b[32m● s  up     \x1b[0m  200", "\x1b[31m▼ s  down   \x1b[0m  status", "\x1b[33m? s  unknown\x1b[0m  "]
+        {
+            assert!(text.contains(head), "{head:?} in {text:?}");
+        }
+        let plain = printed(|out| check(out, &zone(), &sites, Manner::default()));
+        assert_eq!(
+            ["32", "31", "33", "0"].iter().fold(text, |text, sgr| text.replace(&format!("\x1b[{sgr}m"), "")),
+            plain
         );
     }
 
@@ -414,10 +458,12 @@ mod tests {
         }
 
         #[test]
-        fn no_name_or_detail_breaks_a_line(name in hostile(), detail in hostile()) {
+        fn no_name_or_detail_breaks_a_line(name in hostile(), detail in hostile(), color in any::<bool>()) {
             let observation = Observation { detail, ..api() };
-            let text = printed(|out| check(out, &zone(), &[checked(&name, &name, &observation)], false));
+            let manner = Manner { verbose: false, color };
+            let text = printed(|out| check(out, &zone(), &[checked(&name, &name, &observation)], manner));
             prop_assert_eq!(text.chars().filter(|&c| c == '\n').count(), 9);
+            let text = if color { text.replacen("\x1b[31m", "", 1).replacen("\x1b[0m", "", 1) } else { text };
             prop_assert!(!text.chars().any(|c| c != '\n' && is_harmful(c)), "{text:?}");
         }
     }

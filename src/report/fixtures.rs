@@ -1,4 +1,4 @@
-//! Inputs that the tests of several reports share: the contract's example site `api`.
+//! Inputs that the tests of several reports, and of the export, share: the contract's example site `api`.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ pub(super) fn printed(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -
 }
 
 /// The sample of the contract's example.
-pub(super) fn sample() -> Sample {
+pub fn sample() -> Sample {
     Sample {
         at: at("2026-11-22T09:00:00.123456Z"),
         phases: Phases::NONE
@@ -91,7 +91,7 @@ pub(super) fn empty_summary() -> Summary {
 }
 
 /// The alert of the contract's example.
-pub(super) fn alert() -> Alert {
+pub fn alert() -> Alert {
     Alert {
         at: at("2026-11-22T09:00:00.25Z"),
         site: "api".into(),

@@ -95,4 +95,4 @@ pub struct Period {
 }
 
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;

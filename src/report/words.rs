@@ -22,6 +22,11 @@ pub(super) fn line(out: &mut impl io::Write, text: &str) -> io::Result<()> {
     out.write_all(line.as_bytes())
 }
 
+/// The same with its beginning, `head`, in the colour `sgr` (ECMA-48 SGR).
+pub(super) fn colored_line(out: &mut impl io::Write, sgr: u8, head: &str, rest: &str) -> io::Result<()> {
+    writeln!(out, "\x1b[{sgr}m{}\x1b[0m{}", clean(head), clean(rest))
+}
+
 /// A duration in µs as one word: `0.31ms`, `5.1ms`, `120ms`, `1.24s`. Rounded first, then the unit is chosen.
 pub(super) fn compact(micros: f64) -> String {
     let (number, unit) = compact_parts(micros);

@@ -9,7 +9,7 @@
 
 use crate::model::{Sample, Timeframe, Timestamp};
 
-use super::window::latency;
+use super::window::{PERCENTS, latency};
 use super::{Histogram, Summary, Totals, Unmade};
 
 /// Counts, sums, maxima and distributions of a set of samples.
@@ -30,15 +30,30 @@ pub struct Rollup {
 impl Rollup {
     /// Counts `sample` in; order does not matter.
     pub fn admit(&mut self, sample: &Sample) {
+        self.admit_all(std::slice::from_ref(sample));
+    }
+
+    /// Counts all of `samples` in: cheaper than one after the other, for what they have in common is counted once.
+    pub fn admit_all(&mut self, samples: &[Sample]) {
         let Self { totals, response_max, ttfb_max, response: responses, ttfb: ttfbs } = self;
-        totals.admit(std::slice::from_ref(sample), |response, ttfb| {
-            responses.record(response);
-            *response_max = response.max(*response_max);
-            if let Some(ttfb) = ttfb {
-                ttfbs.record(ttfb);
-                *ttfb_max = ttfb.max(*ttfb_max);
+        totals.admit(samples, |response, ttfb| {
+            for &micros in response {
+                responses.record(micros);
+                *response_max = micros.max(*response_max);
+            }
+            for &micros in ttfb {
+                ttfbs.record(micros);
+                *ttfb_max = micros.max(*ttfb_max);
             }
         });
+    }
+
+    /// Empties it; the room of the histograms stays.
+    pub fn clear(&mut self) {
+        self.totals = Totals::default();
+        (self.response_max, self.ttfb_max) = (0, 0);
+        self.response.clear();
+        self.ttfb.clear();
     }
 
     /// Counts everything of `other` in.
@@ -54,8 +69,8 @@ impl Rollup {
     #[must_use]
     pub fn summary(&self, as_of: Timestamp, timeframe: Timeframe, unmade: Unmade) -> Summary {
         let latencies = [
-            latency(&self.response, self.response_max, self.totals.response),
-            latency(&self.ttfb, self.ttfb_max, self.totals.ttfb),
+            latency(self.response.percentiles(PERCENTS), self.response_max, self.totals.response),
+            latency(self.ttfb.percentiles(PERCENTS), self.ttfb_max, self.totals.ttfb),
         ];
         self.totals.summary((as_of, timeframe), unmade, latencies)
     }

@@ -78,17 +78,31 @@ impl Stretch {
     /// Counts the next sample in. `before` is the time of the sample before the stretch; without one, what lies before the
     /// first sample was never watched, and is no hole.
     pub fn admit(&mut self, sample: &Sample, before: Option<Timestamp>) {
-        if sample.flags.has(Flags::AFTER_HOLE) {
-            self.outages.interrupt();
-            if let Some(since) = self.last_at.or(before) {
-                self.holes.note(Hole { since, until: sample.started() });
+        self.admit_all(std::slice::from_ref(sample), before);
+    }
+
+    /// Counts the next samples in, as [`Stretch::admit`] would one after the other.
+    pub fn admit_all(&mut self, samples: &[Sample], before: Option<Timestamp>) {
+        self.rollup.admit_all(samples);
+        for sample in samples {
+            if sample.flags.has(Flags::AFTER_HOLE) {
+                self.outages.interrupt();
+                if let Some(since) = self.last_at.or(before) {
+                    self.holes.note(Hole { since, until: sample.started() });
+                }
             }
+            self.outages.admit(sample.at, sample.outcome());
+            self.oldest.get_or_insert_with(|| Oldest::from(sample));
+            self.newest_due = self.newest_due.max(Some(Cadence::due(sample)));
+            self.last_at = Some(sample.at);
         }
-        self.rollup.admit(sample);
-        self.outages.admit(sample.at, sample.outcome());
-        self.oldest.get_or_insert_with(|| Oldest::from(sample));
-        self.newest_due = self.newest_due.max(Some(Cadence::due(sample)));
-        self.last_at = Some(sample.at);
+    }
+
+    /// Empties it; the room of its histograms stays.
+    pub fn clear(&mut self) {
+        let mut rollup = std::mem::take(&mut self.rollup);
+        rollup.clear();
+        *self = Self { rollup, ..Self::default() };
     }
 
     /// Counts in what came after.
@@ -163,7 +177,11 @@ mod tests {
             let mut sum = Stretch::default();
             for cut in cuts.windows(2) {
                 let before = cut[0].checked_sub(1).map(|last| samples[last].at);
-                sum.append(&walked(&samples[cut[0]..cut[1]], before));
+                let mut part = walked(&samples, None);
+                part.clear();
+                part.admit_all(&samples[cut[0]..cut[1]], before);
+                prop_assert_eq!(&part, &walked(&samples[cut[0]..cut[1]], before));
+                sum.append(&part);
             }
             prop_assert_eq!(sum, walked(&samples, None));
         }

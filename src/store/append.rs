@@ -9,12 +9,14 @@
 use std::collections::btree_map;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use crate::alert::Alert;
-use crate::model::{SiteId, Timestamp};
+use crate::model::{Certificate, SiteId, Timestamp};
 
+use super::certificate;
 use super::entry::Entry;
 use super::record::{self, TextRecord};
 use super::schema;
@@ -59,6 +61,8 @@ pub struct Pending {
     next_alert: u64,
     /// The newest word on each site: until when it is paused, or that it is not.
     pauses: BTreeMap<SiteId, Option<Timestamp>>,
+    /// What the certificate of each site says, if it says something else than before.
+    certificates: BTreeMap<SiteId, Arc<Certificate>>,
     /// How far each sink is; it goes with the next commit and is not worth one of its own.
     progress: BTreeMap<u32, Progress>,
 }
@@ -86,6 +90,7 @@ impl Pending {
             alerts: VecDeque::new(),
             next_alert,
             pauses: BTreeMap::new(),
+            certificates: BTreeMap::new(),
             progress: BTreeMap::new(),
         }
     }
@@ -99,7 +104,11 @@ impl Pending {
 
     /// Whether there is nothing to commit.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.texts.is_empty() && self.alerts.is_empty() && self.pauses.is_empty()
+        self.entries.is_empty()
+            && self.texts.is_empty()
+            && self.alerts.is_empty()
+            && self.pauses.is_empty()
+            && self.certificates.is_empty()
     }
 
     /// Samples that wait.
@@ -135,6 +144,11 @@ impl Pending {
     /// Takes in until when `site` is paused; none: it is not.
     pub fn add_pause(&mut self, site: SiteId, until: Option<Timestamp>) {
         self.pauses.insert(site, until);
+    }
+
+    /// Takes in what the certificate of `site` says.
+    pub fn add_certificate(&mut self, site: SiteId, certificate: Arc<Certificate>) {
+        self.certificates.insert(site, certificate);
     }
 
     /// Takes in how far a sink is.
@@ -176,6 +190,7 @@ impl Pending {
         self.texts.clear();
         self.alerts.clear();
         self.pauses.clear();
+        self.certificates.clear();
         self.progress.clear();
     }
 
@@ -198,6 +213,10 @@ impl Pending {
                 record::encode_alert(*site, alert, &mut bytes);
                 alerts.insert(number, bytes.as_slice())?;
             }
+        }
+        if !self.certificates.is_empty() {
+            let certificates = self.certificates.iter().map(|(site, shown)| (site, &**shown));
+            certificate::write(transaction, certificates)?;
         }
         for progress in self.progress.values() {
             sink::write(transaction, progress)?;

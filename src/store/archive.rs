@@ -9,9 +9,10 @@ use std::time::Duration;
 use redb::{ReadOnlyDatabase, ReadTransaction, ReadableDatabase};
 
 use crate::alert::Alert;
-use crate::model::{SiteId, Timestamp};
+use crate::model::{Certificate, SiteId, Timestamp};
 
 use super::backup;
+use super::certificate;
 use super::error::{StoreError, guard};
 use super::figures::{self, Figures};
 use super::file::{self, Options};
@@ -128,6 +129,14 @@ impl Archive {
     /// Those of the database; what was handed out before is not handed out again.
     pub fn follow(&self, follower: &mut Follower, most: usize, found: &mut Found) -> Result<(), StoreError> {
         guard(|| follower.read(&self.database.begin_read()?, most, found)).map_err(|error| self.failed(error))
+    }
+
+    /// What the certificate of each site last said, by site; of sites that never showed one, nothing.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn certificates(&self) -> Result<Vec<(SiteId, Certificate)>, StoreError> {
+        guard(|| certificate::all(&self.database.begin_read()?)).map_err(|error| self.failed(error))
     }
 
     /// Every sink that samples were exported to.

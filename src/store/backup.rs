@@ -50,6 +50,7 @@ fn fill(from: &ReadTransaction, to: &Database) -> Result<(), redb::Error> {
     table(from, to, schema::DAYS)?;
     table(from, to, schema::FAILURES)?;
     table(from, to, schema::ALERTS)?;
+    table(from, to, schema::CERTIFICATES)?;
     table(from, to, schema::SINKS)?;
     table(from, to, schema::CURSORS)
 }

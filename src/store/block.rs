@@ -12,10 +12,12 @@
 
 use crate::model::{Sample, Timestamp};
 
-use super::columns::{self, Encoder, SAMPLE_MAX};
+use super::columns::{Encoder, SAMPLE_MAX};
+use super::decode;
 use super::wire::{self, Cursor, Damage, Key, put};
 
-const VERSION: u8 = 1;
+/// Of the frame of a block.
+pub const VERSION: u8 = 1;
 
 /// A block takes no more samples from here on, in bytes.
 const FULL: usize = 4_010;
@@ -51,13 +53,16 @@ pub fn encode(key: Key, samples: &[Sample], peak: Timestamp, encoder: &mut Encod
     let base = samples[0].at;
     let mut head = Head { count: 0, low: base, peak };
     encoder.restart(base);
-    for sample in samples {
-        if encoder.size() + AROUND >= FULL {
-            break;
+    let mut rest = samples;
+    while let Some(room) = FULL.checked_sub(encoder.size() + AROUND).filter(|&room| room > 0 && !rest.is_empty()) {
+        // As many as find room however large they are; then the size is asked for again.
+        let (sure, later) = rest.split_at(room.div_ceil(SAMPLE_MAX).min(rest.len()));
+        for sample in sure {
+            encoder.push(sample);
+            head.low = head.low.min(sample.at);
+            head.peak = head.peak.max(sample.at);
         }
-        encoder.push(sample);
-        head.low = head.low.min(sample.at);
-        head.peak = head.peak.max(sample.at);
+        rest = later;
     }
     head.count = encoder.count();
     wire::begin(out, VERSION);
@@ -83,7 +88,7 @@ pub fn head(key: Key, block: &[u8]) -> Result<Head, Damage> {
 pub fn decode(key: Key, block: &[u8], out: &mut Vec<Sample>) -> Result<Head, Damage> {
     let mut cursor = wire::unseal(block, VERSION, key)?;
     let (head, base) = take_head(&mut cursor)?;
-    columns::decode(cursor.0, head.count, base, out)?;
+    decode::decode(cursor.0, head.count, base, out)?;
     Ok(head)
 }
 

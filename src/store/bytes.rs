@@ -18,7 +18,11 @@ pub const NUMBER_MAX: usize = 5;
 #[derive(Debug, Default)]
 pub struct Column {
     lengths: Vec<u8>,
+    /// The lengths of the numbers since the last whole four.
+    open: u8,
+    /// The numbers up to `used`; what is behind is room.
     numbers: Vec<u8>,
+    used: usize,
     count: usize,
 }
 
@@ -26,7 +30,8 @@ impl Column {
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.lengths.clear();
-        self.numbers.clear();
+        self.open = 0;
+        self.used = 0;
         self.count = 0;
     }
 
@@ -34,72 +39,87 @@ impl Column {
     #[inline]
     pub fn push(&mut self, number: u32) {
         let length = (number | 1).ilog2() / 8;
-        self.numbers.extend_from_slice(&number.to_le_bytes());
-        self.numbers.truncate(self.numbers.len() - 3 + length as usize);
-        let lengths = u8::try_from(length << (2 * (self.count % 4))).expect("two bits shifted by at most six");
-        match self.lengths.last_mut() {
-            Some(last) if !self.count.is_multiple_of(4) => *last |= lengths,
-            _ => self.lengths.push(lengths),
+        if self.numbers.len() < self.used + 4 {
+            self.numbers.resize(2 * self.numbers.len() + 64, 0);
         }
+        // All four bytes are written, the next number begins after those that count.
+        self.numbers[self.used..self.used + 4].copy_from_slice(&number.to_le_bytes());
+        self.used += length as usize + 1;
+        self.open |= u8::try_from(length << (2 * (self.count % 4))).expect("two bits shifted by at most six");
         self.count += 1;
+        if self.count.is_multiple_of(4) {
+            self.lengths.push(std::mem::take(&mut self.open));
+        }
     }
 
     /// Bytes that it takes.
     pub const fn size(&self) -> usize {
-        self.lengths.len() + self.numbers.len()
+        self.count.div_ceil(4) + self.used
     }
 
     /// Appends it to `out`.
     pub fn finish(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.lengths);
-        out.extend_from_slice(&self.numbers);
+        if !self.count.is_multiple_of(4) {
+            out.push(self.open);
+        }
+        out.extend_from_slice(&self.numbers[..self.used]);
     }
 }
 
-/// Replaces what is in `out` by the next `count` numbers at the front of `cursor`.
-pub fn take(cursor: &mut Cursor<'_>, count: usize, out: &mut Vec<u32>) -> Result<(), Damage> {
-    out.clear();
-    let lengths = cursor.take_bytes(count.div_ceil(4))?;
-    // Every number has a byte, so this bounds what is allocated by what was given.
-    if count > cursor.left() {
-        return Err(Damage::Short);
-    }
-    out.reserve(count);
-    let (whole, rest) = lengths.split_at(count / 4);
+/// Fills `places` with the next numbers at the front of `cursor`, each as `map` makes it, in order.
+#[inline]
+pub fn take(cursor: &mut Cursor<'_>, places: &mut [u32], mut map: impl FnMut(u32) -> u32) -> Result<(), Damage> {
+    let lengths = cursor.take_bytes(places.len().div_ceil(4))?;
     let mut numbers = cursor.0;
-    for &four in whole {
-        let four = u32::from(four);
-        let lengths = [four & 3, four >> 2 & 3, four >> 4 & 3, four >> 6];
-        if let Some(chunk) = numbers.first_chunk::<16>() {
-            let mut word = u128::from_le_bytes(*chunk);
-            out.extend_from_slice(&lengths.map(|length| {
-                let number = low(word) & (u32::MAX >> (24 - 8 * length));
-                word >>= 8 * (length + 1);
-                number
-            }));
-            numbers = &numbers[lengths.iter().sum::<u32>() as usize + 4..];
+    let (fours, rest) = places.as_chunks_mut::<4>();
+    for (&four, places) in lengths.iter().zip(&mut *fours) {
+        let lengths = split(four);
+        let [first, second, third, fourth] = lengths;
+        // Two numbers fit eight bytes; no number waits for the one before it.
+        let later = (first + second + 2) as usize;
+        if let (Some(pair), Some(later)) = (numbers.first_chunk(), numbers.get(later..).and_then(<[u8]>::first_chunk)) {
+            let (pair, later) = (u64::from_le_bytes(*pair), u64::from_le_bytes(*later));
+            *places = [
+                map(keep(pair, first)),
+                map(keep(pair >> (8 * (first + 1)), second)),
+                map(keep(later, third)),
+                map(keep(later >> (8 * (third + 1)), fourth)),
+            ];
+            numbers = &numbers[(first + second + third + fourth + 4) as usize..];
         } else {
-            take_slowly(&mut numbers, &lengths, out)?;
+            take_slowly(&mut numbers, &lengths, places, &mut map)?;
         }
     }
-    if let Some(&last) = rest.first() {
-        let lengths = [last & 3, last >> 2 & 3, last >> 4 & 3].map(u32::from);
-        take_slowly(&mut numbers, &lengths[..count % 4], out)?;
+    if let Some(&last) = lengths.get(fours.len()) {
+        take_slowly(&mut numbers, &split(last)[..rest.len()], rest, &mut map)?;
     }
     cursor.0 = numbers;
     Ok(())
 }
 
+/// The four lengths of a byte, each one less than it is.
+const fn split(four: u8) -> [u32; 4] {
+    let four = four as u32;
+    [four & 3, four >> 2 & 3, four >> 4 & 3, four >> 6]
+}
+
+/// The low `length + 1` bytes.
 #[allow(clippy::cast_possible_truncation, reason = "the low bits are what is asked for")]
-const fn low(word: u128) -> u32 {
-    word as u32
+const fn keep(word: u64, length: u32) -> u32 {
+    word as u32 & (u32::MAX >> (24 - 8 * length))
 }
 
 /// Near the end of the slice, where sixteen bytes are not to be had, and at the end of the column.
-fn take_slowly(numbers: &mut &[u8], lengths: &[u32], out: &mut Vec<u32>) -> Result<(), Damage> {
-    for &length in lengths {
+fn take_slowly(
+    numbers: &mut &[u8],
+    lengths: &[u32],
+    places: &mut [u32],
+    map: &mut impl FnMut(u32) -> u32,
+) -> Result<(), Damage> {
+    for (&length, place) in lengths.iter().zip(places) {
         let (bytes, left) = numbers.split_at_checked(length as usize + 1).ok_or(Damage::Short)?;
-        out.push(bytes.iter().rev().fold(0, |number, &byte| number << 8 | u32::from(byte)));
+        *place = map(bytes.iter().rev().fold(0, |number, &byte| number << 8 | u32::from(byte)));
         *numbers = left;
     }
     Ok(())
@@ -116,7 +136,7 @@ mod tests {
             numbers in prop::collection::vec((any::<u32>(), 0u32..32).prop_map(|(n, shift)| n >> shift), 0..50),
             behind in 0usize..40,
         ) {
-            let (mut column, mut bytes, mut back) = (Column::default(), Vec::new(), Vec::new());
+            let (mut column, mut bytes, mut back) = (Column::default(), Vec::new(), vec![7; numbers.len()]);
             for &number in &numbers {
                 column.push(number);
             }
@@ -125,18 +145,19 @@ mod tests {
             prop_assert!(bytes.len() <= numbers.len() * NUMBER_MAX);
             bytes.extend(vec![0xff; behind]);
             let mut cursor = Cursor(&bytes);
-            prop_assert_eq!(take(&mut cursor, numbers.len(), &mut back), Ok(()));
+            prop_assert_eq!(take(&mut cursor, &mut back, |number| number), Ok(()));
             prop_assert_eq!(back, numbers);
             prop_assert_eq!(cursor.left(), behind);
         }
 
         #[test]
         fn any_bytes_read_or_are_refused(bytes: Vec<u8>, count in 0usize..300) {
-            let mut out = Vec::new();
-            if take(&mut Cursor(&bytes), count, &mut out).is_ok() {
-                prop_assert_eq!(out.len(), count);
+            let mut cursor = Cursor(&bytes);
+            let (mut places, mut calls) = (vec![0; count], 0);
+            if take(&mut cursor, &mut places, |number| { calls += 1; number }).is_ok() {
+                prop_assert_eq!(calls, count);
+                prop_assert!(cursor.left() + count + count.div_ceil(4) <= bytes.len());
             }
-            prop_assert!(out.capacity() <= bytes.len() + 4);
         }
     }
 }

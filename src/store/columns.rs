@@ -19,10 +19,10 @@
 //! their base time: both are in the header around them. Limits: [`SAMPLE_MIN`] and [`SAMPLE_MAX`] bytes a
 //! sample, so decoding allocates at most in proportion to the bytes it was given.
 
-use crate::model::{Cause, Flags, Http, Micros, Phase, Phases, Sample, Status, Timestamp};
+use crate::model::{Micros, Sample, Status, Timestamp};
 
-use super::bytes::{self, Column, NUMBER_MAX};
-use super::wire::{Cursor, Damage, put, put_signed};
+use super::bytes::{Column, NUMBER_MAX};
+use super::wire::{put, put_signed};
 
 /// A sample takes at least this many bytes: late, bytes and due are never absent.
 pub const SAMPLE_MIN: usize = 3;
@@ -101,18 +101,20 @@ impl Encoder {
     /// Takes in the next sample; at most `SAMPLES_MAX` since the restart.
     pub fn push(&mut self, sample: &Sample) {
         debug_assert!(self.count < SAMPLES_MAX, "the caller splits longer runs");
-        self.verdicts.push(verdict(sample));
-        self.skips.push(u64::from(sample.skipped));
-        self.late.push(sample.late.get());
-        for ((column, mean), raw) in self.phases.iter_mut().zip(&mut self.means).zip(sample.phases.to_raw()) {
+        let (mut present, mut spent) = (0, 0);
+        for (index, raw) in sample.phases.to_raw().into_iter().enumerate() {
             if raw <= Micros::MAX.get() {
-                column.push(zigzag(raw.wrapping_sub(mean.0)));
-                mean.follow(raw);
+                self.phases[index].push(self.means[index].difference(raw));
+                present |= 1 << index;
+                spent += i64::from(raw);
             }
         }
+        self.verdicts.push(verdict(sample, present));
+        self.skips.push(u64::from(sample.skipped));
+        self.late.push(sample.late.get());
         put_signed(&mut self.bytes, i64::from(sample.bytes) - i64::from(self.last_bytes));
         self.last_bytes = sample.bytes;
-        let due = due(sample);
+        let due = micros(sample.at) - spent.min(i64::from(Micros::MAX.get())) - i64::from(sample.late.get());
         let step = due - self.last_due;
         put_signed(&mut self.due, step - self.last_step);
         self.last_due = due;
@@ -147,112 +149,32 @@ impl Encoder {
     }
 }
 
-/// Appends the `count` samples of `columns` to `out`; on damage `out` is as before.
-pub fn decode(columns: &[u8], count: usize, base: Timestamp, out: &mut Vec<Sample>) -> Result<(), Damage> {
-    if count > SAMPLES_MAX || count * SAMPLE_MIN > columns.len() {
-        return Err(Damage::Range);
-    }
-    let start = out.len();
-    let mut cursor = Cursor(columns);
-    let decoded = decode_columns(&mut cursor, count, base, out, start);
-    let decoded = decoded.and(if cursor.left() == 0 { Ok(()) } else { Err(Damage::Range) });
-    if decoded.is_err() {
-        out.truncate(start);
-    }
-    decoded
-}
-
-fn decode_columns(
-    cursor: &mut Cursor<'_>,
-    count: usize,
-    base: Timestamp,
-    out: &mut Vec<Sample>,
-    start: usize,
-) -> Result<(), Damage> {
-    out.reserve(count);
-    runs(cursor, count, |value, length| {
-        let sample = from_verdict(value).ok_or(Damage::Range)?;
-        out.extend(std::iter::repeat_n(sample, length));
-        Ok(())
-    })?;
-    let samples = &mut out[start..];
-    let mut done = 0;
-    runs(cursor, count, |value, length| {
-        let skipped = u32::try_from(value).map_err(|_| Damage::Range)?;
-        samples[done..done + length].iter_mut().for_each(|sample| sample.skipped = skipped);
-        done += length;
-        Ok(())
-    })?;
-    let mut numbers = Vec::new();
-    bytes::take(cursor, count, &mut numbers)?;
-    for (sample, &late) in samples.iter_mut().zip(&numbers) {
-        sample.late = present(late)?;
-    }
-    let mut phases: Vec<[u32; 5]> = samples.iter().map(|sample| sample.phases.to_raw()).collect();
-    for phase in Phase::ALL {
-        take_phase(phase, cursor, &mut phases, &mut numbers)?;
-    }
-    // A copy of the cursor stays in registers.
-    let (mut varints, mut last) = (*cursor, 0);
-    for sample in &mut *samples {
-        sample.bytes = u32::try_from(varints.take_signed()?.wrapping_add(last)).map_err(|_| Damage::Range)?;
-        last = i64::from(sample.bytes);
-    }
-    for (sample, raws) in samples.iter_mut().zip(phases) {
-        sample.phases = Phases::from_raw(raws);
-    }
-    *cursor = take_times(varints, base, samples)?;
-    Ok(())
-}
-
-/// Fills in `phase` where it is present.
-fn take_phase(
-    phase: Phase,
-    cursor: &mut Cursor<'_>,
-    phases: &mut [[u32; 5]],
-    numbers: &mut Vec<u32>,
-) -> Result<(), Damage> {
-    let index = phase as usize;
-    let took_place = |raw: &u32| *raw <= Micros::MAX.get();
-    let count = phases.iter().filter(|raws| took_place(&raws[index])).count();
-    bytes::take(cursor, count, numbers)?;
-    let mut mean = Mean::default();
-    let mut largest = 0;
-    let raws = phases.iter_mut().map(|raws| &mut raws[index]).filter(|raw| took_place(raw));
-    for (raw, &difference) in raws.zip(&*numbers) {
-        *raw = mean.0.wrapping_add(unzigzag(difference));
-        mean.follow(*raw);
-        largest = largest.max(*raw);
-    }
-    // The mark of absence is not a number.
-    present(largest).map(drop)
-}
-
-/// Fills in the times, everything else being known.
-fn take_times<'a>(mut cursor: Cursor<'a>, base: Timestamp, samples: &mut [Sample]) -> Result<Cursor<'a>, Damage> {
-    let (mut due, mut step) = (micros(base), 0i64);
-    for sample in samples {
-        step = step.wrapping_add(cursor.take_signed()?);
-        due = due.wrapping_add(step);
-        let spent = i64::from(sample.total().get()) + i64::from(sample.late.get());
-        let at = u64::try_from(due.wrapping_add(spent)).map_err(|_| Damage::Range)?;
-        if at > Timestamp::MAX.as_micros() {
-            return Err(Damage::Range);
-        }
-        sample.at = Timestamp::from_micros(at);
-    }
-    Ok(cursor)
-}
-
 /// What the next number of a noisy column is expected to be: nearer to it than the one before.
 #[derive(Clone, Copy, Debug, Default)]
-struct Mean(u32);
+pub struct Mean(u32);
 
 impl Mean {
-    /// Moves a quarter of the way to `number`, all the way from zero. Wraps the same in both directions.
-    const fn follow(&mut self, number: u32) {
-        let quarter = (number.wrapping_sub(self.0).cast_signed() >> 2).cast_unsigned();
-        self.0 = if self.0 == 0 { number } else { self.0.wrapping_add(quarter) };
+    /// How the next number is written.
+    #[inline]
+    fn difference(&mut self, number: u32) -> u32 {
+        let difference = number.wrapping_sub(self.0);
+        self.follow(difference);
+        zigzag(difference)
+    }
+
+    /// The next number, of which this is written.
+    #[inline]
+    pub const fn next(&mut self, mapped: u32) -> u32 {
+        let difference = unzigzag(mapped);
+        let number = self.0.wrapping_add(difference);
+        self.follow(difference);
+        number
+    }
+
+    /// Moves a quarter of the way to the number at this distance, all the way from zero. Wraps the same in both directions.
+    const fn follow(&mut self, difference: u32) {
+        let quarter = (difference.cast_signed() >> 2).cast_unsigned();
+        self.0 = self.0.wrapping_add(if self.0 == 0 { difference } else { quarter });
     }
 }
 
@@ -266,42 +188,12 @@ const fn unzigzag(mapped: u32) -> u32 {
     (mapped >> 1) ^ (mapped & 1).wrapping_neg()
 }
 
-/// A number of µs that is not the mark of absence.
-fn present(raw: u32) -> Result<Micros, Damage> {
-    if raw <= Micros::MAX.get() { Ok(Micros::new(raw)) } else { Err(Damage::Range) }
-}
-
-/// Calls `each` with the runs of a column that has `count` values.
-fn runs(
-    cursor: &mut Cursor<'_>,
-    count: usize,
-    mut each: impl FnMut(u64, usize) -> Result<(), Damage>,
-) -> Result<(), Damage> {
-    let mut left = count;
-    while left > 0 {
-        let value = cursor.take()?;
-        let length = cursor.take_as()?;
-        if length == 0 || length > left {
-            return Err(Damage::Range);
-        }
-        each(value, length)?;
-        left -= length;
-    }
-    Ok(())
-}
-
 const fn micros(at: Timestamp) -> i64 {
     at.as_micros().cast_signed()
 }
 
-fn due(sample: &Sample) -> i64 {
-    micros(sample.at) - i64::from(sample.total().get()) - i64::from(sample.late.get())
-}
-
-/// Everything that seldom changes from one sample to the next, most frequent bits lowest.
-fn verdict(sample: &Sample) -> u64 {
-    let present = sample.phases.to_raw().into_iter().enumerate();
-    let present = present.fold(0, |mask, (phase, raw)| mask | u64::from(raw <= Micros::MAX.get()) << phase);
+/// Everything that seldom changes from one sample to the next, most frequent bits lowest; `present` has a bit a phase.
+fn verdict(sample: &Sample, present: u64) -> u64 {
     u64::from(sample.status.map_or(0, Status::get))
         | present << 10
         | u64::from(sample.http as u8) << 15
@@ -310,31 +202,9 @@ fn verdict(sample: &Sample) -> u64 {
         | u64::from(sample.redirects) << 27
 }
 
-/// A sample of this verdict in which every other number is zero.
-fn from_verdict(verdict: u64) -> Option<Sample> {
-    let [low, ..] = verdict.to_le_bytes().map(u64::from);
-    let byte = |shift: u32, mask: u64| u8::try_from(verdict >> shift & mask).expect("the mask has at most eight bits");
-    let status = u16::try_from(low | verdict & 0x300).expect("ten bits");
-    let present = byte(10, 31);
-    Some(Sample {
-        at: Timestamp::ZERO,
-        phases: Phases::from_raw(std::array::from_fn(|phase| if present >> phase & 1 == 1 { 0 } else { u32::MAX })),
-        cause: Cause::from_code(byte(21, 63))?,
-        status: match status {
-            0 => None,
-            code => Some(Status::new(code)?),
-        },
-        http: Http::from_bits(byte(15, 3)),
-        flags: Flags::from_bits(byte(17, 15)),
-        bytes: 0,
-        redirects: if verdict >> 35 == 0 { byte(27, 255) } else { return None },
-        late: Micros::ZERO,
-        skipped: 0,
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::decode::decode;
     use super::super::trial::{Noise, day, samples};
     use super::*;
     use proptest::prelude::*;

@@ -26,6 +26,8 @@ struct State {
     log: Vec<Operation>,
     /// Bytes that can still be written; none: any number.
     room: Option<usize>,
+    /// Whether every change is refused, as by a file system that is mounted for reading.
+    read_only: bool,
     /// So many syncs from now, one is done and yet answered with an error; none: never.
     lying_sync: Option<usize>,
 }
@@ -76,6 +78,11 @@ impl Disk {
         self.state().room = room;
     }
 
+    /// From now on, every change is refused, or none.
+    pub fn set_read_only(&self, read_only: bool) {
+        self.state().read_only = read_only;
+    }
+
     /// The sync after so many more is done, and yet answered with an error.
     pub fn set_lying_sync(&self, after: usize) {
         self.state().lying_sync = Some(after);
@@ -94,6 +101,11 @@ impl Disk {
     /// What is on it now.
     pub fn image(&self) -> Vec<u8> {
         self.state().live.clone()
+    }
+
+    fn changed(&self) -> Answer<MutexGuard<'_, State>> {
+        let state = self.state();
+        if state.read_only { Err(std::io::ErrorKind::ReadOnlyFilesystem.into()) } else { Ok(state) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -158,7 +170,7 @@ impl StorageBackend for Disk {
     }
 
     fn set_len(&self, length: u64) -> Answer<()> {
-        let mut state = self.state();
+        let mut state = self.changed()?;
         let operation = Operation::Length(usize::try_from(length).unwrap());
         apply(&operation, &mut state.live);
         state.log.push(operation);
@@ -179,7 +191,7 @@ impl StorageBackend for Disk {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> Answer<()> {
-        let mut state = self.state();
+        let mut state = self.changed()?;
         if let Some(room) = &mut state.room {
             *room = room.checked_sub(data.len()).ok_or(std::io::ErrorKind::StorageFull)?;
         }

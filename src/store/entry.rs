@@ -13,7 +13,8 @@ use std::ops::Range;
 
 use crate::model::{Sample, SiteId, Timestamp};
 
-use super::columns::{self, Encoder};
+use super::columns::Encoder;
+use super::decode;
 use super::wire::{self, CHECKSUM, Damage, put};
 
 const VERSION: u8 = 1;
@@ -90,8 +91,10 @@ pub struct Group {
     pub first_seq: u64,
     /// How many.
     pub count: usize,
-    base: Timestamp,
-    columns: Range<usize>,
+    /// The time that its columns begin from: the same for all of an entry.
+    pub base: Timestamp,
+    /// Where its columns are in the entry.
+    pub columns: Range<usize>,
 }
 
 impl Group {
@@ -102,9 +105,18 @@ impl Group {
 
     /// Appends the samples to `out`; `entry` is the one that the group was found in. On damage `out` is as before.
     pub fn decode(&self, entry: &[u8], out: &mut Vec<Sample>) -> Result<(), Damage> {
-        let columns = entry.get(self.columns.clone()).ok_or(Damage::Short)?;
-        columns::decode(columns, self.count, self.base, out)
+        decode(entry, self.columns.clone(), (self.count, self.base), out)
     }
+}
+
+/// Appends the samples of the group that has its `columns` there, so many, from that time on.
+pub fn decode(
+    entry: &[u8],
+    columns: Range<usize>,
+    (count, base): (usize, Timestamp),
+    out: &mut Vec<Sample>,
+) -> Result<(), Damage> {
+    decode::decode(entry.get(columns).ok_or(Damage::Short)?, count, base, out)
 }
 
 /// Calls `each` with every group of an entry, in order.

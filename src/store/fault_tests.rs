@@ -10,6 +10,7 @@ use crate::ring::Producer;
 use super::append::TextSizes;
 use super::disk::{Disk, after_power_loss};
 use super::entry::Packer;
+use super::error::StoreError;
 use super::opened::Store;
 use super::read::Query;
 use super::trial::{Noise, day_of};
@@ -186,6 +187,36 @@ fn a_full_disk_loses_nothing_and_saving_goes_on_by_itself_once_there_is_room() {
         }
         assert_eq!(store.alerts(&Query::ALL).unwrap().len(), 1);
     }
+}
+
+/// Of a file that may not be written nobody says that it is damaged, which would move it aside.
+#[test]
+fn a_disk_that_may_only_be_read_is_read_and_refused_for_what_it_is_and_saving_goes_on_after_it() {
+    let disk = Disk::default();
+    let mut rig = Rig::new(disk.store().unwrap());
+    assert_eq!(rig.round(10).committed, 30);
+    disk.set_read_only(true);
+    let refused = rig.round(10);
+    let StoreHealth::NotSaving { reason, .. } = refused.health else { panic!("{refused:?}") };
+    assert!(reason.contains("read-only"), "{reason}");
+    // What is closed in this state is the image of a run that was cut off.
+    let left = Disk::of(disk.image());
+    left.set_read_only(true);
+    match left.store() {
+        Err(StoreError::Io { source, .. }) => assert_eq!(source.kind(), std::io::ErrorKind::ReadOnlyFilesystem),
+        Err(other) => panic!("{other:?}"),
+        Ok(_) => panic!("it was opened for writing"),
+    }
+    assert_eq!(left.image(), disk.image(), "not a byte was changed");
+    disk.set_read_only(false);
+    rig.now = rig.now.after(Duration::from_mins(1));
+    assert_eq!(rig.flush().committed, 30);
+    assert!(rig.close().notices.is_empty());
+    let closed = Disk::of(disk.image());
+    closed.set_read_only(true);
+    assert!(matches!(closed.store(), Err(StoreError::Io { .. })));
+    closed.set_read_only(false);
+    assert!(stored(&closed.store().unwrap()).iter().all(|samples| samples.len() == 20));
 }
 
 #[test]

@@ -143,6 +143,35 @@ fn verified(disk: &Disk) -> verify::Verdict {
     verify::verify(&Disk::of(disk.image()).open().unwrap().begin_read().unwrap()).unwrap()
 }
 
+/// Who asks again and again reads only what is new in the journal, and sees what who asks for the first time sees.
+#[test]
+fn a_journal_that_is_kept_says_what_one_that_is_read_anew_does() {
+    let disk = Disk::default();
+    let mut rig = Rig::new(disk.store().unwrap());
+    let (mut sealed, mut before) = (0, 0);
+    for (index, batch) in day_of(9, 1_200).chunks(7).enumerate() {
+        batch.iter().for_each(|sample| rig.push(*sample));
+        // Some looks see one more entry, some several, some the same journal as before.
+        let flush = index % 5 != 3;
+        if flush {
+            rig.flush(Duration::ZERO);
+        }
+        let stored = if flush { rig.pushed.len() } else { before };
+        before = stored;
+        if index % 3 > 0 {
+            let kept = rig.figures(Timestamp::ZERO, Timestamp::MAX);
+            assert_eq!(
+                kept.stretch,
+                recomputed(&rig.pushed[..stored], Timestamp::ZERO, Timestamp::MAX),
+                "look {index}"
+            );
+            let journal = disk.open().unwrap().begin_read().unwrap().open_table(schema::JOURNAL).unwrap();
+            sealed += usize::from(journal.first().unwrap().is_none());
+        }
+    }
+    assert!(sealed > 1, "{sealed}");
+}
+
 /// A day of checks every ten seconds, sealed every quarter of an hour, of which only the newest hours are kept.
 fn trimmed() -> (Disk, Rig) {
     let disk = Disk::default();

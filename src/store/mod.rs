@@ -10,6 +10,7 @@
 //! sites     site -> name, known since                    blocks    (site, first seq) -> block (block.rs)
 //! sealed    site -> next seq, last time, peak, setback   failures  (site, first seq) -> text of consecutive failures
 //! alerts    number -> alert, in the order of finding    hours, days (site, number of it) -> rollup (roll.rs)
+//! certificates  site -> what its certificate last said (certificate.rs)
 //! sinks     number -> where samples are exported to      cursors   (sink, site) -> next seq to export
 //! ```
 //!
@@ -25,7 +26,9 @@ mod archive;
 mod backup;
 mod block;
 mod bytes;
+mod certificate;
 mod columns;
+mod decode;
 #[cfg(test)]
 mod disk;
 mod entry;
@@ -76,9 +79,38 @@ pub use trim::Keep;
 pub use verify::{Contents, Gap, Verdict};
 pub use writer::{Flushed, Writer};
 
-/// The code of one block, on its own: for measuring it.
+/// The code of blocks and journal entries, on its own: for measuring it, and for trying any bytes on it.
 pub mod codec {
+    use crate::model::{Sample, SiteId};
+
     pub use super::block::{Head, decode, encode};
     pub use super::columns::Encoder;
-    pub use super::wire::{Damage, Key};
+    use super::entry;
+    pub use super::wire::{ANYWHERE, Damage, Key};
+
+    /// `payload` as a frame that belongs at `key`, its checksum included; the version is that of blocks and entries.
+    #[must_use]
+    pub fn sealed(payload: &[u8], key: Key) -> Vec<u8> {
+        let mut frame = Vec::new();
+        super::wire::begin(&mut frame, super::block::VERSION);
+        frame.extend_from_slice(payload);
+        super::wire::seal(&mut frame, key);
+        frame
+    }
+
+    /// The groups of a journal entry: site, number of the first sample, samples.
+    ///
+    /// # Errors
+    /// The bytes are not those of an entry, or of one of its groups.
+    pub fn decode_entry(bytes: &[u8]) -> Result<Vec<(SiteId, u64, Vec<Sample>)>, Damage> {
+        let (mut groups, mut decoded) = (Vec::new(), Ok(()));
+        entry::groups(bytes, |group| {
+            let mut samples = Vec::new();
+            match group.decode(bytes, &mut samples) {
+                Ok(()) => groups.push((group.site, group.first_seq, samples)),
+                Err(damage) => decoded = Err(damage),
+            }
+        })?;
+        decoded.map(|()| groups)
+    }
 }

@@ -6,13 +6,13 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, WriteTransaction};
 
 use crate::alert::Alert;
-use crate::model::{Sample, SiteId, Timestamp};
+use crate::model::{Certificate, Sample, SiteId, Timestamp};
 
 use super::backup::Compacted;
 use super::error::{StoreError, guard};
@@ -24,8 +24,9 @@ use super::samples::{self, Passed, StoredSample};
 use super::seal::{self, Sealed};
 use super::signature;
 use super::sink::{self, Progress, Start};
+use super::tail::Tail;
 use super::trim::{self, Keep, Room, Trimmed};
-use super::{append::Pending, rolling, schema};
+use super::{append::Pending, certificate, rolling, schema};
 
 /// Opens the database once more, as often as asked.
 pub(super) type Opener = Box<dyn Fn() -> Result<Database, StoreError> + Send>;
@@ -38,6 +39,8 @@ pub struct Store {
     keep: Keep,
     /// What the pages in use were counted to be, while that can be reckoned on.
     room: Option<Room>,
+    /// The journal, as far as it was read for figures.
+    tail: Mutex<Arc<Tail>>,
 }
 
 /// A store that was opened, and what a person should hear of it.
@@ -123,7 +126,7 @@ impl Store {
 
     /// A store over `database`, which is of our format; `opener` opens it again after a failure.
     pub(super) fn new(path: PathBuf, opener: Opener, database: Database) -> Self {
-        Self { path, opener, database: Some(database), keep: Keep::default(), room: None }
+        Self { path, opener, database: Some(database), keep: Keep::default(), room: None, tail: Mutex::default() }
     }
 
     /// The same, with limits to what is kept.
@@ -188,12 +191,20 @@ impl Store {
         samples::visit(query, begin, each).map_err(|error| self.failed(error))
     }
 
-    /// The figures of each site that `query` names, as [`super::Archive::figures`] has them.
+    /// The figures of each site that `query` names, as [`super::Archive::figures`] has them. Of the journal, only what came
+    /// since the last call is read, so that many calls cost little.
     ///
     /// # Errors
     /// Those of the database.
     pub fn figures(&self, query: &Query, cell: Option<Duration>) -> Result<Vec<Figures>, StoreError> {
-        self.look(|transaction| figures::figures(&View::new(transaction)?, query, cell))
+        let mut kept = self.tail.lock().expect("a look that panics is caught within the lock");
+        // Half read is not read: it is put back when it is whole.
+        let mut tail = Arc::try_unwrap(std::mem::take(&mut *kept)).unwrap_or_default();
+        self.look(|transaction| {
+            tail.catch_up(&transaction.open_table(schema::JOURNAL)?)?;
+            *kept = Arc::new(tail);
+            figures::figures(&View::with(transaction, Arc::clone(&kept))?, query, cell)
+        })
     }
 
     /// The alerts that `query` asks for, by time.
@@ -210,6 +221,14 @@ impl Store {
     /// Those of the database.
     pub fn open_incidents(&self) -> Result<Vec<(SiteId, Arc<str>, Timestamp)>, StoreError> {
         self.look(read::open_incidents)
+    }
+
+    /// What the certificate of each site last said, by site; of sites that never showed one, nothing.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn certificates(&self) -> Result<Vec<(SiteId, Certificate)>, StoreError> {
+        self.look(certificate::all)
     }
 
     /// How far the sink of this name has been served; one that is not known yet begins at `start`, and that is saved.
@@ -318,6 +337,7 @@ impl Store {
 
     /// Lets go of the database, after a failure: it refuses every write until it is opened again.
     pub(super) fn let_go(&mut self) {
+        *self.tail.get_mut().expect("a look that panics is caught within the lock") = Arc::default();
         // Letting go of a damaged one may panic once more; there is nothing left to save in it.
         let database = self.database.take();
         let closed = guard(move || {

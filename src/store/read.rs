@@ -86,7 +86,7 @@ pub struct View {
     /// The same for days.
     pub days: Option<ReadOnlyTable<(u32, u64), &'static [u8]>>,
     /// The journal.
-    pub tail: Tail,
+    pub tail: Arc<Tail>,
 }
 
 impl Rolled for View {
@@ -98,12 +98,17 @@ impl Rolled for View {
 impl View {
     /// The samples as `transaction` sees them.
     pub fn new(transaction: &ReadTransaction) -> Result<Self, redb::Error> {
+        Self::with(transaction, Arc::new(Tail::load(&transaction.open_table(schema::JOURNAL)?)?))
+    }
+
+    /// The same with the journal as it was read already.
+    pub fn with(transaction: &ReadTransaction, tail: Arc<Tail>) -> Result<Self, redb::Error> {
         Ok(Self {
             sealed: transaction.open_table(schema::SEALED)?,
             blocks: transaction.open_table(schema::BLOCKS)?,
             hours: schema::later_table(transaction, schema::HOURS)?,
             days: schema::later_table(transaction, schema::DAYS)?,
-            tail: Tail::load(&transaction.open_table(schema::JOURNAL)?)?,
+            tail,
         })
     }
 

@@ -89,6 +89,12 @@ impl Roll {
         self.next_seq = self.next_seq.max(later.next_seq);
     }
 
+    /// Empties it; the room of its histograms stays.
+    pub fn clear(&mut self) {
+        (self.first_seq, self.next_seq) = (0, 0);
+        self.stretch.clear();
+    }
+
     /// Samples in it.
     pub const fn samples(&self) -> u64 {
         let counts = &self.stretch.rollup.totals.counts;

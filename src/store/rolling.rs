@@ -31,6 +31,9 @@ pub struct Roller<'txn> {
     days: Rows<'txn>,
     bytes: Vec<u8>,
     samples: Vec<Sample>,
+    /// Empty, with room: for the next hour and the next day.
+    spare: Roll,
+    spare_day: Roll,
 }
 
 /// What to roll up.
@@ -44,6 +47,13 @@ pub struct Extent {
     pub blocks: usize,
 }
 
+/// The newest samples of a site, if they are at hand, so that their blocks need not be read: the number of the first, and
+/// the samples.
+pub type AtHand<'a> = (u64, &'a [Sample]);
+
+/// Nothing is at hand.
+pub const NOTHING: AtHand<'static> = (u64::MAX, &[]);
+
 impl Extent {
     /// All hours that are over.
     pub const OVER: Self = Self { until: u64::MAX, newest: false, blocks: usize::MAX };
@@ -53,24 +63,27 @@ impl<'txn> Roller<'txn> {
     /// The rollups as `transaction` sees them.
     pub fn new(transaction: &'txn WriteTransaction) -> Result<Self, redb::Error> {
         let (hours, days) = (transaction.open_table(schema::HOURS)?, transaction.open_table(schema::DAYS)?);
-        Ok(Self { hours, days, bytes: Vec::new(), samples: Vec::new() })
+        let (spare, spare_day) = (Roll::default(), Roll::default());
+        Ok(Self { hours, days, bytes: Vec::new(), samples: Vec::new(), spare, spare_day })
     }
 
-    /// Rolls up the samples of `site` in `blocks` from where `record` says it was left, and brings `record` up to date. Returns
-    /// the number of blocks that were read; as many as were allowed means that there may be more.
+    /// Rolls up the samples of `site` in `blocks` from where `record` says it was left, those that are `at_hand` from there, and
+    /// brings `record` up to date. Returns the number of blocks that were read; as many as were allowed means that there may be more.
     pub fn roll(
         &mut self,
         site: SiteId,
         record: &mut SealedRecord,
         blocks: &impl ReadableTable<(u32, u64), &'static [u8]>,
+        at_hand: AtHand<'_>,
         extent: Extent,
     ) -> Result<usize, redb::Error> {
         let until = extent.until.min(record.next_seq);
+        let blocks_end = until.min(at_hand.0);
         let before = blocks.range((site.0, 0)..=(site.0, record.rolled))?.next_back().transpose()?;
-        let from = before.map_or(record.rolled, |(key, _)| key.value().1);
-        let mut run = Run { record: *record, hour: None, day: Roll::default() };
+        let from = before.map_or(record.rolled, |(key, _)| key.value().1).min(blocks_end);
+        let mut run = Run { record: *record, hour: None, day: std::mem::take(&mut self.spare_day) };
         let mut read = 0;
-        for row in blocks.range((site.0, from)..(site.0, until))? {
+        for row in blocks.range((site.0, from)..(site.0, blocks_end))? {
             if read == extent.blocks {
                 break;
             }
@@ -79,39 +92,67 @@ impl<'txn> Roller<'txn> {
             let mut samples = std::mem::take(&mut self.samples);
             samples.clear();
             if block::decode(key.value(), bytes.value(), &mut samples).is_ok() {
-                for (seq, sample) in (key.value().1..).zip(&samples) {
-                    if (run.next_seq()..until).contains(&seq) {
-                        self.admit(site, &mut run, seq, sample)?;
-                    }
-                }
+                self.admit_all(site, &mut run, (key.value().1, &samples), until)?;
             }
             self.samples = samples;
         }
+        self.admit_all(site, &mut run, at_hand, until)?;
         if extent.newest && read < extent.blocks {
             self.close_hour(site, &mut run)?;
             // What no block holds any more will not come.
             run.record.rolled = run.record.rolled.max(until);
         }
         self.write_day(site, &mut run)?;
+        self.spare_day = run.day;
         (record.rolled, record.rolled_at) = (run.record.rolled, run.record.rolled_at);
         Ok(read)
     }
 
-    fn admit(&mut self, site: SiteId, run: &mut Run, seq: u64, sample: &Sample) -> Result<(), redb::Error> {
-        let number = Grain::Hour.of(sample.at);
-        if run.hour.as_ref().is_some_and(|(open, _)| *open != number) {
+    /// Those of `samples`, numbered from the first on, that come next, and before number `until`.
+    fn admit_all(
+        &mut self,
+        site: SiteId,
+        run: &mut Run,
+        (first, samples): AtHand<'_>,
+        until: u64,
+    ) -> Result<(), redb::Error> {
+        // Where a number is out of range, so is the index.
+        let index = |seq: u64| usize::try_from(seq.saturating_sub(first)).unwrap_or(usize::MAX).min(samples.len());
+        let mut rest = samples.get(index(run.next_seq())..index(until)).unwrap_or_default();
+        let mut seq = first.max(run.next_seq());
+        while let Some(next) = rest.first() {
+            let hour = Grain::Hour.of(next.at);
+            let length = rest.iter().position(|sample| Grain::Hour.of(sample.at) != hour).unwrap_or(rest.len());
+            let (same, later) = rest.split_at(length);
+            self.admit(site, run, hour, (seq, same))?;
+            seq += same.len() as u64;
+            rest = later;
+        }
+        Ok(())
+    }
+
+    /// Samples of one hour.
+    fn admit(
+        &mut self,
+        site: SiteId,
+        run: &mut Run,
+        hour: u64,
+        (first, samples): AtHand<'_>,
+    ) -> Result<(), redb::Error> {
+        if run.hour.as_ref().is_some_and(|(open, _)| *open != hour) {
             self.close_hour(site, run)?;
         }
         let before = (run.record.rolled_at > Timestamp::ZERO).then_some(run.record.rolled_at);
-        let (_, roll) = run.hour.get_or_insert_with(|| (number, Roll { first_seq: seq, ..Roll::default() }));
-        roll.stretch.admit(sample, before);
-        roll.next_seq = seq + 1;
+        let spare = &mut self.spare;
+        let (_, roll) = run.hour.get_or_insert_with(|| (hour, Roll { first_seq: first, ..std::mem::take(spare) }));
+        roll.stretch.admit_all(samples, before);
+        roll.next_seq = first + samples.len() as u64;
         Ok(())
     }
 
     /// Writes the open hour, and adds it to the open day.
     fn close_hour(&mut self, site: SiteId, run: &mut Run) -> Result<(), redb::Error> {
-        let Some((hour, roll)) = run.hour.take() else { return Ok(()) };
+        let Some((hour, mut roll)) = run.hour.take() else { return Ok(()) };
         let day = Grain::Day.of(Grain::Hour.start(hour));
         if run.day.next_seq > 0 && run.day_number() != day {
             self.write_day(site, run)?;
@@ -120,10 +161,16 @@ impl<'txn> Roller<'txn> {
         run.record.rolled = roll.next_seq;
         run.record.rolled_at = roll.stretch.last_at.unwrap_or_default();
         let key = (site.0, hour);
-        let stored = self.hours.get(key)?.and_then(|row| Roll::decode(key, row.value()).ok());
-        let sum = joined(stored, roll);
-        sum.encode(key, &mut self.bytes);
+        match self.hours.get(key)?.and_then(|row| Roll::decode(key, row.value()).ok()) {
+            None => roll.encode(key, &mut self.bytes),
+            Some(mut stored) => {
+                stored.append(&roll);
+                stored.encode(key, &mut self.bytes);
+            }
+        }
         self.hours.insert(key, self.bytes.as_slice())?;
+        roll.clear();
+        self.spare = roll;
         Ok(())
     }
 
@@ -133,15 +180,16 @@ impl<'txn> Roller<'txn> {
             return Ok(());
         }
         let key = (site.0, run.day_number());
-        let part = std::mem::take(&mut run.day);
-        let stored = self.days.get(key)?.map(|row| Roll::decode(key, row.value()));
-        let sum = match stored {
-            None => part,
-            Some(Ok(stored)) => joined(Some(stored), part),
-            Some(Err(_)) => self.sum_of_hours(key)?,
-        };
-        sum.encode(key, &mut self.bytes);
+        match self.days.get(key)?.map(|row| Roll::decode(key, row.value())) {
+            None => run.day.encode(key, &mut self.bytes),
+            Some(Ok(mut stored)) => {
+                stored.append(&run.day);
+                stored.encode(key, &mut self.bytes);
+            }
+            Some(Err(_)) => self.sum_of_hours(key)?.encode(key, &mut self.bytes),
+        }
         self.days.insert(key, self.bytes.as_slice())?;
+        run.day.clear();
         Ok(())
     }
 
@@ -199,16 +247,6 @@ impl Run {
     }
 }
 
-fn joined(stored: Option<Roll>, part: Roll) -> Roll {
-    match stored {
-        None => part,
-        Some(mut sum) => {
-            sum.append(&part);
-            sum
-        }
-    }
-}
-
 /// Rolls up what a file has from before there were rollups, a bounded part of it; whether there is more.
 pub fn catch_up(transaction: &WriteTransaction, most: usize) -> Result<bool, redb::Error> {
     let Some(from) = transaction.open_table(schema::META)?.get(schema::BEHIND)?.map(|site| site.value()) else {
@@ -224,7 +262,7 @@ pub fn catch_up(transaction: &WriteTransaction, most: usize) -> Result<bool, red
     let mut behind = None;
     for site in sites {
         let mut record = read_sealed(&sealed, &blocks, &roller, SiteId(site))?;
-        left -= roller.roll(SiteId(site), &mut record, &blocks, Extent { blocks: left, ..Extent::OVER })?;
+        left -= roller.roll(SiteId(site), &mut record, &blocks, NOTHING, Extent { blocks: left, ..Extent::OVER })?;
         record.encode((site, 0), &mut row);
         sealed.insert(site, row.as_slice())?;
         if left == 0 {

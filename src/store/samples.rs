@@ -80,7 +80,10 @@ pub fn visit<E>(
 }
 
 /// One look at everything but the blocks: the sites, where to begin in each, and the journal.
-fn start<'q>(query: &'q Query, transaction: &ReadTransaction) -> Result<(Sites, Vec<Walk<'q>>, Tail), redb::Error> {
+fn start<'q>(
+    query: &'q Query,
+    transaction: &ReadTransaction,
+) -> Result<(Sites, Vec<Walk<'q>>, Arc<Tail>), redb::Error> {
     let sites = read::sites(transaction)?;
     let ids = query.sites.clone().unwrap_or_else(|| {
         let mut all: Vec<SiteId> = sites.keys().copied().collect();

@@ -46,6 +46,9 @@ pub const FAILURES: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::ne
 /// Number → an alert, in the order in which they were found.
 pub const ALERTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("alerts");
 
+/// Site → what its certificate last said. Made with the first certificate.
+pub const CERTIFICATES: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("certificates");
+
 /// Number → a sink that samples are exported to. Made with the first sink.
 pub const SINKS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("sinks");
 

@@ -13,7 +13,7 @@ use super::block;
 use super::columns::Encoder;
 use super::record::SealedRecord;
 use super::roll::Grain;
-use super::rolling::{Extent, Roller};
+use super::rolling::{AtHand, Extent, Roller};
 use super::schema;
 use super::tail::Tail;
 
@@ -46,7 +46,7 @@ pub fn seal(transaction: &WriteTransaction) -> Result<Sealed, redb::Error> {
         let mut after = site_sealer.run(site, before, &tail, &mut blocks, &mut outcome)?;
         // A site that was never rolled up is brought up to date elsewhere, in bounded parts.
         if site_sealer.is_hour_over && behind.is_none_or(|behind| u64::from(site.0) < behind) {
-            roller.roll(site, &mut after, &blocks, Extent::OVER)?;
+            roller.roll(site, &mut after, &blocks, site_sealer.written(), Extent::OVER)?;
         }
         after.encode((site.0, 0), &mut row);
         sealed.insert(site.0, row.as_slice())?;
@@ -114,9 +114,9 @@ impl SiteSealer {
     ) -> Result<SealedRecord, redb::Error> {
         self.take_up_last(site, &record, blocks)?;
         self.is_hour_over = false;
-        for index in 0..tail.count(site) {
+        for place in tail.of(site) {
             let mut start = self.samples.len();
-            let Ok(first) = tail.decode(site, index, record.next_seq, &mut self.samples) else {
+            let Ok(first) = tail.decode_at(*place, record.next_seq, &mut self.samples) else {
                 outcome.damaged += 1;
                 continue;
             };
@@ -165,8 +165,12 @@ impl SiteSealer {
             seq += head.count as u64;
             rest = &rest[head.count..];
         }
-        self.samples.clear();
         Ok(())
+    }
+
+    /// The samples of the site's last blocks, as they were just written.
+    fn written(&self) -> AtHand<'_> {
+        (self.first_seq, &self.samples)
     }
 }
 

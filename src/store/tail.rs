@@ -1,12 +1,16 @@
 //! The unsealed tail: everything in the journal, kept encoded, indexed by site.
 //!
-//! Idea: a reader takes one look at the whole journal (at most what a quarter of an hour brings), checks each
-//! entry once, and later decodes single groups. Invariants: groups of one site come in order of seq; a damaged
-//! entry is counted and left out as a whole.
+//! Idea: a reader looks at the whole journal (at most what a quarter of an hour brings), checks each entry once, and
+//! later decodes single groups. Who looks again and again keeps it and takes in only the entries that are new; when the
+//! journal begins with another entry than before, it was sealed meanwhile, and everything is read anew. Invariants: groups
+//! of one site come in order of seq; a damaged entry is counted and left out as a whole. Limits: 24 bytes a group
+//! besides the journal itself; a kept tail serves as long as the numbers of entries go on, which is one [`super::Writer`].
+
+use std::collections::BTreeMap;
 
 use redb::ReadableTable;
 
-use crate::model::{Sample, SiteId};
+use crate::model::{Sample, SiteId, Timestamp};
 
 use super::entry::{self, Group};
 use super::wire::Damage;
@@ -14,42 +18,85 @@ use super::wire::Damage;
 /// The journal in memory.
 #[derive(Debug, Default)]
 pub struct Tail {
-    entries: Vec<Vec<u8>>,
-    /// Groups with the index of their entry, by site and seq.
-    groups: Vec<(usize, Group)>,
+    /// Entries, each with the time that its groups begin from.
+    entries: Vec<(Vec<u8>, Timestamp)>,
+    /// Groups of each site, by seq.
+    groups: BTreeMap<SiteId, Vec<Place>>,
     /// Entries that could not be read.
     pub damaged: u64,
+    /// The number of the journal's first entry, when there was one.
+    first: Option<u64>,
+    /// The number after its last.
+    next: u64,
+}
+
+/// Where a group is.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    first_seq: u64,
+    count: u32,
+    entry: u32,
+    start: u32,
+    end: u32,
+}
+
+impl Place {
+    fn of(entry: usize, group: &Group) -> Self {
+        let narrow = |number: usize| u32::try_from(number).expect("an entry and the journal are far below 4 GiB");
+        let [entry, start, end] = [entry, group.columns.start, group.columns.end].map(narrow);
+        Self { first_seq: group.first_seq, count: narrow(group.count), entry, start, end }
+    }
+
+    fn next_seq(self) -> u64 {
+        self.first_seq + u64::from(self.count)
+    }
 }
 
 impl Tail {
     /// Reads the journal, all of it.
     pub fn load(journal: &impl ReadableTable<u64, &'static [u8]>) -> Result<Self, redb::Error> {
         let mut tail = Self::default();
-        for row in journal.range::<u64>(..)? {
-            let (_, bytes) = row?;
-            let mut groups = Vec::new();
-            let index = tail.entries.len();
-            if entry::groups(bytes.value(), |group| groups.push((index, group))).is_ok() {
-                tail.groups.append(&mut groups);
-                tail.entries.push(bytes.value().to_vec());
-            } else {
-                tail.damaged += 1;
-            }
-        }
-        tail.groups.sort_by_key(|(_, group)| (group.site, group.first_seq));
+        tail.catch_up(journal)?;
         Ok(tail)
     }
 
+    /// Reads what is new in the journal since the last look.
+    pub fn catch_up(&mut self, journal: &impl ReadableTable<u64, &'static [u8]>) -> Result<(), redb::Error> {
+        let first = journal.first()?.map(|(number, _)| number.value());
+        if first != self.first {
+            *self = Self { first, ..Self::default() };
+        }
+        for row in journal.range(self.next..)? {
+            let (number, bytes) = row?;
+            self.next = number.value() + 1;
+            self.admit(bytes.value());
+        }
+        Ok(())
+    }
+
+    fn admit(&mut self, bytes: &[u8]) {
+        let mut groups = Vec::new();
+        if entry::groups(bytes, |group| groups.push(group)).is_err() {
+            self.damaged += 1;
+            return;
+        }
+        let base = groups.first().map_or(Timestamp::ZERO, |group| group.base);
+        for group in groups {
+            let place = Place::of(self.entries.len(), &group);
+            let places = self.groups.entry(group.site).or_default();
+            places.insert(places.partition_point(|other| other.first_seq <= place.first_seq), place);
+        }
+        self.entries.push((bytes.to_vec(), base));
+    }
+
     /// Whether there is nothing in it.
-    pub const fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.groups.is_empty() && self.damaged == 0
     }
 
     /// The sites that have samples here, once each, in order.
-    pub fn sites(&self) -> Vec<SiteId> {
-        let mut sites: Vec<SiteId> = self.groups.iter().map(|(_, group)| group.site).collect();
-        sites.dedup();
-        sites
+    pub fn sites(&self) -> impl Iterator<Item = SiteId> {
+        self.groups.keys().copied()
     }
 
     /// The number of groups of `site`.
@@ -59,26 +106,30 @@ impl Tail {
 
     /// The number after the last sample of `site`, if it has one here.
     pub fn next_seq(&self, site: SiteId) -> Option<u64> {
-        self.of(site).last().map(|(_, group)| group.next_seq())
+        self.of(site).last().map(|place| place.next_seq())
     }
 
     /// Appends the samples of a site's group to `out`, those before `from` left out, and returns the number of the
     /// first.
     pub fn decode(&self, site: SiteId, index: usize, from: u64, out: &mut Vec<Sample>) -> Result<u64, Damage> {
-        let (entry, group) = &self.of(site)[index];
-        if group.next_seq() <= from {
+        self.decode_at(self.of(site)[index], from, out)
+    }
+
+    /// The same for one of [`Tail::of`].
+    pub fn decode_at(&self, place: Place, from: u64, out: &mut Vec<Sample>) -> Result<u64, Damage> {
+        if place.next_seq() <= from {
             return Ok(from);
         }
         let start = out.len();
-        group.decode(&self.entries[*entry], out)?;
-        let sealed = usize::try_from(from.saturating_sub(group.first_seq)).expect("a group has fewer samples");
+        let (entry, base) = &self.entries[place.entry as usize];
+        entry::decode(entry, place.start as usize..place.end as usize, (place.count as usize, *base), out)?;
+        let sealed = usize::try_from(from.saturating_sub(place.first_seq)).expect("a group has fewer samples");
         out.drain(start..start + sealed);
-        Ok(group.first_seq.max(from))
+        Ok(place.first_seq.max(from))
     }
 
-    fn of(&self, site: SiteId) -> &[(usize, Group)] {
-        let start = self.groups.partition_point(|(_, group)| group.site < site);
-        let length = self.groups[start..].partition_point(|(_, group)| group.site == site);
-        &self.groups[start..start + length]
+    /// The groups of `site`, in the order of their numbers.
+    pub fn of(&self, site: SiteId) -> &[Place] {
+        self.groups.get(&site).map_or(&[], Vec::as_slice)
     }
 }

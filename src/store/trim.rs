@@ -24,7 +24,7 @@ use crate::model::{SiteId, Timestamp};
 use super::block;
 use super::record::TextRecord;
 use super::roll::Grain;
-use super::rolling::{Extent, Roller};
+use super::rolling::{Extent, NOTHING, Roller};
 use super::schema;
 use super::seal::read_sealed;
 
@@ -316,6 +316,7 @@ impl<'txn, 'g> Trimmer<'txn, 'g> {
             SiteId(site),
             &mut record,
             &self.blocks,
+            NOTHING,
             Extent { until, newest: true, blocks: usize::MAX },
         )?;
         let mut row = Vec::new();

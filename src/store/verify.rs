@@ -13,6 +13,7 @@ use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, TableDefinitio
 use crate::model::{SiteId, Timestamp};
 
 use super::block;
+use super::certificate;
 use super::read::{self, View};
 use super::record::{self, SealedRecord, SiteRecord, TextRecord};
 use super::recount::{Recount, Recounted};
@@ -164,6 +165,9 @@ pub fn verify(transaction: &ReadTransaction) -> Result<Verdict, redb::Error> {
     })?;
     each(transaction, schema::ALERTS, |_: u64, bytes| {
         verdict.note("alerts", record::decode_alert(bytes, |_| "".into()).map(drop));
+    })?;
+    each(transaction, schema::CERTIFICATES, |site, bytes| {
+        verdict.note("certificates", certificate::decode((site, 0), bytes).map(drop));
     })?;
     each(transaction, schema::SINKS, |sink, bytes| verdict.note("sinks", sink::check(sink, bytes)))?;
     each(transaction, schema::CURSORS, |key, bytes| {

@@ -127,8 +127,11 @@ impl Writer {
     }
 
     /// Keeps the texts of a failed check, sample `seq` of the site with this index; before or after the sample itself is
-    /// read. Checks that were up have none to keep.
+    /// read. Checks that were up have none to keep. Of any check, keeps what the certificate said.
     pub fn note_failure(&mut self, site: usize, seq: u64, observation: &Observation) {
+        if let Some(certificate) = &observation.certificate {
+            self.pending.add_certificate(self.sites[site].0, Arc::clone(certificate));
+        }
         if observation.cause == Cause::Ok || (observation.detail.is_empty() && observation.address.is_none()) {
             return;
         }

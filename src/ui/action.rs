@@ -246,8 +246,8 @@ pub const TABLE: &[Entry] = &[
         TABLES,
     ),
     row(Action::Alerts, &[Key::Char('a')], ALERTS),
-    row(Action::Alerts, &[Key::Char('a')], TABLES).hint("a", "alerts", 3).help(Section::Look, "a", "all alerts"),
-    row(Action::Newest, &[Key::Char('!')], SCREENS).help(Section::Look, "!", "newest alert"),
+    row(Action::Alerts, &[Key::Char('a')], TABLES).hint("a", "alerts", 3),
+    row(Action::Newest, &[Key::Char('!')], SCREENS).help(Section::Look, "a !", "alerts, newest"),
     row(Action::Freeze, &[Key::Char('f')], TABLES).hint("f", "freeze", 4).help(
         Section::Look,
         "f",

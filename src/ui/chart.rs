@@ -119,7 +119,7 @@ fn remarks<'a>(frame: &'a Frame, past: &'a Past) -> impl Iterator<Item = String>
         };
         format!("nothing observed {} – {} ({why}){more}", moment(hole.from), moment(hole.until))
     });
-    let hourly = "each cell shows its whole hour: no single checks are kept of this time any more".to_owned();
+    let hourly = "each cell shows its whole hour: single checks are no longer kept".to_owned();
     let hourly = past.is_hourly.then_some(hourly);
     begins.into_iter().chain(hourly).chain(holes).map(|text| format!("{:SCALE$}{text}", ""))
 }
@@ -182,7 +182,8 @@ fn linear(series: &Series) -> u32 {
 }
 
 fn plot(frame: &Frame, series: &Series, scale: Scale) -> Vec<Line> {
-    let rows = (usize::from(frame.size.height).saturating_sub(24) / 2 + 5).min(14);
+    let height = if frame.plan.below > 0 { frame.plan.below } else { usize::from(frame.size.height) };
+    let rows = (height.saturating_sub(24) / 2 + 5).min(14);
     let symbols = frame.state.symbols;
     let levels = rows * if symbols == Symbols::Ascii { 1 } else { LEVELS };
     let columns: Vec<Column> = series
@@ -270,9 +271,10 @@ fn outcome(frame: &Frame, site: &SiteSnapshot, series: &Series, scope: &Scope) -
     line
 }
 
-/// The time of the first cell, of every third of the way, and now.
+/// The time of the first cell, of up to three more at equal distances, and now.
 fn axis(frame: &Frame, scope: &Scope) -> Line {
-    let parts = if frame.width() >= 60 { 4 } else { 2 };
+    // A moment of another day takes eleven cells, and the last one has "now" behind it.
+    let parts = ((scope.cells + 1) / 15).clamp(1, 4);
     let mut line = Line::default();
     for part in 0..parts {
         let cells = scope.cells * part / parts;
@@ -306,7 +308,7 @@ fn legend(series: &Series, scale: Scale) -> Line {
 /// How many response times were how long, over the span of the chart; edges are the same for all sites.
 pub fn spread(frame: &Frame, series: &Series, cells: usize) -> Vec<Line> {
     let count: u64 = series.spread.iter().sum();
-    let told = format!("{} right answers", figures::count(count));
+    let told = words::counted(count, "right answer");
     let mut lines = vec![super::site::rule(Line::of(Role::Strong, "Response times"), &told, cells)];
     let first = series.spread.iter().position(|count| *count > 0);
     let last = series.spread.iter().rposition(|count| *count > 0);

@@ -12,7 +12,7 @@ use crate::model::{
     Cause, Certificate, Flags, Health, Http, Micros, Observation, Phase, Phases, Sample, SortKey, Status, StoreHealth,
     Timeframe, Timestamp, Watching,
 };
-use crate::stats::{Answer, Availability, Beat, Beats, Cadence, Counts, Latency, Summary};
+use crate::stats::{Answer, Availability, Beat, Beats, Cadence, Counts, Latency, Stretch, Summary};
 
 use super::frame::{About, Inputs};
 use super::past::{Gather, Past, Wanted};
@@ -299,6 +299,40 @@ pub fn with_past(width: u16) -> World {
         gather.admit(&Sample { at: sample.at.before(ago), ..*sample });
     }
     world.past = Some(gather.finish(Some(world.now.before(Duration::from_mins(88))), |_, _| false));
+    world
+}
+
+/// The same of a stretch of which only the sums of hours are left: a week up to now, or an hour that ended half an hour
+/// ago (as if that were long ago).
+pub fn with_hours(width: u16, week: bool) -> World {
+    let mut world = with_past(width);
+    let now = world.now;
+    let wanted = world.past.as_ref().map(|past| past.wanted.clone()).unwrap();
+    let wanted =
+        if week { Wanted { span: Duration::from_hours(7 * 24), until: now, live: true, ..wanted } } else { wanted };
+    let wanted = Wanted { cadence: Cadence { interval: Duration::from_mins(5), ..wanted.cadence }, ..wanted };
+    let made = |number: u64, at: Timestamp| {
+        let mut observation = Observation::failed(if number % 150 == 7 { Cause::Reset } else { Cause::Ok }, "");
+        let micros = 40_000 + u32::try_from(number * 7_919 % 20_000).unwrap();
+        observation.phases = Phases::NONE.with(Phase::Processing, Micros::new(micros));
+        observation.sample(at, Micros::ZERO, 0)
+    };
+    let (mut sums, mut whole, mut number) = (Vec::new(), Stretch::default(), 0);
+    for (from, until) in wanted.parts() {
+        let mut sum = Stretch::default();
+        let starts = std::iter::successors(Some(from), |at| Some(at.after(Duration::from_mins(5))));
+        // For a day nothing was observed.
+        for at in
+            starts.take_while(|at| *at < until).filter(|at| !(40..64).contains(&(now.since(*at).as_secs() / 3_600)))
+        {
+            number += 1;
+            sum.admit(&made(number, at), None);
+        }
+        whole.append(&sum);
+        sums.push(sum);
+    }
+    world.past =
+        Some(Past::of_sums(wanted, &sums, (whole, week), Some(now.before(Duration::from_hours(1_000))), |_, _| false));
     world
 }
 

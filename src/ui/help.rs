@@ -105,7 +105,7 @@ fn marks(frame: &Frame) -> Vec<Line> {
     add("Bar", vec![beat(Cell::Good, "all up"), beat(Cell::Some, "some failed")]);
     add("", vec![beat(Cell::Bad, "down"), (Role::Plain, "", "(blank) no check")]);
     for (name, words) in [
-        ("AVAIL", "~ not everything was observed"),
+        ("AVAIL", "~ not all observed  ≈ by hours"),
         ("CODES", "counts; words: no usable answer"),
         ("Times", "of right answers, slow ones too"),
         ("TTFB", "time to first byte"),

@@ -57,15 +57,23 @@ pub fn view(inputs: &Inputs, state: &UiState, size: Size) -> Screen {
         }
         Place::Alerts => lines.extend(alerts::screen(&frame, body)),
         Place::Site => {
-            lines[0] = site::header(&frame);
-            let (seen, below) = site::lines(&frame, body);
+            if plan.below > 0 {
+                lines.extend(overview::lines(&frame));
+                lines.push(site::header(&frame));
+            } else {
+                lines[0] = site::header(&frame);
+            }
+            let (seen, below) = site::lines(&frame, end - lines.len());
             more = below;
             lines.extend(seen);
             bottom = alerts::toast(&frame).unwrap_or(bottom);
         }
         Place::Help => {
-            lines.extend(help::lines(&frame, body));
-            bottom = alerts::toast(&frame).unwrap_or(bottom);
+            // No site is looked at: its line is room for the help.
+            let mut help = help::lines(&frame, body + 1);
+            let last = help.pop().unwrap_or_default();
+            lines.extend(help);
+            bottom = alerts::toast(&frame).unwrap_or(last);
         }
     }
     lines.resize(end, Line::default());

@@ -217,7 +217,7 @@ fn tabs(frame: &Frame, name: &'static str, summary: &Summary) -> Line {
 )]
 fn phases(frame: &Frame, summary: &Summary, cells: usize) -> Vec<Line> {
     let count = summary.response.map_or(0, |latency| latency.count);
-    let told = format!("averages of {} right answers", figures::count(count));
+    let told = format!("averages of {}", words::counted(count, "right answer"));
     let mut lines = vec![rule(tabs(frame, "Phases", summary), &told, cells)];
     let total: f64 = summary.phase_means.iter().flatten().sum();
     let room = cells.saturating_sub(23) as f64;
@@ -258,7 +258,7 @@ fn phases(frame: &Frame, summary: &Summary, cells: usize) -> Vec<Line> {
 
 fn answers(frame: &Frame, summary: &Summary, cells: usize) -> Vec<Line> {
     let checks = summary.counts.checks();
-    let told = format!("{} checks", figures::count(checks));
+    let told = words::counted(checks, "check");
     let mut lines = vec![rule(Line::of(Role::Strong, "Answers"), &told, cells)];
     let parts = partition(summary);
     if parts.is_empty() {

@@ -90,7 +90,7 @@ pub fn to_ascii(text: &str) -> String {
         match c {
             ' '..='~' => ascii.push(c),
             '─' | '–' | '·' | '‐' | '—' => ascii.push('-'),
-            '…' => ascii.push('~'),
+            '…' | '≈' => ascii.push('~'),
             '‹' | '≤' => ascii.push('<'),
             '×' => ascii.push('x'),
             '▾' => ascii.push('v'),

@@ -105,13 +105,13 @@ impl Theme {
     }
 }
 
-/// Never green, yellow or red: those are states.
+/// Never green, yellow or red: those are states. Nor white, which a light terminal does not show.
 const fn phase_color(phase: Phase) -> Color {
     match phase {
         Phase::Resolve => Color::Cyan,
         Phase::Connect => Color::Blue,
         Phase::Tls => Color::Magenta,
-        Phase::Processing => Color::White,
+        Phase::Processing => Color::Reset,
         Phase::Transfer => Color::DarkGray,
     }
 }
@@ -149,6 +149,19 @@ mod tests {
             assert_eq!(theme(Scheme::Light, true).style(role).fg, Some(Color::Black));
             assert_eq!(theme(Scheme::Light, true).style(role).bg, Some(Color::Yellow));
             assert_eq!(theme(Scheme::Dark, true).style(role).fg, Some(Color::Yellow));
+        }
+    }
+
+    #[test]
+    fn no_bar_and_no_letter_has_the_colour_of_a_background() {
+        let roles = Phase::ALL.map(Role::Phase).into_iter();
+        let plots = [Plot::Median, Plot::High, Plot::Max].map(Role::Plot);
+        for role in roles.chain(plots).chain([Role::Plain, Role::Fault, Role::State(SiteState::Up)]) {
+            for scheme in [Scheme::Light, Scheme::Dark] {
+                let style = theme(scheme, true).style(role);
+                assert!(!matches!(style.fg, Some(Color::White | Color::Black)), "{role:?}");
+                assert_eq!(style.bg, None, "{role:?}");
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::model::{Timestamp, duration};
+use crate::model::{Timestamp, duration, figures};
 
 /// `14:02:13` in `zone`.
 pub fn clock(at: Timestamp, zone: &TimeZone) -> String {
@@ -54,6 +54,12 @@ pub fn span(span: Duration) -> String {
 /// `10m`, `1h`, `24h`: the same where there is little room.
 pub fn narrow(span: Duration) -> String {
     if span == DAY { "24h".to_owned() } else { duration::format(span) }
+}
+
+/// `1 check`, `720 checks`, `12.3k checks`.
+pub fn counted(count: u64, one: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {one}{plural}", figures::count(count))
 }
 
 /// `3 s`, `4m12s`: a span that runs.

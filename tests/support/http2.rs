@@ -1,5 +1,10 @@
 //! Frames of HTTP/2 (RFC 9113), byte by byte, for scripts that hold to the protocol or break it.
 
+/// With what a client begins (RFC 9113, 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// Length, type, flags and stream of a frame.
+const FRAME_HEAD: usize = 9;
+
 /// The type, flags and codes that scripts use.
 pub const DATA: u8 = 0;
 pub const HEADERS: u8 = 1;
@@ -24,6 +29,20 @@ pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     bytes.extend(stream.to_be_bytes());
     bytes.extend(payload);
     bytes
+}
+
+/// Whether what a client has said so far holds the whole head of a request.
+pub fn has_asked(said: &[u8]) -> bool {
+    let mut rest = said.strip_prefix(PREFACE).unwrap_or_default();
+    while rest.len() >= FRAME_HEAD {
+        let length = u32::from_be_bytes([0, rest[0], rest[1], rest[2]]) as usize;
+        let Some(after) = rest.get(FRAME_HEAD + length..) else { return false };
+        if rest[3] == HEADERS && rest[4] & END_HEADERS != 0 {
+            return true;
+        }
+        rest = after;
+    }
+    false
 }
 
 /// The settings with which a server begins.

@@ -23,6 +23,7 @@
 
 #[cfg(unix)]
 pub mod canary;
+pub mod delays;
 pub mod dns;
 pub mod http2;
 mod line;
@@ -55,6 +56,8 @@ pub enum Step {
     Drip(Vec<u8>, Duration),
     /// Sends these bytes over and over until the client is gone.
     Flood(Vec<u8>),
+    /// Reads until all that came is enough, or the client is gone.
+    Hear(fn(&[u8]) -> bool),
     /// Does nothing until the client is gone.
     Hang,
     /// Ends its side of the connection in order (over TLS with `close_notify`), then waits for the client to leave.
@@ -167,6 +170,7 @@ struct Log {
     requests: Mutex<Vec<Request>>,
     accepted: AtomicUsize,
     open: AtomicUsize,
+    closed: AtomicUsize,
 }
 
 /// A running server; it stops when dropped.
@@ -227,6 +231,11 @@ impl Server {
     pub fn open(&self) -> usize {
         self.log.open.load(Ordering::SeqCst)
     }
+
+    /// Connections of which the server has ended its side in order.
+    pub fn closed(&self) -> usize {
+        self.log.closed.load(Ordering::SeqCst)
+    }
 }
 
 impl Drop for Server {
@@ -240,6 +249,9 @@ impl Drop for Server {
 }
 
 fn on_own_runtime(work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    // Both ends of every connection are in one process, and many tests run in it at once: 256 descriptors, the
+    // usual soft limit of some systems, would be too few.
+    drop(rlimit::increase_nofile_limit(u64::MAX));
     std::thread::spawn(move || {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work);
     })
@@ -262,7 +274,7 @@ async fn accept(listener: TcpListener, behaviour: Behaviour, log: Arc<Log>) {
 async fn serve(stream: TcpStream, behaviour: &Behaviour, log: &Log, connection: usize) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut line = Line::Plain(stream);
-    if play(&mut line, &(behaviour.at_accept)()).await? {
+    if play(&mut line, &(behaviour.at_accept)(), log).await? {
         return Ok(());
     }
     if let Some(identity) = &behaviour.identity {
@@ -278,20 +290,20 @@ async fn serve(stream: TcpStream, behaviour: &Behaviour, log: &Log, connection: 
             requests.push(request);
             requests.len() - 1
         };
-        let over = play(&mut line, &script).await?;
+        let over = play(&mut line, &script, log).await?;
         log.requests.lock().unwrap()[index].answered = Some(SystemTime::now());
         if over {
             break;
         }
         if close {
-            return play(&mut line, &[Step::Close]).await.map(drop);
+            return play(&mut line, &[Step::Close], log).await.map(drop);
         }
     }
     Ok(())
 }
 
 /// Plays `script`; true when it ended the connection.
-async fn play(line: &mut Line, script: &[Step]) -> io::Result<bool> {
+async fn play(line: &mut Line, script: &[Step], log: &Log) -> io::Result<bool> {
     for step in script {
         match step {
             Step::Wait(time) => tokio::time::sleep(*time).await,
@@ -305,12 +317,17 @@ async fn play(line: &mut Line, script: &[Step]) -> io::Result<bool> {
             Step::Flood(bytes) => loop {
                 line.write(bytes).await?;
             },
+            Step::Hear(is_enough) => {
+                let mut heard = Vec::new();
+                while !is_enough(&heard) && line.read_more(&mut heard).await? {}
+            }
             Step::Hang => {
                 line.read_to_end().await;
                 return Ok(true);
             }
             Step::Close => {
                 line.close().await?;
+                log.closed.fetch_add(1, Ordering::SeqCst);
                 line.read_to_end().await;
                 return Ok(true);
             }

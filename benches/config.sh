@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# What reading a large or hostile sites.yaml costs: makes each file, lets `webmon validate` judge it, and prints time, CPU
+# time and peak memory of that process (GNU time). Usage: benches/config.sh [the webmon to measure]
+set -euo pipefail
+webmon=$(realpath "${1:-target/release/webmon}")
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+
+# A file named $1 of its standard input, preceded by `sites:`.
+sites() { { echo 'sites:'; cat; } > "$1"; }
+
+for i in $(seq 10000); do
+  echo "  - { name: s$i, url: 'https://s$i.example/health', interval: 30s, group: g$((i % 7)), headers: { X-Number: '$i' } }"
+done | sites ten-thousand.yaml
+echo 'x-all: &all { interval: 30s, timeout: 5s, headers: { X-Shared: one } }' > one-anchor.yaml
+{ echo 'sites:'; for i in $(seq 10000); do echo "  - { <<: *all, url: 'https://s$i.example/' }"; done; } >> one-anchor.yaml
+for i in $(seq 90000); do echo "  - { nam: $i, urll: x }"; done | sites faults.yaml
+seq -f "  - https://s%.0f.example/$(printf 'x%.0s' {1..60})" 90000 | sites eight-mebibytes.yaml
+{
+  echo 'a0: &a0 [x, x, x, x, x, x, x, x, x]'
+  for i in $(seq 9); do below="*a$((i - 1))"; echo "a$i: &a$i [$(yes -- "$below," | head -n 8 | xargs) $below]"; done
+  echo 'sites: *a9'
+} > alias-bomb.yaml
+head -c 100000 /dev/zero | tr '\0' '[' > brackets.yaml
+{ yes -- '- https://a.example' || true; } | head -c 100000000 > hundred-megabytes.yaml
+printf 'sites: [https://\377.example]\n' > not-utf8.yaml
+printf '\357\273\277sites: [https://a.example]\n' > byte-order-mark.yaml
+printf 'sites:\n\t- https://a.example\n' > tabs.yaml
+printf 'sites: [https://a.example]\n---\nsites: []\n' > two-documents.yaml
+
+for file in *.yaml; do
+  # The last line that is said on stdout or stderr is the verdict; a refusal is no failure of the measurement.
+  verdict=$({ env time -o measured -f '%e s, CPU %U + %S s, %M kB' "$webmon" -c "$file" validate 2>&1 || true; } | tail -n 1 | cut -c 1-90)
+  printf '%-24s %-44s %s\n' "$file" "$(tail -n 1 measured)" "$verdict"
+done

@@ -1,0 +1,14 @@
+//! Any bytes, sealed as an entry of the journal, are read group by group or refused.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use webmon::store::codec;
+
+fuzz_target!(|bytes: &[u8]| {
+    let _refused = codec::decode_entry(bytes).is_err();
+    if let Ok(groups) = codec::decode_entry(&codec::sealed(bytes, codec::ANYWHERE)) {
+        let samples: usize = groups.iter().map(|(_, _, samples)| samples.len()).sum();
+        assert!(samples <= bytes.len(), "{samples} samples from {} bytes", bytes.len());
+    }
+});
