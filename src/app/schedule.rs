@@ -315,10 +315,10 @@ impl<P: Prober> Scheduler<P> {
                 all_told = false;
             }
         }
-        chronicle::check(&slot.site.name, texts.seq, &sample, &texts.observation);
         if all_told && shown.is_some() {
             slot.certificate = shown;
         }
+        chronicle::check(&slot.site.name, texts.seq, &sample, &texts.observation);
         slot.producer.push(sample);
     }
 
