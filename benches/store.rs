@@ -3,15 +3,16 @@
 //! Budgets: at most 80 ns to encode and 40 ns to decode a sample; at least a million samples a second into the file
 //! in batches of 10,000, durable, with sealing, at most 0.3 µs of CPU a sample. Beside it the naive way, one row
 //! a sample. Before the benches, a day of 1,000 sites is written once: bytes a sample, CPU a sample. The statistics of one
-//! site over a year take at most 50 ms. `-- month` writes a month of 100 sites instead, which takes a minute, and tells what
-//! a start reads of it: at most a second until the first frame.
+//! site over a year take at most 50 ms. `-- month` writes a month of 100 sites instead, which takes half a minute, and tells
+//! what a start reads of it: at most a second until the first frame; with `WEBMON_MONTH=FILE` the file stays there, ends
+//! at the present, and has the sites `site 0` to `site 99`, so that the program can be started over it.
 
 #![allow(clippy::disallowed_methods, reason = "a bench measures real time")]
 
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use redb::{Database, TableDefinition};
@@ -43,6 +44,12 @@ impl Noise {
     }
 }
 
+/// When everything begins, µs.
+const START: u64 = 1_795_255_200_000_000;
+
+/// Between two checks, µs.
+const STEP: u64 = 10_000_000;
+
 /// The sample number `index` of a site that is checked every 10 s over TLS, with 1 % failures.
 fn sample(noise: &mut Noise, index: u64) -> Sample {
     let failed = noise.next().is_multiple_of(100);
@@ -58,7 +65,7 @@ fn sample(noise: &mut Noise, index: u64) -> Sample {
     let late = noise.latency(300.0, 0.6);
     let spent = u64::from(phases.total().get()) + u64::from(late.get()) + noise.next() % 5;
     Sample {
-        at: Timestamp::from_micros(1_795_255_200_000_000 + index * 10_000_000 + spent),
+        at: Timestamp::from_micros(START + index * STEP + spent),
         phases,
         cause: if failed { Cause::TlsError } else { Cause::Ok },
         status: if failed { None } else { Status::new(200) },
@@ -85,12 +92,11 @@ struct Rig {
 
 impl Rig {
     fn new(path: &Path) -> Self {
-        Self::with(path, SITES, 64)
+        Self::with(path, SITES, 64, Timestamp::from_micros(START))
     }
 
-    /// So many sites, with rings of so many samples.
-    fn with(path: &Path, sites: usize, ring: usize) -> Self {
-        let now = Timestamp::from_secs(1_795_255_200);
+    /// So many sites, with rings of so many samples, watched from `now` on.
+    fn with(path: &Path, sites: usize, ring: usize, now: Timestamp) -> Self {
         let store = Store::open(path, &Options::default(), now).expect("an empty folder takes a store").store;
         let names: Vec<Arc<str>> = (0..sites).map(|site| Arc::from(format!("site {site}"))).collect();
         let sites = store.register(&names, now).expect("a new store takes sites");
@@ -114,17 +120,18 @@ impl Rig {
     }
 }
 
-/// Writes `days` of `sites`, a flush a day, and returns the time of the end.
-fn history(path: &Path, sites: usize, days: u64) -> Timestamp {
-    let mut rig = Rig::with(path, sites, 9_000);
-    let mut noise = Noise(7);
-    let mut index = 0;
-    for _ in 0..days {
-        for _ in 0..8_640 {
-            for producer in &mut rig.producers {
-                producer.push(sample(&mut noise, index));
+/// Writes `days` of `sites` from `start` on, a flush a day, and returns the time of the end.
+fn history(path: &Path, sites: usize, days: u64, start: Timestamp) -> Timestamp {
+    let mut rig = Rig::with(path, sites, 9_000, start);
+    // Every day has the noise of the same one, each site from another place in it: making it takes longer than storing it.
+    let noise = day(8_640);
+    for day in 0..days {
+        for (site, producer) in rig.producers.iter_mut().enumerate() {
+            for (index, place) in (day * 8_640..).zip((0..8_640).map(|index| (index + site * 7) % 8_640)) {
+                let sample = noise[place];
+                let late = sample.at.as_micros() - START - place as u64 * STEP;
+                producer.push(Sample { at: Timestamp::from_micros(start.as_micros() + index * STEP + late), ..sample });
             }
-            index += 1;
         }
         rig.now = rig.now.after(Duration::from_hours(24));
         assert!(matches!(rig.writer.flush(rig.now).health, StoreHealth::Ok { .. }));
@@ -137,7 +144,11 @@ fn history(path: &Path, sites: usize, days: u64) -> Timestamp {
 /// What a start reads before its first frame, with a month of 100 sites in the file.
 fn a_month(folder: &Path) {
     let path = std::env::var_os("WEBMON_MONTH").map_or_else(|| folder.join("month.redb"), Into::into);
-    let now = history(&path, 100, 30);
+    let present = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let days = 30;
+    let begin = Instant::now();
+    let now = history(&path, 100, days, Timestamp::ZERO.after(present).before(Duration::from_hours(24 * days)));
+    println!("a month of 100 sites was written in {:?}", begin.elapsed());
     for _ in 0..5 {
         let start = Instant::now();
         let store = Store::open(&path, &Options::default(), now).expect("it was closed cleanly").store;
@@ -157,7 +168,7 @@ fn figures(criterion: &mut Criterion) {
         return;
     }
     let path = folder.path().join("year.redb");
-    let now = history(&path, 1, 365);
+    let now = history(&path, 1, 365, Timestamp::from_micros(START));
     let archive = Archive::open(&path).expect("it was closed cleanly");
     let sites = Some(vec![SiteId(0)]);
     let mut group = criterion.benchmark_group("store");
