@@ -136,10 +136,15 @@ impl<P: Prober> Monitor<P> {
     pub fn new(parts: Parts<P>) -> Result<Self, StoreError> {
         let (store, mut memory) = parts.store.map_or_else(Default::default, Kept::apart);
         let now = parts.clock.now();
+        let shown = memory.shown();
         let Assembly { watches, tracks, readers } = assemble(&parts.config, &mut memory);
         let places = places(&tracks);
         let gauges = Arc::new(Gauges::default());
         let (to_engine, engine_texts) = mpsc::channel(TEXT_QUEUE);
+        for texts in shown {
+            // Of more sites than the queue takes, the next check tells.
+            let _told = to_engine.try_send(texts).is_ok();
+        }
         let (keeping, kept) = watch::channel(Keeping { notices: parts.notices.clone(), ..Keeping::default() });
         let (outbox, messenger) = messenger::open(parts.config.exec.clone(), keeping.clone());
         let mut texts = vec![TextQueue { sender: to_engine, failures_only: false }];
