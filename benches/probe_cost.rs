@@ -6,17 +6,21 @@
 //! |---|---|---|
 //! | `plain` | 1,000 sites every second, a new connection each | CPU a probe ≤ 120 µs |
 //! | `tls` | 250 sites over TLS (a handshake costs the server as much, and it is on the same machine) | CPU a probe ≤ 400 µs |
-//! | `kept` | the same with `keep_alive` | – |
+//! | `bare` | a client that only asks, plain and over TLS: the least that it can cost | – |
+//! | `kept` | the same as `plain` with `keep_alive` | – |
+//! | `first` | from the start to the first request, with 1 site and with 1,000 | ≤ 100 ms |
 //! | `scale` | 10,000 sites every 10 s, over an hour of stored samples | every due probe made, p99 of lateness at most 10 ms above a bare timer's, ≤ 384 MiB |
 //! | `hostile` | 200 sites every second, 30 of them hostile or none | gap errors of the others: mean < 1 ms, p99 at most 10 ms worse |
 //! | `floods` | one hostile site every second, alone, each kind in turn | CPU of webmon < 10 % of a core |
 //! | `phases` | each phase delayed by a known time | every phase within 2 ms |
-//! | `blackbox` | 1,000 probes/s by prometheus-blackbox-exporter, if it is installed | webmon ≤ ¼ of its CPU |
+//! | `blackbox` | 1,000 probes/s by prometheus-blackbox-exporter, if it is installed, and by Prometheus through it, likewise | webmon ≤ ¼ of its CPU, ≤ ⅛ of both |
 //!
 //! Absolute figures are those of the machine; what shares it shows in them. Linux only (`/proc`).
 #![allow(clippy::disallowed_methods, reason = "a bench measures real time")]
 #![allow(clippy::cast_precision_loss, reason = "figures for people")]
 
+#[path = "loopback/bare.rs"]
+mod bare;
 #[path = "loopback/blackbox.rs"]
 mod blackbox;
 #[path = "loopback/child.rs"]
@@ -25,6 +29,8 @@ mod child;
 mod hostile;
 #[path = "loopback/phases.rs"]
 mod phases;
+#[path = "loopback/prometheus.rs"]
+mod prometheus;
 #[path = "loopback/scale.rs"]
 mod scale;
 #[path = "loopback/server.rs"]
@@ -49,8 +55,13 @@ use server::Server;
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    match wanted.as_slice() {
+        [word, address, a_second, root @ ..] if word == bare::ASK => return bare::ask(address, a_second, root.first()),
+        [word] if word == hostile::MISBEHAVE => return hostile::misbehave(),
+        _ => {}
+    }
     let is_wanted = |part: &str| wanted.is_empty() || wanted.iter().any(|one| one == part);
-    let parts: [(&str, fn()); 8] = [
+    let parts: [(&str, fn()); 10] = [
         ("phases", phases::measure),
         ("plain", || {
             cost("plain", false, false);
@@ -58,6 +69,8 @@ fn main() {
         ("tls", || {
             cost("tls", true, false);
         }),
+        ("bare", bare::measure),
+        ("first", scale::first),
         ("kept", || {
             cost("kept", false, true);
         }),

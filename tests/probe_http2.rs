@@ -4,19 +4,29 @@
 
 mod support;
 
+use std::net::Ipv4Addr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Frame, Incoming};
+use hyper::server::conn::http2 as http2_server;
 use hyper::service::service_fn;
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use support::delays;
+use support::dns::{Answer, NameServer};
 use support::http2::{self, END_STREAM, frame, goaway, ok_head, reset, settings};
 use support::tls::{Authority, Leaf};
 use support::{Behaviour, Server, Step, response};
+use tokio::runtime::Runtime;
 use webmon::model::{Cause, Flags, Http, HttpOffer, Observation, Phase, Secret, Site, Status};
-use webmon::probe::{HttpProber, Options, Prober};
+use webmon::probe::{HttpProber, Options, Prober, Resolver};
 
 #[allow(clippy::disallowed_methods, reason = "probes of real sockets take real time")]
 fn clock() -> Instant {
@@ -191,42 +201,119 @@ async fn a_request_that_was_not_looked_at_is_sent_once_more() {
     }
 }
 
-/// A real server of hyper's over TLS; answers with what it was asked.
-fn real_server(authority: &Authority, runtime: &tokio::runtime::Runtime) -> (String, Arc<AtomicUsize>) {
-    let identity = authority.issue(&Leaf::naming(&["127.0.0.1"])).offering(&["h2"]);
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("loopback works");
-    listener.set_nonblocking(true).expect("loopback works");
-    let url = format!("https://{}/path?q=1", listener.local_addr().expect("loopback works"));
-    let accepted = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&accepted);
-    runtime.spawn(async move {
-        let listener = tokio::net::TcpListener::from_std(listener).expect("loopback works");
-        loop {
-            let (stream, _) = listener.accept().await.expect("loopback works");
-            count.fetch_add(1, Ordering::SeqCst);
-            let acceptor = tokio_rustls::TlsAcceptor::from(identity.server_config());
-            tokio::spawn(async move {
-                let stream = TokioIo::new(acceptor.accept(stream).await.expect("loopback works"));
-                let echo = service_fn(|request: hyper::Request<hyper::body::Incoming>| async move {
-                    let asked = format!("{} {} {:?}", request.method(), request.uri(), request.headers());
-                    let body = request.into_body().collect().await?.to_bytes();
-                    let echo = [asked.as_bytes(), b" ", &body].concat();
-                    Ok::<_, hyper::Error>(hyper::Response::new(Full::new(Bytes::from(echo))))
+type Reply = Pin<Box<dyn Future<Output = Result<Response<BoxBody<Bytes, hyper::Error>>, hyper::Error>> + Send>>;
+
+/// A real server of hyper's over TLS, which begins each handshake `late` and answers by `reply`.
+struct Real {
+    late: Duration,
+    reply: fn(Request<Incoming>) -> Reply,
+    accepted: AtomicUsize,
+}
+
+impl Real {
+    fn new(late: Duration, reply: fn(Request<Incoming>) -> Reply) -> Arc<Self> {
+        Arc::new(Self { late, reply, accepted: AtomicUsize::new(0) })
+    }
+
+    /// Listens on a port of loopback, which is returned, under `name`.
+    fn start(self: &Arc<Self>, authority: &Authority, name: &str, runtime: &Runtime) -> u16 {
+        let identity = authority.issue(&Leaf::naming(&[name])).offering(&["h2"]);
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("loopback works");
+        listener.set_nonblocking(true).expect("loopback works");
+        let port = listener.local_addr().expect("loopback works").port();
+        let server = Arc::clone(self);
+        runtime.spawn(async move {
+            let listener = tokio::net::TcpListener::from_std(listener).expect("loopback works");
+            loop {
+                let (stream, _) = listener.accept().await.expect("loopback works");
+                server.accepted.fetch_add(1, Ordering::SeqCst);
+                let acceptor = tokio_rustls::TlsAcceptor::from(identity.server_config());
+                let (late, reply) = (server.late, server.reply);
+                tokio::spawn(async move {
+                    tokio::time::sleep(late).await;
+                    let stream = TokioIo::new(acceptor.accept(stream).await.expect("loopback works"));
+                    let connection = http2_server::Builder::new(TokioExecutor::new());
+                    drop(connection.serve_connection(stream, service_fn(reply)).await);
                 });
-                drop(
-                    hyper::server::conn::http2::Builder::new(TokioExecutor::new()).serve_connection(stream, echo).await,
-                );
-            });
+            }
+        });
+        port
+    }
+}
+
+/// Answers with what was asked.
+fn echo(request: Request<Incoming>) -> Reply {
+    Box::pin(async move {
+        let asked = format!("{} {} {:?}", request.method(), request.uri(), request.headers());
+        let body = request.into_body().collect().await?.to_bytes();
+        let echo = Full::new(Bytes::from([asked.as_bytes(), b" ", &body].concat()));
+        Ok(Response::new(echo.map_err(|never| match never {}).boxed()))
+    })
+}
+
+/// Answers late, and sends the body later still.
+fn delayed(_: Request<Incoming>) -> Reply {
+    Box::pin(async {
+        tokio::time::sleep(Duration::from_millis(delays::PROCESSING)).await;
+        let wait = Box::pin(tokio::time::sleep(Duration::from_millis(delays::TRANSFER)));
+        Ok(Response::new(LateBody { wait, sent: false }.boxed()))
+    })
+}
+
+struct LateBody {
+    wait: Pin<Box<tokio::time::Sleep>>,
+    sent: bool,
+}
+
+impl Body for LateBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        if self.sent {
+            return Poll::Ready(None);
         }
+        ready!(self.wait.as_mut().poll(cx));
+        self.sent = true;
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"late")))))
+    }
+}
+
+fn multi_threaded() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+}
+
+fn single_threaded() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+#[test]
+fn each_phase_has_its_own_time_over_http2_as_well() {
+    let names = NameServer::start(|_| {
+        let address = Answer::Addresses(vec![Ipv4Addr::LOCALHOST.into()]);
+        Answer::After(Duration::from_millis(delays::RESOLVE), Box::new(address))
     });
-    (url, accepted)
+    let (authority, serving) = (Authority::new(), multi_threaded());
+    let port = Real::new(Duration::from_millis(delays::TLS), delayed).start(&authority, "phases.test", &serving);
+    let resolver = Resolver::Servers(vec![names.address()]);
+    let options = Options { resolver, extra_roots: vec![authority.root()], has_route: |_| true };
+    let probing = single_threaded();
+    let prober = HttpProber::with(&options, clock).expect("good options");
+    let begin = clock();
+    let seen = probing.block_on(prober.probe(&site(&format!("https://phases.test:{port}/"), HttpOffer::Auto)));
+    let wall = clock() - begin;
+    assert_eq!((seen.cause, seen.http, seen.bytes), (Cause::Ok, Http::V2, 4), "{seen:?}");
+    delays::assert_delayed(&seen, wall);
+    drop(probing);
+    serving.shutdown_background();
 }
 
 #[test]
 fn the_handshake_chooses_the_protocol_and_a_kept_connection_serves_many_checks() {
     let authority = Authority::new();
-    let serving = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let (url, accepted) = real_server(&authority, &serving);
+    let serving = multi_threaded();
+    let server = Real::new(Duration::ZERO, echo);
+    let url = format!("https://127.0.0.1:{}/path?q=1", server.start(&authority, "127.0.0.1", &serving));
     let prober = prober(Some(&authority));
     let body = Some(Secret::new("ping"));
     let expect = |part: &str| webmon::model::Expect {
@@ -236,7 +323,7 @@ fn the_handshake_chooses_the_protocol_and_a_kept_connection_serves_many_checks()
     let address = url.strip_prefix("https://").unwrap();
     let asked = expect(&format!("PUT https://{address} {{\"user-agent\""));
     let kept = Site { keep_alive: true, method: "PUT".to_owned(), body, expect: asked, ..site(&url, HttpOffer::Auto) };
-    let probing = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let probing = single_threaded();
     probing.block_on(async {
         for check in 0..5 {
             let seen = prober.probe(&kept).await;
@@ -245,7 +332,7 @@ fn the_handshake_chooses_the_protocol_and_a_kept_connection_serves_many_checks()
             assert_eq!(seen.phases.get(Phase::Tls).is_some(), check == 0, "{seen:?}");
             assert!(seen.certificate.is_some() && seen.address.is_some(), "{seen:?}");
         }
-        assert_eq!(accepted.load(Ordering::SeqCst), 1);
+        assert_eq!(server.accepted.load(Ordering::SeqCst), 1);
         let seen = prober.probe(&Site { max_body: 10, ..kept.clone() }).await;
         assert_eq!((seen.cause, seen.bytes, seen.flags.has(Flags::BODY_CAPPED)), (Cause::Body, 10, true), "{seen:?}");
         let seen = prober.probe(&site(&url, HttpOffer::V11)).await;

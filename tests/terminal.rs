@@ -291,7 +291,7 @@ fn q_gives_the_terminal_back_and_leaves_a_summary() {
 fn the_dashboard_shows_no_secret_on_any_of_its_screens() {
     let server = canary::server();
     let folder = canary::folder(&server);
-    let mut terminal = Terminal::start(&folder, "");
+    let mut terminal = Terminal::start(&folder, "-vv");
     terminal.until_drawn();
     terminal.until("DOWN");
     terminal.press("?");
@@ -312,6 +312,42 @@ fn the_dashboard_shows_no_secret_on_any_of_its_screens() {
     terminal.end(0);
     let printed = String::from_utf8_lossy(&printed.lock().unwrap()).into_owned();
     assert!(!words(&printed).contains(canary::MARK), "{printed:?}");
+    let log = std::fs::read_to_string(folder.path("webmon.redb.log")).unwrap();
+    assert!(log.contains(" trace probe: circle phases ") && !log.contains(canary::MARK), "{log}");
+}
+
+#[test]
+fn what_happens_under_the_dashboard_is_in_a_file_beside_the_store() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (_server, folder) = two_sites();
+    for times in 1..=2 {
+        let mut terminal = Terminal::start(&folder, "");
+        terminal.until_drawn();
+        terminal.until("Website broken is down");
+        terminal.press("q");
+        terminal.end(0);
+        let path = folder.path("webmon.redb.log");
+        let log = std::fs::read_to_string(&path).unwrap();
+        let count = |part: &str| log.lines().filter(|line| line.contains(part)).count();
+        assert_eq!(count(" info webmon: started (version="), times, "{log}");
+        assert_eq!(count(" info webmon: ended (code=0)"), times, "{log}");
+        assert_eq!(count(" info alert: Website broken is down."), 1, "{log}");
+        assert!(count(" info site: broken ") >= 1 && count(" debug ") == 0, "{log}");
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}
+
+#[test]
+fn without_a_store_nothing_is_written() {
+    let (server, folder) = two_sites();
+    let before = folder.files();
+    for arguments in ["--no-store".to_owned(), format!("-vvv {}", server.url("/"))] {
+        let mut terminal = Terminal::start(&folder, &arguments);
+        terminal.until("200×");
+        terminal.press("q");
+        terminal.end(0);
+        assert_eq!(folder.files(), before, "{arguments}");
+    }
 }
 
 #[test]

@@ -1,30 +1,41 @@
 //! Hostile sites: what they cost, and what their neighbours notice of them.
+//!
+//! The hostile servers are a process of their own that gets what CPU the others leave (`nice`): otherwise what is measured
+//! is how fast this machine can fill its own sockets, beside the healthy server that tells the time.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::child::Process;
 use crate::server::{FLOODS, HOSTILE, Server, flooding};
 use crate::{Folder, scale, spread};
 
+/// The word with which the bench is started to be the hostile servers.
+pub const MISBEHAVE: &str = "misbehave";
 const SITES: usize = 200;
+const BAD_SITES: usize = 30;
 const SECONDS: u64 = 20;
 
-/// Gaps between the checks of healthy sites, beside hostile ones and without them.
+/// Gaps between the checks of healthy sites: without hostile ones, with hostile servers that somebody else asks, and beside
+/// hostile sites of their own.
 pub fn neighbours() {
-    for hostile in [0, 30] {
-        let (healthy, bad) = (Server::start(None, true), Server::start(None, false));
-        let mut config = "defaults: { interval: 1s, timeout: 800ms }\nsites:\n".to_owned();
-        for site in 0..SITES {
-            let url = if site < hostile {
-                format!("http://{}/hostile/{}", bad.address, site % HOSTILE)
-            } else {
-                format!("http://{}/{site}", healthy.address)
-            };
-            writeln!(config, "- {{ name: s{site}, url: '{url}' }}").expect("a String");
-        }
-        let folder = Folder::with(&config);
+    for (name, hostile, is_hammered) in [
+        ("no hostile servers", 0, false),
+        ("hostile servers, asked by another program", 0, true),
+        ("hostile sites", BAD_SITES, false),
+    ] {
+        let healthy = Server::start(None, true);
+        let bad = HostileServers::start();
+        let other = is_hammered.then(|| {
+            let folder = Folder::with(&sites(BAD_SITES, BAD_SITES, healthy.address, bad.address));
+            let process = Process::webmon(&folder.config(), SECONDS + 20);
+            (folder, process)
+        });
+        let folder = Folder::with(&sites(SITES, hostile, healthy.address, bad.address));
         let process = Process::webmon(&folder.config(), SECONDS + 10);
         std::thread::sleep(Duration::from_secs(4));
         drop(healthy.take_arrivals());
@@ -32,13 +43,26 @@ pub fn neighbours() {
         std::thread::sleep(Duration::from_secs(SECONDS));
         let cpu = process.cpu().saturating_sub(cpu).as_secs_f64() / SECONDS as f64 * 100.0;
         let mut errors = gap_errors(healthy.take_arrivals());
-        let (mut late, _) = scale::lateness(&folder, SECONDS);
-        println!(
-            "hostile: {hostile} hostile of {SITES}: gap errors of the others {}; lateness of all starts {}; {cpu:.1} % of a core",
-            spread(&mut errors),
-            spread(&mut late)
-        );
+        drop(other);
+        let mut checks = scale::checks(&folder, SECONDS);
+        println!("hostile: {name}: gap errors of the healthy ones {}", spread(&mut errors));
+        println!("hostile: {name}: lateness of all starts {}", spread(&mut checks.late));
+        println!("hostile: {name}: connect of those that are up {}; {cpu:.1} % of a core", spread(&mut checks.connect));
     }
+}
+
+/// `count` sites, the first `hostile` of them at the hostile server.
+fn sites(count: usize, hostile: usize, healthy: SocketAddr, bad: SocketAddr) -> String {
+    let mut config = "defaults: { interval: 1s, timeout: 800ms }\nsites:\n".to_owned();
+    for site in 0..count {
+        let url = if site < hostile {
+            format!("http://{bad}/hostile/{}", site % HOSTILE)
+        } else {
+            format!("http://{healthy}/{site}")
+        };
+        writeln!(config, "- {{ name: s{site}, url: '{url}' }}").expect("a String");
+    }
+    config
 }
 
 /// By how much two requests to one path were more or less than a second apart, ms.
@@ -46,6 +70,41 @@ fn gap_errors(arrivals: Vec<(String, Instant)>) -> Vec<f64> {
     let mut last: HashMap<String, Instant> = HashMap::new();
     let gaps = arrivals.into_iter().filter_map(|(path, at)| Some(at - last.insert(path, at)?));
     gaps.map(|gap| (gap.as_secs_f64() - 1.0).abs() * 1e3).collect()
+}
+
+/// The hostile servers, as a process; it ends when dropped.
+struct HostileServers {
+    process: Child,
+    address: SocketAddr,
+}
+
+impl HostileServers {
+    fn start() -> Self {
+        let program = std::env::current_exe().expect("it runs");
+        let mut command = Command::new("nice");
+        command.args(["-n", "19"]).arg(program).arg(MISBEHAVE).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut process = command.spawn().expect("it can be started");
+        let mut address = String::new();
+        let output = process.stdout.take().expect("it is piped");
+        BufReader::new(output).read_line(&mut address).expect("it says where it listens");
+        Self { process, address: address.trim().parse().expect("an address") }
+    }
+}
+
+impl Drop for HostileServers {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+/// Serves until it is killed.
+pub fn misbehave() {
+    let server = Server::start(None, false);
+    println!("{}", server.address);
+    loop {
+        std::thread::park();
+    }
 }
 
 /// The CPU that one hostile site takes from webmon, of each kind.
@@ -60,7 +119,7 @@ pub fn alone() {
 }
 
 fn cost(kind: &str, site: &str) {
-    const SECONDS: u64 = 5;
+    const SECONDS: u64 = 4;
     let folder = Folder::with(&format!("defaults: {{ interval: 1s, timeout: 800ms }}\nsites:\n- {site}\n"));
     let process = Process::webmon(&folder.config(), SECONDS + 5);
     std::thread::sleep(Duration::from_millis(1_500));

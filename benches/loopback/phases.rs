@@ -1,25 +1,32 @@
 //! Each phase delayed by a known time: how far from it is what a probe measures?
 //!
-//! resolve by a name server that answers late, tls and processing and transfer by a server that waits. What the server
-//! really waited is measured there, so that its timers are not taken for errors of the probe. connect is not delayed:
-//! loopback answers at once, so all of it is error.
+//! resolve by a name server that answers late, tls and processing and transfer by a server that waits, over HTTP/1.1 and
+//! over HTTP/2. What the server really waited is measured there, so that its timers are not taken for errors of the probe.
+//! connect is not delayed: loopback answers at once, so all of it is error; the handshake itself is in the error of tls.
 
+use std::convert::Infallible;
 use std::net::Ipv4Addr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio_rustls::TlsAcceptor;
-use webmon::model::{Cause, Micros, Phase, Site};
+use webmon::model::{Cause, Http, HttpOffer, Micros, Phase, Site};
 use webmon::probe::{HttpProber, Options, Prober, Resolver};
 
 use crate::spread;
 use crate::tls::{Authority, Leaf};
 
-const ROUNDS: usize = 20;
-/// What each phase is delayed by, in their order.
-const DELAYS: [u64; 5] = [60, 0, 90, 130, 170];
+const ROUNDS: usize = 100;
+/// What each phase is delayed by, in their order, ms.
+const DELAYS: [u64; 5] = [12, 0, 20, 28, 36];
 
 type Waited = Arc<Mutex<[Duration; 5]>>;
 
@@ -27,7 +34,8 @@ type Waited = Arc<Mutex<[Duration; 5]>>;
 pub fn measure() {
     let waited: Waited = Arc::default();
     let authority = Authority::new();
-    let acceptor = TlsAcceptor::from(authority.issue(&Leaf::naming(&["phases.test"])).server_config());
+    let identity = authority.issue(&Leaf::naming(&["phases.test"])).offering(&["h2", "http/1.1"]);
+    let acceptor = TlsAcceptor::from(identity.server_config());
     let (send, receive) = std::sync::mpsc::channel();
     let server_waited = Arc::clone(&waited);
     std::thread::spawn(move || {
@@ -45,20 +53,22 @@ pub fn measure() {
         Options { resolver: Resolver::Servers(vec![names]), extra_roots: vec![authority.root()], ..Options::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let prober = HttpProber::with(&options, Instant::now).expect("good options");
-    let url = format!("https://phases.test:{}/", server.port()).parse().expect("a URL");
-    let site = Site::new("phases", url);
-    let mut errors: [Vec<f64>; 5] = Default::default();
-    for _ in 0..ROUNDS {
-        let seen = runtime.block_on(prober.probe(&site));
-        assert_eq!(seen.cause, Cause::Ok, "{seen:?}");
-        let waited = *waited.lock().expect("no panics");
-        for ((phase, waited), errors) in Phase::ALL.into_iter().zip(waited).zip(&mut errors) {
-            let measured = seen.phases.get(phase).map_or(Duration::ZERO, Micros::as_duration);
-            errors.push((measured.as_secs_f64() - waited.as_secs_f64()) * 1e3);
+    let url: url::Url = format!("https://phases.test:{}/", server.port()).parse().expect("a URL");
+    for (http, version, name) in [(HttpOffer::V11, Http::V11, "1.1"), (HttpOffer::V2, Http::V2, "2")] {
+        let site = Site { http, ..Site::new("phases", url.clone()) };
+        let mut errors: [Vec<f64>; 5] = Default::default();
+        for _ in 0..ROUNDS {
+            let seen = runtime.block_on(prober.probe(&site));
+            assert_eq!((seen.cause, seen.http), (Cause::Ok, version), "{seen:?}");
+            let waited = *waited.lock().expect("no panics");
+            for ((phase, waited), errors) in Phase::ALL.into_iter().zip(waited).zip(&mut errors) {
+                let measured = seen.phases.get(phase).map_or(Duration::ZERO, Micros::as_duration);
+                errors.push((measured.as_secs_f64() - waited.as_secs_f64()) * 1e3);
+            }
         }
-    }
-    for ((phase, errors), delay) in Phase::ALL.into_iter().zip(&mut errors).zip(DELAYS) {
-        println!("phases: {} delayed by {delay} ms: error {}", phase.name(), spread(errors));
+        for ((phase, errors), delay) in Phase::ALL.into_iter().zip(&mut errors).zip(DELAYS) {
+            println!("phases: HTTP/{name}, {} delayed by {delay} ms: error {}", phase.name(), spread(errors));
+        }
     }
 }
 
@@ -91,14 +101,49 @@ async fn serve(listener: TcpListener, acceptor: TlsAcceptor, waited: Waited) {
         let Ok((stream, _)) = listener.accept().await else { continue };
         drop(stream.set_nodelay(true));
         wait(2, &waited).await;
-        let Ok(mut stream) = acceptor.accept(stream).await else { continue };
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") && stream.read_buf(&mut head).await.is_ok_and(|read| read > 0) {}
-        wait(3, &waited).await;
-        drop(stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n").await);
-        drop(stream.flush().await);
-        wait(4, &waited).await;
-        drop(stream.write_all(b"ok").await);
-        drop(stream.shutdown().await);
+        let Ok(stream) = acceptor.accept(stream).await else { continue };
+        let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        let (stream, waited) = (TokioIo::new(stream), Arc::clone(&waited));
+        let answer = service_fn(move |_: Request<Incoming>| {
+            let waited = Arc::clone(&waited);
+            async move {
+                wait(3, &waited).await;
+                Ok::<_, Infallible>(Response::new(LateBody::new(waited)))
+            }
+        });
+        if is_http2 {
+            tokio::spawn(async move {
+                let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+                drop(server.serve_connection(stream, answer).await);
+            });
+        } else {
+            drop(hyper::server::conn::http1::Builder::new().serve_connection(stream, answer).await);
+        }
+    }
+}
+
+/// Two bytes, after the delay of the last phase.
+struct LateBody {
+    wait: Pin<Box<dyn Future<Output = ()> + Send>>,
+    is_sent: bool,
+}
+
+impl LateBody {
+    fn new(waited: Waited) -> Self {
+        Self { wait: Box::pin(async move { wait(4, &waited).await }), is_sent: false }
+    }
+}
+
+impl Body for LateBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.is_sent {
+            return Poll::Ready(None);
+        }
+        ready!(self.wait.as_mut().poll(cx));
+        self.is_sent = true;
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"ok")))))
     }
 }

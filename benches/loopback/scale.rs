@@ -18,6 +18,32 @@ const SITES: usize = 10_000;
 const INTERVAL: u64 = 10;
 const SECONDS: u64 = 60;
 
+/// From the start of the program to the first request that a server gets, over a store that is yet to be made.
+pub fn first() {
+    const STARTS: usize = 11;
+    for sites in [1, 1_000] {
+        let mut millis: Vec<f64> = (0..STARTS)
+            .map(|_| {
+                let server = Server::start(None, true);
+                let mut config = "defaults: { interval: 1s, timeout: 1s }\nsites:\n".to_owned();
+                for site in 0..sites {
+                    writeln!(config, "- {{ name: s{site}, url: 'http://{}/' }}", server.address).expect("a String");
+                }
+                let folder = Folder::with(&config);
+                let begin = Instant::now();
+                let _process = Process::webmon(&folder.config(), 5);
+                let mut arrivals = Vec::new();
+                while arrivals.is_empty() {
+                    std::thread::sleep(Duration::from_millis(1));
+                    arrivals = server.take_arrivals();
+                }
+                (arrivals[0].1 - begin).as_secs_f64() * 1e3
+            })
+            .collect();
+        println!("first: {sites} sites: request of the first probe after {}", spread(&mut millis));
+    }
+}
+
 /// Measures lateness, completeness and memory.
 pub fn measure() {
     let server = Server::start(None, false);
@@ -54,9 +80,9 @@ pub fn measure() {
     );
     // The last flush has to be in the store before it is read.
     std::thread::sleep(Duration::from_secs(2));
-    let (mut late, skipped) = lateness(&folder, SECONDS);
+    let mut checks = checks(&folder, SECONDS);
     drop(process);
-    println!("scale: lateness {}; {skipped} skipped", spread(&mut late));
+    println!("scale: lateness {}; {} skipped", spread(&mut checks.late), checks.skipped);
     println!("scale: a bare timer thread beside it: {}", spread(&mut timer));
 }
 
@@ -77,8 +103,18 @@ fn bare_timer() -> (Arc<AtomicBool>, std::thread::JoinHandle<Vec<f64>>) {
     (stop, thread)
 }
 
-/// The lateness of the last `seconds`' checks, ms, and how many were skipped, as the store has them.
-pub fn lateness(folder: &Folder, seconds: u64) -> (Vec<f64>, u64) {
+/// What the store has of checks.
+pub struct Checks {
+    /// How late each was started, ms.
+    pub late: Vec<f64>,
+    /// Time spent connecting of those that were up, ms.
+    pub connect: Vec<f64>,
+    /// Due checks that were not made.
+    pub skipped: u64,
+}
+
+/// The checks of the last `seconds`.
+pub fn checks(folder: &Folder, seconds: u64) -> Checks {
     let mut command = Command::new(program());
     command.args(["samples", "--since", &format!("{seconds}s"), "--format", "csv", "-c"]).arg(folder.config());
     let output = command.output().expect("webmon runs");
@@ -86,11 +122,15 @@ pub fn lateness(folder: &Folder, seconds: u64) -> (Vec<f64>, u64) {
     let mut lines = text.lines().map(|line| line.split(',').collect::<Vec<_>>());
     let head = lines.next().unwrap_or_default();
     let column = |name: &str| head.iter().position(|column| *column == name).expect("a column of samples");
-    let (late, skipped) = (column("late_us"), column("skipped"));
-    // A detail may hold a comma; these checks are up and have none.
+    let (late, connect, skipped, up) = (column("late_us"), column("connect_us"), column("skipped"), column("up"));
+    // A detail may hold a comma; checks that are up have none.
     let rows: Vec<_> = lines.filter(|row| row.len() == head.len()).collect();
-    let skipped = rows.iter().filter_map(|row| row[skipped].parse::<u64>().ok()).sum();
-    (rows.iter().filter_map(|row| Some(row[late].parse::<f64>().ok()? / 1e3)).collect(), skipped)
+    let millis = |row: &Vec<&str>, column: usize| row[column].parse::<f64>().ok().map(|micros| micros / 1e3);
+    Checks {
+        late: rows.iter().filter_map(|row| millis(row, late)).collect(),
+        connect: rows.iter().filter(|row| row[up] == "true").filter_map(|row| millis(row, connect)).collect(),
+        skipped: rows.iter().filter_map(|row| row[skipped].parse::<u64>().ok()).sum(),
+    }
 }
 
 /// An hour of samples up to now.

@@ -18,7 +18,7 @@
 
 use std::time::Duration;
 
-use crate::model::{Flags, Outcome, Sample, Timestamp};
+use crate::model::{Flags, Outcome, Packed, Timestamp, duration};
 use crate::stats::{Availability, Counts};
 
 use super::{AlertState, Rule};
@@ -42,7 +42,10 @@ pub struct Transition {
 #[derive(Clone, Debug)]
 pub struct Evaluator {
     rule: Rule,
-    interval: Duration,
+    /// How long it must have been watched, window − interval, µs; none when it waits for the second sample.
+    wait: Option<u64>,
+    /// Two intervals, µs: nothing for longer is a hole.
+    hole: u64,
     open_since: Option<Timestamp>,
     watch: Option<Watch>,
     news: bool,
@@ -59,19 +62,25 @@ struct Watch {
 impl Evaluator {
     /// Nothing observed yet; `open_since` is the `at` of the last `down` when that incident is still open.
     #[must_use]
-    pub const fn new(rule: Rule, interval: Duration, open_since: Option<Timestamp>) -> Self {
-        Self { rule, interval, open_since, watch: None, news: false }
+    pub fn new(rule: Rule, interval: Duration, open_since: Option<Timestamp>) -> Self {
+        let wait = rule.window.checked_sub(interval).filter(|wait| !wait.is_zero()).map(duration::micros);
+        Self { rule, wait, hole: duration::micros(interval).saturating_mul(2), open_since, watch: None, news: false }
     }
 
-    /// Takes note of `sample`. Every sample goes through here once and in order, replayed ones too.
-    pub fn observe(&mut self, sample: &Sample) {
-        self.watch = Some(match self.watch {
-            Some(watch) if !sample.flags.has(Flags::AFTER_HOLE) => {
-                Watch { second: watch.second.or(Some(sample.at)), last: sample.at, ..watch }
+    /// Takes note of `samples`, oldest first. Every sample goes through here once and in order, replayed ones too.
+    pub fn observe(&mut self, samples: &[Packed]) {
+        let Some(last) = samples.last() else { return };
+        let after_hole = samples.iter().rposition(|sample| sample.flags().has(Flags::AFTER_HOLE));
+        let at = |position: usize| samples.get(position).map(Packed::at);
+        let (first, second) = match (after_hole, self.watch) {
+            (None, Some(watch)) => (watch.first, watch.second.or(at(0))),
+            (begins, _) => {
+                let begins = begins.unwrap_or(0);
+                (samples[begins].at(), at(begins + 1))
             }
-            _ => Watch { first: sample.at, second: None, last: sample.at },
-        });
-        self.news |= sample.outcome() != Outcome::Unknown;
+        };
+        self.watch = Some(Watch { first, second, last: last.at() });
+        self.news |= samples.iter().any(|sample| sample.outcome() != Outcome::Unknown);
     }
 
     /// Judges `recent`, the counts of the rule's window at `now`, after everything in it was observed.
@@ -117,27 +126,33 @@ impl Evaluator {
     #[must_use]
     pub fn judged_from(&self) -> Option<Timestamp> {
         let watch = self.watch?;
-        Some(match self.rule.window.checked_sub(self.interval) {
-            Some(wait) if !wait.is_zero() => watch.first.after(wait),
-            _ => watch.second.unwrap_or_else(|| watch.first.after(self.interval)),
+        Some(match self.wait {
+            Some(wait) => later(watch.first, wait),
+            None => watch.second.unwrap_or_else(|| later(watch.first, self.hole / 2)),
         })
     }
 
     fn is_covered(&self, now: Timestamp) -> bool {
-        let (Some(watch), Some(judged_from)) = (self.watch, self.judged_from()) else {
-            return false;
+        let Some(watch) = self.watch else { return false };
+        let from = match self.wait {
+            Some(wait) => Some(later(watch.first, wait)),
+            None => watch.second,
         };
-        let waits_for_second = self.interval >= self.rule.window && watch.second.is_none();
-        let in_a_hole = now.since(watch.last) > self.interval.saturating_mul(2);
-        now >= judged_from && !waits_for_second && !in_a_hole
+        from.is_some_and(|from| from <= now) && now <= later(watch.last, self.hole)
     }
+}
+
+/// `micros` after `at`. In microseconds, because a `Duration` has to be divided for each comparison, and there is one a
+/// site and step.
+const fn later(at: Timestamp, micros: u64) -> Timestamp {
+    Timestamp::from_micros(at.as_micros().saturating_add(micros))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::alert::Threshold;
-    use crate::model::{Cause, Http, Micros, Phases};
+    use crate::model::{Cause, Http, Micros, Phases, Sample};
     use proptest::prelude::*;
 
     const INTERVAL: Duration = Duration::from_secs(10);
@@ -182,7 +197,7 @@ mod tests {
                 skipped: 0,
             };
             self.samples.push(sample);
-            self.evaluator.observe(&sample);
+            self.evaluator.observe(&[sample.packed()]);
         }
 
         fn step(&mut self, secs: u64) -> Option<Transition> {
@@ -347,7 +362,7 @@ mod tests {
             after.evaluator = Evaluator::new(after.rule, INTERVAL, before.evaluator.open_since());
             for sample in &before.samples {
                 after.samples.push(*sample);
-                after.evaluator.observe(sample);
+                after.evaluator.observe(&[sample.packed()]);
             }
             let start = 110 + stopped_for;
             assert_eq!(after.step(start - 5), None, "nothing new was seen yet");
@@ -376,7 +391,7 @@ mod tests {
         assert_eq!(site.checks(0, &before), [(110, AlertState::Down)]);
         site.evaluator = Evaluator::new(site.rule, INTERVAL, site.evaluator.open_since());
         for sample in &site.samples {
-            site.evaluator.observe(sample);
+            site.evaluator.observe(&[sample.packed()]);
         }
         assert_eq!(site.step(170), None, "six of six good, but long ago");
         assert_eq!(site.check_flagged(171, OK, Flags::AFTER_HOLE), None);
@@ -502,6 +517,31 @@ mod tests {
                 }
                 prop_assert_eq!(site.evaluator.open_since(), down_since);
             }
+        }
+    }
+
+    proptest! {
+        /// However the samples are parted, the same is remembered of them.
+        #[test]
+        fn samples_may_come_in_pieces_of_any_length(
+            samples in prop::collection::vec((1u64..50, 0u8..8, prop::sample::select(vec![OK, BAD, Cause::Local])), 0..40),
+            lens in prop::collection::vec(0usize..6, 1..40),
+        ) {
+            let mut whole = Watched::by_default();
+            let mut secs = 0;
+            for (gap, flags, cause) in samples {
+                secs += gap;
+                whole.add(secs, cause, if flags == 0 { Flags::AFTER_HOLE } else { Flags::none() });
+            }
+            let mut pieces = Watched::by_default().evaluator;
+            let packed: Vec<Packed> = whole.samples.iter().map(Sample::packed).collect();
+            let mut rest = &packed[..];
+            for len in lens.into_iter().chain([packed.len()]) {
+                let (piece, after) = rest.split_at(len.min(rest.len()));
+                pieces.observe(piece);
+                rest = after;
+            }
+            prop_assert_eq!(format!("{:?}", whole.evaluator), format!("{pieces:?}"));
         }
     }
 }

@@ -157,7 +157,7 @@ pub struct CommonArgs {
     /// The store, in place of `storage.path`
     #[arg(long, global = true, value_name = "FILE")]
     pub store: Option<PathBuf>,
-    /// More detail
+    /// More in the log, up to -vvv, or as `WEBMON_LOG` says (for `check`: the phases of all sites)
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
     /// When to use colour (`NO_COLOR` is respected)

@@ -20,12 +20,14 @@ use crate::ring::Ring;
 use crate::ui::Wish;
 
 use super::alert_log::AlertLog;
+use super::chronicle;
 use super::clock::Clock;
 use super::headless::Headless;
 use super::health::Meter;
 use super::keeper::Adoption;
 use super::long_views::Part;
 use super::messenger::Outbox;
+use super::news::News;
 use super::revise::Change;
 use super::roster::{Entry, Roster};
 use super::schedule::{CheckTexts, Revision};
@@ -59,6 +61,8 @@ pub struct Control {
     pub meter: Meter,
     /// Asks the kernel for a route to any network.
     pub has_network: fn() -> bool,
+    /// What of it was told.
+    pub news: News,
     /// Where the dashboard and the output read it.
     pub health: watch::Sender<Arc<Health>>,
     /// Who tells what happens, under a demonstration.
@@ -173,8 +177,12 @@ impl Control {
         self.meter.lost(step.lost);
         self.announce(step);
         self.tell_health(now);
+        let board = self.engine.board();
+        let news = self.news.of(&self.health.borrow(), now);
+        chronicle::states(&step.changes, || board.snapshot(), self.news.zone());
+        chronicle::warnings(&news);
         if let Some(headless) = &mut self.headless {
-            headless.step(step, &self.engine.board(), &self.health.borrow(), now);
+            headless.step(step, &board, (&self.health.borrow(), &news), now);
         }
     }
 
@@ -208,6 +216,7 @@ impl Control {
 
     fn announce(&mut self, step: &Step) {
         self.alerts.append(step.alerts.clone());
+        chronicle::alerts(&step.alerts);
         self.outbox.announce(&step.alerts);
         self.keep(&step.alerts);
     }

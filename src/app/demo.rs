@@ -21,6 +21,7 @@ use super::cli::{CommonArgs, DemoArgs, LineFormat};
 use super::clock;
 use super::dashboard;
 use super::exit::{Ending, Failure};
+use super::log;
 use super::monitor::Face;
 use super::run::{open, remembered};
 use super::stage::{Attentive, Stage, is_headless};
@@ -35,6 +36,7 @@ const PICTURE_SIZE: (u16, u16) = (120, 30);
 /// # Errors
 /// [`Failure`]: no loopback, no temporary folder, the store, or the system.
 pub fn demo(args: &DemoArgs, common: &CommonArgs) -> Result<Ending, Failure> {
+    let log = log::Wanted::read(common.verbose)?;
     let demo = Demo::open(clock::wall()).map_err(|error| refused(&error))?;
     let config = demo.config().map_err(|error| refused(&error))?;
     let options = Options { extra_roots: vec![demo.root()], ..Options::default() };
@@ -53,6 +55,7 @@ pub fn demo(args: &DemoArgs, common: &CommonArgs) -> Result<Ending, Failure> {
     let stage = Stage {
         output: &args.output,
         color: common.color,
+        log,
         config,
         config_path: None,
         origin: None,

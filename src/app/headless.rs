@@ -7,23 +7,21 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
 use crate::alert::Alert;
-use crate::engine::{Board, SiteSnapshot, Snapshot, Step};
-use crate::model::{ExportHealth, ExportState, Health, Observation, Sample, StoreHealth, Timestamp, duration};
-use crate::report::{SampleRecord, clock, json, text};
+use crate::engine::{Board, Snapshot, Step};
+use crate::model::{Health, Observation, Sample, Timestamp};
+use crate::report::{SampleRecord, json, text};
 use crate::ring::{Reader, Ring};
 
+use super::chronicle;
 use super::cli::{Event, LineFormat, OutputArgs};
 use super::lines::Lines;
+use super::news::Warning;
 use super::schedule::CheckTexts;
-
-/// An export that is this far behind because it does not get through is told of.
-const EXPORT_LAG_TOLD: Duration = Duration::from_secs(10);
 
 /// What to print.
 #[derive(Clone, Debug)]
@@ -75,36 +73,14 @@ pub struct Headless {
     zone: TimeZone,
     feed: Option<Feed>,
     started: Option<Timestamp>,
-    told: Told,
-}
-
-/// What has been said already.
-#[derive(Debug, Default)]
-struct Told {
-    store: StoreHealth,
-    notices: u64,
-    offline_since: Option<Timestamp>,
-    lost_samples: u64,
     dropped_lines: u64,
-    export: ExportTold,
-}
-
-/// The same about the export.
-#[derive(Debug, Default)]
-struct ExportTold {
-    /// It is behind, and why was told.
-    behind: bool,
-    rejected: u64,
-    skipped: u64,
-    /// What it had lost before this start was told then.
-    begun: bool,
 }
 
 impl Headless {
     /// Lines of `style` to `lines`; `feed` when every check is wanted.
     #[must_use]
     pub fn new(style: Style, lines: Lines, zone: TimeZone, feed: Option<Feed>) -> Self {
-        Self { style, lines, zone, feed, started: None, told: Told::default() }
+        Self { style, lines, zone, feed, started: None, dropped_lines: 0 }
     }
 
     /// The line at the start.
@@ -138,15 +114,15 @@ impl Headless {
         }
     }
 
-    /// Prints what `step` brought.
-    pub fn step(&mut self, step: &Step, board: &Board, health: &Health, now: Timestamp) {
+    /// Prints what `step` brought, and what is new about webmon itself.
+    pub fn step(&mut self, step: &Step, board: &Board, (health, news): (&Health, &[Warning]), now: Timestamp) {
         let started = *self.started.get_or_insert(now);
-        let warnings = self.warnings(health, now);
+        let left_out = self.left_out();
         let mut samples = self.feed.as_mut().map(Feed::drain).unwrap_or_default();
         samples.sort_by_key(|(_, _, sample, _)| sample.at);
         let names = self.feed.as_ref().map(|feed| feed.names.clone()).unwrap_or_default();
         self.send(|this, out| {
-            for (about, message) in &warnings {
+            for Warning { about, message } in news.iter().chain(&left_out) {
                 this.warning(out, now, about, message)?;
             }
             for (site, seq, sample, observation) in &samples {
@@ -183,9 +159,7 @@ impl Headless {
     fn changes(&self, out: &mut Vec<u8>, step: &Step, snapshot: &Snapshot) -> std::io::Result<()> {
         if self.style.format == LineFormat::Text {
             for change in &step.changes {
-                // The check that made it so, which need not be the newest one any more.
-                let mut site = SiteSnapshot::clone(&snapshot.sites[change.site]);
-                site.last = change.check.clone().or(site.last);
+                let site = chronicle::judged(change, snapshot);
                 text::state_change(out, &self.zone, change.at, &site, change.to)?;
             }
         }
@@ -199,84 +173,18 @@ impl Headless {
         }
     }
 
-    /// What a person or a script has to know and has not been told.
-    fn warnings(&mut self, health: &Health, now: Timestamp) -> Vec<(&'static str, String)> {
-        let mut warnings = Vec::new();
-        let known = usize::try_from(self.told.notices.saturating_sub(health.forgotten_notices)).unwrap_or(usize::MAX);
-        for notice in health.notices.iter().skip(known) {
-            warnings.push(("webmon", notice.clone()));
-        }
-        self.told.notices = health.forgotten_notices + health.notices.len() as u64;
-        let was_saving = !matches!(self.told.store, StoreHealth::NotSaving { .. });
-        match &health.store {
-            StoreHealth::NotSaving { since, reason } if was_saving => {
-                warnings.push(("store", format!("not saving since {}: {reason}", clock(*since, &self.zone))));
-            }
-            StoreHealth::Ok { .. } if !was_saving => warnings.push(("store", "saving again".to_owned())),
-            _ => {}
-        }
-        self.told.store = health.store.clone();
-        match (self.told.offline_since, health.offline_since) {
-            (None, Some(since)) => warnings.push((
-                "network",
-                format!(
-                    "offline: no route to the network since {}; checks are not counted, nobody is alerted",
-                    clock(since, &self.zone)
-                ),
-            )),
-            (Some(since), None) => {
-                warnings
-                    .push(("network", format!("network back after {}", duration::format_seconds(now.since(since)))));
-            }
-            _ => {}
-        }
-        self.told.offline_since = health.offline_since;
-        if health.lost_samples > self.told.lost_samples {
-            let lost = health.lost_samples - self.told.lost_samples;
-            warnings.push(("samples", format!("{lost} were overwritten before they were read")));
-            self.told.lost_samples = health.lost_samples;
-        }
-        warnings.extend(health.export.iter().flat_map(|export| self.told.export.warnings(export, now)));
+    /// What nobody but the lines themselves can tell.
+    fn left_out(&mut self) -> Option<Warning> {
         let dropped = self.lines.dropped();
-        if dropped > self.told.dropped_lines {
-            warnings.push(("stdout", format!("{dropped} lines were dropped: nobody reads them in time")));
-        }
-        self.told.dropped_lines = dropped;
-        warnings
+        let before = std::mem::replace(&mut self.dropped_lines, dropped);
+        let message = format!("{dropped} lines were dropped: nobody reads them in time");
+        (dropped > before).then_some(Warning { about: "stdout", message })
     }
 
     fn send(&mut self, write: impl FnOnce(&Self, &mut Vec<u8>) -> std::io::Result<()>) {
         let mut chunk = Vec::new();
         write(self, &mut chunk).expect("writing to a Vec cannot fail");
         self.lines.send(chunk);
-    }
-}
-
-impl ExportTold {
-    fn warnings(&mut self, export: &ExportHealth, now: Timestamp) -> Vec<(&'static str, String)> {
-        if !self.begun {
-            (self.begun, self.rejected, self.skipped) = (true, export.rejected, export.skipped);
-        }
-        let mut warnings = Vec::new();
-        let reason = export.error.as_ref().map_or("", |(_, reason)| reason);
-        let is_behind = export.state == ExportState::Blocked
-            || (export.state == ExportState::Retrying && export.lag(now) >= EXPORT_LAG_TOLD);
-        match (self.behind, is_behind) {
-            (false, true) => warnings.push(format!("nothing arrives at {}: {reason}", export.sink)),
-            (true, false) if export.state == ExportState::Ok => warnings.push("exporting again".to_owned()),
-            _ => {}
-        }
-        self.behind = is_behind || (self.behind && export.state != ExportState::Ok);
-        if export.rejected > self.rejected {
-            warnings.push(reason.to_owned());
-            self.rejected = export.rejected;
-        }
-        if export.skipped > self.skipped {
-            let skipped = export.skipped - self.skipped;
-            warnings.push(format!("{skipped} samples were gone from the store before they could be exported"));
-            self.skipped = export.skipped;
-        }
-        warnings.into_iter().map(|warning| ("export", warning)).collect()
     }
 }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
+use tracing::debug;
 
 use crate::alert::Alert;
 use crate::model::{SiteId, Timestamp};
@@ -22,6 +23,7 @@ use super::assemble::{Memory, recall};
 use super::clock::Clock;
 use super::desk::WISHES;
 use super::health::Keeping;
+use super::log::about;
 use super::long_views::LongViews;
 use super::outlet::Outlet;
 use super::schedule::CheckTexts;
@@ -97,6 +99,7 @@ impl Keeper {
             (self, flushed)
         })
         .await;
+        debug!(target: about::STORE, samples = flushed.committed, "committed");
         keeper.keeping.send_modify(|keeping| keeping.note(flushed));
         keeper
     }

@@ -11,6 +11,7 @@ use clap_mangen::Man;
 use super::cli::Cli;
 use super::exit::{EXIT_CODES, Ending, Failure};
 use super::history::print;
+use super::log::VARIABLE;
 
 /// Files and variables, each with what it is for.
 const PLACES: [(&str, &[(&str, &str)]); 2] = [
@@ -19,12 +20,20 @@ const PLACES: [(&str, &[(&str, &str)]); 2] = [
         &[
             ("sites.yaml", "what to watch; `webmon init` writes one with every key in it"),
             ("webmon.redb", "the store, beside sites.yaml unless storage.path or --store says otherwise"),
+            (
+                "webmon.redb.log",
+                "the log while the dashboard has the terminal, of three files of at most 10 MiB: .log, .log.1, .log.2",
+            ),
         ],
     ),
     (
         "ENVIRONMENT",
         &[
             ("WEBMON_CONFIG", "the configuration file, as --config names it"),
+            (
+                VARIABLE,
+                "what to log: a level (off, error, warn, info, debug, trace), or TOPIC=LEVEL, or several with commas; -v goes before it",
+            ),
             ("NO_COLOR", "when set and not empty, no colour is used"),
             ("TZ", "the zone in which times are told"),
         ],

@@ -21,6 +21,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use tracing::debug;
 
 use crate::alert::Alert;
 use crate::config::Exec;
@@ -29,6 +30,7 @@ use crate::model::text::clean_line;
 use crate::report::json;
 
 use super::health::Keeping;
+use super::log::about;
 
 /// Calls that may wait.
 const WAITING: usize = 64;
@@ -106,6 +108,10 @@ impl Messenger {
                     return Some(format!("alerting.exec: no time was left to tell {} of {left} alerts", exec.shown));
                 }
             };
+            if let Ok(said) = &told {
+                let said = said.as_deref();
+                debug!(target: about::EXEC, alerts = alerts.len() as u64, said, "{} was told", exec.shown);
+            }
             let missed = self.missed.swap(0, Ordering::Relaxed);
             self.keeping.send_if_modified(|keeping| {
                 told.as_ref().err().into_iter().for_each(|failure| keeping.tell(failure.clone()));
@@ -133,16 +139,15 @@ pub async fn call(exec: &Exec, alerts: &[Alert], limit: Duration) -> Result<Opti
     let mut input = Vec::new();
     alerts.iter().try_for_each(|alert| json::alert(&mut input, alert)).expect("writing to a Vec cannot fail");
     let mut command = command(exec, alerts);
-    let spawned = tokio::task::spawn_blocking(move || command.spawn()).await.map_err(io::Error::other);
-    let mut child = spawned.flatten().map_err(|error| failed(format!("cannot be run: {error}")))?;
-    let group = Group::of(&child);
-    let ended = tokio::time::timeout(limit, converse(&mut child, &input)).await;
+    let spawned = tokio::task::spawn_blocking(move || command.spawn().map(Started::of)).await.map_err(io::Error::other);
+    let mut started = spawned.flatten().map_err(|error| failed(format!("cannot be run: {error}")))?;
+    let ended = tokio::time::timeout(limit, converse(&mut started.child, &input)).await;
     let (status, last_line) = match ended {
         Ok(Ok(ended)) => ended,
         problem => {
-            drop(group);
+            drop(started.group);
             // Killed, it is gone at once, unless the disk that it waits for hangs: then it is reaped when it can be.
-            let _reaped = tokio::time::timeout(REAP, child.wait()).await;
+            let _reaped = tokio::time::timeout(REAP, started.child.wait()).await;
             let what = match problem {
                 Err(_) => format!("was still running after {} s and was killed", limit.as_secs()),
                 Ok(Err(Fault::Flood)) => format!("printed more than {OUTPUT_MAX} bytes and was killed"),
@@ -152,7 +157,7 @@ pub async fn call(exec: &Exec, alerts: &[Alert], limit: Duration) -> Result<Opti
             return Err(failed(what));
         }
     };
-    group.has_ended();
+    started.group.has_ended();
     if status.success() {
         return Ok(last_line);
     }
@@ -227,6 +232,19 @@ fn last_line(output: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(output);
     let line = text.lines().rev().find(|line| !line.trim().is_empty())?;
     Some(clean_line(line, QUOTED_MAX))
+}
+
+/// A program and its group, together from the start: whoever gives up while it is being started leaves nothing behind. The
+/// group is dropped first, and so killed before its leader is reaped.
+struct Started {
+    group: Group,
+    child: Child,
+}
+
+impl Started {
+    fn of(child: Child) -> Self {
+        Self { group: Group::of(&child), child }
+    }
 }
 
 /// A process group that is killed when this is dropped.

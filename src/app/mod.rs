@@ -9,6 +9,7 @@
 //! webmon-ui        the dashboard's loop                    or     webmon-out   lines to stdout
 //! webmon-past      reads the store for the dashboard
 //! webmon-export    runtime: reads the store, sends to InfluxDB
+//! webmon-log       writes the log to stderr or to its file
 //! blocking thread  one commit at a time
 //! ```
 
@@ -16,6 +17,7 @@ mod alert_log;
 mod alert_test;
 mod assemble;
 mod check;
+mod chronicle;
 mod cli;
 pub mod clock;
 mod control;
@@ -36,10 +38,12 @@ mod init;
 mod keeper;
 mod limits;
 mod lines;
+mod log;
 mod long_views;
 mod manual;
 mod messenger;
 mod monitor;
+mod news;
 mod opening;
 #[cfg_attr(not(feature = "influx"), allow(dead_code, reason = "without an export nobody makes an outlet"))]
 mod outlet;

@@ -31,6 +31,7 @@ use super::health::{Keeping, Meter};
 use super::keeper::{Inbox, Keeper};
 use super::long_views::LongViews;
 use super::messenger::{self, Messenger};
+use super::news::News;
 use super::outlet::{LAST_FLUSH, Outlet};
 use super::revise::{REVISIONS, Reviser};
 use super::roster::Roster;
@@ -178,6 +179,7 @@ impl<P: Prober> Monitor<P> {
         let (to_scheduler, revisions) = mpsc::channel(REVISIONS);
         let (prober_sender, prober) = watch::channel(parts.prober);
         let mut control = Control {
+            news: News::new(parts.zone.clone()),
             engine: Engine::new(parts.config.views.clone(), tracks, parts.zone, now),
             clock: parts.clock.clone(),
             texts: engine_texts,

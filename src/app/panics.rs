@@ -22,6 +22,7 @@ use super::cli::{ColorChoice, LineFormat, OutputArgs};
 use super::clock::Clock;
 use super::control::Narrator;
 use super::exit::Ending;
+use super::log;
 use super::probing;
 use super::stage::{Attentive, Stage};
 use crate::model::Timestamp;
@@ -75,6 +76,7 @@ fn child() {
     let stage = Stage {
         output: &output,
         color: ColorChoice::Auto,
+        log: log::Wanted::default(),
         config,
         config_path: None,
         origin: None,

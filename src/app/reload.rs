@@ -2,8 +2,10 @@
 //!
 //! The file is looked at twice a second; it counts as changed when its time, length or number differs from what was
 //! read last, and is read once two looks agree, so that nobody's half-written file is taken. Files that it names
-//! (`${file:…}`, certificates) are read again with it. Invariants: a file that cannot be taken changes nothing
-//! and is told once, until it changes again or somebody asks again. All waiting for disks is on blocking threads.
+//! (`${file:…}`, certificates) are read again with it; a change of theirs alone is not seen until somebody asks.
+//! Invariants: a file that cannot be taken changes nothing and is told once, until it changes again or somebody asks
+//! again; a good one for which the store has no room now is tried again until it is taken. All waiting for disks is
+//! on blocking threads.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +14,7 @@ use std::time::{Duration, SystemTime};
 use jiff::tz::TimeZone;
 use tokio::sync::{Notify, watch};
 use tokio::time::MissedTickBehavior;
+use tracing::debug;
 
 use crate::config::{self, Config, ConfigError};
 use crate::model::Timestamp;
@@ -22,12 +25,15 @@ use super::clock::{Clock, since_boot};
 use super::exit::Failure;
 use super::health::Keeping;
 use super::keeper::blocking;
+use super::log::about;
 use super::revise::{Difference, Reviser};
 use super::select::{Selection, select};
 use super::service::Service;
 
 /// Time between two looks at the file.
 const LOOK: Duration = Duration::from_millis(500);
+/// Time between two tries of what the store would not take.
+const AGAIN: Duration = Duration::from_secs(10);
 /// Longest reason of a refusal, bytes.
 pub const REASON_MAX: usize = 400;
 
@@ -83,23 +89,40 @@ pub struct Reloader<P> {
     since: Timestamp,
     /// Whether the file was refused when it was read last.
     refused: bool,
+    /// Whether the file was good and the store was not: it is tried again.
+    waits: bool,
+}
+
+/// Why a file was not taken.
+enum Refusal {
+    /// It is not good.
+    File(String),
+    /// It may be taken later: the store does not answer.
+    Store(String),
 }
 
 impl<P: Send + Sync + 'static> Reloader<P> {
     /// Changes a monitor through `reviser` and says so through `keeping`.
     #[must_use]
     pub fn new(reload: Reload<P>, reviser: Reviser<P>, keeping: watch::Sender<Keeping>) -> Self {
-        Self { since: reload.clock.now(), refused: false, reload, reviser, keeping }
+        Self { since: reload.clock.now(), refused: false, waits: false, reload, reviser, keeping }
     }
 
     /// Reads again whenever `asked`, and whenever the file has changed. Never returns.
     pub async fn run(mut self, asked: Arc<Notify>) {
         let mut looks = tokio::time::interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut tries = tokio::time::interval(AGAIN);
+        tries.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut seen_once = None;
         loop {
+            let mut again = false;
             let by_hand = tokio::select! {
                 () = asked.notified() => true,
+                _ = tries.tick(), if self.waits => {
+                    again = true;
+                    false
+                }
                 _ = looks.tick(), if self.reload.origin.is_some() => false,
             };
             let Some(origin) = &mut self.reload.origin else {
@@ -108,16 +131,17 @@ impl<P: Send + Sync + 'static> Reloader<P> {
             };
             let path = origin.path.clone();
             let found = blocking(move || stamp(&path)).await;
-            if !by_hand && (found.is_none() || found == origin.read) {
+            if !by_hand && !again && (found.is_none() || found == origin.read) {
                 continue;
             }
-            if !by_hand && seen_once != found {
+            if !by_hand && found != origin.read && seen_once != found {
                 seen_once = found;
                 continue;
             }
             origin.read = found;
             let origin = origin.clone();
             self.read_again(origin, by_hand).await;
+            tries.reset();
         }
     }
 
@@ -126,6 +150,8 @@ impl<P: Send + Sync + 'static> Reloader<P> {
             service.reloading(since_boot());
         }
         let name = origin.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        debug!(target: about::RELOAD, by_hand, "reading {name} again");
+        let waited = std::mem::take(&mut self.waits);
         match self.take(origin).await {
             Ok(difference) => {
                 self.since = self.reload.clock.now();
@@ -139,11 +165,20 @@ impl<P: Send + Sync + 'static> Reloader<P> {
                 self.refused = false;
                 self.tell(told.into_iter().chain(notices));
             }
-            Err(reason) => {
+            Err(refusal) => {
                 self.refused = true;
-                let since = report::clock(self.since, &self.reload.zone);
-                let (reason, sites) = (clean_line(&reason, REASON_MAX), self.reviser.running().sites.len());
-                self.tell([format!("reload refused: {reason}; the {sites} sites of {since} go on")]);
+                let (what, reason) = match refusal {
+                    Refusal::File(reason) => ("reload refused", reason),
+                    Refusal::Store(reason) => {
+                        self.waits = true;
+                        ("reload waits for the store", reason)
+                    }
+                };
+                if by_hand || !waited || !self.waits {
+                    let since = report::clock(self.since, &self.reload.zone);
+                    let (reason, sites) = (clean_line(&reason, REASON_MAX), self.reviser.running().sites.len());
+                    self.tell([format!("{what}: {reason}; the {sites} sites of {since} go on")]);
+                }
             }
         }
         if let Some(service) = &self.reload.service {
@@ -151,8 +186,9 @@ impl<P: Send + Sync + 'static> Reloader<P> {
         }
     }
 
-    async fn take(&mut self, origin: Origin) -> Result<Difference, String> {
-        let Selection { config, all_names, .. } = blocking(move || read(&origin)).await?;
+    async fn take(&mut self, origin: Origin) -> Result<Difference, Refusal> {
+        let read = blocking(move || read(&origin)).await;
+        let Selection { config, all_names, .. } = read.map_err(Refusal::File)?;
         let (running, prober, renew) = (self.reviser.running().clone(), self.reviser.prober(), self.reload.renew);
         let warned = running.warnings.clone();
         let (config, renewed) = blocking(move || {
@@ -160,9 +196,10 @@ impl<P: Send + Sync + 'static> Reloader<P> {
             (config, renewed)
         })
         .await;
-        let prober = renewed.map_err(|failure| failure.to_string())?;
+        let prober = renewed.map_err(|failure| Refusal::File(failure.to_string()))?;
         let warnings = config.warnings.clone();
-        let mut difference = self.reviser.revise(config, &all_names, prober).await?;
+        let revised = self.reviser.revise(config, &all_names, prober).await;
+        let mut difference = revised.map_err(Refusal::Store)?;
         difference.notices.extend(warnings.into_iter().filter(|warning| !warned.contains(warning)));
         Ok(difference)
     }
@@ -195,4 +232,63 @@ pub fn stamp(path: &Path) -> Option<Stamp> {
     #[cfg(not(unix))]
     let number = 0;
     Some(Stamp { modified: metadata.modified().ok(), length: metadata.len(), number })
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::app::assemble::Memory;
+    use crate::app::keeper::Ask;
+    use crate::app::revise::Change;
+    use crate::model::SiteId;
+    use crate::store::Registered;
+
+    /// A store that cannot save is no fault of the file, which nobody would touch again.
+    #[tokio::test(start_paused = true)]
+    async fn a_good_file_that_the_store_cannot_take_is_tried_again_and_told_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sites.yaml");
+        std::fs::write(&path, "sites: ['http://127.0.0.1:1']\n").unwrap();
+        let origin = Origin::of(&path, &[]);
+        let running = read(&origin).unwrap().config;
+        let (asks, mut asked) = mpsc::channel::<Ask>(1);
+        let (changes, mut received) = mpsc::channel::<Change>(1);
+        let (prober, _) = watch::channel(Arc::new(()));
+        let reviser = Reviser::new(running, Some(asks), changes, prober);
+        let (keeping, mut kept) = watch::channel(Keeping::default());
+        let began = Timestamp::from_secs(1_795_338_000);
+        let reload = Reload {
+            origin: Some(origin),
+            renew: |_, _, known| Ok(Arc::clone(known)),
+            clock: Clock::start_at(began),
+            zone: TimeZone::UTC,
+            service: None,
+            on_hangup: true,
+        };
+        let reloading = Reloader::new(reload, reviser, keeping).run(Arc::new(Notify::new()));
+        let others = async {
+            std::fs::write(&path, "sites: ['http://127.0.0.1:1', 'http://127.0.0.1:2']\n").unwrap();
+            for _ in 0..3 {
+                let ask = asked.recv().await.unwrap();
+                assert!(ask.answer.send(Err("disk full".to_owned())).is_ok());
+            }
+            let ask = asked.recv().await.unwrap();
+            let registered = Registered { id: SiteId(1), next_seq: 0, last_at: None, known_since: began };
+            assert!(ask.answer.send(Ok(Memory { registered: vec![registered], ..Memory::default() })).is_ok());
+            let change = received.recv().await.unwrap();
+            assert_eq!(change.sites.len(), 2);
+            assert!(change.done.send(Vec::new()).is_ok());
+            kept.wait_for(|keeping| keeping.notices.len() > 1).await.unwrap().notices.clone()
+        };
+        let notices = tokio::select! {
+            () = reloading => unreachable!("it reads again for ever"),
+            notices = others => notices,
+        };
+        assert_eq!(
+            notices,
+            ["reload waits for the store: disk full; the 1 sites of 09:00:00 go on", "sites.yaml read: +1 −0 ~0 sites"]
+        );
+    }
 }

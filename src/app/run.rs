@@ -15,6 +15,7 @@ use super::db::progress;
 use super::exit::{Ending, Failure};
 #[cfg(feature = "influx")]
 use super::export;
+use super::log;
 use super::monitor::Kept;
 use super::probing;
 use super::reload::Origin;
@@ -29,6 +30,7 @@ const FLUSH: Duration = Duration::from_secs(1);
 /// # Errors
 /// [`Failure`]: usage, configuration, the store, or the system.
 pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, Failure> {
+    let log = log::Wanted::read(common.verbose)?;
     // Before it is read: what changes from now on is seen.
     let origin = Origin::of(&common.config, &args.sites);
     let selection = select(&common.config, &args.sites)?;
@@ -57,6 +59,7 @@ pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, Failure> {
     let stage = Stage {
         output: &args.output,
         color: common.color,
+        log,
         config,
         config_path,
         origin: (!all_names.is_empty()).then_some(origin),

@@ -9,6 +9,7 @@
 //! is an observation (`local`), not the end of the loop. Limits: [`Limits::in_flight`] probes. A check by hand goes
 //! back to the [`Desk`] that it came from: it is no sample and is counted nowhere.
 
+mod bell;
 mod revise;
 
 use std::cmp::Reverse;
@@ -25,10 +26,12 @@ use crate::probe::Prober;
 use crate::ring::{Producer, Reader};
 use crate::ui::Wish;
 
+use super::chronicle;
 use super::clock::Clock;
 use super::desk::Desk;
 use super::gauges::Gauges;
 use super::plan::{missed, turn};
+use bell::{Bell, Ringer};
 
 pub use revise::{Berth, Left, Revision, Room};
 
@@ -136,6 +139,7 @@ pub struct Scheduler<P> {
     slots: Vec<Option<Slot>>,
     due: BinaryHeap<Reverse<(Duration, usize)>>,
     probes: JoinSet<Landed>,
+    bell: Arc<Bell>,
     flights: HashMap<Id, Flight>,
     desk: Desk,
     revisions: mpsc::Receiver<Revision>,
@@ -148,7 +152,8 @@ impl<P: Prober> Scheduler<P> {
     pub fn new(shared: Shared<P>, watches: Vec<Watch>, desk: Desk, revisions: mpsc::Receiver<Revision>) -> Self {
         let due = watches.iter().enumerate().map(|(slot, watch)| Reverse((watch.first_due, slot))).collect();
         let slots = watches.into_iter().map(|watch| Some(Slot::new(watch, &shared.clock))).collect();
-        Self { shared, slots, due, probes: JoinSet::new(), flights: HashMap::new(), desk, revisions }
+        let (probes, bell, flights) = (JoinSet::new(), Arc::default(), HashMap::new());
+        Self { shared, slots, due, probes, bell, flights, desk, revisions }
     }
 
     /// Sends the texts of checks to one more consumer.
@@ -169,19 +174,32 @@ impl<P: Prober> Scheduler<P> {
     /// Probes until `stop`, then abandons what is in flight: an unfinished check is not an outcome.
     pub async fn run(mut self, stop: CancellationToken) {
         loop {
-            let wake = self.due.peek().map(|Reverse((due, _))| self.shared.clock.instant(*due));
+            self.land_all();
             let may_start = self.flights.len() < self.shared.limits.in_flight;
+            let wake = self.due.peek().map(|Reverse((due, _))| *due).filter(|_| may_start);
+            self.bell.expect(wake);
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                Some(landed) = self.probes.join_next_with_id() => self.land(landed),
+                () = self.bell.rung() => {}
                 Some(wish) = self.desk.next() => self.grant(wish),
                 Some(revision) = self.revisions.recv() => self.revise(revision),
-                () = tokio::time::sleep_until(wake.unwrap_or_else(|| self.shared.clock.instant(Duration::ZERO))),
-                    if wake.is_some() && may_start => self.start_due(),
+                () = tokio::time::sleep_until(self.shared.clock.instant(wake.unwrap_or_default())), if wake.is_some() => {
+                    // What has landed makes room for what is due.
+                    self.land_all();
+                    self.start_due();
+                }
             }
         }
+        self.land_all();
         self.probes.shutdown().await;
+    }
+
+    /// Collects what has landed.
+    fn land_all(&mut self) {
+        while let Some(landed) = self.probes.try_join_next_with_id() {
+            self.land(landed);
+        }
     }
 
     /// Starts everything that is due now, up to the overall bound.
@@ -235,10 +253,13 @@ impl<P: Prober> Scheduler<P> {
         let prober = Arc::clone(&self.shared.prober.borrow());
         let clock = self.shared.clock.clone();
         let asleep = clock.asleep();
-        let handle = self.probes.spawn(async move {
+        let ringer = Ringer::new(&self.bell, clock.clone());
+        // Boxed, because it is large and moved a dozen times on its way into the runtime.
+        let handle = self.probes.spawn(Box::pin(async move {
+            let _ringer = ringer;
             let observation = prober.probe(&site).await;
             Landed { at: clock.now(), observation }
-        });
+        }));
         self.flights.insert(handle.id(), Flight { slot, late, asleep, asked, handle });
     }
 
@@ -297,6 +318,7 @@ impl<P: Prober> Scheduler<P> {
         if all_told && shown.is_some() {
             slot.certificate = shown;
         }
+        chronicle::check(&slot.site.name, texts.seq, &sample, &texts.observation);
         slot.producer.push(sample);
     }
 

@@ -22,6 +22,7 @@ use crate::probe::{HttpProber, Prober, has_route, route_to_anywhere};
 use crate::store::Flushed;
 use crate::ui::Orders;
 
+use super::chronicle;
 use super::cli::{ColorChoice, OutputArgs};
 use super::clock::Clock;
 use super::control::Narrator;
@@ -32,6 +33,7 @@ use super::export::Export;
 use super::headless::{Headless, Style};
 use super::limits;
 use super::lines::{LineWriter, Lines};
+use super::log::{self, Place};
 use super::monitor::{Controls, Face, Kept, Last, Monitor, Parts, SHUTDOWN};
 use super::probing;
 use super::reload::{Origin, Reload, Reloader};
@@ -136,6 +138,8 @@ pub struct Stage<'a> {
     pub output: &'a OutputArgs,
     /// When to use colour.
     pub color: ColorChoice,
+    /// What log to keep.
+    pub log: log::Wanted,
     /// What to watch.
     pub config: Config,
     /// The file it came from, if a person is to know it.
@@ -168,7 +172,11 @@ impl Stage<'_> {
         let zone = TimeZone::system();
         let past = self.store.as_ref().map(|kept| kept.store.path().to_owned());
         let monitor = self.monitor(&zone)?;
-        let ended = if is_headless(self.output) {
+        let is_headless = is_headless(self.output);
+        let place = Place::of(is_headless.then_some(self.output.format), self.store_path.as_deref());
+        let _logging = log::begin(&self.log, place, &self.clock, monitor.keeping()).context("cannot start a thread")?;
+        chronicle::start(&self.config, self.config_path, self.store_path.as_deref());
+        let ended = if is_headless {
             self.headless(&mut attentive, monitor, zone)
         } else {
             self.dashboard(&mut attentive, monitor, past, zone)
@@ -176,6 +184,7 @@ impl Stage<'_> {
         attentive.unsaid.iter().for_each(|text| complain(format_args!("warning: {text}")));
         // A commit that hangs must not keep the process.
         attentive.runtime.shutdown_background();
+        chronicle::end(&ended, attentive.unsaid.as_deref());
         ended
     }
 

@@ -180,7 +180,7 @@ mod tests {
             if number == 0 {
                 sample.flags = sample.flags.with(Flags::AFTER_HOLE);
             }
-            evaluator.observe(&sample);
+            evaluator.observe(&[sample.packed()]);
             let recent = known.iter().filter(|(then, _)| *then + window > at);
             let up = recent.clone().filter(|(_, cause)| *cause == Cause::Ok).count() as u64;
             let counts = Counts { up, down: recent.count() as u64 - up, ..Counts::default() };

@@ -28,7 +28,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use crate::alert::Alert;
-use crate::model::{Observation, Timestamp, View};
+use crate::model::{Observation, Timestamp, View, duration};
 
 pub use board::Board;
 pub use revise::Seat;
@@ -322,7 +322,7 @@ fn snapshot_of(view: View, as_of: Timestamp, now: Timestamp, rows: Vec<Arc<Row>>
 
 /// At least 1, so that no refresh divides by nothing.
 fn micros(refresh: Duration) -> u64 {
-    u64::try_from(refresh.as_micros()).unwrap_or(u64::MAX).max(1)
+    duration::micros(refresh).max(1)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The length of a window as the engine needs it at every step: in whole microseconds, so that no `Duration` is converted
 //! twice a window and step.
 
-use crate::model::{Timeframe, Timestamp};
+use crate::model::{Timeframe, Timestamp, duration};
 use crate::ring::Reader;
 
 /// The length of a window, µs.
@@ -10,7 +10,7 @@ pub(super) struct Span(u64);
 
 impl Span {
     pub(super) fn of(timeframe: Timeframe) -> Self {
-        Self(u64::try_from(timeframe.length().as_micros()).unwrap_or(u64::MAX))
+        Self(duration::micros(timeframe.length()))
     }
 
     /// The last instant that the window no longer holds at `as_of`.

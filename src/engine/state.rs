@@ -15,7 +15,7 @@
 
 use std::time::Duration;
 
-use crate::model::{Outcome, Sample, Timestamp};
+use crate::model::{Outcome, Packed, Timestamp, duration};
 
 use super::SiteState;
 
@@ -26,7 +26,8 @@ pub(super) struct Standing {
     since: Timestamp,
     down: bool,
     last: Option<(Timestamp, Outcome)>,
-    silence: Duration,
+    /// How long nothing may come, µs: a `Duration` would have to be divided for each check.
+    silence: u64,
     paused: bool,
     /// The first check that was replayed, if there were others before it.
     horizon: Option<Timestamp>,
@@ -44,13 +45,13 @@ pub(super) struct Change {
 
 impl Standing {
     /// No check yet; `silence` is how long nothing may come.
-    pub(super) const fn new(now: Timestamp, silence: Duration) -> Self {
+    pub(super) fn new(now: Timestamp, silence: Duration) -> Self {
         Self {
             state: SiteState::New,
             since: now,
             down: false,
             last: None,
-            silence,
+            silence: duration::micros(silence),
             paused: false,
             horizon: None,
             held: None,
@@ -66,8 +67,8 @@ impl Standing {
     }
 
     /// From now on nothing may come for this long.
-    pub(super) const fn allow(&mut self, silence: Duration) {
-        self.silence = silence;
+    pub(super) fn allow(&mut self, silence: Duration) {
+        self.silence = duration::micros(silence);
     }
 
     /// Whether the state began before [`Standing::since`]: that is the first check that was replayed.
@@ -83,10 +84,31 @@ impl Standing {
         self.held = self.pass(now).map(|_| before);
     }
 
+    /// Takes note of the checks at the front of `samples` that come out as the last one did, in time and with nothing
+    /// changed since: they change nothing. Returns how many these are; what follows goes through [`Standing::pass`] and
+    /// [`Standing::check`].
+    #[inline]
+    pub(super) fn same(&mut self, samples: &[Packed]) -> usize {
+        let Some((mut last, outcome)) = self.last else { return 0 };
+        if self.paused || self.held.is_some() || self.state != state_of(self.down, Some(outcome)) {
+            return 0;
+        }
+        let is_other = |sample: &Packed| {
+            let before = std::mem::replace(&mut last, sample.at());
+            sample.outcome() != outcome || self.is_silence(before, last)
+        };
+        let same = samples.iter().position(is_other).unwrap_or(samples.len());
+        if let Some(newest) = same.checked_sub(1) {
+            self.last = Some((samples[newest].at(), outcome));
+        }
+        same
+    }
+
     /// A check came.
     #[inline]
-    pub(super) fn check(&mut self, sample: &Sample) -> Option<Change> {
-        self.last = Some((sample.at, sample.outcome()));
+    pub(super) fn check(&mut self, sample: &Packed) -> Option<Change> {
+        let at = sample.at();
+        self.last = Some((at, sample.outcome()));
         if self.paused {
             return None;
         }
@@ -95,9 +117,9 @@ impl Standing {
         {
             let from = std::mem::replace(&mut self.state, to);
             self.since = since;
-            return Some(Change { at: sample.at, from, to });
+            return Some(Change { at, from, to });
         }
-        self.become_at(to, sample.at)
+        self.become_at(to, at)
     }
 
     /// The rule said so at `at`.
@@ -116,10 +138,10 @@ impl Standing {
     #[inline]
     pub(super) fn pass(&mut self, now: Timestamp) -> Option<Change> {
         let (last, _) = self.last?;
-        if self.state == SiteState::Unknown || self.paused || now.since(last) <= self.silence {
+        if self.state == SiteState::Unknown || self.paused || !self.is_silence(last, now) {
             return None;
         }
-        self.become_at(SiteState::Unknown, last.after(self.silence))
+        self.become_at(SiteState::Unknown, Timestamp::from_micros(last.as_micros().saturating_add(self.silence)))
     }
 
     /// Somebody paused it.
@@ -135,6 +157,11 @@ impl Standing {
         }
         let known = self.last.map(|_| SiteState::Unknown);
         self.become_at(known.unwrap_or(state_of(self.down, None)), at)
+    }
+
+    #[inline]
+    const fn is_silence(&self, last: Timestamp, now: Timestamp) -> bool {
+        now.as_micros().saturating_sub(last.as_micros()) > self.silence
     }
 
     #[inline]
@@ -165,13 +192,14 @@ const fn state_of(down: bool, last: Option<Outcome>) -> SiteState {
 mod tests {
     use super::*;
     use crate::model::{Cause, Micros, Observation};
+    use proptest::prelude::*;
 
     fn at(secs: u64) -> Timestamp {
         Timestamp::from_secs(secs)
     }
 
-    fn sample(secs: u64, cause: Cause) -> Sample {
-        Observation::failed(cause, "").sample(at(secs), Micros::ZERO, 0)
+    fn sample(secs: u64, cause: Cause) -> Packed {
+        Observation::failed(cause, "").sample(at(secs), Micros::ZERO, 0).packed()
     }
 
     #[derive(Clone, Copy)]
@@ -274,5 +302,44 @@ mod tests {
     #[test]
     fn an_incident_of_an_earlier_run_is_down_before_the_first_check() {
         play(&[(0, Judged(true), SiteState::Down, 0), (2, GOOD, SiteState::Recovering, 2)]);
+    }
+
+    proptest! {
+        /// Whatever [`Standing::same`] takes at once, one check after the other would have told nothing and left the same.
+        #[test]
+        fn checks_that_change_nothing_may_be_taken_at_once(
+            checks in prop::collection::vec((1u64..60, prop::sample::select(vec![Cause::Ok, Cause::Ok, Cause::Ok, Cause::Reset, Cause::Local])), 1..40),
+            lens in prop::collection::vec(1usize..9, 1..20), down: bool, paused: bool, held: bool,
+        ) {
+            let mut one_by_one = Standing::new(at(1), Duration::from_secs(35));
+            one_by_one.check(&sample(2, Cause::Ok));
+            one_by_one.judged(down, at(2));
+            if held {
+                one_by_one.replayed(Some(at(2)), at(100));
+            }
+            if paused {
+                one_by_one.pause(at(100));
+            }
+            let mut at_once = one_by_one.clone();
+            let mut secs = 100;
+            let checks: Vec<Packed> = checks.into_iter().map(|(gap, cause)| { secs += gap; sample(secs, cause) }).collect();
+            let mut rest = &checks[..];
+            for len in lens.into_iter().chain([checks.len()]) {
+                let (mut piece, after) = rest.split_at(len.min(rest.len()));
+                while let Some(next) = piece.first() {
+                    let same = at_once.same(piece);
+                    for check in &piece[..same] {
+                        prop_assert_eq!((one_by_one.pass(check.at()), one_by_one.check(check)), (None, None));
+                    }
+                    if same == 0 {
+                        prop_assert_eq!(one_by_one.pass(next.at()), at_once.pass(next.at()));
+                        prop_assert_eq!(one_by_one.check(next), at_once.check(next));
+                    }
+                    prop_assert_eq!(format!("{one_by_one:?}"), format!("{at_once:?}"));
+                    piece = &piece[same.max(1)..];
+                }
+                rest = after;
+            }
+        }
     }
 }

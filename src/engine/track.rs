@@ -8,14 +8,16 @@
 //! longer holds: then every window is emptied and filled again from the intact part of the ring in one pass, and its
 //! tail is set to the first sample that it holds. Samples seen before are no news the second time.
 
+mod news;
 mod refit;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
 use crate::alert::{Alert, Evaluator, Rule};
-use crate::model::{Observation, Outcome, Packed, Sample, Timeframe, Timestamp, View};
+use crate::model::{Observation, Packed, Sample, Timeframe, Timestamp, View};
 use crate::ring::{Drained, Reader, Ring};
 use crate::stats::{Cadence, Counts, Oldest, Unmade, Windows};
 
@@ -78,7 +80,8 @@ pub(super) struct Lane {
 struct Recent {
     span: Span,
     tail: Reader,
-    counts: Counts,
+    /// What has left it of all that arrived in the windows.
+    left: Counts,
 }
 
 /// What a view's window has beside its figures.
@@ -93,7 +96,7 @@ struct Pane {
 /// What a lane reads into: one for all sites, so that a site costs no memory for it.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    arrived: Vec<Sample>,
+    arrived: Vec<Packed>,
     expired: Vec<Packed>,
 }
 
@@ -116,11 +119,7 @@ impl Lane {
             expires: Timestamp::ZERO,
             standing: Standing::new(now, cadence.silence()),
             evaluator: Evaluator::new(rule, interval, open_since),
-            recent: Recent {
-                span: Span::of(Timeframe::new(rule.window)),
-                tail: head.clone(),
-                counts: Counts::default(),
-            },
+            recent: Recent::new(rule, &head),
             windows: Windows::new(views.iter().map(|view| view.timeframe)),
             panes: views.iter().map(pane).collect(),
             blank: true,
@@ -164,7 +163,7 @@ impl Lane {
     pub(super) fn advance(&mut self, to: Timestamp, scratch: &mut Scratch, met: &mut Met) {
         let Scratch { arrived, .. } = scratch;
         arrived.clear();
-        let drained = self.head.drain_before(to, arrived);
+        let drained = self.head.drain_packed_before(to, arrived);
         if drained.lost > 0 {
             return self.rebuild(to, scratch, met);
         }
@@ -186,7 +185,11 @@ impl Lane {
             let change = self.pause(None, until);
             met.changes.extend(change.map(|change| (change, None)));
         }
-        let transition = if self.looks_on { None } else { self.evaluator.step(&self.recent.counts, now) };
+        let transition = if self.looks_on {
+            None
+        } else {
+            self.evaluator.step(&self.windows.arrived().since(&self.recent.left), now)
+        };
         let alert = transition.map(|transition| {
             let change = self.standing.judged(self.evaluator.is_down(), now);
             self.note(change, met);
@@ -296,55 +299,9 @@ impl Lane {
     }
 
     #[inline]
-    fn admit(&mut self, drained: Drained, arrived: &[Sample], met: &mut Met) {
-        for sample in arrived {
-            self.recent.counts.admit(sample);
-        }
+    fn admit(&mut self, drained: Drained, arrived: &[Packed], met: &mut Met) {
         self.windows.admit(arrived);
         self.observe(drained.first_seq, arrived, met);
-    }
-
-    /// Takes note of what is news in `samples`, of which the first is number `first_seq`.
-    fn observe(&mut self, first_seq: u64, samples: &[Sample], met: &mut Met) {
-        met.lost += first_seq.saturating_sub(self.unseen);
-        self.unseen = self.unseen.max(first_seq);
-        let known = usize::try_from(self.unseen - first_seq).unwrap_or(usize::MAX).min(samples.len());
-        let news = &samples[known..];
-        let Some(last) = news.last() else { return };
-        let mut seq = first_seq + known as u64;
-        for sample in news {
-            self.evaluator.observe(sample);
-            let silent = self.standing.pass(sample.at);
-            met.changes.extend(silent.map(|change| (change, None)));
-            if let Some(change) = self.standing.check(sample) {
-                let observation = self.text_of(seq);
-                met.changes.push((change, Some(LastCheck { seq, sample: *sample, observation })));
-            }
-            seq += 1;
-        }
-        // A check is due before its `at`, so what came before the best due time so far cannot be better.
-        for sample in news.iter().rev() {
-            if self.newest_due.is_some_and(|newest| sample.at <= newest) {
-                break;
-            }
-            self.newest_due = self.newest_due.max(Some(Cadence::due(sample)));
-        }
-        if let Some(up) = news.iter().rev().find(|sample| sample.outcome() == Outcome::Up) {
-            self.shown.last_up = Some(up.at);
-        }
-        met.checks += news.len() as u64;
-        self.shown.last = Some(LastCheck { seq: seq - 1, sample: *last, observation: self.text_of(seq - 1) });
-        self.texts.retain(|&(text, _)| text >= seq);
-        self.unseen = seq;
-        self.changed = true;
-    }
-
-    fn text_of(&self, seq: u64) -> Option<Arc<Observation>> {
-        self.texts.iter().find(|(text, _)| *text == seq).map(|(_, observation)| Arc::clone(observation))
-    }
-
-    fn note(&mut self, change: Option<Change>, met: &mut Met) {
-        met.changes.extend(change.map(|change| (change, self.shown.last.clone())));
     }
 
     fn retire(&mut self, to: Timestamp, scratch: &mut Scratch, met: &mut Met) {
@@ -354,7 +311,7 @@ impl Lane {
         if recent.tail.follow(&self.head, recent.span.cutoff(to), expired).lost > 0 {
             return self.rebuild(to, scratch, met);
         }
-        recent.counts.retire_all(expired);
+        recent.left.admit_all(expired);
         self.expires = recent.span.expiry(&recent.tail, &self.head);
         for (number, pane) in self.panes.iter_mut().enumerate() {
             expired.clear();
@@ -369,30 +326,32 @@ impl Lane {
     /// Empties every window and fills it from the intact part of the ring.
     #[cold]
     fn rebuild(&mut self, to: Timestamp, scratch: &mut Scratch, met: &mut Met) {
-        let Scratch { arrived: held, expired: packed } = scratch;
+        let Scratch { arrived: held, .. } = scratch;
         held.clear();
         let ring = Arc::clone(self.head.ring());
         self.head = ring.reader_at_oldest();
-        let first_seq = self.head.drain_before(to, held).first_seq;
-        packed.clear();
-        packed.extend(held.iter().map(Sample::packed));
+        let first_seq = self.head.drain_packed_before(to, held).first_seq;
         // One copy of the ring serves all windows, so that they cannot disagree with their tails.
-        let left = |span: Span| held.partition_point(|sample| sample.at <= span.cutoff(to));
+        let left = |span: Span| held.partition_point(|sample| sample.at() <= span.cutoff(to));
         let at = left(self.recent.span);
         self.recent.tail = ring.reader_at(first_seq + at as u64);
-        self.recent.counts = Counts::default();
-        for sample in &held[at..] {
-            self.recent.counts.admit(sample);
-        }
+        self.recent.left = Counts::default();
+        self.recent.left.admit_all(&held[..at]);
         self.windows.clear();
         self.windows.admit(held);
         for (number, pane) in self.panes.iter_mut().enumerate() {
             let at = left(pane.span);
             pane.tail = ring.reader_at(first_seq + at as u64);
-            self.windows.retire(number, &packed[..at]);
+            self.windows.retire(number, &held[..at]);
         }
         // Tails that have not looked yet do not know when they expire.
         self.expires = Timestamp::ZERO;
         self.observe(first_seq, held, met);
+    }
+}
+
+impl Recent {
+    fn new(rule: Rule, head: &Reader) -> Self {
+        Self { span: Span::of(Timeframe::new(rule.window)), tail: head.clone(), left: Counts::default() }
     }
 }

@@ -33,6 +33,12 @@ pub enum DurationError {
     TooLong(String),
 }
 
+/// Whole microseconds, rounded down, saturating.
+#[must_use]
+pub fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
 /// Reads a duration such as `500ms`, `30s` or `1m30s`.
 ///
 /// # Errors

@@ -1,9 +1,9 @@
 //! One check of one site: fixed size, `Copy`, five words when packed.
 //!
 //! ```text
-//! word 0   at 52 | cause 6 | http 2 | flags 4          word 3   transfer 32 | bytes 32
-//! word 1   resolve 32 | connect 32                      word 4   late 24 | status 10 | redirects 5 | skipped 25
-//! word 2   tls 32 | processing 32
+//! word 0   at 52 | cause 6 | http 2 | flags 4          word 3   bytes 32 | transfer 32
+//! word 1   connect 32 | resolve 32                      word 4   late 24 | status 10 | redirects 5 | skipped 25
+//! word 2   processing 32 | tls 32
 //! ```
 //!
 //! Invariants: packing is lossless for every value that the constructors let through; fields narrower than
@@ -195,7 +195,7 @@ impl Sample {
     /// The same, packed.
     #[must_use]
     pub fn packed(&self) -> Packed {
-        Packed(self.to_words())
+        Packed::from_words(self.to_words())
     }
 
     /// The five words of the header's table.
@@ -209,9 +209,9 @@ impl Sample {
                 | u64::from(self.cause.code()) << 6
                 | u64::from(self.http as u8) << 4
                 | u64::from(self.flags.bits()),
-            pair(resolve, connect),
-            pair(tls, processing),
-            pair(transfer, self.bytes),
+            pair(connect, resolve),
+            pair(processing, tls),
+            pair(self.bytes, transfer),
             u64::from(self.late.get().min(LATE_MAX)) << 40
                 | u64::from(status) << 30
                 | u64::from(self.redirects.min(REDIRECTS_MAX)) << 25
@@ -223,9 +223,9 @@ impl Sample {
     #[inline]
     #[must_use]
     pub fn from_words(words: [u64; Self::WORDS]) -> Option<Self> {
-        let (resolve, connect) = unpair(words[1]);
-        let (tls, processing) = unpair(words[2]);
-        let (transfer, bytes) = unpair(words[3]);
+        let (connect, resolve) = unpair(words[1]);
+        let (processing, tls) = unpair(words[2]);
+        let (bytes, transfer) = unpair(words[3]);
         Some(Self {
             at: Timestamp::from_micros(words[0] >> 12),
             phases: Phases::from_raw([resolve, connect, tls, processing, transfer]),
@@ -242,51 +242,98 @@ impl Sample {
 }
 
 /// A sample as its five words, for who reads many and needs few fields of each.
+///
+/// As halves of words, the lower one first: so the five phases lie beside each other, and what sums them can be compiled to
+/// vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Packed([u64; Sample::WORDS]);
+pub struct Packed([u32; 2 * Sample::WORDS]);
 
 impl Packed {
     /// Of the words that [`Sample::to_words`] gave; any others have fields that mean nothing.
+    #[inline]
     #[must_use]
     pub const fn from_words(words: [u64; Sample::WORDS]) -> Self {
-        Self(words)
+        let mut halves = [0; 2 * Sample::WORDS];
+        let mut word = 0;
+        while word < Sample::WORDS {
+            (halves[2 * word + 1], halves[2 * word]) = unpair(words[word]);
+            word += 1;
+        }
+        Self(halves)
+    }
+
+    /// All of it; none if the words name a cause that does not exist.
+    #[must_use]
+    pub fn sample(&self) -> Option<Sample> {
+        Sample::from_words(std::array::from_fn(|word| self.word(word)))
     }
 
     /// When the outcome was known.
+    #[inline]
     #[must_use]
     pub const fn at(&self) -> Timestamp {
-        Self::at_of(self.0[0])
+        Self::at_of(self.word(0))
     }
 
     /// The same of the first word alone.
+    #[inline]
     #[must_use]
     pub const fn at_of(word: u64) -> Timestamp {
         Timestamp::from_micros(word >> 12)
     }
 
     /// The code of the cause, below [`Cause::LIMIT`].
+    #[inline]
     #[must_use]
     pub const fn cause_code(&self) -> u8 {
-        low_u8(self.0[0] >> 6) & (Cause::LIMIT - 1)
+        low_u8((self.0[0] >> 6) as u64) & (Cause::LIMIT - 1)
+    }
+
+    /// Up, down, or unknown.
+    #[inline]
+    #[must_use]
+    pub const fn outcome(&self) -> Outcome {
+        const OK: u8 = Cause::Ok.code();
+        const LOCAL: u8 = Cause::Local.code();
+        match self.cause_code() {
+            OK => Outcome::Up,
+            LOCAL => Outcome::Unknown,
+            _ => Outcome::Down,
+        }
+    }
+
+    /// Yes-or-no facts.
+    #[inline]
+    #[must_use]
+    pub const fn flags(&self) -> Flags {
+        Flags::from_bits(low_u8(self.0[0] as u64))
     }
 
     /// The number of the status; 0 without one.
+    #[inline]
     #[must_use]
     pub const fn status_code(&self) -> u16 {
-        low_u16(self.0[4] >> 30) & 0x3ff
+        low_u16(self.word(4) >> 30) & 0x3ff
     }
 
     /// The time spent in each phase.
+    #[inline]
     #[must_use]
     pub const fn phases(&self) -> Phases {
-        let ((resolve, connect), (tls, processing)) = (unpair(self.0[1]), unpair(self.0[2]));
-        Phases::from_raw([resolve, connect, tls, processing, unpair(self.0[3]).0])
+        let [_, _, resolve, connect, tls, processing, transfer, ..] = self.0;
+        Phases::from_raw([resolve, connect, tls, processing, transfer])
     }
 
     /// Due checks before it that were never started.
+    #[inline]
     #[must_use]
     pub const fn skipped(&self) -> u32 {
-        low_u32(self.0[4]) & SKIPPED_MAX
+        self.0[8] & SKIPPED_MAX
+    }
+
+    #[inline]
+    const fn word(&self, word: usize) -> u64 {
+        pair(self.0[2 * word + 1], self.0[2 * word])
     }
 }
 
@@ -345,6 +392,8 @@ mod tests {
             prop_assert_eq!((packed.at(), packed.phases(), packed.skipped()), (sample.at, sample.phases, sample.skipped));
             prop_assert_eq!(Cause::from_code(packed.cause_code()), Some(sample.cause));
             prop_assert_eq!(Status::new(packed.status_code()), sample.status);
+            prop_assert_eq!((packed.outcome(), packed.flags()), (sample.outcome(), sample.flags));
+            prop_assert_eq!(packed.sample(), Some(sample));
         }
 
         #[test]

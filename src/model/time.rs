@@ -48,13 +48,13 @@ impl Timestamp {
     /// This instant moved forward, saturating at [`Timestamp::MAX`].
     #[must_use]
     pub fn after(self, by: Duration) -> Self {
-        Self::from_micros(self.0.saturating_add(saturating_micros(by)))
+        Self::from_micros(self.0.saturating_add(duration::micros(by)))
     }
 
     /// This instant moved back, saturating at the epoch.
     #[must_use]
     pub fn before(self, by: Duration) -> Self {
-        Self(self.0.saturating_sub(saturating_micros(by)))
+        Self(self.0.saturating_sub(duration::micros(by)))
     }
 }
 
@@ -152,12 +152,8 @@ impl View {
     /// The newest multiple of the refresh that is not after `now`: views change on the clock, not on the start.
     #[must_use]
     pub fn aligned(&self, now: Timestamp) -> Timestamp {
-        Timestamp(now.0 - now.0 % saturating_micros(self.refresh).max(1))
+        Timestamp(now.0 - now.0 % duration::micros(self.refresh).max(1))
     }
-}
-
-fn saturating_micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

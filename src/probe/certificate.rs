@@ -7,7 +7,7 @@
 //! reason. With `insecure` the verdict is recorded and then overruled; the signature of the handshake is verified
 //! in every case.
 //!
-//! Invariant: no faults if and only if the real verifier accepted the chain.
+//! Invariant: no faults if and only if the real verifier accepted the chain, now or before (`proven`).
 //! Limit: a chain of which the leaf cannot be parsed has no [`Certificate`], only a refusal.
 
 use std::net::IpAddr;
@@ -25,6 +25,7 @@ use x509_parser::oid_registry::OID_PKIX_ACCESS_DESCRIPTOR_CA_ISSUERS;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::X509Name;
 
+use super::proven::{Dates, Fingerprint, Proven};
 use crate::model::text::{DETAIL_MAX, clean_line};
 use crate::model::{Certificate, CertificateFault, Timestamp};
 
@@ -46,17 +47,31 @@ pub(super) struct Presented {
     pub(super) refusal: Option<TlsError>,
 }
 
+/// Who decides about all chains.
+#[derive(Debug)]
+pub(super) struct Judge {
+    verifier: Arc<dyn ServerCertVerifier>,
+    proven: Proven,
+}
+
+impl Judge {
+    /// The real `verifier`, which has seen no chain yet.
+    pub(super) fn new(verifier: Arc<dyn ServerCertVerifier>) -> Self {
+        Self { verifier, proven: Proven::default() }
+    }
+}
+
 /// A verifier for one handshake that records what was presented.
 #[derive(Debug)]
 pub(super) struct Recorder {
-    judge: Arc<dyn ServerCertVerifier>,
+    judge: Arc<Judge>,
     accept_any: bool,
     presented: Mutex<Option<Presented>>,
 }
 
 impl Recorder {
     /// A recorder around `judge`; with `accept_any` every chain passes after it was recorded.
-    pub(super) fn new(judge: Arc<dyn ServerCertVerifier>, accept_any: bool) -> Self {
+    pub(super) fn new(judge: Arc<Judge>, accept_any: bool) -> Self {
         Self { judge, accept_any, presented: Mutex::new(None) }
     }
 
@@ -75,9 +90,15 @@ impl ServerCertVerifier for Recorder {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, TlsError> {
-        let ask = |at| self.judge.verify_server_cert(leaf, intermediates, name, ocsp, at);
-        let verdict = ask(now);
-        let presented = present(leaf, intermediates, name, now, verdict.as_ref().err(), &ask);
+        let Judge { verifier, proven } = &*self.judge;
+        let ask = |at| verifier.verify_server_cert(leaf, intermediates, name, ocsp, at);
+        let chain = Fingerprint::of(leaf, intermediates, name);
+        let is_proven = proven.holds(&chain, Timestamp::from_secs(now.as_secs()));
+        let verdict = if is_proven { Ok(ServerCertVerified::assertion()) } else { ask(now) };
+        let (presented, dates) = present(leaf, intermediates, name, now, verdict.as_ref().err(), &ask);
+        if let (false, Ok(_), Some(dates)) = (is_proven, &verdict, dates) {
+            proven.learn(chain, dates);
+        }
         *self.presented.lock().unwrap_or_else(PoisonError::into_inner) = Some(presented);
         if self.accept_any { Ok(ServerCertVerified::assertion()) } else { verdict }
     }
@@ -88,7 +109,7 @@ impl ServerCertVerifier for Recorder {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.judge.verify_tls12_signature(message, certificate, signature)
+        self.judge.verifier.verify_tls12_signature(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -97,15 +118,16 @@ impl ServerCertVerifier for Recorder {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.judge.verify_tls13_signature(message, certificate, signature)
+        self.judge.verifier.verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.judge.supported_verify_schemes()
+        self.judge.verifier.supported_verify_schemes()
     }
 }
 
-/// Reads the chain; `refusal` is the verdict of now, `ask` gives that of other times.
+/// Reads the chain, and within which dates it is good, as far as all of it can be read; `refusal` is the verdict of now,
+/// `ask` gives that of other times.
 fn present(
     leaf: &CertificateDer<'_>,
     intermediates: &[CertificateDer<'_>],
@@ -113,10 +135,10 @@ fn present(
     now: UnixTime,
     refusal: Option<&TlsError>,
     ask: &dyn Fn(UnixTime) -> Result<ServerCertVerified, TlsError>,
-) -> Presented {
+) -> (Presented, Option<Dates>) {
     let at = Timestamp::from_secs(now.as_secs());
     let Ok((_, parsed)) = X509Certificate::from_der(leaf) else {
-        return Presented { certificate: None, names: Vec::new(), at, refusal: refusal.cloned() };
+        return (Presented { certificate: None, names: Vec::new(), at, refusal: refusal.cloned() }, None);
     };
     let above: Vec<X509Certificate<'_>> = intermediates
         .iter()
@@ -130,6 +152,8 @@ fn present(
     });
     let names = names(&parsed);
     let not_after = above.iter().map(expiry).fold(expiry(&parsed), Ord::min);
+    let good_from = above.iter().map(begin).fold(begin(&parsed), Ord::max);
+    let dates = (above.len() == intermediates.len()).then_some((good_from, not_after));
     let common_name = |name: &X509Name<'_>| name.iter_common_name().next().and_then(|cn| cn.as_str().ok()).map(keep);
     let certificate = Certificate {
         subject: common_name(parsed.subject())
@@ -137,11 +161,11 @@ fn present(
             .or_else(|| names.first().cloned())
             .unwrap_or_else(|| keep(&parsed.subject().to_string())),
         issuer: common_name(parsed.issuer()).unwrap_or_else(|| keep(&parsed.issuer().to_string())),
-        not_before: seconds(parsed.validity().not_before.timestamp()),
+        not_before: begin(&parsed),
         not_after,
         faults,
     };
-    Presented { certificate: Some(Arc::new(certificate)), names, at, refusal: refusal.cloned() }
+    (Presented { certificate: Some(Arc::new(certificate)), names, at, refusal: refusal.cloned() }, dates)
 }
 
 /// Everything that is wrong with a refused chain, worst first.
@@ -153,8 +177,7 @@ fn faults(
     refusal: &TlsError,
     ask: &dyn Fn(UnixTime) -> Result<ServerCertVerified, TlsError>,
 ) -> Vec<CertificateFault> {
-    let begin = seconds(leaf.validity().not_before.timestamp());
-    let end = expiry(leaf);
+    let (begin, end) = (begin(leaf), expiry(leaf));
     let mut faults = Vec::new();
     if now > end {
         faults.push(CertificateFault::Expired);
@@ -234,6 +257,10 @@ fn names(leaf: &X509Certificate<'_>) -> Vec<String> {
     shown.take(CHAIN_MAX).collect()
 }
 
+fn begin(certificate: &X509Certificate<'_>) -> Timestamp {
+    seconds(certificate.validity().not_before.timestamp())
+}
+
 fn expiry(certificate: &X509Certificate<'_>) -> Timestamp {
     seconds(certificate.validity().not_after.timestamp())
 }
@@ -244,4 +271,122 @@ fn seconds(unix: i64) -> Timestamp {
 
 fn keep(name: &str) -> String {
     clean_line(name, NAME_MAX.min(DETAIL_MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+
+    use super::*;
+
+    /// Accepts whatever is good by its dates, and counts how often it was asked; signatures are not its matter.
+    #[derive(Debug, Default)]
+    struct Counting {
+        refuses: bool,
+        asked: AtomicUsize,
+    }
+
+    impl ServerCertVerifier for Counting {
+        fn verify_server_cert(
+            &self,
+            leaf: &CertificateDer<'_>,
+            _: &[CertificateDer<'_>],
+            _: &ServerName<'_>,
+            _: &[u8],
+            now: UnixTime,
+        ) -> Result<ServerCertVerified, TlsError> {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            let (_, leaf) = X509Certificate::from_der(leaf).unwrap();
+            if self.refuses {
+                return Err(TlsError::InvalidCertificate(CertificateError::UnknownIssuer));
+            }
+            if seconds(i64::try_from(now.as_secs()).unwrap()) > expiry(&leaf) {
+                return Err(TlsError::InvalidCertificate(CertificateError::Expired));
+            }
+            Ok(ServerCertVerified::assertion())
+        }
+
+        fn verify_tls12_signature(
+            &self,
+            _: &[u8],
+            _: &CertificateDer<'_>,
+            _: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, TlsError> {
+            Err(TlsError::HandshakeNotComplete)
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            _: &[u8],
+            _: &CertificateDer<'_>,
+            _: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, TlsError> {
+            Err(TlsError::HandshakeNotComplete)
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            Vec::new()
+        }
+    }
+
+    /// A certificate for `a.test` that is valid in 2026.
+    fn certificate() -> CertificateDer<'static> {
+        let mut params = CertificateParams::new(vec!["a.test".to_owned()]).unwrap();
+        params.not_before = date_time_ymd(2026, 1, 1);
+        params.not_after = date_time_ymd(2027, 1, 1);
+        params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().clone()
+    }
+
+    /// Presents `chain` for `name` to a new recorder around `judge`; whether it was accepted, and with how many faults.
+    fn present_to(judge: &Arc<Judge>, chain: &[CertificateDer<'_>], name: &'static str, secs: u64) -> (bool, usize) {
+        let recorder = Recorder::new(Arc::clone(judge), false);
+        let name = ServerName::try_from(name).unwrap();
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(secs));
+        let verdict = recorder.verify_server_cert(&chain[0], &chain[1..], &name, &[], now);
+        let presented = recorder.take().expect("each handshake records what it was shown");
+        (verdict.is_ok(), presented.certificate.expect("it can be read").faults.len())
+    }
+
+    const IN_2026: u64 = 1_780_000_000;
+    const IN_2027: u64 = 1_800_000_000;
+
+    #[test]
+    fn a_chain_is_verified_once_and_its_dates_each_time() {
+        let counting = Arc::new(Counting::default());
+        let judge = Arc::new(Judge::new(Arc::clone(&counting) as Arc<dyn ServerCertVerifier>));
+        let (one, other) = (certificate(), certificate());
+        let alone = std::slice::from_ref(&one);
+        for (case, chain, name, at, good, asked) in [
+            ("seen first", alone, "a.test", IN_2026, true, 1),
+            ("again", alone, "a.test", IN_2026 + 9, true, 0),
+            ("under another name", alone, "b.test", IN_2026, true, 1),
+            ("with another certificate above", &[one.clone(), other.clone()], "a.test", IN_2026, true, 1),
+            ("of another key", &[other], "a.test", IN_2026, true, 1),
+            ("the first one again", alone, "a.test", IN_2026, true, 0),
+            // Once for the verdict, once for what there is to say besides the dates.
+            ("expired", alone, "a.test", IN_2027, false, 2),
+            ("expired still", alone, "a.test", IN_2027, false, 2),
+        ] {
+            let before = counting.asked.load(Ordering::SeqCst);
+            assert_eq!(present_to(&judge, chain, name, at), (good, usize::from(!good)), "{case}");
+            // Where the system decides, it is asked each time.
+            let spared = cfg!(any(target_vendor = "apple", windows, target_os = "android")) && asked == 0;
+            assert_eq!(counting.asked.load(Ordering::SeqCst) - before, asked + usize::from(spared), "{case}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_and_what_cannot_be_read_are_never_remembered() {
+        let broken = CertificateDer::from(vec![0x30, 0]);
+        for (refuses, chain) in [(true, vec![certificate()]), (false, vec![certificate(), broken])] {
+            let counting = Arc::new(Counting { refuses, ..Counting::default() });
+            let judge = Arc::new(Judge::new(Arc::clone(&counting) as Arc<dyn ServerCertVerifier>));
+            for check in 1..=3 {
+                assert_eq!(present_to(&judge, &chain, "a.test", IN_2026).0, !refuses);
+                assert_eq!(counting.asked.load(Ordering::SeqCst), check);
+            }
+        }
+    }
 }

@@ -37,6 +37,26 @@ pub(super) async fn connect(
     address: &mut Option<SocketAddr>,
     has_route: fn(IpAddr) -> bool,
 ) -> Result<TcpStream, Failure> {
+    let connected = match *addresses {
+        [only] => {
+            let only = *address.insert(SocketAddr::new(only, port));
+            TcpStream::connect(only).await.map_err(|error| vec![(only, error)])
+        }
+        _ => race(addresses, port, address).await,
+    };
+    let stream = connected.map_err(|failed| explain(failed, has_route))?;
+    // Without it a request of several packets can wait 40 ms for the other side's delayed ACK; where the system refuses,
+    // the probe is slower, not wrong.
+    drop(stream.set_nodelay(true));
+    Ok(stream)
+}
+
+/// The first connection to one of `addresses`, or how all attempts failed.
+async fn race(
+    addresses: &[IpAddr],
+    port: u16,
+    address: &mut Option<SocketAddr>,
+) -> Result<TcpStream, Vec<(SocketAddr, io::Error)>> {
     let mut race = Race {
         waiting: alternate(addresses).into_iter().map(|ip| SocketAddr::new(ip, port)).collect(),
         running: Vec::new(),
@@ -46,12 +66,9 @@ pub(super) async fn connect(
     match poll_fn(|cx| race.poll(cx, address)).await {
         Some((winner, stream)) => {
             *address = Some(winner);
-            // Without it a request of several packets can wait 40 ms for the other side's delayed ACK; where the
-            // system refuses, the probe is slower, not wrong.
-            drop(stream.set_nodelay(true));
             Ok(stream)
         }
-        None => Err(explain(race.failed, has_route)),
+        None => Err(race.failed),
     }
 }
 

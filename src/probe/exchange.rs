@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use hyper::ext::ReasonPhrase;
 use hyper::header::HeaderMap;
 use hyper::{Response, Version};
+use tokio::task::coop::consume_budget;
 
 use super::explain::{explain_body, explain_head, is_refusal};
 use super::failure::Failure;
@@ -110,6 +111,8 @@ impl Answer {
         read: &mut BodyRead,
     ) -> Result<Option<Link>, Failure> {
         while let Some(frame) = self.link.beside(self.body.frame()).await {
+            // A piece may be one byte, and costs as much as one of thousands: a turn is 128 of them at most.
+            consume_budget().await;
             let frame = match frame {
                 Err(_) if self.link.budget.is_spent() && !self.link.is_http2() => {
                     read.capped = true;

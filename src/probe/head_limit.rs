@@ -11,20 +11,20 @@
 //! by that is still found out by its length or its last chunk.
 
 use std::fmt;
-use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 
 use super::paced::poll_read_at_most;
+use super::ruled::{Rule, Ruled};
 
 /// Bytes that may arrive before the final head is complete, provisional heads included.
 pub(super) const HEAD_MAX: u64 = 256 * 1024;
 /// Bytes that may come over the wire besides twice the content: chains of certificates, the packing of TLS.
-const WIRE_FREE: u64 = 512 * 1024;
+pub(super) const WIRE_FREE: u64 = 512 * 1024;
 
 /// The error of a read past the bound, inside the `io::Error` of a read.
 #[derive(Debug)]
@@ -92,32 +92,40 @@ impl Budget {
         self.left() == self.given.load(Ordering::Relaxed)
     }
 
-    fn take(&self, bytes: usize) {
+    /// `bytes` of what the wire brought were content, of a head or a body.
+    pub(super) fn take(&self, bytes: usize) {
         self.left.store(self.left().saturating_sub(bytes as u64), Ordering::Relaxed);
         self.wire.store(self.wire().saturating_add(2 * bytes as u64), Ordering::Relaxed);
     }
 }
 
 /// A connection with a budget.
-pub(super) struct HeadLimit<S> {
-    stream: S,
+pub(super) type HeadLimit<S> = Ruled<S, Limit>;
+
+/// How a connection with a budget is read.
+pub(super) struct Limit {
     budget: Arc<Budget>,
 }
 
 impl<S> HeadLimit<S> {
     /// Bounds `stream` by `budget`.
     pub(super) fn new(stream: S, budget: Arc<Budget>) -> Self {
-        Self { stream, budget }
+        Self::by(Limit { budget }, stream)
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for HeadLimit<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+impl Rule for Limit {
+    fn poll_read(
+        &self,
+        stream: &mut (impl AsyncRead + Unpin),
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let left = usize::try_from(self.budget.left()).unwrap_or(usize::MAX);
         if left == 0 {
             return Poll::Ready(Err(io::Error::other(HeadTooLarge)));
         }
-        let read = ready!(poll_read_at_most(&mut self.stream, cx, buf, left)).or_else(as_end)?;
+        let read = ready!(poll_read_at_most(stream, cx, buf, left)).or_else(as_end)?;
         self.budget.take(read);
         Poll::Ready(Ok(()))
     }
@@ -125,32 +133,6 @@ impl<S: AsyncRead + Unpin> AsyncRead for HeadLimit<S> {
 
 fn as_end(error: io::Error) -> io::Result<usize> {
     if error.kind() == io::ErrorKind::UnexpectedEof { Ok(0) } else { Err(error) }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for HeadLimit<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
 }
 
 #[cfg(test)]

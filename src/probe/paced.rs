@@ -1,24 +1,24 @@
 //! A TCP connection that leaves everybody else their turn, and does not bring packing without end.
 //!
 //! All probes share one thread. What hyper, h2 and rustls do for a server is done for bytes that came through here, so
-//! bounding the bytes of one turn bounds the work of it, whatever the server makes of them: chunks of one byte,
-//! provisional heads, PINGs, tiny records. A read takes at most 8 KiB and is charged to the budget that tokio gives a
+//! bounding the bytes of one turn bounds the work of it, whatever the server makes of them: provisional heads, PINGs, tiny
+//! records. (Pieces of a body are counted besides, where they arrive: in 8 KiB there is room for 1,365 chunks of one byte.) A read takes at most 8 KiB and is charged to the budget that tokio gives a
 //! task for each poll; when that is spent, everything the task waits for is pending until the other tasks have been
 //! polled and the system has been asked for news.
 //!
 //! TLS may pack a byte of content in a record of its own, which costs a hundred times the CPU of a large one. So there is
 //! a second bound: what came over the wire, at most 512 KiB more than twice the content ([`Budget`] counts it).
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use hyper_util::client::legacy::connect::{Connected, Connection};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::task::coop::{has_budget_remaining, poll_proceed};
 
 use super::head_limit::{Budget, HeadTooLarge};
+use super::ruled::{Rule, Ruled};
 
 /// Bytes of one turn, at most; one read may take all of them.
 const TURN_BYTES: usize = 8 * 1024;
@@ -26,37 +26,37 @@ const TURN_BYTES: usize = 8 * 1024;
 const UNIT_BYTES: usize = TURN_BYTES / 128;
 
 /// See the module.
-pub(super) struct Paced<S> {
-    stream: S,
+pub(super) type Paced<S> = Ruled<S, Pace>;
+
+/// How a paced connection is read.
+pub(super) struct Pace {
     budget: Arc<Budget>,
 }
 
 impl<S> Paced<S> {
     /// Paces `stream`, with a budget of its own.
     pub(super) fn new(stream: S) -> Self {
-        Self { stream, budget: Arc::default() }
+        Self::by(Pace { budget: Arc::default() }, stream)
     }
 
     /// What may still arrive.
     pub(super) fn budget(&self) -> &Arc<Budget> {
-        &self.budget
+        &self.rule.budget
     }
 }
 
-/// A connection is not asked for what it is by anybody, but the connector of TLS wants to be able to.
-impl<S> Connection for Paced<S> {
-    fn connected(&self) -> Connected {
-        Connected::new()
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+impl Rule for Pace {
+    fn poll_read(
+        &self,
+        stream: &mut (impl AsyncRead + Unpin),
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let wire = usize::try_from(self.budget.wire()).unwrap_or(usize::MAX);
         if wire == 0 {
             return Poll::Ready(Err(io::Error::other(HeadTooLarge)));
         }
-        let read = ready!(poll_read_at_most(&mut self.stream, cx, buf, TURN_BYTES.min(wire)))?;
+        let read = ready!(poll_read_at_most(stream, cx, buf, TURN_BYTES.min(wire)))?;
         self.budget.take_wire(read);
         for _ in 0..read / UNIT_BYTES {
             if !has_budget_remaining() {
@@ -89,38 +89,15 @@ pub(super) fn poll_read_at_most(
     Poll::Ready(Ok(read))
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
     use std::future::poll_fn;
     use std::rc::Rc;
 
+    use tokio::io::AsyncReadExt;
+
+    use super::super::head_limit::WIRE_FREE;
     use super::*;
 
     /// Reads `reads` times into `size` bytes; the most bytes that came in one poll of the task.
@@ -159,6 +136,26 @@ mod tests {
         {
             let found = most_in_one_poll(reads, size).await;
             assert!(found <= most, "{reads} reads of {size}: {found}");
+        }
+    }
+
+    /// What comes over the wire without being content is bounded, and content pays for its packing.
+    #[tokio::test]
+    async fn the_wire_brings_no_more_than_its_content_allows() {
+        for (content, allowed) in [(0, WIRE_FREE), (1_000, WIRE_FREE + 2_000), (1 << 20, WIRE_FREE + (2 << 20))] {
+            let mut endless = Paced::new(tokio::io::repeat(b'x'));
+            endless.budget().give(u64::MAX);
+            endless.budget().take(content);
+            let (mut into, mut came) = (vec![0; 1_000], 0);
+            let error = loop {
+                match endless.read(&mut into).await {
+                    Ok(read) => came += read as u64,
+                    Err(error) => break error,
+                }
+            };
+            assert_eq!(came, allowed, "{content} bytes of content");
+            assert!(error.downcast::<HeadTooLarge>().is_ok());
+            assert!(endless.budget().is_spent() && endless.budget().left() > 0);
         }
     }
 }

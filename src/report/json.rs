@@ -97,7 +97,8 @@ pub fn check(out: &mut impl io::Write, checked: &Checked<'_>) -> io::Result<()> 
     )
 }
 
-fn line(out: &mut impl io::Write, object: &impl Serialize) -> io::Result<()> {
+/// `object` as one line.
+pub(super) fn line(out: &mut impl io::Write, object: &impl Serialize) -> io::Result<()> {
     let mut bytes = Vec::with_capacity(512);
     object.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, Harmless))?;
     bytes.push(b'\n');

@@ -74,10 +74,16 @@ pub fn state_change(
     site: &SiteSnapshot,
     to: SiteState,
 ) -> io::Result<()> {
-    let (time, name, state) = (clock(at, zone), &site.name, to.name());
+    words::line(out, &format!("{} {}", clock(at, zone), state_sentence(zone, site, to)))
+}
+
+/// The same without the time.
+#[must_use]
+pub fn state_sentence(zone: &TimeZone, site: &SiteSnapshot, to: SiteState) -> String {
+    let (name, state) = (&site.name, to.name());
     match reason(site, to, zone) {
-        Some(reason) => words::line(out, &format!("{time} {name} {state}: {reason}")),
-        None => words::line(out, &format!("{time} {name} {state}")),
+        Some(reason) => format!("{name} {state}: {reason}"),
+        None => format!("{name} {state}"),
     }
 }
 

@@ -209,6 +209,12 @@ impl Reader {
         self.drain_within(cutoff, u64::MAX, out)
     }
 
+    /// As [`Reader::drain_before`], packed.
+    #[inline]
+    pub fn drain_packed_before(&mut self, cutoff: Timestamp, out: &mut Vec<Packed>) -> Drained {
+        self.drain_within(cutoff, u64::MAX, out)
+    }
+
     /// As [`Reader::drain_before`], but never past the cursor of `leader`: what a window retires was admitted before,
     /// even when a sample was published long after its `at`. Packed, because a window needs few fields of what leaves it.
     #[inline]
@@ -265,11 +271,10 @@ impl Reader {
         let mut later = Timestamp::ZERO;
         for run in ring.runs(slot, published.min(limit).saturating_sub(first)) {
             // First how far, then all of it at once: so the copying is one straight loop into room that is there.
-            let until = run.iter().position(|slot| at(slot) > cutoff);
-            let within = &run[..until.unwrap_or(run.len())];
+            let (within, after) = run.split_at(until(run, cutoff));
             out.extend(within.iter().map(T::copied));
-            if let Some(until) = until {
-                later = at(&run[until]);
+            if let Some(next) = after.first() {
+                later = at(next);
                 break;
             }
         }
@@ -313,6 +318,24 @@ impl Copied for Packed {
     fn copied(slot: &Slot) -> Self {
         Self::from_words(words(slot))
     }
+}
+
+/// How many slots at the front of `run` hold samples with `at <= cutoff`, found in steps that double.
+///
+/// A slot that is being overwritten may look later than it was, never earlier: so an end that is not among those found
+/// torn is right, and one that is among them is thrown away with them.
+#[inline]
+fn until(run: &[Slot], cutoff: Timestamp) -> usize {
+    let is_within = |slot: &Slot| at(slot) <= cutoff;
+    let (mut known, mut step) = (0, 1);
+    while let Some(slot) = run.get(known + step - 1)
+        && is_within(slot)
+    {
+        known += step;
+        step *= 2;
+    }
+    let rest = &run[known..run.len().min(known + step - 1)];
+    known + rest.partition_point(is_within)
 }
 
 /// `at` of the sample in `slot`, with the same caveat.

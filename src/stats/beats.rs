@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::model::{Outcome, Sample, Timeframe, Timestamp};
+use crate::model::{Outcome, Packed, Timeframe, Timestamp, duration};
 
 use super::Counts;
 
@@ -37,7 +37,7 @@ impl Beats {
     /// them: then the cells may reach back a little further than the timeframe.
     #[must_use]
     pub fn cell_of(timeframe: Timeframe) -> Duration {
-        let micros = u64::try_from(timeframe.length().as_micros()).unwrap_or(u64::MAX);
+        let micros = duration::micros(timeframe.length());
         let cell = (micros / CELLS).max(1);
         let in_hours = micros > 24 * HOUR;
         Duration::from_micros(if in_hours { cell.div_ceil(HOUR) * HOUR } else { cell })
@@ -47,7 +47,7 @@ impl Beats {
     #[must_use]
     pub fn empty(as_of: Timestamp, timeframe: Timeframe) -> Self {
         let cell = Self::cell_of(timeframe);
-        let micros = u64::try_from(cell.as_micros()).unwrap_or(u64::MAX);
+        let micros = duration::micros(cell);
         let newest = Timestamp::from_micros(as_of.as_micros() / micros * micros);
         Self { cell, newest, cells: [Beat::default(); Self::CELLS] }
     }
@@ -75,7 +75,7 @@ const CELLS: u64 = Beats::CELLS as u64;
 
 impl Cells {
     pub(super) fn new(timeframe: Timeframe) -> Self {
-        let micros = u64::try_from(timeframe.length().as_micros()).unwrap_or(u64::MAX);
+        let micros = duration::micros(timeframe.length());
         Self { cell: (micros / CELLS).max(1), newest: 0, start: 0, before: [(0, 0); Beats::CELLS] }
     }
 
@@ -86,8 +86,8 @@ impl Cells {
 
     /// `samples` come, oldest first, after those that `counts` holds.
     #[inline]
-    pub(super) fn admit(&mut self, samples: &[Sample], counts: &Counts) {
-        if samples.last().is_some_and(|last| last.at.as_micros().wrapping_sub(self.start) >= self.cell) {
+    pub(super) fn admit(&mut self, samples: &[Packed], counts: &Counts) {
+        if samples.last().is_some_and(|last| last.at().as_micros().wrapping_sub(self.start) >= self.cell) {
             self.cross(samples, low(counts));
         }
     }
@@ -109,17 +109,19 @@ impl Cells {
     }
 
     /// At least the last of `samples` is past the newest cell.
-    fn cross(&mut self, samples: &[Sample], (mut up, mut down): (u16, u16)) {
+    fn cross(&mut self, samples: &[Packed], (mut up, mut down): (u16, u16)) {
         for sample in samples {
-            let at = sample.at.as_micros();
+            let at = sample.at().as_micros();
             let into = at.wrapping_sub(self.start);
             if into >= self.cell {
                 // A division only where a whole cell was empty.
                 let number = if into - self.cell < self.cell { self.newest + 1 } else { at / self.cell };
                 self.advance(number, (up, down));
             }
-            up = up.wrapping_add(u16::from(sample.outcome() == Outcome::Up));
-            down = down.wrapping_add(u16::from(sample.outcome() == Outcome::Down));
+            let outcome = sample.outcome();
+            // Without a branch: nobody can foresee which check fails.
+            up = up.wrapping_add(u16::from(outcome == Outcome::Up));
+            down = down.wrapping_add(u16::from(outcome == Outcome::Down));
         }
     }
 
@@ -152,9 +154,9 @@ mod tests {
     use crate::model::{Cause, Micros, Observation};
     use proptest::prelude::*;
 
-    fn sample(at: u64, up: bool) -> Sample {
+    fn sample(at: u64, up: bool) -> Packed {
         let cause = if up { Cause::Ok } else { Cause::Reset };
-        Observation::failed(cause, "").sample(Timestamp::from_micros(at), Micros::ZERO, 0)
+        Observation::failed(cause, "").sample(Timestamp::from_micros(at), Micros::ZERO, 0).packed()
     }
 
     proptest! {
@@ -165,16 +167,14 @@ mod tests {
         ) {
             let mut cells = Cells::new(Timeframe::new(Duration::from_micros(timeframe)));
             let mut at = 0;
-            let samples: Vec<Sample> = steps.into_iter().map(|(step, up)| { at += step; sample(at, up) }).collect();
+            let samples: Vec<Packed> = steps.into_iter().map(|(step, up)| { at += step; sample(at, up) }).collect();
             // In pieces of any length, as a window admits them.
             let mut counts = Counts::default();
             let mut rest = &samples[..];
             for len in lens.into_iter().cycle() {
                 let (piece, after) = rest.split_at(len.min(rest.len()));
                 cells.admit(piece, &counts);
-                for sample in piece {
-                    counts.admit(sample);
-                }
+                counts.admit_all(piece);
                 rest = after;
                 if rest.is_empty() { break; }
             }
@@ -185,7 +185,7 @@ mod tests {
             prop_assert_eq!(beats.newest.as_micros(), as_of / cell * cell);
             for (back, beat) in (0..60).zip(beats.cells.iter().rev()) {
                 let Some(from) = beats.newest.as_micros().checked_sub(back * cell) else { break };
-                let inside = |up| samples.iter().filter(|s| (from..from + cell).contains(&s.at.as_micros()) && (s.cause == Cause::Ok) == up).count();
+                let inside = |up| samples.iter().filter(|s| (from..from + cell).contains(&s.at().as_micros()) && (s.outcome() == Outcome::Up) == up).count();
                 prop_assert_eq!((beat.up as usize, beat.down as usize), (inside(true), inside(false)));
             }
         }
@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn a_finished_cell_never_changes_and_moves_by_whole_cells() {
         let mut cells = Cells::new(Timeframe::new(Duration::from_micros(600)));
-        let samples: Vec<Sample> = (1..=100).map(|at| sample(at * 7, true)).collect();
+        let samples: Vec<Packed> = (1..=100).map(|at| sample(at * 7, true)).collect();
         cells.admit(&samples, &Counts::default());
         let counts = Counts { up: 100, ..Counts::default() };
         let before = cells.beats(Timestamp::from_micros(700), &counts);

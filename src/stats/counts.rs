@@ -40,14 +40,25 @@ impl Counts {
         self.skipped += sample.skipped as u64;
     }
 
-    /// Takes back what [`Counts::admit`] did for the same samples.
-    pub fn retire_all(&mut self, samples: &[Packed]) {
+    /// Counts `samples` in.
+    pub fn admit_all(&mut self, samples: &[Packed]) {
         let came = |cause: Cause| samples.iter().filter(|sample| sample.cause_code() == cause.code()).count() as u64;
         let (up, unknown) = (came(Cause::Ok), came(Cause::Local));
-        self.up -= up;
-        self.unknown -= unknown;
-        self.down -= samples.len() as u64 - up - unknown;
-        self.skipped -= samples.iter().map(|sample| u64::from(sample.skipped())).sum::<u64>();
+        self.up += up;
+        self.unknown += unknown;
+        self.down += samples.len() as u64 - up - unknown;
+        self.skipped += samples.iter().map(|sample| u64::from(sample.skipped())).sum::<u64>();
+    }
+
+    /// What was counted in after `earlier`, which is of the same samples up to some point.
+    #[must_use]
+    pub const fn since(&self, earlier: &Self) -> Self {
+        Self {
+            up: self.up - earlier.up,
+            down: self.down - earlier.down,
+            unknown: self.unknown - earlier.unknown,
+            skipped: self.skipped - earlier.skipped,
+        }
     }
 
     const fn slot(&mut self, sample: &Sample) -> &mut u64 {

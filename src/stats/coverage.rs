@@ -14,6 +14,7 @@
 
 use std::time::Duration;
 
+use crate::model::duration::micros;
 use crate::model::{Sample, Timestamp};
 
 use super::Counts;
@@ -102,10 +103,6 @@ impl Unmade {
 pub fn coverage(counts: &Counts) -> Option<f64> {
     let due = counts.checks() + counts.skipped + counts.unknown;
     (due > 0).then(|| counts.checks() as f64 / due as f64)
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

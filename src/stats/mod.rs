@@ -1,6 +1,7 @@
 //! Statistics of samples: pure arithmetic, no clock, no I/O.
 
 pub mod beats;
+mod counters;
 pub mod counts;
 pub mod coverage;
 mod facts;

@@ -7,37 +7,53 @@
 //! "ascending minima" algorithm (R. Harter) turned round; D. Lemire, "Streaming maximum-minimum filter using no more than
 //! three comparisons per element" (2006), has the proof.
 //!
-//! **Invariants.** Values in the queue fall strictly. Values are numbered from 0 as they come.
+//! **Invariants.** Values in the queue fall strictly. Values are numbered from 0 as they come. What left the front keeps its
+//! room until half of the list is such: a list that only moves its beginning is cheaper than a ring of them.
 //!
 //! **Limits.** At most 2^31 values between the oldest kept and the newest. A random window of n values keeps about ln n
 //! of them; one that only ever falls keeps all, 8 bytes each.
 
-use std::collections::VecDeque;
-
 /// The maximum since any of the values that were not dropped yet.
 #[derive(Clone, Debug, Default)]
 pub struct Peak {
-    /// Number (modulo 2^32) and value.
-    falling: VecDeque<(u32, u32)>,
+    /// Number (modulo 2^32) and value. Those before `first` were dropped.
+    falling: Vec<(u32, u32)>,
+    first: usize,
     arrived: u32,
 }
 
 impl Peak {
-    /// `value` comes.
+    /// `values` come, oldest first.
     #[inline]
-    pub fn admit(&mut self, value: u32) {
-        while self.falling.back().is_some_and(|&(_, last)| last <= value) {
-            self.falling.pop_back();
+    pub fn admit_all(&mut self, values: &[u32]) {
+        let kept = self.falling.len();
+        let mut number = self.arrived.wrapping_add(u32::try_from(values.len()).expect("at most 2^31 at a time"));
+        self.arrived = number;
+        // From the newest back, so that one that falls behind a later one is never kept at all.
+        let mut largest = None;
+        for &value in values.iter().rev() {
+            number = number.wrapping_sub(1);
+            if largest.is_none_or(|largest| value > largest) {
+                self.falling.push((number, value));
+                largest = Some(value);
+            }
         }
-        self.falling.push_back((self.arrived, value));
-        self.arrived = self.arrived.wrapping_add(1);
+        let Some(largest) = largest else { return };
+        self.falling[kept..].reverse();
+        let fallen = self.falling[..kept].iter().rev().take_while(|&&(_, value)| value <= largest).count();
+        self.falling.drain(kept - fallen..kept);
+        self.first = self.first.min(kept - fallen);
     }
 
     /// Nobody will ask for what came before value number `number`, counted modulo 2^32.
     #[inline]
     pub fn drop_before(&mut self, number: u32) {
-        while self.falling.front().is_some_and(|&(first, _)| before(first, number)) {
-            self.falling.pop_front();
+        while self.falling.get(self.first).is_some_and(|&(first, _)| before(first, number)) {
+            self.first += 1;
+        }
+        if self.first > self.falling.len() / 2 {
+            self.falling.drain(..self.first);
+            self.first = 0;
         }
     }
 
@@ -68,22 +84,22 @@ mod tests {
         /// For any values and any places from which to look, also across the end of the numbers.
         #[test]
         fn it_is_the_maximum_since_any_value_that_was_kept(
-            values in prop::collection::vec((0u32..20, 0usize..6), 0..200), wrapped: bool,
+            batches in prop::collection::vec((prop::collection::vec(0u32..20, 0..6), 0usize..6), 0..60), wrapped: bool,
         ) {
             let first = if wrapped { u32::MAX - 50 } else { 0 };
             let mut peak = Peak { arrived: first, ..Peak::default() };
             let mut all: Vec<u32> = Vec::new();
             let mut dropped = 0;
-            for (value, drop) in values {
-                peak.admit(value);
-                all.push(value);
-                dropped = (dropped + drop / 3).min(all.len());
+            for (values, drop) in batches {
+                peak.admit_all(&values);
+                all.extend(values);
+                dropped = (dropped + drop / 2).min(all.len());
                 let number = |at: usize| first.wrapping_add(u32::try_from(at).unwrap());
                 peak.drop_before(number(dropped));
                 for from in dropped..=all.len() {
                     prop_assert_eq!(peak.max_since(number(from)), all[from..].iter().copied().max());
                 }
-                prop_assert!(peak.falling.len() <= all.len() - dropped);
+                prop_assert!(peak.falling.len() <= 2 * (all.len() - dropped) + 1);
             }
         }
     }

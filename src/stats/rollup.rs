@@ -9,7 +9,7 @@
 
 use crate::model::{Sample, Timeframe, Timestamp};
 
-use super::window::latency;
+use super::window::{PERCENTS, latency};
 use super::{Histogram, Summary, Totals, Unmade};
 
 /// Counts, sums, maxima and distributions of a set of samples.
@@ -37,11 +37,13 @@ impl Rollup {
     pub fn admit_all(&mut self, samples: &[Sample]) {
         let Self { totals, response_max, ttfb_max, response: responses, ttfb: ttfbs } = self;
         totals.admit(samples, |response, ttfb| {
-            responses.record(response);
-            *response_max = response.max(*response_max);
-            if let Some(ttfb) = ttfb {
-                ttfbs.record(ttfb);
-                *ttfb_max = ttfb.max(*ttfb_max);
+            for &micros in response {
+                responses.record(micros);
+                *response_max = micros.max(*response_max);
+            }
+            for &micros in ttfb {
+                ttfbs.record(micros);
+                *ttfb_max = micros.max(*ttfb_max);
             }
         });
     }
@@ -67,8 +69,8 @@ impl Rollup {
     #[must_use]
     pub fn summary(&self, as_of: Timestamp, timeframe: Timeframe, unmade: Unmade) -> Summary {
         let latencies = [
-            latency(&self.response, self.response_max, self.totals.response),
-            latency(&self.ttfb, self.ttfb_max, self.totals.ttfb),
+            latency(self.response.percentiles(PERCENTS), self.response_max, self.totals.response),
+            latency(self.ttfb.percentiles(PERCENTS), self.ttfb_max, self.totals.ttfb),
         ];
         self.totals.summary((as_of, timeframe), unmade, latencies)
     }

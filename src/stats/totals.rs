@@ -9,11 +9,13 @@
 //!
 //! **Limits.** Sums of microseconds in 64 bits: 500,000 years.
 
+use std::hint::cold_path;
+
 use crate::model::{Cause, Micros, Phase, Phases, Status, Timeframe, Timestamp};
 
 use super::coverage::Unmade;
 use super::facts::{Source, has_head, is_timed, key_of};
-use super::{Answer, Counts, Histogram, Latency, Summary};
+use super::{Answer, Counts, Latency, Summary};
 
 /// A number of values and their sum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -160,71 +162,44 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// Counts `samples` in, oldest first, and gives `each` the response time of every one that was answered rightly and
-    /// its time to first byte, none without a head.
+    /// Counts `samples` in, oldest first, and gives `each` the response times of those that were answered rightly, a few at a
+    /// time, and their times to first byte, or nothing where they had no head.
     ///
     /// What stays the same from sample to sample is done once for a run of them: a site nearly always answers as it did
     /// before.
     #[inline]
-    pub(super) fn admit<S: Source>(&mut self, samples: &[S], mut each: impl FnMut(u32, Option<u32>)) {
-        for samples in samples.chunks(Tallied::MOST) {
-            let mut run = Run::of(NO_KEY);
-            let mut phases = [Tallied::default(); Phase::ALL.len()];
-            let (mut response, mut ttfb, mut skipped) = (0, 0, 0);
-            for sample in samples {
-                let key = sample.key();
-                if key != run.key {
-                    self.end(&run);
-                    run = Run::of(key);
+    pub(super) fn admit<S: Source>(&mut self, samples: &[S], mut each: impl FnMut(&[u32], &[u32])) {
+        for mut samples in samples.chunks(Columns::MOST) {
+            self.counts.skipped += samples.iter().map(|sample| u64::from(sample.skipped())).sum::<u64>();
+            let mut columns = Columns::default();
+            while let Some(key) = samples.first().map(Source::key) {
+                let same = samples[1..].iter().position(|sample| sample.key() != key);
+                let (run, rest) = samples.split_at(same.map_or(samples.len(), |same| 1 + same));
+                self.admit_run(key, run.len() as u64);
+                if is_timed(key) {
+                    columns.admit_run(run, has_head(key), &mut each);
                 }
-                run.count += 1;
-                skipped += u64::from(sample.skipped());
-                if !run.is_timed {
-                    continue;
-                }
-                let [before @ .., transfer] = sample.phases().to_raw();
-                let [first @ .., last] = &mut phases;
-                let to_head = first.iter_mut().zip(before).map(|(phase, micros)| phase.add(micros)).sum::<u64>();
-                let total = to_head + last.add(transfer);
-                if total > u64::from(Histogram::HIGHEST) || !run.has_head {
-                    // Hardly ever; asked once here, so that what follows need not ask for each of both.
-                    let to_head = run.has_head.then(|| saturated(to_head));
-                    response += u64::from(saturated(total));
-                    ttfb += u64::from(to_head.unwrap_or(0));
-                    each(saturated(total), to_head);
-                    continue;
-                }
-                response += total;
-                ttfb += to_head;
-                each(saturated(total), Some(saturated(to_head)));
+                samples = rest;
             }
-            self.end(&run);
-            self.counts.skipped += skipped;
-            self.response.micros += response;
-            self.ttfb.micros += ttfb;
-            for (sum, phase) in self.phases.iter_mut().zip(phases) {
-                sum.merge(phase.sum());
-            }
+            columns.hand_over(true, &mut each);
+            columns.fold_into(self);
         }
     }
 
-    /// Counts what all samples of a run have in common.
+    /// Counts what `count` samples of this key have in common.
     #[inline]
-    fn end(&mut self, run: &Run) {
-        if run.count == 0 {
-            return;
+    fn admit_run(&mut self, key: u32, count: u64) {
+        self.tally.add_key(key, count);
+        if is_timed(key) {
+            self.response.count += count;
+            self.ttfb.count += if has_head(key) { count } else { 0 };
         }
-        self.tally.add_key(run.key, run.count);
-        if run.is_timed {
-            self.response.count += run.count;
-            self.ttfb.count += if run.has_head { run.count } else { 0 };
-        }
-        if run.key >> 16 == u32::from(Cause::Ok.code()) {
-            self.counts.up += run.count;
-        } else if run.key >> 16 == u32::from(Cause::Local.code()) {
-            self.counts.unknown += run.count;
+        if key >> 16 == u32::from(Cause::Ok.code()) {
+            self.counts.up += count;
+        } else if key >> 16 == u32::from(Cause::Local.code()) {
+            self.counts.unknown += count;
         } else {
-            self.counts.down += run.count;
+            self.counts.down += count;
         }
     }
 
@@ -235,22 +210,11 @@ impl Totals {
             *phase = phase.since(earlier);
         }
         Self {
-            counts: self.counts_since(earlier),
+            counts: self.counts.since(&earlier.counts),
             tally: self.tally.since(&earlier.tally),
             response: self.response.since(earlier.response),
             ttfb: self.ttfb.since(earlier.ttfb),
             phases,
-        }
-    }
-
-    /// The counts of what came after `earlier`.
-    pub(super) const fn counts_since(&self, earlier: &Self) -> Counts {
-        let (now, before) = (&self.counts, &earlier.counts);
-        Counts {
-            up: now.up - before.up,
-            down: now.down - before.down,
-            unknown: now.unknown - before.unknown,
-            skipped: now.skipped - before.skipped,
         }
     }
 
@@ -299,55 +263,114 @@ impl Totals {
     }
 }
 
-/// Samples in a row of one key.
-struct Run {
-    key: u32,
-    count: u64,
-    is_timed: bool,
-    has_head: bool,
+/// The phases of at most [`Columns::MOST`] samples that were answered rightly, while they are summed.
+#[derive(Default)]
+struct Columns {
+    rows: u32,
+    sums: [u64; BEFORE],
+    absent: [u32; BEFORE],
+    transfer: u64,
+    no_transfer: u32,
+    /// What the sums hold beyond those of the response times and of the times to first byte.
+    beyond: (u64, u64),
+    /// The two times of the last few samples.
+    filled: usize,
+    responses: [u32; Columns::FEW],
+    ttfbs: [u32; Columns::FEW],
 }
 
-impl Run {
+/// Phases before the transfer.
+const BEFORE: usize = Phase::ALL.len() - 1;
+
+impl Columns {
+    /// So that a number of rows is one of 32 bits.
+    const MOST: usize = 1 << 20;
+    const FEW: usize = 32;
+
+    /// Sums `run` and gives `each` their times whenever there are a few.
     #[inline]
-    const fn of(key: u32) -> Self {
-        Self { key, count: 0, is_timed: is_timed(key), has_head: has_head(key) }
-    }
-}
-
-/// A [`Sum`] of at most [`Tallied::MOST`] values in one word: the count in the upper 16 bits, the sum below.
-#[derive(Clone, Copy, Default)]
-struct Tallied(u64);
-
-impl Tallied {
-    /// So many 32-bit values stay below 2^48.
-    const MOST: usize = u16::MAX as usize;
-
-    /// Counts `micros` in and returns it; nothing and 0 when it is [`ABSENT`].
-    #[inline]
-    const fn add(&mut self, micros: u32) -> u64 {
-        if micros == ABSENT {
-            return 0;
+    fn admit_run<S: Source>(&mut self, mut run: &[S], has_head: bool, each: &mut impl FnMut(&[u32], &[u32])) {
+        if !has_head {
+            // Hardly ever. What came before goes first, as it had a head.
+            self.hand_over(true, each);
         }
-        self.0 += 1 << 48 | micros as u64;
-        micros as u64
+        while !run.is_empty() {
+            let (few, rest) = run.split_at(run.len().min(Self::FEW - self.filled));
+            self.admit(few, has_head);
+            if self.filled == Self::FEW || !has_head {
+                self.hand_over(has_head, each);
+            }
+            run = rest;
+        }
     }
 
     #[inline]
-    const fn sum(self) -> Sum {
-        Sum { count: self.0 >> 48, micros: self.0 & ((1 << 48) - 1) }
+    fn hand_over(&mut self, has_head: bool, each: &mut impl FnMut(&[u32], &[u32])) {
+        let filled = std::mem::take(&mut self.filled);
+        each(&self.responses[..filled], &self.ttfbs[..if has_head { filled } else { 0 }]);
+    }
+
+    /// Sums `few` samples, for whose times there is room.
+    ///
+    /// By itself and without calls in its loop, so that the compiler makes vectors of the phases before the transfer.
+    #[inline(never)]
+    fn admit<S: Source>(&mut self, few: &[S], has_head: bool) {
+        let (mut sums, mut absent) = (self.sums, self.absent);
+        let (mut transfers, mut no_transfer) = (0, 0);
+        let responses = &mut self.responses[self.filled..];
+        let ttfbs = &mut self.ttfbs[self.filled..];
+        for ((sample, response), ttfb) in few.iter().zip(responses).zip(ttfbs) {
+            let [before @ .., transfer] = sample.phases().to_raw();
+            let is_absent = before.map(|micros| if micros == ABSENT { u32::MAX } else { 0 });
+            let mut there = [0; BEFORE];
+            for phase in 0..BEFORE {
+                absent[phase] = absent[phase].wrapping_sub(is_absent[phase]);
+                there[phase] = u64::from(before[phase] & !is_absent[phase]);
+                sums[phase] += there[phase];
+            }
+            let to_head = (there[0] + there[2]) + (there[1] + there[3]);
+            let moved = if transfer == ABSENT { 0 } else { u64::from(transfer) };
+            no_transfer += u32::from(transfer == ABSENT);
+            transfers += moved;
+            let total = to_head + moved;
+            (*response, *ttfb) = (saturated(total), saturated(to_head));
+            if total > u64::from(Micros::MAX.get()) {
+                // More than an hour.
+                cold_path();
+                self.beyond.0 += total - u64::from(*response);
+                self.beyond.1 += to_head - u64::from(*ttfb);
+            }
+        }
+        (self.sums, self.absent) = (sums, absent);
+        self.transfer += transfers;
+        self.no_transfer += no_transfer;
+        self.rows += u32::try_from(few.len()).expect("a few");
+        if !has_head {
+            self.beyond.1 += self.ttfbs[self.filled..][..few.len()].iter().map(|&ttfb| u64::from(ttfb)).sum::<u64>();
+        }
+        self.filled += few.len();
+    }
+
+    fn fold_into(&self, totals: &mut Totals) {
+        let Self { rows, sums, absent, transfer, no_transfer, beyond, .. } = *self;
+        let to_head: u64 = sums.iter().sum();
+        totals.response.micros += to_head + transfer - beyond.0;
+        totals.ttfb.micros += to_head - beyond.1;
+        let [first @ .., last] = &mut totals.phases;
+        for ((sum, micros), absent) in first.iter_mut().zip(sums).zip(absent) {
+            sum.merge(Sum { count: u64::from(rows - absent), micros });
+        }
+        last.merge(Sum { count: u64::from(rows - no_transfer), micros: transfer });
     }
 }
 
 /// As the sum of phases saturates.
 #[inline]
 #[allow(clippy::cast_possible_truncation, reason = "just compared")]
-fn saturated(micros: u64) -> u32 {
+const fn saturated(micros: u64) -> u32 {
     const MAX: u64 = Micros::MAX.get() as u64;
     if micros > MAX { MAX as u32 } else { micros as u32 }
 }
-
-/// The key of no sample.
-const NO_KEY: u32 = u32::MAX;
 
 /// The raw form of a phase that did not take place.
 const ABSENT: u32 = Phases::NONE.to_raw()[0];

@@ -8,18 +8,18 @@
 //!
 //! **Idea.** All windows end at the same head, so what arrives is summed once for all ([`Totals`]), and a window keeps
 //! only the sum of what left it: its own is the difference. One falling queue knows the maximum since any sample
-//! ([`Peak`]). What is left to each window are two [`Histogram`]s that forget, and the heartbeat's cells, which the
-//! clock replaces. Nothing is ever scanned, and no samples are kept: what expires is read again from the ring.
+//! ([`Peak`]). What is left to each window are two distributions that forget, whose counters lie beside those of the other
+//! windows ([`Counters`]), and the heartbeat's cells, which the clock replaces. Nothing is ever scanned, and no samples are kept: what expires is read again from the ring.
 //!
 //! **Invariants.** A window retires samples in the order in which they were admitted. Where a window begins in the falling
 //! queues is the number of values that left it.
 //!
 //! **Limits.** The (cause, status) pairs that a site ever showed are kept until the windows are cleared, 16 bytes each.
 
-use crate::model::{Packed, Sample, Timeframe, Timestamp};
+use crate::model::{Packed, Timeframe, Timestamp};
 
 use super::beats::Cells;
-use super::histogram::Place;
+use super::counters::{Counters, index_of};
 use super::totals::Sum;
 use super::{Beats, Counts, Histogram, Latency, Peak, Summary, Totals, Unmade};
 
@@ -27,8 +27,8 @@ use super::{Beats, Counts, Histogram, Latency, Peak, Summary, Totals, Unmade};
 #[derive(Clone, Debug)]
 pub struct Windows {
     arrived: Totals,
-    response: Peak,
-    ttfb: Peak,
+    response: Times,
+    ttfb: Times,
     each: Box<[Window]>,
     /// The number of the window with the longest timeframe.
     longest: usize,
@@ -38,9 +38,14 @@ pub struct Windows {
 struct Window {
     timeframe: Timeframe,
     left: Totals,
-    response: Histogram,
-    ttfb: Histogram,
     cells: Cells,
+}
+
+/// How one quantity is distributed in every window, side by side by number, and its maximum.
+#[derive(Clone, Debug)]
+struct Times {
+    counters: Counters,
+    peak: Peak,
 }
 
 impl Windows {
@@ -49,7 +54,8 @@ impl Windows {
     pub fn new(timeframes: impl IntoIterator<Item = Timeframe>) -> Self {
         let each: Box<[Window]> = timeframes.into_iter().map(Window::new).collect();
         let longest = (0..each.len()).max_by_key(|&number| each[number].timeframe).unwrap_or(0);
-        Self { arrived: Totals::default(), response: Peak::default(), ttfb: Peak::default(), each, longest }
+        let times = || Times { counters: Counters::new(each.len()), peak: Peak::default() };
+        Self { arrived: Totals::default(), response: times(), ttfb: times(), each, longest }
     }
 
     /// The span that window number `window` covers.
@@ -61,61 +67,54 @@ impl Windows {
     /// How many checks in window number `window` came out how.
     #[must_use]
     pub fn counts(&self, window: usize) -> Counts {
-        self.arrived.counts_since(&self.each[window].left)
+        self.arrived.counts.since(&self.each[window].left.counts)
+    }
+
+    /// How many checks came out how since they were empty.
+    #[must_use]
+    pub const fn arrived(&self) -> &Counts {
+        &self.arrived.counts
     }
 
     /// Counts samples into every window, oldest first.
     #[inline]
-    pub fn admit(&mut self, arrived: &[Sample]) {
-        if self.each.is_empty() {
-            return;
-        }
+    pub fn admit(&mut self, arrived: &[Packed]) {
         for window in &mut self.each {
             window.cells.admit(arrived, &self.arrived.counts);
         }
-        let Self { arrived: totals, response: longest, ttfb: slowest, each, .. } = self;
+        if self.each.is_empty() {
+            // Nobody would ever take a maximum out again.
+            return self.arrived.admit(arrived, |_, _| ());
+        }
+        let Self { arrived: totals, response: responses, ttfb: ttfbs, .. } = self;
         totals.admit(arrived, |response, ttfb| {
-            longest.admit(response);
-            let place = Place::of(response);
-            for window in &mut *each {
-                window.response.record_at(place);
-            }
-            if let Some(ttfb) = ttfb {
-                slowest.admit(ttfb);
-                let place = Place::of(ttfb);
-                for window in &mut *each {
-                    window.ttfb.record_at(place);
-                }
-            }
+            responses.admit(response);
+            ttfbs.admit(ttfb);
         });
     }
 
     /// Takes the oldest samples out of window number `window`, in the order of their admission.
     #[inline]
     pub fn retire(&mut self, window: usize, expired: &[Packed]) {
-        let Window { left, response: responses, ttfb: ttfbs, .. } = &mut self.each[window];
+        let Self { response: responses, ttfb: ttfbs, each, longest, .. } = self;
+        let Window { left, .. } = &mut each[window];
         left.admit(expired, |response, ttfb| {
-            responses.forget(response);
-            if let Some(ttfb) = ttfb {
-                ttfbs.forget(ttfb);
-            }
+            responses.retire(window, response);
+            ttfbs.retire(window, ttfb);
         });
-        let Window { left, .. } = &self.each[window];
-        if window == self.longest {
-            self.response.drop_before(number(left.response));
-            self.ttfb.drop_before(number(left.ttfb));
+        if window == *longest {
+            responses.peak.drop_before(number(left.response));
+            ttfbs.peak.drop_before(number(left.ttfb));
         }
     }
 
     /// Empties all windows; their memory stays.
     pub fn clear(&mut self) {
         self.arrived = Totals::default();
-        self.response = Peak::default();
-        self.ttfb = Peak::default();
+        self.response.clear();
+        self.ttfb.clear();
         for window in &mut self.each {
             window.left = Totals::default();
-            window.response.clear();
-            window.ttfb.clear();
             window.cells.clear();
         }
     }
@@ -123,13 +122,11 @@ impl Windows {
     /// All figures of window number `window` at `as_of`, with what coverage needs beside the samples.
     #[must_use]
     pub fn summary(&self, window: usize, as_of: Timestamp, unmade: Unmade) -> Summary {
-        let Window { timeframe, left, response, ttfb, .. } = &self.each[window];
+        let Window { timeframe, left, .. } = &self.each[window];
         let totals = self.arrived.since(left);
-        let response_max = self.response.max_since(number(left.response));
-        let ttfb_max = self.ttfb.max_since(number(left.ttfb));
         let latencies = [
-            response_max.and_then(|max| latency(response, max, totals.response)),
-            ttfb_max.and_then(|max| latency(ttfb, max, totals.ttfb)),
+            self.response.latency(window, left.response, totals.response),
+            self.ttfb.latency(window, left.ttfb, totals.ttfb),
         ];
         totals.summary((as_of, *timeframe), unmade, latencies)
     }
@@ -144,23 +141,51 @@ impl Windows {
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         let shared = self.arrived.heap_bytes() + self.response.heap_bytes() + self.ttfb.heap_bytes();
-        let own = self.each.iter().map(|window| {
-            size_of_val(window) + window.left.heap_bytes() + window.response.heap_bytes() + window.ttfb.heap_bytes()
-        });
-        shared + own.sum::<usize>()
+        shared + self.each.iter().map(|window| size_of_val(window) + window.left.heap_bytes()).sum::<usize>()
     }
 }
 
 impl Window {
     fn new(timeframe: Timeframe) -> Self {
-        Self {
-            timeframe,
-            left: Totals::default(),
-            response: Histogram::default(),
-            ttfb: Histogram::default(),
-            cells: Cells::new(timeframe),
+        Self { timeframe, left: Totals::default(), cells: Cells::new(timeframe) }
+    }
+}
+
+impl Times {
+    fn admit(&mut self, few: &[u32]) {
+        self.peak.admit_all(few);
+        for &micros in few {
+            self.counters.raise_all(place_of(micros));
         }
     }
+
+    fn retire(&mut self, window: usize, few: &[u32]) {
+        for &micros in few {
+            self.counters.lower(place_of(micros), window);
+        }
+    }
+
+    fn clear(&mut self) {
+        self.counters.clear();
+        self.peak = Peak::default();
+    }
+
+    /// The figures of window number `window`, which holds `held` of the values that come after those that `left`.
+    fn latency(&self, window: usize, left: Sum, held: Sum) -> Option<Latency> {
+        let max = self.peak.max_since(number(left))?;
+        latency(self.counters.percentiles(window, held.count, PERCENTS), max, held)
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.counters.heap_bytes() + self.peak.heap_bytes()
+    }
+}
+
+/// Where `micros` is counted; what is larger than the largest counts as that.
+#[inline]
+fn place_of(micros: u32) -> usize {
+    const LAST: usize = index_of(Histogram::HIGHEST);
+    index_of(micros).min(LAST)
 }
 
 /// The number of the first value after those that left, as the falling queues count.
@@ -169,10 +194,13 @@ const fn number(left: Sum) -> u32 {
     left.count as u32
 }
 
-/// The figures of a distribution. A percentile is the upper end of its bucket, so it may exceed the true value by 1/128;
-/// the exact maximum caps it.
-pub(super) fn latency(histogram: &Histogram, max: u32, sum: Sum) -> Option<Latency> {
-    let [p50, p90, p95, p99] = histogram.percentiles([50, 90, 95, 99])?.map(|value| value.min(max));
+/// The percentiles of a distribution that are told.
+pub(super) const PERCENTS: [u64; 4] = [50, 90, 95, 99];
+
+/// The figures of a distribution with these [`PERCENTS`]. A percentile is the upper end of its bucket, so it may exceed the
+/// true value by 1/128; the exact maximum caps it.
+pub(super) fn latency(percentiles: Option<[u32; 4]>, max: u32, sum: Sum) -> Option<Latency> {
+    let [p50, p90, p95, p99] = percentiles?.map(|value| value.min(max));
     Some(Latency { count: sum.count, avg: sum.mean()?, max, p50, p90, p95, p99 })
 }
 

@@ -44,6 +44,7 @@ impl UiState {
     fn perform(&mut self, action: Action, key: &Key, inputs: &Inputs, size: Size) -> Option<Leave> {
         let page = match self.place {
             Place::Overview => self.plan(inputs, size).page(),
+            Place::Site if self.plan(inputs, size).below > 0 => self.plan(inputs, size).below.saturating_sub(1).max(1),
             Place::Alerts | Place::Site | Place::Help => usize::from(size.height).saturating_sub(4).max(1),
         };
         match action {
@@ -62,6 +63,8 @@ impl UiState {
             Action::Earlier => self.earlier(inputs),
             Action::Later => self.later(inputs),
             Action::Now => self.go_live(),
+            // Below the table: first the whole screen.
+            Action::Incident if self.plan(inputs, size).below > 0 => (self.halved, self.site_top) = (false, 0),
             Action::Incident => self.incident_before(inputs),
             Action::Logarithm => self.travel.log = !self.travel.log,
             Action::NextSite => self.neighbour(1, inputs),
@@ -158,6 +161,7 @@ impl UiState {
             self.arranged = None;
             // Back to the alerts, but never round in a circle.
             self.under_site = if self.under_alerts == Place::Site { Place::Overview } else { Place::Alerts };
+            self.halved = false;
         } else if self.order.is_empty() {
             return;
         } else if let Some(group) = self.selected_group(inputs) {
@@ -169,7 +173,7 @@ impl UiState {
         } else {
             self.scroll(0, inputs);
             self.go_live();
-            self.under_site = Place::Overview;
+            (self.under_site, self.halved) = (Place::Overview, true);
         }
         (self.place, self.site_top) = (Place::Site, 0);
     }

@@ -182,7 +182,8 @@ fn linear(series: &Series) -> u32 {
 }
 
 fn plot(frame: &Frame, series: &Series, scale: Scale) -> Vec<Line> {
-    let rows = (usize::from(frame.size.height).saturating_sub(24) / 2 + 5).min(14);
+    let height = if frame.plan.below > 0 { frame.plan.below } else { usize::from(frame.size.height) };
+    let rows = (height.saturating_sub(24) / 2 + 5).min(14);
     let symbols = frame.state.symbols;
     let levels = rows * if symbols == Symbols::Ascii { 1 } else { LEVELS };
     let columns: Vec<Column> = series

@@ -26,6 +26,9 @@ fn keys(frame: &Frame, more: bool) -> Line {
     if frame.state.place == Place::Help {
         hints.clear();
     }
+    if let Some(enter) = hints.iter_mut().find(|hint| hint.label == "Enter" && frame.plan.below > 0) {
+        enter.word = "whole screen";
+    }
     let back = match frame.state.place {
         Place::Overview if frame.state.filter.is_blank() => None,
         Place::Overview => Some(Hint { label: "Esc", word: "clear", rank: 0 }),

@@ -3,7 +3,8 @@
 //! Header, selection line and footer are always there. The views are stacked when each of them has room for all its
 //! sites or for ten of them; else there is one view at a time, with tabs: a thousand sites seen through two holes of
 //! five rows would be no list. Alerts have at least two lines and take what the views leave. A terminal of fewer than
-//! 14 rows has no alerts region; one below 40×8 has the summary instead of everything.
+//! 14 rows has no alerts region; one below 40×8 has the summary instead of everything. With 50 rows and more a site is
+//! opened below one shortened table, in two thirds of the screen.
 
 use ratatui::layout::Size;
 
@@ -12,6 +13,8 @@ pub const MIN: Size = Size { width: 40, height: 8 };
 const STACK_ROWS: usize = 10;
 const ALERTS_FROM_HEIGHT: usize = 14;
 const ALERTS_MIN: usize = 2;
+/// From this height on a site has room below the table.
+const HALVED_FROM_HEIGHT: u16 = 50;
 
 /// What a plan is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +28,8 @@ pub struct Demand {
     /// The view that tabs show.
     pub tab: usize,
     pub banner: bool,
+    /// Whether a site is to be seen below the table, if there is room.
+    pub below: bool,
 }
 
 /// A view on the screen.
@@ -48,6 +53,8 @@ pub struct Plan {
     pub range: bool,
     /// Lines of the alerts region with its title; 0 without.
     pub alerts: usize,
+    /// Lines of the site below the table with its header; 0 without.
+    pub below: usize,
 }
 
 impl Plan {
@@ -63,6 +70,9 @@ impl Plan {
         }
         let height = usize::from(demand.size.height);
         let body = height - 3 - usize::from(demand.banner);
+        if demand.below && demand.size.height >= HALVED_FROM_HEIGHT {
+            return Self::halved(demand, body);
+        }
         let alerts = if height >= ALERTS_FROM_HEIGHT { ALERTS_MIN } else { 0 };
         let plan = Self { alerts, ..Self::default() };
         let least = demand.sites.clamp(1, STACK_ROWS);
@@ -71,6 +81,13 @@ impl Plan {
         } else {
             plan.tabbed(demand, body)
         }
+    }
+
+    fn halved(demand: &Demand, body: usize) -> Self {
+        let mut plan = Self::default().tabbed(demand, body / 3);
+        let tables: usize = plan.views.iter().map(|view| 1 + usize::from(view.head) + view.rows).sum();
+        plan.below = body - tables - usize::from(plan.range);
+        plan
     }
 
     fn stacked(mut self, demand: &Demand, body: usize) -> Self {
@@ -127,7 +144,7 @@ mod tests {
 
     fn plan(width: u16, height: u16, sites: usize) -> Plan {
         let size = Size { width, height };
-        Plan::new(&Demand { size, sites, listed: sites, views: 2, tab: 1, banner: false })
+        Plan::new(&Demand { size, sites, listed: sites, views: 2, tab: 1, banner: false, below: false })
     }
 
     #[test]
@@ -152,16 +169,18 @@ mod tests {
         #[test]
         fn regions_fill_no_more_than_the_screen(
             width in 0u16..250, height in 0u16..120, sites in 0usize..2000, listed in 0usize..2000,
-            views in 0usize..9, tab in 0usize..9, banner: bool,
+            views in 0usize..9, tab in 0usize..9, banner: bool, below: bool,
         ) {
             let size = Size { width, height };
             let listed = listed.min(sites);
-            let plan = Plan::new(&Demand { size, sites, listed, views, tab, banner });
+            let plan = Plan::new(&Demand { size, sites, listed, views, tab, banner, below });
             if !plan.summary {
                 let tables: usize = plan.views.iter().map(|view| 1 + usize::from(view.head) + view.rows).sum();
-                let used = 3 + usize::from(banner) + tables + usize::from(plan.range) + plan.alerts;
+                let halved = below && height >= HALVED_FROM_HEIGHT;
+                let used = 3 + usize::from(banner) + tables + usize::from(plan.range) + plan.alerts + plan.below;
                 prop_assert!(used <= usize::from(height), "{plan:?}");
                 prop_assert!(plan.views.iter().all(|view| view.rows >= 1), "{plan:?}");
+                prop_assert_eq!(halved, plan.below >= 30, "{:?}", plan);
             }
         }
     }

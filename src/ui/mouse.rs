@@ -67,8 +67,12 @@ impl UiState {
     /// Whether line `row` of the screen of a site is one of its chart's; where the body lies is [`super::screen::view`]'s.
     fn is_over_chart(&self, row: usize, inputs: &Inputs, size: Size) -> bool {
         let plan = self.plan(inputs, size);
-        let from = 1 + usize::from(banner::is_shown(inputs, self));
-        let height = usize::from(size.height).saturating_sub(from + 2);
+        let above = 1 + usize::from(banner::is_shown(inputs, self));
+        let height = match plan.below {
+            0 => usize::from(size.height).saturating_sub(above + 2),
+            below => below - 1,
+        };
+        let from = usize::from(size.height).saturating_sub(2 + height);
         let Some(row) = row.checked_sub(from).filter(|_| !plan.summary) else { return false };
         site::is_chart(&Frame::of(inputs, self, size, &plan), height, row)
     }
@@ -229,22 +233,28 @@ mod tests {
     #[test]
     fn over_the_chart_of_a_site_the_wheel_zooms_and_elsewhere_it_scrolls() {
         let world = fixture::with_past(100);
+        for size in [SIZE, Size { width: 100, height: 55 }] {
+            over_the_chart(&world, size);
+        }
+    }
+
+    fn over_the_chart(world: &World, size: Size) {
         let mut opened = fixture::state();
-        opened.settle(&world.inputs(), SIZE);
-        opened.act(&Key::Enter, &world.inputs(), SIZE);
+        opened.settle(&world.inputs(), size);
+        opened.act(&Key::Enter, &world.inputs(), size);
         let span = opened.span(&world.inputs());
-        let lines = view(&world.inputs(), &opened, SIZE).lines;
+        let lines = view(&world.inputs(), &opened, size).lines;
         let at = |part: &str| lines.iter().position(|line| line.text().contains(part)).unwrap();
         let (title, legend) = (at("Response time"), at("(lower)"));
         assert!(title > 1 && legend > title + 5, "{title} {legend}");
-        for row in 0..24 {
+        for row in 0..size.height {
             let turned = |what| {
                 let mut state = opened.clone();
-                state.act(&Key::Mouse(what, 40, u16::try_from(row).unwrap()), &world.inputs(), SIZE);
+                state.act(&Key::Mouse(what, 40, row), &world.inputs(), size);
                 (state.span(&world.inputs()), state.site_top)
             };
             let (towards, away) = (turned(Mouse::WheelDown), turned(Mouse::WheelUp));
-            if (title..=legend).contains(&row) {
+            if (title..=legend).contains(&usize::from(row)) {
                 assert!(towards.0 > span && away.0 < span && towards.1 == 0, "row {row}: {towards:?} {away:?}");
             } else {
                 assert_eq!((towards, away), ((span, 3), (span, 0)), "row {row}");

@@ -94,6 +94,9 @@ pictures! {
     site_past_80x24: fixture::with_past(80), "\n←", 80 x 24;
     site_past_120x40: fixture::with_past(120), "\n←l", 120 x 40;
     site_past_being_read_80x24: fixture::with_past(100), "\n←", 80 x 24;
+    site_below_the_table_200x60: fixture::nine_sites(), "\n", 200 x 60;
+    site_below_many_120x50: fixture::many_sites(1000), "jjjjjjjjjjjjjjjjjjjj\n]", 120 x 50;
+    site_after_a_second_enter_120x50: fixture::many_sites(1000), "jj\n\n", 120 x 50;
     site_week_80x24: fixture::with_hours(80, true), "\n---", 80 x 24;
     site_past_of_hours_80x24: fixture::with_hours(80, false), "\n←", 80 x 24;
     site_month_being_read_100x30: fixture::with_past(100), "\n----", 100 x 30;

@@ -57,8 +57,13 @@ pub fn view(inputs: &Inputs, state: &UiState, size: Size) -> Screen {
         }
         Place::Alerts => lines.extend(alerts::screen(&frame, body)),
         Place::Site => {
-            lines[0] = site::header(&frame);
-            let (seen, below) = site::lines(&frame, body);
+            if plan.below > 0 {
+                lines.extend(overview::lines(&frame));
+                lines.push(site::header(&frame));
+            } else {
+                lines[0] = site::header(&frame);
+            }
+            let (seen, below) = site::lines(&frame, end - lines.len());
             more = below;
             lines.extend(seen);
             bottom = alerts::toast(&frame).unwrap_or(bottom);

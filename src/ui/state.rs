@@ -96,6 +96,8 @@ pub struct UiState {
     /// First lines seen of the help and of a site.
     pub(super) help_top: usize,
     pub(super) site_top: usize,
+    /// Whether a site is shown below the table where there is room for both.
+    pub(super) halved: bool,
     /// Which time the chart of a site shows.
     pub(super) travel: Travel,
     pub(super) frozen: Option<Arc<Snapshot>>,
@@ -149,6 +151,7 @@ impl UiState {
             alerts_top: 0,
             help_top: 0,
             site_top: 0,
+            halved: false,
             travel: Travel::default(),
             frozen: None,
             alerts: AlertIndex::default(),
@@ -195,6 +198,7 @@ impl UiState {
             views: tables.views.len(),
             tab: self.tab,
             banner: banner::is_shown(inputs, self),
+            below: self.place == Place::Site && self.halved,
         })
     }
 

@@ -13,6 +13,8 @@ use tokio::sync::oneshot;
 pub enum Answer {
     /// These addresses, each to the question of its family.
     Addresses(Vec<IpAddr>),
+    /// The same, good for no time.
+    Fleeting(Vec<IpAddr>),
     /// The name exists, without an address.
     NoData,
     /// This response code: 2 SERVFAIL, 3 NXDOMAIN, 5 REFUSED.
@@ -95,19 +97,20 @@ async fn serve(socket: Arc<UdpSocket>, answer: impl Fn(&str) -> Answer, log: Arc
                 Answer::PerFamily(v4, v6) => answer = if question.kind == A { *v4 } else { *v6 },
                 Answer::Silence => break None,
                 Answer::WrongId => {
-                    let mut reply = question.reply(3, &[]);
+                    let mut reply = question.reply(3, &[], 0);
                     reply[0] ^= 0xff;
                     break Some(reply);
                 }
                 Answer::Truncated => {
-                    let mut reply = question.reply(0, &[]);
+                    let mut reply = question.reply(0, &[], 0);
                     reply[2] |= 0x02;
                     break Some(reply);
                 }
                 Answer::Garbage => break Some(vec![0xff; 40]),
-                Answer::NoData => break Some(question.reply(0, &[])),
-                Answer::Code(code) => break Some(question.reply(code, &[])),
-                Answer::Addresses(addresses) => break Some(question.reply(0, &addresses)),
+                Answer::NoData => break Some(question.reply(0, &[], 0)),
+                Answer::Code(code) => break Some(question.reply(code, &[], 0)),
+                Answer::Addresses(addresses) => break Some(question.reply(0, &addresses, 60)),
+                Answer::Fleeting(addresses) => break Some(question.reply(0, &addresses, 0)),
             }
         };
         if let Some(reply) = reply {
@@ -148,7 +151,7 @@ impl Question {
         Some(Self { id: packet.get(..2)?.try_into().ok()?, name: labels.join("."), kind, raw })
     }
 
-    fn reply(&self, code: u8, addresses: &[IpAddr]) -> Vec<u8> {
+    fn reply(&self, code: u8, addresses: &[IpAddr], ttl_secs: u8) -> Vec<u8> {
         let records: Vec<Vec<u8>> = addresses
             .iter()
             .filter_map(|address| match (address, self.kind) {
@@ -162,10 +165,10 @@ impl Question {
         packet.extend([0x81, 0x80 | code, 0, 1, 0, records.len() as u8, 0, 0, 0, 0]);
         packet.extend(&self.raw);
         for record in records {
-            // A pointer to the name of the question, type, class IN, TTL of a minute, data.
+            // A pointer to the name of the question, type, class IN, TTL, data.
             packet.extend([0xc0, 0x0c]);
             packet.extend(self.kind.to_be_bytes());
-            packet.extend([0, 1, 0, 0, 0, 60, 0, record.len() as u8]);
+            packet.extend([0, 1, 0, 0, 0, ttl_secs, 0, record.len() as u8]);
             packet.extend(record);
         }
         packet

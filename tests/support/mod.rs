@@ -23,6 +23,7 @@
 
 #[cfg(unix)]
 pub mod canary;
+pub mod delays;
 pub mod dns;
 pub mod http2;
 mod line;

@@ -138,6 +138,13 @@ impl Running {
         Self { child, stdout: Reading::from(std::io::empty()), stderr }
     }
 
+    /// Starts `command` with this stderr, whose other end somebody else has.
+    pub fn start_complaining_into(mut command: Command, stderr: impl Into<Stdio>) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
+        let stdout = Reading::from(child.stdout.take().unwrap());
+        Self { child, stdout, stderr: Reading::from(std::io::empty()) }
+    }
+
     /// Its process.
     pub fn pid(&self) -> Pid {
         Pid::from_child(&self.child)

@@ -15,6 +15,7 @@ use crate::ring::{Producer, Ring};
 use crate::stats::Cadence;
 
 use super::super::assemble::track;
+use super::super::chronicle;
 use super::super::keeper::Adoption;
 use super::super::long_views::LongViews;
 use super::super::revise::{Change, New};
@@ -62,6 +63,7 @@ impl Control {
                 self.engine.pause(place, Some(until), now);
             }
         }
+        chronicle::alerts(&ended);
         self.alerts.append(ended.clone());
         self.keep(&ended);
         if let Some(headless) = &mut self.headless {

@@ -8,8 +8,8 @@
 use std::sync::Arc;
 
 use crate::alert::Evaluator;
-use crate::model::{Timeframe, Timestamp, View};
-use crate::stats::{Cadence, Counts, Windows};
+use crate::model::{Timestamp, View};
+use crate::stats::{Cadence, Windows};
 
 use super::{Lane, Met, Pane, Recent, Scratch, Span, Track};
 
@@ -43,15 +43,13 @@ impl Lane {
         let pane = |timeframe| Pane { span: Span::of(timeframe), tail: self.head.clone(), blank: true };
         self.panes = timeframes().map(pane).collect();
         self.blank = true;
-        let span = Span::of(Timeframe::new(rule.window));
-        self.recent = Recent { span, tail: self.head.clone(), counts: Counts::default() };
+        self.recent = Recent::new(rule, &self.head);
         if !same_rule {
             self.evaluator = Evaluator::new(rule, interval, self.evaluator.open_since());
             scratch.arrived.clear();
-            let first_seq = self.head.clone().drain_before(to, &mut scratch.arrived).first_seq;
-            for (_, sample) in (first_seq..self.unseen).zip(&scratch.arrived) {
-                self.evaluator.observe(sample);
-            }
+            let first_seq = self.head.clone().drain_packed_before(to, &mut scratch.arrived).first_seq;
+            let seen = usize::try_from(self.unseen.saturating_sub(first_seq)).unwrap_or(usize::MAX);
+            self.evaluator.observe(&scratch.arrived[..seen.min(scratch.arrived.len())]);
         }
         self.rebuild(to, scratch, met);
         true

@@ -9,7 +9,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{Cause, Flags, Http, Micros, Outcome, Phase, Phases, Status};
+use crate::model::{Cause, Flags, Http, Micros, Outcome, Phase, Phases, Sample, Status};
 use crate::stats::Answer;
 
 /// Samples of one site in order: gaps of 1 µs to minutes, latencies over all octaves, all causes.
@@ -169,6 +169,7 @@ proptest! {
     ) {
         let timeframes: Vec<Timeframe> = timeframes.into_iter().map(|us| Timeframe::new(Duration::from_micros(us))).collect();
         let mut windows = Windows::new(timeframes.iter().copied());
+        let packed: Vec<Packed> = samples.iter().map(Sample::packed).collect();
         let mut retired = vec![0; timeframes.len()];
         let mut admitted = 0;
         let mut now = samples[0].at;
@@ -176,16 +177,15 @@ proptest! {
             now = now.after(Duration::from_micros(step));
             if cleared && i == 7 {
                 windows.clear();
-                windows.admit(&samples[..admitted]);
+                windows.admit(&packed[..admitted]);
                 retired.fill(0);
             }
             let come = samples.partition_point(|s| s.at <= now);
-            windows.admit(&samples[admitted..come]);
+            windows.admit(&packed[admitted..come]);
             admitted = come;
             for (number, &timeframe) in timeframes.iter().enumerate() {
                 let gone = samples.partition_point(|s| s.at <= timeframe.cutoff(now));
-                let expired: Vec<Packed> = samples[retired[number]..gone].iter().map(Sample::packed).collect();
-                windows.retire(number, &expired);
+                windows.retire(number, &packed[retired[number]..gone]);
                 retired[number] = gone;
             }
             for (number, &timeframe) in timeframes.iter().enumerate() {

@@ -1,0 +1,135 @@
+//! What is new about webmon itself: its health, told in sentences, each once.
+//!
+//! Whoever prints lines and whoever keeps the log have the same to tell; so it is found here, once, from one health to the
+//! next.
+
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use crate::model::{ExportHealth, ExportState, Health, StoreHealth, Timestamp, duration};
+use crate::report::clock;
+
+/// An export that is this far behind because it does not get through is told of.
+const EXPORT_LAG_TOLD: Duration = Duration::from_secs(10);
+
+/// What somebody should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// The part of webmon that it is about.
+    pub about: &'static str,
+    /// A sentence.
+    pub message: String,
+}
+
+/// What was told already.
+#[derive(Debug)]
+pub struct News {
+    zone: TimeZone,
+    store: StoreHealth,
+    notices: u64,
+    offline_since: Option<Timestamp>,
+    lost_samples: u64,
+    export: ExportNews,
+}
+
+/// The same about the export.
+#[derive(Debug, Default)]
+struct ExportNews {
+    /// It is behind, and why was told.
+    behind: bool,
+    rejected: u64,
+    skipped: u64,
+    /// What it had lost before this start was told then.
+    begun: bool,
+}
+
+impl News {
+    /// Nothing was told yet; times are told in `zone`.
+    #[must_use]
+    pub fn new(zone: TimeZone) -> Self {
+        Self {
+            zone,
+            store: StoreHealth::default(),
+            notices: 0,
+            offline_since: None,
+            lost_samples: 0,
+            export: ExportNews::default(),
+        }
+    }
+
+    /// The zone in which it tells times.
+    #[must_use]
+    pub const fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
+    /// What `health` holds at `now` that was not told before.
+    pub fn of(&mut self, health: &Health, now: Timestamp) -> Vec<Warning> {
+        let mut warnings = Vec::new();
+        let known = usize::try_from(self.notices.saturating_sub(health.forgotten_notices)).unwrap_or(usize::MAX);
+        for notice in health.notices.iter().skip(known) {
+            warnings.push(("webmon", notice.clone()));
+        }
+        self.notices = health.forgotten_notices + health.notices.len() as u64;
+        let was_saving = !matches!(self.store, StoreHealth::NotSaving { .. });
+        match &health.store {
+            StoreHealth::NotSaving { since, reason } if was_saving => {
+                warnings.push(("store", format!("not saving since {}: {reason}", clock(*since, &self.zone))));
+            }
+            StoreHealth::Ok { .. } if !was_saving => warnings.push(("store", "saving again".to_owned())),
+            _ => {}
+        }
+        self.store = health.store.clone();
+        match (self.offline_since, health.offline_since) {
+            (None, Some(since)) => warnings.push((
+                "network",
+                format!(
+                    "offline: no route to the network since {}; checks are not counted, nobody is alerted",
+                    clock(since, &self.zone)
+                ),
+            )),
+            (Some(since), None) => {
+                warnings
+                    .push(("network", format!("network back after {}", duration::format_seconds(now.since(since)))));
+            }
+            _ => {}
+        }
+        self.offline_since = health.offline_since;
+        if health.lost_samples > self.lost_samples {
+            let lost = health.lost_samples - self.lost_samples;
+            warnings.push(("samples", format!("{lost} were overwritten before they were read")));
+            self.lost_samples = health.lost_samples;
+        }
+        warnings.extend(health.export.iter().flat_map(|export| self.export.warnings(export, now)));
+        warnings.into_iter().map(|(about, message)| Warning { about, message }).collect()
+    }
+}
+
+impl ExportNews {
+    fn warnings(&mut self, export: &ExportHealth, now: Timestamp) -> Vec<(&'static str, String)> {
+        if !self.begun {
+            (self.begun, self.rejected, self.skipped) = (true, export.rejected, export.skipped);
+        }
+        let mut warnings = Vec::new();
+        let reason = export.error.as_ref().map_or("", |(_, reason)| reason);
+        let is_behind = export.state == ExportState::Blocked
+            || (export.state == ExportState::Retrying && export.lag(now) >= EXPORT_LAG_TOLD);
+        match (self.behind, is_behind) {
+            (false, true) => warnings.push(format!("nothing arrives at {}: {reason}", export.sink)),
+            (true, false) if export.state == ExportState::Ok => warnings.push("exporting again".to_owned()),
+            _ => {}
+        }
+        self.behind = is_behind || (self.behind && export.state != ExportState::Ok);
+        if export.rejected > self.rejected {
+            warnings.push(reason.to_owned());
+            self.rejected = export.rejected;
+        }
+        if export.skipped > self.skipped {
+            let skipped = export.skipped - self.skipped;
+            warnings.push(format!("{skipped} samples were gone from the store before they could be exported"));
+            self.skipped = export.skipped;
+        }
+        warnings.into_iter().map(|warning| ("export", warning)).collect()
+    }
+}

@@ -1,0 +1,71 @@
+//! What is news in the samples that a lane reads: the last check, changes of the state with their texts, and how many.
+//!
+//! Invariants: every sample is news once, by its number; numbers that nobody could read are counted as lost, once. What
+//! a whole run of samples leaves as it is, is looked at once and not for each of them.
+
+use std::sync::Arc;
+
+use crate::engine::LastCheck;
+use crate::engine::state::Change;
+use crate::model::{Observation, Outcome, Packed, Sample};
+use crate::stats::Cadence;
+
+use super::{Lane, Met};
+
+impl Lane {
+    /// Takes note of what is news in `samples`, of which the first is number `first_seq`.
+    pub(super) fn observe(&mut self, first_seq: u64, samples: &[Packed], met: &mut Met) {
+        met.lost += first_seq.saturating_sub(self.unseen);
+        self.unseen = self.unseen.max(first_seq);
+        let known = usize::try_from(self.unseen - first_seq).unwrap_or(usize::MAX).min(samples.len());
+        let news = &samples[known..];
+        let Some(last) = news.last().map(whole) else { return };
+        self.evaluator.observe(news);
+        let seq = self.tell_changes(first_seq + known as u64, news, met);
+        // A check is due before its `at`, so what came before the best due time so far cannot be better.
+        for sample in news.iter().rev() {
+            if self.newest_due.is_some_and(|newest| sample.at() <= newest) {
+                break;
+            }
+            self.newest_due = self.newest_due.max(Some(Cadence::due(&whole(sample))));
+        }
+        if let Some(up) = news.iter().rev().find(|sample| sample.outcome() == Outcome::Up) {
+            self.shown.last_up = Some(up.at());
+        }
+        met.checks += news.len() as u64;
+        self.shown.last = Some(LastCheck { seq: seq - 1, sample: last, observation: self.text_of(seq - 1) });
+        self.texts.retain(|&(text, _)| text >= seq);
+        self.unseen = seq;
+        self.changed = true;
+    }
+
+    /// Joins `news`, of which the first is number `seq`, to the state. Returns the number after the last.
+    #[inline]
+    fn tell_changes(&mut self, mut seq: u64, mut news: &[Packed], met: &mut Met) -> u64 {
+        loop {
+            let same = self.standing.same(news);
+            seq += same as u64;
+            let Some((sample, rest)) = news[same..].split_first() else { return seq };
+            let silent = self.standing.pass(sample.at());
+            met.changes.extend(silent.map(|change| (change, None)));
+            if let Some(change) = self.standing.check(sample) {
+                let (sample, observation) = (whole(sample), self.text_of(seq));
+                met.changes.push((change, Some(LastCheck { seq, sample, observation })));
+            }
+            (seq, news) = (seq + 1, rest);
+        }
+    }
+
+    fn text_of(&self, seq: u64) -> Option<Arc<Observation>> {
+        self.texts.iter().find(|(text, _)| *text == seq).map(|(_, observation)| Arc::clone(observation))
+    }
+
+    pub(super) fn note(&mut self, change: Option<Change>, met: &mut Met) {
+        met.changes.extend(change.map(|change| (change, self.shown.last.clone())));
+    }
+}
+
+/// All of a sample that a reader delivered, which is a sample therefore.
+fn whole(sample: &Packed) -> Sample {
+    sample.sample().expect("a reader delivers what was pushed")
+}

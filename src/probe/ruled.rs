@@ -1,0 +1,75 @@
+//! A connection that reads by a rule of ours and writes as it did before.
+//!
+//! What webmon bounds is what servers send; what it sends itself is short. So a bound is a [`Rule`] for reading, and the
+//! way out is passed through here, once for all rules.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// How to read.
+pub(super) trait Rule: Unpin {
+    /// Reads from `stream` into `buf`; as [`AsyncRead::poll_read`].
+    fn poll_read(
+        &self,
+        stream: &mut (impl AsyncRead + Unpin),
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>>;
+}
+
+/// See the module.
+pub(super) struct Ruled<S, R> {
+    stream: S,
+    pub(super) rule: R,
+}
+
+impl<S, R> Ruled<S, R> {
+    /// `stream`, read by `rule`.
+    pub(super) fn by(rule: R, stream: S) -> Self {
+        Self { stream, rule }
+    }
+}
+
+/// A connection is not asked for what it is by anybody, but the connector of TLS wants to be able to.
+impl<S, R> Connection for Ruled<S, R> {
+    fn connected(&self) -> Connected {
+        Connected::new()
+    }
+}
+
+impl<S: AsyncRead + Unpin, R: Rule> AsyncRead for Ruled<S, R> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let Self { stream, rule } = self.get_mut();
+        rule.poll_read(stream, cx, buf)
+    }
+}
+
+impl<S: AsyncWrite + Unpin, R: Unpin> AsyncWrite for Ruled<S, R> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}

@@ -1,0 +1,33 @@
+//! Phases that a server delays by known times, and what a probe must have measured of them.
+
+use std::time::Duration;
+
+use webmon::model::{Micros, Observation, Phase};
+
+/// What each phase but connect is delayed by, ms.
+pub const RESOLVE: u64 = 60;
+pub const TLS: u64 = 90;
+pub const PROCESSING: u64 = 130;
+pub const TRANSFER: u64 = 170;
+
+/// Holds the phases of `seen`, a probe that took `wall`, against the delays.
+///
+/// What a busy machine notices late belongs to the phase that it noticed late; the server, which goes on meanwhile, then
+/// leaves the next phase less. So where a wait begins with what the server did, both phases are judged together.
+pub fn assert_delayed(seen: &Observation, wall: Duration) {
+    let millis = |phase| u64::from(seen.phases.get(phase).map_or(0, Micros::get) / 1_000);
+    for (phases, least) in [
+        ([Phase::Resolve].as_slice(), RESOLVE),
+        (&[Phase::Connect, Phase::Tls], TLS),
+        (&[Phase::Processing], PROCESSING),
+        (&[Phase::Processing, Phase::Transfer], PROCESSING + TRANSFER),
+    ] {
+        let spent: Vec<u64> = phases.iter().map(|phase| millis(*phase)).collect();
+        // Each is cut to whole milliseconds.
+        assert!(spent.iter().sum::<u64>() + 1 >= least, "{phases:?}: {spent:?} ms, not {least} ms");
+    }
+    // With the lower bounds, this leaves no room for time that is booked twice or in the wrong phase.
+    let total = seen.phases.total().as_duration();
+    let least = Duration::from_millis(RESOLVE + TLS + PROCESSING + TRANSFER);
+    assert!(total <= wall && total >= least, "{total:?} within {wall:?}");
+}
