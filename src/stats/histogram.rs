@@ -1,7 +1,7 @@
 //! A histogram that can forget: the distribution of the durations of a sliding window.
 //!
 //! **Idea.** The buckets are those of `HdrHistogram` (Gil Tene) at two significant digits. There, removing one value means
-//! subtracting a whole histogram; here, a value is recorded and forgotten by one counter each ([`Counters`], where the layout
+//! subtracting a whole histogram; here, a value is recorded and forgotten by one counter each (`Counters`, where the layout
 //! and its memory are told).
 //!
 //! **Invariants.** Same counts and same quantiles as `hdrhistogram` for the same values (property-tested). A value is

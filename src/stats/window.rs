@@ -9,7 +9,7 @@
 //! **Idea.** All windows end at the same head, so what arrives is summed once for all ([`Totals`]), and a window keeps
 //! only the sum of what left it: its own is the difference. One falling queue knows the maximum since any sample
 //! ([`Peak`]). What is left to each window are two distributions that forget, whose counters lie beside those of the other
-//! windows ([`Counters`]), and the heartbeat's cells, which the clock replaces. Nothing is ever scanned, and no samples are kept: what expires is read again from the ring.
+//! windows (`Counters`), and the heartbeat's cells, which the clock replaces. Nothing is ever scanned, and no samples are kept: what expires is read again from the ring.
 //!
 //! **Invariants.** A window retires samples in the order in which they were admitted. Where a window begins in the falling
 //! queues is the number of values that left it.
