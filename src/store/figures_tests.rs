@@ -150,7 +150,9 @@ fn a_journal_that_is_kept_says_what_one_that_is_read_anew_does() {
     let mut rig = Rig::new(disk.store().unwrap());
     let (mut sealed, mut before) = (0, 0);
     for (index, batch) in day_of(9, 1_200).chunks(7).enumerate() {
-        batch.iter().for_each(|sample| rig.push(*sample));
+        for sample in batch {
+            rig.push(*sample);
+        }
         // Some looks see one more entry, some several, some the same journal as before.
         let flush = index % 5 != 3;
         if flush {
