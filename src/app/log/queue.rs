@@ -17,7 +17,7 @@ use super::about;
 /// Records that may wait to be written.
 pub const WAITING: usize = 4_096;
 /// How long an end waits for what is on its way.
-const SETTLE: Duration = Duration::from_secs(1);
+const SETTLE: Duration = Duration::from_secs(2);
 
 /// How a record becomes a line.
 pub type Form = fn(&mut Vec<u8>, &Record<'_>) -> io::Result<()>;
