@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use webmon::model::{
-    Cause, Flags, Http, Micros, Observation, Phase, Phases, Sample, SiteId, Status, StoreHealth, Timestamp,
+    Cause, Certificate, Flags, Http, Micros, Observation, Phase, Phases, Sample, SiteId, Status, StoreHealth, Timestamp,
 };
 use webmon::ring::Producer;
 use webmon::store::{Archive, Options, Query, Store, StoreError, Writer};
@@ -407,6 +407,35 @@ fn a_replay_reads_the_end_of_a_long_history() {
     replayed.clear();
     assert_eq!(store.replay(SiteId(0), sample(60_000).at, &mut replayed).unwrap(), 50_000);
     assert_eq!(replayed, []);
+}
+
+#[test]
+fn who_follows_a_writer_sees_what_the_certificate_of_each_new_check_says() {
+    let (_folder, path) = folder();
+    let (mut writer, mut producer) = writer(open(&path).unwrap());
+    let shown = Certificate {
+        subject: "api.example.com".to_owned(),
+        issuer: "R11".to_owned(),
+        not_before: NOW,
+        not_after: NOW.after(Duration::from_hours(24 * 61)),
+        faults: Vec::new(),
+    };
+    producer.push(sample(0));
+    writer.flush(NOW);
+    let archive = Archive::open(&path).unwrap();
+    let look = |from| archive.news(&[(SiteId(0), from)], 0).unwrap().sites.remove(0).certificate;
+    assert_eq!(look(0), None);
+    let observed = Observation { certificate: Some(Arc::new(shown.clone())), ..Observation::failed(Cause::Ok, "") };
+    writer.note_failure(0, producer.push(sample(1)), &observed);
+    writer.flush(NOW);
+    assert_eq!(look(1).as_deref(), Some(&shown));
+    assert_eq!(archive.newest(&[(SiteId(0), NOW)]).unwrap()[0].certificate.as_deref(), Some(&shown));
+    assert_eq!(look(2), None, "without a new check there is nothing to tell");
+    assert_eq!(archive.certificates().unwrap(), [(SiteId(0), shown.clone())]);
+    // A copy has it too.
+    let copy = path.with_extension("copy");
+    archive.backup(&copy).unwrap();
+    assert_eq!(Archive::open(&copy).unwrap().certificates().unwrap(), [(SiteId(0), shown)]);
 }
 
 /// Every byte of the figures of a store, as it is read.

@@ -12,12 +12,12 @@ use std::time::Duration;
 use crate::alert::{Alert, Rule};
 use crate::config::{Config, Watched};
 use crate::engine::Track;
-use crate::model::{Sample, SiteId, Timestamp, View};
+use crate::model::{Cause, Certificate, Observation, Sample, SiteId, Timestamp, View};
 use crate::ring::{Producer, Reader, Ring, capacity_for};
 use crate::store::{Query, Registered, Store, StoreError};
 
 use super::plan::first_due;
-use super::schedule::Watch;
+use super::schedule::{CheckTexts, Watch};
 use super::subject::Subject;
 
 /// How far a stored sample may be ahead of the clock and still be believed: clocks are corrected by seconds.
@@ -36,6 +36,8 @@ pub struct Memory {
     pub open: HashMap<SiteId, Timestamp>,
     /// Until when a site is paused.
     pub paused: HashMap<SiteId, Timestamp>,
+    /// What the certificate of a site last said.
+    pub certificates: HashMap<SiteId, Certificate>,
     /// Every stored alert, oldest first.
     pub alerts: Vec<Alert>,
     /// Alerts that close the incidents of sites that are gone from the file.
@@ -124,6 +126,7 @@ fn recalled(
         each(index, registered, &samples);
     }
     memory.paused = store.pauses()?.into_iter().filter(|(_, until)| *until > now).collect();
+    memory.certificates = store.certificates()?.into_iter().collect();
     memory.open = store.open_incidents()?.into_iter().map(|(id, _, since)| (id, since)).collect();
     Ok(memory)
 }
@@ -186,6 +189,24 @@ pub struct Past<'a> {
 }
 
 impl Memory {
+    /// What is known of the newest checks besides their samples: the certificates of sites that were up. To be asked before
+    /// [`assemble`] takes the rings.
+    pub fn shown(&mut self) -> Vec<CheckTexts> {
+        let mut shown = Vec::new();
+        for (site, (registered, producer)) in self.registered.iter().zip(&self.producers).enumerate() {
+            let certificate = self.certificates.remove(&registered.id).map(Arc::new);
+            let Some(seq) = producer.next_seq().checked_sub(1).filter(|_| certificate.is_some()) else { continue };
+            let mut newest = Vec::new();
+            producer.ring().reader_at(seq).drain(&mut newest);
+            // A failure without its reason would say less than nothing.
+            if newest.last().is_some_and(|last| last.cause == Cause::Ok) {
+                let observation = Arc::new(Observation { certificate, ..Observation::failed(Cause::Ok, "") });
+                shown.push(CheckTexts { site, seq, observation });
+            }
+        }
+        shown
+    }
+
     /// Of site number `index`.
     #[must_use]
     pub fn of(&self, index: usize) -> Past<'_> {

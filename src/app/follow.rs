@@ -233,7 +233,7 @@ impl Follower {
                 }
             }
             self.newest = self.newest.max(Some(site.last_at));
-            tell_why(engine, index, site, arrived.why);
+            tell_why(engine, index, site, (arrived.why, arrived.certificate));
             let paused = news.pauses.iter().find(|(id, until)| Some(*id) == site.id && *until > now);
             let paused_until = paused.map(|(_, until)| *until);
             if paused_until != site.paused_until {

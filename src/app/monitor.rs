@@ -35,7 +35,7 @@ use super::news::News;
 use super::outlet::{LAST_FLUSH, Outlet};
 use super::revise::{REVISIONS, Reviser};
 use super::roster::Roster;
-use super::schedule::{Limits, Scheduler, Shared, TextQueue};
+use super::schedule::{CheckTexts, Limits, Scheduler, Shared, TextQueue};
 use super::service::Service;
 
 /// Texts of checks on their way to the engine, and to the store: a second of 10,000 sites.
@@ -129,6 +129,16 @@ pub struct Controls {
     keeper: Option<Keeper>,
 }
 
+/// The queue of texts to the engine, with what is known before the first check.
+fn told(shown: Vec<CheckTexts>) -> (mpsc::Sender<CheckTexts>, mpsc::Receiver<CheckTexts>) {
+    let (sender, texts) = mpsc::channel(TEXT_QUEUE);
+    for known in shown {
+        // Of more sites than the queue takes, the next check tells.
+        let _told = sender.try_send(known).is_ok();
+    }
+    (sender, texts)
+}
+
 impl<P: Prober> Monitor<P> {
     /// Wires `parts`; nothing runs yet.
     ///
@@ -137,10 +147,10 @@ impl<P: Prober> Monitor<P> {
     pub fn new(parts: Parts<P>) -> Result<Self, StoreError> {
         let (store, mut memory) = parts.store.map_or_else(Default::default, Kept::apart);
         let now = parts.clock.now();
+        let (to_engine, engine_texts) = told(memory.shown());
         let Assembly { watches, tracks, readers } = assemble(&parts.config, &mut memory);
         let places = places(&tracks);
         let gauges = Arc::new(Gauges::default());
-        let (to_engine, engine_texts) = mpsc::channel(TEXT_QUEUE);
         let (keeping, kept) = watch::channel(Keeping { notices: parts.notices.clone(), ..Keeping::default() });
         let (outbox, messenger) = messenger::open(parts.config.exec.clone(), keeping.clone());
         let mut texts = vec![TextQueue { sender: to_engine, failures_only: false }];

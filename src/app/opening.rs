@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::alert::{Alert, AlertState};
 use crate::engine::{Engine, Track};
-use crate::model::{Observation, SiteId, Timestamp, View};
+use crate::model::{Certificate, Observation, SiteId, Timestamp, View};
 use crate::ring::{Producer, capacity_for};
 use crate::store::{Archive, Arrived, News, Signature, StoreError, StoredSite, Why};
 
@@ -34,8 +34,8 @@ pub struct Opening {
     pub sites: Vec<Followed>,
     /// The same for an engine.
     pub tracks: Vec<Track>,
-    /// Why the newest check of each failed.
-    whys: Vec<Option<Why>>,
+    /// Why the newest check of each failed, and what its certificate said.
+    whys: Vec<(Option<Why>, Option<Arc<Certificate>>)>,
     /// All stored alerts.
     pub alerts: Vec<Alert>,
     /// The number after the newest alert.
@@ -73,7 +73,7 @@ impl Opening {
             let (followed, track) = begin(subject, site, &arrived, longest, &open);
             sites.push(followed);
             tracks.push(track);
-            whys.push(arrived.why);
+            whys.push((arrived.why, arrived.certificate));
         }
         Ok(Self { sites, tracks, whys, alerts, next_alert, signature })
     }
@@ -86,19 +86,28 @@ impl Opening {
 
     /// Hands over why the newest checks failed, once the tracks are in `engine`.
     pub fn tell_whys(&mut self, engine: &mut Engine) {
-        for (site, (followed, why)) in self.sites.iter().zip(&mut self.whys).enumerate() {
-            tell_why(engine, site, followed, why.take());
+        for (site, (followed, told)) in self.sites.iter().zip(&mut self.whys).enumerate() {
+            tell_why(engine, site, followed, std::mem::take(told));
         }
     }
 }
 
-/// Hands over why the newest check of a site failed.
-pub fn tell_why(engine: &mut Engine, index: usize, site: &Followed, why: Option<Why>) {
-    let (Some((detail, address)), Some(seq)) = (why, site.producer.next_seq().checked_sub(1)) else { return };
+/// Hands over why the newest check of a site failed, and what its certificate said.
+pub fn tell_why(
+    engine: &mut Engine,
+    index: usize,
+    site: &Followed,
+    (why, certificate): (Option<Why>, Option<Arc<Certificate>>),
+) {
+    let Some(seq) = site.producer.next_seq().checked_sub(1) else { return };
+    if why.is_none() && certificate.is_none() {
+        return;
+    }
+    let (detail, address) = why.unwrap_or_default();
     let mut newest = Vec::new();
     site.producer.ring().reader_at(seq).drain(&mut newest);
     let Some(last) = newest.last() else { return };
-    let observation = Observation { address, ..Observation::failed(last.cause, detail) };
+    let observation = Observation { address, certificate, ..Observation::failed(last.cause, detail) };
     engine.attach(index, seq, Arc::new(observation));
 }
 

@@ -11,13 +11,13 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Config};
-use crate::engine::SiteState;
-use crate::model::{Cause, Micros, Observation, Phase, Phases, Site, SiteId, Status, Timestamp};
+use crate::engine::{Engine, SiteState};
+use crate::model::{Cause, Certificate, Micros, Observation, Phase, Phases, Site, SiteId, Status, Timestamp};
 use crate::probe::Prober;
 use crate::store::{Options, Store};
 use crate::ui::Wish;
 
-use super::assemble::remember;
+use super::assemble::{assemble, remember};
 use super::cli::{Event, LineFormat};
 use super::clock::Clock;
 use super::headless::{Headless, Style};
@@ -31,6 +31,17 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// What a scripted site answers to a probe that starts this long after [`START`].
 type Script = fn(Duration) -> (Duration, Cause);
+
+/// What the site `shown` shows.
+fn certificate() -> Certificate {
+    Certificate {
+        subject: "shown.example.com".to_owned(),
+        issuer: "R11".to_owned(),
+        not_before: START,
+        not_after: START.after(Duration::from_hours(24 * 61)),
+        faults: Vec::new(),
+    }
+}
 
 struct Scripted {
     clock: Clock,
@@ -46,6 +57,9 @@ impl Prober for Scripted {
         observation.phases = Phases::NONE.with(Phase::Processing, takes).with(Phase::Transfer, Micros::ZERO);
         if cause == Cause::Ok {
             observation.status = Status::new(200);
+        }
+        if &*site.name == "shown" {
+            observation.certificate = Some(Arc::new(certificate()));
         }
         observation
     }
@@ -227,6 +241,35 @@ async fn a_restart_remembers_everything_and_repeats_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_certificate_said_is_known_before_the_first_check_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut trial = Trial::new(&[("a", steady), ("shown", steady)]);
+    let path = folder.path().join("webmon.redb");
+    trial.store = Some(path.clone());
+    let before = trial.run(Duration::ZERO, 60 * SECOND).await;
+    let last = before.of("sample", "shown").last().unwrap()["seq"].as_u64().unwrap();
+    let now = START.after(70 * SECOND);
+    let store = Store::open(&path, &Options::default(), now).unwrap().store;
+    let names: Vec<Arc<str>> = trial.config.sites.iter().map(|watched| Arc::clone(&watched.site.name)).collect();
+    let mut memory = remember(&store, &trial.config, &names, now).unwrap();
+    let shown = memory.shown();
+    let told: Vec<_> = shown.iter().map(|texts| (&*names[texts.site], texts.seq)).collect();
+    assert_eq!(told, [("shown", last)]);
+    assert_eq!(shown[0].observation.certificate.as_deref(), Some(&certificate()));
+    // And a dashboard has it with the check that it belongs to.
+    let mut engine =
+        Engine::new(trial.config.views.clone(), assemble(&trial.config, &mut memory).tracks, TimeZone::UTC, now);
+    for texts in shown {
+        engine.attach(texts.site, texts.seq, texts.observation);
+    }
+    engine.step(now);
+    let snapshot = engine.board().snapshot();
+    let site = snapshot.sites.iter().find(|site| &*site.name == "shown").unwrap();
+    let last = site.last.as_ref().unwrap().observation.as_ref().unwrap();
+    assert_eq!(last.certificate.as_deref(), Some(&certificate()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_long_stop_is_no_downtime() {
     let folder = tempfile::tempdir().unwrap();
     let mut trial = Trial::new(&[("late", |at| {
@@ -328,10 +371,8 @@ async fn a_paused_site_is_not_checked_nobody_is_alerted_and_a_restart_remembers(
 mod reload {
     //! Other configurations while it runs.
 
-    use crate::engine::Engine;
     use crate::store::Query;
 
-    use super::super::assemble::assemble;
     use super::*;
 
     /// A file of these sites, one a line, checked every 10 s.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::text::clean_line;
-use crate::model::{ExportHealth, ExportState, Sink, SiteId, Timestamp};
+use crate::model::{Certificate, ExportHealth, ExportState, Sink, SiteId, Timestamp};
 use crate::store::{Archive, Follower, Found, Progress, StoreError};
 
 use super::answer::{Answer, Reply};
@@ -63,6 +63,8 @@ pub struct Exporter {
     limits: Limits,
     backoff: Backoff,
     series: HashMap<SiteId, Vec<u8>>,
+    /// What each site showed last.
+    certificates: HashMap<SiteId, Certificate>,
     state: ExportState,
     oldest: Option<Timestamp>,
     error: Option<(Timestamp, String)>,
@@ -96,6 +98,7 @@ impl Exporter {
             limits: Limits::MOST,
             backoff: Backoff::new(seed),
             series: HashMap::new(),
+            certificates: HashMap::new(),
             state: ExportState::default(),
             oldest: None,
             error: None,
@@ -118,6 +121,11 @@ impl Exporter {
         }
         self.ahead.extend(self.found.samples.iter().map(|(site, seq, _)| (*site, seq + 1)));
         self.progress.tally.skipped += self.found.skipped;
+        let over_tls = self.found.samples.iter().any(|(_, _, sample)| points::is_over_tls(sample));
+        // What was found is not found again, so where they cannot be read the ones of before have to do.
+        if let (true, Ok(certificates)) = (over_tls, archive.certificates()) {
+            self.certificates = certificates.into_iter().collect();
+        }
         self.encode(now);
         self.under_way = true;
         self.settle();
@@ -131,7 +139,7 @@ impl Exporter {
     }
 
     fn encode(&mut self, now: Timestamp) {
-        let Self { found, labels, series, follower, .. } = self;
+        let Self { found, labels, series, certificates, follower, .. } = self;
         let lag = self.oldest.map_or(Duration::ZERO, |oldest| now.since(oldest));
         let is_due = self.told.is_none_or(|told| now.since(told) >= TELL_EVERY || now < told);
         self.tells = is_due && self.oldest.is_some();
@@ -143,7 +151,7 @@ impl Exporter {
                     let group = labels.groups.get(name).map(|group| &**group);
                     points::check_series(&labels.agent, group, name)
                 });
-                points::check(out, series, *seq, sample);
+                points::check(out, series, (*seq, sample), certificates.get(site));
             }
             for (number, alert) in &found.alerts {
                 points::alert(out, &labels.agent, *number, alert);

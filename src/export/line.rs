@@ -66,6 +66,18 @@ impl<'a> Line<'a> {
         }
     }
 
+    /// A whole number that may be below zero, if there is one.
+    pub fn signed_if(&mut self, name: &'static str, value: Option<i64>) {
+        if let Some(value) = value {
+            self.name(name);
+            if value < 0 {
+                self.out.push(b'-');
+            }
+            put_integer(self.out, value.unsigned_abs());
+            self.out.push(b'i');
+        }
+    }
+
     /// A number; none is written when it is not finite.
     pub fn number(&mut self, name: &'static str, value: f64) {
         if value.is_finite() {

@@ -11,7 +11,7 @@
 use std::time::Duration;
 
 use crate::alert::{Alert, AlertState};
-use crate::model::{Http, Micros, Outcome, Phase, Sample, Status, Timestamp};
+use crate::model::{Cause, Certificate, Flags, Http, Micros, Outcome, Phase, Sample, Status, Timestamp};
 use crate::store::Tally;
 
 use super::line::{Line, series};
@@ -28,8 +28,9 @@ pub fn check_series(agent: &str, group: Option<&str>, site: &str) -> Vec<u8> {
     series("webmon_check", &[("agent", agent), ("group", group.unwrap_or_default()), ("site", site)])
 }
 
-/// The point of sample number `seq`, of [`check_series`], at the end of `out`.
-pub fn check(out: &mut Vec<u8>, series: &[u8], seq: u64, sample: &Sample) {
+/// The point of a sample with its number, of [`check_series`], at the end of `out`; `shown` is the certificate that its site
+/// showed last.
+pub fn check(out: &mut Vec<u8>, series: &[u8], (seq, sample): (u64, &Sample), shown: Option<&Certificate>) {
     let mut line = Line::begin(out, series);
     let phase = |phase| sample.phases.get(phase).map(Micros::get);
     line.integer_if("up", up(sample.outcome()));
@@ -46,6 +47,7 @@ pub fn check(out: &mut Vec<u8>, series: &[u8], seq: u64, sample: &Sample) {
     line.integer("bytes", sample.bytes.into());
     line.integer("redirects", sample.redirects.into());
     line.integer_if("http", protocol(sample.http));
+    line.signed_if("cert_expires_s", shown.and_then(|shown| expiry(shown, sample)));
     line.integer("late_us", sample.late.get().into());
     line.integer("skipped", sample.skipped.into());
     line.integer("seq", seq);
@@ -99,6 +101,18 @@ const fn protocol(http: Http) -> Option<u8> {
     }
 }
 
+/// Whether a check went over TLS.
+pub fn is_over_tls(sample: &Sample) -> bool {
+    sample.phases.get(Phase::Tls).is_some() || sample.flags.has(Flags::REUSED)
+}
+
+/// Seconds from a check to the end of the certificate `shown`; none when it was not in use by then.
+fn expiry(shown: &Certificate, sample: &Sample) -> Option<i64> {
+    let seconds = |at: Timestamp| (at.as_micros() / 1_000_000).cast_signed();
+    let in_use = is_over_tls(sample) && (shown.not_before <= sample.at || sample.cause == Cause::TlsNotYetValid);
+    in_use.then(|| seconds(shown.not_after) - seconds(sample.at))
+}
+
 /// Public: never changed.
 const fn state_code(state: AlertState) -> u64 {
     match state {
@@ -119,7 +133,7 @@ fn micros(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Cause, Phases};
+    use crate::model::Phases;
     use crate::report::fixtures;
     use crate::stats::Availability;
 
@@ -132,7 +146,7 @@ mod tests {
     #[test]
     fn a_check_is_the_schemas_to_the_letter() {
         let mut out = Vec::new();
-        check(&mut out, &check_series("host", Some("shop"), "my api"), 1_234, &sample());
+        check(&mut out, &check_series("host", Some("shop"), "my api"), (1_234, &sample()), None);
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "webmon_check,agent=host,group=shop,site=my\\ api up=0i,status=503i,cause=20i,cause_s=\"status\",dns_us=310i,\
@@ -146,12 +160,38 @@ mod tests {
         let blind =
             Sample { phases: Phases::NONE, cause: Cause::Local, status: None, http: Http::None, bytes: 0, ..sample() };
         let mut out = Vec::new();
-        check(&mut out, &check_series("host", None, "a"), 0, &blind);
+        check(&mut out, &check_series("host", None, "a"), (0, &blind), None);
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "webmon_check,agent=host,site=a cause=23i,cause_s=\"local\",total_us=0i,bytes=0i,redirects=0i,late_us=90i,\
              skipped=0i,seq=0i 1795255200123456000\n"
         );
+    }
+
+    #[test]
+    fn a_check_over_tls_says_how_long_the_certificate_is_still_valid() {
+        let tls = Sample { phases: sample().phases.with(Phase::Tls, Micros::new(9)), ..sample() };
+        let early = Sample { cause: Cause::TlsNotYetValid, ..tls };
+        let kept = Sample { flags: Flags::none().with(Flags::REUSED), ..sample() };
+        let day = Duration::from_hours(24);
+        let (past, future) = (AT.before(day), AT.after(day));
+        for (sample, not_before, not_after, expected) in [
+            (tls, past, future, Some("cert_expires_s=86400i,")),
+            (tls, past, past, Some("cert_expires_s=-86400i,")),
+            (kept, past, future, Some("cert_expires_s=86400i,")),
+            // It was issued later than that.
+            (tls, future, future, None),
+            (early, future, future, Some("cert_expires_s=86400i,")),
+            (sample(), past, future, None),
+        ] {
+            let (subject, issuer) = ("a".to_owned(), "b".to_owned());
+            let shown = Certificate { subject, issuer, not_before, not_after, faults: Vec::new() };
+            let mut out = Vec::new();
+            check(&mut out, b"webmon_check", (0, &sample), Some(&shown));
+            let line = String::from_utf8(out).unwrap();
+            assert_eq!(line.contains("cert_expires_s"), expected.is_some(), "{line}");
+            assert!(line.contains(expected.unwrap_or_default()), "{line}");
+        }
     }
 
     #[test]

@@ -270,6 +270,9 @@ impl Reader {
         let start = out.len();
         let mut later = Timestamp::ZERO;
         for run in ring.runs(slot, published.min(limit).saturating_sub(first)) {
+            if run.is_empty() {
+                break;
+            }
             // First how far, then all of it at once: so the copying is one straight loop into room that is there.
             let (within, after) = run.split_at(until(run, cutoff));
             out.extend(within.iter().map(T::copied));
@@ -320,22 +323,27 @@ impl Copied for Packed {
     }
 }
 
-/// How many slots at the front of `run` hold samples with `at <= cutoff`, found in steps that double.
+/// How many slots at the front of `run` hold samples with `at <= cutoff`: the first few are looked at one after the other, as
+/// mostly few are asked for, what follows in steps that double.
 ///
 /// A slot that is being overwritten may look later than it was, never earlier: so an end that is not among those found
 /// torn is right, and one that is among them is thrown away with them.
 #[inline]
 fn until(run: &[Slot], cutoff: Timestamp) -> usize {
+    const FEW: usize = 8;
     let is_within = |slot: &Slot| at(slot) <= cutoff;
-    let (mut known, mut step) = (0, 1);
+    let few = run.len().min(FEW);
+    if let Some(end) = run[..few].iter().position(|slot| !is_within(slot)) {
+        return end;
+    }
+    let (mut known, mut step) = (few, FEW);
     while let Some(slot) = run.get(known + step - 1)
         && is_within(slot)
     {
         known += step;
         step *= 2;
     }
-    let rest = &run[known..run.len().min(known + step - 1)];
-    known + rest.partition_point(is_within)
+    known + run[known..run.len().min(known + step - 1)].partition_point(is_within)
 }
 
 /// `at` of the sample in `slot`, with the same caveat.

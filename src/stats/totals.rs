@@ -285,7 +285,7 @@ const BEFORE: usize = Phase::ALL.len() - 1;
 impl Columns {
     /// So that a number of rows is one of 32 bits.
     const MOST: usize = 1 << 20;
-    const FEW: usize = 32;
+    const FEW: usize = 16;
 
     /// Sums `run` and gives `each` their times whenever there are a few.
     #[inline]

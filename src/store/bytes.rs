@@ -17,54 +17,66 @@ pub const NUMBER_MAX: usize = 5;
 /// Collects the numbers of one column.
 #[derive(Debug, Default)]
 pub struct Column {
-    lengths: Vec<u8>,
-    /// The lengths of the numbers since the last whole four.
-    open: u8,
-    /// The numbers up to `used`; what is behind is room.
-    numbers: Vec<u8>,
-    used: usize,
-    count: usize,
+    numbers: Vec<u32>,
+    /// The bytes of those numbers that were counted already, and how many they are.
+    sized: (usize, usize),
 }
 
 impl Column {
     /// Forgets everything.
     pub fn clear(&mut self) {
-        self.lengths.clear();
-        self.open = 0;
-        self.used = 0;
-        self.count = 0;
+        self.numbers.clear();
+        self.sized = (0, 0);
     }
 
     /// Takes in the next number.
     #[inline]
     pub fn push(&mut self, number: u32) {
-        let length = (number | 1).ilog2() / 8;
-        if self.numbers.len() < self.used + 4 {
-            self.numbers.resize(2 * self.numbers.len() + 64, 0);
-        }
-        // All four bytes are written, the next number begins after those that count.
-        self.numbers[self.used..self.used + 4].copy_from_slice(&number.to_le_bytes());
-        self.used += length as usize + 1;
-        self.open |= u8::try_from(length << (2 * (self.count % 4))).expect("two bits shifted by at most six");
-        self.count += 1;
-        if self.count.is_multiple_of(4) {
-            self.lengths.push(std::mem::take(&mut self.open));
-        }
+        self.numbers.push(number);
     }
 
     /// Bytes that it takes.
-    pub const fn size(&self) -> usize {
-        self.count.div_ceil(4) + self.used
+    pub fn size(&mut self) -> usize {
+        let (bytes, counted) = self.sized;
+        // Without a branch on the length, so that many numbers are compared at once.
+        let more =
+            |number: u32| 1 + u32::from(number > 0xff) + u32::from(number > 0xffff) + u32::from(number > 0x00ff_ffff);
+        let new: u32 = self.numbers[counted..].iter().map(|&number| more(number)).sum();
+        self.sized = (bytes + new as usize, self.numbers.len());
+        self.numbers.len().div_ceil(4) + self.sized.0
     }
 
     /// Appends it to `out`.
     pub fn finish(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.lengths);
-        if !self.count.is_multiple_of(4) {
-            out.push(self.open);
+        let lengths_at = out.len();
+        let four = |numbers: &[u32]| numbers.iter().rev().fold(0, |four, &number| four << 2 | length(number));
+        out.extend(self.numbers.chunks(4).map(four));
+        let numbers_at = out.len();
+        // Whole words are written, the next one begins after the bytes that count.
+        out.resize(numbers_at + 4 * self.numbers.len() + 8, 0);
+        let (lengths, room) = out.split_at_mut(numbers_at);
+        let mut at = 0;
+        let mut write = |pair: u64, length: u32| {
+            room[at..at + 8].copy_from_slice(&pair.to_le_bytes());
+            at += length as usize;
+        };
+        let (fours, rest) = self.numbers.as_chunks::<4>();
+        for ([first, second, third, fourth], &lengths) in fours.iter().zip(&lengths[lengths_at..]) {
+            let [a, b, c, d] = split(lengths);
+            write(u64::from(*first) | u64::from(*second) << (8 * (a + 1)), a + b + 2);
+            write(u64::from(*third) | u64::from(*fourth) << (8 * (c + 1)), c + d + 2);
         }
-        out.extend_from_slice(&self.numbers[..self.used]);
+        for &number in rest {
+            write(u64::from(number), u32::from(length(number)) + 1);
+        }
+        out.truncate(numbers_at + at);
     }
+}
+
+/// One less than the bytes of `number`.
+fn length(number: u32) -> u8 {
+    let [length, ..] = ((number | 1).ilog2() / 8).to_le_bytes();
+    length
 }
 
 /// Fills `places` with the next numbers at the front of `cursor`, each as `map` makes it, in order.

@@ -130,9 +130,9 @@ impl Encoder {
 
     /// Bytes that [`Encoder::finish`] will write, open runs at their largest.
     #[must_use]
-    pub fn size(&self) -> usize {
+    pub fn size(&mut self) -> usize {
         let runs = self.verdicts.encoded.len() + self.skips.encoded.len() + RUNS_OPEN_MAX;
-        let phases: usize = self.phases.iter().map(Column::size).sum();
+        let phases: usize = self.phases.iter_mut().map(Column::size).sum();
         runs + self.late.size() + phases + self.bytes.len() + self.due.len()
     }
 

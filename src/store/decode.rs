@@ -116,7 +116,9 @@ impl<'a> Columns<'a> {
             runs(&mut self.skips, self.count, |skipped, length| {
                 let (run, rest) = std::mem::take(&mut samples).split_at_mut(length);
                 let skipped = u32::try_from(skipped).map_err(|_| Damage::Range)?;
-                run.iter_mut().for_each(|sample| sample.skipped = skipped);
+                for sample in run {
+                    sample.skipped = skipped;
+                }
                 samples = rest;
                 Ok(())
             })?;

@@ -5,21 +5,22 @@
 //! without a gap in their numbers, and where records are damaged or trimmed the run begins after them. Cost of a look:
 //! the journal (at most what a quarter of an hour brings) and one lookup a site.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use redb::{ReadTransaction, ReadableDatabase};
 
 use crate::alert::Alert;
-use crate::model::{Cause, Sample, SiteId, Timestamp};
+use crate::model::{Cause, Certificate, Sample, SiteId, Timestamp};
 
 use super::archive::Archive;
-use super::block;
 use super::error::{StoreError, guard};
 use super::read::{self, View};
 use super::record::{self, TextRecord};
 use super::schema;
 use super::signature::{self, Signature};
+use super::{block, certificate};
 
 /// The reason of a failure as it is stored, and the address that was tried.
 pub type Why = (String, Option<SocketAddr>);
@@ -33,6 +34,8 @@ pub struct Arrived {
     pub samples: Vec<Sample>,
     /// Of the last one, when it failed and its text was kept.
     pub why: Option<Why>,
+    /// What the certificate of the site last said, if there are samples and it ever showed one.
+    pub certificate: Option<Arc<Certificate>>,
 }
 
 /// What one look brought.
@@ -67,6 +70,7 @@ impl Archive {
             for &(site, from) in sites {
                 news.sites.push(arrived(&transaction, &view, site, from)?);
             }
+            show_certificates(&transaction, sites, &mut news.sites)?;
             (news.alerts, news.next_alert) = alerts(&transaction, alert)?;
             Ok::<_, redb::Error>(news)
         };
@@ -87,7 +91,9 @@ impl Archive {
                 arrived.why = why(&transaction, site, &arrived)?;
                 Ok(arrived)
             };
-            sites.iter().map(replayed).collect::<Result<Vec<Arrived>, redb::Error>>()
+            let mut arrived = sites.iter().map(replayed).collect::<Result<Vec<Arrived>, redb::Error>>()?;
+            show_certificates(&transaction, sites, &mut arrived)?;
+            Ok(arrived)
         };
         guard(look).map_err(|error| self.failed(error))
     }
@@ -103,6 +109,20 @@ impl Archive {
         let sites = guard(look).map_err(|error| self.failed(error))?;
         Ok(sites.into_iter().find(|(_, site)| *site.name == *name).map(|(id, _)| id))
     }
+}
+
+/// Adds what the certificates of those of `sites` say that have samples in `arrived`.
+fn show_certificates<T>(
+    transaction: &ReadTransaction,
+    sites: &[(SiteId, T)],
+    arrived: &mut [Arrived],
+) -> Result<(), redb::Error> {
+    let mut shown: HashMap<SiteId, Arc<Certificate>> =
+        certificate::all(transaction)?.into_iter().map(|(site, shown)| (site, Arc::new(shown))).collect();
+    for ((site, _), arrived) in sites.iter().zip(arrived).filter(|(_, arrived)| !arrived.samples.is_empty()) {
+        arrived.certificate = shown.remove(site);
+    }
+    Ok(())
 }
 
 fn arrived(transaction: &ReadTransaction, view: &View, site: SiteId, from: u64) -> Result<Arrived, redb::Error> {

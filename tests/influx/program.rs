@@ -204,6 +204,24 @@ fn a_group_that_changes_is_told_from_the_reload_on() {
     assert!(received(&influx).values().all(|times| times.len() == 1));
 }
 
+#[test]
+fn a_check_over_tls_tells_when_the_certificate_ends() {
+    let identity = Authority::new().issue(&Leaf::naming(&["127.0.0.1"]).expiring_in(Duration::from_hours(48)));
+    let (server, influx) = (Server::start(Behaviour::ok().over_tls(identity)), storing());
+    let folder = Folder::with(&format!(
+        "sites: [{{ name: api, url: '{}', interval: 200ms, timeout: 10s, tls: {{ insecure: true }} }}]\n",
+        server.url("/")
+    ));
+    let webmon = folder.start(&format!("--headless --export-influx={}", influx.url("/")));
+    let told = || {
+        influx.requests().iter().find_map(|request| Some(lines(request).split_once("cert_expires_s=")?.1.to_owned()))
+    };
+    wait_for("the end of a certificate", || told().is_some());
+    webmon.end_by(Signal::TERM).with(143);
+    let seconds: u64 = told().unwrap().split('i').next().unwrap().parse().unwrap();
+    assert!((47 * 3_600..=48 * 3_600).contains(&seconds), "{seconds}");
+}
+
 /// Whom the platform trusts is said by `SSL_CERT_FILE` here, as it is where an InfluxDB has a certificate of the house.
 #[cfg(target_os = "linux")]
 #[test]
