@@ -174,7 +174,7 @@ static DASHBOARD: &[Key] = &[
 ];
 
 pub(super) static VIEW: &[Key] = &[
-    key("timeframe", seconds(MINUTE, 400 * DAY), "the time that it covers; more than an hour is read from the store")
+    key("timeframe", seconds(1, 400 * DAY), "the time that it covers; more than an hour is read from the store")
         .such_as("10m")
         .required(),
     key("refresh", seconds(1, HOUR), "the time between two of its refreshes").such_as("10s").required(),
@@ -182,7 +182,7 @@ pub(super) static VIEW: &[Key] = &[
 
 static STORAGE: &[Key] = &[
     key("path", Form::Path, "relative to this file").or("webmon.redb"),
-    key("retention", seconds(MINUTE, 3_650 * DAY), "how long every single check is kept").or("30d"),
+    key("retention", seconds(1, 3_650 * DAY), "how long every single check is kept").or("30d"),
     key("max_size", Form::Size(1 << 20..=1 << 50), "the file never holds more than this").or("2GiB"),
     key("flush", seconds(1, MINUTE), "time between commits, if there is anything new").or("1s"),
 ];
