@@ -239,10 +239,10 @@ fn explain(error: &(dyn std::error::Error + 'static), presented: Option<&Present
         return broken_connection(error, "during the TLS handshake")
             .unwrap_or_else(|| Failure::new(Cause::TlsError, format!("TLS: {error}")));
     };
-    if let Some(Presented { certificate: Some(certificate), refusal: Some(refusal), names, at }) = presented
+    if let Some(presented @ Presented { certificate: Some(certificate), refusal: Some(refusal), .. }) = presented
         && refusal == tls
     {
-        return refused(certificate, names, *at, refusal);
+        return refused(certificate, presented, refusal);
     }
     let detail = match tls {
         TlsError::InvalidMessage(_) => "the server does not speak TLS on this port".to_owned(),
@@ -257,24 +257,25 @@ fn explain(error: &(dyn std::error::Error + 'static), presented: Option<&Present
 }
 
 /// The failure of a refused chain: the worst fault is the cause, all of them are in the sentence.
-fn refused(certificate: &Certificate, names: &[String], now: Timestamp, refusal: &TlsError) -> Failure {
+fn refused(certificate: &Certificate, presented: &Presented, refusal: &TlsError) -> Failure {
     let worst = certificate.faults.first().copied().unwrap_or(CertificateFault::Invalid);
     let sentences: Vec<String> =
-        certificate.faults.iter().map(|&fault| words(fault, certificate, names, now, refusal)).collect();
+        certificate.faults.iter().map(|&fault| words(fault, certificate, presented, refusal)).collect();
     Failure::new(worst.cause(), format!("TLS: {}", sentences.join("; ")))
 }
 
-fn words(
-    fault: CertificateFault,
-    certificate: &Certificate,
-    names: &[String],
-    now: Timestamp,
-    refusal: &TlsError,
-) -> String {
+fn words(fault: CertificateFault, certificate: &Certificate, presented: &Presented, refusal: &TlsError) -> String {
+    let &Presented { leaf: (begin, end), chain: (chain_begin, chain_end), at: now, .. } = presented;
     match fault {
-        CertificateFault::Expired => format!("certificate expired {} ago", span(now, certificate.not_after)),
-        CertificateFault::NotYetValid => format!("certificate not valid for {} yet", span(certificate.not_before, now)),
-        CertificateFault::WrongHost => match names {
+        CertificateFault::Expired if now <= end => {
+            format!("an intermediate certificate expired {} ago", span(now, chain_end))
+        }
+        CertificateFault::Expired => format!("certificate expired {} ago", span(now, end)),
+        CertificateFault::NotYetValid if now >= begin => {
+            format!("an intermediate certificate is not valid for {} yet", span(chain_begin, now))
+        }
+        CertificateFault::NotYetValid => format!("certificate not valid for {} yet", span(begin, now)),
+        CertificateFault::WrongHost => match presented.names.as_slice() {
             [] => "certificate names no host".to_owned(),
             [one] => format!("certificate is for {one}"),
             [one, rest @ ..] => format!("certificate is for {one} and {} more", figures::count(rest.len() as u64)),
