@@ -672,7 +672,7 @@ async fn addresses_of_ipv4_that_come_late_are_waited_for_since_those_of_ipv6_may
 
 #[tokio::test]
 async fn every_fault_of_a_certificate_is_found() {
-    use CertificateFault::{Expired, MissingIntermediate, NotYetValid, SelfSigned, Untrusted, WrongHost};
+    use CertificateFault::{Expired, Invalid, MissingIntermediate, NotYetValid, SelfSigned, Untrusted, WrongHost};
     let (ours, theirs, namesake) = (Authority::new(), Authority::called("their"), Authority::new());
     let leaf = || Leaf::naming(&["127.0.0.1"]);
     let wrong = || Leaf::naming(&["other.test"]).called("other");
@@ -707,6 +707,19 @@ async fn every_fault_of_a_certificate_is_found() {
         (ours.issue(&wrong().expired()), Cause::TlsExpired, vec![Expired, WrongHost], "is for other.test"),
         (wrong().expired().self_signed(), Cause::TlsExpired, vec![Expired, WrongHost, SelfSigned], "self-signed"),
         (theirs.issue(&leaf().expired()), Cause::TlsExpired, vec![Expired, Untrusted], "no trusted root"),
+        (leaf().of_an_authority().self_signed(), Cause::TlsUntrusted, vec![SelfSigned], "certificate is self-signed"),
+        (
+            wrong().expired().of_an_authority().self_signed(),
+            Cause::TlsExpired,
+            vec![Expired, WrongHost, SelfSigned],
+            "self-signed",
+        ),
+        (
+            ours.issue(&leaf().of_an_authority()),
+            Cause::TlsError,
+            vec![Invalid],
+            "certificate refused: CaUsedAsEndEntity",
+        ),
         (past.issue(&leaf()), Cause::TlsExpired, vec![Expired], "TLS: an intermediate certificate expired "),
         (past.issue(&wrong()), Cause::TlsExpired, vec![Expired, WrongHost], "is for other.test"),
         (past.issue(&leaf().expired()), Cause::TlsExpired, vec![Expired], "TLS: certificate expired "),

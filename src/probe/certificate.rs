@@ -49,6 +49,8 @@ pub(super) struct Presented {
     pub(super) at: Timestamp,
     /// What the real verifier had against it.
     pub(super) refusal: Option<TlsError>,
+    /// The handshake went on all the same.
+    pub(super) is_overruled: bool,
 }
 
 /// Who decides about all chains.
@@ -99,10 +101,11 @@ impl ServerCertVerifier for Recorder {
         let chain = Fingerprint::of(leaf, intermediates, name);
         let is_proven = proven.holds(&chain, Timestamp::from_secs(now.as_secs()));
         let verdict = if is_proven { Ok(ServerCertVerified::assertion()) } else { ask(now) };
-        let (presented, dates) = present(leaf, intermediates, name, now, verdict.as_ref().err(), &ask);
+        let (mut presented, dates) = present(leaf, intermediates, name, now, verdict.as_ref().err(), &ask);
         if let (false, Ok(_), Some(dates)) = (is_proven, &verdict, dates) {
             proven.learn(chain, dates);
         }
+        presented.is_overruled = self.accept_any;
         *self.presented.lock().unwrap_or_else(PoisonError::into_inner) = Some(presented);
         if self.accept_any { Ok(ServerCertVerified::assertion()) } else { verdict }
     }
@@ -144,7 +147,18 @@ fn present(
     let Ok((_, parsed)) = X509Certificate::from_der(leaf) else {
         let never = (Timestamp::ZERO, Timestamp::ZERO);
         let refusal = refusal.cloned();
-        return (Presented { certificate: None, names: Vec::new(), leaf: never, chain: never, at, refusal }, None);
+        return (
+            Presented {
+                certificate: None,
+                names: Vec::new(),
+                leaf: never,
+                chain: never,
+                at,
+                refusal,
+                is_overruled: false,
+            },
+            None,
+        );
     };
     let above: Vec<X509Certificate<'_>> = intermediates
         .iter()
@@ -171,7 +185,10 @@ fn present(
         faults,
     };
     let (leaf, refusal) = (dates(&parsed, &[]), refusal.cloned());
-    (Presented { certificate: Some(Arc::new(certificate)), names, leaf, chain, at, refusal }, proven)
+    (
+        Presented { certificate: Some(Arc::new(certificate)), names, leaf, chain, at, refusal, is_overruled: false },
+        proven,
+    )
 }
 
 /// Everything that is wrong with a refused chain, worst first.
@@ -201,9 +218,9 @@ fn faults(
         let (from, until) = dates(leaf, above);
         let valid = if from <= until { now.clamp(from, until) } else { now.clamp(begin, end) };
         let valid = Duration::from_micros(valid.as_micros());
-        ask(UnixTime::since_unix_epoch(valid)).is_err_and(|error| is_about_trust(&error))
+        ask(UnixTime::since_unix_epoch(valid)).is_err_and(|error| is_about_trust(&error, leaf))
     } else {
-        is_about_trust(refusal)
+        is_about_trust(refusal, leaf)
     };
     let is_self_signed = leaf.subject() == leaf.issuer() && (untrusted || faults.is_empty());
     if is_self_signed {
@@ -238,9 +255,15 @@ fn single_fault(refusal: &TlsError) -> CertificateFault {
     }
 }
 
-/// A bad signature is one that no trusted key made: another authority of the same name.
-fn is_about_trust(error: &TlsError) -> bool {
-    matches!(error, TlsError::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature))
+/// A bad signature is one that no trusted key made: another authority of the same name. And who signed for himself as an
+/// authority (what `openssl req -x509` makes) is refused for being one before anybody asks whether he is trusted.
+fn is_about_trust(error: &TlsError, leaf: &X509Certificate<'_>) -> bool {
+    let TlsError::InvalidCertificate(error) = error else { return false };
+    match error {
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => true,
+        CertificateError::Other(_) => leaf.subject() == leaf.issuer(),
+        _ => false,
+    }
 }
 
 /// Whether the certificate that signed the leaf was not presented though the leaf says where to get it. A leaf

@@ -26,7 +26,8 @@ use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{
-    AlertDescription, ClientConfig, Error as TlsError, PeerIncompatible, RootCertStore, SupportedCipherSuite,
+    AlertDescription, CertificateError, ClientConfig, Error as TlsError, PeerIncompatible, RootCertStore,
+    SupportedCipherSuite,
 };
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -35,6 +36,7 @@ use tower_service::Service;
 use super::certificate::{Judge, Presented, Recorder};
 use super::failure::{Failure, broken_connection, chain};
 use super::paced::Paced;
+use super::pinned::Pinned;
 use super::stopwatch::Stopwatch;
 use super::{ProbeError, Waiting};
 use crate::model::{
@@ -144,7 +146,10 @@ impl Trust {
         notices: &mut Vec<String>,
     ) -> Result<Self, ProbeError> {
         let provider = provider();
-        let verifier = verifier(extra_roots, &provider, notices)?;
+        let mut verifier = verifier(extra_roots.clone(), &provider, notices)?;
+        if !extra_roots.is_empty() {
+            verifier = Arc::new(Pinned::new(extra_roots, verifier));
+        }
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| ProbeError::Tls(error.to_string()))?
@@ -234,16 +239,16 @@ impl Service<Uri> for Connected {
 
 /// Why a handshake failed.
 fn explain(error: &(dyn std::error::Error + 'static), presented: Option<&Presented>) -> Failure {
+    if let Some(presented @ Presented { certificate: Some(certificate), refusal: Some(refusal), .. }) = presented
+        && !presented.is_overruled
+    {
+        return refused(certificate, presented, refusal);
+    }
     let tls = chain(error).find_map(|error| error.downcast_ref::<TlsError>());
     let Some(tls) = tls else {
         return broken_connection(error, "during the TLS handshake")
             .unwrap_or_else(|| Failure::new(Cause::TlsError, format!("TLS: {error}")));
     };
-    if let Some(presented @ Presented { certificate: Some(certificate), refusal: Some(refusal), .. }) = presented
-        && refusal == tls
-    {
-        return refused(certificate, presented, refusal);
-    }
     let detail = match tls {
         TlsError::InvalidMessage(_) => "the server does not speak TLS on this port".to_owned(),
         TlsError::AlertReceived(alert) => alert_words(*alert),
@@ -287,7 +292,10 @@ fn words(fault: CertificateFault, certificate: &Certificate, presented: &Present
         CertificateFault::Untrusted => {
             format!("no trusted root vouches for the certificate, issued by {}", certificate.issuer)
         }
-        CertificateFault::Invalid => format!("certificate refused: {refusal}"),
+        CertificateFault::Invalid => match refusal {
+            TlsError::InvalidCertificate(CertificateError::Other(why)) => format!("certificate refused: {}", why.0),
+            other => format!("certificate refused: {other}"),
+        },
     }
 }
 

@@ -130,6 +130,13 @@ impl Leaf {
         self
     }
 
+    /// The same, called an authority's, as self-signed ones often are.
+    #[must_use]
+    pub fn of_an_authority(mut self) -> Self {
+        self.params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        self
+    }
+
     /// Signed with its own key.
     pub fn self_signed(&self) -> Identity {
         let key = KeyPair::generate().unwrap();
