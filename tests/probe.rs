@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use support::delays;
 use support::dns::{Answer, NameServer};
 use support::ports::{Blackhole, closed_port};
-use support::tls::{Authority, Leaf};
+use support::tls::{Authority, Identity, Leaf};
 use support::{Behaviour, Server, Step, redirect, response};
 use tokio::task::JoinSet;
 use webmon::model::{
@@ -670,16 +670,36 @@ async fn addresses_of_ipv4_that_come_late_are_waited_for_since_those_of_ipv6_may
     assert!(millis(&seen, Phase::Resolve) >= 149, "{seen:?}");
 }
 
+/// Who a server is, and what is to be said of it: the cause, all faults, a part of the detail.
+type Shown = (Identity, Cause, Vec<CertificateFault>, &'static str);
+
+/// Probes a server for each, by the rules and without them.
+async fn check_certificates(prober: &HttpProber, rows: Vec<Shown>) {
+    for (identity, cause, faults, detail) in rows {
+        let server = Server::start(Behaviour::ok().over_tls(identity));
+        for insecure in [false, true] {
+            let seen = prober
+                .probe(&Site { tls: TlsRules { insecure, ..TlsRules::default() }, ..site(&server.url("/")) })
+                .await;
+            let certificate = seen.certificate.as_ref().expect("the server shows a certificate");
+            assert_eq!(certificate.faults, faults, "{seen:?}");
+            assert_eq!(seen.flags.has(Flags::CERTIFICATE), !faults.is_empty(), "{seen:?}");
+            assert_eq!(seen.cause, if insecure { Cause::Ok } else { cause }, "{seen:?}");
+            assert!(insecure || seen.detail.contains(detail), "{detail}: {seen:?}");
+            assert_eq!(phases(&seen), if seen.cause == Cause::Ok { "ctpT" } else { "ct" }, "{seen:?}");
+            assert_sound(&seen, detail);
+        }
+    }
+}
+
 #[tokio::test]
 async fn every_fault_of_a_certificate_is_found() {
-    use CertificateFault::{Expired, Invalid, MissingIntermediate, NotYetValid, SelfSigned, Untrusted, WrongHost};
+    use CertificateFault::{Expired, MissingIntermediate, NotYetValid, SelfSigned, Untrusted, WrongHost};
     let (ours, theirs, namesake) = (Authority::new(), Authority::called("their"), Authority::new());
     let leaf = || Leaf::naming(&["127.0.0.1"]);
     let wrong = || Leaf::naming(&["other.test"]).called("other");
-    let (past, future, unknown) = (Authority::of_the_past(), Authority::of_the_future(), Authority::of_the_past());
-    let extra_roots = vec![ours.root(), past.root(), future.root()];
-    let prober = prober(&Options { extra_roots, ..online() });
-    for (identity, cause, faults, detail) in [
+    let prober = prober(&Options { extra_roots: vec![ours.root()], ..online() });
+    let rows = vec![
         (ours.issue(&leaf()), Cause::Ok, vec![], ""),
         (ours.issue(&leaf().expired()), Cause::TlsExpired, vec![Expired], "TLS: certificate expired "),
         (
@@ -707,6 +727,20 @@ async fn every_fault_of_a_certificate_is_found() {
         (ours.issue(&wrong().expired()), Cause::TlsExpired, vec![Expired, WrongHost], "is for other.test"),
         (wrong().expired().self_signed(), Cause::TlsExpired, vec![Expired, WrongHost, SelfSigned], "self-signed"),
         (theirs.issue(&leaf().expired()), Cause::TlsExpired, vec![Expired, Untrusted], "no trusted root"),
+    ];
+    check_certificates(&prober, rows).await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_above_a_certificate_is_told_with_what_is_wrong_in_it() {
+    use CertificateFault::{Expired, Invalid, NotYetValid, SelfSigned, Untrusted, WrongHost};
+    let leaf = || Leaf::naming(&["127.0.0.1"]);
+    let wrong = || Leaf::naming(&["other.test"]).called("other");
+    let (ours, past, future) = (Authority::new(), Authority::of_the_past(), Authority::of_the_future());
+    let unknown = Authority::of_the_past();
+    let extra_roots = vec![ours.root(), past.root(), future.root()];
+    let prober = prober(&Options { extra_roots, ..online() });
+    let rows = vec![
         (leaf().of_an_authority().self_signed(), Cause::TlsUntrusted, vec![SelfSigned], "certificate is self-signed"),
         (
             wrong().expired().of_an_authority().self_signed(),
@@ -731,21 +765,8 @@ async fn every_fault_of_a_certificate_is_found() {
             vec![NotYetValid],
             "TLS: an intermediate certificate is not valid for ",
         ),
-    ] {
-        let server = Server::start(Behaviour::ok().over_tls(identity));
-        for insecure in [false, true] {
-            let seen = prober
-                .probe(&Site { tls: TlsRules { insecure, ..TlsRules::default() }, ..site(&server.url("/")) })
-                .await;
-            let certificate = seen.certificate.as_ref().expect("the server shows a certificate");
-            assert_eq!(certificate.faults, faults, "{seen:?}");
-            assert_eq!(seen.flags.has(Flags::CERTIFICATE), !faults.is_empty(), "{seen:?}");
-            assert_eq!(seen.cause, if insecure { Cause::Ok } else { cause }, "{seen:?}");
-            assert!(insecure || seen.detail.contains(detail), "{detail}: {seen:?}");
-            assert_eq!(phases(&seen), if seen.cause == Cause::Ok { "ctpT" } else { "ct" }, "{seen:?}");
-            assert_sound(&seen, detail);
-        }
-    }
+    ];
+    check_certificates(&prober, rows).await;
 }
 
 #[tokio::test]
