@@ -4,9 +4,9 @@
 //! for one bad block must not hide a year of good ones.
 
 use std::io;
-use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 
+use crate::model::caught;
 use crate::model::text::clean_line;
 
 /// Why an operation on the store failed.
@@ -120,7 +120,7 @@ impl StoreError {
 /// Runs `operation`; where the database panics over pages that are not what it wrote, that is damage too.
 pub(super) fn guard<T>(operation: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, redb::Error> {
     // What the database leaves behind is dropped or opened again by the caller, so nothing broken is looked at.
-    panic::catch_unwind(AssertUnwindSafe(operation)).unwrap_or_else(|payload| {
+    caught::catch(operation).unwrap_or_else(|payload| {
         let said = payload.downcast_ref::<String>().map(String::as_str);
         let said = said.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("the database gave up");
         Err(redb::Error::Corrupted(clean_line(said, 120)))
