@@ -78,6 +78,12 @@ pub enum StoreError {
         /// Why not; boxed for its size.
         source: Box<redb::Error>,
     },
+    /// Another file is where it was opened, or none; what is written to it now nobody finds again.
+    #[error("{} was moved, deleted or replaced while it was in use: put it back, or start webmon again", .path.display())]
+    Moved {
+        /// Where it was.
+        path: PathBuf,
+    },
     /// It was closed after a failed commit and could not be opened again yet.
     #[error("{} is closed since saving failed; it is opened again by itself", .path.display())]
     Closed {
@@ -111,6 +117,9 @@ impl StoreError {
             Self::Database { source, .. } => source.to_string(),
             Self::Damaged { reason, .. } => format!("the file is damaged ({reason})"),
             Self::Missing { .. } => "the file is gone".to_owned(),
+            Self::Moved { .. } => {
+                "the file was moved, deleted or replaced; put it back, or start webmon again".to_owned()
+            }
             Self::Locked { .. } => "another webmon has the file".to_owned(),
             other => other.to_string(),
         }
