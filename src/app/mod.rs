@@ -79,6 +79,7 @@ use exit::{Ending, Failure, complain};
 #[must_use]
 pub fn main() -> ExitCode {
     caught::hush();
+    limits::outlive_file_limit();
     let cli = Cli::read();
     match limits::suffice().and_then(|()| dispatch(&cli)) {
         Ok(ending) => ending.into(),
