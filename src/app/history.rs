@@ -81,10 +81,11 @@ pub fn print(write: impl FnOnce(&mut BufWriter<io::StdoutLock<'static>>) -> io::
     match write(&mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         // Samples are read while they are written.
-        Err(error) if error.get_ref().is_some_and(|inner| inner.is::<StoreError>()) => {
-            Err(Failure::Store(format!("webmon: {error}")))
-        }
-        written => Ok(written.context("cannot write to stdout")?),
+        Err(error) => match error.downcast::<StoreError>() {
+            Ok(error) => Err(store_failure(&error)),
+            Err(error) => Err(error).context("cannot write to stdout")?,
+        },
+        Ok(()) => Ok(()),
     }
 }
 
