@@ -165,10 +165,10 @@ fn weigh(error: &io::Error, has_route: impl FnOnce() -> bool) -> (u8, Failure) {
         io::ErrorKind::NetworkUnreachable => unreachable("network unreachable"),
         io::ErrorKind::HostUnreachable => unreachable("host unreachable"),
         io::ErrorKind::PermissionDenied => unreachable("this machine does not permit the connection"),
-        // A machine without an address of this family has no shortage. One with a route has run out of ports, which says
-        // more than that another family leads nowhere.
+        // A machine without an address of this family has no shortage. One with a route has run out of ports, and an
+        // address that could not be tried may be the one that answers.
         io::ErrorKind::AddrNotAvailable => {
-            (u8::from(has_route()) * 2, shortage(error).expect("a shortage by definition"))
+            (u8::from(has_route()) * 6, shortage(error).expect("a shortage by definition"))
         }
         _ => match shortage(error) {
             Some(shortage) => (6, shortage),
@@ -213,7 +213,7 @@ mod tests {
             // No port is left, and this machine has no IPv6; the other way round, no IPv6 and a host that is gone.
             (&[("2001:db8::1", NetworkUnreachable), ("192.0.2.1", AddrNotAvailable)], Cause::Local),
             (&[("2001:db8::1", AddrNotAvailable), ("192.0.2.1", HostUnreachable)], Cause::ConnectUnreachable),
-            (&[("192.0.2.1", AddrNotAvailable), ("192.0.2.2", TimedOut)], Cause::ConnectTimeout),
+            (&[("192.0.2.1", AddrNotAvailable), ("192.0.2.2", ConnectionRefused)], Cause::Local),
             (&[("192.0.2.1", HostUnreachable)], Cause::ConnectUnreachable),
         ] {
             assert_eq!(explain(failed(attempts), |ip| ip.is_ipv4()).cause, cause, "{attempts:?}");

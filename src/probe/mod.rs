@@ -34,6 +34,7 @@ mod servers;
 mod stopwatch;
 mod system;
 mod tls;
+mod turns;
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;

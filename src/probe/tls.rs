@@ -8,9 +8,7 @@
 //! shallow copy with its own [`Recorder`], so that chains of parallel probes cannot mix. Sessions are never
 //! resumed: a resumed handshake is cheaper and shows no certificate.
 //!
-//! Limit: 256 handshakes in flight over all probes, because they are the one phase that costs CPU; who waits
-//! for a permit does so before the clock of the phase starts. Past it, the load of this machine would be
-//! measured as the slowness of every site.
+//! Limit: 256 handshakes in flight over all probes (see `turns`).
 
 use std::collections::HashMap;
 use std::future::{Ready, ready};
@@ -30,7 +28,6 @@ use rustls::{
     SupportedCipherSuite,
 };
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
 use tower_service::Service;
 
 use super::certificate::{Judge, Presented, Recorder};
@@ -38,14 +35,11 @@ use super::failure::{Failure, broken_connection, chain};
 use super::paced::Paced;
 use super::pinned::Pinned;
 use super::stopwatch::Stopwatch;
+use super::turns::Turns;
 use super::{ProbeError, Waiting};
 use crate::model::{
-    Cause, Certificate, CertificateFault, ClientIdentity, HttpOffer, Phase, Site, Timestamp, TlsFiles, TlsRules,
-    figures,
+    Cause, Certificate, CertificateFault, ClientIdentity, HttpOffer, Site, Timestamp, TlsFiles, TlsRules, figures,
 };
-
-/// Handshakes in flight at once, over all probes.
-const IN_FLIGHT_MAX: usize = 256;
 
 /// A connection, with or without TLS.
 pub(super) type Stream = MaybeHttpsStream<TokioIo<Line>>;
@@ -59,7 +53,7 @@ pub(super) struct Tls {
     /// For sites with files, by the address of these; they are held, so no other files can be there.
     special: Mutex<HashMap<usize, Special>>,
     extra_roots: Vec<CertificateDer<'static>>,
-    in_flight: Semaphore,
+    turns: Turns,
 }
 
 type Special = (Arc<TlsFiles>, Arc<Trust>);
@@ -85,7 +79,7 @@ impl Tls {
     pub(super) fn new(extra_roots: &[Vec<u8>], notices: &mut Vec<String>) -> Result<Self, ProbeError> {
         let extra_roots: Vec<_> = extra_roots.iter().map(|der| CertificateDer::from(der.clone())).collect();
         let plain = Arc::new(Trust::new(extra_roots.clone(), None, notices)?);
-        Ok(Self { plain, special: Mutex::default(), extra_roots, in_flight: Semaphore::new(IN_FLIGHT_MAX) })
+        Ok(Self { plain, special: Mutex::default(), extra_roots, turns: Turns::new() })
     }
 
     /// Reads the files of `rules`, if they were not before.
@@ -124,16 +118,13 @@ impl Tls {
                 return Shaken { stream: Err(Failure::new(Cause::Local, error.to_string())), presented: None };
             }
         };
-        watch.stop();
-        *waiting = Some(Waiting::Handshake);
-        let _permit = self.in_flight.acquire().await.expect("this semaphore is never closed");
-        *waiting = None;
-        watch.enter(Phase::Tls);
+        let turn = self.turns.take(&site.name, watch, waiting).await;
         let recorder = Arc::new(Recorder::new(Arc::clone(&trust.judge), site.tls.insecure));
         let mut config = trust.configs[site.http as usize].clone();
         config.dangerous().set_certificate_verifier(Arc::clone(&recorder) as Arc<dyn ServerCertVerifier>);
         let mut connector = HttpsConnector::from((Connected(Some(TokioIo::new(tcp))), Arc::new(config)));
         let outcome = connector.call(uri).await;
+        turn.end();
         let presented = recorder.take();
         Shaken { stream: outcome.map_err(|error| explain(&*error, presented.as_ref())), presented }
     }
