@@ -13,7 +13,7 @@ use crate::alert::{Alert, Rule};
 use crate::config::{Config, Watched};
 use crate::engine::Track;
 use crate::model::{Cause, Certificate, Observation, Sample, SiteId, Timestamp, View};
-use crate::ring::{Producer, Reader, Ring, capacity_for};
+use crate::ring::{Producer, Reader, Ring, Slab, capacity_for};
 use crate::store::{Query, Registered, Store, StoreError};
 
 use super::plan::first_due;
@@ -72,9 +72,9 @@ pub fn horizon(views: &[View], watched: &Watched) -> Duration {
 pub fn remember(store: &Store, config: &Config, all_names: &[Arc<str>], now: Timestamp) -> Result<Memory, StoreError> {
     let wanted = |watched: &Watched| (Arc::clone(&watched.site.name), horizon(&config.views, watched));
     let wanted: Vec<(Arc<str>, Duration)> = config.sites.iter().map(wanted).collect();
-    let mut producers = Vec::with_capacity(wanted.len());
+    let (mut slab, mut producers) = (slab(config), Vec::with_capacity(wanted.len()));
     let mut memory = recalled(store, &wanted, now, |index, registered, samples| {
-        producers.push(filled(slots(&config.views, &config.sites[index]), registered.next_seq, samples));
+        producers.push(filled(&mut slab, slots(&config.views, &config.sites[index]), registered.next_seq, samples));
     })?;
     memory.producers = producers;
     memory.alerts = store.alerts(&Query::ALL)?;
@@ -137,10 +137,10 @@ fn rule_then(alerts: &[Alert], name: &str, since: Timestamp) -> Rule {
     down.map_or_else(Rule::default, |down| Rule { threshold: down.threshold, window: down.window, ..Rule::default() })
 }
 
-/// A ring of that many slots, which holds `samples` and goes on with number `next_seq`.
+/// A ring of that many slots in `slab`, which holds `samples` and goes on with number `next_seq`.
 #[must_use]
-pub fn filled(slots: usize, next_seq: u64, samples: &[Sample]) -> Producer {
-    let mut producer = Producer::new(slots, next_seq - samples.len() as u64);
+pub fn filled(slab: &mut Slab, slots: usize, next_seq: u64, samples: &[Sample]) -> Producer {
+    let mut producer = Producer::within(slab, slots, next_seq - samples.len() as u64);
     for sample in samples {
         producer.push(*sample);
     }
@@ -152,13 +152,19 @@ pub fn filled(slots: usize, next_seq: u64, samples: &[Sample]) -> Producer {
 #[must_use]
 pub fn assemble(config: &Config, memory: &mut Memory) -> Assembly {
     let mut remembered = std::mem::take(&mut memory.producers).into_iter();
+    let mut slab = if remembered.len() == 0 { slab(config) } else { Slab::new(0) };
     let due = first_due(config.sites.iter().map(|watched| &*watched.site));
     let mut assembly = Assembly::default();
     for (index, (watched, first_due)) in config.sites.iter().zip(due).enumerate() {
-        let producer = remembered.next().unwrap_or_else(|| filled(slots(&config.views, watched), 0, &[]));
+        let producer = remembered.next().unwrap_or_else(|| filled(&mut slab, slots(&config.views, watched), 0, &[]));
         assembly.add(watched, (index, first_due), producer, memory.of(index));
     }
     assembly
+}
+
+/// Room for the rings of all sites.
+fn slab(config: &Config) -> Slab {
+    Slab::new(config.sites.iter().map(|watched| slots(&config.views, watched)).sum())
 }
 
 /// How many samples the ring of this site holds.

@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::config::{Config, Exec, Watched};
 use crate::engine::Track;
 use crate::model::{Site, SiteId, Timestamp, View};
-use crate::ring::Reader;
+use crate::ring::{Reader, Slab};
 
 use super::assemble::{Assembly, Memory, Past, filled, horizon, slots};
 use super::keeper::Ask;
@@ -224,7 +224,8 @@ impl<P> Reviser<P> {
                 let slot = self.numbers + new.len();
                 let due = dues.next().expect("there is one for each new site");
                 let past = self.since_it_left(&watched.site, past);
-                assembly.add(watched, (slot, due), filled(room, past.next_seq, past.samples), past);
+                let producer = filled(&mut Slab::new(room), room, past.next_seq, past.samples);
+                assembly.add(watched, (slot, due), producer, past);
                 let (track, reader) = (assembly.tracks.pop(), assembly.readers.pop());
                 let id = index.map(|index| known.registered[index].id);
                 new.push(New {
