@@ -122,7 +122,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_secs(1_795_340_000);
 
-    /// A check that came out `ago` before [`NOW`], or after it.
+    /// A check that came out then.
     fn sample(at: Timestamp, cause: Cause) -> Sample {
         let phases = Phases::NONE.with(Phase::Processing, Micros::new(20_000)).with(Phase::Transfer, Micros::ZERO);
         Observation { phases, ..Observation::failed(cause, "") }.sample(at, Micros::ZERO, 0)
@@ -140,12 +140,12 @@ mod tests {
         );
         let names: Vec<Arc<str>> = config.sites.iter().map(|watched| Arc::clone(&watched.site.name)).collect();
         let past: [(u64, u64); 3] = [(5_000, 10), (600, 10), (9_000, 4_000)];
-        let begin = NOW.before(Duration::from_hours(3));
-        let store = Store::open(&folder.path().join("webmon.redb"), &Options::default(), begin).unwrap().store;
-        let registered = store.register(&names[..3], begin).unwrap();
+        let long_ago = NOW.before(Duration::from_hours(3));
+        let store = Store::open(&folder.path().join("webmon.redb"), &Options::default(), long_ago).unwrap().store;
+        let registered = store.register(&names[..3], long_ago).unwrap();
         let mut producers: Vec<Producer> = registered.iter().map(|_| Producer::new(1_000, 0)).collect();
         let readers = producers.iter().map(|producer| producer.ring().reader_at_head());
-        let mut writer = Writer::new(store, registered.iter().map(|site| site.id).zip(readers).collect()).unwrap();
+        let writer = Writer::new(store, registered.iter().map(|site| site.id).zip(readers).collect()).unwrap();
         for (producer, (first, last)) in producers.iter_mut().zip(past) {
             for ago in (last..=first).rev().step_by(10) {
                 let cause = if ago % 7 == 0 { Cause::Reset } else { Cause::Ok };
