@@ -22,6 +22,7 @@ mod kept;
 mod link;
 mod names;
 mod paced;
+mod pinned;
 mod proven;
 mod redirect;
 mod request;

@@ -80,8 +80,8 @@ impl Run<'_> {
             };
             self.watch.stop();
             let total = self.watch.phases().total().get() - before.get();
-            let url = self.site.shown_target(&request.url);
-            self.seen.hops.push(Hop { url, status: answer.status, total: Micros::new(total) });
+            let [url, location] = [&request, &next].map(|asked| self.site.shown_target(&asked.url));
+            self.seen.hops.push(Hop { url, location, status: answer.status, total: Micros::new(total) });
             // What came is no longer the final answer, and that one may never come.
             (self.seen.status, self.seen.http) = (None, Http::None);
             request = next;

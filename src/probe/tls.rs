@@ -26,7 +26,8 @@ use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{
-    AlertDescription, ClientConfig, Error as TlsError, PeerIncompatible, RootCertStore, SupportedCipherSuite,
+    AlertDescription, CertificateError, ClientConfig, Error as TlsError, PeerIncompatible, RootCertStore,
+    SupportedCipherSuite,
 };
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -35,6 +36,7 @@ use tower_service::Service;
 use super::certificate::{Judge, Presented, Recorder};
 use super::failure::{Failure, broken_connection, chain};
 use super::paced::Paced;
+use super::pinned::Pinned;
 use super::stopwatch::Stopwatch;
 use super::{ProbeError, Waiting};
 use crate::model::{
@@ -144,7 +146,10 @@ impl Trust {
         notices: &mut Vec<String>,
     ) -> Result<Self, ProbeError> {
         let provider = provider();
-        let verifier = verifier(extra_roots, &provider, notices)?;
+        let mut verifier = verifier(extra_roots.clone(), &provider, notices)?;
+        if !extra_roots.is_empty() {
+            verifier = Arc::new(Pinned::new(extra_roots, verifier));
+        }
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| ProbeError::Tls(error.to_string()))?
@@ -234,16 +239,16 @@ impl Service<Uri> for Connected {
 
 /// Why a handshake failed.
 fn explain(error: &(dyn std::error::Error + 'static), presented: Option<&Presented>) -> Failure {
+    if let Some(presented @ Presented { certificate: Some(certificate), refusal: Some(refusal), .. }) = presented
+        && !presented.is_overruled
+    {
+        return refused(certificate, presented, refusal);
+    }
     let tls = chain(error).find_map(|error| error.downcast_ref::<TlsError>());
     let Some(tls) = tls else {
         return broken_connection(error, "during the TLS handshake")
             .unwrap_or_else(|| Failure::new(Cause::TlsError, format!("TLS: {error}")));
     };
-    if let Some(Presented { certificate: Some(certificate), refusal: Some(refusal), names, at }) = presented
-        && refusal == tls
-    {
-        return refused(certificate, names, *at, refusal);
-    }
     let detail = match tls {
         TlsError::InvalidMessage(_) => "the server does not speak TLS on this port".to_owned(),
         TlsError::AlertReceived(alert) => alert_words(*alert),
@@ -257,24 +262,25 @@ fn explain(error: &(dyn std::error::Error + 'static), presented: Option<&Present
 }
 
 /// The failure of a refused chain: the worst fault is the cause, all of them are in the sentence.
-fn refused(certificate: &Certificate, names: &[String], now: Timestamp, refusal: &TlsError) -> Failure {
+fn refused(certificate: &Certificate, presented: &Presented, refusal: &TlsError) -> Failure {
     let worst = certificate.faults.first().copied().unwrap_or(CertificateFault::Invalid);
     let sentences: Vec<String> =
-        certificate.faults.iter().map(|&fault| words(fault, certificate, names, now, refusal)).collect();
+        certificate.faults.iter().map(|&fault| words(fault, certificate, presented, refusal)).collect();
     Failure::new(worst.cause(), format!("TLS: {}", sentences.join("; ")))
 }
 
-fn words(
-    fault: CertificateFault,
-    certificate: &Certificate,
-    names: &[String],
-    now: Timestamp,
-    refusal: &TlsError,
-) -> String {
+fn words(fault: CertificateFault, certificate: &Certificate, presented: &Presented, refusal: &TlsError) -> String {
+    let &Presented { leaf: (begin, end), chain: (chain_begin, chain_end), at: now, .. } = presented;
     match fault {
-        CertificateFault::Expired => format!("certificate expired {} ago", span(now, certificate.not_after)),
-        CertificateFault::NotYetValid => format!("certificate not valid for {} yet", span(certificate.not_before, now)),
-        CertificateFault::WrongHost => match names {
+        CertificateFault::Expired if now <= end => {
+            format!("an intermediate certificate expired {} ago", span(now, chain_end))
+        }
+        CertificateFault::Expired => format!("certificate expired {} ago", span(now, end)),
+        CertificateFault::NotYetValid if now >= begin => {
+            format!("an intermediate certificate is not valid for {} yet", span(chain_begin, now))
+        }
+        CertificateFault::NotYetValid => format!("certificate not valid for {} yet", span(begin, now)),
+        CertificateFault::WrongHost => match presented.names.as_slice() {
             [] => "certificate names no host".to_owned(),
             [one] => format!("certificate is for {one}"),
             [one, rest @ ..] => format!("certificate is for {one} and {} more", figures::count(rest.len() as u64)),
@@ -286,7 +292,10 @@ fn words(
         CertificateFault::Untrusted => {
             format!("no trusted root vouches for the certificate, issued by {}", certificate.issuer)
         }
-        CertificateFault::Invalid => format!("certificate refused: {refusal}"),
+        CertificateFault::Invalid => match refusal {
+            TlsError::InvalidCertificate(CertificateError::Other(why)) => format!("certificate refused: {}", why.0),
+            other => format!("certificate refused: {other}"),
+        },
     }
 }
 
