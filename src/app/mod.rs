@@ -16,6 +16,7 @@
 mod alert_log;
 mod alert_test;
 mod assemble;
+mod begin;
 mod check;
 mod chronicle;
 mod cli;
@@ -43,6 +44,7 @@ mod long_views;
 mod manual;
 mod messenger;
 mod monitor;
+mod network;
 mod news;
 mod opening;
 #[cfg_attr(not(feature = "influx"), allow(dead_code, reason = "without an export nobody makes an outlet"))]

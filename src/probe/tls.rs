@@ -28,6 +28,7 @@ use rustls::{
     SupportedCipherSuite,
 };
 use tokio::net::TcpStream;
+use tokio_util::either::Either;
 use tower_service::Service;
 
 use super::certificate::{Judge, Presented, Recorder};
@@ -41,8 +42,8 @@ use crate::model::{
     Cause, Certificate, CertificateFault, ClientIdentity, HttpOffer, Site, Timestamp, TlsFiles, TlsRules, figures,
 };
 
-/// A connection, with or without TLS.
-pub(super) type Stream = MaybeHttpsStream<TokioIo<Line>>;
+/// A connection without or with TLS; the latter is large, and boxed because connections are moved a dozen times.
+pub(super) type Stream = Either<Line, Box<TokioIo<MaybeHttpsStream<TokioIo<Line>>>>>;
 /// What TLS goes over.
 pub(super) type Line = Paced<TcpStream>;
 
@@ -126,7 +127,8 @@ impl Tls {
         let outcome = connector.call(uri).await;
         turn.end();
         let presented = recorder.take();
-        Shaken { stream: outcome.map_err(|error| explain(&*error, presented.as_ref())), presented }
+        let stream = outcome.map(|stream| Either::Right(Box::new(TokioIo::new(stream))));
+        Shaken { stream: stream.map_err(|error| explain(&*error, presented.as_ref())), presented }
     }
 }
 
