@@ -73,12 +73,15 @@ mod watch;
 
 use std::process::ExitCode;
 
+use crate::model::caught;
 use cli::{Cli, Command};
 use exit::{Ending, Failure, complain};
 
 /// Runs the program: the command line in, the exit code out.
 #[must_use]
 pub fn main() -> ExitCode {
+    caught::hush();
+    limits::outlive_file_limit();
     let cli = Cli::read();
     match limits::suffice().and_then(|()| dispatch(&cli)) {
         Ok(ending) => ending.into(),

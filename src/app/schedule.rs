@@ -9,6 +9,7 @@
 //! is an observation (`local`), not the end of the loop. Limits: [`Limits::in_flight`] probes. A check by hand goes
 //! back to the [`Desk`] that it came from: it is no sample and is counted nowhere.
 
+mod alarm;
 mod arrive;
 mod bell;
 mod revise;
@@ -32,6 +33,7 @@ use super::clock::Clock;
 use super::desk::Desk;
 use super::gauges::Gauges;
 use super::plan::{missed, turn};
+use alarm::Alarm;
 use bell::{Bell, Ringer};
 
 pub use arrive::{Arrivals, arrivals};
@@ -160,19 +162,24 @@ impl<P: Prober> Scheduler<P> {
 
     /// Probes until `stop`, then abandons what is in flight: an unfinished check is not an outcome.
     pub async fn run(mut self, stop: CancellationToken) {
+        let mut alarm = Alarm::new(self.shared.clock.instant(Duration::ZERO));
+        let mut stopped = std::pin::pin!(stop.cancelled());
         loop {
             self.land_all();
             let may_start = self.flights.len() < self.shared.limits.in_flight;
             let wake = self.due.peek().map(|Reverse((due, _))| *due).filter(|_| may_start);
             self.bell.expect(wake);
+            if let Some(wake) = wake {
+                alarm.set(self.shared.clock.instant(wake));
+            }
             tokio::select! {
                 biased;
-                () = stop.cancelled() => break,
+                () = &mut stopped => break,
                 () = self.bell.rung() => {}
                 Some(watches) = self.arrivals.next(), if self.arrivals.awaited() > 0 => self.seat(watches),
                 Some(wish) = self.desk.next() => self.grant(wish),
                 Some(revision) = self.revisions.recv() => self.revise(revision),
-                () = tokio::time::sleep_until(self.shared.clock.instant(wake.unwrap_or_default())), if wake.is_some() => {
+                () = alarm.rung(), if wake.is_some() => {
                     // What has landed makes room for what is due.
                     self.land_all();
                     self.start_due();

@@ -173,6 +173,6 @@ mod tests {
         let prober = HttpProber::new(Instant::now).unwrap();
         let site = Site::new("a", "https://a.test/".parse().unwrap());
         let bytes = size_of_val(&prober.probe(&site));
-        assert!(bytes <= 5_120, "{bytes} bytes");
+        assert!(bytes <= 3_072, "{bytes} bytes");
     }
 }

@@ -31,6 +31,7 @@ use rustls::{
 };
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
+use tokio_util::either::Either;
 use tower_service::Service;
 
 use super::certificate::{Judge, Presented, Recorder};
@@ -47,8 +48,8 @@ use crate::model::{
 /// Handshakes in flight at once, over all probes.
 const IN_FLIGHT_MAX: usize = 256;
 
-/// A connection, with or without TLS.
-pub(super) type Stream = MaybeHttpsStream<TokioIo<Line>>;
+/// A connection without or with TLS; the latter is large, and boxed because connections are moved a dozen times.
+pub(super) type Stream = Either<Line, Box<TokioIo<MaybeHttpsStream<TokioIo<Line>>>>>;
 /// What TLS goes over.
 pub(super) type Line = Paced<TcpStream>;
 
@@ -135,7 +136,8 @@ impl Tls {
         let mut connector = HttpsConnector::from((Connected(Some(TokioIo::new(tcp))), Arc::new(config)));
         let outcome = connector.call(uri).await;
         let presented = recorder.take();
-        Shaken { stream: outcome.map_err(|error| explain(&*error, presented.as_ref())), presented }
+        let stream = outcome.map(|stream| Either::Right(Box::new(TokioIo::new(stream))));
+        Shaken { stream: stream.map_err(|error| explain(&*error, presented.as_ref())), presented }
     }
 }
 
