@@ -180,7 +180,7 @@ impl Sample {
     /// When the probe was started.
     #[must_use]
     pub fn started(&self) -> Timestamp {
-        self.at.before(self.total().as_duration())
+        self.at.minus(self.total())
     }
 
     /// The same with every field within what packing keeps.

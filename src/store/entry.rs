@@ -179,8 +179,8 @@ mod tests {
     fn pack(batch: &Batch) -> Vec<Entry> {
         let (mut packer, mut done) = (Packer::default(), Vec::new());
         for (site, seq, samples) in batch {
-            let packed: Vec<Packed> = samples.iter().map(Sample::packed).collect();
-            packer.push(*site, *seq, &packed, &mut done);
+            let words: Vec<Packed> = samples.iter().map(Sample::packed).collect();
+            packer.push(*site, *seq, &words, &mut done);
         }
         packer.close(&mut done);
         done
@@ -207,7 +207,7 @@ mod tests {
         for (site, seq, samples) in batch {
             let mut columns = Vec::new();
             encoder.restart(base);
-            samples.iter().for_each(|sample| encoder.push(sample));
+            encoder.push_all(samples);
             encoder.finish(&mut columns);
             for number in [u64::from(site.0), *seq, samples.len() as u64, columns.len() as u64] {
                 put(&mut entry, number);
@@ -263,13 +263,9 @@ mod tests {
             stored.as_bytes().as_chunks().0.iter().map(|[high, low]| nibble(*high) << 4 | nibble(*low)).collect();
         let sample = |index: u64| {
             let at = 1_795_255_200_075_000 + index * 10_000_001;
-            let words = [
-                at << 12 | 2 << 4,
-                11_000 << 32 | 900,
-                38_000 << 32 | 24_000,
-                15_000 << 32 | 600,
-                300 << 40 | 200 << 30,
-            ];
+            let pair = |high: u64, low: u64| high << 32 | low;
+            let (connect, tls, bytes) = (pair(11_000, 900), pair(38_000, 24_000), pair(15_000, 600));
+            let words = [at << 12 | 0b10_0000, connect, tls, bytes, 300 << 40 | 200 << 30];
             Sample::from_words(words).unwrap()
         };
         let expected = vec![(SiteId(7), 70, (0..3).map(sample).collect()), (SiteId(300), 0, vec![sample(1)])];

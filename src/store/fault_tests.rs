@@ -329,8 +329,8 @@ fn sealing_leaves_out_what_is_sealed_already() {
     let samples = day_of(1, 15);
     for (first, last) in [(0, 10), (0, 15), (3, 9)] {
         let (mut packer, mut entries) = (Packer::default(), Vec::new());
-        let packed: Vec<Packed> = samples[first..last].iter().map(Sample::packed).collect();
-        packer.push(site, first as u64, &packed, &mut entries);
+        let words: Vec<Packed> = samples[first..last].iter().map(Sample::packed).collect();
+        packer.push(site, first as u64, &words, &mut entries);
         packer.close(&mut entries);
         let mut pending = store.pending().unwrap();
         pending.add_entries(&mut entries);

@@ -25,6 +25,7 @@ mod append;
 mod archive;
 mod backup;
 mod block;
+mod buckets;
 mod bytes;
 mod certificate;
 mod columns;

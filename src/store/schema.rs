@@ -151,3 +151,28 @@ pub fn format(transaction: &ReadTransaction) -> Result<Format, redb::Error> {
         Some(_) => Format::Known,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::disk::Disk;
+    use super::*;
+
+    /// Rollups are made of the whole of a file that has none, and only of such a file.
+    #[test]
+    fn a_file_of_an_earlier_version_is_brought_up_to_date_once() {
+        for (found, is_behind) in [(1, true), (2, false), (VERSION, false)] {
+            let database = Disk::default().open().unwrap();
+            let change = database.begin_write().unwrap();
+            change.open_table(META).unwrap().insert(VERSION_KEY, found).unwrap();
+            change.commit().unwrap();
+            assert_eq!(format(&database.begin_read().unwrap()).unwrap(), Format::Known);
+            for _ in 0..2 {
+                upgrade(&database).unwrap();
+                let transaction = database.begin_read().unwrap();
+                assert_eq!(version(&transaction).unwrap(), VERSION);
+                let behind = transaction.open_table(META).unwrap().get(BEHIND).unwrap();
+                assert_eq!(behind.is_some(), is_behind, "of version {found}");
+            }
+        }
+    }
+}
