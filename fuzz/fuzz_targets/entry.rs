@@ -7,8 +7,10 @@ use webmon::store::codec;
 
 fuzz_target!(|bytes: &[u8]| {
     let _refused = codec::decode_entry(bytes).is_err();
-    if let Ok(groups) = codec::decode_entry(&codec::sealed(bytes, codec::ANYWHERE)) {
-        let samples: usize = groups.iter().map(|(_, _, samples)| samples.len()).sum();
-        assert!(samples <= bytes.len(), "{samples} samples from {} bytes", bytes.len());
+    for version in codec::ENTRY_VERSIONS {
+        if let Ok(groups) = codec::decode_entry(&codec::sealed(version, bytes, codec::ANYWHERE)) {
+            let samples: usize = groups.iter().map(|(_, _, samples)| samples.len()).sum();
+            assert!(samples <= bytes.len(), "{samples} samples from {} bytes", bytes.len());
+        }
     }
 });

@@ -81,13 +81,13 @@ impl Phases {
     /// The response time: the sum of all phases, saturating.
     #[must_use]
     pub fn total(&self) -> Micros {
-        self.sum(&Phase::ALL)
+        sum(&self.0)
     }
 
     /// Everything before the transfer: the time to first byte of an answer that had a head.
     #[must_use]
     pub fn before_transfer(&self) -> Micros {
-        self.sum(&Phase::ALL[..4])
+        sum(&self.0[..4])
     }
 
     /// The five values as stored: microseconds, `u32::MAX` for absent.
@@ -101,11 +101,13 @@ impl Phases {
     pub const fn from_raw(raw: [u32; 5]) -> Self {
         Self(raw)
     }
+}
 
-    fn sum(&self, phases: &[Phase]) -> Micros {
-        let micros: u64 = phases.iter().filter_map(|&phase| self.get(phase)).map(|us| u64::from(us.get())).sum();
-        u32::try_from(micros).map_or(Micros::MAX, Micros::new)
-    }
+/// The sum of stored values, saturating.
+#[inline]
+fn sum(raw: &[u32]) -> Micros {
+    let micros: u64 = raw.iter().map(|&micros| if micros == ABSENT { 0 } else { u64::from(micros) }).sum();
+    u32::try_from(micros).map_or(Micros::MAX, Micros::new)
 }
 
 #[cfg(test)]

@@ -180,7 +180,7 @@ impl Sample {
     /// When the probe was started.
     #[must_use]
     pub fn started(&self) -> Timestamp {
-        self.at.before(self.total().as_duration())
+        self.at.minus(self.total())
     }
 
     /// The same with every field within what packing keeps.
@@ -219,7 +219,7 @@ impl Sample {
         ]
     }
 
-    /// The sample of five words; none if they name a cause that does not exist.
+    /// The sample of five words; none if they name a cause or a status that does not exist.
     #[inline]
     #[must_use]
     pub fn from_words(words: [u64; Self::WORDS]) -> Option<Self> {
@@ -230,7 +230,10 @@ impl Sample {
             at: Timestamp::from_micros(words[0] >> 12),
             phases: Phases::from_raw([resolve, connect, tls, processing, transfer]),
             cause: Cause::from_code(low_u8(words[0] >> 6) & (Cause::LIMIT - 1))?,
-            status: Status::new(low_u16(words[4] >> 30) & 0x3ff),
+            status: match low_u16(words[4] >> 30) & 0x3ff {
+                0 => None,
+                code => Some(Status::new(code)?),
+            },
             http: Http::from_bits(low_u8(words[0] >> 4)),
             flags: Flags::from_bits(low_u8(words[0])),
             bytes,
@@ -249,6 +252,9 @@ impl Sample {
 pub struct Packed([u32; 2 * Sample::WORDS]);
 
 impl Packed {
+    /// Bytes of a packed sample.
+    pub const BYTES: usize = 8 * Sample::WORDS;
+
     /// Of the words that [`Sample::to_words`] gave; any others have fields that mean nothing.
     #[inline]
     #[must_use]
@@ -262,7 +268,22 @@ impl Packed {
         Self(halves)
     }
 
-    /// All of it; none if the words name a cause that does not exist.
+    /// Of the halves that [`Packed::halves`] gave, or any others.
+    #[inline]
+    #[must_use]
+    pub const fn from_halves(halves: [u32; 2 * Sample::WORDS]) -> Self {
+        Self(halves)
+    }
+
+    /// The words in halves, the lower one of each first.
+    #[inline]
+    #[must_use]
+    pub const fn halves(&self) -> [u32; 2 * Sample::WORDS] {
+        self.0
+    }
+
+    /// All of it; none if the words name a cause or a status that does not exist.
+    #[inline]
     #[must_use]
     pub fn sample(&self) -> Option<Sample> {
         Sample::from_words(std::array::from_fn(|word| self.word(word)))
@@ -394,12 +415,15 @@ mod tests {
             prop_assert_eq!(Status::new(packed.status_code()), sample.status);
             prop_assert_eq!((packed.outcome(), packed.flags()), (sample.outcome(), sample.flags));
             prop_assert_eq!(packed.sample(), Some(sample));
+            let words = packed.halves().as_chunks().0.iter().map(|&[low, high]| pair(high, low)).collect::<Vec<_>>();
+            prop_assert_eq!(words, sample.to_words());
+            prop_assert_eq!(Packed::from_halves(packed.halves()), packed);
         }
 
         #[test]
         fn any_words_unpack_or_are_refused(words: [u64; 5]) {
             if let Some(sample) = Sample::from_words(words) {
-                prop_assert_eq!(Sample::from_words(sample.to_words()), Some(sample));
+                prop_assert_eq!(sample.to_words(), words);
             }
         }
     }

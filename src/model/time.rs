@@ -56,6 +56,13 @@ impl Timestamp {
     pub fn before(self, by: Duration) -> Self {
         Self(self.0.saturating_sub(duration::micros(by)))
     }
+
+    /// The same by a length of time inside a probe.
+    #[inline]
+    #[must_use]
+    pub const fn minus(self, by: Micros) -> Self {
+        Self(self.0.saturating_sub(by.0 as u64))
+    }
 }
 
 /// A length of time inside a probe: microseconds in `0..=u32::MAX - 1`, longer ones saturate.

@@ -173,7 +173,11 @@ impl Drive {
 
     /// Takes notice of what has come in.
     async fn look(&mut self) {
-        poll_fn(|cx| Poll::Ready(self.poll(cx))).await;
+        poll_fn(|cx| {
+            self.poll(cx);
+            Poll::Ready(())
+        })
+        .await;
     }
 
     /// Awaits `work` and keeps the connection going meanwhile. What `work` asks for (a request, more of a body) is done

@@ -107,10 +107,38 @@ impl Counters {
         }
     }
 
-    /// Empties all sides; the memory stays.
+    /// Counts everything of `other` in, which has as many sides.
+    pub(super) fn merge(&mut self, other: &Self) {
+        let eights = EIGHTS * self.sides;
+        for (page, place) in other.existing() {
+            let theirs = &other.eights[place * eights..][..eights];
+            if theirs.iter().all(|eight| *eight == Eight::default()) {
+                continue;
+            }
+            let first = self.reach(page * PAGE);
+            for (at, theirs) in theirs.iter().enumerate() {
+                let Eight(mine) = &mut self.eights[first + at];
+                // Eight at a time; which of them became full is asked only when one did.
+                let sums: [u16; EIGHT] = std::array::from_fn(|index| mine[index].wrapping_add(theirs.0[index]));
+                *mine = sums;
+                if sums.iter().zip(&theirs.0).map(|(sum, added)| u32::from(sum < added)).sum::<u32>() > 0 {
+                    let (index, side) = (page * PAGE + at / self.sides * EIGHT, at % self.sides);
+                    for offset in (0..EIGHT).filter(|&offset| sums[offset] < theirs.0[offset]) {
+                        self.carry(index + offset, side, 1);
+                    }
+                }
+            }
+        }
+        for &((index, side), by) in &other.carries {
+            // A counter of a round number has a carry and nothing in its page.
+            self.reach(usize::from(index));
+            self.carry(usize::from(index), usize::from(side), by);
+        }
+    }
+
+    /// Empties all sides; the memory stays, and so do the pages: who comes next is often much like who was here.
     pub(super) fn clear(&mut self) {
-        self.table = [0; PAGES];
-        self.eights.clear();
+        self.eights.fill(Eight::default());
         self.carries.clear();
     }
 
@@ -267,13 +295,13 @@ impl Counters {
     fn open(&mut self, index: usize) -> usize {
         let page = index / PAGE;
         let eights = EIGHTS * self.sides;
-        let is_empty = |&other: &usize| {
-            let Some(place) = usize::from(self.table[other]).checked_sub(1) else { return false };
+        let is_empty = |&(other, place): &(usize, usize)| {
             let held = other * PAGE..(other + 1) * PAGE;
             self.eights[place * eights..][..eights].iter().all(|eight| *eight == Eight::default())
                 && !self.carries.iter().any(|&((index, _), _)| held.contains(&usize::from(index)))
         };
-        if let Some(other) = (0..PAGES).find(is_empty) {
+        let empty = self.existing().find(is_empty);
+        if let Some((other, _)) = empty {
             self.table[page] = std::mem::take(&mut self.table[other]);
             return self.first_of(index);
         }

@@ -62,7 +62,7 @@ impl Cadence {
     /// When `sample` was due.
     #[must_use]
     pub fn due(sample: &Sample) -> Timestamp {
-        sample.started().before(sample.late.as_duration())
+        sample.started().minus(sample.late)
     }
 
     /// What the window `(cutoff, as_of]` has to correct: `oldest` is the first sample in it, `newest_due` the latest due

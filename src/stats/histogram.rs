@@ -76,6 +76,18 @@ impl Histogram {
         self.counters.raise(index_of(value.min(Self::HIGHEST)), SIDE);
     }
 
+    /// Counts `values` in, µs.
+    #[inline]
+    pub fn record_all(&mut self, values: &[u32]) {
+        for &value in values {
+            if value > Self::HIGHEST {
+                self.saturated += 1;
+            }
+            self.counters.raise(index_of(value.min(Self::HIGHEST)), SIDE);
+        }
+        self.len += values.len() as u64;
+    }
+
     /// Takes back one [`Histogram::record`] of the same value.
     #[inline]
     pub fn forget(&mut self, value: u32) {
@@ -95,9 +107,8 @@ impl Histogram {
 
     /// Counts everything of `other` in.
     pub fn merge(&mut self, other: &Self) {
-        for (index, count) in other.counters() {
-            self.add(index, count);
-        }
+        self.counters.merge(&other.counters);
+        self.len += other.len;
         self.saturated += other.saturated;
     }
 
@@ -132,14 +143,21 @@ impl Histogram {
     #[must_use]
     pub fn from_counters(counters: impl IntoIterator<Item = (usize, u64)>, saturated: u64) -> Option<Self> {
         let mut histogram = Self::default();
+        histogram.refill(counters, saturated).then_some(histogram)
+    }
+
+    /// Becomes the histogram of these counters, as [`Histogram::from_counters`] has it; the memory stays. Whether there is one.
+    #[must_use]
+    pub fn refill(&mut self, counters: impl IntoIterator<Item = (usize, u64)>, saturated: u64) -> bool {
+        self.clear();
         for (index, count) in counters {
-            if index >= Self::COUNTERS || histogram.len.checked_add(count)? > Self::MOST {
-                return None;
+            if index >= Self::COUNTERS || self.len.checked_add(count).is_none_or(|len| len > Self::MOST) {
+                return false;
             }
-            histogram.add(index, count);
+            self.add(index, count);
         }
-        histogram.saturated = saturated;
-        (saturated <= histogram.len).then_some(histogram)
+        self.saturated = saturated;
+        saturated <= self.len
     }
 
     /// The counters that are not zero, by index, ascending.
@@ -244,7 +262,10 @@ mod tests {
         fn merging_is_recording_both(left in prop::collection::vec(values(), 0..99), right in prop::collection::vec(values(), 0..99)) {
             let mut merged = of(&left);
             merged.merge(&of(&right));
-            let mut reverse = of(&right);
+            // Into one that was emptied, whose pages are those of other values.
+            let mut reverse = of(&left);
+            reverse.clear();
+            reverse.record_all(&right);
             reverse.merge(&of(&left));
             let both: Vec<u32> = left.iter().chain(&right).copied().collect();
             prop_assert_eq!(&merged, &of(&both));
@@ -264,6 +285,13 @@ mod tests {
         assert_eq!(histogram.percentiles([50, 99]).unwrap(), [5_023, 5_023]);
         let mut twice = histogram.clone();
         twice.merge(&histogram);
+        let mut once = Histogram::default();
+        once.merge(&histogram);
+        assert_eq!(once, histogram);
+        // A counter that is a multiple of 65,536 has nothing in its page.
+        let round = Histogram::from_counters([(300, 3 << 16)], 0).unwrap();
+        once.merge(&round);
+        assert_eq!((once.len(), once.counters().nth(1)), (histogram.len() + (3 << 16), Some((300, 3 << 16))));
         assert_eq!(Histogram::from_hdr(&twice.to_hdr()).unwrap(), twice);
         assert_eq!(twice.len(), 400_004);
         for _ in 0..199_999 {

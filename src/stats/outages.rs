@@ -38,6 +38,7 @@ pub struct Outages {
 
 impl Outages {
     /// Counts a check in, the newest so far.
+    #[inline]
     pub fn admit(&mut self, at: Timestamp, outcome: Outcome) {
         let up = match outcome {
             Outcome::Unknown => return,

@@ -37,14 +37,10 @@ impl Rollup {
     pub fn admit_all(&mut self, samples: &[Sample]) {
         let Self { totals, response_max, ttfb_max, response: responses, ttfb: ttfbs } = self;
         totals.admit(samples, |response, ttfb| {
-            for &micros in response {
-                responses.record(micros);
-                *response_max = micros.max(*response_max);
-            }
-            for &micros in ttfb {
-                ttfbs.record(micros);
-                *ttfb_max = micros.max(*ttfb_max);
-            }
+            responses.record_all(response);
+            *response_max = response.iter().fold(*response_max, |max, &micros| max.max(micros));
+            ttfbs.record_all(ttfb);
+            *ttfb_max = ttfb.iter().fold(*ttfb_max, |max, &micros| max.max(micros));
         });
     }
 

@@ -84,6 +84,9 @@ impl Stretch {
     /// Counts the next samples in, as [`Stretch::admit`] would one after the other.
     pub fn admit_all(&mut self, samples: &[Sample], before: Option<Timestamp>) {
         self.rollup.admit_all(samples);
+        let Some(first) = samples.first() else { return };
+        self.oldest.get_or_insert_with(|| Oldest::from(first));
+        self.newest_due = self.newest_due.max(samples.iter().map(Cadence::due).max());
         for sample in samples {
             if sample.flags.has(Flags::AFTER_HOLE) {
                 self.outages.interrupt();
@@ -92,8 +95,6 @@ impl Stretch {
                 }
             }
             self.outages.admit(sample.at, sample.outcome());
-            self.oldest.get_or_insert_with(|| Oldest::from(sample));
-            self.newest_due = self.newest_due.max(Some(Cadence::due(sample)));
             self.last_at = Some(sample.at);
         }
     }

@@ -22,7 +22,7 @@ use super::record::{self, TextRecord};
 use super::schema;
 use super::sink::{self, Progress};
 
-/// Encoded samples that wait at most: more than two million of them.
+/// Bytes of encoded samples that wait at most: a million samples, where each of a site comes alone, to three million.
 pub const ENTRY_BYTES_MAX: usize = 64 << 20;
 
 /// Texts that wait at most.

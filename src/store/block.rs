@@ -57,8 +57,8 @@ pub fn encode(key: Key, samples: &[Sample], peak: Timestamp, encoder: &mut Encod
     while let Some(room) = FULL.checked_sub(encoder.size() + AROUND).filter(|&room| room > 0 && !rest.is_empty()) {
         // As many as find room however large they are; then the size is asked for again.
         let (sure, later) = rest.split_at(room.div_ceil(SAMPLE_MAX).min(rest.len()));
+        encoder.push_all(sure);
         for sample in sure {
-            encoder.push(sample);
             head.low = head.low.min(sample.at);
             head.peak = head.peak.max(sample.at);
         }

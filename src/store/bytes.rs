@@ -35,6 +35,14 @@ impl Column {
         self.numbers.push(number);
     }
 
+    /// Room for the next `count` numbers, all of which the caller writes.
+    #[inline]
+    pub fn grow(&mut self, count: usize) -> &mut [u32] {
+        let length = self.numbers.len();
+        self.numbers.resize(length + count, 0);
+        &mut self.numbers[length..]
+    }
+
     /// Bytes that it takes.
     pub fn size(&mut self) -> usize {
         let (bytes, counted) = self.sized;
@@ -49,8 +57,12 @@ impl Column {
     /// Appends it to `out`.
     pub fn finish(&self, out: &mut Vec<u8>) {
         let lengths_at = out.len();
-        let four = |numbers: &[u32]| numbers.iter().rev().fold(0, |four, &number| four << 2 | length(number));
-        out.extend(self.numbers.chunks(4).map(four));
+        let (fours, rest) = self.numbers.as_chunks::<4>();
+        let four = |[a, b, c, d]: &[u32; 4]| length(*a) | length(*b) << 2 | length(*c) << 4 | length(*d) << 6;
+        out.extend(fours.iter().map(four));
+        if !rest.is_empty() {
+            out.push(rest.iter().rev().fold(0, |four, &number| four << 2 | length(number)));
+        }
         let numbers_at = out.len();
         // Whole words are written, the next one begins after the bytes that count.
         out.resize(numbers_at + 4 * self.numbers.len() + 8, 0);
@@ -60,7 +72,6 @@ impl Column {
             room[at..at + 8].copy_from_slice(&pair.to_le_bytes());
             at += length as usize;
         };
-        let (fours, rest) = self.numbers.as_chunks::<4>();
         for ([first, second, third, fourth], &lengths) in fours.iter().zip(&lengths[lengths_at..]) {
             let [a, b, c, d] = split(lengths);
             write(u64::from(*first) | u64::from(*second) << (8 * (a + 1)), a + b + 2);

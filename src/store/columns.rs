@@ -98,28 +98,56 @@ impl Encoder {
         self.count = 0;
     }
 
-    /// Takes in the next sample; at most `SAMPLES_MAX` since the restart.
-    pub fn push(&mut self, sample: &Sample) {
-        debug_assert!(self.count < SAMPLES_MAX, "the caller splits longer runs");
-        let (mut present, mut spent) = (0, 0);
-        for (index, raw) in sample.phases.to_raw().into_iter().enumerate() {
-            if raw <= Micros::MAX.get() {
-                self.phases[index].push(self.means[index].difference(raw));
-                present |= 1 << index;
-                spent += i64::from(raw);
+    /// Takes in the next samples; at most `SAMPLES_MAX` since the restart.
+    pub fn push_all(&mut self, mut samples: &[Sample]) {
+        debug_assert!(self.count + samples.len() <= SAMPLES_MAX, "the caller splits longer runs");
+        while let Some(first) = samples.first() {
+            // Nearly every sample has the phases of the one before it.
+            let present = present(first);
+            let same = samples.iter().position(|sample| self::present(sample) != present);
+            let (run, rest) = samples.split_at(same.unwrap_or(samples.len()));
+            self.push_run(run, present);
+            samples = rest;
+        }
+    }
+
+    /// Takes in samples that all have these phases.
+    fn push_run(&mut self, run: &[Sample], present: u64) {
+        // All phases in one loop: what is expected of one does not wait for another.
+        let mut means = self.means;
+        if present == ALL_PRESENT {
+            let [resolve, connect, tls, processing, transfer] = &mut self.phases;
+            let columns = [resolve, connect, tls, processing, transfer].map(|column| column.grow(run.len()));
+            for (index, sample) in run.iter().enumerate() {
+                for (phase, raw) in sample.phases.to_raw().into_iter().enumerate() {
+                    columns[phase][index] = means[phase].difference(raw);
+                }
+            }
+        } else {
+            for sample in run {
+                for (phase, raw) in sample.phases.to_raw().into_iter().enumerate() {
+                    if present >> phase & 1 == 1 {
+                        self.phases[phase].push(means[phase].difference(raw));
+                    }
+                }
             }
         }
-        self.verdicts.push(verdict(sample, present));
-        self.skips.push(u64::from(sample.skipped));
-        self.late.push(sample.late.get());
-        put_signed(&mut self.bytes, i64::from(sample.bytes) - i64::from(self.last_bytes));
-        self.last_bytes = sample.bytes;
-        let due = micros(sample.at) - spent.min(i64::from(Micros::MAX.get())) - i64::from(sample.late.get());
-        let step = due - self.last_due;
-        put_signed(&mut self.due, step - self.last_step);
-        self.last_due = due;
-        self.last_step = step;
-        self.count += 1;
+        self.means = means;
+        for (late, sample) in self.late.grow(run.len()).iter_mut().zip(run) {
+            *late = sample.late.get();
+        }
+        for sample in run {
+            self.verdicts.push(verdict(sample, present));
+            self.skips.push(u64::from(sample.skipped));
+            put_signed(&mut self.bytes, i64::from(sample.bytes) - i64::from(self.last_bytes));
+            self.last_bytes = sample.bytes;
+            let due = micros(sample.at) - i64::from(sample.total().get()) - i64::from(sample.late.get());
+            let step = due - self.last_due;
+            put_signed(&mut self.due, step - self.last_step);
+            self.last_due = due;
+            self.last_step = step;
+        }
+        self.count += run.len();
     }
 
     /// Samples taken in since the restart.
@@ -147,6 +175,15 @@ impl Encoder {
         out.extend_from_slice(&self.bytes);
         out.extend_from_slice(&self.due);
     }
+}
+
+/// Every phase took place.
+const ALL_PRESENT: u64 = 0b1_1111;
+
+/// A bit for each phase that took place.
+fn present(sample: &Sample) -> u64 {
+    let raw = sample.phases.to_raw();
+    raw.iter().rev().fold(0, |bits, &raw| bits << 1 | u64::from(raw <= Micros::MAX.get()))
 }
 
 /// What the next number of a noisy column is expected to be: nearer to it than the one before.
@@ -213,9 +250,7 @@ mod tests {
         let mut encoder = Encoder::default();
         let mut out = Vec::new();
         encoder.restart(base);
-        for sample in samples {
-            encoder.push(sample);
-        }
+        encoder.push_all(samples);
         assert_eq!(encoder.count(), samples.len());
         let bound = encoder.size();
         encoder.finish(&mut out);
@@ -267,9 +302,8 @@ mod tests {
         let (mut first, mut second) = (Vec::new(), Vec::new());
         for out in [&mut first, &mut second] {
             encoder.restart(samples[0].at);
-            for sample in &samples {
-                encoder.push(sample);
-            }
+            // In parts: it makes no difference.
+            samples.chunks(if out.capacity() == 0 { 7 } else { 50 }).for_each(|part| encoder.push_all(part));
             encoder.finish(out);
         }
         assert_eq!(first, second);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::{Alert, AlertState, Threshold};
-use crate::model::{Cause, Observation, Sample, SiteId, StoreHealth, Timestamp};
+use crate::model::{Cause, Observation, Packed, Sample, SiteId, StoreHealth, Timestamp};
 use crate::ring::Producer;
 
 use super::append::TextSizes;
@@ -329,7 +329,8 @@ fn sealing_leaves_out_what_is_sealed_already() {
     let samples = day_of(1, 15);
     for (first, last) in [(0, 10), (0, 15), (3, 9)] {
         let (mut packer, mut entries) = (Packer::default(), Vec::new());
-        packer.push(site, first as u64, &samples[first..last], &mut entries);
+        let words: Vec<Packed> = samples[first..last].iter().map(Sample::packed).collect();
+        packer.push(site, first as u64, &words, &mut entries);
         packer.close(&mut entries);
         let mut pending = store.pending().unwrap();
         pending.add_entries(&mut entries);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Writer   rings -> one durable commit a flush -> journal (key: a number, value: samples of all sites)
-//!          every 15 min, at 24 MiB and at a clean stop: journal -> blocks, in one transaction
+//!          every 15 min, at 32 MiB and at a clean stop: journal -> blocks, in one transaction
 //! Store    open, register, replay: what a start needs
 //! Archive  the same file, read-only, from another program, beside the writer
 //!
@@ -25,6 +25,7 @@ mod append;
 mod archive;
 mod backup;
 mod block;
+mod buckets;
 mod bytes;
 mod certificate;
 mod columns;
@@ -50,6 +51,7 @@ mod record;
 mod recount;
 mod roll;
 mod rolling;
+mod rows;
 mod samples;
 mod schema;
 mod seal;
@@ -83,16 +85,18 @@ pub use writer::{Flushed, Writer};
 pub mod codec {
     use crate::model::{Sample, SiteId};
 
+    pub use super::block::VERSION as BLOCK_VERSION;
     pub use super::block::{Head, decode, encode};
     pub use super::columns::Encoder;
     use super::entry;
+    pub use super::entry::VERSIONS as ENTRY_VERSIONS;
     pub use super::wire::{ANYWHERE, Damage, Key};
 
-    /// `payload` as a frame that belongs at `key`, its checksum included; the version is that of blocks and entries.
+    /// `payload` as a frame of this version that belongs at `key`, its checksum included.
     #[must_use]
-    pub fn sealed(payload: &[u8], key: Key) -> Vec<u8> {
+    pub fn sealed(version: u8, payload: &[u8], key: Key) -> Vec<u8> {
         let mut frame = Vec::new();
-        super::wire::begin(&mut frame, super::block::VERSION);
+        super::wire::begin(&mut frame, version);
         frame.extend_from_slice(payload);
         super::wire::seal(&mut frame, key);
         frame

@@ -5,16 +5,15 @@
 //! ```
 //!
 //! Idea: whatever adds up is an integer, so a rollup is exactly the sum of its samples, and adding rollups up gives what
-//! reading the samples again would. The counts of a histogram are written as `HdrHistogram`'s V2 format writes them: each
-//! counter in turn as a zig-zag varint, a run of empty ones as minus its length; so a bucket beside another takes a
-//! byte. It is not deflated: that costs more than all the rest of storing an hour of checks. Invariants: what was written reads back equal; reading never panics, whatever the bytes
-//! are. Limits: counts below 2^40 and sums of µs below 2^52 a row, so that no sum over rows can overflow.
+//! reading the samples again would. Histograms are those of [`super::buckets`]. Invariants: what was written reads back equal;
+//! reading never panics, whatever the bytes are. Limits: counts below 2^40 and sums of µs below 2^52 a row, so that no sum over rows can overflow.
 
 use std::time::Duration;
 
 use crate::model::{Cause, Micros, Status, Timestamp};
-use crate::stats::{Beat, Histogram, Hole, Oldest, Outage, Outages, Stretch, Sum, Tally};
+use crate::stats::{Beat, Hole, Oldest, Outage, Outages, Stretch, Sum, Tally};
 
+use super::buckets::{put_histogram, take_histogram};
 use super::wire::{self, Cursor, Damage, Key, put, put_signed};
 
 const VERSION: u8 = 1;
@@ -143,8 +142,15 @@ impl Roll {
 
     /// Reads back the one at `key`.
     pub fn decode(key: Key, frame: &[u8]) -> Result<Self, Damage> {
-        let (mut cursor, mut roll) = take_front(key, frame)?;
-        let Stretch { rollup, oldest, newest_due, last_at, outages, holes } = &mut roll.stretch;
+        let mut roll = Self::default();
+        roll.refill(key, frame).map(|()| roll)
+    }
+
+    /// Becomes the one at `key`; the room of its histograms stays. On damage it holds anything.
+    pub fn refill(&mut self, key: Key, frame: &[u8]) -> Result<(), Damage> {
+        self.clear();
+        let mut cursor = take_front(key, frame, self)?;
+        let Stretch { rollup, oldest, newest_due, last_at, outages, holes } = &mut self.stretch;
         let last = cursor.take()?;
         *last_at = Some(Timestamp::from_micros(last));
         *oldest = Some(Oldest { due: take_time(&mut cursor, last)?, skipped: cursor.take_as()? });
@@ -156,35 +162,37 @@ impl Roll {
         }
         rollup.response_max = take_micros(&mut cursor)?;
         rollup.ttfb_max = take_micros(&mut cursor)?;
-        rollup.response = take_histogram(&mut cursor)?;
-        rollup.ttfb = take_histogram(&mut cursor)?;
+        take_histogram(&mut cursor, &mut rollup.response)?;
+        take_histogram(&mut cursor, &mut rollup.ttfb)?;
         *outages = take_outages(&mut cursor, last)?;
         for _ in 0..below(cursor.take()?, crate::stats::Holes::KEPT as u64 + 1)? {
             let (since, until) = (take_time(&mut cursor, last)?, take_time(&mut cursor, last)?);
             holes.longest.push(Hole { since, until });
         }
         holes.more = below(cursor.take()?, COUNT_MAX)?;
-        if cursor.left() > 0 { Err(Damage::Range) } else { Ok(roll) }
+        if cursor.left() > 0 { Err(Damage::Range) } else { Ok(()) }
     }
 }
 
 /// How many checks of the row at `key` were up and down: without reading the rest of it.
 pub fn beat(key: Key, frame: &[u8]) -> Result<Beat, Damage> {
-    let counts = take_front(key, frame)?.1.stretch.rollup.totals.counts;
+    let mut roll = Roll::default();
+    take_front(key, frame, &mut roll)?;
+    let counts = roll.stretch.rollup.totals.counts;
     let saturated = |count| u32::try_from(count).unwrap_or(u32::MAX);
     Ok(Beat { up: saturated(counts.up), down: saturated(counts.down) })
 }
 
-/// The numbers and the counts, with which a row begins.
-fn take_front(key: Key, frame: &[u8]) -> Result<(Cursor<'_>, Roll), Damage> {
+/// The numbers and the counts, with which a row begins, go to `roll`; the rest is left.
+fn take_front<'a>(key: Key, frame: &'a [u8], roll: &mut Roll) -> Result<Cursor<'a>, Damage> {
     let mut cursor = wire::unseal(frame, VERSION, key)?;
-    let mut roll = Roll { first_seq: cursor.take()?, ..Roll::default() };
+    roll.first_seq = cursor.take()?;
     roll.next_seq = roll.first_seq.checked_add(cursor.take()?).ok_or(Damage::Range)?;
     let counts = &mut roll.stretch.rollup.totals.counts;
     for count in [&mut counts.up, &mut counts.down, &mut counts.unknown, &mut counts.skipped] {
         *count = below(cursor.take()?, COUNT_MAX)?;
     }
-    Ok((cursor, roll))
+    Ok(cursor)
 }
 
 fn take_tally(cursor: &mut Cursor<'_>) -> Result<Tally, Damage> {
@@ -198,49 +206,6 @@ fn take_tally(cursor: &mut Cursor<'_>) -> Result<Tally, Damage> {
         tally.add(cause, status, below(cursor.take()?, COUNT_MAX)?);
     }
     Ok(tally)
-}
-
-fn put_histogram(out: &mut Vec<u8>, histogram: &Histogram) {
-    put(out, histogram.saturated());
-    let mut next = 0;
-    for (index, count) in histogram.counters() {
-        if index > next {
-            put_signed(out, -signed((index - next) as u64));
-        }
-        put_signed(out, signed(count));
-        next = index + 1;
-    }
-    // No counter is 0: the end.
-    put_signed(out, 0);
-}
-
-fn take_histogram(cursor: &mut Cursor<'_>) -> Result<Histogram, Damage> {
-    let saturated = cursor.take()?;
-    let (mut index, mut damage) = (0usize, None);
-    let counters = std::iter::from_fn(|| {
-        loop {
-            match cursor.take_signed() {
-                Ok(0) => return None,
-                Ok(count @ 1..) => {
-                    index += 1;
-                    return Some((index - 1, count.unsigned_abs()));
-                }
-                Ok(empty) => {
-                    index = index.saturating_add(usize::try_from(empty.unsigned_abs()).unwrap_or(usize::MAX));
-                    if index >= Histogram::COUNTERS {
-                        damage = Some(Damage::Range);
-                        return None;
-                    }
-                }
-                Err(error) => {
-                    damage = Some(error);
-                    return None;
-                }
-            }
-        }
-    });
-    let histogram = Histogram::from_counters(counters, saturated);
-    damage.map_or_else(|| histogram.ok_or(Damage::Range), Err)
 }
 
 fn put_outages(out: &mut Vec<u8>, last: u64, outages: &Outages) {

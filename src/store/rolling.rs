@@ -31,9 +31,10 @@ pub struct Roller<'txn> {
     days: Rows<'txn>,
     bytes: Vec<u8>,
     samples: Vec<Sample>,
-    /// Empty, with room: for the next hour and the next day.
+    /// With room: for the next hour and the next day, both empty, and for the row of a day as it is stored.
     spare: Roll,
     spare_day: Roll,
+    stored: Roll,
 }
 
 /// What to roll up.
@@ -63,8 +64,8 @@ impl<'txn> Roller<'txn> {
     /// The rollups as `transaction` sees them.
     pub fn new(transaction: &'txn WriteTransaction) -> Result<Self, redb::Error> {
         let (hours, days) = (transaction.open_table(schema::HOURS)?, transaction.open_table(schema::DAYS)?);
-        let (spare, spare_day) = (Roll::default(), Roll::default());
-        Ok(Self { hours, days, bytes: Vec::new(), samples: Vec::new(), spare, spare_day })
+        let (spare, spare_day, stored) = (Roll::default(), Roll::default(), Roll::default());
+        Ok(Self { hours, days, bytes: Vec::new(), samples: Vec::new(), spare, spare_day, stored })
     }
 
     /// Rolls up the samples of `site` in `blocks` from where `record` says it was left, those that are `at_hand` from there, and
@@ -180,9 +181,10 @@ impl<'txn> Roller<'txn> {
             return Ok(());
         }
         let key = (site.0, run.day_number());
-        match self.days.get(key)?.map(|row| Roll::decode(key, row.value())) {
+        let stored = &mut self.stored;
+        match self.days.get(key)?.map(|row| stored.refill(key, row.value())) {
             None => run.day.encode(key, &mut self.bytes),
-            Some(Ok(mut stored)) => {
+            Some(Ok(())) => {
                 stored.append(&run.day);
                 stored.encode(key, &mut self.bytes);
             }

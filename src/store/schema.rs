@@ -4,14 +4,18 @@
 //! sort by site, then by seq. Invariants: a table's meaning never changes under one [`VERSION`]; a file without the
 //! number is not ours. A file of a later version is never written to; one of an earlier version is read as it is, and
 //! brought up to date by the first writer that opens it ([`upgrade`]). Version 2 added the rollups; they are made from
-//! the blocks of a file of version 1, some at each flush, and until then the blocks answer.
+//! the blocks of a file of version 1, some at each flush, and until then the blocks answer. Version 3 has rows in the
+//! journal (see [`super::entry`]); entries of earlier versions are read and sealed.
 
 use crate::model::SiteId;
 
 use redb::{Database, Key, ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefinition, TableError, Value};
 
 /// The format that this program writes, and the newest that it reads.
-pub const VERSION: u64 = 2;
+pub const VERSION: u64 = 3;
+
+/// The first format with rollups.
+const ROLLED_UP: u64 = 2;
 
 const VERSION_KEY: &str = "webmon schema";
 
@@ -102,14 +106,14 @@ pub fn create(database: &Database) -> Result<(), redb::Error> {
 /// Brings a database of an earlier version up to date.
 pub fn upgrade(database: &Database) -> Result<(), redb::Error> {
     let found = database.begin_read()?.open_table(META)?.get(VERSION_KEY)?.map(|version| version.value());
-    if found.is_none_or(|found| found >= VERSION) {
-        return Ok(());
-    }
+    let Some(found) = found.filter(|found| *found < VERSION) else { return Ok(()) };
     let transaction = database.begin_write()?;
     {
         let mut meta = transaction.open_table(META)?;
         meta.insert(VERSION_KEY, VERSION)?;
-        meta.insert(BEHIND, 0)?;
+        if found < ROLLED_UP {
+            meta.insert(BEHIND, 0)?;
+        }
     }
     transaction.open_table(HOURS)?;
     transaction.open_table(DAYS)?;
@@ -146,4 +150,29 @@ pub fn format(transaction: &ReadTransaction) -> Result<Format, redb::Error> {
         Some(version) if version > VERSION => Format::Newer(version),
         Some(_) => Format::Known,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::disk::Disk;
+    use super::*;
+
+    /// Rollups are made of the whole of a file that has none, and only of such a file.
+    #[test]
+    fn a_file_of_an_earlier_version_is_brought_up_to_date_once() {
+        for (found, is_behind) in [(1, true), (2, false), (VERSION, false)] {
+            let database = Disk::default().open().unwrap();
+            let change = database.begin_write().unwrap();
+            change.open_table(META).unwrap().insert(VERSION_KEY, found).unwrap();
+            change.commit().unwrap();
+            assert_eq!(format(&database.begin_read().unwrap()).unwrap(), Format::Known);
+            for _ in 0..2 {
+                upgrade(&database).unwrap();
+                let transaction = database.begin_read().unwrap();
+                assert_eq!(version(&transaction).unwrap(), VERSION);
+                let behind = transaction.open_table(META).unwrap().get(BEHIND).unwrap();
+                assert_eq!(behind.is_some(), is_behind, "of version {found}");
+            }
+        }
+    }
 }

@@ -10,16 +10,16 @@ use std::collections::BTreeMap;
 
 use redb::ReadableTable;
 
-use crate::model::{Sample, SiteId, Timestamp};
+use crate::model::{Sample, SiteId};
 
-use super::entry::{self, Group};
+use super::entry::{self, Code, Group};
 use super::wire::Damage;
 
 /// The journal in memory.
 #[derive(Debug, Default)]
 pub struct Tail {
-    /// Entries, each with the time that its groups begin from.
-    entries: Vec<(Vec<u8>, Timestamp)>,
+    /// Entries, each with the code of its groups.
+    entries: Vec<(Vec<u8>, Code)>,
     /// Groups of each site, by seq.
     groups: BTreeMap<SiteId, Vec<Place>>,
     /// Entries that could not be read.
@@ -43,7 +43,7 @@ pub struct Place {
 impl Place {
     fn of(entry: usize, group: &Group) -> Self {
         let narrow = |number: usize| u32::try_from(number).expect("an entry and the journal are far below 4 GiB");
-        let [entry, start, end] = [entry, group.columns.start, group.columns.end].map(narrow);
+        let [entry, start, end] = [entry, group.place.start, group.place.end].map(narrow);
         Self { first_seq: group.first_seq, count: narrow(group.count), entry, start, end }
     }
 
@@ -80,13 +80,17 @@ impl Tail {
             self.damaged += 1;
             return;
         }
-        let base = groups.first().map_or(Timestamp::ZERO, |group| group.base);
+        let Some(code) = groups.first().map(|group| group.code) else { return };
         for group in groups {
             let place = Place::of(self.entries.len(), &group);
             let places = self.groups.entry(group.site).or_default();
-            places.insert(places.partition_point(|other| other.first_seq <= place.first_seq), place);
+            if places.last().is_none_or(|last| last.first_seq <= place.first_seq) {
+                places.push(place);
+            } else {
+                places.insert(places.partition_point(|other| other.first_seq <= place.first_seq), place);
+            }
         }
-        self.entries.push((bytes.to_vec(), base));
+        self.entries.push((bytes.to_vec(), code));
     }
 
     /// Whether there is nothing in it.
@@ -121,10 +125,12 @@ impl Tail {
             return Ok(from);
         }
         let start = out.len();
-        let (entry, base) = &self.entries[place.entry as usize];
-        entry::decode(entry, place.start as usize..place.end as usize, (place.count as usize, *base), out)?;
-        let sealed = usize::try_from(from.saturating_sub(place.first_seq)).expect("a group has fewer samples");
-        out.drain(start..start + sealed);
+        let (entry, code) = &self.entries[place.entry as usize];
+        entry::decode(entry, place.start as usize..place.end as usize, (place.count as usize, *code), out)?;
+        if place.first_seq < from {
+            let sealed = usize::try_from(from - place.first_seq).expect("a group has fewer samples");
+            out.drain(start..start + sealed);
+        }
         Ok(place.first_seq.max(from))
     }
 

@@ -7,6 +7,7 @@
 //! is a [`Damage`]. Limits: a varint has at most ten bytes.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 /// Bytes that the checksum at the end of a frame takes.
 pub const CHECKSUM: usize = 4;
@@ -112,12 +113,17 @@ fn checksum(sealed: &[u8], (site, seq): Key) -> u32 {
 
 /// What a frame of `version` that was sealed for `key` holds.
 pub fn unseal(frame: &[u8], version: u8, key: Key) -> Result<Cursor<'_>, Damage> {
+    unseal_any(frame, version..=version, key).map(|(_, payload)| payload)
+}
+
+/// The version of a frame that was sealed for `key`, one of `versions`, and what it holds.
+pub fn unseal_any(frame: &[u8], versions: RangeInclusive<u8>, key: Key) -> Result<(u8, Cursor<'_>), Damage> {
     let (sealed, checksum) = frame.split_last_chunk::<CHECKSUM>().ok_or(Damage::Short)?;
     if self::checksum(sealed, key) != u32::from_le_bytes(*checksum) {
         return Err(Damage::Checksum);
     }
     match sealed.split_first() {
-        Some((&found, payload)) if found == version => Ok(Cursor(payload)),
+        Some((found, payload)) if versions.contains(found) => Ok((*found, Cursor(payload))),
         Some((&found, _)) => Err(Damage::Version(found)),
         None => Err(Damage::Short),
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::Alert;
-use crate::model::{Cause, Observation, Sample, SiteId, StoreHealth, Timestamp};
+use crate::model::{Cause, Observation, Packed, SiteId, StoreHealth, Timestamp};
 use crate::ring::{self, Ring};
 
 use super::append::{Dropped, Pending, TEXTS_MAX, Text, TextSizes};
@@ -22,8 +22,9 @@ use super::sink::Progress;
 /// Samples are sealed into blocks this often.
 const SEAL_EVERY: Duration = Duration::from_mins(15);
 
-/// Or once this much of them waits for it: about a million; sooner in a small file.
-const SEAL_BYTES: usize = 24 << 20;
+/// Or once this much of them waits for it: more than a million where ten of a site come together, and half as many where each
+/// comes alone; sooner in a small file. No more than the database keeps in memory, or else sealing reads the file.
+const SEAL_BYTES: usize = 32 << 20;
 
 /// The first pause before a try to save again.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
@@ -42,7 +43,7 @@ pub struct Writer {
     early_texts: Vec<(usize, Text)>,
     sizes: TextSizes,
     packer: Packer,
-    drained: Vec<Sample>,
+    drained: Vec<Packed>,
     entries: Vec<Entry>,
     journal_bytes: usize,
     sealed_at: Option<Timestamp>,
@@ -224,7 +225,7 @@ impl Writer {
     fn drain(&mut self, site: usize, flushed: &mut Flushed) {
         let (id, reader) = &mut self.sites[site];
         self.drained.clear();
-        let drained = reader.drain(&mut self.drained);
+        let drained = reader.drain_packed_before(Timestamp::MAX, &mut self.drained);
         flushed.dropped += drained.lost;
         self.packer.push(*id, drained.first_seq, &self.drained, &mut self.entries);
     }

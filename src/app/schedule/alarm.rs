@@ -45,20 +45,22 @@ impl Alarm {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::clock::Clock;
+    use crate::model::Timestamp;
     use std::time::Duration;
 
     #[tokio::test(start_paused = true)]
     async fn it_rings_when_it_was_set_for_last() {
-        let begin = Instant::now();
-        let after = |millis| begin + Duration::from_millis(millis);
-        let mut alarm = Alarm::new(begin);
+        let clock = Clock::start_at(Timestamp::ZERO);
+        let after = |millis| clock.instant(Duration::from_millis(millis));
+        let mut alarm = Alarm::new(after(0));
         alarm.rung().await;
         for (set, rings) in [(&[20][..], 20), (&[20], 20), (&[40, 900], 900), (&[5_000, 1_000], 1_000), (&[7], 1_000)] {
             for millis in set {
                 alarm.set(after(*millis));
             }
             alarm.rung().await;
-            assert_eq!(Instant::now(), after(rings), "{set:?}");
+            assert_eq!(clock.monotonic(), Duration::from_millis(rings), "{set:?}");
         }
     }
 }
