@@ -8,6 +8,7 @@ use serde_json::json;
 use support::ports::closed_port;
 use support::program::{Ended, Folder};
 use support::{Behaviour, Server, Step, response};
+use webmon::store::{Archive, Query, StoreError};
 
 /// A site that is up and one that is not.
 fn two_sites(server: &Server) -> String {
@@ -227,6 +228,40 @@ fn history_is_told_by_site_and_period_in_three_forms() {
     assert_eq!(folder.run("samples --format json --until 1d").quietly().stdout, "");
     let future = folder.run("samples --since 2100-01-01").quietly().stdout;
     assert!(future.starts_with("no samples since 2100-01-01 00:00"), "{future}");
+}
+
+/// Pages of a file that are not what the database wrote make it panic; that is damage, and told as such in one line.
+#[test]
+fn a_page_that_was_overwritten_is_told_as_damage_and_not_as_a_fault_of_the_program() {
+    const PAGE: usize = 4096;
+    let server = server();
+    let folder = Folder::with(&two_hasty_sites(&server));
+    folder.run("--headless --for 1s").with(0);
+    let whole = std::fs::read(folder.path("webmon.redb")).unwrap();
+    let damaged = folder.path("damaged.redb");
+    let is_told = |page: &usize| {
+        let mut bytes = whole.clone();
+        bytes[page * PAGE..][..512].fill(0);
+        std::fs::write(&damaged, &bytes).unwrap();
+        let Ok(archive) = Archive::open(&damaged) else { return false };
+        matches!(archive.samples(&Query::ALL, |_| Ok::<_, ()>(())), Err(StoreError::Damaged { .. }))
+    };
+    let page = (1..whole.len() / PAGE).find(is_told);
+    assert!(page.is_some(), "no page of {} bytes is needed to read samples", whole.len());
+    for arguments in
+        ["samples", "samples --format json", "samples --format csv", "stats", "alerts", "db info", "db check"]
+    {
+        let Ended { code, stderr, .. } = folder.run(&format!("--store damaged.redb {arguments}"));
+        assert!(
+            code == Some(3) || code == Some(0) && !arguments.starts_with("samples"),
+            "{arguments}: {code:?} {stderr}"
+        );
+        assert!(!stderr.contains("panicked"), "{arguments}: {stderr}");
+        if code == Some(3) {
+            assert!(stderr.starts_with("webmon: damaged.redb is damaged"), "{arguments}: {stderr}");
+            assert_eq!(stderr.lines().count(), 1, "{arguments}: {stderr}");
+        }
+    }
 }
 
 #[test]

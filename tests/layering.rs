@@ -40,7 +40,7 @@ const SNAPSHOT_NOUNS: [&str; 7] =
     ["LastCheck", "OpenIncident", "Row", "SiteSnapshot", "SiteState", "Snapshot", "ViewSnapshot"];
 
 /// The only rooms in which a crate may appear. Crates that are not named here may appear anywhere.
-const ONLY_IN: [(&str, &[&str]); 30] = [
+const ONLY_IN: [(&str, &[&str]); 31] = [
     ("annotate_snippets", &["config"]),
     ("anyhow", &["app", "demo"]),
     ("arc_swap", &["engine"]),
@@ -71,6 +71,7 @@ const ONLY_IN: [(&str, &[&str]); 30] = [
     ("tokio_rustls", &["probe", "export", "demo"]),
     ("tracing", &["app", "demo"]),
     ("tracing_subscriber", &["app"]),
+    ("zerocopy", &["ring"]),
 ];
 
 /// Types whose `now` reads a clock, and the one file that may.

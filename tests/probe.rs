@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use support::delays;
 use support::dns::{Answer, NameServer};
 use support::ports::{Blackhole, closed_port};
-use support::tls::{Authority, Leaf};
+use support::tls::{Authority, Identity, Leaf};
 use support::{Behaviour, Server, Step, redirect, response};
 use tokio::task::JoinSet;
 use webmon::model::{
@@ -113,6 +113,12 @@ async fn check(rows: Vec<Row>, make: impl Fn(&str) -> Site) {
 const UP: (Cause, Option<u16>) = (Cause::Ok, Some(200));
 const BAD: (Cause, Option<u16>) = (Cause::BadResponse, None);
 
+/// A head of `bytes`, before a body that the end of the connection ends.
+fn head_of(bytes: usize) -> String {
+    let head = "HTTP/1.1 200 OK\r\nX: \r\n\r\n";
+    head.replace("X: ", &format!("X: {}", "y".repeat(bytes - head.len())))
+}
+
 #[tokio::test]
 async fn answers_that_are_odd_but_whole_are_up() {
     let headers = |count| "X-Header: y\r\n".repeat(count);
@@ -135,6 +141,8 @@ async fn answers_that_are_odd_but_whole_are_up() {
                 "",
             ),
             sends("100 KiB of header", with(&format!("X: {}\r\n", "y".repeat(100 * 1024))), UP, ""),
+            sends("256 KiB of head", head_of(256 * 1024), UP, ""),
+            sends("256 KiB of head, then a body", head_of(256 * 1024) + "some body", UP, ""),
             sends("500 headers", with(&headers(500)), UP, ""),
             sends("chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", UP, ""),
             sends(
@@ -197,6 +205,7 @@ async fn what_is_not_http_is_a_bad_response() {
             sends("a negative length", head("Content-Length: -2"), BAD, "length"),
             sends("a huge length", head("Content-Length: 99999999999999999999"), BAD, "length"),
             sends("600 headers", head(&headers), BAD, "too large"),
+            sends("a byte more than 256 KiB of head", head_of(256 * 1024 + 1), BAD, "no complete head within 256 KiB"),
             sends("a bad chunk", bad_chunk, (Cause::BadResponse, Some(200)), "not HTTP"),
         ],
         site,
@@ -460,6 +469,8 @@ async fn the_phases_of_hops_add_up() {
     assert!(millis(&seen, Phase::Processing) >= 60, "{seen:?}");
     assert_eq!(seen.hops.iter().map(|hop| hop.status.get()).collect::<Vec<_>>(), [302, 301]);
     assert_eq!(seen.hops.iter().map(|hop| hop.url.clone()).collect::<Vec<_>>(), [server.url("/a"), server.url("/b")]);
+    let locations: Vec<_> = seen.hops.iter().map(|hop| hop.location.clone()).collect();
+    assert_eq!(locations, [server.url("/b"), server.url("/end")]);
     assert!(seen.hops.iter().all(|hop| hop.total.get() >= 20_000 && hop.total < seen.phases.total()), "{seen:?}");
     assert_eq!((seen.bytes, server.accepted()), (3, 3));
 }
@@ -595,6 +606,21 @@ async fn a_dead_first_address_gives_way_to_the_next() {
     assert_eq!((seen.cause, seen.address), (Cause::Ok, Some(server.address())), "{seen:?}");
 }
 
+/// The attempt delay of RFC 8305 §5: an address that does not answer has 250 ms before the next one is tried beside it.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_address_that_swallows_connections_costs_a_quarter_of_a_second_not_the_timeout() {
+    let server = Server::start(Behaviour::ok());
+    let silent: IpAddr = "127.0.0.2".parse().unwrap();
+    let _hole = Blackhole::start_at((silent, server.address().port()).into());
+    let names = NameServer::start(move |_| Answer::Addresses(vec![silent, silent, Ipv4Addr::LOCALHOST.into()]));
+    let options = Options { resolver: Resolver::Servers(vec![names.address()]), ..online() };
+    let patient = Site { timeout: Duration::from_mins(1), ..site(&server.url_at("many.test", "/")) };
+    let seen = prober(&options).probe(&patient).await;
+    assert_eq!((seen.cause, seen.address), (Cause::Ok, Some(server.address())), "{seen:?}");
+    assert!((500..60_000).contains(&millis(&seen, Phase::Connect)), "{seen:?}");
+}
+
 /// An answer that is good for no time is asked for anew, and the address that it then has is the one that is used.
 #[tokio::test]
 async fn a_name_that_moves_is_followed() {
@@ -644,6 +670,28 @@ async fn addresses_of_ipv4_that_come_late_are_waited_for_since_those_of_ipv6_may
     assert!(millis(&seen, Phase::Resolve) >= 149, "{seen:?}");
 }
 
+/// Who a server is, and what is to be said of it: the cause, all faults, a part of the detail.
+type Shown = (Identity, Cause, Vec<CertificateFault>, &'static str);
+
+/// Probes a server for each, by the rules and without them.
+async fn check_certificates(prober: &HttpProber, rows: Vec<Shown>) {
+    for (identity, cause, faults, detail) in rows {
+        let server = Server::start(Behaviour::ok().over_tls(identity));
+        for insecure in [false, true] {
+            let seen = prober
+                .probe(&Site { tls: TlsRules { insecure, ..TlsRules::default() }, ..site(&server.url("/")) })
+                .await;
+            let certificate = seen.certificate.as_ref().expect("the server shows a certificate");
+            assert_eq!(certificate.faults, faults, "{seen:?}");
+            assert_eq!(seen.flags.has(Flags::CERTIFICATE), !faults.is_empty(), "{seen:?}");
+            assert_eq!(seen.cause, if insecure { Cause::Ok } else { cause }, "{seen:?}");
+            assert!(insecure || seen.detail.contains(detail), "{detail}: {seen:?}");
+            assert_eq!(phases(&seen), if seen.cause == Cause::Ok { "ctpT" } else { "ct" }, "{seen:?}");
+            assert_sound(&seen, detail);
+        }
+    }
+}
+
 #[tokio::test]
 async fn every_fault_of_a_certificate_is_found() {
     use CertificateFault::{Expired, MissingIntermediate, NotYetValid, SelfSigned, Untrusted, WrongHost};
@@ -651,7 +699,7 @@ async fn every_fault_of_a_certificate_is_found() {
     let leaf = || Leaf::naming(&["127.0.0.1"]);
     let wrong = || Leaf::naming(&["other.test"]).called("other");
     let prober = prober(&Options { extra_roots: vec![ours.root()], ..online() });
-    for (identity, cause, faults, detail) in [
+    let rows = vec![
         (ours.issue(&leaf()), Cause::Ok, vec![], ""),
         (ours.issue(&leaf().expired()), Cause::TlsExpired, vec![Expired], "TLS: certificate expired "),
         (
@@ -679,21 +727,46 @@ async fn every_fault_of_a_certificate_is_found() {
         (ours.issue(&wrong().expired()), Cause::TlsExpired, vec![Expired, WrongHost], "is for other.test"),
         (wrong().expired().self_signed(), Cause::TlsExpired, vec![Expired, WrongHost, SelfSigned], "self-signed"),
         (theirs.issue(&leaf().expired()), Cause::TlsExpired, vec![Expired, Untrusted], "no trusted root"),
-    ] {
-        let server = Server::start(Behaviour::ok().over_tls(identity));
-        for insecure in [false, true] {
-            let seen = prober
-                .probe(&Site { tls: TlsRules { insecure, ..TlsRules::default() }, ..site(&server.url("/")) })
-                .await;
-            let certificate = seen.certificate.as_ref().expect("the server shows a certificate");
-            assert_eq!(certificate.faults, faults, "{seen:?}");
-            assert_eq!(seen.flags.has(Flags::CERTIFICATE), !faults.is_empty(), "{seen:?}");
-            assert_eq!(seen.cause, if insecure { Cause::Ok } else { cause }, "{seen:?}");
-            assert!(insecure || seen.detail.contains(detail), "{detail}: {seen:?}");
-            assert_eq!(phases(&seen), if seen.cause == Cause::Ok { "ctpT" } else { "ct" }, "{seen:?}");
-            assert_sound(&seen, detail);
-        }
-    }
+    ];
+    check_certificates(&prober, rows).await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_above_a_certificate_is_told_with_what_is_wrong_in_it() {
+    use CertificateFault::{Expired, Invalid, NotYetValid, SelfSigned, Untrusted, WrongHost};
+    let leaf = || Leaf::naming(&["127.0.0.1"]);
+    let wrong = || Leaf::naming(&["other.test"]).called("other");
+    let (ours, past, future) = (Authority::new(), Authority::of_the_past(), Authority::of_the_future());
+    let unknown = Authority::of_the_past();
+    let extra_roots = vec![ours.root(), past.root(), future.root()];
+    let prober = prober(&Options { extra_roots, ..online() });
+    let rows = vec![
+        (leaf().of_an_authority().self_signed(), Cause::TlsUntrusted, vec![SelfSigned], "certificate is self-signed"),
+        (
+            wrong().expired().of_an_authority().self_signed(),
+            Cause::TlsExpired,
+            vec![Expired, WrongHost, SelfSigned],
+            "self-signed",
+        ),
+        (
+            ours.issue(&leaf().of_an_authority()),
+            Cause::TlsError,
+            vec![Invalid],
+            "certificate refused: CaUsedAsEndEntity",
+        ),
+        (past.issue(&leaf()), Cause::TlsExpired, vec![Expired], "TLS: an intermediate certificate expired "),
+        (past.issue(&wrong()), Cause::TlsExpired, vec![Expired, WrongHost], "is for other.test"),
+        (past.issue(&leaf().expired()), Cause::TlsExpired, vec![Expired], "TLS: certificate expired "),
+        (unknown.issue(&leaf()), Cause::TlsExpired, vec![Expired, Untrusted], "an intermediate certificate expired "),
+        (unknown.issue(&wrong()), Cause::TlsExpired, vec![Expired, WrongHost, Untrusted], "is for other.test"),
+        (
+            future.issue(&leaf()),
+            Cause::TlsNotYetValid,
+            vec![NotYetValid],
+            "TLS: an intermediate certificate is not valid for ",
+        ),
+    ];
+    check_certificates(&prober, rows).await;
 }
 
 #[tokio::test]
@@ -814,12 +887,14 @@ async fn a_site_reached_over_tls_may_send_to_plain_text() {
     let authority = Authority::new();
     let plain = Server::start(Behaviour::ok());
     let target = plain.url("/plain");
+    let location = target.clone();
     let behaviour = Behaviour::answering(move |_| vec![Step::send(redirect(302, &target))]);
     let server = Server::start(behaviour.over_tls(authority.issue(&Leaf::naming(&["127.0.0.1"]))));
     let prober = prober(&Options { extra_roots: vec![authority.root()], ..online() });
     let seen = prober.probe(&site(&server.url("/"))).await;
     assert_eq!((seen.cause, phases(&seen).as_str()), (Cause::Ok, "ctpT"), "{seen:?}");
     assert!(seen.hops[0].url.starts_with("https://") && seen.certificate.is_some(), "{seen:?}");
+    assert!(seen.hops[0].location == location && seen.hops[0].leaves_encryption(), "{seen:?}");
 }
 
 /// Starts a probe of `site` beside this one.

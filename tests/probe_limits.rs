@@ -17,8 +17,11 @@ use webmon::probe::{HttpProber, Options, Prober};
 /// Handshakes that may be under way at once.
 const HANDSHAKES: usize = 256;
 
+/// Forty sites with eight checks each: more than that.
+const STALLED: usize = 320;
+
 /// Both ends of each of them, and what the process has open besides.
-const DESCRIPTORS: u64 = 2 * HANDSHAKES as u64 + 64;
+const DESCRIPTORS: u64 = 2 * STALLED as u64 + 64;
 
 #[allow(clippy::disallowed_methods, reason = "probes of real sockets take real time")]
 fn clock() -> Instant {
@@ -41,6 +44,7 @@ async fn our_own_shortages_are_unknown_and_not_the_sites_downtime() {
     let options = Options { extra_roots: vec![authority.root()], has_route: |_| true, ..Options::default() };
     let prober = Arc::new(HttpProber::with(&options, clock).unwrap());
     handshakes_past_their_bound_wait(&prober, &authority).await;
+    sites_that_stall_do_not_hold_up_the_others(&prober, &authority).await;
     without_a_file_descriptor_nothing_can_be_said(&prober).await;
 }
 
@@ -48,8 +52,11 @@ async fn handshakes_past_their_bound_wait(prober: &Arc<HttpProber>, authority: &
     let identity = authority.issue(&Leaf::naming(&["127.0.0.1"]));
     let stalled = Server::start(Behaviour::ok().at_accept(vec![Step::Hang]).over_tls(identity));
     let mut running = JoinSet::new();
-    let start = |running: &mut JoinSet<Observation>, timeout_ms| {
-        let (prober, site) = (Arc::clone(prober), site(&stalled.url("/"), timeout_ms));
+    let mut number = 0;
+    let mut start = |running: &mut JoinSet<Observation>, timeout_ms| {
+        number += 1;
+        let site = Site { name: format!("site {number}").into(), ..site(&stalled.url("/"), timeout_ms) };
+        let prober = Arc::clone(prober);
         running.spawn(async move { prober.probe(&site).await });
     };
     (0..HANDSHAKES).for_each(|_| start(&mut running, 6_000));
@@ -66,6 +73,27 @@ async fn handshakes_past_their_bound_wait(prober: &Arc<HttpProber>, authority: &
         assert_eq!((seen.phases.get(Phase::Tls), seen.phases.get(Phase::Connect).is_some()), (None, true), "{seen:?}");
     }
     assert!(seen.iter().all(|seen| matches!(seen.cause, Cause::Local | Cause::TlsTimeout)), "{seen:?}");
+}
+
+/// Forty sites on short intervals, more handshakes than may be in flight, and none of them ends.
+async fn sites_that_stall_do_not_hold_up_the_others(prober: &Arc<HttpProber>, authority: &Authority) {
+    let identity = || authority.issue(&Leaf::naming(&["127.0.0.1"]));
+    let stalled = Server::start(Behaviour::ok().at_accept(vec![Step::Hang]).over_tls(identity()));
+    let healthy = Server::start(Behaviour::ok().over_tls(identity()));
+    let mut running = JoinSet::new();
+    for n in 0..STALLED {
+        let name = format!("stalls {}", n % 40).into();
+        let (prober, site) = (Arc::clone(prober), Site { name, ..site(&stalled.url("/"), 600_000) });
+        running.spawn(async move { prober.probe(&site).await });
+    }
+    while stalled.accepted() < STALLED {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..3 {
+        let seen = prober.probe(&Site { name: "healthy".into(), ..site(&healthy.url("/"), 60_000) }).await;
+        assert_eq!(seen.cause, Cause::Ok, "{seen:?}");
+    }
+    assert!(running.try_join_next().is_none(), "nobody had to give up for that");
 }
 
 async fn without_a_file_descriptor_nothing_can_be_said(prober: &HttpProber) {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use regex::bytes::Regex;
 use support::dns::{Answer, NameServer};
-use support::tls::{Authority, Leaf};
+use support::tls::{Authority, Identity, Leaf};
 use support::{Behaviour, Server, Step, redirect, response};
 use webmon::model::{
     Cause, ClientIdentity, Expect, Expected, Family, Flags, Observation, Phase, Site, TlsFiles, TlsRules,
@@ -233,6 +233,34 @@ async fn a_site_brings_its_own_roots_and_its_own_certificate() {
     let mixed = Some(ClientIdentity { chain: chain.clone(), key: other_key });
     let site = Site { tls: rules(Vec::new(), mixed), ..site(&server.url("/")) };
     assert!(prober.learn(&site).unwrap_err().to_string().contains("client_key"));
+}
+
+/// What `openssl req -x509` makes says of itself that it is an authority's; who names it as a root means just this one.
+#[tokio::test]
+async fn a_servers_own_certificate_is_a_root_as_good_as_any() {
+    let leaf = || Leaf::naming(&["127.0.0.1"]).of_an_authority();
+    let elsewhere = || Leaf::naming(&["other.test"]).of_an_authority();
+    let (good, other) = (leaf().self_signed(), leaf().self_signed());
+    let itself = |identity: Identity| (identity.clone(), identity);
+    let prober = prober(&online());
+    for (case, (identity, root), cause, faults) in [
+        ("itself", itself(good.clone()), Cause::Ok, 0),
+        ("no authority", itself(Leaf::naming(&["127.0.0.1"]).self_signed()), Cause::Ok, 0),
+        ("signed by somebody unknown", itself(Authority::new().issue(&leaf())), Cause::Ok, 0),
+        ("another one", (good, other), Cause::TlsUntrusted, 1),
+        ("expired", itself(leaf().expired().self_signed()), Cause::TlsExpired, 1),
+        ("not yet valid", itself(leaf().not_yet_valid().self_signed()), Cause::TlsNotYetValid, 1),
+        ("for another host", itself(elsewhere().self_signed()), Cause::TlsWrongHost, 1),
+        ("expired, for another host", itself(elsewhere().expired().self_signed()), Cause::TlsExpired, 2),
+    ] {
+        let root = root.to_client().0.swap_remove(0);
+        let files = Some(Arc::new(TlsFiles { roots: vec![root], identity: None }));
+        let server = Server::start(Behaviour::ok().over_tls(identity));
+        let site = Site { tls: TlsRules { files, ..TlsRules::default() }, ..site(&server.url("/")) };
+        let seen = prober.probe(&site).await;
+        let found = seen.certificate.as_ref().map(|certificate| certificate.faults.len());
+        assert_eq!((seen.cause, found), (cause, Some(faults)), "{case}: {seen:?}");
+    }
 }
 
 #[tokio::test]

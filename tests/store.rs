@@ -449,6 +449,45 @@ fn everything(path: &Path) -> Vec<(u64, Sample, Option<String>)> {
     all
 }
 
+/// Whoever takes the file away from a running monitor is told so; samples wait for it, and go nowhere else.
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_taken_away_is_told_and_nothing_is_lost_when_it_comes_back() {
+    type Change = fn(&Path, &Path);
+    let away: Change = |path, aside| fs::rename(path, aside).unwrap();
+    let replaced: Change = |path, aside| {
+        fs::rename(path, aside).unwrap();
+        drop(Store::open(path, &at_once(), NOW).unwrap());
+    };
+    for (case, take) in [("moved", away), ("replaced", replaced)] {
+        let (folder, path) = folder();
+        let aside = folder.path().join("aside.redb");
+        let (mut writer, mut producer) = writer(open(&path).unwrap());
+        (0..10).for_each(|index| _ = producer.push(sample(index)));
+        assert_eq!(writer.flush(NOW).committed, 10, "{case}");
+        take(&path, &aside);
+        let mut now = NOW;
+        for round in 1..4 {
+            (10 * round..10 * (round + 1)).for_each(|index| _ = producer.push(sample(index)));
+            now = now.after(Duration::from_mins(1));
+            let flushed = writer.flush(now);
+            assert_eq!((flushed.committed, flushed.dropped), (0, 0), "{case}");
+            let StoreHealth::NotSaving { since, reason } = flushed.health else { panic!("{case}: it goes on") };
+            assert_eq!(since, NOW.after(Duration::from_mins(1)), "{case}");
+            assert!(reason.starts_with("the file was moved, deleted or replaced"), "{case}: {reason}");
+        }
+        if path.exists() {
+            assert_eq!(count(&Archive::open(&path).unwrap(), &Query::ALL), 0, "{case}: another file is left alone");
+        }
+        fs::rename(&aside, &path).unwrap();
+        let flushed = writer.flush(now.after(Duration::from_mins(1)));
+        assert_eq!(flushed.committed, 30, "{case}");
+        assert!(flushed.notices[0].contains("nothing was lost"), "{case}: {flushed:?}");
+        assert_eq!(writer.close(now).notices, Vec::<String>::new(), "{case}");
+        assert_eq!(count(&Archive::open(&path).unwrap(), &Query::ALL), 40, "{case}");
+    }
+}
+
 #[test]
 fn a_backup_is_the_store_at_one_moment_while_the_writer_goes_on() {
     let (folder, path) = folder();

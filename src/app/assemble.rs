@@ -1,9 +1,11 @@
 //! From a configuration and a store to the parts of a running monitor: rings filled with what is remembered,
 //! readers at their heads, incidents restored.
 //!
-//! The order is the law of a warm start: past samples go through the rings like new ones; only then are the
-//! store's readers created, so that nothing is stored twice and replayed samples are no events. Each site's samples go
-//! from the store straight into its ring: an hour of 10,000 sites is 250 MB, which is not to be held twice.
+//! The order is the law of a warm start, site by site: past samples go through the ring like new ones; only then is the
+//! store's reader created, so that nothing is stored twice and replayed samples are no events; only then is the site
+//! handed to the scheduler. The sites come in the order in which they are due, so that checks begin while the past of
+//! others is still read. Each site's samples go from the store straight into its ring: an hour of 10,000 sites is
+//! 250 MB, which is not to be held twice.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,7 +15,7 @@ use crate::alert::{Alert, Rule};
 use crate::config::{Config, Watched};
 use crate::engine::Track;
 use crate::model::{Cause, Certificate, Observation, Sample, SiteId, Timestamp, View};
-use crate::ring::{Producer, Reader, Ring, capacity_for};
+use crate::ring::{Producer, Reader, Ring, Slab, capacity_for};
 use crate::store::{Query, Registered, Store, StoreError};
 
 use super::plan::first_due;
@@ -28,9 +30,7 @@ pub const AHEAD_MAX: Duration = Duration::from_secs(5);
 pub struct Memory {
     /// One a site, in the order of the configuration; empty without a store.
     pub registered: Vec<Registered>,
-    /// The rings of the same sites, with the samples of their horizons.
-    pub producers: Vec<Producer>,
-    /// Or those samples themselves, for sites that are to be watched beside others.
+    /// The samples of the same sites as far back as they matter, for sites that are to be watched beside others.
     pub samples: Vec<Vec<Sample>>,
     /// When the open incident of a site began.
     pub open: HashMap<SiteId, Timestamp>,
@@ -49,8 +49,6 @@ pub struct Memory {
 /// The parts that belong to sites.
 #[derive(Debug, Default)]
 pub struct Assembly {
-    /// For the scheduler.
-    pub watches: Vec<Watch>,
     /// For the engine.
     pub tracks: Vec<Track>,
     /// For the store's writer: reads what comes from now on.
@@ -65,18 +63,13 @@ pub fn horizon(views: &[View], watched: &Watched) -> Duration {
     longest.max(watched.rule.window)
 }
 
-/// Reads what `store` knows of the sites of `config` at `now`; `all_names` are all sites of the file, chosen or not.
+/// Reads what `store` knows of the sites of `config` at `now`, but for their samples; `all_names` are all sites of the file, chosen or not.
 ///
 /// # Errors
 /// The store's.
 pub fn remember(store: &Store, config: &Config, all_names: &[Arc<str>], now: Timestamp) -> Result<Memory, StoreError> {
-    let wanted = |watched: &Watched| (Arc::clone(&watched.site.name), horizon(&config.views, watched));
-    let wanted: Vec<(Arc<str>, Duration)> = config.sites.iter().map(wanted).collect();
-    let mut producers = Vec::with_capacity(wanted.len());
-    let mut memory = recalled(store, &wanted, now, |index, registered, samples| {
-        producers.push(filled(slots(&config.views, &config.sites[index]), registered.next_seq, samples));
-    })?;
-    memory.producers = producers;
+    let names: Vec<Arc<str>> = config.sites.iter().map(|watched| Arc::clone(&watched.site.name)).collect();
+    let mut memory = known(store, &names, now)?;
     memory.alerts = store.alerts(&Query::ALL)?;
     for (id, name, since) in store.open_incidents()? {
         if !all_names.contains(&name) {
@@ -97,33 +90,39 @@ pub fn recall(store: &Store, wanted: &[(Arc<str>, Duration)], now: Timestamp) ->
         // A store that cannot be read now is no reason against a change that needs nothing of it.
         return Ok(Memory::default());
     }
-    let mut samples = Vec::with_capacity(wanted.len());
-    let mut memory = recalled(store, wanted, now, |_, _, recalled| samples.push(recalled.to_vec()))?;
-    memory.samples = samples;
+    let names: Vec<Arc<str>> = wanted.iter().map(|(name, _)| Arc::clone(name)).collect();
+    let mut memory = known(store, &names, now)?;
+    let samples = wanted.iter().zip(&memory.registered).map(|((_, horizon), registered)| {
+        let mut samples = Vec::new();
+        replay(store, registered, now.before(*horizon), &mut samples).map(|()| samples)
+    });
+    memory.samples = samples.collect::<Result<_, _>>()?;
     Ok(memory)
 }
 
-/// The same, with the samples of each site handed to `each`.
-fn recalled(
+/// Appends the samples of a site since then to `samples`; none where its last one lies in the future.
+fn replay(
     store: &Store,
-    wanted: &[(Arc<str>, Duration)],
-    now: Timestamp,
-    mut each: impl FnMut(usize, &Registered, &[Sample]),
-) -> Result<Memory, StoreError> {
-    let names: Vec<Arc<str>> = wanted.iter().map(|(name, _)| Arc::clone(name)).collect();
-    let mut memory = Memory { registered: store.register(&names, now)?, ..Memory::default() };
-    let mut samples = Vec::new();
-    for (index, ((name, horizon), registered)) in wanted.iter().zip(&mut memory.registered).enumerate() {
-        samples.clear();
+    registered: &Registered,
+    since: Timestamp,
+    samples: &mut Vec<Sample>,
+) -> Result<(), StoreError> {
+    if registered.last_at.is_some() {
+        store.replay(registered.id, since, samples)?;
+    }
+    Ok(())
+}
+
+/// What `store` knows of the sites of these names but for samples and alerts.
+fn known(store: &Store, names: &[Arc<str>], now: Timestamp) -> Result<Memory, StoreError> {
+    let mut memory = Memory { registered: store.register(names, now)?, ..Memory::default() };
+    for (name, registered) in names.iter().zip(&mut memory.registered) {
         if registered.last_at.is_some_and(|last| last > now.after(AHEAD_MAX)) {
             memory
                 .notices
                 .push(format!("{name}: stored checks lie in the future; was the clock wrong? its windows begin empty"));
             registered.last_at = None;
-        } else {
-            store.replay(registered.id, now.before(*horizon), &mut samples)?;
         }
-        each(index, registered, &samples);
     }
     memory.paused = store.pauses()?.into_iter().filter(|(_, until)| *until > now).collect();
     memory.certificates = store.certificates()?.into_iter().collect();
@@ -137,10 +136,10 @@ fn rule_then(alerts: &[Alert], name: &str, since: Timestamp) -> Rule {
     down.map_or_else(Rule::default, |down| Rule { threshold: down.threshold, window: down.window, ..Rule::default() })
 }
 
-/// A ring of that many slots, which holds `samples` and goes on with number `next_seq`.
+/// A ring of that many slots in `slab`, which holds `samples` and goes on with number `next_seq`.
 #[must_use]
-pub fn filled(slots: usize, next_seq: u64, samples: &[Sample]) -> Producer {
-    let mut producer = Producer::new(slots, next_seq - samples.len() as u64);
+pub fn filled(slab: &mut Slab, slots: usize, next_seq: u64, samples: &[Sample]) -> Producer {
+    let mut producer = Producer::within(slab, slots, next_seq - samples.len() as u64);
     for sample in samples {
         producer.push(*sample);
     }
@@ -148,17 +147,56 @@ pub fn filled(slots: usize, next_seq: u64, samples: &[Sample]) -> Producer {
     producer
 }
 
-/// Builds everything that reads or writes the rings, which are taken out of `memory`; those that it lacks are empty.
-#[must_use]
-pub fn assemble(config: &Config, memory: &mut Memory) -> Assembly {
-    let mut remembered = std::mem::take(&mut memory.producers).into_iter();
+/// Builds everything that reads or writes the rings of sites of which that much is known at `now`, with what `store`
+/// holds of them in the rings. Each site is handed to `begin` as soon as it may be checked, the earliest due first.
+///
+/// # Errors
+/// The store's; sites may have begun by then.
+pub fn assemble(
+    config: &Config,
+    (memory, store): (&Memory, Option<&Store>),
+    now: Timestamp,
+    mut begin: impl FnMut(Watch),
+) -> Result<Assembly, StoreError> {
     let due = first_due(config.sites.iter().map(|watched| &*watched.site));
-    let mut assembly = Assembly::default();
-    for (index, (watched, first_due)) in config.sites.iter().zip(due).enumerate() {
-        let producer = remembered.next().unwrap_or_else(|| filled(slots(&config.views, watched), 0, &[]));
-        assembly.add(watched, (index, first_due), producer, memory.of(index));
+    let mut order: Vec<usize> = (0..due.len()).collect();
+    order.sort_by_key(|&index| due[index]);
+    let (mut slab, mut samples) = (slab(config), Vec::new());
+    let mut places: Vec<Option<(Track, Reader)>> = std::iter::repeat_with(|| None).take(due.len()).collect();
+    for index in order {
+        let watched = &config.sites[index];
+        samples.clear();
+        if let (Some(store), Some(registered)) = (store, memory.registered.get(index)) {
+            replay(store, registered, now.before(horizon(&config.views, watched)), &mut samples)?;
+        }
+        let past = memory.of(index);
+        let producer = filled(&mut slab, slots(&config.views, watched), past.next_seq, &samples);
+        let (watch, track, reader) = seat(watched, (index, due[index]), producer, past);
+        places[index] = Some((track, reader));
+        begin(watch);
     }
-    assembly
+    let (tracks, readers) = places.into_iter().flatten().unzip();
+    Ok(Assembly { tracks, readers })
+}
+
+/// What the scheduler, the engine and the store have of a site of this number, whose first check is due then and whose
+/// samples go into the ring of `producer`: the reader has what comes from now on.
+#[must_use]
+pub fn seat(
+    watched: &Watched,
+    (index, first_due): (usize, Duration),
+    producer: Producer,
+    past: Past<'_>,
+) -> (Watch, Track, Reader) {
+    let reader = producer.ring().reader_at_head();
+    let track = track(watched, Arc::clone(producer.ring()), past.open_since);
+    let Past { last_at, paused, .. } = past;
+    (Watch { index, site: Arc::clone(&watched.site), producer, first_due, last_at, paused }, track, reader)
+}
+
+/// Room for the rings of all sites.
+fn slab(config: &Config) -> Slab {
+    Slab::new(config.sites.iter().map(|watched| slots(&config.views, watched)).sum())
 }
 
 /// How many samples the ring of this site holds.
@@ -189,17 +227,16 @@ pub struct Past<'a> {
 }
 
 impl Memory {
-    /// What is known of the newest checks besides their samples: the certificates of sites that were up. To be asked before
-    /// [`assemble`] takes the rings.
-    pub fn shown(&mut self) -> Vec<CheckTexts> {
+    /// What is known of the newest stored checks besides their samples, which are in the rings of `tracks`: the
+    /// certificates of sites that were up.
+    pub fn shown(&mut self, tracks: &[Track]) -> Vec<CheckTexts> {
         let mut shown = Vec::new();
-        for (site, (registered, producer)) in self.registered.iter().zip(&self.producers).enumerate() {
+        for (site, (registered, track)) in self.registered.iter().zip(tracks).enumerate() {
             let certificate = self.certificates.remove(&registered.id).map(Arc::new);
-            let Some(seq) = producer.next_seq().checked_sub(1).filter(|_| certificate.is_some()) else { continue };
-            let mut newest = Vec::new();
-            producer.ring().reader_at(seq).drain(&mut newest);
+            let Some(seq) = registered.next_seq.checked_sub(1).filter(|_| certificate.is_some()) else { continue };
+            let newest = track.ring.reader_at(seq);
             // A failure without its reason would say less than nothing.
-            if newest.last().is_some_and(|last| last.cause == Cause::Ok) {
+            if newest.next_seq() == seq && newest.peek().is_some_and(|last| last.cause == Cause::Ok) {
                 let observation = Arc::new(Observation { certificate, ..Observation::failed(Cause::Ok, "") });
                 shown.push(CheckTexts { site, seq, observation });
             }
@@ -218,21 +255,5 @@ impl Memory {
             open_since: self.open.get(&registered.id).copied(),
             paused: self.paused.get(&registered.id).copied(),
         }
-    }
-}
-
-impl Assembly {
-    /// Adds a site of this number whose first check is due then and whose samples go into the ring of `producer`.
-    pub fn add(
-        &mut self,
-        watched: &Watched,
-        (index, first_due): (usize, Duration),
-        producer: Producer,
-        past: Past<'_>,
-    ) {
-        self.readers.push(producer.ring().reader_at_head());
-        self.tracks.push(track(watched, Arc::clone(producer.ring()), past.open_since));
-        let Past { last_at, paused, .. } = past;
-        self.watches.push(Watch { index, site: Arc::clone(&watched.site), producer, first_due, last_at, paused });
     }
 }

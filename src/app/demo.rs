@@ -18,7 +18,7 @@ use crate::report::ending;
 use crate::ui;
 
 use super::cli::{CommonArgs, DemoArgs, LineFormat};
-use super::clock;
+use super::clock::{self, Clock};
 use super::dashboard;
 use super::exit::{Ending, Failure};
 use super::log;
@@ -49,7 +49,8 @@ pub fn demo(args: &DemoArgs, common: &CommonArgs) -> Result<Ending, Failure> {
     })?;
     let opened = open(&folder.path().join("demo.redb"), None)?;
     let names: Vec<Arc<str>> = config.sites.iter().map(|watched| Arc::clone(&watched.site.name)).collect();
-    let (clock, store) = remembered(Some(opened), &config, &names)?;
+    let (newest, store) = remembered(Some(opened), &config, &names)?;
+    let clock = Clock::start(newest);
     let elapsed = clock.clone();
     let serving = demo.serve(move || elapsed.monotonic()).map_err(|error| refused(&error))?;
     let stage = Stage {

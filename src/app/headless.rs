@@ -65,6 +65,14 @@ pub struct Feed {
     pub moved: Vec<(usize, Arc<Ring>)>,
 }
 
+impl Feed {
+    /// Of the sites of these names, with nothing read yet.
+    #[must_use]
+    pub fn new(readers: Vec<Reader>, names: Vec<Arc<str>>, texts: mpsc::Receiver<CheckTexts>) -> Self {
+        Self { readers, names, texts, early: HashMap::new(), moved: Vec::new() }
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Headless {

@@ -13,7 +13,7 @@ use crate::config::{self, Config};
 use crate::model::{SiteId, Timestamp, duration};
 use crate::report::{Period, SampleRecord, csv, json, table};
 use crate::stats::Cadence;
-use crate::store::{Archive, Query, StoredSite};
+use crate::store::{Archive, Query, StoreError, StoredSite};
 
 use super::cli::{CommonArgs, HistoryArgs, TableFormat};
 use super::clock;
@@ -75,12 +75,17 @@ pub fn alerts(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Failure
 /// Writes to stdout through a buffer; a pipe that the reader closed is a quiet end.
 ///
 /// # Errors
-/// Any other error of the writer.
+/// Any other error of the writer, or of the store that is read meanwhile.
 pub fn print(write: impl FnOnce(&mut BufWriter<io::StdoutLock<'static>>) -> io::Result<()>) -> Result<(), Failure> {
     let mut out = BufWriter::new(io::stdout().lock());
     match write(&mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => Ok(written.context("cannot write to stdout")?),
+        // Samples are read while they are written.
+        Err(error) => match error.downcast::<StoreError>() {
+            Ok(error) => Err(store_failure(&error)),
+            Err(error) => Err(error).context("cannot write to stdout")?,
+        },
+        Ok(()) => Ok(()),
     }
 }
 

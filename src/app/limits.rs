@@ -1,4 +1,7 @@
-//! How many probes this machine lets us have in flight.
+//! What this machine allows: how many probes in flight, and how long files.
+
+#[cfg(unix)]
+use std::sync::{Arc, atomic::AtomicBool};
 
 use super::exit::Failure;
 use super::schedule::Limits;
@@ -25,6 +28,17 @@ pub fn suffice() -> Result<(), Failure> {
     Err(Failure::Usage(format!(
         "webmon: only {descriptors} open files are allowed here, and it takes {DESCRIPTORS_MIN}; raise the limit: ulimit -n 1024"
     )))
+}
+
+/// Makes a limit to the size of files (`ulimit -f`) an error of the write that reaches it, as a full disk is. By default the
+/// system ends the program at that moment, without a word and with the terminal as the dashboard has it.
+pub fn outlive_file_limit() {
+    #[cfg(unix)]
+    {
+        let number = rustix::process::Signal::XFSZ.as_raw();
+        // That it came is of no interest; and who may not catch it is no worse off than before.
+        drop(signal_hook::flag::register(number, Arc::new(AtomicBool::new(false))));
+    }
 }
 
 /// Raises the soft limit of file descriptors to the hard one and derives the bound from it: three quarters of

@@ -24,6 +24,8 @@ use std::path::{Path, PathBuf};
 use tokio::sync::watch;
 use tracing_subscriber::layer::SubscriberExt as _;
 
+use crate::model::caught;
+
 use super::cli::LineFormat;
 use super::clock::Clock;
 use super::exit::Failure;
@@ -160,6 +162,9 @@ pub fn beside(store: &Path) -> PathBuf {
 fn log_panics() {
     let next = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
+        if caught::is_awaited() {
+            return;
+        }
         tracing::error!(target: about::WEBMON, "{panic}");
         next(panic);
     }));

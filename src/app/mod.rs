@@ -16,6 +16,7 @@
 mod alert_log;
 mod alert_test;
 mod assemble;
+mod begin;
 mod check;
 mod chronicle;
 mod cli;
@@ -43,6 +44,7 @@ mod long_views;
 mod manual;
 mod messenger;
 mod monitor;
+mod network;
 mod news;
 mod opening;
 #[cfg_attr(not(feature = "influx"), allow(dead_code, reason = "without an export nobody makes an outlet"))]
@@ -71,12 +73,15 @@ mod watch;
 
 use std::process::ExitCode;
 
+use crate::model::caught;
 use cli::{Cli, Command};
 use exit::{Ending, Failure, complain};
 
 /// Runs the program: the command line in, the exit code out.
 #[must_use]
 pub fn main() -> ExitCode {
+    caught::hush();
+    limits::outlive_file_limit();
     let cli = Cli::read();
     match limits::suffice().and_then(|()| dispatch(&cli)) {
         Ok(ending) => ending.into(),

@@ -4,7 +4,7 @@
 //! lines are given, so that a test runs the whole of it on paused time with a scripted prober. The order of a
 //! stop is: no more probes → the last step of the engine → the last commit.
 
-use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,32 +14,31 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::engine::{Board, Engine, Track};
-use crate::model::{Health, SiteId};
+use crate::model::{Health, SiteId, Timestamp};
 use crate::probe::Prober;
 use crate::stats::Cadence;
-use crate::store::{Flushed, Store, StoreError, Writer};
+use crate::store::{Flushed, Store, Writer};
 use crate::ui::Wish;
 
 use super::alert_log::AlertLog;
-use super::assemble::{Assembly, Memory, assemble};
+use super::assemble::Memory;
+use super::begin::Begun;
 use super::clock::Clock;
 use super::control::{Control, Narrator, Places};
-use super::desk::{Desk, Rechecks, WISHES};
-use super::gauges::Gauges;
+use super::desk::{Rechecks, WISHES};
+use super::exit::Failure;
 use super::headless::{Feed, Headless};
 use super::health::{Keeping, Meter};
-use super::keeper::{Inbox, Keeper};
+use super::keeper::Keeper;
 use super::long_views::LongViews;
 use super::messenger::{self, Messenger};
 use super::news::News;
 use super::outlet::{LAST_FLUSH, Outlet};
 use super::revise::{REVISIONS, Reviser};
 use super::roster::Roster;
-use super::schedule::{CheckTexts, Limits, Scheduler, Shared, TextQueue};
+use super::run::store_failure;
+use super::schedule::{CheckTexts, Limits, Scheduler};
 use super::service::Service;
-
-/// Texts of checks on their way to the engine, and to the store: a second of 10,000 sites.
-const TEXT_QUEUE: usize = 10_000;
 
 /// What a monitor is made of.
 pub struct Parts<P> {
@@ -59,6 +58,10 @@ pub struct Parts<P> {
     pub limits: Limits,
     /// Things that a person should see all the time.
     pub notices: Vec<String>,
+    /// Where notices to a person are put in.
+    pub keeping: watch::Sender<Keeping>,
+    /// Whether every check is to be printed.
+    pub wants_checks: bool,
     /// Who tells what happens, under a demonstration.
     pub narrator: Option<Narrator>,
     /// An export of what is stored.
@@ -110,8 +113,9 @@ pub struct Face {
 }
 
 /// A monitor that is ready to run.
-pub struct Monitor<P> {
-    scheduler: Scheduler<P>,
+pub struct Monitor<P, N> {
+    network: N,
+    feed: Option<Feed>,
     control: Control,
     messenger: Messenger,
     keeper: Option<Keeper>,
@@ -129,48 +133,48 @@ pub struct Controls {
     keeper: Option<Keeper>,
 }
 
-/// The queue of texts to the engine, with what is known before the first check.
-fn told(shown: Vec<CheckTexts>) -> (mpsc::Sender<CheckTexts>, mpsc::Receiver<CheckTexts>) {
-    let (sender, texts) = mpsc::channel(TEXT_QUEUE);
-    for known in shown {
-        // Of more sites than the queue takes, the next check tells.
-        let _told = sender.try_send(known).is_ok();
+/// The engine over `tracks` as of `now`, with what `memory` knows besides samples.
+fn engine(parts: (&Config, TimeZone), tracks: Vec<Track>, memory: &mut Memory, now: Timestamp) -> Engine {
+    let (config, zone) = parts;
+    let shown = memory.shown(&tracks);
+    let mut engine = Engine::new(config.views.clone(), tracks, zone, now);
+    for CheckTexts { site, seq, observation } in shown {
+        engine.attach(site, seq, observation);
     }
-    (sender, texts)
+    for site in 0..config.sites.len() {
+        if let Some(until) = memory.of(site).paused {
+            engine.pause(site, Some(until), now);
+        }
+    }
+    engine
 }
 
-impl<P: Prober> Monitor<P> {
-    /// Wires `parts`; nothing runs yet.
+impl<P: Prober, N> Monitor<P, N> {
+    /// Wires `parts`. The scheduler is given to `launch`, to run from then on or later; nothing else runs yet.
     ///
     /// # Errors
-    /// The store's, when what it has not sealed yet cannot be read.
-    pub fn new(parts: Parts<P>) -> Result<Self, StoreError> {
-        let (store, mut memory) = parts.store.map_or_else(Default::default, Kept::apart);
-        let now = parts.clock.now();
-        let (to_engine, engine_texts) = told(memory.shown());
-        let Assembly { watches, tracks, readers } = assemble(&parts.config, &mut memory);
-        let places = places(&tracks);
-        let gauges = Arc::new(Gauges::default());
-        let (keeping, kept) = watch::channel(Keeping { notices: parts.notices.clone(), ..Keeping::default() });
+    /// [`Failure`]: the store, when what it holds cannot be read, or the system, when `launch` fails.
+    pub fn new(mut parts: Parts<P>, launch: impl FnOnce(Scheduler<P>) -> io::Result<N>) -> Result<Self, Failure> {
+        let (store, mut memory) = parts.store.take().map_or_else(Default::default, Kept::apart);
+        let stored = store.as_ref().map(|(store, _)| store);
+        let begun = Begun::of(&parts, (&memory, stored), launch)?;
+        let Begun { now, tracks, gauges, feed, network, rechecks, .. } = begun;
+        let (keeping, places) = (parts.keeping, places(&tracks));
         let (outbox, messenger) = messenger::open(parts.config.exec.clone(), keeping.clone());
-        let mut texts = vec![TextQueue { sender: to_engine, failures_only: false }];
-        let paused: Vec<_> = watches.iter().filter_map(|watch| Some((watch.index, watch.paused?))).collect();
         let (mut keeper, mut to_store, mut keep_pauses, mut adoptions, mut to_ask) = (None, None, None, None, None);
         let seen = Arc::new(watch::Sender::new(Vec::new()));
         let (export, groups) = parts.outlet.as_ref().map(|to| (to.health.clone(), to.groups.clone())).unzip();
         let mut parts_of_views = None;
-        if let Some((store, flush)) = store {
-            let names: Vec<Arc<str>> = tracks.iter().map(|track| Arc::clone(&track.name)).collect();
+        if let Some(((store, flush), (inbox, slots))) = store.zip(begun.inbox) {
             let ids: Vec<SiteId> = memory.registered.iter().map(|registered| registered.id).collect();
             let watched = ids.iter().copied().zip(tracks.iter().map(cadence)).collect();
             let (long_views, made) = LongViews::new(&parts.config.views, watched, seen.subscribe()).unzip();
             parts_of_views = made;
-            let mut writer = Writer::new(store, ids.iter().copied().zip(readers).collect())?;
-            for (id, alert) in memory.ended {
+            let writer = Writer::new(store, ids.into_iter().zip(begun.readers).collect());
+            let mut writer = writer.map_err(|error| store_failure(&error))?;
+            for (id, alert) in std::mem::take(&mut memory.ended) {
                 writer.note_alert(id, alert);
             }
-            let (inbox, slots) = Inbox::open(names.into_iter().zip(ids).collect(), TEXT_QUEUE);
-            texts.push(TextQueue { sender: slots.texts, failures_only: true });
             (to_store, keep_pauses) = (Some(slots.alerts), Some(slots.pauses));
             let (ask_sender, asks) = mpsc::channel(REVISIONS);
             (adoptions, to_ask) = (Some(slots.adoptions), Some(ask_sender));
@@ -178,43 +182,35 @@ impl<P: Prober> Monitor<P> {
             keeper = Some(Keeper { writer, inbox, asks, flush, clock, long_views, keeping, outlet });
         }
         let narration = parts.narrator.map(|narrator| narrator(Duration::ZERO));
-        let (desk, to_desk, rechecks) = Desk::open();
         let (wishes, requested) = mpsc::channel(WISHES);
         let (to_control, changes) = mpsc::channel(REVISIONS);
-        let (to_scheduler, revisions) = mpsc::channel(REVISIONS);
-        let (prober_sender, prober) = watch::channel(parts.prober);
-        let mut control = Control {
+        let control = Control {
             news: News::new(parts.zone.clone()),
-            engine: Engine::new(parts.config.views.clone(), tracks, parts.zone, now),
-            clock: parts.clock.clone(),
-            texts: engine_texts,
+            engine: engine((&parts.config, parts.zone), tracks, &mut memory, now),
+            clock: parts.clock,
+            texts: begun.texts,
             long_views: parts_of_views,
             alerts: Arc::new(AlertLog::new(memory.alerts)),
             to_store,
             outbox,
             keep_pauses,
             has_network: parts.has_network,
-            meter: Meter::new(Arc::clone(&gauges), kept).with(export),
+            meter: Meter::new(gauges, keeping.subscribe()).with(export),
             health: watch::Sender::new(Arc::new(Health { narration, notices: parts.notices, ..Health::default() })),
             narrator: parts.narrator,
             headless: None,
             service: None,
             wishes: requested,
-            to_desk,
+            to_desk: begun.to_desk,
             places,
             ids: memory.registered.iter().map(|registered| registered.id).enumerate().collect(),
             seen: Arc::clone(&seen),
             changes,
-            revisions: to_scheduler,
+            revisions: begun.revisions,
             adoptions,
         };
-        let shared = Shared { prober, clock: parts.clock, gauges, texts, limits: parts.limits };
-        let scheduler = Scheduler::new(shared, watches, desk, revisions);
-        for (site, until) in paused {
-            control.engine.pause(site, Some(until), now);
-        }
-        let reviser = Reviser::new(parts.config, to_ask, to_control, prober_sender).telling(groups);
-        Ok(Self { scheduler, control, messenger, keeper, reviser, keeping, rechecks, wishes, seen })
+        let reviser = Reviser::new(parts.config, to_ask, to_control, begun.prober).telling(groups);
+        Ok(Self { network, feed, control, messenger, keeper, reviser, keeping, rechecks, wishes, seen })
     }
 
     /// What a dashboard looks at.
@@ -231,16 +227,10 @@ impl<P: Prober> Monitor<P> {
         }
     }
 
-    /// Prints lines while it runs. `make` is given a feed of every check when `samples` are wanted.
+    /// Prints lines while it runs. `make` is given a feed of every check if these are wanted.
     #[must_use]
-    pub fn with_headless(mut self, make: impl FnOnce(Option<Feed>) -> Headless, samples: bool) -> Self {
-        let feed = samples.then(|| {
-            let (sender, texts) = mpsc::channel(TEXT_QUEUE);
-            self.scheduler.add_texts(TextQueue { sender, failures_only: false });
-            let (readers, names) = self.scheduler.feeds();
-            Feed { readers, names, texts, early: HashMap::new(), moved: Vec::new() }
-        });
-        self.control.headless = Some(make(feed));
+    pub fn with_headless(mut self, make: impl FnOnce(Option<Feed>) -> Headless) -> Self {
+        self.control.headless = Some(make(self.feed.take()));
         self
     }
 
@@ -259,13 +249,15 @@ impl<P: Prober> Monitor<P> {
 
     /// The network side and the control side, to run on threads of their own, and who changes both.
     #[must_use]
-    pub fn split(self) -> (Scheduler<P>, Controls, Reviser<P>) {
+    pub fn split(self) -> (N, Controls, Reviser<P>) {
         let controls = Controls { control: self.control, messenger: self.messenger, keeper: self.keeper };
-        (self.scheduler, controls, self.reviser)
+        (self.network, controls, self.reviser)
     }
+}
 
+#[cfg(test)]
+impl<P: Prober> Monitor<P, Scheduler<P>> {
     /// Runs everything on the current runtime until `stop`.
-    #[cfg(test)]
     pub async fn run(self, stop: CancellationToken, meanwhile: impl AsyncFnOnce(Reviser<P>)) {
         let (scheduler, controls, reviser) = self.split();
         let probing = scheduler.run(stop.clone());

@@ -3,6 +3,10 @@
 //! Due times are `offset + k · interval`, so a late check never moves a later one: no drift. The offset is a hash of
 //! the site's name inside its interval (at most [`SPREAD`], so that a site checked once a week does not wait a week
 //! for its first result), turned so that the earliest site of all is due at once.
+//!
+//! Offsets are whole steps of [`STEP`], so that where there are hundreds of checks a second a few of them are due at the
+//! same moment: waking up costs more than starting a check, since what it takes has left the caches meanwhile. Where
+//! there are few, two of them seldom meet.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
@@ -11,6 +15,10 @@ use crate::model::Site;
 
 /// First checks are spread over the interval, but over no more than this.
 pub const SPREAD: Duration = Duration::from_mins(1);
+
+/// Between two moments at which first checks are due. It divides a tenth of a second, so sites with usual intervals meet
+/// again and again or never do.
+pub const STEP: Duration = Duration::from_millis(5);
 
 /// The first due time of each site, after the start.
 #[must_use]
@@ -29,7 +37,8 @@ pub fn offset(site: &Site) -> Duration {
     let mut hasher = DefaultHasher::new();
     site.name.hash(&mut hasher);
     let spread = u64::try_from(site.interval.min(SPREAD).as_micros()).expect("at most a minute").max(1);
-    Duration::from_micros(hasher.finish() % spread)
+    let steps = Duration::from_micros(hasher.finish() % spread).as_micros() / STEP.as_micros();
+    STEP * u32::try_from(steps).expect("a minute has few of them")
 }
 
 /// A due check that may start now, and what became of the ones before it.

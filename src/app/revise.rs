@@ -18,9 +18,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::config::{Config, Exec, Watched};
 use crate::engine::Track;
 use crate::model::{Site, SiteId, Timestamp, View};
-use crate::ring::Reader;
+use crate::ring::{Reader, Slab};
 
-use super::assemble::{Assembly, Memory, Past, filled, horizon, slots};
+use super::assemble::{Memory, Past, filled, horizon, seat, slots};
 use super::keeper::Ask;
 use super::outlet::{Groups, regroup};
 use super::plan::{first_due, offset};
@@ -211,7 +211,6 @@ impl<P> Reviser<P> {
         let is_new = |watched: &&Watched| !before.contains_key(&watched.site.name);
         let mut dues = first_due(config.sites.iter().filter(is_new).map(|watched| &*watched.site)).into_iter();
         let mut recalled = 0..known.registered.len();
-        let mut assembly = Assembly::default();
         let (mut sites, mut berths, mut new) = (Vec::new(), Vec::new(), Vec::new());
         for watched in &config.sites {
             let then = before.get(&watched.site.name);
@@ -224,16 +223,11 @@ impl<P> Reviser<P> {
                 let slot = self.numbers + new.len();
                 let due = dues.next().expect("there is one for each new site");
                 let past = self.since_it_left(&watched.site, past);
-                assembly.add(watched, (slot, due), filled(room, past.next_seq, past.samples), past);
-                let (track, reader) = (assembly.tracks.pop(), assembly.readers.pop());
+                let producer = filled(&mut Slab::new(room), room, past.next_seq, past.samples);
+                let (watch, track, reader) = seat(watched, (slot, due), producer, past);
                 let id = index.map(|index| known.registered[index].id);
-                new.push(New {
-                    slot,
-                    track: track.expect("it was just added"),
-                    kept: id.zip(reader),
-                    paused: past.paused,
-                });
-                berths.push(Berth::New(assembly.watches.pop().expect("it was just added")));
+                new.push(New { slot, track, kept: id.map(|id| (id, reader)), paused: past.paused });
+                berths.push(Berth::New(watch));
                 sites.push((slot, watched.clone()));
                 continue;
             };

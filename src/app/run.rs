@@ -37,10 +37,15 @@ pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, Failure> {
     let store_path = store_path(args, common, &selection);
     #[cfg(feature = "influx")]
     let wanted = export::wanted(&args.export, &selection.config, store_path.is_some())?;
-    let opened = store_path.as_deref().map(|path| open(path, selection.config.storage.as_ref())).transpose()?;
-    let prober = probing::prober(&selection.config)?;
     let Selection { config, all_names, ad_hoc } = selection;
-    let (clock, store) = remembered(opened, &config, &all_names)?;
+    let ((newest, store), prober) = beside(
+        || {
+            let opened = store_path.as_deref().map(|path| open(path, config.storage.as_ref())).transpose()?;
+            remembered(opened, &config, &all_names)
+        },
+        || probing::prober(&config),
+    )?;
+    let clock = Clock::start(newest);
     let mut notices = config.warnings.clone();
     // They tell of roots that this machine lacks, which only https needs.
     if config.sites.iter().any(|watched| watched.site.url.expose().scheme() == "https") {
@@ -74,6 +79,20 @@ pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, Failure> {
     };
     // From here on signals are caught; before, they end the program as they do any other.
     stage.play(Attentive::new()?)
+}
+
+/// What both come to, the second one on a thread of its own: the store waits for its disk while the roots of certificates
+/// are read. Of two failures, the first one's.
+fn beside<A, B: Send>(
+    first: impl FnOnce() -> Result<A, Failure>,
+    second: impl FnOnce() -> Result<B, Failure> + Send,
+) -> Result<(A, B), Failure> {
+    std::thread::scope(|scope| {
+        let second = scope.spawn(second);
+        let first = first();
+        let second = second.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        Ok((first?, second?))
+    })
 }
 
 /// Why a section `export` of the file has no effect, if it has none.
@@ -110,7 +129,7 @@ pub fn open(path: &Path, storage: Option<&Storage>) -> Result<Opened, Failure> {
     signed.map_err(|error| store_failure(&error))
 }
 
-/// Reads the store's memory and starts the clock, not before the newest sample that can be believed.
+/// Reads the store's memory, and the time of the newest sample that can be believed: the clock is not to start before it.
 /// `all_names` are all sites of the file, chosen or not.
 ///
 /// # Errors
@@ -119,9 +138,9 @@ pub fn remembered(
     opened: Option<Opened>,
     config: &Config,
     all_names: &[Arc<str>],
-) -> Result<(Clock, Option<Kept>), Failure> {
+) -> Result<(Timestamp, Option<Kept>), Failure> {
     let Some(Opened { store, notices }) = opened else {
-        return Ok((Clock::start(Timestamp::ZERO), None));
+        return Ok((Timestamp::ZERO, None));
     };
     let wall = clock::wall();
     let remembered = remember(&store, config, all_names, wall);
@@ -130,7 +149,7 @@ pub fn remembered(
     let newest = memory.registered.iter().filter_map(|registered| registered.last_at).max();
     let believable = newest.filter(|&newest| newest <= wall.after(AHEAD_MAX)).unwrap_or(Timestamp::ZERO);
     let flush = config.storage.as_ref().map_or(FLUSH, |storage| storage.flush);
-    Ok((Clock::start(believable), Some(Kept { store, memory, flush })))
+    Ok((believable, Some(Kept { store, memory, flush })))
 }
 
 /// A store that cannot be used, with the way on.

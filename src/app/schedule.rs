@@ -9,6 +9,8 @@
 //! is an observation (`local`), not the end of the loop. Limits: [`Limits::in_flight`] probes. A check by hand goes
 //! back to the [`Desk`] that it came from: it is no sample and is counted nowhere.
 
+mod alarm;
+mod arrive;
 mod bell;
 mod revise;
 
@@ -23,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::model::{Cause, Certificate, Flags, Micros, Observation, Outcome, Site, Timestamp};
 use crate::probe::Prober;
-use crate::ring::{Producer, Reader};
+use crate::ring::Producer;
 use crate::ui::Wish;
 
 use super::chronicle;
@@ -31,8 +33,10 @@ use super::clock::Clock;
 use super::desk::Desk;
 use super::gauges::Gauges;
 use super::plan::{missed, turn};
+use alarm::Alarm;
 use bell::{Bell, Ringer};
 
+pub use arrive::{Arrivals, arrivals};
 pub use revise::{Berth, Left, Revision, Room};
 
 /// The texts of one check, on their way past the ring.
@@ -135,56 +139,47 @@ struct Landed {
 /// See the module.
 pub struct Scheduler<P> {
     shared: Shared<P>,
-    /// By number; none for a site that is gone.
+    /// By number; none for a site that is gone or has not arrived.
     slots: Vec<Option<Slot>>,
     due: BinaryHeap<Reverse<(Duration, usize)>>,
     probes: JoinSet<Landed>,
     bell: Arc<Bell>,
     flights: HashMap<Id, Flight>,
     desk: Desk,
+    arrivals: Arrivals,
     revisions: mpsc::Receiver<Revision>,
 }
 
 impl<P: Prober> Scheduler<P> {
-    /// A scheduler of `watches`, which stand in the order of their numbers from 0 on, that does what is wished at `desk`
+    /// A scheduler of the sites that come by `arrivals`, with the numbers from 0 on, that does what is wished at `desk`
     /// and goes on as `revisions` say.
     #[must_use]
-    pub fn new(shared: Shared<P>, watches: Vec<Watch>, desk: Desk, revisions: mpsc::Receiver<Revision>) -> Self {
-        let due = watches.iter().enumerate().map(|(slot, watch)| Reverse((watch.first_due, slot))).collect();
-        let slots = watches.into_iter().map(|watch| Some(Slot::new(watch, &shared.clock))).collect();
-        let (probes, bell, flights) = (JoinSet::new(), Arc::default(), HashMap::new());
-        Self { shared, slots, due, probes, bell, flights, desk, revisions }
-    }
-
-    /// Sends the texts of checks to one more consumer.
-    pub fn add_texts(&mut self, queue: TextQueue) {
-        self.shared.texts.push(queue);
-    }
-
-    /// A reader of what comes for each site, in the order of sites.yaml, and the sites' names.
-    #[must_use]
-    pub fn feeds(&self) -> (Vec<Reader>, Vec<Arc<str>>) {
-        self.slots
-            .iter()
-            .flatten()
-            .map(|slot| (slot.producer.ring().reader_at_head(), Arc::clone(&slot.site.name)))
-            .unzip()
+    pub fn new(shared: Shared<P>, arrivals: Arrivals, desk: Desk, revisions: mpsc::Receiver<Revision>) -> Self {
+        let slots = std::iter::repeat_with(|| None).take(arrivals.awaited()).collect();
+        let (due, probes, bell, flights) = (BinaryHeap::new(), JoinSet::new(), Arc::default(), HashMap::new());
+        Self { shared, slots, due, probes, bell, flights, desk, arrivals, revisions }
     }
 
     /// Probes until `stop`, then abandons what is in flight: an unfinished check is not an outcome.
     pub async fn run(mut self, stop: CancellationToken) {
+        let mut alarm = Alarm::new(self.shared.clock.instant(Duration::ZERO));
+        let mut stopped = std::pin::pin!(stop.cancelled());
         loop {
             self.land_all();
             let may_start = self.flights.len() < self.shared.limits.in_flight;
             let wake = self.due.peek().map(|Reverse((due, _))| *due).filter(|_| may_start);
             self.bell.expect(wake);
+            if let Some(wake) = wake {
+                alarm.set(self.shared.clock.instant(wake));
+            }
             tokio::select! {
                 biased;
-                () = stop.cancelled() => break,
+                () = &mut stopped => break,
                 () = self.bell.rung() => {}
+                Some(watches) = self.arrivals.next(), if self.arrivals.awaited() > 0 => self.seat(watches),
                 Some(wish) = self.desk.next() => self.grant(wish),
                 Some(revision) = self.revisions.recv() => self.revise(revision),
-                () = tokio::time::sleep_until(self.shared.clock.instant(wake.unwrap_or_default())), if wake.is_some() => {
+                () = alarm.rung(), if wake.is_some() => {
                     // What has landed makes room for what is due.
                     self.land_all();
                     self.start_due();

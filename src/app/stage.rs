@@ -1,19 +1,18 @@
 //! A monitor on its stage: started, shown, and ended in order. What `run` and `demo` have in common.
 //!
-//! Threads: one network thread (a current-thread runtime: cheaper a probe than a work-stealing one), the main thread
-//! for engine and store, one for the dashboard or for stdout, and the blocking thread of a commit. A panic in any
-//! of them ends the program with code 101, the terminal restored.
+//! Threads: one network thread ([`super::network`]), the main thread for engine and store, one for the dashboard or for
+//! stdout, and the blocking thread of a commit. A panic in any of them ends the program with code 101, the terminal
+//! restored. The order: the log, the network side, the engine, what is shown.
 
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::tz::TimeZone;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -31,23 +30,19 @@ use super::exit::{Ending, Failure, complain};
 #[cfg(feature = "influx")]
 use super::export::Export;
 use super::headless::{Headless, Style};
+use super::health::Keeping;
 use super::limits;
 use super::lines::{LineWriter, Lines};
 use super::log::{self, Place};
-use super::monitor::{Controls, Face, Kept, Last, Monitor, Parts, SHUTDOWN};
+use super::monitor::{Face, Kept, Monitor, Parts, SHUTDOWN};
+use super::network::Network;
 use super::probing;
 use super::reload::{Origin, Reload, Reloader};
-use super::run::store_failure;
-use super::schedule::Scheduler;
 use super::service::Service;
 use super::signals::{HANGUP, Job, Jobs, Signals};
 
 /// How long the reader of stdout may take for the last lines after a signal or a failure.
 const LAST_LINES: Duration = Duration::from_millis(500);
-
-/// After so many steps of probes the system is asked for news, also when other steps could be taken at once: a probe that
-/// always can go on (its server floods it) must not keep the others from theirs. tokio's own 61 would be 50 ms of such.
-const NEWS_INTERVAL: u32 = 4;
 
 /// A runtime for the main thread, and the signals that end webmon: caught from now on.
 pub struct Attentive {
@@ -106,7 +101,7 @@ impl Attentive {
     /// Runs `monitor` until a signal, the end of `duration`, or `shown`.
     fn supervise<P: Prober>(
         &mut self,
-        (monitor, reload): (Monitor<P>, Reload<P>),
+        (monitor, reload): (Monitor<P, Network>, Reload<P>),
         duration: Option<Duration>,
         shown: impl Future<Output = Ending>,
     ) -> Result<Ending, Failure> {
@@ -171,16 +166,19 @@ impl Stage<'_> {
     pub fn play(mut self, mut attentive: Attentive) -> Result<Ending, Failure> {
         let zone = TimeZone::system();
         let past = self.store.as_ref().map(|kept| kept.store.path().to_owned());
-        let monitor = self.monitor(&zone)?;
         let is_headless = is_headless(self.output);
         let place = Place::of(is_headless.then_some(self.output.format), self.store_path.as_deref());
-        let _logging = log::begin(&self.log, place, &self.clock, monitor.keeping()).context("cannot start a thread")?;
+        let keeping = self.keeping();
+        let _logging = log::begin(&self.log, place, &self.clock, keeping.clone()).context("cannot start a thread")?;
         chronicle::start(&self.config, self.config_path, self.store_path.as_deref());
-        let ended = if is_headless {
-            self.headless(&mut attentive, monitor, zone)
-        } else {
-            self.dashboard(&mut attentive, monitor, past, zone)
-        };
+        let wants_checks = is_headless && Style::from(self.output).wants_samples();
+        let ended = self.monitor(&zone, keeping, wants_checks).and_then(|monitor| {
+            if is_headless {
+                self.headless(&mut attentive, monitor, zone)
+            } else {
+                self.dashboard(&mut attentive, monitor, past, zone)
+            }
+        });
         attentive.unsaid.iter().for_each(|text| complain(format_args!("warning: {text}")));
         // A commit that hangs must not keep the process.
         attentive.runtime.shutdown_background();
@@ -199,7 +197,7 @@ impl Stage<'_> {
         look: impl FnOnce(&Face, &TimeZone) -> Result<(), Failure>,
     ) -> Result<Ending, Failure> {
         let zone = TimeZone::system();
-        let monitor = self.monitor(&zone)?;
+        let monitor = self.monitor(&zone, self.keeping(), false)?;
         let face = monitor.face();
         let reload = self.reload(&zone, false);
         let ended = attentive.supervise((monitor, reload), Some(duration), std::future::pending());
@@ -210,12 +208,21 @@ impl Stage<'_> {
         }
     }
 
-    fn monitor(&mut self, zone: &TimeZone) -> Result<Monitor<HttpProber>, Failure> {
+    fn keeping(&self) -> watch::Sender<Keeping> {
+        watch::Sender::new(Keeping { notices: self.notices.clone(), ..Keeping::default() })
+    }
+
+    fn monitor(
+        &mut self,
+        zone: &TimeZone,
+        keeping: watch::Sender<Keeping>,
+        wants_checks: bool,
+    ) -> Result<Monitor<HttpProber, Network>, Failure> {
         #[cfg(feature = "influx")]
         let outlet = self.export.take().map(|export| export.start(self.clock.clone())).transpose()?;
         #[cfg(not(feature = "influx"))]
         let outlet = None;
-        Monitor::new(Parts {
+        let parts = Parts {
             config: self.config.clone(),
             prober: Arc::clone(&self.prober),
             clock: self.clock.clone(),
@@ -224,10 +231,13 @@ impl Stage<'_> {
             has_network: || route_to_anywhere(has_route),
             limits: limits::raise(),
             notices: self.notices.clone(),
+            keeping,
+            wants_checks,
             narrator: self.narrator,
             outlet,
-        })
-        .map_err(|error| store_failure(&error))
+        };
+        // The checks begin in there.
+        Monitor::new(parts, Network::start)
     }
 
     fn reload(&mut self, zone: &TimeZone, on_hangup: bool) -> Reload<HttpProber> {
@@ -239,19 +249,19 @@ impl Stage<'_> {
     fn headless(
         mut self,
         attentive: &mut Attentive,
-        monitor: Monitor<HttpProber>,
+        monitor: Monitor<HttpProber, Network>,
         zone: TimeZone,
     ) -> Result<Ending, Failure> {
         let (closed, reload) = (CancellationToken::new(), self.reload(&zone, true));
         let (lines, writer) = Lines::to(io::stdout(), closed.clone()).context("cannot start a thread")?;
         let style = Style::from(self.output);
-        let (samples, sites) = (style.wants_samples(), self.config.sites.len());
+        let sites = self.config.sites.len();
         let begin = |feed| {
             let mut headless = Headless::new(style, lines, zone, feed);
             headless.begin(sites, self.store_path.as_deref());
             headless
         };
-        let monitor = monitor.with_headless(begin, samples).with_service(Service::of_environment());
+        let monitor = monitor.with_headless(begin).with_service(Service::of_environment());
         let ended = attentive.supervise((monitor, reload), self.output.duration, async {
             closed.cancelled().await;
             Ending::Done
@@ -266,7 +276,7 @@ impl Stage<'_> {
     fn dashboard(
         mut self,
         attentive: &mut Attentive,
-        monitor: Monitor<HttpProber>,
+        monitor: Monitor<HttpProber, Network>,
         past: Option<PathBuf>,
         zone: TimeZone,
     ) -> Result<Ending, Failure> {
@@ -304,20 +314,20 @@ pub fn is_headless(output: &OutputArgs) -> bool {
 
 /// Runs `monitor` until a signal, the end of `duration`, or `shown` (whoever shows it has ended).
 async fn supervise<P: Prober>(
-    (monitor, reload): (Monitor<P>, Reload<P>),
+    (monitor, reload): (Monitor<P, Network>, Reload<P>),
     duration: Option<Duration>,
     shown: impl Future<Output = Ending>,
     signals: &mut Signals,
 ) -> Result<(Ending, Option<String>), Failure> {
-    let stop = CancellationToken::new();
     let asked = Arc::new(Notify::new());
     let hangups = reload.on_hangup.then(|| Arc::clone(&asked));
     let keeping = monitor.keeping();
-    let (scheduler, controls, reviser) = monitor.split();
+    let (network, controls, reviser) = monitor.split();
     let mut reloading = std::pin::pin!(Reloader::new(reload, reviser, keeping).run(asked));
     let patience = SHUTDOWN + controls.last_flush();
-    let (network, probing) = network_thread(scheduler, stop.clone()).context("cannot start a thread")?;
-    let mut running = std::pin::pin!(running(controls, network, probing));
+    let (stop, probing) = network.apart();
+    // Boxed, because it is large.
+    let mut running = Box::pin(controls.run(probing));
     let ending = tokio::select! {
         _ = &mut running => unreachable!("it runs until it is told to stop"),
         () = &mut reloading => unreachable!("it reads again for ever"),
@@ -363,33 +373,6 @@ async fn impatience(signals: &mut Signals) -> u8 {
             return signal;
         }
     }
-}
-
-/// The control side, beside the network thread; a panic over there goes on here.
-async fn running(controls: Controls, network: JoinHandle<()>, probing: oneshot::Receiver<()>) -> Last {
-    let probing = async move {
-        let panicked = probing.await.is_err();
-        if panicked && let Err(panic) = network.join() {
-            std::panic::resume_unwind(panic);
-        }
-    };
-    Box::pin(controls.run(probing)).await
-}
-
-fn network_thread<P: Prober>(
-    scheduler: Scheduler<P>,
-    stop: CancellationToken,
-) -> io::Result<(JoinHandle<()>, oneshot::Receiver<()>)> {
-    let (done, probing) = oneshot::channel();
-    let runtime = Builder::new_current_thread().event_interval(NEWS_INTERVAL).enable_all().build()?;
-    let thread = std::thread::Builder::new().name("webmon-net".to_owned()).spawn(move || {
-        runtime.block_on(scheduler.run(stop));
-        // A name lookup that hangs must not keep the process.
-        runtime.shutdown_background();
-        // The receiver is gone only when the program is leaving at once.
-        let _unheard = done.send(());
-    })?;
-    Ok((thread, probing))
 }
 
 async fn elapsed(duration: Option<Duration>) {

@@ -8,19 +8,21 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use serde_json::Value;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Config};
-use crate::engine::{Engine, SiteState};
+use crate::engine::{Engine, SiteState, Track};
 use crate::model::{Cause, Certificate, Micros, Observation, Phase, Phases, Site, SiteId, Status, Timestamp};
 use crate::probe::Prober;
 use crate::store::{Options, Store};
 use crate::ui::Wish;
 
-use super::assemble::{assemble, remember};
+use super::assemble::{Memory, assemble, remember};
 use super::cli::{Event, LineFormat};
 use super::clock::Clock;
 use super::headless::{Headless, Style};
+use super::health::Keeping;
 use super::lines::Lines;
 use super::monitor::{Face, Kept, Monitor, Parts};
 use super::revise::Reviser;
@@ -101,7 +103,7 @@ impl Trial {
             let memory = remember(&opened.store, &self.config, &names, clock.now()).unwrap();
             Kept { store: opened.store, memory, flush: SECOND }
         });
-        let monitor = Monitor::new(Parts {
+        let parts = Parts {
             config: self.config.clone(),
             prober: Arc::new(Scripted { clock: clock.clone(), scripts: self.scripts.clone() }),
             clock: clock.clone(),
@@ -110,14 +112,16 @@ impl Trial {
             has_network: || false,
             limits: Limits { in_flight: 100 },
             notices: Vec::new(),
+            keeping: watch::Sender::new(Keeping::default()),
+            wants_checks: true,
             narrator: None,
             outlet: None,
-        });
-        let monitor = monitor.unwrap();
+        };
+        let monitor = Monitor::new(parts, Ok).unwrap_or_else(|failure| panic!("{failure}"));
         let face = monitor.face();
         let (lines, read) = Lines::channel();
         let style = Style { format: LineFormat::Json, events: vec![Event::Sample, Event::Stats, Event::Alert] };
-        let monitor = monitor.with_headless(|feed| Headless::new(style, lines, TimeZone::UTC, feed), true);
+        let monitor = monitor.with_headless(|feed| Headless::new(style, lines, TimeZone::UTC, feed));
         let stop = CancellationToken::new();
         let prober = Arc::new(Scripted { clock: clock.clone(), scripts: self.scripts.clone() });
         let changes = async |mut reviser: Reviser<Scripted>| {
@@ -156,6 +160,11 @@ impl Outcome {
 
 pub(super) fn parsed(text: &str) -> Config {
     config::parse(text, "sites.yaml", Path::new("."), &|_| None).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// What an engine is made of, with the past from `store`.
+fn tracks(store: &Store, config: &Config, memory: &Memory, now: Timestamp) -> Vec<Track> {
+    assemble(config, (memory, Some(store)), now, drop).unwrap().tracks
 }
 
 fn parse(read: &Receiver<Vec<u8>>) -> Vec<Value> {
@@ -252,13 +261,13 @@ async fn what_a_certificate_said_is_known_before_the_first_check_after_a_restart
     let store = Store::open(&path, &Options::default(), now).unwrap().store;
     let names: Vec<Arc<str>> = trial.config.sites.iter().map(|watched| Arc::clone(&watched.site.name)).collect();
     let mut memory = remember(&store, &trial.config, &names, now).unwrap();
-    let shown = memory.shown();
+    let tracks = tracks(&store, &trial.config, &memory, now);
+    let shown = memory.shown(&tracks);
     let told: Vec<_> = shown.iter().map(|texts| (&*names[texts.site], texts.seq)).collect();
     assert_eq!(told, [("shown", last)]);
     assert_eq!(shown[0].observation.certificate.as_deref(), Some(&certificate()));
     // And a dashboard has it with the check that it belongs to.
-    let mut engine =
-        Engine::new(trial.config.views.clone(), assemble(&trial.config, &mut memory).tracks, TimeZone::UTC, now);
+    let mut engine = Engine::new(trial.config.views.clone(), tracks, TimeZone::UTC, now);
     for texts in shown {
         engine.attach(texts.site, texts.seq, texts.observation);
     }
@@ -444,14 +453,14 @@ mod reload {
         let names: Vec<Arc<str>> = config.sites.iter().map(|watched| Arc::clone(&watched.site.name)).collect();
         let snapshot = outcome.face.board.snapshot();
         let store = Store::open(&path, &Options::default(), snapshot.at).unwrap().store;
-        let mut memory = remember(&store, &config, &names, snapshot.at).unwrap();
+        let memory = remember(&store, &config, &names, snapshot.at).unwrap();
         for (index, name) in names.iter().enumerate() {
             let live: Vec<u64> = seqs(&outcome, name);
             assert_eq!(live, (0..live.len() as u64).collect::<Vec<_>>(), "{name}");
             assert!(live.len() > 25, "{name}: {}", live.len());
             assert_eq!(memory.registered[index].next_seq, live.len() as u64, "{name}: all of it is stored");
         }
-        let tracks = assemble(&config, &mut memory).tracks;
+        let tracks = tracks(&store, &config, &memory, snapshot.at);
         let fresh = Engine::new(config.views.clone(), tracks, TimeZone::UTC, snapshot.at).board().snapshot();
         for (now, fresh) in snapshot.views.iter().zip(&fresh.views) {
             for ((name, now), fresh) in names.iter().zip(&now.rows).zip(&fresh.rows) {

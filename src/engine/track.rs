@@ -152,6 +152,8 @@ impl Lane {
             lane.standing.judged(true, since);
         }
         let horizon = lane.head.peek().filter(|_| lane.head.next_seq() > 0).map(|oldest| oldest.at);
+        // What is later is there already, but no history.
+        let horizon = horizon.filter(|&at| at <= now);
         lane.advance(now, scratch, &mut Met::default());
         lane.standing.replayed(horizon, now);
         lane.show(now);

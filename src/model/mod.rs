@@ -4,6 +4,7 @@
 //! point, µs since the Unix epoch) and [`Micros`] (a phase of a probe); both saturate rather than wrap.
 //! A probe that fails is a [`Sample`] with a [`Cause`], never an error.
 
+pub mod caught;
 mod cause;
 mod certificate;
 pub mod duration;

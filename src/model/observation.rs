@@ -10,10 +10,20 @@ use super::{Cause, Certificate, Flags, Http, Micros, Phases, Sample, Status, Tim
 pub struct Hop {
     /// Where it asked; secrets in it as `***`, clean.
     pub url: String,
+    /// Where it was sent; shown in the same way.
+    pub location: String,
     /// What it was answered.
     pub status: Status,
     /// The time that this hop took, all phases.
     pub total: Micros,
+}
+
+impl Hop {
+    /// Whether what follows is no longer encrypted.
+    #[must_use]
+    pub fn leaves_encryption(&self) -> bool {
+        self.url.starts_with("https:") && self.location.starts_with("http:")
+    }
 }
 
 /// Everything that one probe learnt. A failed probe is one too.

@@ -41,10 +41,16 @@ pub(super) struct Presented {
     pub(super) certificate: Option<Arc<Certificate>>,
     /// Names that the leaf is good for, for the sentence about a wrong host.
     pub(super) names: Vec<String>,
+    /// Within which dates the leaf is valid.
+    pub(super) leaf: Dates,
+    /// The same of everything that was presented.
+    pub(super) chain: Dates,
     /// When it was judged.
     pub(super) at: Timestamp,
     /// What the real verifier had against it.
     pub(super) refusal: Option<TlsError>,
+    /// The handshake went on all the same.
+    pub(super) is_overruled: bool,
 }
 
 /// Who decides about all chains.
@@ -95,10 +101,11 @@ impl ServerCertVerifier for Recorder {
         let chain = Fingerprint::of(leaf, intermediates, name);
         let is_proven = proven.holds(&chain, Timestamp::from_secs(now.as_secs()));
         let verdict = if is_proven { Ok(ServerCertVerified::assertion()) } else { ask(now) };
-        let (presented, dates) = present(leaf, intermediates, name, now, verdict.as_ref().err(), &ask);
+        let (mut presented, dates) = present(leaf, intermediates, name, now, verdict.as_ref().err(), &ask);
         if let (false, Ok(_), Some(dates)) = (is_proven, &verdict, dates) {
             proven.learn(chain, dates);
         }
+        presented.is_overruled = self.accept_any;
         *self.presented.lock().unwrap_or_else(PoisonError::into_inner) = Some(presented);
         if self.accept_any { Ok(ServerCertVerified::assertion()) } else { verdict }
     }
@@ -138,7 +145,20 @@ fn present(
 ) -> (Presented, Option<Dates>) {
     let at = Timestamp::from_secs(now.as_secs());
     let Ok((_, parsed)) = X509Certificate::from_der(leaf) else {
-        return (Presented { certificate: None, names: Vec::new(), at, refusal: refusal.cloned() }, None);
+        let never = (Timestamp::ZERO, Timestamp::ZERO);
+        let refusal = refusal.cloned();
+        return (
+            Presented {
+                certificate: None,
+                names: Vec::new(),
+                leaf: never,
+                chain: never,
+                at,
+                refusal,
+                is_overruled: false,
+            },
+            None,
+        );
     };
     let above: Vec<X509Certificate<'_>> = intermediates
         .iter()
@@ -151,9 +171,8 @@ fn present(
         faults(&parsed, &above, wrong_host, at, refusal, ask)
     });
     let names = names(&parsed);
-    let not_after = above.iter().map(expiry).fold(expiry(&parsed), Ord::min);
-    let good_from = above.iter().map(begin).fold(begin(&parsed), Ord::max);
-    let dates = (above.len() == intermediates.len()).then_some((good_from, not_after));
+    let chain = dates(&parsed, &above);
+    let proven = (above.len() == intermediates.len()).then_some(chain);
     let common_name = |name: &X509Name<'_>| name.iter_common_name().next().and_then(|cn| cn.as_str().ok()).map(keep);
     let certificate = Certificate {
         subject: common_name(parsed.subject())
@@ -162,10 +181,14 @@ fn present(
             .unwrap_or_else(|| keep(&parsed.subject().to_string())),
         issuer: common_name(parsed.issuer()).unwrap_or_else(|| keep(&parsed.issuer().to_string())),
         not_before: begin(&parsed),
-        not_after,
+        not_after: chain.1,
         faults,
     };
-    (Presented { certificate: Some(Arc::new(certificate)), names, at, refusal: refusal.cloned() }, dates)
+    let (leaf, refusal) = (dates(&parsed, &[]), refusal.cloned());
+    (
+        Presented { certificate: Some(Arc::new(certificate)), names, leaf, chain, at, refusal, is_overruled: false },
+        proven,
+    )
 }
 
 /// Everything that is wrong with a refused chain, worst first.
@@ -177,35 +200,42 @@ fn faults(
     refusal: &TlsError,
     ask: &dyn Fn(UnixTime) -> Result<ServerCertVerified, TlsError>,
 ) -> Vec<CertificateFault> {
-    let (begin, end) = (begin(leaf), expiry(leaf));
+    use CertificateFault::{Expired, Invalid, MissingIntermediate, NotYetValid, SelfSigned, Untrusted, WrongHost};
+    let (begin, end) = dates(leaf, &[]);
     let mut faults = Vec::new();
     if now > end {
-        faults.push(CertificateFault::Expired);
+        faults.push(Expired);
     }
     if now < begin {
-        faults.push(CertificateFault::NotYetValid);
+        faults.push(NotYetValid);
     }
     if wrong_host {
-        faults.push(CertificateFault::WrongHost);
+        faults.push(WrongHost);
     }
-    let untrusted = if now > end || now < begin {
-        // The same question for a moment at which nobody can object to the leaf's dates.
-        let valid = Duration::from_micros(now.clamp(begin, end).as_micros());
-        ask(UnixTime::since_unix_epoch(valid)).is_err_and(|error| is_about_trust(&error))
+    let reason = single_fault(refusal);
+    let untrusted = if now > end || now < begin || matches!(reason, Expired | NotYetValid) {
+        // The same question for a moment at which nobody can object to dates: of no certificate, or at least of the leaf.
+        let (from, until) = dates(leaf, above);
+        let valid = if from <= until { now.clamp(from, until) } else { now.clamp(begin, end) };
+        let valid = Duration::from_micros(valid.as_micros());
+        ask(UnixTime::since_unix_epoch(valid)).is_err_and(|error| is_about_trust(&error, leaf))
     } else {
-        is_about_trust(refusal)
+        is_about_trust(refusal, leaf)
     };
-    if leaf.subject() == leaf.issuer() && (untrusted || faults.is_empty()) {
-        faults.push(CertificateFault::SelfSigned);
+    let is_self_signed = leaf.subject() == leaf.issuer() && (untrusted || faults.is_empty());
+    if is_self_signed {
+        faults.push(SelfSigned);
     } else if untrusted {
-        faults.push(if lacks_intermediate(leaf, above) {
-            CertificateFault::MissingIntermediate
-        } else {
-            CertificateFault::Untrusted
-        });
+        faults.push(if lacks_intermediate(leaf, above) { MissingIntermediate } else { Untrusted });
     }
-    if faults.is_empty() {
-        faults.push(single_fault(refusal));
+    // What was found so far does not explain the verdict: then it is about a certificate above the leaf, or an odd one.
+    let is_explained = match reason {
+        Untrusted => true,
+        Invalid => is_self_signed || untrusted,
+        reason => faults.contains(&reason),
+    };
+    if faults.is_empty() || !is_explained {
+        faults.push(reason);
     }
     faults.sort_unstable();
     faults
@@ -225,9 +255,15 @@ fn single_fault(refusal: &TlsError) -> CertificateFault {
     }
 }
 
-/// A bad signature is one that no trusted key made: another authority of the same name.
-fn is_about_trust(error: &TlsError) -> bool {
-    matches!(error, TlsError::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature))
+/// A bad signature is one that no trusted key made: another authority of the same name. And who signed for himself as an
+/// authority (what `openssl req -x509` makes) is refused for being one before anybody asks whether he is trusted.
+fn is_about_trust(error: &TlsError, leaf: &X509Certificate<'_>) -> bool {
+    let TlsError::InvalidCertificate(error) = error else { return false };
+    match error {
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => true,
+        CertificateError::Other(_) => leaf.subject() == leaf.issuer(),
+        _ => false,
+    }
 }
 
 /// Whether the certificate that signed the leaf was not presented though the leaf says where to get it. A leaf
@@ -255,6 +291,13 @@ fn names(leaf: &X509Certificate<'_>) -> Vec<String> {
         _ => None,
     });
     shown.take(CHAIN_MAX).collect()
+}
+
+/// Within which dates `leaf` and everything `above` it are valid; the end may come before the beginning.
+fn dates(leaf: &X509Certificate<'_>, above: &[X509Certificate<'_>]) -> Dates {
+    let from = above.iter().map(begin).fold(begin(leaf), Ord::max);
+    let until = above.iter().map(expiry).fold(expiry(leaf), Ord::min);
+    (from, until)
 }
 
 fn begin(certificate: &X509Certificate<'_>) -> Timestamp {

@@ -136,7 +136,7 @@ fn explain(failed: Vec<(SocketAddr, io::Error)>, has_route: fn(IpAddr) -> bool) 
     let addresses: Vec<IpAddr> = failed.iter().map(|(address, _)| address.ip()).collect();
     let (_, failure) = failed
         .into_iter()
-        .map(|(_, error)| weigh(&error))
+        .map(|(address, error)| weigh(&error, || has_route(address.ip())))
         .max_by_key(|&(weight, _)| weight)
         .unwrap_or_else(|| (0, Failure::new(Cause::DnsNotFound, "DNS: the name has no address")));
     if failure.cause == Cause::ConnectUnreachable {
@@ -153,8 +153,8 @@ pub(super) fn offline(addresses: &[IpAddr], has_route: fn(IpAddr) -> bool) -> Op
         .then(|| Failure::new(Cause::Local, "no route to the network from this machine"))
 }
 
-/// What one failed attempt means, and how much it says.
-fn weigh(error: &io::Error) -> (u8, Failure) {
+/// What one failed attempt means, and how much it says; `has_route` tells of its address.
+fn weigh(error: &io::Error, has_route: impl FnOnce() -> bool) -> (u8, Failure) {
     let unreachable = |detail: &str| (1, Failure::new(Cause::ConnectUnreachable, detail));
     match error.kind() {
         io::ErrorKind::ConnectionRefused => (5, Failure::new(Cause::ConnectRefused, "connection refused")),
@@ -165,8 +165,11 @@ fn weigh(error: &io::Error) -> (u8, Failure) {
         io::ErrorKind::NetworkUnreachable => unreachable("network unreachable"),
         io::ErrorKind::HostUnreachable => unreachable("host unreachable"),
         io::ErrorKind::PermissionDenied => unreachable("this machine does not permit the connection"),
-        // A machine without an address of this family has no shortage; a full table of ports shows on each family.
-        io::ErrorKind::AddrNotAvailable => (0, shortage(error).expect("a shortage by definition")),
+        // A machine without an address of this family has no shortage. One with a route has run out of ports, and an
+        // address that could not be tried may be the one that answers.
+        io::ErrorKind::AddrNotAvailable => {
+            (u8::from(has_route()) * 6, shortage(error).expect("a shortage by definition"))
+        }
         _ => match shortage(error) {
             Some(shortage) => (6, shortage),
             None => unreachable(&format!("cannot connect: {error}")),
@@ -207,9 +210,13 @@ mod tests {
             (&[("192.0.2.1", HostUnreachable), ("192.0.2.2", TimedOut)], Cause::ConnectTimeout),
             (&[("::1", AddrNotAvailable), ("127.0.0.1", ConnectionRefused)], Cause::ConnectRefused),
             (&[("192.0.2.1", AddrNotAvailable)], Cause::Local),
+            // No port is left, and this machine has no IPv6; the other way round, no IPv6 and a host that is gone.
+            (&[("2001:db8::1", NetworkUnreachable), ("192.0.2.1", AddrNotAvailable)], Cause::Local),
+            (&[("2001:db8::1", AddrNotAvailable), ("192.0.2.1", HostUnreachable)], Cause::ConnectUnreachable),
+            (&[("192.0.2.1", AddrNotAvailable), ("192.0.2.2", ConnectionRefused)], Cause::Local),
             (&[("192.0.2.1", HostUnreachable)], Cause::ConnectUnreachable),
         ] {
-            assert_eq!(explain(failed(attempts), |_| true).cause, cause, "{attempts:?}");
+            assert_eq!(explain(failed(attempts), |ip| ip.is_ipv4()).cause, cause, "{attempts:?}");
         }
     }
 

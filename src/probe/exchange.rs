@@ -7,6 +7,8 @@
 //! body in very many tiny chunks is read no further, as one that is too long; over HTTP/2, where a server may send what
 //! belongs to no body at all, that is a fault.
 
+use std::borrow::Cow;
+
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::ext::ReasonPhrase;
@@ -30,7 +32,7 @@ pub(super) struct Answer {
     /// Its headers.
     pub(super) headers: HeaderMap,
     /// The words after the status: the server's own if they are unusual.
-    pub(super) reason: String,
+    pub(super) reason: Cow<'static, str>,
     body: Incoming,
     link: Link,
 }
@@ -90,8 +92,8 @@ fn read_head(link: Link, answer: Response<Incoming>) -> Result<Answer, Failure> 
         Status::new(head.status.as_u16()).ok_or_else(|| bad(format!("not HTTP: status {}", head.status.as_u16())))?;
     let own_words = head.extensions.get::<ReasonPhrase>().filter(|reason| !reason.as_bytes().is_empty());
     let reason = match own_words {
-        Some(reason) => String::from_utf8_lossy(reason.as_bytes()).into_owned(),
-        None => head.status.canonical_reason().unwrap_or_default().to_owned(),
+        Some(reason) => Cow::Owned(String::from_utf8_lossy(reason.as_bytes()).into_owned()),
+        None => Cow::Borrowed(head.status.canonical_reason().unwrap_or_default()),
     };
     let http = match head.version {
         Version::HTTP_10 => Http::V10,

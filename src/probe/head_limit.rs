@@ -13,7 +13,7 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, ReadBuf};
@@ -43,6 +43,8 @@ impl std::error::Error for HeadTooLarge {}
 pub(super) struct Budget {
     left: AtomicU64,
     given: AtomicU64,
+    /// Somebody wanted to read when nothing was left.
+    missed: AtomicBool,
     /// Below TLS: what may still come over the wire.
     wire: AtomicU64,
 }
@@ -50,7 +52,12 @@ pub(super) struct Budget {
 /// Enough for a handshake.
 impl Default for Budget {
     fn default() -> Self {
-        Self { left: AtomicU64::new(0), given: AtomicU64::new(0), wire: AtomicU64::new(WIRE_FREE) }
+        Self {
+            left: AtomicU64::new(0),
+            given: AtomicU64::new(0),
+            missed: AtomicBool::new(false),
+            wire: AtomicU64::new(WIRE_FREE),
+        }
     }
 }
 
@@ -59,6 +66,7 @@ impl Budget {
     pub(super) fn give(&self, bytes: u64) {
         self.given.store(bytes, Ordering::Relaxed);
         self.left.store(bytes, Ordering::Relaxed);
+        self.missed.store(false, Ordering::Relaxed);
         self.wire.store(WIRE_FREE, Ordering::Relaxed);
     }
 
@@ -123,6 +131,12 @@ impl Rule for Limit {
     ) -> Poll<io::Result<()>> {
         let left = usize::try_from(self.budget.left()).unwrap_or(usize::MAX);
         if left == 0 {
+            // hyper reads on in the same turn in which a head is complete, and one that is as long as may be is no fault:
+            // who waits for it raises the budget before the next turn.
+            if !self.budget.missed.swap(true, Ordering::Relaxed) {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             return Poll::Ready(Err(io::Error::other(HeadTooLarge)));
         }
         let read = ready!(poll_read_at_most(stream, cx, buf, left)).or_else(as_end)?;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use hyper::Uri;
 use hyper_rustls::MaybeHttpsStream;
-use hyper_util::rt::TokioIo;
+use tokio_util::either::Either;
 use url::{Position, Url};
 
 use super::certificate::Presented;
@@ -100,7 +100,7 @@ impl Run<'_> {
         self.watch.enter(Phase::Connect);
         let tcp = Paced::new(connect(&addresses, port, &mut self.seen.address, has_route).await?);
         if url.scheme() != "https" {
-            return Ok((MaybeHttpsStream::Http(TokioIo::new(tcp)), None));
+            return Ok((Either::Left(tcp), None));
         }
         let uri = Uri::try_from(&url[..Position::BeforePath])
             .map_err(|_| Failure::new(Cause::Local, "cannot send the request: HTTP forbids this host name"))?;
@@ -118,14 +118,18 @@ impl Run<'_> {
 /// The connection below TLS.
 fn line(stream: &Stream) -> &Line {
     match stream {
-        MaybeHttpsStream::Http(line) => line.inner(),
-        MaybeHttpsStream::Https(tls) => tls.inner().get_ref().0.inner().inner(),
+        Either::Left(line) => line,
+        Either::Right(stream) => match stream.inner() {
+            MaybeHttpsStream::Http(line) => line.inner(),
+            MaybeHttpsStream::Https(tls) => tls.inner().get_ref().0.inner().inner(),
+        },
     }
 }
 
 /// Whether HTTP/2 is to be spoken over `stream`: as the handshake chose, without TLS as the site says.
 fn speaks_http2(stream: &Stream, offer: HttpOffer) -> Result<bool, Failure> {
-    let MaybeHttpsStream::Https(tls) = stream else { return Ok(offer == HttpOffer::V2) };
+    let Either::Right(stream) = stream else { return Ok(offer == HttpOffer::V2) };
+    let MaybeHttpsStream::Https(tls) = stream.inner() else { return Ok(offer == HttpOffer::V2) };
     let chosen = tls.inner().get_ref().1.alpn_protocol() == Some(b"h2");
     if offer == HttpOffer::V2 && !chosen {
         return Err(Failure::new(Cause::TlsError, "TLS: the server does not offer HTTP/2"));

@@ -5,6 +5,7 @@
 //! A detail never quotes what came, only what was expected, with `***` for what came out of a variable.
 
 use memchr::memmem;
+use regex::bytes::Regex;
 
 use super::exchange::BodyRead;
 use super::failure::Failure;
@@ -41,7 +42,7 @@ pub(super) fn judge(site: &Site, answer: &Whole<'_>) -> Result<(), Failure> {
         return Err(wrong("contain", &part.shown));
     }
     if let Some(pattern) = &expect.body_regex
-        && !pattern.what.is_match(kept)
+        && !matches(&pattern.what, kept)
     {
         return Err(wrong("match", &pattern.shown));
     }
@@ -52,6 +53,13 @@ pub(super) fn judge(site: &Site, answer: &Whole<'_>) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// Whether `pattern` is in `body`. Where that is no UTF-8 (an old page, a cut character), what does not belong stands for
+/// one character each time, or `.` would not match it.
+fn matches(pattern: &Regex, body: &[u8]) -> bool {
+    pattern.is_match(body)
+        || std::str::from_utf8(body).is_err() && pattern.is_match(String::from_utf8_lossy(body).as_bytes())
 }
 
 fn quoted(text: &str) -> String {
@@ -65,7 +73,6 @@ fn quoted(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::model::{Expect, Expected, StatusSet};
-    use regex::bytes::Regex;
     use std::time::Duration;
 
     fn site(expect: Expect) -> Site {
@@ -117,11 +124,20 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_text_are_searched_as_well() {
-        let site =
-            site(Expect { body_regex: Some(expected(Regex::new(r"(?-u)\xff").unwrap(), "")), ..Expect::default() });
-        let body = BodyRead { bytes: 2, capped: false, kept: vec![0, 0xff] };
-        let status = Status::new(200).unwrap();
-        assert_eq!(judge(&site, &Whole { status, reason: "", body: &body, total: Micros::ZERO }), Ok(()));
+        for (pattern, body, found) in [
+            (r"(?-u)\xff", &b"\0\xff"[..], true),
+            ("<title>Caf.</title>", b"<title>Caf\xe9</title>", true),
+            ("<title>.+ ok</title>", b"<title>\xfc\xff ok</title>", true),
+            (r"<title>\w+</title>", b"<title>Caf\xe9</title>", false),
+            ("^b.d$", b"b\xffad", false),
+        ] {
+            let pattern = expected(Regex::new(pattern).unwrap(), pattern);
+            let site = site(Expect { body_regex: Some(pattern), ..Expect::default() });
+            let body = BodyRead { bytes: body.len() as u64, capped: false, kept: body.to_vec() };
+            let status = Status::new(200).unwrap();
+            let verdict = judge(&site, &Whole { status, reason: "", body: &body, total: Micros::ZERO });
+            assert_eq!(verdict.is_ok(), found, "{verdict:?}");
+        }
     }
 
     #[test]

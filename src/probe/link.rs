@@ -28,6 +28,7 @@ pub(super) const HEADERS_MAX: usize = 512;
 /// Bytes that a server may send ahead over HTTP/2, for a stream and in all.
 const WINDOW: u32 = 256 * 1024;
 
+type Line = Pin<Box<dyn Future<Output = Result<(), hyper::Error>> + Send>>;
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 type Body = Full<Bytes>;
 
@@ -56,24 +57,23 @@ impl Link {
     /// Begins to speak HTTP over `stream`, which keeps to `budget`, HTTP/2 if `http2`. Ready to send when this returns.
     pub(super) async fn begin(stream: Stream, http2: bool, budget: Arc<Budget>) -> Result<Self, hyper::Error> {
         budget.give(HEAD_MAX);
-        let stream = TokioIo::new(HeadLimit::new(TokioIo::new(stream), Arc::clone(&budget)));
-        let mut drive = Drive::default();
-        let sender = if http2 {
-            let mut builder = http2::Builder::new(drive.spawn.clone());
+        let stream = TokioIo::new(HeadLimit::new(stream, Arc::clone(&budget)));
+        let (sender, drive) = if http2 {
+            let spawn = Spawn::default();
+            let mut builder = http2::Builder::new(spawn.clone());
             builder.initial_stream_window_size(WINDOW).initial_connection_window_size(WINDOW);
             builder.max_header_list_size(u32::try_from(HEAD_MAX).expect("a few hundred thousand"));
             let (mut sender, line) = Box::pin(builder.handshake(stream)).await?;
-            drive.add(line);
+            let mut drive = Drive::of(line, Some(spawn));
             if let Err(error) = drive.beside(sender.ready()).await {
                 return Err(drive.told(error));
             }
-            Sender::V2(sender)
+            (Sender::V2(sender), drive)
         } else {
             let mut builder = http1::Builder::new();
             builder.max_headers(HEADERS_MAX).allow_obsolete_multiline_headers_in_responses(true);
             let (sender, line) = builder.handshake(stream).await?;
-            drive.add(line);
-            Sender::V1(sender)
+            (Sender::V1(sender), Drive::of(line, None))
         };
         Ok(Self { sender, drive, budget })
     }
@@ -85,6 +85,8 @@ impl Link {
 
     /// Waits until a request can be sent; false when the connection is over.
     pub(super) async fn is_ready(&mut self) -> bool {
+        // A connection that has stood idle knows nothing of its end yet.
+        self.drive.look().await;
         match &mut self.sender {
             Sender::V1(sender) => self.drive.beside(sender.ready()).await.is_ok(),
             Sender::V2(sender) => self.drive.beside(sender.ready()).await.is_ok(),
@@ -113,10 +115,13 @@ impl Link {
 /// hyper's side of a connection: everything that has to be polled.
 #[derive(Default)]
 struct Drive {
-    running: Vec<Work>,
-    spawn: Spawn,
+    /// The connection itself, until it is over.
+    line: Option<Line>,
+    /// What it has spawned. Only HTTP/2 does.
+    spawned: Vec<Work>,
+    spawn: Option<Spawn>,
     /// With what the connection ended.
-    ended: Arc<Mutex<Option<hyper::Error>>>,
+    ended: Option<hyper::Error>,
 }
 
 /// Where hyper puts what it would have spawned, until it is picked up.
@@ -130,50 +135,62 @@ impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Spawn {
 }
 
 impl Drive {
-    fn add(&mut self, line: impl Future<Output = Result<(), hyper::Error>> + Send + 'static) {
-        let ended = Arc::clone(&self.ended);
-        self.running.push(Box::pin(async move {
-            *ended.lock().unwrap_or_else(PoisonError::into_inner) = line.await.err();
-        }));
+    /// A connection that spawns what it does besides through `spawn`, if it does.
+    fn of(line: impl Future<Output = Result<(), hyper::Error>> + Send + 'static, spawn: Option<Spawn>) -> Self {
+        Self { line: Some(Box::pin(line)), spawn, ..Self::default() }
     }
 
     /// Why the connection ended, to somebody who was told by `error`: a connection that ends before it has taken a request
     /// has nobody to give its own reason to, and then `error` says only that it is over.
-    fn told(&self, error: hyper::Error) -> hyper::Error {
+    fn told(&mut self, error: hyper::Error) -> hyper::Error {
         if !error.is_closed() && !error.is_canceled() {
             return error;
         }
-        self.ended.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or(error)
+        self.ended.take().unwrap_or(error)
     }
 
     /// Polls everything once.
     fn poll(&mut self, cx: &mut Context<'_>) {
-        self.running.retain_mut(|work| work.as_mut().poll(cx).is_pending());
+        if let Some(line) = &mut self.line
+            && let Poll::Ready(ended) = line.as_mut().poll(cx)
+        {
+            (self.line, self.ended) = (None, ended.err());
+        }
+        let Some(spawn) = &self.spawn else { return };
+        self.spawned.retain_mut(|work| work.as_mut().poll(cx).is_pending());
         loop {
-            let spawned = std::mem::take(&mut *self.spawn.0.lock().unwrap_or_else(PoisonError::into_inner));
+            let spawned = std::mem::take(&mut *spawn.0.lock().unwrap_or_else(PoisonError::into_inner));
             if spawned.is_empty() {
                 return;
             }
             for mut work in spawned {
                 if work.as_mut().poll(cx).is_pending() {
-                    self.running.push(work);
+                    self.spawned.push(work);
                 }
             }
         }
     }
 
-    /// Awaits `work` and keeps the connection going meanwhile. What ends the connection reaches `work` too.
+    /// Takes notice of what has come in.
+    async fn look(&mut self) {
+        poll_fn(|cx| {
+            self.poll(cx);
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    /// Awaits `work` and keeps the connection going meanwhile. What `work` asks for (a request, more of a body) is done
+    /// at once, and `work` has what comes of it at once. What it asks for then wakes this task once more, as all that
+    /// hyper's halves say to each other does.
     async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         poll_fn(|cx| {
-            self.poll(cx);
             if let Poll::Ready(done) = work.as_mut().poll(cx) {
                 return Poll::Ready(done);
             }
-            // What was asked for just now (a request, more of a body) is done now, not at the next turn.
-            let before = self.running.len();
             self.poll(cx);
-            if self.running.len() < before { work.as_mut().poll(cx) } else { Poll::Pending }
+            work.as_mut().poll(cx)
         })
         .await
     }

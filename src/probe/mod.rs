@@ -22,6 +22,7 @@ mod kept;
 mod link;
 mod names;
 mod paced;
+mod pinned;
 mod proven;
 mod redirect;
 mod request;
@@ -33,6 +34,7 @@ mod servers;
 mod stopwatch;
 mod system;
 mod tls;
+mod turns;
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
@@ -172,6 +174,6 @@ mod tests {
         let prober = HttpProber::new(Instant::now).unwrap();
         let site = Site::new("a", "https://a.test/".parse().unwrap());
         let bytes = size_of_val(&prober.probe(&site));
-        assert!(bytes <= 5_120, "{bytes} bytes");
+        assert!(bytes <= 3_072, "{bytes} bytes");
     }
 }

@@ -46,6 +46,9 @@ impl<S> Paced<S> {
 }
 
 impl Rule for Pace {
+    /// hyper and TLS let go of a connection as soon as they have ended it, and closing it sends the same packet.
+    const TELLS_END: bool = false;
+
     fn poll_read(
         &self,
         stream: &mut (impl AsyncRead + Unpin),

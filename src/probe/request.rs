@@ -60,7 +60,12 @@ impl Request {
             }
         }
         let body = site.body.as_ref().map(|body| Bytes::copy_from_slice(body.expose().as_bytes())).unwrap_or_default();
-        Ok(Self { method, url: site.url.expose().clone(), headers, body })
+        let url = site.url.expose().clone();
+        // Here, so that the headers that are sent are a plain copy.
+        if let Some(host) = host(&url).filter(|_| !headers.contains_key(HOST)) {
+            headers.insert(HOST, host);
+        }
+        Ok(Self { method, url, headers, body })
     }
 
     /// The request of the next hop, after an answer that redirects to `target`.
@@ -91,8 +96,7 @@ impl Request {
         *request.uri_mut() = Uri::try_from(target).map_err(|_| wrong())?;
         *request.headers_mut() = self.headers.clone();
         if !self.headers.contains_key(HOST) {
-            let host = HeaderValue::try_from(&self.url[Position::BeforeHost..Position::AfterPort]);
-            request.headers_mut().insert(HOST, host.map_err(|_| wrong())?);
+            request.headers_mut().insert(HOST, host(&self.url).ok_or_else(wrong)?);
         }
         Ok(request)
     }
@@ -128,6 +132,11 @@ impl Request {
             self.headers.remove(name);
         }
     }
+}
+
+/// The Host header of a request for `url`.
+fn host(url: &Url) -> Option<HeaderValue> {
+    HeaderValue::try_from(&url[Position::BeforeHost..Position::AfterPort]).ok()
 }
 
 #[cfg(test)]

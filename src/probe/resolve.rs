@@ -171,6 +171,9 @@ impl Resolve {
 
 /// `addresses` of `family`, which were not looked up.
 fn literal(addresses: &[IpAddr], family: Family) -> Result<Arc<[IpAddr]>, Failure> {
+    if addresses.iter().all(|ip| family.holds(*ip)) {
+        return Ok(addresses.into());
+    }
     let held: Arc<[IpAddr]> = addresses.iter().copied().filter(|ip| family.holds(*ip)).collect();
     if held.is_empty() {
         let version = if family == Family::V4 { "4" } else { "6" };

@@ -1,7 +1,7 @@
 //! A connection that reads by a rule of ours and writes as it did before.
 //!
 //! What webmon bounds is what servers send; what it sends itself is short. So a bound is a [`Rule`] for reading, and the
-//! way out is passed through here, once for all rules.
+//! way out is passed through here, once for all rules; but for its end, where closing the connection says the same.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -12,6 +12,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// How to read.
 pub(super) trait Rule: Unpin {
+    /// Whether an end of writing is told to the stream, and not only by closing it.
+    const TELLS_END: bool = true;
+
     /// Reads from `stream` into `buf`; as [`AsyncRead::poll_read`].
     fn poll_read(
         &self,
@@ -48,7 +51,7 @@ impl<S: AsyncRead + Unpin, R: Rule> AsyncRead for Ruled<S, R> {
     }
 }
 
-impl<S: AsyncWrite + Unpin, R: Unpin> AsyncWrite for Ruled<S, R> {
+impl<S: AsyncWrite + Unpin, R: Rule> AsyncWrite for Ruled<S, R> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
@@ -58,7 +61,7 @@ impl<S: AsyncWrite + Unpin, R: Unpin> AsyncWrite for Ruled<S, R> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        if R::TELLS_END { Pin::new(&mut self.stream).poll_shutdown(cx) } else { Poll::Ready(Ok(())) }
     }
 
     fn poll_write_vectored(

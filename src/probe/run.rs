@@ -5,6 +5,7 @@
 //! it stands, and the state beside it tells the phase that hung. What the probe has learnt by then is kept. When it passed
 //! long ago, it was webmon that did not run, and nothing can be said of the site.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -56,7 +57,7 @@ pub(super) struct Run<'a> {
 }
 
 /// The status of a whole answer, and what the server called it.
-type Answered = (Status, String);
+type Answered = (Status, Cow<'static, str>);
 
 impl Run<'_> {
     async fn probe(&mut self) -> Result<Answered, Failure> {
@@ -64,11 +65,11 @@ impl Run<'_> {
         let mut way = Way::default();
         loop {
             let before = self.watch.phases().total();
-            let answer = self.ask(&request).await?;
+            let mut answer = self.ask(&request).await?;
             let next = way.next(&request, answer.status, &answer.headers, self.site)?;
             let Some(next) = next else {
                 self.watch.enter(Phase::Transfer);
-                let (status, reason) = (answer.status, answer.reason.clone());
+                let (status, reason) = (answer.status, std::mem::take(&mut answer.reason));
                 let keep = self.site.expect.asks_for_body();
                 let link = answer.read_body(self.site.body_max(), keep, &mut self.body).await?;
                 self.watch.stop();
@@ -80,8 +81,8 @@ impl Run<'_> {
             };
             self.watch.stop();
             let total = self.watch.phases().total().get() - before.get();
-            let url = self.site.shown_target(&request.url);
-            self.seen.hops.push(Hop { url, status: answer.status, total: Micros::new(total) });
+            let [url, location] = [&request, &next].map(|asked| self.site.shown_target(&asked.url));
+            self.seen.hops.push(Hop { url, location, status: answer.status, total: Micros::new(total) });
             // What came is no longer the final answer, and that one may never come.
             (self.seen.status, self.seen.http) = (None, Http::None);
             request = next;

@@ -8,9 +8,7 @@
 //! shallow copy with its own [`Recorder`], so that chains of parallel probes cannot mix. Sessions are never
 //! resumed: a resumed handshake is cheaper and shows no certificate.
 //!
-//! Limit: 256 handshakes in flight over all probes, because they are the one phase that costs CPU; who waits
-//! for a permit does so before the clock of the phase starts. Past it, the load of this machine would be
-//! measured as the slowness of every site.
+//! Limit: 256 handshakes in flight over all probes (see `turns`).
 
 use std::collections::HashMap;
 use std::future::{Ready, ready};
@@ -26,27 +24,26 @@ use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{
-    AlertDescription, ClientConfig, Error as TlsError, PeerIncompatible, RootCertStore, SupportedCipherSuite,
+    AlertDescription, CertificateError, ClientConfig, Error as TlsError, PeerIncompatible, RootCertStore,
+    SupportedCipherSuite,
 };
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
+use tokio_util::either::Either;
 use tower_service::Service;
 
 use super::certificate::{Judge, Presented, Recorder};
 use super::failure::{Failure, broken_connection, chain};
 use super::paced::Paced;
+use super::pinned::Pinned;
 use super::stopwatch::Stopwatch;
+use super::turns::Turns;
 use super::{ProbeError, Waiting};
 use crate::model::{
-    Cause, Certificate, CertificateFault, ClientIdentity, HttpOffer, Phase, Site, Timestamp, TlsFiles, TlsRules,
-    figures,
+    Cause, Certificate, CertificateFault, ClientIdentity, HttpOffer, Site, Timestamp, TlsFiles, TlsRules, figures,
 };
 
-/// Handshakes in flight at once, over all probes.
-const IN_FLIGHT_MAX: usize = 256;
-
-/// A connection, with or without TLS.
-pub(super) type Stream = MaybeHttpsStream<TokioIo<Line>>;
+/// A connection without or with TLS; the latter is large, and boxed because connections are moved a dozen times.
+pub(super) type Stream = Either<Line, Box<TokioIo<MaybeHttpsStream<TokioIo<Line>>>>>;
 /// What TLS goes over.
 pub(super) type Line = Paced<TcpStream>;
 
@@ -57,7 +54,7 @@ pub(super) struct Tls {
     /// For sites with files, by the address of these; they are held, so no other files can be there.
     special: Mutex<HashMap<usize, Special>>,
     extra_roots: Vec<CertificateDer<'static>>,
-    in_flight: Semaphore,
+    turns: Turns,
 }
 
 type Special = (Arc<TlsFiles>, Arc<Trust>);
@@ -83,7 +80,7 @@ impl Tls {
     pub(super) fn new(extra_roots: &[Vec<u8>], notices: &mut Vec<String>) -> Result<Self, ProbeError> {
         let extra_roots: Vec<_> = extra_roots.iter().map(|der| CertificateDer::from(der.clone())).collect();
         let plain = Arc::new(Trust::new(extra_roots.clone(), None, notices)?);
-        Ok(Self { plain, special: Mutex::default(), extra_roots, in_flight: Semaphore::new(IN_FLIGHT_MAX) })
+        Ok(Self { plain, special: Mutex::default(), extra_roots, turns: Turns::new() })
     }
 
     /// Reads the files of `rules`, if they were not before.
@@ -122,18 +119,16 @@ impl Tls {
                 return Shaken { stream: Err(Failure::new(Cause::Local, error.to_string())), presented: None };
             }
         };
-        watch.stop();
-        *waiting = Some(Waiting::Handshake);
-        let _permit = self.in_flight.acquire().await.expect("this semaphore is never closed");
-        *waiting = None;
-        watch.enter(Phase::Tls);
+        let turn = self.turns.take(&site.name, watch, waiting).await;
         let recorder = Arc::new(Recorder::new(Arc::clone(&trust.judge), site.tls.insecure));
         let mut config = trust.configs[site.http as usize].clone();
         config.dangerous().set_certificate_verifier(Arc::clone(&recorder) as Arc<dyn ServerCertVerifier>);
         let mut connector = HttpsConnector::from((Connected(Some(TokioIo::new(tcp))), Arc::new(config)));
         let outcome = connector.call(uri).await;
+        turn.end();
         let presented = recorder.take();
-        Shaken { stream: outcome.map_err(|error| explain(&*error, presented.as_ref())), presented }
+        let stream = outcome.map(|stream| Either::Right(Box::new(TokioIo::new(stream))));
+        Shaken { stream: stream.map_err(|error| explain(&*error, presented.as_ref())), presented }
     }
 }
 
@@ -144,7 +139,10 @@ impl Trust {
         notices: &mut Vec<String>,
     ) -> Result<Self, ProbeError> {
         let provider = provider();
-        let verifier = verifier(extra_roots, &provider, notices)?;
+        let mut verifier = verifier(extra_roots.clone(), &provider, notices)?;
+        if !extra_roots.is_empty() {
+            verifier = Arc::new(Pinned::new(extra_roots, verifier));
+        }
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| ProbeError::Tls(error.to_string()))?
@@ -234,16 +232,16 @@ impl Service<Uri> for Connected {
 
 /// Why a handshake failed.
 fn explain(error: &(dyn std::error::Error + 'static), presented: Option<&Presented>) -> Failure {
+    if let Some(presented @ Presented { certificate: Some(certificate), refusal: Some(refusal), .. }) = presented
+        && !presented.is_overruled
+    {
+        return refused(certificate, presented, refusal);
+    }
     let tls = chain(error).find_map(|error| error.downcast_ref::<TlsError>());
     let Some(tls) = tls else {
         return broken_connection(error, "during the TLS handshake")
             .unwrap_or_else(|| Failure::new(Cause::TlsError, format!("TLS: {error}")));
     };
-    if let Some(Presented { certificate: Some(certificate), refusal: Some(refusal), names, at }) = presented
-        && refusal == tls
-    {
-        return refused(certificate, names, *at, refusal);
-    }
     let detail = match tls {
         TlsError::InvalidMessage(_) => "the server does not speak TLS on this port".to_owned(),
         TlsError::AlertReceived(alert) => alert_words(*alert),
@@ -257,24 +255,25 @@ fn explain(error: &(dyn std::error::Error + 'static), presented: Option<&Present
 }
 
 /// The failure of a refused chain: the worst fault is the cause, all of them are in the sentence.
-fn refused(certificate: &Certificate, names: &[String], now: Timestamp, refusal: &TlsError) -> Failure {
+fn refused(certificate: &Certificate, presented: &Presented, refusal: &TlsError) -> Failure {
     let worst = certificate.faults.first().copied().unwrap_or(CertificateFault::Invalid);
     let sentences: Vec<String> =
-        certificate.faults.iter().map(|&fault| words(fault, certificate, names, now, refusal)).collect();
+        certificate.faults.iter().map(|&fault| words(fault, certificate, presented, refusal)).collect();
     Failure::new(worst.cause(), format!("TLS: {}", sentences.join("; ")))
 }
 
-fn words(
-    fault: CertificateFault,
-    certificate: &Certificate,
-    names: &[String],
-    now: Timestamp,
-    refusal: &TlsError,
-) -> String {
+fn words(fault: CertificateFault, certificate: &Certificate, presented: &Presented, refusal: &TlsError) -> String {
+    let &Presented { leaf: (begin, end), chain: (chain_begin, chain_end), at: now, .. } = presented;
     match fault {
-        CertificateFault::Expired => format!("certificate expired {} ago", span(now, certificate.not_after)),
-        CertificateFault::NotYetValid => format!("certificate not valid for {} yet", span(certificate.not_before, now)),
-        CertificateFault::WrongHost => match names {
+        CertificateFault::Expired if now <= end => {
+            format!("an intermediate certificate expired {} ago", span(now, chain_end))
+        }
+        CertificateFault::Expired => format!("certificate expired {} ago", span(now, end)),
+        CertificateFault::NotYetValid if now >= begin => {
+            format!("an intermediate certificate is not valid for {} yet", span(chain_begin, now))
+        }
+        CertificateFault::NotYetValid => format!("certificate not valid for {} yet", span(begin, now)),
+        CertificateFault::WrongHost => match presented.names.as_slice() {
             [] => "certificate names no host".to_owned(),
             [one] => format!("certificate is for {one}"),
             [one, rest @ ..] => format!("certificate is for {one} and {} more", figures::count(rest.len() as u64)),
@@ -286,7 +285,10 @@ fn words(
         CertificateFault::Untrusted => {
             format!("no trusted root vouches for the certificate, issued by {}", certificate.issuer)
         }
-        CertificateFault::Invalid => format!("certificate refused: {refusal}"),
+        CertificateFault::Invalid => match refusal {
+            TlsError::InvalidCertificate(CertificateError::Other(why)) => format!("certificate refused: {}", why.0),
+            other => format!("certificate refused: {other}"),
+        },
     }
 }
 

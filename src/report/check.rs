@@ -204,7 +204,8 @@ fn surroundings(out: &mut impl io::Write, zone: &TimeZone, one: &Checked<'_>) ->
     let observation = one.observation;
     for hop in &observation.hops {
         let time = figures::time(f64::from(hop.total.get()));
-        words::line(out, &format!("  redirect {} {} · {time}", hop.status.get(), hop.url))?;
+        let plain = if hop.leaves_encryption() { " · no longer encrypted" } else { "" };
+        words::line(out, &format!("  redirect {} {} → {} · {time}{plain}", hop.status.get(), hop.url, hop.location))?;
     }
     let mut facts = Vec::new();
     facts.extend(observation.address.map(|address| address.to_string()));
@@ -299,7 +300,14 @@ mod tests {
             status: Some(status(200)),
             http: Http::V2,
             bytes: 1_500,
-            hops: vec![Hop { url: "http://docs/".to_owned(), status: status(301), total: Micros::new(2_000) }],
+            hops: [("http://docs/", "https://docs.example.com/"), ("https://docs.example.com/", "http://docs/en")]
+                .map(|(url, location)| Hop {
+                    url: url.to_owned(),
+                    location: location.to_owned(),
+                    status: status(301),
+                    total: Micros::new(2_000),
+                })
+                .into(),
             ..Observation::failed(Cause::Ok, "")
         }
     }
@@ -339,8 +347,9 @@ mod tests {
   tls             –
   processing      –
   transfer        –
-  redirect 301 http://docs/ · 2.00 ms
-  HTTP/2 · 1.5 kB · 1 redirect
+  redirect 301 http://docs/ → https://docs.example.com/ · 2.00 ms
+  redirect 301 https://docs.example.com/ → http://docs/en · 2.00 ms · no longer encrypted
+  HTTP/2 · 1.5 kB · 2 redirects
 1 of 2 sites is down
 "
         );

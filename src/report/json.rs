@@ -266,8 +266,8 @@ mod tests {
             not_after: at("2026-11-20T12:00:00Z"),
             faults: vec![CertificateFault::Expired, CertificateFault::WrongHost],
         }));
-        observation.hops =
-            vec![Hop { url: "http://api.example.com/".to_owned(), status: status(301), total: Micros::new(900) }];
+        let [url, location] = ["http://api.example.com/", "https://api.example.com/"].map(str::to_owned);
+        observation.hops = vec![Hop { url, location, status: status(301), total: Micros::new(900) }];
         let sample = observation.sample(at("2026-11-22T09:00:00Z"), Micros::ZERO, 0);
         let checked = Checked { site: "api", url: "https://api.example.com/", sample, observation: &observation };
         assert_eq!(
@@ -279,7 +279,8 @@ mod tests {
                 r#""ttfb_us":null,"total_us":0,"late_us":null,"skipped":0,"bytes":0,"redirects":1,"http":null,"#,
                 r#""address":null,"certificate":{"subject":"api.example.com","issuer":"R11","#,
                 r#""not_after":"2026-11-20T12:00:00.000000Z","days_left":-2,"faults":["expired","wrong_host"]},"#,
-                r#""hops":[{"url":"http://api.example.com/","status":301,"total_us":900}]}"#,
+                r#""hops":[{"url":"http://api.example.com/","location":"https://api.example.com/","status":301,"#,
+                r#""total_us":900}]}"#,
                 "\n"
             )
         );

@@ -111,13 +111,14 @@ impl<'a> CertificateObject<'a> {
 #[derive(serde::Serialize)]
 pub(super) struct HopObject<'a> {
     url: &'a str,
+    location: &'a str,
     status: u16,
     total_us: u32,
 }
 
 impl<'a> HopObject<'a> {
     pub(super) fn of(hop: &'a Hop) -> Self {
-        Self { url: &hop.url, status: hop.status.get(), total_us: hop.total.get() }
+        Self { url: &hop.url, location: &hop.location, status: hop.status.get(), total_us: hop.total.get() }
     }
 }
 

@@ -34,6 +34,7 @@
 //! wait-free: no loop waits for anybody.
 
 mod atomics;
+mod slab;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +42,9 @@ use std::time::Duration;
 use crate::model::{Cause, Flags, Http, Micros, Packed, Phases, Sample, Timestamp};
 
 use atomics::{AtomicU64, Ordering};
+use slab::Stretch;
+
+pub use slab::Slab;
 
 type Slot = [AtomicU64; Sample::WORDS];
 
@@ -50,7 +54,7 @@ pub struct Ring {
     claimed: AtomicU64,
     published: AtomicU64,
     first_seq: u64,
-    slots: Box<[Slot]>,
+    slots: Stretch,
 }
 
 /// The one writer of a ring.
@@ -95,7 +99,13 @@ impl Producer {
     /// A new ring of `capacity` samples (at least 1) whose first sample will be number `first_seq`.
     #[must_use]
     pub fn new(capacity: usize, first_seq: u64) -> Self {
-        let slots: Box<[Slot]> = (0..capacity.max(1)).map(|_| std::array::from_fn(|_| AtomicU64::new(0))).collect();
+        Self::within(&mut Slab::new(capacity.max(1)), capacity, first_seq)
+    }
+
+    /// The same with its slots in `slab`, as long as there is room.
+    #[must_use]
+    pub fn within(slab: &mut Slab, capacity: usize, first_seq: u64) -> Self {
+        let slots = slab.cut(capacity.max(1));
         let ring = Ring { claimed: AtomicU64::new(first_seq), published: AtomicU64::new(first_seq), first_seq, slots };
         let slot = ring.slot_of(first_seq);
         Self { ring: Arc::new(ring), next_seq: first_seq, slot }
@@ -108,7 +118,7 @@ impl Producer {
         let ring = &*self.ring;
         ring.claimed.store(seq + 1, Ordering::Relaxed);
         atomics::fence_after_claim();
-        for (word, value) in ring.slots[self.slot].iter().zip(sample.to_words()) {
+        for (word, value) in ring.slots.at(self.slot).iter().zip(sample.to_words()) {
             word.store(value, Ordering::Relaxed);
         }
         ring.published.store(seq + 1, atomics::publish());
@@ -140,7 +150,7 @@ impl Ring {
     /// Bytes that it takes, itself and its slots.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        size_of::<Self>() + size_of_val(&*self.slots)
+        size_of::<Self>() + size_of_val(self.slots.slots())
     }
 
     /// A reader of what will be pushed from now on.
@@ -182,7 +192,7 @@ impl Ring {
     #[inline]
     fn runs(&self, first: usize, len: u64) -> [&[Slot]; 2] {
         let len = usize::try_from(len).expect("at most a lap is asked for");
-        let (before, from) = self.slots.split_at(first);
+        let (before, from) = self.slots.slots().split_at(first);
         let straight = len.min(from.len());
         [&from[..straight], &before[..len - straight]]
     }
@@ -240,7 +250,7 @@ impl Reader {
         if self.ring.published.load(atomics::observe()) <= self.next_seq {
             return None;
         }
-        let sample = Sample::copied(&self.ring.slots[self.slot]);
+        let sample = Sample::copied(self.ring.slots.at(self.slot));
         (self.ring.intact_since() <= self.next_seq).then_some(sample)
     }
 

@@ -149,6 +149,35 @@ proptest! {
     }
 }
 
+proptest! {
+    /// Rings in one slab, whether or not all of them find room there, against rings that have their slots for themselves.
+    #[test]
+    fn rings_of_one_slab_hold_what_rings_of_their_own_would(
+        rings in prop::collection::vec((1usize..9, 0u64..20), 1..8),
+        room in 0usize..40,
+        pushes in prop::collection::vec(any::<prop::sample::Index>(), 0..200),
+    ) {
+        let mut slab = Slab::new(room);
+        let mut shared: Vec<Producer> =
+            rings.iter().map(|(capacity, first_seq)| Producer::within(&mut slab, *capacity, *first_seq)).collect();
+        drop(slab);
+        let mut own: Vec<Producer> =
+            rings.iter().map(|(capacity, first_seq)| Producer::new(*capacity, *first_seq)).collect();
+        for (number, push) in pushes.iter().enumerate() {
+            // Another sample each time: one that went into a neighbour's slots would be found there.
+            let (ring, sample) = (push.index(rings.len()), numbered(number as u64));
+            prop_assert_eq!(shared[ring].push(sample), own[ring].push(sample));
+        }
+        for (shared, own) in shared.iter().zip(&own) {
+            let (mut held, mut expected) = (Vec::new(), Vec::new());
+            let drained = shared.ring().reader_at_oldest().drain(&mut held);
+            prop_assert_eq!(drained, own.ring().reader_at_oldest().drain(&mut expected));
+            prop_assert_eq!(held, expected);
+            prop_assert_eq!(shared.ring().capacity(), own.ring().capacity());
+        }
+    }
+}
+
 /// Readers of three kinds race a writer that never pauses; each checks every sample and accounts for every number.
 #[test]
 fn racing_readers_get_whole_samples_in_order_and_miscount_nothing() {

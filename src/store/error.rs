@@ -4,9 +4,9 @@
 //! for one bad block must not hide a year of good ones.
 
 use std::io;
-use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 
+use crate::model::caught;
 use crate::model::text::clean_line;
 
 /// Why an operation on the store failed.
@@ -78,6 +78,12 @@ pub enum StoreError {
         /// Why not; boxed for its size.
         source: Box<redb::Error>,
     },
+    /// Another file is where it was opened, or none; what is written to it now nobody finds again.
+    #[error("{} was moved, deleted or replaced while it was in use: put it back, or start webmon again", .path.display())]
+    Moved {
+        /// Where it was.
+        path: PathBuf,
+    },
     /// It was closed after a failed commit and could not be opened again yet.
     #[error("{} is closed since saving failed; it is opened again by itself", .path.display())]
     Closed {
@@ -111,6 +117,9 @@ impl StoreError {
             Self::Database { source, .. } => source.to_string(),
             Self::Damaged { reason, .. } => format!("the file is damaged ({reason})"),
             Self::Missing { .. } => "the file is gone".to_owned(),
+            Self::Moved { .. } => {
+                "the file was moved, deleted or replaced; put it back, or start webmon again".to_owned()
+            }
             Self::Locked { .. } => "another webmon has the file".to_owned(),
             other => other.to_string(),
         }
@@ -120,7 +129,7 @@ impl StoreError {
 /// Runs `operation`; where the database panics over pages that are not what it wrote, that is damage too.
 pub(super) fn guard<T>(operation: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, redb::Error> {
     // What the database leaves behind is dropped or opened again by the caller, so nothing broken is looked at.
-    panic::catch_unwind(AssertUnwindSafe(operation)).unwrap_or_else(|payload| {
+    caught::catch(operation).unwrap_or_else(|payload| {
         let said = payload.downcast_ref::<String>().map(String::as_str);
         let said = said.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("the database gave up");
         Err(redb::Error::Corrupted(clean_line(said, 120)))

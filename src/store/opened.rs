@@ -17,7 +17,7 @@ use crate::model::{Certificate, Sample, SiteId, Timestamp};
 use super::backup::Compacted;
 use super::error::{StoreError, guard};
 use super::figures::{self, Figures};
-use super::file::{self, Options};
+use super::file::{self, Identity, Options};
 use super::read::{self, Query, View};
 use super::record::{self, SiteRecord};
 use super::samples::{self, Passed, StoredSample};
@@ -36,6 +36,8 @@ pub struct Store {
     path: PathBuf,
     opener: Opener,
     database: Option<Database>,
+    /// Which file was opened; none: it is in no folder.
+    identity: Option<Identity>,
     keep: Keep,
     /// What the pages in use were counted to be, while that can be reckoned on.
     room: Option<Room>,
@@ -120,13 +122,15 @@ impl Store {
         let at_once = Options { lock_patience: Duration::ZERO, ..options.clone() };
         let mut store = Self::new(path.to_owned(), Box::new(move || file::open(&reopened, &at_once)), database)
             .keeping(options.keep);
+        store.identity = Identity::at(path);
         let sealed = store.seal()?;
         Ok((store, sealed))
     }
 
     /// A store over `database`, which is of our format; `opener` opens it again after a failure.
     pub(super) fn new(path: PathBuf, opener: Opener, database: Database) -> Self {
-        Self { path, opener, database: Some(database), keep: Keep::default(), room: None, tail: Mutex::default() }
+        let (database, keep) = (Some(database), Keep::default());
+        Self { path, opener, database, identity: None, keep, room: None, tail: Mutex::default() }
     }
 
     /// The same, with limits to what is kept.
@@ -269,7 +273,8 @@ impl Store {
         &self.path
     }
 
-    /// Runs `change` in one durable transaction, opening the database again if it was closed.
+    /// Runs `change` in one durable transaction, opening the database again if it was closed; unless the file is no longer
+    /// in its place.
     pub(super) fn write<T>(
         &mut self,
         change: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>,
@@ -279,6 +284,9 @@ impl Store {
     }
 
     fn reopen(&mut self) -> Result<(), StoreError> {
+        if self.identity.is_some() && Identity::at(&self.path) != self.identity {
+            return Err(StoreError::Moved { path: self.path.clone() });
+        }
         if self.database.is_none() {
             self.database = Some((self.opener)()?);
         }

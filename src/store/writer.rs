@@ -280,7 +280,10 @@ impl Writer {
     }
 
     fn fail(&mut self, now: Timestamp, error: &StoreError) {
-        self.store.let_go();
+        // A file that was put elsewhere is whole. It is held, so that no other one can be taken for it.
+        if !matches!(error, StoreError::Moved { .. }) {
+            self.store.let_go();
+        }
         self.sizes.forget();
         let failure = self.failure.get_or_insert_with(|| Failure::new(now));
         failure.reason = error.reason();

@@ -20,6 +20,8 @@ use ratatui::backend::CrosstermBackend;
 use ratatui::layout::{Rect, Size};
 use ratatui::{Terminal, TerminalOptions, Viewport};
 
+use crate::model::caught;
+
 use super::input::Input;
 use super::key::Key;
 use super::orders::{Orders, can_rest};
@@ -54,6 +56,9 @@ impl Session {
         HOOK.call_once(|| {
             let next = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |panic| {
+                if caught::is_awaited() {
+                    return;
+                }
                 PANICKED.store(true, Ordering::Relaxed);
                 restore();
                 next(panic);

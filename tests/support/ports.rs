@@ -17,11 +17,16 @@ pub struct Blackhole {
 impl Blackhole {
     /// Fills the queue; afterwards connection attempts get no answer.
     pub fn start() -> Self {
+        Self::start_at((Ipv4Addr::LOCALHOST, 0).into())
+    }
+
+    /// The same at this address.
+    pub fn start_at(address: SocketAddr) -> Self {
         let (ready, full) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel();
         let thread = super::on_own_runtime(async move {
             let socket = TcpSocket::new_v4().unwrap();
-            socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+            socket.bind(address).unwrap();
             let listener = socket.listen(1).unwrap();
             let address = listener.local_addr().unwrap();
             // Twice in a row, since on a busy machine one attempt may just be slow.

@@ -130,6 +130,13 @@ impl Leaf {
         self
     }
 
+    /// The same, called an authority's, as self-signed ones often are.
+    #[must_use]
+    pub fn of_an_authority(mut self) -> Self {
+        self.params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        self
+    }
+
     /// Signed with its own key.
     pub fn self_signed(&self) -> Identity {
         let key = KeyPair::generate().unwrap();
@@ -152,10 +159,26 @@ impl Authority {
 
     /// The same, under a name of its own.
     pub fn called(name: &str) -> Self {
+        Self::with_intermediate(name, |_| {})
+    }
+
+    /// The same, with an intermediate that expired at the beginning of 2022.
+    pub fn of_the_past() -> Self {
+        Self::with_intermediate("a test's", |intermediate| intermediate.not_after = date_time_ymd(2022, 1, 1))
+    }
+
+    /// The same, with an intermediate that is not valid before 2085.
+    pub fn of_the_future() -> Self {
+        Self::with_intermediate("a test's", |intermediate| intermediate.not_before = date_time_ymd(2085, 1, 1))
+    }
+
+    fn with_intermediate(name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
         let root =
             CertifiedIssuer::self_signed(authority(&format!("{name} root")), KeyPair::generate().unwrap()).unwrap();
         let key = KeyPair::generate().unwrap();
-        let intermediate = CertifiedIssuer::signed_by(authority(&format!("{name} intermediate")), key, &root).unwrap();
+        let mut params = authority(&format!("{name} intermediate"));
+        change(&mut params);
+        let intermediate = CertifiedIssuer::signed_by(params, key, &root).unwrap();
         Self { root, intermediate }
     }
 

@@ -1,6 +1,6 @@
 //! Who wakes a scheduler when a probe lands: nobody, if it wakes by itself in a moment.
 //!
-//! At a thousand checks a second a scheduler has something to start nearly every millisecond. Being woken for each
+//! At a thousand checks a second a scheduler has something to start every few milliseconds. Being woken for each
 //! landing as well would double its turns, and each turn costs a look at everything that it waits for. So a probe that
 //! lands rings only when the scheduler would otherwise sleep for longer than [`PATIENCE`]; what landed meanwhile is
 //! collected then. When it landed was noted before.
@@ -14,9 +14,10 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::app::clock::Clock;
+use crate::app::plan::STEP;
 
-/// How long what has landed may lie.
-const PATIENCE: Duration = Duration::from_millis(2);
+/// How long what has landed may lie: from one step of the plan to the next, as timers resolve it.
+const PATIENCE: Duration = STEP.saturating_add(Duration::from_millis(1));
 
 /// A scheduler's bell; see the module.
 #[derive(Debug, Default)]
@@ -72,7 +73,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_landing_rings_unless_the_scheduler_wakes_in_a_moment() {
-        for (sleeps, rings) in [(Some(0), false), (Some(2_000), false), (Some(2_001), true), (None, true)] {
+        for (sleeps, rings) in [(Some(0), false), (Some(6_000), false), (Some(6_001), true), (None, true)] {
             let (bell, clock) = (Arc::new(Bell::default()), Clock::start_at(Timestamp::ZERO));
             tokio::time::advance(Duration::from_secs(1)).await;
             bell.expect(sleeps.map(|micros| clock.monotonic() + Duration::from_micros(micros)));
