@@ -19,9 +19,9 @@ use super::error::{StoreError, guard};
 use super::figures::{self, Figures};
 use super::file::{self, Identity, Options};
 use super::read::{self, Query, View};
-use super::record::SiteRecord;
+use super::record::{self, SiteRecord};
 use super::samples::{self, Passed, StoredSample};
-use super::seal::{self, Sealed};
+use super::seal::{self, Sealed, Sealing};
 use super::signature;
 use super::sink::{self, Progress, Start};
 use super::tail::Tail;
@@ -157,7 +157,7 @@ impl Store {
             });
         }
         if !new.is_empty() {
-            self.change(|transaction| insert_sites(transaction, &new))?;
+            self.change(|transaction| record::insert_sites(transaction, &new))?;
         }
         self.look(|transaction| {
             let view = View::new(transaction)?;
@@ -279,13 +279,18 @@ impl Store {
         &mut self,
         change: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>,
     ) -> Result<T, StoreError> {
+        self.reopen()?;
+        self.change(change)
+    }
+
+    fn reopen(&mut self) -> Result<(), StoreError> {
         if self.identity.is_some() && Identity::at(&self.path) != self.identity {
             return Err(StoreError::Moved { path: self.path.clone() });
         }
         if self.database.is_none() {
             self.database = Some((self.opener)()?);
         }
-        self.change(change)
+        Ok(())
     }
 
     fn change<T>(&self, change: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>) -> Result<T, StoreError> {
@@ -306,7 +311,18 @@ impl Store {
         if self.database.is_some() && self.look(is_empty)? {
             return Ok(Sealed::default());
         }
-        self.write(seal::seal)
+        let sealing = self.seal_most()?;
+        self.write(|transaction| sealing.finish(transaction))
+    }
+
+    /// Moves all but the last part of the journal into blocks: nothing if it is short.
+    fn seal_most(&mut self) -> Result<Sealing, StoreError> {
+        self.reopen()?;
+        let mut sealing = self.look(|transaction| Sealing::of(&transaction.open_table(schema::JOURNAL)?))?;
+        while let Some(end) = sealing.part(seal::PART) {
+            self.change(|transaction| sealing.seal_before(transaction, end))?;
+        }
+        Ok(sealing)
     }
 
     /// Whether the file is from before there were rollups, and they are not all made yet.
@@ -320,12 +336,13 @@ impl Store {
     }
 
     /// Lets go of what is beyond the limits and rolls up what never was, a bounded part of each; with `seal`, after sealing
-    /// and in the same transaction.
+    /// and in the same transaction as the last part of it.
     pub(super) fn trim(&mut self, now: Timestamp, seal: bool) -> Result<(Sealed, Trimmed), StoreError> {
+        let sealing = if seal { Some(self.seal_most()?) } else { None };
         let (keep, mut room, taken) = (self.keep, self.room, self.bytes());
         let outcome = self.write(|transaction| {
             room = trim::measure(transaction, &keep, taken, room)?;
-            let sealed = if seal { seal::seal(transaction)? } else { Sealed::default() };
+            let sealed = sealing.map_or_else(|| Ok(Sealed::default()), |sealing| sealing.finish(transaction))?;
             let behind = rolling::catch_up(transaction, rolling::BLOCKS_MAX)?;
             let trimmed = trim::trim(transaction, (&keep, room), now, trim::BLOCKS_MAX)?;
             Ok((sealed, Trimmed { more: trimmed.more || behind, ..trimmed }))
@@ -380,14 +397,4 @@ impl Store {
     fn failed(&self, error: redb::Error) -> StoreError {
         StoreError::of(&self.path, error)
     }
-}
-
-fn insert_sites(transaction: &WriteTransaction, new: &[(u32, SiteRecord)]) -> Result<(), redb::Error> {
-    let mut sites = transaction.open_table(schema::SITES)?;
-    let mut bytes = Vec::new();
-    for (id, record) in new {
-        record.encode((*id, 0), &mut bytes);
-        sites.insert(id, bytes.as_slice())?;
-    }
-    Ok(())
 }

@@ -7,10 +7,13 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::sync::Arc;
 use std::time::Duration;
 
+use redb::WriteTransaction;
+
 use crate::alert::{Alert, AlertState, Threshold};
 use crate::model::{SiteId, Timestamp};
 use crate::stats::Availability;
 
+use super::schema;
 use super::wire::{self, Cursor, Damage, Key, put, put_text};
 
 const VERSION: u8 = 1;
@@ -221,6 +224,17 @@ fn take_optional(cursor: &mut Cursor<'_>) -> Result<Option<u64>, Damage> {
         1 => cursor.take().map(Some),
         _ => Err(Damage::Range),
     }
+}
+
+/// Writes down sites that are new, within `transaction`.
+pub fn insert_sites(transaction: &WriteTransaction, new: &[(u32, SiteRecord)]) -> Result<(), redb::Error> {
+    let mut sites = transaction.open_table(schema::SITES)?;
+    let mut bytes = Vec::new();
+    for (id, record) in new {
+        record.encode((*id, 0), &mut bytes);
+        sites.insert(id, bytes.as_slice())?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

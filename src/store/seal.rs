@@ -1,9 +1,11 @@
-//! Sealing: one transaction moves every sample of the journal into the blocks of its site.
+//! Sealing: every sample of the journal moves into the blocks of its site.
 //!
 //! A site's last block is taken up again until it fills its page, so that slow sites do not leave a page for each
-//! quarter of an hour. Hours that are over are rolled up in the same transaction (see [`super::rolling`]). Invariants: a sample is in the journal or in a block, never in both nor in neither, for the
-//! move is one transaction; samples that are sealed already (an entry that came twice, after a commit of unknown
-//! outcome) are left out; a gap in the numbers starts a new block. Cost: one page read and written a site.
+//! quarter of an hour. Hours that are over are rolled up in the same transaction (see [`super::rolling`]). A long journal is moved in
+//! several transactions, some sites in each, so that none is larger than the database's memory; the last one empties the
+//! journal. Invariants: how far a site is sealed is written with its blocks, and what is before that counts in its
+//! blocks only, wherever else it still is (in the journal until that is emptied, or in an entry that came twice, after a
+//! commit of unknown outcome); a gap in the numbers starts a new block. Cost: one page read and written a site.
 
 use redb::{ReadableTable, Table, WriteTransaction};
 
@@ -28,33 +30,81 @@ pub struct Sealed {
     pub damaged: u64,
 }
 
-/// Seals the journal within `transaction`, which the caller commits.
-pub fn seal(transaction: &WriteTransaction) -> Result<Sealed, redb::Error> {
-    let tail = Tail::load(&transaction.open_table(schema::JOURNAL)?)?;
-    let mut outcome = Sealed { samples: 0, damaged: tail.damaged };
-    if tail.is_empty() {
-        return Ok(outcome);
+/// Pages of one transaction that moves a part of a long journal: 8 MiB. The database holds half of its memory for what is not
+/// committed yet; what is beyond that is written, read again for its checksum and written once more.
+/// Tests move a site or two at a time, so that all of them go through parts.
+pub const PART: usize = if cfg!(test) { 3 } else { 2_000 };
+
+/// Samples that take a page, when they are many; fewer only makes the parts smaller.
+const PAGE: u64 = 256;
+
+/// Pages that a site takes besides: its last block, and the rows of its hours.
+const SITE_PAGES: usize = 2;
+
+/// A journal on its way into blocks.
+#[derive(Debug)]
+pub struct Sealing {
+    tail: Tail,
+    /// Sites before this number are done.
+    from: SiteId,
+    outcome: Sealed,
+}
+
+impl Sealing {
+    /// Of everything in the journal, which does not change until it is sealed.
+    pub fn of(journal: &impl ReadableTable<u64, &'static [u8]>) -> Result<Self, redb::Error> {
+        let tail = Tail::load(journal)?;
+        let outcome = Sealed { samples: 0, damaged: tail.damaged };
+        Ok(Self { tail, from: SiteId(0), outcome })
     }
-    let behind = transaction.open_table(schema::META)?.get(schema::BEHIND)?.map(|site| site.value());
-    let mut blocks = transaction.open_table(schema::BLOCKS)?;
-    let mut sealed = transaction.open_table(schema::SEALED)?;
-    let mut roller = Roller::new(transaction)?;
-    let mut site_sealer = SiteSealer::default();
-    let mut row = Vec::new();
-    for site in tail.sites() {
-        let before = read_sealed(&sealed, &blocks, &roller, site)?;
-        let mut after = site_sealer.run(site, before, &tail, &mut blocks, &mut outcome)?;
-        // A site that was never rolled up is brought up to date elsewhere, in bounded parts.
-        if site_sealer.is_hour_over && behind.is_none_or(|behind| u64::from(site.0) < behind) {
-            roller.roll(site, &mut after, &blocks, site_sealer.written(), Extent::OVER)?;
+
+    /// The site before which a part of so many pages ends; none if that is all there is.
+    pub fn part(&self, pages: usize) -> Option<SiteId> {
+        let mut taken = 0;
+        let mut sites = self.tail.sites_from(self.from);
+        sites.by_ref().find(|site| {
+            let full = taken >= pages;
+            taken += SITE_PAGES + usize::try_from(self.tail.samples(*site) / PAGE).unwrap_or(usize::MAX - SITE_PAGES);
+            full
+        })
+    }
+
+    /// Seals the sites before `end` within `transaction`, which the caller commits. Their samples stay in the journal, where
+    /// nobody looks for what is sealed.
+    pub fn seal_before(&mut self, transaction: &WriteTransaction, end: SiteId) -> Result<(), redb::Error> {
+        self.run(transaction, Some(end))
+    }
+
+    /// Seals what is left and empties the journal within `transaction`, which the caller commits.
+    pub fn finish(mut self, transaction: &WriteTransaction) -> Result<Sealed, redb::Error> {
+        if !self.tail.is_empty() {
+            self.run(transaction, None)?;
+            transaction.delete_table(schema::JOURNAL)?;
+            transaction.open_table(schema::JOURNAL)?;
         }
-        after.encode((site.0, 0), &mut row);
-        sealed.insert(site.0, row.as_slice())?;
+        Ok(self.outcome)
     }
-    drop((blocks, sealed, roller));
-    transaction.delete_table(schema::JOURNAL)?;
-    transaction.open_table(schema::JOURNAL)?;
-    Ok(outcome)
+
+    fn run(&mut self, transaction: &WriteTransaction, end: Option<SiteId>) -> Result<(), redb::Error> {
+        let behind = transaction.open_table(schema::META)?.get(schema::BEHIND)?.map(|site| site.value());
+        let mut blocks = transaction.open_table(schema::BLOCKS)?;
+        let mut sealed = transaction.open_table(schema::SEALED)?;
+        let mut roller = Roller::new(transaction)?;
+        let mut site_sealer = SiteSealer::default();
+        let mut row = Vec::new();
+        for site in self.tail.sites_from(self.from).take_while(|site| end.is_none_or(|end| *site < end)) {
+            let before = read_sealed(&sealed, &blocks, &roller, site)?;
+            let mut after = site_sealer.run(site, before, &self.tail, &mut blocks, &mut self.outcome)?;
+            // A site that was never rolled up is brought up to date elsewhere, in bounded parts.
+            if site_sealer.is_hour_over && behind.is_none_or(|behind| u64::from(site.0) < behind) {
+                roller.roll(site, &mut after, &blocks, site_sealer.written(), Extent::OVER)?;
+            }
+            after.encode((site.0, 0), &mut row);
+            sealed.insert(site.0, row.as_slice())?;
+        }
+        self.from = end.unwrap_or(self.from);
+        Ok(())
+    }
 }
 
 /// What is asked of the rollups when the row that says how far they go is damaged.

@@ -98,9 +98,14 @@ impl Tail {
         self.groups.is_empty() && self.damaged == 0
     }
 
-    /// The sites that have samples here, once each, in order.
-    pub fn sites(&self) -> impl Iterator<Item = SiteId> {
-        self.groups.keys().copied()
+    /// The sites from this one on that have samples here, once each, in order.
+    pub fn sites_from(&self, first: SiteId) -> impl Iterator<Item = SiteId> {
+        self.groups.range(first..).map(|(site, _)| *site)
+    }
+
+    /// The number of samples of `site`.
+    pub fn samples(&self, site: SiteId) -> u64 {
+        self.of(site).iter().map(|place| u64::from(place.count)).sum()
     }
 
     /// The number of groups of `site`.
