@@ -230,6 +230,24 @@ fn history_is_told_by_site_and_period_in_three_forms() {
     assert!(future.starts_with("no samples since 2100-01-01 00:00"), "{future}");
 }
 
+/// The way on without a store is for those who can go on without one.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_place_that_takes_no_file_is_told_with_the_way_on_where_there_is_one() {
+    let server = server();
+    let folder = Folder::with(&two_hasty_sites(&server));
+    folder.run("--headless --for 300ms").with(0);
+    // Where nobody can make a file, not even the superuser.
+    for (arguments, way_on) in
+        [("--headless --for 300ms --store /proc/self/webmon.redb", true), ("db backup /proc/self/copy.redb", false)]
+    {
+        let Ended { code, stderr, .. } = folder.run(arguments);
+        assert_eq!(code, Some(3), "{arguments}: {stderr}");
+        assert!(stderr.contains("cannot create /proc/self/"), "{arguments}: {stderr}");
+        assert_eq!(stderr.contains("--no-store runs without a store"), way_on, "{arguments}: {stderr}");
+    }
+}
+
 /// Pages of a file that are not what the database wrote make it panic; that is damage, and told as such in one line.
 #[test]
 fn a_page_that_was_overwritten_is_told_as_damage_and_not_as_a_fault_of_the_program() {

@@ -383,16 +383,16 @@ fn a_file_that_may_only_be_read_is_read_and_says_why_it_cannot_be_written() {
         return;
     }
     let refused = message(open(&path));
-    assert!(refused.contains("cannot open") && refused.contains("--no-store"), "{refused}");
+    assert!(refused.contains(&format!("cannot open {}", path.display())), "{refused}");
 }
 
 /// Where nobody can make a file, not even the superuser.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_folder_that_takes_no_file_is_told_with_its_path_and_what_to_do() {
+fn a_folder_that_takes_no_file_is_told_with_its_path() {
     let path = Path::new("/proc/self/webmon.redb");
     let refused = message(open(path));
-    assert!(refused.contains("cannot create /proc/self/webmon.redb") && refused.contains("--no-store"), "{refused}");
+    assert!(refused.contains("cannot create /proc/self/webmon.redb"), "{refused}");
 }
 
 /// A start with a month of a hundred sites in the file reads only the pages that hold the last hour.

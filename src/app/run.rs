@@ -126,7 +126,7 @@ pub fn open(path: &Path, storage: Option<&Storage>) -> Result<Opened, Failure> {
         opened.store.sign(std::process::id(), now)?;
         Ok(opened)
     });
-    signed.map_err(|error| store_failure(&error))
+    signed.map_err(|error| start_failure(&error))
 }
 
 /// Reads the store's memory, and the time of the newest sample that can be believed: the clock is not to start before it.
@@ -144,7 +144,7 @@ pub fn remembered(
     };
     let wall = clock::wall();
     let remembered = remember(&store, config, all_names, wall);
-    let mut memory = remembered.map_err(|error| store_failure(&error))?;
+    let mut memory = remembered.map_err(|error| start_failure(&error))?;
     memory.notices.splice(0..0, notices);
     let newest = memory.registered.iter().filter_map(|registered| registered.last_at).max();
     let believable = newest.filter(|&newest| newest <= wall.after(AHEAD_MAX)).unwrap_or(Timestamp::ZERO);
@@ -152,7 +152,15 @@ pub fn remembered(
     Ok((believable, Some(Kept { store, memory, flush })))
 }
 
-/// A store that cannot be used, with the way on.
+/// A store that a monitor cannot begin with, with the way on.
+fn start_failure(error: &StoreError) -> Failure {
+    match error {
+        StoreError::Io { .. } => Failure::Store(format!("webmon: {error}; --no-store runs without a store")),
+        _ => store_failure(error),
+    }
+}
+
+/// A store that cannot be used.
 #[must_use]
 pub fn store_failure(error: &StoreError) -> Failure {
     Failure::Store(format!("webmon: {error}"))

@@ -61,7 +61,7 @@ pub enum StoreError {
         reason: String,
     },
     /// The operating system refused.
-    #[error("cannot {doing} {}: {source}; --no-store runs without a store", .path.display())]
+    #[error("cannot {doing} {}: {source}", .path.display())]
     Io {
         /// The file.
         path: PathBuf,
