@@ -25,6 +25,7 @@ use x509_parser::oid_registry::OID_PKIX_ACCESS_DESCRIPTOR_CA_ISSUERS;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::X509Name;
 
+use super::pinned::Pinned;
 use super::proven::{Dates, Fingerprint, Proven};
 use crate::model::text::{DETAIL_MAX, clean_line};
 use crate::model::{Certificate, CertificateFault, Timestamp};
@@ -57,13 +58,14 @@ pub(super) struct Presented {
 #[derive(Debug)]
 pub(super) struct Judge {
     verifier: Arc<dyn ServerCertVerifier>,
+    pinned: Pinned,
     proven: Proven,
 }
 
 impl Judge {
-    /// The real `verifier`, which has seen no chain yet.
-    pub(super) fn new(verifier: Arc<dyn ServerCertVerifier>) -> Self {
-        Self { verifier, proven: Proven::default() }
+    /// The real `verifier`, which has seen no chain yet, but for leaves that are `pinned`.
+    pub(super) fn new(verifier: Arc<dyn ServerCertVerifier>, pinned: Pinned) -> Self {
+        Self { verifier, pinned, proven: Proven::default() }
     }
 }
 
@@ -96,8 +98,11 @@ impl ServerCertVerifier for Recorder {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, TlsError> {
-        let Judge { verifier, proven } = &*self.judge;
-        let ask = |at| verifier.verify_server_cert(leaf, intermediates, name, ocsp, at);
+        let Judge { verifier, pinned, proven } = &*self.judge;
+        let ask = |at| {
+            let verified = || verifier.verify_server_cert(leaf, intermediates, name, ocsp, at);
+            pinned.judge(leaf, name, at).unwrap_or_else(verified)
+        };
         let chain = Fingerprint::of(leaf, intermediates, name);
         let is_proven = proven.holds(&chain, Timestamp::from_secs(now.as_secs()));
         let verdict = if is_proven { Ok(ServerCertVerified::assertion()) } else { ask(now) };
@@ -398,7 +403,7 @@ mod tests {
     #[test]
     fn a_chain_is_verified_once_and_its_dates_each_time() {
         let counting = Arc::new(Counting::default());
-        let judge = Arc::new(Judge::new(Arc::clone(&counting) as Arc<dyn ServerCertVerifier>));
+        let judge = Arc::new(Judge::new(Arc::clone(&counting) as Arc<dyn ServerCertVerifier>, Pinned(Vec::new())));
         let (one, other) = (certificate(), certificate());
         let alone = std::slice::from_ref(&one);
         for (case, chain, name, at, good, asked) in [
@@ -425,7 +430,7 @@ mod tests {
         let broken = CertificateDer::from(vec![0x30, 0]);
         for (refuses, chain) in [(true, vec![certificate()]), (false, vec![certificate(), broken])] {
             let counting = Arc::new(Counting { refuses, ..Counting::default() });
-            let judge = Arc::new(Judge::new(Arc::clone(&counting) as Arc<dyn ServerCertVerifier>));
+            let judge = Arc::new(Judge::new(Arc::clone(&counting) as Arc<dyn ServerCertVerifier>, Pinned(Vec::new())));
             for check in 1..=3 {
                 assert_eq!(present_to(&judge, &chain, "a.test", IN_2026).0, !refuses);
                 assert_eq!(counting.asked.load(Ordering::SeqCst), check);

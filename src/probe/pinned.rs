@@ -5,65 +5,27 @@
 //! other client takes it. Here a leaf that is one of the roots is judged by what is in it: dates, purpose and name. That
 //! the server has its key shows the signature of the handshake, as always. Everything else is the real verifier's matter.
 
-use std::sync::Arc;
-
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::danger::ServerCertVerified;
 use rustls::client::verify_server_name;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, Error as TlsError, SignatureScheme};
+use rustls::{CertificateError, Error as TlsError};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
-/// A verifier before which some leaves need nobody to vouch for them.
+/// Leaves that need nobody to vouch for them.
 #[derive(Debug)]
-pub(super) struct Pinned {
-    roots: Vec<CertificateDer<'static>>,
-    verifier: Arc<dyn ServerCertVerifier>,
-}
+pub(super) struct Pinned(pub(super) Vec<CertificateDer<'static>>);
 
 impl Pinned {
-    /// `roots` are taken as leaves, too; `verifier` decides about all others.
-    pub(super) fn new(roots: Vec<CertificateDer<'static>>, verifier: Arc<dyn ServerCertVerifier>) -> Self {
-        Self { roots, verifier }
-    }
-}
-
-impl ServerCertVerifier for Pinned {
-    fn verify_server_cert(
+    /// What there is to say of `leaf`, asked for by `name` at `now`, if it is one of them.
+    pub(super) fn judge(
         &self,
         leaf: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
         name: &ServerName<'_>,
-        ocsp: &[u8],
         now: UnixTime,
-    ) -> Result<ServerCertVerified, TlsError> {
-        if self.roots.iter().any(|root| root == leaf) {
-            return by_itself(leaf, name, now);
-        }
-        self.verifier.verify_server_cert(leaf, intermediates, name, ocsp, now)
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.verifier.verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.verifier.verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.verifier.supported_verify_schemes()
+    ) -> Option<Result<ServerCertVerified, TlsError>> {
+        self.0.iter().any(|root| root == leaf).then(|| by_itself(leaf, name, now))
     }
 }
 

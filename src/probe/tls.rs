@@ -139,10 +139,7 @@ impl Trust {
         notices: &mut Vec<String>,
     ) -> Result<Self, ProbeError> {
         let provider = provider();
-        let mut verifier = verifier(extra_roots.clone(), &provider, notices)?;
-        if !extra_roots.is_empty() {
-            verifier = Arc::new(Pinned::new(extra_roots, verifier));
-        }
+        let verifier = verifier(extra_roots.clone(), &provider, notices)?;
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| ProbeError::Tls(error.to_string()))?
@@ -165,7 +162,7 @@ impl Trust {
         };
         // In the order of `HttpOffer`.
         let configs = [offering(&[b"h2", b"http/1.1"]), offering(&[b"http/1.1"]), offering(&[b"h2"])];
-        Ok(Self { configs, judge: Arc::new(Judge::new(verifier)) })
+        Ok(Self { configs, judge: Arc::new(Judge::new(verifier, Pinned(extra_roots))) })
     }
 }
 
