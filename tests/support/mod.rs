@@ -33,7 +33,7 @@ pub mod program;
 pub mod tls;
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -41,7 +41,7 @@ use std::time::{Duration, SystemTime};
 
 use line::Line;
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
@@ -173,6 +173,10 @@ struct Log {
     closed: AtomicUsize,
 }
 
+/// Connections that may wait to be accepted. More than any test opens at once, however long this thread gets no
+/// processor: past it the kernel drops what it has promised, and a client that speaks second waits without end.
+const BACKLOG: u32 = 1_024;
+
 /// A running server; it stops when dropped.
 pub struct Server {
     address: SocketAddr,
@@ -185,20 +189,22 @@ pub struct Server {
 impl Server {
     /// Starts a server; it accepts connections when this returns.
     pub fn start(behaviour: Behaviour) -> Self {
-        let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let address = listener.local_addr().unwrap();
         let scheme = if behaviour.identity.is_some() { "https" } else { "http" };
         let log = Arc::new(Log::default());
         let seen = Arc::clone(&log);
         let (stop, stopped) = oneshot::channel();
+        let (listens, address) = std::sync::mpsc::channel();
         let thread = on_own_runtime(async move {
-            let listener = TcpListener::from_std(listener).unwrap();
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+            let listener = socket.listen(BACKLOG).unwrap();
+            listens.send(listener.local_addr().unwrap()).unwrap();
             tokio::select! {
                 () = accept(listener, behaviour, seen) => {}
                 _ = stopped => {}
             }
         });
+        let address = address.recv().unwrap();
         Self { address, scheme, log, stop: Some(stop), thread: Some(thread) }
     }
 
