@@ -351,7 +351,7 @@ fn flipped_bits_never_become_figures() {
         let mut hostile = image.clone();
         let index = usize::try_from(noise.below(image.len() as u64)).unwrap();
         hostile[index] ^= 1 << noise.below(8);
-        let Ok(store) = Disk::of(hostile).store() else {
+        let Ok(store) = Disk::of(hostile.clone()).store() else {
             refused += 1;
             continue;
         };
@@ -368,6 +368,8 @@ fn flipped_bits_never_become_figures() {
                 thinned += 1;
                 let passed = passed.unwrap();
                 assert!(passed.damaged + passed.missing > 0, "{found} samples at byte {index}, silently");
+                let verdict = Disk::of(hostile).archive().and_then(|archive| archive.verify());
+                assert!(!verdict.is_ok_and(|verdict| verdict.is_sound()), "byte {index} is found sound");
             }
             Err(_) => refused += 1,
         }

@@ -197,6 +197,11 @@ pub fn verify_with(transaction: &ReadTransaction, progress: impl FnMut(u64, u64)
         follower.blocks(&view)?;
         follower.tail(&view.tail);
     }
+    // Damage to the pages above them hides blocks; what was let go of is not counted any more.
+    let (read, all) = follower.blocks;
+    if read != all {
+        verdict.damage("blocks", all.abs_diff(read));
+    }
     Ok(verdict)
 }
 
