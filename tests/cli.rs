@@ -4,11 +4,15 @@
 
 mod support;
 
+use std::time::Duration;
+
 use serde_json::json;
 use support::ports::closed_port;
 use support::program::{Ended, Folder};
 use support::{Behaviour, Server, Step, response};
-use webmon::store::{Archive, Query, StoreError};
+use webmon::model::{Cause, Micros, Observation, Timestamp};
+use webmon::ring::Producer;
+use webmon::store::{Archive, Keep, Options, Query, Store, StoreError, Writer};
 
 /// A site that is up and one that is not.
 fn two_sites(server: &Server) -> String {
@@ -228,6 +232,34 @@ fn history_is_told_by_site_and_period_in_three_forms() {
     assert_eq!(folder.run("samples --format json --until 1d").quietly().stdout, "");
     let future = folder.run("samples --since 2100-01-01").quietly().stdout;
     assert!(future.starts_with("no samples since 2100-01-01 00:00"), "{future}");
+}
+
+/// Twenty minutes of checks of which only the sum of their hour is left.
+#[test]
+fn a_period_too_short_for_what_is_left_of_it_is_told_and_is_no_riddle() {
+    let folder = Folder::empty();
+    let start = Timestamp::from_secs(1_795_255_200);
+    let later = start.after(Duration::from_hours(72));
+    let keep = Keep { retention: Some(Duration::from_hours(1)), max_size: None };
+    let options = Options { keep, ..Options::default() };
+    let store = Store::open(&folder.path("w.redb"), &options, start).unwrap().store;
+    let id = store.register(&["api".into()], start).unwrap()[0].id;
+    let mut producer = Producer::new(1_000, 0);
+    let mut writer = Writer::new(store, vec![(id, producer.ring().reader_at_head())]).unwrap();
+    for index in 0..120 {
+        let at = start.after(Duration::from_secs(10 * index));
+        producer.push(Observation::failed(Cause::ConnectRefused, "").sample(at, Micros::new(0), 0));
+    }
+    assert_eq!(writer.flush(start).committed, 120);
+    assert_eq!(writer.close(later).notices, Vec::<String>::new());
+
+    let stats = "stats --store w.redb --format json --since 2026-11-21T10:00:00Z --until";
+    let short = folder.run(&format!("{stats} 2026-11-21T10:20:00Z")).with(0);
+    assert_eq!(short.stdout, "");
+    let said = "warning: of 1 site only the sums of hours or days are kept";
+    assert!(short.stderr.contains(said) && short.stderr.contains("longer"), "{}", short.stderr);
+    let whole = folder.run(&format!("{stats} 2026-11-21T11:00:00Z")).quietly().json();
+    assert_eq!(whole[0]["checks"], 120);
 }
 
 /// The way on without a store is for those who can go on without one.

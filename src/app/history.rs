@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 
 use crate::alert::Alert;
 use crate::config::{self, Config};
-use crate::model::{SiteId, Timestamp, duration};
+use crate::model::{SiteId, Timestamp, duration, figures};
 use crate::report::{Period, SampleRecord, csv, json, table};
 use crate::stats::Cadence;
 use crate::store::{Archive, Query, StoreError, StoredSite};
@@ -168,6 +168,13 @@ impl Past {
         let passed = passed.map_err(io::Error::other)??;
         if passed.damaged > 0 {
             complain(format_args!("warning: {} damaged blocks were left out", passed.damaged));
+        }
+        if passed.missing > 0 {
+            let (samples, are) = if passed.missing == 1 { ("sample", "is") } else { ("samples", "are") };
+            let count = figures::count(passed.missing);
+            complain(format_args!(
+                "warning: {count} {samples} {are} missing, lost before saving or hidden by damage: `webmon db check` tells which"
+            ));
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 //! Time at the end of the period in which nothing came is part of the coverage like any other. A long reading shows how
 //! far it has come, on a terminal.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use crate::model::SiteId;
@@ -54,7 +54,7 @@ pub fn stats(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Failure>
                     table::hole(out, &past.zone, name, hole, period)?;
                 }
                 if figures.stretch.holes.more > 0 {
-                    writeln!(out, "  {name}: {} more holes, shorter ones", figures.stretch.holes.more)?;
+                    table::more_holes(out, name, figures.stretch.holes.more)?;
                 }
             }
             Ok(())
@@ -71,7 +71,7 @@ pub fn stats(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Failure>
 /// The figures of each chosen site that has a sample in the period, with its name.
 fn figures(past: &Past, period: Period) -> Result<Vec<(&str, Figures)>, Failure> {
     let mut found = Vec::new();
-    let mut damaged = 0;
+    let (mut damaged, mut gaps, mut rounded) = (0, 0, 0);
     let progress = past.sites.len() > AT_ONCE && std::io::stderr().is_terminal();
     for (done, sites) in past.sites.chunks(AT_ONCE).enumerate() {
         if progress {
@@ -82,11 +82,14 @@ fn figures(past: &Past, period: Period) -> Result<Vec<(&str, Figures)>, Failure>
         let all = past.archive.figures(&query, None).map_err(|error| store_failure(&error))?;
         for (site, mut figures) in sites.iter().zip(all) {
             damaged += figures.damaged;
+            gaps += u64::from(figures.has_gap);
             if figures.stretch.last_at.is_some() {
                 if let Some(cadence) = past.cadence(&site.name) {
                     figures.stretch.end(period.until, cadence);
                 }
                 found.push((&*site.name, figures));
+            } else {
+                rounded += u64::from(!figures.is_exact);
             }
         }
     }
@@ -95,6 +98,18 @@ fn figures(past: &Past, period: Period) -> Result<Vec<(&str, Figures)>, Failure>
     }
     if damaged > 0 {
         complain(format_args!("warning: {damaged} damaged records were left out"));
+    }
+    if rounded > 0 {
+        let sites = if rounded == 1 { "site" } else { "sites" };
+        complain(format_args!(
+            "warning: of {rounded} {sites} only the sums of hours or days are kept, and too little of one is in this period: ask for a longer one"
+        ));
+    }
+    if gaps > 0 {
+        let sites = if gaps == 1 { "site" } else { "sites" };
+        complain(format_args!(
+            "warning: samples of {gaps} {sites} are missing, lost before saving or hidden by damage: `webmon db check` tells which"
+        ));
     }
     Ok(found)
 }

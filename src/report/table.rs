@@ -122,6 +122,14 @@ pub fn hole(out: &mut impl io::Write, zone: &TimeZone, site: &str, hole: Period,
     words::line(out, &format!("  {site}: not observed {from} – {to} (webmon was not running)"))
 }
 
+/// That there are holes besides those that were told of.
+///
+/// # Errors
+/// The writer's.
+pub fn more_holes(out: &mut impl io::Write, site: &str, more: u64) -> io::Result<()> {
+    words::line(out, &format!("  {site}: {more} more holes, shorter ones"))
+}
+
 /// What is said in place of an empty table; `begins` is the time of the oldest sample that is kept.
 ///
 /// # Errors
@@ -354,6 +362,7 @@ new                  –     –       0     0       –        –        –  
             printed(|out| hole(out, &zone(), "blog", night, week)),
             "  blog: not observed 2026-11-22 02:10:00 – 2026-11-22 04:19:40 (webmon was not running)\n"
         );
+        assert_eq!(printed(|out| more_holes(out, "bl\u{202e}og", 3)), "  bl\u{fffd}og: 3 more holes, shorter ones\n");
         assert_eq!(
             printed(|out| nothing(out, &zone(), day, Some(at("2026-11-20T08:12:00Z")))),
             "no samples between 2026-11-21 14:02 and 2026-11-22 14:02; the store begins 2026-11-20 09:12\n"

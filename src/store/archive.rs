@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use redb::{ReadOnlyDatabase, ReadTransaction, ReadableDatabase};
+use redb::{Database, ReadOnlyDatabase, ReadTransaction, ReadableDatabase};
 
 use crate::alert::Alert;
 use crate::model::{Certificate, SiteId, Timestamp};
@@ -34,25 +34,31 @@ impl Archive {
     /// # Errors
     /// There is none, it is foreign, newer or damaged, or the system refuses.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        if let Some(database) = file::open_read_only(path)? {
-            return Ok(Self { path: path.to_owned(), database });
+        let at_once = Options { lock_patience: Duration::ZERO, ..Options::default() };
+        let repaired = || file::open(path, &at_once);
+        Self::open_with(path, || file::open_read_only(path), repaired, || file::open_unrepaired(path))
+    }
+
+    /// The same with a look at it, a repair, if it must be repaired first, and a look at it as it is, if it cannot be.
+    pub(super) fn open_with(
+        path: &Path,
+        look: impl Fn() -> Result<Option<ReadOnlyDatabase>, StoreError>,
+        repaired: impl FnOnce() -> Result<Database, StoreError>,
+        unrepaired: impl FnOnce() -> Result<ReadOnlyDatabase, StoreError>,
+    ) -> Result<Self, StoreError> {
+        let archive = |database| Self { path: path.to_owned(), database };
+        if let Some(database) = look()? {
+            return Ok(archive(database));
         }
-        let repaired = file::open(path, &Options { lock_patience: Duration::ZERO, ..Options::default() });
-        match repaired {
-            Ok(database) => guard(|| Ok(database.close()?)).map_err(|error| StoreError::of(path, error))?,
-            // A writer has just started, so it repairs the file, or has done it.
-            Err(StoreError::Locked { .. }) => {}
-            // It may not be repaired: what its last commit left is there all the same.
-            Err(refused @ StoreError::Io { .. }) => {
-                let database = file::open_unrepaired(path).map_err(|_| refused)?;
-                return Ok(Self { path: path.to_owned(), database });
-            }
+        let closed = |database: Database| guard(|| Ok(database.close()?)).map_err(|error| StoreError::of(path, error));
+        match repaired().and_then(closed) {
+            // Where it is in use, a writer has just started, so it repairs the file, or has done it.
+            Ok(()) | Err(StoreError::Locked { .. }) => {}
+            // It may not be written, or its disk is full: what its last commit left is there all the same.
+            Err(refused @ StoreError::Io { .. }) => return unrepaired().map(archive).map_err(|_| refused),
             Err(error) => return Err(error),
         }
-        match file::open_read_only(path)? {
-            Some(database) => Ok(Self { path: path.to_owned(), database }),
-            None => Err(StoreError::Locked { path: path.to_owned() }),
-        }
+        look()?.map(archive).ok_or_else(|| StoreError::Locked { path: path.to_owned() })
     }
 
     /// Every site that was ever watched, by number.

@@ -10,8 +10,9 @@ use std::path::Path;
 
 use redb::{Database, ReadTransaction, ReadableTable, TableDefinition};
 
-use super::error::StoreError;
-use super::file;
+use super::error::{StoreError, guard};
+use super::file::{self, Options};
+use super::opened::Store;
 use super::schema;
 use super::signature;
 
@@ -25,6 +26,26 @@ pub struct Compacted {
     pub before: u64,
     /// And after.
     pub after: u64,
+}
+
+impl Store {
+    /// Seals the store at `path` and gives back the room that it does not use.
+    ///
+    /// # Errors
+    /// There is none, it is in use, foreign, newer or damaged, or the system refuses. It is whole in each case.
+    pub fn compact(path: &Path, options: &Options) -> Result<Compacted, StoreError> {
+        let before = file::bytes(path);
+        let (mut store, _) = Self::open_existing(path, options)?;
+        if let Some(database) = &mut store.database {
+            guard(|| {
+                while database.compact()? {}
+                Ok(())
+            })
+            .map_err(|error| StoreError::of(path, error))?;
+        }
+        store.close()?;
+        Ok(Compacted { before, after: file::bytes(path) })
+    }
 }
 
 /// Writes all that `transaction` sees to a new file at `to`.

@@ -5,12 +5,14 @@
 //! sectors. The disk can also be full, and have room again.
 
 use std::ops::Bound;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use redb::{BackendError, Database, StorageBackend};
+use redb::{BackendError, Database, ReadOnlyDatabase, StorageBackend};
 
+use super::archive::Archive;
 use super::error::{StoreError, guard};
-use super::glimpse::granted;
+use super::glimpse::{Glimpse, granted};
 use super::opened::{Opener, Store};
 use super::trial::Noise;
 use super::{file, schema};
@@ -52,7 +54,6 @@ impl Disk {
 
     /// Opens the database on it, or makes one.
     pub fn open(&self) -> Result<Database, StoreError> {
-        let path = std::path::Path::new("simulated");
         let fresh = self.state().live.is_empty();
         let opened = guard(|| {
             let database = file::builder().create_with_backend(self.clone())?;
@@ -61,7 +62,21 @@ impl Disk {
             }
             Ok(database)
         });
-        opened.map_err(|error| StoreError::of(path, error))
+        opened.map_err(failed)
+    }
+
+    /// A reader's look at it; none if it must be repaired first.
+    pub fn look(&self) -> Result<Option<ReadOnlyDatabase>, StoreError> {
+        match file::builder().open_read_only_with_backend(self.clone()) {
+            Err(redb::DatabaseError::RepairAborted) => Ok(None),
+            outcome => outcome.map(Some).map_err(failed),
+        }
+    }
+
+    /// What a reader sees of it, as [`Archive::open`] finds it.
+    pub fn archive(&self) -> Result<Archive, StoreError> {
+        let as_it_is = || file::builder().open_read_only_with_backend(Glimpse::new(self.clone())).map_err(failed);
+        Archive::open_with(Path::new("simulated"), || self.look(), || self.open(), as_it_is)
     }
 
     /// A store on it.
@@ -112,6 +127,10 @@ impl Disk {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().expect("no test panics with the disk locked")
     }
+}
+
+fn failed(error: impl Into<redb::Error>) -> StoreError {
+    StoreError::of(Path::new("simulated"), error)
 }
 
 /// An image that a power loss after `log` could have left.

@@ -84,6 +84,12 @@ pub enum StoreError {
         /// Where it was.
         path: PathBuf,
     },
+    /// It was closed after a failed commit, and another process wrote to it before it could be opened again.
+    #[error("{} was written to by another webmon while saving failed: start this one again", .path.display())]
+    Taken {
+        /// The file.
+        path: PathBuf,
+    },
     /// It was closed after a failed commit and could not be opened again yet.
     #[error("{} is closed since saving failed; it is opened again by itself", .path.display())]
     Closed {
@@ -120,6 +126,7 @@ impl StoreError {
             Self::Moved { .. } => {
                 "the file was moved, deleted or replaced; put it back, or start webmon again".to_owned()
             }
+            Self::Taken { .. } => "another webmon wrote to the file meanwhile; start this one again".to_owned(),
             Self::Locked { .. } => "another webmon has the file".to_owned(),
             other => other.to_string(),
         }

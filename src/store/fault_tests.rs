@@ -189,6 +189,45 @@ fn a_full_disk_loses_nothing_and_saving_goes_on_by_itself_once_there_is_room() {
     }
 }
 
+/// Who let go of a full disk finds the store as it was, or sealed by a compaction; never writes over what another one saved.
+#[test]
+fn what_waits_for_room_never_takes_the_place_of_what_another_writer_saved_meanwhile() {
+    for another_writes in [false, true] {
+        let disk = Disk::default();
+        let mut store = disk.store().unwrap();
+        store.sign(1, Timestamp::from_secs(1)).unwrap();
+        let mut rig = Rig::new(store);
+        assert_eq!(rig.round(10).committed, 30);
+        disk.set_room(Some(0));
+        rig.alert(AlertState::Down);
+        assert_eq!(rig.round(10).committed, 0);
+        disk.set_room(None);
+        let mut other = disk.store().unwrap();
+        if !another_writes {
+            other.close().unwrap();
+            assert_eq!(rig.round(10).committed, 60);
+            assert!(rig.close().notices.is_empty());
+            continue;
+        }
+        // Its clock is another one, so its samples are others.
+        other.sign(2, Timestamp::from_secs(2)).unwrap();
+        let mut other = Rig::new(other);
+        other.alert(AlertState::Ended);
+        assert_eq!(other.round(7).committed, 21);
+        assert!(other.close().notices.is_empty());
+        let before = disk.store().unwrap();
+        let (samples, alerts) = (stored(&before), before.alerts(&Query::ALL).unwrap());
+        drop(before);
+        let refused = rig.round(10);
+        let StoreHealth::NotSaving { reason, .. } = &refused.health else { panic!("{refused:?}") };
+        assert!(reason.starts_with("another webmon wrote to the file"), "{reason}");
+        let closed = rig.close();
+        assert_eq!((closed.committed, closed.dropped), (0, 60), "{closed:?}");
+        let after = disk.store().unwrap();
+        assert_eq!((stored(&after), after.alerts(&Query::ALL).unwrap()), (samples, alerts));
+    }
+}
+
 /// Of a file that may not be written nobody says that it is damaged, which would move it aside.
 #[test]
 fn a_disk_that_may_only_be_read_is_read_and_refused_for_what_it_is_and_saving_goes_on_after_it() {
@@ -217,6 +256,32 @@ fn a_disk_that_may_only_be_read_is_read_and_refused_for_what_it_is_and_saving_go
     assert!(matches!(closed.store(), Err(StoreError::Io { .. })));
     closed.set_read_only(false);
     assert!(stored(&closed.store().unwrap()).iter().all(|samples| samples.len() == 20));
+}
+
+/// A killed monitor, a full disk, and a reader: whatever the repair can still write before it fails.
+#[test]
+fn what_was_left_unclean_on_a_disk_without_room_is_read_as_it_is() {
+    let disk = Disk::default();
+    let mut rig = Rig::new(disk.store().unwrap());
+    (0..3).for_each(|_| _ = rig.round(10));
+    let left = disk.image();
+    let mut refused = 0;
+    for room in (0..64).map(|pages| pages * 1_024) {
+        let full = Disk::of(left.clone());
+        full.set_room(Some(room));
+        let archive = full.archive().unwrap_or_else(|error| panic!("with room for {room} bytes: {error}"));
+        let mut seen = 0;
+        let passed = archive.samples(&Query::ALL, |_| {
+            seen += 1;
+            Ok::<(), ()>(())
+        });
+        assert_eq!((seen, passed.unwrap().unwrap().damaged), (90, 0), "with room for {room} bytes");
+        drop(archive);
+        refused += usize::from(matches!(full.look(), Ok(None)));
+        full.set_room(None);
+        assert!(stored(&full.store().unwrap()).iter().all(|samples| samples.len() == 30));
+    }
+    assert!((1..64).contains(&refused), "{refused} of 64 could not be repaired");
 }
 
 #[test]
@@ -256,6 +321,20 @@ fn a_disk_that_stays_full_until_the_end_is_told_and_counted() {
     assert!(closed.notices[0].contains("the last 30 samples") && closed.notices[0].contains("disk full"), "{closed:?}");
 }
 
+/// Everything is committed, only the journal cannot be sealed: nothing is lost, and nobody is told so.
+#[test]
+fn a_disk_that_is_full_when_all_is_saved_costs_a_repair_and_nothing_else() {
+    let disk = Disk::default();
+    let mut rig = Rig::new(disk.store().unwrap());
+    rig.round(10);
+    disk.set_room(Some(0));
+    let closed = rig.close();
+    assert_eq!((closed.committed, closed.dropped), (0, 0));
+    assert!(closed.notices[0].contains("repairs itself") && closed.notices[0].contains("disk full"), "{closed:?}");
+    disk.set_room(None);
+    assert!(stored(&disk.store().unwrap()).iter().all(|samples| samples.len() == 10));
+}
+
 /// A read never returns a wrong sample: what a flipped bit hit is missing, or the store says that it is damaged.
 #[test]
 fn flipped_bits_never_become_figures() {
@@ -287,7 +366,8 @@ fn flipped_bits_never_become_figures() {
             Ok(_) if found == 3 * 1_200 => whole += 1,
             Ok(passed) => {
                 thinned += 1;
-                assert!(passed.unwrap().damaged > 0, "{found} samples at byte {index}, silently");
+                let passed = passed.unwrap();
+                assert!(passed.damaged + passed.missing > 0, "{found} samples at byte {index}, silently");
             }
             Err(_) => refused += 1,
         }

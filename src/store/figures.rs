@@ -20,7 +20,7 @@ use super::block;
 use super::read::{Query, View};
 use super::record::SealedRecord;
 use super::roll::{self, Grain, Roll};
-use super::samples::first_block;
+use super::samples::{Chain, first_block};
 use super::schema;
 
 type Rows = ReadOnlyTable<(u32, u64), &'static [u8]>;
@@ -36,6 +36,9 @@ pub struct Figures {
     pub is_exact: bool,
     /// Records that could not be read and are missing.
     pub damaged: u64,
+    /// Whether there are numbers in the period of which there is no sample: it was lost before it could be saved, or damage
+    /// hides it.
+    pub has_gap: bool,
     /// The heartbeat up to the end of the period, if it was asked for.
     pub beats: Option<Beats>,
 }
@@ -53,9 +56,18 @@ pub fn figures(view: &View, query: &Query, cell: Option<Duration>) -> Result<Vec
             query,
             sealed,
             first_raw,
-            figures: Figures { site, stretch: Stretch::default(), is_exact: true, damaged: 0, beats: None },
+            chain: Chain::default(),
+            figures: Figures {
+                site,
+                stretch: Stretch::default(),
+                is_exact: true,
+                damaged: 0,
+                has_gap: false,
+                beats: None,
+            },
         };
         sum.rolled()?;
+        sum.end_of_rolled();
         let unrolled = sum.sealed.rolled..u64::MAX;
         sum.raw((query.since, query.until), unrolled)?;
         if let Some(cell) = cell {
@@ -77,6 +89,8 @@ struct Sum<'a> {
     sealed: SealedRecord,
     /// The number of the oldest raw sample that is left.
     first_raw: u64,
+    /// Which numbers are there.
+    chain: Chain,
     figures: Figures,
 }
 
@@ -101,6 +115,13 @@ impl Sum<'_> {
             self.part(last_day, until, days.end * 24..hours.end)?;
         }
         Ok(())
+    }
+
+    /// The rows should go on up to the last sample that was rolled up, if that is in the period.
+    fn end_of_rolled(&mut self) {
+        if self.query.covers(self.sealed.rolled_at) && self.chain.is_begun() {
+            self.follow(self.sealed.rolled, self.sealed.rolled);
+        }
     }
 
     /// A part of a day or of two: `hours` are the whole ones in it.
@@ -153,7 +174,10 @@ impl Sum<'_> {
             let (key, bytes) = row?;
             let number = key.value().1;
             match (Roll::decode(key.value(), bytes.value()), grain) {
-                (Ok(roll), _) => self.figures.stretch.append(&roll.stretch),
+                (Ok(roll), _) => {
+                    self.follow(roll.first_seq, roll.next_seq);
+                    self.figures.stretch.append(&roll.stretch);
+                }
                 (Err(_), Grain::Day) if view.hours.is_some() => {
                     self.figures.damaged += 1;
                     self.rows(Grain::Hour, number * 24..(number + 1) * 24)?;
@@ -161,6 +185,7 @@ impl Sum<'_> {
                 (Err(_), _) => {
                     self.figures.damaged += 1;
                     self.figures.is_exact = false;
+                    self.chain = Chain::default();
                     let (from, to) = (grain.start(number), grain.start(number + 1));
                     self.raw((from, to), 0..self.sealed.rolled)?;
                 }
@@ -199,6 +224,7 @@ impl Sum<'_> {
 
     /// Takes a whole row for the part of it that lies in the period, if that is at least half of it.
     fn round(&mut self, roll: &Roll, (from, to): (Timestamp, Timestamp), grain: Grain, number: u64) {
+        self.chain = Chain::default();
         let is_whole = from <= grain.start(number) && grain.start(number + 1) <= to;
         self.figures.is_exact &= is_whole;
         if to.since(from) * 2 >= grain.length() {
@@ -209,14 +235,31 @@ impl Sum<'_> {
     /// The samples with these numbers and times, from blocks and journal.
     fn raw(&mut self, (from, to): (Timestamp, Timestamp), numbers: Range<u64>) -> Result<(), redb::Error> {
         let since = self.query.since;
+        let is_rolled = numbers.end <= self.sealed.rolled;
         let mut stretch = std::mem::take(&mut self.figures.stretch);
-        let damaged = walk(self.view, self.figures.site, &self.sealed, (from, to), numbers, |seq, sample| {
+        let mut run: Option<(u64, u64)> = None;
+        let walked = walk(self.view, self.figures.site, &self.sealed, (from, to), numbers, |seq, sample| {
             // What began a period after a hole was not watched from its beginning on.
             stretch.admit(sample, (seq > 0 && since > Timestamp::ZERO).then_some(since));
+            run = Some((run.map_or(seq, |(first, _)| first), seq + 1));
         });
         self.figures.stretch = stretch;
-        self.figures.damaged += damaged?;
+        let Walked { damaged, missing } = walked?;
+        self.figures.damaged += damaged;
+        self.figures.has_gap |= missing > 0;
+        match run {
+            _ if damaged > 0 => self.chain = Chain::default(),
+            Some((first, next)) if is_rolled => self.follow(first, next),
+            _ => {}
+        }
         Ok(())
+    }
+
+    /// Samples with these numbers, all of them rolled up, are next in the order of time.
+    fn follow(&mut self, first: u64, next: u64) {
+        let missing = self.chain.follow(first, usize::try_from(next - first).unwrap_or(usize::MAX), true);
+        // Before a clock was set back for the last time, the order of time is not that of the numbers.
+        self.figures.has_gap |= missing > 0 && first.saturating_sub(missing) > self.sealed.setback;
     }
 
     /// The checks of each cell up to the end of the period.
@@ -290,8 +333,16 @@ impl Cells {
     }
 }
 
-/// Hands the samples of `site` with these times and numbers to `each`, in the order of their numbers; returns how many
-/// records could not be read.
+/// What was not found on a walk.
+#[derive(Clone, Copy, Default)]
+struct Walked {
+    /// Records that could not be read.
+    damaged: u64,
+    /// Numbers without a sample between those that were asked for.
+    missing: u64,
+}
+
+/// Hands the samples of `site` with these times and numbers to `each`, in the order of their numbers.
 fn walk(
     view: &View,
     site: SiteId,
@@ -299,13 +350,14 @@ fn walk(
     (from, to): (Timestamp, Timestamp),
     numbers: Range<u64>,
     mut each: impl FnMut(u64, &Sample),
-) -> Result<u64, redb::Error> {
+) -> Result<Walked, redb::Error> {
     let query = Query { sites: None, since: from, until: to };
     let mut admit = |first: u64, samples: &[Sample]| {
         let asked = (first..).zip(samples).filter(|(seq, sample)| numbers.contains(seq) && query.covers(sample.at));
-        asked.for_each(|(seq, sample)| each(seq, sample));
+        asked.map(|(seq, sample)| each(seq, sample)).count() > 0
     };
-    let mut damaged = 0;
+    let mut walked = Walked::default();
+    let mut chain = Chain::default();
     let mut samples = Vec::new();
     // The block that holds the first of the numbers, or the first that reaches into the time.
     let holding = view.blocks.range((site.0, 0)..=(site.0, numbers.start))?.next_back().transpose()?;
@@ -317,13 +369,15 @@ fn walk(
         let (key, bytes) = (key.value(), bytes.value());
         match block::head(key, bytes) {
             // Nothing in it or after it, where no clock was set back, is early enough.
-            Ok(head) if head.low >= to && key.1 > sealed.setback && !query.covers(head.low) => return Ok(damaged),
-            Ok(head) if head.peak < from => {}
+            Ok(head) if head.low >= to && key.1 > sealed.setback && !query.covers(head.low) => return Ok(walked),
+            Ok(head) if head.peak < from => walked.missing += chain.follow(key.1, head.count, false),
             _ => {
                 samples.clear();
-                match block::decode(key, bytes, &mut samples) {
-                    Ok(_) => admit(key.1, &samples),
-                    Err(_) => damaged += 1,
+                if block::decode(key, bytes, &mut samples).is_ok() {
+                    walked.missing += chain.follow(key.1, samples.len(), admit(key.1, &samples));
+                } else {
+                    walked.damaged += 1;
+                    chain = Chain::default();
                 }
             }
         }
@@ -331,11 +385,13 @@ fn walk(
     if numbers.end > sealed.next_seq {
         for index in 0..view.tail.count(site) {
             samples.clear();
-            match view.tail.decode(site, index, sealed.next_seq, &mut samples) {
-                Ok(first) => admit(first, &samples),
-                Err(_) => damaged += 1,
+            if let Ok(first) = view.tail.decode(site, index, sealed.next_seq, &mut samples) {
+                walked.missing += chain.follow(first, samples.len(), admit(first, &samples));
+            } else {
+                walked.damaged += 1;
+                chain = Chain::default();
             }
         }
     }
-    Ok(damaged)
+    Ok(walked)
 }

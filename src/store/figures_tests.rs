@@ -122,7 +122,7 @@ proptest! {
         for (since, until) in bounds.into_iter().map(|(a, b)| (a.min(b), a.max(b))).chain([everything]) {
             let found = rig.figures(since, until);
             let expected = recomputed(&rig.pushed, since, until);
-            prop_assert!(found.is_exact && found.damaged == 0);
+            prop_assert!(found.is_exact && found.damaged == 0 && !found.has_gap);
             prop_assert_eq!(&found.stretch.rollup, &expected.rollup);
             prop_assert_eq!(found.stretch.newest_due, expected.newest_due);
             // What depends on the order is only told of samples in order.
@@ -204,6 +204,7 @@ fn when_the_samples_are_gone_their_hours_and_days_answer_and_edges_are_marked() 
     ] {
         let found = rig.figures(since, until);
         assert_eq!((found.is_exact, found.damaged), (exact.is_some(), 0), "{since:?} {until:?}");
+        assert!(!found.has_gap, "{since:?} {until:?}");
         let (from, to) = exact.unwrap_or_else(|| (if since < minutes(3, 30) { hours(3) } else { hours(4) }, hours(60)));
         assert_eq!(found.stretch.rollup, recomputed(&rig.pushed, from, to).rollup, "{since:?} {until:?}");
     }
@@ -215,13 +216,15 @@ fn when_the_samples_are_gone_their_hours_and_days_answer_and_edges_are_marked() 
 fn when_hours_are_gone_their_days_answer() {
     let (disk, rig) = trimmed();
     let database = Disk::of(disk.image()).open().unwrap();
-    let transaction = database.begin_write().unwrap();
     let day = rig.pushed[0].at.as_micros() / 86_400_000_000 + 1;
-    {
-        let mut hours = transaction.open_table(schema::HOURS).unwrap();
-        hours.retain(|(_, hour), _| hour >= day * 24 + 5).unwrap();
-    }
-    transaction.commit().unwrap();
+    let let_go_before = |limit: u64| {
+        let transaction = database.begin_write().unwrap();
+        transaction.open_table(schema::HOURS).unwrap().retain(|(_, hour), _| hour >= limit).unwrap();
+        transaction.commit().unwrap();
+        let verdict = verify::verify(&database.begin_read().unwrap()).unwrap();
+        assert!(verdict.is_sound(), "what was let go of is no damage: {verdict:?}");
+    };
+    let_go_before(day * 24 + 5);
     let view = View::new(&database.begin_read().unwrap()).unwrap();
     let at = |hour: u64| Timestamp::from_secs((day * 24 + hour) * HOUR);
     for (since, until, exact, from, to) in [
@@ -235,6 +238,7 @@ fn when_hours_are_gone_their_days_answer() {
         assert_eq!(found.is_exact, exact, "{since:?}");
         assert_eq!(found.stretch.rollup, recomputed(&rig.pushed, from, to).rollup, "{since:?}");
     }
+    let_go_before(u64::MAX);
 }
 
 /// Heartbeats of cells shorter and longer than an hour, against counting.

@@ -9,20 +9,19 @@ use std::io;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use redb::backends::FileBackend;
 use redb::{BackendError, StorageBackend};
 
 /// The file, as if its writer lived.
 #[derive(Debug)]
-pub struct Glimpse {
-    file: FileBackend,
+pub struct Glimpse<B> {
+    file: B,
     /// Whether the header is locked: what is asked then is whether the writer lives. Locks of other kinds are only tried.
     header_locked: AtomicBool,
 }
 
-impl Glimpse {
+impl<B> Glimpse<B> {
     /// Looks at `file`.
-    pub const fn new(file: FileBackend) -> Self {
+    pub const fn new(file: B) -> Self {
         Self { file, header_locked: AtomicBool::new(false) }
     }
 }
@@ -46,7 +45,7 @@ macro_rules! granted {
 #[cfg(test)]
 pub(super) use granted;
 
-impl StorageBackend for Glimpse {
+impl<B: StorageBackend> StorageBackend for Glimpse<B> {
     fn len(&self) -> Result<u64, io::Error> {
         self.file.len()
     }

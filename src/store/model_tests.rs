@@ -278,4 +278,8 @@ fn a_clock_that_was_set_back_hides_nothing_from_a_query() {
         let expected: Vec<u64> = times.iter().copied().filter(|at| (since..until).contains(at)).collect();
         assert_eq!(found, expected, "{since} to {until}");
     }
+    // The last one is not the newest.
+    drop(store);
+    let range = disk.archive().unwrap().contents().unwrap().range;
+    assert_eq!(range.map(|(from, to)| [from, to]), Some([4_600, 18_990].map(Timestamp::from_secs)));
 }

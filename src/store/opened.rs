@@ -14,7 +14,6 @@ use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, WriteTran
 use crate::alert::Alert;
 use crate::model::{Certificate, Sample, SiteId, Timestamp};
 
-use super::backup::Compacted;
 use super::error::{StoreError, guard};
 use super::figures::{self, Figures};
 use super::file::{self, Identity, Options};
@@ -22,7 +21,7 @@ use super::read::{self, Query, View};
 use super::record::{self, SiteRecord};
 use super::samples::{self, Passed, StoredSample};
 use super::seal::{self, Sealed, Sealing};
-use super::signature;
+use super::signature::{self, Signature};
 use super::sink::{self, Progress, Start};
 use super::tail::Tail;
 use super::trim::{self, Keep, Room, Trimmed};
@@ -35,9 +34,11 @@ pub(super) type Opener = Box<dyn Fn() -> Result<Database, StoreError> + Send>;
 pub struct Store {
     path: PathBuf,
     opener: Opener,
-    database: Option<Database>,
+    pub(super) database: Option<Database>,
     /// Which file was opened; none: it is in no folder.
     identity: Option<Identity>,
+    /// How it was signed; none: it was not.
+    pub(super) signed: Option<Signature>,
     keep: Keep,
     /// What the pages in use were counted to be, while that can be reckoned on.
     room: Option<Room>,
@@ -91,25 +92,8 @@ impl Store {
         }
     }
 
-    /// Seals the store at `path` and gives back the room that it does not use.
-    ///
-    /// # Errors
-    /// There is none, it is in use, foreign, newer or damaged, or the system refuses. It is whole in each case.
-    pub fn compact(path: &Path, options: &Options) -> Result<Compacted, StoreError> {
-        let before = file::bytes(path);
-        let (mut store, _) = Self::open_existing(path, options)?;
-        if let Some(database) = &mut store.database {
-            guard(|| {
-                while database.compact()? {}
-                Ok(())
-            })
-            .map_err(|error| StoreError::of(path, error))?;
-        }
-        store.close()?;
-        Ok(Compacted { before, after: file::bytes(path) })
-    }
-
-    fn open_existing(path: &Path, options: &Options) -> Result<(Self, Sealed), StoreError> {
+    /// Opens the store at `path`, which exists, and seals it.
+    pub(super) fn open_existing(path: &Path, options: &Options) -> Result<(Self, Sealed), StoreError> {
         // A reader's look first: a foreign file or one of a newer version stays as it is to the byte. What is wrong
         // otherwise shows again when the file is opened, and locked, for writing.
         match file::open_read_only(path) {
@@ -130,7 +114,7 @@ impl Store {
     /// A store over `database`, which is of our format; `opener` opens it again after a failure.
     pub(super) fn new(path: PathBuf, opener: Opener, database: Database) -> Self {
         let (database, keep) = (Some(database), Keep::default());
-        Self { path, opener, database, identity: None, keep, room: None, tail: Mutex::default() }
+        Self { path, opener, database, identity: None, signed: None, keep, room: None, tail: Mutex::default() }
     }
 
     /// The same, with limits to what is kept.
@@ -274,7 +258,7 @@ impl Store {
     }
 
     /// Runs `change` in one durable transaction, opening the database again if it was closed; unless the file is no longer
-    /// in its place.
+    /// in its place, or somebody else wrote to it meanwhile.
     pub(super) fn write<T>(
         &mut self,
         change: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>,
@@ -289,6 +273,7 @@ impl Store {
         }
         if self.database.is_none() {
             self.database = Some((self.opener)()?);
+            self.recognise()?;
         }
         Ok(())
     }
@@ -374,7 +359,7 @@ impl Store {
 
     /// Closes the database, so that it is clean when it is opened next.
     pub(super) fn close(mut self) -> Result<(), StoreError> {
-        if self.look(signature::read).is_ok_and(|signature| signature.is_some()) {
+        if self.signed.is_some() {
             // Who cannot sign off is found out by the next reader.
             let _unsigned = self.change(signature::sign_off);
         }
@@ -385,7 +370,10 @@ impl Store {
     }
 
     /// One look at what is committed.
-    fn look<T>(&self, look: impl FnOnce(&ReadTransaction) -> Result<T, redb::Error>) -> Result<T, StoreError> {
+    pub(super) fn look<T>(
+        &self,
+        look: impl FnOnce(&ReadTransaction) -> Result<T, redb::Error>,
+    ) -> Result<T, StoreError> {
         let database = self.opened()?;
         guard(|| look(&database.begin_read()?)).map_err(|error| self.failed(error))
     }

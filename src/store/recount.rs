@@ -22,6 +22,8 @@ pub struct Recount {
     rolled: u64,
     /// Hours up to this one may have had samples that were let go of.
     doubtful: Option<u64>,
+    /// Whether there was a block; without one, every sample was let go of.
+    has_blocks: bool,
     is_damaged: bool,
 }
 
@@ -48,9 +50,10 @@ impl Recount {
             self.is_damaged = true;
             return;
         };
-        if self.hours.is_empty() && first > 0 {
+        if !self.has_blocks && first > 0 {
             self.doubtful = Some(Grain::Hour.of(peak));
         }
+        self.has_blocks = true;
         for (_, sample) in (first..self.rolled).zip(samples) {
             self.hours.entry(Grain::Hour.of(sample.at)).or_default().admit(sample);
         }
@@ -74,7 +77,8 @@ impl Recount {
                 is_whole = false;
                 continue;
             };
-            let is_known = !self.is_damaged && self.doubtful.is_none_or(|doubtful| number > doubtful);
+            let is_known =
+                self.has_blocks && !self.is_damaged && self.doubtful.is_none_or(|doubtful| number > doubtful);
             let is_wrong = is_known && counted.is_none_or(|counted| counted != roll.stretch.rollup);
             found.hours += u64::from(is_wrong);
             let day = number / 24;
@@ -82,8 +86,9 @@ impl Recount {
                 sums.entry(day).or_default().merge(&roll.stretch.rollup);
             }
         }
-        // An hour that has samples and no row, though none so old was let go of.
-        let missing = self.hours.keys().filter(|hour| oldest.is_none_or(|oldest| **hour >= oldest));
+        // An hour that has samples and no row, though none so old was let go of; all were where only days are left.
+        let all_went = oldest.is_none() && days.range(schema::whole(site.0))?.next().is_some();
+        let missing = self.hours.keys().filter(|hour| !all_went && oldest.is_none_or(|oldest| **hour >= oldest));
         found.hours += if self.is_damaged { 0 } else { missing.count() as u64 };
         for row in days.range(schema::whole(site.0))? {
             let (key, bytes) = row?;

@@ -5,7 +5,8 @@
 //! never fall; it ends at the first block that begins too late, unless a clock was set back after it.
 //! Invariants: each step is a transaction of its own, so a slow consumer does not keep pages from being used
 //! again; what is sealed while it runs is neither missed nor doubled, because the journal was read once,
-//! at the start, together with how far each site was sealed then. Limits: one block a site is decoded at a time.
+//! at the start, together with how far each site was sealed then; numbers without a sample are counted. Limits: one block a
+//! site is decoded at a time; of a site's first blocks nobody knows whether they were let go of or are hidden by damage.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -47,6 +48,9 @@ pub struct Passed {
     pub samples: u64,
     /// Blocks and journal entries that could not be read; their samples are missing.
     pub damaged: u64,
+    /// Numbers between those that were handed out, and next to them, of which there is no sample: it was lost before it could
+    /// be saved, or damage hides it.
+    pub missing: u64,
 }
 
 /// Hands every sample that `query` asks for to `each`, by time; at equal times in the order of the query. The samples
@@ -57,7 +61,7 @@ pub fn visit<E>(
     mut each: impl FnMut(&StoredSample<'_>) -> Result<(), E>,
 ) -> Result<Result<Passed, E>, redb::Error> {
     let (sites, mut walks, tail) = guard(|| start(query, &begin()?))?;
-    let mut passed = Passed { samples: 0, damaged: tail.damaged };
+    let mut passed = Passed { damaged: tail.damaged, ..Passed::default() };
     let mut heap = BinaryHeap::with_capacity(walks.len());
     for (order, walk) in walks.iter_mut().enumerate() {
         let next = guard(|| walk.next_at(&tail, &begin, &mut passed))?;
@@ -121,6 +125,34 @@ pub fn first_block(view: &View, site: SiteId, end: u64, since: Timestamp) -> Res
     Ok(low)
 }
 
+/// Follows the numbers of a site's samples: which are missing between those that are read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Chain {
+    /// The number that comes next; none before the first that is asked for, and after what could not be read.
+    next: Option<u64>,
+    /// Numbers without a sample since the last one that was asked for.
+    passed_over: u64,
+}
+
+impl Chain {
+    /// Whether some were asked for.
+    pub const fn is_begun(&self) -> bool {
+        self.next.is_some()
+    }
+
+    /// Goes on with `count` samples from number `first` on. Returns how many are missing before them, if some are asked for on
+    /// both sides.
+    pub fn follow(&mut self, first: u64, count: usize, is_asked: bool) -> u64 {
+        if self.next.is_none() && !is_asked {
+            return 0;
+        }
+        let end = first.saturating_add(count as u64);
+        self.passed_over += self.next.map_or(0, |next| first.saturating_sub(next));
+        self.next = Some(self.next.map_or(end, |next| next.max(end)));
+        if is_asked { std::mem::take(&mut self.passed_over) } else { 0 }
+    }
+}
+
 /// The way through the samples of one site.
 struct Walk<'q> {
     site: SiteId,
@@ -129,10 +161,14 @@ struct Walk<'q> {
     block_from: u64,
     /// Blocks end here, the journal begins.
     sealed_end: u64,
+    /// The time of the last sample in them.
+    sealed_at: Timestamp,
     /// No clock was set back at or after this number.
     setback: u64,
     /// Groups of the journal that are done.
     groups_done: usize,
+    /// Which numbers are there.
+    chain: Chain,
     /// Samples with their numbers, those to come from `position` on.
     buffer: Vec<(u64, Sample)>,
     position: usize,
@@ -148,8 +184,10 @@ impl<'q> Walk<'q> {
             query,
             block_from: 0,
             sealed_end: sealed.next_seq,
+            sealed_at: sealed.last_at,
             setback: sealed.setback,
             groups_done: 0,
+            chain: Chain::default(),
             buffer: Vec::new(),
             position: 0,
             texts: Vec::new(),
@@ -172,9 +210,12 @@ impl<'q> Walk<'q> {
         }
         while self.position == self.buffer.len() && self.groups_done < tail.count(self.site) {
             let mut samples = Vec::new();
-            match tail.decode(self.site, self.groups_done, self.sealed_end, &mut samples) {
-                Ok(first) => self.fill(first, &samples, &begin()?)?,
-                Err(_) => passed.damaged += 1,
+            if let Ok(first) = tail.decode(self.site, self.groups_done, self.sealed_end, &mut samples) {
+                self.fill(first, &samples, &begin()?)?;
+                passed.missing += self.chain.follow(first, samples.len(), !self.buffer.is_empty());
+            } else {
+                passed.damaged += 1;
+                self.chain = Chain::default();
             }
             self.groups_done += 1;
         }
@@ -192,6 +233,8 @@ impl<'q> Walk<'q> {
         let range = (self.site.0, self.block_from)..(self.site.0, self.sealed_end);
         let Some(row) = blocks.range(range)?.next() else {
             self.block_from = self.sealed_end;
+            // The journal begins where the blocks should end.
+            passed.missing += self.chain.follow(self.sealed_end, 0, self.query.covers(self.sealed_at));
             return Ok(());
         };
         let (key, bytes) = row?;
@@ -201,16 +244,20 @@ impl<'q> Walk<'q> {
         match block::decode(key.value(), bytes.value(), &mut samples) {
             Ok(head) if head.low >= self.query.until && first > self.setback && !self.query.covers(head.low) => {
                 self.block_from = self.sealed_end;
+                self.chain = Chain::default();
                 Ok(())
             }
             Ok(_) => {
                 // A block that was taken up again meanwhile holds samples that are also in the tail.
                 let count =
                     usize::try_from(self.sealed_end - first).map_or(samples.len(), |left| left.min(samples.len()));
-                self.fill(first, &samples[..count], transaction)
+                self.fill(first, &samples[..count], transaction)?;
+                passed.missing += self.chain.follow(first, count, !self.buffer.is_empty());
+                Ok(())
             }
             Err(_) => {
                 passed.damaged += 1;
+                self.chain = Chain::default();
                 Ok(())
             }
         }

@@ -1,7 +1,8 @@
 //! Who writes: the number of a process and since when, in `meta`, from the opening of the store to its clean closing.
 //!
 //! A writer that is killed cannot sign off, so a signature says who wrote last; whether that process is still there is
-//! for the reader to ask of the system.
+//! for the reader to ask of the system. And a writer that had to let go of the store, because its disk was full, knows by it
+//! whether another one wrote meanwhile: then the numbers of the samples that wait are taken, and they must not be written.
 
 use redb::{ReadTransaction, WriteTransaction};
 
@@ -34,7 +35,19 @@ impl Store {
             meta.insert(PROCESS, u64::from(process))?;
             meta.insert(SINCE, now.as_micros())?;
             Ok(())
-        })
+        })?;
+        self.signed = Some(Signature { process, since: now });
+        Ok(())
+    }
+
+    /// Lets go of a store that another writer has signed, or closed, since this one did: it has used the numbers of what waits
+    /// here.
+    pub(super) fn recognise(&mut self) -> Result<(), StoreError> {
+        if self.signed.is_some() && self.look(read)? != self.signed {
+            self.let_go();
+            return Err(StoreError::Taken { path: self.path().to_owned() });
+        }
+        Ok(())
     }
 }
 

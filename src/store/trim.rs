@@ -469,6 +469,11 @@ mod tests {
         let end = day[day.len() - 1].at;
         let mut rig = {
             assert!(rig.writer.close(end.after(30 * 24 * HOUR)).notices.is_empty());
+            let archive = disk.archive().unwrap();
+            let (verdict, contents) = (archive.verify().unwrap(), archive.contents().unwrap());
+            assert!(verdict.is_sound(), "sums without samples are no damage: {verdict:?}");
+            assert!(contents.blocks == 0 && contents.rollups.0 > 1, "{contents:?}");
+            drop(archive);
             Rig::new(disk.store().unwrap(), 1)
         };
         assert_eq!(rig.stored(0), (0, Vec::new()));

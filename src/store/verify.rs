@@ -100,7 +100,7 @@ impl Verdict {
     }
 }
 
-/// What the file of this many `bytes` holds. Cost: a page a site.
+/// What the file of this many `bytes` holds. Cost: a page a site, or a block, where a clock was set back.
 pub fn contents(transaction: &ReadTransaction, bytes: u64) -> Result<Contents, redb::Error> {
     let view = View::new(transaction)?;
     let sites = read::sites(transaction)?;
@@ -119,7 +119,8 @@ pub fn contents(transaction: &ReadTransaction, bytes: u64) -> Result<Contents, r
         let (next_seq, newest) = view.newest(site)?;
         let Some((first, oldest)) = oldest(&view, site)? else { continue };
         contents.samples += next_seq.saturating_sub(first);
-        let newest = newest.unwrap_or(oldest);
+        // Where a clock was set back, the last one is not the newest.
+        let newest = newest.unwrap_or(oldest).max(view.sealed(site)?.peak);
         let (from, to) = contents.range.unwrap_or((oldest, newest));
         contents.range = Some((from.min(oldest), to.max(newest)));
     }
@@ -131,13 +132,23 @@ fn rows(transaction: &ReadTransaction, table: Rollups) -> Result<u64, redb::Erro
     schema::later_table(transaction, table)?.map_or(Ok(0), |table| Ok(table.len()?))
 }
 
-/// The number and the time of the oldest sample of `site`, damaged records left out.
+/// The number of the first sample of `site`, and the time of the oldest, damaged records left out.
 fn oldest(view: &View, site: SiteId) -> Result<Option<(u64, Timestamp)>, redb::Error> {
+    let setback = view.sealed(site)?.setback;
+    let mut found: Option<(u64, Timestamp)> = None;
     for row in view.blocks.range(schema::whole(site.0))? {
         let (key, bytes) = row?;
-        if let Ok(head) = block::head(key.value(), bytes.value()) {
-            return Ok(Some((key.value().1, head.low)));
+        let key = key.value();
+        if let Ok(head) = block::head(key, bytes.value()) {
+            found = Some(found.map_or((key.1, head.low), |(first, low)| (first, low.min(head.low))));
+            // From here on, times only grow.
+            if key.1 >= setback {
+                break;
+            }
         }
+    }
+    if found.is_some() {
+        return Ok(found);
     }
     let mut samples = Vec::new();
     let sealed = view.sealed(site)?.next_seq;
@@ -154,25 +165,14 @@ fn oldest(view: &View, site: SiteId) -> Result<Option<(u64, Timestamp)>, redb::E
 /// Reads everything.
 pub fn verify(transaction: &ReadTransaction) -> Result<Verdict, redb::Error> {
     let mut verdict = Verdict::default();
-    each(transaction, schema::SITES, |id, bytes| {
-        verdict.note("sites", SiteRecord::decode((id, 0), bytes).map(drop));
-    })?;
-    each(transaction, schema::SEALED, |id, bytes| {
-        verdict.note("sealed", SealedRecord::decode((id, 0), bytes).map(drop));
-    })?;
-    each(transaction, schema::FAILURES, |key, bytes| {
-        verdict.note("failures", TextRecord::decode(key, bytes).map(drop));
-    })?;
-    each(transaction, schema::ALERTS, |_: u64, bytes| {
-        verdict.note("alerts", record::decode_alert(bytes, |_| "".into()).map(drop));
-    })?;
-    each(transaction, schema::CERTIFICATES, |site, bytes| {
-        verdict.note("certificates", certificate::decode((site, 0), bytes).map(drop));
-    })?;
-    each(transaction, schema::SINKS, |sink, bytes| verdict.note("sinks", sink::check(sink, bytes)))?;
-    each(transaction, schema::CURSORS, |key, bytes| {
-        verdict.note("cursors", sink::decode_cursor(key, bytes).map(drop));
-    })?;
+    let (on, to) = (transaction, &mut verdict);
+    each(on, to, ("sites", schema::SITES), |id, bytes| SiteRecord::decode((id, 0), bytes).map(drop))?;
+    each(on, to, ("sealed", schema::SEALED), |id, bytes| SealedRecord::decode((id, 0), bytes).map(drop))?;
+    each(on, to, ("failures", schema::FAILURES), |key, bytes| TextRecord::decode(key, bytes).map(drop))?;
+    each(on, to, ("alerts", schema::ALERTS), |_, bytes| record::decode_alert(bytes, |_| "".into()).map(drop))?;
+    each(on, to, ("certificates", schema::CERTIFICATES), |id, bytes| certificate::decode((id, 0), bytes).map(drop))?;
+    each(on, to, ("sinks", schema::SINKS), sink::check)?;
+    each(on, to, ("cursors", schema::CURSORS), |key, bytes| sink::decode_cursor(key, bytes).map(drop))?;
     let view = View::new(transaction)?;
     verdict.records += transaction.open_table(schema::JOURNAL)?.len()?;
     if view.tail.damaged > 0 {
@@ -189,16 +189,24 @@ pub fn verify(transaction: &ReadTransaction) -> Result<Verdict, redb::Error> {
     Ok(verdict)
 }
 
-/// Hands every row of `table` to `each`.
+/// Notes in `verdict` whether every row of the table of this name is what was written, by `judge`, and whether there are as
+/// many as the table says: damage to the pages above can hide some.
 fn each<K: redb::Key + 'static>(
     transaction: &ReadTransaction,
-    table: TableDefinition<'_, K, &'static [u8]>,
-    mut each: impl FnMut(K::SelfType<'_>, &[u8]),
+    verdict: &mut Verdict,
+    (name, table): (&'static str, TableDefinition<'_, K, &'static [u8]>),
+    judge: impl Fn(K::SelfType<'_>, &[u8]) -> Result<(), Damage>,
 ) -> Result<(), redb::Error> {
     let Some(rows) = schema::later_table(transaction, table)? else { return Ok(()) };
+    let mut found = 0;
     for row in rows.iter()? {
         let (key, bytes) = row?;
-        each(key.value(), bytes.value());
+        verdict.note(name, judge(key.value(), bytes.value()));
+        found += 1;
+    }
+    let hidden = rows.len()?.abs_diff(found);
+    if hidden > 0 {
+        verdict.damage(name, hidden);
     }
     Ok(())
 }

@@ -179,15 +179,22 @@ impl Writer {
         let mut flushed = self.collect(|_| {});
         self.save(now, true, &mut flushed);
         flushed.health = self.health();
-        if let Some(failure) = &self.failure {
-            let (waiting, reason) = (self.pending.samples(), &failure.reason);
-            flushed.notices.push(format!("the last {waiting} samples could not be saved: {reason}"));
-            flushed.dropped += waiting;
-        } else if let Err(error) = self.store.close() {
-            flushed
-                .notices
-                .push(format!("the store was not closed cleanly and repairs itself at the next start: {error}"));
-        }
+        let waiting = self.pending.samples();
+        flushed.dropped += waiting;
+        let failure = self.failure.map(|failure| failure.reason);
+        let unclean = match failure {
+            Some(reason) if waiting > 0 => {
+                flushed.notices.push(format!("the last {waiting} samples could not be saved: {reason}"));
+                return flushed;
+            }
+            Some(reason) => Some(reason),
+            None => self.store.close().err().map(|error| error.to_string()),
+        };
+        flushed.notices.extend(
+            unclean.map(|reason| {
+                format!("the store was not closed cleanly and repairs itself at the next start: {reason}")
+            }),
+        );
         flushed
     }
 
