@@ -38,7 +38,7 @@ impl Run<'_> {
             match Box::pin(self.ask_again(kept, request)).await {
                 // What some servers say to a connection that stood idle for too long crosses with the request.
                 Some(Ok(answer)) if answer.status.get() == 408 && request.may_be_repeated() => {
-                    self.watch.go_back(before)
+                    self.watch.go_back(before);
                 }
                 Some(Ok(answer)) => return Ok(self.answered(answer, true)),
                 Some(Err(broken)) if !broken.unseen => return Err(broken.failure),

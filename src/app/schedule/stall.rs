@@ -90,8 +90,8 @@ mod tests {
 
     /// What a hundred sites on `interval` have after a minute, `stop` without the processor, and two minutes more.
     async fn samples(interval: &str, stop: Duration) -> Vec<Vec<Sample>> {
-        let sites: String = (0..SITES).map(|n| format!("  - {{ name: s{n}, url: 'http://a/' }}\n")).collect();
-        let config = parsed(&format!("defaults: {{ interval: {interval} }}\nsites:\n{sites}"));
+        let sites: Vec<String> = (0..SITES).map(|n| format!("  - {{ name: s{n}, url: 'http://a/' }}")).collect();
+        let config = parsed(&format!("defaults: {{ interval: {interval} }}\nsites:\n{}", sites.join("\n")));
         let clock = Clock::start_at(START);
         let (mut usher, arrivals) = arrivals(SITES);
         let (desk, _wishes, _rechecks) = Desk::open();
