@@ -763,6 +763,19 @@ async fn every_fault_of_a_certificate_is_found() {
         (ours.issue_incomplete(&leaf()), Cause::TlsUntrusted, vec![Untrusted], "no trusted root"),
         (ours.issue(&wrong().expired()), Cause::TlsExpired, vec![Expired, WrongHost], "is for other.test"),
         (wrong().expired().self_signed(), Cause::TlsExpired, vec![Expired, WrongHost, SelfSigned], "self-signed"),
+        // These end before they begin.
+        (
+            ours.issue(&leaf().expired().not_yet_valid()),
+            Cause::TlsExpired,
+            vec![Expired, NotYetValid],
+            "not valid for ",
+        ),
+        (
+            leaf().expired().not_yet_valid().self_signed(),
+            Cause::TlsExpired,
+            vec![Expired, NotYetValid, SelfSigned],
+            "self-signed",
+        ),
         (theirs.issue(&leaf().expired()), Cause::TlsExpired, vec![Expired, Untrusted], "no trusted root"),
     ];
     check_certificates(&prober, rows).await;

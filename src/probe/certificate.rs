@@ -220,10 +220,13 @@ fn faults(
     let reason = single_fault(refusal);
     let untrusted = if now > end || now < begin || matches!(reason, Expired | NotYetValid) {
         // The same question for a moment at which nobody can object to dates: of no certificate, or at least of the leaf.
+        // There may be none: whoever wants a certificate that has expired makes one that ends before it begins.
         let (from, until) = dates(leaf, above);
-        let valid = if from <= until { now.clamp(from, until) } else { now.clamp(begin, end) };
+        let (from, until) = if from <= until { (from, until) } else { (begin, end.max(begin)) };
+        let valid = now.clamp(from, until);
         let valid = Duration::from_micros(valid.as_micros());
-        ask(UnixTime::since_unix_epoch(valid)).is_err_and(|error| is_about_trust(&error, leaf))
+        let unaskable = begin > end && leaf.subject() == leaf.issuer();
+        ask(UnixTime::since_unix_epoch(valid)).is_err_and(|error| is_about_trust(&error, leaf) || unaskable)
     } else {
         is_about_trust(refusal, leaf)
     };
