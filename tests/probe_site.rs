@@ -114,6 +114,30 @@ async fn a_stale_connection_is_replaced_in_silence() {
     }
 }
 
+/// A server that gives up an idle connection says so while the next request is on its way.
+#[tokio::test]
+async fn a_timeout_of_an_idle_connection_is_not_the_answer_of_the_next_check() {
+    for (method, outcomes) in [("GET", [Cause::Ok, Cause::Ok]), ("POST", [Cause::Ok, Cause::Status])] {
+        let seen_before = std::sync::Mutex::new(std::collections::HashSet::new());
+        let server = Server::start(Behaviour::answering(move |request| {
+            let is_first = seen_before.lock().unwrap().insert(request.connection);
+            vec![Step::send(response(if is_first { 200 } else { 408 }, "ok"))]
+        }));
+        let site = Site { keep_alive: true, method: method.to_owned(), ..site(&server.url("/")) };
+        let prober = prober(&online());
+        for cause in outcomes {
+            let seen = prober.probe(&site).await;
+            assert_eq!(seen.cause, cause, "{method}: {seen:?}");
+            assert_eq!(phases(&seen), if cause == Cause::Ok { "cpT" } else { "pT" }, "{method}: {seen:?}");
+        }
+    }
+    // Over a fresh connection it is an answer like any other.
+    let server = Server::start(Behaviour::always(vec![Step::send(response(408, "no"))]));
+    let site = Site { keep_alive: true, ..site(&server.url("/")) };
+    assert_eq!(prober(&online()).probe(&site).await.cause, Cause::Status);
+    assert_eq!(server.accepted(), 1);
+}
+
 #[tokio::test]
 async fn a_request_that_may_have_been_seen_is_not_repeated_unless_that_is_harmless() {
     for (method, outcomes) in [("GET", [Cause::Ok, Cause::Ok]), ("POST", [Cause::Ok, Cause::Closed])] {
