@@ -360,8 +360,10 @@ fn headless_text_is_for_people_and_chosen_by_itself() {
         assert!(text.contains(part), "{part:?} in {text}");
     }
     for view in ["10m", "1h"] {
-        assert!(lines.iter().any(|line| line.contains(&format!(" api {view} up 100%"))), "{text}");
-        assert!(lines.iter().any(|line| line.contains(&format!(" broken {view} down 0%"))), "{text}");
+        // A busy machine skips checks, and then the figures are told to be of fewer.
+        for part in [format!(" api {view} up 100%"), format!(" broken {view} down 0%")] {
+            assert!(lines.iter().any(|line| line.replace('~', "").contains(&part)), "{part:?} in {text}");
+        }
     }
     let stats = folder.run("--format json --for 300ms").with(0).json();
     let stats: Vec<_> = stats.iter().filter(|line| line["event"] == "stats").collect();
