@@ -502,7 +502,9 @@ fn a_backup_is_the_store_at_one_moment_while_the_writer_goes_on() {
     writer.flush(NOW.after(Duration::from_hours(1)));
     let archive = Archive::open(&path).unwrap();
     let copy = folder.path().join("copy.redb");
-    assert!(archive.backup(&copy).unwrap() > 20_000);
+    let mut told = Vec::new();
+    assert!(archive.backup_with(&copy, |done, all| told.push((done, all))).unwrap() > 20_000);
+    assert!(told.last().is_some_and(|(done, all)| done == all && *all > 3), "{told:?}");
     (3_100..3_200).for_each(|index| _ = producer.push(sample(index)));
     assert_eq!(writer.flush(NOW.after(Duration::from_hours(2))).committed, 100);
     assert_eq!(everything(&copy), everything(&path)[..3_100]);
@@ -528,6 +530,9 @@ fn compaction_gives_room_back_and_keeps_everything() {
     // Fifteen bytes a sample, and what a database takes for itself.
     assert!(compacted.after < 1_000_000, "{compacted:?}");
     assert_eq!(everything(&path), before);
+    let mut told = Vec::new();
+    assert!(Archive::open(&path).unwrap().verify_with(|done, all| told.push((done, all))).unwrap().is_sound());
+    assert!(told.len() > 2 && told.is_sorted() && told.iter().all(|(done, all)| done <= all), "{told:?}");
     let store = open(&path).unwrap();
     assert!(matches!(Store::compact(&path, &at_once()), Err(StoreError::Locked { .. })));
     drop(store);

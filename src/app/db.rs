@@ -36,12 +36,20 @@ pub fn db(command: &DbCommand, common: &CommonArgs) -> Result<Ending, Failure> {
         DbCommand::Check => check(&path)?,
         DbCommand::Compact => {
             let options = Options { progress: progress(), ..Options::default() };
-            let compacted = Store::compact(&path, &options).map_err(stored)?;
+            let mut shown = Shown::new("compacting");
+            shown.begin();
+            let compacted = Store::compact(&path, &options);
+            drop(shown);
+            let compacted = compacted.map_err(stored)?;
             let (before, after) = (figures::bytes(compacted.before), figures::bytes(compacted.after));
             say(&format!("{}: {before} before, {after} now\n", path.display()))?;
         }
         DbCommand::Backup { file } => {
-            let bytes = Archive::open(&path).and_then(|archive| archive.backup(file)).map_err(stored)?;
+            let mut shown = Shown::new("copying");
+            let copied =
+                Archive::open(&path).and_then(|archive| archive.backup_with(file, |done, all| shown.show(done, all)));
+            drop(shown);
+            let bytes = copied.map_err(stored)?;
             say(&format!("{} copied to {}: {}\n", path.display(), file.display(), figures::bytes(bytes)))?;
         }
     }
@@ -50,7 +58,10 @@ pub fn db(command: &DbCommand, common: &CommonArgs) -> Result<Ending, Failure> {
 
 fn check(path: &Path) -> Result<(), Failure> {
     let stored = |error: StoreError| store_failure(&error);
-    let verdict = Archive::open(path).map_err(stored)?.verify().map_err(stored)?;
+    let mut shown = Shown::new("checking");
+    let verdict = Archive::open(path).and_then(|archive| archive.verify_with(|done, all| shown.show(done, all)));
+    drop(shown);
+    let verdict = verdict.map_err(stored)?;
     let text = judged(path, &verdict);
     if verdict.is_sound() {
         return say(&text);
@@ -131,6 +142,44 @@ fn judged(path: &Path, verdict: &Verdict) -> String {
 
 fn say(text: &str) -> Result<(), Failure> {
     print(|out| out.write_all(text.as_bytes()))
+}
+
+/// How far a long work is, in one line of stderr that goes away with it; nothing where that is no terminal.
+struct Shown {
+    doing: &'static str,
+    on_terminal: bool,
+    /// What it says now, in hundredths; none: nothing.
+    percent: Option<u64>,
+}
+
+impl Shown {
+    fn new(doing: &'static str) -> Self {
+        Self { doing, on_terminal: std::io::stderr().is_terminal(), percent: None }
+    }
+
+    /// Of a work that does not say how far it is.
+    fn begin(&mut self) {
+        if self.on_terminal {
+            self.percent = Some(0);
+            eprint!("{} …", self.doing);
+        }
+    }
+
+    fn show(&mut self, done: u64, all: u64) {
+        let percent = done * 100 / all.max(1);
+        if self.on_terminal && self.percent != Some(percent) {
+            self.percent = Some(percent);
+            eprint!("\r{}: {percent:3} %", self.doing);
+        }
+    }
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        if self.percent.is_some() {
+            eprint!("\r{:40}\r", "");
+        }
+    }
 }
 
 /// Shows how far the repair of a store that was left unclean has come, on a terminal; what is printed next takes its place.

@@ -167,7 +167,15 @@ impl Archive {
     /// # Errors
     /// Those of the database; damaged records are none, they are in the verdict.
     pub fn verify(&self) -> Result<Verdict, StoreError> {
-        guard(|| verify::verify(&self.database.begin_read()?)).map_err(|error| self.failed(error))
+        self.verify_with(|_, _| ())
+    }
+
+    /// The same; `progress` hears now and then how many blocks were read, and of how many.
+    ///
+    /// # Errors
+    /// Those of [`Archive::verify`].
+    pub fn verify_with(&self, progress: impl FnMut(u64, u64)) -> Result<Verdict, StoreError> {
+        guard(|| verify::verify_with(&self.database.begin_read()?, progress)).map_err(|error| self.failed(error))
     }
 
     /// Copies the store as it is at this moment to a new file at `to`, and returns the bytes it takes.
@@ -175,9 +183,17 @@ impl Archive {
     /// # Errors
     /// There is a file at `to`, it cannot be written, or those of the database.
     pub fn backup(&self, to: &Path) -> Result<u64, StoreError> {
+        self.backup_with(to, |_, _| ())
+    }
+
+    /// The same; `progress` hears now and then how many blocks were copied, and of how many.
+    ///
+    /// # Errors
+    /// Those of [`Archive::backup`].
+    pub fn backup_with(&self, to: &Path, progress: impl FnMut(u64, u64)) -> Result<u64, StoreError> {
         let begin = || -> Result<ReadTransaction, redb::Error> { Ok(self.database.begin_read()?) };
         let transaction = guard(begin).map_err(|error| self.failed(error))?;
-        backup::copy(&transaction, to)?;
+        backup::copy(&transaction, to, progress)?;
         Ok(file::bytes(to))
     }
 

@@ -8,7 +8,7 @@
 
 use std::path::Path;
 
-use redb::{Database, ReadTransaction, ReadableTable, TableDefinition};
+use redb::{Database, ReadTransaction, ReadableTable, ReadableTableMetadata, TableDefinition};
 
 use super::error::{StoreError, guard};
 use super::file::{self, Options};
@@ -48,16 +48,16 @@ impl Store {
     }
 }
 
-/// Writes all that `transaction` sees to a new file at `to`.
-pub fn copy(transaction: &ReadTransaction, to: &Path) -> Result<(), StoreError> {
+/// Writes all that `transaction` sees to a new file at `to`. `progress` hears how many blocks were copied, and of how many.
+pub fn copy(transaction: &ReadTransaction, to: &Path, progress: impl FnMut(u64, u64)) -> Result<(), StoreError> {
     let exists = || StoreError::Exists { path: to.to_owned() };
     if std::fs::symlink_metadata(to).is_ok() {
         return Err(exists());
     }
-    if file::create_with(to, |database| fill(transaction, database))? { Ok(()) } else { Err(exists()) }
+    if file::create_with(to, |database| fill(transaction, database, progress))? { Ok(()) } else { Err(exists()) }
 }
 
-fn fill(from: &ReadTransaction, to: &Database) -> Result<(), redb::Error> {
+fn fill(from: &ReadTransaction, to: &Database, progress: impl FnMut(u64, u64)) -> Result<(), redb::Error> {
     table(from, to, schema::META)?;
     // Nobody writes to the copy.
     let transaction = to.begin_write()?;
@@ -66,7 +66,7 @@ fn fill(from: &ReadTransaction, to: &Database) -> Result<(), redb::Error> {
     table(from, to, schema::SITES)?;
     table(from, to, schema::SEALED)?;
     table(from, to, schema::JOURNAL)?;
-    table(from, to, schema::BLOCKS)?;
+    table_with(from, to, schema::BLOCKS, progress)?;
     table(from, to, schema::HOURS)?;
     table(from, to, schema::DAYS)?;
     table(from, to, schema::FAILURES)?;
@@ -81,8 +81,18 @@ fn table<K: redb::Key + 'static, V: redb::Value + 'static>(
     to: &Database,
     definition: TableDefinition<'_, K, V>,
 ) -> Result<(), redb::Error> {
+    table_with(from, to, definition, |_, _| ())
+}
+
+fn table_with<K: redb::Key + 'static, V: redb::Value + 'static>(
+    from: &ReadTransaction,
+    to: &Database,
+    definition: TableDefinition<'_, K, V>,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<(), redb::Error> {
     // A file of an earlier version does not have all of them.
     let Some(rows) = schema::later_table(from, definition)? else { return Ok(()) };
+    let (mut copied, all) = (0, rows.len()?);
     let mut rows = rows.iter()?.peekable();
     while rows.peek().is_some() {
         let transaction = to.begin_write()?;
@@ -95,9 +105,11 @@ fn table<K: redb::Key + 'static, V: redb::Value + 'static>(
                 let (key, bytes) = row?;
                 written += V::as_bytes(&bytes.value()).as_ref().len();
                 copy.insert(key.value(), bytes.value())?;
+                copied += 1;
             }
         }
         transaction.commit()?;
+        progress(copied, all);
     }
     Ok(())
 }

@@ -25,6 +25,9 @@ use super::wire::Damage;
 /// Gaps that are listed; beyond that they are only counted.
 const GAPS_MAX: usize = 20;
 
+/// Blocks between two words of progress: less than a millisecond.
+const TELL_EVERY: u64 = 16;
+
 /// What a store holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contents {
@@ -163,7 +166,13 @@ fn oldest(view: &View, site: SiteId) -> Result<Option<(u64, Timestamp)>, redb::E
 }
 
 /// Reads everything.
+#[cfg(test)]
 pub fn verify(transaction: &ReadTransaction) -> Result<Verdict, redb::Error> {
+    verify_with(transaction, |_, _| ())
+}
+
+/// Reads everything. `progress` hears now and then how many blocks were read, and of how many.
+pub fn verify_with(transaction: &ReadTransaction, progress: impl FnMut(u64, u64)) -> Result<Verdict, redb::Error> {
     let mut verdict = Verdict::default();
     let (on, to) = (transaction, &mut verdict);
     each(on, to, ("sites", schema::SITES), |id, bytes| SiteRecord::decode((id, 0), bytes).map(drop))?;
@@ -178,7 +187,9 @@ pub fn verify(transaction: &ReadTransaction) -> Result<Verdict, redb::Error> {
     if view.tail.damaged > 0 {
         verdict.damage("journal", view.tail.damaged);
     }
-    let mut follower = Follower { site: SiteId(0), name: "".into(), next: None, verdict: &mut verdict };
+    let blocks = (0, view.blocks.len()?);
+    let mut follower =
+        Follower { site: SiteId(0), name: "".into(), next: None, verdict: &mut verdict, blocks, progress };
     let mut sites: Vec<_> = read::sites(transaction)?.into_iter().collect();
     sites.sort_by_key(|(id, _)| *id);
     for (site, record) in sites {
@@ -212,21 +223,28 @@ fn each<K: redb::Key + 'static>(
 }
 
 /// Follows the numbers of one site.
-struct Follower<'v> {
+struct Follower<'v, P> {
     site: SiteId,
     name: Arc<str>,
     /// The number that comes next; none at the beginning and after a damaged record.
     next: Option<u64>,
     verdict: &'v mut Verdict,
+    /// Blocks that were read, of all sites, and blocks that there are.
+    blocks: (u64, u64),
+    progress: P,
 }
 
-impl Follower<'_> {
+impl<P: FnMut(u64, u64)> Follower<'_, P> {
     fn blocks(&mut self, view: &View) -> Result<(), redb::Error> {
         let mut samples = Vec::new();
         let record = view.sealed(self.site)?;
         let mut recount = Recount::new(record.rolled);
         for row in view.blocks.range(schema::whole(self.site.0))? {
             let (key, bytes) = row?;
+            self.blocks.0 += 1;
+            if self.blocks.0.is_multiple_of(TELL_EVERY) {
+                (self.progress)(self.blocks.0, self.blocks.1);
+            }
             samples.clear();
             let head = block::decode(key.value(), bytes.value(), &mut samples);
             recount.admit(key.value().1, head.map(|head| head.peak).ok(), &samples);
