@@ -397,6 +397,8 @@ fn it_runs_where_little_is_given_and_says_when_that_is_too_little() {
     );
     assert_eq!(folder.files(), ["sites.yaml"]);
     by_shell(&folder, "ulimit -n 32; exec $0 --headless --for 300ms").with(0);
+    // A soft limit is raised.
+    by_shell(&folder, "ulimit -S -n 8; exec $0 --headless --for 300ms").with(0);
     assert!(by_shell(&folder, "exec $0 --headless --for 300ms <&-").with(0).stdout.starts_with("watching 2 sites"));
     by_shell(&folder, "exec $0 --headless --for 300ms <&- >&-").with(0);
     by_shell(&folder, "exec $0 check api <&- 2>&-").with(0);

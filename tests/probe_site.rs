@@ -3,6 +3,7 @@
 mod support;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use regex::bytes::Regex;
@@ -111,6 +112,35 @@ async fn a_stale_connection_is_replaced_in_silence() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         assert_eq!(server.accepted(), 3, "{case}");
+    }
+}
+
+/// How much later than it is [`later`] reads.
+static LATER_SECS: AtomicU64 = AtomicU64::new(0);
+
+fn later() -> Instant {
+    clock() + Duration::from_secs(LATER_SECS.load(Ordering::Relaxed))
+}
+
+#[tokio::test]
+async fn the_connection_of_a_site_that_is_checked_no_more_is_closed() {
+    let prober = HttpProber::with(&online(), later).expect("these options are good");
+    let (gone, stays) = (Server::start(Behaviour::ok()), Server::start(Behaviour::ok()));
+    let minute = Duration::from_mins(1);
+    let kept = |name: &str, server: &Server| {
+        let site = Site::new(name, server.url("/").parse().expect("a URL"));
+        Site { keep_alive: true, interval: minute, timeout: minute, ..site }
+    };
+    assert_eq!(prober.probe(&kept("gone", &gone)).await.cause, Cause::Ok);
+    // Two intervals and a timeout are not over, then they are.
+    for (secs, open) in [(0, 1), (100, 1), (250, 0)] {
+        LATER_SECS.store(secs, Ordering::Relaxed);
+        assert_eq!(prober.probe(&kept("stays", &stays)).await.cause, Cause::Ok);
+        let enough = clock() + minute;
+        while gone.open() != open && clock() < enough {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!((gone.open(), stays.open()), (open, 1), "after {secs} s");
     }
 }
 
