@@ -360,8 +360,10 @@ fn headless_text_is_for_people_and_chosen_by_itself() {
         assert!(text.contains(part), "{part:?} in {text}");
     }
     for view in ["10m", "1h"] {
-        assert!(lines.iter().any(|line| line.contains(&format!(" api {view} up 100%"))), "{text}");
-        assert!(lines.iter().any(|line| line.contains(&format!(" broken {view} down 0%"))), "{text}");
+        // A busy machine skips checks, and then the figures are told to be of fewer.
+        for part in [format!(" api {view} up 100%"), format!(" broken {view} down 0%")] {
+            assert!(lines.iter().any(|line| line.replace('~', "").contains(&part)), "{part:?} in {text}");
+        }
     }
     let stats = folder.run("--format json --for 300ms").with(0).json();
     let stats: Vec<_> = stats.iter().filter(|line| line["event"] == "stats").collect();
@@ -395,6 +397,8 @@ fn it_runs_where_little_is_given_and_says_when_that_is_too_little() {
     );
     assert_eq!(folder.files(), ["sites.yaml"]);
     by_shell(&folder, "ulimit -n 32; exec $0 --headless --for 300ms").with(0);
+    // A soft limit is raised.
+    by_shell(&folder, "ulimit -S -n 8; exec $0 --headless --for 300ms").with(0);
     assert!(by_shell(&folder, "exec $0 --headless --for 300ms <&-").with(0).stdout.starts_with("watching 2 sites"));
     by_shell(&folder, "exec $0 --headless --for 300ms <&- >&-").with(0);
     by_shell(&folder, "exec $0 check api <&- 2>&-").with(0);

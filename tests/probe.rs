@@ -386,6 +386,21 @@ async fn a_port_that_refuses_and_a_server_that_hangs_up_at_once() {
     }
 }
 
+/// Whether it comes before the request is a matter of luck.
+#[tokio::test]
+async fn a_server_that_speaks_first_is_heard_after_the_request() {
+    let prober = prober(&online());
+    let busy = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nfull";
+    for (says, cause, code) in [("SSH-2.0-OpenSSH_9.6\r\n", Cause::BadResponse, None), (busy, Cause::Status, Some(503))]
+    {
+        let server = Server::start(Behaviour::ok().at_accept(vec![Step::send(says), Step::Hang]));
+        for _ in 0..20 {
+            let seen = prober.probe(&site(&server.url("/"))).await;
+            assert_eq!((seen.cause, status(&seen)), (cause, code), "{says}: {seen:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_request_is_what_the_site_asks_for() {
     let server = Server::start(Behaviour::ok());
@@ -481,6 +496,15 @@ async fn a_target_that_fails_leaves_no_status_of_the_redirect() {
     let seen = probe(&site(&server.url("/other"))).await;
     assert_eq!((seen.cause, status(&seen), seen.http), (Cause::ConnectRefused, None, Http::None), "{seen:?}");
     assert_eq!((seen.hops.len(), phases(&seen).as_str()), (1, "cp"));
+}
+
+#[tokio::test]
+async fn a_target_without_an_address_has_none_of_the_redirect() {
+    let names = NameServer::start(|_| Answer::Code(3));
+    let server = redirecting(Some("http://gone.example.test/".to_owned()));
+    let options = Options { resolver: Resolver::Servers(vec![names.address()]), ..online() };
+    let seen = prober(&options).probe(&site(&server.url("/other"))).await;
+    assert_eq!((seen.cause, seen.address, seen.hops.len()), (Cause::DnsNotFound, None, 1), "{seen:?}");
 }
 
 #[tokio::test]
@@ -580,6 +604,19 @@ async fn without_a_name_server_a_lookup_fails_and_nothing_else() {
     let options = Options { resolver: Resolver::Servers(vec![closed_port()]), ..online() };
     let seen = prober(&options).probe(&impatient("http://a.example.test/")).await;
     assert_eq!((seen.cause, phases(&seen).as_str()), (Cause::DnsError, "r"), "{seen:?}");
+}
+
+/// A name server has any name, and those of containers often have a `_` in them.
+#[tokio::test]
+async fn names_that_are_no_host_names_are_asked_for_all_the_same() {
+    let names = NameServer::start(|_| Answer::Addresses(vec![Ipv4Addr::LOCALHOST.into()]));
+    let server = Server::start(Behaviour::ok());
+    let prober = prober(&Options { resolver: Resolver::Servers(vec![names.address()]), ..online() });
+    for host in ["my_shop.test", "_a.test", "a_.test", "a--b.test", "xn--bcher-kva.test", "1.2.3.test"] {
+        let seen = prober.probe(&site(&server.url_at(host, "/"))).await;
+        assert_eq!(seen.cause, Cause::Ok, "{host}: {seen:?}");
+        assert_eq!(names.asked().last().map(String::as_str), Some(host));
+    }
 }
 
 #[tokio::test]
@@ -726,6 +763,19 @@ async fn every_fault_of_a_certificate_is_found() {
         (ours.issue_incomplete(&leaf()), Cause::TlsUntrusted, vec![Untrusted], "no trusted root"),
         (ours.issue(&wrong().expired()), Cause::TlsExpired, vec![Expired, WrongHost], "is for other.test"),
         (wrong().expired().self_signed(), Cause::TlsExpired, vec![Expired, WrongHost, SelfSigned], "self-signed"),
+        // These end before they begin.
+        (
+            ours.issue(&leaf().expired().not_yet_valid()),
+            Cause::TlsExpired,
+            vec![Expired, NotYetValid],
+            "not valid for ",
+        ),
+        (
+            leaf().expired().not_yet_valid().self_signed(),
+            Cause::TlsExpired,
+            vec![Expired, NotYetValid, SelfSigned],
+            "self-signed",
+        ),
         (theirs.issue(&leaf().expired()), Cause::TlsExpired, vec![Expired, Untrusted], "no trusted root"),
     ];
     check_certificates(&prober, rows).await;
@@ -895,6 +945,28 @@ async fn a_site_reached_over_tls_may_send_to_plain_text() {
     assert_eq!((seen.cause, phases(&seen).as_str()), (Cause::Ok, "ctpT"), "{seen:?}");
     assert!(seen.hops[0].url.starts_with("https://") && seen.certificate.is_some(), "{seen:?}");
     assert!(seen.hops[0].location == location && seen.hops[0].leaves_encryption(), "{seen:?}");
+}
+
+#[tokio::test]
+async fn of_several_certificates_the_first_to_expire_is_shown() {
+    let authority = Authority::new();
+    let days = |days: u64| Duration::from_hours(24 * days);
+    let start = |expires, behaviour: Behaviour| {
+        let leaf = Leaf::naming(&["127.0.0.1"]).called(&format!("{expires} days")).expiring_in(days(expires));
+        Server::start(behaviour.over_tls(authority.issue(&leaf)))
+    };
+    let prober = prober(&Options { extra_roots: vec![authority.root()], ..online() });
+    for (first, last, shown, flagged) in [(8, 80, "8 days", true), (80, 8, "8 days", true), (90, 80, "80 days", false)]
+    {
+        let landed = start(last, Behaviour::ok());
+        let target = landed.url("/");
+        let server = start(first, Behaviour::answering(move |_| vec![Step::send(redirect(302, &target))]));
+        let tls = TlsRules { warn: days(21), ..TlsRules::default() };
+        let seen = prober.probe(&Site { tls, ..site(&server.url("/")) }).await;
+        let subject = seen.certificate.as_ref().map(|certificate| certificate.subject.as_str());
+        assert_eq!((seen.cause, subject), (Cause::Ok, Some(shown)), "{seen:?}");
+        assert_eq!(seen.flags.has(Flags::CERTIFICATE), flagged, "{seen:?}");
+    }
 }
 
 /// Starts a probe of `site` beside this one.

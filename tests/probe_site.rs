@@ -3,6 +3,7 @@
 mod support;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use regex::bytes::Regex;
@@ -112,6 +113,59 @@ async fn a_stale_connection_is_replaced_in_silence() {
         }
         assert_eq!(server.accepted(), 3, "{case}");
     }
+}
+
+/// How much later than it is [`later`] reads.
+static LATER_SECS: AtomicU64 = AtomicU64::new(0);
+
+fn later() -> Instant {
+    clock() + Duration::from_secs(LATER_SECS.load(Ordering::Relaxed))
+}
+
+#[tokio::test]
+async fn the_connection_of_a_site_that_is_checked_no_more_is_closed() {
+    let prober = HttpProber::with(&online(), later).expect("these options are good");
+    let (gone, stays) = (Server::start(Behaviour::ok()), Server::start(Behaviour::ok()));
+    let minute = Duration::from_mins(1);
+    let kept = |name: &str, server: &Server| {
+        let site = Site::new(name, server.url("/").parse().expect("a URL"));
+        Site { keep_alive: true, interval: minute, timeout: minute, ..site }
+    };
+    assert_eq!(prober.probe(&kept("gone", &gone)).await.cause, Cause::Ok);
+    // Two intervals and a timeout are not over, then they are.
+    for (secs, open) in [(0, 1), (100, 1), (250, 0)] {
+        LATER_SECS.store(secs, Ordering::Relaxed);
+        assert_eq!(prober.probe(&kept("stays", &stays)).await.cause, Cause::Ok);
+        let enough = clock() + minute;
+        while gone.open() != open && clock() < enough {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!((gone.open(), stays.open()), (open, 1), "after {secs} s");
+    }
+}
+
+/// A server that gives up an idle connection says so while the next request is on its way.
+#[tokio::test]
+async fn a_timeout_of_an_idle_connection_is_not_the_answer_of_the_next_check() {
+    for (method, outcomes) in [("GET", [Cause::Ok, Cause::Ok]), ("POST", [Cause::Ok, Cause::Status])] {
+        let seen_before = std::sync::Mutex::new(std::collections::HashSet::new());
+        let server = Server::start(Behaviour::answering(move |request| {
+            let is_first = seen_before.lock().unwrap().insert(request.connection);
+            vec![Step::send(response(if is_first { 200 } else { 408 }, "ok"))]
+        }));
+        let site = Site { keep_alive: true, method: method.to_owned(), ..site(&server.url("/")) };
+        let prober = prober(&online());
+        for cause in outcomes {
+            let seen = prober.probe(&site).await;
+            assert_eq!(seen.cause, cause, "{method}: {seen:?}");
+            assert_eq!(phases(&seen), if cause == Cause::Ok { "cpT" } else { "pT" }, "{method}: {seen:?}");
+        }
+    }
+    // Over a fresh connection it is an answer like any other.
+    let server = Server::start(Behaviour::always(vec![Step::send(response(408, "no"))]));
+    let site = Site { keep_alive: true, ..site(&server.url("/")) };
+    assert_eq!(prober(&online()).probe(&site).await.cause, Cause::Status);
+    assert_eq!(server.accepted(), 1);
 }
 
 #[tokio::test]

@@ -276,7 +276,8 @@ fn q_gives_the_terminal_back_and_leaves_a_summary() {
     terminal.press("?");
     terminal.until("Help");
     terminal.press("?q");
-    let left = terminal.end(0);
+    // A busy machine skips checks, and then the figures are told to be of fewer.
+    let left = terminal.end(0).replace('~', "");
     let lines: Vec<&str> = left.lines().collect();
     assert!(lines[0].starts_with("webmon watched 2 sites for ") && lines[0].ends_with("1 alert (open)"), "{left}");
     assert!(lines[1].contains("▼ broken") && lines[1].contains(" 0% ") && lines[1].contains("503×"), "{left}");

@@ -13,6 +13,7 @@ mod alarm;
 mod arrive;
 mod bell;
 mod revise;
+mod stall;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -112,6 +113,8 @@ struct Slot {
     /// Since when every check was `local`: this machine could not look.
     blind_since: Option<Timestamp>,
     pause: Option<Pause>,
+    /// When the check was due that is made later, at the time in the heap.
+    held: Option<Duration>,
 }
 
 /// A time in which a site is not checked, because somebody said so.
@@ -148,6 +151,8 @@ pub struct Scheduler<P> {
     desk: Desk,
     arrivals: Arrivals,
     revisions: mpsc::Receiver<Revision>,
+    /// When it is to run again at the latest.
+    runs_by: Option<Duration>,
 }
 
 impl<P: Prober> Scheduler<P> {
@@ -157,7 +162,7 @@ impl<P: Prober> Scheduler<P> {
     pub fn new(shared: Shared<P>, arrivals: Arrivals, desk: Desk, revisions: mpsc::Receiver<Revision>) -> Self {
         let slots = std::iter::repeat_with(|| None).take(arrivals.awaited()).collect();
         let (due, probes, bell, flights) = (BinaryHeap::new(), JoinSet::new(), Arc::default(), HashMap::new());
-        Self { shared, slots, due, probes, bell, flights, desk, arrivals, revisions }
+        Self { shared, slots, due, probes, bell, flights, desk, arrivals, revisions, runs_by: None }
     }
 
     /// Probes until `stop`, then abandons what is in flight: an unfinished check is not an outcome.
@@ -165,10 +170,12 @@ impl<P: Prober> Scheduler<P> {
         let mut alarm = Alarm::new(self.shared.clock.instant(Duration::ZERO));
         let mut stopped = std::pin::pin!(stop.cancelled());
         loop {
+            self.note_stall();
             self.land_all();
             let may_start = self.flights.len() < self.shared.limits.in_flight;
             let wake = self.due.peek().map(|Reverse((due, _))| *due).filter(|_| may_start);
             self.bell.expect(wake);
+            self.expect_to_run(wake);
             if let Some(wake) = wake {
                 alarm.set(self.shared.clock.instant(wake));
             }
@@ -200,6 +207,7 @@ impl<P: Prober> Scheduler<P> {
     /// Starts everything that is due now, up to the overall bound.
     fn start_due(&mut self) {
         self.note_suspend();
+        self.note_stall();
         let (now, wall) = (self.shared.clock.monotonic(), self.shared.clock.now());
         while let Some(&Reverse((due, slot))) = self.due.peek() {
             if due > now || self.flights.len() >= self.shared.limits.in_flight {
@@ -207,7 +215,7 @@ impl<P: Prober> Scheduler<P> {
             }
             self.due.pop();
             let Some(site) = &mut self.slots[slot] else { continue };
-            let turn = turn(due, site.site.interval, now);
+            let turn = turn(site.held.take().unwrap_or(due), site.site.interval, now);
             self.due.push(Reverse((turn.next, slot)));
             site.skip(turn.skipped, &self.shared.gauges);
             if site.is_paused(wall) || site.in_flight >= site.in_flight_limit {
@@ -341,6 +349,7 @@ impl Slot {
             last_at: watch.last_at,
             after_hole: gap.is_none_or(|gap| gap > 2 * interval),
             blind_since: None,
+            held: None,
             pause: watch.paused.map(|until| Pause { since: clock.now(), until }),
             site: watch.site,
             producer: watch.producer,

@@ -43,9 +43,9 @@ pub struct Observation {
     pub bytes: u64,
     /// The reason in words, one clean line of at most [`super::text::DETAIL_MAX`] bytes; empty when up.
     pub detail: String,
-    /// The address of the last connection or attempt.
+    /// The address of the last connection or attempt; none when a redirect led to a name without one.
     pub address: Option<SocketAddr>,
-    /// What the last TLS server showed.
+    /// What the TLS server showed; of several that redirect to each other one with faults, or the first to expire.
     pub certificate: Option<Arc<Certificate>>,
     /// The answers that redirected, in order; not the final one.
     pub hops: Vec<Hop>,

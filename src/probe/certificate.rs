@@ -220,10 +220,13 @@ fn faults(
     let reason = single_fault(refusal);
     let untrusted = if now > end || now < begin || matches!(reason, Expired | NotYetValid) {
         // The same question for a moment at which nobody can object to dates: of no certificate, or at least of the leaf.
+        // There may be none: whoever wants a certificate that has expired makes one that ends before it begins.
         let (from, until) = dates(leaf, above);
-        let valid = if from <= until { now.clamp(from, until) } else { now.clamp(begin, end) };
+        let (from, until) = if from <= until { (from, until) } else { (begin, end.max(begin)) };
+        let valid = now.clamp(from, until);
         let valid = Duration::from_micros(valid.as_micros());
-        ask(UnixTime::since_unix_epoch(valid)).is_err_and(|error| is_about_trust(&error, leaf))
+        let unaskable = begin > end && leaf.subject() == leaf.issuer();
+        ask(UnixTime::since_unix_epoch(valid)).is_err_and(|error| is_about_trust(&error, leaf) || unaskable)
     } else {
         is_about_trust(refusal, leaf)
     };
@@ -346,10 +349,10 @@ mod tests {
             now: UnixTime,
         ) -> Result<ServerCertVerified, TlsError> {
             self.asked.fetch_add(1, Ordering::SeqCst);
-            let (_, leaf) = X509Certificate::from_der(leaf).unwrap();
             if self.refuses {
                 return Err(TlsError::InvalidCertificate(CertificateError::UnknownIssuer));
             }
+            let (_, leaf) = X509Certificate::from_der(leaf).unwrap();
             if seconds(i64::try_from(now.as_secs()).unwrap()) > expiry(&leaf) {
                 return Err(TlsError::InvalidCertificate(CertificateError::Expired));
             }
@@ -423,6 +426,30 @@ mod tests {
             let spared = cfg!(any(target_vendor = "apple", windows, target_os = "android")) && asked == 0;
             assert_eq!(counting.asked.load(Ordering::SeqCst) - before, asked + usize::from(spared), "{case}");
         }
+    }
+
+    /// Dates that end before they begin are among them, and texts, lengths and tags of all kinds.
+    #[test]
+    fn no_certificate_is_too_odd_to_be_looked_at() {
+        let counting = Arc::new(Counting { refuses: true, ..Counting::default() });
+        let judge = Arc::new(Judge::new(counting, Pinned(Vec::new())));
+        let (leaf, name) = (certificate(), ServerName::try_from("a.test").unwrap());
+        let mut readable = 0;
+        for (index, change) in (0..leaf.len()).flat_map(|index| [1, 8, 0x80, 0xff].map(|change| (index, change))) {
+            let mut odd = leaf.to_vec();
+            odd[index] ^= change;
+            let odd = [CertificateDer::from(odd), leaf.clone()];
+            for at in [0, IN_2026, IN_2027] {
+                let (recorder, now) =
+                    (Recorder::new(Arc::clone(&judge), false), UnixTime::since_unix_epoch(Duration::from_secs(at)));
+                assert!(recorder.verify_server_cert(&odd[0], &odd, &name, &[], now).is_err());
+                let presented = recorder.take().expect("each handshake records what it was shown");
+                let shown = presented.certificate;
+                assert!(shown.as_ref().is_none_or(|shown| !shown.faults.is_empty()), "byte {index}: {shown:?}");
+                readable += u32::from(shown.is_some());
+            }
+        }
+        assert!(readable > 1_000, "{readable}");
     }
 
     #[test]

@@ -165,11 +165,9 @@ fn weigh(error: &io::Error, has_route: impl FnOnce() -> bool) -> (u8, Failure) {
         io::ErrorKind::NetworkUnreachable => unreachable("network unreachable"),
         io::ErrorKind::HostUnreachable => unreachable("host unreachable"),
         io::ErrorKind::PermissionDenied => unreachable("this machine does not permit the connection"),
-        // A machine without an address of this family has no shortage. One with a route has run out of ports, and an
-        // address that could not be tried may be the one that answers.
-        io::ErrorKind::AddrNotAvailable => {
-            (u8::from(has_route()) * 6, shortage(error).expect("a shortage by definition"))
-        }
+        // A machine without an address of this family has no shortage, and the other family says more. One with a route
+        // has run out of ports, and an address that could not be tried may be the one that answers.
+        io::ErrorKind::AddrNotAvailable if !has_route() => (0, unreachable("network unreachable").1),
         _ => match shortage(error) {
             Some(shortage) => (6, shortage),
             None => unreachable(&format!("cannot connect: {error}")),
@@ -213,6 +211,7 @@ mod tests {
             // No port is left, and this machine has no IPv6; the other way round, no IPv6 and a host that is gone.
             (&[("2001:db8::1", NetworkUnreachable), ("192.0.2.1", AddrNotAvailable)], Cause::Local),
             (&[("2001:db8::1", AddrNotAvailable), ("192.0.2.1", HostUnreachable)], Cause::ConnectUnreachable),
+            (&[("2001:db8::1", AddrNotAvailable)], Cause::ConnectUnreachable),
             (&[("192.0.2.1", AddrNotAvailable), ("192.0.2.2", ConnectionRefused)], Cause::Local),
             (&[("192.0.2.1", HostUnreachable)], Cause::ConnectUnreachable),
         ] {
@@ -222,11 +221,12 @@ mod tests {
 
     #[test]
     fn unreachable_is_local_only_on_a_machine_without_a_network() {
-        use io::ErrorKind::NetworkUnreachable;
-        let remote = [("2001:db8::7", NetworkUnreachable)];
-        let own = [("127.0.0.1", NetworkUnreachable)];
-        assert_eq!(explain(failed(&remote), |_| false).cause, Cause::Local);
-        assert_eq!(explain(failed(&remote), |ip| ip.is_ipv4()).cause, Cause::ConnectUnreachable);
-        assert_eq!(explain(failed(&own), |_| false).cause, Cause::ConnectUnreachable);
+        use io::ErrorKind::{AddrNotAvailable, NetworkUnreachable};
+        for kind in [NetworkUnreachable, AddrNotAvailable] {
+            let (remote, own) = ([("2001:db8::7", kind)], [("::1", kind)]);
+            assert_eq!(explain(failed(&remote), |_| false).cause, Cause::Local);
+            assert_eq!(explain(failed(&remote), |ip| ip.is_ipv4()).cause, Cause::ConnectUnreachable);
+            assert_eq!(explain(failed(&own), |_| false).cause, Cause::ConnectUnreachable);
+        }
     }
 }

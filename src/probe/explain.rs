@@ -91,5 +91,8 @@ fn find<E: Error + 'static>(error: &hyper::Error) -> Option<&E> {
 
 /// The error and what is behind it, in one line.
 fn sentence(error: &hyper::Error) -> String {
-    chain(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    let mut parts: Vec<String> = chain(error).map(ToString::to_string).collect();
+    // What wraps an error often says the same.
+    parts.dedup();
+    parts.join(": ")
 }

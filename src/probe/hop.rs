@@ -3,7 +3,8 @@
 //! A kept connection that turns out to be stale before a byte of an answer came, and an HTTP/2 server that says it has
 //! not looked at the request (GOAWAY, `REFUSED_STREAM`), are asked once more over a fresh connection, silently. What was
 //! spent on a stale connection is our own doing and belongs to no phase; what a server refused is its doing and counts.
-//! A request that may have been seen is repeated only if doing it twice is like doing it once.
+//! A request that may have been seen is repeated only if doing it twice is like doing it once; over a kept connection a
+//! 408 is the server's word that it was not.
 //!
 //! What only some probes do is boxed, so that the state of a probe stays small: it is moved when the probe is started.
 
@@ -35,6 +36,10 @@ impl Run<'_> {
             && let Some(kept) = self.prober.pool.take(self.site, &Purpose::new(self.site, &request.url))
         {
             match Box::pin(self.ask_again(kept, request)).await {
+                // What some servers say to a connection that stood idle for too long crosses with the request.
+                Some(Ok(answer)) if answer.status.get() == 408 && request.may_be_repeated() => {
+                    self.watch.go_back(before);
+                }
                 Some(Ok(answer)) => return Ok(self.answered(answer, true)),
                 Some(Err(broken)) if !broken.unseen => return Err(broken.failure),
                 Some(Err(_)) | None => self.watch.go_back(before),

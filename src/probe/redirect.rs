@@ -3,10 +3,10 @@
 //! Followed are 301, 302, 303, 307 and 308 with a Location; one without is a plain answer. At most
 //! `max_redirects` are followed, 0 follows none and takes the answer as it is. A target asked for before with
 //! the same method is a loop (there are no cookies that could make it end), and a target that is not http or https
-//! is refused without being asked. From https to http is followed; the hops show it.
+//! is refused without being asked, as is one that HTTP has no way to ask for. From https to http is followed; the hops show it.
 
-use hyper::Method;
 use hyper::header::{HeaderMap, LOCATION};
+use hyper::{Method, Uri};
 use url::Url;
 
 use super::failure::Failure;
@@ -61,6 +61,10 @@ fn presentable(target: Url) -> Result<Url, Failure> {
     let mut target = without_fragment(target);
     let cleared = target.set_username("").and_then(|()| target.set_password(None));
     debug_assert!(cleared.is_ok(), "an http address has a host");
+    if Uri::try_from(target.as_str()).is_err() {
+        // Too long, or a host in characters that a name may have but an address may not.
+        return Err(Failure::new(Cause::Redirect, "redirect to an address that HTTP cannot ask for"));
+    }
     Ok(target)
 }
 
@@ -122,6 +126,8 @@ mod tests {
             (b"http://", "an address that is none"),
             (b"http://a.test:99999/", "an address that is none"),
             (b"/\xff", "an address that is none"),
+            (format!("/{}", "x".repeat(70_000)).as_bytes(), "an address that HTTP cannot ask for"),
+            (b"https://{host}.test/", "an address that HTTP cannot ask for"),
             (b"/x/y?q", "redirect loop"),
             (b"/x/y?q#other", "redirect loop"),
         ] {

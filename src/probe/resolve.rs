@@ -113,7 +113,7 @@ impl Resolve {
             Source::System => None,
             Source::Servers(servers) => {
                 let asking = servers.current();
-                let question = Name::from_utf8(name).map_err(|error| {
+                let question = Name::from_str_relaxed(name).map_err(|error| {
                     Failure::new(Cause::DnsNotFound, format!("DNS: not a name that can be asked: {error}"))
                 })?;
                 let mut in_hosts_file = asking.in_hosts_file(&question);

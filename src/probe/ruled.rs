@@ -5,7 +5,7 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -22,6 +22,9 @@ pub(super) trait Rule: Unpin {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>>;
+
+    /// Something was written to the stream.
+    fn note_written(&self, _: &Context<'_>) {}
 }
 
 /// See the module.
@@ -53,7 +56,9 @@ impl<S: AsyncRead + Unpin, R: Rule> AsyncRead for Ruled<S, R> {
 
 impl<S: AsyncWrite + Unpin, R: Rule> AsyncWrite for Ruled<S, R> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, buf))?;
+        self.rule.note_written(cx);
+        Poll::Ready(Ok(written))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -69,7 +74,9 @@ impl<S: AsyncWrite + Unpin, R: Rule> AsyncWrite for Ruled<S, R> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, bufs))?;
+        self.rule.note_written(cx);
+        Poll::Ready(Ok(written))
     }
 
     fn is_write_vectored(&self) -> bool {

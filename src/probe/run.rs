@@ -30,15 +30,7 @@ const STOPPED_MIN: Duration = Duration::from_secs(3);
 /// Probes `site` once.
 pub(super) async fn run(prober: &HttpProber, site: &Site) -> Observation {
     let deadline = (prober.clock)() + site.timeout;
-    let mut run = Run {
-        prober,
-        site,
-        watch: Stopwatch::new(prober.clock),
-        waiting: None,
-        body: BodyRead::default(),
-        seen: Observation::failed(Cause::Ok, ""),
-        peer: None,
-    };
+    let mut run = Run::new(prober, site);
     let outcome = timeout_at(deadline.into(), run.probe()).await;
     let outcome = outcome.unwrap_or_else(|_| Err(run.out_of_time(deadline)));
     run.finish(outcome)
@@ -58,6 +50,20 @@ pub(super) struct Run<'a> {
 
 /// The status of a whole answer, and what the server called it.
 type Answered = (Status, Cow<'static, str>);
+
+impl<'a> Run<'a> {
+    fn new(prober: &'a HttpProber, site: &'a Site) -> Self {
+        Self {
+            prober,
+            site,
+            watch: Stopwatch::new(prober.clock),
+            waiting: None,
+            body: BodyRead::default(),
+            seen: Observation::failed(Cause::Ok, ""),
+            peer: None,
+        }
+    }
+}
 
 impl Run<'_> {
     async fn probe(&mut self) -> Result<Answered, Failure> {
@@ -84,17 +90,20 @@ impl Run<'_> {
             let [url, location] = [&request, &next].map(|asked| self.site.shown_target(&asked.url));
             self.seen.hops.push(Hop { url, location, status: answer.status, total: Micros::new(total) });
             // What came is no longer the final answer, and that one may never come.
-            (self.seen.status, self.seen.http) = (None, Http::None);
+            (self.seen.status, self.seen.http, self.seen.address) = (None, Http::None, None);
             request = next;
         }
     }
 
-    /// Keeps what a server showed, as it looks at `now`.
+    /// Keeps what a server showed, as it looks at `now`, unless an earlier one of this probe showed worse.
     pub(super) fn keep_certificate(&mut self, certificate: Arc<Certificate>, now: Timestamp) {
         if !certificate.faults.is_empty() || certificate.not_after < now.after(self.site.tls.warn) {
             self.seen.flags = self.seen.flags.with(Flags::CERTIFICATE);
         }
-        self.seen.certificate = Some(certificate);
+        let urgency = |shown: &Certificate| (shown.faults.is_empty(), shown.not_after);
+        if self.seen.certificate.as_ref().is_none_or(|before| urgency(&certificate) <= urgency(before)) {
+            self.seen.certificate = Some(certificate);
+        }
     }
 
     /// The failure of a probe whose `deadline` has passed.
@@ -124,7 +133,11 @@ impl Run<'_> {
             }
             None => match self.watch.phase().expect("outside of waiting, time is always spent in a phase") {
                 Phase::Resolve => self.of_names(timed_out(Phase::Resolve, "")),
-                phase => timed_out(phase, ""),
+                phase => {
+                    // What is under way when the network goes hears nothing any more, and nobody tells it.
+                    let address = self.seen.address.map(|address| address.ip());
+                    offline(address.as_slice(), self.prober.has_route).unwrap_or_else(|| timed_out(phase, ""))
+                }
             },
         }
     }
@@ -150,5 +163,37 @@ impl Run<'_> {
             self.seen.detail = failure.detail;
         }
         self.seen
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::Options;
+
+    #[allow(clippy::disallowed_methods, reason = "no test looks at the time")]
+    fn clock() -> Instant {
+        Instant::now()
+    }
+
+    /// A network that goes while a check is under way leaves it in the phase it was in, without a word from the system.
+    #[tokio::test]
+    async fn a_check_that_hangs_says_nothing_of_the_site_when_the_network_is_gone() {
+        for (has_route, address, phase, cause) in [
+            ((|_| false) as fn(_) -> bool, [192, 0, 2, 1], Phase::Connect, Cause::Local),
+            (|_| false, [192, 0, 2, 1], Phase::Tls, Cause::Local),
+            (|_| false, [192, 0, 2, 1], Phase::Processing, Cause::Local),
+            (|_| false, [192, 0, 2, 1], Phase::Transfer, Cause::Local),
+            (|_| false, [127, 0, 0, 1], Phase::Processing, Cause::ResponseTimeout),
+            (|_| true, [192, 0, 2, 1], Phase::Processing, Cause::ResponseTimeout),
+            (|_| true, [192, 0, 2, 1], Phase::Connect, Cause::ConnectTimeout),
+        ] {
+            let prober = HttpProber::with(&Options { has_route, ..Options::default() }, clock).unwrap();
+            let site = Site::new("a", "http://a.test/".parse().unwrap());
+            let mut run = Run::new(&prober, &site);
+            run.seen.address = Some((address, 80).into());
+            run.watch.enter(phase);
+            assert_eq!(run.out_of_time(clock()).cause, cause, "{address:?} {phase:?}");
+        }
     }
 }

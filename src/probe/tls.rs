@@ -284,6 +284,9 @@ fn words(fault: CertificateFault, certificate: &Certificate, presented: &Present
         }
         CertificateFault::Invalid => match refusal {
             TlsError::InvalidCertificate(CertificateError::Other(why)) => format!("certificate refused: {}", why.0),
+            TlsError::InvalidCertificate(CertificateError::UnsupportedSignatureAlgorithmContext { .. }) => {
+                "certificate refused: it is signed in a way that is no longer trusted, such as SHA-1".to_owned()
+            }
             other => format!("certificate refused: {other}"),
         },
     }
@@ -390,5 +393,38 @@ mod tests {
     fn a_machine_without_roots_refuses_every_chain() {
         let judge = TrustsNobody(provider());
         assert!(!judge.supported_verify_schemes().is_empty());
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_certificate_is_told_in_words() {
+        let never = (Timestamp::ZERO, Timestamp::ZERO);
+        let certificate = Certificate {
+            subject: "a".to_owned(),
+            issuer: "b".to_owned(),
+            not_before: Timestamp::ZERO,
+            not_after: Timestamp::ZERO,
+            faults: vec![CertificateFault::Invalid],
+        };
+        let sha1 = CertificateError::UnsupportedSignatureAlgorithmContext {
+            signature_algorithm_id: vec![6, 9],
+            supported_algorithms: Vec::new(),
+        };
+        for (error, words) in
+            [(sha1, "no longer trusted, such as SHA-1"), (CertificateError::BadEncoding, "refused: invalid peer")]
+        {
+            let refusal = TlsError::InvalidCertificate(error);
+            let presented = Presented {
+                certificate: Some(Arc::new(certificate.clone())),
+                names: Vec::new(),
+                leaf: never,
+                chain: never,
+                at: Timestamp::ZERO,
+                refusal: Some(refusal.clone()),
+                is_overruled: false,
+            };
+            let failure = explain(&refusal, Some(&presented));
+            assert_eq!(failure.cause, Cause::TlsError);
+            assert!(failure.detail.contains(words), "{}", failure.detail);
+        }
     }
 }

@@ -45,14 +45,13 @@ struct Runs {
 }
 
 impl Runs {
-    fn push(&mut self, value: u64) {
-        if self.length > 0 && value == self.value {
-            self.length += 1;
-            return;
+    /// Takes in `value` so many times.
+    fn push(&mut self, value: u64, times: usize) {
+        if value != self.value {
+            self.close();
+            self.value = value;
         }
-        self.close();
-        self.value = value;
-        self.length = 1;
+        self.length += times as u64;
     }
 
     fn close(&mut self) {
@@ -102,11 +101,13 @@ impl Encoder {
     pub fn push_all(&mut self, mut samples: &[Sample]) {
         debug_assert!(self.count + samples.len() <= SAMPLES_MAX, "the caller splits longer runs");
         while let Some(first) = samples.first() {
-            // Nearly every sample has the phases of the one before it.
-            let present = present(first);
-            let same = samples.iter().position(|sample| self::present(sample) != present);
-            let (run, rest) = samples.split_at(same.unwrap_or(samples.len()));
-            self.push_run(run, present);
+            // Nearly every sample is like the one before it.
+            let verdict = verdict(first);
+            let other = |sample: &Sample| self::verdict(sample) != verdict || sample.skipped != first.skipped;
+            let (run, rest) = samples.split_at(samples.iter().position(other).unwrap_or(samples.len()));
+            self.verdicts.push(verdict, run.len());
+            self.skips.push(u64::from(first.skipped), run.len());
+            self.push_run(run, verdict >> PRESENT_SHIFT & ALL_PRESENT);
             samples = rest;
         }
     }
@@ -137,8 +138,6 @@ impl Encoder {
             *late = sample.late.get();
         }
         for sample in run {
-            self.verdicts.push(verdict(sample, present));
-            self.skips.push(u64::from(sample.skipped));
             put_signed(&mut self.bytes, i64::from(sample.bytes) - i64::from(self.last_bytes));
             self.last_bytes = sample.bytes;
             let due = micros(sample.at) - i64::from(sample.total().get()) - i64::from(sample.late.get());
@@ -229,10 +228,14 @@ const fn micros(at: Timestamp) -> i64 {
     at.as_micros().cast_signed()
 }
 
-/// Everything that seldom changes from one sample to the next, most frequent bits lowest; `present` has a bit a phase.
-fn verdict(sample: &Sample, present: u64) -> u64 {
+/// Where the bits of the phases are in a verdict.
+const PRESENT_SHIFT: u32 = 10;
+
+/// Everything that seldom changes from one sample to the next, most frequent bits lowest.
+#[inline]
+fn verdict(sample: &Sample) -> u64 {
     u64::from(sample.status.map_or(0, Status::get))
-        | present << 10
+        | present(sample) << PRESENT_SHIFT
         | u64::from(sample.http as u8) << 15
         | u64::from(sample.flags.bits()) << 17
         | u64::from(sample.cause.code()) << 21

@@ -84,7 +84,7 @@ impl<P: Prober> Scheduler<P> {
                 Berth::Kept { slot, site, offset, moves } => {
                     let Some(stays) = self.slots.get_mut(slot).and_then(Option::as_mut) else { continue };
                     kept[slot] = true;
-                    let next = due.remove(&slot).unwrap_or(now);
+                    let next = stays.held.take().or(due.remove(&slot)).unwrap_or(now);
                     self.due.push(Reverse((stays.next_due(next, site.interval, (now, offset)), slot)));
                     stays.in_flight_limit = site.in_flight_limit();
                     stays.site = site;
