@@ -8,7 +8,7 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{PipeReader, PipeWriter, Write as _};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
@@ -453,16 +453,31 @@ fn shell(folder: &Folder, script: &str) -> Command {
     shell
 }
 
+/// A pipe that is full before the first line.
+fn full_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, writer) = std::io::pipe().unwrap();
+    rustix::io::ioctl_fionbio(&writer, true).unwrap();
+    while (&writer).write(&[b'\n'; 4096]).is_ok() {}
+    rustix::io::ioctl_fionbio(&writer, false).unwrap();
+    (reader, writer)
+}
+
+#[test]
+fn an_error_that_nobody_reads_keeps_nobody() {
+    let folder = Folder::empty();
+    for arguments in ["--headless", "-vv --headless", "watch"] {
+        let (reader, writer) = full_pipe();
+        Running::start_complaining_into(folder.command(arguments), writer).end().with(2);
+        drop(reader);
+    }
+}
+
 #[test]
 fn a_reader_that_stops_reading_keeps_nobody() {
     let server = Server::start(Behaviour::ok());
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
         let folder = Folder::with(&busy(&server));
-        // A pipe that is full before the first line.
-        let (reader, writer) = std::io::pipe().unwrap();
-        rustix::io::ioctl_fionbio(&writer, true).unwrap();
-        while (&writer).write(&[b'\n'; 4096]).is_ok() {}
-        rustix::io::ioctl_fionbio(&writer, false).unwrap();
+        let (reader, writer) = full_pipe();
         let monitor = Running::start_into(folder.command(SAMPLES), writer);
         let start = now();
         while !folder.path("webmon.redb").exists() || folder.run("samples --format json").stdout.lines().count() < 10 {

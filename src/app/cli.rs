@@ -39,6 +39,12 @@ impl Cli {
         Self::read_from(std::env::args_os()).unwrap_or_else(|error| error.exit())
     }
 
+    /// Whether it goes on until somebody ends it.
+    #[must_use]
+    pub const fn monitors(&self) -> bool {
+        matches!(self.command, None | Some(Command::Run(_) | Command::Watch | Command::Demo(_)))
+    }
+
     /// Reads `arguments`, the first of which is the program's own name.
     ///
     /// # Errors

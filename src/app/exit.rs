@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::sync::mpsc;
+use std::time::Duration;
 
 /// Every exit code and what it means; public, scripts rely on them.
 pub const EXIT_CODES: [(&str, &str); 7] = [
@@ -14,6 +16,9 @@ pub const EXIT_CODES: [(&str, &str); 7] = [
     ("101", "a fault of webmon itself; the terminal is restored first"),
     ("129, 130, 143", "ended by SIGHUP, SIGINT, SIGTERM, after a clean shutdown"),
 ];
+
+/// How long the last words of a monitor wait for room in a pipe.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How a command came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +58,21 @@ impl From<Ending> for ExitCode {
 /// Says `text` on stderr. There is nobody to tell when that fails: a closed pipe or a terminal that hung up.
 pub fn complain(text: impl fmt::Display) {
     let _unheard = writeln!(io::stderr(), "{text}");
+}
+
+/// The same at the end of a monitor, which ends in time also when whoever reads stderr has stopped: a full pipe is waited for
+/// for [`PATIENCE`]. What only reads the store waits as long as a pager does not go on.
+pub fn complain_in_time(text: impl fmt::Display) {
+    let text = text.to_string();
+    let (said, heard) = mpsc::sync_channel(1);
+    let speaker = std::thread::Builder::new().spawn(move || {
+        complain(text);
+        // Whoever waited may have gone.
+        let _late = said.send(());
+    });
+    if speaker.is_ok() {
+        let _in_time = heard.recv_timeout(PATIENCE);
+    }
 }
 
 /// Why a command could not be carried out.

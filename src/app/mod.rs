@@ -75,7 +75,7 @@ use std::process::ExitCode;
 
 use crate::model::caught;
 use cli::{Cli, Command};
-use exit::{Ending, Failure, complain};
+use exit::{Ending, Failure, complain, complain_in_time};
 
 /// Runs the program: the command line in, the exit code out.
 #[must_use]
@@ -86,7 +86,11 @@ pub fn main() -> ExitCode {
     match limits::suffice().and_then(|()| dispatch(&cli)) {
         Ok(ending) => ending.into(),
         Err(failure) => {
-            complain(&failure);
+            if cli.monitors() {
+                complain_in_time(&failure)
+            } else {
+                complain(&failure)
+            }
             ExitCode::from(failure.code())
         }
     }

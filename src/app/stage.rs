@@ -26,7 +26,7 @@ use super::cli::{ColorChoice, OutputArgs};
 use super::clock::Clock;
 use super::control::Narrator;
 use super::dashboard::{self, Dashboard};
-use super::exit::{Ending, Failure, complain};
+use super::exit::{Ending, Failure, complain_in_time};
 #[cfg(feature = "influx")]
 use super::export::Export;
 use super::headless::{Headless, Style};
@@ -179,7 +179,7 @@ impl Stage<'_> {
                 self.dashboard(&mut attentive, monitor, past, zone)
             }
         });
-        attentive.unsaid.iter().for_each(|text| complain(format_args!("warning: {text}")));
+        attentive.unsaid.iter().for_each(|text| complain_in_time(format_args!("warning: {text}")));
         // A commit that hangs must not keep the process.
         attentive.runtime.shutdown_background();
         chronicle::end(&ended, attentive.unsaid.as_deref());
