@@ -87,9 +87,9 @@ pub fn main() -> ExitCode {
         Ok(ending) => ending.into(),
         Err(failure) => {
             if cli.monitors() {
-                complain_in_time(&failure)
+                complain_in_time(&failure);
             } else {
-                complain(&failure)
+                complain(&failure);
             }
             ExitCode::from(failure.code())
         }
