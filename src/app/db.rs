@@ -3,7 +3,7 @@
 //! `info`, `check` and `backup` read beside a running monitor; `compact` needs the file for itself and says so.
 
 use std::fmt::Write as _;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::path::Path;
 
 use jiff::tz::TimeZone;
@@ -16,6 +16,7 @@ use crate::store::{Archive, Contents, Options, Store, StoreError, StoredSink, Ta
 use super::cli::{CommonArgs, DbCommand};
 use super::exit::{Ending, Failure};
 use super::history::{configured_store, print};
+use super::progress::{self, Shown};
 use super::run::store_failure;
 
 /// Does what `command` says.
@@ -35,9 +36,9 @@ pub fn db(command: &DbCommand, common: &CommonArgs) -> Result<Ending, Failure> {
         }
         DbCommand::Check => check(&path)?,
         DbCommand::Compact => {
-            let options = Options { progress: progress(), ..Options::default() };
-            let mut shown = Shown::new("compacting");
-            shown.begin();
+            let options = Options { progress: progress::of_repair(), ..Options::default() };
+            let mut shown = Shown::on_terminal();
+            shown.say("compacting …");
             let compacted = Store::compact(&path, &options);
             drop(shown);
             let compacted = compacted.map_err(stored)?;
@@ -45,9 +46,9 @@ pub fn db(command: &DbCommand, common: &CommonArgs) -> Result<Ending, Failure> {
             say(&format!("{}: {before} before, {after} now\n", path.display()))?;
         }
         DbCommand::Backup { file } => {
-            let mut shown = Shown::new("copying");
-            let copied =
-                Archive::open(&path).and_then(|archive| archive.backup_with(file, |done, all| shown.show(done, all)));
+            let mut shown = Shown::on_terminal();
+            let copied = Archive::open(&path)
+                .and_then(|archive| archive.backup_with(file, |done, all| shown.say_part("copying", done, all)));
             drop(shown);
             let bytes = copied.map_err(stored)?;
             say(&format!("{} copied to {}: {}\n", path.display(), file.display(), figures::bytes(bytes)))?;
@@ -58,8 +59,9 @@ pub fn db(command: &DbCommand, common: &CommonArgs) -> Result<Ending, Failure> {
 
 fn check(path: &Path) -> Result<(), Failure> {
     let stored = |error: StoreError| store_failure(&error);
-    let mut shown = Shown::new("checking");
-    let verdict = Archive::open(path).and_then(|archive| archive.verify_with(|done, all| shown.show(done, all)));
+    let mut shown = Shown::on_terminal();
+    let verdict =
+        Archive::open(path).and_then(|archive| archive.verify_with(|done, all| shown.say_part("checking", done, all)));
     drop(shown);
     let verdict = verdict.map_err(stored)?;
     let text = judged(path, &verdict);
@@ -142,50 +144,6 @@ fn judged(path: &Path, verdict: &Verdict) -> String {
 
 fn say(text: &str) -> Result<(), Failure> {
     print(|out| out.write_all(text.as_bytes()))
-}
-
-/// How far a long work is, in one line of stderr that goes away with it; nothing where that is no terminal.
-struct Shown {
-    doing: &'static str,
-    on_terminal: bool,
-    /// What it says now, in hundredths; none: nothing.
-    percent: Option<u64>,
-}
-
-impl Shown {
-    fn new(doing: &'static str) -> Self {
-        Self { doing, on_terminal: std::io::stderr().is_terminal(), percent: None }
-    }
-
-    /// Of a work that does not say how far it is.
-    fn begin(&mut self) {
-        if self.on_terminal {
-            self.percent = Some(0);
-            eprint!("{} …", self.doing);
-        }
-    }
-
-    fn show(&mut self, done: u64, all: u64) {
-        let percent = done * 100 / all.max(1);
-        if self.on_terminal && self.percent != Some(percent) {
-            self.percent = Some(percent);
-            eprint!("\r{}: {percent:3} %", self.doing);
-        }
-    }
-}
-
-impl Drop for Shown {
-    fn drop(&mut self) {
-        if self.percent.is_some() {
-            eprint!("\r{:40}\r", "");
-        }
-    }
-}
-
-/// Shows how far the repair of a store that was left unclean has come, on a terminal; what is printed next takes its place.
-pub fn progress() -> fn(f64) {
-    let show = |done: f64| eprint!("repairing the store: {:3.0} %\r", done * 100.0);
-    if std::io::stderr().is_terminal() { show } else { |_| () }
 }
 
 #[cfg(test)]

@@ -55,6 +55,7 @@ mod past;
 mod period;
 mod plan;
 mod probing;
+mod progress;
 mod reload;
 mod revise;
 mod roster;

@@ -11,13 +11,13 @@ use crate::store::{Keep, Opened, Options, Store, StoreError};
 use super::assemble::{AHEAD_MAX, remember};
 use super::cli::{CommonArgs, RunArgs};
 use super::clock::{self, Clock};
-use super::db::progress;
 use super::exit::{Ending, Failure};
 #[cfg(feature = "influx")]
 use super::export;
 use super::log;
 use super::monitor::Kept;
 use super::probing;
+use super::progress;
 use super::reload::Origin;
 use super::select::{Selection, select};
 use super::stage::{Attentive, Stage};
@@ -120,7 +120,7 @@ pub fn open(path: &Path, storage: Option<&Storage>) -> Result<Opened, Failure> {
         retention: Some(storage.retention),
         max_size: Some(storage.max_size),
     });
-    let options = Options { keep, progress: progress(), ..Options::default() };
+    let options = Options { keep, progress: progress::of_repair(), ..Options::default() };
     let now = clock::wall();
     let signed = Store::open(path, &options, now).and_then(|mut opened| {
         opened.store.sign(std::process::id(), now)?;

@@ -3,7 +3,6 @@
 //! Time at the end of the period in which nothing came is part of the coverage like any other. A long reading shows how
 //! far it has come, on a terminal.
 
-use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use crate::model::SiteId;
@@ -14,6 +13,7 @@ use crate::store::{Figures, Query};
 use super::cli::{CommonArgs, HistoryArgs, TableFormat};
 use super::exit::{Ending, Failure, complain};
 use super::history::{Past, print};
+use super::progress::Shown;
 use super::run::store_failure;
 
 /// What is shown when no period is named.
@@ -72,10 +72,10 @@ pub fn stats(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Failure>
 fn figures(past: &Past, period: Period) -> Result<Vec<(&str, Figures)>, Failure> {
     let mut found = Vec::new();
     let (mut damaged, mut gaps, mut rounded) = (0, 0, 0);
-    let progress = past.sites.len() > AT_ONCE && std::io::stderr().is_terminal();
+    let mut shown = Shown::on_terminal();
     for (done, sites) in past.sites.chunks(AT_ONCE).enumerate() {
-        if progress {
-            eprint!("\rreading site {} of {}", done * AT_ONCE, past.sites.len());
+        if past.sites.len() > AT_ONCE {
+            shown.say(format_args!("reading site {} of {}", done * AT_ONCE, past.sites.len()));
         }
         let ids: Vec<SiteId> = sites.iter().map(|site| site.id).collect();
         let query = Query { sites: Some(ids), since: period.since, until: period.until };
@@ -93,9 +93,7 @@ fn figures(past: &Past, period: Period) -> Result<Vec<(&str, Figures)>, Failure>
             }
         }
     }
-    if progress {
-        eprint!("\r{:40}\r", "");
-    }
+    drop(shown);
     if damaged > 0 {
         complain(format_args!("warning: {damaged} damaged records were left out"));
     }
