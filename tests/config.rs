@@ -18,6 +18,10 @@ fn env(name: &str) -> Option<String> {
         "HOST" => Some("host-VALUE-never-shown.example".to_owned()),
         "NUMBER" => Some("VALUE-never-shown".to_owned()),
         "EMPTY" => Some(String::new()),
+        "LINES" => Some("VALUE-\nnever-shown".to_owned()),
+        "ENDING" => Some("VALUE-never-shown\n\n".to_owned()),
+        "QUOTED" => Some("'VALUE-never-shown'".to_owned()),
+        "SPACED" => Some(" VALUE-never-shown".to_owned()),
         _ => None,
     }
 }

@@ -267,8 +267,8 @@ async fn a_site_brings_its_own_roots_and_its_own_certificate() {
     let server = Server::start(Behaviour::ok().over_tls(identity));
     let (chain, key) = clients.issue(&Leaf::naming(&["a client"])).to_client();
     let (_, other_key) = clients.issue(&Leaf::naming(&["another"])).to_client();
-    let rules = |roots: Vec<Vec<u8>>, identity| {
-        let files = Some(Arc::new(TlsFiles { roots, identity }));
+    let rules = |roots: Vec<Vec<u8>>, identity: Option<ClientIdentity>| {
+        let files = Some(Arc::new(TlsFiles { roots: Arc::new(roots), identity: identity.map(Arc::new) }));
         TlsRules { files, ..TlsRules::default() }
     };
     let ours = || Some(ClientIdentity { chain: chain.clone(), key: key.clone() });
@@ -308,7 +308,7 @@ async fn a_servers_own_certificate_is_a_root_as_good_as_any() {
         ("expired, for another host", itself(elsewhere().expired().self_signed()), Cause::TlsExpired, 2),
     ] {
         let root = root.to_client().0.swap_remove(0);
-        let files = Some(Arc::new(TlsFiles { roots: vec![root], identity: None }));
+        let files = Some(Arc::new(TlsFiles { roots: Arc::new(vec![root]), identity: None }));
         let server = Server::start(Behaviour::ok().over_tls(identity));
         let site = Site { tls: TlsRules { files, ..TlsRules::default() }, ..site(&server.url("/")) };
         let seen = prober.probe(&site).await;

@@ -99,6 +99,51 @@ fn a_changed_file_is_taken_a_broken_one_is_told_and_no_sample_is_lost() {
     assert_eq!(refusals, 1, "a broken file is told once");
 }
 
+/// What a secret manager does: the file is replaced at once, sites.yaml stays as it is. A file that is gone for a moment, or
+/// holds what cannot be sent, changes nothing.
+#[test]
+fn a_secret_that_changes_in_its_file_is_taken_by_itself() {
+    let site = Server::start(Behaviour::ok());
+    let sink = Server::start(Behaviour::always(vec![support::Step::send("HTTP/1.1 204 No Content\r\n\r\n")]));
+    let folder = Folder::empty();
+    let put = |text: &str| {
+        folder.write("token.new", text);
+        fs::rename(folder.path("token.new"), folder.path("token")).unwrap();
+    };
+    put("one\n");
+    folder.write(
+        "sites.yaml",
+        &format!(
+            "sites: [{{ name: a, url: '{}', interval: 100ms, timeout: 100ms, headers: {{ X-Key: 'k ${{file:token}}' }} }}]\n\
+             export: {{ influx: {{ url: '{}', token: '${{file:token}}' }} }}\n",
+            site.url("/"),
+            sink.url("")
+        ),
+    );
+    let mut monitor = folder.start("--headless --format json --events sample,alert");
+    let asked_with = |server: &Server, header: &str, value: &str| {
+        server.requests().iter().any(|request| request.header(header) == Some(value))
+    };
+    monitor.until(|_| asked_with(&site, "x-key", "k one"));
+    if cfg!(feature = "influx") {
+        monitor.until(|_| asked_with(&sink, "authorization", "Token one"));
+    }
+    put("two\n");
+    monitor.until(|_| asked_with(&site, "x-key", "k two"));
+    if cfg!(feature = "influx") {
+        monitor.until(|_| asked_with(&sink, "authorization", "Token two"));
+    }
+    fs::remove_file(folder.path("token")).unwrap();
+    let refused = warned(&mut monitor, "cannot read the file token");
+    assert!(refused.starts_with("reload refused: sites.yaml:1:"), "{refused}");
+    put("three\n");
+    monitor.until(|_| asked_with(&site, "x-key", "k three"));
+    put("fo\nur\n");
+    let refused = warned(&mut monitor, "not valid here");
+    assert!(refused.contains("what this expands to is not valid here: it holds a line break"), "{refused}");
+    monitor.end_by(Signal::TERM).with(143);
+}
+
 #[test]
 fn without_a_file_there_is_nothing_to_read_again() {
     let server = Server::start(Behaviour::ok());

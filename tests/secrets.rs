@@ -8,7 +8,7 @@ mod support;
 use base64::Engine as _;
 use rustix::process::Signal;
 use support::canary::{MARK, folder, server};
-use support::program::{Ended, Folder};
+use support::program::{Ended, Folder, Running};
 
 /// The ways in which the mark can be written.
 fn marks() -> Vec<String> {
@@ -99,6 +99,46 @@ fn a_secret_that_was_typed_is_not_said_again() {
     runs(&folder, &format!("--headless --for 1s {url}")).with(0);
     runs(&folder, &format!("run ftp://ada:{MARK}@127.0.0.1/?key={MARK}")).with(2);
     runs(&folder, &format!("check http://ada:{MARK}@127.0.0.1:99999/?key={MARK}")).with(2);
+}
+
+/// A password may hold what ends an authority, and a mistyped URL has one all the same.
+#[test]
+fn a_password_in_a_url_that_cannot_be_parsed_is_not_shown() {
+    let folder = Folder::empty();
+    for url in [
+        "http://ada:PW#x@h/",
+        "http://ada:PW/x@h/",
+        "http://ada:PW?x@h/",
+        "http://ada:PW x@h/",
+        "http://ada:PW@h:99999/",
+        "http://ada:PW",
+        "https:/ada:PW@h:x",
+        "htps//ada:PW@h",
+        "ada:PW@h/",
+        "https://h:x/#access_token=PW",
+    ] {
+        let url = url.replace("PW", MARK);
+        for sites in [format!("- {{ name: a, url: '{url}' }}"), format!("- '{url}'"), format!("- {{ url: {url} ] ")] {
+            folder.write("sites.yaml", &format!("sites:\n  {sites}\n"));
+            runs(&folder, "validate").with(2);
+            runs(&folder, "check").with(2);
+        }
+        for command in ["check", "run", "stats", "stats --site", "check --for", "db check"] {
+            let mut command = folder.command(command);
+            command.arg(&url);
+            let ended = Running::start(command).end();
+            silent(&url, &ended.stdout);
+            silent(&url, &ended.stderr);
+        }
+    }
+    for line in ["pasword: MARK", "tok: [MARK]", "authorisation: { a: Bearer MARK }", "body: 'a${MARK!}b'"] {
+        let line = line.replace("MARK", MARK);
+        for broken in ["", " \""] {
+            let text = format!("sites:\n  - url: https://a.example\n    {line}{broken}\n");
+            folder.write("sites.yaml", &text);
+            runs(&folder, "validate").with(2);
+        }
+    }
 }
 
 #[test]

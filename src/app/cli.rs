@@ -13,8 +13,10 @@ use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Su
 use clap_complete::Shell;
 
 use crate::model::duration;
+use crate::model::redact::redacted;
 
 use super::examples;
+use super::exit::complain;
 
 /// Watches websites from a terminal: exact rolling statistics, durable history, alerts.
 #[derive(Debug, Parser)]
@@ -36,7 +38,16 @@ impl Cli {
     /// Reads the arguments of the process; wrong usage ends it with code 2.
     #[must_use]
     pub fn read() -> Self {
-        Self::read_from(std::env::args_os()).unwrap_or_else(|error| error.exit())
+        let arguments: Vec<OsString> = std::env::args_os().collect();
+        Self::read_from(arguments.iter().cloned()).unwrap_or_else(|error| {
+            let said = error.render().to_string();
+            let shown = without_secrets(&said, &arguments);
+            if shown != said {
+                complain(shown.trim_end());
+                std::process::exit(error.exit_code());
+            }
+            error.exit()
+        })
     }
 
     /// Whether it goes on until somebody ends it.
@@ -85,6 +96,16 @@ impl Cli {
             grammar.mut_subcommand(name, |command| with_examples(command, Some(name)))
         })
     }
+}
+
+/// `said`, an error about `arguments`, without the passwords of URLs among them.
+fn without_secrets(said: &str, arguments: &[OsString]) -> String {
+    let texts = arguments.iter().filter_map(|argument| argument.to_str());
+    let values = texts.flat_map(|text| [text, text.split_once('=').map_or(text, |(_, value)| value)]);
+    values.filter(|value| !value.is_empty()).fold(said.to_owned(), |said, value| match redacted(value) {
+        shown if shown == value => said,
+        shown => said.replace(value, &shown),
+    })
 }
 
 /// The names of all commands.
@@ -343,6 +364,16 @@ mod tests {
     fn read(line: &str) -> Result<Cli, String> {
         let words = std::iter::once("webmon").chain(line.split_whitespace());
         Cli::read_from(words.map(OsString::from)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_error_about_arguments_shows_no_password() {
+        for line in ["stats http://ada:S3CRET#x@h", "check --format=http://ada:S3CRET@h", "db check ada:S3CRET@h"] {
+            let arguments: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
+            let error = read(line).unwrap_err();
+            assert!(error.contains("S3CRET"), "{error}");
+            assert!(!without_secrets(&error, &arguments).contains("S3CRET"), "{error}");
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::store::{Archive, Start, Store};
 use super::cli::{ExportArgs, ExportFrom};
 use super::clock::Clock;
 use super::exit::Failure;
-use super::outlet::{Groups, Inlet, Outlet, regroup};
+use super::outlet::{Inlet, Outlet, Terms};
 use super::run::store_failure;
 
 /// Time between two looks at the store when nothing is new: lines are gathered meanwhile.
@@ -67,7 +67,7 @@ pub fn wanted(args: &ExportArgs, config: &Config, has_store: bool) -> Result<Opt
 pub struct Export {
     client: Client,
     exporter: Exporter,
-    groups: Groups,
+    terms: Terms,
     path: PathBuf,
     /// Whole sentences for a person.
     pub notices: Vec<String>,
@@ -89,12 +89,11 @@ impl Wanted {
         if self.from.is_some() && progress.acknowledged.is_some() {
             notices.push(format!("{} goes on where it was: --export-from is for a new one", self.sink));
         }
-        let mut groups = Groups::new();
-        regroup(&mut groups, config);
+        let terms = Terms::of(config);
         let agent = self.sink.agent.clone().unwrap_or_else(machine);
         let seed = now.as_micros() ^ u64::from(std::process::id()) << 32;
-        let exporter = Exporter::new(&self.sink, progress, Labels { agent, groups: groups.clone() }, seed);
-        Ok(Export { client: self.client, exporter, groups, path: store.path().to_owned(), notices })
+        let exporter = Exporter::new(&self.sink, progress, Labels { agent, groups: terms.groups.clone() }, seed);
+        Ok(Export { client: self.client, exporter, terms, path: store.path().to_owned(), notices })
     }
 }
 
@@ -104,7 +103,7 @@ impl Export {
     /// # Errors
     /// The system's, if it has no thread to give.
     pub fn start(mut self, clock: Clock) -> Result<Outlet, Failure> {
-        let (outlet, inlet) = Outlet::open(self.exporter.health(), std::mem::take(&mut self.groups));
+        let (outlet, inlet) = Outlet::open(self.exporter.health(), std::mem::take(&mut self.terms));
         let thread = self.spawn(clock, inlet).context("cannot start a thread")?;
         Ok(outlet.on(thread))
     }
@@ -157,6 +156,8 @@ impl Shipping {
             tokio::select! {
                 biased;
                 () = finish.cancelled() => {}
+                // Other credentials may be what a server that refuses waits for.
+                Ok(()) = self.inlet.terms.changed() => self.inlet.terms.mark_changed(),
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -165,6 +166,7 @@ impl Shipping {
     /// One request, if there is something to send.
     async fn turn(&mut self) -> Turn {
         let began = self.clock.monotonic();
+        self.follow_terms();
         match self.read() {
             Ok(true) => {}
             Ok(false) if self.exporter.has_more() => return Turn::More(Duration::ZERO),
@@ -190,12 +192,23 @@ impl Shipping {
         pause.map_or(Turn::More(effort), Turn::Failed)
     }
 
+    /// Takes what a configuration that was read again says, if there is such news.
+    fn follow_terms(&mut self) {
+        if !self.inlet.terms.has_changed().unwrap_or(false) {
+            return;
+        }
+        let terms = self.inlet.terms.borrow_and_update().clone();
+        self.exporter.regroup(terms.groups);
+        if let Some(section) = terms.section
+            && let Err(error) = self.client.authorize(section.authorization.as_ref())
+        {
+            self.exporter.complain(error.to_string(), self.clock.now());
+        }
+    }
+
     fn read(&mut self) -> Result<bool, crate::store::StoreError> {
         if self.exporter.is_under_way() {
             return Ok(true);
-        }
-        if self.inlet.groups.has_changed().unwrap_or(false) {
-            self.exporter.regroup(self.inlet.groups.borrow_and_update().clone());
         }
         let archive = match self.archive.take() {
             Some(archive) => archive,

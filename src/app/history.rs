@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 
 use crate::alert::Alert;
 use crate::config::{self, Config};
+use crate::model::redact::redacted;
 use crate::model::{SiteId, Timestamp, duration, figures};
 use crate::report::{Period, SampleRecord, csv, json, table};
 use crate::stats::Cadence;
@@ -239,7 +240,11 @@ fn choose(
         if !stored.iter().any(|site| *site.name == **name) && place(name) == usize::MAX {
             let near = nearest(name, stored.iter().map(|site| &*site.name));
             let hint = near.map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
-            return Err(Failure::Usage(format!("webmon: no site named {name:?} in {}{hint}", path.display())));
+            return Err(Failure::Usage(format!(
+                "webmon: no site named {:?} in {}{hint}",
+                redacted(name),
+                path.display()
+            )));
         }
     }
     stored.retain(|site| wanted.is_empty() || wanted.iter().any(|name| **name == *site.name));

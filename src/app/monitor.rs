@@ -163,7 +163,7 @@ impl<P: Prober, N> Monitor<P, N> {
         let (outbox, messenger) = messenger::open(parts.config.exec.clone(), keeping.clone());
         let (mut keeper, mut to_store, mut keep_pauses, mut adoptions, mut to_ask) = (None, None, None, None, None);
         let seen = Arc::new(watch::Sender::new(Vec::new()));
-        let (export, groups) = parts.outlet.as_ref().map(|to| (to.health.clone(), to.groups.clone())).unzip();
+        let (export, terms) = parts.outlet.as_ref().map(|to| (to.health.clone(), to.terms.clone())).unzip();
         let mut parts_of_views = None;
         if let Some(((store, flush), (inbox, slots))) = store.zip(begun.inbox) {
             let ids: Vec<SiteId> = memory.registered.iter().map(|registered| registered.id).collect();
@@ -209,7 +209,7 @@ impl<P: Prober, N> Monitor<P, N> {
             revisions: begun.revisions,
             adoptions,
         };
-        let reviser = Reviser::new(parts.config, to_ask, to_control, begun.prober).telling(groups);
+        let reviser = Reviser::new(parts.config, to_ask, to_control, begun.prober).telling(terms);
         Ok(Self { network, feed, control, messenger, keeper, reviser, keeping, rechecks, wishes, seen })
     }
 

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::model::ExportHealth;
+use crate::model::{ExportHealth, Sink};
 use crate::store::{Progress, Writer};
 
 /// The longest that a clean end waits for what is not exported yet.
@@ -25,8 +25,37 @@ const QUEUE: usize = 8;
 /// The group of each site that has one, by the name of the site.
 pub type Groups = HashMap<Arc<str>, Arc<str>>;
 
+/// What a configuration that is read again changes for an export that runs.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    /// The groups of sites.
+    pub groups: Groups,
+    /// The section of the file that it follows; none when all came from the command line.
+    pub section: Option<Sink>,
+}
+
+impl Terms {
+    /// The terms of `config`.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        let mut terms = Self { groups: Groups::new(), section: config.export.clone() };
+        regroup(&mut terms.groups, config);
+        terms
+    }
+
+    /// Brings them up to `config`: the groups, and the credentials if they are for the same place.
+    pub fn follow(&mut self, config: &Config) {
+        regroup(&mut self.groups, config);
+        if let (Some(section), Some(other)) = (&mut self.section, &config.export)
+            && other.is_same_but_credentials(section)
+        {
+            section.authorization.clone_from(&other.authorization);
+        }
+    }
+}
+
 /// Brings `groups` up to `config`. A site that is not in it keeps its own, for what it has not exported yet.
-pub fn regroup(groups: &mut Groups, config: &Config) {
+fn regroup(groups: &mut Groups, config: &Config) {
     for watched in config.sites.iter().chain(&config.disabled) {
         let name = &watched.site.name;
         match &watched.group {
@@ -40,8 +69,8 @@ pub fn regroup(groups: &mut Groups, config: &Config) {
 pub struct Outlet {
     /// How the export gets on.
     pub health: watch::Receiver<ExportHealth>,
-    /// Where it is told of other groups.
-    pub groups: watch::Sender<Groups>,
+    /// Where its terms are changed.
+    pub terms: watch::Sender<Terms>,
     progress: mpsc::Receiver<Progress>,
     finish: CancellationToken,
     ended: oneshot::Receiver<()>,
@@ -52,8 +81,8 @@ pub struct Outlet {
 pub struct Inlet {
     /// Where its health is read.
     pub health: watch::Sender<ExportHealth>,
-    /// The groups from now on.
-    pub groups: watch::Receiver<Groups>,
+    /// Its terms from now on.
+    pub terms: watch::Receiver<Terms>,
     /// When it is cancelled, everything is committed that ever will be.
     pub finish: CancellationToken,
     progress: mpsc::Sender<Progress>,
@@ -63,16 +92,16 @@ pub struct Inlet {
 }
 
 impl Outlet {
-    /// The two ends, of an export that is at `health` and knows of `groups`.
+    /// The two ends, of an export that is at `health` and begins with `terms`.
     #[must_use]
-    pub fn open(health: ExportHealth, groups: Groups) -> (Self, Inlet) {
+    pub fn open(health: ExportHealth, terms: Terms) -> (Self, Inlet) {
         let (health, read) = watch::channel(health);
-        let (to_groups, groups) = watch::channel(groups);
+        let (to_terms, terms) = watch::channel(terms);
         let (sender, progress) = mpsc::channel(QUEUE);
         let (alive, ended) = oneshot::channel();
         let finish = CancellationToken::new();
-        let inlet = Inlet { health, groups, finish: finish.clone(), progress: sender, unsaved: None, _ended: alive };
-        (Self { health: read, groups: to_groups, progress, finish, ended, thread: None }, inlet)
+        let inlet = Inlet { health, terms, finish: finish.clone(), progress: sender, unsaved: None, _ended: alive };
+        (Self { health: read, terms: to_terms, progress, finish, ended, thread: None }, inlet)
     }
 
     /// The same with the thread on which the export runs.
@@ -125,6 +154,27 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+
+    /// A token that is meant for another server never goes to this one.
+    #[test]
+    fn credentials_follow_the_file_only_where_the_place_is_the_same() {
+        let config = |influx: &str| {
+            let text = format!("sites: ['http://a']\nexport: {{ influx: {{ {influx} }} }}");
+            crate::config::parse(&text, "sites.yaml", Path::new(""), &|_| None).unwrap()
+        };
+        let mut terms = Terms::of(&config("url: 'http://h', token: one"));
+        let token = |terms: &Terms| terms.section.as_ref().unwrap().authorization.as_ref().unwrap().expose().to_owned();
+        for (influx, expect) in [
+            ("url: 'http://h', token: two", "Token two"),
+            ("url: 'http://other', token: three", "Token two"),
+            ("url: 'http://other', token: four", "Token two"),
+            ("url: 'http://h', bucket: b, token: five", "Token two"),
+            ("url: 'http://h', token: six", "Token six"),
+        ] {
+            terms.follow(&config(influx));
+            assert_eq!(token(&terms), expect, "{influx}");
+        }
+    }
 
     #[test]
     fn groups_follow_the_configuration_and_stay_with_whoever_left_it() {

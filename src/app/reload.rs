@@ -1,22 +1,22 @@
 //! sites.yaml read again: on SIGHUP, and when the file has changed and stands still.
 //!
-//! The file is looked at twice a second; it counts as changed when its time, length or number differs from what was
-//! read last, and is read once two looks agree, so that nobody's half-written file is taken. Files that it names
-//! (`${file:…}`, certificates) are read again with it; a change of theirs alone is not seen until somebody asks.
+//! The file and the files that it names (`${file:…}`, certificates) are looked at twice a second; one counts as changed
+//! when its time, length or number differs from what was read last, and all are read once two looks agree, so that no
+//! half-written file is taken. Limit: with more than a thousand named files these are looked at less often.
 //! Invariants: a file that cannot be taken changes nothing and is told once, until it changes again or somebody asks
 //! again; a good one for which the store has no room now is tried again until it is taken. All waiting for disks is
 //! on blocking threads.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use tokio::sync::{Notify, watch};
 use tokio::time::MissedTickBehavior;
 use tracing::debug;
 
-use crate::config::{self, Config, ConfigError};
+use crate::config::{self, Config, ConfigError, Named, Stamp};
 use crate::model::Timestamp;
 use crate::model::text::clean_line;
 use crate::report;
@@ -40,13 +40,8 @@ pub const REASON_MAX: usize = 400;
 /// Makes a prober for the second configuration from the one for the first.
 pub type Renew<P> = fn(&Config, &Config, &Arc<P>) -> Result<Arc<P>, Failure>;
 
-/// What tells one content of a file from another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamp {
-    modified: Option<SystemTime>,
-    length: u64,
-    number: u64,
-}
+/// Named files for one look; with more of them, every second look, every third and so on goes over them.
+const NAMED_A_LOOK: usize = 1_000;
 
 /// The file that a configuration came from.
 #[derive(Clone, Debug)]
@@ -54,13 +49,38 @@ pub struct Origin {
     path: PathBuf,
     wanted: Vec<String>,
     read: Option<Stamp>,
+    named: Named,
+}
+
+/// What a look found: the file, and those that it names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Look {
+    file: Option<Stamp>,
+    named: Named,
 }
 
 impl Origin {
     /// The file at `path` and what was chosen of it; to be made before it is read for the first time.
     #[must_use]
     pub fn of(path: &Path, wanted: &[String]) -> Self {
-        Self { path: path.to_owned(), wanted: wanted.to_vec(), read: stamp(path) }
+        Self { path: path.to_owned(), wanted: wanted.to_vec(), read: Stamp::of(path), named: Vec::new() }
+    }
+
+    /// The same of a configuration that names `files`.
+    #[must_use]
+    pub fn naming(self, files: &Named) -> Self {
+        Self { named: files.clone(), ..self }
+    }
+
+    /// How the files are now; those that are named only when `all` are asked for.
+    fn look(&self, all: bool) -> Look {
+        let stamp = |(path, read): &(PathBuf, Option<Stamp>)| (path.clone(), if all { Stamp::of(path) } else { *read });
+        Look { file: Stamp::of(&self.path), named: self.named.iter().map(stamp).collect() }
+    }
+
+    /// What was read last.
+    fn last(&self) -> Look {
+        Look { file: self.read, named: self.named.clone() }
     }
 }
 
@@ -95,8 +115,8 @@ pub struct Reloader<P> {
 
 /// Why a file was not taken.
 enum Refusal {
-    /// It is not good.
-    File(String),
+    /// It is not good; and the files that it names, where it got so far.
+    File(String, Option<Named>),
     /// It may be taken later: the store does not answer.
     Store(String),
 }
@@ -114,7 +134,7 @@ impl<P: Send + Sync + 'static> Reloader<P> {
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut tries = tokio::time::interval(AGAIN);
         tries.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut seen_once = None;
+        let (mut seen_once, mut number) = (None, 0_usize);
         loop {
             let mut again = false;
             let by_hand = tokio::select! {
@@ -129,16 +149,18 @@ impl<P: Send + Sync + 'static> Reloader<P> {
                 self.tell(["SIGHUP: there is no file to read again".to_owned()]);
                 continue;
             };
-            let path = origin.path.clone();
-            let found = blocking(move || stamp(&path)).await;
-            if !by_hand && !again && (found.is_none() || found == origin.read) {
+            number += 1;
+            let all = by_hand || number.is_multiple_of(1 + origin.named.len() / NAMED_A_LOOK);
+            let (last, looked) = (origin.last(), origin.clone());
+            let found = blocking(move || looked.look(all)).await;
+            if !by_hand && !again && (found.file.is_none() || found == last) {
                 continue;
             }
-            if !by_hand && found != origin.read && seen_once != found {
-                seen_once = found;
+            if !by_hand && found != last && seen_once.as_ref() != Some(&found) {
+                seen_once = Some(found);
                 continue;
             }
-            origin.read = found;
+            (origin.read, origin.named) = (found.file, found.named);
             let origin = origin.clone();
             self.read_again(origin, by_hand).await;
             tries.reset();
@@ -168,7 +190,10 @@ impl<P: Send + Sync + 'static> Reloader<P> {
             Err(refusal) => {
                 self.refused = true;
                 let (what, reason) = match refusal {
-                    Refusal::File(reason) => ("reload refused", reason),
+                    Refusal::File(reason, named) => {
+                        self.name(named);
+                        ("reload refused", reason)
+                    }
                     Refusal::Store(reason) => {
                         self.waits = true;
                         ("reload waits for the store", reason)
@@ -188,7 +213,8 @@ impl<P: Send + Sync + 'static> Reloader<P> {
 
     async fn take(&mut self, origin: Origin) -> Result<Difference, Refusal> {
         let read = blocking(move || read(&origin)).await;
-        let Selection { config, all_names, .. } = read.map_err(Refusal::File)?;
+        let Selection { config, all_names, .. } = read.map_err(|(reason, named)| Refusal::File(reason, named))?;
+        self.name(Some(config.files.clone()));
         let (running, prober, renew) = (self.reviser.running().clone(), self.reviser.prober(), self.reload.renew);
         let warned = running.warnings.clone();
         let (config, renewed) = blocking(move || {
@@ -196,7 +222,7 @@ impl<P: Send + Sync + 'static> Reloader<P> {
             (config, renewed)
         })
         .await;
-        let prober = renewed.map_err(|failure| Refusal::File(failure.to_string()))?;
+        let prober = renewed.map_err(|failure| Refusal::File(failure.to_string(), None))?;
         let warnings = config.warnings.clone();
         let revised = self.reviser.revise(config, &all_names, prober).await;
         let mut difference = revised.map_err(Refusal::Store)?;
@@ -204,34 +230,32 @@ impl<P: Send + Sync + 'static> Reloader<P> {
         Ok(difference)
     }
 
+    /// Goes on with the files that were named, if it is known which.
+    fn name(&mut self, files: Option<Named>) {
+        if let (Some(origin), Some(files)) = (&mut self.reload.origin, files) {
+            origin.named = files;
+        }
+    }
+
     fn tell(&self, notices: impl IntoIterator<Item = String>) {
         self.keeping.send_modify(|keeping| notices.into_iter().for_each(|notice| keeping.tell(notice)));
     }
 }
 
-/// The configuration that `origin` holds now, or what is wrong with it in one sentence.
-fn read(origin: &Origin) -> Result<Selection, String> {
+/// The configuration that `origin` holds now, or what is wrong with it in one sentence and which files it names.
+fn read(origin: &Origin) -> Result<Selection, (String, Option<Named>)> {
     let Origin { path, wanted, .. } = origin;
     select(path, wanted).map_err(|failure| match config::load(path, &|name| std::env::var(name).ok()) {
-        Err(ConfigError::Missing { .. }) => format!("there is no {}", path.display()),
-        Err(ConfigError::Invalid { first, faults, .. }) if faults > 1 => {
-            format!("{}:{first} (and {} more)", path.display(), faults - 1)
+        Err(ConfigError::Missing { .. }) => (format!("there is no {}", path.display()), None),
+        Err(ConfigError::Invalid { first, faults, files, .. }) => {
+            let more = if faults > 1 { format!(" (and {} more)", faults - 1) } else { String::new() };
+            (format!("{}:{first}{more}", path.display()), Some(files))
         }
-        Err(ConfigError::Invalid { first, .. }) => format!("{}:{first}", path.display()),
-        Err(error @ ConfigError::Unreadable { .. }) => error.to_string().trim_start_matches("error: ").to_owned(),
-        Ok(_) => failure.to_string().trim_start_matches("webmon: ").to_owned(),
+        Err(error @ ConfigError::Unreadable { .. }) => {
+            (error.to_string().trim_start_matches("error: ").to_owned(), None)
+        }
+        Ok(config) => (failure.to_string().trim_start_matches("webmon: ").to_owned(), Some(config.files)),
     })
-}
-
-/// What tells the content of the file at `path` from another; none without a file.
-#[must_use]
-pub fn stamp(path: &Path) -> Option<Stamp> {
-    let metadata = path.metadata().ok()?;
-    #[cfg(unix)]
-    let number = std::os::unix::fs::MetadataExt::ino(&metadata);
-    #[cfg(not(unix))]
-    let number = 0;
-    Some(Stamp { modified: metadata.modified().ok(), length: metadata.len(), number })
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use crate::ring::{Reader, Slab};
 
 use super::assemble::{Memory, Past, filled, horizon, seat, slots};
 use super::keeper::Ask;
-use super::outlet::{Groups, regroup};
+use super::outlet::Terms;
 use super::plan::{first_due, offset};
 use super::schedule::{Berth, Left, Room};
 
@@ -84,7 +84,7 @@ pub struct Reviser<P> {
     asks: Option<mpsc::Sender<Ask>>,
     changes: mpsc::Sender<Change>,
     prober: watch::Sender<Arc<P>>,
-    groups: Option<watch::Sender<Groups>>,
+    terms: Option<watch::Sender<Terms>>,
 }
 
 impl<P> Reviser<P> {
@@ -98,13 +98,13 @@ impl<P> Reviser<P> {
     ) -> Self {
         let seats: HashMap<Arc<str>, usize> =
             running.sites.iter().enumerate().map(|(slot, watched)| (Arc::clone(&watched.site.name), slot)).collect();
-        Self { numbers: seats.len(), running, seats, gone: HashMap::new(), asks, changes, prober, groups: None }
+        Self { numbers: seats.len(), running, seats, gone: HashMap::new(), asks, changes, prober, terms: None }
     }
 
-    /// The same with an export that is to know the groups of sites.
+    /// The same with an export that follows the configuration.
     #[must_use]
-    pub fn telling(self, groups: Option<watch::Sender<Groups>>) -> Self {
-        Self { groups, ..self }
+    pub fn telling(self, terms: Option<watch::Sender<Terms>>) -> Self {
+        Self { terms, ..self }
     }
 
     /// The configuration that the monitor runs by.
@@ -138,8 +138,8 @@ impl<P> Reviser<P> {
             .map(|(slot, watched)| (Arc::clone(&watched.site.name), *slot))
             .collect::<HashMap<_, _>>();
         self.prober.send_replace(prober);
-        if let Some(groups) = &self.groups {
-            groups.send_modify(|groups| regroup(groups, &config));
+        if let Some(terms) = &self.terms {
+            terms.send_modify(|terms| terms.follow(&config));
         }
         let ending = || "webmon is ending".to_owned();
         self.changes.send(change).await.map_err(|_| ending())?;
@@ -183,7 +183,7 @@ impl<P> Reviser<P> {
         for (what, differs) in [
             ("storage", config.storage != self.running.storage && self.asks.is_some()),
             ("dashboard (but its views)", config.dashboard != self.running.dashboard),
-            ("export", config.export != self.running.export && self.asks.is_some()),
+            ("export", !exported_alike(config, &self.running) && self.asks.is_some()),
         ] {
             if differs {
                 notices.push(format!("sites.yaml: what changed under {what} takes effect at the next start"));
@@ -195,7 +195,8 @@ impl<P> Reviser<P> {
             changed,
             elsewhere: config.views != self.running.views
                 || config.exec != self.running.exec
-                || config.resolver != self.running.resolver,
+                || config.resolver != self.running.resolver
+                || config.export != self.running.export,
             notices,
         }
     }
@@ -254,5 +255,13 @@ impl<P> Reviser<P> {
             }
             _ => past,
         }
+    }
+}
+
+/// Whether samples are exported to the same place; other credentials are taken at once.
+fn exported_alike(one: &Config, other: &Config) -> bool {
+    match (&one.export, &other.export) {
+        (Some(one), Some(other)) => one.is_same_but_credentials(other),
+        (one, other) => one.is_none() && other.is_none(),
     }
 }

@@ -34,6 +34,7 @@ pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, Failure> {
     // Before it is read: what changes from now on is seen.
     let origin = Origin::of(&common.config, &args.sites);
     let selection = select(&common.config, &args.sites)?;
+    let origin = origin.naming(&selection.config.files);
     let store_path = store_path(args, common, &selection);
     #[cfg(feature = "influx")]
     let wanted = export::wanted(&args.export, &selection.config, store_path.is_some())?;

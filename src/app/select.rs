@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::{self, Config, ConfigError};
+use crate::model::redact::redacted;
 
 use crate::report::first_steps::first_steps;
 
@@ -88,7 +89,7 @@ fn slip(wanted: &[String], failure: Failure) -> Failure {
     let meant = wanted.first().and_then(|word| Some((word, nearest(word, commands.iter().map(String::as_str))?)));
     match (meant, failure) {
         (Some((word, near)), Failure::Usage(way_on)) => {
-            Failure::Usage(format!("webmon: no command {word:?}; did you mean {near:?}?\n{way_on}"))
+            Failure::Usage(format!("webmon: no command {:?}; did you mean {near:?}?\n{way_on}", redacted(word)))
         }
         (_, failure) => failure,
     }
@@ -138,7 +139,7 @@ fn unknown(name: &str, path: &Path, names: &[Arc<str>]) -> String {
     let commands = command_words();
     let near = nearest(name, names.iter().map(|name| &**name).chain(commands.iter().map(String::as_str)));
     let hint = near.map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
-    format!("webmon: no site named {name:?} in {}{hint}", path.display())
+    format!("webmon: no site named {:?} in {}{hint}", redacted(name), path.display())
 }
 
 #[cfg(test)]

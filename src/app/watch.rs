@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use jiff::tz::TimeZone;
 use tokio::time::MissedTickBehavior;
 
-use crate::config::{self, Config, ConfigError, default_views};
+use crate::config::{self, Config, ConfigError, Stamp, default_views};
 use crate::model::Timestamp;
 use crate::model::text::clean_line;
 
@@ -22,7 +22,7 @@ use super::exit::{Ending, Failure};
 use super::follow::{Follower, Plan};
 use super::history;
 use super::keeper::blocking;
-use super::reload::{REASON_MAX, Stamp, stamp};
+use super::reload::REASON_MAX;
 use super::run::store_failure;
 use super::select::load;
 use super::signals::HANGUP;
@@ -114,13 +114,13 @@ struct Sheet {
 
 impl Sheet {
     fn of(path: &Path) -> Self {
-        let read = stamp(path);
+        let read = Stamp::of(path);
         Self { path: path.to_owned(), read, found: read }
     }
 
     /// Whether it has changed and stands still: two looks agree.
     fn is_new(&mut self) -> bool {
-        let found = stamp(&self.path);
+        let found = Stamp::of(&self.path);
         let still = std::mem::replace(&mut self.found, found) == found;
         found.is_some() && still && found != self.read
     }

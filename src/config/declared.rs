@@ -55,6 +55,20 @@ pub(super) enum Form {
     Section(&'static [Key]),
 }
 
+/// Whether `name` is a key anywhere in a file.
+pub(super) fn is_key(name: &str) -> bool {
+    fn among(keys: &[Key], name: &str) -> bool {
+        keys.iter().any(|key| {
+            key.name == name
+                || match key.form {
+                    Form::Section(keys) | Form::Sites(keys) | Form::List(keys, _) => among(keys, name),
+                    _ => false,
+                }
+        })
+    }
+    among(FILE, name)
+}
+
 const fn key(name: &'static str, form: Form, doc: &'static str) -> Key {
     Key { name, form, default: "", example: "", doc, required: false }
 }

@@ -1,15 +1,17 @@
 //! `${VAR}`, `${VAR:-default}` and `${file:PATH}` in a value, after parsing, so that no content of a variable can
 //! change the structure of the file.
 //!
-//! `$$` is a `$`; any other `$` stays. The default is taken when the variable is unset or empty. A file's last line
-//! feed is cut. Limits: a file of at most 64 KiB. A fault names the variable or the file, never its content.
+//! `$$` is a `$`; any other `$` stays. The default is taken when the variable is unset or empty. The last line break of a
+//! variable or a file is cut, and so is a file's byte order mark: secrets that `echo` or an editor wrote end in one.
+//! Limits: a file of at most 64 KiB. A fault names the variable or the file, never its content.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::ops::Range;
 use std::path::Path;
 
+use crate::model::text::clean;
+
 use super::Env;
+use super::file::Files;
 
 /// Longest file that is taken in, bytes.
 const FILE_MAX: u64 = 64 << 10;
@@ -20,6 +22,22 @@ pub(super) struct Scope<'a> {
     pub(super) env: Option<&'a Env<'a>>,
     /// The folder to which paths are relative.
     pub(super) base_dir: &'a Path,
+    /// The files that were read.
+    pub(super) files: Files,
+}
+
+/// Whether `text`, from `${` on, is an expression that can have content.
+pub(super) fn is_expression(text: &str) -> bool {
+    let inner = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+    inner.is_some_and(|inner| {
+        inner.starts_with("file:") || is_name(inner.split_once(":-").map_or(inner, |(name, _)| name))
+    })
+}
+
+impl<'a> Scope<'a> {
+    pub(super) fn new(env: Option<&'a Env<'a>>, base_dir: &'a Path) -> Self {
+        Self { env, base_dir, files: Files::default() }
+    }
 }
 
 /// An expression that has no content.
@@ -75,8 +93,10 @@ impl Scope<'_> {
             None => (inner, None),
         };
         if !is_name(name) {
-            // A default may be a secret.
-            let shown = if default.is_some() { format!("{name}:-***") } else { inner.to_owned() };
+            // A default may be a secret, and so may what was never meant as an expression.
+            let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ':' | ' ');
+            let name = if name.chars().all(is_word) { name } else { "***" };
+            let shown = if default.is_some() { format!("{name}:-***") } else { name.to_owned() };
             let message =
                 format!("`${{{shown}}}` is no expression; there are ${{VAR}}, ${{VAR:-default}}, ${{file:PATH}}");
             return Err((message, dollar()));
@@ -85,8 +105,8 @@ impl Scope<'_> {
             return Ok(String::new());
         };
         match (env(name), default) {
-            (Some(value), None) => Ok(value),
-            (Some(value), Some(_)) if !value.is_empty() => Ok(value),
+            (Some(value), None) => Ok(without_line_break(&value).to_owned()),
+            (Some(value), Some(_)) if !value.is_empty() => Ok(without_line_break(&value).to_owned()),
             (_, Some(default)) => Ok(default.to_owned()),
             (None, None) => {
                 let hint =
@@ -97,20 +117,27 @@ impl Scope<'_> {
     }
 
     fn file(&self, path: &str) -> Result<String, String> {
-        let mut content = String::new();
         if self.env.is_none() {
-            return Ok(content);
+            return Ok(String::new());
         }
-        File::open(self.base_dir.join(path))
-            .and_then(|file| file.take(FILE_MAX + 1).read_to_string(&mut content))
-            .map_err(|error| format!("cannot read the file {path}: {error}"))?;
-        if content.len() as u64 > FILE_MAX {
-            return Err(format!("the file {path} is longer than 64 KiB"));
-        }
-        let end = content.strip_suffix('\n').map_or(content.len(), |cut| cut.strip_suffix('\r').unwrap_or(cut).len());
-        content.truncate(end);
-        Ok(content)
+        let read = self.files.with(&self.base_dir.join(path), FILE_MAX, |bytes| {
+            let text = str::from_utf8(bytes).map_err(|_| ": it is not UTF-8 text".to_owned())?;
+            Ok(without_line_break(text.strip_prefix('\u{feff}').unwrap_or(text)).to_owned())
+        });
+        read.and_then(|content| content).map_err(|why| {
+            let path = clean(path);
+            if why.starts_with(':') {
+                format!("cannot read the file {path}{why}")
+            } else {
+                format!("the file {path}{why}")
+            }
+        })
     }
+}
+
+/// `text` without the line break at its end.
+fn without_line_break(text: &str) -> &str {
+    text.strip_suffix('\n').map_or(text, |cut| cut.strip_suffix('\r').unwrap_or(cut))
 }
 
 fn is_name(name: &str) -> bool {
@@ -163,12 +190,15 @@ mod tests {
             "TOKEN" => Some("s3cret".to_owned()),
             "EMPTY" => Some(String::new()),
             "NESTED" => Some("${TOKEN}".to_owned()),
+            "ECHOED" => Some("s3cret\n".to_owned()),
+            "WINDOWS" => Some("s3cret\r\n".to_owned()),
+            "TWO_LINES" => Some("s3\ncret".to_owned()),
             _ => None,
         }
     }
 
     fn expand(text: &str) -> Result<String, Vec<Failed>> {
-        Scope { env: Some(&env), base_dir: Path::new(".") }.expand(text)
+        Scope::new(Some(&env), Path::new(".")).expand(text)
     }
 
     #[test]
@@ -181,6 +211,9 @@ mod tests {
             ("<${EMPTY}>", "<>"),
             ("${NONE:-}", ""),
             ("${NESTED}", "${TOKEN}"),
+            ("<${ECHOED}>", "<s3cret>"),
+            ("<${WINDOWS:-x}>", "<s3cret>"),
+            ("<${TWO_LINES}>", "<s3\ncret>"),
             ("$${TOKEN}", "${TOKEN}"),
             ("$$$$", "$$"),
             ("^[0-9]+$", "^[0-9]+$"),
@@ -200,18 +233,24 @@ mod tests {
         assert!(told[1].0 == 2 && told[1].1.starts_with("`${b-c}` is no expression"), "{told:?}");
         assert!(told[2].0 == 3 && told[2].1.starts_with("cannot read the file /nowhere/at/all: "), "{told:?}");
         assert_eq!(told[3], (4, "this `${` is never closed"));
+        let odd = expand("pa${ss@word}x").unwrap_err().remove(0).message;
+        assert!(odd.starts_with("`${***}` is no expression"), "{odd}");
     }
 
     #[test]
-    fn a_file_gives_its_content_without_the_last_line_feed() {
+    fn a_file_gives_its_text_without_the_last_line_break() {
         let dir = tempfile::tempdir().unwrap();
-        let scope = Scope { env: Some(&env), base_dir: dir.path() };
-        for (content, expanded) in [("a b\n", "a b"), ("a\r\n", "a"), ("a\n\n", "a\n"), ("", "")] {
+        let expand = |text: &str| Scope::new(Some(&env), dir.path()).expand(text);
+        for (content, expanded) in [("a b\n", "a b"), ("a\r\n", "a"), ("a\n\n", "a\n"), ("\u{feff}a\n", "a"), ("", "")]
+        {
             std::fs::write(dir.path().join("token"), content).unwrap();
-            assert_eq!(scope.expand("<${file:token}>").unwrap(), format!("<{expanded}>"));
+            assert_eq!(expand("<${file:token}>").unwrap(), format!("<{expanded}>"));
         }
         std::fs::write(dir.path().join("token"), "x".repeat(70_000)).unwrap();
-        assert!(scope.expand("${file:token}").unwrap_err()[0].message.ends_with("is longer than 64 KiB"));
+        assert!(expand("${file:token}").unwrap_err()[0].message.ends_with("is longer than 64 KiB"));
+        std::fs::write(dir.path().join("token"), b"\xff\xfea\0").unwrap();
+        let message = expand("${file:token}").unwrap_err().remove(0).message;
+        assert_eq!(message, "cannot read the file token: it is not UTF-8 text");
     }
 
     proptest! {

@@ -32,7 +32,7 @@ impl ExpectLayer {
         Self {
             status: keys.take("status").and_then(|id| status(reader, id)),
             body_contains: keys.take("body_contains").and_then(|id| expected(reader, id, part)),
-            body_regex: keys.take("body_regex").and_then(|id| expected(reader, id, pattern)),
+            body_regex: keys.take("body_regex").and_then(|id| expected(reader, id, |text| cached(reader, text))),
             max_response_time: keys.duration("max_response_time"),
         }
     }
@@ -58,7 +58,7 @@ impl ExpectLayer {
 }
 
 /// What `parse` makes of the text at `id`, with the text as it may be shown.
-fn expected<T>(reader: &Reader<'_>, id: NodeId, parse: fn(&str) -> Result<T, String>) -> Option<Expected<T>> {
+fn expected<T>(reader: &Reader<'_>, id: NodeId, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<Expected<T>> {
     let text = reader.text(id)?;
     match parse(&text.value) {
         Ok(what) => {
@@ -77,6 +77,16 @@ fn part(text: &str) -> Result<String, String> {
         return Err("every body contains an empty text; write what it has to contain".to_owned());
     }
     Ok(text.to_owned())
+}
+
+/// The pattern `text`, made once for all sites that have the same.
+fn cached(reader: &Reader<'_>, text: &str) -> Result<Regex, String> {
+    if let Some(known) = reader.cache.patterns.borrow().get(text) {
+        return Ok(known.clone());
+    }
+    let made = pattern(text)?;
+    reader.cache.patterns.borrow_mut().insert(text.to_owned(), made.clone());
+    Ok(made)
 }
 
 fn pattern(text: &str) -> Result<Regex, String> {

@@ -22,8 +22,10 @@ use std::path::PathBuf;
 
 use unicode_width::UnicodeWidthChar;
 
+use crate::model::redact::redacted;
 use crate::model::text::{clean, is_harmful};
 
+use super::file::Named;
 use super::mask::Secrets;
 
 /// Faults of a file that are noted; past these a file has "1000 errors or more".
@@ -88,7 +90,19 @@ pub enum ConfigError {
         faults: usize,
         /// The first one on one line: `12:5 unknown key …`.
         first: String,
+        /// The other files that were read or could not be.
+        files: Named,
     },
+}
+
+impl ConfigError {
+    /// The same of a text that names `files`.
+    pub(super) fn naming(mut self, named: Named) -> Self {
+        if let Self::Invalid { files, .. } = &mut self {
+            *files = named;
+        }
+        self
+    }
 }
 
 /// A file's text and the name under which it is shown.
@@ -132,7 +146,7 @@ impl<'a> Source<'a> {
             let (line, column) = self.line_and_column(fault.span.start);
             clean(&format!("{line}:{column} {}", fault.message))
         });
-        ConfigError::Invalid { report, faults: faults.len(), first }
+        ConfigError::Invalid { report, faults: faults.len(), first, files: Vec::new() }
     }
 
     /// Both from 1.
@@ -202,13 +216,11 @@ impl<'a> Source<'a> {
 pub(super) fn typed(refused: &[(&str, String)]) -> ConfigError {
     let mut lines = Vec::new();
     for (text, message) in refused {
-        let secrets = Secrets::of_line(text, 0);
-        let shown: String = text.char_indices().map(|(at, c)| if secrets.hide(at) { '*' } else { c }).collect();
         let separator = if text.is_empty() { "" } else { ": " };
-        lines.push(format!("error: {}{separator}{message}", clean(&shown)));
+        lines.push(format!("error: {}{separator}{message}", clean(&redacted(text))));
     }
     let first = lines[0].trim_start_matches("error: ").to_owned();
-    ConfigError::Invalid { report: lines.join("\n"), faults: refused.len(), first }
+    ConfigError::Invalid { report: lines.join("\n"), faults: refused.len(), first, files: Vec::new() }
 }
 
 const WRITE: &str = "writing to a String cannot fail";

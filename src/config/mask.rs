@@ -8,6 +8,9 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
+use crate::model::redact::url_secrets;
+
+use super::declared;
 use super::expand;
 use super::yaml::{Kind, NodeId, Tree};
 
@@ -29,13 +32,17 @@ pub(super) struct Secrets(Vec<Range<usize>>);
 
 impl Secrets {
     /// What is secret in a document.
-    pub(super) fn of_tree(tree: &Tree, text: &str) -> Self {
+    /// `unknown` are values of keys that nobody knows.
+    pub(super) fn of_tree(tree: &Tree, text: &str, unknown: &[NodeId]) -> Self {
         let (mut secrets, mut seen) = (Self::default(), HashSet::new());
         for (key, value) in tree.pairs() {
             let key = tree.text(key).unwrap_or_default().to_ascii_lowercase();
             if key.starts_with("header") || key == "body" || is_sensitive(&key) {
                 secrets.add_values(tree, value, text, 0, &mut seen);
             }
+        }
+        for &id in unknown {
+            secrets.add_values(tree, id, text, 0, &mut seen);
         }
         for (_, span) in tree.scalars() {
             secrets.add_url(text, span);
@@ -56,11 +63,15 @@ impl Secrets {
                 secrets.add_literal(text, start + value..end);
             }
         }
+        let key = line.trim_start_matches([' ', '-', '\t', '{']).split(':').next().unwrap_or_default().trim_end();
+        if let Some(colon) = line.find(": ").filter(|_| key != "<<" && !declared::is_key(key)) {
+            secrets.add_literal(text, start + colon + 1..end);
+        }
         if let Some(is_mapping) = below_a_secret_key(&text[..start], indent(&line)) {
             let value = if is_mapping { line.find([':', ' ']).map_or(0, |colon| colon + 1) } else { 0 };
             secrets.add_literal(text, start + value..end);
         }
-        secrets.add_url(text, start..end);
+        secrets.add_url(text, start + url_start(&text[start..end])..end);
         secrets.add_defaults(text, start..end);
         secrets.sorted()
     }
@@ -98,10 +109,13 @@ impl Secrets {
         }
     }
 
-    /// `span` but its `${…}`.
+    /// `span` but its `${…}`; what only looks like one may be part of a password.
     fn add_literal(&mut self, text: &str, span: Range<usize>) {
         let mut from = span.start;
-        for expression in expand::expressions(&text[span.clone()]) {
+        let expressions = expand::expressions(&text[span.clone()]);
+        for expression in
+            expressions.filter(|at| expand::is_expression(&text[span.start + at.start..span.start + at.end]))
+        {
             self.add_words(text, from..span.start + expression.start);
             from = span.start + expression.end;
         }
@@ -120,26 +134,10 @@ impl Secrets {
         }
     }
 
-    /// Userinfo and query values of a URL in `span`.
+    /// The secrets of what may be a URL in `span`.
     fn add_url(&mut self, text: &str, span: Range<usize>) {
-        let Some(scheme) = text[span.clone()].find("://") else {
-            return;
-        };
-        let authority = span.start + scheme + 3;
-        let rest = &text[authority..span.end];
-        let end = rest.find(['/', '?', '#', ' ']).unwrap_or(rest.len());
-        if let Some(at) = rest[..end].rfind('@') {
-            self.add_literal(text, authority..authority + at);
-        }
-        let Some(query) = rest.find('?') else {
-            return;
-        };
-        let mut from = authority + query;
-        while let Some(equals) = text[from..span.end].find('=') {
-            let value = from + equals + 1;
-            let end = text[value..span.end].find(['&', '#', '"', '\'', ' ']).map_or(span.end, |at| value + at);
-            self.add_literal(text, value..end);
-            from = end;
+        for secret in url_secrets(&text[span.clone()]) {
+            self.add_literal(text, span.start + secret.start..span.start + secret.end);
         }
     }
 
@@ -174,6 +172,16 @@ fn below_a_secret_key(above: &str, mut depth: usize) -> Option<bool> {
         }
     }
     None
+}
+
+/// Where the URL of a line begins if there is one: at its scheme, after its `url:`, or where the line's first value does.
+fn url_start(line: &str) -> usize {
+    let scheme = line.find("://").map(|at| {
+        let name = line[..at].trim_end_matches(|c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
+        name.len()
+    });
+    let value = |key: &str| line.find(key).map(|at| at + key.len());
+    scheme.or_else(|| value("url:")).or_else(|| value(": ")).or_else(|| value("- ")).unwrap_or(0)
 }
 
 fn indent(line: &str) -> usize {

@@ -14,6 +14,7 @@ mod expand;
 mod expect;
 mod export;
 mod fault;
+mod file;
 mod mask;
 mod read;
 mod schema;
@@ -27,8 +28,7 @@ mod warning;
 mod yaml;
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -38,6 +38,7 @@ use crate::model::{Sink, Site, View};
 pub use exec::Exec;
 pub use export::typed_sink;
 pub use fault::ConfigError;
+pub use file::{Named, Stamp};
 pub use schema::schema;
 pub use sections::{Dashboard, Resolver, Storage, Symbols, Theme, default_views};
 pub use suggest::near as nearest;
@@ -93,6 +94,8 @@ pub struct Config {
     pub export: Option<Sink>,
     /// What is not wrong but will surprise, one line each, with its place in the file.
     pub warnings: Vec<String>,
+    /// The files that were read besides: those of `${file:…}` and of certificates.
+    pub files: Named,
 }
 
 /// Reads and validates the file at `path`.
@@ -118,7 +121,7 @@ pub fn load_without_env(path: &Path) -> Result<Config, ConfigError> {
 /// # Errors
 /// [`ConfigError::Invalid`] with every fault of the text.
 pub fn parse(text: &str, file_name: &str, base_dir: &Path, env: &Env<'_>) -> Result<Config, ConfigError> {
-    validate(text, file_name, Scope { env: Some(env), base_dir }, false)
+    validate(text, file_name, Scope::new(Some(env), base_dir), false)
 }
 
 /// A configuration for URLs that were typed: default interval, views and rule, no store. The scheme may be left out;
@@ -150,18 +153,17 @@ pub fn ad_hoc(urls: &[String]) -> Result<Config, ConfigError> {
     }
     let (views, dashboard) = (default_views(), Dashboard::default());
     let (resolver, disabled, warnings) = (Resolver::Auto, Vec::new(), Vec::new());
-    Ok(Config { sites, disabled, exec: None, views, dashboard, resolver, storage: None, export: None, warnings })
+    let (storage, export, files) = (None, None, Vec::new());
+    Ok(Config { sites, disabled, exec: None, views, dashboard, resolver, storage, export, warnings, files })
 }
 
 fn load_with(path: &Path, env: Option<&Env<'_>>) -> Result<Config, ConfigError> {
     let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
-    let file = File::open(path).map_err(|error| match error.kind() {
+    let bytes = file::read(path, FILE_MAX as u64).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => ConfigError::Missing { path: path.to_owned() },
         _ => unreadable(error),
     })?;
-    let exposed = is_exposed(&file);
-    let mut bytes = Vec::new();
-    file.take(FILE_MAX as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    let exposed = is_exposed(path);
     let name = path.display().to_string();
     let text = match String::from_utf8(bytes) {
         Ok(text) => text,
@@ -174,18 +176,18 @@ fn load_with(path: &Path, env: Option<&Env<'_>>) -> Result<Config, ConfigError> 
         }
     };
     let base_dir = path.parent().map_or_else(PathBuf::new, Path::to_owned);
-    validate(&text, &name, Scope { env, base_dir: &base_dir }, exposed)
+    validate(&text, &name, Scope::new(env, &base_dir), exposed)
 }
 
-/// Whether others than its owner can read `file`.
+/// Whether others than its owner can read the file at `path`.
 #[cfg(unix)]
-fn is_exposed(file: &File) -> bool {
+fn is_exposed(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
-    file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o044 != 0)
+    path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o044 != 0)
 }
 
 #[cfg(not(unix))]
-fn is_exposed(_: &File) -> bool {
+fn is_exposed(_: &Path) -> bool {
     false
 }
 
@@ -210,16 +212,17 @@ fn validate(text: &str, name: &str, scope: Scope<'_>, exposed: bool) -> Result<C
         reader.fault(Fault::new(0..0, "there is nothing in this file").hint(EXAMPLE));
         None
     };
-    let faults = reader.into_faults();
+    let (faults, unknown, files) = reader.finish();
     match config {
         Some(mut config) if faults.is_empty() => {
             if let Some(env) = env {
                 warnings.proxies(env);
             }
             config.warnings = warnings.into_lines(&source);
+            config.files = files;
             Ok(config)
         }
-        _ => Err(source.report(faults, &Secrets::of_tree(&tree, text))),
+        _ => Err(source.report(faults, &Secrets::of_tree(&tree, text, &unknown)).naming(files)),
     }
 }
 
@@ -349,7 +352,8 @@ impl Draft {
             }
         }
         let (views, dashboard, resolver, storage) = (self.views, self.dashboard, self.resolver, Some(self.storage));
-        Config { sites, disabled, exec, views, dashboard, resolver, storage, export: self.export, warnings: Vec::new() }
+        let (export, warnings, files) = (self.export, Vec::new(), Vec::new());
+        Config { sites, disabled, exec, views, dashboard, resolver, storage, export, warnings, files }
     }
 }
 
@@ -369,6 +373,29 @@ mod tests {
 
     fn headers(site: &Site) -> Vec<String> {
         site.headers.iter().map(|(name, value)| format!("{name}: {}", value.expose())).collect()
+    }
+
+    /// Ten thousand sites may name one file and one pattern, each of its own accord.
+    #[test]
+    fn what_many_sites_name_is_made_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = rcgen::CertificateParams::new(vec!["a".to_owned()]).unwrap().self_signed(&key).unwrap();
+        std::fs::write(folder.path().join("c.pem"), certificate.pem() + &key.serialize_pem()).unwrap();
+        let mut text = "sites:\n".to_owned();
+        for site in 0..50 {
+            let tls = if site % 2 == 0 { "ca_file: c.pem" } else { "ca_file: c.pem, client_cert: c.pem" };
+            writeln!(
+                text,
+                "- {{ name: s{site}, url: 'https://a', tls: {{ {tls} }}, expect: {{ body_regex: 'a{{9}}' }} }}"
+            )
+            .unwrap();
+        }
+        let config = parse(&text, "sites.yaml", folder.path(), &env).unwrap_or_else(|error| panic!("{error}"));
+        let files: Vec<_> = config.sites.iter().map(|watched| watched.site.tls.files.as_ref().unwrap()).collect();
+        assert!(files.iter().all(|of| Arc::ptr_eq(&of.roots, &files[0].roots)));
+        assert!(files.iter().skip(1).step_by(2).all(|of| Arc::ptr_eq(of, files[1])));
+        assert_eq!(config.files.len(), 1);
     }
 
     #[test]
@@ -524,7 +551,7 @@ mod tests {
 
         std::fs::write(&path, b"sites:\n  - https://a\xff.example\n").unwrap();
         let error = load(&path, &env).unwrap_err();
-        let ConfigError::Invalid { report, faults, first } = &error else { panic!("{error}") };
+        let ConfigError::Invalid { report, faults, first, .. } = &error else { panic!("{error}") };
         assert_eq!((*faults, first.as_str()), (1, "2:14 this is not UTF-8"));
         assert!(report.contains("sites.yaml:2:14\n"), "{report}");
 
@@ -594,7 +621,7 @@ mod tests {
         assert_eq!((config.storage, config.views), (None, default_views()));
 
         let error = ad_hoc(&["https://a.example".to_owned(), "ftp://u:hunter2@x".to_owned()]).unwrap_err().to_string();
-        assert_eq!(error, "error: ftp://*********@x: the scheme ftp is not supported; there are http and https");
+        assert_eq!(error, "error: ftp://***@x: the scheme ftp is not supported; there are http and https");
         assert!(ad_hoc(&[]).is_err());
     }
 

@@ -12,13 +12,19 @@ use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::text::clean_line;
+use regex::bytes::Regex;
+
+use crate::model::ClientIdentity;
+use crate::model::text::{clean_line, is_harmful};
 
 use super::declared::{Form, Key};
 use super::expand::{self, Scope};
 use super::fault::{FAULTS_MAX, Fault};
+use super::file::Named;
+use super::mask;
 use super::suggest;
 use super::value;
 use super::yaml::{Kind, NodeId, Tree};
@@ -35,8 +41,23 @@ pub(super) struct Reader<'a> {
     scope: Scope<'a>,
     faults: RefCell<Vec<Fault>>,
     told: RefCell<HashSet<Fault>>,
+    /// Values of unknown keys, which may be secrets: what a mistyped `password` is, for instance.
+    unknown: RefCell<Vec<NodeId>>,
     merged_keys: Cell<usize>,
+    /// What sites made of the same texts and files.
+    pub(super) cache: Cache,
 }
+
+/// What is costly to make and the same for many sites.
+#[derive(Default)]
+pub(super) struct Cache {
+    pub(super) patterns: RefCell<HashMap<String, Regex>>,
+    pub(super) roots: RefCell<HashMap<PathBuf, Roots>>,
+    pub(super) identities: RefCell<HashMap<[PathBuf; 2], Arc<ClientIdentity>>>,
+}
+
+/// Trusted certificates, DER.
+pub(super) type Roots = Arc<Vec<Vec<u8>>>;
 
 /// A scalar with its expressions expanded.
 #[derive(Debug)]
@@ -50,12 +71,13 @@ pub(super) struct Text {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(tree: &'a Tree, text: &'a str, scope: Scope<'a>) -> Self {
-        let (faults, told) = (RefCell::default(), RefCell::default());
-        Self { tree, text, scope, faults, told, merged_keys: Cell::new(0) }
+        let (faults, told, unknown) = (RefCell::default(), RefCell::default(), RefCell::default());
+        Self { tree, text, scope, faults, told, unknown, merged_keys: Cell::new(0), cache: Cache::default() }
     }
 
-    pub(super) fn into_faults(self) -> Vec<Fault> {
-        self.faults.into_inner()
+    /// The faults, the values of unknown keys, and the files that were asked for.
+    pub(super) fn finish(self) -> (Vec<Fault>, Vec<NodeId>, Named) {
+        (self.faults.into_inner(), self.unknown.into_inner(), self.scope.files.named())
     }
 
     pub(super) fn fault(&self, fault: Fault) {
@@ -120,8 +142,13 @@ impl<'a> Reader<'a> {
         match self.scope.expand(text) {
             Ok(value) => {
                 self.scope.env?;
-                let mut masked = text.clone();
-                spans.into_iter().rev().for_each(|span| masked.replace_range(span, "***"));
+                let (mut masked, mut from) = (String::with_capacity(text.len()), 0);
+                for expression in spans {
+                    masked.push_str(&text[from..expression.start]);
+                    masked.push_str("***");
+                    from = expression.end;
+                }
+                masked.push_str(&text[from..]);
                 Some(Text { value, span, masked: Some(masked) })
             }
             Err(failed) => {
@@ -213,11 +240,12 @@ impl<'a> Reader<'a> {
 impl Text {
     /// A fault of this text. `message` may quote it, so it is left out when the text came out of an expression.
     pub(super) fn fault(&self, message: String) -> Fault {
-        match self.masked {
-            None => Fault::new(self.span.clone(), message),
-            Some(_) => Fault::new(self.span.clone(), "what this expands to is not valid here")
-                .hint("its value is not shown, because it may be a secret"),
+        if self.masked.is_none() {
+            return Fault::new(self.span.clone(), message);
         }
+        let why = oddity(&self.value).map_or_else(String::new, |why| format!(": it {why}"));
+        Fault::new(self.span.clone(), format!("what this expands to is not valid here{why}"))
+            .hint("its value is not shown, because it may be a secret")
     }
 }
 
@@ -318,11 +346,34 @@ impl<'r, 'a> Keys<'r, 'a> {
         for (entry, taken) in self.entries.iter().zip(&self.taken).filter(|_| !self.reader.is_full()) {
             if !taken && !entry.name.starts_with("x-") {
                 let near = suggest::near(entry.name, self.declared.iter().map(|key| key.name));
-                let near = near.map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
+                if near.is_none_or(mask::is_sensitive) {
+                    self.reader.unknown.borrow_mut().push(entry.value);
+                }
+                let hint = near.map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
                 let name = clean_line(entry.name, QUOTED_MAX);
-                self.reader.fault_at(entry.key, format!("unknown key `{name}`{near}"));
+                self.reader.fault_at(entry.key, format!("unknown key `{name}`{hint}"));
             }
         }
+    }
+}
+
+/// What is odd about a value that is not shown, as the end of a sentence; none when nothing is at first sight.
+fn oddity(value: &str) -> Option<&'static str> {
+    let inside = value.trim_end_matches(['\r', '\n']);
+    if value.is_empty() {
+        Some("is empty")
+    } else if inside.contains('\n') {
+        Some("holds a line break")
+    } else if inside.len() < value.len() {
+        Some("ends in a line break")
+    } else if value.trim().len() < value.len() {
+        Some("begins or ends with white space")
+    } else if value.chars().any(is_harmful) {
+        Some("holds a control character")
+    } else if value.starts_with(['"', '\'']) && value.ends_with(['"', '\'']) {
+        Some("stands in quotes, which are part of it")
+    } else {
+        None
     }
 }
 

@@ -5,8 +5,6 @@
 //! their content. Limits: 1 MiB a file. Whether a key belongs to its certificate shows only when it is used.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,8 +74,8 @@ impl TlsLayer {
             from.push(PathBuf::new());
             from.extend(paths(self.identity.as_ref().map(|identity| &identity.from)));
             let files = shared.entry(from).or_insert_with(|| {
-                let roots = self.roots.map(|roots| roots.content.to_vec()).unwrap_or_default();
-                let identity = self.identity.map(|identity| (*identity.content).clone());
+                let roots = self.roots.map(|roots| roots.content).unwrap_or_default();
+                let identity = self.identity.map(|identity| identity.content);
                 Arc::new(TlsFiles { roots, identity })
             });
             Arc::clone(files)
@@ -90,62 +88,70 @@ impl TlsLayer {
     }
 }
 
-/// The path and the bytes of the file that `id` names; none with a fault, and without one where files do not matter.
-fn file(reader: &Reader<'_>, id: NodeId) -> Option<(PathBuf, Vec<u8>)> {
-    let text = reader.text(id)?;
-    let path = reader.file(&text.value)?;
-    let mut bytes = Vec::new();
-    let read = File::open(&path).and_then(|file| file.take(FILE_MAX + 1).read_to_end(&mut bytes));
-    let fault = match read {
-        Err(error) => format!("cannot read this file: {error}"),
-        Ok(_) if bytes.len() as u64 > FILE_MAX => "this file is longer than 1 MiB".to_owned(),
-        Ok(_) => return Some((path, bytes)),
-    };
-    reader.fault_at(id, fault);
+/// The path of the file that `id` names and what `parse` makes of its bytes; none with a fault, and without one where files
+/// do not matter.
+fn file<T>(reader: &Reader<'_>, id: NodeId, parse: impl FnOnce(&[u8]) -> Result<T, String>) -> Option<(PathBuf, T)> {
+    let path = path(reader, id)?;
+    match reader.scope().files.with(&path, FILE_MAX, parse) {
+        Ok(Ok(parsed)) => return Some((path, parsed)),
+        Ok(Err(fault)) => reader.fault_at(id, fault),
+        Err(why) if why.starts_with(':') => reader.fault_at(id, format!("cannot read this file{why}")),
+        Err(_) => reader.fault_at(id, "this file is longer than 1 MiB"),
+    }
     None
 }
 
-fn certificates(reader: &Reader<'_>, id: NodeId, bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
+fn path(reader: &Reader<'_>, id: NodeId) -> Option<PathBuf> {
+    reader.file(&reader.text(id)?.value)
+}
+
+fn certificates(bytes: &[u8]) -> Result<Vec<Vec<u8>>, String> {
     let found: Result<Vec<_>, _> =
         CertificateDer::pem_slice_iter(bytes).map(|der| der.map(|der| der.to_vec())).collect();
     match found {
-        Ok(found) if !found.is_empty() => Some(found),
-        Ok(_) => {
-            reader.fault_at(id, "there is no certificate in this file; it has to be PEM (-----BEGIN CERTIFICATE-----)");
-            None
-        }
-        Err(error) => {
-            reader.fault_at(id, format!("this file is no valid PEM: {error}"));
-            None
-        }
+        Ok(found) if !found.is_empty() => Ok(found),
+        Ok(_) => Err("there is no certificate in this file; it has to be PEM (-----BEGIN CERTIFICATE-----)".to_owned()),
+        Err(error) => Err(format!("this file is no valid PEM: {error}")),
     }
 }
 
 fn roots(reader: &Reader<'_>, id: NodeId) -> Option<Loaded<Vec<Vec<u8>>>> {
-    let (path, bytes) = file(reader, id)?;
-    Some(Loaded { from: vec![path], content: Arc::new(certificates(reader, id, &bytes)?) })
+    let named = path(reader, id)?;
+    let known = reader.cache.roots.borrow().get(&named).cloned();
+    let content = if let Some(known) = known {
+        known
+    } else {
+        let made = Arc::new(file(reader, id, certificates)?.1);
+        reader.cache.roots.borrow_mut().insert(named.clone(), Arc::clone(&made));
+        made
+    };
+    Some(Loaded { from: vec![named], content })
 }
 
 fn identity(reader: &Reader<'_>, certificate: NodeId, key: Option<NodeId>) -> Option<Loaded<ClientIdentity>> {
-    let (certificate_path, bytes) = file(reader, certificate)?;
-    let chain = certificates(reader, certificate, &bytes)?;
-    let (key_at, key_path, bytes) = match key {
-        Some(key) => file(reader, key).map(|(path, bytes)| (key, path, bytes))?,
-        None => (certificate, certificate_path.clone(), bytes),
+    let certificate_path = path(reader, certificate)?;
+    let key_path = key.map_or_else(|| Some(certificate_path.clone()), |key| path(reader, key))?;
+    let from = [certificate_path, key_path];
+    let known = reader.cache.identities.borrow().get(&from).cloned();
+    let content = if let Some(known) = known {
+        known
+    } else {
+        let (_, chain) = file(reader, certificate, certificates)?;
+        // The parser's own words may quote the file, so they are not shown.
+        let (_, key) = file(reader, key.unwrap_or(certificate), |bytes| {
+            PrivateKeyDer::from_pem_slice(bytes).map(|der| der.secret_der().to_vec()).map_err(|_| {
+                match key {
+                    Some(_) => "there is no private key in this file; it has to be PEM, without a passphrase",
+                    None => "there is no private key beside this certificate; name its file in client_key",
+                }
+                .to_owned()
+            })
+        })?;
+        let made = Arc::new(ClientIdentity { chain, key });
+        reader.cache.identities.borrow_mut().insert(from.clone(), Arc::clone(&made));
+        made
     };
-    // The parser's own words may quote the file, so they are not shown.
-    let Ok(der) = PrivateKeyDer::from_pem_slice(&bytes) else {
-        reader.fault_at(
-            key_at,
-            match key {
-                Some(_) => "there is no private key in this file; it has to be PEM, without a passphrase",
-                None => "there is no private key beside this certificate; name its file in client_key",
-            },
-        );
-        return None;
-    };
-    let content = ClientIdentity { chain, key: der.secret_der().to_vec() };
-    Some(Loaded { from: vec![certificate_path, key_path], content: Arc::new(content) })
+    Some(Loaded { from: from.to_vec(), content })
 }
 
 #[cfg(test)]

@@ -30,8 +30,8 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use url::Url;
 
-use crate::model::Sink;
 use crate::model::text::{DETAIL_MAX, clean_line};
+use crate::model::{Secret, Sink};
 
 use super::answer::Reply;
 
@@ -102,6 +102,15 @@ impl Client {
         // A literal of IPv6 stands in brackets in a URL and in none before a lookup.
         let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         Ok(Self { host: bare, port, target, headers: headers(sink, &url)?, tls, connection: None })
+    }
+
+    /// Goes on with other credentials, over a fresh connection.
+    ///
+    /// # Errors
+    /// [`ExportError::Credentials`]; the old ones stay.
+    pub fn authorize(&mut self, authorization: Option<&Secret>) -> Result<(), ExportError> {
+        self.connection = None;
+        authorize(&mut self.headers, authorization)
     }
 
     /// Sends `lines`, which [`compress`] made.
@@ -182,12 +191,19 @@ fn headers(sink: &Sink, url: &Url) -> Result<HeaderMap, ExportError> {
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    if let Some(authorization) = &sink.authorization {
-        let mut value = HeaderValue::from_str(authorization.expose()).map_err(|_| ExportError::Credentials)?;
+    authorize(&mut headers, sink.authorization.as_ref())?;
+    Ok(headers)
+}
+
+/// Puts credentials in the place of those that are there.
+fn authorize(headers: &mut HeaderMap, authorization: Option<&Secret>) -> Result<(), ExportError> {
+    let value = authorization.map(|secret| HeaderValue::from_bytes(secret.expose().as_bytes())).transpose();
+    headers.remove(AUTHORIZATION);
+    if let Some(mut value) = value.map_err(|_| ExportError::Credentials)? {
         value.set_sensitive(true);
         headers.insert(AUTHORIZATION, value);
     }
-    Ok(headers)
+    Ok(())
 }
 
 fn connector() -> Result<TlsConnector, ExportError> {

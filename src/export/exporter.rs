@@ -216,6 +216,11 @@ impl Exporter {
         self.wait(ExportState::Retrying, Duration::ZERO, format!("cannot read the store: {}", error.reason()), now)
     }
 
+    /// Shows `said` as what went wrong last.
+    pub fn complain(&mut self, said: String, now: Timestamp) {
+        self.error = Some((now, said));
+    }
+
     fn wait(&mut self, state: ExportState, least: Duration, said: String, now: Timestamp) -> Duration {
         self.delivery.keep();
         self.state = state;

@@ -13,6 +13,7 @@ mod health;
 mod observation;
 mod order;
 mod phases;
+pub mod redact;
 mod sample;
 mod secret;
 mod sink;

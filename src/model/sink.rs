@@ -72,6 +72,13 @@ impl Sink {
         Self { url, api, org: String::new(), bucket, policy: None, authorization: None, agent: None }
     }
 
+    /// Whether `other` is the same place, spoken to in the same way, with whichever credentials.
+    #[must_use]
+    pub fn is_same_but_credentials(&self, other: &Self) -> bool {
+        let other = Self { authorization: self.authorization.clone(), ..other.clone() };
+        *self == other
+    }
+
     /// The URL that lines are posted to. Every dialect is told that times are in ns; it would guess otherwise.
     #[must_use]
     pub fn write_url(&self) -> Url {

@@ -159,9 +159,9 @@ impl Default for TlsRules {
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct TlsFiles {
     /// Roots that are trusted besides the platform's.
-    pub roots: Vec<Vec<u8>>,
+    pub roots: Arc<Vec<Vec<u8>>>,
     /// The chain and the key that the client shows.
-    pub identity: Option<ClientIdentity>,
+    pub identity: Option<Arc<ClientIdentity>>,
 }
 
 /// Who we are to a server that asks.
@@ -335,7 +335,7 @@ mod tests {
     #[test]
     fn keys_of_clients_are_not_printed() {
         let identity = ClientIdentity { chain: vec![vec![1]], key: b"hunter2".to_vec() };
-        let files = TlsFiles { roots: vec![vec![1]], identity: Some(identity) };
+        let files = TlsFiles { roots: Arc::new(vec![vec![1]]), identity: Some(Arc::new(identity)) };
         assert_eq!(format!("{files:?}"), r#"TlsFiles { roots: 1, identity: Some("***") }"#);
     }
 

@@ -97,7 +97,7 @@ impl Tls {
         }
         let roots = files.roots.iter().map(|der| CertificateDer::from(der.clone()));
         let roots = self.extra_roots.iter().cloned().chain(roots).collect();
-        let trust = Arc::new(Trust::new(roots, files.identity.as_ref(), &mut Vec::new())?);
+        let trust = Arc::new(Trust::new(roots, files.identity.as_deref(), &mut Vec::new())?);
         // Those of a configuration that is gone are held by nobody else.
         special.retain(|_, (files, _)| Arc::strong_count(files) > 1);
         special.insert(key, (Arc::clone(files), Arc::clone(&trust)));

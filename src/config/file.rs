@@ -1,0 +1,145 @@
+//! The files that a configuration names, each read once a load, within limits of size and time.
+//!
+//! A FIFO or a device (`-c <(sops -d sites.yaml)`, `${file:/dev/stdin}`) is read on a thread of its own and has five seconds to
+//! come to its end, because to open one can wait for ever; a regular file is read at once. Invariant: every path that was
+//! asked for is remembered, those that could not be read included, so that a change of any of them can be seen.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+/// How long what is no regular file has to be read.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What was read, as it was or why not, and which edition of the file that was.
+struct Read {
+    stamp: Option<Stamp>,
+    content: Result<Box<[u8]>, String>,
+}
+
+/// What tells one content of a file from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    modified: Option<SystemTime>,
+    length: u64,
+    number: u64,
+}
+
+impl Stamp {
+    /// Of the file at `path` as it is now, through symbolic links; none without a file.
+    #[must_use]
+    pub fn of(path: &Path) -> Option<Self> {
+        let metadata = path.metadata().ok()?;
+        #[cfg(unix)]
+        let number = std::os::unix::fs::MetadataExt::ino(&metadata);
+        #[cfg(not(unix))]
+        let number = 0;
+        Some(Self { modified: metadata.modified().ok(), length: metadata.len(), number })
+    }
+}
+
+/// Files, and the stamp that each had when it was read; none for one that was not there.
+pub type Named = Vec<(PathBuf, Option<Stamp>)>;
+
+/// The files of one load.
+#[derive(Default)]
+pub(super) struct Files {
+    known: RefCell<HashMap<(PathBuf, u64), Read>>,
+}
+
+impl Files {
+    /// What `use_content` makes of the content of the file at `path`, which has at most `max` bytes.
+    ///
+    /// # Errors
+    /// Why it cannot be read, as the end of a sentence: `: No such file …` or ` is longer than 64 KiB`.
+    pub(super) fn with<T>(&self, path: &Path, max: u64, use_content: impl FnOnce(&[u8]) -> T) -> Result<T, String> {
+        let mut known = self.known.borrow_mut();
+        let read = known.entry((path.to_owned(), max)).or_insert_with(|| {
+            // Before it is read: a change from now on is seen.
+            let stamp = Stamp::of(path);
+            let content = match read(path, max) {
+                Ok(content) if content.len() as u64 > max => Err(format!(" is longer than {} KiB", max >> 10)),
+                Ok(content) => Ok(content.into_boxed_slice()),
+                Err(error) => Err(format!(": {error}")),
+            };
+            Read { stamp, content }
+        });
+        read.content.as_ref().map(|content| use_content(content)).map_err(Clone::clone)
+    }
+
+    /// Every file that was asked for.
+    pub(super) fn named(&self) -> Named {
+        let known = self.known.borrow();
+        let named: BTreeMap<&PathBuf, _> = known.iter().map(|((path, _), read)| (path, read.stamp)).collect();
+        named.into_iter().map(|(path, stamp)| (path.clone(), stamp)).collect()
+    }
+}
+
+/// At most `max` bytes, and one more if there are more, of the file at `path`.
+///
+/// # Errors
+/// Those of the system; what is no regular file and does not end within [`PATIENCE`] timed out.
+pub(super) fn read(path: &Path, max: u64) -> io::Result<Vec<u8>> {
+    let kind = fs::metadata(path)?.file_type();
+    if kind.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
+    }
+    if kind.is_file() {
+        return read_whole(path, max);
+    }
+    let (done, read) = mpsc::sync_channel(1);
+    let path = path.to_owned();
+    // The thread of a FIFO that stays silent waits as long as the process lives; a load makes one for each path at most.
+    thread::Builder::new().name("read-file".to_owned()).spawn(move || drop(done.send(read_whole(&path, max))))?;
+    read.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+        let text = format!("it is no regular file and did not come to its end within {} s", PATIENCE.as_secs());
+        Err(io::Error::new(io::ErrorKind::TimedOut, text))
+    })
+}
+
+fn read_whole(path: &Path, max: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(max + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_once_and_remembered_also_when_it_is_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (there, missing) = (folder.path().join("a"), folder.path().join("b"));
+        fs::write(&there, "one").unwrap();
+        let files = Files::default();
+        assert_eq!(files.with(&there, 1024, <[u8]>::to_vec), Ok(b"one".to_vec()));
+        fs::write(&there, "two").unwrap();
+        assert_eq!(files.with(&there, 1024, <[u8]>::to_vec), Ok(b"one".to_vec()));
+        assert!(files.with(&missing, 1024, |_| ()).unwrap_err().contains("No such file"));
+        let named = files.named();
+        assert!(matches!(&named[..], [(a, Some(_)), (b, None)] if (a, b) == (&there, &missing)), "{named:?}");
+        assert_eq!(Files::default().with(&there, 2, |_| ()).unwrap_err(), " is longer than 0 KiB");
+        assert!(Files::default().with(folder.path(), 2, |_| ()).unwrap_err().contains("it is a folder"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_fifo_is_read_to_its_end_and_a_device_without_end_has_a_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("fifo");
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
+        let writer = {
+            let fifo = fifo.clone();
+            thread::spawn(move || fs::write(fifo, "from a pipe").unwrap())
+        };
+        assert_eq!(read(&fifo, 1024).unwrap(), b"from a pipe");
+        writer.join().unwrap();
+        assert_eq!(read(Path::new("/dev/zero"), 1024).unwrap().len(), 1025);
+    }
+}

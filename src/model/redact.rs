@@ -1,0 +1,147 @@
+//! Which bytes of a text that was meant as a URL are secret, also where the text cannot be parsed.
+//!
+//! Userinfo, the values of query and fragment, and what stands where a port should stand but is no number. In a text that
+//! cannot be parsed a password may hold any character, so all from the scheme (or the start) to the last `@` is secret.
+//! Limit: a path is no secret, and neither is `user:12/x@host`, which is a URL with a port, unless an error quotes it.
+
+use std::ops::Range;
+
+use url::Url;
+
+/// Characters that may stand around a URL in a file or an argument.
+const AROUND: [char; 5] = [' ', '\t', '\n', '"', '\''];
+
+/// The secret byte ranges of `text`, in order and without overlaps; they may be empty.
+#[must_use]
+pub fn url_secrets(text: &str) -> Vec<Range<usize>> {
+    let start = text.len() - text.trim_start_matches(AROUND).len();
+    let end = text.trim_end_matches(AROUND).len().max(start);
+    let url = &text[start..end];
+    let scheme = scheme_end(url);
+    let authority = start + scheme.unwrap_or(0);
+    let rest = &text[authority..end];
+    let authority_end = authority + rest.find(['/', '\\', '?', '#', ' ', '"', '\'']).unwrap_or(rest.len());
+    let parsed = Url::parse(url).ok().filter(|url| scheme.is_some() && url.host_str().is_some());
+    let mut secrets = Vec::new();
+    let mut from = authority;
+    match text[authority..end].rfind('@') {
+        Some(last) if parsed.as_ref().is_none_or(|url| may_hide_userinfo(url, &text[authority..authority_end])) => {
+            secrets.push(authority..authority + last);
+            from = authority + last + 1;
+        }
+        None if scheme.is_some() && parsed.is_none() => secrets.extend(odd_port(text, authority..authority_end)),
+        _ => {}
+    }
+    let Some(query) = text[from..end].find(['?', '#']).filter(|_| scheme.is_some()) else { return secrets };
+    let mut from = from + query;
+    while let Some(equals) = text[from..end].find('=') {
+        let value = from + equals + 1;
+        let value_end = text[value..end].find(['&', '#', ';', '"', '\'', ' ']).map_or(end, |at| value + at);
+        secrets.push(value..value_end);
+        from = value_end;
+    }
+    secrets
+}
+
+/// `text` with `***` for each of its secrets.
+#[must_use]
+pub fn redacted(text: &str) -> String {
+    let mut shown = text.to_owned();
+    for secret in url_secrets(text).into_iter().rev().filter(|range| !range.is_empty()) {
+        shown.replace_range(secret, "***");
+    }
+    shown
+}
+
+/// Where the scheme of `url` ends, its colon and slashes included; none without one. One slash and backslashes count, since
+/// URL parsers take them for two slashes.
+fn scheme_end(url: &str) -> Option<usize> {
+    let name = url.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '+' | '-' | '.'))?;
+    let rest = url[name..].strip_prefix(':')?;
+    let slashes = rest.len() - rest.trim_start_matches(['/', '\\']).len();
+    (name > 0 && slashes > 0).then_some(name + 1 + slashes)
+}
+
+/// Whether an `@` of this URL may end a userinfo rather than belong to its path: it has one, or what was parsed as host and
+/// port (`authority`) may be a name and a password that begins with digits.
+fn may_hide_userinfo(url: &Url, authority: &str) -> bool {
+    let has_userinfo = !url.username().is_empty() || url.password().is_some();
+    let has_colon = authority.rsplit(']').next().is_some_and(|after| after.contains(':'));
+    has_userinfo || has_colon || url.fragment().is_some_and(|fragment| fragment.contains('@'))
+}
+
+/// What follows the colon of a host and is no port.
+fn odd_port(text: &str, authority: Range<usize>) -> Option<Range<usize>> {
+    let host = &text[authority.clone()];
+    let colon = host.find(':').filter(|_| !host.starts_with('['))?;
+    let is_port = host[colon + 1..].bytes().all(|byte| byte.is_ascii_digit());
+    (!is_port).then_some(authority.start + colon + 1..authority.end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_was_meant_as_a_password_is_hidden() {
+        for (text, shown) in [
+            ("http://user:S3CRET@h/x", "http://***@h/x"),
+            ("http://user:S3CRET#x@h", "http://***@h"),
+            ("http://user:S3CRET/x@h", "http://***@h"),
+            ("http://user:S3CRET?x@h", "http://***@h"),
+            ("http://user:S3CRET x@h", "http://***@h"),
+            ("http://user:S3@CRET@h:99999/", "http://***@h:99999/"),
+            ("http://user:12#S3CRET@h/", "http://***@h/"),
+            ("http://user:12/S3CRET@h/", "http://***@h/"),
+            ("user:S3CRET@h/x", "***@h/x"),
+            ("htps//user:S3CRET@h", "***@h"),
+            ("https:/user:S3CRET@h", "https:/***@h"),
+            ("https:\\\\user:S3CRET@h", "https:\\\\***@h"),
+            ("  \"https://user:S3CRET@[::1\"", "  \"https://***@[::1\""),
+            ("https://user:S3CRET", "https://user:***"),
+            ("https://user:S3CRET/x", "https://user:***/x"),
+            ("https://h/cb#access_token=S3CRET&state=S3CRET", "https://h/cb#access_token=***&state=***"),
+            ("https://h/?token=S3CRET", "https://h/?token=***"),
+            ("https://h:x/?token=S3CRET#t=S3CRET", "https://h:***/?token=***#t=***"),
+        ] {
+            assert_eq!(redacted(text), shown, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_stays() {
+        for text in [
+            "https://social.example/@ada",
+            "https://h/a@b?to",
+            "https://h:99999/",
+            "https://[::1",
+            "https://h:8080",
+            "body with spaces and = signs? yes",
+            "ops",
+            "",
+        ] {
+            assert_eq!(redacted(text), text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_password_before_an_at_sign_survives(
+            scheme in prop::sample::select(vec!["", "http://", "https://", "https:/", "htp:", "x//", "ftp://"]),
+            user in "[a-z]{0,3}", before in "[ -?A-Z\\[-~]{0,4}", after in "[ -~]{0,4}", rest in "[a-z]{1,4}(/[a-z]{0,3})?",
+        ) {
+            let text = format!("{scheme}{user}:{before}S3CRET{after}@{rest}");
+            prop_assert!(!redacted(&text).contains("S3CRET"), "{} -> {}", text, redacted(&text));
+        }
+
+        #[test]
+        fn ranges_lie_on_characters_in_order(text in "(https?:/{0,3})?[a:@?#&=/\\\\ \"é.]{0,20}|.*") {
+            let mut from = 0;
+            for range in url_secrets(&text) {
+                prop_assert!(range.start >= from && range.end >= range.start && text.get(range.clone()).is_some());
+                from = range.end;
+            }
+        }
+    }
+}
