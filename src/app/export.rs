@@ -199,9 +199,9 @@ impl Shipping {
         }
         let terms = self.inlet.terms.borrow_and_update().clone();
         self.exporter.regroup(terms.groups);
-        if let Some(section) = terms.section
-            && let Err(error) = self.client.authorize(section.authorization.as_ref())
-        {
+        let Some(section) = terms.section else { return };
+        self.exporter.authorize(section.authorization.as_ref());
+        if let Err(error) = self.client.authorize(section.authorization.as_ref()) {
             self.exporter.complain(error.to_string(), self.clock.now());
         }
     }

@@ -158,6 +158,7 @@ pub async fn call(exec: &Exec, alerts: &[Alert], limit: Duration) -> Result<Opti
         }
     };
     started.group.has_ended();
+    let last_line = last_line.map(|line| exec.secrets.hidden_in(&line));
     if status.success() {
         return Ok(last_line);
     }
@@ -288,7 +289,7 @@ mod tests {
 
     use super::*;
     use crate::alert::{AlertState, Rule, Transition};
-    use crate::model::Timestamp;
+    use crate::model::{KnownSecrets, Timestamp};
     use crate::stats::Availability;
 
     /// Far more than anything takes.
@@ -297,7 +298,8 @@ mod tests {
     /// A script that is read by sh: a file that was just written may not be run while another test's child has it open.
     fn sh(script: &str) -> Arc<Exec> {
         let arguments = ["-c", script, "sh"].map(Secret::new).to_vec();
-        Arc::new(Exec { program: "/bin/sh".into(), arguments, shown: "notify.sh".to_owned() })
+        let secrets = KnownSecrets::new(["hunter2"]);
+        Arc::new(Exec { program: "/bin/sh".into(), arguments, shown: "notify.sh".to_owned(), secrets })
     }
 
     fn alerts(sites: &[&str]) -> Vec<Alert> {
@@ -333,6 +335,7 @@ mod tests {
         for (script, expected) in [
             ("exit 3", "alerting.exec: notify.sh failed (exit status: 3)"),
             ("echo no; echo 'no \u{1b}[2Jroute' >&2; exit 1", "failed (exit status: 1): no \u{fffd}[2Jroute"),
+            ("echo 'no such token: hunter2'; exit 1", "failed (exit status: 1): no such token: ***"),
             ("kill -9 $$", "failed (signal: 9 (SIGKILL))"),
             ("while :; do echo 12345678901234567890123456789012345678901234567890; done", "printed more than 1048576"),
             ("cat /dev/zero >&2", "printed more than 1048576 bytes and was killed"),

@@ -6,6 +6,8 @@ use url::{ParseError, Url};
 
 use crate::model::{Secret, shown_url, text};
 
+use super::mask::is_sensitive;
+
 /// Longest URL, bytes.
 const URL_MAX: usize = 8 << 10;
 const NO_URL: &str = "this is no URL; write it with http:// or https://";
@@ -16,6 +18,8 @@ pub(super) struct Address {
     pub(super) url: Url,
     /// The value of an Authorization header, if the URL had userinfo.
     pub(super) authorization: Option<Secret>,
+    /// The password and the values of the query, for which a server's answers are searched.
+    pub(super) secrets: Vec<String>,
     /// How the site is called when it has no name: as written, or with its secrets as `***`.
     pub(super) shown: String,
 }
@@ -49,11 +53,12 @@ impl Address {
         }
         let has_userinfo = !url.username().is_empty() || url.password().is_some();
         let shown = if has_userinfo || url.query().is_some() { shown_url(&url) } else { text.to_owned() };
+        let secrets = secrets(&url);
         let authorization = has_userinfo.then(|| basic(&url));
         let cleared = url.set_username("").and_then(|()| url.set_password(None));
         cleared.expect("a URL with a host can lose its userinfo");
         url.set_fragment(None);
-        Ok(Self { url, authorization, shown })
+        Ok(Self { url, authorization, secrets, shown })
     }
 
     /// The same for what was typed on a command line, where the scheme may be left out: http for this machine and
@@ -71,6 +76,27 @@ impl Address {
             _ => Self::parse(&format!("http://{text}")),
         }
     }
+}
+
+/// What is secret in `url`, as it was written and decoded: its password, and the values of a query whose keys say so.
+fn secrets(url: &Url) -> Vec<String> {
+    let mut secrets = Vec::new();
+    if let Some(password) = url.password() {
+        secrets.push(password.to_owned());
+        secrets.extend(String::from_utf8(percent_decoded(password)));
+        secrets.extend(basic(url).expose().split_once(' ').map(|(_, after)| after.to_owned()));
+    }
+    let is_secret = |key: &str| {
+        let key = key.to_ascii_lowercase();
+        is_sensitive(&key) || ["key", "sig", "auth", "pass", "pwd", "pw", "code"].iter().any(|word| key.contains(word))
+    };
+    for (raw, (key, value)) in url.query().unwrap_or_default().split('&').zip(url.query_pairs()) {
+        if is_secret(&key) {
+            secrets.extend(raw.split_once('=').map(|(_, raw)| raw.to_owned()));
+            secrets.push(value.into_owned());
+        }
+    }
+    secrets
 }
 
 /// `Basic` and the URL's userinfo (RFC 7617).

@@ -7,8 +7,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::model::Secret;
 use crate::model::text::clean_line;
+use crate::model::{KnownSecrets, Secret};
 
 use super::Env;
 use super::declared::Form;
@@ -29,6 +29,8 @@ pub struct Exec {
     pub arguments: Vec<Secret>,
     /// The program as it may be printed.
     pub shown: String,
+    /// What must not come back in what it prints.
+    pub secrets: KnownSecrets,
 }
 
 impl fmt::Debug for Exec {
@@ -66,7 +68,7 @@ impl Written {
         let found = find(&program.value, scope.base_dir, scope.env);
         let doubt = found.doubt.map(|doubt| (program.span.start, format!("alerting.exec: `{shown}` {doubt}")));
         let arguments = words.map(|word| Secret::new(word.value)).collect();
-        Some(Self { exec: Exec { program: found.program, arguments, shown }, doubt })
+        Some(Self { exec: Exec { program: found.program, arguments, shown, secrets: KnownSecrets::default() }, doubt })
     }
 }
 

@@ -40,6 +40,13 @@ impl<'a> Scope<'a> {
     }
 }
 
+/// A text with its expressions replaced, and what stood in their place.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Expanded {
+    pub(super) text: String,
+    pub(super) contents: Vec<String>,
+}
+
 /// An expression that has no content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Failed {
@@ -62,21 +69,25 @@ impl Scope<'_> {
     ///
     /// # Errors
     /// Every expression that has none.
-    pub(super) fn expand(&self, text: &str) -> Result<String, Vec<Failed>> {
+    pub(super) fn expand(&self, text: &str) -> Result<Expanded, Vec<Failed>> {
         let (mut expanded, mut failed, mut index) = (String::with_capacity(text.len()), Vec::new(), 0);
+        let mut contents = Vec::new();
         for piece in (Pieces { text, at: 0 }) {
             match piece {
                 Piece::Literal(literal) => expanded.push_str(literal),
                 Piece::Expression { inner, .. } => {
                     match self.content(inner) {
-                        Ok(content) => expanded.push_str(&content),
+                        Ok(content) => {
+                            expanded.push_str(&content);
+                            contents.push(content);
+                        }
                         Err((message, hint)) => failed.push(Failed { index, message, hint }),
                     }
                     index += 1;
                 }
             }
         }
-        if failed.is_empty() { Ok(expanded) } else { Err(failed) }
+        if failed.is_empty() { Ok(Expanded { text: expanded, contents }) } else { Err(failed) }
     }
 
     /// What stands for the expression of this inside; none is one that is not closed.
@@ -198,7 +209,7 @@ mod tests {
     }
 
     fn expand(text: &str) -> Result<String, Vec<Failed>> {
-        Scope::new(Some(&env), Path::new(".")).expand(text)
+        Scope::new(Some(&env), Path::new(".")).expand(text).map(|expanded| expanded.text)
     }
 
     #[test]
@@ -240,7 +251,7 @@ mod tests {
     #[test]
     fn a_file_gives_its_text_without_the_last_line_break() {
         let dir = tempfile::tempdir().unwrap();
-        let expand = |text: &str| Scope::new(Some(&env), dir.path()).expand(text);
+        let expand = |text: &str| Scope::new(Some(&env), dir.path()).expand(text).map(|expanded| expanded.text);
         for (content, expanded) in [("a b\n", "a b"), ("a\r\n", "a"), ("a\n\n", "a\n"), ("\u{feff}a\n", "a"), ("", "")]
         {
             std::fs::write(dir.path().join("token"), content).unwrap();

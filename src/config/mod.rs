@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::alert::Rule;
-use crate::model::{Sink, Site, View};
+use crate::model::{KnownSecrets, Sink, Site, View};
 
 pub use exec::Exec;
 pub use export::typed_sink;
@@ -94,8 +94,20 @@ pub struct Config {
     pub export: Option<Sink>,
     /// What is not wrong but will surprise, one line each, with its place in the file.
     pub warnings: Vec<String>,
+    /// What must not come back in a text of a command or of an export's server: what expressions stand for, credentials.
+    pub secrets: KnownSecrets,
     /// The files that were read besides: those of `${file:…}` and of certificates.
     pub files: Named,
+}
+
+impl Config {
+    /// What the expressions stand for, the secrets of all sites, and the export's credentials.
+    fn all_secrets(&self, expressions: &[String]) -> KnownSecrets {
+        let sites = self.sites.iter().chain(&self.disabled).flat_map(|watched| watched.site.secrets.iter());
+        let export = self.export.iter().filter_map(|sink| sink.authorization.as_ref());
+        let export = export.filter_map(|secret| secret.expose().split_once(' ')).map(|(_, secret)| secret);
+        KnownSecrets::new(expressions.iter().map(String::as_str).chain(sites).chain(export))
+    }
 }
 
 /// Reads and validates the file at `path`.
@@ -153,8 +165,20 @@ pub fn ad_hoc(urls: &[String]) -> Result<Config, ConfigError> {
     }
     let (views, dashboard) = (default_views(), Dashboard::default());
     let (resolver, disabled, warnings) = (Resolver::Auto, Vec::new(), Vec::new());
-    let (storage, export, files) = (None, None, Vec::new());
-    Ok(Config { sites, disabled, exec: None, views, dashboard, resolver, storage, export, warnings, files })
+    let secrets = KnownSecrets::new(sites.iter().flat_map(|watched| watched.site.secrets.iter()));
+    Ok(Config {
+        sites,
+        disabled,
+        exec: None,
+        views,
+        dashboard,
+        resolver,
+        storage: None,
+        export: None,
+        warnings,
+        secrets,
+        files: Vec::new(),
+    })
 }
 
 fn load_with(path: &Path, env: Option<&Env<'_>>) -> Result<Config, ConfigError> {
@@ -212,6 +236,7 @@ fn validate(text: &str, name: &str, scope: Scope<'_>, exposed: bool) -> Result<C
         reader.fault(Fault::new(0..0, "there is nothing in this file").hint(EXAMPLE));
         None
     };
+    let expressions = reader.secrets();
     let (faults, unknown, files) = reader.finish();
     match config {
         Some(mut config) if faults.is_empty() => {
@@ -220,6 +245,10 @@ fn validate(text: &str, name: &str, scope: Scope<'_>, exposed: bool) -> Result<C
             }
             config.warnings = warnings.into_lines(&source);
             config.files = files;
+            config.secrets = config.all_secrets(&expressions);
+            if let Some(exec) = &mut config.exec {
+                Arc::make_mut(exec).secrets = config.secrets.clone();
+            }
             Ok(config)
         }
         _ => Err(source.report(faults, &Secrets::of_tree(&tree, text, &unknown)).naming(files)),
@@ -352,8 +381,9 @@ impl Draft {
             }
         }
         let (views, dashboard, resolver, storage) = (self.views, self.dashboard, self.resolver, Some(self.storage));
-        let (export, warnings, files) = (self.export, Vec::new(), Vec::new());
-        Config { sites, disabled, exec, views, dashboard, resolver, storage, export, warnings, files }
+        let export = self.export;
+        let (warnings, secrets, files) = (Vec::new(), KnownSecrets::default(), Vec::new());
+        Config { sites, disabled, exec, views, dashboard, resolver, storage, export, warnings, secrets, files }
     }
 }
 

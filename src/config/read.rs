@@ -9,7 +9,7 @@
 //! nested merges cannot grow without bound. A fault at one place is told once, however many sites merge it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::model::ClientIdentity;
 use crate::model::text::{clean_line, is_harmful};
 
 use super::declared::{Form, Key};
-use super::expand::{self, Scope};
+use super::expand::{self, Expanded, Scope};
 use super::fault::{FAULTS_MAX, Fault};
 use super::file::Named;
 use super::mask;
@@ -43,6 +43,8 @@ pub(super) struct Reader<'a> {
     told: RefCell<HashSet<Fault>>,
     /// Values of unknown keys, which may be secrets: what a mistyped `password` is, for instance.
     unknown: RefCell<Vec<NodeId>>,
+    /// What all expressions stand for.
+    secrets: RefCell<BTreeSet<String>>,
     merged_keys: Cell<usize>,
     /// What sites made of the same texts and files.
     pub(super) cache: Cache,
@@ -67,17 +69,25 @@ pub(super) struct Text {
     pub(super) span: Range<usize>,
     /// When it holds expressions: the same with each of them as `***`.
     pub(super) masked: Option<String>,
+    /// What its expressions stand for.
+    pub(super) secrets: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(tree: &'a Tree, text: &'a str, scope: Scope<'a>) -> Self {
         let (faults, told, unknown) = (RefCell::default(), RefCell::default(), RefCell::default());
-        Self { tree, text, scope, faults, told, unknown, merged_keys: Cell::new(0), cache: Cache::default() }
+        let secrets = RefCell::default();
+        Self { tree, text, scope, faults, told, unknown, secrets, merged_keys: Cell::new(0), cache: Cache::default() }
     }
 
     /// The faults, the values of unknown keys, and the files that were asked for.
     pub(super) fn finish(self) -> (Vec<Fault>, Vec<NodeId>, Named) {
         (self.faults.into_inner(), self.unknown.into_inner(), self.scope.files.named())
+    }
+
+    /// What the expressions that were read so far stand for.
+    pub(super) fn secrets(&self) -> Vec<String> {
+        self.secrets.borrow().iter().cloned().collect()
     }
 
     pub(super) fn fault(&self, fault: Fault) {
@@ -136,11 +146,11 @@ impl<'a> Reader<'a> {
         let span = self.span(id);
         let spans: Vec<Range<usize>> = expand::expressions(text).collect();
         if spans.is_empty() {
-            let value = self.scope.expand(text).unwrap_or_else(|_| text.clone());
-            return Some(Text { value, span, masked: None });
+            let value = self.scope.expand(text).map_or_else(|_| text.clone(), |expanded| expanded.text);
+            return Some(Text { value, span, masked: None, secrets: Vec::new() });
         }
         match self.scope.expand(text) {
-            Ok(value) => {
+            Ok(Expanded { text: value, contents }) => {
                 self.scope.env?;
                 let (mut masked, mut from) = (String::with_capacity(text.len()), 0);
                 for expression in spans {
@@ -149,7 +159,8 @@ impl<'a> Reader<'a> {
                     from = expression.end;
                 }
                 masked.push_str(&text[from..]);
-                Some(Text { value, span, masked: Some(masked) })
+                self.secrets.borrow_mut().extend(contents.iter().cloned());
+                Some(Text { value, span, masked: Some(masked), secrets: contents })
             }
             Err(failed) => {
                 let places: Vec<Range<usize>> = expand::expressions(&self.text[span.clone()]).collect();

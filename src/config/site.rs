@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::{Rule, Threshold};
-use crate::model::{Family, HttpOffer, Secret, Site, shown_url};
+use crate::model::{Family, HttpOffer, KnownSecrets, Secret, Site, shown_url};
 
 use super::address::Address;
 use super::declared;
@@ -24,6 +24,20 @@ use super::yaml::{Kind, NodeId};
 
 const MAX_BODY_DEFAULT: u64 = 1 << 20;
 const HEADERS_MAX: usize = 100;
+
+/// Headers whose values are no secrets when they stand in the file: to find them in an answer says nothing.
+const BENIGN: [&str; 10] = [
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "cache-control",
+    "content-type",
+    "host",
+    "origin",
+    "range",
+    "referer",
+    "user-agent",
+];
 
 /// Ten seconds: what a site has when nothing says otherwise, for both its interval and its timeout.
 const TEN_SECONDS: Duration = Duration::from_secs(10);
@@ -96,6 +110,8 @@ pub(super) struct Layer {
     group: Option<String>,
     enabled: Option<bool>,
     pub(super) literals: Vec<Literal>,
+    /// What a server is sent and may send back.
+    secrets: Vec<String>,
 }
 
 impl Layer {
@@ -104,7 +120,6 @@ impl Layer {
             interval: keys.duration("interval"),
             timeout: keys.duration("timeout"),
             method: keys.value("method", value::method),
-            body: keys.value("body", |text| Ok(Secret::new(text))),
             max_redirects: keys.whole("max_redirects"),
             max_body: keys.size("max_body"),
             group: keys.value("group", value::name),
@@ -114,6 +129,11 @@ impl Layer {
             enabled: keys.boolean("enabled"),
             ..Self::default()
         };
+        if let Some(text) = keys.take("body").and_then(|id| keys.reader().text(id)) {
+            layer.secrets.extend(text.secrets);
+            layer.secrets.push(text.value.clone());
+            layer.body = Some(Secret::new(text.value));
+        }
         if let Some(id) = keys.take("headers") {
             layer.read_headers(keys.reader(), id);
         }
@@ -156,6 +176,11 @@ impl Layer {
                 if text.masked.is_none() && mask::is_sensitive(&name.to_ascii_lowercase()) {
                     self.literals.push(Literal { span: text.span, what: format!("the header {name}") });
                 }
+                if !BENIGN.iter().any(|benign| name.eq_ignore_ascii_case(benign)) {
+                    self.secrets.extend(text.value.split_once(' ').map(|(_, after)| after.to_owned()));
+                    self.secrets.push(text.value.clone());
+                }
+                self.secrets.extend(text.secrets);
                 self.headers.push(Header { name, value: Some(Secret::new(text.value)) });
             }
         }
@@ -185,6 +210,7 @@ impl Layer {
             group: self.group.or_else(|| below.group.clone()),
             enabled: self.enabled.or(below.enabled),
             literals: self.literals,
+            secrets: self.secrets.into_iter().chain(below.secrets.iter().cloned()).collect(),
         }
     }
 }
@@ -245,6 +271,7 @@ impl Entry {
             layer.literals.push(Literal { span: text.span.clone(), what: "the password in the URL".to_owned() });
         }
         let shown = shown(&address, text.masked.as_deref()).into();
+        layer.secrets.extend(address.secrets.iter().chain(&text.secrets).cloned());
         let (name, span) = if let Some((name, span)) = named {
             (name?, span)
         } else {
@@ -283,6 +310,7 @@ impl Entry {
             family: layer.family.unwrap_or_default(),
             keep_alive: layer.keep_alive.unwrap_or(false),
             tls: layer.tls.meaning(shared),
+            secrets: KnownSecrets::new(layer.secrets.iter().map(String::as_str)),
             ..Site::new(self.name, self.address.url)
         };
         Meaning {
@@ -303,7 +331,8 @@ impl Entry {
         let as_shown = text.contains("://") || address.shown.contains("***");
         let name = value::name(if as_shown { &address.shown } else { text })?;
         let shown = shown_url(&address.url).into();
-        Ok(Self { name, span: 0..0, address, shown, layer: Layer::default() })
+        let layer = Layer { secrets: address.secrets.clone(), ..Layer::default() };
+        Ok(Self { name, span: 0..0, address, shown, layer })
     }
 }
 

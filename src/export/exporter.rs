@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::text::clean_line;
-use crate::model::{Certificate, ExportHealth, ExportState, Sink, SiteId, Timestamp};
+use crate::model::{Certificate, ExportHealth, ExportState, KnownSecrets, Secret, Sink, SiteId, Timestamp};
 use crate::store::{Archive, Follower, Found, Progress, StoreError};
 
 use super::answer::{Answer, Reply};
@@ -68,6 +68,8 @@ pub struct Exporter {
     state: ExportState,
     oldest: Option<Timestamp>,
     error: Option<(Timestamp, String)>,
+    /// What must not come back in what a server says.
+    secrets: KnownSecrets,
 }
 
 impl Exporter {
@@ -102,6 +104,7 @@ impl Exporter {
             state: ExportState::default(),
             oldest: None,
             error: None,
+            secrets: secrets_of(sink.authorization.as_ref()),
         }
     }
 
@@ -205,15 +208,20 @@ impl Exporter {
                 self.set_aside(&settled, &said, now);
                 None
             }
-            Answer::Blocked(said) => Some(self.wait(ExportState::Blocked, Duration::ZERO, said, now)),
-            Answer::Throttled(least, said) => Some(self.wait(ExportState::Retrying, least, said, now)),
-            Answer::Broken(said) => Some(self.wait(ExportState::Retrying, Duration::ZERO, said, now)),
+            Answer::Blocked(said) => Some(self.wait(ExportState::Blocked, Duration::ZERO, &said, now)),
+            Answer::Throttled(least, said) => Some(self.wait(ExportState::Retrying, least, &said, now)),
+            Answer::Broken(said) => Some(self.wait(ExportState::Retrying, Duration::ZERO, &said, now)),
         }
     }
 
     /// Takes note that the store could not be read; the time to wait.
     pub fn unread(&mut self, error: &StoreError, now: Timestamp) -> Duration {
-        self.wait(ExportState::Retrying, Duration::ZERO, format!("cannot read the store: {}", error.reason()), now)
+        self.wait(ExportState::Retrying, Duration::ZERO, &format!("cannot read the store: {}", error.reason()), now)
+    }
+
+    /// Goes on with other credentials.
+    pub fn authorize(&mut self, authorization: Option<&Secret>) {
+        self.secrets = secrets_of(authorization);
     }
 
     /// Shows `said` as what went wrong last.
@@ -221,10 +229,10 @@ impl Exporter {
         self.error = Some((now, said));
     }
 
-    fn wait(&mut self, state: ExportState, least: Duration, said: String, now: Timestamp) -> Duration {
+    fn wait(&mut self, state: ExportState, least: Duration, said: &str, now: Timestamp) -> Duration {
         self.delivery.keep();
         self.state = state;
-        self.error = Some((now, said));
+        self.error = Some((now, self.secrets.hidden_in(said)));
         self.backoff.wait().max(least)
     }
 
@@ -232,6 +240,7 @@ impl Exporter {
         if settled.rejected > 0 {
             let line = settled.example.as_deref().map(|line| clean_line(line, EXAMPLE_MAX));
             let line = line.map_or_else(String::new, |line| format!(": {line}"));
+            let said = self.secrets.hidden_in(said);
             self.error = Some((now, format!("{} points refused: {said}{line}", settled.rejected)));
         }
         self.count(settled, now);
@@ -293,4 +302,10 @@ impl Exporter {
             error: self.error.clone(),
         }
     }
+}
+
+/// What a server was sent and may send back.
+fn secrets_of(authorization: Option<&Secret>) -> KnownSecrets {
+    let value = authorization.map(Secret::expose);
+    KnownSecrets::new(value.into_iter().chain(value.and_then(|value| value.split_once(' ')).map(|(_, secret)| secret)))
 }

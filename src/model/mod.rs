@@ -8,6 +8,7 @@ pub mod caught;
 mod cause;
 mod certificate;
 pub mod duration;
+mod echo;
 pub mod figures;
 mod health;
 mod observation;
@@ -23,6 +24,7 @@ mod time;
 
 pub use cause::{Cause, Outcome};
 pub use certificate::{Certificate, CertificateFault};
+pub use echo::KnownSecrets;
 pub use health::{ExportHealth, ExportState, Health, StoreHealth, Watching};
 pub use observation::{Hop, Observation};
 pub use order::SortKey;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use regex::bytes::Regex;
 use url::{Position, Url};
 
-use super::{Secret, SecretUrl, Status};
+use super::{KnownSecrets, Secret, SecretUrl, Status};
 
 /// The stable number of a site in one store: re-ordering sites.yaml keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,6 +51,8 @@ pub struct Site {
     pub keep_alive: bool,
     /// What to hold a TLS server to.
     pub tls: TlsRules,
+    /// What a server may have been sent and must not bring into a text.
+    pub secrets: KnownSecrets,
 }
 
 /// The most of a body that is kept to be looked at, bytes.
@@ -208,6 +210,7 @@ impl Site {
             family: Family::default(),
             keep_alive: false,
             tls: TlsRules::default(),
+            secrets: KnownSecrets::default(),
         }
     }
 
@@ -245,9 +248,9 @@ impl Site {
             return self.shown.to_string();
         }
         if *self.shown == *shown_url(self.url.expose()) || target.path() == "/" {
-            return shown_url(target);
+            return self.secrets.hidden_in(&shown_url(target));
         }
-        super::text::clean(&format!("{}/***", &target[..Position::BeforePath]))
+        self.secrets.hidden_in(&super::text::clean(&format!("{}/***", &target[..Position::BeforePath])))
     }
 }
 

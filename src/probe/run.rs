@@ -160,7 +160,7 @@ impl Run<'_> {
         });
         if let Err(failure) = outcome {
             self.seen.cause = failure.cause;
-            self.seen.detail = failure.detail;
+            self.seen.detail = self.site.secrets.hidden_in(&failure.detail);
         }
         self.seen
     }

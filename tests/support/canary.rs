@@ -6,12 +6,19 @@ use super::{Behaviour, Server, Step, ports, redirect, response};
 /// What every secret holds, and nothing else.
 pub const MARK: &str = "c4n4ry";
 
-/// A server that answers, refuses, leads on and leads in circles; never with a secret that was not its own idea.
+/// A server that answers, refuses, leads on, leads in circles and echoes what it was sent.
 pub fn server() -> Server {
     Server::start(Behaviour::answering(|request| {
         let path = request.target.split('?').next().unwrap_or_default();
         match path.rsplit('/').next().unwrap_or_default() {
             "broken" => vec![Step::send(response(503, "out of order"))],
+            // Everything that it was asked with, in the reason and in the place to go on to.
+            "echo" => {
+                let said: Vec<String> = request.headers.iter().map(|(_, value)| value.clone()).collect();
+                let said = format!("{} {}", said.join(" "), request.target);
+                vec![Step::send(format!("HTTP/1.1 503 no: {said}\r\nContent-Length: 0\r\n\r\n"))]
+            }
+            "lead" => vec![Step::send(redirect(302, &format!("/{MARK}-bearer/{MARK}-query")))],
             "onward" => vec![Step::send(redirect(302, &format!("/{MARK}-env/elsewhere?token={MARK}")))],
             "circle" => vec![Step::send(redirect(302, &request.target))],
             _ => vec![Step::send(response(200, "ok"))],
@@ -44,6 +51,8 @@ sites:
       Cookie: session={MARK}-cookie
       X-Own: '{variable}'
   - '{broken}?token={MARK}-short-form'
+  - {{ name: echo, url: '{echo}?key={MARK}-query', headers: {{ Authorization: Bearer {MARK}-bearer, X-Own: '{variable}' }} }}
+  - {{ name: lead, url: '{lead}?key={MARK}-query', headers: {{ Authorization: Bearer {MARK}-bearer }}, max_redirects: 1 }}
   - {{ name: onward, url: '{root}{variable}/onward' }}
   - {{ name: circle, url: '{root}{variable}/circle' }}
   - {{ name: part, url: '{root}', expect: {{ body_contains: '${{file:secret}}' }} }}
@@ -60,6 +69,8 @@ dashboard: {{ views: [{{ timeframe: 1m, refresh: 1s }}] }}
             userinfo = with_userinfo("/"),
             broken = server.url("/broken"),
             root = server.url("/"),
+            echo = server.url("/echo"),
+            lead = server.url("/lead"),
         ),
     );
     folder
