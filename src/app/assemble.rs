@@ -14,10 +14,11 @@ use std::time::Duration;
 use crate::alert::{Alert, Rule};
 use crate::config::{Config, Watched};
 use crate::engine::Track;
-use crate::model::{Cause, Certificate, Observation, Sample, SiteId, Timestamp, View};
-use crate::ring::{Producer, Reader, Ring, Slab, capacity_for};
+use crate::model::{Cause, Certificate, Observation, Sample, SiteId, Timestamp, View, figures};
+use crate::ring::{Producer, Reader, Ring, SLOT_BYTES, Slab, capacity_for};
 use crate::store::{Query, Registered, Store, StoreError};
 
+use super::exit::Failure;
 use super::plan::first_due;
 use super::schedule::{CheckTexts, Watch};
 use super::subject::Subject;
@@ -197,6 +198,28 @@ pub fn seat(
 /// Room for the rings of all sites.
 fn slab(config: &Config) -> Slab {
     Slab::new(config.sites.iter().map(|watched| slots(&config.views, watched)).sum())
+}
+
+/// Most memory that the rings of a configuration may take, bytes: sixty million checks. What asks for more would be ended by
+/// the system in the middle of its start.
+const RINGS_MAX: u64 = 4 << 30;
+
+/// Whether the last checks of all sites have room in memory.
+///
+/// # Errors
+/// [`Failure::Usage`] with the sum and what to do.
+pub fn fits(config: &Config) -> Result<(), Failure> {
+    let bytes = |watched: &Watched| (slots(&config.views, watched) as u64).saturating_mul(SLOT_BYTES as u64);
+    let sum = config.sites.iter().map(bytes).fold(0, u64::saturating_add);
+    if sum <= RINGS_MAX {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!(
+        "webmon: to keep the checks of every view and alert window at hand would take {} of memory, more than {}: check \
+         less often, shorten the views and alert windows, or watch fewer sites",
+        figures::bytes(sum),
+        figures::bytes(RINGS_MAX)
+    )))
 }
 
 /// How many samples the ring of this site holds.

@@ -21,6 +21,7 @@ use crate::model::Timestamp;
 use crate::model::text::clean_line;
 use crate::report;
 
+use super::assemble::fits;
 use super::clock::{Clock, since_boot};
 use super::exit::Failure;
 use super::health::Keeping;
@@ -215,6 +216,7 @@ impl<P: Send + Sync + 'static> Reloader<P> {
         let read = blocking(move || read(&origin)).await;
         let Selection { config, all_names, .. } = read.map_err(|(reason, named)| Refusal::File(reason, named))?;
         self.name(Some(config.files.clone()));
+        fits(&config).map_err(|failure| Refusal::File(failure.to_string().replacen("webmon: ", "", 1), None))?;
         let (running, prober, renew) = (self.reviser.running().clone(), self.reviser.prober(), self.reload.renew);
         let warned = running.warnings.clone();
         let (config, renewed) = blocking(move || {

@@ -8,7 +8,7 @@ use crate::config::{Config, Storage};
 use crate::model::Timestamp;
 use crate::store::{Keep, Opened, Options, Store, StoreError};
 
-use super::assemble::{AHEAD_MAX, remember};
+use super::assemble::{AHEAD_MAX, fits, remember};
 use super::cli::{CommonArgs, RunArgs};
 use super::clock::{self, Clock};
 use super::exit::{Ending, Failure};
@@ -34,6 +34,7 @@ pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, Failure> {
     // Before it is read: what changes from now on is seen.
     let origin = Origin::of(&common.config, &args.sites);
     let selection = select(&common.config, &args.sites)?;
+    fits(&selection.config)?;
     let origin = origin.naming(&selection.config.files);
     let store_path = store_path(args, common, &selection);
     #[cfg(feature = "influx")]

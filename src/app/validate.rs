@@ -6,6 +6,7 @@ use std::io::Write as _;
 use crate::config::{BYTES_A_SAMPLE, Config};
 use crate::model::{duration, figures};
 
+use super::assemble::fits;
 use super::cli::{CommonArgs, ValidateArgs};
 use super::exit::{Ending, Failure, complain};
 use super::history::print;
@@ -17,6 +18,7 @@ use super::select::{load, load_without_env};
 /// [`Failure::Usage`] with every fault.
 pub fn validate(args: &ValidateArgs, common: &CommonArgs) -> Result<Ending, Failure> {
     let config = if args.no_env { load_without_env(&common.config)? } else { load(&common.config)? };
+    fits(&config)?;
     for warning in &config.warnings {
         complain(format_args!("warning: {warning}"));
     }

@@ -15,6 +15,7 @@ mod expect;
 mod export;
 mod fault;
 mod file;
+mod lookalike;
 mod mask;
 mod read;
 mod schema;
@@ -348,11 +349,18 @@ impl Draft {
         let mut literals = self.defaults.literals.clone();
         literals.extend(self.export_literals);
         let mut shared = tls::Shared::new();
+        let (mut names, mut groups) = (lookalike::Names::default(), lookalike::Names::default());
         for entry in self.entries {
             let at = entry.span.start;
+            if let Some(oddity) = names.oddity(&entry.name) {
+                warnings.add(Some(at), Some(&entry.name), format!("its name {oddity}"));
+            }
             let meaning = entry.meaning(&self.defaults, self.alerting, &mut shared);
             literals.extend(meaning.literals);
             let watched = Watched { site: meaning.site, rule: meaning.rule, group: meaning.group };
+            if let Some(oddity) = watched.group.as_ref().and_then(|group| groups.oddity(group)) {
+                warnings.add(Some(at), Some(&watched.site.name), format!("its group {oddity}"));
+            }
             if meaning.enabled {
                 warnings.site(at, &watched.site, &watched.rule);
                 checks_a_second += watched.site.interval.as_secs_f64().recip();

@@ -85,6 +85,9 @@ pub struct Drained {
     pub lost: u64,
 }
 
+/// What a sample takes in a ring, bytes.
+pub const SLOT_BYTES: usize = size_of::<Slot>();
+
 /// Samples that a ring must hold to reach `horizon` back at this interval: one for each due check, the probes that
 /// may be in flight (⌈timeout / interval⌉ + 1), and 5 %. At least 1.
 #[must_use]
