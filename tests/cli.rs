@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::json;
@@ -534,5 +535,54 @@ fn whoever_stops_listening_is_no_reason_to_fail() {
         let mut command = folder.command(arguments);
         let status = command.stdout(writer.try_clone().unwrap()).stderr(writer).status().unwrap();
         assert_eq!(status.code(), Some(code), "{arguments}");
+    }
+}
+
+/// A folder can have any name, and a terminal obeys what is in it.
+#[test]
+fn a_path_reaches_no_terminal_raw() {
+    let server = server();
+    let folder = Folder::with(&two_hasty_sites(&server).replace(", timeout: 10s", ", timeout: 300ms"));
+    let odd = "\u{1b}]0;odd\u{7}\u{202e}.redb";
+    let silent = |ended: &Ended| {
+        for text in [&ended.stdout, &ended.stderr] {
+            assert!(!text.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{text:?}");
+        }
+    };
+    let ran = |arguments: &str| {
+        let mut command = folder.command(arguments);
+        command.args(["--store", odd]);
+        let ended = support::program::Running::start(command).end();
+        silent(&ended);
+        ended
+    };
+    ran("db info").with(3);
+    ran("--headless --for 1s -v").with(0);
+    for arguments in ["db info", "db check", "db compact", "stats", "samples", "stats --site nobody"] {
+        ran(arguments);
+    }
+    ran("db backup copy.redb").with(0);
+    let mut command = folder.command("validate");
+    command.args(["--config", odd]);
+    silent(&support::program::Running::start(command).end());
+}
+
+/// What no memory holds is refused with what to do, not ended by the system in the middle of a start.
+#[test]
+fn more_checks_than_memory_holds_are_refused() {
+    let folder = Folder::empty();
+    let write = |number: usize| {
+        let mut text = "defaults: { interval: 100ms, timeout: 10m }\nalerting: { window: 1h }\nsites:\n".to_owned();
+        for site in 0..number {
+            writeln!(text, "  - {{ name: s{site}, url: 'http://127.0.0.1:1' }}").unwrap();
+        }
+        folder.write("sites.yaml", &text);
+    };
+    write(50);
+    folder.run("validate").with(0);
+    write(3_000);
+    for arguments in ["validate", "--headless --for 1s"] {
+        let said = refused(&folder, arguments);
+        assert!(said.contains("of memory, more than 4.3 GB: check less often"), "{said}");
     }
 }

@@ -11,6 +11,7 @@ use tracing::{debug, info, trace, warn};
 use crate::alert::Alert;
 use crate::config::Config;
 use crate::engine::{SiteSnapshot, Snapshot, StateChange};
+use crate::model::text::shown_path;
 use crate::model::{Observation, Phase, Sample};
 use crate::report::text;
 
@@ -24,8 +25,8 @@ pub fn start(config: &Config, file: Option<&Path>, store: Option<&Path>) {
         target: about::WEBMON,
         version = env!("WEBMON_VERSION"),
         sites = config.sites.len() as u64,
-        config = file.map(|path| display(path.display())),
-        store = store.map(|path| display(path.display())),
+        config = file.map(shown_path),
+        store = store.map(shown_path),
         "started"
     );
 }

@@ -15,6 +15,7 @@ use crate::alert::Alert;
 use crate::alert::AlertState;
 use crate::config;
 use crate::engine::{SiteSnapshot, Snapshot};
+use crate::model::text::shown_path;
 use crate::model::{Health, Sample, Timestamp};
 use crate::report::ending::{Run, SiteRun, ending};
 use crate::ui::{self, About, Ended, Fixed, Orders, Past, Recheck, Scheme, Settings, Source, Symbols, Wanted, Wish};
@@ -182,9 +183,8 @@ impl Dashboard {
 /// What never changes during a run.
 #[must_use]
 pub fn fixed(config: Option<&Path>, store: Option<&Path>, zone: TimeZone) -> Fixed {
-    let shown = |path: &Path| path.display().to_string();
     let version = env!("WEBMON_VERSION").to_owned();
-    Fixed { zone, about: About { version, config: config.map(shown), store: store.map(shown) } }
+    Fixed { zone, about: About { version, config: config.map(shown_path), store: store.map(shown_path) } }
 }
 
 /// How the dashboard is to begin: the file, the command line and the environment together.
@@ -235,7 +235,7 @@ pub fn farewell(
         .collect();
     let announced = alerts.iter().filter(|alert| alert.at >= began && alert.state == AlertState::Down).count();
     let open = snapshot.sites.iter().filter(|site| site.incident.is_some()).count();
-    let store = store.map(|path| path.display().to_string());
+    let store = store.map(shown_path);
     ending(
         &mut out,
         &Run {

@@ -9,7 +9,7 @@ use std::path::Path;
 use jiff::tz::TimeZone;
 
 use crate::model::figures;
-use crate::model::text::clean_line;
+use crate::model::text::{clean_line, shown_path};
 use crate::report::minute;
 use crate::store::{Archive, Contents, Options, Store, StoreError, StoredSink, Tally, Verdict};
 
@@ -43,7 +43,7 @@ pub fn db(command: &DbCommand, common: &CommonArgs) -> Result<Ending, Failure> {
             drop(shown);
             let compacted = compacted.map_err(stored)?;
             let (before, after) = (figures::bytes(compacted.before), figures::bytes(compacted.after));
-            say(&format!("{}: {before} before, {after} now\n", path.display()))?;
+            say(&format!("{}: {before} before, {after} now\n", shown_path(&path)))?;
         }
         DbCommand::Backup { file } => {
             let mut shown = Shown::on_terminal();
@@ -51,7 +51,7 @@ pub fn db(command: &DbCommand, common: &CommonArgs) -> Result<Ending, Failure> {
                 .and_then(|archive| archive.backup_with(file, |done, all| shown.say_part("copying", done, all)));
             drop(shown);
             let bytes = copied.map_err(stored)?;
-            say(&format!("{} copied to {}: {}\n", path.display(), file.display(), figures::bytes(bytes)))?;
+            say(&format!("{} copied to {}: {}\n", shown_path(&path), shown_path(file), figures::bytes(bytes)))?;
         }
     }
     Ok(Ending::Done)
@@ -73,7 +73,7 @@ fn check(path: &Path) -> Result<(), Failure> {
 
 /// What a store holds, a line each.
 fn described(path: &Path, contents: &Contents, zone: &TimeZone) -> String {
-    let mut text = format!("{}\n", path.display());
+    let mut text = format!("{}\n", shown_path(path));
     let mut line =
         |name: &str, value: String| writeln!(text, "  {name:<9} {value}").expect("a String takes everything");
     line("format", contents.format.to_string());
@@ -116,7 +116,7 @@ fn exports(sinks: &[StoredSink], zone: &TimeZone) -> String {
 /// How a store is, and what to do if it is not sound.
 fn judged(path: &Path, verdict: &Verdict) -> String {
     let (records, samples) = (figures::count(verdict.records), figures::count(verdict.samples));
-    let path = path.display();
+    let path = shown_path(path);
     if verdict.is_sound() {
         return format!("{path} is sound: {records} records, {samples} samples, none damaged, none missing\n");
     }

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use crate::model::text::clean_lines;
+
 /// Every exit code and what it means; public, scripts rely on them.
 pub const EXIT_CODES: [(&str, &str); 7] = [
     ("0", "done; for check: every site is up"),
@@ -55,9 +57,9 @@ impl From<Ending> for ExitCode {
     }
 }
 
-/// Says `text` on stderr. There is nobody to tell when that fails: a closed pipe or a terminal that hung up.
+/// Says `text` on stderr, without what a terminal would obey: paths and errors of the system can hold anything. There is nobody to tell when that fails: a closed pipe or a terminal that hung up.
 pub fn complain(text: impl fmt::Display) {
-    let _unheard = writeln!(io::stderr(), "{text}");
+    let _unheard = writeln!(io::stderr(), "{}", clean_lines(&text.to_string()));
 }
 
 /// The same at the end of a monitor, which ends in time also when whoever reads stderr has stopped: a full pipe is waited for

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::alert::Alert;
 use crate::engine::{Board, Snapshot, Step};
+use crate::model::text::shown_path;
 use crate::model::{Health, Observation, Sample, Timestamp};
 use crate::report::{SampleRecord, json, text};
 use crate::ring::{Reader, Ring};
@@ -94,7 +95,7 @@ impl Headless {
     /// The line at the start.
     pub fn begin(&mut self, sites: usize, store: Option<&Path>) {
         if self.style.format == LineFormat::Text {
-            let store = store.map(|path| path.display().to_string());
+            let store = store.map(shown_path);
             self.send(|_, out| text::start(out, sites, store.as_deref()));
         }
     }

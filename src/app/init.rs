@@ -5,6 +5,8 @@ use std::io::{self, Write as _};
 
 use crate::config;
 
+use crate::model::text::shown_path;
+
 use super::cli::CommonArgs;
 use super::exit::{Ending, Failure};
 use super::history::print;
@@ -14,7 +16,7 @@ use super::history::print;
 /// # Errors
 /// [`Failure::Usage`]: the file exists or cannot be written.
 pub fn init(args: &CommonArgs) -> Result<Ending, Failure> {
-    let shown = args.config.display();
+    let shown = shown_path(&args.config);
     let refused = |error: io::Error| match error.kind() {
         io::ErrorKind::AlreadyExists => Failure::Usage(format!(
             "webmon: {shown} exists; webmon init does not overwrite it (-c FILE writes another)"

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::model::SiteId;
+use crate::model::text::shown_path;
 use crate::report::{Period, StatsRecord, Stored, csv, json, table};
 use crate::stats::Summary;
 use crate::store::{Figures, Query};
@@ -45,7 +46,7 @@ pub fn stats(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Failure>
     print(|out| match args.format {
         TableFormat::Table if records.is_empty() => table::nothing(out, &past.zone, period, past.begins()?),
         TableFormat::Table => {
-            let store = past.archive.path().display().to_string();
+            let store = shown_path(past.archive.path());
             let heading = table::Heading { period, back_from_now: past.back_from_now, store: &store };
             table::stats(out, &past.zone, &heading, &records)?;
             for (name, figures) in &sites {

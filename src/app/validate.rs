@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::io::Write as _;
 
 use crate::config::{BYTES_A_SAMPLE, Config};
+use crate::model::text::shown_path;
 use crate::model::{duration, figures};
 
 use super::assemble::fits;
@@ -23,7 +24,7 @@ pub fn validate(args: &ValidateArgs, common: &CommonArgs) -> Result<Ending, Fail
         complain(format_args!("warning: {warning}"));
     }
     let unchecked = if args.no_env { " · what holds ${…} was not checked" } else { "" };
-    print(|out| writeln!(out, "{}: {}{unchecked}", common.config.display(), amount(&config)))?;
+    print(|out| writeln!(out, "{}: {}{unchecked}", shown_path(&common.config), amount(&config)))?;
     Ok(Ending::Done)
 }
 

@@ -5,6 +5,8 @@
 //! of it. Invariant: what it returns holds no control character (C0, DEL, C1), no bidi control, no line or
 //! paragraph separator. Cost: one pass.
 
+use std::path::Path;
+
 /// Longest detail of a failure that is kept, in bytes.
 pub const DETAIL_MAX: usize = 512;
 
@@ -38,6 +40,19 @@ pub fn clean_line(text: &str, max: usize) -> String {
     line
 }
 
+/// The lines of `text`, each harmless; line feeds and tabs stay.
+#[must_use]
+pub fn clean_lines(text: &str) -> String {
+    let stays = |c: char| matches!(c, '\n' | '\t') || !is_harmful(c);
+    text.chars().map(|c| if stays(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
+}
+
+/// `path` as it may be printed: a folder can have any name.
+#[must_use]
+pub fn shown_path(path: &Path) -> String {
+    clean(&path.to_string_lossy())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,6 +61,8 @@ mod tests {
     #[test]
     fn escape_sequences_and_overrides_lose_their_power() {
         assert_eq!(clean("a\x1b[2Jb\u{9b}c\u{202e}d\u{2028}e\x7f"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}d\u{fffd}e\u{fffd}");
+        assert_eq!(clean_lines("a\tb\r\n\x1b[31mc"), "a\tb\u{fffd}\n\u{fffd}[31mc");
+        assert_eq!(shown_path(Path::new("a/\x1b]0;b\x07\nc")), "a/\u{fffd}]0;b\u{fffd}\u{fffd}c");
         assert_eq!(clean_line(" 503\r\n Service\tUnavailable ", 64), "503 Service Unavailable");
     }
 
