@@ -54,8 +54,8 @@
 //!   window would announce what nobody saw.
 //! - The connection of a probe is polled in the probe's own future: dropping it ends everything, no task to guard.
 //! - Keys are read by a parser of our own: crossterm 0.29's source spins for ever on a terminal that vanished.
-//! - First checks are spread over the interval but over no more than a minute, so that a weekly check has a result today; in
-//!   steps of 5 ms, so that hundreds of checks a second share their wake-ups.
+//! - First checks are spread over the interval but over no more than a minute (a second for 100 sites or fewer), so that a
+//!   weekly check has a result today; in steps of 5 ms, so that hundreds of checks a second share their wake-ups.
 //! - The journal holds samples as rows, the blocks as columns: a commit brings few samples of each site, and columns of few
 //!   values cost more CPU than they save bytes.
 //! - Checks begin while the past of other sites is still read: ten thousand sites take longer to remember than to ask.

@@ -2,7 +2,8 @@
 //!
 //! Due times are `offset + k · interval`, so a late check never moves a later one: no drift. The offset is a hash of
 //! the site's name inside its interval (at most [`SPREAD`], so that a site checked once a week does not wait a week
-//! for its first result), turned so that the earliest site of all is due at once.
+//! for its first result; at most [`SPREAD_FEW`] where there are few sites, since a person waits for those), turned so that
+//! the earliest site of all is due at once.
 //!
 //! Offsets are whole steps of [`STEP`], so that where there are hundreds of checks a second a few of them are due at the
 //! same moment: waking up costs more than starting a check, since what it takes has left the caches meanwhile. Where
@@ -16,6 +17,12 @@ use crate::model::Site;
 /// First checks are spread over the interval, but over no more than this.
 pub const SPREAD: Duration = Duration::from_mins(1);
 
+/// The same where no more than [`FEW`] sites begin together.
+pub const SPREAD_FEW: Duration = Duration::from_secs(1);
+
+/// So many first checks within a second are no burden for this machine or its network.
+const FEW: usize = 100;
+
 /// Between two moments at which first checks are due. It divides a tenth of a second, so sites with usual intervals meet
 /// again and again or never do.
 pub const STEP: Duration = Duration::from_millis(5);
@@ -23,7 +30,9 @@ pub const STEP: Duration = Duration::from_millis(5);
 /// The first due time of each site, after the start.
 #[must_use]
 pub fn first_due<'a>(sites: impl Iterator<Item = &'a Site>) -> Vec<Duration> {
-    let mut due: Vec<Duration> = sites.map(offset).collect();
+    let sites: Vec<&Site> = sites.collect();
+    let spread = if sites.len() <= FEW { SPREAD_FEW } else { SPREAD };
+    let mut due: Vec<Duration> = sites.iter().map(|site| offset_within(site, spread)).collect();
     let earliest = due.iter().min().copied().unwrap_or_default();
     for offset in &mut due {
         *offset -= earliest;
@@ -34,9 +43,13 @@ pub fn first_due<'a>(sites: impl Iterator<Item = &'a Site>) -> Vec<Duration> {
 /// Where in its interval a site's checks are, before all are turned.
 #[must_use]
 pub fn offset(site: &Site) -> Duration {
+    offset_within(site, SPREAD)
+}
+
+fn offset_within(site: &Site, most: Duration) -> Duration {
     let mut hasher = DefaultHasher::new();
     site.name.hash(&mut hasher);
-    let spread = u64::try_from(site.interval.min(SPREAD).as_micros()).expect("at most a minute").max(1);
+    let spread = u64::try_from(site.interval.min(most).as_micros()).expect("at most a minute").max(1);
     let steps = Duration::from_micros(hasher.finish() % spread).as_micros() / STEP.as_micros();
     STEP * u32::try_from(steps).expect("a minute has few of them")
 }
@@ -104,6 +117,31 @@ mod tests {
     fn missed_checks_of_a_stop_are_those_strictly_between() {
         for (gap, missed_checks) in [(0, 0), (5, 0), (10, 0), (11, 1), (20, 1), (25, 2), (3_600, 359)] {
             assert_eq!(missed(gap * SECOND, 10 * SECOND), missed_checks, "{gap} s");
+        }
+    }
+
+    fn sites(count: usize, interval: Duration) -> Vec<Site> {
+        let site = |number: usize| Site { interval, ..Site::new(format!("s{number}"), "http://a/".parse().unwrap()) };
+        (0..count).map(site).collect()
+    }
+
+    #[test]
+    fn few_sites_have_their_first_check_within_a_second_whatever_their_interval() {
+        for interval in [SECOND / 10, 10 * SECOND, Duration::from_hours(7 * 24)] {
+            for count in [0, 1, 5, 100] {
+                let due = first_due(sites(count, interval).iter());
+                assert!(due.iter().all(|&due| due < SECOND.min(interval)), "{count} sites every {interval:?}: {due:?}");
+                assert_eq!(due.iter().min().copied().unwrap_or_default(), Duration::ZERO);
+            }
+        }
+    }
+
+    #[test]
+    fn many_sites_are_spread_over_the_interval_but_over_no_more_than_a_minute() {
+        for (interval, most) in [(10 * SECOND, 10 * SECOND), (Duration::from_hours(1), SPREAD)] {
+            let due = first_due(sites(101, interval).iter());
+            let last = due.iter().max().copied().unwrap_or_default();
+            assert!(last > most / 2 && last < most, "every {interval:?}: {last:?}");
         }
     }
 

@@ -76,7 +76,8 @@ mod tests {
 
     const START: Timestamp = Timestamp::from_secs(1_795_340_000);
     const SECOND: Duration = Duration::from_secs(1);
-    const SITES: usize = 100;
+    /// More than begin within a second.
+    const SITES: usize = 120;
     /// Between two steps of the plan, so that nothing is due at that moment.
     const STOPPED: Duration = Duration::from_millis(60_002);
 
@@ -88,7 +89,7 @@ mod tests {
         }
     }
 
-    /// What a hundred sites on `interval` have after a minute, `stop` without the processor, and two minutes more.
+    /// What the sites on `interval` have after a minute, `stop` without the processor, and two minutes more.
     async fn samples(interval: &str, stop: Duration) -> Vec<Vec<Sample>> {
         let sites: Vec<String> = (0..SITES).map(|n| format!("  - {{ name: s{n}, url: 'http://a/' }}")).collect();
         let config = parsed(&format!("defaults: {{ interval: {interval} }}\nsites:\n{}", sites.join("\n")));
