@@ -30,6 +30,7 @@ mod resolve;
 mod route;
 mod ruled;
 mod run;
+mod seed;
 mod servers;
 mod stopwatch;
 mod system;
@@ -139,6 +140,9 @@ impl HttpProber {
     /// # Errors
     /// [`ProbeError::Roots`], [`ProbeError::Identity`].
     pub fn learn(&self, site: &Site) -> Result<(), ProbeError> {
+        if site.url.expose().scheme() == "https" {
+            seed::begin(tls::provider);
+        }
         self.tls.learn(&site.tls)
     }
 

@@ -18,7 +18,9 @@ use super::judge::{Whole, judge};
 use super::kept::{Peer, Purpose};
 use super::redirect::Way;
 use super::request::Request;
+use super::seed;
 use super::stopwatch::Stopwatch;
+use super::tls::provider;
 use super::{HttpProber, Waiting};
 use crate::model::{
     Cause, Certificate, Flags, Hop, Http, Micros, Observation, Phase, Site, Status, Timestamp, figures,
@@ -29,6 +31,9 @@ const STOPPED_MIN: Duration = Duration::from_secs(3);
 
 /// Probes `site` once.
 pub(super) async fn run(prober: &HttpProber, site: &Site) -> Observation {
+    if site.url.expose().scheme() == "https" {
+        seed::ready(provider).await;
+    }
     let deadline = (prober.clock)() + site.timeout;
     let mut run = Run::new(prober, site);
     let outcome = timeout_at(deadline.into(), run.probe()).await;

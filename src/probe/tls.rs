@@ -35,6 +35,7 @@ use super::certificate::{Judge, Presented, Recorder};
 use super::failure::{Failure, broken_connection, chain};
 use super::paced::Paced;
 use super::pinned::Pinned;
+use super::seed;
 use super::stopwatch::Stopwatch;
 use super::turns::Turns;
 use super::{ProbeError, Waiting};
@@ -119,6 +120,10 @@ impl Tls {
                 return Shaken { stream: Err(Failure::new(Cause::Local, error.to_string())), presented: None };
             }
         };
+        watch.stop();
+        *waiting = Some(Waiting::Handshake);
+        // A probe that a redirect leads from http to https may be the first one that needs them.
+        seed::ready(provider).await;
         let turn = self.turns.take(&site.name, watch, waiting).await;
         let recorder = Arc::new(Recorder::new(Arc::clone(&trust.judge), site.tls.insecure));
         let mut config = trust.configs[site.http as usize].clone();
@@ -138,7 +143,7 @@ impl Trust {
         identity: Option<&ClientIdentity>,
         notices: &mut Vec<String>,
     ) -> Result<Self, ProbeError> {
-        let provider = provider();
+        let provider = Arc::new(provider());
         let verifier = verifier(extra_roots.clone(), &provider, notices)?;
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -172,13 +177,13 @@ const _: () = assert!(HttpOffer::Auto as usize == 0 && HttpOffer::V11 as usize =
 ///
 /// Suites with SHA-256 are asked for first, as browsers do: processors have instructions for it, and a handshake hashes
 /// much more than it encrypts. With SHA-384 that was 8 % of a probe.
-fn provider() -> Arc<CryptoProvider> {
+pub(super) fn provider() -> CryptoProvider {
     let mut provider = rustls::crypto::aws_lc_rs::default_provider();
     provider.cipher_suites.sort_by_key(|suite| match suite {
         SupportedCipherSuite::Tls13(suite) => suite.common.hash_provider.output_len(),
         SupportedCipherSuite::Tls12(suite) => suite.common.hash_provider.output_len(),
     });
-    Arc::new(provider)
+    provider
 }
 
 /// The verifier of the platform; without usable roots of the platform, one that trusts `extra_roots` alone.
@@ -391,7 +396,7 @@ mod tests {
 
     #[test]
     fn a_machine_without_roots_refuses_every_chain() {
-        let judge = TrustsNobody(provider());
+        let judge = TrustsNobody(Arc::new(provider()));
         assert!(!judge.supported_verify_schemes().is_empty());
     }
 
