@@ -10,6 +10,7 @@ use h2::Reason;
 
 use super::failure::{Failure, broken_connection, chain, io_error};
 use super::head_limit::HeadTooLarge;
+use super::mended::Ambiguous;
 use super::tls::alert_words;
 use crate::model::Cause;
 
@@ -17,6 +18,9 @@ use crate::model::Cause;
 pub(super) fn explain_head(error: &hyper::Error, over_budget: bool) -> Failure {
     if over_budget || find::<HeadTooLarge>(error).is_some() {
         return Failure::new(Cause::BadResponse, HeadTooLarge.to_string());
+    }
+    if let Some(ambiguous) = find::<Ambiguous>(error) {
+        return Failure::new(Cause::BadResponse, format!("not HTTP: {ambiguous}"));
     }
     if let Some(failure) = tls_failure(error).or_else(|| http2_failure(error, "before the answer")) {
         return failure;

@@ -132,7 +132,7 @@ impl<S> HeadLimit<S> {
 
 impl Rule for Limit {
     fn poll_read(
-        &self,
+        &mut self,
         stream: &mut (impl AsyncRead + Unpin),
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,

@@ -5,11 +5,12 @@
 //! a probe waits for something over it: so they end with the probe, whichever way that ends, and a kept connection
 //! costs nothing between two probes, whatever its server sends.
 //!
-//! Real servers deserve more patience than hyper has by default: 512 headers and folded ones are accepted. Limits: over
-//! HTTP/2 windows of 256 KiB, no server push.
+//! Real servers deserve more patience than hyper has by default: 512 headers are accepted, folded ones, and lines that are
+//! no headers are ignored (see `mended`). Limits: over HTTP/2 windows of 256 KiB, no server push.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
@@ -21,6 +22,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 
 use super::head_limit::{Budget, HEAD_MAX, HeadLimit};
+use super::mended::Mended;
 use super::tls::Stream;
 
 /// Headers of one answer.
@@ -36,6 +38,8 @@ type Body = Full<Bytes>;
 pub(super) struct Link {
     sender: Sender,
     drive: Drive,
+    /// Tells the reader that an answer begins.
+    expects_head: Arc<AtomicBool>,
     /// What the server may still send.
     pub(super) budget: Arc<Budget>,
 }
@@ -57,13 +61,14 @@ impl Link {
     /// Begins to speak HTTP over `stream`, which keeps to `budget`, HTTP/2 if `http2`. Ready to send when this returns.
     pub(super) async fn begin(stream: Stream, http2: bool, budget: Arc<Budget>) -> Result<Self, hyper::Error> {
         budget.give(HEAD_MAX);
-        let stream = TokioIo::new(HeadLimit::new(stream, Arc::clone(&budget)));
+        let stream = HeadLimit::new(stream, Arc::clone(&budget));
+        let expects_head = Arc::new(AtomicBool::new(false));
         let (sender, drive) = if http2 {
             let spawn = Spawn::default();
             let mut builder = http2::Builder::new(spawn.clone());
             builder.initial_stream_window_size(WINDOW).initial_connection_window_size(WINDOW);
             builder.max_header_list_size(u32::try_from(HEAD_MAX).expect("a few hundred thousand"));
-            let (mut sender, line) = Box::pin(builder.handshake(stream)).await?;
+            let (mut sender, line) = Box::pin(builder.handshake(TokioIo::new(stream))).await?;
             let mut drive = Drive::of(line, Some(spawn));
             if let Err(error) = drive.beside(sender.ready()).await {
                 return Err(drive.told(error));
@@ -72,10 +77,12 @@ impl Link {
         } else {
             let mut builder = http1::Builder::new();
             builder.max_headers(HEADERS_MAX).allow_obsolete_multiline_headers_in_responses(true);
-            let (sender, line) = builder.handshake(stream).await?;
+            builder.allow_spaces_after_header_name_in_responses(true).ignore_invalid_headers_in_responses(true);
+            let stream = Mended::new(stream, Arc::clone(&expects_head));
+            let (sender, line) = builder.handshake(TokioIo::new(stream)).await?;
             (Sender::V1(sender), Drive::of(line, None))
         };
-        Ok(Self { sender, drive, budget })
+        Ok(Self { sender, drive, expects_head, budget })
     }
 
     /// Whether it speaks HTTP/2.
@@ -96,6 +103,7 @@ impl Link {
     /// Sends `request` and waits for the final head.
     pub(super) async fn send(&mut self, request: Request<Body>) -> Result<Response<Incoming>, Unanswered> {
         self.budget.give(HEAD_MAX);
+        self.expects_head.store(true, Ordering::Relaxed);
         let answer = match &mut self.sender {
             Sender::V1(sender) => self.drive.beside(sender.try_send_request(request)).await,
             Sender::V2(sender) => self.drive.beside(sender.try_send_request(request)).await,

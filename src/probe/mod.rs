@@ -20,6 +20,7 @@ mod hop;
 mod judge;
 mod kept;
 mod link;
+mod mended;
 mod names;
 mod paced;
 mod pinned;

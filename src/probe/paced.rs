@@ -50,7 +50,7 @@ impl Rule for Pace {
     const TELLS_END: bool = false;
 
     fn poll_read(
-        &self,
+        &mut self,
         stream: &mut (impl AsyncRead + Unpin),
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,

@@ -17,7 +17,7 @@ pub(super) trait Rule: Unpin {
 
     /// Reads from `stream` into `buf`; as [`AsyncRead::poll_read`].
     fn poll_read(
-        &self,
+        &mut self,
         stream: &mut (impl AsyncRead + Unpin),
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
