@@ -131,6 +131,13 @@ pub(super) static SITE: &[Key] = &[
     key("body", Form::Text, "what to send").such_as("'{\"ping\":true}'"),
     key("expect", Form::Section(EXPECT), "what counts as a right answer"),
     key("max_redirects", Form::Whole(0..=31), "0: do not follow").or("10"),
+    key(
+        "redirects",
+        Form::Choice(&["any", "same-host", "none"]),
+        "where they may lead; none judges the redirect itself",
+    )
+    .or("any"),
+    key("redirect_body", Form::Choice(&["same-host", "any"]), "where a 307 or 308 may take the body").or("same-host"),
     key("max_body", Form::Size(1..=1 << 30), "read at most this much; the rest is not a failure").or("1MiB"),
     key("http", Form::Choice(&["auto", "1.1", "2"]), "the version to speak").or("auto"),
     key("ip", Form::Choice(&["any", "4", "6"]), "the family of addresses to use").or("any"),

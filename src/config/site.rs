@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::{Rule, Threshold};
-use crate::model::{Family, HttpOffer, KnownSecrets, Secret, Site, shown_url};
+use crate::model::{Family, HttpOffer, KnownSecrets, RedirectBody, Redirects, Secret, Site, shown_url};
 
 use super::address::Address;
 use super::declared;
@@ -101,6 +101,8 @@ pub(super) struct Layer {
     body: Option<Secret>,
     expect: ExpectLayer,
     max_redirects: Option<u32>,
+    redirects: Option<Redirects>,
+    redirect_body: Option<RedirectBody>,
     max_body: Option<u64>,
     http: Option<HttpOffer>,
     family: Option<Family>,
@@ -121,6 +123,8 @@ impl Layer {
             timeout: keys.duration("timeout"),
             method: keys.value("method", value::method),
             max_redirects: keys.whole("max_redirects"),
+            redirects: keys.choice("redirects", [Redirects::Any, Redirects::SameHost, Redirects::None]),
+            redirect_body: keys.choice("redirect_body", [RedirectBody::SameHost, RedirectBody::Any]),
             max_body: keys.size("max_body"),
             group: keys.value("group", value::name),
             http: keys.choice("http", [HttpOffer::Auto, HttpOffer::V11, HttpOffer::V2]),
@@ -201,6 +205,8 @@ impl Layer {
             body: self.body.or_else(|| below.body.clone()),
             expect: self.expect.over(&below.expect),
             max_redirects: self.max_redirects.or(below.max_redirects),
+            redirects: self.redirects.or(below.redirects),
+            redirect_body: self.redirect_body.or(below.redirect_body),
             max_body: self.max_body.or(below.max_body),
             http: self.http.or(below.http),
             family: self.family.or(below.family),
@@ -304,6 +310,8 @@ impl Entry {
             headers: layer.headers.into_iter().filter_map(|header| Some((header.name, header.value?))).collect(),
             body: layer.body,
             expect: layer.expect.meaning(),
+            redirects: layer.redirects.unwrap_or_default(),
+            redirect_body: layer.redirect_body.unwrap_or_default(),
             max_redirects: layer.max_redirects.map_or(10, |n| u8::try_from(n).expect("at most 31")),
             max_body: layer.max_body.unwrap_or(MAX_BODY_DEFAULT),
             http: layer.http.unwrap_or_default(),

@@ -41,6 +41,10 @@ pub struct Site {
     pub expect: Expect,
     /// Redirects to follow at most; 0 does not follow.
     pub max_redirects: u8,
+    /// Where redirects may lead.
+    pub redirects: Redirects,
+    /// Where a redirect may take the request's body.
+    pub redirect_body: RedirectBody,
     /// Bytes of body to read at most; see [`Site::body_max`].
     pub max_body: u64,
     /// The versions of HTTP to offer.
@@ -113,6 +117,28 @@ pub enum HttpOffer {
     V11,
     /// HTTP/2 only; without TLS with prior knowledge.
     V2,
+}
+
+/// Where redirects of a site are followed to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Redirects {
+    /// Anywhere.
+    #[default]
+    Any,
+    /// To the site's own host only, on any port; one that leads elsewhere is a failure.
+    SameHost,
+    /// Nowhere: the answer that redirects is the one that is judged.
+    None,
+}
+
+/// Where a redirect that keeps the method may take the body along. From https to http it never does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum RedirectBody {
+    /// To the host that it was written for.
+    #[default]
+    SameHost,
+    /// Anywhere.
+    Any,
 }
 
 /// The address families that a site may be reached by.
@@ -205,6 +231,8 @@ impl Site {
             body: None,
             expect: Expect::default(),
             max_redirects: 10,
+            redirects: Redirects::default(),
+            redirect_body: RedirectBody::default(),
             max_body: 1 << 20,
             http: HttpOffer::default(),
             family: Family::default(),
@@ -218,13 +246,19 @@ impl Site {
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         let asked = |site: &Self| (site.interval, site.timeout, site.max_redirects, site.max_body);
-        let reached = |site: &Self| (site.http, site.family, site.keep_alive);
+        let reached = |site: &Self| (site.http, site.family, site.keep_alive, site.redirects, site.redirect_body);
         (&self.name, &self.url, &self.shown, &self.method) == (&other.name, &other.url, &other.shown, &other.method)
             && (&self.headers, &self.body) == (&other.headers, &other.body)
             && asked(self) == asked(other)
             && reached(self) == reached(other)
             && self.expect.is_same(&other.expect)
             && self.tls == other.tls
+    }
+
+    /// Whether an answer that redirects leads to another request; if not it is judged itself.
+    #[must_use]
+    pub fn follows_redirects(&self) -> bool {
+        self.max_redirects > 0 && self.redirects != Redirects::None
     }
 
     /// Bytes of body that a probe reads at most: no more than can be kept when something is expected of them.

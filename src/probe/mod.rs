@@ -12,6 +12,7 @@
 
 mod certificate;
 mod connect;
+mod cookies;
 mod exchange;
 mod explain;
 mod failure;

@@ -1,22 +1,31 @@
 //! Whether an answer leads to another request, and where.
 //!
-//! Followed are 301, 302, 303, 307 and 308 with a Location; one without is a plain answer. At most
-//! `max_redirects` are followed, 0 follows none and takes the answer as it is. A target asked for before with
-//! the same method is a loop (there are no cookies that could make it end), and a target that is not http or https
-//! is refused without being asked, as is one that HTTP has no way to ask for. From https to http is followed; the hops show it.
+//! Followed are 301, 302, 303, 307 and 308 with a Location; one without, or with an empty one, is a plain answer, and so
+//! is any with a `Refresh`. At most `max_redirects` are followed; 0, or `redirects: none`, follows none and takes the answer
+//! as it is. Cookies that are set on the way are sent on. A request that was made before, to the letter, is a loop: one with
+//! another cookie may be answered otherwise. From https to http is followed; the hops show it.
+//!
+//! A target that is not http or https is refused without being asked, as is one that HTTP has no way to ask for, and one
+//! that the site does not allow: with `redirects: same-host` another host; another host for a body, unless
+//! `redirect_body: any`; and a body never goes from https to http. Dropping the body instead would ask for something else.
 
+use std::borrow::Cow;
+
+use hyper::Uri;
 use hyper::header::{HeaderMap, LOCATION};
-use hyper::{Method, Uri};
 use url::Url;
 
+use super::cookies::Jar;
 use super::failure::Failure;
 use super::request::Request;
-use crate::model::{Cause, Site, Status};
+use crate::model::{Cause, RedirectBody, Redirects, Site, Status};
 
 /// The way of one probe so far.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Way {
-    asked: Vec<(Method, Url)>,
+    asked: Vec<Request>,
+    /// Only a probe that is redirected has one.
+    jar: Option<Box<Jar>>,
 }
 
 impl Way {
@@ -28,49 +37,95 @@ impl Way {
         headers: &HeaderMap,
         site: &Site,
     ) -> Result<Option<Request>, Failure> {
-        if !matches!(status.get(), 301 | 302 | 303 | 307 | 308) || site.max_redirects == 0 {
+        if !matches!(status.get(), 301 | 302 | 303 | 307 | 308) || !site.follows_redirects() {
             return Ok(None);
         }
-        let Some(location) = headers.get(LOCATION) else { return Ok(None) };
-        let refused = |detail: String| Failure::new(Cause::Redirect, detail);
-        let target = std::str::from_utf8(location.as_bytes())
-            .ok()
-            .and_then(|location| request.url.join(location.trim()).ok())
-            .ok_or_else(|| refused(format!("redirect to an address that is none (status {})", status.get())))?;
+        let Some(location) = location(headers)? else { return Ok(None) };
+        let target = request
+            .url
+            .join(&location)
+            .map_err(|_| refused(format!("redirect to an address that is none (status {})", status.get())))?;
         let target = presentable(target)?;
-        self.asked.push((request.method.clone(), without_fragment(request.url.clone())));
+        let jar = self.jar.get_or_insert_default();
+        jar.keep(headers, &request.url);
+        self.asked.push(request.clone());
+        let shown = site.shown_target(&target);
         if self.asked.len() > usize::from(site.max_redirects) {
-            let (most, target) = (site.max_redirects, site.shown_target(&target));
-            return Err(refused(format!("more than {most} redirects, the last one to {target}")));
+            let most = site.max_redirects;
+            return Err(refused(format!("more than {most} redirects, the last one to {shown}")));
         }
-        let next = request.clone().follow(target, status.get());
-        let asked_before = |(method, url): &(Method, Url)| *method == next.method && *url == next.url;
-        if self.asked.iter().any(asked_before) {
-            return Err(refused(format!("redirect loop, back to {}", site.shown_target(&next.url))));
+        if site.redirects == Redirects::SameHost && !is_same_host(site.url.expose(), &target) {
+            return Err(refused(format!("redirect to another host, {shown}; `redirects: any` follows it")));
+        }
+        let next = request.clone().follow(target, status.get()).with_cookies(jar);
+        if next.has_body() {
+            may_take_body(request, &next, status, site)?;
+        }
+        if self.asked.contains(&next) {
+            return Err(refused(format!("redirect loop, back to {shown}")));
         }
         Ok(Some(next))
     }
+}
+
+fn refused(detail: impl AsRef<str>) -> Failure {
+    Failure::new(Cause::Redirect, detail)
+}
+
+/// The reference that `headers` lead to, if there is one; bytes that are no UTF-8 are escaped.
+fn location(headers: &HeaderMap) -> Result<Option<Cow<'_, str>>, Failure> {
+    let all = headers.get_all(LOCATION).iter().map(|value| value.as_bytes().trim_ascii());
+    let mut named = all.filter(|value| !value.is_empty());
+    let Some(first) = named.next() else { return Ok(None) };
+    if named.any(|other| other != first) {
+        return Err(refused("several Location headers, which name different addresses"));
+    }
+    Ok(Some(std::str::from_utf8(first).map_or_else(|_| escaped(first).into(), Cow::Borrowed)))
+}
+
+/// `reference` with each byte above ASCII as `%XX`.
+fn escaped(reference: &[u8]) -> String {
+    let escape = |byte: &u8| {
+        if byte.is_ascii() { char::from(*byte).to_string() } else { format!("%{byte:02X}") }
+    };
+    reference.iter().map(escape).collect()
+}
+
+/// Whether the body of `request` may go on to `next`.
+fn may_take_body(request: &Request, next: &Request, status: Status, site: &Site) -> Result<(), Failure> {
+    let (status, shown) = (status.get(), site.shown_target(&next.url));
+    if request.url.scheme() == "https" && next.url.scheme() == "http" {
+        return Err(refused(format!("{status} to {shown} would send the body without encryption; it is not followed")));
+    }
+    if site.redirect_body == RedirectBody::SameHost && !is_same_host(&request.url, &next.url) {
+        let allowing = "`redirect_body: any` allows it";
+        return Err(refused(format!("{status} to {shown} would take the body to another host; {allowing}")));
+    }
+    Ok(())
+}
+
+/// Whether both are of one host, on whatever ports: those of a host are told apart by nobody else's word either (RFC 6265
+/// §8.5), and a redirect between them is one from http to https most of the time.
+fn is_same_host(a: &Url, b: &Url) -> bool {
+    let host = |url| Url::host_str(url).map(|host| host.strip_suffix('.').unwrap_or(host));
+    host(a) == host(b)
 }
 
 /// `target` without userinfo and fragment, if it is an address that webmon asks at all.
 fn presentable(target: Url) -> Result<Url, Failure> {
     let scheme = target.scheme();
     if !matches!(scheme, "http" | "https") || !target.has_host() {
-        return Err(Failure::new(Cause::Redirect, format!("redirect to {scheme}:, which is not followed")));
+        return Err(refused(format!("redirect to {scheme}:, which is not followed")));
     }
-    let mut target = without_fragment(target);
+    let mut target = target;
+    target.set_fragment(None);
     let cleared = target.set_username("").and_then(|()| target.set_password(None));
     debug_assert!(cleared.is_ok(), "an http address has a host");
     if Uri::try_from(target.as_str()).is_err() {
         // Too long, or a host in characters that a name may have but an address may not.
-        return Err(Failure::new(Cause::Redirect, "redirect to an address that HTTP cannot ask for"));
+        return Err(refused("redirect to an address that HTTP cannot ask for"));
     }
     Ok(target)
-}
-
-fn without_fragment(mut url: Url) -> Url {
-    url.set_fragment(None);
-    url
 }
 
 #[cfg(test)]
@@ -101,8 +156,14 @@ mod tests {
             (b"//b.test/z", "http://b.test/z"),
             (b"https://b.test", "https://b.test/"),
             (b"http://ada:pw@b.test/#top", "http://b.test/"),
-            (b" ?r", "http://a.test/x/y?r"),
-            ("/\u{fc}".as_bytes(), "http://a.test/%C3%BC"),
+            (b" ?r\t ", "http://a.test/x/y?r"),
+            (b"?", "http://a.test/x/y?"),
+            (b"/z#a", "http://a.test/z"),
+            (b"HTTP:z", "http://a.test/x/z"),
+            (b"\\\\b.test\\z", "http://b.test/z"),
+            ("/\u{fc}?\u{fc}".as_bytes(), "http://a.test/%C3%BC?%C3%BC"),
+            ("//b\u{fc}.test/".as_bytes(), "http://xn--b-eha.test/"),
+            (b"/caf\xe9?\xff", "http://a.test/caf%E9?%FF"),
         ] {
             assert_eq!(next(302, &location(target), 10).unwrap().as_deref(), Some(url));
         }
@@ -112,6 +173,10 @@ mod tests {
     fn plain_answers_lead_nowhere() {
         assert_eq!(next(302, &HeaderMap::new(), 10), Ok(None));
         assert_eq!(next(302, &location(b"/z"), 0), Ok(None));
+        assert_eq!(next(302, &location(b" "), 10), Ok(None));
+        let refresh = HeaderMap::from_iter([(hyper::header::REFRESH, HeaderValue::from_static("0; url=/z"))]);
+        assert_eq!(next(302, &refresh, 10), Ok(None));
+        assert_eq!(next(200, &refresh, 10), Ok(None));
         for status in [200, 201, 300, 304, 305, 306, 309, 404] {
             assert_eq!(next(status, &location(b"/z"), 10), Ok(None), "{status}");
         }
@@ -125,7 +190,7 @@ mod tests {
             (b"javascript:alert(1)", "redirect to javascript:"),
             (b"http://", "an address that is none"),
             (b"http://a.test:99999/", "an address that is none"),
-            (b"/\xff", "an address that is none"),
+            (b"//\xff.test/", "an address that is none"),
             (format!("/{}", "x".repeat(70_000)).as_bytes(), "an address that HTTP cannot ask for"),
             (b"https://{host}.test/", "an address that HTTP cannot ask for"),
             (b"/x/y?q", "redirect loop"),
@@ -148,5 +213,94 @@ mod tests {
         }
         let failure = way.next(&request, found, &location(b"/4"), &site).unwrap_err();
         assert!(failure.detail.contains("more than 3 redirects"), "{}", failure.detail);
+    }
+
+    #[test]
+    fn several_locations_have_to_agree() {
+        for (values, to) in [
+            (&["/z", "/z"][..], Some("http://a.test/z")),
+            (&["", "/z"], Some("http://a.test/z")),
+            (&["/z", "/Z"], None),
+        ] {
+            let values = values.iter().map(|value| (LOCATION, HeaderValue::from_static(value)));
+            let answer = next(302, &HeaderMap::from_iter(values), 10);
+            assert_eq!(answer.as_ref().ok().and_then(|to| to.as_deref()), to, "{answer:?}");
+            let says = |failure: &Failure| failure.detail.contains("several Location headers");
+            assert!(answer.is_ok() || answer.as_ref().is_err_and(says), "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn a_site_says_how_far_redirects_are_followed() {
+        let found = Status::new(302).unwrap();
+        for (redirects, target, outcome) in [
+            (Redirects::Any, "http://b.test/", Ok(true)),
+            (Redirects::SameHost, "http://b.test/", Err("redirect to another host, http://b.test/; `redirects: any`")),
+            (Redirects::SameHost, "http://www.a.test/", Err("redirect to another host")),
+            (Redirects::SameHost, "https://a.test:8443/", Ok(true)),
+            (Redirects::SameHost, "//A.test./x", Ok(true)),
+            (Redirects::None, "/other", Ok(false)),
+            (Redirects::None, "http://[", Ok(false)),
+        ] {
+            let site = Site { redirects, ..site("http://a.test/", 10) };
+            let request = Request::first(&site).unwrap();
+            let next = Way::default().next(&request, found, &location(target.as_bytes()), &site);
+            match (next, outcome) {
+                (Ok(next), Ok(followed)) => assert_eq!(next.is_some(), followed, "{redirects:?} {target}"),
+                (Err(failure), Err(part)) => assert!(failure.detail.contains(part), "{}", failure.detail),
+                (next, _) => panic!("{redirects:?} {target}: {next:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_body_stays_with_its_host_unless_it_may_leave() {
+        for (from, status, target, redirect_body, refusal) in [
+            ("http://a.test/", 307, "http://a.test/x", RedirectBody::SameHost, ""),
+            ("http://a.test/", 308, "http://a.test:81/", RedirectBody::SameHost, ""),
+            ("http://a.test/", 308, "https://a.test/", RedirectBody::SameHost, ""),
+            ("http://a.test/", 308, "https://b.test/", RedirectBody::SameHost, "another host; `redirect_body: any`"),
+            ("http://a.test/", 303, "https://b.test/", RedirectBody::SameHost, ""),
+            ("http://a.test/", 302, "https://b.test/", RedirectBody::SameHost, ""),
+            ("http://a.test/", 308, "https://b.test/", RedirectBody::Any, ""),
+            ("https://a.test/", 307, "http://a.test/", RedirectBody::SameHost, "without encryption"),
+            ("https://a.test/", 307, "http://b.test/", RedirectBody::Any, "without encryption"),
+            ("https://a.test/", 303, "http://a.test/", RedirectBody::SameHost, ""),
+        ] {
+            let (method, body) = ("POST".to_owned(), Some(crate::model::Secret::new("ping")));
+            let site = Site { method, body, redirect_body, ..site(from, 10) };
+            let request = Request::first(&site).unwrap();
+            let status = Status::new(status).unwrap();
+            let next = Way::default().next(&request, status, &location(target.as_bytes()), &site);
+            let said = next.as_ref().err().map_or("", |failure| failure.detail.as_str());
+            assert_eq!(next.is_err(), !refusal.is_empty(), "{from} {status:?} {target}: {said}");
+            assert!(said.contains(refusal), "{said}");
+        }
+    }
+
+    #[test]
+    fn the_same_address_is_a_loop_only_when_nothing_else_changed() {
+        let (site, found) = (site("http://a.test/", 20), Status::new(302).unwrap());
+        let setting = |cookie: &str| {
+            let mut headers = location(b"/");
+            headers.insert(hyper::header::SET_COOKIE, HeaderValue::from_str(cookie).unwrap());
+            headers
+        };
+        let (mut way, mut request) = (Way::default(), Request::first(&site).unwrap());
+        for cookie in ["visits=1", "visits=2", "visits=3"] {
+            request = way.next(&request, found, &setting(cookie), &site).unwrap().unwrap();
+        }
+        let failure = way.next(&request, found, &setting("visits=2"), &site).unwrap_err();
+        assert_eq!(failure.detail, "redirect loop, back to http://a.test/");
+        // Without end, each different from the others: the bound ends it.
+        let (mut way, mut request) = (Way::default(), Request::first(&site).unwrap());
+        let failure = loop {
+            let cookie = format!("visits={}", way.asked.len());
+            match way.next(&request, found, &setting(&cookie), &site) {
+                Ok(next) => request = next.unwrap(),
+                Err(failure) => break failure,
+            }
+        };
+        assert!(failure.detail.contains("more than 20 redirects"), "{}", failure.detail);
     }
 }

@@ -1,18 +1,20 @@
 //! What a hop asks: method, target, headers and body of one request.
 //!
 //! The headers of a site are its secrets: once a redirect has left the origin that they were written for (scheme,
-//! host and port), only the harmless ones are kept, and they do not come back when a later hop returns. A method
-//! that becomes GET takes the body and its headers along (RFC 9110 §15.4; 301 and 302 as every browser does).
+//! host and port), only the harmless ones are kept, and they do not come back when a later hop returns. Headers that
+//! describe the body are the body's: they go where it goes, and leave with it. A method that becomes GET loses both (RFC
+//! 9110 §15.4; 301 and 302 as every browser does). Cookies that were set on the way are added for each hop anew.
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{
-    ACCEPT, ACCEPT_LANGUAGE, CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, InvalidHeaderName,
-    InvalidHeaderValue, TE, UPGRADE, USER_AGENT,
+    ACCEPT, ACCEPT_LANGUAGE, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue,
+    InvalidHeaderName, InvalidHeaderValue, TE, UPGRADE, USER_AGENT,
 };
 use hyper::{Method, Uri};
 use url::{Position, Url};
 
+use super::cookies::Jar;
 use super::failure::Failure;
 use crate::model::{Cause, Site};
 
@@ -21,14 +23,19 @@ const AGENT: HeaderValue = HeaderValue::from_static(concat!("webmon/", env!("CAR
 /// Headers of a site that may go to another origin.
 const HARMLESS: [HeaderName; 3] = [USER_AGENT, ACCEPT, ACCEPT_LANGUAGE];
 
-/// One request.
-#[derive(Clone, Debug)]
+/// Methods of which servers want to know how long the body is, also when there is none (RFC 9110 §8.6).
+const EXPECTS_BODY: [Method; 3] = [Method::POST, Method::PUT, Method::PATCH];
+
+/// One request. Two are equal when a server cannot tell one from the other.
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Request {
     /// The method.
     pub(super) method: Method,
-    /// Where it goes, without userinfo.
+    /// Where it goes, without userinfo and fragment.
     pub(super) url: Url,
     headers: HeaderMap,
+    /// The Cookie header in place of the one in `headers`, when there are cookies besides.
+    cookies: Option<HeaderValue>,
     body: Bytes,
 }
 
@@ -60,12 +67,13 @@ impl Request {
             }
         }
         let body = site.body.as_ref().map(|body| Bytes::copy_from_slice(body.expose().as_bytes())).unwrap_or_default();
-        let url = site.url.expose().clone();
+        let mut url = site.url.expose().clone();
+        url.set_fragment(None);
         // Here, so that the headers that are sent are a plain copy.
         if let Some(host) = host(&url).filter(|_| !headers.contains_key(HOST)) {
             headers.insert(HOST, host);
         }
-        Ok(Self { method, url, headers, body })
+        Ok(Self { method, url, headers, cookies: None, body })
     }
 
     /// The request of the next hop, after an answer that redirects to `target`.
@@ -78,13 +86,27 @@ impl Request {
         if becomes_get {
             self.method = Method::GET;
             self.body = Bytes::new();
-            self.keep_headers(|name| !name.as_str().starts_with("content-") && name != "transfer-encoding");
+            self.keep_headers(|name| !describes_body(name));
         }
         if target.origin() != self.url.origin() {
-            self.keep_headers(|name| HARMLESS.contains(name) || name == CONNECTION);
+            let has_body = self.has_body();
+            let goes = |name: &HeaderName| HARMLESS.contains(name) || name == CONNECTION;
+            self.keep_headers(|name| goes(name) || has_body && describes_body(name));
         }
         self.url = target;
+        self.cookies = None;
         self
+    }
+
+    /// The request with those cookies of `jar` that belong to its address.
+    pub(super) fn with_cookies(mut self, jar: &Jar) -> Self {
+        self.cookies = jar.header(&self.url, self.headers.get_all(COOKIE).iter());
+        self
+    }
+
+    /// Whether it sends a body.
+    pub(super) fn has_body(&self) -> bool {
+        !self.body.is_empty()
     }
 
     /// The request as HTTP/1.1 sends it: origin-form and a Host header.
@@ -94,7 +116,7 @@ impl Request {
         let mut request = hyper::Request::new(Full::new(self.body.clone()));
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = Uri::try_from(target).map_err(|_| wrong())?;
-        *request.headers_mut() = self.headers.clone();
+        *request.headers_mut() = self.headers();
         if !self.headers.contains_key(HOST) {
             request.headers_mut().insert(HOST, host(&self.url).ok_or_else(wrong)?);
         }
@@ -114,7 +136,7 @@ impl Request {
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = uri.map_err(|_| wrong())?;
         *request.version_mut() = hyper::Version::HTTP_2;
-        *request.headers_mut() = self.headers.clone();
+        *request.headers_mut() = self.headers();
         for name in [HOST, CONNECTION, UPGRADE, TE, HeaderName::from_static("keep-alive")] {
             request.headers_mut().remove(name);
         }
@@ -126,12 +148,31 @@ impl Request {
         self.method.is_idempotent()
     }
 
+    /// What is sent before the body, but for a Host header of its own.
+    fn headers(&self) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        if let Some(cookies) = &self.cookies {
+            headers.insert(COOKIE, cookies.clone());
+        }
+        if !self.has_body() && EXPECTS_BODY.contains(&self.method) {
+            // Many servers answer 411 without it; hyper says nothing of a body that is not there.
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        headers
+    }
+
     fn keep_headers(&mut self, keep: impl Fn(&HeaderName) -> bool) {
         let dropped: Vec<HeaderName> = self.headers.keys().filter(|name| !keep(name)).cloned().collect();
         for name in dropped {
             self.headers.remove(name);
         }
     }
+}
+
+/// Whether a header says something of the body and nothing of the site: its type, coding, language, digest.
+fn describes_body(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name.starts_with("content-") || matches!(name, "transfer-encoding" | "digest" | "repr-digest")
 }
 
 /// The Host header of a request for `url`.
@@ -233,6 +274,42 @@ mod tests {
             assert_eq!(next.method.as_str(), then, "{method} after {status}");
             assert_eq!(next.body.is_empty(), method != then, "{method} after {status}");
             assert_eq!(names(&next).contains(&"content-type".to_owned()), method == then, "{method} after {status}");
+        }
+    }
+
+    /// The body stays with its host, which is decided before; its headers are no secrets of the site.
+    #[test]
+    fn headers_of_a_body_go_with_it_and_leave_with_it() {
+        let own = [("Content-Type", "text/plain"), ("Content-Language", "de"), ("Digest", "x"), ("X-Key", "k")];
+        let with_body = Request::first(&site("PUT", &own)).unwrap();
+        let without = Request::first(&Site { body: None, ..site("PUT", &own) }).unwrap();
+        for (target, status, method, described) in [
+            ("http://a.test:81/", 308, "PUT", true),
+            ("https://a.test/", 307, "PUT", true),
+            ("https://a.test/", 302, "PUT", true),
+            ("http://a.test:8080/", 303, "GET", false),
+            ("http://a.test:81/", 303, "GET", false),
+        ] {
+            let next = with_body.clone().follow(Url::parse(target).unwrap(), status);
+            let sent = names(&next);
+            let says = ["content-type", "content-language", "digest"].map(|name| sent.contains(&name.to_owned()));
+            assert_eq!((next.method.as_str(), says, next.has_body()), (method, [described; 3], described), "{target}");
+            assert_eq!(sent.contains(&"x-key".to_owned()), target == "http://a.test:8080/", "{target}");
+        }
+        let away = without.follow(Url::parse("http://a.test:81/").unwrap(), 308);
+        assert!(!names(&away).contains(&"content-type".to_owned()));
+    }
+
+    #[test]
+    fn a_method_that_expects_a_body_tells_the_length_of_none() {
+        for (method, length) in [("POST", true), ("PUT", true), ("PATCH", true), ("GET", false), ("DELETE", false)] {
+            let request = Request::first(&Site { body: None, ..site(method, &[]) }).unwrap();
+            for message in [request.to_http1().unwrap(), request.to_http2().unwrap()] {
+                let said = message.headers().get(CONTENT_LENGTH).map(HeaderValue::as_bytes);
+                assert_eq!(said, length.then_some(&b"0"[..]), "{method}");
+            }
+            let url = Url::parse("http://a.test:8080/").unwrap();
+            assert!(!names(&request.follow(url, 303)).contains(&"content-length".to_owned()), "{method}");
         }
     }
 
