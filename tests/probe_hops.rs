@@ -31,8 +31,8 @@ fn outcome(seen: &Observation) -> (Cause, Option<u16>, usize) {
 }
 
 fn setting(status: u16, location: &str, cookies: &[&str]) -> String {
-    let cookies: String = cookies.iter().map(|cookie| format!("Set-Cookie: {cookie}\r\n")).collect();
-    redirect(status, location).replacen("\r\n", &format!("\r\n{cookies}"), 1)
+    let lines = cookies.iter().fold(String::new(), |lines, cookie| lines + "Set-Cookie: " + cookie + "\r\n");
+    redirect(status, location).replacen("\r\n", &format!("\r\n{lines}"), 1)
 }
 
 /// A server that lets in who sends its cookie, and sends everybody else through `/login`.

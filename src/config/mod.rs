@@ -24,6 +24,7 @@ mod site;
 mod suggest;
 mod template;
 mod tls;
+mod unmet;
 mod value;
 mod warning;
 mod yaml;

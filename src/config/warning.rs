@@ -9,7 +9,7 @@ use crate::alert::Rule;
 use crate::model::{Site, duration};
 
 use super::fault::Source;
-use super::{Env, Storage, value};
+use super::{Env, Storage, unmet, value};
 
 const SHOWN_MAX: usize = 100;
 /// Fewer samples than this make a rule that one or two checks decide.
@@ -55,6 +55,7 @@ impl Warnings {
                 duration::format(site.interval)
             ));
         }
+        unmet::expectations(site, &mut add);
         if site.body_max() < site.max_body {
             let read = value::format_size(site.body_max());
             add(format!("max_body is above {read}, and no more of a body is read to be searched"));

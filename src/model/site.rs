@@ -323,10 +323,41 @@ impl StatusSet {
         Self(ranges)
     }
 
+    /// The ranges, as they were given.
+    #[must_use]
+    pub fn ranges(&self) -> &[(u16, u16)] {
+        &self.0
+    }
+
+    /// Whether an answer with `code` redirects, if it says where to.
+    #[must_use]
+    pub const fn is_redirect(code: u16) -> bool {
+        matches!(code, 301 | 302 | 303 | 307 | 308)
+    }
+
+    /// The first range of redirects alone: whoever names them wants to see one.
+    #[must_use]
+    pub fn names_redirect(&self) -> Option<(u16, u16)> {
+        let of_redirects = |&(low, high): &(u16, u16)| low >= 300 && high <= 399 && (low..=high).any(Self::is_redirect);
+        self.0.iter().copied().find(of_redirects)
+    }
+
     /// Whether `status` is in the set.
     #[must_use]
     pub fn contains(&self, status: Status) -> bool {
         self.0.iter().any(|&(low, high)| (low..=high).contains(&status.get()))
+    }
+}
+
+/// As it is written in sites.yaml: `200,301-308`.
+impl fmt::Display for StatusSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (nth, (low, high)) in self.0.iter().enumerate() {
+            let comma = if nth == 0 { "" } else { "," };
+            let end = if low == high { String::new() } else { format!("-{high}") };
+            write!(f, "{comma}{low}{end}")?;
+        }
+        Ok(())
     }
 }
 
@@ -382,6 +413,8 @@ mod tests {
         for (code, held) in [(200, true), (201, false), (301, true), (308, true), (309, false)] {
             assert_eq!(set.contains(Status::new(code).unwrap()), held, "{code}");
         }
+        assert_eq!((set.to_string().as_str(), set.names_redirect()), ("200,301-308", Some((301, 308))));
+        assert_eq!(StatusSet::from_ranges(vec![(200, 399), (304, 304)]).names_redirect(), None);
     }
 
     fn site(timeout: u64, interval: u64) -> Site {

@@ -135,7 +135,7 @@ mod tests {
     }
 
     fn setting(lines: &[&[u8]]) -> HeaderMap {
-        HeaderMap::from_iter(lines.iter().map(|line| (SET_COOKIE, HeaderValue::from_bytes(line).unwrap())))
+        lines.iter().map(|line| (SET_COOKIE, HeaderValue::from_bytes(line).unwrap())).collect()
     }
 
     fn jar(from: &str, lines: &[&str]) -> Jar {

@@ -9,6 +9,7 @@ use regex::bytes::Regex;
 
 use super::exchange::BodyRead;
 use super::failure::Failure;
+use super::unexpected::unexpected;
 use crate::model::{Cause, Micros, Site, Status, figures};
 
 /// Longest expectation that a detail quotes, bytes.
@@ -29,7 +30,7 @@ pub(super) struct Whole<'a> {
 pub(super) fn judge(site: &Site, answer: &Whole<'_>) -> Result<(), Failure> {
     let expect = &site.expect;
     if !expect.status.contains(answer.status) {
-        return Err(Failure::new(Cause::Status, format!("{} {}", answer.status.get(), answer.reason)));
+        return Err(unexpected(site, answer.status, answer.reason));
     }
     let BodyRead { kept, capped, bytes } = answer.body;
     let wrong = |what: &str, shown: &str| {

@@ -38,6 +38,7 @@ mod stopwatch;
 mod system;
 mod tls;
 mod turns;
+mod unexpected;
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;

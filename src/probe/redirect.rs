@@ -223,7 +223,7 @@ mod tests {
             (&["/z", "/Z"], None),
         ] {
             let values = values.iter().map(|value| (LOCATION, HeaderValue::from_static(value)));
-            let answer = next(302, &HeaderMap::from_iter(values), 10);
+            let answer = next(302, &values.collect(), 10);
             assert_eq!(answer.as_ref().ok().and_then(|to| to.as_deref()), to, "{answer:?}");
             let says = |failure: &Failure| failure.detail.contains("several Location headers");
             assert!(answer.is_ok() || answer.as_ref().is_err_and(says), "{answer:?}");

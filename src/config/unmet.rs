@@ -1,0 +1,105 @@
+//! Expectations that no answer can meet, and keys that do nothing beside others: warnings, since each is right in itself.
+
+use crate::model::{Redirects, Site, StatusSet, duration};
+
+use super::value::format_size;
+
+/// Tells `add` what of `site` can never be.
+pub(super) fn expectations(site: &Site, add: &mut dyn FnMut(String)) {
+    statuses(site, add);
+    body(site, add);
+    let expect = &site.expect;
+    if let Some(limit) = expect.max_response_time.filter(|limit| *limit >= site.timeout) {
+        let (limit, timeout) = (duration::format(limit), duration::format(site.timeout));
+        add(format!("max_response_time {limit} has no effect: the timeout {timeout} ends the check before"));
+    }
+    if site.redirects == Redirects::None && site.max_redirects != 0 && site.max_redirects != 10 {
+        add("max_redirects has no effect with `redirects: none`".to_owned());
+    }
+}
+
+fn statuses(site: &Site, add: &mut dyn FnMut(String)) {
+    let set = &site.expect.status;
+    if site.follows_redirects()
+        && let Some(range) = set.names_redirect()
+    {
+        let range = StatusSet::from_ranges(vec![range]);
+        add(format!(
+            "the status {range} is never seen, because redirects are followed; add `redirects: none` to see it"
+        ));
+    }
+    // 101 is the last word of a server that changes the protocol.
+    let provisional = |&(low, high): &(u16, u16)| high <= 199 && !(low..=high).contains(&101);
+    if let Some(&range) = set.ranges().iter().find(|range| provisional(range)) {
+        let range = StatusSet::from_ranges(vec![range]);
+        add(format!("the status {range} is never seen: another one follows it"));
+    }
+}
+
+fn body(site: &Site, add: &mut dyn FnMut(String)) {
+    let expect = &site.expect;
+    let part = expect.body_contains.as_ref().map(|_| "body_contains");
+    let pattern = expect.body_regex.as_ref().filter(|pattern| !pattern.what.is_match(b""));
+    let Some(key) = part.or_else(|| pattern.map(|_| "body_regex")) else { return };
+    let bodiless = |&(low, high): &(u16, u16)| (low..=high).all(|code| matches!(code, 100..=199 | 204 | 304));
+    if site.method == "HEAD" {
+        add(format!("{key} is never met: an answer to HEAD has no body; use GET"));
+    } else if expect.status.ranges().iter().all(bodiless) {
+        add(format!("{key} is never met: an answer with status {} has no body", expect.status));
+    }
+    if let Some(part) = &expect.body_contains
+        && part.what.len() as u64 > site.max_body
+    {
+        let most = format_size(site.max_body);
+        add(format!("body_contains is never met: it is longer than the {most} that max_body reads"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::parse;
+
+    fn warnings(keys: &str) -> String {
+        let text = format!("sites: [{{ name: a, url: 'https://a.example', {keys} }}]");
+        let config = parse(&text, "sites.yaml", Path::new("/etc"), &|_| None);
+        config.unwrap_or_else(|error| panic!("{keys}: {error}")).warnings.join("\n")
+    }
+
+    #[test]
+    fn what_no_answer_can_meet_is_warned_of() {
+        for (keys, part) in [
+            ("expect: { status: 301 }", "the status 301 is never seen, because redirects are followed"),
+            ("expect: { status: '200,301-308' }", "the status 301-308 is never seen"),
+            ("expect: { status: 301 }, redirects: same-host", "never seen"),
+            ("expect: { status: 100 }", "the status 100 is never seen: another"),
+            ("method: HEAD, expect: { body_contains: ok }", "body_contains is never met: an answer to HEAD"),
+            ("method: HEAD, expect: { body_regex: ok }", "body_regex is never met: an answer to HEAD"),
+            ("expect: { status: '204,304', body_contains: ok }", "an answer with status 204,304 has no body"),
+            ("max_body: 1B, expect: { body_contains: ok }", "longer than the 1B"),
+            ("expect: { max_response_time: 10s }", "max_response_time 10s has no effect"),
+            ("redirects: none, max_redirects: 3", "max_redirects has no effect"),
+        ] {
+            let said = warnings(keys);
+            assert!(said.contains(part) && said.lines().count() == 1, "{keys}: {said:?}");
+        }
+    }
+
+    #[test]
+    fn what_can_be_met_is_not() {
+        for keys in [
+            "expect: { status: 301 }, max_redirects: 0",
+            "expect: { status: 301 }, redirects: none",
+            "expect: { status: '200-399' }",
+            "expect: { status: '101,304' }",
+            "method: HEAD, expect: { body_regex: '^$' }",
+            "expect: { status: '200,204', body_contains: ok }",
+            "max_body: 2B, expect: { body_contains: ok }",
+            "redirects: none, max_redirects: 0",
+            "max_redirects: 3",
+        ] {
+            assert_eq!(warnings(keys), "", "{keys}");
+        }
+    }
+}
