@@ -8,7 +8,7 @@ use std::fs;
 
 use serde_json::Value;
 use support::ports::closed_port;
-use support::program::{Folder, json};
+use support::program::{Folder, Running, json};
 
 /// A site that refuses, ten checks a second, and a script that is told. It is given to sh, because a file that was just
 /// written may not be run while another test's child still has it open.
@@ -69,4 +69,31 @@ fn a_test_alert_is_sent_and_its_fate_is_told() {
     let ended = nobody.run("alerts --test").with(2);
     assert!(ended.stderr.contains("sites.yaml names nobody to tell"), "{ended:?}");
     folder.run("alerts --test --since 1h").with(2);
+}
+
+/// As containers and units set it; without `/usr/share/zoneinfo` the binary has a database of its own.
+#[test]
+fn times_are_told_in_the_zone_of_tz_and_a_zone_that_is_none_is_complained_of() {
+    let folder = refusing("cat > told\n");
+    let sent = |zone: &str| {
+        let mut command = folder.command("alerts --test");
+        command.env("TZ", zone).env("TZDIR", folder.path("nothing"));
+        Running::start(command).end().with(0)
+    };
+    for (zone, offset) in
+        [("Asia/Kolkata", "+05:30"), (":Asia/Kolkata", "+05:30"), ("<-03>3", "-03:00"), ("", "+00:00")]
+    {
+        let ended = sent(zone);
+        assert!(ended.stdout.trim_end().ends_with(offset), "TZ={zone}: {ended:?}");
+        assert_eq!(ended.stderr, "", "TZ={zone}");
+    }
+    let ended = sent("Europe/Nowhere");
+    let expected = "warning: TZ=\"Europe/Nowhere\" is no time zone that webmon knows: times are in UTC; write a name such as TZ=Europe/Berlin\n";
+    assert_eq!(ended.stderr, expected);
+    // A monitor says it where its other warnings are.
+    let mut command = folder.command("--headless --for 1s --format json");
+    command.env("TZ", "Europe/Nowhere");
+    let ended = Running::start(command).end().with(0);
+    let is_told = |line: &Value| line["event"] == "warning" && line["message"].to_string().contains("Europe/Nowhere");
+    assert_eq!(ended.json().iter().filter(|line| is_told(line)).count(), 1, "{ended:?}");
 }

@@ -16,6 +16,7 @@ use super::exit::{Ending, Failure};
 use super::history::print;
 use super::messenger::{LIMIT, call};
 use super::select::load;
+use super::zone;
 
 /// Who is said to be down.
 const SITE: &str = "webmon-test";
@@ -32,7 +33,7 @@ pub fn send(common: &CommonArgs) -> Result<Ending, Failure> {
             "webmon: {file} names nobody to tell; write for instance: alerting: {{ exec: [notify.sh, ops] }}"
         )));
     };
-    let alert = test_alert(clock::wall(), &TimeZone::system());
+    let alert = test_alert(clock::wall(), &zone::local_or_complain());
     let runtime = Builder::new_current_thread().enable_all().build().context("cannot start a runtime")?;
     let told = runtime.block_on(call(&exec, std::slice::from_ref(&alert), LIMIT));
     // A program that cannot be reaped must not keep the process.

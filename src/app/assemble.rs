@@ -20,6 +20,7 @@ use crate::store::{Query, Registered, Store, StoreError};
 
 use super::exit::Failure;
 use super::plan::first_due;
+use super::resume::{self, Known};
 use super::schedule::{CheckTexts, Watch};
 use super::subject::Subject;
 
@@ -159,7 +160,7 @@ pub fn assemble(
     now: Timestamp,
     mut begin: impl FnMut(Watch),
 ) -> Result<Assembly, StoreError> {
-    let due = first_due(config.sites.iter().map(|watched| &*watched.site));
+    let due = dues(config, memory, now);
     let mut order: Vec<usize> = (0..due.len()).collect();
     order.sort_by_key(|&index| due[index]);
     let (mut slab, mut samples) = (slab(config), Vec::new());
@@ -168,7 +169,12 @@ pub fn assemble(
         let watched = &config.sites[index];
         samples.clear();
         if let (Some(store), Some(registered)) = (store, memory.registered.get(index)) {
-            replay(store, registered, now.before(horizon(&config.views, watched)), &mut samples)?;
+            let mut since = now.before(horizon(&config.views, watched));
+            // A site that waits for its next check shows its last one meanwhile, however long ago that was.
+            if let Some(last) = registered.last_at.filter(|&last| now.since(last) < watched.site.interval) {
+                since = since.min(last);
+            }
+            replay(store, registered, since, &mut samples)?;
         }
         let past = memory.of(index);
         let producer = filled(&mut slab, slots(&config.views, watched), past.next_seq, &samples);
@@ -178,6 +184,16 @@ pub fn assemble(
     }
     let (tracks, readers) = places.into_iter().flatten().unzip();
     Ok(Assembly { tracks, readers })
+}
+
+/// When the first check of each site is due, after `now`.
+fn dues(config: &Config, memory: &Memory, now: Timestamp) -> Vec<Duration> {
+    let planned = first_due(config.sites.iter().map(|watched| &*watched.site)).into_iter().zip(&config.sites);
+    let known = |(index, (planned, watched)): (usize, (Duration, &Watched))| {
+        let past = memory.of(index);
+        Known { planned, interval: watched.site.interval, last_at: past.last_at, is_paused: past.paused.is_some() }
+    };
+    resume::first_due(&planned.enumerate().map(known).collect::<Vec<_>>(), now)
 }
 
 /// What the scheduler, the engine and the store have of a site of this number, whose first check is due then and whose

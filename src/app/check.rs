@@ -4,7 +4,6 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use jiff::tz::TimeZone;
 use tokio::runtime::Builder;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -21,6 +20,7 @@ use super::history::print;
 use super::limits;
 use super::probing;
 use super::select::select;
+use super::zone;
 
 /// Probes once.
 ///
@@ -38,6 +38,7 @@ pub fn check(args: &CheckArgs, common: &CommonArgs) -> Result<Ending, Failure> {
     let results = runtime.block_on(probe_all(&prober, &sites, in_flight));
     runtime.shutdown_background();
 
+    let zone = zone::local_or_complain();
     let checked: Vec<Checked<'_>> = sites
         .iter()
         .zip(&results)
@@ -52,7 +53,7 @@ pub fn check(args: &CheckArgs, common: &CommonArgs) -> Result<Ending, Failure> {
     let manner = Manner { verbose: common.verbose > 0, color: seen && common.color.on_terminal() };
     let mut out = Vec::new();
     match args.format {
-        LineFormat::Text => write_check(&mut out, &TimeZone::system(), &checked, manner),
+        LineFormat::Text => write_check(&mut out, &zone, &checked, manner),
         LineFormat::Json => checked.iter().try_for_each(|one| json::check(&mut out, one)),
     }
     .context("cannot write")?;

@@ -18,6 +18,7 @@ use super::exit::{Ending, Failure};
 use super::history::{configured_store, print};
 use super::progress::{self, Shown};
 use super::run::store_failure;
+use super::zone;
 
 /// Does what `command` says.
 ///
@@ -31,7 +32,7 @@ pub fn db(command: &DbCommand, common: &CommonArgs) -> Result<Ending, Failure> {
             let archive = Archive::open(&path).map_err(stored)?;
             let contents = archive.contents().map_err(stored)?;
             let sinks = archive.sinks().map_err(stored)?;
-            let zone = TimeZone::system();
+            let zone = zone::local_or_complain();
             say(&format!("{}{}", described(&path, &contents, &zone), exports(&sinks, &zone)))?;
         }
         DbCommand::Check => check(&path)?,

@@ -25,6 +25,7 @@ use super::log;
 use super::monitor::Face;
 use super::run::{open, remembered};
 use super::stage::{Attentive, Stage, is_headless};
+use super::zone;
 
 /// How long a picture takes by itself: by then both views have figures and an incident is over.
 const PICTURE_AFTER: Duration = Duration::from_mins(1);
@@ -64,7 +65,7 @@ pub fn demo(args: &DemoArgs, common: &CommonArgs) -> Result<Ending, Failure> {
         store_path: None,
         prober: Arc::new(prober),
         clock,
-        notices: Vec::new(),
+        notices: zone::warning().into_iter().collect(),
         narrator: Some(narration),
         #[cfg(feature = "influx")]
         export: None,

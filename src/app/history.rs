@@ -22,6 +22,7 @@ use super::exit::{Ending, Failure, complain};
 use super::period::instant;
 use super::run::store_failure;
 use super::select::{load, nearest};
+use super::zone;
 
 /// What `samples` shows when no period is named.
 const SAMPLES_BACK: Duration = Duration::from_hours(1);
@@ -114,7 +115,7 @@ impl Past {
     /// # Errors
     /// [`Failure`]: an unknown site, a time that cannot be read, or the store.
     pub fn open(args: &HistoryArgs, common: &CommonArgs, back: Option<Duration>) -> Result<Self, Failure> {
-        let zone = TimeZone::system();
+        let zone = zone::local_or_complain();
         let now = clock::wall();
         let read = |text: &String| instant(text, now, &zone).map_err(|text| Failure::Usage(format!("webmon: {text}")));
         let since = args.since.as_ref().map(read).transpose()?;

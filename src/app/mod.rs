@@ -57,6 +57,7 @@ mod plan;
 mod probing;
 mod progress;
 mod reload;
+mod resume;
 mod revise;
 mod roster;
 mod run;
@@ -71,6 +72,7 @@ mod subject;
 mod tests;
 mod validate;
 mod watch;
+mod zone;
 
 use std::process::ExitCode;
 

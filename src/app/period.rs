@@ -47,6 +47,26 @@ mod tests {
         }
     }
 
+    /// As the C library takes them: what a gap leaves out is as late as the clock was before it, what comes twice is the
+    /// first of the two.
+    #[test]
+    fn a_change_of_the_clock_leaves_no_local_time_unreadable() {
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        let sao_paulo = TimeZone::get("America/Sao_Paulo").unwrap();
+        for (text, zone, utc) in [
+            ("2026-11-01", &berlin, "2026-10-31T23:00:00Z"),
+            ("2026-03-29T02:30", &berlin, "2026-03-29T01:30:00Z"),
+            ("2026-10-25T02:30", &berlin, "2026-10-25T00:30:00Z"),
+            ("2026-10-26", &berlin, "2026-10-25T23:00:00Z"),
+            // This day has no midnight.
+            ("2018-11-04", &sao_paulo, "2018-11-04T03:00:00Z"),
+        ] {
+            let at: jiff::Timestamp = utc.parse().unwrap();
+            let expected = Timestamp::from_secs(at.as_second().unsigned_abs());
+            assert_eq!(instant(text, Timestamp::ZERO, zone), Ok(expected), "{text}");
+        }
+    }
+
     #[test]
     fn anything_else_is_refused_with_what_to_write() {
         let error = instant("yesterday", Timestamp::ZERO, &TimeZone::UTC).unwrap_err();

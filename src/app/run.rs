@@ -21,6 +21,7 @@ use super::progress;
 use super::reload::Origin;
 use super::select::{Selection, select};
 use super::stage::{Attentive, Stage};
+use super::zone;
 
 /// Time between commits where no configuration names one.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -49,6 +50,7 @@ pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, Failure> {
     )?;
     let clock = Clock::start(newest);
     let mut notices = config.warnings.clone();
+    notices.extend(zone::warning());
     // They tell of roots that this machine lacks, which only https needs.
     if config.sites.iter().any(|watched| watched.site.url.expose().scheme() == "https") {
         notices.extend(prober.notices().iter().cloned());

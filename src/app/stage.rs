@@ -40,6 +40,7 @@ use super::probing;
 use super::reload::{Origin, Reload, Reloader};
 use super::service::Service;
 use super::signals::{HANGUP, Job, Jobs, Signals};
+use super::zone;
 
 /// How long the reader of stdout may take for the last lines after a signal or a failure.
 const LAST_LINES: Duration = Duration::from_millis(500);
@@ -164,7 +165,7 @@ impl Stage<'_> {
     /// # Errors
     /// [`Failure`]: the store, or the system.
     pub fn play(mut self, mut attentive: Attentive) -> Result<Ending, Failure> {
-        let zone = TimeZone::system();
+        let zone = zone::local();
         let past = self.store.as_ref().map(|kept| kept.store.path().to_owned());
         let is_headless = is_headless(self.output);
         let place = Place::of(is_headless.then_some(self.output.format), self.store_path.as_deref());
@@ -196,7 +197,7 @@ impl Stage<'_> {
         duration: Duration,
         look: impl FnOnce(&Face, &TimeZone) -> Result<(), Failure>,
     ) -> Result<Ending, Failure> {
-        let zone = TimeZone::system();
+        let zone = zone::local();
         let monitor = self.monitor(&zone, self.keeping(), false)?;
         let face = monitor.face();
         let reload = self.reload(&zone, false);

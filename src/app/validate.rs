@@ -12,6 +12,7 @@ use super::cli::{CommonArgs, ValidateArgs};
 use super::exit::{Ending, Failure, complain};
 use super::history::print;
 use super::select::{load, load_without_env};
+use super::zone;
 
 /// Checks the configuration file.
 ///
@@ -20,7 +21,7 @@ use super::select::{load, load_without_env};
 pub fn validate(args: &ValidateArgs, common: &CommonArgs) -> Result<Ending, Failure> {
     let config = if args.no_env { load_without_env(&common.config)? } else { load(&common.config)? };
     fits(&config)?;
-    for warning in &config.warnings {
+    for warning in config.warnings.iter().chain(&zone::warning()) {
         complain(format_args!("warning: {warning}"));
     }
     let unchecked = if args.no_env { " · what holds ${…} was not checked" } else { "" };

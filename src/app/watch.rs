@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use jiff::tz::TimeZone;
 use tokio::time::MissedTickBehavior;
 
 use crate::config::{self, Config, ConfigError, Stamp, default_views};
@@ -28,6 +27,7 @@ use super::select::load;
 use super::signals::HANGUP;
 use super::stage::Attentive;
 use super::subject::Subject;
+use super::zone;
 
 /// Time between two looks at the store, and the flush that is assumed where no configuration tells it.
 const LOOK: Duration = Duration::from_secs(1);
@@ -45,7 +45,7 @@ pub fn watch(common: &CommonArgs) -> Result<Ending, Failure> {
     let sheet = Sheet::of(&common.config);
     let config = configuration(common)?;
     let store = history::store_path(common, config.as_ref());
-    let zone = TimeZone::system();
+    let zone = zone::local();
     let clock = Clock::start(Timestamp::ZERO);
     let plan = Plan {
         path: store.clone(),
@@ -56,6 +56,9 @@ pub fn watch(common: &CommonArgs) -> Result<Ending, Failure> {
         clock: clock.clone(),
     };
     let follower = Follower::open(plan).map_err(|error| store_failure(&error))?;
+    if let Some(warning) = zone::warning() {
+        follower.tell(warning);
+    }
     let mut attentive = Attentive::new()?;
     let (face, started) = (follower.face(), clock.now());
     let config_path = config.is_some().then_some(&*common.config);
