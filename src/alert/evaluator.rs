@@ -13,6 +13,9 @@
 //!   leaves and the instant its next one arrives, and a machine without network, or one just started again, would
 //!   announce what it has not seen.
 //!
+//! Down takes one thing more: the last check that said anything of the site failed. Failures of before that are covered
+//! only later, by checks that are good again, announce nothing.
+//!
 //! Invariants: `down` and `up` alternate; a transition's `since` is the `at` of the incident's `down`; availability
 //! is compared in integers. Cost: constant, without allocation.
 
@@ -49,6 +52,8 @@ pub struct Evaluator {
     open_since: Option<Timestamp>,
     watch: Option<Watch>,
     news: bool,
+    /// Whether the last check failed, those of which nothing can be said left out.
+    failed: bool,
 }
 
 /// An unbroken stretch of observation.
@@ -64,7 +69,15 @@ impl Evaluator {
     #[must_use]
     pub fn new(rule: Rule, interval: Duration, open_since: Option<Timestamp>) -> Self {
         let wait = rule.window.checked_sub(interval).filter(|wait| !wait.is_zero()).map(duration::micros);
-        Self { rule, wait, hole: duration::micros(interval).saturating_mul(2), open_since, watch: None, news: false }
+        Self {
+            rule,
+            wait,
+            hole: duration::micros(interval).saturating_mul(2),
+            open_since,
+            watch: None,
+            news: false,
+            failed: false,
+        }
     }
 
     /// Takes note of `samples`, oldest first. Every sample goes through here once and in order, replayed ones too.
@@ -80,7 +93,9 @@ impl Evaluator {
             }
         };
         self.watch = Some(Watch { first, second, last: last.at() });
-        self.news |= samples.iter().any(|sample| sample.outcome() != Outcome::Unknown);
+        if let Some(told) = samples.iter().rfind(|sample| sample.outcome() != Outcome::Unknown) {
+            (self.news, self.failed) = (true, told.outcome() == Outcome::Down);
+        }
     }
 
     /// Judges `recent`, the counts of the rule's window at `now`, after everything in it was observed.
@@ -91,7 +106,7 @@ impl Evaluator {
         let availability = recent.availability()?;
         self.news = false;
         match (self.open_since, availability.at_most_ppm(self.rule.threshold.ppm())) {
-            (None, true) => {
+            (None, true) if self.failed => {
                 self.open_since = Some(now);
                 Some(Transition { at: now, state: AlertState::Down, availability, since: now, downtime: None })
             }
@@ -332,11 +347,11 @@ mod tests {
     fn exactly_eighty_percent_is_down() {
         let rule = Rule { window: Duration::from_secs(50), ..Rule::default() };
         let mut site = Watched::new(INTERVAL, rule);
-        assert_eq!(site.checks(0, &[OK, BAD, OK, OK, OK]), [(40, AlertState::Down)]);
+        assert_eq!(site.checks(0, &[OK, OK, OK, OK, BAD]), [(40, AlertState::Down)]);
 
         // Once up again takes more than 80 %: four of five stay silent.
-        assert_eq!(site.checks(50, &[BAD, OK, OK, OK]), []);
-        assert_eq!(site.checks(90, &[OK, OK]), [(100, AlertState::Up)]);
+        assert_eq!(site.checks(50, &[OK, OK, OK, OK]), []);
+        assert_eq!(site.checks(90, &[OK, OK]), [(90, AlertState::Up)]);
     }
 
     #[test]
@@ -344,7 +359,8 @@ mod tests {
         for (ppm, causes, expect) in [
             (0, vec![OK, BAD, BAD, BAD, BAD], vec![]),
             (0, vec![BAD; 5], vec![(40, AlertState::Down)]),
-            (1_000_000, vec![OK; 5], vec![(40, AlertState::Down)]),
+            (1_000_000, vec![OK; 5], vec![]),
+            (1_000_000, vec![OK, OK, OK, OK, BAD], vec![(40, AlertState::Down)]),
         ] {
             let threshold = Threshold::from_ppm(ppm).unwrap();
             let rule = Rule { threshold, window: Duration::from_secs(50), ..Rule::default() };
@@ -385,15 +401,15 @@ mod tests {
 
     #[test]
     fn old_samples_are_not_judged_while_nobody_watches() {
-        // Down by early failures; after a minute's stop only the good samples are left in the window.
-        let before = [[BAD; 6], [OK; 6]].concat();
+        // Down by early failures; after a minute's stop nearly all samples that are left in the window are good.
+        let before = [[BAD; 5].as_slice(), &[OK; 6], &[BAD]].concat();
         let mut site = Watched::by_default();
         assert_eq!(site.checks(0, &before), [(110, AlertState::Down)]);
         site.evaluator = Evaluator::new(site.rule, INTERVAL, site.evaluator.open_since());
         for sample in &site.samples {
             site.evaluator.observe(&[sample.packed()]);
         }
-        assert_eq!(site.step(170), None, "six of six good, but long ago");
+        assert_eq!(site.step(170), None, "five of six good, but long ago");
         assert_eq!(site.check_flagged(171, OK, Flags::AFTER_HOLE), None);
         assert!(site.evaluator.is_down());
     }
@@ -450,7 +466,25 @@ mod tests {
                 announced.extend(site.step(secs).map(|t| (secs, t.state)));
             }
         }
-        assert_eq!(announced, [(41, AlertState::Down)]);
+        assert_eq!(announced, [(52, AlertState::Down)], "with the second failed check, four of five good");
+    }
+
+    #[test]
+    fn a_good_check_announces_no_down_also_when_it_covers_the_window() {
+        // Three failed checks at the start, then good ones only.
+        let mut site = Watched::by_default();
+        assert_eq!(site.checks(0, &[BAD, BAD, BAD]), []);
+        assert_eq!(site.checks(30, &[OK; 20]), [], "9 of 12 when it is covered");
+        // The same after a hole, and a check that could not be made is no news.
+        let mut site = Watched::nearly_covered();
+        assert_eq!(site.check_flagged(500, BAD, Flags::AFTER_HOLE), None);
+        assert_eq!(site.checks(510, &[BAD, BAD, OK, OK, OK, OK, OK, OK, OK, OK, Cause::Local, OK]), []);
+        // One that fails again while the window is below the threshold is what was waited for.
+        let mut site = Watched::by_default();
+        assert_eq!(
+            site.checks(0, &[BAD, BAD, BAD, OK, OK, OK, OK, OK, OK, OK, OK, OK, BAD]),
+            [(120, AlertState::Down)]
+        );
     }
 
     #[test]
@@ -509,6 +543,8 @@ mod tests {
                     if transition.state == AlertState::Down {
                         prop_assert!(up * 1_000_000 <= u64::from(ppm) * (up + down));
                         prop_assert_eq!(down_since.replace(found), None);
+                        let told = site.samples.iter().rfind(|sample| sample.outcome() != Outcome::Unknown);
+                        prop_assert_eq!(told.map(Sample::outcome), Some(Outcome::Down));
                     } else {
                         prop_assert!(up * 1_000_000 > u64::from(ppm) * (up + down));
                         prop_assert_eq!(down_since.take(), Some(transition.since));

@@ -1,7 +1,7 @@
 //! The sentences that announce a transition: public, to the letter, because scripts read them.
 //!
 //! Availability has two decimals always, time is in the given zone to the second with a numeric offset (also in
-//! UTC), downtime is cut to whole seconds. The name of the site goes in as it is; configuration keeps it clean.
+//! UTC), downtime is cut to whole seconds, or to milliseconds below one. The name of the site goes in as it is; configuration keeps it clean.
 
 use std::time::Duration;
 
@@ -60,11 +60,24 @@ mod tests {
 
     #[test]
     fn availability_has_two_decimals_always() {
-        for (up, checks, text) in
-            [(0, 12, "0.00%"), (1, 1, "100.00%"), (4, 5, "80.00%"), (19, 24, "79.17%"), (1, 2_000, "0.05%")]
-        {
+        for (up, checks, text) in [
+            (0, 12, "0.00%"),
+            (1, 1, "100.00%"),
+            (4, 5, "80.00%"),
+            (19, 24, "79.17%"),
+            (1, 2_000, "0.05%"),
+            (23_999, 24_000, "99.99%"),
+            (1, 24_000, "0.01%"),
+        ] {
             assert_eq!(percent(availability(up, checks)), text);
         }
+    }
+
+    #[test]
+    fn no_downtime_is_told_as_none() {
+        let told =
+            |millis| up("api", availability(1, 1), Timestamp::ZERO, Duration::from_millis(millis), &TimeZone::UTC);
+        assert!(told(400).ends_with("downtime=400ms") && told(1_400).ends_with("downtime=1s"));
     }
 
     #[test]

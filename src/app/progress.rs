@@ -52,7 +52,7 @@ impl<W: Write> Drop for Shown<W> {
 /// Shows how far the repair of a store that was left unclean has come; what is printed next takes its place.
 pub fn of_repair() -> fn(f64) {
     let show = |done: f64| {
-        let _unseen = write!(io::stderr(), "\rrepairing the store: {:3.0} %\r", done * 100.0);
+        let _unseen = write!(io::stderr(), "\rrepairing the store: {:3.0} %\r", (done * 100.0).floor());
     };
     if io::stderr().is_terminal() { show } else { |_| () }
 }

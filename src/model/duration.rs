@@ -96,10 +96,13 @@ pub fn format(duration: Duration) -> String {
     text
 }
 
-/// Whole seconds as `1h2m3s`, for messages; less than a second is `0s`.
+/// Whole seconds as `1h2m3s`, for messages; less than a second as `400ms`, since `0s` would say that it took no time.
 #[must_use]
 pub fn format_seconds(duration: Duration) -> String {
-    format(Duration::from_secs(duration.as_secs()))
+    match (duration.as_secs(), duration.as_micros()) {
+        (0, 1..) => format(duration.max(Duration::from_millis(1))),
+        (seconds, _) => format(Duration::from_secs(seconds)),
+    }
 }
 
 /// The two largest units, for narrow places: `35s`, `4m12s`, `2h14m`, `6d02h`.

@@ -1,7 +1,8 @@
 //! Figures as people read them: durations with their unit, percentages that never hide a failure, counts.
 //!
 //! One wording for dashboard, tables and text. Rule: round first, then choose the unit, so 999.6 ms is
-//! `1.00 s`; three significant digits throughout.
+//! `1.00 s`; three significant digits throughout. Rule of every share, in messages and machine formats too: it is all
+//! only when nothing is missing and nothing only when nothing is there, whatever its decimals.
 
 use std::time::Duration;
 
@@ -49,6 +50,40 @@ pub fn percent(part: u64, whole: u64) -> String {
     }
     let percent = (part as f64 / whole as f64 * 100.0).clamp(0.01, 99.99);
     format!("{percent:.2}%")
+}
+
+/// A share in hundredths of a percent, rounded half up: 7917 for 79.17 %; 0 only for nothing, 10,000 only for all.
+#[must_use]
+pub fn basis_points(part: u64, whole: u64) -> u16 {
+    let (of, all) = (u128::from(part.min(whole)), u128::from(whole.max(1)));
+    let rounded = u16::try_from((of * 20_000 + all) / (all * 2)).unwrap_or(10_000);
+    match part {
+        0 => 0,
+        part if part >= whole => 10_000,
+        _ => rounded.clamp(1, 9_999),
+    }
+}
+
+/// A share of `0.0..=1.0` to four decimals: 0 only for nothing, 1 only for all.
+#[must_use]
+pub fn four_decimals(share: f64) -> f64 {
+    let rounded = (share * 1e4).round() / 1e4;
+    if share > 0.0 && share < 1.0 { rounded.clamp(0.0001, 0.9999) } else { rounded }
+}
+
+/// A share of `0.0..=1.0` in whole percent, rounded down: `100%` only for all, `<1%` for less than that.
+#[must_use]
+pub fn whole_percent(share: f64) -> String {
+    if share > 0.0 && share < 0.01 { "<1%".to_owned() } else { format!("{:.0}%", (share * 100.0).floor()) }
+}
+
+/// Parts per million in percent, exactly: `80%`, `99.999%`.
+#[must_use]
+pub fn exact_percent(ppm: u32) -> String {
+    let (whole, rest) = (ppm / 10_000, ppm % 10_000);
+    let decimals = format!("{rest:04}");
+    let decimals = decimals.trim_end_matches('0');
+    if decimals.is_empty() { format!("{whole}%") } else { format!("{whole}.{decimals}%") }
 }
 
 /// A count: `9,999`, then `12.3k`, `4.56M`.
@@ -102,6 +137,31 @@ fn three_digits(value: f64, unit: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_rounding_says_all_or_nothing_of_less_or_more() {
+        for (part, whole, points, two, four) in [
+            (23_999, 24_000, 9_999, "99.99%", 0.9999),
+            (1, 24_000, 1, "0.01%", 0.0001),
+            (24_000, 24_000, 10_000, "100%", 1.0),
+            (0, 24_000, 0, "0%", 0.0),
+            (1, 3, 3_333, "33.33%", 0.3333),
+            (u64::MAX - 1, u64::MAX, 9_999, "99.99%", 1.0),
+        ] {
+            assert_eq!((basis_points(part, whole), percent(part, whole).as_str()), (points, two), "{part} of {whole}");
+            #[allow(clippy::cast_precision_loss, reason = "a share")]
+            let share = part as f64 / whole as f64;
+            assert!((four_decimals(share) - four).abs() < 1e-12, "{part} of {whole}");
+        }
+        for (share, text) in [(0.0, "0%"), (0.004, "<1%"), (0.01, "1%"), (0.9999, "99%"), (1.0, "100%")] {
+            assert_eq!(whole_percent(share), text);
+        }
+        for (ppm, text) in
+            [(800_000, "80%"), (999_990, "99.999%"), (999_999, "99.9999%"), (5, "0.0005%"), (1_000_000, "100%")]
+        {
+            assert_eq!(exact_percent(ppm), text);
+        }
+    }
 
     #[test]
     fn times_are_rounded_before_the_unit_is_chosen() {

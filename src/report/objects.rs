@@ -11,7 +11,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::alert::{Alert, AlertState};
 use crate::model::{
-    Cause, Certificate, ExportHealth, Hop, Micros, Outcome, Phase, Phases, Status, Timestamp, duration,
+    Cause, Certificate, ExportHealth, Hop, Micros, Outcome, Phase, Phases, Status, Timestamp, duration, figures,
 };
 use crate::stats::{Availability, Latency, Summary};
 
@@ -168,8 +168,11 @@ impl<'a> StatsObject<'a> {
             timeframe: record.stored.is_none().then(|| summary.timeframe.to_string()),
             since: bound(|period| period.since),
             until: bound(|period| period.until),
-            availability: summary.counts.availability().map(|availability| whole_only_if_all(availability.ratio())),
-            coverage: summary.coverage.map(whole_only_if_all),
+            availability: summary
+                .counts
+                .availability()
+                .map(|availability| figures::four_decimals(availability.ratio())),
+            coverage: summary.coverage.map(figures::four_decimals),
             checks: summary.counts.checks(),
             up: summary.counts.up,
             down: summary.counts.down,
@@ -336,14 +339,8 @@ fn millis(micros: f64) -> f64 {
     micros.round() / 1e3
 }
 
-fn whole_only_if_all(share: f64) -> f64 {
-    let rounded = (share * 1e4).round() / 1e4;
-    if share > 0.0 && share < 1.0 { rounded.clamp(0.0001, 0.9999) } else { rounded }
-}
-
 fn as_in_the_message(availability: Availability) -> f64 {
-    let points = u32::try_from(availability.basis_points()).expect("basis points are at most 10,000");
-    f64::from(points) / 1e4
+    f64::from(availability.basis_points()) / 1e4
 }
 
 /// The raw phases in the order of [`Phase::ALL`], µs; for tables.
@@ -356,15 +353,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rounded_share_never_hides_a_failure_or_a_success() {
-        for (share, rounded) in [(59.0 / 60.0, 0.9833), (1.0, 1.0), (0.999_99, 0.9999), (0.0, 0.0), (0.000_01, 0.0001)]
-        {
-            assert!((whole_only_if_all(share) - rounded).abs() < 1e-12, "{share}");
-        }
-    }
-
-    #[test]
     fn the_availability_of_an_alert_is_the_one_of_its_message() {
-        assert!((as_in_the_message(Availability { up: 19, checks: 24 }) - 0.7917).abs() < 1e-12);
+        for (up, checks, told) in [(19, 24, 0.7917), (23_999, 24_000, 0.9999), (1, 24_000, 0.0001)] {
+            assert!((as_in_the_message(Availability { up, checks }) - told).abs() < 1e-12);
+        }
     }
 }

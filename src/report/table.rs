@@ -186,7 +186,7 @@ fn stats_row(record: &StatsRecord<'_>) -> [String; 13] {
         words::coverage(summary),
         words::grouped(summary.counts.checks()),
         words::grouped(summary.counts.down),
-        outage.map_or_else(|| NONE.to_owned(), |outage| duration::format_short(outage.length())),
+        outage.map_or_else(|| NONE.to_owned(), |outage| lasted(outage.length())),
         figure(|latency| latency.avg),
         figure(|latency| f64::from(latency.p50)),
         figure(|latency| f64::from(latency.p95)),
@@ -251,6 +251,11 @@ fn aligned<const N: usize>(
         print(out, &row.each_ref().map(String::as_str))?;
     }
     Ok(())
+}
+
+/// How long an outage was, from its first failed check to the next good one: never nothing.
+fn lasted(outage: Duration) -> String {
+    if outage.as_secs() == 0 { "<1s".to_owned() } else { duration::format_short(outage) }
 }
 
 #[cfg(test)]

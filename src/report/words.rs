@@ -95,11 +95,7 @@ pub(super) fn availability_of(summary: &Summary, is_exact: bool) -> String {
 
 /// Coverage in whole percent, rounded down, so that `100%` is said only of all.
 pub(super) fn coverage(summary: &Summary) -> String {
-    match summary.coverage {
-        None => NONE.to_owned(),
-        Some(share) if share > 0.0 && share < 0.01 => "<1%".to_owned(),
-        Some(share) => format!("{:.0}%", (share * 100.0).floor()),
-    }
+    summary.coverage.map_or_else(|| NONE.to_owned(), crate::model::figures::whole_percent)
 }
 
 /// Every check once, statuses ascending and then words: `200×59 503×1 timeout×2`. The order stays from line to line.

@@ -3,7 +3,7 @@
 //! Invariants: checks = up + down; availability is none without checks, never 0 % or 100 % by default; it is
 //! compared in integers, so "exactly 80 %" is exact.
 
-use crate::model::{Cause, Outcome, Packed, Sample};
+use crate::model::{Cause, Outcome, Packed, Sample, figures};
 
 /// How many checks came out how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -87,11 +87,10 @@ impl Availability {
         self.up as f64 / self.checks as f64
     }
 
-    /// In hundredths of a percent, rounded half up: 7917 for 79.17 %. `0..=10_000`.
+    /// In hundredths of a percent, as [`figures::basis_points`] rounds: `0..=10_000`.
     #[must_use]
-    pub fn basis_points(self) -> u64 {
-        let (up, checks) = (u128::from(self.up), u128::from(self.checks));
-        u64::try_from((up * 20_000 + checks) / (checks * 2)).expect("up is at most checks, so this is at most 10,000")
+    pub fn basis_points(self) -> u16 {
+        figures::basis_points(self.up, self.checks)
     }
 
     /// Whether this is at most `ppm` parts per million, compared exactly.
@@ -114,7 +113,9 @@ mod tests {
 
     #[test]
     fn basis_points_round_half_up() {
-        for (up, checks, points) in [(2, 3, 6_667), (19, 24, 7_917), (1, 1, 10_000), (0, 7, 0), (1, 8, 1_250)] {
+        for (up, checks, points) in
+            [(2, 3, 6_667), (19, 24, 7_917), (1, 1, 10_000), (0, 7, 0), (1, 8, 1_250), (23_999, 24_000, 9_999)]
+        {
             assert_eq!(Availability { up, checks }.basis_points(), points, "{up} of {checks}");
         }
     }

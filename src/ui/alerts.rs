@@ -250,7 +250,7 @@ fn is_fresh(frame: &Frame, alert: &Alert) -> bool {
 fn nothing(frame: &Frame) -> String {
     let sites = &frame.inputs.snapshot.sites;
     let Some(first) = sites.first() else { return "No alerts so far.".to_owned() };
-    let threshold = figures::percent(u64::from(first.rule.threshold.ppm()), 1_000_000).replace(".00%", "%");
+    let threshold = figures::exact_percent(first.rule.threshold.ppm());
     let mut text = if frame.state.digest.one_rule {
         let window = words::span(first.rule.window);
         format!("No alerts so far. A site alerts when at most {threshold} of its checks in {window} succeed")

@@ -133,7 +133,7 @@ pub fn marked(summary: &Summary, is_exact: bool) -> String {
 /// Coverage where it is not full.
 pub fn coverage(summary: &Summary) -> String {
     match summary.coverage {
-        Some(coverage) if coverage < FULL_COVERAGE => format!("{:.0}%", coverage * 100.0),
+        Some(coverage) if coverage < FULL_COVERAGE => figures::whole_percent(coverage),
         _ => String::new(),
     }
 }
