@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Frame, Incoming};
-use hyper::server::conn::http2 as http2_server;
+use hyper::server::conn::{http1 as http1_server, http2 as http2_server};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -358,4 +358,100 @@ async fn a_server_without_http2_is_asked_in_http1_or_not_at_all() {
         let seen = prober.probe(&site(&server.url("/"), http)).await;
         assert_eq!(seen.cause, cause, "{protocols:?} {http:?}: {seen:?}");
     }
+}
+
+/// A server of both protocols over TLS that answers HTTP/2 by `frames`, and the other one well.
+fn requiring_http1(authority: &Authority, protocols: &[&str], frames: Vec<u8>) -> Server {
+    const MARK: &[u8; 8] = b"has come";
+    let identity = authority.issue(&Leaf::naming(&["127.0.0.1"])).offering(protocols);
+    // The preface of HTTP/2 is a request of the method PRI. A ping that came back shows that what was asked has come.
+    Server::start(
+        Behaviour::answering(move |request| match request.method.as_str() {
+            "PRI" => vec![
+                Step::send([settings(), frame(http2::PING, 0, 0, MARK)].concat()),
+                Step::Hear(|heard| heard.windows(MARK.len()).any(|bytes| bytes == MARK)),
+                Step::send(frames.clone()),
+                Step::Hang,
+            ],
+            _ => vec![Step::send(response(200, "ok"))],
+        })
+        .over_tls(identity),
+    )
+}
+
+#[tokio::test]
+async fn a_server_that_requires_http1_is_asked_in_it_from_then_on() {
+    let authority = Authority::new();
+    for (case, frames, cause) in [
+        ("RST_STREAM", reset(1, http2::HTTP_1_1_REQUIRED), Cause::Reset),
+        ("GOAWAY", goaway(0, http2::HTTP_1_1_REQUIRED), Cause::Closed),
+    ] {
+        for (method, keep_alive) in [("GET", false), ("POST", false), ("GET", true)] {
+            let prober = prober(Some(&authority));
+            let server = requiring_http1(&authority, &["h2", "http/1.1"], frames.clone());
+            let method = method.to_owned();
+            let auto = Site { method, keep_alive, ..site(&server.url("/"), HttpOffer::Auto) };
+            for check in 1..=3 {
+                let seen = prober.probe(&auto).await;
+                assert_eq!(
+                    (outcome(&seen), seen.http),
+                    ((Cause::Ok, Some(200)), Http::V11),
+                    "{case} {check}: {seen:?}"
+                );
+                let connections = if keep_alive { 2 } else { 1 + check };
+                assert_eq!(server.accepted(), connections, "{case}, check {check}");
+            }
+            let seen = prober.probe(&Site { http: HttpOffer::V2, keep_alive: false, ..auto }).await;
+            assert_eq!(outcome(&seen), (cause, None), "{case}: {seen:?}");
+            assert!(seen.detail.contains("requires HTTP/1.1 (") && seen.detail.contains("`http: auto`"), "{seen:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_requires_http1_and_does_not_speak_it_is_down_and_says_so() {
+    let authority = Authority::new();
+    let prober = prober(Some(&authority));
+    let server = requiring_http1(&authority, &["h2"], reset(1, http2::HTTP_1_1_REQUIRED));
+    for check in 1..=2 {
+        let seen = prober.probe(&site(&server.url("/"), HttpOffer::Auto)).await;
+        assert_eq!((seen.cause, server.accepted()), (Cause::TlsError, 2 * check), "{seen:?}");
+        assert!(seen.detail.ends_with("after it required HTTP/1.1"), "{seen:?}");
+    }
+}
+
+/// The server behind an address may be replaced by one that speaks nothing but HTTP/2.
+#[tokio::test]
+async fn what_an_origin_required_is_forgotten_when_it_no_longer_speaks_it() {
+    let authority = Authority::new();
+    let identity = |protocols| authority.issue(&Leaf::naming(&["127.0.0.1"])).offering(protocols).server_config();
+    let (both, one) = (identity(&["h2", "http/1.1"]), identity(&["h2"]));
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("loopback works");
+    let url = format!("https://{}/", listener.local_addr().expect("loopback works"));
+    let serving = tokio::spawn(async move {
+        for connection in 1.. {
+            let (stream, _) = listener.accept().await.expect("loopback works");
+            let config = if connection <= 2 { &both } else { &one };
+            let accepted = tokio_rustls::TlsAcceptor::from(Arc::clone(config)).accept(stream).await;
+            // The third client offers what that server does not speak.
+            let Ok(stream) = accepted.map(TokioIo::new) else { continue };
+            let http2 = http2_server::Builder::new(TokioExecutor::new());
+            match connection {
+                1 => drop(http2.serve_connection(stream, service_fn(require_http1)).await),
+                2 => drop(http1_server::Builder::new().serve_connection(stream, service_fn(echo)).await),
+                _ => drop(http2.serve_connection(stream, service_fn(echo)).await),
+            }
+        }
+    });
+    let prober = prober(Some(&authority));
+    for http in [Http::V11, Http::V2] {
+        let seen = prober.probe(&site(&url, HttpOffer::Auto)).await;
+        assert_eq!((seen.cause, seen.http), (Cause::Ok, http), "{seen:?}");
+    }
+    serving.abort();
+}
+
+/// Ends the stream by `HTTP_1_1_REQUIRED`.
+async fn require_http1(_: Request<Incoming>) -> Result<Response<Full<Bytes>>, h2::Error> {
+    Err(h2::Reason::HTTP_1_1_REQUIRED.into())
 }

@@ -343,3 +343,44 @@ async fn a_secret_in_a_path_is_not_in_what_is_told_of_a_redirect() {
     assert_eq!((seen.cause, seen.hops.len()), (Cause::Redirect, 3), "{seen:?}");
     assert!(!format!("{} {:?}", seen.detail, seen.hops).contains("s3cret"), "{seen:?}");
 }
+
+/// A redirect to another origin must not lead to a server that is trusted unseen, nor show it who asks.
+#[tokio::test]
+async fn insecure_and_the_clients_certificate_are_for_the_sites_own_origin() {
+    let (servers, clients) = (Authority::new(), Authority::called("clients"));
+    let leaf = || Leaf::naming(&["127.0.0.1"]);
+    let doubtful = Server::start(Behaviour::ok().over_tls(leaf().self_signed()));
+    let strict = Server::start(Behaviour::ok().over_tls(servers.issue(&leaf()).asking_clients(&clients)));
+    let (chain, key) = clients.issue(&Leaf::naming(&["a client"])).to_client();
+    let identity = Some(Arc::new(ClientIdentity { chain, key }));
+    let files = |identity| Some(Arc::new(TlsFiles { roots: Arc::new(vec![servers.root()]), identity }));
+    let insecure = TlsRules { insecure: true, files: files(None), ..TlsRules::default() };
+    let known = TlsRules { files: files(identity), ..TlsRules::default() };
+    let prober = prober(&online());
+    let leading_to = |target: &str, over_tls: bool| {
+        let behaviour = Behaviour::always(vec![Step::send(redirect(302, target))]);
+        Server::start(if over_tls { behaviour.over_tls(servers.issue(&leaf())) } else { behaviour })
+    };
+    for (case, tls, server, over_tls, cause, detail) in [
+        ("asked itself", &insecure, &doubtful, None, Cause::Ok, ""),
+        ("from http to https", &insecure, &doubtful, Some(false), Cause::Ok, ""),
+        (
+            "another port",
+            &insecure,
+            &doubtful,
+            Some(true),
+            Cause::TlsUntrusted,
+            "`insecure` is for the site's own origin",
+        ),
+        ("asked itself", &known, &strict, None, Cause::Ok, ""),
+        ("from http to https", &known, &strict, Some(false), Cause::Ok, ""),
+        ("another port", &known, &strict, Some(true), Cause::TlsError, "client certificate"),
+    ] {
+        let target = server.url("/");
+        let first = over_tls.map(|over_tls| leading_to(&target, over_tls));
+        let url = first.as_ref().map_or(target, |first| first.url("/"));
+        let seen = prober.probe(&Site { tls: tls.clone(), ..site(&url) }).await;
+        assert_eq!(seen.cause, cause, "{case}: {seen:?}");
+        assert!(seen.detail.contains(detail), "{case}: {seen:?}");
+    }
+}

@@ -159,9 +159,10 @@ static EXPECT: &[Key] = &[
 ];
 
 static TLS: &[Key] = &[
-    key("insecure", Form::Boolean, "true accepts any certificate").or("false"),
+    key("insecure", Form::Boolean, "true accepts any certificate of the site's own origin").or("false"),
     key("ca_file", Form::Path, "roots to trust besides the system's, PEM").such_as("ca.pem"),
-    key("client_cert", Form::Path, "a certificate to show, PEM").such_as("c.pem"),
+    key("client_cert", Form::Path, "a certificate to show, PEM; to no other origin that a redirect leads to")
+        .such_as("c.pem"),
     key("client_key", Form::Path, "its key, unless it stands in the same file").such_as("k.pem"),
     key("warn_days", Form::Whole(0..=3_650), "warn when the certificate ends within so many days").or("21"),
 ];

@@ -16,7 +16,7 @@ use hyper::header::HeaderMap;
 use hyper::{Response, Version};
 use tokio::task::coop::consume_budget;
 
-use super::explain::{explain_body, explain_head, is_refusal};
+use super::explain::{explain_body, explain_head, is_refusal, requires_http1};
 use super::failure::Failure;
 use super::head_limit::HEAD_MAX;
 use super::link::{HEADERS_MAX, Link, Unanswered};
@@ -56,12 +56,32 @@ pub(super) struct Broken {
     pub(super) unseen: bool,
     /// It said so itself: GOAWAY or `REFUSED_STREAM`.
     pub(super) refused: bool,
+    /// It said that it takes the request over HTTP/1.1 only.
+    pub(super) requires_http1: bool,
 }
 
 impl Broken {
     /// Broken for good.
     pub(super) fn for_good(failure: Failure) -> Self {
-        Self { failure, unseen: false, refused: false }
+        Self { failure, unseen: false, refused: false, requires_http1: false }
+    }
+
+    /// Broken by `error` before anything was asked.
+    pub(super) fn unasked(error: &hyper::Error) -> Self {
+        let (refused, requires_http1) = (is_refusal(error), requires_http1(error));
+        Self { failure: explain_head(error, false), unseen: true, refused, requires_http1 }
+    }
+
+    /// What to say of it; `required_http1` when the server did so and was asked again in it.
+    pub(super) fn told(self, required_http1: bool) -> Failure {
+        let note = if required_http1 {
+            ", after it required HTTP/1.1"
+        } else if self.requires_http1 {
+            "; `http: auto` allows it"
+        } else {
+            return self.failure;
+        };
+        Failure::new(self.failure.cause, self.failure.detail + note)
     }
 }
 
@@ -75,8 +95,9 @@ pub(super) async fn send(mut link: Link, request: &Request) -> Result<Answer, Br
             let untouched = link.budget.is_untouched();
             let over_budget = link.budget.is_spent();
             let refused = http2 && is_refusal(&error);
-            let unseen = unsent || refused || (untouched && request.may_be_repeated());
-            Err(Broken { failure: explain_head(&error, over_budget), unseen, refused })
+            let requires_http1 = http2 && requires_http1(&error);
+            let unseen = unsent || refused || requires_http1 || (untouched && request.may_be_repeated());
+            Err(Broken { failure: explain_head(&error, over_budget), unseen, refused, requires_http1 })
         }
     }
 }

@@ -64,9 +64,22 @@ pub(super) fn is_refusal(error: &hyper::Error) -> bool {
     })
 }
 
+/// Whether an HTTP/2 server says that it takes the request over HTTP/1.1 only, be it by GOAWAY or by `RST_STREAM`.
+pub(super) fn requires_http1(error: &hyper::Error) -> bool {
+    find::<h2::Error>(error).is_some_and(is_http1_required)
+}
+
+fn is_http1_required(error: &h2::Error) -> bool {
+    error.is_remote() && error.reason() == Some(Reason::HTTP_1_1_REQUIRED)
+}
+
 /// What an HTTP/2 error means that is not just the connection's end.
 fn http2_failure(error: &hyper::Error, when: &str) -> Option<Failure> {
     let error = find::<h2::Error>(error)?;
+    if is_http1_required(error) {
+        let (cause, frame) = if error.is_go_away() { (Cause::Closed, "GOAWAY") } else { (Cause::Reset, "RST_STREAM") };
+        return Some(Failure::new(cause, format!("the server requires HTTP/1.1 ({frame} {when}: HTTP_1_1_REQUIRED)")));
+    }
     let code = error.reason().map_or_else(String::new, |reason| format!(": {}", reason.description()));
     if error.is_remote() && error.is_go_away() {
         return Some(Failure::new(Cause::Closed, format!("the server ended the connection {when} (GOAWAY{code})")));

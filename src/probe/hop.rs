@@ -1,7 +1,8 @@
 //! One hop of a probe: a connection, kept or fresh, a request over it, the head of the answer.
 //!
 //! A kept connection that turns out to be stale before a byte of an answer came, and an HTTP/2 server that says it has
-//! not looked at the request (GOAWAY, `REFUSED_STREAM`), are asked once more over a fresh connection, silently. What was
+//! not looked at the request (GOAWAY, `REFUSED_STREAM`), are asked once more over a fresh connection, silently; so is one
+//! that chose HTTP/2 in the handshake and then requires HTTP/1.1, in that version if the site leaves it open. What was
 //! spent on a stale connection is our own doing and belongs to no phase; what a server refused is its doing and counts.
 //! A request that may have been seen is repeated only if doing it twice is like doing it once; over a kept connection a
 //! 408 is the server's word that it was not.
@@ -18,13 +19,13 @@ use url::{Position, Url};
 use super::certificate::Presented;
 use super::connect::{connect, offline};
 use super::exchange::{Answer, Broken, send};
-use super::explain::explain_head;
 use super::failure::Failure;
 use super::kept::{Kept, Peer, Purpose, Shown};
 use super::link::Link;
 use super::paced::Paced;
 use super::request::Request;
 use super::run::Run;
+use super::terms::Terms;
 use super::tls::{Line, Stream};
 use crate::model::{Cause, Flags, HttpOffer, Phase};
 
@@ -45,11 +46,37 @@ impl Run<'_> {
                 Some(Err(_)) | None => self.watch.go_back(before),
             }
         }
-        let answer = match self.ask_afresh(request).await {
-            Err(broken) if broken.refused => Box::pin(self.ask_afresh(request)).await,
-            other => other,
-        };
-        answer.map(|answer| self.answered(answer, false)).map_err(|broken| broken.failure)
+        let answer = self.ask_patiently(request).await;
+        answer.map(|answer| self.answered(answer, false))
+    }
+
+    /// Over a fresh connection, and over another where the server says why that may help: at most once for each reason.
+    async fn ask_patiently(&mut self, request: &Request) -> Result<Answer, Failure> {
+        let (site, http1_only) = (self.site, &self.prober.http1_only);
+        let mut offer = http1_only.offer(site, &request.url, (self.prober.clock)());
+        let (mut is_remembered, mut was_refused, mut is_required) = (offer != site.http, false, false);
+        loop {
+            let broken = match self.ask_afresh(request, offer).await {
+                Ok(answer) => {
+                    if is_required {
+                        http1_only.learn(&request.url, (self.prober.clock)());
+                    }
+                    return Ok(answer);
+                }
+                Err(broken) => broken,
+            };
+            if broken.refused && !was_refused {
+                was_refused = true;
+            } else if broken.requires_http1 && offer == HttpOffer::Auto {
+                (offer, is_required) = (HttpOffer::V11, true);
+            } else if is_remembered && broken.failure.cause == Cause::TlsError {
+                // It may speak nothing but HTTP/2 by now.
+                http1_only.forget(&request.url);
+                (offer, is_remembered) = (site.http, false);
+            } else {
+                return Err(broken.told(is_required));
+            }
+        }
     }
 
     fn answered(&mut self, answer: Answer, reused: bool) -> Answer {
@@ -82,20 +109,21 @@ impl Run<'_> {
     }
 
     /// Over a fresh connection.
-    async fn ask_afresh(&mut self, request: &Request) -> Result<Answer, Broken> {
-        let (stream, shown) = self.dial(&request.url).await.map_err(Broken::for_good)?;
-        let http2 = speaks_http2(&stream, self.site.http).map_err(Broken::for_good)?;
+    async fn ask_afresh(&mut self, request: &Request, offer: HttpOffer) -> Result<Answer, Broken> {
+        let terms = Terms::new(self.site, &request.url, offer);
+        let (stream, shown) = self.dial(&request.url, terms).await.map_err(Broken::for_good)?;
+        let http2 = speaks_http2(&stream, offer).map_err(Broken::for_good)?;
         self.peer = Some(Peer { address: self.seen.address, certificate: shown });
         // What it takes to set up HTTP/2 is part of having a connection.
         let budget = Arc::clone(line(&stream).budget());
         let link = Link::begin(stream, http2, budget).await;
-        let link = link.map_err(|error| Broken::for_good(explain_head(&error, false)))?;
+        let link = link.map_err(|error| Broken::unasked(&error))?;
         self.watch.enter(Phase::Processing);
         send(link, request).await
     }
 
     /// A connection to the host of `url`, with TLS if that is https.
-    async fn dial(&mut self, url: &Url) -> Result<(Stream, Option<Shown>), Failure> {
+    async fn dial(&mut self, url: &Url, terms: Terms<'_>) -> Result<(Stream, Option<Shown>), Failure> {
         let has_route = self.prober.has_route;
         let host = url.host().expect("a site and a followed redirect have a host");
         let port = url.port_or_known_default().expect("http and https have a port");
@@ -109,14 +137,14 @@ impl Run<'_> {
         }
         let uri = Uri::try_from(&url[..Position::BeforePath])
             .map_err(|_| Failure::new(Cause::Local, "cannot send the request: HTTP forbids this host name"))?;
-        let shaken = self.prober.tls.handshake(tcp, uri, self.site, &mut self.watch, &mut self.waiting);
+        let shaken = self.prober.tls.handshake(tcp, uri, terms, &mut self.watch, &mut self.waiting);
         let shaken = Box::pin(shaken).await;
         let mut shown = None;
         if let Some(Presented { certificate: Some(certificate), at, .. }) = shaken.presented {
             shown = Some((Arc::clone(&certificate), at, (self.prober.clock)()));
             self.keep_certificate(certificate, at);
         }
-        Ok((shaken.stream?, shown))
+        Ok((shaken.stream.map_err(|failure| terms.explain(failure))?, shown))
     }
 }
 
@@ -131,7 +159,7 @@ fn line(stream: &Stream) -> &Line {
     }
 }
 
-/// Whether HTTP/2 is to be spoken over `stream`: as the handshake chose, without TLS as the site says.
+/// Whether HTTP/2 is to be spoken over `stream`: as the handshake chose, without TLS as `offer` says.
 fn speaks_http2(stream: &Stream, offer: HttpOffer) -> Result<bool, Failure> {
     let Either::Right(stream) = stream else { return Ok(offer == HttpOffer::V2) };
     let MaybeHttpsStream::Https(tls) = stream.inner() else { return Ok(offer == HttpOffer::V2) };

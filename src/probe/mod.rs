@@ -36,6 +36,7 @@ mod seed;
 mod servers;
 mod stopwatch;
 mod system;
+mod terms;
 mod tls;
 mod turns;
 mod unexpected;
@@ -108,6 +109,7 @@ pub struct HttpProber {
     resolve: resolve::Resolve,
     tls: tls::Tls,
     pool: kept::Pool,
+    http1_only: terms::Http1Only,
     has_route: fn(IpAddr) -> bool,
     clock: fn() -> Instant,
     notices: Vec<String>,
@@ -132,6 +134,7 @@ impl HttpProber {
             resolve: resolve::Resolve::new(&options.resolver, clock)?,
             tls: tls::Tls::new(&options.extra_roots, &mut notices)?,
             pool: kept::Pool::new(),
+            http1_only: terms::Http1Only::default(),
             has_route: options.has_route,
             clock,
             notices,

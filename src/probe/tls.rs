@@ -37,10 +37,11 @@ use super::paced::Paced;
 use super::pinned::Pinned;
 use super::seed;
 use super::stopwatch::Stopwatch;
+use super::terms::Terms;
 use super::turns::Turns;
 use super::{ProbeError, Waiting};
 use crate::model::{
-    Cause, Certificate, CertificateFault, ClientIdentity, HttpOffer, Site, Timestamp, TlsFiles, TlsRules, figures,
+    Cause, Certificate, CertificateFault, ClientIdentity, HttpOffer, Timestamp, TlsFiles, TlsRules, figures,
 };
 
 /// A connection without or with TLS; the latter is large, and boxed because connections are moved a dozen times.
@@ -105,16 +106,16 @@ impl Tls {
         Ok(trust)
     }
 
-    /// Shakes hands over `tcp` with the host of `uri` by the rules of `site`.
+    /// Shakes hands over `tcp` with the host of `uri` on these `terms`.
     pub(super) async fn handshake(
         &self,
         tcp: Line,
         uri: Uri,
-        site: &Site,
+        terms: Terms<'_>,
         watch: &mut Stopwatch,
         waiting: &mut Option<Waiting>,
     ) -> Shaken {
-        let trust = match self.trust(&site.tls) {
+        let trust = match self.trust(&terms.site.tls) {
             Ok(trust) => trust,
             Err(error) => {
                 return Shaken { stream: Err(Failure::new(Cause::Local, error.to_string())), presented: None };
@@ -124,9 +125,13 @@ impl Tls {
         *waiting = Some(Waiting::Handshake);
         // A probe that a redirect leads from http to https may be the first one that needs them.
         seed::ready(provider).await;
-        let turn = self.turns.take(&site.name, watch, waiting).await;
-        let recorder = Arc::new(Recorder::new(Arc::clone(&trust.judge), site.tls.insecure));
-        let mut config = trust.configs[site.http as usize].clone();
+        let turn = self.turns.take(&terms.site.name, watch, waiting).await;
+        let recorder = Arc::new(Recorder::new(Arc::clone(&trust.judge), terms.is_insecure()));
+        let mut config = trust.configs[terms.offer as usize].clone();
+        if !terms.is_own {
+            let nobody = &self.plain.configs[HttpOffer::Auto as usize].client_auth_cert_resolver;
+            config.client_auth_cert_resolver = Arc::clone(nobody);
+        }
         config.dangerous().set_certificate_verifier(Arc::clone(&recorder) as Arc<dyn ServerCertVerifier>);
         let mut connector = HttpsConnector::from((Connected(Some(TokioIo::new(tcp))), Arc::new(config)));
         let outcome = connector.call(uri).await;
