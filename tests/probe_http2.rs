@@ -385,6 +385,7 @@ async fn a_server_that_requires_http1_is_asked_in_it_from_then_on() {
     for (case, frames, cause) in [
         ("RST_STREAM", reset(1, http2::HTTP_1_1_REQUIRED), Cause::Reset),
         ("GOAWAY", goaway(0, http2::HTTP_1_1_REQUIRED), Cause::Closed),
+        ("GOAWAY that names the request", goaway(1, http2::HTTP_1_1_REQUIRED), Cause::Closed),
     ] {
         for (method, keep_alive) in [("GET", false), ("POST", false), ("GET", true)] {
             let prober = prober(Some(&authority));

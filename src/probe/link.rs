@@ -21,6 +21,7 @@ use hyper::client::conn::{http1, http2};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 
+use super::farewell::Farewell;
 use super::head_limit::{Budget, HEAD_MAX, HeadLimit};
 use super::mended::Mended;
 use super::tls::Stream;
@@ -68,6 +69,7 @@ impl Link {
             let mut builder = http2::Builder::new(spawn.clone());
             builder.initial_stream_window_size(WINDOW).initial_connection_window_size(WINDOW);
             builder.max_header_list_size(u32::try_from(HEAD_MAX).expect("a few hundred thousand"));
+            let stream = Farewell::new(stream, Arc::clone(&expects_head));
             let (mut sender, line) = Box::pin(builder.handshake(TokioIo::new(stream))).await?;
             let mut drive = Drive::of(line, Some(spawn));
             if let Err(error) = drive.beside(sender.ready()).await {

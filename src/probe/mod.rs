@@ -16,6 +16,7 @@ mod cookies;
 mod exchange;
 mod explain;
 mod failure;
+mod farewell;
 mod head_limit;
 mod hop;
 mod judge;
