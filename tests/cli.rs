@@ -586,3 +586,33 @@ fn more_checks_than_memory_holds_are_refused() {
         assert!(said.contains("of memory, more than 4.3 GB: check less often"), "{said}");
     }
 }
+
+/// A user who has no thread left hears that, and of the limit; root has no such limit, so it is tried as another user.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_system_without_a_thread_to_give_is_an_error_in_words() {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::process::CommandExt as _;
+
+    // A user that runs nothing else.
+    const NOBODY_ELSE: u32 = 64_999;
+    let folder = tempfile::tempdir().unwrap();
+    // A copy, because the way to the original may be closed to others.
+    let program = folder.path().join("webmon");
+    std::fs::copy(env!("CARGO_BIN_EXE_webmon"), &program).unwrap();
+    std::fs::write(folder.path().join("sites.yaml"), "sites: [\"http://127.0.0.1:9/\"]").unwrap();
+    for path in [folder.path(), &program] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    for arguments in ["run --headless --for 1s", "run --headless --for 1s --no-store", "check"] {
+        let mut limited = std::process::Command::new("sh");
+        limited.args(["-c", &format!("ulimit -u 1 && exec ./webmon {arguments}")]).current_dir(folder.path());
+        let Ok(ended) = limited.uid(NOBODY_ELSE).output() else {
+            // Not root: there is no other user to be.
+            return;
+        };
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert!(said.contains("cannot start a thread") && !said.contains("panicked"), "{arguments}: {said}");
+        assert_eq!(ended.status.code(), Some(2), "{arguments}: {said}");
+    }
+}

@@ -95,16 +95,86 @@ fn a_new_store_is_private_and_leaves_nothing_beside_it() {
 
 #[cfg(unix)]
 #[test]
-fn a_symbolic_link_at_the_path_is_not_followed() {
+fn a_symbolic_link_leads_to_a_store_and_never_makes_or_changes_anything_else() {
     let (folder, path) = folder();
     let target = folder.path().join("precious");
     std::os::unix::fs::symlink(&target, &path).unwrap();
     assert!(matches!(open(&path), Err(StoreError::Symlink { .. })));
+    assert!(message(open(&path)).contains("is a symbolic link"));
     assert!(!target.exists());
     fs::write(&target, "precious").unwrap();
-    assert!(message(open(&path)).contains("is a symbolic link"));
-    assert!(matches!(Archive::open(&path), Err(StoreError::Symlink { .. })));
+    assert!(matches!(open(&path), Err(StoreError::Foreign { .. })));
+    assert!(matches!(Archive::open(&path), Err(StoreError::Foreign { .. })));
     assert_eq!(fs::read(&target).unwrap(), b"precious");
+    // A store on another disk.
+    fs::remove_file(&target).unwrap();
+    filled(&target, 3);
+    let (writer, _) = writer(open(&path).unwrap());
+    assert!(writer.close(NOW).notices.is_empty());
+    assert_eq!(count(&Archive::open(&path).unwrap(), &Query::ALL), 3);
+    assert!(fs::symlink_metadata(&path).unwrap().is_symlink());
+}
+
+/// A container that mounts one file: it is there, empty, and no other one can be put in its place.
+#[cfg(unix)]
+#[test]
+fn an_empty_file_becomes_a_store_in_its_place() {
+    use std::os::unix::fs::MetadataExt as _;
+    let (_folder, path) = folder();
+    fs::write(&path, "").unwrap();
+    let node = fs::metadata(&path).unwrap().ino();
+    assert!(message(Archive::open(&path)).contains("is empty"));
+    filled(&path, 3);
+    assert_eq!(fs::metadata(&path).unwrap().ino(), node);
+    assert_eq!(count(&Archive::open(&path).unwrap(), &Query::ALL), 3);
+    // What a crash leaves while it is filled: everything but the first bytes.
+    let mut torn = fs::read(&path).unwrap();
+    torn[..9].copy_from_slice(b"webmonnew");
+    fs::write(&path, torn).unwrap();
+    filled(&path, 5);
+    assert_eq!(count(&Archive::open(&path).unwrap(), &Query::ALL), 5);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_store_that_others_can_read_is_made_private_and_that_is_said() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (_folder, path) = folder();
+    filled(&path, 3);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o664)).unwrap();
+    let opened = Store::open(&path, &at_once(), NOW).unwrap();
+    assert!(opened.notices.iter().any(|notice| notice.contains("mode 0664")), "{:?}", opened.notices);
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_path_that_cannot_hold_a_store_says_what_to_do() {
+    let (folder, path) = folder();
+    fs::create_dir(&path).unwrap();
+    let said = message(open(&path));
+    assert!(said.contains("is a folder") && said.contains("--store FILE"), "{said}");
+    fs::write(folder.path().join("file"), "").unwrap();
+    for below in ["file/webmon.redb", "no/such/folder/webmon.redb"] {
+        let said = message(open(&folder.path().join(below)));
+        assert!(said.contains("folder") && said.contains("--store FILE"), "{said}");
+    }
+}
+
+#[test]
+fn a_writer_is_known_by_its_lock_and_not_by_its_number() {
+    let (_folder, path) = folder();
+    assert_eq!(Archive::has_writer(&path), None, "there is no file");
+    let mut store = open(&path).unwrap();
+    store.sign(1, NOW).unwrap();
+    assert_eq!(Archive::has_writer(&path), Some(true));
+    let archive = Archive::open(&path).unwrap();
+    // Killed: it could not sign off.
+    let killed = path.with_extension("killed");
+    fs::copy(&path, &killed).unwrap();
+    assert_eq!(Archive::has_writer(&killed), Some(false));
+    drop(store);
+    assert_eq!(Archive::has_writer(&path), Some(false), "a reader is no writer");
+    drop(archive);
 }
 
 #[test]
@@ -151,7 +221,7 @@ fn foreign_files_are_refused_and_stay_as_they_are() {
     }
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
-    assert!(matches!(open(&path), Err(StoreError::Foreign { .. })));
+    assert!(matches!(open(&path), Err(StoreError::NotAFile { .. })));
 }
 
 #[test]
@@ -203,7 +273,7 @@ fn damaged_files_are_moved_aside_by_the_writer_and_only_by_it() {
     let (folder, path) = folder();
     filled(&path, 20_000);
     let whole = fs::read(&path).unwrap();
-    for length in [0, 5, 100, whole.len() / 2, whole.len() - 4_096] {
+    for length in [5, 100, whole.len() / 2, whole.len() - 4_096] {
         let damaged = &whole[..length];
         fs::write(&path, damaged).unwrap();
         // Where only the last page is missing, which may be a free one, a reader need not notice.
@@ -227,7 +297,7 @@ fn damaged_files_are_moved_aside_by_the_writer_and_only_by_it() {
     }
     // Two in the same second do not overwrite each other.
     for _ in 0..2 {
-        fs::write(&path, b"").unwrap();
+        fs::write(&path, b"redb").unwrap();
         Store::open(&path, &at_once(), NOW).unwrap();
     }
     let aside =

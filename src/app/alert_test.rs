@@ -16,6 +16,7 @@ use super::exit::{Ending, Failure};
 use super::history::print;
 use super::messenger::{LIMIT, call};
 use super::select::load;
+use super::threads;
 use super::zone;
 
 /// Who is said to be down.
@@ -34,7 +35,7 @@ pub fn send(common: &CommonArgs) -> Result<Ending, Failure> {
         )));
     };
     let alert = test_alert(clock::wall(), &zone::local_or_complain());
-    let runtime = Builder::new_current_thread().enable_all().build().context("cannot start a runtime")?;
+    let runtime = threads::runtime(&mut Builder::new_current_thread()).context("cannot start a runtime")?;
     let told = runtime.block_on(call(&exec, std::slice::from_ref(&alert), LIMIT));
     // A program that cannot be reaped must not keep the process.
     runtime.shutdown_background();

@@ -21,7 +21,7 @@ use crate::ui::Wish;
 
 use super::assemble::{Assembly, Memory, assemble};
 use super::desk::{Desk, Rechecks};
-use super::exit::Failure;
+use super::exit::{Failure, NO_THREAD};
 use super::gauges::Gauges;
 use super::headless::Feed;
 use super::keeper::{Inbox, Slots};
@@ -96,7 +96,7 @@ impl<P: Prober, N> Begun<P, N> {
             limits: parts.limits,
         };
         let (mut usher, arrivals) = arrivals(names.len());
-        let network = launch(Scheduler::new(shared, arrivals, desk, revised)).context("cannot start a thread")?;
+        let network = launch(Scheduler::new(shared, arrivals, desk, revised)).context(NO_THREAD)?;
         let assembly = assemble(&parts.config, (memory, store), now, |watch| usher.bring(watch));
         let Assembly { tracks, readers } = assembly.map_err(|error| store_failure(&error))?;
         drop(usher);

@@ -20,6 +20,7 @@ use super::history::print;
 use super::limits;
 use super::probing;
 use super::select::select;
+use super::threads;
 use super::zone;
 
 /// Probes once.
@@ -34,7 +35,7 @@ pub fn check(args: &CheckArgs, common: &CommonArgs) -> Result<Ending, Failure> {
     let sites: Vec<Arc<Site>> = selection.config.sites.iter().map(|watched| Arc::clone(&watched.site)).collect();
     let prober = Arc::new(probing::prober(&selection.config)?);
     let in_flight = limits::raise().in_flight;
-    let runtime = Builder::new_current_thread().enable_all().build().context("cannot start a runtime")?;
+    let runtime = threads::runtime(&mut Builder::new_current_thread()).context("cannot start a runtime")?;
     let results = runtime.block_on(probe_all(&prober, &sites, in_flight));
     runtime.shutdown_background();
 

@@ -169,7 +169,8 @@ impl Control {
         let step = if last { self.engine.finish(now) } else { self.engine.step(now) };
         self.tell(&step, now);
         if let Some(service) = self.service.as_mut().filter(|_| !last) {
-            service.stepped(self.clock.monotonic(), &self.engine.board().snapshot());
+            let elapsed = self.clock.monotonic();
+            service.stepped(elapsed, &self.engine.board().snapshot(), !self.meter.is_stuck(elapsed));
         }
     }
 

@@ -22,6 +22,10 @@ pub const EXIT_CODES: [(&str, &str); 7] = [
 /// How long the last words of a monitor wait for room in a pipe.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// A thread that the system refuses.
+pub const NO_THREAD: &str =
+    "cannot start a thread: the limit of processes (`ulimit -u`, `TasksMax=`, `pids.max`) is reached";
+
 /// How a command came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {

@@ -19,9 +19,10 @@ use crate::store::{Archive, Start, Store};
 
 use super::cli::{ExportArgs, ExportFrom};
 use super::clock::Clock;
-use super::exit::Failure;
+use super::exit::{Failure, NO_THREAD};
 use super::outlet::{Inlet, Outlet, Terms};
 use super::run::store_failure;
+use super::threads;
 
 /// Time between two looks at the store when nothing is new: lines are gathered meanwhile.
 const LINGER: Duration = Duration::from_secs(1);
@@ -104,12 +105,12 @@ impl Export {
     /// The system's, if it has no thread to give.
     pub fn start(mut self, clock: Clock) -> Result<Outlet, Failure> {
         let (outlet, inlet) = Outlet::open(self.exporter.health(), std::mem::take(&mut self.terms));
-        let thread = self.spawn(clock, inlet).context("cannot start a thread")?;
+        let thread = self.spawn(clock, inlet).context(NO_THREAD)?;
         Ok(outlet.on(thread))
     }
 
     fn spawn(self, clock: Clock, inlet: Inlet) -> io::Result<std::thread::JoinHandle<()>> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let runtime = threads::runtime(&mut Builder::new_current_thread())?;
         std::thread::Builder::new().name("webmon-export".to_owned()).spawn(move || {
             let Self { client, exporter, path, .. } = self;
             let shipping = Shipping { client, exporter, path, archive: None, clock, inlet };

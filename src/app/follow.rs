@@ -264,7 +264,9 @@ impl Follower {
         let lately = self.stored.is_some_and(|at| now.since(at) <= self.flush + COMMIT);
         let watching = Watching {
             process,
-            alive: process.map_or(lately, |process| lately || is_running(process)),
+            // A writer keeps a lock; its number may be another process's by now, or one of a container.
+            alive: Archive::has_writer(&self.path)
+                .unwrap_or_else(|| process.map_or(lately, |process| lately || is_running(process))),
             until: until(self.newest, now, self.flush),
             stored: self.newest,
         };

@@ -15,6 +15,9 @@ use super::gauges::Gauges;
 const SPAN: Duration = Duration::from_secs(10);
 const STEP: Duration = Duration::from_secs(1);
 
+/// After a flush that has not returned for this long, the service manager hears no sign of life.
+const STUCK: Duration = Duration::from_mins(1);
+
 /// What the store's side says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Keeping {
@@ -28,6 +31,8 @@ pub struct Keeping {
     pub notices: Vec<String>,
     /// Older ones.
     pub forgotten_notices: u64,
+    /// When the flush began that has not returned, on the monotonic clock, once that is worth a word.
+    pub stuck: Option<Duration>,
 }
 
 /// Notices that are kept.
@@ -81,6 +86,12 @@ impl Meter {
     pub fn with(mut self, export: Option<watch::Receiver<ExportHealth>>) -> Self {
         self.export = export;
         self
+    }
+
+    /// Whether a flush has not returned for so long that the program is to be taken for broken, `now` after the start.
+    #[must_use]
+    pub fn is_stuck(&self, now: Duration) -> bool {
+        self.keeping.borrow().stuck.is_some_and(|since| now.saturating_sub(since) >= STUCK)
     }
 
     /// Counts samples that the engine's readers lost.
@@ -143,6 +154,18 @@ mod tests {
         assert!((health.checks_per_second - 5.0).abs() < 1e-9);
         assert_eq!(health.late, Duration::from_millis(30));
         assert_eq!(health.in_flight, 0);
+    }
+
+    #[test]
+    fn a_flush_that_does_not_return_for_a_minute_is_a_fault_of_the_program() {
+        let (sender, keeping) = watch::channel(Keeping::default());
+        let meter = Meter::new(Arc::new(Gauges::default()), keeping);
+        assert!(!meter.is_stuck(Duration::from_hours(1)));
+        sender.send_modify(|keeping| keeping.stuck = Some(Duration::from_secs(100)));
+        assert!(!meter.is_stuck(Duration::from_millis(159_999)));
+        assert!(meter.is_stuck(Duration::from_secs(160)));
+        sender.send_modify(|keeping| keeping.stuck = None);
+        assert!(!meter.is_stuck(Duration::from_secs(161)));
     }
 
     #[test]

@@ -32,6 +32,7 @@ mod exit;
 mod export;
 mod follow;
 mod gauges;
+mod hand;
 mod headless;
 mod health;
 mod history;
@@ -70,6 +71,7 @@ mod stats;
 mod subject;
 #[cfg(test)]
 mod tests;
+mod threads;
 mod validate;
 mod watch;
 mod zone;

@@ -13,6 +13,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::probe::Prober;
 
 use super::schedule::Scheduler;
+use super::threads;
 
 /// After so many steps of probes the system is asked for news, also when other steps could be taken at once: a probe that
 /// always can go on (its server floods it) must not keep the others from theirs. tokio's own 61 would be 50 ms of such.
@@ -34,7 +35,7 @@ impl Network {
         let (sender, done) = oneshot::channel();
         let stop = CancellationToken::new();
         let stopped = stop.clone();
-        let runtime = Builder::new_current_thread().event_interval(NEWS_INTERVAL).enable_all().build()?;
+        let runtime = threads::runtime(Builder::new_current_thread().event_interval(NEWS_INTERVAL))?;
         let thread = std::thread::Builder::new().name("webmon-net".to_owned()).spawn(move || {
             runtime.block_on(scheduler.run(stopped));
             // A name lookup that hangs must not keep the process.

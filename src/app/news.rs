@@ -98,7 +98,12 @@ impl News {
         self.offline_since = health.offline_since;
         if health.lost_samples > self.lost_samples {
             let lost = health.lost_samples - self.lost_samples;
-            warnings.push(("samples", format!("{lost} were overwritten before they were read")));
+            warnings.push((
+                "samples",
+                format!(
+                    "{lost} were lost: they were overwritten before they were read, or too many waited to be saved"
+                ),
+            ));
             self.lost_samples = health.lost_samples;
         }
         warnings.extend(health.export.iter().flat_map(|export| self.export.warnings(export, now)));

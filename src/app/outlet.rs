@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::model::{ExportHealth, Sink};
-use crate::store::{Progress, Writer};
+use crate::store::{Intake, Progress};
 
 /// The longest that a clean end waits for what is not exported yet.
 pub const LAST_FLUSH: Duration = Duration::from_millis(1_500);
@@ -111,10 +111,10 @@ impl Outlet {
         self
     }
 
-    /// Hands what came to the writer.
-    pub fn hand_over(&mut self, writer: &mut Writer) {
+    /// Hands what came to the way to the writer.
+    pub fn hand_over(&mut self, intake: &mut Intake) {
         while let Ok(progress) = self.progress.try_recv() {
-            writer.note_progress(progress);
+            intake.note_progress(progress);
         }
     }
 

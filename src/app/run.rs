@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread::Builder;
 use std::time::Duration;
+
+use anyhow::Context as _;
 
 use crate::config::{Config, Storage};
 use crate::model::Timestamp;
@@ -11,7 +14,7 @@ use crate::store::{Keep, Opened, Options, Store, StoreError};
 use super::assemble::{AHEAD_MAX, fits, remember};
 use super::cli::{CommonArgs, RunArgs};
 use super::clock::{self, Clock};
-use super::exit::{Ending, Failure};
+use super::exit::{Ending, Failure, NO_THREAD};
 #[cfg(feature = "influx")]
 use super::export;
 use super::log;
@@ -92,7 +95,8 @@ fn beside<A, B: Send>(
     second: impl FnOnce() -> Result<B, Failure> + Send,
 ) -> Result<(A, B), Failure> {
     std::thread::scope(|scope| {
-        let second = scope.spawn(second);
+        let second = Builder::new().name("webmon-roots".to_owned()).spawn_scoped(scope, second);
+        let second = second.context(NO_THREAD)?;
         let first = first();
         let second = second.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         Ok((first?, second?))

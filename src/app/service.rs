@@ -1,8 +1,8 @@
 //! What a service tells the manager that started it: the protocol of `sd_notify(3)`, one datagram a message.
 //!
 //! **Idea.** The manager names a socket in `NOTIFY_SOCKET` (a path, or on Linux `@` and an abstract name) and may ask for
-//! a sign of life every `WATCHDOG_USEC`. The sign comes from the control loop alone, so a monitor whose loop stands
-//! still is found out and started anew.
+//! a sign of life every `WATCHDOG_USEC`. The sign comes from the control loop alone, and not while a flush has not
+//! returned for a minute, so a monitor whose loop or disk stands still is found out and started anew.
 //!
 //! **Invariants.** Nothing here waits: the socket does not block, and a message that nobody takes is lost, as the protocol
 //! has it. Without a manager there is nothing to do. Limits: a status of [`STATUS_MAX`] bytes, once a second at most.
@@ -54,15 +54,15 @@ impl Service {
     }
 
     /// The control loop made a step, `elapsed` after the start, and this is what it shows: the first time webmon is
-    /// ready.
-    pub fn stepped(&mut self, elapsed: Duration, snapshot: &Snapshot) {
+    /// ready. Without `is_alive`, something else stands still, and there is no sign of life.
+    pub fn stepped(&mut self, elapsed: Duration, snapshot: &Snapshot, is_alive: bool) {
         if self.alive_at.is_none() {
             self.send("READY=1");
         }
         let passed = |since: Option<Duration>, least| since.is_none_or(|at| elapsed.saturating_sub(at) >= least);
         if self.alive_at.is_none() || self.alive_every.is_some_and(|every| passed(self.alive_at, every)) {
             self.alive_at = Some(elapsed);
-            if self.alive_every.is_some() {
+            if self.alive_every.is_some() && is_alive {
                 self.send("WATCHDOG=1");
             }
         }
@@ -204,12 +204,16 @@ mod tests {
         };
         let snapshot = Engine::new(Vec::new(), Vec::new(), TimeZone::UTC, Timestamp::ZERO).board().snapshot();
         let mut service = Service::named(&variables, 17).unwrap();
-        service.stepped(Duration::ZERO, &snapshot);
+        service.stepped(Duration::ZERO, &snapshot, true);
         assert_eq!(received(&socket), ["READY=1", "WATCHDOG=1", "STATUS=0 sites: "]);
         for (millis, expected) in [(250, vec![]), (1_999, vec![]), (2_000, vec!["WATCHDOG=1"]), (3_999, vec![])] {
-            service.stepped(Duration::from_millis(millis), &snapshot);
+            service.stepped(Duration::from_millis(millis), &snapshot, true);
             assert_eq!(received(&socket), expected, "{millis} ms");
         }
+        service.stepped(Duration::from_secs(6), &snapshot, false);
+        assert_eq!(received(&socket), Vec::<String>::new(), "something stands still");
+        service.stepped(Duration::from_secs(8), &snapshot, true);
+        assert_eq!(received(&socket), ["WATCHDOG=1"]);
         service.reloading(Some(Duration::from_micros(123_456)));
         service.reloaded();
         service.stopping();
@@ -218,8 +222,8 @@ mod tests {
 
         // The watchdog of another process is none of ours, and a manager that is gone is nobody's loss.
         let mut other = Service::named(&variables, 18).unwrap();
-        other.stepped(Duration::ZERO, &snapshot);
-        other.stepped(Duration::from_mins(1), &snapshot);
+        other.stepped(Duration::ZERO, &snapshot, true);
+        other.stepped(Duration::from_mins(1), &snapshot, true);
         assert_eq!(received(&socket), ["READY=1", "STATUS=0 sites: "]);
         drop(socket);
         other.stopping();

@@ -26,7 +26,7 @@ use super::cli::{ColorChoice, OutputArgs};
 use super::clock::Clock;
 use super::control::Narrator;
 use super::dashboard::{self, Dashboard};
-use super::exit::{Ending, Failure, complain_in_time};
+use super::exit::{Ending, Failure, NO_THREAD, complain_in_time};
 #[cfg(feature = "influx")]
 use super::export::Export;
 use super::headless::{Headless, Style};
@@ -40,6 +40,7 @@ use super::probing;
 use super::reload::{Origin, Reload, Reloader};
 use super::service::Service;
 use super::signals::{HANGUP, Job, Jobs, Signals};
+use super::threads;
 use super::zone;
 
 /// How long the reader of stdout may take for the last lines after a signal or a failure.
@@ -59,7 +60,7 @@ impl Attentive {
     /// # Errors
     /// The system's.
     pub fn new() -> Result<Self, Failure> {
-        let runtime = Builder::new_current_thread().enable_all().build().context("cannot start a runtime")?;
+        let runtime = threads::runtime(&mut Builder::new_current_thread()).context("cannot start a runtime")?;
         let signals = runtime.block_on(async { Signals::new() }).context("cannot catch signals")?;
         Ok(Self { runtime, signals, unsaid: None })
     }
@@ -170,7 +171,7 @@ impl Stage<'_> {
         let is_headless = is_headless(self.output);
         let place = Place::of(is_headless.then_some(self.output.format), self.store_path.as_deref());
         let keeping = self.keeping();
-        let _logging = log::begin(&self.log, place, &self.clock, keeping.clone()).context("cannot start a thread")?;
+        let _logging = log::begin(&self.log, place, &self.clock, keeping.clone()).context(NO_THREAD)?;
         chronicle::start(&self.config, self.config_path, self.store_path.as_deref());
         let wants_checks = is_headless && Style::from(self.output).wants_samples();
         let ended = self.monitor(&zone, keeping, wants_checks).and_then(|monitor| {
@@ -254,7 +255,7 @@ impl Stage<'_> {
         zone: TimeZone,
     ) -> Result<Ending, Failure> {
         let (closed, reload) = (CancellationToken::new(), self.reload(&zone, true));
-        let (lines, writer) = Lines::to(io::stdout(), closed.clone()).context("cannot start a thread")?;
+        let (lines, writer) = Lines::to(io::stdout(), closed.clone()).context(NO_THREAD)?;
         let style = Style::from(self.output);
         let sites = self.config.sites.len();
         let begin = |feed| {
@@ -285,8 +286,8 @@ impl Stage<'_> {
         let settings = dashboard::settings(self.config.dashboard, self.color);
         let reload = self.reload(&fixed.zone, false);
         let (face, started) = (monitor.face(), self.clock.now());
-        let (dashboard, ended) = Dashboard::start(face.clone(), self.clock.clone(), past, (fixed, settings))
-            .context("cannot start a thread")?;
+        let (dashboard, ended) =
+            Dashboard::start(face.clone(), self.clock.clone(), past, (fixed, settings)).context(NO_THREAD)?;
         attentive.mind_jobs(dashboard.orders())?;
         let ending = attentive.supervise((monitor, reload), self.output.duration, async move {
             // Dropped without a word: it panicked, and is joined below.

@@ -17,7 +17,7 @@ use crate::model::text::clean_line;
 use super::cli::CommonArgs;
 use super::clock::Clock;
 use super::dashboard::{self, Dashboard};
-use super::exit::{Ending, Failure};
+use super::exit::{Ending, Failure, NO_THREAD};
 use super::follow::{Follower, Plan};
 use super::history;
 use super::keeper::blocking;
@@ -66,7 +66,7 @@ pub fn watch(common: &CommonArgs) -> Result<Ending, Failure> {
     let fixed = dashboard::fixed(config_path, Some(&store), zone);
     let settings = dashboard::settings(look, common.color);
     let shown = Dashboard::start(face.clone(), clock.clone(), Some(store.clone()), (fixed, settings));
-    let (dashboard, ended) = shown.context("cannot start a thread")?;
+    let (dashboard, ended) = shown.context(NO_THREAD)?;
     attentive.mind_jobs(dashboard.orders())?;
     let ending = attentive.attend(follow(follower, common.clone(), sheet), async move {
         // Dropped without a word: it panicked, and is joined below.

@@ -19,6 +19,7 @@ mod sample;
 mod secret;
 mod sink;
 mod site;
+pub mod stops;
 pub mod text;
 mod time;
 

@@ -55,6 +55,8 @@ pub struct Pending {
     entry_bytes: usize,
     entry_bytes_max: usize,
     next_entry: u64,
+    /// Of the bytes that may wait, those that wait elsewhere.
+    shared: usize,
     /// Texts whose samples are among the entries, or were committed.
     texts: VecDeque<Text>,
     alerts: VecDeque<(u64, SiteId, Alert)>,
@@ -78,6 +80,15 @@ pub struct Dropped {
     pub alerts: u64,
 }
 
+impl Dropped {
+    /// And that.
+    pub fn add(&mut self, more: Self) {
+        self.samples += more.samples;
+        self.texts += more.texts;
+        self.alerts += more.alerts;
+    }
+}
+
 impl Pending {
     /// Nothing yet; the next entry and alert get these numbers.
     pub fn new(next_entry: u64, next_alert: u64) -> Self {
@@ -86,6 +97,7 @@ impl Pending {
             entry_bytes: 0,
             entry_bytes_max: ENTRY_BYTES_MAX,
             next_entry,
+            shared: 0,
             texts: VecDeque::new(),
             alerts: VecDeque::new(),
             next_alert,
@@ -95,11 +107,34 @@ impl Pending {
         }
     }
 
+    /// Has room for this many bytes of samples.
     #[cfg(test)]
-    /// The same with room for this many bytes of samples.
-    pub fn with_room(mut self, entry_bytes_max: usize) -> Self {
+    pub fn set_room(&mut self, entry_bytes_max: usize) {
         self.entry_bytes_max = entry_bytes_max;
-        self
+    }
+
+    /// So many of the bytes that may wait do so elsewhere.
+    pub fn share(&mut self, bytes: usize) {
+        self.shared = bytes;
+    }
+
+    /// All of it; what comes next goes on with the numbers.
+    pub fn take(&mut self) -> Self {
+        let mut next = Self::new(self.next_entry, self.next_alert);
+        (next.entry_bytes_max, next.shared) = (self.entry_bytes_max, self.shared);
+        std::mem::replace(self, next)
+    }
+
+    /// Takes in what `later` holds, which goes on with the numbers.
+    pub fn append(&mut self, mut later: Self) {
+        self.entries.append(&mut later.entries);
+        self.entry_bytes += later.entry_bytes;
+        self.texts.append(&mut later.texts);
+        self.alerts.append(&mut later.alerts);
+        self.pauses.append(&mut later.pauses);
+        self.certificates.append(&mut later.certificates);
+        later.progress.into_values().for_each(|progress| self.add_progress(progress));
+        (self.next_entry, self.next_alert) = (later.next_entry, later.next_alert);
     }
 
     /// Whether there is nothing to commit.
@@ -167,7 +202,7 @@ impl Pending {
     /// Forgets the oldest of what is beyond the limits.
     pub fn shed(&mut self) -> Dropped {
         let mut dropped = Dropped::default();
-        while self.entry_bytes > self.entry_bytes_max {
+        while self.entry_bytes > self.entry_bytes_max.saturating_sub(self.shared) {
             let Some((_, entry)) = self.entries.pop_front() else { break };
             self.entry_bytes -= entry.bytes.len();
             dropped.samples += entry.samples;

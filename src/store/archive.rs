@@ -17,6 +17,7 @@ use super::error::{StoreError, guard};
 use super::figures::{self, Figures};
 use super::file::{self, Options};
 use super::follow::{Follower, Found};
+use super::place;
 use super::read::{self, Query, StoredSite, View};
 use super::samples::{self, Passed, StoredSample};
 use super::sink::{self, StoredSink};
@@ -34,6 +35,7 @@ impl Archive {
     /// # Errors
     /// There is none, it is foreign, newer or damaged, or the system refuses.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let path = &*place::resolved(path)?;
         let at_once = Options { lock_patience: Duration::ZERO, ..Options::default() };
         let repaired = || file::open(path, &at_once);
         Self::open_with(path, || file::open_read_only(path), repaired, || file::open_unrepaired(path))
@@ -55,7 +57,9 @@ impl Archive {
             // Where it is in use, a writer has just started, so it repairs the file, or has done it.
             Ok(()) | Err(StoreError::Locked { .. }) => {}
             // It may not be written, or its disk is full: what its last commit left is there all the same.
-            Err(refused @ StoreError::Io { .. }) => return unrepaired().map(archive).map_err(|_| refused),
+            Err(refused @ (StoreError::Io { .. } | StoreError::Strange { .. })) => {
+                return unrepaired().map(archive).map_err(|_| refused);
+            }
             Err(error) => return Err(error),
         }
         look()?.map(archive).ok_or_else(|| StoreError::Locked { path: path.to_owned() })
@@ -195,6 +199,13 @@ impl Archive {
         let transaction = guard(begin).map_err(|error| self.failed(error))?;
         backup::copy(&transaction, to, progress)?;
         Ok(file::bytes(to))
+    }
+
+    /// Whether a process has the store at `path` open for writing, by its lock; none if that cannot be told. The number that a
+    /// writer left in the store may be another process's by now, or one of another container.
+    #[must_use]
+    pub fn has_writer(path: &Path) -> Option<bool> {
+        file::has_writer(&place::resolved(path).ok()?)
     }
 
     /// The file.

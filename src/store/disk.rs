@@ -2,11 +2,12 @@
 //!
 //! Every operation of the database goes to a live image and into a log. From the log, the images that a power loss
 //! could have left are made: everything up to a sync is there; of what came after it, any part may be, torn at
-//! sectors. The disk can also be full, and have room again.
+//! sectors. The disk can also be full, and have room again, or not answer at all
+//! for a while.
 
 use std::ops::Bound;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use redb::{BackendError, Database, ReadOnlyDatabase, StorageBackend};
 
@@ -21,7 +22,11 @@ const SECTOR: usize = 512;
 
 /// Shared by the database and the test.
 #[derive(Clone, Debug, Default)]
-pub struct Disk(Arc<Mutex<State>>);
+pub struct Disk(Arc<Mutex<State>>, Arc<Hang>);
+
+/// Whether no sync returns, and the end of that.
+#[derive(Debug, Default)]
+struct Hang(Mutex<bool>, Condvar);
 
 #[derive(Debug, Default)]
 struct State {
@@ -49,7 +54,7 @@ pub enum Operation {
 impl Disk {
     /// A disk that holds this image.
     pub fn of(image: Vec<u8>) -> Self {
-        Self(Arc::new(Mutex::new(State { live: image, ..State::default() })))
+        Self(Arc::new(Mutex::new(State { live: image, ..State::default() })), Arc::default())
     }
 
     /// Opens the database on it, or makes one.
@@ -102,6 +107,12 @@ impl Disk {
     /// The sync after so many more is done, and yet answered with an error.
     pub fn set_lying_sync(&self, after: usize) {
         self.state().lying_sync = Some(after);
+    }
+
+    /// From now on, no sync returns, or all do.
+    pub fn set_hanging(&self, hangs: bool) {
+        *self.1.0.lock().expect("no test panics with it") = hangs;
+        self.1.1.notify_all();
     }
 
     /// Everything that happened so far.
@@ -198,6 +209,8 @@ impl StorageBackend for Disk {
     }
 
     fn sync_data(&self) -> Answer<()> {
+        let hangs = self.1.0.lock().expect("no test panics with it");
+        drop(self.1.1.wait_while(hangs, |hangs| *hangs).expect("no test panics with it"));
         let mut state = self.state();
         state.log.push(Operation::Sync);
         state.lying_sync = match state.lying_sync {

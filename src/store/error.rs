@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use crate::model::caught;
 use crate::model::text::clean_line;
 
+use super::patient::Held;
+
 /// Why an operation on the store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -30,11 +32,47 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
-    /// The path is a symbolic link, which is not followed.
-    #[error("{} is a symbolic link, which is not followed: name the file itself with --store", .path.display())]
+    /// The path is a symbolic link that leads nowhere, or that another user made.
+    #[error("{} is a symbolic link that leads nowhere or was made by another user: name the file itself with --store FILE", .path.display())]
     Symlink {
         /// The link.
         path: PathBuf,
+    },
+    /// What is there is not even a file.
+    #[error("{} is {what}, not a file: name a file with --store FILE{}", .path.display(), folder_hint(what))]
+    NotAFile {
+        /// What was found.
+        path: PathBuf,
+        /// What it is, with its article.
+        what: &'static str,
+    },
+    /// The file of another user, which is not written to.
+    #[error("{} belongs to another user and was left alone: run webmon as that user, or name another file with --store FILE", .path.display())]
+    Strange {
+        /// The file.
+        path: PathBuf,
+    },
+    /// An empty file; a writer makes a store of it, readers find none.
+    #[error("{} is empty: run `webmon` first, or name another file with --store FILE", .path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A damaged store that cannot be moved aside, because something is mounted at its name.
+    #[error("{} is damaged and cannot be moved aside, because it is mounted by itself: empty the file that is mounted, or name another one with --store FILE", .path.display())]
+    Mounted {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Another process holds the lock on the header for longer than is waited for it.
+    #[error("cannot use {}: {held}; stop or continue that process", .path.display())]
+    Held {
+        /// The file.
+        path: PathBuf,
+        /// Who holds it.
+        held: Held,
+        /// Whether nothing was begun, so that the open database is as good as before.
+        is_untouched: bool,
     },
     /// Something that is not a store of webmon. It was not touched.
     #[error("{} is not a webmon store and was left alone: name another file with --store", .path.display())]
@@ -61,7 +99,7 @@ pub enum StoreError {
         reason: String,
     },
     /// The operating system refused.
-    #[error("cannot {doing} {}: {source}", .path.display())]
+    #[error("cannot {doing} {}: {source}{}", .path.display(), way_on(.path, .source))]
     Io {
         /// The file.
         path: PathBuf,
@@ -105,6 +143,9 @@ impl StoreError {
         match error.into() {
             redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => Self::Locked { path },
             redb::Error::Corrupted(reason) => Self::Damaged { path, reason },
+            redb::Error::Io(source) if held(&source).is_some() => {
+                Self::Held { path, held: held(&source).unwrap_or(Held(None)), is_untouched: false }
+            }
             redb::Error::Io(source) if is_damage(&source) => Self::Damaged { path, reason: source.to_string() },
             redb::Error::Io(source) => Self::Io { path, doing: "use", source },
             redb::Error::UpgradeRequired(_) => Self::Foreign { path },
@@ -128,8 +169,39 @@ impl StoreError {
             }
             Self::Taken { .. } => "another webmon wrote to the file meanwhile; start this one again".to_owned(),
             Self::Locked { .. } => "another webmon has the file".to_owned(),
+            Self::Held { held, .. } => held.to_string(),
             other => other.to_string(),
         }
+    }
+}
+
+/// Who holds the lock that `error` tells of.
+fn held(error: &io::Error) -> Option<Held> {
+    error.get_ref()?.downcast_ref().copied()
+}
+
+fn folder_hint(what: &str) -> &'static str {
+    // Docker makes a folder where the file that it is to mount is not there.
+    if what == "a folder" { " (a container makes a folder when the file that it mounts is missing)" } else { "" }
+}
+
+/// What to do about an error of the system, if its own words do not say it.
+fn way_on(path: &Path, source: &io::Error) -> String {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder.display();
+    match source.kind() {
+        io::ErrorKind::NotFound => {
+            format!(" (there is no folder {folder}: make it, or name another file with --store FILE)")
+        }
+        io::ErrorKind::NotADirectory => {
+            format!(" ({folder} is not a folder or lies below a file: name another file with --store FILE)")
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            format!(
+                " (webmon must be able to write to it and to the folder {folder}: name another file with --store FILE)"
+            )
+        }
+        _ => String::new(),
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! A new database is made under a temporary name in the same folder, synced, and then linked to its name: a full
 //! disk or a crash leaves no stub that would never open again, and of two programs that start at once neither
-//! overwrites the other's file. Invariants: made with mode 0600; a symbolic link at the path is refused, also one
-//! put there between look and open; nothing is written to a file before it is known to be ours and of a format
+//! overwrites the other's file. An empty file is filled in place ([`super::image`]). Invariants: made with mode 0600;
+//! what is at the path is looked at first ([`super::place`]); nothing is written to a file before it is known to be ours and of a format
 //! that we write; also an unclean one is looked at before it is repaired. Limits: a lock is waited for no longer than
 //! [`Options::lock_patience`].
 
@@ -20,17 +20,25 @@ use crate::model::Timestamp;
 
 use super::error::{StoreError, guard};
 use super::glimpse::Glimpse;
+use super::patient::{self, Link, Patient};
 use super::schema::{self, Format};
 use super::trim::Keep;
+use super::{image, place};
 
 /// Bytes of the file that stay in memory; the database's own default is 1 GiB.
 const CACHE: usize = 32 << 20;
 
 /// The first bytes of every redb file.
-const MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
+pub const MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
 
 /// Between two looks at a lock.
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
+/// The least patience with a lock on the header, which every reader takes for a moment.
+const MOMENT: Duration = Duration::from_millis(100);
+
+/// Patience of a reader with a lock on the header.
+const READER_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How a store is opened for writing.
 #[derive(Clone, Debug)]
@@ -43,6 +51,8 @@ pub struct Options {
     pub progress: fn(f64),
     /// How much of the past is kept.
     pub keep: Keep,
+    /// The way to the open file, for the one who waits for it.
+    pub link: Link,
 }
 
 impl Default for Options {
@@ -53,6 +63,7 @@ impl Default for Options {
             pause: std::thread::sleep,
             progress: |_| (),
             keep: Keep::default(),
+            link: Link::default(),
         }
     }
 }
@@ -103,7 +114,7 @@ fn make(temporary: &Path, contents: impl FnOnce(&Database) -> Result<(), redb::E
     synced.sync_all()
 }
 
-fn into_io(error: impl Into<redb::Error>) -> io::Error {
+pub fn into_io(error: impl Into<redb::Error>) -> io::Error {
     match error.into() {
         redb::Error::Io(error) => error,
         error => io::Error::other(error),
@@ -113,8 +124,9 @@ fn into_io(error: impl Into<redb::Error>) -> io::Error {
 /// Opens the store at `path` for writing, waiting for its lock.
 pub fn open(path: &Path, options: &Options) -> Result<Database, StoreError> {
     let mut waited = Duration::ZERO;
+    options.link.set_patience(options.lock_patience.max(MOMENT));
     loop {
-        let backend = FileBackend::new(open_file(path, true)?).map_err(|error| StoreError::of(path, error))?;
+        let backend = backend(path, open_file(path, true)?, &options.link, options.pause)?;
         let progress = options.progress;
         let mut builder = builder();
         builder.set_repair_callback(move |repair| progress(repair.progress()));
@@ -137,7 +149,7 @@ pub fn open(path: &Path, options: &Options) -> Result<Database, StoreError> {
 /// Opens the store at `path` for reading, beside a writer or not. None if it was left unclean, so that only a writer
 /// can repair it.
 pub fn open_read_only(path: &Path) -> Result<Option<ReadOnlyDatabase>, StoreError> {
-    let backend = FileBackend::new(open_file(path, false)?).map_err(|error| StoreError::of(path, error))?;
+    let backend = reader(path)?;
     let opened = guard(|| {
         let database = builder().open_read_only_with_backend(backend)?;
         let format = schema::format(&database.begin_read()?)?;
@@ -156,7 +168,7 @@ pub fn open_read_only(path: &Path) -> Result<Option<ReadOnlyDatabase>, StoreErro
 
 /// Opens the store at `path`, which was left unclean, for reading as it is.
 pub fn open_unrepaired(path: &Path) -> Result<ReadOnlyDatabase, StoreError> {
-    let backend = FileBackend::new(open_file(path, false)?).map_err(|error| StoreError::of(path, error))?;
+    let backend = reader(path)?;
     let opened = guard(|| {
         let database = builder().open_read_only_with_backend(Glimpse::new(backend))?;
         let format = schema::format(&database.begin_read()?)?;
@@ -178,7 +190,10 @@ pub fn move_aside(path: &Path, now: Timestamp) -> Result<PathBuf, StoreError> {
     let names = (0..100).map(|n| if n == 0 { format!(".corrupt-{time}") } else { format!(".corrupt-{time}-{n}") });
     let free = names.map(|name| beside(path, &name)).find(|name| fs::symlink_metadata(name).is_err());
     let aside = free.unwrap_or_else(|| beside(path, ".corrupt"));
-    fs::rename(path, &aside).map_err(|source| StoreError::Io { path: path.to_owned(), doing: "move aside", source })?;
+    fs::rename(path, &aside).map_err(|source| match source.kind() {
+        io::ErrorKind::ResourceBusy => StoreError::Mounted { path: path.to_owned() },
+        _ => StoreError::Io { path: path.to_owned(), doing: "move aside", source },
+    })?;
     Ok(aside)
 }
 
@@ -189,28 +204,35 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// The file at `path`: a regular one, not by way of a link, with the magic of the database at its front.
+/// Whether a process has the store at `path` open for writing; none if that cannot be told.
+pub fn has_writer(path: &Path) -> Option<bool> {
+    let file = place::open(path, false).ok()?;
+    patient::has_writer(&FileBackend::new(file).ok()?)
+}
+
+fn reader(path: &Path) -> Result<Patient, StoreError> {
+    let link = Link::default();
+    link.set_patience(READER_PATIENCE);
+    backend(path, open_file(path, false)?, &link, std::thread::sleep)
+}
+
+fn backend(path: &Path, file: File, link: &Link, pause: fn(Duration)) -> Result<Patient, StoreError> {
+    let metadata = file.metadata().map_err(|source| StoreError::Io { path: path.to_owned(), doing: "open", source })?;
+    let backend = FileBackend::new(file).map_err(|error| StoreError::of(path, error))?;
+    Ok(Patient::new(backend, Identity::of(&metadata), link, pause))
+}
+
+/// The file at `path`, with the magic of the database at its front.
 fn open_file(path: &Path, write: bool) -> Result<File, StoreError> {
     let owned = || path.to_owned();
-    let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => StoreError::Missing { path: owned() },
-        _ => StoreError::Io { path: owned(), doing: "open", source },
-    };
-    let seen = fs::symlink_metadata(path).map_err(failed)?;
-    if seen.is_symlink() {
-        return Err(StoreError::Symlink { path: owned() });
-    }
-    if !seen.is_file() {
-        return Err(StoreError::Foreign { path: owned() });
-    }
-    let mut file = OpenOptions::new().read(true).write(write).open(path).map_err(failed)?;
-    if !is_same(&seen, &file.metadata().map_err(failed)?) {
-        return Err(StoreError::Symlink { path: owned() });
-    }
+    let mut file = place::open(path, write)?;
     let mut front = Vec::new();
-    file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut front).map_err(failed)?;
+    let read = file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut front);
+    read.map_err(|source| StoreError::Io { path: owned(), doing: "read", source })?;
     if front == MAGIC {
         Ok(file)
+    } else if image::is_blank(&front) {
+        Err(StoreError::Empty { path: owned() })
     } else if MAGIC.starts_with(&front) {
         Err(StoreError::Damaged { path: owned(), reason: "it ends after its first bytes".to_owned() })
     } else {
@@ -235,24 +257,28 @@ fn private(options: &mut OpenOptions) {
 #[cfg(not(unix))]
 fn private(_: &mut OpenOptions) {}
 
-fn is_same(seen: &Metadata, opened: &Metadata) -> bool {
-    Identity::of(seen) == Identity::of(opened) && opened.is_file()
-}
-
 /// Which file it is, whatever its name; where the system does not tell, all are alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity(u64, u64);
 
 impl Identity {
+    /// The file that `metadata` is of.
     #[cfg(unix)]
-    fn of(metadata: &Metadata) -> Self {
+    pub fn of(metadata: &Metadata) -> Self {
         use std::os::unix::fs::MetadataExt;
         Self(metadata.dev(), metadata.ino())
     }
 
+    /// The file that it is of.
     #[cfg(not(unix))]
-    fn of(_: &Metadata) -> Self {
+    pub fn of(_: &Metadata) -> Self {
         Self(0, 0)
+    }
+
+    /// Its number on its disk.
+    #[cfg(target_os = "linux")]
+    pub const fn node(self) -> u64 {
+        self.1
     }
 
     /// The file at `path`, if there is one.

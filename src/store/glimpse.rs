@@ -42,7 +42,6 @@ macro_rules! granted {
         }
     };
 }
-#[cfg(test)]
 pub(super) use granted;
 
 impl<B: StorageBackend> StorageBackend for Glimpse<B> {

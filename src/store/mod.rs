@@ -31,7 +31,7 @@ mod certificate;
 mod columns;
 mod decode;
 #[cfg(test)]
-mod disk;
+pub(crate) mod disk;
 mod entry;
 mod error;
 #[cfg(test)]
@@ -42,10 +42,16 @@ mod figures_tests;
 mod file;
 mod follow;
 mod glimpse;
+mod holder;
+mod image;
+mod intake;
+mod lookups;
 #[cfg(test)]
 mod model_tests;
 mod news;
 mod opened;
+mod patient;
+mod place;
 mod read;
 mod record;
 mod recount;
@@ -71,15 +77,17 @@ pub use error::StoreError;
 pub use figures::Figures;
 pub use file::Options;
 pub use follow::{Follower, Found};
+pub use intake::Intake;
 pub use news::{Arrived, News, Why};
 pub use opened::{Opened, Registered, Store};
+pub use patient::Link;
 pub use read::{Query, StoredSite};
 pub use samples::{Passed, StoredSample};
 pub use signature::Signature;
 pub use sink::{Progress, Start, StoredSink, Tally};
 pub use trim::Keep;
 pub use verify::{Contents, Gap, Verdict};
-pub use writer::{Flushed, Writer};
+pub use writer::{Flushed, Writer, unsaved};
 
 /// The code of blocks and journal entries, on its own: for measuring it, and for trying any bytes on it.
 pub mod codec {

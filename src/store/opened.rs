@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, WriteTransaction};
 
-use crate::alert::Alert;
-use crate::model::{Certificate, Sample, SiteId, Timestamp};
+use crate::model::{Sample, SiteId, Timestamp};
 
 use super::error::{StoreError, guard};
 use super::figures::{self, Figures};
 use super::file::{self, Identity, Options};
+use super::patient::Link;
 use super::read::{self, Query, View};
 use super::record::{self, SiteRecord};
 use super::samples::{self, Passed, StoredSample};
@@ -25,7 +25,10 @@ use super::signature::{self, Signature};
 use super::sink::{self, Progress, Start};
 use super::tail::Tail;
 use super::trim::{self, Keep, Room, Trimmed};
-use super::{append::Pending, certificate, rolling, schema};
+use super::{append::Pending, image, place, rolling, schema};
+
+/// A commit waits this long for another process to give the header free.
+const WRITER_PATIENCE: Duration = Duration::from_secs(4);
 
 /// Opens the database once more, as often as asked.
 pub(super) type Opener = Box<dyn Fn() -> Result<Database, StoreError> + Send>;
@@ -44,6 +47,9 @@ pub struct Store {
     room: Option<Room>,
     /// The journal, as far as it was read for figures.
     tail: Mutex<Arc<Tail>>,
+    /// The way to the open file, and how a lock on it is waited for.
+    link: Link,
+    pause: fn(Duration),
 }
 
 /// A store that was opened, and what a person should hear of it.
@@ -71,13 +77,15 @@ impl Store {
     /// Opens the store at `path`, or makes one. A damaged file is moved aside, with a notice.
     ///
     /// # Errors
-    /// The file is locked by another process (after [`Options::lock_patience`]), foreign, of a newer version, a
-    /// symbolic link, or the system refuses. In each case it is as it was.
+    /// The file is locked by another process (after [`Options::lock_patience`]), foreign, of a newer version, no file,
+    /// another user's, or the system refuses. In each case it is as it was.
     pub fn open(path: &Path, options: &Options, now: Timestamp) -> Result<Opened, StoreError> {
+        let path = &*place::resolved(path)?;
         let mut notices = Vec::new();
         loop {
             match Self::open_existing(path, options) {
                 Err(StoreError::Missing { .. }) => file::create(path)?,
+                Err(StoreError::Empty { .. }) => image::fill(path)?,
                 Err(StoreError::Damaged { reason, .. }) if notices.is_empty() => {
                     let aside = file::move_aside(path, now)?;
                     let (path, aside) = (path.display(), aside.display());
@@ -85,6 +93,7 @@ impl Store {
                 }
                 Err(error) => return Err(error),
                 Ok((store, sealed)) => {
+                    notices.extend(place::secure(path));
                     notices.extend(sealed.notice());
                     return Ok(Opened { store, notices });
                 }
@@ -97,7 +106,7 @@ impl Store {
         // A reader's look first: a foreign file or one of a newer version stays as it is to the byte. What is wrong
         // otherwise shows again when the file is opened, and locked, for writing.
         match file::open_read_only(path) {
-            Err(StoreError::Damaged { .. } | StoreError::Locked { .. }) | Ok(_) => {}
+            Err(StoreError::Damaged { .. } | StoreError::Locked { .. } | StoreError::Held { .. }) | Ok(_) => {}
             Err(error) => return Err(error),
         }
         let database = file::open(path, options)?;
@@ -107,6 +116,9 @@ impl Store {
         let mut store = Self::new(path.to_owned(), Box::new(move || file::open(&reopened, &at_once)), database)
             .keeping(options.keep);
         store.identity = Identity::at(path);
+        store.link = options.link.clone();
+        store.link.set_patience(WRITER_PATIENCE);
+        store.pause = options.pause;
         let sealed = store.seal()?;
         Ok((store, sealed))
     }
@@ -114,7 +126,19 @@ impl Store {
     /// A store over `database`, which is of our format; `opener` opens it again after a failure.
     pub(super) fn new(path: PathBuf, opener: Opener, database: Database) -> Self {
         let (database, keep) = (Some(database), Keep::default());
-        Self { path, opener, database, identity: None, signed: None, keep, room: None, tail: Mutex::default() }
+        let (link, pause) = (Link::default(), std::thread::sleep as fn(Duration));
+        Self {
+            path,
+            opener,
+            database,
+            identity: None,
+            signed: None,
+            keep,
+            room: None,
+            tail: Mutex::default(),
+            link,
+            pause,
+        }
     }
 
     /// The same, with limits to what is kept.
@@ -195,30 +219,6 @@ impl Store {
         })
     }
 
-    /// The alerts that `query` asks for, by time.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub fn alerts(&self, query: &Query) -> Result<Vec<Alert>, StoreError> {
-        self.look(|transaction| read::alerts(transaction, query))
-    }
-
-    /// The sites whose newest alert is a `down`, watched now or not: number, name, since when.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub fn open_incidents(&self) -> Result<Vec<(SiteId, Arc<str>, Timestamp)>, StoreError> {
-        self.look(read::open_incidents)
-    }
-
-    /// What the certificate of each site last said, by site; of sites that never showed one, nothing.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub fn certificates(&self) -> Result<Vec<(SiteId, Certificate)>, StoreError> {
-        self.look(certificate::all)
-    }
-
     /// How far the sink of this name has been served; one that is not known yet begins at `start`, and that is saved.
     ///
     /// # Errors
@@ -237,12 +237,15 @@ impl Store {
         Ok(progress)
     }
 
-    /// Until when sites are paused, by site; also pauses that are over.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub fn pauses(&self) -> Result<Vec<(SiteId, Timestamp)>, StoreError> {
-        self.look(read::pauses)
+    /// The way to the open file, for the one who waits for a commit.
+    #[must_use]
+    pub fn link(&self) -> Link {
+        self.link.clone()
+    }
+
+    /// From now on, no lock is waited for long.
+    pub(super) fn hurry(&self) {
+        self.link.hurry();
     }
 
     /// Bytes that the file takes on its disk.
@@ -273,6 +276,7 @@ impl Store {
         }
         if self.database.is_none() {
             self.database = Some((self.opener)()?);
+            self.link.set_patience(WRITER_PATIENCE);
             self.recognise()?;
         }
         Ok(())
@@ -280,6 +284,12 @@ impl Store {
 
     fn change<T>(&self, change: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>) -> Result<T, StoreError> {
         let database = self.opened()?;
+        // A commit that fails in the middle has to be repaired; one that never began costs nothing.
+        self.link.ready(self.pause).map_err(|held| StoreError::Held {
+            path: self.path.clone(),
+            held,
+            is_untouched: true,
+        })?;
         let outcome = guard(|| {
             // Immediate durability, the database's default: what a commit returned for is on the disk.
             let transaction = database.begin_write()?;

@@ -6,16 +6,16 @@
 //! in a crash is used again; nothing is committed when nothing is new; a failing disk costs this thread time,
 //! never a probe. Limits: those of [`super::append`]; the next try comes 1, 2, 4 … at most [`RETRY_MAX`] after the last.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::alert::Alert;
-use crate::model::{Cause, Observation, Packed, SiteId, StoreHealth, Timestamp};
-use crate::ring::{self, Ring};
+use crate::model::{Observation, SiteId, StoreHealth, Timestamp};
+use crate::ring;
 
-use super::append::{Dropped, Pending, TEXTS_MAX, Text, TextSizes};
-use super::entry::{Entry, Packer};
+use super::append::{Dropped, Pending, TextSizes};
 use super::error::StoreError;
+use super::intake::Intake;
 use super::opened::Store;
 use super::sink::Progress;
 
@@ -35,16 +35,10 @@ const RETRY_MAX: Duration = Duration::from_secs(15);
 /// Saves what the rings bring.
 pub struct Writer {
     store: Store,
-    sites: Vec<(SiteId, ring::Reader)>,
-    /// Sites whose samples come from another ring after the last one that was in theirs.
-    moved: Vec<(usize, Arc<Ring>)>,
+    /// Where it comes in, also while a commit does not return.
+    intake: Arc<Mutex<Intake>>,
     pending: Pending,
-    /// Texts whose samples have not been drained yet.
-    early_texts: Vec<(usize, Text)>,
     sizes: TextSizes,
-    packer: Packer,
-    drained: Vec<Packed>,
-    entries: Vec<Entry>,
     journal_bytes: usize,
     sealed_at: Option<Timestamp>,
     /// More is beyond the limits, or not rolled up yet, than one flush may see to.
@@ -83,18 +77,14 @@ impl Writer {
     /// # Errors
     /// Those of the database.
     pub fn new(store: Store, sites: Vec<(SiteId, ring::Reader)>) -> Result<Self, StoreError> {
-        let pending = store.pending()?;
+        let mut pending = store.pending()?;
         let trim_on = store.is_behind()?;
+        let intake = Intake::new(sites, pending.take());
         Ok(Self {
             store,
-            sites,
-            moved: Vec::new(),
+            intake: Arc::new(Mutex::new(intake)),
             pending,
-            early_texts: Vec::new(),
             sizes: TextSizes::default(),
-            packer: Packer::default(),
-            drained: Vec::new(),
-            entries: Vec::new(),
             journal_bytes: 0,
             sealed_at: None,
             trim_on,
@@ -106,7 +96,8 @@ impl Writer {
     /// The same with room for this many bytes of waiting samples.
     #[cfg(test)]
     pub(super) fn with_room(mut self, bytes: usize) -> Self {
-        self.pending = self.pending.with_room(bytes);
+        self.pending.set_room(bytes);
+        self.intake().set_room(bytes);
         self
     }
 
@@ -116,55 +107,45 @@ impl Writer {
         &self.store
     }
 
-    /// Saves one more site from now on; its index is one past the last one.
-    pub fn watch(&mut self, id: SiteId, reader: ring::Reader) {
-        self.sites.push((id, reader));
+    /// Where what is to be saved comes in, for the one who goes on while a flush does not return.
+    #[must_use]
+    pub fn entrance(&self) -> Arc<Mutex<Intake>> {
+        Arc::clone(&self.intake)
     }
 
-    /// Goes on with `ring` once everything in the ring of the site with this index was saved; nothing is pushed into that
-    /// one any more.
-    pub fn follow(&mut self, site: usize, ring: Arc<Ring>) {
-        self.moved.push((site, ring));
+    fn intake(&self) -> MutexGuard<'_, Intake> {
+        self.intake.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps the texts of a failed check, sample `seq` of the site with this index; before or after the sample itself is
-    /// read. Checks that were up have none to keep. Of any check, keeps what the certificate said.
+    /// See [`Intake::note_failure`].
     pub fn note_failure(&mut self, site: usize, seq: u64, observation: &Observation) {
-        if let Some(certificate) = &observation.certificate {
-            self.pending.add_certificate(self.sites[site].0, Arc::clone(certificate));
-        }
-        if observation.cause == Cause::Ok || (observation.detail.is_empty() && observation.address.is_none()) {
-            return;
-        }
-        let id = self.sites[site].0;
-        let text = Text { site: id, seq, detail: observation.detail.clone(), address: observation.address };
-        self.early_texts.push((site, text));
+        self.intake().note_failure(site, seq, observation);
     }
 
-    /// Keeps an alert about `site`.
+    /// See [`Intake::note_alert`].
     pub fn note_alert(&mut self, site: SiteId, alert: Alert) {
-        self.pending.add_alert(site, alert);
+        self.intake().note_alert(site, alert);
     }
 
-    /// Keeps until when the site with this index is paused; none: it is not.
+    /// See [`Intake::note_pause`].
     pub fn note_pause(&mut self, site: usize, until: Option<Timestamp>) {
-        self.pending.add_pause(self.sites[site].0, until);
+        self.intake().note_pause(site, until);
     }
 
-    /// Keeps how far a sink has been served; it goes with the next commit.
+    /// See [`Intake::note_progress`].
     pub fn note_progress(&mut self, progress: Progress) {
-        self.pending.add_progress(progress);
+        self.intake().note_progress(progress);
     }
 
     /// Commits what is new, if anything is; every now and then, seals.
     pub fn flush(&mut self, now: Timestamp) -> Flushed {
-        self.flush_with(now, |_| {})
+        self.intake().collect(|_| {});
+        self.flush_collected(now)
     }
 
-    /// The same, with `texts` taken over after the rings were read. A text is sent before its sample is published, so
-    /// those of all samples of this commit are there by then, and no reader ever sees a failure without its reason.
-    pub fn flush_with(&mut self, now: Timestamp, texts: impl FnOnce(&mut Self)) -> Flushed {
-        let mut flushed = self.collect(texts);
+    /// The same with what was collected.
+    pub fn flush_collected(&mut self, now: Timestamp) -> Flushed {
+        let mut flushed = self.take_over();
         if self.failure.as_ref().is_none_or(|failure| failure.is_over(now)) {
             let seal = self.is_seal_due(now);
             self.save(now, seal, &mut flushed);
@@ -176,7 +157,9 @@ impl Writer {
     /// The last flush: commits, seals, and closes the file cleanly.
     #[must_use]
     pub fn close(mut self, now: Timestamp) -> Flushed {
-        let mut flushed = self.collect(|_| {});
+        self.intake().collect(|_| {});
+        self.store.hurry();
+        let mut flushed = self.take_over();
         self.save(now, true, &mut flushed);
         flushed.health = self.health();
         let waiting = self.pending.samples();
@@ -184,7 +167,7 @@ impl Writer {
         let failure = self.failure.map(|failure| failure.reason);
         let unclean = match failure {
             Some(reason) if waiting > 0 => {
-                flushed.notices.push(format!("the last {waiting} samples could not be saved: {reason}"));
+                flushed.notices.push(unsaved(waiting, &reason));
                 return flushed;
             }
             Some(reason) => Some(reason),
@@ -198,43 +181,16 @@ impl Writer {
         flushed
     }
 
-    /// Takes everything out of the rings.
-    fn collect(&mut self, texts: impl FnOnce(&mut Self)) -> Flushed {
-        let mut flushed = Flushed::default();
-        // What was said to be over by now is over: one more look takes the rest.
-        let moved = std::mem::take(&mut self.moved);
-        for site in 0..self.sites.len() {
-            self.drain(site, &mut flushed);
-        }
-        for (site, ring) in moved {
-            let reader = &mut self.sites[site].1;
-            *reader = ring.reader_at(reader.next_seq());
-            self.drain(site, &mut flushed);
-        }
-        self.packer.close(&mut self.entries);
-        self.pending.add_entries(&mut self.entries);
-        texts(self);
-        let sites = &self.sites;
-        for (_, text) in self.early_texts.extract_if(.., |(site, text)| text.seq < sites[*site].1.next_seq()) {
-            self.pending.add_text(text);
-        }
-        let early_too_many = self.early_texts.len().saturating_sub(TEXTS_MAX);
-        self.early_texts.drain(..early_too_many);
-        let Dropped { samples, texts, alerts } = self.pending.shed();
-        flushed.dropped += samples;
-        flushed.dropped_texts += texts + alerts + early_too_many as u64;
+    /// Takes what was collected to what waits.
+    fn take_over(&mut self) -> Flushed {
+        let mut intake = self.intake.lock().unwrap_or_else(PoisonError::into_inner);
+        intake.hand_over(&mut self.pending);
+        let Dropped { samples, texts, alerts } = intake.take_lost();
+        drop(intake);
         if let Some(failure) = &mut self.failure {
-            failure.dropped += flushed.dropped;
+            failure.dropped += samples;
         }
-        flushed
-    }
-
-    fn drain(&mut self, site: usize, flushed: &mut Flushed) {
-        let (id, reader) = &mut self.sites[site];
-        self.drained.clear();
-        let drained = reader.drain_packed_before(Timestamp::MAX, &mut self.drained);
-        flushed.dropped += drained.lost;
-        self.packer.push(*id, drained.first_seq, &self.drained, &mut self.entries);
+        Flushed { dropped: samples, dropped_texts: texts + alerts, ..Flushed::default() }
     }
 
     fn save(&mut self, now: Timestamp, seal: bool, flushed: &mut Flushed) {
@@ -263,6 +219,7 @@ impl Writer {
         flushed.committed = self.pending.samples();
         self.journal_bytes += self.pending.bytes();
         self.pending.clear();
+        self.intake().committed();
         Ok(())
     }
 
@@ -288,14 +245,16 @@ impl Writer {
 
     fn fail(&mut self, now: Timestamp, error: &StoreError) {
         // A file that was put elsewhere is whole. It is held, so that no other one can be taken for it.
-        if !matches!(error, StoreError::Moved { .. }) {
+        if !matches!(error, StoreError::Moved { .. } | StoreError::Held { is_untouched: true, .. }) {
             self.store.let_go();
         }
         self.sizes.forget();
         let failure = self.failure.get_or_insert_with(|| Failure::new(now));
         failure.reason = error.reason();
         failure.tried = now;
-        failure.pause = (failure.pause * 2).min(RETRY_MAX);
+        // To ask for a lock again costs nothing.
+        let longest = if matches!(error, StoreError::Held { .. }) { RETRY_FIRST } else { RETRY_MAX };
+        failure.pause = (failure.pause * 2).min(longest);
     }
 
     fn is_seal_due(&mut self, now: Timestamp) -> bool {
@@ -311,6 +270,12 @@ impl Writer {
             Some(failure) => StoreHealth::NotSaving { since: failure.since, reason: failure.reason.clone() },
         }
     }
+}
+
+/// So many samples are lost at the end, for this reason.
+#[must_use]
+pub fn unsaved(samples: u64, reason: &str) -> String {
+    format!("the last {samples} samples could not be saved: {reason}")
 }
 
 impl Failure {

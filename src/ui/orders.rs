@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use crate::model::stops;
+
 /// Between two looks for the end of a rest, and how many there are while the process is not stopped after all.
 const LOOK: Duration = Duration::from_millis(10);
 const LOOKS: u32 = 100;
@@ -52,16 +54,19 @@ impl Orders {
 
     /// Stops the process and returns when it was continued.
     pub(super) fn stop_process(&self) {
-        let before = self.continued();
-        if !job::stop() {
-            return;
-        }
-        for _ in 0..LOOKS {
-            if self.continued() != before {
+        // Never while another thread holds a lock on the store.
+        stops::between(|| {
+            let before = self.continued();
+            if !job::stop() {
                 return;
             }
-            thread::sleep(LOOK);
-        }
+            for _ in 0..LOOKS {
+                if self.continued() != before {
+                    return;
+                }
+                thread::sleep(LOOK);
+            }
+        });
     }
 }
 

@@ -1,0 +1,156 @@
+//! What comes in to be saved, on its way to the writer: it is taken out of the rings also while a commit does not return.
+//!
+//! A ring holds one horizon and a disk may hang for longer. So the rings are emptied at every flush, whatever the
+//! writer does, into a backlog that has its keys from the start (see [`super::append`]); the writer takes it
+//! when it is there again. Invariants: a text is handed over with its sample or after it; what the writer has taken and the
+//! backlog share one bound. Limits: those of [`super::append`], beyond them the oldest of the backlog go and are counted.
+
+use std::sync::Arc;
+
+use crate::alert::Alert;
+use crate::model::{Cause, Observation, Packed, SiteId, Timestamp};
+use crate::ring::{self, Ring};
+
+use super::append::{Dropped, Pending, TEXTS_MAX, Text};
+use super::entry::{Entry, Packer};
+use super::sink::Progress;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Intake {
+    sites: Vec<(SiteId, ring::Reader)>,
+    /// Sites whose samples come from another ring after the last one that was in theirs.
+    moved: Vec<(usize, Arc<Ring>)>,
+    backlog: Pending,
+    /// Texts whose samples have not been drained yet.
+    early_texts: Vec<(usize, Text)>,
+    packer: Packer,
+    drained: Vec<Packed>,
+    entries: Vec<Entry>,
+    /// Lost since somebody asked.
+    lost: Dropped,
+    /// Samples that the writer has taken and not committed.
+    taken: u64,
+}
+
+impl Intake {
+    /// Of these sites, numbered as `backlog` is, which is empty.
+    pub(super) fn new(sites: Vec<(SiteId, ring::Reader)>, backlog: Pending) -> Self {
+        Self {
+            sites,
+            moved: Vec::new(),
+            backlog,
+            early_texts: Vec::new(),
+            packer: Packer::default(),
+            drained: Vec::new(),
+            entries: Vec::new(),
+            lost: Dropped::default(),
+            taken: 0,
+        }
+    }
+
+    /// Saves one more site from now on; its index is one past the last one.
+    pub fn watch(&mut self, id: SiteId, reader: ring::Reader) {
+        self.sites.push((id, reader));
+    }
+
+    /// Goes on with `ring` once everything in the ring of the site with this index was saved; nothing is pushed into that
+    /// one any more.
+    pub fn follow(&mut self, site: usize, ring: Arc<Ring>) {
+        self.moved.push((site, ring));
+    }
+
+    /// Keeps the texts of a failed check, sample `seq` of the site with this index; before or after the sample itself is
+    /// read. Checks that were up have none to keep. Of any check, keeps what the certificate said.
+    pub fn note_failure(&mut self, site: usize, seq: u64, observation: &Observation) {
+        if let Some(certificate) = &observation.certificate {
+            self.backlog.add_certificate(self.sites[site].0, Arc::clone(certificate));
+        }
+        if observation.cause == Cause::Ok || (observation.detail.is_empty() && observation.address.is_none()) {
+            return;
+        }
+        let id = self.sites[site].0;
+        let text = Text { site: id, seq, detail: observation.detail.clone(), address: observation.address };
+        self.early_texts.push((site, text));
+    }
+
+    /// Keeps an alert about `site`.
+    pub fn note_alert(&mut self, site: SiteId, alert: Alert) {
+        self.backlog.add_alert(site, alert);
+    }
+
+    /// Keeps until when the site with this index is paused; none: it is not.
+    pub fn note_pause(&mut self, site: usize, until: Option<Timestamp>) {
+        self.backlog.add_pause(self.sites[site].0, until);
+    }
+
+    /// Keeps how far a sink has been served; it goes with the next commit.
+    pub fn note_progress(&mut self, progress: Progress) {
+        self.backlog.add_progress(progress);
+    }
+
+    /// Takes everything out of the rings, then takes over `texts`. A text is sent before its sample is published, so those of
+    /// all samples read are there by then, and no reader of the store ever sees a failure without its reason.
+    pub fn collect(&mut self, texts: impl FnOnce(&mut Self)) {
+        // What was said to be over by now is over: one more look takes the rest.
+        let moved = std::mem::take(&mut self.moved);
+        for site in 0..self.sites.len() {
+            self.drain(site);
+        }
+        for (site, ring) in moved {
+            let reader = &mut self.sites[site].1;
+            *reader = ring.reader_at(reader.next_seq());
+            self.drain(site);
+        }
+        self.packer.close(&mut self.entries);
+        self.backlog.add_entries(&mut self.entries);
+        texts(self);
+        let sites = &self.sites;
+        for (_, text) in self.early_texts.extract_if(.., |(site, text)| text.seq < sites[*site].1.next_seq()) {
+            self.backlog.add_text(text);
+        }
+        let early_too_many = self.early_texts.len().saturating_sub(TEXTS_MAX);
+        self.early_texts.drain(..early_too_many);
+        self.lost.add(self.backlog.shed());
+        self.lost.texts += early_too_many as u64;
+    }
+
+    fn drain(&mut self, site: usize) {
+        let (id, reader) = &mut self.sites[site];
+        self.drained.clear();
+        let drained = reader.drain_packed_before(Timestamp::MAX, &mut self.drained);
+        self.lost.samples += drained.lost;
+        self.packer.push(*id, drained.first_seq, &self.drained, &mut self.entries);
+    }
+
+    /// What was lost since the last call.
+    pub fn take_lost(&mut self) -> Dropped {
+        std::mem::take(&mut self.lost)
+    }
+
+    /// Moves the backlog to the end of `pending`, which the writer is about to commit.
+    pub(super) fn hand_over(&mut self, pending: &mut Pending) {
+        pending.append(self.backlog.take());
+        self.lost.add(pending.shed());
+        self.backlog.share(pending.bytes());
+        self.taken = pending.samples();
+    }
+
+    /// What the writer had taken is committed.
+    pub(super) fn committed(&mut self) {
+        self.backlog.share(0);
+        self.taken = 0;
+    }
+
+    /// Samples that are not committed, whoever has them.
+    #[must_use]
+    pub fn unsaved(&self) -> u64 {
+        self.taken + self.backlog.samples()
+    }
+
+    /// The same with room for this many bytes of waiting samples.
+    #[cfg(test)]
+    pub(super) fn set_room(&mut self, bytes: usize) {
+        self.backlog.set_room(bytes);
+    }
+}

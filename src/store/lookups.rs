@@ -1,0 +1,45 @@
+//! What a writer's store is asked for at the start of a monitor, besides samples.
+
+use std::sync::Arc;
+
+use crate::alert::Alert;
+use crate::model::{Certificate, SiteId, Timestamp};
+
+use super::certificate;
+use super::error::StoreError;
+use super::opened::Store;
+use super::read::{self, Query};
+
+impl Store {
+    /// The alerts that `query` asks for, by time.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn alerts(&self, query: &Query) -> Result<Vec<Alert>, StoreError> {
+        self.look(|transaction| read::alerts(transaction, query))
+    }
+
+    /// The sites whose newest alert is a `down`, watched now or not: number, name, since when.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn open_incidents(&self) -> Result<Vec<(SiteId, Arc<str>, Timestamp)>, StoreError> {
+        self.look(read::open_incidents)
+    }
+
+    /// What the certificate of each site last said, by site; of sites that never showed one, nothing.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn certificates(&self) -> Result<Vec<(SiteId, Certificate)>, StoreError> {
+        self.look(certificate::all)
+    }
+
+    /// Until when sites are paused, by site; also pauses that are over.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn pauses(&self) -> Result<Vec<(SiteId, Timestamp)>, StoreError> {
+        self.look(read::pauses)
+    }
+}
