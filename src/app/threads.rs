@@ -24,7 +24,11 @@ const FOR_EVER: Duration = Duration::from_hours(24 * 365 * 100);
 pub fn runtime(builder: &mut Builder) -> io::Result<Runtime> {
     let runtime = builder.enable_all().thread_keep_alive(FOR_EVER).build()?;
     let (done, until) = mpsc::channel::<()>();
-    let first = caught::catch(|| runtime.spawn_blocking(move || drop(until.recv())));
+    let waiting = move || {
+        // It ends when the second one was asked for.
+        let _over = until.recv();
+    };
+    let first = caught::catch(|| runtime.spawn_blocking(waiting));
     if first.is_err() {
         return Err(io::Error::other(NO_THREAD));
     }

@@ -138,8 +138,12 @@ impl Intake {
 
     /// What the writer had taken is committed.
     pub(super) fn committed(&mut self) {
-        self.backlog.share(0);
         self.taken = 0;
+    }
+
+    /// The writer is there again: when it takes the backlog, the oldest of both go first.
+    pub(super) fn returned(&mut self) {
+        self.backlog.share(0);
     }
 
     /// Samples that are not committed, whoever has them.

@@ -337,7 +337,9 @@ mod tests {
         let site = store.register(&["api".into()], Timestamp::ZERO).unwrap()[0];
         let mut producer = Producer::new(100, 0);
         let writer = Writer::new(store, vec![(site.id, producer.ring().reader_at_head())]).unwrap();
-        day(7).into_iter().for_each(|sample| _ = producer.push(sample));
+        for sample in day(7) {
+            producer.push(sample);
+        }
         let holder = holding(&path);
         WAITED.set(Duration::ZERO);
         let last = writer.close(Timestamp::MAX);

@@ -150,6 +150,7 @@ impl Writer {
             let seal = self.is_seal_due(now);
             self.save(now, seal, &mut flushed);
         }
+        self.intake().returned();
         flushed.health = self.health();
         flushed
     }
