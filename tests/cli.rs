@@ -241,7 +241,7 @@ fn a_period_too_short_for_what_is_left_of_it_is_told_and_is_no_riddle() {
     let folder = Folder::empty();
     let start = Timestamp::from_secs(1_795_255_200);
     let later = start.after(Duration::from_hours(72));
-    let keep = Keep { retention: Some(Duration::from_hours(1)), max_size: None };
+    let keep = Keep { retention: Some(Duration::from_hours(1)), ..Keep::default() };
     let options = Options { keep, ..Options::default() };
     let store = Store::open(&folder.path("w.redb"), &options, start).unwrap().store;
     let id = store.register(&["api".into()], start).unwrap()[0].id;

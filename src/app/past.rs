@@ -251,7 +251,7 @@ mod tests {
         const HOUR: u64 = 3_600;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("webmon.redb");
-        let keep = Keep { retention: Some(Duration::from_secs(6 * HOUR)), max_size: None };
+        let keep = Keep { retention: Some(Duration::from_secs(6 * HOUR)), ..Keep::default() };
         let store = Store::open(&path, &Options { keep, ..Options::default() }, START).unwrap().store;
         let id = store.register(&["api".into()], START).unwrap()[0].id;
         let mut producer = Producer::new(1_000, 0);

@@ -127,6 +127,7 @@ pub fn open(path: &Path, storage: Option<&Storage>) -> Result<Opened, Failure> {
     let keep = storage.map_or(Keep::default(), |storage| Keep {
         retention: Some(storage.retention),
         max_size: Some(storage.max_size),
+        alert_retention: Some(storage.alert_retention),
     });
     let options = Options { keep, progress: progress::of_repair(), ..Options::default() };
     let now = clock::wall();

@@ -205,6 +205,7 @@ pub(super) static VIEW: &[Key] = &[
 static STORAGE: &[Key] = &[
     key("path", Form::Path, "relative to this file").or("webmon.redb"),
     key("retention", seconds(1, 3_650 * DAY), "how long every single check is kept").or("30d"),
+    key("alert_retention", seconds(3_600, 3_650 * DAY), "how long alerts are kept; open incidents stay").or("400d"),
     key("max_size", Form::Size(1 << 20..=1 << 50), "the file never holds more than this").or("2GiB"),
     key("flush", seconds(1, MINUTE), "time between commits, if there is anything new").or("1s"),
 ];

@@ -145,6 +145,8 @@ pub struct Storage {
     pub path: PathBuf,
     /// How long raw samples are kept.
     pub retention: Duration,
+    /// How long alerts are kept; open incidents stay.
+    pub alert_retention: Duration,
     /// Bytes that the file may hold.
     pub max_size: u64,
     /// Time between commits, 1 s to 1 min.
@@ -155,7 +157,13 @@ impl Storage {
     /// A store at `path`, for 30 days of raw samples or 2 GiB, committed every second.
     #[must_use]
     pub fn at(path: PathBuf) -> Self {
-        Self { path, retention: Duration::from_hours(30 * 24), max_size: 2 << 30, flush: Duration::from_secs(1) }
+        Self {
+            path,
+            retention: Duration::from_hours(30 * 24),
+            alert_retention: Duration::from_hours(400 * 24),
+            max_size: 2 << 30,
+            flush: Duration::from_secs(1),
+        }
     }
 
     /// The section, and where its `max_size` stands.
@@ -163,9 +171,11 @@ impl Storage {
         let path = keys.value("path", path).unwrap_or_else(|| "webmon.redb".to_owned());
         let default = Self::at(base_dir.join(path));
         let (retention, flush) = (keys.duration("retention"), keys.duration("flush"));
+        let alert_retention = keys.duration("alert_retention");
         let (max_size_at, max_size) = (keys.place("max_size"), keys.size("max_size"));
         let storage = Self {
             retention: retention.unwrap_or(default.retention),
+            alert_retention: alert_retention.unwrap_or(default.alert_retention),
             max_size: max_size.unwrap_or(default.max_size),
             flush: flush.unwrap_or(default.flush),
             path: default.path,

@@ -177,7 +177,7 @@ fn a_journal_that_is_kept_says_what_one_that_is_read_anew_does() {
 /// A day of checks every ten seconds, sealed every quarter of an hour, of which only the newest hours are kept.
 fn trimmed() -> (Disk, Rig) {
     let disk = Disk::default();
-    let store = disk.store().unwrap().keeping(Keep { retention: Some(Duration::from_hours(6)), max_size: None });
+    let store = disk.store().unwrap().keeping(Keep { retention: Some(Duration::from_hours(6)), ..Keep::default() });
     let mut rig = Rig::new(store);
     for (index, sample) in day_of(9, 3 * 8_640).into_iter().enumerate() {
         rig.push(sample);
@@ -275,7 +275,7 @@ fn a_heartbeat_counts_the_checks_of_each_cell() {
 #[test]
 fn whenever_the_power_fails_the_rollups_are_the_sum_of_what_was_committed() {
     let disk = Disk::default();
-    let keep = Keep { retention: Some(Duration::from_hours(2)), max_size: None };
+    let keep = Keep { retention: Some(Duration::from_hours(2)), ..Keep::default() };
     let mut rig = Rig::new(disk.store().unwrap().keeping(keep));
     let start = disk.log_length();
     for index in 0..60 {

@@ -443,7 +443,7 @@ mod tests {
 
     #[test]
     fn what_retention_took_is_counted_and_the_rest_goes_on() {
-        let keep = Keep { retention: Some(Duration::from_hours(2)), max_size: None };
+        let keep = Keep { retention: Some(Duration::from_hours(2)), ..Keep::default() };
         let mut rig = Rig::new(keep);
         rig.check(0, 50);
         rig.flush(false);

@@ -21,6 +21,7 @@
 //! a figure. A site is known by its name: re-ordering, adding and removing sites keeps every history, renaming one makes
 //! a new site.
 
+mod alert_trim;
 mod append;
 mod archive;
 mod backup;
@@ -57,6 +58,7 @@ mod record;
 mod recount;
 mod roll;
 mod rolling;
+mod room;
 mod rows;
 mod samples;
 mod schema;
@@ -67,6 +69,8 @@ mod tail;
 #[cfg(test)]
 mod trial;
 mod trim;
+mod trust;
+mod upkeep;
 mod verify;
 mod wire;
 mod writer;

@@ -19,13 +19,15 @@ use super::file::{self, Identity, Options};
 use super::patient::Link;
 use super::read::{self, Query, View};
 use super::record::{self, SiteRecord};
+use super::room::Room;
 use super::samples::{self, Passed, StoredSample};
 use super::seal::{self, Sealed, Sealing};
 use super::signature::{self, Signature};
 use super::sink::{self, Progress, Start};
 use super::tail::Tail;
-use super::trim::{self, Keep, Room, Trimmed};
-use super::{append::Pending, image, place, rolling, schema};
+use super::trim::Keep;
+use super::trust::{self, Trust};
+use super::{image, place, schema};
 
 /// A commit waits this long for another process to give the header free.
 const WRITER_PATIENCE: Duration = Duration::from_secs(4);
@@ -42,9 +44,11 @@ pub struct Store {
     identity: Option<Identity>,
     /// How it was signed; none: it was not.
     pub(super) signed: Option<Signature>,
-    keep: Keep,
+    pub(super) keep: Keep,
     /// What the pages in use were counted to be, while that can be reckoned on.
-    room: Option<Room>,
+    pub(super) room: Option<Room>,
+    /// Whether the clock is one to trim by.
+    pub(super) trust: Trust,
     /// The journal, as far as it was read for figures.
     tail: Mutex<Arc<Tail>>,
     /// The way to the open file, and how a lock on it is waited for.
@@ -92,7 +96,9 @@ impl Store {
                     notices.push(format!("{path} is damaged ({reason}): moved to {aside}, starting a new store"));
                 }
                 Err(error) => return Err(error),
-                Ok((store, sealed)) => {
+                Ok((mut store, sealed)) => {
+                    let newest = store.look(trust::newest)?;
+                    store.trust = Trust::since(newest);
                     notices.extend(place::secure(path));
                     notices.extend(sealed.notice());
                     return Ok(Opened { store, notices });
@@ -135,6 +141,7 @@ impl Store {
             signed: None,
             keep,
             room: None,
+            trust: Trust::default(),
             tail: Mutex::default(),
             link,
             pause,
@@ -311,48 +318,13 @@ impl Store {
     }
 
     /// Moves all but the last part of the journal into blocks: nothing if it is short.
-    fn seal_most(&mut self) -> Result<Sealing, StoreError> {
+    pub(super) fn seal_most(&mut self) -> Result<Sealing, StoreError> {
         self.reopen()?;
         let mut sealing = self.look(|transaction| Sealing::of(&transaction.open_table(schema::JOURNAL)?))?;
-        while let Some(end) = sealing.part(seal::PART) {
+        while let Some(end) = sealing.part(self.keep.step(seal::PART)) {
             self.change(|transaction| sealing.seal_before(transaction, end))?;
         }
         Ok(sealing)
-    }
-
-    /// Whether the file is from before there were rollups, and they are not all made yet.
-    pub(super) fn is_behind(&self) -> Result<bool, StoreError> {
-        self.look(|transaction| Ok(transaction.open_table(schema::META)?.get(schema::BEHIND)?.is_some()))
-    }
-
-    /// How much of the past is kept.
-    pub(super) const fn keep(&self) -> &Keep {
-        &self.keep
-    }
-
-    /// Lets go of what is beyond the limits and rolls up what never was, a bounded part of each; with `seal`, after sealing
-    /// and in the same transaction as the last part of it.
-    pub(super) fn trim(&mut self, now: Timestamp, seal: bool) -> Result<(Sealed, Trimmed), StoreError> {
-        let sealing = if seal { Some(self.seal_most()?) } else { None };
-        let (keep, mut room, taken) = (self.keep, self.room, self.bytes());
-        let outcome = self.write(|transaction| {
-            room = trim::measure(transaction, &keep, taken, room)?;
-            let sealed = sealing.map_or_else(|| Ok(Sealed::default()), |sealing| sealing.finish(transaction))?;
-            let behind = rolling::catch_up(transaction, rolling::BLOCKS_MAX)?;
-            let trimmed = trim::trim(transaction, (&keep, room), now, trim::BLOCKS_MAX)?;
-            Ok((sealed, Trimmed { more: trimmed.more || behind, ..trimmed }))
-        })?;
-        self.room = room;
-        Ok(outcome)
-    }
-
-    /// An empty [`Pending`] that goes on with the numbers of the file.
-    pub(super) fn pending(&self) -> Result<Pending, StoreError> {
-        self.look(|transaction| {
-            let entry = transaction.open_table(schema::JOURNAL)?.last()?.map_or(0, |(number, _)| number.value() + 1);
-            let alert = transaction.open_table(schema::ALERTS)?.last()?.map_or(0, |(number, _)| number.value() + 1);
-            Ok(Pending::new(entry, alert))
-        })
     }
 
     /// Lets go of the database, after a failure: it refuses every write until it is opened again.

@@ -3,15 +3,13 @@
 //! Idea: a block goes as a whole, the oldest of its site first, so that the numbers of the samples that are left stay
 //! gap-free; with it go the texts of its failures, and what of it was not rolled up is rolled up before. How far a site is
 //! sealed stays written down, so numbers and the time of the newest sample go on as if nothing had happened. For want of
-//! room the oldest raw samples go first, but the newest block of a site only when there are no hours left to let go of; days,
-//! alerts and sites never go.
+//! room the oldest alerts go first, down to their share ([`super::alert_trim`]), then the oldest raw samples, but the newest
+//! block of a site only when there are no hours left to let go of; days and sites never go. What counts as room is in
+//! [`super::room`].
 //!
-//! Size is that of the pages in use. Counting them walks the whole file, so it is done at most once a day and only when the
-//! file's blocks on the disk come near the limit; in between, the numbers of blocks, which fill a page each, and of
-//! hours tell the difference. Invariants: a block of which one sample is young enough stays. Limits: [`BLOCKS_MAX`] blocks a
-//! transaction, the rest at the next flush; a block that a clock far ahead left behind stays, with what follows it,
-//! until its time has come or its room is needed. The file's length may be twice that of its pages, for it
-//! grows by doubling.
+//! Invariants: a block of which one sample is young enough stays; nothing goes by age while the clock is not trusted. Limits:
+//! [`BLOCKS_MAX`] blocks a transaction, fewer in a small file, the rest at the next flush; a block that a clock far ahead left behind stays,
+//! with what follows it, until its time has come or its room is needed.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -21,10 +19,12 @@ use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 
 use crate::model::{SiteId, Timestamp};
 
+use super::alert_trim;
 use super::block;
 use super::record::TextRecord;
 use super::roll::Grain;
 use super::rolling::{Extent, NOTHING, Roller};
+use super::room::{BLOCK_BYTES, HOUR_BYTES, Room, limit, needed};
 use super::schema;
 use super::seal::read_sealed;
 
@@ -34,17 +34,11 @@ pub const BLOCKS_MAX: usize = 8_192;
 /// Hours are kept this long, days for ever.
 pub const HOURS_KEPT: Duration = Duration::from_hours(400 * 24);
 
-/// Pages are counted again after so many sealings: a day of them.
-const RECOUNT_AFTER: u32 = 96;
-
-/// A block with its key and its share of the pages above it.
-const BLOCK_BYTES: u64 = 4_096 + 4_096 / 64;
-
-/// The row of an hour with its key and its share of half-filled pages.
-const HOUR_BYTES: u64 = 600;
-
 /// The time of a site's first block, and its key.
 type First = (Timestamp, (u32, u64));
+
+/// Transactions that together write as much as the file may hold.
+const STEPS: u64 = 16;
 
 type Blocks<'txn> = Table<'txn, (u32, u64), &'static [u8]>;
 
@@ -53,20 +47,10 @@ type Blocks<'txn> = Table<'txn, (u32, u64), &'static [u8]>;
 pub struct Keep {
     /// Raw samples go when they are older than this; none: they stay.
     pub retention: Option<Duration>,
-    /// Bytes of pages in use; trimming begins at 90 % of it. None: no limit.
+    /// Bytes that the file may hold; trimming begins below that ([`super::room::limit`]). None: no limit.
     pub max_size: Option<u64>,
-}
-
-/// The pages in use, counted at some time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
-    /// Bytes of all pages in use.
-    allocated: u64,
-    /// Blocks and hours at that time.
-    blocks: u64,
-    hours: u64,
-    /// Sealings since then.
-    age: u32,
+    /// Alerts go when they are older than this, except open incidents; none: they stay.
+    pub alert_retention: Option<Duration>,
 }
 
 /// What was let go of.
@@ -78,60 +62,47 @@ pub struct Trimmed {
     pub hours: u64,
     /// Texts of failures.
     pub texts: u64,
+    /// Alerts.
+    pub alerts: u64,
     /// There is more to let go of.
     pub more: bool,
     /// Samples went for want of room.
     pub is_full: bool,
+    /// Not even the newest block of each site fits: bytes from which on it does.
+    pub needs: Option<u64>,
 }
 
-/// The bytes at which trimming begins.
-const fn threshold(max_size: u64) -> u64 {
-    max_size / 10 * 9
-}
-
-/// The pages in use, counted if `known` is not to be relied on and `taken`, the bytes of the file on its disk, comes near
-/// the limit. To be called before anything is changed within `transaction`.
-pub fn measure(
-    transaction: &WriteTransaction,
-    keep: &Keep,
-    taken: u64,
-    known: Option<Room>,
-) -> Result<Option<Room>, redb::Error> {
-    if keep.max_size.is_none_or(|max_size| taken < threshold(max_size)) {
-        return Ok(None);
-    }
-    if let Some(room) = known.filter(|room| room.age < RECOUNT_AFTER) {
-        return Ok(Some(Room { age: room.age + 1, ..room }));
-    }
-    let stats = transaction.stats()?;
-    let allocated = stats.allocated_pages() * stats.page_size() as u64;
-    let (blocks, hours) =
-        (transaction.open_table(schema::BLOCKS)?.len()?, transaction.open_table(schema::HOURS)?.len()?);
-    Ok(Some(Room { allocated, blocks, hours, age: 0 }))
-}
-
-/// Lets go of what is beyond `keep` and `room` within `transaction`, which the caller commits: `most` blocks and hours of
-/// it.
+/// Lets go of what is beyond `keep` and `room` within `transaction`, which the caller commits: `most` blocks, hours and alerts
+/// of each. Without `by_age`, the clock is not trusted, and only want of room lets anything go.
 pub fn trim(
     transaction: &WriteTransaction,
     (keep, room): (&Keep, Option<Room>),
-    now: Timestamp,
+    (now, by_age): (Timestamp, bool),
     most: usize,
 ) -> Result<Trimmed, redb::Error> {
     let mut outcome = Trimmed::default();
     let mut gone = BTreeMap::new();
+    let cutoff = keep.alert_retention.filter(|_| by_age).map(|retention| now.before(retention));
+    let over_share = keep.max_size.filter(|_| room.is_some());
+    let alerts = alert_trim::trim(transaction, cutoff, over_share, most)?;
+    outcome.alerts = alerts.removed;
     {
         let mut trimmer = Trimmer::new(transaction, most, &mut gone)?;
         let sites = trimmer.sites()?;
-        if let Some(retention) = keep.retention {
-            trimmer.by_age(now.before(retention), &sites)?;
+        if by_age {
+            if let Some(retention) = keep.retention {
+                trimmer.by_age(now.before(retention), &sites)?;
+            }
+            trimmer.hours_before(now.before(HOURS_KEPT), &sites)?;
         }
-        trimmer.hours_before(now.before(HOURS_KEPT), &sites)?;
         if let (Some(max_size), Some(room)) = (keep.max_size, room) {
-            let over = room.now(trimmer.blocks.len()?, trimmer.roller.hours.len()?).saturating_sub(threshold(max_size));
-            outcome.is_full = over > 0 && trimmer.free(over, &sites)?;
+            let used = room.now(trimmer.blocks.len()?, trimmer.roller.hours.len()?);
+            let over = used.saturating_sub(alerts.bytes).saturating_sub(limit(max_size));
+            let freed = if over > 0 { trimmer.free(over, &sites)? } else { Freed::default() };
+            outcome.is_full = freed.bytes > 0;
+            outcome.needs = freed.newest.then(|| needed(sites.len() as u64));
         }
-        outcome.more = trimmer.left == 0;
+        outcome.more = trimmer.left == 0 || alerts.more;
         (outcome.blocks, outcome.hours) = (trimmer.removed_blocks, trimmer.removed_hours);
     }
     for (site, next) in gone {
@@ -140,20 +111,41 @@ pub fn trim(
     Ok(outcome)
 }
 
+impl Trimmed {
+    /// Takes in what the next step let go of.
+    pub fn add(&mut self, next: Self) {
+        self.blocks += next.blocks;
+        self.hours += next.hours;
+        self.texts += next.texts;
+        self.alerts += next.alerts;
+        self.more = next.more;
+        self.is_full |= next.is_full;
+        self.needs = self.needs.max(next.needs);
+    }
+}
+
 impl Keep {
     /// Bytes of unsealed samples that are not too many beside the rest.
     #[must_use]
     pub fn journal_share(&self) -> usize {
         self.max_size.map_or(usize::MAX, |max_size| usize::try_from(max_size / 8).unwrap_or(usize::MAX))
     }
+
+    /// Pages that one transaction may write, of `most`: what it replaces is free only after the next one, so in a small file
+    /// a large transaction would take more room than what is kept.
+    #[must_use]
+    pub fn step(&self, most: usize) -> usize {
+        let pages = self.max_size.map_or(u64::MAX, |max_size| max_size / STEPS / 4_096);
+        usize::try_from(pages).unwrap_or(usize::MAX).clamp(1, most)
+    }
 }
 
-impl Room {
-    /// Bytes of pages in use, reckoned from the blocks and hours that there are now.
-    const fn now(&self, blocks: u64, hours: u64) -> u64 {
-        let before = self.blocks * BLOCK_BYTES + self.hours * HOUR_BYTES;
-        (self.allocated + blocks * BLOCK_BYTES + hours * HOUR_BYTES).saturating_sub(before)
-    }
+/// What was freed for want of room.
+#[derive(Clone, Copy, Debug, Default)]
+struct Freed {
+    bytes: u64,
+    /// The newest block of a site went.
+    newest: bool,
 }
 
 struct Trimmer<'txn, 'g> {
@@ -228,12 +220,12 @@ impl<'txn, 'g> Trimmer<'txn, 'g> {
     }
 
     /// Makes room for so many bytes: the oldest blocks of all sites but the last of each, then the oldest hours, then the
-    /// last blocks. Whether anything went.
-    fn free(&mut self, bytes: u64, sites: &[u32]) -> Result<bool, redb::Error> {
+    /// last blocks.
+    fn free(&mut self, bytes: u64, sites: &[u32]) -> Result<Freed, redb::Error> {
         let freed = self.oldest(bytes.div_ceil(BLOCK_BYTES), sites, 1)? * BLOCK_BYTES;
         let freed = freed + self.oldest_hours(bytes.saturating_sub(freed).div_ceil(HOUR_BYTES), sites)? * HOUR_BYTES;
-        let freed = freed + self.oldest(bytes.saturating_sub(freed).div_ceil(BLOCK_BYTES), sites, 0)? * BLOCK_BYTES;
-        Ok(freed > 0)
+        let newest = self.oldest(bytes.saturating_sub(freed).div_ceil(BLOCK_BYTES), sites, 0)?;
+        Ok(Freed { bytes: freed + newest * BLOCK_BYTES, newest: newest > 0 })
     }
 
     /// The `count` oldest blocks of all sites, so many of each kept; how many went.
@@ -440,7 +432,7 @@ mod tests {
 
     #[test]
     fn samples_go_by_age_in_whole_blocks_with_their_texts() {
-        let (disk, store) = kept(Keep { retention: Some(6 * HOUR), max_size: None });
+        let (disk, store) = kept(Keep { retention: Some(6 * HOUR), max_size: None, alert_retention: None });
         let mut rig = Rig::new(store, 2);
         let day = day_of(3, 8_640);
         rig.run(&day);
@@ -462,13 +454,13 @@ mod tests {
 
     #[test]
     fn numbers_and_the_newest_time_go_on_when_nothing_is_left() {
-        let (disk, store) = kept(Keep { retention: Some(HOUR), max_size: None });
+        let (disk, store) = kept(Keep { retention: Some(HOUR), max_size: None, alert_retention: None });
         let mut rig = Rig::new(store, 1);
         let day = day_of(4, 1_000);
         rig.run(&day);
         let end = day[day.len() - 1].at;
         let mut rig = {
-            assert!(rig.writer.close(end.after(30 * 24 * HOUR)).notices.is_empty());
+            assert!(rig.writer.close(end.after(23 * HOUR)).notices.is_empty());
             let archive = disk.archive().unwrap();
             let (verdict, contents) = (archive.verify().unwrap(), archive.contents().unwrap());
             assert!(verdict.is_sound(), "sums without samples are no damage: {verdict:?}");
@@ -500,12 +492,12 @@ mod tests {
         };
         let before = keys(&change);
         change.open_table(schema::BLOCKS).unwrap().insert(before[0], [1, 2, 3].as_slice()).unwrap();
-        let keep = Keep { retention: Some(HOUR), max_size: None };
+        let keep = Keep { retention: Some(HOUR), max_size: None, alert_retention: None };
         // Three blocks are old: the damaged one, and two whose last samples are.
         let now = day[usize::try_from(before[3].1).unwrap()].at.after(HOUR);
-        let first = trim(&change, (&keep, None), now, 2).unwrap();
+        let first = trim(&change, (&keep, None), (now, true), 2).unwrap();
         assert_eq!((first.blocks, first.more, first.is_full), (2, true, false));
-        let second = trim(&change, (&keep, None), now, 2).unwrap();
+        let second = trim(&change, (&keep, None), (now, true), 2).unwrap();
         assert_eq!((second.blocks, second.more), (1, false));
         assert_eq!(keys(&change), before[3..]);
     }
@@ -515,7 +507,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("webmon.redb");
         let max_size = 1 << 20;
-        let options = Options { keep: Keep { retention: None, max_size: Some(max_size) }, ..Options::default() };
+        let options = Options {
+            keep: Keep { retention: None, max_size: Some(max_size), alert_retention: None },
+            ..Options::default()
+        };
         let mut rig = Rig::new(Store::open(&path, &options, Timestamp::ZERO).unwrap().store, 3);
         let days = day_of(6, 40_000);
         let alert = Alert {

@@ -43,8 +43,16 @@ pub struct Writer {
     sealed_at: Option<Timestamp>,
     /// More is beyond the limits, or not rolled up yet, than one flush may see to.
     trim_on: bool,
-    told_full: bool,
+    told: Told,
     failure: Option<Failure>,
+}
+
+/// What was said already.
+#[derive(Default)]
+struct Told {
+    full: bool,
+    small: bool,
+    held: bool,
 }
 
 /// Saving has failed since then.
@@ -88,7 +96,7 @@ impl Writer {
             journal_bytes: 0,
             sealed_at: None,
             trim_on,
-            told_full: false,
+            told: Told::default(),
             failure: None,
         })
     }
@@ -236,11 +244,28 @@ impl Writer {
         if trimmed.texts > 0 {
             self.sizes.forget();
         }
-        if trimmed.is_full && !self.told_full {
-            self.told_full = true;
+        if trimmed.is_full && !self.told.full {
+            self.told.full = true;
             let text = "the store has reached its max_size: the oldest raw samples go before their retention ends";
             flushed.notices.push(text.to_owned());
         }
+        if let Some(needs) = trimmed.needs.filter(|_| !std::mem::replace(&mut self.told.small, true)) {
+            flushed.notices.push(format!(
+                "max_size is too small for the sites of this store: even their newest samples go before their time; \
+                 set storage.max_size to {} or more",
+                crate::model::figures::bytes(needs)
+            ));
+        }
+        let held = self.store.held_by_readers();
+        let is_held = self.store.keep().max_size.is_some_and(|max_size| held > max_size / 8);
+        if is_held && !self.told.held {
+            flushed.notices.push(format!(
+                "a reader keeps {} of old pages in the store, which grows past its max_size: look for a stopped webmon \
+                 (`db backup`, `samples`, `stats`, Ctrl-Z) and continue or end it; no samples go for it",
+                crate::model::figures::bytes(held)
+            ));
+        }
+        self.told.held = is_held;
         Ok(())
     }
 

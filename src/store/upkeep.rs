@@ -1,0 +1,71 @@
+//! What a writer sees to besides its samples: sealing, rolling up, letting go of the past, each a bounded part at a time.
+//!
+//! The steps of trimming are transactions of their own: what one replaces is free for the next but one, so a file that is
+//! at its limit grows by little more than a step.
+
+use redb::ReadableTable;
+
+use crate::model::Timestamp;
+
+use super::append::Pending;
+use super::error::StoreError;
+use super::opened::Store;
+use super::seal::Sealed;
+use super::trim::{self, Keep, Trimmed};
+use super::{rolling, room, schema};
+
+impl Store {
+    /// Whether the file is from before there were rollups, and they are not all made yet.
+    pub(super) fn is_behind(&self) -> Result<bool, StoreError> {
+        self.look(|transaction| Ok(transaction.open_table(schema::META)?.get(schema::BEHIND)?.is_some()))
+    }
+
+    /// How much of the past is kept.
+    pub(super) const fn keep(&self) -> &Keep {
+        &self.keep
+    }
+
+    /// Lets go of what is beyond the limits and rolls up what never was, a bounded part of each; with `seal`, after sealing.
+    pub(super) fn trim(&mut self, now: Timestamp, seal: bool) -> Result<(Sealed, Trimmed), StoreError> {
+        let by_age = self.trust.by_age(now);
+        let (sealing, mut sealed) = (if seal { Some(self.seal_most()?) } else { None }, Sealed::default());
+        let (keep, taken) = (self.keep, self.bytes());
+        let mut room = self.room;
+        let first = self.write(|transaction| {
+            sealed = sealing.map_or_else(|| Ok(Sealed::default()), |sealing| sealing.finish(transaction))?;
+            let behind = rolling::catch_up(transaction, rolling::BLOCKS_MAX)?;
+            Ok(behind)
+        });
+        let behind = first?;
+        let (step, mut left, mut outcome) = (keep.step(trim::BLOCKS_MAX), trim::BLOCKS_MAX, Trimmed::default());
+        loop {
+            let most = step.min(left);
+            let next = self.write(|transaction| {
+                room = room::measure(transaction, &keep, taken, room)?;
+                trim::trim(transaction, (&keep, room), (now, by_age), most)
+            })?;
+            outcome.add(next);
+            left -= most;
+            if !next.more || left == 0 {
+                break;
+            }
+        }
+        self.room = room;
+        outcome.more |= behind;
+        Ok((sealed, outcome))
+    }
+
+    /// Bytes of pages that are kept for a reader only, when they were looked for last.
+    pub(super) fn held_by_readers(&self) -> u64 {
+        self.room.map_or(0, |room| room.held)
+    }
+
+    /// An empty [`Pending`] that goes on with the numbers of the file.
+    pub(super) fn pending(&self) -> Result<Pending, StoreError> {
+        self.look(|transaction| {
+            let entry = transaction.open_table(schema::JOURNAL)?.last()?.map_or(0, |(number, _)| number.value() + 1);
+            let alert = transaction.open_table(schema::ALERTS)?.last()?.map_or(0, |(number, _)| number.value() + 1);
+            Ok(Pending::new(entry, alert))
+        })
+    }
+}
