@@ -379,7 +379,7 @@ fn who_follows_by_numbers_misses_nothing_and_sees_nothing_twice() {
     assert!(seen.iter().map(|sample| sample.at).eq((0..pushed).map(|index| sample(index).at)));
     assert!(pushed > 1_000);
     let copy = folder.path().join("copy.redb");
-    Archive::open(&path).unwrap().backup(&copy).unwrap();
+    Archive::open(&path).unwrap().backup(&copy, false).unwrap();
     assert_eq!(Archive::open(&copy).unwrap().news(&[], 0).unwrap().signature, None, "nobody writes a copy");
     assert!(writer.close(now).notices.is_empty());
     assert_eq!(Archive::open(&path).unwrap().news(&[], 0).unwrap().signature, None, "a clean end is signed off");
@@ -504,7 +504,7 @@ fn who_follows_a_writer_sees_what_the_certificate_of_each_new_check_says() {
     assert_eq!(archive.certificates().unwrap(), [(SiteId(0), shown.clone())]);
     // A copy has it too.
     let copy = path.with_extension("copy");
-    archive.backup(&copy).unwrap();
+    archive.backup(&copy, false).unwrap();
     assert_eq!(Archive::open(&copy).unwrap().certificates().unwrap(), [(SiteId(0), shown)]);
 }
 
@@ -582,7 +582,7 @@ fn a_backup_is_the_store_at_one_moment_while_the_writer_goes_on() {
     assert!(verdict.is_sound() && verdict.samples == 3_100, "{verdict:?}");
     // A second one does not overwrite the first, and what is in the way stays as it is.
     let before = fs::read(&copy).unwrap();
-    assert!(message(archive.backup(&copy)).contains("exists already"));
+    assert!(message(archive.backup(&copy, false)).contains("exists already"));
     assert_eq!(fs::read(&copy).unwrap(), before);
     let store = open(&copy).unwrap();
     assert_eq!(store.register(&names(&["api"]), NOW).unwrap()[0].next_seq, 3_100);

@@ -172,6 +172,27 @@ pub enum DbCommand {
         /// The new file
         #[arg(value_name = "FILE")]
         file: PathBuf,
+        /// Replace an older backup of this name, all at once when the new one is complete
+        #[arg(long)]
+        replace: bool,
+    },
+    /// Give a site another name with all its past, open incident included; not while a monitor runs
+    Rename {
+        /// Its name in the store
+        #[arg(value_name = "OLD")]
+        old: String,
+        /// Its name from now on, also to be written in sites.yaml
+        #[arg(value_name = "NEW")]
+        new: String,
+    },
+    /// Delete everything that is kept of a site; not while a monitor runs
+    Forget {
+        /// Its name in the store
+        #[arg(value_name = "SITE")]
+        site: String,
+        /// Really delete it; without this, only say what would go
+        #[arg(long)]
+        yes: bool,
     },
 }
 

@@ -5,10 +5,13 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
+use crate::model::SiteId;
 use crate::model::figures;
+use crate::model::redact::redacted;
 use crate::model::text::{clean_line, shown_path};
 use crate::report::minute;
 use crate::store::{Archive, Contents, Options, Store, StoreError, StoredSink, Tally, Verdict};
@@ -18,6 +21,7 @@ use super::exit::{Ending, Failure};
 use super::history::{configured_store, print};
 use super::progress::{self, Shown};
 use super::run::store_failure;
+use super::select::nearest;
 use super::zone;
 
 /// Does what `command` says.
@@ -46,16 +50,63 @@ pub fn db(command: &DbCommand, common: &CommonArgs) -> Result<Ending, Failure> {
             let (before, after) = (figures::bytes(compacted.before), figures::bytes(compacted.after));
             say(&format!("{}: {before} before, {after} now\n", shown_path(&path)))?;
         }
-        DbCommand::Backup { file } => {
+        DbCommand::Backup { file, replace } => {
             let mut shown = Shown::on_terminal();
-            let copied = Archive::open(&path)
-                .and_then(|archive| archive.backup_with(file, |done, all| shown.say_part("copying", done, all)));
+            let copied = Archive::open(&path).and_then(|archive| {
+                archive.backup_with(file, *replace, |done, all| shown.say_part("copying", done, all))
+            });
             drop(shown);
             let bytes = copied.map_err(stored)?;
             say(&format!("{} copied to {}: {}\n", shown_path(&path), shown_path(file), figures::bytes(bytes)))?;
         }
+        DbCommand::Rename { old, new } => rename(&path, old, new)?,
+        DbCommand::Forget { site, yes } => forget(&path, site, *yes)?,
     }
     Ok(Ending::Done)
+}
+
+/// The store at `path` for this command alone, and the number of the site of this name in it.
+fn alone(path: &Path, name: &str) -> Result<(Store, SiteId, Vec<Arc<str>>), Failure> {
+    let options = Options { progress: progress::of_repair(), ..Options::default() };
+    let store = Store::alone(path, &options).map_err(|error| store_failure(&error))?;
+    let names = store.names().map_err(|error| store_failure(&error))?;
+    let Some((_, id)) = names.iter().find(|(known, _)| **known == *name) else {
+        let near = nearest(name, names.iter().map(|(known, _)| &**known));
+        let hint = near.map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
+        return Err(Failure::Usage(format!(
+            "webmon: no site named {:?} in {}{hint}",
+            redacted(name),
+            shown_path(path)
+        )));
+    };
+    let id = *id;
+    Ok((store, id, names.into_iter().map(|(name, _)| name).collect()))
+}
+
+fn rename(path: &Path, old: &str, new: &str) -> Result<(), Failure> {
+    if new.trim().is_empty() {
+        return Err(Failure::Usage("webmon: the new name is empty".to_owned()));
+    }
+    let (store, site, names) = alone(path, old)?;
+    if names.iter().any(|name| **name == *new) {
+        let new = redacted(new);
+        return Err(Failure::Usage(format!("webmon: {} has a site named {new:?} already", shown_path(path))));
+    }
+    store.rename(site, new).map_err(|error| store_failure(&error))?;
+    let (old, new) = (redacted(old), redacted(new));
+    say(&format!("{}: {old:?} is {new:?} from now on; rename it in sites.yaml, too\n", shown_path(path)))
+}
+
+fn forget(path: &Path, name: &str, is_sure: bool) -> Result<(), Failure> {
+    let (store, site, _) = alone(path, name)?;
+    let name = redacted(name);
+    if !is_sure {
+        return Err(Failure::Usage(format!(
+            "webmon: this deletes all samples, sums and alerts of {name:?} for ever; say it again with --yes"
+        )));
+    }
+    store.forget(site).map_err(|error| store_failure(&error))?;
+    say(&format!("{}: {name:?} is forgotten; `webmon db compact` gives its room back to the disk\n", shown_path(path)))
 }
 
 fn check(path: &Path) -> Result<(), Failure> {

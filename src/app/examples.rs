@@ -66,7 +66,14 @@ const OF_COMMANDS: &[(&str, &[Example])] = &[
     ),
     ("init", &[("webmon init -c staging.yaml", "write another file")]),
     ("schema", &[("webmon schema > sites.schema.json", "for an editor, which then completes sites.yaml")]),
-    ("db", &[("webmon db backup /var/backups/webmon.redb", "a copy, also while a monitor runs")]),
+    (
+        "db",
+        &[
+            ("webmon db backup /var/backups/webmon.redb", "a copy, also while a monitor runs"),
+            ("webmon db backup --replace /var/backups/webmon.redb", "the same every night"),
+            ("webmon db rename api shop-api", "keep the past under a new name"),
+        ],
+    ),
     (
         "completions",
         &[

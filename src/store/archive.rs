@@ -182,22 +182,21 @@ impl Archive {
         guard(|| verify::verify_with(&self.database.begin_read()?, progress)).map_err(|error| self.failed(error))
     }
 
-    /// Copies the store as it is at this moment to a new file at `to`, and returns the bytes it takes.
+    /// Copies the store to a new file at `to`, or in place of an older copy there, and returns the bytes it takes.
     ///
     /// # Errors
-    /// There is a file at `to`, it cannot be written, or those of the database.
-    pub fn backup(&self, to: &Path) -> Result<u64, StoreError> {
-        self.backup_with(to, |_, _| ())
+    /// There is a file at `to` that is not to be replaced, it cannot be written, or those of the database.
+    pub fn backup(&self, to: &Path, replace: bool) -> Result<u64, StoreError> {
+        self.backup_with(to, replace, |_, _| ())
     }
 
     /// The same; `progress` hears now and then how many blocks were copied, and of how many.
     ///
     /// # Errors
     /// Those of [`Archive::backup`].
-    pub fn backup_with(&self, to: &Path, progress: impl FnMut(u64, u64)) -> Result<u64, StoreError> {
+    pub fn backup_with(&self, to: &Path, replace: bool, progress: impl FnMut(u64, u64)) -> Result<u64, StoreError> {
         let begin = || -> Result<ReadTransaction, redb::Error> { Ok(self.database.begin_read()?) };
-        let transaction = guard(begin).map_err(|error| self.failed(error))?;
-        backup::copy(&transaction, to, progress)?;
+        backup::copy((&self.path, &begin), (to, replace), progress)?;
         Ok(file::bytes(to))
     }
 

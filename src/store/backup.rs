@@ -1,11 +1,14 @@
 //! A copy of the store into a new file, and giving room back.
 //!
-//! Idea: a backup copies every row as it is, in one read transaction, so that it is the store at one moment while the
-//! monitor goes on writing; it comes out compact. Like a new store it is made under a temporary name, synced and then
-//! linked to its own, so there is never half a copy, and nothing that exists is overwritten. Compaction moves pages
-//! in durable transactions of the database: stopped at any moment, it leaves a whole store. Limits: what the
-//! monitor frees while a copy is made is used again only after it; a copy commits every [`BATCH`] bytes.
+//! Idea: a backup copies every row as it is. Blocks, which are nearly all of a store, do not change once they are full, so they
+//! are copied in read transactions of [`PART`] rows: a backup that is stopped keeps few old pages in the store. The last
+//! transaction copies all the rest and, of each site, the blocks from the last one on that was copied, and removes those that
+//! were let go of meanwhile; so the copy is the store at the moment of that one, while the monitor goes on writing. Like a new
+//! store it is made under a temporary name, synced and then linked to its own, or renamed over an older backup if asked to,
+//! so there is never half a copy. Compaction moves pages in durable transactions of the database: stopped at any moment, it
+//! leaves a whole store. Limits: a copy commits every [`BATCH`] bytes.
 
+use std::ops::Bound;
 use std::path::Path;
 
 use redb::{Database, ReadTransaction, ReadableTable, ReadableTableMetadata, TableDefinition};
@@ -18,6 +21,12 @@ use super::signature;
 
 /// Bytes that one transaction of a copy writes.
 const BATCH: usize = 32 << 20;
+
+/// Blocks that are copied in one look: 4 MiB.
+const PART: usize = if cfg!(test) { 3 } else { 1_024 };
+
+/// Sites whose newest blocks are copied in one transaction.
+const SITES: usize = 256;
 
 /// What compaction did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,16 +57,31 @@ impl Store {
     }
 }
 
-/// Writes all that `transaction` sees to a new file at `to`. `progress` hears how many blocks were copied, and of how many.
-pub fn copy(transaction: &ReadTransaction, to: &Path, progress: impl FnMut(u64, u64)) -> Result<(), StoreError> {
+/// Begins a look at the store that is copied.
+pub type Begin<'a> = &'a dyn Fn() -> Result<ReadTransaction, redb::Error>;
+
+/// Writes all of `store`, at which `begin` looks, to a new file at `to`; with `replace`, in place of an older backup there.
+/// `progress` hears how many blocks were copied, and of how many.
+pub fn copy(
+    (store, begin): (&Path, Begin<'_>),
+    (to, replace): (&Path, bool),
+    progress: impl FnMut(u64, u64),
+) -> Result<(), StoreError> {
     let exists = || StoreError::Exists { path: to.to_owned() };
-    if std::fs::symlink_metadata(to).is_ok() {
+    let there = std::fs::symlink_metadata(to).is_ok();
+    if there && !replace {
         return Err(exists());
     }
-    if file::create_with(to, |database| fill(transaction, database, progress))? { Ok(()) } else { Err(exists()) }
+    if there {
+        file::replaceable(to, store)?;
+    }
+    let made = file::create_with(to, replace, |database| fill(begin, database, progress))?;
+    if made { Ok(()) } else { Err(exists()) }
 }
 
-fn fill(from: &ReadTransaction, to: &Database, progress: impl FnMut(u64, u64)) -> Result<(), redb::Error> {
+fn fill(begin: Begin<'_>, to: &Database, progress: impl FnMut(u64, u64)) -> Result<(), redb::Error> {
+    blocks(begin, to, progress)?;
+    let from = &begin()?;
     table(from, to, schema::META)?;
     // Nobody writes to the copy.
     let transaction = to.begin_write()?;
@@ -66,7 +90,7 @@ fn fill(from: &ReadTransaction, to: &Database, progress: impl FnMut(u64, u64)) -
     table(from, to, schema::SITES)?;
     table(from, to, schema::SEALED)?;
     table(from, to, schema::JOURNAL)?;
-    table_with(from, to, schema::BLOCKS, progress)?;
+    newest_blocks(from, to)?;
     table(from, to, schema::HOURS)?;
     table(from, to, schema::DAYS)?;
     table(from, to, schema::FAILURES)?;
@@ -76,23 +100,69 @@ fn fill(from: &ReadTransaction, to: &Database, progress: impl FnMut(u64, u64)) -
     table(from, to, schema::CURSORS)
 }
 
+/// All blocks, some in each look.
+fn blocks(begin: Begin<'_>, to: &Database, mut progress: impl FnMut(u64, u64)) -> Result<(), redb::Error> {
+    let (mut after, mut copied) = (Bound::Unbounded, 0);
+    loop {
+        let from = begin()?.open_table(schema::BLOCKS)?;
+        let all = from.len()?;
+        let transaction = to.begin_write()?;
+        let mut part = 0;
+        {
+            let mut copy = transaction.open_table(schema::BLOCKS)?;
+            for row in from.range::<(u32, u64)>((after, Bound::Unbounded))?.take(PART) {
+                let (key, bytes) = row?;
+                copy.insert(key.value(), bytes.value())?;
+                after = Bound::Excluded(key.value());
+                part += 1;
+            }
+        }
+        transaction.commit()?;
+        copied += part as u64;
+        progress(copied.min(all), all);
+        if part < PART {
+            return Ok(());
+        }
+    }
+}
+
+/// Brings the blocks of the copy to where `from` sees them.
+fn newest_blocks(from: &ReadTransaction, to: &Database) -> Result<(), redb::Error> {
+    let source = from.open_table(schema::BLOCKS)?;
+    let sites: Vec<u32> = from
+        .open_table(schema::SEALED)?
+        .range::<u32>(..)?
+        .map(|row| Ok(row?.0.value()))
+        .collect::<Result<_, redb::Error>>()?;
+    for some in sites.chunks(SITES) {
+        let transaction = to.begin_write()?;
+        {
+            let mut copy = transaction.open_table(schema::BLOCKS)?;
+            for &site in some {
+                let first = source.range(schema::whole(site))?.next().transpose()?.map(|(key, _)| key.value());
+                match first {
+                    Some(first) => copy.retain_in((site, 0)..first, |_, _| false)?,
+                    None => copy.retain_in(schema::whole(site), |_, _| false)?,
+                }
+                let last = copy.range(schema::whole(site))?.next_back().transpose()?.map(|(key, _)| key.value());
+                for row in source.range(last.unwrap_or((site, 0))..=(site, u64::MAX))? {
+                    let (key, bytes) = row?;
+                    copy.insert(key.value(), bytes.value())?;
+                }
+            }
+        }
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
 fn table<K: redb::Key + 'static, V: redb::Value + 'static>(
     from: &ReadTransaction,
     to: &Database,
     definition: TableDefinition<'_, K, V>,
 ) -> Result<(), redb::Error> {
-    table_with(from, to, definition, |_, _| ())
-}
-
-fn table_with<K: redb::Key + 'static, V: redb::Value + 'static>(
-    from: &ReadTransaction,
-    to: &Database,
-    definition: TableDefinition<'_, K, V>,
-    mut progress: impl FnMut(u64, u64),
-) -> Result<(), redb::Error> {
     // A file of an earlier version does not have all of them.
     let Some(rows) = schema::later_table(from, definition)? else { return Ok(()) };
-    let (mut copied, all) = (0, rows.len()?);
     let mut rows = rows.iter()?.peekable();
     while rows.peek().is_some() {
         let transaction = to.begin_write()?;
@@ -105,11 +175,85 @@ fn table_with<K: redb::Key + 'static, V: redb::Value + 'static>(
                 let (key, bytes) = row?;
                 written += V::as_bytes(&bytes.value()).as_ref().len();
                 copy.insert(key.value(), bytes.value())?;
-                copied += 1;
             }
         }
         transaction.commit()?;
-        progress(copied, all);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::archive::Archive;
+    use super::super::read::Query;
+    use super::super::trial::day;
+    use super::super::writer::Writer;
+    use super::*;
+    use crate::model::Timestamp;
+    use crate::ring::Producer;
+
+    /// The store is sealed and goes on between the looks of one backup.
+    #[test]
+    fn a_backup_is_the_store_at_its_last_look_however_it_changed_meanwhile() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, to) = (folder.path().join("webmon.redb"), folder.path().join("copy.redb"));
+        let store = Store::open(&path, &Options::default(), Timestamp::ZERO).unwrap().store;
+        let site = store.register(&["api".into()], Timestamp::ZERO).unwrap()[0];
+        let mut producer = Producer::new(10_000, 0);
+        let mut writer = Writer::new(store, vec![(site.id, producer.ring().reader_at_head())]).unwrap();
+        let samples = day(8_000);
+        let mut push = |writer: &mut Writer, range: std::ops::Range<usize>| {
+            for sample in &samples[range.clone()] {
+                producer.push(*sample);
+            }
+            assert_eq!(writer.flush(samples[range.end - 1].at).committed, range.len() as u64);
+        };
+        push(&mut writer, 0..1_900);
+        push(&mut writer, 1_900..2_000);
+        let archive = Archive::open(&path).unwrap();
+        let (looks, writer) = (std::cell::Cell::new(2_000), std::cell::RefCell::new(writer));
+        let push = std::cell::RefCell::new(push);
+        let begin = || -> Result<ReadTransaction, redb::Error> {
+            use redb::ReadableDatabase as _;
+            let from = looks.get();
+            if from < 6_000 {
+                looks.set(from + 500);
+                push.borrow_mut()(&mut writer.borrow_mut(), from..from + 500);
+            }
+            Ok(archive.database().begin_read()?)
+        };
+        copy((&path, &begin), (&to, false), |_, _| ()).unwrap();
+        assert!(matches!(copy((&path, &begin), (&to, false), |_, _| ()), Err(StoreError::Exists { .. })));
+        let copied = Archive::open(&to).unwrap();
+        assert!(copied.verify().unwrap().is_sound());
+        let mut count = 0;
+        let passed = copied.samples(&Query::ALL, |stored| {
+            assert_eq!((stored.seq, stored.sample), (count as u64, samples[count]));
+            count += 1;
+            Ok::<(), ()>(())
+        });
+        assert_eq!(passed.unwrap().unwrap().damaged, 0);
+        assert!(count > 2_500, "{count}");
+    }
+
+    #[test]
+    fn only_an_older_backup_is_replaced_and_what_a_killed_one_left_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, to) = (folder.path().join("webmon.redb"), folder.path().join("copy.redb"));
+        Store::open(&path, &Options::default(), Timestamp::ZERO).unwrap().store.close().unwrap();
+        let archive = Archive::open(&path).unwrap();
+        let left = folder.path().join(format!("copy.redb.new-{}", u32::MAX));
+        std::fs::write(&left, "half").unwrap();
+        archive.backup(&to, true).unwrap();
+        assert!(cfg!(not(target_os = "linux")) || !left.exists(), "what a killed backup left");
+        archive.backup(&to, true).unwrap();
+        assert!(Archive::open(&to).is_ok());
+        let text = folder.path().join("notes.txt");
+        std::fs::write(&text, "not a backup").unwrap();
+        for refused in [&path, &text, &folder.path().to_owned()] {
+            archive.backup(refused, true).unwrap_err();
+        }
+        assert_eq!(std::fs::read(&text).unwrap(), b"not a backup");
+        assert!(matches!(archive.backup(&to, false), Err(StoreError::Exists { .. })));
+    }
 }

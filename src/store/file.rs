@@ -53,6 +53,8 @@ pub struct Options {
     pub keep: Keep,
     /// The way to the open file, for the one who waits for it.
     pub link: Link,
+    /// Whether every page is verified first, also those of the database's own bookkeeping.
+    pub verify: bool,
 }
 
 impl Default for Options {
@@ -64,6 +66,7 @@ impl Default for Options {
             progress: |_| (),
             keep: Keep::default(),
             link: Link::default(),
+            verify: false,
         }
     }
 }
@@ -77,14 +80,22 @@ pub fn builder() -> Builder {
 
 /// Makes a new store at `path`, unless something is there by now.
 pub fn create(path: &Path) -> Result<(), StoreError> {
-    create_with(path, |_| Ok(())).map(drop)
+    create_with(path, false, |_| Ok(())).map(drop)
 }
 
-/// The same with what `fill` puts into it; false, and nothing is made, if something is there by now.
-pub fn create_with(path: &Path, fill: impl FnOnce(&Database) -> Result<(), redb::Error>) -> Result<bool, StoreError> {
+/// The same with what `fill` puts into it; false, and nothing is made, if something is there by now that is not to be replaced.
+pub fn create_with(
+    path: &Path,
+    replace: bool,
+    fill: impl FnOnce(&Database) -> Result<(), redb::Error>,
+) -> Result<bool, StoreError> {
+    forget_leftovers(path);
     let failed = |source| StoreError::Io { path: path.to_owned(), doing: "create", source };
     let temporary = beside(path, &format!(".new-{}", std::process::id()));
     let made = make(&temporary, fill).and_then(|()| {
+        if replace {
+            return fs::rename(&temporary, path).map(|()| true);
+        }
         // A link, unlike a rename, never replaces what another process put there meanwhile.
         match fs::hard_link(&temporary, path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
@@ -96,6 +107,32 @@ pub fn create_with(path: &Path, fill: impl FnOnce(&Database) -> Result<(), redb:
     let made = made.map_err(failed)?;
     sync_folder(path).map_err(failed)?;
     Ok(made)
+}
+
+/// Whether the file at `path` is an older copy of a store, and not `store` itself.
+pub fn replaceable(path: &Path, store: &Path) -> Result<(), StoreError> {
+    open_file(path, false)?;
+    if Identity::at(path) == Identity::at(store) {
+        let source = io::Error::other("it is the store itself");
+        return Err(StoreError::Io { path: path.to_owned(), doing: "replace", source });
+    }
+    Ok(())
+}
+
+/// Removes what processes that are gone left when they were killed while they made `path`.
+fn forget_leftovers(path: &Path) {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else { return };
+    // Where the system does not tell which processes there are, nothing is removed.
+    let Ok(processes) = fs::read_dir("/proc/self").map(|_| Path::new("/proc")) else { return };
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let left = entry.file_name();
+        let process = left.to_str().and_then(|left| left.strip_prefix(name)?.strip_prefix(".new-"));
+        let process = process.and_then(|process| process.parse::<u32>().ok());
+        if process.is_some_and(|process| !processes.join(process.to_string()).exists()) {
+            drop(fs::remove_file(entry.path()));
+        }
+    }
 }
 
 fn make(temporary: &Path, contents: impl FnOnce(&Database) -> Result<(), redb::Error>) -> io::Result<()> {
@@ -129,6 +166,7 @@ pub fn open(path: &Path, options: &Options) -> Result<Database, StoreError> {
         let backend = backend(path, open_file(path, true)?, &options.link, options.pause)?;
         let progress = options.progress;
         let mut builder = builder();
+        builder.set_check_integrity_on_open(options.verify);
         builder.set_repair_callback(move |repair| progress(repair.progress()));
         let opened = guard(|| {
             let database = builder.create_with_backend(backend)?;

@@ -18,8 +18,8 @@
 //! committed survives a kill or a power loss at any moment, at most the last flush is lost, nothing is doubled
 //! (power loss between any two disk operations is tried); numbers of samples are gap-free but where samples were lost
 //! and counted; every value has a checksum that also covers its key, so a flipped bit costs a record but is never read as
-//! a figure. A site is known by its name: re-ordering, adding and removing sites keeps every history, renaming one makes
-//! a new site.
+//! a figure. A site is known by its name: re-ordering, adding and removing sites keeps every history; another name in
+//! sites.yaml makes a new site, unless the store is told of it ([`Store::rename`]).
 
 mod alert_trim;
 mod append;
@@ -56,6 +56,7 @@ mod place;
 mod read;
 mod record;
 mod recount;
+mod rename;
 mod roll;
 mod rolling;
 mod room;

@@ -111,11 +111,12 @@ impl Store {
     pub(super) fn open_existing(path: &Path, options: &Options) -> Result<(Self, Sealed), StoreError> {
         // A reader's look first: a foreign file or one of a newer version stays as it is to the byte. What is wrong
         // otherwise shows again when the file is opened, and locked, for writing.
-        match file::open_read_only(path) {
-            Err(StoreError::Damaged { .. } | StoreError::Locked { .. } | StoreError::Held { .. }) | Ok(_) => {}
+        let unclean = match file::open_read_only(path) {
+            Err(StoreError::Damaged { .. } | StoreError::Locked { .. } | StoreError::Held { .. }) | Ok(None) => true,
+            Ok(Some(_)) => false,
             Err(error) => return Err(error),
-        }
-        let database = file::open(path, options)?;
+        };
+        let database = file::open(path, &Options { verify: unclean, ..options.clone() })?;
         guard(|| schema::upgrade(&database)).map_err(|error| StoreError::of(path, error))?;
         let reopened = path.to_owned();
         let at_once = Options { lock_patience: Duration::ZERO, ..options.clone() };
@@ -162,13 +163,18 @@ impl Store {
         let known = self.look(read::sites)?;
         let mut ids: HashMap<Arc<str>, (SiteId, Timestamp)> =
             known.iter().map(|(id, site)| (site.name.clone(), (*id, site.known_since))).collect();
-        let mut free = known.keys().map(|id| id.0 + 1).max().unwrap_or(0);
+        // A forged file can have the last number; then those that no site has follow from the first on.
+        let mut free = known.keys().map(|id| id.0).max().map_or(Some(0), |last| last.checked_add(1)).unwrap_or(0);
         let mut new = Vec::new();
         for name in names {
             ids.entry(name.clone()).or_insert_with(|| {
-                new.push((free, SiteRecord { name: name.clone(), known_since: now }));
-                free += 1;
-                (SiteId(free - 1), now)
+                while known.contains_key(&SiteId(free)) {
+                    free = free.wrapping_add(1);
+                }
+                let id = free;
+                new.push((id, SiteRecord { name: name.clone(), known_since: now }));
+                free = free.wrapping_add(1);
+                (SiteId(id), now)
             });
         }
         if !new.is_empty() {

@@ -21,6 +21,10 @@ const VERSION: u8 = 1;
 /// Of [`SealedRecord`], since it tells how far its site is rolled up.
 const SEALED_VERSION: u8 = 2;
 
+/// Numbers of samples, entries and alerts lie below this, so that counting on from one never wraps: a sample each µs
+/// takes 290,000 years.
+pub const NUMBER_MAX: u64 = u64::MAX >> 1;
+
 /// A site by its stable number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SiteRecord {
@@ -100,6 +104,9 @@ impl SealedRecord {
 
     fn take(cursor: &mut Cursor<'_>) -> Result<Self, Damage> {
         let next_seq = cursor.take()?;
+        if next_seq > NUMBER_MAX {
+            return Err(Damage::Range);
+        }
         let (last_at, peak) = (time(cursor)?, time(cursor)?);
         Ok(Self { next_seq, last_at, peak, setback: cursor.take()?, ..Self::default() })
     }
@@ -252,6 +259,7 @@ mod tests {
             site.encode(KEY, &mut out);
             prop_assert_eq!(SiteRecord::decode(KEY, &out), Ok(site));
             let [next_seq, last_at, peak, setback, rolled, rolled_at] = numbers;
+            let next_seq = next_seq & NUMBER_MAX;
             let [last_at, peak, rolled_at] = [last_at, peak, rolled_at].map(Timestamp::from_micros);
             let sealed = SealedRecord { next_seq, last_at, peak, setback, rolled, rolled_at };
             sealed.encode(KEY, &mut out);

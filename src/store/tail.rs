@@ -13,6 +13,7 @@ use redb::ReadableTable;
 use crate::model::{Sample, SiteId};
 
 use super::entry::{self, Code, Group};
+use super::record::NUMBER_MAX;
 use super::wire::Damage;
 
 /// The journal in memory.
@@ -68,7 +69,7 @@ impl Tail {
         }
         for row in journal.range(self.next..)? {
             let (number, bytes) = row?;
-            self.next = number.value() + 1;
+            self.next = number.value().saturating_add(1);
             self.admit(bytes.value());
         }
         Ok(())
@@ -76,7 +77,9 @@ impl Tail {
 
     fn admit(&mut self, bytes: &[u8]) {
         let mut groups = Vec::new();
-        if entry::groups(bytes, |group| groups.push(group)).is_err() {
+        let read = entry::groups(bytes, |group| groups.push(group));
+        let is_forged = |group: &Group| group.first_seq > NUMBER_MAX || group.count as u64 > NUMBER_MAX;
+        if read.is_err() || groups.iter().any(is_forged) {
             self.damaged += 1;
             return;
         }

@@ -280,7 +280,11 @@ impl<'txn, 'g> Trimmer<'txn, 'g> {
     }
 
     fn remove(&mut self, key: (u32, u64)) -> Result<(), redb::Error> {
-        let next = self.blocks.range((key.0, key.1 + 1)..=(key.0, u64::MAX))?.next().transpose()?;
+        let next = self
+            .blocks
+            .range(schema::whole(key.0))?
+            .find(|row| row.as_ref().map_or(true, |(next, _)| next.value() > key))
+            .transpose()?;
         let next = next.map(|(key, _)| key.value().1);
         self.roll_up_before(key.0, next)?;
         self.blocks.remove(key)?;

@@ -12,7 +12,7 @@ use super::error::StoreError;
 use super::opened::Store;
 use super::seal::Sealed;
 use super::trim::{self, Keep, Trimmed};
-use super::{rolling, room, schema};
+use super::{record, rolling, room, schema};
 
 impl Store {
     /// Whether the file is from before there were rollups, and they are not all made yet.
@@ -63,9 +63,17 @@ impl Store {
     /// An empty [`Pending`] that goes on with the numbers of the file.
     pub(super) fn pending(&self) -> Result<Pending, StoreError> {
         self.look(|transaction| {
-            let entry = transaction.open_table(schema::JOURNAL)?.last()?.map_or(0, |(number, _)| number.value() + 1);
-            let alert = transaction.open_table(schema::ALERTS)?.last()?.map_or(0, |(number, _)| number.value() + 1);
+            let entry =
+                transaction.open_table(schema::JOURNAL)?.last()?.map_or(Ok(0), |(number, _)| after(number.value()))?;
+            let alert =
+                transaction.open_table(schema::ALERTS)?.last()?.map_or(Ok(0), |(number, _)| after(number.value()))?;
             Ok(Pending::new(entry, alert))
         })
     }
+}
+
+/// The number after this one; a file that we wrote is far from having none.
+fn after(number: u64) -> Result<u64, redb::Error> {
+    let next = number.checked_add(1).filter(|next| *next <= record::NUMBER_MAX);
+    next.ok_or_else(|| redb::Error::Corrupted("a number in it is at the end of its range".to_owned()))
 }
