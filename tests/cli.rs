@@ -456,8 +456,8 @@ fn validate_says_what_a_file_amounts_to_and_can_do_without_its_secrets() {
     );
     assert!(refused(&folder, "validate").contains("environment variable NO_SUCH is not set"));
     let told = folder.run("validate --no-env").quietly().stdout;
-    let expected = "sites.yaml: ok · 1 site · 0.1 checks/s · about 130 kB a day, 3.9 MB at 30d of retention \
-                    · what holds ${…} was not checked\n";
+    let expected = "sites.yaml: ok · 1 site · 0.1 checks/s · about 130 kB a day, 3.9 MB at 30d of retention, 3.5 MB of hours \
+                    and days after 400d · what holds ${…} was not checked\n";
     assert_eq!(told, expected);
     folder.write("sites.yaml", "defaults: { intervall: 1s }\nsites: ['https://${NO_SUCH}']\n");
     assert!(refused(&folder, "validate --no-env").contains("did you mean `interval`?"));

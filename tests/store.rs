@@ -573,7 +573,7 @@ fn a_backup_is_the_store_at_one_moment_while_the_writer_goes_on() {
     let archive = Archive::open(&path).unwrap();
     let copy = folder.path().join("copy.redb");
     let mut told = Vec::new();
-    assert!(archive.backup_with(&copy, |done, all| told.push((done, all))).unwrap() > 20_000);
+    assert!(archive.backup_with(&copy, false, |done, all| told.push((done, all))).unwrap() > 20_000);
     assert!(told.last().is_some_and(|(done, all)| done == all && *all > 3), "{told:?}");
     (3_100..3_200).for_each(|index| _ = producer.push(sample(index)));
     assert_eq!(writer.flush(NOW.after(Duration::from_hours(2))).committed, 100);

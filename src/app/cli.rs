@@ -176,6 +176,8 @@ pub enum DbCommand {
         #[arg(long)]
         replace: bool,
     },
+    /// Make a damaged store anew of what can be read; the old file is moved aside; not while a monitor runs
+    Repair,
     /// Give a site another name with all its past, open incident included; not while a monitor runs
     Rename {
         /// Its name in the store

@@ -14,9 +14,10 @@ use crate::model::figures;
 use crate::model::redact::redacted;
 use crate::model::text::{clean_line, shown_path};
 use crate::report::minute;
-use crate::store::{Archive, Contents, Options, Store, StoreError, StoredSink, Tally, Verdict};
+use crate::store::{Archive, Contents, Options, Repaired, Store, StoreError, StoredSink, Tally, Verdict};
 
 use super::cli::{CommonArgs, DbCommand};
+use super::clock;
 use super::exit::{Ending, Failure};
 use super::history::{configured_store, print};
 use super::progress::{self, Shown};
@@ -58,6 +59,19 @@ pub fn db(command: &DbCommand, common: &CommonArgs) -> Result<Ending, Failure> {
             drop(shown);
             let bytes = copied.map_err(stored)?;
             say(&format!("{} copied to {}: {}\n", shown_path(&path), shown_path(file), figures::bytes(bytes)))?;
+        }
+        DbCommand::Repair => {
+            let options = Options { progress: progress::of_repair(), ..Options::default() };
+            let mut shown = Shown::on_terminal();
+            shown.say("repairing …");
+            let repaired = Store::repair(&path, &options, clock::wall());
+            drop(shown);
+            let Repaired { aside, damaged } = repaired.map_err(stored)?;
+            let lost = match &damaged[..] {
+                [] => "nothing was lost".to_owned(),
+                tables => format!("a part of these could not be read: {}", tables.join(", ")),
+            };
+            say(&format!("{} is made anew, {lost}; the old file is {}\n", shown_path(&path), shown_path(&aside)))?;
         }
         DbCommand::Rename { old, new } => rename(&path, old, new)?,
         DbCommand::Forget { site, yes } => forget(&path, site, *yes)?,

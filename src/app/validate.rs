@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::io::Write as _;
 
-use crate::config::{BYTES_A_SAMPLE, Config};
+use crate::config::{BYTES_A_SAMPLE, Config, Watched};
 use crate::model::text::shown_path;
 use crate::model::{duration, figures};
 
@@ -13,6 +13,18 @@ use super::exit::{Ending, Failure, complain};
 use super::history::print;
 use super::select::{load, load_without_env};
 use super::zone;
+
+/// Hours are kept for so many days.
+const DAYS: f64 = 400.0;
+
+/// The row of an hour on the disk.
+const BYTES_AN_HOUR: f64 = 350.0;
+
+/// The row of a day.
+const BYTES_A_DAY: f64 = 400.0;
+
+/// The row of a certificate.
+const BYTES_A_CERTIFICATE: f64 = 600.0;
 
 /// Checks the configuration file.
 ///
@@ -49,14 +61,24 @@ fn amount(config: &Config) -> String {
     let rate: f64 = config.sites.iter().map(|watched| watched.site.interval.as_secs_f64().recip()).sum();
     let a_day = rate * 86_400.0 * BYTES_A_SAMPLE;
     let kept = config.storage.as_ref().map_or_else(String::new, |storage| {
-        let kept = rate * storage.retention.as_secs_f64() * BYTES_A_SAMPLE;
-        if kept <= size(storage.max_size) {
-            format!(", {} at {} of retention", bytes(kept), duration::format(storage.retention))
+        let (kept, sums) = (rate * storage.retention.as_secs_f64() * BYTES_A_SAMPLE, sums(config));
+        if kept + sums <= size(storage.max_size) {
+            let retention = duration::format(storage.retention);
+            format!(", {} at {retention} of retention, {} of hours and days after 400d", bytes(kept), bytes(sums))
         } else {
             format!(", up to {} (max_size)", figures::bytes(storage.max_size))
         }
     });
     format!("ok{warnings} · {sites}{groups}{disabled} · {rate:.1} checks/s · about {} a day{kept}", bytes(a_day))
+}
+
+/// Bytes of what is kept of each site beside its checks: the sums of 400 days and of the hours in them, and a certificate.
+fn sums(config: &Config) -> f64 {
+    let a_site = |watched: &Watched| {
+        let hours = (3_600.0 / watched.site.interval.as_secs_f64()).min(1.0) * 24.0 * DAYS;
+        hours * BYTES_AN_HOUR + DAYS * BYTES_A_DAY + BYTES_A_CERTIFICATE
+    };
+    config.sites.iter().map(a_site).sum()
 }
 
 #[allow(clippy::cast_precision_loss, reason = "to be compared with an estimate")]
@@ -83,11 +105,14 @@ mod tests {
     #[test]
     fn the_line_says_what_a_file_amounts_to() {
         for (text, line) in [
-            ("sites: [https://a]", "ok · 1 site · 0.1 checks/s · about 130 kB a day, 3.9 MB at 30d of retention"),
             (
-                "{ defaults: { interval: 1s, timeout: 1s }, storage: { max_size: 1MiB, retention: 1h }, sites: [{ url: https://a, \
+                "sites: [https://a]",
+                "ok · 1 site · 0.1 checks/s · about 130 kB a day, 3.9 MB at 30d of retention, 3.5 MB of hours and days after 400d",
+            ),
+            (
+                "{ defaults: { interval: 1s, timeout: 1s }, storage: { max_size: 10MiB, retention: 1h }, sites: [{ url: https://a, \
                  group: x }, { url: https://b, group: y }, { url: https://c, enabled: false }] }",
-                "ok · 2 sites in 2 groups (1 disabled) · 2.0 checks/s · about 2.6 MB a day, 108 kB at 1h of retention",
+                "ok · 2 sites in 2 groups (1 disabled) · 2.0 checks/s · about 2.6 MB a day, 108 kB at 1h of retention, 7.0 MB of hours and days after 400d",
             ),
             (
                 "{ defaults: { interval: 100ms, timeout: 100ms }, storage: { max_size: 1MiB }, sites: [https://a] }",

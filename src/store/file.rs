@@ -111,6 +111,9 @@ pub fn create_with(
 
 /// Whether the file at `path` is an older copy of a store, and not `store` itself.
 pub fn replaceable(path: &Path, store: &Path) -> Result<(), StoreError> {
+    if fs::symlink_metadata(path).is_ok_and(|seen| seen.is_symlink()) {
+        return Err(StoreError::Symlink { path: path.to_owned() });
+    }
     open_file(path, false)?;
     if Identity::at(path) == Identity::at(store) {
         let source = io::Error::other("it is the store itself");
@@ -236,7 +239,7 @@ pub fn move_aside(path: &Path, now: Timestamp) -> Result<PathBuf, StoreError> {
 }
 
 /// `path` with `suffix` after its name.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     name.into()

@@ -283,7 +283,7 @@ impl Store {
         self.change(change)
     }
 
-    fn reopen(&mut self) -> Result<(), StoreError> {
+    pub(super) fn reopen(&mut self) -> Result<(), StoreError> {
         if self.identity.is_some() && Identity::at(&self.path) != self.identity {
             return Err(StoreError::Moved { path: self.path.clone() });
         }

@@ -112,7 +112,9 @@ mod tests {
         let mut writer = Writer::new(store, readers.collect()).unwrap();
         let samples = day(500);
         for (producer, (site, name)) in producers.iter_mut().zip(sites.iter().zip(&names)) {
-            samples.iter().for_each(|sample| _ = producer.push(*sample));
+            for sample in &samples {
+                producer.push(*sample);
+            }
             let at = samples[400].at;
             let alert = Alert {
                 at,

@@ -37,6 +37,9 @@ pub const HOURS_KEPT: Duration = Duration::from_hours(400 * 24);
 /// The time of a site's first block, and its key.
 type First = (Timestamp, (u32, u64));
 
+/// Alerts that go with as little writing as a block.
+const ALERTS_A_PAGE: usize = 16;
+
 /// Transactions that together write as much as the file may hold.
 const STEPS: u64 = 16;
 
@@ -84,7 +87,7 @@ pub fn trim(
     let mut gone = BTreeMap::new();
     let cutoff = keep.alert_retention.filter(|_| by_age).map(|retention| now.before(retention));
     let over_share = keep.max_size.filter(|_| room.is_some());
-    let alerts = alert_trim::trim(transaction, cutoff, over_share, most)?;
+    let alerts = alert_trim::trim(transaction, cutoff, over_share, most.saturating_mul(ALERTS_A_PAGE))?;
     outcome.alerts = alerts.removed;
     {
         let mut trimmer = Trimmer::new(transaction, most, &mut gone)?;

@@ -3,7 +3,7 @@
 //! The steps of trimming are transactions of their own: what one replaces is free for the next but one, so a file that is
 //! at its limit grows by little more than a step.
 
-use redb::ReadableTable;
+use redb::{ReadableTable, TableDefinition, TableError};
 
 use crate::model::Timestamp;
 
@@ -13,6 +13,12 @@ use super::opened::Store;
 use super::seal::Sealed;
 use super::trim::{self, Keep, Trimmed};
 use super::{record, rolling, room, schema};
+
+/// Steps of one trimming, so that the commits of a small file do not wait for long.
+const STEPS_MAX: usize = 64;
+
+/// Tables of texts that are put aside in one file.
+const ASIDE_MAX: u32 = 8;
 
 impl Store {
     /// Whether the file is from before there were rollups, and they are not all made yet.
@@ -37,7 +43,8 @@ impl Store {
             Ok(behind)
         });
         let behind = first?;
-        let (step, mut left, mut outcome) = (keep.step(trim::BLOCKS_MAX), trim::BLOCKS_MAX, Trimmed::default());
+        let (step, mut outcome) = (keep.step(trim::BLOCKS_MAX), Trimmed::default());
+        let mut left = (step * STEPS_MAX).min(trim::BLOCKS_MAX);
         loop {
             let most = step.min(left);
             let next = self.write(|transaction| {
@@ -58,6 +65,35 @@ impl Store {
     /// Bytes of pages that are kept for a reader only, when they were looked for last.
     pub(super) fn held_by_readers(&self) -> u64 {
         self.room.map_or(0, |room| room.held)
+    }
+
+    /// Puts the texts of failures aside, under another name within the file, if they cannot be read; whether they could not. A
+    /// damaged page of them would make every commit with a text fail.
+    pub(super) fn set_texts_aside(&mut self) -> Result<bool, StoreError> {
+        self.reopen()?;
+        let read = self.look(|transaction| {
+            transaction.open_table(schema::FAILURES)?.iter()?.try_for_each(|row| row.map(drop))?;
+            Ok(())
+        });
+        if !matches!(read, Err(StoreError::Damaged { .. })) {
+            return Ok(false);
+        }
+        self.let_go();
+        self.write(|transaction| {
+            for number in 0..ASIDE_MAX {
+                let name = format!("failures damaged {number}");
+                let aside: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new(&name);
+                match transaction.rename_table(schema::FAILURES, aside) {
+                    Err(TableError::TableExists(_)) => {}
+                    renamed => {
+                        renamed?;
+                        transaction.open_table(schema::FAILURES)?;
+                        return Ok(true);
+                    }
+                }
+            }
+            Ok(false)
+        })
     }
 
     /// An empty [`Pending`] that goes on with the numbers of the file.

@@ -214,7 +214,15 @@ impl Writer {
                     flushed.notices.push(format!("saving again after: {}; {lost}", failure.reason));
                 }
             }
-            Err(error) => self.fail(now, &error),
+            Err(error) => {
+                self.fail(now, &error);
+                // The next try saves the samples without them.
+                if matches!(error, StoreError::Damaged { .. }) && self.store.set_texts_aside().unwrap_or(false) {
+                    let text = "the texts of failures in the store are damaged and were put aside: checks are saved \
+                                again; `webmon db repair` makes the file whole";
+                    flushed.notices.push(text.to_owned());
+                }
+            }
         }
     }
 
