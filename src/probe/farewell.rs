@@ -5,7 +5,7 @@
 //! answer that never comes. Browsers ask again at once; so here, while no answer has begun to end, the frame is made to say
 //! that no stream was looked at, and h2 fails the request with the reason.
 //!
-//! Frames are followed by their heads alone, in place. Limit: a GOAWAY whose first bytes come in two reads passes as it is.
+//! Frames are followed by their heads alone, in place. Limit: a GOAWAY of which the first 8 bytes of payload come in two reads passes as it is.
 
 use std::io;
 use std::pin::Pin;
@@ -39,12 +39,14 @@ pub(super) struct Frames {
     come: usize,
     /// Bytes of the payload that are still to come.
     left: usize,
+    /// Whether the payload that begins is that of a GOAWAY.
+    is_farewell: bool,
 }
 
 impl<S> Farewell<S> {
     /// Reads what comes over `stream`; `expects_head` is set when a request is sent.
     pub(super) fn new(stream: S, expects_head: Arc<AtomicBool>) -> Self {
-        let frames = Frames { expects_head, is_answered: false, head: [0; HEAD], come: 0, left: 0 };
+        let frames = Frames { expects_head, is_answered: false, head: [0; HEAD], come: 0, left: 0, is_farewell: false };
         Self::by(frames, stream)
     }
 }
@@ -70,6 +72,9 @@ impl Frames {
     fn follow(&mut self, mut bytes: &mut [u8]) {
         while !bytes.is_empty() {
             if self.left > 0 {
+                if std::mem::take(&mut self.is_farewell) {
+                    look_at_nothing(bytes);
+                }
                 let (payload, rest) = bytes.split_at_mut(self.left.min(bytes.len()));
                 self.left -= payload.len();
                 bytes = rest;
@@ -81,25 +86,27 @@ impl Frames {
             bytes = rest;
             if self.come == HEAD {
                 self.come = 0;
-                self.begin(bytes);
+                self.begin();
             }
         }
     }
 
-    /// A frame begins whose head has come; `rest` is what came with it.
-    fn begin(&mut self, rest: &mut [u8]) {
+    /// A frame begins whose head has come.
+    fn begin(&mut self) {
         let [a, b, c, kind, flags, ..] = self.head;
         self.left = u32::from_be_bytes([0, a, b, c]) as usize;
         self.is_answered |= kind == DATA || kind == HEADERS && flags & END_STREAM != 0;
-        if kind != GOAWAY || self.is_answered || self.left < 8 {
-            return;
-        }
-        let required = u32::from(Reason::HTTP_1_1_REQUIRED).to_be_bytes();
-        if let Some((last, code)) = rest.get_mut(..8).map(|payload| payload.split_at_mut(4))
-            && *code == required
-        {
-            last.fill(0);
-        }
+        self.is_farewell = kind == GOAWAY && !self.is_answered && self.left >= 8;
+    }
+}
+
+/// Makes a GOAWAY whose payload begins `bytes` name no stream, if it requires HTTP/1.1.
+fn look_at_nothing(bytes: &mut [u8]) {
+    let required = u32::from(Reason::HTTP_1_1_REQUIRED).to_be_bytes();
+    if let Some((last, code)) = bytes.get_mut(..8).map(|payload| payload.split_at_mut(4))
+        && *code == required
+    {
+        last.fill(0);
     }
 }
 
