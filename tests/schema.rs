@@ -12,7 +12,7 @@ use jsonschema::Validator;
 use serde_json::Value;
 
 /// Files whose form is right, so that only the parser can tell what is wrong with them.
-const BEYOND_A_SCHEMA: [&str; 3] = ["all_disabled", "duplicate_names", "variables"];
+const BEYOND_A_SCHEMA: [&str; 4] = ["all_disabled", "duplicate_names", "shapes", "variables"];
 
 fn schema() -> Validator {
     let schema: Value = serde_json::from_str(&webmon::config::schema()).expect("the schema is JSON");
