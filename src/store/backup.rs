@@ -22,7 +22,7 @@ use super::signature;
 /// Bytes that one transaction of a copy writes.
 const BATCH: usize = 32 << 20;
 
-/// Blocks that are copied in one look: 4 MiB.
+/// Blocks that are copied in one look: 4 MiB. More than one, for each look begins with the last block of the one before.
 const PART: usize = if cfg!(test) { 3 } else { 1_024 };
 
 /// Sites whose newest blocks are copied in one transaction.
@@ -113,7 +113,8 @@ fn blocks(begin: Begin<'_>, to: &Database, mut progress: impl FnMut(u64, u64)) -
             for row in from.range::<(u32, u64)>((after, Bound::Unbounded))?.take(PART) {
                 let (key, bytes) = row?;
                 copy.insert(key.value(), bytes.value())?;
-                after = Bound::Excluded(key.value());
+                // The last one of a site may have grown by the next look, so that begins with it.
+                after = Bound::Included(key.value());
                 part += 1;
             }
         }

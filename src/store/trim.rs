@@ -131,7 +131,7 @@ impl Keep {
     /// Bytes of unsealed samples that are not too many beside the rest.
     #[must_use]
     pub fn journal_share(&self) -> usize {
-        self.max_size.map_or(usize::MAX, |max_size| usize::try_from(max_size / 8).unwrap_or(usize::MAX))
+        self.max_size.map_or(usize::MAX, |max_size| usize::try_from(max_size / 16).unwrap_or(usize::MAX))
     }
 
     /// Pages that one transaction may write, of `most`: what it replaces is free only after the next one, so in a small file
@@ -538,7 +538,7 @@ mod tests {
         for (first, count) in &stored {
             assert_eq!(first + *count as u64, 40_000);
             // Fifteen bytes a sample: the room is used, and all sites go back equally far.
-            assert!((10_000..25_000).contains(count), "{stored:?}");
+            assert!((8_000..25_000).contains(count), "{stored:?}");
             assert!(first.abs_diff(stored[0].0) < 600, "{stored:?}");
         }
         assert_eq!(rig.notices.len(), 1, "it is told once: {:?}", rig.notices);
@@ -547,6 +547,6 @@ mod tests {
         let database = builder().open(&path).unwrap();
         let stats = database.begin_write().unwrap().stats().unwrap();
         let allocated = stats.allocated_pages() * stats.page_size() as u64;
-        assert!((max_size * 6 / 10..max_size).contains(&allocated), "{allocated}");
+        assert!((max_size * 4 / 10..max_size).contains(&allocated), "{allocated}");
     }
 }

@@ -47,6 +47,9 @@ pub struct Writer {
     failure: Option<Failure>,
 }
 
+/// Old pages of so many bytes are told of; fewer may be those of the last commits.
+const HELD_MIN: u64 = 8 << 20;
+
 /// What was said already.
 #[derive(Default)]
 struct Told {
@@ -265,7 +268,7 @@ impl Writer {
             ));
         }
         let held = self.store.held_by_readers();
-        let is_held = self.store.keep().max_size.is_some_and(|max_size| held > max_size / 8);
+        let is_held = self.store.keep().max_size.is_some_and(|max_size| held > (max_size / 8).max(HELD_MIN));
         if is_held && !self.told.held {
             flushed.notices.push(format!(
                 "a reader keeps {} of old pages in the store, which grows past its max_size: look for a stopped webmon \
