@@ -40,7 +40,7 @@ const SNAPSHOT_NOUNS: [&str; 7] =
     ["LastCheck", "OpenIncident", "Row", "SiteSnapshot", "SiteState", "Snapshot", "ViewSnapshot"];
 
 /// The only rooms in which a crate may appear. Crates that are not named here may appear anywhere.
-const ONLY_IN: [(&str, &[&str]); 32] = [
+const ONLY_IN: [(&str, &[&str]); 35] = [
     ("annotate_snippets", &["config"]),
     ("anyhow", &["app", "demo"]),
     ("arc_swap", &["engine"]),
@@ -51,6 +51,8 @@ const ONLY_IN: [(&str, &[&str]); 32] = [
     ("crc32c", &["store"]),
     ("crossterm", &["ui"]),
     ("dns_lookup", &["probe"]),
+    ("encoding_rs", &["probe"]),
+    ("flate2", &["probe"]),
     ("h2", &["probe"]),
     ("hdrhistogram", &["stats", "store"]),
     ("hickory_resolver", &["probe", "export"]),
@@ -63,6 +65,7 @@ const ONLY_IN: [(&str, &[&str]); 32] = [
     ("rcgen", &["demo"]),
     ("redb", &["store"]),
     ("regex", &["model", "config", "probe"]),
+    ("regex_automata", &["probe"]),
     ("rustls", &["probe", "export", "demo"]),
     ("rustls_pki_types", &["config"]),
     ("serde", &["config", "report"]),

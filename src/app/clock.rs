@@ -112,6 +112,17 @@ pub fn stopwatch() -> std::time::Instant {
     std::time::Instant::now()
 }
 
+/// What the calling thread has had of the processor, where the system tells: what work took, however busy the machine is.
+#[cfg(unix)]
+pub const THREAD_TIME: Option<fn() -> Duration> = Some(|| {
+    let at = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(at.tv_sec.cast_unsigned(), u32::try_from(at.tv_nsec).unwrap_or_default())
+});
+
+/// What the calling thread has had of the processor, where the system tells: what work took, however busy the machine is.
+#[cfg(not(unix))]
+pub const THREAD_TIME: Option<fn() -> Duration> = None;
+
 /// The system's monotonic clock as the service manager reads it; none where there is no such thing.
 #[cfg(target_os = "linux")]
 #[must_use]

@@ -20,7 +20,7 @@ pub fn prober(config: &Config) -> Result<HttpProber, Failure> {
         config::Resolver::System => Resolver::System,
         config::Resolver::Servers(servers) => Resolver::Servers(servers.clone()),
     };
-    let options = Options { resolver, ..Options::default() };
+    let options = Options { resolver, thread_time: clock::THREAD_TIME, ..Options::default() };
     let prober = HttpProber::with(&options, clock::stopwatch).context("cannot set up probing")?;
     learn(&prober, config)?;
     Ok(prober)

@@ -34,7 +34,7 @@ pub use sample::{Flags, Http, Packed, Sample, Status};
 pub use secret::{Secret, SecretUrl};
 pub use sink::{Api, Sink};
 pub use site::{
-    ClientIdentity, Expect, Expected, Family, HttpOffer, RedirectBody, Redirects, Site, SiteId, StatusSet, TlsFiles,
-    TlsRules, shown_url,
+    BODY_KEPT_MAX, ClientIdentity, Expect, Expected, Family, HttpOffer, RedirectBody, Redirects, Site, SiteId,
+    StatusSet, TlsFiles, TlsRules, shown_url,
 };
 pub use time::{Micros, Timeframe, Timestamp, View};

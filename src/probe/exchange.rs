@@ -8,9 +8,10 @@
 //! belongs to no body at all, that is a fault.
 
 use std::borrow::Cow;
+use std::time::Instant;
 
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::ext::ReasonPhrase;
 use hyper::header::HeaderMap;
 use hyper::{Response, Version};
@@ -20,7 +21,9 @@ use super::explain::{explain_body, explain_head, is_refusal, requires_http1};
 use super::failure::Failure;
 use super::head_limit::HEAD_MAX;
 use super::link::{HEADERS_MAX, Link, Unanswered};
+use super::live::Live;
 use super::request::Request;
+use super::unpack::Packing;
 use crate::model::{Cause, Http, Status};
 
 /// An answer of which the head has come.
@@ -46,6 +49,12 @@ pub(super) struct BodyRead {
     pub(super) capped: bool,
     /// The bytes, where they were wanted.
     pub(super) kept: Vec<u8>,
+    /// How those are packed.
+    pub(super) packing: Packing,
+    /// The charset that the server names.
+    pub(super) charset: Option<String>,
+    /// Since when nothing that follows can change the judgement; not read any further then.
+    pub(super) decided: Option<Instant>,
 }
 
 /// Why there is no answer, and whether asking once more over a fresh connection could give one.
@@ -125,13 +134,19 @@ fn read_head(link: Link, answer: Response<Incoming>) -> Result<Answer, Failure> 
 }
 
 impl Answer {
+    /// Whether it is known how long the body is.
+    pub(super) fn has_length(&self) -> bool {
+        self.body.size_hint().exact().is_some()
+    }
+
     /// Reads the body up to `max_body` bytes, and keeps it if `keep`. `read` tells how much came also when this fails
-    /// or is dropped half way. The connection comes back when it can serve another request.
+    /// or is dropped half way; of a body that may not end, until `live` has seen enough. The connection comes back when it can serve another request.
     pub(super) async fn read_body(
         mut self,
         max_body: u64,
         keep: bool,
         read: &mut BodyRead,
+        mut live: Option<&mut Live>,
     ) -> Result<Option<Link>, Failure> {
         while let Some(frame) = self.link.beside(self.body.frame()).await {
             // A piece may be one byte, and costs as much as one of thousands: a turn is 128 of them at most.
@@ -154,6 +169,12 @@ impl Answer {
             }
             read.bytes += data.len() as u64;
             self.link.budget.earn(data.len() as u64);
+            if let Some(live) = &mut live {
+                read.decided = live.came(&read.kept);
+                if read.decided.is_some() {
+                    return Ok(None);
+                }
+            }
         }
         Ok(Some(self.link))
     }

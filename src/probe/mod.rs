@@ -5,12 +5,14 @@
 //! reads errors. Nothing is kept between probes but what is known of names, the TLS configuration, and one connection of
 //! each site with `keep_alive`; otherwise each hop has a fresh one.
 //!
-//! Invariants: a probe ends within its site's timeout; the phases add up to the response time; nothing a server
+//! Invariants: an exchange ends within its site's timeout, and looking at what came takes no time of the site's; the phases add up to the response time; nothing a server
 //! sends reaches a detail uncleaned. Limits: 128 lookups and 256 handshakes in flight, 256 KiB and 512 headers
 //! before a body, `max_body` bytes of body, 8 addresses a connection. How many probes run at once is the
 //! caller's matter.
 
+mod aside;
 mod certificate;
+mod charset;
 mod connect;
 mod cookies;
 mod exchange;
@@ -22,9 +24,12 @@ mod hop;
 mod judge;
 mod kept;
 mod link;
+mod live;
+mod look;
 mod mended;
 mod names;
 mod paced;
+mod pause;
 mod pinned;
 mod proven;
 mod redirect;
@@ -33,6 +38,7 @@ mod resolve;
 mod route;
 mod ruled;
 mod run;
+mod scan;
 mod seed;
 mod servers;
 mod stopwatch;
@@ -41,9 +47,11 @@ mod terms;
 mod tls;
 mod turns;
 mod unexpected;
+mod unpack;
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::model::{Observation, Site};
 
@@ -51,7 +59,8 @@ pub use route::{has_route, route_to_anywhere};
 
 /// Something that can probe a site: the real one, or a scripted one in tests and demonstrations.
 pub trait Prober: Send + Sync + 'static {
-    /// Probes `site` once. Ends within `site.timeout`, up to the resolution of timers.
+    /// Probes `site` once. The exchange ends within `site.timeout`, up to the resolution of timers; looking at its body may
+    /// take longer.
     fn probe(&self, site: &Site) -> impl Future<Output = Observation> + Send;
 }
 
@@ -76,11 +85,13 @@ pub struct Options {
     pub extra_roots: Vec<Vec<u8>>,
     /// Asks the kernel for a route; tests put a machine without a network here.
     pub has_route: fn(IpAddr) -> bool,
+    /// What the calling thread has had of the processor, where the system tells.
+    pub thread_time: Option<fn() -> Duration>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { resolver: Resolver::Auto, extra_roots: Vec::new(), has_route }
+        Self { resolver: Resolver::Auto, extra_roots: Vec::new(), has_route, thread_time: None }
     }
 }
 
@@ -111,6 +122,8 @@ pub struct HttpProber {
     tls: tls::Tls,
     pool: kept::Pool,
     http1_only: terms::Http1Only,
+    aside: aside::Aside,
+    patterns: Arc<look::Patterns>,
     has_route: fn(IpAddr) -> bool,
     clock: fn() -> Instant,
     notices: Vec<String>,
@@ -131,11 +144,14 @@ impl HttpProber {
     /// See [`ProbeError`].
     pub fn with(options: &Options, clock: fn() -> Instant) -> Result<Self, ProbeError> {
         let mut notices = Vec::new();
+        let meter = options.thread_time.map_or(aside::Meter::Passing(clock), aside::Meter::Processor);
         Ok(Self {
             resolve: resolve::Resolve::new(&options.resolver, clock)?,
             tls: tls::Tls::new(&options.extra_roots, &mut notices)?,
             pool: kept::Pool::new(),
             http1_only: terms::Http1Only::default(),
+            aside: aside::Aside::new(meter),
+            patterns: Arc::default(),
             has_route: options.has_route,
             clock,
             notices,

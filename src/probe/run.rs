@@ -1,7 +1,7 @@
 //! One probe, from the first lookup to the judgement.
 //!
 //! The hops of a probe come one after the other; the phases of each add to the same stopwatch. Bodies of redirects are
-//! not read. One deadline covers everything, permits included; when it passes, the future of the probe is dropped where
+//! not read. One deadline covers the exchange, permits included; when it passes, the future of the probe is dropped where
 //! it stands, and the state beside it tells the phase that hung. What the probe has learnt by then is kept. When it passed
 //! long ago, it was webmon that did not run, and nothing can be said of the site.
 
@@ -12,16 +12,18 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout_at;
 
 use super::connect::offline;
-use super::exchange::BodyRead;
+use super::exchange::{Answer, BodyRead};
 use super::failure::Failure;
 use super::judge::{Whole, judge};
 use super::kept::{Peer, Purpose};
+use super::live::Live;
 use super::redirect::Way;
 use super::request::Request;
 use super::seed;
 use super::stopwatch::Stopwatch;
 use super::tls::provider;
-use super::{HttpProber, Waiting};
+use super::unpack::Packing;
+use super::{HttpProber, Waiting, charset};
 use crate::model::{
     Cause, Certificate, Flags, Hop, Http, Micros, Observation, Phase, Site, Status, Timestamp, figures,
 };
@@ -38,7 +40,7 @@ pub(super) async fn run(prober: &HttpProber, site: &Site) -> Observation {
     let mut run = Run::new(prober, site);
     let outcome = timeout_at(deadline.into(), run.probe()).await;
     let outcome = outcome.unwrap_or_else(|_| Err(run.out_of_time(deadline)));
-    run.finish(outcome)
+    Box::pin(run.finish(outcome)).await
 }
 
 /// A probe under way.
@@ -51,6 +53,8 @@ pub(super) struct Run<'a> {
     /// The other end of the present connection.
     pub(super) peer: Option<Peer>,
     body: BodyRead,
+    /// The body, where it may not end.
+    live: Option<Box<Live>>,
 }
 
 /// The status of a whole answer, and what the server called it.
@@ -66,6 +70,7 @@ impl<'a> Run<'a> {
             body: BodyRead::default(),
             seen: Observation::failed(Cause::Ok, ""),
             peer: None,
+            live: None,
         }
     }
 }
@@ -79,11 +84,13 @@ impl Run<'_> {
             let mut answer = self.ask(&request).await?;
             let next = way.next(&request, answer.status, &answer.headers, self.site)?;
             let Some(next) = next else {
+                self.watch.stop();
+                let keep = self.expect_body(&answer)?;
                 self.watch.enter(Phase::Transfer);
                 let (status, reason) = (answer.status, std::mem::take(&mut answer.reason));
-                let keep = self.site.expect.asks_for_body();
-                let link = answer.read_body(self.site.body_max(), keep, &mut self.body).await?;
-                self.watch.stop();
+                let link =
+                    answer.read_body(self.site.body_max(), keep, &mut self.body, self.live.as_deref_mut()).await?;
+                self.watch.stop_at(self.body.decided.unwrap_or_else(self.prober.clock));
                 if let (true, Some(link), Some(peer)) = (self.site.keep_alive, link, self.peer.take()) {
                     let purpose = Purpose::new(self.site, &request.url);
                     self.prober.pool.put(self.site, link, peer, purpose, (self.prober.clock)());
@@ -98,6 +105,38 @@ impl Run<'_> {
             (self.seen.status, self.seen.http, self.seen.address) = (None, Http::None, None);
             request = next;
         }
+    }
+
+    /// Prepares for the body of `answer`; whether it is to be kept.
+    fn expect_body(&mut self, answer: &Answer) -> Result<bool, Failure> {
+        if !self.site.expect.asks_for_body() {
+            return Ok(false);
+        }
+        self.body.packing = Packing::of(&answer.headers);
+        self.body.charset = charset::declared(&answer.headers);
+        if !answer.has_length() && self.body.packing.is_none() {
+            let answered = (answer.status, answer.reason.clone());
+            let live = Live::new(answered, &answer.headers, self.prober, &self.site.expect)?;
+            self.live = Some(Box::new(live));
+        }
+        Ok(true)
+    }
+
+    /// The answer, should its body have met every expectation in time although it did not end.
+    async fn decided(&mut self, timeout: Failure) -> Result<Answered, Failure> {
+        let now = (self.prober.clock)();
+        let body = std::mem::take(&mut self.body.kept);
+        let decided = match self.live.take() {
+            Some(live) => live.decided(self.prober, self.site, body).await,
+            None => None,
+        };
+        let Some((at, answered)) = decided else {
+            self.watch.stop_at(now);
+            return Err(timeout);
+        };
+        self.watch.stop_at(at);
+        self.body.decided = Some(at);
+        Ok(answered)
     }
 
     /// Keeps what a server showed, as it looks at `now`, unless an earlier one of this probe showed worse.
@@ -152,17 +191,24 @@ impl Run<'_> {
         offline(&[], self.prober.has_route).unwrap_or_else(|| self.prober.resolve.silence(timeout))
     }
 
-    fn finish(mut self, outcome: Result<Answered, Failure>) -> Observation {
+    async fn finish(mut self, outcome: Result<Answered, Failure>) -> Observation {
+        let outcome = match outcome {
+            Err(failure) if failure.cause == Cause::TransferTimeout => self.decided(failure).await,
+            outcome => outcome,
+        };
         self.watch.stop();
         self.seen.phases = self.watch.phases();
         self.seen.bytes = self.body.bytes;
         if self.body.capped {
             self.seen.flags = self.seen.flags.with(Flags::BODY_CAPPED);
         }
-        let outcome = outcome.and_then(|(status, reason)| {
-            let total = self.seen.phases.total();
-            judge(self.site, &Whole { status, reason: &reason, body: &self.body, total })
-        });
+        let outcome = match outcome {
+            Ok((status, reason)) => {
+                let (body, total) = (std::mem::take(&mut self.body), self.seen.phases.total());
+                judge(self.prober, self.site, Whole { status, reason: &reason, body, total }).await
+            }
+            Err(failure) => Err(failure),
+        };
         if let Err(failure) = outcome {
             self.seen.cause = failure.cause;
             self.seen.detail = self.site.secrets.hidden_in(&failure.detail);

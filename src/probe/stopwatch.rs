@@ -37,6 +37,12 @@ impl Stopwatch {
         self.running = None;
     }
 
+    /// Since `then`, time is spent in no phase.
+    pub(super) fn stop_at(&mut self, then: Instant) {
+        self.book(then);
+        self.running = None;
+    }
+
     /// The phase that time is spent in now.
     pub(super) fn phase(&self) -> Option<Phase> {
         self.running.map(|(phase, _)| phase)
@@ -107,6 +113,18 @@ mod tests {
         assert_eq!(millis(Phase::Tls), Some(3));
         assert_eq!(millis(Phase::Resolve), None);
         assert_eq!(watch.phases().total(), Micros::new(11_000));
+    }
+
+    #[test]
+    fn a_phase_can_end_before_that_is_known() {
+        let mut watch = Stopwatch::new(scripted);
+        at(0);
+        watch.enter(Phase::Transfer);
+        at(5);
+        let decided = scripted();
+        at(50);
+        watch.stop_at(decided);
+        assert_eq!((watch.phase(), watch.phases().total()), (None, Micros::new(5_000)));
     }
 
     #[test]

@@ -1,0 +1,200 @@
+//! What a probe makes of bodies: packed ones, texts in other charsets, and ones that take long to look at.
+
+#![allow(clippy::unwrap_used, reason = "what cannot be set up ends its test")]
+
+mod support;
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use flate2::Compression;
+use flate2::write::{GzEncoder, ZlibEncoder};
+use regex::bytes::Regex;
+use support::{Behaviour, Server, Step, response};
+use webmon::model::{Cause, Expect, Expected, Observation, Site};
+use webmon::probe::{HttpProber, Options, Prober};
+
+#[allow(clippy::disallowed_methods, reason = "probes of real sockets take real time")]
+fn clock() -> Instant {
+    Instant::now()
+}
+
+fn prober() -> Arc<HttpProber> {
+    Arc::new(HttpProber::with(&Options { has_route: |_| true, ..Options::default() }, clock).unwrap())
+}
+
+fn contains(part: &str) -> Expect {
+    let part = Expected { what: part.to_owned(), shown: part.to_owned() };
+    Expect { body_contains: Some(part), ..Expect::default() }
+}
+
+fn matches(pattern: &str) -> Expect {
+    let pattern = Expected { what: Regex::new(pattern).unwrap(), shown: pattern.to_owned() };
+    Expect { body_regex: Some(pattern), ..Expect::default() }
+}
+
+fn site(server: &Server, path: &str, expect: Expect) -> Site {
+    Site {
+        expect,
+        timeout: Duration::from_mins(1),
+        max_body: 16 << 20,
+        ..Site::new(path, server.url(path).parse().unwrap())
+    }
+}
+
+/// An answer with `headers` and `body`.
+fn answer(headers: &str, body: &[u8]) -> Vec<Step> {
+    let head = format!("HTTP/1.1 200 OK\r\n{headers}Content-Length: {}\r\n\r\n", body.len());
+    vec![Step::send([head.as_bytes(), body].concat())]
+}
+
+fn gzip(plain: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(plain).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn outcome(seen: &Observation) -> (Cause, &str) {
+    (seen.cause, seen.detail.as_str())
+}
+
+#[tokio::test]
+async fn a_body_that_came_packed_unasked_is_unpacked_before_it_is_judged() {
+    let plain = b"<h1>the shop is open</h1>";
+    let mut zlib = ZlibEncoder::new(Vec::new(), Compression::fast());
+    zlib.write_all(plain).unwrap();
+    let zlib = zlib.finish().unwrap();
+    let server = Server::start(Behaviour::answering(move |request| match request.target.as_str() {
+        "/gzip" => answer("Content-Encoding: gzip\r\n", &gzip(plain)),
+        "/twice" => answer("Content-Encoding: deflate, x-gzip\r\n", &gzip(&zlib)),
+        "/bomb" => answer("Content-Encoding: gzip\r\n", &gzip(&vec![b'a'; (16 << 20) + 1])),
+        "/plain" => answer("Content-Encoding: gzip\r\n", plain),
+        _ => answer("Content-Encoding: br\r\n", b"\x0b\x02\x80open\x03"),
+    }));
+    let prober = prober();
+    let bytes = gzip(plain).len() as u64;
+    for (path, cause, detail) in [
+        ("/gzip", Cause::Ok, ""),
+        ("/twice", Cause::Ok, ""),
+        ("/plain", Cause::Ok, ""),
+        ("/bomb", Cause::Body, "the body does not contain \"open\" within 16,777,216 bytes after decompression"),
+        ("/br", Cause::Body, "compressed with br, which webmon does not read"),
+    ] {
+        let seen = prober.probe(&site(&server, path, contains("open"))).await;
+        assert_eq!(outcome(&seen), (cause, detail), "{path}");
+        if path == "/gzip" {
+            assert_eq!(seen.bytes, bytes, "what came over the wire");
+        }
+        let unread = prober.probe(&site(&server, path, Expect::default())).await;
+        assert_eq!(unread.cause, Cause::Ok, "{path}: nothing is expected of the body");
+    }
+    let cut = Site { max_body: bytes / 2, ..site(&server, "/gzip", contains("<h")) };
+    assert_eq!(prober.probe(&cut).await.cause, Cause::Ok, "what could be unpacked");
+}
+
+#[tokio::test]
+async fn a_body_is_read_in_its_charset() {
+    let server = Server::start(Behaviour::answering(|request| match request.target.as_str() {
+        "/latin" => answer("Content-Type: text/html; charset=ISO-8859-1\r\n", b"Gr\xfc\xdfe"),
+        "/mark" => answer("", b"\xef\xbb\xbfGr\xc3\xbc\xc3\x9fe"),
+        "/utf16" => answer("", b"\xff\xfeG\0r\0\xfc\0\xdf\0e\0"),
+        "/packed" => answer("Content-Encoding: gzip\r\n", &gzip(b"<meta charset=latin1>\nGr\xfc\xdfe")),
+        _ => answer("Content-Type: text/plain; charset=x-odd\r\n", b"Gr\xfc\xdfe"),
+    }));
+    let prober = prober();
+    for path in ["/latin", "/mark", "/utf16", "/packed"] {
+        for expect in [contains("Grüße"), matches("(?m)^Grüße$")] {
+            let seen = prober.probe(&site(&server, path, expect)).await;
+            assert_eq!(outcome(&seen), (Cause::Ok, ""), "{path}");
+        }
+    }
+    let seen = prober.probe(&site(&server, "/odd", contains("Grüße"))).await;
+    let said = "the body does not contain \"Grüße\"; webmon does not read its charset \"x-odd\"";
+    assert_eq!(outcome(&seen), (Cause::Body, said));
+}
+
+#[tokio::test]
+async fn a_stream_is_read_until_it_is_decided() {
+    let head = |kind: &str| format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let server = Server::start(Behaviour::answering(move |request| {
+        let kind = if request.target == "/page" { "text/html" } else { "text/event-stream; charset=utf-8" };
+        vec![Step::send(head(kind) + "4\r\ndata\r\n"), Step::wait_ms(20), Step::send("6\r\n: ok\n\n\r\n"), Step::Hang]
+    }));
+    let prober = prober();
+    for keep_alive in [false, true] {
+        for expect in [contains(": ok"), matches(r"(?m)^data: \w+$")] {
+            let events = Site { keep_alive, ..site(&server, "/events", expect.clone()) };
+            let seen = prober.probe(&events).await;
+            assert_eq!(outcome(&seen), (Cause::Ok, ""), "{seen:?}");
+            assert_eq!(seen.bytes, 10);
+            if keep_alive {
+                continue;
+            }
+            // What is no stream by its name is one if it has not ended in time.
+            let page = Site { timeout: Duration::from_secs(1), ..site(&server, "/page", expect) };
+            let seen = prober.probe(&page).await;
+            assert_eq!(outcome(&seen), (Cause::Ok, ""), "{seen:?}");
+            assert!(seen.phases.total().as_duration() < page.timeout, "up to the deciding byte: {seen:?}");
+        }
+    }
+    assert_eq!(server.accepted(), server.requests().len(), "no connection serves twice");
+    for expect in [contains("not there"), matches("ok\n\n$"), Expect::default()] {
+        let events = Site { timeout: Duration::from_millis(300), ..site(&server, "/events", expect) };
+        assert_eq!(prober.probe(&events).await.cause, Cause::TransferTimeout);
+    }
+}
+
+#[tokio::test]
+async fn what_says_how_long_it_is_has_to_come_whole() {
+    let server = Server::start(Behaviour::answering(|request| match request.target.as_str() {
+        "/hangs" => vec![Step::send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok"), Step::Hang],
+        _ => vec![Step::send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n"), Step::Close],
+    }));
+    let prober = prober();
+    for (path, cause) in [("/hangs", Cause::TransferTimeout), ("/breaks-off", Cause::Truncated)] {
+        let site = Site { timeout: Duration::from_millis(500), ..site(&server, path, contains("ok")) };
+        assert_eq!(prober.probe(&site).await.cause, cause, "{path}");
+    }
+}
+
+/// Everything is in one thread here, as in a monitor.
+#[tokio::test]
+async fn a_body_that_takes_long_to_match_holds_up_no_other_site() {
+    let mut random = 1_u32;
+    let mut next = || {
+        random ^= random << 13;
+        random ^= random >> 17;
+        random ^= random << 5;
+        b"ok"[random as usize % 2]
+    };
+    let hot: Vec<u8> = std::iter::repeat_with(&mut next).take(1 << 20).collect();
+    let server = Server::start(Behaviour::answering(move |request| match request.target.as_str() {
+        "/hot" => answer("", &hot),
+        _ => vec![Step::send(response(200, "ok"))],
+    }));
+    let prober = prober();
+    let (first, second) = (Arc::clone(&prober), Arc::clone(&prober));
+    let hot = site(&server, "/hot", matches("ok.{0,160}done"));
+    let next = hot.clone();
+    let mut running = tokio::spawn(async move { first.probe(&hot).await });
+    while server.requests().iter().all(|request| request.answered.is_none() || request.target != "/hot") {
+        tokio::task::yield_now().await;
+    }
+    // Of the same site, and overtaken by its first one.
+    let waiting = tokio::spawn(async move { second.probe(&next).await });
+    let quiet = site(&server, "/quiet", contains("ok"));
+    let mut quiet_ones = 0;
+    let seen = loop {
+        tokio::select! {
+            seen = &mut running => break seen.unwrap(),
+            seen = prober.probe(&quiet) => {
+                assert_eq!(outcome(&seen), (Cause::Ok, ""));
+                quiet_ones += 1;
+            }
+        }
+    };
+    assert_eq!(outcome(&seen), (Cause::Body, "matching took longer than 1 s"));
+    assert!(quiet_ones >= 10, "{quiet_ones} other checks were made in the meantime");
+    assert_eq!(outcome(&waiting.await.unwrap()), (Cause::Body, "matching took longer than 1 s"));
+}
