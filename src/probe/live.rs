@@ -85,8 +85,11 @@ impl Live {
         let now = (self.clock)();
         if self.arrivals.len() == ARRIVALS_MAX {
             // The later one of two also holds for the earlier one.
-            let mut keeps = false;
-            self.arrivals.retain(|_| std::mem::replace(&mut keeps, !keeps));
+            let mut dropped = false;
+            self.arrivals.retain(|_| {
+                dropped = !dropped;
+                !dropped
+            });
         }
         self.arrivals.push((body.len(), now));
         let search = self.search.as_mut()?;
