@@ -606,7 +606,9 @@ fn a_system_without_a_thread_to_give_is_an_error_in_words() {
     }
     for arguments in ["run --headless --for 1s", "run --headless --for 1s --no-store", "check"] {
         let mut limited = std::process::Command::new("sh");
-        limited.args(["-c", &format!("ulimit -u 1 && exec ./webmon {arguments}")]).current_dir(folder.path());
+        // dash calls it -p.
+        let script = format!("{{ ulimit -u 1 || ulimit -p 1; }} 2>/dev/null && exec ./webmon {arguments}");
+        limited.args(["-c", &script]).current_dir(folder.path());
         let Ok(ended) = limited.uid(NOBODY_ELSE).output() else {
             // Not root: there is no other user to be.
             return;

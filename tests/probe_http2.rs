@@ -296,7 +296,7 @@ fn each_phase_has_its_own_time_over_http2_as_well() {
     let (authority, serving) = (Authority::new(), multi_threaded());
     let port = Real::new(Duration::from_millis(delays::TLS), delayed).start(&authority, "phases.test", &serving);
     let resolver = Resolver::Servers(vec![names.address()]);
-    let options = Options { resolver, extra_roots: vec![authority.root()], has_route: |_| true };
+    let options = Options { resolver, extra_roots: vec![authority.root()], has_route: |_| true, ..Options::default() };
     let probing = single_threaded();
     let prober = HttpProber::with(&options, clock).expect("good options");
     let begin = clock();

@@ -71,13 +71,18 @@ pub fn complain(text: impl fmt::Display) {
 pub fn complain_in_time(text: impl fmt::Display) {
     let text = text.to_string();
     let (said, heard) = mpsc::sync_channel(1);
+    let spoken = text.clone();
     let speaker = std::thread::Builder::new().spawn(move || {
-        complain(text);
+        complain(spoken);
         // Whoever waited may have gone.
         let _late = said.send(());
     });
-    if speaker.is_ok() {
-        let _in_time = heard.recv_timeout(PATIENCE);
+    match speaker {
+        Ok(_) => {
+            let _in_time = heard.recv_timeout(PATIENCE);
+        }
+        // Where no thread is to be had, that is what there is to say.
+        Err(_) => complain(text),
     }
 }
 
