@@ -52,7 +52,7 @@ const ONLY_IN: [(&str, &[&str]); 35] = [
     ("crossterm", &["ui"]),
     ("dns_lookup", &["probe"]),
     ("encoding_rs", &["probe"]),
-    ("flate2", &["probe"]),
+    ("flate2", &["probe", "export"]),
     ("h2", &["probe"]),
     ("hdrhistogram", &["stats", "store"]),
     ("hickory_resolver", &["probe", "export"]),
