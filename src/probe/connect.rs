@@ -114,8 +114,8 @@ impl Race {
     }
 }
 
-/// The addresses with families alternating, beginning with the family of the first (RFC 8305 §4).
-fn alternate(addresses: &[IpAddr]) -> Vec<IpAddr> {
+/// The addresses that are tried, with families alternating, beginning with the family of the first (RFC 8305 §4).
+pub(super) fn alternate(addresses: &[IpAddr]) -> Vec<IpAddr> {
     let first_is_v4 = addresses.first().is_some_and(IpAddr::is_ipv4);
     let (first, second): (Vec<IpAddr>, Vec<IpAddr>) = addresses.iter().partition(|ip| ip.is_ipv4() == first_is_v4);
     let (mut first, mut second) = (first.into_iter(), second.into_iter());

@@ -128,7 +128,9 @@ impl Run<'_> {
         let host = url.host().expect("a site and a followed redirect have a host");
         let port = url.port_or_known_default().expect("http and https have a port");
         let resolve = &self.prober.resolve;
-        let addresses = resolve.addresses(&host, self.site.family, &mut self.watch, &mut self.waiting).await;
+        // A site's own name is asked for again and again, that of a redirect may be another each time.
+        let is_own = self.site.url.expose().host().as_ref() == Some(&host);
+        let addresses = resolve.addresses(&host, self.site.family, is_own, &mut self.watch, &mut self.waiting).await;
         let addresses = addresses.map_err(|failure| offline(&[], has_route).unwrap_or(failure))?;
         self.watch.enter(Phase::Connect);
         let tcp = Paced::new(connect(&addresses, port, &mut self.seen.address, has_route).await?);

@@ -5,18 +5,17 @@
 //! reads errors. Nothing is kept between probes but what is known of names, the TLS configuration, and one connection of
 //! each site with `keep_alive`; otherwise each hop has a fresh one.
 //!
-//! Invariants: an exchange ends within its site's timeout, and looking at what came takes no time of the site's; the phases
-//! add up to the response time; nothing a server sends reaches a detail uncleaned. Limits: 128 lookups and 256 handshakes in
-//! flight, 256 KiB and 512 headers before a body, `max_body` bytes of body, 8 addresses a connection. How many probes run
-//! at once is the caller's matter.
+//! Invariants: an exchange ends within its site's timeout, and looking at what came takes no time of the site's; the phases add up to the response time; nothing a server
+//! sends reaches a detail uncleaned. Limits: 128 lookups and 256 handshakes in flight, 256 KiB and 512 headers
+//! before a body, `max_body` bytes of body, 8 addresses a connection. How many probes run at once is the
+//! caller's matter.
 
+mod aliases;
 mod aside;
 mod certificate;
 mod charset;
 mod connect;
 mod cookies;
-mod evidence;
-mod excerpt;
 mod exchange;
 mod explain;
 mod failure;
@@ -29,6 +28,8 @@ mod link;
 mod live;
 mod look;
 mod mended;
+mod name_files;
+mod name_server;
 mod names;
 mod paced;
 mod pause;
@@ -36,12 +37,14 @@ mod pinned;
 mod proven;
 mod redirect;
 mod request;
+mod resolv_conf;
 mod resolve;
 mod route;
 mod ruled;
 mod run;
 mod scan;
 mod seed;
+mod server_order;
 mod servers;
 mod stopwatch;
 mod system;
@@ -50,6 +53,7 @@ mod tls;
 mod turns;
 mod unexpected;
 mod unpack;
+mod zone;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -87,15 +91,13 @@ pub struct Options {
     pub extra_roots: Vec<Vec<u8>>,
     /// Asks the kernel for a route; tests put a machine without a network here.
     pub has_route: fn(IpAddr) -> bool,
-    /// Keep what came with each answer: [`Observation::evidence`].
-    pub evidence: bool,
     /// What the calling thread has had of the processor, where the system tells.
     pub thread_time: Option<fn() -> Duration>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { resolver: Resolver::Auto, extra_roots: Vec::new(), has_route, evidence: false, thread_time: None }
+        Self { resolver: Resolver::Auto, extra_roots: Vec::new(), has_route, thread_time: None }
     }
 }
 
@@ -103,9 +105,6 @@ impl Default for Options {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProbeError {
-    /// The resolver refused its configuration.
-    #[error("cannot set up the DNS resolver: {0}; check /etc/resolv.conf")]
-    Resolver(String),
     /// A root certificate cannot be used.
     #[error("cannot use a root certificate: {0}; it must be one X.509 certificate in DER form")]
     Roots(String),
@@ -127,7 +126,6 @@ pub struct HttpProber {
     pool: kept::Pool,
     http1_only: terms::Http1Only,
     aside: aside::Aside,
-    evidence: bool,
     patterns: Arc<look::Patterns>,
     has_route: fn(IpAddr) -> bool,
     clock: fn() -> Instant,
@@ -151,12 +149,11 @@ impl HttpProber {
         let mut notices = Vec::new();
         let meter = options.thread_time.map_or(aside::Meter::Passing(clock), aside::Meter::Processor);
         Ok(Self {
-            resolve: resolve::Resolve::new(&options.resolver, clock)?,
+            resolve: resolve::Resolve::new(&options.resolver, clock),
             tls: tls::Tls::new(&options.extra_roots, &mut notices)?,
             pool: kept::Pool::new(),
             http1_only: terms::Http1Only::default(),
             aside: aside::Aside::new(meter),
-            evidence: options.evidence,
             patterns: Arc::default(),
             has_route: options.has_route,
             clock,

@@ -5,16 +5,22 @@
 //! of the first instead of asking side by side. And which names got no answer the last time: those wait in a
 //! smaller queue of their own. Failures are not remembered; each probe asks again.
 //!
-//! Limit: 16,384 names. Redirects can bring any number of them; past the limit those are forgotten
-//! that are of no use any more, and if there are none, all.
+//! Limits: the eight addresses of a name that are ever tried, for five minutes at most, or ten seconds when only a redirect
+//! led to the name; 16,384 names. Redirects can bring any number of them; past the limit those that are of no
+//! use any more are forgotten, and if there are none, all.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Names that are remembered at most.
 const NAMES_MAX: usize = 16_384;
+
+/// The longest that addresses are good for, whatever their TTL.
+const GOOD_MAX: Duration = Duration::from_mins(5);
+/// The same for names that only a redirect led to.
+const GOOD_MAX_REDIRECT: Duration = Duration::from_secs(10);
 
 /// One turn of one name: whoever holds it may ask.
 pub(super) type Turn = Arc<tokio::sync::Mutex<()>>;
@@ -52,10 +58,18 @@ impl Names {
         (Arc::clone(&known.turn), known.silent)
     }
 
-    /// `name` has these addresses until then.
-    pub(super) fn learnt(&self, name: &str, addresses: Arc<[IpAddr]>, until: Instant) {
+    /// `name` has these addresses, which are good for `ttl` after `now`. `is_own`: it is the name of a site.
+    pub(super) fn learnt(&self, name: &str, addresses: Arc<[IpAddr]>, now: Instant, ttl: Duration, is_own: bool) {
         if let Some(known) = self.lock().get_mut(name) {
-            (known.addresses, known.until) = (addresses, Some(until));
+            let most = if is_own { GOOD_MAX } else { GOOD_MAX_REDIRECT };
+            (known.addresses, known.until) = (addresses, Some(now + ttl.min(most)));
+        }
+    }
+
+    /// Addresses that were learnt are good no longer; whose turn it is stays.
+    pub(super) fn forget(&self) {
+        for known in self.lock().values_mut() {
+            (known.addresses, known.until) = (Arc::default(), None);
         }
     }
 
@@ -74,7 +88,6 @@ impl Names {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[allow(clippy::disallowed_methods, reason = "an origin for scripted time; no test looks at its value")]
     fn origin() -> Instant {
@@ -87,10 +100,31 @@ mod tests {
         let later = |seconds| now + Duration::from_secs(seconds);
         assert_eq!(names.fresh("a", now), None);
         drop(names.turn("a", now));
-        names.learnt("a", [IpAddr::from([127, 0, 0, 1])].into(), later(60));
+        names.learnt("a", [IpAddr::from([127, 0, 0, 1])].into(), now, Duration::from_mins(1), true);
         assert_eq!(names.fresh("a", later(59)).map(|found| found.len()), Some(1));
         assert_eq!(names.fresh("a", later(60)), None);
         assert_eq!(names.fresh("b", now), None);
+    }
+
+    #[test]
+    fn no_ttl_is_taken_at_its_word_for_long() {
+        let (names, now) = (Names::default(), origin());
+        for (is_own, seconds) in [(true, 300), (false, 10)] {
+            drop(names.turn("a", now));
+            names.learnt("a", [IpAddr::from([127, 0, 0, 1])].into(), now, Duration::from_secs(1 << 31), is_own);
+            assert!(names.fresh("a", now + Duration::from_secs(seconds - 1)).is_some());
+            assert_eq!(names.fresh("a", now + Duration::from_secs(seconds)), None);
+        }
+    }
+
+    #[test]
+    fn what_was_learnt_can_be_forgotten_and_turns_go_on() {
+        let (names, now) = (Names::default(), origin());
+        let (turn, _) = names.turn("a", now);
+        names.learnt("a", [IpAddr::from([127, 0, 0, 1])].into(), now, Duration::from_mins(1), true);
+        names.forget();
+        assert_eq!(names.fresh("a", now), None);
+        assert!(Arc::ptr_eq(&turn, &names.turn("a", now).0));
     }
 
     #[test]
@@ -108,7 +142,7 @@ mod tests {
         let (names, now) = (Names::default(), origin());
         let held = names.turn("held", now);
         drop(names.turn("known", now));
-        names.learnt("known", [IpAddr::from([127, 0, 0, 1])].into(), now + Duration::from_mins(1));
+        names.learnt("known", [IpAddr::from([127, 0, 0, 1])].into(), now, Duration::from_mins(1), true);
         for n in 0..NAMES_MAX {
             drop(names.turn(&format!("n{n}"), now));
         }

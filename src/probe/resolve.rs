@@ -19,11 +19,12 @@ use hickory_resolver::proto::rr::Name;
 use tokio::sync::Semaphore;
 use url::Host;
 
+use super::connect::alternate;
 use super::failure::Failure;
 use super::names::Names;
-use super::servers::Servers;
+use super::servers::{Asking, Servers};
 use super::stopwatch::Stopwatch;
-use super::{ProbeError, Resolver, Waiting, system};
+use super::{Resolver, Waiting, system};
 use crate::model::{Cause, Family, Phase};
 
 /// Lookups in flight at once, over all probes.
@@ -33,7 +34,7 @@ const SILENT_MAX: usize = 32;
 
 /// Who is asked.
 enum Source {
-    Servers(Servers),
+    Servers(Box<Servers>),
     System,
 }
 
@@ -50,27 +51,30 @@ pub(super) struct Resolve {
 
 impl Resolve {
     /// A resolver by `choice`.
-    pub(super) fn new(choice: &Resolver, clock: fn() -> Instant) -> Result<Self, ProbeError> {
+    pub(super) fn new(choice: &Resolver, clock: fn() -> Instant) -> Self {
         let source = match choice {
-            Resolver::Auto => Source::Servers(Servers::new(&[])?),
-            Resolver::Servers(servers) => Source::Servers(Servers::new(servers)?),
-            Resolver::System => Source::System,
+            Resolver::Auto if cfg!(unix) => Source::Servers(Box::new(Servers::new(&[]))),
+            Resolver::Servers(servers) => Source::Servers(Box::new(Servers::new(servers))),
+            // Where there is no resolv.conf only the system knows its name servers.
+            Resolver::Auto | Resolver::System => Source::System,
         };
-        Ok(Self {
+        Self {
             source,
             names: Names::default(),
             clock,
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
             silent: Semaphore::new(SILENT_MAX),
             answered: AtomicU64::new(0),
-        })
+        }
     }
 
-    /// The addresses of `host`, at least one; the phase is entered only when a lookup takes place.
+    /// The addresses of `host`, at least one; the phase is entered only when a lookup takes place. `is_own`: it is the
+    /// site's, not that of a redirect.
     pub(super) async fn addresses(
         &self,
         host: &Host<&str>,
         family: Family,
+        is_own: bool,
         watch: &mut Stopwatch,
         waiting: &mut Option<Waiting>,
     ) -> Result<Arc<[IpAddr]>, Failure> {
@@ -88,19 +92,20 @@ impl Resolve {
             Family::V4 => Cow::Owned(format!("{name} 4")),
             Family::V6 => Cow::Owned(format!("{name} 6")),
         };
-        Box::pin(self.look_up(name, &key, family, watch, waiting)).await
+        Box::pin(self.look_up(name, (&key, is_own), family, watch, waiting)).await
     }
 
     /// The addresses of `name`, remembered under `key`.
     async fn look_up(
         &self,
         name: &str,
-        key: &str,
+        (key, is_own): (&str, bool),
         family: Family,
         watch: &mut Stopwatch,
         waiting: &mut Option<Waiting>,
     ) -> Result<Arc<[IpAddr]>, Failure> {
         watch.enter(Phase::Resolve);
+        let asking = self.asking();
         if let Some(known) = self.names.fresh(key, (self.clock)()) {
             return Ok(known);
         }
@@ -109,10 +114,9 @@ impl Resolve {
         if let Some(known) = self.names.fresh(key, (self.clock)()) {
             return Ok(known);
         }
-        let asking = match &self.source {
-            Source::System => None,
-            Source::Servers(servers) => {
-                let asking = servers.current();
+        let asking = match asking {
+            None => None,
+            Some(asking) => {
                 let question = Name::from_str_relaxed(name).map_err(|error| {
                     Failure::new(Cause::DnsNotFound, format!("DNS: not a name that can be asked: {error}"))
                 })?;
@@ -139,7 +143,7 @@ impl Resolve {
         }
         // Until there is an answer there is none, and the probe may be given up at any moment.
         self.names.silent(key, true);
-        let found = match asking {
+        let found = match &asking {
             Some((asking, question)) => {
                 let _permit = permit;
                 asking.look_up(question, family).await
@@ -150,9 +154,26 @@ impl Resolve {
         self.names.silent(key, silent);
         self.answered.fetch_add(u64::from(!silent), Ordering::Relaxed);
         let found = found?;
-        let addresses: Arc<[IpAddr]> = found.addresses.into();
-        self.names.learnt(key, Arc::clone(&addresses), (self.clock)() + found.ttl);
+        let addresses: Arc<[IpAddr]> = alternate(&found.addresses).into();
+        // An answer that was asked for before a file changed is good for this once.
+        let is_current = match (&asking, self.asking()) {
+            (Some((asking, _)), Some(current)) => Arc::ptr_eq(asking, &current),
+            _ => true,
+        };
+        if is_current {
+            self.names.learnt(key, Arc::clone(&addresses), (self.clock)(), found.ttl, is_own);
+        }
         Ok(addresses)
+    }
+
+    /// Whom to ask, if not the system. When that has changed, nothing that was learnt before is good any more.
+    fn asking(&self) -> Option<Arc<Asking>> {
+        let Source::Servers(servers) = &self.source else { return None };
+        let (asking, has_changed) = servers.current();
+        if has_changed {
+            self.names.forget();
+        }
+        Some(asking)
     }
 
     /// Lookups that got an answer so far.
@@ -162,9 +183,9 @@ impl Resolve {
 
     /// What running out of time in this phase was: the silence of name servers, or their absence.
     pub(super) fn silence(&self, timeout: Failure) -> Failure {
-        match &self.source {
-            Source::Servers(servers) => servers.current().unless_nobody_listens(timeout),
-            Source::System => timeout,
+        match self.asking() {
+            Some(asking) => asking.unless_nobody_listens(timeout),
+            None => timeout,
         }
     }
 }

@@ -1,64 +1,57 @@
-//! The name servers, asked through hickory-resolver.
+//! Whom to ask for names: the hosts file and the name servers, those of the system or given ones.
 //!
 //! A and AAAA are asked at once. When A has come, AAAA gets 50 ms more (the resolution delay of RFC 8305 §3), since many
 //! name servers drop questions for it; the other way round A gets a second, since where IPv6 leads nowhere a site
-//! without its IPv4 addresses would be reported as down. One try takes at most 2 s and there are at
-//! most three, so that a dead server cannot hold up a lookup for long. hickory's own cache is off: the
-//! memory of names is ours.
+//! without its IPv4 addresses would be reported as down. One question takes at most 2 s and there are at
+//! most three rounds, so that dead servers cannot hold up a lookup for long.
 //!
 //! The system's files are read again when they have changed, so that another network is taken up without a restart.
 //! Not having a resolv.conf, or having one without a server, is no error: then the name server is the one on
-//! this machine, as resolv.conf(5) says.
+//! this machine, as resolv.conf(5) says. Given servers are asked for the name as it is, without a search list.
 
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts};
+use hickory_resolver::Hosts;
 use hickory_resolver::lookup::Lookup;
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use hickory_resolver::net::{DnsError, NetError};
-use hickory_resolver::proto::op::{Query, ResponseCode};
+use hickory_resolver::proto::op::Query;
 use hickory_resolver::proto::rr::{Name, RecordType};
-use hickory_resolver::{Hosts, TokioResolver, system_conf};
 use tokio::time::timeout;
 
-use super::ProbeError;
-use super::failure::{Failure, shortage};
+use super::failure::Failure;
+use super::name_files::{NameFiles, Stamps};
+use super::name_server::{Addresses, Lack, Weight};
+use super::resolv_conf::{ResolvConf, Server};
+use super::server_order::ServerOrder;
 use crate::model::{Cause, Family};
 
-/// For one try of one lookup.
-const TRY_TIMEOUT: Duration = Duration::from_secs(2);
-/// Tries after the first.
-const RETRIES_MAX: usize = 2;
 /// How long addresses of IPv6 are waited for when those of IPv4 are there.
 const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
 /// The same the other way round.
 const RESOLUTION_DELAY_V4: Duration = Duration::from_secs(1);
-/// The files that say whom to ask.
-const FILES: [&str; 2] = ["/etc/resolv.conf", "/etc/hosts"];
-
-type Stamps = [Option<SystemTime>; FILES.len()];
-
 /// Whom to ask for names.
 pub(super) struct Servers {
+    files: NameFiles,
     /// Given ones; none: the system's.
-    given: Vec<SocketAddr>,
+    given: Vec<Server>,
     /// Swapped as a whole; the lock is held for that only.
     current: Mutex<(Stamps, Arc<Asking>)>,
 }
 
 /// What lookups share until a file of the system changes.
 pub(super) struct Asking {
-    resolver: TokioResolver,
+    order: ServerOrder,
     hosts: Hosts,
-    ndots: usize,
-    servers: Vec<SocketAddr>,
+    conf: ResolvConf,
 }
+
+/// The answers for IPv6 and IPv4, of which one may not have been asked for or waited for.
+type Answers = [Option<Result<Addresses, Lack>>; 2];
 
 /// The answer of a lookup.
 pub(super) struct Found {
@@ -70,43 +63,33 @@ pub(super) struct Found {
 
 impl Servers {
     /// `given` are asked, or the system's if there are none.
-    pub(super) fn new(given: &[SocketAddr]) -> Result<Self, ProbeError> {
-        let asking = Asking::new(given).map_err(|error| ProbeError::Resolver(error.to_string()))?;
-        Ok(Self { given: given.to_vec(), current: Mutex::new((stamps(), Arc::new(asking))) })
+    pub(super) fn new(given: &[SocketAddr]) -> Self {
+        Self::by(NameFiles::default(), given)
     }
 
-    /// Whom to ask now. While a changed file cannot be used, that is whom we asked before.
-    pub(super) fn current(&self) -> Arc<Asking> {
+    fn by(files: NameFiles, given: &[SocketAddr]) -> Self {
+        let given: Vec<Server> = given.iter().copied().map(Server::from).collect();
+        // Looked at before the files are read: what is written meanwhile is a change.
+        let stamps = files.stamps();
+        let asking = Asking::new(files.conf(&given), files.hosts());
+        Self { files, given, current: Mutex::new((stamps, Arc::new(asking))) }
+    }
+
+    /// Whom to ask now, and whether that has changed since the last time.
+    pub(super) fn current(&self) -> (Arc<Asking>, bool) {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = stamps();
-        if current.0 != now {
-            current.0 = now;
-            if let Ok(asking) = Asking::new(&self.given) {
-                current.1 = Arc::new(asking);
-            }
+        let now = self.files.stamps();
+        let has_changed = current.0 != now;
+        if has_changed {
+            *current = (now, Arc::new(Asking::new(self.files.conf(&self.given), self.files.hosts())));
         }
-        Arc::clone(&current.1)
+        (Arc::clone(&current.1), has_changed)
     }
 }
 
 impl Asking {
-    fn new(given: &[SocketAddr]) -> Result<Self, NetError> {
-        let of_system = if given.is_empty() { system_conf::read_system_conf().ok() } else { None };
-        let (config, mut options) = of_system.unwrap_or_else(|| {
-            let here = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-            let here = here.map(|ip: IpAddr| SocketAddr::new(ip, 53));
-            (asking(if given.is_empty() { &here } else { given }), ResolverOpts::default())
-        });
-        options.timeout = options.timeout.min(TRY_TIMEOUT);
-        options.attempts = options.attempts.min(RETRIES_MAX);
-        options.cache_size = 0;
-        options.use_hosts_file = ResolveHosts::Never;
-        let ndots = options.ndots;
-        let first_port = |server: &NameServerConfig| Some(SocketAddr::new(server.ip, server.connections.first()?.port));
-        let servers = config.name_servers().iter().filter_map(first_port).collect();
-        let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-        *builder.options_mut() = options;
-        Ok(Self { resolver: builder.build()?, hosts: Hosts::from_system().unwrap_or_default(), ndots, servers })
+    fn new(conf: ResolvConf, hosts: Hosts) -> Self {
+        Self { order: ServerOrder::new(&conf), hosts, conf }
     }
 
     /// The addresses of `name` in the hosts file, if it stands there for either family.
@@ -118,30 +101,53 @@ impl Asking {
             .collect()
     }
 
-    /// Asks for the addresses of `family`.
-    pub(super) async fn look_up(&self, mut name: Name, family: Family) -> Result<Found, Failure> {
-        // Only short names go through the search list, or a wildcard there would stand in for a name that is gone.
-        if usize::from(name.num_labels()) > self.ndots {
-            name.set_fqdn(true);
+    /// Asks for the addresses of `family`, of the first of the names that `name` may stand for to have one.
+    pub(super) async fn look_up(&self, name: &Name, family: Family) -> Result<Found, Failure> {
+        let mut worst: Option<Lack> = None;
+        for candidate in self.conf.candidates(name) {
+            let lack = match self.ask(&candidate, family).await {
+                Ok(found) => return Ok(found),
+                Err(lack) => lack,
+            };
+            let goes_on = lack.is_answer() || lack.weight == Weight::Failed;
+            // A server that failed may know the name: that there is none is not certain then.
+            worst = match worst {
+                Some(before) if before.is_answer() == lack.is_answer() || lack.is_answer() => Some(before),
+                _ => Some(lack),
+            };
+            if !goes_on {
+                break;
+            }
         }
+        let worst = worst.unwrap_or_else(Lack::no_data);
+        Err(self.unless_nobody_listens(worst.failure))
+    }
+
+    async fn ask(&self, name: &Name, family: Family) -> Result<Found, Lack> {
+        let one = |kind| self.order.ask(name, kind);
         let answers = match family {
+            Family::V6 if self.conf.options.v4_only => [None, None],
+            Family::Any if self.conf.options.v4_only => [None, Some(one(RecordType::A).await)],
+            Family::V4 => [None, Some(one(RecordType::A).await)],
+            Family::V6 => [Some(one(RecordType::AAAA).await), None],
+            Family::Any if self.conf.options.one_by_one => {
+                let v4 = one(RecordType::A).await;
+                [timeout(RESOLUTION_DELAY_V4, one(RecordType::AAAA)).await.ok(), Some(v4)]
+            }
             Family::Any => self.ask_for_both(name).await,
-            Family::V4 => [None, Some(self.resolver.ipv4_lookup(name).await)],
-            Family::V6 => [Some(self.resolver.ipv6_lookup(name).await), None],
         };
-        let lookups = || answers.iter().flatten().flatten();
-        let addresses: Vec<IpAddr> = lookups().flat_map(ips).collect();
-        if addresses.is_empty() {
-            return Err(self.unless_nobody_listens(worst(answers.into_iter().flatten())));
-        }
-        let ttl = lookups().flat_map(Lookup::answers).map(|record| record.ttl).min().unwrap_or(0);
+        let found = || answers.iter().flatten().flatten();
+        let addresses: Vec<IpAddr> = found().flat_map(|found| &found.ips).copied().collect();
+        let Some(ttl) = found().map(|found| found.ttl).min() else {
+            return Err(worst(answers));
+        };
         Ok(Found { addresses, ttl: Duration::from_secs(ttl.into()) })
     }
 
     /// Asks for IPv6 and IPv4 at once; at least one has answered.
-    async fn ask_for_both(&self, name: Name) -> [Option<Result<Lookup, NetError>>; 2] {
-        let mut v6 = pin!(self.resolver.ipv6_lookup(name.clone()));
-        let mut v4 = pin!(self.resolver.ipv4_lookup(name));
+    async fn ask_for_both(&self, name: &Name) -> Answers {
+        let mut v6 = pin!(self.order.ask(name, RecordType::AAAA));
+        let mut v4 = pin!(self.order.ask(name, RecordType::A));
         let (mut v6_answer, mut v4_answer) = (None, None);
         let both = poll_fn(|cx| {
             if v6_answer.is_none()
@@ -176,16 +182,16 @@ impl Asking {
     /// Lookups go over unconnected sockets, which do not hear that a port is closed. A connected one does, at
     /// once for a server on this machine. What is sent is no question: a server ignores it or calls it malformed.
     pub(super) fn unless_nobody_listens(&self, silence: Failure) -> Failure {
-        let refuses = |server: &SocketAddr| -> io::Result<bool> {
+        let refuses = |server: SocketAddr| -> io::Result<bool> {
             let socket = UdpSocket::bind(SocketAddr::new(server.ip(), 0))?;
             socket.set_nonblocking(true)?;
             socket.connect(server)?;
             socket.send(&[0; 12])?;
             Ok(socket.recv(&mut [0; 12]).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused))
         };
-        let nobody = |server: &SocketAddr| server.ip().is_loopback() && refuses(server).unwrap_or(false);
-        match self.servers.as_slice() {
-            [first, ..] if silence.cause == Cause::DnsTimeout && self.servers.iter().all(nobody) => {
+        let nobody = |Server { address, .. }: &Server| address.ip().is_loopback() && refuses(*address).unwrap_or(false);
+        match self.conf.servers.as_slice() {
+            [first, ..] if silence.cause == Cause::DnsTimeout && self.conf.servers.iter().all(nobody) => {
                 Failure::new(Cause::DnsError, format!("DNS: no name server listens at {first}"))
             }
             _ => silence,
@@ -193,97 +199,129 @@ impl Asking {
     }
 }
 
-fn stamps() -> Stamps {
-    FILES.map(|file| std::fs::metadata(file).and_then(|metadata| metadata.modified()).ok())
-}
-
-fn asking(servers: &[SocketAddr]) -> ResolverConfig {
-    let servers = servers.iter().map(|address| {
-        let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
-            connection.port = address.port();
-            connection
-        });
-        NameServerConfig::new(address.ip(), true, connections.into())
-    });
-    ResolverConfig::from_parts(None, Vec::new(), servers.collect())
-}
-
 fn ips(lookup: &Lookup) -> Vec<IpAddr> {
     lookup.answers().iter().filter_map(|record| record.data.ip_addr()).collect()
 }
 
-/// The failure that says most of the answers for the two families, neither of which had an address.
-fn worst(answers: impl Iterator<Item = Result<Lookup, NetError>>) -> Failure {
-    let failures = answers.map(|answer| match answer {
-        Ok(_) => (0, no_data()),
-        Err(error) => explain(&error),
-    });
-    failures.max_by_key(|&(weight, _)| weight).map_or_else(no_data, |(_, failure)| failure)
-}
-
-fn no_data() -> Failure {
-    Failure::new(Cause::DnsNotFound, "DNS: the name has no address (no data)")
-}
-
-/// What `error` means, and its weight: a name that does not exist says more than a server that failed, that more
-/// than none that answered, that more than the lack of one address family.
-fn explain(error: &NetError) -> (u8, Failure) {
-    let failed = |detail: String| (2, Failure::new(Cause::DnsError, detail));
-    match error {
-        _ if error.is_nx_domain() => (4, Failure::new(Cause::DnsNotFound, "DNS: no such name (NXDOMAIN)")),
-        _ if error.is_no_records_found() => (0, no_data()),
-        NetError::Dns(DnsError::ResponseCode(ResponseCode::ServFail)) => {
-            failed("DNS: the name server failed (SERVFAIL)".to_owned())
-        }
-        NetError::Dns(DnsError::ResponseCode(ResponseCode::Refused)) => {
-            failed("DNS: the name server refused to answer (REFUSED)".to_owned())
-        }
-        NetError::Dns(DnsError::ResponseCode(code)) => failed(format!("DNS: the name server answered: {code}")),
-        NetError::Timeout => (1, Failure::new(Cause::DnsTimeout, "DNS: no answer from the name servers")),
-        NetError::Io(io) => match shortage(io) {
-            Some(shortage) => (3, shortage),
-            None => failed(format!("DNS: cannot reach a name server: {io}")),
-        },
-        NetError::NoConnections => failed("DNS: no name server can be reached".to_owned()),
-        other => failed(format!("DNS: {other}")),
-    }
+/// What says most of the answers for the two families, neither of which had an address.
+fn worst(answers: Answers) -> Lack {
+    let lacks = answers.into_iter().flatten().filter_map(Result::err);
+    lacks.max_by_key(|lack| lack.weight).unwrap_or_else(Lack::no_data)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hickory_resolver::proto::op::{Message, ResponseCode};
+    use hickory_resolver::proto::rr::{RData, Record};
+    use tokio::net::UdpSocket as Socket;
+
+    fn lack(weight: Weight, cause: Cause) -> Result<Addresses, Lack> {
+        Err(Lack::new(weight, cause, ""))
+    }
 
     #[test]
     fn the_failure_that_says_most_wins() {
-        let refused = || Err(NetError::Dns(DnsError::ResponseCode(ResponseCode::Refused)));
-        let timeout = || Err(NetError::Timeout);
-        let emfile = || Err(NetError::from(io::Error::from_raw_os_error(24)));
+        let (silent, failed) = (|| lack(Weight::Silent, Cause::DnsTimeout), || lack(Weight::Failed, Cause::DnsError));
         for (answers, cause) in [
-            ([timeout(), refused()], Cause::DnsError),
-            ([refused(), timeout()], Cause::DnsError),
-            ([timeout(), timeout()], Cause::DnsTimeout),
-            ([emfile(), timeout()], Cause::Local),
+            ([Some(silent()), Some(failed())], Cause::DnsError),
+            ([Some(failed()), Some(silent())], Cause::DnsError),
+            ([Some(silent()), Some(silent())], Cause::DnsTimeout),
+            ([Some(lack(Weight::Local, Cause::Local)), Some(silent())], Cause::Local),
+            ([None, None], Cause::DnsNotFound),
         ] {
-            assert_eq!(worst(answers.into_iter()).cause, cause);
+            assert_eq!(worst(answers).failure.cause, cause);
         }
     }
 
     #[test]
     fn the_hosts_file_answers_for_whole_names_only() {
-        let mut asking = Asking::new(&[SocketAddr::from(([127, 0, 0, 1], 9))]).unwrap();
         let mut hosts = Hosts::default();
         hosts.read_hosts_conf(&b"127.0.0.9 box.test box\n::9 box.test\n127.0.0.8 other\n"[..]).unwrap();
-        asking.hosts = hosts;
+        let asking = Asking::new(ResolvConf::default(), hosts);
         let found = |name| asking.in_hosts_file(&Name::from_utf8(name).unwrap());
         let ips = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<IpAddr>>();
         assert_eq!(found("box.test"), ips(&["::9", "127.0.0.9"]));
+        assert_eq!(found("Box.test."), ips(&["::9", "127.0.0.9"]));
         assert_eq!(found("BOX"), ips(&["127.0.0.9"]));
         assert_eq!(found("a.box.test"), ips(&[]));
     }
 
     #[test]
-    fn who_is_asked_stays_the_same_while_no_file_changes() {
-        let servers = Servers::new(&[SocketAddr::from(([127, 0, 0, 1], 9))]).unwrap();
-        assert!(Arc::ptr_eq(&servers.current(), &servers.current()));
+    fn who_is_asked_changes_with_the_files_and_only_then() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = NameFiles { resolv_conf: dir.path().join("resolv.conf"), hosts: dir.path().join("hosts") };
+        let servers = Servers::by(files.clone(), &[]);
+        let addresses = |asking: &Asking| asking.conf.servers.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let ((first, _), (second, has_changed)) = (servers.current(), servers.current());
+        assert!(Arc::ptr_eq(&first, &second) && !has_changed);
+        assert_eq!(addresses(&first), ["127.0.0.1:53", "[::1]:53"]);
+        std::fs::write(&files.resolv_conf, "nameserver 127.0.0.9\n").unwrap();
+        let (third, has_changed) = servers.current();
+        assert_eq!((addresses(&third), has_changed), (vec!["127.0.0.9:53".to_owned()], true));
+        std::fs::write(&files.hosts, "127.0.0.7 a.test\n").unwrap();
+        let (fourth, has_changed) = servers.current();
+        assert!(has_changed && !fourth.in_hosts_file(&Name::from_ascii("a.test").unwrap()).is_empty());
+        assert!(!servers.current().1);
+        let given = Servers::by(files, &[SocketAddr::from(([127, 0, 0, 1], 9))]);
+        assert_eq!(addresses(&given.current().0), ["127.0.0.1:9"]);
+    }
+
+    /// A name server that knows the addresses of `known`, fails for what begins with `failing`, and keeps a list of what it
+    /// was asked for.
+    async fn scripted(known: &'static [&'static str]) -> (ResolvConf, Arc<Mutex<Vec<String>>>) {
+        let socket = Socket::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let server = Server::from(socket.local_addr().unwrap());
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&asked);
+        tokio::spawn(async move {
+            let mut packet = [0; 512];
+            while let Ok((length, from)) = socket.recv_from(&mut packet).await {
+                let mut message = Message::from_vec(&packet[..length]).unwrap().into_response();
+                let query = message.queries[0].clone();
+                let name = query.name().to_ascii();
+                message.metadata.recursion_available = true;
+                if known.contains(&name.as_str()) {
+                    let data = RData::A(std::net::Ipv4Addr::LOCALHOST.into());
+                    message.answers.push(Record::from_rdata(query.name().clone(), 60, data));
+                } else if name.starts_with("failing.") {
+                    message.metadata.response_code = ResponseCode::ServFail;
+                } else {
+                    message.metadata.response_code = ResponseCode::NXDomain;
+                }
+                log.lock().unwrap().push(name);
+                drop(socket.send_to(&message.to_vec().unwrap(), from).await);
+            }
+        });
+        let conf = ResolvConf { servers: vec![server], ..ResolvConf::parse("search a.test b.test", "") };
+        (conf, asked)
+    }
+
+    #[tokio::test]
+    async fn names_go_through_the_search_list_as_ndots_says() {
+        let known = &["web.", "web.b.test.", "web.team.a.test.", "own.team."];
+        let (conf, asked) = scripted(known).await;
+        let ndots = |ndots| {
+            let mut conf = conf.clone();
+            conf.options.ndots = ndots;
+            Asking::new(conf, Hosts::default())
+        };
+        let (one, two) = (ndots(1), ndots(2));
+        for (asking, name, found, names) in [
+            (&one, "web", true, &["web.a.test.", "web.b.test."][..]),
+            (&one, "web.", true, &["web."]),
+            (&one, "web.team", true, &["web.team.", "web.team.a.test."]),
+            (&one, "web.team.", false, &["web.team."]),
+            (&two, "web.team", true, &["web.team.a.test."]),
+            (&two, "own.team", true, &["own.team.a.test.", "own.team.b.test.", "own.team."]),
+            (&one, "gone.team", false, &["gone.team.", "gone.team.a.test.", "gone.team.b.test."]),
+            (&one, "failing.team", false, &["failing.team.", "failing.team.a.test.", "failing.team.b.test."]),
+        ] {
+            let answer = asking.look_up(&Name::from_str_relaxed(name).unwrap(), Family::V4).await;
+            assert_eq!(answer.is_ok(), found, "{name}");
+            assert_eq!(std::mem::take(&mut *asked.lock().unwrap()), names, "{name}");
+            let cause = if name.starts_with("failing") { Cause::DnsError } else { Cause::DnsNotFound };
+            assert!(answer.is_ok() || answer.is_err_and(|failure| failure.cause == cause), "{name}");
+        }
     }
 }

@@ -1,0 +1,273 @@
+//! One name server: a question to it, and what its answer means.
+//!
+//! hickory speaks to it: identifiers, repeated datagrams, and TCP for an answer that UDP cut off. An answer from another
+//! address, or to another question, is none. A server that does not understand a question with EDNS (RFC 6891 §7), or does
+//! not answer one, is asked once more without, and from then on always when that helped.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+use std::{io, net::IpAddr};
+
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::tcp::TcpClientStream;
+use hickory_resolver::net::udp::UdpClientStream;
+use hickory_resolver::net::xfer::{DnsRequestSender as _, FirstAnswer as _};
+use hickory_resolver::net::{DnsHandle as _, NetError};
+use hickory_resolver::proto::op::{DnsRequest, DnsRequestOptions, DnsResponse, Query, ResponseCode};
+use hickory_resolver::proto::rr::{Name, RecordType};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::aliases::Aliases;
+use super::failure::{Failure, shortage};
+use super::resolv_conf::{Options, Server};
+use crate::model::Cause;
+
+/// How long a question with EDNS is waited for before the same is asked without beside it.
+const EDNS_PATIENCE: Duration = Duration::from_millis(500);
+/// Questions that go on after their lookup has ended, to learn whether the server answers at all.
+const AFTERWARDS_MAX: usize = 8;
+
+/// Addresses of a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Addresses {
+    /// At least one.
+    pub(super) ips: Vec<IpAddr>,
+    /// For how many seconds they are good.
+    pub(super) ttl: u32,
+}
+
+/// What the lack of an address says, the more telling the later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Weight {
+    /// The server knows the name, and no address of the family.
+    NoData,
+    /// The server did not answer.
+    Silent,
+    /// The server failed, refused or cannot be reached.
+    Failed,
+    /// This machine lacks something.
+    Local,
+    /// The server says that there is no such name.
+    NoName,
+}
+
+/// Why there is no address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Lack {
+    pub(super) weight: Weight,
+    pub(super) failure: Failure,
+}
+
+impl Lack {
+    pub(super) fn new(weight: Weight, cause: Cause, detail: impl AsRef<str>) -> Self {
+        Self { weight, failure: Failure::new(cause, detail) }
+    }
+
+    /// The name is known and has no address.
+    pub(super) fn no_data() -> Self {
+        Self::new(Weight::NoData, Cause::DnsNotFound, "DNS: the name has no address (no data)")
+    }
+
+    /// The server did not answer.
+    pub(super) fn silence() -> Self {
+        Self::new(Weight::Silent, Cause::DnsTimeout, "DNS: no answer from the name servers")
+    }
+
+    fn failed(detail: impl AsRef<str>) -> Self {
+        Self::new(Weight::Failed, Cause::DnsError, detail)
+    }
+
+    /// Whether the server knows what it says; otherwise another server may know more.
+    pub(super) fn is_answer(&self) -> bool {
+        matches!(self.weight, Weight::NoData | Weight::NoName)
+    }
+}
+
+/// See the module.
+pub(super) struct NameServer {
+    server: Server,
+    /// A question may wait so long.
+    pub(super) timeout: Duration,
+    /// Those that go on after their lookup.
+    pub(super) afterwards: Arc<Semaphore>,
+    runtime: TokioRuntimeProvider,
+    tcp_only: bool,
+    edns: AtomicBool,
+    /// Answers so far, of whatever kind.
+    answers: AtomicU64,
+    /// It left a question unanswered and has answered none since.
+    silent: AtomicBool,
+}
+
+impl NameServer {
+    /// The one at `server`.
+    pub(super) fn new(server: Server, options: &Options) -> Self {
+        Self {
+            server,
+            timeout: options.timeout,
+            afterwards: Arc::new(Semaphore::new(AFTERWARDS_MAX)),
+            runtime: TokioRuntimeProvider::default(),
+            tcp_only: options.tcp_only,
+            edns: AtomicBool::new(options.edns),
+            answers: AtomicU64::new(0),
+            silent: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether it left a question unanswered and has answered none since.
+    pub(super) fn is_silent(&self) -> bool {
+        self.silent.load(Ordering::Relaxed)
+    }
+
+    /// Answers so far.
+    pub(super) fn answers(&self) -> u64 {
+        self.answers.load(Ordering::Relaxed)
+    }
+
+    /// A question got no answer since there were `answers`. When others got one, the server is silent about one name only.
+    pub(super) fn missed(&self, answers: u64) {
+        if self.answers() == answers {
+            self.silent.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// The addresses of `name` of one family, through its aliases.
+    pub(super) async fn ask(&self, name: Name, kind: RecordType) -> Result<Addresses, Lack> {
+        let mut aliases = Aliases::new(name);
+        loop {
+            let name = aliases.last().clone();
+            let response = self.question(&Query::query(name.clone(), kind)).await?;
+            if let Some(found) = aliases.follow(&response, kind)? {
+                return Ok(found);
+            }
+            let went_on = *aliases.last() != name;
+            match response.response_code {
+                ResponseCode::NoError if response.soa().is_some() => return Err(Lack::no_data()),
+                ResponseCode::NoError if went_on => {}
+                ResponseCode::NoError if is_lame(&response) => {
+                    return Err(Lack::failed("DNS: the name server does not resolve this name (it refers to others)"));
+                }
+                ResponseCode::NoError => return Err(Lack::no_data()),
+                code => return Err(explain_code(code)),
+            }
+        }
+    }
+
+    /// One question, with EDNS as long as the server is believed to understand it.
+    async fn question(&self, query: &Query) -> Result<DnsResponse, Lack> {
+        if !self.edns.load(Ordering::Relaxed) {
+            return self.exchange(query, false).await;
+        }
+        let mut with = pin!(self.exchange(query, true));
+        let first = timeout(EDNS_PATIENCE.min(self.timeout / 2), &mut with).await;
+        let is_late = match first {
+            Ok(answer) if !may_be_edns(&answer) => return answer,
+            Ok(_) => false,
+            Err(_) => true,
+        };
+        let mut without = pin!(self.exchange(query, false));
+        let plain = if is_late {
+            tokio::select! {
+                // A server that takes its time is no server without EDNS.
+                biased;
+                answer = &mut with => if may_be_edns(&answer) { without.await } else { return answer },
+                answer = &mut without => answer,
+            }
+        } else {
+            without.await
+        };
+        if !may_be_edns(&plain) {
+            self.edns.store(false, Ordering::Relaxed);
+        }
+        plain
+    }
+
+    /// Asks over UDP, and over TCP what UDP cut off.
+    async fn exchange(&self, query: &Query, edns: bool) -> Result<DnsResponse, Lack> {
+        let address = self.server.reached_at()?;
+        let mut options = DnsRequestOptions::default();
+        options.use_edns = edns;
+        let request = DnsRequest::from_query(query.clone(), options);
+        if !self.tcp_only {
+            let udp = UdpClientStream::builder(address, self.runtime.clone()).with_timeout(Some(self.timeout));
+            let answer = udp.build().send_message(request.clone()).first_answer().await;
+            let answer = self.answered(answer.map_err(|error| explain(&error))?);
+            if !answer.truncation {
+                return Ok(answer);
+            }
+        }
+        let tcp = TcpClientStream::exchange(address, None, self.timeout, None, self.runtime.clone()).await;
+        let answer = tcp.map_err(|error| explain(&error))?.send(request).first_answer().await;
+        let answer = self.answered(answer.map_err(|error| explain(&error))?);
+        if answer.queries != [query.clone()] {
+            return Err(Lack::failed("DNS: the name server answered another question"));
+        }
+        Ok(answer)
+    }
+
+    fn answered(&self, answer: DnsResponse) -> DnsResponse {
+        self.answers.fetch_add(1, Ordering::Relaxed);
+        self.silent.store(false, Ordering::Relaxed);
+        answer
+    }
+}
+
+/// Whether a question without EDNS may get another answer than this.
+fn may_be_edns(answer: &Result<DnsResponse, Lack>) -> bool {
+    use ResponseCode::{BADSIG, BADVERS, FormErr, NotImp, ServFail};
+    match answer {
+        // BADSIG and BADVERS are one number; without a signature it means the version.
+        Ok(answer) => matches!(answer.response_code, FormErr | NotImp | ServFail | BADVERS | BADSIG),
+        Err(lack) => lack.weight == Weight::Silent,
+    }
+}
+
+/// Whether `response`, which has no address, comes from a server that knows of none only because it asks nobody: one that
+/// refers to other servers, or does not resolve names for others. With a SOA it would know (RFC 2308 §2.2).
+fn is_lame(response: &DnsResponse) -> bool {
+    let refers = || response.authorities.iter().any(|record| record.record_type() == RecordType::NS);
+    response.soa().is_none() && !response.authoritative && (!response.recursion_available || refers())
+}
+
+fn explain_code(code: ResponseCode) -> Lack {
+    match code {
+        ResponseCode::NXDomain => Lack::new(Weight::NoName, Cause::DnsNotFound, "DNS: no such name (NXDOMAIN)"),
+        ResponseCode::ServFail => Lack::failed("DNS: the name server failed (SERVFAIL)"),
+        ResponseCode::Refused => Lack::failed("DNS: the name server refused to answer (REFUSED)"),
+        code => Lack::failed(format!("DNS: the name server answered: {code}")),
+    }
+}
+
+fn explain(error: &NetError) -> Lack {
+    match error {
+        NetError::Timeout => Lack::silence(),
+        NetError::Io(io) if io.kind() == io::ErrorKind::TimedOut => Lack::silence(),
+        NetError::Io(io) => match shortage(io) {
+            Some(failure) => Lack { weight: Weight::Local, failure },
+            None => Lack::failed(format!("DNS: cannot reach a name server: {io}")),
+        },
+        other => Lack::failed(format!("DNS: {other}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_have_a_weight_and_a_cause() {
+        for (error, weight, cause) in [
+            (NetError::Timeout, Weight::Silent, Cause::DnsTimeout),
+            (io::Error::from(io::ErrorKind::TimedOut).into(), Weight::Silent, Cause::DnsTimeout),
+            (io::Error::from(io::ErrorKind::ConnectionRefused).into(), Weight::Failed, Cause::DnsError),
+            (io::Error::from_raw_os_error(24).into(), Weight::Local, Cause::Local),
+        ] {
+            let lack = explain(&error);
+            assert_eq!((lack.weight, lack.failure.cause), (weight, cause), "{error:?}");
+        }
+        assert!(explain_code(ResponseCode::NXDomain).is_answer() && !explain_code(ResponseCode::NotImp).is_answer());
+    }
+}
