@@ -1129,7 +1129,9 @@ async fn hostile_servers_do_not_disturb_their_neighbours() {
         assert_eq!(seen.cause, Cause::Ok, "{seen:?}");
     }
     let seen = attacks.join_all().await;
-    assert!(seen.iter().all(|seen| seen.cause != Cause::Local), "{seen:?}");
+    // A machine that is busy with more than this test may have had no time for those that hang.
+    let is_busy = |seen: &Observation| seen.detail.contains("too busy") || seen.detail.contains("too late");
+    assert!(seen.iter().all(|seen| seen.cause != Cause::Local || is_busy(seen)), "{seen:?}");
     assert_eq!(healthy.requests().len(), 20);
 }
 

@@ -5,6 +5,11 @@
 //! stood still (Linux), so [`Clock::absorb_suspend`] moves the wall forward by just that long and says so; what
 //! lies between is a hole in observation. Invariant: [`Clock::now`] never goes back.
 //!
+//! A clock that was set is different, too: a machine without one of its own starts years behind and is put right after the
+//! start. [`Clock::follow`] looks at the system's clock, and where two looks in a row find ours behind it, ours
+//! moves forward by just that; what lies between is a hole. Where ours is ahead it stays, since times do not go back, and a
+//! person is told to start anew.
+//!
 //! The monotonic side is tokio's, which tests pause and advance. Limits: suspends are noticed on Linux only.
 
 use std::sync::Arc;
@@ -18,6 +23,30 @@ use crate::model::Timestamp;
 /// Shorter differences between the two system clocks are noise of reading them one after the other.
 const SUSPEND_MIN: Duration = Duration::from_secs(1);
 
+/// What two looks in a row have to differ by for the system's clock to count as set: NTP slews what is less.
+const SET_MIN: Duration = Duration::from_secs(3);
+
+/// What became of the system's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Set {
+    /// It was ahead by so much; ours is with it again.
+    Followed(Duration),
+    /// It is behind by so much; ours stays.
+    Behind(Duration),
+}
+
+/// Between two looks at the system's clock.
+pub const LOOK: Duration = Duration::from_secs(1);
+
+/// What was found by the looks before; see [`Clock::follow`].
+#[derive(Debug, Default)]
+pub struct Looks {
+    last: Option<Duration>,
+    ahead: bool,
+    behind: bool,
+    told: bool,
+}
+
 /// A handle to the program's clock; clones share it.
 #[derive(Clone, Debug)]
 pub struct Clock(Arc<Anchor>);
@@ -30,6 +59,8 @@ struct Anchor {
     asleep_before: u64,
     /// Time spent suspended since the start and absorbed, µs.
     asleep: AtomicU64,
+    /// By how much it followed the system's clock since the start, µs.
+    followed: AtomicU64,
 }
 
 impl Clock {
@@ -49,6 +80,7 @@ impl Clock {
             monotonic: Instant::now(),
             asleep_before: asleep_since_boot(),
             asleep: AtomicU64::new(0),
+            followed: AtomicU64::new(0),
         }))
     }
 
@@ -74,7 +106,39 @@ impl Clock {
     /// The wall time of `monotonic`.
     #[must_use]
     pub fn wall_at(&self, monotonic: Duration) -> Timestamp {
-        self.0.wall.after(monotonic).after(Duration::from_micros(self.0.asleep.load(Ordering::Relaxed)))
+        self.0.wall.after(monotonic).after(self.asleep()).after(self.followed())
+    }
+
+    /// By how much it followed the system's clock since the start.
+    #[must_use]
+    pub fn followed(&self) -> Duration {
+        Duration::from_micros(self.0.followed.load(Ordering::Relaxed))
+    }
+
+    /// Looks, once in [`LOOK`], whether the system's clock, which says `wall`, was set.
+    pub fn follow(&self, wall: Timestamp, looks: &mut Looks) -> Option<Set> {
+        let elapsed = self.monotonic();
+        if looks.last.is_some_and(|last| elapsed < last + LOOK) {
+            return None;
+        }
+        looks.last = Some(elapsed);
+        let (ours, woken) = (self.now(), asleep_since_boot().saturating_sub(self.0.asleep_before));
+        // A suspend that is not absorbed yet is no clock that was set.
+        let unabsorbed = Duration::from_micros(woken).saturating_sub(self.asleep());
+        let ahead = wall.since(ours).saturating_sub(unabsorbed);
+        let behind = ours.since(wall);
+        let was_ahead = std::mem::replace(&mut looks.ahead, ahead > SET_MIN);
+        let was_behind = std::mem::replace(&mut looks.behind, behind > SET_MIN);
+        if looks.ahead && was_ahead {
+            looks.ahead = false;
+            self.0.followed.fetch_add(u64::try_from(ahead.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+            return Some(Set::Followed(ahead));
+        }
+        looks.told &= looks.behind;
+        if looks.behind && was_behind && !std::mem::replace(&mut looks.told, true) {
+            return Some(Set::Behind(behind));
+        }
+        None
     }
 
     /// Time spent suspended since the start, as far as it was absorbed.
@@ -166,6 +230,26 @@ mod tests {
         tokio::time::advance(Duration::from_secs(90)).await;
         assert_eq!(clock.now(), Timestamp::from_secs(1_090));
         assert_eq!(clock.monotonic(), Duration::from_secs(90));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn two_looks_move_it_forward_and_none_moves_it_back() {
+        let clock = Clock::start_at(Timestamp::from_secs(1_000));
+        let mut looks = Looks::default();
+        let mut told = Vec::new();
+        // What the system's clock is off by, second by second.
+        for off in [0i64, 2, 10_800, 0, 10_800, 10_800, 10_800, 10_800, -90, -90, -90, 10_800, -90, -90] {
+            let real = 1_000 + clock.monotonic().as_secs();
+            let before = clock.now();
+            let set = clock.follow(Timestamp::from_secs(real.checked_add_signed(off).unwrap()), &mut looks);
+            assert!(clock.now() >= before, "it never goes back");
+            told.extend(set.map(|set| (clock.monotonic().as_secs(), set)));
+            tokio::time::advance(LOOK).await;
+        }
+        let hours = Duration::from_hours(3);
+        let behind = Set::Behind(hours + Duration::from_secs(90));
+        assert_eq!(told, [(5, Set::Followed(hours)), (9, behind), (13, behind)]);
+        assert_eq!(clock.followed(), hours);
     }
 
     #[tokio::test(start_paused = true)]

@@ -15,15 +15,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::alert::Alert;
 use crate::engine::{Engine, Step};
-use crate::model::{Cause, Health, SiteId, Timestamp};
+use crate::model::{Cause, Health, SiteId, Timestamp, duration};
 use crate::ring::Ring;
 use crate::ui::Wish;
 
 use super::alert_log::AlertLog;
 use super::chronicle;
-use super::clock::Clock;
+use super::clock::{Clock, Looks, Set};
 use super::headless::Headless;
-use super::health::Meter;
+use super::health::{Keeping, Meter};
 use super::keeper::Adoption;
 use super::long_views::Part;
 use super::messenger::Outbox;
@@ -61,6 +61,12 @@ pub struct Control {
     pub meter: Meter,
     /// Asks the kernel for a route to any network.
     pub has_network: fn() -> bool,
+    /// The system's clock, if ours is to follow it, and what was found of it.
+    pub wall: Option<fn() -> Timestamp>,
+    /// See [`Control::wall`].
+    pub looks: Looks,
+    /// Where notices to a person are put in.
+    pub keeping: watch::Sender<Keeping>,
     /// What of it was told.
     pub news: News,
     /// Where the dashboard and the output read it.
@@ -165,6 +171,7 @@ impl Control {
         {
             self.engine.supply(view, as_of, rows, is_refresh);
         }
+        self.follow_clock();
         let now = self.clock.now();
         let step = if last { self.engine.finish(now) } else { self.engine.step(now) };
         self.tell(&step, now);
@@ -172,6 +179,21 @@ impl Control {
             let elapsed = self.clock.monotonic();
             service.stepped(elapsed, &self.engine.board().snapshot(), !self.meter.is_stuck(elapsed));
         }
+    }
+
+    /// Follows the system's clock where it was set, and says so.
+    fn follow_clock(&mut self) {
+        let Some(set) = self.wall.and_then(|wall| self.clock.follow(wall(), &mut self.looks)) else { return };
+        let told = match set {
+            Set::Followed(by) => {
+                format!("this machine's clock was set forward by {}; times go by it now", duration::format_seconds(by))
+            }
+            Set::Behind(by) => format!(
+                "this machine's clock is {} behind the times that webmon tells; restart webmon to go by it",
+                duration::format_seconds(by)
+            ),
+        };
+        self.keeping.send_modify(|keeping| keeping.tell(told));
     }
 
     fn tell(&mut self, step: &Step, now: Timestamp) {

@@ -23,7 +23,7 @@ use crate::ui::Wish;
 use super::alert_log::AlertLog;
 use super::assemble::Memory;
 use super::begin::Begun;
-use super::clock::Clock;
+use super::clock::{Clock, Looks};
 use super::control::{Control, Narrator, Places};
 use super::desk::{Rechecks, WISHES};
 use super::exit::Failure;
@@ -54,6 +54,8 @@ pub struct Parts<P> {
     pub store: Option<Kept>,
     /// Asks the kernel for a route to any network.
     pub has_network: fn() -> bool,
+    /// The system's clock, if the monitor's is to follow it.
+    pub wall: Option<fn() -> Timestamp>,
     /// Bounds of the scheduler.
     pub limits: Limits,
     /// Things that a person should see all the time.
@@ -195,6 +197,9 @@ impl<P: Prober, N> Monitor<P, N> {
             outbox,
             keep_pauses,
             has_network: parts.has_network,
+            wall: parts.wall,
+            looks: Looks::default(),
+            keeping: keeping.clone(),
             meter: Meter::new(gauges, keeping.subscribe()).with(export),
             health: watch::Sender::new(Arc::new(Health { narration, notices: parts.notices, ..Health::default() })),
             narrator: parts.narrator,

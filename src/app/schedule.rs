@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::model::{Cause, Certificate, Flags, Micros, Observation, Outcome, Site, Timestamp};
+use crate::model::{Cause, Certificate, Flags, Micros, Observation, Outcome, Phases, Site, Timestamp};
 use crate::probe::Prober;
 use crate::ring::Producer;
 use crate::ui::Wish;
@@ -151,6 +151,8 @@ pub struct Scheduler<P> {
     desk: Desk,
     arrivals: Arrivals,
     revisions: mpsc::Receiver<Revision>,
+    /// By how much the clock had followed the system's when it was last asked.
+    followed: Duration,
     /// When it is to run again at the latest.
     runs_by: Option<Duration>,
 }
@@ -162,7 +164,8 @@ impl<P: Prober> Scheduler<P> {
     pub fn new(shared: Shared<P>, arrivals: Arrivals, desk: Desk, revisions: mpsc::Receiver<Revision>) -> Self {
         let slots = std::iter::repeat_with(|| None).take(arrivals.awaited()).collect();
         let (due, probes, bell, flights) = (BinaryHeap::new(), JoinSet::new(), Arc::default(), HashMap::new());
-        Self { shared, slots, due, probes, bell, flights, desk, arrivals, revisions, runs_by: None }
+        let followed = Duration::ZERO;
+        Self { shared, slots, due, probes, bell, flights, desk, arrivals, revisions, followed, runs_by: None }
     }
 
     /// Probes until `stop`, then abandons what is in flight: an unfinished check is not an outcome.
@@ -284,9 +287,10 @@ impl<P: Prober> Scheduler<P> {
             return;
         }
         let mut observation = landed.observation;
-        if observation.cause.outcome() == Outcome::Down && self.shared.clock.asleep() > flight.asleep {
+        if observation.cause.outcome() != Outcome::Unknown && self.shared.clock.asleep() > flight.asleep {
             observation.cause = Cause::Local;
             observation.detail = String::from("this machine was suspended during the check");
+            (observation.phases, observation.status) = (Phases::NONE, None);
         }
         if let Some(asked) = flight.asked {
             self.desk.end(flight.slot, asked, (landed.at, Arc::new(observation)));
@@ -325,8 +329,13 @@ impl<P: Prober> Scheduler<P> {
         slot.producer.push(sample);
     }
 
-    /// A suspend leaves a hole in every site that was due during it.
+    /// A suspend leaves a hole in every site that was due during it, and so does a clock that was set.
     fn note_suspend(&mut self) {
+        let followed = self.shared.clock.followed();
+        let set = followed.saturating_sub(std::mem::replace(&mut self.followed, followed));
+        for slot in self.slots.iter_mut().flatten().filter(|_| !set.is_zero()) {
+            slot.after_hole |= set > 2 * slot.site.interval;
+        }
         let Some(asleep) = self.shared.clock.absorb_suspend() else { return };
         for slot in self.slots.iter_mut().flatten() {
             let interval = slot.site.interval;

@@ -23,7 +23,7 @@ use crate::ui::Orders;
 
 use super::chronicle;
 use super::cli::{ColorChoice, OutputArgs};
-use super::clock::Clock;
+use super::clock::{self, Clock};
 use super::control::Narrator;
 use super::dashboard::{self, Dashboard};
 use super::exit::{Ending, Failure, NO_THREAD, complain_in_time};
@@ -230,6 +230,7 @@ impl Stage<'_> {
             clock: self.clock.clone(),
             zone: zone.clone(),
             store: self.store.take(),
+            wall: Some(clock::wall),
             has_network: || route_to_anywhere(has_route),
             limits: limits::raise(),
             notices: self.notices.clone(),

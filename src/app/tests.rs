@@ -110,6 +110,7 @@ impl Trial {
             zone: TimeZone::UTC,
             store,
             has_network: || false,
+            wall: None,
             limits: Limits { in_flight: 100 },
             notices: Vec::new(),
             keeping: watch::Sender::new(Keeping::default()),

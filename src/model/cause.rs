@@ -150,6 +150,15 @@ impl Cause {
         }
     }
 
+    /// Whether the site was not heard in time.
+    #[must_use]
+    pub const fn is_timeout(self) -> bool {
+        matches!(
+            self,
+            Self::DnsTimeout | Self::ConnectTimeout | Self::TlsTimeout | Self::ResponseTimeout | Self::TransferTimeout
+        )
+    }
+
     /// The cause of running out of time in `phase`.
     #[must_use]
     pub const fn timeout_in(phase: Phase) -> Self {

@@ -35,6 +35,7 @@ mod paced;
 mod pause;
 mod pinned;
 mod proven;
+mod pulse;
 mod redirect;
 mod request;
 mod resolv_conf;
@@ -129,6 +130,7 @@ pub struct HttpProber {
     patterns: Arc<look::Patterns>,
     has_route: fn(IpAddr) -> bool,
     clock: fn() -> Instant,
+    pulse: pulse::Pulse,
     notices: Vec<String>,
 }
 
@@ -157,6 +159,7 @@ impl HttpProber {
             patterns: Arc::default(),
             has_route: options.has_route,
             clock,
+            pulse: pulse::Pulse::new(clock, pulse::Spent::of_thread),
             notices,
         })
     }

@@ -2,8 +2,10 @@
 //!
 //! The hops of a probe come one after the other; the phases of each add to the same stopwatch. Bodies of redirects are
 //! not read. One deadline covers the exchange, permits included; when it passes, the future of the probe is dropped where
-//! it stands, and the state beside it tells the phase that hung. What the probe has learnt by then is kept. When it passed
-//! long ago, it was webmon that did not run, and nothing can be said of the site.
+//! it stands, and the state beside it tells the phase that hung. What the probe has learnt by then is kept. Where
+//! webmon did not run meanwhile ([`super::pulse`]), nothing can be said of the site.
+//!
+//! Invariant: no observation has a total above the timeout and [`OVER_MAX`].
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use super::failure::Failure;
 use super::judge::{Whole, judge};
 use super::kept::{Peer, Purpose};
 use super::live::Live;
+use super::pulse::Absence;
 use super::redirect::Way;
 use super::request::Request;
 use super::seed;
@@ -25,11 +28,11 @@ use super::tls::provider;
 use super::unpack::Packing;
 use super::{HttpProber, Waiting, charset};
 use crate::model::{
-    Cause, Certificate, Flags, Hop, Http, Micros, Observation, Phase, Site, Status, Timestamp, figures,
+    Cause, Certificate, Flags, Hop, Http, Micros, Observation, Phase, Phases, Site, Status, Timestamp, figures,
 };
 
-/// A timer that fires so late tells of this machine: the process was stopped, or the machine it runs in.
-const STOPPED_MIN: Duration = Duration::from_secs(3);
+/// What a total may be above the timeout: a timer that fires a little late.
+const OVER_MAX: Duration = Duration::from_millis(100);
 
 /// Probes `site` once.
 pub(super) async fn run(prober: &HttpProber, site: &Site) -> Observation {
@@ -38,9 +41,49 @@ pub(super) async fn run(prober: &HttpProber, site: &Site) -> Observation {
     }
     let deadline = (prober.clock)() + site.timeout;
     let mut run = Run::new(prober, site);
-    let outcome = timeout_at(deadline.into(), run.probe()).await;
-    let outcome = outcome.unwrap_or_else(|_| Err(run.out_of_time(deadline)));
-    Box::pin(run.finish(outcome)).await
+    let ear = prober.pulse.hear();
+    let outcome = {
+        // Pinned here, because what is handed on is kept twice.
+        let probe = std::pin::pin!(timeout_at(deadline.into(), run.probe()));
+        ear.beside(probe).await
+    };
+    let absence = ear.heard();
+    let outcome = match outcome {
+        _ if !absence.stopped.is_zero() => Err(Failure::new(Cause::Local, "")),
+        Ok(outcome) => outcome,
+        Err(_) => Err(run.out_of_time()),
+    };
+    let seen = ear.beside(Box::pin(run.finish(outcome, deadline))).await;
+    // What is lost while the body is looked at is no time of the exchange, but a stop has cut it short.
+    own(seen, Absence { stopped: ear.heard().stopped, ..absence }, site)
+}
+
+/// `seen`, unless it is a figure of ourselves: the process was stopped meanwhile, or it lost so much time that a failure in
+/// time says nothing of `site`, or the probe outlasted its timeout.
+fn own(mut seen: Observation, absence: Absence, site: &Site) -> Observation {
+    let total = seen.phases.total().as_duration();
+    let over = total.saturating_sub(site.timeout);
+    let is_in_doubt = match seen.cause {
+        // It had less than half of its time.
+        cause if cause.is_timeout() => absence.lost > site.timeout / 2,
+        Cause::Slow => {
+            let limit = site.expect.max_response_time.unwrap_or(Duration::MAX);
+            total.saturating_sub(absence.lost) <= limit
+        }
+        _ => false,
+    };
+    let detail = if !absence.stopped.is_zero() {
+        format!("webmon did not run for {} during the check", figures::duration(absence.stopped))
+    } else if is_in_doubt {
+        format!("this machine was too busy for {} of the check", figures::duration(absence.lost))
+    } else if over > OVER_MAX {
+        format!("webmon came {} too late to the end of the check", figures::duration(over))
+    } else {
+        return seen;
+    };
+    (seen.cause, seen.detail) = (Cause::Local, detail);
+    (seen.phases, seen.status, seen.bytes) = (Phases::NONE, None, 0);
+    seen
 }
 
 /// A probe under way.
@@ -150,14 +193,9 @@ impl Run<'_> {
         }
     }
 
-    /// The failure of a probe whose `deadline` has passed.
-    fn out_of_time(&mut self, deadline: Instant) -> Failure {
+    /// The failure of a probe whose deadline has passed.
+    fn out_of_time(&mut self) -> Failure {
         let now = (self.prober.clock)();
-        let late = now.saturating_duration_since(deadline);
-        if late >= STOPPED_MIN {
-            let late = figures::duration(late);
-            return Failure::new(Cause::Local, format!("webmon did not run for {late} during the check"));
-        }
         let after = figures::duration(self.site.timeout);
         let timed_out = |phase: Phase, how: &str| {
             Failure::new(Cause::timeout_in(phase), format!("timed out in {} after {after}{how}", phase.name()))
@@ -191,12 +229,12 @@ impl Run<'_> {
         offline(&[], self.prober.has_route).unwrap_or_else(|| self.prober.resolve.silence(timeout))
     }
 
-    async fn finish(mut self, outcome: Result<Answered, Failure>) -> Observation {
+    async fn finish(mut self, outcome: Result<Answered, Failure>, deadline: Instant) -> Observation {
         let outcome = match outcome {
             Err(failure) if failure.cause == Cause::TransferTimeout => self.decided(failure).await,
             outcome => outcome,
         };
-        self.watch.stop();
+        self.watch.stop_by(deadline + OVER_MAX);
         self.seen.phases = self.watch.phases();
         self.seen.bytes = self.body.bytes;
         if self.body.capped {
@@ -227,6 +265,54 @@ mod tests {
         Instant::now()
     }
 
+    fn site(timeout: Duration) -> Site {
+        let mut site = Site::new("a", "http://a.test/".parse().unwrap());
+        (site.timeout, site.expect.max_response_time) = (timeout, Some(Duration::from_millis(500)));
+        site
+    }
+
+    fn seen(cause: Cause, total: u32) -> Observation {
+        let mut seen = Observation::failed(cause, "");
+        seen.phases.add(Phase::Processing, Micros::new(total * 1_000));
+        seen
+    }
+
+    /// Whatever the cause, and whichever way the time passed.
+    #[test]
+    fn no_total_is_above_the_timeout_and_what_is_ours_is_not_the_sites() {
+        let site = site(Duration::from_secs(1));
+        for cause in Cause::ALL.iter().copied() {
+            for (total, stopped, is_own) in
+                [(900, 0, false), (1_099, 0, false), (1_101, 0, true), (20_300, 0, true), (10, 2_500, true)]
+            {
+                let stopped = Duration::from_millis(stopped);
+                let seen = own(seen(cause, total), Absence { stopped, lost: stopped }, &site);
+                assert!(seen.phases.total().as_duration() <= site.timeout + OVER_MAX, "{cause:?}");
+                assert_eq!(seen.cause, if is_own { Cause::Local } else { cause });
+            }
+        }
+    }
+
+    /// On a busy machine a check counts, unless the time that was lost may be what made it fail.
+    #[test]
+    fn a_busy_machine_takes_no_answer_for_its_own_and_no_time_of_its_own_for_the_sites() {
+        let site = site(Duration::from_secs(1));
+        for (cause, total, lost, is_own) in [
+            (Cause::Ok, 950, 940, false),
+            (Cause::Status, 950, 940, false),
+            (Cause::ConnectRefused, 950, 940, false),
+            (Cause::ResponseTimeout, 1_000, 300, false),
+            (Cause::ResponseTimeout, 1_000, 600, true),
+            (Cause::DnsTimeout, 900, 600, true),
+            (Cause::Slow, 800, 200, false),
+            (Cause::Slow, 800, 310, true),
+        ] {
+            let absence = Absence { stopped: Duration::ZERO, lost: Duration::from_millis(lost) };
+            let seen = own(seen(cause, total), absence, &site);
+            assert_eq!(seen.cause, if is_own { Cause::Local } else { cause }, "{cause:?}, {lost} ms lost");
+        }
+    }
+
     /// A network that goes while a check is under way leaves it in the phase it was in, without a word from the system.
     #[tokio::test]
     async fn a_check_that_hangs_says_nothing_of_the_site_when_the_network_is_gone() {
@@ -244,7 +330,7 @@ mod tests {
             let mut run = Run::new(&prober, &site);
             run.seen.address = Some((address, 80).into());
             run.watch.enter(phase);
-            assert_eq!(run.out_of_time(clock()).cause, cause, "{address:?} {phase:?}");
+            assert_eq!(run.out_of_time().cause, cause, "{address:?} {phase:?}");
         }
     }
 }

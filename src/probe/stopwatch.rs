@@ -37,6 +37,13 @@ impl Stopwatch {
         self.running = None;
     }
 
+    /// The same, at `at` if that is past: what a late timer adds is no time of the site's.
+    pub(super) fn stop_by(&mut self, at: Instant) {
+        if self.running.is_some() {
+            self.stop_at((self.clock)().min(at));
+        }
+    }
+
     /// Since `then`, time is spent in no phase.
     pub(super) fn stop_at(&mut self, then: Instant) {
         self.book(then);

@@ -1,0 +1,284 @@
+//! Whether the process ran all the time that a probe took.
+//!
+//! A process that was stopped (SIGSTOP, a frozen guest) measures itself: an answer that waits in the socket is late by as
+//! long, and a deadline passes that the site had no chance to meet. So a timer beats while probes are in flight. Where a
+//! beat comes late by more than [`STALL`], nothing of any probe ran meanwhile.
+//!
+//! A late beat alone does not tell a stop from a busy machine, on which a thread that wants to run has to wait. The kernel
+//! does: it counts for each thread how long it ran and how long it waited for a processor ([`Spent`]), and neither grows
+//! while the process is stopped. A late beat that the kernel accounts for is only time lost: the check counts, unless so much
+//! is lost that a failure in time says nothing of the site.
+//!
+//! **Idea.** One probe in flight keeps the beat for all; the next one takes over when it ends. Every probe looks once more
+//! at its own end, because after a stop it may run before the beat does.
+//!
+//! **Limits.** A stop shorter than [`STALL`] remains in the figure. Where the kernel does not account for threads, a beat
+//! that is late by [`STOP_MIN`] is a stop.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep_until;
+
+/// Between two beats.
+const BEAT: Duration = Duration::from_millis(50);
+
+/// A beat that is so late was missed.
+const STALL: Duration = Duration::from_millis(240);
+
+/// The same where nothing tells a stop from a busy machine.
+const STOP_MIN: Duration = Duration::from_secs(1);
+
+/// What the kernel accounts for, of the present thread since it began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Spent {
+    /// On a processor.
+    pub(super) running: Duration,
+    /// Waiting for one.
+    pub(super) waiting: Duration,
+}
+
+impl Spent {
+    /// Of the present thread; none where the kernel does not say.
+    #[cfg(target_os = "linux")]
+    pub(super) fn of_thread() -> Option<Self> {
+        let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+        let mut nanos = text.split_ascii_whitespace().map(|word| word.parse().map(Duration::from_nanos));
+        let (running, waiting) = (nanos.next()?.ok()?, nanos.next()?.ok()?);
+        // A kernel that does not account says 0 for a thread that runs.
+        (!running.is_zero()).then_some(Self { running, waiting })
+    }
+
+    /// Of the present thread; none where the kernel does not say.
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn of_thread() -> Option<Self> {
+        None
+    }
+}
+
+/// Time in which a probe could not go on, for reasons of this machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Absence {
+    /// The process did not run.
+    pub(super) stopped: Duration,
+    /// It did not run, or waited for a processor, or was busy with something else.
+    pub(super) lost: Duration,
+}
+
+impl Absence {
+    fn since(self, before: Self) -> Self {
+        Self { stopped: self.stopped.saturating_sub(before.stopped), lost: self.lost.saturating_sub(before.lost) }
+    }
+}
+
+/// See the module. One for all probes of a thread.
+pub(super) struct Pulse {
+    clock: fn() -> Instant,
+    spent: fn() -> Option<Spent>,
+    kept: Mutex<Kept>,
+    /// Held by the probe that keeps the beat.
+    lead: tokio::sync::Mutex<()>,
+}
+
+struct Kept {
+    probes: usize,
+    /// When the next beat is due.
+    next: Instant,
+    /// At the last beat.
+    spent: Option<Spent>,
+    /// Since the first probe.
+    absence: Absence,
+}
+
+impl Pulse {
+    /// Beats by `clock`, and asks `spent` what the kernel accounts for.
+    pub(super) fn new(clock: fn() -> Instant, spent: fn() -> Option<Spent>) -> Self {
+        let kept = Kept { probes: 0, next: clock(), spent: None, absence: Absence::default() };
+        Self { clock, spent, kept: Mutex::new(kept), lead: tokio::sync::Mutex::new(()) }
+    }
+
+    /// Listens from now on, for a probe that begins.
+    pub(super) fn hear(&self) -> Ear<'_> {
+        Ear::new(self)
+    }
+
+    /// Beats, once no other probe does.
+    async fn beat(&self) -> std::convert::Infallible {
+        let _lead = self.lead.lock().await;
+        loop {
+            let next = self.kept().next;
+            sleep_until(next.into()).await;
+            self.kept().look(self);
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        // Nothing panics while it is held.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    /// Takes note of a beat, if it is due.
+    fn look(&mut self, pulse: &Pulse) {
+        let now = (pulse.clock)();
+        let Some(missed) = now.checked_duration_since(self.next) else { return };
+        let spent = (pulse.spent)();
+        let since = spent.zip(self.spent).map(|(now, before)| Spent {
+            running: now.running.saturating_sub(before.running),
+            waiting: now.waiting.saturating_sub(before.waiting),
+        });
+        let is_stop = match since {
+            Some(since) => missed.saturating_sub(since.running + since.waiting) > STALL,
+            None => missed > STOP_MIN,
+        };
+        if is_stop {
+            self.absence.stopped += missed;
+        }
+        if missed > STALL {
+            self.absence.lost += missed;
+        }
+        (self.spent, self.next) = (spent, now + BEAT);
+    }
+}
+
+/// A probe in flight, which hears the beat from its start to its end.
+pub(super) struct Ear<'a> {
+    pulse: &'a Pulse,
+    before: Absence,
+}
+
+impl<'a> Ear<'a> {
+    fn new(pulse: &'a Pulse) -> Self {
+        let mut kept = pulse.kept();
+        if kept.probes == 0 {
+            // While there was no probe there was no beat to miss.
+            (kept.next, kept.spent) = ((pulse.clock)() + BEAT, (pulse.spent)());
+        } else {
+            kept.look(pulse);
+        }
+        kept.probes += 1;
+        Self { pulse, before: kept.absence }
+    }
+
+    /// What `work` comes to, beside the beat.
+    pub(super) async fn beside<T>(&self, work: impl Future<Output = T> + Unpin) -> T {
+        tokio::select! {
+            biased;
+            done = work => done,
+            never = self.pulse.beat() => match never {},
+        }
+    }
+
+    /// The time up to now in which the probe could not go on.
+    pub(super) fn heard(&self) -> Absence {
+        let mut kept = self.pulse.kept();
+        kept.look(self.pulse);
+        kept.absence.since(self.before)
+    }
+}
+
+impl Drop for Ear<'_> {
+    fn drop(&mut self) {
+        self.pulse.kept().probes -= 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[allow(clippy::disallowed_methods, reason = "the paused clock of the test")]
+    fn clock() -> Instant {
+        tokio::time::Instant::now().into_std()
+    }
+
+    /// A kernel that does not account.
+    const UNTOLD: fn() -> Option<Spent> = || None;
+    /// A thread that never wanted a processor.
+    const IDLE: fn() -> Option<Spent> = || Some(Spent::default());
+
+    thread_local! {
+        static BEGAN: Instant = clock();
+    }
+
+    /// A thread that waited for a processor ever since.
+    const STARVED: fn() -> Option<Spent> = || {
+        let waiting = clock().saturating_duration_since(BEGAN.with(|began| *began));
+        Some(Spent { running: Duration::ZERO, waiting })
+    };
+
+    /// What is heard beside `work`, which may take `timeout`.
+    async fn by(pulse: &Pulse, timeout: Duration, work: impl Future<Output = ()>) -> Absence {
+        let ear = pulse.hear();
+        let _done = ear.beside(std::pin::pin!(tokio::time::timeout(timeout, work))).await;
+        ear.heard()
+    }
+
+    /// What is heard of a stop of so many milliseconds, that long after the start.
+    async fn heard(spent: fn() -> Option<Spent>, stop: u64, before: u64) -> Absence {
+        BEGAN.with(|_| ());
+        let pulse = Pulse::new(clock, spent);
+        let work = async {
+            tokio::time::sleep(Duration::from_millis(before)).await;
+            tokio::time::advance(Duration::from_millis(stop)).await;
+        };
+        by(&pulse, Duration::from_secs(1), work).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_shows_whether_the_answer_or_the_deadline_comes_first() {
+        for (stop, is_stop) in [(0, false), (100, false), (200, false), (300, true), (2_500, true), (20_000, true)] {
+            for before in [0, 30, 70] {
+                let absence = heard(IDLE, stop, before).await;
+                assert_eq!(!absence.stopped.is_zero(), is_stop, "{stop} ms after {before} ms: {absence:?}");
+            }
+        }
+        assert_eq!(heard(UNTOLD, 900, 30).await.stopped, Duration::ZERO);
+        assert!(heard(UNTOLD, 2_500, 30).await.stopped > Duration::from_secs(2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_busy_machine_is_no_stop_but_its_time_is_lost() {
+        for stop in [300, 2_500, 20_000] {
+            let absence = heard(STARVED, stop, 30).await;
+            assert_eq!(absence.stopped, Duration::ZERO, "{stop} ms");
+            assert!(absence.lost + BEAT >= Duration::from_millis(stop), "{stop} ms: {absence:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_site_is_no_stop() {
+        let pulse = Pulse::new(clock, IDLE);
+        let slow = tokio::time::sleep(Duration::from_mins(1));
+        assert_eq!(by(&pulse, Duration::from_secs(30), slow).await, Absence::default());
+    }
+
+    /// The probe that keeps the beat ends, another one takes over, and time between probes is none that was missed.
+    #[tokio::test(start_paused = true)]
+    async fn each_probe_hears_the_stops_of_its_own_time() {
+        let pulse = Pulse::new(clock, IDLE);
+        let far = Duration::from_hours(1);
+        let millis = |millis| tokio::time::sleep(Duration::from_millis(millis));
+        let stop = async {
+            millis(500).await;
+            tokio::time::advance(Duration::from_secs(2)).await;
+            millis(10).await;
+        };
+        let (first, second, third) =
+            tokio::join!(by(&pulse, far, millis(100)), by(&pulse, far, stop), by(&pulse, far, millis(400)));
+        assert_eq!((first, third), (Absence::default(), Absence::default()));
+        assert!(second.stopped > Duration::from_millis(1_900), "{second:?}");
+        tokio::time::advance(Duration::from_mins(1)).await;
+        assert_eq!(by(&pulse, far, millis(100)).await, Absence::default());
+        assert_eq!(pulse.kept().probes, 0);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_kernel_says_what_a_thread_spent_or_nothing() {
+        let Some(before) = Spent::of_thread() else { return };
+        let after = Spent::of_thread().unwrap();
+        assert!(after.running >= before.running && after.waiting >= before.waiting);
+    }
+}
