@@ -15,12 +15,20 @@ use super::exit::Failure;
 /// # Errors
 /// [`Failure::Usage`] for a site whose certificate files cannot be used; else the system's.
 pub fn prober(config: &Config) -> Result<HttpProber, Failure> {
+    prober_with(config, false)
+}
+
+/// The same, which keeps what came with each answer if `evidence`.
+///
+/// # Errors
+/// As [`prober`].
+pub fn prober_with(config: &Config, evidence: bool) -> Result<HttpProber, Failure> {
     let resolver = match &config.resolver {
         config::Resolver::Auto => Resolver::Auto,
         config::Resolver::System => Resolver::System,
         config::Resolver::Servers(servers) => Resolver::Servers(servers.clone()),
     };
-    let options = Options { resolver, thread_time: clock::THREAD_TIME, ..Options::default() };
+    let options = Options { resolver, evidence, thread_time: clock::THREAD_TIME, ..Options::default() };
     let prober = HttpProber::with(&options, clock::stopwatch).context("cannot set up probing")?;
     learn(&prober, config)?;
     Ok(prober)

@@ -27,7 +27,7 @@ pub use cause::{Cause, Outcome};
 pub use certificate::{Certificate, CertificateFault};
 pub use echo::KnownSecrets;
 pub use health::{ExportHealth, ExportState, Health, StoreHealth, Watching};
-pub use observation::{Hop, Observation};
+pub use observation::{Evidence, Hop, Observation};
 pub use order::SortKey;
 pub use phases::{Phase, Phases};
 pub use sample::{Flags, Http, Packed, Sample, Status};

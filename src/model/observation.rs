@@ -49,6 +49,21 @@ pub struct Observation {
     pub certificate: Option<Arc<Certificate>>,
     /// The answers that redirected, in order; not the final one.
     pub hops: Vec<Hop>,
+    /// What the last answer was made of, where a person wants to see it.
+    pub evidence: Option<Box<Evidence>>,
+}
+
+/// What an answer was made of, clean and without secrets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Evidence {
+    /// Where it came from, as it may be shown.
+    pub url: String,
+    /// The first of its headers.
+    pub headers: Vec<(String, String)>,
+    /// How many more there were.
+    pub more_headers: usize,
+    /// The beginning of a body that is not as expected, in lines.
+    pub body: Option<String>,
 }
 
 impl Observation {
@@ -66,6 +81,7 @@ impl Observation {
             address: None,
             certificate: None,
             hops: Vec::new(),
+            evidence: None,
         }
     }
 

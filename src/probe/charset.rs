@@ -28,6 +28,13 @@ pub(super) enum Charset<'a> {
     Unknown(&'a str),
 }
 
+/// The type that the Content-Type of `headers` names, in lower case and without parameters.
+pub(super) fn kind(headers: &HeaderMap) -> Option<String> {
+    let value = String::from_utf8_lossy(headers.get(CONTENT_TYPE)?.as_bytes()).to_ascii_lowercase();
+    let kind = value.split(';').next().unwrap_or_default();
+    Some(clean_line(kind, LABEL_MAX)).filter(|kind| !kind.is_empty())
+}
+
 /// The charset that the Content-Type of `headers` names.
 pub(super) fn declared(headers: &HeaderMap) -> Option<String> {
     let value = String::from_utf8_lossy(headers.get(CONTENT_TYPE)?.as_bytes()).into_owned();

@@ -51,6 +51,8 @@ pub(super) struct BodyRead {
     pub(super) kept: Vec<u8>,
     /// How those are packed.
     pub(super) packing: Packing,
+    /// The type that the server names.
+    pub(super) kind: Option<String>,
     /// The charset that the server names.
     pub(super) charset: Option<String>,
     /// Since when nothing that follows can change the judgement; not read any further then.

@@ -29,7 +29,7 @@ pub(super) async fn judge(prober: &HttpProber, site: &Site, answer: Whole<'_>) -
         return Err(unexpected(site, answer.status, answer.reason));
     }
     if expect.asks_for_body() && answer.body.decided.is_none() {
-        let look = Look::new(answer.body, expect, &prober.patterns);
+        let look = Look::new(answer.body, site, &prober.patterns);
         if look.is_short() {
             pause::at_once(look.verdict())?;
         } else {
@@ -98,9 +98,14 @@ mod tests {
         for (status, body, millis, outcome) in [
             (200, "lookok", 100, Ok(())),
             (500, "", 500, Err((Cause::Status, "500"))),
-            (200, "k", 500, Err((Cause::Body, "the body does not contain \"ok\""))),
-            (200, "OKok", 500, Err((Cause::Body, "the body does not match \"^***$\""))),
-            (200, "OK…", 0, Err((Cause::Body, "the body does not contain \"ok\" within 5 bytes"))),
+            (200, "k", 500, Err((Cause::Body, "the body does not contain \"ok\"; it is 1 byte and begins \"k\""))),
+            (
+                200,
+                "OKok",
+                500,
+                Err((Cause::Body, "the body does not match \"^***$\"; it is 4 bytes and begins \"OKok\"")),
+            ),
+            (200, "OK…", 0, Err((Cause::Body, "the body does not contain \"ok\" within 5 bytes; it begins \"OK…\""))),
             (200, "ok", 101, Err((Cause::Slow, "answered in 101 ms, slower than 100 ms"))),
         ] {
             let outcome = outcome.map_err(|(cause, detail): (Cause, &str)| (cause, detail.to_owned()));

@@ -14,11 +14,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use hyper::header::{CONTENT_TYPE, HeaderMap};
+use hyper::header::HeaderMap;
 use memchr::memmem::Finder;
 
 use super::HttpProber;
 use super::aside::Verdict;
+use super::charset;
 use super::failure::Failure;
 use super::look::Patterns;
 use super::pause::pause;
@@ -73,10 +74,8 @@ impl Live {
         prober: &HttpProber,
         expect: &Expect,
     ) -> Result<Self, Failure> {
-        let kind =
-            headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase());
-        let kind = kind.as_deref().and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
-        let search = if ENDLESS.contains(&kind) { Some(Search::of(expect, &prober.patterns)?) } else { None };
+        let is_endless = charset::kind(headers).is_some_and(|kind| ENDLESS.contains(&kind.as_str()));
+        let search = if is_endless { Some(Search::of(expect, &prober.patterns)?) } else { None };
         Ok(Self { answered, clock: prober.clock, arrivals: Vec::new(), search, work: WORK })
     }
 

@@ -7,7 +7,8 @@
 //!
 //! This is our own time and belongs to no phase. What is short is done at once on the network thread ([`Look::is_short`]: at
 //! most 64 KiB, and 256 Ki of bytes times states of the pattern, which is 2 ms at worst and some µs as a rule); the rest
-//! goes [`super::aside`]. A detail never quotes what came, only what was expected, with `***` for what came out of a variable.
+//! goes [`super::aside`]. A detail quotes what was expected, with `***` for what came out of a variable, and how the body begins,
+//! with `***` for what the site knows as a secret: a page of an error, or of a login, is recognised by its first words.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,15 +18,19 @@ use regex::bytes::Regex;
 
 use super::aside::Verdict;
 use super::charset::{Charset, decode};
+use super::excerpt;
 use super::exchange::BodyRead;
 use super::failure::Failure;
 use super::pause::pause;
 use super::scan::Pattern;
 use super::unpack::{End, Packing, Unpacked, unpack};
-use crate::model::{Cause, Expect, Expected, figures};
+use crate::model::text::clean_line;
+use crate::model::{Cause, Expected, KnownSecrets, Site, figures};
 
 /// Longest expectation that a detail quotes, bytes.
 const QUOTED_MAX: usize = 80;
+/// Longest beginning of a body that a detail quotes, bytes.
+const BEGINNING_MAX: usize = 60;
 /// A body of this size is searched for a text, decoded or copied in a fraction of a millisecond.
 const SHORT: usize = 64 << 10;
 /// Bytes times states that the `regex` crate may be given in one go.
@@ -68,6 +73,10 @@ pub(super) struct Look {
     pub(super) contains: Option<Expected<String>>,
     pub(super) regex: Option<Expected<Regex>>,
     pub(super) patterns: Arc<Patterns>,
+    /// What may not be quoted.
+    pub(super) secrets: KnownSecrets,
+    /// Whether it is the answer to a HEAD.
+    pub(super) of_head: bool,
 }
 
 /// A body as it is searched.
@@ -79,10 +88,11 @@ struct Shape {
 }
 
 impl Look {
-    /// What `expect` asks of `body`.
-    pub(super) fn new(body: BodyRead, expect: &Expect, patterns: &Arc<Patterns>) -> Self {
-        let (contains, regex) = (expect.body_contains.clone(), expect.body_regex.clone());
-        Self { body, contains, regex, patterns: Arc::clone(patterns) }
+    /// What `site` expects of `body`.
+    pub(super) fn new(body: BodyRead, site: &Site, patterns: &Arc<Patterns>) -> Self {
+        let (contains, regex) = (site.expect.body_contains.clone(), site.expect.body_regex.clone());
+        let (secrets, of_head) = (site.secrets.clone(), site.method == "HEAD");
+        Self { body, contains, regex, patterns: Arc::clone(patterns), secrets, of_head }
     }
 
     /// Whether it is done sooner than it would be handed to another thread.
@@ -124,8 +134,30 @@ impl Look {
             (None, Some((_, regex))) => ("match", &regex.shown),
             (None, None) => return Ok(()),
         };
-        let within = shape.within(self.body.bytes);
-        Err(wrong(format!("the body does not {what} {}{within}{doubt}", quoted(shown))))
+        let (within, came) = (shape.within(self.body.bytes), self.what_came(&shape));
+        Err(wrong(format!("the body does not {what} {}{within}{doubt}{came}", quoted(shown))))
+    }
+
+    /// How large the body is, of what type, and how it begins.
+    fn what_came(&self, shape: &Shape) -> String {
+        if shape.plain.is_empty() {
+            return if self.of_head { "; the answer to a HEAD has none" } else { "; it is empty" }.to_owned();
+        }
+        let mut is = Vec::new();
+        if !shape.is_cut() {
+            let length = shape.plain.len() as u64;
+            let packed = if self.body.packing.is_none() { "" } else { " unpacked" };
+            is.push(format!("{} byte{}{packed}", figures::count(length), if length == 1 { "" } else { "s" }));
+        }
+        is.extend(self.body.kind.clone());
+        let begins = excerpt::of_plain(&shape.plain, self.body.charset.as_deref(), &self.secrets, 4 * BEGINNING_MAX)
+            .map(|text| format!("begins \"{}\"", clean_line(&text, BEGINNING_MAX)));
+        let is = Some(is.join(" of ")).filter(|is| !is.is_empty()).map(|is| format!("is {is}"));
+        match (is, begins) {
+            (None, None) => String::new(),
+            (Some(one), None) | (None, Some(one)) => format!("; it {one}"),
+            (Some(is), Some(begins)) => format!("; it {is} and {begins}"),
+        }
     }
 
     /// Takes away what is in `text`.
@@ -252,7 +284,8 @@ mod tests {
     fn look(contains: Option<&str>, regex: Option<&str>, body: BodyRead) -> Look {
         let contains = contains.map(|part| expected(part.to_owned(), part));
         let regex = regex.map(|pattern| expected(Regex::new(pattern).unwrap(), pattern));
-        Look { body, contains, regex, patterns: Arc::default() }
+        let (patterns, secrets) = (Arc::default(), KnownSecrets::new(["hunter2"]));
+        Look { body, contains, regex, patterns, secrets, of_head: false }
     }
 
     fn detail(look: Look) -> String {
@@ -305,23 +338,41 @@ mod tests {
         let charset = |label: &str, kept: &[u8]| BodyRead { charset: Some(label.to_owned()), ..body(kept) };
         let gzip = || Packing::Known(vec![Coding::Gzip]);
         for (read, said) in [
-            (body(b"no"), "the body does not contain \"ok\""),
-            (BodyRead { capped: true, ..body(b"no") }, "the body does not contain \"ok\" within 2 bytes"),
+            (body(b"no"), "the body does not contain \"ok\"; it is 2 bytes and begins \"no\""),
+            (body(b""), "the body does not contain \"ok\"; it is empty"),
+            (
+                BodyRead { capped: true, ..body(b"no") },
+                "the body does not contain \"ok\" within 2 bytes; it begins \"no\"",
+            ),
             (packed(Packing::Unknown("br".to_owned()), b"ok"), "compressed with br, which webmon does not read"),
-            (packed(Packing::Unknown("br".to_owned()), b""), "the body does not contain \"ok\""),
+            (packed(Packing::Unknown("br".to_owned()), b""), "the body does not contain \"ok\"; it is empty"),
             (
                 packed(gzip(), b"\x1f\x8b\x08\0\0\0\0\0\0\0\xff\xff\xff"),
                 "the body is no whole gzip, as its header says",
             ),
             (
                 packed(gzip(), b"\x1f\x8b\x08\0"),
-                "the body does not contain \"ok\" within 0 bytes, where its compression breaks off",
+                "the body does not contain \"ok\" within 0 bytes, where its compression breaks off; it is empty",
             ),
-            (packed(gzip(), b"no"), "the body does not contain \"ok\""),
-            (charset("x-odd", b"no"), "the body does not contain \"ok\"; webmon does not read its charset \"x-odd\""),
-            (charset("shift_jis", b"\x93"), "the body does not contain \"ok\"; it is not valid Shift_JIS"),
-            (charset("utf-8", b"\xff"), "the body does not contain \"ok\"; it is not valid UTF-8"),
-            (body(b"\xff"), "the body does not contain \"ok\""),
+            (packed(gzip(), b"no"), "the body does not contain \"ok\"; it is 2 bytes unpacked and begins \"no\""),
+            (
+                charset("x-odd", b"no"),
+                "the body does not contain \"ok\"; webmon does not read its charset \"x-odd\"; it is 2 bytes and begins \"no\"",
+            ),
+            (
+                charset("shift_jis", b"\x93"),
+                "the body does not contain \"ok\"; it is not valid Shift_JIS; it is 1 byte",
+            ),
+            (
+                charset("utf-8", b"\xff"),
+                "the body does not contain \"ok\"; it is not valid UTF-8; it is 1 byte and begins \"\u{fffd}\"",
+            ),
+            (body(b"\xff"), "the body does not contain \"ok\"; it is 1 byte and begins \"\u{fffd}\""),
+            (body(b"\0\x01"), "the body does not contain \"ok\"; it is 2 bytes"),
+            (
+                BodyRead { kind: Some("text/html".to_owned()), ..body(b"<h1>hunter2\r\n\x1b[2J</h1>") },
+                "the body does not contain \"ok\"; it is 22 bytes of text/html and begins \"<h1>*** \u{fffd}[2J</h1>\"",
+            ),
         ] {
             assert_eq!(detail(look(Some("ok"), None, read)), said);
         }

@@ -5,10 +5,10 @@
 //! reads errors. Nothing is kept between probes but what is known of names, the TLS configuration, and one connection of
 //! each site with `keep_alive`; otherwise each hop has a fresh one.
 //!
-//! Invariants: an exchange ends within its site's timeout, and looking at what came takes no time of the site's; the phases add up to the response time; nothing a server
-//! sends reaches a detail uncleaned. Limits: 128 lookups and 256 handshakes in flight, 256 KiB and 512 headers
-//! before a body, `max_body` bytes of body, 8 addresses a connection. How many probes run at once is the
-//! caller's matter.
+//! Invariants: an exchange ends within its site's timeout, and looking at what came takes no time of the site's; the phases
+//! add up to the response time; nothing a server sends reaches a detail uncleaned. Limits: 128 lookups and 256 handshakes in
+//! flight, 256 KiB and 512 headers before a body, `max_body` bytes of body, 8 addresses a connection. How many probes run
+//! at once is the caller's matter.
 
 mod aliases;
 mod aside;
@@ -16,6 +16,8 @@ mod certificate;
 mod charset;
 mod connect;
 mod cookies;
+mod evidence;
+mod excerpt;
 mod exchange;
 mod explain;
 mod failure;
@@ -92,13 +94,15 @@ pub struct Options {
     pub extra_roots: Vec<Vec<u8>>,
     /// Asks the kernel for a route; tests put a machine without a network here.
     pub has_route: fn(IpAddr) -> bool,
+    /// Keep what came with each answer: [`Observation::evidence`].
+    pub evidence: bool,
     /// What the calling thread has had of the processor, where the system tells.
     pub thread_time: Option<fn() -> Duration>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { resolver: Resolver::Auto, extra_roots: Vec::new(), has_route, thread_time: None }
+        Self { resolver: Resolver::Auto, extra_roots: Vec::new(), has_route, evidence: false, thread_time: None }
     }
 }
 
@@ -127,6 +131,7 @@ pub struct HttpProber {
     pool: kept::Pool,
     http1_only: terms::Http1Only,
     aside: aside::Aside,
+    evidence: bool,
     patterns: Arc<look::Patterns>,
     has_route: fn(IpAddr) -> bool,
     clock: fn() -> Instant,
@@ -156,6 +161,7 @@ impl HttpProber {
             pool: kept::Pool::new(),
             http1_only: terms::Http1Only::default(),
             aside: aside::Aside::new(meter),
+            evidence: options.evidence,
             patterns: Arc::default(),
             has_route: options.has_route,
             clock,

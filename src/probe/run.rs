@@ -26,13 +26,16 @@ use super::seed;
 use super::stopwatch::Stopwatch;
 use super::tls::provider;
 use super::unpack::Packing;
-use super::{HttpProber, Waiting, charset};
+use super::{HttpProber, Waiting, charset, evidence, excerpt};
 use crate::model::{
     Cause, Certificate, Flags, Hop, Http, Micros, Observation, Phase, Phases, Site, Status, Timestamp, figures,
 };
 
 /// What a total may be above the timeout: a timer that fires a little late.
 const OVER_MAX: Duration = Duration::from_millis(100);
+
+/// Longest beginning of a body that is kept as evidence, bytes.
+const EXCERPT_MAX: usize = 512;
 
 /// Probes `site` once.
 pub(super) async fn run(prober: &HttpProber, site: &Site) -> Observation {
@@ -125,6 +128,9 @@ impl Run<'_> {
         loop {
             let before = self.watch.phases().total();
             let mut answer = self.ask(&request).await?;
+            if self.prober.evidence {
+                self.seen.evidence = Some(Box::new(evidence::of(self.site, &request.url, &answer.headers)));
+            }
             let next = way.next(&request, answer.status, &answer.headers, self.site)?;
             let Some(next) = next else {
                 self.watch.stop();
@@ -145,7 +151,7 @@ impl Run<'_> {
             let [url, location] = [&request, &next].map(|asked| self.site.shown_target(&asked.url));
             self.seen.hops.push(Hop { url, location, status: answer.status, total: Micros::new(total) });
             // What came is no longer the final answer, and that one may never come.
-            (self.seen.status, self.seen.http, self.seen.address) = (None, Http::None, None);
+            (self.seen.status, self.seen.http, self.seen.address, self.seen.evidence) = (None, Http::None, None, None);
             request = next;
         }
     }
@@ -157,6 +163,7 @@ impl Run<'_> {
         }
         self.body.packing = Packing::of(&answer.headers);
         self.body.charset = charset::declared(&answer.headers);
+        self.body.kind = charset::kind(&answer.headers);
         if !answer.has_length() && self.body.packing.is_none() {
             let answered = (answer.status, answer.reason.clone());
             let live = Live::new(answered, &answer.headers, self.prober, &self.site.expect)?;
@@ -243,7 +250,13 @@ impl Run<'_> {
         let outcome = match outcome {
             Ok((status, reason)) => {
                 let (body, total) = (std::mem::take(&mut self.body), self.seen.phases.total());
-                judge(self.prober, self.site, Whole { status, reason: &reason, body, total }).await
+                let shown = |body| excerpt::of_body(body, &self.site.secrets, EXCERPT_MAX);
+                let beginning = self.seen.evidence.as_ref().and_then(|_| shown(&body));
+                let verdict = judge(self.prober, self.site, Whole { status, reason: &reason, body, total }).await;
+                if let (Err(Failure { cause: Cause::Body, .. }), Some(evidence)) = (&verdict, &mut self.seen.evidence) {
+                    evidence.body = beginning;
+                }
+                verdict
             }
             Err(failure) => Err(failure),
         };
