@@ -39,7 +39,7 @@
 //! | 1 | [`stats`] arithmetic · [`alert`] the rule · [`config`] sites.yaml | model · + stats · + alert |
 //! | 2 | [`engine`] windows, verdicts, snapshots | model, ring, stats, alert |
 //! | 3 | [`probe`] the network · [`store`] the disk | model · model, stats, ring, alert |
-//! | 3 | `export` (feature `influx`) InfluxDB, from the store | model, alert, store |
+//! | 3 | `export` (feature `influx`) InfluxDB, from the store | model, alert, probe, store |
 //! | 4 | [`report`] lines and tables · [`ui`] the dashboard | model, stats, alert, `engine::snapshot` |
 //! | 5 | [`app`] clock, scheduler, wiring, command line | all |
 //!

@@ -25,7 +25,7 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
     ("engine", &["model", "ring", "stats", "alert"]),
     ("probe", &["model"]),
     ("store", &["model", "stats", "ring", "alert"]),
-    ("export", &["model", "alert", "store"]),
+    ("export", &["model", "alert", "probe", "store"]),
     ("report", &["model", "stats", "alert", "engine::snapshot"]),
     ("ui", &["model", "stats", "alert", "engine::snapshot"]),
     ("app", ALL),

@@ -190,6 +190,10 @@ impl Shipping {
         if !self.exporter.has_more() || pause.is_some() {
             self.archive = None;
         }
+        if pause.is_some() {
+            // The next try may find a server that is better off.
+            self.client.disconnect();
+        }
         pause.map_or(Turn::More(effort), Turn::Failed)
     }
 

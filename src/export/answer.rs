@@ -2,7 +2,8 @@
 //!
 //! The servers agree on little beyond the status: InfluxDB 1 stores the good lines of a body and answers 400 for the bad
 //! ones, 2 refuses the whole body, 3 names the bad lines; what all of them allow is to send lines again that are stored already. So
-//! a refusal only says which lines are to blame, if it says so at all. Invariants: no text of a server is passed on
+//! a refusal only says which lines are to blame, if it says so at all. What is no answer of a write API (a web page of a
+//! proxy or of a network's sign-in) settles nothing, whatever its status is. Invariants: no text of a server is passed on
 //! uncleaned or longer than [`DETAIL_MAX`]; nothing here knows credentials. Source: the write API references of the
 //! three versions, and what the servers of `tests/influx.rs` answer.
 
@@ -27,8 +28,12 @@ pub struct Reply {
     pub status: u16,
     /// The header `Retry-After`.
     pub retry_after: Option<String>,
+    /// The header `Content-Type`.
+    pub content_type: Option<String>,
     /// The beginning of the body.
     pub body: Vec<u8>,
+    /// There was more of the body than was read, or should have been.
+    pub cut: bool,
 }
 
 /// What the answer to a request means for its lines.
@@ -71,7 +76,7 @@ enum Meaning {
 }
 
 /// The first row that holds a status is its meaning.
-const MEANINGS: [(RangeInclusive<u16>, Meaning); 13] = [
+const MEANINGS: [(RangeInclusive<u16>, Meaning); 14] = [
     (200..=299, Meaning::Stored),
     (300..=399, Meaning::Blocked("redirected, which is not followed: correct the URL")),
     (400..=400, Meaning::Refused),
@@ -84,8 +89,12 @@ const MEANINGS: [(RangeInclusive<u16>, Meaning); 13] = [
     (429..=429, Meaning::Throttled),
     (400..=499, Meaning::Blocked("refused")),
     (503..=503, Meaning::Throttled),
+    (511..=511, Meaning::Blocked("the network wants a sign-in")),
     (500..=599, Meaning::Broken),
 ];
+
+/// What a person should look at when something else than a write API answers.
+const NOT_ITS_OWN: &str = "this is not the answer of a write API: look at the URL and at proxies on the way";
 
 impl Answer {
     /// What `reply` means at `now`; `place` is what 404 is about, such as `bucket "webmon"`.
@@ -97,6 +106,10 @@ impl Answer {
         let said = words(&reply.body, json.as_ref());
         let full = if said.is_empty() { format!("status {status}") } else { format!("status {status}: {said}") };
         match meaning.unwrap_or(Meaning::Broken) {
+            Meaning::Stored | Meaning::Refused if is_page(reply) => Self::Blocked(format!("{NOT_ITS_OWN} ({full})")),
+            // Some servers say 200 with an error; who stored everything has nothing to say.
+            Meaning::Stored if has_error(json.as_ref()) => Self::Refused(refusal(&said, json.as_ref()), full),
+            Meaning::Stored if reply.cut => Self::Broken(format!("the answer did not come whole ({full})")),
             Meaning::Stored => Self::Stored,
             Meaning::Refused => Self::Refused(refusal(&said, json.as_ref()), full),
             Meaning::TooLarge => Self::TooLarge(full),
@@ -109,6 +122,19 @@ impl Answer {
             Meaning::Blocked(why) => Self::Blocked(format!("{why} ({full})")),
         }
     }
+}
+
+/// Whether the answer is a page for people.
+fn is_page(reply: &Reply) -> bool {
+    let kind = reply.content_type.as_deref().unwrap_or_default().trim_start().to_ascii_lowercase();
+    let body = reply.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&reply.body);
+    kind.starts_with("text/html") || kind.starts_with("application/xhtml") || body.trim_ascii_start().starts_with(b"<")
+}
+
+/// Whether a server's JSON tells of an error.
+fn has_error(json: Option<&Value>) -> bool {
+    let error = json.and_then(|json| json.get("error"));
+    error.is_some_and(|error| !matches!(error, Value::Null | Value::Bool(false)) && error.as_str() != Some(""))
 }
 
 /// What the server says, in one clean line.
@@ -161,7 +187,8 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_secs(784_111_777);
 
     fn of(status: u16, retry_after: Option<&str>, body: &str) -> Answer {
-        let reply = Reply { status, retry_after: retry_after.map(str::to_owned), body: body.into() };
+        let retry_after = retry_after.map(str::to_owned);
+        let reply = Reply { status, retry_after, body: body.into(), ..Reply::default() };
         Answer::of(&reply, "bucket \"webmon\"", NOW)
     }
 
@@ -189,12 +216,50 @@ mod tests {
             (408, "", Broken(text("status 408"))),
             (413, "\u{1b}[2J", TooLarge(text("status 413: \u{fffd}[2J"))),
             (500, "", Broken(text("status 500"))),
+            (511, "<html>", Blocked(text("the network wants a sign-in (status 511: <html>)"))),
             (502, "<html>", Broken(text("status 502: <html>"))),
             (100, "", Broken(text("status 100"))),
             (999, "", Broken(text("status 999"))),
         ] {
             assert_eq!(of(status, None, body), answer, "{status}");
         }
+    }
+
+    /// What a proxy or a network's sign-in says is no verdict about lines.
+    #[test]
+    fn a_page_for_people_settles_nothing() {
+        let page = "<!DOCTYPE html><html><body>400 Bad Request</body></html>";
+        for (status, content_type, body, is_blocked) in [
+            (400, Some("text/html"), page, true),
+            (400, None, page, true),
+            (400, Some("Text/HTML; charset=utf-8"), "", true),
+            (422, None, "\u{feff}\n <html>", true),
+            (200, Some("text/html"), "sign in", true),
+            (200, None, page, true),
+            (204, Some("text/html"), "", true),
+            (200, Some("text/plain"), "ok", false),
+            (400, Some("application/json"), r#"{"error":"unable to parse '<html>'"}"#, false),
+            // It is the size that counts, be it a proxy's limit or the server's.
+            (413, Some("text/html"), page, false),
+            (503, Some("text/html"), page, false),
+        ] {
+            let content_type = content_type.map(str::to_owned);
+            let reply = Reply { status, content_type, body: body.into(), ..Reply::default() };
+            let answer = Answer::of(&reply, "", NOW);
+            assert_eq!(matches!(answer, Answer::Blocked(_)), is_blocked, "{status} {body}: {answer:?}");
+        }
+    }
+
+    #[test]
+    fn a_success_with_an_error_in_it_is_none() {
+        let partial = r#"{"error":"partial write: points beyond retention policy dropped=2"}"#;
+        assert!(matches!(of(200, None, partial), Answer::Refused(Refusal::Some(2), _)));
+        assert!(matches!(of(202, None, r#"{"error":{"code":7}}"#), Answer::Refused(Refusal::Unknown, _)));
+        for fine in ["", "ok", "{}", r#"{"error":null}"#, r#"{"error":""}"#, r#"{"error":false}"#, "[]"] {
+            assert_eq!(of(200, None, fine), Answer::Stored, "{fine}");
+        }
+        let cut = Reply { status: 200, body: b"{\"err".to_vec(), cut: true, ..Reply::default() };
+        assert!(matches!(Answer::of(&cut, "", NOW), Answer::Broken(_)));
     }
 
     #[test]

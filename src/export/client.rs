@@ -1,7 +1,8 @@
 //! The wire: one connection to a server, one request at a time.
 //!
 //! A connection is kept between requests; when a kept one turns out to be closed, the request is made once more over a
-//! fresh one, for a server may close what is idle at any time. Invariants: redirects are not followed, so a token goes
+//! fresh one, for a server may close what is idle at any time. The server has the budgets of one that is probed
+//! ([`crate::probe::bounded`]). Invariants: redirects are not followed, so a token goes
 //! only to the server that it is meant for; a request ends within [`REQUEST_MAX`]; of an answer at most [`BODY_MAX`] is
 //! read; no error holds a header. Names are resolved by the system, proxies are not used. Roots are those of the
 //! platform.
@@ -14,24 +15,21 @@ use std::time::Duration;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::client::conn::http1::{self, SendRequest};
+use http_body_util::Full;
 use hyper::header::{
     ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT,
 };
 use hyper::{Method, Request};
-use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use url::Url;
 
 use crate::model::text::{DETAIL_MAX, clean_line};
 use crate::model::{Secret, Sink};
+use crate::probe::bounded::{Channel, paced};
 
 use super::answer::Reply;
 
@@ -68,25 +66,8 @@ pub struct Client {
     target: String,
     headers: HeaderMap,
     tls: Option<(TlsConnector, ServerName<'static>)>,
-    connection: Option<Connection>,
+    connection: Option<Channel>,
 }
-
-/// A connection, driven by a task that ends with it.
-struct Connection {
-    sender: SendRequest<Full<Bytes>>,
-    task: AbortHandle,
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-/// A way both ways, with or without TLS.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 impl Client {
     /// A client of `sink`; nothing is connected yet.
@@ -113,6 +94,11 @@ impl Client {
         authorize(&mut self.headers, authorization)
     }
 
+    /// Closes the connection: the next request goes over a fresh one, maybe to another server of that name.
+    pub fn disconnect(&mut self) {
+        self.connection = None;
+    }
+
     /// Sends `lines`, which [`compress`] made.
     ///
     /// # Errors
@@ -128,7 +114,7 @@ impl Client {
 
     async fn post_untimed(&mut self, lines: Bytes) -> Result<Reply, String> {
         if let Some(mut kept) = self.connection.take()
-            && kept.sender.ready().await.is_ok()
+            && kept.is_ready().await
             && let Ok(reply) = self.ask(kept, lines.clone()).await
         {
             return Ok(reply);
@@ -137,42 +123,42 @@ impl Client {
         self.ask(fresh, lines).await
     }
 
-    async fn ask(&mut self, mut connection: Connection, lines: Bytes) -> Result<Reply, String> {
+    async fn ask(&mut self, connection: Channel, lines: Bytes) -> Result<Reply, String> {
         let mut request = Request::new(Full::new(lines));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.target.parse().expect("a URL's path and query are a target");
         *request.headers_mut() = self.headers.clone();
-        let answer = connection.sender.send_request(request).await.map_err(|error| sentence(&error))?;
-        let (head, body) = answer.into_parts();
-        let retry_after = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let mut reply = Reply { status: head.status.as_u16(), retry_after, body: Vec::new() };
-        // The status is what counts; a body that breaks off or is too long only costs the connection.
-        if let Ok(body) = Limited::new(body, BODY_MAX).collect().await {
-            reply.body = body.to_bytes().to_vec();
-            self.connection = Some(connection);
-        }
-        Ok(reply)
+        let answer = connection.ask(request, BODY_MAX).await.map_err(|error| clean_line(&error, DETAIL_MAX))?;
+        self.connection = answer.channel;
+        let text = |name| answer.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        Ok(Reply {
+            status: answer.status,
+            retry_after: text(RETRY_AFTER),
+            content_type: text(CONTENT_TYPE),
+            body: answer.body,
+            cut: answer.cut,
+        })
     }
 
-    async fn connect(&self) -> Result<Connection, String> {
-        let connected = timeout(CONNECT_MAX, async {
-            let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
-            // Without it the last packet of a body can wait for the other side's delayed ACK.
-            drop(tcp.set_nodelay(true));
-            let stream: Box<dyn Stream> = match &self.tls {
-                None => Box::new(tcp),
-                Some((connector, name)) => Box::new(connector.connect(name.clone(), tcp).await?),
-            };
-            Ok::<_, io::Error>(stream)
-        });
+    async fn connect(&self) -> Result<Channel, String> {
         let within = CONNECT_MAX.as_secs();
-        let stream = connected.await.map_err(|_| format!("cannot connect within {within} s"))?;
-        let stream = stream.map_err(|error| format!("cannot connect: {}", sentence(&error)))?;
-        let handshake = http1::handshake(TokioIo::new(stream)).await;
-        let (sender, line) = handshake.map_err(|error| sentence(&error))?;
-        // What ends the connection reaches whoever waits for an answer over it.
-        let task = tokio::spawn(async move { drop(line.await) }).abort_handle();
-        Ok(Connection { sender, task })
+        let connected = timeout(CONNECT_MAX, self.connect_untimed()).await;
+        connected.unwrap_or_else(|_| Err(format!("cannot connect within {within} s")))
+    }
+
+    async fn connect_untimed(&self) -> Result<Channel, String> {
+        let failed = |error: io::Error| format!("cannot connect: {}", sentence(&error));
+        let tcp = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(failed)?;
+        // Without it the last packet of a body can wait for the other side's delayed ACK.
+        drop(tcp.set_nodelay(true));
+        let (line, allowance) = paced(tcp);
+        match &self.tls {
+            None => Channel::begin(line, allowance).await,
+            Some((connector, name)) => {
+                let shaken = connector.connect(name.clone(), line).await.map_err(failed)?;
+                Channel::begin(shaken, allowance).await
+            }
+        }
     }
 }
 

@@ -197,16 +197,14 @@ impl Exporter {
             }
             Answer::Refused(refusal, said) => {
                 let settled = self.delivery.refused(&refusal);
-                self.set_aside(&settled, &said, now);
-                None
+                self.set_aside(&settled, &said, now)
             }
             Answer::TooLarge(said) => {
                 let settled = self.delivery.too_large();
                 if self.lines > 1 {
                     self.limits = Limits { lines: self.lines.div_ceil(2), bytes: self.body.len().div_ceil(2) };
                 }
-                self.set_aside(&settled, &said, now);
-                None
+                self.set_aside(&settled, &said, now)
             }
             Answer::Blocked(said) => Some(self.wait(ExportState::Blocked, Duration::ZERO, &said, now)),
             Answer::Throttled(least, said) => Some(self.wait(ExportState::Retrying, least, &said, now)),
@@ -236,7 +234,14 @@ impl Exporter {
         self.backoff.wait().max(least)
     }
 
-    fn set_aside(&mut self, settled: &Settled, said: &str, now: Timestamp) {
+    /// Takes note of what a refusal settled; the time to wait, if it was no verdict about lines.
+    fn set_aside(&mut self, settled: &Settled, said: &str, now: Timestamp) -> Option<Duration> {
+        if settled.blocked {
+            // How much is too much for what takes nothing says nothing about the server.
+            self.limits = Limits::MOST;
+            let said = format!("every line is refused, so none is dropped: {said}");
+            return Some(self.wait(ExportState::Blocked, Duration::ZERO, &said, now));
+        }
         if settled.rejected > 0 {
             let line = settled.example.as_deref().map(|line| clean_line(line, EXAMPLE_MAX));
             let line = line.map_or_else(String::new, |line| format!(": {line}"));
@@ -245,9 +250,14 @@ impl Exporter {
         }
         self.count(settled, now);
         self.settle();
+        None
     }
 
     fn count(&mut self, settled: &Settled, now: Timestamp) {
+        // A request that was halved or tried settled nothing: it is no sign that all is well.
+        if settled.sent + settled.rejected == 0 {
+            return;
+        }
         self.state = ExportState::Ok;
         self.backoff.reset();
         self.progress.tally.sent += settled.sent;

@@ -10,7 +10,8 @@
 use std::borrow::Cow;
 use std::time::Instant;
 
-use http_body_util::BodyExt;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Body as _, Incoming};
 use hyper::ext::ReasonPhrase;
 use hyper::header::HeaderMap;
@@ -110,6 +111,14 @@ pub(super) async fn send(mut link: Link, request: &Request) -> Result<Answer, Br
             let unseen = unsent || refused || requires_http1 || (untouched && request.may_be_repeated());
             Err(Broken { failure: explain_head(&error, over_budget), unseen, refused, requires_http1 })
         }
+    }
+}
+
+/// Sends `message`, which is no probe's, over `link` and waits for the head of the final answer.
+pub(super) async fn ask(mut link: Link, message: hyper::Request<Full<Bytes>>) -> Result<Answer, Failure> {
+    match link.send(message).await {
+        Ok(answer) => read_head(link, answer),
+        Err(Unanswered { error, .. }) => Err(explain_head(&error, link.budget.is_spent())),
     }
 }
 

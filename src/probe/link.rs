@@ -20,11 +20,11 @@ use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::farewell::Farewell;
 use super::head_limit::{Budget, HEAD_MAX, HeadLimit};
 use super::mended::Mended;
-use super::tls::Stream;
 
 /// Headers of one answer.
 pub(super) const HEADERS_MAX: usize = 512;
@@ -60,7 +60,10 @@ pub(super) struct Unanswered {
 
 impl Link {
     /// Begins to speak HTTP over `stream`, which keeps to `budget`, HTTP/2 if `http2`. Ready to send when this returns.
-    pub(super) async fn begin(stream: Stream, http2: bool, budget: Arc<Budget>) -> Result<Self, hyper::Error> {
+    pub(super) async fn begin<S>(stream: S, http2: bool, budget: Arc<Budget>) -> Result<Self, hyper::Error>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         budget.give(HEAD_MAX);
         let stream = HeadLimit::new(stream, Arc::clone(&budget));
         let expects_head = Arc::new(AtomicBool::new(false));

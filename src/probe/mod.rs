@@ -12,6 +12,7 @@
 
 mod aliases;
 mod aside;
+pub mod bounded;
 mod certificate;
 mod charset;
 mod connect;
