@@ -207,7 +207,7 @@ pub struct CommonArgs {
     /// The store, in place of `storage.path`
     #[arg(long, global = true, value_name = "FILE")]
     pub store: Option<PathBuf>,
-    /// More in the log, up to -vvv, or as `WEBMON_LOG` says (for `check`: the phases of all sites)
+    /// More in the log, up to -vvv, or as `WEBMON_LOG` says (for `check`: the phases of all sites, the headers that came, how a wrong body begins)
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
     /// When to use colour (`NO_COLOR` is respected)
@@ -339,6 +339,9 @@ pub struct CheckArgs {
     /// The form of the answer
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = LineFormat::Text)]
     pub format: LineFormat,
+    /// Exit with 1 also for a warning: a certificate that expires within `tls.warn_days`, or that is accepted with faults
+    #[arg(long)]
+    pub fail_on_warning: bool,
 }
 
 /// Options of the commands that read the store.

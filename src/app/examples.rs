@@ -32,6 +32,8 @@ const OF_COMMANDS: &[(&str, &[Example])] = &[
         &[
             ("webmon check", "every site of the file, once"),
             ("webmon check api --format json", "one site, for a script"),
+            ("webmon check api -v", "with the headers, and how a wrong body begins"),
+            ("webmon check --fail-on-warning", "fail also for a certificate that soon expires"),
             ("webmon check https://my.site || echo down", "the exit code tells whether it is up"),
         ],
     ),

@@ -11,7 +11,7 @@ use crate::model::text::clean_lines;
 /// Every exit code and what it means; public, scripts rely on them.
 pub const EXIT_CODES: [(&str, &str); 7] = [
     ("0", "done; for check: every site is up"),
-    ("1", "check: not every site is up"),
+    ("1", "check: not every site is up, or a warning with --fail-on-warning"),
     ("2", "wrong usage or configuration, unknown site; nothing was started"),
     ("3", "the store cannot be used, or a reading command finds none"),
     ("4", "check: could not judge, this machine has no network"),

@@ -21,6 +21,7 @@ mod check;
 mod chronicle;
 mod cli;
 pub mod clock;
+mod columns;
 mod control;
 mod dashboard;
 mod db;

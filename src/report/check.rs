@@ -12,29 +12,36 @@
 //! 1 of 2 sites is down
 //! ```
 //!
-//! The bars share one scale a site: the response time is 32 cells, and a phase that took place shows at
-//! least one. Above [`SITES_WITH_PHASES`] sites the heads alone are printed, unless everything is asked for.
+//! The bars share one scale a site: the response time is 32 cells (fewer in a narrow terminal), and a phase that took place
+//! shows at least one. Above [`SITES_WITH_PHASES`] sites the heads and warnings alone are printed, unless everything is
+//! asked for; then the headers of the last answer follow, and the beginning of a body that is not as expected. A site is
+//! printed whole as soon as it is known, so nothing in it depends on those after it. Invariant: no line is wider than the
+//! terminal.
 
 use std::io;
 
 use jiff::tz::TimeZone;
 
-use crate::model::{Cause, Certificate, Micros, Observation, Outcome, Phase, Sample, figures};
+use crate::model::{Cause, Certificate, Evidence, Flags, Micros, Observation, Outcome, Phase, Sample, figures};
 
+use super::fold::Folding;
 use super::when;
 use super::words::{self, NONE};
 
 /// The most sites whose phases are shown unasked.
 pub const SITES_WITH_PHASES: usize = 3;
 
-/// Cells of a whole response time.
+/// Cells of a whole response time, and the fewest that are worth drawing.
 const BAR: u64 = 32;
+const BAR_MIN: u64 = 4;
+/// Cells beside a bar: the name and the time of its phase.
+const BESIDE_BAR: usize = 25;
 
 /// One fill a phase, in their order: they tell apart without colour.
 const FILLS: [char; Phase::ALL.len()] = ['░', '▒', '▓', '█', '▏'];
 
-/// Widest reason that the heads make room for; longer ones push their own line to the right.
-const REASON_MAX: usize = 48;
+/// Widest name that the heads make room for; longer ones push their own line to the right.
+const NAME_MAX: usize = 48;
 
 /// One site that was checked by hand.
 #[derive(Clone, Copy, Debug)]
@@ -52,37 +59,134 @@ pub struct Checked<'a> {
 /// How much is shown, and how.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Manner {
-    /// The phases of all sites, however many there are.
+    /// The phases of all sites, however many there are, and what came.
     pub verbose: bool,
     /// Mark, name and state of a site in the colour of its state.
     pub color: bool,
+    /// Columns of the terminal; none where the lines may be as long as they like.
+    pub width: Option<usize>,
 }
 
-/// All sites that were checked, in order.
-///
-/// # Errors
-/// The writer's.
-pub fn check(out: &mut impl io::Write, zone: &TimeZone, checked: &[Checked<'_>], manner: Manner) -> io::Result<()> {
-    let heads: Vec<[String; 3]> =
-        checked.iter().map(|one| [one.site.to_owned(), word(one).to_owned(), reason(one)]).collect();
-    let width = |column: usize, max: usize| {
-        heads.iter().map(|head| words::cells(&head[column])).filter(|&cells| cells <= max).max().unwrap_or(0)
-    };
-    let widths = [width(0, REASON_MAX), width(1, REASON_MAX), width(2, REASON_MAX)];
-    let phases = manner.verbose || checked.len() <= SITES_WITH_PHASES;
-    for (one, head) in checked.iter().zip(&heads) {
-        let (head, rest) = head_line(one, head, widths);
-        if manner.color {
-            words::colored_line(out, color(one.sample.outcome()), &head, &rest)?;
+/// The report of a check of several sites, one after the other as they are known.
+#[derive(Clone, Copy, Debug)]
+pub struct Sheet {
+    manner: Manner,
+    /// How many sites there are.
+    sites: usize,
+    /// Columns of their names.
+    names: usize,
+    /// How many had which outcome, in the order of the outcomes.
+    counts: [u64; 3],
+    warnings: u64,
+}
+
+impl Sheet {
+    /// A report of sites with these `names`.
+    #[must_use]
+    pub fn of<'a>(names: impl Iterator<Item = &'a str>, manner: Manner) -> Self {
+        let most = manner.width.map_or(NAME_MAX, |width| (width / 3).min(NAME_MAX));
+        let widths: Vec<usize> = names.map(words::cells).collect();
+        let names = widths.iter().copied().filter(|&cells| cells <= most).max().unwrap_or(0);
+        Self { manner, sites: widths.len(), names, counts: [0; 3], warnings: 0 }
+    }
+
+    /// One more site.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn site(&mut self, out: &mut impl io::Write, zone: &TimeZone, one: &Checked<'_>) -> io::Result<()> {
+        let outcome = one.sample.outcome();
+        self.counts[outcome as usize] += 1;
+        let mut out = Folding::new(out, self.manner.width);
+        let (head, rest) = self.head_line(one);
+        if self.manner.color {
+            out.colored_line(color(outcome), &head, &rest)?;
         } else {
-            words::line(out, &(head + &rest))?;
+            out.line(&(head + &rest))?;
         }
-        if phases {
-            waterfall(out, one)?;
-            surroundings(out, zone, one)?;
+        if self.manner.verbose || self.sites <= SITES_WITH_PHASES {
+            waterfall(&mut out, one)?;
+            surroundings(&mut out, zone, one)?;
+        }
+        if let Some(warning) = warning(one) {
+            self.warnings += 1;
+            out.line(&format!("  warning: {warning}"))?;
+        }
+        match &one.observation.evidence {
+            Some(evidence) if self.manner.verbose => came(&mut out, evidence, one),
+            _ => Ok(()),
         }
     }
-    words::line(out, &closing(checked))
+
+    /// The line at the end: `1 of 2 sites is down`, `2 sites are up, 1 warning`, `1 of 3 sites is down, 1 unknown`.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn close(&self, out: &mut impl io::Write) -> io::Result<()> {
+        let mut line = closing(self.counts);
+        if self.warnings > 0 {
+            line = format!("{line}, {}", words::plural(self.warnings, "warning"));
+        }
+        Folding::new(out, self.manner.width).line(&line)
+    }
+
+    /// The line of a site: its mark, name and state, and what there is to say of it. Several have states and statuses of
+    /// the same width, as far as they are short.
+    fn head_line(&self, one: &Checked<'_>) -> (String, String) {
+        let mark = match one.sample.outcome() {
+            Outcome::Up => '●',
+            Outcome::Down => '▼',
+            Outcome::Unknown => '?',
+        };
+        let total = match one.sample.total() {
+            Micros::ZERO => NONE.to_owned(),
+            total => figures::time(f64::from(total.get())),
+        };
+        let (word, reason) = (word(one), reason(one));
+        let state_width = if self.sites > 1 { "down".len() } else { 0 };
+        let pad = " ".repeat(state_width.saturating_sub(word.len()));
+        (
+            format!("{mark} {}  {word}", words::left(one.site, self.names)),
+            format!("{pad}  {}   {total:>7}   {}", words::left(&reason, "200".len()), one.url),
+        )
+    }
+}
+
+/// What is worth a warning though it changes nothing about the state of a site.
+#[must_use]
+pub fn warning(one: &Checked<'_>) -> Option<String> {
+    let shown = one.observation.certificate.as_ref()?;
+    // What makes a site down has been said.
+    let is_said = one.sample.outcome() == Outcome::Down && !shown.faults.is_empty();
+    if is_said || !one.sample.flags.has(Flags::CERTIFICATE) {
+        return None;
+    }
+    let subject = &shown.subject;
+    Some(match (shown.days_left(one.sample.at), shown.faults.as_slice()) {
+        (..0, []) => format!("the certificate of {subject} has expired"),
+        (0, []) => format!("the certificate of {subject} expires within a day"),
+        (days, []) => format!("the certificate of {subject} expires in {}", words::plural(days.unsigned_abs(), "day")),
+        (_, faults) => {
+            let faults: Vec<&str> = faults.iter().map(|fault| fault.name()).collect();
+            format!("the certificate of {subject} is accepted with faults: {}", faults.join(", "))
+        }
+    })
+}
+
+/// The headers of the last answer, and the beginning of a body that is not as expected. What came is marked line by line, so
+/// that it cannot pass for what webmon says.
+fn came<W: io::Write>(out: &mut Folding<'_, W>, evidence: &Evidence, one: &Checked<'_>) -> io::Result<()> {
+    let from = if evidence.url == one.url { String::new() } else { format!(" of {}", evidence.url) };
+    out.line(&format!("  headers{from}"))?;
+    for (name, value) in &evidence.headers {
+        out.line(format!("  < {name}: {value}").trim_end())?;
+    }
+    if let more @ 1.. = evidence.more_headers {
+        out.line(&format!("  … {}", words::plural(more.try_into().unwrap_or(u64::MAX), "more header")))?;
+    }
+    let Some(body) = &evidence.body else { return Ok(()) };
+    out.line("  the body begins")?;
+    body.lines().try_for_each(|line| out.line(format!("  | {line}").trim_end()))
 }
 
 fn word(one: &Checked<'_>) -> &'static str {
@@ -114,56 +218,37 @@ const fn color(outcome: Outcome) -> u8 {
     }
 }
 
-/// The line of a site: its mark, name and state, and what there is to say of it.
-fn head_line(
-    one: &Checked<'_>,
-    [site, word, reason]: &[String; 3],
-    [names, states, reasons]: [usize; 3],
-) -> (String, String) {
-    let mark = match one.sample.outcome() {
-        Outcome::Up => '●',
-        Outcome::Down => '▼',
-        Outcome::Unknown => '?',
-    };
-    let total = match one.sample.total() {
-        Micros::ZERO => NONE.to_owned(),
-        total => figures::time(f64::from(total.get())),
-    };
-    (
-        format!("{mark} {}  {}", words::left(site, names), words::left(word, states)),
-        format!("  {}   {total:>7}   {}", words::left(reason, reasons), one.url),
-    )
-}
-
-fn waterfall(out: &mut impl io::Write, one: &Checked<'_>) -> io::Result<()> {
+fn waterfall<W: io::Write>(out: &mut Folding<'_, W>, one: &Checked<'_>) -> io::Result<()> {
     let phases = &one.sample.phases;
     if phases.total() == Micros::ZERO {
         return Ok(());
     }
     let total = u64::from(phases.total().get());
     let ended_in = failed_phase(one);
+    let room = out.width().map_or(BAR, |width| u64::try_from(width.saturating_sub(BESIDE_BAR)).unwrap_or(BAR));
+    let cells = room.clamp(BAR_MIN, BAR);
     let mut before = 0;
     for (phase, fill) in Phase::ALL.into_iter().zip(FILLS) {
         let name = phase.name();
         let Some(spent) = phases.get(phase).map(|micros| u64::from(micros.get())) else {
-            words::line(out, &format!("  {name:<13}   {NONE}"))?;
+            out.line(&format!("  {name:<13}   {NONE}"))?;
             continue;
         };
-        let (start, length) = bar(before, spent, total);
+        let (start, length) = bar(before, spent, total, cells);
         before += spent;
         let blanks = " ".repeat(start);
         let filled: String = std::iter::repeat_n(fill, length).collect();
         let end = if ended_in == Some(phase) { ending(one.sample.cause) } else { "" };
         let cell = figures::time_cell(one.sample.phases.get(phase).map_or(0.0, |micros| f64::from(micros.get())));
-        words::line(out, format!("  {name:<13}{cell} {blanks}{filled} {end}").trim_end())?;
+        out.line(format!("  {name:<13}{cell} {blanks}{filled} {end}").trim_end())?;
     }
     Ok(())
 }
 
-/// First cell and number of cells of a phase that took `spent` of `total` after `before`, all in µs.
-fn bar(before: u64, spent: u64, total: u64) -> (usize, usize) {
-    let cell = |micros: u64| (micros * BAR * 2 + total) / (total * 2);
-    let start = cell(before).min(BAR - 1);
+/// First cell and number of cells, of `cells`, of a phase that took `spent` of `total` after `before`, all in µs.
+fn bar(before: u64, spent: u64, total: u64, cells: u64) -> (usize, usize) {
+    let cell = |micros: u64| (micros * cells * 2 + total) / (total * 2);
+    let start = cell(before).min(cells - 1);
     let length = cell(before + spent).saturating_sub(start).max(1);
     let fits = "a bar is a few cells";
     (usize::try_from(start).expect(fits), usize::try_from(length).expect(fits))
@@ -200,12 +285,12 @@ const fn ending(cause: Cause) -> &'static str {
 }
 
 /// Redirects, address, protocol, size and certificate, as far as there were any.
-fn surroundings(out: &mut impl io::Write, zone: &TimeZone, one: &Checked<'_>) -> io::Result<()> {
+fn surroundings<W: io::Write>(out: &mut Folding<'_, W>, zone: &TimeZone, one: &Checked<'_>) -> io::Result<()> {
     let observation = one.observation;
     for hop in &observation.hops {
         let time = figures::time(f64::from(hop.total.get()));
         let plain = if hop.leaves_encryption() { " · no longer encrypted" } else { "" };
-        words::line(out, &format!("  redirect {} {} → {} · {time}{plain}", hop.status.get(), hop.url, hop.location))?;
+        out.line(&format!("  redirect {} {} → {} · {time}{plain}", hop.status.get(), hop.url, hop.location))?;
     }
     let mut facts = Vec::new();
     facts.extend(observation.address.map(|address| address.to_string()));
@@ -218,10 +303,10 @@ fn surroundings(out: &mut impl io::Write, zone: &TimeZone, one: &Checked<'_>) ->
         });
     }
     if !facts.is_empty() {
-        words::line(out, &format!("  {}", facts.join(" · ")))?;
+        out.line(&format!("  {}", facts.join(" · ")))?;
     }
     match &observation.certificate {
-        Some(shown) => words::line(out, &certificate(shown, one.sample, zone)),
+        Some(shown) => out.line(&certificate(shown, one.sample, zone)),
         None => Ok(()),
     }
 }
@@ -241,13 +326,8 @@ fn certificate(shown: &Certificate, sample: Sample, zone: &TimeZone) -> String {
     line
 }
 
-/// `1 of 2 sites is down`, `2 sites are up`, `1 of 3 sites is down, 1 unknown`.
-fn closing(checked: &[Checked<'_>]) -> String {
-    let outcome = |wanted| {
-        let sites = checked.iter().filter(|one| one.sample.outcome() == wanted).count();
-        u64::try_from(sites).expect("a number of sites fits 64 bits")
-    };
-    let (up, down, unknown) = (outcome(Outcome::Up), outcome(Outcome::Down), outcome(Outcome::Unknown));
+/// How many of all sites are not up, or that all are; `counts` in the order of the outcomes.
+fn closing([up, down, unknown]: [u64; 3]) -> String {
     let all = up + down + unknown;
     let say = |sites: u64, word: &str| {
         let verb = if sites == 1 { "is" } else { "are" };
@@ -275,6 +355,12 @@ mod tests {
     use crate::model::text::is_harmful;
     use crate::model::{CertificateFault, Hop, Http, Phases};
     use crate::report::fixtures::{at, hostile, printed, status, zone};
+
+    fn check(out: &mut impl io::Write, zone: &TimeZone, checked: &[Checked<'_>], manner: Manner) -> io::Result<()> {
+        let mut sheet = Sheet::of(checked.iter().map(|one| one.site), manner);
+        checked.iter().try_for_each(|one| sheet.site(out, zone, one))?;
+        sheet.close(out)
+    }
 
     fn api() -> Observation {
         Observation {
@@ -341,7 +427,7 @@ mod tests {
   transfer     0.09 ms                                ▏
   203.0.113.7:443 · HTTP/1.1 · 12 B · no redirect
   certificate api.example.com · R11 · 61 days, until 2027-01-22
-● docs  up    200                               18.1 ms   https://docs.example.com/
+● docs  up    200   18.1 ms   https://docs.example.com/
   resolve      9.00 ms ░░░░░░░░░░░░░░░░
   connect      9.10 ms                 ▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒
   tls             –
@@ -393,7 +479,8 @@ mod tests {
         assert_eq!(text.lines().count(), 5);
         assert!(text.ends_with("\n2 of 4 sites are down\n"), "{text}");
         assert!(
-            printed(|out| check(out, &zone(), &sites, Manner { verbose: true, color: false })).lines().count() > 4 * 6
+            printed(|out| check(out, &zone(), &sites, Manner { verbose: true, ..Manner::default() })).lines().count()
+                > 4 * 6
         );
     }
 
@@ -410,9 +497,9 @@ mod tests {
     fn each_head_is_in_the_colour_of_its_state_if_there_are_to_be_any() {
         let observations = [docs(), api(), Observation::failed(Cause::Local, "")];
         let sites: Vec<_> = observations.iter().map(|observation| checked("s", "u", observation)).collect();
-        let text = printed(|out| check(out, &zone(), &sites, Manner { verbose: false, color: true }));
+        let text = printed(|out| check(out, &zone(), &sites, Manner { color: true, ..Manner::default() }));
         for head in
-            ["\x1b[32m● s  up     \x1b[0m  200", "\x1b[31m▼ s  down   \x1b[0m  status", "\x1b[33m? s  unknown\x1b[0m  "]
+            ["\x1b[32m● s  up\x1b[0m    200", "\x1b[31m▼ s  down\x1b[0m  status", "\x1b[33m? s  unknown\x1b[0m  "]
         {
             assert!(text.contains(head), "{head:?} in {text:?}");
         }
@@ -435,7 +522,8 @@ mod tests {
             (vec![&good, &bad, &local], "1 of 3 sites is down, 1 unknown"),
         ] {
             let sites: Vec<_> = sites.into_iter().map(|observation| checked("s", "u", observation)).collect();
-            assert_eq!(closing(&sites), line);
+            let text = printed(|out| check(out, &zone(), &sites, Manner::default()));
+            assert_eq!(text.lines().last(), Some(line));
         }
     }
 
@@ -453,23 +541,116 @@ mod tests {
         }
     }
 
+    #[test]
+    fn no_line_is_wider_than_the_terminal_and_nothing_is_lost_but_blanks() {
+        let (mut long, mut plain) = (api(), api());
+        long.detail = "the body does not contain 日本語のとても長い文字列 within 1,048,576 bytes".to_owned();
+        plain.evidence = Some(Box::new(Evidence {
+            url: "https://api.example.com/en".to_owned(),
+            headers: vec![("x-long".to_owned(), "日本語".repeat(80)), ("x-empty".to_owned(), String::new())],
+            more_headers: 2,
+            body: Some("no blank ".repeat(30) + "\n" + &"x".repeat(300)),
+        }));
+        let url = "https://example.com/a/very/long/path/that/has/no/blank/in/it/at/all";
+        let sites = [
+            checked("監視対象のとても長い名前のサイト一覧と詳細", url, &long),
+            checked("api", "https://api.example.com/health", &plain),
+        ];
+        let solid = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
+        let manner = Manner { verbose: true, ..Manner::default() };
+        let wide = printed(|out| check(out, &zone(), &sites, manner));
+        assert!(wide.lines().any(|line| line.len() > 300), "nothing is cut where there is no terminal");
+        for (width, color) in [(20, false), (40, true), (80, true), (80, false), (200, false)] {
+            let text = printed(|out| check(out, &zone(), &sites, Manner { width: Some(width), color, ..manner }));
+            let text = ["32", "31", "0"].iter().fold(text, |text, sgr| text.replace(&format!("\x1b[{sgr}m"), ""));
+            for line in text.lines() {
+                assert!(words::cells(line) <= width, "{width}: {line:?}");
+            }
+            if width >= 80 {
+                assert_eq!(solid(&text), solid(&wide), "{width}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_certificate_to_be_renewed_is_a_warning_also_of_one_of_many_sites() {
+        let expiring = |until: &str, faults: Vec<CertificateFault>, cause| {
+            let mut observation = Observation { cause, detail: String::new(), ..api() };
+            observation.flags = observation.flags.with(Flags::CERTIFICATE);
+            let shown = observation.certificate.as_deref().unwrap().clone();
+            observation.certificate = Some(Arc::new(Certificate { not_after: at(until), faults, ..shown }));
+            observation
+        };
+        for (until, faults, cause, said) in [
+            ("2026-12-01T10:00:00Z", vec![], Cause::Ok, Some("expires in 9 days")),
+            ("2026-12-01T10:00:00Z", vec![], Cause::Status, Some("expires in 9 days")),
+            ("2026-11-22T10:00:00Z", vec![], Cause::Ok, Some("expires within a day")),
+            ("2026-11-01T10:00:00Z", vec![], Cause::Ok, Some("has expired")),
+            (
+                "2027-11-01T10:00:00Z",
+                vec![CertificateFault::WrongHost],
+                Cause::Ok,
+                Some("is accepted with faults: wrong_host"),
+            ),
+            ("2026-11-01T10:00:00Z", vec![CertificateFault::Expired], Cause::TlsExpired, None),
+        ] {
+            let said = said.map(|said| format!("the certificate of api.example.com {said}"));
+            assert_eq!(warning(&checked("a", "u", &expiring(until, faults, cause))), said);
+        }
+        let (soon, other) = (expiring("2026-12-01T10:00:00Z", vec![], Cause::Ok), docs());
+        assert_eq!(warning(&checked("b", "u", &other)), None);
+        let sites =
+            [checked("a", "u", &soon), checked("b", "u", &other), checked("c", "u", &soon), checked("d", "u", &other)];
+        let text = printed(|out| check(out, &zone(), &sites, Manner::default()));
+        let line = "\n  warning: the certificate of api.example.com expires in 9 days\n";
+        assert_eq!(text.matches(line).count(), 2, "{text}");
+        assert!(text.ends_with("\n4 sites are up, 2 warnings\n"), "{text}");
+    }
+
+    #[test]
+    fn what_came_is_shown_when_asked_for_and_cannot_pass_for_our_own_words() {
+        let mut observation = api();
+        observation.evidence = Some(Box::new(Evidence {
+            url: "https://api.example.com/en".to_owned(),
+            headers: vec![("server".to_owned(), "x\x1b[2Jy".to_owned()), ("set-cookie".to_owned(), "***".to_owned())],
+            more_headers: 2,
+            body: Some("<h1>\x1b[31m\nbusy".to_owned()),
+        }));
+        let sites = [checked("api", "u", &observation)];
+        let text = printed(|out| check(out, &zone(), &sites, Manner { verbose: true, ..Manner::default() }));
+        let came = "
+  headers of https://api.example.com/en
+  < server: x\u{fffd}[2Jy
+  < set-cookie: ***
+  … 2 more headers
+  the body begins
+  | <h1>\u{fffd}[31m
+  | busy
+1 site is down
+";
+        assert!(text.ends_with(came), "{text}");
+        assert!(!printed(|out| check(out, &zone(), &sites, Manner::default())).contains("server"));
+    }
+
     proptest! {
         #[test]
-        fn bars_fit_and_never_vanish(spent in proptest::array::uniform5(0u32..=Micros::MAX.get())) {
+        fn bars_fit_and_never_vanish(
+            spent in proptest::array::uniform5(0u32..=Micros::MAX.get()), cells in BAR_MIN..=BAR,
+        ) {
             let total: u64 = spent.iter().map(|&us| u64::from(us)).sum();
             prop_assume!(total > 0);
             let mut before = 0;
             for us in spent {
-                let (start, length) = bar(before, us.into(), total);
+                let (start, length) = bar(before, us.into(), total, cells);
                 before += u64::from(us);
-                prop_assert!(length >= 1 && (start + length) as u64 <= BAR);
+                prop_assert!(length >= 1 && (start + length) as u64 <= cells);
             }
         }
 
         #[test]
         fn no_name_or_detail_breaks_a_line(name in hostile(), detail in hostile(), color in any::<bool>()) {
             let observation = Observation { detail, ..api() };
-            let manner = Manner { verbose: false, color };
+            let manner = Manner { color, ..Manner::default() };
             let text = printed(|out| check(out, &zone(), &[checked(&name, &name, &observation)], manner));
             prop_assert_eq!(text.chars().filter(|&c| c == '\n').count(), 9);
             let text = if color { text.replacen("\x1b[31m", "", 1).replacen("\x1b[0m", "", 1) } else { text };

@@ -16,6 +16,7 @@ pub mod check;
 pub mod csv;
 pub mod ending;
 pub mod first_steps;
+mod fold;
 pub mod json;
 pub mod log;
 mod objects;
