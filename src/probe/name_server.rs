@@ -6,7 +6,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 use std::{io, net::IpAddr};
 
@@ -37,6 +37,17 @@ pub(super) struct Addresses {
     pub(super) ips: Vec<IpAddr>,
     /// For how many seconds they are good.
     pub(super) ttl: u32,
+}
+
+/// How a server has been answering of late; later is worse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Silence {
+    /// It answers.
+    None,
+    /// A question has waited for half a second, and no other got an answer since it was asked.
+    Suspected,
+    /// A question got no answer at all, and no other did since.
+    Held,
 }
 
 /// What the lack of an address says, the more telling the later.
@@ -98,8 +109,8 @@ pub(super) struct NameServer {
     edns: AtomicBool,
     /// Answers so far, of whatever kind.
     answers: AtomicU64,
-    /// It left a question unanswered and has answered none since.
-    silent: AtomicBool,
+    /// A [`Silence`], by its number.
+    silence: AtomicU8,
 }
 
 impl NameServer {
@@ -113,13 +124,17 @@ impl NameServer {
             tcp_only: options.tcp_only,
             edns: AtomicBool::new(options.edns),
             answers: AtomicU64::new(0),
-            silent: AtomicBool::new(false),
+            silence: AtomicU8::new(Silence::None as u8),
         }
     }
 
-    /// Whether it left a question unanswered and has answered none since.
-    pub(super) fn is_silent(&self) -> bool {
-        self.silent.load(Ordering::Relaxed)
+    /// How it has been answering of late.
+    pub(super) fn silence(&self) -> Silence {
+        match self.silence.load(Ordering::Relaxed) {
+            0 => Silence::None,
+            1 => Silence::Suspected,
+            _ => Silence::Held,
+        }
     }
 
     /// Answers so far.
@@ -127,10 +142,11 @@ impl NameServer {
         self.answers.load(Ordering::Relaxed)
     }
 
-    /// A question got no answer since there were `answers`. When others got one, the server is silent about one name only.
-    pub(super) fn missed(&self, answers: u64) {
+    /// A question that was asked when there were `answers` has got none. When others got one, the server is silent about one
+    /// name only.
+    pub(super) fn missed(&self, answers: u64, silence: Silence) {
         if self.answers() == answers {
-            self.silent.store(true, Ordering::Relaxed);
+            self.silence.fetch_max(silence as u8, Ordering::Relaxed);
         }
     }
 
@@ -210,7 +226,7 @@ impl NameServer {
 
     fn answered(&self, answer: DnsResponse) -> DnsResponse {
         self.answers.fetch_add(1, Ordering::Relaxed);
-        self.silent.store(false, Ordering::Relaxed);
+        self.silence.store(Silence::None as u8, Ordering::Relaxed);
         answer
     }
 }

@@ -3,10 +3,13 @@
 //! As resolv.conf(5) has it, the first server decides, and the next one counts only when those before it failed or did not
 //! answer. What differs is how long "did not answer" takes. A server has 250 ms before the next one is asked beside it; an
 //! address from a later server counts when the earlier ones have had 500 ms, and its word that there is none when they have
-//! had 1.5 s, since a server for the outside knows nothing of names inside. A server that left a question unanswered, and
-//! has answered none since, is asked together with the next one, and has 50 ms before an address of that one counts and
-//! 150 ms before its word does. The question to it goes on after the lookup, so that it is the first again as soon as it
-//! answers anything. A failure of one server waits for another one as long as that one's word would count.
+//! had 1.5 s, since a server for the outside knows nothing of names inside. A failure waits for another server as long as
+//! that one's word would count.
+//!
+//! A silent server does not hold up the lookups after the first one. Once a question to it has waited for half a second and
+//! no other got an answer meanwhile, it is asked together with the next one, and an address of that one counts after 50 ms;
+//! once the question is given up, at once, and the word that there is none after 150 ms. Questions to it go on after their
+//! lookup, so that the first answer, to whatever question, makes it the first server again.
 //!
 //! Nothing here reads a clock: the task of each question tells how far its time has gone, and [`decide`] looks at that.
 
@@ -19,7 +22,7 @@ use hickory_resolver::proto::rr::{Name, RecordType};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::name_server::{Addresses, Lack, NameServer, Weight};
+use super::name_server::{Addresses, Lack, NameServer, Silence, Weight};
 use super::resolv_conf::ResolvConf;
 
 /// How far the time of a question has gone; later is more.
@@ -34,11 +37,12 @@ enum Age {
     Lost,
 }
 
-/// When a question reaches an age, and when one to a silent server does.
-const AGES: [(Age, Duration, Duration); 3] = [
-    (Age::Slow, Duration::from_millis(250), Duration::ZERO),
-    (Age::Late, Duration::from_millis(500), Duration::from_millis(50)),
-    (Age::Lost, Duration::from_millis(1_500), Duration::from_millis(150)),
+/// When a question reaches an age: to a server that answers, to one that is suspected of silence, to one that is held for
+/// silent.
+const AGES: [(Age, [Duration; 3]); 3] = [
+    (Age::Slow, [Duration::from_millis(250), Duration::ZERO, Duration::ZERO]),
+    (Age::Late, [Duration::from_millis(500), Duration::from_millis(50), Duration::ZERO]),
+    (Age::Lost, [Duration::from_millis(1_500), Duration::from_millis(1_500), Duration::from_millis(150)]),
 ];
 
 /// A question to one server.
@@ -112,9 +116,9 @@ async fn attend(
     index: usize,
     tell: mpsc::Sender<(usize, State)>,
 ) {
-    let (answers, is_silent) = (server.answers(), server.is_silent());
+    let (answers, silence) = (server.answers(), server.silence());
     let mut asking = pin!(server.ask(name, kind));
-    let ages = AGES.map(|(age, at, at_silent)| (State::Asked(age), if is_silent { at_silent } else { at }));
+    let ages = AGES.map(|(age, at)| (State::Asked(age), at[silence as usize]));
     let ages = ages.into_iter().filter(|(_, at)| *at < server.timeout);
     let end = (State::Answered(Err(Lack::silence())), server.timeout);
     let (mut gone, mut permit) = (Duration::ZERO, None);
@@ -124,8 +128,12 @@ async fn attend(
             return;
         }
         gone = at;
-        if matches!(state, State::Answered(_)) {
-            server.missed(answers);
+        match state {
+            State::Answered(_) => server.missed(answers, Silence::Held),
+            State::Asked(age) if age >= Age::Late && silence == Silence::None => {
+                server.missed(answers, Silence::Suspected);
+            }
+            _ => {}
         }
         // The lookup has ended: whether the server answers is worth knowing all the same.
         if tell.send((index, state)).await.is_err() && permit.is_none() {
@@ -232,12 +240,12 @@ mod tests {
         }
     }
 
-    /// What a server does with a question: how long it takes and what it says, and whether it is held for silent.
+    /// What a server does with a question: how long it takes and what it says, and what is thought of it.
     #[derive(Clone, Copy, Debug)]
     struct Plan {
         takes: u64,
         says: Says,
-        held_silent: bool,
+        silence: Silence,
     }
 
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -262,7 +270,7 @@ mod tests {
         /// The states of a question that is asked at `at`, and when it comes into them.
         fn states(self, at: u64) -> impl Iterator<Item = (u64, State)> {
             let end = self.takes.min(TIMEOUT);
-            let ages = AGES.map(|(age, usual, silent)| (if self.held_silent { silent } else { usual }, Asked(age)));
+            let ages = AGES.map(|(age, at)| (at[self.silence as usize], Asked(age)));
             let ages = ages.into_iter().map(|(after, state)| (u64::try_from(after.as_millis()).unwrap(), state));
             ages.filter(move |(after, _)| *after < end)
                 .chain([(end, self.says())])
@@ -293,8 +301,9 @@ mod tests {
     fn plans() -> impl Strategy<Value = Vec<Plan>> {
         let takes = prop_oneof![0u64..40, 0u64..600, 0u64..2_500, Just(u64::MAX)];
         let says = prop_oneof![Just(Says::Address), Just(Says::None), Just(Says::Failure)];
-        let plan = (takes, says, prop::bool::weighted(0.2));
-        prop::collection::vec(plan.prop_map(|(takes, says, held_silent)| Plan { takes, says, held_silent }), 1..5)
+        let silence = prop_oneof![4 => Just(Silence::None), 1 => Just(Silence::Suspected), 1 => Just(Silence::Held)];
+        let plan = (takes, says, silence).prop_map(|(takes, says, silence)| Plan { takes, says, silence });
+        prop::collection::vec(plan, 1..5)
     }
 
     proptest! {
@@ -307,11 +316,12 @@ mod tests {
             for before in 0..decided {
                 let plan = plans[before];
                 let waited = at - asked[before].expect("servers are asked in their order");
-                let patience = match (plans[decided].says, plan.held_silent) {
-                    (Says::Address, false) => 500,
-                    (Says::Address, true) => 50,
-                    (_, false) => 1_500,
-                    (_, true) => 150,
+                let patience = match (plans[decided].says, plan.silence) {
+                    (Says::Address, Silence::None) => 500,
+                    (Says::Address, Silence::Suspected) => 50,
+                    (Says::Address, Silence::Held) => 0,
+                    (_, Silence::None | Silence::Suspected) => 1_500,
+                    (_, Silence::Held) => 150,
                 };
                 let failed = answered(before) && (plan.says == Says::Failure || plan.takes >= TIMEOUT);
                 prop_assert!(failed || !answered(before) && waited >= patience || is_failure, "{before} of {plans:?}");
@@ -328,7 +338,7 @@ mod tests {
 
         #[test]
         fn a_first_server_that_answers_in_time_is_the_only_one_asked(mut plans in plans(), takes in 0u64..250) {
-            plans[0] = Plan { takes, held_silent: false, ..plans[0] };
+            plans[0] = Plan { takes, silence: Silence::None, ..plans[0] };
             let (decided, at, asked) = play(&plans);
             if plans[0].says != Says::Failure {
                 prop_assert_eq!((decided, at), (0, takes));
@@ -343,12 +353,14 @@ mod tests {
             for plan in &mut plans[..good] {
                 plan.takes = u64::MAX;
             }
-            plans[good] = Plan { takes, says: Says::Address, held_silent: false };
+            plans[good] = Plan { takes, says: Says::Address, silence: Silence::None };
             let (decided, at, _) = play(&plans);
             prop_assert_eq!(plans[decided].says, Says::Address);
-            // A quarter of a second for each of them, and another one for the last; almost none for those held for silent.
-            let silent: u64 = plans[..good].iter().map(|plan| if plan.held_silent { 0 } else { 250 }).sum();
-            prop_assert!(at <= silent + 250 + takes, "{at} ms for {plans:?}");
+            // A quarter of a second for each of them, and another one for the last; none for those that are known.
+            let new = plans[..good].iter().filter(|plan| plan.silence == Silence::None).count() as u64;
+            let suspected = plans[..good].iter().any(|plan| plan.silence == Silence::Suspected);
+            let most = if new > 0 { 250 * new + 250 } else if suspected { 50 } else { 0 };
+            prop_assert!(at <= most + takes, "{at} ms for {plans:?}");
         }
 
         #[test]
