@@ -820,7 +820,7 @@ async fn what_is_wrong_above_a_certificate_is_told_with_what_is_wrong_in_it() {
             ours.issue(&leaf().of_an_authority()),
             Cause::TlsError,
             vec![Invalid],
-            "certificate refused: CaUsedAsEndEntity",
+            "certificate refused: it is an authority's own certificate (CA:TRUE)",
         ),
         (past.issue(&leaf()), Cause::TlsExpired, vec![Expired], "TLS: an intermediate certificate expired "),
         (past.issue(&wrong()), Cause::TlsExpired, vec![Expired, WrongHost], "is for other.test"),

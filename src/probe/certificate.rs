@@ -4,10 +4,10 @@
 //! [`Recorder`]: it lets the real verifier judge, parses what was presented, works out *all* faults, and only
 //! then passes the verdict on. Dates and names are read here; trust is asked of the real verifier, a second
 //! time at a moment when the leaf was valid if the first answer was about dates, since it names only one
-//! reason. With `insecure` the verdict is recorded and then overruled; the signature of the handshake is verified
-//! in every case.
+//! reason. With `insecure` the verdict is recorded and then overruled, and nothing is verified: a certificate that
+//! webpki cannot read has no key by which the handshake's signature could be.
 //!
-//! Invariant: no faults if and only if the real verifier accepted the chain, now or before (`proven`).
+//! Invariant: no faults if and only if the real verifier accepted the chain, now or before (`proven`), and its root is valid.
 //! Limit: a chain of which the leaf cannot be parsed has no [`Certificate`], only a refusal.
 
 use std::net::IpAddr;
@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_name;
+use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error as TlsError, SignatureScheme};
@@ -25,6 +26,7 @@ use x509_parser::oid_registry::OID_PKIX_ACCESS_DESCRIPTOR_CA_ISSUERS;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::X509Name;
 
+use super::path::{Path, Roots};
 use super::pinned::Pinned;
 use super::proven::{Dates, Fingerprint, Proven};
 use crate::model::text::{DETAIL_MAX, clean_line};
@@ -40,12 +42,18 @@ const NAME_MAX: usize = 255;
 pub(super) struct Presented {
     /// The chain, as far as the leaf could be parsed.
     pub(super) certificate: Option<Arc<Certificate>>,
+    /// The host that was asked.
+    pub(super) host: String,
     /// Names that the leaf is good for, for the sentence about a wrong host.
     pub(super) names: Vec<String>,
+    /// What the leaf calls itself.
+    pub(super) common_name: Option<String>,
     /// Within which dates the leaf is valid.
     pub(super) leaf: Dates,
-    /// The same of everything that was presented.
+    /// The same of the path to the root, or else of what was presented.
     pub(super) chain: Dates,
+    /// What the root of the path is called, and its dates; none without a path.
+    pub(super) root: Option<(String, Dates)>,
     /// When it was judged.
     pub(super) at: Timestamp,
     /// What the real verifier had against it.
@@ -60,12 +68,21 @@ pub(super) struct Judge {
     verifier: Arc<dyn ServerCertVerifier>,
     pinned: Pinned,
     proven: Proven,
+    /// Roots that are trusted besides the platform's.
+    roots: Roots,
+    algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl Judge {
-    /// The real `verifier`, which has seen no chain yet, but for leaves that are `pinned`.
-    pub(super) fn new(verifier: Arc<dyn ServerCertVerifier>, pinned: Pinned) -> Self {
-        Self { verifier, pinned, proven: Proven::default() }
+    /// The real `verifier`, which has seen no chain yet and trusts `roots` besides the platform's, but for leaves that are
+    /// among these; `algorithms` are those that it knows.
+    pub(super) fn new(
+        verifier: Arc<dyn ServerCertVerifier>,
+        roots: Vec<CertificateDer<'static>>,
+        algorithms: WebPkiSupportedAlgorithms,
+    ) -> Self {
+        let (proven, known) = (Proven::default(), Roots::of(roots.iter().cloned()));
+        Self { verifier, pinned: Pinned(roots), proven, roots: known, algorithms }
     }
 }
 
@@ -98,16 +115,24 @@ impl ServerCertVerifier for Recorder {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, TlsError> {
-        let Judge { verifier, pinned, proven } = &*self.judge;
+        let Judge { verifier, pinned, proven, roots, algorithms } = &*self.judge;
         let ask = |at| {
             let verified = || verifier.verify_server_cert(leaf, intermediates, name, ocsp, at);
             pinned.judge(leaf, name, at).unwrap_or_else(verified)
         };
         let chain = Fingerprint::of(leaf, intermediates, name);
-        let is_proven = proven.holds(&chain, Timestamp::from_secs(now.as_secs()));
-        let verdict = if is_proven { Ok(ServerCertVerified::assertion()) } else { ask(now) };
-        let (mut presented, dates) = present(leaf, intermediates, name, now, verdict.as_ref().err(), &ask);
-        if let (false, Ok(_), Some(dates)) = (is_proven, &verdict, dates) {
+        let known = proven.holding(&chain, Timestamp::from_secs(now.as_secs()));
+        let mut verdict = if known.is_some() { Ok(ServerCertVerified::assertion()) } else { ask(now) };
+        let path = match (known, &verdict) {
+            (None, Ok(_)) if !pinned.holds(leaf) => roots.best(leaf, intermediates, now, *algorithms),
+            _ => None,
+        };
+        if let Some(fault) = path.as_ref().and_then(|path| of_root(path, now)) {
+            verdict = Err(TlsError::InvalidCertificate(fault));
+        }
+        let shown = Shown { leaf, intermediates, name, now };
+        let (mut presented, dates) = present(&shown, verdict.as_ref().err(), known, path, &ask);
+        if let (None, Ok(_), Some(dates)) = (known, &verdict, dates) {
             proven.learn(chain, dates);
         }
         presented.is_overruled = self.accept_any;
@@ -121,7 +146,8 @@ impl ServerCertVerifier for Recorder {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.judge.verifier.verify_tls12_signature(message, certificate, signature)
+        let verified = || self.judge.verifier.verify_tls12_signature(message, certificate, signature);
+        if self.accept_any { Ok(HandshakeSignatureValid::assertion()) } else { verified() }
     }
 
     fn verify_tls13_signature(
@@ -130,24 +156,47 @@ impl ServerCertVerifier for Recorder {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.judge.verifier.verify_tls13_signature(message, certificate, signature)
+        let verified = || self.judge.verifier.verify_tls13_signature(message, certificate, signature);
+        if self.accept_any { Ok(HandshakeSignatureValid::assertion()) } else { verified() }
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.judge.verifier.supported_verify_schemes()
+        let mut schemes = self.judge.verifier.supported_verify_schemes();
+        if self.accept_any {
+            schemes.extend(OLD_SCHEMES);
+        }
+        schemes
     }
 }
 
-/// Reads the chain, and within which dates it is good, as far as all of it can be read; `refusal` is the verdict of now,
-/// `ask` gives that of other times.
-fn present(
-    leaf: &CertificateDer<'_>,
-    intermediates: &[CertificateDer<'_>],
-    name: &ServerName<'_>,
+/// Schemes that are not verified, and offered only where nothing is: old appliances have no others.
+const OLD_SCHEMES: [SignatureScheme; 3] =
+    [SignatureScheme::RSA_PKCS1_SHA1, SignatureScheme::ECDSA_SHA1_Legacy, SignatureScheme::ED448];
+
+/// What one handshake showed, for which name and when.
+struct Shown<'a> {
+    leaf: &'a CertificateDer<'a>,
+    intermediates: &'a [CertificateDer<'a>],
+    name: &'a ServerName<'a>,
     now: UnixTime,
+}
+
+/// What the dates of the root of `path` say against it.
+fn of_root(path: &Path, now: UnixTime) -> Option<CertificateError> {
+    let ((_, (begin, end)), now) = (&path.root, Timestamp::from_secs(now.as_secs()));
+    if now > *end { Some(CertificateError::Expired) } else { (now < *begin).then_some(CertificateError::NotValidYet) }
+}
+
+/// Reads the chain, and within which dates it is good, as far as that can be told; `refusal` is the verdict of now, `ask`
+/// gives that of other times. The dates are those `known` of before or else of the `path`.
+fn present(
+    shown: &Shown<'_>,
     refusal: Option<&TlsError>,
+    known: Option<Dates>,
+    path: Option<Path>,
     ask: &dyn Fn(UnixTime) -> Result<ServerCertVerified, TlsError>,
 ) -> (Presented, Option<Dates>) {
+    let &Shown { leaf, intermediates, name, now } = shown;
     let at = Timestamp::from_secs(now.as_secs());
     let Ok((_, parsed)) = X509Certificate::from_der(leaf) else {
         let never = (Timestamp::ZERO, Timestamp::ZERO);
@@ -155,9 +204,12 @@ fn present(
         return (
             Presented {
                 certificate: None,
+                host: keep(&name.to_str()),
                 names: Vec::new(),
+                common_name: None,
                 leaf: never,
                 chain: never,
+                root: None,
                 at,
                 refusal,
                 is_overruled: false,
@@ -176,22 +228,39 @@ fn present(
         faults(&parsed, &above, wrong_host, at, refusal, ask)
     });
     let names = names(&parsed);
-    let chain = dates(&parsed, &above);
-    let proven = (above.len() == intermediates.len()).then_some(chain);
-    let common_name = |name: &X509Name<'_>| name.iter_common_name().next().and_then(|cn| cn.as_str().ok()).map(keep);
+    // What is not needed for the path may be of any date. Without a path, what has no date of now was not used, unless the
+    // refusal is about dates.
+    let is_about_dates = refusal.is_some_and(|refusal| {
+        matches!(single_fault(refusal), CertificateFault::Expired | CertificateFault::NotYetValid)
+    });
+    let is_now = |above: &X509Certificate<'_>| is_about_dates || begin(above) <= at && at <= expiry(above);
+    let used: Vec<X509Certificate<'_>> = above.iter().filter(|above| is_now(above)).cloned().collect();
+    let from_path = path.as_ref().map(|path| path.dates);
+    let chain = known.or(from_path).unwrap_or_else(|| dates(&parsed, &used));
+    let proven = from_path.or_else(|| (above.len() == intermediates.len()).then_some(chain));
     let certificate = Certificate {
-        subject: common_name(parsed.subject())
-            .filter(|name| !name.is_empty())
+        subject: own_name(parsed.subject())
             .or_else(|| names.first().cloned())
             .unwrap_or_else(|| keep(&parsed.subject().to_string())),
-        issuer: common_name(parsed.issuer()).unwrap_or_else(|| keep(&parsed.issuer().to_string())),
+        issuer: common_name(parsed.issuer()),
         not_before: begin(&parsed),
         not_after: chain.1,
         faults,
     };
     let (leaf, refusal) = (dates(&parsed, &[]), refusal.cloned());
     (
-        Presented { certificate: Some(Arc::new(certificate)), names, leaf, chain, at, refusal, is_overruled: false },
+        Presented {
+            certificate: Some(Arc::new(certificate)),
+            host: keep(&name.to_str()),
+            names,
+            common_name: own_name(parsed.subject()),
+            leaf,
+            chain,
+            root: path.map(|path| path.root),
+            at,
+            refusal,
+            is_overruled: false,
+        },
         proven,
     )
 }
@@ -291,6 +360,8 @@ fn lacks_intermediate(leaf: &X509Certificate<'_>, above: &[X509Certificate<'_>])
 fn names(leaf: &X509Certificate<'_>) -> Vec<String> {
     let Ok(Some(alternatives)) = leaf.subject_alternative_name() else { return Vec::new() };
     let shown = alternatives.value.general_names.iter().filter_map(|name| match name {
+        // An address that is written as a name is none.
+        GeneralName::DNSName(name) if name.parse::<IpAddr>().is_ok() => Some(format!("the DNS name {}", keep(name))),
         GeneralName::DNSName(name) => Some(keep(name)),
         GeneralName::IPAddress(bytes) => {
             let ip = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
@@ -308,11 +379,22 @@ fn dates(leaf: &X509Certificate<'_>, above: &[X509Certificate<'_>]) -> Dates {
     (from, until)
 }
 
-fn begin(certificate: &X509Certificate<'_>) -> Timestamp {
+/// What `name` is called by itself, clean.
+fn own_name(name: &X509Name<'_>) -> Option<String> {
+    let name = name.iter_common_name().next().and_then(|cn| cn.as_str().ok()).map(keep);
+    name.filter(|name| !name.is_empty())
+}
+
+/// The same, or all of it where it is not called anything.
+pub(super) fn common_name(name: &X509Name<'_>) -> String {
+    own_name(name).unwrap_or_else(|| keep(&name.to_string()))
+}
+
+pub(super) fn begin(certificate: &X509Certificate<'_>) -> Timestamp {
     seconds(certificate.validity().not_before.timestamp())
 }
 
-fn expiry(certificate: &X509Certificate<'_>) -> Timestamp {
+pub(super) fn expiry(certificate: &X509Certificate<'_>) -> Timestamp {
     seconds(certificate.validity().not_after.timestamp())
 }
 
@@ -382,6 +464,11 @@ mod tests {
         }
     }
 
+    fn judge_of(counting: &Arc<Counting>) -> Judge {
+        let algorithms = rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms;
+        Judge::new(Arc::clone(counting) as Arc<dyn ServerCertVerifier>, Vec::new(), algorithms)
+    }
+
     /// A certificate for `a.test` that is valid in 2026.
     fn certificate() -> CertificateDer<'static> {
         let mut params = CertificateParams::new(vec!["a.test".to_owned()]).unwrap();
@@ -406,7 +493,7 @@ mod tests {
     #[test]
     fn a_chain_is_verified_once_and_its_dates_each_time() {
         let counting = Arc::new(Counting::default());
-        let judge = Arc::new(Judge::new(Arc::clone(&counting) as Arc<dyn ServerCertVerifier>, Pinned(Vec::new())));
+        let judge = Arc::new(judge_of(&counting));
         let (one, other) = (certificate(), certificate());
         let alone = std::slice::from_ref(&one);
         for (case, chain, name, at, good, asked) in [
@@ -432,7 +519,7 @@ mod tests {
     #[test]
     fn no_certificate_is_too_odd_to_be_looked_at() {
         let counting = Arc::new(Counting { refuses: true, ..Counting::default() });
-        let judge = Arc::new(Judge::new(counting, Pinned(Vec::new())));
+        let judge = Arc::new(judge_of(&counting));
         let (leaf, name) = (certificate(), ServerName::try_from("a.test").unwrap());
         let mut readable = 0;
         for (index, change) in (0..leaf.len()).flat_map(|index| [1, 8, 0x80, 0xff].map(|change| (index, change))) {
@@ -457,7 +544,7 @@ mod tests {
         let broken = CertificateDer::from(vec![0x30, 0]);
         for (refuses, chain) in [(true, vec![certificate()]), (false, vec![certificate(), broken])] {
             let counting = Arc::new(Counting { refuses, ..Counting::default() });
-            let judge = Arc::new(Judge::new(Arc::clone(&counting) as Arc<dyn ServerCertVerifier>, Pinned(Vec::new())));
+            let judge = Arc::new(judge_of(&counting));
             for check in 1..=3 {
                 assert_eq!(present_to(&judge, &chain, "a.test", IN_2026).0, !refuses);
                 assert_eq!(counting.asked.load(Ordering::SeqCst), check);

@@ -18,6 +18,11 @@ use x509_parser::prelude::FromDer;
 pub(super) struct Pinned(pub(super) Vec<CertificateDer<'static>>);
 
 impl Pinned {
+    /// Whether `leaf` is one of them.
+    pub(super) fn holds(&self, leaf: &CertificateDer<'_>) -> bool {
+        self.0.iter().any(|root| root == leaf)
+    }
+
     /// What there is to say of `leaf`, asked for by `name` at `now`, if it is one of them.
     pub(super) fn judge(
         &self,
@@ -25,7 +30,7 @@ impl Pinned {
         name: &ServerName<'_>,
         now: UnixTime,
     ) -> Option<Result<ServerCertVerified, TlsError>> {
-        self.0.iter().any(|root| root == leaf).then(|| by_itself(leaf, name, now))
+        self.holds(leaf).then(|| by_itself(leaf, name, now))
     }
 }
 

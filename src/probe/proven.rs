@@ -53,10 +53,10 @@ impl Fingerprint {
 pub(super) struct Proven(Mutex<HashMap<Fingerprint, Dates>>);
 
 impl Proven {
-    /// Whether `chain` was proven good and is so at `now`.
-    pub(super) fn holds(&self, chain: &Fingerprint, now: Timestamp) -> bool {
+    /// The dates within which `chain` was proven good, if `now` is within them.
+    pub(super) fn holding(&self, chain: &Fingerprint, now: Timestamp) -> Option<Dates> {
         let proven = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        proven.get(chain).is_some_and(|&(begin, end)| begin <= now && now <= end)
+        proven.get(chain).copied().filter(|&(begin, end)| begin <= now && now <= end)
     }
 
     /// `chain` is good within `dates`.
@@ -103,12 +103,12 @@ mod tests {
     fn what_was_proven_holds_within_its_dates_and_for_nothing_else() {
         let (proven, at) = (Proven::default(), Timestamp::from_secs);
         let (chain, other) = (fingerprint("a.test", b"leaf", &[]), fingerprint("a.test", b"other", &[]));
-        assert!(!proven.holds(&chain, at(10)));
+        assert!(proven.holding(&chain, at(10)).is_none());
         proven.learn(chain, (at(10), at(20)));
         for (now, holds) in [(9, false), (10, IS_PURE), (20, IS_PURE), (21, false)] {
-            assert_eq!(proven.holds(&chain, at(now)), holds, "at {now}");
+            assert_eq!(proven.holding(&chain, at(now)).is_some(), holds, "at {now}");
         }
-        assert!(!proven.holds(&other, at(15)));
+        assert!(proven.holding(&other, at(15)).is_none());
     }
 
     #[test]
@@ -123,6 +123,6 @@ mod tests {
             proven.learn(chain(number), (Timestamp::ZERO, Timestamp::ZERO));
         }
         assert!(proven.0.lock().unwrap().len() <= CHAINS_MAX);
-        assert_eq!(proven.holds(&chain(CHAINS_MAX), Timestamp::ZERO), IS_PURE);
+        assert_eq!(proven.holding(&chain(CHAINS_MAX), Timestamp::ZERO).is_some(), IS_PURE);
     }
 }

@@ -12,6 +12,8 @@ use std::thread;
 use rustls::crypto::CryptoProvider;
 use tokio::sync::watch;
 
+use super::path;
+
 /// Whether the seeding has ended; the sender is dropped with its thread.
 static SEEDED: OnceLock<watch::Receiver<bool>> = OnceLock::new();
 
@@ -26,6 +28,8 @@ pub(super) fn begin(provider: fn() -> CryptoProvider) -> &'static watch::Receive
         let (seeded, is_seeded) = watch::channel(false);
         let drawing = move || {
             draw(&provider());
+            // Reading files is not the network thread's work either.
+            path::platform();
             seeded.send_replace(true);
         };
         // Without a thread the first handshake pays, as it would have done.

@@ -20,11 +20,11 @@ use hyper::Uri;
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::rt::TokioIo;
 use rustls::client::danger::ServerCertVerifier;
-use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::client::{ResolvesClientCert, Resumption, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{
-    AlertDescription, CertificateError, ClientConfig, Error as TlsError, PeerIncompatible, RootCertStore,
+    AlertDescription, ClientConfig, Error as TlsError, InvalidMessage, PeerIncompatible, RootCertStore,
     SupportedCipherSuite,
 };
 use tokio::net::TcpStream;
@@ -32,17 +32,16 @@ use tokio_util::either::Either;
 use tower_service::Service;
 
 use super::certificate::{Judge, Presented, Recorder};
+use super::client::{Asked, Client};
 use super::failure::{Failure, broken_connection, chain};
 use super::paced::Paced;
-use super::pinned::Pinned;
+use super::refusal::refused;
 use super::seed;
 use super::stopwatch::Stopwatch;
 use super::terms::Terms;
 use super::turns::Turns;
 use super::{ProbeError, Waiting};
-use crate::model::{
-    Cause, Certificate, CertificateFault, ClientIdentity, HttpOffer, Timestamp, TlsFiles, TlsRules, figures,
-};
+use crate::model::{Cause, ClientIdentity, HttpOffer, TlsFiles, TlsRules};
 
 /// A connection without or with TLS; the latter is large, and boxed because connections are moved a dozen times.
 pub(super) type Stream = Either<Line, Box<TokioIo<MaybeHttpsStream<TokioIo<Line>>>>>;
@@ -133,12 +132,14 @@ impl Tls {
             config.client_auth_cert_resolver = Arc::clone(nobody);
         }
         config.dangerous().set_certificate_verifier(Arc::clone(&recorder) as Arc<dyn ServerCertVerifier>);
+        let client = Arc::new(Client::before(Arc::clone(&config.client_auth_cert_resolver)));
+        config.client_auth_cert_resolver = Arc::clone(&client) as Arc<dyn ResolvesClientCert>;
         let mut connector = HttpsConnector::from((Connected(Some(TokioIo::new(tcp))), Arc::new(config)));
         let outcome = connector.call(uri).await;
         turn.end();
         let presented = recorder.take();
         let stream = outcome.map(|stream| Either::Right(Box::new(TokioIo::new(stream))));
-        Shaken { stream: stream.map_err(|error| explain(&*error, presented.as_ref())), presented }
+        Shaken { stream: stream.map_err(|error| explain(&*error, presented.as_ref(), client.asked())), presented }
     }
 }
 
@@ -149,6 +150,7 @@ impl Trust {
         notices: &mut Vec<String>,
     ) -> Result<Self, ProbeError> {
         let provider = Arc::new(provider());
+        let algorithms = provider.signature_verification_algorithms;
         let verifier = verifier(extra_roots.clone(), &provider, notices)?;
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -172,7 +174,7 @@ impl Trust {
         };
         // In the order of `HttpOffer`.
         let configs = [offering(&[b"h2", b"http/1.1"]), offering(&[b"http/1.1"]), offering(&[b"h2"])];
-        Ok(Self { configs, judge: Arc::new(Judge::new(verifier, Pinned(extra_roots))) })
+        Ok(Self { configs, judge: Arc::new(Judge::new(verifier, extra_roots, algorithms)) })
     }
 }
 
@@ -238,7 +240,7 @@ impl Service<Uri> for Connected {
 }
 
 /// Why a handshake failed.
-fn explain(error: &(dyn std::error::Error + 'static), presented: Option<&Presented>) -> Failure {
+fn explain(error: &(dyn std::error::Error + 'static), presented: Option<&Presented>, asked: Asked) -> Failure {
     if let Some(presented @ Presented { certificate: Some(certificate), refusal: Some(refusal), .. }) = presented
         && !presented.is_overruled
     {
@@ -250,8 +252,17 @@ fn explain(error: &(dyn std::error::Error + 'static), presented: Option<&Present
             .unwrap_or_else(|| Failure::new(Cause::TlsError, format!("TLS: {error}")));
     };
     let detail = match tls {
+        TlsError::InvalidMessage(
+            InvalidMessage::CertificatePayloadTooLarge
+            | InvalidMessage::HandshakePayloadTooLarge
+            | InvalidMessage::MessageTooLarge,
+        ) => "the server's certificate chain is too long; at most 64 KiB of it are read".to_owned(),
         TlsError::InvalidMessage(_) => "the server does not speak TLS on this port".to_owned(),
-        TlsError::AlertReceived(alert) => alert_words(*alert),
+        TlsError::AlertReceived(alert) => match asked {
+            Asked::InVain => format!("the server asks for a client certificate, and the site has none ({alert:?})"),
+            Asked::Answered => format!("the server refused the client certificate ({alert:?})"),
+            Asked::Not => alert_words(*alert),
+        },
         TlsError::PeerIncompatible(why @ PeerIncompatible::ServerDoesNotSupportTls12Or13) => {
             format!("the server speaks neither TLS 1.2 nor 1.3 ({why:?})")
         }
@@ -259,59 +270,6 @@ fn explain(error: &(dyn std::error::Error + 'static), presented: Option<&Present
         other => other.to_string(),
     };
     Failure::new(Cause::TlsError, format!("TLS: {detail}"))
-}
-
-/// The failure of a refused chain: the worst fault is the cause, all of them are in the sentence.
-fn refused(certificate: &Certificate, presented: &Presented, refusal: &TlsError) -> Failure {
-    let worst = certificate.faults.first().copied().unwrap_or(CertificateFault::Invalid);
-    let sentences: Vec<String> =
-        certificate.faults.iter().map(|&fault| words(fault, certificate, presented, refusal)).collect();
-    Failure::new(worst.cause(), format!("TLS: {}", sentences.join("; ")))
-}
-
-fn words(fault: CertificateFault, certificate: &Certificate, presented: &Presented, refusal: &TlsError) -> String {
-    let &Presented { leaf: (begin, end), chain: (chain_begin, chain_end), at: now, .. } = presented;
-    match fault {
-        CertificateFault::Expired if now <= end => {
-            format!("an intermediate certificate expired {} ago", span(now, chain_end))
-        }
-        CertificateFault::Expired => format!("certificate expired {} ago", span(now, end)),
-        CertificateFault::NotYetValid if now >= begin => {
-            format!("an intermediate certificate is not valid for {} yet", span(chain_begin, now))
-        }
-        CertificateFault::NotYetValid => format!("certificate not valid for {} yet", span(begin, now)),
-        CertificateFault::WrongHost => match presented.names.as_slice() {
-            [] => "certificate names no host".to_owned(),
-            [one] => format!("certificate is for {one}"),
-            [one, rest @ ..] => format!("certificate is for {one} and {} more", figures::count(rest.len() as u64)),
-        },
-        CertificateFault::SelfSigned => "certificate is self-signed".to_owned(),
-        CertificateFault::MissingIntermediate => {
-            format!("the server does not send the intermediate certificate {}", certificate.issuer)
-        }
-        CertificateFault::Untrusted => {
-            format!("no trusted root vouches for the certificate, issued by {}", certificate.issuer)
-        }
-        CertificateFault::Invalid => match refusal {
-            TlsError::InvalidCertificate(CertificateError::Other(why)) => format!("certificate refused: {}", why.0),
-            TlsError::InvalidCertificate(CertificateError::UnsupportedSignatureAlgorithmContext { .. }) => {
-                "certificate refused: it is signed in a way that is no longer trusted, such as SHA-1".to_owned()
-            }
-            other => format!("certificate refused: {other}"),
-        },
-    }
-}
-
-/// The time from `earlier` to `later` in its largest unit: "3 days", "1 hour".
-fn span(later: Timestamp, earlier: Timestamp) -> String {
-    let seconds = later.since(earlier).as_secs();
-    let (count, unit) = match seconds {
-        0..60 => (seconds, "second"),
-        60..3_600 => (seconds / 60, "minute"),
-        3_600..86_400 => (seconds / 3_600, "hour"),
-        _ => (seconds / 86_400, "day"),
-    };
-    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
 /// An alert in words.
@@ -323,6 +281,7 @@ pub(super) fn alert_words(alert: AlertDescription) -> String {
         AlertDescription::UnrecognisedName => "it does not know this host name",
         AlertDescription::CertificateRequired | AlertDescription::BadCertificate => "it asks for a client certificate",
         AlertDescription::InternalError => "it has an internal error",
+        AlertDescription::UnknownCA => "it does not trust the client certificate",
         _ => return format!("the server refused the handshake ({alert:?})"),
     };
     format!("the server refused the handshake: {why} ({alert:?})")
@@ -379,14 +338,17 @@ impl ServerCertVerifier for TrustsNobody {
 
 #[cfg(test)]
 mod tests {
+    use rustls::CertificateError;
+
     use super::*;
+    use crate::model::{Certificate, CertificateFault, Timestamp};
 
     #[test]
     fn spans_are_told_in_their_largest_unit() {
         for (seconds, text) in
             [(0, "0 seconds"), (1, "1 second"), (3_599, "59 minutes"), (90_000, "1 day"), (259_300, "3 days")]
         {
-            assert_eq!(span(Timestamp::from_secs(seconds), Timestamp::ZERO), text);
+            assert_eq!(crate::probe::refusal::span(Timestamp::from_secs(seconds), Timestamp::ZERO), text);
         }
     }
 
@@ -425,14 +387,17 @@ mod tests {
             let refusal = TlsError::InvalidCertificate(error);
             let presented = Presented {
                 certificate: Some(Arc::new(certificate.clone())),
+                host: "a.test".to_owned(),
                 names: Vec::new(),
+                common_name: None,
                 leaf: never,
                 chain: never,
+                root: None,
                 at: Timestamp::ZERO,
                 refusal: Some(refusal.clone()),
                 is_overruled: false,
             };
-            let failure = explain(&refusal, Some(&presented));
+            let failure = explain(&refusal, Some(&presented), Asked::Not);
             assert_eq!(failure.cause, Cause::TlsError);
             assert!(failure.detail.contains(words), "{}", failure.detail);
         }

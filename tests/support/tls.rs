@@ -9,6 +9,18 @@ use rcgen::{
 };
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+
+/// A date in a certificate, which rcgen takes from a crate that it does not hand on.
+macro_rules! days_from_now {
+    ($days:expr) => {{
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        let days: i64 = $days;
+        let at = now.checked_add_signed(days * 86_400).unwrap();
+        date_time_ymd(1970, 1, 1) + Duration::from_secs(at)
+    }};
+}
 
 /// What a server shows in a handshake.
 #[derive(Clone)]
@@ -16,6 +28,7 @@ pub struct Identity {
     config: Arc<ServerConfig>,
     chain: Vec<CertificateDer<'static>>,
     key: Vec<u8>,
+    clients: Option<Arc<dyn ClientCertVerifier>>,
 }
 
 impl Identity {
@@ -23,14 +36,43 @@ impl Identity {
         let der = key.serialize_der();
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        // Nobody looks whether the server itself could read its certificate.
+        let certified = CertifiedKey::new(chain.clone(), provider.key_provider.load_private_key(key).unwrap());
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(chain.clone(), key)
-            .unwrap();
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Self { config: Arc::new(config), chain, key: der }
+        Self { config: Arc::new(config), chain, key: der, clients: None }
+    }
+
+    /// The same, sending `more` along (DER).
+    #[must_use]
+    pub fn sending_along(self, more: &[Vec<u8>]) -> Self {
+        let mut chain = self.chain.clone();
+        chain.extend(more.iter().map(|der| CertificateDer::from(der.clone())));
+        Self::new(chain, &KeyPair::try_from(self.key.as_slice()).unwrap())
+    }
+
+    /// The same, in TLS 1.2 only.
+    #[must_use]
+    pub fn speaking_tls12(self) -> Self {
+        let mut config = (*self.config).clone();
+        config.alpn_protocols.clear();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let old =
+            ServerConfig::builder_with_provider(provider).with_protocol_versions(&[&rustls::version::TLS12]).unwrap();
+        let mut old = old.with_no_client_auth().with_cert_resolver(Arc::clone(&config.cert_resolver));
+        if let Some(clients) = &self.clients {
+            let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+            let builder = ServerConfig::builder_with_provider(provider);
+            let builder = builder.with_protocol_versions(&[&rustls::version::TLS12]).unwrap();
+            old = builder
+                .with_client_cert_verifier(Arc::clone(clients))
+                .with_cert_resolver(Arc::clone(&config.cert_resolver));
+        }
+        Self { config: Arc::new(old), ..self }
     }
 
     /// The same, offering these protocols (ALPN).
@@ -49,14 +91,15 @@ impl Identity {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let verifier =
             rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+        let verifier = verifier.build().unwrap();
         let key = PrivateKeyDer::try_from(self.key.clone()).unwrap();
         let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
-            .with_client_cert_verifier(verifier.build().unwrap())
+            .with_client_cert_verifier(Arc::clone(&verifier))
             .with_single_cert(self.chain.clone(), key)
             .unwrap();
-        Self { config: Arc::new(config), ..self }
+        Self { config: Arc::new(config), clients: Some(verifier), ..self }
     }
 
     /// The chain and the key (DER), for a client that shows them.
@@ -117,6 +160,15 @@ impl Leaf {
         self
     }
 
+    /// The same, with an extension that nothing knows and that must be understood.
+    #[must_use]
+    pub fn with_a_critical_extension(mut self) -> Self {
+        let mut extension = CustomExtension::from_oid_content(&[1, 2, 3, 4], vec![5, 0]);
+        extension.set_criticality(true);
+        self.params.custom_extensions.push(extension);
+        self
+    }
+
     /// The same, with the address of its issuer's certificate in it, as public authorities have it.
     #[must_use]
     pub fn naming_its_issuer(mut self) -> Self {
@@ -172,9 +224,30 @@ impl Authority {
         Self::with_intermediate("a test's", |intermediate| intermediate.not_before = date_time_ymd(2085, 1, 1))
     }
 
+    /// The same, with a root of these dates: days from now at which it begins and ends.
+    pub fn within(begin: i64, end: i64) -> Self {
+        let mut root = authority("a test's root");
+        (root.not_before, root.not_after) = (days_from_now!(begin), days_from_now!(end));
+        Self::with(root, "a test's", |_| {})
+    }
+
+    /// The root's key with other dates: another edition of it, or signed by `other`.
+    pub fn root_again(&self, begin: i64, end: i64, other: Option<&Self>) -> Vec<u8> {
+        let mut params = authority("a test's root");
+        (params.not_before, params.not_after) = (days_from_now!(begin), days_from_now!(end));
+        let certificate = match other {
+            Some(other) => params.signed_by(self.root.key(), &other.root),
+            None => params.self_signed(self.root.key()),
+        };
+        certificate.unwrap().der().to_vec()
+    }
+
     fn with_intermediate(name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
-        let root =
-            CertifiedIssuer::self_signed(authority(&format!("{name} root")), KeyPair::generate().unwrap()).unwrap();
+        Self::with(authority(&format!("{name} root")), name, change)
+    }
+
+    fn with(root: CertificateParams, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
+        let root = CertifiedIssuer::self_signed(root, KeyPair::generate().unwrap()).unwrap();
         let key = KeyPair::generate().unwrap();
         let mut params = authority(&format!("{name} intermediate"));
         change(&mut params);

@@ -1,0 +1,112 @@
+//! A refused certificate in sentences: what was wanted and what came.
+
+use rustls::{CertificateError, Error as TlsError};
+
+use super::certificate::Presented;
+use super::failure::Failure;
+use crate::model::{Certificate, CertificateFault, Timestamp, figures};
+
+/// The failure of a refused chain: the worst fault is the cause, all of them are in the sentence.
+pub(super) fn refused(certificate: &Certificate, presented: &Presented, refusal: &TlsError) -> Failure {
+    let worst = certificate.faults.first().copied().unwrap_or(CertificateFault::Invalid);
+    let sentences: Vec<String> =
+        certificate.faults.iter().map(|&fault| words(fault, certificate, presented, refusal)).collect();
+    Failure::new(worst.cause(), format!("TLS: {}", sentences.join("; ")))
+}
+
+fn words(fault: CertificateFault, certificate: &Certificate, presented: &Presented, refusal: &TlsError) -> String {
+    let &Presented { leaf: (begin, end), chain: (chain_begin, chain_end), at: now, .. } = presented;
+    match fault {
+        CertificateFault::Expired if now <= end => match &presented.root {
+            Some((root, (_, end))) if now > *end => format!("the root {root} expired {} ago", span(now, *end)),
+            _ => format!("an intermediate certificate expired {} ago", span(now, chain_end)),
+        },
+        CertificateFault::Expired => format!("certificate expired {} ago", span(now, end)),
+        CertificateFault::NotYetValid if now >= begin => match &presented.root {
+            Some((root, (begin, _))) if now < *begin => {
+                format!("the root {root} is not valid for {} yet", span(*begin, now))
+            }
+            _ => format!("an intermediate certificate is not valid for {} yet", span(chain_begin, now)),
+        },
+        CertificateFault::NotYetValid => format!("certificate not valid for {} yet", span(begin, now)),
+        CertificateFault::WrongHost => wrong_host(presented),
+        CertificateFault::SelfSigned => "certificate is self-signed".to_owned(),
+        CertificateFault::MissingIntermediate => {
+            format!("the server does not send the intermediate certificate {}", certificate.issuer)
+        }
+        CertificateFault::Untrusted => {
+            format!("no trusted root vouches for the certificate, issued by {}", certificate.issuer)
+        }
+        CertificateFault::Invalid => format!("certificate refused: {}", odd(refusal)),
+    }
+}
+
+/// For whom the certificate is, and who was asked.
+fn wrong_host(presented: &Presented) -> String {
+    let Presented { host, common_name, .. } = presented;
+    match (presented.names.as_slice(), common_name) {
+        ([], Some(name)) => format!(
+            "certificate names no host for {host} (no subject alternative name); the common name {name} does not count"
+        ),
+        ([], None) => format!("certificate names no host, and {host} was asked"),
+        ([one], _) => format!("certificate is for {one}, not for {host}"),
+        ([one, rest @ ..], _) => {
+            format!("certificate is for {one} and {} more, not for {host}", figures::count(rest.len() as u64))
+        }
+    }
+}
+
+/// What is odd about a certificate.
+fn odd(refusal: &TlsError) -> String {
+    let TlsError::InvalidCertificate(error) = refusal else { return refusal.to_string() };
+    match error {
+        CertificateError::UnsupportedSignatureAlgorithmContext { .. } => {
+            "it is signed in a way that is no longer trusted, such as SHA-1".to_owned()
+        }
+        CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            "its issuer's key is of a kind or size that is not trusted, such as RSA of 1024 bits".to_owned()
+        }
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            "it may not be used by a server: its extended key usage lacks serverAuth".to_owned()
+        }
+        CertificateError::Other(why) => match why.0.downcast_ref::<webpki::Error>() {
+            Some(error) => of_webpki(error),
+            None => why.0.to_string(),
+        },
+        other => other.to_string(),
+    }
+}
+
+/// The faults that rustls has no word for.
+fn of_webpki(error: &webpki::Error) -> String {
+    match error {
+        webpki::Error::CaUsedAsEndEntity => "it is an authority's own certificate (CA:TRUE), which no server may show",
+        webpki::Error::EndEntityUsedAsCa => "it was signed by a certificate that is no authority's (CA:FALSE)",
+        webpki::Error::UnsupportedCertVersion => "it is of X.509 version 1 or 2, and version 3 is wanted",
+        webpki::Error::UnsupportedCriticalExtension => "it has a critical extension that is not known",
+        webpki::Error::NameConstraintViolation => "its name is not among those that its issuer may sign for",
+        webpki::Error::PathLenConstraintViolated => "more intermediates stand above it than their issuer allows",
+        webpki::Error::MaximumPathDepthExceeded => "too many intermediates stand above it",
+        webpki::Error::InvalidCertValidity => "it ends before it begins",
+        webpki::Error::EmptyEkuExtension | webpki::Error::RequiredEkuNotFoundContext(_) => {
+            "it may not be used by a server: its extended key usage lacks serverAuth"
+        }
+        webpki::Error::MalformedExtensions | webpki::Error::ExtensionValueInvalid => {
+            "one of its extensions is malformed"
+        }
+        other => return format!("{other:?}"),
+    }
+    .to_owned()
+}
+
+/// The time from `earlier` to `later` in its largest unit: "3 days", "1 hour".
+pub(super) fn span(later: Timestamp, earlier: Timestamp) -> String {
+    let seconds = later.since(earlier).as_secs();
+    let (count, unit) = match seconds {
+        0..60 => (seconds, "second"),
+        60..3_600 => (seconds / 60, "minute"),
+        3_600..86_400 => (seconds / 3_600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
