@@ -149,3 +149,31 @@ async fn a_post_without_a_body_tells_its_length() {
         assert_eq!(seen.cause, Cause::Ok, "{method}: {seen:?}");
     }
 }
+
+/// On loopback every number is a good zone, as on any address that needs none.
+#[tokio::test]
+async fn the_zone_of_an_address_is_not_sent() {
+    let listener = match std::net::TcpListener::bind("[::1]:0") {
+        Ok(listener) => listener,
+        Err(error) => return println!("skipped: no IPv6 here: {error}"),
+    };
+    let address = listener.local_addr().expect("a bound socket has an address");
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("one connection");
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            std::io::Read::read_exact(&mut stream, &mut byte).expect("a request");
+            head.extend(byte);
+        }
+        std::io::Write::write_all(&mut stream, response(200, "ok").as_bytes()).expect("a reader");
+        String::from_utf8_lossy(&head).into_owned()
+    });
+    let zoned = |zone: &str| Site { zone: Some(zone.into()), ..site(&format!("http://{address}/")) };
+    let seen = prober().probe(&zoned("no-such-if0")).await;
+    assert_eq!(outcome(&seen), (Cause::Local, None, 0), "{seen:?}");
+    let seen = prober().probe(&zoned("1")).await;
+    assert_eq!(outcome(&seen), (Cause::Ok, Some(200), 0), "{seen:?}");
+    let head = server.join().expect("the server is done");
+    assert!(head.contains(&format!("\r\nhost: {address}\r\n")), "{head}");
+}

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use url::{ParseError, Url};
 
-use crate::model::{Secret, shown_url, text};
+use crate::model::{Secret, shown_url, text, zone};
 
 use super::mask::is_sensitive;
 
@@ -16,6 +16,8 @@ const NO_URL: &str = "this is no URL; write it with http:// or https://";
 #[derive(Clone, Debug)]
 pub(super) struct Address {
     pub(super) url: Url,
+    /// The interface that its host is reached through.
+    pub(super) zone: Option<String>,
     /// The value of an Authorization header, if the URL had userinfo.
     pub(super) authorization: Option<Secret>,
     /// The password and the values of the query, for which a server's answers are searched.
@@ -37,10 +39,17 @@ impl Address {
         if text.chars().any(|c| text::is_harmful(c) || c.is_whitespace()) {
             return Err("this URL holds white space or a control character".to_owned());
         }
-        let mut url = Url::parse(text).map_err(|error| match error {
-            ParseError::RelativeUrlWithoutBase => NO_URL.to_owned(),
-            error => format!("this is no valid URL: {error}"),
-        })?;
+        let split = zone::split(text);
+        if split.as_ref().is_some_and(|(_, zone)| !zone::is_zone(zone)) {
+            return Err(
+                "this URL names no interface after the %; write for instance http://[fe80::1%25eth0]/".to_owned()
+            );
+        }
+        let mut url =
+            Url::parse(split.as_ref().map_or(text, |(rest, _)| rest.as_str())).map_err(|error| match error {
+                ParseError::RelativeUrlWithoutBase => NO_URL.to_owned(),
+                error => format!("this is no valid URL: {error}"),
+            })?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(if text.contains("://") {
                 format!("the scheme {} is not supported; there are http and https", url.scheme())
@@ -58,7 +67,8 @@ impl Address {
         let cleared = url.set_username("").and_then(|()| url.set_password(None));
         cleared.expect("a URL with a host can lose its userinfo");
         url.set_fragment(None);
-        Ok(Self { url, authorization, secrets, shown })
+        let zone = split.map(|(_, zone)| zone.to_owned());
+        Ok(Self { url, zone, authorization, secrets, shown })
     }
 
     /// The same for what was typed on a command line, where the scheme may be left out: http for this machine and
@@ -170,6 +180,9 @@ mod tests {
             "https://exa mple.com",
             "https://a\tb.example",
             "https://[::1",
+            "http://[fe80::1%]/",
+            "http://[fe80::1%25a&b]/",
+            "http://a%25eth0/",
             "https://example.com:99999",
             "javascript:alert(1)",
         ] {
@@ -185,9 +198,20 @@ mod tests {
             ("localhost:8080", "http://localhost:8080/"),
             ("127.0.0.1:8080/health", "http://127.0.0.1:8080/health"),
             ("[::1]:8080", "http://[::1]:8080/"),
+            ("[fe80::1%eth0]:8080", "http://[fe80::1]:8080/"),
             ("http://example.com", "http://example.com/"),
         ] {
             assert_eq!(Address::parse_typed(typed).unwrap().url.as_str(), url);
         }
+    }
+
+    #[test]
+    fn the_zone_of_an_address_is_none_of_the_url() {
+        for text in ["http://[fe80::1%25eth0]:81/x?k=v", "http://[fe80::1%eth0]:81/x?k=v"] {
+            let address = Address::parse(text).unwrap();
+            assert_eq!((address.url.as_str(), address.zone.as_deref()), ("http://[fe80::1]:81/x?k=v", Some("eth0")));
+        }
+        assert_eq!(Address::parse("http://[fe80::1%25eth0]/").unwrap().shown, "http://[fe80::1%25eth0]/");
+        assert_eq!(Address::parse("http://[fe80::1]/").unwrap().zone, None);
     }
 }

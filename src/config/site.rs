@@ -303,6 +303,7 @@ impl Entry {
         }
         let layer = layer.over(defaults);
         let site = Site {
+            zone: self.address.zone.map(Arc::from),
             shown: self.shown,
             interval: layer.interval.unwrap_or(TEN_SECONDS),
             timeout: layer.timeout.unwrap_or(TEN_SECONDS),

@@ -1,11 +1,14 @@
 //! Expectations that no answer can meet, and keys that do nothing beside others: warnings, since each is right in itself.
 
+use url::Host;
+
 use crate::model::{Redirects, Site, StatusSet, duration};
 
 use super::value::format_size;
 
 /// Tells `add` what of `site` can never be.
 pub(super) fn expectations(site: &Site, add: &mut dyn FnMut(String)) {
+    address(site, add);
     statuses(site, add);
     body(site, add);
     let expect = &site.expect;
@@ -15,6 +18,14 @@ pub(super) fn expectations(site: &Site, add: &mut dyn FnMut(String)) {
     }
     if site.redirects == Redirects::None && site.max_redirects != 0 && site.max_redirects != 10 {
         add("max_redirects has no effect with `redirects: none`".to_owned());
+    }
+}
+
+fn address(site: &Site, add: &mut dyn FnMut(String)) {
+    if let (Some(Host::Ipv6(ip)), None) = (site.url.expose().host(), &site.zone)
+        && ip.is_unicast_link_local()
+    {
+        add(format!("the link-local address {ip} needs its interface, as in http://[{ip}%25eth0]/"));
     }
 }
 

@@ -22,6 +22,7 @@ mod site;
 pub mod stops;
 pub mod text;
 mod time;
+pub mod zone;
 
 pub use cause::{Cause, Outcome};
 pub use certificate::{Certificate, CertificateFault};

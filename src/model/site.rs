@@ -25,6 +25,8 @@ pub struct Site {
     pub name: Arc<str>,
     /// The first address to ask. Its path may hold a secret: print [`Site::shown`] instead.
     pub url: SecretUrl,
+    /// The interface that the URL's address is reached through, where it is a link-local one; see [`super::zone`].
+    pub zone: Option<Arc<str>>,
     /// The address as it may be printed: what came out of a variable, userinfo and the values of the query are `***`.
     pub shown: Arc<str>,
     /// Time between due checks.
@@ -224,6 +226,7 @@ impl Site {
             name: name.into(),
             shown: shown_url(&url).into(),
             url: SecretUrl::new(url),
+            zone: None,
             interval: Duration::from_secs(10),
             timeout: Duration::from_secs(10),
             method: "GET".to_owned(),
@@ -249,6 +252,7 @@ impl Site {
         let reached = |site: &Self| (site.http, site.family, site.keep_alive, site.redirects, site.redirect_body);
         (&self.name, &self.url, &self.shown, &self.method) == (&other.name, &other.url, &other.shown, &other.method)
             && (&self.headers, &self.body) == (&other.headers, &other.body)
+            && self.zone == other.zone
             && asked(self) == asked(other)
             && reached(self) == reached(other)
             && self.expect.is_same(&other.expect)

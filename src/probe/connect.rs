@@ -10,7 +10,7 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -30,16 +30,20 @@ const ADDRESSES_MAX: usize = 8;
 type Connecting = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
 
 /// Connects to the first of `addresses` that answers. `address` is always the last one that was tried, or the
-/// one that answered, also when this future is dropped half way.
+/// one that answered, also when this future is dropped half way. `scope` is the zone of an address that stands alone, or 0.
 pub(super) async fn connect(
     addresses: &[IpAddr],
     port: u16,
+    scope: u32,
     address: &mut Option<SocketAddr>,
     has_route: fn(IpAddr) -> bool,
 ) -> Result<TcpStream, Failure> {
     let connected = match *addresses {
         [only] => {
-            let only = *address.insert(SocketAddr::new(only, port));
+            let only = *address.insert(match only {
+                IpAddr::V6(ip) => SocketAddrV6::new(ip, port, 0, scope).into(),
+                IpAddr::V4(_) => SocketAddr::new(only, port),
+            });
             TcpStream::connect(only).await.map_err(|error| vec![(only, error)])
         }
         _ => race(addresses, port, address).await,
@@ -155,6 +159,11 @@ pub(super) fn offline(addresses: &[IpAddr], has_route: fn(IpAddr) -> bool) -> Op
 
 /// What one failed attempt means, and how much it says; `has_route` tells of its address.
 fn weigh(error: &io::Error, has_route: impl FnOnce() -> bool) -> (u8, Failure) {
+    // The interface that a zone names by its number.
+    const NO_SUCH_DEVICE: i32 = 19;
+    if error.raw_os_error() == Some(NO_SUCH_DEVICE) {
+        return (6, Failure::new(Cause::Local, "this machine has no network interface with the number of the zone"));
+    }
     let unreachable = |detail: &str| (1, Failure::new(Cause::ConnectUnreachable, detail));
     match error.kind() {
         io::ErrorKind::ConnectionRefused => (5, Failure::new(Cause::ConnectRefused, "connection refused")),

@@ -27,6 +27,7 @@ use super::request::Request;
 use super::run::Run;
 use super::terms::Terms;
 use super::tls::{Line, Stream};
+use super::zone::scope;
 use crate::model::{Cause, Flags, HttpOffer, Phase};
 
 impl Run<'_> {
@@ -132,8 +133,9 @@ impl Run<'_> {
         let is_own = self.site.url.expose().host().as_ref() == Some(&host);
         let addresses = resolve.addresses(&host, self.site.family, is_own, &mut self.watch, &mut self.waiting).await;
         let addresses = addresses.map_err(|failure| offline(&[], has_route).unwrap_or(failure))?;
+        let scope = scope(self.site, url)?;
         self.watch.enter(Phase::Connect);
-        let tcp = Paced::new(connect(&addresses, port, &mut self.seen.address, has_route).await?);
+        let tcp = Paced::new(connect(&addresses, port, scope, &mut self.seen.address, has_route).await?);
         if url.scheme() != "https" {
             return Ok((Either::Left(tcp), None));
         }

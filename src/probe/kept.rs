@@ -24,6 +24,7 @@ pub(super) struct Purpose {
     origin: Origin,
     http: HttpOffer,
     family: Family,
+    zone: Option<Arc<str>>,
     insecure: bool,
     files: Option<Arc<TlsFiles>>,
 }
@@ -32,7 +33,8 @@ impl Purpose {
     /// Asking `url` by the rules of `site`.
     pub(super) fn new(site: &Site, url: &Url) -> Self {
         let files = site.tls.files.clone();
-        Self { origin: url.origin(), http: site.http, family: site.family, insecure: site.tls.insecure, files }
+        let (zone, insecure) = (site.zone.clone(), site.tls.insecure);
+        Self { origin: url.origin(), http: site.http, family: site.family, zone, insecure, files }
     }
 
     fn is(&self, other: &Self) -> bool {
@@ -41,8 +43,8 @@ impl Purpose {
             (Some(ours), Some(theirs)) => Arc::ptr_eq(ours, theirs),
             _ => false,
         };
-        (&self.origin, self.http, self.family, self.insecure)
-            == (&other.origin, other.http, other.family, other.insecure)
+        (&self.origin, self.http, self.family, &self.zone, self.insecure)
+            == (&other.origin, other.http, other.family, &other.zone, other.insecure)
             && same_files
     }
 }

@@ -18,7 +18,7 @@ use url::Url;
 use super::cookies::Jar;
 use super::failure::Failure;
 use super::request::Request;
-use crate::model::{Cause, RedirectBody, Redirects, Site, Status};
+use crate::model::{Cause, RedirectBody, Redirects, Site, Status, zone};
 
 /// The way of one probe so far.
 #[derive(Default)]
@@ -41,6 +41,8 @@ impl Way {
             return Ok(None);
         }
         let Some(location) = location(headers)? else { return Ok(None) };
+        // A zone would be one of the server's machine; on its own host the site has one of its own.
+        let location = zone::split(&location).map(|(rest, _)| rest.into()).unwrap_or(location);
         let target = request
             .url
             .join(&location)
@@ -154,6 +156,7 @@ mod tests {
             (&b"/z"[..], "http://a.test/z"),
             (b"z", "http://a.test/x/z"),
             (b"//b.test/z", "http://b.test/z"),
+            (b"http://[fe80::1%25eth0]/z", "http://[fe80::1]/z"),
             (b"https://b.test", "https://b.test/"),
             (b"http://ada:pw@b.test/#top", "http://b.test/"),
             (b" ?r\t ", "http://a.test/x/y?r"),
