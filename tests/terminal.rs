@@ -19,8 +19,9 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use nix::sys::signal::SigSet;
 use rustix::io::ioctl_fionbio;
-use rustix::process::{Pid, Signal, ioctl_tiocsctty, kill_process, setsid};
+use rustix::process::{Pid, Signal, WaitOptions, getpgrp, ioctl_tiocsctty, kill_process, setsid, waitpid};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Termios, Winsize, tcgetattr, tcsetpgrp, tcsetwinsize};
 use support::program::{Folder, PATIENCE, exit_of, now};
@@ -33,6 +34,8 @@ const HIDE_CURSOR: &str = "\x1b[?25l";
 const TERMINAL: &str = "WEBMON_TEST_TERMINAL";
 /// Set: the launcher stays and is the shell of webmon.
 const SHELL: &str = "WEBMON_TEST_SHELL";
+/// Its value where the shell takes the terminal when webmon stops.
+const TAKES: &str = "takes";
 const POLL: Duration = Duration::from_millis(5);
 
 #[test]
@@ -55,6 +58,15 @@ fn launcher() {
         // Had it touched the terminal before it was its own, it would have been stopped.
         kill_process(pid, Signal::CONT).unwrap();
         std::fs::write("job.pid", pid.as_raw_nonzero().to_string()).unwrap();
+        if std::env::var(SHELL).is_ok_and(|shell| shell == TAKES) {
+            waitpid(Some(pid), WaitOptions::UNTRACED).unwrap();
+            // A shell in the background may take the terminal only with this signal blocked.
+            let mut set = SigSet::empty();
+            set.add(nix::sys::signal::Signal::SIGTTOU);
+            set.thread_block().unwrap();
+            tcsetpgrp(&terminal, getpgrp()).unwrap();
+            std::fs::write("taken", "").unwrap();
+        }
         std::process::exit(job.wait().unwrap().code().unwrap_or(255));
     }
     let failed = webmon.stdin(open()).stdout(open()).stderr(terminal).exec();
@@ -79,10 +91,10 @@ struct Terminal {
 impl Terminal {
     /// Starts webmon with `arguments` in `folder`, in a terminal of 100 columns and 30 rows.
     fn start(folder: &Folder, arguments: &str) -> Self {
-        Self::start_with(folder, arguments, false)
+        Self::start_with(folder, arguments, None)
     }
 
-    fn start_with(folder: &Folder, arguments: &str, shell: bool) -> Self {
+    fn start_with(folder: &Folder, arguments: &str, shell: Option<&str>) -> Self {
         let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&ours).unwrap();
         unlockpt(&ours).unwrap();
@@ -103,8 +115,8 @@ impl Terminal {
         launcher.args(["--exact", "launcher", "--ignored", "--nocapture"]).current_dir(folder.path(""));
         launcher.env_clear().env("TZ", "UTC").env("TERM", "xterm-256color").env("LANG", "C.UTF-8");
         launcher.env(TERMINAL, &path).env("WEBMON_TEST_ARGUMENTS", arguments);
-        if shell {
-            launcher.env(SHELL, "yes");
+        if let Some(shell) = shell {
+            launcher.env(SHELL, shell);
         }
         let child = launcher.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         Self { ours: Some(ours), reading: Some(reading), stop, theirs, child, printed, forgotten: 0, before }
@@ -395,7 +407,7 @@ fn until_stopped(pid: Pid) {
 #[test]
 fn ctrl_z_gives_the_terminal_to_the_shell_and_the_shell_gives_it_back() {
     let (_server, folder) = two_sites();
-    let mut terminal = Terminal::start_with(&folder, "", true);
+    let mut terminal = Terminal::start_with(&folder, "", Some("keeps"));
     terminal.until_drawn();
     let pid = std::fs::read_to_string(folder.path("job.pid")).unwrap();
     let job = Pid::from_raw(pid.parse().unwrap()).unwrap();
@@ -541,6 +553,73 @@ fn a_terminal_that_hangs_up_ends_the_program() {
     assert_eq!(status.code(), Some(129));
     assert!(took < Duration::from_secs(10), "{took:?}");
     assert!(folder.run("samples --format json").quietly().json().len() >= 2);
+}
+
+/// Waits until nothing more of what webmon draws fits into the terminal, which nobody reads any more.
+fn until_full(terminal: &mut Terminal) {
+    terminal.stop.store(true, Ordering::Relaxed);
+    terminal.reading.take().unwrap().join().unwrap();
+    let waiting = |terminal: &Terminal| rustix::io::ioctl_fionread(terminal.ours.as_ref().unwrap()).unwrap();
+    let (mut last, mut same, start) = (0, 0, now());
+    for step in 0_u16.. {
+        // Each size is a frame that is drawn anew.
+        terminal.resize(100 + step % 2, 30);
+        std::thread::sleep(POLL * 20);
+        let waits = waiting(terminal);
+        same = if waits == last { same + 1 } else { 0 };
+        last = waits;
+        if waits > 0 && same == 10 {
+            return;
+        }
+        assert!(now() - start < PATIENCE, "{waits} bytes wait");
+    }
+}
+
+#[test]
+fn a_terminal_that_stopped_reading_does_not_keep_the_program() {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130), (Signal::HUP, 129)] {
+        let (_server, folder) = two_sites();
+        let mut terminal = Terminal::start(&folder, "");
+        terminal.until_drawn();
+        until_full(&mut terminal);
+        terminal.signal(signal);
+        let (status, _) = exit_of(&mut terminal.child, PATIENCE);
+        assert_eq!(status.code(), Some(code), "{signal:?}");
+        assert_eq!(modes(&tcgetattr(&terminal.theirs).unwrap()), modes(&terminal.before), "{signal:?}");
+        let stored = folder.run("samples --format json").with(0).stdout;
+        assert!(stored.lines().count() > 2, "{stored}");
+    }
+    // Keys are heard all the same.
+    let (_server, folder) = two_sites();
+    let mut terminal = Terminal::start(&folder, "");
+    terminal.until_drawn();
+    until_full(&mut terminal);
+    terminal.press("q");
+    let (status, _) = exit_of(&mut terminal.child, PATIENCE);
+    assert_eq!(status.code(), Some(0));
+}
+
+#[test]
+fn a_job_that_was_stopped_ends_in_the_background() {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::HUP, 129)] {
+        let (_server, folder) = two_sites();
+        let mut terminal = Terminal::start_with(&folder, "", Some(TAKES));
+        terminal.until_drawn();
+        let pid = std::fs::read_to_string(folder.path("job.pid")).unwrap();
+        let job = Pid::from_raw(pid.parse().unwrap()).unwrap();
+        kill_process(job, Signal::TSTP).unwrap();
+        until_stopped(job);
+        // The shell takes the terminal, and then the job is ended: `kill %1`.
+        let start = now();
+        while !folder.path("taken").exists() {
+            assert!(now() - start < PATIENCE);
+            std::thread::sleep(POLL);
+        }
+        kill_process(job, signal).unwrap();
+        kill_process(job, Signal::CONT).unwrap();
+        let (status, _) = exit_of(&mut terminal.child, PATIENCE);
+        assert_eq!(status.code(), Some(code), "{signal:?}: {:?}", terminal.printed());
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! here, at the door; what needs sites.yaml is checked where it is read.
 
 use std::ffi::OsString;
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::model::redact::redacted;
 
 use super::examples;
 use super::exit::complain;
+use super::history::print;
 
 /// Watches websites from a terminal: exact rolling statistics, durable history, alerts.
 #[derive(Debug, Parser)]
@@ -46,8 +48,27 @@ impl Cli {
                 complain(shown.trim_end());
                 std::process::exit(error.exit_code());
             }
-            error.exit()
+            if error.use_stderr() || io::stdout().is_terminal() {
+                error.exit();
+            }
+            // Help and version are output like any other: a disk that is full is told.
+            let printed = print(|out| out.write_all(said.as_bytes()));
+            if let Err(failure) = &printed {
+                complain(failure);
+            }
+            std::process::exit(printed.map_or_else(|failure| failure.code(), |()| 0).into())
         })
+    }
+
+    /// How a run or a demonstration is shown; none of another command.
+    #[must_use]
+    pub const fn output(&self) -> Option<&OutputArgs> {
+        match &self.command {
+            None => Some(&self.run.output),
+            Some(Command::Run(args)) => Some(&args.output),
+            Some(Command::Demo(args)) => Some(&args.output),
+            Some(_) => None,
+        }
     }
 
     /// Whether it goes on until somebody ends it.

@@ -22,7 +22,7 @@ use crate::ui::{self, About, Ended, Fixed, Orders, Past, Recheck, Scheme, Settin
 
 use super::cli::ColorChoice;
 use super::clock::Clock;
-use super::exit::Ending;
+use super::exit::{Ending, print_in_time};
 use super::monitor::Face;
 use super::past::Library;
 use super::roster::Entry;
@@ -32,6 +32,21 @@ use super::signals::{HANGUP, INTERRUPT};
 pub struct Dashboard {
     thread: JoinHandle<io::Result<Ended>>,
     orders: Arc<Orders>,
+}
+
+/// Between two looks whether the thread has ended, and how many there are.
+const LOOK: Duration = Duration::from_millis(10);
+const LOOKS: u32 = 100;
+
+/// What a dashboard leaves behind.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Left {
+    /// The terminal as it was.
+    Nothing,
+    /// The last screen, which is to stay.
+    Screen(String),
+    /// A terminal that does not read.
+    Stuck,
 }
 
 /// What the dashboard sees. It speaks of sites by their places in the last snapshot that it took, everybody else by
@@ -166,15 +181,26 @@ impl Dashboard {
         Arc::clone(&self.orders)
     }
 
-    /// Stops it, gives the terminal back, and returns the last screen if it is to stay. A panic goes on here.
+    /// Stops it, gives the terminal back, and returns what can be left on it. A panic goes on here. It is not waited for
+    /// when it stands in a write to a terminal that does not read.
     ///
     /// # Errors
     /// The terminal's.
-    pub fn join(self) -> io::Result<Option<String>> {
+    pub fn join(self) -> io::Result<Left> {
         self.orders.stop();
+        let is_over = || {
+            self.thread.is_finished() || {
+                std::thread::sleep(LOOK);
+                false
+            }
+        };
+        if !(0..LOOKS).any(|_| is_over()) {
+            ui::restore();
+            return Ok(Left::Stuck);
+        }
         match self.thread.join() {
-            Ok(Ok(Ended::QuitKeepScreen(screen))) => Ok(Some(screen)),
-            Ok(ended) => ended.map(|_| None),
+            Ok(Ok(Ended::QuitKeepScreen(screen))) => Ok(Left::Screen(screen)),
+            Ok(ended) => ended.map(|_| Left::Nothing),
             Err(panic) => std::panic::resume_unwind(panic),
         }
     }
@@ -214,12 +240,14 @@ pub fn farewell(
     face: &Face,
     watched: Duration,
     store: Option<&Path>,
-    screen: Option<String>,
+    left: Left,
     notices: &[String],
 ) -> io::Result<()> {
     let mut out = Vec::new();
-    if let Some(screen) = screen {
-        writeln!(out, "{screen}")?;
+    match left {
+        Left::Nothing => {}
+        Left::Screen(screen) => writeln!(out, "{screen}")?,
+        Left::Stuck => return Ok(()),
     }
     let snapshot = face.board.snapshot();
     let health = Arc::clone(&face.health.borrow());
@@ -251,8 +279,5 @@ pub fn farewell(
     for notice in notices {
         writeln!(out, "warning: {notice}")?;
     }
-    match io::stdout().write_all(&out) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written,
-    }
+    print_in_time(out)
 }

@@ -4,7 +4,6 @@
 //! caught before the folder exists, so no ending leaves it behind but a kill that cannot be caught.
 
 use std::fs;
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,10 +19,11 @@ use crate::ui;
 use super::cli::{CommonArgs, DemoArgs, LineFormat};
 use super::clock::{self, Clock};
 use super::dashboard;
-use super::exit::{Ending, Failure};
+use super::exit::{Ending, Failure, print_in_time};
 use super::log;
 use super::monitor::Face;
 use super::run::{open, remembered};
+use super::signals;
 use super::stage::{Attentive, Stage, is_headless};
 use super::zone;
 
@@ -44,6 +44,8 @@ pub fn demo(args: &DemoArgs, common: &CommonArgs) -> Result<Ending, Failure> {
     // Its notices are about roots of this machine, of which the demonstration needs none.
     let prober = HttpProber::with(&options, clock::stopwatch).context("cannot set up probing")?;
     let attentive = Attentive::new()?;
+    // A signal must not leave the folder behind.
+    signals::listen();
     let folder = tempfile::Builder::new().prefix("webmon-demo-").tempdir().map_err(|error| {
         let place = std::env::temp_dir();
         Failure::Usage(format!("demo: cannot make a folder in {}: {error}; set TMPDIR to another", place.display()))
@@ -80,7 +82,7 @@ pub fn demo(args: &DemoArgs, common: &CommonArgs) -> Result<Ending, Failure> {
     drop(serving);
     folder.close().context("cannot remove the demo's folder")?;
     if args.picture.is_none() && (!is_headless(&args.output) || args.output.format == LineFormat::Text) {
-        last_words(&mut io::stdout())?;
+        last_words()?;
     }
     Ok(ending)
 }
@@ -89,11 +91,10 @@ fn refused(error: &DemoError) -> Failure {
     Failure::Usage(error.to_string())
 }
 
-fn last_words(out: &mut impl io::Write) -> Result<(), Failure> {
-    match ending::demo(out) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        said => Ok(said.context("cannot write to stdout")?),
-    }
+fn last_words() -> Result<(), Failure> {
+    let mut out = Vec::new();
+    ending::demo(&mut out).and_then(|()| print_in_time(out)).context("cannot write to stdout")?;
+    Ok(())
 }
 
 /// Writes to `file` what the dashboard of `face` would show now.

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use super::stream::{self, Patient};
+
 use crate::model::text::clean_lines;
 
 /// Every exit code and what it means; public, scripts rely on them.
@@ -83,6 +85,23 @@ pub fn complain_in_time(text: impl fmt::Display) {
         }
         // Where no thread is to be had, that is what there is to say.
         Err(_) => complain(text),
+    }
+}
+
+/// Prints `bytes` on stdout in the same way: what a terminal that does not read would show is not worth the wait.
+///
+/// # Errors
+/// The writer's, but a closed pipe.
+pub fn print_in_time(bytes: Vec<u8>) -> io::Result<()> {
+    let (said, heard) = mpsc::sync_channel(1);
+    std::thread::Builder::new().spawn(move || {
+        let printed = stream::stdout().and_then(|out| Patient(out).write_all(&bytes));
+        // Whoever waited may have gone.
+        let _late = said.send(printed);
+    })?;
+    match heard.recv_timeout(PATIENCE) {
+        Ok(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
     }
 }
 

@@ -20,7 +20,8 @@ use crate::ring::{Reader, Ring};
 
 use super::chronicle;
 use super::cli::{Event, LineFormat, OutputArgs};
-use super::lines::Lines;
+use super::clock::Clock;
+use super::lines::{Lines, Note};
 use super::news::Warning;
 use super::schedule::CheckTexts;
 
@@ -82,14 +83,13 @@ pub struct Headless {
     zone: TimeZone,
     feed: Option<Feed>,
     started: Option<Timestamp>,
-    dropped_lines: u64,
 }
 
 impl Headless {
     /// Lines of `style` to `lines`; `feed` when every check is wanted.
     #[must_use]
     pub fn new(style: Style, lines: Lines, zone: TimeZone, feed: Option<Feed>) -> Self {
-        Self { style, lines, zone, feed, started: None, dropped_lines: 0 }
+        Self { style, lines, zone, feed, started: None }
     }
 
     /// The line at the start.
@@ -126,12 +126,11 @@ impl Headless {
     /// Prints what `step` brought, and what is new about webmon itself.
     pub fn step(&mut self, step: &Step, board: &Board, (health, news): (&Health, &[Warning]), now: Timestamp) {
         let started = *self.started.get_or_insert(now);
-        let left_out = self.left_out();
         let mut samples = self.feed.as_mut().map(Feed::drain).unwrap_or_default();
         samples.sort_by_key(|(_, _, sample, _)| sample.at);
         let names = self.feed.as_ref().map(|feed| feed.names.clone()).unwrap_or_default();
         self.send(|this, out| {
-            for Warning { about, message } in news.iter().chain(&left_out) {
+            for Warning { about, message } in news {
                 this.warning(out, now, about, message)?;
             }
             for (site, seq, sample, observation) in &samples {
@@ -176,18 +175,7 @@ impl Headless {
     }
 
     fn warning(&self, out: &mut Vec<u8>, now: Timestamp, about: &str, message: &str) -> std::io::Result<()> {
-        match self.style.format {
-            LineFormat::Text => text::warning(out, &self.zone, now, about, message),
-            LineFormat::Json => json::warning(out, now, about, message),
-        }
-    }
-
-    /// What nobody but the lines themselves can tell.
-    fn left_out(&mut self) -> Option<Warning> {
-        let dropped = self.lines.dropped();
-        let before = std::mem::replace(&mut self.dropped_lines, dropped);
-        let message = format!("{dropped} lines were dropped: nobody reads them in time");
-        (dropped > before).then_some(Warning { about: "stdout", message })
+        warning((self.style.format, &self.zone), out, now, (about, message))
     }
 
     fn send(&mut self, write: impl FnOnce(&Self, &mut Vec<u8>) -> std::io::Result<()>) {
@@ -195,6 +183,30 @@ impl Headless {
         write(self, &mut chunk).expect("writing to a Vec cannot fail");
         self.lines.send(chunk);
     }
+}
+
+fn warning(
+    (format, zone): (LineFormat, &TimeZone),
+    out: &mut Vec<u8>,
+    now: Timestamp,
+    (about, message): (&str, &str),
+) -> std::io::Result<()> {
+    match format {
+        LineFormat::Text => text::warning(out, zone, now, about, message),
+        LineFormat::Json => json::warning(out, now, about, message),
+    }
+}
+
+/// Makes the line that stands where lines are missing on stdout.
+#[must_use]
+pub fn note(format: LineFormat, zone: TimeZone, clock: Clock) -> Note {
+    Box::new(move |lines, why| {
+        let mut out = Vec::new();
+        let were = if lines == 1 { "line was" } else { "lines were" };
+        let message = format!("{lines} {were} dropped: {why}");
+        warning((format, &zone), &mut out, clock.now(), ("stdout", &message)).expect("writing to a Vec cannot fail");
+        out
+    })
 }
 
 type FedSample = (usize, u64, Sample, Option<Arc<Observation>>);

@@ -22,6 +22,7 @@ use super::exit::{Ending, Failure, complain};
 use super::period::instant;
 use super::run::store_failure;
 use super::select::{load, nearest};
+use super::stream::{self, Patient, Raw};
 use super::zone;
 
 /// What `samples` shows when no period is named.
@@ -78,8 +79,8 @@ pub fn alerts(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Failure
 ///
 /// # Errors
 /// Any other error of the writer, or of the store that is read meanwhile.
-pub fn print(write: impl FnOnce(&mut BufWriter<io::StdoutLock<'static>>) -> io::Result<()>) -> Result<(), Failure> {
-    let mut out = BufWriter::new(io::stdout().lock());
+pub fn print(write: impl FnOnce(&mut BufWriter<Patient<Raw>>) -> io::Result<()>) -> Result<(), Failure> {
+    let mut out = BufWriter::new(Patient(stream::stdout().context("cannot write to stdout")?));
     match write(&mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         // Samples are read while they are written.

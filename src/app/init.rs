@@ -1,6 +1,6 @@
 //! `webmon init`: a commented sites.yaml, written where the configuration is looked for. `webmon schema`: its schema.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 
 use crate::config;
@@ -24,7 +24,11 @@ pub fn init(args: &CommonArgs) -> Result<Ending, Failure> {
         _ => Failure::Usage(format!("webmon: cannot write {shown}: {error}")),
     };
     let mut file = OpenOptions::new().write(true).create_new(true).open(&args.config).map_err(refused)?;
-    file.write_all(config::template().as_bytes()).map_err(refused)?;
+    if let Err(error) = file.write_all(config::template().as_bytes()).and_then(|()| file.sync_all()) {
+        // Half a file would be refused as one that exists the next time.
+        drop(fs::remove_file(&args.config));
+        return Err(refused(error));
+    }
     print(|out| writeln!(out, "wrote {shown}: five public sites to try it with; then: webmon"))?;
     Ok(Ending::Done)
 }

@@ -18,7 +18,7 @@ mod filter;
 mod journal;
 mod queue;
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use tokio::sync::watch;
@@ -30,6 +30,7 @@ use super::cli::LineFormat;
 use super::clock::Clock;
 use super::exit::Failure;
 use super::health::Keeping;
+use super::stream::{self, Stream};
 
 use file::LogFile;
 use filter::Filter;
@@ -130,7 +131,12 @@ pub fn begin(wanted: &Wanted, place: Place<'_>, clock: &Clock, keeping: watch::S
     let (filter, form, is_file, sink): (_, _, _, queue::Sink) = match place {
         Place::None => return Ok(Logging(None)),
         Place::Stderr(form) => {
-            let write = |record: &[u8]| io::stderr().write_all(record);
+            let mut stderr = Stream::to(stream::stderr()?);
+            let write = move |record: &[u8]| match stderr.write(record) {
+                Err(unwritten) if unwritten.lines > 0 => Err(unwritten.error),
+                // It was begun, and is finished before the next one.
+                _ => Ok(()),
+            };
             (wanted.filter(filter::STDERR), form, false, Box::new(write))
         }
         Place::Beside(store) => {

@@ -45,10 +45,10 @@ const PLACES: [(&str, &[(&str, &str)]); 2] = [
 /// # Errors
 /// [`Failure::System`]: standard output.
 pub fn completions(shell: Shell) -> Result<Ending, Failure> {
-    print(|out| {
-        generate(shell, &mut Cli::grammar(), "webmon", out);
-        Ok(())
-    })?;
+    // Written at once: what makes it panics where a write fails.
+    let mut script = Vec::new();
+    generate(shell, &mut Cli::grammar(), "webmon", &mut script);
+    print(|out| out.write_all(&script))?;
     Ok(Ending::Done)
 }
 

@@ -24,13 +24,15 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use crate::alert::Alert;
-use crate::config::Exec;
+use crate::config::{DEFAULT_PATH, Exec, obstacle_of};
 use crate::model::Secret;
 use crate::model::text::clean_line;
 use crate::report::json;
 
 use super::health::Keeping;
 use super::log::about;
+#[cfg(unix)]
+use super::reap;
 
 /// Calls that may wait.
 const WAITING: usize = 64;
@@ -139,8 +141,11 @@ pub async fn call(exec: &Exec, alerts: &[Alert], limit: Duration) -> Result<Opti
     let mut input = Vec::new();
     alerts.iter().try_for_each(|alert| json::alert(&mut input, alert)).expect("writing to a Vec cannot fail");
     let mut command = command(exec, alerts);
-    let spawned = tokio::task::spawn_blocking(move || command.spawn().map(Started::of)).await.map_err(io::Error::other);
-    let mut started = spawned.flatten().map_err(|error| failed(format!("cannot be run: {error}")))?;
+    let spawned = tokio::task::spawn_blocking(move || Started::by(&mut command)).await.map_err(io::Error::other);
+    let mut started = spawned.flatten().map_err(|error| {
+        let why = obstacle(exec).map_or_else(|| error.to_string(), |why| format!("it {why}"));
+        failed(format!("cannot be run: {why}"))
+    })?;
     let ended = tokio::time::timeout(limit, converse(&mut started.child, &input)).await;
     let (status, last_line) = match ended {
         Ok(Ok(ended)) => ended,
@@ -163,7 +168,16 @@ pub async fn call(exec: &Exec, alerts: &[Alert], limit: Duration) -> Result<Opti
         return Ok(last_line);
     }
     let said = last_line.map_or_else(String::new, |line| format!(": {line}"));
+    // What a shell or env says when it cannot run something.
+    let why = status.code().filter(|code| [126, 127].contains(code)).and_then(|_| obstacle(exec));
+    let said = why.map_or_else(|| said.clone(), |why| format!("{said}; it {why}"));
     Err(failed(format!("failed ({status}){said}")))
+}
+
+/// What keeps its program from being run, as far as can be seen.
+fn obstacle(exec: &Exec) -> Option<String> {
+    let search = std::env::var("PATH").unwrap_or_else(|_| DEFAULT_PATH.to_owned());
+    obstacle_of(&exec.program, &search)
 }
 
 fn command(exec: &Exec, alerts: &[Alert]) -> Command {
@@ -240,11 +254,22 @@ fn last_line(output: &[u8]) -> Option<String> {
 struct Started {
     group: Group,
     child: Child,
+    /// Dropped last: its status is ours until then.
+    #[cfg(unix)]
+    _own: reap::Own,
 }
 
 impl Started {
-    fn of(child: Child) -> Self {
-        Self { group: Group::of(&child), child }
+    #[cfg(unix)]
+    fn by(command: &mut Command) -> io::Result<Self> {
+        let (child, own) = reap::start(command)?;
+        Ok(Self { group: Group::of(&child), child, _own: own })
+    }
+
+    #[cfg(not(unix))]
+    fn by(command: &mut Command) -> io::Result<Self> {
+        let child = command.spawn()?;
+        Ok(Self { group: Group::of(&child), child })
     }
 }
 
@@ -347,7 +372,14 @@ mod tests {
         assert_eq!(call(&sh("echo quick"), &many, PATIENCE).await, Ok(Some("quick".to_owned())));
         let gone = Exec { program: "/nowhere/notify.sh".into(), ..(*sh("")).clone() };
         let told = call(&gone, &many, PATIENCE).await.unwrap_err();
-        assert!(told.contains("cannot be run: No such file or directory"), "{told}");
+        assert!(told.contains("cannot be run: it is not there"), "{told}");
+        // A script whose interpreter is not there is there itself.
+        let folder = tempfile::tempdir().unwrap();
+        let script = folder.path().join("notify.sh");
+        std::fs::write(&script, "#!/bin/sh\r\nexit 0\r\n").unwrap();
+        std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let told = call(&Exec { program: script, ..(*sh("")).clone() }, &many, PATIENCE).await.unwrap_err();
+        assert!(told.contains("it asks for the interpreter \"/bin/sh\\r\": it has Windows line ends"), "{told}");
     }
 
     #[tokio::test]

@@ -58,6 +58,8 @@ mod period;
 mod plan;
 mod probing;
 mod progress;
+#[cfg(unix)]
+mod reap;
 mod reload;
 mod resume;
 mod revise;
@@ -69,6 +71,7 @@ mod service;
 mod signals;
 mod stage;
 mod stats;
+mod stream;
 mod subject;
 #[cfg(test)]
 mod tests;
@@ -89,6 +92,10 @@ pub fn main() -> ExitCode {
     caught::hush();
     limits::outlive_file_limit();
     let cli = Cli::read();
+    if cli.monitors() || std::process::id() == 1 {
+        // A headless monitor reads its file again on a hang-up, when it has begun.
+        signals::end_at_once(!cli.output().is_some_and(stage::is_headless));
+    }
     match limits::suffice().and_then(|()| dispatch(&cli)) {
         Ok(ending) => ending.into(),
         Err(failure) => {

@@ -35,6 +35,8 @@ const FLUSH: Duration = Duration::from_secs(1);
 /// [`Failure`]: usage, configuration, the store, or the system.
 pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, Failure> {
     let log = log::Wanted::read(common.verbose)?;
+    // First of all: a hang-up during the start is not lost.
+    let attentive = Attentive::new()?;
     // Before it is read: what changes from now on is seen.
     let origin = Origin::of(&common.config, &args.sites);
     let selection = select(&common.config, &args.sites)?;
@@ -84,8 +86,7 @@ pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, Failure> {
         #[cfg(feature = "influx")]
         export,
     };
-    // From here on signals are caught; before, they end the program as they do any other.
-    stage.play(Attentive::new()?)
+    stage.play(attentive)
 }
 
 /// What both come to, the second one on a thread of its own: the store waits for its disk while the roots of certificates

@@ -1,6 +1,12 @@
 //! Signals of the operating system, as a stream of numbers.
+//!
+//! Until somebody listens to the stream they end the program at once, with the code that it has after a clean shutdown: a
+//! start may wait long for a lock or a repair, and the first process of a container is not ended by a signal that it does
+//! not catch.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 
 #[cfg(unix)]
 mod imp {
@@ -103,6 +109,26 @@ mod imp {
             super::INTERRUPT
         }
     }
+}
+
+/// Whether a signal ends the program where it stands.
+static AT_ONCE: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicBool::new(true)));
+
+/// From now on SIGINT and SIGTERM end the program at once, and so does SIGHUP with `hangup`, until [`listen`].
+pub fn end_at_once(hangup: bool) {
+    #[cfg(unix)]
+    for number in [INTERRUPT, TERMINATE].into_iter().chain(hangup.then_some(HANGUP)) {
+        let (signal, code) = (i32::from(number), 128 + i32::from(number));
+        // Where it cannot be caught, the system does what it does by itself.
+        drop(signal_hook::flag::register_conditional_shutdown(signal, code, Arc::clone(&AT_ONCE)));
+    }
+    #[cfg(not(unix))]
+    let _ = hangup;
+}
+
+/// From now on signals are only told to [`Signals`].
+pub fn listen() {
+    AT_ONCE.store(false, Ordering::SeqCst);
 }
 
 /// What a shell asks of a job.

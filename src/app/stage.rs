@@ -29,18 +29,20 @@ use super::dashboard::{self, Dashboard};
 use super::exit::{Ending, Failure, NO_THREAD, complain_in_time};
 #[cfg(feature = "influx")]
 use super::export::Export;
-use super::headless::{Headless, Style};
+use super::headless::{self, Headless, Style};
 use super::health::Keeping;
 use super::limits;
-use super::lines::{LineWriter, Lines};
+use super::lines::Lines;
 use super::log::{self, Place};
 use super::monitor::{Face, Kept, Monitor, Parts, SHUTDOWN};
 use super::network::Network;
 use super::probing;
+#[cfg(unix)]
+use super::reap;
 use super::reload::{Origin, Reload, Reloader};
 use super::service::Service;
-use super::signals::{HANGUP, Job, Jobs, Signals};
-use super::threads;
+use super::signals::{self, HANGUP, Job, Jobs, Signals};
+use super::{stream, threads};
 use super::zone;
 
 /// How long the reader of stdout may take for the last lines after a signal or a failure.
@@ -62,11 +64,14 @@ impl Attentive {
     pub fn new() -> Result<Self, Failure> {
         let runtime = threads::runtime(&mut Builder::new_current_thread()).context("cannot start a runtime")?;
         let signals = runtime.block_on(async { Signals::new() }).context("cannot catch signals")?;
+        #[cfg(unix)]
+        runtime.spawn(reap::for_ever());
         Ok(Self { runtime, signals, unsaid: None })
     }
 
     /// Lets `work` go on until a signal, or `shown` (whoever shows it has ended).
     pub fn attend(&mut self, work: impl Future<Output = ()>, shown: impl Future<Output = Ending>) -> Ending {
+        signals::listen();
         let signals = &mut self.signals;
         self.runtime.block_on(async {
             tokio::select! {
@@ -107,6 +112,7 @@ impl Attentive {
         duration: Option<Duration>,
         shown: impl Future<Output = Ending>,
     ) -> Result<Ending, Failure> {
+        signals::listen();
         let ended = Box::pin(supervise((monitor, reload), duration, shown, &mut self.signals));
         let ended = self.runtime.block_on(ended);
         ended.map(|(ending, unsaid)| {
@@ -256,7 +262,11 @@ impl Stage<'_> {
         zone: TimeZone,
     ) -> Result<Ending, Failure> {
         let (closed, reload) = (CancellationToken::new(), self.reload(&zone, true));
-        let (lines, writer) = Lines::to(io::stdout(), closed.clone()).context(NO_THREAD)?;
+        let (lines, writer) = {
+            let note = headless::note(self.output.format, zone.clone(), self.clock.clone());
+            let out = stream::stdout().context("cannot write to stdout")?;
+            Lines::to(out, note, closed.clone()).context(NO_THREAD)?
+        };
         let style = Style::from(self.output);
         let sites = self.config.sites.len();
         let begin = |feed| {
@@ -271,7 +281,8 @@ impl Stage<'_> {
         });
         let ended = attentive.await_reader(ended, &closed);
         if closed.is_cancelled() {
-            LineWriter::join(writer).context("cannot write to stdout")?;
+            attentive.unsaid =
+                [attentive.unsaid.take(), writer.join()].into_iter().flatten().reduce(|a, b| format!("{a}; {b}"));
         }
         ended
     }

@@ -23,7 +23,7 @@ use super::cli::{Event, LineFormat};
 use super::clock::Clock;
 use super::headless::{Headless, Style};
 use super::health::Keeping;
-use super::lines::Lines;
+use super::lines::{Chunk, Lines};
 use super::monitor::{Face, Kept, Monitor, Parts};
 use super::revise::Reviser;
 use super::schedule::Limits;
@@ -168,8 +168,8 @@ fn tracks(store: &Store, config: &Config, memory: &Memory, now: Timestamp) -> Ve
     assemble(config, (memory, Some(store)), now, drop).unwrap().tracks
 }
 
-fn parse(read: &Receiver<Vec<u8>>) -> Vec<Value> {
-    let bytes: Vec<u8> = read.try_iter().flatten().collect();
+fn parse(read: &Receiver<Chunk>) -> Vec<Value> {
+    let bytes: Vec<u8> = read.try_iter().flat_map(|chunk| chunk.bytes).collect();
     String::from_utf8(bytes).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 

@@ -13,6 +13,7 @@ use crate::model::{KnownSecrets, Secret};
 use super::Env;
 use super::declared::Form;
 use super::read::{Keys, Reader, Text};
+use super::runnable::obstacle;
 use super::yaml::NodeId;
 
 /// Longest name of a program that is printed, bytes.
@@ -88,36 +89,33 @@ fn word(reader: &Reader<'_>, id: NodeId) -> Option<Text> {
 
 struct Found {
     program: PathBuf,
-    doubt: Option<&'static str>,
+    doubt: Option<String>,
 }
+
+/// Where programs are searched for without `PATH`, as the system does.
+pub const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
 /// What `name` stands for, seen from `folder`.
 fn find(name: &str, folder: &Path, env: Option<&Env<'_>>) -> Found {
+    let path = env.and_then(|env| env("PATH")).unwrap_or_else(|| DEFAULT_PATH.to_owned());
     // An empty folder is the working directory; without a slash the system would search for the name in PATH.
     let beside = Path::new(".").join(folder).join(name);
+    let untold = |doubt: &str| {
+        let and_so = if doubt.contains(';') { "" } else { ", so nobody will be told of alerts" };
+        format!("{doubt}{and_so}")
+    };
     if name.contains('/') || beside.is_file() {
-        let doubt = doubt_about(&beside);
+        let doubt = obstacle(&beside, &path).map(|doubt| untold(&doubt));
         return Found { program: beside, doubt };
     }
-    let path = env.and_then(|env| env("PATH")).unwrap_or_default();
-    let is_there = std::env::split_paths(&path).any(|folder| doubt_about(&folder.join(name)).is_none());
-    let doubt = (!is_there).then_some("is neither beside this file nor in PATH, so nobody will be told of alerts");
-    Found { program: PathBuf::from(name), doubt }
-}
-
-#[cfg(unix)]
-fn doubt_about(path: &Path) -> Option<&'static str> {
-    use std::os::unix::fs::PermissionsExt as _;
-    match path.metadata() {
-        Ok(metadata) if metadata.is_file() && metadata.permissions().mode() & 0o111 != 0 => None,
-        Ok(metadata) if metadata.is_file() => Some("cannot be run; make it so with chmod +x"),
-        _ => Some("is not there, so nobody will be told of alerts"),
-    }
-}
-
-#[cfg(not(unix))]
-fn doubt_about(path: &Path) -> Option<&'static str> {
-    (!path.is_file()).then_some("is not there, so nobody will be told of alerts")
+    let mut found =
+        std::env::split_paths(&path).map(|folder| folder.join(name)).filter(|path| path.is_file()).peekable();
+    let doubt = match found.peek().map(|first| obstacle(first, &path)) {
+        None => Some("is neither beside this file nor in PATH".to_owned()),
+        // The system goes on to the next one of that name.
+        Some(doubt) => doubt.filter(|_| found.all(|other| obstacle(&other, &path).is_some())),
+    };
+    Found { program: PathBuf::from(name), doubt: doubt.map(|doubt| untold(&doubt)) }
 }
 
 #[cfg(test)]
@@ -143,7 +141,7 @@ mod tests {
         std::fs::create_dir_all(folder.path().join("bin")).unwrap();
         for (name, mode) in [("notify.sh", 0o700), ("plain.txt", 0o600), ("bin/pager", 0o755)] {
             let path = folder.path().join(name);
-            std::fs::write(&path, "").unwrap();
+            std::fs::write(&path, "#!/bin/sh\n").unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
         }
         let beside = |name: &str| folder.path().join(name);

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::key::{Key, Parser};
+use super::terminal::is_foreground;
 
 const PIECES: usize = 64;
 const PIECE: usize = 1024;
@@ -69,6 +70,7 @@ impl Input {
 }
 
 fn pump(mut terminal: impl Read, sender: &SyncSender<Vec<u8>>) {
+    fail_behind();
     let mut buffer = [0; PIECE];
     loop {
         match terminal.read(&mut buffer) {
@@ -83,8 +85,22 @@ fn pump(mut terminal: impl Read, sender: &SyncSender<Vec<u8>>) {
                 // Another program put the terminal into non-blocking mode.
                 thread::sleep(PAUSE);
             }
+            // Another job has the terminal.
+            Err(_) if !is_foreground() => thread::sleep(PAUSE),
             Err(_) => return,
         }
+    }
+}
+
+/// Makes a read in the background an error. By default it stops the whole process, also one that is about to end.
+fn fail_behind() {
+    #[cfg(unix)]
+    {
+        use nix::sys::signal::{SigSet, Signal};
+        let mut set = SigSet::empty();
+        set.add(Signal::SIGTTIN);
+        // Where it cannot be blocked, it does what it does by default.
+        let _as_it_was = set.thread_block();
     }
 }
 

@@ -50,6 +50,7 @@ mod taken;
 mod terminal;
 mod theme;
 mod travel;
+mod wire;
 mod wish;
 mod words;
 

@@ -61,7 +61,7 @@ impl Orders {
                 return;
             }
             for _ in 0..LOOKS {
-                if self.continued() != before {
+                if self.continued() != before || self.is_stop() {
                     return;
                 }
                 thread::sleep(LOOK);

@@ -113,7 +113,9 @@ pub trait Console {
     /// Gives it back, stops the process, and takes it again when the process was continued.
     fn rest(&mut self, orders: &Orders) -> io::Result<()>;
     /// Takes it again after the process was stopped and continued by somebody else.
-    fn take_again(&mut self) -> io::Result<()>;
+    fn take_again(&mut self, orders: &Orders) -> io::Result<()>;
+    /// Whether what was shown last has arrived, so that there is room for more.
+    fn is_ready(&mut self) -> io::Result<bool>;
 }
 
 /// What a terminal does besides showing cells.
@@ -159,12 +161,14 @@ fn drive(
         }
         let (rest, again) = (orders.take_rest(), orders.continued() != continued);
         if rest || again {
-            let taken = if rest { console.rest(orders) } else { console.take_again() };
+            let taken = if rest { console.rest(orders) } else { console.take_again(orders) };
             if taken.is_err() {
                 return Ended::TerminalGone;
             }
             continued = orders.continued();
             dirty = true;
+            // It may have been told to end meanwhile, without the terminal.
+            continue;
         }
         let Ok(measured) = console.size() else { return Ended::TerminalGone };
         dirty |= taken.refresh(source) || measured != size || !keys.is_empty();
@@ -187,7 +191,8 @@ fn drive(
         let rest =
             drawn.filter(|at| *at <= taken.now).map_or(Duration::ZERO, |at| TICK.saturating_sub(taken.now.since(at)));
         let mut timeout = TICK.min(to_next_second(taken.now));
-        if dirty && rest.is_zero() {
+        let Ok(is_ready) = console.is_ready() else { return Ended::TerminalGone };
+        if dirty && rest.is_zero() && is_ready {
             let (opened, wanted) = (state.opened(&inputs), state.wanted(&inputs, size));
             let focus = state.focus(&inputs);
             taken.look_closer(source, (focus, opened), wanted);
@@ -200,7 +205,7 @@ fn drive(
             taken.tell_seen(source, opened.map_or_else(|| state.seen(size), |site| vec![site]));
             drawn = Some(taken.now);
             dirty = false;
-        } else if dirty {
+        } else if dirty && !rest.is_zero() {
             timeout = rest;
         }
         if console.wait(timeout, &mut keys).is_err() {
@@ -301,7 +306,10 @@ mod tests {
             orders.note_continued();
             Ok(())
         }
-        fn take_again(&mut self) -> io::Result<()> {
+        fn is_ready(&mut self) -> io::Result<bool> {
+            Ok(true)
+        }
+        fn take_again(&mut self, _: &Orders) -> io::Result<()> {
             panic!("it was continued within a rest");
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! It is given back exactly once, by whoever comes first: the end of the session, or a panic in any thread, whose
 //! message then appears on the ordinary screen. One lock guards "it is ours" together with every write, so no frame
-//! can land on a screen that was given back. A frame is written in one piece.
+//! can land on a screen that was given back. A frame goes out as [`super::wire`] has it: nothing here waits for a terminal
+//! that does not read. A job in the background does not touch the terminal: it would be stopped for it.
 //!
 //! Sequences: `CSI 22;0t` and `CSI 23;0t` (xterm) keep and restore the title; terminals that do not know them ignore
 //! them. The mouse is asked for presses and the wheel only, in SGR form (`CSI ?1000h`, `CSI ?1006h`; xterm). Colours are ratatui's; reading is [`super::input`], because crossterm's reader spins for ever on a terminal
@@ -10,7 +11,8 @@
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError, TryLockError};
+use std::thread;
 use std::time::Duration;
 
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
@@ -28,12 +30,22 @@ use super::orders::{Orders, can_rest};
 use super::run::{Beyond, Console};
 use super::screen::{Screen, render};
 use super::theme::Theme;
+use super::wire::Wire;
 
 const MOUSE_ON: &[u8] = b"\x1b[?1000h\x1b[?1006h";
 const MOUSE_OFF: &[u8] = b"\x1b[?1006l\x1b[?1000l";
 
-/// Whether the terminal is ours.
-static OURS: Mutex<bool> = Mutex::new(false);
+/// Between two looks whether the terminal is free, or another job has it, and how many there are of the first kind.
+const LOOK: Duration = Duration::from_millis(10);
+const LOOKS: u32 = 30;
+
+/// The terminal, as long as it is ours, and the way to it.
+struct Held {
+    ours: bool,
+    wire: Wire,
+}
+
+static HELD: Mutex<Held> = Mutex::new(Held { ours: false, wire: Wire::closed() });
 static HOOK: Once = Once::new();
 /// Whether a thread panicked since the first session began.
 static PANICKED: AtomicBool = AtomicBool::new(false);
@@ -106,7 +118,11 @@ impl Console for Session {
             write!(self.terminal.backend_mut(), "\x1b]0;{}\x07", screen.title)?;
         }
         self.terminal.draw(|frame| render(screen, &theme, frame.area(), frame.buffer_mut()))?;
-        if *lock() { Ok(()) } else { Err(io::Error::other("the terminal was given back")) }
+        if lock().ours { Ok(()) } else { Err(io::Error::other("the terminal was given back")) }
+    }
+
+    fn is_ready(&mut self) -> io::Result<bool> {
+        lock().wire.is_clear()
     }
 
     fn rest(&mut self, orders: &Orders) -> io::Result<()> {
@@ -115,19 +131,26 @@ impl Console for Session {
         }
         restore();
         orders.stop_process();
-        self.retake()
+        self.retake(orders)
     }
 
-    fn take_again(&mut self) -> io::Result<()> {
+    fn take_again(&mut self, orders: &Orders) -> io::Result<()> {
         // Whoever had it meanwhile may have changed its modes: they are set again from the beginning.
         restore();
-        self.retake()
+        self.retake(orders)
     }
 }
 
 impl Session {
-    /// Takes the terminal, which is not ours just now, and shows everything anew.
-    fn retake(&mut self) -> io::Result<()> {
+    /// Takes the terminal, which is not ours just now, and shows everything anew; as soon as this is the job in the
+    /// foreground, and not at all if the dashboard is to end before that.
+    fn retake(&mut self, orders: &Orders) -> io::Result<()> {
+        while !is_foreground() {
+            if orders.is_stop() {
+                return Ok(());
+            }
+            thread::sleep(LOOK);
+        }
         take()?;
         self.title.clear();
         self.mouse = false;
@@ -151,8 +174,12 @@ pub fn is_panicked() -> bool {
 
 /// Gives the terminal back, if it is ours. Any thread may call this at any time; only the first call does anything.
 pub fn restore() {
-    let mut ours = lock();
-    if !std::mem::take(&mut *ours) {
+    let Some(mut held) = lock_in_time() else {
+        // A thread waits in a write for a terminal that does not read; the modes can be set all the same.
+        drop(disable_raw_mode());
+        return;
+    };
+    if !std::mem::take(&mut held.ours) {
         return;
     }
     let mut bytes = Vec::new();
@@ -160,16 +187,21 @@ pub fn restore() {
     drop(queue!(bytes, DisableBracketedPaste, LeaveAlternateScreen, cursor::Show));
     bytes.extend(MOUSE_OFF);
     bytes.extend(b"\x1b[23;0t");
-    let mut stdout = io::stdout().lock();
-    drop(stdout.write_all(&bytes).and_then(|()| stdout.flush()));
-    drop(disable_raw_mode());
+    if is_foreground() {
+        held.wire.leave(&bytes);
+        drop(disable_raw_mode());
+    } else if can_write_behind() {
+        // The shell has set the modes that it wants.
+        held.wire.leave(&bytes);
+    }
 }
 
 fn take() -> io::Result<()> {
-    let mut ours = lock();
+    let mut held = lock();
     enable_raw_mode()?;
-    *ours = true;
-    drop(ours);
+    held.ours = true;
+    held.wire.open();
+    drop(held);
     let mut bytes = b"\x1b[22;0t".to_vec();
     queue!(bytes, EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)?;
     let taken = Frames(bytes).flush();
@@ -179,9 +211,44 @@ fn take() -> io::Result<()> {
     taken
 }
 
-fn lock() -> MutexGuard<'static, bool> {
+fn lock() -> MutexGuard<'static, Held> {
     // Nothing can be left half done under this lock, so a panic under it spoils nothing.
-    OURS.lock().unwrap_or_else(PoisonError::into_inner)
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The same, if it is free soon.
+fn lock_in_time() -> Option<MutexGuard<'static, Held>> {
+    for _ in 0..LOOKS {
+        match HELD.try_lock() {
+            Ok(held) => return Some(held),
+            Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => thread::sleep(LOOK),
+        }
+    }
+    None
+}
+
+/// Whether the terminal is this job's now; also where there is no control of jobs.
+#[cfg(unix)]
+pub fn is_foreground() -> bool {
+    rustix::termios::tcgetpgrp(io::stdout()).map_or(true, |group| group == rustix::process::getpgrp())
+}
+
+#[cfg(not(unix))]
+pub const fn is_foreground() -> bool {
+    true
+}
+
+/// Whether a job in the background may write (`stty -tostop`).
+#[cfg(unix)]
+fn can_write_behind() -> bool {
+    use rustix::termios::{LocalModes, tcgetattr};
+    tcgetattr(io::stdout()).is_ok_and(|modes| !modes.local_modes.contains(LocalModes::TOSTOP))
+}
+
+#[cfg(not(unix))]
+const fn can_write_behind() -> bool {
+    true
 }
 
 /// One call of the system, ten times a second: crossterm's own opens the terminal anew for it, and its `size` starts the
@@ -213,16 +280,11 @@ impl Write for Frames {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let ours = lock();
-        if !*ours {
-            // Not an error: ratatui prints one to stderr when its terminal is dropped. `draw` looks for itself.
-            self.0.clear();
-            return Ok(());
-        }
-        let mut stdout = io::stdout().lock();
-        let written = stdout.write_all(&self.0).and_then(|()| stdout.flush());
+        let mut held = lock();
+        // Not ours is no error: ratatui prints one to stderr when its terminal is dropped. `draw` looks for itself.
+        let sent = if held.ours { held.wire.send(&self.0) } else { Ok(()) };
         self.0.clear();
-        written
+        sent
     }
 }
 
@@ -242,6 +304,6 @@ mod tests {
     fn giving_back_what_is_not_ours_does_nothing() {
         restore();
         restore();
-        assert!(!*lock());
+        assert!(!lock().ours);
     }
 }
