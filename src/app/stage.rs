@@ -42,8 +42,8 @@ use super::reap;
 use super::reload::{Origin, Reload, Reloader};
 use super::service::Service;
 use super::signals::{self, HANGUP, Job, Jobs, Signals};
-use super::{stream, threads};
 use super::zone;
+use super::{stream, threads};
 
 /// How long the reader of stdout may take for the last lines after a signal or a failure.
 const LAST_LINES: Duration = Duration::from_millis(500);
