@@ -16,8 +16,9 @@ use crate::model::text::{clean_line, shown_path};
 use crate::report::minute;
 use crate::store::{Archive, Contents, Options, Repaired, Store, StoreError, StoredSink, Tally, Verdict};
 
-use super::cli::{CommonArgs, DbCommand};
+use super::cli::CommonArgs;
 use super::clock;
+use super::db_command::DbCommand;
 use super::exit::{Ending, Failure};
 use super::history::{configured_store, print};
 use super::progress::{self, Shown};

@@ -25,6 +25,7 @@ mod columns;
 mod control;
 mod dashboard;
 mod db;
+mod db_command;
 mod demo;
 mod desk;
 mod examples;

@@ -24,6 +24,7 @@ mod exchange;
 mod explain;
 mod failure;
 mod farewell;
+mod faults;
 mod head_limit;
 mod hop;
 mod judge;
