@@ -320,6 +320,8 @@ mod tests {
 
     use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 
+    use std::time::Duration;
+
     use super::*;
 
     /// Accepts whatever is good by its dates, and counts how often it was asked; signatures are not its matter.
