@@ -1,7 +1,7 @@
 //! The files of the system that say how names are looked up: resolv.conf(5) and hosts(5).
 //!
 //! A file that is missing or cannot be read is an empty one, as for the C library. Whether one has changed is told from
-//! what the file system keeps of it: a file that was replaced has another number, one that was written to another time.
+//! what the file system keeps of it: a file that was replaced has another inode, one that was written to another time.
 //! Where the file system counts whole seconds only, the content tells as well.
 
 use std::fs::Metadata;
@@ -26,7 +26,7 @@ pub(super) struct NameFiles {
 /// What tells one state of a file from another.
 #[derive(Debug, PartialEq, Eq)]
 struct Stamp {
-    /// Device, number, length.
+    /// Device, inode, length.
     file: [u64; 3],
     /// Seconds and nanoseconds: written, changed.
     times: [(i64, i64); 2],

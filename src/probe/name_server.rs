@@ -1,7 +1,7 @@
 //! One name server: a question to it, and what its answer means.
 //!
 //! hickory speaks to it: identifiers, repeated datagrams, and TCP for an answer that UDP cut off. An answer from another
-//! address, or to another question, is none. A server that does not understand a question with EDNS (RFC 6891 §7), or does
+//! address or port, or to another question, is ignored. A server that does not understand a question with EDNS (RFC 6891 §7), or does
 //! not answer one, is asked once more without, and from then on always when that helped.
 
 use std::pin::pin;
@@ -47,7 +47,7 @@ pub(super) enum Silence {
     /// A question has waited for half a second, and no other got an answer since it was asked.
     Suspected,
     /// A question got no answer at all, and no other did since.
-    Held,
+    Known,
 }
 
 /// What the lack of an address says, the more telling the later.
@@ -133,7 +133,7 @@ impl NameServer {
         match self.silence.load(Ordering::Relaxed) {
             0 => Silence::None,
             1 => Silence::Suspected,
-            _ => Silence::Held,
+            _ => Silence::Known,
         }
     }
 
@@ -272,6 +272,9 @@ fn explain(error: &NetError) -> Lack {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hickory_resolver::proto::op::{Message, OpCode};
+    use hickory_resolver::proto::rr::rdata::{NS, SOA};
+    use hickory_resolver::proto::rr::{RData, Record};
 
     #[test]
     fn errors_have_a_weight_and_a_cause() {
@@ -285,5 +288,29 @@ mod tests {
             assert_eq!((lack.weight, lack.failure.cause), (weight, cause), "{error:?}");
         }
         assert!(explain_code(ResponseCode::NXDomain).is_answer() && !explain_code(ResponseCode::NotImp).is_answer());
+    }
+
+    #[test]
+    fn a_server_that_only_refers_to_others_knows_nothing() {
+        let name = Name::from_ascii("a.test.").unwrap();
+        let ns = Record::from_rdata(name.clone(), 60, RData::NS(NS(name.clone())));
+        let soa = SOA::new(name.clone(), name.clone(), 1, 1, 1, 1, 1);
+        let soa = Record::from_rdata(name, 60, RData::SOA(soa));
+        for (authoritative, recursive, authorities, lame) in [
+            (false, false, vec![], true),
+            (false, false, vec![ns.clone()], true),
+            (false, true, vec![ns.clone()], true),
+            (false, true, vec![], false),
+            (true, false, vec![], false),
+            (false, false, vec![soa.clone()], false),
+            (false, true, vec![ns, soa], false),
+        ] {
+            let mut message = Message::response(1, OpCode::Query);
+            message.metadata.authoritative = authoritative;
+            message.metadata.recursion_available = recursive;
+            message.authorities = authorities;
+            let response = DnsResponse::from_message(message).unwrap();
+            assert_eq!(is_lame(&response), lame, "{response:?}");
+        }
     }
 }

@@ -37,8 +37,7 @@ enum Age {
     Lost,
 }
 
-/// When a question reaches an age: to a server that answers, to one that is suspected of silence, to one that is held for
-/// silent.
+/// When a question reaches an age: to a server that answers, to one suspected of silence, to one known to be silent.
 const AGES: [(Age, [Duration; 3]); 3] = [
     (Age::Slow, [Duration::from_millis(250), Duration::ZERO, Duration::ZERO]),
     (Age::Late, [Duration::from_millis(500), Duration::from_millis(50), Duration::ZERO]),
@@ -129,7 +128,7 @@ async fn attend(
         }
         gone = at;
         match state {
-            State::Answered(_) => server.missed(answers, Silence::Held),
+            State::Answered(_) => server.missed(answers, Silence::Known),
             State::Asked(age) if age >= Age::Late && silence == Silence::None => {
                 server.missed(answers, Silence::Suspected);
             }
@@ -301,7 +300,7 @@ mod tests {
     fn plans() -> impl Strategy<Value = Vec<Plan>> {
         let takes = prop_oneof![0u64..40, 0u64..600, 0u64..2_500, Just(u64::MAX)];
         let says = prop_oneof![Just(Says::Address), Just(Says::None), Just(Says::Failure)];
-        let silence = prop_oneof![4 => Just(Silence::None), 1 => Just(Silence::Suspected), 1 => Just(Silence::Held)];
+        let silence = prop_oneof![4 => Just(Silence::None), 1 => Just(Silence::Suspected), 1 => Just(Silence::Known)];
         let plan = (takes, says, silence).prop_map(|(takes, says, silence)| Plan { takes, says, silence });
         prop::collection::vec(plan, 1..5)
     }
@@ -319,9 +318,9 @@ mod tests {
                 let patience = match (plans[decided].says, plan.silence) {
                     (Says::Address, Silence::None) => 500,
                     (Says::Address, Silence::Suspected) => 50,
-                    (Says::Address, Silence::Held) => 0,
+                    (Says::Address, Silence::Known) => 0,
                     (_, Silence::None | Silence::Suspected) => 1_500,
-                    (_, Silence::Held) => 150,
+                    (_, Silence::Known) => 150,
                 };
                 let failed = answered(before) && (plan.says == Says::Failure || plan.takes >= TIMEOUT);
                 prop_assert!(failed || !answered(before) && waited >= patience || is_failure, "{before} of {plans:?}");
