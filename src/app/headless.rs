@@ -65,13 +65,16 @@ pub struct Feed {
     pub early: HashMap<(usize, u64), Arc<Observation>>,
     /// Sites that go on in another ring when theirs is read.
     pub moved: Vec<(usize, Arc<Ring>)>,
+    /// Sites that left, and those of which everything was read since.
+    left: Vec<usize>,
+    silent: Vec<usize>,
 }
 
 impl Feed {
     /// Of the sites of these names, with nothing read yet.
     #[must_use]
     pub fn new(readers: Vec<Reader>, names: Vec<Arc<str>>, texts: mpsc::Receiver<CheckTexts>) -> Self {
-        Self { readers, names, texts, early: HashMap::new(), moved: Vec::new() }
+        Self { readers, names, texts, early: HashMap::new(), moved: Vec::new(), left: Vec::new(), silent: Vec::new() }
     }
 }
 
@@ -113,6 +116,13 @@ impl Headless {
     pub fn follow(&mut self, site: usize, ring: &Arc<Ring>) {
         if let Some(feed) = &mut self.feed {
             feed.moved.push((site, Arc::clone(ring)));
+        }
+    }
+
+    /// The site of this number is gone, and its name too once everything of it was printed.
+    pub fn leave(&mut self, site: usize) {
+        if let Some(feed) = &mut self.feed {
+            feed.left.push(site);
         }
     }
 
@@ -213,6 +223,10 @@ type FedSample = (usize, u64, Sample, Option<Arc<Observation>>);
 
 impl Feed {
     fn drain(&mut self) -> Vec<FedSample> {
+        for site in self.silent.drain(..) {
+            self.names[site] = Arc::default();
+        }
+        self.silent.append(&mut self.left);
         let mut fed: Vec<FedSample> = Vec::new();
         let mut samples = Vec::new();
         for (site, reader) in self.readers.iter_mut().enumerate() {

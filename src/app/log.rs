@@ -168,7 +168,7 @@ pub fn beside(store: &Path) -> PathBuf {
 fn log_panics() {
     let next = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if caught::is_awaited() {
+        if caught::is_caught() {
             return;
         }
         tracing::error!(target: about::WEBMON, "{panic}");

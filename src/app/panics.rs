@@ -56,6 +56,15 @@ fn faulty(elapsed: Duration) -> String {
     quiet(elapsed)
 }
 
+/// What cannot be cleaned up after a panic.
+struct Clumsy;
+
+impl Drop for Clumsy {
+    fn drop(&mut self) {
+        panic!("a fault while cleaning up");
+    }
+}
+
 #[test]
 #[ignore = "not a test: what the others start in a terminal"]
 fn child() {
@@ -64,6 +73,17 @@ fn child() {
     let config = super::tests::parsed("sites: [{ name: api, url: 'http://127.0.0.1:9/' }]");
     let prober = Arc::new(probing::prober(&config).expect("it has no files"));
     let output = OutputArgs { headless: false, format: LineFormat::Text, events: Vec::new(), duration: None };
+    if which == "double" {
+        std::thread::spawn(|| {
+            while !is_time() {
+                std::thread::sleep(POLL);
+            }
+            drop(caught::catch(|| {
+                let _clumsy = Clumsy;
+                panic!("a fault that is caught");
+            }));
+        });
+    }
     let narrator: Narrator = if which == "control" { faulty } else { quiet };
     if which == "other" {
         std::thread::spawn(|| {
@@ -183,4 +203,25 @@ fn a_panic_in_any_thread_gives_the_terminal_back_then_says_so_and_ends_the_progr
         assert!(rest.contains(SHOW_CURSOR) && rest.matches(message).count() == 1, "{which}: {rest:?}");
         assert!(!rest.contains("webmon watched"), "{which}: no summary hides it: {rest:?}");
     }
+}
+
+/// Nothing can catch the second panic, so the process ends, but not before the terminal is given back.
+#[test]
+fn a_panic_while_cleaning_up_after_another_gives_the_terminal_back_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let now = folder.path().join("now");
+    let mut playing = Playing::start("double", &now);
+    playing.until("frame", |playing| playing.printed().contains("narrating"));
+    fs::write(&now, "").unwrap();
+    playing.until("end", |playing| {
+        playing.printed();
+        playing.child.try_wait().unwrap().is_some()
+    });
+    let printed = playing.printed();
+    // The dashboard, which sees the panic too, may end the program first.
+    let code = playing.child.wait().unwrap().code();
+    assert!(matches!(code, None | Some(101)), "{code:?}: {printed:?}");
+    assert_eq!(modes(&playing.theirs), playing.before);
+    let (_, rest) = printed.split_once(LEAVE).unwrap_or_else(|| panic!("never left: {printed:?}"));
+    assert!(rest.contains("a fault while cleaning up") && rest.contains(SHOW_CURSOR), "{rest:?}");
 }

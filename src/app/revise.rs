@@ -29,6 +29,9 @@ use super::schedule::{Berth, Left, Room};
 /// Revisions that may wait: the next one begins when the last one is over.
 pub const REVISIONS: usize = 1;
 
+/// Sites that are gone and known by name, so that their numbers go on when they come back: the store knows all of them.
+const GONE_MAX: usize = 10_000;
+
 /// What the control loop carries out.
 pub struct Change {
     /// The views from now on.
@@ -148,6 +151,7 @@ impl<P> Reviser<P> {
                 self.gone.insert(Arc::clone(name), left);
             }
         }
+        forget_longest_gone(&mut self.gone, GONE_MAX);
         self.numbers += difference.added;
         self.gone.retain(|name, _| !seats.contains_key(name));
         (self.seats, self.running) = (seats, config);
@@ -258,10 +262,36 @@ impl<P> Reviser<P> {
     }
 }
 
+/// Keeps the `most` of `gone` with the highest numbers, which joined last.
+fn forget_longest_gone(gone: &mut HashMap<Arc<str>, Left>, most: usize) {
+    let Some(over) = gone.len().checked_sub(most).filter(|&over| over > 0) else { return };
+    let mut slots: Vec<usize> = gone.values().map(|left| left.slot).collect();
+    let (_, &mut last, _) = slots.select_nth_unstable(over - 1);
+    gone.retain(|_, left| left.slot > last);
+}
+
 /// Whether samples are exported to the same place; other credentials are taken at once.
 fn exported_alike(one: &Config, other: &Config) -> bool {
     match (&one.export, &other.export) {
         (Some(one), Some(other)) => one.is_same_but_credentials(other),
         (one, other) => one.is_none() && other.is_none(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Files that name other sites each time they are read again fill no memory.
+    #[test]
+    fn the_sites_that_joined_first_are_forgotten_first_when_too_many_are_gone() {
+        let left = |slot: usize| (format!("site {slot}").into(), Left { slot, next_seq: 1, last_at: None });
+        for (count, most) in [(0, 3), (3, 3), (4, 3), (50, 3), (2, 0)] {
+            let mut gone: HashMap<Arc<str>, Left> = (0..count).map(left).collect();
+            forget_longest_gone(&mut gone, most);
+            let mut slots: Vec<usize> = gone.values().map(|left| left.slot).collect();
+            slots.sort_unstable();
+            assert_eq!(slots, (count.saturating_sub(most)..count).collect::<Vec<_>>(), "{most} of {count}");
+        }
     }
 }

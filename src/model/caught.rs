@@ -3,13 +3,19 @@
 //! The database panics over pages that are not what it wrote. Whoever asks it catches that and makes an error of it, so it
 //! is no fault of the program: the dashboard goes on, nothing is printed, and the exit code is another one. The hooks
 //! of the program hear of every panic before it is caught; so they ask here first.
+//!
+//! One panic can be caught. A second one, out of what cleans up after the first, ends the process, and nothing is left to
+//! run but the hooks: to them it is one that nobody catches, and what [`catch_or_note`] was given has the last word.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe};
 
 thread_local! {
     /// How many callers of [`catch`] are below this point of the thread.
     static WAITING: Cell<u32> = const { Cell::new(0) };
+    /// Panics since the innermost of them began.
+    static HEARD: Cell<u32> = const { Cell::new(0) };
+    static LAST_WORDS: RefCell<Option<Box<dyn Fn()>>> = const { RefCell::new(None) };
 }
 
 /// Runs `operation`; a panic in it comes back as an error, and nobody else needs to hear of it. What it leaves behind half
@@ -19,9 +25,38 @@ thread_local! {
 /// What the panic carried.
 pub fn catch<T>(operation: impl FnOnce() -> T) -> std::thread::Result<T> {
     WAITING.set(WAITING.get() + 1);
+    let before = HEARD.replace(0);
     let outcome = panic::catch_unwind(AssertUnwindSafe(operation));
+    HEARD.set(before);
     WAITING.set(WAITING.get() - 1);
     outcome
+}
+
+/// Runs `operation`; should a second panic end the process in it, `note` is called before.
+///
+/// # Errors
+/// What the panic carried.
+pub fn catch_or_note<T>(note: impl Fn() + 'static, operation: impl FnOnce() -> T) -> std::thread::Result<T> {
+    let before = LAST_WORDS.replace(Some(Box::new(note)));
+    let outcome = catch(operation);
+    LAST_WORDS.set(before);
+    outcome
+}
+
+/// For a hook, which asks once about each panic: whether somebody catches it, so that nobody else needs to hear of it.
+#[must_use]
+pub fn is_caught() -> bool {
+    if !is_awaited() {
+        return false;
+    }
+    // What is read by several hooks in turn is counted several times, but only from the second panic on.
+    let heard = HEARD.try_with(|heard| heard.replace(heard.get().saturating_add(1))).unwrap_or(0);
+    if heard > 0
+        && let Some(note) = LAST_WORDS.try_with(RefCell::take).ok().flatten()
+    {
+        note();
+    }
+    heard == 0
 }
 
 /// Whether a panic of this thread would be caught by [`catch`].
@@ -35,7 +70,7 @@ pub fn is_awaited() -> bool {
 pub fn hush() {
     let next = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
-        if !is_awaited() {
+        if !is_caught() {
             next(panic);
         }
     }));
@@ -44,6 +79,27 @@ pub fn hush() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_second_panic_before_the_first_is_caught_is_not_and_is_noted() {
+        let noted = std::rc::Rc::new(Cell::new(0));
+        let note = std::rc::Rc::clone(&noted);
+        assert!(!is_caught(), "nobody waits");
+        let outcome = catch_or_note(
+            move || note.set(note.get() + 1),
+            || {
+                assert!(is_caught());
+                // One inside of it has a catch of its own.
+                assert!(catch(is_caught).unwrap());
+                assert_eq!(noted.get(), 0);
+                assert!(!is_caught() && !is_caught());
+                noted.get()
+            },
+        );
+        assert_eq!((outcome.unwrap(), noted.get()), (1, 1));
+        assert!(catch(is_caught).unwrap());
+        assert_eq!(noted.get(), 1, "its time is over");
+    }
 
     #[test]
     fn a_panic_is_awaited_within_a_catch_and_only_in_its_thread() {

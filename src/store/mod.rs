@@ -51,6 +51,7 @@ mod lookups;
 mod model_tests;
 mod news;
 mod opened;
+mod opening;
 mod patient;
 mod place;
 mod read;

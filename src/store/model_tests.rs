@@ -11,7 +11,10 @@ use crate::model::{Cause, Observation, Sample, SiteId, Timestamp};
 use crate::ring::Producer;
 
 use super::disk::Disk;
+use super::error::StoreError;
 use super::read::Query;
+use super::record::SiteRecord;
+use super::schema;
 use super::trial::samples;
 use super::writer::Writer;
 
@@ -282,4 +285,45 @@ fn a_clock_that_was_set_back_hides_nothing_from_a_query() {
     drop(store);
     let range = disk.archive().unwrap().contents().unwrap().range;
     assert_eq!(range.map(|(from, to)| [from, to]), Some([4_600, 18_990].map(Timestamp::from_secs)));
+}
+
+/// A file that was forged with the last number of a site or of a commit: nothing begins anew in the place of another.
+#[test]
+fn forged_numbers_at_the_end_of_their_range_do_not_wrap() {
+    let disk = Disk::default();
+    let store = disk.store().unwrap();
+    let names = |names: &[&str]| -> Vec<Arc<str>> { names.iter().map(|name| Arc::from(*name)).collect() };
+    let first = store.register(&names(&["first"]), Timestamp::ZERO).unwrap()[0].id;
+    store.close().unwrap();
+    let database = disk.open().unwrap();
+    let change = database.begin_write().unwrap();
+    {
+        let record = SiteRecord { name: "last".into(), known_since: Timestamp::ZERO };
+        let mut row = Vec::new();
+        record.encode((u32::MAX, 0), &mut row);
+        change.open_table(schema::SITES).unwrap().insert(u32::MAX, row.as_slice()).unwrap();
+    }
+    change.commit().unwrap();
+    drop(database);
+    let store = disk.store().unwrap();
+    let known = store.register(&names(&["first", "new", "last", "another"]), Timestamp::ZERO).unwrap();
+    let ids: Vec<u32> = known.iter().map(|site| site.id.0).collect();
+    assert_eq!((ids[0], ids[2]), (first.0, u32::MAX));
+    assert_eq!(ids.iter().collect::<std::collections::BTreeSet<_>>().len(), 4, "{ids:?}");
+    store.close().unwrap();
+    let database = disk.open().unwrap();
+    let change = database.begin_write().unwrap();
+    change.open_table(schema::JOURNAL).unwrap().insert(u64::MAX, [0_u8].as_slice()).unwrap();
+    change.commit().unwrap();
+    drop(database);
+    // It is refused or the row is put aside, but no number is given twice.
+    if let Ok(store) = disk.store() {
+        let pending = store.pending();
+        assert!(matches!(pending, Err(StoreError::Damaged { .. })) || store.look(is_journal_empty).unwrap());
+    }
+}
+
+fn is_journal_empty(transaction: &redb::ReadTransaction) -> Result<bool, redb::Error> {
+    use redb::ReadableTableMetadata as _;
+    Ok(transaction.open_table(schema::JOURNAL)?.is_empty()?)
 }

@@ -27,10 +27,13 @@ use super::sink::{self, Progress, Start};
 use super::tail::Tail;
 use super::trim::Keep;
 use super::trust::{self, Trust};
-use super::{image, place, schema};
+use super::{image, opening, place, schema};
 
 /// A commit waits this long for another process to give the header free.
 const WRITER_PATIENCE: Duration = Duration::from_secs(4);
+
+/// What is wrong with a file that is not opened again.
+const ENDED: &str = "opening it ended webmon the last time";
 
 /// Opens the database once more, as often as asked.
 pub(super) type Opener = Box<dyn Fn() -> Result<Database, StoreError> + Send>;
@@ -86,8 +89,14 @@ impl Store {
     pub fn open(path: &Path, options: &Options, now: Timestamp) -> Result<Opened, StoreError> {
         let path = &*place::resolved(path)?;
         let mut notices = Vec::new();
+        let mut ended = opening::ended_a_process(path);
         loop {
-            match Self::open_existing(path, options) {
+            let opened = if std::mem::take(&mut ended) {
+                Err(StoreError::Damaged { path: path.to_owned(), reason: ENDED.to_owned() })
+            } else {
+                opening::watched(path, || Self::open_existing(path, options))
+            };
+            match opened {
                 Err(StoreError::Missing { .. }) => file::create(path)?,
                 Err(StoreError::Empty { .. }) => image::fill(path)?,
                 Err(StoreError::Damaged { reason, .. }) if notices.is_empty() => {

@@ -318,4 +318,19 @@ mod tests {
             assert_eq!(decode_alert(&out, name), Ok((SiteId(3), alert)));
         }
     }
+
+    /// Such a file can be sound to every checksum: numbers that go on from it must not begin anew.
+    #[test]
+    fn numbers_at_the_end_of_their_range_are_refused() {
+        for next_seq in [u64::MAX, u64::MAX - 1, NUMBER_MAX + 1] {
+            let record = SealedRecord { next_seq, ..SealedRecord::default() };
+            let mut row = Vec::new();
+            record.encode((7, 0), &mut row);
+            assert_eq!(SealedRecord::decode((7, 0), &row), Err(Damage::Range), "{next_seq}");
+        }
+        let record = SealedRecord { next_seq: NUMBER_MAX, ..SealedRecord::default() };
+        let mut row = Vec::new();
+        record.encode((7, 0), &mut row);
+        assert_eq!(SealedRecord::decode((7, 0), &row), Ok(record));
+    }
 }

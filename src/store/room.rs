@@ -46,14 +46,14 @@ pub struct Room {
 /// The bytes in use at which trimming begins.
 pub const fn limit(max_size: u64) -> u64 {
     let tenth = max_size / 10;
-    let share = tenth * 4;
+    let share = tenth * 5;
     let reserve = if share < RESERVE { share } else { RESERVE };
     max_size - if tenth > reserve { tenth } else { reserve }
 }
 
 /// The bytes from which on the newest blocks of so many sites, and an hour and a day of each, fit.
 pub const fn needed(sites: u64) -> u64 {
-    (sites * (2 * BLOCK_BYTES + 2 * HOUR_BYTES)) / 6 * 10
+    (sites * (2 * BLOCK_BYTES + 2 * HOUR_BYTES)) / 5 * 10
 }
 
 /// The room in use, counted if `known` is not to be relied on and `taken`, the bytes of the file on its disk, comes near
@@ -123,6 +123,7 @@ mod tests {
     fn the_limit_leaves_room_for_what_a_transaction_replaces() {
         let mib = 1 << 20;
         assert_eq!(limit(10 * mib), 6 * mib);
+        assert_eq!(limit(1_000_000), 500_000);
         assert_eq!(limit(20 * mib), 16 * mib);
         assert_eq!(limit(100 * mib), 90 * mib);
         assert!(limit(1 << 50) > (1 << 50) / 10 * 8);

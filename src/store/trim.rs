@@ -41,7 +41,7 @@ type First = (Timestamp, (u32, u64));
 const ALERTS_A_PAGE: usize = 16;
 
 /// Transactions that together write as much as the file may hold.
-const STEPS: u64 = 16;
+const STEPS: u64 = 32;
 
 type Blocks<'txn> = Table<'txn, (u32, u64), &'static [u8]>;
 
@@ -538,7 +538,7 @@ mod tests {
         for (first, count) in &stored {
             assert_eq!(first + *count as u64, 40_000);
             // Fifteen bytes a sample: the room is used, and all sites go back equally far.
-            assert!((8_000..25_000).contains(count), "{stored:?}");
+            assert!((5_000..25_000).contains(count), "{stored:?}");
             assert!(first.abs_diff(stored[0].0) < 600, "{stored:?}");
         }
         assert_eq!(rig.notices.len(), 1, "it is told once: {:?}", rig.notices);
@@ -547,6 +547,30 @@ mod tests {
         let database = builder().open(&path).unwrap();
         let stats = database.begin_write().unwrap().stats().unwrap();
         let allocated = stats.allocated_pages() * stats.page_size() as u64;
-        assert!((max_size * 4 / 10..max_size).contains(&allocated), "{allocated}");
+        assert!((max_size * 3 / 10..max_size).contains(&allocated), "{allocated}");
+    }
+
+    /// Pages that a reader holds are no history that could be let go of: a stopped backup cost 300 sites all but 3 to 23
+    /// samples each.
+    #[test]
+    fn nothing_goes_for_pages_that_a_reader_holds_and_the_reader_is_told_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let max_size = 1 << 20;
+        let keep = Keep { retention: None, max_size: Some(max_size), alert_retention: None };
+        let mut left = Vec::new();
+        for holds in [false, true] {
+            let path = folder.path().join(format!("{holds}.redb"));
+            let options = Options { keep, ..Options::default() };
+            let mut rig = Rig::new(Store::open(&path, &options, Timestamp::ZERO).unwrap().store, 3);
+            let days = day_of(6, 30_000);
+            rig.run(&days[..15_000]);
+            let held = holds.then(|| rig.writer.store().database.as_ref().unwrap().begin_read().unwrap());
+            rig.run(&days[15_000..]);
+            left.push(rig.stored(1).1.len());
+            let told = rig.notices.iter().any(|notice| notice.contains("a reader keeps"));
+            assert_eq!(told, holds, "{:?}", rig.notices);
+            drop(held);
+        }
+        assert!(left[1] >= left[0] / 2, "samples without and with a reader: {left:?}");
     }
 }

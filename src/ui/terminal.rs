@@ -68,7 +68,7 @@ impl Session {
         HOOK.call_once(|| {
             let next = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |panic| {
-                if caught::is_awaited() {
+                if caught::is_caught() {
                     return;
                 }
                 PANICKED.store(true, Ordering::Relaxed);

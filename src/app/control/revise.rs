@@ -98,6 +98,11 @@ impl Control {
                 headless.follow(*slot, ring);
             }
         }
+        if let Some(headless) = &mut self.headless {
+            for left in left {
+                headless.leave(left.slot);
+            }
+        }
         self.adopt(rings.into_iter().map(|(slot, ring)| Adoption::Follow(slot, ring)).collect());
     }
 

@@ -1,0 +1,110 @@
+//! A mark beside the store of which the opening ended the process.
+//!
+//! Damage in the database's bookkeeping can make it panic twice, and that ends the process at every start. So the last
+//! thing such a process does is to write down which file it was; the next one moves that file aside before it opens it. A process that
+//! is killed writes nothing, for that says nothing about the file.
+
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use crate::model::caught;
+
+use super::error::StoreError;
+use super::file::{self, Identity};
+
+/// Bytes of a mark that are read.
+const MARK_MAX: u64 = 100;
+
+/// Opens the store at `path` by `open`; if that ends the process, a mark tells of it.
+pub fn watched<T>(path: &Path, open: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let (mark, identity) = (mark(path), Identity::at(path));
+    let note = move || {
+        if let Some(identity) = identity {
+            drop(fs::write(&mark, text(identity)));
+        }
+    };
+    caught::catch_or_note(note, open).unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Whether a process ended while it opened the very file at `path`. The mark is gone then.
+pub fn ended_a_process(path: &Path) -> bool {
+    let mark = mark(path);
+    // A pipe in its place is not waited for.
+    if !fs::symlink_metadata(&mark).is_ok_and(|seen| seen.is_file()) {
+        return false;
+    }
+    let mut said = String::new();
+    let read = File::open(&mark).and_then(|file| file.take(MARK_MAX).read_to_string(&mut said));
+    let is_same = read.is_ok() && Identity::at(path).is_some_and(|identity| said == text(identity));
+    // Who has it open did not come to grief over it.
+    fs::remove_file(&mark).is_ok() && is_same && file::has_writer(path) != Some(true)
+}
+
+fn mark(path: &Path) -> PathBuf {
+    file::beside(path, ".opening")
+}
+
+fn text(identity: Identity) -> String {
+    format!("{identity:?}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Options, Store};
+    use super::*;
+    use crate::model::Timestamp;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_795_341_600);
+
+    /// Opens what is at `path`; the notices, and whether the mark is left.
+    fn opened(path: &Path) -> (Vec<String>, bool) {
+        let opened = Store::open(path, &Options::default(), NOW).unwrap();
+        (opened.notices, mark(path).exists())
+    }
+
+    #[test]
+    fn a_file_that_ended_a_process_is_moved_aside_and_any_other_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("webmon.redb");
+        assert_eq!(opened(&path), (Vec::new(), false));
+        let identity = Identity::at(&path).unwrap();
+        // Another file stood there when it happened, or the mark is of no use.
+        for said in [text(Identity::at(folder.path()).unwrap()), String::new(), "x".repeat(5_000)] {
+            fs::write(mark(&path), said).unwrap();
+            assert_eq!(opened(&path), (Vec::new(), false));
+        }
+        fs::write(mark(&path), text(identity)).unwrap();
+        let (notices, is_left) = opened(&path);
+        assert!(!is_left && notices.len() == 1 && notices[0].contains("moved to"), "{notices:?}");
+        assert!(notices[0].contains("ended webmon"), "{notices:?}");
+        assert_ne!(Identity::at(&path), Some(identity));
+        assert_eq!(opened(&path), (Vec::new(), false), "the new one is sound");
+    }
+
+    #[test]
+    fn a_file_that_another_process_has_open_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("webmon.redb");
+        let first = Store::open(&path, &Options::default(), NOW).unwrap();
+        fs::write(mark(&path), text(Identity::at(&path).unwrap())).unwrap();
+        assert!(!ended_a_process(&path) && !mark(&path).exists());
+        drop(first);
+    }
+
+    #[test]
+    fn only_a_second_panic_leaves_a_mark() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("webmon.redb");
+        opened(&path);
+        for panics in 0..3 {
+            watched(&path, || {
+                (0..panics).for_each(|_| _ = caught::is_caught());
+                Ok(())
+            })
+            .unwrap();
+            assert_eq!(mark(&path).exists(), panics > 1, "{panics} panics");
+        }
+        assert!(ended_a_process(&path));
+    }
+}
