@@ -36,7 +36,7 @@ fn stored() -> Folder {
     let known = store.register(&names, NOW).unwrap();
     let mut producers: Vec<Producer> = known.iter().map(|_| Producer::new(1_000, 0)).collect();
     let readers = known.iter().zip(&producers).map(|(site, ring)| (site.id, ring.ring().reader_at_head()));
-    let mut writer = Writer::new(store, readers.collect()).unwrap();
+    let writer = Writer::new(store, readers.collect()).unwrap();
     for index in 0..500 {
         for producer in &mut producers {
             producer.push(sample(index));

@@ -27,7 +27,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// A new file was to be made, and there is one.
-    #[error("{} exists already and was left alone: name another file", .path.display())]
+    #[error("{} exists already and was left alone: name another file, or replace an older backup with --replace", .path.display())]
     Exists {
         /// The file.
         path: PathBuf,
