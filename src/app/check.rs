@@ -90,7 +90,8 @@ fn in_order(landed: impl Iterator<Item = Landed>, mut write: impl FnMut(&Landed)
             write(&landed)?;
         }
     }
-    Ok(())
+    // Those after one that panicked.
+    early.values().try_for_each(write)
 }
 
 /// What the exit code tells.
@@ -183,7 +184,7 @@ mod tests {
         let (sender, receiver) = mpsc::channel();
         let mut numbers = Vec::new();
         let mut written = Vec::new();
-        for number in [2, 0, 1, 3] {
+        for number in [2, 0, 1, 3, 6, 5] {
             sender.send(landed(number, Observation::failed(Cause::Ok, ""))).unwrap();
         }
         drop(sender);
@@ -193,7 +194,7 @@ mod tests {
             Ok(())
         })
         .unwrap();
-        assert_eq!((numbers, written), (vec![2, 0, 1, 3], vec![0, 1, 2, 3]));
+        assert_eq!((numbers, written), (vec![2, 0, 1, 3, 6, 5], vec![0, 1, 2, 3, 5, 6]));
     }
 
     #[test]
