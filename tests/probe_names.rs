@@ -167,6 +167,19 @@ async fn a_server_without_edns_is_asked_without() {
 }
 
 #[tokio::test]
+async fn a_server_that_knows_edns_is_not_asked_twice_when_it_fails() {
+    let web = Server::start(Behaviour::ok());
+    for (code, questions) in [(2, 1), (1, 2)] {
+        let names = NameServer::start(move |name| if name == "a.test" { here() } else { Answer::Code(code) });
+        let prober = prober(&[&names]);
+        let v4 = |host| Site { family: Family::V4, ..site(&web, host) };
+        assert_eq!(prober.probe(&v4("a.test")).await.cause, Cause::Ok);
+        assert_eq!(prober.probe(&v4("b.test")).await.cause, Cause::DnsError);
+        assert_eq!(names.asked().iter().filter(|name| *name == "b.test").count(), questions, "code {code}");
+    }
+}
+
+#[tokio::test]
 async fn what_udp_cuts_off_comes_over_tcp() {
     let web = Server::start(Behaviour::ok());
     let many = || Answer::Addresses(vec![Ipv4Addr::LOCALHOST.into(); 100]);

@@ -32,11 +32,13 @@ fn address(site: &Site, add: &mut dyn FnMut(String)) {
 fn statuses(site: &Site, add: &mut dyn FnMut(String)) {
     let set = &site.expect.status;
     if site.follows_redirects()
-        && let Some(range) = set.names_redirect()
+        && let Some((low, high)) = set.names_redirect()
     {
-        let range = StatusSet::from_ranges(vec![range]);
+        // 304 and its like may stand between them and are seen.
+        let redirects = [(301, 303), (307, 308)].map(|(first, last)| (low.max(first), high.min(last)));
+        let followed = StatusSet::from_ranges(redirects.into_iter().filter(|(low, high)| low <= high).collect());
         add(format!(
-            "the status {range} is never seen, because redirects are followed; add `redirects: none` to see it"
+            "the status {followed} is never seen, because redirects are followed; add `redirects: none` to see it"
         ));
     }
     // 101 is the last word of a server that changes the protocol.
@@ -82,7 +84,9 @@ mod tests {
     fn what_no_answer_can_meet_is_warned_of() {
         for (keys, part) in [
             ("expect: { status: 301 }", "the status 301 is never seen, because redirects are followed"),
-            ("expect: { status: '200,301-308' }", "the status 301-308 is never seen"),
+            ("expect: { status: '200,301-308' }", "the status 301-303,307-308 is never seen"),
+            ("expect: { status: [303, '305-307'] }", "the status 303 is never seen"),
+            ("expect: { status: '304-307' }", "the status 307 is never seen"),
             ("expect: { status: 301 }, redirects: same-host", "never seen"),
             ("expect: { status: 100 }", "the status 100 is never seen: another"),
             ("method: HEAD, expect: { body_contains: ok }", "body_contains is never met: an answer to HEAD"),

@@ -2,7 +2,8 @@
 //!
 //! hickory speaks to it: identifiers, repeated datagrams, and TCP for an answer that UDP cut off. An answer from another
 //! address or port, or to another question, is ignored. A server that does not understand a question with EDNS (RFC 6891 §7), or does
-//! not answer one, is asked once more without, and from then on always when that helped.
+//! not answer one, is asked once more without, and from then on always when that helped. Once one with EDNS was answered,
+//! silence and SERVFAIL are not about EDNS any more: a server that is slow gets no second question.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -27,6 +28,11 @@ use crate::model::Cause;
 
 /// How long a question with EDNS is waited for before the same is asked without beside it.
 const EDNS_PATIENCE: Duration = Duration::from_millis(500);
+/// A datagram that got no answer is sent once more after this time: often enough for one that was lost, and too seldom to
+/// drown a server that is slow.
+const REPEAT: Duration = Duration::from_millis(500);
+/// How often a question is sent at most.
+const DATAGRAMS_MAX: u8 = 2;
 /// Questions that go on after their lookup has ended, to learn whether the server answers at all.
 const AFTERWARDS_MAX: usize = 8;
 
@@ -107,6 +113,8 @@ pub(super) struct NameServer {
     runtime: TokioRuntimeProvider,
     tcp_only: bool,
     edns: AtomicBool,
+    /// A question with EDNS got an answer that was not about EDNS.
+    knows_edns: AtomicBool,
     /// Answers so far, of whatever kind.
     answers: AtomicU64,
     /// A [`Silence`], by its number.
@@ -123,6 +131,7 @@ impl NameServer {
             runtime: TokioRuntimeProvider::default(),
             tcp_only: options.tcp_only,
             edns: AtomicBool::new(options.edns),
+            knows_edns: AtomicBool::new(false),
             answers: AtomicU64::new(0),
             silence: AtomicU8::new(Silence::None as u8),
         }
@@ -178,9 +187,17 @@ impl NameServer {
             return self.exchange(query, false).await;
         }
         let mut with = pin!(self.exchange(query, true));
+        if self.knows_edns.load(Ordering::Relaxed) {
+            let answer = with.await;
+            let is_refused = answer.as_ref().is_ok_and(|answer| is_about_edns(answer.response_code));
+            return if is_refused { self.exchange(query, false).await } else { answer };
+        }
         let first = timeout(EDNS_PATIENCE.min(self.timeout / 2), &mut with).await;
         let is_late = match first {
-            Ok(answer) if !may_be_edns(&answer) => return answer,
+            Ok(answer) if !may_be_edns(&answer) => {
+                self.knows_edns.store(true, Ordering::Relaxed);
+                return answer;
+            }
             Ok(_) => false,
             Err(_) => true,
         };
@@ -206,10 +223,11 @@ impl NameServer {
         let address = self.server.reached_at()?;
         let mut options = DnsRequestOptions::default();
         options.use_edns = edns;
+        options.retry_interval = REPEAT;
         let request = DnsRequest::from_query(query.clone(), options);
         if !self.tcp_only {
             let udp = UdpClientStream::builder(address, self.runtime.clone()).with_timeout(Some(self.timeout));
-            let answer = udp.build().send_message(request.clone()).first_answer().await;
+            let answer = udp.with_max_retries(DATAGRAMS_MAX).build().send_message(request.clone()).first_answer().await;
             let answer = self.answered(answer.map_err(|error| explain(&error))?);
             if !answer.truncation {
                 return Ok(answer);
@@ -233,12 +251,17 @@ impl NameServer {
 
 /// Whether a question without EDNS may get another answer than this.
 fn may_be_edns(answer: &Result<DnsResponse, Lack>) -> bool {
-    use ResponseCode::{BADSIG, BADVERS, FormErr, NotImp, ServFail};
     match answer {
-        // BADSIG and BADVERS are one number; without a signature it means the version.
-        Ok(answer) => matches!(answer.response_code, FormErr | NotImp | ServFail | BADVERS | BADSIG),
+        Ok(answer) => answer.response_code == ResponseCode::ServFail || is_about_edns(answer.response_code),
         Err(lack) => lack.weight == Weight::Silent,
     }
+}
+
+/// Whether a server says with `code` that it does not understand EDNS.
+fn is_about_edns(code: ResponseCode) -> bool {
+    use ResponseCode::{BADSIG, BADVERS, FormErr, NotImp};
+    // BADSIG and BADVERS are one number; without a signature it means the version.
+    matches!(code, FormErr | NotImp | BADVERS | BADSIG)
 }
 
 /// Whether `response`, which has no address, comes from a server that knows of none only because it asks nobody: one that

@@ -66,6 +66,7 @@ fn odd(refusal: &TlsError) -> String {
         CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
             "its issuer's key is of a kind or size that is not trusted, such as RSA of 1024 bits".to_owned()
         }
+        CertificateError::BadEncoding => "it is no X.509 certificate that can be read".to_owned(),
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
             "it may not be used by a server: its extended key usage lacks serverAuth".to_owned()
         }

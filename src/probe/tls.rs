@@ -381,9 +381,10 @@ mod tests {
             signature_algorithm_id: vec![6, 9],
             supported_algorithms: Vec::new(),
         };
-        for (error, words) in
-            [(sha1, "no longer trusted, such as SHA-1"), (CertificateError::BadEncoding, "refused: invalid peer")]
-        {
+        for (error, words) in [
+            (sha1, "no longer trusted, such as SHA-1"),
+            (CertificateError::BadEncoding, "refused: it is no X.509 certificate that can be read"),
+        ] {
             let refusal = TlsError::InvalidCertificate(error);
             let presented = Presented {
                 certificate: Some(Arc::new(certificate.clone())),
