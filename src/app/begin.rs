@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::engine::Track;
 use crate::model::{SiteId, Timestamp};
-use crate::probe::Prober;
+use crate::probe::{Prober, Spent};
 use crate::ring::Reader;
 use crate::store::Store;
 use crate::ui::Wish;
@@ -28,7 +28,7 @@ use super::keeper::{Inbox, Slots};
 use super::monitor::Parts;
 use super::revise::REVISIONS;
 use super::run::store_failure;
-use super::schedule::{CheckTexts, Revision, Scheduler, Shared, TextQueue, arrivals};
+use super::schedule::{CheckTexts, Order, Scheduler, Shared, TextQueue, arrivals};
 
 /// Texts of checks on their way to the engine, and to the store: a second of 10,000 sites.
 const TEXT_QUEUE: usize = 10_000;
@@ -55,8 +55,8 @@ pub struct Begun<P, N> {
     pub to_desk: mpsc::Sender<Wish>,
     /// What became of checks by hand.
     pub rechecks: watch::Receiver<Rechecks>,
-    /// Where the scheduler is told what to go on with.
-    pub revisions: mpsc::Sender<Revision>,
+    /// Where the scheduler is told what to do.
+    pub orders: mpsc::Sender<Order>,
     /// Where it is told with what to probe.
     pub prober: watch::Sender<Arc<P>>,
 }
@@ -86,7 +86,7 @@ impl<P: Prober, N> Begun<P, N> {
             printed
         });
         let (desk, to_desk, rechecks) = Desk::open();
-        let (revisions, revised) = mpsc::channel(REVISIONS);
+        let (orders, ordered) = mpsc::channel(REVISIONS);
         let (prober, probers) = watch::channel(Arc::clone(&parts.prober));
         let shared = Shared {
             prober: probers,
@@ -94,14 +94,15 @@ impl<P: Prober, N> Begun<P, N> {
             gauges: Arc::clone(&gauges),
             texts: queues,
             limits: parts.limits,
+            spent: Spent::of_thread,
         };
         let (mut usher, arrivals) = arrivals(names.len());
-        let network = launch(Scheduler::new(shared, arrivals, desk, revised)).context(NO_THREAD)?;
+        let network = launch(Scheduler::new(shared, arrivals, desk, ordered)).context(NO_THREAD)?;
         let assembly = assemble(&parts.config, (memory, store), now, |watch| usher.bring(watch));
         let Assembly { tracks, readers } = assembly.map_err(|error| store_failure(&error))?;
         drop(usher);
         let feed = printed.map(|texts| Feed::new(readers.clone(), names, texts));
-        Ok(Self { network, now, tracks, readers, gauges, texts, feed, inbox, to_desk, rechecks, revisions, prober })
+        Ok(Self { network, now, tracks, readers, gauges, texts, feed, inbox, to_desk, rechecks, orders, prober })
     }
 }
 

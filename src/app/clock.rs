@@ -3,12 +3,12 @@
 //! Wall time is read once, at the start, and from then on runs with the monotonic clock: a step of the wall clock
 //! neither empties nor doubles a window. A suspend is different: the machine was away and the monotonic clock
 //! stood still (Linux), so [`Clock::absorb_suspend`] moves the wall forward by just that long and says so; what
-//! lies between is a hole in observation. Invariant: [`Clock::now`] never goes back.
+//! lies between is a hole in observation. Invariant: [`Clock::now`] goes back by [`Clock::follow`] only.
 //!
 //! A clock that was set is different, too: a machine without one of its own starts years behind and is put right after the
-//! start. [`Clock::follow`] looks at the system's clock, and where two looks in a row find ours behind it, ours
-//! moves forward by just that; what lies between is a hole. Where ours is ahead it stays, since times do not go back, and a
-//! person is told to start anew.
+//! start. [`Clock::look`] compares the two, and what two looks in a row find is to be followed ([`Clock::follow`]):
+//! forward at once, and what lies between is a hole; backwards together with everything that was made by the old time, which
+//! is why the scheduler does it between two probes. The decision is docs/decisions/0002-clock-that-was-set.md.
 //!
 //! The monotonic side is tokio's, which tests pause and advance. Limits: suspends are noticed on Linux only.
 
@@ -20,31 +20,46 @@ use tokio::time::Instant;
 
 use crate::model::Timestamp;
 
+use super::assemble::AHEAD_MAX;
+
 /// Shorter differences between the two system clocks are noise of reading them one after the other.
 const SUSPEND_MIN: Duration = Duration::from_secs(1);
 
-/// What two looks in a row have to differ by for the system's clock to count as set: NTP slews what is less.
-const SET_MIN: Duration = Duration::from_secs(3);
+/// Two looks in a row that find the system's clock so far ahead: it was set, for NTP slews what is less.
+const AHEAD_MIN: Duration = Duration::from_secs(3);
 
-/// What became of the system's clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Set {
-    /// It was ahead by so much; ours is with it again.
-    Followed(Duration),
-    /// It is behind by so much; ours stays.
-    Behind(Duration),
-}
+/// The same for one that is behind. A start may be ahead of it by as much as this, for the sake of what is stored.
+const BEHIND_MIN: Duration = AHEAD_MAX;
 
 /// Between two looks at the system's clock.
 pub const LOOK: Duration = Duration::from_secs(1);
 
-/// What was found by the looks before; see [`Clock::follow`].
+/// That the system's clock was set, and by how much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Set {
+    /// It is ahead of ours.
+    Forward(Duration),
+    /// It is behind ours.
+    Back(Duration),
+}
+
+impl Set {
+    /// `at`, told by the clock before, as the clock tells it now.
+    #[must_use]
+    pub fn moved(self, at: Timestamp) -> Timestamp {
+        match self {
+            Self::Forward(by) => at.after(by),
+            Self::Back(by) => at.before(by),
+        }
+    }
+}
+
+/// What was found by the looks before; see [`Clock::look`].
 #[derive(Debug, Default)]
 pub struct Looks {
     last: Option<Duration>,
     ahead: bool,
     behind: bool,
-    told: bool,
 }
 
 /// A handle to the program's clock; clones share it.
@@ -59,8 +74,11 @@ struct Anchor {
     asleep_before: u64,
     /// Time spent suspended since the start and absorbed, µs.
     asleep: AtomicU64,
-    /// By how much it followed the system's clock since the start, µs.
-    followed: AtomicU64,
+    /// By how much it followed the system's clock since the start, µs: forward, and back.
+    forward: AtomicU64,
+    back: AtomicU64,
+    /// The time when it began to tell time as it does now.
+    anchored: AtomicU64,
 }
 
 impl Clock {
@@ -80,7 +98,9 @@ impl Clock {
             monotonic: Instant::now(),
             asleep_before: asleep_since_boot(),
             asleep: AtomicU64::new(0),
-            followed: AtomicU64::new(0),
+            forward: AtomicU64::new(0),
+            back: AtomicU64::new(0),
+            anchored: AtomicU64::new(wall.as_micros()),
         }))
     }
 
@@ -106,17 +126,25 @@ impl Clock {
     /// The wall time of `monotonic`.
     #[must_use]
     pub fn wall_at(&self, monotonic: Duration) -> Timestamp {
-        self.0.wall.after(monotonic).after(self.asleep()).after(self.followed())
+        let [forward, back] =
+            [&self.0.forward, &self.0.back].map(|by| Duration::from_micros(by.load(Ordering::Relaxed)));
+        self.0.wall.after(monotonic).after(self.asleep()).after(forward).before(back)
     }
 
-    /// By how much it followed the system's clock since the start.
+    /// By how much it was set forward since the start, all in all.
     #[must_use]
-    pub fn followed(&self) -> Duration {
-        Duration::from_micros(self.0.followed.load(Ordering::Relaxed))
+    pub fn set_forward(&self) -> Duration {
+        Duration::from_micros(self.0.forward.load(Ordering::Relaxed))
+    }
+
+    /// The time when it began to tell time as it does now: what was told before may be wrong by any amount.
+    #[must_use]
+    pub fn anchored(&self) -> Timestamp {
+        Timestamp::from_micros(self.0.anchored.load(Ordering::Relaxed))
     }
 
     /// Looks, once in [`LOOK`], whether the system's clock, which says `wall`, was set.
-    pub fn follow(&self, wall: Timestamp, looks: &mut Looks) -> Option<Set> {
+    pub fn look(&self, wall: Timestamp, looks: &mut Looks) -> Option<Set> {
         let elapsed = self.monotonic();
         if looks.last.is_some_and(|last| elapsed < last + LOOK) {
             return None;
@@ -127,18 +155,31 @@ impl Clock {
         let unabsorbed = Duration::from_micros(woken).saturating_sub(self.asleep());
         let ahead = wall.since(ours).saturating_sub(unabsorbed);
         let behind = ours.since(wall);
-        let was_ahead = std::mem::replace(&mut looks.ahead, ahead > SET_MIN);
-        let was_behind = std::mem::replace(&mut looks.behind, behind > SET_MIN);
-        if looks.ahead && was_ahead {
-            looks.ahead = false;
-            self.0.followed.fetch_add(u64::try_from(ahead.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
-            return Some(Set::Followed(ahead));
-        }
-        looks.told &= looks.behind;
-        if looks.behind && was_behind && !std::mem::replace(&mut looks.told, true) {
-            return Some(Set::Behind(behind));
-        }
-        None
+        let was_ahead = std::mem::replace(&mut looks.ahead, ahead > AHEAD_MIN);
+        let was_behind = std::mem::replace(&mut looks.behind, behind > BEHIND_MIN);
+        let set = match () {
+            () if looks.ahead && was_ahead => Set::Forward(ahead),
+            () if looks.behind && was_behind => Set::Back(behind),
+            () => return None,
+        };
+        (looks.ahead, looks.behind) = (false, false);
+        Some(set)
+    }
+
+    /// Tells time from now on as the system's clock does, which was set so.
+    pub fn follow(&self, set: Set) {
+        let (so_far, by) = match set {
+            Set::Forward(by) => (&self.0.forward, by),
+            Set::Back(by) => (&self.0.back, by),
+        };
+        so_far.fetch_add(u64::try_from(by.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.0.anchored.store(self.now().as_micros(), Ordering::Relaxed);
+    }
+
+    /// Time since the start, suspends included, whatever the system's clock was set to.
+    #[must_use]
+    pub fn running(&self) -> Duration {
+        self.monotonic() + self.asleep()
     }
 
     /// Time spent suspended since the start, as far as it was absorbed.
@@ -233,23 +274,27 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn two_looks_move_it_forward_and_none_moves_it_back() {
-        let clock = Clock::start_at(Timestamp::from_secs(1_000));
+    async fn two_looks_that_agree_move_it_and_one_does_not() {
+        let clock = Clock::start_at(Timestamp::from_secs(1_000_000));
         let mut looks = Looks::default();
         let mut told = Vec::new();
         // What the system's clock is off by, second by second.
-        for off in [0i64, 2, 10_800, 0, 10_800, 10_800, 10_800, 10_800, -90, -90, -90, 10_800, -90, -90] {
-            let real = 1_000 + clock.monotonic().as_secs();
-            let before = clock.now();
-            let set = clock.follow(Timestamp::from_secs(real.checked_add_signed(off).unwrap()), &mut looks);
-            assert!(clock.now() >= before, "it never goes back");
-            told.extend(set.map(|set| (clock.monotonic().as_secs(), set)));
+        for off in [0i64, 2, 10_800, 0, 10_800, 10_800, 10_800, -90, 10_800, -90, -90, -90, -94, -94, -97, -97, -97] {
+            let real = 1_000_000 + clock.monotonic().as_secs();
+            let set = clock.look(Timestamp::from_secs(real.checked_add_signed(off).unwrap()), &mut looks);
+            if let Some(set) = set {
+                let moved = set.moved(clock.now());
+                clock.follow(set);
+                assert_eq!((clock.now(), clock.anchored()), (moved, moved));
+                let wall = Timestamp::from_secs(real.checked_add_signed(off).unwrap());
+                assert!(moved.since(wall).max(wall.since(moved)) < Duration::from_millis(1));
+                told.push((clock.monotonic().as_secs(), set));
+            }
             tokio::time::advance(LOOK).await;
         }
-        let hours = Duration::from_hours(3);
-        let behind = Set::Behind(hours + Duration::from_secs(90));
-        assert_eq!(told, [(5, Set::Followed(hours)), (9, behind), (13, behind)]);
-        assert_eq!(clock.followed(), hours);
+        let [hours, back, little] = [10_800, 10_890, 7].map(Duration::from_secs);
+        assert_eq!(told, [(5, Set::Forward(hours)), (10, Set::Back(back)), (15, Set::Back(little))]);
+        assert_eq!(clock.set_forward(), hours);
     }
 
     #[tokio::test(start_paused = true)]

@@ -4,6 +4,7 @@
 //! store before the output; a text that comes too late is not worth a wait.
 
 mod revise;
+mod set;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,13 +16,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::alert::Alert;
 use crate::engine::{Engine, Step};
-use crate::model::{Cause, Health, SiteId, Timestamp, duration};
+use crate::model::{Cause, Health, SiteId, Timestamp};
 use crate::ring::Ring;
 use crate::ui::Wish;
 
 use super::alert_log::AlertLog;
 use super::chronicle;
-use super::clock::{Clock, Looks, Set};
+use super::clock::{Clock, Looks};
 use super::headless::Headless;
 use super::health::{Keeping, Meter};
 use super::keeper::Adoption;
@@ -30,7 +31,7 @@ use super::messenger::Outbox;
 use super::news::News;
 use super::revise::Change;
 use super::roster::{Entry, Roster};
-use super::schedule::{CheckTexts, Revision};
+use super::schedule::{CheckTexts, Order};
 use super::service::Service;
 
 /// Time between two steps of the engine.
@@ -89,8 +90,8 @@ pub struct Control {
     pub seen: Arc<watch::Sender<Vec<usize>>>,
     /// Other configurations.
     pub changes: mpsc::Receiver<Change>,
-    /// To the network side: what to go on with.
-    pub revisions: mpsc::Sender<Revision>,
+    /// To the network side: what to do.
+    pub orders: mpsc::Sender<Order>,
     /// To the store, if there is one: whose samples to save.
     pub adoptions: Option<mpsc::Sender<Vec<Adoption>>>,
 }
@@ -135,7 +136,10 @@ impl Control {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                _ = ticks.tick() => self.step(false),
+                _ = ticks.tick() => {
+                    self.follow_clock().await;
+                    self.step(false);
+                }
                 Some(wish) = self.wishes.recv() => self.grant(wish),
                 Some(change) = self.changes.recv() => self.revise(change).await,
             }
@@ -171,7 +175,6 @@ impl Control {
         {
             self.engine.supply(view, as_of, rows, is_refresh);
         }
-        self.follow_clock();
         let now = self.clock.now();
         let step = if last { self.engine.finish(now) } else { self.engine.step(now) };
         self.tell(&step, now);
@@ -179,21 +182,6 @@ impl Control {
             let elapsed = self.clock.monotonic();
             service.stepped(elapsed, &self.engine.board().snapshot(), !self.meter.is_stuck(elapsed));
         }
-    }
-
-    /// Follows the system's clock where it was set, and says so.
-    fn follow_clock(&mut self) {
-        let Some(set) = self.wall.and_then(|wall| self.clock.follow(wall(), &mut self.looks)) else { return };
-        let told = match set {
-            Set::Followed(by) => {
-                format!("this machine's clock was set forward by {}; times go by it now", duration::format_seconds(by))
-            }
-            Set::Behind(by) => format!(
-                "this machine's clock is {} behind the times that webmon tells; restart webmon to go by it",
-                duration::format_seconds(by)
-            ),
-        };
-        self.keeping.send_modify(|keeping| keeping.tell(told));
     }
 
     fn tell(&mut self, step: &Step, now: Timestamp) {

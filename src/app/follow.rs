@@ -7,6 +7,7 @@
 //! it anew behind the same face. Limits: sites are those of the file, and those that the store had seen lately when the
 //! file was read.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,12 +16,12 @@ use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, watch};
 
 use crate::alert::AlertState;
-use crate::engine::{Engine, Seat};
+use crate::engine::{Engine, Leap, Seat};
 use crate::model::{Health, SiteId, StoreHealth, Timestamp, View, Watching};
 use crate::store::{Archive, News, Signature, StoreError, StoredSite};
 
 use super::alert_log::AlertLog;
-use super::clock::Clock;
+use super::clock::{Clock, Looks, Set};
 use super::gauges::Gauges;
 use super::health::{Keeping, Meter};
 use super::long_views::Far;
@@ -49,13 +50,18 @@ pub struct Plan {
     pub zone: TimeZone,
     /// The clock.
     pub clock: Clock,
+    /// The system's, which it is to follow.
+    pub wall: fn() -> Timestamp,
 }
 
 /// See the module.
 pub struct Follower {
     path: PathBuf,
     clock: Clock,
+    wall: fn() -> Timestamp,
+    looks: Looks,
     flush: Duration,
+    subjects: Vec<Subject>,
     sites: Vec<Followed>,
     engine: Engine,
     roster: Arc<Roster>,
@@ -65,6 +71,11 @@ pub struct Follower {
     /// The time of the newest sample of all, and when a look last brought one.
     newest: Option<Timestamp>,
     stored: Option<Timestamp>,
+    /// Times fell: the monitor's clock was set back, or ours. Everything is read again.
+    fell: bool,
+    /// Up to when everything is known, and how much time was watched by then.
+    until: Timestamp,
+    covered: Duration,
     far: Far,
     gauges: Arc<Gauges>,
     meter: Meter,
@@ -79,9 +90,9 @@ impl Follower {
     /// The store's.
     pub fn open(plan: Plan) -> Result<Self, StoreError> {
         let archive = patiently(&plan.path)?;
-        let Plan { path, subjects, views, flush, zone, clock } = plan;
+        let Plan { path, subjects, views, flush, zone, clock, wall } = plan;
         let now = clock.now();
-        let mut opening = Opening::read(&archive, subjects, &views, now)?;
+        let mut opening = Opening::read(&archive, subjects.clone(), &views, now)?;
         let (tracks, newest) = (std::mem::take(&mut opening.tracks), opening.newest());
         let far = Far::new(&views, &tracks);
         let mut engine = Engine::new(views, tracks, zone, until(newest, now, flush));
@@ -93,7 +104,10 @@ impl Follower {
         let mut follower = Self {
             path,
             clock,
+            wall,
+            looks: Looks::default(),
             flush,
+            subjects,
             sites,
             engine,
             roster: Arc::default(),
@@ -102,6 +116,9 @@ impl Follower {
             signature,
             newest,
             stored: None,
+            fell: false,
+            until: until(newest, now, flush),
+            covered: Duration::ZERO,
             far,
             meter: Meter::new(Arc::clone(&gauges), kept),
             gauges,
@@ -119,14 +136,14 @@ impl Follower {
     /// The store's.
     pub fn turn_to(&mut self, subjects: Vec<Subject>, views: Vec<View>, flush: Duration) -> Result<(), StoreError> {
         let archive = Archive::open(&self.path)?;
-        let mut opening = Opening::read(&archive, subjects, &views, self.clock.now())?;
+        let mut opening = Opening::read(&archive, subjects.clone(), &views, self.clock.now())?;
         let tracks = std::mem::take(&mut opening.tracks);
         self.far.turn_to(&views, &tracks);
         let seats = tracks.into_iter().map(|track| Seat { was: None, track }).collect();
         self.engine.revise(views, seats);
         self.engine.look_on();
         opening.tell_whys(&mut self.engine);
-        (self.newest, self.flush) = (self.newest.max(opening.newest()), flush);
+        (self.newest, self.flush, self.subjects) = (self.newest.max(opening.newest()), flush, subjects);
         // Alerts and who writes stay as they were seen last: the next look finds what is new.
         self.sites = opening.sites;
         self.tell_who();
@@ -162,6 +179,7 @@ impl Follower {
 
     /// Looks for what came since the last look, and shows it.
     pub fn look(&mut self) {
+        self.follow_clock();
         let now = self.clock.now();
         match self.news() {
             Ok(news) => self.take(news, now),
@@ -173,10 +191,32 @@ impl Follower {
                 keeping.store = StoreHealth::NotSaving { since, reason: error.reason() };
             }),
         }
+        if self.fell {
+            self.fell = self.begin_anew(now).is_err();
+        }
         let until = until(self.newest, now, self.flush);
         self.far.look(&self.path, self.sites.iter().map(|site| site.id), until, &mut self.engine);
         self.engine.step(until);
         self.tell_health(now);
+    }
+
+    /// Follows the system's clock where it was set, and says so.
+    fn follow_clock(&mut self) {
+        let Some(set) = self.clock.look((self.wall)(), &mut self.looks) else { return };
+        self.clock.follow(set);
+        self.tell(set.told());
+        self.fell |= matches!(set, Set::Back(_));
+    }
+
+    /// Reads again what the store holds of the time that it is now: as at a start, what is later than its newest is left out.
+    fn begin_anew(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let known = self.engine.board().snapshot();
+        let newest = Opening::read(&Archive::open(&self.path)?, self.subjects.clone(), &[], now)?.newest();
+        (self.newest, self.stored) = (newest, None);
+        self.until = until(newest, now, self.flush);
+        let leap = Leap { by: Duration::ZERO, is_back: true, since: Timestamp::MAX, now: self.until };
+        self.engine.leap(&leap, &HashMap::new());
+        self.turn_to(self.subjects.clone(), known.views.iter().map(|view| view.view()).collect(), self.flush)
     }
 
     fn news(&mut self) -> Result<News, StoreError> {
@@ -224,7 +264,8 @@ impl Follower {
             }
             site.next_seq = arrived.next_seq();
             for sample in arrived.samples {
-                // Windows need times that grow; what a clock that was set back brought is in the store only.
+                // Windows need times that grow.
+                self.fell |= sample.at <= site.last_at;
                 if sample.at > site.last_at {
                     site.last_at = sample.at;
                     site.producer.push(sample);
@@ -270,7 +311,10 @@ impl Follower {
             until: until(self.newest, now, self.flush),
             stored: self.newest,
         };
-        let read = self.meter.read(self.clock.monotonic());
+        // What is stored comes in bursts: a rate is one over the time that these cover.
+        self.covered += watching.until.since(self.until);
+        self.until = watching.until;
+        let read = self.meter.read(self.covered);
         self.health.send_modify(|health| {
             let next = read.unwrap_or_else(|| (**health).clone());
             *health = Arc::new(Health { watching: Some(watching), ..next });
@@ -305,4 +349,81 @@ fn is_running(process: u32) -> bool {
 #[cfg(not(target_os = "linux"))]
 fn is_running(_: u32) -> bool {
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::tests::{parsed, set::wall};
+    use crate::model::{Cause, Micros, Observation, View};
+    use crate::ring::Producer;
+    use crate::store::{Options, Store, Writer};
+
+    const NOW: Timestamp = Timestamp::from_secs(1_795_340_000);
+
+    /// Stores a good check of `a` at each of these times, in seconds after [`NOW`].
+    fn store(path: &Path, ats: impl Iterator<Item = u64>) {
+        let store = Store::open(path, &Options::default(), NOW).unwrap().store;
+        let known = store.register(&["a".into()], NOW).unwrap()[0];
+        let mut producer = Producer::new(5_000, known.next_seq);
+        let writer = Writer::new(store, vec![(known.id, producer.ring().reader_at_head())]).unwrap();
+        for at in ats {
+            let at = NOW.after(Duration::from_secs(at));
+            producer.push(Observation::failed(Cause::Ok, "").sample(at, Micros::ZERO, 0));
+        }
+        assert!(writer.close(NOW).notices.is_empty());
+    }
+
+    fn follower(path: &Path, start: u64, off: fn(Duration) -> i64) -> Follower {
+        let clock = Clock::start_at(NOW.after(Duration::from_secs(start)));
+        let wall = wall(&clock, off);
+        let config = parsed("sites: [{ name: a, url: 'http://a/', interval: 1s, timeout: 1s }]");
+        let subjects = config.sites.iter().map(Into::into).collect();
+        let views = vec![View { timeframe: crate::model::Timeframe::new(Duration::from_mins(10)), refresh: LOOK }];
+        let (path, zone) = (path.to_owned(), TimeZone::UTC);
+        let flush = Duration::from_secs(1);
+        Follower::open(Plan { path, subjects, views, flush, zone, clock, wall }).unwrap()
+    }
+
+    const LOOK: Duration = Duration::from_secs(1);
+
+    /// The monitor's clock and ours were three hours ahead.
+    #[tokio::test(start_paused = true)]
+    async fn after_a_clock_was_set_back_it_shows_what_comes_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("webmon.redb");
+        store(&path, 10_800..10_810);
+        let mut follower = follower(&path, 10_810, |elapsed| if elapsed < LOOK { 0 } else { -10_800 });
+        follower.look();
+        assert_eq!(follower.engine.board().snapshot().sites[0].last.as_ref().unwrap().seq, 9);
+        store(&path, 12..15);
+        for _ in 0..5 {
+            tokio::time::advance(LOOK).await;
+            follower.look();
+        }
+        let snapshot = follower.engine.board().snapshot();
+        assert!(snapshot.at < NOW.after(Duration::from_mins(1)), "{:?}", snapshot.at);
+        let last = snapshot.sites[0].last.as_ref().unwrap();
+        assert_eq!((last.seq, last.sample.at), (12, NOW.after(Duration::from_secs(14))));
+        let notices = &follower.health.borrow().notices;
+        assert!(notices.iter().any(|notice| notice.contains("set back by")), "{notices:?}");
+    }
+
+    /// Commits bring a second each, and the first look comes a while after the start.
+    #[tokio::test(start_paused = true)]
+    async fn checks_a_second_are_those_of_the_time_that_was_watched() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("webmon.redb");
+        store(&path, 0..100);
+        let mut follower = follower(&path, 100, |_| 0);
+        let mut rates = Vec::new();
+        for second in 0..6 {
+            store(&path, 100 + second..101 + second);
+            tokio::time::advance(if second == 0 { Duration::from_millis(300) } else { LOOK }).await;
+            follower.look();
+            rates.push(follower.health.borrow().checks_per_second);
+        }
+        assert!(rates.iter().all(|rate| *rate <= 1.01), "{rates:?}");
+        assert!(rates.last().is_some_and(|rate| *rate > 0.9), "{rates:?}");
+    }
 }

@@ -10,6 +10,7 @@ pub struct Gauges {
     in_flight: AtomicUsize,
     late_max: AtomicU64,
     skipped: AtomicU64,
+    stopped: AtomicU64,
     lost_texts: AtomicU64,
 }
 
@@ -34,6 +35,16 @@ impl Gauges {
     /// `n` due checks were never started.
     pub fn skip(&self, n: u32) {
         self.skipped.fetch_add(u64::from(n), Ordering::Relaxed);
+    }
+
+    /// The process did not run for so long.
+    pub fn note_stop(&self, stopped: Duration) {
+        self.stopped.fetch_max(u64::try_from(stopped.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// The longest time in which the process did not run since this was last asked.
+    pub fn take_stopped(&self) -> Duration {
+        Duration::from_micros(self.stopped.swap(0, Ordering::Relaxed))
     }
 
     /// A text did not fit its queue.

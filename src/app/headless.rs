@@ -126,6 +126,11 @@ impl Headless {
         }
     }
 
+    /// The clock was set, to `now`.
+    pub fn go_on_at(&mut self, now: Timestamp) {
+        self.started = self.started.map(|started| started.min(now));
+    }
+
     /// Prints the end of incidents whose sites are no longer watched; it has no message, so only scripts hear of it.
     pub fn ended(&mut self, alerts: &[Alert]) {
         if self.style.wants(Event::Alert) {

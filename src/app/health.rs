@@ -71,13 +71,14 @@ struct Mark {
     at: Duration,
     finished: u64,
     late: Duration,
+    stopped: Duration,
 }
 
 impl Meter {
     /// A meter of `gauges` and of what the store's side reports.
     #[must_use]
     pub fn new(gauges: Arc<Gauges>, keeping: watch::Receiver<Keeping>) -> Self {
-        let start = Mark { at: Duration::ZERO, finished: 0, late: Duration::ZERO };
+        let start = Mark { at: Duration::ZERO, finished: 0, late: Duration::ZERO, stopped: Duration::ZERO };
         Self { gauges, keeping, export: None, marks: VecDeque::from([start]), lost_by_engine: 0 }
     }
 
@@ -105,8 +106,8 @@ impl Meter {
         if now.saturating_sub(self.marks.back()?.at) < STEP {
             return None;
         }
-        let late = self.gauges.take_late_max();
-        self.marks.push_back(Mark { at: now, finished: self.gauges.finished_total(), late });
+        let (late, stopped) = (self.gauges.take_late_max(), self.gauges.take_stopped());
+        self.marks.push_back(Mark { at: now, finished: self.gauges.finished_total(), late, stopped });
         while self.marks.len() > 2 && now.saturating_sub(self.marks[1].at) >= SPAN {
             self.marks.pop_front();
         }
@@ -118,6 +119,7 @@ impl Meter {
             checks_per_second: (last.finished - first.finished) as f64 / span,
             in_flight: self.gauges.in_flight(),
             late: self.marks.iter().skip(1).map(|mark| mark.late).max().unwrap_or_default(),
+            stopped: self.marks.iter().skip(1).map(|mark| mark.stopped).max().unwrap_or_default(),
             skipped: self.gauges.skipped_total(),
             lost_samples: keeping.lost_samples + self.lost_by_engine,
             lost_texts: keeping.lost_texts + self.gauges.lost_texts_total(),
@@ -154,6 +156,17 @@ mod tests {
         assert!((health.checks_per_second - 5.0).abs() < 1e-9);
         assert_eq!(health.late, Duration::from_millis(30));
         assert_eq!(health.in_flight, 0);
+    }
+
+    #[test]
+    fn a_stop_is_told_for_ten_seconds() {
+        let gauges = Arc::new(Gauges::default());
+        let (_sender, keeping) = watch::channel(Keeping::default());
+        let mut meter = Meter::new(Arc::clone(&gauges), keeping);
+        gauges.note_stop(Duration::from_secs(2));
+        let told: Vec<u64> =
+            (1..=13).map(|second| meter.read(Duration::from_secs(second)).unwrap().stopped.as_secs()).collect();
+        assert_eq!(told, [2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 0, 0, 0]);
     }
 
     #[test]

@@ -211,7 +211,7 @@ impl<P: Prober, N> Monitor<P, N> {
             ids: memory.registered.iter().map(|registered| registered.id).enumerate().collect(),
             seen: Arc::clone(&seen),
             changes,
-            revisions: begun.revisions,
+            orders: begun.orders,
             adoptions,
         };
         let reviser = Reviser::new(parts.config, to_ask, to_control, begun.prober).telling(terms);

@@ -12,7 +12,9 @@
 mod alarm;
 mod arrive;
 mod bell;
+mod pause;
 mod revise;
+mod set;
 mod stall;
 
 use std::cmp::Reverse;
@@ -25,7 +27,7 @@ use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::model::{Cause, Certificate, Flags, Micros, Observation, Outcome, Phases, Site, Timestamp};
-use crate::probe::Prober;
+use crate::probe::{Prober, Spent};
 use crate::ring::Producer;
 use crate::ui::Wish;
 
@@ -36,9 +38,11 @@ use super::gauges::Gauges;
 use super::plan::{missed, turn};
 use alarm::Alarm;
 use bell::{Bell, Ringer};
+use pause::Pause;
 
 pub use arrive::{Arrivals, arrivals};
 pub use revise::{Berth, Left, Revision, Room};
+pub use set::{Order, SetClock};
 
 /// The texts of one check, on their way past the ring.
 #[derive(Clone, Debug)]
@@ -97,6 +101,8 @@ pub struct Shared<P> {
     pub texts: Vec<TextQueue>,
     /// Its bounds.
     pub limits: Limits,
+    /// What its thread has had of the processors, where the system tells.
+    pub spent: fn() -> Option<Spent>,
 }
 
 struct Slot {
@@ -117,13 +123,6 @@ struct Slot {
     held: Option<Duration>,
 }
 
-/// A time in which a site is not checked, because somebody said so.
-#[derive(Clone, Copy)]
-struct Pause {
-    since: Timestamp,
-    until: Timestamp,
-}
-
 /// A probe under way.
 struct Flight {
     slot: usize,
@@ -135,7 +134,8 @@ struct Flight {
 }
 
 struct Landed {
-    at: Timestamp,
+    /// On the monotonic clock.
+    at: Duration,
     observation: Observation,
 }
 
@@ -150,22 +150,21 @@ pub struct Scheduler<P> {
     flights: HashMap<Id, Flight>,
     desk: Desk,
     arrivals: Arrivals,
-    revisions: mpsc::Receiver<Revision>,
-    /// By how much the clock had followed the system's when it was last asked.
-    followed: Duration,
+    orders: mpsc::Receiver<Order>,
     /// When it is to run again at the latest.
     runs_by: Option<Duration>,
+    /// What its thread had spent, and when that was asked.
+    spent: Option<(Duration, Option<Spent>)>,
 }
 
 impl<P: Prober> Scheduler<P> {
     /// A scheduler of the sites that come by `arrivals`, with the numbers from 0 on, that does what is wished at `desk`
-    /// and goes on as `revisions` say.
+    /// and does as `orders` say.
     #[must_use]
-    pub fn new(shared: Shared<P>, arrivals: Arrivals, desk: Desk, revisions: mpsc::Receiver<Revision>) -> Self {
+    pub fn new(shared: Shared<P>, arrivals: Arrivals, desk: Desk, orders: mpsc::Receiver<Order>) -> Self {
         let slots = std::iter::repeat_with(|| None).take(arrivals.awaited()).collect();
         let (due, probes, bell, flights) = (BinaryHeap::new(), JoinSet::new(), Arc::default(), HashMap::new());
-        let followed = Duration::ZERO;
-        Self { shared, slots, due, probes, bell, flights, desk, arrivals, revisions, followed, runs_by: None }
+        Self { shared, slots, due, probes, bell, flights, desk, arrivals, orders, runs_by: None, spent: None }
     }
 
     /// Probes until `stop`, then abandons what is in flight: an unfinished check is not an outcome.
@@ -188,7 +187,7 @@ impl<P: Prober> Scheduler<P> {
                 () = self.bell.rung() => {}
                 Some(watches) = self.arrivals.next(), if self.arrivals.awaited() > 0 => self.seat(watches),
                 Some(wish) = self.desk.next() => self.grant(wish),
-                Some(revision) = self.revisions.recv() => self.revise(revision),
+                Some(order) = self.orders.recv() => self.obey(order),
                 () = alarm.rung(), if wake.is_some() => {
                     // What has landed makes room for what is due.
                     self.land_all();
@@ -264,7 +263,7 @@ impl<P: Prober> Scheduler<P> {
         let handle = self.probes.spawn(Box::pin(async move {
             let _ringer = ringer;
             let observation = prober.probe(&site).await;
-            Landed { at: clock.now(), observation }
+            Landed { at: clock.monotonic(), observation }
         }));
         self.flights.insert(handle.id(), Flight { slot, late, asleep, asked, handle });
     }
@@ -275,7 +274,7 @@ impl<P: Prober> Scheduler<P> {
             Ok(landed) => landed,
             Err(error) => {
                 let observation = Observation::failed(Cause::Local, "webmon: the probe failed by a fault of its own");
-                (error.id(), Landed { at: self.shared.clock.now(), observation })
+                (error.id(), Landed { at: self.shared.clock.monotonic(), observation })
             }
         };
         let flight = self.flights.remove(&id).expect("every probe that lands was started");
@@ -293,11 +292,11 @@ impl<P: Prober> Scheduler<P> {
             (observation.phases, observation.status) = (Phases::NONE, None);
         }
         if let Some(asked) = flight.asked {
-            self.desk.end(flight.slot, asked, (landed.at, Arc::new(observation)));
+            self.desk.end(flight.slot, asked, (self.shared.clock.wall_at(landed.at), Arc::new(observation)));
             return;
         }
         self.shared.gauges.finished();
-        self.record(&flight, landed.at, observation);
+        self.record(&flight, self.shared.clock.wall_at(landed.at), observation);
     }
 
     fn record(&mut self, flight: &Flight, at: Timestamp, observation: Observation) {
@@ -329,13 +328,8 @@ impl<P: Prober> Scheduler<P> {
         slot.producer.push(sample);
     }
 
-    /// A suspend leaves a hole in every site that was due during it, and so does a clock that was set.
+    /// A suspend leaves a hole in every site that was due during it.
     fn note_suspend(&mut self) {
-        let followed = self.shared.clock.followed();
-        let set = followed.saturating_sub(std::mem::replace(&mut self.followed, followed));
-        for slot in self.slots.iter_mut().flatten().filter(|_| !set.is_zero()) {
-            slot.after_hole |= set > 2 * slot.site.interval;
-        }
         let Some(asleep) = self.shared.clock.absorb_suspend() else { return };
         for slot in self.slots.iter_mut().flatten() {
             let interval = slot.site.interval;
@@ -371,27 +365,6 @@ impl Slot {
         if checks > 0 {
             self.skipped = self.skipped.saturating_add(checks);
             gauges.skip(checks);
-        }
-    }
-
-    /// Whether a check that is due at `now` is not to be made. A pause of more than two intervals is a hole.
-    fn is_paused(&mut self, now: Timestamp) -> bool {
-        let Some(pause) = self.pause else { return false };
-        if now < pause.until {
-            return true;
-        }
-        self.pause = None;
-        self.after_hole |= now.since(pause.since) > 2 * self.site.interval;
-        false
-    }
-
-    /// Going blind for longer than two intervals is a hole in observation like a stop: what failed before and what
-    /// fails first afterwards are not to be judged together.
-    fn note_blindness(&mut self, outcome: Outcome, at: Timestamp) {
-        if outcome == Outcome::Unknown {
-            self.blind_since.get_or_insert(at);
-        } else if let Some(since) = self.blind_since.take() {
-            self.after_hole |= at.since(since) > 2 * self.site.interval;
         }
     }
 }

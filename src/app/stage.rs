@@ -297,7 +297,7 @@ impl Stage<'_> {
         let fixed = dashboard::fixed(self.config_path, self.store_path.as_deref(), zone);
         let settings = dashboard::settings(self.config.dashboard, self.color);
         let reload = self.reload(&fixed.zone, false);
-        let (face, started) = (monitor.face(), self.clock.now());
+        let (face, started) = (monitor.face(), self.clock.running());
         let (dashboard, ended) =
             Dashboard::start(face.clone(), self.clock.clone(), past, (fixed, settings)).context(NO_THREAD)?;
         attentive.mind_jobs(dashboard.orders())?;
@@ -306,7 +306,7 @@ impl Stage<'_> {
             ended.await.unwrap_or(Ending::Done)
         });
         let screen = dashboard.join().context("the dashboard failed")?;
-        let watched = self.clock.now().since(started);
+        let watched = self.clock.running().saturating_sub(started);
         let told = match &ending {
             // The message of the panic is what is to be read.
             Ok(Ending::Panicked) => Ok(()),

@@ -35,7 +35,12 @@ pub fn stats(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Failure>
         .iter()
         .map(|(name, figures)| {
             let stretch = &figures.stretch;
-            let stored = Stored { period, is_exact: figures.is_exact, longest_outage: stretch.outages.longest };
+            let stored = Stored {
+                period,
+                is_exact: figures.is_exact,
+                longest_outage: stretch.outages.longest,
+                begins: stretch.begins(period.since, past.cadence(name)),
+            };
             (*name, stored, stretch.summary((period.since, period.until), past.cadence(name)))
         })
         .collect();
@@ -49,6 +54,7 @@ pub fn stats(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Failure>
             let store = shown_path(past.archive.path());
             let heading = table::Heading { period, back_from_now: past.back_from_now, store: &store };
             table::stats(out, &past.zone, &heading, &records)?;
+            table::begins(out, &past.zone, &records)?;
             for (name, figures) in &sites {
                 for hole in figures.stretch.holes_since(period.since) {
                     let hole = Period { since: hole.since, until: hole.until };

@@ -28,6 +28,8 @@ use super::monitor::{Face, Kept, Monitor, Parts};
 use super::revise::Reviser;
 use super::schedule::Limits;
 
+pub(super) mod set;
+
 const START: Timestamp = Timestamp::from_secs(1_795_340_000);
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -76,6 +78,8 @@ struct Trial {
     wishes: Vec<(Duration, Wish)>,
     /// Other files, and when after [`START`] they are read; each is to be taken.
     files: Vec<(Duration, String)>,
+    /// By how many seconds the system's clock is off from its own at the start, if it is to be followed.
+    wall: Option<fn(Duration) -> i64>,
 }
 
 struct Outcome {
@@ -91,7 +95,14 @@ impl Trial {
         let sites = sites.join("\n");
         let text = format!("defaults: {{ interval: 10s, timeout: 5s }}\nsites:\n{sites}");
         let config = parsed(&text);
-        Self { config, scripts: scripts.iter().copied().collect(), store: None, wishes: Vec::new(), files: Vec::new() }
+        Self {
+            config,
+            scripts: scripts.iter().copied().collect(),
+            store: None,
+            wishes: Vec::new(),
+            files: Vec::new(),
+            wall: None,
+        }
     }
 
     /// Runs from `from` to `to` after [`START`].
@@ -110,7 +121,7 @@ impl Trial {
             zone: TimeZone::UTC,
             store,
             has_network: || false,
-            wall: None,
+            wall: self.wall.map(|off| set::wall(&clock, off)),
             limits: Limits { in_flight: 100 },
             notices: Vec::new(),
             keeping: watch::Sender::new(Keeping::default()),

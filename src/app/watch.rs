@@ -15,7 +15,7 @@ use crate::model::Timestamp;
 use crate::model::text::clean_line;
 
 use super::cli::CommonArgs;
-use super::clock::Clock;
+use super::clock::{self, Clock};
 use super::dashboard::{self, Dashboard};
 use super::exit::{Ending, Failure, NO_THREAD};
 use super::follow::{Follower, Plan};
@@ -54,13 +54,14 @@ pub fn watch(common: &CommonArgs) -> Result<Ending, Failure> {
         flush: flush(config.as_ref()),
         zone: zone.clone(),
         clock: clock.clone(),
+        wall: clock::wall,
     };
     let follower = Follower::open(plan).map_err(|error| store_failure(&error))?;
     if let Some(warning) = zone::warning() {
         follower.tell(warning);
     }
     let mut attentive = Attentive::new()?;
-    let (face, started) = (follower.face(), clock.now());
+    let (face, started) = (follower.face(), clock.running());
     let config_path = config.is_some().then_some(&*common.config);
     let look = config.as_ref().map(|config| config.dashboard).unwrap_or_default();
     let fixed = dashboard::fixed(config_path, Some(&store), zone);
@@ -74,7 +75,7 @@ pub fn watch(common: &CommonArgs) -> Result<Ending, Failure> {
     });
     attentive.leave();
     let screen = dashboard.join().context("the dashboard failed")?;
-    let watched = clock.now().since(started);
+    let watched = clock.running().saturating_sub(started);
     match ending {
         // The terminal is gone, and with it whoever could read; after a panic its message is what is to be read.
         Ending::Signal(HANGUP) | Ending::Panicked => Ok(ending),

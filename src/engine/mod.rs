@@ -16,6 +16,7 @@
 //! **Limits.** A window reaches as far back as the ring does. Time that goes backwards is taken to stand still.
 
 mod board;
+mod leap;
 mod revise;
 pub mod snapshot;
 mod span;
@@ -31,6 +32,7 @@ use crate::alert::Alert;
 use crate::model::{Observation, Timestamp, View, duration};
 
 pub use board::Board;
+pub use leap::Leap;
 pub use revise::Seat;
 pub use snapshot::{LastCheck, OpenIncident, Row, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
 pub use track::Track;

@@ -71,6 +71,14 @@ impl Standing {
         self.silence = duration::micros(silence);
     }
 
+    /// Every time that was noted is `retold`.
+    pub(super) fn retell(&mut self, retold: impl Fn(Timestamp) -> Timestamp) {
+        self.since = retold(self.since);
+        self.last = self.last.map(|(at, outcome)| (retold(at), outcome));
+        self.horizon = self.horizon.map(&retold);
+        self.held = self.held.map(|(state, since)| (state, retold(since)));
+    }
+
     /// Whether the state began before [`Standing::since`]: that is the first check that was replayed.
     pub(super) fn is_older(&self) -> bool {
         self.horizon == Some(self.since)

@@ -107,7 +107,7 @@ fn unmade(known: &[Sample], timeframe: Timeframe, as_of: Timestamp) -> Unmade {
             open += u64::from(due > cutoff);
         }
     }
-    Unmade { outside, open }
+    Unmade { outside, open, before: 0 }
 }
 
 proptest! {

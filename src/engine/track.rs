@@ -8,6 +8,7 @@
 //! longer holds: then every window is emptied and filled again from the intact part of the ring in one pass, and its
 //! tail is set to the first sample that it holds. Samples seen before are no news the second time.
 
+mod leap;
 mod news;
 mod refit;
 

@@ -100,6 +100,8 @@ pub struct Health {
     pub in_flight: usize,
     /// The largest lateness of a start in the last ten seconds.
     pub late: Duration,
+    /// The longest time in the last ten seconds in which the process was stopped; it makes starts late, too.
+    pub stopped: Duration,
     /// Due checks that were never started, since the start.
     pub skipped: u64,
     /// Samples that a lagging reader lost, since the start.

@@ -69,6 +69,7 @@ use std::time::{Duration, Instant};
 
 use crate::model::{Observation, Site};
 
+pub use pulse::{Spent, is_stop};
 pub use route::{has_route, route_to_anywhere};
 
 /// Something that can probe a site: the real one, or a scripted one in tests and demonstrations.

@@ -31,17 +31,18 @@ const STOP_MIN: Duration = Duration::from_secs(1);
 
 /// What the kernel accounts for, of the present thread since it began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Spent {
+pub struct Spent {
     /// On a processor.
-    pub(super) running: Duration,
+    pub running: Duration,
     /// Waiting for one.
-    pub(super) waiting: Duration,
+    pub waiting: Duration,
 }
 
 impl Spent {
     /// Of the present thread; none where the kernel does not say.
     #[cfg(target_os = "linux")]
-    pub(super) fn of_thread() -> Option<Self> {
+    #[must_use]
+    pub fn of_thread() -> Option<Self> {
         let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
         let mut nanos = text.split_ascii_whitespace().map(|word| word.parse().map(Duration::from_nanos));
         let (running, waiting) = (nanos.next()?.ok()?, nanos.next()?.ok()?);
@@ -51,8 +52,23 @@ impl Spent {
 
     /// Of the present thread; none where the kernel does not say.
     #[cfg(not(target_os = "linux"))]
-    pub(super) fn of_thread() -> Option<Self> {
+    #[must_use]
+    pub fn of_thread() -> Option<Self> {
         None
+    }
+}
+
+/// Whether a thread that was to run, and did not for so long, was stopped with the process: if not, it ran or waited for a
+/// processor between `before` and `now`.
+#[must_use]
+pub fn is_stop(missed: Duration, before: Option<Spent>, now: Option<Spent>) -> bool {
+    match before.zip(now) {
+        Some((before, now)) => {
+            let running = now.running.saturating_sub(before.running);
+            let waiting = now.waiting.saturating_sub(before.waiting);
+            missed.saturating_sub(running + waiting) > STALL
+        }
+        None => missed > STOP_MIN,
     }
 }
 
@@ -124,15 +140,7 @@ impl Kept {
         let now = (pulse.clock)();
         let Some(missed) = now.checked_duration_since(self.next) else { return };
         let spent = (pulse.spent)();
-        let since = spent.zip(self.spent).map(|(now, before)| Spent {
-            running: now.running.saturating_sub(before.running),
-            waiting: now.waiting.saturating_sub(before.waiting),
-        });
-        let is_stop = match since {
-            Some(since) => missed.saturating_sub(since.running + since.waiting) > STALL,
-            None => missed > STOP_MIN,
-        };
-        if is_stop {
+        if is_stop(missed, self.spent, spent) {
             self.absence.stopped += missed;
         }
         if missed > STALL {

@@ -19,7 +19,7 @@ const STATS: &str = "event,time,site,state,since,until,availability,coverage,che
                      response_time_ms_avg,response_time_ms_max,response_time_ms_p50,response_time_ms_p90,\
                      response_time_ms_p95,response_time_ms_p99,ttfb_ms_avg,ttfb_ms_max,ttfb_ms_p50,ttfb_ms_p90,\
                      ttfb_ms_p95,ttfb_ms_p99,phases_ms_resolve,phases_ms_connect,phases_ms_tls,\
-                     phases_ms_processing,phases_ms_transfer,codes,causes,exact,longest_outage_ms";
+                     phases_ms_processing,phases_ms_transfer,codes,causes,exact,longest_outage_ms,data_since";
 const ALERTS: &str = "event,time,site,state,availability,threshold,window,since,downtime_ms,message";
 
 /// The header of [`sample`] lines.
@@ -62,7 +62,7 @@ pub fn stats_header(out: &mut impl io::Write) -> io::Result<()> {
 pub fn stats(out: &mut impl io::Write, record: &StatsRecord<'_>) -> io::Result<()> {
     let summary = record.summary;
     let window = Period { since: summary.timeframe.cutoff(summary.as_of), until: summary.as_of };
-    let window = Stored { period: window, is_exact: true, longest_outage: None };
+    let window = Stored { period: window, is_exact: true, longest_outage: None, begins: None };
     let object = StatsObject::of(&StatsRecord { stored: Some(record.stored.unwrap_or(window)), ..*record });
     let mut row = Row::default();
     row.text(object.event).text(&object.time).text(object.site).text(object.state.unwrap_or_default());
@@ -80,8 +80,9 @@ pub fn stats(out: &mut impl io::Write, record: &StatsRecord<'_>) -> io::Result<(
     }
     row.counts(object.codes.0.iter().map(|&(status, count)| (status.get(), count)));
     row.counts(object.causes.0.iter().map(|&(cause, count)| (cause.name(), count)));
-    row.number(object.stored.map(|stored| stored.exact));
-    row.number(object.stored.and_then(|stored| stored.longest_outage_ms));
+    row.number(object.stored.as_ref().map(|stored| stored.exact));
+    row.number(object.stored.as_ref().and_then(|stored| stored.longest_outage_ms));
+    row.text(&object.stored.and_then(|stored| stored.data_since).unwrap_or_default());
     row.end(out)
 }
 
@@ -240,7 +241,7 @@ mod tests {
             let period = Period { since: at("2026-11-21T09:00:00Z"), until: at("2026-11-22T09:00:00Z") };
             let longest_outage =
                 (summary.counts.down > 0).then_some(Outage { since: period.since, until: period.until });
-            let stored = Some(Stored { period, is_exact: false, longest_outage });
+            let stored = Some(Stored { period, is_exact: false, longest_outage, begins: None });
             let record = StatsRecord { site: "api", state: Some(SiteState::Up), summary: &summary, stored };
             assert_eq!(
                 columns(&printed(stats_header), &printed(|out| stats(out, &record))),
@@ -262,7 +263,7 @@ mod tests {
         assert_eq!(
             printed(|out| stats(out, &record)),
             "stats,2026-11-22T09:00:10.000000Z,api,,2026-11-22T08:50:10.000000Z,2026-11-22T09:00:10.000000Z,0.9833,\
-             1.0,60,59,1,5.1,9.0,5.0,5.9,6.2,9.0,5.0,8.9,4.9,5.8,6.1,8.9,0.3,0.1,,5.0,0.1,200:59 503:1,status:1,true,\n"
+             1.0,60,59,1,5.1,9.0,5.0,5.9,6.2,9.0,5.0,8.9,4.9,5.8,6.1,8.9,0.3,0.1,,5.0,0.1,200:59 503:1,status:1,true,,\n"
         );
     }
 

@@ -208,7 +208,7 @@ mod tests {
     fn a_stored_period_has_bounds_in_place_of_a_timeframe_and_what_is_absent_is_null() {
         let summary = empty_summary();
         let period = Period { since: at("2026-11-21T09:00:10Z"), until: at("2026-11-22T09:00:10Z") };
-        let stored = Some(Stored { period, is_exact: true, longest_outage: None });
+        let stored = Some(Stored { period, is_exact: true, longest_outage: None, begins: Some(period.since) });
         let record = StatsRecord { site: "old", state: None, summary: &summary, stored };
         assert_eq!(
             printed(|out| stats(out, &record)),
@@ -219,7 +219,7 @@ mod tests {
                 r#""response_time_ms":{"avg":null,"max":null,"p50":null,"p90":null,"p95":null,"p99":null},"#,
                 r#""ttfb_ms":{"avg":null,"max":null,"p50":null,"p90":null,"p95":null,"p99":null},"#,
                 r#""phases_ms":{"resolve":null,"connect":null,"tls":null,"processing":null,"transfer":null},"#,
-                r#""codes":{},"causes":{},"exact":true,"longest_outage_ms":null}"#,
+                r#""codes":{},"causes":{},"exact":true,"longest_outage_ms":null,"data_since":"2026-11-21T09:00:10.000000Z"}"#,
                 "\n"
             )
         );

@@ -84,6 +84,8 @@ pub struct Stored {
     pub is_exact: bool,
     /// The longest time in which every check failed.
     pub longest_outage: Option<Outage>,
+    /// Since when there is data, where there is none at the beginning.
+    pub begins: Option<Timestamp>,
 }
 
 /// A stored period: `since ≤ time < until`.

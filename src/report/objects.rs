@@ -150,10 +150,11 @@ pub(super) struct StatsObject<'a> {
 }
 
 /// What is told of a stored period besides.
-#[derive(Clone, Copy, serde::Serialize)]
+#[derive(Clone, serde::Serialize)]
 pub(super) struct StoredObject {
     pub(super) exact: bool,
     pub(super) longest_outage_ms: Option<u64>,
+    pub(super) data_since: Option<String>,
 }
 
 impl<'a> StatsObject<'a> {
@@ -184,6 +185,7 @@ impl<'a> StatsObject<'a> {
             stored: record.stored.map(|stored| StoredObject {
                 exact: stored.is_exact,
                 longest_outage_ms: stored.longest_outage.map(|outage| whole_millis(outage.length())),
+                data_since: stored.begins.map(when::utc),
             }),
         }
     }

@@ -111,6 +111,25 @@ pub fn stats(
     Ok(())
 }
 
+/// Since when there is data of sites of which there is none before: `  blog: data since 2026-11-22 10:00:00`, or one line for
+/// all where it is the same second for all.
+///
+/// # Errors
+/// The writer's.
+pub fn begins(out: &mut impl io::Write, zone: &TimeZone, records: &[StatsRecord<'_>]) -> io::Result<()> {
+    let begins = |record: &StatsRecord<'_>| Some(when::second(record.stored?.begins?, zone));
+    let times: Vec<Option<String>> = records.iter().map(begins).collect();
+    match times.split_first() {
+        Some((Some(first), others)) if !others.is_empty() && others.iter().all(|time| time.as_ref() == Some(first)) => {
+            words::line(out, &format!("  data since {first}"))
+        }
+        _ => records.iter().zip(times).try_for_each(|(record, time)| match time {
+            Some(time) => words::line(out, &format!("  {}: data since {time}", record.site)),
+            None => Ok(()),
+        }),
+    }
+}
+
 /// A time in which a site was not observed: `  blog: not observed 02:10:00 – 04:19:40 (webmon was not running)`.
 /// `shown` is the period of the table; the day is named in periods of more than one.
 ///
@@ -307,6 +326,30 @@ TIME                     SITE    RESULT               CODE     TOTAL   RESOLVE  
     }
 
     #[test]
+    fn sites_without_data_at_the_beginning_say_since_when_there_is_some() {
+        let period = Period { since: at("2026-10-22T13:02:00Z"), until: at("2026-11-22T13:02:00Z") };
+        let (late, later) = (Some(at("2026-11-22T12:39:00Z")), Some(at("2026-11-22T12:50:00Z")));
+        for (begun, told) in [
+            (&[None, None][..], ""),
+            (&[late, late], "  data since 2026-11-22 13:39:00\n"),
+            (&[late], "  0: data since 2026-11-22 13:39:00\n"),
+            (&[None, late], "  1: data since 2026-11-22 13:39:00\n"),
+            (&[late, later], "  0: data since 2026-11-22 13:39:00\n  1: data since 2026-11-22 13:50:00\n"),
+        ] {
+            let summary = summary();
+            let stored = |begins| Some(Stored { period, is_exact: true, longest_outage: None, begins });
+            let record = |(site, &begins): (&'static str, _)| StatsRecord {
+                site,
+                state: None,
+                summary: &summary,
+                stored: stored(begins),
+            };
+            let records: Vec<StatsRecord<'_>> = ["0", "1"].into_iter().zip(begun).map(record).collect();
+            assert_eq!(printed(|out| begins(out, &zone(), &records)), told);
+        }
+    }
+
+    #[test]
     fn statistics_have_a_heading_and_a_row_a_site() {
         let period = Period { since: at("2026-11-21T13:02:00Z"), until: at("2026-11-22T13:02:00Z") };
         let (full, empty, part) = (summary(), empty_summary(), Summary { coverage: Some(0.9171), ..summary() });
@@ -321,6 +364,7 @@ TIME                     SITE    RESULT               CODE     TOTAL   RESOLVE  
                         is_exact: site != "old",
                         longest_outage: (site == "api")
                             .then_some(Outage { since: period.since, until: at("2026-11-21T13:08:10Z") }),
+                        begins: None,
                     }),
                 }
             });

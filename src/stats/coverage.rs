@@ -7,8 +7,9 @@
 //! **Rules.** Due times are `due − interval, due − 2·interval, …` before a sample that was due at `due` = start − late.
 //! Each belongs to the window in which it lies, so of the oldest sample's skipped ones only those inside count, and a
 //! hole that began before the window is clipped to it. A due check is missing when it has no result for longer than a
-//! timeout and an interval: it may wait for its start up to an interval, and be in flight up to the timeout. Time
-//! before the first sample is no gap: a new site is covered from its first check on.
+//! timeout and an interval: it may wait for its start up to an interval, and be in flight up to the timeout. In the window of
+//! a running monitor, time before the first sample is no gap, and the dashboard says how much of the window it has
+//! seen. In a period of the store it is time that nobody looked, like any other.
 //!
 //! **Limits.** Where probes of one site overlapped, the skipped ones are placed to within the overlap.
 
@@ -50,6 +51,8 @@ pub struct Unmade {
     pub outside: u64,
     /// Due checks inside the window that should have a result by now and have none.
     pub open: u64,
+    /// Due checks inside the window before the first sample of all that is kept.
+    pub before: u64,
 }
 
 impl Cadence {
@@ -84,7 +87,16 @@ impl Cadence {
             let before = micros(cutoff.since(newest)) / interval;
             ended.saturating_sub(before)
         });
-        Unmade { outside, open }
+        Unmade { outside, open, before: 0 }
+    }
+
+    /// Due checks after `cutoff` that were neither made nor skipped before `oldest`, the first sample since then: the site
+    /// was not watched yet, or what there was is gone.
+    #[must_use]
+    pub fn before(&self, cutoff: Timestamp, oldest: Option<Oldest>) -> u64 {
+        let interval = micros(self.interval).max(1);
+        let due = |oldest: Oldest| micros(oldest.due.since(cutoff)).saturating_sub(1) / interval;
+        oldest.map_or(0, |oldest| due(oldest).saturating_sub(u64::from(oldest.skipped)))
     }
 }
 
@@ -92,7 +104,7 @@ impl Unmade {
     /// `counts` with the skipped checks as they are inside the window, the open gap included.
     #[must_use]
     pub const fn adjust(&self, mut counts: Counts) -> Counts {
-        counts.skipped = counts.skipped.saturating_sub(self.outside) + self.open;
+        counts.skipped = counts.skipped.saturating_sub(self.outside) + self.open + self.before;
         counts
     }
 }
@@ -131,7 +143,7 @@ mod tests {
         let oldest = sample(1_000_000, 20, 30, 50);
         for (cutoff, inside) in [(400, 50), (500, 49), (895, 10), (980, 1), (989, 1), (990, 0), (999, 0), (1_000, 0)] {
             let unmade = CADENCE.unmade((secs(cutoff), secs(1_001)), Some(Oldest::from(&oldest)), Some(secs(1_000)));
-            assert_eq!(unmade, Unmade { outside: 50 - inside, open: 0 }, "window from {cutoff} s");
+            assert_eq!(unmade, Unmade { outside: 50 - inside, open: 0, before: 0 }, "window from {cutoff} s");
         }
     }
 
@@ -145,6 +157,18 @@ mod tests {
             assert_eq!(CADENCE.unmade(window, None, Some(secs(100))).open, open, "at {as_of} s");
         }
         assert_eq!(CADENCE.unmade((secs(0), secs(600)), None, None), Unmade::default(), "nothing was due yet");
+    }
+
+    #[test]
+    fn time_before_the_first_sample_of_a_period_was_not_covered() {
+        // Due at 1000 s.
+        for (cutoff, skipped, before) in
+            [(0, 0, 99), (990, 0, 0), (989, 0, 1), (995, 0, 0), (1_005, 0, 0), (0, 99, 0), (0, 40, 59), (500, 90, 0)]
+        {
+            let oldest = Oldest::from(&sample(1_000_000, 20, 30, skipped));
+            assert_eq!(CADENCE.before(secs(cutoff), Some(oldest)), before, "since {cutoff} s, {skipped} skipped");
+        }
+        assert_eq!(CADENCE.before(secs(0), None), 0);
     }
 
     proptest! {

@@ -11,6 +11,8 @@
 
 use std::cmp::Reverse;
 
+use std::time::Duration;
+
 use crate::model::{Flags, Sample, Timeframe, Timestamp};
 
 use super::coverage::Oldest;
@@ -120,9 +122,28 @@ impl Stretch {
     /// cadence of the site is known.
     #[must_use]
     pub fn summary(&self, (since, until): (Timestamp, Timestamp), cadence: Option<Cadence>) -> Summary {
-        let unmade =
+        let mut unmade =
             cadence.map_or(Unmade::default(), |cadence| cadence.unmade((since, until), self.oldest, self.newest_due));
+        unmade.before = cadence.or_else(|| self.usual()).map_or(0, |cadence| cadence.before(since, self.oldest));
         self.rollup.summary(until, Timeframe::new(until.since(since)), unmade)
+    }
+
+    /// How often a site was due of which nothing else is known: as its samples are apart.
+    fn usual(&self) -> Option<Cadence> {
+        let counts = &self.rollup.totals.counts;
+        let oldest = self.oldest?;
+        let due = counts.checks() + counts.unknown + counts.skipped.saturating_sub(u64::from(oldest.skipped));
+        let apart = self.newest_due?.since(oldest.due) / u32::try_from(due.checked_sub(1)?).ok()?.max(1);
+        (!apart.is_zero()).then_some(Cadence { interval: apart, timeout: Duration::ZERO })
+    }
+
+    /// Since when there is data, where that is more than a missed check after `since`.
+    #[must_use]
+    pub fn begins(&self, since: Timestamp, cadence: Option<Cadence>) -> Option<Timestamp> {
+        let allowed = cadence.map_or(Duration::ZERO, |cadence| cadence.silence());
+        let oldest = self.oldest.filter(|oldest| oldest.due.since(since) > allowed)?;
+        let before = cadence.or_else(|| self.usual()).map_or(0, |cadence| cadence.before(since, Some(oldest)));
+        (before > 0).then_some(oldest.due)
     }
 
     /// Takes note that nothing came from the last sample to `until`, if that is more than a missed check.
@@ -149,7 +170,6 @@ mod tests {
     use super::*;
     use crate::model::{Cause, Micros, Observation, Phase};
     use proptest::prelude::*;
-    use std::time::Duration;
 
     const CADENCE: Cadence = Cadence { interval: Duration::from_secs(10), timeout: Duration::from_secs(5) };
 
@@ -209,6 +229,22 @@ mod tests {
         assert_eq!(holes[1], Hole { since: Timestamp::from_secs(1_120), until });
         // 4 checks were made, 9 skipped, and 10 have not come since.
         assert_eq!(stretch.summary((since, until), Some(CADENCE)).coverage, Some(4.0 / 23.0));
+    }
+
+    /// A store that is younger than the period, whether the configuration knows the site or not.
+    #[test]
+    fn time_before_the_first_sample_is_not_covered_and_it_is_told_since_when_there_is_data() {
+        let samples: Vec<Sample> = (0..100).map(|n| sample(9_000 + 10 * n, 0)).collect();
+        let stretch = walked(&samples, None);
+        let (first, until) = (Cadence::due(&samples[0]), Timestamp::from_secs(9_995));
+        for cadence in [Some(CADENCE), None] {
+            let of = |since: u64| stretch.summary((Timestamp::from_secs(since), until), cadence).coverage.unwrap();
+            assert!((of(0) - 0.1).abs() < 0.001, "{}", of(0));
+            assert!((of(8_995) - 1.0).abs() < 1e-9);
+            assert_eq!(stretch.begins(Timestamp::from_secs(0), cadence), Some(first));
+            assert_eq!(stretch.begins(Timestamp::from_secs(8_995), cadence), None);
+            assert_eq!(stretch.begins(Timestamp::from_secs(9_500), cadence), None);
+        }
     }
 
     #[test]

@@ -58,6 +58,10 @@ fn illness(inputs: &Inputs, state: &UiState) -> Option<String> {
     {
         return Some(format!("{} samples lost so far: this machine cannot keep up", figures::count(lost)));
     }
+    if !health.stopped.is_zero() {
+        let stopped = figures::duration(health.stopped);
+        return Some(format!("webmon was stopped for {stopped}; what was not checked meanwhile is not counted"));
+    }
     if health.late > LATE_MIN && health.late > shortest_interval(inputs) / 10 {
         return Some(format!(
             "checks start up to {} late: this machine cannot keep up",

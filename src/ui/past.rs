@@ -242,7 +242,9 @@ impl Gather {
         series.all = told(&self.rollup.response, self.rollup.response_max);
         series.spread.copy_from_slice(&self.spread);
         series.speak(&self.scope, cadence.interval);
-        let unmade = cadence.unmade((self.scope.from, until), self.oldest.as_ref().map(Into::into), self.newest_due);
+        let oldest = self.oldest.as_ref().map(Into::into);
+        let mut unmade = cadence.unmade((self.scope.from, until), oldest, self.newest_due);
+        unmade.before = cadence.before(self.scope.from, oldest);
         let timeframe = Timeframe::new(self.wanted.span);
         let summary = self.rollup.summary(until, timeframe, unmade);
         let (holes, more_holes) = (self.holes, self.more_holes);

@@ -112,8 +112,8 @@ fn days_left(days: i64) -> String {
 }
 
 fn since(frame: &Frame, site: &SiteSnapshot) -> String {
-    let since = frame.inputs.now.since(site.since);
-    if site.is_older { words::more_than(since) } else { format_short(since) }
+    let since = frame.inputs.now.since(trouble_since(site));
+    if site.is_older && trouble_since(site) == site.since { words::more_than(since) } else { format_short(since) }
 }
 
 /// Availability in words of at most eight cells.
@@ -234,7 +234,16 @@ pub fn note(frame: &Frame, site: &SiteSnapshot) -> String {
     }
 }
 
-fn incident_since(site: &SiteSnapshot) -> crate::model::Timestamp {
+/// Since when it is as it is: a site that is down, or answers again while it counts as down, since its incident began, not
+/// since its mark last changed.
+pub fn trouble_since(site: &SiteSnapshot) -> Timestamp {
+    match site.state {
+        SiteState::Down | SiteState::Recovering => incident_since(site),
+        _ => site.since,
+    }
+}
+
+fn incident_since(site: &SiteSnapshot) -> Timestamp {
     site.incident.map_or(site.since, |incident| incident.since)
 }
 

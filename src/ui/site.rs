@@ -14,7 +14,7 @@ use crate::stats::Summary;
 use super::frame::Frame;
 use super::line::{Line, Role, cut, right, safe, width};
 use super::order::{certificate_days, warned_days};
-use super::rows::{NO_TIME, coverage, marked, note, partition, short_name};
+use super::rows::{NO_TIME, coverage, marked, note, partition, short_name, trouble_since};
 use super::selection::selected;
 use super::{alerts, chart, words};
 
@@ -31,8 +31,9 @@ pub fn header(frame: &Frame) -> Line {
     let mut line = Line::of(Role::Plain, back);
     let Some(site) = selected(frame) else { return line };
     let (role, mark) = frame.mark(site.state);
-    let since = frame.inputs.now.since(site.since);
-    let since = if site.is_older { words::more_than(since) } else { words::running(since) };
+    let began = trouble_since(site);
+    let since = frame.inputs.now.since(began);
+    let since = if site.is_older && began == site.since { words::more_than(since) } else { words::running(since) };
     let state = format!(" {} {since}", site.state.name());
     let fixed = line.width() + width(mark) + width(&state) + clock.len() + 5;
     let room = frame.width().saturating_sub(fixed);

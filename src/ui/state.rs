@@ -124,6 +124,8 @@ pub struct UiState {
     /// When they last asked for what cannot be done here.
     pub(super) refused: Option<Timestamp>,
     bell_at: Option<Timestamp>,
+    /// When it was last brought up to date.
+    settled: Option<Timestamp>,
     bell_due: bool,
     pub(super) scheme: Scheme,
     color: bool,
@@ -171,6 +173,7 @@ impl UiState {
             wishes: Vec::new(),
             refused: None,
             bell_at: None,
+            settled: None,
             bell_due: false,
             scheme: settings.scheme,
             color: settings.color,
@@ -259,6 +262,7 @@ impl UiState {
 
     /// The same; a bell that is due waits for the next frame.
     pub(super) fn adjust(&mut self, inputs: &Inputs, size: Size) {
+        self.note_time(inputs.now);
         let started = *self.started.get_or_insert(inputs.now);
         if inputs.health.lost_samples > self.lost.0 {
             self.lost = (inputs.health.lost_samples, Some(inputs.now));
@@ -276,6 +280,20 @@ impl UiState {
         self.keep_in_sight(plan.page());
         self.region_top = self.region_top.min(self.alerts.listed.len().saturating_sub(1));
         self.keep_alert_in_sight(inputs, size);
+    }
+
+    /// After a clock that was set back, what is new is new for as long as it would have been.
+    fn note_time(&mut self, now: Timestamp) {
+        let before = self.settled.replace(now).unwrap_or(now);
+        let back = before.since(now);
+        if back < Duration::from_secs(1) {
+            return;
+        }
+        let indexed = self.indexed.as_mut().map(|(_, newest)| newest);
+        let times = [&mut self.started, &mut self.lost.1, &mut self.noticed.1, &mut self.refused, &mut self.bell_at];
+        for at in times.into_iter().chain(indexed).flatten() {
+            *at = at.before(back);
+        }
     }
 
     /// Makes the order anew when the first view was refreshed or the person changed what is listed.

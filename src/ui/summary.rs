@@ -7,6 +7,7 @@ use super::frame::Frame;
 use super::layout::MIN;
 use super::line::{Line, Role, cut, cut_middle, width};
 use super::order::{Filter, Sort, arrange};
+use super::rows::trouble_since;
 
 /// As many lines as the terminal has.
 pub fn lines(frame: &Frame) -> Vec<Line> {
@@ -20,7 +21,7 @@ pub fn lines(frame: &Frame) -> Vec<Line> {
     let room = if frame.width() < 4 { 0 } else { room };
     for site in listed.into_iter().filter_map(|i| snapshot.sites.get(usize::try_from(i).ok()?)).take(room) {
         let (role, mark) = frame.mark(site.state);
-        let since = format!(" {}", format_short(frame.inputs.now.since(site.since)));
+        let since = format!(" {}", format_short(frame.inputs.now.since(trouble_since(site))));
         let mut line = Line::of(role, mark);
         line.push(Role::Plain, " ");
         let free = frame.width().saturating_sub(2);

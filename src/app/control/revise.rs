@@ -19,7 +19,7 @@ use super::super::chronicle;
 use super::super::keeper::Adoption;
 use super::super::long_views::LongViews;
 use super::super::revise::{Change, New};
-use super::super::schedule::{Left, Revision};
+use super::super::schedule::{Left, Order, Revision};
 use super::Control;
 
 impl Control {
@@ -28,7 +28,7 @@ impl Control {
         self.welcome(&mut change.new);
         let (done, revised) = oneshot::channel();
         let berths = std::mem::take(&mut change.berths);
-        if self.revisions.send(Revision { berths, done }).await.is_err() {
+        if self.orders.send(Order::Revise(Revision { berths, done })).await.is_err() {
             return;
         }
         let Ok(revised) = revised.await else { return };
@@ -90,7 +90,7 @@ impl Control {
     }
 
     /// Those who read samples go on in the rings that moved, and let go of those that nobody fills any more.
-    fn follow(&mut self, moved: &[(usize, Arc<Ring>)], left: &[Left]) {
+    pub(super) fn follow(&mut self, moved: &[(usize, Arc<Ring>)], left: &[Left]) {
         let empty = |left: &Left| (left.slot, Arc::clone(Producer::new(1, left.next_seq).ring()));
         let rings: Vec<(usize, Arc<Ring>)> = moved.iter().cloned().chain(left.iter().map(empty)).collect();
         for (slot, ring) in &rings {
@@ -108,7 +108,7 @@ impl Control {
 
     /// The store's side makes the long views of the sites that there are now, in their places; what it made for other
     /// places is not taken any more.
-    fn see_far(&mut self) {
+    pub(super) fn see_far(&mut self) {
         if self.adoptions.is_none() {
             return;
         }

@@ -141,7 +141,7 @@ mod tests {
         let (_revisions, revised) = mpsc::channel(1);
         let (_prober, prober) = watch::channel(Arc::new(AtOnce));
         let (gauges, limits) = (Arc::default(), Limits { in_flight: 10 });
-        let shared = Shared { prober, clock: clock.clone(), gauges, texts: Vec::new(), limits };
+        let shared = Shared { prober, clock: clock.clone(), gauges, texts: Vec::new(), limits, spent: || None };
         let scheduler = Scheduler::new(shared, arrivals, desk, revised);
         let stop = CancellationToken::new();
         let meanwhile = async {

@@ -12,17 +12,35 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use crate::app::plan::{SPREAD, offset, turn};
-use crate::probe::Prober;
+use crate::probe::{Prober, is_stop};
 
 use super::Scheduler;
 
 /// A scheduler that wakes so late did not run meanwhile.
 const STALL_MIN: Duration = Duration::from_secs(5);
 
+/// A stop that is shorter is not told.
+const STOP_MIN: Duration = Duration::from_millis(250);
+
+/// Time between two questions for what the thread has spent.
+const ASK: Duration = Duration::from_millis(50);
+
 impl<P: Prober> Scheduler<P> {
     /// It will run again at `wake` at the latest, or soon if that has passed; none: nobody knows when.
     pub(super) fn expect_to_run(&mut self, wake: Option<Duration>) {
-        self.runs_by = wake.map(|wake| wake.max(self.shared.clock.monotonic()));
+        let now = self.shared.clock.monotonic();
+        self.runs_by = wake.map(|wake| wake.max(now));
+        if self.spent.is_none_or(|(asked, _)| now >= asked + ASK) {
+            self.spent = Some((now, (self.shared.spent)()));
+        }
+    }
+
+    /// Tells a stop of the process from a machine that cannot keep up.
+    fn note_stop(&self, stalled: Duration) {
+        let before = self.spent.and_then(|(_, spent)| spent);
+        if stalled > STOP_MIN && is_stop(stalled, before, (self.shared.spent)()) {
+            self.shared.gauges.note_stop(stalled);
+        }
     }
 
     /// Takes notice that it runs again.
@@ -30,6 +48,7 @@ impl<P: Prober> Scheduler<P> {
         let Some(expected) = self.runs_by.take() else { return };
         let now = self.shared.clock.monotonic();
         let stalled = now.saturating_sub(expected);
+        self.note_stop(stalled);
         if stalled < STALL_MIN {
             return;
         }
@@ -72,6 +91,7 @@ mod tests {
     use crate::app::plan::first_due;
     use crate::app::tests::parsed;
     use crate::model::{Cause, Flags, Observation, Sample, Site, Timestamp};
+    use crate::probe::Spent;
     use crate::ring::Producer;
 
     const START: Timestamp = Timestamp::from_secs(1_795_340_000);
@@ -89,6 +109,36 @@ mod tests {
         }
     }
 
+    thread_local! {
+        static SINCE: Clock = Clock::start_at(START);
+    }
+
+    /// Whether a stop is told of a scheduler whose thread waited for a processor all the time, or never.
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_is_told_and_a_machine_that_is_busy_is_not() {
+        let idle: fn() -> Option<Spent> = || Some(Spent::default());
+        let starved: fn() -> Option<Spent> = || {
+            let waiting = SINCE.with(Clock::monotonic);
+            Some(Spent { running: Duration::ZERO, waiting })
+        };
+        SINCE.with(|_| ());
+        for (spent, stop, told) in
+            [(idle, 2_500, 2_500), (idle, 100, 0), (starved, 2_500, 0), (|| None, 900, 0), (|| None, 2_500, 2_500)]
+        {
+            let gauges: Arc<crate::app::gauges::Gauges> = Arc::default();
+            let (_prober, prober) = watch::channel(Arc::new(AtOnce));
+            let (clock, limits) = (Clock::start_at(START), Limits { in_flight: 1 });
+            let shared = Shared { prober, clock, gauges: Arc::clone(&gauges), texts: Vec::new(), limits, spent };
+            let (desk, _wishes, _rechecks) = Desk::open();
+            let (_orders, ordered) = mpsc::channel(1);
+            let mut scheduler = Scheduler::new(shared, arrivals(1).1, desk, ordered);
+            scheduler.expect_to_run(Some(Duration::ZERO));
+            tokio::time::advance(Duration::from_millis(stop)).await;
+            scheduler.note_stall();
+            assert_eq!(gauges.take_stopped(), Duration::from_millis(told), "{stop} ms");
+        }
+    }
+
     /// What the sites on `interval` have after a minute, `stop` without the processor, and two minutes more.
     async fn samples(interval: &str, stop: Duration) -> Vec<Vec<Sample>> {
         let sites: Vec<String> = (0..SITES).map(|n| format!("  - {{ name: s{n}, url: 'http://a/' }}")).collect();
@@ -99,7 +149,7 @@ mod tests {
         let (_revisions, revised) = mpsc::channel(1);
         let (_prober, prober) = watch::channel(Arc::new(AtOnce));
         let (gauges, limits) = (Arc::default(), Limits { in_flight: SITES });
-        let shared = Shared { prober, clock, gauges, texts: Vec::new(), limits };
+        let shared = Shared { prober, clock, gauges, texts: Vec::new(), limits, spent: || None };
         let scheduler = Scheduler::new(shared, arrivals, desk, revised);
         let due = first_due(config.sites.iter().map(|watched| &*watched.site));
         let mut rings = Vec::new();

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use crate::alert::Evaluator;
+use crate::alert::{Evaluator, Rule};
 use crate::model::{Timestamp, View};
 use crate::stats::{Cadence, Windows};
 
@@ -45,14 +45,19 @@ impl Lane {
         self.blank = true;
         self.recent = Recent::new(rule, &self.head);
         if !same_rule {
-            self.evaluator = Evaluator::new(rule, interval, self.evaluator.open_since());
-            scratch.arrived.clear();
-            let first_seq = self.head.clone().drain_packed_before(to, &mut scratch.arrived).first_seq;
-            let seen = usize::try_from(self.unseen.saturating_sub(first_seq)).unwrap_or(usize::MAX);
-            self.evaluator.observe(&scratch.arrived[..seen.min(scratch.arrived.len())]);
+            self.judge_anew(rule, to, scratch);
         }
         self.rebuild(to, scratch, met);
         true
+    }
+
+    /// Forgets what was observed, and observes by `rule` what was seen already of that in the ring up to `to`.
+    pub(super) fn judge_anew(&mut self, rule: Rule, to: Timestamp, scratch: &mut Scratch) {
+        self.evaluator = Evaluator::new(rule, self.cadence.interval, self.evaluator.open_since());
+        scratch.arrived.clear();
+        let first_seq = self.head.clone().drain_packed_before(to, &mut scratch.arrived).first_seq;
+        let seen = usize::try_from(self.unseen.saturating_sub(first_seq)).unwrap_or(usize::MAX);
+        self.evaluator.observe(&scratch.arrived[..seen.min(scratch.arrived.len())]);
     }
 
     /// The ring that it reads.

@@ -1,0 +1,130 @@
+//! The machine's clock is wrong when webmon starts, and is set right while it runs.
+
+use std::cell::RefCell;
+
+use super::*;
+
+type Set = (Clock, Timestamp, fn(Duration) -> i64);
+
+thread_local! {
+    /// Ours, when it started, and what the system's is off from it so long after that.
+    static SET: RefCell<Option<Set>> = const { RefCell::new(None) };
+}
+
+/// A system's clock that is `off` from what `clock` said at its start.
+pub(in crate::app) fn wall(clock: &Clock, off: fn(Duration) -> i64) -> fn() -> Timestamp {
+    SET.set(Some((clock.clone(), clock.now(), off)));
+    || {
+        SET.with_borrow(|set| {
+            let (clock, start, off) = set.as_ref().unwrap();
+            let (elapsed, by) = (clock.monotonic(), off(clock.monotonic()));
+            let at = start.after(elapsed);
+            if by < 0 {
+                at.before(Duration::from_secs(by.unsigned_abs()))
+            } else {
+                at.after(Duration::from_secs(by.unsigned_abs()))
+            }
+        })
+    }
+}
+
+const HOURS: Duration = Duration::from_hours(3);
+
+/// Seconds after [`START`].
+fn secs(time: &Value) -> i64 {
+    time.as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_second() - 1_795_340_000
+}
+
+fn times(outcome: &Outcome, event: &str, site: &str) -> Vec<i64> {
+    outcome.of(event, site).map(|object| secs(&object["time"])).collect()
+}
+
+/// Fails while the clock is wrong and for 50 s after, either way; the right times are those from `START` on.
+fn failing_when_behind(at: Duration) -> (Duration, Cause) {
+    let right = at.checked_sub(HOURS);
+    let down = right.is_none_or(|right| right < 200 * SECOND);
+    (Duration::from_millis(20), if down { Cause::ConnectRefused } else { Cause::Ok })
+}
+
+fn failing_when_ahead(at: Duration) -> (Duration, Cause) {
+    let down = at >= HOURS || at < 200 * SECOND;
+    (Duration::from_millis(20), if down { Cause::ConnectRefused } else { Cause::Ok })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_takes_windows_incidents_and_the_next_start_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut trial = Trial::new(&[("a", steady), ("b", failing_when_ahead)]);
+    trial.store = Some(folder.path().join("webmon.redb"));
+    trial.wall = Some(|elapsed| if elapsed < 150 * SECOND { 0 } else { -10_800 });
+    let outcome = trial.run(HOURS, HOURS + 400 * SECOND).await;
+    for site in ["a", "b"] {
+        let (times, set) = (times(&outcome, "sample", site), 152);
+        let ahead = times.iter().take_while(|&&time| time >= 10_800).count();
+        assert!(times[..ahead].is_sorted() && times[ahead..].is_sorted(), "{site}: they fall once: {times:?}");
+        assert!(times[..ahead].iter().all(|time| *time - 10_800 <= set), "{site}: {times:?}");
+        assert!(times[ahead..].iter().all(|time| (set - 12..400).contains(time)), "{site}: {times:?}");
+        let seqs: Vec<u64> = outcome.of("sample", site).map(|sample| sample["seq"].as_u64().unwrap()).collect();
+        assert_eq!(seqs, (0..times.len() as u64).collect::<Vec<_>>(), "{site}");
+        assert!(outcome.of("sample", site).all(|sample| sample["skipped"] == 0), "{site}");
+    }
+    // The incident is as long as it was, and told once each way.
+    let alerts: Vec<&Value> = outcome.of("alert", "b").collect();
+    assert_eq!(alerts.len(), 2, "{alerts:?}");
+    assert_eq!((&alerts[0]["state"], &alerts[1]["state"]), (&Value::from("down"), &Value::from("up")));
+    let (down, up) = (secs(&alerts[0]["time"]) - 10_800, secs(&alerts[1]["time"]));
+    assert!((100..150).contains(&down) && (280..330).contains(&up), "{alerts:?}");
+    assert!((secs(&alerts[1]["since"]) - down).abs() <= 1, "{alerts:?}");
+    let downtime = alerts[1]["downtime_ms"].as_i64().unwrap() / 1_000;
+    assert!((downtime - (up - down)).abs() <= 1, "{alerts:?}");
+    // The windows lost nothing.
+    let snapshot = outcome.face.board.snapshot();
+    let row = &snapshot.views[0].rows[0].summary;
+    assert!((39..=40).contains(&row.counts.checks()) && row.coverage == Some(1.0), "{row:?}");
+    assert!(snapshot.at < START.after(401 * SECOND), "{:?}", snapshot.at);
+    let notices = &outcome.face.health.borrow().notices;
+    assert!(notices.iter().any(|notice| notice.contains("set back by 3h")), "{notices:?}");
+    // What comes after a restart goes on where it stopped.
+    trial.wall = None;
+    let again = trial.run(410 * SECOND, 500 * SECOND).await;
+    let first = again.of("sample", "a").next().unwrap();
+    assert_eq!(first["seq"].as_u64(), Some(outcome.of("sample", "a").count() as u64));
+    let summary = again.face.board.snapshot().views[0].rows[0].summary.clone();
+    assert!(summary.counts.checks() > 30, "the samples since the clock was set are remembered: {summary:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_forward_leaves_a_hole_that_is_no_part_of_an_incident() {
+    let mut trial = Trial::new(&[("a", steady), ("b", failing_when_behind)]);
+    trial.wall = Some(|elapsed| if elapsed < 150 * SECOND { 0 } else { 10_800 });
+    let outcome = trial.run(Duration::ZERO, 400 * SECOND).await;
+    let times = times(&outcome, "sample", "a");
+    assert!(times.is_sorted(), "{times:?}");
+    let leap = times.windows(2).position(|pair| pair[1] - pair[0] > 60).unwrap();
+    assert!(times[leap] <= 152 && (10_800 + 150..10_800 + 165).contains(&times[leap + 1]), "{times:?}");
+    let skipped: Vec<u64> = outcome.of("sample", "a").map(|sample| sample["skipped"].as_u64().unwrap()).collect();
+    assert_eq!(skipped[leap + 1], 1_079, "nobody looked in between");
+    let alerts: Vec<&Value> = outcome.of("alert", "b").collect();
+    assert_eq!(alerts.len(), 2, "{alerts:?}");
+    let (down, up) = (secs(&alerts[0]["time"]), secs(&alerts[1]["time"]) - 10_800);
+    assert!((secs(&alerts[1]["since"]) - 10_800 - down).abs() <= 1, "{alerts:?}");
+    let downtime = alerts[1]["downtime_ms"].as_i64().unwrap() / 1_000;
+    assert!((downtime - (up - down)).abs() <= 1, "{alerts:?}");
+}
+
+/// A pause is as long as it was asked for, whatever the clock is set to meanwhile.
+#[tokio::test(start_paused = true)]
+async fn a_pause_lasts_as_long_as_was_asked_for() {
+    for (from, off) in [
+        (HOURS, (|elapsed| if elapsed < 60 * SECOND { 0 } else { -10_800 }) as fn(Duration) -> i64),
+        (Duration::ZERO, |elapsed| if elapsed < 60 * SECOND { 0 } else { 10_800 }),
+    ] {
+        let mut trial = Trial::new(&[("a", steady)]);
+        trial.wall = Some(off);
+        let until = START.after(from + 120 * SECOND);
+        trial.wishes = vec![(from + 30 * SECOND, Wish::Pause(0, Some(until)))];
+        let outcome = trial.run(from, from + 200 * SECOND).await;
+        let samples = times(&outcome, "sample", "a").len();
+        assert!((10..=12).contains(&samples), "3 before, 8 after: {samples}");
+    }
+}

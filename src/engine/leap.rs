@@ -1,0 +1,82 @@
+//! The clock by which samples are told was set.
+//!
+//! Forward is a hole, which the samples tell themselves: only what the engine noted by the clock as it was is noted anew, so
+//! that an incident is not older by a leap that was none of its time. After a clock that was set back, every site goes on in a
+//! ring with right times, and its windows, its rule and its state are what they would be had the clock always been right.
+//!
+//! Invariants: no change of state comes of it but by samples that were not read yet; verdicts stay.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::Timestamp;
+use crate::ring::Ring;
+
+use super::track::Met;
+use super::{Engine, Step, snapshot_of, take_changes};
+
+/// How the clock was set.
+#[derive(Clone, Copy, Debug)]
+pub struct Leap {
+    /// By how much.
+    pub by: Duration,
+    /// Whether back.
+    pub is_back: bool,
+    /// What was told from then on, by the clock before, was wrong by so much.
+    pub since: Timestamp,
+    /// The time now.
+    pub now: Timestamp,
+}
+
+impl Leap {
+    /// `at`, as the clock tells it now; never later than now.
+    #[must_use]
+    pub fn retold(&self, at: Timestamp) -> Timestamp {
+        let moved = if self.is_back { at.before(self.by) } else { at.after(self.by) };
+        if at >= self.since { moved.min(self.now) } else { at.min(self.now) }
+    }
+
+    /// A time to come that was set at `set`, as the clock tells it now.
+    #[must_use]
+    pub fn retold_until(&self, until: Timestamp, set: Timestamp) -> Timestamp {
+        match () {
+            () if set < self.since || until == Timestamp::MAX => until,
+            () if self.is_back => until.before(self.by),
+            () => until.after(self.by),
+        }
+    }
+}
+
+impl Engine {
+    /// Goes on after `leap`; after one back, sites go on in `rings`, by their number. Returns the pauses that end at another
+    /// time now.
+    pub fn leap(&mut self, leap: &Leap, rings: &HashMap<usize, Arc<Ring>>) -> (Step, Vec<(usize, Timestamp)>) {
+        let (mut met, mut step, mut pauses) = (Met::default(), Step::default(), Vec::new());
+        for (site, lane) in self.lanes.iter_mut().enumerate() {
+            pauses.extend(lane.retell(leap).map(|until| (site, until)));
+            if leap.is_back {
+                lane.turn_back(rings.get(&site), leap, (&mut self.scratch, &mut met));
+            }
+            if !met.changes.is_empty() {
+                take_changes(site, &mut met, &mut step);
+            }
+        }
+        step.lost = met.lost;
+        self.checks += met.checks;
+        if leap.is_back {
+            self.now = leap.now;
+            for number in 0..self.views.len() {
+                let rows = match self.windows[number] {
+                    Some(window) => self.lanes.iter_mut().map(|lane| lane.row(window, leap.now)).collect(),
+                    // The figures of a long view come from elsewhere, soon.
+                    None => self.views[number].rows.clone(),
+                };
+                self.views[number] = Arc::new(snapshot_of(self.views[number].view(), leap.now, leap.now, rows));
+            }
+        }
+        let sites = self.lanes.iter_mut().map(|lane| Arc::new(lane.snapshot(leap.now).clone())).collect();
+        self.board.replace(self.now, sites, self.views.clone());
+        (step, pauses)
+    }
+}

@@ -1,0 +1,41 @@
+//! One site after the clock was set; see [`crate::engine::Leap`].
+
+use std::sync::Arc;
+
+use crate::engine::Leap;
+use crate::model::Timestamp;
+use crate::ring::Ring;
+
+use super::{Lane, Met, Scratch};
+
+impl Lane {
+    /// Notes anew what was noted by the clock as it was. Returns until when it is paused, if that is another time now.
+    pub(in crate::engine) fn retell(&mut self, leap: &Leap) -> Option<Timestamp> {
+        let before = self.shown.paused_until;
+        let set = self.standing.since();
+        self.shown.paused_until = before.map(|until| leap.retold_until(until, set));
+        self.evaluator.overrule(self.evaluator.open_since().map(|since| leap.retold(since)));
+        self.changed = true;
+        self.shown.paused_until.filter(|_| self.shown.paused_until != before)
+    }
+
+    /// Goes on in `ring`, which holds what its own does, with the times that this should have had.
+    pub(in crate::engine) fn turn_back(
+        &mut self,
+        ring: Option<&Arc<Ring>>,
+        leap: &Leap,
+        (scratch, met): (&mut Scratch, &mut Met),
+    ) {
+        self.standing.retell(|at| leap.retold(at));
+        self.newest_due = self.newest_due.map(|due| leap.retold(due));
+        self.shown.last_up = self.shown.last_up.map(|at| leap.retold(at));
+        if let Some(last) = &mut self.shown.last {
+            last.sample.at = leap.retold(last.sample.at);
+        }
+        if let Some(ring) = ring {
+            self.head = ring.reader_at_oldest();
+        }
+        self.judge_anew(self.shown.rule, leap.now, scratch);
+        self.rebuild(leap.now, scratch, met);
+    }
+}
