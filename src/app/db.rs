@@ -204,7 +204,17 @@ fn judged(path: &Path, verdict: &Verdict) -> String {
         writeln!(text, "webmon: {path}: {} more samples are missing", verdict.missing - told)
             .expect("a String takes everything");
     }
-    writeln!(text, "webmon: the other {samples} samples are sound; `webmon db backup FILE` copies the store as it is")
+    if let Some(reason) = &verdict.unusable {
+        writeln!(
+            text,
+            "webmon: {path}: what the database needs to write is damaged ({}): a monitor would move the file aside and \
+             begin a new one; `webmon db repair` makes it anew of what can be read",
+            clean_line(reason, 120)
+        )
+        .expect("a String takes everything");
+    }
+    let other = if verdict.damaged.is_empty() && verdict.missing == 0 { "" } else { "other " };
+    writeln!(text, "webmon: the {other}{samples} samples are sound; `webmon db backup FILE` copies the store as it is")
         .expect("a String takes everything");
     text
 }
@@ -228,12 +238,15 @@ mod tests {
         verdict.damaged = vec![("blocks", 1), ("failures", 2)];
         verdict.gaps = vec![Gap { site: "api".into(), first: 100, next: 110 }];
         verdict.missing = 15;
+        verdict.unusable = Some("Corrupted\u{1b}".to_owned());
         let damaged = judged(path, &verdict);
         for line in [
             "webmon: webmon.redb: 1 damaged record in `blocks` is left out when it is read",
             "webmon: webmon.redb: 2 damaged records in `failures` are left out when it is read",
             "webmon: webmon.redb: samples 100 to 109 of api are missing",
             "webmon: webmon.redb: 5 more samples are missing",
+            "webmon: webmon.redb: what the database needs to write is damaged (Corrupted\u{fffd}): a monitor would move the file \
+             aside and begin a new one; `webmon db repair` makes it anew of what can be read",
         ] {
             assert!(damaged.lines().any(|said| said == line), "{line}\n{damaged}");
         }

@@ -179,7 +179,10 @@ impl Archive {
     /// # Errors
     /// Those of [`Archive::verify`].
     pub fn verify_with(&self, progress: impl FnMut(u64, u64)) -> Result<Verdict, StoreError> {
-        guard(|| verify::verify_with(&self.database.begin_read()?, progress)).map_err(|error| self.failed(error))
+        let verify = || verify::verify_with(&self.database.begin_read()?, progress);
+        let mut verdict = guard(verify).map_err(|error| self.failed(error))?;
+        verdict.unusable = file::rehearse(&self.path)?;
+        Ok(verdict)
     }
 
     /// Copies the store to a new file at `to`, or in place of an older copy there, and returns the bytes it takes.

@@ -21,6 +21,7 @@ use crate::model::Timestamp;
 use super::error::{StoreError, guard};
 use super::glimpse::Glimpse;
 use super::patient::{self, Link, Patient};
+use super::rehearsal::Rehearsal;
 use super::schema::{self, Format};
 use super::trim::Keep;
 use super::{image, place};
@@ -217,6 +218,27 @@ pub fn open_unrepaired(path: &Path) -> Result<ReadOnlyDatabase, StoreError> {
     });
     let (database, format) = opened.map_err(|error| StoreError::of(path, error))?;
     recognise(path, format).map(|()| database)
+}
+
+/// What keeps a writer from the store at `path`, beside its records: none if nothing does, or if it has a writer now, which
+/// would know. Cost: the file is read once.
+pub fn rehearse(path: &Path) -> Result<Option<String>, StoreError> {
+    if has_writer(path) != Some(false) {
+        return Ok(None);
+    }
+    let rehearsal = Rehearsal::of(reader(path)?);
+    let rehearsal = rehearsal.map_err(|source| StoreError::Io { path: path.to_owned(), doing: "read", source })?;
+    let mut builder = builder();
+    builder.set_check_integrity_on_open(true);
+    let opened = guard(|| {
+        let database = builder.create_with_backend(rehearsal)?;
+        schema::format(&database.begin_read()?).map(drop)
+    });
+    match opened.map_err(|error| StoreError::of(path, error)) {
+        // A writer that came meanwhile changes what was read.
+        Err(StoreError::Damaged { reason, .. }) => Ok((has_writer(path) == Some(false)).then_some(reason)),
+        outcome => outcome.map(|()| None),
+    }
 }
 
 /// Bytes that the file takes on its disk: pages that were ever written, not the length that it grew to.

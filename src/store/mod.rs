@@ -57,6 +57,7 @@ mod place;
 mod read;
 mod record;
 mod recount;
+mod rehearsal;
 mod rename;
 mod repair;
 mod roll;

@@ -68,6 +68,8 @@ pub struct Verdict {
     pub gaps: Vec<Gap>,
     /// All numbers without a sample.
     pub missing: u64,
+    /// What the database itself needs of the file and does not find there, so that a writer would move the file aside.
+    pub unusable: Option<String>,
 }
 
 /// Numbers of one site without samples.
@@ -85,7 +87,7 @@ impl Verdict {
     /// Whether everything is what was written and nothing is missing.
     #[must_use]
     pub const fn is_sound(&self) -> bool {
-        self.damaged.is_empty() && self.missing == 0
+        self.damaged.is_empty() && self.missing == 0 && self.unusable.is_none()
     }
 
     fn note(&mut self, table: &'static str, outcome: Result<(), Damage>) {

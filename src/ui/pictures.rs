@@ -256,6 +256,9 @@ mod behaviour {
         assert_eq!(says(health.clone()), " demo: \"flappy\" stops answering in 4 s");
         health.late = Duration::from_secs(2);
         assert!(says(health.clone()).starts_with("! checks start up to 2.00 s late"));
+        // A stop makes starts late as well; the machine is not to blame.
+        health.stopped = Duration::from_millis(2_470);
+        assert!(says(health.clone()).starts_with("! webmon was stopped for 2.47 s; what was not checked"));
         health.lost_samples = 7;
         assert!(says(health.clone()).starts_with("! 7 samples lost so far"));
         let since = fixture::now().before(Duration::from_secs(130));
@@ -263,6 +266,23 @@ mod behaviour {
         assert!(says(health.clone()).starts_with("! not saving since 14:00:03: disk full; figures go on"));
         health.offline_since = Some(since);
         assert!(says(health).starts_with("! offline: no route since 14:00:03; checks"));
+    }
+
+    #[test]
+    fn a_site_is_down_since_its_incident_began_not_since_its_mark_changed() {
+        for keys in ["", "\n"] {
+            let mut world = fixture::five_sites();
+            let (wide, small) = ((200, 60), (30, 8));
+            let seen = [wide, small].map(|(width, height)| picture(&world, keys, width, height));
+            let site = world.snapshot.sites.iter_mut().find(|site| &*site.name == "api").unwrap();
+            Arc::make_mut(site).since = world.now.before(Duration::from_secs(1));
+            for ((width, height), before) in [wide, small].into_iter().zip(seen) {
+                assert_eq!(picture(&world, keys, width, height).buffer(), before.buffer(), "{keys:?} {width}");
+            }
+            let site = world.snapshot.sites.iter_mut().find(|site| &*site.name == "api").unwrap();
+            Arc::make_mut(site).state = SiteState::Failing;
+            assert!(picture(&world, keys, 200, 60).to_string().contains("1s"), "a failing site has no incident yet");
+        }
     }
 
     #[test]
