@@ -8,6 +8,9 @@ mod support;
 use std::fs::{self, File, OpenOptions};
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Mutex;
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
 use support::program::{Folder, PATIENCE, Running, now};
@@ -34,7 +37,7 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = now();
     while !is_so() {
         assert!(now() - start < PATIENCE, "never: {what}");
-        std::thread::sleep(std::time::Duration::from_millis(5));
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -198,5 +201,41 @@ fn lines_resume_as_whole_objects_when_a_file_may_grow_again() {
     let text = read();
     for line in text.lines() {
         support::program::json(line);
+    }
+}
+
+#[test]
+fn a_check_during_which_the_process_was_stopped_says_nothing_of_the_site() {
+    const TIMEOUT: Duration = Duration::from_millis(500);
+    // The answer waits in the socket, or none came; either would be a figure of the stop.
+    for answers in [true, false] {
+        let ((sender, held), (ask, asked)) = (channel::<()>(), channel());
+        let held = Mutex::new(held);
+        let server = Server::start(Behaviour::answering(move |_| {
+            ask.send(()).unwrap();
+            let _released = held.lock().unwrap().recv();
+            if answers { vec![Step::send(response(200, "ok"))] } else { vec![Step::Hang] }
+        }));
+        // Dropped before the server, which waits for it.
+        let release = sender;
+        let folder = Folder::with(&format!(
+            "sites: [{{ name: api, url: '{}', timeout: 500ms, interval: 1h }}]",
+            server.url("/")
+        ));
+        let mut running = folder.start("--headless --no-store --format json --events sample");
+        asked.recv_timeout(PATIENCE).unwrap();
+        running.signal(Signal::STOP);
+        let stopped = now();
+        until("it is stopped", || status(running.pid(), "State").is_some_and(|state| state.starts_with('T')));
+        until("its time has passed", || now() - stopped > 3 * TIMEOUT);
+        drop(release);
+        running.signal(Signal::CONT);
+        let lines = running.until(|lines| lines.iter().any(|line| line.contains("\"sample\"")));
+        let sample =
+            lines.iter().map(|line| support::program::json(line)).find(|line| line["event"] == "sample").unwrap();
+        assert_eq!(sample["cause"], "local", "{sample}");
+        let most = u64::try_from((TIMEOUT + Duration::from_millis(100)).as_micros()).unwrap();
+        assert!(sample["total_us"].as_u64().unwrap() <= most, "{sample}");
+        running.end_by(Signal::TERM).with(143);
     }
 }

@@ -40,7 +40,7 @@ const SNAPSHOT_NOUNS: [&str; 7] =
     ["LastCheck", "OpenIncident", "Row", "SiteSnapshot", "SiteState", "Snapshot", "ViewSnapshot"];
 
 /// The only rooms in which a crate may appear. Crates that are not named here may appear anywhere.
-const ONLY_IN: [(&str, &[&str]); 35] = [
+const ONLY_IN: [(&str, &[&str]); 37] = [
     ("annotate_snippets", &["config"]),
     ("anyhow", &["app", "demo"]),
     ("arc_swap", &["engine"]),
@@ -67,6 +67,7 @@ const ONLY_IN: [(&str, &[&str]); 35] = [
     ("regex", &["model", "config", "probe"]),
     ("regex_automata", &["probe"]),
     ("rustls", &["probe", "export", "demo"]),
+    ("rustls_native_certs", &["probe"]),
     ("rustls_pki_types", &["config"]),
     ("serde", &["config", "report"]),
     ("serde_json", &["config", "report", "export"]),
@@ -75,6 +76,7 @@ const ONLY_IN: [(&str, &[&str]); 35] = [
     ("tokio_rustls", &["probe", "export", "demo"]),
     ("tracing", &["app", "demo"]),
     ("tracing_subscriber", &["app"]),
+    ("webpki", &["probe"]),
     ("zerocopy", &["ring"]),
 ];
 
