@@ -60,6 +60,7 @@ fn a_site_gets_another_name_or_is_forgotten_and_slips_change_nothing() {
     for (slip, said) in [
         ("db rename shp web", "did you mean \"shop\"?"),
         ("db rename api shop", "has a site named \"shop\" already"),
+        ("db rename api a\u{202e}b", "holds U+202E, a control character"),
         ("db forget nobody --yes", "no site named \"nobody\""),
         ("db forget shop", "say it again with --yes"),
     ] {
@@ -102,6 +103,11 @@ fn the_backup_of_the_second_night_replaces_the_first_and_nothing_else() {
     folder.run("db forget shop --yes").quietly();
     folder.run("db backup copy.redb --replace").quietly();
     assert_eq!((samples(&folder, "copy.redb"), samples(&folder, "webmon.redb")), (500, 500));
+    // The store of another monitor is no older copy, though it looks like one.
+    let other = Store::open(&folder.path("other.redb"), &Options::default(), NOW).unwrap();
+    let ended = folder.run("db backup other.redb --replace").with(3);
+    assert!(ended.stderr.contains("other.redb is in use by another webmon"), "{}", ended.stderr);
+    drop(other);
     folder.write("letter.txt", "not a store");
     for target in ["letter.txt", "webmon.redb", "sites.yaml"] {
         let before = std::fs::read(folder.path(target)).unwrap();

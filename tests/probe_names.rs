@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use support::dns::{Answer, NameServer};
 use support::ports::closed_port;
 use support::{Behaviour, Server};
+use tokio::task::JoinSet;
 use url::Url;
 use webmon::model::{Cause, Family, Observation, Phase, Site};
 use webmon::probe::{HttpProber, Options, Prober, Resolver};
@@ -163,6 +164,29 @@ async fn a_server_without_edns_is_asked_without() {
         let seen = prober.probe(&v4("b.test")).await;
         let asked = names.asked().iter().filter(|name| *name == "b.test").count();
         assert_eq!((seen.cause, asked), (Cause::Ok, 1), "{what}: {seen:?}");
+    }
+}
+
+#[tokio::test]
+async fn checks_that_wait_for_a_lookup_take_its_answer_whatever_it_is() {
+    let web = Server::start(Behaviour::ok());
+    let fleeting = Answer::Fleeting(vec![Ipv4Addr::LOCALHOST.into()]);
+    for (answer, cause) in
+        [(fleeting, Cause::Ok), (Answer::Code(3), Cause::DnsNotFound), (Answer::Code(2), Cause::DnsError)]
+    {
+        // Longer than it takes to begin all checks.
+        let slow = move |_: &str| Answer::After(Duration::from_millis(300), Box::new(answer.clone()));
+        let names = NameServer::start(slow);
+        let prober = Arc::new(prober(&[&names]));
+        let mut running = JoinSet::new();
+        for _ in 0..20 {
+            let (prober, site) = (Arc::clone(&prober), site(&web, "a.test"));
+            running.spawn(async move { prober.probe(&site).await });
+        }
+        let seen = running.join_all().await;
+        assert!(seen.iter().all(|seen| seen.cause == cause), "{cause:?}: {seen:?}");
+        // One lookup asks for both families, with and without EDNS.
+        assert!(names.asked().len() <= 8, "{cause:?}: {:?}", names.asked());
     }
 }
 

@@ -112,7 +112,9 @@ impl Evaluator {
             }
             (Some(since), false) => {
                 self.open_since = None;
-                let downtime = Some(now.since(since));
+                // A `since` that is to come was noted by a clock that was ahead: what was watched since is known to be down.
+                let began = if since <= now { since } else { self.watch.as_ref().map_or(now, |watch| watch.first) };
+                let downtime = Some(now.since(began));
                 Some(Transition { at: now, state: AlertState::Up, availability, since, downtime })
             }
             _ => None,
@@ -327,6 +329,18 @@ mod tests {
         };
         assert_eq!(site.step(210), Some(up));
         assert_eq!((site.evaluator.is_down(), site.evaluator.open_since()), (false, None));
+    }
+
+    #[test]
+    fn an_incident_that_began_in_the_future_lasted_as_long_as_it_was_watched() {
+        let mut site = Watched::by_default();
+        site.evaluator.overrule(Some(at(1_000_000)));
+        assert_eq!(site.checks(0, &[BAD; 3]), []);
+        assert_eq!(site.checks(30, &[OK; 9]), [], "9 of 12 are 75 %");
+        site.add(120, OK, Flags::none());
+        let up = site.step(120).expect("it is up again");
+        assert_eq!((up.state, up.since), (AlertState::Up, at(1_000_000)));
+        assert_eq!(up.downtime, Some(Duration::from_mins(2)));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
+use crate::config;
 use crate::model::SiteId;
 use crate::model::figures;
 use crate::model::redact::redacted;
@@ -99,9 +100,9 @@ fn alone(path: &Path, name: &str) -> Result<(Store, SiteId, Vec<Arc<str>>), Fail
 }
 
 fn rename(path: &Path, old: &str, new: &str) -> Result<(), Failure> {
-    if new.trim().is_empty() {
-        return Err(Failure::Usage("webmon: the new name is empty".to_owned()));
-    }
+    // As sites.yaml will have it, or its past could not be reached from there.
+    let new = config::site_name(new).map_err(|why| Failure::Usage(format!("webmon: NEW: {why}")))?;
+    let new = new.as_str();
     let (store, site, names) = alone(path, old)?;
     if names.iter().any(|name| **name == *new) {
         let new = redacted(new);

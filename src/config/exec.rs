@@ -111,6 +111,11 @@ fn find(name: &str, folder: &Path, env: Option<&Env<'_>>) -> Found {
     let mut found =
         std::env::split_paths(&path).map(|folder| folder.join(name)).filter(|path| path.is_file()).peekable();
     let doubt = match found.peek().map(|first| obstacle(first, &path)) {
+        // What has that name and is no program is what was meant.
+        None if beside.symlink_metadata().is_ok() => {
+            let doubt = obstacle(&beside, &path).map(|doubt| untold(&doubt));
+            return Found { program: beside, doubt };
+        }
         None => Some("is neither beside this file nor in PATH".to_owned()),
         // The system goes on to the next one of that name.
         Some(doubt) => doubt.filter(|_| found.all(|other| obstacle(&other, &path).is_some())),
@@ -144,6 +149,8 @@ mod tests {
             std::fs::write(&path, "#!/bin/sh\n").unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
         }
+        std::fs::create_dir(folder.path().join("hooks")).unwrap();
+        std::os::unix::fs::symlink("loop", folder.path().join("loop")).unwrap();
         let beside = |name: &str| folder.path().join(name);
         for (exec, program, doubt) in [
             ("[notify.sh, ops]", beside("notify.sh"), None),
@@ -151,6 +158,8 @@ mod tests {
             ("[pager]", PathBuf::from("pager"), None),
             ("[bin/pager, '${CHAT}']", beside("bin/pager"), None),
             ("[plain.txt]", beside("plain.txt"), Some("cannot be run")),
+            ("[hooks]", beside("hooks"), Some("`hooks` is a folder")),
+            ("[loop]", beside("loop"), Some("`loop` ")),
             ("[gone.sh]", PathBuf::from("gone.sh"), Some("is neither beside this file nor in PATH")),
             ("[./gone.sh]", beside("./gone.sh"), Some("`./gone.sh` is not there")),
         ] {

@@ -41,7 +41,9 @@ fn is_space(c: char) -> bool {
 
 /// Whether `c` has no width and no meaning of its own in a name.
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{34f}' | '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
+    // The fillers of Hangul are letters by their category.
+    let is_filler = matches!(c, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}');
+    is_filler || matches!(c, '\u{ad}' | '\u{34f}' | '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
 }
 
 /// Whether `c` only joins or varies its neighbours, as in emoji.
@@ -86,6 +88,7 @@ mod tests {
             ("o\u{308}l", Some("is not in the normal form (NFC)")),
             ("a\u{202f}b", Some("holds U+202F, which looks like a space and is none")),
             ("soft\u{ad}hyphen", Some("holds U+00AD, which cannot be seen")),
+            ("caf\u{e9}\u{3164}", Some("looks like \"caf\u{e9}\"")),
             ("\u{ff41}pi", None),
             ("api", Some("looks like \"\u{ff41}pi\": character 1 is U+FF41 there and U+0061 here")),
             ("👩\u{200d}🚀 ❤\u{fe0f}", None),

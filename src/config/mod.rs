@@ -132,6 +132,14 @@ pub fn load_without_env(path: &Path) -> Result<Config, ConfigError> {
     load_with(path, None)
 }
 
+/// The name that a site written as `text` has.
+///
+/// # Errors
+/// Why a site cannot be called so.
+pub fn site_name(text: &str) -> Result<String, String> {
+    value::name(text)
+}
+
 /// Validates `text`, which errors call `file_name` and whose relative paths begin at `base_dir`.
 ///
 /// # Errors

@@ -59,7 +59,7 @@ impl Drop for Unstopped {
     }
 }
 
-/// Runs `stop`, which stops the process, when no such work is under way, or after [`PATIENCE`].
+/// Runs `stop`, which stops the process, when no such work is under way, or after `PATIENCE`.
 pub fn between<T>(stop: impl FnOnce() -> T) -> T {
     let mut held = gate();
     held.stopping = true;

@@ -2,7 +2,7 @@
 //!
 //! A server that webmon reports to is no more to be trusted than one that it watches: endless provisional heads, chunks of
 //! one byte and bodies without end cost the same CPU and memory. So its connections are read like those of
-//! probes ([`super::paced`], [`super::head_limit`]) and polled only while somebody waits for an answer. The caller
+//! probes (`paced`, `head_limit`) and polled only while somebody waits for an answer. The caller
 //! connects, shakes hands over what [`paced`] returns, and bounds the time.
 
 use std::sync::Arc;

@@ -1,9 +1,9 @@
 //! What is remembered of names between lookups.
 //!
 //! Addresses, for as long as their TTL allows, so that a site known already needs no permit and cannot be held
-//! up by names that nobody answers for. One turn a name: probes of one site that overlap share the answer
-//! of the first instead of asking side by side. And which names got no answer the last time: those wait in a
-//! smaller queue of their own. Failures are not remembered; each probe asks again.
+//! up by names that nobody answers for. One turn a name: probes that wait for a lookup under way take what it comes to,
+//! addresses that may not be kept and failures as well, so that no probe waits for more than one lookup. And which
+//! names got no answer the last time: those wait in a smaller queue of their own. Failures are not kept for later probes.
 //!
 //! Limits: the eight addresses of a name that are ever tried, for five minutes at most, or ten seconds when only a redirect
 //! led to the name; 16,384 names. Redirects can bring any number of them; past the limit those that are of no
@@ -14,6 +14,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::failure::Failure;
+
 /// Names that are remembered at most.
 const NAMES_MAX: usize = 16_384;
 
@@ -21,6 +23,9 @@ const NAMES_MAX: usize = 16_384;
 const GOOD_MAX: Duration = Duration::from_mins(5);
 /// The same for names that only a redirect led to.
 const GOOD_MAX_REDIRECT: Duration = Duration::from_secs(10);
+
+/// What a lookup came to.
+pub(super) type Outcome = Result<Arc<[IpAddr]>, Failure>;
 
 /// One turn of one name: whoever holds it may ask.
 pub(super) type Turn = Arc<tokio::sync::Mutex<()>>;
@@ -35,6 +40,8 @@ struct Known {
     until: Option<Instant>,
     silent: bool,
     turn: Turn,
+    /// Lookups that have ended, and what the last one came to.
+    ended: (u64, Option<Outcome>),
 }
 
 impl Names {
@@ -45,8 +52,8 @@ impl Names {
         known.until.is_some_and(|until| now < until).then(|| Arc::clone(&known.addresses))
     }
 
-    /// The turn of `name`, and whether its last lookup got no answer.
-    pub(super) fn turn(&self, name: &str, now: Instant) -> (Turn, bool) {
+    /// The turn of `name`, whether its last lookup got no answer, and how many have ended.
+    pub(super) fn turn(&self, name: &str, now: Instant) -> (Turn, bool, u64) {
         let mut names = self.lock();
         if names.len() >= NAMES_MAX && !names.contains_key(name) {
             names.retain(|_, known| known.until.is_some_and(|until| now < until) || Arc::strong_count(&known.turn) > 1);
@@ -55,7 +62,23 @@ impl Names {
             }
         }
         let known = names.entry(name.into()).or_default();
-        (Arc::clone(&known.turn), known.silent)
+        (Arc::clone(&known.turn), known.silent, known.ended.0)
+    }
+
+    /// What a lookup of `name` came to that has ended since there were `before`.
+    pub(super) fn ended_since(&self, name: &str, before: u64) -> Option<Outcome> {
+        let names = self.lock();
+        let (ended, outcome) = &names.get(name)?.ended;
+        outcome.clone().filter(|_| *ended > before)
+    }
+
+    /// A lookup of `name` came to this; those who wait for their turn take it.
+    pub(super) fn end(&self, name: &str, outcome: &Outcome) {
+        if let Some(known) = self.lock().get_mut(name) {
+            // Without anybody who waits it would only take memory.
+            let waited_for = Arc::strong_count(&known.turn) > 2;
+            known.ended = (known.ended.0 + 1, waited_for.then(|| outcome.clone()));
+        }
     }
 
     /// `name` has these addresses, which are good for `ttl` after `now`. `is_own`: it is the name of a site.
@@ -107,6 +130,22 @@ mod tests {
     }
 
     #[test]
+    fn those_who_wait_for_a_lookup_take_what_it_comes_to_and_no_others_do() {
+        let (names, now) = (Names::default(), origin());
+        let failed: Outcome = Err(Failure::new(crate::model::Cause::DnsError, "no"));
+        let (asking, ..) = names.turn("a", now);
+        let (waiting, _, before) = names.turn("a", now);
+        names.end("a", &failed);
+        assert_eq!(names.ended_since("a", before), Some(failed.clone()));
+        let (_, _, later) = names.turn("a", now);
+        assert_eq!(names.ended_since("a", later), None, "that one asks again");
+        drop(waiting);
+        names.end("a", &failed);
+        assert_eq!(names.ended_since("a", before), None, "nobody waited");
+        drop(asking);
+    }
+
+    #[test]
     fn no_ttl_is_taken_at_its_word_for_long() {
         let (names, now) = (Names::default(), origin());
         for (is_own, seconds) in [(true, 300), (false, 10)] {
@@ -120,7 +159,7 @@ mod tests {
     #[test]
     fn what_was_learnt_can_be_forgotten_and_turns_go_on() {
         let (names, now) = (Names::default(), origin());
-        let (turn, _) = names.turn("a", now);
+        let (turn, ..) = names.turn("a", now);
         names.learnt("a", [IpAddr::from([127, 0, 0, 1])].into(), now, Duration::from_mins(1), true);
         names.forget();
         assert_eq!(names.fresh("a", now), None);

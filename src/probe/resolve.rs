@@ -109,8 +109,11 @@ impl Resolve {
         if let Some(known) = self.names.fresh(key, (self.clock)()) {
             return Ok(known);
         }
-        let (turn, silent) = self.names.turn(key, (self.clock)());
+        let (turn, silent, before) = self.names.turn(key, (self.clock)());
         let _turn = turn.lock().await;
+        if let Some(outcome) = self.names.ended_since(key, before) {
+            return outcome;
+        }
         if let Some(known) = self.names.fresh(key, (self.clock)()) {
             return Ok(known);
         }
@@ -153,15 +156,16 @@ impl Resolve {
         let silent = found.as_ref().is_err_and(|failure| failure.cause == Cause::DnsTimeout);
         self.names.silent(key, silent);
         self.answered.fetch_add(u64::from(!silent), Ordering::Relaxed);
-        let found = found?;
-        let addresses: Arc<[IpAddr]> = alternate(&found.addresses).into();
+        let outcome = found.map(|found| (Arc::<[IpAddr]>::from(alternate(&found.addresses)), found.ttl));
+        self.names.end(key, &outcome.as_ref().map(|(addresses, _)| Arc::clone(addresses)).map_err(Clone::clone));
+        let (addresses, ttl) = outcome?;
         // An answer that was asked for before a file changed is good for this once.
         let is_current = match (&asking, self.asking()) {
             (Some((asking, _)), Some(current)) => Arc::ptr_eq(asking, &current),
             _ => true,
         };
         if is_current {
-            self.names.learnt(key, Arc::clone(&addresses), (self.clock)(), found.ttl, is_own);
+            self.names.learnt(key, Arc::clone(&addresses), (self.clock)(), ttl, is_own);
         }
         Ok(addresses)
     }

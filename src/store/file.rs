@@ -120,6 +120,9 @@ pub fn replaceable(path: &Path, store: &Path) -> Result<(), StoreError> {
         let source = io::Error::other("it is the store itself");
         return Err(StoreError::Io { path: path.to_owned(), doing: "replace", source });
     }
+    if has_writer(path) == Some(true) {
+        return Err(StoreError::Locked { path: path.to_owned() });
+    }
     Ok(())
 }
 

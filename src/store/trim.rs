@@ -50,7 +50,7 @@ type Blocks<'txn> = Table<'txn, (u32, u64), &'static [u8]>;
 pub struct Keep {
     /// Raw samples go when they are older than this; none: they stay.
     pub retention: Option<Duration>,
-    /// Bytes that the file may hold; trimming begins below that ([`super::room::limit`]). None: no limit.
+    /// Bytes that the file may hold; trimming begins below that (`room::limit`). None: no limit.
     pub max_size: Option<u64>,
     /// Alerts go when they are older than this, except open incidents; none: they stay.
     pub alert_retention: Option<Duration>,
