@@ -46,8 +46,8 @@ pub use runnable::obstacle_of;
 pub use schema::schema;
 pub use sections::{Dashboard, Resolver, Storage, Symbols, Theme, default_views};
 pub use suggest::near as nearest;
-pub use template::template;
 pub use warning::BYTES_A_SAMPLE;
+pub use {template::template, value::name as site_name};
 
 use expand::Scope;
 use fault::{Fault, Source};
@@ -130,14 +130,6 @@ pub fn load(path: &Path, env: &Env<'_>) -> Result<Config, ConfigError> {
 /// As [`load`].
 pub fn load_without_env(path: &Path) -> Result<Config, ConfigError> {
     load_with(path, None)
-}
-
-/// The name that a site written as `text` has.
-///
-/// # Errors
-/// Why a site cannot be called so.
-pub fn site_name(text: &str) -> Result<String, String> {
-    value::name(text)
 }
 
 /// Validates `text`, which errors call `file_name` and whose relative paths begin at `base_dir`.

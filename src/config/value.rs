@@ -162,8 +162,11 @@ pub(super) fn header_value(text: &str) -> Result<&str, String> {
     Ok(text)
 }
 
-/// A site's name.
-pub(super) fn name(text: &str) -> Result<String, String> {
+/// The name that a site written as `text` has.
+///
+/// # Errors
+/// Why a site cannot be called so.
+pub fn name(text: &str) -> Result<String, String> {
     let text = text.trim();
     if text.is_empty() {
         return Err("a name cannot be empty".to_owned());
