@@ -559,6 +559,97 @@ fn a_file_that_is_taken_away_is_told_and_nothing_is_lost_when_it_comes_back() {
     }
 }
 
+/// A program that changes the file in place takes it away as well: what it left there is not written to, and the samples wait.
+#[test]
+fn a_file_that_is_cut_or_overwritten_in_place_is_told_and_nothing_is_lost_when_its_contents_come_back() {
+    fn cut(path: &Path, length: u64) {
+        fs::OpenOptions::new().write(true).open(path).unwrap().set_len(length).unwrap();
+    }
+    type Change = fn(&Path, &Path);
+    let changes: [(&str, Change); 6] = [
+        ("emptied", |path, _| cut(path, 0)),
+        ("its header is left", |path, _| cut(path, 8_192)),
+        ("its last byte is missing", |path, _| cut(path, fs::metadata(path).unwrap().len() - 1)),
+        ("another text", |path, _| fs::write(path, "no store").unwrap()),
+        ("another store", |path, aside| {
+            filled(aside, 100);
+            fs::write(path, fs::read(aside).unwrap()).unwrap();
+        }),
+        ("zeros of the same length", |path, _| {
+            let length = usize::try_from(fs::metadata(path).unwrap().len()).unwrap();
+            fs::write(path, vec![0; length]).unwrap();
+        }),
+    ];
+    for (case, change) in changes {
+        let (folder, path) = folder();
+        let (mut writer, mut producer) = writer(open(&path).unwrap());
+        (0..10).for_each(|index| _ = producer.push(sample(index)));
+        assert_eq!(writer.flush(NOW).committed, 10, "{case}");
+        let original = fs::read(&path).unwrap();
+        change(&path, &folder.path().join("aside.redb"));
+        let other = fs::read(&path).unwrap();
+        let mut now = NOW;
+        for round in 1..4 {
+            (10 * round..10 * (round + 1)).for_each(|index| _ = producer.push(sample(index)));
+            // Also when it is time to seal.
+            now = now.after(Duration::from_mins(20));
+            let flushed = writer.flush(now);
+            assert_eq!((flushed.committed, flushed.dropped), (0, 0), "{case}");
+            let StoreHealth::NotSaving { since, reason } = flushed.health else { panic!("{case}: it goes on") };
+            assert_eq!(since, NOW.after(Duration::from_mins(20)), "{case}");
+            assert_eq!(reason, "the file was cut off or overwritten; start webmon again", "{case}");
+        }
+        assert!(fs::read(&path).unwrap() == other, "{case}: what is there now is left alone");
+        fs::write(&path, &original).unwrap();
+        let flushed = writer.flush(now.after(Duration::from_mins(1)));
+        assert_eq!(flushed.committed, 30, "{case}");
+        assert!(flushed.notices[0].contains("nothing was lost"), "{case}: {flushed:?}");
+
+        (40..50).for_each(|index| _ = producer.push(sample(index)));
+        change(&path, &folder.path().join("another.redb"));
+        let other = fs::read(&path).unwrap();
+        let last = writer.close(now);
+        assert_eq!(last.dropped, 10, "{case}");
+        assert!(last.notices[0].contains("10 samples could not be saved: the file was cut off"), "{case}: {last:?}");
+        assert!(fs::read(&path).unwrap() == other, "{case}: also at the end");
+    }
+}
+
+#[test]
+fn an_end_without_new_samples_leaves_an_overwritten_file_alone() {
+    let (folder, path) = folder();
+    let mut store = open(&path).unwrap();
+    store.sign(7, NOW).unwrap();
+    let (mut writer, mut producer) = writer(store);
+    producer.push(sample(0));
+    assert_eq!(writer.flush(NOW).committed, 1);
+    let other = folder.path().join("other.redb");
+    filled(&other, 100);
+    fs::write(&path, fs::read(&other).unwrap()).unwrap();
+    let last = writer.close(NOW);
+    assert!(matches!(last.health, StoreHealth::NotSaving { .. }), "{last:?}");
+    assert!(last.notices[0].contains("cut off or overwritten"), "{last:?}");
+    assert_eq!(everything(&path), everything(&other));
+}
+
+#[test]
+fn what_the_database_says_of_its_own_code_is_not_shown() {
+    let (_folder, path) = folder();
+    filled(&path, 20_000);
+    let whole = fs::read(&path).unwrap();
+    // Everything behind the header, which has a checksum of its own, is another's.
+    for fill in [0, 1, 0xff] {
+        let mut bytes = whole.clone();
+        bytes[4_096..].fill(fill);
+        fs::write(&path, bytes).unwrap();
+        let said = match Archive::open(&path) {
+            Ok(archive) => message(archive.samples(&Query::ALL, |_| Ok::<(), ()>(()))),
+            Err(error) => error.to_string(),
+        };
+        assert!(said.contains("is damaged (") && !said.contains("unreachable") && !said.contains("panick"), "{said}");
+    }
+}
+
 #[test]
 fn a_backup_is_the_store_at_one_moment_while_the_writer_goes_on() {
     let (folder, path) = folder();

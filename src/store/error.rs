@@ -7,7 +7,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::model::caught;
-use crate::model::text::clean_line;
 
 use super::patient::Held;
 
@@ -122,6 +121,12 @@ pub enum StoreError {
         /// Where it was.
         path: PathBuf,
     },
+    /// Another program made the open file shorter or wrote over it; what is written to it now nobody finds again.
+    #[error("{} was cut off or overwritten by another program while it was in use: start webmon again", .path.display())]
+    Altered {
+        /// The file.
+        path: PathBuf,
+    },
     /// It was closed after a failed commit, and another process wrote to it before it could be opened again.
     #[error("{} was written to by another webmon while saving failed: start this one again", .path.display())]
     Taken {
@@ -146,7 +151,7 @@ impl StoreError {
             redb::Error::Io(source) if held(&source).is_some() => {
                 Self::Held { path, held: held(&source).unwrap_or(Held(None)), is_untouched: false }
             }
-            redb::Error::Io(source) if is_damage(&source) => Self::Damaged { path, reason: source.to_string() },
+            redb::Error::Io(source) if is_damage(&source) => Self::Damaged { path, reason: damage(&source) },
             redb::Error::Io(source) => Self::Io { path, doing: "use", source },
             redb::Error::UpgradeRequired(_) => Self::Foreign { path },
             source => Self::Database { path, source: Box::new(source) },
@@ -166,6 +171,10 @@ impl StoreError {
             Self::Missing { .. } => "the file is gone".to_owned(),
             Self::Moved { .. } => {
                 "the file was moved, deleted or replaced; put it back, or start webmon again".to_owned()
+            }
+            // Where webmon wrote to it before, it was neither of the two.
+            Self::Altered { .. } | Self::Empty { .. } | Self::Foreign { .. } => {
+                "the file was cut off or overwritten; start webmon again".to_owned()
             }
             Self::Taken { .. } => "another webmon wrote to the file meanwhile; start this one again".to_owned(),
             Self::Locked { .. } => "another webmon has the file".to_owned(),
@@ -208,14 +217,16 @@ fn way_on(path: &Path, source: &io::Error) -> String {
 /// Runs `operation`; where the database panics over pages that are not what it wrote, that is damage too.
 pub(super) fn guard<T>(operation: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, redb::Error> {
     // What the database leaves behind is dropped or opened again by the caller, so nothing broken is looked at.
-    caught::catch(operation).unwrap_or_else(|payload| {
-        let said = payload.downcast_ref::<String>().map(String::as_str);
-        let said = said.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("the database gave up");
-        Err(redb::Error::Corrupted(clean_line(said, 120)))
-    })
+    // Its words are about its code, and help no user.
+    caught::catch(operation).unwrap_or_else(|_| Err(redb::Error::Corrupted("its pages make no sense".to_owned())))
 }
 
 /// Whether the database means "this is not what I wrote" rather than "the system refused".
 fn is_damage(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
+}
+
+/// What is wrong with a file whose reading failed so.
+fn damage(error: &io::Error) -> String {
+    if error.kind() == io::ErrorKind::UnexpectedEof { "a part of it is missing".to_owned() } else { error.to_string() }
 }

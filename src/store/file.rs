@@ -185,7 +185,10 @@ pub fn open(path: &Path, options: &Options) -> Result<Database, StoreError> {
                 (options.pause)(LOCK_PAUSE);
                 waited += LOCK_PAUSE;
             }
-            Ok((database, format)) => return recognise(path, format).map(|()| database),
+            Ok((database, format)) => {
+                options.link.trace();
+                return recognise(path, format).map(|()| database);
+            }
             Err(error) => return Err(error),
         }
     }

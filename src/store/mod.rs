@@ -70,6 +70,7 @@ mod seal;
 mod signature;
 mod sink;
 mod tail;
+mod trace;
 #[cfg(test)]
 mod trial;
 mod trim;

@@ -296,6 +296,7 @@ impl Store {
         if self.identity.is_some() && Identity::at(&self.path) != self.identity {
             return Err(StoreError::Moved { path: self.path.clone() });
         }
+        self.look_after()?;
         if self.database.is_none() {
             self.database = Some((self.opener)()?);
             self.link.set_patience(WRITER_PATIENCE);
@@ -304,8 +305,14 @@ impl Store {
         Ok(())
     }
 
+    /// Fails if another program cut the file off or overwrote it.
+    fn look_after(&self) -> Result<(), StoreError> {
+        if self.link.is_ours() { Ok(()) } else { Err(StoreError::Altered { path: self.path.clone() }) }
+    }
+
     fn change<T>(&self, change: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>) -> Result<T, StoreError> {
         let database = self.opened()?;
+        self.look_after()?;
         // A commit that fails in the middle has to be repaired; one that never began costs nothing.
         self.link.ready(self.pause).map_err(|held| StoreError::Held {
             path: self.path.clone(),
@@ -345,6 +352,8 @@ impl Store {
     /// Lets go of the database, after a failure: it refuses every write until it is opened again.
     pub(super) fn let_go(&mut self) {
         *self.tail.get_mut().expect("a look that panics is caught within the lock") = Arc::default();
+        // A closing database writes; what another program put into the file stays as it is.
+        let _ours = self.link.is_ours();
         // Letting go of a damaged one may panic once more; there is nothing left to save in it.
         let database = self.database.take();
         let closed = guard(move || {
@@ -380,6 +389,7 @@ impl Store {
     }
 
     fn failed(&self, error: redb::Error) -> StoreError {
-        StoreError::of(&self.path, error)
+        // The cause rather than what the database makes of pages that another program wrote.
+        self.look_after().err().unwrap_or_else(|| StoreError::of(&self.path, error))
     }
 }

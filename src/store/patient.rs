@@ -22,6 +22,7 @@ use crate::model::stops::Unstopped;
 
 use super::file::Identity;
 use super::holder;
+use super::trace::Trace;
 
 /// The lock on the header covers these bytes and no others.
 pub const HEADER: (u64, u64) = (0, 320);
@@ -45,6 +46,10 @@ struct Shared {
     /// The open file.
     file: Mutex<Option<Arc<FileBackend>>>,
     identity: Mutex<Option<Identity>>,
+    /// What the file has to look like, from the time when it was opened for writing.
+    trace: Mutex<Trace>,
+    /// Another program cut the file off or overwrote it: nothing is written to it.
+    is_altered: AtomicBool,
     /// Operations on the file that have ended.
     operations: AtomicU64,
     /// Patience with a lock, in milliseconds.
@@ -84,6 +89,33 @@ impl Link {
             free
         };
         self.wait(pause, ours).map_err(|()| self.held())
+    }
+
+    /// The file is open for writing: from now on, a change that another program makes to it is noticed.
+    pub(super) fn trace(&self) {
+        let Some(file) = lock(&self.0.file).clone() else { return };
+        *lock(&self.0.trace) = Trace::of(&*file).unwrap_or_default();
+    }
+
+    /// Whether no other program cut the open file off or overwrote it. As long as one did, nothing is written to the file.
+    pub(super) fn is_ours(&self) -> bool {
+        let Some(file) = lock(&self.0.file).clone() else { return true };
+        let is_ours = lock(&self.0.trace).fits(&*file);
+        self.0.is_altered.store(!is_ours, Ordering::Relaxed);
+        is_ours
+    }
+
+    /// Changes `file`, if it is ours, and has it noted in the trace whether that was done without an error.
+    fn change(&self, change: impl FnOnce() -> io::Result<()>, note: impl FnOnce(&mut Trace, bool)) -> io::Result<()> {
+        if self.0.is_altered.load(Ordering::Relaxed) {
+            return Err(io::Error::other("another program cut it off or overwrote it"));
+        }
+        let mut trace = lock(&self.0.trace);
+        let changed = change();
+        note(&mut trace, changed.is_ok());
+        drop(trace);
+        self.ended();
+        changed
     }
 
     /// Tries until it works or the patience ends.
@@ -207,7 +239,7 @@ impl StorageBackend for Patient {
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
-        self.counted(self.file.set_len(length))
+        self.link.change(|| self.file.set_len(length), |trace, whole| trace.sized(length, whole))
     }
 
     fn sync_data(&self) -> io::Result<()> {
@@ -215,13 +247,15 @@ impl StorageBackend for Patient {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.counted(self.file.write(offset, data))
+        self.link.change(|| self.file.write(offset, data), |trace, whole| trace.written(offset, data, whole))
     }
 
     fn close(&self) -> io::Result<()> {
         let mut open = lock(&self.link.0.file);
         if open.as_ref().is_some_and(|open| Arc::ptr_eq(open, &self.file)) {
             *open = None;
+            *lock(&self.link.0.trace) = Trace::default();
+            self.link.0.is_altered.store(false, Ordering::Relaxed);
         }
         drop(open);
         let closed = self.file.close();

@@ -177,6 +177,9 @@ impl Writer {
         let waiting = self.pending.samples();
         flushed.dropped += waiting;
         let failure = self.failure.map(|failure| failure.reason);
+        if failure.is_some() {
+            self.store.let_go();
+        }
         let unclean = match failure {
             Some(reason) if waiting > 0 => {
                 flushed.notices.push(unsaved(waiting, &reason));
@@ -281,8 +284,13 @@ impl Writer {
     }
 
     fn fail(&mut self, now: Timestamp, error: &StoreError) {
-        // A file that was put elsewhere is whole. It is held, so that no other one can be taken for it.
-        if !matches!(error, StoreError::Moved { .. } | StoreError::Held { is_untouched: true, .. }) {
+        // A file that was put elsewhere is whole. It is held, so that no other one can be taken for it. One that was overwritten
+        // is not opened as what it is now: its contents can be put back.
+        let is_held = matches!(
+            error,
+            StoreError::Moved { .. } | StoreError::Altered { .. } | StoreError::Held { is_untouched: true, .. }
+        );
+        if !is_held {
             self.store.let_go();
         }
         self.sizes.forget();
