@@ -46,7 +46,7 @@ pub fn samples(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Failur
                 rows += 1;
                 table.row(out, record)
             })?;
-            if rows > 0 { Ok(()) } else { table::nothing(out, &zone, past.period, past.begins()?) }
+            if rows > 0 { Ok(()) } else { table::nothing(out, &zone, &args.sites, past.period, past.begins()?) }
         }
         TableFormat::Json => past.visit(|_, record| json::sample(out, record)),
         TableFormat::Csv => {

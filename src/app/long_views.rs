@@ -162,7 +162,7 @@ impl Pass {
 fn row(figures: Figures, (since, as_of): (Timestamp, Timestamp), cadence: Cadence) -> Row {
     let Figures { stretch, is_exact, damaged, beats, .. } = figures;
     Row {
-        summary: stretch.summary((since, as_of), Some(cadence)),
+        summary: stretch.summary((since, as_of), Some(cadence), None),
         beats: beats.expect("it was asked for"),
         oldest: stretch.oldest.map(|oldest| oldest.due),
         is_exact: is_exact && damaged == 0,
@@ -312,7 +312,7 @@ mod tests {
                 for sample in rig.samples[*site].iter().filter(|sample| sample.at > cutoff) {
                     expected.admit(sample, None);
                 }
-                assert_eq!(row.summary, expected.summary((cutoff, rig.now), Some(CADENCE)));
+                assert_eq!(row.summary, expected.summary((cutoff, rig.now), Some(CADENCE), None));
                 assert!(row.is_exact);
                 let beats: u64 = row.beats.cells.iter().map(|beat| u64::from(beat.up + beat.down)).sum();
                 // The last cells of a bar reach as far back as the window, give or take one.

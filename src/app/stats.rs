@@ -39,9 +39,10 @@ pub fn stats(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Failure>
                 period,
                 is_exact: figures.is_exact,
                 longest_outage: stretch.outages.longest,
-                begins: stretch.begins(period.since, past.cadence(name)),
+                begins: stretch.begins(period.since, past.cadence(name), figures.begins),
             };
-            (*name, stored, stretch.summary((period.since, period.until), past.cadence(name)))
+            let summary = stretch.summary((period.since, period.until), past.cadence(name), figures.begins);
+            (*name, stored, summary)
         })
         .collect();
     let records: Vec<StatsRecord<'_>> = summaries
@@ -49,7 +50,9 @@ pub fn stats(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Failure>
         .map(|(site, stored, summary)| StatsRecord { site, state: None, summary, stored: Some(*stored) })
         .collect();
     print(|out| match args.format {
-        TableFormat::Table if records.is_empty() => table::nothing(out, &past.zone, period, past.begins()?),
+        TableFormat::Table if records.is_empty() => {
+            table::nothing(out, &past.zone, &args.sites, period, past.begins()?)
+        }
         TableFormat::Table => {
             let store = shown_path(past.archive.path());
             let heading = table::Heading { period, back_from_now: past.back_from_now, store: &store };

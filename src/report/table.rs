@@ -20,6 +20,9 @@ use super::{Period, SampleRecord, StatsRecord, when};
 /// Longest name for which a column makes room; longer ones push their own line to the right.
 const NAME_MAX: usize = 40;
 
+/// Sites that are named in a sentence.
+const NAMED_MAX: usize = 3;
+
 const DAY: Duration = Duration::from_hours(24);
 
 /// A table of samples, written row by row.
@@ -130,7 +133,7 @@ pub fn begins(out: &mut impl io::Write, zone: &TimeZone, records: &[StatsRecord<
     }
 }
 
-/// A time in which a site was not observed: `  blog: not observed 02:10:00 – 04:19:40 (webmon was not running)`.
+/// A time in which a site was not observed: `  blog: not observed 02:10:00 – 04:19:40 (webmon did not run, or the clock was set)`.
 /// `shown` is the period of the table; the day is named in periods of more than one.
 ///
 /// # Errors
@@ -138,7 +141,7 @@ pub fn begins(out: &mut impl io::Write, zone: &TimeZone, records: &[StatsRecord<
 pub fn hole(out: &mut impl io::Write, zone: &TimeZone, site: &str, hole: Period, shown: Period) -> io::Result<()> {
     let time = if shown.until.since(shown.since) > DAY { when::second } else { when::clock };
     let (from, to) = (time(hole.since, zone), time(hole.until, zone));
-    words::line(out, &format!("  {site}: not observed {from} – {to} (webmon was not running)"))
+    words::line(out, &format!("  {site}: not observed {from} – {to} (webmon did not run, or the clock was set)"))
 }
 
 /// That there are holes besides those that were told of.
@@ -149,13 +152,15 @@ pub fn more_holes(out: &mut impl io::Write, site: &str, more: u64) -> io::Result
     words::line(out, &format!("  {site}: {more} more holes, shorter ones"))
 }
 
-/// What is said in place of an empty table; `begins` is the time of the oldest sample that is kept.
+/// What is said in place of an empty table: of the sites `of`, or of all when it is empty. `begins` is the time of the oldest
+/// sample of them that is kept.
 ///
 /// # Errors
 /// The writer's.
 pub fn nothing(
     out: &mut impl io::Write,
     zone: &TimeZone,
+    of: &[String],
     period: Period,
     begins: Option<crate::model::Timestamp>,
 ) -> io::Result<()> {
@@ -164,11 +169,23 @@ pub fn nothing(
         crate::model::Timestamp::MAX => format!("since {since}"),
         until => format!("between {since} and {}", when::minute(until, zone)),
     };
-    let begins = match begins {
-        Some(begins) => format!("the store begins {}", when::minute(begins, zone)),
-        None => "the store is empty".to_owned(),
+    let begins = begins.map(|begins| when::minute(begins, zone));
+    let said = match (of, begins) {
+        ([], None) => format!("no samples {period}; the store is empty"),
+        ([], Some(begins)) => format!("no samples {period}; the store begins {begins}"),
+        (of, None) => format!("no samples of {}; the store has none of any time", names(of)),
+        (of, Some(begins)) => format!("no samples of {} {period}; the first one is of {begins}", names(of)),
     };
-    words::line(out, &format!("no samples {period}; {begins}"))
+    words::line(out, &said)
+}
+
+/// A few of them, and how many others there are.
+fn names(of: &[String]) -> String {
+    let shown = of.iter().take(NAMED_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match of.len().saturating_sub(NAMED_MAX) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }
 
 /// The history of alerts, one a line, the message to the letter.
@@ -404,19 +421,33 @@ new                  –     –       0     0       –        –        –  
         let night = Period { since: at("2026-11-22T01:10:00Z"), until: at("2026-11-22T03:19:40Z") };
         assert_eq!(
             printed(|out| hole(out, &zone(), "blog", night, day)),
-            "  blog: not observed 02:10:00 – 04:19:40 (webmon was not running)\n"
+            "  blog: not observed 02:10:00 – 04:19:40 (webmon did not run, or the clock was set)\n"
         );
         let week = Period { since: at("2026-11-15T13:02:00Z"), ..day };
         assert_eq!(
             printed(|out| hole(out, &zone(), "blog", night, week)),
-            "  blog: not observed 2026-11-22 02:10:00 – 2026-11-22 04:19:40 (webmon was not running)\n"
+            "  blog: not observed 2026-11-22 02:10:00 – 2026-11-22 04:19:40 (webmon did not run, or the clock was set)\n"
         );
         assert_eq!(printed(|out| more_holes(out, "bl\u{202e}og", 3)), "  bl\u{fffd}og: 3 more holes, shorter ones\n");
         assert_eq!(
-            printed(|out| nothing(out, &zone(), day, Some(at("2026-11-20T08:12:00Z")))),
+            printed(|out| nothing(out, &zone(), &[], day, Some(at("2026-11-20T08:12:00Z")))),
             "no samples between 2026-11-21 14:02 and 2026-11-22 14:02; the store begins 2026-11-20 09:12\n"
         );
-        assert!(printed(|out| nothing(out, &zone(), day, None)).ends_with("; the store is empty\n"));
+        assert!(printed(|out| nothing(out, &zone(), &[], day, None)).ends_with("; the store is empty\n"));
+        // A store with samples of others is not empty, and begins with them.
+        let off = ["off".to_owned()];
+        assert_eq!(
+            printed(|out| nothing(out, &zone(), &off, day, None)),
+            "no samples of off; the store has none of any time\n"
+        );
+        assert_eq!(
+            printed(|out| nothing(out, &zone(), &off, day, Some(at("2026-11-20T08:12:00Z")))),
+            "no samples of off between 2026-11-21 14:02 and 2026-11-22 14:02; the first one is of 2026-11-20 09:12\n"
+        );
+        let many: Vec<String> = (1..=5).map(|site| format!("s{site}")).collect();
+        assert!(
+            printed(|out| nothing(out, &zone(), &many, day, None)).starts_with("no samples of s1, s2, s3 and 2 more;")
+        );
     }
 
     #[test]

@@ -9,7 +9,8 @@
 //! hole that began before the window is clipped to it. A due check is missing when it has no result for longer than a
 //! timeout and an interval: it may wait for its start up to an interval, and be in flight up to the timeout. In the window of
 //! a running monitor, time before the first sample is no gap, and the dashboard says how much of the window it has
-//! seen. In a period of the store it is time that nobody looked, like any other.
+//! seen. In a period of the store it is time that nobody looked, like any other; where all that is kept of the site begins in
+//! the period, also a part of an interval before it counts, as a check that was not made.
 //!
 //! **Limits.** Where probes of one site overlapped, the skipped ones are placed to within the overlap.
 
@@ -91,11 +92,16 @@ impl Cadence {
     }
 
     /// Due checks after `cutoff` that were neither made nor skipped before `oldest`, the first sample since then: the site
-    /// was not watched yet, or what there was is gone.
+    /// was not watched yet, or what there was is gone. `begins` is when the oldest check was due of which anything is
+    /// kept: after `cutoff`, no check before it stands for the part of an interval that is left.
     #[must_use]
-    pub fn before(&self, cutoff: Timestamp, oldest: Option<Oldest>) -> u64 {
+    pub fn before(&self, cutoff: Timestamp, oldest: Option<Oldest>, begins: Option<Timestamp>) -> u64 {
         let interval = micros(self.interval).max(1);
-        let due = |oldest: Oldest| micros(oldest.due.since(cutoff)).saturating_sub(1) / interval;
+        let due = |oldest: Oldest| {
+            let length = micros(oldest.due.since(cutoff));
+            let is_first = begins.is_some_and(|begins| begins > cutoff);
+            if is_first { length.div_ceil(interval) } else { length.saturating_sub(1) / interval }
+        };
         oldest.map_or(0, |oldest| due(oldest).saturating_sub(u64::from(oldest.skipped)))
     }
 }
@@ -166,9 +172,23 @@ mod tests {
             [(0, 0, 99), (990, 0, 0), (989, 0, 1), (995, 0, 0), (1_005, 0, 0), (0, 99, 0), (0, 40, 59), (500, 90, 0)]
         {
             let oldest = Oldest::from(&sample(1_000_000, 20, 30, skipped));
-            assert_eq!(CADENCE.before(secs(cutoff), Some(oldest)), before, "since {cutoff} s, {skipped} skipped");
+            let found = CADENCE.before(secs(cutoff), Some(oldest), None);
+            assert_eq!(found, before, "since {cutoff} s, {skipped} skipped");
+            let found = CADENCE.before(secs(cutoff), Some(oldest), Some(secs(cutoff)));
+            assert_eq!(found, before, "something before {cutoff} s is kept, {skipped} skipped");
         }
-        assert_eq!(CADENCE.before(secs(0), None), 0);
+        assert_eq!(CADENCE.before(secs(0), None, None), 0);
+    }
+
+    #[test]
+    fn where_all_begins_in_the_period_a_part_of_an_interval_was_not_covered_either() {
+        let oldest = Oldest::from(&sample(1_000_000, 20, 30, 0));
+        for (cutoff, before) in [(0, 100), (980, 2), (985, 2), (990, 1), (999, 1), (1_000, 0), (1_005, 0)] {
+            let found = CADENCE.before(secs(cutoff), Some(oldest), Some(oldest.due));
+            assert_eq!(found, before, "since {cutoff} s");
+        }
+        let skipped = Oldest { skipped: 3, ..oldest };
+        assert_eq!(CADENCE.before(secs(965), Some(skipped), Some(oldest.due)), 1);
     }
 
     proptest! {

@@ -119,13 +119,28 @@ impl Stretch {
     }
 
     /// All figures of the span `(since, until]`, with the due checks that its samples alone do not tell, where the
-    /// cadence of the site is known.
+    /// cadence of the site is known. `begins` is when the oldest check was due of which anything is kept; none: time
+    /// before the first sample counts only by whole intervals.
     #[must_use]
-    pub fn summary(&self, (since, until): (Timestamp, Timestamp), cadence: Option<Cadence>) -> Summary {
+    pub fn summary(
+        &self,
+        (since, until): (Timestamp, Timestamp),
+        cadence: Option<Cadence>,
+        begins: Option<Timestamp>,
+    ) -> Summary {
         let mut unmade =
             cadence.map_or(Unmade::default(), |cadence| cadence.unmade((since, until), self.oldest, self.newest_due));
-        unmade.before = cadence.or_else(|| self.usual()).map_or(0, |cadence| cadence.before(since, self.oldest));
+        unmade.before = self.before(since, cadence, begins);
         self.rollup.summary(until, Timeframe::new(until.since(since)), unmade)
+    }
+
+    /// Due checks since then before the first sample.
+    fn before(&self, since: Timestamp, cadence: Option<Cadence>, begins: Option<Timestamp>) -> u64 {
+        match cadence.or_else(|| self.usual()) {
+            Some(cadence) => cadence.before(since, self.oldest, begins),
+            // A single check does not tell the interval, but that there was none before it.
+            None => u64::from(self.oldest.is_some() && begins.is_some_and(|begins| begins > since)),
+        }
     }
 
     /// How often a site was due of which nothing else is known: as its samples are apart.
@@ -137,13 +152,15 @@ impl Stretch {
         (!apart.is_zero()).then_some(Cadence { interval: apart, timeout: Duration::ZERO })
     }
 
-    /// Since when there is data, where that is more than a missed check after `since`.
+    /// Since when there is data, where that is after `since`: all that is kept begins then, at `begins`, or the first sample is
+    /// more than a missed check after `since`.
     #[must_use]
-    pub fn begins(&self, since: Timestamp, cadence: Option<Cadence>) -> Option<Timestamp> {
-        let allowed = cadence.map_or(Duration::ZERO, |cadence| cadence.silence());
+    pub fn begins(&self, since: Timestamp, cadence: Option<Cadence>, begins: Option<Timestamp>) -> Option<Timestamp> {
+        let is_first = begins.is_some_and(|begins| begins > since);
+        let allowed =
+            if is_first { Duration::ZERO } else { cadence.map_or(Duration::ZERO, |cadence| cadence.silence()) };
         let oldest = self.oldest.filter(|oldest| oldest.due.since(since) > allowed)?;
-        let before = cadence.or_else(|| self.usual()).map_or(0, |cadence| cadence.before(since, Some(oldest)));
-        (before > 0).then_some(oldest.due)
+        (self.before(since, cadence, begins) > 0).then_some(oldest.due)
     }
 
     /// Takes note that nothing came from the last sample to `until`, if that is more than a missed check.
@@ -228,7 +245,7 @@ mod tests {
         assert_eq!(holes[0].since, Timestamp::from_secs(1_020));
         assert_eq!(holes[1], Hole { since: Timestamp::from_secs(1_120), until });
         // 4 checks were made, 9 skipped, and 10 have not come since.
-        assert_eq!(stretch.summary((since, until), Some(CADENCE)).coverage, Some(4.0 / 23.0));
+        assert_eq!(stretch.summary((since, until), Some(CADENCE), None).coverage, Some(4.0 / 23.0));
     }
 
     /// A store that is younger than the period, whether the configuration knows the site or not.
@@ -238,12 +255,48 @@ mod tests {
         let stretch = walked(&samples, None);
         let (first, until) = (Cadence::due(&samples[0]), Timestamp::from_secs(9_995));
         for cadence in [Some(CADENCE), None] {
-            let of = |since: u64| stretch.summary((Timestamp::from_secs(since), until), cadence).coverage.unwrap();
-            assert!((of(0) - 0.1).abs() < 0.001, "{}", of(0));
-            assert!((of(8_995) - 1.0).abs() < 1e-9);
-            assert_eq!(stretch.begins(Timestamp::from_secs(0), cadence), Some(first));
-            assert_eq!(stretch.begins(Timestamp::from_secs(8_995), cadence), None);
-            assert_eq!(stretch.begins(Timestamp::from_secs(9_500), cadence), None);
+            let of = |since: u64, begins: Option<Timestamp>| {
+                stretch.summary((Timestamp::from_secs(since), until), cadence, begins).coverage.unwrap()
+            };
+            let told =
+                |since: u64, begins: Option<Timestamp>| stretch.begins(Timestamp::from_secs(since), cadence, begins);
+            // Whether something before the period is kept or it is not known.
+            for before in [Some(Timestamp::from_secs(0)), None] {
+                assert!((of(0, before) - 0.1).abs() < 0.001, "{}", of(0, before));
+                assert!((of(8_995, before) - 1.0).abs() < 1e-9);
+                assert_eq!(told(0, before), Some(first));
+                assert_eq!(told(8_995, before), None);
+                assert_eq!(told(9_500, before), None);
+            }
+            assert!((of(0, Some(first)) - 0.1).abs() < 0.001, "{}", of(0, Some(first)));
+            assert!((of(8_995, Some(first)) - 100.0 / 101.0).abs() < 1e-9, "{}", of(8_995, Some(first)));
+            assert!((of(9_500, Some(first)) - 1.0).abs() < 1e-9);
+            assert_eq!(told(0, Some(first)), Some(first));
+            assert_eq!(told(8_995, Some(first)), Some(first));
+            assert_eq!(told(9_500, Some(first)), None);
+        }
+    }
+
+    /// One check of an interval that is as long as the period, or longer.
+    #[test]
+    fn a_site_that_was_checked_once_did_not_cover_the_time_before() {
+        let stretch = walked(&[sample(9_000, 0)], None);
+        let first = stretch.oldest.unwrap().due;
+        let until = Timestamp::from_secs(9_003);
+        let hourly = Cadence { interval: Duration::from_hours(1), timeout: Duration::from_secs(5) };
+        for cadence in [Some(hourly), None] {
+            for since in [until.before(Duration::from_hours(1)), until.before(Duration::from_mins(15))] {
+                let coverage = stretch.summary((since, until), cadence, Some(first)).coverage;
+                assert_eq!(
+                    (coverage, stretch.begins(since, cadence, Some(first))),
+                    (Some(0.5), Some(first)),
+                    "{since:?}"
+                );
+                // A check before the period covers it up to this one.
+                let older = Some(since.before(Duration::from_mins(50)));
+                assert_eq!(stretch.summary((since, until), cadence, older).coverage, Some(1.0), "{since:?}");
+                assert_eq!(stretch.begins(since, cadence, older), None, "{since:?}");
+            }
         }
     }
 

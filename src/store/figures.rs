@@ -32,6 +32,8 @@ pub struct Figures {
     pub site: SiteId,
     /// Its samples in the period, summed up.
     pub stretch: Stretch,
+    /// When the oldest check was due of which anything is kept, whatever the period.
+    pub begins: Option<Timestamp>,
     /// Whether that is to the sample: no edge of the period had to be rounded to an hour or a day.
     pub is_exact: bool,
     /// Records that could not be read and are missing.
@@ -60,6 +62,7 @@ pub fn figures(view: &View, query: &Query, cell: Option<Duration>) -> Result<Vec
             figures: Figures {
                 site,
                 stretch: Stretch::default(),
+                begins: super::beginning::begins(view, site)?,
                 is_exact: true,
                 damaged: 0,
                 has_gap: false,

@@ -25,6 +25,7 @@ mod alert_trim;
 mod append;
 mod archive;
 mod backup;
+mod beginning;
 mod block;
 mod buckets;
 mod bytes;

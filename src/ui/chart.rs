@@ -112,7 +112,7 @@ fn remarks<'a>(frame: &'a Frame, past: &'a Past) -> impl Iterator<Item = String>
         Some(_) => None,
     };
     let holes = past.holes.first().map(|hole| {
-        let why = if hole.others { "this site was not checked" } else { "webmon was not running" };
+        let why = if hole.others { "this site was not checked" } else { "webmon stopped, or clock set" };
         let more = match past.holes.len() - 1 + past.more_holes {
             0 => String::new(),
             more => format!(", and {more} times more"),

@@ -127,7 +127,7 @@ impl Past {
         }
         series.speak(&scope, cadence.interval);
         whole.end(until, cadence);
-        let summary = whole.summary((scope.from, until), Some(cadence));
+        let summary = whole.summary((scope.from, until), Some(cadence), begins);
         let hole = |hole: crate::stats::Hole| Hole { from: hole.since, until: hole.until, others: false };
         let mut holes: Vec<Hole> = whole.holes_since(scope.from).into_iter().map(hole).collect();
         holes.sort_by_key(|hole| std::cmp::Reverse(hole.until.since(hole.from)));
@@ -244,7 +244,7 @@ impl Gather {
         series.speak(&self.scope, cadence.interval);
         let oldest = self.oldest.as_ref().map(Into::into);
         let mut unmade = cadence.unmade((self.scope.from, until), oldest, self.newest_due);
-        unmade.before = cadence.before(self.scope.from, oldest);
+        unmade.before = cadence.before(self.scope.from, oldest, begins);
         let timeframe = Timeframe::new(self.wanted.span);
         let summary = self.rollup.summary(until, timeframe, unmade);
         let (holes, more_holes) = (self.holes, self.more_holes);
