@@ -13,7 +13,7 @@ use redb::{BackendError, Database, ReadOnlyDatabase, StorageBackend};
 
 use super::archive::Archive;
 use super::error::{StoreError, guard};
-use super::glimpse::{Glimpse, granted};
+use super::glimpse::{Glimpse, unshared};
 use super::opened::{Opener, Store};
 use super::trial::Noise;
 use super::{file, schema};
@@ -234,17 +234,5 @@ impl StorageBackend for Disk {
         Ok(())
     }
 
-    granted!();
-
-    fn lock_shared_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<(), BackendError> {
-        Ok(())
-    }
-
-    fn unlock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<(), BackendError> {
-        Ok(())
-    }
-
-    fn query_lock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<bool, BackendError> {
-        Ok(false)
-    }
+    unshared!();
 }

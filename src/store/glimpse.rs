@@ -42,7 +42,26 @@ macro_rules! granted {
         }
     };
 }
-pub(super) use granted;
+
+/// All locks of a file that only one process has: each is granted, and nobody else holds one.
+macro_rules! unshared {
+    () => {
+        $crate::store::glimpse::granted!();
+
+        fn lock_shared_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<(), BackendError> {
+            Ok(())
+        }
+
+        fn unlock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<(), BackendError> {
+            Ok(())
+        }
+
+        fn query_lock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<bool, BackendError> {
+            Ok(false)
+        }
+    };
+}
+pub(super) use {granted, unshared};
 
 impl<B: StorageBackend> StorageBackend for Glimpse<B> {
     fn len(&self) -> Result<u64, io::Error> {

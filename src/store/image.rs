@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use redb::{BackendError, StorageBackend};
 
 use super::error::StoreError;
-use super::glimpse::granted;
+use super::glimpse::unshared;
 use super::{file, place, schema};
 
 /// The first bytes of a file that is being filled.
@@ -111,17 +111,5 @@ impl StorageBackend for Image {
         Ok(())
     }
 
-    granted!();
-
-    fn lock_shared_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<(), BackendError> {
-        Ok(())
-    }
-
-    fn unlock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<(), BackendError> {
-        Ok(())
-    }
-
-    fn query_lock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<bool, BackendError> {
-        Ok(false)
-    }
+    unshared!();
 }

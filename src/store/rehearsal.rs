@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use redb::{BackendError, StorageBackend};
 
-use super::glimpse::granted;
+use super::glimpse::unshared;
 
 /// What is kept together of what was written, in bytes.
 const BLOCK: u64 = SIZE as u64;
@@ -137,19 +137,7 @@ impl<B: StorageBackend> StorageBackend for Rehearsal<B> {
         Ok(())
     }
 
-    granted!();
-
-    fn lock_shared_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<(), BackendError> {
-        Ok(())
-    }
-
-    fn unlock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<(), BackendError> {
-        Ok(())
-    }
-
-    fn query_lock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<bool, BackendError> {
-        Ok(false)
-    }
+    unshared!();
 }
 
 #[cfg(test)]
