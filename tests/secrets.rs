@@ -142,6 +142,35 @@ fn a_password_in_a_url_that_cannot_be_parsed_is_not_shown() {
 }
 
 #[test]
+fn a_typed_url_with_one_slash_is_refused_and_a_fragment_shows_no_token() {
+    let folder = Folder::empty();
+    let typed = |options: &str, url: &str| {
+        let mut command = folder.command(options);
+        command.arg(url.replace("PW", MARK));
+        let ended = Running::start(command).end();
+        silent(url, &ended.stdout);
+        silent(url, &ended.stderr);
+        ended
+    };
+    for url in ["http:/ada:PW@127.0.0.1:1/", "HTTPS:\\\\ada:PW@127.0.0.1:1/", "http:///ada:PW@127.0.0.1:1/"] {
+        for options in ["check", "run --headless --for 1s"] {
+            let ended = typed(options, url);
+            assert!(ended.stderr.contains("two slashes") || url.contains("///"), "{url}: {}", ended.stderr);
+        }
+    }
+    for url in ["http://127.0.0.1:1/#access_token=PW", "http://127.0.0.1:1/#/in?a&token=PW&b"] {
+        typed("check", url).with(1);
+        typed("check --format json", url).with(1);
+        let url = url.replace("PW", MARK);
+        for site in [format!("'{url}'"), format!("{{ url: '{url}' }}")] {
+            folder.write("sites.yaml", &format!("sites: [ {site} ]\n"));
+            runs(&folder, "check -v").with(1);
+            runs(&folder, "check --format json").with(1);
+        }
+    }
+}
+
+#[test]
 fn no_fault_beside_a_secret_shows_it() {
     let server = server();
     let folder = folder(&server);

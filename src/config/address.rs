@@ -61,7 +61,8 @@ impl Address {
             return Err("this URL has no host".to_owned());
         }
         let has_userinfo = !url.username().is_empty() || url.password().is_some();
-        let shown = if has_userinfo || url.query().is_some() { shown_url(&url) } else { text.to_owned() };
+        let has_values = url.query().is_some() || url.fragment().is_some_and(|fragment| fragment.contains('='));
+        let shown = if has_userinfo || has_values { shown_url(&url) } else { text.to_owned() };
         let secrets = secrets(&url);
         let authorization = has_userinfo.then(|| basic(&url));
         let cleared = url.set_username("").and_then(|()| url.set_password(None));
@@ -79,6 +80,14 @@ impl Address {
     pub(super) fn parse_typed(text: &str) -> Result<Self, String> {
         if text.contains("://") {
             return Self::parse(text);
+        }
+        // Taken for a host named `http`, what was meant as a password would be a part of the path.
+        let scheme = text.split(':').next().unwrap_or_default();
+        if ["http", "https"].iter().any(|known| scheme.trim().eq_ignore_ascii_case(known))
+            && text[scheme.len()..].starts_with([':'])
+            && text[scheme.len() + 1..].starts_with(['/', '\\'])
+        {
+            return Err(format!("after `{}:` a URL has two slashes: //", scheme.trim().to_ascii_lowercase()));
         }
         let address = Self::parse(&format!("https://{text}"))?;
         match address.url.host() {

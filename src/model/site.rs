@@ -306,7 +306,17 @@ pub fn shown_url(url: &Url) -> String {
         let stars: Vec<String> = keys.into_iter().map(|key| format!("{key}=***")).collect();
         shown.set_query(Some(&stars.join("&")));
     }
+    // What is given after a sign-in stands there: `#access_token=…`.
+    if let Some(fragment) = url.fragment().filter(|fragment| fragment.contains('=')) {
+        let stars: Vec<String> = fragment.split('&').map(hidden).collect();
+        shown.set_fragment(Some(&stars.join("&")));
+    }
     super::text::clean(shown.as_str())
+}
+
+/// A part of a fragment; what follows an equals sign is a value.
+fn hidden(part: &str) -> String {
+    part.split_once('=').map_or_else(|| part.to_owned(), |(key, _)| format!("{key}=***"))
 }
 
 /// A set of status codes, as inclusive ranges.
@@ -383,6 +393,8 @@ mod tests {
             ("https://ada:pw@example.com/x", "https://***@example.com/x"),
             ("https://example.com/x?token=abc&q=1", "https://example.com/x?token=***&q=***"),
             ("http://example.com/", "http://example.com/"),
+            ("http://example.com/#top", "http://example.com/#top"),
+            ("http://example.com/#/in?a&token=abc", "http://example.com/#/in?a&token=***"),
         ] {
             assert_eq!(shown_url(&Url::parse(url).unwrap()), shown);
         }
