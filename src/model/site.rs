@@ -4,6 +4,7 @@
 //! https with a host and without userinfo (that became an Authorization header); the interval is within
 //! 100 ms to 7 days, the timeout within 10 ms to 10 minutes.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -301,9 +302,13 @@ pub fn shown_url(url: &Url) -> String {
         let hidden = shown.set_username("***").and_then(|()| shown.set_password(None));
         debug_assert!(hidden.is_ok(), "a URL with userinfo has a host");
     }
-    if url.query().is_some() {
-        let keys: Vec<String> = url.query_pairs().map(|(key, _)| key.into_owned()).collect();
-        let stars: Vec<String> = keys.into_iter().map(|key| format!("{key}=***")).collect();
+    if let Some(query) = url.query() {
+        let parts = query.split('&').filter(|part| !part.is_empty());
+        // What stands alone is a value: `?TOKEN`.
+        let star = |(part, (key, _)): (&str, (Cow<'_, str>, Cow<'_, str>))| {
+            if part.contains('=') { format!("{key}=***") } else { "***".to_owned() }
+        };
+        let stars: Vec<String> = parts.zip(url.query_pairs()).map(star).collect();
         shown.set_query(Some(&stars.join("&")));
     }
     // What is given after a sign-in stands there: `#access_token=…`.
@@ -393,6 +398,7 @@ mod tests {
             ("https://ada:pw@example.com/x", "https://***@example.com/x"),
             ("https://example.com/x?token=abc&q=1", "https://example.com/x?token=***&q=***"),
             ("http://example.com/", "http://example.com/"),
+            ("http://example.com/hook?TOKEN&a=1&&b", "http://example.com/hook?***&a=***&***"),
             ("http://example.com/#top", "http://example.com/#top"),
             ("http://example.com/#/in?a&token=abc", "http://example.com/#/in?a&token=***"),
         ] {
