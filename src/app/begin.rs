@@ -55,7 +55,7 @@ pub struct Begun<P, N> {
     pub to_desk: mpsc::Sender<Wish>,
     /// What became of checks by hand.
     pub rechecks: watch::Receiver<Rechecks>,
-    /// Where the scheduler is told what to do.
+    /// The way to send orders to the scheduler.
     pub orders: mpsc::Sender<Order>,
     /// Where it is told with what to probe.
     pub prober: watch::Sender<Arc<P>>,

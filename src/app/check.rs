@@ -30,7 +30,7 @@ use super::select::select;
 use super::threads;
 use super::zone;
 
-/// What came of a site.
+/// The result of one site.
 struct Landed {
     /// The place of the site in the file.
     number: usize,
@@ -94,7 +94,7 @@ fn in_order(landed: impl Iterator<Item = Landed>, mut write: impl FnMut(&Landed)
     early.values().try_for_each(write)
 }
 
-/// What the exit code tells.
+/// What the exit code is made from.
 #[derive(Clone, Copy, Debug, Default)]
 struct Verdict {
     sites: usize,

@@ -52,7 +52,7 @@ impl Cli {
             if error.use_stderr() || io::stdout().is_terminal() {
                 error.exit();
             }
-            // Help and version are output like any other: a disk that is full is told.
+            // Help and version are output like any other: an error reports a full disk.
             let printed = print(|out| out.write_all(said.as_bytes()));
             if let Err(failure) = &printed {
                 complain(failure);

@@ -53,8 +53,8 @@ impl Roots {
         Self(roots)
     }
 
-    /// The path from `leaf` that stays valid longest, among those that are valid at `now` but for the dates of their roots;
-    /// none without a known root.
+    /// The path from `leaf` that stays valid longest, one for each known root, among those that are valid at `now` but for
+    /// the dates of their roots; none without a known root. Limit: of several editions of an intermediate, webpki chooses.
     pub(super) fn best(
         &self,
         leaf: &CertificateDer<'_>,
