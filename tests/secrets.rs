@@ -171,6 +171,43 @@ fn a_typed_url_with_one_slash_is_refused_and_a_fragment_shows_no_token() {
 }
 
 #[test]
+fn a_url_within_a_url_shows_no_password() {
+    let folder = Folder::empty();
+    for url in ["http://127.0.0.1:1/http://ada:PW@h/", "http://127.0.0.1:1/http%3A%2F%2Fada%3APW%40h/"] {
+        let url = url.replace("PW", MARK);
+        runs(&folder, &format!("check {url}")).with(1);
+        runs(&folder, &format!("check --format json {url}")).with(1);
+        folder.write("sites.yaml", &format!("sites: [ '{url}' ]\n"));
+        runs(&folder, "check -v").with(1);
+    }
+}
+
+/// What belongs elsewhere: a whole header as a key or a value, a private key in place of its file.
+#[test]
+fn a_secret_in_a_wrong_place_is_not_quoted() {
+    let folder = Folder::empty();
+    for line in [
+        "headers: { 'Authorization: Bearer MARK': null }",
+        "headers: { 'Authorization Bearer MARK': null }",
+        "headers: { 'X-Mine: MARK': 1, 'X-Mine: MARK': 2 }",
+        "'Authorization: Bearer MARK': 1",
+        "'token=MARK': 1",
+        "'http://ada:MARK@h/': 1",
+        "'-----BEGIN PRIVATE KEY-----MARK': 1",
+        "method: 'Authorization: Bearer MARK'",
+        "timeout: Bearer MARK",
+        "tls: { client_key: '-----BEGIN PRIVATE KEY-----MARK' }",
+        "tls: { ca_file: '-----BEGIN PRIVATE KEY-----MARK' }",
+        "tls: { client_key: '-----BEGIN PRIVATE KEY-----MARK }",
+    ] {
+        let line = line.replace("MARK", MARK);
+        folder.write("sites.yaml", &format!("sites:\n  - url: http://127.0.0.1:1/\n    {line}\n"));
+        runs(&folder, "validate").with(2);
+        runs(&folder, "check").with(2);
+    }
+}
+
+#[test]
 fn no_fault_beside_a_secret_shows_it() {
     let server = server();
     let folder = folder(&server);

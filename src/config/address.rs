@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use url::{ParseError, Url};
 
+use crate::model::redact::redacted_within;
 use crate::model::{Secret, shown_url, text, zone};
 
 use super::mask::is_sensitive;
@@ -62,7 +63,7 @@ impl Address {
         }
         let has_userinfo = !url.username().is_empty() || url.password().is_some();
         let has_values = url.query().is_some() || url.fragment().is_some_and(|fragment| fragment.contains('='));
-        let shown = if has_userinfo || has_values { shown_url(&url) } else { text.to_owned() };
+        let shown = if has_userinfo || has_values { shown_url(&url) } else { without_inner_userinfo(text) };
         let secrets = secrets(&url);
         let authorization = has_userinfo.then(|| basic(&url));
         let cleared = url.set_username("").and_then(|()| url.set_password(None));
@@ -89,12 +90,28 @@ impl Address {
         {
             return Err(format!("after `{}:` a URL has two slashes: //", scheme.trim().to_ascii_lowercase()));
         }
+        // So it would be after any other word, as in `htp:/user:password@host` and `http//user:password@host`.
+        if let Some(slash) = text.find(['/', '\\']) {
+            let host = text[slash + 1..].trim_start_matches(['/', '\\']).split(['/', '\\']).next().unwrap_or_default();
+            let is_scheme = text[..slash].ends_with(':') || text[slash + 1..].starts_with(['/', '\\']);
+            if is_scheme && host.contains(':') && host.contains('@') {
+                return Err(NO_URL.to_owned());
+            }
+        }
         let address = Self::parse(&format!("https://{text}"))?;
         match address.url.host() {
             Some(url::Host::Domain(name)) if name != "localhost" && !name.ends_with(".localhost") => Ok(address),
             _ => Self::parse(&format!("http://{text}")),
         }
     }
+}
+
+/// `text`, a URL, as it was written but for the userinfo of URLs within its path.
+fn without_inner_userinfo(text: &str) -> String {
+    let scheme = text.find(':').map_or(0, |colon| colon + 1);
+    let host = text.len() - text[scheme..].trim_start_matches(['/', '\\']).len();
+    let path = text[host..].find(['/', '\\', '?', '#']).map_or(text.len(), |at| host + at);
+    redacted_within(text, path)
 }
 
 /// What is secret in `url`, as it was written and decoded: its password, and the values of a query whose keys say so.
@@ -156,6 +173,8 @@ mod tests {
             ("HTTP://Example.COM/a/../b", "HTTP://Example.COM/a/../b"),
             ("https://example.com/x?key=abc", "https://example.com/x?key=***"),
             ("https://ada:pw@example.com/x", "https://***@example.com/x"),
+            ("HTTP://Example.COM:81/http://ada:pw@b.test/", "HTTP://Example.COM:81/http://***@b.test/"),
+            ("https://example.com/npm:react@18", "https://example.com/npm:react@18"),
         ] {
             assert_eq!(Address::parse(text).unwrap().shown, shown);
         }
@@ -211,6 +230,16 @@ mod tests {
             ("http://example.com", "http://example.com/"),
         ] {
             assert_eq!(Address::parse_typed(typed).unwrap().url.as_str(), url);
+        }
+    }
+
+    #[test]
+    fn a_typed_password_after_a_mistyped_scheme_is_no_path() {
+        for typed in ["http:/a:b@h/", "htp:/a:b@h/", "ftp:\\a:b@h/", "http//a:b@h/"] {
+            assert!(Address::parse_typed(typed).is_err(), "{typed}");
+        }
+        for typed in ["example.com/a:b@c//d", "example.com/@ada", "a:b@example.com//d", "example.com//vue@3"] {
+            assert!(Address::parse_typed(typed).is_ok(), "{typed}");
         }
     }
 

@@ -8,7 +8,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use crate::model::redact::url_secrets;
+use crate::model::redact::{redacted, url_secrets};
 
 use super::declared;
 use super::expand;
@@ -19,6 +19,9 @@ const WORDS: [&str; 10] =
 
 /// Authentication schemes, which are no secrets.
 const SCHEMES: [&str; 4] = ["Basic", "Bearer", "Digest", "Token"];
+
+/// How a key or a certificate begins (RFC 7468).
+const PEM: &str = "-----begin";
 
 /// Lines above a broken one that are asked for its keys.
 const LINES_ABOVE_MAX: usize = 100;
@@ -41,10 +44,14 @@ impl Secrets {
                 secrets.add_values(tree, value, text, 0, &mut seen);
             }
         }
+        for (key, _) in tree.pairs() {
+            secrets.add_misplaced(text, tree.span(key), Place::Key);
+        }
         for &id in unknown {
             secrets.add_values(tree, id, text, 0, &mut seen);
         }
         for (_, span) in tree.scalars() {
+            secrets.add_misplaced(text, span.clone(), Place::Value);
             secrets.add_url(text, span);
         }
         secrets.add_defaults(text, 0..text.len());
@@ -71,6 +78,8 @@ impl Secrets {
             let value = if is_mapping { line.find([':', ' ']).map_or(0, |colon| colon + 1) } else { 0 };
             secrets.add_literal(text, start + value..end);
         }
+        secrets.add_misplaced(text, start..end, Place::Value);
+        secrets.add_pem_above(text, start..end);
         secrets.add_url(text, start + url_start(&text[start..end])..end);
         secrets.add_defaults(text, start..end);
         secrets.sorted()
@@ -134,6 +143,22 @@ impl Secrets {
         }
     }
 
+    /// What was written in `span` and belongs elsewhere: the value of a header, a private key.
+    fn add_misplaced(&mut self, text: &str, span: Range<usize>, place: Place) {
+        if let Some(from) = misplaced(&text[span.clone()], place) {
+            self.add_literal(text, span.start + from..span.end);
+        }
+    }
+
+    /// The line at `span` if a key or a certificate began above it and has not ended.
+    fn add_pem_above(&mut self, text: &str, span: Range<usize>) {
+        let above = text[..span.start].lines().rev().take(LINES_ABOVE_MAX);
+        let edge = above.map(str::to_ascii_lowercase).find(|line| line.contains("-----"));
+        if edge.is_some_and(|line| line.contains(PEM) && !line.contains("-----end")) {
+            self.0.push(span);
+        }
+    }
+
     /// The secrets of what may be a URL in `span`.
     fn add_url(&mut self, text: &str, span: Range<usize>) {
         for secret in url_secrets(&text[span.clone()]) {
@@ -153,6 +178,55 @@ impl Secrets {
         }
         Self(merged)
     }
+}
+
+/// Where a text stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// It is a key, or the name of a header.
+    Key,
+    /// It is a value.
+    Value,
+}
+
+/// A key or the name of a header as a message may quote it: what is secret in it as `***`.
+pub(super) fn quotable_key(text: &str) -> String {
+    quotable(text, Place::Key)
+}
+
+/// `message` about the value `text`. It may quote any part of it, so one that quotes nothing secret takes its place where
+/// something secret is in the value.
+pub(super) fn told(message: String, text: &str) -> String {
+    let quoted = quotable(text, Place::Value);
+    if quoted == text { message } else { format!("{quoted:?} is not valid here") }
+}
+
+fn quotable(text: &str, place: Place) -> String {
+    match misplaced(text, place).filter(|&from| from < text.len()) {
+        Some(from) => format!("{}***", redacted(&text[..from])),
+        None => redacted(text),
+    }
+}
+
+/// Where in `text` something secret begins that does not belong there: what follows `-----BEGIN`, a word such as `token:`
+/// or `Bearer`, or in a key any colon or equals sign.
+fn misplaced(text: &str, place: Place) -> Option<usize> {
+    let lower = text.to_ascii_lowercase();
+    // The query of a URL has its own masking, which leaves its keys.
+    let is_url = lower.trim_start_matches(['"', '\'']).starts_with("http");
+    let pem = lower.find(PEM).map(|at| at + PEM.len());
+    let assigned = WORDS.iter().filter(|_| place == Place::Key || !is_url).filter_map(|word| {
+        let after = lower.find(word)? + word.len();
+        let sign = after + lower[after..].find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_'))?;
+        let gap = lower[sign..].len() - lower[sign..].trim_start_matches([' ', '"', '\'']).len();
+        let is_sign = lower[sign + gap..].starts_with([':', '=']);
+        (is_sign || place == Place::Key).then_some(sign + if is_sign { gap + 1 } else { 0 })
+    });
+    let bearer = lower.find("bearer ").map(|at| at + "bearer ".len());
+    // The colon of a URL is none of a header.
+    let sign = text.find([':', '=']).filter(|&at| place == Place::Key && !text[at..].starts_with("://"));
+    let from = pem.into_iter().chain(assigned).chain(bearer).chain(sign.map(|at| at + 1)).min()?;
+    Some(from + text[from..].len() - text[from..].trim_start().len())
 }
 
 /// Whether a line of this indentation, after `above`, belongs to a key whose values are secret, and if so whether they
@@ -191,4 +265,30 @@ fn indent(line: &str) -> usize {
 /// Whether a key or a header of this name, in lower case, speaks of credentials.
 pub(super) fn is_sensitive(name: &str) -> bool {
     WORDS.iter().any(|word| name.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_in_a_wrong_place_is_quoted_with_stars() {
+        for (text, place, quoted) in [
+            ("Authorization: Bearer S3CRET", Place::Key, "Authorization: ***"),
+            ("authorization=S3CRET", Place::Key, "authorization=***"),
+            ("Authorization Bearer S3CRET", Place::Key, "Authorization ***"),
+            ("X-Mine: S3CRET", Place::Key, "X-Mine: ***"),
+            ("-----BEGIN PRIVATE KEY-----S3CRET", Place::Key, "-----BEGIN ***"),
+            ("Authorization: Bearer S3CRET", Place::Value, "Authorization: ***"),
+            ("Bearer S3CRET", Place::Value, "Bearer ***"),
+            ("http://ada:S3CRET@h/", Place::Key, "http://***@h/"),
+            ("intervall", Place::Key, "intervall"),
+            ("A B", Place::Key, "A B"),
+            ("tokens", Place::Key, "tokens"),
+            ("10:30", Place::Value, "10:30"),
+            ("Password reset", Place::Value, "Password reset"),
+        ] {
+            assert_eq!(quotable(text, place), quoted, "{text}");
+        }
+    }
 }

@@ -179,7 +179,7 @@ impl<'a> Reader<'a> {
     /// What `parse` makes of the text of `id`. Its message is not shown when the text came out of an expression.
     pub(super) fn parsed<T>(&self, id: NodeId, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let text = self.text(id)?;
-        parse(&text.value).map_err(|message| self.fault(text.fault(message))).ok()
+        parse(&text.value).map_err(|message| self.fault(text.fault(mask::told(message, &text.value)))).ok()
     }
 
     /// The items of the list `id`.
@@ -217,7 +217,8 @@ impl<'a> Reader<'a> {
                         entries.push(Entry { name: text, key, value });
                     }
                     Some(&first) => {
-                        let message = format!("the key `{}` is written twice", clean_line(text, QUOTED_MAX));
+                        let message =
+                            format!("the key `{}` is written twice", clean_line(&mask::quotable_key(text), QUOTED_MAX));
                         self.fault(Fault::new(self.span(key), message).after(self.span(first).start));
                     }
                 },
@@ -361,7 +362,7 @@ impl<'r, 'a> Keys<'r, 'a> {
                     self.reader.unknown.borrow_mut().push(entry.value);
                 }
                 let hint = near.map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
-                let name = clean_line(entry.name, QUOTED_MAX);
+                let name = clean_line(&mask::quotable_key(entry.name), QUOTED_MAX);
                 self.reader.fault_at(entry.key, format!("unknown key `{name}`{hint}"));
             }
         }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::alert::Threshold;
 use crate::model::{duration, text};
 
+use super::mask::quotable_key;
 use super::suggest;
 
 /// Longest name of a site, bytes.
@@ -142,7 +143,9 @@ pub(super) fn method(text: &str) -> Result<String, String> {
 /// A header's name.
 pub(super) fn header_name(text: &str) -> Result<String, String> {
     if !is_token(text) || text.len() > HEADER_MAX {
-        return Err(format!("{text:?} is no header name; it can hold letters, digits and dashes"));
+        // A whole header may stand there, with its value.
+        let quoted = quotable_key(text);
+        return Err(format!("{quoted:?} is no header name; it can hold letters, digits and dashes"));
     }
     let framing = ["content-length", "transfer-encoding", "connection"];
     if framing.contains(&text.to_ascii_lowercase().as_str()) {

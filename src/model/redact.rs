@@ -53,6 +53,48 @@ pub fn redacted(text: &str) -> String {
     shown
 }
 
+/// `url`, of which all before `path` may be shown, with `***` for the userinfo of URLs that stand within its path, its query
+/// or its fragment: `http://h/http://***@other/`, also percent-encoded. A URL without such a thing stays as it is, since
+/// sites are named by their URLs.
+#[must_use]
+pub fn redacted_within(url: &str, path: usize) -> String {
+    let mut shown = url.to_owned();
+    for secret in inner_userinfo(url, path).into_iter().rev() {
+        shown.replace_range(secret, "***");
+    }
+    shown
+}
+
+/// The userinfo of every URL within `url` from the byte `from` on. It follows a scheme or two slashes and ends at an `@`
+/// before the next slash, or at a later one where what stands at the place of a port is none: `user:pass/word@h`.
+fn inner_userinfo(url: &str, from: usize) -> Vec<Range<usize>> {
+    // Every replacement has as many bytes as what it replaces, so that places are the same in both.
+    let plain = url.to_ascii_lowercase().replace('\\', "/").replace("%2f%2f", "//////");
+    let plain = plain.replace("%2f", "/--").replace("%3a", ":::").replace("%40", "@@@");
+    let (mut secrets, mut from) = (Vec::new(), from);
+    while let Some(found) = [":/", "//"].iter().filter_map(|start| plain[from..].find(start)).min() {
+        let slashes = from + found + 1;
+        let start = plain.len() - plain[slashes..].trim_start_matches('/').len();
+        let end = plain[start..].find(['/', '?', '#']).map_or(plain.len(), |at| start + at);
+        let odd_port = plain[start..end].split_once(':').is_some_and(|(_, port)| {
+            let port = port.trim_start_matches(':');
+            !port.is_empty() && !port.bytes().all(|byte| byte.is_ascii_digit())
+        });
+        let last = plain[start..end].rfind('@').or_else(|| plain[start..].rfind('@').filter(|_| odd_port));
+        from = start;
+        if let Some(last) = last {
+            // An encoded `@` has three bytes, all of which stay.
+            let userinfo = plain[start..=start + last].trim_end_matches('@');
+            // After two slashes alone it may be a package and its version: `//vue@3`.
+            if !userinfo.is_empty() && (plain[..slashes].ends_with(':') || userinfo.contains(':')) {
+                secrets.push(start..start + userinfo.len());
+            }
+            from = start + last + 1;
+        }
+    }
+    secrets
+}
+
 /// Where the scheme of `url` ends, its colon and slashes included; none without one. One slash and backslashes count, since
 /// URL parsers take them for two slashes.
 fn scheme_end(url: &str) -> Option<usize> {
@@ -106,6 +148,33 @@ mod tests {
             ("https://h:x/?token=S3CRET#t=S3CRET", "https://h:***/?token=***#t=***"),
         ] {
             assert_eq!(redacted(text), shown, "{text}");
+        }
+    }
+
+    #[test]
+    fn userinfo_of_a_url_within_another_is_hidden_and_the_rest_stays() {
+        for (text, shown) in [
+            ("http://h/http://user:S3CRET@i/x", "http://h/http://***@i/x"),
+            ("http://h/http:/user:S3CRET@i/", "http://h/http:/***@i/"),
+            ("http://h/x//user:S3CRET@i/", "http://h/x//***@i/"),
+            ("http://h/\\\\user:S3CRET@i/", "http://h/\\\\***@i/"),
+            ("http://h/http://user:S3CRET/x@i/", "http://h/http://***@i/"),
+            ("http://h/http%3A%2F%2Fuser%3AS3CRET%40i/", "http://h/http%3A%2F%2F***%40i/"),
+            ("http://h/#http://user:S3CRET@i/", "http://h/#http://***@i/"),
+            ("http://h/http://a:S3CRET@i/http://b:S3CRET@j/", "http://h/http://***@i/http://***@j/"),
+        ] {
+            assert_eq!(redacted_within(text, "http://h".len()), shown, "{text}");
+        }
+        for text in [
+            "http://h/",
+            "http://h/npm:react@18/x",
+            "http://h/@ada//x",
+            "http://h/http://social.example:8080/@ada",
+            "http://h/a%2Fb%40c:d@e",
+            "http://h//vue@3/é",
+            "http://h//",
+        ] {
+            assert_eq!(redacted_within(text, "http://h".len()), text);
         }
     }
 

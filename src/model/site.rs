@@ -304,9 +304,8 @@ pub fn shown_url(url: &Url) -> String {
     }
     if let Some(query) = url.query() {
         let parts = query.split('&').filter(|part| !part.is_empty());
-        // What stands alone is a value: `?TOKEN`.
         let star = |(part, (key, _)): (&str, (Cow<'_, str>, Cow<'_, str>))| {
-            if part.contains('=') { format!("{key}=***") } else { "***".to_owned() }
+            if part.contains('=') || !is_opaque(part) { format!("{key}=***") } else { "***".to_owned() }
         };
         let stars: Vec<String> = parts.zip(url.query_pairs()).map(star).collect();
         shown.set_query(Some(&stars.join("&")));
@@ -316,7 +315,15 @@ pub fn shown_url(url: &Url) -> String {
         let stars: Vec<String> = fragment.split('&').map(hidden).collect();
         shown.set_fragment(Some(&stars.join("&")));
     }
-    super::text::clean(shown.as_str())
+    let path = shown[..Position::BeforePath].len();
+    super::text::clean(&super::redact::redacted_within(shown.as_str(), path))
+}
+
+/// Whether a part of a query that stands alone looks like a token rather than a name such as `wsdl` or `v2`. Names stay
+/// visible, since they tell the default names of sites apart.
+fn is_opaque(part: &str) -> bool {
+    let is_mixed = part.contains(|c: char| c.is_ascii_digit()) && part.contains(|c: char| c.is_ascii_alphabetic());
+    part.len() >= 20 || (part.len() >= 6 && is_mixed)
 }
 
 /// A part of a fragment; what follows an equals sign is a value.
@@ -398,7 +405,10 @@ mod tests {
             ("https://ada:pw@example.com/x", "https://***@example.com/x"),
             ("https://example.com/x?token=abc&q=1", "https://example.com/x?token=***&q=***"),
             ("http://example.com/", "http://example.com/"),
-            ("http://example.com/hook?TOKEN&a=1&&b", "http://example.com/hook?***&a=***&***"),
+            ("http://example.com/hook?T0K3N4&a=1&&b", "http://example.com/hook?***&a=***&b=***"),
+            ("http://example.com/?wsdl", "http://example.com/?wsdl=***"),
+            ("http://example.com/?abcdefghijklmnopqrst", "http://example.com/?***"),
+            ("http://example.com/http://ada:pw@b.test/", "http://example.com/http://***@b.test/"),
             ("http://example.com/#top", "http://example.com/#top"),
             ("http://example.com/#/in?a&token=abc", "http://example.com/#/in?a&token=***"),
         ] {
