@@ -123,6 +123,7 @@ fn head_of(bytes: usize) -> String {
 async fn answers_that_are_odd_but_whole_are_up() {
     let headers = |count| "X-Header: y\r\n".repeat(count);
     let with = |headers: &str| format!("HTTP/1.1 200 OK\r\n{headers}Content-Length: 2\r\n\r\nok");
+    let chunked = |body: &str| format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{body}");
     let provisional = |count| format!("{}{}", "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(count), response(200, "ok"));
     check(
         vec![
@@ -169,6 +170,21 @@ async fn answers_that_are_odd_but_whole_are_up() {
                 UP,
                 "",
             ),
+            sends(
+                "trailers that are none",
+                chunked("2\r\nok\r\n0\r\nFoo Bar: x\r\nX-\u{e9} : \x01\r\nno colon\r\n\r\n"),
+                UP,
+                "",
+            ),
+            sends("many trailers", chunked(&format!("2\r\nok\r\n0\r\n{}\r\n", headers(10_000))), UP, ""),
+            sends("chunks with more than a size", chunked("2 ;a=b\r\nok\r\n0  \r\n\r\n"), UP, ""),
+            sends("chunks with bare line feeds", chunked("2\nok\n0;x\nX: y\n\n"), UP, ""),
+            sends("blanks around the status", with("").replace("200", "  200  "), UP, ""),
+            sends("a protocol in lower case", with("").replace("HTTP", "http"), UP, ""),
+            sends("a status without words", with("").replace(" OK", ""), UP, ""),
+            sends("a status and words in one", with("").replace(" OK", "-OK"), UP, ""),
+            sends("an escape sequence for words", with("").replace("OK", "\x1b[2J"), UP, ""),
+            sends("the version of another connection", with("").replace("/1.1", "/2"), UP, ""),
             sends("a provisional answer first", provisional(1), UP, ""),
             sends("200 provisional answers first", provisional(200), UP, ""),
         ],
@@ -184,6 +200,7 @@ async fn an_unexpected_status_is_down_with_its_own_words() {
             sends("404", "HTTP/1.1 404 Not Found\r\n\r\n", (Cause::Status, Some(404)), "404 Not Found"),
             sends("304", "HTTP/1.1 304 Not Modified\r\n\r\n", (Cause::Status, Some(304)), "304 Not Modified"),
             sends("503", "HTTP/1.1 503 \r\n\r\n", (Cause::Status, Some(503)), "503 Service Unavailable"),
+            sends("words with an escape", "HTTP/1.1 500 \x1b[2J\r\n\r\n", (Cause::Status, Some(500)), "500 [2J"),
             sends("own words", "HTTP/1.1 500 Out of tea\r\n\r\n", (Cause::Status, Some(500)), "500 Out of tea"),
             sends("999", "HTTP/1.1 999 Request denied\r\n\r\n", (Cause::Status, Some(999)), "999 Request denied"),
             sends(
@@ -212,7 +229,10 @@ async fn what_is_not_http_is_a_bad_response() {
             sends("a status of two digits", "HTTP/1.1 20 OK\r\n\r\n", BAD, "not HTTP"),
             sends("a status that is none", "HTTP/1.1 abc OK\r\n\r\n", BAD, "not HTTP"),
             sends("NUL in a header", head("X: a\0b"), BAD, "not HTTP"),
-            sends("an escape sequence", "HTTP/1.1 200 \x1b[2J\r\n\r\n", BAD, "not HTTP"),
+            sends("NUL in the words", "HTTP/1.1 200 O\0K\r\n\r\n", BAD, "not HTTP"),
+            sends("a minor version that is none", "HTTP/1.2 200 OK\r\n\r\n", BAD, "not HTTP"),
+            sends("a length with a sign", head("Content-Length: +2"), BAD, "length"),
+            sends("a length with a unit", head("Content-Length: 2 bytes"), BAD, "length"),
             sends("a length with a control character", head("Content-Length: 2\x01"), BAD, "Content-Length header"),
             sends("a length with a space in its name", head("Content Length: 2"), BAD, "Content-Length header"),
             sends("a coding with an odd name", head("Transfer-Encoding\x0b: chunked"), BAD, "Transfer-Encoding header"),

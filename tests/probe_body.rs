@@ -197,3 +197,30 @@ async fn a_body_that_takes_long_to_match_holds_up_no_other_site() {
     assert!(quiet_ones >= 3, "{quiet_ones} other checks were made in the meantime");
     assert_eq!(outcome(&waiting.await.unwrap()), (Cause::Body, "matching took longer than 1 s"));
 }
+
+/// The next check asks over the same connection, whatever stood around the body.
+#[tokio::test]
+async fn a_connection_is_kept_after_a_body_in_odd_chunks() {
+    let server = Server::start(Behaviour::answering(|_| {
+        let head = "http/1.1  200\r\nTransfer-Encoding: chunked\r\n\r\n";
+        vec![Step::send(format!("{head}2 ;x=y\r\nok\n0\r\nFoo Bar: x\r\nno colon\r\n\r\n"))]
+    }));
+    let prober = prober();
+    let site = Site { keep_alive: true, ..site(&server, "/", matches("^ok$")) };
+    for _ in 0..3 {
+        let seen = prober.probe(&site).await;
+        assert_eq!((outcome(&seen), seen.bytes), ((Cause::Ok, ""), 2), "{seen:?}");
+    }
+    assert_eq!(server.accepted(), 1);
+}
+
+/// What is dropped is bounded by what may pack a body, and the body that came is judged.
+#[tokio::test]
+async fn trailers_without_end_are_read_no_further() {
+    let server = Server::start(Behaviour::answering(|_| {
+        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n";
+        vec![Step::send(format!("{head}{}", "X: y\r\n".repeat(400_000)))]
+    }));
+    let seen = prober().probe(&site(&server, "/", matches("^ok$"))).await;
+    assert_eq!(outcome(&seen), (Cause::Ok, ""), "{seen:?}");
+}

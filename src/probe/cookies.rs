@@ -5,6 +5,9 @@
 //! and dropped with the probe: two checks of a site never share one. What the site itself sends as `Cookie` goes first, and
 //! a server cannot replace it.
 //!
+//! What browsers refuse is refused (RFC 6265bis): `Secure` from a server without TLS, and a name that promises more than its
+//! attributes keep, `__Secure-` or `__Host-`.
+//!
 //! There is no list of public suffixes here. A `Domain` counts only if it is the host itself or a parent of two labels or
 //! more, so nobody sets a cookie for `com`; one for `co.uk` lives as long as its probe and reaches no further than the
 //! redirects of it. An address has no parents.
@@ -45,7 +48,7 @@ impl Jar {
             let Ok(mut cookie) = RawCookie::parse(text.as_ref()) else { continue };
             let size = cookie.name().len() + cookie.value().len();
             let is_full = self.cookies == COOKIES_MAX || self.bytes + size > BYTES_MAX;
-            if size > COOKIE_MAX || is_full || !has_a_place(&mut cookie, url) {
+            if size > COOKIE_MAX || is_full || !is_secure_enough(&cookie, url) || !has_a_place(&mut cookie, url) {
                 continue;
             }
             if self.store.insert_raw(&cookie, url).is_ok() {
@@ -78,6 +81,20 @@ impl Jar {
         header.set_sensitive(true);
         Some(header)
     }
+}
+
+/// Whether `cookie` keeps what its name promises, and comes from a server that may call it secure if it says so.
+fn is_secure_enough(cookie: &RawCookie<'_>, url: &Url) -> bool {
+    let is_secure = cookie.secure() == Some(true);
+    if is_secure && url.scheme() != "https" {
+        return false;
+    }
+    // Servers may fold the case of a name.
+    let begins = |prefix: &str| {
+        cookie.name().get(..prefix.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(prefix))
+    };
+    let is_of_host = cookie.path() == Some("/") && cookie.domain().is_none_or(str::is_empty);
+    (is_secure || !begins("__Secure-")) && (is_secure && is_of_host || !begins("__Host-"))
 }
 
 /// Whether a server at `url` may set `cookie`, which loses a `Domain` that names the host alone.
@@ -182,6 +199,34 @@ mod tests {
             ("http://a.test/", "s=1; Expires=Fri, 31-Dec-9999 23:59:59 GMT", "http://a.test/", true),
         ] {
             assert_eq!(sent(&jar(from, &[line]), to) == "s=1", goes, "{line} of {from} to {to}");
+        }
+    }
+
+    /// The rules of RFC 6265bis (4.1.3, 5.7) by which browsers drop a cookie.
+    #[test]
+    fn a_cookie_keeps_what_its_name_promises_or_is_dropped() {
+        for (from, line, kept) in [
+            ("https://a.test/", "__Secure-s=1; Secure", true),
+            ("https://www.a.test/", "__Secure-s=1; Secure; Domain=a.test", true),
+            ("https://a.test/", "__Secure-s=1", false),
+            ("https://a.test/", "__secure-s=1", false),
+            ("http://a.test/", "__Secure-s=1; Secure", false),
+            ("http://a.test/", "__Secure-s=1", false),
+            ("https://a.test/", "__Host-s=1; Secure; Path=/", true),
+            ("https://a.test/", "__Host-s=1; Secure; Path=/; Domain=", true),
+            ("https://a.test/", "__Host-s=1; Path=/", false),
+            ("https://a.test/", "__HOST-s=1; Path=/", false),
+            ("https://a.test/", "__Host-s=1; Secure", false),
+            ("https://a.test/", "__Host-s=1; Secure; Path=/x", false),
+            ("https://a.test/", "__Host-s=1; Secure; Path=/; Domain=a.test", false),
+            ("https://127.0.0.1/", "__Host-s=1; Secure; Path=/; Domain=127.0.0.1", false),
+            ("http://a.test/", "__Host-s=1; Path=/", false),
+            ("http://a.test/", "s=1; Secure", false),
+            ("http://a.test/", "__Hosts=1", true),
+            ("http://a.test/", "_\u{e9}_Host-s=1", true),
+        ] {
+            let to = from.replace("http:", "https:");
+            assert_eq!(!sent(&jar(from, &[line]), &to).is_empty(), kept, "{line} of {from}");
         }
     }
 
