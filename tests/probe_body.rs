@@ -69,6 +69,20 @@ async fn a_body_that_came_packed_unasked_is_unpacked_before_it_is_judged() {
         "/gzip" => answer("Content-Encoding: gzip\r\n", &gzip(plain)),
         "/twice" => answer("Content-Encoding: deflate, x-gzip\r\n", &gzip(&zlib)),
         "/plain" => answer("Content-Encoding: gzip\r\n", plain),
+        "/json" => answer("Content-Encoding: deflate\r\n", b"{\"shop\": \"open\"}"),
+        "/transfer" => {
+            let (head, body) = ("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", gzip(plain));
+            let size = format!("{:x}\r\n", body.len());
+            vec![Step::send([head.as_bytes(), size.as_bytes(), &body, b"\r\n0\r\n\r\n"].concat())]
+        }
+        "/none" => answer("Content-Encoding: none\r\n", plain),
+        "/stored" => answer("Content-Encoding: aws-chunked,gzip\r\n", &gzip(plain)),
+        "/charset" => answer("Content-Encoding: utf-8\r\n", plain),
+        "/closed" => answer("Content-Encoding: utf-8\r\n", b"closed"),
+        "/garbage" => answer("Content-Type: a/b\r\nContent-Encoding: deflate\r\n", b"\x07\x80\x81\x82\x83\x84\x85\x86"),
+        "/broken" => {
+            answer("Content-Type: a/b\r\nContent-Encoding: gzip\r\n", b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xff\xff\xff")
+        }
         _ => answer("Content-Encoding: br\r\n", b"\x0b\x02\x80open\x03"),
     }));
     let prober = prober();
@@ -77,6 +91,24 @@ async fn a_body_that_came_packed_unasked_is_unpacked_before_it_is_judged() {
         ("/gzip", Cause::Ok, ""),
         ("/twice", Cause::Ok, ""),
         ("/plain", Cause::Ok, ""),
+        ("/json", Cause::Ok, ""),
+        ("/transfer", Cause::Ok, ""),
+        ("/none", Cause::Ok, ""),
+        ("/stored", Cause::Ok, ""),
+        ("/charset", Cause::Ok, ""),
+        (
+            "/closed",
+            Cause::Body,
+            "the body does not contain \"open\"; webmon does not know its \"Content-Encoding: utf-8\"; it is 6 bytes and \
+             begins \"closed\"",
+        ),
+        (
+            "/garbage",
+            Cause::Body,
+            "the body does not contain \"open\"; its header says deflate, but it is not packed so; it is 8 bytes of a/b \
+             and begins \"\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\"",
+        ),
+        ("/broken", Cause::Body, "the body is no whole gzip, as its header says; 13 bytes of a/b came"),
         ("/br", Cause::Body, "compressed with br, which webmon does not read"),
     ] {
         let seen = prober.probe(&site(&server, path, contains("open"))).await;
@@ -142,6 +174,68 @@ async fn a_stream_is_read_until_it_is_decided() {
         let events = Site { timeout: Duration::from_millis(300), ..site(&server, "/events", expect) };
         assert_eq!(prober.probe(&events).await.cause, Cause::TransferTimeout);
     }
+}
+
+/// `text` packed as a server does that flushes after each event, and goes on.
+fn flushed(text: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(text).unwrap();
+    encoder.flush().unwrap();
+    encoder.get_ref().clone()
+}
+
+#[tokio::test]
+async fn a_stream_is_decided_in_its_text_also_where_that_is_packed_or_in_another_charset() {
+    let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let server = Server::start(Behaviour::answering(move |request| {
+        let (headers, body) = match request.target.trim_start_matches("/page") {
+            "/gzip" => ("Content-Encoding: gzip\r\n", flushed("data: Grüße\n\n".as_bytes())),
+            "/transfer" => ("Transfer-Encoding: gzip\r\n", flushed("data: Grüße\n\n".as_bytes())),
+            "/latin" => ("Content-Type: text/event-stream; charset=latin1\r\n", b"data: Gr\xfc\xdfe\n\n".to_vec()),
+            "/utf16" => ("Content-Type: text/event-stream; charset=utf-16le\r\n", utf16("data: Grüße\n\n")),
+            "/mark" => ("", [&b"\xff\xfe"[..], &utf16("data: Grüße\n\n")].concat()),
+            "/both" => ("Content-Encoding: gzip\r\n", flushed(&[&b"\xff\xfe"[..], &utf16("data: Grüße\n\n")].concat())),
+            _ => ("Content-Encoding: deflate\r\n", "data: Grüße\n\n".as_bytes().to_vec()),
+        };
+        let kind = if request.target.starts_with("/page") { "text/html" } else { "text/event-stream" };
+        let kind = if headers.contains("Content-Type") { String::new() } else { format!("Content-Type: {kind}\r\n") };
+        // Without a length, in two pieces that end in the middle of a character.
+        let (first, last) = body.split_at(body.len() - 9);
+        let head = format!("HTTP/1.1 200 OK\r\n{kind}{headers}\r\n").into_bytes();
+        vec![Step::send([&head, first].concat()), Step::wait_ms(20), Step::send(last), Step::Hang]
+    }));
+    let prober = prober();
+    for path in ["/gzip", "/transfer", "/latin", "/utf16", "/mark", "/both", "/mislabelled"] {
+        for expect in [contains("Grüße"), matches(r"(?m)^data: \w+$")] {
+            let seen = prober.probe(&site(&server, path, expect.clone())).await;
+            assert_eq!(outcome(&seen), (Cause::Ok, ""), "{path}: {seen:?}");
+            if !matches!(path, "/gzip" | "/utf16") {
+                continue;
+            }
+            let page = format!("/page{path}");
+            let page = Site { timeout: Duration::from_secs(1), ..site(&server, &page, expect) };
+            let seen = prober.probe(&page).await;
+            assert_eq!(outcome(&seen), (Cause::Ok, ""), "/page{path}: {seen:?}");
+            assert!(seen.phases.total().as_duration() < page.timeout, "up to the deciding byte: {seen:?}");
+        }
+    }
+    for path in ["/gzip", "/utf16"] {
+        let events = Site { timeout: Duration::from_millis(300), ..site(&server, path, contains("not there")) };
+        assert_eq!(prober.probe(&events).await.cause, Cause::TransferTimeout, "{path}");
+    }
+}
+
+/// Many times as much as is looked at on the network thread: decided when the time is up, by what was unpacked.
+#[tokio::test]
+async fn a_packed_stream_that_unpacks_to_much_is_decided_in_the_end() {
+    let server = Server::start(Behaviour::answering(|_| {
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: gzip\r\n\r\n".to_owned();
+        let packed = flushed(&[&vec![b'x'; 8 << 20][..], b"\ndata: ok\n\n"].concat());
+        vec![Step::send([head.as_bytes(), &packed].concat()), Step::Hang]
+    }));
+    let events = Site { timeout: Duration::from_secs(5), ..site(&server, "/", contains("data: ok")) };
+    let seen = prober().probe(&events).await;
+    assert_eq!(outcome(&seen), (Cause::Ok, ""), "{seen:?}");
 }
 
 #[tokio::test]

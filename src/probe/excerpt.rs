@@ -6,7 +6,7 @@
 use super::charset::{Charset, decode};
 use super::exchange::BodyRead;
 use super::pause::at_once;
-use super::unpack::{Packing, unpack};
+use super::unpack::unpack;
 use crate::model::KnownSecrets;
 use crate::model::text::clean;
 
@@ -16,14 +16,15 @@ const LOOKED_AT: usize = 4 << 10;
 /// The first text of `body`, at most `max` bytes.
 pub(super) fn of_body(body: &BodyRead, secrets: &KnownSecrets, max: usize) -> Option<String> {
     let head = &body.kept[..body.kept.len().min(LOOKED_AT)];
-    match &body.packing {
-        Packing::Unknown(_) => None,
-        Packing::Known(codings) if codings.is_empty() => of_plain(&body.kept, body.charset.as_deref(), secrets, max),
-        Packing::Known(codings) => {
-            let plain = at_once(unpack(head.to_vec(), codings)).bytes;
-            of_plain(&plain, body.charset.as_deref(), secrets, max)
-        }
+    let charset = body.charset.as_deref();
+    if body.packing.not_read.is_some() {
+        return None;
     }
+    if body.packing.is_none() {
+        return of_plain(&body.kept, charset, secrets, max);
+    }
+    let plain = at_once(unpack(head.to_vec(), &body.packing.codings)).bytes;
+    of_plain(&plain, charset, secrets, max)
 }
 
 /// The first text of `plain`, whose header names `charset`, at most `max` bytes: clean lines with a line feed between two.
@@ -63,7 +64,7 @@ fn lossy(text: &[u8]) -> String {
 mod tests {
     use super::*;
     use crate::model::text::is_harmful;
-    use crate::probe::unpack::Coding;
+    use crate::probe::unpack::{Coding, Packing};
 
     fn of(plain: &[u8], charset: Option<&str>, max: usize) -> Option<String> {
         of_plain(plain, charset, &KnownSecrets::new(["hunter2-long"]), max)
@@ -104,7 +105,10 @@ mod tests {
         let kept = gzip.finish().unwrap();
         let body = |packing| BodyRead { kept: kept.clone(), packing, ..BodyRead::default() };
         let shown = |packing| of_body(&body(packing), &KnownSecrets::default(), 60);
-        assert_eq!(shown(Packing::Known(vec![Coding::Gzip])).as_deref(), Some("<h1>closed</h1>"));
-        assert_eq!(shown(Packing::Unknown("br".to_owned())), None);
+        assert_eq!(
+            shown(Packing { codings: vec![Coding::Gzip], ..Packing::default() }).as_deref(),
+            Some("<h1>closed</h1>")
+        );
+        assert_eq!(shown(Packing { not_read: Some("br".to_owned()), ..Packing::default() }), None);
     }
 }

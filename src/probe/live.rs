@@ -6,8 +6,9 @@
 //! stream as well. Either way the transfer ends with the deciding byte, and the connection serves no other check. A body that
 //! says how long it is has to come whole, and so has one that breaks off.
 //!
-//! Only what came as it is can be decided early: not what is packed, nor what needs another charset. Limits: on the network
-//! thread 4 Mi of bytes times states of the pattern, some ms at worst; the rest waits for the end of the time.
+//! What is packed, or written in another charset, is read anew with each piece that comes, and so only a beginning of it is
+//! looked at before its time is up. Limits: on the network thread 4 Mi of bytes times states of the pattern, some ms at
+//! worst, and 1 MiB unpacked at once; the rest waits for the end of the time.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -19,12 +20,14 @@ use memchr::memmem::Finder;
 
 use super::HttpProber;
 use super::aside::Verdict;
-use super::charset;
+use super::charset::{self, Charset, decode};
+use super::exchange::BodyRead;
 use super::failure::Failure;
 use super::look::Patterns;
-use super::pause::pause;
+use super::pause::{at_once, pause};
 use super::scan::Scan;
-use crate::model::{Cause, Expect, Site, Status};
+use super::unpack::{Coding, End, unpack_up_to};
+use crate::model::{BODY_KEPT_MAX, Cause, Expect, Site, Status};
 
 /// Types of bodies that have no end.
 const ENDLESS: [&str; 2] = ["text/event-stream", "multipart/x-mixed-replace"];
@@ -32,6 +35,10 @@ const ENDLESS: [&str; 2] = ["text/event-stream", "multipart/x-mixed-replace"];
 const WORK: usize = 4 << 20;
 /// Bytes that are searched for a text at once.
 const PIECE: usize = 1 << 20;
+/// Bytes that are unpacked on the network thread.
+const UNPACKED: usize = 1 << 20;
+/// What it takes to begin to read anew, as if it were bytes.
+const BEGINNING: usize = 4 << 10;
 /// Moments of arrival that are kept.
 const ARRIVALS_MAX: usize = 1_024;
 
@@ -42,9 +49,20 @@ pub(super) struct Live {
     clock: fn() -> Instant,
     /// How much there was, and when.
     arrivals: Vec<(usize, Instant)>,
-    /// For what is endless: what is still to be found.
+    /// For what is endless: what is still to be found in what came as it is.
     search: Option<Search>,
+    /// How it is read.
+    reading: Reading,
     work: usize,
+}
+
+/// What is expected of a body, and how to come by its text.
+#[derive(Clone)]
+struct Reading {
+    codings: Vec<Coding>,
+    charset: Option<String>,
+    expect: Expect,
+    patterns: Arc<Patterns>,
 }
 
 /// What is still to be found.
@@ -67,16 +85,19 @@ enum Next {
 }
 
 impl Live {
-    /// A body of which `headers` have come.
+    /// A body of which `headers` have come, and nothing else yet.
     pub(super) fn new(
         answered: (Status, Cow<'static, str>),
         headers: &HeaderMap,
+        body: &BodyRead,
         prober: &HttpProber,
         expect: &Expect,
     ) -> Result<Self, Failure> {
         let is_endless = charset::kind(headers).is_some_and(|kind| ENDLESS.contains(&kind.as_str()));
         let search = if is_endless { Some(Search::of(expect, &prober.patterns)?) } else { None };
-        Ok(Self { answered, clock: prober.clock, arrivals: Vec::new(), search, work: WORK })
+        let (codings, charset) = (body.packing.codings.clone(), body.charset.clone());
+        let reading = Reading { codings, charset, expect: expect.clone(), patterns: Arc::clone(&prober.patterns) };
+        Ok(Self { answered, clock: prober.clock, arrivals: Vec::new(), search, reading, work: WORK })
     }
 
     /// More came: this is all of it. The moment at which it came if everything is decided with it.
@@ -92,17 +113,23 @@ impl Live {
         }
         self.arrivals.push((body.len(), now));
         let search = self.search.as_mut()?;
-        while self.work > 0 {
+        // What is packed says nothing.
+        let mut next = if self.reading.codings.is_empty() { Next::Look } else { Next::Await };
+        while next == Next::Look && self.work > 0 {
             let before = search.cost();
-            match search.step(body) {
-                Next::Decided => return Some(now),
-                Next::Await => return None,
-                Next::Look => self.work = self.work.saturating_sub(search.cost().abs_diff(before).max(1)),
-            }
+            next = search.step(body);
+            self.work = self.work.saturating_sub(search.cost().abs_diff(before).max(1));
         }
-        // Too much for this thread.
-        self.search = None;
-        None
+        if next == Next::Await && self.reading.has_text_of_its_own(body) && self.work > 0 {
+            let Ok((is_met, cost)) = at_once(self.reading.is_met(body, UNPACKED, self.work)) else { return None };
+            self.work = self.work.saturating_sub(cost);
+            next = if is_met { Next::Decided } else { next };
+        }
+        if self.work == 0 {
+            // Too much for this thread.
+            self.search = None;
+        }
+        (next == Next::Decided).then_some(now)
     }
 
     /// Since when `body`, all that came in time, meets what `site` expects, if it does; and the answer it belongs to.
@@ -114,12 +141,82 @@ impl Live {
     ) -> Option<(Instant, (Status, Cow<'static, str>))> {
         let decided_at = Arc::new(AtomicUsize::new(0));
         let told = Arc::clone(&decided_at);
-        let (expect, patterns) = (site.expect.clone(), Arc::clone(&prober.patterns));
-        let search = async move { search_all(Search::of(&expect, &patterns)?, &body, &told).await };
+        let (reading, ends) = (self.reading.clone(), self.arrivals.iter().map(|(bytes, _)| *bytes).collect::<Vec<_>>());
+        let search = async move {
+            if reading.has_text_of_its_own(&body) {
+                return reading.search_all(&body, &ends, &told).await;
+            }
+            search_all(Search::of(&reading.expect, &reading.patterns)?, &body, &told).await
+        };
         prober.aside.run(&site.name, search).await.ok()?;
         let decided_at = decided_at.load(Ordering::Relaxed);
         let (_, at) = self.arrivals.iter().find(|(bytes, _)| *bytes >= decided_at)?;
         Some((*at, self.answered))
+    }
+}
+
+impl Reading {
+    /// Whether the text of `body` is another than its bytes.
+    fn has_text_of_its_own(&self, body: &[u8]) -> bool {
+        !self.codings.is_empty()
+            || !matches!(Charset::of(body, self.charset.as_deref()), Charset::AsItIs(0) | Charset::Unknown(_))
+    }
+
+    /// Whether a body that begins with `body` meets what is expected, as far as `max` bytes of it and `work` can tell; and
+    /// what that took.
+    async fn is_met(&self, body: &[u8], max: usize, work: usize) -> Result<(bool, usize), Failure> {
+        let (unpacked, mut cost);
+        let plain = if self.codings.is_empty() {
+            cost = BEGINNING;
+            body
+        } else {
+            unpacked = unpack_up_to(body.to_vec(), &self.codings, max).await;
+            cost = BEGINNING + unpacked.bytes.len();
+            if let End::Broken(_) = unpacked.end {
+                return Ok((false, cost));
+            }
+            &unpacked.bytes
+        };
+        let mut search = Search::of(&self.expect, &self.patterns)?;
+        if search.finish(plain, work, &mut cost).await {
+            return Ok((true, cost));
+        }
+        let decoded;
+        let text = match Charset::of(plain, self.charset.as_deref()) {
+            Charset::AsItIs(0) | Charset::Unknown(_) => return Ok((false, cost)),
+            Charset::AsItIs(mark) => &plain[mark..],
+            Charset::Of(encoding, mark) => {
+                decoded = decode(&plain[mark..], encoding, true).await.0;
+                decoded.as_bytes()
+            }
+        };
+        cost += text.len();
+        let mut rest = Search::of(&self.expect, &self.patterns)?;
+        rest.contains = rest.contains.filter(|_| search.contains.is_some());
+        rest.matches = rest.matches.filter(|_| search.matches.is_some());
+        let is_met = rest.finish(text, work, &mut cost).await;
+        Ok((is_met, cost))
+    }
+
+    /// Which of the beginnings of `body` that end at `ends` is the first that meets what is expected: what one meets, any
+    /// that is longer does as well.
+    async fn search_all(&self, body: &[u8], ends: &[usize], decided_at: &AtomicUsize) -> Verdict {
+        let max = usize::try_from(BODY_KEPT_MAX).unwrap_or(usize::MAX);
+        let (mut first, mut last) = (0, ends.len().saturating_sub(1));
+        if !self.is_met(body, max, usize::MAX).await?.0 {
+            return Err(Failure::new(Cause::Body, "not decided"));
+        }
+        while first < last {
+            let middle = first.midpoint(last);
+            if self.is_met(&body[..ends[middle].min(body.len())], max, usize::MAX).await?.0 {
+                last = middle;
+            } else {
+                first = middle + 1;
+            }
+            pause().await;
+        }
+        decided_at.store(ends.get(first).copied().unwrap_or(body.len()), Ordering::Relaxed);
+        Ok(())
     }
 }
 
@@ -144,6 +241,19 @@ impl Search {
             None => None,
         };
         Ok(Self { contains, matches, decided_at: 0 })
+    }
+
+    /// Whether `body` has everything, as far as `work` can tell; adds to `cost`.
+    async fn finish(&mut self, body: &[u8], work: usize, cost: &mut usize) -> bool {
+        loop {
+            let before = self.cost();
+            let next = self.step(body);
+            *cost = cost.saturating_add(self.cost().abs_diff(before).max(1));
+            if next != Next::Look || *cost > work {
+                return next == Next::Decided;
+            }
+            pause().await;
+        }
     }
 
     /// What has been done, in bytes times states.

@@ -23,7 +23,7 @@ use super::exchange::BodyRead;
 use super::failure::Failure;
 use super::pause::pause;
 use super::scan::Pattern;
-use super::unpack::{End, Packing, Unpacked, unpack};
+use super::unpack::{Coding, End, Unpacked, unpack};
 use crate::model::text::clean_line;
 use crate::model::{Cause, Expected, KnownSecrets, Site, figures};
 
@@ -83,6 +83,8 @@ pub(super) struct Look {
 struct Shape {
     plain: Vec<u8>,
     end: End,
+    /// It was not packed so, whatever its header says.
+    mislabelled: Option<Coding>,
     /// It was not read to its end.
     capped: bool,
 }
@@ -107,17 +109,18 @@ impl Look {
 
     /// The judgement.
     pub(super) async fn verdict(mut self) -> Verdict {
-        let Unpacked { bytes: plain, end } = match &self.body.packing {
-            Packing::Known(codings) => unpack(std::mem::take(&mut self.body.kept), codings).await,
-            Packing::Unknown(_) if self.body.kept.is_empty() => Unpacked { bytes: Vec::new(), end: End::Whole },
-            Packing::Unknown(name) => {
-                return Err(wrong(format!("compressed with {name}, which webmon does not read")));
-            }
-        };
-        if let End::Broken(coding) = end {
-            return Err(wrong(format!("the body is no whole {}, as its header says", coding.name())));
+        if let Some(name) = &self.body.packing.not_read
+            && !self.body.kept.is_empty()
+        {
+            return Err(wrong(format!("compressed with {name}, which webmon does not read")));
         }
-        let shape = Shape { plain, end, capped: self.body.capped };
+        let packed = std::mem::take(&mut self.body.kept);
+        let Unpacked { bytes: plain, end, mislabelled } = unpack(packed, &self.body.packing.codings).await;
+        if let End::Broken(coding) = end {
+            let (name, came) = (coding.name(), self.what_came_packed());
+            return Err(wrong(format!("the body is no whole {name}, as its header says; {came}")));
+        }
+        let shape = Shape { plain, end, mislabelled, capped: self.body.capped };
         let regex = match &self.regex {
             Some(regex) => Some((self.patterns.of(&regex.what)?, regex)),
             None => None,
@@ -128,7 +131,7 @@ impl Look {
         if contains.is_none() && matches.is_none() {
             return Ok(());
         }
-        let doubt = self.search_text(&shape, &mut contains, &mut matches).await;
+        let doubt = self.search_text(&shape, &mut contains, &mut matches).await + &self.doubt_of_packing(&shape);
         let (what, shown) = match (contains, matches) {
             (Some(part), _) => ("contain", &part.shown),
             (None, Some((_, regex))) => ("match", &regex.shown),
@@ -136,6 +139,21 @@ impl Look {
         };
         let (within, came) = (shape.within(self.body.bytes), self.what_came(&shape));
         Err(wrong(format!("the body does not {what} {}{within}{doubt}{came}", quoted(shown))))
+    }
+
+    /// What is to be said of its packing, should it not be as expected.
+    fn doubt_of_packing(&self, shape: &Shape) -> String {
+        let mislabelled = shape.mislabelled.filter(|_| !shape.plain.is_empty());
+        let no = mislabelled.map(|coding| format!("; its header says {}, but it is not packed so", coding.name()));
+        let unknown = self.body.packing.unknown.as_ref().map(|name| format!("; webmon does not know its {name:?}"));
+        no.unwrap_or_default() + &unknown.unwrap_or_default()
+    }
+
+    /// How large a body is that cannot be unpacked, and of what type.
+    fn what_came_packed(&self) -> String {
+        let (bytes, kind) = (self.body.bytes, self.body.kind.as_deref());
+        let of_kind = kind.map_or_else(String::new, |kind| format!(" of {kind}"));
+        format!("{} byte{}{of_kind} came", figures::count(bytes), if bytes == 1 { "" } else { "s" })
     }
 
     /// How large the body is, of what type, and how it begins.
@@ -146,7 +164,8 @@ impl Look {
         let mut is = Vec::new();
         if !shape.is_cut() {
             let length = shape.plain.len() as u64;
-            let packed = if self.body.packing.is_none() { "" } else { " unpacked" };
+            let is_plain = self.body.packing.is_none() || shape.mislabelled.is_some();
+            let packed = if is_plain { "" } else { " unpacked" };
             is.push(format!("{} byte{}{packed}", figures::count(length), if length == 1 { "" } else { "s" }));
         }
         is.extend(self.body.kind.clone());
@@ -271,7 +290,7 @@ fn quoted(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::probe::pause::at_once;
-    use crate::probe::unpack::Coding;
+    use crate::probe::unpack::Packing;
 
     fn expected<T>(what: T, shown: &str) -> Expected<T> {
         Expected { what, shown: shown.to_owned() }
@@ -336,7 +355,8 @@ mod tests {
     fn what_could_not_be_read_is_said() {
         let packed = |packing, kept: &[u8]| BodyRead { packing, ..body(kept) };
         let charset = |label: &str, kept: &[u8]| BodyRead { charset: Some(label.to_owned()), ..body(kept) };
-        let gzip = || Packing::Known(vec![Coding::Gzip]);
+        let unknown = || Packing { unknown: Some("Content-Encoding: aws-chunked".to_owned()), ..Packing::default() };
+        let gzip = || Packing { codings: vec![Coding::Gzip], ..Packing::default() };
         for (read, said) in [
             (body(b"no"), "the body does not contain \"ok\"; it is 2 bytes and begins \"no\""),
             (body(b""), "the body does not contain \"ok\"; it is empty"),
@@ -344,17 +364,32 @@ mod tests {
                 BodyRead { capped: true, ..body(b"no") },
                 "the body does not contain \"ok\" within 2 bytes; it begins \"no\"",
             ),
-            (packed(Packing::Unknown("br".to_owned()), b"ok"), "compressed with br, which webmon does not read"),
-            (packed(Packing::Unknown("br".to_owned()), b""), "the body does not contain \"ok\"; it is empty"),
+            (
+                packed(Packing { not_read: Some("br".to_owned()), ..Packing::default() }, b"ok"),
+                "compressed with br, which webmon does not read",
+            ),
+            (
+                packed(Packing { not_read: Some("br".to_owned()), ..Packing::default() }, b""),
+                "the body does not contain \"ok\"; it is empty",
+            ),
             (
                 packed(gzip(), b"\x1f\x8b\x08\0\0\0\0\0\0\0\xff\xff\xff"),
-                "the body is no whole gzip, as its header says",
+                "the body is no whole gzip, as its header says; 13 bytes came",
             ),
             (
                 packed(gzip(), b"\x1f\x8b\x08\0"),
                 "the body does not contain \"ok\" within 0 bytes, where its compression breaks off; it is empty",
             ),
-            (packed(gzip(), b"no"), "the body does not contain \"ok\"; it is 2 bytes unpacked and begins \"no\""),
+            (
+                packed(gzip(), b"no"),
+                "the body does not contain \"ok\"; its header says gzip, but it is not packed so; it is 2 bytes and begins \"no\"",
+            ),
+            (
+                packed(unknown(), b"no"),
+                "the body does not contain \"ok\"; webmon does not know its \"Content-Encoding: aws-chunked\"; \
+                 it is 2 bytes and begins \"no\"",
+            ),
+            (packed(unknown(), b"it is ok"), ""),
             (
                 charset("x-odd", b"no"),
                 "the body does not contain \"ok\"; webmon does not read its charset \"x-odd\"; it is 2 bytes and begins \"no\"",
@@ -398,7 +433,7 @@ mod tests {
         assert!(!is_short(&look(
             Some("ok"),
             None,
-            BodyRead { packing: Packing::Known(vec![Coding::Gzip]), ..body(b"ok") }
+            BodyRead { packing: Packing { codings: vec![Coding::Gzip], ..Packing::default() }, ..body(b"ok") }
         )));
         let first = look(None, Some("ok.{0,160}done"), body(b"ok"));
         assert!(!is_short(&first), "a pattern of which nothing is known");

@@ -164,9 +164,9 @@ impl Run<'_> {
         self.body.packing = Packing::of(&answer.headers);
         self.body.charset = charset::declared(&answer.headers);
         self.body.kind = charset::kind(&answer.headers);
-        if !answer.has_length() && self.body.packing.is_none() {
+        if !answer.has_length() && self.body.packing.not_read.is_none() {
             let answered = (answer.status, answer.reason.clone());
-            let live = Live::new(answered, &answer.headers, self.prober, &self.site.expect)?;
+            let live = Live::new(answered, &answer.headers, &self.body, self.prober, &self.site.expect)?;
             self.live = Some(Box::new(live));
         }
         Ok(true)

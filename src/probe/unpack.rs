@@ -1,13 +1,14 @@
 //! What a body is when its content codings are undone (RFC 9110 §8.4).
 //!
-//! A server may send gzip or deflate unasked. "deflate" is zlib by the standard and bare deflate on many servers; both are
-//! read. A body that does not begin as its header says is taken as it is, since many servers send plain pages under a header
-//! of old. Limits: four codings, 16 MiB after each of them; what would be more is not looked at.
+//! A server may send gzip or deflate unasked, as a coding of the content or of the transfer. "deflate" is zlib by the standard
+//! and bare deflate on many servers; both are read. A body that does not begin as its header says is taken as it is, and so
+//! is a text that cannot be unpacked, since many servers send plain pages under a header of old. A name that is no coding
+//! (`utf-8`, `aws-chunked`) undoes nothing. Limits: four codings, 16 MiB after each; what would be more is not looked at.
 
 use std::io::{self, Read};
 
 use flate2::bufread::{DeflateDecoder, GzDecoder, ZlibDecoder};
-use hyper::header::{CONTENT_ENCODING, HeaderMap};
+use hyper::header::{CONTENT_ENCODING, HeaderMap, TRANSFER_ENCODING};
 
 use super::pause::pause;
 use crate::model::BODY_KEPT_MAX;
@@ -18,6 +19,9 @@ const CODINGS_MAX: usize = 4;
 /// Bytes that are unpacked between two pauses.
 const PIECE: usize = 64 << 10;
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
+/// Ways to compress that are not undone.
+const NOT_READ: [&str; 13] =
+    ["br", "zstd", "compress", "x-compress", "dcb", "dcz", "bzip2", "x-bzip2", "xz", "lzma", "lz4", "snappy", "sdch"];
 
 /// One way to pack a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,12 +31,14 @@ pub(super) enum Coding {
 }
 
 /// How a body is packed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Packing {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Packing {
     /// By these, in the order in which they were applied; often by none.
-    Known(Vec<Coding>),
-    /// In a way that webmon does not read.
-    Unknown(String),
+    pub(super) codings: Vec<Coding>,
+    /// And by a compression that webmon does not read.
+    pub(super) not_read: Option<String>,
+    /// What else a header names, which is no compression as far as webmon knows.
+    pub(super) unknown: Option<String>,
 }
 
 /// A body without its packing.
@@ -40,6 +46,8 @@ pub(super) enum Packing {
 pub(super) struct Unpacked {
     pub(super) bytes: Vec<u8>,
     pub(super) end: End,
+    /// It was not packed so, whatever the header says.
+    pub(super) mislabelled: Option<Coding>,
 }
 
 /// How far unpacking came.
@@ -55,12 +63,6 @@ pub(super) enum End {
     Broken(Coding),
 }
 
-impl Default for Packing {
-    fn default() -> Self {
-        Self::Known(Vec::new())
-    }
-}
-
 impl Coding {
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -73,34 +75,53 @@ impl Coding {
 impl Packing {
     /// What `headers` say.
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let mut codings = Vec::new();
-        for value in headers.get_all(CONTENT_ENCODING) {
-            for name in value.as_bytes().split(|&byte| byte == b',') {
-                let name = String::from_utf8_lossy(name.trim_ascii()).to_ascii_lowercase();
-                match name.as_str() {
-                    "" | "identity" | "none" => {}
-                    "gzip" | "x-gzip" => codings.push(Coding::Gzip),
-                    "deflate" | "x-deflate" => codings.push(Coding::Deflate),
-                    _ => return Self::Unknown(clean_line(&name, 32)),
-                }
-                if codings.len() > CODINGS_MAX {
-                    return Self::Unknown(format!("more than {CODINGS_MAX} codings"));
+        let mut packing = Self::default();
+        // The content is packed first, and unpacked last.
+        for header in [CONTENT_ENCODING, TRANSFER_ENCODING] {
+            let title = if header == CONTENT_ENCODING { "Content-Encoding" } else { "Transfer-Encoding" };
+            for value in headers.get_all(header) {
+                for coding in value.as_bytes().split(|&byte| byte == b',') {
+                    packing.add(title, coding);
                 }
             }
         }
-        Self::Known(codings)
+        packing
+    }
+
+    fn add(&mut self, header: &str, coding: &[u8]) {
+        let name = coding.split(|&byte| byte == b';').next().unwrap_or_default();
+        let name = String::from_utf8_lossy(name.trim_ascii()).trim_matches('"').to_ascii_lowercase();
+        match name.as_str() {
+            "" | "identity" | "none" | "chunked" => {}
+            "gzip" | "x-gzip" => self.codings.push(Coding::Gzip),
+            "deflate" | "x-deflate" => self.codings.push(Coding::Deflate),
+            name if NOT_READ.contains(&name) => {
+                self.not_read.get_or_insert_with(|| name.to_owned());
+            }
+            name => {
+                self.unknown.get_or_insert_with(|| format!("{header}: {}", clean_line(name, 32)));
+            }
+        }
+        if self.codings.len() > CODINGS_MAX {
+            self.codings.clear();
+            self.not_read = Some(format!("more than {CODINGS_MAX} codings"));
+        }
     }
 
     /// Whether there is nothing to undo.
     pub(super) fn is_none(&self) -> bool {
-        matches!(self, Self::Known(codings) if codings.is_empty())
+        self.codings.is_empty() && self.not_read.is_none()
     }
 }
 
 /// `bytes` without `codings`, the last of which was applied last.
 pub(super) async fn unpack(bytes: Vec<u8>, codings: &[Coding]) -> Unpacked {
-    let max = usize::try_from(BODY_KEPT_MAX).unwrap_or(usize::MAX);
-    let mut unpacked = Unpacked { bytes, end: End::Whole };
+    unpack_up_to(bytes, codings, usize::try_from(BODY_KEPT_MAX).unwrap_or(usize::MAX)).await
+}
+
+/// The same, and at most `max` bytes after each of them.
+pub(super) async fn unpack_up_to(bytes: Vec<u8>, codings: &[Coding], max: usize) -> Unpacked {
+    let mut unpacked = Unpacked { bytes, end: End::Whole, mislabelled: None };
     for &coding in codings.iter().rev() {
         let packed = std::mem::take(&mut unpacked.bytes);
         let (plain, end) = match coding {
@@ -109,7 +130,9 @@ pub(super) async fn unpack(bytes: Vec<u8>, codings: &[Coding]) -> Unpacked {
         };
         match end {
             // Not packed at all, whatever the header says.
-            End::Broken(_) | End::Cut if plain.is_empty() && !begins_as(coding, &packed) => unpacked.bytes = packed,
+            End::Broken(_) | End::Cut if is_text(&packed) || plain.is_empty() && !begins_as(coding, &packed) => {
+                (unpacked.bytes, unpacked.mislabelled) = (packed, Some(coding));
+            }
             End::Whole => unpacked.bytes = plain,
             end => {
                 unpacked.bytes = plain;
@@ -128,6 +151,11 @@ fn begins_as(coding: Coding, packed: &[u8]) -> bool {
         Coding::Gzip => packed.starts_with(GZIP_MAGIC),
         Coding::Deflate => is_zlib(packed),
     }
+}
+
+/// Whether `bytes` are a text in any charset that keeps to ASCII. What is packed has control bytes, but for a few bytes.
+fn is_text(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| !byte.is_ascii_control() || matches!(byte, b'\t' | b'\n' | b'\r' | 0x0c))
 }
 
 /// RFC 1950 §2.2: the method is deflate, and the two bytes are a multiple of 31.
@@ -159,8 +187,11 @@ async fn inflate(packed: &[u8], max: usize) -> (Vec<u8>, End) {
         return (plain, End::Whole);
     }
     if !is_zlib(packed) {
-        let end = pour(&mut DeflateDecoder::new(packed), &mut plain, max, Coding::Deflate).await;
-        return (plain, end);
+        let mut decoder = DeflateDecoder::new(packed);
+        let end = pour(&mut decoder, &mut plain, max, Coding::Deflate).await;
+        // A text may begin like something packed that ends soon.
+        let is_by_chance = end == End::Whole && decoder.total_in() < packed.len() as u64 && is_text(packed);
+        return (plain, if is_by_chance { End::Broken(Coding::Deflate) } else { end });
     }
     let end = pour(&mut ZlibDecoder::new(packed), &mut plain, max, Coding::Deflate).await;
     if !matches!(end, End::Broken(_)) {
@@ -225,7 +256,7 @@ mod tests {
     }
 
     fn unpacked(bytes: &[u8], codings: &[Coding]) -> (Vec<u8>, End) {
-        let Unpacked { bytes, end } = at_once(unpack(bytes.to_vec(), codings));
+        let Unpacked { bytes, end, .. } = at_once(unpack(bytes.to_vec(), codings));
         (bytes, end)
     }
 
@@ -243,13 +274,38 @@ mod tests {
             (&["x-gzip"], &[Gzip]),
             (&["deflate, gzip"], &[Deflate, Gzip]),
             (&["deflate", " gzip "], &[Deflate, Gzip]),
+            (&["identity, gzip", "none"], &[Gzip]),
+            (&["\"gzip\"; q=1"], &[Gzip]),
         ] {
-            assert_eq!(Packing::of(&headers(values)), Packing::Known(codings.to_vec()), "{values:?}");
+            let packing = Packing { codings: codings.to_vec(), ..Packing::default() };
+            assert_eq!(Packing::of(&headers(values)), packing, "{values:?}");
         }
         for (values, name) in
             [(&["br"][..], "br"), (&["gzip, zstd"], "zstd"), (&["gzip", "gzip,gzip,gzip,gzip"], "more than 4 codings")]
         {
-            assert_eq!(Packing::of(&headers(values)), Packing::Unknown(name.to_owned()), "{values:?}");
+            assert_eq!(Packing::of(&headers(values)).not_read.as_deref(), Some(name), "{values:?}");
+        }
+        for (value, codings) in [("utf-8", &[][..]), ("aws-chunked,gzip", &[Gzip]), ("gzip, aws-chunked", &[Gzip])] {
+            let Packing { codings: known, not_read, unknown } = Packing::of(&headers(&[value]));
+            assert_eq!((known.as_slice(), not_read), (codings, None), "{value}");
+            let name = if value == "utf-8" { value } else { "aws-chunked" };
+            assert_eq!(unknown, Some(format!("Content-Encoding: {name}")));
+        }
+    }
+
+    #[test]
+    fn a_coding_of_the_transfer_is_undone_before_those_of_the_content() {
+        use Coding::{Deflate, Gzip};
+        for (content, transfer, codings, unknown) in [
+            ("", "chunked", &[][..], None),
+            ("", "gzip, chunked", &[Gzip], None),
+            ("gzip", "Deflate , Chunked", &[Gzip, Deflate], None),
+            ("", "x, chunked", &[], Some("Transfer-Encoding: x")),
+        ] {
+            let headers =
+                [(TRANSFER_ENCODING, transfer.parse().unwrap()), (CONTENT_ENCODING, content.parse().unwrap())];
+            let packing = Packing::of(&headers.into_iter().collect());
+            assert_eq!((packing.codings.as_slice(), packing.unknown.as_deref()), (codings, unknown), "{transfer}");
         }
     }
 
@@ -275,6 +331,37 @@ mod tests {
             assert_eq!(unpacked(&packed, codings), (plain.to_vec(), End::Whole), "{codings:?} {packed:?}");
         }
         assert_eq!(unpacked(b"", &[Gzip, Deflate]), (Vec::new(), End::Whole));
+    }
+
+    /// curl and browsers refuse a text under "deflate", Chrome shows one under "gzip"; what is expected of a text can be
+    /// judged in both cases, and not only where its first letters do not look packed.
+    #[test]
+    fn a_text_is_taken_as_it_is_whatever_it_begins_with() {
+        let texts = [
+            "{\"a\":1,\"needle\":2}",
+            "[\"needle\"]",
+            "# needle\n",
+            "UP needle",
+            "OK needle",
+            "<p>needle</p>",
+            "x^ needle",
+        ];
+        let mut all: Vec<String> = texts.iter().map(|&text| text.to_owned()).collect();
+        for first in ' '..='~' {
+            all.extend((' '..='~').map(|second| format!("{first}{second} caf\u{e9} needle\r\n")));
+        }
+        for text in all {
+            for coding in [Coding::Gzip, Coding::Deflate] {
+                let Unpacked { bytes, end, mislabelled } = at_once(unpack(text.clone().into_bytes(), &[coding]));
+                assert_eq!(
+                    (bytes.as_slice(), end, mislabelled),
+                    (text.as_bytes(), End::Whole, Some(coding)),
+                    "{text:?}"
+                );
+            }
+        }
+        let real = unpacked(&bare(b"a"), &[Coding::Deflate]);
+        assert_eq!(real, (b"a".to_vec(), End::Whole));
     }
 
     #[test]
