@@ -19,6 +19,7 @@ mod chunks;
 mod client;
 mod connect;
 mod cookies;
+mod crypto;
 mod evidence;
 mod excerpt;
 mod exchange;
@@ -184,7 +185,7 @@ impl HttpProber {
     /// [`ProbeError::Roots`], [`ProbeError::Identity`].
     pub fn learn(&self, site: &Site) -> Result<(), ProbeError> {
         if site.url.expose().scheme() == "https" {
-            seed::begin(tls::provider);
+            seed::begin(crypto::provider);
         }
         self.tls.learn(&site.tls)
     }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout_at;
 
 use super::connect::offline;
+use super::crypto::provider;
 use super::exchange::{Answer, BodyRead};
 use super::failure::Failure;
 use super::judge::{Whole, judge};
@@ -24,7 +25,6 @@ use super::redirect::Way;
 use super::request::Request;
 use super::seed;
 use super::stopwatch::Stopwatch;
-use super::tls::provider;
 use super::unpack::Packing;
 use super::{HttpProber, Waiting, charset, evidence, excerpt};
 use crate::model::{

@@ -24,8 +24,7 @@ use rustls::client::{ResolvesClientCert, Resumption, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{
-    AlertDescription, ClientConfig, Error as TlsError, InvalidMessage, PeerIncompatible, RootCertStore,
-    SupportedCipherSuite,
+    AlertDescription, ClientConfig, Error as TlsError, InvalidMessage, PeerIncompatible, PeerMisbehaved, RootCertStore,
 };
 use tokio::net::TcpStream;
 use tokio_util::either::Either;
@@ -33,6 +32,7 @@ use tower_service::Service;
 
 use super::certificate::{Judge, Presented, Recorder};
 use super::client::{Asked, Client};
+use super::crypto::{lenient, provider};
 use super::failure::{Failure, broken_connection, chain};
 use super::paced::Paced;
 use super::refusal::refused;
@@ -64,6 +64,8 @@ type Special = (Arc<TlsFiles>, Arc<Trust>);
 struct Trust {
     /// One for each [`HttpOffer`].
     configs: [ClientConfig; 3],
+    /// The same for sites of which nothing is verified.
+    lenient: [ClientConfig; 3],
     judge: Arc<Judge>,
 }
 
@@ -126,7 +128,8 @@ impl Tls {
         seed::ready(provider).await;
         let turn = self.turns.take(&terms.site.name, watch, waiting).await;
         let recorder = Arc::new(Recorder::new(Arc::clone(&trust.judge), terms.is_insecure()));
-        let mut config = trust.configs[terms.offer as usize].clone();
+        let configs = if terms.is_insecure() { &trust.lenient } else { &trust.configs };
+        let mut config = configs[terms.offer as usize].clone();
         if !terms.is_own {
             let nobody = &self.plain.configs[HttpOffer::Auto as usize].client_auth_cert_resolver;
             config.client_auth_cert_resolver = Arc::clone(nobody);
@@ -152,46 +155,42 @@ impl Trust {
         let provider = Arc::new(provider());
         let algorithms = provider.signature_verification_algorithms;
         let verifier = verifier(extra_roots.clone(), &provider, notices)?;
-        let builder = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| ProbeError::Tls(error.to_string()))?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::clone(&verifier));
-        let mut config = match identity {
-            None => builder.with_no_client_auth(),
-            Some(identity) => {
-                let chain = identity.chain.iter().map(|der| CertificateDer::from(der.clone())).collect();
-                let key = PrivateKeyDer::try_from(identity.key.clone())
-                    .map_err(|_| ProbeError::Identity("the key is in no known form".to_owned()))?;
-                builder.with_client_auth_cert(chain, key).map_err(|error| ProbeError::Identity(error.to_string()))?
-            }
-        };
-        config.resumption = Resumption::disabled();
-        let offering = |protocols: &[&[u8]]| {
-            let mut config = config.clone();
-            config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-            config
-        };
-        // In the order of `HttpOffer`.
-        let configs = [offering(&[b"h2", b"http/1.1"]), offering(&[b"http/1.1"]), offering(&[b"h2"])];
-        Ok(Self { configs, judge: Arc::new(Judge::new(verifier, extra_roots, algorithms)) })
+        let configs = configs(provider, &verifier, identity)?;
+        let lenient = self::configs(Arc::new(lenient()), &verifier, identity)?;
+        Ok(Self { configs, lenient, judge: Arc::new(Judge::new(verifier, extra_roots, algorithms)) })
     }
 }
 
-const _: () = assert!(HttpOffer::Auto as usize == 0 && HttpOffer::V11 as usize == 1 && HttpOffer::V2 as usize == 2);
-
-/// The cryptography, chosen here and nowhere else.
-///
-/// Suites with SHA-256 are asked for first, as browsers do: processors have instructions for it, and a handshake hashes
-/// much more than it encrypts. With SHA-384 that was 8 % of a probe.
-pub(super) fn provider() -> CryptoProvider {
-    let mut provider = rustls::crypto::aws_lc_rs::default_provider();
-    provider.cipher_suites.sort_by_key(|suite| match suite {
-        SupportedCipherSuite::Tls13(suite) => suite.common.hash_provider.output_len(),
-        SupportedCipherSuite::Tls12(suite) => suite.common.hash_provider.output_len(),
-    });
-    provider
+/// Configurations in the order of [`HttpOffer`].
+fn configs(
+    provider: Arc<CryptoProvider>,
+    verifier: &Arc<dyn ServerCertVerifier>,
+    identity: Option<&ClientIdentity>,
+) -> Result<[ClientConfig; 3], ProbeError> {
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| ProbeError::Tls(error.to_string()))?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::clone(verifier));
+    let mut config = match identity {
+        None => builder.with_no_client_auth(),
+        Some(identity) => {
+            let chain = identity.chain.iter().map(|der| CertificateDer::from(der.clone())).collect();
+            let key = PrivateKeyDer::try_from(identity.key.clone())
+                .map_err(|_| ProbeError::Identity("the key is in no known form".to_owned()))?;
+            builder.with_client_auth_cert(chain, key).map_err(|error| ProbeError::Identity(error.to_string()))?
+        }
+    };
+    config.resumption = Resumption::disabled();
+    let offering = |protocols: &[&[u8]]| {
+        let mut config = config.clone();
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+        config
+    };
+    Ok([offering(&[b"h2", b"http/1.1"]), offering(&[b"http/1.1"]), offering(&[b"h2"])])
 }
+
+const _: () = assert!(HttpOffer::Auto as usize == 0 && HttpOffer::V11 as usize == 1 && HttpOffer::V2 as usize == 2);
 
 /// The verifier of the platform; without usable roots of the platform, one that trusts `extra_roots` alone.
 fn verifier(
@@ -267,6 +266,9 @@ fn explain(error: &(dyn std::error::Error + 'static), presented: Option<&Present
             format!("the server speaks neither TLS 1.2 nor 1.3 ({why:?})")
         }
         TlsError::PeerIncompatible(why) => format!("no protocol or cipher in common ({why:?})"),
+        TlsError::PeerMisbehaved(why @ PeerMisbehaved::SignedKxWithWrongAlgorithm) => {
+            format!("the server signs in a way that webmon does not know under TLS 1.2 ({why:?})")
+        }
         other => other.to_string(),
     };
     Failure::new(Cause::TlsError, format!("TLS: {detail}"))
@@ -350,15 +352,6 @@ mod tests {
         {
             assert_eq!(crate::probe::refusal::span(Timestamp::from_secs(seconds), Timestamp::ZERO), text);
         }
-    }
-
-    #[test]
-    fn every_suite_is_offered_and_the_cheap_ones_first() {
-        let (ours, all) =
-            (provider().cipher_suites.clone(), rustls::crypto::aws_lc_rs::default_provider().cipher_suites);
-        assert_eq!(ours.len(), all.len());
-        assert!(all.iter().all(|suite| ours.contains(suite)));
-        assert_eq!(ours[0].suite(), rustls::CipherSuite::TLS13_AES_128_GCM_SHA256);
     }
 
     #[test]
