@@ -4,10 +4,10 @@
 //! [`Recorder`]: it lets the real verifier judge, parses what was presented, works out *all* faults, and only
 //! then passes the verdict on. Dates and names are read here; trust is asked of the real verifier, a second
 //! time at a moment when the leaf was valid if the first answer was about dates, since it names only one
-//! reason. With `insecure` the verdict is recorded and then overruled, and nothing is verified: a certificate that
-//! webpki cannot read has no key by which the handshake's signature could be.
+//! reason. With `insecure` the verdicts about the chain and the handshake's signature are recorded and then overruled.
 //!
-//! Invariant: no faults if and only if the real verifier accepted the chain, now or before (`proven`), and its root is valid.
+//! Invariant: no faults if and only if the real verifier accepted the chain, now or before (`proven`), its root is valid, and
+//! the server has proven that it has the key.
 //! Limit: a chain of which the leaf cannot be parsed has no [`Certificate`], only a refusal.
 
 use std::net::IpAddr;
@@ -25,9 +25,11 @@ use x509_parser::prelude::FromDer;
 use x509_parser::x509::X509Name;
 
 use super::faults::{faults, single_fault};
-use super::path::{Path, Roots};
+use super::key::unproven;
+use super::path::{Path, Roots, is_self_signed, likely};
 use super::pinned::Pinned;
 use super::proven::{Dates, Fingerprint, Proven};
+use super::purpose::named;
 use crate::model::text::{DETAIL_MAX, clean_line};
 use crate::model::{Certificate, CertificateFault, Timestamp};
 
@@ -103,6 +105,23 @@ impl Recorder {
     pub(super) fn take(&self) -> Option<Presented> {
         self.presented.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
+
+    /// What becomes of the signature with which the server proves that it has the key of `leaf`. A failure is a fault of the
+    /// certificate unless there are others.
+    fn signed(
+        &self,
+        leaf: &CertificateDer<'_>,
+        verdict: Result<HandshakeSignatureValid, TlsError>,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        let mut presented = self.presented.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Err(error), Some(presented)) = (&verdict, presented.as_mut())
+            && let Some(certificate) = presented.certificate.as_mut().filter(|shown| shown.faults.is_empty())
+        {
+            Arc::make_mut(certificate).faults = vec![CertificateFault::Invalid];
+            presented.refusal = Some(unproven(error, leaf));
+        }
+        if self.accept_any { Ok(HandshakeSignatureValid::assertion()) } else { verdict }
+    }
 }
 
 impl ServerCertVerifier for Recorder {
@@ -115,15 +134,30 @@ impl ServerCertVerifier for Recorder {
         now: UnixTime,
     ) -> Result<ServerCertVerified, TlsError> {
         let Judge { verifier, pinned, proven, roots, algorithms } = &*self.judge;
+        let verified = |intermediates: &[CertificateDer<'_>], at| {
+            let verdict = verifier.verify_server_cert(leaf, intermediates, name, ocsp, at);
+            verdict.map_err(|refusal| named(refusal, leaf, intermediates))
+        };
         let ask = |at| {
-            let verified = || verifier.verify_server_cert(leaf, intermediates, name, ocsp, at);
-            pinned.judge(leaf, name, at).unwrap_or_else(verified)
+            let all = || {
+                let verdict = verified(intermediates, at);
+                // The dates of a root that was sent along do not matter: it is trusted or it is not.
+                let without = match &verdict {
+                    Err(refusal) if is_about_dates(refusal) => without_self_signed(intermediates),
+                    _ => None,
+                };
+                let again = without.and_then(|needed| verified(&needed, at).err());
+                again.filter(|again| single_fault(again) == CertificateFault::Untrusted).map_or(verdict, Err)
+            };
+            pinned.judge(leaf, name, at).unwrap_or_else(all)
         };
         let chain = Fingerprint::of(leaf, intermediates, name);
         let known = proven.holding(&chain, Timestamp::from_secs(now.as_secs()));
         let mut verdict = if known.is_some() { Ok(ServerCertVerified::assertion()) } else { ask(now) };
-        let path = match (known, &verdict) {
-            (None, Ok(_)) if !pinned.holds(leaf) => roots.best(leaf, intermediates, now, *algorithms),
+        // A chain that is good but for the host has a path as well.
+        let has_path = verdict.as_ref().err().is_none_or(|error| single_fault(error) == CertificateFault::WrongHost);
+        let path = match known {
+            None if has_path && !pinned.holds(leaf) => roots.best(leaf, intermediates, now, *algorithms),
             _ => None,
         };
         if let Some(fault) = path.as_ref().and_then(|path| of_root(path, now)) {
@@ -145,8 +179,7 @@ impl ServerCertVerifier for Recorder {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        let verified = || self.judge.verifier.verify_tls12_signature(message, certificate, signature);
-        if self.accept_any { Ok(HandshakeSignatureValid::assertion()) } else { verified() }
+        self.signed(certificate, self.judge.verifier.verify_tls12_signature(message, certificate, signature))
     }
 
     fn verify_tls13_signature(
@@ -155,22 +188,37 @@ impl ServerCertVerifier for Recorder {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        let verified = || self.judge.verifier.verify_tls13_signature(message, certificate, signature);
-        if self.accept_any { Ok(HandshakeSignatureValid::assertion()) } else { verified() }
+        self.signed(certificate, self.judge.verifier.verify_tls13_signature(message, certificate, signature))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        let mut schemes = self.judge.verifier.supported_verify_schemes();
+        let verified = self.judge.verifier.supported_verify_schemes();
+        let mut schemes = verified.clone();
         if self.accept_any {
-            schemes.extend(OLD_SCHEMES);
+            schemes.extend(UNVERIFIED_SCHEMES.into_iter().filter(|scheme| !verified.contains(scheme)));
         }
         schemes
     }
 }
 
-/// Schemes that are not verified, and offered only where nothing is: old appliances have no others.
-const OLD_SCHEMES: [SignatureScheme; 3] =
-    [SignatureScheme::RSA_PKCS1_SHA1, SignatureScheme::ECDSA_SHA1_Legacy, SignatureScheme::ED448];
+/// Schemes that are not verified, and offered only where nothing is: old appliances have no others. Limit: under TLS 1.2
+/// rustls takes none to which it gives no name.
+const UNVERIFIED_SCHEMES: [SignatureScheme; 13] = [
+    SignatureScheme::RSA_PKCS1_SHA1,
+    SignatureScheme::ECDSA_SHA1_Legacy,
+    SignatureScheme::ECDSA_NISTP521_SHA512,
+    SignatureScheme::ED448,
+    SignatureScheme::ML_DSA_44,
+    SignatureScheme::ML_DSA_65,
+    SignatureScheme::ML_DSA_87,
+    // RSA keys that are for PSS alone (rsa_pss_pss_*), and the curves of brainpool (RFC 8734).
+    SignatureScheme::Unknown(0x0809),
+    SignatureScheme::Unknown(0x080a),
+    SignatureScheme::Unknown(0x080b),
+    SignatureScheme::Unknown(0x081a),
+    SignatureScheme::Unknown(0x081b),
+    SignatureScheme::Unknown(0x081c),
+];
 
 /// What one handshake showed, for which name and when.
 struct Shown<'a> {
@@ -178,6 +226,16 @@ struct Shown<'a> {
     intermediates: &'a [CertificateDer<'a>],
     name: &'a ServerName<'a>,
     now: UnixTime,
+}
+
+/// `intermediates` but for those that vouch for themselves; none if there is no such.
+fn without_self_signed<'a>(intermediates: &[CertificateDer<'a>]) -> Option<Vec<CertificateDer<'a>>> {
+    let needed: Vec<_> = intermediates.iter().filter(|der| !is_self_signed(der)).cloned().collect();
+    (needed.len() < intermediates.len()).then_some(needed)
+}
+
+fn is_about_dates(refusal: &TlsError) -> bool {
+    matches!(single_fault(refusal), CertificateFault::Expired | CertificateFault::NotYetValid)
 }
 
 /// What the dates of the root of `path` say against it.
@@ -229,11 +287,10 @@ fn present(
     let names = names(&parsed);
     // What is not needed for the path may be of any date. Without a path, what has no date of now was not used, unless the
     // refusal is about dates.
-    let is_about_dates = refusal.is_some_and(|refusal| {
-        matches!(single_fault(refusal), CertificateFault::Expired | CertificateFault::NotYetValid)
-    });
+    let is_about_dates = refusal.is_some_and(is_about_dates);
     let is_now = |above: &X509Certificate<'_>| is_about_dates || begin(above) <= at && at <= expiry(above);
     let used: Vec<X509Certificate<'_>> = above.iter().filter(|above| is_now(above)).cloned().collect();
+    let used = likely(&parsed, &used);
     let from_path = path.as_ref().map(|path| path.dates);
     let chain = known.or(from_path).unwrap_or_else(|| dates(&parsed, &used));
     let proven = from_path.or_else(|| (above.len() == intermediates.len()).then_some(chain));

@@ -13,6 +13,7 @@ use x509_parser::extensions::ParsedExtension;
 use x509_parser::oid_registry::OID_PKIX_ACCESS_DESCRIPTOR_CA_ISSUERS;
 
 use super::certificate::dates;
+use super::path::likely;
 use crate::model::{CertificateFault, Timestamp};
 
 /// Everything that is wrong with a refused chain, worst first.
@@ -40,7 +41,7 @@ pub(super) fn faults(
     let untrusted = if now > end || now < begin || matches!(reason, Expired | NotYetValid) {
         // The same question for a moment at which every certificate is valid, or at least the leaf. There may be
         // none: tests make expired certificates that end before they begin.
-        let (from, until) = dates(leaf, above);
+        let (from, until) = dates(leaf, &likely(leaf, above));
         let (from, until) = if from <= until { (from, until) } else { (begin, end.max(begin)) };
         let valid = now.clamp(from, until);
         let valid = Duration::from_micros(valid.as_micros());
@@ -49,7 +50,9 @@ pub(super) fn faults(
     } else {
         is_about_trust(refusal, leaf)
     };
-    let is_self_signed = leaf.subject() == leaf.issuer() && (untrusted || faults.is_empty());
+    // A certificate that is trusted by itself (`pinned`) is not refused for being self-signed.
+    let is_purpose = matches!(refusal, TlsError::InvalidCertificate(CertificateError::InvalidPurpose));
+    let is_self_signed = leaf.subject() == leaf.issuer() && (untrusted || faults.is_empty() && !is_purpose);
     if is_self_signed {
         faults.push(SelfSigned);
     } else if untrusted {

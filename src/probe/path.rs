@@ -2,20 +2,25 @@
 //!
 //! Servers send more than is needed: an expired cross-signature, last year's leaf, an old edition of the root. Only the dates
 //! of the path count, its root's included: webpki takes any root for valid for ever, while curl, Go and OpenSSL refuse an
-//! expired one. So webpki is asked again with each root alone that may have issued what was presented, and the path that
-//! stays valid longest is the answer. Limits: four such roots; none is known on platforms that keep theirs to themselves.
+//! expired one. So webpki is asked again with each root alone that may have issued what was presented, and refuses every
+//! path that it finds until no better one is possible: the path that stays valid longest is the answer, whichever edition of
+//! an intermediate comes first. Limits: four such roots; the 100 signatures that webpki verifies in one search; no root is
+//! known on platforms that keep theirs to themselves.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::pki_types::{CertificateDer, TrustAnchor, UnixTime};
-use webpki::{EndEntityCert, KeyUsage};
+use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
 use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::FromDer;
 
 use super::certificate::{begin, common_name, expiry};
 use super::proven::Dates;
+use crate::model::Timestamp;
 
 /// Roots of one name that are tried at most.
 const ROOTS_MAX: usize = 4;
@@ -53,8 +58,8 @@ impl Roots {
         Self(roots)
     }
 
-    /// The path from `leaf` that stays valid longest, one for each known root, among those that are valid at `now` but for
-    /// the dates of their roots; none without a known root. Limit: of several editions of an intermediate, webpki chooses.
+    /// The path from `leaf` that stays valid longest among those that are valid at `now`; without one, among those that are
+    /// valid but for the dates of their roots; none without a known root.
     pub(super) fn best(
         &self,
         leaf: &CertificateDer<'_>,
@@ -72,7 +77,8 @@ impl Roots {
             own.chain(platform().0.get(issuer).into_iter().flatten()).take(ROOTS_MAX)
         };
         let paths = issuers.iter().flat_map(known).filter_map(|root| root.path(leaf, intermediates, now, algorithms));
-        paths.max_by_key(|path| path.dates.1)
+        let at = Timestamp::from_secs(now.as_secs());
+        paths.max_by_key(|path| (path.dates.0 <= at && at <= path.dates.1, path.dates.1))
     }
 }
 
@@ -87,16 +93,62 @@ impl Root {
         let anchors: [TrustAnchor<'_>; 1] = [webpki::anchor_from_trusted_cert(&self.der).ok()?];
         let end = EndEntityCert::try_from(leaf).ok()?;
         let usage = KeyUsage::server_auth();
-        let path = end.verify_for_usage(algorithms.all, &anchors, intermediates, now, usage, None, None).ok()?;
-        let used = path.intermediate_certificates().map(webpki::Cert::der);
-        let used = std::iter::once(CertificateDer::from(&leaf[..])).chain(used);
-        let dates = used.filter_map(|der| {
-            let (_, parsed) = X509Certificate::from_der(&der).ok()?;
-            Some((begin(&parsed), expiry(&parsed)))
-        });
-        let dates = dates.fold(self.dates, |(from, until), (begin, end)| (from.max(begin), until.min(end)));
+        let (_, parsed) = X509Certificate::from_der(leaf).ok()?;
+        let own = within(self.dates, (begin(&parsed), expiry(&parsed)));
+        let best: Cell<Option<Dates>> = Cell::new(None);
+        let look = |path: &VerifiedPath<'_>| {
+            let used = path.intermediate_certificates().map(webpki::Cert::der);
+            let dates = used.filter_map(|der| {
+                let (_, parsed) = X509Certificate::from_der(&der).ok()?;
+                Some((begin(&parsed), expiry(&parsed)))
+            });
+            let dates = dates.fold(own, within);
+            if best.get().is_none_or(|(_, until)| until < dates.1) {
+                best.set(Some(dates));
+            }
+            // A refusal is what makes webpki look for another path; nothing ends later than the leaf and the root.
+            if dates.1 == own.1 { Ok(()) } else { Err(webpki::Error::UnknownIssuer) }
+        };
+        // What it found is in `best`.
+        drop(end.verify_for_usage(algorithms.all, &anchors, intermediates, now, usage, None, Some(&look)));
+        let dates = best.get()?;
         Some(Path { dates, root: (self.name.clone(), self.dates) })
     }
+}
+
+/// The dates that are within both.
+fn within((from, until): Dates, (begin, end): Dates) -> Dates {
+    (from.max(begin), until.min(end))
+}
+
+/// Those `above` the leaf that it most likely needs, by names alone: for each issuer the edition that ends last. It is for
+/// chains that no root vouches for.
+pub(super) fn likely<'a>(leaf: &X509Certificate<'a>, above: &[X509Certificate<'a>]) -> Vec<X509Certificate<'a>> {
+    let mut used: Vec<X509Certificate<'a>> = Vec::new();
+    loop {
+        let below = used.last().unwrap_or(leaf);
+        if below.subject() == below.issuer() {
+            return used;
+        }
+        let issuers = above.iter().filter(|one| one.subject() == below.issuer() && !used.contains(one));
+        let Some(issuer) = issuers.max_by_key(|one| expiry(one)) else { return used };
+        used.push(issuer.clone());
+    }
+}
+
+/// Whether `der` was signed with its own key. No path needs such a certificate: either a root vouches for the key without
+/// it, or none does. RFC 5280 lets only these leave out the key identifier of their issuer.
+pub(super) fn is_self_signed(der: &CertificateDer<'_>) -> bool {
+    let Ok((_, parsed)) = X509Certificate::from_der(der) else { return false };
+    let (mut own, mut issuers) = (None, None);
+    for extension in parsed.extensions() {
+        match extension.parsed_extension() {
+            ParsedExtension::SubjectKeyIdentifier(key) => own = Some(key.0),
+            ParsedExtension::AuthorityKeyIdentifier(key) => issuers = key.key_identifier.as_ref().map(|key| key.0),
+            _ => {}
+        }
+    }
+    parsed.subject() == parsed.issuer() && (issuers.is_none() || issuers == own)
 }
 
 /// The roots of the platform, read once a process; the first call reads files.

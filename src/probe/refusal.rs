@@ -18,10 +18,10 @@ fn words(fault: CertificateFault, certificate: &Certificate, presented: &Present
     let &Presented { leaf: (begin, end), chain: (chain_begin, chain_end), at: now, .. } = presented;
     match fault {
         CertificateFault::Expired if now <= end => match &presented.root {
-            Some((root, (_, end))) if now > *end => format!("the root {root} expired {} ago", span(now, *end)),
-            _ => format!("an intermediate certificate expired {} ago", span(now, chain_end)),
+            Some((root, (_, end))) if now > *end => format!("the root {root} expired {} ago", past(now, *end)),
+            _ => format!("an intermediate certificate expired {} ago", past(now, chain_end)),
         },
-        CertificateFault::Expired => format!("certificate expired {} ago", span(now, end)),
+        CertificateFault::Expired => format!("certificate expired {} ago", past(now, end)),
         CertificateFault::NotYetValid if now >= begin => match &presented.root {
             Some((root, (begin, _))) if now < *begin => {
                 format!("the root {root} is not valid for {} yet", span(*begin, now))
@@ -68,14 +68,35 @@ fn odd(refusal: &TlsError) -> String {
         }
         CertificateError::BadEncoding => "it is no X.509 certificate that can be read".to_owned(),
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
-            "it may not be used by a server: its extended key usage lacks serverAuth".to_owned()
+            "it is not for servers: its extended key usage lacks serverAuth".to_owned()
         }
         CertificateError::Other(why) => match why.0.downcast_ref::<webpki::Error>() {
             Some(error) => of_webpki(error),
             None => why.0.to_string(),
         },
-        other => other.to_string(),
+        CertificateError::Revoked => "its issuer has revoked it".to_owned(),
+        CertificateError::UnknownRevocationStatus
+        | CertificateError::ExpiredRevocationList
+        | CertificateError::ExpiredRevocationListContext { .. } => {
+            "whether its issuer has revoked it could not be found out".to_owned()
+        }
+        CertificateError::UnhandledCriticalExtension => "it has a critical extension that is not known".to_owned(),
+        CertificateError::InvalidOcspResponse => "the server sends a malformed OCSP response along".to_owned(),
+        CertificateError::ApplicationVerificationFailure => "the verifier of this system refuses it".to_owned(),
+        other => plain(&format!("{other:?}")),
     }
+}
+
+/// The name of a fault that has no words here, taken apart: `NotYetKnown { … }` is "not yet known".
+fn plain(name: &str) -> String {
+    let mut words = String::new();
+    for letter in name.chars().take_while(char::is_ascii_alphanumeric) {
+        if letter.is_ascii_uppercase() && !words.is_empty() {
+            words.push(' ');
+        }
+        words.push(letter.to_ascii_lowercase());
+    }
+    words
 }
 
 /// The faults that rustls has no word for.
@@ -90,14 +111,30 @@ fn of_webpki(error: &webpki::Error) -> String {
         webpki::Error::MaximumPathDepthExceeded => "too many intermediates stand above it",
         webpki::Error::InvalidCertValidity => "it ends before it begins",
         webpki::Error::EmptyEkuExtension | webpki::Error::RequiredEkuNotFoundContext(_) => {
-            "it may not be used by a server: its extended key usage lacks serverAuth"
+            "it is not for servers: its extended key usage lacks serverAuth"
         }
         webpki::Error::MalformedExtensions | webpki::Error::ExtensionValueInvalid => {
             "one of its extensions is malformed"
         }
-        other => return format!("{other:?}"),
+        webpki::Error::CertDistrusted => "a key of its chain is known to be compromised",
+        webpki::Error::SignatureAlgorithmMismatch => "it names two different signature algorithms",
+        webpki::Error::InvalidSerialNumber => "its serial number is malformed",
+        webpki::Error::MalformedDnsIdentifier | webpki::Error::UnsupportedNameType => "one of its names is malformed",
+        webpki::Error::MalformedNameConstraint | webpki::Error::InvalidNetworkMaskConstraint => {
+            "an issuer's list of names that it may sign for is malformed"
+        }
+        webpki::Error::MaximumNameConstraintComparisonsExceeded
+        | webpki::Error::MaximumPathBuildCallsExceeded
+        | webpki::Error::MaximumSignatureChecksExceeded => "there are too many ways through its chain to try them all",
+        other => return plain(&format!("{other:?}")),
     }
     .to_owned()
+}
+
+/// How long ago `end` was: a day that has begun counts, so that the figure is that of `days_left`.
+fn past(now: Timestamp, end: Timestamp) -> String {
+    let days = now.since(end).as_secs().div_ceil(86_400);
+    if days > 1 { format!("{days} days") } else { span(now, end) }
 }
 
 /// The time from `earlier` to `later` in its largest unit: "3 days", "1 hour".
@@ -110,4 +147,92 @@ pub(super) fn span(later: Timestamp, earlier: Timestamp) -> String {
         _ => (seconds / 86_400, "day"),
     };
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rustls::OtherError;
+
+    use super::*;
+
+    /// No name of a type in it, and no more than one sentence.
+    fn is_plain(words: &str) -> bool {
+        let words = words.replace("serverAuth", "").replace("CA:", "");
+        let joined = |pair: &[u8]| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase();
+        !words.is_empty() && !words.as_bytes().windows(2).any(joined) && !words.contains('{')
+    }
+
+    #[test]
+    fn every_fault_has_plain_words() {
+        use webpki::Error as Wrapped;
+        for wrapped in [
+            Wrapped::CertDistrusted,
+            Wrapped::EmptyEkuExtension,
+            Wrapped::EndEntityUsedAsCa,
+            Wrapped::ExtensionValueInvalid,
+            Wrapped::InvalidCertValidity,
+            Wrapped::InvalidNetworkMaskConstraint,
+            Wrapped::InvalidSerialNumber,
+            Wrapped::MalformedDnsIdentifier,
+            Wrapped::MalformedExtensions,
+            Wrapped::MalformedNameConstraint,
+            Wrapped::MaximumNameConstraintComparisonsExceeded,
+            Wrapped::MaximumPathBuildCallsExceeded,
+            Wrapped::MaximumPathDepthExceeded,
+            Wrapped::MaximumSignatureChecksExceeded,
+            Wrapped::NameConstraintViolation,
+            Wrapped::PathLenConstraintViolated,
+            Wrapped::SignatureAlgorithmMismatch,
+            Wrapped::UnsupportedCriticalExtension,
+            Wrapped::UnsupportedNameType,
+            // Of lists of revocation, which webmon does not read: in words all the same.
+            Wrapped::UnsupportedDeltaCrl,
+        ] {
+            let error = CertificateError::Other(OtherError(Arc::new(wrapped)));
+            let words = odd(&TlsError::InvalidCertificate(error));
+            assert!(is_plain(&words), "{words}");
+        }
+        for error in [
+            CertificateError::Revoked,
+            CertificateError::UnknownRevocationStatus,
+            CertificateError::ExpiredRevocationList,
+            CertificateError::UnhandledCriticalExtension,
+            CertificateError::InvalidOcspResponse,
+            CertificateError::InvalidPurpose,
+            CertificateError::ApplicationVerificationFailure,
+        ] {
+            let words = odd(&TlsError::InvalidCertificate(error));
+            assert!(is_plain(&words), "{words}");
+        }
+        assert_eq!(plain("NotYetKnown { why: 1 }"), "not yet known");
+    }
+
+    #[test]
+    fn the_days_since_an_end_are_those_of_the_figure() {
+        let end = Timestamp::from_secs(1_000_000);
+        let certificate = Certificate {
+            subject: String::new(),
+            issuer: String::new(),
+            not_before: Timestamp::ZERO,
+            not_after: end,
+            faults: Vec::new(),
+        };
+        let day = 86_400;
+        for (since, words) in [
+            (5, "5 seconds"),
+            (day - 1, "23 hours"),
+            (day, "1 day"),
+            (day + 1, "2 days"),
+            (2 * day, "2 days"),
+            (2_157 * day + day / 3, "2158 days"),
+        ] {
+            let now = Timestamp::from_secs(1_000_000 + since);
+            assert_eq!(past(now, end), words);
+            if since >= day {
+                assert_eq!(words.split(' ').next().unwrap().parse(), Ok(-certificate.days_left(now)), "{since}");
+            }
+        }
+    }
 }

@@ -4,13 +4,19 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DnType, IsCa, KeyPair, KeyUsagePurpose,
-    date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose, PublicKeyData, date_time_ymd,
 };
-use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::sign::{Signer, SigningKey};
+use rustls::{
+    CipherSuiteCommon, NamedGroup, ServerConfig, SignatureAlgorithm, SignatureScheme, SupportedCipherSuite,
+    SupportedProtocolVersion, Tls12CipherSuite,
+};
 
 /// A date in a certificate, which rcgen takes from a crate that it does not hand on.
 macro_rules! days_from_now {
@@ -75,6 +81,26 @@ impl Identity {
         Self { config: Arc::new(old), ..self }
     }
 
+    /// The same, signing every handshake with bytes that are no signature, under the name of `scheme`.
+    #[must_use]
+    pub fn forging(self, scheme: SignatureScheme, version: &'static SupportedProtocolVersion) -> Self {
+        let certified = CertifiedKey::new(self.chain.clone(), Arc::new(Forger(scheme)));
+        let config = ServerConfig::builder_with_provider(Arc::new(any_signer()))
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+        Self { config: Arc::new(config), ..self }
+    }
+
+    /// The same, for clients that offer `group` alone, as OpenSSL treats those of a certificate on this curve.
+    #[must_use]
+    pub fn for_clients_with(self, group: NamedGroup) -> Self {
+        let mut config = (*self.config).clone();
+        config.cert_resolver = Arc::new(OnlyWith(group, Arc::clone(&config.cert_resolver)));
+        Self { config: Arc::new(config), ..self }
+    }
+
     /// The same, offering these protocols (ALPN).
     #[must_use]
     pub fn offering(self, protocols: &[&str]) -> Self {
@@ -110,6 +136,91 @@ impl Identity {
     /// The configuration for an acceptor.
     pub fn server_config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.config)
+    }
+}
+
+/// The server's own cryptography, which signs with keys of Ed448 as well under TLS 1.2.
+fn any_signer() -> CryptoProvider {
+    let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+    for suite in &mut provider.cipher_suites {
+        let SupportedCipherSuite::Tls12(known) = *suite else { continue };
+        if !known.sign.contains(&SignatureScheme::ED25519) {
+            continue;
+        }
+        *suite = SupportedCipherSuite::Tls12(Box::leak(Box::new(Tls12CipherSuite {
+            common: CipherSuiteCommon {
+                suite: known.common.suite,
+                hash_provider: known.common.hash_provider,
+                confidentiality_limit: known.common.confidentiality_limit,
+            },
+            prf_provider: known.prf_provider,
+            kx: known.kx,
+            sign: &[SignatureScheme::ECDSA_NISTP256_SHA256, SignatureScheme::ED448],
+            aead_alg: known.aead_alg,
+        })));
+    }
+    provider
+}
+
+/// A key that signs nothing.
+#[derive(Debug)]
+struct Forger(SignatureScheme);
+
+impl SigningKey for Forger {
+    fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
+        offered.contains(&self.0).then(|| Box::new(Self(self.0)) as Box<dyn Signer>)
+    }
+
+    fn algorithm(&self) -> SignatureAlgorithm {
+        match self.0 {
+            SignatureScheme::ED448 => SignatureAlgorithm::ED448,
+            SignatureScheme::ECDSA_NISTP256_SHA256 => SignatureAlgorithm::ECDSA,
+            _ => SignatureAlgorithm::RSA,
+        }
+    }
+}
+
+impl Signer for Forger {
+    fn sign(&self, _: &[u8]) -> Result<Vec<u8>, rustls::Error> {
+        Ok(vec![1; 114])
+    }
+
+    fn scheme(&self) -> SignatureScheme {
+        self.0
+    }
+}
+
+/// Shows its certificate only to clients that offer the group.
+#[derive(Debug)]
+struct OnlyWith(NamedGroup, Arc<dyn ResolvesServerCert>);
+
+impl ResolvesServerCert for OnlyWith {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        hello.named_groups().is_some_and(|groups| groups.contains(&self.0)).then(|| self.1.resolve(hello))?
+    }
+}
+
+/// A public key of RSA: a modulus of ones, and 65,537.
+struct RsaKey(Vec<u8>);
+
+impl RsaKey {
+    fn of(bits: usize) -> Self {
+        fn der(tag: u8, content: &[u8]) -> Vec<u8> {
+            let length = u16::try_from(content.len()).unwrap().to_be_bytes();
+            [&[tag, 0x82], &length[..], content].concat()
+        }
+        let modulus = [vec![0], vec![0xff; bits / 8]].concat();
+        Self(der(0x30, &[der(2, &modulus), vec![2, 3, 1, 0, 1]].concat()))
+    }
+}
+
+impl PublicKeyData for RsaKey {
+    fn der_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
+        &rcgen::PKCS_RSA_SHA256
     }
 }
 
@@ -189,6 +300,13 @@ impl Leaf {
         self
     }
 
+    /// The same, for clients alone.
+    #[must_use]
+    pub fn for_clients(mut self) -> Self {
+        self.params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self
+    }
+
     /// Signed with its own key.
     pub fn self_signed(&self) -> Identity {
         let key = KeyPair::generate().unwrap();
@@ -224,6 +342,13 @@ impl Authority {
         Self::with_intermediate("a test's", |intermediate| intermediate.not_before = date_time_ymd(2085, 1, 1))
     }
 
+    /// The same, with an intermediate that may sign for clients alone.
+    pub fn of_clients() -> Self {
+        Self::with_intermediate("a test's", |intermediate| {
+            intermediate.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        })
+    }
+
     /// The same, with a root of these dates: days from now at which it begins and ends.
     pub fn within(begin: i64, end: i64) -> Self {
         let mut root = authority("a test's root");
@@ -240,6 +365,26 @@ impl Authority {
             None => params.self_signed(self.root.key()),
         };
         certificate.unwrap().der().to_vec()
+    }
+
+    /// The intermediate's key with other dates, signed by the root or by that of `other`.
+    pub fn intermediate_again(&self, begin: i64, end: i64, other: Option<&Self>) -> Vec<u8> {
+        let mut params = authority("a test's intermediate");
+        (params.not_before, params.not_after) = (days_from_now!(begin), days_from_now!(end));
+        let root = &other.unwrap_or(self).root;
+        params.signed_by(self.intermediate.key(), root).unwrap().der().to_vec()
+    }
+
+    /// `leaf` with a key of RSA that has so many bits; its server has to forge.
+    pub fn issue_rsa(&self, leaf: &Leaf, bits: usize) -> Identity {
+        let certificate = leaf.params.signed_by(&RsaKey::of(bits), &self.intermediate).unwrap();
+        let chain = vec![certificate.der().clone(), self.intermediate.der().clone()];
+        Identity::new(chain, &KeyPair::generate().unwrap())
+    }
+
+    /// `leaf` signed by the intermediate, with these (DER) sent along in place of it.
+    pub fn issue_with(&self, leaf: &Leaf, above: &[Vec<u8>]) -> Identity {
+        self.issue_incomplete(leaf).sending_along(above)
     }
 
     fn with_intermediate(name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
