@@ -1,6 +1,7 @@
 //! `webmon db`: what is in the store, whether it is sound, giving room back, and copies.
 //!
-//! `info`, `check` and `backup` read beside a running monitor; `compact` needs the file for itself and says so.
+//! `info`, `check` and `backup` read beside a running monitor; `compact`, `repair`, `rename` and `forget` need the file
+//! for themselves and say so.
 
 use std::fmt::Write as _;
 use std::io::Write as _;

@@ -114,19 +114,22 @@ fn without_inner_userinfo(text: &str) -> String {
     redacted_within(text, path)
 }
 
-/// What is secret in `url`, as it was written and decoded: its password, and the values of a query whose keys say so.
+/// What is secret in `url`, as it was written and decoded: its password or lone user name, and the values of a query whose keys say so.
 fn secrets(url: &Url) -> Vec<String> {
     let mut secrets = Vec::new();
-    if let Some(password) = url.password() {
-        secrets.push(password.to_owned());
-        secrets.extend(String::from_utf8(percent_decoded(password)));
+    // A user name without a password is usually a token: `https://ghp_…@host/`.
+    let written = url.password().unwrap_or_else(|| url.username());
+    if !written.is_empty() {
+        secrets.push(written.to_owned());
+        secrets.extend(String::from_utf8(percent_decoded(written)));
         secrets.extend(basic(url).expose().split_once(' ').map(|(_, after)| after.to_owned()));
     }
     let is_secret = |key: &str| {
         let key = key.to_ascii_lowercase();
         is_sensitive(&key) || ["key", "sig", "auth", "pass", "pwd", "pw", "code"].iter().any(|word| key.contains(word))
     };
-    for (raw, (key, value)) in url.query().unwrap_or_default().split('&').zip(url.query_pairs()) {
+    let parts = url.query().unwrap_or_default().split('&').filter(|part| !part.is_empty());
+    for (raw, (key, value)) in parts.zip(url.query_pairs()) {
         if is_secret(&key) {
             secrets.extend(raw.split_once('=').map(|(_, raw)| raw.to_owned()));
             secrets.push(value.into_owned());
@@ -193,6 +196,15 @@ mod tests {
             let expect = format!("Basic {}", STANDARD.encode(credentials));
             assert_eq!(address.authorization.unwrap().expose(), expect);
         }
+    }
+
+    #[test]
+    fn a_lone_user_name_and_values_after_an_empty_part_are_secrets() {
+        let secrets = |text| Address::parse(text).unwrap().secrets;
+        for url in ["https://ghp%5Fabc:@h/", "https://ghp%5Fabc@h/"] {
+            assert_eq!(secrets(url), ["ghp%5Fabc", "ghp_abc", &STANDARD.encode("ghp_abc:")], "{url}");
+        }
+        assert_eq!(secrets("https://h/?&lang=german&token=S%2F1&"), ["S%2F1", "S/1"]);
     }
 
     #[test]

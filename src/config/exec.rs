@@ -101,7 +101,7 @@ fn find(name: &str, folder: &Path, env: Option<&Env<'_>>) -> Found {
     // An empty folder is the working directory; without a slash the system would search for the name in PATH.
     let beside = Path::new(".").join(folder).join(name);
     let untold = |doubt: &str| {
-        let and_so = if doubt.contains(';') { "" } else { ", so nobody will be told of alerts" };
+        let and_so = if doubt.contains(';') { "" } else { ", so alerts will not be delivered" };
         format!("{doubt}{and_so}")
     };
     if name.contains('/') || beside.is_file() {

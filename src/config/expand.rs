@@ -115,9 +115,10 @@ impl Scope<'_> {
         let Some(env) = self.env else {
             return Ok(String::new());
         };
-        match (env(name), default) {
-            (Some(value), None) => Ok(without_line_break(&value).to_owned()),
-            (Some(value), Some(_)) if !value.is_empty() => Ok(without_line_break(&value).to_owned()),
+        let value = env(name).map(|value| without_line_break(&value).to_owned());
+        match (value, default) {
+            (Some(value), None) => Ok(value),
+            (Some(value), Some(_)) if !value.is_empty() => Ok(value),
             (_, Some(default)) => Ok(default.to_owned()),
             (None, None) => {
                 let hint =
@@ -200,6 +201,7 @@ mod tests {
         match name {
             "TOKEN" => Some("s3cret".to_owned()),
             "EMPTY" => Some(String::new()),
+            "LINE" => Some("\n".to_owned()),
             "NESTED" => Some("${TOKEN}".to_owned()),
             "ECHOED" => Some("s3cret\n".to_owned()),
             "WINDOWS" => Some("s3cret\r\n".to_owned()),
@@ -219,6 +221,7 @@ mod tests {
             ("${TOKEN}${TOKEN}", "s3crets3cret"),
             ("${NONE:-other}", "other"),
             ("${EMPTY:-other}", "other"),
+            ("${LINE:-other}", "other"),
             ("<${EMPTY}>", "<>"),
             ("${NONE:-}", ""),
             ("${NESTED}", "${TOKEN}"),

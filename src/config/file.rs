@@ -1,7 +1,7 @@
 //! The files that a configuration names, each read once a load, within limits of size and time.
 //!
-//! A FIFO or a device (`-c <(sops -d sites.yaml)`, `${file:/dev/stdin}`) is read on a thread of its own and has five seconds to
-//! come to its end, because to open one can wait for ever; a regular file is read at once. Invariant: every path that was
+//! A FIFO or a device (`-c <(sops -d sites.yaml)`, `${file:/dev/stdin}`) is read on a thread of its own and has a limited time
+//! to come to its end, because to open one can wait for ever; a regular file is read at once. Invariant: every path that was
 //! asked for is remembered, those that could not be read included, so that a change of any of them can be seen.
 
 use std::cell::RefCell;
@@ -13,8 +13,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-/// How long what is no regular file has to be read.
+/// How long a named file that is no regular file has to be read.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The same for sites.yaml itself: the program that writes it may ask for a passphrase.
+pub(super) const PATIENCE_OF_CONFIG: Duration = Duration::from_mins(1);
 
 /// What was read, as it was or why not, and which edition of the file that was.
 struct Read {
@@ -27,7 +29,8 @@ struct Read {
 pub struct Stamp {
     modified: Option<SystemTime>,
     length: u64,
-    number: u64,
+    /// Device, inode, and when the system last noted a change (seconds and nanoseconds), which no program can set back.
+    unix: [i128; 4],
 }
 
 impl Stamp {
@@ -36,10 +39,13 @@ impl Stamp {
     pub fn of(path: &Path) -> Option<Self> {
         let metadata = path.metadata().ok()?;
         #[cfg(unix)]
-        let number = std::os::unix::fs::MetadataExt::ino(&metadata);
+        let unix = {
+            use std::os::unix::fs::MetadataExt as _;
+            [metadata.dev().into(), metadata.ino().into(), metadata.ctime().into(), metadata.ctime_nsec().into()]
+        };
         #[cfg(not(unix))]
-        let number = 0;
-        Some(Self { modified: metadata.modified().ok(), length: metadata.len(), number })
+        let unix = [0; 4];
+        Some(Self { modified: metadata.modified().ok(), length: metadata.len(), unix })
     }
 }
 
@@ -62,7 +68,7 @@ impl Files {
         let read = known.entry((path.to_owned(), max)).or_insert_with(|| {
             // Before it is read: a change from now on is seen.
             let stamp = Stamp::of(path);
-            let content = match read(path, max) {
+            let content = match read(path, max, PATIENCE) {
                 Ok(content) if content.len() as u64 > max => Err(format!(" is longer than {} KiB", max >> 10)),
                 Ok(content) => Ok(content.into_boxed_slice()),
                 Err(error) => Err(format!(": {error}")),
@@ -83,8 +89,8 @@ impl Files {
 /// At most `max` bytes, and one more if there are more, of the file at `path`.
 ///
 /// # Errors
-/// Those of the system; what is no regular file and does not end within [`PATIENCE`] timed out.
-pub(super) fn read(path: &Path, max: u64) -> io::Result<Vec<u8>> {
+/// Those of the system; what is no regular file and does not end within `patience` timed out.
+pub(super) fn read(path: &Path, max: u64, patience: Duration) -> io::Result<Vec<u8>> {
     let kind = fs::metadata(path)?.file_type();
     if kind.is_dir() {
         return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
@@ -96,8 +102,8 @@ pub(super) fn read(path: &Path, max: u64) -> io::Result<Vec<u8>> {
     let path = path.to_owned();
     // The thread of a FIFO that stays silent waits as long as the process lives; a load makes one for each path at most.
     thread::Builder::new().name("read-file".to_owned()).spawn(move || drop(done.send(read_whole(&path, max))))?;
-    read.recv_timeout(PATIENCE).unwrap_or_else(|_| {
-        let text = format!("it is no regular file and did not come to its end within {} s", PATIENCE.as_secs());
+    read.recv_timeout(patience).unwrap_or_else(|_| {
+        let text = format!("it is no regular file and did not come to its end within {} s", patience.as_secs());
         Err(io::Error::new(io::ErrorKind::TimedOut, text))
     })
 }
@@ -130,6 +136,23 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
+    fn a_change_that_keeps_length_and_time_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        fs::write(&path, "one").unwrap();
+        let written = path.metadata().unwrap().modified().unwrap();
+        let before = Stamp::of(&path);
+        // The clock of a file system goes in steps of some milliseconds.
+        let changed = (0..1_000_000).any(|_| {
+            fs::write(&path, "two").unwrap();
+            File::options().write(true).open(&path).unwrap().set_modified(written).unwrap();
+            Stamp::of(&path) != before
+        });
+        assert!(changed);
+    }
+
+    #[cfg(unix)]
+    #[test]
     fn a_fifo_is_read_to_its_end_and_a_device_without_end_has_a_limit() {
         let folder = tempfile::tempdir().unwrap();
         let fifo = folder.path().join("fifo");
@@ -138,8 +161,8 @@ mod tests {
             let fifo = fifo.clone();
             thread::spawn(move || fs::write(fifo, "from a pipe").unwrap())
         };
-        assert_eq!(read(&fifo, 1024).unwrap(), b"from a pipe");
+        assert_eq!(read(&fifo, 1024, PATIENCE).unwrap(), b"from a pipe");
         writer.join().unwrap();
-        assert_eq!(read(Path::new("/dev/zero"), 1024).unwrap().len(), 1025);
+        assert_eq!(read(Path::new("/dev/zero"), 1024, PATIENCE).unwrap().len(), 1025);
     }
 }

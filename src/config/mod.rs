@@ -187,7 +187,7 @@ pub fn ad_hoc(urls: &[String]) -> Result<Config, ConfigError> {
 
 fn load_with(path: &Path, env: Option<&Env<'_>>) -> Result<Config, ConfigError> {
     let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
-    let bytes = file::read(path, FILE_MAX as u64).map_err(|error| match error.kind() {
+    let bytes = file::read(path, FILE_MAX as u64, file::PATIENCE_OF_CONFIG).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => ConfigError::Missing { path: path.to_owned() },
         _ => unreadable(error),
     })?;

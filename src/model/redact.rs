@@ -46,11 +46,7 @@ pub fn url_secrets(text: &str) -> Vec<Range<usize>> {
 /// `text` with `***` for each of its secrets.
 #[must_use]
 pub fn redacted(text: &str) -> String {
-    let mut shown = text.to_owned();
-    for secret in url_secrets(text).into_iter().rev().filter(|range| !range.is_empty()) {
-        shown.replace_range(secret, "***");
-    }
-    shown
+    starred(text, &url_secrets(text))
 }
 
 /// `url`, of which all before `path` may be shown, with `***` for the userinfo of URLs that stand within its path, its query
@@ -58,41 +54,58 @@ pub fn redacted(text: &str) -> String {
 /// sites are named by their URLs.
 #[must_use]
 pub fn redacted_within(url: &str, path: usize) -> String {
-    let mut shown = url.to_owned();
-    for secret in inner_userinfo(url, path).into_iter().rev() {
-        shown.replace_range(secret, "***");
+    starred(url, &inner_userinfo(url, path))
+}
+
+/// `text` with `***` for each of these ranges, which are in order.
+fn starred(text: &str, secrets: &[Range<usize>]) -> String {
+    let (mut shown, mut from) = (String::with_capacity(text.len()), 0);
+    for secret in secrets.iter().filter(|range| !range.is_empty()) {
+        shown.push_str(&text[from..secret.start]);
+        shown.push_str("***");
+        from = secret.end;
     }
+    shown.push_str(&text[from..]);
     shown
 }
 
 /// The userinfo of every URL within `url` from the byte `from` on. It follows a scheme or two slashes and ends at an `@`
-/// before the next slash, or at a later one where what stands at the place of a port is none: `user:pass/word@h`.
+/// before the next slash, or at a later one where what stands at the place of a port is none: `user:pass/word@h`. Every byte
+/// is looked at a bounded number of times, since a server chooses the URL of a redirect.
 fn inner_userinfo(url: &str, from: usize) -> Vec<Range<usize>> {
     // Every replacement has as many bytes as what it replaces, so that places are the same in both.
     let plain = url.to_ascii_lowercase().replace('\\', "/").replace("%2f%2f", "//////");
     let plain = plain.replace("%2f", "/--").replace("%3a", ":::").replace("%40", "@@@");
+    let newest = plain.rfind('@');
     let (mut secrets, mut from) = (Vec::new(), from);
-    while let Some(found) = [":/", "//"].iter().filter_map(|start| plain[from..].find(start)).min() {
-        let slashes = from + found + 1;
-        let start = plain.len() - plain[slashes..].trim_start_matches('/').len();
+    while let Some(slash) = first_of_url(&plain, from) {
+        let start = plain.len() - plain[slash..].trim_start_matches('/').len();
         let end = plain[start..].find(['/', '?', '#']).map_or(plain.len(), |at| start + at);
         let odd_port = plain[start..end].split_once(':').is_some_and(|(_, port)| {
             let port = port.trim_start_matches(':');
             !port.is_empty() && !port.bytes().all(|byte| byte.is_ascii_digit())
         });
-        let last = plain[start..end].rfind('@').or_else(|| plain[start..].rfind('@').filter(|_| odd_port));
-        from = start;
+        let own = plain[start..end].rfind('@').map(|at| start + at);
+        let last = own.or_else(|| newest.filter(|&at| odd_port && at > start));
+        // Slashes alone are passed over; what comes before the next one was looked at.
+        from = end;
         if let Some(last) = last {
             // An encoded `@` has three bytes, all of which stay.
-            let userinfo = plain[start..=start + last].trim_end_matches('@');
+            let userinfo = plain[start..=last].trim_end_matches('@');
             // After two slashes alone it may be a package and its version: `//vue@3`.
-            if !userinfo.is_empty() && (plain[..slashes].ends_with(':') || userinfo.contains(':')) {
+            if !userinfo.is_empty() && (plain[..slash].ends_with(':') || userinfo.contains(':')) {
                 secrets.push(start..start + userinfo.len());
             }
-            from = start + last + 1;
+            from = last + 1;
         }
     }
     secrets
+}
+
+/// The slash after `from` at which a URL may begin: it follows a colon, or another slash follows it.
+fn first_of_url(plain: &str, from: usize) -> Option<usize> {
+    let slashes = plain[from..].match_indices('/').map(|(at, _)| from + at);
+    slashes.into_iter().find(|&at| (at > from && plain[..at].ends_with(':')) || plain[at + 1..].starts_with('/'))
 }
 
 /// Where the scheme of `url` ends, its colon and slashes included; none without one. One slash and backslashes count, since
@@ -165,6 +178,11 @@ mod tests {
         ] {
             assert_eq!(redacted_within(text, "http://h".len()), shown, "{text}");
         }
+        // Many slashes cost no more than other text of their length.
+        let long = format!("http://h/{}", "//a:b@".repeat(200_000));
+        assert_eq!(redacted_within(&long, "http://h".len()).matches("***").count(), 200_000);
+        let long = format!("http://h/{}", "//a".repeat(400_000));
+        assert_eq!(redacted_within(&long, "http://h".len()), long);
         for text in [
             "http://h/",
             "http://h/npm:react@18/x",
