@@ -13,8 +13,10 @@
 //!   leaves and the instant its next one arrives, and a machine without network, or one just started again, would
 //!   announce what it has not seen.
 //!
-//! Down takes one thing more: the last check that said anything of the site failed. Failures of before that are covered
-//! only later, by checks that are good again, announce nothing.
+//! Down takes one thing more: a failed check among the news. The news of a step are the checks since the step before that
+//! could be judged when they came, for a step may bring several; where it brings none, the last check that said anything
+//! of the site. Failures from before the window was covered, followed by good checks, announce nothing; neither do those
+//! that are replayed before the first step, unless the last of them failed.
 //!
 //! Invariants: `down` and `up` alternate; a transition's `since` is the `at` of the incident's `down`; availability
 //! is compared in integers. Cost: constant, without allocation.
@@ -54,6 +56,9 @@ pub struct Evaluator {
     news: bool,
     /// Whether the last check failed, those of which nothing can be said left out.
     failed: bool,
+    /// Whether a check failed since the last step, when the window was covered already; none before the first step: what is
+    /// observed then is replayed.
+    failed_lately: Option<bool>,
 }
 
 /// An unbroken stretch of observation.
@@ -77,6 +82,7 @@ impl Evaluator {
             watch: None,
             news: false,
             failed: false,
+            failed_lately: None,
         }
     }
 
@@ -96,17 +102,26 @@ impl Evaluator {
         if let Some(told) = samples.iter().rfind(|sample| sample.outcome() != Outcome::Unknown) {
             (self.news, self.failed) = (true, told.outcome() == Outcome::Down);
         }
+        if let Some(before) = self.failed_lately {
+            let lately = &samples[after_hole.unwrap_or(0)..];
+            let from = self.covered_from();
+            let is_failed =
+                |sample: &Packed| sample.outcome() == Outcome::Down && from.is_some_and(|from| from <= sample.at());
+            // After a hole the window has to be covered anew.
+            self.failed_lately = Some(before && after_hole.is_none() || lately.iter().any(is_failed));
+        }
     }
 
     /// Judges `recent`, the counts of the rule's window at `now`, after everything in it was observed.
     pub fn step(&mut self, recent: &Counts, now: Timestamp) -> Option<Transition> {
+        let failed = self.failed_lately.replace(false) == Some(true) || self.failed;
         if !self.news || !self.is_covered(now) || recent.checks() < u64::from(self.rule.min_samples) {
             return None;
         }
         let availability = recent.availability()?;
         self.news = false;
         match (self.open_since, availability.at_most_ppm(self.rule.threshold.ppm())) {
-            (None, true) if self.failed => {
+            (None, true) if failed => {
                 self.open_since = Some(now);
                 Some(Transition { at: now, state: AlertState::Down, availability, since: now, downtime: None })
             }
@@ -151,11 +166,16 @@ impl Evaluator {
 
     fn is_covered(&self, now: Timestamp) -> bool {
         let Some(watch) = self.watch else { return false };
-        let from = match self.wait {
+        self.covered_from().is_some_and(|from| from <= now) && now <= later(watch.last, self.hole)
+    }
+
+    /// From when on the window is covered; none while the sample that it waits for has not come.
+    fn covered_from(&self) -> Option<Timestamp> {
+        let watch = self.watch?;
+        match self.wait {
             Some(wait) => Some(later(watch.first, wait)),
             None => watch.second,
-        };
-        from.is_some_and(|from| from <= now) && now <= later(watch.last, self.hole)
+        }
     }
 }
 
@@ -501,6 +521,62 @@ mod tests {
         );
     }
 
+    /// Checks come faster than steps, and each step ends with a good one.
+    #[test]
+    fn a_failed_check_is_news_also_when_a_good_one_comes_before_the_step() {
+        let mut site = Watched::by_default();
+        let mut announced = Vec::new();
+        for secs in (0..400).step_by(20) {
+            site.add(secs, BAD, Flags::none());
+            site.add(secs + 10, OK, Flags::none());
+            announced.extend(site.step(secs + 10).map(|transition| (secs + 10, transition.state)));
+        }
+        assert_eq!(announced, [(130, AlertState::Down)], "the first that failed when it was covered");
+
+        // The same over a window that waits for the second check.
+        let mut site = Watched::new(
+            INTERVAL,
+            Rule { window: INTERVAL, threshold: Threshold::from_ppm(500_000).unwrap(), min_samples: 1 },
+        );
+        assert_eq!(site.checks(0, &[OK, OK]), []);
+        site.add(14, BAD, Flags::none());
+        site.add(18, OK, Flags::none());
+        assert_eq!(site.step(20).map(|transition| transition.state), DOWN, "one of two");
+    }
+
+    #[test]
+    fn failures_that_nothing_could_judge_when_they_came_announce_no_down_with_good_checks() {
+        let story = [[BAD; 3].as_slice(), &[OK; 9]].concat();
+        for replayed in [true, false] {
+            let mut site = Watched::by_default();
+            if !replayed {
+                assert_eq!(site.step(0), None);
+            }
+            // All of them at once: a start, or a machine that stood still.
+            for (secs, &cause) in (0..).step_by(10).zip(&story) {
+                site.add(secs, cause, Flags::none());
+            }
+            assert_eq!(site.step(110), None, "replayed: {replayed}");
+            assert_eq!(site.checks(120, &[OK; 10]), []);
+        }
+        // Those before a hole are not judged with what comes after it.
+        let mut site = Watched::nearly_covered();
+        assert_eq!(site.checks(110, &[OK, OK]), []);
+        site.add(130, BAD, Flags::none());
+        site.add(500, OK, Flags::AFTER_HOLE);
+        assert_eq!(site.step(500), None);
+        assert_eq!(site.checks(510, &[OK; 20]), []);
+        // History that ends with a good check announces nothing; the next failed check does.
+        let mut site = Watched::by_default();
+        for (secs, cause) in (0..200).step_by(10).zip([BAD, OK].into_iter().cycle()) {
+            site.add(secs, cause, Flags::none());
+        }
+        assert_eq!(site.step(195), None);
+        site.add(200, BAD, Flags::none());
+        site.add(205, OK, Flags::none());
+        assert_eq!(site.step(205).map(|transition| transition.state), DOWN);
+    }
+
     #[test]
     fn checks_that_our_own_machine_could_not_make_alert_nobody() {
         let mut site = Watched::nearly_covered();
@@ -575,15 +651,17 @@ mod tests {
         #[test]
         fn samples_may_come_in_pieces_of_any_length(
             samples in prop::collection::vec((1u64..50, 0u8..8, prop::sample::select(vec![OK, BAD, Cause::Local])), 0..40),
-            lens in prop::collection::vec(0usize..6, 1..40),
+            lens in prop::collection::vec(0usize..6, 1..40), stepped: bool,
         ) {
             let mut whole = Watched::by_default();
+            whole.evaluator.failed_lately = stepped.then_some(false);
             let mut secs = 0;
             for (gap, flags, cause) in samples {
                 secs += gap;
                 whole.add(secs, cause, if flags == 0 { Flags::AFTER_HOLE } else { Flags::none() });
             }
             let mut pieces = Watched::by_default().evaluator;
+            pieces.failed_lately = stepped.then_some(false);
             let packed: Vec<Packed> = whole.samples.iter().map(Sample::packed).collect();
             let mut rest = &packed[..];
             for len in lens.into_iter().chain([packed.len()]) {
