@@ -25,7 +25,7 @@ use super::columns;
 use super::exit::{Ending, Failure, NO_THREAD, complain};
 use super::history::print;
 use super::limits;
-use super::probing;
+use super::probing::{self, unless_suspended};
 use super::select::select;
 use super::threads;
 use super::zone;
@@ -156,7 +156,11 @@ fn probe_all(
             let (permits, done) = (Arc::clone(&permits), done.clone());
             flights.spawn(async move {
                 let _permit = permits.acquire().await.expect("the semaphore is never closed");
+                let _before = clock.absorb_suspend();
+                let asleep = clock.asleep();
                 let observation = prober.probe(&site).await;
+                let _meanwhile = clock.absorb_suspend();
+                let observation = unless_suspended(observation, &clock, asleep);
                 let sample = observation.sample(clock.now(), Micros::ZERO, 0);
                 // The receiver is gone only when the program is leaving.
                 let _unheard = done.send(Landed { number, sample, observation });

@@ -3,7 +3,8 @@
 //! Wall time is read once, at the start, and from then on runs with the monotonic clock: a step of the wall clock
 //! neither empties nor doubles a window. A suspend is different: the machine was away and the monotonic clock
 //! stood still (Linux), so [`Clock::absorb_suspend`] moves the wall forward by just that long and says so; what
-//! lies between is a hole in observation. Invariant: [`Clock::now`] goes back by [`Clock::follow`] only.
+//! lies between is a hole in observation. Every program that keeps a clock for long has to call it, the scheduler where
+//! there is one. Invariant: [`Clock::now`] goes back by [`Clock::follow`] only.
 //!
 //! A clock that was set is different, too: a machine without one of its own starts years behind and is put right after the
 //! start. [`Clock::look`] compares the two, and what two looks in a row find is to be followed ([`Clock::follow`]):
@@ -79,6 +80,9 @@ struct Anchor {
     back: AtomicU64,
     /// The time when it began to tell time as it does now.
     anchored: AtomicU64,
+    /// Suspends that a test makes up, µs.
+    #[cfg(test)]
+    made_up: AtomicU64,
 }
 
 impl Clock {
@@ -101,6 +105,8 @@ impl Clock {
             forward: AtomicU64::new(0),
             back: AtomicU64::new(0),
             anchored: AtomicU64::new(wall.as_micros()),
+            #[cfg(test)]
+            made_up: AtomicU64::new(0),
         }))
     }
 
@@ -150,10 +156,9 @@ impl Clock {
             return None;
         }
         looks.last = Some(elapsed);
-        let (ours, woken) = (self.now(), asleep_since_boot().saturating_sub(self.0.asleep_before));
+        let ours = self.now();
         // A suspend that is not absorbed yet is no clock that was set.
-        let unabsorbed = Duration::from_micros(woken).saturating_sub(self.asleep());
-        let ahead = wall.since(ours).saturating_sub(unabsorbed);
+        let ahead = wall.since(ours).saturating_sub(self.unabsorbed());
         let behind = ours.since(wall);
         let was_ahead = std::mem::replace(&mut looks.ahead, ahead > AHEAD_MIN);
         let was_behind = std::mem::replace(&mut looks.behind, behind > BEHIND_MIN);
@@ -191,14 +196,32 @@ impl Clock {
     /// Asks the system whether the machine slept; if it did, moves the wall forward and returns for how long.
     #[must_use]
     pub fn absorb_suspend(&self) -> Option<Duration> {
-        let asleep = asleep_since_boot().saturating_sub(self.0.asleep_before);
-        let before = self.0.asleep.load(Ordering::Relaxed);
-        let new = Duration::from_micros(asleep.saturating_sub(before));
+        let new = self.unabsorbed();
         if new < SUSPEND_MIN {
             return None;
         }
-        self.0.asleep.store(asleep, Ordering::Relaxed);
+        self.0.asleep.fetch_add(u64::try_from(new.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
         Some(new)
+    }
+
+    /// Whether the machine slept since the last [`Clock::absorb_suspend`].
+    #[must_use]
+    pub fn has_slept(&self) -> bool {
+        self.unabsorbed() >= SUSPEND_MIN
+    }
+
+    /// Time spent suspended since the start that is not absorbed.
+    fn unabsorbed(&self) -> Duration {
+        let asleep = asleep_since_boot().saturating_sub(self.0.asleep_before);
+        #[cfg(test)]
+        let asleep = asleep + self.0.made_up.load(Ordering::Relaxed);
+        Duration::from_micros(asleep).saturating_sub(self.asleep())
+    }
+
+    /// The machine was suspended for so long, and woke up now.
+    #[cfg(test)]
+    pub fn suspend(&self, by: Duration) {
+        self.0.made_up.fetch_add(u64::try_from(by.as_micros()).unwrap(), Ordering::Relaxed);
     }
 }
 
@@ -295,6 +318,21 @@ mod tests {
         let [hours, back, little] = [10_800, 10_890, 7].map(Duration::from_secs);
         assert_eq!(told, [(5, Set::Forward(hours)), (10, Set::Back(back)), (15, Set::Back(little))]);
         assert_eq!(clock.set_forward(), hours);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_suspend_is_absorbed_once_and_is_no_clock_that_was_set() {
+        let clock = Clock::start_at(Timestamp::from_secs(1_000));
+        let mut looks = Looks::default();
+        clock.suspend(Duration::from_hours(8));
+        for _ in 0..3 {
+            assert_eq!(clock.look(Timestamp::from_secs(29_800), &mut looks), None);
+            tokio::time::advance(LOOK).await;
+        }
+        assert!(clock.has_slept());
+        assert_eq!(clock.absorb_suspend(), Some(Duration::from_hours(8)));
+        assert_eq!((clock.absorb_suspend(), clock.has_slept()), (None, false));
+        assert_eq!(clock.now(), Timestamp::from_secs(29_803));
     }
 
     #[tokio::test(start_paused = true)]

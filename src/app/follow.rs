@@ -200,11 +200,18 @@ impl Follower {
         self.tell_health(now);
     }
 
-    /// Follows the system's clock where it was set, and says so.
+    /// Follows the system's clock where it was set, and says so. No scheduler takes notice of a suspend here.
     fn follow_clock(&mut self) {
+        if let Some(asleep) = self.clock.absorb_suspend() {
+            // Rates are over the time in which somebody could watch.
+            self.until = self.until.after(asleep);
+        }
         let Some(set) = self.clock.look((self.wall)(), &mut self.looks) else { return };
         self.clock.follow(set);
-        self.tell(set.told());
+        if let Set::Forward(by) = set {
+            self.until = self.until.after(by);
+        }
+        self.tell(set.told_of_another());
         self.fell |= matches!(set, Set::Back(_));
     }
 
@@ -406,7 +413,36 @@ mod tests {
         let last = snapshot.sites[0].last.as_ref().unwrap();
         assert_eq!((last.seq, last.sample.at), (12, NOW.after(Duration::from_secs(14))));
         let notices = &follower.health.borrow().notices;
-        assert!(notices.iter().any(|notice| notice.contains("set back by")), "{notices:?}");
+        assert!(notices.iter().any(|notice| notice.contains("set back by 3h")), "{notices:?}");
+        assert!(notices.iter().any(|notice| notice.contains("stored ones may be up to 3h late")), "{notices:?}");
+    }
+
+    /// The machine slept for eight hours, and the monitor went on when it woke up.
+    #[tokio::test(start_paused = true)]
+    async fn after_a_suspend_it_shows_what_comes_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("webmon.redb");
+        store(&path, 0..100);
+        let mut follower = follower(&path, 100, |elapsed| if elapsed < 2 * LOOK { 0 } else { 28_800 });
+        for _ in 0..2 {
+            follower.look();
+            tokio::time::advance(LOOK).await;
+        }
+        follower.clock.suspend(Duration::from_hours(8));
+        let mut rates = Vec::new();
+        for second in 28_902..28_912 {
+            store(&path, std::iter::once(second));
+            tokio::time::advance(LOOK).await;
+            follower.look();
+            rates.push(follower.health.borrow().checks_per_second);
+        }
+        let snapshot = follower.engine.board().snapshot();
+        assert!(snapshot.at >= NOW.after(Duration::from_secs(28_911)), "{:?}", snapshot.at);
+        let last = snapshot.sites[0].last.as_ref().unwrap();
+        assert_eq!((last.seq, last.sample.at), (109, NOW.after(Duration::from_secs(28_911))));
+        assert!(rates.last().is_some_and(|rate| *rate > 0.5), "{rates:?}");
+        let notices = &follower.health.borrow().notices;
+        assert!(notices.iter().all(|notice| !notice.contains("was set")), "{notices:?}");
     }
 
     /// Commits bring a second each, and the first look comes a while after the start.

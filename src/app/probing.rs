@@ -1,13 +1,15 @@
 //! The prober that a configuration asks for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 
 use crate::config::{self, Config};
+use crate::model::{Cause, Observation, Outcome, Phases};
 use crate::probe::{HttpProber, Options, ProbeError, Resolver};
 
-use super::clock;
+use super::clock::{self, Clock};
 use super::exit::Failure;
 
 /// A prober with the resolver of `config`, ready for its sites.
@@ -56,4 +58,14 @@ fn learn(prober: &HttpProber, config: &Config) -> Result<(), Failure> {
         })?;
     }
     Ok(())
+}
+
+/// `observation`, unless it is one of a suspend: `asleep` is what `clock` had absorbed when the probe began.
+pub fn unless_suspended(mut observation: Observation, clock: &Clock, asleep: Duration) -> Observation {
+    if observation.cause.outcome() != Outcome::Unknown && clock.asleep() > asleep {
+        observation.cause = Cause::Local;
+        observation.detail = String::from("this machine was suspended during the check");
+        (observation.phases, observation.status) = (Phases::NONE, None);
+    }
+    observation
 }

@@ -26,7 +26,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::model::{Cause, Certificate, Flags, Micros, Observation, Outcome, Phases, Site, Timestamp};
+use crate::model::{Cause, Certificate, Flags, Micros, Observation, Site, Timestamp};
 use crate::probe::{Prober, Spent};
 use crate::ring::Producer;
 use crate::ui::Wish;
@@ -36,6 +36,7 @@ use super::clock::Clock;
 use super::desk::Desk;
 use super::gauges::Gauges;
 use super::plan::{missed, turn};
+use super::probing::unless_suspended;
 use alarm::Alarm;
 use bell::{Bell, Ringer};
 use pause::Pause;
@@ -246,6 +247,8 @@ impl<P: Prober> Scheduler<P> {
             Wish::Check(site) => site,
             Wish::Pause(site, until) => return self.pause(site, until),
         };
+        // Otherwise the check would seem to have begun before a suspend that is over.
+        self.note_suspend();
         let is_there = self.slots.get(site).is_some_and(Option::is_some);
         let now = self.shared.clock.now();
         if is_there && self.flights.len() < self.shared.limits.in_flight && self.desk.begin(site, now) {
@@ -285,12 +288,7 @@ impl<P: Prober> Scheduler<P> {
             }
             return;
         }
-        let mut observation = landed.observation;
-        if observation.cause.outcome() != Outcome::Unknown && self.shared.clock.asleep() > flight.asleep {
-            observation.cause = Cause::Local;
-            observation.detail = String::from("this machine was suspended during the check");
-            (observation.phases, observation.status) = (Phases::NONE, None);
-        }
+        let observation = unless_suspended(landed.observation, &self.shared.clock, flight.asleep);
         if let Some(asked) = flight.asked {
             self.desk.end(flight.slot, asked, (self.shared.clock.wall_at(landed.at), Arc::new(observation)));
             return;

@@ -80,6 +80,8 @@ struct Trial {
     files: Vec<(Duration, String)>,
     /// By how many seconds the system's clock is off from its own at the start, if it is to be followed.
     wall: Option<fn(Duration) -> i64>,
+    /// When after [`START`] the machine wakes up from a suspend, and how long that was.
+    suspend: Option<(Duration, Duration)>,
 }
 
 struct Outcome {
@@ -102,6 +104,7 @@ impl Trial {
             wishes: Vec::new(),
             files: Vec::new(),
             wall: None,
+            suspend: None,
         }
     }
 
@@ -146,6 +149,10 @@ impl Trial {
             std::future::pending::<()>().await;
         };
         let ends = async {
+            if let Some((at, by)) = self.suspend {
+                tokio::time::sleep_until(clock.instant(at.saturating_sub(from))).await;
+                clock.suspend(by);
+            }
             for &(at, wish) in self.wishes.iter().filter(|(at, _)| (from..to).contains(at)) {
                 tokio::time::sleep_until(clock.instant(at.saturating_sub(from))).await;
                 face.wishes.try_send(wish).unwrap();
@@ -305,6 +312,23 @@ async fn a_long_stop_is_no_downtime() {
     let first = after.of("sample", "late").next().unwrap();
     assert_eq!(first["up"], false);
     assert!(first["skipped"].as_u64().unwrap() > 300, "{first}");
+}
+
+/// Every second check fails. There are two in a step, and it ends on a good one for one of the sites.
+#[tokio::test(start_paused = true)]
+async fn checks_that_fail_in_turn_alert_also_when_each_step_ends_on_a_good_one() {
+    fn turn(at: Duration, is_down: bool) -> (Duration, Cause) {
+        let is_even = (at.as_millis() / 125).is_multiple_of(2);
+        (Duration::from_millis(1), if is_even == is_down { Cause::ConnectRefused } else { Cause::Ok })
+    }
+    let mut trial = Trial::new(&[("a", |at| turn(at, true)), ("b", |at| turn(at, false))]);
+    let sites = "[{ name: a, url: 'http://a/' }, { name: b, url: 'http://b/' }]";
+    trial.config = parsed(&format!("defaults: {{ interval: 125ms, timeout: 100ms }}\nsites: {sites}"));
+    let outcome = trial.run(Duration::ZERO, 130 * SECOND).await;
+    for site in ["a", "b"] {
+        let states: Vec<&Value> = outcome.of("alert", site).map(|alert| &alert["state"]).collect();
+        assert_eq!(states, ["down"], "{site}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,10 +8,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use tokio::sync::oneshot;
 
 use crate::engine::Leap;
-use crate::model::duration;
+use crate::model::{Timestamp, duration};
+use crate::report::{clock, minute};
 use crate::ring::Ring;
 
 use super::super::clock::Set;
@@ -21,8 +23,12 @@ use super::Control;
 impl Control {
     /// Follows the system's clock where it was set, and says so.
     pub(super) async fn follow_clock(&mut self) {
+        if self.clock.has_slept() {
+            // The scheduler counts what was due meanwhile; by itself it wakes for the next check only. It may have ended.
+            let _ended = self.orders.send(Order::Wake).await;
+        }
         let Some(set) = self.wall.and_then(|wall| self.clock.look(wall(), &mut self.looks)) else { return };
-        let since = self.clock.anchored();
+        let (since, told) = (self.clock.anchored(), self.clock.now());
         let (done, retold) = oneshot::channel();
         // It has ended already: what is left to be told is told by the clock as it was.
         if self.orders.send(Order::Set(SetClock { set, done })).await.is_err() {
@@ -50,28 +56,55 @@ impl Control {
         if let Some(headless) = &mut self.headless {
             headless.go_on_at(now);
         }
-        self.keeping.send_modify(|keeping| keeping.tell(set.told()));
+        let notice = set.told((since, told), self.news.zone());
+        self.keeping.send_modify(|keeping| keeping.tell(notice));
         self.tell(&step, now);
     }
 }
 
 /// To round to whole seconds.
 const HALF: Duration = Duration::from_millis(500);
+/// What is longer ago is told with its date.
+const A_DAY: Duration = Duration::from_hours(24);
 
 impl Set {
-    /// What a person should know of it.
-    pub(in crate::app) fn told(self) -> String {
-        match self {
-            Self::Forward(by) => {
-                let by = duration::format_seconds(by + HALF);
-                format!("this machine's clock was set forward by {by}: times go by it now; those before may be wrong")
-            }
-            Self::Back(by) => {
-                let by = duration::format_seconds(by + HALF);
-                format!(
-                    "this machine's clock was set back by {by}: times go by it now; stored ones since the start are {by} late"
-                )
-            }
-        }
+    /// What a person should know of it, whose clock told the time as before from `since` until `now`.
+    fn told(self, (since, now): (Timestamp, Timestamp), zone: &TimeZone) -> String {
+        let since = if now.since(since) < A_DAY { clock(since, zone) } else { minute(since, zone) };
+        let late = |by: &str| format!("those stored since {since} are {by} late");
+        self.told_with(late)
+    }
+
+    /// The same where another process stores, whose clock may have been wrong for longer or not at all.
+    pub(in crate::app) fn told_of_another(self) -> String {
+        self.told_with(|by| format!("stored ones may be up to {by} late"))
+    }
+
+    fn told_with(self, late: impl Fn(&str) -> String) -> String {
+        let (way, by) = match self {
+            Self::Forward(by) => ("forward", by),
+            Self::Back(by) => ("back", by),
+        };
+        let by = duration::format_seconds(by + HALF);
+        let stored = match self {
+            Self::Forward(_) => "those before may be wrong".to_owned(),
+            Self::Back(_) => late(&by),
+        };
+        format!("this machine's clock was set {way} by {by}: times go by it now; {stored}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_back_is_told_with_the_time_since_which_it_was_late() {
+        let since = Timestamp::from_secs(1_795_340_000);
+        let told =
+            |after: Duration| Set::Back(Duration::from_hours(3)).told((since, since.after(after)), &TimeZone::UTC);
+        let start = "this machine's clock was set back by 3h: times go by it now; those stored since";
+        assert_eq!(told(Duration::from_secs(5)), format!("{start} 09:33:20 are 3h late"));
+        assert_eq!(told(Duration::from_hours(30)), format!("{start} 2026-11-22 09:33 are 3h late"));
     }
 }

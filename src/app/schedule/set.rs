@@ -26,6 +26,8 @@ pub enum Order {
     Revise(Revision),
     /// To tell time as the system's clock does from now on.
     Set(SetClock),
+    /// To take notice that the machine was suspended.
+    Wake,
 }
 
 /// How the clock was set.
@@ -42,6 +44,7 @@ impl<P: Prober> Scheduler<P> {
         match order {
             Order::Revise(revision) => self.revise(revision),
             Order::Set(set) => self.set_clock(set),
+            Order::Wake => self.note_suspend(),
         }
     }
 
@@ -62,7 +65,7 @@ impl<P: Prober> Scheduler<P> {
                 }
             }
         }
-        // Whoever asked has left when the program ends.
+        // The control loop has left when the program ends.
         let _unheard = done.send(moved);
     }
 }

@@ -128,3 +128,32 @@ async fn a_pause_lasts_as_long_as_was_asked_for() {
         assert!((10..=12).contains(&samples), "3 before, 8 after: {samples}");
     }
 }
+
+/// The sentence names the time since which the clock was wrong, not the start.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_twice_is_told_with_the_time_between() {
+    let mut trial = Trial::new(&[("a", steady)]);
+    trial.wall = Some(|elapsed| if (50 * SECOND..100 * SECOND).contains(&elapsed) { 10_800 } else { 0 });
+    let outcome = trial.run(Duration::ZERO, 150 * SECOND).await;
+    let notices = &outcome.face.health.borrow().notices;
+    // It started at 09:33:20, and was set forward by three hours 51 s or 52 s later.
+    let told = |notice: &String| {
+        notice.contains("set back by 3h")
+            && ["since 12:34:11 are 3h late", "since 12:34:12 are 3h late"].iter().any(|late| notice.ends_with(late))
+    };
+    assert!(notices.iter().any(told), "{notices:?}");
+}
+
+/// The next check of the site is an hour away, and times are right long before that.
+#[tokio::test(start_paused = true)]
+async fn a_suspend_is_noticed_also_while_no_check_is_due() {
+    let mut trial = Trial::new(&[("a", steady)]);
+    trial.config = parsed("sites: [{ name: a, url: 'http://a/', interval: 1h, timeout: 5s }]");
+    trial.wall = Some(|elapsed| if elapsed < 100 * SECOND { 0 } else { 28_800 });
+    trial.suspend = Some((100 * SECOND, 8 * Duration::from_hours(1)));
+    let outcome = trial.run(Duration::ZERO, 110 * SECOND).await;
+    let at = outcome.face.board.snapshot().at;
+    assert!(at >= START.after(28_905 * SECOND), "{at:?}");
+    let notices = &outcome.face.health.borrow().notices;
+    assert!(notices.iter().all(|notice| !notice.contains("was set")), "{notices:?}");
+}
