@@ -154,12 +154,25 @@ impl Shipping {
                 Turn::More(pause) | Turn::Failed(pause) => pause,
                 Turn::Idle => LINGER,
             };
+            self.rest(pause).await;
+        }
+    }
+
+    /// Waits for `pause`, but no longer than until it is to finish, or until there are other credentials: they may be what a
+    /// server that refuses waits for.
+    async fn rest(&mut self, pause: Duration) {
+        let finish = self.inlet.finish.clone();
+        let mut pause = std::pin::pin!(tokio::time::sleep(pause));
+        loop {
             tokio::select! {
                 biased;
-                () = finish.cancelled() => {}
-                // Other credentials may be what a server that refuses waits for.
-                Ok(()) = self.inlet.terms.changed() => self.inlet.terms.mark_changed(),
-                () = tokio::time::sleep(pause) => {}
+                () = finish.cancelled() => return,
+                Ok(()) = self.inlet.terms.changed() => {
+                    if self.follow_terms() {
+                        return;
+                    }
+                }
+                () = &mut pause => return,
             }
         }
     }
@@ -167,7 +180,9 @@ impl Shipping {
     /// One request, if there is something to send.
     async fn turn(&mut self) -> Turn {
         let began = self.clock.monotonic();
-        self.follow_terms();
+        if self.inlet.terms.has_changed().unwrap_or(false) {
+            self.follow_terms();
+        }
         match self.read() {
             Ok(true) => {}
             Ok(false) if self.exporter.has_more() => return Turn::More(Duration::ZERO),
@@ -197,17 +212,21 @@ impl Shipping {
         pause.map_or(Turn::More(effort), Turn::Failed)
     }
 
-    /// Takes what a configuration that was read again says, if there is such news.
-    fn follow_terms(&mut self) {
-        if !self.inlet.terms.has_changed().unwrap_or(false) {
-            return;
-        }
+    /// Takes what a configuration that was read again says. Returns whether it has other credentials.
+    fn follow_terms(&mut self) -> bool {
         let terms = self.inlet.terms.borrow_and_update().clone();
         self.exporter.regroup(terms.groups);
-        let Some(section) = terms.section else { return };
-        self.exporter.authorize(section.authorization.as_ref());
-        if let Err(error) = self.client.authorize(section.authorization.as_ref()) {
-            self.exporter.complain(error.to_string(), self.clock.now());
+        let Some(section) = terms.section else { return false };
+        match self.client.authorize(section.authorization.as_ref()) {
+            Ok(is_other) => {
+                self.exporter.authorize(section.authorization.as_ref());
+                is_other
+            }
+            // What is sent stays, and with it what must not be shown.
+            Err(error) => {
+                self.exporter.complain(error.to_string(), self.clock.now());
+                false
+            }
         }
     }
 
@@ -233,4 +252,84 @@ impl Shipping {
 fn machine() -> String {
     let known = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok());
     known.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).unwrap_or_else(|| "webmon".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::Secret;
+    use crate::store::{Progress, Tally};
+
+    const PAUSE: Duration = Duration::from_mins(5);
+
+    fn config(token: &str, group: &str) -> Config {
+        let text = format!(
+            "sites: [{{ url: 'http://a', group: {group} }}]\nexport: {{ influx: {{ url: 'http://h', token: {token} }} }}"
+        );
+        config::parse(&text, "sites.yaml", Path::new(""), &|_| None).unwrap()
+    }
+
+    fn shipping(config: &Config) -> (Shipping, Outlet) {
+        let sink = config.export.clone().unwrap();
+        let (name, tally, cursors) = (Arc::from("sink"), Tally::default(), BTreeMap::new());
+        let progress = Progress { sink: 0, name, tally, next_alert: 0, next_point: 0, acknowledged: None, cursors };
+        let exporter = Exporter::new(&sink, progress, Labels::default(), 1);
+        let (outlet, inlet) = Outlet::open(exporter.health(), Terms::of(config));
+        let (client, clock) = (Client::new(&sink).unwrap(), Clock::start_at(Timestamp::from_secs(1_795_340_000)));
+        (Shipping { client, exporter, path: PathBuf::new(), archive: None, clock, inlet }, outlet)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn credentials_that_cannot_be_sent_leave_the_old_ones_and_these_hidden() {
+        let (mut shipping, outlet) = shipping(&config("first-secret", "x"));
+        let (first, second) = (config("first-secret", "x"), config("second-secret", "x"));
+        outlet.terms.send_modify(|terms| {
+            // The reader of the file refuses it first.
+            terms.section.as_mut().unwrap().authorization = Some(Secret::new("Token bro\nken-secret"));
+        });
+        assert!(!shipping.follow_terms());
+        let complaint = shipping.exporter.health().error.unwrap().1;
+        assert!(complaint.contains("no HTTP header can have"), "{complaint}");
+        let said = |shipping: &mut Shipping| {
+            let now = shipping.clock.now();
+            shipping.exporter.answered(Err("cannot bear first-secret or second-secret".to_owned()), now);
+            shipping.exporter.health().error.unwrap().1
+        };
+        assert_eq!(said(&mut shipping), "cannot bear *** or second-secret");
+        // The old ones are still those that are sent.
+        let authorization = |config: &Config| config.export.as_ref().unwrap().authorization.clone();
+        assert!(!shipping.client.authorize(authorization(&first).as_ref()).unwrap());
+        outlet.terms.send_if_modified(|terms| terms.follow(&second));
+        assert!(shipping.follow_terms());
+        assert_eq!(said(&mut shipping), "cannot bear first-secret or ***");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_that_a_server_asked_for_is_cut_short_by_other_credentials_alone() {
+        for (files, cuts) in [
+            ([("one-secret", "x"), ("one-secret", "x")], false),
+            ([("one-secret", "y"), ("one-secret", "z")], false),
+            ([("one-secret", "y"), ("two-secret", "y")], true),
+        ] {
+            let (mut shipping, outlet) = shipping(&config("one-secret", "x"));
+            let began = shipping.clock.monotonic();
+            let reloads = async {
+                for (token, group) in files {
+                    tokio::time::sleep(PAUSE / 5).await;
+                    outlet.terms.send_if_modified(|terms| terms.follow(&config(token, group)));
+                }
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                () = shipping.rest(PAUSE) => {}
+                () = reloads => {}
+            }
+            let rested = shipping.clock.monotonic().saturating_sub(began);
+            assert_eq!(rested < PAUSE, cuts, "{files:?}: {rested:?}");
+        }
+    }
 }

@@ -43,14 +43,20 @@ impl Terms {
         terms
     }
 
-    /// Brings them up to `config`: the groups, and the credentials if they are for the same place.
-    pub fn follow(&mut self, config: &Config) {
+    /// Brings them up to `config`: the groups, and the credentials if they are for the same place. Returns whether that
+    /// changed anything.
+    pub fn follow(&mut self, config: &Config) -> bool {
+        let before = self.groups.clone();
         regroup(&mut self.groups, config);
+        let mut is_changed = self.groups != before;
         if let (Some(section), Some(other)) = (&mut self.section, &config.export)
             && other.is_same_but_credentials(section)
+            && other.authorization != section.authorization
         {
             section.authorization.clone_from(&other.authorization);
+            is_changed = true;
         }
+        is_changed
     }
 }
 
@@ -165,13 +171,15 @@ mod tests {
         let mut terms = Terms::of(&config("url: 'http://h', token: one"));
         let token = |terms: &Terms| terms.section.as_ref().unwrap().authorization.as_ref().unwrap().expose().to_owned();
         for (influx, expect) in [
+            ("url: 'http://h', token: one", "Token one"),
             ("url: 'http://h', token: two", "Token two"),
             ("url: 'http://other', token: three", "Token two"),
             ("url: 'http://other', token: four", "Token two"),
             ("url: 'http://h', bucket: b, token: five", "Token two"),
             ("url: 'http://h', token: six", "Token six"),
         ] {
-            terms.follow(&config(influx));
+            let is_other = token(&terms) != expect;
+            assert_eq!(terms.follow(&config(influx)), is_other, "{influx}");
             assert_eq!(token(&terms), expect, "{influx}");
         }
     }

@@ -142,7 +142,7 @@ impl<P> Reviser<P> {
             .collect::<HashMap<_, _>>();
         self.prober.send_replace(prober);
         if let Some(terms) = &self.terms {
-            terms.send_modify(|terms| terms.follow(&config));
+            terms.send_if_modified(|terms| terms.follow(&config));
         }
         let ending = || "webmon is ending".to_owned();
         self.changes.send(change).await.map_err(|_| ending())?;

@@ -85,13 +85,18 @@ impl Client {
         Ok(Self { host: bare, port, target, headers: headers(sink, &url)?, tls, connection: None })
     }
 
-    /// Goes on with other credentials, over a fresh connection.
+    /// Goes on with these credentials; with others than before over a fresh connection. Returns whether they are others.
     ///
     /// # Errors
     /// [`ExportError::Credentials`]; the old ones stay.
-    pub fn authorize(&mut self, authorization: Option<&Secret>) -> Result<(), ExportError> {
-        self.connection = None;
-        authorize(&mut self.headers, authorization)
+    pub fn authorize(&mut self, authorization: Option<&Secret>) -> Result<bool, ExportError> {
+        let before = self.headers.get(AUTHORIZATION).cloned();
+        authorize(&mut self.headers, authorization)?;
+        let is_other = self.headers.get(AUTHORIZATION) != before.as_ref();
+        if is_other {
+            self.connection = None;
+        }
+        Ok(is_other)
     }
 
     /// Closes the connection: the next request goes over a fresh one, maybe to another server of that name.
@@ -181,11 +186,12 @@ fn headers(sink: &Sink, url: &Url) -> Result<HeaderMap, ExportError> {
     Ok(headers)
 }
 
-/// Puts credentials in the place of those that are there.
+/// Puts credentials in the place of those that are there, which stay on an error.
 fn authorize(headers: &mut HeaderMap, authorization: Option<&Secret>) -> Result<(), ExportError> {
     let value = authorization.map(|secret| HeaderValue::from_bytes(secret.expose().as_bytes())).transpose();
+    let value = value.map_err(|_| ExportError::Credentials)?;
     headers.remove(AUTHORIZATION);
-    if let Some(mut value) = value.map_err(|_| ExportError::Credentials)? {
+    if let Some(mut value) = value {
         value.set_sensitive(true);
         headers.insert(AUTHORIZATION, value);
     }

@@ -217,7 +217,7 @@ impl Exporter {
         self.wait(ExportState::Retrying, Duration::ZERO, &format!("cannot read the store: {}", error.reason()), now)
     }
 
-    /// Goes on with other credentials.
+    /// Goes on with other credentials, which the client sends from now on.
     pub fn authorize(&mut self, authorization: Option<&Secret>) {
         self.secrets = secrets_of(authorization);
     }
