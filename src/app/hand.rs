@@ -39,7 +39,11 @@ enum Work {
         began: (Timestamp, Duration),
         result: JoinHandle<(Box<Desk>, Flushed)>,
     },
-    /// It ended or was left behind.
+    /// At the last commit, since then by both clocks.
+    Closing {
+        began: (Timestamp, Duration),
+    },
+    /// It ended.
     Over,
 }
 
@@ -54,6 +58,12 @@ impl Hand {
     #[must_use]
     pub fn new(writer: Writer, long_views: Option<LongViews>, link: Link) -> Self {
         Self { work: Work::Here(Box::new(Desk { writer, long_views })), link, operations: 0, told: None }
+    }
+
+    /// What counts the operations on the file.
+    #[cfg(test)]
+    pub const fn link(&self) -> &Link {
+        &self.link
     }
 
     /// Whether a flush has not returned.
@@ -107,7 +117,9 @@ impl Hand {
     pub fn look(&mut self, elapsed: Duration, patience: Duration) -> Option<(Timestamp, Duration, &'static str)> {
         let operations = self.link.operations();
         let is_dead = std::mem::replace(&mut self.operations, operations) == operations;
-        let Work::Away { began: (at, began), .. } = &self.work else { return None };
+        let (Work::Away { began: (at, began), .. } | Work::Closing { began: (at, began) }) = &self.work else {
+            return None;
+        };
         let away = elapsed.saturating_sub(*began);
         if away < patience {
             return None;
@@ -153,14 +165,20 @@ impl Hand {
         self.link.hurry();
     }
 
-    /// Sends the writer, which is here, to its last commit; none if that has not ended by `deadline`.
-    pub async fn close(&mut self, now: Timestamp, deadline: Pin<&mut Sleep>) -> Option<Flushed> {
+    /// Sends the writer, which is here, to its last commit; it is `now`, this long after the start. None if that has not ended
+    /// by `deadline`; [`Hand::look`] says why.
+    pub async fn close(&mut self, now: Timestamp, elapsed: Duration, deadline: Pin<&mut Sleep>) -> Option<Flushed> {
         let Work::Here(desk) = std::mem::replace(&mut self.work, Work::Over) else { return None };
+        self.work = Work::Closing { began: (now, elapsed) };
+        self.operations = self.link.operations();
         let closed = tokio::task::spawn_blocking(move || desk.writer.close(now));
         tokio::select! {
             biased;
             closed = closed => match closed {
-                Ok(flushed) => Some(flushed),
+                Ok(flushed) => {
+                    self.work = Work::Over;
+                    Some(flushed)
+                }
                 Err(error) => std::panic::resume_unwind(error.into_panic()),
             },
             () = deadline => None,

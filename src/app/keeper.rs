@@ -174,7 +174,8 @@ impl Front {
             outlet.finish().await;
             outlet.hand_over(&mut held(&self.intake));
         }
-        let closed = if is_back { hand.close(self.clock.now(), deadline).await } else { None };
+        let (now, elapsed) = (self.clock.now(), self.clock.monotonic());
+        let closed = if is_back { hand.close(now, elapsed, deadline).await } else { None };
         let flushed = closed.unwrap_or_else(|| self.left_behind(&mut hand));
         self.keeping.send_modify(|keeping| keeping.note(flushed.clone()));
         flushed
@@ -393,6 +394,31 @@ mod tests {
         assert_eq!((last.committed, last.notices), (990, Vec::new()));
         assert_eq!(kept.borrow().lost_samples, 0);
         assert_eq!(stored(&disk.store().unwrap()), 1_000);
+    }
+
+    /// Everything was committed but what the last commit, which does not return, is about.
+    #[tokio::test]
+    async fn a_last_commit_that_does_not_return_is_told_with_its_beginning_and_whether_anything_moved() {
+        for (moves, reason) in [(false, DEAD), (true, "the disk is slow")] {
+            let disk = Disk::default();
+            let (mut front, mut hand, mut producer, _kept) = side(&disk);
+            producer.push(sample(0));
+            front = front.collect().await;
+            front.flush(&mut hand);
+            hand.returned().await;
+            producer.push(sample(1));
+            front = front.collect().await;
+            let _hanging = Hanging::begin(&disk);
+            let (now, link) = (front.clock.now(), hand.link().clone());
+            let mut at_once = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
+            assert!(hand.close(now, front.clock.monotonic(), at_once.as_mut()).await.is_none());
+            if moves {
+                link.note_operation();
+            }
+            let last = front.left_behind(&mut hand);
+            assert_eq!(last.health, StoreHealth::NotSaving { since: now, reason: reason.to_owned() });
+            assert_eq!(last.notices, [format!("the last 1 samples could not be saved: {reason}")]);
+        }
     }
 
     #[tokio::test]

@@ -63,6 +63,12 @@ impl Link {
         self.0.operations.load(Ordering::Relaxed)
     }
 
+    /// One more has ended.
+    #[cfg(test)]
+    pub fn note_operation(&self) {
+        self.0.operations.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// From now on, a lock is waited for no longer than the last commit may take.
     pub fn hurry(&self) {
         self.set_patience(LAST_PATIENCE);
