@@ -26,7 +26,7 @@ use super::exit::{Ending, print_in_time};
 use super::monitor::Face;
 use super::past::Library;
 use super::roster::Entry;
-use super::signals::{HANGUP, INTERRUPT};
+use super::signals::{HANGUP, INTERRUPT, Listening};
 
 /// A dashboard on its own thread.
 pub struct Dashboard {
@@ -145,7 +145,8 @@ impl Source for Watched {
 }
 
 impl Dashboard {
-    /// Starts the thread, which looks back into `store` if there is one; the receiver hears how it ended by itself.
+    /// Starts the thread, which looks back into `store` if there is one; the receiver hears how it ended by itself. It takes the
+    /// terminal at once, so a signal must not end the program from here on.
     ///
     /// # Errors
     /// The system's, if it has no thread to give.
@@ -154,6 +155,7 @@ impl Dashboard {
         clock: Clock,
         store: Option<PathBuf>,
         (fixed, settings): (Fixed, Settings),
+        _: Listening,
     ) -> io::Result<(Self, oneshot::Receiver<Ending>)> {
         let (told, ended) = oneshot::channel();
         let library = store.map(Library::open).transpose()?;

@@ -126,9 +126,16 @@ pub fn end_at_once(hangup: bool) {
     let _ = hangup;
 }
 
+/// That no signal ends the program where it stands: what may take the terminal asks for it, for a terminal that was taken has
+/// to be given back.
+#[derive(Clone, Copy, Debug)]
+pub struct Listening(());
+
 /// From now on signals are only told to [`Signals`].
-pub fn listen() {
+#[allow(clippy::must_use_candidate, reason = "most callers only want the effect")]
+pub fn listen() -> Listening {
     AT_ONCE.store(false, Ordering::SeqCst);
+    Listening(())
 }
 
 /// What a shell asks of a job.

@@ -298,8 +298,8 @@ impl Stage<'_> {
         let settings = dashboard::settings(self.config.dashboard, self.color);
         let reload = self.reload(&fixed.zone, false);
         let (face, started) = (monitor.face(), self.clock.running());
-        let (dashboard, ended) =
-            Dashboard::start(face.clone(), self.clock.clone(), past, (fixed, settings)).context(NO_THREAD)?;
+        let shown = Dashboard::start(face.clone(), self.clock.clone(), past, (fixed, settings), signals::listen());
+        let (dashboard, ended) = shown.context(NO_THREAD)?;
         attentive.mind_jobs(dashboard.orders())?;
         let ending = attentive.supervise((monitor, reload), self.output.duration, async move {
             // Dropped without a word: it panicked, and is joined below.

@@ -24,7 +24,7 @@ use super::keeper::blocking;
 use super::reload::REASON_MAX;
 use super::run::store_failure;
 use super::select::load;
-use super::signals::HANGUP;
+use super::signals::{self, HANGUP};
 use super::stage::Attentive;
 use super::subject::Subject;
 use super::zone;
@@ -66,7 +66,8 @@ pub fn watch(common: &CommonArgs) -> Result<Ending, Failure> {
     let look = config.as_ref().map(|config| config.dashboard).unwrap_or_default();
     let fixed = dashboard::fixed(config_path, Some(&store), zone);
     let settings = dashboard::settings(look, common.color);
-    let shown = Dashboard::start(face.clone(), clock.clone(), Some(store.clone()), (fixed, settings));
+    let past = Some(store.clone());
+    let shown = Dashboard::start(face.clone(), clock.clone(), past, (fixed, settings), signals::listen());
     let (dashboard, ended) = shown.context(NO_THREAD)?;
     attentive.mind_jobs(dashboard.orders())?;
     let ending = attentive.attend(follow(follower, common.clone(), sheet), async move {
