@@ -72,10 +72,12 @@ impl Input {
 fn pump(mut terminal: impl Read, sender: &SyncSender<Vec<u8>>) {
     fail_behind();
     let mut buffer = [0; PIECE];
+    let mut failed = false;
     loop {
         match terminal.read(&mut buffer) {
             Ok(0) => return,
             Ok(n) => {
+                failed = false;
                 if sender.send(buffer[..n].to_vec()).is_err() {
                     return;
                 }
@@ -87,6 +89,8 @@ fn pump(mut terminal: impl Read, sender: &SyncSender<Vec<u8>>) {
             }
             // Another job has the terminal.
             Err(_) if !is_foreground() => thread::sleep(PAUSE),
+            // It may have had it until a moment ago: a second failure is the terminal's own.
+            Err(_) if !std::mem::replace(&mut failed, true) => {}
             Err(_) => return,
         }
     }
@@ -119,6 +123,29 @@ mod tests {
         }
         assert_eq!(keys, [Key::Char('j'), Key::Up]);
         assert_eq!(input.wait(LONG, &mut keys).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    /// A read in the background fails, and before that is looked at this is the job in the foreground again.
+    #[test]
+    fn a_terminal_that_fails_once_is_read_on() {
+        struct Failing(Vec<io::Result<&'static [u8]>>);
+        impl Read for Failing {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                let bytes = if self.0.is_empty() { &[][..] } else { self.0.remove(0)? };
+                buffer[..bytes.len()].copy_from_slice(bytes);
+                Ok(bytes.len())
+            }
+        }
+        let broken = || Err(io::Error::from_raw_os_error(5));
+        for (reads, expected) in [
+            (vec![broken(), Ok(&b"j"[..]), broken(), Ok(b"k")], &[Key::Char('j'), Key::Char('k')][..]),
+            (vec![Ok(b"j"), broken(), broken(), Ok(b"k")], &[Key::Char('j')]),
+        ] {
+            let mut input = Input::start(|sender| pump(Failing(reads), &sender)).unwrap();
+            let mut keys = Vec::new();
+            while input.wait(LONG, &mut keys).is_ok() {}
+            assert_eq!(keys, expected);
+        }
     }
 
     #[test]

@@ -127,9 +127,15 @@ const fn again() -> Option<File> {
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 mod tests {
+    use std::io::Read as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+
+    use rustix::fs::OFlags;
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
     use super::*;
 
-    /// A pipe stands for a terminal that nobody reads.
+    /// A pipe stands for a terminal that does not read.
     fn unread() -> (std::io::PipeReader, Wire) {
         let (reader, writer) = std::io::pipe().unwrap();
         rustix::io::ioctl_fionbio(&writer, true).unwrap();
@@ -138,7 +144,6 @@ mod tests {
 
     #[test]
     fn what_a_terminal_does_not_take_waits_and_goes_first() {
-        use std::io::Read as _;
         let (mut reader, mut wire) = unread();
         let frame = vec![b'a'; 1 << 20];
         wire.send(&frame).unwrap();
@@ -156,11 +161,28 @@ mod tests {
         assert_eq!(read, [&frame[..], b"b"].concat());
     }
 
+    /// A terminal that does not read, and its emulator's side.
+    fn terminal() -> (File, Wire) {
+        let emulator = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        grantpt(&emulator).unwrap();
+        unlockpt(&emulator).unwrap();
+        let path = ptsname(&emulator, Vec::new()).unwrap().into_string().unwrap();
+        let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+        let own = std::fs::OpenOptions::new().write(true).custom_flags(flags).open(path).unwrap();
+        (emulator.into(), Wire { own: Some(own), rest: Vec::new() })
+    }
+
     #[test]
-    fn leaving_a_terminal_that_does_not_read_ends() {
-        let (_reader, mut wire) = unread();
+    fn leaving_a_terminal_that_does_not_read_ends_and_it_is_right_when_it_reads_again() {
+        let (mut emulator, mut wire) = terminal();
         wire.send(&vec![b'a'; 1 << 20]).unwrap();
+        assert!(!wire.is_clear().unwrap());
         wire.leave(b"bye");
-        assert!(wire.rest.is_empty());
+        drop(wire);
+        let mut read = Vec::new();
+        // Linux has an error for the end of a terminal.
+        let _end = emulator.read_to_end(&mut read);
+        let last = String::from_utf8_lossy(&read[read.len().saturating_sub(20)..]).into_owned();
+        assert!(read.ends_with(b"\x18bye") && read.len() < 1 << 20, "{} bytes, {last:?}", read.len());
     }
 }
