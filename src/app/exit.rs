@@ -39,7 +39,7 @@ pub enum Ending {
     Unjudged,
     /// Ended by a signal of this number, after a clean shutdown.
     Signal(u8),
-    /// A thread panicked that nobody waits for; what could be saved is.
+    /// A thread panicked that is not joined; what could be saved is.
     Panicked,
 }
 
@@ -63,12 +63,12 @@ impl From<Ending> for ExitCode {
     }
 }
 
-/// Says `text` on stderr, without what a terminal would obey: paths and errors of the system can hold anything. There is nobody to tell when that fails: a closed pipe or a terminal that hung up.
+/// Says `text` on stderr, without what a terminal would obey: paths and errors of the system can hold anything. A failure of that cannot be told: the pipe is closed, or the terminal hung up.
 pub fn complain(text: impl fmt::Display) {
     let _unheard = writeln!(io::stderr(), "{}", clean_lines(&text.to_string()));
 }
 
-/// The same at the end of a monitor, which ends in time also when whoever reads stderr has stopped: a full pipe is waited for
+/// The same at the end of a monitor, which ends in time also when the reader of stderr has stopped: a full pipe is waited for
 /// for [`PATIENCE`]. What only reads the store waits as long as a pager does not go on.
 pub fn complain_in_time(text: impl fmt::Display) {
     let text = text.to_string();
@@ -76,7 +76,7 @@ pub fn complain_in_time(text: impl fmt::Display) {
     let spoken = text.clone();
     let speaker = std::thread::Builder::new().spawn(move || {
         complain(spoken);
-        // Whoever waited may have gone.
+        // The one who waited may have given up.
         let _late = said.send(());
     });
     match speaker {
@@ -96,7 +96,7 @@ pub fn print_in_time(bytes: Vec<u8>) -> io::Result<()> {
     let (said, heard) = mpsc::sync_channel(1);
     std::thread::Builder::new().spawn(move || {
         let printed = stream::stdout().and_then(|out| Patient(out).write_all(&bytes));
-        // Whoever waited may have gone.
+        // The one who waited may have given up.
         let _late = said.send(printed);
     })?;
     match heard.recv_timeout(PATIENCE) {

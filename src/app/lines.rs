@@ -23,7 +23,7 @@ const WAITING_MAX: usize = 16 << 20;
 const OVERHEAD: usize = 64;
 
 /// Why lines are missing that the queue had no room for.
-const UNREAD: &str = "nobody reads them in time";
+const UNREAD: &str = "stdout is not read fast enough";
 
 /// Makes the line that says how many are missing, and why.
 pub type Note = Box<dyn FnMut(u64, &str) -> Vec<u8> + Send>;
@@ -123,7 +123,7 @@ impl Lines {
         }
         let chunk = Chunk { missing: std::mem::take(&mut self.dropped), bytes };
         self.waiting.fetch_add(chunk.cost(), Ordering::Relaxed);
-        // Nobody reads any more: the writer has cancelled the token that ends the program.
+        // The writer has ended: it has cancelled the token that ends the program.
         let _unread = self.sender.send(chunk);
     }
 }

@@ -1,8 +1,8 @@
-//! Children that nobody waits for: as the first process of a container webmon is given what its hooks leave behind
+//! Children that nothing waits for: as the first process of a container webmon is given what its hooks leave behind
 //! (`setsid`, a mailer in the background), and what an `exec` made it inherit.
 //!
-//! **Idea.** The system is asked which child has ended, without reaping it. One that was started here is left to whoever
-//! waits for its status; any other is reaped.
+//! **Idea.** The system is asked which child has ended, without reaping it. One that was started here is left to the
+//! code that waits for its status; any other is reaped.
 //!
 //! **Invariants.** A child of our own is known by its number from before it can have ended until its status was taken: it is
 //! started and entered under one lock, under which also the others are reaped. Limits: as many numbers as there are calls
@@ -29,7 +29,7 @@ impl Drop for Own {
     }
 }
 
-/// Starts `command`, and has its status left to whoever waits for it.
+/// Starts `command`, and leaves its status to the caller.
 ///
 /// # Errors
 /// The system's.
@@ -46,7 +46,7 @@ fn lock() -> MutexGuard<'static, Vec<u32>> {
     OWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Reaps what nobody waits for, for ever.
+/// Reaps children that nothing waits for, for ever.
 #[cfg(target_os = "linux")]
 pub async fn for_ever() {
     use tokio::signal::unix::{SignalKind, signal};
@@ -54,7 +54,7 @@ pub async fn for_ever() {
     let Ok(mut ended) = signal(SignalKind::child()) else { return };
     loop {
         match linux::reap() {
-            linux::Found::Nobody => {
+            linux::Found::NoChild => {
                 // Ends with the runtime only.
                 let _ended = ended.recv().await;
             }
@@ -78,15 +78,15 @@ mod linux {
 
     use super::OWN;
 
-    /// For a child of our own to be reaped by who waits for it.
+    /// For the code that waits for a child of our own to reap it.
     pub const PAUSE: Duration = Duration::from_millis(100);
     /// Most that are reaped in one go.
     const AT_ONCE: usize = 1_024;
 
-    /// Who is left.
+    /// What is left.
     pub enum Found {
         /// No child that has ended.
-        Nobody,
+        NoChild,
         /// One of our own, or one that is being started; or too many.
         Own,
     }
@@ -101,14 +101,14 @@ mod linux {
         let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG;
         for _ in 0..AT_ONCE {
             let Some(pid) = waitid(Id::All, look | WaitPidFlag::WNOWAIT).ok().and_then(|status| status.pid()) else {
-                return Found::Nobody;
+                return Found::NoChild;
             };
             if u32::try_from(pid.as_raw()).is_ok_and(|number| own.contains(&number)) {
                 return Found::Own;
             }
-            // It is a zombie, so it can be nobody else meanwhile.
+            // It is a zombie, so its number cannot be another process's meanwhile.
             if waitid(Id::Pid(pid), look).is_err() {
-                return Found::Nobody;
+                return Found::NoChild;
             }
         }
         Found::Own
