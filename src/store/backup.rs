@@ -16,8 +16,7 @@ use redb::{Database, ReadTransaction, ReadableTable, ReadableTableMetadata, Tabl
 use super::error::{StoreError, guard};
 use super::file::{self, Options};
 use super::opened::Store;
-use super::schema;
-use super::signature;
+use super::{place, schema, signature};
 
 /// Bytes that one transaction of a copy writes.
 const BATCH: usize = 32 << 20;
@@ -43,6 +42,7 @@ impl Store {
     /// # Errors
     /// There is none, it is in use, foreign, newer or damaged, or the system refuses. It is whole in each case.
     pub fn compact(path: &Path, options: &Options) -> Result<Compacted, StoreError> {
+        let path = &*place::resolved(path)?;
         let before = file::bytes(path);
         let (mut store, _) = Self::open_existing(path, options)?;
         if let Some(database) = &mut store.database {

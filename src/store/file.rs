@@ -1,4 +1,4 @@
-//! The file: how it is made, opened, recognised and, when damaged, moved aside.
+//! The file: how it is made, opened and recognised.
 //!
 //! A new database is made under a temporary name in the same folder, synced, and then linked to its name: a full
 //! disk or a crash leaves no stub that would never open again, and of two programs that start at once neither
@@ -15,8 +15,6 @@ use std::time::Duration;
 
 use redb::backends::FileBackend;
 use redb::{Builder, ConcurrencyMode, Database, ReadOnlyDatabase, ReadableDatabase};
-
-use crate::model::Timestamp;
 
 use super::error::{StoreError, guard};
 use super::glimpse::Glimpse;
@@ -252,20 +250,6 @@ pub fn bytes(path: &Path) -> u64 {
     fs::symlink_metadata(path).map_or(0, |metadata| taken(&metadata))
 }
 
-/// Renames the damaged file at `path` and returns its new name.
-pub fn move_aside(path: &Path, now: Timestamp) -> Result<PathBuf, StoreError> {
-    let time = i64::try_from(now.as_micros()).ok().and_then(|micros| jiff::Timestamp::from_microsecond(micros).ok());
-    let time = time.unwrap_or(jiff::Timestamp::UNIX_EPOCH).strftime("%Y%m%dT%H%M%SZ");
-    let names = (0..100).map(|n| if n == 0 { format!(".corrupt-{time}") } else { format!(".corrupt-{time}-{n}") });
-    let free = names.map(|name| beside(path, &name)).find(|name| fs::symlink_metadata(name).is_err());
-    let aside = free.unwrap_or_else(|| beside(path, ".corrupt"));
-    fs::rename(path, &aside).map_err(|source| match source.kind() {
-        io::ErrorKind::ResourceBusy => StoreError::Mounted { path: path.to_owned() },
-        _ => StoreError::Io { path: path.to_owned(), doing: "move aside", source },
-    })?;
-    Ok(aside)
-}
-
 /// `path` with `suffix` after its name.
 pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
@@ -369,12 +353,12 @@ fn taken(metadata: &Metadata) -> u64 {
 
 /// Makes the new name outlive a power loss.
 #[cfg(unix)]
-fn sync_folder(path: &Path) -> io::Result<()> {
+pub fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()
 }
 
 #[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
+pub fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }

@@ -24,6 +24,7 @@
 mod alert_trim;
 mod append;
 mod archive;
+mod aside;
 mod backup;
 mod beginning;
 mod block;

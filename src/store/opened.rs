@@ -27,7 +27,7 @@ use super::sink::{self, Progress, Start};
 use super::tail::Tail;
 use super::trim::Keep;
 use super::trust::{self, Trust};
-use super::{image, opening, place, schema};
+use super::{aside, image, opening, place, schema};
 
 /// A commit waits this long for another process to give the header free.
 const WRITER_PATIENCE: Duration = Duration::from_secs(4);
@@ -100,8 +100,8 @@ impl Store {
                 Err(StoreError::Missing { .. }) => file::create(path)?,
                 Err(StoreError::Empty { .. }) => image::fill(path)?,
                 Err(StoreError::Damaged { reason, .. }) if notices.is_empty() => {
-                    let aside = file::move_aside(path, now)?;
-                    let (path, aside) = (path.display(), aside.display());
+                    let moved = aside::move_aside(path, now)?;
+                    let (path, aside) = (path.display(), moved.display());
                     notices.push(format!("{path} is damaged ({reason}): moved to {aside}, starting a new store"));
                 }
                 Err(error) => return Err(error),

@@ -16,7 +16,7 @@ use super::error::StoreError;
 use super::file::Options;
 use super::opened::Store;
 use super::record::{SiteRecord, decode_alert};
-use super::{read, schema, sink};
+use super::{place, read, schema, sink};
 
 impl Store {
     /// Opens the store at `path`, which exists, and seals it; nothing is moved aside.
@@ -24,7 +24,7 @@ impl Store {
     /// # Errors
     /// There is none, it is in use, foreign, newer or damaged, or the system refuses.
     pub fn alone(path: &Path, options: &Options) -> Result<Self, StoreError> {
-        Self::open_existing(path, options).map(|(store, _)| store)
+        Self::open_existing(&place::resolved(path)?, options).map(|(store, _)| store)
     }
 
     /// The name and number of every site.

@@ -1,21 +1,22 @@
-//! A store made anew of what can still be read of a damaged one.
+//! A new store made of what can still be read of a damaged one.
 //!
 //! Damage hits pages, and a page of rows is lost while those before and after it are not. So each table is read from its front
-//! up to the damage and from its end back to it, tables of pairs site by site, and everything found goes into a new
-//! file, which then takes the place of the old one; that is moved aside, never deleted. Rows have checksums of their own, so a
-//! row that came over damaged is left out by whoever reads it. Invariant: the place of the store holds the old file or the
-//! new one, whole.
+//! up to the damage and from its end back to it, tables of pairs site by site, also the texts of failures that a monitor put
+//! aside, and everything found goes into a new file, which then takes the place of the old one; that keeps another name and is
+//! never deleted. Rows have checksums of their own, so readers leave out a row that came over damaged. Invariants: at the path
+//! is the old file or the new one, whole (see [`aside::exchange`]); a file that can be opened for writing stays locked until
+//! the new one is in its place.
 
 use std::path::{Path, PathBuf};
 
-use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Database, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition};
 
 use crate::model::Timestamp;
 
 use super::error::{StoreError, guard};
-use super::file::{self, Options};
+use super::file::{self, Identity, Options};
 use super::opened::Store;
-use super::{schema, signature};
+use super::{aside, place, schema, signature};
 
 /// What became of a damaged store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,52 +28,76 @@ pub struct Repaired {
 }
 
 impl Store {
-    /// Makes the store at `path` anew of what can be read of it, and moves the old file aside.
+    /// Makes the store at `path` anew of what can be read of it, and keeps the old file under another name.
     ///
     /// # Errors
-    /// There is none, it is in use, foreign, newer or damaged beyond reading, or the system refuses. It is as it was then.
+    /// There is none, it is in use, foreign, newer or damaged beyond reading, another file took its place meanwhile, it is mounted
+    /// by itself, or the system refuses. The old file is at `path` then, and nothing new beside it.
     pub fn repair(path: &Path, options: &Options, now: Timestamp) -> Result<Repaired, StoreError> {
-        // It stays locked by nobody else while it can be opened at all.
-        let opened = match file::open(path, options) {
-            Ok(database) => Some(database),
-            Err(StoreError::Damaged { .. }) => None,
-            Err(error) => return Err(error),
-        };
-        let unreadable = |reason: &str| StoreError::Damaged { path: path.to_owned(), reason: reason.to_owned() };
-        let mut damaged = Vec::new();
+        let path = &*place::resolved(path)?;
+        let identity = Identity::at(path);
+        let source = Source::open(path, options)?;
         let fresh = file::beside(path, ".repaired");
-        let made = if let Some(database) = &opened {
-            let from = guard(|| Ok(database.begin_read()?)).map_err(|error| StoreError::of(path, error))?;
-            file::create_with(&fresh, true, |to| {
-                damaged = salvage(&from, to)?;
-                Ok(())
-            })
-        } else {
-            let database = file::open_unrepaired(path)?;
-            let from = guard(|| Ok(database.begin_read()?)).map_err(|error| StoreError::of(path, error))?;
-            file::create_with(&fresh, true, |to| {
-                damaged = salvage(&from, to)?;
-                Ok(())
-            })
-        };
+        let repaired = source.salvaged(path, &fresh).and_then(|damaged| {
+            // One that can only be read is not locked.
+            if Identity::at(path) != identity {
+                return Err(StoreError::Moved { path: path.to_owned() });
+            }
+            Ok(Repaired { aside: aside::exchange(path, &fresh, now)?, damaged })
+        });
+        if repaired.is_err() {
+            drop(std::fs::remove_file(&fresh));
+        }
+        // Dropping a damaged database may panic; what can be read of it is saved.
         let closed = guard(|| {
-            drop(opened);
+            drop(source);
             Ok(())
         });
         drop(closed);
-        if !made? || damaged.contains(&"sites") {
-            drop(std::fs::remove_file(&fresh));
-            return Err(unreadable("not even the names of its sites can be read"));
-        }
-        let aside = file::move_aside(path, now)?;
-        std::fs::rename(&fresh, path).map_err(|source| StoreError::Io {
-            path: path.to_owned(),
-            doing: "put the repaired file in place of",
-            source,
-        })?;
-        Ok(Repaired { aside, damaged })
+        repaired
     }
 }
+
+/// The damaged store.
+enum Source {
+    /// Locked against every other writer.
+    Locked(Database),
+    /// Damaged so that it cannot be opened for writing, nor by any other writer.
+    ReadOnly(ReadOnlyDatabase),
+}
+
+impl Source {
+    fn open(path: &Path, options: &Options) -> Result<Self, StoreError> {
+        match file::open(path, options) {
+            Ok(database) => Ok(Self::Locked(database)),
+            Err(StoreError::Damaged { .. }) => file::open_unrepaired(path).map(Self::ReadOnly),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes the file `fresh` of what can be read; the tables of which something cannot.
+    fn salvaged(&self, path: &Path, fresh: &Path) -> Result<Vec<&'static str>, StoreError> {
+        let begun = guard(|| {
+            Ok(match self {
+                Self::Locked(database) => database.begin_read()?,
+                Self::ReadOnly(database) => database.begin_read()?,
+            })
+        });
+        let from = begun.map_err(|error| StoreError::of(path, error))?;
+        let mut damaged = Vec::new();
+        let made = file::create_with(fresh, true, |to| {
+            damaged = salvage(&from, to)?;
+            Ok(())
+        })?;
+        if !made || damaged.contains(&"sites") {
+            let reason = "not even the names of its sites can be read".to_owned();
+            return Err(StoreError::Damaged { path: path.to_owned(), reason });
+        }
+        Ok(damaged)
+    }
+}
+
+type Pairs<'a> = TableDefinition<'a, (u32, u64), &'static [u8]>;
 
 /// Copies what can be read; the tables of which something cannot.
 fn salvage(from: &ReadTransaction, to: &Database) -> Result<Vec<&'static str>, redb::Error> {
@@ -95,11 +120,15 @@ fn salvage(from: &ReadTransaction, to: &Database) -> Result<Vec<&'static str>, r
         .range::<u32>(..)?
         .map(|row| Ok(row?.0.value()))
         .collect::<Result<_, redb::Error>>()?;
-    for (name, definition) in
-        [("blocks", schema::BLOCKS), ("hours", schema::HOURS), ("days", schema::DAYS), ("failures", schema::FAILURES)]
-    {
-        note(name, pairs(from, to, definition, &sites)?);
+    for (name, definition) in [("blocks", schema::BLOCKS), ("hours", schema::HOURS), ("days", schema::DAYS)] {
+        note(name, pairs(from, to, (definition, definition), &sites)?);
     }
+    let mut is_whole = true;
+    // The newest last, so that they replace older ones of the same number.
+    for name in schema::failures_aside() {
+        is_whole &= pairs(from, to, (TableDefinition::new(&name), schema::FAILURES), &sites)?;
+    }
+    note("failures", pairs(from, to, (schema::FAILURES, schema::FAILURES), &sites)? && is_whole);
     note("alerts", table(from, to, schema::ALERTS)?);
     note("certificates", table(from, to, schema::CERTIFICATES)?);
     note("sinks", table(from, to, schema::SINKS)?);
@@ -137,21 +166,21 @@ fn table<K: redb::Key + 'static, V: redb::Value + 'static>(
     Ok(is_whole)
 }
 
-/// The same site by site.
+/// The same from one table to another, site by site; one that does not exist is whole.
 fn pairs(
     from: &ReadTransaction,
     to: &Database,
-    definition: TableDefinition<'_, (u32, u64), &'static [u8]>,
+    (old, new): (Pairs<'_>, Pairs<'_>),
     sites: &[u32],
 ) -> Result<bool, redb::Error> {
     let mut is_whole = true;
     for &site in sites {
         let transaction = to.begin_write()?;
         {
-            let mut copy = transaction.open_table(definition)?;
+            let mut copy = transaction.open_table(new)?;
             for backwards in [false, true] {
                 let read = guard(|| {
-                    let Some(rows) = schema::later_table(from, definition)? else { return Ok(()) };
+                    let Some(rows) = schema::later_table(from, old)? else { return Ok(()) };
                     let mut rows = rows.range(schema::whole(site))?;
                     while let Some(row) = if backwards { rows.next_back() } else { rows.next() } {
                         let (key, value) = row?;
@@ -173,6 +202,7 @@ fn pairs(
 #[cfg(test)]
 mod tests {
     use super::super::archive::Archive;
+    use super::super::read::Query;
     use super::super::trial::day;
     use super::super::writer::Writer;
     use super::*;
@@ -200,41 +230,110 @@ mod tests {
             let writer = Writer::new(store, vec![(site.id, producer.ring().reader_at_head())]).unwrap();
             (writer, producer)
         };
-        let samples = day(200);
+        let mut samples = day(500);
+        samples.iter_mut().for_each(|sample| sample.cause = Cause::Reset);
         let failed = |seq: u64| Observation::failed(Cause::Reset, format!("a text of its own {seq}"));
         let (mut writer, mut producer) = begin(&path);
-        for sample in &samples[..100] {
+        for sample in &samples[..400] {
             let seq = producer.push(*sample);
             writer.note_failure(0, seq, &failed(seq));
         }
-        assert!(writer.close(samples[99].at).notices.is_empty());
+        assert!(writer.close(samples[399].at).notices.is_empty());
         let image = std::fs::read(&path).unwrap();
-        let mut repaired = 0;
+        let mut put_aside = 0;
         for page in pages_of(&image, b"a text of its own") {
             let mut hostile = image.clone();
             // More rows than a page has; a page of another kind is found when the file is opened, at least by a debug build.
             hostile[page + 2..page + 4].fill(0xff);
             std::fs::write(&path, &hostile).unwrap();
-            // Damage elsewhere is another case: the page was of the texts once.
-            let Ok(store) = Store::alone(&path, &Options::default()) else { continue };
-            store.close().unwrap();
+            // The page was of the texts once, and may be in no use now.
+            let is_read = texts(&path).is_some();
             let (mut writer, mut producer) = begin(&path);
-            let seq = producer.push(samples[100]);
+            let seq = producer.push(samples[400]);
             writer.note_failure(0, seq, &failed(seq));
-            let first = writer.flush(samples[100].at);
-            if matches!(first.health, StoreHealth::Ok { .. }) {
-                continue;
+            let first = writer.flush(samples[400].at);
+            if !matches!(first.health, StoreHealth::Ok { .. }) {
+                assert!(first.notices.iter().any(|notice| notice.contains("db repair")), "{first:?}");
+                let second = writer.flush(samples[499].at);
+                assert!(matches!(second.health, StoreHealth::Ok { .. }), "{second:?}");
+                put_aside += 1;
             }
-            assert!(first.notices.iter().any(|notice| notice.contains("db repair")), "{first:?}");
-            let second = writer.flush(samples[199].at);
-            assert!(matches!(second.health, StoreHealth::Ok { .. }), "{second:?}");
-            drop(writer.close(samples[199].at));
+            drop(writer.close(samples[499].at));
             let made = Store::repair(&path, &Options::default(), Timestamp::from_secs(1)).unwrap();
-            assert!(made.aside.exists());
+            assert!(made.aside.exists() && !file::beside(&path, ".repaired").exists());
+            let lost: &[&str] = if is_read { &[] } else { &["failures"] };
+            assert_eq!(made.damaged, lost, "page {page}");
             let verdict = Archive::open(&path).unwrap().verify().unwrap();
-            assert!(verdict.is_sound() && verdict.samples == 101, "{verdict:?}");
-            repaired += 1;
+            assert!(verdict.is_sound() && verdict.samples == 401, "{verdict:?}");
+            let found = texts(&path).unwrap();
+            assert!(found.contains(&400), "the newest: {found:?}");
+            // Those of the other pages.
+            assert!(if is_read { found.len() == 401 } else { (100..401).contains(&found.len()) }, "{}", found.len());
         }
-        assert!(repaired > 0, "no page of the texts was hit");
+        assert!(put_aside > 0, "no page was hit to which texts are added");
+    }
+
+    /// The numbers of the samples whose texts the store at `path` has; none if they cannot be read.
+    fn texts(path: &Path) -> Option<Vec<u64>> {
+        let mut found = Vec::new();
+        let archive = Archive::open(path).unwrap();
+        let passed = archive.samples(&Query::ALL, |stored| {
+            found.extend(stored.detail.map(|_| stored.seq));
+            Ok::<(), ()>(())
+        });
+        passed.ok().map(|_| found)
+    }
+
+    /// What a monitor put aside is sound as a whole here.
+    #[test]
+    fn texts_that_were_put_aside_come_back_and_a_link_is_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("webmon.redb");
+        let mut store = Store::open(&path, &Options::default(), Timestamp::ZERO).unwrap().store;
+        let site = store.register(&["api".into()], Timestamp::ZERO).unwrap()[0].id.0;
+        let put = |store: &mut Store, name: &str, seq: u64, text: &[u8]| {
+            let put = store.write(|transaction| {
+                let table: Pairs<'_> = TableDefinition::new(name);
+                transaction.open_table(table)?.insert((site, seq), text)?;
+                Ok(())
+            });
+            put.unwrap();
+        };
+        put(&mut store, "failures damaged 0", 1, b"one");
+        put(&mut store, "failures damaged 7", 2, b"two");
+        put(&mut store, "failures damaged 7", 3, b"old");
+        put(&mut store, "failures", 3, b"new");
+        store.close().unwrap();
+        let named = if cfg!(unix) { folder.path().join("link") } else { path.clone() };
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(&path, &named).unwrap();
+        Store::compact(&named, &Options::default()).unwrap();
+        assert_eq!(Store::alone(&named, &Options::default()).unwrap().names().unwrap().len(), 1);
+        let made = Store::repair(&named, &Options::default(), Timestamp::from_secs(1)).unwrap();
+        assert_eq!(made.damaged, Vec::<&str>::new());
+        assert!(cfg!(not(unix)) || std::fs::symlink_metadata(&named).unwrap().is_symlink(), "the link stays");
+        let store = Store::alone(&path, &Options::default()).unwrap();
+        let all = store.look(|transaction| {
+            let failures = transaction.open_table(schema::FAILURES)?;
+            failures
+                .iter()?
+                .map(|row| row.map(|(key, text)| (key.value().1, text.value().to_vec())))
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(redb::Error::from)
+        });
+        let expected = [(1, "one"), (2, "two"), (3, "new")].map(|(seq, text)| (seq, text.as_bytes().to_vec()));
+        assert_eq!(all.unwrap(), expected);
+    }
+
+    #[test]
+    fn a_repair_of_a_store_in_use_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("webmon.redb");
+        let store = Store::open(&path, &Options::default(), Timestamp::ZERO).unwrap().store;
+        let at_once = Options { lock_patience: std::time::Duration::ZERO, ..Options::default() };
+        let refused = Store::repair(&path, &at_once, Timestamp::ZERO).unwrap_err();
+        assert!(matches!(refused, StoreError::Locked { .. }), "{refused:?}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        store.close().unwrap();
     }
 }

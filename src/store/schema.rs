@@ -47,6 +47,13 @@ pub const BEHIND: &str = "rolled up before site";
 /// (site, seq of the first) → the text of consecutive failures that share it.
 pub const FAILURES: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("failures");
 
+/// The names of tables with the texts of failures that were put aside because a page of them is damaged: as many as one file has.
+pub fn failures_aside() -> impl Iterator<Item = String> {
+    (0..FAILURES_ASIDE_MAX).map(|number| format!("failures damaged {number}"))
+}
+
+const FAILURES_ASIDE_MAX: u32 = 8;
+
 /// Number → an alert, in the order in which they were found.
 pub const ALERTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("alerts");
 

@@ -17,9 +17,6 @@ use super::{record, rolling, room, schema};
 /// Steps of one trimming, so that the commits of a small file do not wait for long.
 const STEPS_MAX: usize = 64;
 
-/// Tables of texts that are put aside in one file.
-const ASIDE_MAX: u32 = 8;
-
 impl Store {
     /// Whether the file is from before there were rollups, and they are not all made yet.
     pub(super) fn is_behind(&self) -> Result<bool, StoreError> {
@@ -80,8 +77,7 @@ impl Store {
         }
         self.let_go();
         self.write(|transaction| {
-            for number in 0..ASIDE_MAX {
-                let name = format!("failures damaged {number}");
+            for name in schema::failures_aside() {
                 let aside: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new(&name);
                 match transaction.rename_table(schema::FAILURES, aside) {
                     Err(TableError::TableExists(_)) => {}
