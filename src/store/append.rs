@@ -81,7 +81,7 @@ pub struct Dropped {
 }
 
 impl Dropped {
-    /// And that.
+    /// Adds what else was dropped.
     pub fn add(&mut self, more: Self) {
         self.samples += more.samples;
         self.texts += more.texts;

@@ -3,7 +3,7 @@
 //! Idea: a backup copies every row as it is. Blocks, which are nearly all of a store, do not change once they are full, so they
 //! are copied in read transactions of [`PART`] rows: a backup that is stopped keeps few old pages in the store. The last
 //! transaction copies all the rest and, of each site, the blocks from the last one on that was copied, and removes those that
-//! were let go of meanwhile; so the copy is the store at the moment of that one, while the monitor goes on writing. Like a new
+//! were removed meanwhile; so the copy is the store at the moment of that one, while the monitor goes on writing. Like a new
 //! store it is made under a temporary name, synced and then linked to its own, or renamed over an older backup if asked to,
 //! so there is never half a copy. Compaction moves pages in durable transactions of the database: stopped at any moment, it
 //! leaves a whole store. Limits: a copy commits every [`BATCH`] bytes.
@@ -73,10 +73,23 @@ pub fn copy(
         return Err(exists());
     }
     if there {
-        file::replaceable(to, store)?;
+        file::replaceable(to, store).map_err(StoreError::of_target)?;
     }
-    let made = file::create_with(to, replace, |database| fill(begin, database, progress))?;
-    if made { Ok(()) } else { Err(exists()) }
+    let mut damage = None;
+    let made = file::create_with(to, replace, |database| {
+        guard(|| fill(begin, database, progress)).inspect_err(|error| {
+            // The copy is new: what makes no sense was read from the store.
+            if let redb::Error::Corrupted(reason) = error {
+                damage = Some(reason.clone());
+            }
+        })
+    });
+    match (made, damage) {
+        (Err(_), Some(reason)) => Err(StoreError::Damaged { path: store.to_owned(), reason }),
+        (Err(error), None) => Err(error.of_target()),
+        (Ok(false), _) => Err(exists()),
+        (Ok(true), _) => Ok(()),
+    }
 }
 
 fn fill(begin: Begin<'_>, to: &Database, progress: impl FnMut(u64, u64)) -> Result<(), redb::Error> {
@@ -246,6 +259,10 @@ mod tests {
         let left = folder.path().join(format!("copy.redb.new-{}", u32::MAX));
         std::fs::write(&left, "half").unwrap();
         archive.backup(&to, true).unwrap();
+        assert!(left.exists(), "a process of another container may be at it");
+        let long_ago = std::time::SystemTime::UNIX_EPOCH;
+        std::fs::File::options().write(true).open(&left).unwrap().set_modified(long_ago).unwrap();
+        archive.backup(&to, true).unwrap();
         assert!(cfg!(not(target_os = "linux")) || !left.exists(), "what a killed backup left");
         archive.backup(&to, true).unwrap();
         assert!(Archive::open(&to).is_ok());
@@ -255,6 +272,35 @@ mod tests {
             archive.backup(refused, true).unwrap_err();
         }
         assert_eq!(std::fs::read(&text).unwrap(), b"not a backup");
+        let missing = archive.backup(&folder.path().join("no/such/copy.redb"), true).unwrap_err().to_string();
+        assert!(missing.contains("there is no folder") && !missing.contains("--store"), "{missing}");
         assert!(matches!(archive.backup(&to, false), Err(StoreError::Exists { .. })));
+    }
+
+    /// Other programs use redb, too. A copy of a store in use was left unclean.
+    #[test]
+    fn a_database_of_another_program_is_not_replaced_but_an_unclean_store_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        Store::open(&at("webmon.redb"), &Options::default(), Timestamp::ZERO).unwrap().store.close().unwrap();
+        let archive = Archive::open(&at("webmon.redb")).unwrap();
+        let foreign = file::builder().create(at("music.redb")).unwrap();
+        let change = foreign.begin_write().unwrap();
+        change.open_table(TableDefinition::<u32, u32>::new("songs")).unwrap().insert(1, 2).unwrap();
+        change.commit().unwrap();
+        std::fs::copy(at("music.redb"), at("unclean.redb")).unwrap();
+        drop(foreign);
+        for name in ["music.redb", "unclean.redb"] {
+            let before = std::fs::read(at(name)).unwrap();
+            let refused = archive.backup(&at(name), true).unwrap_err();
+            assert!(matches!(refused, StoreError::Target { .. }), "{name}: {refused}");
+            assert!(refused.to_string().contains("not a webmon store"), "{name}: {refused}");
+            assert!(std::fs::read(at(name)).unwrap() == before);
+        }
+        let other = Store::open(&at("other.redb"), &Options::default(), Timestamp::ZERO).unwrap().store;
+        std::fs::copy(at("other.redb"), at("copy.redb")).unwrap();
+        drop(other);
+        archive.backup(&at("copy.redb"), true).unwrap();
+        assert!(Archive::open(&at("copy.redb")).unwrap().verify().unwrap().is_sound());
     }
 }

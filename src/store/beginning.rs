@@ -78,5 +78,9 @@ mod tests {
             }
         }
         assert_eq!(begins(&writer, Timestamp::ZERO, SiteId(9)), None);
+        // A view of a dashboard has no use for it.
+        let query = Query { sites: Some(vec![site.id]), ..Query::ALL };
+        let viewed = writer.store().figures(&query, Some(Duration::from_hours(1))).unwrap().remove(0);
+        assert!(viewed.beats.is_some() && viewed.begins.is_none());
     }
 }

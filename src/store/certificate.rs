@@ -1,6 +1,6 @@
 //! What the certificate of each site last said: one row a site, written when it says something else.
 //!
-//! So that whoever reads the store (a dashboard over somebody else's monitor, an export, the next start) knows until when a
+//! So that every reader of the store (a dashboard over somebody else's monitor, an export, the next start) knows until when a
 //! certificate is valid without waiting for a check. Invariants: a row is written in the transaction of the samples that
 //! are committed with it, and not at all when it is there already. Limits: names of [`NAME_MAX`] bytes, longer
 //! ones are cut; a table that is not there (a file of an earlier program) is an empty one.

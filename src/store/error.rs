@@ -73,6 +73,12 @@ pub enum StoreError {
         /// Whether nothing was begun, so that the open database is as good as before.
         is_untouched: bool,
     },
+    /// Where a copy was to go, no copy can be made.
+    #[error("{what}: name another file for the copy")]
+    Target {
+        /// What is wrong, with the name of the file.
+        what: String,
+    },
     /// Something that is not a store of webmon. It was not touched.
     #[error("{} is not a webmon store and was left alone: name another file with --store", .path.display())]
     Foreign {
@@ -115,13 +121,13 @@ pub enum StoreError {
         /// Why not; boxed for its size.
         source: Box<redb::Error>,
     },
-    /// Another file is where it was opened, or none; what is written to it now nobody finds again.
+    /// Another file is where it was opened, or none; what is written to it now is lost.
     #[error("{} was moved, deleted or replaced while it was in use: put it back, or start webmon again", .path.display())]
     Moved {
         /// Where it was.
         path: PathBuf,
     },
-    /// Another program made the open file shorter or wrote over it; what is written to it now nobody finds again.
+    /// Another program made the open file shorter or wrote over it; what is written to it now is lost.
     #[error("{} was cut off or overwritten by another program while it was in use: start webmon again", .path.display())]
     Altered {
         /// The file.
@@ -160,6 +166,28 @@ impl StoreError {
 }
 
 impl StoreError {
+    /// The same about the file that a copy was to be written to: `--store` names another one.
+    pub(super) fn of_target(self) -> Self {
+        let what = match self {
+            Self::Symlink { path } => format!("{} is a symbolic link and was left alone", path.display()),
+            Self::NotAFile { path, what } => format!("{} is {what}, not a file", path.display()),
+            Self::Strange { path } => format!("{} belongs to another user and was left alone", path.display()),
+            Self::Empty { path } => format!("{} is empty, not an older backup, and was left alone", path.display()),
+            Self::Foreign { path } => format!("{} is not a webmon store and was left alone", path.display()),
+            Self::Newer { path, .. } => format!("{} is of a newer webmon and was left alone", path.display()),
+            Self::Damaged { path, reason } => {
+                format!("{} is damaged ({reason}), so it may be no older backup, and was left alone", path.display())
+            }
+            Self::Locked { path } => format!("{} is in use by another webmon", path.display()),
+            Self::Io { path, doing, source } => {
+                let why = hindrance(&path, &source).map_or_else(String::new, |why| format!(" ({why})"));
+                format!("cannot {doing} {}: {source}{why}", path.display())
+            }
+            other => return other,
+        };
+        Self::Target { what }
+    }
+
     /// Why, in a few words for a status line.
     #[must_use]
     pub fn reason(&self) -> String {
@@ -196,21 +224,22 @@ fn folder_hint(what: &str) -> &'static str {
 
 /// What to do about an error of the system, if its own words do not say it.
 fn way_on(path: &Path, source: &io::Error) -> String {
+    let Some(why) = hindrance(path, source) else { return String::new() };
+    let first = if source.kind() == io::ErrorKind::NotFound { "make it, or " } else { "" };
+    format!(" ({why}: {first}name another file with --store FILE)")
+}
+
+/// What the words of the system do not say: what is wrong with the folder of `path`.
+fn hindrance(path: &Path, source: &io::Error) -> Option<String> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = folder.display();
     match source.kind() {
-        io::ErrorKind::NotFound => {
-            format!(" (there is no folder {folder}: make it, or name another file with --store FILE)")
-        }
-        io::ErrorKind::NotADirectory => {
-            format!(" ({folder} is not a folder or lies below a file: name another file with --store FILE)")
-        }
+        io::ErrorKind::NotFound => Some(format!("there is no folder {folder}")),
+        io::ErrorKind::NotADirectory => Some(format!("{folder} is not a folder or lies below a file")),
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            format!(
-                " (webmon must be able to write to it and to the folder {folder}: name another file with --store FILE)"
-            )
+            Some(format!("webmon must be able to write to it and to the folder {folder}"))
         }
-        _ => String::new(),
+        _ => None,
     }
 }
 
@@ -218,7 +247,18 @@ fn way_on(path: &Path, source: &io::Error) -> String {
 pub(super) fn guard<T>(operation: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, redb::Error> {
     // What the database leaves behind is dropped or opened again by the caller, so nothing broken is looked at.
     // Its words are about its code, and help no user.
-    caught::catch(operation).unwrap_or_else(|_| Err(redb::Error::Corrupted("its pages make no sense".to_owned())))
+    caught::catch(operation).unwrap_or_else(|_| Err(redb::Error::Corrupted(NO_SENSE.to_owned())))
+}
+
+/// What a panic of the database means.
+pub(super) const NO_SENSE: &str = "its pages make no sense";
+
+/// Drops `database`. A damaged one may panic as it closes; there is nothing left to save in it.
+pub(super) fn let_go<T>(database: T) {
+    drop(guard(move || {
+        drop(database);
+        Ok(())
+    }));
 }
 
 /// Whether the database means "this is not what I wrote" rather than "the system refused".
@@ -229,4 +269,41 @@ fn is_damage(error: &io::Error) -> bool {
 /// What is wrong with a file whose reading failed so.
 fn damage(error: &io::Error) -> String {
     if error.kind() == io::ErrorKind::UnexpectedEof { "a part of it is missing".to_owned() } else { error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `--store` would name the source of the copy.
+    #[test]
+    fn what_is_wrong_with_the_target_of_a_copy_is_told_without_the_option_for_the_source() {
+        let path = || PathBuf::from("/no/such/copy.redb");
+        let io = |kind: io::ErrorKind| StoreError::Io { path: path(), doing: "create", source: kind.into() };
+        let all = [
+            io(io::ErrorKind::NotFound),
+            io(io::ErrorKind::NotADirectory),
+            io(io::ErrorKind::PermissionDenied),
+            StoreError::Symlink { path: path() },
+            StoreError::NotAFile { path: path(), what: "a folder" },
+            StoreError::Strange { path: path() },
+            StoreError::Empty { path: path() },
+            StoreError::Foreign { path: path() },
+            StoreError::Newer { path: path(), found: 9, known: 3 },
+            StoreError::Locked { path: path() },
+        ];
+        for error in all {
+            assert!(error.to_string().contains("--store"), "{error}");
+            let told = error.of_target().to_string();
+            assert!(told.contains("/no/such/copy.redb") && !told.contains("--store"), "{told}");
+        }
+        let damaged = StoreError::Damaged { path: path(), reason: NO_SENSE.to_owned() }.of_target().to_string();
+        assert!(!damaged.contains("webmon run"), "{damaged}");
+        let told = io(io::ErrorKind::NotFound).to_string();
+        assert!(
+            told.ends_with("(there is no folder /no/such: make it, or name another file with --store FILE)"),
+            "{told}"
+        );
+        assert!(StoreError::Exists { path: path() }.of_target().to_string().contains("--replace"));
+    }
 }

@@ -5,8 +5,8 @@
 //! such day; the samples before that number in the part of an hour at either end; and the samples from that number on,
 //! from blocks and journal. **Law:** *the figures of a period are those of a plain recomputation over all its
 //! samples: exactly for counts, sums, means, maxima, codes and coverage, within the histogram's resolution for percentiles*
-//! (property-tested). Where raw samples of an edge were let go of, its hour counts if at least half of it lies in the
-//! period (for hours that were let go of, its day), and the figures are not exact. Cost: a row a day, an hour, and a block an edge.
+//! (property-tested). Where raw samples of an edge are gone, its hour counts if at least half of it lies in the
+//! period (for hours that are gone, its day), and the figures are not exact. Cost: a row a day, an hour, and a block an edge.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -32,7 +32,7 @@ pub struct Figures {
     pub site: SiteId,
     /// Its samples in the period, summed up.
     pub stretch: Stretch,
-    /// When the oldest check was due of which anything is kept, whatever the period.
+    /// When the oldest check was due of which anything is kept, whatever the period; none with a heartbeat: it costs a block.
     pub begins: Option<Timestamp>,
     /// Whether that is to the sample: no edge of the period had to be rounded to an hour or a day.
     pub is_exact: bool,
@@ -62,7 +62,7 @@ pub fn figures(view: &View, query: &Query, cell: Option<Duration>) -> Result<Vec
             figures: Figures {
                 site,
                 stretch: Stretch::default(),
-                begins: super::beginning::begins(view, site)?,
+                begins: if cell.is_none() { super::beginning::begins(view, site)? } else { None },
                 is_exact: true,
                 damaged: 0,
                 has_gap: false,
@@ -150,7 +150,7 @@ impl Sum<'_> {
         Ok(())
     }
 
-    /// The row of a day of which hours were let go of.
+    /// The row of a day of which hours are gone.
     fn day_without_hours(&self, day: u64) -> Result<Option<Roll>, redb::Error> {
         let (Some(hours), Some(days)) = (&self.view.hours, &self.view.days) else { return Ok(None) };
         let site = self.figures.site.0;

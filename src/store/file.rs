@@ -16,7 +16,7 @@ use std::time::Duration;
 use redb::backends::FileBackend;
 use redb::{Builder, ConcurrencyMode, Database, ReadOnlyDatabase, ReadableDatabase};
 
-use super::error::{StoreError, guard};
+use super::error::{StoreError, guard, let_go};
 use super::glimpse::Glimpse;
 use super::patient::{self, Link, Patient};
 use super::rehearsal::Rehearsal;
@@ -36,13 +36,16 @@ const LOCK_PAUSE: Duration = Duration::from_millis(50);
 /// The least patience with a lock on the header, which every reader takes for a moment.
 const MOMENT: Duration = Duration::from_millis(100);
 
+/// What lies untouched for so long is not being made any more.
+const LEFTOVER_AGE: Duration = Duration::from_hours(1);
+
 /// Patience of a reader with a lock on the header.
 const READER_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How a store is opened for writing.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Wait this long for another process to let go of the file: one that was just killed may linger.
+    /// Wait this long for another process to release the file: one that was just killed may linger.
     pub lock_patience: Duration,
     /// Waits between two looks at the lock.
     pub pause: fn(Duration),
@@ -88,10 +91,12 @@ pub fn create_with(
     replace: bool,
     fill: impl FnOnce(&Database) -> Result<(), redb::Error>,
 ) -> Result<bool, StoreError> {
-    forget_leftovers(path);
     let failed = |source| StoreError::Io { path: path.to_owned(), doing: "create", source };
     let temporary = beside(path, &format!(".new-{}", std::process::id()));
-    let made = make(&temporary, fill).and_then(|()| {
+    let made = make(&temporary, fill);
+    // Also when that failed: they may be why the disk is full.
+    forget_leftovers(path, &temporary);
+    let made = made.and_then(|()| {
         if replace {
             return fs::rename(&temporary, path).map(|()| true);
         }
@@ -108,7 +113,7 @@ pub fn create_with(
     Ok(made)
 }
 
-/// Whether the file at `path` is an older copy of a store, and not `store` itself.
+/// Fails unless the file at `path` is an older copy of a store of webmon, and not `store` itself.
 pub fn replaceable(path: &Path, store: &Path) -> Result<(), StoreError> {
     if fs::symlink_metadata(path).is_ok_and(|seen| seen.is_symlink()) {
         return Err(StoreError::Symlink { path: path.to_owned() });
@@ -121,11 +126,16 @@ pub fn replaceable(path: &Path, store: &Path) -> Result<(), StoreError> {
     if has_writer(path) == Some(true) {
         return Err(StoreError::Locked { path: path.to_owned() });
     }
-    Ok(())
+    // Other programs use the same database. One that was left unclean is looked at as it is.
+    match open_read_only(path)? {
+        Some(_) => Ok(()),
+        None => open_unrepaired(path).map(drop),
+    }
 }
 
-/// Removes what processes that are gone left when they were killed while they made `path`.
-fn forget_leftovers(path: &Path) {
+/// Removes what processes that are gone left when they were killed while they made `path`; `new` was written now.
+fn forget_leftovers(path: &Path, new: &Path) {
+    let Ok(now) = fs::symlink_metadata(new).and_then(|metadata| metadata.modified()) else { return };
     let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else { return };
     // Where the system does not tell which processes there are, nothing is removed.
     let Ok(processes) = fs::read_dir("/proc/self").map(|_| Path::new("/proc")) else { return };
@@ -134,14 +144,18 @@ fn forget_leftovers(path: &Path) {
         let left = entry.file_name();
         let process = left.to_str().and_then(|left| left.strip_prefix(name)?.strip_prefix(".new-"));
         let process = process.and_then(|process| process.parse::<u32>().ok());
-        if process.is_some_and(|process| !processes.join(process.to_string()).exists()) {
+        let is_gone = process.is_some_and(|process| !processes.join(process.to_string()).exists());
+        // A process of another container has no number here, but what it makes is young.
+        let written = entry.metadata().and_then(|metadata| metadata.modified());
+        let is_old = written.is_ok_and(|written| now.duration_since(written).is_ok_and(|age| age > LEFTOVER_AGE));
+        if is_gone && is_old {
             drop(fs::remove_file(entry.path()));
         }
     }
 }
 
 fn make(temporary: &Path, contents: impl FnOnce(&Database) -> Result<(), redb::Error>) -> io::Result<()> {
-    // What a process of the same number left when it was killed here is nobody's any more.
+    // A process of the same number was killed here before.
     drop(fs::remove_file(temporary));
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true);
@@ -185,7 +199,13 @@ pub fn open(path: &Path, options: &Options) -> Result<Database, StoreError> {
             }
             Ok((database, format)) => {
                 options.link.trace();
-                return recognise(path, format).map(|()| database);
+                return match recognise(path, format) {
+                    Ok(()) => Ok(database),
+                    Err(error) => {
+                        let_go(database);
+                        Err(error)
+                    }
+                };
             }
             Err(error) => return Err(error),
         }
@@ -326,6 +346,12 @@ impl Identity {
     #[cfg(not(unix))]
     pub fn of(_: &Metadata) -> Self {
         Self(0, 0)
+    }
+
+    /// Its disk.
+    #[cfg(target_os = "linux")]
+    pub const fn device(self) -> u64 {
+        self.0
     }
 
     /// Its number on its disk.

@@ -48,7 +48,7 @@ pub struct Found {
     pub more: bool,
 }
 
-/// How far the rollups go, which nobody asks for here.
+/// How far the rollups go, which is not asked for here.
 struct Unasked;
 
 impl Rolled for Unasked {

@@ -26,7 +26,7 @@ impl<B> Glimpse<B> {
     }
 }
 
-/// The locks of a file that nobody else has: each is granted at once.
+/// The locks of a file that no other process has: each is granted at once.
 macro_rules! granted {
     () => {
         fn try_lock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<bool, BackendError> {
@@ -43,7 +43,7 @@ macro_rules! granted {
     };
 }
 
-/// All locks of a file that only one process has: each is granted, and nobody else holds one.
+/// All locks of a file that only one process has: each is granted, and no other process holds one.
 macro_rules! unshared {
     () => {
         $crate::store::glimpse::granted!();

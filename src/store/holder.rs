@@ -1,9 +1,10 @@
 //! Which process holds a lock on some bytes of a file, as far as the system tells.
 //!
-//! Linux lists every lock in `/proc/locks`; those of an open file description, which redb takes, have no process there, but
-//! stand in the `fdinfo` of each descriptor that has them. Another user's descriptors are read by root only, and processes of
-//! other PID namespaces have no number here: then nothing is known. Limits: [`PROCESSES_MAX`] processes with
-//! [`DESCRIPTORS_MAX`] descriptors each are looked at.
+//! Linux lists every lock in `/proc/locks`, by the device and number of the file. Some file systems tell another device there
+//! than to programs, and the number alone may be another file's; then the process must have the file among its descriptors.
+//! Locks of an open file description, which redb takes, have no process there, but stand in the `fdinfo` of each descriptor
+//! that has them. Another user's descriptors are read by root only, and processes of other PID namespaces have no number here:
+//! then nothing is known. Limits: [`PROCESSES_MAX`] processes with [`DESCRIPTORS_MAX`] descriptors each are looked at.
 
 use super::file::Identity;
 
@@ -23,6 +24,8 @@ mod linux {
     use std::fs;
     use std::path::Path;
 
+    use rustix::fs::makedev;
+
     use super::Identity;
 
     const PROCESSES_MAX: usize = 65_536;
@@ -31,7 +34,20 @@ mod linux {
     /// By `/proc/locks`.
     pub fn listed(file: Identity, bytes: (u64, u64)) -> Option<u32> {
         let locks = fs::read_to_string("/proc/locks").ok()?;
-        locks.lines().filter_map(|line| holder(line, file, bytes)).find(|&process| process != std::process::id())
+        let found = locks.lines().filter_map(|line| holder(line, file, bytes));
+        let others = found.filter(|&(process, _)| process != std::process::id());
+        others.filter(|&(process, is_sure)| is_sure || has_open(process, file)).map(|(process, _)| process).next()
+    }
+
+    /// Whether a descriptor of `process` is of `file`; not if they cannot be read.
+    pub(super) fn has_open(process: u32, file: Identity) -> bool {
+        let descriptors = fs::read_dir(Path::new("/proc").join(process.to_string()).join("fd"));
+        descriptors
+            .into_iter()
+            .flatten()
+            .flatten()
+            .take(DESCRIPTORS_MAX)
+            .any(|descriptor| fs::metadata(descriptor.path()).is_ok_and(|metadata| Identity::of(&metadata) == file))
     }
 
     /// By the descriptors of every process.
@@ -55,14 +71,18 @@ mod linux {
     }
 
     /// The process that a line such as `1: POSIX  ADVISORY  WRITE 3568 fd:00:2531452 0 EOF` names, if it is about `bytes`
-    /// of `file`.
-    pub(super) fn holder(line: &str, file: Identity, bytes: (u64, u64)) -> Option<u32> {
+    /// of a file with the number of `file`, and whether it is on the same device.
+    pub(super) fn holder(line: &str, file: Identity, bytes: (u64, u64)) -> Option<(u32, bool)> {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let (process, place) = (fields.get(4)?, fields.get(5)?);
         // One that only waits has an arrow before its kind, and an open file description has no process: -1.
         let process = process.parse().ok().filter(|&process| process > 0)?;
-        let node = place.rsplit(':').next()?.parse::<u64>().ok()?;
-        (node == file.node() && overlap(range(line)?, bytes)).then_some(process)
+        let mut parts = place.split(':');
+        let mut device = || u32::from_str_radix(parts.next()?, 16).ok();
+        let device = makedev(device()?, device()?);
+        let node = parts.next()?.parse::<u64>().ok()?;
+        let is_number = node == file.node() && overlap(range(line)?, bytes);
+        is_number.then_some((process, device == file.device()))
     }
 
     /// The bytes that a line is about, without the one after them.
@@ -98,12 +118,15 @@ mod tests {
     fn the_lines_of_the_kernel_are_understood() {
         let (_file, identity) = identity();
         let node = identity.node();
+        let (major, minor) = (rustix::fs::major(identity.device()), rustix::fs::minor(identity.device()));
         let line = |kind: &str, process: i32, first: u64, last: &str| {
-            format!("17: {kind}  ADVISORY  READ {process} fd:00:{node} {first} {last}")
+            format!("17: {kind}  ADVISORY  READ {process} {major:02x}:{minor:02x}:{node} {first} {last}")
         };
         let holder = |line: &str| linux::holder(line, identity, (0, 320));
-        assert_eq!(holder(&line("POSIX", 4_711, 0, "319")), Some(4_711));
-        assert_eq!(holder(&line("POSIX", 4_711, 319, "EOF")), Some(4_711));
+        assert_eq!(holder(&line("POSIX", 4_711, 0, "319")), Some((4_711, true)));
+        assert_eq!(holder(&line("POSIX", 4_711, 319, "EOF")), Some((4_711, true)));
+        let elsewhere = format!("17: POSIX  ADVISORY  READ 4711 {:02x}:{minor:02x}:{node} 0 319", major + 1);
+        assert_eq!(holder(&elsewhere), Some((4_711, false)), "perhaps another file of this number");
         assert_eq!(holder(&line("POSIX", 4_711, 320, "EOF")), None, "other bytes");
         assert_eq!(holder(&line("OFDLCK", -1, 0, "319")), None, "no process");
         assert_eq!(holder(&line("FLOCK", 4_711, 0, "EOF")), None, "another kind of lock");
@@ -113,6 +136,17 @@ mod tests {
             assert_eq!(holder(odd), None, "{odd}");
             assert!(linux::range(odd).is_none(), "{odd}");
         }
+    }
+
+    #[test]
+    fn a_process_has_the_file_open_or_not() {
+        let (file, identity) = identity();
+        let other = tempfile::NamedTempFile::new().unwrap();
+        let other = Identity::of(&fs::metadata(other.path()).unwrap());
+        let _held = File::open(file.path()).unwrap();
+        assert!(linux::has_open(std::process::id(), identity));
+        drop(fs::remove_file(file.path()));
+        assert!(!linux::has_open(u32::MAX, identity) && !linux::has_open(u32::MAX, other));
     }
 
     #[test]

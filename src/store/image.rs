@@ -64,7 +64,7 @@ fn made() -> io::Result<Vec<u8>> {
     Ok(std::mem::take(&mut *image.bytes()))
 }
 
-/// A file in memory that nobody else has.
+/// A file in memory, of this process alone.
 #[derive(Clone, Debug, Default)]
 struct Image(Arc<Mutex<Vec<u8>>>);
 

@@ -146,7 +146,7 @@ impl Intake {
         self.backlog.share(0);
     }
 
-    /// Samples that are not committed, whoever has them.
+    /// Samples that are not committed, here or at the writer.
     #[must_use]
     pub fn unsaved(&self) -> u64 {
         self.taken + self.backlog.samples()

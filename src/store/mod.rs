@@ -19,7 +19,7 @@
 //! (power loss between any two disk operations is tried); numbers of samples are gap-free but where samples were lost
 //! and counted; every value has a checksum that also covers its key, so a flipped bit costs a record but is never read as
 //! a figure. A site is known by its name: re-ordering, adding and removing sites keeps every history; another name in
-//! sites.yaml makes a new site, unless the store is told of it ([`Store::rename`]).
+//! sites.yaml makes a new site, unless the site is renamed in the store, too ([`Store::rename`]).
 
 mod alert_trim;
 mod append;

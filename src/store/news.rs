@@ -1,4 +1,4 @@
-//! What came into the store since a reader last looked, by the numbers of samples and alerts: for whoever follows a
+//! What came into the store since a reader last looked, by the numbers of samples and alerts: for a reader that follows a
 //! writer.
 //!
 //! Invariants: one look is one transaction, so samples, alerts and pauses belong together; samples follow each other

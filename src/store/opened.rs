@@ -13,7 +13,7 @@ use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, WriteTran
 
 use crate::model::{Sample, SiteId, Timestamp};
 
-use super::error::{StoreError, guard};
+use super::error::{self, StoreError, guard};
 use super::figures::{self, Figures};
 use super::file::{self, Identity, Options};
 use super::patient::Link;
@@ -126,7 +126,10 @@ impl Store {
             Err(error) => return Err(error),
         };
         let database = file::open(path, &Options { verify: unclean, ..options.clone() })?;
-        guard(|| schema::upgrade(&database)).map_err(|error| StoreError::of(path, error))?;
+        if let Err(error) = guard(|| schema::upgrade(&database)) {
+            error::let_go(database);
+            return Err(StoreError::of(path, error));
+        }
         let reopened = path.to_owned();
         let at_once = Options { lock_patience: Duration::ZERO, ..options.clone() };
         let mut store = Self::new(path.to_owned(), Box::new(move || file::open(&reopened, &at_once)), database)
@@ -354,13 +357,7 @@ impl Store {
         *self.tail.get_mut().expect("a look that panics is caught within the lock") = Arc::default();
         // A closing database writes; what another program put into the file stays as it is.
         let _ours = self.link.is_ours();
-        // Letting go of a damaged one may panic once more; there is nothing left to save in it.
-        let database = self.database.take();
-        let closed = guard(move || {
-            drop(database);
-            Ok(())
-        });
-        drop(closed);
+        error::let_go(self.database.take());
     }
 
     /// Closes the database, so that it is clean when it is opened next.
@@ -391,5 +388,12 @@ impl Store {
     fn failed(&self, error: redb::Error) -> StoreError {
         // The cause rather than what the database makes of pages that another program wrote.
         self.look_after().err().unwrap_or_else(|| StoreError::of(&self.path, error))
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        // A store that is dropped after an error may be damaged.
+        error::let_go(self.database.take());
     }
 }

@@ -79,7 +79,7 @@ impl Link {
         self.0.patience.store(patience.as_millis().try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// Waits until nobody else holds the lock on the header.
+    /// Waits until no other process holds the lock on the header.
     ///
     /// # Errors
     /// Somebody does for longer than the patience.

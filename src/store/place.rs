@@ -3,7 +3,7 @@
 //! Invariants: nothing but a regular file is opened, and nothing is waited for (a named pipe would be); a symbolic link is
 //! followed only when this user or root made it, so that a link which another user put there leads nowhere; a
 //! file of another user is not written to, but by root, who hears of it. A file that others can read or write is
-//! made private, because whoever can read a store can also hold its locks.
+//! made private, because any user who can read a store can also hold its locks.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;

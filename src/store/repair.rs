@@ -13,7 +13,7 @@ use redb::{Database, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, Readab
 
 use crate::model::Timestamp;
 
-use super::error::{StoreError, guard};
+use super::error::{self, StoreError, guard};
 use super::file::{self, Identity, Options};
 use super::opened::Store;
 use super::{aside, place, schema, signature};
@@ -48,12 +48,7 @@ impl Store {
         if repaired.is_err() {
             drop(std::fs::remove_file(&fresh));
         }
-        // Dropping a damaged database may panic; what can be read of it is saved.
-        let closed = guard(|| {
-            drop(source);
-            Ok(())
-        });
-        drop(closed);
+        error::let_go(source);
         repaired
     }
 }
@@ -231,7 +226,9 @@ mod tests {
             (writer, producer)
         };
         let mut samples = day(500);
-        samples.iter_mut().for_each(|sample| sample.cause = Cause::Reset);
+        for sample in &mut samples {
+            sample.cause = Cause::Reset;
+        }
         let failed = |seq: u64| Observation::failed(Cause::Reset, format!("a text of its own {seq}"));
         let (mut writer, mut producer) = begin(&path);
         for sample in &samples[..400] {

@@ -1,7 +1,7 @@
 //! How much room is in use: the pages of our tables, and nothing that a reader or the last commit still holds.
 //!
 //! The database keeps a page that was replaced until no reader can see it any more. Such pages are not history that is
-//! kept, and letting samples go does not free them, so they do not count. Counting walks the branches of the tables: a small
+//! kept, and removing samples does not free them, so they do not count. Counting walks the branches of the tables: a small
 //! file is counted every time, a large one at most once a day and only when its blocks on the disk come near the limit; in between, the
 //! numbers of blocks, which fill a page each, and of hours tell the difference. Limits: a file also holds what a
 //! transaction replaces, so [`limit`] leaves a part of the bound free for it, the larger a part the smaller the file.
@@ -39,7 +39,7 @@ pub struct Room {
     hours: u64,
     /// Sealings since then.
     age: u32,
-    /// Bytes of pages that nobody but a reader uses.
+    /// Bytes of pages that only a reader uses.
     pub held: u64,
 }
 
@@ -57,16 +57,18 @@ pub const fn needed(sites: u64) -> u64 {
 }
 
 /// The room in use, counted if `known` is not to be relied on and `taken`, the bytes of the file on its disk, comes near
-/// the limit; none while the file is far below it.
+/// the limit; none while the file is far below it. `is_sealing`: the first step of a sealing, by which what is known ages.
 pub fn measure(
     transaction: &WriteTransaction,
     keep: &Keep,
     taken: u64,
     known: Option<Room>,
+    is_sealing: bool,
 ) -> Result<Option<Room>, redb::Error> {
     let Some(max_size) = keep.max_size.filter(|max_size| taken >= limit(*max_size)) else { return Ok(None) };
     let known = known.filter(|room| room.age < RECOUNT_AFTER && taken >= SMALL);
     let mut room = match known {
+        Some(room) if !is_sealing => return Ok(Some(room)),
         Some(room) => Room { age: room.age + 1, ..room },
         None => count(transaction)?,
     };
@@ -108,6 +110,11 @@ fn table<K: redb::Key + 'static>(
 }
 
 impl Room {
+    /// The same after so many bytes of alerts went, which no number of blocks tells of.
+    pub const fn without(self, alert_bytes: u64) -> Self {
+        Self { used: self.used.saturating_sub(alert_bytes), ..self }
+    }
+
     /// Bytes in use, reckoned from the blocks and hours that there are now.
     pub const fn now(&self, blocks: u64, hours: u64) -> u64 {
         let before = self.blocks * BLOCK_BYTES + self.hours * HOUR_BYTES;
@@ -117,7 +124,23 @@ impl Room {
 
 #[cfg(test)]
 mod tests {
+    use super::super::disk::Disk;
     use super::*;
+
+    /// A trimming has many steps.
+    #[test]
+    fn what_is_known_ages_once_a_sealing() {
+        let database = Disk::default().open().unwrap();
+        let change = database.begin_write().unwrap();
+        let keep = Keep { max_size: Some(SMALL), ..Keep::default() };
+        let measured = |known, is_sealing| measure(&change, &keep, SMALL, known, is_sealing).unwrap().unwrap();
+        let mut room = measured(None, true);
+        assert_eq!(measured(Some(room), false), room);
+        for age in 1..=RECOUNT_AFTER {
+            room = measured(Some(room.without(1)), true);
+            assert_eq!(measured(Some(room), false).age, if age < RECOUNT_AFTER { age } else { 0 });
+        }
+    }
 
     #[test]
     fn the_limit_leaves_room_for_what_a_transaction_replaces() {

@@ -6,7 +6,7 @@
 //! Invariants: each step is a transaction of its own, so a slow consumer does not keep pages from being used
 //! again; what is sealed while it runs is neither missed nor doubled, because the journal was read once,
 //! at the start, together with how far each site was sealed then; numbers without a sample are counted. Limits: one block a
-//! site is decoded at a time; of a site's first blocks nobody knows whether they were let go of or are hidden by damage.
+//! site is decoded at a time; of a site's first blocks it is not known whether they were removed or are hidden by damage.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -70,7 +70,7 @@ impl Sealing {
     }
 
     /// Seals the sites before `end` within `transaction`, which the caller commits. Their samples stay in the journal, where
-    /// nobody looks for what is sealed.
+    /// no reader looks for what is sealed.
     pub fn seal_before(&mut self, transaction: &WriteTransaction, end: SiteId) -> Result<(), redb::Error> {
         self.run(transaction, Some(end))
     }

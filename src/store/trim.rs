@@ -1,10 +1,10 @@
-//! Letting go of the past: raw samples and hours beyond their age, and the oldest ones when the file would grow too large.
+//! Trimming the past: raw samples and hours beyond their age, and the oldest ones when the file would grow too large.
 //!
 //! Idea: a block goes as a whole, the oldest of its site first, so that the numbers of the samples that are left stay
 //! gap-free; with it go the texts of its failures, and what of it was not rolled up is rolled up before. How far a site is
 //! sealed stays written down, so numbers and the time of the newest sample go on as if nothing had happened. For want of
-//! room the oldest alerts go first, down to their share ([`super::alert_trim`]), then the oldest raw samples, but the newest
-//! block of a site only when there are no hours left to let go of; days and sites never go. What counts as room is in
+//! room the oldest alerts go first, down to their share ([`super::alert_trim`]), then, when that is done, the oldest raw samples, but
+//! the newest block of a site only when there are no hours left; days and sites never go. What counts as room is in
 //! [`super::room`].
 //!
 //! Invariants: a block of which one sample is young enough stays; nothing goes by age while the clock is not trusted. Limits:
@@ -19,7 +19,7 @@ use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 
 use crate::model::{SiteId, Timestamp};
 
-use super::alert_trim;
+use super::alert_trim::{self, Kept};
 use super::block;
 use super::record::TextRecord;
 use super::roll::Grain;
@@ -56,7 +56,7 @@ pub struct Keep {
     pub alert_retention: Option<Duration>,
 }
 
-/// What was let go of.
+/// What was removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Trimmed {
     /// Blocks of samples.
@@ -67,7 +67,9 @@ pub struct Trimmed {
     pub texts: u64,
     /// Alerts.
     pub alerts: u64,
-    /// There is more to let go of.
+    /// About so many bytes of alerts.
+    pub alert_bytes: u64,
+    /// There is more to remove.
     pub more: bool,
     /// Samples went for want of room.
     pub is_full: bool,
@@ -75,20 +77,22 @@ pub struct Trimmed {
     pub needs: Option<u64>,
 }
 
-/// Lets go of what is beyond `keep` and `room` within `transaction`, which the caller commits: `most` blocks, hours and alerts
-/// of each. Without `by_age`, the clock is not trusted, and only want of room lets anything go.
+/// Removes what is beyond `keep` and `room` within `transaction`, which the caller commits: `most` blocks, hours and alerts
+/// of each. Without `by_age`, the clock is not trusted, and only want of room removes anything. `kept` is for all steps of one
+/// trimming, between which no alert comes.
 pub fn trim(
     transaction: &WriteTransaction,
     (keep, room): (&Keep, Option<Room>),
     (now, by_age): (Timestamp, bool),
     most: usize,
+    kept: &mut Kept,
 ) -> Result<Trimmed, redb::Error> {
     let mut outcome = Trimmed::default();
     let mut gone = BTreeMap::new();
     let cutoff = keep.alert_retention.filter(|_| by_age).map(|retention| now.before(retention));
     let over_share = keep.max_size.filter(|_| room.is_some());
-    let alerts = alert_trim::trim(transaction, cutoff, over_share, most.saturating_mul(ALERTS_A_PAGE))?;
-    outcome.alerts = alerts.removed;
+    let alerts = alert_trim::trim(transaction, (cutoff, over_share), most.saturating_mul(ALERTS_A_PAGE), kept)?;
+    (outcome.alerts, outcome.alert_bytes) = (alerts.removed, alerts.bytes);
     {
         let mut trimmer = Trimmer::new(transaction, most, &mut gone)?;
         let sites = trimmer.sites()?;
@@ -101,7 +105,8 @@ pub fn trim(
         if let (Some(max_size), Some(room)) = (keep.max_size, room) {
             let used = room.now(trimmer.blocks.len()?, trimmer.roller.hours.len()?);
             let over = used.saturating_sub(alerts.bytes).saturating_sub(limit(max_size));
-            let freed = if over > 0 { trimmer.free(over, &sites)? } else { Freed::default() };
+            // The alerts that go in the next steps may make all the room.
+            let freed = if over > 0 && !alerts.more { trimmer.free(over, &sites)? } else { Freed::default() };
             outcome.is_full = freed.bytes > 0;
             outcome.needs = freed.newest.then(|| needed(sites.len() as u64));
         }
@@ -115,12 +120,13 @@ pub fn trim(
 }
 
 impl Trimmed {
-    /// Takes in what the next step let go of.
+    /// Takes in what the next step removed.
     pub fn add(&mut self, next: Self) {
         self.blocks += next.blocks;
         self.hours += next.hours;
         self.texts += next.texts;
         self.alerts += next.alerts;
+        self.alert_bytes += next.alert_bytes;
         self.more = next.more;
         self.is_full |= next.is_full;
         self.needs = self.needs.max(next.needs);
@@ -369,6 +375,7 @@ mod tests {
     use super::super::file::{Options, builder};
     use super::super::opened::Store;
     use super::super::read::Query;
+    use super::super::room::measure;
     use super::super::trial::day_of;
     use super::super::writer::{Flushed, Writer};
     use super::*;
@@ -502,11 +509,48 @@ mod tests {
         let keep = Keep { retention: Some(HOUR), max_size: None, alert_retention: None };
         // Three blocks are old: the damaged one, and two whose last samples are.
         let now = day[usize::try_from(before[3].1).unwrap()].at.after(HOUR);
-        let first = trim(&change, (&keep, None), (now, true), 2).unwrap();
+        let first = trim(&change, (&keep, None), (now, true), 2, &mut Kept::default()).unwrap();
         assert_eq!((first.blocks, first.more, first.is_full), (2, true, false));
-        let second = trim(&change, (&keep, None), (now, true), 2).unwrap();
+        let second = trim(&change, (&keep, None), (now, true), 2, &mut Kept::default()).unwrap();
         assert_eq!((second.blocks, second.more), (1, false));
         assert_eq!(keys(&change), before[3..]);
+    }
+
+    /// The room of a large file is counted once; alerts that went since then are known from their bytes.
+    #[test]
+    fn samples_stay_where_the_alerts_beyond_their_share_make_the_room() {
+        let (disk, store) = kept(Keep::default());
+        let mut rig = Rig::new(store, 1);
+        let day = day_of(7, 4_000);
+        rig.run(&day);
+        assert!(rig.writer.close(day[day.len() - 1].at).notices.is_empty());
+        let database = disk.open().unwrap();
+        let change = database.begin_write().unwrap();
+        for number in 0..20_000 {
+            change.open_table(schema::ALERTS).unwrap().insert(number, [7; 100].as_slice()).unwrap();
+        }
+        let keep = Keep { max_size: Some(1 << 20), ..Keep::default() };
+        let large = 1 << 30;
+        let mut room = measure(&change, &keep, large, None, true).unwrap();
+        let (mut all, mut kept) = (Trimmed::default(), Kept::default());
+        while {
+            room = measure(&change, &keep, large, room, false).unwrap();
+            let step = trim(&change, (&keep, room), (Timestamp::ZERO, false), 8, &mut kept).unwrap();
+            room = room.map(|room| room.without(step.alert_bytes));
+            all.add(step);
+            step.more
+        } {}
+        assert!(all.alerts > 10_000, "{all:?}");
+        assert_eq!((all.blocks, all.hours, all.is_full), (0, 0, false), "{all:?}");
+        // One that is still too large then loses samples.
+        let small = Keep { max_size: Some(100 << 10), ..Keep::default() };
+        let mut all = Trimmed::default();
+        while {
+            let room = measure(&change, &small, large, None, true).unwrap();
+            all.add(trim(&change, (&small, room), (Timestamp::ZERO, false), 8, &mut kept).unwrap());
+            all.more
+        } {}
+        assert!(all.alerts > 0 && all.blocks > 0 && all.is_full, "{all:?}");
     }
 
     #[test]
@@ -550,7 +594,7 @@ mod tests {
         assert!((max_size * 3 / 10..max_size).contains(&allocated), "{allocated}");
     }
 
-    /// Pages that a reader holds are no history that could be let go of: a stopped backup cost 300 sites all but 3 to 23
+    /// Pages that a reader holds are no history that could be removed: a stopped backup cost 300 sites all but 3 to 23
     /// samples each.
     #[test]
     fn nothing_goes_for_pages_that_a_reader_holds_and_the_reader_is_told_of() {

@@ -1,4 +1,4 @@
-//! What a writer sees to besides its samples: sealing, rolling up, letting go of the past, each a bounded part at a time.
+//! What a writer does besides saving samples: sealing, rolling up, trimming the past, each a bounded part at a time.
 //!
 //! The steps of trimming are transactions of their own: what one replaces is free for the next but one, so a file that is
 //! at its limit grows by little more than a step.
@@ -7,6 +7,7 @@ use redb::{ReadableTable, TableDefinition, TableError};
 
 use crate::model::Timestamp;
 
+use super::alert_trim::Kept;
 use super::append::Pending;
 use super::error::StoreError;
 use super::opened::Store;
@@ -28,7 +29,7 @@ impl Store {
         &self.keep
     }
 
-    /// Lets go of what is beyond the limits and rolls up what never was, a bounded part of each; with `seal`, after sealing.
+    /// Removes what is beyond the limits and rolls up what never was, a bounded part of each; with `seal`, after sealing.
     pub(super) fn trim(&mut self, now: Timestamp, seal: bool) -> Result<(Sealed, Trimmed), StoreError> {
         let by_age = self.trust.by_age(now);
         let (sealing, mut sealed) = (if seal { Some(self.seal_most()?) } else { None }, Sealed::default());
@@ -42,12 +43,15 @@ impl Store {
         let behind = first?;
         let (step, mut outcome) = (keep.step(trim::BLOCKS_MAX), Trimmed::default());
         let mut left = (step * STEPS_MAX).min(trim::BLOCKS_MAX);
+        let (mut kept, mut is_sealing) = (Kept::default(), seal);
         loop {
             let most = step.min(left);
             let next = self.write(|transaction| {
-                room = room::measure(transaction, &keep, taken, room)?;
-                trim::trim(transaction, (&keep, room), (now, by_age), most)
+                room = room::measure(transaction, &keep, taken, room, is_sealing)?;
+                trim::trim(transaction, (&keep, room), (now, by_age), most, &mut kept)
             })?;
+            room = room.map(|room| room.without(next.alert_bytes));
+            is_sealing = false;
             outcome.add(next);
             left -= most;
             if !next.more || left == 0 {

@@ -246,7 +246,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Seals if asked to, and lets go of what is beyond the limits.
+    /// Seals if asked to, and removes what is beyond the limits.
     fn trim(&mut self, now: Timestamp, seal: bool, flushed: &mut Flushed) -> Result<(), StoreError> {
         let (sealed, trimmed) = self.store.trim(now, seal)?;
         flushed.notices.extend(sealed.notice());
