@@ -119,7 +119,10 @@ async fn a_server_that_asks_who_we_are_is_no_server_of_other_ciphers() {
     let (servers, clients) = (Authority::new(), Authority::called("clients"));
     let (chain, key) = Authority::called("strangers").issue(&Leaf::naming(&["a client"])).to_client();
     let stranger = || Some(Arc::new(ClientIdentity { chain: chain.clone(), key: key.clone() }));
-    for (identity, sentence) in [(None, "client certificate"), (stranger(), "the client certificate")] {
+    for (identity, sentence) in [
+        (None, "TLS: the server asks for a client certificate, and the site has none ("),
+        (stranger(), "TLS: the server refused the client certificate ("),
+    ] {
         for tls12 in [false, true] {
             let asking = servers.issue(&leaf()).asking_clients(&clients);
             let asking = if tls12 { asking.speaking_tls12() } else { asking };

@@ -351,11 +351,14 @@ async fn insecure_and_the_clients_certificate_are_for_the_sites_own_origin() {
     let leaf = || Leaf::naming(&["127.0.0.1"]);
     let doubtful = Server::start(Behaviour::ok().over_tls(leaf().self_signed()));
     let strict = Server::start(Behaviour::ok().over_tls(servers.issue(&leaf()).asking_clients(&clients)));
+    let asking12 = servers.issue(&leaf()).asking_clients(&clients).speaking_tls12();
+    let strict12 = Server::start(Behaviour::ok().over_tls(asking12));
     let (chain, key) = clients.issue(&Leaf::naming(&["a client"])).to_client();
     let identity = Some(Arc::new(ClientIdentity { chain, key }));
     let files = |identity| Some(Arc::new(TlsFiles { roots: Arc::new(vec![servers.root()]), identity }));
     let insecure = TlsRules { insecure: true, files: files(None), ..TlsRules::default() };
     let known = TlsRules { files: files(identity), ..TlsRules::default() };
+    let unknown = TlsRules { files: files(None), ..TlsRules::default() };
     let prober = prober(&online());
     let leading_to = |target: &str, over_tls: bool| {
         let behaviour = Behaviour::always(vec![Step::send(redirect(302, target))]);
@@ -374,7 +377,16 @@ async fn insecure_and_the_clients_certificate_are_for_the_sites_own_origin() {
         ),
         ("asked itself", &known, &strict, None, Cause::Ok, ""),
         ("from http to https", &known, &strict, Some(false), Cause::Ok, ""),
-        ("another port", &known, &strict, Some(true), Cause::TlsError, "client certificate"),
+        (
+            "another port",
+            &known,
+            &strict,
+            Some(true),
+            Cause::TlsError,
+            "asks for a client certificate; `client_cert` is for the site's own origin",
+        ),
+        ("another port", &unknown, &strict, Some(true), Cause::TlsError, "and the site has none"),
+        ("another port", &known, &strict12, Some(true), Cause::TlsError, "`client_cert` is for the site's own origin"),
     ] {
         let target = server.url("/");
         let first = over_tls.map(|over_tls| leading_to(&target, over_tls));

@@ -104,6 +104,8 @@ struct Job {
     heavy: bool,
     work: Pin<Box<dyn Future<Output = Verdict> + Send>>,
     spent: Duration,
+    /// It has had a turn.
+    has_begun: bool,
     /// None: it took too long.
     reply: oneshot::Sender<Option<Verdict>>,
 }
@@ -205,7 +207,7 @@ impl Shared {
             }
         }
         let heavy = queue.heavy_sites.contains(site);
-        let job = Job { site: Arc::clone(site), heavy, work, spent: Duration::ZERO, reply };
+        let job = Job { site: Arc::clone(site), heavy, work, spent: Duration::ZERO, has_begun: false, reply };
         if heavy {
             queue.heavy.push_back(job);
         } else {
@@ -225,7 +227,7 @@ impl Shared {
             }
             let poll = || job.work.as_mut().poll(&mut Context::from_waker(Waker::noop()));
             let (polled, spent) = self.meter.of(|| caught::catch(poll));
-            job.spent += spent;
+            (job.spent, job.has_begun) = (job.spent + spent, true);
             match polled {
                 Ok(Poll::Pending) if job.spent < LIMIT => {
                     lock(&self.queue).begun.push_back(job);
@@ -236,7 +238,7 @@ impl Shared {
                     let verdict = match polled {
                         Ok(Poll::Ready(verdict)) => Some(verdict),
                         Ok(Poll::Pending) => None,
-                        // Who waits sees that nobody answers.
+                        // The probe sees that the reply was dropped.
                         Err(_) => continue,
                     };
                     // The probe may have been dropped meanwhile.
@@ -267,7 +269,9 @@ impl Shared {
         let mut queue = lock(&self.queue);
         queue.places -= 1;
         queue.heavy_places -= usize::from(job.heavy);
-        if job.spent <= HEAVY {
+        if !job.has_begun {
+            // Nothing is known of it, so what is known of its site stands.
+        } else if job.spent <= HEAVY {
             queue.heavy_sites.remove(&job.site);
         } else if queue.heavy_sites.len() < JOBS_MAX {
             queue.heavy_sites.insert(Arc::clone(&job.site));
@@ -382,6 +386,24 @@ mod tests {
             assert_eq!(verdict.unwrap_err().cause, Cause::Local);
         }
         assert_eq!(aside.run(&names(1)[0], turns(2, Arc::default())).await, Ok(()));
+    }
+
+    /// The probe is gone before the only thread comes to its job.
+    #[test]
+    fn a_job_without_a_turn_says_nothing_of_its_site() {
+        let shared = Shared { queue: Mutex::default(), bell: Condvar::new(), meter: aside().shared.meter };
+        let site = names(1).remove(0);
+        let job = |has_begun| {
+            let (reply, _) = oneshot::channel();
+            let work = Box::pin(turns(1, Arc::default()));
+            lock(&shared.queue).places += 1;
+            Job { site: Arc::clone(&site), heavy: false, work, spent: Duration::ZERO, has_begun, reply }
+        };
+        lock(&shared.queue).heavy_sites.insert(Arc::clone(&site));
+        shared.end(&job(false));
+        assert!(lock(&shared.queue).heavy_sites.contains(&site));
+        shared.end(&job(true));
+        assert!(!lock(&shared.queue).heavy_sites.contains(&site));
     }
 
     #[tokio::test]

@@ -13,6 +13,7 @@ use hyper::Request;
 use hyper::header::HeaderMap;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::client::Asked;
 use super::exchange::{self, BodyRead};
 use super::explain::explain_head;
 use super::head_limit::Budget;
@@ -58,8 +59,8 @@ impl Channel {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let link = Link::begin(stream, false, allowance.0).await;
-        link.map(Self).map_err(|error| explain_head(&error, false).detail)
+        let link = Link::begin(stream, false, allowance.0, Asked::Not).await;
+        link.map(Self).map_err(|error| explain_head(&error, false, Asked::Not).detail)
     }
 
     /// Whether a request can be sent; false when the connection is over.

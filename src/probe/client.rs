@@ -1,4 +1,4 @@
-//! Whether a server asked who we are, and what it got: an alert of TLS 1.2 does not say that this was the matter.
+//! Whether a server asked for a client certificate, and what it got: its alert alone does not say.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,8 +13,10 @@ use rustls::sign::CertifiedKey;
 pub(super) enum Asked {
     /// It did not ask.
     Not,
-    /// There was none to show.
+    /// The site has none.
     InVain,
+    /// The site has one, for its own origin, which this server is not of.
+    Withheld,
     /// One was shown.
     Answered,
 }
@@ -22,20 +24,22 @@ pub(super) enum Asked {
 /// Who answers the question in one handshake.
 pub(super) struct Client {
     answers: Arc<dyn ResolvesClientCert>,
+    /// What a question without an answer is.
+    unanswered: Asked,
     asked: AtomicU8,
 }
 
 impl Client {
-    /// Writes down what `answers` does.
-    pub(super) fn before(answers: Arc<dyn ResolvesClientCert>) -> Self {
-        Self { answers, asked: AtomicU8::new(Asked::Not as u8) }
+    /// Records what `answers` does; if it has no certificate, that is `unanswered`.
+    pub(super) fn before(answers: Arc<dyn ResolvesClientCert>, unanswered: Asked) -> Self {
+        Self { answers, unanswered, asked: AtomicU8::new(Asked::Not as u8) }
     }
 
-    /// What has been written down.
+    /// What has been recorded.
     pub(super) fn asked(&self) -> Asked {
         // Relaxed: the handshake that wrote it has ended on this thread.
         match self.asked.load(Ordering::Relaxed) {
-            asked if asked == Asked::InVain as u8 => Asked::InVain,
+            asked if asked == self.unanswered as u8 => self.unanswered,
             asked if asked == Asked::Answered as u8 => Asked::Answered,
             _ => Asked::Not,
         }
@@ -45,7 +49,7 @@ impl Client {
 impl ResolvesClientCert for Client {
     fn resolve(&self, issuers: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         let answer = self.answers.resolve(issuers, schemes);
-        let asked = if answer.is_some() { Asked::Answered } else { Asked::InVain };
+        let asked = if answer.is_some() { Asked::Answered } else { self.unanswered };
         self.asked.store(asked as u8, Ordering::Relaxed);
         answer
     }

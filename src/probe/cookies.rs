@@ -5,7 +5,7 @@
 //! and dropped with the probe: two checks of a site never share one. What the site itself sends as `Cookie` goes first, and
 //! a server cannot replace it.
 //!
-//! What browsers refuse is refused (RFC 6265bis): `Secure` from a server without TLS, and a name that promises more than its
+//! What browsers refuse is refused (RFC 6265bis): `Secure` from a server without TLS that is not on this machine, and a name that promises more than its
 //! attributes keep, `__Secure-` or `__Host-`.
 //!
 //! There is no list of public suffixes here. A `Domain` counts only if it is the host itself or a parent of two labels or
@@ -86,7 +86,7 @@ impl Jar {
 /// Whether `cookie` keeps what its name promises, and comes from a server that may call it secure if it says so.
 fn is_secure_enough(cookie: &RawCookie<'_>, url: &Url) -> bool {
     let is_secure = cookie.secure() == Some(true);
-    if is_secure && url.scheme() != "https" {
+    if is_secure && url.scheme() != "https" && !is_this_machine(url) {
         return false;
     }
     // Servers may fold the case of a name.
@@ -95,6 +95,16 @@ fn is_secure_enough(cookie: &RawCookie<'_>, url: &Url) -> bool {
     };
     let is_of_host = cookie.path() == Some("/") && cookie.domain().is_none_or(str::is_empty);
     (is_secure || !begins("__Secure-")) && (is_secure && is_of_host || !begins("__Host-"))
+}
+
+/// Whether what goes to the host of `url` stays on this machine: such a server counts as secure, as in browsers.
+fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    }
 }
 
 /// Whether a server at `url` may set `cookie`, which loses a `Domain` that names the host alone.
@@ -222,11 +232,29 @@ mod tests {
             ("https://127.0.0.1/", "__Host-s=1; Secure; Path=/; Domain=127.0.0.1", false),
             ("http://a.test/", "__Host-s=1; Path=/", false),
             ("http://a.test/", "s=1; Secure", false),
+            ("http://localhost/", "s=1; Secure", true),
+            ("http://127.0.0.1:8080/", "s=1; Secure", true),
+            ("http://[::1]/", "__Host-s=1; Secure; Path=/", true),
+            ("http://localhost/", "__Secure-s=1; Secure", true),
+            ("http://localhost/", "__Secure-s=1", false),
+            ("http://localhost.a.test/", "s=1; Secure", false),
+            ("http://128.0.0.1/", "s=1; Secure", false),
             ("http://a.test/", "__Hosts=1", true),
             ("http://a.test/", "_\u{e9}_Host-s=1", true),
         ] {
             let to = from.replace("http:", "https:");
             assert_eq!(!sent(&jar(from, &[line]), &to).is_empty(), kept, "{line} of {from}");
+        }
+    }
+
+    #[test]
+    fn a_secure_cookie_of_this_machine_comes_back_to_it_without_tls() {
+        for url in ["http://localhost:8080/", "http://127.0.0.1/", "http://[::1]/"] {
+            assert_eq!(
+                sent(&jar(url, &["s=1; Secure", "__Host-t=2; Secure; Path=/"]), url),
+                "__Host-t=2; s=1",
+                "{url}"
+            );
         }
     }
 

@@ -18,6 +18,7 @@ use hyper::header::HeaderMap;
 use hyper::{Response, Version};
 use tokio::task::coop::consume_budget;
 
+use super::client::Asked;
 use super::explain::{explain_body, explain_head, is_refusal, requires_http1};
 use super::failure::Failure;
 use super::head_limit::HEAD_MAX;
@@ -79,9 +80,9 @@ impl Broken {
     }
 
     /// Broken by `error` before anything was asked.
-    pub(super) fn unasked(error: &hyper::Error) -> Self {
+    pub(super) fn unasked(error: &hyper::Error, asked: Asked) -> Self {
         let (refused, requires_http1) = (is_refusal(error), requires_http1(error));
-        Self { failure: explain_head(error, false), unseen: true, refused, requires_http1 }
+        Self { failure: explain_head(error, false, asked), unseen: true, refused, requires_http1 }
     }
 
     /// What to say of it; `required_http1` when the server did so and was asked again in it.
@@ -109,7 +110,8 @@ pub(super) async fn send(mut link: Link, request: &Request) -> Result<Answer, Br
             let refused = http2 && is_refusal(&error);
             let requires_http1 = http2 && requires_http1(&error);
             let unseen = unsent || refused || requires_http1 || (untouched && request.may_be_repeated());
-            Err(Broken { failure: explain_head(&error, over_budget), unseen, refused, requires_http1 })
+            let failure = explain_head(&error, over_budget, link.asked);
+            Err(Broken { failure, unseen, refused, requires_http1 })
         }
     }
 }
@@ -118,7 +120,7 @@ pub(super) async fn send(mut link: Link, request: &Request) -> Result<Answer, Br
 pub(super) async fn ask(mut link: Link, message: hyper::Request<Full<Bytes>>) -> Result<Answer, Failure> {
     match link.send(message).await {
         Ok(answer) => read_head(link, answer),
-        Err(Unanswered { error, .. }) => Err(explain_head(&error, link.budget.is_spent())),
+        Err(Unanswered { error, .. }) => Err(explain_head(&error, link.budget.is_spent(), link.asked)),
     }
 }
 
@@ -167,7 +169,8 @@ impl Answer {
                     read.capped = true;
                     return Ok(None);
                 }
-                frame => frame.map_err(|error| explain_body(&error, read.bytes, self.link.budget.is_spent()))?,
+                frame => frame
+                    .map_err(|error| explain_body(&error, read.bytes, self.link.budget.is_spent(), self.link.asked))?,
             };
             let Some(data) = frame.data_ref() else { continue };
             let room = usize::try_from(max_body - read.bytes).unwrap_or(usize::MAX);

@@ -8,21 +8,22 @@ use std::io;
 
 use h2::Reason;
 
+use super::client::Asked;
 use super::failure::{Failure, broken_connection, chain, io_error};
 use super::head_limit::HeadTooLarge;
 use super::mended::Ambiguous;
 use super::tls::alert_words;
 use crate::model::Cause;
 
-/// Why no head came; `over_budget` when the server sent more than it may without one.
-pub(super) fn explain_head(error: &hyper::Error, over_budget: bool) -> Failure {
+/// Why no head came; `over_budget` when the server sent more than it may without one, `asked` as in the handshake.
+pub(super) fn explain_head(error: &hyper::Error, over_budget: bool, asked: Asked) -> Failure {
     if over_budget || find::<HeadTooLarge>(error).is_some() {
         return Failure::new(Cause::BadResponse, HeadTooLarge.to_string());
     }
     if let Some(ambiguous) = find::<Ambiguous>(error) {
         return Failure::new(Cause::BadResponse, format!("not HTTP: {ambiguous}"));
     }
-    if let Some(failure) = tls_failure(error).or_else(|| http2_failure(error, "before the answer")) {
+    if let Some(failure) = tls_failure(error, asked).or_else(|| http2_failure(error, "before the answer")) {
         return failure;
     }
     if let Some(failure) = broken_connection(error, "before the answer") {
@@ -38,11 +39,11 @@ pub(super) fn explain_head(error: &hyper::Error, over_budget: bool) -> Failure {
 }
 
 /// Why a body did not come whole, after `bytes` of it.
-pub(super) fn explain_body(error: &hyper::Error, bytes: u64, over_budget: bool) -> Failure {
+pub(super) fn explain_body(error: &hyper::Error, bytes: u64, over_budget: bool, asked: Asked) -> Failure {
     if over_budget || find::<HeadTooLarge>(error).is_some() {
         return Failure::new(Cause::BadResponse, format!("the server sends much besides the body ({bytes} bytes)"));
     }
-    if let Some(failure) = tls_failure(error).or_else(|| http2_failure(error, "during the body")) {
+    if let Some(failure) = tls_failure(error, asked).or_else(|| http2_failure(error, "during the body")) {
         return failure;
     }
     let ended = io_error(error)
@@ -91,11 +92,12 @@ fn http2_failure(error: &hyper::Error, when: &str) -> Option<Failure> {
     ours.then(|| Failure::new(Cause::BadResponse, format!("not HTTP/2{code}")))
 }
 
-/// An alert that came after the handshake: with TLS 1.3 a missing client certificate shows only then.
-fn tls_failure(error: &hyper::Error) -> Option<Failure> {
+/// An alert that came after the handshake: with TLS 1.3 only then does a server say that it refuses the client certificate,
+/// or that it misses one.
+fn tls_failure(error: &hyper::Error, asked: Asked) -> Option<Failure> {
     find::<rustls::Error>(error).map(|error| {
         let detail = match error {
-            rustls::Error::AlertReceived(alert) => alert_words(*alert),
+            rustls::Error::AlertReceived(alert) => alert_words(*alert, asked),
             other => other.to_string(),
         };
         Failure::new(Cause::TlsError, format!("TLS: {detail}"))

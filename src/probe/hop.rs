@@ -17,6 +17,7 @@ use tokio_util::either::Either;
 use url::{Position, Url};
 
 use super::certificate::Presented;
+use super::client::Asked;
 use super::connect::{connect, offline};
 use super::exchange::{Answer, Broken, send};
 use super::failure::Failure;
@@ -112,19 +113,19 @@ impl Run<'_> {
     /// Over a fresh connection.
     async fn ask_afresh(&mut self, request: &Request, offer: HttpOffer) -> Result<Answer, Broken> {
         let terms = Terms::new(self.site, &request.url, offer);
-        let (stream, shown) = self.dial(&request.url, terms).await.map_err(Broken::for_good)?;
+        let (stream, shown, asked) = self.dial(&request.url, terms).await.map_err(Broken::for_good)?;
         let http2 = speaks_http2(&stream, offer).map_err(Broken::for_good)?;
         self.peer = Some(Peer { address: self.seen.address, certificate: shown });
         // What it takes to set up HTTP/2 is part of having a connection.
         let budget = Arc::clone(line(&stream).budget());
-        let link = Link::begin(stream, http2, budget).await;
-        let link = link.map_err(|error| Broken::unasked(&error))?;
+        let link = Link::begin(stream, http2, budget, asked).await;
+        let link = link.map_err(|error| Broken::unasked(&error, asked))?;
         self.watch.enter(Phase::Processing);
         send(link, request).await
     }
 
-    /// A connection to the host of `url`, with TLS if that is https.
-    async fn dial(&mut self, url: &Url, terms: Terms<'_>) -> Result<(Stream, Option<Shown>), Failure> {
+    /// A connection to the host of `url`, with TLS if that is https, and what its server showed and asked for.
+    async fn dial(&mut self, url: &Url, terms: Terms<'_>) -> Result<(Stream, Option<Shown>, Asked), Failure> {
         let has_route = self.prober.has_route;
         let host = url.host().expect("a site and a followed redirect have a host");
         let port = url.port_or_known_default().expect("http and https have a port");
@@ -137,7 +138,7 @@ impl Run<'_> {
         self.watch.enter(Phase::Connect);
         let tcp = Paced::new(connect(&addresses, port, scope, &mut self.seen.address, has_route).await?);
         if url.scheme() != "https" {
-            return Ok((Either::Left(tcp), None));
+            return Ok((Either::Left(tcp), None, Asked::Not));
         }
         let uri = Uri::try_from(&url[..Position::BeforePath])
             .map_err(|_| Failure::new(Cause::Local, "cannot send the request: HTTP forbids this host name"))?;
@@ -148,7 +149,7 @@ impl Run<'_> {
             shown = Some((Arc::clone(&certificate), at, (self.prober.clock)()));
             self.keep_certificate(certificate, at);
         }
-        Ok((shaken.stream.map_err(|failure| terms.explain(failure))?, shown))
+        Ok((shaken.stream.map_err(|failure| terms.explain(failure))?, shown, shaken.asked))
     }
 }
 

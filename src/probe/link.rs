@@ -22,6 +22,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::client::Asked;
 use super::farewell::Farewell;
 use super::head_limit::{Budget, HEAD_MAX, HeadLimit};
 use super::mended::Mended;
@@ -43,6 +44,8 @@ pub(super) struct Link {
     expects_head: Arc<AtomicBool>,
     /// What the server may still send.
     pub(super) budget: Arc<Budget>,
+    /// Whether the server asked for a client certificate in the handshake.
+    pub(super) asked: Asked,
 }
 
 enum Sender {
@@ -60,7 +63,12 @@ pub(super) struct Unanswered {
 
 impl Link {
     /// Begins to speak HTTP over `stream`, which keeps to `budget`, HTTP/2 if `http2`. Ready to send when this returns.
-    pub(super) async fn begin<S>(stream: S, http2: bool, budget: Arc<Budget>) -> Result<Self, hyper::Error>
+    pub(super) async fn begin<S>(
+        stream: S,
+        http2: bool,
+        budget: Arc<Budget>,
+        asked: Asked,
+    ) -> Result<Self, hyper::Error>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -87,7 +95,7 @@ impl Link {
             let (sender, line) = builder.handshake(TokioIo::new(stream)).await?;
             (Sender::V1(sender), Drive::of(line, None))
         };
-        Ok(Self { sender, drive, expects_head, budget })
+        Ok(Self { sender, drive, expects_head, budget, asked })
     }
 
     /// Whether it speaks HTTP/2.
@@ -153,8 +161,8 @@ impl Drive {
         Self { line: Some(Box::pin(line)), spawn, ..Self::default() }
     }
 
-    /// Why the connection ended, to somebody who was told by `error`: a connection that ends before it has taken a request
-    /// has nobody to give its own reason to, and then `error` says only that it is over.
+    /// Why the connection ended, for a request that failed by `error`: if the connection ends before it takes the request,
+    /// `error` says only that it is over, and the reason stays with the connection.
     fn told(&mut self, error: hyper::Error) -> hyper::Error {
         if !error.is_closed() && !error.is_canceled() {
             return error;

@@ -34,6 +34,9 @@ use crate::model::{Cause, Family};
 const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
 /// The same the other way round.
 const RESOLUTION_DELAY_V4: Duration = Duration::from_secs(1);
+/// How long addresses of IPv6 are waited for when they are asked for after those of IPv4 have come.
+const ONE_BY_ONE_DELAY: Duration = Duration::from_secs(1);
+
 /// Whom to ask for names.
 pub(super) struct Servers {
     files: NameFiles,
@@ -126,14 +129,11 @@ impl Asking {
     async fn ask(&self, name: &Name, family: Family) -> Result<Found, Lack> {
         let one = |kind| self.order.ask(name, kind);
         let answers = match family {
-            Family::V6 if self.conf.options.v4_only => [None, None],
+            Family::V6 if self.conf.options.v4_only => return Err(no_questions_for_v6()),
             Family::Any if self.conf.options.v4_only => [None, Some(one(RecordType::A).await)],
             Family::V4 => [None, Some(one(RecordType::A).await)],
             Family::V6 => [Some(one(RecordType::AAAA).await), None],
-            Family::Any if self.conf.options.one_by_one => {
-                let v4 = one(RecordType::A).await;
-                [timeout(RESOLUTION_DELAY_V4, one(RecordType::AAAA)).await.ok(), Some(v4)]
-            }
+            Family::Any if self.conf.options.one_by_one => one_by_one(one(RecordType::A), one(RecordType::AAAA)).await,
             Family::Any => self.ask_for_both(name).await,
         };
         let found = || answers.iter().flatten().flatten();
@@ -199,6 +199,23 @@ impl Asking {
     }
 }
 
+/// Awaits the answer for IPv4 and then that for IPv6, of which a name without IPv4 addresses has all the more need.
+async fn one_by_one(
+    v4: impl Future<Output = Result<Addresses, Lack>>,
+    v6: impl Future<Output = Result<Addresses, Lack>>,
+) -> Answers {
+    let v4 = v4.await;
+    let v6 = if v4.is_ok() { timeout(ONE_BY_ONE_DELAY, v6).await.ok() } else { Some(v6.await) };
+    [v6, Some(v4)]
+}
+
+/// The site wants IPv6, and this machine forbids to ask for it: that says nothing of the name.
+fn no_questions_for_v6() -> Lack {
+    let forbidden = "DNS: the site is for IPv6 only (`ip: 6`), and `options no-aaaa` in resolv.conf forbids to look up \
+                     IPv6 addresses; remove one of the two";
+    Lack::new(Weight::Local, Cause::Local, forbidden)
+}
+
 fn ips(lookup: &Lookup) -> Vec<IpAddr> {
     lookup.answers().iter().filter_map(|record| record.data.ip_addr()).collect()
 }
@@ -232,6 +249,32 @@ mod tests {
         ] {
             assert_eq!(worst(answers).failure.cause, cause);
         }
+    }
+
+    /// With `options single-request`: whatever comes in time for IPv6, unless IPv4 has addresses.
+    #[tokio::test(start_paused = true)]
+    async fn a_name_without_ipv4_addresses_has_all_the_time_for_ipv6() {
+        let address = |text: &str| Ok(Addresses { ips: vec![text.parse().unwrap()], ttl: 60 });
+        let slow = || async {
+            tokio::time::sleep(Duration::from_millis(1_500)).await;
+            address("2001:db8::1")
+        };
+        let [v6, _] = one_by_one(async { Err(Lack::no_data()) }, slow()).await;
+        assert!(v6.is_some_and(|v6| v6.is_ok()));
+        let [v6, _] = one_by_one(async { lack(Weight::Silent, Cause::DnsTimeout) }, slow()).await;
+        assert!(v6.is_some_and(|v6| v6.is_ok()));
+        let [v6, v4] = one_by_one(async { address("192.0.2.1") }, slow()).await;
+        assert!(v6.is_none() && v4.is_some_and(|v4| v4.is_ok()));
+    }
+
+    #[tokio::test]
+    async fn a_machine_that_forbids_to_ask_for_ipv6_says_so() {
+        let conf = ResolvConf::parse("options no-aaaa", "");
+        let asking = Asking::new(conf, Hosts::default());
+        let answer = asking.look_up(&Name::from_ascii("a.test").unwrap(), Family::V6).await;
+        let failure = answer.err().unwrap();
+        assert_eq!(failure.cause, Cause::Local);
+        assert!(failure.detail.contains("no-aaaa"), "{}", failure.detail);
     }
 
     #[test]

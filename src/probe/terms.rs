@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use url::{Origin, Url};
 
+use super::client::Asked;
 use super::failure::Failure;
 use crate::model::{Cause, HttpOffer, Site};
 
@@ -42,6 +43,12 @@ impl<'a> Terms<'a> {
     /// Whether any certificate is accepted.
     pub(super) fn is_insecure(self) -> bool {
         self.site.tls.insecure && self.is_own
+    }
+
+    /// What it means that a server asked for a client certificate and there was none to show.
+    pub(super) fn unanswered(self) -> Asked {
+        let has_identity = self.site.tls.files.as_ref().is_some_and(|files| files.identity.is_some());
+        if has_identity && !self.is_own { Asked::Withheld } else { Asked::InVain }
     }
 
     /// `failure` of the handshake, with the reason why `insecure` did not help.

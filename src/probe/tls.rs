@@ -75,6 +75,8 @@ pub(super) struct Shaken {
     pub(super) stream: Result<Stream, Failure>,
     /// What the server presented, in either case.
     pub(super) presented: Option<Presented>,
+    /// Whether it asked for a client certificate.
+    pub(super) asked: Asked,
 }
 
 impl Tls {
@@ -119,7 +121,8 @@ impl Tls {
         let trust = match self.trust(&terms.site.tls) {
             Ok(trust) => trust,
             Err(error) => {
-                return Shaken { stream: Err(Failure::new(Cause::Local, error.to_string())), presented: None };
+                let stream = Err(Failure::new(Cause::Local, error.to_string()));
+                return Shaken { stream, presented: None, asked: Asked::Not };
             }
         };
         watch.stop();
@@ -135,14 +138,14 @@ impl Tls {
             config.client_auth_cert_resolver = Arc::clone(nobody);
         }
         config.dangerous().set_certificate_verifier(Arc::clone(&recorder) as Arc<dyn ServerCertVerifier>);
-        let client = Arc::new(Client::before(Arc::clone(&config.client_auth_cert_resolver)));
+        let client = Arc::new(Client::before(Arc::clone(&config.client_auth_cert_resolver), terms.unanswered()));
         config.client_auth_cert_resolver = Arc::clone(&client) as Arc<dyn ResolvesClientCert>;
         let mut connector = HttpsConnector::from((Connected(Some(TokioIo::new(tcp))), Arc::new(config)));
         let outcome = connector.call(uri).await;
         turn.end();
-        let presented = recorder.take();
+        let (presented, asked) = (recorder.take(), client.asked());
         let stream = outcome.map(|stream| Either::Right(Box::new(TokioIo::new(stream))));
-        Shaken { stream: stream.map_err(|error| explain(&*error, presented.as_ref(), client.asked())), presented }
+        Shaken { stream: stream.map_err(|error| explain(&*error, presented.as_ref(), asked)), presented, asked }
     }
 }
 
@@ -257,11 +260,7 @@ fn explain(error: &(dyn std::error::Error + 'static), presented: Option<&Present
             | InvalidMessage::MessageTooLarge,
         ) => "the server's certificate chain is too long; at most 64 KiB of it are read".to_owned(),
         TlsError::InvalidMessage(_) => "the server does not speak TLS on this port".to_owned(),
-        TlsError::AlertReceived(alert) => match asked {
-            Asked::InVain => format!("the server asks for a client certificate, and the site has none ({alert:?})"),
-            Asked::Answered => format!("the server refused the client certificate ({alert:?})"),
-            Asked::Not => alert_words(*alert),
-        },
+        TlsError::AlertReceived(alert) => alert_words(*alert, asked),
         TlsError::PeerIncompatible(why @ PeerIncompatible::ServerDoesNotSupportTls12Or13) => {
             format!("the server speaks neither TLS 1.2 nor 1.3 ({why:?})")
         }
@@ -274,8 +273,21 @@ fn explain(error: &(dyn std::error::Error + 'static), presented: Option<&Present
     Failure::new(Cause::TlsError, format!("TLS: {detail}"))
 }
 
-/// An alert in words.
-pub(super) fn alert_words(alert: AlertDescription) -> String {
+/// An alert in words, from a server that `asked` for a client certificate or did not.
+pub(super) fn alert_words(alert: AlertDescription, asked: Asked) -> String {
+    if may_refuse_client(alert) {
+        match asked {
+            Asked::InVain => {
+                return format!("the server asks for a client certificate, and the site has none ({alert:?})");
+            }
+            Asked::Withheld => {
+                let whose = "`client_cert` is for the site's own origin";
+                return format!("the server asks for a client certificate; {whose} ({alert:?})");
+            }
+            Asked::Answered => return format!("the server refused the client certificate ({alert:?})"),
+            Asked::Not => {}
+        }
+    }
     let why = match alert {
         AlertDescription::HandshakeFailure => "no protocol or cipher in common",
         AlertDescription::ProtocolVersion => "it does not speak TLS 1.2 or 1.3",
@@ -287,6 +299,22 @@ pub(super) fn alert_words(alert: AlertDescription) -> String {
         _ => return format!("the server refused the handshake ({alert:?})"),
     };
     format!("the server refused the handshake: {why} ({alert:?})")
+}
+
+/// Whether a server that asked for a client certificate may mean that by `alert`; the others have a matter of their own.
+fn may_refuse_client(alert: AlertDescription) -> bool {
+    !matches!(
+        alert,
+        AlertDescription::CloseNotify
+            | AlertDescription::UserCanceled
+            | AlertDescription::UnexpectedMessage
+            | AlertDescription::BadRecordMac
+            | AlertDescription::RecordOverflow
+            | AlertDescription::ProtocolVersion
+            | AlertDescription::InternalError
+            | AlertDescription::UnrecognisedName
+            | AlertDescription::NoApplicationProtocol
+    )
 }
 
 /// The verifier of a machine without roots: every chain has an unknown issuer.
