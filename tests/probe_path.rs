@@ -99,7 +99,10 @@ async fn the_root_of_the_store_has_dates_as_well() {
 #[tokio::test]
 async fn a_wrong_host_says_what_came_and_what_was_wanted() {
     let authority = Authority::new();
+    let twenty: Vec<String> = (1..=20).map(|number| format!("n{number}.test")).collect();
+    let twenty: Vec<&str> = twenty.iter().map(String::as_str).collect();
     for (names, called, sentence) in [
+        (&twenty[..], "", "certificate is for n1.test and 19 more, not for 127.0.0.1"),
         (&["other.test"][..], "", "certificate is for other.test, not for 127.0.0.1"),
         (&["a.test", "b.test", "c.test"], "", "certificate is for a.test and 2 more, not for 127.0.0.1"),
         (&[], "cn.test", "no subject alternative name); the common name cn.test does not count"),

@@ -1,6 +1,6 @@
 //! Walking the tree of a file: texts with their expressions expanded, mappings with their known keys taken out.
 //!
-//! The idea: whoever reads a section takes its keys from a [`Keys`], which knows from [`super::declared`] what may stand
+//! The idea: the reader of a section takes its keys from a [`Keys`], which knows from [`super::declared`] what may stand
 //! there and within which limits; what is left at the end is unknown. Every fault is noted and reading goes on.
 //!
 //! Invariant, held in every build with debug assertions: the keys that are read are the keys that are declared.

@@ -1,25 +1,25 @@
-//! Panics that somebody waits for.
+//! Panics that a caller handles.
 //!
-//! The database panics over pages that are not what it wrote. Whoever asks it catches that and makes an error of it, so it
-//! is no fault of the program: the dashboard goes on, nothing is printed, and the exit code is another one. The hooks
-//! of the program hear of every panic before it is caught; so they ask here first.
+//! The database panics over pages that are not what it wrote. Its callers catch that and return an error, so it is no fault
+//! of the program: the dashboard goes on, nothing is printed, and the exit code is that of the error. The program's panic
+//! hooks run before a panic is caught, so they ask here first.
 //!
-//! One panic can be caught. A second one, out of what cleans up after the first, ends the process, and nothing is left to
-//! run but the hooks: to them it is one that nobody catches, and what [`catch_or_note`] was given has the last word.
+//! One panic can be caught. A second one, from what cleans up after the first, ends the process, and only the hooks still
+//! run: for them it is uncaught, and the note of [`catch_or_note`] is the last thing that runs.
 
 use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe};
 
 thread_local! {
-    /// How many callers of [`catch`] are below this point of the thread.
+    /// How many calls of [`catch`] are under way on this thread.
     static WAITING: Cell<u32> = const { Cell::new(0) };
-    /// Panics since the innermost of them began.
+    /// Panics since the innermost one began.
     static HEARD: Cell<u32> = const { Cell::new(0) };
     static LAST_WORDS: RefCell<Option<Box<dyn Fn()>>> = const { RefCell::new(None) };
 }
 
-/// Runs `operation`; a panic in it comes back as an error, and nobody else needs to hear of it. What it leaves behind half
-/// done must not be looked at.
+/// Runs `operation`; a panic in it comes back as an error and is not reported. What the operation has left half done must
+/// not be used.
 ///
 /// # Errors
 /// What the panic carried.
@@ -43,13 +43,13 @@ pub fn catch_or_note<T>(note: impl Fn() + 'static, operation: impl FnOnce() -> T
     outcome
 }
 
-/// For a hook, which asks once about each panic: whether somebody catches it, so that nobody else needs to hear of it.
+/// For a hook, which asks once about each panic: whether it is caught and needs no report.
 #[must_use]
 pub fn is_caught() -> bool {
     if !is_awaited() {
         return false;
     }
-    // What is read by several hooks in turn is counted several times, but only from the second panic on.
+    // Several hooks count one panic several times, but it is the second panic that matters.
     let heard = HEARD.try_with(|heard| heard.replace(heard.get().saturating_add(1))).unwrap_or(0);
     if heard > 0
         && let Some(note) = LAST_WORDS.try_with(RefCell::take).ok().flatten()
@@ -62,11 +62,11 @@ pub fn is_caught() -> bool {
 /// Whether a panic of this thread would be caught by [`catch`].
 #[must_use]
 pub fn is_awaited() -> bool {
-    // At the end of a thread there may be no variable any more, and nobody who waits.
+    // At the end of a thread its variables may be gone, and then nothing is caught.
     WAITING.try_with(Cell::get).is_ok_and(|waiting| waiting > 0)
 }
 
-/// Lets the hook that is there now hear only of panics that nobody waits for.
+/// Passes only uncaught panics on to the present hook.
 pub fn hush() {
     let next = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {

@@ -24,9 +24,18 @@ pub fn is_zone(zone: &str) -> bool {
     !zone.is_empty() && zone.len() <= ZONE_MAX && zone.bytes().all(unreserved)
 }
 
+/// Where the authority begins: after the `//` with which the address begins, or that follows its scheme.
+fn authority(url: &str) -> Option<usize> {
+    if url.starts_with("//") {
+        return Some(2);
+    }
+    let colon = url.find([':', '/', '?', '#']).filter(|&at| url[at..].starts_with("://"))?;
+    Some(colon + "://".len())
+}
+
 /// Where the `%` of a zone stands, and where the zone ends.
 fn place(url: &str) -> Option<Range<usize>> {
-    let begin = url.find("//")? + 2;
+    let begin = authority(url)?;
     let end = url[begin..].find(['/', '?', '#', '\\']).map_or(url.len(), |at| begin + at);
     let host = url[begin..end].rfind('@').map_or(begin, |at| begin + at + 1);
     let inner = url[host..end].strip_prefix('[')?;
@@ -51,6 +60,15 @@ mod tests {
             ("http://[fe80::1%]/", "http://[fe80::1]/", ""),
         ] {
             assert_eq!(split(url), Some((rest.to_owned(), zone)), "{url}");
+        }
+        for url in [
+            "/login?next=http://[fe80::1%25eth0]/",
+            "login?next=//[fe80::1%25eth0]/",
+            "#//[fe80::1%25eth0]/",
+            "a//[fe80::1%25eth0]/",
+            "mailto:a//[fe80::1%25eth0]/",
+        ] {
+            assert_eq!(split(url), None, "{url}");
         }
         for url in ["http://[::1]/[a%25b]", "http://a%25b/", "http://a/?[x%25y]", "/x", "", "http://[::1%25lo", "//["] {
             assert_eq!(split(url), None, "{url}");

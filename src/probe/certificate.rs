@@ -45,8 +45,8 @@ pub(super) struct Presented {
     pub(super) certificate: Option<Arc<Certificate>>,
     /// The host that was asked.
     pub(super) host: String,
-    /// Names that the leaf is good for, for the sentence about a wrong host.
-    pub(super) names: Vec<String>,
+    /// For the sentence about a wrong host.
+    pub(super) names: Names,
     /// What the leaf calls itself.
     pub(super) common_name: Option<String>,
     /// Within which dates the leaf is valid.
@@ -61,6 +61,15 @@ pub(super) struct Presented {
     pub(super) refusal: Option<TlsError>,
     /// The handshake went on all the same.
     pub(super) is_overruled: bool,
+}
+
+/// The hosts that a leaf is good for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Names {
+    /// The first of them, clean.
+    pub(super) first: Option<String>,
+    /// How many there are.
+    pub(super) count: usize,
 }
 
 /// Who decides about all chains.
@@ -262,7 +271,7 @@ fn present(
             Presented {
                 certificate: None,
                 host: keep(&name.to_str()),
-                names: Vec::new(),
+                names: Names::default(),
                 common_name: None,
                 leaf: never,
                 chain: never,
@@ -296,7 +305,7 @@ fn present(
     let proven = from_path.or_else(|| (above.len() == intermediates.len()).then_some(chain));
     let certificate = Certificate {
         subject: own_name(parsed.subject())
-            .or_else(|| names.first().cloned())
+            .or_else(|| names.first.clone())
             .unwrap_or_else(|| keep(&parsed.subject().to_string())),
         issuer: common_name(parsed.issuer()),
         not_before: begin(&parsed),
@@ -321,10 +330,10 @@ fn present(
     )
 }
 
-/// The hosts that a leaf is good for, clean.
-fn names(leaf: &X509Certificate<'_>) -> Vec<String> {
-    let Ok(Some(alternatives)) = leaf.subject_alternative_name() else { return Vec::new() };
-    let shown = alternatives.value.general_names.iter().filter_map(|name| match name {
+/// The hosts that `leaf` is good for.
+fn names(leaf: &X509Certificate<'_>) -> Names {
+    let Ok(Some(alternatives)) = leaf.subject_alternative_name() else { return Names::default() };
+    let mut shown = alternatives.value.general_names.iter().filter_map(|name| match name {
         // An address that is written as a name is none.
         GeneralName::DNSName(name) if name.parse::<IpAddr>().is_ok() => Some(format!("the DNS name {}", keep(name))),
         GeneralName::DNSName(name) => Some(keep(name)),
@@ -334,7 +343,8 @@ fn names(leaf: &X509Certificate<'_>) -> Vec<String> {
         }
         _ => None,
     });
-    shown.take(CHAIN_MAX).collect()
+    let first = shown.next();
+    Names { count: usize::from(first.is_some()) + shown.count(), first }
 }
 
 /// Within which dates `leaf` and everything `above` it are valid; the end may come before the beginning.

@@ -1,17 +1,24 @@
 //! How a body begins, as a text that may be shown: unpacked, decoded and clean, with `***` for known secrets.
 //!
 //! A body that cannot be read as text (packed in a way that webmon does not read, or with zero bytes in it) has no such
-//! text. Limit: the first 4 KiB are looked at, so this is done at once wherever it is wanted.
+//! text. Limit: the first 4 KiB are looked at, packed and unpacked, so this is done at once wherever it is wanted.
 
 use super::charset::{Charset, decode};
 use super::exchange::BodyRead;
 use super::pause::at_once;
-use super::unpack::unpack;
+use super::unpack::unpack_up_to;
 use crate::model::KnownSecrets;
 use crate::model::text::clean;
 
 /// Bytes of a body that are looked at for its first text, packed or not.
 const LOOKED_AT: usize = 4 << 10;
+
+/// A copy of `body` with as much of it as [`of_body`] looks at.
+pub(super) fn beginning(body: &BodyRead) -> BodyRead {
+    // One byte more says that there is more.
+    let kept = body.kept[..body.kept.len().min(LOOKED_AT + 1)].to_vec();
+    BodyRead { kept, packing: body.packing.clone(), charset: body.charset.clone(), ..BodyRead::default() }
+}
 
 /// The first text of `body`, at most `max` bytes.
 pub(super) fn of_body(body: &BodyRead, secrets: &KnownSecrets, max: usize) -> Option<String> {
@@ -23,7 +30,7 @@ pub(super) fn of_body(body: &BodyRead, secrets: &KnownSecrets, max: usize) -> Op
     if body.packing.is_none() {
         return of_plain(&body.kept, charset, secrets, max);
     }
-    let plain = at_once(unpack(head.to_vec(), &body.packing.codings)).bytes;
+    let plain = at_once(unpack_up_to(head.to_vec(), &body.packing.codings, LOOKED_AT + 1)).bytes;
     of_plain(&plain, charset, secrets, max)
 }
 
@@ -94,6 +101,34 @@ mod tests {
                 let shown = of(body.as_bytes(), None, max).unwrap();
                 assert!(!shown.contains("hunter"), "{before} {max}");
             }
+        }
+    }
+
+    #[test]
+    fn a_small_body_that_unpacks_to_a_large_one_is_unpacked_no_further_than_it_is_shown() {
+        use std::io::Write as _;
+        let packed = |plain: &[u8]| {
+            let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+            gzip.write_all(plain).unwrap();
+            gzip.finish().unwrap()
+        };
+        let kept = packed(&packed(&vec![b'x'; 16 << 20]));
+        let packing = Packing { codings: vec![Coding::Gzip; 2], ..Packing::default() };
+        let unpacked = at_once(unpack_up_to(kept.clone(), &packing.codings, LOOKED_AT + 1)).bytes;
+        assert_eq!(unpacked.len(), LOOKED_AT + 1);
+        let body = beginning(&BodyRead { kept, packing, ..BodyRead::default() });
+        let shown = of_body(&body, &KnownSecrets::default(), LOOKED_AT * 2).unwrap();
+        assert_eq!(shown, format!("{}…", "x".repeat(LOOKED_AT)));
+    }
+
+    #[test]
+    fn the_beginning_shows_what_the_whole_body_shows() {
+        for length in [10, LOOKED_AT, LOOKED_AT + 1, 3 * LOOKED_AT] {
+            let body = BodyRead { kept: vec![b'x'; length], ..BodyRead::default() };
+            let shown = |body| of_body(body, &KnownSecrets::default(), 2 * LOOKED_AT);
+            let head = beginning(&body);
+            assert!(head.kept.len() <= LOOKED_AT + 1);
+            assert_eq!(shown(&head), shown(&body), "{length}");
         }
     }
 

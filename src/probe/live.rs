@@ -16,7 +16,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use hyper::header::HeaderMap;
-use memchr::memmem::Finder;
 
 use super::HttpProber;
 use super::aside::Verdict;
@@ -26,6 +25,7 @@ use super::failure::Failure;
 use super::look::Patterns;
 use super::pause::{at_once, pause};
 use super::scan::Scan;
+use super::sought::{Sighting, Sought};
 use super::unpack::{Coding, End, unpack_up_to};
 use crate::model::{BODY_KEPT_MAX, Cause, Expect, Site, Status};
 
@@ -33,8 +33,6 @@ use crate::model::{BODY_KEPT_MAX, Cause, Expect, Site, Status};
 const ENDLESS: [&str; 2] = ["text/event-stream", "multipart/x-mixed-replace"];
 /// Bytes times states that are looked at on the network thread.
 const WORK: usize = 4 << 20;
-/// Bytes that are searched for a text at once.
-const PIECE: usize = 1 << 20;
 /// Bytes that are unpacked on the network thread.
 const UNPACKED: usize = 1 << 20;
 /// What it takes to begin to read anew, as if it were bytes.
@@ -67,8 +65,8 @@ struct Reading {
 
 /// What is still to be found.
 struct Search {
-    /// And from where on it is looked for.
-    contains: Option<(Finder<'static>, usize)>,
+    /// The text.
+    contains: Option<Sought>,
     matches: Option<Scan>,
     /// Bytes of the body that what was found so far takes.
     decided_at: usize,
@@ -235,7 +233,7 @@ async fn search_all(mut search: Search, body: &[u8], decided_at: &AtomicUsize) -
 
 impl Search {
     fn of(expect: &Expect, patterns: &Patterns) -> Result<Self, Failure> {
-        let contains = expect.body_contains.as_ref().map(|part| (Finder::new(&part.what).into_owned(), 0));
+        let contains = expect.body_contains.as_ref().map(|part| Sought::new(part.what.as_bytes()));
         let matches = match &expect.body_regex {
             Some(regex) => Some(Scan::new(patterns.of(&regex.what)?)),
             None => None,
@@ -264,16 +262,13 @@ impl Search {
     /// Looks at some more of `body`, which begins with all it was given before.
     fn step(&mut self, body: &[u8]) -> Next {
         let mut next = Next::Await;
-        if let Some((finder, from)) = &mut self.contains {
-            let longest = finder.needle().len();
-            let until = body.len().min(*from + PIECE + longest);
-            if let Some(at) = finder.find(&body[*from..until]) {
-                self.decided_at = self.decided_at.max(*from + at + longest);
+        match self.contains.as_mut().map(|sought| sought.step(body)) {
+            Some(Sighting::EndsAt(end)) => {
+                self.decided_at = self.decided_at.max(end);
                 self.contains = None;
-            } else {
-                *from = (until + 1).saturating_sub(longest).max(*from);
-                next = if until < body.len() { Next::Look } else { next };
             }
+            Some(Sighting::GoesOn) => next = Next::Look,
+            Some(Sighting::Missing) | None => {}
         }
         if let Some(scan) = &mut self.matches {
             // What stands after a match may be asked about, and half a character says nothing.
@@ -358,7 +353,7 @@ mod tests {
 
     #[test]
     fn a_text_is_found_across_the_pieces_in_which_it_comes() {
-        let body = "x".repeat(3 * PIECE) + "done";
+        let body = "x".repeat(3 << 20) + "done";
         let mut search = search(Some("done"), None);
         let steps =
             std::iter::repeat_with(|| search.step(body.as_bytes())).take_while(|next| *next == Next::Look).count();

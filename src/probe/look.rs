@@ -13,7 +13,6 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use memchr::memmem;
 use regex::bytes::Regex;
 
 use super::aside::Verdict;
@@ -23,6 +22,7 @@ use super::exchange::BodyRead;
 use super::failure::Failure;
 use super::pause::pause;
 use super::scan::Pattern;
+use super::sought::{Sighting, Sought};
 use super::unpack::{Coding, End, Unpacked, unpack};
 use crate::model::text::clean_line;
 use crate::model::{Cause, Expected, KnownSecrets, Site, figures};
@@ -35,8 +35,6 @@ const BEGINNING_MAX: usize = 60;
 const SHORT: usize = 64 << 10;
 /// Bytes times states that the `regex` crate may be given in one go.
 const SHORT_MATCH: usize = 256 << 10;
-/// Bytes that are searched for a text between two pauses.
-const PIECE: usize = 1 << 20;
 /// Patterns that are kept ready. A configuration with more has them made anew.
 const PATTERNS_MAX: usize = 1_024;
 
@@ -259,19 +257,13 @@ impl Shape {
 
 /// Whether `part` is in `text`. It is linear, but not for free.
 async fn holds(text: &[u8], part: &[u8]) -> bool {
-    let finder = memmem::Finder::new(part);
-    let mut from = 0;
+    let mut sought = Sought::new(part);
     loop {
-        // The pieces overlap by all of a part but one byte.
-        let until = text.len().min((from + PIECE).saturating_add(part.len() - 1));
-        if finder.find(&text[from..until]).is_some() {
-            return true;
+        match sought.step(text) {
+            Sighting::EndsAt(_) => return true,
+            Sighting::Missing => return false,
+            Sighting::GoesOn => pause().await,
         }
-        if until == text.len() {
-            return false;
-        }
-        from += PIECE;
-        pause().await;
     }
 }
 
@@ -411,18 +403,6 @@ mod tests {
         ] {
             assert_eq!(detail(look(Some("ok"), None, read)), said);
         }
-    }
-
-    #[test]
-    fn a_text_is_found_across_the_pieces_in_which_it_is_looked_for() {
-        let mut text = vec![b'x'; 2 * PIECE + 10];
-        for at in [0, PIECE - 1, PIECE - 3, 2 * PIECE - 2, 2 * PIECE + 6] {
-            text[at..at + 4].copy_from_slice(b"done");
-            assert!(at_once(holds(&text, b"done")), "{at}");
-            text[at..at + 4].copy_from_slice(b"xxxx");
-            assert!(!at_once(holds(&text, b"done")), "{at}");
-        }
-        assert!(at_once(holds(b"done", b"done")) && !at_once(holds(b"don", b"done")));
     }
 
     #[test]

@@ -58,6 +58,7 @@ mod scan;
 mod seed;
 mod server_order;
 mod servers;
+mod sought;
 mod status_line;
 mod stopwatch;
 mod system;
@@ -181,7 +182,7 @@ impl HttpProber {
         })
     }
 
-    /// Reads what `site` needs for TLS now, so that a key that cannot be used is told of before the first probe.
+    /// Reads what `site` needs for TLS now, so that a key that cannot be used is reported before the first probe.
     ///
     /// # Errors
     /// [`ProbeError::Roots`], [`ProbeError::Identity`].
@@ -192,7 +193,7 @@ impl HttpProber {
         self.tls.learn(&site.tls)
     }
 
-    /// What building it had to say and a person should see.
+    /// What a person should know about how it was built.
     #[must_use]
     pub fn notices(&self) -> &[String] {
         &self.notices

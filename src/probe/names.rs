@@ -27,7 +27,7 @@ const GOOD_MAX_REDIRECT: Duration = Duration::from_secs(10);
 /// What a lookup came to.
 pub(super) type Outcome = Result<Arc<[IpAddr]>, Failure>;
 
-/// One turn of one name: whoever holds it may ask.
+/// The turn of one name: its holder may ask.
 pub(super) type Turn = Arc<tokio::sync::Mutex<()>>;
 
 /// What is remembered. The lock is held for a look at the map, never across a wait.

@@ -46,7 +46,7 @@ impl<S> Paced<S> {
 }
 
 impl Rule for Pace {
-    /// hyper and TLS let go of a connection as soon as they have ended it, and closing it sends the same packet.
+    /// hyper and TLS drop a connection as soon as they have ended it, and closing it sends the same packet.
     const TELLS_END: bool = false;
 
     fn poll_read(

@@ -4,7 +4,7 @@
 //! of the path count, its root's included: webpki takes any root for valid for ever, while curl, Go and OpenSSL refuse an
 //! expired one. So webpki is asked again with each root alone that may have issued what was presented, and refuses every
 //! path that it finds until no better one is possible: the path that stays valid longest is the answer, whichever edition of
-//! an intermediate comes first. Limits: four such roots; the 100 signatures that webpki verifies in one search; no root is
+//! an intermediate comes first. Limits: four such roots of one name and 16 in all; the 100 signatures that webpki verifies in one search; no root is
 //! known on platforms that keep theirs to themselves.
 
 use std::cell::Cell;
@@ -24,6 +24,8 @@ use crate::model::Timestamp;
 
 /// Roots of one name that are tried at most.
 const ROOTS_MAX: usize = 4;
+/// Roots of all names that are tried at most.
+const TRIED_MAX: usize = 16;
 
 /// A way from a leaf to a root.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,18 +69,29 @@ impl Roots {
         now: UnixTime,
         algorithms: WebPkiSupportedAlgorithms,
     ) -> Option<Path> {
-        let issuers = std::iter::once(leaf).chain(intermediates);
-        let issuers = issuers.filter_map(|der| Some(X509Certificate::from_der(der).ok()?.1.issuer().as_raw().to_vec()));
-        let mut issuers: Vec<Vec<u8>> = issuers.collect();
-        issuers.sort();
-        issuers.dedup();
+        let candidates = self.candidates(leaf, intermediates);
+        let paths = candidates.iter().filter_map(|root| root.path(leaf, intermediates, now, algorithms));
+        let at = Timestamp::from_secs(now.as_secs());
+        paths.max_by_key(|path| (path.dates.0 <= at && at <= path.dates.1, path.dates.1))
+    }
+}
+
+impl Roots {
+    /// Those that may have issued what was presented, the issuer of `leaf` first.
+    fn candidates(&self, leaf: &CertificateDer<'_>, intermediates: &[CertificateDer<'_>]) -> Vec<&Root> {
+        let mut issuers: Vec<Vec<u8>> = Vec::new();
+        for der in std::iter::once(leaf).chain(intermediates) {
+            let Ok((_, parsed)) = X509Certificate::from_der(der) else { continue };
+            let issuer = parsed.issuer().as_raw();
+            if !issuers.iter().any(|known| known == issuer) {
+                issuers.push(issuer.to_vec());
+            }
+        }
         let known = |issuer: &Vec<u8>| {
             let own = self.0.get(issuer).into_iter().flatten();
             own.chain(platform().0.get(issuer).into_iter().flatten()).take(ROOTS_MAX)
         };
-        let paths = issuers.iter().flat_map(known).filter_map(|root| root.path(leaf, intermediates, now, algorithms));
-        let at = Timestamp::from_secs(now.as_secs());
-        paths.max_by_key(|path| (path.dates.0 <= at && at <= path.dates.1, path.dates.1))
+        issuers.iter().flat_map(known).take(TRIED_MAX).collect()
     }
 }
 
@@ -165,4 +178,30 @@ fn native() -> Vec<CertificateDer<'static>> {
 #[cfg(any(target_vendor = "apple", windows, target_os = "android"))]
 fn native() -> Vec<CertificateDer<'static>> {
     Vec::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
+
+    use super::*;
+
+    fn called(name: &str) -> CertificateDer<'static> {
+        let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().clone()
+    }
+
+    #[test]
+    fn however_many_issuers_a_server_names_few_roots_are_tried() {
+        let all: Vec<_> = (0..8).map(|name| (0..6).map(|_| called(&name.to_string())).collect::<Vec<_>>()).collect();
+        let roots = Roots::of(all.iter().flatten().cloned());
+        let presented: Vec<_> = all.iter().map(|twins| twins[0].clone()).collect();
+        let (leaf, others) = presented.split_first().unwrap();
+        assert_eq!(roots.candidates(leaf, &[]).len(), ROOTS_MAX);
+        let tried = roots.candidates(leaf, others);
+        assert_eq!(tried.len(), TRIED_MAX);
+        assert!(tried[..ROOTS_MAX].iter().all(|root| root.name == "0"), "the issuer of the leaf is the first");
+    }
 }

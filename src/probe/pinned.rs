@@ -1,9 +1,9 @@
-//! A server's own certificate among the roots: whoever put it there trusts it as it is.
+//! A server's own certificate among the roots: the user who put it there trusts it as it is.
 //!
 //! webpki takes no certificate of an authority from a server, and an authority's is what `openssl req -x509` makes unless
 //! it is told otherwise. So a site whose `ca_file` holds the very certificate of its server would be down, though every
 //! other client takes it. Here a leaf that is one of the roots is judged by what is in it: dates, purpose and name. That
-//! the server has its key shows the signature of the handshake, as always. Everything else is the real verifier's matter.
+//! the signature of the handshake proves that the server has the key, as always. Everything else is the real verifier's matter.
 
 use rustls::client::danger::ServerCertVerified;
 use rustls::client::verify_server_name;
@@ -13,7 +13,7 @@ use rustls::{CertificateError, Error as TlsError};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
-/// Leaves that need nobody to vouch for them.
+/// Leaves that are trusted without an issuer.
 #[derive(Debug)]
 pub(super) struct Pinned(pub(super) Vec<CertificateDer<'static>>);
 

@@ -6,7 +6,7 @@
 //! another cookie may be answered otherwise. From https to http is followed; the hops show it.
 //!
 //! A target that is not http or https is refused without being asked, as is one that HTTP has no way to ask for, and one
-//! that the site does not allow: with `redirects: same-host` another host; another host for a body, unless
+//! longer than 16 KiB, and one that the site does not allow: with `redirects: same-host` another host; another host for a body, unless
 //! `redirect_body: any`; and a body never goes from https to http. Dropping the body instead would ask for something else.
 
 use std::borrow::Cow;
@@ -18,7 +18,10 @@ use url::Url;
 use super::cookies::Jar;
 use super::failure::Failure;
 use super::request::Request;
-use crate::model::{Cause, RedirectBody, Redirects, Site, Status, zone};
+use crate::model::{Cause, RedirectBody, Redirects, Site, Status, figures, zone};
+
+/// Longest address that a redirect may lead to, bytes: twice what most servers accept in a request.
+const TARGET_MAX: usize = 16 << 10;
 
 /// The way of one probe so far.
 #[derive(Default)]
@@ -51,20 +54,20 @@ impl Way {
         let jar = self.jar.get_or_insert_default();
         jar.keep(headers, &request.url);
         self.asked.push(request.clone());
-        let shown = site.shown_target(&target);
+        let shown = |target: &Url| site.shown_target(target);
         if self.asked.len() > usize::from(site.max_redirects) {
             let most = site.max_redirects;
-            return Err(refused(format!("more than {most} redirects, the last one to {shown}")));
+            return Err(refused(format!("more than {most} redirects, the last one to {}", shown(&target))));
         }
         if site.redirects == Redirects::SameHost && !is_same_host(site.url.expose(), &target) {
-            return Err(refused(format!("redirect to another host, {shown}; `redirects: any` follows it")));
+            return Err(refused(format!("redirect to another host, {}; `redirects: any` follows it", shown(&target))));
         }
         let next = request.clone().follow(target, status.get()).with_cookies(jar);
         if next.has_body() {
             may_take_body(request, &next, status, site)?;
         }
         if self.asked.contains(&next) {
-            return Err(refused(format!("redirect loop, back to {shown}")));
+            return Err(refused(format!("redirect loop, back to {}", shown(&next.url))));
         }
         Ok(Some(next))
     }
@@ -95,19 +98,20 @@ fn escaped(reference: &[u8]) -> String {
 
 /// Whether the body of `request` may go on to `next`.
 fn may_take_body(request: &Request, next: &Request, status: Status, site: &Site) -> Result<(), Failure> {
-    let (status, shown) = (status.get(), site.shown_target(&next.url));
+    let (status, shown) = (status.get(), || site.shown_target(&next.url));
     if request.url.scheme() == "https" && next.url.scheme() == "http" {
-        return Err(refused(format!("{status} to {shown} would send the body without encryption; it is not followed")));
+        let why = "would send the body without encryption; it is not followed";
+        return Err(refused(format!("{status} to {} {why}", shown())));
     }
     if site.redirect_body == RedirectBody::SameHost && !is_same_host(&request.url, &next.url) {
         let allowing = "`redirect_body: any` allows it";
-        return Err(refused(format!("{status} to {shown} would take the body to another host; {allowing}")));
+        return Err(refused(format!("{status} to {} would take the body to another host; {allowing}", shown())));
     }
     Ok(())
 }
 
-/// Whether both are of one host, on whatever ports: those of a host are told apart by nobody else's word either (RFC 6265
-/// §8.5), and a redirect between them is one from http to https most of the time.
+/// Whether both are of one host, whatever the ports: cookies do not separate the ports of a host either (RFC 6265 §8.5), and
+/// most redirects between two of them lead from http to https.
 fn is_same_host(a: &Url, b: &Url) -> bool {
     let host = |url| Url::host_str(url).map(|host| host.strip_suffix('.').unwrap_or(host));
     host(a) == host(b)
@@ -123,8 +127,13 @@ fn presentable(target: Url) -> Result<Url, Failure> {
     target.set_fragment(None);
     let cleared = target.set_username("").and_then(|()| target.set_password(None));
     debug_assert!(cleared.is_ok(), "an http address has a host");
+    let length = target.as_str().len();
+    if length > TARGET_MAX {
+        let (length, most) = (figures::count(length as u64), figures::count(TARGET_MAX as u64));
+        return Err(refused(format!("redirect to an address of {length} bytes; at most {most} are followed")));
+    }
     if Uri::try_from(target.as_str()).is_err() {
-        // Too long, or a host in characters that a name may have but an address may not.
+        // The host has characters that a name may have but an address may not.
         return Err(refused("redirect to an address that HTTP cannot ask for"));
     }
     Ok(target)
@@ -157,6 +166,7 @@ mod tests {
             (b"z", "http://a.test/x/z"),
             (b"//b.test/z", "http://b.test/z"),
             (b"http://[fe80::1%25eth0]/z", "http://[fe80::1]/z"),
+            (b"/z?next=http://[fe80::1%25eth0]/", "http://a.test/z?next=http://[fe80::1%25eth0]/"),
             (b"https://b.test", "https://b.test/"),
             (b"http://ada:pw@b.test/#top", "http://b.test/"),
             (b" ?r\t ", "http://a.test/x/y?r"),
@@ -194,7 +204,7 @@ mod tests {
             (b"http://", "an address that is none"),
             (b"http://a.test:99999/", "an address that is none"),
             (b"//\xff.test/", "an address that is none"),
-            (format!("/{}", "x".repeat(70_000)).as_bytes(), "an address that HTTP cannot ask for"),
+            (format!("/{}", "x".repeat(70_000)).as_bytes(), "an address of 70"),
             (b"https://{host}.test/", "an address that HTTP cannot ask for"),
             (b"/x/y?q", "redirect loop"),
             (b"/x/y?q#other", "redirect loop"),
@@ -203,6 +213,17 @@ mod tests {
             assert_eq!(failure.cause, Cause::Redirect);
             assert!(failure.detail.contains(part), "{}", failure.detail);
         }
+    }
+
+    #[test]
+    fn an_address_is_followed_up_to_a_length() {
+        let target = |length: usize| format!("/{}", "x".repeat(length - "http://a.test/".len()));
+        assert!(next(302, &location(target(TARGET_MAX).as_bytes()), 10).is_ok_and(|next| next.is_some()));
+        let failure = next(302, &location(target(TARGET_MAX + 1).as_bytes()), 10).unwrap_err();
+        assert!(failure.detail.contains("bytes; at most 16"), "{}", failure.detail);
+        // Escaped, each byte is three.
+        let failure = next(302, &location(&[b'/', b'\xff'].repeat(TARGET_MAX / 4)), 10).unwrap_err();
+        assert!(failure.detail.contains("bytes; at most 16"), "{}", failure.detail);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use rustls::{CertificateError, Error as TlsError};
 
-use super::certificate::Presented;
+use super::certificate::{Names, Presented};
 use super::failure::Failure;
 use crate::model::{Certificate, CertificateFault, Timestamp, figures};
 
@@ -43,15 +43,15 @@ fn words(fault: CertificateFault, certificate: &Certificate, presented: &Present
 
 /// For whom the certificate is, and who was asked.
 fn wrong_host(presented: &Presented) -> String {
-    let Presented { host, common_name, .. } = presented;
-    match (presented.names.as_slice(), common_name) {
-        ([], Some(name)) => format!(
+    let Presented { host, common_name, names: Names { first, count }, .. } = presented;
+    match (first, common_name) {
+        (None, Some(name)) => format!(
             "certificate names no host for {host} (no subject alternative name); the common name {name} does not count"
         ),
-        ([], None) => format!("certificate names no host, and {host} was asked"),
-        ([one], _) => format!("certificate is for {one}, not for {host}"),
-        ([one, rest @ ..], _) => {
-            format!("certificate is for {one} and {} more, not for {host}", figures::count(rest.len() as u64))
+        (None, None) => format!("certificate names no host, and {host} was asked"),
+        (Some(one), _) if *count == 1 => format!("certificate is for {one}, not for {host}"),
+        (Some(one), _) => {
+            format!("certificate is for {one} and {} more, not for {host}", figures::count(*count as u64 - 1))
         }
     }
 }

@@ -223,7 +223,7 @@ impl Run<'_> {
             None => match self.watch.phase().expect("outside of waiting, time is always spent in a phase") {
                 Phase::Resolve => self.of_names(timed_out(Phase::Resolve, "")),
                 phase => {
-                    // What is under way when the network goes hears nothing any more, and nobody tells it.
+                    // When the network goes, the system does not say so to connections under way.
                     let address = self.seen.address.map(|address| address.ip());
                     offline(address.as_slice(), self.prober.has_route).unwrap_or_else(|| timed_out(phase, ""))
                 }
@@ -250,11 +250,12 @@ impl Run<'_> {
         let outcome = match outcome {
             Ok((status, reason)) => {
                 let (body, total) = (std::mem::take(&mut self.body), self.seen.phases.total());
-                let shown = |body| excerpt::of_body(body, &self.site.secrets, EXCERPT_MAX);
-                let beginning = self.seen.evidence.as_ref().and_then(|_| shown(&body));
+                let beginning = self.seen.evidence.as_ref().map(|_| excerpt::beginning(&body));
                 let verdict = judge(self.prober, self.site, Whole { status, reason: &reason, body, total }).await;
-                if let (Err(Failure { cause: Cause::Body, .. }), Some(evidence)) = (&verdict, &mut self.seen.evidence) {
-                    evidence.body = beginning;
+                if let (Err(Failure { cause: Cause::Body, .. }), Some(evidence), Some(beginning)) =
+                    (&verdict, &mut self.seen.evidence, beginning)
+                {
+                    evidence.body = excerpt::of_body(&beginning, &self.site.secrets, EXCERPT_MAX);
                 }
                 verdict
             }
@@ -324,6 +325,25 @@ mod tests {
             let seen = own(seen(cause, total), absence, &site);
             assert_eq!(seen.cause, if is_own { Cause::Local } else { cause }, "{cause:?}, {lost} ms lost");
         }
+    }
+
+    thread_local! {
+        /// Whether this thread had drawn its first random byte when the clock was first read since it was set.
+        static SEEDED: std::cell::Cell<Option<bool>> = const { std::cell::Cell::new(None) };
+    }
+
+    /// AWS-LC needs up to 180 ms for the first random byte of a process, which are no time of the site's.
+    #[tokio::test]
+    async fn the_clock_of_a_check_over_tls_starts_after_the_seeding() {
+        #[allow(clippy::disallowed_methods, reason = "no test looks at the time")]
+        let noting = || {
+            SEEDED.set(SEEDED.get().or(Some(seed::is_drawn())));
+            Instant::now()
+        };
+        let prober = HttpProber::with(&Options { has_route: |_| true, ..Options::default() }, noting).unwrap();
+        SEEDED.set(None);
+        let seen = run(&prober, &Site::new("a", "https://127.0.0.1:1/".parse().unwrap())).await;
+        assert_eq!((seen.cause, SEEDED.get()), (Cause::ConnectRefused, Some(true)), "{seen:?}");
     }
 
     /// A network that goes while a check is under way leaves it in the phase it was in, without a word from the system.

@@ -50,6 +50,12 @@ pub(super) async fn ready(provider: fn() -> CryptoProvider) {
     draw(&provider());
 }
 
+/// Whether this thread has drawn its first byte.
+#[cfg(test)]
+pub(super) fn is_drawn() -> bool {
+    DRAWN.get()
+}
+
 /// Draws a byte and makes the share of a key exchange, which sets up the tables behind it.
 fn draw(provider: &CryptoProvider) {
     let mut byte = [0];

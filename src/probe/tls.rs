@@ -370,6 +370,7 @@ impl ServerCertVerifier for TrustsNobody {
 mod tests {
     use rustls::CertificateError;
 
+    use super::super::certificate::Names;
     use super::*;
     use crate::model::{Certificate, CertificateFault, Timestamp};
 
@@ -410,7 +411,7 @@ mod tests {
             let presented = Presented {
                 certificate: Some(Arc::new(certificate.clone())),
                 host: "a.test".to_owned(),
-                names: Vec::new(),
+                names: Names::default(),
                 common_name: None,
                 leaf: never,
                 chain: never,

@@ -14,7 +14,7 @@ use super::pause::pause;
 use crate::model::BODY_KEPT_MAX;
 use crate::model::text::clean_line;
 
-/// Codings that are undone; nobody packs a body more often in good faith.
+/// Codings that are undone; no honest server applies more.
 const CODINGS_MAX: usize = 4;
 /// Bytes that are unpacked between two pauses.
 const PIECE: usize = 64 << 10;
