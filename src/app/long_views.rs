@@ -162,7 +162,7 @@ impl Pass {
 fn row(figures: Figures, (since, as_of): (Timestamp, Timestamp), cadence: Cadence) -> Row {
     let Figures { stretch, is_exact, damaged, beats, .. } = figures;
     Row {
-        summary: stretch.summary((since, as_of), Some(cadence), None),
+        summary: stretch.window((since, as_of), cadence),
         beats: beats.expect("it was asked for"),
         oldest: stretch.oldest.map(|oldest| oldest.due),
         is_exact: is_exact && damaged == 0,
@@ -312,7 +312,7 @@ mod tests {
                 for sample in rig.samples[*site].iter().filter(|sample| sample.at > cutoff) {
                     expected.admit(sample, None);
                 }
-                assert_eq!(row.summary, expected.summary((cutoff, rig.now), Some(CADENCE), None));
+                assert_eq!(row.summary, expected.window((cutoff, rig.now), CADENCE));
                 assert!(row.is_exact);
                 let beats: u64 = row.beats.cells.iter().map(|beat| u64::from(beat.up + beat.down)).sum();
                 // The last cells of a bar reach as far back as the window, give or take one.
@@ -325,6 +325,17 @@ mod tests {
         let parts = rig.step();
         assert!(parts.len() == 2 && parts.iter().all(|part| part.is_refresh));
         assert_eq!(parts[0].as_of, view(24).aligned(rig.now), "later ones fall on the clock");
+    }
+
+    /// A store of two days under a view of a day and one of a week: the sites were checked all the time.
+    #[test]
+    fn time_before_the_first_check_is_no_gap_as_in_a_short_view() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut rig = rig(folder.path(), 1, &[view(24), view(168)]);
+        let parts = rig.step();
+        let told: Vec<_> = parts.iter().map(|part| &part.rows[0].1.summary).collect();
+        assert_eq!(told.iter().map(|summary| summary.counts.checks()).collect::<Vec<_>>(), [288, 600]);
+        assert_eq!(told.iter().map(|summary| summary.coverage).collect::<Vec<_>>(), [Some(1.0); 2]);
     }
 
     #[test]

@@ -134,6 +134,14 @@ impl Stretch {
         self.rollup.summary(until, Timeframe::new(until.since(since)), unmade)
     }
 
+    /// All figures of the window `(since, as_of]` of a running monitor: as in [`super::Windows`], time before the first sample
+    /// is no gap.
+    #[must_use]
+    pub fn window(&self, (since, as_of): (Timestamp, Timestamp), cadence: Cadence) -> Summary {
+        let unmade = cadence.unmade((since, as_of), self.oldest, self.newest_due);
+        self.rollup.summary(as_of, Timeframe::new(as_of.since(since)), unmade)
+    }
+
     /// Due checks since then before the first sample.
     fn before(&self, since: Timestamp, cadence: Option<Cadence>, begins: Option<Timestamp>) -> u64 {
         match cadence.or_else(|| self.usual()) {
