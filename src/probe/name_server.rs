@@ -5,11 +5,12 @@
 //! not answer one, is asked once more without, and from then on always when that helped. Once one with EDNS was answered,
 //! silence and SERVFAIL are not about EDNS any more: a server that is slow gets no second question.
 
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
-use std::{io, net::IpAddr};
 
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::tcp::TcpClientStream;
@@ -218,34 +219,53 @@ impl NameServer {
         plain
     }
 
-    /// Asks over UDP, and over TCP what UDP cut off.
+    /// Asks over UDP, and over TCP what UDP cut off or spoiled: some servers send more than was announced and do not mark it.
     async fn exchange(&self, query: &Query, edns: bool) -> Result<DnsResponse, Lack> {
         let address = self.server.reached_at()?;
         let mut options = DnsRequestOptions::default();
         options.use_edns = edns;
         options.retry_interval = REPEAT;
         let request = DnsRequest::from_query(query.clone(), options);
-        if !self.tcp_only {
-            let udp = UdpClientStream::builder(address, self.runtime.clone()).with_timeout(Some(self.timeout));
-            let answer = udp.with_max_retries(DATAGRAMS_MAX).build().send_message(request.clone()).first_answer().await;
-            let answer = self.answered(answer.map_err(|error| explain(&error))?);
-            if !answer.truncation {
-                return Ok(answer);
-            }
+        if self.tcp_only {
+            return self.over_tcp(address, request, query).await;
         }
+        let udp = UdpClientStream::builder(address, self.runtime.clone()).with_timeout(Some(self.timeout));
+        let spoiled =
+            match udp.with_max_retries(DATAGRAMS_MAX).build().send_message(request.clone()).first_answer().await {
+                Ok(answer) if answer.truncation => {
+                    Lack::failed("DNS: the name server cut its answer off and sent none over TCP")
+                }
+                Ok(answer) => {
+                    self.heard();
+                    return Ok(answer);
+                }
+                Err(error @ NetError::Proto(_)) => explain(&error),
+                Err(error) => return Err(explain(&error)),
+            };
+        self.heard();
+        // Ends before the time of the question, so that what the server did say is not lost to a silent TCP.
+        match timeout(self.timeout / 2, self.over_tcp(address, request, query)).await {
+            Ok(Err(lack)) if lack.weight < spoiled.weight => Err(spoiled),
+            Ok(said) => said,
+            Err(_) => Err(spoiled),
+        }
+    }
+
+    async fn over_tcp(&self, address: SocketAddr, request: DnsRequest, query: &Query) -> Result<DnsResponse, Lack> {
         let tcp = TcpClientStream::exchange(address, None, self.timeout, None, self.runtime.clone()).await;
         let answer = tcp.map_err(|error| explain(&error))?.send(request).first_answer().await;
-        let answer = self.answered(answer.map_err(|error| explain(&error))?);
+        let answer = answer.map_err(|error| explain(&error))?;
+        self.heard();
         if answer.queries != [query.clone()] {
             return Err(Lack::failed("DNS: the name server answered another question"));
         }
         Ok(answer)
     }
 
-    fn answered(&self, answer: DnsResponse) -> DnsResponse {
+    /// It has answered, whatever it said.
+    fn heard(&self) {
         self.answers.fetch_add(1, Ordering::Relaxed);
         self.silence.store(Silence::None as u8, Ordering::Relaxed);
-        answer
     }
 }
 
@@ -294,10 +314,12 @@ fn explain(error: &NetError) -> Lack {
 
 #[cfg(test)]
 mod tests {
+    use super::super::resolv_conf::ResolvConf;
     use super::*;
     use hickory_resolver::proto::op::{Message, OpCode};
     use hickory_resolver::proto::rr::rdata::{NS, SOA};
     use hickory_resolver::proto::rr::{RData, Record};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     #[test]
     fn errors_have_a_weight_and_a_cause() {
@@ -334,6 +356,77 @@ mod tests {
             message.authorities = authorities;
             let response = DnsResponse::from_message(message).unwrap();
             assert_eq!(is_lame(&response), lame, "{response:?}");
+        }
+    }
+
+    /// A server whose datagrams are `spoil`ed; over TCP it gives the address, or only accepts.
+    async fn spoiling(spoil: fn(&Message) -> Vec<u8>, speaks_tcp: bool) -> NameServer {
+        let (tcp, udp) = loop {
+            let tcp = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+            if let Ok(udp) = tokio::net::UdpSocket::bind(tcp.local_addr().unwrap()).await {
+                break (tcp, udp);
+            }
+        };
+        let address = tcp.local_addr().unwrap();
+        let answer = |question: &[u8]| {
+            let mut message = Message::from_vec(question).unwrap().into_response();
+            message.metadata.recursion_available = true;
+            let name = message.queries[0].name().clone();
+            message.answers.push(Record::from_rdata(name, 60, RData::A(std::net::Ipv4Addr::LOCALHOST.into())));
+            message
+        };
+        tokio::spawn(async move {
+            let mut packet = [0; 512];
+            while let Ok((length, from)) = udp.recv_from(&mut packet).await {
+                drop(udp.send_to(&spoil(&answer(&packet[..length])), from).await);
+            }
+        });
+        tokio::spawn(async move {
+            let mut open = Vec::new();
+            while let Ok((mut stream, _)) = tcp.accept().await {
+                if speaks_tcp {
+                    let length = stream.read_u16().await.unwrap();
+                    let mut question = vec![0; length.into()];
+                    stream.read_exact(&mut question).await.unwrap();
+                    let bytes = answer(&question).to_vec().unwrap();
+                    stream.write_u16(bytes.len().try_into().unwrap()).await.unwrap();
+                    stream.write_all(&bytes).await.unwrap();
+                }
+                open.push(stream);
+            }
+        });
+        NameServer::new(Server::from(address), &ResolvConf::parse("", "").options)
+    }
+
+    /// More than a datagram may hold, without the mark of being cut off.
+    fn oversized(message: &Message) -> Vec<u8> {
+        let mut message = message.clone();
+        message.answers = vec![message.answers[0].clone(); 400];
+        message.to_vec().unwrap()
+    }
+
+    fn half(message: &Message) -> Vec<u8> {
+        let bytes = message.to_vec().unwrap();
+        bytes[..bytes.len() - 3].to_vec()
+    }
+
+    fn cut_off(message: &Message) -> Vec<u8> {
+        let mut message = message.clone();
+        message.metadata.truncation = true;
+        message.answers.clear();
+        message.to_vec().unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_udp_spoiled_is_asked_over_tcp_and_a_silent_tcp_is_not_a_silent_server() {
+        for spoil in [oversized as fn(&Message) -> Vec<u8>, half, cut_off] {
+            let name = Name::from_ascii("a.test.").unwrap();
+            let found = spoiling(spoil, true).await.ask(name.clone(), RecordType::A).await.unwrap();
+            assert_eq!(found.ips, [IpAddr::from([127, 0, 0, 1])]);
+            let mut server = spoiling(spoil, false).await;
+            server.timeout = Duration::from_secs(1);
+            let lack = server.ask(name, RecordType::A).await.unwrap_err();
+            assert_eq!((lack.weight, lack.failure.cause), (Weight::Failed, Cause::DnsError), "{lack:?}");
         }
     }
 }
