@@ -189,7 +189,7 @@ fn a_full_disk_loses_nothing_and_saving_goes_on_by_itself_once_there_is_room() {
     }
 }
 
-/// Who let go of a full disk finds the store as it was, or sealed by a compaction; never writes over what another one saved.
+/// A writer that closed its file on a full disk finds the store as it was, or sealed by a compaction; never writes over what another one saved.
 #[test]
 fn what_waits_for_room_never_takes_the_place_of_what_another_writer_saved_meanwhile() {
     for another_writes in [false, true] {
@@ -228,7 +228,7 @@ fn what_waits_for_room_never_takes_the_place_of_what_another_writer_saved_meanwh
     }
 }
 
-/// Of a file that may not be written nobody says that it is damaged, which would move it aside.
+/// A file that may not be written is not called damaged, which would move it aside.
 #[test]
 fn a_disk_that_may_only_be_read_is_read_and_refused_for_what_it_is_and_saving_goes_on_after_it() {
     let disk = Disk::default();
@@ -321,7 +321,7 @@ fn a_disk_that_stays_full_until_the_end_is_told_and_counted() {
     assert!(closed.notices[0].contains("the last 30 samples") && closed.notices[0].contains("disk full"), "{closed:?}");
 }
 
-/// Everything is committed, only the journal cannot be sealed: nothing is lost, and nobody is told so.
+/// Everything is committed, only the journal cannot be sealed: nothing is lost, and no notice says so.
 #[test]
 fn a_disk_that_is_full_when_all_is_saved_costs_a_repair_and_nothing_else() {
     let disk = Disk::default();

@@ -1,4 +1,4 @@
-//! The law of the figures: whatever was written, let go of and rolled up, a period has the figures of its samples.
+//! The law of the figures: whatever was written, trimmed and rolled up, a period has the figures of its samples.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -222,7 +222,7 @@ fn when_hours_are_gone_their_days_answer() {
         transaction.open_table(schema::HOURS).unwrap().retain(|(_, hour), _| hour >= limit).unwrap();
         transaction.commit().unwrap();
         let verdict = verify::verify(&database.begin_read().unwrap()).unwrap();
-        assert!(verdict.is_sound(), "what was let go of is no damage: {verdict:?}");
+        assert!(verdict.is_sound(), "what was trimmed is no damage: {verdict:?}");
     };
     let_go_before(day * 24 + 5);
     let view = View::new(&database.begin_read().unwrap()).unwrap();
@@ -271,7 +271,7 @@ fn a_heartbeat_counts_the_checks_of_each_cell() {
     }
 }
 
-/// Checks of a slow site over some hours, sealed at every flush and let go of soon, with the power failing at any moment.
+/// Checks of a slow site over some hours, sealed at every flush and trimmed soon, with the power failing at any moment.
 #[test]
 fn whenever_the_power_fails_the_rollups_are_the_sum_of_what_was_committed() {
     let disk = Disk::default();

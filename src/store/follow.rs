@@ -5,7 +5,7 @@
 //! journal is read from the entry after the last one that was read, which costs what is new and no more. The journal's numbers
 //! tell when some of it was sealed unread; then the sites are compared with what is sealed again. Invariants: each call
 //! is one transaction; a sample is handed out once, whatever is sealed meanwhile, for only numbers from its site's
-//! next one on are taken; samples that were let go of or cannot be read are counted, and reading goes on after
+//! next one on are taken; samples that were trimmed or cannot be read are counted, and reading goes on after
 //! them. Numbers that are missing between stored samples were lost before they were stored, and told then. Limit: a
 //! reader serves as long as one [`super::Writer`] lives, because the journal's numbers may begin again with the next.
 

@@ -352,7 +352,7 @@ impl Store {
         Ok(sealing)
     }
 
-    /// Lets go of the database, after a failure: it refuses every write until it is opened again.
+    /// Drops the database, after a failure: it refuses every write until it is opened again.
     pub(super) fn let_go(&mut self) {
         *self.tail.get_mut().expect("a look that panics is caught within the lock") = Arc::default();
         // A closing database writes; what another program put into the file stays as it is.

@@ -2,8 +2,8 @@
 //!
 //! Idea: as a look through the file decodes every block anyway, the samples that are rolled up are summed up by hour beside
 //! it, and compared with the rows; days are compared with their hours. Invariants: a sum that cannot be known any more is not
-//! held against a row: hours into which samples reach that were let go of, sites of which a block is damaged, days of
-//! which hours were let go of. Limits: the sums of one site are in memory at a time, about two kilobytes an hour.
+//! held against a row: hours into which samples reach that were trimmed, sites of which a block is damaged, days of
+//! which hours were trimmed. Limits: the sums of one site are in memory at a time, about two kilobytes an hour.
 
 use std::collections::BTreeMap;
 
@@ -20,9 +20,9 @@ pub struct Recount {
     hours: BTreeMap<u64, Rollup>,
     /// Samples before this number are rolled up.
     rolled: u64,
-    /// Hours up to this one may have had samples that were let go of.
+    /// Hours up to this one may have had samples that were trimmed.
     doubtful: Option<u64>,
-    /// Whether there was a block; without one, every sample was let go of.
+    /// Whether there was a block; without one, every sample was trimmed.
     has_blocks: bool,
     is_damaged: bool,
 }
@@ -86,7 +86,7 @@ impl Recount {
                 sums.entry(day).or_default().merge(&roll.stretch.rollup);
             }
         }
-        // An hour that has samples and no row, though none so old was let go of; all were where only days are left.
+        // An hour that has samples and no row, though none so old was trimmed; all were where only days are left.
         let all_went = oldest.is_none() && days.range(schema::whole(site.0))?.next().is_some();
         let missing = self.hours.keys().filter(|hour| !all_went && oldest.is_none_or(|oldest| **hour >= oldest));
         found.hours += if self.is_damaged { 0 } else { missing.count() as u64 };

@@ -4,7 +4,7 @@
 //! the samples before it, whatever their times are and whenever the program is stopped or killed. What comes later is
 //! read from its blocks and from the journal. A site is rolled up when sealing finds a sample of another hour than the one
 //! before it, and then up to the run of samples of its newest hour, so a row is normally written once. Samples are rolled up
-//! too before their block is let go of. Invariants: a sample is counted in one row of each table or in none; where a
+//! too before their block is trimmed. Invariants: a sample is counted in one row of each table or in none; where a
 //! clock was set back, the row of an hour that was closed is taken up again. A damaged row of a day is made again
 //! from its hours; a damaged block is in no row. Limits: [`BLOCKS_MAX`] blocks a transaction for a file that had no
 //! rollups; the rest at the next flush.

@@ -1,7 +1,7 @@
 //! Who writes: the number of a process and since when, in `meta`, from the opening of the store to its clean closing.
 //!
 //! A writer that is killed cannot sign off, so a signature says who wrote last; whether that process is still there is
-//! for the reader to ask of the system. And a writer that had to let go of the store, because its disk was full, knows by it
+//! for the reader to ask of the system. And a writer that had to close the store, because its disk was full, knows by it
 //! whether another one wrote meanwhile: then the numbers of the samples that wait are taken, and they must not be written.
 
 use redb::{ReadTransaction, WriteTransaction};

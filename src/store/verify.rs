@@ -199,7 +199,7 @@ pub fn verify_with(transaction: &ReadTransaction, progress: impl FnMut(u64, u64)
         follower.blocks(&view)?;
         follower.tail(&view.tail);
     }
-    // Damage to the pages above them hides blocks; what was let go of is not counted any more.
+    // Damage to the pages above them hides blocks; what was trimmed is not counted any more.
     let (read, all) = follower.blocks;
     if read != all {
         verdict.damage("blocks", all.abs_diff(read));
@@ -267,7 +267,7 @@ impl<P: FnMut(u64, u64)> Follower<'_, P> {
         if self.next.is_some_and(|next| next > sealed) {
             self.verdict.damage("sealed", 1);
         }
-        // All blocks may have been let go of, then the journal begins where sealing ended.
+        // All blocks may have been trimmed, then the journal begins where sealing ended.
         self.reach(sealed);
         Ok(())
     }
