@@ -214,25 +214,26 @@ fn history_is_told_by_site_and_period_in_three_forms() {
     assert_eq!(lines.count(), all.len());
     let table = folder.run("samples").quietly().stdout;
     assert_eq!(table.lines().count(), all.len() + 1);
-    assert!(table.starts_with("TIME"), "{table}");
+    assert!(table.starts_with("TIME (+00:00)"), "{table}");
 
     let alerts = folder.run("alerts --format json").quietly().json();
     assert_eq!(alerts.len(), 1);
     let message = alerts[0]["message"].as_str().unwrap();
     assert!(message.starts_with("Website broken is down. availability=0.00%, time="), "{message}");
     assert!(message.ends_with("+00:00"), "{message}");
-    assert!(folder.run("alerts").quietly().stdout.contains(message));
+    let listed = folder.run("alerts").quietly().stdout;
+    assert!(listed.starts_with("TIME (+00:00)") && listed.contains(message), "{listed}");
     assert_eq!(folder.run("alerts --format csv").quietly().stdout.lines().count(), 2);
     assert_eq!(folder.run("alerts --format json --until 1h").quietly().stdout, "");
 
     // A period without samples is an answer, not a failure.
     let nothing = folder.run("samples --since 2000-01-01 --until 2000-01-02").quietly().stdout;
-    assert!(nothing.starts_with("no samples between 2000-01-01 00:00 and 2000-01-02 00:00"), "{nothing}");
+    assert!(nothing.starts_with("no samples between 2000-01-01 00:00 and 2000-01-02 00:00 (+00:00)"), "{nothing}");
     assert_eq!(folder.run("samples --format json --since 2000-01-01 --until 2000-01-02").quietly().stdout, "");
     // An end without a beginning, or a beginning in the future: neither is a riddle.
     assert_eq!(folder.run("samples --format json --until 1d").quietly().stdout, "");
     let future = folder.run("samples --since 2100-01-01").quietly().stdout;
-    assert!(future.starts_with("no samples since 2100-01-01 00:00"), "{future}");
+    assert!(future.starts_with("no samples since 2100-01-01 00:00 (+00:00)"), "{future}");
 }
 
 /// Twenty minutes of checks of which only the sum of their hour is left.

@@ -15,7 +15,7 @@ use crate::model::SiteId;
 use crate::model::figures;
 use crate::model::redact::redacted;
 use crate::model::text::{clean_line, shown_path};
-use crate::report::minute;
+use crate::report::{minute, named};
 use crate::store::{Archive, Contents, Options, Repaired, Store, StoreError, StoredSink, Tally, Verdict};
 
 use super::cli::CommonArgs;
@@ -152,6 +152,7 @@ fn described(path: &Path, contents: &Contents, zone: &TimeZone) -> String {
     if let Some((from, to)) = contents.range {
         line("from", minute(from, zone));
         line("to", minute(to, zone));
+        line("times", named(from, to, zone));
     }
     let journal = contents.journal;
     line(
@@ -260,7 +261,7 @@ mod tests {
         let contents = Contents { format: 1, bytes: 1_100_000, sites: 5, samples: 1_805, range, ..Contents::default() };
         let text = described(Path::new("webmon.redb"), &contents, &TimeZone::UTC);
         let expected = "webmon.redb\n  format    1\n  on disk   1.1 MB\n  sites     5\n  samples   1,805\n  \
-                        from      2026-11-21 10:00\n  to        2026-11-21 11:00\n  \
+                        from      2026-11-21 10:00\n  to        2026-11-21 11:00\n  times     UTC (+00:00)\n  \
                         blocks    0, and 0 commits not sealed yet\n  rollups   0 hours, 0 days\n  alerts    0\n  texts     0 of failures\n";
         assert_eq!(text, expected);
     }

@@ -37,16 +37,18 @@ pub fn samples(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Failur
     let zone = past.zone.clone();
     print(|out| match args.format {
         TableFormat::Table => {
-            let table = table::Samples::new(past.names(), zone.clone());
-            let mut rows = 0u64;
+            let mut table = None;
             past.visit(|_, record| {
-                if rows == 0 {
-                    table.header(out)?;
+                if let Some(table) = &table {
+                    return table::Samples::row(table, out, record);
                 }
-                rows += 1;
-                table.row(out, record)
+                let since = past.period.since.max(record.sample.at);
+                let shown = Period { since, until: past.period.until.min(past.now).max(since) };
+                let begun = table.insert(table::Samples::new(past.names(), zone.clone(), shown));
+                begun.header(out)?;
+                begun.row(out, record)
             })?;
-            if rows > 0 { Ok(()) } else { table::nothing(out, &zone, &args.sites, past.period, past.begins()?) }
+            if table.is_some() { Ok(()) } else { table::nothing(out, &zone, &args.sites, past.period, past.begins()?) }
         }
         TableFormat::Json => past.visit(|_, record| json::sample(out, record)),
         TableFormat::Csv => {

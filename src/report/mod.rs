@@ -27,7 +27,7 @@ mod words;
 
 use std::net::SocketAddr;
 
-pub use when::{clock, minute};
+pub use when::{clock, minute, named};
 
 use crate::engine::snapshot::SiteState;
 use crate::model::{Observation, Sample, Timestamp};

@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use crate::alert::{Alert, AlertState};
-use crate::model::{Cause, Phase, Status, duration, figures};
+use crate::model::{Cause, Phase, Status, Timestamp, duration, figures};
 use crate::stats::Latency;
 
 use super::objects::phase_micros;
@@ -29,14 +29,17 @@ const DAY: Duration = Duration::from_hours(24);
 #[derive(Clone, Debug)]
 pub struct Samples {
     zone: TimeZone,
+    /// The head of the times, which names the offsets of the zone.
+    time: String,
     name_width: usize,
 }
 
 impl Samples {
-    /// A table for samples of these sites, with local times of `zone`.
-    pub fn new<'a>(names: impl IntoIterator<Item = &'a str>, zone: TimeZone) -> Self {
+    /// A table for samples of these sites and of times in `shown`, told as local times of `zone`.
+    pub fn new<'a>(names: impl IntoIterator<Item = &'a str>, zone: TimeZone, shown: Period) -> Self {
         let name_width = names.into_iter().map(words::cells).max().unwrap_or(0).clamp(4, NAME_MAX);
-        Self { zone, name_width }
+        let time = time_head(shown.since, shown.until, &zone);
+        Self { zone, time, name_width }
     }
 
     /// The line of column heads.
@@ -45,7 +48,7 @@ impl Samples {
     /// The writer's.
     pub fn header(&self, out: &mut impl io::Write) -> io::Result<()> {
         let times = ["TOTAL", "RESOLVE", "CONNECT", "TLS", "PROCESS", "TRANSFER"].map(str::to_owned);
-        self.line(out, ["TIME", "SITE", "RESULT", "CODE"], &times, "DETAIL")
+        self.line(out, [&self.time, "SITE", "RESULT", "CODE"], &times, "DETAIL")
     }
 
     /// One sample; a failed one shows its cause and its detail.
@@ -100,7 +103,9 @@ pub fn stats(
 ) -> io::Result<()> {
     let Period { since, until } = heading.period;
     let past = if heading.back_from_now { format!("past {} · ", span(until.since(since))) } else { String::new() };
-    let (from, to, offset) = (when::minute(since, zone), when::minute(until, zone), when::offset(until, zone));
+    let (from, to) = (when::minute(since, zone), when::minute(until, zone));
+    let (before, offset) = (when::offset(since, zone), when::offset(until, zone));
+    let from = if before == offset { from } else { format!("{from} {before}") };
     let sites = words::plural(u64::try_from(records.len()).expect("a number of sites fits 64 bits"), "site");
     words::line(out, &format!("{past}{from} – {to} {offset} · {sites} · {}", heading.store))?;
 
@@ -162,12 +167,15 @@ pub fn nothing(
     zone: &TimeZone,
     of: &[String],
     period: Period,
-    begins: Option<crate::model::Timestamp>,
+    begins: Option<Timestamp>,
 ) -> io::Result<()> {
     let since = when::minute(period.since, zone);
     let period = match period.until {
-        crate::model::Timestamp::MAX => format!("since {since}"),
-        until => format!("between {since} and {}", when::minute(until, zone)),
+        crate::model::Timestamp::MAX => format!("since {since} ({})", when::offset(period.since, zone)),
+        until => {
+            let offsets = when::offsets(period.since, until, zone);
+            format!("between {since} and {} ({offsets})", when::minute(until, zone))
+        }
     };
     let begins = begins.map(|begins| when::minute(begins, zone));
     let said = match (of, begins) {
@@ -206,7 +214,16 @@ pub fn alerts(out: &mut impl io::Write, zone: &TimeZone, alerts: &[Alert]) -> io
             [when::second(alert.at, zone), alert.site.to_string(), alert.state.name().to_owned(), message]
         })
         .collect();
-    aligned(out, &["TIME", "SITE", "STATE", "MESSAGE"], &[0, 1, 2, 3], &rows)
+    let (first, last) = alerts.iter().fold((alerts[0].at, alerts[0].at), |(first, last), alert| {
+        // The end of an incident also tells when it began.
+        (first.min(alert.since).min(alert.at), last.max(alert.at))
+    });
+    aligned(out, &[&time_head(first, last, zone), "SITE", "STATE", "MESSAGE"], &[0, 1, 2, 3], &rows)
+}
+
+/// The head of a column of local times: `TIME (+01:00)`.
+fn time_head(from: Timestamp, to: Timestamp, zone: &TimeZone) -> String {
+    format!("TIME ({})", when::offsets(from, to, zone))
 }
 
 fn stats_row(record: &StatsRecord<'_>) -> [String; 13] {
@@ -300,7 +317,7 @@ mod tests {
 
     use super::*;
     use crate::model::text::is_harmful;
-    use crate::model::{Micros, Phases, Sample, Timestamp};
+    use crate::model::{Micros, Phases, Sample};
     use crate::report::Stored;
     use crate::report::fixtures::{self, at, empty_summary, ended, hostile, printed, summary, zone};
     use crate::stats::{Outage, Summary};
@@ -319,7 +336,8 @@ mod tests {
             ..failed
         };
         let good = Sample { cause: Cause::Ok, status: Some(fixtures::status(200)), ..failed };
-        let table = Samples::new(["api", "日本語"], zone());
+        let shown = Period { since: failed.at, until: failed.at };
+        let table = Samples::new(["api", "日本語"], zone(), shown);
         let text = printed(|out| {
             table.header(out)?;
             table.row(out, &record("api", &failed, Some("503 Service Unavailable")))?;
@@ -329,7 +347,7 @@ mod tests {
         assert_eq!(
             text,
             "\
-TIME                     SITE    RESULT               CODE     TOTAL   RESOLVE   CONNECT       TLS   PROCESS  TRANSFER  DETAIL
+TIME (+01:00)            SITE    RESULT               CODE     TOTAL   RESOLVE   CONNECT       TLS   PROCESS  TRANSFER  DETAIL
 2026-11-22 10:00:00.123  api     status                503   5.53 ms   0.31 ms   0.12 ms         –   5.02 ms   0.08 ms  503 Service Unavailable
 2026-11-22 10:00:00.123  日本語  connect_refused         –    1.24 s         –    1.24 s         –         –         –  connection refused
 2026-11-22 10:00:00.123  api     up                    200   5.53 ms   0.31 ms   0.12 ms         –   5.02 ms   0.08 ms
@@ -431,7 +449,7 @@ new                  –     –       0     0       –        –        –  
         assert_eq!(printed(|out| more_holes(out, "bl\u{202e}og", 3)), "  bl\u{fffd}og: 3 more holes, shorter ones\n");
         assert_eq!(
             printed(|out| nothing(out, &zone(), &[], day, Some(at("2026-11-20T08:12:00Z")))),
-            "no samples between 2026-11-21 14:02 and 2026-11-22 14:02; the store begins 2026-11-20 09:12\n"
+            "no samples between 2026-11-21 14:02 and 2026-11-22 14:02 (+01:00); the store begins 2026-11-20 09:12\n"
         );
         assert!(printed(|out| nothing(out, &zone(), &[], day, None)).ends_with("; the store is empty\n"));
         // A store with samples of others is not empty, and begins with them.
@@ -442,7 +460,7 @@ new                  –     –       0     0       –        –        –  
         );
         assert_eq!(
             printed(|out| nothing(out, &zone(), &off, day, Some(at("2026-11-20T08:12:00Z")))),
-            "no samples of off between 2026-11-21 14:02 and 2026-11-22 14:02; the first one is of 2026-11-20 09:12\n"
+            "no samples of off between 2026-11-21 14:02 and 2026-11-22 14:02 (+01:00); the first one is of 2026-11-20 09:12\n"
         );
         let many: Vec<String> = (1..=5).map(|site| format!("s{site}")).collect();
         assert!(
@@ -451,11 +469,27 @@ new                  –     –       0     0       –        –        –  
     }
 
     #[test]
+    fn tables_across_a_change_of_the_clocks_name_both_offsets() {
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        let period = Period { since: at("2026-10-20T12:00:00Z"), until: at("2026-11-20T12:00:00Z") };
+        let heading = Heading { period, back_from_now: false, store: "webmon.redb" };
+        let text = printed(|out| stats(out, &berlin, &heading, &[]));
+        assert!(text.starts_with("2026-10-20 14:00 +02:00 – 2026-11-20 13:00 +01:00 · "), "{text}");
+        let text = printed(|out| Samples::new(["api"], berlin.clone(), period).header(out));
+        assert!(text.starts_with("TIME (+02:00/+01:00)     SITE  RESULT"), "{text}");
+        let text = printed(|out| nothing(out, &berlin, &[], period, None));
+        assert!(text.contains("2026-11-20 13:00 (+02:00/+01:00); "), "{text}");
+        let old = Alert { at: period.since, ..fixtures::alert() };
+        let text = printed(|out| alerts(out, &berlin, &[old, fixtures::alert()]));
+        assert!(text.starts_with("TIME (+02:00/+01:00)  SITE  STATE"), "{text}");
+    }
+
+    #[test]
     fn alerts_show_their_message_to_the_letter() {
         assert_eq!(
             printed(|out| alerts(out, &zone(), &[fixtures::alert(), ended()])),
             "\
-TIME                 SITE  STATE  MESSAGE
+TIME (+01:00)        SITE  STATE  MESSAGE
 2026-11-22 10:00:00  api   down   Website api is down. availability=79.17%, time=2026-11-22T10:00:00+01:00
 2026-11-22 11:05:00  api   ended  – no longer watched; was down since 2026-11-22 10:00:00 (1h4m59s)
 "
@@ -470,7 +504,7 @@ TIME                 SITE  STATE  MESSAGE
             let summary = summary();
             let period = Period { since: Timestamp::ZERO, until: Timestamp::MAX };
             let text = printed(|out| {
-                Samples::new([&*name], zone()).row(out, &record(&name, &sample, Some(&detail)))?;
+                Samples::new([&*name], zone(), period).row(out, &record(&name, &sample, Some(&detail)))?;
                 let alert = Alert { site: name.as_str().into(), message: detail.clone(), ..fixtures::alert() };
                 alerts(out, &zone(), &[alert])?;
                 let heading = Heading { period, back_from_now: false, store: &detail };

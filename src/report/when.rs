@@ -7,6 +7,9 @@ use jiff::tz::TimeZone;
 
 use crate::model::Timestamp;
 
+/// Changes of a zone's offset that are looked at: those of a century.
+const CHANGES_MAX: usize = 256;
+
 /// RFC 3339, UTC, exactly six decimals: `2026-11-22T09:00:00.123456Z`. Text order is time order.
 pub(super) fn utc(at: Timestamp) -> String {
     format!("{:.6}", instant(at))
@@ -44,6 +47,29 @@ pub(super) fn offset(at: Timestamp, zone: &TimeZone) -> String {
     zoned(at, zone).strftime("%:z").to_string()
 }
 
+/// The zone's offsets from `from` to `to`, in their order: `+01:00`, or `+02:00/+01:00` where the clocks were changed.
+pub(super) fn offsets(from: Timestamp, to: Timestamp, zone: &TimeZone) -> String {
+    let mut offsets = vec![offset(from, zone)];
+    let end = instant(to);
+    for change in zone.following(instant(from)).take_while(|change| change.timestamp() <= end).take(CHANGES_MAX) {
+        let offset = change.timestamp().to_zoned(zone.clone()).strftime("%:z").to_string();
+        if !offsets.contains(&offset) {
+            offsets.push(offset);
+        }
+    }
+    offsets.join("/")
+}
+
+/// The zone by its name, where it has one, and its offsets from `from` to `to`: `Europe/Berlin (+01:00)`.
+#[must_use]
+pub fn named(from: Timestamp, to: Timestamp, zone: &TimeZone) -> String {
+    let offsets = offsets(from, to, zone);
+    match zone.iana_name().filter(|name| !name.is_empty()) {
+        Some(name) if !zone.is_unknown() => format!("{name} ({offsets})"),
+        _ => offsets,
+    }
+}
+
 fn zoned(at: Timestamp, zone: &TimeZone) -> Zoned {
     instant(at).to_zoned(zone.clone())
 }
@@ -76,6 +102,21 @@ mod tests {
         assert_eq!(second(moment, &zone()), "2026-11-23 00:00:10");
         assert_eq!(millisecond(moment, &zone()), "2026-11-23 00:00:10.123");
         assert_eq!(offset(moment, &zone()), "+01:00");
+    }
+
+    #[test]
+    fn a_zone_is_named_with_every_offset_of_the_period() {
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        let (january, july, november) =
+            (at("2026-01-15T12:00:00Z"), at("2026-07-15T12:00:00Z"), at("2026-11-22T12:00:00Z"));
+        assert_eq!(named(november, november, &berlin), "Europe/Berlin (+01:00)");
+        assert_eq!(named(july, november, &berlin), "Europe/Berlin (+02:00/+01:00)");
+        assert_eq!(named(january, november, &berlin), "Europe/Berlin (+01:00/+02:00)");
+        assert_eq!(named(july, november, &TimeZone::UTC), "UTC (+00:00)");
+        assert_eq!(named(july, november, &zone()), "+01:00");
+        // A rule has no end, and neither bound need be in reach of anything stored.
+        let rule = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        assert_eq!(named(Timestamp::ZERO, Timestamp::MAX, &rule), "+01:00/+02:00");
     }
 
     proptest! {
