@@ -1,11 +1,153 @@
-//! Names that a person cannot tell apart, or cannot type: a no-break space, a zero-width character, letters in another
-//! normal form (UAX #15). Sites are known by the bytes of their names, so such names are warned about.
+//! Characters that a person takes for others, or does not see: in names, groups, host names, keys and values.
 //!
-//! Limit: letters of other scripts that look alike (a Cyrillic `а`) are not compared.
+//! Sites are known by the bytes of their names, and hosts by those of theirs, so a no-break space, a dash in place of a hyphen,
+//! a Cyrillic `а` in a Latin word, a quotation mark of a word processor, or letters in another normal form (UAX #15) are warned
+//! about. [`TABLE`] alone says what a character is.
+//!
+//! Limit: letters of other scripts are told where they are mixed with Latin ones; a word that is wholly Cyrillic is not compared.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
+
+use super::warning::Warnings;
+use super::yaml::Tree;
+
+/// Most places of a file that are told.
+const PLACES_MAX: usize = 100;
+
+/// What a person takes a character for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// A space that no space bar gives.
+    Space,
+    /// No width, and no meaning of its own.
+    Invisible,
+    /// Joins its neighbours, as in emoji; between other letters it cannot be seen.
+    Joiner,
+    /// Varies the character before it, as in emoji.
+    Variation,
+    /// Looks like a hyphen.
+    Dash,
+    /// Looks like a quotation mark.
+    Quote,
+    /// A letter of another script, many of which look like Latin ones.
+    Cyrillic,
+    Greek,
+}
+
+#[rustfmt::skip]
+const TABLE: &[(RangeInclusive<char>, Kind)] = &[
+    ('\t'..='\r', Kind::Space), ('\u{85}'..='\u{85}', Kind::Space), ('\u{a0}'..='\u{a0}', Kind::Space),
+    ('\u{1680}'..='\u{1680}', Kind::Space), ('\u{2000}'..='\u{200a}', Kind::Space), ('\u{2028}'..='\u{2029}', Kind::Space),
+    ('\u{202f}'..='\u{202f}', Kind::Space), ('\u{205f}'..='\u{205f}', Kind::Space), ('\u{3000}'..='\u{3000}', Kind::Space),
+    ('\u{ad}'..='\u{ad}', Kind::Invisible), ('\u{34f}'..='\u{34f}', Kind::Invisible),
+    // The fillers of Hangul are letters by their category.
+    ('\u{115f}'..='\u{1160}', Kind::Invisible), ('\u{3164}'..='\u{3164}', Kind::Invisible), ('\u{ffa0}'..='\u{ffa0}', Kind::Invisible),
+    ('\u{180e}'..='\u{180e}', Kind::Invisible), ('\u{200b}'..='\u{200b}', Kind::Invisible),
+    ('\u{2060}'..='\u{2064}', Kind::Invisible), ('\u{feff}'..='\u{feff}', Kind::Invisible),
+    ('\u{200c}'..='\u{200d}', Kind::Joiner), ('\u{fe00}'..='\u{fe0f}', Kind::Variation),
+    ('\u{2010}'..='\u{2015}', Kind::Dash), ('\u{2212}'..='\u{2212}', Kind::Dash),
+    ('\u{ab}'..='\u{ab}', Kind::Quote), ('\u{bb}'..='\u{bb}', Kind::Quote), ('\u{2018}'..='\u{201f}', Kind::Quote),
+    ('\u{2039}'..='\u{203a}', Kind::Quote), ('\u{ff02}'..='\u{ff02}', Kind::Quote), ('\u{ff07}'..='\u{ff07}', Kind::Quote),
+    ('\u{370}'..='\u{3ff}', Kind::Greek), ('\u{1f00}'..='\u{1fff}', Kind::Greek),
+    ('\u{400}'..='\u{52f}', Kind::Cyrillic), ('\u{1c80}'..='\u{1c8f}', Kind::Cyrillic), ('\u{a640}'..='\u{a69f}', Kind::Cyrillic),
+];
+
+fn kind(c: char) -> Option<Kind> {
+    TABLE.iter().find(|(range, _)| range.contains(&c)).map(|&(_, kind)| kind)
+}
+
+impl Kind {
+    /// What is odd about it, after "which".
+    const fn trouble(self) -> &'static str {
+        match self {
+            Self::Space => "looks like a space and is none",
+            Self::Invisible | Self::Joiner | Self::Variation => "cannot be seen",
+            Self::Dash => "looks like a hyphen and is none",
+            Self::Quote => "looks like a quotation mark and is none: YAML keeps it in the value",
+            Self::Cyrillic => "is a Cyrillic letter",
+            Self::Greek => "is a Greek letter",
+        }
+    }
+}
+
+/// The first character of `text`, by its byte, that `is_wanted` takes. A joiner counts as invisible behind ASCII only.
+fn find(text: &str, is_wanted: impl Fn(Kind) -> bool) -> Option<(usize, char, Kind)> {
+    let mut before = 'a';
+    text.char_indices().find_map(|(at, c)| {
+        let neighbour = std::mem::replace(&mut before, c);
+        match kind(c)? {
+            Kind::Joiner if neighbour.is_ascii() => is_wanted(Kind::Invisible).then_some((at, c, Kind::Invisible)),
+            kind => is_wanted(kind).then_some((at, c, kind)),
+        }
+    })
+}
+
+const fn is_script(kind: Kind) -> bool {
+    matches!(kind, Kind::Cyrillic | Kind::Greek)
+}
+
+/// What is odd about `key`, which is not known, as the end of a message; nothing where nothing is.
+pub(super) fn in_key(key: &str) -> String {
+    let is_mixed = has_latin(key);
+    find(key, |kind| is_mixed || !is_script(kind))
+        .map_or_else(String::new, |(_, c, kind)| format!(" (it holds {}, which {})", code(c), kind.trouble()))
+}
+
+/// `warnings`, and those of all places of `text`, of which `tree` is the tree, at which something is not what it looks like.
+pub(super) fn noted(mut warnings: Warnings, tree: &Tree, text: &str) -> Warnings {
+    let scalars = tree.scalars().filter_map(|(_, span)| Some((span.start, text.get(span)?)));
+    // As written: who writes an escape knows what stands there.
+    let odd = scalars.filter(|(_, written)| !written.is_ascii());
+    let found = odd.flat_map(|(start, written)| {
+        in_value(written).into_iter().chain(in_host(written)).map(move |(at, told)| (start, start + at, told))
+    });
+    for (start, at, (c, told)) in found.take(PLACES_MAX) {
+        if !warnings.tells_of(start, &code(c)) {
+            warnings.place(at, told);
+        }
+    }
+    warnings
+}
+
+type Found = (usize, (char, String));
+
+/// What cannot be seen in a text as it was written, and quotation marks around it that are none.
+fn in_value(written: &str) -> Option<Found> {
+    let is_quote = |c: Option<char>| c.and_then(kind) == Some(Kind::Quote);
+    let trimmed = written.trim_end();
+    let is_quoted = is_quote(trimmed.chars().next()) && is_quote(trimmed.chars().next_back());
+    let (at, c, kind) = find(written, |kind| kind == Kind::Invisible || is_quoted && kind == Kind::Quote)?;
+    Some((at, (c, format!("{} stands here, which {}", code(c), kind.trouble()))))
+}
+
+/// A dash in the host of a URL, or a letter of another script in a label of it that has Latin ones.
+fn in_host(written: &str) -> Option<Found> {
+    let start = written.find("://")? + 3;
+    let authority = written[start..].split(['/', '\\', '?', '#', '"', '\'']).next()?;
+    let start = start + authority.rfind('@').map_or(0, |at| at + 1);
+    let host = authority.rsplit('@').next()?;
+    let mut at = start;
+    for label in host.split('.') {
+        let is_mixed = has_latin(label);
+        let odd = find(label, |kind| kind == Kind::Dash || is_mixed && is_script(kind));
+        if let Some((within, c, kind)) = odd {
+            let mixes = if is_script(kind) { " among Latin ones" } else { "" };
+            return Some((
+                at + within,
+                (c, format!("the host name holds {}, which {}{mixes}", code(c), kind.trouble())),
+            ));
+        }
+        at += label.len() + 1;
+    }
+    None
+}
+
+fn has_latin(text: &str) -> bool {
+    text.chars().any(|c| c.is_ascii_alphabetic() || matches!(c, '\u{c0}'..='\u{24f}' if c.is_alphabetic()))
+}
 
 /// Names that were seen, by what a person sees of them.
 #[derive(Default)]
@@ -19,9 +161,11 @@ impl Names {
             let (place, one, other) = difference(before, name);
             return Some(format!("looks like {before:?}: character {place} is {one} there and {other} here"));
         }
-        if let Some(c) = name.chars().find(|&c| is_space(c) || is_invisible(c)) {
-            let what = if is_space(c) { "looks like a space and is none" } else { "cannot be seen" };
-            return Some(format!("holds {}, which {what}", code(c)));
+        // In the name of a site that has none but its URL, the host is told of.
+        let is_url = name.contains("://");
+        let is_odd = |kind| matches!(kind, Kind::Space | Kind::Invisible) || kind == Kind::Dash && !is_url;
+        if let Some((_, c, kind)) = find(name, is_odd) {
+            return Some(format!("holds {}, which {}", code(c), kind.trouble()));
         }
         (!is_nfc(name))
             .then(|| "is not in the normal form (NFC) in which keyboards type it: --site will not find it".to_owned())
@@ -30,25 +174,10 @@ impl Names {
 
 /// `name` as a person sees it.
 fn seen(name: &str) -> String {
-    let shown: String = name.nfkc().filter(|&c| !is_invisible(c) && !is_joiner(c)).collect();
+    let unseen = |c: &char| matches!(kind(*c), Some(Kind::Invisible | Kind::Joiner | Kind::Variation));
+    let hyphened = |c: char| if kind(c) == Some(Kind::Dash) { '-' } else { c };
+    let shown: String = name.nfkc().filter(|c| !unseen(c)).map(hyphened).collect();
     shown.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// Whether `c` is a space that no space bar gives.
-fn is_space(c: char) -> bool {
-    c != ' ' && c.is_whitespace()
-}
-
-/// Whether `c` has no width and no meaning of its own in a name.
-fn is_invisible(c: char) -> bool {
-    // The fillers of Hangul are letters by their category.
-    let is_filler = matches!(c, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}');
-    is_filler || matches!(c, '\u{ad}' | '\u{34f}' | '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
-}
-
-/// Whether `c` only joins or varies its neighbours, as in emoji.
-fn is_joiner(c: char) -> bool {
-    matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}')
 }
 
 /// The first place, from 1, at which two names differ, and what stands there in each.
@@ -93,6 +222,11 @@ mod tests {
             ("api", Some("looks like \"\u{ff41}pi\": character 1 is U+FF41 there and U+0061 here")),
             ("👩\u{200d}🚀 ❤\u{fe0f}", None),
             ("日本語", None),
+            ("web\u{2011}shop", Some("holds U+2011, which looks like a hyphen and is none")),
+            ("web-shop", Some("looks like \"web\u{2011}shop\": character 4 is U+2011 there and U+002D here")),
+            ("5 \u{2212} 3", Some("holds U+2212, which looks like a hyphen")),
+            ("zw\u{200d}j", Some("holds U+200D, which cannot be seen")),
+            ("магазин", None),
         ] {
             let found = names.oddity(name);
             match told {
@@ -100,5 +234,56 @@ mod tests {
                 Some(part) => assert!(found.as_ref().is_some_and(|found| found.contains(part)), "{name}: {found:?}"),
             }
         }
+    }
+
+    #[test]
+    fn hosts_that_mix_scripts_or_hold_dashes_are_told_and_others_are_not() {
+        for (url, told) in [
+            ("https://p\u{430}ypal.example/", Some((9, "U+0430, which is a Cyrillic letter among Latin ones"))),
+            ("\"https://u:p@www.g\u{3bf}o.example\"", Some((18, "U+03BF, which is a Greek letter among Latin ones"))),
+            ("https://web\u{2010}shop.example", Some((11, "U+2010, which looks like a hyphen"))),
+            ("https://a\u{2212}b:81/x", Some((9, "U+2212, which looks like a hyphen"))),
+            ("https://\u{43c}\u{430}\u{433}.example/", None),
+            ("https://b\u{fc}cher.example/\u{430}b\u{2013}c", None),
+            ("https://user:p\u{2013}w@a.example/", None),
+            ("no URL: p\u{430}y", None),
+        ] {
+            let found = in_host(url);
+            match told {
+                None => assert_eq!(found, None, "{url}"),
+                Some((at, part)) => {
+                    let (place, (_, text)) = found.unwrap();
+                    assert!(place == at && text.contains(part), "{url}: {place} {text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_seen_and_quotation_marks_that_are_none_are_told_as_written() {
+        for (written, told) in [
+            ("\u{201c}ok\u{201d}", Some("U+201C stands here, which looks like a quotation mark")),
+            ("\u{ab}ok\u{bb}", Some("U+00AB stands here")),
+            ("\"\u{201c}ok\u{201d}\"", None),
+            ("the dog\u{2019}s", None),
+            ("o\u{feff}k", Some("U+FEFF stands here, which cannot be seen")),
+            ("\"o\u{200c}k\"", Some("U+200C stands here, which cannot be seen")),
+            ("\"o\\u200bk\"", None),
+            ("👩\u{200d}🚀 ❤\u{fe0f}", None),
+        ] {
+            let found = in_value(written).map(|(_, (_, text))| text);
+            match told {
+                None => assert_eq!(found, None, "{written}"),
+                Some(part) => assert!(found.as_ref().is_some_and(|found| found.contains(part)), "{written}: {found:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn unknown_keys_name_the_character_that_is_another() {
+        assert_eq!(in_key("int\u{435}rval"), " (it holds U+0435, which is a Cyrillic letter)");
+        assert_eq!(in_key("keep\u{2011}alive"), " (it holds U+2011, which looks like a hyphen and is none)");
+        assert_eq!(in_key("\u{201c}url\u{201d}").split_once(',').unwrap().0, " (it holds U+201C");
+        assert_eq!((in_key("intervall"), in_key("\u{438}\u{43c}\u{44f}")), (String::new(), String::new()));
     }
 }

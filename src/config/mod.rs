@@ -247,7 +247,7 @@ fn validate(text: &str, name: &str, scope: Scope<'_>, exposed: bool) -> Result<C
             if let Some(env) = env {
                 warnings.proxies(env);
             }
-            config.warnings = warnings.into_lines(&source);
+            config.warnings = lookalike::noted(warnings, &tree, text).into_lines(&source);
             config.files = files;
             config.secrets = config.all_secrets(&expressions);
             if let Some(exec) = &mut config.exec {

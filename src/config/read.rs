@@ -24,6 +24,7 @@ use super::declared::{Form, Key};
 use super::expand::{self, Expanded, Scope};
 use super::fault::{FAULTS_MAX, Fault};
 use super::file::Named;
+use super::lookalike;
 use super::mask;
 use super::suggest;
 use super::value;
@@ -363,7 +364,7 @@ impl<'r, 'a> Keys<'r, 'a> {
                 }
                 let hint = near.map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
                 let name = clean_line(&mask::quotable_key(entry.name), QUOTED_MAX);
-                self.reader.fault_at(entry.key, format!("unknown key `{name}`{hint}"));
+                self.reader.fault_at(entry.key, format!("unknown key `{name}`{hint}{}", lookalike::in_key(entry.name)));
             }
         }
     }

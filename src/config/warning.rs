@@ -45,6 +45,16 @@ impl Warnings {
         self.groups.push(Group { text, at, first_site: site.map(str::to_owned), sites: 1 });
     }
 
+    /// `text`, said of the byte `at` of the file and of this place alone.
+    pub(super) fn place(&mut self, at: usize, text: String) {
+        self.groups.push(Group { text, at: Some(at), first_site: None, sites: 1 });
+    }
+
+    /// Whether `part` was said already of the byte `at` of the file.
+    pub(super) fn tells_of(&self, at: usize, part: &str) -> bool {
+        self.groups.iter().any(|group| group.at == Some(at) && group.text.contains(part))
+    }
+
     /// What one site gives reason for.
     pub(super) fn site(&mut self, at: usize, site: &Site, rule: &Rule) {
         let mut add = |text| self.add(Some(at), Some(&site.name), text);
