@@ -164,12 +164,20 @@ impl Names {
         // In the name of a site that has none but its URL, the host is told of.
         let is_url = name.contains("://");
         let is_odd = |kind| matches!(kind, Kind::Space | Kind::Invisible) || kind == Kind::Dash && !is_url;
-        if let Some((_, c, kind)) = find(name, is_odd) {
+        if let Some((_, c, kind)) = find(&without_spaced_dashes(name), is_odd) {
             return Some(format!("holds {}, which {}", code(c), kind.trouble()));
         }
         (!is_nfc(name))
             .then(|| "is not in the normal form (NFC) in which keyboards type it: --site will not find it".to_owned())
     }
+}
+
+/// `name` without dashes between spaces, which separate words as in "Shop – Berlin" and stand for no hyphen.
+fn without_spaced_dashes(name: &str) -> String {
+    let chars: Vec<char> = name.chars().collect();
+    let is_spaced = |at: usize| at > 0 && chars[at - 1] == ' ' && chars.get(at + 1) == Some(&' ');
+    let kept = chars.iter().enumerate().filter(|&(at, &c)| kind(c) != Some(Kind::Dash) || !is_spaced(at));
+    kept.map(|(_, c)| c).collect()
 }
 
 /// `name` as a person sees it.
@@ -224,7 +232,8 @@ mod tests {
             ("日本語", None),
             ("web\u{2011}shop", Some("holds U+2011, which looks like a hyphen and is none")),
             ("web-shop", Some("looks like \"web\u{2011}shop\": character 4 is U+2011 there and U+002D here")),
-            ("5 \u{2212} 3", Some("holds U+2212, which looks like a hyphen")),
+            ("Shop \u{2013} Berlin", None),
+            ("5\u{2212}3", Some("holds U+2212, which looks like a hyphen")),
             ("zw\u{200d}j", Some("holds U+200D, which cannot be seen")),
             ("магазин", None),
         ] {
