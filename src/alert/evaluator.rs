@@ -23,7 +23,8 @@
 
 use std::time::Duration;
 
-use crate::model::{Flags, Outcome, Packed, Timestamp, duration};
+use crate::model::time::duration;
+use crate::model::{Flags, Outcome, Packed, Timestamp};
 use crate::stats::{Availability, Counts};
 
 use super::{AlertState, Rule};

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::model::{Timestamp, duration};
+use crate::model::Timestamp;
+use crate::model::time::duration;
 use crate::stats::Availability;
 
 /// `Website {site} is down. availability={availability}, time={time}`.

@@ -13,8 +13,8 @@ use clap::parser::ValueSource;
 use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::model::duration;
-use crate::model::redact::redacted;
+use crate::model::text::redact::redacted;
+use crate::model::time::duration;
 
 use super::db_command::DbCommand;
 use super::examples;

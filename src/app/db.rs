@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use crate::config;
 use crate::model::SiteId;
 use crate::model::figures;
-use crate::model::redact::redacted;
+use crate::model::text::redact::redacted;
 use crate::model::text::{clean_line, shown_path};
 use crate::report::{minute, named};
 use crate::store::{Archive, Contents, Options, Repaired, Store, StoreError, StoredSink, Tally, Verdict};

@@ -10,7 +10,8 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::Sleep;
 
-use crate::model::{Timestamp, duration};
+use crate::model::Timestamp;
+use crate::model::time::duration;
 use crate::store::{Flushed, Link, Writer};
 
 use super::assemble::recall;

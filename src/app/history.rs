@@ -10,8 +10,9 @@ use jiff::tz::TimeZone;
 
 use crate::alert::Alert;
 use crate::config::{self, Config};
-use crate::model::redact::redacted;
-use crate::model::{SiteId, Timestamp, duration, figures};
+use crate::model::text::redact::redacted;
+use crate::model::time::duration;
+use crate::model::{SiteId, Timestamp, figures};
 use crate::report::{Period, SampleRecord, csv, json, table};
 use crate::stats::Cadence;
 use crate::store::{Archive, Query, StoreError, StoredSite};

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::model::{ExportHealth, ExportState, Health, StoreHealth, Timestamp, duration};
+use crate::model::time::duration;
+use crate::model::{ExportHealth, ExportState, Health, StoreHealth, Timestamp};
 use crate::report::clock;
 
 /// An export that is this far behind because it does not get through is told of.

@@ -3,7 +3,8 @@
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-use crate::model::{Timestamp, duration};
+use crate::model::Timestamp;
+use crate::model::time::duration;
 
 /// Reads an instant as people write it.
 ///

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::{self, Config, ConfigError};
-use crate::model::redact::redacted;
+use crate::model::text::redact::redacted;
 
 use crate::report::first_steps::first_steps;
 

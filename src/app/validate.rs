@@ -4,8 +4,9 @@ use std::collections::HashSet;
 use std::io::Write as _;
 
 use crate::config::{BYTES_A_SAMPLE, Config, Watched};
+use crate::model::figures;
 use crate::model::text::shown_path;
-use crate::model::{duration, figures};
+use crate::model::time::duration;
 
 use super::assemble::fits;
 use super::cli::{CommonArgs, ValidateArgs};

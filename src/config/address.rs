@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use url::{ParseError, Url};
 
-use crate::model::redact::redacted_within;
+use crate::model::text::redact::redacted_within;
 use crate::model::{Secret, shown_url, text, zone};
 
 use super::mask::is_sensitive;

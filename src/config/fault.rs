@@ -22,7 +22,7 @@ use std::path::PathBuf;
 
 use unicode_width::UnicodeWidthChar;
 
-use crate::model::redact::redacted;
+use crate::model::text::redact::redacted;
 use crate::model::text::{clean, is_harmful};
 
 use super::file::Named;

@@ -8,7 +8,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use crate::model::redact::{redacted, url_secrets};
+use crate::model::text::redact::{redacted, url_secrets};
 
 use super::declared;
 use super::expand;

@@ -401,7 +401,8 @@ impl Draft {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Family, HttpOffer, duration};
+    use crate::model::time::duration;
+    use crate::model::{Family, HttpOffer};
     use std::fmt::Write as _;
 
     fn env(name: &str) -> Option<String> {

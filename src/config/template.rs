@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use crate::model::duration;
+use crate::model::time::duration;
 
 use super::declared::{FILE, Form, Key, SITE};
 use super::value::format_size;

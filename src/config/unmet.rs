@@ -2,7 +2,8 @@
 
 use url::Host;
 
-use crate::model::{Redirects, Site, StatusSet, duration};
+use crate::model::time::duration;
+use crate::model::{Redirects, Site, StatusSet};
 
 use super::value::format_size;
 

@@ -7,7 +7,8 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::alert::Threshold;
-use crate::model::{duration, text};
+use crate::model::text;
+use crate::model::time::duration;
 
 use super::mask::quotable_key;
 use super::suggest;

@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::alert::Rule;
-use crate::model::{Site, duration};
+use crate::model::Site;
+use crate::model::time::duration;
 
 use super::fault::Source;
 use super::{Env, Storage, unmet, value};

@@ -29,7 +29,8 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use crate::alert::Alert;
-use crate::model::{Observation, Timestamp, View, duration};
+use crate::model::time::duration;
+use crate::model::{Observation, Timestamp, View};
 
 pub use board::Board;
 pub use leap::Leap;

@@ -1,7 +1,8 @@
 //! The length of a window as the engine needs it at every step: in whole microseconds, so that no `Duration` is converted
 //! twice a window and step.
 
-use crate::model::{Timeframe, Timestamp, duration};
+use crate::model::time::duration;
+use crate::model::{Timeframe, Timestamp};
 use crate::ring::Reader;
 
 /// The length of a window, µs.

@@ -15,7 +15,8 @@
 
 use std::time::Duration;
 
-use crate::model::{Outcome, Packed, Timestamp, duration};
+use crate::model::time::duration;
+use crate::model::{Outcome, Packed, Timestamp};
 
 use super::SiteState;
 

@@ -316,7 +316,7 @@ pub fn shown_url(url: &Url) -> String {
         shown.set_fragment(Some(&stars.join("&")));
     }
     let path = shown[..Position::BeforePath].len();
-    super::text::clean(&super::redact::redacted_within(shown.as_str(), path))
+    super::text::clean(&super::text::redact::redacted_within(shown.as_str(), path))
 }
 
 /// Whether a part of a query that stands alone looks like a token rather than a name such as `wsdl` or `v2`. Names stay

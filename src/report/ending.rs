@@ -13,7 +13,8 @@ use std::io;
 use std::time::Duration;
 
 use crate::engine::snapshot::SiteState;
-use crate::model::{Timeframe, duration, figures};
+use crate::model::time::duration;
+use crate::model::{Timeframe, figures};
 use crate::stats::{Latency, Summary};
 
 use super::words::{self, NONE};

@@ -10,9 +10,8 @@ use std::time::Duration;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::alert::{Alert, AlertState};
-use crate::model::{
-    Cause, Certificate, ExportHealth, Hop, Micros, Outcome, Phase, Phases, Status, Timestamp, duration, figures,
-};
+use crate::model::time::duration;
+use crate::model::{Cause, Certificate, ExportHealth, Hop, Micros, Outcome, Phase, Phases, Status, Timestamp, figures};
 use crate::stats::{Availability, Latency, Summary};
 
 use super::{Period, SampleRecord, StatsRecord, when};

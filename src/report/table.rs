@@ -10,7 +10,8 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use crate::alert::{Alert, AlertState};
-use crate::model::{Cause, Phase, Status, Timestamp, duration, figures};
+use crate::model::time::duration;
+use crate::model::{Cause, Phase, Status, Timestamp, figures};
 use crate::stats::Latency;
 
 use super::objects::phase_micros;

@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use crate::model::{Outcome, Packed, Timeframe, Timestamp, duration};
+use crate::model::time::duration;
+use crate::model::{Outcome, Packed, Timeframe, Timestamp};
 
 use super::Counts;
 

@@ -16,7 +16,7 @@
 
 use std::time::Duration;
 
-use crate::model::duration::micros;
+use crate::model::time::duration::micros;
 use crate::model::{Sample, Timestamp};
 
 use super::Counts;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::snapshot::{Row, SiteSnapshot, SiteState};
-use crate::model::duration::format_short;
+use crate::model::time::duration::format_short;
 use crate::model::{Cause, Timestamp, figures};
 use crate::stats::{Answer, Latency, Summary};
 

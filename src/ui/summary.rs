@@ -1,7 +1,7 @@
 //! What a terminal shows that is too small for tables: counts, the names of what is not up, and the size it needs.
 
 use crate::engine::snapshot::SiteState;
-use crate::model::duration::format_short;
+use crate::model::time::duration::format_short;
 
 use super::frame::Frame;
 use super::layout::MIN;

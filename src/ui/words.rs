@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::model::{Timestamp, duration, figures};
+use crate::model::time::duration;
+use crate::model::{Timestamp, figures};
 
 /// `14:02:13` in `zone`.
 pub fn clock(at: Timestamp, zone: &TimeZone) -> String {

@@ -12,7 +12,8 @@ use jiff::tz::TimeZone;
 use tokio::sync::oneshot;
 
 use crate::engine::Leap;
-use crate::model::{Timestamp, duration};
+use crate::model::Timestamp;
+use crate::model::time::duration;
 use crate::report::{clock, minute};
 use crate::ring::Ring;
 

@@ -3,7 +3,7 @@
 //! Invariants: the codes are on disk and in exports, so a number is never given twice and never changes; a
 //! code fits 6 bits. Causes are judged in the order transport, redirect, status, body, slow.
 
-use super::Phase;
+use crate::model::Phase;
 
 /// Whether a check counts as up, as down, or as neither.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -3,7 +3,7 @@
 //! Invariants: a phase that did not take place is absent, not zero; the sum of the phases is the response
 //! time. Over redirects each phase is the sum of its hops.
 
-use super::Micros;
+use crate::model::Micros;
 
 /// A phase of a probe, in the order in which they take place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

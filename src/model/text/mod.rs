@@ -5,6 +5,9 @@
 //! of it. Invariant: what it returns holds no control character (C0, DEL, C1), no bidi control, no line or
 //! paragraph separator. Cost: one pass.
 
+pub(crate) mod echo;
+pub mod redact;
+pub(crate) mod secret;
 use std::path::Path;
 
 /// Longest detail of a failure that is kept, in bytes.

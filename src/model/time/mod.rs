@@ -4,10 +4,9 @@
 //! word; a [`Micros`] is below `u32::MAX` (71 minutes), whose bit pattern stands for "absent". Both are made
 //! by saturating, so arithmetic on hostile or broken clocks cannot overflow.
 
+pub mod duration;
 use std::fmt;
 use std::time::Duration;
-
-use super::duration;
 
 /// A point in time: microseconds since the Unix epoch, UTC, in `0..=2^52 - 1`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

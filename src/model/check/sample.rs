@@ -12,7 +12,7 @@
 
 use std::num::NonZeroU16;
 
-use super::{Cause, Micros, Outcome, Phases, Timestamp};
+use crate::model::{Cause, Micros, Outcome, Phases, Timestamp};
 
 /// A three-digit status code of an answer, 100 to 999.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,6 +1,6 @@
 //! What a server's certificate said, whether the handshake succeeded or not.
 
-use super::{Cause, Timestamp};
+use crate::model::{Cause, Timestamp};
 
 /// A fault of a presented chain. A chain may have several; a probe has one cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,7 +49,7 @@ impl CertificateFault {
     }
 }
 
-/// The presented chain, as far as people ask for it. All texts are clean (see [`super::text`]).
+/// The presented chain, as far as people ask for it. All texts are clean (see [`crate::model::text`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
     /// Common name of the leaf, or its first name.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::{Cause, Certificate, Flags, Http, Micros, Phases, Sample, Status, Timestamp};
+use crate::model::{Cause, Certificate, Flags, Http, Micros, Phases, Sample, Status, Timestamp};
 
 /// One request of a probe that was redirected.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub struct Observation {
     pub flags: Flags,
     /// Bytes of the final body that were read.
     pub bytes: u64,
-    /// The reason in words, one clean line of at most [`super::text::DETAIL_MAX`] bytes; empty when up.
+    /// The reason in words, one clean line of at most [`crate::model::text::DETAIL_MAX`] bytes; empty when up.
     pub detail: String,
     /// The address of the last connection or attempt; none when a redirect led to a name without one.
     pub address: Option<SocketAddr>,

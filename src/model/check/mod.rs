@@ -1,0 +1,7 @@
+//! One check of one site: what a probe observed, and the sample that is kept of it.
+
+pub(crate) mod cause;
+pub(crate) mod certificate;
+pub(crate) mod observation;
+pub(crate) mod phases;
+pub(crate) mod sample;
