@@ -13,12 +13,13 @@ use hyper::Request;
 use hyper::header::HeaderMap;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::client::Asked;
-use super::exchange::{self, BodyRead};
-use super::explain::explain_head;
-use super::head_limit::Budget;
-use super::link::Link;
-use super::paced::Paced;
+use super::http::connection::Link;
+use super::http::errors::explain_head;
+use super::http::exchange;
+use super::http::exchange::BodyRead;
+use super::io::head_limit::Budget;
+use super::io::paced::Paced;
+use super::tls::client_auth::Asked;
 
 /// What the server may still send over one connection.
 pub struct Allowance(Arc<Budget>);

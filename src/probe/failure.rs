@@ -14,16 +14,16 @@ use crate::model::text::{DETAIL_MAX, clean_line};
 
 /// How a probe ended early.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Failure {
+pub(crate) struct Failure {
     /// The one reason.
-    pub(super) cause: Cause,
+    pub(crate) cause: Cause,
     /// The reason in words.
-    pub(super) detail: String,
+    pub(crate) detail: String,
 }
 
 impl Failure {
     /// A failure of `cause`; the detail is cleaned and cut.
-    pub(super) fn new(cause: Cause, detail: impl AsRef<str>) -> Self {
+    pub(crate) fn new(cause: Cause, detail: impl AsRef<str>) -> Self {
         Self { cause, detail: clean_line(detail.as_ref(), DETAIL_MAX) }
     }
 }
@@ -31,7 +31,7 @@ impl Failure {
 /// The errors behind `error`, outermost first, `error` itself included.
 ///
 /// An `io::Error` that wraps another error hides it from `source`, and so does one of h2; they are opened here.
-pub(super) fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+pub(crate) fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| {
         if let Some(inner) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
             return Some(inner as &(dyn Error + 'static));
@@ -44,14 +44,14 @@ pub(super) fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item 
 }
 
 /// The innermost `io::Error` behind `error`: the one that the system gave.
-pub(super) fn io_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a io::Error> {
+pub(crate) fn io_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a io::Error> {
     chain(error).filter_map(|error| error.downcast_ref::<io::Error>()).last()
 }
 
 /// What happened to a connection, as far as the system's error tells.
 ///
 /// `when` completes the sentence: "during the TLS handshake". None if the error is about something else.
-pub(super) fn broken_connection(error: &(dyn Error + 'static), when: &str) -> Option<Failure> {
+pub(crate) fn broken_connection(error: &(dyn Error + 'static), when: &str) -> Option<Failure> {
     let error = io_error(error)?;
     if let Some(shortage) = shortage(error) {
         return Some(shortage);
@@ -68,7 +68,7 @@ pub(super) fn broken_connection(error: &(dyn Error + 'static), when: &str) -> Op
 }
 
 /// The failure of a machine that ran out of something of its own, if `error` says so.
-pub(super) fn shortage(error: &io::Error) -> Option<Failure> {
+pub(crate) fn shortage(error: &io::Error) -> Option<Failure> {
     const EMFILE: i32 = 24;
     const ENFILE: i32 = 23;
     const ENOBUFS: i32 = if cfg!(target_os = "linux") { 105 } else { 55 };

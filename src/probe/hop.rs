@@ -16,19 +16,19 @@ use hyper_rustls::MaybeHttpsStream;
 use tokio_util::either::Either;
 use url::{Position, Url};
 
-use super::certificate::Presented;
-use super::client::Asked;
-use super::connect::{connect, offline};
-use super::exchange::{Answer, Broken, send};
 use super::failure::Failure;
-use super::kept::{Kept, Peer, Purpose, Shown};
-use super::link::Link;
-use super::paced::Paced;
-use super::request::Request;
+use super::http::connection::Link;
+use super::http::exchange::{Answer, Broken, send};
+use super::http::pool::{Kept, Peer, Purpose, Shown};
+use super::http::request::Request;
+use super::io::paced::Paced;
 use super::run::Run;
-use super::terms::Terms;
+use super::tcp::connect::{connect, offline};
+use super::tcp::zone::scope;
+use super::tls::client_auth::Asked;
+use super::tls::terms::Terms;
+use super::tls::verifier::Presented;
 use super::tls::{Line, Stream};
-use super::zone::scope;
 use crate::model::{Cause, Flags, HttpOffer, Phase};
 
 impl Run<'_> {

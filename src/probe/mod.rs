@@ -10,64 +10,20 @@
 //! flight, 256 KiB and 512 headers before a body, `max_body` bytes of body, 8 addresses a connection. How many probes run
 //! at once is the caller's matter.
 
-mod aliases;
-mod aside;
+mod body;
 pub mod bounded;
-mod certificate;
-mod charset;
-mod chunks;
-mod client;
-mod connect;
-mod cookies;
-mod crypto;
+mod dns;
 mod evidence;
-mod excerpt;
-mod exchange;
-mod explain;
+mod expectations;
 mod failure;
-mod farewell;
-mod faults;
-mod head_limit;
 mod hop;
-mod judge;
-mod kept;
-mod key;
-mod link;
-mod live;
-mod look;
-mod mended;
-mod name_files;
-mod name_server;
-mod names;
-mod paced;
-mod path;
-mod pause;
-mod pinned;
-mod proven;
+mod http;
+mod io;
 mod pulse;
-mod purpose;
-mod redirect;
-mod refusal;
-mod request;
-mod resolv_conf;
-mod resolve;
-mod route;
-mod ruled;
 mod run;
-mod scan;
-mod seed;
-mod server_order;
-mod servers;
-mod sought;
-mod status_line;
 mod stopwatch;
-mod system;
-mod terms;
+mod tcp;
 mod tls;
-mod turns;
-mod unexpected;
-mod unpack;
-mod zone;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -76,7 +32,7 @@ use std::time::{Duration, Instant};
 use crate::model::{Observation, Site};
 
 pub use pulse::{Spent, is_stop};
-pub use route::{has_route, route_to_anywhere};
+pub use tcp::route::{has_route, route_to_anywhere};
 
 /// Something that can probe a site: the real one, or a scripted one in tests and demonstrations.
 pub trait Prober: Send + Sync + 'static {
@@ -138,13 +94,13 @@ pub enum ProbeError {
 /// Shared by all probes of one tokio runtime with I/O and time enabled; give each runtime its own, since a lookup
 /// that goes over TCP leaves its connection with the runtime that began it.
 pub struct HttpProber {
-    resolve: resolve::Resolve,
+    resolve: dns::resolve::Resolve,
     tls: tls::Tls,
-    pool: kept::Pool,
-    http1_only: terms::Http1Only,
-    aside: aside::Aside,
+    pool: http::pool::Pool,
+    http1_only: tls::terms::Http1Only,
+    aside: body::worker::Aside,
     evidence: bool,
-    patterns: Arc<look::Patterns>,
+    patterns: Arc<body::matcher::Patterns>,
     has_route: fn(IpAddr) -> bool,
     clock: fn() -> Instant,
     pulse: pulse::Pulse,
@@ -166,13 +122,13 @@ impl HttpProber {
     /// See [`ProbeError`].
     pub fn with(options: &Options, clock: fn() -> Instant) -> Result<Self, ProbeError> {
         let mut notices = Vec::new();
-        let meter = options.thread_time.map_or(aside::Meter::Passing(clock), aside::Meter::Processor);
+        let meter = options.thread_time.map_or(body::worker::Meter::Passing(clock), body::worker::Meter::Processor);
         Ok(Self {
-            resolve: resolve::Resolve::new(&options.resolver, clock),
+            resolve: dns::resolve::Resolve::new(&options.resolver, clock),
             tls: tls::Tls::new(&options.extra_roots, &mut notices)?,
-            pool: kept::Pool::new(),
-            http1_only: terms::Http1Only::default(),
-            aside: aside::Aside::new(meter),
+            pool: http::pool::Pool::new(),
+            http1_only: tls::terms::Http1Only::default(),
+            aside: body::worker::Aside::new(meter),
             evidence: options.evidence,
             patterns: Arc::default(),
             has_route: options.has_route,
@@ -188,7 +144,7 @@ impl HttpProber {
     /// [`ProbeError::Roots`], [`ProbeError::Identity`].
     pub fn learn(&self, site: &Site) -> Result<(), ProbeError> {
         if site.url.expose().scheme() == "https" {
-            seed::begin(crypto::provider);
+            tls::seed::begin(tls::crypto::provider);
         }
         self.tls.learn(&site.tls)
     }

@@ -13,20 +13,21 @@ use std::time::{Duration, Instant};
 
 use tokio::time::timeout_at;
 
-use super::connect::offline;
-use super::crypto::provider;
-use super::exchange::{Answer, BodyRead};
+use super::body::content_coding::Packing;
+use super::body::stream::Live;
+use super::body::{charset, excerpt};
+use super::expectations::{Whole, judge};
 use super::failure::Failure;
-use super::judge::{Whole, judge};
-use super::kept::{Peer, Purpose};
-use super::live::Live;
+use super::http::exchange::{Answer, BodyRead};
+use super::http::pool::{Peer, Purpose};
+use super::http::redirect::Way;
+use super::http::request::Request;
 use super::pulse::Absence;
-use super::redirect::Way;
-use super::request::Request;
-use super::seed;
 use super::stopwatch::Stopwatch;
-use super::unpack::Packing;
-use super::{HttpProber, Waiting, charset, evidence, excerpt};
+use super::tcp::connect::offline;
+use super::tls::crypto::provider;
+use super::tls::seed;
+use super::{HttpProber, Waiting, evidence};
 use crate::model::{
     Cause, Certificate, Flags, Hop, Http, Micros, Observation, Phase, Phases, Site, Status, Timestamp, figures,
 };

@@ -1,0 +1,11 @@
+//! The body of an answer: unpacked, decoded, searched, and shown in part.
+
+pub(crate) mod charset;
+pub(crate) mod content_coding;
+pub(crate) mod excerpt;
+pub(crate) mod interrupt;
+pub(crate) mod matcher;
+pub(crate) mod pattern_search;
+pub(crate) mod stream;
+pub(crate) mod text_search;
+pub(crate) mod worker;

@@ -1,0 +1,401 @@
+//! A search for a pattern that can be interrupted after every few thousand bytes, and taken up again.
+//!
+//! The `regex` crate takes time linear in the text, but in one go, and the constant is large: 16 MiB of `o` and `k` against
+//! `ok.{0,160}done` take it 15 s. This walks the same automaton step by step: as a DFA that is built as it goes, and
+//! where that needs a new state for nearly every byte, or meets what it cannot decide (`\b` beside a character outside of
+//! ASCII), once more from the beginning as a set of states of the NFA.
+//!
+//! Invariants: the answer is that of `Regex::is_match`; a match that is found before the end of the text is known stays one,
+//! whatever follows. Limits: a step is 512 Ki times one state and one byte, a few milliseconds at worst; 1 MiB for the DFA.
+
+use std::sync::Arc;
+
+use regex_automata::Input;
+use regex_automata::hybrid::LazyStateID;
+use regex_automata::hybrid::dfa::{Builder, Cache, DFA};
+use regex_automata::nfa::thompson::{BuildError, Compiler, NFA, State, WhichCaptures};
+use regex_automata::util::primitives::StateID;
+use regex_automata::util::syntax;
+
+use super::interrupt::pause;
+
+/// States times bytes that are looked at in one step.
+const STEP: usize = 512 << 10;
+/// The DFA gives up for good when a state serves fewer bytes than this.
+const BYTES_PER_STATE: usize = 10;
+/// Memory of the DFA.
+const CACHE: usize = 1 << 20;
+/// How often the DFA hears how far it is; it wants to know when it runs out of memory.
+const PROGRESS: usize = 1 << 10;
+
+/// A pattern, ready to be looked for.
+pub(crate) struct Pattern {
+    nfa: NFA,
+    /// None where the NFA is too large for one.
+    dfa: Option<DFA>,
+}
+
+impl Pattern {
+    /// The pattern `text`, by the rules of `regex::bytes::Regex`.
+    ///
+    /// # Errors
+    /// It is none, or needs too much memory.
+    pub(crate) fn new(text: &str) -> Result<Self, Box<BuildError>> {
+        let nfa = Compiler::new()
+            .syntax(syntax::Config::new().utf8(false))
+            .configure(NFA::config().utf8(false).which_captures(WhichCaptures::None))
+            .build(text)
+            .map_err(Box::new)?;
+        let rules = DFA::config()
+            .cache_capacity(CACHE)
+            .unicode_word_boundary(true)
+            .minimum_cache_clear_count(Some(1))
+            .minimum_bytes_per_state(Some(BYTES_PER_STATE));
+        let dfa = Builder::new().configure(rules).build_from_nfa(nfa.clone()).ok();
+        Ok(Self { nfa, dfa })
+    }
+
+    /// What a byte of text may cost.
+    pub(crate) fn states(&self) -> usize {
+        self.nfa.states().len()
+    }
+
+    /// Whether the pattern is in `text`; pauses after each step.
+    pub(crate) async fn is_in(self: &Arc<Self>, text: &[u8]) -> bool {
+        let mut scan = Scan::new(Arc::clone(self));
+        loop {
+            if let Some(found) = scan.step(text, true) {
+                return found;
+            }
+            pause().await;
+        }
+    }
+}
+
+/// A search under way.
+pub(crate) struct Scan {
+    pattern: Arc<Pattern>,
+    by: By,
+    at: usize,
+}
+
+enum By {
+    Dfa(Box<Cache>, LazyStateID),
+    Nfa(Box<Sets>),
+    /// Whatever follows does not matter any more.
+    Decided(bool),
+}
+
+/// How a part of a search ended.
+enum Part {
+    Decided(bool),
+    Undecided,
+    GaveUp,
+}
+
+impl Scan {
+    /// A search of a text of which nothing is known yet.
+    pub(crate) fn new(pattern: Arc<Pattern>) -> Self {
+        let by = Self::with_dfa(&pattern).unwrap_or_else(|| By::Nfa(Box::new(Sets::new(&pattern.nfa))));
+        Self { pattern, by, at: 0 }
+    }
+
+    fn with_dfa(pattern: &Pattern) -> Option<By> {
+        let dfa = pattern.dfa.as_ref()?;
+        let mut cache = Box::new(dfa.create_cache());
+        let state = dfa.start_state_forward(&mut cache, &Input::new("")).ok()?;
+        Some(By::Dfa(cache, state))
+    }
+
+    /// Bytes that were looked at.
+    pub(crate) const fn at(&self) -> usize {
+        self.at
+    }
+
+    /// What that took, in bytes times states.
+    pub(crate) fn cost(&self) -> usize {
+        self.at.saturating_mul(self.pattern.states())
+    }
+
+    /// Looks at some more of `text`, which begins with all it was given before; `ends` says that nothing follows. None: not
+    /// decided yet, for want of time or of text.
+    pub(crate) fn step(&mut self, text: &[u8], ends: bool) -> Option<bool> {
+        let until = text.len().min(self.at + (STEP / self.pattern.states().max(1)).max(64));
+        let part = match (&mut self.by, &self.pattern.dfa) {
+            (By::Decided(found), _) => return Some(*found),
+            (By::Dfa(cache, state), Some(dfa)) => walk(dfa, (cache, state), (&mut self.at, until), text, ends),
+            (By::Dfa(..), None) => Part::GaveUp,
+            (By::Nfa(sets), _) => sets.walk(&self.pattern.nfa, (&mut self.at, until), text, ends),
+        };
+        match part {
+            Part::Decided(found) => {
+                self.by = By::Decided(found);
+                Some(found)
+            }
+            Part::Undecided => None,
+            Part::GaveUp => {
+                (self.by, self.at) = (By::Nfa(Box::new(Sets::new(&self.pattern.nfa))), 0);
+                None
+            }
+        }
+    }
+}
+
+fn walk(
+    dfa: &DFA,
+    (cache, state): (&mut Cache, &mut LazyStateID),
+    (at, until): (&mut usize, usize),
+    text: &[u8],
+    ends: bool,
+) -> Part {
+    cache.search_start(*at);
+    while *at < until {
+        let piece = until.min(*at + PROGRESS);
+        cache.search_update(*at);
+        while *at < piece {
+            let Ok(next) = dfa.next_state(cache, *state, text[*at]) else { return Part::GaveUp };
+            (*state, *at) = (next, *at + 1);
+            // The DFA is one byte behind, so a match has looked at what follows it.
+            if next.is_tagged() {
+                match next {
+                    next if next.is_match() => return Part::Decided(true),
+                    next if next.is_dead() => return Part::Decided(false),
+                    next if next.is_quit() => return Part::GaveUp,
+                    _ => {}
+                }
+            }
+        }
+    }
+    cache.search_finish(*at);
+    if !ends || *at < text.len() {
+        return Part::Undecided;
+    }
+    dfa.next_eoi_state(cache, *state).map_or(Part::GaveUp, |last| Part::Decided(last.is_match()))
+}
+
+/// The states that the NFA may be in.
+struct Sets {
+    /// Reached by the last byte.
+    reached: Set,
+    /// Those, and what they lead to without a byte.
+    closed: Set,
+    stack: Vec<StateID>,
+}
+
+impl Sets {
+    fn new(nfa: &NFA) -> Self {
+        let mut reached = Set::new(nfa.states().len());
+        reached.insert(nfa.start_unanchored());
+        Self { reached, closed: Set::new(nfa.states().len()), stack: Vec::new() }
+    }
+
+    fn walk(&mut self, nfa: &NFA, (at, until): (&mut usize, usize), text: &[u8], ends: bool) -> Part {
+        while *at < until {
+            if self.close(nfa, text, *at) {
+                return Part::Decided(true);
+            }
+            self.reached.clear();
+            for &state in &self.closed.members {
+                let next = match nfa.state(state) {
+                    State::ByteRange { trans } => trans.matches_byte(text[*at]).then_some(trans.next),
+                    State::Sparse(sparse) => sparse.matches_byte(text[*at]),
+                    State::Dense(dense) => dense.matches_byte(text[*at]),
+                    _ => None,
+                };
+                if let Some(next) = next {
+                    self.reached.insert(next);
+                }
+            }
+            if self.reached.members.is_empty() {
+                return Part::Decided(false);
+            }
+            *at += 1;
+        }
+        if ends && *at == text.len() { Part::Decided(self.close(nfa, text, *at)) } else { Part::Undecided }
+    }
+
+    /// Follows what needs no byte; whether that leads to a match.
+    fn close(&mut self, nfa: &NFA, text: &[u8], at: usize) -> bool {
+        self.closed.clear();
+        for &state in &self.reached.members {
+            self.stack.push(state);
+            while let Some(state) = self.stack.pop() {
+                if !self.closed.insert(state) {
+                    continue;
+                }
+                match nfa.state(state) {
+                    State::Look { look, next } if nfa.look_matcher().matches(*look, text, at) => self.stack.push(*next),
+                    State::Union { alternates } => self.stack.extend(alternates.iter().copied()),
+                    State::BinaryUnion { alt1, alt2 } => self.stack.extend([*alt1, *alt2]),
+                    State::Capture { next, .. } => self.stack.push(*next),
+                    State::Match { .. } => {
+                        self.stack.clear();
+                        return true;
+                    }
+                    _ => {}
+                }
+            }
+        }
+        false
+    }
+}
+
+/// A set of states that is emptied in no time.
+struct Set {
+    members: Vec<StateID>,
+    /// For each state, the round in which it was last put in.
+    seen: Vec<u32>,
+    round: u32,
+}
+
+impl Set {
+    fn new(states: usize) -> Self {
+        Self { members: Vec::new(), seen: vec![0; states], round: 1 }
+    }
+
+    fn clear(&mut self) {
+        self.members.clear();
+        self.round = self.round.checked_add(1).unwrap_or_else(|| {
+            self.seen.fill(0);
+            1
+        });
+    }
+
+    /// Whether it is new.
+    fn insert(&mut self, state: StateID) -> bool {
+        let seen = &mut self.seen[state.as_usize()];
+        let is_new = *seen != self.round;
+        if is_new {
+            *seen = self.round;
+            self.members.push(state);
+        }
+        is_new
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use regex::bytes::Regex;
+
+    use super::*;
+
+    /// With the DFA, and as it goes on without one.
+    fn both(pattern: &str) -> [Arc<Pattern>; 2] {
+        let [mut with, mut without] = [pattern; 2].map(|pattern| Pattern::new(pattern).unwrap());
+        assert!(with.dfa.is_some(), "{pattern}");
+        without.dfa = None;
+        with.dfa = with.dfa.take();
+        [with, without].map(Arc::new)
+    }
+
+    fn found(pattern: &Arc<Pattern>, text: &[u8]) -> bool {
+        let mut scan = Scan::new(Arc::clone(pattern));
+        std::iter::repeat_with(|| scan.step(text, true)).find_map(|found| found).unwrap()
+    }
+
+    const PATTERNS: [&str; 24] = [
+        "",
+        "^$",
+        "ok",
+        "^ok",
+        "ok$",
+        r"\Aok\z",
+        "(?m)^ok$",
+        "(?i)OK",
+        r"\bok\b",
+        r"\Bk",
+        r"(?-u)\xff",
+        "o.k",
+        "(?s)o.k",
+        "ü+",
+        r"\w+\d",
+        "[^a-z]",
+        "o{2,5}k",
+        "(?:ok|ko)+$",
+        "^(?:o|k)*$",
+        r"o\b{end}",
+        "(?Rm)^ok$",
+        "a|^b|c$",
+        r"k\s*$",
+        "[a&&b]",
+    ];
+
+    #[test]
+    fn it_finds_what_regex_finds() {
+        let texts: [&[u8]; 16] = [
+            b"",
+            b"o",
+            b"ok",
+            b"\nok\n",
+            b"\r\nok\r\n",
+            b"kook",
+            b"o\nk",
+            b"o\xffk",
+            "üok".as_bytes(),
+            "okü".as_bytes(),
+            "o ü k".as_bytes(),
+            b"OK 7",
+            b"\xff",
+            b"ooook ",
+            b"cb",
+            b"\xe2\x82",
+        ];
+        for text in PATTERNS {
+            let regex = Regex::new(text).unwrap();
+            for pattern in both(text) {
+                for haystack in texts {
+                    assert_eq!(found(&pattern, haystack), regex.is_match(haystack), "{text:?} in {haystack:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_dfa_that_grows_with_every_byte_gives_way() {
+        let pattern = Arc::new(Pattern::new("ok.{0,160}done").unwrap());
+        let mut random = 1_u32;
+        let mut next = || {
+            random ^= random << 13;
+            random ^= random >> 17;
+            random ^= random << 5;
+            b"ok"[random as usize % 2]
+        };
+        let mut text: Vec<u8> = std::iter::repeat_with(&mut next).take(100_000).collect();
+        let mut scan = Scan::new(Arc::clone(&pattern));
+        let mut steps = std::iter::repeat_with(|| (scan.step(&text, false), matches!(scan.by, By::Nfa(_))));
+        assert!(steps.by_ref().take(1_000).any(|(found, by_sets)| found.is_none() && by_sets));
+        assert!(!found(&pattern, &text));
+        text.extend_from_slice(b"done");
+        assert!(found(&pattern, &text));
+    }
+
+    #[test]
+    fn one_step_is_a_bounded_part_of_the_text() {
+        let pattern = Arc::new(Pattern::new(r"\w{40}!").unwrap());
+        let mut scan = Scan::new(Arc::clone(&pattern));
+        assert_eq!(scan.step(&vec![b'a'; 1 << 20], true), None);
+        assert!(scan.at * pattern.states() <= STEP.max(64 * pattern.states()), "{}", scan.at);
+    }
+
+    proptest! {
+        /// Piece by piece: what is found early is there, and what is there is found at the end.
+        #[test]
+        fn a_match_is_found_once_nothing_can_undo_it(
+            which in 0..PATTERNS.len(), text in "[ok \n\r7]{0,24}", more in "[ok \n]{0,4}", cut in 0usize..24,
+        ) {
+            let regex = Regex::new(PATTERNS[which]).unwrap();
+            let cut = cut.min(text.len());
+            let whole = [text.as_bytes(), more.as_bytes()].concat();
+            for pattern in both(PATTERNS[which]) {
+                let mut scan = Scan::new(pattern);
+                let early = scan.step(&whole[..cut], false);
+                if early.is_some() {
+                    prop_assert_eq!(early, Some(regex.is_match(&whole)));
+                }
+                let late = std::iter::repeat_with(|| scan.step(&whole, true)).take(4).find_map(|found| found);
+                prop_assert_eq!(late, Some(regex.is_match(&whole)));
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Whether a whole answer is the right one.
+//!
+//! Called only for an answer that arrived in time, whole or as far as its body was needed. Expectations are judged in the
+//! order of the causes: status, body ([`super::body::matcher`]), slow. What it takes to look at a body is our own time and belongs to
+//! no phase.
+
+use super::HttpProber;
+use super::body::interrupt;
+use super::body::matcher::Look;
+use super::failure::Failure;
+use super::http::exchange::BodyRead;
+use super::http::unexpected_status::unexpected;
+use crate::model::{Cause, Micros, Site, Status, figures};
+
+/// An answer as it is to be judged.
+#[derive(Debug)]
+pub(super) struct Whole<'a> {
+    pub(super) status: Status,
+    /// What the server called its status.
+    pub(super) reason: &'a str,
+    pub(super) body: BodyRead,
+    /// The response time.
+    pub(super) total: Micros,
+}
+
+/// Holds `answer` against the expectations of `site`.
+pub(super) async fn judge(prober: &HttpProber, site: &Site, answer: Whole<'_>) -> Result<(), Failure> {
+    let expect = &site.expect;
+    if !expect.status.contains(answer.status) {
+        return Err(unexpected(site, answer.status, answer.reason));
+    }
+    if expect.asks_for_body() && answer.body.decided.is_none() {
+        let look = Look::new(answer.body, site, &prober.patterns);
+        if look.is_short() {
+            interrupt::at_once(look.verdict())?;
+        } else {
+            prober.aside.run(&site.name, look.verdict()).await?;
+        }
+    }
+    match expect.max_response_time {
+        Some(limit) if answer.total.as_duration() > limit => {
+            let (took, limit) = (figures::duration(answer.total.as_duration()), figures::duration(limit));
+            Err(Failure::new(Cause::Slow, format!("answered in {took}, slower than {limit}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, Instant};
+
+    use regex::bytes::Regex;
+
+    use crate::model::{Expect, Expected, StatusSet};
+
+    #[allow(clippy::disallowed_methods, reason = "no test looks at the time")]
+    fn clock() -> Instant {
+        Instant::now()
+    }
+
+    fn site(expect: Expect) -> Site {
+        Site { expect, ..Site::new("a", "http://a.test/".parse().unwrap()) }
+    }
+
+    fn expected<T>(what: T, shown: &str) -> Expected<T> {
+        Expected { what, shown: shown.to_owned() }
+    }
+
+    async fn verdict(site: &Site, status: u16, body: &str, millis: u32) -> Result<(), (Cause, String)> {
+        let (bytes, capped) = (body.len() as u64, body.ends_with('…'));
+        let body = BodyRead { bytes, capped, kept: body.into(), ..BodyRead::default() };
+        let reason = if status == 503 { "Service Unavailable" } else { "" };
+        let status = Status::new(status).unwrap();
+        let answer = Whole { status, reason, body, total: Micros::new(millis * 1_000) };
+        let prober = HttpProber::new(clock).unwrap();
+        judge(&prober, site, answer).await.map_err(|failure| (failure.cause, failure.detail))
+    }
+
+    #[tokio::test]
+    async fn only_an_expected_status_is_right() {
+        let mut site = site(Expect::default());
+        assert_eq!(verdict(&site, 204, "", 0).await, Ok(()));
+        assert_eq!(verdict(&site, 503, "", 0).await, Err((Cause::Status, "503 Service Unavailable".to_owned())));
+        assert_eq!(verdict(&site, 999, "", 0).await, Err((Cause::Status, "999".to_owned())));
+        site.expect.status = StatusSet::from_ranges(vec![(503, 503)]);
+        assert_eq!(verdict(&site, 503, "", 0).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn expectations_are_judged_in_the_order_of_the_causes() {
+        let site = site(Expect {
+            body_contains: Some(expected("ok".to_owned(), "ok")),
+            body_regex: Some(expected(Regex::new("^[a-z]+$").unwrap(), "^***$")),
+            max_response_time: Some(Duration::from_millis(100)),
+            ..Expect::default()
+        });
+        for (status, body, millis, outcome) in [
+            (200, "lookok", 100, Ok(())),
+            (500, "", 500, Err((Cause::Status, "500"))),
+            (200, "k", 500, Err((Cause::Body, "the body does not contain \"ok\"; it is 1 byte and begins \"k\""))),
+            (
+                200,
+                "OKok",
+                500,
+                Err((Cause::Body, "the body does not match \"^***$\"; it is 4 bytes and begins \"OKok\"")),
+            ),
+            (200, "OK…", 0, Err((Cause::Body, "the body does not contain \"ok\" within 5 bytes; it begins \"OK…\""))),
+            (200, "ok", 101, Err((Cause::Slow, "answered in 101 ms, slower than 100 ms"))),
+        ] {
+            let outcome = outcome.map_err(|(cause, detail): (Cause, &str)| (cause, detail.to_owned()));
+            assert_eq!(verdict(&site, status, body, millis).await, outcome, "{status} {body} {millis}");
+        }
+    }
+}

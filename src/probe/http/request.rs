@@ -1,0 +1,322 @@
+//! What a hop asks: method, target, headers and body of one request.
+//!
+//! The headers of a site are its secrets: once a redirect has left the origin that they were written for (scheme,
+//! host and port), only the harmless ones are kept, and they do not come back when a later hop returns. Headers that
+//! describe the body are the body's: they go where it goes, and leave with it. A method that becomes GET loses both (RFC
+//! 9110 §15.4; 301 and 302 as every browser does). Cookies that were set on the way are added for each hop anew.
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{
+    ACCEPT, ACCEPT_LANGUAGE, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue,
+    InvalidHeaderName, InvalidHeaderValue, TE, UPGRADE, USER_AGENT,
+};
+use hyper::{Method, Uri};
+use url::{Position, Url};
+
+use super::cookies::Jar;
+use crate::model::{Cause, Site};
+use crate::probe::failure::Failure;
+
+/// What webmon calls itself unless a site says otherwise.
+const AGENT: HeaderValue = HeaderValue::from_static(concat!("webmon/", env!("CARGO_PKG_VERSION")));
+/// Headers of a site that may go to another origin.
+const HARMLESS: [HeaderName; 3] = [USER_AGENT, ACCEPT, ACCEPT_LANGUAGE];
+
+/// Methods of which servers want to know how long the body is, also when there is none (RFC 9110 §8.6).
+const EXPECTS_BODY: [Method; 3] = [Method::POST, Method::PUT, Method::PATCH];
+
+/// One request. Two are equal when a server cannot tell one from the other.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Request {
+    /// The method.
+    pub(crate) method: Method,
+    /// Where it goes, without userinfo and fragment.
+    pub(crate) url: Url,
+    headers: HeaderMap,
+    /// The Cookie header in place of the one in `headers`, when there are cookies besides.
+    cookies: Option<HeaderValue>,
+    body: Bytes,
+}
+
+impl Request {
+    /// The first request of a probe of `site`.
+    pub(crate) fn first(site: &Site) -> Result<Self, Failure> {
+        // Sites are validated, so these are faults of ours and never the site's downtime.
+        let wrong = |what: String| Failure::new(Cause::Local, format!("cannot send the request: {what}"));
+        let method = Method::from_bytes(site.method.as_bytes())
+            .map_err(|_| wrong(format!("{:?} is not a method", site.method)))?;
+        let mut headers = HeaderMap::with_capacity(site.headers.len() + 4);
+        headers.insert(USER_AGENT, AGENT);
+        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        if !site.keep_alive {
+            // The server then closes first, and no port of ours waits in TIME_WAIT.
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        for (name, value) in &site.headers {
+            let bad_name = |_: InvalidHeaderName| wrong(format!("{name:?} is not a header name"));
+            let bad_value = |_: InvalidHeaderValue| wrong(format!("the value of header {name:?} cannot be sent"));
+            let key = HeaderName::from_bytes(name.as_bytes()).map_err(bad_name)?;
+            let mut value = HeaderValue::from_bytes(value.expose().as_bytes()).map_err(bad_value)?;
+            value.set_sensitive(true);
+            // The defaults give way; a name that the site has twice is sent twice.
+            if headers.get(&key).is_some_and(|before| !before.is_sensitive()) {
+                headers.insert(key, value);
+            } else {
+                headers.append(key, value);
+            }
+        }
+        let body = site.body.as_ref().map(|body| Bytes::copy_from_slice(body.expose().as_bytes())).unwrap_or_default();
+        let mut url = site.url.expose().clone();
+        url.set_fragment(None);
+        // Here, so that the headers that are sent are a plain copy.
+        if let Some(host) = host(&url).filter(|_| !headers.contains_key(HOST)) {
+            headers.insert(HOST, host);
+        }
+        Ok(Self { method, url, headers, cookies: None, body })
+    }
+
+    /// The request of the next hop, after an answer that redirects to `target`.
+    pub(crate) fn follow(mut self, target: Url, status: u16) -> Self {
+        let becomes_get = match status {
+            301 | 302 => self.method == Method::POST,
+            303 => self.method != Method::GET && self.method != Method::HEAD,
+            _ => false,
+        };
+        if becomes_get {
+            self.method = Method::GET;
+            self.body = Bytes::new();
+            self.keep_headers(|name| !describes_body(name));
+        }
+        if target.origin() != self.url.origin() {
+            let has_body = self.has_body();
+            let goes = |name: &HeaderName| HARMLESS.contains(name) || name == CONNECTION;
+            self.keep_headers(|name| goes(name) || has_body && describes_body(name));
+        }
+        self.url = target;
+        self.cookies = None;
+        self
+    }
+
+    /// The request with those cookies of `jar` that belong to its address.
+    pub(crate) fn with_cookies(mut self, jar: &Jar) -> Self {
+        self.cookies = jar.header(&self.url, self.headers.get_all(COOKIE).iter());
+        self
+    }
+
+    /// Whether it sends a body.
+    pub(crate) fn has_body(&self) -> bool {
+        !self.body.is_empty()
+    }
+
+    /// The request as HTTP/1.1 sends it: origin-form and a Host header.
+    pub(crate) fn to_http1(&self) -> Result<hyper::Request<Full<Bytes>>, Failure> {
+        let wrong = || Failure::new(Cause::Local, "cannot send the request: the address has a part that HTTP forbids");
+        let target = &self.url[Position::BeforePath..Position::AfterQuery];
+        let mut request = hyper::Request::new(Full::new(self.body.clone()));
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = Uri::try_from(target).map_err(|_| wrong())?;
+        *request.headers_mut() = self.headers();
+        if !self.headers.contains_key(HOST) {
+            request.headers_mut().insert(HOST, host(&self.url).ok_or_else(wrong)?);
+        }
+        Ok(request)
+    }
+
+    /// The request as HTTP/2 sends it: the whole address (a Host header is part of it), nothing about the connection.
+    pub(crate) fn to_http2(&self) -> Result<hyper::Request<Full<Bytes>>, Failure> {
+        let wrong = || Failure::new(Cause::Local, "cannot send the request: the address has a part that HTTP forbids");
+        let host = self
+            .headers
+            .get(HOST)
+            .map_or(&self.url[Position::BeforeHost..Position::AfterPort], |host| host.to_str().unwrap_or_default());
+        let target = &self.url[Position::BeforePath..Position::AfterQuery];
+        let uri = Uri::builder().scheme(self.url.scheme()).authority(host).path_and_query(target).build();
+        let mut request = hyper::Request::new(Full::new(self.body.clone()));
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = uri.map_err(|_| wrong())?;
+        *request.version_mut() = hyper::Version::HTTP_2;
+        *request.headers_mut() = self.headers();
+        for name in [HOST, CONNECTION, UPGRADE, TE, HeaderName::from_static("keep-alive")] {
+            request.headers_mut().remove(name);
+        }
+        Ok(request)
+    }
+
+    /// Whether sending it twice does what sending it once does (RFC 9110 §9.2.2).
+    pub(crate) fn may_be_repeated(&self) -> bool {
+        self.method.is_idempotent()
+    }
+
+    /// What is sent before the body, but for a Host header of its own.
+    fn headers(&self) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        if let Some(cookies) = &self.cookies {
+            headers.insert(COOKIE, cookies.clone());
+        }
+        if !self.has_body() && EXPECTS_BODY.contains(&self.method) {
+            // Many servers answer 411 without it; hyper says nothing of a body that is not there.
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        headers
+    }
+
+    fn keep_headers(&mut self, keep: impl Fn(&HeaderName) -> bool) {
+        let dropped: Vec<HeaderName> = self.headers.keys().filter(|name| !keep(name)).cloned().collect();
+        for name in dropped {
+            self.headers.remove(name);
+        }
+    }
+}
+
+/// Whether a header says something of the body and nothing of the site: its type, coding, language, digest.
+fn describes_body(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name.starts_with("content-") || matches!(name, "transfer-encoding" | "digest" | "repr-digest")
+}
+
+/// The Host header of a request for `url`.
+fn host(url: &Url) -> Option<HeaderValue> {
+    HeaderValue::try_from(&url[Position::BeforeHost..Position::AfterPort]).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Secret;
+
+    fn site(method: &str, headers: &[(&str, &str)]) -> Site {
+        Site {
+            method: method.to_owned(),
+            headers: headers.iter().map(|&(name, value)| (name.to_owned(), Secret::new(value))).collect(),
+            body: Some(Secret::new("ping")),
+            ..Site::new("a", Url::parse("http://a.test:8080/path?q=1#part").unwrap())
+        }
+    }
+
+    fn sent(request: &Request) -> Vec<(String, String)> {
+        let request = request.to_http1().unwrap();
+        let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
+        request.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
+    }
+
+    fn names(request: &Request) -> Vec<String> {
+        let mut names: Vec<String> = sent(request).into_iter().map(|(name, _)| name).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn the_defaults_are_sent_and_give_way() {
+        let request = Request::first(&site("GET", &[])).unwrap();
+        assert_eq!(request.to_http1().unwrap().uri(), "/path?q=1");
+        assert_eq!(names(&request), ["accept", "connection", "host", "user-agent"]);
+        assert!(sent(&request).contains(&("host".to_owned(), "a.test:8080".to_owned())));
+        let own = [("User-Agent", "me"), ("Accept", "text/html"), ("Host", "b.test"), ("X-A", "1"), ("X-A", "2")];
+        let request = Request::first(&site("GET", &own)).unwrap();
+        for (name, value) in own {
+            assert!(sent(&request).contains(&(name.to_lowercase(), value.to_owned())), "{name}: {value}");
+        }
+        assert_eq!(sent(&request).len(), 6);
+    }
+
+    #[test]
+    fn http2_takes_the_host_into_the_address_and_no_word_about_the_connection() {
+        for (own, uri) in [
+            (&[][..], "http://a.test:8080/path?q=1"),
+            (&[("Host", "b.test"), ("Upgrade", "x"), ("TE", "gzip")], "http://b.test/path?q=1"),
+        ] {
+            let request = Request::first(&site("GET", own)).unwrap().to_http2().unwrap();
+            assert_eq!(request.uri(), uri);
+            let mut names: Vec<_> = request.headers().keys().map(HeaderName::as_str).collect();
+            names.sort_unstable();
+            assert_eq!(names, ["accept", "user-agent"]);
+        }
+    }
+
+    #[test]
+    fn a_connection_that_is_kept_is_not_asked_to_close() {
+        let kept = Site { keep_alive: true, ..site("GET", &[]) };
+        assert_eq!(names(&Request::first(&kept).unwrap()), ["accept", "host", "user-agent"]);
+    }
+
+    #[test]
+    fn secrets_stay_with_their_origin_and_do_not_come_back() {
+        let secrets =
+            [("Authorization", "Bearer x"), ("Cookie", "a=b"), ("X-Key", "k"), ("Host", "h"), ("Accept", "*")];
+        let request = Request::first(&site("GET", &secrets)).unwrap();
+        let harmless = ["accept", "connection", "host", "user-agent"];
+        for target in ["https://a.test:8080/", "http://b.test:8080/", "http://a.test/", "http://sub.a.test:8080/"] {
+            let away = request.clone().follow(Url::parse(target).unwrap(), 302);
+            assert_eq!(names(&away), harmless, "{target}");
+            assert!(!sent(&away).contains(&("host".to_owned(), "h".to_owned())), "{target}");
+            let back = away.follow(Url::parse("http://a.test:8080/").unwrap(), 302);
+            assert_eq!(names(&back), harmless, "back from {target}");
+        }
+        let same = request.follow(Url::parse("http://a.test:8080/other").unwrap(), 302);
+        assert!(names(&same).contains(&"authorization".to_owned()));
+    }
+
+    #[test]
+    fn a_method_changes_only_where_the_status_says_so() {
+        for (method, status, then) in [
+            ("POST", 301, "GET"),
+            ("POST", 302, "GET"),
+            ("POST", 303, "GET"),
+            ("POST", 307, "POST"),
+            ("POST", 308, "POST"),
+            ("PUT", 302, "PUT"),
+            ("PUT", 303, "GET"),
+            ("HEAD", 303, "HEAD"),
+        ] {
+            let request = Request::first(&site(method, &[("Content-Type", "text/plain")])).unwrap();
+            let next = request.follow(Url::parse("http://a.test:8080/").unwrap(), status);
+            assert_eq!(next.method.as_str(), then, "{method} after {status}");
+            assert_eq!(next.body.is_empty(), method != then, "{method} after {status}");
+            assert_eq!(names(&next).contains(&"content-type".to_owned()), method == then, "{method} after {status}");
+        }
+    }
+
+    /// The body stays with its host, which is decided before; its headers are no secrets of the site.
+    #[test]
+    fn headers_of_a_body_go_with_it_and_leave_with_it() {
+        let own = [("Content-Type", "text/plain"), ("Content-Language", "de"), ("Digest", "x"), ("X-Key", "k")];
+        let with_body = Request::first(&site("PUT", &own)).unwrap();
+        let without = Request::first(&Site { body: None, ..site("PUT", &own) }).unwrap();
+        for (target, status, method, described) in [
+            ("http://a.test:81/", 308, "PUT", true),
+            ("https://a.test/", 307, "PUT", true),
+            ("https://a.test/", 302, "PUT", true),
+            ("http://a.test:8080/", 303, "GET", false),
+            ("http://a.test:81/", 303, "GET", false),
+        ] {
+            let next = with_body.clone().follow(Url::parse(target).unwrap(), status);
+            let sent = names(&next);
+            let says = ["content-type", "content-language", "digest"].map(|name| sent.contains(&name.to_owned()));
+            assert_eq!((next.method.as_str(), says, next.has_body()), (method, [described; 3], described), "{target}");
+            assert_eq!(sent.contains(&"x-key".to_owned()), target == "http://a.test:8080/", "{target}");
+        }
+        let away = without.follow(Url::parse("http://a.test:81/").unwrap(), 308);
+        assert!(!names(&away).contains(&"content-type".to_owned()));
+    }
+
+    #[test]
+    fn a_method_that_expects_a_body_tells_the_length_of_none() {
+        for (method, length) in [("POST", true), ("PUT", true), ("PATCH", true), ("GET", false), ("DELETE", false)] {
+            let request = Request::first(&Site { body: None, ..site(method, &[]) }).unwrap();
+            for message in [request.to_http1().unwrap(), request.to_http2().unwrap()] {
+                let said = message.headers().get(CONTENT_LENGTH).map(HeaderValue::as_bytes);
+                assert_eq!(said, length.then_some(&b"0"[..]), "{method}");
+            }
+            let url = Url::parse("http://a.test:8080/").unwrap();
+            assert!(!names(&request.follow(url, 303)).contains(&"content-length".to_owned()), "{method}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_our_own_fault() {
+        for (method, name, value) in [("G T", "a", "b"), ("GET", "a b", "c"), ("GET", "a", "b\nc")] {
+            assert_eq!(Request::first(&site(method, &[(name, value)])).unwrap_err().cause, Cause::Local);
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! From addresses to one TCP connection, and whether this machine has a route at all.
+
+pub(crate) mod connect;
+pub(crate) mod route;
+pub(crate) mod zone;

@@ -1,0 +1,177 @@
+//! The terms on which a hop meets its server: what the site's `tls` grants there, and which versions of HTTP it offers.
+//!
+//! `insecure` and the client's certificate are for the site's own origin: a redirect must neither lead to a server that is
+//! trusted unseen nor show another server who asks. The own origin is the scheme, host and port of the site's address; if
+//! that is http, its host over https is own as well, on any port. Roots of `ca_file` count everywhere, for they trust
+//! nobody unseen.
+//!
+//! A server that chooses HTTP/2 in the handshake and then requires HTTP/1.1 (RFC 9113 §7, `HTTP_1_1_REQUIRED`) is offered
+//! only that for a day. Limit: 4,096 origins; past it all are forgotten, which costs each one more round.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use url::{Origin, Url};
+
+use super::client_auth::Asked;
+use crate::model::{Cause, HttpOffer, Site};
+use crate::probe::failure::Failure;
+
+/// Origins that are remembered at most.
+const ORIGINS_MAX: usize = 4_096;
+/// For how long an origin is offered HTTP/1.1 only.
+const REMEMBERED: Duration = Duration::from_hours(24);
+
+/// See the module.
+#[derive(Clone, Copy)]
+pub(crate) struct Terms<'a> {
+    /// Whose probe it is.
+    pub(crate) site: &'a Site,
+    /// The versions of HTTP to offer.
+    pub(crate) offer: HttpOffer,
+    /// Whether the server is the site's own.
+    pub(crate) is_own: bool,
+}
+
+impl<'a> Terms<'a> {
+    /// Those of `site` with the server of `url`.
+    pub(crate) fn new(site: &'a Site, url: &Url, offer: HttpOffer) -> Self {
+        Self { site, offer, is_own: is_own(site.url.expose(), url) }
+    }
+
+    /// Whether any certificate is accepted.
+    pub(crate) fn is_insecure(self) -> bool {
+        self.site.tls.insecure && self.is_own
+    }
+
+    /// What it means that a server asked for a client certificate and there was none to show.
+    pub(crate) fn unanswered(self) -> Asked {
+        let has_identity = self.site.tls.files.as_ref().is_some_and(|files| files.identity.is_some());
+        if has_identity && !self.is_own { Asked::Withheld } else { Asked::InVain }
+    }
+
+    /// `failure` of the handshake, with the reason why `insecure` did not help.
+    pub(crate) fn explain(self, failure: Failure) -> Failure {
+        use Cause::{TlsExpired, TlsNotYetValid, TlsUntrusted, TlsWrongHost};
+        let is_refused = matches!(failure.cause, TlsExpired | TlsNotYetValid | TlsUntrusted | TlsWrongHost);
+        if self.is_own || !self.site.tls.insecure || !is_refused {
+            return failure;
+        }
+        Failure::new(failure.cause, format!("{}; `insecure` is for the site's own origin", failure.detail))
+    }
+}
+
+/// Whether `url` is on the origin of the site at `home`, or on its host over https where `home` is http.
+fn is_own(home: &Url, url: &Url) -> bool {
+    let host = |url: &Url| url.host_str().map(|host| host.trim_end_matches('.').to_owned());
+    let is_upgrade = home.scheme() == "http" && url.scheme() == "https";
+    let is_same_place = home.scheme() == url.scheme() && home.port_or_known_default() == url.port_or_known_default();
+    (is_upgrade || is_same_place) && host(home) == host(url)
+}
+
+/// Origins whose servers required HTTP/1.1, and until when that is remembered.
+#[derive(Debug, Default)]
+pub(crate) struct Http1Only(Mutex<HashMap<Origin, Instant>>);
+
+impl Http1Only {
+    /// What to offer the server of `url` for `site`.
+    pub(crate) fn offer(&self, site: &Site, url: &Url, now: Instant) -> HttpOffer {
+        let mut origins = self.lock();
+        // Most probes meet none such.
+        if site.http != HttpOffer::Auto || origins.is_empty() {
+            return site.http;
+        }
+        let origin = url.origin();
+        match origins.get(&origin) {
+            Some(&until) if now < until => HttpOffer::V11,
+            Some(_) => {
+                origins.remove(&origin);
+                HttpOffer::Auto
+            }
+            None => HttpOffer::Auto,
+        }
+    }
+
+    /// The server of `url` requires HTTP/1.1.
+    pub(crate) fn learn(&self, url: &Url, now: Instant) {
+        let mut origins = self.lock();
+        if origins.len() >= ORIGINS_MAX {
+            origins.clear();
+        }
+        origins.insert(url.origin(), now + REMEMBERED);
+    }
+
+    /// The server of `url` may have become another.
+    pub(crate) fn forget(&self, url: &Url) {
+        self.lock().remove(&url.origin());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Origin, Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_own_origin_is_scheme_host_and_port_or_the_same_host_over_https() {
+        for (home, target, own) in [
+            ("https://a.test/", "https://a.test/other?q", true),
+            ("https://a.test/", "https://A.TEST:443/", true),
+            ("https://a.test/", "https://a.test./", true),
+            ("https://a.test/", "https://a.test:8443/", false),
+            ("https://a.test/", "https://www.a.test/", false),
+            ("https://a.test/", "https://a.test.evil.test/", false),
+            ("https://a.test/", "http://a.test/", false),
+            ("http://a.test/", "https://a.test/", true),
+            ("http://a.test:8080/", "https://a.test:8443/", true),
+            ("http://a.test/", "https://b.test/", false),
+            ("http://a.test/", "http://a.test:8080/", false),
+            ("https://[::1]/", "https://[0:0::1]:443/", true),
+            ("https://127.0.0.1/", "https://127.0.0.2/", false),
+        ] {
+            assert_eq!(is_own(&url(home), &url(target)), own, "{home} → {target}");
+        }
+    }
+
+    #[test]
+    fn http1_is_offered_for_a_day_to_the_origin_that_required_it() {
+        #[allow(clippy::disallowed_methods, reason = "any moment will do")]
+        let now = Instant::now();
+        let (known, required) = (Http1Only::default(), url("https://a.test/x"));
+        let auto = Site::new("a", required.clone());
+        assert_eq!(known.offer(&auto, &required, now), HttpOffer::Auto);
+        known.learn(&required, now);
+        for (http, target, after, offer) in [
+            (HttpOffer::Auto, "https://a.test/y", Duration::ZERO, HttpOffer::V11),
+            (HttpOffer::Auto, "https://a.test:444/", Duration::ZERO, HttpOffer::Auto),
+            (HttpOffer::V2, "https://a.test/", Duration::ZERO, HttpOffer::V2),
+            (HttpOffer::V11, "https://b.test/", Duration::ZERO, HttpOffer::V11),
+            (HttpOffer::Auto, "https://a.test/", REMEMBERED, HttpOffer::Auto),
+        ] {
+            let site = Site { http, ..auto.clone() };
+            assert_eq!(known.offer(&site, &url(target), now + after), offer, "{http:?} {target} {after:?}");
+        }
+        known.learn(&required, now);
+        known.forget(&url("https://a.test/elsewhere"));
+        assert_eq!(known.offer(&auto, &required, now), HttpOffer::Auto);
+    }
+
+    #[test]
+    fn origins_past_the_limit_are_forgotten() {
+        #[allow(clippy::disallowed_methods, reason = "any moment will do")]
+        let now = Instant::now();
+        let known = Http1Only::default();
+        for port in 1..=u16::try_from(ORIGINS_MAX + 1).unwrap() {
+            known.learn(&url(&format!("https://a.test:{port}/")), now);
+        }
+        assert_eq!(known.lock().len(), 1);
+    }
+}
