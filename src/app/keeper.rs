@@ -320,7 +320,7 @@ mod tests {
     use super::*;
     use crate::model::{Cause, Micros, Observation, Phase, Phases, Sample};
     use crate::ring::Producer;
-    use crate::store::disk::Disk;
+    use crate::store::tests::simulated_disk::Disk;
     use crate::store::{Query, Store};
 
     fn sample(index: u64) -> Sample {

@@ -11,16 +11,21 @@ use redb::{Database, ReadOnlyDatabase, ReadTransaction, ReadableDatabase};
 use crate::alert::Alert;
 use crate::model::{Certificate, SiteId, Timestamp};
 
-use super::backup;
-use super::certificate;
+use super::admin::backup;
 use super::error::{StoreError, guard};
-use super::figures::{self, Figures};
-use super::file::{self, Options};
-use super::follow::{Follower, Found};
-use super::place;
-use super::read::{self, Query, StoredSite, View};
-use super::samples::{self, Passed, StoredSample};
-use super::sink::{self, StoredSink};
+use super::file::open;
+use super::file::open::Options;
+use super::file::path_check;
+use super::read::export_reader::{Follower, Found};
+use super::read::figures;
+use super::read::figures::Figures;
+use super::read::samples;
+use super::read::samples::{Passed, StoredSample};
+use super::read::view;
+use super::read::view::{Query, StoredSite, View};
+use super::tables::certificate;
+use super::tables::export_cursor;
+use super::tables::export_cursor::StoredSink;
 use super::verify::{self, Contents, Verdict};
 
 /// The store, opened for reading.
@@ -35,10 +40,10 @@ impl Archive {
     /// # Errors
     /// There is none, it is foreign, newer or damaged, or the system refuses.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let path = &*place::resolved(path)?;
+        let path = &*path_check::resolved(path)?;
         let at_once = Options { lock_patience: Duration::ZERO, ..Options::default() };
-        let repaired = || file::open(path, &at_once);
-        Self::open_with(path, || file::open_read_only(path), repaired, || file::open_unrepaired(path))
+        let repaired = || open::open(path, &at_once);
+        Self::open_with(path, || open::open_read_only(path), repaired, || open::open_unrepaired(path))
     }
 
     /// The same with a look at it, a repair, if it must be repaired first, and a look at it as it is, if it cannot be.
@@ -74,7 +79,7 @@ impl Archive {
             let transaction = self.database.begin_read()?;
             let view = View::new(&transaction)?;
             let mut sites = Vec::new();
-            for (id, record) in read::sites(&transaction)? {
+            for (id, record) in view::sites(&transaction)? {
                 let (next_seq, last_at) = view.newest(id)?;
                 sites.push(StoredSite { id, name: record.name, known_since: record.known_since, next_seq, last_at });
             }
@@ -129,7 +134,7 @@ impl Archive {
     /// # Errors
     /// Those of the database.
     pub fn alerts(&self, query: &Query) -> Result<Vec<Alert>, StoreError> {
-        let read = || read::alerts(&self.database.begin_read()?, query);
+        let read = || view::alerts(&self.database.begin_read()?, query);
         guard(read).map_err(|error| self.failed(error))
     }
 
@@ -154,7 +159,7 @@ impl Archive {
     /// # Errors
     /// Those of the database.
     pub fn sinks(&self) -> Result<Vec<StoredSink>, StoreError> {
-        guard(|| sink::stored(&self.database.begin_read()?)).map_err(|error| self.failed(error))
+        guard(|| export_cursor::stored(&self.database.begin_read()?)).map_err(|error| self.failed(error))
     }
 
     /// What it holds.
@@ -162,7 +167,7 @@ impl Archive {
     /// # Errors
     /// Those of the database.
     pub fn contents(&self) -> Result<Contents, StoreError> {
-        let read = || verify::contents(&self.database.begin_read()?, file::bytes(&self.path));
+        let read = || verify::contents(&self.database.begin_read()?, open::bytes(&self.path));
         guard(read).map_err(|error| self.failed(error))
     }
 
@@ -181,7 +186,7 @@ impl Archive {
     pub fn verify_with(&self, progress: impl FnMut(u64, u64)) -> Result<Verdict, StoreError> {
         let verify = || verify::verify_with(&self.database.begin_read()?, progress);
         let mut verdict = guard(verify).map_err(|error| self.failed(error))?;
-        verdict.unusable = file::rehearse(&self.path)?;
+        verdict.unusable = open::rehearse(&self.path)?;
         Ok(verdict)
     }
 
@@ -200,14 +205,14 @@ impl Archive {
     pub fn backup_with(&self, to: &Path, replace: bool, progress: impl FnMut(u64, u64)) -> Result<u64, StoreError> {
         let begin = || -> Result<ReadTransaction, redb::Error> { Ok(self.database.begin_read()?) };
         backup::copy((&self.path, &begin), (to, replace), progress)?;
-        Ok(file::bytes(to))
+        Ok(open::bytes(to))
     }
 
     /// Whether a process has the store at `path` open for writing, by its lock; none if that cannot be told. The number that a
     /// writer left in the store may be another process's by now, or one of another container.
     #[must_use]
     pub fn has_writer(path: &Path) -> Option<bool> {
-        file::has_writer(&place::resolved(path).ok()?)
+        open::has_writer(&path_check::resolved(path).ok()?)
     }
 
     /// The file.

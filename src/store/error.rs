@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::model::caught;
 
-use super::patient::Held;
+use super::file::lock::Held;
 
 /// Why an operation on the store failed.
 #[derive(Debug, thiserror::Error)]

@@ -1,9 +1,9 @@
 //! What comes in to be saved, on its way to the writer: it is taken out of the rings also while a commit does not return.
 //!
 //! A ring holds one horizon and a disk may hang for longer. So the rings are emptied at every flush, whatever the
-//! writer does, into a backlog that has its keys from the start (see [`super::append`]); the writer takes it
+//! writer does, into a backlog that has its keys from the start (see [`super::commit`]); the writer takes it
 //! when it is there again. Invariants: a text is handed over with its sample or after it; what the writer has taken and the
-//! backlog share one bound. Limits: those of [`super::append`], beyond them the oldest of the backlog go and are counted.
+//! backlog share one bound. Limits: those of [`super::commit`], beyond them the oldest of the backlog go and are counted.
 
 use std::sync::Arc;
 
@@ -11,9 +11,9 @@ use crate::alert::Alert;
 use crate::model::{Cause, Observation, Packed, SiteId, Timestamp};
 use crate::ring::{self, Ring};
 
-use super::append::{Dropped, Pending, TEXTS_MAX, Text};
-use super::entry::{Entry, Packer};
-use super::sink::Progress;
+use super::codec::journal_entry::{Entry, Packer};
+use super::commit::{Dropped, Pending, TEXTS_MAX, Text};
+use super::tables::export_cursor::Progress;
 
 /// See the module.
 #[derive(Debug)]

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use crate::alert::Alert;
 use crate::model::{Certificate, SiteId, Timestamp};
 
-use super::certificate;
 use super::error::StoreError;
-use super::opened::Store;
-use super::read::{self, Query};
+use super::read::view;
+use super::read::view::Query;
+use super::tables::certificate;
+use super::writable::Store;
 
 impl Store {
     /// The alerts that `query` asks for, by time.
@@ -16,7 +17,7 @@ impl Store {
     /// # Errors
     /// Those of the database.
     pub fn alerts(&self, query: &Query) -> Result<Vec<Alert>, StoreError> {
-        self.look(|transaction| read::alerts(transaction, query))
+        self.look(|transaction| view::alerts(transaction, query))
     }
 
     /// The sites whose newest alert is a `down`, watched now or not: number, name, since when.
@@ -24,7 +25,7 @@ impl Store {
     /// # Errors
     /// Those of the database.
     pub fn open_incidents(&self) -> Result<Vec<(SiteId, Arc<str>, Timestamp)>, StoreError> {
-        self.look(read::open_incidents)
+        self.look(view::open_incidents)
     }
 
     /// What the certificate of each site last said, by site; of sites that never showed one, nothing.
@@ -40,6 +41,6 @@ impl Store {
     /// # Errors
     /// Those of the database.
     pub fn pauses(&self) -> Result<Vec<(SiteId, Timestamp)>, StoreError> {
-        self.look(read::pauses)
+        self.look(view::pauses)
     }
 }

@@ -21,120 +21,40 @@
 //! a figure. A site is known by its name: re-ordering, adding and removing sites keeps every history; another name in
 //! sites.yaml makes a new site, unless the site is renamed in the store, too ([`Store::rename`]).
 
-mod alert_trim;
-mod append;
+mod admin;
 mod archive;
-mod aside;
-mod backup;
-mod beginning;
-mod block;
-mod buckets;
-mod bytes;
-mod certificate;
-mod columns;
-mod decode;
-#[cfg(test)]
-pub(crate) mod disk;
-mod entry;
+mod changes;
+pub mod codec;
+mod commit;
 mod error;
-#[cfg(test)]
-mod fault_tests;
-mod figures;
-#[cfg(test)]
-mod figures_tests;
 mod file;
-mod follow;
-mod glimpse;
-mod holder;
-mod image;
 mod intake;
 mod lookups;
-#[cfg(test)]
-mod model_tests;
-mod news;
-mod opened;
-mod opening;
-mod patient;
-mod place;
+mod maintain;
 mod read;
-mod record;
-mod recount;
-mod rehearsal;
-mod rename;
-mod repair;
-mod roll;
-mod rolling;
-mod room;
-mod rows;
-mod samples;
-mod schema;
-mod seal;
-mod signature;
-mod sink;
-mod tail;
-mod trace;
+mod tables;
 #[cfg(test)]
-mod trial;
-mod trim;
-mod trust;
+pub(crate) mod tests;
 mod upkeep;
 mod verify;
-mod wire;
+mod writable;
 mod writer;
 
+pub use admin::backup::Compacted;
+pub use admin::repair::Repaired;
 pub use archive::Archive;
-pub use backup::Compacted;
+pub use changes::{Arrived, News, Why};
 pub use error::StoreError;
-pub use figures::Figures;
-pub use file::Options;
-pub use follow::{Follower, Found};
+pub use file::lock::Link;
+pub use file::open::Options;
 pub use intake::Intake;
-pub use news::{Arrived, News, Why};
-pub use opened::{Opened, Registered, Store};
-pub use patient::Link;
-pub use read::{Query, StoredSite};
-pub use repair::Repaired;
-pub use samples::{Passed, StoredSample};
-pub use signature::Signature;
-pub use sink::{Progress, Start, StoredSink, Tally};
-pub use trim::Keep;
+pub use maintain::retention::Keep;
+pub use read::export_reader::{Follower, Found};
+pub use read::figures::Figures;
+pub use read::samples::{Passed, StoredSample};
+pub use read::view::{Query, StoredSite};
+pub use tables::export_cursor::{Progress, Start, StoredSink, Tally};
+pub use tables::writer_signature::Signature;
 pub use verify::{Contents, Gap, Verdict};
+pub use writable::{Opened, Registered, Store};
 pub use writer::{Flushed, Writer, unsaved};
-
-/// The code of blocks and journal entries, on its own: for measuring it, and for trying any bytes on it.
-pub mod codec {
-    use crate::model::{Sample, SiteId};
-
-    pub use super::block::VERSION as BLOCK_VERSION;
-    pub use super::block::{Head, decode, encode};
-    pub use super::columns::Encoder;
-    use super::entry;
-    pub use super::entry::VERSIONS as ENTRY_VERSIONS;
-    pub use super::wire::{ANYWHERE, Damage, Key};
-
-    /// `payload` as a frame of this version that belongs at `key`, its checksum included.
-    #[must_use]
-    pub fn sealed(version: u8, payload: &[u8], key: Key) -> Vec<u8> {
-        let mut frame = Vec::new();
-        super::wire::begin(&mut frame, version);
-        frame.extend_from_slice(payload);
-        super::wire::seal(&mut frame, key);
-        frame
-    }
-
-    /// The groups of a journal entry: site, number of the first sample, samples.
-    ///
-    /// # Errors
-    /// The bytes are not those of an entry, or of one of its groups.
-    pub fn decode_entry(bytes: &[u8]) -> Result<Vec<(SiteId, u64, Vec<Sample>)>, Damage> {
-        let (mut groups, mut decoded) = (Vec::new(), Ok(()));
-        entry::groups(bytes, |group| {
-            let mut samples = Vec::new();
-            match group.decode(bytes, &mut samples) {
-                Ok(()) => groups.push((group.site, group.first_seq, samples)),
-                Err(damage) => decoded = Err(damage),
-            }
-        })?;
-        decoded.map(|()| groups)
-    }
-}

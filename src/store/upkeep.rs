@@ -7,13 +7,15 @@ use redb::{ReadableTable, TableDefinition, TableError};
 
 use crate::model::Timestamp;
 
-use super::alert_trim::Kept;
-use super::append::Pending;
+use super::commit::Pending;
 use super::error::StoreError;
-use super::opened::Store;
-use super::seal::Sealed;
-use super::trim::{self, Keep, Trimmed};
-use super::{record, rolling, room, schema};
+use super::maintain::alert_retention::Kept;
+use super::maintain::retention;
+use super::maintain::retention::{Keep, Trimmed};
+use super::maintain::seal::Sealed;
+use super::maintain::{rollup_builder, space};
+use super::tables::{record, schema};
+use super::writable::Store;
 
 /// Steps of one trimming, so that the commits of a small file do not wait for long.
 const STEPS_MAX: usize = 64;
@@ -37,18 +39,18 @@ impl Store {
         let mut room = self.room;
         let first = self.write(|transaction| {
             sealed = sealing.map_or_else(|| Ok(Sealed::default()), |sealing| sealing.finish(transaction))?;
-            let behind = rolling::catch_up(transaction, rolling::BLOCKS_MAX)?;
+            let behind = rollup_builder::catch_up(transaction, rollup_builder::BLOCKS_MAX)?;
             Ok(behind)
         });
         let behind = first?;
-        let (step, mut outcome) = (keep.step(trim::BLOCKS_MAX), Trimmed::default());
-        let mut left = (step * STEPS_MAX).min(trim::BLOCKS_MAX);
+        let (step, mut outcome) = (keep.step(retention::BLOCKS_MAX), Trimmed::default());
+        let mut left = (step * STEPS_MAX).min(retention::BLOCKS_MAX);
         let (mut kept, mut is_sealing) = (Kept::default(), seal);
         loop {
             let most = step.min(left);
             let next = self.write(|transaction| {
-                room = room::measure(transaction, &keep, taken, room, is_sealing)?;
-                trim::trim(transaction, (&keep, room), (now, by_age), most, &mut kept)
+                room = space::measure(transaction, &keep, taken, room, is_sealing)?;
+                retention::trim(transaction, (&keep, room), (now, by_age), most, &mut kept)
             })?;
             room = room.map(|room| room.without(next.alert_bytes));
             is_sealing = false;

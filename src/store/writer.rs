@@ -4,7 +4,7 @@
 //! later flushes (after "disk full" it refuses every write until then), and what waits is committed first.
 //! Invariants: a text is committed with its sample or after it, never before, for the number of a sample that was lost
 //! in a crash is used again; nothing is committed when nothing is new; a failing disk costs this thread time,
-//! never a probe. Limits: those of [`super::append`]; the next try comes 1, 2, 4 … at most [`RETRY_MAX`] after the last.
+//! never a probe. Limits: those of [`super::commit`]; the next try comes 1, 2, 4 … at most [`RETRY_MAX`] after the last.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,11 +13,11 @@ use crate::alert::Alert;
 use crate::model::{Observation, SiteId, StoreHealth, Timestamp};
 use crate::ring;
 
-use super::append::{Dropped, Pending, TextSizes};
+use super::commit::{Dropped, Pending, TextSizes};
 use super::error::StoreError;
 use super::intake::Intake;
-use super::opened::Store;
-use super::sink::Progress;
+use super::tables::export_cursor::Progress;
+use super::writable::Store;
 
 /// Samples are sealed into blocks this often.
 const SEAL_EVERY: Duration = Duration::from_mins(15);

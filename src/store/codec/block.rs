@@ -1,0 +1,184 @@
+//! A block: consecutive samples of one site, sealed.
+//!
+//! ```text
+//! version 1 | count | base | base − low | peak − base | columns | CRC-32C
+//! ```
+//!
+//! The key beside it, (site, seq of the first sample), is the database's. *Base* is the first time, *low* is the smallest time in the block;
+//! *peak* the largest in it and in all blocks of the site before it. Times grow within a site except where a clock
+//! was set back, so the peaks never fall from block to block, and a search by time can halve the blocks and
+//! still be exact. Invariants: samples are in order of seq, without a gap. Limits: a block is closed once it has
+//! [`FULL`] bytes, so that with its key it fills one page of 4 KiB and no second one.
+
+use crate::model::{Sample, Timestamp};
+
+use super::columns::{Encoder, SAMPLE_MAX};
+use super::decoder;
+use super::frame;
+use super::frame::{Cursor, Damage, Key, put};
+
+/// Of the frame of a block.
+pub const VERSION: u8 = 1;
+
+/// A block takes no more samples from here on, in bytes.
+const FULL: usize = 4_010;
+
+/// What a page of 4 KiB has left for one value beside its key, offsets and header.
+const PAGE_ROOM: usize = 4_096 - 4 - 4 - 12;
+
+/// Version, count, three times of 52 bits and the checksum, at their largest.
+const AROUND: usize = 1 + 3 + 3 * 8 + 4;
+
+const _: () = assert!(FULL + SAMPLE_MAX <= PAGE_ROOM && AROUND < FULL);
+
+/// What a block tells without decoding its columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Samples in it, at least 1.
+    pub count: usize,
+    /// The smallest time in it.
+    pub low: Timestamp,
+    /// The largest time in it and in all blocks before it.
+    pub peak: Timestamp,
+}
+
+/// Whether a block of this many bytes takes no more samples.
+#[must_use]
+pub const fn is_full(bytes: usize) -> bool {
+    bytes >= FULL
+}
+
+/// Encodes the longest beginning of `samples` that fits a block into `out`, which is cleared, and returns its head;
+/// `key` is where it belongs, `peak` the one of the block before. `samples` is not empty.
+pub fn encode(key: Key, samples: &[Sample], peak: Timestamp, encoder: &mut Encoder, out: &mut Vec<u8>) -> Head {
+    let base = samples[0].at;
+    let mut head = Head { count: 0, low: base, peak };
+    encoder.restart(base);
+    let mut rest = samples;
+    while let Some(room) = FULL.checked_sub(encoder.size() + AROUND).filter(|&room| room > 0 && !rest.is_empty()) {
+        // As many as find room however large they are; then the size is asked for again.
+        let (sure, later) = rest.split_at(room.div_ceil(SAMPLE_MAX).min(rest.len()));
+        encoder.push_all(sure);
+        for sample in sure {
+            head.low = head.low.min(sample.at);
+            head.peak = head.peak.max(sample.at);
+        }
+        rest = later;
+    }
+    head.count = encoder.count();
+    frame::begin(out, VERSION);
+    put(out, head.count as u64);
+    put(out, base.as_micros());
+    put(out, base.as_micros() - head.low.as_micros());
+    put(out, head.peak.as_micros() - base.as_micros());
+    encoder.finish(out);
+    frame::seal(out, key);
+    debug_assert!(out.len() <= PAGE_ROOM, "{} bytes do not fit a page", out.len());
+    head
+}
+
+/// The head of the block at `key`, its checksum verified.
+pub fn head(key: Key, block: &[u8]) -> Result<Head, Damage> {
+    take_head(&mut frame::unseal(block, VERSION, key)?).map(|(head, _)| head)
+}
+
+/// Appends the samples of the block at `key` to `out` and returns its head.
+///
+/// # Errors
+/// The bytes are not what was written there; `out` is as before.
+pub fn decode(key: Key, block: &[u8], out: &mut Vec<Sample>) -> Result<Head, Damage> {
+    let mut cursor = frame::unseal(block, VERSION, key)?;
+    let (head, base) = take_head(&mut cursor)?;
+    decoder::decode(cursor.0, head.count, base, out)?;
+    Ok(head)
+}
+
+fn take_head(cursor: &mut Cursor<'_>) -> Result<(Head, Timestamp), Damage> {
+    let count = cursor.take_as()?;
+    let base = cursor.take()?;
+    let low = base.checked_sub(cursor.take()?).ok_or(Damage::Range)?;
+    let peak = base.checked_add(cursor.take()?).ok_or(Damage::Range)?;
+    if count == 0 || peak > Timestamp::MAX.as_micros() {
+        return Err(Damage::Range);
+    }
+    let [base, low, peak] = [base, low, peak].map(Timestamp::from_micros);
+    Ok((Head { count, low, peak }, base))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::samples::{Noise, day, samples};
+    use proptest::prelude::*;
+
+    const KEY: Key = (7, 1_000_000);
+
+    /// All blocks of `samples`, as sealing makes them.
+    fn blocks(samples: &[Sample]) -> Vec<(Head, Vec<u8>)> {
+        let (mut encoder, mut rest, mut peak, mut made) = (Encoder::default(), samples, Timestamp::ZERO, Vec::new());
+        while !rest.is_empty() {
+            let mut block = Vec::new();
+            let head = encode(KEY, rest, peak, &mut encoder, &mut block);
+            rest = &rest[head.count..];
+            peak = head.peak;
+            made.push((head, block));
+        }
+        made
+    }
+
+    proptest! {
+        #[test]
+        fn any_samples_read_back_from_blocks_that_fit_a_page(samples in prop::collection::vec(samples(), 1..400)) {
+            let mut back = Vec::new();
+            let mut peak = Timestamp::ZERO;
+            for (made, block) in blocks(&samples) {
+                prop_assert!(block.len() <= PAGE_ROOM);
+                let start = back.len();
+                let read = decode(KEY, &block, &mut back).unwrap();
+                prop_assert_eq!(read, made);
+                prop_assert_eq!(head(KEY, &block).unwrap(), made);
+                peak = back[start..].iter().map(|sample| sample.at).fold(peak, Timestamp::max);
+                prop_assert_eq!(made.peak, peak);
+                prop_assert_eq!(Some(made.low), back[start..].iter().map(|sample| sample.at).min());
+            }
+            prop_assert_eq!(back, samples);
+        }
+
+        #[test]
+        fn any_bytes_are_refused(bytes: Vec<u8>) {
+            prop_assert!(decode(KEY, &bytes, &mut Vec::new()).is_err());
+        }
+
+        /// Also with a checksum that fits: only the bounds of each number are left to hold.
+        #[test]
+        fn any_sealed_bytes_decode_or_are_refused(bytes: Vec<u8>) {
+            let mut frame = Vec::new();
+            frame::begin(&mut frame, VERSION);
+            frame.extend_from_slice(&bytes);
+            frame::seal(&mut frame, KEY);
+            let mut out = Vec::new();
+            prop_assert!(decode(KEY, &frame, &mut out).is_ok() || out.is_empty());
+            prop_assert!(out.capacity() <= bytes.len());
+        }
+    }
+
+    #[test]
+    fn mutations_of_a_block_are_all_found() {
+        let (_, block) = blocks(&day(250)).remove(0);
+        let mut noise = Noise(3);
+        for _ in 0..5_000 {
+            let mut hostile = block.clone();
+            let index = usize::try_from(noise.below(block.len() as u64)).unwrap();
+            hostile[index] ^= 1 << noise.below(8);
+            assert!(decode(KEY, &hostile, &mut Vec::new()).is_err() && head(KEY, &hostile).is_err());
+        }
+    }
+
+    #[test]
+    fn full_blocks_fill_their_page() {
+        let made = blocks(&day(2_000));
+        for (head, block) in &made[..made.len() - 1] {
+            assert!(is_full(block.len() + 40), "{} bytes, {head:?}", block.len());
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! What waits for its commit, and the transaction that commits it.
+//!
+//! Everything waiting has its key from the moment it was noted: an entry and an alert their number, a text its
+//! (site, seq). So a commit whose outcome is unknown (the disk failed after the write, before the answer) can be
+//! made again: the same rows are written over themselves and nothing is doubled. Limits: [`ENTRY_BYTES_MAX`] bytes of
+//! samples, [`TEXTS_MAX`] texts and [`ALERTS_MAX`] alerts wait, beyond that the oldest go and are counted; in the
+//! file, [`SITE_TEXT_BYTES`] of texts a site, beyond that its oldest go.
+
+use std::collections::btree_map;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use redb::{ReadableTable, Table, WriteTransaction};
+
+use crate::alert::Alert;
+use crate::model::{Certificate, SiteId, Timestamp};
+
+use super::codec::journal_entry::Entry;
+use super::tables::certificate;
+use super::tables::export_cursor;
+use super::tables::export_cursor::Progress;
+use super::tables::record;
+use super::tables::record::TextRecord;
+use super::tables::schema;
+
+/// Bytes of encoded samples that wait at most: a million samples, where each of a site comes alone, to three million.
+pub const ENTRY_BYTES_MAX: usize = 64 << 20;
+
+/// Texts that wait at most.
+pub const TEXTS_MAX: usize = 20_000;
+
+/// Alerts that wait at most.
+pub const ALERTS_MAX: usize = 10_000;
+
+/// Texts of one site in the file, with their keys.
+pub const SITE_TEXT_BYTES: usize = 64 << 10;
+
+/// The text of one failed check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text {
+    /// Whose.
+    pub site: SiteId,
+    /// Of which sample.
+    pub seq: u64,
+    /// The reason in words.
+    pub detail: String,
+    /// The address of the last connection or attempt.
+    pub address: Option<SocketAddr>,
+}
+
+/// What waits for its commit.
+#[derive(Debug)]
+pub struct Pending {
+    /// Samples, encoded, with the numbers of their entries.
+    entries: VecDeque<(u64, Entry)>,
+    entry_bytes: usize,
+    entry_bytes_max: usize,
+    next_entry: u64,
+    /// Of the bytes that may wait, those that wait elsewhere.
+    shared: usize,
+    /// Texts whose samples are among the entries, or were committed.
+    texts: VecDeque<Text>,
+    alerts: VecDeque<(u64, SiteId, Alert)>,
+    next_alert: u64,
+    /// The newest word on each site: until when it is paused, or that it is not.
+    pauses: BTreeMap<SiteId, Option<Timestamp>>,
+    /// What the certificate of each site says, if it says something else than before.
+    certificates: BTreeMap<SiteId, Arc<Certificate>>,
+    /// How far each sink is; it goes with the next commit and is not worth one of its own.
+    progress: BTreeMap<u32, Progress>,
+}
+
+/// What did not fit and is lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// Samples.
+    pub samples: u64,
+    /// Texts of failures.
+    pub texts: u64,
+    /// Alerts.
+    pub alerts: u64,
+}
+
+impl Dropped {
+    /// Adds what else was dropped.
+    pub fn add(&mut self, more: Self) {
+        self.samples += more.samples;
+        self.texts += more.texts;
+        self.alerts += more.alerts;
+    }
+}
+
+impl Pending {
+    /// Nothing yet; the next entry and alert get these numbers.
+    pub fn new(next_entry: u64, next_alert: u64) -> Self {
+        Self {
+            entries: VecDeque::new(),
+            entry_bytes: 0,
+            entry_bytes_max: ENTRY_BYTES_MAX,
+            next_entry,
+            shared: 0,
+            texts: VecDeque::new(),
+            alerts: VecDeque::new(),
+            next_alert,
+            pauses: BTreeMap::new(),
+            certificates: BTreeMap::new(),
+            progress: BTreeMap::new(),
+        }
+    }
+
+    /// Has room for this many bytes of samples.
+    #[cfg(test)]
+    pub fn set_room(&mut self, entry_bytes_max: usize) {
+        self.entry_bytes_max = entry_bytes_max;
+    }
+
+    /// So many of the bytes that may wait do so elsewhere.
+    pub fn share(&mut self, bytes: usize) {
+        self.shared = bytes;
+    }
+
+    /// All of it; what comes next goes on with the numbers.
+    pub fn take(&mut self) -> Self {
+        let mut next = Self::new(self.next_entry, self.next_alert);
+        (next.entry_bytes_max, next.shared) = (self.entry_bytes_max, self.shared);
+        std::mem::replace(self, next)
+    }
+
+    /// Takes in what `later` holds, which goes on with the numbers.
+    pub fn append(&mut self, mut later: Self) {
+        self.entries.append(&mut later.entries);
+        self.entry_bytes += later.entry_bytes;
+        self.texts.append(&mut later.texts);
+        self.alerts.append(&mut later.alerts);
+        self.pauses.append(&mut later.pauses);
+        self.certificates.append(&mut later.certificates);
+        later.progress.into_values().for_each(|progress| self.add_progress(progress));
+        (self.next_entry, self.next_alert) = (later.next_entry, later.next_alert);
+    }
+
+    /// Whether there is nothing to commit.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+            && self.texts.is_empty()
+            && self.alerts.is_empty()
+            && self.pauses.is_empty()
+            && self.certificates.is_empty()
+    }
+
+    /// Samples that wait.
+    pub fn samples(&self) -> u64 {
+        self.entries.iter().map(|(_, entry)| entry.samples).sum()
+    }
+
+    /// Encoded bytes of the samples that wait.
+    pub const fn bytes(&self) -> usize {
+        self.entry_bytes
+    }
+
+    /// Takes in finished entries.
+    pub fn add_entries(&mut self, entries: &mut Vec<Entry>) {
+        for entry in entries.drain(..) {
+            self.entry_bytes += entry.bytes.len();
+            self.entries.push_back((self.next_entry, entry));
+            self.next_entry += 1;
+        }
+    }
+
+    /// Takes in a text.
+    pub fn add_text(&mut self, text: Text) {
+        self.texts.push_back(text);
+    }
+
+    /// Takes in an alert about `site`.
+    pub fn add_alert(&mut self, site: SiteId, alert: Alert) {
+        self.alerts.push_back((self.next_alert, site, alert));
+        self.next_alert += 1;
+    }
+
+    /// Takes in until when `site` is paused; none: it is not.
+    pub fn add_pause(&mut self, site: SiteId, until: Option<Timestamp>) {
+        self.pauses.insert(site, until);
+    }
+
+    /// Takes in what the certificate of `site` says.
+    pub fn add_certificate(&mut self, site: SiteId, certificate: Arc<Certificate>) {
+        self.certificates.insert(site, certificate);
+    }
+
+    /// Takes in how far a sink is.
+    pub fn add_progress(&mut self, progress: Progress) {
+        match self.progress.entry(progress.sink) {
+            btree_map::Entry::Vacant(entry) => _ = entry.insert(progress),
+            btree_map::Entry::Occupied(mut entry) => entry.get_mut().update(progress),
+        }
+    }
+
+    /// Whether a sink has moved since the last commit.
+    pub fn has_progress(&self) -> bool {
+        !self.progress.is_empty()
+    }
+
+    /// Forgets the oldest of what is beyond the limits.
+    pub fn shed(&mut self) -> Dropped {
+        let mut dropped = Dropped::default();
+        while self.entry_bytes > self.entry_bytes_max.saturating_sub(self.shared) {
+            let Some((_, entry)) = self.entries.pop_front() else { break };
+            self.entry_bytes -= entry.bytes.len();
+            dropped.samples += entry.samples;
+        }
+        while self.texts.len() > TEXTS_MAX {
+            self.texts.pop_front();
+            dropped.texts += 1;
+        }
+        while self.alerts.len() > ALERTS_MAX {
+            self.alerts.pop_front();
+            dropped.alerts += 1;
+        }
+        dropped
+    }
+
+    /// Forgets everything: it is committed.
+    pub fn clear(&mut self) {
+        self.entries.clear();
+        self.entry_bytes = 0;
+        self.texts.clear();
+        self.alerts.clear();
+        self.pauses.clear();
+        self.certificates.clear();
+        self.progress.clear();
+    }
+
+    /// Writes everything within `transaction`, which the caller commits.
+    pub fn write(&self, transaction: &WriteTransaction, sizes: &mut TextSizes) -> Result<(), redb::Error> {
+        let mut journal = transaction.open_table(schema::JOURNAL)?;
+        for (number, entry) in &self.entries {
+            journal.insert(number, entry.bytes.as_slice())?;
+        }
+        if !self.texts.is_empty() {
+            let mut failures = transaction.open_table(schema::FAILURES)?;
+            for text in &self.texts {
+                write_text(&mut failures, text, sizes)?;
+            }
+        }
+        if !self.alerts.is_empty() {
+            let mut alerts = transaction.open_table(schema::ALERTS)?;
+            let mut bytes = Vec::new();
+            for (number, site, alert) in &self.alerts {
+                record::encode_alert(*site, alert, &mut bytes);
+                alerts.insert(number, bytes.as_slice())?;
+            }
+        }
+        if !self.certificates.is_empty() {
+            let certificates = self.certificates.iter().map(|(site, shown)| (site, &**shown));
+            certificate::write(transaction, certificates)?;
+        }
+        for progress in self.progress.values() {
+            export_cursor::write(transaction, progress)?;
+        }
+        if !self.pauses.is_empty() {
+            let mut meta = transaction.open_table(schema::META)?;
+            for (site, until) in &self.pauses {
+                let key = schema::paused_key(*site);
+                match until {
+                    Some(until) => meta.insert(&*key, until.as_micros())?,
+                    None => meta.remove(&*key)?,
+                };
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Bytes of texts in the file, of the sites that were written to since the database was opened.
+#[derive(Debug, Default)]
+pub struct TextSizes(HashMap<SiteId, usize>);
+
+impl TextSizes {
+    /// Forgets what may not have been committed; it is counted again when needed.
+    pub fn forget(&mut self) {
+        self.0.clear();
+    }
+}
+
+type Failures<'txn> = Table<'txn, (u32, u64), &'static [u8]>;
+
+fn write_text(failures: &mut Failures<'_>, text: &Text, written: &mut TextSizes) -> Result<(), redb::Error> {
+    let site = text.site.0;
+    let mut key = text.seq;
+    if let Some((first, last)) = last_text(failures, site)? {
+        if (first..=last.last_seq).contains(&text.seq) {
+            return Ok(());
+        }
+        // The same failure again: the row in the file grows by a sample, not by a text.
+        if last.last_seq.checked_add(1) == Some(text.seq) && last.detail == text.detail && last.address == text.address
+        {
+            key = first;
+        }
+    }
+    let mut bytes = Vec::new();
+    TextRecord { last_seq: text.seq, detail: text.detail.clone(), address: text.address }
+        .encode((site, key), &mut bytes);
+    let before = match written.0.get(&text.site) {
+        Some(&bytes) => bytes,
+        None => stored_bytes(failures, site)?,
+    };
+    let replaced = failures.insert((site, key), bytes.as_slice())?.map_or(0, |old| row_bytes(old.value()));
+    let mut kept = before + row_bytes(&bytes) - replaced;
+    while kept > SITE_TEXT_BYTES {
+        let oldest = failures.range(schema::whole(site))?.next().transpose()?;
+        let Some(oldest) = oldest.map(|(key, _)| key.value()) else { break };
+        kept -= failures.remove(oldest)?.map_or(0, |old| row_bytes(old.value()));
+    }
+    written.0.insert(text.site, kept);
+    Ok(())
+}
+
+fn last_text(failures: &Failures<'_>, site: u32) -> Result<Option<(u64, TextRecord)>, redb::Error> {
+    let last = failures.range(schema::whole(site))?.next_back().transpose()?;
+    Ok(last.and_then(|(key, bytes)| Some((key.value().1, TextRecord::decode(key.value(), bytes.value()).ok()?))))
+}
+
+fn stored_bytes(failures: &Failures<'_>, site: u32) -> Result<usize, redb::Error> {
+    let rows = failures.range(schema::whole(site))?;
+    rows.map(|row| Ok(row_bytes(row?.1.value()))).sum()
+}
+
+/// A row with its key.
+const fn row_bytes(value: &[u8]) -> usize {
+    value.len() + size_of::<u32>() + size_of::<u64>()
+}

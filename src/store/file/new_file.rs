@@ -1,0 +1,116 @@
+//! A new store in an empty file, where no other file can take its place: one that is mounted by itself, as containers do.
+//!
+//! The store is made in memory. In place of its first bytes, by which a store is known, a mark is written, then the rest, and
+//! the first bytes when that is on the disk. So a crash leaves what still counts as empty, and the next start begins again.
+//! Invariants: of two programs that find the file empty, one fills it. Limits: a new store takes less than 2 MiB.
+
+use std::fs::{File, TryLockError};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::ops::Bound;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use redb::{BackendError, StorageBackend};
+
+use super::unrepaired::unshared;
+use super::{open, path_check};
+use crate::store::error::StoreError;
+use crate::store::tables::schema;
+
+/// The first bytes of a file that is being filled.
+const BEGUN: &[u8; open::MAGIC.len()] = b"webmonnew";
+
+/// Whether the first bytes of a file say that it is no store yet: there are none, or filling it did not end.
+pub fn is_blank(front: &[u8]) -> bool {
+    front.is_empty() || front == BEGUN
+}
+
+/// Makes a new store in the empty file at `path`; nothing is done if it is not empty by now.
+pub fn fill(path: &Path) -> Result<(), StoreError> {
+    let failed = |source| StoreError::Io { path: path.to_owned(), doing: "write", source };
+    let mut file = path_check::open(path, true)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(StoreError::Locked { path: path.to_owned() }),
+        Err(TryLockError::Error(source)) => return Err(failed(source)),
+    }
+    let mut front = Vec::new();
+    io::Read::by_ref(&mut file).take(open::MAGIC.len() as u64).read_to_end(&mut front).map_err(failed)?;
+    if is_blank(&front) {
+        write(&mut file, &made().map_err(failed)?).map_err(failed)?;
+        // A new store is private; whose it is, the one who opens it says.
+        drop(path_check::secure(path));
+    }
+    file.unlock().map_err(failed)
+}
+
+fn write(file: &mut File, image: &[u8]) -> io::Result<()> {
+    let (front, rest) = image.split_at(open::MAGIC.len());
+    file.rewind()?;
+    file.write_all(BEGUN)?;
+    file.sync_all()?;
+    file.set_len(BEGUN.len() as u64)?;
+    file.write_all(rest)?;
+    file.sync_all()?;
+    file.rewind()?;
+    file.write_all(front)?;
+    file.sync_all()
+}
+
+fn made() -> io::Result<Vec<u8>> {
+    let image = Image::default();
+    let database = open::builder().create_with_backend(image.clone()).map_err(open::into_io)?;
+    schema::create(&database).map_err(open::into_io)?;
+    database.close().map_err(open::into_io)?;
+    Ok(std::mem::take(&mut *image.bytes()))
+}
+
+/// A file in memory, of this process alone.
+#[derive(Clone, Debug, Default)]
+struct Image(Arc<Mutex<Vec<u8>>>);
+
+impl Image {
+    fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn place_of(offset: u64, length: usize) -> io::Result<std::ops::Range<usize>> {
+    let start = usize::try_from(offset).map_err(io::Error::other)?;
+    let end = start.checked_add(length).ok_or(io::ErrorKind::InvalidInput)?;
+    Ok(start..end)
+}
+
+impl StorageBackend for Image {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.bytes().len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let bytes = self.bytes();
+        let found = bytes.get(place_of(offset, out.len())?).ok_or(io::ErrorKind::UnexpectedEof)?;
+        out.copy_from_slice(found);
+        Ok(())
+    }
+
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        self.bytes().resize(usize::try_from(length).map_err(io::Error::other)?, 0);
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let place = place_of(offset, data.len())?;
+        let mut bytes = self.bytes();
+        if bytes.len() < place.end {
+            bytes.resize(place.end, 0);
+        }
+        bytes[place].copy_from_slice(data);
+        Ok(())
+    }
+
+    unshared!();
+}

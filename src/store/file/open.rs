@@ -1,0 +1,392 @@
+//! The file: how it is made, opened and recognised.
+//!
+//! A new database is made under a temporary name in the same folder, synced, and then linked to its name: a full
+//! disk or a crash leaves no stub that would never open again, and of two programs that start at once neither
+//! overwrites the other's file. An empty file is filled in place ([`super::new_file`]). Invariants: made with mode 0600;
+//! what is at the path is looked at first ([`super::path_check`]); nothing is written to a file before it is known to be ours and of a format
+//! that we write; also an unclean one is looked at before it is repaired. Limits: a lock is waited for no longer than
+//! [`Options::lock_patience`].
+
+use std::ffi::OsString;
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use redb::backends::FileBackend;
+use redb::{Builder, ConcurrencyMode, Database, ReadOnlyDatabase, ReadableDatabase};
+
+use super::lock;
+use super::lock::{Link, Patient};
+use super::rehearsal::Rehearsal;
+use super::unrepaired::Glimpse;
+use super::{new_file, path_check};
+use crate::store::error::{StoreError, guard, let_go};
+use crate::store::maintain::retention::Keep;
+use crate::store::tables::schema;
+use crate::store::tables::schema::Format;
+
+/// Bytes of the file that stay in memory; the database's own default is 1 GiB.
+const CACHE: usize = 32 << 20;
+
+/// The first bytes of every redb file.
+pub const MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
+
+/// Between two looks at a lock.
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
+/// The least patience with a lock on the header, which every reader takes for a moment.
+const MOMENT: Duration = Duration::from_millis(100);
+
+/// What lies untouched for so long is not being made any more.
+const LEFTOVER_AGE: Duration = Duration::from_hours(1);
+
+/// Patience of a reader with a lock on the header.
+const READER_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How a store is opened for writing.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Wait this long for another process to release the file: one that was just killed may linger.
+    pub lock_patience: Duration,
+    /// Waits between two looks at the lock.
+    pub pause: fn(Duration),
+    /// Hears how far a repair after an unclean stop has come, `0.0..=1.0`.
+    pub progress: fn(f64),
+    /// How much of the past is kept.
+    pub keep: Keep,
+    /// The way to the open file, for the one who waits for it.
+    pub link: Link,
+    /// Whether every page is verified first, also those of the database's own bookkeeping.
+    pub verify: bool,
+}
+
+impl Default for Options {
+    /// Five seconds of patience, and silence.
+    fn default() -> Self {
+        Self {
+            lock_patience: Duration::from_secs(5),
+            pause: std::thread::sleep,
+            progress: |_| (),
+            keep: Keep::default(),
+            link: Link::default(),
+            verify: false,
+        }
+    }
+}
+
+/// A builder with everything set that is the same for reading and writing.
+pub fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE).set_concurrency_mode(ConcurrencyMode::SingleWriter);
+    builder
+}
+
+/// Makes a new store at `path`, unless something is there by now.
+pub fn create(path: &Path) -> Result<(), StoreError> {
+    create_with(path, false, |_| Ok(())).map(drop)
+}
+
+/// The same with what `fill` puts into it; false, and nothing is made, if something is there by now that is not to be replaced.
+pub fn create_with(
+    path: &Path,
+    replace: bool,
+    fill: impl FnOnce(&Database) -> Result<(), redb::Error>,
+) -> Result<bool, StoreError> {
+    let failed = |source| StoreError::Io { path: path.to_owned(), doing: "create", source };
+    let temporary = beside(path, &format!(".new-{}", std::process::id()));
+    let made = make(&temporary, fill);
+    // Also when that failed: they may be why the disk is full.
+    forget_leftovers(path, &temporary);
+    let made = made.and_then(|()| {
+        if replace {
+            return fs::rename(&temporary, path).map(|()| true);
+        }
+        // A link, unlike a rename, never replaces what another process put there meanwhile.
+        match fs::hard_link(&temporary, path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(_) if fs::symlink_metadata(path).is_err() => fs::rename(&temporary, path).map(|()| true),
+            outcome => outcome.map(|()| true),
+        }
+    });
+    drop(fs::remove_file(&temporary));
+    let made = made.map_err(failed)?;
+    sync_folder(path).map_err(failed)?;
+    Ok(made)
+}
+
+/// Fails unless the file at `path` is an older copy of a store of webmon, and not `store` itself.
+pub fn replaceable(path: &Path, store: &Path) -> Result<(), StoreError> {
+    if fs::symlink_metadata(path).is_ok_and(|seen| seen.is_symlink()) {
+        return Err(StoreError::Symlink { path: path.to_owned() });
+    }
+    open_file(path, false)?;
+    if Identity::at(path) == Identity::at(store) {
+        let source = io::Error::other("it is the store itself");
+        return Err(StoreError::Io { path: path.to_owned(), doing: "replace", source });
+    }
+    if has_writer(path) == Some(true) {
+        return Err(StoreError::Locked { path: path.to_owned() });
+    }
+    // Other programs use the same database. One that was left unclean is looked at as it is.
+    match open_read_only(path)? {
+        Some(_) => Ok(()),
+        None => open_unrepaired(path).map(drop),
+    }
+}
+
+/// Removes what processes that are gone left when they were killed while they made `path`; `new` was written now.
+fn forget_leftovers(path: &Path, new: &Path) {
+    let Ok(now) = fs::symlink_metadata(new).and_then(|metadata| metadata.modified()) else { return };
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else { return };
+    // Where the system does not tell which processes there are, nothing is removed.
+    let Ok(processes) = fs::read_dir("/proc/self").map(|_| Path::new("/proc")) else { return };
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let left = entry.file_name();
+        let process = left.to_str().and_then(|left| left.strip_prefix(name)?.strip_prefix(".new-"));
+        let process = process.and_then(|process| process.parse::<u32>().ok());
+        let is_gone = process.is_some_and(|process| !processes.join(process.to_string()).exists());
+        // A process of another container has no number here, but what it makes is young.
+        let written = entry.metadata().and_then(|metadata| metadata.modified());
+        let is_old = written.is_ok_and(|written| now.duration_since(written).is_ok_and(|age| age > LEFTOVER_AGE));
+        if is_gone && is_old {
+            drop(fs::remove_file(entry.path()));
+        }
+    }
+}
+
+fn make(temporary: &Path, contents: impl FnOnce(&Database) -> Result<(), redb::Error>) -> io::Result<()> {
+    // A process of the same number was killed here before.
+    drop(fs::remove_file(temporary));
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true);
+    private(&mut options);
+    let file = options.open(temporary)?;
+    let synced = file.try_clone()?;
+    let database = FileBackend::new(file).and_then(|backend| builder().create_with_backend(backend));
+    let database = database.map_err(into_io)?;
+    schema::create(&database).map_err(into_io)?;
+    guard(|| contents(&database)).map_err(into_io)?;
+    database.close().map_err(into_io)?;
+    synced.sync_all()
+}
+
+pub fn into_io(error: impl Into<redb::Error>) -> io::Error {
+    match error.into() {
+        redb::Error::Io(error) => error,
+        error => io::Error::other(error),
+    }
+}
+
+/// Opens the store at `path` for writing, waiting for its lock.
+pub fn open(path: &Path, options: &Options) -> Result<Database, StoreError> {
+    let mut waited = Duration::ZERO;
+    options.link.set_patience(options.lock_patience.max(MOMENT));
+    loop {
+        let backend = backend(path, open_file(path, true)?, &options.link, options.pause)?;
+        let progress = options.progress;
+        let mut builder = builder();
+        builder.set_check_integrity_on_open(options.verify);
+        builder.set_repair_callback(move |repair| progress(repair.progress()));
+        let opened = guard(|| {
+            let database = builder.create_with_backend(backend)?;
+            let format = schema::format(&database.begin_read()?)?;
+            Ok((database, format))
+        });
+        match opened.map_err(|error| StoreError::of(path, error)) {
+            Err(StoreError::Locked { .. }) if waited < options.lock_patience => {
+                (options.pause)(LOCK_PAUSE);
+                waited += LOCK_PAUSE;
+            }
+            Ok((database, format)) => {
+                options.link.trace();
+                return match recognise(path, format) {
+                    Ok(()) => Ok(database),
+                    Err(error) => {
+                        let_go(database);
+                        Err(error)
+                    }
+                };
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Opens the store at `path` for reading, beside a writer or not. None if it was left unclean, so that only a writer
+/// can repair it.
+pub fn open_read_only(path: &Path) -> Result<Option<ReadOnlyDatabase>, StoreError> {
+    let backend = reader(path)?;
+    let opened = guard(|| {
+        let database = builder().open_read_only_with_backend(backend)?;
+        let format = schema::format(&database.begin_read()?)?;
+        Ok((database, format))
+    });
+    match opened {
+        // One of a newer version is not repaired either.
+        Err(redb::Error::RepairAborted) => match open_unrepaired(path) {
+            Err(error @ StoreError::Newer { .. }) => Err(error),
+            _ => Ok(None),
+        },
+        Err(error) => Err(StoreError::of(path, error)),
+        Ok((database, format)) => recognise(path, format).map(|()| Some(database)),
+    }
+}
+
+/// Opens the store at `path`, which was left unclean, for reading as it is.
+pub fn open_unrepaired(path: &Path) -> Result<ReadOnlyDatabase, StoreError> {
+    let backend = reader(path)?;
+    let opened = guard(|| {
+        let database = builder().open_read_only_with_backend(Glimpse::new(backend))?;
+        let format = schema::format(&database.begin_read()?)?;
+        Ok((database, format))
+    });
+    let (database, format) = opened.map_err(|error| StoreError::of(path, error))?;
+    recognise(path, format).map(|()| database)
+}
+
+/// What keeps a writer from the store at `path`, beside its records: none if nothing does, or if it has a writer now, which
+/// would know. Cost: the file is read once.
+pub fn rehearse(path: &Path) -> Result<Option<String>, StoreError> {
+    if has_writer(path) != Some(false) {
+        return Ok(None);
+    }
+    let rehearsal = Rehearsal::of(reader(path)?);
+    let rehearsal = rehearsal.map_err(|source| StoreError::Io { path: path.to_owned(), doing: "read", source })?;
+    let mut builder = builder();
+    builder.set_check_integrity_on_open(true);
+    let opened = guard(|| {
+        let database = builder.create_with_backend(rehearsal)?;
+        schema::format(&database.begin_read()?).map(drop)
+    });
+    match opened.map_err(|error| StoreError::of(path, error)) {
+        // A writer that came meanwhile changes what was read.
+        Err(StoreError::Damaged { reason, .. }) => Ok((has_writer(path) == Some(false)).then_some(reason)),
+        outcome => outcome.map(|()| None),
+    }
+}
+
+/// Bytes that the file takes on its disk: pages that were ever written, not the length that it grew to.
+pub fn bytes(path: &Path) -> u64 {
+    fs::symlink_metadata(path).map_or(0, |metadata| taken(&metadata))
+}
+
+/// `path` with `suffix` after its name.
+pub fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    name.into()
+}
+
+/// Whether a process has the store at `path` open for writing; none if that cannot be told.
+pub fn has_writer(path: &Path) -> Option<bool> {
+    let file = path_check::open(path, false).ok()?;
+    lock::has_writer(&FileBackend::new(file).ok()?)
+}
+
+fn reader(path: &Path) -> Result<Patient, StoreError> {
+    let link = Link::default();
+    link.set_patience(READER_PATIENCE);
+    backend(path, open_file(path, false)?, &link, std::thread::sleep)
+}
+
+fn backend(path: &Path, file: File, link: &Link, pause: fn(Duration)) -> Result<Patient, StoreError> {
+    let metadata = file.metadata().map_err(|source| StoreError::Io { path: path.to_owned(), doing: "open", source })?;
+    let backend = FileBackend::new(file).map_err(|error| StoreError::of(path, error))?;
+    Ok(Patient::new(backend, Identity::of(&metadata), link, pause))
+}
+
+/// The file at `path`, with the magic of the database at its front.
+fn open_file(path: &Path, write: bool) -> Result<File, StoreError> {
+    let owned = || path.to_owned();
+    let mut file = path_check::open(path, write)?;
+    let mut front = Vec::new();
+    let read = file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut front);
+    read.map_err(|source| StoreError::Io { path: owned(), doing: "read", source })?;
+    if front == MAGIC {
+        Ok(file)
+    } else if new_file::is_blank(&front) {
+        Err(StoreError::Empty { path: owned() })
+    } else if MAGIC.starts_with(&front) {
+        Err(StoreError::Damaged { path: owned(), reason: "it ends after its first bytes".to_owned() })
+    } else {
+        Err(StoreError::Foreign { path: owned() })
+    }
+}
+
+fn recognise(path: &Path, format: Format) -> Result<(), StoreError> {
+    match format {
+        Format::Known => Ok(()),
+        Format::Foreign => Err(StoreError::Foreign { path: path.to_owned() }),
+        Format::Newer(found) => Err(StoreError::Newer { path: path.to_owned(), found, known: schema::VERSION }),
+    }
+}
+
+#[cfg(unix)]
+fn private(options: &mut OpenOptions) {
+    use std::os::unix::fs::OpenOptionsExt;
+    options.mode(0o600);
+}
+
+#[cfg(not(unix))]
+fn private(_: &mut OpenOptions) {}
+
+/// Which file it is, whatever its name; where the system does not tell, all are alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity(u64, u64);
+
+impl Identity {
+    /// The file that `metadata` is of.
+    #[cfg(unix)]
+    pub fn of(metadata: &Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        Self(metadata.dev(), metadata.ino())
+    }
+
+    /// The file that it is of.
+    #[cfg(not(unix))]
+    pub fn of(_: &Metadata) -> Self {
+        Self(0, 0)
+    }
+
+    /// Its disk.
+    #[cfg(target_os = "linux")]
+    pub const fn device(self) -> u64 {
+        self.0
+    }
+
+    /// Its number on its disk.
+    #[cfg(target_os = "linux")]
+    pub const fn node(self) -> u64 {
+        self.1
+    }
+
+    /// The file at `path`, if there is one.
+    pub fn at(path: &Path) -> Option<Self> {
+        fs::symlink_metadata(path).ok().map(|metadata| Self::of(&metadata))
+    }
+}
+
+#[cfg(unix)]
+fn taken(metadata: &Metadata) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    metadata.blocks() * 512
+}
+
+#[cfg(not(unix))]
+fn taken(metadata: &Metadata) -> u64 {
+    metadata.len()
+}
+
+/// Makes the new name outlive a power loss.
+#[cfg(unix)]
+pub fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(not(unix))]
+pub fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,621 @@
+//! Trimming the past: raw samples and hours beyond their age, and the oldest ones when the file would grow too large.
+//!
+//! Idea: a block goes as a whole, the oldest of its site first, so that the numbers of the samples that are left stay
+//! gap-free; with it go the texts of its failures, and what of it was not rolled up is rolled up before. How far a site is
+//! sealed stays written down, so numbers and the time of the newest sample go on as if nothing had happened. For want of
+//! room the oldest alerts go first, down to their share ([`super::alert_retention`]), then, when that is done, the oldest raw samples, but
+//! the newest block of a site only when there are no hours left; days and sites never go. What counts as room is in
+//! [`super::space`].
+//!
+//! Invariants: a block of which one sample is young enough stays; nothing goes by age while the clock is not trusted. Limits:
+//! [`BLOCKS_MAX`] blocks a transaction, fewer in a small file, the rest at the next flush; a block that a clock far ahead left behind stays,
+//! with what follows it, until its time has come or its room is needed.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::time::Duration;
+
+use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
+
+use crate::model::{SiteId, Timestamp};
+
+use super::alert_retention;
+use super::alert_retention::Kept;
+use super::rollup_builder::{Extent, NOTHING, Roller};
+use super::seal::read_sealed;
+use super::space::{BLOCK_BYTES, HOUR_BYTES, Room, limit, needed};
+use crate::store::codec::block;
+use crate::store::tables::record::TextRecord;
+use crate::store::tables::rollup::Grain;
+use crate::store::tables::schema;
+
+/// Blocks, and hours, that go in one transaction: 32 MiB, more than one sealing brings.
+pub const BLOCKS_MAX: usize = 8_192;
+
+/// Hours are kept this long, days for ever.
+pub const HOURS_KEPT: Duration = Duration::from_hours(400 * 24);
+
+/// The time of a site's first block, and its key.
+type First = (Timestamp, (u32, u64));
+
+/// Alerts that go with as little writing as a block.
+const ALERTS_A_PAGE: usize = 16;
+
+/// Transactions that together write as much as the file may hold.
+const STEPS: u64 = 32;
+
+type Blocks<'txn> = Table<'txn, (u32, u64), &'static [u8]>;
+
+/// How much of the past is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// Raw samples go when they are older than this; none: they stay.
+    pub retention: Option<Duration>,
+    /// Bytes that the file may hold; trimming begins below that (`room::limit`). None: no limit.
+    pub max_size: Option<u64>,
+    /// Alerts go when they are older than this, except open incidents; none: they stay.
+    pub alert_retention: Option<Duration>,
+}
+
+/// What was removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Trimmed {
+    /// Blocks of samples.
+    pub blocks: u64,
+    /// Rollups of hours.
+    pub hours: u64,
+    /// Texts of failures.
+    pub texts: u64,
+    /// Alerts.
+    pub alerts: u64,
+    /// About so many bytes of alerts.
+    pub alert_bytes: u64,
+    /// There is more to remove.
+    pub more: bool,
+    /// Samples went for want of room.
+    pub is_full: bool,
+    /// Not even the newest block of each site fits: bytes from which on it does.
+    pub needs: Option<u64>,
+}
+
+/// Removes what is beyond `keep` and `room` within `transaction`, which the caller commits: `most` blocks, hours and alerts
+/// of each. Without `by_age`, the clock is not trusted, and only want of room removes anything. `kept` is for all steps of one
+/// trimming, between which no alert comes.
+pub fn trim(
+    transaction: &WriteTransaction,
+    (keep, room): (&Keep, Option<Room>),
+    (now, by_age): (Timestamp, bool),
+    most: usize,
+    kept: &mut Kept,
+) -> Result<Trimmed, redb::Error> {
+    let mut outcome = Trimmed::default();
+    let mut gone = BTreeMap::new();
+    let cutoff = keep.alert_retention.filter(|_| by_age).map(|retention| now.before(retention));
+    let over_share = keep.max_size.filter(|_| room.is_some());
+    let alerts = alert_retention::trim(transaction, (cutoff, over_share), most.saturating_mul(ALERTS_A_PAGE), kept)?;
+    (outcome.alerts, outcome.alert_bytes) = (alerts.removed, alerts.bytes);
+    {
+        let mut trimmer = Trimmer::new(transaction, most, &mut gone)?;
+        let sites = trimmer.sites()?;
+        if by_age {
+            if let Some(retention) = keep.retention {
+                trimmer.by_age(now.before(retention), &sites)?;
+            }
+            trimmer.hours_before(now.before(HOURS_KEPT), &sites)?;
+        }
+        if let (Some(max_size), Some(room)) = (keep.max_size, room) {
+            let used = room.now(trimmer.blocks.len()?, trimmer.roller.hours.len()?);
+            let over = used.saturating_sub(alerts.bytes).saturating_sub(limit(max_size));
+            // The alerts that go in the next steps may make all the room.
+            let freed = if over > 0 && !alerts.more { trimmer.free(over, &sites)? } else { Freed::default() };
+            outcome.is_full = freed.bytes > 0;
+            outcome.needs = freed.newest.then(|| needed(sites.len() as u64));
+        }
+        outcome.more = trimmer.left == 0 || alerts.more;
+        (outcome.blocks, outcome.hours) = (trimmer.removed_blocks, trimmer.removed_hours);
+    }
+    for (site, next) in gone {
+        outcome.texts += forget_texts(transaction, site, next)?;
+    }
+    Ok(outcome)
+}
+
+impl Trimmed {
+    /// Takes in what the next step removed.
+    pub fn add(&mut self, next: Self) {
+        self.blocks += next.blocks;
+        self.hours += next.hours;
+        self.texts += next.texts;
+        self.alerts += next.alerts;
+        self.alert_bytes += next.alert_bytes;
+        self.more = next.more;
+        self.is_full |= next.is_full;
+        self.needs = self.needs.max(next.needs);
+    }
+}
+
+impl Keep {
+    /// Bytes of unsealed samples that are not too many beside the rest.
+    #[must_use]
+    pub fn journal_share(&self) -> usize {
+        self.max_size.map_or(usize::MAX, |max_size| usize::try_from(max_size / 16).unwrap_or(usize::MAX))
+    }
+
+    /// Pages that one transaction may write, of `most`: what it replaces is free only after the next one, so in a small file
+    /// a large transaction would take more room than what is kept.
+    #[must_use]
+    pub fn step(&self, most: usize) -> usize {
+        let pages = self.max_size.map_or(u64::MAX, |max_size| max_size / STEPS / 4_096);
+        usize::try_from(pages).unwrap_or(usize::MAX).clamp(1, most)
+    }
+}
+
+/// What was freed for want of room.
+#[derive(Clone, Copy, Debug, Default)]
+struct Freed {
+    bytes: u64,
+    /// The newest block of a site went.
+    newest: bool,
+}
+
+struct Trimmer<'txn, 'g> {
+    blocks: Blocks<'txn>,
+    sealed: Table<'txn, u32, &'static [u8]>,
+    roller: Roller<'txn>,
+    /// Blocks and hours that may still go.
+    left: usize,
+    removed_blocks: u64,
+    removed_hours: u64,
+    /// The sites that lost blocks, with the number of their first block that is left, if one is.
+    gone: &'g mut BTreeMap<u32, Option<u64>>,
+}
+
+impl<'txn, 'g> Trimmer<'txn, 'g> {
+    fn new(
+        transaction: &'txn WriteTransaction,
+        left: usize,
+        gone: &'g mut BTreeMap<u32, Option<u64>>,
+    ) -> Result<Self, redb::Error> {
+        let (blocks, sealed) = (transaction.open_table(schema::BLOCKS)?, transaction.open_table(schema::SEALED)?);
+        let roller = Roller::new(transaction)?;
+        Ok(Self { blocks, sealed, roller, left, removed_blocks: 0, removed_hours: 0, gone })
+    }
+
+    /// Every site that has ever been sealed.
+    fn sites(&self) -> Result<Vec<u32>, redb::Error> {
+        self.sealed.range::<u32>(..)?.map(|row| Ok(row?.0.value())).collect()
+    }
+
+    /// Every block whose last sample is before `cutoff`, as far as they are the first ones of their site.
+    fn by_age(&mut self, cutoff: Timestamp, sites: &[u32]) -> Result<(), redb::Error> {
+        for &site in sites {
+            let mut old = Vec::new();
+            // A damaged block does not tell its age; it goes with the sound one after it.
+            let mut unknown = Vec::new();
+            for row in self.blocks.range(schema::whole(site))? {
+                let (key, bytes) = row?;
+                match is_old(key.value(), bytes.value(), cutoff) {
+                    _ if old.len() + unknown.len() == self.left => break,
+                    None => unknown.push(key.value()),
+                    Some(true) => {
+                        old.append(&mut unknown);
+                        old.push(key.value());
+                    }
+                    Some(false) => break,
+                }
+            }
+            for key in old {
+                self.remove(key)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The hours that were over before `cutoff`.
+    fn hours_before(&mut self, cutoff: Timestamp, sites: &[u32]) -> Result<(), redb::Error> {
+        for &site in sites {
+            let old = (site, 0)..(site, Grain::Hour.of(cutoff));
+            let old: Vec<(u32, u64)> = self
+                .roller
+                .hours
+                .range(old)?
+                .take(self.left)
+                .map(|row| Ok(row?.0.value()))
+                .collect::<Result<_, redb::Error>>()?;
+            for key in old {
+                self.remove_hour(key)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes room for so many bytes: the oldest blocks of all sites but the last of each, then the oldest hours, then the
+    /// last blocks.
+    fn free(&mut self, bytes: u64, sites: &[u32]) -> Result<Freed, redb::Error> {
+        let freed = self.oldest(bytes.div_ceil(BLOCK_BYTES), sites, 1)? * BLOCK_BYTES;
+        let freed = freed + self.oldest_hours(bytes.saturating_sub(freed).div_ceil(HOUR_BYTES), sites)? * HOUR_BYTES;
+        let newest = self.oldest(bytes.saturating_sub(freed).div_ceil(BLOCK_BYTES), sites, 0)?;
+        Ok(Freed { bytes: freed + newest * BLOCK_BYTES, newest: newest > 0 })
+    }
+
+    /// The `count` oldest blocks of all sites, so many of each kept; how many went.
+    fn oldest(&mut self, count: u64, sites: &[u32], kept: usize) -> Result<u64, redb::Error> {
+        let mut firsts = BinaryHeap::new();
+        if count > 0 {
+            for &site in sites {
+                firsts.extend(self.first(site, kept)?.map(Reverse));
+            }
+        }
+        let mut went = 0;
+        while went < count
+            && let Some(Reverse((_, key))) = firsts.pop().filter(|_| self.left > 0)
+        {
+            self.remove(key)?;
+            went += 1;
+            firsts.extend(self.first(key.0, kept)?.map(Reverse));
+        }
+        Ok(went)
+    }
+
+    /// The `count` oldest hours of all sites; how many went.
+    fn oldest_hours(&mut self, count: u64, sites: &[u32]) -> Result<u64, redb::Error> {
+        let mut firsts = BinaryHeap::new();
+        let first = |this: &Self, site: u32| -> Result<Option<Reverse<(u64, u32)>>, redb::Error> {
+            let row = this.roller.hours.range(schema::whole(site))?.next().transpose()?;
+            Ok(row.map(|(key, _)| Reverse((key.value().1, site))))
+        };
+        if count > 0 {
+            for &site in sites {
+                firsts.extend(first(self, site)?);
+            }
+        }
+        let mut went = 0;
+        while went < count
+            && let Some(Reverse((hour, site))) = firsts.pop().filter(|_| self.left > 0)
+        {
+            self.remove_hour((site, hour))?;
+            went += 1;
+            firsts.extend(first(self, site)?);
+        }
+        Ok(went)
+    }
+
+    /// The first block of `site` and its time, if there are more than `kept`; a damaged one comes before all others.
+    fn first(&self, site: u32, kept: usize) -> Result<Option<First>, redb::Error> {
+        let mut rows = self.blocks.range(schema::whole(site))?;
+        let Some(row) = rows.next().filter(|_| rows.by_ref().take(kept).count() == kept) else { return Ok(None) };
+        let (key, bytes) = row?;
+        let time = block::head(key.value(), bytes.value()).map_or(Timestamp::ZERO, |head| head.low);
+        Ok(Some((time, key.value())))
+    }
+
+    fn remove(&mut self, key: (u32, u64)) -> Result<(), redb::Error> {
+        let next = self
+            .blocks
+            .range(schema::whole(key.0))?
+            .find(|row| row.as_ref().map_or(true, |(next, _)| next.value() > key))
+            .transpose()?;
+        let next = next.map(|(key, _)| key.value().1);
+        self.roll_up_before(key.0, next)?;
+        self.blocks.remove(key)?;
+        self.left -= 1;
+        self.removed_blocks += 1;
+        self.gone.insert(key.0, next);
+        Ok(())
+    }
+
+    fn remove_hour(&mut self, key: (u32, u64)) -> Result<(), redb::Error> {
+        self.roller.hours.remove(key)?;
+        self.left -= 1;
+        self.removed_hours += 1;
+        Ok(())
+    }
+
+    /// What lies in blocks before number `next`, or in any, is in the rollups from now on.
+    fn roll_up_before(&mut self, site: u32, next: Option<u64>) -> Result<(), redb::Error> {
+        let mut record = read_sealed(&self.sealed, &self.blocks, &self.roller, SiteId(site))?;
+        let until = next.unwrap_or(record.next_seq);
+        if record.rolled >= until {
+            return Ok(());
+        }
+        self.roller.roll(
+            SiteId(site),
+            &mut record,
+            &self.blocks,
+            NOTHING,
+            Extent { until, newest: true, blocks: usize::MAX },
+        )?;
+        let mut row = Vec::new();
+        record.encode((site, 0), &mut row);
+        self.sealed.insert(site, row.as_slice())?;
+        Ok(())
+    }
+}
+
+/// Whether the last sample of the block at `key` is before `cutoff`; none if it cannot be read.
+fn is_old(key: (u32, u64), bytes: &[u8], cutoff: Timestamp) -> Option<bool> {
+    let head = block::head(key, bytes).ok()?;
+    if head.peak < cutoff || head.low >= cutoff {
+        return Some(head.peak < cutoff);
+    }
+    let mut samples = Vec::new();
+    block::decode(key, bytes, &mut samples).ok()?;
+    Some(samples.iter().all(|sample| sample.at < cutoff))
+}
+
+/// Removes the texts of `site` that belong to samples before number `next`, or before all that is not sealed.
+fn forget_texts(transaction: &WriteTransaction, site: u32, next: Option<u64>) -> Result<u64, redb::Error> {
+    let next = if let Some(next) = next {
+        next
+    } else {
+        let blocks = transaction.open_table(schema::BLOCKS)?;
+        let roller = Roller::new(transaction)?;
+        read_sealed(&transaction.open_table(schema::SEALED)?, &blocks, &roller, SiteId(site))?.next_seq
+    };
+    let mut failures = transaction.open_table(schema::FAILURES)?;
+    let mut gone = Vec::new();
+    for row in failures.range((site, 0)..(site, next))? {
+        let (key, bytes) = row?;
+        if TextRecord::decode(key.value(), bytes.value()).map_or(true, |text| text.last_seq < next) {
+            gone.push(key.value());
+        }
+    }
+    for key in &gone {
+        failures.remove(key)?;
+    }
+    Ok(gone.len() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use redb::{Database, ReadableDatabase};
+
+    use super::*;
+    use crate::alert::{Alert, AlertState, Threshold};
+    use crate::model::{Observation, Sample, StoreHealth};
+    use crate::ring::Producer;
+    use crate::store::file::open::{Options, builder};
+    use crate::store::maintain::space::measure;
+    use crate::store::read::view::Query;
+    use crate::store::tests::samples::day_of;
+    use crate::store::tests::simulated_disk::Disk;
+    use crate::store::writable::Store;
+    use crate::store::writer::{Flushed, Writer};
+
+    const HOUR: Duration = Duration::from_hours(1);
+
+    struct Rig {
+        producers: Vec<Producer>,
+        writer: Writer,
+        notices: Vec<String>,
+    }
+
+    impl Rig {
+        fn new(store: Store, sites: usize) -> Self {
+            let names: Vec<Arc<str>> = (0..sites).map(|site| Arc::from(format!("site {site}"))).collect();
+            let registered = store.register(&names, Timestamp::from_secs(1)).unwrap();
+            let producers: Vec<Producer> = registered.iter().map(|site| Producer::new(4_096, site.next_seq)).collect();
+            let readers = registered.iter().zip(&producers).map(|(site, ring)| (site.id, ring.ring().reader_at_head()));
+            let writer = Writer::new(store, readers.collect()).unwrap();
+            Self { producers, writer, notices: Vec::new() }
+        }
+
+        /// The same samples of every site, with a text for each failure, a flush every quarter of an hour.
+        fn run(&mut self, samples: &[Sample]) {
+            for batch in samples.chunks(90) {
+                for (index, producer) in self.producers.iter_mut().enumerate() {
+                    for sample in batch {
+                        let seq = producer.push(*sample);
+                        self.writer.note_failure(index, seq, &Observation::failed(sample.cause, format!("no {seq}")));
+                    }
+                }
+                let Flushed { health, notices, dropped, .. } = self.writer.flush(batch[batch.len() - 1].at);
+                assert!(matches!(health, StoreHealth::Ok { .. }), "{health:?}");
+                assert_eq!(dropped, 0);
+                self.notices.extend(notices);
+            }
+        }
+
+        /// The samples of a site and whether each has its text, with the number of the first.
+        fn stored(&self, site: u32) -> (u64, Vec<(Sample, bool)>) {
+            let (mut first, mut all) = (None, Vec::new());
+            let query = Query { sites: Some(vec![SiteId(site)]), ..Query::ALL };
+            let passed = self.writer.store().samples(&query, |stored| {
+                let first = *first.get_or_insert(stored.seq);
+                assert_eq!(stored.seq, first + all.len() as u64, "numbers are gap-free");
+                all.push((stored.sample, stored.detail.is_some()));
+                Ok::<(), ()>(())
+            });
+            assert_eq!(passed.unwrap().unwrap().damaged, 0);
+            (first.unwrap_or(0), all)
+        }
+    }
+
+    fn kept(keep: Keep) -> (Disk, Store) {
+        let disk = Disk::default();
+        let store = disk.store().unwrap().keeping(keep);
+        (disk, store)
+    }
+
+    fn texts(database: &Database) -> Vec<TextRecord> {
+        let failures = database.begin_read().unwrap().open_table(schema::FAILURES).unwrap();
+        let rows = failures.iter().unwrap().map(|row| row.unwrap());
+        rows.map(|(key, bytes)| TextRecord::decode(key.value(), bytes.value()).unwrap()).collect()
+    }
+
+    #[test]
+    fn samples_go_by_age_in_whole_blocks_with_their_texts() {
+        let (disk, store) = kept(Keep { retention: Some(6 * HOUR), max_size: None, alert_retention: None });
+        let mut rig = Rig::new(store, 2);
+        let day = day_of(3, 8_640);
+        rig.run(&day);
+        let end = day[day.len() - 1].at;
+        for site in 0..2 {
+            let (first, stored) = rig.stored(site);
+            let from = usize::try_from(first).unwrap();
+            assert_eq!(stored.iter().map(|(sample, _)| *sample).collect::<Vec<_>>(), day[from..]);
+            assert!(stored.iter().all(|(sample, text)| *text == (sample.cause != crate::model::Cause::Ok)));
+            let oldest = end.since(day[from].at);
+            // At most a block, three quarters of an hour, and the quarter of an hour between sealings are too many.
+            assert!((6 * HOUR..7 * HOUR + HOUR / 4).contains(&oldest), "{oldest:?}");
+        }
+        let first = rig.stored(0).0;
+        assert!(rig.writer.close(end).notices.is_empty());
+        let texts = texts(&disk.open().unwrap());
+        assert!(!texts.is_empty() && texts.iter().all(|text| text.last_seq >= first));
+    }
+
+    #[test]
+    fn numbers_and_the_newest_time_go_on_when_nothing_is_left() {
+        let (disk, store) = kept(Keep { retention: Some(HOUR), max_size: None, alert_retention: None });
+        let mut rig = Rig::new(store, 1);
+        let day = day_of(4, 1_000);
+        rig.run(&day);
+        let end = day[day.len() - 1].at;
+        let mut rig = {
+            assert!(rig.writer.close(end.after(23 * HOUR)).notices.is_empty());
+            let archive = disk.archive().unwrap();
+            let (verdict, contents) = (archive.verify().unwrap(), archive.contents().unwrap());
+            assert!(verdict.is_sound(), "sums without samples are no damage: {verdict:?}");
+            assert!(contents.blocks == 0 && contents.rollups.0 > 1, "{contents:?}");
+            drop(archive);
+            Rig::new(disk.store().unwrap(), 1)
+        };
+        assert_eq!(rig.stored(0), (0, Vec::new()));
+        let known = rig.writer.store().register(&["site 0".into()], end).unwrap()[0];
+        assert_eq!((known.next_seq, known.last_at), (1_000, Some(end)));
+        assert_eq!(known.known_since, Timestamp::from_secs(1));
+        rig.run(&day_of(4, 1_050)[1_000..]);
+        let (first, stored) = rig.stored(0);
+        assert_eq!((first, stored.len()), (1_000, 50));
+    }
+
+    #[test]
+    fn a_damaged_block_goes_with_the_sound_one_after_it_and_one_transaction_takes_only_so_many() {
+        let (disk, store) = kept(Keep::default());
+        let mut rig = Rig::new(store, 1);
+        let day = day_of(5, 4_000);
+        rig.run(&day);
+        assert!(rig.writer.close(day[day.len() - 1].at).notices.is_empty());
+        let database = disk.open().unwrap();
+        let change = database.begin_write().unwrap();
+        let keys = |change: &WriteTransaction| -> Vec<(u32, u64)> {
+            let blocks = change.open_table(schema::BLOCKS).unwrap();
+            blocks.iter().unwrap().map(|row| row.unwrap().0.value()).collect()
+        };
+        let before = keys(&change);
+        change.open_table(schema::BLOCKS).unwrap().insert(before[0], [1, 2, 3].as_slice()).unwrap();
+        let keep = Keep { retention: Some(HOUR), max_size: None, alert_retention: None };
+        // Three blocks are old: the damaged one, and two whose last samples are.
+        let now = day[usize::try_from(before[3].1).unwrap()].at.after(HOUR);
+        let first = trim(&change, (&keep, None), (now, true), 2, &mut Kept::default()).unwrap();
+        assert_eq!((first.blocks, first.more, first.is_full), (2, true, false));
+        let second = trim(&change, (&keep, None), (now, true), 2, &mut Kept::default()).unwrap();
+        assert_eq!((second.blocks, second.more), (1, false));
+        assert_eq!(keys(&change), before[3..]);
+    }
+
+    /// The room of a large file is counted once; alerts that went since then are known from their bytes.
+    #[test]
+    fn samples_stay_where_the_alerts_beyond_their_share_make_the_room() {
+        let (disk, store) = kept(Keep::default());
+        let mut rig = Rig::new(store, 1);
+        let day = day_of(7, 4_000);
+        rig.run(&day);
+        assert!(rig.writer.close(day[day.len() - 1].at).notices.is_empty());
+        let database = disk.open().unwrap();
+        let change = database.begin_write().unwrap();
+        for number in 0..20_000 {
+            change.open_table(schema::ALERTS).unwrap().insert(number, [7; 100].as_slice()).unwrap();
+        }
+        let keep = Keep { max_size: Some(1 << 20), ..Keep::default() };
+        let large = 1 << 30;
+        let mut room = measure(&change, &keep, large, None, true).unwrap();
+        let (mut all, mut kept) = (Trimmed::default(), Kept::default());
+        while {
+            room = measure(&change, &keep, large, room, false).unwrap();
+            let step = trim(&change, (&keep, room), (Timestamp::ZERO, false), 8, &mut kept).unwrap();
+            room = room.map(|room| room.without(step.alert_bytes));
+            all.add(step);
+            step.more
+        } {}
+        assert!(all.alerts > 10_000, "{all:?}");
+        assert_eq!((all.blocks, all.hours, all.is_full), (0, 0, false), "{all:?}");
+        // One that is still too large then loses samples.
+        let small = Keep { max_size: Some(100 << 10), ..Keep::default() };
+        let mut all = Trimmed::default();
+        while {
+            let room = measure(&change, &small, large, None, true).unwrap();
+            all.add(trim(&change, (&small, room), (Timestamp::ZERO, false), 8, &mut kept).unwrap());
+            all.more
+        } {}
+        assert!(all.alerts > 0 && all.blocks > 0 && all.is_full, "{all:?}");
+    }
+
+    #[test]
+    fn the_oldest_of_all_sites_go_when_the_pages_in_use_come_near_the_limit_and_alerts_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("webmon.redb");
+        let max_size = 1 << 20;
+        let options = Options {
+            keep: Keep { retention: None, max_size: Some(max_size), alert_retention: None },
+            ..Options::default()
+        };
+        let mut rig = Rig::new(Store::open(&path, &options, Timestamp::ZERO).unwrap().store, 3);
+        let days = day_of(6, 40_000);
+        let alert = Alert {
+            at: days[0].at,
+            site: "site 1".into(),
+            state: AlertState::Down,
+            availability: None,
+            threshold: Threshold::from_ppm(800_000).unwrap(),
+            window: HOUR,
+            since: days[0].at,
+            downtime: None,
+            message: "down".into(),
+        };
+        rig.writer.note_alert(SiteId(1), alert);
+        rig.run(&days);
+        let stored: Vec<(u64, usize)> =
+            (0..3).map(|site| rig.stored(site)).map(|(first, all)| (first, all.len())).collect();
+        for (first, count) in &stored {
+            assert_eq!(first + *count as u64, 40_000);
+            // Fifteen bytes a sample: the room is used, and all sites go back equally far.
+            assert!((5_000..25_000).contains(count), "{stored:?}");
+            assert!(first.abs_diff(stored[0].0) < 600, "{stored:?}");
+        }
+        assert_eq!(rig.notices.len(), 1, "it is told once: {:?}", rig.notices);
+        assert_eq!(rig.writer.store().alerts(&Query::ALL).unwrap().len(), 1);
+        assert!(rig.writer.close(days[days.len() - 1].at).notices.is_empty());
+        let database = builder().open(&path).unwrap();
+        let stats = database.begin_write().unwrap().stats().unwrap();
+        let allocated = stats.allocated_pages() * stats.page_size() as u64;
+        assert!((max_size * 3 / 10..max_size).contains(&allocated), "{allocated}");
+    }
+
+    /// Pages that a reader holds are no history that could be removed: a stopped backup cost 300 sites all but 3 to 23
+    /// samples each.
+    #[test]
+    fn nothing_goes_for_pages_that_a_reader_holds_and_the_reader_is_told_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let max_size = 1 << 20;
+        let keep = Keep { retention: None, max_size: Some(max_size), alert_retention: None };
+        let mut left = Vec::new();
+        for holds in [false, true] {
+            let path = folder.path().join(format!("{holds}.redb"));
+            let options = Options { keep, ..Options::default() };
+            let mut rig = Rig::new(Store::open(&path, &options, Timestamp::ZERO).unwrap().store, 3);
+            let days = day_of(6, 30_000);
+            rig.run(&days[..15_000]);
+            let held = holds.then(|| rig.writer.store().database.as_ref().unwrap().begin_read().unwrap());
+            rig.run(&days[15_000..]);
+            left.push(rig.stored(1).1.len());
+            let told = rig.notices.iter().any(|notice| notice.contains("a reader keeps"));
+            assert_eq!(told, holds, "{:?}", rig.notices);
+            drop(held);
+        }
+        assert!(left[1] >= left[0] / 2, "samples without and with a reader: {left:?}");
+    }
+}

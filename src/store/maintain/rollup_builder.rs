@@ -1,0 +1,281 @@
+//! Rolling up: the samples of each hour, once it is over, become a row of that hour and a part of the row of its day.
+//!
+//! Idea: how far a site is rolled up is a *number*, written in the same transaction as the rows: they are exactly the sum of
+//! the samples before it, whatever their times are and whenever the program is stopped or killed. What comes later is
+//! read from its blocks and from the journal. A site is rolled up when sealing finds a sample of another hour than the one
+//! before it, and then up to the run of samples of its newest hour, so a row is normally written once. Samples are rolled up
+//! too before their block is trimmed. Invariants: a sample is counted in one row of each table or in none; where a
+//! clock was set back, the row of an hour that was closed is taken up again. A damaged row of a day is made again
+//! from its hours; a damaged block is in no row. Limits: [`BLOCKS_MAX`] blocks a transaction for a file that had no
+//! rollups; the rest at the next flush.
+
+use redb::{ReadableTable, Table, WriteTransaction};
+
+use crate::model::{Sample, SiteId, Timestamp};
+
+use super::seal::{Rolled, read_sealed};
+use crate::store::codec::block;
+use crate::store::tables::record::SealedRecord;
+use crate::store::tables::rollup::{Grain, Roll};
+use crate::store::tables::schema;
+
+/// Blocks of a file without rollups that are read in one transaction: about half a million samples, 50 ms.
+pub const BLOCKS_MAX: usize = 2_000;
+
+type Rows<'txn> = Table<'txn, (u32, u64), &'static [u8]>;
+
+/// The rollups of a transaction.
+pub struct Roller<'txn> {
+    /// One row a site and hour.
+    pub hours: Rows<'txn>,
+    days: Rows<'txn>,
+    bytes: Vec<u8>,
+    samples: Vec<Sample>,
+    /// With room: for the next hour and the next day, both empty, and for the row of a day as it is stored.
+    spare: Roll,
+    spare_day: Roll,
+    stored: Roll,
+}
+
+/// What to roll up.
+#[derive(Clone, Copy, Debug)]
+pub struct Extent {
+    /// Samples before this number.
+    pub until: u64,
+    /// Also those of the newest hour among them, which may go on.
+    pub newest: bool,
+    /// Blocks that may be read.
+    pub blocks: usize,
+}
+
+/// The newest samples of a site, if they are at hand, so that their blocks need not be read: the number of the first, and
+/// the samples.
+pub type AtHand<'a> = (u64, &'a [Sample]);
+
+/// Nothing is at hand.
+pub const NOTHING: AtHand<'static> = (u64::MAX, &[]);
+
+impl Extent {
+    /// All hours that are over.
+    pub const OVER: Self = Self { until: u64::MAX, newest: false, blocks: usize::MAX };
+}
+
+impl<'txn> Roller<'txn> {
+    /// The rollups as `transaction` sees them.
+    pub fn new(transaction: &'txn WriteTransaction) -> Result<Self, redb::Error> {
+        let (hours, days) = (transaction.open_table(schema::HOURS)?, transaction.open_table(schema::DAYS)?);
+        let (spare, spare_day, stored) = (Roll::default(), Roll::default(), Roll::default());
+        Ok(Self { hours, days, bytes: Vec::new(), samples: Vec::new(), spare, spare_day, stored })
+    }
+
+    /// Rolls up the samples of `site` in `blocks` from where `record` says it was left, those that are `at_hand` from there, and
+    /// brings `record` up to date. Returns the number of blocks that were read; as many as were allowed means that there may be more.
+    pub fn roll(
+        &mut self,
+        site: SiteId,
+        record: &mut SealedRecord,
+        blocks: &impl ReadableTable<(u32, u64), &'static [u8]>,
+        at_hand: AtHand<'_>,
+        extent: Extent,
+    ) -> Result<usize, redb::Error> {
+        let until = extent.until.min(record.next_seq);
+        let blocks_end = until.min(at_hand.0);
+        let before = blocks.range((site.0, 0)..=(site.0, record.rolled))?.next_back().transpose()?;
+        let from = before.map_or(record.rolled, |(key, _)| key.value().1).min(blocks_end);
+        let mut run = Run { record: *record, hour: None, day: std::mem::take(&mut self.spare_day) };
+        let mut read = 0;
+        for row in blocks.range((site.0, from)..(site.0, blocks_end))? {
+            if read == extent.blocks {
+                break;
+            }
+            read += 1;
+            let (key, bytes) = row?;
+            let mut samples = std::mem::take(&mut self.samples);
+            samples.clear();
+            if block::decode(key.value(), bytes.value(), &mut samples).is_ok() {
+                self.admit_all(site, &mut run, (key.value().1, &samples), until)?;
+            }
+            self.samples = samples;
+        }
+        self.admit_all(site, &mut run, at_hand, until)?;
+        if extent.newest && read < extent.blocks {
+            self.close_hour(site, &mut run)?;
+            // What no block holds any more will not come.
+            run.record.rolled = run.record.rolled.max(until);
+        }
+        self.write_day(site, &mut run)?;
+        self.spare_day = run.day;
+        (record.rolled, record.rolled_at) = (run.record.rolled, run.record.rolled_at);
+        Ok(read)
+    }
+
+    /// Those of `samples`, numbered from the first on, that come next, and before number `until`.
+    fn admit_all(
+        &mut self,
+        site: SiteId,
+        run: &mut Run,
+        (first, samples): AtHand<'_>,
+        until: u64,
+    ) -> Result<(), redb::Error> {
+        // Where a number is out of range, so is the index.
+        let index = |seq: u64| usize::try_from(seq.saturating_sub(first)).unwrap_or(usize::MAX).min(samples.len());
+        let mut rest = samples.get(index(run.next_seq())..index(until)).unwrap_or_default();
+        let mut seq = first.max(run.next_seq());
+        while let Some(next) = rest.first() {
+            let hour = Grain::Hour.of(next.at);
+            let length = rest.iter().position(|sample| Grain::Hour.of(sample.at) != hour).unwrap_or(rest.len());
+            let (same, later) = rest.split_at(length);
+            self.admit(site, run, hour, (seq, same))?;
+            seq += same.len() as u64;
+            rest = later;
+        }
+        Ok(())
+    }
+
+    /// Samples of one hour.
+    fn admit(
+        &mut self,
+        site: SiteId,
+        run: &mut Run,
+        hour: u64,
+        (first, samples): AtHand<'_>,
+    ) -> Result<(), redb::Error> {
+        if run.hour.as_ref().is_some_and(|(open, _)| *open != hour) {
+            self.close_hour(site, run)?;
+        }
+        let before = (run.record.rolled_at > Timestamp::ZERO).then_some(run.record.rolled_at);
+        let spare = &mut self.spare;
+        let (_, roll) = run.hour.get_or_insert_with(|| (hour, Roll { first_seq: first, ..std::mem::take(spare) }));
+        roll.stretch.admit_all(samples, before);
+        roll.next_seq = first + samples.len() as u64;
+        Ok(())
+    }
+
+    /// Writes the open hour, and adds it to the open day.
+    fn close_hour(&mut self, site: SiteId, run: &mut Run) -> Result<(), redb::Error> {
+        let Some((hour, mut roll)) = run.hour.take() else { return Ok(()) };
+        let day = Grain::Day.of(Grain::Hour.start(hour));
+        if run.day.next_seq > 0 && run.day_number() != day {
+            self.write_day(site, run)?;
+        }
+        run.day.append(&roll);
+        run.record.rolled = roll.next_seq;
+        run.record.rolled_at = roll.stretch.last_at.unwrap_or_default();
+        let key = (site.0, hour);
+        match self.hours.get(key)?.and_then(|row| Roll::decode(key, row.value()).ok()) {
+            None => roll.encode(key, &mut self.bytes),
+            Some(mut stored) => {
+                stored.append(&roll);
+                stored.encode(key, &mut self.bytes);
+            }
+        }
+        self.hours.insert(key, self.bytes.as_slice())?;
+        roll.clear();
+        self.spare = roll;
+        Ok(())
+    }
+
+    /// Adds the open day to its row.
+    fn write_day(&mut self, site: SiteId, run: &mut Run) -> Result<(), redb::Error> {
+        if run.day.next_seq == 0 {
+            return Ok(());
+        }
+        let key = (site.0, run.day_number());
+        let stored = &mut self.stored;
+        match self.days.get(key)?.map(|row| stored.refill(key, row.value())) {
+            None => run.day.encode(key, &mut self.bytes),
+            Some(Ok(())) => {
+                stored.append(&run.day);
+                stored.encode(key, &mut self.bytes);
+            }
+            Some(Err(_)) => self.sum_of_hours(key)?.encode(key, &mut self.bytes),
+        }
+        self.days.insert(key, self.bytes.as_slice())?;
+        run.day.clear();
+        Ok(())
+    }
+
+    /// The day at `key`, from the rows of its hours.
+    fn sum_of_hours(&self, (site, day): (u32, u64)) -> Result<Roll, redb::Error> {
+        let mut sum = Roll::default();
+        for row in self.hours.range((site, day * 24)..(site, (day + 1) * 24))? {
+            let (key, bytes) = row?;
+            if let Ok(hour) = Roll::decode(key.value(), bytes.value()) {
+                sum.append(&hour);
+            }
+        }
+        Ok(sum)
+    }
+}
+
+impl Rolled for Roller<'_> {
+    fn reach(&self, site: SiteId) -> Result<(u64, Timestamp), redb::Error> {
+        reach(&self.hours, site)
+    }
+}
+
+/// How far the rows of a site reach: the number after the last sample in them, and its time. Reads all of them.
+pub fn reach(
+    hours: &impl ReadableTable<(u32, u64), &'static [u8]>,
+    site: SiteId,
+) -> Result<(u64, Timestamp), redb::Error> {
+    let mut reached = (0, Timestamp::ZERO);
+    for row in hours.range(schema::whole(site.0))? {
+        let (key, bytes) = row?;
+        if let Ok(roll) = Roll::decode(key.value(), bytes.value()) {
+            reached = reached.max((roll.next_seq, roll.stretch.last_at.unwrap_or_default()));
+        }
+    }
+    Ok(reached)
+}
+
+/// The hours and the day that are being summed up.
+struct Run {
+    record: SealedRecord,
+    /// Its number, and its samples from number `record.rolled` on.
+    hour: Option<(u64, Roll)>,
+    /// The hours that were closed and are not in the row of their day.
+    day: Roll,
+}
+
+impl Run {
+    /// The number of the sample that comes next.
+    fn next_seq(&self) -> u64 {
+        self.hour.as_ref().map_or(self.record.rolled, |(_, roll)| roll.next_seq)
+    }
+
+    fn day_number(&self) -> u64 {
+        Grain::Day.of(self.day.stretch.last_at.unwrap_or_default())
+    }
+}
+
+/// Rolls up what a file has from before there were rollups, a bounded part of it; whether there is more.
+pub fn catch_up(transaction: &WriteTransaction, most: usize) -> Result<bool, redb::Error> {
+    let Some(from) = transaction.open_table(schema::META)?.get(schema::BEHIND)?.map(|site| site.value()) else {
+        return Ok(false);
+    };
+    let mut sealed = transaction.open_table(schema::SEALED)?;
+    let blocks = transaction.open_table(schema::BLOCKS)?;
+    let mut roller = Roller::new(transaction)?;
+    let from = u32::try_from(from).unwrap_or(u32::MAX);
+    let sites: Vec<u32> = sealed.range(from..)?.map(|row| Ok(row?.0.value())).collect::<Result<_, redb::Error>>()?;
+    let mut left = most;
+    let mut row = Vec::new();
+    let mut behind = None;
+    for site in sites {
+        let mut record = read_sealed(&sealed, &blocks, &roller, SiteId(site))?;
+        left -= roller.roll(SiteId(site), &mut record, &blocks, NOTHING, Extent { blocks: left, ..Extent::OVER })?;
+        record.encode((site, 0), &mut row);
+        sealed.insert(site, row.as_slice())?;
+        if left == 0 {
+            behind = Some(u64::from(site));
+            break;
+        }
+    }
+    let mut meta = transaction.open_table(schema::META)?;
+    match behind {
+        Some(site) => meta.insert(schema::BEHIND, site)?,
+        None => meta.remove(schema::BEHIND)?,
+    };
+    Ok(behind.is_some())
+}

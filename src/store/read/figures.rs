@@ -1,0 +1,401 @@
+//! The figures of any period: days, hours and, at the edges, raw samples, added up.
+//!
+//! Idea: the rows of days and hours are exactly the samples before the number up to which their site is rolled up, so a
+//! period is the sum of four things that share no sample: the whole days in it; the whole hours in it that are of no
+//! such day; the samples before that number in the part of an hour at either end; and the samples from that number on,
+//! from blocks and journal. **Law:** *the figures of a period are those of a plain recomputation over all its
+//! samples: exactly for counts, sums, means, maxima, codes and coverage, within the histogram's resolution for percentiles*
+//! (property-tested). Where raw samples of an edge are gone, its hour counts if at least half of it lies in the
+//! period (for hours that are gone, its day), and the figures are not exact. Cost: a row a day, an hour, and a block an edge.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use redb::ReadOnlyTable;
+
+use crate::model::{Outcome, Sample, SiteId, Timestamp};
+use crate::stats::{Beat, Beats, Stretch};
+
+use super::samples::{Chain, first_block};
+use super::view::{Query, View};
+use crate::store::codec::block;
+use crate::store::tables::record::SealedRecord;
+use crate::store::tables::rollup;
+use crate::store::tables::rollup::{Grain, Roll};
+use crate::store::tables::schema;
+
+type Rows = ReadOnlyTable<(u32, u64), &'static [u8]>;
+
+/// The figures of one site in a period.
+#[derive(Clone, Debug)]
+pub struct Figures {
+    /// Whose.
+    pub site: SiteId,
+    /// Its samples in the period, summed up.
+    pub stretch: Stretch,
+    /// When the oldest check was due of which anything is kept, whatever the period; none with a heartbeat: it costs a block.
+    pub begins: Option<Timestamp>,
+    /// Whether that is to the sample: no edge of the period had to be rounded to an hour or a day.
+    pub is_exact: bool,
+    /// Records that could not be read and are missing.
+    pub damaged: u64,
+    /// Whether there are numbers in the period of which there is no sample: it was lost before it could be saved, or damage
+    /// hides it.
+    pub has_gap: bool,
+    /// The heartbeat up to the end of the period, if it was asked for.
+    pub beats: Option<Beats>,
+}
+
+/// The figures of each site that `query` names, in its order, with a heartbeat of cells of this length (whole hours, or
+/// shorter than one). A site that the store does not know has none.
+pub fn figures(view: &View, query: &Query, cell: Option<Duration>) -> Result<Vec<Figures>, redb::Error> {
+    let mut all = Vec::new();
+    for &site in query.sites.iter().flatten() {
+        let sealed = view.sealed(site)?;
+        let first = view.blocks.range(schema::whole(site.0))?.next().transpose()?;
+        let first_raw = first.map_or(sealed.next_seq, |(key, _)| key.value().1);
+        let mut sum = Sum {
+            view,
+            query,
+            sealed,
+            first_raw,
+            chain: Chain::default(),
+            figures: Figures {
+                site,
+                stretch: Stretch::default(),
+                begins: if cell.is_none() { super::beginning::begins(view, site)? } else { None },
+                is_exact: true,
+                damaged: 0,
+                has_gap: false,
+                beats: None,
+            },
+        };
+        sum.rolled()?;
+        sum.end_of_rolled();
+        let unrolled = sum.sealed.rolled..u64::MAX;
+        sum.raw((query.since, query.until), unrolled)?;
+        if let Some(cell) = cell {
+            sum.figures.beats = Some(sum.beats(cell)?);
+        }
+        all.push(sum.figures);
+    }
+    if let Some(first) = all.first_mut() {
+        // Entries of the journal are of all sites.
+        first.damaged += view.tail.damaged;
+    }
+    Ok(all)
+}
+
+/// The figures of one site in the making.
+struct Sum<'a> {
+    view: &'a View,
+    query: &'a Query,
+    sealed: SealedRecord,
+    /// The number of the oldest raw sample that is left.
+    first_raw: u64,
+    /// Which numbers are there.
+    chain: Chain,
+    figures: Figures,
+}
+
+impl Sum<'_> {
+    /// The samples that are rolled up, in the order of time.
+    fn rolled(&mut self) -> Result<(), redb::Error> {
+        if self.sealed.rolled == 0 {
+            return Ok(());
+        }
+        let (since, until) = (self.query.since, self.query.until);
+        let hours = Grain::Hour.within(since, until);
+        let days = Grain::Day.within(since, until);
+        if days.is_empty() {
+            return self.part(since, until, hours);
+        }
+        let (first_day, last_day) = (Grain::Day.start(days.start), Grain::Day.start(days.end));
+        if since < first_day {
+            self.part(since, first_day, hours.start..days.start * 24)?;
+        }
+        self.rows(Grain::Day, days.clone())?;
+        if last_day < until {
+            self.part(last_day, until, days.end * 24..hours.end)?;
+        }
+        Ok(())
+    }
+
+    /// The rows should go on up to the last sample that was rolled up, if that is in the period.
+    fn end_of_rolled(&mut self) {
+        if self.query.covers(self.sealed.rolled_at) && self.chain.is_begun() {
+            self.follow(self.sealed.rolled, self.sealed.rolled);
+        }
+    }
+
+    /// A part of a day or of two: `hours` are the whole ones in it.
+    fn part(&mut self, from: Timestamp, to: Timestamp, hours: Range<u64>) -> Result<(), redb::Error> {
+        let (first, last) = (Grain::Day.of(from), Grain::Day.of(to.before(Duration::from_micros(1))));
+        for day in first..=last {
+            let begin = from.max(Grain::Day.start(day));
+            let end = to.min(Grain::Day.start(day + 1));
+            if let Some(whole) = self.day_without_hours(day)? {
+                self.round(&whole, (begin, end), Grain::Day, day);
+                continue;
+            }
+            let hours = hours.start.max(day * 24)..hours.end.min((day + 1) * 24);
+            if hours.is_empty() {
+                self.edge(begin, end)?;
+                continue;
+            }
+            self.edge(begin, Grain::Hour.start(hours.start))?;
+            let rest = Grain::Hour.start(hours.end);
+            self.rows(Grain::Hour, hours)?;
+            self.edge(rest, end)?;
+        }
+        Ok(())
+    }
+
+    /// The row of a day of which hours are gone.
+    fn day_without_hours(&self, day: u64) -> Result<Option<Roll>, redb::Error> {
+        let (Some(hours), Some(days)) = (&self.view.hours, &self.view.days) else { return Ok(None) };
+        let site = self.figures.site.0;
+        let oldest = hours.range(schema::whole(site))?.next().transpose()?.map(|(key, _)| key.value().1);
+        if oldest.is_some_and(|oldest| oldest <= day * 24) {
+            return Ok(None);
+        }
+        let key = (site, day);
+        let Some(row) = days.get(key)?.and_then(|row| Roll::decode(key, row.value()).ok()) else { return Ok(None) };
+        let mut samples = 0;
+        for hour in hours.range((site, day * 24)..(site, (day + 1) * 24))? {
+            let (key, bytes) = hour?;
+            samples += Roll::decode(key.value(), bytes.value()).map_or(0, |roll| roll.samples());
+        }
+        Ok((samples < row.samples()).then_some(row))
+    }
+
+    /// Whole hours or days.
+    fn rows(&mut self, grain: Grain, numbers: Range<u64>) -> Result<(), redb::Error> {
+        let view = self.view;
+        let Some(table) = self.table(grain) else { return Ok(()) };
+        let site = self.figures.site.0;
+        for row in table.range((site, numbers.start)..(site, numbers.end))? {
+            let (key, bytes) = row?;
+            let number = key.value().1;
+            match (Roll::decode(key.value(), bytes.value()), grain) {
+                (Ok(roll), _) => {
+                    self.follow(roll.first_seq, roll.next_seq);
+                    self.figures.stretch.append(&roll.stretch);
+                }
+                (Err(_), Grain::Day) if view.hours.is_some() => {
+                    self.figures.damaged += 1;
+                    self.rows(Grain::Hour, number * 24..(number + 1) * 24)?;
+                }
+                (Err(_), _) => {
+                    self.figures.damaged += 1;
+                    self.figures.is_exact = false;
+                    self.chain = Chain::default();
+                    let (from, to) = (grain.start(number), grain.start(number + 1));
+                    self.raw((from, to), 0..self.sealed.rolled)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A part of an hour, or of two that follow each other.
+    fn edge(&mut self, from: Timestamp, to: Timestamp) -> Result<(), redb::Error> {
+        if from >= to {
+            return Ok(());
+        }
+        let site = self.figures.site.0;
+        let (first, last) = (Grain::Hour.of(from), Grain::Hour.of(to.before(Duration::from_micros(1))));
+        for hour in first..=last {
+            let begin = from.max(Grain::Hour.start(hour));
+            let end = to.min(Grain::Hour.start(hour + 1));
+            let key = (site, hour);
+            let row = match &self.view.hours {
+                Some(hours) => hours.get(key)?.map(|row| Roll::decode(key, row.value())),
+                None => None,
+            };
+            match row {
+                None => {}
+                Some(Ok(roll)) if roll.first_seq < self.first_raw => self.round(&roll, (begin, end), Grain::Hour, hour),
+                Some(Ok(_)) => self.raw((begin, end), 0..self.sealed.rolled)?,
+                Some(Err(_)) => {
+                    self.figures.damaged += 1;
+                    self.raw((begin, end), 0..self.sealed.rolled)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a whole row for the part of it that lies in the period, if that is at least half of it.
+    fn round(&mut self, roll: &Roll, (from, to): (Timestamp, Timestamp), grain: Grain, number: u64) {
+        self.chain = Chain::default();
+        let is_whole = from <= grain.start(number) && grain.start(number + 1) <= to;
+        self.figures.is_exact &= is_whole;
+        if to.since(from) * 2 >= grain.length() {
+            self.figures.stretch.append(&roll.stretch);
+        }
+    }
+
+    /// The samples with these numbers and times, from blocks and journal.
+    fn raw(&mut self, (from, to): (Timestamp, Timestamp), numbers: Range<u64>) -> Result<(), redb::Error> {
+        let since = self.query.since;
+        let is_rolled = numbers.end <= self.sealed.rolled;
+        let mut stretch = std::mem::take(&mut self.figures.stretch);
+        let mut run: Option<(u64, u64)> = None;
+        let walked = walk(self.view, self.figures.site, &self.sealed, (from, to), numbers, |seq, sample| {
+            // What began a period after a hole was not watched from its beginning on.
+            stretch.admit(sample, (seq > 0 && since > Timestamp::ZERO).then_some(since));
+            run = Some((run.map_or(seq, |(first, _)| first), seq + 1));
+        });
+        self.figures.stretch = stretch;
+        let Walked { damaged, missing } = walked?;
+        self.figures.damaged += damaged;
+        self.figures.has_gap |= missing > 0;
+        match run {
+            _ if damaged > 0 => self.chain = Chain::default(),
+            Some((first, next)) if is_rolled => self.follow(first, next),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Samples with these numbers, all of them rolled up, are next in the order of time.
+    fn follow(&mut self, first: u64, next: u64) {
+        let missing = self.chain.follow(first, usize::try_from(next - first).unwrap_or(usize::MAX), true);
+        // Before a clock was set back for the last time, the order of time is not that of the numbers.
+        self.figures.has_gap |= missing > 0 && first.saturating_sub(missing) > self.sealed.setback;
+    }
+
+    /// The checks of each cell up to the end of the period.
+    fn beats(&mut self, cell: Duration) -> Result<Beats, redb::Error> {
+        let as_of = self.query.until.before(Duration::from_micros(1));
+        let mut cells = Cells::new(as_of, cell);
+        let from = cells.start(0);
+        let hours = match &self.view.hours {
+            Some(hours) if cell >= Grain::Hour.length() => {
+                let site = self.figures.site.0;
+                let end = Grain::Hour.of(as_of);
+                for row in hours.range((site, Grain::Hour.of(from))..(site, end))? {
+                    let (key, bytes) = row?;
+                    if let Ok(beat) = rollup::beat(key.value(), bytes.value()) {
+                        cells.add(Grain::Hour.start(key.value().1), beat);
+                    }
+                }
+                Some(Grain::Hour.start(end))
+            }
+            _ => None,
+        };
+        let mut add = |_: u64, sample: &Sample| {
+            let up = u32::from(sample.outcome() == Outcome::Up);
+            let down = u32::from(sample.outcome() == Outcome::Down);
+            cells.add(sample.at, Beat { up, down });
+        };
+        let (view, site, sealed) = (self.view, self.figures.site, &self.sealed);
+        let until = self.query.until;
+        walk(view, site, sealed, (hours.unwrap_or(from), until), 0..sealed.rolled, &mut add)?;
+        walk(view, site, sealed, (from, until), sealed.rolled..u64::MAX, &mut add)?;
+        Ok(cells.beats)
+    }
+
+    fn table(&self, grain: Grain) -> Option<&'_ Rows> {
+        match grain {
+            Grain::Hour => self.view.hours.as_ref(),
+            Grain::Day => self.view.days.as_ref(),
+        }
+    }
+}
+
+/// The cells of a heartbeat.
+struct Cells {
+    beats: Beats,
+    cell: u64,
+    /// The absolute number of the newest.
+    newest: u64,
+}
+
+impl Cells {
+    fn new(as_of: Timestamp, cell: Duration) -> Self {
+        let micros = u64::try_from(cell.as_micros()).unwrap_or(u64::MAX).max(1);
+        let newest = as_of.as_micros() / micros;
+        let start = Timestamp::from_micros(newest * micros);
+        Self { beats: Beats { cell, newest: start, cells: [Beat::default(); Beats::CELLS] }, cell: micros, newest }
+    }
+
+    /// The first instant of the cell at this place.
+    fn start(&self, place: u64) -> Timestamp {
+        let number = (self.newest + 1 + place).saturating_sub(Beats::CELLS as u64);
+        Timestamp::from_micros(number * self.cell)
+    }
+
+    fn add(&mut self, at: Timestamp, beat: Beat) {
+        let Some(back) = self.newest.checked_sub(at.as_micros() / self.cell) else { return };
+        let place = usize::try_from(back).ok().and_then(|back| (Beats::CELLS - 1).checked_sub(back));
+        if let Some(place) = place {
+            let cell = &mut self.beats.cells[place];
+            (cell.up, cell.down) = (cell.up.saturating_add(beat.up), cell.down.saturating_add(beat.down));
+        }
+    }
+}
+
+/// What was not found on a walk.
+#[derive(Clone, Copy, Default)]
+struct Walked {
+    /// Records that could not be read.
+    damaged: u64,
+    /// Numbers without a sample between those that were asked for.
+    missing: u64,
+}
+
+/// Hands the samples of `site` with these times and numbers to `each`, in the order of their numbers.
+fn walk(
+    view: &View,
+    site: SiteId,
+    sealed: &SealedRecord,
+    (from, to): (Timestamp, Timestamp),
+    numbers: Range<u64>,
+    mut each: impl FnMut(u64, &Sample),
+) -> Result<Walked, redb::Error> {
+    let query = Query { sites: None, since: from, until: to };
+    let mut admit = |first: u64, samples: &[Sample]| {
+        let asked = (first..).zip(samples).filter(|(seq, sample)| numbers.contains(seq) && query.covers(sample.at));
+        asked.map(|(seq, sample)| each(seq, sample)).count() > 0
+    };
+    let mut walked = Walked::default();
+    let mut chain = Chain::default();
+    let mut samples = Vec::new();
+    // The block that holds the first of the numbers, or the first that reaches into the time.
+    let holding = view.blocks.range((site.0, 0)..=(site.0, numbers.start))?.next_back().transpose()?;
+    let begin = holding.map_or(numbers.start, |(key, _)| key.value().1);
+    let begin = begin.max(first_block(view, site, sealed.next_seq, from)?);
+    let end = numbers.end.min(sealed.next_seq).max(begin);
+    for row in view.blocks.range((site.0, begin)..(site.0, end))? {
+        let (key, bytes) = row?;
+        let (key, bytes) = (key.value(), bytes.value());
+        match block::head(key, bytes) {
+            // Nothing in it or after it, where no clock was set back, is early enough.
+            Ok(head) if head.low >= to && key.1 > sealed.setback && !query.covers(head.low) => return Ok(walked),
+            Ok(head) if head.peak < from => walked.missing += chain.follow(key.1, head.count, false),
+            _ => {
+                samples.clear();
+                if block::decode(key, bytes, &mut samples).is_ok() {
+                    walked.missing += chain.follow(key.1, samples.len(), admit(key.1, &samples));
+                } else {
+                    walked.damaged += 1;
+                    chain = Chain::default();
+                }
+            }
+        }
+    }
+    if numbers.end > sealed.next_seq {
+        for index in 0..view.tail.count(site) {
+            samples.clear();
+            if let Ok(first) = view.tail.decode(site, index, sealed.next_seq, &mut samples) {
+                walked.missing += chain.follow(first, samples.len(), admit(first, &samples));
+            } else {
+                walked.damaged += 1;
+                chain = Chain::default();
+            }
+        }
+    }
+    Ok(walked)
+}

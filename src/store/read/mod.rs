@@ -1,0 +1,7 @@
+//! Reading what is stored, the same for the running writer and for readers beside it.
+
+pub(crate) mod beginning;
+pub(crate) mod export_reader;
+pub(crate) mod figures;
+pub(crate) mod samples;
+pub(crate) mod view;

@@ -1,0 +1,233 @@
+//! Reading what is stored, the same for the running writer and for readers beside it.
+//!
+//! Invariants: each function looks at one transaction, so what it returns belongs together; a damaged record
+//! ends or thins what is returned, it never makes it wrong.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTable as _};
+
+use crate::alert::{Alert, AlertState};
+use crate::model::{Sample, SiteId, Timestamp};
+
+use crate::store::codec::block;
+use crate::store::maintain::rollup_builder;
+use crate::store::maintain::seal::{Rolled, read_sealed};
+use crate::store::tables::journal::Tail;
+use crate::store::tables::record;
+use crate::store::tables::record::{SealedRecord, SiteRecord};
+use crate::store::tables::schema;
+
+/// Which part of the store to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Query {
+    /// These sites; at equal times their order is the order of what is read. None: all, by number.
+    pub sites: Option<Vec<SiteId>>,
+    /// From this time on.
+    pub since: Timestamp,
+    /// Before this time.
+    pub until: Timestamp,
+}
+
+impl Query {
+    /// Everything of every site.
+    pub const ALL: Self = Self { sites: None, since: Timestamp::ZERO, until: Timestamp::MAX };
+
+    /// Whether `at` lies in the range of time.
+    #[must_use]
+    pub fn covers(&self, at: Timestamp) -> bool {
+        self.since <= at && (at < self.until || self.until == Timestamp::MAX)
+    }
+
+    /// Whether `site` is asked for.
+    #[must_use]
+    pub fn names(&self, site: SiteId) -> bool {
+        self.sites.as_ref().is_none_or(|sites| sites.contains(&site))
+    }
+}
+
+/// A site that the store knows, watched now or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredSite {
+    /// Its stable number.
+    pub id: SiteId,
+    /// Its name.
+    pub name: Arc<str>,
+    /// When it was first watched.
+    pub known_since: Timestamp,
+    /// The number after its newest sample.
+    pub next_seq: u64,
+    /// The time of its newest sample.
+    pub last_at: Option<Timestamp>,
+}
+
+/// Sites and their records by number; a damaged one keeps its number and gets a name that says so.
+pub type Sites = HashMap<SiteId, SiteRecord>;
+
+/// Every site.
+pub fn sites(transaction: &ReadTransaction) -> Result<Sites, redb::Error> {
+    let mut sites = Sites::new();
+    for row in transaction.open_table(schema::SITES)?.range::<u32>(..)? {
+        let (key, bytes) = row?;
+        let id = key.value();
+        let damaged = |_| SiteRecord { name: format!("(damaged name {id})").into(), known_since: Timestamp::ZERO };
+        sites.insert(SiteId(id), SiteRecord::decode((id, 0), bytes.value()).unwrap_or_else(damaged));
+    }
+    Ok(sites)
+}
+
+/// What a reader needs to know before it reads samples.
+pub struct View {
+    sealed: ReadOnlyTable<u32, &'static [u8]>,
+    /// The blocks of every site.
+    pub blocks: ReadOnlyTable<(u32, u64), &'static [u8]>,
+    /// The hours of every site that are rolled up; none in a file from before there were rollups.
+    pub hours: Option<ReadOnlyTable<(u32, u64), &'static [u8]>>,
+    /// The same for days.
+    pub days: Option<ReadOnlyTable<(u32, u64), &'static [u8]>>,
+    /// The journal.
+    pub tail: Arc<Tail>,
+}
+
+impl Rolled for View {
+    fn reach(&self, site: SiteId) -> Result<(u64, Timestamp), redb::Error> {
+        self.hours.as_ref().map_or(Ok((0, Timestamp::ZERO)), |hours| rollup_builder::reach(hours, site))
+    }
+}
+
+impl View {
+    /// The samples as `transaction` sees them.
+    pub fn new(transaction: &ReadTransaction) -> Result<Self, redb::Error> {
+        Self::with(transaction, Arc::new(Tail::load(&transaction.open_table(schema::JOURNAL)?)?))
+    }
+
+    /// The same with the journal as it was read already.
+    pub fn with(transaction: &ReadTransaction, tail: Arc<Tail>) -> Result<Self, redb::Error> {
+        Ok(Self {
+            sealed: transaction.open_table(schema::SEALED)?,
+            blocks: transaction.open_table(schema::BLOCKS)?,
+            hours: schema::later_table(transaction, schema::HOURS)?,
+            days: schema::later_table(transaction, schema::DAYS)?,
+            tail,
+        })
+    }
+
+    /// How far `site` is sealed.
+    pub fn sealed(&self, site: SiteId) -> Result<SealedRecord, redb::Error> {
+        read_sealed(&self.sealed, &self.blocks, self, site)
+    }
+
+    /// The number after the newest sample of `site`, and the time of that one.
+    pub fn newest(&self, site: SiteId) -> Result<(u64, Option<Timestamp>), redb::Error> {
+        let sealed = self.sealed(site)?;
+        let sealed_last = (sealed.next_seq > 0).then_some(sealed.last_at);
+        let mut samples = Vec::new();
+        for index in (0..self.tail.count(site)).rev() {
+            if self.tail.decode(site, index, sealed.next_seq, &mut samples).is_ok()
+                && let Some(last) = samples.last()
+            {
+                return Ok((self.tail.next_seq(site).unwrap_or(0).max(sealed.next_seq), Some(last.at)));
+            }
+        }
+        Ok((self.tail.next_seq(site).unwrap_or(0).max(sealed.next_seq), sealed_last))
+    }
+
+    /// Appends the newest samples of `site` to `out`, as far back as they are at or after `since`, follow each other
+    /// without a gap in their numbers, and their times increase; returns the number of the first, or the next one to
+    /// come if there is none. Cost: one page a block that is reached.
+    pub fn replay(&self, site: SiteId, since: Timestamp, out: &mut Vec<Sample>) -> Result<u64, redb::Error> {
+        let sealed = self.sealed(site)?;
+        let (next_seq, _) = self.newest(site)?;
+        let mut newest_first = Vec::new();
+        let mut suffix = Suffix { since, expected: next_seq, before: None };
+        let mut open = true;
+        for index in (0..self.tail.count(site)).rev() {
+            let mut samples = Vec::new();
+            let first = self.tail.decode(site, index, sealed.next_seq, &mut samples);
+            open = open && first.is_ok_and(|first| suffix.take(first, &samples, &mut newest_first));
+        }
+        if open && suffix.expected == sealed.next_seq {
+            for row in self.blocks.range(schema::whole(site.0))?.rev() {
+                let (key, bytes) = row?;
+                let mut samples = Vec::new();
+                let sound = block::decode(key.value(), bytes.value(), &mut samples).is_ok();
+                if !sound || !suffix.take(key.value().1, &samples, &mut newest_first) {
+                    break;
+                }
+            }
+        }
+        out.extend(newest_first.iter().rev());
+        Ok(next_seq - newest_first.len() as u64)
+    }
+}
+
+/// The longest run of newest samples that may be shown again, gathered from the end.
+struct Suffix {
+    since: Timestamp,
+    /// The number after the sample that is wanted next.
+    expected: u64,
+    /// Times must lie below this one.
+    before: Option<Timestamp>,
+}
+
+impl Suffix {
+    /// Takes from the end of `samples`, whose first has number `first`; whether to go on before them.
+    fn take(&mut self, first: u64, samples: &[Sample], newest_first: &mut Vec<Sample>) -> bool {
+        if first.checked_add(samples.len() as u64) != Some(self.expected) {
+            return false;
+        }
+        for sample in samples.iter().rev() {
+            if sample.at < self.since || self.before.is_some_and(|before| sample.at >= before) {
+                return false;
+            }
+            newest_first.push(*sample);
+            self.before = Some(sample.at);
+            self.expected -= 1;
+        }
+        true
+    }
+}
+
+/// Every alert with its site, in the order in which they were found; damaged ones are left out.
+fn all_alerts(transaction: &ReadTransaction) -> Result<Vec<(SiteId, Alert)>, redb::Error> {
+    let sites = sites(transaction)?;
+    let unknown = |id: SiteId| Arc::from(format!("(unknown site {})", id.0));
+    let name = |id: SiteId| sites.get(&id).map_or_else(|| unknown(id), |site| site.name.clone());
+    let mut alerts = Vec::new();
+    for row in transaction.open_table(schema::ALERTS)?.range::<u64>(..)? {
+        let (_, bytes) = row?;
+        alerts.extend(record::decode_alert(bytes.value(), name).ok());
+    }
+    Ok(alerts)
+}
+
+/// The alerts that `query` asks for, by time and then in the order in which they were found.
+pub fn alerts(transaction: &ReadTransaction, query: &Query) -> Result<Vec<Alert>, redb::Error> {
+    let mut alerts = all_alerts(transaction)?;
+    alerts.retain(|(site, alert)| query.names(*site) && query.covers(alert.at));
+    alerts.sort_by_key(|(_, alert)| alert.at);
+    Ok(alerts.into_iter().map(|(_, alert)| alert).collect())
+}
+
+/// Until when sites are paused.
+pub fn pauses(transaction: &ReadTransaction) -> Result<Vec<(SiteId, Timestamp)>, redb::Error> {
+    let mut pauses = Vec::new();
+    for row in transaction.open_table(schema::META)?.iter()? {
+        let (key, until) = row?;
+        pauses.extend(schema::paused_site(key.value()).map(|site| (site, Timestamp::from_micros(until.value()))));
+    }
+    Ok(pauses)
+}
+
+/// The sites whose newest alert is a `down`, and since when.
+pub fn open_incidents(transaction: &ReadTransaction) -> Result<Vec<(SiteId, Arc<str>, Timestamp)>, redb::Error> {
+    let mut open = BTreeMap::new();
+    for (site, alert) in all_alerts(transaction)? {
+        match alert.state {
+            AlertState::Down => open.insert(site, (alert.site, alert.since)),
+            AlertState::Up | AlertState::Ended => open.remove(&site),
+        };
+    }
+    Ok(open.into_iter().map(|(site, (name, since))| (site, name, since)).collect())
+}

@@ -1,0 +1,234 @@
+//! How far each sink has been served: one row a sink, and one a sink and site.
+//!
+//! A sink is known by its name, which tells everything that makes it another place. Its cursor of a site is the number of the
+//! sample to send next, moved only after the server acknowledged what lies before; a site without a row begins at its
+//! first sample. So a new sink gets a row for each site that there is. Invariants: a cursor that was written is
+//! never ahead of what was acknowledged; a row that cannot be read begins again at the site's first sample, which is
+//! sent once more and is the same points. Limit: [`SINKS_MAX`] sinks, beyond that the one that was longest unused goes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use redb::{ReadTransaction, Table, WriteTransaction};
+
+use crate::model::{SiteId, Timestamp};
+
+use super::schema::{self, later_table};
+use crate::store::codec::block;
+use crate::store::codec::frame;
+use crate::store::codec::frame::{Damage, put, put_text};
+use crate::store::read::view;
+use crate::store::read::view::View;
+
+/// Sinks that are remembered.
+pub const SINKS_MAX: usize = 8;
+
+const VERSION: u8 = 1;
+
+/// Where a sink that is not known yet begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// With what comes from now on.
+    Now,
+    /// With the first sample and alert from then on.
+    Since(Timestamp),
+    /// With the oldest that is stored.
+    All,
+}
+
+/// What became of the points of a sink.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Points that the server took.
+    pub sent: u64,
+    /// Points that it refused, each for itself.
+    pub rejected: u64,
+    /// Samples that were gone from the store, or not readable, before they could be sent.
+    pub skipped: u64,
+}
+
+/// How far a sink has been served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Its number in the file.
+    pub sink: u32,
+    /// What makes it another place than any other.
+    pub name: Arc<str>,
+    /// What became of its points.
+    pub tally: Tally,
+    /// The number of the alert to send next.
+    pub next_alert: u64,
+    /// The number of the next point about the export itself.
+    pub next_point: u64,
+    /// When the server acknowledged something last.
+    pub acknowledged: Option<Timestamp>,
+    /// The number of the sample of each site to send next; on its way to the store, of those sites that moved.
+    pub cursors: BTreeMap<SiteId, u64>,
+}
+
+/// A sink and what it still lacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredSink {
+    /// How far it has been served.
+    pub progress: Progress,
+    /// Samples that are stored and were not acknowledged.
+    pub behind: u64,
+}
+
+impl Progress {
+    /// Takes over what `newer` says.
+    pub fn update(&mut self, mut newer: Self) {
+        self.cursors.append(&mut newer.cursors);
+        newer.cursors = std::mem::take(&mut self.cursors);
+        *self = newer;
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        frame::begin(out, VERSION);
+        put_text(out, &self.name);
+        let Tally { sent, rejected, skipped } = self.tally;
+        let acknowledged = self.acknowledged.map_or(0, Timestamp::as_micros);
+        for number in [sent, rejected, skipped, self.next_alert, self.next_point, acknowledged] {
+            put(out, number);
+        }
+        frame::seal(out, (self.sink, 0));
+    }
+
+    fn decode(sink: u32, frame: &[u8]) -> Result<Self, Damage> {
+        let mut cursor = frame::unseal(frame, VERSION, (sink, 0))?;
+        let name = cursor.take_text()?.into();
+        let tally = Tally { sent: cursor.take()?, rejected: cursor.take()?, skipped: cursor.take()? };
+        let (next_alert, next_point, acknowledged) = (cursor.take()?, cursor.take()?, cursor.take()?);
+        let acknowledged = (acknowledged > 0).then(|| Timestamp::from_micros(acknowledged));
+        Ok(Self { sink, name, tally, next_alert, next_point, acknowledged, cursors: BTreeMap::new() })
+    }
+}
+
+/// Writes how far a sink is within `transaction`, which the caller commits.
+pub fn write(transaction: &WriteTransaction, progress: &Progress) -> Result<(), redb::Error> {
+    let mut bytes = Vec::new();
+    progress.encode(&mut bytes);
+    transaction.open_table(schema::SINKS)?.insert(progress.sink, bytes.as_slice())?;
+    let mut cursors = transaction.open_table(schema::CURSORS)?;
+    for (site, next_seq) in &progress.cursors {
+        let key = cursor_key(progress.sink, *site);
+        frame::begin(&mut bytes, VERSION);
+        put(&mut bytes, *next_seq);
+        frame::seal(&mut bytes, key);
+        cursors.insert(key, bytes.as_slice())?;
+    }
+    Ok(())
+}
+
+/// Every sink, with its cursors.
+pub fn all(transaction: &ReadTransaction) -> Result<Vec<Progress>, redb::Error> {
+    let mut sinks = Vec::new();
+    let Some(rows) = later_table(transaction, schema::SINKS)? else { return Ok(sinks) };
+    let cursors = later_table(transaction, schema::CURSORS)?;
+    for row in rows.range::<u32>(..)? {
+        let (sink, bytes) = row?;
+        let Ok(mut progress) = Progress::decode(sink.value(), bytes.value()) else { continue };
+        if let Some(cursors) = &cursors {
+            for row in cursors.range(schema::whole(sink.value()))? {
+                let (key, bytes) = row?;
+                let (site, next_seq) = decode_cursor(key.value(), bytes.value()).unwrap_or((None, 0));
+                progress.cursors.extend(site.map(|site| (site, next_seq)));
+            }
+        }
+        sinks.push(progress);
+    }
+    Ok(sinks)
+}
+
+/// The site and its next number in the row at `key`.
+pub fn decode_cursor(key: frame::Key, frame: &[u8]) -> Result<(Option<SiteId>, u64), Damage> {
+    let next_seq = frame::unseal(frame, VERSION, key)?.take()?;
+    Ok((u32::try_from(key.1).ok().map(SiteId), next_seq))
+}
+
+/// Whether `frame` is a sound row of number `sink`.
+pub fn check(sink: u32, frame: &[u8]) -> Result<(), Damage> {
+    Progress::decode(sink, frame).map(drop)
+}
+
+const fn cursor_key(sink: u32, SiteId(site): SiteId) -> frame::Key {
+    (sink, site as u64)
+}
+
+/// Every sink with the number of samples that it lacks.
+pub fn stored(transaction: &ReadTransaction) -> Result<Vec<StoredSink>, redb::Error> {
+    let sinks = all(transaction)?;
+    if sinks.is_empty() {
+        return Ok(Vec::new());
+    }
+    let view = View::new(transaction)?;
+    let mut ends = Vec::new();
+    for site in view::sites(transaction)?.into_keys() {
+        ends.push((site, view.newest(site)?.0));
+    }
+    let behind = |progress: &Progress| {
+        let lacks = |(site, end): &(SiteId, u64)| end.saturating_sub(progress.cursors.get(site).copied().unwrap_or(0));
+        ends.iter().map(lacks).sum()
+    };
+    Ok(sinks.into_iter().map(|progress| StoredSink { behind: behind(&progress), progress }).collect())
+}
+
+/// How far a sink that begins at `start` is, before anything was sent; everything is sealed.
+pub fn begin(transaction: &ReadTransaction, (sink, name): (u32, &str), start: Start) -> Result<Progress, redb::Error> {
+    let view = View::new(transaction)?;
+    let mut cursors = BTreeMap::new();
+    for site in view::sites(transaction)?.into_keys() {
+        let end = view.newest(site)?.0;
+        let from = match start {
+            Start::Now => end,
+            Start::Since(since) => first_since(&view, site, end, since)?,
+            Start::All => first_since(&view, site, end, Timestamp::ZERO)?,
+        };
+        cursors.insert(site, from);
+    }
+    let mut next_alert = 0;
+    for row in transaction.open_table(schema::ALERTS)?.range::<u64>(..)?.rev() {
+        let (number, bytes) = row?;
+        let at = super::record::decode_alert(bytes.value(), |_| "".into()).map(|(_, alert)| alert.at);
+        let wanted = match start {
+            Start::Now => false,
+            Start::Since(since) => at.is_ok_and(|at| at >= since),
+            Start::All => true,
+        };
+        if !wanted {
+            next_alert = number.value() + 1;
+            break;
+        }
+    }
+    let (name, tally) = (name.into(), Tally::default());
+    Ok(Progress { sink, name, tally, next_alert, next_point: 0, acknowledged: None, cursors })
+}
+
+/// The number of the first sealed sample of `site` from `since` on; `end` if there is none.
+fn first_since(view: &View, site: SiteId, end: u64, since: Timestamp) -> Result<u64, redb::Error> {
+    let mut first = end;
+    for row in view.blocks.range(schema::whole(site.0))?.rev() {
+        let (key, bytes) = row?;
+        let mut samples = Vec::new();
+        let Ok(head) = block::decode(key.value(), bytes.value(), &mut samples) else { continue };
+        if head.peak < since {
+            break;
+        }
+        if let Some(index) = samples.iter().position(|sample| sample.at >= since) {
+            first = key.value().1 + index as u64;
+        }
+    }
+    Ok(first)
+}
+
+/// Forgets the sink that was longest unused, if there are too many.
+pub fn shed(transaction: &WriteTransaction, known: &[Progress]) -> Result<(), redb::Error> {
+    if known.len() < SINKS_MAX {
+        return Ok(());
+    }
+    let Some(oldest) = known.iter().min_by_key(|progress| progress.acknowledged) else { return Ok(()) };
+    transaction.open_table(schema::SINKS)?.remove(oldest.sink)?;
+    let mut cursors: Table<'_, frame::Key, &[u8]> = transaction.open_table(schema::CURSORS)?;
+    cursors.retain_in(schema::whole(oldest.sink), |_, _| false)?;
+    Ok(())
+}

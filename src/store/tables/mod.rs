@@ -1,0 +1,9 @@
+//! The tables of the database: their keys, and the records in them.
+
+pub(crate) mod certificate;
+pub(crate) mod export_cursor;
+pub(crate) mod journal;
+pub(crate) mod record;
+pub(crate) mod rollup;
+pub(crate) mod schema;
+pub(crate) mod writer_signature;

@@ -1,0 +1,185 @@
+//! The tables of the file, and the number of their format.
+//!
+//! Values are frames of our own (see [`crate::store::codec::frame`]) except where a plain number suffices. Keys that are pairs
+//! sort by site, then by seq. Invariants: a table's meaning never changes under one [`VERSION`]; a file without the
+//! number is not ours. A file of a later version is never written to; one of an earlier version is read as it is, and
+//! brought up to date by the first writer that opens it ([`upgrade`]). Version 2 added the rollups; they are made from
+//! the blocks of a file of version 1, some at each flush, and until then the blocks answer. Version 3 has rows in the
+//! journal (see [`crate::store::codec::journal_entry`]); entries of earlier versions are read and sealed.
+
+use crate::model::SiteId;
+
+use redb::{Database, Key, ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefinition, TableError, Value};
+
+/// The format that this program writes, and the newest that it reads.
+pub const VERSION: u64 = 3;
+
+/// The first format with rollups.
+const ROLLED_UP: u64 = 2;
+
+const VERSION_KEY: &str = "webmon schema";
+
+/// What the file is: [`VERSION_KEY`] → its format. [`paused_key`] → until when that site is paused, in µs. Who writes:
+/// [`super::writer_signature`].
+pub const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+
+/// Site → its name and when it was first watched.
+pub const SITES: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("sites");
+
+/// Site → how far its samples are sealed into blocks.
+pub const SEALED: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("sealed");
+
+/// Number → samples of all sites, not yet sealed, in the order of the numbers.
+pub const JOURNAL: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("journal");
+
+/// (site, seq of the first) → a block of samples.
+pub const BLOCKS: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("blocks");
+
+/// (site, hour since the epoch) → the sum of that hour's samples, as far as they are rolled up.
+pub const HOURS: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("hours");
+
+/// (site, day since the epoch) → the same for a day.
+pub const DAYS: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("days");
+
+/// The key in [`META`] of the site from which on sites may be far from rolled up; without it none is.
+pub const BEHIND: &str = "rolled up before site";
+
+/// (site, seq of the first) → the text of consecutive failures that share it.
+pub const FAILURES: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("failures");
+
+/// The names of tables with the texts of failures that were put aside because a page of them is damaged: as many as one file has.
+pub fn failures_aside() -> impl Iterator<Item = String> {
+    (0..FAILURES_ASIDE_MAX).map(|number| format!("failures damaged {number}"))
+}
+
+const FAILURES_ASIDE_MAX: u32 = 8;
+
+/// Number → an alert, in the order in which they were found.
+pub const ALERTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("alerts");
+
+/// Site → what its certificate last said. Made with the first certificate.
+pub const CERTIFICATES: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("certificates");
+
+/// Number → a sink that samples are exported to. Made with the first sink.
+pub const SINKS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("sinks");
+
+/// (sink, site) → the number of the sample to export next. Made with the first sink.
+pub const CURSORS: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("cursors");
+
+const PAUSED: &str = "paused ";
+
+/// The key in [`META`] of the pause of a site.
+pub fn paused_key(site: SiteId) -> String {
+    format!("{PAUSED}{}", site.0)
+}
+
+/// The site whose pause this key of [`META`] is.
+pub fn paused_site(key: &str) -> Option<SiteId> {
+    key.strip_prefix(PAUSED)?.parse().ok().map(SiteId)
+}
+
+/// Every key of one site in a table whose keys begin with it.
+pub const fn whole(site: u32) -> std::ops::RangeInclusive<(u32, u64)> {
+    (site, 0)..=(site, u64::MAX)
+}
+
+/// What a database says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Ours, and this program reads it.
+    Known,
+    /// Ours, of this later version.
+    Newer(u64),
+    /// Somebody else's.
+    Foreign,
+}
+
+/// Makes every table in a new database.
+pub fn create(database: &Database) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    transaction.open_table(META)?.insert(VERSION_KEY, VERSION)?;
+    transaction.open_table(SITES)?;
+    transaction.open_table(SEALED)?;
+    transaction.open_table(JOURNAL)?;
+    transaction.open_table(BLOCKS)?;
+    transaction.open_table(HOURS)?;
+    transaction.open_table(DAYS)?;
+    transaction.open_table(FAILURES)?;
+    transaction.open_table(ALERTS)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Brings a database of an earlier version up to date.
+pub fn upgrade(database: &Database) -> Result<(), redb::Error> {
+    let found = database.begin_read()?.open_table(META)?.get(VERSION_KEY)?.map(|version| version.value());
+    let Some(found) = found.filter(|found| *found < VERSION) else { return Ok(()) };
+    let transaction = database.begin_write()?;
+    {
+        let mut meta = transaction.open_table(META)?;
+        meta.insert(VERSION_KEY, VERSION)?;
+        if found < ROLLED_UP {
+            meta.insert(BEHIND, 0)?;
+        }
+    }
+    transaction.open_table(HOURS)?;
+    transaction.open_table(DAYS)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// A table that files of earlier versions do not have.
+pub fn later_table<K: Key + 'static, V: Value + 'static>(
+    transaction: &ReadTransaction,
+    table: TableDefinition<'_, K, V>,
+) -> Result<Option<ReadOnlyTable<K, V>>, redb::Error> {
+    match transaction.open_table(table) {
+        Ok(table) => Ok(Some(table)),
+        Err(TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The number of the format behind `transaction`, which is ours.
+pub fn version(transaction: &ReadTransaction) -> Result<u64, redb::Error> {
+    Ok(transaction.open_table(META)?.get(VERSION_KEY)?.map_or(VERSION, |version| version.value()))
+}
+
+/// What the database behind `transaction` is.
+pub fn format(transaction: &ReadTransaction) -> Result<Format, redb::Error> {
+    let meta = match transaction.open_table(META) {
+        Ok(meta) => meta,
+        Err(TableError::Storage(error)) => return Err(error.into()),
+        Err(_) => return Ok(Format::Foreign),
+    };
+    Ok(match meta.get(VERSION_KEY)?.map(|version| version.value()) {
+        None => Format::Foreign,
+        Some(version) if version > VERSION => Format::Newer(version),
+        Some(_) => Format::Known,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::simulated_disk::Disk;
+
+    /// Rollups are made of the whole of a file that has none, and only of such a file.
+    #[test]
+    fn a_file_of_an_earlier_version_is_brought_up_to_date_once() {
+        for (found, is_behind) in [(1, true), (2, false), (VERSION, false)] {
+            let database = Disk::default().open().unwrap();
+            let change = database.begin_write().unwrap();
+            change.open_table(META).unwrap().insert(VERSION_KEY, found).unwrap();
+            change.commit().unwrap();
+            assert_eq!(format(&database.begin_read().unwrap()).unwrap(), Format::Known);
+            for _ in 0..2 {
+                upgrade(&database).unwrap();
+                let transaction = database.begin_read().unwrap();
+                assert_eq!(version(&transaction).unwrap(), VERSION);
+                let behind = transaction.open_table(META).unwrap().get(BEHIND).unwrap();
+                assert_eq!(behind.is_some(), is_behind, "of version {found}");
+            }
+        }
+    }
+}

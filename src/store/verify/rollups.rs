@@ -1,0 +1,105 @@
+//! The rollups of a site, counted again: whether each is what was written, and what its samples add up to.
+//!
+//! Idea: as a look through the file decodes every block anyway, the samples that are rolled up are summed up by hour beside
+//! it, and compared with the rows; days are compared with their hours. Invariants: a sum that cannot be known any more is not
+//! held against a row: hours into which samples reach that were trimmed, sites of which a block is damaged, days of
+//! which hours were trimmed. Limits: the sums of one site are in memory at a time, about two kilobytes an hour.
+
+use std::collections::BTreeMap;
+
+use crate::model::{Sample, SiteId, Timestamp};
+use crate::stats::Rollup;
+
+use crate::store::read::view::View;
+use crate::store::tables::rollup::{Grain, Roll};
+use crate::store::tables::schema;
+
+/// What the samples of one site add up to.
+#[derive(Debug, Default)]
+pub struct Recount {
+    hours: BTreeMap<u64, Rollup>,
+    /// Samples before this number are rolled up.
+    rolled: u64,
+    /// Hours up to this one may have had samples that were trimmed.
+    doubtful: Option<u64>,
+    /// Whether there was a block; without one, every sample was trimmed.
+    has_blocks: bool,
+    is_damaged: bool,
+}
+
+/// Rows that were read, and those that are not what they should be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recounted {
+    /// Rows of hours and of days.
+    pub rows: u64,
+    /// Hours that are damaged, missing, or not the sum of their samples.
+    pub hours: u64,
+    /// Days that are damaged or not the sum of their hours.
+    pub days: u64,
+}
+
+impl Recount {
+    /// Nothing yet of a site whose samples before number `rolled` are rolled up.
+    pub fn new(rolled: u64) -> Self {
+        Self { rolled, ..Self::default() }
+    }
+
+    /// Takes in the next block of the site: its first number, and the largest time in it and before it; none if it is damaged.
+    pub fn admit(&mut self, first: u64, peak: Option<Timestamp>, samples: &[Sample]) {
+        let Some(peak) = peak else {
+            self.is_damaged = true;
+            return;
+        };
+        if !self.has_blocks && first > 0 {
+            self.doubtful = Some(Grain::Hour.of(peak));
+        }
+        self.has_blocks = true;
+        for (_, sample) in (first..self.rolled).zip(samples) {
+            self.hours.entry(Grain::Hour.of(sample.at)).or_default().admit(sample);
+        }
+    }
+
+    /// Compares the rows of `site` with what was taken in.
+    pub fn compare(mut self, view: &View, site: SiteId) -> Result<Recounted, redb::Error> {
+        let mut found = Recounted::default();
+        let (Some(hours), Some(days)) = (&view.hours, &view.days) else { return Ok(found) };
+        let mut sums: BTreeMap<u64, Rollup> = BTreeMap::new();
+        let mut oldest = None;
+        let mut is_whole = true;
+        for row in hours.range(schema::whole(site.0))? {
+            let (key, bytes) = row?;
+            let number = key.value().1;
+            let oldest = *oldest.get_or_insert(number);
+            found.rows += 1;
+            let counted = self.hours.remove(&number);
+            let Ok(roll) = Roll::decode(key.value(), bytes.value()) else {
+                found.hours += 1;
+                is_whole = false;
+                continue;
+            };
+            let is_known =
+                self.has_blocks && !self.is_damaged && self.doubtful.is_none_or(|doubtful| number > doubtful);
+            let is_wrong = is_known && counted.is_none_or(|counted| counted != roll.stretch.rollup);
+            found.hours += u64::from(is_wrong);
+            let day = number / 24;
+            if day * 24 >= oldest {
+                sums.entry(day).or_default().merge(&roll.stretch.rollup);
+            }
+        }
+        // An hour that has samples and no row, though none so old was trimmed; all were where only days are left.
+        let all_went = oldest.is_none() && days.range(schema::whole(site.0))?.next().is_some();
+        let missing = self.hours.keys().filter(|hour| !all_went && oldest.is_none_or(|oldest| **hour >= oldest));
+        found.hours += if self.is_damaged { 0 } else { missing.count() as u64 };
+        for row in days.range(schema::whole(site.0))? {
+            let (key, bytes) = row?;
+            found.rows += 1;
+            let sum = sums.get(&key.value().1).filter(|_| is_whole);
+            let is_wrong = match Roll::decode(key.value(), bytes.value()) {
+                Ok(roll) => sum.is_some_and(|sum| *sum != roll.stretch.rollup),
+                Err(_) => true,
+            };
+            found.days += u64::from(is_wrong);
+        }
+        Ok(found)
+    }
+}
