@@ -7,28 +7,12 @@
 //! Limits: a file of at most 8 MiB in UTF-8, one document. Relative paths are relative to the file's folder. No
 //! content of a variable and no secret appears in an error or a warning.
 
-mod address;
-mod declared;
-mod exec;
-mod expand;
-mod expect;
-mod export;
-mod fault;
-mod file;
-mod lookalike;
-mod mask;
-mod read;
-mod runnable;
-mod schema;
+mod diagnostics;
+mod excerpt;
+mod files;
+mod keys;
 mod sections;
-mod site;
-mod suggest;
-mod template;
-mod tls;
-mod unmet;
-mod value;
-mod warning;
-mod yaml;
+mod syntax;
 
 use std::collections::HashMap;
 use std::io;
@@ -38,24 +22,25 @@ use std::sync::Arc;
 use crate::alert::Rule;
 use crate::model::{KnownSecrets, Sink, Site, View};
 
-pub use exec::{DEFAULT_PATH, Exec};
-pub use export::typed_sink;
-pub use fault::ConfigError;
-pub use file::{Named, Stamp};
-pub use runnable::obstacle_of;
-pub use schema::schema;
+pub use diagnostics::warning::BYTES_A_SAMPLE;
+pub use files::file::{Named, Stamp};
+pub use files::runnable::obstacle_of;
+pub use keys::json_schema::schema;
+pub use keys::suggest::near as nearest;
+pub use keys::template::template;
+pub use keys::value::name as site_name;
+pub use sections::exec::{DEFAULT_PATH, Exec};
+pub use sections::export::typed_sink;
 pub use sections::{Dashboard, Resolver, Storage, Symbols, Theme, default_views};
-pub use suggest::near as nearest;
-pub use warning::BYTES_A_SAMPLE;
-pub use {template::template, value::name as site_name};
+pub use syntax::fault::ConfigError;
 
-use expand::Scope;
-use fault::{Fault, Source};
-use mask::Secrets;
-use read::{Keys, Reader};
-use site::{Entry, Layer, Literal, Meaning, RuleLayer};
-use warning::Warnings;
-use yaml::Tree;
+use diagnostics::warning::Warnings;
+use excerpt::redact::Secrets;
+use keys::reader::{Keys, Reader};
+use sections::site::{Entry, Layer, Literal, Meaning, RuleLayer};
+use syntax::fault::{Fault, Source};
+use syntax::tree::Tree;
+use syntax::variables::Scope;
 
 /// Longest file that is read, bytes.
 pub const FILE_MAX: usize = 8 << 20;
@@ -153,19 +138,19 @@ pub fn ad_hoc(urls: &[String]) -> Result<Config, ConfigError> {
             Ok(entry) if sites.iter().any(|watched| *watched.site.name == entry.name) => {}
             Ok(entry) => {
                 let Meaning { site, rule, group, .. } =
-                    entry.meaning(&Layer::default(), RuleLayer::default(), &mut tls::Shared::new());
+                    entry.meaning(&Layer::default(), RuleLayer::default(), &mut sections::tls::Shared::new());
                 sites.push(Watched { site, rule, group });
             }
             Err(message) => refused.push((text, message)),
         }
     }
     if sites.is_empty() && refused.is_empty() {
-        return Err(fault::typed(&[("", "there is no URL to watch".to_owned())]));
+        return Err(syntax::fault::typed(&[("", "there is no URL to watch".to_owned())]));
     }
     if !refused.is_empty() {
         let refused: Vec<(&str, String)> =
             refused.into_iter().map(|(text, message)| (text.as_str(), message)).collect();
-        return Err(fault::typed(&refused));
+        return Err(syntax::fault::typed(&refused));
     }
     let (views, dashboard) = (default_views(), Dashboard::default());
     let (resolver, disabled, warnings) = (Resolver::Auto, Vec::new(), Vec::new());
@@ -187,10 +172,13 @@ pub fn ad_hoc(urls: &[String]) -> Result<Config, ConfigError> {
 
 fn load_with(path: &Path, env: Option<&Env<'_>>) -> Result<Config, ConfigError> {
     let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
-    let bytes = file::read(path, FILE_MAX as u64, file::PATIENCE_OF_CONFIG).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => ConfigError::Missing { path: path.to_owned() },
-        _ => unreadable(error),
-    })?;
+    let bytes =
+        files::file::read(path, FILE_MAX as u64, files::file::PATIENCE_OF_CONFIG).map_err(|error| {
+            match error.kind() {
+                io::ErrorKind::NotFound => ConfigError::Missing { path: path.to_owned() },
+                _ => unreadable(error),
+            }
+        })?;
     let exposed = is_exposed(path);
     let name = path.display().to_string();
     let text = match String::from_utf8(bytes) {
@@ -234,7 +222,7 @@ fn validate(text: &str, name: &str, scope: Scope<'_>, exposed: bool) -> Result<C
     let reader = Reader::new(&tree, text, scope);
     let mut warnings = Warnings::default();
     let config = if let Some(root) = root.filter(|&root| !reader.is_null(root)) {
-        let draft = reader.keys(root, declared::FILE).and_then(|keys| Draft::read(keys, base_dir));
+        let draft = reader.keys(root, keys::declared::FILE).and_then(|keys| Draft::read(keys, base_dir));
         draft.map(|draft| draft.finish(&reader, &mut warnings, exposed))
     } else {
         reader.fault(Fault::new(0..0, "there is nothing in this file").hint(EXAMPLE));
@@ -247,7 +235,7 @@ fn validate(text: &str, name: &str, scope: Scope<'_>, exposed: bool) -> Result<C
             if let Some(env) = env {
                 warnings.proxies(env);
             }
-            config.warnings = lookalike::noted(warnings, &tree, text).into_lines(&source);
+            config.warnings = diagnostics::lookalike::noted(warnings, &tree, text).into_lines(&source);
             config.files = files;
             config.secrets = config.all_secrets(&expressions);
             if let Some(exec) = &mut config.exec {
@@ -265,14 +253,14 @@ const EXAMPLE: &str = "write for instance: sites: [https://www.rust-lang.org]";
 struct Draft {
     defaults: Layer,
     alerting: RuleLayer,
-    exec: Option<exec::Written>,
+    exec: Option<sections::exec::Written>,
     entries: Vec<Entry>,
-    sites_at: Option<yaml::NodeId>,
+    sites_at: Option<syntax::tree::NodeId>,
     views: Vec<View>,
     dashboard: Dashboard,
     resolver: Resolver,
     storage: Storage,
-    max_size_at: Option<yaml::NodeId>,
+    max_size_at: Option<syntax::tree::NodeId>,
     export: Option<Sink>,
     export_literals: Vec<Literal>,
 }
@@ -285,7 +273,7 @@ impl Draft {
         let defaults = Layer::read(&mut section);
         section.finish();
         let mut section = keys.section("alerting");
-        let (alerting, exec) = (RuleLayer::read(&mut section), exec::Written::read(&mut section));
+        let (alerting, exec) = (RuleLayer::read(&mut section), sections::exec::Written::read(&mut section));
         section.finish();
         let mut section = keys.section("dashboard");
         let (views, dashboard) = (sections::views(&mut section), Dashboard::read(&mut section));
@@ -298,7 +286,7 @@ impl Draft {
         section.finish();
         let mut section = keys.section("export");
         let mut export_literals = Vec::new();
-        let export = export::influx(&mut section, &mut export_literals);
+        let export = sections::export::influx(&mut section, &mut export_literals);
         section.finish();
         let sites_at = keys.take("sites");
         keys.finish();
@@ -319,7 +307,7 @@ impl Draft {
         })
     }
 
-    fn read_sites(reader: &Reader<'_>, sites_at: Option<yaml::NodeId>) -> Option<Vec<Entry>> {
+    fn read_sites(reader: &Reader<'_>, sites_at: Option<syntax::tree::NodeId>) -> Option<Vec<Entry>> {
         let items = match sites_at {
             Some(id) if !reader.is_null(id) => reader.list(id)?,
             _ => &[],
@@ -351,8 +339,9 @@ impl Draft {
         let (mut sites, mut disabled, mut checks_a_second) = (Vec::new(), Vec::new(), 0.0);
         let mut literals = self.defaults.literals.clone();
         literals.extend(self.export_literals);
-        let mut shared = tls::Shared::new();
-        let (mut names, mut groups) = (lookalike::Names::default(), lookalike::Names::default());
+        let mut shared = sections::tls::Shared::new();
+        let (mut names, mut groups) =
+            (diagnostics::lookalike::Names::default(), diagnostics::lookalike::Names::default());
         for entry in self.entries {
             let at = entry.span.start;
             if let Some(oddity) = names.oddity(&entry.name) {
@@ -375,7 +364,7 @@ impl Draft {
         if let (true, false, Some(id)) = (sites.is_empty(), disabled.is_empty(), self.sites_at) {
             reader.fault_at(id, "every site is disabled, so there is nothing to watch");
         }
-        let exec = self.exec.map(|exec::Written { exec, doubt }| {
+        let exec = self.exec.map(|sections::exec::Written { exec, doubt }| {
             if let Some((at, text)) = doubt {
                 warnings.add(Some(at), None, text);
             }

@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use crate::model::text::clean_line;
 use crate::model::{KnownSecrets, Secret};
 
-use super::Env;
-use super::declared::Form;
-use super::read::{Keys, Reader, Text};
-use super::runnable::obstacle;
-use super::yaml::NodeId;
+use crate::config::Env;
+use crate::config::files::runnable::obstacle;
+use crate::config::keys::declared::Form;
+use crate::config::keys::reader::{Keys, Reader, Text};
+use crate::config::syntax::tree::NodeId;
 
 /// Longest name of a program that is printed, bytes.
 const SHOWN_MAX: usize = 80;
@@ -41,14 +41,14 @@ impl fmt::Debug for Exec {
 }
 
 /// What stands under `exec`.
-pub(super) struct Written {
-    pub(super) exec: Exec,
+pub(crate) struct Written {
+    pub(crate) exec: Exec,
     /// Why it cannot be run as things are, and where that stands in the file.
-    pub(super) doubt: Option<(usize, String)>,
+    pub(crate) doubt: Option<(usize, String)>,
 }
 
 impl Written {
-    pub(super) fn read(keys: &mut Keys<'_, '_>) -> Option<Self> {
+    pub(crate) fn read(keys: &mut Keys<'_, '_>) -> Option<Self> {
         let reader = keys.reader();
         let Form::Words(most) = keys.form("exec") else { unreachable!("exec is declared as words") };
         let id = keys.take("exec")?;

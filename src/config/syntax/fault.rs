@@ -11,7 +11,7 @@
 //! sites.yaml: 1 error; nothing was started
 //! ```
 //!
-//! Invariants: nothing a terminal would obey is printed; what [`super::mask`] finds secret is printed as stars.
+//! Invariants: nothing a terminal would obey is printed; what [`crate::config::excerpt::redact`] finds secret is printed as stars.
 //! Limits: the first 100 faults are shown, the others counted, to a thousand; of a long line only the part around the caret.
 //! Columns count characters, from 1.
 
@@ -25,11 +25,11 @@ use unicode_width::UnicodeWidthChar;
 use crate::model::text::redact::redacted;
 use crate::model::text::{clean, is_harmful};
 
-use super::file::Named;
-use super::mask::Secrets;
+use crate::config::excerpt::redact::Secrets;
+use crate::config::files::file::Named;
 
 /// Faults of a file that are noted; past these a file has "1000 errors or more".
-pub(super) const FAULTS_MAX: usize = 1_000;
+pub(crate) const FAULTS_MAX: usize = 1_000;
 const SHOWN_MAX: usize = 100;
 /// Bytes of a long line that are shown before and after the beginning of a fault.
 const BEFORE_MAX: usize = 60;
@@ -37,28 +37,28 @@ const AFTER_MAX: usize = 100;
 
 /// One thing that is wrong with a file.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Fault {
+pub(crate) struct Fault {
     /// The bytes of the text that are wrong; empty for a place between two.
-    pub(super) span: Range<usize>,
+    pub(crate) span: Range<usize>,
     /// Lower-case, without a full stop, never with a secret in it.
-    pub(super) message: String,
+    pub(crate) message: String,
     /// What to do.
-    pub(super) hint: Option<String>,
+    pub(crate) hint: Option<String>,
     /// The byte where the same was written first.
-    pub(super) first: Option<usize>,
+    pub(crate) first: Option<usize>,
 }
 
 impl Fault {
-    pub(super) fn new(span: Range<usize>, message: impl Into<String>) -> Self {
+    pub(crate) fn new(span: Range<usize>, message: impl Into<String>) -> Self {
         Self { span, message: message.into(), hint: None, first: None }
     }
 
     /// The same, of something that was written at the byte `first` already.
-    pub(super) fn after(self, first: usize) -> Self {
+    pub(crate) fn after(self, first: usize) -> Self {
         Self { first: Some(first), ..self }
     }
 
-    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
@@ -97,7 +97,7 @@ pub enum ConfigError {
 
 impl ConfigError {
     /// The same of a text that names `files`.
-    pub(super) fn naming(mut self, named: Named) -> Self {
+    pub(crate) fn naming(mut self, named: Named) -> Self {
         if let Self::Invalid { files, .. } = &mut self {
             *files = named;
         }
@@ -106,7 +106,7 @@ impl ConfigError {
 }
 
 /// A file's text and the name under which it is shown.
-pub(super) struct Source<'a> {
+pub(crate) struct Source<'a> {
     name: String,
     text: &'a str,
     /// Where each line begins.
@@ -114,19 +114,19 @@ pub(super) struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    pub(super) fn new(name: &str, text: &'a str) -> Self {
+    pub(crate) fn new(name: &str, text: &'a str) -> Self {
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         Self { name: clean(name), text, lines }
     }
 
     /// File, line and column of a byte: `sites.yaml:12:5`.
-    pub(super) fn place(&self, byte: usize) -> String {
+    pub(crate) fn place(&self, byte: usize) -> String {
         let (line, column) = self.line_and_column(byte);
         format!("{}:{line}:{column}", self.name)
     }
 
     /// The report of `faults`, of which there is at least one.
-    pub(super) fn report(&self, mut faults: Vec<Fault>, secrets: &Secrets) -> ConfigError {
+    pub(crate) fn report(&self, mut faults: Vec<Fault>, secrets: &Secrets) -> ConfigError {
         faults.sort_by_key(|fault| fault.span.start);
         let mut report = String::new();
         for fault in faults.iter().take(SHOWN_MAX) {
@@ -213,7 +213,7 @@ impl<'a> Source<'a> {
 }
 
 /// The report for texts that were typed, each with what is wrong with it.
-pub(super) fn typed(refused: &[(&str, String)]) -> ConfigError {
+pub(crate) fn typed(refused: &[(&str, String)]) -> ConfigError {
     let mut lines = Vec::new();
     for (text, message) in refused {
         let separator = if text.is_empty() { "" } else { ": " };

@@ -11,12 +11,12 @@ use url::Url;
 
 use crate::model::{Api, Secret, Sink, text};
 
-use super::address::Address;
-use super::declared::Form;
-use super::fault::Fault;
-use super::read::{Keys, Text};
 use super::site::Literal;
-use super::value;
+use super::url::Address;
+use crate::config::keys::declared::Form;
+use crate::config::keys::reader::{Keys, Text};
+use crate::config::keys::value;
+use crate::config::syntax::fault::Fault;
 
 /// Longest name of a bucket, an organisation, a user.
 const NAME_MAX: usize = 256;
@@ -72,7 +72,7 @@ impl Place {
 }
 
 /// What stands under `export.influx`, and the secrets in it that stand there to be read; none without a section.
-pub(super) fn influx(keys: &mut Keys<'_, '_>, literals: &mut Vec<Literal>) -> Option<Sink> {
+pub(crate) fn influx(keys: &mut Keys<'_, '_>, literals: &mut Vec<Literal>) -> Option<Sink> {
     let reader = keys.reader();
     let Form::Section(declared) = *keys.form("influx") else { unreachable!("influx is declared as a section") };
     let section = keys.take("influx").filter(|&id| !reader.is_null(id))?;
@@ -138,7 +138,7 @@ pub(super) fn influx(keys: &mut Keys<'_, '_>, literals: &mut Vec<Literal>) -> Op
 ///
 /// # Errors
 /// Why it is no such URL; the message does not quote it.
-pub fn typed_sink(url: &str, section: Option<&Sink>, env: &super::Env<'_>) -> Result<Sink, String> {
+pub fn typed_sink(url: &str, section: Option<&Sink>, env: &crate::config::Env<'_>) -> Result<Sink, String> {
     let place = Place::parse(url)?;
     if place.authorization.is_some() {
         return Err(format!("an argument can be read by others, so it cannot hold a password; export {TOKEN} instead"));
@@ -186,7 +186,7 @@ mod tests {
 
     fn taken(section: &str) -> Sink {
         let text = format!("sites: [https://a.example]\nexport: {{ influx: {{ {section} }} }}");
-        let config = super::super::parse(&text, "sites.yaml", Path::new("/etc"), &env);
+        let config = crate::config::parse(&text, "sites.yaml", Path::new("/etc"), &env);
         config.unwrap_or_else(|error| panic!("{error}")).export.expect("there is a section")
     }
 

@@ -20,11 +20,11 @@ const NODES_MAX: usize = 1_000_000;
 
 /// A node's number in its tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct NodeId(usize);
+pub(crate) struct NodeId(usize);
 
 /// What a node holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Text; `plain` when it was written without quotes and not as a block.
     Scalar { text: String, plain: bool },
     /// A list.
@@ -41,7 +41,7 @@ enum Slot {
 
 /// One document.
 #[derive(Debug, Default)]
-pub(super) struct Tree {
+pub(crate) struct Tree {
     slots: Vec<Slot>,
 }
 
@@ -50,7 +50,7 @@ impl Tree {
     ///
     /// # Errors
     /// The first place where `text` is not one YAML document.
-    pub(super) fn parse(text: &str) -> Result<(Self, Option<NodeId>), Fault> {
+    pub(crate) fn parse(text: &str) -> Result<(Self, Option<NodeId>), Fault> {
         let options = granit_parser::options! {
             emit_comments: false,
             flow_nesting_limit: NESTING_MAX,
@@ -68,17 +68,17 @@ impl Tree {
     }
 
     /// What `id` holds, through aliases.
-    pub(super) fn kind(&self, id: NodeId) -> &Kind {
+    pub(crate) fn kind(&self, id: NodeId) -> &Kind {
         self.resolve(id).0
     }
 
     /// Where `id` was written; for an alias, where its anchor was.
-    pub(super) fn span(&self, id: NodeId) -> Range<usize> {
+    pub(crate) fn span(&self, id: NodeId) -> Range<usize> {
         self.resolve(id).1.clone()
     }
 
     /// Its text, if it is a scalar.
-    pub(super) fn text(&self, id: NodeId) -> Option<&str> {
+    pub(crate) fn text(&self, id: NodeId) -> Option<&str> {
         match self.kind(id) {
             Kind::Scalar { text, .. } => Some(text),
             _ => None,
@@ -86,13 +86,13 @@ impl Tree {
     }
 
     /// Whether nothing was written there, or `null`.
-    pub(super) fn is_null(&self, id: NodeId) -> bool {
+    pub(crate) fn is_null(&self, id: NodeId) -> bool {
         matches!(self.kind(id), Kind::Scalar { text, plain: true }
             if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
     }
 
     /// Every mapping's pairs, each mapping once.
-    pub(super) fn pairs(&self) -> impl Iterator<Item = (NodeId, NodeId)> {
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (NodeId, NodeId)> {
         self.slots
             .iter()
             .filter_map(|slot| match slot {
@@ -103,7 +103,7 @@ impl Tree {
     }
 
     /// Every scalar's text and place.
-    pub(super) fn scalars(&self) -> impl Iterator<Item = (&str, Range<usize>)> {
+    pub(crate) fn scalars(&self) -> impl Iterator<Item = (&str, Range<usize>)> {
         self.slots.iter().filter_map(|slot| match slot {
             Slot::Node { kind: Kind::Scalar { text, .. }, span } => Some((text.as_str(), span.clone())),
             _ => None,

@@ -7,7 +7,7 @@ use url::{ParseError, Url};
 use crate::model::text::redact::redacted_within;
 use crate::model::{Secret, shown_url, text, zone};
 
-use super::mask::is_sensitive;
+use crate::config::excerpt::redact::is_sensitive;
 
 /// Longest URL, bytes.
 const URL_MAX: usize = 8 << 10;
@@ -15,16 +15,16 @@ const NO_URL: &str = "this is no URL; write it with http:// or https://";
 
 /// A URL to ask, without userinfo and fragment.
 #[derive(Clone, Debug)]
-pub(super) struct Address {
-    pub(super) url: Url,
+pub(crate) struct Address {
+    pub(crate) url: Url,
     /// The interface that its host is reached through.
-    pub(super) zone: Option<String>,
+    pub(crate) zone: Option<String>,
     /// The value of an Authorization header, if the URL had userinfo.
-    pub(super) authorization: Option<Secret>,
+    pub(crate) authorization: Option<Secret>,
     /// The password and the values of the query, for which a server's answers are searched.
-    pub(super) secrets: Vec<String>,
+    pub(crate) secrets: Vec<String>,
     /// How the site is called when it has no name: as written, or with its secrets as `***`.
-    pub(super) shown: String,
+    pub(crate) shown: String,
 }
 
 impl Address {
@@ -32,7 +32,7 @@ impl Address {
     ///
     /// # Errors
     /// A message that does not quote the text, since that may hold a password.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         if text.len() > URL_MAX {
             return Err("this URL is longer than 8 KiB".to_owned());
@@ -78,7 +78,7 @@ impl Address {
     ///
     /// # Errors
     /// As [`Address::parse`].
-    pub(super) fn parse_typed(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse_typed(text: &str) -> Result<Self, String> {
         if text.contains("://") {
             return Self::parse(text);
         }

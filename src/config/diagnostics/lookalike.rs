@@ -12,7 +12,7 @@ use std::ops::RangeInclusive;
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
 use super::warning::Warnings;
-use super::yaml::Tree;
+use crate::config::syntax::tree::Tree;
 
 /// Most places of a file that are told.
 const PLACES_MAX: usize = 100;
@@ -90,14 +90,14 @@ const fn is_script(kind: Kind) -> bool {
 }
 
 /// What is odd about `key`, which is not known, as the end of a message; nothing where nothing is.
-pub(super) fn in_key(key: &str) -> String {
+pub(crate) fn in_key(key: &str) -> String {
     let is_mixed = has_latin(key);
     find(key, |kind| is_mixed || !is_script(kind))
         .map_or_else(String::new, |(_, c, kind)| format!(" (it holds {}, which {})", code(c), kind.trouble()))
 }
 
 /// `warnings`, and those of all places of `text`, of which `tree` is the tree, at which something is not what it looks like.
-pub(super) fn noted(mut warnings: Warnings, tree: &Tree, text: &str) -> Warnings {
+pub(crate) fn noted(mut warnings: Warnings, tree: &Tree, text: &str) -> Warnings {
     let scalars = tree.scalars().filter_map(|(_, span)| Some((span.start, text.get(span)?)));
     // As written: who writes an escape knows what stands there.
     let odd = scalars.filter(|(_, written)| !written.is_ascii());
@@ -151,11 +151,11 @@ fn has_latin(text: &str) -> bool {
 
 /// Names that were seen, by what a person sees of them.
 #[derive(Default)]
-pub(super) struct Names(HashMap<String, String>);
+pub(crate) struct Names(HashMap<String, String>);
 
 impl Names {
     /// What is odd about `name` after those that came before, as the end of a sentence; none when nothing is.
-    pub(super) fn oddity(&mut self, name: &str) -> Option<String> {
+    pub(crate) fn oddity(&mut self, name: &str) -> Option<String> {
         let before = self.0.entry(seen(name)).or_insert_with(|| name.to_owned());
         if before != name {
             let (place, one, other) = difference(before, name);

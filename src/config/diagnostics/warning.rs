@@ -9,8 +9,10 @@ use crate::alert::Rule;
 use crate::model::Site;
 use crate::model::time::duration;
 
-use super::fault::Source;
-use super::{Env, Storage, unmet, value};
+use super::unmet;
+use crate::config::keys::value;
+use crate::config::syntax::fault::Source;
+use crate::config::{Env, Storage};
 
 const SHOWN_MAX: usize = 100;
 /// Fewer samples than this make a rule that one or two checks decide.
@@ -23,7 +25,7 @@ const PROXIES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_pr
 
 /// Warnings in the making.
 #[derive(Default)]
-pub(super) struct Warnings {
+pub(crate) struct Warnings {
     groups: Vec<Group>,
     by_text: HashMap<String, usize>,
 }
@@ -37,7 +39,7 @@ struct Group {
 
 impl Warnings {
     /// `text`, said of the byte `at` of the file and of a site, where there are such.
-    pub(super) fn add(&mut self, at: Option<usize>, site: Option<&str>, text: String) {
+    pub(crate) fn add(&mut self, at: Option<usize>, site: Option<&str>, text: String) {
         if let Some(&group) = self.by_text.get(&text) {
             self.groups[group].sites += 1;
             return;
@@ -47,17 +49,17 @@ impl Warnings {
     }
 
     /// `text`, said of the byte `at` of the file and of this place alone.
-    pub(super) fn place(&mut self, at: usize, text: String) {
+    pub(crate) fn place(&mut self, at: usize, text: String) {
         self.groups.push(Group { text, at: Some(at), first_site: None, sites: 1 });
     }
 
     /// Whether `part` was said already of the byte `at` of the file.
-    pub(super) fn tells_of(&self, at: usize, part: &str) -> bool {
+    pub(crate) fn tells_of(&self, at: usize, part: &str) -> bool {
         self.groups.iter().any(|group| group.at == Some(at) && group.text.contains(part))
     }
 
     /// What one site gives reason for.
-    pub(super) fn site(&mut self, at: usize, site: &Site, rule: &Rule) {
+    pub(crate) fn site(&mut self, at: usize, site: &Site, rule: &Rule) {
         let mut add = |text| self.add(Some(at), Some(&site.name), text);
         if site.timeout > site.interval {
             add(format!(
@@ -96,7 +98,7 @@ impl Warnings {
     }
 
     /// A `max_size` that is full before `retention` is over, at so many checks a second.
-    pub(super) fn storage(&mut self, at: Option<usize>, storage: &Storage, checks_a_second: f64) {
+    pub(crate) fn storage(&mut self, at: Option<usize>, storage: &Storage, checks_a_second: f64) {
         #[allow(clippy::cast_precision_loss, reason = "an estimate in days")]
         let holds = storage.max_size as f64 / (checks_a_second * BYTES_A_SAMPLE);
         if checks_a_second <= 0.0 || holds >= storage.retention.as_secs_f64() {
@@ -112,14 +114,14 @@ impl Warnings {
     }
 
     /// A proxy that webmon will not use.
-    pub(super) fn proxies(&mut self, env: &Env<'_>) {
+    pub(crate) fn proxies(&mut self, env: &Env<'_>) {
         for name in PROXIES.into_iter().filter(|name| env(name).is_some_and(|value| !value.is_empty())) {
             self.add(None, None, format!("{name} is set; webmon connects directly"));
         }
     }
 
     /// One line each: `sites.yaml:41:5: site "reports": …`.
-    pub(super) fn into_lines(mut self, source: &Source<'_>) -> Vec<String> {
+    pub(crate) fn into_lines(mut self, source: &Source<'_>) -> Vec<String> {
         let more = self.groups.len().saturating_sub(SHOWN_MAX);
         self.groups.truncate(SHOWN_MAX);
         let mut lines: Vec<String> = self.groups.iter().map(|group| group.line(source)).collect();

@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 /// How long a named file that is no regular file has to be read.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The same for sites.yaml itself: the program that writes it may ask for a passphrase.
-pub(super) const PATIENCE_OF_CONFIG: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE_OF_CONFIG: Duration = Duration::from_mins(1);
 
 /// What was read, as it was or why not, and which edition of the file that was.
 struct Read {
@@ -54,7 +54,7 @@ pub type Named = Vec<(PathBuf, Option<Stamp>)>;
 
 /// The files of one load.
 #[derive(Default)]
-pub(super) struct Files {
+pub(crate) struct Files {
     known: RefCell<HashMap<(PathBuf, u64), Read>>,
 }
 
@@ -63,7 +63,7 @@ impl Files {
     ///
     /// # Errors
     /// Why it cannot be read, as the end of a sentence: `: No such file …` or ` is longer than 64 KiB`.
-    pub(super) fn with<T>(&self, path: &Path, max: u64, use_content: impl FnOnce(&[u8]) -> T) -> Result<T, String> {
+    pub(crate) fn with<T>(&self, path: &Path, max: u64, use_content: impl FnOnce(&[u8]) -> T) -> Result<T, String> {
         let mut known = self.known.borrow_mut();
         let read = known.entry((path.to_owned(), max)).or_insert_with(|| {
             // Before it is read: a change from now on is seen.
@@ -79,7 +79,7 @@ impl Files {
     }
 
     /// Every file that was asked for.
-    pub(super) fn named(&self) -> Named {
+    pub(crate) fn named(&self) -> Named {
         let known = self.known.borrow();
         let named: BTreeMap<&PathBuf, _> = known.iter().map(|((path, _), read)| (path, read.stamp)).collect();
         named.into_iter().map(|(path, stamp)| (path.clone(), stamp)).collect()
@@ -90,7 +90,7 @@ impl Files {
 ///
 /// # Errors
 /// Those of the system; what is no regular file and does not end within `patience` timed out.
-pub(super) fn read(path: &Path, max: u64, patience: Duration) -> io::Result<Vec<u8>> {
+pub(crate) fn read(path: &Path, max: u64, patience: Duration) -> io::Result<Vec<u8>> {
     let kind = fs::metadata(path)?.file_type();
     if kind.is_dir() {
         return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));

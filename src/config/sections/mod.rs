@@ -1,16 +1,22 @@
 //! The sections beside `sites`: `dashboard`, `dns` and `storage`.
 
+pub(crate) mod exec;
+pub(crate) mod expect;
+pub(crate) mod export;
+pub(crate) mod site;
+pub(crate) mod tls;
+pub(crate) mod url;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::model::{SortKey, Timeframe, View};
 
-use super::declared::{Form, Key};
-use super::fault::Fault;
-use super::read::{Keys, Reader};
-use super::value;
-use super::yaml::{Kind, NodeId};
+use super::keys::declared::{Form, Key};
+use super::keys::reader::{Keys, Reader};
+use super::keys::value;
+use super::syntax::fault::Fault;
+use super::syntax::tree::{Kind, NodeId};
 
 /// The colours of the dashboard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

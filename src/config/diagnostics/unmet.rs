@@ -5,10 +5,10 @@ use url::Host;
 use crate::model::time::duration;
 use crate::model::{Redirects, Site, StatusSet};
 
-use super::value::format_size;
+use crate::config::keys::value::format_size;
 
 /// Tells `add` what of `site` can never be.
-pub(super) fn expectations(site: &Site, add: &mut dyn FnMut(String)) {
+pub(crate) fn expectations(site: &Site, add: &mut dyn FnMut(String)) {
     address(site, add);
     statuses(site, add);
     body(site, add);
@@ -73,7 +73,7 @@ fn body(site: &Site, add: &mut dyn FnMut(String)) {
 mod tests {
     use std::path::Path;
 
-    use super::super::parse;
+    use crate::config::parse;
 
     fn warnings(keys: &str) -> String {
         let text = format!("sites: [{{ name: a, url: 'https://a.example', {keys} }}]");

@@ -154,8 +154,8 @@ mod tests {
             .map_while(|line| Some(format!("  {}\n", line.strip_prefix("  # ")?)))
             .collect::<String>();
         // Without an environment neither variables nor files are asked for.
-        let scope = super::super::Scope::new(None, std::path::Path::new("/etc"));
-        let config = super::super::validate(&format!("sites:\n{site}"), "sites.yaml", scope, false);
+        let scope = crate::config::Scope::new(None, std::path::Path::new("/etc"));
+        let config = crate::config::validate(&format!("sites:\n{site}"), "sites.yaml", scope, false);
         assert_eq!(config.unwrap_or_else(|error| panic!("{error}")).sites.len(), 1);
         assert!(site.lines().count() > 20, "{site}");
     }

@@ -10,8 +10,8 @@ use crate::alert::Threshold;
 use crate::model::text;
 use crate::model::time::duration;
 
-use super::mask::quotable_key;
 use super::suggest;
+use crate::config::excerpt::redact::quotable_key;
 
 /// Longest name of a site, bytes.
 const NAME_MAX: usize = 200;
@@ -19,7 +19,7 @@ const NAME_MAX: usize = 200;
 const HEADER_MAX: usize = 8 << 10;
 
 /// The units of sizes, and their bytes.
-pub(super) const UNITS: [(&str, u64); 9] = [
+pub(crate) const UNITS: [(&str, u64); 9] = [
     ("TiB", 1 << 40),
     ("GiB", 1 << 30),
     ("MiB", 1 << 20),
@@ -32,7 +32,7 @@ pub(super) const UNITS: [(&str, u64); 9] = [
 ];
 
 /// A duration within `range`.
-pub(super) fn duration_in(text: &str, range: &RangeInclusive<Duration>) -> Result<Duration, String> {
+pub(crate) fn duration_in(text: &str, range: &RangeInclusive<Duration>) -> Result<Duration, String> {
     let duration = duration::parse(text).map_err(|error| error.to_string())?;
     if range.contains(&duration) {
         return Ok(duration);
@@ -43,7 +43,7 @@ pub(super) fn duration_in(text: &str, range: &RangeInclusive<Duration>) -> Resul
 }
 
 /// A number of bytes such as `1MiB`, within `range`.
-pub(super) fn size_in(text: &str, range: &RangeInclusive<u64>) -> Result<u64, String> {
+pub(crate) fn size_in(text: &str, range: &RangeInclusive<u64>) -> Result<u64, String> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
@@ -57,13 +57,13 @@ pub(super) fn size_in(text: &str, range: &RangeInclusive<u64>) -> Result<u64, St
     Err(format!("{text} is out of range; it can be {} to {}", format_size(*range.start()), format_size(*range.end())))
 }
 
-pub(super) fn format_size(bytes: u64) -> String {
+pub(crate) fn format_size(bytes: u64) -> String {
     let (unit, scale) = UNITS[..4].iter().find(|(_, scale)| bytes >= *scale).unwrap_or(&UNITS[8]);
     format!("{}{unit}", bytes / scale)
 }
 
 /// A whole number within `range`.
-pub(super) fn number_in(text: &str, range: &RangeInclusive<u32>) -> Result<u32, String> {
+pub(crate) fn number_in(text: &str, range: &RangeInclusive<u32>) -> Result<u32, String> {
     text.trim()
         .parse()
         .ok()
@@ -72,7 +72,7 @@ pub(super) fn number_in(text: &str, range: &RangeInclusive<u32>) -> Result<u32, 
 }
 
 /// `true` or `false`.
-pub(super) fn boolean(text: &str) -> Result<bool, String> {
+pub(crate) fn boolean(text: &str) -> Result<bool, String> {
     match text.trim() {
         "true" => Ok(true),
         "false" => Ok(false),
@@ -81,7 +81,7 @@ pub(super) fn boolean(text: &str) -> Result<bool, String> {
 }
 
 /// The place in `words` of the one that is written.
-pub(super) fn choice(text: &str, words: &[&str]) -> Result<usize, String> {
+pub(crate) fn choice(text: &str, words: &[&str]) -> Result<usize, String> {
     let text = text.trim();
     if let Some(at) = words.iter().position(|word| *word == text) {
         return Ok(at);
@@ -92,7 +92,7 @@ pub(super) fn choice(text: &str, words: &[&str]) -> Result<usize, String> {
 }
 
 /// A percentage with at most four decimals, `0%` to `100%`.
-pub(super) fn percentage(text: &str) -> Result<Threshold, String> {
+pub(crate) fn percentage(text: &str) -> Result<Threshold, String> {
     let text = text.trim();
     let wrong = || format!("{text:?} is no percentage; write for instance 80% or 99.5%");
     let number = text.strip_suffix('%').ok_or_else(wrong)?.trim_end();
@@ -107,7 +107,7 @@ pub(super) fn percentage(text: &str) -> Result<Threshold, String> {
 }
 
 /// Status codes: `200`, `200-299`, or several of these with commas.
-pub(super) fn status_ranges(text: &str) -> Result<Vec<(u16, u16)>, String> {
+pub(crate) fn status_ranges(text: &str) -> Result<Vec<(u16, u16)>, String> {
     text.split(',').map(status_range).collect()
 }
 
@@ -126,7 +126,7 @@ fn status_range(text: &str) -> Result<(u16, u16), String> {
 }
 
 /// A request's method.
-pub(super) fn method(text: &str) -> Result<String, String> {
+pub(crate) fn method(text: &str) -> Result<String, String> {
     let upper = text.to_ascii_uppercase();
     if !is_token(text) || text.len() > 32 {
         return Err(format!("{text:?} is no method; write for instance GET, HEAD or POST"));
@@ -142,7 +142,7 @@ pub(super) fn method(text: &str) -> Result<String, String> {
 }
 
 /// A header's name.
-pub(super) fn header_name(text: &str) -> Result<String, String> {
+pub(crate) fn header_name(text: &str) -> Result<String, String> {
     if !is_token(text) || text.len() > HEADER_MAX {
         // A whole header may stand there, with its value.
         let quoted = quotable_key(text);
@@ -156,7 +156,7 @@ pub(super) fn header_name(text: &str) -> Result<String, String> {
 }
 
 /// A header's value. The message does not quote it.
-pub(super) fn header_value(text: &str) -> Result<&str, String> {
+pub(crate) fn header_value(text: &str) -> Result<&str, String> {
     if text.len() > HEADER_MAX {
         return Err("this header's value is longer than 8 KiB".to_owned());
     }

@@ -12,15 +12,15 @@ use std::time::Duration;
 use crate::alert::{Rule, Threshold};
 use crate::model::{Family, HttpOffer, KnownSecrets, RedirectBody, Redirects, Secret, Site, shown_url};
 
-use super::address::Address;
-use super::declared;
 use super::expect::ExpectLayer;
-use super::fault::Fault;
-use super::mask;
-use super::read::{Keys, Reader};
 use super::tls::{Shared, TlsLayer};
-use super::value;
-use super::yaml::{Kind, NodeId};
+use super::url::Address;
+use crate::config::excerpt::redact;
+use crate::config::keys::declared;
+use crate::config::keys::reader::{Keys, Reader};
+use crate::config::keys::value;
+use crate::config::syntax::fault::Fault;
+use crate::config::syntax::tree::{Kind, NodeId};
 
 const MAX_BODY_DEFAULT: u64 = 1 << 20;
 const HEADERS_MAX: usize = 100;
@@ -44,14 +44,14 @@ const TEN_SECONDS: Duration = Duration::from_secs(10);
 
 /// The keys of a rule, in `alerting` and in a site's `alert`.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct RuleLayer {
+pub(crate) struct RuleLayer {
     threshold: Option<Threshold>,
     window: Option<Duration>,
     min_samples: Option<u32>,
 }
 
 impl RuleLayer {
-    pub(super) fn read(keys: &mut Keys<'_, '_>) -> Self {
+    pub(crate) fn read(keys: &mut Keys<'_, '_>) -> Self {
         Self {
             threshold: keys.value("threshold", value::percentage),
             window: keys.duration("window"),
@@ -86,14 +86,14 @@ struct Header {
 
 /// A credential that stands in the file itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Literal {
-    pub(super) span: Range<usize>,
-    pub(super) what: String,
+pub(crate) struct Literal {
+    pub(crate) span: Range<usize>,
+    pub(crate) what: String,
 }
 
 /// Every site key but name and url, each if it was written.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Layer {
+pub(crate) struct Layer {
     interval: Option<Duration>,
     timeout: Option<Duration>,
     method: Option<String>,
@@ -111,13 +111,13 @@ pub(super) struct Layer {
     rule: RuleLayer,
     group: Option<String>,
     enabled: Option<bool>,
-    pub(super) literals: Vec<Literal>,
+    pub(crate) literals: Vec<Literal>,
     /// What a server is sent and may send back.
     secrets: Vec<String>,
 }
 
 impl Layer {
-    pub(super) fn read(keys: &mut Keys<'_, '_>) -> Self {
+    pub(crate) fn read(keys: &mut Keys<'_, '_>) -> Self {
         let mut layer = Self {
             interval: keys.duration("interval"),
             timeout: keys.duration("timeout"),
@@ -177,7 +177,7 @@ impl Layer {
                 if let Err(message) = value::header_value(&text.value) {
                     reader.fault(text.fault(message));
                 }
-                if text.masked.is_none() && mask::is_sensitive(&name.to_ascii_lowercase()) {
+                if text.masked.is_none() && redact::is_sensitive(&name.to_ascii_lowercase()) {
                     self.literals.push(Literal { span: text.span, what: format!("the header {name}") });
                 }
                 if !BENIGN.iter().any(|benign| name.eq_ignore_ascii_case(benign)) {
@@ -222,10 +222,10 @@ impl Layer {
 }
 
 /// One readable entry of `sites`.
-pub(super) struct Entry {
-    pub(super) name: String,
+pub(crate) struct Entry {
+    pub(crate) name: String,
     /// Where its name stands, or else its URL.
-    pub(super) span: Range<usize>,
+    pub(crate) span: Range<usize>,
     address: Address,
     /// The address as it may be printed.
     shown: Arc<str>,
@@ -233,17 +233,17 @@ pub(super) struct Entry {
 }
 
 /// What an entry means.
-pub(super) struct Meaning {
-    pub(super) site: Arc<Site>,
-    pub(super) rule: Rule,
-    pub(super) group: Option<Arc<str>>,
-    pub(super) enabled: bool,
-    pub(super) literals: Vec<Literal>,
+pub(crate) struct Meaning {
+    pub(crate) site: Arc<Site>,
+    pub(crate) rule: Rule,
+    pub(crate) group: Option<Arc<str>>,
+    pub(crate) enabled: bool,
+    pub(crate) literals: Vec<Literal>,
 }
 
 impl Entry {
     /// The entry at `id`, a URL or a mapping; none when it cannot be told what to ask.
-    pub(super) fn read(reader: &Reader<'_>, id: NodeId) -> Option<Self> {
+    pub(crate) fn read(reader: &Reader<'_>, id: NodeId) -> Option<Self> {
         if reader.is_null(id) || matches!(reader.kind(id), Kind::List(_)) {
             reader.fault_at(id, "a site is a URL, or a mapping with a `url`");
             return None;
@@ -296,7 +296,7 @@ impl Entry {
     }
 
     /// The site, over `defaults`; its rule over `alerting`; contents of files are taken from `shared` or put there.
-    pub(super) fn meaning(self, defaults: &Layer, alerting: RuleLayer, shared: &mut Shared) -> Meaning {
+    pub(crate) fn meaning(self, defaults: &Layer, alerting: RuleLayer, shared: &mut Shared) -> Meaning {
         let mut layer = self.layer;
         if let Some(authorization) = self.address.authorization {
             layer.headers.push(Header { name: "Authorization".to_owned(), value: Some(authorization) });
@@ -335,7 +335,7 @@ impl Entry {
     ///
     /// # Errors
     /// Why it is no URL.
-    pub(super) fn typed(text: &str) -> Result<Self, String> {
+    pub(crate) fn typed(text: &str) -> Result<Self, String> {
         let address = Address::parse_typed(text)?;
         let as_shown = text.contains("://") || address.shown.contains("***");
         let name = value::name(if as_shown { &address.shown } else { text })?;

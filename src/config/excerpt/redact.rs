@@ -10,9 +10,9 @@ use std::ops::Range;
 
 use crate::model::text::redact::{redacted, url_secrets};
 
-use super::declared;
-use super::expand;
-use super::yaml::{Kind, NodeId, Tree};
+use crate::config::keys::declared;
+use crate::config::syntax::tree::{Kind, NodeId, Tree};
+use crate::config::syntax::variables;
 
 const WORDS: [&str; 10] =
     ["authorization", "cookie", "token", "secret", "password", "passwd", "apikey", "api-key", "api_key", "credential"];
@@ -31,12 +31,12 @@ const DEPTH_MAX: usize = 3;
 
 /// Byte ranges that are shown as stars.
 #[derive(Debug, Default)]
-pub(super) struct Secrets(Vec<Range<usize>>);
+pub(crate) struct Secrets(Vec<Range<usize>>);
 
 impl Secrets {
     /// What is secret in a document.
     /// `unknown` are values of keys that nobody knows.
-    pub(super) fn of_tree(tree: &Tree, text: &str, unknown: &[NodeId]) -> Self {
+    pub(crate) fn of_tree(tree: &Tree, text: &str, unknown: &[NodeId]) -> Self {
         let (mut secrets, mut seen) = (Self::default(), HashSet::new());
         for (key, value) in tree.pairs() {
             let key = tree.text(key).unwrap_or_default().to_ascii_lowercase();
@@ -59,7 +59,7 @@ impl Secrets {
     }
 
     /// What is secret in the line at `at` of a text that has no tree, as its own keys and those above it tell.
-    pub(super) fn of_line(text: &str, at: usize) -> Self {
+    pub(crate) fn of_line(text: &str, at: usize) -> Self {
         let start = text[..at].rfind('\n').map_or(0, |at| at + 1);
         let end = text[at..].find('\n').map_or(text.len(), |found| at + found);
         let mut secrets = Self::default();
@@ -86,7 +86,7 @@ impl Secrets {
     }
 
     /// Whether the byte `at` is part of a secret.
-    pub(super) fn hide(&self, at: usize) -> bool {
+    pub(crate) fn hide(&self, at: usize) -> bool {
         let after = self.0.partition_point(|range| range.start <= at);
         after.checked_sub(1).is_some_and(|last| at < self.0[last].end)
     }
@@ -108,7 +108,7 @@ impl Secrets {
 
     /// What stands for a variable that is not set, in every expression of `span`.
     fn add_defaults(&mut self, text: &str, span: Range<usize>) {
-        for expression in expand::expressions(&text[span.clone()]) {
+        for expression in variables::expressions(&text[span.clone()]) {
             let expression = span.start + expression.start..span.start + expression.end;
             if let Some(default) = text[expression.clone()].find(":-") {
                 self.0.push(
@@ -121,9 +121,9 @@ impl Secrets {
     /// `span` but its `${…}`; what only looks like one may be part of a password.
     fn add_literal(&mut self, text: &str, span: Range<usize>) {
         let mut from = span.start;
-        let expressions = expand::expressions(&text[span.clone()]);
+        let expressions = variables::expressions(&text[span.clone()]);
         for expression in
-            expressions.filter(|at| expand::is_expression(&text[span.start + at.start..span.start + at.end]))
+            expressions.filter(|at| variables::is_expression(&text[span.start + at.start..span.start + at.end]))
         {
             self.add_words(text, from..span.start + expression.start);
             from = span.start + expression.end;
@@ -190,13 +190,13 @@ enum Place {
 }
 
 /// A key or the name of a header as a message may quote it: what is secret in it as `***`.
-pub(super) fn quotable_key(text: &str) -> String {
+pub(crate) fn quotable_key(text: &str) -> String {
     quotable(text, Place::Key)
 }
 
 /// `message` about the value `text`. It may quote any part of it, so one that quotes nothing secret takes its place where
 /// something secret is in the value.
-pub(super) fn told(message: String, text: &str) -> String {
+pub(crate) fn told(message: String, text: &str) -> String {
     let quoted = quotable(text, Place::Value);
     if quoted == text { message } else { format!("{quoted:?} is not valid here") }
 }
@@ -263,7 +263,7 @@ fn indent(line: &str) -> usize {
 }
 
 /// Whether a key or a header of this name, in lower case, speaks of credentials.
-pub(super) fn is_sensitive(name: &str) -> bool {
+pub(crate) fn is_sensitive(name: &str) -> bool {
     WORDS.iter().any(|word| name.contains(word))
 }
 

@@ -10,24 +10,24 @@ use std::path::Path;
 
 use crate::model::text::clean;
 
-use super::Env;
-use super::file::Files;
+use crate::config::Env;
+use crate::config::files::file::Files;
 
 /// Longest file that is taken in, bytes.
 const FILE_MAX: u64 = 64 << 10;
 
 /// Where expressions take their content from.
-pub(super) struct Scope<'a> {
+pub(crate) struct Scope<'a> {
     /// The variables; none when contents do not matter: only the syntax is checked then.
-    pub(super) env: Option<&'a Env<'a>>,
+    pub(crate) env: Option<&'a Env<'a>>,
     /// The folder to which paths are relative.
-    pub(super) base_dir: &'a Path,
+    pub(crate) base_dir: &'a Path,
     /// The files that were read.
-    pub(super) files: Files,
+    pub(crate) files: Files,
 }
 
 /// Whether `text`, from `${` on, is an expression that can have content.
-pub(super) fn is_expression(text: &str) -> bool {
+pub(crate) fn is_expression(text: &str) -> bool {
     let inner = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
     inner.is_some_and(|inner| {
         inner.starts_with("file:") || is_name(inner.split_once(":-").map_or(inner, |(name, _)| name))
@@ -35,29 +35,29 @@ pub(super) fn is_expression(text: &str) -> bool {
 }
 
 impl<'a> Scope<'a> {
-    pub(super) fn new(env: Option<&'a Env<'a>>, base_dir: &'a Path) -> Self {
+    pub(crate) fn new(env: Option<&'a Env<'a>>, base_dir: &'a Path) -> Self {
         Self { env, base_dir, files: Files::default() }
     }
 }
 
 /// A text with its expressions replaced, and what stood in their place.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Expanded {
-    pub(super) text: String,
-    pub(super) contents: Vec<String>,
+pub(crate) struct Expanded {
+    pub(crate) text: String,
+    pub(crate) contents: Vec<String>,
 }
 
 /// An expression that has no content.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Failed {
+pub(crate) struct Failed {
     /// Which of the text's expressions it is, from 0.
-    pub(super) index: usize,
-    pub(super) message: String,
-    pub(super) hint: Option<String>,
+    pub(crate) index: usize,
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
 }
 
 /// The byte ranges of the expressions in `text`, an unclosed one up to its end.
-pub(super) fn expressions(text: &str) -> impl Iterator<Item = Range<usize>> {
+pub(crate) fn expressions(text: &str) -> impl Iterator<Item = Range<usize>> {
     Pieces { text, at: 0 }.filter_map(|piece| match piece {
         Piece::Expression { span, .. } => Some(span),
         Piece::Literal(_) => None,
@@ -69,7 +69,7 @@ impl Scope<'_> {
     ///
     /// # Errors
     /// Every expression that has none.
-    pub(super) fn expand(&self, text: &str) -> Result<Expanded, Vec<Failed>> {
+    pub(crate) fn expand(&self, text: &str) -> Result<Expanded, Vec<Failed>> {
         let (mut expanded, mut failed, mut index) = (String::with_capacity(text.len()), Vec::new(), 0);
         let mut contents = Vec::new();
         for piece in (Pieces { text, at: 0 }) {

@@ -9,9 +9,9 @@ use regex::bytes::{Regex, RegexBuilder};
 
 use crate::model::{Expect, Expected, StatusSet};
 
-use super::read::{Keys, Reader, Text};
-use super::value;
-use super::yaml::{Kind, NodeId};
+use crate::config::keys::reader::{Keys, Reader, Text};
+use crate::config::keys::value;
+use crate::config::syntax::tree::{Kind, NodeId};
 
 const PATTERN_MAX: usize = 4 << 10;
 const PROGRAM_MAX: usize = 256 << 10;
@@ -19,7 +19,7 @@ const AUTOMATON_MAX: usize = 1 << 20;
 
 /// The keys of `expect`, each if it was written.
 #[derive(Clone, Debug, Default)]
-pub(super) struct ExpectLayer {
+pub(crate) struct ExpectLayer {
     status: Option<StatusSet>,
     body_contains: Option<Expected<String>>,
     body_regex: Option<Expected<Regex>>,
@@ -27,7 +27,7 @@ pub(super) struct ExpectLayer {
 }
 
 impl ExpectLayer {
-    pub(super) fn read(keys: &mut Keys<'_, '_>) -> Self {
+    pub(crate) fn read(keys: &mut Keys<'_, '_>) -> Self {
         let reader = keys.reader();
         Self {
             status: keys.take("status").and_then(|id| status(reader, id)),
@@ -38,7 +38,7 @@ impl ExpectLayer {
     }
 
     /// This where it says something, else `below`.
-    pub(super) fn over(self, below: &Self) -> Self {
+    pub(crate) fn over(self, below: &Self) -> Self {
         Self {
             status: self.status.or_else(|| below.status.clone()),
             body_contains: self.body_contains.or_else(|| below.body_contains.clone()),
@@ -47,7 +47,7 @@ impl ExpectLayer {
         }
     }
 
-    pub(super) fn meaning(self) -> Expect {
+    pub(crate) fn meaning(self) -> Expect {
         Expect {
             status: self.status.unwrap_or_default(),
             body_contains: self.body_contains,

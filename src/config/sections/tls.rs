@@ -14,8 +14,8 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::model::{ClientIdentity, TlsFiles, TlsRules};
 
-use super::read::{Keys, Reader};
-use super::yaml::NodeId;
+use crate::config::keys::reader::{Keys, Reader};
+use crate::config::syntax::tree::NodeId;
 
 const FILE_MAX: u64 = 1 << 20;
 
@@ -28,7 +28,7 @@ struct Loaded<T> {
 
 /// The keys of `tls`, each if it was written.
 #[derive(Clone, Debug, Default)]
-pub(super) struct TlsLayer {
+pub(crate) struct TlsLayer {
     insecure: Option<bool>,
     warn_days: Option<u32>,
     roots: Option<Loaded<Vec<Vec<u8>>>>,
@@ -36,10 +36,10 @@ pub(super) struct TlsLayer {
 }
 
 /// Contents that sites share, by the files they come from.
-pub(super) type Shared = HashMap<Vec<PathBuf>, Arc<TlsFiles>>;
+pub(crate) type Shared = HashMap<Vec<PathBuf>, Arc<TlsFiles>>;
 
 impl TlsLayer {
-    pub(super) fn read(keys: &mut Keys<'_, '_>) -> Self {
+    pub(crate) fn read(keys: &mut Keys<'_, '_>) -> Self {
         let reader = keys.reader();
         let insecure = keys.boolean("insecure");
         let warn_days = keys.whole("warn_days");
@@ -56,7 +56,7 @@ impl TlsLayer {
     }
 
     /// This where it says something, else `below`.
-    pub(super) fn over(self, below: &Self) -> Self {
+    pub(crate) fn over(self, below: &Self) -> Self {
         Self {
             insecure: self.insecure.or(below.insecure),
             warn_days: self.warn_days.or(below.warn_days),
@@ -65,7 +65,7 @@ impl TlsLayer {
         }
     }
 
-    pub(super) fn meaning(self, shared: &mut Shared) -> TlsRules {
+    pub(crate) fn meaning(self, shared: &mut Shared) -> TlsRules {
         let default = TlsRules::default();
         let paths = |files: Option<&Vec<PathBuf>>| files.cloned().unwrap_or_default();
         let files = (self.roots.is_some() || self.identity.is_some()).then(|| {
@@ -158,7 +158,7 @@ fn identity(reader: &Reader<'_>, certificate: NodeId, key: Option<NodeId>) -> Op
 mod tests {
     use std::fs;
 
-    use super::super::{Config, ConfigError, parse};
+    use crate::config::{Config, ConfigError, parse};
 
     const NO_KEY: &str = "there is no private key";
 
@@ -219,6 +219,6 @@ mod tests {
         let folder = folder();
         let path = folder.path().join("sites.yaml");
         fs::write(&path, "sites: [ { url: 'https://a.test', tls: { ca_file: none.pem } } ]").unwrap();
-        assert!(super::super::load_without_env(&path).is_ok());
+        assert!(crate::config::load_without_env(&path).is_ok());
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The idea: the reader takes its limits, its choices and the words for "did you mean" from here, and the JSON Schema
 //! and the commented file of `webmon init` are printed from here, so what one of them knows all of them know. A new
-//! key is a line here and a line where its section is read; [`super::read::Keys`] insists on both.
+//! key is a line here and a line where its section is read; [`super::reader::Keys`] insists on both.
 //!
 //! A default is the text that could as well be written; a test holds each to what the reader makes of nothing.
 
@@ -11,22 +11,22 @@ use std::time::Duration;
 
 /// A key of a mapping.
 #[derive(Debug)]
-pub(super) struct Key {
-    pub(super) name: &'static str,
-    pub(super) form: Form,
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) form: Form,
     /// What holds when it is not written, as it could be written; empty when there is no such text.
-    pub(super) default: &'static str,
+    pub(crate) default: &'static str,
     /// What could be written, where the default shows too little; else empty.
-    pub(super) example: &'static str,
+    pub(crate) example: &'static str,
     /// What it is for, lower-case, in half a line.
-    pub(super) doc: &'static str,
+    pub(crate) doc: &'static str,
     /// Whether its mapping is wrong without it.
-    pub(super) required: bool,
+    pub(crate) required: bool,
 }
 
 /// What may be written.
 #[derive(Debug)]
-pub(super) enum Form {
+pub(crate) enum Form {
     Duration(RangeInclusive<Duration>),
     /// Bytes.
     Size(RangeInclusive<u64>),
@@ -56,7 +56,7 @@ pub(super) enum Form {
 }
 
 /// Whether `name` is a key anywhere in a file.
-pub(super) fn is_key(name: &str) -> bool {
+pub(crate) fn is_key(name: &str) -> bool {
     fn among(keys: &[Key], name: &str) -> bool {
         keys.iter().any(|key| {
             key.name == name
@@ -87,7 +87,7 @@ impl Key {
     }
 
     /// What to write to show its use.
-    pub(super) const fn shown(&self) -> &'static str {
+    pub(crate) const fn shown(&self) -> &'static str {
         if self.example.is_empty() { self.default } else { self.example }
     }
 }
@@ -105,7 +105,7 @@ const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
 /// The whole file.
-pub(super) static FILE: &[Key] = &[
+pub(crate) static FILE: &[Key] = &[
     key("defaults", Form::Section(DEFAULTS), "every site key but name and url can stand here"),
     key("sites", Form::Sites(SITE), "the websites to watch: URLs, or mappings with a `url`").required(),
     key("dashboard", Form::Section(DASHBOARD), "how the dashboard looks"),
@@ -116,7 +116,7 @@ pub(super) static FILE: &[Key] = &[
 ];
 
 /// A site.
-pub(super) static SITE: &[Key] = &[
+pub(crate) static SITE: &[Key] = &[
     key("name", Form::Text, "unique; without one it is called as its URL").such_as("api"),
     key("url", Form::Url, "http or https; user:password@ becomes Basic auth")
         .such_as("https://api.example.com/health")
@@ -195,7 +195,7 @@ static DASHBOARD: &[Key] = &[
         .or("[{ timeframe: 10m, refresh: 10s }, { timeframe: 1h, refresh: 1m }]"),
 ];
 
-pub(super) static VIEW: &[Key] = &[
+pub(crate) static VIEW: &[Key] = &[
     key("timeframe", seconds(1, 400 * DAY), "the time that it covers; more than an hour is read from the store")
         .such_as("10m")
         .required(),
@@ -233,8 +233,8 @@ static INFLUX: &[Key] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::super::parse;
     use super::*;
+    use crate::config::parse;
 
     /// What a file means, as text; `key: text` stands in `place`, with `{}` where it goes.
     fn meaning(place: &str, written: &str) -> String {

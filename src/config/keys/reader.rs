@@ -21,14 +21,15 @@ use crate::model::ClientIdentity;
 use crate::model::text::{clean_line, is_harmful};
 
 use super::declared::{Form, Key};
-use super::expand::{self, Expanded, Scope};
-use super::fault::{FAULTS_MAX, Fault};
-use super::file::Named;
-use super::lookalike;
-use super::mask;
 use super::suggest;
 use super::value;
-use super::yaml::{Kind, NodeId, Tree};
+use crate::config::diagnostics::lookalike;
+use crate::config::excerpt::redact;
+use crate::config::files::file::Named;
+use crate::config::syntax::fault::{FAULTS_MAX, Fault};
+use crate::config::syntax::tree::{Kind, NodeId, Tree};
+use crate::config::syntax::variables;
+use crate::config::syntax::variables::{Expanded, Scope};
 
 const MERGE_DEPTH_MAX: usize = 16;
 const MERGED_KEYS_MAX: usize = 1_000_000;
@@ -36,7 +37,7 @@ const MERGED_KEYS_MAX: usize = 1_000_000;
 const QUOTED_MAX: usize = 60;
 
 /// A document being read.
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     tree: &'a Tree,
     text: &'a str,
     scope: Scope<'a>,
@@ -48,50 +49,50 @@ pub(super) struct Reader<'a> {
     secrets: RefCell<BTreeSet<String>>,
     merged_keys: Cell<usize>,
     /// What sites made of the same texts and files.
-    pub(super) cache: Cache,
+    pub(crate) cache: Cache,
 }
 
 /// What is costly to make and the same for many sites.
 #[derive(Default)]
-pub(super) struct Cache {
-    pub(super) patterns: RefCell<HashMap<String, Regex>>,
-    pub(super) roots: RefCell<HashMap<PathBuf, Roots>>,
-    pub(super) identities: RefCell<HashMap<[PathBuf; 2], Arc<ClientIdentity>>>,
+pub(crate) struct Cache {
+    pub(crate) patterns: RefCell<HashMap<String, Regex>>,
+    pub(crate) roots: RefCell<HashMap<PathBuf, Roots>>,
+    pub(crate) identities: RefCell<HashMap<[PathBuf; 2], Arc<ClientIdentity>>>,
 }
 
 /// Trusted certificates, DER.
-pub(super) type Roots = Arc<Vec<Vec<u8>>>;
+pub(crate) type Roots = Arc<Vec<Vec<u8>>>;
 
 /// A scalar with its expressions expanded.
 #[derive(Debug)]
-pub(super) struct Text {
-    pub(super) value: String,
+pub(crate) struct Text {
+    pub(crate) value: String,
     /// Where it stands in the file.
-    pub(super) span: Range<usize>,
+    pub(crate) span: Range<usize>,
     /// When it holds expressions: the same with each of them as `***`.
-    pub(super) masked: Option<String>,
+    pub(crate) masked: Option<String>,
     /// What its expressions stand for.
-    pub(super) secrets: Vec<String>,
+    pub(crate) secrets: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(tree: &'a Tree, text: &'a str, scope: Scope<'a>) -> Self {
+    pub(crate) fn new(tree: &'a Tree, text: &'a str, scope: Scope<'a>) -> Self {
         let (faults, told, unknown) = (RefCell::default(), RefCell::default(), RefCell::default());
         let secrets = RefCell::default();
         Self { tree, text, scope, faults, told, unknown, secrets, merged_keys: Cell::new(0), cache: Cache::default() }
     }
 
     /// The faults, the values of unknown keys, and the files that were asked for.
-    pub(super) fn finish(self) -> (Vec<Fault>, Vec<NodeId>, Named) {
+    pub(crate) fn finish(self) -> (Vec<Fault>, Vec<NodeId>, Named) {
         (self.faults.into_inner(), self.unknown.into_inner(), self.scope.files.named())
     }
 
     /// What the expressions that were read so far stand for.
-    pub(super) fn secrets(&self) -> Vec<String> {
+    pub(crate) fn secrets(&self) -> Vec<String> {
         self.secrets.borrow().iter().cloned().collect()
     }
 
-    pub(super) fn fault(&self, fault: Fault) {
+    pub(crate) fn fault(&self, fault: Fault) {
         if self.is_full() {
             return;
         }
@@ -102,40 +103,40 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether so many faults are noted that more of them would not be.
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.faults.borrow().len() >= FAULTS_MAX
     }
 
     /// Notes `message` where `id` stands.
-    pub(super) fn fault_at(&self, id: NodeId, message: impl Into<String>) {
+    pub(crate) fn fault_at(&self, id: NodeId, message: impl Into<String>) {
         self.fault(Fault::new(self.span(id), message));
     }
 
     /// Where `id` stands; of a mapping or list, its first place.
-    pub(super) fn span(&self, id: NodeId) -> Range<usize> {
+    pub(crate) fn span(&self, id: NodeId) -> Range<usize> {
         self.tree.span(id)
     }
 
     /// Where expressions take their content from, and paths begin.
-    pub(super) const fn scope(&self) -> &Scope<'a> {
+    pub(crate) const fn scope(&self) -> &Scope<'a> {
         &self.scope
     }
 
     /// The path that `text` names, from the folder of the configuration; none where contents do not matter.
-    pub(super) fn file(&self, text: &str) -> Option<PathBuf> {
+    pub(crate) fn file(&self, text: &str) -> Option<PathBuf> {
         self.scope.env.map(|_| self.scope.base_dir.join(text))
     }
 
-    pub(super) fn is_null(&self, id: NodeId) -> bool {
+    pub(crate) fn is_null(&self, id: NodeId) -> bool {
         self.tree.is_null(id)
     }
 
-    pub(super) fn kind(&self, id: NodeId) -> &'a Kind {
+    pub(crate) fn kind(&self, id: NodeId) -> &'a Kind {
         self.tree.kind(id)
     }
 
     /// The text of the scalar `id`; none with a fault, and none without one when expressions are not expanded.
-    pub(super) fn text(&self, id: NodeId) -> Option<Text> {
+    pub(crate) fn text(&self, id: NodeId) -> Option<Text> {
         let Kind::Scalar { text, .. } = self.kind(id) else {
             self.fault_at(id, format!("expected a value, found {}", describe(self.kind(id))));
             return None;
@@ -145,7 +146,7 @@ impl<'a> Reader<'a> {
             return None;
         }
         let span = self.span(id);
-        let spans: Vec<Range<usize>> = expand::expressions(text).collect();
+        let spans: Vec<Range<usize>> = variables::expressions(text).collect();
         if spans.is_empty() {
             let value = self.scope.expand(text).map_or_else(|_| text.clone(), |expanded| expanded.text);
             return Some(Text { value, span, masked: None, secrets: Vec::new() });
@@ -164,7 +165,7 @@ impl<'a> Reader<'a> {
                 Some(Text { value, span, masked: Some(masked), secrets: contents })
             }
             Err(failed) => {
-                let places: Vec<Range<usize>> = expand::expressions(&self.text[span.clone()]).collect();
+                let places: Vec<Range<usize>> = variables::expressions(&self.text[span.clone()]).collect();
                 for failure in failed {
                     // Escapes in a quoted scalar can make its text differ from what stands in the file.
                     let place = places.get(failure.index).filter(|_| places.len() == spans.len());
@@ -178,13 +179,13 @@ impl<'a> Reader<'a> {
     }
 
     /// What `parse` makes of the text of `id`. Its message is not shown when the text came out of an expression.
-    pub(super) fn parsed<T>(&self, id: NodeId, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    pub(crate) fn parsed<T>(&self, id: NodeId, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let text = self.text(id)?;
-        parse(&text.value).map_err(|message| self.fault(text.fault(mask::told(message, &text.value)))).ok()
+        parse(&text.value).map_err(|message| self.fault(text.fault(redact::told(message, &text.value)))).ok()
     }
 
     /// The items of the list `id`.
-    pub(super) fn list(&self, id: NodeId) -> Option<&'a [NodeId]> {
+    pub(crate) fn list(&self, id: NodeId) -> Option<&'a [NodeId]> {
         let Kind::List(items) = self.kind(id) else {
             self.fault_at(id, format!("expected a list, found {}", describe(self.kind(id))));
             return None;
@@ -193,7 +194,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The keys of the mapping `id`, which can be the `declared` ones; nothing written is an empty mapping.
-    pub(super) fn keys(&self, id: NodeId, declared: &'static [Key]) -> Option<Keys<'_, 'a>> {
+    pub(crate) fn keys(&self, id: NodeId, declared: &'static [Key]) -> Option<Keys<'_, 'a>> {
         let entries = match self.kind(id) {
             Kind::Map(pairs) => self.entries(pairs, 0),
             _ if self.is_null(id) => Vec::new(),
@@ -218,8 +219,10 @@ impl<'a> Reader<'a> {
                         entries.push(Entry { name: text, key, value });
                     }
                     Some(&first) => {
-                        let message =
-                            format!("the key `{}` is written twice", clean_line(&mask::quotable_key(text), QUOTED_MAX));
+                        let message = format!(
+                            "the key `{}` is written twice",
+                            clean_line(&redact::quotable_key(text), QUOTED_MAX)
+                        );
                         self.fault(Fault::new(self.span(key), message).after(self.span(first).start));
                     }
                 },
@@ -252,7 +255,7 @@ impl<'a> Reader<'a> {
 
 impl Text {
     /// A fault of this text. `message` may quote it, so it is left out when the text came out of an expression.
-    pub(super) fn fault(&self, message: String) -> Fault {
+    pub(crate) fn fault(&self, message: String) -> Fault {
         if self.masked.is_none() {
             return Fault::new(self.span.clone(), message);
         }
@@ -264,14 +267,14 @@ impl Text {
 
 /// One key of a mapping.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Entry<'a> {
-    pub(super) name: &'a str,
-    pub(super) key: NodeId,
-    pub(super) value: NodeId,
+pub(crate) struct Entry<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) key: NodeId,
+    pub(crate) value: NodeId,
 }
 
 /// The keys of one mapping, to be taken by name.
-pub(super) struct Keys<'r, 'a> {
+pub(crate) struct Keys<'r, 'a> {
     reader: &'r Reader<'a>,
     declared: &'static [Key],
     /// How many declared keys were read.
@@ -281,12 +284,12 @@ pub(super) struct Keys<'r, 'a> {
 }
 
 impl<'r, 'a> Keys<'r, 'a> {
-    pub(super) fn reader(&self) -> &'r Reader<'a> {
+    pub(crate) fn reader(&self) -> &'r Reader<'a> {
         self.reader
     }
 
     /// The value of the key `name`, which counts as read.
-    pub(super) fn take(&mut self, name: &'static str) -> Option<NodeId> {
+    pub(crate) fn take(&mut self, name: &'static str) -> Option<NodeId> {
         debug_assert!(self.declared.iter().any(|key| key.name == name), "{name} is read, but not declared");
         self.read += 1;
         let at = self.entries.iter().position(|entry| entry.name == name)?;
@@ -295,75 +298,75 @@ impl<'r, 'a> Keys<'r, 'a> {
     }
 
     /// Where the value of the key `name` stands; the key is still to be read.
-    pub(super) fn place(&self, name: &'static str) -> Option<NodeId> {
+    pub(crate) fn place(&self, name: &'static str) -> Option<NodeId> {
         self.entries.iter().find(|entry| entry.name == name).map(|entry| entry.value)
     }
 
     /// What `parse` makes of the key `name`.
-    pub(super) fn value<T>(&mut self, name: &'static str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    pub(crate) fn value<T>(&mut self, name: &'static str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let id = self.take(name)?;
         self.reader.parsed(id, parse)
     }
 
     /// The duration `name`, within its limits.
-    pub(super) fn duration(&mut self, name: &'static str) -> Option<Duration> {
+    pub(crate) fn duration(&mut self, name: &'static str) -> Option<Duration> {
         let Form::Duration(range) = self.form(name) else { unreachable!("{name} is declared as a duration") };
         self.value(name, |text| value::duration_in(text, range))
     }
 
     /// The number of bytes `name`, within its limits.
-    pub(super) fn size(&mut self, name: &'static str) -> Option<u64> {
+    pub(crate) fn size(&mut self, name: &'static str) -> Option<u64> {
         let Form::Size(range) = self.form(name) else { unreachable!("{name} is declared as a size") };
         self.value(name, |text| value::size_in(text, range))
     }
 
     /// The whole number `name`, within its limits.
-    pub(super) fn whole(&mut self, name: &'static str) -> Option<u32> {
+    pub(crate) fn whole(&mut self, name: &'static str) -> Option<u32> {
         let Form::Whole(range) = self.form(name) else { unreachable!("{name} is declared as a whole number") };
         self.value(name, |text| value::number_in(text, range))
     }
 
     /// `true` or `false`, as `name` says.
-    pub(super) fn boolean(&mut self, name: &'static str) -> Option<bool> {
+    pub(crate) fn boolean(&mut self, name: &'static str) -> Option<bool> {
         self.value(name, value::boolean)
     }
 
     /// Which of its words stands under `name`; `meanings` are theirs, in the order of the declaration.
-    pub(super) fn choice<T: Copy, const N: usize>(&mut self, name: &'static str, meanings: [T; N]) -> Option<T> {
+    pub(crate) fn choice<T: Copy, const N: usize>(&mut self, name: &'static str, meanings: [T; N]) -> Option<T> {
         let Form::Choice(words) = self.form(name) else { unreachable!("{name} is declared as a choice") };
         assert_eq!(words.len(), N, "each word of {name} has its meaning");
         self.value(name, |text| value::choice(text, words)).map(|at| meanings[at])
     }
 
     /// The keys of the mapping under `name`; empty when it is not there.
-    pub(super) fn section(&mut self, name: &'static str) -> Keys<'r, 'a> {
+    pub(crate) fn section(&mut self, name: &'static str) -> Keys<'r, 'a> {
         let Form::Section(declared) = *self.form(name) else { unreachable!("{name} is declared as a section") };
         let section = self.take(name).and_then(|id| self.reader.keys(id, declared));
         section.unwrap_or(Keys { reader: self.reader, declared, read: 0, entries: Vec::new(), taken: Vec::new() })
     }
 
     /// What may be written under `name`.
-    pub(super) fn form(&self, name: &'static str) -> &'static Form {
+    pub(crate) fn form(&self, name: &'static str) -> &'static Form {
         let key = self.declared.iter().find(|key| key.name == name);
         &key.expect("what is read is declared").form
     }
 
     /// Every key, for a mapping whose keys are free.
-    pub(super) fn into_entries(self) -> Vec<Entry<'a>> {
+    pub(crate) fn into_entries(self) -> Vec<Entry<'a>> {
         self.entries
     }
 
     /// Notes what nobody took, but for `x-…`.
-    pub(super) fn finish(self) {
+    pub(crate) fn finish(self) {
         debug_assert_eq!(self.read, self.declared.len(), "a key is declared, but not read: {:?}", self.declared);
         for (entry, taken) in self.entries.iter().zip(&self.taken).filter(|_| !self.reader.is_full()) {
             if !taken && !entry.name.starts_with("x-") {
                 let near = suggest::near(entry.name, self.declared.iter().map(|key| key.name));
-                if near.is_none_or(mask::is_sensitive) {
+                if near.is_none_or(redact::is_sensitive) {
                     self.reader.unknown.borrow_mut().push(entry.value);
                 }
                 let hint = near.map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
-                let name = clean_line(&mask::quotable_key(entry.name), QUOTED_MAX);
+                let name = clean_line(&redact::quotable_key(entry.name), QUOTED_MAX);
                 self.reader.fault_at(entry.key, format!("unknown key `{name}`{hint}{}", lookalike::in_key(entry.name)));
             }
         }

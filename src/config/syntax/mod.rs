@@ -1,0 +1,5 @@
+//! The text of sites.yaml: YAML with places, variables, and faults that point at them.
+
+pub(crate) mod fault;
+pub(crate) mod tree;
+pub(crate) mod variables;
