@@ -16,12 +16,8 @@
 //! **Limits.** A window reaches as far back as the ring does. Time that goes backwards is taken to stand still.
 
 mod board;
-mod leap;
-mod revise;
 pub mod snapshot;
 mod span;
-mod state;
-mod track;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,12 +29,12 @@ use crate::model::time::duration;
 use crate::model::{Observation, Timestamp, View};
 
 pub use board::Board;
-pub use leap::Leap;
-pub use revise::Seat;
+pub use clock_set::Leap;
+pub use reconfigure::Seat;
 pub use snapshot::{LastCheck, OpenIncident, Row, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
-pub use track::Track;
+pub use tracker::Track;
 
-use track::{Lane, Met, Scratch};
+use tracker::{Lane, Met, Scratch};
 
 /// All sites and all views.
 #[derive(Debug)]
@@ -328,5 +324,9 @@ fn micros(refresh: Duration) -> u64 {
     duration::micros(refresh).max(1)
 }
 
+mod clock_set;
+mod reconfigure;
+mod state_machine;
 #[cfg(test)]
 mod tests;
+mod tracker;

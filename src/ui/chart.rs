@@ -12,11 +12,11 @@ use crate::model::figures;
 use super::bar;
 use super::frame::Frame;
 use super::line::{Line, Role, cut, right};
-use super::past::Past;
-use super::series::{EDGES_MS, Scope, Series, Times};
 use super::symbols::Symbols;
 use super::travel::spans;
 use super::words;
+use crate::stats::series::site_history::Past;
+use crate::stats::series::{EDGES_MS, Scope, Series, Times};
 
 /// `  120 ms ┤`
 const SCALE: usize = 10;

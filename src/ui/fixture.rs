@@ -15,11 +15,11 @@ use crate::model::{
 use crate::stats::{Answer, Availability, Beat, Beats, Cadence, Counts, Latency, Stretch, Summary};
 
 use super::frame::{About, Inputs};
-use super::past::{Gather, Past, Wanted};
 use super::run::Settings;
 use super::state::UiState;
 use super::theme::Scheme;
 use super::{Recheck, Symbols};
+use crate::stats::series::site_history::{Gather, Past, Wanted};
 
 /// 2026-11-22 14:02:13 at +01:00.
 pub fn now() -> Timestamp {

@@ -11,9 +11,9 @@ use crate::model::{Health, Sample, Timestamp};
 
 use super::layout::Plan;
 use super::line::Role;
-use super::past::Past;
 use super::state::UiState;
 use super::wish::Recheck;
+use crate::stats::series::site_history::Past;
 
 /// Facts about this run that never change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

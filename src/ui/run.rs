@@ -18,7 +18,6 @@ use crate::model::{Health, Sample, SortKey, Timestamp};
 use super::frame::About;
 use super::key::Key;
 use super::orders::Orders;
-use super::past::{Past, Wanted};
 use super::screen::{Screen, view};
 use super::state::{Leave, UiState};
 use super::symbols::Symbols;
@@ -26,6 +25,7 @@ use super::taken::Taken;
 use super::terminal::{Session, is_panicked};
 use super::theme::{Scheme, Theme};
 use super::wish::{Recheck, Wish};
+use crate::stats::series::site_history::{Past, Wanted};
 
 const TICK: Duration = Duration::from_millis(100);
 

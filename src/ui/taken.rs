@@ -11,9 +11,9 @@ use crate::engine::snapshot::{SiteSnapshot, Snapshot};
 use crate::model::{Health, Sample, Timestamp};
 
 use super::frame::Inputs;
-use super::past::{Past, Wanted};
 use super::run::{Fixed, Source};
 use super::wish::Recheck;
+use crate::stats::series::site_history::{Past, Wanted};
 
 /// What was last taken from the source.
 pub struct Taken {

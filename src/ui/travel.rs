@@ -14,8 +14,8 @@ use crate::stats::Cadence;
 
 use super::chart;
 use super::frame::Inputs;
-use super::past::Wanted;
 use super::state::{Place, UiState};
+use crate::stats::series::site_history::Wanted;
 
 /// The spans that can be chosen besides the longest view.
 const SPANS: [Duration; 9] = [

@@ -7,6 +7,8 @@
 //! **Limits.** Coverage of a rollup takes the skipped checks as its samples tell them: a hole that ends in it counts in
 //! it, also where it began before.
 
+pub mod outages;
+pub mod period;
 use crate::model::{Sample, Timeframe, Timestamp};
 
 use super::window::{PERCENTS, latency};

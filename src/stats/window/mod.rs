@@ -18,10 +18,10 @@
 
 use crate::model::{Packed, Timeframe, Timestamp};
 
-use super::beats::Cells;
-use super::counters::{Counters, index_of};
+use super::histogram::counters::{Counters, index_of};
 use super::totals::Sum;
 use super::{Beats, Counts, Histogram, Latency, Peak, Summary, Totals, Unmade};
+use beats::Cells;
 
 /// The windows of one site, by number.
 #[derive(Clone, Debug)]
@@ -204,5 +204,7 @@ pub(super) fn latency(percentiles: Option<[u32; 4]>, max: u32, sum: Sum) -> Opti
     Some(Latency { count: sum.count, avg: sum.mean()?, max, p50, p90, p95, p99 })
 }
 
+pub mod beats;
+pub mod running_max;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -52,7 +52,7 @@ impl Lane {
     }
 
     /// Forgets what was observed, and observes by `rule` what was seen already of that in the ring up to `to`.
-    pub(super) fn judge_anew(&mut self, rule: Rule, to: Timestamp, scratch: &mut Scratch) {
+    pub(crate) fn judge_anew(&mut self, rule: Rule, to: Timestamp, scratch: &mut Scratch) {
         self.evaluator = Evaluator::new(rule, self.cadence.interval, self.evaluator.open_since());
         scratch.arrived.clear();
         let first_seq = self.head.clone().drain_packed_before(to, &mut scratch.arrived).first_seq;

@@ -8,10 +8,9 @@
 //! longer holds: then every window is emptied and filled again from the intact part of the ring in one pass, and its
 //! tail is set to the first sample that it holds. Samples seen before are no news the second time.
 
-mod leap;
-mod news;
-mod refit;
-
+pub(crate) mod clock_set;
+pub(crate) mod observe;
+pub(crate) mod reconfigure;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +22,7 @@ use crate::ring::{Drained, Reader, Ring};
 use crate::stats::{Cadence, Counts, Oldest, Unmade, Windows};
 
 use super::span::Span;
-use super::state::{Change, Standing};
+use super::state_machine::{Change, Standing};
 use super::{LastCheck, OpenIncident, Row, SiteSnapshot};
 
 /// What the engine has to know of a site.

@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::model::{Flags, Outcome, Sample, Timeframe, Timestamp};
 use crate::stats::{Beat, Cadence, Histogram, Rollup, Stretch, Summary};
 
-use super::series::{Cell, HOUR, Scope, Series, Times, edge_of};
+use super::{Cell, HOUR, Scope, Series, Times, edge_of};
 
 /// Holes that are kept: the longest ones.
 const HOLES: usize = 3;

@@ -15,9 +15,9 @@ use std::time::Duration;
 
 use crate::model::{Flags, Sample, Timeframe, Timestamp};
 
-use super::coverage::Oldest;
 use super::outages::Outages;
-use super::{Cadence, Rollup, Summary, Unmade};
+use crate::stats::coverage::Oldest;
+use crate::stats::{Cadence, Rollup, Summary, Unmade};
 
 /// Samples of one site, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -134,7 +134,7 @@ impl Stretch {
         self.rollup.summary(until, Timeframe::new(until.since(since)), unmade)
     }
 
-    /// All figures of the window `(since, as_of]` of a running monitor: as in [`super::Windows`], time before the first sample
+    /// All figures of the window `(since, as_of]` of a running monitor: as in [`crate::stats::Windows`], time before the first sample
     /// is no gap.
     #[must_use]
     pub fn window(&self, (since, as_of): (Timestamp, Timestamp), cadence: Cadence) -> Summary {
@@ -191,9 +191,9 @@ impl Stretch {
 
 #[cfg(test)]
 mod tests {
-    use super::super::window::tests::samples;
     use super::*;
     use crate::model::{Cause, Micros, Observation, Phase};
+    use crate::stats::window::tests::samples;
     use proptest::prelude::*;
 
     const CADENCE: Cadence = Cadence { interval: Duration::from_secs(10), timeout: Duration::from_secs(5) };

@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::model::Timestamp;
 use crate::ring::Ring;
 
-use super::track::Met;
+use super::tracker::Met;
 use super::{Engine, Step, snapshot_of, take_changes};
 
 /// How the clock was set.

@@ -15,9 +15,9 @@
 //! **Limits.** Values from 0 to [`HIGHEST`]. A page exists for all sides once one of them needs it.
 
 /// The largest value told apart: ten minutes, in µs.
-pub(super) const HIGHEST: u32 = 600_000_000;
+pub(crate) const HIGHEST: u32 = 600_000_000;
 /// Counters of the layout.
-pub(super) const COUNTERS: usize = PAGES * PAGE;
+pub(crate) const COUNTERS: usize = PAGES * PAGE;
 
 /// Counters of half a power of two: bucket width ≤ value / 128.
 const HALF_BITS: u32 = 7;
@@ -38,7 +38,7 @@ struct Eight([u16; EIGHT]);
 
 /// Counts by bucket and side.
 #[derive(Clone, Debug)]
-pub(super) struct Counters {
+pub(crate) struct Counters {
     sides: usize,
     /// For each page of the layout: 0 while it does not exist, else one past its place in `eights`, in pages.
     table: [u8; PAGES],
@@ -50,13 +50,13 @@ pub(super) struct Counters {
 
 impl Counters {
     /// Nothing counted on any of so many sides.
-    pub(super) const fn new(sides: usize) -> Self {
+    pub(crate) const fn new(sides: usize) -> Self {
         Self { sides, table: [0; PAGES], eights: Vec::new(), carries: Vec::new() }
     }
 
     /// Counts one more in bucket `index` on `side`.
     #[inline]
-    pub(super) fn raise(&mut self, index: usize, side: usize) {
+    pub(crate) fn raise(&mut self, index: usize, side: usize) {
         let at = self.first_of(index).wrapping_add(side);
         let Some(Eight(counters)) = self.eights.get_mut(at) else { return self.add(index, side, 1) };
         let counter = &mut counters[index % EIGHT];
@@ -72,7 +72,7 @@ impl Counters {
         clippy::inline_always,
         reason = "it has one caller, a loop in which the call costs as much as the counting"
     )]
-    pub(super) fn raise_all(&mut self, index: usize) {
+    pub(crate) fn raise_all(&mut self, index: usize) {
         let first = self.reach(index);
         for (side, Eight(counters)) in self.eights[first..][..self.sides].iter_mut().enumerate() {
             let counter = &mut counters[index % EIGHT];
@@ -85,7 +85,7 @@ impl Counters {
 
     /// Takes back one in bucket `index` on `side`.
     #[inline]
-    pub(super) fn lower(&mut self, index: usize, side: usize) {
+    pub(crate) fn lower(&mut self, index: usize, side: usize) {
         let at = self.first_of(index).wrapping_add(side);
         let counter = &mut self.eights.get_mut(at).expect(FORGOTTEN).0[index % EIGHT];
         let before = *counter;
@@ -97,7 +97,7 @@ impl Counters {
 
     /// Counts `count` more in bucket `index` on `side`.
     #[inline(never)]
-    pub(super) fn add(&mut self, index: usize, side: usize, count: u64) {
+    pub(crate) fn add(&mut self, index: usize, side: usize, count: u64) {
         let first = self.reach(index);
         let counter = &mut self.eights[first + side].0[index % EIGHT];
         let sum = u64::from(*counter) + count;
@@ -108,7 +108,7 @@ impl Counters {
     }
 
     /// Counts everything of `other` in, which has as many sides.
-    pub(super) fn merge(&mut self, other: &Self) {
+    pub(crate) fn merge(&mut self, other: &Self) {
         let eights = EIGHTS * self.sides;
         for (page, place) in other.existing() {
             let theirs = &other.eights[place * eights..][..eights];
@@ -137,13 +137,13 @@ impl Counters {
     }
 
     /// Empties all sides; the memory stays, and so do the pages: who comes next is often much like who was here.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.eights.fill(Eight::default());
         self.carries.clear();
     }
 
     /// The counters of `side` that are not zero, by index, ascending.
-    pub(super) fn of(&self, side: usize) -> impl Iterator<Item = (usize, u64)> {
+    pub(crate) fn of(&self, side: usize) -> impl Iterator<Item = (usize, u64)> {
         self.existing()
             .flat_map(move |(page, place)| (0..EIGHTS).map(move |eight| (page, place, eight)))
             .flat_map(move |(page, place, eight)| {
@@ -155,13 +155,13 @@ impl Counters {
 
     /// The values at these percentiles of `side`, which holds `len` in all: ascending, whole percents of `1..=100`, found in
     /// one pass with exact ranks; none without values.
-    pub(super) fn percentiles<const N: usize>(&self, side: usize, len: u64, percents: [u64; N]) -> Option<[u32; N]> {
+    pub(crate) fn percentiles<const N: usize>(&self, side: usize, len: u64, percents: [u64; N]) -> Option<[u32; N]> {
         self.values_at(side, len, percents.map(|percent| (percent * len).div_ceil(100)))
     }
 
     /// The upper ends of the buckets at these ranks of `side`, which holds `len` in all. Ranks ascend and count from 1 (0 is
     /// taken for 1).
-    pub(super) fn values_at<const N: usize>(&self, side: usize, len: u64, ranks: [u64; N]) -> Option<[u32; N]> {
+    pub(crate) fn values_at<const N: usize>(&self, side: usize, len: u64, ranks: [u64; N]) -> Option<[u32; N]> {
         if len == 0 {
             return None;
         }
@@ -200,7 +200,7 @@ impl Counters {
     }
 
     /// Bytes that they have on the heap.
-    pub(super) fn heap_bytes(&self) -> usize {
+    pub(crate) fn heap_bytes(&self) -> usize {
         self.eights.capacity() * size_of::<Eight>() + self.carries.capacity() * size_of::<((u16, u16), u64)>()
     }
 
@@ -329,7 +329,7 @@ fn sum(eight: &Eight) -> u32 {
 
 /// The bucket of `value`.
 #[inline]
-pub(super) const fn index_of(value: u32) -> usize {
+pub(crate) const fn index_of(value: u32) -> usize {
     let octave = u32::BITS - HALF_BITS - 1 - (value | (FULL - 1)).leading_zeros();
     ((octave << HALF_BITS) + (value >> octave)) as usize
 }
@@ -340,13 +340,13 @@ const fn octave_of(index: usize) -> usize {
 
 /// The smallest value of bucket `index`.
 #[allow(clippy::cast_possible_truncation, reason = "an index is below COUNTERS, so its values are below 2^30")]
-pub(super) const fn lowest_of(index: usize) -> u32 {
+pub(crate) const fn lowest_of(index: usize) -> u32 {
     let octave = octave_of(index);
     ((index - (octave << HALF_BITS)) << octave) as u32
 }
 
 /// The largest value of bucket `index`.
-pub(super) const fn highest_of(index: usize) -> u32 {
+pub(crate) const fn highest_of(index: usize) -> u32 {
     lowest_of(index) + (1 << octave_of(index)) - 1
 }
 

@@ -4,6 +4,7 @@
 //! are multiples of its length. A check speaks for its interval, so that cells shorter than that are no gaps; a cell
 //! in which no check was answered rightly is one. Percentiles are by nearest rank, exact. O(n log n) in the samples.
 
+pub(crate) mod site_history;
 use std::time::Duration;
 
 use crate::model::{Outcome, Sample, Timestamp};
@@ -136,7 +137,7 @@ impl Series {
     }
 
     /// Lets every check stand for its interval, but not beyond.
-    pub(super) fn speak(&mut self, scope: &Scope, interval: Duration) {
+    pub(crate) fn speak(&mut self, scope: &Scope, interval: Duration) {
         let reach = interval.as_micros().div_ceil(scope.cell.as_micros().max(1));
         let reach = usize::try_from(reach).unwrap_or(usize::MAX);
         let mut spoken: Option<(usize, Cell)> = None;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::model::time::duration;
 use crate::model::{Outcome, Packed, Timeframe, Timestamp};
 
-use super::Counts;
+use crate::stats::Counts;
 
 /// Checks of one cell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,7 +62,7 @@ const HOUR: u64 = 3_600_000_000;
 /// one 60 before it. What is kept of a cell are the counts of all checks before it, so a cell is the difference to the
 /// next, and a sample within the newest cell costs nothing. Limits: 65,535 checks of a kind in one cell.
 #[derive(Clone, Debug)]
-pub(super) struct Cells {
+pub(crate) struct Cells {
     /// Length of a cell, µs, at least 1.
     cell: u64,
     /// Absolute number of the newest cell, and its first instant, µs.
@@ -75,26 +75,26 @@ pub(super) struct Cells {
 const CELLS: u64 = Beats::CELLS as u64;
 
 impl Cells {
-    pub(super) fn new(timeframe: Timeframe) -> Self {
+    pub(crate) fn new(timeframe: Timeframe) -> Self {
         let micros = duration::micros(timeframe.length());
         Self { cell: (micros / CELLS).max(1), newest: 0, start: 0, before: [(0, 0); Beats::CELLS] }
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         (self.newest, self.start) = (0, 0);
         self.before = [(0, 0); Beats::CELLS];
     }
 
     /// `samples` come, oldest first, after those that `counts` holds.
     #[inline]
-    pub(super) fn admit(&mut self, samples: &[Packed], counts: &Counts) {
+    pub(crate) fn admit(&mut self, samples: &[Packed], counts: &Counts) {
         if samples.last().is_some_and(|last| last.at().as_micros().wrapping_sub(self.start) >= self.cell) {
             self.cross(samples, low(counts));
         }
     }
 
     /// The cells at `as_of`, which is not before any admitted sample; `counts` holds all of them.
-    pub(super) fn beats(&self, as_of: Timestamp, counts: &Counts) -> Beats {
+    pub(crate) fn beats(&self, as_of: Timestamp, counts: &Counts) -> Beats {
         let last = as_of.as_micros() / self.cell;
         let mut cells = [Beat::default(); Beats::CELLS];
         let mut after = low(counts);

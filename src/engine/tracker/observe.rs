@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::engine::LastCheck;
-use crate::engine::state::Change;
+use crate::engine::state_machine::Change;
 use crate::model::{Observation, Outcome, Packed, Sample};
 use crate::stats::Cadence;
 
@@ -14,7 +14,7 @@ use super::{Lane, Met};
 
 impl Lane {
     /// Takes note of what is news in `samples`, of which the first is number `first_seq`.
-    pub(super) fn observe(&mut self, first_seq: u64, samples: &[Packed], met: &mut Met) {
+    pub(crate) fn observe(&mut self, first_seq: u64, samples: &[Packed], met: &mut Met) {
         met.lost += first_seq.saturating_sub(self.unseen);
         self.unseen = self.unseen.max(first_seq);
         let known = usize::try_from(self.unseen - first_seq).unwrap_or(usize::MAX).min(samples.len());
@@ -60,7 +60,7 @@ impl Lane {
         self.texts.iter().find(|(text, _)| *text == seq).map(|(_, observation)| Arc::clone(observation))
     }
 
-    pub(super) fn note(&mut self, change: Option<Change>, met: &mut Met) {
+    pub(crate) fn note(&mut self, change: Option<Change>, met: &mut Met) {
         met.changes.extend(change.map(|change| (change, self.shown.last.clone())));
     }
 }

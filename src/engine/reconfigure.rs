@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::model::View;
 
-use super::track::{Lane, Met};
+use super::tracker::{Lane, Met};
 use super::{Engine, Row, Step, Track, ViewSnapshot, snapshot_of, take_changes, windows_of};
 
 /// A site from now on.

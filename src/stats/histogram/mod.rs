@@ -10,9 +10,11 @@
 //! **Limits.** Microseconds from 0 to [`Histogram::HIGHEST`], ten minutes, the longest timeout that can be set; a
 //! larger value counts as that one and is counted in [`Histogram::saturated`].
 
+pub(crate) mod counters;
+pub mod hdr;
 use std::fmt;
 
-use super::counters::{self, Counters, highest_of, index_of, lowest_of};
+use counters::{Counters, highest_of, index_of, lowest_of};
 
 /// Counts of values in microseconds.
 #[derive(Clone)]
