@@ -68,6 +68,7 @@ pub mod engine;
 #[cfg(feature = "influx")]
 pub mod export;
 pub mod model;
+pub mod panic_hook;
 pub mod probe;
 pub mod report;
 pub mod ring;

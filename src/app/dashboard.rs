@@ -17,7 +17,7 @@ use crate::config;
 use crate::engine::{SiteSnapshot, Snapshot};
 use crate::model::text::shown_path;
 use crate::model::{Health, Sample, Timestamp};
-use crate::report::ending::{Run, SiteRun, ending};
+use crate::report::run_summary::{Run, SiteRun, ending};
 use crate::ui::{self, About, Ended, Fixed, Orders, Past, Recheck, Scheme, Settings, Source, Symbols, Wanted, Wish};
 
 use super::cli::ColorChoice;

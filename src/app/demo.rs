@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 
 use crate::demo::{Demo, DemoError, narration};
 use crate::probe::{HttpProber, Options};
-use crate::report::ending;
+use crate::report::run_summary;
 use crate::ui;
 
 use super::cli::{CommonArgs, DemoArgs, LineFormat};
@@ -93,7 +93,7 @@ fn refused(error: &DemoError) -> Failure {
 
 fn last_words() -> Result<(), Failure> {
     let mut out = Vec::new();
-    ending::demo(&mut out).and_then(|()| print_in_time(out)).context("cannot write to stdout")?;
+    run_summary::demo(&mut out).and_then(|()| print_in_time(out)).context("cannot write to stdout")?;
     Ok(())
 }
 

@@ -7,7 +7,7 @@
 //! first that says anything new), `WEBMON_LOG` for any.
 //!
 //! **Invariants.** Only `app` speaks here, in the topics of [`about`]; what other crates trace (headers, packets, secrets)
-//! is never taken, whatever the filter says. A record is one clean line ([`crate::report::log`]). Whoever speaks never waits: a
+//! is never taken, whatever the filter says. A record is one clean line ([`crate::report::log_line`]). Whoever speaks never waits: a
 //! thread of its own writes, and what it cannot take or write is counted and told, once. What nobody wants to
 //! read is not put together.
 //!
@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use tokio::sync::watch;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-use crate::model::caught;
+use crate::panic_hook;
 
 use super::cli::LineFormat;
 use super::clock::Clock;
@@ -168,7 +168,7 @@ pub fn beside(store: &Path) -> PathBuf {
 fn log_panics() {
     let next = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if caught::is_caught() {
+        if panic_hook::is_caught() {
             return;
         }
         tracing::error!(target: about::WEBMON, "{panic}");

@@ -83,14 +83,14 @@ mod zone;
 
 use std::process::ExitCode;
 
-use crate::model::caught;
+use crate::panic_hook;
 use cli::{Cli, Command};
 use exit::{Ending, Failure, complain, complain_in_time};
 
 /// Runs the program: the command line in, the exit code out.
 #[must_use]
 pub fn main() -> ExitCode {
-    caught::hush();
+    panic_hook::hush();
     limits::outlive_file_limit();
     let cli = Cli::read();
     if cli.monitors() || std::process::id() == 1 {

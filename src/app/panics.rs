@@ -25,7 +25,8 @@ use super::exit::Ending;
 use super::log;
 use super::probing;
 use super::stage::{Attentive, Stage};
-use crate::model::{Timestamp, caught};
+use crate::model::Timestamp;
+use crate::panic_hook;
 
 /// Which thread of the child is to panic.
 const WHICH: &str = "WEBMON_TEST_PANIC";
@@ -78,7 +79,7 @@ fn child() {
             while !is_time() {
                 std::thread::sleep(POLL);
             }
-            drop(caught::catch(|| {
+            drop(panic_hook::catch(|| {
                 let _clumsy = Clumsy;
                 panic!("a fault that is caught");
             }));
@@ -91,7 +92,7 @@ fn child() {
                 std::thread::sleep(POLL);
             }
             // The fault of a database that somebody waits for is nothing that the dashboard hears of.
-            drop(caught::catch(|| panic!("a fault that is caught")));
+            drop(panic_hook::catch(|| panic!("a fault that is caught")));
             panic!("a fault of another thread");
         });
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::config::{self, Config, ConfigError};
 use crate::model::text::redact::redacted;
 
-use crate::report::first_steps::first_steps;
+use crate::report::getting_started::first_steps;
 
 use super::cli::command_names;
 use super::exit::Failure;

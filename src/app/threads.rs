@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
-use crate::model::caught;
+use crate::panic_hook;
 
 use super::exit::NO_THREAD;
 
@@ -28,7 +28,7 @@ pub fn runtime(builder: &mut Builder) -> io::Result<Runtime> {
         // It ends when the second one was asked for.
         let _over = until.recv();
     };
-    let first = caught::catch(|| runtime.spawn_blocking(waiting));
+    let first = panic_hook::catch(|| runtime.spawn_blocking(waiting));
     if first.is_err() {
         return Err(io::Error::other(NO_THREAD));
     }

@@ -4,13 +4,13 @@
 //! point, µs since the Unix epoch) and [`Micros`] (a phase of a probe); both saturate rather than wrap.
 //! A probe that fails is a [`Sample`] with a [`Cause`], never an error.
 
-pub mod caught;
 mod check;
+pub(crate) mod command;
+mod export_target;
 pub mod figures;
 mod health;
-mod order;
-mod sink;
 mod site;
+mod sort_key;
 pub mod stops;
 pub mod text;
 pub mod time;
@@ -21,13 +21,13 @@ pub use check::certificate::{Certificate, CertificateFault};
 pub use check::observation::{Evidence, Hop, Observation};
 pub use check::phases::{Phase, Phases};
 pub use check::sample::{Flags, Http, Packed, Sample, Status};
+pub use export_target::{Api, Sink};
 pub use health::{ExportHealth, ExportState, Health, StoreHealth, Watching};
-pub use order::SortKey;
-pub use sink::{Api, Sink};
 pub use site::{
     BODY_KEPT_MAX, ClientIdentity, Expect, Expected, Family, HttpOffer, RedirectBody, Redirects, Site, SiteId,
     StatusSet, TlsFiles, TlsRules, shown_url,
 };
+pub use sort_key::SortKey;
 pub use text::echo::KnownSecrets;
 pub use text::secret::{Secret, SecretUrl};
 pub use time::{Micros, Timeframe, Timestamp, View};

@@ -24,9 +24,10 @@ use jiff::tz::TimeZone;
 
 use crate::model::{Cause, Certificate, Evidence, Flags, Micros, Observation, Outcome, Phase, Sample, figures};
 
-use super::fold::Folding;
-use super::when;
-use super::words::{self, NONE};
+use super::time;
+use super::wording;
+use super::wording::NONE;
+use super::wrap::Folding;
 
 /// The most sites whose phases are shown unasked.
 pub const SITES_WITH_PHASES: usize = 3;
@@ -85,7 +86,7 @@ impl Sheet {
     #[must_use]
     pub fn of<'a>(names: impl Iterator<Item = &'a str>, manner: Manner) -> Self {
         let most = manner.width.map_or(NAME_MAX, |width| (width / 3).min(NAME_MAX));
-        let widths: Vec<usize> = names.map(words::cells).collect();
+        let widths: Vec<usize> = names.map(wording::cells).collect();
         let names = widths.iter().copied().filter(|&cells| cells <= most).max().unwrap_or(0);
         Self { manner, sites: widths.len(), names, counts: [0; 3], warnings: 0 }
     }
@@ -125,7 +126,7 @@ impl Sheet {
     pub fn close(&self, out: &mut impl io::Write) -> io::Result<()> {
         let mut line = closing(self.counts);
         if self.warnings > 0 {
-            line = format!("{line}, {}", words::plural(self.warnings, "warning"));
+            line = format!("{line}, {}", wording::plural(self.warnings, "warning"));
         }
         Folding::new(out, self.manner.width).line(&line)
     }
@@ -146,8 +147,8 @@ impl Sheet {
         let state_width = if self.sites > 1 { "down".len() } else { 0 };
         let pad = " ".repeat(state_width.saturating_sub(word.len()));
         (
-            format!("{mark} {}  {word}", words::left(one.site, self.names)),
-            format!("{pad}  {}   {total:>7}   {}", words::left(&reason, "200".len()), one.url),
+            format!("{mark} {}  {word}", wording::left(one.site, self.names)),
+            format!("{pad}  {}   {total:>7}   {}", wording::left(&reason, "200".len()), one.url),
         )
     }
 }
@@ -165,7 +166,9 @@ pub fn warning(one: &Checked<'_>) -> Option<String> {
     Some(match (shown.days_left(one.sample.at), shown.faults.as_slice()) {
         (..0, []) => format!("the certificate of {subject} has expired"),
         (0, []) => format!("the certificate of {subject} expires within a day"),
-        (days, []) => format!("the certificate of {subject} expires in {}", words::plural(days.unsigned_abs(), "day")),
+        (days, []) => {
+            format!("the certificate of {subject} expires in {}", wording::plural(days.unsigned_abs(), "day"))
+        }
         (_, faults) => {
             let faults: Vec<&str> = faults.iter().map(|fault| fault.name()).collect();
             format!("the certificate of {subject} is accepted with faults: {}", faults.join(", "))
@@ -182,7 +185,7 @@ fn came<W: io::Write>(out: &mut Folding<'_, W>, evidence: &Evidence, one: &Check
         out.line(format!("  < {name}: {value}").trim_end())?;
     }
     if let more @ 1.. = evidence.more_headers {
-        out.line(&format!("  … {}", words::plural(more.try_into().unwrap_or(u64::MAX), "more header")))?;
+        out.line(&format!("  … {}", wording::plural(more.try_into().unwrap_or(u64::MAX), "more header")))?;
     }
     let Some(body) = &evidence.body else { return Ok(()) };
     out.line("  the body begins")?;
@@ -299,7 +302,7 @@ fn surroundings<W: io::Write>(out: &mut Folding<'_, W>, zone: &TimeZone, one: &C
         facts.push(figures::bytes(observation.bytes));
         facts.push(match observation.hops.len() {
             0 => "no redirect".to_owned(),
-            hops => words::plural(u64::try_from(hops).expect("redirects are bounded"), "redirect"),
+            hops => wording::plural(u64::try_from(hops).expect("redirects are bounded"), "redirect"),
         });
     }
     if !facts.is_empty() {
@@ -312,9 +315,9 @@ fn surroundings<W: io::Write>(out: &mut Folding<'_, W>, zone: &TimeZone, one: &C
 }
 
 fn certificate(shown: &Certificate, sample: Sample, zone: &TimeZone) -> String {
-    let until = when::date(shown.not_after, zone);
+    let until = time::date(shown.not_after, zone);
     let validity = match shown.days_left(sample.at) {
-        days @ 0.. => format!("{}, until {until}", words::plural(days.unsigned_abs(), "day")),
+        days @ 0.. => format!("{}, until {until}", wording::plural(days.unsigned_abs(), "day")),
         _ => format!("expired on {until}"),
     };
     let mut line = format!("  certificate {} · {} · {validity}", shown.subject, shown.issuer);
@@ -332,16 +335,16 @@ fn closing([up, down, unknown]: [u64; 3]) -> String {
     let say = |sites: u64, word: &str| {
         let verb = if sites == 1 { "is" } else { "are" };
         if sites == all {
-            format!("{} {verb} {word}", words::plural(all, "site"))
+            format!("{} {verb} {word}", wording::plural(all, "site"))
         } else {
-            format!("{} of {} {verb} {word}", words::grouped(sites), words::plural(all, "site"))
+            format!("{} of {} {verb} {word}", wording::grouped(sites), wording::plural(all, "site"))
         }
     };
     match (down, unknown) {
         (0, 0) => say(up, "up"),
         (0, unknown) => say(unknown, "unknown"),
         (down, 0) => say(down, "down"),
-        (down, unknown) => format!("{}, {} unknown", say(down, "down"), words::grouped(unknown)),
+        (down, unknown) => format!("{}, {} unknown", say(down, "down"), wording::grouped(unknown)),
     }
 }
 
@@ -564,7 +567,7 @@ mod tests {
             let text = printed(|out| check(out, &zone(), &sites, Manner { width: Some(width), color, ..manner }));
             let text = ["32", "31", "0"].iter().fold(text, |text, sgr| text.replace(&format!("\x1b[{sgr}m"), ""));
             for line in text.lines() {
-                assert!(words::cells(line) <= width, "{width}: {line:?}");
+                assert!(wording::cells(line) <= width, "{width}: {line:?}");
             }
             if width >= 80 {
                 assert_eq!(solid(&text), solid(&wide), "{width}");

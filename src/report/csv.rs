@@ -11,7 +11,7 @@ use crate::alert::Alert;
 use crate::model::text::clean;
 
 use super::objects::{AlertObject, LatencyObject, PhasesObject, SampleObject, StatsObject};
-use super::{Period, SampleRecord, StatsRecord, Stored, words};
+use super::{Period, SampleRecord, StatsRecord, Stored, wording};
 
 const SAMPLES: &str = "event,time,site,seq,up,cause,detail,status,resolve_us,connect_us,tls_us,processing_us,\
                        transfer_us,ttfb_us,total_us,late_us,skipped,bytes,redirects,http,address";
@@ -27,7 +27,7 @@ const ALERTS: &str = "event,time,site,state,availability,threshold,window,since,
 /// # Errors
 /// The writer's.
 pub fn sample_header(out: &mut impl io::Write) -> io::Result<()> {
-    words::line(out, SAMPLES)
+    wording::line(out, SAMPLES)
 }
 
 /// One check.
@@ -52,7 +52,7 @@ pub fn sample(out: &mut impl io::Write, record: &SampleRecord<'_>) -> io::Result
 /// # Errors
 /// The writer's.
 pub fn stats_header(out: &mut impl io::Write) -> io::Result<()> {
-    words::line(out, STATS)
+    wording::line(out, STATS)
 }
 
 /// The figures of one site over one period. Without a period it is that of the window's timeframe.
@@ -91,7 +91,7 @@ pub fn stats(out: &mut impl io::Write, record: &StatsRecord<'_>) -> io::Result<(
 /// # Errors
 /// The writer's.
 pub fn alert_header(out: &mut impl io::Write) -> io::Result<()> {
-    words::line(out, ALERTS)
+    wording::line(out, ALERTS)
 }
 
 /// One alert.

@@ -18,7 +18,7 @@ use super::check::Checked;
 use super::objects::{
     AlertObject, CertificateObject, CheckObject, ExportObject, HopObject, SampleObject, StatsObject, WarningObject,
 };
-use super::{SampleRecord, StatsRecord, when};
+use super::{SampleRecord, StatsRecord, time};
 
 /// One `sample` object.
 ///
@@ -70,7 +70,7 @@ pub fn export(out: &mut impl io::Write, export: &ExportHealth, now: Timestamp) -
 /// # Errors
 /// The writer's.
 pub fn warning(out: &mut impl io::Write, at: Timestamp, about: &str, message: &str) -> io::Result<()> {
-    line(out, &WarningObject { event: "warning", time: when::utc(at), about, message })
+    line(out, &WarningObject { event: "warning", time: time::utc(at), about, message })
 }
 
 /// One `sample` object of a check by hand, with `certificate` and `hops` besides.

@@ -10,24 +10,18 @@
 //! [`ending`], [`first_steps`]) takes its figures from [`crate::model::figures`]. [`log`] is for both.
 //!
 //! Invariant: no line that a person reads holds a control character, whatever a server, a name or an error
-//! brought (`words::line` sees to it, in one place); JSON keeps them, escaped.
+//! brought (`wording::line` sees to it, in one place); JSON keeps them, escaped.
 
 pub mod check;
 pub mod csv;
-pub mod ending;
-pub mod first_steps;
-mod fold;
 pub mod json;
-pub mod log;
 mod objects;
 pub mod table;
 pub mod text;
-mod when;
-mod words;
 
 use std::net::SocketAddr;
 
-pub use when::{clock, minute, named};
+pub use time::{clock, minute, named};
 
 use crate::engine::snapshot::SiteState;
 use crate::model::{Observation, Sample, Timestamp};
@@ -99,3 +93,9 @@ pub struct Period {
 
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod getting_started;
+pub mod log_line;
+pub mod run_summary;
+mod time;
+mod wording;
+mod wrap;

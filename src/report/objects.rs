@@ -14,7 +14,7 @@ use crate::model::time::duration;
 use crate::model::{Cause, Certificate, ExportHealth, Hop, Micros, Outcome, Phase, Phases, Status, Timestamp, figures};
 use crate::stats::{Availability, Latency, Summary};
 
-use super::{Period, SampleRecord, StatsRecord, when};
+use super::{Period, SampleRecord, StatsRecord, time};
 
 /// `event: sample`.
 #[derive(serde::Serialize)]
@@ -48,7 +48,7 @@ impl<'a> SampleObject<'a> {
         let phase = |phase| sample.phases.get(phase).map(Micros::get);
         Self {
             event: "sample",
-            time: when::utc(sample.at),
+            time: time::utc(sample.at),
             site: record.site,
             seq: record.seq,
             up: match sample.outcome() {
@@ -100,7 +100,7 @@ impl<'a> CertificateObject<'a> {
         Self {
             subject: &certificate.subject,
             issuer: &certificate.issuer,
-            not_after: when::utc(certificate.not_after),
+            not_after: time::utc(certificate.not_after),
             days_left: certificate.days_left(now),
             faults: certificate.faults.iter().map(|fault| fault.name()).collect(),
         }
@@ -159,10 +159,10 @@ pub(super) struct StoredObject {
 impl<'a> StatsObject<'a> {
     pub(super) fn of(record: &StatsRecord<'a>) -> Self {
         let summary: &'a Summary = record.summary;
-        let bound = |of: fn(&Period) -> Timestamp| record.stored.as_ref().map(|stored| when::utc(of(&stored.period)));
+        let bound = |of: fn(&Period) -> Timestamp| record.stored.as_ref().map(|stored| time::utc(of(&stored.period)));
         Self {
             event: "stats",
-            time: when::utc(summary.as_of),
+            time: time::utc(summary.as_of),
             site: record.site,
             state: record.state.map(super::SiteState::name),
             timeframe: record.stored.is_none().then(|| summary.timeframe.to_string()),
@@ -184,7 +184,7 @@ impl<'a> StatsObject<'a> {
             stored: record.stored.map(|stored| StoredObject {
                 exact: stored.is_exact,
                 longest_outage_ms: stored.longest_outage.map(|outage| whole_millis(outage.length())),
-                data_since: stored.begins.map(when::utc),
+                data_since: stored.begins.map(time::utc),
             }),
         }
     }
@@ -278,13 +278,13 @@ impl<'a> AlertObject<'a> {
     pub(super) fn of(alert: &'a Alert) -> Self {
         Self {
             event: "alert",
-            time: when::utc(alert.at),
+            time: time::utc(alert.at),
             site: &alert.site,
             state: alert.state.name(),
             availability: alert.availability.map(as_in_the_message),
             threshold: alert.threshold.ratio(),
             window: duration::format(alert.window),
-            since: when::utc(alert.since),
+            since: time::utc(alert.since),
             downtime_ms: alert.downtime.map(whole_millis),
             message: (alert.state != AlertState::Ended).then_some(&*alert.message),
         }
@@ -310,7 +310,7 @@ impl<'a> ExportObject<'a> {
     pub(super) fn of(export: &'a ExportHealth, now: Timestamp) -> Self {
         Self {
             event: "export",
-            time: when::utc(now),
+            time: time::utc(now),
             sink: &export.sink,
             state: export.state.name(),
             lag_ms: u64::try_from(export.lag(now).as_millis()).unwrap_or(u64::MAX),
@@ -318,7 +318,7 @@ impl<'a> ExportObject<'a> {
             rejected: export.rejected,
             skipped: export.skipped,
             error: export.error.as_ref().map(|(_, text)| text.as_str()),
-            error_time: export.error.as_ref().map(|(at, _)| when::utc(*at)),
+            error_time: export.error.as_ref().map(|(at, _)| time::utc(*at)),
         }
     }
 }

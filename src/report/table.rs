@@ -15,8 +15,9 @@ use crate::model::{Cause, Phase, Status, Timestamp, figures};
 use crate::stats::Latency;
 
 use super::objects::phase_micros;
-use super::words::{self, NONE};
-use super::{Period, SampleRecord, StatsRecord, when};
+use super::wording;
+use super::wording::NONE;
+use super::{Period, SampleRecord, StatsRecord, time};
 
 /// Longest name for which a column makes room; longer ones push their own line to the right.
 const NAME_MAX: usize = 40;
@@ -38,7 +39,7 @@ pub struct Samples {
 impl Samples {
     /// A table for samples of these sites and of times in `shown`, told as local times of `zone`.
     pub fn new<'a>(names: impl IntoIterator<Item = &'a str>, zone: TimeZone, shown: Period) -> Self {
-        let name_width = names.into_iter().map(words::cells).max().unwrap_or(0).clamp(4, NAME_MAX);
+        let name_width = names.into_iter().map(wording::cells).max().unwrap_or(0).clamp(4, NAME_MAX);
         let time = time_head(shown.since, shown.until, &zone);
         Self { zone, time, name_width }
     }
@@ -62,7 +63,7 @@ impl Samples {
         let code = sample.status.map_or_else(|| NONE.to_owned(), |status: Status| status.get().to_string());
         let [resolve, connect, tls, processing, transfer] = phase_micros(&sample.phases).map(time_or_none);
         let times = [time_or_none(Some(sample.total().get())), resolve, connect, tls, processing, transfer];
-        let time = when::millisecond(sample.at, &self.zone);
+        let time = time::millisecond(sample.at, &self.zone);
         self.line(out, [&time, record.site, result, &code], &times, record.detail.unwrap_or_default())
     }
 
@@ -73,11 +74,11 @@ impl Samples {
         times: &[String; Phase::ALL.len() + 1],
         detail: &str,
     ) -> io::Result<()> {
-        let site = words::left(site, self.name_width);
-        let times: Vec<String> = times.iter().map(|time| words::right(time, 8)).collect();
+        let site = wording::left(site, self.name_width);
+        let times: Vec<String> = times.iter().map(|time| wording::right(time, 8)).collect();
         // As wide as the longest cause.
         let line = format!("{time:<23}  {site}  {result:<19}  {code:>4}  {}  {detail}", times.join("  "));
-        words::line(out, line.trim_end())
+        wording::line(out, line.trim_end())
     }
 }
 
@@ -104,18 +105,18 @@ pub fn stats(
 ) -> io::Result<()> {
     let Period { since, until } = heading.period;
     let past = if heading.back_from_now { format!("past {} · ", span(until.since(since))) } else { String::new() };
-    let (from, to) = (when::minute(since, zone), when::minute(until, zone));
-    let (before, offset) = (when::offset(since, zone), when::offset(until, zone));
+    let (from, to) = (time::minute(since, zone), time::minute(until, zone));
+    let (before, offset) = (time::offset(since, zone), time::offset(until, zone));
     let from = if before == offset { from } else { format!("{from} {before}") };
-    let sites = words::plural(u64::try_from(records.len()).expect("a number of sites fits 64 bits"), "site");
-    words::line(out, &format!("{past}{from} – {to} {offset} · {sites} · {}", heading.store))?;
+    let sites = wording::plural(u64::try_from(records.len()).expect("a number of sites fits 64 bits"), "site");
+    wording::line(out, &format!("{past}{from} – {to} {offset} · {sites} · {}", heading.store))?;
 
     let heads =
         ["SITE", "AVAIL", "COV", "CHECKS", "DOWN", "OUTAGE", "AVG", "P50", "P95", "P99", "MAX", "TTFB", "CODES"];
     let rows: Vec<[String; 13]> = records.iter().map(stats_row).collect();
     aligned(out, &heads, &[0, 12], &rows)?;
     if records.iter().any(|record| record.stored.is_some_and(|stored| !stored.is_exact)) {
-        words::line(out, "  ≈ rounded to a whole hour or day at an edge whose single checks are no longer kept")?;
+        wording::line(out, "  ≈ rounded to a whole hour or day at an edge whose single checks are no longer kept")?;
     }
     Ok(())
 }
@@ -126,14 +127,14 @@ pub fn stats(
 /// # Errors
 /// The writer's.
 pub fn begins(out: &mut impl io::Write, zone: &TimeZone, records: &[StatsRecord<'_>]) -> io::Result<()> {
-    let begins = |record: &StatsRecord<'_>| Some(when::second(record.stored?.begins?, zone));
+    let begins = |record: &StatsRecord<'_>| Some(time::second(record.stored?.begins?, zone));
     let times: Vec<Option<String>> = records.iter().map(begins).collect();
     match times.split_first() {
         Some((Some(first), others)) if !others.is_empty() && others.iter().all(|time| time.as_ref() == Some(first)) => {
-            words::line(out, &format!("  data since {first}"))
+            wording::line(out, &format!("  data since {first}"))
         }
         _ => records.iter().zip(times).try_for_each(|(record, time)| match time {
-            Some(time) => words::line(out, &format!("  {}: data since {time}", record.site)),
+            Some(time) => wording::line(out, &format!("  {}: data since {time}", record.site)),
             None => Ok(()),
         }),
     }
@@ -145,9 +146,9 @@ pub fn begins(out: &mut impl io::Write, zone: &TimeZone, records: &[StatsRecord<
 /// # Errors
 /// The writer's.
 pub fn hole(out: &mut impl io::Write, zone: &TimeZone, site: &str, hole: Period, shown: Period) -> io::Result<()> {
-    let time = if shown.until.since(shown.since) > DAY { when::second } else { when::clock };
+    let time = if shown.until.since(shown.since) > DAY { time::second } else { time::clock };
     let (from, to) = (time(hole.since, zone), time(hole.until, zone));
-    words::line(out, &format!("  {site}: not observed {from} – {to} (webmon did not run, or the clock was set)"))
+    wording::line(out, &format!("  {site}: not observed {from} – {to} (webmon did not run, or the clock was set)"))
 }
 
 /// That there are holes besides those that were told of.
@@ -155,7 +156,7 @@ pub fn hole(out: &mut impl io::Write, zone: &TimeZone, site: &str, hole: Period,
 /// # Errors
 /// The writer's.
 pub fn more_holes(out: &mut impl io::Write, site: &str, more: u64) -> io::Result<()> {
-    words::line(out, &format!("  {site}: {more} more holes, shorter ones"))
+    wording::line(out, &format!("  {site}: {more} more holes, shorter ones"))
 }
 
 /// What is said in place of an empty table: of the sites `of`, or of all when it is empty. `begins` is the time of the oldest
@@ -170,22 +171,22 @@ pub fn nothing(
     period: Period,
     begins: Option<Timestamp>,
 ) -> io::Result<()> {
-    let since = when::minute(period.since, zone);
+    let since = time::minute(period.since, zone);
     let period = match period.until {
-        crate::model::Timestamp::MAX => format!("since {since} ({})", when::offset(period.since, zone)),
+        crate::model::Timestamp::MAX => format!("since {since} ({})", time::offset(period.since, zone)),
         until => {
-            let offsets = when::offsets(period.since, until, zone);
-            format!("between {since} and {} ({offsets})", when::minute(until, zone))
+            let offsets = time::offsets(period.since, until, zone);
+            format!("between {since} and {} ({offsets})", time::minute(until, zone))
         }
     };
-    let begins = begins.map(|begins| when::minute(begins, zone));
+    let begins = begins.map(|begins| time::minute(begins, zone));
     let said = match (of, begins) {
         ([], None) => format!("no samples {period}; the store is empty"),
         ([], Some(begins)) => format!("no samples {period}; the store begins {begins}"),
         (of, None) => format!("no samples of {}; the store has none of any time", names(of)),
         (of, Some(begins)) => format!("no samples of {} {period}; the first one is of {begins}", names(of)),
     };
-    words::line(out, &said)
+    wording::line(out, &said)
 }
 
 /// A few of them, and how many others there are.
@@ -203,7 +204,7 @@ fn names(of: &[String]) -> String {
 /// The writer's.
 pub fn alerts(out: &mut impl io::Write, zone: &TimeZone, alerts: &[Alert]) -> io::Result<()> {
     if alerts.is_empty() {
-        return words::line(out, "no alerts");
+        return wording::line(out, "no alerts");
     }
     let rows: Vec<[String; 4]> = alerts
         .iter()
@@ -212,7 +213,7 @@ pub fn alerts(out: &mut impl io::Write, zone: &TimeZone, alerts: &[Alert]) -> io
                 AlertState::Ended => closed(alert, zone),
                 AlertState::Down | AlertState::Up => alert.message.clone(),
             };
-            [when::second(alert.at, zone), alert.site.to_string(), alert.state.name().to_owned(), message]
+            [time::second(alert.at, zone), alert.site.to_string(), alert.state.name().to_owned(), message]
         })
         .collect();
     let (first, last) = alerts.iter().fold((alerts[0].at, alerts[0].at), |(first, last), alert| {
@@ -224,7 +225,7 @@ pub fn alerts(out: &mut impl io::Write, zone: &TimeZone, alerts: &[Alert]) -> io
 
 /// The head of a column of local times: `TIME (+01:00)`.
 fn time_head(from: Timestamp, to: Timestamp, zone: &TimeZone) -> String {
-    format!("TIME ({})", when::offsets(from, to, zone))
+    format!("TIME ({})", time::offsets(from, to, zone))
 }
 
 fn stats_row(record: &StatsRecord<'_>) -> [String; 13] {
@@ -236,10 +237,10 @@ fn stats_row(record: &StatsRecord<'_>) -> [String; 13] {
     let outage = record.stored.and_then(|stored| stored.longest_outage);
     [
         record.site.to_owned(),
-        words::availability_of(summary, record.stored.is_none_or(|stored| stored.is_exact)),
-        words::coverage(summary),
-        words::grouped(summary.counts.checks()),
-        words::grouped(summary.counts.down),
+        wording::availability_of(summary, record.stored.is_none_or(|stored| stored.is_exact)),
+        wording::coverage(summary),
+        wording::grouped(summary.counts.checks()),
+        wording::grouped(summary.counts.down),
         outage.map_or_else(|| NONE.to_owned(), |outage| lasted(outage.length())),
         figure(|latency| latency.avg),
         figure(|latency| f64::from(latency.p50)),
@@ -247,13 +248,13 @@ fn stats_row(record: &StatsRecord<'_>) -> [String; 13] {
         figure(|latency| f64::from(latency.p99)),
         figure(|latency| f64::from(latency.max)),
         ttfb,
-        words::answers_worst_first(&summary.answers),
+        wording::answers_worst_first(&summary.answers),
     ]
 }
 
 fn closed(alert: &Alert, zone: &TimeZone) -> String {
     let down = alert.downtime.map_or_else(String::new, |downtime| format!(" ({})", duration::format_seconds(downtime)));
-    format!("{NONE} no longer watched; was down since {}{down}", when::second(alert.since, zone))
+    format!("{NONE} no longer watched; was down since {}{down}", time::second(alert.since, zone))
 }
 
 fn time_or_none(micros: Option<u32>) -> String {
@@ -281,10 +282,10 @@ fn aligned<const N: usize>(
     lefts: &[usize],
     rows: &[[String; N]],
 ) -> io::Result<()> {
-    let mut widths = heads.map(words::cells);
+    let mut widths = heads.map(wording::cells);
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
-            *width = words::cells(cell).min(NAME_MAX).max(*width);
+            *width = wording::cells(cell).min(NAME_MAX).max(*width);
         }
     }
     let print = |out: &mut _, cells: &[&str; N]| {
@@ -294,11 +295,11 @@ fn aligned<const N: usize>(
             .enumerate()
             .map(
                 |(i, (cell, width))| {
-                    if lefts.contains(&i) { words::left(cell, width) } else { words::right(cell, width) }
+                    if lefts.contains(&i) { wording::left(cell, width) } else { wording::right(cell, width) }
                 },
             )
             .collect();
-        words::line(out, padded.join("  ").trim_end())
+        wording::line(out, padded.join("  ").trim_end())
     };
     print(out, heads)?;
     for row in rows {

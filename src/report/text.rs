@@ -13,8 +13,9 @@ use crate::engine::snapshot::{LastCheck, Row, SiteSnapshot, SiteState, Snapshot,
 use crate::model::{Cause, Outcome, Timestamp};
 use crate::stats::Latency;
 
-use super::when::clock;
-use super::words::{self, NONE};
+use super::time::clock;
+use super::wording;
+use super::wording::NONE;
 
 /// The most sites that are listed one by one at a refresh.
 pub const SITES_LISTED: usize = 20;
@@ -34,10 +35,10 @@ const SUMMED: [(SiteState, &str); 6] = [
 /// # Errors
 /// The writer's.
 pub fn start(out: &mut impl io::Write, sites: usize, store: Option<&str>) -> io::Result<()> {
-    let sites = words::plural(count(sites), "site");
+    let sites = wording::plural(count(sites), "site");
     match store {
-        Some(store) => words::line(out, &format!("watching {sites}, store {store}")),
-        None => words::line(out, &format!("watching {sites}, no store")),
+        Some(store) => wording::line(out, &format!("watching {sites}, store {store}")),
+        None => wording::line(out, &format!("watching {sites}, no store")),
     }
 }
 
@@ -55,10 +56,10 @@ pub fn refresh(
 ) -> io::Result<()> {
     let Some(view) = snapshot.views.get(view) else { return Ok(()) };
     if snapshot.sites.len() > SITES_LISTED {
-        return words::line(out, &view_line(zone, snapshot, view, checks_per_second));
+        return wording::line(out, &view_line(zone, snapshot, view, checks_per_second));
     }
     for (site, row) in snapshot.sites.iter().zip(&view.rows) {
-        words::line(out, &site_line(zone, &site.name, site.state, row))?;
+        wording::line(out, &site_line(zone, &site.name, site.state, row))?;
     }
     Ok(())
 }
@@ -74,7 +75,7 @@ pub fn state_change(
     site: &SiteSnapshot,
     to: SiteState,
 ) -> io::Result<()> {
-    words::line(out, &format!("{} {}", clock(at, zone), state_sentence(zone, site, to)))
+    wording::line(out, &format!("{} {}", clock(at, zone), state_sentence(zone, site, to)))
 }
 
 /// The same without the time.
@@ -92,7 +93,7 @@ pub fn state_sentence(zone: &TimeZone, site: &SiteSnapshot, to: SiteState) -> St
 /// # Errors
 /// The writer's.
 pub fn alert(out: &mut impl io::Write, alert: &Alert) -> io::Result<()> {
-    if alert.state == AlertState::Ended { Ok(()) } else { words::line(out, &alert.message) }
+    if alert.state == AlertState::Ended { Ok(()) } else { wording::line(out, &alert.message) }
 }
 
 /// What webmon has to say of itself: `10:00:03 warning: store: not saving since 10:00:03: disk full`.
@@ -100,16 +101,16 @@ pub fn alert(out: &mut impl io::Write, alert: &Alert) -> io::Result<()> {
 /// # Errors
 /// The writer's.
 pub fn warning(out: &mut impl io::Write, zone: &TimeZone, at: Timestamp, about: &str, message: &str) -> io::Result<()> {
-    words::line(out, &format!("{} warning: {about}: {message}", clock(at, zone)))
+    wording::line(out, &format!("{} warning: {about}: {message}", clock(at, zone)))
 }
 
 fn site_line(zone: &TimeZone, name: &str, state: SiteState, row: &Row) -> String {
     let summary = &row.summary;
     let time = clock(summary.as_of, zone);
     let timeframe = summary.timeframe;
-    let availability = words::availability_of(summary, row.is_exact);
+    let availability = wording::availability_of(summary, row.is_exact);
     let response = |of: fn(&Latency) -> f64| {
-        summary.response.as_ref().map_or_else(|| NONE.to_owned(), |latency| words::compact(of(latency)))
+        summary.response.as_ref().map_or_else(|| NONE.to_owned(), |latency| wording::compact(of(latency)))
     };
     let avg = response(|latency| latency.avg);
     let max = response(|latency| f64::from(latency.max));
@@ -117,8 +118,8 @@ fn site_line(zone: &TimeZone, name: &str, state: SiteState, row: &Row) -> String
     let ttfb = summary
         .ttfb
         .as_ref()
-        .map_or_else(|| NONE.to_owned(), |latency| words::compact_pair(latency.avg, f64::from(latency.max)));
-    let answers = words::answers_in_order(&summary.answers);
+        .map_or_else(|| NONE.to_owned(), |latency| wording::compact_pair(latency.avg, f64::from(latency.max)));
+    let answers = wording::answers_in_order(&summary.answers);
     let state = state.name();
     let line =
         format!("{time} {name} {timeframe} {state} {availability} avg {avg} max {max} p95 {p95} ttfb {ttfb} {answers}");
@@ -126,13 +127,13 @@ fn site_line(zone: &TimeZone, name: &str, state: SiteState, row: &Row) -> String
 }
 
 fn view_line(zone: &TimeZone, snapshot: &Snapshot, view: &ViewSnapshot, checks_per_second: f64) -> String {
-    let sites = words::plural(count(snapshot.sites.len()), "site");
+    let sites = wording::plural(count(snapshot.sites.len()), "site");
     let mut parts = vec![clock(view.as_of, zone), view.timeframe.to_string(), sites];
     for (state, word) in SUMMED {
         let counted = |site: &SiteState| *site == state || (*site == SiteState::Recovering && state == SiteState::Down);
         let sites = snapshot.sites.iter().filter(|site| counted(&site.state)).count();
         if sites > 0 {
-            parts.push(format!("{} {word}", words::grouped(count(sites))));
+            parts.push(format!("{} {word}", wording::grouped(count(sites))));
         }
     }
     parts.push(format!("{checks_per_second:.1} checks/s"));

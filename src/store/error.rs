@@ -6,7 +6,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::model::caught;
+use crate::panic_hook;
 
 use super::file::lock::Held;
 
@@ -247,7 +247,7 @@ fn hindrance(path: &Path, source: &io::Error) -> Option<String> {
 pub(super) fn guard<T>(operation: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, redb::Error> {
     // What the database leaves behind is dropped or opened again by the caller, so nothing broken is looked at.
     // Its words are about its code, and help no user.
-    caught::catch(operation).unwrap_or_else(|_| Err(redb::Error::Corrupted(NO_SENSE.to_owned())))
+    panic_hook::catch(operation).unwrap_or_else(|_| Err(redb::Error::Corrupted(NO_SENSE.to_owned())))
 }
 
 /// What a panic of the database means.

@@ -12,7 +12,7 @@ use super::frame::Inputs;
 use super::key::Key;
 use super::order::{Filter, SORT_KEYS, Sort};
 use super::state::{Leave, Place, Typing, UiState};
-use super::wish::{Wish, next_pause};
+use crate::model::command::{Wish, next_pause};
 
 const FILTER_MAX: usize = 200;
 

@@ -12,7 +12,7 @@ use crate::model::{Health, Sample, Timestamp};
 use super::layout::Plan;
 use super::line::Role;
 use super::state::UiState;
-use super::wish::Recheck;
+use crate::model::command::Recheck;
 use crate::stats::series::site_history::Past;
 
 /// Facts about this run that never change.

@@ -49,9 +49,9 @@ mod terminal;
 mod theme;
 mod travel;
 mod wire;
-mod wish;
 mod words;
 
+pub use crate::model::command::{Recheck, Wish};
 pub use crate::stats::series::HOUR;
 pub use crate::stats::series::site_history::{Gather, Hole, Past, Wanted};
 pub use bar::Cell;
@@ -67,4 +67,3 @@ pub use state::{Leave, UiState};
 pub use symbols::Symbols;
 pub use terminal::restore;
 pub use theme::{Scheme, Theme};
-pub use wish::{Recheck, Wish};

@@ -24,7 +24,7 @@ use super::symbols::Symbols;
 use super::taken::Taken;
 use super::terminal::{Session, is_panicked};
 use super::theme::{Scheme, Theme};
-use super::wish::{Recheck, Wish};
+use crate::model::command::{Recheck, Wish};
 use crate::stats::series::site_history::{Past, Wanted};
 
 const TICK: Duration = Duration::from_millis(100);

@@ -24,8 +24,8 @@ use super::outline::Folding;
 use super::symbols::Symbols;
 use super::theme::{Scheme, Theme};
 use super::travel::Travel;
-use super::wish::Wish;
 use super::{alerts, banner, run::Settings};
+use crate::model::command::Wish;
 
 /// How long something new is marked as new, and the least time between two bells.
 pub const FRESH: Duration = Duration::from_secs(10);

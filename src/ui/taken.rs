@@ -12,7 +12,7 @@ use crate::model::{Health, Sample, Timestamp};
 
 use super::frame::Inputs;
 use super::run::{Fixed, Source};
-use super::wish::Recheck;
+use crate::model::command::Recheck;
 use crate::stats::series::site_history::{Past, Wanted};
 
 /// What was last taken from the source.

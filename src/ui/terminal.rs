@@ -22,7 +22,7 @@ use ratatui::backend::CrosstermBackend;
 use ratatui::layout::{Rect, Size};
 use ratatui::{Terminal, TerminalOptions, Viewport};
 
-use crate::model::caught;
+use crate::panic_hook;
 
 use super::input::Input;
 use super::key::Key;
@@ -68,7 +68,7 @@ impl Session {
         HOOK.call_once(|| {
             let next = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |panic| {
-                if caught::is_caught() {
+                if panic_hook::is_caught() {
                     return;
                 }
                 PANICKED.store(true, Ordering::Relaxed);

@@ -11,7 +11,8 @@ use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-use crate::report::log::{self, Field, Record};
+use crate::report::log_line;
+use crate::report::log_line::{Field, Record};
 
 use super::super::cli::LineFormat;
 use super::super::clock::Clock;
@@ -41,8 +42,8 @@ impl Journal {
 /// How records become lines of `format`.
 pub fn form(format: LineFormat) -> Form {
     match format {
-        LineFormat::Text => log::text,
-        LineFormat::Json => log::object,
+        LineFormat::Text => log_line::text,
+        LineFormat::Json => log_line::object,
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use crate::model::Timestamp;
-use crate::report::log::Record;
+use crate::report::log_line::Record;
 
 use super::about;
 
@@ -125,7 +125,7 @@ mod tests {
     use std::sync::mpsc::channel;
 
     use super::*;
-    use crate::report::log::text;
+    use crate::report::log_line::text;
 
     fn record(message: &str) -> Record<'_> {
         Record { at: Timestamp::ZERO, level: "info", about: "webmon", message, fields: &[] }

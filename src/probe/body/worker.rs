@@ -23,7 +23,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 
-use crate::model::{Cause, caught};
+use crate::model::Cause;
+use crate::panic_hook;
 use crate::probe::failure::Failure;
 
 /// The processor's time that a job may have.
@@ -226,7 +227,7 @@ impl Shared {
                 continue;
             }
             let poll = || job.work.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-            let (polled, spent) = self.meter.of(|| caught::catch(poll));
+            let (polled, spent) = self.meter.of(|| panic_hook::catch(poll));
             (job.spent, job.has_begun) = (job.spent + spent, true);
             match polled {
                 Ok(Poll::Pending) if job.spent < LIMIT => {

@@ -10,7 +10,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::model::caught;
+use crate::panic_hook;
 
 use super::open;
 use super::open::Identity;
@@ -30,7 +30,7 @@ pub fn watched<T>(path: &Path, open: impl FnOnce() -> Result<T, StoreError>) -> 
         }
     };
     let damaged = |_| Err(StoreError::Damaged { path: path.to_owned(), reason: NO_SENSE.to_owned() });
-    caught::catch_or_note(note, open).unwrap_or_else(damaged)
+    panic_hook::catch_or_note(note, open).unwrap_or_else(damaged)
 }
 
 /// Whether a process ended while it opened the very file at `path`. The mark is gone then.
@@ -146,7 +146,7 @@ mod tests {
         opened(&path);
         for panics in 0..3 {
             watched(&path, || {
-                (0..panics).for_each(|_| _ = caught::is_caught());
+                (0..panics).for_each(|_| _ = panic_hook::is_caught());
                 Ok(())
             })
             .unwrap();

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::words;
+use super::wording;
 
 const WAYS_ON: [(&str, &str); 4] = [
     ("webmon demo", "see it at work: needs no network and no file"),
@@ -16,9 +16,9 @@ const WAYS_ON: [(&str, &str); 4] = [
 /// # Errors
 /// The writer's.
 pub fn first_steps(out: &mut impl io::Write, file: &str, directory: &str) -> io::Result<()> {
-    words::line(out, &format!("webmon: no configuration: there is no {file} in {directory}"))?;
+    wording::line(out, &format!("webmon: no configuration: there is no {file} in {directory}"))?;
     for (command, purpose) in WAYS_ON {
-        words::line(out, &format!("  {command:<28} {purpose}"))?;
+        wording::line(out, &format!("  {command:<28} {purpose}"))?;
     }
     Ok(())
 }

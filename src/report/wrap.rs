@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthChar as _;
 
 use crate::model::text::clean;
 
-use super::words;
+use super::wording;
 
 /// How far what does not fit its line is indented in the next one.
 const INDENT: usize = 4;
@@ -35,7 +35,7 @@ impl<'a, W: io::Write> Folding<'a, W> {
 
     /// Writes `text`.
     pub(super) fn line(&mut self, text: &str) -> io::Result<()> {
-        self.lines(text).iter().try_for_each(|line| words::line(self.out, line))
+        self.lines(text).iter().try_for_each(|line| wording::line(self.out, line))
     }
 
     /// Writes `head` and `rest` as one line, `head` in the colour `sgr` as far as it is in the first one.
@@ -44,8 +44,8 @@ impl<'a, W: io::Write> Folding<'a, W> {
         let lines = self.lines(&format!("{head}{rest}"));
         let Some((first, others)) = lines.split_first() else { return Ok(()) };
         let (head, rest) = first.split_at(if first.starts_with(&head) { head.len() } else { first.len() });
-        words::colored_line(self.out, sgr, head, rest)?;
-        others.iter().try_for_each(|line| words::line(self.out, line))
+        wording::colored_line(self.out, sgr, head, rest)?;
+        others.iter().try_for_each(|line| wording::line(self.out, line))
     }
 
     fn lines(&self, text: &str) -> Vec<String> {
@@ -133,7 +133,7 @@ mod tests {
         fn no_line_is_too_wide_and_nothing_is_lost(text in "[ a日é\u{301}❤\u{fe0f}]{0,80}|.*", width in 16usize..100) {
             let text = clean(&text);
             let lines = folded(&text, width);
-            prop_assert!(lines.iter().all(|line| words::cells(line) <= width), "{lines:?}");
+            prop_assert!(lines.iter().all(|line| wording::cells(line) <= width), "{lines:?}");
             prop_assert_eq!(solid(&lines.concat()), solid(&text));
         }
 

@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use crate::model::Timestamp;
 use crate::model::text::clean_line;
 
-use super::{json, when, words};
+use super::{json, time, wording};
 
 /// Longest message of a record, bytes.
 pub const MESSAGE_MAX: usize = 2_048;
@@ -50,10 +50,10 @@ pub enum Field {
 /// The writer's.
 pub fn text(out: &mut impl io::Write, record: &Record<'_>) -> io::Result<()> {
     let Record { at, level, about, .. } = record;
-    let (time, message) = (when::utc(*at), clean_line(record.message, MESSAGE_MAX));
+    let (time, message) = (time::utc(*at), clean_line(record.message, MESSAGE_MAX));
     let fields: Vec<String> = record.fields.iter().map(|(name, field)| format!("{name}={}", field.word())).collect();
     let fields = if fields.is_empty() { String::new() } else { format!(" ({})", fields.join(" ")) };
-    words::line(out, &format!("{time} {level} {about}: {message}{fields}"))
+    wording::line(out, &format!("{time} {level} {about}: {message}{fields}"))
 }
 
 /// For machines: one `log` object, its fields beside `level`, `about` and `message`.
@@ -93,7 +93,7 @@ impl Serialize for Record<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(5 + self.fields.len()))?;
         map.serialize_entry("event", "log")?;
-        map.serialize_entry("time", &when::utc(self.at))?;
+        map.serialize_entry("time", &time::utc(self.at))?;
         map.serialize_entry("level", self.level)?;
         map.serialize_entry("about", self.about)?;
         map.serialize_entry("message", &clean_line(self.message, MESSAGE_MAX))?;

@@ -17,7 +17,8 @@ use crate::model::time::duration;
 use crate::model::{Timeframe, figures};
 use crate::stats::{Latency, Summary};
 
-use super::words::{self, NONE};
+use super::wording;
+use super::wording::NONE;
 
 /// The most sites that are listed one by one.
 pub const SITES_LISTED: usize = 20;
@@ -58,17 +59,17 @@ pub struct SiteRun<'a> {
 /// The writer's.
 pub fn ending(out: &mut impl io::Write, run: &Run<'_>) -> io::Result<()> {
     let total = u64::try_from(run.sites.len()).expect("a number of sites fits 64 bits");
-    let (sites, watched) = (words::plural(total, "site"), duration::format_short(run.watched));
-    let (checks, alerts) = (words::plural(run.checks, "check"), alerts(run.alerts, run.open));
-    words::line(out, &format!("webmon watched {sites} for {watched}: {checks}, {alerts}"))?;
+    let (sites, watched) = (wording::plural(total, "site"), duration::format_short(run.watched));
+    let (checks, alerts) = (wording::plural(run.checks, "check"), alerts(run.alerts, run.open));
+    wording::line(out, &format!("webmon watched {sites} for {watched}: {checks}, {alerts}"))?;
 
     let mut worst: Vec<&SiteRun<'_>> = run.sites.iter().filter(|site| site.summary.counts.down > 0).collect();
     worst.sort_by(|a, b| by_availability(a.summary, b.summary));
-    let width = worst.iter().take(SITES_LISTED).map(|site| words::cells(site.name)).max().unwrap_or(0).max(14);
+    let width = worst.iter().take(SITES_LISTED).map(|site| wording::cells(site.name)).max().unwrap_or(0).max(14);
     for site in worst.iter().take(SITES_LISTED) {
-        words::line(out, &site_line(site, width))?;
+        wording::line(out, &site_line(site, width))?;
     }
-    words::line(out, &format!("  {}", rest(run, worst.len())))
+    wording::line(out, &format!("  {}", rest(run, worst.len())))
 }
 
 /// The last words of `webmon demo`.
@@ -76,16 +77,16 @@ pub fn ending(out: &mut impl io::Write, run: &Run<'_>) -> io::Result<()> {
 /// # Errors
 /// The writer's.
 pub fn demo(out: &mut impl io::Write) -> io::Result<()> {
-    words::line(out, "That was simulated. webmon init writes a sites.yaml; webmon run https://… watches a URL now.")
+    wording::line(out, "That was simulated. webmon init writes a sites.yaml; webmon run https://… watches a URL now.")
 }
 
 fn alerts(all: u64, open: u64) -> String {
-    let alerts = words::plural(all, "alert");
+    let alerts = wording::plural(all, "alert");
     match (all, open) {
         (0, 0) => "no alerts".to_owned(),
         (_, 0) => alerts,
         (all, open) if all == open => format!("{alerts} (open)"),
-        _ => format!("{alerts} ({} open)", words::grouped(open)),
+        _ => format!("{alerts} ({} open)", wording::grouped(open)),
     }
 }
 
@@ -102,18 +103,18 @@ fn site_line(site: &SiteRun<'_>, width: usize) -> String {
     };
     format!(
         "  {} {} {:>6}   p50 {:>7}  p95 {:>7}   {}",
-        words::mark(site.state),
-        words::left(site.name, width),
-        words::availability(site.summary),
+        wording::mark(site.state),
+        wording::left(site.name, width),
+        wording::availability(site.summary),
         figure(|latency| latency.p50),
         figure(|latency| latency.p95),
-        words::answers_worst_first(&site.summary.answers)
+        wording::answers_worst_first(&site.summary.answers)
     )
 }
 
 /// What the lines above did not say: the sites without a line, the span, the store.
 fn rest(run: &Run<'_>, worst: usize) -> String {
-    let number = |n: usize| words::grouped(u64::try_from(n).expect("a number of sites fits 64 bits"));
+    let number = |n: usize| wording::grouped(u64::try_from(n).expect("a number of sites fits 64 bits"));
     let unseen = run.sites.iter().filter(|site| site.summary.counts.checks() == 0).count();
     let good = run.sites.len() - worst - unseen;
     let mut parts = Vec::new();
