@@ -15,7 +15,7 @@ use webmon::alert::Rule;
 use webmon::engine::{Row, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
 use webmon::model::{Health, SortKey, Status, Timeframe, Timestamp};
 use webmon::stats::{Answer, Beat, Beats, Counts, Latency, Summary};
-use webmon::ui::{About, Inputs, Key, Scheme, Settings, Symbols, UiState, render, view};
+use webmon::tui::{About, Inputs, Key, Scheme, Settings, Symbols, UiState, render, view};
 
 const SIZE: Size = Size { width: 200, height: 60 };
 

@@ -74,4 +74,4 @@ pub mod report;
 pub mod ring;
 pub mod stats;
 pub mod store;
-pub mod ui;
+pub mod tui;

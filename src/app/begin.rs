@@ -17,7 +17,7 @@ use crate::model::{SiteId, Timestamp};
 use crate::probe::{Prober, Spent};
 use crate::ring::Reader;
 use crate::store::Store;
-use crate::ui::Wish;
+use crate::tui::Wish;
 
 use super::assemble::{Assembly, Memory, assemble};
 use super::desk::{Desk, Rechecks};

@@ -18,7 +18,7 @@ use crate::alert::Alert;
 use crate::engine::{Engine, Step};
 use crate::model::{Cause, Health, SiteId, Timestamp};
 use crate::ring::Ring;
-use crate::ui::Wish;
+use crate::tui::Wish;
 
 use super::alert_log::AlertLog;
 use super::chronicle;

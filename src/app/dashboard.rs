@@ -18,7 +18,8 @@ use crate::engine::{SiteSnapshot, Snapshot};
 use crate::model::text::shown_path;
 use crate::model::{Health, Sample, Timestamp};
 use crate::report::run_summary::{Run, SiteRun, ending};
-use crate::ui::{self, About, Ended, Fixed, Orders, Past, Recheck, Scheme, Settings, Source, Symbols, Wanted, Wish};
+use crate::tui;
+use crate::tui::{About, Ended, Fixed, Orders, Past, Recheck, Scheme, Settings, Source, Symbols, Wanted, Wish};
 
 use super::cli::ColorChoice;
 use super::clock::Clock;
@@ -163,7 +164,7 @@ impl Dashboard {
         let ordered = Arc::clone(&orders);
         let thread = std::thread::Builder::new().name("webmon-ui".to_owned()).spawn(move || {
             let watched = Watched { face, clock, library, seen: RefCell::default() };
-            let ended = ui::run(&watched, settings, &fixed, &ordered);
+            let ended = tui::run(&watched, settings, &fixed, &ordered);
             let ending = match &ended {
                 Ok(Ended::Interrupt) => Ending::Signal(INTERRUPT),
                 Ok(Ended::TerminalGone) => Ending::Signal(HANGUP),
@@ -197,7 +198,7 @@ impl Dashboard {
             }
         };
         if !(0..LOOKS).any(|_| is_over()) {
-            ui::restore();
+            tui::restore();
             return Ok(Left::Stuck);
         }
         match self.thread.join() {

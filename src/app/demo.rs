@@ -14,7 +14,7 @@ use jiff::tz::TimeZone;
 use crate::demo::{Demo, DemoError, narration};
 use crate::probe::{HttpProber, Options};
 use crate::report::run_summary;
-use crate::ui;
+use crate::tui;
 
 use super::cli::{CommonArgs, DemoArgs, LineFormat};
 use super::clock::{self, Clock};
@@ -102,7 +102,7 @@ fn picture(file: &Path, face: &Face, zone: &TimeZone) -> Result<(), Failure> {
     let fixed = dashboard::fixed(None, None, zone.clone());
     let snapshot = face.board.snapshot();
     let (alerts, health) = (face.alerts.list(), Arc::clone(&face.health.borrow()));
-    let inputs = ui::Inputs {
+    let inputs = tui::Inputs {
         snapshot: &snapshot,
         alerts: &alerts,
         health: &health,
@@ -114,7 +114,7 @@ fn picture(file: &Path, face: &Face, zone: &TimeZone) -> Result<(), Failure> {
         zone,
         about: &fixed.about,
     };
-    let svg = ui::picture(&inputs, PICTURE_SIZE);
+    let svg = tui::picture(&inputs, PICTURE_SIZE);
     fs::write(file, svg).with_context(|| format!("cannot write {}", file.display()))?;
     Ok(())
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 use crate::model::{Observation, Timestamp};
-use crate::ui::{Recheck, Wish};
+use crate::tui::{Recheck, Wish};
 
 /// Wishes that may wait.
 pub const WISHES: usize = 64;

@@ -18,7 +18,7 @@ use crate::model::{Health, SiteId, Timestamp};
 use crate::probe::Prober;
 use crate::stats::Cadence;
 use crate::store::{Flushed, Store, Writer};
-use crate::ui::Wish;
+use crate::tui::Wish;
 
 use super::alert_log::AlertLog;
 use super::assemble::Memory;

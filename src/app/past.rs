@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::model::{SiteId, Timestamp};
 use crate::stats::Stretch;
 use crate::store::{Archive, Query, StoreError};
-use crate::ui::{Gather, HOUR, Past, Wanted};
+use crate::tui::{Gather, HOUR, Past, Wanted};
 
 /// Samples between two looks at the wishes.
 const LOOK_EVERY: u64 = 4_096;
@@ -209,7 +209,7 @@ mod tests {
         assert_eq!(past.series.cells.iter().map(|cell| cell.beat.up + cell.beat.down).max(), Some(4));
         assert_eq!(past.begins, Some(START.after(Duration::from_secs(1))));
         let minutes =
-            |hole: &crate::ui::Hole| (hole.from.since(START).as_secs() / 60, hole.until.since(START).as_secs() / 60);
+            |hole: &crate::tui::Hole| (hole.from.since(START).as_secs() / 60, hole.until.since(START).as_secs() / 60);
         assert_eq!(past.holes.iter().map(minutes).collect::<Vec<_>>(), [(9, 30)]);
         assert!(past.holes[0].others, "the other site was checked");
         let past = read(&path, &wanted("docs", 0, 40));

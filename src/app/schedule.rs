@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use crate::model::{Cause, Certificate, Flags, Micros, Observation, Site, Timestamp};
 use crate::probe::{Prober, Spent};
 use crate::ring::Producer;
-use crate::ui::Wish;
+use crate::tui::Wish;
 
 use super::chronicle;
 use super::clock::Clock;

@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::model::StoreHealth;
 use crate::probe::{HttpProber, Prober, has_route, route_to_anywhere};
 use crate::store::Flushed;
-use crate::ui::Orders;
+use crate::tui::Orders;
 
 use super::chronicle;
 use super::cli::{ColorChoice, OutputArgs};

@@ -16,7 +16,7 @@ use crate::engine::{Engine, SiteState, Track};
 use crate::model::{Cause, Certificate, Micros, Observation, Phase, Phases, Site, SiteId, Status, Timestamp};
 use crate::probe::Prober;
 use crate::store::{Options, Store};
-use crate::ui::Wish;
+use crate::tui::Wish;
 
 use super::assemble::{Memory, assemble, remember};
 use super::cli::{Event, LineFormat};

@@ -1,0 +1,226 @@
+//! Which sites are listed, and in which order.
+//!
+//! The order is an index list made at a refresh of the first view, so rows never dance in between. By state: one pass
+//! into seven buckets, O(n), the order of the file inside a bucket. By another column: a stable sort, sites without
+//! the figure last in both directions.
+
+use std::cmp::Ordering;
+
+use crate::engine::snapshot::{SiteSnapshot, SiteState, Snapshot};
+use crate::model::{Flags, SortKey, Timestamp};
+use crate::stats::{Latency, Summary};
+
+/// What rows can be ordered by, with the key that chooses each and its word.
+pub const SORT_KEYS: [(SortKey, char, &str); 8] = [
+    (SortKey::State, 's', "state"),
+    (SortKey::Name, 'n', "name"),
+    (SortKey::Availability, 'a', "avail"),
+    (SortKey::Average, 'v', "avg"),
+    (SortKey::P95, '9', "p95"),
+    (SortKey::Max, 'm', "max"),
+    (SortKey::Ttfb, 't', "ttfb"),
+    (SortKey::Certificate, 'c', "cert"),
+];
+
+/// The word of an order.
+pub fn word(key: SortKey) -> &'static str {
+    SORT_KEYS.iter().find(|(of, ..)| *of == key).map_or("state", |(.., word)| word)
+}
+
+/// An order of rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sort {
+    /// By what.
+    pub key: SortKey,
+    /// The other way round.
+    pub reversed: bool,
+}
+
+/// Words that a site has to match, all of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// As typed; blank matches everything.
+    pub text: String,
+    /// Only what is not up.
+    pub not_up: bool,
+}
+
+impl Filter {
+    /// Whether it lets everything pass.
+    pub fn is_blank(&self) -> bool {
+        !self.not_up && self.text.trim().is_empty()
+    }
+
+    /// Whether `site` passes. A word is a state (`down`, `failing`, `up`, …), `cert`, `group:` and part of a group, or part of the name, URL or group;
+    /// `!` negates it; a word without capitals matches both cases.
+    pub fn passes(&self, site: &SiteSnapshot, now: Timestamp) -> bool {
+        if self.not_up && site.state == SiteState::Up {
+            return false;
+        }
+        self.text.split_whitespace().all(|word| match word.strip_prefix('!') {
+            Some("") => true,
+            Some(rest) => !matches(rest, site, now),
+            None => matches(word, site, now),
+        })
+    }
+}
+
+fn matches(word: &str, site: &SiteSnapshot, now: Timestamp) -> bool {
+    match word {
+        "down" => crate::tui::view::frame::is_down(site),
+        "cert" => warned_days(site, now).is_some(),
+        _ if word.starts_with("group:") => {
+            let wanted = &word["group:".len()..];
+            site.group.as_deref().is_some_and(|group| contains(group, wanted))
+        }
+        "recovering" | "failing" | "unknown" | "new" | "up" | "paused" => site.state.name() == word,
+        _ => [&site.name, &site.url].into_iter().chain(&site.group).any(|text| contains(text, word)),
+    }
+}
+
+/// Whether `text` has `word` in it; a word without capitals matches both cases.
+fn contains(text: &str, word: &str) -> bool {
+    if word.chars().any(char::is_uppercase) { text.contains(word) } else { text.to_lowercase().contains(word) }
+}
+
+/// Whole days until the certificate that the last check saw expires.
+pub fn certificate_days(site: &SiteSnapshot, now: Timestamp) -> Option<i64> {
+    let observation = site.last.as_ref()?.observation.as_ref()?;
+    Some(observation.certificate.as_ref()?.days_left(now))
+}
+
+/// The same where it ends within the `warn_days` of the site, which its last check has looked at. What else is wrong with a
+/// certificate marks a check as well, and is told in words.
+pub fn warned_days(site: &SiteSnapshot, now: Timestamp) -> Option<i64> {
+    let last = site.last.as_ref().filter(|last| last.sample.flags.has(Flags::CERTIFICATE))?;
+    let is_sound = last.observation.as_ref()?.certificate.as_ref()?.faults.is_empty();
+    certificate_days(site, now).filter(|days| is_sound || *days < 0)
+}
+
+/// The listed sites as indices into the snapshot, in order; figures are those of view `view`.
+pub fn arrange(snapshot: &Snapshot, filter: &Filter, sort: Sort, view: usize) -> Vec<u32> {
+    let all = filter.is_blank();
+    let passing = snapshot
+        .sites
+        .iter()
+        .zip(0u32..)
+        .filter(|(site, _)| all || filter.passes(site, snapshot.at))
+        .map(|(site, i)| (i, site.as_ref()));
+    match sort.key {
+        SortKey::State => by_state(passing, sort.reversed),
+        SortKey::Name => {
+            let mut listed: Vec<_> = passing.map(|(i, site)| (i, site.name.as_ref())).collect();
+            listed.sort_by(|a, b| turned(a.1.cmp(b.1), sort.reversed));
+            listed.into_iter().map(|(i, _)| i).collect()
+        }
+        key => {
+            let rows = snapshot.views.get(view).map_or(&[][..], |view| &view.rows);
+            let mut listed: Vec<_> = passing
+                .map(|(i, site)| {
+                    let summary = usize::try_from(i).ok().and_then(|i| rows.get(i)).map(|row| &row.summary);
+                    (i, figure(key, site, summary, snapshot.at))
+                })
+                .collect();
+            listed.sort_by(|a, b| match (a.1, b.1) {
+                (Some(a), Some(b)) => turned(a.total_cmp(&b), sort.reversed),
+                (a, b) => b.is_some().cmp(&a.is_some()),
+            });
+            listed.into_iter().map(|(i, _)| i).collect()
+        }
+    }
+}
+
+fn by_state<'a>(passing: impl Iterator<Item = (u32, &'a SiteSnapshot)>, reversed: bool) -> Vec<u32> {
+    let mut buckets: [Vec<u32>; 7] = Default::default();
+    for (i, site) in passing {
+        buckets[site.state as usize].push(i);
+    }
+    if reversed {
+        buckets.reverse();
+    }
+    buckets.concat()
+}
+
+/// A number that is smaller for what belongs further up.
+#[allow(clippy::cast_precision_loss, reason = "days are few")]
+fn figure(key: SortKey, site: &SiteSnapshot, summary: Option<&Summary>, now: Timestamp) -> Option<f64> {
+    let response = |pick: fn(&Latency) -> f64| summary?.response.as_ref().map(|latency| -pick(latency));
+    match key {
+        SortKey::State | SortKey::Name => None,
+        SortKey::Availability => summary?.counts.availability().map(crate::stats::Availability::ratio),
+        SortKey::Average => response(|latency| latency.avg),
+        SortKey::P95 => response(|latency| f64::from(latency.p95)),
+        SortKey::Max => response(|latency| f64::from(latency.max)),
+        SortKey::Ttfb => summary?.ttfb.as_ref().map(|latency| -latency.avg),
+        SortKey::Certificate => certificate_days(site, now).map(|days| days as f64),
+    }
+}
+
+const fn turned(order: Ordering, reversed: bool) -> Ordering {
+    if reversed { order.reverse() } else { order }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::tests::fixtures;
+
+    fn listed(text: &str, not_up: bool, key: SortKey, reversed: bool) -> Vec<String> {
+        let world = fixtures::nine_sites();
+        let filter = Filter { text: text.to_owned(), not_up };
+        arrange(&world.snapshot, &filter, Sort { key, reversed }, 0)
+            .into_iter()
+            .map(|i| world.snapshot.sites[usize::try_from(i).unwrap()].name.to_string())
+            .collect()
+    }
+
+    #[test]
+    fn worst_first_and_inside_a_state_the_order_of_the_file() {
+        let names = listed("", false, SortKey::State, false);
+        assert_eq!(
+            names,
+            [
+                "api",
+                "shop-checkout",
+                "intranet",
+                "www.rust-lang.org",
+                "日本語サイト",
+                "docs",
+                "blog",
+                "status",
+                "legacy"
+            ]
+        );
+        assert_eq!(listed("", false, SortKey::State, true)[0], "legacy");
+    }
+
+    #[test]
+    fn words_are_anded_negated_and_know_states() {
+        for (text, names) in [
+            ("down", vec!["api"]),
+            ("up !blog st", vec!["www.rust-lang.org", "status"]),
+            ("cert", vec!["docs"]),
+            ("BLOG", vec![]),
+            ("blog", vec!["blog"]),
+            ("group:sho", vec!["api", "shop-checkout"]),
+            ("!group:shop down", vec![]),
+            ("group:", vec!["api", "shop-checkout", "docs", "blog"]),
+            ("!up !down", vec!["shop-checkout", "intranet", "legacy"]),
+            ("nothing-like-it", vec![]),
+        ] {
+            assert_eq!(listed(text, false, SortKey::State, false), names, "{text}");
+        }
+        assert_eq!(listed("", true, SortKey::State, false), ["api", "shop-checkout", "intranet", "legacy"]);
+    }
+
+    #[test]
+    fn a_site_without_the_figure_comes_last_in_both_directions() {
+        for (key, first, last_reversed) in
+            [(SortKey::Max, "shop-checkout", "legacy"), (SortKey::Availability, "api", "legacy")]
+        {
+            assert_eq!(listed("", false, key, false)[0], first);
+            assert_eq!(listed("", false, key, false)[8], "legacy");
+            assert_eq!(listed("", false, key, true)[8], last_reversed);
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Which characters a terminal can be trusted with, and the shape of every mark.
+//!
+//! A state has a shape of its own besides its colour, in both sets. Marks and cells are chosen here; all other
+//! characters are translated one for one when cells are filled, so that widths never depend on the set.
+
+use unicode_width::UnicodeWidthChar as _;
+
+use crate::engine::snapshot::SiteState;
+use crate::model::Phase;
+
+use crate::tui::view::table::heartbeat::Cell;
+
+/// A set of characters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Symbols {
+    /// Block elements and geometric shapes, which nearly every font has.
+    #[default]
+    Unicode,
+    /// Nothing beyond ASCII.
+    Ascii,
+}
+
+impl Symbols {
+    /// The set for a terminal of this type under this locale (the first set one of `LC_ALL`, `LC_CTYPE`, `LANG`):
+    /// ASCII on the Linux console and wherever the locale is not UTF-8.
+    #[must_use]
+    pub fn for_environment(locale: Option<&str>, term: Option<&str>) -> Self {
+        let utf8 = locale.is_some_and(|name| {
+            let name = name.to_ascii_lowercase();
+            name.contains("utf-8") || name.contains("utf8")
+        });
+        if utf8 && term != Some("linux") { Self::Unicode } else { Self::Ascii }
+    }
+
+    /// The mark of a state.
+    #[must_use]
+    pub const fn mark(self, state: SiteState) -> &'static str {
+        let (unicode, ascii) = match state {
+            SiteState::Down => ("▼", "X"),
+            SiteState::Recovering => ("△", "/"),
+            SiteState::Failing => ("▲", "!"),
+            SiteState::Unknown => ("?", "?"),
+            SiteState::New => ("…", "."),
+            SiteState::Up => ("●", "+"),
+            SiteState::Paused => ("‖", "="),
+        };
+        self.pick(unicode, ascii)
+    }
+
+    /// A cell of a heartbeat bar.
+    #[must_use]
+    pub const fn beat(self, cell: Cell) -> &'static str {
+        let (unicode, ascii) = match cell {
+            Cell::None => (" ", " "),
+            Cell::Good => ("▇", "|"),
+            Cell::Some => ("▄", "!"),
+            Cell::Bad => ("×", "X"),
+        };
+        self.pick(unicode, ascii)
+    }
+
+    /// A cell of the time spent in a phase: a fill for each, so that they differ without colour.
+    #[must_use]
+    pub const fn phase(self, phase: Phase) -> &'static str {
+        let (unicode, ascii) = match phase {
+            Phase::Resolve => ("░", "r"),
+            Phase::Connect => ("▒", "c"),
+            Phase::Tls => ("▓", "t"),
+            Phase::Processing => ("█", "p"),
+            Phase::Transfer => ("▏", "x"),
+        };
+        self.pick(unicode, ascii)
+    }
+
+    /// `unicode` or `ascii`.
+    #[must_use]
+    pub const fn pick(self, unicode: &'static str, ascii: &'static str) -> &'static str {
+        match self {
+            Self::Unicode => unicode,
+            Self::Ascii => ascii,
+        }
+    }
+}
+
+/// `text` with every character outside ASCII replaced by as many characters within it as it had cells.
+#[must_use]
+pub fn to_ascii(text: &str) -> String {
+    let mut ascii = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            ' '..='~' => ascii.push(c),
+            '─' | '–' | '·' | '‐' | '—' => ascii.push('-'),
+            '…' | '≈' => ascii.push('~'),
+            '‹' | '≤' => ascii.push('<'),
+            '×' => ascii.push('x'),
+            '▾' => ascii.push('v'),
+            '┤' => ascii.push('|'),
+            '▸' => ascii.push('>'),
+            '▴' => ascii.push('^'),
+            '▏' => ascii.push('_'),
+            _ => ascii.extend(std::iter::repeat_n('?', c.width().unwrap_or(0))),
+        }
+    }
+    ascii
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ascii_is_chosen_where_utf_8_cannot_be_expected() {
+        for (locale, term, symbols) in [
+            (Some("en_US.UTF-8"), Some("xterm"), Symbols::Unicode),
+            (Some("C.utf8"), None, Symbols::Unicode),
+            (Some("de_DE"), Some("xterm"), Symbols::Ascii),
+            (None, Some("xterm"), Symbols::Ascii),
+            (Some("en_US.UTF-8"), Some("linux"), Symbols::Ascii),
+        ] {
+            assert_eq!(Symbols::for_environment(locale, term), symbols, "{locale:?} {term:?}");
+        }
+    }
+
+    #[test]
+    fn every_state_and_every_cell_has_a_shape_of_its_own_in_both_sets() {
+        use SiteState::{Down, Failing, New, Paused, Recovering, Unknown, Up};
+        for symbols in [Symbols::Unicode, Symbols::Ascii] {
+            let marks = [Down, Recovering, Failing, Unknown, New, Up, Paused].map(|state| symbols.mark(state));
+            let cells = [Cell::None, Cell::Good, Cell::Some, Cell::Bad].map(|cell| symbols.beat(cell));
+            for shapes in [&marks[..], &cells[..]] {
+                for (i, shape) in shapes.iter().enumerate() {
+                    assert!(!shapes[..i].contains(shape), "{shape} twice in {symbols:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn translation_keeps_the_width() {
+        assert_eq!(to_ascii("日本 a…b · 503×2 –"), "???? a~b - 503x2 -");
+    }
+}

@@ -1,0 +1,247 @@
+//! A dashboard as an SVG picture: the cells of the real renderer, with colours, for documents.
+//!
+//! Each run of cells of one style is one `<text>` of exactly its cells' width, so columns stand whatever font the
+//! reader has. Bars and rules are drawn as shapes: their glyphs differ in height between fonts and would show seams.
+//! Every picture is dark, whatever the terminal was.
+
+use std::fmt::Write as _;
+
+use ratatui::buffer::{Buffer, Cell};
+use ratatui::layout::{Rect, Size};
+use ratatui::style::{Color, Modifier};
+use unicode_width::UnicodeWidthStr as _;
+
+use crate::model::SortKey;
+
+use super::event_loop::Settings;
+use super::screen::{render, view};
+use super::state::UiState;
+use super::style::symbols::Symbols;
+use super::style::theme::Scheme;
+use super::view::frame::Inputs;
+
+/// Of a cell, in the picture's units.
+const CELL: (usize, usize) = (9, 19);
+const MARGIN: usize = 12;
+const FONT_SIZE: usize = 15;
+/// From the top of a cell to the line on which letters stand.
+const BASELINE: usize = 14;
+const FONTS: &str = "ui-monospace,SFMono-Regular,Menlo,Consolas,DejaVu Sans Mono,monospace";
+const GROUND: &str = "#14171c";
+const INK: &str = "#d6d9de";
+
+/// What the overview of `inputs` looks like at this number of columns and rows, as the text of an SVG file.
+#[must_use]
+pub fn picture(inputs: &Inputs, (columns, rows): (u16, u16)) -> String {
+    let size = Size { width: columns, height: rows };
+    let sort = SortKey::default();
+    let settings = Settings { scheme: Scheme::Dark, color: true, symbols: Symbols::Unicode, bell: true, sort };
+    let mut state = UiState::new(&settings);
+    // No bell rings in a picture.
+    let _rings = state.settle(inputs, size);
+    let mut buffer = Buffer::empty(Rect::new(0, 0, columns, rows));
+    render(&view(inputs, &state, size), &state.theme(), buffer.area, &mut buffer);
+    svg(&buffer)
+}
+
+fn svg(buffer: &Buffer) -> String {
+    let (columns, rows) = (usize::from(buffer.area.width), usize::from(buffer.area.height));
+    let (width, height) = (columns * CELL.0 + 2 * MARGIN, rows * CELL.1 + 2 * MARGIN);
+    let mut out = String::new();
+    let mut put = |text: std::fmt::Arguments<'_>| out.write_fmt(text).expect("writing to a String cannot fail");
+    put(format_args!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
+         height=\"{height}\" font-family=\"{FONTS}\" font-size=\"{FONT_SIZE}\">\n\
+         <rect width=\"{width}\" height=\"{height}\" rx=\"8\" fill=\"{GROUND}\"/>\n"
+    ));
+    for (row, cells) in buffer.content().chunks(columns.max(1)).enumerate() {
+        for run in runs(cells) {
+            put(format_args!("{}", run.drawn(MARGIN + run.column * CELL.0, MARGIN + row * CELL.1)));
+        }
+    }
+    put(format_args!("</svg>\n"));
+    out
+}
+
+/// How a cell looks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Look {
+    ink: &'static str,
+    ground: Option<&'static str>,
+    bold: bool,
+    dim: bool,
+    underlined: bool,
+    shape: Option<Shape>,
+}
+
+/// A glyph that is drawn: the part of the cell's height above it, and its own, in nineteenths.
+type Shape = (usize, usize);
+
+impl Look {
+    fn of(cell: &Cell) -> Self {
+        let has = |modifier| cell.modifier.contains(modifier);
+        let (ink, ground) = (color(cell.fg), color(cell.bg));
+        let (ink, ground) = if has(Modifier::REVERSED) {
+            (ground.unwrap_or(GROUND), Some(ink.unwrap_or(INK)))
+        } else {
+            (ink.unwrap_or(INK), ground)
+        };
+        let shape = match cell.symbol() {
+            "▇" => Some((4, 13)),
+            "▄" => Some((10, 7)),
+            "█" => Some((0, 19)),
+            "─" => Some((9, 1)),
+            _ => None,
+        };
+        Self {
+            ink,
+            ground,
+            bold: has(Modifier::BOLD),
+            dim: has(Modifier::DIM),
+            underlined: has(Modifier::UNDERLINED),
+            shape,
+        }
+    }
+}
+
+/// Neighbouring cells that look alike.
+struct Run {
+    column: usize,
+    cells: usize,
+    look: Look,
+    text: String,
+}
+
+fn runs(cells: &[Cell]) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    let mut column = 0;
+    // The cell behind a wide character belongs to it.
+    while let Some(cell) = cells.get(column) {
+        let (look, width) = (Look::of(cell), cell.symbol().width().max(1));
+        match runs.last_mut() {
+            Some(run) if run.look == look => {
+                run.cells += width;
+                run.text.push_str(cell.symbol());
+            }
+            _ => runs.push(Run { column, cells: width, look, text: cell.symbol().to_owned() }),
+        }
+        column += width;
+    }
+    runs
+}
+
+impl Run {
+    fn drawn(&self, x: usize, y: usize) -> String {
+        let mut out = String::new();
+        let mut put = |text: std::fmt::Arguments<'_>| out.write_fmt(text).expect("writing to a String cannot fail");
+        let (width, Look { ink, .. }) = (self.cells * CELL.0, self.look);
+        if let Some(ground) = self.look.ground {
+            let height = CELL.1;
+            put(format_args!("<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" fill=\"{ground}\"/>\n"));
+        }
+        let faint = if self.look.dim { " opacity=\"0.6\"" } else { "" };
+        if let Some((above, height)) = self.look.shape {
+            let y = y + above;
+            put(format_args!(
+                "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" fill=\"{ink}\"{faint}/>\n"
+            ));
+        } else if self.text.chars().any(|c| c != ' ') {
+            let weight = if self.look.bold { " font-weight=\"bold\"" } else { "" };
+            let line = if self.look.underlined { " text-decoration=\"underline\"" } else { "" };
+            // Spaces at the ends would be part of the width and are dropped by some readers.
+            let blank = self.text.chars().take_while(|c| *c == ' ').count();
+            let text = self.text.trim_matches(' ');
+            let (x, y, width) = (x + blank * CELL.0, y + BASELINE, text.width() * CELL.0);
+            let text = text.replace('&', "&amp;").replace('<', "&lt;").replace(' ', "\u{a0}");
+            put(format_args!(
+                "<text x=\"{x}\" y=\"{y}\" textLength=\"{width}\" lengthAdjust=\"spacingAndGlyphs\" \
+                 fill=\"{ink}\"{weight}{line}{faint}>{text}</text>\n"
+            ));
+        }
+        out
+    }
+}
+
+/// The 16 colours of a terminal; none is the terminal's own.
+const fn color(color: Color) -> Option<&'static str> {
+    Some(match color {
+        Color::Black => "#14171c",
+        Color::Red => "#f0524f",
+        Color::Green => "#4cb86b",
+        Color::Yellow => "#e0b341",
+        Color::Blue => "#5c9cf5",
+        Color::Magenta => "#c678dd",
+        Color::Cyan => "#46b9c4",
+        Color::Gray => "#b8bcc4",
+        Color::DarkGray => "#6b7280",
+        Color::LightRed => "#ff7b78",
+        Color::LightGreen => "#7fd796",
+        Color::LightYellow => "#f2cf73",
+        Color::LightBlue => "#8fbcff",
+        Color::LightMagenta => "#dc9bf0",
+        Color::LightCyan => "#7fd6df",
+        Color::White => "#ffffff",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::tests::fixtures;
+    use ratatui::style::Style;
+
+    fn drawn(write: impl FnOnce(&mut Buffer)) -> Vec<String> {
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 8, 1));
+        write(&mut buffer);
+        let text = svg(&buffer);
+        let inner = text.lines().skip(2).filter(|line| *line != "</svg>");
+        inner.map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_run_of_one_style_is_one_text_at_its_place() {
+        let lines = drawn(|buffer| {
+            buffer.set_string(1, 0, "a b", Style::new().fg(Color::Red));
+        });
+        let text = "<text x=\"21\" y=\"26\" textLength=\"27\" lengthAdjust=\"spacingAndGlyphs\" \
+                    fill=\"#f0524f\">a\u{a0}b</text>";
+        assert_eq!(lines, [text]);
+    }
+
+    #[test]
+    fn reversed_cells_have_a_ground_and_bars_are_shapes() {
+        let lines = drawn(|buffer| {
+            buffer.set_string(0, 0, "▇▇", Style::new().fg(Color::Green));
+            buffer.set_string(2, 0, "×", Style::new().fg(Color::Red).add_modifier(Modifier::REVERSED));
+        });
+        assert_eq!(lines[0], "<rect x=\"12\" y=\"16\" width=\"18\" height=\"13\" fill=\"#4cb86b\"/>");
+        assert_eq!(lines[1], "<rect x=\"30\" y=\"12\" width=\"9\" height=\"19\" fill=\"#f0524f\"/>");
+        assert!(lines[2].contains("fill=\"#14171c\">×</text>"), "{}", lines[2]);
+    }
+
+    #[test]
+    fn what_svg_would_read_as_its_own_is_written_as_text() {
+        let lines = drawn(|buffer| {
+            buffer.set_string(0, 0, "<a&b>", Style::new());
+        });
+        assert!(lines[0].ends_with(">&lt;a&amp;b></text>"), "{}", lines[0]);
+    }
+
+    #[test]
+    fn a_wide_character_takes_two_cells_and_moves_nothing() {
+        let lines = drawn(|buffer| {
+            buffer.set_string(0, 0, "日x", Style::new());
+        });
+        assert!(lines[0].contains("textLength=\"27\"") && lines[0].ends_with(">日x</text>"), "{}", lines[0]);
+    }
+
+    #[test]
+    fn the_picture_shows_what_the_dashboard_says() {
+        let world = fixtures::nine_sites();
+        let svg = picture(&world.inputs(), (120, 40));
+        assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
+        assert!(svg.contains(">▼\u{a0}1\u{a0}DOWN</text>"));
+        assert!(svg.contains("Website\u{a0}api\u{a0}is\u{a0}down."));
+    }
+}

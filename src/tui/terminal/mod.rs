@@ -1,0 +1,5 @@
+//! The terminal itself: raw mode and back, the way to it, and the process as a job of a shell.
+
+pub(crate) mod job_control;
+pub(crate) mod output;
+pub(crate) mod session;

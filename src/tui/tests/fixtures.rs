@@ -1,0 +1,569 @@
+//! The worlds of the pictures: five and nine sites, with figures that agree with each other.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use crate::alert::{Alert, AlertState, Rule, Threshold};
+use crate::engine::snapshot::{LastCheck, OpenIncident, Row, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
+use crate::model::{
+    Cause, Certificate, Flags, Health, Http, Micros, Observation, Phase, Phases, Sample, SortKey, Status, StoreHealth,
+    Timeframe, Timestamp, Watching,
+};
+use crate::stats::{Answer, Availability, Beat, Beats, Cadence, Counts, Latency, Stretch, Summary};
+
+use crate::stats::series::site_history::{Gather, Past, Wanted};
+use crate::tui::event_loop::Settings;
+use crate::tui::state::UiState;
+use crate::tui::style::theme::Scheme;
+use crate::tui::view::frame::{About, Inputs};
+use crate::tui::{Recheck, Symbols};
+
+/// 2026-11-22 14:02:13 at +01:00.
+pub fn now() -> Timestamp {
+    Timestamp::from_secs(1_795_352_533)
+}
+
+pub struct World {
+    pub snapshot: Snapshot,
+    pub samples: Vec<Sample>,
+    pub has_past: bool,
+    pub past: Option<Past>,
+    pub alerts: Vec<Arc<Alert>>,
+    pub health: Health,
+    pub rechecks: Vec<Recheck>,
+    pub zone: TimeZone,
+    pub about: About,
+    pub now: Timestamp,
+}
+
+impl World {
+    pub fn inputs(&self) -> Inputs<'_> {
+        Inputs {
+            snapshot: &self.snapshot,
+            samples: &self.samples,
+            has_past: self.has_past,
+            past: self.past.as_ref(),
+            alerts: &self.alerts,
+            health: &self.health,
+            rechecks: &self.rechecks,
+            now: self.now,
+            zone: &self.zone,
+            about: &self.about,
+        }
+    }
+
+    pub fn later(mut self, secs: u64) -> Self {
+        self.now = self.now.after(Duration::from_secs(secs));
+        self
+    }
+}
+
+pub fn settings() -> Settings {
+    Settings { scheme: Scheme::Dark, color: true, symbols: Symbols::Unicode, bell: true, sort: SortKey::State }
+}
+
+pub fn state() -> UiState {
+    UiState::new(&settings())
+}
+
+/// What makes one site of a picture; times in milliseconds.
+#[derive(Clone, Copy)]
+pub struct Made {
+    pub name: &'static str,
+    pub state: SiteState,
+    pub since: u64,
+    /// Cells of the bar from the newest back, as (length, up, down); the rest is up.
+    pub tail: &'static [(usize, u32, u32)],
+    pub coverage: f64,
+    /// avg, p50, p90, p95, p99, max of the short view.
+    pub times: Option<[f64; 6]>,
+    pub ttfb: [f64; 2],
+    /// The same of the long view.
+    pub long_times: [f64; 6],
+    pub long_ttfb: [f64; 2],
+    pub long_ups: u64,
+    pub long_coverage: f64,
+    pub answers: &'static [(u16, u64)],
+    /// Instead of a status: causes.
+    pub causes: &'static [(Cause, u64)],
+    pub detail: &'static str,
+    pub cause: Cause,
+    pub cert_days: u64,
+}
+
+pub fn api() -> Made {
+    Made {
+        name: "api",
+        state: SiteState::Down,
+        since: 252,
+        tail: &[(26, 0, 1), (1, 1, 1)],
+        coverage: 1.0,
+        times: Some([63.1, 41.0, 48.0, 53.2, 1240.0, 1240.0]),
+        ttfb: [58.2, 1230.0],
+        long_times: [43.2, 39.8, 46.1, 50.4, 96.0, 1240.0],
+        long_ttfb: [40.1, 1230.0],
+        long_ups: 697,
+        long_coverage: 1.0,
+        answers: &[(503, 21), (200, 97)],
+        causes: &[(Cause::ResponseTimeout, 2)],
+        detail: "503 Service Unavailable",
+        cause: Cause::Status,
+        cert_days: 61,
+    }
+}
+
+fn up(name: &'static str, times: [f64; 6], ttfb: [f64; 2]) -> Made {
+    Made {
+        name,
+        state: SiteState::Up,
+        since: 8_040,
+        tail: &[],
+        coverage: 1.0,
+        times: Some(times),
+        ttfb,
+        long_times: times.map(|ms| ms * 1.02),
+        long_ttfb: ttfb,
+        long_ups: 360,
+        long_coverage: 1.0,
+        answers: &[(200, 60)],
+        causes: &[],
+        detail: "",
+        cause: Cause::Ok,
+        cert_days: 80,
+    }
+}
+
+fn shop() -> Made {
+    Made {
+        state: SiteState::Failing,
+        since: 35,
+        long_times: [318.0, 305.0, 401.0, 571.0, 1530.0, 2050.0],
+        long_ttfb: [288.0, 1980.0],
+        long_ups: 359,
+        tail: &[(1, 0, 1)],
+        answers: &[(200, 59)],
+        causes: &[(Cause::Slow, 1)],
+        detail: "2.05 s > max_response_time 2 s",
+        cause: Cause::Slow,
+        ..up("shop-checkout", [338.0, 310.0, 420.0, 612.0, 1880.0, 2050.0], [290.0, 1980.0])
+    }
+}
+
+fn rust() -> Made {
+    Made {
+        long_times: [49.1, 47.5, 54.0, 60.7, 80.2, 92.3],
+        ..up("www.rust-lang.org", [48.6, 47.2, 52.0, 58.9, 71.0, 71.0], [46.9, 69.4])
+    }
+}
+
+fn docs() -> Made {
+    Made {
+        cert_days: 6,
+        long_times: [19.1, 18.5, 20.9, 23.4, 33.0, 40.3],
+        ..up("docs", [18.9, 18.4, 20.1, 22.7, 31.0, 31.0], [18.1, 30.2])
+    }
+}
+
+fn blog() -> Made {
+    Made {
+        long_times: [90.0, 88.4, 96.2, 100.0, 131.0, 156.0],
+        ..up("blog", [89.1, 88.0, 95.0, 97.3, 120.0, 120.0], [84.0, 117.0])
+    }
+}
+
+pub fn five_sites() -> World {
+    world(&[api(), shop(), rust(), docs(), blog()])
+}
+
+pub fn nine_sites() -> World {
+    let intranet = Made {
+        state: SiteState::Unknown,
+        since: 130,
+        tail: &[(13, 0, 0)],
+        coverage: 0.78,
+        long_times: [8.31, 8.05, 9.6, 11.2, 15.0, 22.4],
+        long_ttfb: [7.9, 21.8],
+        long_ups: 347,
+        long_coverage: 0.96,
+        answers: &[(200, 47)],
+        detail: "no route from here: not counted",
+        cause: Cause::Local,
+        ..up("intranet", [8.4, 8.12, 9.4, 11.7, 14.2, 14.2], [8.01, 13.9])
+    };
+    let japanese = up("日本語サイト", [124.0, 122.0, 130.0, 141.0, 188.0, 188.0], [119.0, 182.0]);
+    let status = Made { answers: &[(204, 60)], ..up("status", [5.11, 5.02, 5.4, 5.91, 9.02, 9.02], [4.95, 8.94]) };
+    let legacy = Made {
+        state: SiteState::Paused,
+        since: 1_200,
+        tail: &[(360, 0, 0)],
+        coverage: 0.0,
+        times: None,
+        long_coverage: 0.0,
+        answers: &[],
+        ..up("legacy", [0.0; 6], [0.0; 2])
+    };
+    world(&[api(), shop(), intranet, rust(), japanese, docs(), blog(), status, legacy])
+}
+
+/// As many as are stacked at 80×24.
+pub fn eight_sites() -> World {
+    let mut world = nine_sites();
+    world.snapshot.sites.pop();
+    for view in &mut world.snapshot.views {
+        Arc::make_mut(view).rows.pop();
+    }
+    world
+}
+
+/// `count` sites, a few of them not up.
+pub fn many_sites(count: usize) -> World {
+    let made: Vec<Made> = (0..count)
+        .map(|i| match i % 100 {
+            17 => Made {
+                answers: &[],
+                causes: &[(Cause::ConnectTimeout, 60)],
+                times: None,
+                tail: &[(360, 0, 1)],
+                ..api()
+            },
+            41 => shop(),
+            _ => rust(),
+        })
+        .collect();
+    let mut world = world(&made);
+    for (i, site) in world.snapshot.sites.iter_mut().enumerate() {
+        let site = Arc::make_mut(site);
+        site.name = format!("{}/service-{i:04}", ["eu-west", "us", "ap"][i % 3]).into();
+    }
+    world
+}
+
+/// Five sites, after `count` others went down within ten seconds and all but four of them came back a minute ago.
+pub fn storm(count: u64) -> World {
+    let mut world = five_sites();
+    let began = world.now.before(Duration::from_secs(200));
+    let alert = |said, shift: u64, i: u64| {
+        let at = began.after(Duration::from_secs(shift) + Duration::from_millis(i * 500));
+        let name = format!("eu-west/service-{i:04}");
+        let down_or_up = if said == AlertState::Down { "down" } else { "up" };
+        Arc::new(Alert {
+            at,
+            message: format!("Website {name} is {down_or_up}. availability=79.17%, time=2026-11-22T13:58:53+01:00"),
+            site: name.into(),
+            state: said,
+            availability: None,
+            threshold: Rule::default().threshold,
+            window: Duration::from_mins(2),
+            since: at,
+            downtime: None,
+        })
+    };
+    world.alerts.extend((0..count).map(|i| alert(AlertState::Down, 0, i)));
+    world.alerts.extend((4..count).map(|i| alert(AlertState::Up, 140, i)));
+    world
+}
+
+/// Five sites on a plane: no route to the network for a minute.
+pub fn offline() -> World {
+    let mut world = five_sites();
+    let since = world.now.before(Duration::from_mins(1));
+    world.health.offline_since = Some(since);
+    for site in &mut world.snapshot.sites {
+        let site = Arc::make_mut(site);
+        site.state = SiteState::Unknown;
+        if let Some(last) = &mut site.last {
+            (last.sample.at, last.sample.cause) = (since, Cause::Ok);
+        }
+    }
+    world
+}
+
+/// Five sites with a store, of which the hour up to half an hour ago of the first site was read for this width.
+pub fn with_past(width: u16) -> World {
+    let mut world = five_sites();
+    world.has_past = true;
+    let ago = Duration::from_mins(30);
+    let wanted = Wanted {
+        site: "api".into(),
+        cadence: Cadence { interval: Duration::from_secs(10), timeout: Duration::from_secs(10) },
+        span: Duration::from_hours(1),
+        until: world.now.before(ago),
+        live: false,
+        columns: usize::from(width) - 11,
+    };
+    let mut gather = Gather::new(wanted);
+    for sample in &world.samples {
+        gather.admit(&Sample { at: sample.at.before(ago), ..*sample });
+    }
+    world.past = Some(gather.finish(Some(world.now.before(Duration::from_mins(88))), |_, _| false));
+    world
+}
+
+/// The same of a stretch of which only the sums of hours are left: a week up to now, or an hour that ended half an hour
+/// ago (as if that were long ago).
+pub fn with_hours(width: u16, week: bool) -> World {
+    let mut world = with_past(width);
+    let now = world.now;
+    let wanted = world.past.as_ref().map(|past| past.wanted.clone()).unwrap();
+    let wanted =
+        if week { Wanted { span: Duration::from_hours(7 * 24), until: now, live: true, ..wanted } } else { wanted };
+    let wanted = Wanted { cadence: Cadence { interval: Duration::from_mins(5), ..wanted.cadence }, ..wanted };
+    let made = |number: u64, at: Timestamp| {
+        let mut observation = Observation::failed(if number % 150 == 7 { Cause::Reset } else { Cause::Ok }, "");
+        let micros = 40_000 + u32::try_from(number * 7_919 % 20_000).unwrap();
+        observation.phases = Phases::NONE.with(Phase::Processing, Micros::new(micros));
+        observation.sample(at, Micros::ZERO, 0)
+    };
+    let (mut sums, mut whole, mut number) = (Vec::new(), Stretch::default(), 0);
+    for (from, until) in wanted.parts() {
+        let mut sum = Stretch::default();
+        let starts = std::iter::successors(Some(from), |at| Some(at.after(Duration::from_mins(5))));
+        // For a day nothing was observed.
+        for at in
+            starts.take_while(|at| *at < until).filter(|at| !(40..64).contains(&(now.since(*at).as_secs() / 3_600)))
+        {
+            number += 1;
+            sum.admit(&made(number, at), None);
+        }
+        whole.append(&sum);
+        sums.push(sum);
+    }
+    world.past =
+        Some(Past::of_sums(wanted, &sums, (whole, week), Some(now.before(Duration::from_hours(1_000))), |_, _| false));
+    world
+}
+
+/// Nine sites of a monitor that is only looked on at.
+pub fn watched(alive: bool) -> World {
+    let mut world = nine_sites();
+    let until = world.now.before(Duration::from_secs(2));
+    world.health.watching = Some(Watching { process: Some(4_711), alive, until, stored: Some(until) });
+    world
+}
+
+/// Three sites, seconds after the first start: one has answered, one failed.
+pub fn first_seconds() -> World {
+    let mut world = world(&[rust(), shop(), blog()]);
+    world.alerts.clear();
+    world.samples.truncate(6);
+    let end = world.samples[5].at;
+    for sample in &mut world.samples {
+        sample.at = world.now.before(end.since(sample.at) + Duration::from_secs(3));
+    }
+    for site in &mut world.snapshot.sites {
+        let site = Arc::make_mut(site);
+        site.judged_from = Some(world.now.after(Duration::from_secs(100)));
+        site.last_up = None;
+    }
+    let blog = Arc::make_mut(&mut world.snapshot.sites[2]);
+    (blog.state, blog.last) = (SiteState::New, None);
+    for view in &mut world.snapshot.views {
+        for (i, row) in Arc::make_mut(view).rows.iter_mut().enumerate() {
+            let row = Arc::make_mut(row);
+            row.beats.cells = [Beat::default(); Beats::CELLS];
+            if i == 2 {
+                row.summary.counts = Counts::default();
+                row.summary.answers.clear();
+                (row.summary.response, row.summary.ttfb) = (None, None);
+                row.summary.phase_means = [None; 5];
+                row.oldest = None;
+            } else {
+                row.oldest = Some(row.summary.as_of.before(Duration::from_secs(72)));
+                row.beats.cells[52..].fill(Beat { up: 1, down: 0 });
+            }
+        }
+    }
+    world
+}
+
+pub fn world(made: &[Made]) -> World {
+    let now = now();
+    let at = now.before(Duration::from_secs(3));
+    let view = |minutes: u64, refresh: u64, as_of: Timestamp| {
+        Arc::new(ViewSnapshot {
+            timeframe: Timeframe::new(Duration::from_secs(minutes * 60)),
+            refresh: Duration::from_secs(refresh),
+            as_of,
+            next: as_of.after(Duration::from_secs(refresh)),
+            rows: made.iter().map(|made| Arc::new(row(made, as_of, minutes))).collect(),
+        })
+    };
+    let views = vec![view(10, 10, at), view(60, 60, now.before(Duration::from_secs(13)))];
+    let sites = made.iter().map(|made| Arc::new(site(made))).collect();
+    World {
+        snapshot: Snapshot { at: now, sites, views },
+        samples: hour(now),
+        has_past: false,
+        past: None,
+        alerts: alerts(),
+        health: Health {
+            checks_per_second: 0.6,
+            late: Duration::from_micros(2_010),
+            store: StoreHealth::Ok { bytes: 41_000_000 },
+            ..Health::default()
+        },
+        rechecks: Vec::new(),
+        zone: TimeZone::fixed(jiff::tz::offset(1)),
+        about: About {
+            version: "0.1.0 (abc1234)".to_owned(),
+            config: Some("sites.yaml".to_owned()),
+            store: Some("webmon.redb".to_owned()),
+        },
+        now,
+    }
+}
+
+/// An hour of a site that is checked every 5 s: 40 to 56 ms with a tide in it, a few slow ones, no check for six minutes,
+/// then none that was answered rightly for the last four.
+fn hour(now: Timestamp) -> Vec<Sample> {
+    let made = |i: u32| {
+        let at = now.before(Duration::from_secs(3_600 - 5 * u64::from(i)));
+        let failed = i >= 670 || i == 200;
+        let mut observation = Observation::failed(if failed { Cause::Status } else { Cause::Ok }, "");
+        let wave = (i / 30) % 12;
+        let micros = 40_000 + 1_000 * wave.min(12 - wave) + i * 7_919 % 10_000;
+        let micros = if i % 97 == 50 { micros * 3 } else { micros };
+        let micros = if i == 400 { 1_240_000 } else { micros };
+        observation.phases = Phases::NONE.with(Phase::Processing, Micros::new(micros));
+        observation.status = Status::new(if failed { 503 } else { 200 });
+        observation.sample(at, Micros::ZERO, 0)
+    };
+    (0..720).filter(|i| !(300..372).contains(i)).map(made).collect()
+}
+
+fn alerts() -> Vec<Arc<Alert>> {
+    let alert = |site: &str, state, up, ago: u64, message: &str, downtime: Option<u64>| {
+        let at = now().before(Duration::from_secs(ago));
+        Arc::new(Alert {
+            at,
+            site: site.into(),
+            state,
+            availability: Some(Availability { up, checks: 24 }),
+            threshold: Rule::default().threshold,
+            window: Duration::from_mins(2),
+            since: at,
+            downtime: downtime.map(Duration::from_secs),
+            message: message.to_owned(),
+        })
+    };
+    let blog_down = "Website blog is down. availability=75.00%, time=2026-11-22T09:12:25+01:00";
+    let blog_up = "Website blog is up. availability=83.33%, time=2026-11-22T09:14:30+01:00, downtime=2m5s";
+    let api_down = "Website api is down. availability=79.17%, time=2026-11-22T13:58:01+01:00";
+    vec![
+        alert("blog", AlertState::Down, 18, 17_388, blog_down, None),
+        alert("blog", AlertState::Up, 20, 17_263, blog_up, Some(125)),
+        alert("api", AlertState::Down, 19, 252, api_down, None),
+    ]
+}
+
+fn site(made: &Made) -> SiteSnapshot {
+    let now = now();
+    let at = now.before(Duration::from_secs(3));
+    let down = made.state == SiteState::Down;
+    let mut observation = Observation::failed(made.cause, made.detail);
+    if made.cert_days <= 21 {
+        observation.flags = observation.flags.with(Flags::CERTIFICATE);
+    }
+    observation.phases = Phases::NONE.with(Phase::Processing, Micros::new(35_300));
+    observation.status = Status::new(made.answers.first().map_or(200, |(code, _)| *code));
+    observation.http = Http::V11;
+    observation.address = Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7)), 443));
+    observation.certificate = Some(Arc::new(Certificate {
+        subject: made.name.to_owned(),
+        issuer: "R11".to_owned(),
+        not_before: Timestamp::ZERO,
+        not_after: now.after(Duration::from_secs(made.cert_days * 86_400 + 3_600)),
+        faults: Vec::new(),
+    }));
+    SiteSnapshot {
+        name: made.name.into(),
+        url: format!("https://{}.example.com/", made.name).into(),
+        group: match made.name {
+            "api" | "shop-checkout" => Some("shop".into()),
+            "docs" | "blog" => Some("words".into()),
+            _ => None,
+        },
+        interval: Duration::from_secs(10),
+        timeout: Duration::from_secs(10),
+        rule: Rule { threshold: Threshold::from_ppm(800_000).unwrap(), ..Rule::default() },
+        state: made.state,
+        since: now.before(Duration::from_secs(made.since)),
+        is_older: false,
+        last: Some(LastCheck {
+            seq: 1234,
+            sample: observation.sample(at, Micros::ZERO, 0),
+            observation: Some(Arc::new(observation)),
+        }),
+        last_up: Some(now.before(Duration::from_secs(if down { 272 } else { 13 }))),
+        paused_until: (made.state == SiteState::Paused).then(|| now.after(Duration::from_mins(10))),
+        incident: down.then_some(OpenIncident { since: now.before(Duration::from_secs(252)) }),
+        judged_from: None,
+    }
+}
+
+fn row(made: &Made, as_of: Timestamp, minutes: u64) -> Row {
+    let long = minutes == 60;
+    let mut cells = [Beat { up: 1, down: 0 }; Beats::CELLS];
+    // The longer view sees the same end of time, a sixth as wide.
+    let mut end = Beats::CELLS;
+    for &(length, up, down) in made.tail {
+        let length = if long { length.div_ceil(6) } else { length };
+        cells[end.saturating_sub(length)..end].fill(Beat { up, down });
+        end = end.saturating_sub(length);
+    }
+    let failing = |code: u16| code >= 400;
+    let grown = |count: u64, failed: bool| if long && !failed { made.long_ups } else { count };
+    let codes: Vec<(Answer, u64, bool)> = made
+        .answers
+        .iter()
+        .map(|&(code, count)| (Answer::Code(Status::new(code).unwrap()), grown(count, failing(code)), failing(code)))
+        .chain(made.causes.iter().map(|&(cause, count)| (Answer::Cause(cause), count, true)))
+        .collect();
+    let mut answers: Vec<(Answer, u64, bool)> = codes.clone();
+    answers.sort_by_key(|&(_, count, failed)| (!failed, std::cmp::Reverse(count)));
+    let down = answers.iter().filter(|(.., failed)| *failed).map(|(_, count, _)| count).sum();
+    let up = answers.iter().filter(|(.., failed)| !*failed).map(|(_, count, _)| count).sum();
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few seconds")]
+    let us = |ms: f64| (ms * 1e3).round() as u32;
+    Row {
+        summary: Summary {
+            as_of,
+            timeframe: Timeframe::new(Duration::from_secs(minutes * 60)),
+            counts: Counts { up, down, unknown: 0, skipped: 0 },
+            coverage: Some(if long { made.long_coverage } else { made.coverage }),
+            response: made.times.map(|short| if long { made.long_times } else { short }).map(
+                |[avg, p50, p90, p95, p99, max]| Latency {
+                    count: up,
+                    avg: avg * 1e3,
+                    max: us(max),
+                    p50: us(p50),
+                    p90: us(p90),
+                    p95: us(p95),
+                    p99: us(p99),
+                },
+            ),
+            ttfb: made.times.map(|_| if long { made.long_ttfb } else { made.ttfb }).map(|[avg, max]| Latency {
+                count: up,
+                avg: avg * 1e3,
+                max: us(max),
+                p50: us(avg),
+                p90: us(avg),
+                p95: us(avg),
+                p99: us(max),
+            }),
+            phase_means: made.times.map_or([None; 5], |short| {
+                let avg = if long { made.long_times[0] } else { short[0] };
+                [Some(310.0), Some(0.2 * avg * 1e3), Some(0.25 * avg * 1e3), Some(0.54 * avg * 1e3 - 400.0), Some(90.0)]
+            }),
+            codes: Vec::new(),
+            causes: made.causes.to_vec(),
+            answers: answers.into_iter().map(|(answer, count, _)| (answer, count)).collect(),
+        },
+        beats: Beats { cell: Duration::from_secs(minutes), newest: as_of, cells },
+        oldest: Some(as_of.before(Duration::from_secs(minutes * 60 - 7))),
+        is_exact: true,
+    }
+}

@@ -1,0 +1,425 @@
+//! Whole screens as pictures, and what holds for every screen.
+
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Rect, Size};
+use ratatui::style::{Color, Modifier};
+
+use super::fixtures;
+use super::fixtures::World;
+use crate::tui::Symbols;
+use crate::tui::input::key::{Key, Mouse};
+use crate::tui::screen::{render, view};
+use crate::tui::state::UiState;
+use crate::tui::style::theme::Theme;
+
+fn draw(world: &World, state: &UiState, width: u16, height: u16) -> TestBackend {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    let screen = view(&world.inputs(), state, Size { width, height });
+    terminal.draw(|frame| render(&screen, &state.theme(), frame.area(), frame.buffer_mut())).unwrap();
+    terminal.backend().clone()
+}
+
+fn press(world: &World, state: &mut UiState, size: Size, keys: &str) {
+    state.settle(&world.inputs(), size);
+    for c in keys.chars() {
+        let key = match c {
+            '\n' => Key::Enter,
+            '\x1b' => Key::Esc,
+            '\t' => Key::Tab,
+            '←' => Key::Left,
+            '→' => Key::Right,
+            '↘' => Key::End,
+            c => Key::Char(c),
+        };
+        assert_eq!(state.act(&key, &world.inputs(), size), None);
+    }
+}
+
+fn picture(world: &World, keys: &str, width: u16, height: u16) -> TestBackend {
+    let mut state = fixtures::state();
+    press(world, &mut state, Size { width, height }, keys);
+    draw(world, &state, width, height)
+}
+
+macro_rules! pictures {
+    ($($name:ident: $world:expr, $keys:expr, $width:literal x $height:literal;)+) => {$(
+        #[test]
+        fn $name() {
+            insta::assert_snapshot!(picture(&$world, $keys, $width, $height));
+        }
+    )+};
+}
+
+pictures! {
+    five_80x24: fixtures::five_sites(), "", 80 x 24;
+    five_100x30: fixtures::five_sites(), "", 100 x 30;
+    five_120x40: fixtures::five_sites(), "", 120 x 40;
+    nine_80x24: fixtures::nine_sites(), "", 80 x 24;
+    nine_120x40: fixtures::nine_sites(), "", 120 x 40;
+    nine_160x45: fixtures::nine_sites(), "", 160 x 45;
+    nine_200x60: fixtures::nine_sites(), "", 200 x 60;
+    five_60x20: fixtures::five_sites(), "", 60 x 20;
+    five_40x10: fixtures::five_sites(), "", 40 x 10;
+    five_20x5: fixtures::five_sites(), "", 20 x 5;
+    five_3x1: fixtures::five_sites(), "", 3 x 1;
+    five_1x1: fixtures::five_sites(), "", 1 x 1;
+    thousand_80x24_filtering: fixtures::many_sites(1000), "/eu down", 80 x 24;
+    thousand_120x40_sorted: fixtures::many_sites(1000), "s9jj", 120 x 40;
+    second_tab_frozen: fixtures::nine_sites(), "\tf", 80 x 24;
+    only_not_up: fixtures::nine_sites(), "d", 120 x 40;
+    nothing_matches: fixtures::five_sites(), "/foo\n", 80 x 24;
+    choosing_an_order: fixtures::five_sites(), "s", 80 x 24;
+    site_80x24: fixtures::five_sites(), "\n", 80 x 24;
+    site_120x40: fixtures::nine_sites(), "\n\t", 120 x 40;
+    site_without_answers_100x30: fixtures::many_sites(100), "\n", 100 x 30;
+    site_zoomed_100x40: fixtures::five_sites(), "\n++", 100 x 40;
+    site_new_80x24: fixtures::first_seconds(), "j\n", 80 x 24;
+    site_40x12: fixtures::five_sites(), "jj\nG", 40 x 12;
+    alerts_80x24: fixtures::five_sites(), "a", 80 x 24;
+    alerts_120x40: fixtures::nine_sites(), "a", 120 x 40;
+    folded_80x24: fixtures::nine_sites(), "o", 80 x 24;
+    folded_and_one_unfolded_120x40: fixtures::nine_sites(), "o\n", 120 x 40;
+    storm_80x24: fixtures::storm(12), "ajjjjj\n", 80 x 24;
+    storm_120x40: fixtures::storm(20), "", 120 x 40;
+    storm_found_100x30: fixtures::storm(12), "a/service up\n", 100 x 30;
+    no_alert_found_80x24: fixtures::five_sites(), "a/foo\n", 80 x 24;
+    help_80x24: fixtures::five_sites(), "?", 80 x 24;
+    help_120x40: fixtures::nine_sites(), "?", 120 x 40;
+    help_of_alerts_60x20: fixtures::nine_sites(), "a?", 60 x 20;
+    eight_80x24: fixtures::eight_sites(), "", 80 x 24;
+    offline_80x24: fixtures::offline(), "jj", 80 x 24;
+    first_seconds_80x24: fixtures::first_seconds(), "j", 80 x 24;
+    no_alerts_yet_100x30: fixtures::first_seconds(), "", 100 x 30;
+    site_past_80x24: fixtures::with_past(80), "\n←", 80 x 24;
+    site_past_120x40: fixtures::with_past(120), "\n←l", 120 x 40;
+    site_past_being_read_80x24: fixtures::with_past(100), "\n←", 80 x 24;
+    site_below_the_table_200x60: fixtures::nine_sites(), "\n", 200 x 60;
+    site_below_many_120x50: fixtures::many_sites(1000), "jjjjjjjjjjjjjjjjjjjj\n]", 120 x 50;
+    site_after_a_second_enter_120x50: fixtures::many_sites(1000), "jj\n\n", 120 x 50;
+    site_week_80x24: fixtures::with_hours(80, true), "\n---", 80 x 24;
+    site_past_of_hours_80x24: fixtures::with_hours(80, false), "\n←", 80 x 24;
+    site_month_being_read_100x30: fixtures::with_past(100), "\n----", 100 x 30;
+    watched_80x24: fixtures::watched(true), "r", 80 x 24;
+    watched_help_120x40: fixtures::watched(true), "?", 120 x 40;
+    watched_and_gone_120x40: fixtures::watched(false), "p", 120 x 40;
+    stale_by_half_a_minute: fixtures::five_sites().later(31), "", 80 x 24;
+}
+
+#[test]
+fn in_ascii_nothing_else_reaches_a_cell_and_nothing_moves() {
+    let world = fixtures::nine_sites();
+    let mut state = fixtures::state();
+    press(&world, &mut state, Size { width: 120, height: 40 }, "");
+    state.symbols = Symbols::Ascii;
+    let backend = draw(&world, &state, 120, 40);
+    assert!(backend.buffer().content().iter().all(|cell| cell.symbol().is_ascii()));
+    insta::assert_snapshot!(backend);
+}
+
+#[test]
+fn without_colour_no_cell_has_one_and_the_modifiers_stay() {
+    let world = fixtures::five_sites();
+    let mut state = fixtures::state();
+    press(&world, &mut state, Size { width: 80, height: 24 }, "");
+    let screen = view(&world.inputs(), &state, Size { width: 80, height: 24 });
+    let mut buffer = Buffer::empty(Rect::new(0, 0, 80, 24));
+    render(&screen, &Theme { color: false, ..state.theme() }, buffer.area, &mut buffer);
+    assert!(buffer.content().iter().all(|cell| cell.fg == Color::Reset && cell.bg == Color::Reset));
+    assert_eq!(buffer[(0, 3)].symbol(), "▼");
+    assert_eq!(buffer[(0, 3)].modifier, Modifier::BOLD | Modifier::REVERSED);
+}
+
+#[test]
+fn colours_say_the_state() {
+    let world = fixtures::five_sites();
+    let backend = picture(&world, "", 80, 24);
+    let cell = |x, y| backend.buffer()[(x, y)].clone();
+    assert_eq!((cell(0, 3).fg, cell(0, 3).modifier), (Color::Red, Modifier::BOLD | Modifier::REVERSED));
+    assert_eq!((cell(0, 4).fg, cell(0, 4).modifier), (Color::Yellow, Modifier::BOLD));
+    assert_eq!(cell(0, 5).fg, Color::Green);
+    // The count of what is down is white on red; the cursor is reversed; bars are green and red.
+    assert_eq!((cell(9, 0).fg, cell(9, 0).bg), (Color::White, Color::Red));
+    assert_eq!((cell(2, 3).symbol(), cell(2, 3).modifier), ("a", Modifier::REVERSED));
+    assert_eq!((cell(70, 3).symbol(), cell(70, 3).fg), ("▇", Color::Green));
+    assert_eq!((cell(79, 3).symbol(), cell(79, 3).fg), ("×", Color::Red));
+}
+
+mod behaviour {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::engine::snapshot::SiteState;
+    use crate::model::{Health, StoreHealth};
+    use crate::tui::state::Leave;
+
+    const SIZE: Size = Size { width: 80, height: 24 };
+
+    fn text(world: &World, state: &UiState) -> String {
+        view(&world.inputs(), state, SIZE).text()
+    }
+
+    /// The same world one tick of the first view later, with `name` in `to`.
+    fn ticked(mut world: World, name: &str, to: SiteState) -> World {
+        for site in &mut world.snapshot.sites {
+            if &*site.name == name {
+                Arc::make_mut(site).state = to;
+            }
+        }
+        let view = Arc::make_mut(&mut world.snapshot.views[0]);
+        view.as_of = view.as_of.after(Duration::from_secs(10));
+        world
+    }
+
+    #[test]
+    fn rows_change_places_only_at_a_tick_and_marks_at_once() {
+        let mut world = fixtures::five_sites();
+        let mut state = fixtures::state();
+        press(&world, &mut state, SIZE, "");
+        Arc::make_mut(&mut world.snapshot.sites[4]).state = SiteState::Down;
+        state.settle(&world.inputs(), SIZE);
+        assert!(text(&world, &state).lines().nth(7).unwrap().starts_with("▼ blog"));
+        let world = ticked(world, "blog", SiteState::Down);
+        state.settle(&world.inputs(), SIZE);
+        assert!(text(&world, &state).lines().nth(4).unwrap().starts_with("▼ blog"));
+    }
+
+    #[test]
+    fn the_cursor_stays_on_its_site_once_it_was_moved() {
+        let world = fixtures::five_sites();
+        let mut state = fixtures::state();
+        press(&world, &mut state, SIZE, "jj");
+        assert!(text(&world, &state).contains("● www.rust-lang.org  200 in"));
+        let world = ticked(world, "blog", SiteState::Down);
+        state.settle(&world.inputs(), SIZE);
+        assert_eq!(state.row, 3);
+        assert!(text(&world, &state).contains("● www.rust-lang.org  200 in"));
+        press(&world, &mut state, SIZE, "g");
+        assert!(text(&world, &state).contains("▼ api  503 Service Unavailable, 3 s ago"));
+    }
+
+    #[test]
+    fn frozen_figures_stand_while_header_and_alerts_go_on() {
+        let world = fixtures::five_sites();
+        let mut state = fixtures::state();
+        press(&world, &mut state, SIZE, "f");
+        let world = ticked(world, "blog", SiteState::Down);
+        state.settle(&world.inputs(), SIZE);
+        let frozen = text(&world, &state);
+        assert!(frozen.contains("FROZEN at 14:02:10 (f)") && frozen.contains("▼ 2 DOWN"), "{frozen}");
+        assert!(frozen.lines().nth(7).unwrap().starts_with("● blog"), "{frozen}");
+        press(&world, &mut state, SIZE, "f");
+        assert!(!text(&world, &state).contains("FROZEN"));
+    }
+
+    #[test]
+    fn a_new_down_rings_once_and_old_news_never() {
+        let mut world = fixtures::five_sites();
+        let mut state = fixtures::state();
+        assert!(!state.settle(&world.inputs(), SIZE));
+        let news = |world: &World| {
+            let mut alert = (*world.alerts[2]).clone();
+            alert.at = world.now;
+            Arc::new(alert)
+        };
+        world = world.later(1);
+        world.alerts.push(news(&world));
+        assert!(state.settle(&world.inputs(), SIZE));
+        assert!(!state.settle(&world.inputs(), SIZE));
+        world = world.later(60);
+        world.alerts.push(news(&world));
+        assert_eq!(state.act(&Key::Char('j'), &world.inputs(), SIZE), None);
+        assert!(state.settle(&world.inputs(), SIZE), "a key at the same moment does not swallow it");
+        world = world.later(5);
+        world.alerts.push(news(&world));
+        assert!(!state.settle(&world.inputs(), SIZE), "at most one bell in ten seconds");
+        press(&world, &mut state, SIZE, "b");
+        world = world.later(60);
+        world.alerts.push(news(&world));
+        assert!(!state.settle(&world.inputs(), SIZE), "muted");
+        assert!(text(&world, &state).contains("muted"));
+    }
+
+    #[test]
+    fn the_banner_says_the_worst_thing_first() {
+        let mut world = fixtures::five_sites();
+        let mut state = fixtures::state();
+        let mut says = |health: Health| {
+            world.health = health;
+            state.settle(&world.inputs(), SIZE);
+            text(&world, &state).lines().nth(1).unwrap().to_owned()
+        };
+        let mut health = Health { notices: vec!["sites.yaml: 2 warnings".to_owned()], ..Health::default() };
+        assert_eq!(says(health.clone()), "! sites.yaml: 2 warnings");
+        health.narration = Some("\"flappy\" stops answering in 4 s".to_owned());
+        assert_eq!(says(health.clone()), " demo: \"flappy\" stops answering in 4 s");
+        health.late = Duration::from_secs(2);
+        assert!(says(health.clone()).starts_with("! checks start up to 2.00 s late"));
+        // A stop makes starts late as well; the machine is not to blame.
+        health.stopped = Duration::from_millis(2_470);
+        assert!(says(health.clone()).starts_with("! webmon was stopped for 2.47 s; what was not checked"));
+        health.lost_samples = 7;
+        assert!(says(health.clone()).starts_with("! 7 samples lost so far"));
+        let since = fixtures::now().before(Duration::from_secs(130));
+        health.store = StoreHealth::NotSaving { since, reason: "disk full".to_owned() };
+        assert!(says(health.clone()).starts_with("! not saving since 14:00:03: disk full; figures go on"));
+        health.offline_since = Some(since);
+        assert!(says(health).starts_with("! offline: no route since 14:00:03; checks"));
+    }
+
+    #[test]
+    fn a_site_is_down_since_its_incident_began_not_since_its_mark_changed() {
+        for keys in ["", "\n"] {
+            let mut world = fixtures::five_sites();
+            let (wide, small) = ((200, 60), (30, 8));
+            let seen = [wide, small].map(|(width, height)| picture(&world, keys, width, height));
+            let site = world.snapshot.sites.iter_mut().find(|site| &*site.name == "api").unwrap();
+            Arc::make_mut(site).since = world.now.before(Duration::from_secs(1));
+            for ((width, height), before) in [wide, small].into_iter().zip(seen) {
+                assert_eq!(picture(&world, keys, width, height).buffer(), before.buffer(), "{keys:?} {width}");
+            }
+            let site = world.snapshot.sites.iter_mut().find(|site| &*site.name == "api").unwrap();
+            Arc::make_mut(site).state = SiteState::Failing;
+            assert!(picture(&world, keys, 200, 60).to_string().contains("1s"), "a failing site has no incident yet");
+        }
+    }
+
+    #[test]
+    fn a_certificate_that_is_over_has_no_days_left_not_fewer_than_none() {
+        let mut world = fixtures::five_sites();
+        for site in &mut world.snapshot.sites {
+            let observation = Arc::make_mut(site).last.as_mut().and_then(|last| last.observation.as_mut());
+            if let Some(certificate) =
+                observation.and_then(|observation| Arc::make_mut(observation).certificate.as_mut())
+            {
+                Arc::make_mut(certificate).not_after = fixtures::now().before(Duration::from_hours(30));
+            }
+        }
+        let mut state = fixtures::state();
+        state.settle(&world.inputs(), SIZE);
+        let narrow = text(&world, &state);
+        assert!(narrow.contains("docs cert exp ") && narrow.contains("cert expired"), "{narrow}");
+        assert!(!narrow.contains("-2 d"), "{narrow}");
+        let size = Size { width: 200, height: 60 };
+        let wide = view(&world.inputs(), &state, size).text();
+        assert!(wide.contains("exp ") && wide.contains("certificate expired") && !wide.contains("-2d"), "{wide}");
+    }
+
+    #[test]
+    fn a_demonstration_says_so_in_its_header_and_title() {
+        let mut world = fixtures::five_sites();
+        world.health.narration = Some("all is well".to_owned());
+        let mut state = fixtures::state();
+        state.settle(&world.inputs(), SIZE);
+        let screen = view(&world.inputs(), &state, SIZE);
+        assert_eq!(screen.title, "webmon DEMO ▼1");
+        assert!(screen.text().starts_with(" webmon DEMO  ▼ 1 DOWN"), "{}", screen.text());
+    }
+
+    #[test]
+    fn escape_goes_back_and_never_quits() {
+        let world = fixtures::five_sites();
+        let mut state = fixtures::state();
+        press(&world, &mut state, SIZE, "/blog\na?\x1b\x1b");
+        let text = text(&world, &state);
+        assert!(text.contains("/blog") && !text.contains("▲ shop-checkout"), "{text}");
+        press(&world, &mut state, SIZE, "\x1b\x1b\x1b");
+        assert!(view(&world.inputs(), &state, SIZE).text().contains("▲ shop-checkout"));
+        assert_eq!(state.act(&Key::Char('q'), &world.inputs(), SIZE), Some(Leave::Plain));
+    }
+
+    #[test]
+    fn hostile_texts_stay_in_their_cells() {
+        let mut world = fixtures::five_sites();
+        let evil = "a\x1b[2J\x1b]0;x\x07\u{202e}b\u{9b}31m\u{200d}\u{301}\r\n\t👨‍👩‍👧‍👦日本語";
+        for site in &mut world.snapshot.sites {
+            let site = Arc::make_mut(site);
+            site.name = evil.into();
+            if let Some(observation) = site.last.as_mut().and_then(|last| last.observation.as_mut()) {
+                Arc::make_mut(observation).detail = evil.repeat(20);
+            }
+        }
+        let alert = Arc::make_mut(&mut world.alerts[2]);
+        (alert.message, alert.site) = (evil.repeat(9), evil.into());
+        world.health.notices = vec![evil.to_owned()];
+        world.about.version = evil.to_owned();
+        for keys in ["", "a", "?", "\n", "/\u{202e}"] {
+            for (width, height) in [(80, 24), (200, 60), (41, 9), (20, 5)] {
+                let backend = picture(&world, keys, width, height);
+                let harmful = |symbol: &str| symbol.chars().any(crate::model::text::is_harmful);
+                assert!(!backend.buffer().content().iter().any(|cell| harmful(cell.symbol())), "{keys:?} {width}");
+                if (keys, width) == ("", 80) {
+                    // Every column behind the name stands where it stands for a tame one.
+                    for y in 4..9 {
+                        assert_eq!(backend.buffer()[(26, y)].symbol(), "%", "{backend}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+mod properties {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        #[test]
+        fn no_size_and_no_keys_make_it_panic_or_leave_the_screen(
+            width in 0u16..260, height in 0u16..80, sites in prop::sample::select(vec![0usize, 1, 5, 9, 60]),
+            keys in "[jkgGJK/dsnavm9tfa!?brpoo/+\\-l←→↘1-9\t\x1b\nxq \\[\\]]{0,12}", pages in prop::collection::vec(0u8..8, 0..6),
+            later in 0u64..5_000, ascii: bool, mouse in prop::collection::vec((0u8..3, 0u16..270, 0u16..90), 0..6),
+        ) {
+            let world = match sites {
+                1 => fixtures::with_past(width.max(12)),
+                5 => fixtures::five_sites(),
+                9 => fixtures::nine_sites(),
+                n => fixtures::many_sites(n),
+            }.later(later);
+            let size = Size { width, height };
+            let mut state = fixtures::state();
+            state.settle(&world.inputs(), size);
+            let moves = [
+                Key::PageDown, Key::PageUp, Key::End, Key::Home, Key::Ctrl('d'), Key::Ctrl('u'), Key::Backspace,
+                Key::Paste("a\u{1b}b".to_owned()),
+            ];
+            let keys = keys.chars().map(|c| match c {
+                '\n' => Key::Enter, '\x1b' => Key::Esc, '\t' => Key::Tab, '←' => Key::Left, '→' => Key::Right,
+                '↘' => Key::End, c => Key::Char(c),
+            });
+            let mouse = mouse.into_iter().map(|(what, x, y)| {
+                Key::Mouse([Mouse::Click, Mouse::WheelUp, Mouse::WheelDown][usize::from(what)], x, y)
+            });
+            for key in keys.chain(pages.iter().map(|i| moves[usize::from(*i)].clone())).chain(mouse) {
+                // Leaving is the loop's business; here the dashboard simply goes on.
+                let _ = state.act(&key, &world.inputs(), size);
+            }
+            if ascii {
+                state.symbols = Symbols::Ascii;
+            }
+            let screen = view(&world.inputs(), &state, size);
+            prop_assert!(screen.lines.len() <= usize::from(height).max(1), "{} lines", screen.lines.len());
+            for line in &screen.lines {
+                prop_assert!(line.width() <= usize::from(width.max(1)), "{}: {:?}", line.width(), line.text());
+            }
+            // Into a larger buffer: nothing outside the area is touched.
+            let area = Rect::new(2, 1, width, height);
+            let mut buffer = Buffer::empty(Rect::new(0, 0, width + 4, height + 2));
+            render(&screen, &state.theme(), area, &mut buffer);
+            for y in 0..buffer.area.height {
+                for x in (0..2).chain(width + 2..width + 4) {
+                    prop_assert_eq!(buffer[(x, y)].symbol(), " ");
+                }
+            }
+            if !screen.lines.is_empty() && width >= 40 && height >= 8 {
+                let selected_seen = state.order.is_empty() || (state.top..state.top + height as usize).contains(&state.row);
+                prop_assert!(selected_seen);
+            }
+        }
+    }
+}

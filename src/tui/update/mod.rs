@@ -1,0 +1,4 @@
+//! What keys and clicks change in the state.
+
+pub(crate) mod keys;
+pub(crate) mod mouse;

@@ -1,0 +1,279 @@
+//! What pointing at a cell means.
+//!
+//! On the overview a click selects the site of its row, and opens it when it was selected already; on the head of a
+//! column it sorts, on a tab it turns to that view, on the title of the alerts it opens them. Elsewhere a click on the
+//! first line goes back. The wheel scrolls what is under the pointer, three lines a notch; over the chart of a site it
+//! zooms, one span a notch: away from the person into it.
+
+use ratatui::layout::Size;
+
+use crate::model::SortKey;
+
+use crate::tui::input::key::Mouse;
+use crate::tui::layout::Plan;
+use crate::tui::screen::view;
+use crate::tui::state::banner;
+use crate::tui::state::{Place, UiState};
+use crate::tui::style::line::width;
+use crate::tui::view::frame::{Frame, Inputs};
+use crate::tui::view::site;
+use crate::tui::view::table::columns;
+
+const NOTCH: isize = 3;
+
+/// What is at some cell of the overview.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Target {
+    /// The title of the view of this number.
+    Title,
+    /// The heads of the columns.
+    Head,
+    /// So many rows below the first one that is seen.
+    Row(usize),
+    /// The title of the alerts.
+    AlertsTitle,
+    /// An alert.
+    Alerts,
+    Nothing,
+}
+
+impl UiState {
+    /// Does what pointing at the cell `at` (column, row) means.
+    pub(crate) fn point(&mut self, what: Mouse, at: (u16, u16), inputs: &Inputs, size: Size) {
+        let row = usize::from(at.1);
+        let by = match what {
+            Mouse::Click if self.place == Place::Overview => return self.click(at, inputs, size),
+            Mouse::Click => {
+                if row == 0 {
+                    self.back();
+                }
+                return;
+            }
+            Mouse::WheelUp => -NOTCH,
+            Mouse::WheelDown => NOTCH,
+        };
+        if self.place == Place::Site && self.is_over_chart(row, inputs, size) {
+            return self.zoom(what == Mouse::WheelUp, inputs);
+        }
+        let plan = self.plan(inputs, size);
+        let over_alerts = matches!(self.target(&plan, row, inputs), Target::Alerts | Target::AlertsTitle);
+        if self.place == Place::Overview && over_alerts {
+            self.region_top = self.region_top.saturating_add_signed(by.signum());
+        } else {
+            self.scroll(by, inputs);
+        }
+    }
+
+    /// Whether line `row` of the screen of a site is one of its chart's; where the body lies is [`crate::tui::screen::view`]'s.
+    fn is_over_chart(&self, row: usize, inputs: &Inputs, size: Size) -> bool {
+        let plan = self.plan(inputs, size);
+        let above = 1 + usize::from(banner::is_shown(inputs, self));
+        let height = match plan.below {
+            0 => usize::from(size.height).saturating_sub(above + 2),
+            below => below - 1,
+        };
+        let from = usize::from(size.height).saturating_sub(2 + height);
+        let Some(row) = row.checked_sub(from).filter(|_| !plan.summary) else { return false };
+        site::is_chart(&Frame::of(inputs, self, size, &plan), height, row)
+    }
+
+    fn click(&mut self, (column, row): (u16, u16), inputs: &Inputs, size: Size) {
+        let plan = self.plan(inputs, size);
+        match self.target(&plan, usize::from(row), inputs) {
+            Target::Title if plan.tabs => {
+                if let Some(tab) = self.tab_at((column, row), inputs, size) {
+                    self.tab = tab;
+                    self.arranged = None;
+                }
+            }
+            Target::Head => {
+                if let Some(key) = self.head_at(usize::from(column), size) {
+                    self.sort_by(key);
+                }
+            }
+            Target::Row(below) if self.top + below < self.order.len() => {
+                let again = self.row == self.top + below && self.cursor.is_some();
+                self.row = self.top + below;
+                self.scroll(0, inputs);
+                if again {
+                    self.open(inputs);
+                }
+            }
+            Target::AlertsTitle => {
+                (self.under_alerts, self.place, self.alerts_row) = (Place::Overview, Place::Alerts, 0);
+            }
+            Target::Title | Target::Row(_) | Target::Alerts | Target::Nothing => {}
+        }
+    }
+
+    /// What is in line `row` of the overview; the order of the regions is that of [`crate::tui::screen::view`].
+    fn target(&self, plan: &Plan, row: usize, inputs: &Inputs) -> Target {
+        let mut from = 1 + usize::from(banner::is_shown(inputs, self));
+        let Some(mut row) = row.checked_sub(from).filter(|_| !plan.summary) else { return Target::Nothing };
+        for placed in &plan.views {
+            let head = usize::from(placed.head);
+            match row {
+                0 => return Target::Title,
+                1 if placed.head => return Target::Head,
+                _ if row < 1 + head + placed.rows => return Target::Row(row - 1 - head),
+                _ => row -= 1 + head + placed.rows,
+            }
+        }
+        from = usize::from(plan.range);
+        match row.checked_sub(from) {
+            Some(0) if plan.alerts > 0 => Target::AlertsTitle,
+            Some(line) if line < plan.alerts => Target::Alerts,
+            _ => Target::Nothing,
+        }
+    }
+
+    /// What the head at this column sorts by; the mark stands for the state.
+    fn head_at(&self, column: usize, size: Size) -> Option<SortKey> {
+        let mut left = 2;
+        if column < left {
+            return Some(SortKey::State);
+        }
+        for (head, cells) in columns::choose(usize::from(size.width), self.digest.incomplete) {
+            if column < left + cells {
+                return head.sort_key();
+            }
+            left += cells + 1;
+        }
+        None
+    }
+
+    /// The tab at this cell: the span that begins with its number in brackets.
+    fn tab_at(&self, (column, row): (u16, u16), inputs: &Inputs, size: Size) -> Option<usize> {
+        let screen = view(inputs, self, size);
+        let mut right = 0;
+        let span = screen.lines.get(usize::from(row))?.spans().iter().find(|span| {
+            right += width(&span.text);
+            usize::from(column) < right
+        })?;
+        let number: usize = span.text.strip_prefix('[')?.split(']').next()?.parse().ok()?;
+        number.checked_sub(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::input::key::Key;
+    use crate::tui::tests::fixtures;
+    use crate::tui::tests::fixtures::World;
+
+    const SIZE: Size = Size { width: 80, height: 24 };
+
+    fn pointed(world: &World, presses: &[(Mouse, u16, u16)]) -> UiState {
+        let mut state = fixtures::state();
+        state.settle(&world.inputs(), SIZE);
+        for &(what, column, row) in presses {
+            assert_eq!(state.act(&Key::Mouse(what, column, row), &world.inputs(), SIZE), None);
+        }
+        state
+    }
+
+    #[test]
+    fn a_click_selects_the_site_of_its_row_in_both_views_and_a_second_one_opens_it() {
+        let world = fixtures::five_sites();
+        for (row, selected) in [(3, "api"), (5, "www.rust-lang.org"), (10, "api"), (14, "blog")] {
+            let once = pointed(&world, &[(Mouse::Click, 20, row)]);
+            assert_eq!((once.cursor.as_deref(), once.place), (Some(selected), Place::Overview), "row {row}");
+            let twice = pointed(&world, &[(Mouse::Click, 20, row), (Mouse::Click, 30, row)]);
+            assert_eq!((twice.cursor.as_deref(), twice.place), (Some(selected), Place::Site), "row {row}");
+        }
+        let elsewhere = pointed(&world, &[(Mouse::Click, 20, 5), (Mouse::Click, 20, 6)]);
+        assert_eq!((elsewhere.cursor.as_deref(), elsewhere.place), (Some("docs"), Place::Overview));
+    }
+
+    #[test]
+    fn the_rows_that_are_clicked_are_the_rows_that_are_drawn() {
+        for (world, keys) in [
+            (fixtures::five_sites(), ""),
+            (fixtures::many_sites(1000), "GGkk"),
+            (fixtures::offline(), ""),
+            (fixtures::nine_sites(), "\t"),
+            (fixtures::many_sites(1000), "Gd"),
+        ] {
+            let mut state = fixtures::state();
+            state.settle(&world.inputs(), SIZE);
+            for c in keys.chars() {
+                let key = if c == '\t' { Key::Tab } else { Key::Char(c) };
+                state.act(&key, &world.inputs(), SIZE);
+            }
+            let screen = view(&world.inputs(), &state, SIZE);
+            for y in 0..24 {
+                let mut clicked = state.clone();
+                let before = clicked.row;
+                clicked.cursor = None;
+                clicked.act(&Key::Mouse(Mouse::Click, 5, y), &world.inputs(), SIZE);
+                let Some(name) = clicked.cursor else {
+                    assert_eq!(clicked.row, before);
+                    continue;
+                };
+                let line = screen.lines[usize::from(y)].text();
+                let end = &name[name.len() - 3..];
+                assert!(line.contains(end), "line {y} is {name}: {line}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_click_on_a_head_sorts_and_a_second_one_turns_the_order_round() {
+        let world = fixtures::five_sites();
+        for (column, key) in [(0, SortKey::State), (4, SortKey::Name), (25, SortKey::Availability), (45, SortKey::Max)]
+        {
+            let once = pointed(&world, &[(Mouse::Click, 40, 2), (Mouse::Click, column, 2)]);
+            assert_eq!((once.sort.key, once.sort.reversed), (key, false), "column {column}");
+            let twice = pointed(&world, &[(Mouse::Click, column, 2), (Mouse::Click, column, 2)]);
+            let from_the_start = key == SortKey::State;
+            assert_eq!((twice.sort.key, twice.sort.reversed), (key, !from_the_start), "column {column}");
+        }
+    }
+
+    #[test]
+    fn over_the_chart_of_a_site_the_wheel_zooms_and_elsewhere_it_scrolls() {
+        let world = fixtures::with_past(100);
+        for size in [SIZE, Size { width: 100, height: 55 }] {
+            over_the_chart(&world, size);
+        }
+    }
+
+    fn over_the_chart(world: &World, size: Size) {
+        let mut opened = fixtures::state();
+        opened.settle(&world.inputs(), size);
+        opened.act(&Key::Enter, &world.inputs(), size);
+        let span = opened.span(&world.inputs());
+        let lines = view(&world.inputs(), &opened, size).lines;
+        let at = |part: &str| lines.iter().position(|line| line.text().contains(part)).unwrap();
+        let (title, legend) = (at("Response time"), at("(lower)"));
+        assert!(title > 1 && legend > title + 5, "{title} {legend}");
+        for row in 0..size.height {
+            let turned = |what| {
+                let mut state = opened.clone();
+                state.act(&Key::Mouse(what, 40, row), &world.inputs(), size);
+                (state.span(&world.inputs()), state.site_top)
+            };
+            let (towards, away) = (turned(Mouse::WheelDown), turned(Mouse::WheelUp));
+            if (title..=legend).contains(&usize::from(row)) {
+                assert!(towards.0 > span && away.0 < span && towards.1 == 0, "row {row}: {towards:?} {away:?}");
+            } else {
+                assert_eq!((towards, away), ((span, 3), (span, 0)), "row {row}");
+            }
+        }
+    }
+
+    #[test]
+    fn tabs_titles_and_the_wheel() {
+        let world = fixtures::many_sites(1000);
+        assert_eq!(pointed(&world, &[(Mouse::Click, 18, 1)]).tab, 1);
+        assert_eq!(pointed(&world, &[(Mouse::Click, 18, 1), (Mouse::Click, 4, 1)]).tab, 0);
+        assert_eq!(pointed(&world, &[(Mouse::WheelDown, 4, 5), (Mouse::WheelDown, 4, 5)]).row, 6);
+        assert_eq!(pointed(&world, &[(Mouse::WheelDown, 4, 5), (Mouse::WheelUp, 4, 5)]).row, 0);
+        let few = fixtures::five_sites();
+        assert_eq!(pointed(&few, &[(Mouse::WheelDown, 4, 20)]).region_top, 1);
+        let alerts = pointed(&few, &[(Mouse::Click, 30, 15)]);
+        assert_eq!(alerts.place, Place::Alerts);
+        assert_eq!(pointed(&few, &[(Mouse::Click, 30, 15), (Mouse::Click, 3, 0)]).place, Place::Overview);
+    }
+}

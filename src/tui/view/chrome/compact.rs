@@ -1,0 +1,77 @@
+//! What a terminal shows that is too small for tables: counts, the names of what is not up, and the size it needs.
+
+use crate::engine::snapshot::SiteState;
+use crate::model::time::duration::format_short;
+
+use crate::tui::layout::MIN;
+use crate::tui::state::site_list::{Filter, Sort, arrange};
+use crate::tui::style::line::{Line, Role, cut, cut_middle, width};
+use crate::tui::view::frame::Frame;
+use crate::tui::view::table::rows::trouble_since;
+
+/// As many lines as the terminal has.
+pub fn lines(frame: &Frame) -> Vec<Line> {
+    let height = usize::from(frame.size.height);
+    let mut lines = vec![counts(frame)];
+    let needs = height >= 3;
+    let snapshot = frame.inputs.snapshot;
+    let not_up = Filter { text: String::new(), not_up: true };
+    let room = height.saturating_sub(1 + usize::from(needs));
+    let listed = arrange(snapshot, &not_up, Sort::default(), 0);
+    let room = if frame.width() < 4 { 0 } else { room };
+    for site in listed.into_iter().filter_map(|i| snapshot.sites.get(usize::try_from(i).ok()?)).take(room) {
+        let (role, mark) = frame.mark(site.state);
+        let since = format!(" {}", format_short(frame.inputs.now.since(trouble_since(site))));
+        let mut line = Line::of(role, mark);
+        line.push(Role::Plain, " ");
+        let free = frame.width().saturating_sub(2);
+        let since = if free >= width(&since) + 4 { since } else { String::new() };
+        line.push(Role::Plain, cut_middle(&site.name, free - width(&since)));
+        line.push(Role::Plain, since);
+        lines.push(line);
+    }
+    if needs {
+        let text = format!("needs {}x{}, is {}x{}", MIN.width, MIN.height, frame.size.width, frame.size.height);
+        lines.push(Line::of(Role::Dim, cut(&text, frame.width())));
+    }
+    lines
+}
+
+fn counts(frame: &Frame) -> Line {
+    let tally = frame.tally;
+    let mut line = Line::default();
+    let shown = [
+        (SiteState::Down, tally.down, false),
+        (SiteState::Failing, tally.failing, false),
+        (SiteState::Unknown, tally.unknown, false),
+        (SiteState::New, tally.new, true),
+        (SiteState::Paused, tally.paused, true),
+        (SiteState::Up, tally.up, false),
+    ];
+    // Too narrow for even two counts: the worst alone.
+    if frame.width() < 5 {
+        let worst = shown.into_iter().find(|(_, count, _)| *count > 0);
+        let Some((state, count, _)) = worst else { return line };
+        let (role, mark) = frame.mark(state);
+        if frame.width() == 0 {
+            return line;
+        }
+        line.push(role, mark);
+        if width(mark) + count.to_string().len() <= frame.width() {
+            line.push(Role::Plain, count.to_string());
+        }
+        return line;
+    }
+    for (state, count, only_some) in shown {
+        let (role, mark) = frame.mark(state);
+        let count = count.to_string();
+        let gap = usize::from(line.width() > 0);
+        if (only_some && count == "0") || line.width() + gap + width(mark) + count.len() > frame.width() {
+            continue;
+        }
+        line.push(Role::Plain, if gap == 0 { "" } else { " " });
+        line.push(role, mark);
+        line.push(Role::Plain, count);
+    }
+    line
+}

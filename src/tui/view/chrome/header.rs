@@ -1,0 +1,149 @@
+//! The first line: how many sites are in which state, and how webmon is.
+
+use std::time::Duration;
+
+use crate::engine::snapshot::SiteState;
+use crate::model::{ExportHealth, ExportState, Health, StoreHealth, Timestamp, figures};
+
+use crate::tui::style::line::{Line, Role};
+use crate::tui::style::time_text;
+use crate::tui::view::frame::Frame;
+
+const GAP: usize = 3;
+
+/// An export is always a flush or two behind; from here on that is told.
+const BEHIND_MIN: Duration = Duration::from_secs(3);
+
+/// The header. What does not fit is dropped from its end: lateness, bytes of the store, the store with an export that
+/// gets through, checks a second, the clock, and the words of the counts; whom this looks on at comes after those words.
+pub fn header(frame: &Frame) -> Line {
+    let clock = time_text::clock(frame.inputs.now, frame.inputs.zone);
+    for words_too in [true, false] {
+        let left = counts(frame, words_too);
+        for mut tail in vitals(frame) {
+            if tail.width() > 0 {
+                tail.push(Role::Plain, "   ");
+            }
+            tail.push(Role::Plain, clock.clone());
+            if left.width() + GAP + tail.width() <= frame.width() {
+                let mut line = left;
+                line.pad_to(frame.width() - tail.width());
+                line.extend(tail);
+                return line;
+            }
+        }
+    }
+    let mut line = counts(frame, false);
+    if line.width() + GAP + clock.len() <= frame.width() {
+        line.pad_to(frame.width() - clock.len());
+        line.push(Role::Plain, clock);
+    }
+    line
+}
+
+/// The title of the window: `webmon ▼1`.
+pub fn title(frame: &Frame) -> String {
+    let name = program(frame);
+    match frame.tally.down {
+        0 => name.to_owned(),
+        down => format!("{name} {}{down}", frame.state.symbols.mark(SiteState::Down)),
+    }
+}
+
+/// What this is: a demonstration never looks like the truth.
+fn program(frame: &Frame) -> &'static str {
+    match frame.inputs.health {
+        Health { narration: Some(_), .. } => "webmon DEMO",
+        Health { watching: Some(_), .. } => "webmon watch",
+        _ => "webmon",
+    }
+}
+
+/// Whom this looks on at, and how far behind it is: `watching pid 4711, 1 s behind`, `watching pid 4711`, `pid 4711`.
+fn watching(frame: &Frame) -> [String; 3] {
+    let Some(watching) = &frame.inputs.health.watching else { return Default::default() };
+    let who = watching.process.map_or_else(|| "the store".to_owned(), |process| format!("pid {process}"));
+    let behind = time_text::running(frame.inputs.now.since(watching.until));
+    [format!("watching {who}, {behind} behind"), format!("watching {who}"), who]
+}
+
+fn counts(frame: &Frame, words_too: bool) -> Line {
+    let mut line = Line::of(Role::Plain, " ");
+    line.push(Role::Strong, program(frame));
+    if frame.inputs.snapshot.sites.is_empty() {
+        line.push(Role::Plain, "  no sites");
+    }
+    for (state, count) in frame.tally.counts() {
+        if count == 0 {
+            continue;
+        }
+        line.push(Role::Plain, "  ");
+        let count = figures::count(count as u64);
+        let mark = frame.state.symbols.mark(state);
+        let word = if state == SiteState::Down { "DOWN" } else { state.name() };
+        if state == SiteState::Down {
+            let text = if words_too { format!("{mark} {count} {word}") } else { format!("{mark}{count}") };
+            line.push(Role::DownCount, text);
+        } else {
+            line.push(Role::State(state), mark);
+            line.push(Role::Plain, if words_too { format!(" {count} {word}") } else { count });
+        }
+    }
+    if frame.state.muted {
+        line.push(Role::Dim, "  muted");
+    }
+    line
+}
+
+/// What stands left of the clock, from the longest form to the shortest.
+fn vitals(frame: &Frame) -> [Line; 7] {
+    let health = frame.inputs.health;
+    let checks = format!("{:.1} checks/s", health.checks_per_second);
+    let (short, long) = match &health.store {
+        StoreHealth::Off => (String::new(), String::new()),
+        StoreHealth::Ok { bytes } => ("store ok".to_owned(), format!("store ok {}", figures::bytes(*bytes))),
+        StoreHealth::NotSaving { .. } if frame.looks_on() => ("no store".to_owned(), "no store".to_owned()),
+        StoreHealth::NotSaving { .. } => ("not saving".to_owned(), "not saving".to_owned()),
+    };
+    let late = match health.late {
+        late if late < Duration::from_millis(1) => String::new(),
+        late if late < Duration::from_secs(1) => format!("late {} ms", late.as_millis()),
+        late => format!("late {}", figures::duration(late)),
+    };
+    let store_role = if matches!(health.store, StoreHealth::NotSaving { .. }) { Role::Warning } else { Role::Plain };
+    let (export_role, export) =
+        health.export.as_ref().map_or((Role::Plain, String::new()), |it| export(it, frame.inputs.now));
+    let [watching, short_watching, process] = watching(frame);
+    let joined = |parts: &[(Role, &String)]| {
+        let mut line = Line::of(Role::Plain, watching.clone());
+        for (role, part) in parts {
+            if line.width() > 0 && !part.is_empty() {
+                line.push(Role::Plain, "  ");
+            }
+            line.push(*role, (*part).clone());
+        }
+        line
+    };
+    let none = String::new();
+    let plain = Role::Plain;
+    [
+        joined(&[(plain, &checks), (plain, &late), (store_role, &long), (export_role, &export)]),
+        joined(&[(plain, &checks), (store_role, &long), (export_role, &export)]),
+        joined(&[(plain, &checks), (store_role, &short), (export_role, &export)]),
+        joined(&[(plain, &checks), (export_role, if export_role == plain { &none } else { &export })]),
+        joined(&[]),
+        Line::of(plain, short_watching),
+        Line::of(plain, process),
+    ]
+}
+
+/// How the export gets on, in a few words.
+fn export(export: &ExportHealth, now: Timestamp) -> (Role, String) {
+    let behind = export.lag(now);
+    match export.state {
+        ExportState::Blocked => (Role::Warning, "influx blocked".to_owned()),
+        ExportState::Ok if behind < BEHIND_MIN => (Role::Plain, "influx ok".to_owned()),
+        ExportState::Ok => (Role::Plain, format!("influx {} behind", time_text::running(behind))),
+        ExportState::Retrying => (Role::Warning, format!("influx {} behind", time_text::running(behind))),
+    }
+}

@@ -1,0 +1,7 @@
+//! What surrounds the tables: header, footer, help, selection, and the smallest screens.
+
+pub(crate) mod compact;
+pub(crate) mod footer;
+pub(crate) mod header;
+pub(crate) mod help;
+pub(crate) mod selection;

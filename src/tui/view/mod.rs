@@ -1,0 +1,7 @@
+//! From the state to lines of text.
+
+pub(crate) mod alerts;
+pub(crate) mod chrome;
+pub(crate) mod frame;
+pub(crate) mod site;
+pub(crate) mod table;

@@ -1,0 +1,363 @@
+//! One site in full: the figures of every view, response time and outcome over time, the phases and answers of one
+//! view, how response times are spread, the last check, its alerts.
+//!
+//! Phases are averages, because averages add up to the total and medians do not; they are drawn as a waterfall, one
+//! fill a phase. With 100 columns, phases and answers stand side by side. The body is a list of lines that scrolls.
+
+pub(crate) mod chart;
+use std::ops::Range;
+
+use crate::alert::AlertState;
+use crate::engine::snapshot::SiteSnapshot;
+use crate::model::{Cause, Phase, figures};
+use crate::stats::Summary;
+
+use super::alerts;
+use super::chrome::selection::selected;
+use super::frame::Frame;
+use super::table::rows::{NO_TIME, coverage, marked, note, partition, short_name, trouble_since};
+use crate::tui::state::site_list::{certificate_days, warned_days};
+use crate::tui::style::line::{Line, Role, cut, right, safe, width};
+use crate::tui::style::time_text;
+
+/// No body is longer than this.
+pub const LINES_MAX: usize = 200;
+const ALERTS_MAX: usize = 40;
+const TWO_COLUMNS: usize = 100;
+const LABEL: usize = 10;
+
+/// The first line: where this is, and how it is.
+pub fn header(frame: &Frame) -> Line {
+    let clock = time_text::clock(frame.inputs.now, frame.inputs.zone);
+    let back = if frame.width() < 60 { " ‹ " } else { " ‹ overview  " };
+    let mut line = Line::of(Role::Plain, back);
+    let Some(site) = selected(frame) else { return line };
+    let (role, mark) = frame.mark(site.state);
+    let began = trouble_since(site);
+    let since = frame.inputs.now.since(began);
+    let since =
+        if site.is_older && began == site.since { time_text::more_than(since) } else { time_text::running(since) };
+    let state = format!(" {} {since}", site.state.name());
+    let fixed = line.width() + width(mark) + width(&state) + clock.len() + 5;
+    let room = frame.width().saturating_sub(fixed);
+    let name = cut(short_name(&site.name), room);
+    let left = room.saturating_sub(width(&name));
+    line.push(Role::Strong, name);
+    if width(&site.url) < left && site.url != site.name {
+        line.push(Role::Plain, format!("  {}", safe(&site.url)));
+    }
+    line.push(Role::Plain, "  ");
+    line.push(role, mark);
+    line.push(Role::Plain, state);
+    line.pad_to(frame.width().saturating_sub(clock.len()));
+    line.push(Role::Plain, clock);
+    line
+}
+
+/// The body: `height` lines of it, and whether there are more below.
+pub fn lines(frame: &Frame, height: usize) -> (Vec<Line>, bool) {
+    let (body, _) = body(frame);
+    let top = first(frame, &body, height);
+    let more = body.len() > top + height;
+    let mut lines: Vec<Line> = body.into_iter().skip(top).take(height).collect();
+    lines.resize(height, Line::default());
+    (lines, more)
+}
+
+/// Whether line `row` of a body of `height` lines belongs to the chart.
+pub fn is_chart(frame: &Frame, height: usize, row: usize) -> bool {
+    let (body, chart) = body(frame);
+    row < height && chart.contains(&(first(frame, &body, height) + row))
+}
+
+/// The first line that is seen.
+fn first(frame: &Frame, body: &[Line], height: usize) -> usize {
+    frame.state.site_top.min(body.len().saturating_sub(height))
+}
+
+/// All of it, and which of its lines are the chart.
+fn body(frame: &Frame) -> (Vec<Line>, Range<usize>) {
+    let mut body = Vec::new();
+    let mut charted = 0..0;
+    if let Some(site) = selected(frame) {
+        let i = frame.state.focus(frame.inputs);
+        let rows = frame.tables.views.iter().filter_map(|view| view.rows.get(i?));
+        let mut rows: Vec<(&Summary, bool)> = rows.map(|row| (&row.summary, row.is_exact)).collect();
+        let mut shown = rows.get(frame.state.tab).or(rows.first()).map(|(summary, _)| *summary);
+        if let Some(past) = chart::past(frame) {
+            if !past.wanted.live {
+                rows.clear();
+                shown = Some(&past.summary);
+            }
+            rows.push((&past.summary, past.is_exact));
+        }
+        body.extend(numbers(frame, site, &rows));
+        let (chart, series) = chart::lines(frame, site);
+        charted = body.len()..body.len() + chart.len();
+        body.extend(chart);
+        if let Some(summary) = shown {
+            body.extend(middle(frame, summary));
+        }
+        body.extend(beside(
+            frame,
+            |cells| chart::spread(frame, &series, cells),
+            |cells| last_check(frame, site, cells),
+        ));
+        body.extend(own_alerts(frame, site));
+    } else {
+        body.push(Line::of(Role::Plain, " this site is no longer watched"));
+    }
+    (body, charted)
+}
+
+/// The first line of a region: `left`, rule, and `right` where there is room.
+pub fn rule(left: Line, right: &str, cells: usize) -> Line {
+    let mut line = Line::of(Role::Dim, "── ");
+    line.extend(left);
+    line.push(Role::Plain, " ");
+    if !right.is_empty() && line.width() + width(right) + 6 <= cells {
+        line.rule_to(cells - width(right) - 4);
+        line.push(Role::Plain, format!(" {right} "));
+    }
+    line.rule_to(cells);
+    line
+}
+
+fn numbers(frame: &Frame, site: &SiteSnapshot, rows: &[(&Summary, bool)]) -> Vec<Line> {
+    type Pick = (&'static str, usize, fn(&Summary) -> Option<f64>);
+    // In the order in which they stand, with the order in which they are taken.
+    let picks: [Pick; 8] = [
+        ("AVG", 0, |summary| summary.response.map(|latency| latency.avg)),
+        ("P50", 1, |summary| summary.response.map(|latency| f64::from(latency.p50))),
+        ("P90", 7, |summary| summary.response.map(|latency| f64::from(latency.p90))),
+        ("P95", 2, |summary| summary.response.map(|latency| f64::from(latency.p95))),
+        ("P99", 6, |summary| summary.response.map(|latency| f64::from(latency.p99))),
+        ("MAX", 3, |summary| summary.response.map(|latency| f64::from(latency.max))),
+        ("TTFB", 4, |summary| summary.ttfb.map(|latency| latency.avg)),
+        ("TTFB MX", 5, |summary| summary.ttfb.map(|latency| f64::from(latency.max))),
+    ];
+    let fixed = LABEL + 8 + 1 + 4 + 1 + 6;
+    let room = frame.width().saturating_sub(fixed) / 8;
+    let shown: Vec<&Pick> = picks.iter().filter(|(_, rank, _)| *rank < room).collect();
+    let every = format!("every {}, timeout {}", time_text::span(site.interval), time_text::span(site.timeout));
+    let mut title = Line::of(Role::Strong, "Figures");
+    if frame.state.frozen.is_some() {
+        title.push(Role::Plain, " · ");
+        title.push(Role::Mode, "FROZEN (f)");
+    }
+    let mut head = Line::of(Role::Plain, format!("{:LABEL$}{:>8} {:>4} {:>6}", "", "AVAIL", "COV", "CHECKS"));
+    for (name, ..) in &shown {
+        head.push(Role::Plain, format!(" {name:>7}"));
+    }
+    let mut lines = vec![rule(title, &every, frame.width()), head];
+    for &(summary, is_exact) in rows {
+        let span = cut(&format!(" {}", time_text::span(summary.timeframe.length())), LABEL);
+        let checks = figures::count(summary.counts.checks());
+        let mut line = Line::of(Role::Plain, span);
+        line.pad_to(LABEL);
+        line.push(
+            Role::Plain,
+            format!("{} {} {checks:>6}", right(&marked(summary, is_exact), 8), right(&coverage(summary), 4)),
+        );
+        for (.., pick) in &shown {
+            line.push(
+                Role::Plain,
+                format!(" {}", pick(summary).map_or_else(|| NO_TIME.to_owned(), figures::time_cell)),
+            );
+        }
+        lines.push(line);
+    }
+    lines
+}
+
+fn middle(frame: &Frame, summary: &Summary) -> Vec<Line> {
+    beside(frame, |cells| phases(frame, summary, cells), |cells| answers(frame, summary, cells))
+}
+
+/// Two regions side by side, each made for its width, or one above the other where it is narrow.
+fn beside(frame: &Frame, left: impl Fn(usize) -> Vec<Line>, right: impl Fn(usize) -> Vec<Line>) -> Vec<Line> {
+    if frame.width() < TWO_COLUMNS {
+        let mut lines = left(frame.width());
+        lines.extend(right(frame.width()));
+        return lines;
+    }
+    let half = frame.width() / 2;
+    let (left, right) = (left(half - 1), right(frame.width() - half - 1));
+    (0..left.len().max(right.len()))
+        .map(|i| {
+            let mut line = left.get(i).cloned().unwrap_or_default().fit(half - 1);
+            line.pad_to(half + 1);
+            line.extend(right.get(i).cloned().unwrap_or_default());
+            line
+        })
+        .collect()
+}
+
+fn tabs(frame: &Frame, name: &'static str, summary: &Summary) -> Line {
+    let mut line = Line::of(Role::Strong, name);
+    line.push(Role::Plain, " ·");
+    if frame.state.travel.until.is_some() {
+        line.push(Role::Plain, format!(" {}", time_text::span(summary.timeframe.length())));
+        return line;
+    }
+    let shown = frame.state.tab.min(frame.tables.views.len().saturating_sub(1));
+    for (i, view) in frame.tables.views.iter().enumerate() {
+        line.push(Role::Plain, " ");
+        let span = time_text::span(view.timeframe.length());
+        if i == shown {
+            line.push(Role::Cursor, format!("[{span}]"));
+        } else {
+            line.push(Role::Plain, format!(" {span} "));
+        }
+    }
+    line
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "cells are few"
+)]
+fn phases(frame: &Frame, summary: &Summary, cells: usize) -> Vec<Line> {
+    let count = summary.response.map_or(0, |latency| latency.count);
+    let told = format!("averages of {}", time_text::counted(count, "right answer"));
+    let mut lines = vec![rule(tabs(frame, "Phases", summary), &told, cells)];
+    let total: f64 = summary.phase_means.iter().flatten().sum();
+    let room = cells.saturating_sub(23) as f64;
+    let mut before = 0.0;
+    for (phase, mean) in Phase::ALL.into_iter().zip(summary.phase_means) {
+        let mut line = Line::of(Role::Plain, format!(" {:<12}", phase.name()));
+        let Some(mean) = mean else {
+            line.push(Role::Plain, NO_TIME);
+            lines.push(line);
+            continue;
+        };
+        line.push(Role::Plain, format!("{} ", figures::time_cell(mean)));
+        let (from, to) = (before / total * room, (before + mean) / total * room);
+        before += mean;
+        line.pad_to(line.width() + from.floor() as usize);
+        let length = ((to - from.floor()).round() as usize).max(1);
+        line.push(Role::Phase(phase), frame.state.symbols.phase(phase).repeat(length));
+        lines.push(line);
+    }
+    let mut line = Line::of(Role::Plain, format!(" {:<12}", "total"));
+    let text = summary.response.map_or_else(
+        || NO_TIME.to_owned(),
+        |latency| {
+            let mut text = figures::time_cell(latency.avg);
+            for (name, us) in [("p50", latency.p50), ("p95", latency.p95), ("p99", latency.p99)] {
+                let more = format!("  {name} {}", figures::time(f64::from(us)));
+                if line.width() + text.len() + more.len() <= cells {
+                    text.push_str(&more);
+                }
+            }
+            text
+        },
+    );
+    line.push(Role::Plain, text);
+    lines.push(line);
+    lines
+}
+
+fn answers(frame: &Frame, summary: &Summary, cells: usize) -> Vec<Line> {
+    let checks = summary.counts.checks();
+    let told = time_text::counted(checks, "check");
+    let mut lines = vec![rule(Line::of(Role::Strong, "Answers"), &told, cells)];
+    let parts = partition(summary);
+    if parts.is_empty() {
+        lines.push(Line::of(Role::Plain, " none yet"));
+    }
+    let room = u64::try_from(cells.saturating_sub(28)).unwrap_or(0);
+    for part in &parts {
+        let role = if part.failed { Role::Fault } else { Role::Plain };
+        let mut line = Line::of(role, format!(" {:<9} ", part.name));
+        line.push(
+            Role::Plain,
+            format!("{:>6} {:>7}  ", figures::count(part.count), figures::percent(part.count, checks)),
+        );
+        let length = usize::try_from((part.count * room).div_ceil(checks.max(1))).unwrap_or(0);
+        line.push(role, frame.state.symbols.pick("█", "#").repeat(length));
+        lines.push(line);
+    }
+    lines
+}
+
+fn last_check(frame: &Frame, site: &SiteSnapshot, cells: usize) -> Vec<Line> {
+    let Some(last) = &site.last else {
+        return vec![rule(Line::of(Role::Strong, "Last check"), "", cells), Line::of(Role::Plain, " none yet")];
+    };
+    let sample = &last.sample;
+    let mut title = Line::of(Role::Strong, "Last check");
+    title.push(Role::Plain, format!(" · {}", time_text::moment(sample.at, frame.inputs.now, frame.inputs.zone)));
+    if sample.cause != Cause::Ok {
+        title.push(Role::Fault, format!(" · {}", sample.cause.name()));
+    }
+    let check = format!("check {}", figures::count(last.seq));
+    let mut lines = vec![rule(title, &check, cells)];
+    let mut first = Vec::new();
+    if sample.cause != Cause::Ok {
+        first.push(note(frame, site));
+    }
+    if sample.cause != Cause::Status {
+        first.extend(sample.status.map(|status| format!("status {}", status.get())));
+    }
+    first.push(figures::time(f64::from(sample.total().get())));
+    first.push(figures::bytes(u64::from(sample.bytes)));
+    if sample.redirects > 0 {
+        first.push(format!("{} redirects", sample.redirects));
+    }
+    lines.push(Line::of(Role::Plain, cut(&format!(" {}", first.join(" · ")), cells)));
+    let mut second = Vec::new();
+    if let Some(address) = last.observation.as_ref().and_then(|observation| observation.address) {
+        second.push(address.to_string());
+    }
+    second.extend(sample.http.name().map(|http| format!("HTTP/{http}")));
+    second.extend(
+        site.last_up.map(|at| format!("last good {}", time_text::moment(at, frame.inputs.now, frame.inputs.zone))),
+    );
+    if !second.is_empty() {
+        lines.push(Line::of(Role::Plain, cut(&format!(" {}", second.join(" · ")), cells)));
+    }
+    lines.extend(certificate(frame, site, cells));
+    lines
+}
+
+fn certificate(frame: &Frame, site: &SiteSnapshot, cells: usize) -> Option<Line> {
+    let certificate = site.last.as_ref()?.observation.as_ref()?.certificate.as_ref()?;
+    let days = certificate_days(site, frame.inputs.now)?;
+    let until = time_text::date(certificate.not_after, frame.inputs.zone);
+    let faults: Vec<&str> = certificate.faults.iter().map(|fault| fault.name()).collect();
+    let left = if days < 0 { "expired".to_owned() } else { format!("{days} days") };
+    let mut text =
+        format!(" certificate {} · {} · {left} ({until})", safe(&certificate.subject), safe(&certificate.issuer));
+    if !faults.is_empty() {
+        text = format!("{text} · {}", faults.join(", ").replace('_', " "));
+    }
+    let warned = warned_days(site, frame.inputs.now).is_some() || !faults.is_empty();
+    let role = if warned { Role::Warning } else { Role::Plain };
+    Some(Line::of(role, cut(&text, cells)))
+}
+
+fn own_alerts(frame: &Frame, site: &SiteSnapshot) -> Vec<Line> {
+    let mut lines = Vec::new();
+    let mut count = 0;
+    for alert in frame.inputs.alerts.iter().rev().filter(|alert| alert.site == site.name) {
+        count += 1;
+        if count <= ALERTS_MAX {
+            let mut entry = alerts::entry(frame, alert, count == 1 && alert.state == AlertState::Down);
+            if frame.state.travel.jumped == Some(alert.at)
+                && let Some(first) = entry.first_mut()
+            {
+                *first = std::mem::take(first).pointed();
+            }
+            lines.extend(entry);
+        }
+    }
+    let told = if count > ALERTS_MAX { format!("the newest {ALERTS_MAX} of {count}") } else { String::new() };
+    lines.insert(0, rule(Line::of(Role::Strong, "Alerts of this site"), &told, frame.width()));
+    if count == 0 {
+        lines.push(Line::of(Role::Plain, " none so far"));
+    }
+    lines
+}

@@ -1,0 +1,197 @@
+//! Which columns a width has room for.
+//!
+//! A column is there whole or not at all. They are taken in a fixed order until the first that does not fit, so the
+//! least needed go first; what is left over widens the names, then the codes, then the note. The order in which they
+//! stand differs from the order in which they are taken.
+
+use crate::model::SortKey;
+
+use super::heartbeat;
+
+/// A column of a table, in the order in which they stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Column {
+    Site,
+    Since,
+    Availability,
+    Coverage,
+    Average,
+    P50,
+    P90,
+    P95,
+    P99,
+    Max,
+    Ttfb,
+    TtfbMax,
+    Codes,
+    Certificate,
+    Bar,
+    Note,
+}
+
+/// Columns with their widths, in the order in which they stand. The mark and one space come before them, one space
+/// between them.
+pub type Columns = Vec<(Column, usize)>;
+
+const SITE_MIN: usize = 14;
+const SITE_MAX: usize = 24;
+const CODES_MAX: usize = 24;
+const NOTE_MAX: usize = 36;
+const MARK: usize = 1;
+
+enum Step {
+    Add(Column, usize),
+    /// Up to so many cells more for the bar.
+    Widen(usize),
+}
+
+const STEPS: [Step; 18] = [
+    Step::Add(Column::Site, SITE_MIN),
+    Step::Add(Column::Availability, 7),
+    Step::Add(Column::Codes, 17),
+    Step::Add(Column::Average, 7),
+    Step::Add(Column::Max, 7),
+    Step::Add(Column::P95, 7),
+    Step::Add(Column::Bar, 10),
+    Step::Add(Column::P50, 7),
+    Step::Add(Column::Ttfb, 7),
+    Step::Widen(10),
+    Step::Add(Column::TtfbMax, 7),
+    Step::Add(Column::Coverage, 4),
+    Step::Add(Column::Since, 6),
+    Step::Add(Column::Certificate, 4),
+    Step::Add(Column::P99, 7),
+    Step::Add(Column::P90, 7),
+    Step::Widen(10),
+    Step::Add(Column::Note, 24),
+];
+
+/// The columns for `width` cells; the coverage only where some site's is not full.
+pub fn choose(width: usize, coverage: bool) -> Columns {
+    let mut columns = Columns::new();
+    let mut used = MARK;
+    for step in STEPS {
+        match step {
+            Step::Add(Column::Coverage, _) if !coverage => {}
+            Step::Add(column, cells) => {
+                if used + 1 + cells > width {
+                    break;
+                }
+                used += 1 + cells;
+                columns.push((column, cells));
+            }
+            Step::Widen(by) => {
+                if let Some((_, cells)) = columns.iter_mut().find(|(column, _)| *column == Column::Bar) {
+                    let wider = heartbeat::fitting((*cells + by).min(*cells + width - used)).unwrap_or(*cells);
+                    used += wider - *cells;
+                    *cells = wider;
+                }
+            }
+        }
+    }
+    for (grown, max) in [(Column::Site, SITE_MAX), (Column::Codes, CODES_MAX), (Column::Note, NOTE_MAX)] {
+        if let Some((_, cells)) = columns.iter_mut().find(|(column, _)| *column == grown) {
+            let more = (max - *cells).min(width - used);
+            *cells += more;
+            used += more;
+        }
+    }
+    columns.sort_unstable_by_key(|(column, _)| *column);
+    columns
+}
+
+impl Column {
+    /// What stands above it.
+    pub const fn head(self) -> &'static str {
+        match self {
+            Self::Site => "SITE",
+            Self::Since => "SINCE",
+            Self::Availability => "AVAIL",
+            Self::Coverage => "COV",
+            Self::Average => "AVG",
+            Self::P50 => "P50",
+            Self::P90 => "P90",
+            Self::P95 => "P95",
+            Self::P99 => "P99",
+            Self::Max => "MAX",
+            Self::Ttfb => "TTFB",
+            Self::TtfbMax => "TTFB MX",
+            Self::Codes => "CODES",
+            Self::Certificate => "CERT",
+            Self::Bar => "",
+            Self::Note => "NOTE",
+        }
+    }
+
+    /// What rows are ordered by when a person points at its head.
+    pub const fn sort_key(self) -> Option<SortKey> {
+        match self {
+            Self::Site => Some(SortKey::Name),
+            Self::Availability => Some(SortKey::Availability),
+            Self::Average => Some(SortKey::Average),
+            Self::P95 => Some(SortKey::P95),
+            Self::Max => Some(SortKey::Max),
+            Self::Ttfb => Some(SortKey::Ttfb),
+            Self::Certificate => Some(SortKey::Certificate),
+            Self::Since
+            | Self::Coverage
+            | Self::P50
+            | Self::P90
+            | Self::P99
+            | Self::TtfbMax
+            | Self::Codes
+            | Self::Bar
+            | Self::Note => None,
+        }
+    }
+
+    /// Whether its content stands at the left edge.
+    pub const fn is_left(self) -> bool {
+        matches!(self, Self::Site | Self::Codes | Self::Bar | Self::Note)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn told(width: usize, coverage: bool) -> String {
+        let told = |(column, cells): (Column, usize)| {
+            let name = if column == Column::Bar { "bar" } else { column.head() };
+            format!("{}{cells}", name.replace(' ', ""))
+        };
+        choose(width, coverage).into_iter().map(told).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn columns_drop_by_priority() {
+        for (width, coverage, columns) in [
+            (40, true, "SITE24 AVAIL7"),
+            (60, true, "SITE16 AVAIL7 AVG7 MAX7 CODES17"),
+            (80, true, "SITE17 AVAIL7 AVG7 P957 MAX7 CODES17 bar10"),
+            (100, true, "SITE16 AVAIL7 AVG7 P507 P957 MAX7 TTFB7 CODES17 bar15"),
+            (120, true, "SITE18 AVAIL7 COV4 AVG7 P507 P957 MAX7 TTFB7 TTFBMX7 CODES17 bar20"),
+            (120, false, "SITE16 SINCE6 AVAIL7 AVG7 P507 P957 MAX7 TTFB7 TTFBMX7 CODES17 bar20"),
+            (160, true, "SITE20 SINCE6 AVAIL7 COV4 AVG7 P507 P907 P957 P997 MAX7 TTFB7 TTFBMX7 CODES17 CERT4 bar30"),
+            (
+                200,
+                true,
+                "SITE24 SINCE6 AVAIL7 COV4 AVG7 P507 P907 P957 P997 MAX7 TTFB7 TTFBMX7 CODES24 CERT4 bar30 NOTE28",
+            ),
+        ] {
+            assert_eq!(told(width, coverage), columns, "{width}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn columns_never_exceed_the_width(width in 16usize..400, coverage: bool) {
+            let columns = choose(width, coverage);
+            prop_assert!(MARK + columns.iter().map(|(_, cells)| 1 + cells).sum::<usize>() <= width);
+            for (column, cells) in columns {
+                prop_assert!(column != Column::Bar || heartbeat::WIDTHS.contains(&cells));
+            }
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! Sites folded by group: one row a group, and below it its members where it is unfolded.
+//!
+//! Groups stand in the order of their first members, so with the usual order the one with the worst site is first; a site
+//! without a group is a row of its own. Figures of a group are sums over its members, made when the rows are arranged;
+//! its state is counted at every frame. Both are one pass over the sites, only while they are folded.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::engine::snapshot::{SiteSnapshot, SiteState, Snapshot};
+use crate::model::figures;
+use crate::stats::{Beat, Beats, Counts};
+
+use super::columns::{Column, Columns};
+use super::heartbeat;
+use super::rows::short_name;
+use crate::tui::state::digest::FULL_COVERAGE;
+use crate::tui::style::line::{Line, Role, cut, cut_middle, right, safe, width};
+use crate::tui::view::frame::{Frame, is_down};
+
+/// How a list is folded: whether it is, which groups are not, and how all of them are.
+#[derive(Clone, Debug, Default)]
+pub struct Folding {
+    /// Whether sites are folded.
+    pub on: bool,
+    /// For each row whether it stands for its whole group; empty while nothing is folded.
+    pub heads: Vec<bool>,
+    /// The groups whose members are listed.
+    pub unfolded: HashSet<Arc<str>>,
+    tallies: HashMap<Arc<str>, Tally>,
+    /// One a view.
+    sums: Vec<HashMap<Arc<str>, Sum>>,
+}
+
+impl Folding {
+    /// The rows in place of `order`, the indices of listed sites: a group is told by its first member.
+    pub fn fold(&mut self, order: Vec<u32>, snapshot: &Snapshot) -> Vec<u32> {
+        self.heads.clear();
+        if !self.on {
+            return order;
+        }
+        self.sums = sums(snapshot);
+        let group = |i: u32| snapshot.sites.get(usize::try_from(i).ok()?)?.group.as_ref();
+        let mut members: HashMap<&Arc<str>, Vec<u32>> = HashMap::new();
+        for &i in &order {
+            if let Some(group) = group(i) {
+                members.entry(group).or_default().push(i);
+            }
+        }
+        let mut rows = Vec::new();
+        for i in order {
+            let Some(name) = group(i) else {
+                rows.push(i);
+                self.heads.push(false);
+                continue;
+            };
+            let Some(members) = members.remove(name) else { continue };
+            rows.push(i);
+            self.heads.push(true);
+            let listed = if self.unfolded.contains(name) { members } else { Vec::new() };
+            self.heads.resize(self.heads.len() + listed.len(), false);
+            rows.extend(listed);
+        }
+        rows
+    }
+
+    /// Counts how the sites of each group are now, while they are folded.
+    pub fn count(&mut self, snapshot: &Snapshot) {
+        if self.on {
+            self.tallies = tallies(snapshot);
+        }
+    }
+}
+
+/// How the sites of a group are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Tally {
+    /// All of them.
+    sites: usize,
+    /// Those that count as down.
+    down: usize,
+    /// Those that are not up, down ones too.
+    not_up: usize,
+    /// The worst state.
+    worst: SiteState,
+}
+
+/// How the sites of each group are now.
+fn tallies(snapshot: &Snapshot) -> HashMap<Arc<str>, Tally> {
+    let mut tallies: HashMap<Arc<str>, Tally> = HashMap::new();
+    for site in &snapshot.sites {
+        let Some(group) = &site.group else { continue };
+        let none = Tally { sites: 0, down: 0, not_up: 0, worst: site.state };
+        let tally = tallies.entry(Arc::clone(group)).or_insert(none);
+        tally.sites += 1;
+        tally.down += usize::from(is_down(site));
+        tally.not_up += usize::from(site.state != SiteState::Up);
+        if (site.state as usize) < tally.worst as usize {
+            tally.worst = site.state;
+        }
+    }
+    tallies
+}
+
+/// The figures of a group in one view, of all members.
+#[derive(Clone, Debug, PartialEq)]
+struct Sum {
+    counts: Counts,
+    beats: Beats,
+    /// Whether some member was not fully observed.
+    incomplete: bool,
+}
+
+/// The figures of each group in each view.
+fn sums(snapshot: &Snapshot) -> Vec<HashMap<Arc<str>, Sum>> {
+    snapshot
+        .views
+        .iter()
+        .map(|view| {
+            let mut sums: HashMap<Arc<str>, Sum> = HashMap::new();
+            for (site, row) in snapshot.sites.iter().zip(&view.rows) {
+                let Some(group) = &site.group else { continue };
+                let incomplete = row.summary.coverage.is_some_and(|coverage| coverage < FULL_COVERAGE);
+                let Some(sum) = sums.get_mut(group) else {
+                    let sum = Sum { counts: row.summary.counts, beats: row.beats.clone(), incomplete };
+                    sums.insert(Arc::clone(group), sum);
+                    continue;
+                };
+                let counts = row.summary.counts;
+                sum.counts.up += counts.up;
+                sum.counts.down += counts.down;
+                sum.incomplete |= incomplete;
+                for (all, own) in sum.beats.cells.iter_mut().zip(&row.beats.cells) {
+                    *all = Beat { up: all.up + own.up, down: all.down + own.down };
+                }
+            }
+            sums
+        })
+        .collect()
+}
+
+/// The row of a group in a view, of which `site` is the first listed: how many are how, and what came of all their checks.
+pub fn row(
+    frame: &Frame,
+    columns: &Columns,
+    (group, view): (&Arc<str>, usize),
+    site: &SiteSnapshot,
+    selected: bool,
+) -> Line {
+    let (state, folding) = (frame.state, &frame.state.folding);
+    let sum = folding.sums.get(view).and_then(|sums| sums.get(group));
+    let (Some(tally), Some(sum)) = (folding.tallies.get(group), sum) else { return Line::default() };
+    let (role, mark) = frame.mark(tally.worst);
+    let mut line = Line::of(role, mark);
+    let mut end = 1;
+    for &(column, cells) in columns {
+        line.pad_to(end);
+        line.push(Role::Plain, " ");
+        end += 1 + cells;
+        match column {
+            Column::Site => {
+                let role = if selected { Role::Cursor } else { Role::Strong };
+                let arrow = if folding.unfolded.contains(group) { "▾" } else { "▸" };
+                line.push(role, cut_middle(&format!("{arrow} {group}"), cells));
+            }
+            Column::Availability => {
+                let percent = sum.counts.availability().map(|of| figures::percent(of.up, of.checks));
+                let text = percent.map_or_else(
+                    || "–".to_owned(),
+                    |percent| if sum.incomplete { format!("~{percent}") } else { percent },
+                );
+                line.push(Role::Plain, right(&text, cells));
+            }
+            Column::Codes => line.push(Role::Plain, cut(&told(tally), cells)),
+            Column::Bar => {
+                for cell in heartbeat::cells(&sum.beats, cells, site.interval, site.rule.threshold) {
+                    line.push(Role::Beat(cell), state.symbols.beat(cell));
+                }
+            }
+            _ => {}
+        }
+    }
+    line
+}
+
+/// `2 DOWN of 120`, `3 of 120 not up`, `120 up`.
+fn told(tally: &Tally) -> String {
+    let [sites, down, not_up] = [tally.sites, tally.down, tally.not_up].map(|n| figures::count(n as u64));
+    match (tally.down, tally.not_up) {
+        (0, 0) => format!("{sites} up"),
+        (0, _) => format!("{not_up} of {sites} not up"),
+        _ => format!("{down} DOWN of {sites}"),
+    }
+}
+
+/// A group in one sentence: how its sites are, the names of those that are not up, and what can be done.
+pub fn sentence(frame: &Frame, group: &Arc<str>) -> Line {
+    let folding = &frame.state.folding;
+    let Some(tally) = folding.tallies.get(group) else { return Line::default() };
+    let (role, mark) = frame.mark(tally.worst);
+    let mut line = Line::of(role, mark);
+    line.push(Role::Plain, " ");
+    line.push(Role::Strong, cut(group, frame.width() / 3));
+    line.push(Role::Plain, format!("  {}", told(tally)));
+    let unfolds = if folding.unfolded.contains(group) { "Enter folds" } else { "Enter unfolds" };
+    let members = frame.inputs.snapshot.sites.iter().filter(|site| site.group.as_ref() == Some(group));
+    let mut sep = ": ";
+    for site in members.filter(|site| site.state != SiteState::Up) {
+        let (role, mark) = frame.mark(site.state);
+        let name = format!(" {}", safe(short_name(&site.name)));
+        if line.width() + sep.len() + width(mark) + width(&name) + unfolds.len() + 6 > frame.width() {
+            line.push(Role::Plain, " …");
+            break;
+        }
+        line.push(Role::Plain, sep);
+        line.push(role, mark);
+        line.push(Role::Plain, name);
+        sep = "  ";
+    }
+    if line.width() + unfolds.len() + 3 <= frame.width() {
+        line.push(Role::Dim, format!(" · {unfolds}"));
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::tests::fixtures;
+
+    #[test]
+    fn groups_stand_where_their_first_member_stood_and_unfold() {
+        let snapshot = fixtures::five_sites().snapshot;
+        // api and shop-checkout are of shop, docs and blog of words, the third has none.
+        let order = [0, 1, 2, 3, 4];
+        let mut folding = Folding { on: true, ..Folding::default() };
+        assert_eq!(folding.fold(order.to_vec(), &snapshot), [0, 2, 3]);
+        assert_eq!(folding.heads, [true, false, true]);
+        folding.unfolded.insert("words".into());
+        assert_eq!(folding.fold(order.to_vec(), &snapshot), [0, 2, 3, 3, 4]);
+        assert_eq!(folding.heads, [true, false, true, false, false]);
+        folding.on = false;
+        assert_eq!(folding.fold(order.to_vec(), &snapshot), order);
+        assert!(folding.heads.is_empty());
+    }
+
+    #[test]
+    fn a_group_is_as_bad_as_its_worst_member_and_sums_their_checks() {
+        let snapshot = fixtures::five_sites().snapshot;
+        let shop = tallies(&snapshot)["shop"];
+        assert_eq!(shop, Tally { sites: 2, down: 1, not_up: 2, worst: SiteState::Down });
+        let counts = sums(&snapshot)[0]["shop"].counts;
+        assert_eq!((counts.up, counts.down), (97 + 59, 23 + 1));
+        let last = sums(&snapshot)[0]["shop"].beats.cells[Beats::CELLS - 1];
+        assert_eq!((last.up, last.down), (0, 2));
+    }
+}

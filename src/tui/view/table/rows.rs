@@ -1,0 +1,278 @@
+//! The cells of one site in one view.
+
+use std::time::Duration;
+
+use crate::engine::snapshot::{Row, SiteSnapshot, SiteState};
+use crate::model::time::duration::format_short;
+use crate::model::{Cause, Timestamp, figures};
+use crate::stats::{Answer, Latency, Summary};
+
+use super::columns::{Column, Columns};
+use super::heartbeat;
+use crate::tui::state::digest::FULL_COVERAGE;
+use crate::tui::state::site_list::warned_days;
+use crate::tui::style::line::{Line, Role, cut, cut_middle, right, safe, width};
+use crate::tui::style::time_text;
+use crate::tui::view::frame::Frame;
+
+/// None, under the decimal point of a time.
+pub const NO_TIME: &str = "    –  ";
+
+/// The head of a table.
+pub fn head(columns: &Columns, timeframe: &str) -> Line {
+    let mut line = Line::of(Role::Plain, " ");
+    for &(column, cells) in columns {
+        line.push(Role::Plain, " ");
+        match column {
+            Column::Bar => line.push(Role::Dim, heartbeat::axis(timeframe, cells)),
+            _ if column.is_left() => line.push(Role::Plain, format!("{:<cells$}", column.head())),
+            _ => line.push(Role::Plain, right(column.head(), cells)),
+        }
+    }
+    line
+}
+
+/// The row of a site.
+pub fn row(frame: &Frame, columns: &Columns, site: &SiteSnapshot, row: &Row, selected: bool) -> Line {
+    let (role, mark) = frame.mark(site.state);
+    let mut line = Line::of(role, mark);
+    let counts = &row.summary.counts;
+    let blank = site.state == SiteState::New && counts.checks() + counts.unknown == 0;
+    let mut end = 1;
+    for &(column, cells) in columns {
+        line.pad_to(end);
+        line.push(Role::Plain, " ");
+        end += 1 + cells;
+        if column == Column::Site {
+            line.extend(name(frame, site, cells, columns, selected));
+        } else if blank {
+            let text = format!("first result within {}", time_text::span(site.interval + site.timeout));
+            line.push(Role::Dim, cut(&text, frame.width().saturating_sub(line.width())));
+            return line;
+        } else {
+            line.extend(cell(frame, column, cells, site, row));
+        }
+    }
+    line
+}
+
+fn cell(frame: &Frame, column: Column, cells: usize, site: &SiteSnapshot, row: &Row) -> Line {
+    let summary = &row.summary;
+    let time = |latency: &Option<Latency>, pick: fn(&Latency) -> f64| {
+        let text = latency.as_ref().map_or_else(|| NO_TIME.to_owned(), |latency| figures::time_cell(pick(latency)));
+        Line::of(Role::Plain, text)
+    };
+    match column {
+        Column::Site => Line::default(),
+        Column::Since => Line::of(Role::Plain, right(&since(frame, site), cells)),
+        Column::Availability => Line::of(Role::Plain, right(&marked(summary, row.is_exact), cells)),
+        Column::Coverage => Line::of(Role::Plain, right(&coverage(summary), cells)),
+        Column::Average => time(&summary.response, |latency| latency.avg),
+        Column::P50 => time(&summary.response, |latency| f64::from(latency.p50)),
+        Column::P90 => time(&summary.response, |latency| f64::from(latency.p90)),
+        Column::P95 => time(&summary.response, |latency| f64::from(latency.p95)),
+        Column::P99 => time(&summary.response, |latency| f64::from(latency.p99)),
+        Column::Max => time(&summary.response, |latency| f64::from(latency.max)),
+        Column::Ttfb => time(&summary.ttfb, |latency| latency.avg),
+        Column::TtfbMax => time(&summary.ttfb, |latency| f64::from(latency.max)),
+        Column::Codes => codes(summary, cells),
+        Column::Certificate => {
+            let days = warned_days(site, frame.inputs.now).map_or_else(String::new, days_left);
+            Line::of(Role::Warning, right(&days, cells))
+        }
+        Column::Bar => beats(frame, site, row, cells),
+        Column::Note => Line::of(Role::Plain, cut(&note(frame, site), cells)),
+    }
+}
+
+fn name(frame: &Frame, site: &SiteSnapshot, cells: usize, columns: &Columns, selected: bool) -> Line {
+    let has_column = columns.iter().any(|(column, _)| *column == Column::Certificate);
+    let suffix = match warned_days(site, frame.inputs.now) {
+        Some(days) if !has_column => format!(" cert {}", days_left(days)),
+        _ => String::new(),
+    };
+    let role = if selected { Role::Cursor } else { Role::Plain };
+    let mut line = Line::of(role, cut_middle(short_name(&site.name), cells.saturating_sub(width(&suffix))));
+    line.push(Role::Warning, suffix);
+    line
+}
+
+/// A name without `https://` and the last `/`, for a site that is named by its URL.
+pub fn short_name(name: &str) -> &str {
+    let short = name.strip_prefix("https://").unwrap_or(name);
+    match short.strip_suffix('/') {
+        Some(rest) if short.len() < name.len() && !rest.is_empty() => rest,
+        _ => short,
+    }
+}
+
+/// The days of a certificate in at most four cells.
+fn days_left(days: i64) -> String {
+    if days < 0 { "exp".to_owned() } else { format!("{days}d") }
+}
+
+fn since(frame: &Frame, site: &SiteSnapshot) -> String {
+    let since = frame.inputs.now.since(trouble_since(site));
+    if site.is_older && trouble_since(site) == site.since { time_text::more_than(since) } else { format_short(since) }
+}
+
+/// Availability in words of at most eight cells.
+pub fn availability(summary: &Summary) -> String {
+    let Some(availability) = summary.counts.availability() else { return "–".to_owned() };
+    let incomplete = summary.coverage.is_some_and(|coverage| coverage < FULL_COVERAGE);
+    let percent = figures::percent(availability.up, availability.checks);
+    if incomplete { format!("~{percent}") } else { percent }
+}
+
+/// The same, with `≈` in front where the figures are not to the sample.
+pub fn marked(summary: &Summary, is_exact: bool) -> String {
+    let availability = availability(summary);
+    if is_exact { availability } else { format!("≈{}", availability.trim_start_matches('~')) }
+}
+
+/// Coverage where it is not full.
+pub fn coverage(summary: &Summary) -> String {
+    match summary.coverage {
+        Some(coverage) if coverage < FULL_COVERAGE => figures::whole_percent(coverage),
+        _ => String::new(),
+    }
+}
+
+fn beats(frame: &Frame, site: &SiteSnapshot, row: &Row, cells: usize) -> Line {
+    let mut line = Line::default();
+    let mut run = (heartbeat::Cell::None, String::new());
+    // Neighbours of one shape are one span: a bar is mostly a single span.
+    for cell in heartbeat::cells(&row.beats, cells, site.interval, site.rule.threshold) {
+        if cell != run.0 {
+            line.push(Role::Beat(run.0), std::mem::take(&mut run.1));
+            run.0 = cell;
+        }
+        run.1.push_str(frame.state.symbols.beat(cell));
+    }
+    line.push(Role::Beat(run.0), run.1);
+    line
+}
+
+/// A partition of the checks, failures first; if it does not fit: the commonest failure, the commonest success and
+/// how many kinds more.
+fn codes(summary: &Summary, cells: usize) -> Line {
+    let parts = partition(summary);
+    let all: Vec<&Part> = parts.iter().collect();
+    let line = joined(&all, 0);
+    if line.width() <= cells {
+        return line;
+    }
+    let failure = parts.iter().find(|part| part.failed);
+    let success = parts.iter().find(|part| !part.failed);
+    let both: Vec<&Part> = failure.into_iter().chain(success).collect();
+    let shortest = &both[..both.len().min(1)];
+    for kept in [&both[..], shortest] {
+        let line = joined(kept, parts.len() - kept.len());
+        if line.width() <= cells {
+            return line;
+        }
+    }
+    Line::of(Role::Plain, cut(&joined(shortest, 0).text(), cells))
+}
+
+/// So many checks that came out alike.
+pub struct Part {
+    pub name: String,
+    pub count: u64,
+    pub failed: bool,
+    pub red: bool,
+}
+
+/// The checks of a window, each in one part, failures first.
+pub fn partition(summary: &Summary) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
+    let mut failures = 0;
+    for &(answer, count) in &summary.answers {
+        let failed = failures < summary.counts.down;
+        failures += count;
+        let (name, red) = match answer {
+            Answer::Code(status) => (status.get().to_string(), status.get() >= 400),
+            Answer::Cause(cause) => (cause.word().to_owned(), true),
+        };
+        match parts.iter_mut().find(|part| part.name == name && part.failed == failed) {
+            Some(part) => part.count += count,
+            None => parts.push(Part { name, count, failed, red }),
+        }
+    }
+    parts
+}
+
+fn joined(parts: &[&Part], more: usize) -> Line {
+    let mut line = Line::default();
+    for part in parts {
+        if line.width() > 0 {
+            line.push(Role::Plain, " ");
+        }
+        let count = if part.count < 10_000 { part.count.to_string() } else { figures::count(part.count) };
+        line.push(if part.red { Role::Fault } else { Role::Plain }, format!("{}×{count}", part.name));
+    }
+    if more > 0 {
+        line.push(Role::Plain, format!(" +{more}"));
+    }
+    line
+}
+
+/// Why a site is as it is, in words; empty when there is nothing to say.
+pub fn note(frame: &Frame, site: &SiteSnapshot) -> String {
+    match site.state {
+        SiteState::Up | SiteState::New => String::new(),
+        SiteState::Paused => match site.paused_until {
+            Some(until) if until < Timestamp::MAX => {
+                format!("paused until {}", time_text::moment(until, frame.inputs.now, frame.inputs.zone))
+            }
+            _ => "paused until resumed (p)".to_owned(),
+        },
+        SiteState::Recovering => {
+            format!("answers again, down for {}", time_text::running(frame.inputs.now.since(incident_since(site))))
+        }
+        SiteState::Down | SiteState::Failing | SiteState::Unknown => failure(frame, site),
+    }
+}
+
+/// Since when it is as it is: a site that is down, or answers again while it counts as down, since its incident began, not
+/// since its mark last changed.
+pub fn trouble_since(site: &SiteSnapshot) -> Timestamp {
+    match site.state {
+        SiteState::Down | SiteState::Recovering => incident_since(site),
+        _ => site.since,
+    }
+}
+
+fn incident_since(site: &SiteSnapshot) -> Timestamp {
+    site.incident.map_or(site.since, |incident| incident.since)
+}
+
+/// Whether a site is unknown because nothing was heard, rather than because of what its last check said.
+pub fn is_silent(frame: &Frame, site: &SiteSnapshot) -> bool {
+    let Some(last) = &site.last else { return false };
+    let overdue = frame.inputs.now.since(last.sample.at) > site.interval * 3 + site.timeout;
+    site.state == SiteState::Unknown && (overdue || last.sample.cause != Cause::Local)
+}
+
+fn failure(frame: &Frame, site: &SiteSnapshot) -> String {
+    let Some(last) = &site.last else { return String::new() };
+    if is_silent(frame, site) {
+        return format!("no check for {}", time_text::running(frame.inputs.now.since(last.sample.at)));
+    }
+    match &last.observation {
+        Some(observation) if !observation.detail.is_empty() => {
+            let detail = safe(&observation.detail).into_owned();
+            if last.sample.cause == Cause::Slow { format!("slow: {detail}") } else { detail }
+        }
+        _ => match last.sample.status {
+            Some(status) if last.sample.cause == Cause::Status => format!("status {}", status.get()),
+            _ if last.sample.cause == Cause::Local => "our own machine could not check".to_owned(),
+            _ => last.sample.cause.name().replace('_', " "),
+        },
+    }
+}
+
+/// Whether `age` is more than a site's checks may be apart.
+pub fn is_stale(age: Duration, refresh: Duration) -> bool {
+    age > refresh * 2
+}
