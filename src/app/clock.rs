@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 use crate::model::Timestamp;
 
-use super::assemble::AHEAD_MAX;
+use super::storage::restore::AHEAD_MAX;
 
 /// Shorter differences between the two system clocks are noise of reading them one after the other.
 const SUSPEND_MIN: Duration = Duration::from_secs(1);

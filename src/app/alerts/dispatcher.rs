@@ -1,0 +1,468 @@
+//! Runs `alerting.exec`: once for all alerts of one moment, their JSON lines on its stdin.
+//!
+//! **Idea.** The control loop hands over and goes on; calls are made one after the other, each in a process group of its
+//! own, which ends with the call: when the program has ended and closed its outputs, or is killed as a whole.
+//! The program is started on a blocking thread, because an `exec` from a slow disk waits.
+//!
+//! **Invariants.** No shell. A program that fails, hangs, floods or is not there costs a warning and nothing else. It
+//! inherits our environment but for what the service manager told us alone; its outputs are never ours. The group is
+//! killed before its leader is reaped, so its number cannot be another's by then.
+//!
+//! **Limits.** [`WAITING`] calls wait, more are counted; [`LIMIT`] a call, [`LAST`] for all calls after the last step;
+//! [`OUTPUT_MAX`] of output. What detaches itself (`setsid`, outputs closed) is no longer ours.
+
+use std::io;
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use crate::alert::Alert;
+use crate::config::{DEFAULT_PATH, Exec, obstacle_of};
+use crate::model::Secret;
+use crate::model::text::clean_line;
+use crate::report::json;
+
+use crate::app::log::about;
+use crate::app::status::health_meter::Keeping;
+#[cfg(unix)]
+use crate::app::system::reap;
+
+/// Calls that may wait.
+const WAITING: usize = 64;
+/// All that a call may take.
+pub const LIMIT: Duration = Duration::from_secs(10);
+/// All that calls may take after the last step of the engine; less than a shutdown.
+const LAST: Duration = Duration::from_secs(2);
+/// Most that a program may print, bytes.
+const OUTPUT_MAX: usize = 1 << 20;
+/// How much of what it printed last is kept, bytes.
+const KEPT: usize = 4 << 10;
+/// Longest line of it that a warning quotes, bytes.
+const QUOTED_MAX: usize = 160;
+/// For a killed program to be gone.
+const REAP: Duration = Duration::from_secs(1);
+/// What the service manager tells its service is for the service alone.
+const NOT_INHERITED: [&str; 5] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID"];
+
+struct Call {
+    exec: Arc<Exec>,
+    alerts: Vec<Alert>,
+}
+
+/// Where alerts are handed over.
+pub struct Outbox {
+    exec: Option<Arc<Exec>>,
+    calls: mpsc::Sender<Call>,
+    missed: Arc<AtomicU64>,
+}
+
+/// Makes the calls.
+pub struct Messenger {
+    calls: mpsc::Receiver<Call>,
+    missed: Arc<AtomicU64>,
+    keeping: watch::Sender<Keeping>,
+}
+
+/// An outbox for `exec`, and the messenger that empties it; its warnings go to `keeping`.
+#[must_use]
+pub fn open(exec: Option<Arc<Exec>>, keeping: watch::Sender<Keeping>) -> (Outbox, Messenger) {
+    let (sender, calls) = mpsc::channel(WAITING);
+    let missed = Arc::new(AtomicU64::new(0));
+    (Outbox { exec, calls: sender, missed: Arc::clone(&missed) }, Messenger { calls, missed, keeping })
+}
+
+impl Outbox {
+    /// Whom to tell from now on.
+    pub fn tell(&mut self, exec: Option<Arc<Exec>>) {
+        self.exec = exec;
+    }
+
+    /// Hands over the alerts of one moment, if there is anybody to tell.
+    pub fn announce(&self, alerts: &[Alert]) {
+        let Some(exec) = self.exec.as_ref().filter(|_| !alerts.is_empty()) else { return };
+        let call = Call { exec: Arc::clone(exec), alerts: alerts.to_vec() };
+        if self.calls.try_send(call).is_err() {
+            self.missed.fetch_add(alerts.len() as u64, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Messenger {
+    /// Makes calls until the outbox is gone and empty, but for no more than [`LAST`] after `ending`. Returns what could
+    /// not be told any more.
+    pub async fn run(mut self, ending: CancellationToken) -> Option<String> {
+        let mut last = std::pin::pin!(async {
+            ending.cancelled().await;
+            tokio::time::sleep(LAST).await;
+        });
+        while let Some(Call { exec, alerts }) = self.calls.recv().await {
+            let told = tokio::select! {
+                told = call(&exec, &alerts, LIMIT) => told,
+                () = &mut last => {
+                    let left = alerts.len() + self.left();
+                    return Some(format!("alerting.exec: no time was left to tell {} of {left} alerts", exec.shown));
+                }
+            };
+            if let Ok(said) = &told {
+                let said = said.as_deref();
+                debug!(target: about::EXEC, alerts = alerts.len() as u64, said, "{} was told", exec.shown);
+            }
+            let missed = self.missed.swap(0, Ordering::Relaxed);
+            self.keeping.send_if_modified(|keeping| {
+                told.as_ref().err().into_iter().for_each(|failure| keeping.tell(failure.clone()));
+                if missed > 0 {
+                    keeping.tell(format!("alerting.exec: {} was too slow: {missed} alerts were left out", exec.shown));
+                }
+                told.is_err() || missed > 0
+            });
+        }
+        None
+    }
+
+    /// Alerts in calls that were not begun.
+    fn left(&mut self) -> usize {
+        std::iter::from_fn(|| self.calls.try_recv().ok()).map(|call| call.alerts.len()).sum()
+    }
+}
+
+/// Runs `exec` for `alerts`, at least one, and returns the last line that it printed, made harmless.
+///
+/// # Errors
+/// What went wrong, as a sentence for a person.
+pub async fn call(exec: &Exec, alerts: &[Alert], limit: Duration) -> Result<Option<String>, String> {
+    let failed = |what: String| format!("alerting.exec: {} {what}", exec.shown);
+    let mut input = Vec::new();
+    alerts.iter().try_for_each(|alert| json::alert(&mut input, alert)).expect("writing to a Vec cannot fail");
+    let mut command = command(exec, alerts);
+    let spawned = tokio::task::spawn_blocking(move || Started::by(&mut command)).await.map_err(io::Error::other);
+    let mut started = spawned.flatten().map_err(|error| {
+        let why = obstacle(exec).map_or_else(|| error.to_string(), |why| format!("it {why}"));
+        failed(format!("cannot be run: {why}"))
+    })?;
+    let ended = tokio::time::timeout(limit, converse(&mut started.child, &input)).await;
+    let (status, last_line) = match ended {
+        Ok(Ok(ended)) => ended,
+        problem => {
+            drop(started.group);
+            // Killed, it is gone at once, unless the disk that it waits for hangs: then it is reaped when it can be.
+            let _reaped = tokio::time::timeout(REAP, started.child.wait()).await;
+            let what = match problem {
+                Err(_) => format!("was still running after {} s and was killed", limit.as_secs()),
+                Ok(Err(Fault::Flood)) => format!("printed more than {OUTPUT_MAX} bytes and was killed"),
+                Ok(Err(Fault::System(error))) => format!("could not be followed and was killed: {error}"),
+                Ok(Ok(_)) => unreachable!("that is no problem"),
+            };
+            return Err(failed(what));
+        }
+    };
+    started.group.has_ended();
+    let last_line = last_line.map(|line| exec.secrets.hidden_in(&line));
+    if status.success() {
+        return Ok(last_line);
+    }
+    let said = last_line.map_or_else(String::new, |line| format!(": {line}"));
+    // What a shell or env says when it cannot run something.
+    let why = status.code().filter(|code| [126, 127].contains(code)).and_then(|_| obstacle(exec));
+    let said = why.map_or_else(|| said.clone(), |why| format!("{said}; it {why}"));
+    Err(failed(format!("failed ({status}){said}")))
+}
+
+/// What keeps its program from being run, as far as can be seen.
+fn obstacle(exec: &Exec) -> Option<String> {
+    let search = std::env::var("PATH").unwrap_or_else(|_| DEFAULT_PATH.to_owned());
+    obstacle_of(&exec.program, &search)
+}
+
+fn command(exec: &Exec, alerts: &[Alert]) -> Command {
+    let mut command = Command::new(&exec.program);
+    command.args(exec.arguments.iter().map(Secret::expose));
+    for name in NOT_INHERITED {
+        command.env_remove(name);
+    }
+    let message = alerts.first().map_or("", |alert| &alert.message);
+    command.env("WEBMON_MESSAGE", message).env("WEBMON_ALERTS", alerts.len().to_string());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    #[cfg(unix)]
+    command.process_group(0);
+    command
+}
+
+enum Fault {
+    Flood,
+    System(io::Error),
+}
+
+/// Gives `child` its input, listens until both its outputs are closed, and waits for its end.
+async fn converse(child: &mut Child, input: &[u8]) -> Result<(ExitStatus, Option<String>), Fault> {
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let fed = async {
+        feed(stdin, input).await;
+        std::future::pending().await
+    };
+    let heard = async {
+        let (out, err) = tokio::try_join!(listen(stdout), listen(stderr))?;
+        let status = child.wait().await.map_err(Fault::System)?;
+        Ok((status, last_line(&err).or_else(|| last_line(&out))))
+    };
+    tokio::select! {
+        heard = heard => heard,
+        // A program need not read what it is given.
+        ended = fed => ended,
+    }
+}
+
+async fn feed(stdin: Option<ChildStdin>, input: &[u8]) {
+    if let Some(mut stdin) = stdin {
+        // It closed its stdin: it does not want to know.
+        let _unwanted = stdin.write_all(input).await;
+    }
+}
+
+/// The end of what comes from `output` until it is closed.
+async fn listen(output: Option<impl AsyncRead + Unpin>) -> Result<Vec<u8>, Fault> {
+    let (mut kept, mut total) = (Vec::with_capacity(2 * KEPT), 0);
+    let Some(mut output) = output else { return Ok(kept) };
+    loop {
+        if kept.len() > KEPT {
+            kept.drain(..kept.len() - KEPT);
+        }
+        match output.read_buf(&mut kept).await.map_err(Fault::System)? {
+            0 => return Ok(kept),
+            read => total += read,
+        }
+        if total > OUTPUT_MAX {
+            return Err(Fault::Flood);
+        }
+    }
+}
+
+fn last_line(output: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(output);
+    let line = text.lines().rev().find(|line| !line.trim().is_empty())?;
+    Some(clean_line(line, QUOTED_MAX))
+}
+
+/// A program and its group, together from the start: whoever gives up while it is being started leaves nothing behind. The
+/// group is dropped first, and so killed before its leader is reaped.
+struct Started {
+    group: Group,
+    child: Child,
+    /// Dropped last: its status is ours until then.
+    #[cfg(unix)]
+    _own: reap::Own,
+}
+
+impl Started {
+    #[cfg(unix)]
+    fn by(command: &mut Command) -> io::Result<Self> {
+        let (child, own) = reap::start(command)?;
+        Ok(Self { group: Group::of(&child), child, _own: own })
+    }
+
+    #[cfg(not(unix))]
+    fn by(command: &mut Command) -> io::Result<Self> {
+        let child = command.spawn()?;
+        Ok(Self { group: Group::of(&child), child })
+    }
+}
+
+/// A process group that is killed when this is dropped.
+struct Group(#[cfg(unix)] Option<rustix::process::Pid>);
+
+impl Group {
+    #[cfg(unix)]
+    fn of(child: &Child) -> Self {
+        let number = child.id().and_then(|id| i32::try_from(id).ok());
+        Self(number.and_then(rustix::process::Pid::from_raw))
+    }
+
+    #[cfg(not(unix))]
+    fn of(_: &Child) -> Self {
+        Self()
+    }
+
+    /// Its leader was reaped: the number may be another's from now on.
+    #[allow(unused_mut, reason = "there is nothing to take where there are no groups")]
+    fn has_ended(mut self) {
+        #[cfg(unix)]
+        self.0.take();
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // Fails only when nobody is left in it.
+            let _gone = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use jiff::tz::TimeZone;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::alert::{AlertState, Rule, Transition};
+    use crate::model::{KnownSecrets, Timestamp};
+    use crate::stats::Availability;
+
+    /// Far more than anything takes.
+    const PATIENCE: Duration = Duration::from_mins(1);
+
+    /// A script that is read by sh: a file that was just written may not be run while another test's child has it open.
+    fn sh(script: &str) -> Arc<Exec> {
+        let arguments = ["-c", script, "sh"].map(Secret::new).to_vec();
+        let secrets = KnownSecrets::new(["hunter2"]);
+        Arc::new(Exec { program: "/bin/sh".into(), arguments, shown: "notify.sh".to_owned(), secrets })
+    }
+
+    fn alerts(sites: &[&str]) -> Vec<Alert> {
+        let at = Timestamp::from_secs(1_795_340_000);
+        let availability = Availability { up: 3, checks: 4 };
+        let transition = Transition { at, state: AlertState::Down, availability, since: at, downtime: None };
+        let of = |site: &&str| Alert::new((*site).into(), &Rule::default(), &transition, &TimeZone::UTC);
+        sites.iter().map(of).collect()
+    }
+
+    fn keeping() -> (watch::Sender<Keeping>, watch::Receiver<Keeping>) {
+        watch::channel(Keeping::default())
+    }
+
+    #[tokio::test]
+    async fn all_alerts_of_a_moment_are_one_call_with_a_line_each() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("out");
+        let script = format!("cat > '{0}'; printf '%s|%s' \"$WEBMON_MESSAGE\" $WEBMON_ALERTS >> '{0}'", out.display());
+        let told = call(&sh(&script), &alerts(&["api", "shop; rm -rf $HOME `x`"]), PATIENCE).await;
+        assert_eq!(told, Ok(None));
+        let written = std::fs::read_to_string(&out).unwrap();
+        let lines: Vec<&str> = written.lines().collect();
+        let sites = lines[..2].iter().map(|line| serde_json::from_str::<Value>(line).unwrap()["site"].clone());
+        assert_eq!(sites.collect::<Vec<_>>(), ["api", "shop; rm -rf $HOME `x`"]);
+        assert_eq!(lines[2], "Website api is down. availability=75.00%, time=2026-11-22T09:33:20+00:00|2");
+    }
+
+    #[tokio::test]
+    async fn what_goes_wrong_is_told_and_nothing_more_happens() {
+        let many: Vec<String> = (0..20_000).map(|n| format!("site {n}")).collect();
+        let many = alerts(&many.iter().map(String::as_str).collect::<Vec<_>>());
+        for (script, expected) in [
+            ("exit 3", "alerting.exec: notify.sh failed (exit status: 3)"),
+            ("echo no; echo 'no \u{1b}[2Jroute' >&2; exit 1", "failed (exit status: 1): no \u{fffd}[2Jroute"),
+            ("echo 'no such token: hunter2'; exit 1", "failed (exit status: 1): no such token: ***"),
+            ("kill -9 $$", "failed (signal: 9 (SIGKILL))"),
+            ("while :; do echo 12345678901234567890123456789012345678901234567890; done", "printed more than 1048576"),
+            ("cat /dev/zero >&2", "printed more than 1048576 bytes and was killed"),
+        ] {
+            let told = call(&sh(script), &many, PATIENCE).await.unwrap_err();
+            assert!(told.contains(expected), "{script}: {told}");
+        }
+        // It need not read what it is given.
+        assert_eq!(call(&sh("echo quick"), &many, PATIENCE).await, Ok(Some("quick".to_owned())));
+        let gone = Exec { program: "/nowhere/notify.sh".into(), ..(*sh("")).clone() };
+        let told = call(&gone, &many, PATIENCE).await.unwrap_err();
+        assert!(told.contains("cannot be run: it is not there"), "{told}");
+        // A script whose interpreter is not there is there itself.
+        let folder = tempfile::tempdir().unwrap();
+        let script = folder.path().join("notify.sh");
+        std::fs::write(&script, "#!/bin/sh\r\nexit 0\r\n").unwrap();
+        std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let told = call(&Exec { program: script, ..(*sh("")).clone() }, &many, PATIENCE).await.unwrap_err();
+        assert!(told.contains("it asks for the interpreter \"/bin/sh\\r\": it has Windows line ends"), "{told}");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_hangs_is_killed() {
+        let told = call(&sh("sleep 1000"), &alerts(&["api"]), Duration::from_millis(20)).await.unwrap_err();
+        assert!(told.contains("was still running after 0 s and was killed"), "{told}");
+    }
+
+    #[tokio::test]
+    async fn what_is_killed_is_killed_with_everything_that_it_started() {
+        let folder = tempfile::tempdir().unwrap();
+        // The first one ends at once and leaves somebody behind who holds its outputs; the second one waits itself.
+        for end in ["exit 0", "wait"] {
+            let file = folder.path().join(end);
+            let script = format!("sleep 1000 & echo $$ $! end > '{}'; {end}", file.display());
+            let (exec, alerts) = (sh(&script), alerts(&["api"]));
+            let started = async {
+                loop {
+                    let written = std::fs::read_to_string(&file).unwrap_or_default();
+                    if written.ends_with("end\n") {
+                        return written;
+                    }
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            };
+            let written = tokio::select! {
+                told = call(&exec, &alerts, PATIENCE) => panic!("{end}: {told:?}"),
+                written = started => written,
+            };
+            for pid in written.split_whitespace().take(2) {
+                assert!(is_gone(pid).await, "{end}: {pid} is still there");
+            }
+        }
+    }
+
+    /// Whether the process `pid` ends. What somebody else has to reap (init, of an orphan) may stay as a zombie.
+    async fn is_gone(pid: &str) -> bool {
+        let state = || {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next())
+        };
+        for _ in 0..6_000 {
+            if matches!(state(), None | Some('Z' | 'X')) {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        false
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_bounded_and_what_does_not_fit_is_counted() {
+        let (sender, read) = keeping();
+        let (outbox, messenger) = open(Some(sh("exit 0")), sender);
+        for _ in 0..WAITING + 3 {
+            outbox.announce(&alerts(&["a", "b"]));
+        }
+        outbox.announce(&[]);
+        drop(outbox);
+        assert_eq!(messenger.run(CancellationToken::new()).await, None);
+        assert_eq!(read.borrow().notices, ["alerting.exec: notify.sh was too slow: 6 alerts were left out"]);
+    }
+
+    #[tokio::test]
+    async fn nobody_to_tell_is_nothing_to_do() {
+        let (sender, read) = keeping();
+        let (outbox, messenger) = open(None, sender);
+        outbox.announce(&alerts(&["a"]));
+        drop(outbox);
+        assert_eq!(messenger.run(CancellationToken::new()).await, None);
+        assert!(read.borrow().notices.is_empty());
+    }
+
+    #[tokio::test]
+    async fn at_the_end_a_call_gets_a_bounded_time() {
+        let (sender, _read) = keeping();
+        let (outbox, messenger) = open(Some(sh("sleep 1000")), sender);
+        outbox.announce(&alerts(&["a"]));
+        outbox.announce(&alerts(&["b", "c"]));
+        drop(outbox);
+        let ending = CancellationToken::new();
+        ending.cancel();
+        let unsent = messenger.run(ending).await;
+        assert_eq!(unsent.as_deref(), Some("alerting.exec: no time was left to tell notify.sh of 3 alerts"));
+    }
+}

@@ -1,0 +1,165 @@
+//! Examples of the command line, for `--help` and the manual page. A test reads each as the program would.
+
+use std::fmt::Write as _;
+
+/// A line as it is typed, and what it is for.
+type Example = (&'static str, &'static str);
+
+/// For webmon itself.
+const GENERAL: &[Example] = &[
+    ("webmon", "watch the sites of ./sites.yaml"),
+    ("webmon https://my.site", "watch a URL right now, without a file"),
+    ("webmon demo", "see it at work over simulated websites"),
+    ("webmon check https://my.site", "probe once and show every phase"),
+    ("webmon --headless --format json --for 60s", "a minute of JSON lines"),
+    ("webmon stats --since 7d", "what last week looked like"),
+];
+
+/// For the commands that have some of their own.
+const OF_COMMANDS: &[(&str, &[Example])] = &[
+    (
+        "run",
+        &[
+            ("webmon run api shop", "only these two sites of the file"),
+            ("webmon run my.site 10.0.0.7:8080/health", "URLs; nothing is kept"),
+            ("webmon run --headless --format json --events sample", "every check as a line of JSON"),
+            #[cfg(feature = "influx")]
+            ("webmon run --headless --export-influx", "send every check on, as export.influx says"),
+        ],
+    ),
+    (
+        "check",
+        &[
+            ("webmon check", "every site of the file, once"),
+            ("webmon check api --format json", "one site, for a script"),
+            ("webmon check api -v", "with the headers, and how a wrong body begins"),
+            ("webmon check --fail-on-warning", "fail also for a certificate that soon expires"),
+            ("webmon check https://my.site || echo down", "the exit code tells whether it is up"),
+        ],
+    ),
+    (
+        "stats",
+        &[
+            ("webmon stats", "the past 24 hours"),
+            ("webmon stats --since 2026-11-01 --until 2026-12-01", "a month, in local time"),
+            ("webmon stats --site api --since 90d --format csv > api.csv", "for a spreadsheet"),
+        ],
+    ),
+    (
+        "samples",
+        &[
+            ("webmon samples --site api", "every check of the past hour"),
+            ("webmon samples --since 24h --format json | grep '\"up\":false'", "what failed today"),
+        ],
+    ),
+    (
+        "alerts",
+        &[
+            ("webmon alerts --since 30d --site api", "a month of one site"),
+            ("webmon alerts --test", "whether alerting.exec reaches you"),
+        ],
+    ),
+    (
+        "validate",
+        &[
+            ("webmon validate", "check ./sites.yaml"),
+            ("webmon validate --no-env -c new.yaml", "where secrets are absent, as in CI"),
+        ],
+    ),
+    ("init", &[("webmon init -c staging.yaml", "write another file")]),
+    ("schema", &[("webmon schema > sites.schema.json", "for an editor, which then completes sites.yaml")]),
+    (
+        "db",
+        &[
+            ("webmon db backup /var/backups/webmon.redb", "a copy, also while a monitor runs"),
+            ("webmon db backup --replace /var/backups/webmon.redb", "the same every night"),
+            ("webmon db rename api shop-api", "keep the past under a new name"),
+        ],
+    ),
+    (
+        "completions",
+        &[
+            ("webmon completions bash > ~/.local/share/bash-completion/completions/webmon", ""),
+            ("webmon completions zsh > ~/.zfunc/_webmon", ""),
+            ("webmon completions fish > ~/.config/fish/completions/webmon.fish", ""),
+        ],
+    ),
+    ("man", &[("webmon man > ~/.local/share/man/man1/webmon.1", "then: man webmon")]),
+];
+
+/// The examples of `command`, or of webmon itself; none when it has none.
+pub fn of(command: Option<&str>) -> Option<String> {
+    let examples = match command {
+        None => GENERAL,
+        Some(command) => OF_COMMANDS.iter().find(|(name, _)| *name == command)?.1,
+    };
+    let width = examples.iter().map(|(line, _)| line.len()).max().unwrap_or_default();
+    let mut text = "Examples:".to_owned();
+    for (line, purpose) in examples {
+        let line = if purpose.is_empty() { (*line).to_owned() } else { format!("{line:<width$}  {purpose}") };
+        write!(text, "\n  {line}").expect("writing to a String cannot fail");
+    }
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::cli::args::Cli;
+
+    #[test]
+    fn every_example_is_understood_as_what_it_is_for() {
+        let named =
+            OF_COMMANDS.iter().flat_map(|(name, examples)| examples.iter().map(|example| (Some(*name), example)));
+        for (command, (line, _)) in GENERAL.iter().map(|example| (None, example)).chain(named) {
+            let words = line.split(['>', '|']).next().unwrap().split_whitespace().map(std::ffi::OsString::from);
+            Cli::read_from(words).unwrap_or_else(|error| panic!("{line}: {error}"));
+            if let Some(command) = command {
+                assert_eq!(line.split_whitespace().nth(1), Some(command), "{line}");
+            }
+        }
+    }
+
+    /// The command lines in `document`, within sentences and between fences: of alternatives the last one, without what may
+    /// be left out.
+    fn commands_in(document: &str) -> Vec<String> {
+        let within = document.split('`').filter(|span| !span.contains('\n'));
+        let fenced = document.split("```").skip(1).step_by(2).flat_map(str::lines);
+        let lines =
+            within.chain(fenced.map(|line| line.split('#').next().unwrap())).filter(|line| line.starts_with("webmon "));
+        let meant = |line: &str| {
+            let words = line.split_whitespace().take_while(|word| ![">", "|"].contains(word));
+            let words = words.filter(|word| !word.contains(['[', ']'])).map(|word| match word {
+                "SHELL" => "bash",
+                word => word.rsplit("\\|").next().unwrap().trim_matches('\''),
+            });
+            words.collect::<Vec<_>>().join(" ")
+        };
+        lines.map(meant).collect()
+    }
+
+    #[test]
+    fn commands_in_the_documents_are_understood() {
+        let documents = [
+            include_str!("../../../README.md"),
+            include_str!("../../../docs/influx.md"),
+            include_str!("../../../packaging/README.md"),
+        ];
+        let commands: Vec<String> = documents.into_iter().flat_map(commands_in).collect();
+        assert!(commands.len() > 20, "{commands:?}");
+        for line in &commands {
+            let words = line.split_whitespace().map(std::ffi::OsString::from);
+            Cli::read_from(words).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+    }
+
+    #[test]
+    fn examples_belong_to_commands_that_there_are() {
+        let grammar = Cli::grammar();
+        for (name, _) in OF_COMMANDS {
+            let command = grammar.find_subcommand(name).unwrap_or_else(|| panic!("{name}"));
+            let help = command.get_after_help().unwrap().to_string();
+            assert_eq!(Some(help), of(Some(name)));
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The command line: its grammar, which sites and times it means, and output to stdout.
+
+pub(crate) mod args;
+pub(crate) mod db;
+pub(crate) mod examples;
+pub(crate) mod progress;
+pub(crate) mod selection;
+pub(crate) mod terminal_width;
+pub(crate) mod time_range;
+pub(crate) mod zone;

@@ -1,0 +1,59 @@
+//! `webmon alerts --test`: one alert that nothing caused, handed to `alerting.exec` as a real one would be.
+
+use std::io::Write as _;
+
+use anyhow::Context as _;
+use jiff::tz::TimeZone;
+use tokio::runtime::Builder;
+
+use crate::alert::{Alert, AlertState, Rule, Transition};
+use crate::model::Timestamp;
+use crate::stats::Availability;
+
+use super::samples::print;
+use crate::app::alerts::dispatcher::{LIMIT, call};
+use crate::app::cli::args::CommonArgs;
+use crate::app::cli::selection::load;
+use crate::app::cli::zone;
+use crate::app::clock;
+use crate::app::exit::{Ending, Failure};
+use crate::app::system::threads;
+
+/// Who is said to be down.
+const SITE: &str = "webmon-test";
+
+/// Sends one alert and says how that went.
+///
+/// # Errors
+/// [`Failure`]: the configuration, or the program's.
+pub fn send(common: &CommonArgs) -> Result<Ending, Failure> {
+    let config = load(&common.config)?;
+    let Some(exec) = config.exec else {
+        let file = common.config.display();
+        return Err(Failure::Usage(format!(
+            "webmon: {file} names nobody to tell; write for instance: alerting: {{ exec: [notify.sh, ops] }}"
+        )));
+    };
+    let alert = test_alert(clock::wall(), &zone::local_or_complain());
+    let runtime = threads::runtime(&mut Builder::new_current_thread()).context("cannot start a runtime")?;
+    let told = runtime.block_on(call(&exec, std::slice::from_ref(&alert), LIMIT));
+    // A program that cannot be reaped must not keep the process.
+    runtime.shutdown_background();
+    let said = told.map_err(anyhow::Error::msg)?;
+    print(|out| {
+        writeln!(out, "{} was told: {}", exec.shown, alert.message)?;
+        said.iter().try_for_each(|said| writeln!(out, "it said: {said}"))
+    })?;
+    Ok(Ending::Done)
+}
+
+fn test_alert(now: Timestamp, zone: &TimeZone) -> Alert {
+    let transition = Transition {
+        at: now,
+        state: AlertState::Down,
+        availability: Availability { up: 0, checks: 1 },
+        since: now,
+        downtime: None,
+    };
+    Alert::new(SITE.into(), &Rule::default(), &transition, zone)
+}

@@ -1,0 +1,236 @@
+//! `webmon check`: probes the chosen sites once, side by side, and shows what happened. The store is left alone.
+//!
+//! A site is shown as soon as its answer is there; as JSON in the order of the file, each as soon as those before it are.
+//! The probes have a thread of their own, so that a terminal that stops reading does not make them slow. A reader that is
+//! gone ends the report and not the probes, since the exit code tells of all of them.
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::{Arc, mpsc};
+use std::thread;
+
+use anyhow::Context as _;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::model::{Micros, Observation, Outcome, Sample, Site};
+use crate::probe::{HttpProber, Prober};
+use crate::report::check::{Checked, Manner, Sheet, warning};
+use crate::report::json;
+
+use super::samples::print;
+use crate::app::cli::args::{CheckArgs, ColorChoice, CommonArgs, LineFormat};
+use crate::app::cli::selection::select;
+use crate::app::cli::terminal_width;
+use crate::app::cli::zone;
+use crate::app::clock::Clock;
+use crate::app::exit::{Ending, Failure, NO_THREAD, complain};
+use crate::app::prober;
+use crate::app::prober::unless_suspended;
+use crate::app::system::limits;
+use crate::app::system::threads;
+
+/// The result of one site.
+struct Landed {
+    /// The place of the site in the file.
+    number: usize,
+    sample: Sample,
+    observation: Observation,
+}
+
+/// Probes once.
+///
+/// # Errors
+/// [`Failure`]: usage, configuration, or the system.
+pub fn check(args: &CheckArgs, common: &CommonArgs) -> Result<Ending, Failure> {
+    let selection = select(&common.config, &args.sites)?;
+    for warning in &selection.config.warnings {
+        complain(format_args!("warning: {warning}"));
+    }
+    let zone = zone::local_or_complain();
+    let sites: Vec<Arc<Site>> = selection.config.sites.iter().map(|watched| Arc::clone(&watched.site)).collect();
+    let verbose = common.verbose > 0;
+    let prober = prober::prober_with(&selection.config, verbose && args.format == LineFormat::Text)?;
+    let landed = start(prober, sites.clone())?;
+
+    let seen = common.color == ColorChoice::Always || io::stdout().is_terminal();
+    let manner = Manner { verbose, color: seen && common.color.on_terminal(), width: terminal_width::of_stdout() };
+    let mut verdict = Verdict::default();
+    let mut arriving = landed.iter().inspect(|landed| verdict.note(&checked(&sites, landed)));
+    print(|out| match args.format {
+        LineFormat::Text => {
+            let mut sheet = Sheet::of(sites.iter().map(|site| &*site.name), manner);
+            arriving.by_ref().try_for_each(|landed| {
+                sheet.site(out, &zone, &checked(&sites, &landed))?;
+                out.flush()
+            })?;
+            sheet.close(out)
+        }
+        LineFormat::Json => in_order(arriving.by_ref(), |landed| {
+            json::check(out, &checked(&sites, landed))?;
+            out.flush()
+        }),
+    })?;
+    arriving.for_each(drop);
+    Ok(verdict.ending(sites.len(), args.fail_on_warning))
+}
+
+fn checked<'a>(sites: &'a [Arc<Site>], landed: &'a Landed) -> Checked<'a> {
+    let site = &sites[landed.number];
+    Checked { site: &site.name, url: &site.shown, sample: landed.sample, observation: &landed.observation }
+}
+
+/// Gives all of `landed` to `write` in the order of their numbers, each as soon as those before it have come.
+fn in_order(landed: impl Iterator<Item = Landed>, mut write: impl FnMut(&Landed) -> io::Result<()>) -> io::Result<()> {
+    let (mut early, mut next) = (BTreeMap::new(), 0);
+    for landed in landed {
+        early.insert(landed.number, landed);
+        while let Some(landed) = early.remove(&next) {
+            next += 1;
+            write(&landed)?;
+        }
+    }
+    // Those after one that panicked.
+    early.values().try_for_each(write)
+}
+
+/// What the exit code is made from.
+#[derive(Clone, Copy, Debug, Default)]
+struct Verdict {
+    sites: usize,
+    down: bool,
+    unknown: bool,
+    warned: bool,
+}
+
+impl Verdict {
+    fn note(&mut self, one: &Checked<'_>) {
+        self.sites += 1;
+        match one.sample.outcome() {
+            Outcome::Up => {}
+            Outcome::Down => self.down = true,
+            Outcome::Unknown => self.unknown = true,
+        }
+        self.warned |= warning(one).is_some();
+    }
+
+    /// Down beats unknown, and so does a warning that counts: what is certain is what a script has to hear of. `sites` is how
+    /// many there are.
+    const fn ending(self, sites: usize, fail_on_warning: bool) -> Ending {
+        if self.sites < sites {
+            Ending::Panicked
+        } else if self.down || self.warned && fail_on_warning {
+            Ending::NotUp
+        } else if self.unknown {
+            Ending::Unjudged
+        } else {
+            Ending::Done
+        }
+    }
+}
+
+/// Starts the probes; each result comes as soon as it is there, in any order.
+fn start(prober: HttpProber, sites: Vec<Arc<Site>>) -> Result<mpsc::Receiver<Landed>, Failure> {
+    let in_flight = limits::raise().in_flight;
+    let runtime = threads::runtime(&mut Builder::new_current_thread()).context("cannot start a runtime")?;
+    // As many as there are sites at most.
+    let (done, landed) = mpsc::channel();
+    let network = move || probe_all(runtime, &Arc::new(prober), sites, in_flight, &done);
+    thread::Builder::new().name("webmon-net".to_owned()).spawn(network).context(NO_THREAD)?;
+    Ok(landed)
+}
+
+fn probe_all(
+    runtime: Runtime,
+    prober: &Arc<HttpProber>,
+    sites: Vec<Arc<Site>>,
+    in_flight: usize,
+    done: &mpsc::Sender<Landed>,
+) {
+    runtime.block_on(async {
+        let clock = Clock::start(crate::model::Timestamp::ZERO);
+        let permits = Arc::new(Semaphore::new(in_flight));
+        let mut flights = JoinSet::new();
+        for (number, site) in sites.into_iter().enumerate() {
+            let (prober, clock) = (Arc::clone(prober), clock.clone());
+            let (permits, done) = (Arc::clone(&permits), done.clone());
+            flights.spawn(async move {
+                let _permit = permits.acquire().await.expect("the semaphore is never closed");
+                let _before = clock.absorb_suspend();
+                let asleep = clock.asleep();
+                let observation = prober.probe(&site).await;
+                let _meanwhile = clock.absorb_suspend();
+                let observation = unless_suspended(observation, &clock, asleep);
+                let sample = observation.sample(clock.now(), Micros::ZERO, 0);
+                // The receiver is gone only when the program is leaving.
+                let _unheard = done.send(Landed { number, sample, observation });
+            });
+        }
+        // One that panicked is missing at the end.
+        while flights.join_next().await.is_some() {}
+    });
+    // A name lookup that hangs must not keep the process.
+    runtime.shutdown_background();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Cause, Certificate, Flags, Timestamp};
+
+    fn landed(number: usize, observation: Observation) -> Landed {
+        let sample = observation.sample(Timestamp::ZERO, Micros::ZERO, 0);
+        Landed { number, sample, observation }
+    }
+
+    #[test]
+    fn json_is_in_the_order_of_the_file_and_waits_for_no_more_than_that() {
+        let (sender, receiver) = mpsc::channel();
+        let mut numbers = Vec::new();
+        let mut written = Vec::new();
+        for number in [2, 0, 1, 3, 6, 5] {
+            sender.send(landed(number, Observation::failed(Cause::Ok, ""))).unwrap();
+        }
+        drop(sender);
+        let arriving = receiver.iter().inspect(|landed| numbers.push(landed.number));
+        in_order(arriving, |landed| {
+            written.push(landed.number);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!((numbers, written), (vec![2, 0, 1, 3, 6, 5], vec![0, 1, 2, 3, 5, 6]));
+    }
+
+    #[test]
+    fn the_exit_code_tells_the_worst() {
+        let of = |cause| Observation::failed(cause, "");
+        let mut warned = of(Cause::Ok);
+        warned.flags = warned.flags.with(Flags::CERTIFICATE);
+        warned.certificate = Some(Arc::new(Certificate {
+            subject: "a".to_owned(),
+            issuer: "b".to_owned(),
+            not_before: Timestamp::ZERO,
+            not_after: Timestamp::ZERO,
+            faults: Vec::new(),
+        }));
+        let (up, down, unknown) = (of(Cause::Ok), of(Cause::Status), of(Cause::Local));
+        for (observations, plainly, strictly) in [
+            (vec![&up, &up], Ending::Done, Ending::Done),
+            (vec![&up, &unknown], Ending::Unjudged, Ending::Unjudged),
+            (vec![&unknown, &down, &up], Ending::NotUp, Ending::NotUp),
+            (vec![&down, &unknown], Ending::NotUp, Ending::NotUp),
+            (vec![&up, &warned], Ending::Done, Ending::NotUp),
+            (vec![&warned, &unknown], Ending::Unjudged, Ending::NotUp),
+        ] {
+            let mut verdict = Verdict::default();
+            for observation in &observations {
+                let sample = observation.sample(Timestamp::ZERO, Micros::ZERO, 0);
+                verdict.note(&Checked { site: "s", url: "u", sample, observation });
+            }
+            let endings = [false, true].map(|strict| verdict.ending(observations.len(), strict));
+            assert_eq!(endings, [plainly, strictly], "{observations:?}");
+            assert_eq!(verdict.ending(observations.len() + 1, true), Ending::Panicked);
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! `webmon db`: what is in the store, whether it is sound, giving room back, and copies.
+//!
+//! `info`, `check` and `backup` read beside a running monitor; `compact`, `repair`, `rename` and `forget` need the file
+//! for themselves and say so.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+
+use crate::config;
+use crate::model::SiteId;
+use crate::model::figures;
+use crate::model::text::redact::redacted;
+use crate::model::text::{clean_line, shown_path};
+use crate::report::{minute, named};
+use crate::store::{Archive, Contents, Options, Repaired, Store, StoreError, StoredSink, Tally, Verdict};
+
+use super::run::store_failure;
+use super::samples::{configured_store, print};
+use crate::app::cli::args::CommonArgs;
+use crate::app::cli::db::DbCommand;
+use crate::app::cli::progress;
+use crate::app::cli::progress::Shown;
+use crate::app::cli::selection::nearest;
+use crate::app::cli::zone;
+use crate::app::clock;
+use crate::app::exit::{Ending, Failure};
+
+/// Does what `command` says.
+///
+/// # Errors
+/// [`Failure`]: the configuration that names the store, or the store; for `check` also that it is damaged.
+pub fn db(command: &DbCommand, common: &CommonArgs) -> Result<Ending, Failure> {
+    let path = configured_store(common)?;
+    let stored = |error: StoreError| store_failure(&error);
+    match command {
+        DbCommand::Info => {
+            let archive = Archive::open(&path).map_err(stored)?;
+            let contents = archive.contents().map_err(stored)?;
+            let sinks = archive.sinks().map_err(stored)?;
+            let zone = zone::local_or_complain();
+            say(&format!("{}{}", described(&path, &contents, &zone), exports(&sinks, &zone)))?;
+        }
+        DbCommand::Check => check(&path)?,
+        DbCommand::Compact => {
+            let options = Options { progress: progress::of_repair(), ..Options::default() };
+            let mut shown = Shown::on_terminal();
+            shown.say("compacting …");
+            let compacted = Store::compact(&path, &options);
+            drop(shown);
+            let compacted = compacted.map_err(stored)?;
+            let (before, after) = (figures::bytes(compacted.before), figures::bytes(compacted.after));
+            say(&format!("{}: {before} before, {after} now\n", shown_path(&path)))?;
+        }
+        DbCommand::Backup { file, replace } => {
+            let mut shown = Shown::on_terminal();
+            let copied = Archive::open(&path).and_then(|archive| {
+                archive.backup_with(file, *replace, |done, all| shown.say_part("copying", done, all))
+            });
+            drop(shown);
+            let bytes = copied.map_err(stored)?;
+            say(&format!("{} copied to {}: {}\n", shown_path(&path), shown_path(file), figures::bytes(bytes)))?;
+        }
+        DbCommand::Repair => {
+            let options = Options { progress: progress::of_repair(), ..Options::default() };
+            let mut shown = Shown::on_terminal();
+            shown.say("repairing …");
+            let repaired = Store::repair(&path, &options, clock::wall());
+            drop(shown);
+            let Repaired { aside, damaged } = repaired.map_err(stored)?;
+            let lost = match &damaged[..] {
+                [] => "nothing was lost".to_owned(),
+                tables => format!("a part of these could not be read: {}", tables.join(", ")),
+            };
+            say(&format!("{} is made anew, {lost}; the old file is {}\n", shown_path(&path), shown_path(&aside)))?;
+        }
+        DbCommand::Rename { old, new } => rename(&path, old, new)?,
+        DbCommand::Forget { site, yes } => forget(&path, site, *yes)?,
+    }
+    Ok(Ending::Done)
+}
+
+/// The store at `path` for this command alone, and the number of the site of this name in it.
+fn alone(path: &Path, name: &str) -> Result<(Store, SiteId, Vec<Arc<str>>), Failure> {
+    let options = Options { progress: progress::of_repair(), ..Options::default() };
+    let store = Store::alone(path, &options).map_err(|error| store_failure(&error))?;
+    let names = store.names().map_err(|error| store_failure(&error))?;
+    let Some((_, id)) = names.iter().find(|(known, _)| **known == *name) else {
+        let near = nearest(name, names.iter().map(|(known, _)| &**known));
+        let hint = near.map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
+        return Err(Failure::Usage(format!(
+            "webmon: no site named {:?} in {}{hint}",
+            redacted(name),
+            shown_path(path)
+        )));
+    };
+    let id = *id;
+    Ok((store, id, names.into_iter().map(|(name, _)| name).collect()))
+}
+
+fn rename(path: &Path, old: &str, new: &str) -> Result<(), Failure> {
+    // As sites.yaml will have it, or its past could not be reached from there.
+    let new = config::site_name(new).map_err(|why| Failure::Usage(format!("webmon: NEW: {why}")))?;
+    let new = new.as_str();
+    let (store, site, names) = alone(path, old)?;
+    if names.iter().any(|name| **name == *new) {
+        let new = redacted(new);
+        return Err(Failure::Usage(format!("webmon: {} has a site named {new:?} already", shown_path(path))));
+    }
+    store.rename(site, new).map_err(|error| store_failure(&error))?;
+    let (old, new) = (redacted(old), redacted(new));
+    say(&format!("{}: {old:?} is {new:?} from now on; rename it in sites.yaml, too\n", shown_path(path)))
+}
+
+fn forget(path: &Path, name: &str, is_sure: bool) -> Result<(), Failure> {
+    let (store, site, _) = alone(path, name)?;
+    let name = redacted(name);
+    if !is_sure {
+        return Err(Failure::Usage(format!(
+            "webmon: this deletes all samples, sums and alerts of {name:?} for ever; say it again with --yes"
+        )));
+    }
+    store.forget(site).map_err(|error| store_failure(&error))?;
+    say(&format!("{}: {name:?} is forgotten; `webmon db compact` gives its room back to the disk\n", shown_path(path)))
+}
+
+fn check(path: &Path) -> Result<(), Failure> {
+    let stored = |error: StoreError| store_failure(&error);
+    let mut shown = Shown::on_terminal();
+    let verdict =
+        Archive::open(path).and_then(|archive| archive.verify_with(|done, all| shown.say_part("checking", done, all)));
+    drop(shown);
+    let verdict = verdict.map_err(stored)?;
+    let text = judged(path, &verdict);
+    if verdict.is_sound() {
+        return say(&text);
+    }
+    Err(Failure::Store(text.trim_end().to_owned()))
+}
+
+/// What a store holds, a line each.
+fn described(path: &Path, contents: &Contents, zone: &TimeZone) -> String {
+    let mut text = format!("{}\n", shown_path(path));
+    let mut line =
+        |name: &str, value: String| writeln!(text, "  {name:<9} {value}").expect("a String takes everything");
+    line("format", contents.format.to_string());
+    line("on disk", figures::bytes(contents.bytes));
+    line("sites", figures::count(contents.sites));
+    line("samples", figures::count(contents.samples));
+    if let Some((from, to)) = contents.range {
+        line("from", minute(from, zone));
+        line("to", minute(to, zone));
+        line("times", named(from, to, zone));
+    }
+    let journal = contents.journal;
+    line(
+        "blocks",
+        format!("{}, and {} commits not sealed yet", figures::count(contents.blocks), figures::count(journal)),
+    );
+    let (hours, days) = contents.rollups;
+    line("rollups", format!("{} hours, {} days", figures::count(hours), figures::count(days)));
+    line("alerts", figures::count(contents.alerts));
+    line("texts", format!("{} of failures", figures::count(contents.texts)));
+    text
+}
+
+/// How far each sink has been served, a line each.
+fn exports(sinks: &[StoredSink], zone: &TimeZone) -> String {
+    let mut text = String::new();
+    for StoredSink { progress, behind } in sinks {
+        let Tally { sent, rejected, skipped } = progress.tally;
+        let last = progress.acknowledged.map_or_else(|| "never".to_owned(), |at| minute(at, zone));
+        let [behind, sent, rejected, skipped] = [*behind, sent, rejected, skipped].map(figures::count);
+        writeln!(
+            text,
+            "  export    {}: {behind} samples behind; {sent} points sent, {rejected} refused, {skipped} samples skipped; last {last}",
+            clean_line(&progress.name, 200)
+        )
+        .expect("a String takes everything");
+    }
+    text
+}
+
+/// How a store is, and what to do if it is not sound.
+fn judged(path: &Path, verdict: &Verdict) -> String {
+    let (records, samples) = (figures::count(verdict.records), figures::count(verdict.samples));
+    let path = shown_path(path);
+    if verdict.is_sound() {
+        return format!("{path} is sound: {records} records, {samples} samples, none damaged, none missing\n");
+    }
+    let mut text = String::new();
+    for (table, count) in &verdict.damaged {
+        let (records, are) = if *count == 1 { ("record", "is") } else { ("records", "are") };
+        writeln!(text, "webmon: {path}: {count} damaged {records} in `{table}` {are} left out when it is read")
+            .expect("a String takes everything");
+    }
+    let mut told = 0;
+    for gap in &verdict.gaps {
+        told += gap.next - gap.first;
+        let site = clean_line(&gap.site, 80);
+        writeln!(text, "webmon: {path}: samples {} to {} of {site} are missing", gap.first, gap.next - 1)
+            .expect("a String takes everything");
+    }
+    if verdict.missing > told {
+        writeln!(text, "webmon: {path}: {} more samples are missing", verdict.missing - told)
+            .expect("a String takes everything");
+    }
+    if let Some(reason) = &verdict.unusable {
+        writeln!(
+            text,
+            "webmon: {path}: what the database needs to write is damaged ({}): a monitor would move the file aside and \
+             begin a new one; `webmon db repair` makes it anew of what can be read",
+            clean_line(reason, 120)
+        )
+        .expect("a String takes everything");
+    }
+    let other = if verdict.damaged.is_empty() && verdict.missing == 0 { "" } else { "other " };
+    writeln!(text, "webmon: the {other}{samples} samples are sound; `webmon db backup FILE` copies the store as it is")
+        .expect("a String takes everything");
+    text
+}
+
+fn say(text: &str) -> Result<(), Failure> {
+    print(|out| out.write_all(text.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Timestamp;
+    use crate::store::Gap;
+
+    #[test]
+    fn a_sound_store_is_told_in_a_line_and_a_damaged_one_by_its_damage() {
+        let path = Path::new("webmon.redb");
+        let mut verdict = Verdict { records: 12, samples: 3_456, ..Verdict::default() };
+        let sound = judged(path, &verdict);
+        assert_eq!(sound, "webmon.redb is sound: 12 records, 3,456 samples, none damaged, none missing\n");
+        verdict.damaged = vec![("blocks", 1), ("failures", 2)];
+        verdict.gaps = vec![Gap { site: "api".into(), first: 100, next: 110 }];
+        verdict.missing = 15;
+        verdict.unusable = Some("Corrupted\u{1b}".to_owned());
+        let damaged = judged(path, &verdict);
+        for line in [
+            "webmon: webmon.redb: 1 damaged record in `blocks` is left out when it is read",
+            "webmon: webmon.redb: 2 damaged records in `failures` are left out when it is read",
+            "webmon: webmon.redb: samples 100 to 109 of api are missing",
+            "webmon: webmon.redb: 5 more samples are missing",
+            "webmon: webmon.redb: what the database needs to write is damaged (Corrupted\u{fffd}): a monitor would move the file \
+             aside and begin a new one; `webmon db repair` makes it anew of what can be read",
+        ] {
+            assert!(damaged.lines().any(|said| said == line), "{line}\n{damaged}");
+        }
+    }
+
+    #[test]
+    fn the_contents_are_told_a_line_each() {
+        let range = Some((Timestamp::from_secs(1_795_255_200), Timestamp::from_secs(1_795_258_800)));
+        let contents = Contents { format: 1, bytes: 1_100_000, sites: 5, samples: 1_805, range, ..Contents::default() };
+        let text = described(Path::new("webmon.redb"), &contents, &TimeZone::UTC);
+        let expected = "webmon.redb\n  format    1\n  on disk   1.1 MB\n  sites     5\n  samples   1,805\n  \
+                        from      2026-11-21 10:00\n  to        2026-11-21 11:00\n  times     UTC (+00:00)\n  \
+                        blocks    0, and 0 commits not sealed yet\n  rollups   0 hours, 0 days\n  alerts    0\n  texts     0 of failures\n";
+        assert_eq!(text, expected);
+    }
+}

@@ -1,0 +1,178 @@
+//! `webmon run`: what was asked for, the store and what it remembers, the prober; then the stage.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::Builder;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use crate::config::{Config, Storage};
+use crate::model::Timestamp;
+use crate::store::{Keep, Opened, Options, Store, StoreError};
+
+use crate::app::cli::args::{CommonArgs, RunArgs};
+use crate::app::cli::progress;
+use crate::app::cli::selection::{Selection, select};
+use crate::app::cli::zone;
+use crate::app::clock;
+use crate::app::clock::Clock;
+use crate::app::exit::{Ending, Failure, NO_THREAD};
+#[cfg(feature = "influx")]
+use crate::app::export;
+use crate::app::log;
+use crate::app::monitor::Kept;
+use crate::app::prober;
+use crate::app::reload::Origin;
+use crate::app::session::{Attentive, Stage};
+use crate::app::storage::restore::{AHEAD_MAX, fits, remember};
+
+/// Time between commits where no configuration names one.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// Watches the sites until something ends it.
+///
+/// # Errors
+/// [`Failure`]: usage, configuration, the store, or the system.
+pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, Failure> {
+    let log = log::Wanted::read(common.verbose)?;
+    // First of all: a hang-up during the start is not lost.
+    let attentive = Attentive::new()?;
+    // Before it is read: what changes from now on is seen.
+    let origin = Origin::of(&common.config, &args.sites);
+    let selection = select(&common.config, &args.sites)?;
+    fits(&selection.config)?;
+    let origin = origin.naming(&selection.config.files);
+    let store_path = store_path(args, common, &selection);
+    #[cfg(feature = "influx")]
+    let wanted = export::wanted(&args.export, &selection.config, store_path.is_some())?;
+    let Selection { config, all_names, ad_hoc } = selection;
+    let ((newest, store), prober) = beside(
+        || {
+            let opened = store_path.as_deref().map(|path| open(path, config.storage.as_ref())).transpose()?;
+            remembered(opened, &config, &all_names)
+        },
+        || prober::prober(&config),
+    )?;
+    let clock = Clock::start(newest);
+    let mut notices = config.warnings.clone();
+    notices.extend(zone::warning());
+    // They tell of roots that this machine lacks, which only https needs.
+    if config.sites.iter().any(|watched| watched.site.url.expose().scheme() == "https") {
+        notices.extend(prober.notices().iter().cloned());
+    }
+    notices.extend(store.iter().flat_map(|kept| kept.memory.notices.clone()));
+    #[cfg(feature = "influx")]
+    let export = match (wanted, &store) {
+        (Some(wanted), Some(kept)) => Some(wanted.begin(&kept.store, &config, clock.now())?),
+        _ => None,
+    };
+    #[cfg(feature = "influx")]
+    notices.extend(export.iter().flat_map(|export| export.notices.clone()));
+    notices.extend(unexported(&config, store.is_some()));
+    let config_path = (!ad_hoc).then_some(&*common.config);
+    let stage = Stage {
+        output: &args.output,
+        color: common.color,
+        log,
+        config,
+        config_path,
+        origin: (!all_names.is_empty()).then_some(origin),
+        store,
+        store_path,
+        prober: Arc::new(prober),
+        clock,
+        notices,
+        narrator: None,
+        #[cfg(feature = "influx")]
+        export,
+    };
+    stage.play(attentive)
+}
+
+/// What both come to, the second one on a thread of its own: the store waits for its disk while the roots of certificates
+/// are read. Of two failures, the first one's.
+fn beside<A, B: Send>(
+    first: impl FnOnce() -> Result<A, Failure>,
+    second: impl FnOnce() -> Result<B, Failure> + Send,
+) -> Result<(A, B), Failure> {
+    std::thread::scope(|scope| {
+        let second = Builder::new().name("webmon-roots".to_owned()).spawn_scoped(scope, second);
+        let second = second.context(NO_THREAD)?;
+        let first = first();
+        let second = second.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        Ok((first?, second?))
+    })
+}
+
+/// Why a section `export` of the file has no effect, if it has none.
+fn unexported(config: &Config, has_store: bool) -> Option<String> {
+    config.export.as_ref()?;
+    if cfg!(not(feature = "influx")) {
+        return Some("nothing is exported: this webmon was built without the feature `influx`".to_owned());
+    }
+    (!has_store).then(|| "nothing is exported: only what is stored is".to_owned())
+}
+
+fn store_path(args: &RunArgs, common: &CommonArgs, selection: &Selection) -> Option<PathBuf> {
+    if args.no_store || selection.ad_hoc {
+        return None;
+    }
+    common.store.clone().or_else(|| selection.config.storage.as_ref().map(|storage| storage.path.clone()))
+}
+
+/// Opens the store at `path`.
+///
+/// # Errors
+/// [`Failure::Store`].
+pub fn open(path: &Path, storage: Option<&Storage>) -> Result<Opened, Failure> {
+    let keep = storage.map_or(Keep::default(), |storage| Keep {
+        retention: Some(storage.retention),
+        max_size: Some(storage.max_size),
+        alert_retention: Some(storage.alert_retention),
+    });
+    let options = Options { keep, progress: progress::of_repair(), ..Options::default() };
+    let now = clock::wall();
+    let signed = Store::open(path, &options, now).and_then(|mut opened| {
+        opened.store.sign(std::process::id(), now)?;
+        Ok(opened)
+    });
+    signed.map_err(|error| start_failure(&error))
+}
+
+/// Reads the store's memory, and the time of the newest sample that can be believed: the clock is not to start before it.
+/// `all_names` are all sites of the file, chosen or not.
+///
+/// # Errors
+/// [`Failure::Store`].
+pub fn remembered(
+    opened: Option<Opened>,
+    config: &Config,
+    all_names: &[Arc<str>],
+) -> Result<(Timestamp, Option<Kept>), Failure> {
+    let Some(Opened { store, notices }) = opened else {
+        return Ok((Timestamp::ZERO, None));
+    };
+    let wall = clock::wall();
+    let remembered = remember(&store, config, all_names, wall);
+    let mut memory = remembered.map_err(|error| start_failure(&error))?;
+    memory.notices.splice(0..0, notices);
+    let newest = memory.registered.iter().filter_map(|registered| registered.last_at).max();
+    let believable = newest.filter(|&newest| newest <= wall.after(AHEAD_MAX)).unwrap_or(Timestamp::ZERO);
+    let flush = config.storage.as_ref().map_or(FLUSH, |storage| storage.flush);
+    Ok((believable, Some(Kept { store, memory, flush })))
+}
+
+/// A store that a monitor cannot begin with, with the way on.
+fn start_failure(error: &StoreError) -> Failure {
+    match error {
+        StoreError::Io { .. } => Failure::Store(format!("webmon: {error}; --no-store runs without a store")),
+        _ => store_failure(error),
+    }
+}
+
+/// A store that cannot be used.
+#[must_use]
+pub fn store_failure(error: &StoreError) -> Failure {
+    Failure::Store(format!("webmon: {error}"))
+}

@@ -1,0 +1,126 @@
+//! `webmon validate`: the faults of a configuration, or one line that says what it amounts to.
+
+use std::collections::HashSet;
+use std::io::Write as _;
+
+use crate::config::{BYTES_A_SAMPLE, Config, Watched};
+use crate::model::figures;
+use crate::model::text::shown_path;
+use crate::model::time::duration;
+
+use super::samples::print;
+use crate::app::cli::args::{CommonArgs, ValidateArgs};
+use crate::app::cli::selection::{load, load_without_env};
+use crate::app::cli::zone;
+use crate::app::exit::{Ending, Failure, complain};
+use crate::app::storage::restore::fits;
+
+/// Hours are kept for so many days.
+const DAYS: f64 = 400.0;
+
+/// The row of an hour on the disk.
+const BYTES_AN_HOUR: f64 = 350.0;
+
+/// The row of a day.
+const BYTES_A_DAY: f64 = 400.0;
+
+/// The row of a certificate.
+const BYTES_A_CERTIFICATE: f64 = 600.0;
+
+/// Checks the configuration file.
+///
+/// # Errors
+/// [`Failure::Usage`] with every fault.
+pub fn validate(args: &ValidateArgs, common: &CommonArgs) -> Result<Ending, Failure> {
+    let config = if args.no_env { load_without_env(&common.config)? } else { load(&common.config)? };
+    fits(&config)?;
+    for warning in config.warnings.iter().chain(&zone::warning()) {
+        complain(format_args!("warning: {warning}"));
+    }
+    let unchecked = if args.no_env { " · what holds ${…} was not checked" } else { "" };
+    print(|out| writeln!(out, "{}: {}{unchecked}", shown_path(&common.config), amount(&config)))?;
+    Ok(Ending::Done)
+}
+
+/// How much is watched, how often, and what that takes on disk.
+fn amount(config: &Config) -> String {
+    let counted = |number: usize, noun: &str| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
+    let sites = counted(config.sites.len(), "site");
+    let groups: HashSet<_> = config.sites.iter().filter_map(|watched| watched.group.as_deref()).collect();
+    let groups = match groups.len() {
+        0 => String::new(),
+        number => format!(" in {}", counted(number, "group")),
+    };
+    let disabled = match config.disabled.len() {
+        0 => String::new(),
+        number => format!(" ({number} disabled)"),
+    };
+    let warnings = match config.warnings.len() {
+        0 => String::new(),
+        number => format!(", {}", counted(number, "warning")),
+    };
+    let rate: f64 = config.sites.iter().map(|watched| watched.site.interval.as_secs_f64().recip()).sum();
+    let a_day = rate * 86_400.0 * BYTES_A_SAMPLE;
+    let kept = config.storage.as_ref().map_or_else(String::new, |storage| {
+        let (kept, sums) = (rate * storage.retention.as_secs_f64() * BYTES_A_SAMPLE, sums(config));
+        if kept + sums <= size(storage.max_size) {
+            let retention = duration::format(storage.retention);
+            format!(", {} at {retention} of retention, {} of hours and days after 400d", bytes(kept), bytes(sums))
+        } else {
+            format!(", up to {} (max_size)", figures::bytes(storage.max_size))
+        }
+    });
+    format!("ok{warnings} · {sites}{groups}{disabled} · {rate:.1} checks/s · about {} a day{kept}", bytes(a_day))
+}
+
+/// Bytes of what is kept of each site beside its checks: the sums of 400 days and of the hours in them, and a certificate.
+fn sums(config: &Config) -> f64 {
+    let a_site = |watched: &Watched| {
+        let hours = (3_600.0 / watched.site.interval.as_secs_f64()).min(1.0) * 24.0 * DAYS;
+        hours * BYTES_AN_HOUR + DAYS * BYTES_A_DAY + BYTES_A_CERTIFICATE
+    };
+    config.sites.iter().map(a_site).sum()
+}
+
+#[allow(clippy::cast_precision_loss, reason = "to be compared with an estimate")]
+fn size(bytes: u64) -> f64 {
+    bytes as f64
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive number of bytes, rounded")]
+fn bytes(bytes: f64) -> String {
+    figures::bytes(bytes.round() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::parse;
+
+    fn told(text: &str) -> String {
+        amount(&parse(text, "sites.yaml", Path::new(""), &|_| None).unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    #[test]
+    fn the_line_says_what_a_file_amounts_to() {
+        for (text, line) in [
+            (
+                "sites: [https://a]",
+                "ok · 1 site · 0.1 checks/s · about 130 kB a day, 3.9 MB at 30d of retention, 3.5 MB of hours and days after 400d",
+            ),
+            (
+                "{ defaults: { interval: 1s, timeout: 1s }, storage: { max_size: 10MiB, retention: 1h }, sites: [{ url: https://a, \
+                 group: x }, { url: https://b, group: y }, { url: https://c, enabled: false }] }",
+                "ok · 2 sites in 2 groups (1 disabled) · 2.0 checks/s · about 2.6 MB a day, 108 kB at 1h of retention, 7.0 MB of hours and days after 400d",
+            ),
+            (
+                "{ defaults: { interval: 100ms, timeout: 100ms }, storage: { max_size: 1MiB }, sites: [https://a] }",
+                "ok, 1 warning · 1 site · 10.0 checks/s · about 13 MB a day, up to 1.0 MB (max_size)",
+            ),
+        ] {
+            assert_eq!(told(text), line);
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! The dashboard's thread, what it looks at, and the few lines that stay when it is gone.
+
+pub(crate) mod history_reader;
+use std::cell::RefCell;
+use std::env;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use tokio::sync::oneshot;
+
+use crate::alert::Alert;
+use crate::alert::AlertState;
+use crate::config;
+use crate::engine::{SiteSnapshot, Snapshot};
+use crate::model::text::shown_path;
+use crate::model::{Health, Sample, Timestamp};
+use crate::report::run_summary::{Run, SiteRun, ending};
+use crate::tui;
+use crate::tui::{About, Ended, Fixed, Orders, Past, Recheck, Scheme, Settings, Source, Symbols, Wanted, Wish};
+
+use super::cli::args::ColorChoice;
+use super::clock::Clock;
+use super::exit::{Ending, print_in_time};
+use super::monitor::Face;
+use super::monitor::site_registry::Entry;
+use super::system::signals::{HANGUP, INTERRUPT, Listening};
+use history_reader::Library;
+
+/// A dashboard on its own thread.
+pub struct Dashboard {
+    thread: JoinHandle<io::Result<Ended>>,
+    orders: Arc<Orders>,
+}
+
+/// Between two looks whether the thread has ended, and how many there are.
+const LOOK: Duration = Duration::from_millis(10);
+const LOOKS: u32 = 100;
+
+/// What a dashboard leaves behind.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Left {
+    /// The terminal as it was.
+    Nothing,
+    /// The last screen, which is to stay.
+    Screen(String),
+    /// A terminal that does not read.
+    Stuck,
+}
+
+/// What the dashboard sees. It speaks of sites by their places in the last snapshot that it took, everybody else by
+/// their numbers.
+struct Watched {
+    face: Face,
+    clock: Clock,
+    library: Option<Library>,
+    seen: RefCell<Vec<Arc<SiteSnapshot>>>,
+}
+
+impl Watched {
+    /// The site at this place.
+    fn entry(&self, place: usize) -> Option<Entry> {
+        let name = Arc::clone(&self.seen.borrow().get(place)?.name);
+        self.face.roster.find(&name)
+    }
+
+    /// The place of the site of this number.
+    fn place(&self, slot: usize) -> Option<usize> {
+        let is_at = |place: &usize| self.entry(*place).is_some_and(|entry| entry.slot == slot);
+        // While nothing was changed since the start, they are the same.
+        Some(slot).filter(is_at).or_else(|| (0..self.seen.borrow().len()).find(is_at))
+    }
+}
+
+impl Source for Watched {
+    fn version(&self) -> u64 {
+        self.face.board.version()
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let snapshot = self.face.board.snapshot();
+        self.seen.borrow_mut().clone_from(&snapshot.sites);
+        snapshot
+    }
+
+    fn alerts(&self) -> Arc<[Arc<Alert>]> {
+        self.face.alerts.list()
+    }
+
+    fn health(&self) -> Arc<Health> {
+        Arc::clone(&self.face.health.borrow())
+    }
+
+    fn samples(&self, site: usize, samples: &mut Vec<Sample>) {
+        samples.clear();
+        if let Some(Entry { ring, .. }) = self.entry(site) {
+            ring.reader_at_oldest().drain(samples);
+        }
+    }
+
+    fn has_past(&self) -> bool {
+        self.library.is_some()
+    }
+
+    fn look_back(&self, wanted: Wanted) {
+        self.library.iter().for_each(|library| library.wish(wanted.clone()));
+    }
+
+    fn past(&self) -> Option<Arc<Past>> {
+        self.library.as_ref()?.read()
+    }
+
+    fn rechecks(&self) -> Arc<[Recheck]> {
+        let rechecks = Arc::clone(&self.face.rechecks.borrow());
+        let places: Vec<Option<usize>> = rechecks.iter().map(|recheck| self.place(recheck.site)).collect();
+        if rechecks.iter().zip(&places).all(|(recheck, place)| *place == Some(recheck.site)) {
+            return rechecks;
+        }
+        rechecks
+            .iter()
+            .zip(places)
+            .filter_map(|(recheck, place)| Some(Recheck { site: place?, ..recheck.clone() }))
+            .collect()
+    }
+
+    fn seen(&self, sites: &[usize]) {
+        self.face.seen.send_replace(sites.to_vec());
+    }
+
+    fn wish(&self, wish: Wish) {
+        let (Wish::Check(place) | Wish::Pause(place, _)) = wish;
+        let Some(Entry { slot, .. }) = self.entry(place) else { return };
+        let wish = match wish {
+            Wish::Check(_) => Wish::Check(slot),
+            Wish::Pause(_, until) => Wish::Pause(slot, until),
+        };
+        // A full queue means that the control side stands still, which the screen shows by itself.
+        let _unheard = self.face.wishes.try_send(wish);
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+impl Dashboard {
+    /// Starts the thread, which looks back into `store` if there is one; the receiver hears how it ended by itself. It takes the
+    /// terminal at once, so a signal must not end the program from here on.
+    ///
+    /// # Errors
+    /// The system's, if it has no thread to give.
+    pub fn start(
+        face: Face,
+        clock: Clock,
+        store: Option<PathBuf>,
+        (fixed, settings): (Fixed, Settings),
+        _: Listening,
+    ) -> io::Result<(Self, oneshot::Receiver<Ending>)> {
+        let (told, ended) = oneshot::channel();
+        let library = store.map(Library::open).transpose()?;
+        let orders = Arc::new(Orders::default());
+        let ordered = Arc::clone(&orders);
+        let thread = std::thread::Builder::new().name("webmon-ui".to_owned()).spawn(move || {
+            let watched = Watched { face, clock, library, seen: RefCell::default() };
+            let ended = tui::run(&watched, settings, &fixed, &ordered);
+            let ending = match &ended {
+                Ok(Ended::Interrupt) => Ending::Signal(INTERRUPT),
+                Ok(Ended::TerminalGone) => Ending::Signal(HANGUP),
+                Ok(Ended::Panicked) => Ending::Panicked,
+                Ok(_) | Err(_) => Ending::Done,
+            };
+            // Nobody listens any more when the program is ending already.
+            let _unheard = told.send(ending);
+            ended
+        })?;
+        Ok((Self { thread, orders }, ended))
+    }
+
+    /// What it is told by signals.
+    #[must_use]
+    pub fn orders(&self) -> Arc<Orders> {
+        Arc::clone(&self.orders)
+    }
+
+    /// Stops it, gives the terminal back, and returns what can be left on it. A panic goes on here. It is not waited for
+    /// when it stands in a write to a terminal that does not read.
+    ///
+    /// # Errors
+    /// The terminal's.
+    pub fn join(self) -> io::Result<Left> {
+        self.orders.stop();
+        let is_over = || {
+            self.thread.is_finished() || {
+                std::thread::sleep(LOOK);
+                false
+            }
+        };
+        if !(0..LOOKS).any(|_| is_over()) {
+            tui::restore();
+            return Ok(Left::Stuck);
+        }
+        match self.thread.join() {
+            Ok(Ok(Ended::QuitKeepScreen(screen))) => Ok(Left::Screen(screen)),
+            Ok(ended) => ended.map(|_| Left::Nothing),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+}
+
+/// What never changes during a run.
+#[must_use]
+pub fn fixed(config: Option<&Path>, store: Option<&Path>, zone: TimeZone) -> Fixed {
+    let version = env!("WEBMON_VERSION").to_owned();
+    Fixed { zone, about: About { version, config: config.map(shown_path), store: store.map(shown_path) } }
+}
+
+/// How the dashboard is to begin: the file, the command line and the environment together.
+#[must_use]
+pub fn settings(dashboard: config::Dashboard, color: ColorChoice) -> Settings {
+    let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+    let scheme = match dashboard.theme {
+        config::Theme::Auto => Scheme::for_environment(variable("COLORFGBG").as_deref()),
+        config::Theme::Dark => Scheme::Dark,
+        config::Theme::Light => Scheme::Light,
+    };
+    let symbols = match dashboard.symbols {
+        config::Symbols::Auto => {
+            let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable);
+            Symbols::for_environment(locale.as_deref(), variable("TERM").as_deref())
+        }
+        config::Symbols::Ascii => Symbols::Ascii,
+    };
+    Settings { scheme, color: color.on_terminal(), symbols, bell: dashboard.bell, sort: dashboard.sort }
+}
+
+/// What stays on the terminal: the last screen if it was asked for, then the summary, then the notices in full.
+///
+/// # Errors
+/// The writer's, but a closed pipe.
+pub fn farewell(
+    face: &Face,
+    watched: Duration,
+    store: Option<&Path>,
+    left: Left,
+    notices: &[String],
+) -> io::Result<()> {
+    let mut out = Vec::new();
+    match left {
+        Left::Nothing => {}
+        Left::Screen(screen) => writeln!(out, "{screen}")?,
+        Left::Stuck => return Ok(()),
+    }
+    let snapshot = face.board.snapshot();
+    let health = Arc::clone(&face.health.borrow());
+    let alerts = face.alerts.list();
+    let began = snapshot.at.before(watched);
+    let view = snapshot.views.iter().filter(|view| !view.view().is_long()).max_by_key(|view| view.timeframe);
+    let rows = view.map_or(&[][..], |view| &view.rows[..]);
+    let sites: Vec<SiteRun<'_>> = snapshot
+        .sites
+        .iter()
+        .zip(rows)
+        .map(|(site, row)| SiteRun { name: &site.name, state: site.state, summary: &row.summary })
+        .collect();
+    let announced = alerts.iter().filter(|alert| alert.at >= began && alert.state == AlertState::Down).count();
+    let open = snapshot.sites.iter().filter(|site| site.incident.is_some()).count();
+    let store = store.map(shown_path);
+    ending(
+        &mut out,
+        &Run {
+            watched,
+            checks: health.checks,
+            alerts: announced as u64,
+            open: open as u64,
+            sites: &sites,
+            span: view.map(|view| view.timeframe).filter(|span| span.length() < watched),
+            store: store.as_deref(),
+        },
+    )?;
+    for notice in notices {
+        writeln!(out, "warning: {notice}")?;
+    }
+    print_in_time(out)
+}

@@ -1,0 +1,337 @@
+//! The export to InfluxDB: from what was asked for to a thread of its own that reads the store, sends, and waits.
+//!
+//! It shares nothing with the probes but the machine, and of that at most half a core while it catches up: after each request
+//! it rests for as long as making it took. The store is open for reading only while there is something to read,
+//! so that it never stands in the way of a repair. A new sink begins now unless it is told otherwise; a site that is
+//! watched for the first time later begins at its first check.
+
+#[cfg_attr(not(feature = "influx"), allow(dead_code, reason = "without an export nobody makes an outlet"))]
+pub(crate) mod handle;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::runtime::Builder;
+
+use crate::config::{self, Config};
+use crate::export::{Client, Exporter, Labels, compress};
+use crate::model::{Sink, Timestamp};
+use crate::store::{Archive, Start, Store};
+
+use super::cli::args::{ExportArgs, ExportFrom};
+use super::clock::Clock;
+use super::commands::run::store_failure;
+use super::exit::{Failure, NO_THREAD};
+use super::system::threads;
+use handle::{Inlet, Outlet, Terms};
+
+/// Time between two looks at the store when nothing is new: lines are gathered meanwhile.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// How far back `--export-from 24h` goes.
+const A_DAY: Duration = Duration::from_hours(24);
+
+/// Where to export to, and where a sink that is new begins.
+pub struct Wanted {
+    sink: Sink,
+    client: Client,
+    from: Option<ExportFrom>,
+}
+
+/// What `args` and `config` ask for; nothing when nobody asks.
+///
+/// # Errors
+/// [`Failure::Usage`]: no URL anywhere, a wrong one, no store to export from.
+pub fn wanted(args: &ExportArgs, config: &Config, has_store: bool) -> Result<Option<Wanted>, Failure> {
+    let usage = |text: String| Failure::Usage(format!("webmon: {text}"));
+    let section = config.export.as_ref();
+    let sink = match &args.export_influx {
+        None if !has_store => None,
+        None => section.cloned(),
+        Some(_) if !has_store => {
+            return Err(usage("only what is stored is exported, and URLs that are typed are not stored".to_owned()));
+        }
+        Some(Some(url)) => {
+            let env = |name: &str| std::env::var(name).ok();
+            let sink = config::typed_sink(url, section, &env);
+            Some(sink.map_err(|message| usage(format!("--export-influx: {message}")))?)
+        }
+        Some(None) => Some(section.cloned().ok_or_else(|| {
+            usage("--export-influx needs a URL: write --export-influx=URL, or `export.influx` in the file".to_owned())
+        })?),
+    };
+    let Some(sink) = sink else { return Ok(None) };
+    let client = Client::new(&sink).map_err(|error| usage(error.to_string()))?;
+    Ok(Some(Wanted { sink, client, from: args.export_from }))
+}
+
+/// An export that is ready to run.
+pub struct Export {
+    client: Client,
+    exporter: Exporter,
+    terms: Terms,
+    path: PathBuf,
+    /// Whole sentences for a person.
+    pub notices: Vec<String>,
+}
+
+impl Wanted {
+    /// Finds or makes the sink's place in `store`, at `now`, for the sites of `config`.
+    ///
+    /// # Errors
+    /// [`Failure::Store`].
+    pub fn begin(self, store: &Store, config: &Config, now: Timestamp) -> Result<Export, Failure> {
+        let start = match self.from {
+            None | Some(ExportFrom::Now) => Start::Now,
+            Some(ExportFrom::Day) => Start::Since(now.before(A_DAY)),
+            Some(ExportFrom::All) => Start::All,
+        };
+        let progress = store.sink(&Exporter::name(&self.sink), start).map_err(|error| store_failure(&error))?;
+        let mut notices = Vec::new();
+        if self.from.is_some() && progress.acknowledged.is_some() {
+            notices.push(format!("{} goes on where it was: --export-from is for a new one", self.sink));
+        }
+        let terms = Terms::of(config);
+        let agent = self.sink.agent.clone().unwrap_or_else(machine);
+        let seed = now.as_micros() ^ u64::from(std::process::id()) << 32;
+        let exporter = Exporter::new(&self.sink, progress, Labels { agent, groups: terms.groups.clone() }, seed);
+        Ok(Export { client: self.client, exporter, terms, path: store.path().to_owned(), notices })
+    }
+}
+
+impl Export {
+    /// Runs on a thread of its own from now on.
+    ///
+    /// # Errors
+    /// The system's, if it has no thread to give.
+    pub fn start(mut self, clock: Clock) -> Result<Outlet, Failure> {
+        let (outlet, inlet) = Outlet::open(self.exporter.health(), std::mem::take(&mut self.terms));
+        let thread = self.spawn(clock, inlet).context(NO_THREAD)?;
+        Ok(outlet.on(thread))
+    }
+
+    fn spawn(self, clock: Clock, inlet: Inlet) -> io::Result<std::thread::JoinHandle<()>> {
+        let runtime = threads::runtime(&mut Builder::new_current_thread())?;
+        std::thread::Builder::new().name("webmon-export".to_owned()).spawn(move || {
+            let Self { client, exporter, path, .. } = self;
+            let shipping = Shipping { client, exporter, path, archive: None, clock, inlet };
+            runtime.block_on(shipping.run());
+            // A name lookup that hangs must not keep the process.
+            runtime.shutdown_background();
+        })
+    }
+}
+
+/// An export under way.
+struct Shipping {
+    client: Client,
+    exporter: Exporter,
+    path: PathBuf,
+    archive: Option<Archive>,
+    clock: Clock,
+    inlet: Inlet,
+}
+
+/// What a turn left behind.
+enum Turn {
+    /// There may be more, after this time.
+    More(Duration),
+    /// Nothing is new.
+    Idle,
+    /// It did not work; to be tried again after this time.
+    Failed(Duration),
+}
+
+impl Shipping {
+    /// Sends what is new until it is told to finish; then what is left, until something does not work.
+    async fn run(mut self) {
+        let finish = self.inlet.finish.clone();
+        loop {
+            let is_last = finish.is_cancelled();
+            let turn = self.turn().await;
+            self.inlet.health.send_replace(self.exporter.health());
+            let pause = match turn {
+                Turn::Idle | Turn::Failed(_) if is_last => return,
+                Turn::More(pause) | Turn::Failed(pause) => pause,
+                Turn::Idle => LINGER,
+            };
+            self.rest(pause).await;
+        }
+    }
+
+    /// Waits for `pause`, but no longer than until it is to finish, or until there are other credentials: they may be what a
+    /// server that refuses waits for.
+    async fn rest(&mut self, pause: Duration) {
+        let finish = self.inlet.finish.clone();
+        let mut pause = std::pin::pin!(tokio::time::sleep(pause));
+        loop {
+            tokio::select! {
+                biased;
+                () = finish.cancelled() => return,
+                Ok(()) = self.inlet.terms.changed() => {
+                    if self.follow_terms() {
+                        return;
+                    }
+                }
+                () = &mut pause => return,
+            }
+        }
+    }
+
+    /// One request, if there is something to send.
+    async fn turn(&mut self) -> Turn {
+        let began = self.clock.monotonic();
+        if self.inlet.terms.has_changed().unwrap_or(false) {
+            self.follow_terms();
+        }
+        match self.read() {
+            Ok(true) => {}
+            Ok(false) if self.exporter.has_more() => return Turn::More(Duration::ZERO),
+            Ok(false) => {
+                self.archive = None;
+                self.save();
+                return Turn::Idle;
+            }
+            Err(error) => {
+                self.archive = None;
+                return Turn::Failed(self.exporter.unread(&error, self.clock.now()));
+            }
+        }
+        let lines = compress(self.exporter.request().expect("a batch is under way"));
+        let effort = self.clock.monotonic().saturating_sub(began);
+        self.inlet.health.send_replace(self.exporter.health());
+        let reply = self.client.post(lines).await;
+        let pause = self.exporter.answered(reply, self.clock.now());
+        self.save();
+        if !self.exporter.has_more() || pause.is_some() {
+            self.archive = None;
+        }
+        if pause.is_some() {
+            // The next try may find a server that is better off.
+            self.client.disconnect();
+        }
+        pause.map_or(Turn::More(effort), Turn::Failed)
+    }
+
+    /// Takes what a configuration that was read again says. Returns whether it has other credentials.
+    fn follow_terms(&mut self) -> bool {
+        let terms = self.inlet.terms.borrow_and_update().clone();
+        self.exporter.regroup(terms.groups);
+        let Some(section) = terms.section else { return false };
+        match self.client.authorize(section.authorization.as_ref()) {
+            Ok(is_other) => {
+                self.exporter.authorize(section.authorization.as_ref());
+                is_other
+            }
+            // What is sent stays, and with it what must not be shown.
+            Err(error) => {
+                self.exporter.complain(error.to_string(), self.clock.now());
+                false
+            }
+        }
+    }
+
+    fn read(&mut self) -> Result<bool, crate::store::StoreError> {
+        if self.exporter.is_under_way() {
+            return Ok(true);
+        }
+        let archive = match self.archive.take() {
+            Some(archive) => archive,
+            None => Archive::open(&self.path)?,
+        };
+        self.exporter.read(self.archive.insert(archive), self.clock.now())
+    }
+
+    fn save(&mut self) {
+        if let Some(progress) = self.exporter.take_progress() {
+            self.inlet.save(progress);
+        }
+    }
+}
+
+/// The name of this machine.
+fn machine() -> String {
+    let known = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok());
+    known.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).unwrap_or_else(|| "webmon".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::Secret;
+    use crate::store::{Progress, Tally};
+
+    const PAUSE: Duration = Duration::from_mins(5);
+
+    fn config(token: &str, group: &str) -> Config {
+        let text = format!(
+            "sites: [{{ url: 'http://a', group: {group} }}]\nexport: {{ influx: {{ url: 'http://h', token: {token} }} }}"
+        );
+        config::parse(&text, "sites.yaml", Path::new(""), &|_| None).unwrap()
+    }
+
+    fn shipping(config: &Config) -> (Shipping, Outlet) {
+        let sink = config.export.clone().unwrap();
+        let (name, tally, cursors) = (Arc::from("sink"), Tally::default(), BTreeMap::new());
+        let progress = Progress { sink: 0, name, tally, next_alert: 0, next_point: 0, acknowledged: None, cursors };
+        let exporter = Exporter::new(&sink, progress, Labels::default(), 1);
+        let (outlet, inlet) = Outlet::open(exporter.health(), Terms::of(config));
+        let (client, clock) = (Client::new(&sink).unwrap(), Clock::start_at(Timestamp::from_secs(1_795_340_000)));
+        (Shipping { client, exporter, path: PathBuf::new(), archive: None, clock, inlet }, outlet)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn credentials_that_cannot_be_sent_leave_the_old_ones_and_these_hidden() {
+        let (mut shipping, outlet) = shipping(&config("first-secret", "x"));
+        let (first, second) = (config("first-secret", "x"), config("second-secret", "x"));
+        outlet.terms.send_modify(|terms| {
+            // The reader of the file refuses it first.
+            terms.section.as_mut().unwrap().authorization = Some(Secret::new("Token bro\nken-secret"));
+        });
+        assert!(!shipping.follow_terms());
+        let complaint = shipping.exporter.health().error.unwrap().1;
+        assert!(complaint.contains("no HTTP header can have"), "{complaint}");
+        let said = |shipping: &mut Shipping| {
+            let now = shipping.clock.now();
+            shipping.exporter.answered(Err("cannot bear first-secret or second-secret".to_owned()), now);
+            shipping.exporter.health().error.unwrap().1
+        };
+        assert_eq!(said(&mut shipping), "cannot bear *** or second-secret");
+        // The old ones are still those that are sent.
+        let authorization = |config: &Config| config.export.as_ref().unwrap().authorization.clone();
+        assert!(!shipping.client.authorize(authorization(&first).as_ref()).unwrap());
+        outlet.terms.send_if_modified(|terms| terms.follow(&second));
+        assert!(shipping.follow_terms());
+        assert_eq!(said(&mut shipping), "cannot bear first-secret or ***");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_that_a_server_asked_for_is_cut_short_by_other_credentials_alone() {
+        for (files, cuts) in [
+            ([("one-secret", "x"), ("one-secret", "x")], false),
+            ([("one-secret", "y"), ("one-secret", "z")], false),
+            ([("one-secret", "y"), ("two-secret", "y")], true),
+        ] {
+            let (mut shipping, outlet) = shipping(&config("one-secret", "x"));
+            let began = shipping.clock.monotonic();
+            let reloads = async {
+                for (token, group) in files {
+                    tokio::time::sleep(PAUSE / 5).await;
+                    outlet.terms.send_if_modified(|terms| terms.follow(&config(token, group)));
+                }
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                () = shipping.rest(PAUSE) => {}
+                () = reloads => {}
+            }
+            let rested = shipping.clock.monotonic().saturating_sub(began);
+            assert_eq!(rested < PAUSE, cuts, "{files:?}: {rested:?}");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! What a store holds of the sites that are to be followed, and the rings and tracks made of it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::alert::{Alert, AlertState};
+use crate::engine::{Engine, Track};
+use crate::model::{Certificate, Observation, SiteId, Timestamp, View};
+use crate::ring::{Producer, capacity_for};
+use crate::store::{Archive, Arrived, News, Signature, StoreError, StoredSite, Why};
+
+use crate::app::storage::site_spec::Subject;
+
+/// A site that is followed.
+pub struct Followed {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its number in the store, once the store knows it.
+    pub id: Option<SiteId>,
+    /// The number of the sample that comes next.
+    pub next_seq: u64,
+    /// The time of the newest one.
+    pub last_at: Timestamp,
+    /// Until when it is paused.
+    pub paused_until: Option<Timestamp>,
+    /// Where its samples go.
+    pub producer: Producer,
+}
+
+/// See the module.
+pub struct Opening {
+    /// The sites, in order: those that were asked for, then those that the store has seen lately.
+    pub sites: Vec<Followed>,
+    /// The same for an engine.
+    pub tracks: Vec<Track>,
+    /// Why the newest check of each failed, and what its certificate said.
+    whys: Vec<(Option<Why>, Option<Arc<Certificate>>)>,
+    /// All stored alerts.
+    pub alerts: Vec<Alert>,
+    /// The number after the newest alert.
+    pub next_alert: u64,
+    /// Who writes.
+    pub signature: Option<Signature>,
+}
+
+impl Opening {
+    /// What `archive` holds at `now`, as far back as `views` reach.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn read(
+        archive: &Archive,
+        mut subjects: Vec<Subject>,
+        views: &[View],
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
+        let known = archive.sites()?;
+        let recent = views.iter().filter(|view| !view.is_long());
+        let longest = recent.map(|view| view.timeframe.length()).max().unwrap_or_default();
+        let mut past = remembered(archive, &known, now.before(longest))?;
+        let strangers = known.iter().filter(|site| subjects.iter().all(|subject| subject.name != site.name));
+        let strangers: Vec<Subject> = strangers
+            .filter(|site| site.last_at.is_some_and(|at| at > now.before(longest)))
+            .map(|site| Subject::of_store(&site.name, &past[&site.name].1.samples))
+            .collect();
+        subjects.extend(strangers);
+        let News { alerts, next_alert, signature, .. } = archive.news(&[], 0)?;
+        let open = open_incidents(&alerts);
+        let (mut sites, mut tracks, mut whys) = (Vec::new(), Vec::new(), Vec::new());
+        for subject in subjects {
+            let (site, arrived) = past.remove(&subject.name).map_or_else(Default::default, |(id, it)| (Some(id), it));
+            let (followed, track) = begin(subject, site, &arrived, longest, &open);
+            sites.push(followed);
+            tracks.push(track);
+            whys.push((arrived.why, arrived.certificate));
+        }
+        Ok(Self { sites, tracks, whys, alerts, next_alert, signature })
+    }
+
+    /// The time of the newest sample of all.
+    #[must_use]
+    pub fn newest(&self) -> Option<Timestamp> {
+        self.sites.iter().filter(|site| site.next_seq > 0).map(|site| site.last_at).max()
+    }
+
+    /// Hands over why the newest checks failed, once the tracks are in `engine`.
+    pub fn tell_whys(&mut self, engine: &mut Engine) {
+        for (site, (followed, told)) in self.sites.iter().zip(&mut self.whys).enumerate() {
+            tell_why(engine, site, followed, std::mem::take(told));
+        }
+    }
+}
+
+/// Hands over why the newest check of a site failed, and what its certificate said.
+pub fn tell_why(
+    engine: &mut Engine,
+    index: usize,
+    site: &Followed,
+    (why, certificate): (Option<Why>, Option<Arc<Certificate>>),
+) {
+    let Some(seq) = site.producer.next_seq().checked_sub(1) else { return };
+    if why.is_none() && certificate.is_none() {
+        return;
+    }
+    let (detail, address) = why.unwrap_or_default();
+    let mut newest = Vec::new();
+    site.producer.ring().reader_at(seq).drain(&mut newest);
+    let Some(last) = newest.last() else { return };
+    let observation = Observation { address, certificate, ..Observation::failed(last.cause, detail) };
+    engine.attach(index, seq, Arc::new(observation));
+}
+
+/// The samples of every site since `since`, with its number.
+fn remembered(
+    archive: &Archive,
+    known: &[StoredSite],
+    since: Timestamp,
+) -> Result<HashMap<Arc<str>, (SiteId, Arrived)>, StoreError> {
+    let asked: Vec<(SiteId, Timestamp)> = known.iter().map(|site| (site.id, since)).collect();
+    let arrived = archive.newest(&asked)?;
+    Ok(known.iter().zip(arrived).map(|(site, arrived)| (Arc::clone(&site.name), (site.id, arrived))).collect())
+}
+
+/// The sites whose newest alert is a `down`, and its time.
+fn open_incidents(alerts: &[Alert]) -> HashMap<Arc<str>, Timestamp> {
+    let mut open = HashMap::new();
+    for alert in alerts {
+        match alert.state {
+            AlertState::Down => open.insert(Arc::clone(&alert.site), alert.at),
+            AlertState::Up | AlertState::Ended => open.remove(&alert.site),
+        };
+    }
+    open
+}
+
+fn begin(
+    subject: Subject,
+    id: Option<SiteId>,
+    arrived: &Arrived,
+    longest: Duration,
+    open: &HashMap<Arc<str>, Timestamp>,
+) -> (Followed, Track) {
+    let slots = capacity_for(longest.max(subject.rule.window), subject.interval, subject.timeout);
+    let mut producer = Producer::new(slots.max(arrived.samples.len()), arrived.first_seq);
+    let mut last_at = Timestamp::ZERO;
+    for sample in &arrived.samples {
+        last_at = sample.at;
+        producer.push(*sample);
+    }
+    let (name, next_seq) = (Arc::clone(&subject.name), arrived.next_seq());
+    let track = subject.track(Arc::clone(producer.ring()), open.get(&name).copied());
+    (Followed { name, id, next_seq, last_at, paused_until: None, producer }, track)
+}

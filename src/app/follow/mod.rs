@@ -1,0 +1,467 @@
+//! Somebody else's monitor, followed through the store that it writes.
+//!
+//! Idea: what the store holds goes through rings into an engine of our own, so that every figure is made as the monitor
+//! makes it; only verdicts are not: they are the stored alerts. Invariants: nothing is written; the file is opened for
+//! each look and let go, so that a monitor may come and go meanwhile. Time stands where the store knows everything: at
+//! the newest stored sample, or, when nothing comes, at now less what a commit may take. Another sites.yaml begins all of
+//! it anew behind the same face. Limits: sites are those of the file, and those that the store had seen lately when the
+//! file was read.
+
+pub(crate) mod load;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use tokio::sync::{mpsc, watch};
+
+use crate::alert::AlertState;
+use crate::engine::{Engine, Leap, Seat};
+use crate::model::{Health, SiteId, StoreHealth, Timestamp, View, Watching};
+use crate::store::{Archive, News, Signature, StoreError, StoredSite};
+
+use super::alerts::history::AlertLog;
+use super::clock::{Clock, Looks, Set};
+use super::monitor::Face;
+use super::monitor::site_registry::{Entry, Roster};
+use super::status::counters::Gauges;
+use super::status::health_meter::{Keeping, Meter};
+use super::storage::archive_views::Far;
+use super::storage::site_spec::Subject;
+use load::{Followed, Opening, tell_why};
+
+/// What a commit may take beyond the time between two of them.
+const COMMIT: Duration = Duration::from_secs(2);
+/// Looks at a locked store, and the time between two.
+const LOCK_LOOKS: u32 = 100;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
+/// What to follow, and how it is shown.
+pub struct Plan {
+    /// The store.
+    pub path: PathBuf,
+    /// The sites, in order.
+    pub subjects: Vec<Subject>,
+    /// The views.
+    pub views: Vec<View>,
+    /// Time between two commits of the monitor.
+    pub flush: Duration,
+    /// The zone of messages.
+    pub zone: TimeZone,
+    /// The clock.
+    pub clock: Clock,
+    /// The system's, which it is to follow.
+    pub wall: fn() -> Timestamp,
+}
+
+/// See the module.
+pub struct Follower {
+    path: PathBuf,
+    clock: Clock,
+    wall: fn() -> Timestamp,
+    looks: Looks,
+    flush: Duration,
+    subjects: Vec<Subject>,
+    sites: Vec<Followed>,
+    engine: Engine,
+    roster: Arc<Roster>,
+    alerts: Arc<AlertLog>,
+    next_alert: u64,
+    signature: Option<Signature>,
+    /// The time of the newest sample of all, and when a look last brought one.
+    newest: Option<Timestamp>,
+    stored: Option<Timestamp>,
+    /// Times fell: the monitor's clock was set back, or ours. Everything is read again.
+    fell: bool,
+    /// Up to when everything is known, and how much time was watched by then.
+    until: Timestamp,
+    covered: Duration,
+    far: Far,
+    gauges: Arc<Gauges>,
+    meter: Meter,
+    keeping: watch::Sender<Keeping>,
+    health: watch::Sender<Arc<Health>>,
+}
+
+impl Follower {
+    /// Reads what the store remembers.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn open(plan: Plan) -> Result<Self, StoreError> {
+        let archive = patiently(&plan.path)?;
+        let Plan { path, subjects, views, flush, zone, clock, wall } = plan;
+        let now = clock.now();
+        let mut opening = Opening::read(&archive, subjects.clone(), &views, now)?;
+        let (tracks, newest) = (std::mem::take(&mut opening.tracks), opening.newest());
+        let far = Far::new(&views, &tracks);
+        let mut engine = Engine::new(views, tracks, zone, until(newest, now, flush));
+        engine.look_on();
+        opening.tell_whys(&mut engine);
+        let Opening { sites, alerts, next_alert, signature, .. } = opening;
+        let gauges = Arc::new(Gauges::default());
+        let (keeping, kept) = watch::channel(Keeping::default());
+        let mut follower = Self {
+            path,
+            clock,
+            wall,
+            looks: Looks::default(),
+            flush,
+            subjects,
+            sites,
+            engine,
+            roster: Arc::default(),
+            alerts: Arc::new(AlertLog::new(alerts)),
+            next_alert,
+            signature,
+            newest,
+            stored: None,
+            fell: false,
+            until: until(newest, now, flush),
+            covered: Duration::ZERO,
+            far,
+            meter: Meter::new(Arc::clone(&gauges), kept),
+            gauges,
+            keeping,
+            health: watch::Sender::default(),
+        };
+        follower.tell_who();
+        follower.tell_health(now);
+        Ok(follower)
+    }
+
+    /// Goes on with other sites and other views. Nothing is changed when the store cannot be read.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn turn_to(&mut self, subjects: Vec<Subject>, views: Vec<View>, flush: Duration) -> Result<(), StoreError> {
+        let archive = Archive::open(&self.path)?;
+        let mut opening = Opening::read(&archive, subjects.clone(), &views, self.clock.now())?;
+        let tracks = std::mem::take(&mut opening.tracks);
+        self.far.turn_to(&views, &tracks);
+        let seats = tracks.into_iter().map(|track| Seat { was: None, track }).collect();
+        self.engine.revise(views, seats);
+        self.engine.look_on();
+        opening.tell_whys(&mut self.engine);
+        (self.newest, self.flush, self.subjects) = (self.newest.max(opening.newest()), flush, subjects);
+        // Alerts and who writes stay as they were seen last: the next look finds what is new.
+        self.sites = opening.sites;
+        self.tell_who();
+        Ok(())
+    }
+
+    /// Says `notice` to whoever looks.
+    pub fn tell(&self, notice: String) {
+        self.keeping.send_modify(|keeping| keeping.tell(notice));
+    }
+
+    /// Tells those who look by name where the samples are.
+    fn tell_who(&self) {
+        let entry = |(slot, site): (usize, &Followed)| {
+            (Arc::clone(&site.name), Entry { slot, ring: Arc::clone(site.producer.ring()) })
+        };
+        self.roster.replace(self.sites.iter().enumerate().map(entry));
+    }
+
+    /// What a dashboard looks at. Nobody hears its wishes.
+    #[must_use]
+    pub fn face(&self) -> Face {
+        Face {
+            board: self.engine.board(),
+            alerts: Arc::clone(&self.alerts),
+            health: self.health.subscribe(),
+            roster: Arc::clone(&self.roster),
+            rechecks: watch::channel(super::scheduler::manual_checks::Rechecks::default()).1,
+            wishes: mpsc::channel(1).0,
+            seen: self.far.seen(),
+        }
+    }
+
+    /// Looks for what came since the last look, and shows it.
+    pub fn look(&mut self) {
+        self.follow_clock();
+        let now = self.clock.now();
+        match self.news() {
+            Ok(news) => self.take(news, now),
+            Err(error) => self.keeping.send_modify(|keeping| {
+                let since = match keeping.store {
+                    StoreHealth::NotSaving { since, .. } => since,
+                    _ => now,
+                };
+                keeping.store = StoreHealth::NotSaving { since, reason: error.reason() };
+            }),
+        }
+        if self.fell {
+            self.fell = self.begin_anew(now).is_err();
+        }
+        let until = until(self.newest, now, self.flush);
+        self.far.look(&self.path, self.sites.iter().map(|site| site.id), until, &mut self.engine);
+        self.engine.step(until);
+        self.tell_health(now);
+    }
+
+    /// Follows the system's clock where it was set, and says so. No scheduler takes notice of a suspend here.
+    fn follow_clock(&mut self) {
+        if let Some(asleep) = self.clock.absorb_suspend() {
+            // Rates are over the time in which somebody could watch.
+            self.until = self.until.after(asleep);
+        }
+        let Some(set) = self.clock.look((self.wall)(), &mut self.looks) else { return };
+        self.clock.follow(set);
+        if let Set::Forward(by) = set {
+            self.until = self.until.after(by);
+        }
+        self.tell(set.told_of_another());
+        self.fell |= matches!(set, Set::Back(_));
+    }
+
+    /// Reads again what the store holds of the time that it is now: as at a start, what is later than its newest is left out.
+    fn begin_anew(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let known = self.engine.board().snapshot();
+        let newest = Opening::read(&Archive::open(&self.path)?, self.subjects.clone(), &[], now)?.newest();
+        (self.newest, self.stored) = (newest, None);
+        self.until = until(newest, now, self.flush);
+        let leap = Leap { by: Duration::ZERO, is_back: true, since: Timestamp::MAX, now: self.until };
+        self.engine.leap(&leap, &HashMap::new());
+        self.turn_to(self.subjects.clone(), known.views.iter().map(|view| view.view()).collect(), self.flush)
+    }
+
+    fn news(&mut self) -> Result<News, StoreError> {
+        let archive = Archive::open(&self.path)?;
+        if self.sites.iter().any(|site| site.id.is_none()) {
+            self.recognise(&archive.sites()?);
+        }
+        let news = archive.news(&self.asked(), self.next_alert)?;
+        if news.signature == self.signature {
+            return Ok(news);
+        }
+        // Another monitor, and perhaps another file: numbers may mean something else.
+        self.signature = news.signature;
+        let known = archive.sites()?;
+        if self.recognise(&known) {
+            self.next_alert = 0;
+        }
+        archive.news(&self.asked(), self.next_alert)
+    }
+
+    /// The known sites and the numbers from which on their samples are new.
+    fn asked(&self) -> Vec<(SiteId, u64)> {
+        self.sites.iter().filter_map(|site| Some((site.id?, site.next_seq))).collect()
+    }
+
+    /// Finds the numbers of the sites; whether the store holds less than was seen, so that it is another one.
+    fn recognise(&mut self, known: &[StoredSite]) -> bool {
+        let mut is_other = false;
+        for site in &mut self.sites {
+            let stored = known.iter().find(|stored| stored.name == site.name);
+            site.id = stored.map(|stored| stored.id);
+            if stored.is_some_and(|stored| stored.next_seq < site.next_seq) {
+                (site.next_seq, is_other) = (0, true);
+            }
+        }
+        is_other
+    }
+
+    fn take(&mut self, news: News, now: Timestamp) {
+        let engine = &mut self.engine;
+        let known = self.sites.iter_mut().enumerate().filter(|(_, site)| site.id.is_some());
+        for ((index, site), arrived) in known.zip(news.sites) {
+            if !arrived.samples.is_empty() {
+                self.stored = Some(now);
+            }
+            site.next_seq = arrived.next_seq();
+            for sample in arrived.samples {
+                // Windows need times that grow.
+                self.fell |= sample.at <= site.last_at;
+                if sample.at > site.last_at {
+                    site.last_at = sample.at;
+                    site.producer.push(sample);
+                    self.gauges.started(sample.late.as_duration());
+                    self.gauges.finished();
+                }
+            }
+            self.newest = self.newest.max(Some(site.last_at));
+            tell_why(engine, index, site, (arrived.why, arrived.certificate));
+            let paused = news.pauses.iter().find(|(id, until)| Some(*id) == site.id && *until > now);
+            let paused_until = paused.map(|(_, until)| *until);
+            if paused_until != site.paused_until {
+                site.paused_until = paused_until;
+                engine.pause(index, paused_until, now);
+            }
+        }
+        // The samples first: a verdict is about what was seen.
+        engine.step(until(self.newest, now, self.flush));
+        for alert in &news.alerts {
+            if let Some(site) = self.sites.iter().position(|site| site.name == alert.site) {
+                let open_since = (alert.state == AlertState::Down).then_some(alert.at);
+                engine.overrule(site, open_since, alert.at);
+            }
+        }
+        if self.next_alert == 0 && !news.alerts.is_empty() {
+            self.alerts.replace(news.alerts);
+        } else {
+            self.alerts.append(news.alerts);
+        }
+        self.next_alert = news.next_alert;
+        let bytes = std::fs::metadata(&self.path).map_or(0, |metadata| metadata.len());
+        self.keeping.send_modify(|keeping| keeping.store = StoreHealth::Ok { bytes });
+    }
+
+    fn tell_health(&mut self, now: Timestamp) {
+        let process = self.signature.map(|signature| signature.process);
+        let lately = self.stored.is_some_and(|at| now.since(at) <= self.flush + COMMIT);
+        let watching = Watching {
+            process,
+            // A writer keeps a lock; its number may be another process's by now, or one of a container.
+            alive: Archive::has_writer(&self.path)
+                .unwrap_or_else(|| process.map_or(lately, |process| lately || is_running(process))),
+            until: until(self.newest, now, self.flush),
+            stored: self.newest,
+        };
+        // What is stored comes in bursts: a rate is one over the time that these cover.
+        self.covered += watching.until.since(self.until);
+        self.until = watching.until;
+        let read = self.meter.read(self.covered);
+        self.health.send_modify(|health| {
+            let next = read.unwrap_or_else(|| (**health).clone());
+            *health = Arc::new(Health { watching: Some(watching), ..next });
+        });
+    }
+}
+
+/// Opens the store; one that another reader repairs just now, after its writer was killed, is waited for.
+fn patiently(path: &Path) -> Result<Archive, StoreError> {
+    for _ in 0..LOCK_LOOKS {
+        match Archive::open(path) {
+            Err(StoreError::Locked { .. }) => std::thread::sleep(LOCK_PAUSE),
+            opened => return opened,
+        }
+    }
+    Archive::open(path)
+}
+
+/// Up to when everything is known that was stored.
+fn until(newest: Option<Timestamp>, now: Timestamp, flush: Duration) -> Timestamp {
+    newest.unwrap_or(Timestamp::ZERO).max(now.before(flush + COMMIT)).min(now)
+}
+
+/// Whether there is a process of this number, as far as can be seen from here.
+#[cfg(target_os = "linux")]
+fn is_running(process: u32) -> bool {
+    let pid = i32::try_from(process).ok().and_then(rustix::process::Pid::from_raw);
+    let asked = pid.map(rustix::process::test_kill_process);
+    matches!(asked, Some(Ok(()) | Err(rustix::io::Errno::PERM)))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_running(_: u32) -> bool {
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::tests::monitor::clock_set::wall;
+    use crate::app::tests::monitor::parsed;
+    use crate::model::{Cause, Micros, Observation, View};
+    use crate::ring::Producer;
+    use crate::store::{Options, Store, Writer};
+
+    const NOW: Timestamp = Timestamp::from_secs(1_795_340_000);
+
+    /// Stores a good check of `a` at each of these times, in seconds after [`NOW`].
+    fn store(path: &Path, ats: impl Iterator<Item = u64>) {
+        let store = Store::open(path, &Options::default(), NOW).unwrap().store;
+        let known = store.register(&["a".into()], NOW).unwrap()[0];
+        let mut producer = Producer::new(5_000, known.next_seq);
+        let writer = Writer::new(store, vec![(known.id, producer.ring().reader_at_head())]).unwrap();
+        for at in ats {
+            let at = NOW.after(Duration::from_secs(at));
+            producer.push(Observation::failed(Cause::Ok, "").sample(at, Micros::ZERO, 0));
+        }
+        assert!(writer.close(NOW).notices.is_empty());
+    }
+
+    fn follower(path: &Path, start: u64, off: fn(Duration) -> i64) -> Follower {
+        let clock = Clock::start_at(NOW.after(Duration::from_secs(start)));
+        let wall = wall(&clock, off);
+        let config = parsed("sites: [{ name: a, url: 'http://a/', interval: 1s, timeout: 1s }]");
+        let subjects = config.sites.iter().map(Into::into).collect();
+        let views = vec![View { timeframe: crate::model::Timeframe::new(Duration::from_mins(10)), refresh: LOOK }];
+        let (path, zone) = (path.to_owned(), TimeZone::UTC);
+        let flush = Duration::from_secs(1);
+        Follower::open(Plan { path, subjects, views, flush, zone, clock, wall }).unwrap()
+    }
+
+    const LOOK: Duration = Duration::from_secs(1);
+
+    /// The monitor's clock and ours were three hours ahead.
+    #[tokio::test(start_paused = true)]
+    async fn after_a_clock_was_set_back_it_shows_what_comes_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("webmon.redb");
+        store(&path, 10_800..10_810);
+        let mut follower = follower(&path, 10_810, |elapsed| if elapsed < LOOK { 0 } else { -10_800 });
+        follower.look();
+        assert_eq!(follower.engine.board().snapshot().sites[0].last.as_ref().unwrap().seq, 9);
+        store(&path, 12..15);
+        for _ in 0..5 {
+            tokio::time::advance(LOOK).await;
+            follower.look();
+        }
+        let snapshot = follower.engine.board().snapshot();
+        assert!(snapshot.at < NOW.after(Duration::from_mins(1)), "{:?}", snapshot.at);
+        let last = snapshot.sites[0].last.as_ref().unwrap();
+        assert_eq!((last.seq, last.sample.at), (12, NOW.after(Duration::from_secs(14))));
+        let notices = &follower.health.borrow().notices;
+        assert!(notices.iter().any(|notice| notice.contains("set back by 3h")), "{notices:?}");
+        assert!(notices.iter().any(|notice| notice.contains("stored ones may be up to 3h late")), "{notices:?}");
+    }
+
+    /// The machine slept for eight hours, and the monitor went on when it woke up.
+    #[tokio::test(start_paused = true)]
+    async fn after_a_suspend_it_shows_what_comes_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("webmon.redb");
+        store(&path, 0..100);
+        let mut follower = follower(&path, 100, |elapsed| if elapsed < 2 * LOOK { 0 } else { 28_800 });
+        for _ in 0..2 {
+            follower.look();
+            tokio::time::advance(LOOK).await;
+        }
+        follower.clock.suspend(Duration::from_hours(8));
+        let mut rates = Vec::new();
+        for second in 28_902..28_912 {
+            store(&path, std::iter::once(second));
+            tokio::time::advance(LOOK).await;
+            follower.look();
+            rates.push(follower.health.borrow().checks_per_second);
+        }
+        let snapshot = follower.engine.board().snapshot();
+        assert!(snapshot.at >= NOW.after(Duration::from_secs(28_911)), "{:?}", snapshot.at);
+        let last = snapshot.sites[0].last.as_ref().unwrap();
+        assert_eq!((last.seq, last.sample.at), (109, NOW.after(Duration::from_secs(28_911))));
+        assert!(rates.last().is_some_and(|rate| *rate > 0.5), "{rates:?}");
+        let notices = &follower.health.borrow().notices;
+        assert!(notices.iter().all(|notice| !notice.contains("was set")), "{notices:?}");
+    }
+
+    /// Commits bring a second each, and the first look comes a while after the start.
+    #[tokio::test(start_paused = true)]
+    async fn checks_a_second_are_those_of_the_time_that_was_watched() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("webmon.redb");
+        store(&path, 0..100);
+        let mut follower = follower(&path, 100, |_| 0);
+        let mut rates = Vec::new();
+        for second in 0..6 {
+            store(&path, 100 + second..101 + second);
+            tokio::time::advance(if second == 0 { Duration::from_millis(300) } else { LOOK }).await;
+            follower.look();
+            rates.push(follower.health.borrow().checks_per_second);
+        }
+        assert!(rates.iter().all(|rate| *rate <= 1.01), "{rates:?}");
+        assert!(rates.last().is_some_and(|rate| *rate > 0.9), "{rates:?}");
+    }
+}

@@ -1,0 +1,256 @@
+//! The monitor without a dashboard: what happened in one step of the engine, as lines.
+//!
+//! Samples are read from the rings with readers of its own and joined with their texts by (site, number); a text
+//! that was lost at a full queue leaves its sample in place, without detail. Everything of one step goes out as one
+//! chunk, so lines of different steps do not mix.
+
+pub(crate) mod line_writer;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use tokio::sync::mpsc;
+
+use crate::alert::Alert;
+use crate::engine::{Board, Snapshot, Step};
+use crate::model::text::shown_path;
+use crate::model::{Health, Observation, Sample, Timestamp};
+use crate::report::{SampleRecord, json, text};
+use crate::ring::{Reader, Ring};
+
+use super::cli::args::{Event, LineFormat, OutputArgs};
+use super::clock::Clock;
+use super::log::events;
+use super::scheduler::CheckTexts;
+use super::status::warnings::Warning;
+use line_writer::{Lines, Note};
+
+/// What to print.
+#[derive(Clone, Debug)]
+pub struct Style {
+    /// For people or for scripts.
+    pub format: LineFormat,
+    /// What scripts want to read.
+    pub events: Vec<Event>,
+}
+
+impl From<&OutputArgs> for Style {
+    fn from(args: &OutputArgs) -> Self {
+        Self { format: args.format, events: args.events.clone() }
+    }
+}
+
+impl Style {
+    /// Whether every check is printed.
+    #[must_use]
+    pub fn wants_samples(&self) -> bool {
+        self.wants(Event::Sample)
+    }
+
+    fn wants(&self, event: Event) -> bool {
+        self.format == LineFormat::Json && self.events.contains(&event)
+    }
+}
+
+/// The checks of all sites, for printing.
+#[derive(Debug)]
+pub struct Feed {
+    /// One reader a site, in the order of their numbers.
+    pub readers: Vec<Reader>,
+    /// Their names.
+    pub names: Vec<Arc<str>>,
+    /// Their texts.
+    pub texts: mpsc::Receiver<CheckTexts>,
+    /// Texts whose samples were not read yet.
+    pub early: HashMap<(usize, u64), Arc<Observation>>,
+    /// Sites that go on in another ring when theirs is read.
+    pub moved: Vec<(usize, Arc<Ring>)>,
+    /// Sites that left, and those of which everything was read since.
+    left: Vec<usize>,
+    silent: Vec<usize>,
+}
+
+impl Feed {
+    /// Of the sites of these names, with nothing read yet.
+    #[must_use]
+    pub fn new(readers: Vec<Reader>, names: Vec<Arc<str>>, texts: mpsc::Receiver<CheckTexts>) -> Self {
+        Self { readers, names, texts, early: HashMap::new(), moved: Vec::new(), left: Vec::new(), silent: Vec::new() }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Headless {
+    style: Style,
+    lines: Lines,
+    zone: TimeZone,
+    feed: Option<Feed>,
+    started: Option<Timestamp>,
+}
+
+impl Headless {
+    /// Lines of `style` to `lines`; `feed` when every check is wanted.
+    #[must_use]
+    pub fn new(style: Style, lines: Lines, zone: TimeZone, feed: Option<Feed>) -> Self {
+        Self { style, lines, zone, feed, started: None }
+    }
+
+    /// The line at the start.
+    pub fn begin(&mut self, sites: usize, store: Option<&Path>) {
+        if self.style.format == LineFormat::Text {
+            let store = store.map(shown_path);
+            self.send(|_, out| text::start(out, sites, store.as_deref()));
+        }
+    }
+
+    /// Reads what comes for one more site from now on; its number is one past the last one.
+    pub fn watch(&mut self, name: Arc<str>, reader: Reader) {
+        if let Some(feed) = &mut self.feed {
+            feed.readers.push(reader);
+            feed.names.push(name);
+        }
+    }
+
+    /// Goes on with `ring` once everything in the one of the site of this number was printed; nothing is pushed into that
+    /// one any more.
+    pub fn follow(&mut self, site: usize, ring: &Arc<Ring>) {
+        if let Some(feed) = &mut self.feed {
+            feed.moved.push((site, Arc::clone(ring)));
+        }
+    }
+
+    /// The site of this number is gone, and its name too once everything of it was printed.
+    pub fn leave(&mut self, site: usize) {
+        if let Some(feed) = &mut self.feed {
+            feed.left.push(site);
+        }
+    }
+
+    /// The clock was set, to `now`.
+    pub fn go_on_at(&mut self, now: Timestamp) {
+        self.started = self.started.map(|started| started.min(now));
+    }
+
+    /// Prints the end of incidents whose sites are no longer watched; it has no message, so only scripts hear of it.
+    pub fn ended(&mut self, alerts: &[Alert]) {
+        if self.style.wants(Event::Alert) {
+            self.send(|_, out| alerts.iter().try_for_each(|alert| json::alert(out, alert)));
+        }
+    }
+
+    /// Prints what `step` brought, and what is new about webmon itself.
+    pub fn step(&mut self, step: &Step, board: &Board, (health, news): (&Health, &[Warning]), now: Timestamp) {
+        let started = *self.started.get_or_insert(now);
+        let mut samples = self.feed.as_mut().map(Feed::drain).unwrap_or_default();
+        samples.sort_by_key(|(_, _, sample, _)| sample.at);
+        let names = self.feed.as_ref().map(|feed| feed.names.clone()).unwrap_or_default();
+        self.send(|this, out| {
+            for Warning { about, message } in news {
+                this.warning(out, now, about, message)?;
+            }
+            for (site, seq, sample, observation) in &samples {
+                json::sample(out, &SampleRecord::live(&names[*site], *seq, sample, observation.as_deref()))?;
+            }
+            if step.changes.is_empty() && step.alerts.is_empty() && step.refreshed.is_empty() {
+                return Ok(());
+            }
+            let snapshot = board.snapshot();
+            this.changes(out, step, &snapshot)?;
+            for alert in &step.alerts {
+                match this.style.format {
+                    LineFormat::Text => text::alert(out, alert)?,
+                    LineFormat::Json if this.style.wants(Event::Alert) => json::alert(out, alert)?,
+                    LineFormat::Json => {}
+                }
+            }
+            for &view in step.refreshed.iter().filter(|&&view| snapshot.views[view].as_of > started) {
+                match this.style.format {
+                    LineFormat::Text => text::refresh(out, &this.zone, &snapshot, view, health.checks_per_second)?,
+                    LineFormat::Json if this.style.wants(Event::Stats) => json::refresh(out, &snapshot, view)?,
+                    LineFormat::Json => {}
+                }
+            }
+            match &health.export {
+                Some(export) if this.style.format == LineFormat::Json && !step.refreshed.is_empty() => {
+                    json::export(out, export, now)
+                }
+                _ => Ok(()),
+            }
+        });
+    }
+
+    fn changes(&self, out: &mut Vec<u8>, step: &Step, snapshot: &Snapshot) -> std::io::Result<()> {
+        if self.style.format == LineFormat::Text {
+            for change in &step.changes {
+                let site = events::judged(change, snapshot);
+                text::state_change(out, &self.zone, change.at, &site, change.to)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn warning(&self, out: &mut Vec<u8>, now: Timestamp, about: &str, message: &str) -> std::io::Result<()> {
+        warning((self.style.format, &self.zone), out, now, (about, message))
+    }
+
+    fn send(&mut self, write: impl FnOnce(&Self, &mut Vec<u8>) -> std::io::Result<()>) {
+        let mut chunk = Vec::new();
+        write(self, &mut chunk).expect("writing to a Vec cannot fail");
+        self.lines.send(chunk);
+    }
+}
+
+fn warning(
+    (format, zone): (LineFormat, &TimeZone),
+    out: &mut Vec<u8>,
+    now: Timestamp,
+    (about, message): (&str, &str),
+) -> std::io::Result<()> {
+    match format {
+        LineFormat::Text => text::warning(out, zone, now, about, message),
+        LineFormat::Json => json::warning(out, now, about, message),
+    }
+}
+
+/// Makes the line that stands where lines are missing on stdout.
+#[must_use]
+pub fn note(format: LineFormat, zone: TimeZone, clock: Clock) -> Note {
+    Box::new(move |lines, why| {
+        let mut out = Vec::new();
+        let were = if lines == 1 { "line was" } else { "lines were" };
+        let message = format!("{lines} {were} dropped: {why}");
+        warning((format, &zone), &mut out, clock.now(), ("stdout", &message)).expect("writing to a Vec cannot fail");
+        out
+    })
+}
+
+type FedSample = (usize, u64, Sample, Option<Arc<Observation>>);
+
+impl Feed {
+    fn drain(&mut self) -> Vec<FedSample> {
+        for site in self.silent.drain(..) {
+            self.names[site] = Arc::default();
+        }
+        self.silent.append(&mut self.left);
+        let mut fed: Vec<FedSample> = Vec::new();
+        let mut samples = Vec::new();
+        for (site, reader) in self.readers.iter_mut().enumerate() {
+            samples.clear();
+            let drained = reader.drain(&mut samples);
+            fed.extend((drained.first_seq..).zip(&samples).map(|(seq, sample)| (site, seq, *sample, None)));
+        }
+        for (site, ring) in self.moved.drain(..) {
+            self.readers[site] = ring.reader_at(self.readers[site].next_seq());
+        }
+        // A text is sent before its sample is published: now those of all samples read are in the queue.
+        while let Ok(check) = self.texts.try_recv() {
+            self.early.insert((check.site, check.seq), check.observation);
+        }
+        for (site, seq, _, observation) in &mut fed {
+            *observation = self.early.remove(&(*site, *seq));
+        }
+        self.early.retain(|(site, seq), _| *seq >= self.readers[*site].next_seq());
+        fed
+    }
+}

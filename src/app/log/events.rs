@@ -1,0 +1,118 @@
+//! What a running monitor writes into its log, topic by topic: checks, states, alerts, warnings.
+//!
+//! Everything here was made for a person's eye before (names cleaned, secrets as `***`), and nothing is put together unless
+//! the log wants it. Cost where it does not: a load and a branch.
+
+use std::path::Path;
+
+use jiff::tz::TimeZone;
+use tracing::{debug, info, trace, warn};
+
+use crate::alert::Alert;
+use crate::config::Config;
+use crate::engine::{SiteSnapshot, Snapshot, StateChange};
+use crate::model::text::shown_path;
+use crate::model::{Observation, Phase, Sample};
+use crate::report::text;
+
+use super::about;
+use crate::app::exit::{Ending, Failure};
+use crate::app::status::warnings::Warning;
+
+/// A monitor of `config`, read from that file, starts, with its store there.
+pub fn start(config: &Config, file: Option<&Path>, store: Option<&Path>) {
+    info!(
+        target: about::WEBMON,
+        version = env!("WEBMON_VERSION"),
+        sites = config.sites.len() as u64,
+        config = file.map(shown_path),
+        store = store.map(shown_path),
+        "started"
+    );
+}
+
+/// It ended so, and had this left to say.
+pub fn end(ended: &Result<Ending, Failure>, unsaid: Option<&str>) {
+    match ended {
+        Ok(ending) => info!(target: about::WEBMON, code = u64::from(ending.code()), unsaid, "ended"),
+        // Whoever reads stderr is told by the program itself.
+        Err(failure) => info!(target: about::WEBMON, code = u64::from(failure.code()), "ended: {failure}"),
+    }
+}
+
+/// A check of `site` came out.
+pub fn check(site: &str, seq: u64, sample: &Sample, observation: &Observation) {
+    let us = |phase| sample.phases.get(phase).map(|us| u64::from(us.get()));
+    debug!(
+        target: about::PROBE,
+        site,
+        seq,
+        cause = sample.cause.name(),
+        status = sample.status.map(|status| u64::from(status.get())),
+        total_us = u64::from(sample.total().get()),
+        detail = Some(observation.detail.as_str()).filter(|detail| !detail.is_empty()),
+        "{site} {}",
+        sample.cause.name()
+    );
+    trace!(
+        target: about::PROBE,
+        site,
+        seq,
+        resolve_us = us(Phase::Resolve),
+        connect_us = us(Phase::Connect),
+        tls_us = us(Phase::Tls),
+        processing_us = us(Phase::Processing),
+        transfer_us = us(Phase::Transfer),
+        late_us = u64::from(sample.late.get()),
+        skipped = u64::from(sample.skipped),
+        bytes = u64::from(sample.bytes),
+        redirects = u64::from(sample.redirects),
+        address = observation.address.map(display),
+        "{site} phases"
+    );
+}
+
+/// Sites changed their states.
+pub fn states(changes: &[StateChange], snapshot: impl FnOnce() -> Snapshot, zone: &TimeZone) {
+    if changes.is_empty() || !tracing::enabled!(target: about::SITE, tracing::Level::INFO) {
+        return;
+    }
+    let snapshot = snapshot();
+    for change in changes {
+        let site = judged(change, &snapshot);
+        info!(
+            target: about::SITE,
+            site = &*site.name,
+            from = change.from.name(),
+            to = change.to.name(),
+            "{}",
+            text::state_sentence(zone, &site, change.to)
+        );
+    }
+}
+
+/// The site of `change` with the check that made it so, which need not be the newest one any more.
+pub fn judged(change: &StateChange, snapshot: &Snapshot) -> SiteSnapshot {
+    let mut site = SiteSnapshot::clone(&snapshot.sites[change.site]);
+    site.last = change.check.clone().or(site.last);
+    site
+}
+
+/// These alerts were announced.
+pub fn alerts(alerts: &[Alert]) {
+    for alert in alerts {
+        info!(target: about::ALERT, site = &*alert.site, state = alert.state.name(), "{}", alert.message);
+    }
+}
+
+/// Somebody should know these.
+pub fn warnings(news: &[Warning]) {
+    for Warning { about, message } in news {
+        match *about {
+            "store" | "samples" => warn!(target: about::STORE, "{message}"),
+            "network" => warn!(target: about::NETWORK, "{message}"),
+            "export" => warn!(target: about::EXPORT, "{message}"),
+            _ => warn!(target: about::WEBMON, "{message}"),
+        }
+    }
+}

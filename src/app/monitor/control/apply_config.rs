@@ -1,0 +1,148 @@
+//! The control loop carries out a change of configuration, between two steps.
+//!
+//! The order is what keeps everybody whole: whoever reads samples has its readers before a new site makes one; the
+//! scheduler goes on with all sites at once; the engine and those who look follow before the next text is taken.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use crate::alert::Alert;
+use crate::engine::{Seat, SiteSnapshot};
+use crate::model::{SiteId, Timestamp, View};
+use crate::ring::{Producer, Ring};
+use crate::stats::Cadence;
+
+use super::Control;
+use crate::app::log::events;
+use crate::app::reload::reconcile::{Change, New};
+use crate::app::scheduler::{Left, Order, Revision};
+use crate::app::storage::archive_views::LongViews;
+use crate::app::storage::restore::track;
+use crate::app::storage::task::Adoption;
+
+impl Control {
+    /// Goes on as `change` says. Nothing is changed when the network side has ended already.
+    pub(crate) async fn revise(&mut self, mut change: Change) {
+        self.welcome(&mut change.new);
+        let (done, revised) = oneshot::channel();
+        let berths = std::mem::take(&mut change.berths);
+        if self.orders.send(Order::Revise(Revision { berths, done })).await.is_err() {
+            return;
+        }
+        let Ok(revised) = revised.await else { return };
+        self.follow(&revised.moved, &revised.left);
+        let now = self.clock.now();
+        let ended = self.ended(&change, now);
+        self.outbox.tell(change.exec);
+        let paused: Vec<(usize, Timestamp)> =
+            change.new.iter().filter_map(|new| Some((new.slot, new.paused?))).collect();
+        let mut moved: HashMap<usize, Arc<Ring>> = revised.moved.into_iter().collect();
+        let mut new: HashMap<usize, New> = change.new.into_iter().map(|new| (new.slot, new)).collect();
+        let mut places = Vec::with_capacity(change.sites.len());
+        let mut seats = Vec::with_capacity(change.sites.len());
+        for (slot, watched) in change.sites {
+            let was = self.places.by_slot.get(&slot).copied();
+            let track = match (new.remove(&slot), was) {
+                (Some(new), _) => new.track,
+                (None, Some(was)) => {
+                    let ring = moved.remove(&slot).or_else(|| self.engine.ring(was));
+                    track(&watched, ring.expect("the engine knows every site that has a place"), None)
+                }
+                (None, None) => continue,
+            };
+            places.push((slot, Arc::clone(&track.name), Arc::clone(&track.ring)));
+            seats.push(Seat { was, track });
+        }
+        let step = self.engine.revise(change.views, seats);
+        self.places.replace(places);
+        self.see_far();
+        for (slot, until) in paused {
+            if let Some(&place) = self.places.by_slot.get(&slot) {
+                self.engine.pause(place, Some(until), now);
+            }
+        }
+        events::alerts(&ended);
+        self.alerts.append(ended.clone());
+        self.keep(&ended);
+        if let Some(headless) = &mut self.headless {
+            headless.ended(&ended);
+        }
+        self.tell(&step, now);
+        // Whoever asked has left when the program ends.
+        let _unheard = change.done.send(revised.left);
+    }
+
+    /// Those who read samples hear of new sites.
+    fn welcome(&mut self, new: &mut [New]) {
+        let mut adoptions = Vec::new();
+        for new in new {
+            if let Some(headless) = &mut self.headless {
+                headless.watch(Arc::clone(&new.track.name), new.track.ring.reader_at_head());
+            }
+            if let Some((id, reader)) = new.kept.take() {
+                self.ids.insert(new.slot, id);
+                adoptions.push(Adoption::Watch(Arc::clone(&new.track.name), id, reader));
+            }
+        }
+        self.adopt(adoptions);
+    }
+
+    /// Those who read samples go on in the rings that moved, and let go of those that nobody fills any more.
+    pub(crate) fn follow(&mut self, moved: &[(usize, Arc<Ring>)], left: &[Left]) {
+        let empty = |left: &Left| (left.slot, Arc::clone(Producer::new(1, left.next_seq).ring()));
+        let rings: Vec<(usize, Arc<Ring>)> = moved.iter().cloned().chain(left.iter().map(empty)).collect();
+        for (slot, ring) in &rings {
+            if let Some(headless) = &mut self.headless {
+                headless.follow(*slot, ring);
+            }
+        }
+        if let Some(headless) = &mut self.headless {
+            for left in left {
+                headless.leave(left.slot);
+            }
+        }
+        self.adopt(rings.into_iter().map(|(slot, ring)| Adoption::Follow(slot, ring)).collect());
+    }
+
+    /// The store's side makes the long views of the sites that there are now, in their places; what it made for other
+    /// places is not taken any more.
+    pub(crate) fn see_far(&mut self) {
+        if self.adoptions.is_none() {
+            return;
+        }
+        let snapshot = self.engine.board().snapshot();
+        let of = |site: &Arc<SiteSnapshot>| {
+            let slot = self.places.roster().find(&site.name)?.slot;
+            Some((*self.ids.get(&slot)?, Cadence { interval: site.interval, timeout: site.timeout }))
+        };
+        let sites: Vec<(SiteId, Cadence)> = snapshot.sites.iter().filter_map(of).collect();
+        let views: Vec<View> = snapshot.views.iter().map(|view| view.view()).collect();
+        let (long_views, parts) = LongViews::new(&views, sites, self.seen.subscribe()).unzip();
+        self.long_views = parts;
+        self.adopt(vec![Adoption::LongViews(long_views)]);
+    }
+
+    fn adopt(&mut self, adoptions: Vec<Adoption>) {
+        let Some(store) = self.adoptions.as_ref().filter(|_| !adoptions.is_empty()) else { return };
+        let samples = adoptions.len() as u64;
+        if store.try_send(adoptions).is_err() {
+            // Each change begins with an answer of the store, so there is room, unless the program ends.
+            self.meter.lost(samples);
+        }
+    }
+
+    /// The silent ends of the incidents of sites that are no longer in the file.
+    fn ended(&self, change: &Change, now: Timestamp) -> Vec<Alert> {
+        let stay: HashSet<&Arc<str>> =
+            change.sites.iter().map(|(_, watched)| &watched.site.name).chain(&change.unwatched).collect();
+        let snapshot = self.engine.board().snapshot();
+        let goes = |site: &&Arc<SiteSnapshot>| !stay.contains(&site.name);
+        let end = |site: &Arc<SiteSnapshot>| {
+            let incident = site.incident?;
+            Some(Alert::ended(Arc::clone(&site.name), &site.rule, incident.since, now))
+        };
+        snapshot.sites.iter().filter(goes).filter_map(end).collect()
+    }
+}

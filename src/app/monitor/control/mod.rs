@@ -1,0 +1,243 @@
+//! The control loop: steps the engine, hands its alerts on, keeps the health, feeds the output.
+//!
+//! It reads what the network side has published and never makes it wait. Invariants: alerts reach the log and the
+//! store before the output; a text that comes too late is not worth a wait.
+
+pub(crate) mod apply_config;
+pub(crate) mod clock_set;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use crate::alert::Alert;
+use crate::engine::{Engine, Step};
+use crate::model::{Cause, Health, SiteId, Timestamp};
+use crate::ring::Ring;
+use crate::tui::Wish;
+
+use super::site_registry::{Entry, Roster};
+use crate::app::alerts::dispatcher::Outbox;
+use crate::app::alerts::history::AlertLog;
+use crate::app::clock::{Clock, Looks};
+use crate::app::headless::Headless;
+use crate::app::log::events;
+use crate::app::reload::reconcile::Change;
+use crate::app::scheduler::{CheckTexts, Order};
+use crate::app::status::health_meter::{Keeping, Meter};
+use crate::app::status::warnings::News;
+use crate::app::storage::archive_views::Part;
+use crate::app::storage::task::Adoption;
+use crate::app::system::systemd::Service;
+
+/// Time between two steps of the engine.
+pub const STEP: Duration = Duration::from_millis(250);
+
+/// What to say this long after the start of a demonstration.
+pub type Narrator = fn(Duration) -> String;
+
+/// The control side of a running monitor.
+pub struct Control {
+    /// Figures and alerts.
+    pub engine: Engine,
+    /// The clock.
+    pub clock: Clock,
+    /// Texts of checks, for the last check of each site.
+    pub texts: mpsc::Receiver<CheckTexts>,
+    /// Figures of views that are read from the store, if there are any.
+    pub long_views: Option<mpsc::Receiver<Part>>,
+    /// All alerts, for the dashboard.
+    pub alerts: Arc<AlertLog>,
+    /// To the store, if there is one.
+    pub to_store: Option<mpsc::Sender<Alert>>,
+    /// To whoever is to be told of alerts.
+    pub outbox: Outbox,
+    /// To the store, if there is one: the number of a site, and until when it is paused.
+    pub keep_pauses: Option<mpsc::Sender<(usize, Option<Timestamp>)>>,
+    /// How webmon is.
+    pub meter: Meter,
+    /// Asks the kernel for a route to any network.
+    pub has_network: fn() -> bool,
+    /// The system's clock, if ours is to follow it, and what was found of it.
+    pub wall: Option<fn() -> Timestamp>,
+    /// See [`Control::wall`].
+    pub looks: Looks,
+    /// Where notices to a person are put in.
+    pub keeping: watch::Sender<Keeping>,
+    /// What of it was told.
+    pub news: News,
+    /// Where the dashboard and the output read it.
+    pub health: watch::Sender<Arc<Health>>,
+    /// Who tells what happens, under a demonstration.
+    pub narrator: Option<Narrator>,
+    /// Lines for a terminal or a pipe; none under the dashboard.
+    pub headless: Option<Headless>,
+    /// The way to a service manager, if one wants to hear.
+    pub service: Option<Service>,
+    /// What a person asks for.
+    pub wishes: mpsc::Receiver<Wish>,
+    /// To the network side.
+    pub to_desk: mpsc::Sender<Wish>,
+    /// Who is watched, by number and by place.
+    pub places: Places,
+    /// The numbers of sites in the store, with one.
+    pub ids: HashMap<usize, SiteId>,
+    /// Where a dashboard says which sites a person sees.
+    pub seen: Arc<watch::Sender<Vec<usize>>>,
+    /// Other configurations.
+    pub changes: mpsc::Receiver<Change>,
+    /// To the network side: what to do.
+    pub orders: mpsc::Sender<Order>,
+    /// To the store, if there is one: whose samples to save.
+    pub adoptions: Option<mpsc::Sender<Vec<Adoption>>>,
+}
+
+/// Where each site stands in the order of sites.yaml, which is that of the engine.
+#[derive(Debug, Default)]
+pub struct Places {
+    /// The place of each site, by number.
+    by_slot: HashMap<usize, usize>,
+    /// The same for those who know names.
+    roster: Arc<Roster>,
+}
+
+impl Places {
+    /// Of sites with these numbers, names and rings, in the order of sites.yaml.
+    #[must_use]
+    pub fn of(sites: Vec<(usize, Arc<str>, Arc<Ring>)>) -> Self {
+        let mut places = Self::default();
+        places.replace(sites);
+        places
+    }
+
+    /// By name.
+    #[must_use]
+    pub const fn roster(&self) -> &Arc<Roster> {
+        &self.roster
+    }
+
+    fn replace(&mut self, sites: Vec<(usize, Arc<str>, Arc<Ring>)>) {
+        let slots: Vec<usize> = sites.iter().map(|(slot, ..)| *slot).collect();
+        self.by_slot = slots.into_iter().enumerate().map(|(place, slot)| (slot, place)).collect();
+        self.roster.replace(sites.into_iter().map(|(slot, name, ring)| (name, Entry { slot, ring })));
+    }
+}
+
+impl Control {
+    /// Steps until `stop`, then once more, with every view refreshed.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut ticks = tokio::time::interval(STEP);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                _ = ticks.tick() => {
+                    self.follow_clock().await;
+                    self.step(false);
+                }
+                Some(wish) = self.wishes.recv() => self.grant(wish),
+                Some(change) = self.changes.recv() => self.revise(change).await,
+            }
+        }
+        if let Some(service) = &self.service {
+            service.stopping();
+        }
+        self.step(true);
+    }
+
+    fn grant(&mut self, wish: Wish) {
+        if self.to_desk.try_send(wish).is_err() {
+            // A person who wishes faster than the network side hears is not served: the screen shows what was.
+            return;
+        }
+        if let Wish::Pause(site, until) = wish {
+            if let Some(&place) = self.places.by_slot.get(&site) {
+                self.engine.pause(place, until, self.clock.now());
+            }
+            let kept = self.keep_pauses.as_ref().is_none_or(|keep| keep.try_send((site, until)).is_ok());
+            self.meter.lost(u64::from(!kept));
+        }
+    }
+
+    fn step(&mut self, last: bool) {
+        while let Ok(texts) = self.texts.try_recv() {
+            if let Some(&place) = self.places.by_slot.get(&texts.site) {
+                self.engine.attach(place, texts.seq, texts.observation);
+            }
+        }
+        while let Some(Part { view, as_of, rows, is_refresh }) =
+            self.long_views.as_mut().and_then(|parts| parts.try_recv().ok())
+        {
+            self.engine.supply(view, as_of, rows, is_refresh);
+        }
+        let now = self.clock.now();
+        let step = if last { self.engine.finish(now) } else { self.engine.step(now) };
+        self.tell(&step, now);
+        if let Some(service) = self.service.as_mut().filter(|_| !last) {
+            let elapsed = self.clock.monotonic();
+            service.stepped(elapsed, &self.engine.board().snapshot(), !self.meter.is_stuck(elapsed));
+        }
+    }
+
+    fn tell(&mut self, step: &Step, now: Timestamp) {
+        self.meter.lost(step.lost);
+        self.announce(step);
+        self.tell_health(now);
+        let board = self.engine.board();
+        let news = self.news.of(&self.health.borrow(), now);
+        events::states(&step.changes, || board.snapshot(), self.news.zone());
+        events::warnings(&news);
+        if let Some(headless) = &mut self.headless {
+            headless.step(step, &board, (&self.health.borrow(), &news), now);
+        }
+    }
+
+    fn tell_health(&mut self, now: Timestamp) {
+        let elapsed = self.clock.monotonic();
+        if let Some(health) = self.meter.read(elapsed) {
+            let narration = self.health.borrow().narration.clone();
+            let offline_since = self.offline_since(now);
+            self.health.send_replace(Arc::new(Health { offline_since, narration, ..health }));
+        }
+        let Some(narrator) = self.narrator else { return };
+        let narration = Some(narrator(elapsed));
+        self.health.send_if_modified(|health| {
+            let is_new = health.narration != narration;
+            if is_new {
+                Arc::make_mut(health).narration = narration;
+            }
+            is_new
+        });
+    }
+
+    /// Since when there is no route, as far as checks suffer from it: the kernel is asked only while some site's
+    /// last check was `local`.
+    fn offline_since(&self, now: Timestamp) -> Option<Timestamp> {
+        let snapshot = self.engine.board().snapshot();
+        let blind = snapshot.sites.iter().filter_map(|site| site.last.as_ref());
+        let blind = blind.filter(|last| last.sample.cause == Cause::Local).map(|last| last.sample.started()).min()?;
+        let before = self.health.borrow().offline_since;
+        (!(self.has_network)()).then(|| before.unwrap_or(blind.min(now)))
+    }
+
+    fn announce(&mut self, step: &Step) {
+        self.alerts.append(step.alerts.clone());
+        events::alerts(&step.alerts);
+        self.outbox.announce(&step.alerts);
+        self.keep(&step.alerts);
+    }
+
+    fn keep(&mut self, alerts: &[Alert]) {
+        let Some(store) = &self.to_store else { return };
+        for alert in alerts {
+            if store.try_send(alert.clone()).is_err() {
+                // The queue holds thousands and is emptied every flush: only a dead store gets here.
+                self.meter.lost(1);
+            }
+        }
+    }
+}

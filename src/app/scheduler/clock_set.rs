@@ -1,0 +1,171 @@
+//! The system's clock was set, and a scheduler goes by it from now on.
+//!
+//! Forward is a hole: what lies between was not watched, as far as anybody can know. Back means that the times since the
+//! clock was last anchored were too late, all by as much: the samples of that time go into new rings with the times that
+//! they should have had, so windows and rules go on as if nothing had been. What is saved already keeps its times, so
+//! in the store they fall once, as at a restart. Invariants: within a ring times rise, and none is later than now; numbers
+//! go on; between two probes everything is done at once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::due_time::missed;
+use crate::app::clock::Set;
+use crate::model::{Sample, Timestamp};
+use crate::probe::Prober;
+use crate::ring::{Producer, Ring};
+
+use super::{Revision, Scheduler, Slot};
+
+/// What a scheduler is told to do between two probes.
+#[derive(Debug)]
+pub enum Order {
+    /// To go on with other sites.
+    Revise(Revision),
+    /// To tell time as the system's clock does from now on.
+    Set(SetClock),
+    /// To take notice that the machine was suspended.
+    Wake,
+}
+
+/// How the clock was set.
+#[derive(Debug)]
+pub struct SetClock {
+    /// By how much.
+    pub set: Set,
+    /// Where to say which sites, by their numbers, go on in another ring.
+    pub done: oneshot::Sender<Vec<(usize, Arc<Ring>)>>,
+}
+
+impl<P: Prober> Scheduler<P> {
+    pub(crate) fn obey(&mut self, order: Order) {
+        match order {
+            Order::Revise(revision) => self.revise(revision),
+            Order::Set(set) => self.set_clock(set),
+            Order::Wake => self.note_suspend(),
+        }
+    }
+
+    fn set_clock(&mut self, SetClock { set, done }: SetClock) {
+        let clock = &self.shared.clock;
+        let anchored = clock.anchored();
+        clock.follow(set);
+        let now = clock.now();
+        let mut moved = Vec::new();
+        for (number, slot) in self.slots.iter_mut().enumerate() {
+            let Some(slot) = slot else { continue };
+            slot.retell(set, anchored);
+            match set {
+                Set::Forward(by) => slot.note_leap(by),
+                Set::Back(by) => {
+                    slot.turn_back(by, anchored, now);
+                    moved.push((number, Arc::clone(slot.producer.ring())));
+                }
+            }
+        }
+        // The control loop has left when the program ends.
+        let _unheard = done.send(moved);
+    }
+}
+
+impl Slot {
+    /// What was noted since `anchored` was noted by a clock that was wrong.
+    fn retell(&mut self, set: Set, anchored: Timestamp) {
+        let retold = |at: Timestamp| if at >= anchored { set.moved(at) } else { at };
+        self.blind_since = self.blind_since.map(retold);
+        if let Some(pause) = &mut self.pause {
+            if pause.since >= anchored && pause.until < Timestamp::MAX {
+                pause.until = set.moved(pause.until);
+            }
+            pause.since = retold(pause.since);
+        }
+    }
+
+    fn note_leap(&mut self, by: Duration) {
+        let interval = self.site.interval;
+        if self.last_at.is_some() {
+            self.skipped = self.skipped.saturating_add(missed(by, interval));
+        }
+        self.after_hole |= by > 2 * interval;
+    }
+
+    fn turn_back(&mut self, by: Duration, anchored: Timestamp, now: Timestamp) {
+        self.producer = retold(&self.producer, (anchored, by), (now, self.site.interval));
+        let last = self.last_at.map(|last| if last >= anchored { last.before(by) } else { last });
+        // One that was saved with a time to come says nothing of when it was.
+        self.last_at = last.filter(|&last| last <= now);
+    }
+}
+
+/// A producer that goes on where `before` stops, in a ring of its own: what came since `anchored` has times that are earlier
+/// `by` so much. What came before stays as it is where it lies before that and before `now`; else it goes, for the times
+/// of a ring rise.
+fn retold(
+    before: &Producer,
+    (anchored, by): (Timestamp, Duration),
+    (now, interval): (Timestamp, Duration),
+) -> Producer {
+    let mut samples: Vec<Sample> = Vec::new();
+    let mut first_seq = before.ring().reader_at_oldest().drain(&mut samples).first_seq;
+    let begins = samples.partition_point(|sample| sample.at < anchored);
+    for sample in &mut samples[begins..] {
+        sample.at = sample.at.before(by);
+    }
+    let (older, newer) = samples.split_at_mut(begins);
+    let limit = newer.first().map_or(now, |first| first.at);
+    match (older.last(), newer.first_mut()) {
+        (Some(last), _) if last.at >= limit => {
+            first_seq += begins as u64;
+            samples.drain(..begins);
+        }
+        (Some(last), Some(first)) => {
+            let skipped = missed(first.at.since(last.at), interval);
+            first.skipped = first.skipped.min(skipped);
+        }
+        _ => {}
+    }
+    let mut producer = Producer::new(before.ring().capacity(), first_seq);
+    for sample in samples {
+        producer.push(sample);
+    }
+    debug_assert_eq!(producer.next_seq(), before.next_seq(), "the numbers go on");
+    producer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Cause, Micros, Observation};
+
+    fn sample(secs: u64, skipped: u32) -> Sample {
+        Observation::failed(Cause::Reset, "").sample(Timestamp::from_secs(secs), Micros::ZERO, skipped)
+    }
+
+    #[test]
+    fn what_came_by_the_wrong_clock_gets_its_right_time_and_what_came_before_stays() {
+        let at = Timestamp::from_secs;
+        // Times before the set, the time of the anchor, by how much, and the times after it.
+        for (held, anchored, by, expected) in [
+            (&[900, 910, 5_000, 5_010][..], 4_000, 4_000, &[900, 910, 1_000, 1_010][..]),
+            (&[900, 910, 5_000, 5_010], 4_000, 4_100, &[900, 910]),
+            (&[900, 1_000, 5_000, 5_010], 4_000, 4_000, &[1_000, 1_010]),
+            (&[5_000, 5_010], 4_000, 4_000, &[1_000, 1_010]),
+            (&[900, 910], 4_000, 4_000, &[900, 910]),
+            (&[900, 2_000], 4_000, 4_000, &[]),
+            (&[], 4_000, 4_000, &[]),
+        ] {
+            let mut before = Producer::new(10, 7);
+            for &secs in held {
+                before.push(sample(secs, 50));
+            }
+            let after = retold(&before, (at(anchored), Duration::from_secs(by)), (at(1_020), Duration::from_secs(10)));
+            let mut found = Vec::new();
+            let first_seq = after.ring().reader_at_oldest().drain(&mut found).first_seq;
+            let expected: Vec<Timestamp> = expected.iter().copied().map(at).collect();
+            assert_eq!(found.iter().map(|sample| sample.at).collect::<Vec<_>>(), expected, "{held:?}");
+            assert_eq!((after.next_seq(), first_seq + found.len() as u64), (before.next_seq(), before.next_seq()));
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Sites join a scheduler one after the other, each as soon as its past is in its ring.
+//!
+//! **Idea.** Reading an hour of ten thousand sites takes half a second, and the first check of the last of them is due in
+//! ten. So a scheduler runs before anything is read, and the sites come in the order in which they are due, a few at first,
+//! then more at once, because each batch wakes it.
+//!
+//! **Invariants.** Nothing of a site is checked before it has arrived, so its ring has its past before its first new
+//! sample. When a check is due depends on the start alone: one whose site arrives later is late, and counted so.
+//! Revisions come when all have arrived. Limits: the queue has room for all batches.
+
+use tokio::sync::mpsc;
+
+use crate::probe::Prober;
+
+use super::{Reverse, Scheduler, Slot, Watch};
+
+/// Sites that come at once, after the first ones.
+const BATCH: usize = 64;
+
+/// Where sites come from.
+#[derive(Debug)]
+pub struct Arrivals {
+    batches: mpsc::Receiver<Vec<Watch>>,
+    awaited: usize,
+}
+
+/// Sends sites on their way. Those that it still has go when it does.
+#[derive(Debug)]
+pub struct Usher {
+    batches: mpsc::Sender<Vec<Watch>>,
+    batch: Vec<Watch>,
+    size: usize,
+}
+
+/// The way of this many sites into a scheduler: both of its ends.
+#[must_use]
+pub fn arrivals(sites: usize) -> (Usher, Arrivals) {
+    // The first batches are smaller: one more for each time that they double, and the last may not be full.
+    let doubling = BATCH.ilog2() as usize;
+    let (sender, batches) = mpsc::channel(sites / BATCH + doubling + 2);
+    (Usher { batches: sender, batch: Vec::new(), size: 1 }, Arrivals { batches, awaited: sites })
+}
+
+impl Usher {
+    /// One more site is ready.
+    pub fn bring(&mut self, watch: Watch) {
+        self.batch.push(watch);
+        if self.batch.len() >= self.size {
+            self.send();
+            self.size = (2 * self.size).min(BATCH);
+        }
+    }
+
+    fn send(&mut self) {
+        let batch = std::mem::take(&mut self.batch);
+        // There is room; whoever does not take them any more has ended.
+        let _ended = self.batches.try_send(batch).is_err();
+    }
+}
+
+impl Drop for Usher {
+    fn drop(&mut self) {
+        if !self.batch.is_empty() {
+            self.send();
+        }
+    }
+}
+
+impl Arrivals {
+    /// How many sites there are, the ones that are still to come among them.
+    pub(crate) const fn awaited(&self) -> usize {
+        self.awaited
+    }
+
+    /// The next ones; none if nobody brings them any more.
+    pub(crate) async fn next(&mut self) -> Option<Vec<Watch>> {
+        self.batches.recv().await
+    }
+}
+
+impl<P: Prober> Scheduler<P> {
+    /// These sites are there now.
+    pub(crate) fn seat(&mut self, watches: Vec<Watch>) {
+        self.arrivals.awaited = self.arrivals.awaited.saturating_sub(watches.len());
+        for watch in watches {
+            let number = watch.index;
+            self.due.push(Reverse((watch.first_due, number)));
+            self.slots[number] = Some(Slot::new(watch, &self.shared.clock));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use tokio::sync::watch;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::app::clock::Clock;
+    use crate::app::scheduler::manual_checks::Desk;
+    use crate::app::scheduler::{Limits, Shared};
+    use crate::app::tests::monitor::parsed;
+    use crate::model::{Cause, Observation, Sample, Site, Timestamp};
+    use crate::ring::{Producer, Ring};
+
+    const START: Timestamp = Timestamp::from_secs(1_795_340_000);
+    const SECOND: Duration = Duration::from_secs(1);
+
+    struct AtOnce;
+
+    impl Prober for AtOnce {
+        async fn probe(&self, _: &Site) -> Observation {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            Observation::failed(Cause::Ok, "")
+        }
+    }
+
+    fn watch(index: usize, first_due: Duration) -> (Watch, Arc<Ring>) {
+        let config = parsed("sites: [{ name: a, url: 'http://a/', interval: 10s }]");
+        let producer = Producer::new(100, 7);
+        let ring = Arc::clone(producer.ring());
+        let site = Arc::clone(&config.sites[0].site);
+        (Watch { index, site, producer, first_due, last_at: None, paused: None }, ring)
+    }
+
+    fn held(ring: &Arc<Ring>) -> Vec<Sample> {
+        let mut held = Vec::new();
+        ring.reader_at_oldest().drain(&mut held);
+        held
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_site_is_checked_from_its_arrival_on_in_the_phase_of_the_start() {
+        let clock = Clock::start_at(START);
+        let (mut usher, arrivals) = arrivals(3);
+        let ((first, first_ring), (second, second_ring)) = (watch(2, Duration::ZERO), watch(0, SECOND));
+        let (desk, _wishes, _rechecks) = Desk::open();
+        let (_revisions, revised) = mpsc::channel(1);
+        let (_prober, prober) = watch::channel(Arc::new(AtOnce));
+        let (gauges, limits) = (Arc::default(), Limits { in_flight: 10 });
+        let shared = Shared { prober, clock: clock.clone(), gauges, texts: Vec::new(), limits, spent: || None };
+        let scheduler = Scheduler::new(shared, arrivals, desk, revised);
+        let stop = CancellationToken::new();
+        let meanwhile = async {
+            usher.bring(first);
+            tokio::time::sleep(4 * SECOND).await;
+            assert_eq!((held(&first_ring).len(), held(&second_ring).len()), (1, 0));
+            usher.bring(second);
+            // Number 1 never comes: whoever was to bring it has failed.
+            drop(usher);
+            tokio::time::sleep(20 * SECOND).await;
+            stop.cancel();
+        };
+        tokio::join!(scheduler.run(stop.clone()), meanwhile);
+        let told = |ring: &Arc<Ring>| -> Vec<(u64, u64)> {
+            let whole = |time: Duration| time.as_millis().div_euclid(1_000).try_into().unwrap();
+            let told = |sample: &Sample| (whole(sample.at.since(START)), whole(sample.late.as_duration()));
+            held(ring).iter().map(told).collect()
+        };
+        // The second it came out in, and by how many whole seconds it was late.
+        assert_eq!(told(&first_ring), [(0, 0), (10, 0), (20, 0)]);
+        assert_eq!(told(&second_ring), [(4, 3), (11, 0), (21, 0)]);
+    }
+
+    #[tokio::test]
+    async fn every_site_gets_through_however_many_there_are() {
+        for sites in [0, 1, 2, 63, 64, 65, 127, 128, 1_000] {
+            let (mut usher, mut arrivals) = arrivals(sites);
+            // Nobody takes any before all were sent.
+            for number in 0..sites {
+                usher.bring(watch(number, Duration::ZERO).0);
+            }
+            drop(usher);
+            let mut came = Vec::new();
+            while let Some(batch) = arrivals.next().await {
+                assert!(!batch.is_empty() && batch.len() <= BATCH);
+                came.extend(batch.iter().map(|watch| watch.index));
+            }
+            assert_eq!(came, (0..sites).collect::<Vec<_>>());
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Times in which a site is not looked at though webmon runs: somebody paused it, or this machine could not.
+//!
+//! Longer than two intervals, either is a hole in observation.
+
+use crate::model::{Outcome, Timestamp};
+
+use super::Slot;
+
+/// A time in which a site is not checked, because somebody said so.
+#[derive(Clone, Copy)]
+pub(crate) struct Pause {
+    pub(crate) since: Timestamp,
+    pub(crate) until: Timestamp,
+}
+
+impl Slot {
+    /// Whether a check that is due at `now` is not to be made. A pause of more than two intervals is a hole.
+    pub(crate) fn is_paused(&mut self, now: Timestamp) -> bool {
+        let Some(pause) = self.pause else { return false };
+        if now < pause.until {
+            return true;
+        }
+        self.pause = None;
+        self.after_hole |= now.since(pause.since) > 2 * self.site.interval;
+        false
+    }
+
+    /// Going blind for longer than two intervals is a hole in observation like a stop: what failed before and what
+    /// fails first afterwards are not to be judged together.
+    pub(crate) fn note_blindness(&mut self, outcome: Outcome, at: Timestamp) {
+        if outcome == Outcome::Unknown {
+            self.blind_since.get_or_insert(at);
+        } else if let Some(since) = self.blind_since.take() {
+            self.after_hole |= at.since(since) > 2 * self.site.interval;
+        }
+    }
+}

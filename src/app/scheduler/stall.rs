@@ -1,0 +1,206 @@
+//! A scheduler that did not run: the process was stopped, or the machine that it is a guest of.
+//!
+//! Unlike a suspend the clock went on, so every site has a check that is due, and all at the same moment: a burst that the
+//! sites of one server would see as an attack, and whose figures would be those of a crowd. So checks that came due
+//! meanwhile are skipped and counted, and each site goes on where its next one is due, spread as they always are. Where
+//! that is far off, the check is made late, at a moment of the next minute that the site's name gives.
+//!
+//! A site that missed more than two intervals has a hole: what failed before and what fails first afterwards are not to be
+//! judged together. Limits: less than [`STALL_MIN`] is lateness; so is waiting for room among the probes in flight.
+
+use std::cmp::Reverse;
+use std::time::Duration;
+
+use super::due_time::{SPREAD, offset, turn};
+use crate::probe::{Prober, is_stop};
+
+use super::Scheduler;
+
+/// A scheduler that wakes so late did not run meanwhile.
+const STALL_MIN: Duration = Duration::from_secs(5);
+
+/// A stop that is shorter is not told.
+const STOP_MIN: Duration = Duration::from_millis(250);
+
+/// Time between two questions for what the thread has spent.
+const ASK: Duration = Duration::from_millis(50);
+
+impl<P: Prober> Scheduler<P> {
+    /// It will run again at `wake` at the latest, or soon if that has passed; none: nobody knows when.
+    pub(crate) fn expect_to_run(&mut self, wake: Option<Duration>) {
+        let now = self.shared.clock.monotonic();
+        self.runs_by = wake.map(|wake| wake.max(now));
+        if self.spent.is_none_or(|(asked, _)| now >= asked + ASK) {
+            self.spent = Some((now, (self.shared.spent)()));
+        }
+    }
+
+    /// Tells a stop of the process from a machine that cannot keep up.
+    fn note_stop(&self, stalled: Duration) {
+        let before = self.spent.and_then(|(_, spent)| spent);
+        if stalled > STOP_MIN && is_stop(stalled, before, (self.shared.spent)()) {
+            self.shared.gauges.note_stop(stalled);
+        }
+    }
+
+    /// Takes notice that it runs again.
+    pub(crate) fn note_stall(&mut self) {
+        let Some(expected) = self.runs_by.take() else { return };
+        let now = self.shared.clock.monotonic();
+        let stalled = now.saturating_sub(expected);
+        self.note_stop(stalled);
+        if stalled < STALL_MIN {
+            return;
+        }
+        let mut overdue = Vec::new();
+        while let Some(&Reverse((due, slot))) = self.due.peek()
+            && due <= now
+        {
+            self.due.pop();
+            overdue.push((due, slot));
+        }
+        for (due, slot) in overdue {
+            let Some(site) = &mut self.slots[slot] else { continue };
+            let interval = site.site.interval;
+            let due = site.held.take().unwrap_or(due);
+            let turn = turn(due, interval, now);
+            site.after_hole |= stalled > 2 * interval;
+            let starts = now + offset(&site.site);
+            if turn.next <= now + SPREAD || turn.next <= starts {
+                site.skip(turn.skipped.saturating_add(1), &self.shared.gauges);
+                self.due.push(Reverse((turn.next, slot)));
+            } else {
+                site.held = Some(due);
+                self.due.push(Reverse((starts, slot)));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::{mpsc, watch};
+    use tokio_util::sync::CancellationToken;
+
+    use super::super::{Limits, Shared, Watch, arrivals};
+    use super::*;
+    use crate::app::clock::Clock;
+    use crate::app::scheduler::due_time::first_due;
+    use crate::app::scheduler::manual_checks::Desk;
+    use crate::app::tests::monitor::parsed;
+    use crate::model::{Cause, Flags, Observation, Sample, Site, Timestamp};
+    use crate::probe::Spent;
+    use crate::ring::Producer;
+
+    const START: Timestamp = Timestamp::from_secs(1_795_340_000);
+    const SECOND: Duration = Duration::from_secs(1);
+    /// More than begin within a second.
+    const SITES: usize = 120;
+    /// Between two steps of the plan, so that nothing is due at that moment.
+    const STOPPED: Duration = Duration::from_millis(60_002);
+
+    struct AtOnce;
+
+    impl Prober for AtOnce {
+        async fn probe(&self, _: &Site) -> Observation {
+            Observation::failed(Cause::Ok, "")
+        }
+    }
+
+    thread_local! {
+        static SINCE: Clock = Clock::start_at(START);
+    }
+
+    /// Whether a stop is told of a scheduler whose thread waited for a processor all the time, or never.
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_is_told_and_a_machine_that_is_busy_is_not() {
+        let idle: fn() -> Option<Spent> = || Some(Spent::default());
+        let starved: fn() -> Option<Spent> = || {
+            let waiting = SINCE.with(Clock::monotonic);
+            Some(Spent { running: Duration::ZERO, waiting })
+        };
+        SINCE.with(|_| ());
+        for (spent, stop, told) in
+            [(idle, 2_500, 2_500), (idle, 100, 0), (starved, 2_500, 0), (|| None, 900, 0), (|| None, 2_500, 2_500)]
+        {
+            let gauges: Arc<crate::app::status::counters::Gauges> = Arc::default();
+            let (_prober, prober) = watch::channel(Arc::new(AtOnce));
+            let (clock, limits) = (Clock::start_at(START), Limits { in_flight: 1 });
+            let shared = Shared { prober, clock, gauges: Arc::clone(&gauges), texts: Vec::new(), limits, spent };
+            let (desk, _wishes, _rechecks) = Desk::open();
+            let (_orders, ordered) = mpsc::channel(1);
+            let mut scheduler = Scheduler::new(shared, arrivals(1).1, desk, ordered);
+            scheduler.expect_to_run(Some(Duration::ZERO));
+            tokio::time::advance(Duration::from_millis(stop)).await;
+            scheduler.note_stall();
+            assert_eq!(gauges.take_stopped(), Duration::from_millis(told), "{stop} ms");
+        }
+    }
+
+    /// What the sites on `interval` have after a minute, `stop` without the processor, and two minutes more.
+    async fn samples(interval: &str, stop: Duration) -> Vec<Vec<Sample>> {
+        let sites: Vec<String> = (0..SITES).map(|n| format!("  - {{ name: s{n}, url: 'http://a/' }}")).collect();
+        let config = parsed(&format!("defaults: {{ interval: {interval} }}\nsites:\n{}", sites.join("\n")));
+        let clock = Clock::start_at(START);
+        let (mut usher, arrivals) = arrivals(SITES);
+        let (desk, _wishes, _rechecks) = Desk::open();
+        let (_revisions, revised) = mpsc::channel(1);
+        let (_prober, prober) = watch::channel(Arc::new(AtOnce));
+        let (gauges, limits) = (Arc::default(), Limits { in_flight: SITES });
+        let shared = Shared { prober, clock, gauges, texts: Vec::new(), limits, spent: || None };
+        let scheduler = Scheduler::new(shared, arrivals, desk, revised);
+        let due = first_due(config.sites.iter().map(|watched| &*watched.site));
+        let mut rings = Vec::new();
+        for (index, (watched, first_due)) in config.sites.iter().zip(due).enumerate() {
+            let producer = Producer::new(1_000, 0);
+            rings.push(Arc::clone(producer.ring()));
+            let site = Arc::clone(&watched.site);
+            usher.bring(Watch { index, site, producer, first_due, last_at: None, paused: None });
+        }
+        let stopping = CancellationToken::new();
+        let meanwhile = async {
+            tokio::time::sleep(STOPPED).await;
+            tokio::time::advance(stop).await;
+            tokio::time::sleep(120 * SECOND).await;
+            stopping.cancel();
+        };
+        tokio::join!(scheduler.run(stopping.clone()), meanwhile);
+        let held = |ring: Arc<crate::ring::Ring>| {
+            let mut held = Vec::new();
+            ring.reader_at_oldest().drain(&mut held);
+            held
+        };
+        rings.into_iter().map(held).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_is_followed_by_one_check_a_site_spread_as_always() {
+        let stop = 95 * SECOND;
+        let resumed = START.after(STOPPED + stop);
+        for (interval, spread, skipped) in [("10s", 10, 9..=10), ("1m", 60, 1..=2), ("1h", 60, 0..=0)] {
+            let mut a_second = vec![0; 120];
+            for samples in samples(interval, stop).await {
+                let after: Vec<&Sample> = samples.iter().filter(|sample| sample.at >= resumed).collect();
+                // A site on a long interval is checked now only if a check fell into the stop.
+                let Some(first) = after.first() else { continue };
+                let second = first.at.since(resumed).as_secs();
+                a_second[usize::try_from(second).unwrap()] += 1;
+                assert!(second <= spread, "{interval}: {second} s");
+                assert!(skipped.contains(&first.skipped), "{interval}: {}", first.skipped);
+                assert_eq!(first.flags.has(Flags::AFTER_HOLE), interval == "10s" || samples.len() == after.len());
+                let early = after.iter().filter(|sample| sample.at.since(resumed).as_secs() < spread).count();
+                assert_eq!(early, 1, "{interval}: at most one check a site");
+            }
+            assert!(a_second.iter().all(|&checks| checks <= 30), "{interval}: {a_second:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_short_stop_makes_checks_late_and_skips_none() {
+        let all: Vec<Sample> = samples("10s", 4 * SECOND).await.concat();
+        assert!(all.iter().all(|sample| sample.skipped == 0));
+        assert!(all.iter().any(|sample| sample.late.as_duration() >= SECOND));
+    }
+}

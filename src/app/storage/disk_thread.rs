@@ -1,0 +1,199 @@
+//! The writer at the disk: sent there with what is to be saved, and awaited without waiting.
+//!
+//! A disk may not answer for minutes, and the thread that asked it cannot be called back. So the writer goes to a blocking
+//! thread and comes back with its result; meanwhile this says since when it is away and whether anything moves.
+//! Invariants: it is away at most once; what it panics with goes on in the one who awaits it.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::Sleep;
+
+use crate::model::Timestamp;
+use crate::model::time::duration;
+use crate::store::{Flushed, Link, Writer};
+
+use super::archive_views::LongViews;
+use super::restore::recall;
+use super::task::{Ask, Others};
+
+/// Why a flush does not return while nothing moves.
+pub const DEAD: &str = "the disk does not answer";
+
+/// The same while something moves.
+const SLOW: &str = "the disk is slow";
+
+/// See the module.
+pub struct Hand {
+    work: Work,
+    link: Link,
+    /// Operations on the file that had ended at the last look.
+    operations: u64,
+    /// Of a flush that was told: how long it took so far, and what was lost meanwhile.
+    told: Option<(Duration, u64)>,
+}
+
+enum Work {
+    Here(Box<Desk>),
+    Away {
+        began: (Timestamp, Duration),
+        result: JoinHandle<(Box<Desk>, Flushed)>,
+    },
+    /// At the last commit, since then by both clocks.
+    Closing {
+        began: (Timestamp, Duration),
+    },
+    /// It ended.
+    Over,
+}
+
+/// What goes to the disk and comes back.
+struct Desk {
+    writer: Writer,
+    long_views: Option<LongViews>,
+}
+
+impl Hand {
+    /// Of `writer`, whose file is at the end of `link`, and the views that are read from its store.
+    #[must_use]
+    pub fn new(writer: Writer, long_views: Option<LongViews>, link: Link) -> Self {
+        Self { work: Work::Here(Box::new(Desk { writer, long_views })), link, operations: 0, told: None }
+    }
+
+    /// What counts the operations on the file.
+    #[cfg(test)]
+    pub const fn link(&self) -> &Link {
+        &self.link
+    }
+
+    /// Whether a flush has not returned.
+    #[must_use]
+    pub const fn is_away(&self) -> bool {
+        matches!(self.work, Work::Away { .. })
+    }
+
+    /// Sends the writer, which is here, to commit what was collected; it is `now`, this long after the start. It goes on with
+    /// other long views, if there are any, and answers `ask` from what is committed then.
+    pub fn flush(&mut self, now: Timestamp, elapsed: Duration, others: Option<Others>, ask: Option<Ask>) {
+        let Work::Here(mut desk) = std::mem::replace(&mut self.work, Work::Over) else { return };
+        if let Some(Others(others)) = others {
+            desk.long_views = others;
+        }
+        self.operations = self.link.operations();
+        let result = tokio::task::spawn_blocking(move || {
+            let flushed = desk.flush(now);
+            if let Some(ask) = ask {
+                let known = recall(desk.writer.store(), &ask.sites, now);
+                // The one who asked has left when the program ends.
+                let _unheard = ask.answer.send(known.map_err(|error| error.to_string()));
+            }
+            (desk, flushed)
+        });
+        self.work = Work::Away { began: (now, elapsed), result };
+    }
+
+    /// Waits for the flush that is under way, for ever if there is none.
+    pub async fn returned(&mut self) -> Flushed {
+        match self.back().await {
+            Some(flushed) => flushed,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Waits for the flush that is under way, if there is one.
+    pub async fn back(&mut self) -> Option<Flushed> {
+        let Work::Away { result, .. } = &mut self.work else { return None };
+        match result.await {
+            Ok((desk, flushed)) => {
+                self.work = Work::Here(desk);
+                Some(flushed)
+            }
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+
+    /// When the flush began that is away for longer than `patience`, by both clocks, and why it does not return; it is
+    /// `elapsed` after the start.
+    pub fn look(&mut self, elapsed: Duration, patience: Duration) -> Option<(Timestamp, Duration, &'static str)> {
+        let operations = self.link.operations();
+        let is_dead = std::mem::replace(&mut self.operations, operations) == operations;
+        let (Work::Away { began: (at, began), .. } | Work::Closing { began: (at, began) }) = &self.work else {
+            return None;
+        };
+        let away = elapsed.saturating_sub(*began);
+        if away < patience {
+            return None;
+        }
+        let lost = self.told.map_or(0, |(_, lost)| lost);
+        self.told = Some((away, lost));
+        Some((*at, *began, if is_dead { DEAD } else { SLOW }))
+    }
+
+    /// So many more samples were lost while a flush was told of.
+    pub fn lost(&mut self, samples: u64) {
+        if let Some((_, lost)) = &mut self.told {
+            *lost += samples;
+        }
+    }
+
+    /// What to say when a flush that was told has returned.
+    pub fn relief(&mut self) -> Option<String> {
+        let (away, lost) = self.told.take()?;
+        let lost = match lost {
+            0 => "nothing was lost".to_owned(),
+            lost => format!("{lost} samples were lost meanwhile"),
+        };
+        Some(format!("a commit that took more than {} has ended; {lost}", duration::format_seconds(away)))
+    }
+
+    /// Waits for the flush that is under way, if there is one; false if it has not returned by `deadline`.
+    pub async fn back_by(&mut self, deadline: Pin<&mut Sleep>, note: impl FnOnce(&mut Self, Flushed)) -> bool {
+        tokio::select! {
+            biased;
+            flushed = self.back() => {
+                if let Some(flushed) = flushed {
+                    note(self, flushed);
+                }
+                true
+            }
+            () = deadline => false,
+        }
+    }
+
+    /// No lock is waited for long from now on.
+    pub fn hurry(&self) {
+        self.link.hurry();
+    }
+
+    /// Sends the writer, which is here, to its last commit; it is `now`, this long after the start. None if that has not ended
+    /// by `deadline`; [`Hand::look`] says why.
+    pub async fn close(&mut self, now: Timestamp, elapsed: Duration, deadline: Pin<&mut Sleep>) -> Option<Flushed> {
+        let Work::Here(desk) = std::mem::replace(&mut self.work, Work::Over) else { return None };
+        self.work = Work::Closing { began: (now, elapsed) };
+        self.operations = self.link.operations();
+        let closed = tokio::task::spawn_blocking(move || desk.writer.close(now));
+        tokio::select! {
+            biased;
+            closed = closed => match closed {
+                Ok(flushed) => {
+                    self.work = Work::Over;
+                    Some(flushed)
+                }
+                Err(error) => std::panic::resume_unwind(error.into_panic()),
+            },
+            () = deadline => None,
+        }
+    }
+}
+
+impl Desk {
+    fn flush(&mut self, now: Timestamp) -> Flushed {
+        let flushed = self.writer.flush_collected(now);
+        if let Some(long_views) = &mut self.long_views {
+            let store = self.writer.store();
+            long_views.step(now, |query, cell| store.figures(query, Some(cell)).ok());
+        }
+        flushed
+    }
+}

@@ -1,0 +1,7 @@
+//! The store's side of a running monitor: saving, restoring, and views of stored history.
+
+pub(crate) mod archive_views;
+pub(crate) mod disk_thread;
+pub(crate) mod restore;
+pub(crate) mod site_spec;
+pub(crate) mod task;

@@ -1,0 +1,299 @@
+//! From a configuration and a store to the parts of a running monitor: rings filled with what is remembered,
+//! readers at their heads, incidents restored.
+//!
+//! The order is the law of a warm start, site by site: past samples go through the ring like new ones; only then is the
+//! store's reader created, so that nothing is stored twice and replayed samples are no events; only then is the site
+//! handed to the scheduler. The sites come in the order in which they are due, so that checks begin while the past of
+//! others is still read. Each site's samples go from the store straight into its ring: an hour of 10,000 sites is
+//! 250 MB, which is not to be held twice.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::alert::{Alert, Rule};
+use crate::config::{Config, Watched};
+use crate::engine::Track;
+use crate::model::{Cause, Certificate, Observation, Sample, SiteId, Timestamp, View, figures};
+use crate::ring::{Producer, Reader, Ring, SLOT_BYTES, Slab, capacity_for};
+use crate::store::{Query, Registered, Store, StoreError};
+
+use super::site_spec::Subject;
+use crate::app::exit::Failure;
+use crate::app::scheduler::due_time::first_due;
+use crate::app::scheduler::resume;
+use crate::app::scheduler::resume::Known;
+use crate::app::scheduler::{CheckTexts, Watch};
+
+/// How far a stored sample may be ahead of the clock and still be believed: clocks are corrected by seconds.
+pub const AHEAD_MAX: Duration = Duration::from_secs(5);
+
+/// What the store remembers of the sites of a configuration.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// One a site, in the order of the configuration; empty without a store.
+    pub registered: Vec<Registered>,
+    /// The samples of the same sites as far back as they matter, for sites that are to be watched beside others.
+    pub samples: Vec<Vec<Sample>>,
+    /// When the open incident of a site began.
+    pub open: HashMap<SiteId, Timestamp>,
+    /// Until when a site is paused.
+    pub paused: HashMap<SiteId, Timestamp>,
+    /// What the certificate of a site last said.
+    pub certificates: HashMap<SiteId, Certificate>,
+    /// Every stored alert, oldest first.
+    pub alerts: Vec<Alert>,
+    /// Alerts that close the incidents of sites that are gone from the file.
+    pub ended: Vec<(SiteId, Alert)>,
+    /// What a person should know.
+    pub notices: Vec<String>,
+}
+
+/// The parts that belong to sites.
+#[derive(Debug, Default)]
+pub struct Assembly {
+    /// For the engine.
+    pub tracks: Vec<Track>,
+    /// For the store's writer: reads what comes from now on.
+    pub readers: Vec<Reader>,
+}
+
+/// The span that a ring of this site has to hold.
+#[must_use]
+pub fn horizon(views: &[View], watched: &Watched) -> Duration {
+    let recent = views.iter().filter(|view| !view.is_long());
+    let longest = recent.map(|view| view.timeframe.length()).max().unwrap_or_default();
+    longest.max(watched.rule.window)
+}
+
+/// Reads what `store` knows of the sites of `config` at `now`, but for their samples; `all_names` are all sites of the file, chosen or not.
+///
+/// # Errors
+/// The store's.
+pub fn remember(store: &Store, config: &Config, all_names: &[Arc<str>], now: Timestamp) -> Result<Memory, StoreError> {
+    let names: Vec<Arc<str>> = config.sites.iter().map(|watched| Arc::clone(&watched.site.name)).collect();
+    let mut memory = known(store, &names, now)?;
+    memory.alerts = store.alerts(&Query::ALL)?;
+    for (id, name, since) in store.open_incidents()? {
+        if !all_names.contains(&name) {
+            let rule = rule_then(&memory.alerts, &name, since);
+            memory.ended.push((id, Alert::ended(name, &rule, since, now)));
+        }
+    }
+    memory.alerts.extend(memory.ended.iter().map(|(_, alert)| alert.clone()));
+    Ok(memory)
+}
+
+/// Reads what `store` knows of the sites of these names, each as far back; nothing of past alerts.
+///
+/// # Errors
+/// The store's.
+pub fn recall(store: &Store, wanted: &[(Arc<str>, Duration)], now: Timestamp) -> Result<Memory, StoreError> {
+    if wanted.is_empty() {
+        // A store that cannot be read now is no reason against a change that needs nothing of it.
+        return Ok(Memory::default());
+    }
+    let names: Vec<Arc<str>> = wanted.iter().map(|(name, _)| Arc::clone(name)).collect();
+    let mut memory = known(store, &names, now)?;
+    let samples = wanted.iter().zip(&memory.registered).map(|((_, horizon), registered)| {
+        let mut samples = Vec::new();
+        replay(store, registered, now.before(*horizon), &mut samples).map(|()| samples)
+    });
+    memory.samples = samples.collect::<Result<_, _>>()?;
+    Ok(memory)
+}
+
+/// Appends the samples of a site since then to `samples`; none where its last one lies in the future.
+fn replay(
+    store: &Store,
+    registered: &Registered,
+    since: Timestamp,
+    samples: &mut Vec<Sample>,
+) -> Result<(), StoreError> {
+    if registered.last_at.is_some() {
+        store.replay(registered.id, since, samples)?;
+    }
+    Ok(())
+}
+
+/// What `store` knows of the sites of these names but for samples and alerts.
+fn known(store: &Store, names: &[Arc<str>], now: Timestamp) -> Result<Memory, StoreError> {
+    let mut memory = Memory { registered: store.register(names, now)?, ..Memory::default() };
+    for (name, registered) in names.iter().zip(&mut memory.registered) {
+        if registered.last_at.is_some_and(|last| last > now.after(AHEAD_MAX)) {
+            memory
+                .notices
+                .push(format!("{name}: stored checks lie in the future; was the clock wrong? its windows begin empty"));
+            registered.last_at = None;
+        }
+    }
+    memory.paused = store.pauses()?.into_iter().filter(|(_, until)| *until > now).collect();
+    memory.certificates = store.certificates()?.into_iter().collect();
+    memory.open = store.open_incidents()?.into_iter().map(|(id, _, since)| (id, since)).collect();
+    Ok(memory)
+}
+
+/// The rule by which the incident of `name` that began at `since` was judged.
+fn rule_then(alerts: &[Alert], name: &str, since: Timestamp) -> Rule {
+    let down = alerts.iter().rfind(|alert| *alert.site == *name && alert.at == since);
+    down.map_or_else(Rule::default, |down| Rule { threshold: down.threshold, window: down.window, ..Rule::default() })
+}
+
+/// A ring of that many slots in `slab`, which holds `samples` and goes on with number `next_seq`.
+#[must_use]
+pub fn filled(slab: &mut Slab, slots: usize, next_seq: u64, samples: &[Sample]) -> Producer {
+    let mut producer = Producer::within(slab, slots, next_seq - samples.len() as u64);
+    for sample in samples {
+        producer.push(*sample);
+    }
+    debug_assert_eq!(producer.next_seq(), next_seq, "a replay ends with the newest stored sample");
+    producer
+}
+
+/// Builds everything that reads or writes the rings of sites of which that much is known at `now`, with what `store`
+/// holds of them in the rings. Each site is handed to `begin` as soon as it may be checked, the earliest due first.
+///
+/// # Errors
+/// The store's; sites may have begun by then.
+pub fn assemble(
+    config: &Config,
+    (memory, store): (&Memory, Option<&Store>),
+    now: Timestamp,
+    mut begin: impl FnMut(Watch),
+) -> Result<Assembly, StoreError> {
+    let due = dues(config, memory, now);
+    let mut order: Vec<usize> = (0..due.len()).collect();
+    order.sort_by_key(|&index| due[index]);
+    let (mut slab, mut samples) = (slab(config), Vec::new());
+    let mut places: Vec<Option<(Track, Reader)>> = std::iter::repeat_with(|| None).take(due.len()).collect();
+    for index in order {
+        let watched = &config.sites[index];
+        samples.clear();
+        if let (Some(store), Some(registered)) = (store, memory.registered.get(index)) {
+            let mut since = now.before(horizon(&config.views, watched));
+            // A site that waits for its next check shows its last one meanwhile, however long ago that was.
+            if let Some(last) = registered.last_at.filter(|&last| now.since(last) < watched.site.interval) {
+                since = since.min(last);
+            }
+            replay(store, registered, since, &mut samples)?;
+        }
+        let past = memory.of(index);
+        let producer = filled(&mut slab, slots(&config.views, watched), past.next_seq, &samples);
+        let (watch, track, reader) = seat(watched, (index, due[index]), producer, past);
+        places[index] = Some((track, reader));
+        begin(watch);
+    }
+    let (tracks, readers) = places.into_iter().flatten().unzip();
+    Ok(Assembly { tracks, readers })
+}
+
+/// When the first check of each site is due, after `now`.
+fn dues(config: &Config, memory: &Memory, now: Timestamp) -> Vec<Duration> {
+    let planned = first_due(config.sites.iter().map(|watched| &*watched.site)).into_iter().zip(&config.sites);
+    let known = |(index, (planned, watched)): (usize, (Duration, &Watched))| {
+        let past = memory.of(index);
+        Known { planned, interval: watched.site.interval, last_at: past.last_at, is_paused: past.paused.is_some() }
+    };
+    resume::first_due(&planned.enumerate().map(known).collect::<Vec<_>>(), now)
+}
+
+/// What the scheduler, the engine and the store have of a site of this number, whose first check is due then and whose
+/// samples go into the ring of `producer`: the reader has what comes from now on.
+#[must_use]
+pub fn seat(
+    watched: &Watched,
+    (index, first_due): (usize, Duration),
+    producer: Producer,
+    past: Past<'_>,
+) -> (Watch, Track, Reader) {
+    let reader = producer.ring().reader_at_head();
+    let track = track(watched, Arc::clone(producer.ring()), past.open_since);
+    let Past { last_at, paused, .. } = past;
+    (Watch { index, site: Arc::clone(&watched.site), producer, first_due, last_at, paused }, track, reader)
+}
+
+/// Room for the rings of all sites.
+fn slab(config: &Config) -> Slab {
+    Slab::new(config.sites.iter().map(|watched| slots(&config.views, watched)).sum())
+}
+
+/// Most memory that the rings of a configuration may take, bytes: sixty million checks. What asks for more would be ended by
+/// the system in the middle of its start.
+const RINGS_MAX: u64 = 4 << 30;
+
+/// Whether the last checks of all sites have room in memory.
+///
+/// # Errors
+/// [`Failure::Usage`] with the sum and what to do.
+pub fn fits(config: &Config) -> Result<(), Failure> {
+    let bytes = |watched: &Watched| (slots(&config.views, watched) as u64).saturating_mul(SLOT_BYTES as u64);
+    let sum = config.sites.iter().map(bytes).fold(0, u64::saturating_add);
+    if sum <= RINGS_MAX {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!(
+        "webmon: to keep the checks of every view and alert window at hand would take {} of memory, more than {}: check \
+         less often, shorten the views and alert windows, or watch fewer sites",
+        figures::bytes(sum),
+        figures::bytes(RINGS_MAX)
+    )))
+}
+
+/// How many samples the ring of this site holds.
+#[must_use]
+pub fn slots(views: &[View], watched: &Watched) -> usize {
+    capacity_for(horizon(views, watched), watched.site.interval, watched.site.timeout)
+}
+
+/// What the engine has to know of a site whose samples come through `ring`.
+#[must_use]
+pub fn track(watched: &Watched, ring: Arc<Ring>, open_since: Option<Timestamp>) -> Track {
+    Subject::from(watched).track(ring, open_since)
+}
+
+/// What the store knows of one site.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Past<'a> {
+    /// The number of its next sample.
+    pub next_seq: u64,
+    /// Its newest sample.
+    pub last_at: Option<Timestamp>,
+    /// The samples before the next one, as far back as they matter.
+    pub samples: &'a [Sample],
+    /// When its open incident began.
+    pub open_since: Option<Timestamp>,
+    /// Until when it is paused.
+    pub paused: Option<Timestamp>,
+}
+
+impl Memory {
+    /// What is known of the newest stored checks besides their samples, which are in the rings of `tracks`: the
+    /// certificates of sites that were up.
+    pub fn shown(&mut self, tracks: &[Track]) -> Vec<CheckTexts> {
+        let mut shown = Vec::new();
+        for (site, (registered, track)) in self.registered.iter().zip(tracks).enumerate() {
+            let certificate = self.certificates.remove(&registered.id).map(Arc::new);
+            let Some(seq) = registered.next_seq.checked_sub(1).filter(|_| certificate.is_some()) else { continue };
+            let newest = track.ring.reader_at(seq);
+            // A failure without its reason would say less than nothing.
+            if newest.next_seq() == seq && newest.peek().is_some_and(|last| last.cause == Cause::Ok) {
+                let observation = Arc::new(Observation { certificate, ..Observation::failed(Cause::Ok, "") });
+                shown.push(CheckTexts { site, seq, observation });
+            }
+        }
+        shown
+    }
+
+    /// Of site number `index`.
+    #[must_use]
+    pub fn of(&self, index: usize) -> Past<'_> {
+        let Some(registered) = self.registered.get(index) else { return Past::default() };
+        Past {
+            next_seq: registered.next_seq,
+            last_at: registered.last_at,
+            samples: self.samples.get(index).map_or(&[], Vec::as_slice),
+            open_since: self.open.get(&registered.id).copied(),
+            paused: self.paused.get(&registered.id).copied(),
+        }
+    }
+}

@@ -1,0 +1,440 @@
+//! The store's side of a running monitor: every flush, one commit of everything new.
+//!
+//! The writer is synchronous and may wait for a disk, or for a lock that another process holds; it is away on a blocking
+//! thread meanwhile ([`super::disk_thread`]), and nothing waits for it but the next flush and what is asked of the store. What is to
+//! be saved is collected at each flush all the same. A flush that has not returned after [`TOLD`] is told, as not saving. Its
+//! readers are created before the first probe, so it sees every sample. Alerts and texts of failures come by
+//! bounded queues and go into the same commit as the samples of their time. Views that are read from the store are
+//! made on the same thread, some sites after each commit. Limits: the end takes at most [`LAST`], beside an export.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use crate::alert::Alert;
+use crate::model::{SiteId, StoreHealth, Timestamp};
+use crate::ring::{Reader, Ring};
+use crate::store::{Flushed, Intake, Writer, unsaved};
+
+use super::archive_views::LongViews;
+use super::disk_thread::{DEAD, Hand};
+use super::restore::Memory;
+use crate::app::clock::Clock;
+use crate::app::export::handle::{LAST_FLUSH, Outlet};
+use crate::app::log::about;
+use crate::app::scheduler::CheckTexts;
+use crate::app::scheduler::manual_checks::WISHES;
+use crate::app::status::health_meter::Keeping;
+
+/// Alerts on their way to the store.
+const ALERT_QUEUE: usize = 65_536;
+
+/// See the module.
+pub struct Keeper {
+    /// Drains the rings into commits.
+    pub writer: Writer,
+    /// What goes beside the samples.
+    pub inbox: Inbox,
+    /// What is asked about sites that are to be watched from now on.
+    pub asks: mpsc::Receiver<Ask>,
+    /// Time between commits.
+    pub flush: Duration,
+    /// The clock.
+    pub clock: Clock,
+    /// The views that are read from the store, if there are any.
+    pub long_views: Option<LongViews>,
+    /// Where the health is read.
+    pub keeping: watch::Sender<Keeping>,
+    /// The export of what is committed, if there is one.
+    pub outlet: Option<Outlet>,
+}
+
+/// A flush that has not returned by then is told.
+const TOLD: Duration = Duration::from_secs(5);
+
+/// Time between two looks at a flush that has not returned.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// All that the last commits may take.
+pub const LAST: Duration = Duration::from_millis(2_500);
+
+impl Keeper {
+    /// Commits every flush until `stop`, then once more, and closes the store; how that went is returned.
+    pub async fn run(self, stop: CancellationToken) -> Flushed {
+        let Self { writer, inbox, mut asks, flush, clock, long_views, keeping, outlet } = self;
+        let (intake, link) = (writer.entrance(), writer.store().link());
+        let mut front = Front { intake, inbox, outlet, clock, keeping };
+        let mut hand = Hand::new(writer, long_views, link);
+        let mut ticks = tokio::time::interval(flush);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut looks = tokio::time::interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let is_away = hand.is_away();
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                () = ended(&mut front.outlet) => {}
+                flushed = hand.returned() => front.note(flushed, &mut hand),
+                _ = ticks.tick() => {
+                    front = front.collect().await;
+                    front.flush(&mut hand);
+                }
+                _ = looks.tick(), if is_away => front.look(&mut hand, TOLD),
+                // What is under way is committed first, so that the numbers go on where they stopped.
+                Some(ask) = asks.recv(), if !is_away => {
+                    front = front.collect().await;
+                    let now = front.clock.now();
+                    hand.flush(now, front.clock.monotonic(), front.inbox.others(), Some(ask));
+                }
+            }
+        }
+        // The scheduler has ended: whatever it sent is there.
+        front.end(hand, LAST).await
+    }
+}
+
+/// What is on this side of the disk.
+struct Front {
+    intake: Arc<Mutex<Intake>>,
+    inbox: Inbox,
+    outlet: Option<Outlet>,
+    clock: Clock,
+    keeping: watch::Sender<Keeping>,
+}
+
+impl Front {
+    /// Takes in everything new. It costs time, but waits for nothing.
+    async fn collect(mut self) -> Self {
+        blocking(move || {
+            let mut intake = held(&self.intake);
+            if let Some(outlet) = &mut self.outlet {
+                outlet.hand_over(&mut intake);
+            }
+            intake.collect(|intake| self.inbox.hand_over(intake));
+            drop(intake);
+            self
+        })
+        .await
+    }
+
+    /// Sends the writer to the disk, if it is there.
+    fn flush(&mut self, hand: &mut Hand) {
+        if !hand.is_away() {
+            hand.flush(self.clock.now(), self.clock.monotonic(), self.inbox.others(), None);
+        }
+    }
+
+    /// The writer is back.
+    fn note(&self, flushed: Flushed, hand: &mut Hand) {
+        debug!(target: about::STORE, samples = flushed.committed, "committed");
+        let word = hand.relief();
+        self.keeping.send_modify(|keeping| {
+            keeping.stuck = None;
+            keeping.note(flushed);
+            if let Some(word) = word {
+                keeping.tell(word);
+            }
+        });
+    }
+
+    /// Tells of a flush that has not returned within `patience`, and of what is lost meanwhile.
+    fn look(&self, hand: &mut Hand, patience: Duration) {
+        let Some((now, began, reason)) = hand.look(self.clock.monotonic(), patience) else { return };
+        let lost = held(&self.intake).take_lost();
+        hand.lost(lost.samples);
+        self.keeping.send_modify(|keeping| {
+            keeping.stuck = Some(began);
+            keeping.note(Flushed {
+                health: StoreHealth::NotSaving { since: now, reason: reason.to_owned() },
+                dropped: lost.samples,
+                dropped_texts: lost.texts + lost.alerts,
+                ..Flushed::default()
+            });
+        });
+    }
+
+    /// The last commits, and the end of the export between them. What does not return within `patience` is left behind.
+    async fn end(mut self, mut hand: Hand, patience: Duration) -> Flushed {
+        hand.hurry();
+        self = self.collect().await;
+        let export = if self.outlet.is_some() { LAST_FLUSH } else { Duration::ZERO };
+        let mut deadline = std::pin::pin!(tokio::time::sleep(patience + export));
+        let mut is_back = hand.back_by(deadline.as_mut(), |hand, flushed| self.note(flushed, hand)).await;
+        if self.outlet.is_some() && is_back {
+            self.flush(&mut hand);
+            is_back = hand.back_by(deadline.as_mut(), |hand, flushed| self.note(flushed, hand)).await;
+        }
+        if let Some(outlet) = &mut self.outlet {
+            outlet.finish().await;
+            outlet.hand_over(&mut held(&self.intake));
+        }
+        let (now, elapsed) = (self.clock.now(), self.clock.monotonic());
+        let closed = if is_back { hand.close(now, elapsed, deadline).await } else { None };
+        let flushed = closed.unwrap_or_else(|| self.left_behind(&mut hand));
+        self.keeping.send_modify(|keeping| keeping.note(flushed.clone()));
+        flushed
+    }
+
+    /// The last commit does not return.
+    fn left_behind(&self, hand: &mut Hand) -> Flushed {
+        let began = hand.look(self.clock.monotonic(), Duration::ZERO);
+        let (since, reason) = began.map_or((self.clock.now(), DEAD), |(since, _, reason)| (since, reason));
+        let samples = held(&self.intake).unsaved();
+        let notice = match samples {
+            0 => format!("the store was not closed cleanly and repairs itself at the next start: {reason}"),
+            samples => unsaved(samples, reason),
+        };
+        let health = StoreHealth::NotSaving { since, reason: reason.to_owned() };
+        Flushed { health, dropped: samples, notices: vec![notice], ..Flushed::default() }
+    }
+}
+
+fn held(intake: &Mutex<Intake>) -> MutexGuard<'_, Intake> {
+    intake.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Asks what the store knows of sites, each as far back, and gives new ones their numbers.
+pub struct Ask {
+    /// Names and horizons.
+    pub sites: Vec<(Arc<str>, Duration)>,
+    /// Where the answer goes; an error is a sentence.
+    pub answer: oneshot::Sender<Result<Memory, String>>,
+}
+
+/// Other long views from now on, or none.
+pub struct Others(pub Option<LongViews>);
+
+/// What changes about the sites whose samples are saved.
+pub enum Adoption {
+    /// One more; its number is one past the last one.
+    Watch(Arc<str>, SiteId, Reader),
+    /// The site of this number goes on in that ring.
+    Follow(usize, Arc<Ring>),
+    /// These are the long views from now on.
+    LongViews(Option<LongViews>),
+}
+
+/// Adoptions that may wait: two a revision, and each revision begins with a flush.
+const ADOPTIONS: usize = 4;
+
+/// Waits until the export has panicked; for ever where there is none, or where it has ended.
+async fn ended(outlet: &mut Option<Outlet>) {
+    match outlet {
+        Some(running) => {
+            running.ended().await;
+            *outlet = None;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// What goes beside the samples into a commit: bounded queues, emptied at each flush.
+pub struct Inbox {
+    /// The sites' numbers in the store, by name.
+    pub sites: HashMap<Arc<str>, SiteId>,
+    /// Texts of failed checks.
+    pub texts: mpsc::Receiver<CheckTexts>,
+    /// Alerts to store.
+    pub alerts: mpsc::Receiver<Alert>,
+    /// Pauses to store: the number of the site, and until when.
+    pub pauses: mpsc::Receiver<(usize, Option<Timestamp>)>,
+    /// Changes of the sites, each sent before the first text of a site in it.
+    pub adoptions: mpsc::Receiver<Vec<Adoption>>,
+    /// Other long views, if there are to be.
+    long_views: Vec<Option<LongViews>>,
+}
+
+/// Where the other sides put in what is to be kept.
+pub struct Slots {
+    /// See [`Inbox::texts`].
+    pub texts: mpsc::Sender<CheckTexts>,
+    /// See [`Inbox::alerts`].
+    pub alerts: mpsc::Sender<Alert>,
+    /// See [`Inbox::pauses`].
+    pub pauses: mpsc::Sender<(usize, Option<Timestamp>)>,
+    /// See [`Inbox::adoptions`].
+    pub adoptions: mpsc::Sender<Vec<Adoption>>,
+}
+
+impl Inbox {
+    /// An empty inbox for `sites` with room for this many texts.
+    #[must_use]
+    pub fn open(sites: HashMap<Arc<str>, SiteId>, texts: usize) -> (Self, Slots) {
+        let (text_sender, texts) = mpsc::channel(texts);
+        let (alert_sender, alerts) = mpsc::channel(ALERT_QUEUE);
+        let (pause_sender, pauses) = mpsc::channel(WISHES);
+        let (adoption_sender, adoptions) = mpsc::channel(ADOPTIONS);
+        let slots =
+            Slots { texts: text_sender, alerts: alert_sender, pauses: pause_sender, adoptions: adoption_sender };
+        (Self { sites, texts, alerts, pauses, adoptions, long_views: Vec::new() }, slots)
+    }
+
+    /// Other long views, if there are to be.
+    fn others(&mut self) -> Option<Others> {
+        self.long_views.drain(..).next_back().map(Others)
+    }
+
+    fn hand_over(&mut self, intake: &mut Intake) {
+        let texts: Vec<CheckTexts> = std::iter::from_fn(|| self.texts.try_recv().ok()).collect();
+        // After the texts were taken: now the site of each of them is known.
+        while let Ok(adoptions) = self.adoptions.try_recv() {
+            for adoption in adoptions {
+                match adoption {
+                    Adoption::Watch(name, id, reader) => {
+                        self.sites.insert(name, id);
+                        intake.watch(id, reader);
+                    }
+                    Adoption::Follow(site, ring) => intake.follow(site, ring),
+                    Adoption::LongViews(long_views) => self.long_views.push(long_views),
+                }
+            }
+        }
+        for texts in texts {
+            intake.note_failure(texts.site, texts.seq, &texts.observation);
+        }
+        while let Ok(alert) = self.alerts.try_recv() {
+            intake.note_alert(self.sites[&alert.site], alert);
+        }
+        while let Ok((site, until)) = self.pauses.try_recv() {
+            intake.note_pause(site, until);
+        }
+    }
+}
+
+/// Runs `work` where it may wait for a disk. A panic in it goes on as one here.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(value) => value,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Cause, Micros, Observation, Phase, Phases, Sample};
+    use crate::ring::Producer;
+    use crate::store::tests::simulated_disk::Disk;
+    use crate::store::{Query, Store};
+
+    fn sample(index: u64) -> Sample {
+        let phases = Phases::NONE.with(Phase::Processing, Micros::new(20_000));
+        let at = Timestamp::from_secs(1_795_340_000 + index);
+        Observation { phases, ..Observation::failed(Cause::Reset, "") }.sample(at, Micros::ZERO, 0)
+    }
+
+    /// The store's side of a site on `disk`, whose ring holds 20 samples.
+    fn side(disk: &Disk) -> (Front, Hand, Producer, watch::Receiver<Keeping>) {
+        let store = disk.store().unwrap();
+        let known = store.register(&["api".into()], Timestamp::ZERO).unwrap()[0];
+        let producer = Producer::new(20, known.next_seq);
+        let link = store.link();
+        let writer = Writer::new(store, vec![(known.id, producer.ring().reader_at_head())]).unwrap();
+        let (inbox, _slots) = Inbox::open(HashMap::new(), 8);
+        let (keeping, kept) = watch::channel(Keeping::default());
+        let clock = Clock::start(Timestamp::from_secs(1_795_340_000));
+        let front = Front { intake: writer.entrance(), inbox, outlet: None, clock, keeping };
+        (front, Hand::new(writer, None, link), producer, kept)
+    }
+
+    fn stored(store: &Store) -> u64 {
+        store.samples(&Query::ALL, |_| Ok::<(), ()>(())).unwrap().unwrap().samples
+    }
+
+    /// The disk answers again when it is dropped, also in a test that fails: the runtime waits for its threads.
+    struct Hanging<'a>(&'a Disk);
+
+    impl<'a> Hanging<'a> {
+        fn begin(disk: &'a Disk) -> Self {
+            disk.set_hanging(true);
+            Self(disk)
+        }
+    }
+
+    impl Drop for Hanging<'_> {
+        fn drop(&mut self) {
+            self.0.set_hanging(false);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_does_not_answer_is_told_and_nothing_of_the_meantime_is_lost() {
+        let disk = Disk::default();
+        let (mut front, mut hand, mut producer, kept) = side(&disk);
+        let hanging = Hanging::begin(&disk);
+        for index in 0..1_000 {
+            producer.push(sample(index));
+            if index % 10 == 9 {
+                front = front.collect().await;
+                front.flush(&mut hand);
+                assert!(hand.is_away());
+            }
+        }
+        front.look(&mut hand, TOLD);
+        assert_eq!((&kept.borrow().store, kept.borrow().stuck), (&StoreHealth::Off, None), "it may yet return");
+        front.look(&mut hand, Duration::ZERO);
+        let StoreHealth::NotSaving { reason, .. } = kept.borrow().store.clone() else { panic!("it is told") };
+        assert_eq!(reason, DEAD);
+        assert!(kept.borrow().stuck.is_some());
+
+        drop(hanging);
+        let flushed = hand.returned().await;
+        assert_eq!(flushed.committed, 10);
+        front.note(flushed, &mut hand);
+        assert!(matches!(kept.borrow().store, StoreHealth::Ok { .. }));
+        assert_eq!(kept.borrow().stuck, None);
+        assert!(kept.borrow().notices.iter().any(|notice| notice.contains("nothing was lost")));
+        let last = front.end(hand, Duration::from_mins(10)).await;
+        assert_eq!((last.committed, last.notices), (990, Vec::new()));
+        assert_eq!(kept.borrow().lost_samples, 0);
+        assert_eq!(stored(&disk.store().unwrap()), 1_000);
+    }
+
+    /// Everything was committed but what the last commit, which does not return, is about.
+    #[tokio::test]
+    async fn a_last_commit_that_does_not_return_is_told_with_its_beginning_and_whether_anything_moved() {
+        for (moves, reason) in [(false, DEAD), (true, "the disk is slow")] {
+            let disk = Disk::default();
+            let (mut front, mut hand, mut producer, _kept) = side(&disk);
+            producer.push(sample(0));
+            front = front.collect().await;
+            front.flush(&mut hand);
+            hand.returned().await;
+            producer.push(sample(1));
+            front = front.collect().await;
+            let _hanging = Hanging::begin(&disk);
+            let (now, link) = (front.clock.now(), hand.link().clone());
+            let mut at_once = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
+            assert!(hand.close(now, front.clock.monotonic(), at_once.as_mut()).await.is_none());
+            if moves {
+                link.note_operation();
+            }
+            let last = front.left_behind(&mut hand);
+            assert_eq!(last.health, StoreHealth::NotSaving { since: now, reason: reason.to_owned() });
+            assert_eq!(last.notices, [format!("the last 1 samples could not be saved: {reason}")]);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_end_with_a_disk_that_does_not_answer_says_what_was_not_saved() {
+        let disk = Disk::default();
+        let (mut front, mut hand, mut producer, _kept) = side(&disk);
+        let _hanging = Hanging::begin(&disk);
+        for index in 0..15 {
+            producer.push(sample(index));
+            if index == 4 {
+                front = front.collect().await;
+                front.flush(&mut hand);
+            }
+        }
+        let last = front.end(hand, Duration::from_millis(10)).await;
+        assert!(matches!(last.health, StoreHealth::NotSaving { .. }));
+        assert_eq!(last.notices, ["the last 15 samples could not be saved: the disk does not answer"]);
+    }
+}

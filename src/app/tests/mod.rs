@@ -1,0 +1,6 @@
+//! The whole monitor on paused time, and the whole program in a terminal.
+
+#[cfg(test)]
+pub(crate) mod monitor;
+#[cfg(all(test, target_os = "linux"))]
+pub(crate) mod panics;
