@@ -40,11 +40,11 @@
 //! | 2 | [`engine`] windows, verdicts, snapshots | model, ring, stats, alert |
 //! | 3 | [`probe`] the network · [`store`] the disk | model · model, stats, ring, alert |
 //! | 3 | `export` (feature `influx`) InfluxDB, from the store | model, alert, probe, store |
-//! | 4 | [`report`] lines and tables · [`ui`] the dashboard | model, stats, alert, `engine::snapshot` |
+//! | 4 | [`report`] lines and tables · [`tui`] the dashboard | model, stats, alert, `engine::snapshot` |
 //! | 5 | [`app`] clock, scheduler, wiring, command line | all |
 //!
 //! `tests/layering.rs` holds the source to this table, to the crates that may appear only in one room, and to the lengths
-//! of files. Rooms below `app` return notices; they do not log.
+//! of files; within a room, to its layers of folders, which import only downwards. Rooms below `app` return notices; they do not log.
 //!
 //! # Where this differs from the first plan, and why
 //!

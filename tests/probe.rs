@@ -23,7 +23,8 @@ use webmon::model::{
     Cause, CertificateFault, Expect, Expected, Flags, Http, Micros, Observation, Phase, Secret, Site, Status,
     Timestamp, TlsRules, text,
 };
-use webmon::probe::{HttpProber, Options, Prober, Resolver};
+use webmon::probe::Resolver;
+use webmon::probe::{HttpProber, Options, Prober};
 
 #[allow(clippy::disallowed_methods, reason = "probes of real sockets take real time")]
 fn clock() -> Instant {

@@ -26,7 +26,8 @@ use support::tls::{Authority, Leaf};
 use support::{Behaviour, Server, Step, response};
 use tokio::runtime::Runtime;
 use webmon::model::{Cause, Flags, Http, HttpOffer, Observation, Phase, Secret, Site, Status};
-use webmon::probe::{HttpProber, Options, Prober, Resolver};
+use webmon::probe::Resolver;
+use webmon::probe::{HttpProber, Options, Prober};
 
 #[allow(clippy::disallowed_methods, reason = "probes of real sockets take real time")]
 fn clock() -> Instant {

@@ -13,7 +13,8 @@ use support::{Behaviour, Server};
 use tokio::task::JoinSet;
 use url::Url;
 use webmon::model::{Cause, Family, Observation, Phase, Site};
-use webmon::probe::{HttpProber, Options, Prober, Resolver};
+use webmon::probe::Resolver;
+use webmon::probe::{HttpProber, Options, Prober};
 
 /// Waits of the prober are shorter than this, and those that must not happen are longer.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -13,7 +13,8 @@ use support::{Behaviour, Server, Step, redirect, response};
 use webmon::model::{
     Cause, ClientIdentity, Expect, Expected, Family, Flags, Observation, Phase, Site, TlsFiles, TlsRules,
 };
-use webmon::probe::{HttpProber, Options, Prober, Resolver};
+use webmon::probe::Resolver;
+use webmon::probe::{HttpProber, Options, Prober};
 
 #[allow(clippy::disallowed_methods, reason = "probes of real sockets take real time")]
 fn clock() -> Instant {

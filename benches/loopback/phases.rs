@@ -19,7 +19,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio_rustls::TlsAcceptor;
 use webmon::model::{Cause, Http, HttpOffer, Micros, Phase, Site};
-use webmon::probe::{HttpProber, Options, Prober, Resolver};
+use webmon::probe::Resolver;
+use webmon::probe::{HttpProber, Options, Prober};
 
 use crate::spread;
 use crate::tls::{Authority, Leaf};

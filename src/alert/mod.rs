@@ -6,5 +6,5 @@ mod record;
 mod rule;
 
 pub use evaluator::{Evaluator, Transition};
-pub use record::{Alert, AlertState};
-pub use rule::{Rule, Threshold};
+pub use record::Alert;
+pub use rule::{AlertState, Rule, Threshold};

@@ -5,33 +5,11 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use crate::alert::rule::AlertState;
 use crate::model::Timestamp;
 use crate::stats::Availability;
 
 use super::{Rule, Threshold, Transition, message};
-
-/// What an alert announces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum AlertState {
-    /// Availability fell to the threshold or below.
-    Down,
-    /// It is above it again.
-    Up,
-    /// The site was removed or disabled while down: closed without a message.
-    Ended,
-}
-
-impl AlertState {
-    /// The public name: `down`, `up`, `ended`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Down => "down",
-            Self::Up => "up",
-            Self::Ended => "ended",
-        }
-    }
-}
 
 /// One transition of the rule.
 #[derive(Clone, Debug, PartialEq, Eq)]

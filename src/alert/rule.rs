@@ -43,3 +43,26 @@ impl Default for Rule {
         Self { threshold: Threshold(800_000), window: Duration::from_mins(2), min_samples: 1 }
     }
 }
+
+/// What an alert announces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AlertState {
+    /// Availability fell to the threshold or below.
+    Down,
+    /// It is above it again.
+    Up,
+    /// The site was removed or disabled while down: closed without a message.
+    Ended,
+}
+
+impl AlertState {
+    /// The public name: `down`, `up`, `ended`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Down => "down",
+            Self::Up => "up",
+            Self::Ended => "ended",
+        }
+    }
+}

@@ -21,8 +21,6 @@ use tokio::time::Instant;
 
 use crate::model::Timestamp;
 
-use super::storage::restore::AHEAD_MAX;
-
 /// Shorter differences between the two system clocks are noise of reading them one after the other.
 const SUSPEND_MIN: Duration = Duration::from_secs(1);
 
@@ -283,6 +281,9 @@ fn asleep_since_boot() -> u64 {
 fn asleep_since_boot() -> u64 {
     0
 }
+
+/// How far a stored sample may be ahead of the clock and still be believed: clocks are corrected by seconds.
+pub const AHEAD_MAX: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {

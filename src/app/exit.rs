@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use super::stream::{self, Patient};
-
 use crate::model::text::clean_lines;
+use crate::store::StoreError;
+
+use super::stream::{self, Patient};
 
 /// Every exit code and what it means; public, scripts rely on them.
 pub const EXIT_CODES: [(&str, &str); 7] = [
@@ -140,6 +141,12 @@ impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         Self::System(error)
     }
+}
+
+/// A store that cannot be used.
+#[must_use]
+pub fn store_failure(error: &StoreError) -> Failure {
+    Failure::Store(format!("webmon: {error}"))
 }
 
 #[cfg(test)]

@@ -39,6 +39,7 @@ mod tests;
 use std::process::ExitCode;
 
 use crate::panic_hook;
+
 use cli::args::{Cli, Command};
 use exit::{Ending, Failure, complain, complain_in_time};
 

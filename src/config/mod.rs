@@ -8,6 +8,7 @@
 //! content of a variable and no secret appears in an error or a warning.
 
 mod diagnostics;
+mod error;
 mod excerpt;
 mod files;
 mod keys;
@@ -20,9 +21,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::alert::Rule;
+use crate::config::syntax::variables::Env;
 use crate::model::{KnownSecrets, Sink, Site, View};
 
 pub use diagnostics::warning::BYTES_A_SAMPLE;
+pub use error::ConfigError;
 pub use files::file::{Named, Stamp};
 pub use files::runnable::obstacle_of;
 pub use keys::json_schema::schema;
@@ -32,13 +35,13 @@ pub use keys::value::name as site_name;
 pub use sections::exec::{DEFAULT_PATH, Exec};
 pub use sections::export::typed_sink;
 pub use sections::{Dashboard, Resolver, Storage, Symbols, Theme, default_views};
-pub use syntax::fault::ConfigError;
 
 use diagnostics::warning::Warnings;
 use excerpt::redact::Secrets;
+use excerpt::source::Source;
 use keys::reader::{Keys, Reader};
 use sections::site::{Entry, Layer, Literal, Meaning, RuleLayer};
-use syntax::fault::{Fault, Source};
+use syntax::fault::Fault;
 use syntax::tree::Tree;
 use syntax::variables::Scope;
 
@@ -47,9 +50,6 @@ pub const FILE_MAX: usize = 8 << 20;
 
 /// Most sites in a file.
 const SITES_MAX: usize = 100_000;
-
-/// Where a variable's value comes from; none when it is not set.
-pub type Env<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
 /// A site and the rule by which it is judged.
 #[derive(Clone, Debug)]
@@ -145,12 +145,12 @@ pub fn ad_hoc(urls: &[String]) -> Result<Config, ConfigError> {
         }
     }
     if sites.is_empty() && refused.is_empty() {
-        return Err(syntax::fault::typed(&[("", "there is no URL to watch".to_owned())]));
+        return Err(excerpt::source::typed(&[("", "there is no URL to watch".to_owned())]));
     }
     if !refused.is_empty() {
         let refused: Vec<(&str, String)> =
             refused.into_iter().map(|(text, message)| (text.as_str(), message)).collect();
-        return Err(syntax::fault::typed(&refused));
+        return Err(excerpt::source::typed(&refused));
     }
     let (views, dashboard) = (default_views(), Dashboard::default());
     let (resolver, disabled, warnings) = (Resolver::Auto, Vec::new(), Vec::new());

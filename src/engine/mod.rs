@@ -29,7 +29,7 @@ use crate::model::time::duration;
 use crate::model::{Observation, Timestamp, View};
 
 pub use board::Board;
-pub use clock_set::Leap;
+pub use leap::Leap;
 pub use reconfigure::Seat;
 pub use snapshot::{LastCheck, OpenIncident, Row, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
 pub use tracker::Track;
@@ -325,6 +325,7 @@ fn micros(refresh: Duration) -> u64 {
 }
 
 mod clock_set;
+mod leap;
 mod reconfigure;
 mod state_machine;
 #[cfg(test)]

@@ -13,11 +13,11 @@ use hyper::Request;
 use hyper::header::HeaderMap;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::body::received::BodyRead;
 use super::http::connection::Link;
 use super::http::errors::explain_head;
 use super::http::exchange;
-use super::http::exchange::BodyRead;
-use super::io::head_limit::Budget;
+use super::io::budget::Budget;
 use super::io::paced::Paced;
 use super::tls::client_auth::Asked;
 

@@ -4,13 +4,14 @@
 //! order of the causes: status, body ([`super::body::matcher`]), slow. What it takes to look at a body is our own time and belongs to
 //! no phase.
 
+use crate::model::{Cause, Micros, Site, Status, figures};
+
 use super::HttpProber;
 use super::body::interrupt;
 use super::body::matcher::Look;
+use super::body::received::BodyRead;
 use super::failure::Failure;
-use super::http::exchange::BodyRead;
 use super::http::unexpected_status::unexpected;
-use crate::model::{Cause, Micros, Site, Status, figures};
 
 /// An answer as it is to be judged.
 #[derive(Debug)]

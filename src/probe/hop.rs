@@ -16,6 +16,8 @@ use hyper_rustls::MaybeHttpsStream;
 use tokio_util::either::Either;
 use url::{Position, Url};
 
+use crate::model::{Cause, Flags, HttpOffer, Phase};
+
 use super::failure::Failure;
 use super::http::connection::Link;
 use super::http::exchange::{Answer, Broken, send};
@@ -25,11 +27,10 @@ use super::io::paced::Paced;
 use super::run::Run;
 use super::tcp::connect::{connect, offline};
 use super::tcp::zone::scope;
+use super::tls::chain::presented::Presented;
 use super::tls::client_auth::Asked;
 use super::tls::terms::Terms;
-use super::tls::verifier::Presented;
 use super::tls::{Line, Stream};
-use crate::model::{Cause, Flags, HttpOffer, Phase};
 
 impl Run<'_> {
     /// Everything up to the head of the answer to `request`.

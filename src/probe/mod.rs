@@ -19,13 +19,15 @@ mod failure;
 mod hop;
 mod http;
 mod io;
+mod options;
 mod pulse;
 mod run;
 mod stopwatch;
 mod tcp;
 mod tls;
 
-use std::net::{IpAddr, SocketAddr};
+pub use options::Resolver;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -39,18 +41,6 @@ pub trait Prober: Send + Sync + 'static {
     /// Probes `site` once. The exchange ends within `site.timeout`, up to the resolution of timers; looking at its body may
     /// take longer.
     fn probe(&self, site: &Site) -> impl Future<Output = Observation> + Send;
-}
-
-/// Who answers for names.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Resolver {
-    /// The system's name servers, asked by webmon itself.
-    #[default]
-    Auto,
-    /// The system's own lookup, getaddrinfo.
-    System,
-    /// These name servers, at least one.
-    Servers(Vec<SocketAddr>),
 }
 
 /// What a [`HttpProber`] is built from.
@@ -160,14 +150,6 @@ impl Prober for HttpProber {
     fn probe(&self, site: &Site) -> impl Future<Output = Observation> + Send {
         run::run(self, site)
     }
-}
-
-/// What a probe waits for before the clock of a phase starts: a permit of our own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Waiting {
-    /// Since when, and how many lookups had got an answer by then.
-    Lookup(Instant, u64),
-    Handshake,
 }
 
 #[cfg(test)]

@@ -13,24 +13,26 @@ use std::time::{Duration, Instant};
 
 use tokio::time::timeout_at;
 
+use crate::model::{
+    Cause, Certificate, Flags, Hop, Http, Micros, Observation, Phase, Phases, Site, Status, Timestamp, figures,
+};
+
 use super::body::content_coding::Packing;
+use super::body::received::BodyRead;
 use super::body::stream::Live;
 use super::body::{charset, excerpt};
 use super::expectations::{Whole, judge};
 use super::failure::Failure;
-use super::http::exchange::{Answer, BodyRead};
+use super::http::exchange::Answer;
 use super::http::pool::{Peer, Purpose};
 use super::http::redirect::Way;
 use super::http::request::Request;
 use super::pulse::Absence;
-use super::stopwatch::Stopwatch;
+use super::stopwatch::{Stopwatch, Waiting};
 use super::tcp::connect::offline;
 use super::tls::crypto::provider;
 use super::tls::seed;
-use super::{HttpProber, Waiting, evidence};
-use crate::model::{
-    Cause, Certificate, Flags, Hop, Http, Micros, Observation, Phase, Phases, Site, Status, Timestamp, figures,
-};
+use super::{HttpProber, evidence};
 
 /// What a total may be above the timeout: a timer that fires a little late.
 const OVER_MAX: Duration = Duration::from_millis(100);

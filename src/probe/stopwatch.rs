@@ -82,6 +82,14 @@ impl Stopwatch {
     }
 }
 
+/// What a probe waits for before the clock of a phase starts: a permit of our own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    /// Since when, and how many lookups had got an answer by then.
+    Lookup(Instant, u64),
+    Handshake,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

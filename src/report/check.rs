@@ -25,8 +25,7 @@ use jiff::tz::TimeZone;
 use crate::model::{Cause, Certificate, Evidence, Flags, Micros, Observation, Outcome, Phase, Sample, figures};
 
 use super::time;
-use super::wording;
-use super::wording::NONE;
+use super::wording::{self, NONE};
 use super::wrap::Folding;
 
 /// The most sites whose phases are shown unasked.

@@ -133,9 +133,8 @@ mod tests {
     use super::*;
     use crate::engine::snapshot::SiteState;
     use crate::model::{Cause, Certificate, CertificateFault, ExportState, Hop, Micros, Phases};
-    use crate::report::Period;
-    use crate::report::Stored;
     use crate::report::fixtures::{self, at, empty_summary, hostile, printed, status, summary};
+    use crate::report::{Period, Stored};
 
     #[test]
     fn a_sample_is_the_contracts_to_the_letter() {

@@ -7,7 +7,7 @@
 //!
 //! The machine formats ([`json`], [`csv`]) are public: names and their order are scripts' to build on. Both are
 //! made from the same `objects`, so they cannot differ. What people read ([`text`], [`table`], [`check`],
-//! [`ending`], [`first_steps`]) takes its figures from [`crate::model::figures`]. [`log`] is for both.
+//! [`run_summary`], [`getting_started`]) takes its figures from [`crate::model::figures`]. [`log_line`] is for both.
 //!
 //! Invariant: no line that a person reads holds a control character, whatever a server, a name or an error
 //! brought (`wording::line` sees to it, in one place); JSON keeps them, escaped.

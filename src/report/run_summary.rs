@@ -17,8 +17,7 @@ use crate::model::time::duration;
 use crate::model::{Timeframe, figures};
 use crate::stats::{Latency, Summary};
 
-use super::wording;
-use super::wording::NONE;
+use super::wording::{self, NONE};
 
 /// The most sites that are listed one by one.
 pub const SITES_LISTED: usize = 20;

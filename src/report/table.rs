@@ -15,8 +15,7 @@ use crate::model::{Cause, Phase, Status, Timestamp, figures};
 use crate::stats::Latency;
 
 use super::objects::phase_micros;
-use super::wording;
-use super::wording::NONE;
+use super::wording::{self, NONE};
 use super::{Period, SampleRecord, StatsRecord, time};
 
 /// Longest name for which a column makes room; longer ones push their own line to the right.

@@ -14,8 +14,7 @@ use crate::model::{Cause, Outcome, Timestamp};
 use crate::stats::Latency;
 
 use super::time::clock;
-use super::wording;
-use super::wording::NONE;
+use super::wording::{self, NONE};
 
 /// The most sites that are listed one by one at a refresh.
 pub const SITES_LISTED: usize = 20;
@@ -181,8 +180,7 @@ mod tests {
     use crate::model::text::is_harmful;
     use crate::model::{Observation, Timeframe};
     use crate::report::fixtures::{self, at, empty_summary, ended, hostile, printed, summary, zone};
-    use crate::stats::Summary;
-    use crate::stats::{Beat, Beats};
+    use crate::stats::{Beat, Beats, Summary};
 
     fn site(name: &str, state: SiteState) -> SiteSnapshot {
         SiteSnapshot {

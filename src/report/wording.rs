@@ -180,8 +180,7 @@ pub(super) fn right(text: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Cause;
-    use crate::model::Status;
+    use crate::model::{Cause, Status};
 
     #[test]
     fn compact_times_are_rounded_before_the_unit_is_chosen() {

@@ -10,21 +10,17 @@ use redb::{Database, ReadOnlyDatabase, ReadTransaction, ReadableDatabase};
 
 use crate::alert::Alert;
 use crate::model::{Certificate, SiteId, Timestamp};
+use crate::store::read::export_start;
 
 use super::admin::backup;
 use super::error::{StoreError, guard};
-use super::file::open;
-use super::file::open::Options;
+use super::file::open::{self, Options};
 use super::file::path_check;
 use super::read::export_reader::{Follower, Found};
-use super::read::figures;
-use super::read::figures::Figures;
-use super::read::samples;
-use super::read::samples::{Passed, StoredSample};
-use super::read::view;
-use super::read::view::{Query, StoredSite, View};
+use super::read::figures::{self, Figures};
+use super::read::samples::{self, Passed, StoredSample};
+use super::read::view::{self, Query, StoredSite, View};
 use super::tables::certificate;
-use super::tables::export_cursor;
 use super::tables::export_cursor::StoredSink;
 use super::verify::{self, Contents, Verdict};
 
@@ -159,7 +155,7 @@ impl Archive {
     /// # Errors
     /// Those of the database.
     pub fn sinks(&self) -> Result<Vec<StoredSink>, StoreError> {
-        guard(|| export_cursor::stored(&self.database.begin_read()?)).map_err(|error| self.failed(error))
+        guard(|| export_start::stored(&self.database.begin_read()?)).map_err(|error| self.failed(error))
     }
 
     /// What it holds.

@@ -17,14 +17,10 @@ use crate::model::{Cause, Certificate, Sample, SiteId, Timestamp};
 use super::archive::Archive;
 use super::codec::block;
 use super::error::{StoreError, guard};
-use super::read::view;
-use super::read::view::View;
-use super::tables::certificate;
-use super::tables::record;
-use super::tables::record::TextRecord;
-use super::tables::schema;
-use super::tables::writer_signature;
-use super::tables::writer_signature::Signature;
+use super::read::view::{self, View};
+use super::tables::record::{self, TextRecord};
+use super::tables::writer_signature::{self, Signature};
+use super::tables::{certificate, schema};
 
 /// The reason of a failure as it is stored, and the address that was tried.
 pub type Why = (String, Option<SocketAddr>);

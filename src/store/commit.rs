@@ -6,8 +6,7 @@
 //! samples, [`TEXTS_MAX`] texts and [`ALERTS_MAX`] alerts wait, beyond that the oldest go and are counted; in the
 //! file, [`SITE_TEXT_BYTES`] of texts a site, beyond that its oldest go.
 
-use std::collections::btree_map;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque, btree_map};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -17,12 +16,9 @@ use crate::alert::Alert;
 use crate::model::{Certificate, SiteId, Timestamp};
 
 use super::codec::journal_entry::Entry;
-use super::tables::certificate;
-use super::tables::export_cursor;
-use super::tables::export_cursor::Progress;
-use super::tables::record;
-use super::tables::record::TextRecord;
-use super::tables::schema;
+use super::tables::export_cursor::{self, Progress};
+use super::tables::record::{self, TextRecord};
+use super::tables::{certificate, schema};
 
 /// Bytes of encoded samples that wait at most: a million samples, where each of a site comes alone, to three million.
 pub const ENTRY_BYTES_MAX: usize = 64 << 20;

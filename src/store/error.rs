@@ -3,12 +3,11 @@
 //! Invariant: every message names the file. Nothing here is a damaged record: those are skipped and counted,
 //! for one bad block must not hide a year of good ones.
 
-use std::io;
+use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::{fmt, io};
 
 use crate::panic_hook;
-
-use super::file::lock::Held;
 
 /// Why an operation on the store failed.
 #[derive(Debug, thiserror::Error)]
@@ -270,6 +269,21 @@ fn is_damage(error: &io::Error) -> bool {
 fn damage(error: &io::Error) -> String {
     if error.kind() == io::ErrorKind::UnexpectedEof { "a part of it is missing".to_owned() } else { error.to_string() }
 }
+
+/// Another process holds the lock on the header; its number, if that could be found out.
+#[derive(Clone, Copy, Debug)]
+pub struct Held(pub Option<u32>);
+
+impl fmt::Display for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(process) => write!(f, "pid {process} holds the file"),
+            None => f.write_str("another process holds the file"),
+        }
+    }
+}
+
+impl Error for Held {}
 
 #[cfg(test)]
 mod tests {

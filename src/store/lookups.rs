@@ -6,8 +6,7 @@ use crate::alert::Alert;
 use crate::model::{Certificate, SiteId, Timestamp};
 
 use super::error::StoreError;
-use super::read::view;
-use super::read::view::Query;
+use super::read::view::{self, Query};
 use super::tables::certificate;
 use super::writable::Store;
 

@@ -9,9 +9,9 @@ use crate::model::Timestamp;
 
 use super::commit::Pending;
 use super::error::StoreError;
+use super::limits::Keep;
 use super::maintain::alert_retention::Kept;
-use super::maintain::retention;
-use super::maintain::retention::{Keep, Trimmed};
+use super::maintain::retention::{self, Trimmed};
 use super::maintain::seal::Sealed;
 use super::maintain::{rollup_builder, space};
 use super::tables::{record, schema};

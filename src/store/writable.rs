@@ -12,32 +12,27 @@ use std::time::Duration;
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, WriteTransaction};
 
 use crate::model::{Sample, SiteId, Timestamp};
+use crate::store::read::export_start;
+use crate::store::tables::record::Registered;
 
 use super::error::{self, StoreError, guard};
 use super::file::lock::Link;
-use super::file::open;
-use super::file::open::{Identity, Options};
-use super::file::{aside, new_file, opening_mark, path_check};
-use super::maintain::clock_trust;
-use super::maintain::clock_trust::Trust;
-use super::maintain::retention::Keep;
-use super::maintain::seal;
-use super::maintain::seal::{Sealed, Sealing};
+use super::file::open::{self, Options};
+use super::file::path_check::{self, Identity};
+use super::file::{aside, new_file, opening_mark};
+use super::limits::Keep;
+use super::maintain::clock_trust::{self, Trust};
+use super::maintain::seal::{self, Sealed, Sealing};
 use super::maintain::space::Room;
-use super::read::figures;
-use super::read::figures::Figures;
-use super::read::samples;
-use super::read::samples::{Passed, StoredSample};
-use super::read::view;
-use super::read::view::{Query, View};
-use super::tables::export_cursor;
-use super::tables::export_cursor::{Progress, Start};
+use super::read::export_start::Start;
+use super::read::figures::{self, Figures};
+use super::read::samples::{self, Passed, StoredSample};
+use super::read::view::{self, Query, View};
+use super::tables::export_cursor::{self, Progress};
 use super::tables::journal::Tail;
-use super::tables::record;
-use super::tables::record::SiteRecord;
+use super::tables::record::{self, SiteRecord};
 use super::tables::schema;
-use super::tables::writer_signature;
-use super::tables::writer_signature::Signature;
+use super::tables::writer_signature::{self, Signature};
 
 /// A commit waits this long for another process to give the header free.
 const WRITER_PATIENCE: Duration = Duration::from_secs(4);
@@ -75,19 +70,6 @@ pub struct Opened {
     pub store: Store,
     /// Whole sentences: a file moved aside, records that could not be read.
     pub notices: Vec<String>,
-}
-
-/// What the store knows of a site that is about to be watched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Registered {
-    /// Its stable number.
-    pub id: SiteId,
-    /// The number of its next sample.
-    pub next_seq: u64,
-    /// The time of its newest sample.
-    pub last_at: Option<Timestamp>,
-    /// When it was first watched.
-    pub known_since: Timestamp,
 }
 
 impl Store {
@@ -264,7 +246,7 @@ impl Store {
             return Ok(known.swap_remove(at));
         }
         let number = known.iter().map(|progress| progress.sink + 1).max().unwrap_or(0);
-        let progress = self.look(|transaction| export_cursor::begin(transaction, (number, name), start))?;
+        let progress = self.look(|transaction| export_start::begin(transaction, (number, name), start))?;
         self.change(|transaction| {
             export_cursor::shed(transaction, &known)?;
             export_cursor::write(transaction, &progress)

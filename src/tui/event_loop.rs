@@ -5,76 +5,23 @@
 //! but the next frame. A terminal that fails in any way ends it.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
 use ratatui::layout::Size;
 
-use crate::alert::Alert;
-use crate::engine::snapshot::Snapshot;
-use crate::model::{Health, Sample, SortKey, Timestamp};
+use crate::model::Timestamp;
+use crate::tui::settings::Settings;
+use crate::tui::source::{Fixed, Source};
+use crate::tui::terminal::console::{Beyond, Console};
 
-use super::input::key::Key;
-use super::screen::{Screen, view};
+use super::page::Leave;
+use super::screen::view;
 use super::source_cache::Taken;
-use super::state::{Leave, UiState};
-use super::style::symbols::Symbols;
-use super::style::theme::{Scheme, Theme};
+use super::state::UiState;
 use super::terminal::job_control::Orders;
 use super::terminal::session::{Session, is_panicked};
-use super::view::frame::About;
-use crate::model::command::{Recheck, Wish};
-use crate::stats::series::site_history::{Past, Wanted};
 
 const TICK: Duration = Duration::from_millis(100);
-
-/// Where the dashboard gets what it shows. Each call is cheap and never waits for anything slow.
-pub trait Source {
-    /// Changes whenever [`Source::snapshot`] does.
-    fn version(&self) -> u64;
-    /// The sites and their figures.
-    fn snapshot(&self) -> Snapshot;
-    /// All past alerts, oldest first; the same `Arc` as long as there is no new one.
-    fn alerts(&self) -> Arc<[Arc<Alert>]>;
-    /// How webmon itself is; the same `Arc` as long as nothing changed.
-    fn health(&self) -> Arc<Health>;
-    /// The samples that the ring of site number `site` holds, oldest first, in place of what is in `samples`.
-    fn samples(&self, site: usize, samples: &mut Vec<Sample>);
-    /// Whether there is a store to look back into.
-    fn has_past(&self) -> bool {
-        false
-    }
-    /// Begins to read this of the store, in place of anything asked for before.
-    fn look_back(&self, _wanted: Wanted) {}
-    /// What was read last; the same `Arc` as long as nothing else was.
-    fn past(&self) -> Option<Arc<Past>> {
-        None
-    }
-    /// What became of the checks that were asked for by hand; the same `Arc` as long as nothing did.
-    fn rechecks(&self) -> Arc<[Recheck]>;
-    /// Hears which sites are on the screen, by number, whenever that changes.
-    fn seen(&self, _sites: &[usize]) {}
-    /// Passes on what a person asks for. It may go unheard.
-    fn wish(&self, wish: Wish);
-    /// The time.
-    fn now(&self) -> Timestamp;
-}
-
-/// How the dashboard is to begin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// The terminal's background.
-    pub scheme: Scheme,
-    /// Whether colours may be used (`NO_COLOR`, `--color`).
-    pub color: bool,
-    /// Which characters may be used.
-    pub symbols: Symbols,
-    /// Whether a new `down` rings the bell.
-    pub bell: bool,
-    /// The order of the rows.
-    pub sort: SortKey,
-}
 
 /// Why the dashboard ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,40 +38,6 @@ pub enum Ended {
     TerminalGone,
     /// Another thread panicked; the terminal was given back for its message.
     Panicked,
-}
-
-/// What never changes during a run.
-#[derive(Clone, Debug)]
-pub struct Fixed {
-    /// The zone in which times are told.
-    pub zone: TimeZone,
-    /// This run.
-    pub about: About,
-}
-
-/// A terminal, or what stands for one in a test. Any error means that it is gone.
-pub trait Console {
-    /// Its size.
-    fn size(&mut self) -> io::Result<Size>;
-    /// Waits for keys, at most `timeout`, and appends them.
-    fn wait(&mut self, timeout: Duration, keys: &mut Vec<Key>) -> io::Result<()>;
-    /// Shows `screen`, and does what is beyond its cells.
-    fn draw(&mut self, screen: &Screen, theme: Theme, beyond: Beyond) -> io::Result<()>;
-    /// Gives it back, stops the process, and takes it again when the process was continued.
-    fn rest(&mut self, orders: &Orders) -> io::Result<()>;
-    /// Takes it again after the process was stopped and continued by somebody else.
-    fn take_again(&mut self, orders: &Orders) -> io::Result<()>;
-    /// Whether what was shown last has arrived, so that there is room for more.
-    fn is_ready(&mut self) -> io::Result<bool>;
-}
-
-/// What a terminal does besides showing cells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Beyond {
-    /// Rings the bell once.
-    pub bell: bool,
-    /// Reports the mouse; if not, the terminal's own selection of text works.
-    pub mouse: bool,
 }
 
 /// Shows the dashboard on this process's terminal until somebody leaves or `orders` say so. The terminal is as before
@@ -222,7 +135,15 @@ const fn to_next_second(now: Timestamp) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use super::super::input::key::Key;
+    use super::super::render::Screen;
+    use super::super::style::theme::Theme;
+    use crate::alert::Alert;
+    use crate::engine::snapshot::Snapshot;
+    use crate::model::command::{Recheck, Wish};
+    use crate::model::{Health, Sample};
     use std::cell::{Cell, RefCell};
+    use std::sync::Arc;
 
     use super::*;
     use crate::tui::tests::fixtures;

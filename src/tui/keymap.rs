@@ -3,7 +3,7 @@
 //! A row says which keys do what on which screens. Nothing is in the table that does not work.
 
 use super::input::key::Key;
-use super::state::Place;
+use super::page::Place;
 
 /// Something that a person does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

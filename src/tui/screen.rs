@@ -1,39 +1,17 @@
 //! A screen of strings, and how it becomes cells.
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Rect, Size};
+use ratatui::layout::Size;
 
-use super::state::banner;
-use super::state::{Place, UiState};
-use super::style::line::{Line, safe, width};
-use super::style::symbols::{Symbols, to_ascii};
-use super::style::theme::Theme;
+use crate::tui::render::Screen;
+
+use super::inputs::Inputs;
+use super::page::Place;
+use super::state::{UiState, banner};
+use super::style::line::{Line, safe};
 use super::view::chrome::{compact, footer, header, help, selection};
-use super::view::frame::{Frame, Inputs};
+use super::view::frame::Frame;
 use super::view::table::overview;
 use super::view::{alerts, site};
-
-/// What a terminal of some size says: one line a row, from the top.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Screen {
-    /// From top to bottom; rows without a line are blank.
-    pub lines: Vec<Line>,
-    /// Of the window.
-    pub title: String,
-}
-
-impl Screen {
-    /// The screen as text, without spaces at the ends of lines.
-    #[must_use]
-    pub fn text(&self) -> String {
-        let mut text = String::new();
-        for line in &self.lines {
-            text.push_str(line.text().trim_end());
-            text.push('\n');
-        }
-        text
-    }
-}
 
 /// The screen of `inputs` and `state` on a terminal of this size. Pure: the same arguments give the same screen.
 #[must_use]
@@ -87,28 +65,4 @@ pub fn view(inputs: &Inputs, state: &UiState, size: Size) -> Screen {
 
 fn fitted(lines: Vec<Line>, size: Size) -> Vec<Line> {
     lines.into_iter().take(usize::from(size.height)).map(|line| line.fit(usize::from(size.width))).collect()
-}
-
-/// Fills the cells of `area` with `screen`. Nothing that a terminal obeys gets into a cell, whatever the lines hold.
-pub fn render(screen: &Screen, theme: &Theme, area: Rect, buf: &mut Buffer) {
-    let area = area.intersection(buf.area);
-    for (line, y) in screen.lines.iter().zip(area.top()..area.bottom()) {
-        let mut x = usize::from(area.left());
-        for span in line.spans() {
-            let right = usize::from(area.right());
-            let Ok(column) = u16::try_from(x) else { break };
-            if x >= right {
-                break;
-            }
-            let text = safe(&span.text);
-            // Each span begins where the widths before it say, so a glyph that is misjudged moves nothing else.
-            let cells = width(&text).min(right - x);
-            let style = theme.style(span.role);
-            match theme.symbols {
-                Symbols::Unicode => buf.set_stringn(column, y, &text, cells, style),
-                Symbols::Ascii => buf.set_stringn(column, y, to_ascii(&text), cells, style),
-            };
-            x += cells;
-        }
-    }
 }

@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use crate::alert::Alert;
 use crate::engine::snapshot::{SiteSnapshot, Snapshot};
-use crate::model::{Health, Sample, Timestamp};
-
-use super::event_loop::{Fixed, Source};
-use super::view::frame::Inputs;
 use crate::model::command::Recheck;
+use crate::model::{Health, Sample, Timestamp};
 use crate::stats::series::site_history::{Past, Wanted};
+
+use super::inputs::Inputs;
+use super::source::{Fixed, Source};
 
 /// What was last taken from the source.
 pub struct Taken {

@@ -13,12 +13,13 @@ use unicode_width::UnicodeWidthStr as _;
 
 use crate::model::SortKey;
 
-use super::event_loop::Settings;
-use super::screen::{render, view};
+use super::inputs::Inputs;
+use super::render::render;
+use super::screen::view;
+use super::settings::Settings;
 use super::state::UiState;
 use super::style::symbols::Symbols;
 use super::style::theme::Scheme;
-use super::view::frame::Inputs;
 
 /// Of a cell, in the picture's units.
 const CELL: (usize, usize) = (9, 19);

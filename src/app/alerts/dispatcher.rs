@@ -24,15 +24,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use crate::alert::Alert;
-use crate::config::{DEFAULT_PATH, Exec, obstacle_of};
-use crate::model::Secret;
-use crate::model::text::clean_line;
-use crate::report::json;
-
 use crate::app::log::about;
 use crate::app::status::health_meter::Keeping;
 #[cfg(unix)]
 use crate::app::system::reap;
+use crate::config::{DEFAULT_PATH, Exec, obstacle_of};
+use crate::model::Secret;
+use crate::model::text::clean_line;
+use crate::report::json;
 
 /// Calls that may wait.
 const WAITING: usize = 64;

@@ -13,13 +13,13 @@ use clap::parser::ValueSource;
 use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::app::exit::complain;
 use crate::model::text::redact::redacted;
 use crate::model::time::duration;
 
 use super::db::DbCommand;
 use super::examples;
-use crate::app::commands::samples::print;
-use crate::app::exit::complain;
+use super::stdout::print;
 
 /// Watches websites from a terminal: exact rolling statistics, durable history, alerts.
 #[derive(Debug, Parser)]

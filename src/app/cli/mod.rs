@@ -5,6 +5,7 @@ pub(crate) mod db;
 pub(crate) mod examples;
 pub(crate) mod progress;
 pub(crate) mod selection;
+pub(crate) mod stdout;
 pub(crate) mod terminal_width;
 pub(crate) mod time_range;
 pub(crate) mod zone;

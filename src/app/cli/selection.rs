@@ -3,13 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::app::exit::Failure;
 use crate::config::{self, Config, ConfigError};
 use crate::model::text::redact::redacted;
-
 use crate::report::getting_started::first_steps;
 
 use super::args::command_names;
-use crate::app::exit::Failure;
 
 /// The sites of a command.
 #[derive(Debug)]

@@ -7,17 +7,16 @@ use jiff::tz::TimeZone;
 use tokio::runtime::Builder;
 
 use crate::alert::{Alert, AlertState, Rule, Transition};
-use crate::model::Timestamp;
-use crate::stats::Availability;
-
-use super::samples::print;
 use crate::app::alerts::dispatcher::{LIMIT, call};
 use crate::app::cli::args::CommonArgs;
 use crate::app::cli::selection::load;
+use crate::app::cli::stdout::print;
 use crate::app::cli::zone;
 use crate::app::clock;
 use crate::app::exit::{Ending, Failure};
 use crate::app::system::threads;
+use crate::model::Timestamp;
+use crate::stats::Availability;
 
 /// Who is said to be down.
 const SITE: &str = "webmon-test";

@@ -14,22 +14,18 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::app::cli::args::{CheckArgs, ColorChoice, CommonArgs, LineFormat};
+use crate::app::cli::selection::select;
+use crate::app::cli::stdout::print;
+use crate::app::cli::{terminal_width, zone};
+use crate::app::clock::Clock;
+use crate::app::exit::{Ending, Failure, NO_THREAD, complain};
+use crate::app::prober::{self, unless_suspended};
+use crate::app::system::{limits, threads};
 use crate::model::{Micros, Observation, Outcome, Sample, Site};
 use crate::probe::{HttpProber, Prober};
 use crate::report::check::{Checked, Manner, Sheet, warning};
 use crate::report::json;
-
-use super::samples::print;
-use crate::app::cli::args::{CheckArgs, ColorChoice, CommonArgs, LineFormat};
-use crate::app::cli::selection::select;
-use crate::app::cli::terminal_width;
-use crate::app::cli::zone;
-use crate::app::clock::Clock;
-use crate::app::exit::{Ending, Failure, NO_THREAD, complain};
-use crate::app::prober;
-use crate::app::prober::unless_suspended;
-use crate::app::system::limits;
-use crate::app::system::threads;
 
 /// The result of one site.
 struct Landed {

@@ -10,24 +10,22 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
+use crate::app::cli::args::CommonArgs;
+use crate::app::cli::db::DbCommand;
+use crate::app::cli::progress::{self, Shown};
+use crate::app::cli::selection::nearest;
+use crate::app::cli::stdout::print;
+use crate::app::cli::zone;
+use crate::app::clock;
+use crate::app::exit::{Ending, Failure, store_failure};
 use crate::config;
-use crate::model::SiteId;
-use crate::model::figures;
 use crate::model::text::redact::redacted;
 use crate::model::text::{clean_line, shown_path};
+use crate::model::{SiteId, figures};
 use crate::report::{minute, named};
 use crate::store::{Archive, Contents, Options, Repaired, Store, StoreError, StoredSink, Tally, Verdict};
 
-use super::run::store_failure;
-use super::samples::{configured_store, print};
-use crate::app::cli::args::CommonArgs;
-use crate::app::cli::db::DbCommand;
-use crate::app::cli::progress;
-use crate::app::cli::progress::Shown;
-use crate::app::cli::selection::nearest;
-use crate::app::cli::zone;
-use crate::app::clock;
-use crate::app::exit::{Ending, Failure};
+use super::samples::configured_store;
 
 /// Does what `command` says.
 ///

@@ -11,22 +11,20 @@ use std::time::Duration;
 use anyhow::Context as _;
 use jiff::tz::TimeZone;
 
+use crate::app::cli::args::{CommonArgs, DemoArgs, LineFormat};
+use crate::app::cli::zone;
+use crate::app::clock::{self, Clock};
+use crate::app::exit::{Ending, Failure, print_in_time};
+use crate::app::monitor::Face;
+use crate::app::session::{Attentive, Stage, is_headless};
+use crate::app::system::signals;
+use crate::app::{dashboard, log};
 use crate::demo::{Demo, DemoError, narration};
 use crate::probe::{HttpProber, Options};
 use crate::report::run_summary;
 use crate::tui;
 
 use super::run::{open, remembered};
-use crate::app::cli::args::{CommonArgs, DemoArgs, LineFormat};
-use crate::app::cli::zone;
-use crate::app::clock;
-use crate::app::clock::Clock;
-use crate::app::dashboard;
-use crate::app::exit::{Ending, Failure, print_in_time};
-use crate::app::log;
-use crate::app::monitor::Face;
-use crate::app::session::{Attentive, Stage, is_headless};
-use crate::app::system::signals;
 
 /// How long a picture takes by itself: by then both views have figures and an incident is over.
 const PICTURE_AFTER: Duration = Duration::from_mins(1);

@@ -3,13 +3,11 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 
-use crate::config;
-
-use crate::model::text::shown_path;
-
-use super::samples::print;
 use crate::app::cli::args::CommonArgs;
+use crate::app::cli::stdout::print;
 use crate::app::exit::{Ending, Failure};
+use crate::config;
+use crate::model::text::shown_path;
 
 /// Writes the file; one that is there is never overwritten.
 ///

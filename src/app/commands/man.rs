@@ -8,8 +8,8 @@ use clap::Command;
 use clap_complete::{Shell, generate};
 use clap_mangen::Man;
 
-use super::samples::print;
 use crate::app::cli::args::Cli;
+use crate::app::cli::stdout::print;
 use crate::app::exit::{EXIT_CODES, Ending, Failure};
 use crate::app::log::VARIABLE;
 

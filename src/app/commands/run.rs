@@ -7,25 +7,21 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
+use crate::app::cli::args::{CommonArgs, RunArgs};
+use crate::app::cli::selection::{Selection, select};
+use crate::app::cli::{progress, zone};
+use crate::app::clock::{self, AHEAD_MAX, Clock};
+use crate::app::exit::{Ending, Failure, NO_THREAD, store_failure};
+#[cfg(feature = "influx")]
+use crate::app::export;
+use crate::app::monitor::Kept;
+use crate::app::reload::Origin;
+use crate::app::session::{Attentive, Stage};
+use crate::app::storage::restore::{fits, remember};
+use crate::app::{log, prober};
 use crate::config::{Config, Storage};
 use crate::model::Timestamp;
 use crate::store::{Keep, Opened, Options, Store, StoreError};
-
-use crate::app::cli::args::{CommonArgs, RunArgs};
-use crate::app::cli::progress;
-use crate::app::cli::selection::{Selection, select};
-use crate::app::cli::zone;
-use crate::app::clock;
-use crate::app::clock::Clock;
-use crate::app::exit::{Ending, Failure, NO_THREAD};
-#[cfg(feature = "influx")]
-use crate::app::export;
-use crate::app::log;
-use crate::app::monitor::Kept;
-use crate::app::prober;
-use crate::app::reload::Origin;
-use crate::app::session::{Attentive, Stage};
-use crate::app::storage::restore::{AHEAD_MAX, fits, remember};
 
 /// Time between commits where no configuration names one.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -169,10 +165,4 @@ fn start_failure(error: &StoreError) -> Failure {
         StoreError::Io { .. } => Failure::Store(format!("webmon: {error}; --no-store runs without a store")),
         _ => store_failure(error),
     }
-}
-
-/// A store that cannot be used.
-#[must_use]
-pub fn store_failure(error: &StoreError) -> Failure {
-    Failure::Store(format!("webmon: {error}"))
 }

@@ -1,31 +1,27 @@
 //! `webmon samples` and `webmon alerts`: what the store holds of a period. Reads beside a running monitor.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use jiff::tz::TimeZone;
 
 use crate::alert::Alert;
+use crate::app::cli::args::{CommonArgs, HistoryArgs, TableFormat};
+use crate::app::cli::selection::{load, nearest};
+use crate::app::cli::stdout::print;
+use crate::app::cli::time_range::instant;
+use crate::app::cli::zone;
+use crate::app::clock;
+use crate::app::exit::{Ending, Failure, complain, store_failure};
 use crate::config::{self, Config};
 use crate::model::text::redact::redacted;
 use crate::model::time::duration;
 use crate::model::{SiteId, Timestamp, figures};
 use crate::report::{Period, SampleRecord, csv, json, table};
 use crate::stats::Cadence;
-use crate::store::{Archive, Query, StoreError, StoredSite};
-
-use super::run::store_failure;
-use crate::app::cli::args::{CommonArgs, HistoryArgs, TableFormat};
-use crate::app::cli::selection::{load, nearest};
-use crate::app::cli::time_range::instant;
-use crate::app::cli::zone;
-use crate::app::clock;
-use crate::app::exit::{Ending, Failure, complain};
-use crate::app::stream;
-use crate::app::stream::{Patient, Raw};
+use crate::store::{Archive, Query, StoredSite};
 
 /// What `samples` shows when no period is named.
 const SAMPLES_BACK: Duration = Duration::from_hours(1);
@@ -77,23 +73,6 @@ pub fn alerts(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Failure
         }
     })?;
     Ok(Ending::Done)
-}
-
-/// Writes to stdout through a buffer; a pipe that the reader closed is a quiet end.
-///
-/// # Errors
-/// Any other error of the writer, or of the store that is read meanwhile.
-pub fn print(write: impl FnOnce(&mut BufWriter<Patient<Raw>>) -> io::Result<()>) -> Result<(), Failure> {
-    let mut out = BufWriter::new(Patient(stream::stdout().context("cannot write to stdout")?));
-    match write(&mut out).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        // Samples are read while they are written.
-        Err(error) => match error.downcast::<StoreError>() {
-            Ok(error) => Err(store_failure(&error)),
-            Err(error) => Err(error).context("cannot write to stdout")?,
-        },
-        Ok(()) => Ok(()),
-    }
 }
 
 /// A period of a store.

@@ -5,17 +5,17 @@
 
 use std::time::Duration;
 
+use crate::app::cli::args::{CommonArgs, HistoryArgs, TableFormat};
+use crate::app::cli::progress::Shown;
+use crate::app::cli::stdout::print;
+use crate::app::exit::{Ending, Failure, complain, store_failure};
 use crate::model::SiteId;
 use crate::model::text::shown_path;
 use crate::report::{Period, StatsRecord, Stored, csv, json, table};
 use crate::stats::Summary;
 use crate::store::{Figures, Query};
 
-use super::run::store_failure;
-use super::samples::{Past, print};
-use crate::app::cli::args::{CommonArgs, HistoryArgs, TableFormat};
-use crate::app::cli::progress::Shown;
-use crate::app::exit::{Ending, Failure, complain};
+use super::samples::Past;
 
 /// What is shown when no period is named.
 const BACK: Duration = Duration::from_hours(24);

@@ -3,17 +3,16 @@
 use std::collections::HashSet;
 use std::io::Write as _;
 
+use crate::app::cli::args::{CommonArgs, ValidateArgs};
+use crate::app::cli::selection::{load, load_without_env};
+use crate::app::cli::stdout::print;
+use crate::app::cli::zone;
+use crate::app::exit::{Ending, Failure, complain};
+use crate::app::storage::restore::fits;
 use crate::config::{BYTES_A_SAMPLE, Config, Watched};
 use crate::model::figures;
 use crate::model::text::shown_path;
 use crate::model::time::duration;
-
-use super::samples::print;
-use crate::app::cli::args::{CommonArgs, ValidateArgs};
-use crate::app::cli::selection::{load, load_without_env};
-use crate::app::cli::zone;
-use crate::app::exit::{Ending, Failure, complain};
-use crate::app::storage::restore::fits;
 
 /// Hours are kept for so many days.
 const DAYS: f64 = 400.0;

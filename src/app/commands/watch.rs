@@ -10,27 +10,23 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::time::MissedTickBehavior;
 
-use crate::config::{self, Config, ConfigError, Stamp, default_views};
-use crate::model::Timestamp;
-use crate::model::text::clean_line;
-
-use super::run::store_failure;
-use super::samples;
 use crate::app::cli::args::CommonArgs;
 use crate::app::cli::selection::load;
 use crate::app::cli::zone;
-use crate::app::clock;
-use crate::app::clock::Clock;
-use crate::app::dashboard;
-use crate::app::dashboard::Dashboard;
-use crate::app::exit::{Ending, Failure, NO_THREAD};
+use crate::app::clock::{self, Clock};
+use crate::app::dashboard::{self, Dashboard};
+use crate::app::exit::{Ending, Failure, NO_THREAD, store_failure};
 use crate::app::follow::{Follower, Plan};
 use crate::app::reload::REASON_MAX;
 use crate::app::session::Attentive;
 use crate::app::storage::site_spec::Subject;
 use crate::app::storage::task::blocking;
-use crate::app::system::signals;
-use crate::app::system::signals::HANGUP;
+use crate::app::system::signals::{self, HANGUP};
+use crate::config::{self, Config, ConfigError, Stamp, default_views};
+use crate::model::Timestamp;
+use crate::model::text::clean_line;
+
+use super::samples;
 
 /// Time between two looks at the store, and the flush that is assumed where no configuration tells it.
 const LOOK: Duration = Duration::from_secs(1);

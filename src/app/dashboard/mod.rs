@@ -12,15 +12,13 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use tokio::sync::oneshot;
 
-use crate::alert::Alert;
-use crate::alert::AlertState;
+use crate::alert::{Alert, AlertState};
 use crate::config;
 use crate::engine::{SiteSnapshot, Snapshot};
 use crate::model::text::shown_path;
 use crate::model::{Health, Sample, Timestamp};
 use crate::report::run_summary::{Run, SiteRun, ending};
-use crate::tui;
-use crate::tui::{About, Ended, Fixed, Orders, Past, Recheck, Scheme, Settings, Source, Symbols, Wanted, Wish};
+use crate::tui::{self, About, Ended, Fixed, Orders, Past, Recheck, Scheme, Settings, Source, Symbols, Wanted, Wish};
 
 use super::cli::args::ColorChoice;
 use super::clock::Clock;

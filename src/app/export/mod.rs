@@ -21,8 +21,7 @@ use crate::store::{Archive, Start, Store};
 
 use super::cli::args::{ExportArgs, ExportFrom};
 use super::clock::Clock;
-use super::commands::run::store_failure;
-use super::exit::{Failure, NO_THREAD};
+use super::exit::{Failure, NO_THREAD, store_failure};
 use super::system::threads;
 use handle::{Inlet, Outlet, Terms};
 

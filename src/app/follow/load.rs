@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::{Alert, AlertState};
+use crate::app::storage::site_spec::Subject;
 use crate::engine::{Engine, Track};
 use crate::model::{Certificate, Observation, SiteId, Timestamp, View};
 use crate::ring::{Producer, capacity_for};
 use crate::store::{Archive, Arrived, News, Signature, StoreError, StoredSite, Why};
-
-use crate::app::storage::site_spec::Subject;
 
 /// A site that is followed.
 pub struct Followed {

@@ -9,6 +9,8 @@ use jiff::tz::TimeZone;
 use tracing::{debug, info, trace, warn};
 
 use crate::alert::Alert;
+use crate::app::exit::{Ending, Failure};
+use crate::app::status::warnings::Warning;
 use crate::config::Config;
 use crate::engine::{SiteSnapshot, Snapshot, StateChange};
 use crate::model::text::shown_path;
@@ -16,8 +18,6 @@ use crate::model::{Observation, Phase, Sample};
 use crate::report::text;
 
 use super::about;
-use crate::app::exit::{Ending, Failure};
-use crate::app::status::warnings::Warning;
 
 /// A monitor of `config`, read from that file, starts, with its store there.
 pub fn start(config: &Config, file: Option<&Path>, store: Option<&Path>) {

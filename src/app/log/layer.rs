@@ -11,14 +11,13 @@ use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-use crate::report::log_line;
-use crate::report::log_line::{Field, Record};
+use crate::app::cli::args::LineFormat;
+use crate::report::log_line::{self, Field, Record};
 
 use super::super::clock::Clock;
 use super::about;
 use super::filter::Filter;
 use super::writer::{Form, Queue};
-use crate::app::cli::args::LineFormat;
 
 /// See the module.
 pub struct Journal {

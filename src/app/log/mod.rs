@@ -32,7 +32,6 @@ use super::clock::Clock;
 use super::exit::Failure;
 use super::status::health_meter::Keeping;
 use super::stream::{self, Stream};
-
 use file::LogFile;
 use filter::Filter;
 use layer::Journal;

@@ -12,6 +12,14 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use tokio::sync::{mpsc, watch};
 
+use crate::app::exit::{Failure, NO_THREAD, store_failure};
+use crate::app::headless::Feed;
+use crate::app::reload::reconcile::REVISIONS;
+use crate::app::scheduler::manual_checks::{Desk, Rechecks};
+use crate::app::scheduler::{CheckTexts, Order, Scheduler, Shared, TextQueue, arrivals};
+use crate::app::status::counters::Gauges;
+use crate::app::storage::restore::{Assembly, Memory, assemble};
+use crate::app::storage::task::{Inbox, Slots};
 use crate::engine::Track;
 use crate::model::{SiteId, Timestamp};
 use crate::probe::{Prober, Spent};
@@ -20,15 +28,6 @@ use crate::store::Store;
 use crate::tui::Wish;
 
 use super::Parts;
-use crate::app::commands::run::store_failure;
-use crate::app::exit::{Failure, NO_THREAD};
-use crate::app::headless::Feed;
-use crate::app::reload::reconcile::REVISIONS;
-use crate::app::scheduler::manual_checks::{Desk, Rechecks};
-use crate::app::scheduler::{CheckTexts, Order, Scheduler, Shared, TextQueue, arrivals};
-use crate::app::status::counters::Gauges;
-use crate::app::storage::restore::{Assembly, Memory, assemble};
-use crate::app::storage::task::{Inbox, Slots};
 
 /// Texts of checks on their way to the engine, and to the store: a second of 10,000 sites.
 const TEXT_QUEUE: usize = 10_000;

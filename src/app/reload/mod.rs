@@ -267,8 +267,8 @@ mod tests {
 
     use super::reconcile::Change;
     use super::*;
+    use crate::app::storage::request::Ask;
     use crate::app::storage::restore::Memory;
-    use crate::app::storage::task::Ask;
     use crate::model::SiteId;
     use crate::store::Registered;
 

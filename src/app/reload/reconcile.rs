@@ -15,16 +15,15 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::app::export::handle::Terms;
+use crate::app::scheduler::due_time::{first_due, offset};
+use crate::app::scheduler::{Berth, Left, Room};
+use crate::app::storage::request::Ask;
+use crate::app::storage::restore::{Memory, Past, filled, horizon, seat, slots};
 use crate::config::{Config, Exec, Watched};
 use crate::engine::Track;
 use crate::model::{Site, SiteId, Timestamp, View};
 use crate::ring::{Reader, Slab};
-
-use crate::app::export::handle::Terms;
-use crate::app::scheduler::due_time::{first_due, offset};
-use crate::app::scheduler::{Berth, Left, Room};
-use crate::app::storage::restore::{Memory, Past, filled, horizon, seat, slots};
-use crate::app::storage::task::Ask;
 
 /// Revisions that may wait: the next one begins when the last one is over.
 pub const REVISIONS: usize = 1;

@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::due_time::missed;
 use crate::app::clock::Set;
 use crate::model::{Sample, Timestamp};
 use crate::probe::Prober;
 use crate::ring::{Producer, Ring};
 
+use super::due_time::missed;
 use super::{Revision, Scheduler, Slot};
 
 /// What a scheduler is told to do between two probes.

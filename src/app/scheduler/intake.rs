@@ -100,8 +100,9 @@ mod tests {
 
     use super::*;
     use crate::app::clock::Clock;
+    use crate::app::scheduler::Shared;
     use crate::app::scheduler::manual_checks::Desk;
-    use crate::app::scheduler::{Limits, Shared};
+    use crate::app::system::limits::Limits;
     use crate::app::tests::monitor::parsed;
     use crate::model::{Cause, Observation, Sample, Site, Timestamp};
     use crate::ring::{Producer, Ring};

@@ -30,6 +30,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use crate::app::system::limits::Limits;
 use crate::model::{Cause, Certificate, Flags, Micros, Observation, Site, Timestamp};
 use crate::probe::{Prober, Spent};
 use crate::ring::Producer;
@@ -84,13 +85,6 @@ pub struct Watch {
     pub last_at: Option<Timestamp>,
     /// Until when it is not to be checked.
     pub paused: Option<Timestamp>,
-}
-
-/// Bounds of a scheduler.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Probes in flight overall.
-    pub in_flight: usize,
 }
 
 /// Everything a scheduler shares with the rest.

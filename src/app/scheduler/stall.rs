@@ -11,10 +11,10 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use super::due_time::{SPREAD, offset, turn};
 use crate::probe::{Prober, is_stop};
 
 use super::Scheduler;
+use super::due_time::{SPREAD, offset, turn};
 
 /// A scheduler that wakes so late did not run meanwhile.
 const STALL_MIN: Duration = Duration::from_secs(5);
@@ -84,11 +84,12 @@ mod tests {
     use tokio::sync::{mpsc, watch};
     use tokio_util::sync::CancellationToken;
 
-    use super::super::{Limits, Shared, Watch, arrivals};
     use super::*;
     use crate::app::clock::Clock;
     use crate::app::scheduler::due_time::first_due;
     use crate::app::scheduler::manual_checks::Desk;
+    use crate::app::scheduler::{Shared, Watch, arrivals};
+    use crate::app::system::limits::Limits;
     use crate::app::tests::monitor::parsed;
     use crate::model::{Cause, Flags, Observation, Sample, Site, Timestamp};
     use crate::probe::Spent;

@@ -10,10 +10,10 @@ use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::app::system::threads;
 use crate::probe::Prober;
 
 use super::Scheduler;
-use crate::app::system::threads;
 
 /// After so many steps of probes the system is asked for news, also when other steps could be taken at once: a probe that
 /// always can go on (its server floods it) must not keep the others from theirs. tokio's own 61 would be 50 ms of such.

@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::due_time::STEP;
 use crate::app::clock::Clock;
+
+use super::due_time::STEP;
 
 /// How long what has landed may lie: from one step of the plan to the next, as timers resolve it.
 const PATIENCE: Duration = STEP.saturating_add(Duration::from_millis(1));

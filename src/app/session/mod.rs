@@ -30,22 +30,19 @@ use super::exit::{Ending, Failure, NO_THREAD, complain_in_time};
 use super::export::Export;
 use super::headless::line_writer::Lines;
 use super::headless::{self, Headless, Style};
-use super::log::events;
-use super::log::{self, Place};
+use super::log::{self, Place, events};
 use super::monitor::control::Narrator;
 use super::monitor::{Face, Kept, Monitor, Parts, SHUTDOWN};
-use super::prober;
 use super::reload::{Origin, Reload, Reloader};
 use super::scheduler::thread::Network;
 use super::status::health_meter::Keeping;
-use super::stream;
 use super::system::limits;
 #[cfg(unix)]
 use super::system::reap;
-use super::system::signals;
 use super::system::signals::{HANGUP, Job, Jobs, Signals};
 use super::system::systemd::Service;
-use super::system::threads;
+use super::system::{signals, threads};
+use super::{prober, stream};
 
 /// How long the reader of stdout may take for the last lines after a signal or a failure.
 const LAST_LINES: Duration = Duration::from_millis(500);

@@ -15,8 +15,8 @@ use crate::model::time::duration;
 use crate::store::{Flushed, Link, Writer};
 
 use super::archive_views::LongViews;
+use super::request::{Ask, Others};
 use super::restore::recall;
-use super::task::{Ask, Others};
 
 /// Why a flush does not return while nothing moves.
 pub const DEAD: &str = "the disk does not answer";

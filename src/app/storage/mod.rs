@@ -2,6 +2,7 @@
 
 pub(crate) mod archive_views;
 pub(crate) mod disk_thread;
+pub(crate) mod request;
 pub(crate) mod restore;
 pub(crate) mod site_spec;
 pub(crate) mod task;

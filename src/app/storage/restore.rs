@@ -12,6 +12,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::{Alert, Rule};
+use crate::app::clock::AHEAD_MAX;
+use crate::app::exit::Failure;
+use crate::app::scheduler::due_time::first_due;
+use crate::app::scheduler::resume::{self, Known};
+use crate::app::scheduler::{CheckTexts, Watch};
 use crate::config::{Config, Watched};
 use crate::engine::Track;
 use crate::model::{Cause, Certificate, Observation, Sample, SiteId, Timestamp, View, figures};
@@ -19,14 +24,6 @@ use crate::ring::{Producer, Reader, Ring, SLOT_BYTES, Slab, capacity_for};
 use crate::store::{Query, Registered, Store, StoreError};
 
 use super::site_spec::Subject;
-use crate::app::exit::Failure;
-use crate::app::scheduler::due_time::first_due;
-use crate::app::scheduler::resume;
-use crate::app::scheduler::resume::Known;
-use crate::app::scheduler::{CheckTexts, Watch};
-
-/// How far a stored sample may be ahead of the clock and still be believed: clocks are corrected by seconds.
-pub const AHEAD_MAX: Duration = Duration::from_secs(5);
 
 /// What the store remembers of the sites of a configuration.
 #[derive(Debug, Default)]

@@ -11,25 +11,24 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use crate::alert::Alert;
-use crate::model::{SiteId, StoreHealth, Timestamp};
-use crate::ring::{Reader, Ring};
-use crate::store::{Flushed, Intake, Writer, unsaved};
-
-use super::archive_views::LongViews;
-use super::disk_thread::{DEAD, Hand};
-use super::restore::Memory;
 use crate::app::clock::Clock;
 use crate::app::export::handle::{LAST_FLUSH, Outlet};
 use crate::app::log::about;
 use crate::app::scheduler::CheckTexts;
 use crate::app::scheduler::manual_checks::WISHES;
 use crate::app::status::health_meter::Keeping;
+use crate::app::storage::request::{Adoption, Ask, Others};
+use crate::model::{SiteId, StoreHealth, Timestamp};
+use crate::store::{Flushed, Intake, Writer, unsaved};
+
+use super::archive_views::LongViews;
+use super::disk_thread::{DEAD, Hand};
 
 /// Alerts on their way to the store.
 const ALERT_QUEUE: usize = 65_536;
@@ -197,27 +196,6 @@ impl Front {
 
 fn held(intake: &Mutex<Intake>) -> MutexGuard<'_, Intake> {
     intake.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Asks what the store knows of sites, each as far back, and gives new ones their numbers.
-pub struct Ask {
-    /// Names and horizons.
-    pub sites: Vec<(Arc<str>, Duration)>,
-    /// Where the answer goes; an error is a sentence.
-    pub answer: oneshot::Sender<Result<Memory, String>>,
-}
-
-/// Other long views from now on, or none.
-pub struct Others(pub Option<LongViews>);
-
-/// What changes about the sites whose samples are saved.
-pub enum Adoption {
-    /// One more; its number is one past the last one.
-    Watch(Arc<str>, SiteId, Reader),
-    /// The site of this number goes on in that ring.
-    Follow(usize, Arc<Ring>),
-    /// These are the long views from now on.
-    LongViews(Option<LongViews>),
 }
 
 /// Adoptions that may wait: two a revision, and each revision begins with a flush.

@@ -4,7 +4,6 @@
 use std::sync::{Arc, atomic::AtomicBool};
 
 use crate::app::exit::Failure;
-use crate::app::scheduler::Limits;
 
 /// No machine needs more at once.
 const IN_FLIGHT_MAX: u64 = 8_192;
@@ -52,6 +51,13 @@ pub fn raise() -> Limits {
 fn in_flight(descriptors: u64) -> Limits {
     let probes = (descriptors / 4 * 3).saturating_sub(RESERVED).clamp(IN_FLIGHT_MIN, IN_FLIGHT_MAX);
     Limits { in_flight: usize::try_from(probes).expect("at most 8,192") }
+}
+
+/// Bounds of a scheduler.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Probes in flight overall.
+    pub in_flight: usize,
 }
 
 #[cfg(test)]

@@ -9,9 +9,8 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
-use crate::panic_hook;
-
 use crate::app::exit::NO_THREAD;
+use crate::panic_hook;
 
 /// For as long as any program runs.
 const FOR_EVER: Duration = Duration::from_hours(24 * 365 * 100);

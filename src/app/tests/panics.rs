@@ -21,10 +21,9 @@ use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
 use crate::app::cli::args::{ColorChoice, LineFormat, OutputArgs};
 use crate::app::clock::Clock;
 use crate::app::exit::Ending;
-use crate::app::log;
 use crate::app::monitor::control::Narrator;
-use crate::app::prober;
 use crate::app::session::{Attentive, Stage};
+use crate::app::{log, prober};
 use crate::model::Timestamp;
 use crate::panic_hook;
 

@@ -2,99 +2,21 @@
 //!
 //! Sites are known by the bytes of their names, and hosts by those of theirs, so a no-break space, a dash in place of a hyphen,
 //! a Cyrillic `а` in a Latin word, a quotation mark of a word processor, or letters in another normal form (UAX #15) are warned
-//! about. [`TABLE`] alone says what a character is.
+//! about. [`TABLE`](crate::config::syntax::characters::TABLE) alone says what a character is.
 //!
 //! Limit: letters of other scripts are told where they are mixed with Latin ones; a word that is wholly Cyrillic is not compared.
 
 use std::collections::HashMap;
-use std::ops::RangeInclusive;
 
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
-use super::warning::Warnings;
+use crate::config::syntax::characters::{Kind, code, find, has_latin, is_script, kind};
 use crate::config::syntax::tree::Tree;
+
+use super::warning::Warnings;
 
 /// Most places of a file that are told.
 const PLACES_MAX: usize = 100;
-
-/// What a person takes a character for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// A space that no space bar gives.
-    Space,
-    /// No width, and no meaning of its own.
-    Invisible,
-    /// Joins its neighbours, as in emoji; between other letters it cannot be seen.
-    Joiner,
-    /// Varies the character before it, as in emoji.
-    Variation,
-    /// Looks like a hyphen.
-    Dash,
-    /// Looks like a quotation mark.
-    Quote,
-    /// A letter of another script, many of which look like Latin ones.
-    Cyrillic,
-    Greek,
-}
-
-#[rustfmt::skip]
-const TABLE: &[(RangeInclusive<char>, Kind)] = &[
-    ('\t'..='\r', Kind::Space), ('\u{85}'..='\u{85}', Kind::Space), ('\u{a0}'..='\u{a0}', Kind::Space),
-    ('\u{1680}'..='\u{1680}', Kind::Space), ('\u{2000}'..='\u{200a}', Kind::Space), ('\u{2028}'..='\u{2029}', Kind::Space),
-    ('\u{202f}'..='\u{202f}', Kind::Space), ('\u{205f}'..='\u{205f}', Kind::Space), ('\u{3000}'..='\u{3000}', Kind::Space),
-    ('\u{ad}'..='\u{ad}', Kind::Invisible), ('\u{34f}'..='\u{34f}', Kind::Invisible),
-    // The fillers of Hangul are letters by their category.
-    ('\u{115f}'..='\u{1160}', Kind::Invisible), ('\u{3164}'..='\u{3164}', Kind::Invisible), ('\u{ffa0}'..='\u{ffa0}', Kind::Invisible),
-    ('\u{180e}'..='\u{180e}', Kind::Invisible), ('\u{200b}'..='\u{200b}', Kind::Invisible),
-    ('\u{2060}'..='\u{2064}', Kind::Invisible), ('\u{feff}'..='\u{feff}', Kind::Invisible),
-    ('\u{200c}'..='\u{200d}', Kind::Joiner), ('\u{fe00}'..='\u{fe0f}', Kind::Variation),
-    ('\u{2010}'..='\u{2015}', Kind::Dash), ('\u{2212}'..='\u{2212}', Kind::Dash),
-    ('\u{ab}'..='\u{ab}', Kind::Quote), ('\u{bb}'..='\u{bb}', Kind::Quote), ('\u{2018}'..='\u{201f}', Kind::Quote),
-    ('\u{2039}'..='\u{203a}', Kind::Quote), ('\u{ff02}'..='\u{ff02}', Kind::Quote), ('\u{ff07}'..='\u{ff07}', Kind::Quote),
-    ('\u{370}'..='\u{3ff}', Kind::Greek), ('\u{1f00}'..='\u{1fff}', Kind::Greek),
-    ('\u{400}'..='\u{52f}', Kind::Cyrillic), ('\u{1c80}'..='\u{1c8f}', Kind::Cyrillic), ('\u{a640}'..='\u{a69f}', Kind::Cyrillic),
-];
-
-fn kind(c: char) -> Option<Kind> {
-    TABLE.iter().find(|(range, _)| range.contains(&c)).map(|&(_, kind)| kind)
-}
-
-impl Kind {
-    /// What is odd about it, after "which".
-    const fn trouble(self) -> &'static str {
-        match self {
-            Self::Space => "looks like a space and is none",
-            Self::Invisible | Self::Joiner | Self::Variation => "cannot be seen",
-            Self::Dash => "looks like a hyphen and is none",
-            Self::Quote => "looks like a quotation mark and is none: YAML keeps it in the value",
-            Self::Cyrillic => "is a Cyrillic letter",
-            Self::Greek => "is a Greek letter",
-        }
-    }
-}
-
-/// The first character of `text`, by its byte, that `is_wanted` takes. A joiner counts as invisible behind ASCII only.
-fn find(text: &str, is_wanted: impl Fn(Kind) -> bool) -> Option<(usize, char, Kind)> {
-    let mut before = 'a';
-    text.char_indices().find_map(|(at, c)| {
-        let neighbour = std::mem::replace(&mut before, c);
-        match kind(c)? {
-            Kind::Joiner if neighbour.is_ascii() => is_wanted(Kind::Invisible).then_some((at, c, Kind::Invisible)),
-            kind => is_wanted(kind).then_some((at, c, kind)),
-        }
-    })
-}
-
-const fn is_script(kind: Kind) -> bool {
-    matches!(kind, Kind::Cyrillic | Kind::Greek)
-}
-
-/// What is odd about `key`, which is not known, as the end of a message; nothing where nothing is.
-pub(crate) fn in_key(key: &str) -> String {
-    let is_mixed = has_latin(key);
-    find(key, |kind| is_mixed || !is_script(kind))
-        .map_or_else(String::new, |(_, c, kind)| format!(" (it holds {}, which {})", code(c), kind.trouble()))
-}
 
 /// `warnings`, and those of all places of `text`, of which `tree` is the tree, at which something is not what it looks like.
 pub(crate) fn noted(mut warnings: Warnings, tree: &Tree, text: &str) -> Warnings {
@@ -143,10 +65,6 @@ fn in_host(written: &str) -> Option<Found> {
         at += label.len() + 1;
     }
     None
-}
-
-fn has_latin(text: &str) -> bool {
-    text.chars().any(|c| c.is_ascii_alphabetic() || matches!(c, '\u{c0}'..='\u{24f}' if c.is_alphabetic()))
 }
 
 /// Names that were seen, by what a person sees of them.
@@ -203,13 +121,10 @@ fn end() -> String {
     "the end".to_owned()
 }
 
-fn code(c: char) -> String {
-    format!("U+{:04X}", u32::from(c))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::syntax::characters::in_key;
 
     #[test]
     fn names_that_look_alike_are_told_and_others_are_not() {

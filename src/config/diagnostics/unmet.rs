@@ -2,10 +2,9 @@
 
 use url::Host;
 
+use crate::config::keys::value::format_size;
 use crate::model::time::duration;
 use crate::model::{Redirects, Site, StatusSet};
-
-use crate::config::keys::value::format_size;
 
 /// Tells `add` what of `site` can never be.
 pub(crate) fn expectations(site: &Site, add: &mut dyn FnMut(String)) {

@@ -6,13 +6,14 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::alert::Rule;
+use crate::config::Storage;
+use crate::config::excerpt::source::Source;
+use crate::config::keys::value;
+use crate::config::syntax::variables::Env;
 use crate::model::Site;
 use crate::model::time::duration;
 
 use super::unmet;
-use crate::config::keys::value;
-use crate::config::syntax::fault::Source;
-use crate::config::{Env, Storage};
 
 const SHOWN_MAX: usize = 100;
 /// Fewer samples than this make a rule that one or two checks decide.

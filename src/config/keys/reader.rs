@@ -4,7 +4,6 @@
 //! there and within which limits; what is left at the end is unknown. Every fault is noted and reading goes on.
 //!
 //! Invariant, held in every build with debug assertions: the keys that are read are the keys that are declared.
-//!
 //! Merge keys: own keys win, then earlier merges. Limits: 16 merges deep and a million merged keys in all, so that
 //! nested merges cannot grow without bound. A fault at one place is told once, however many sites merge it.
 
@@ -17,19 +16,16 @@ use std::time::Duration;
 
 use regex::bytes::Regex;
 
+use crate::config::files::file::Named;
+use crate::config::syntax::fault::{FAULTS_MAX, Fault};
+use crate::config::syntax::tree::{Kind, NodeId, Tree};
+use crate::config::syntax::variables::{self, Expanded, Scope};
+use crate::config::syntax::{characters, quote};
 use crate::model::ClientIdentity;
 use crate::model::text::{clean_line, is_harmful};
 
 use super::declared::{Form, Key};
-use super::suggest;
-use super::value;
-use crate::config::diagnostics::lookalike;
-use crate::config::excerpt::redact;
-use crate::config::files::file::Named;
-use crate::config::syntax::fault::{FAULTS_MAX, Fault};
-use crate::config::syntax::tree::{Kind, NodeId, Tree};
-use crate::config::syntax::variables;
-use crate::config::syntax::variables::{Expanded, Scope};
+use super::{suggest, value};
 
 const MERGE_DEPTH_MAX: usize = 16;
 const MERGED_KEYS_MAX: usize = 1_000_000;
@@ -181,7 +177,7 @@ impl<'a> Reader<'a> {
     /// What `parse` makes of the text of `id`. Its message is not shown when the text came out of an expression.
     pub(crate) fn parsed<T>(&self, id: NodeId, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let text = self.text(id)?;
-        parse(&text.value).map_err(|message| self.fault(text.fault(redact::told(message, &text.value)))).ok()
+        parse(&text.value).map_err(|message| self.fault(text.fault(quote::told(message, &text.value)))).ok()
     }
 
     /// The items of the list `id`.
@@ -221,7 +217,7 @@ impl<'a> Reader<'a> {
                     Some(&first) => {
                         let message = format!(
                             "the key `{}` is written twice",
-                            clean_line(&redact::quotable_key(text), QUOTED_MAX)
+                            clean_line(&quote::quotable_key(text), QUOTED_MAX)
                         );
                         self.fault(Fault::new(self.span(key), message).after(self.span(first).start));
                     }
@@ -362,12 +358,13 @@ impl<'r, 'a> Keys<'r, 'a> {
         for (entry, taken) in self.entries.iter().zip(&self.taken).filter(|_| !self.reader.is_full()) {
             if !taken && !entry.name.starts_with("x-") {
                 let near = suggest::near(entry.name, self.declared.iter().map(|key| key.name));
-                if near.is_none_or(redact::is_sensitive) {
+                if near.is_none_or(quote::is_sensitive) {
                     self.reader.unknown.borrow_mut().push(entry.value);
                 }
                 let hint = near.map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
-                let name = clean_line(&redact::quotable_key(entry.name), QUOTED_MAX);
-                self.reader.fault_at(entry.key, format!("unknown key `{name}`{hint}{}", lookalike::in_key(entry.name)));
+                let name = clean_line(&quote::quotable_key(entry.name), QUOTED_MAX);
+                self.reader
+                    .fault_at(entry.key, format!("unknown key `{name}`{hint}{}", characters::in_key(entry.name)));
             }
         }
     }

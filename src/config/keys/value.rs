@@ -7,11 +7,11 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::alert::Threshold;
+use crate::config::syntax::quote::quotable_key;
 use crate::model::text;
 use crate::model::time::duration;
 
 use super::suggest;
-use crate::config::excerpt::redact::quotable_key;
 
 /// Longest name of a site, bytes.
 const NAME_MAX: usize = 200;

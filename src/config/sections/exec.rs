@@ -7,14 +7,13 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::model::text::clean_line;
-use crate::model::{KnownSecrets, Secret};
-
-use crate::config::Env;
 use crate::config::files::runnable::obstacle;
 use crate::config::keys::declared::Form;
 use crate::config::keys::reader::{Keys, Reader, Text};
 use crate::config::syntax::tree::NodeId;
+use crate::config::syntax::variables::Env;
+use crate::model::text::clean_line;
+use crate::model::{KnownSecrets, Secret};
 
 /// Longest name of a program that is printed, bytes.
 const SHOWN_MAX: usize = 80;

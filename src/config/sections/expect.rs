@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use regex::bytes::{Regex, RegexBuilder};
 
-use crate::model::{Expect, Expected, StatusSet};
-
 use crate::config::keys::reader::{Keys, Reader, Text};
 use crate::config::keys::value;
 use crate::config::syntax::tree::{Kind, NodeId};
+use crate::model::{Expect, Expected, StatusSet};
 
 const PATTERN_MAX: usize = 4 << 10;
 const PROGRAM_MAX: usize = 256 << 10;

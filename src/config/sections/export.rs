@@ -9,14 +9,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use url::Url;
 
-use crate::model::{Api, Secret, Sink, text};
-
-use super::site::Literal;
-use super::url::Address;
 use crate::config::keys::declared::Form;
 use crate::config::keys::reader::{Keys, Text};
 use crate::config::keys::value;
 use crate::config::syntax::fault::Fault;
+use crate::model::{Api, Secret, Sink, text};
+
+use super::site::Literal;
+use super::url::Address;
 
 /// Longest name of a bucket, an organisation, a user.
 const NAME_MAX: usize = 256;
@@ -138,7 +138,11 @@ pub(crate) fn influx(keys: &mut Keys<'_, '_>, literals: &mut Vec<Literal>) -> Op
 ///
 /// # Errors
 /// Why it is no such URL; the message does not quote it.
-pub fn typed_sink(url: &str, section: Option<&Sink>, env: &crate::config::Env<'_>) -> Result<Sink, String> {
+pub fn typed_sink(
+    url: &str,
+    section: Option<&Sink>,
+    env: &crate::config::syntax::variables::Env<'_>,
+) -> Result<Sink, String> {
     let place = Place::parse(url)?;
     if place.authorization.is_some() {
         return Err(format!("an argument can be read by others, so it cannot hold a password; export {TOKEN} instead"));

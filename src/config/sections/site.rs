@@ -10,17 +10,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::{Rule, Threshold};
+use crate::config::keys::reader::{Keys, Reader};
+use crate::config::keys::{declared, value};
+use crate::config::syntax::fault::Fault;
+use crate::config::syntax::quote;
+use crate::config::syntax::tree::{Kind, NodeId};
 use crate::model::{Family, HttpOffer, KnownSecrets, RedirectBody, Redirects, Secret, Site, shown_url};
 
 use super::expect::ExpectLayer;
 use super::tls::{Shared, TlsLayer};
 use super::url::Address;
-use crate::config::excerpt::redact;
-use crate::config::keys::declared;
-use crate::config::keys::reader::{Keys, Reader};
-use crate::config::keys::value;
-use crate::config::syntax::fault::Fault;
-use crate::config::syntax::tree::{Kind, NodeId};
 
 const MAX_BODY_DEFAULT: u64 = 1 << 20;
 const HEADERS_MAX: usize = 100;
@@ -177,7 +176,7 @@ impl Layer {
                 if let Err(message) = value::header_value(&text.value) {
                     reader.fault(text.fault(message));
                 }
-                if text.masked.is_none() && redact::is_sensitive(&name.to_ascii_lowercase()) {
+                if text.masked.is_none() && quote::is_sensitive(&name.to_ascii_lowercase()) {
                     self.literals.push(Literal { span: text.span, what: format!("the header {name}") });
                 }
                 if !BENIGN.iter().any(|benign| name.eq_ignore_ascii_case(benign)) {

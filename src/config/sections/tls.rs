@@ -12,10 +12,9 @@ use std::time::Duration;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::model::{ClientIdentity, TlsFiles, TlsRules};
-
 use crate::config::keys::reader::{Keys, Reader};
 use crate::config::syntax::tree::NodeId;
+use crate::model::{ClientIdentity, TlsFiles, TlsRules};
 
 const FILE_MAX: u64 = 1 << 20;
 

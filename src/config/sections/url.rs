@@ -4,10 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use url::{ParseError, Url};
 
+use crate::config::syntax::quote::is_sensitive;
 use crate::model::text::redact::redacted_within;
 use crate::model::{Secret, shown_url, text, zone};
-
-use crate::config::excerpt::redact::is_sensitive;
 
 /// Longest URL, bytes.
 const URL_MAX: usize = 8 << 10;

@@ -8,10 +8,8 @@
 use std::ops::Range;
 use std::path::Path;
 
-use crate::model::text::clean;
-
-use crate::config::Env;
 use crate::config::files::file::Files;
+use crate::model::text::clean;
 
 /// Longest file that is taken in, bytes.
 const FILE_MAX: u64 = 64 << 10;
@@ -191,6 +189,9 @@ impl<'a> Iterator for Pieces<'a> {
         Some(Piece::Literal(&rest[..length]))
     }
 }
+
+/// Where a variable's value comes from; none when it is not set.
+pub type Env<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
 #[cfg(test)]
 mod tests {

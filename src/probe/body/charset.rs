@@ -7,8 +7,9 @@
 use encoding_rs::{CoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use hyper::header::{CONTENT_TYPE, HeaderMap};
 
-use super::interrupt::pause;
 use crate::model::text::clean_line;
+
+use super::interrupt::pause;
 
 /// Bytes at the beginning in which a body declares its charset.
 const DECLARED_WITHIN: usize = 1_024;

@@ -10,9 +10,10 @@ use std::io::{self, Read};
 use flate2::bufread::{DeflateDecoder, GzDecoder, ZlibDecoder};
 use hyper::header::{CONTENT_ENCODING, HeaderMap, TRANSFER_ENCODING};
 
-use super::interrupt::pause;
 use crate::model::BODY_KEPT_MAX;
 use crate::model::text::clean_line;
+
+use super::interrupt::pause;
 
 /// Codings that are undone; no honest server applies more.
 const CODINGS_MAX: usize = 4;

@@ -3,12 +3,13 @@
 //! A body that cannot be read as text (packed in a way that webmon does not read, or with zero bytes in it) has no such
 //! text. Limit: the first 4 KiB are looked at, packed and unpacked, so this is done at once wherever it is wanted.
 
+use crate::model::KnownSecrets;
+use crate::model::text::clean;
+
 use super::charset::{Charset, decode};
 use super::content_coding::unpack_up_to;
 use super::interrupt::at_once;
-use crate::model::KnownSecrets;
-use crate::model::text::clean;
-use crate::probe::http::exchange::BodyRead;
+use super::received::BodyRead;
 
 /// Bytes of a body that are looked at for its first text, packed or not.
 const LOOKED_AT: usize = 4 << 10;

@@ -15,17 +15,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use regex::bytes::Regex;
 
+use crate::model::text::clean_line;
+use crate::model::{Cause, Expected, KnownSecrets, Site, figures};
+use crate::probe::failure::Failure;
+
 use super::charset::{Charset, decode};
 use super::content_coding::{Coding, End, Unpacked, unpack};
 use super::excerpt;
 use super::interrupt::pause;
 use super::pattern_search::Pattern;
+use super::received::BodyRead;
 use super::text_search::{Sighting, Sought};
 use super::worker::Verdict;
-use crate::model::text::clean_line;
-use crate::model::{Cause, Expected, KnownSecrets, Site, figures};
-use crate::probe::failure::Failure;
-use crate::probe::http::exchange::BodyRead;
 
 /// Longest expectation that a detail quotes, bytes.
 const QUOTED_MAX: usize = 80;

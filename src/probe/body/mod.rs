@@ -6,6 +6,7 @@ pub(crate) mod excerpt;
 pub(crate) mod interrupt;
 pub(crate) mod matcher;
 pub(crate) mod pattern_search;
+pub(crate) mod received;
 pub(crate) mod stream;
 pub(crate) mod text_search;
 pub(crate) mod worker;

@@ -17,17 +17,18 @@ use std::time::Instant;
 
 use hyper::header::HeaderMap;
 
+use crate::model::{BODY_KEPT_MAX, Cause, Expect, Site, Status};
+use crate::probe::HttpProber;
+use crate::probe::failure::Failure;
+
 use super::charset::{self, Charset, decode};
 use super::content_coding::{Coding, End, unpack_up_to};
 use super::interrupt::{at_once, pause};
 use super::matcher::Patterns;
 use super::pattern_search::Scan;
+use super::received::BodyRead;
 use super::text_search::{Sighting, Sought};
 use super::worker::Verdict;
-use crate::model::{BODY_KEPT_MAX, Cause, Expect, Site, Status};
-use crate::probe::HttpProber;
-use crate::probe::failure::Failure;
-use crate::probe::http::exchange::BodyRead;
 
 /// Types of bodies that have no end.
 const ENDLESS: [&str; 2] = ["text/event-stream", "multipart/x-mixed-replace"];

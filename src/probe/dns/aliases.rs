@@ -6,8 +6,9 @@
 use hickory_resolver::proto::op::DnsResponse;
 use hickory_resolver::proto::rr::{DNSClass, Name, RData, Record, RecordType};
 
-use super::name_server::{Addresses, Lack, Weight};
 use crate::model::Cause;
+
+use super::answer::{Addresses, Lack, Weight};
 
 /// Aliases that are followed.
 const ALIASES_MAX: usize = 16;

@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 use dns_lookup::{AddrInfoHints, LookupError, LookupErrorKind, SockType, getaddrinfo};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::servers::Found;
 use crate::model::{Cause, Family};
 use crate::probe::failure::{Failure, shortage};
 use crate::probe::stopwatch::Stopwatch;
+
+use super::servers::Found;
 
 const GOOD_FOR: Duration = Duration::from_secs(1);
 /// Modules of the system's lookup are loaded into it and want more than a few pages.

@@ -1,6 +1,7 @@
 //! From a host name to addresses: the system's own lookup, or name servers asked directly.
 
 pub(crate) mod aliases;
+pub(crate) mod answer;
 pub(crate) mod cache;
 pub(crate) mod getaddrinfo;
 pub(crate) mod name_server;

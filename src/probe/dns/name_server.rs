@@ -6,7 +6,7 @@
 //! silence and SERVFAIL are not about EDNS any more: a server that is slow gets no second question.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
@@ -22,10 +22,12 @@ use hickory_resolver::proto::rr::{Name, RecordType};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use crate::model::Cause;
+use crate::probe::dns::answer::{Addresses, Lack, Silence, Weight};
+use crate::probe::failure::shortage;
+
 use super::aliases::Aliases;
 use super::resolv_conf::{Options, Server};
-use crate::model::Cause;
-use crate::probe::failure::{Failure, shortage};
 
 /// How long a question with EDNS is waited for before the same is asked without beside it.
 const EDNS_PATIENCE: Duration = Duration::from_millis(500);
@@ -36,73 +38,6 @@ const REPEAT: Duration = Duration::from_millis(500);
 const DATAGRAMS_MAX: u8 = 2;
 /// Questions that go on after their lookup has ended, to learn whether the server answers at all.
 const AFTERWARDS_MAX: usize = 8;
-
-/// Addresses of a name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Addresses {
-    /// At least one.
-    pub(crate) ips: Vec<IpAddr>,
-    /// For how many seconds they are good.
-    pub(crate) ttl: u32,
-}
-
-/// How a server has been answering of late; later is worse.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Silence {
-    /// It answers.
-    None,
-    /// A question has waited for half a second, and no other got an answer since it was asked.
-    Suspected,
-    /// A question got no answer at all, and no other did since.
-    Known,
-}
-
-/// What the lack of an address says, the more telling the later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Weight {
-    /// The server knows the name, and no address of the family.
-    NoData,
-    /// The server did not answer.
-    Silent,
-    /// The server failed, refused or cannot be reached.
-    Failed,
-    /// This machine lacks something.
-    Local,
-    /// The server says that there is no such name.
-    NoName,
-}
-
-/// Why there is no address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Lack {
-    pub(crate) weight: Weight,
-    pub(crate) failure: Failure,
-}
-
-impl Lack {
-    pub(crate) fn new(weight: Weight, cause: Cause, detail: impl AsRef<str>) -> Self {
-        Self { weight, failure: Failure::new(cause, detail) }
-    }
-
-    /// The name is known and has no address.
-    pub(crate) fn no_data() -> Self {
-        Self::new(Weight::NoData, Cause::DnsNotFound, "DNS: the name has no address (no data)")
-    }
-
-    /// The server did not answer.
-    pub(crate) fn silence() -> Self {
-        Self::new(Weight::Silent, Cause::DnsTimeout, "DNS: no answer from the name servers")
-    }
-
-    fn failed(detail: impl AsRef<str>) -> Self {
-        Self::new(Weight::Failed, Cause::DnsError, detail)
-    }
-
-    /// Whether the server knows what it says; otherwise another server may know more.
-    pub(crate) fn is_answer(&self) -> bool {
-        matches!(self.weight, Weight::NoData | Weight::NoName)
-    }
-}
 
 /// See the module.
 pub(crate) struct NameServer {
@@ -319,6 +254,7 @@ mod tests {
     use hickory_resolver::proto::op::{Message, OpCode};
     use hickory_resolver::proto::rr::rdata::{NS, SOA};
     use hickory_resolver::proto::rr::{RData, Record};
+    use std::net::IpAddr;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     #[test]

@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use hickory_resolver::proto::rr::Name;
 
-use super::name_server::{Lack, Weight};
 use crate::model::Cause;
 use crate::probe::tcp::zone;
+
+use super::answer::{Lack, Weight};
 
 /// Name servers that are asked; the C library takes no more either.
 const SERVERS_MAX: usize = 3;

@@ -19,14 +19,15 @@ use hickory_resolver::proto::rr::Name;
 use tokio::sync::Semaphore;
 use url::Host;
 
+use crate::model::{Cause, Family, Phase};
+use crate::probe::failure::Failure;
+use crate::probe::options::Resolver;
+use crate::probe::stopwatch::{Stopwatch, Waiting};
+use crate::probe::tcp::connect::alternate;
+
 use super::cache::Names;
 use super::getaddrinfo;
 use super::servers::{Asking, Servers};
-use crate::model::{Cause, Family, Phase};
-use crate::probe::failure::Failure;
-use crate::probe::stopwatch::Stopwatch;
-use crate::probe::tcp::connect::alternate;
-use crate::probe::{Resolver, Waiting};
 
 /// Lookups in flight at once, over all probes.
 const IN_FLIGHT_MAX: usize = 128;

@@ -22,7 +22,8 @@ use hickory_resolver::proto::rr::{Name, RecordType};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::name_server::{Addresses, Lack, NameServer, Silence, Weight};
+use super::answer::{Addresses, Lack, Silence, Weight};
+use super::name_server::NameServer;
 use super::resolv_conf::ResolvConf;
 
 /// How far the time of a question has gone; later is more.

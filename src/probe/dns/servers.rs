@@ -23,12 +23,13 @@ use hickory_resolver::proto::op::Query;
 use hickory_resolver::proto::rr::{Name, RecordType};
 use tokio::time::timeout;
 
-use super::name_server::{Addresses, Lack, Weight};
+use crate::model::{Cause, Family};
+use crate::probe::failure::Failure;
+
+use super::answer::{Addresses, Lack, Weight};
 use super::resolv_conf::{ResolvConf, Server};
 use super::server_order::ServerOrder;
 use super::system_files::{NameFiles, Stamps};
-use crate::model::{Cause, Family};
-use crate::probe::failure::Failure;
 
 /// How long addresses of IPv6 are waited for when those of IPv4 are there.
 const RESOLUTION_DELAY: Duration = Duration::from_millis(50);

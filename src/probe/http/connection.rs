@@ -22,10 +22,12 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::probe::io::budget::{Budget, HEAD_MAX};
+use crate::probe::io::head_limit::HeadLimit;
+use crate::probe::tls::client_auth::Asked;
+
 use super::goaway::Farewell;
 use super::head_repair::Mended;
-use crate::probe::io::head_limit::{Budget, HEAD_MAX, HeadLimit};
-use crate::probe::tls::client_auth::Asked;
 
 /// Headers of one answer.
 pub(crate) const HEADERS_MAX: usize = 512;

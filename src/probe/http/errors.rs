@@ -8,12 +8,13 @@ use std::io;
 
 use h2::Reason;
 
-use super::head_repair::Ambiguous;
 use crate::model::Cause;
 use crate::probe::failure::{Failure, broken_connection, chain, io_error};
-use crate::probe::io::head_limit::HeadTooLarge;
+use crate::probe::io::budget::HeadTooLarge;
 use crate::probe::tls::alert_words;
 use crate::probe::tls::client_auth::Asked;
+
+use super::head_repair::Ambiguous;
 
 /// Why no head came; `over_budget` when the server sent more than it may without one, `asked` as in the handshake.
 pub(crate) fn explain_head(error: &hyper::Error, over_budget: bool, asked: Asked) -> Failure {

@@ -8,7 +8,6 @@
 //! belongs to no body at all, that is a fault.
 
 use std::borrow::Cow;
-use std::time::Instant;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -18,15 +17,16 @@ use hyper::header::HeaderMap;
 use hyper::{Response, Version};
 use tokio::task::coop::consume_budget;
 
+use crate::model::{Cause, Http, Status};
+use crate::probe::body::received::BodyRead;
+use crate::probe::body::stream::Live;
+use crate::probe::failure::Failure;
+use crate::probe::io::budget::HEAD_MAX;
+use crate::probe::tls::client_auth::Asked;
+
 use super::connection::{HEADERS_MAX, Link, Unanswered};
 use super::errors::{explain_body, explain_head, is_refusal, requires_http1};
 use super::request::Request;
-use crate::model::{Cause, Http, Status};
-use crate::probe::body::content_coding::Packing;
-use crate::probe::body::stream::Live;
-use crate::probe::failure::Failure;
-use crate::probe::io::head_limit::HEAD_MAX;
-use crate::probe::tls::client_auth::Asked;
 
 /// An answer of which the head has come.
 pub(crate) struct Answer {
@@ -40,25 +40,6 @@ pub(crate) struct Answer {
     pub(crate) reason: Cow<'static, str>,
     body: Incoming,
     link: Link,
-}
-
-/// How much of a body came.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct BodyRead {
-    /// Bytes, at most `max_body`.
-    pub(crate) bytes: u64,
-    /// There was more than `max_body`, or than is read of a body in tiny pieces.
-    pub(crate) capped: bool,
-    /// The bytes, where they were wanted.
-    pub(crate) kept: Vec<u8>,
-    /// How those are packed.
-    pub(crate) packing: Packing,
-    /// The type that the server names.
-    pub(crate) kind: Option<String>,
-    /// The charset that the server names.
-    pub(crate) charset: Option<String>,
-    /// Since when nothing that follows can change the judgement; not read any further then.
-    pub(crate) decided: Option<Instant>,
 }
 
 /// Why there is no answer, and whether asking once more over a fresh connection could give one.

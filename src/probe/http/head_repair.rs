@@ -13,19 +13,19 @@
 //! Limits: what was read is passed on at once, but for a carriage return that came last, and for what a reader with
 //! little room leaves: some KiB at most.
 
-use std::fmt;
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
+use std::{fmt, io};
 
 use tokio::io::{AsyncRead, ReadBuf};
 
+use crate::probe::io::budget::poll_read_at_most;
+use crate::probe::io::limited_io::{Rule, Ruled};
+
 use super::chunks::Chunks;
 use super::status_line::StatusLine;
-use crate::probe::io::limited_io::{Rule, Ruled};
-use crate::probe::io::paced::poll_read_at_most;
 
 /// What says where a body ends: the name, and its letters alone.
 const FRAMING: [(&str, &[u8]); 2] = [("Content-Length", b"contentlength"), ("Transfer-Encoding", b"transferencoding")];

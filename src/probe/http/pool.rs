@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 
 use url::{Origin, Url};
 
-use super::connection::Link;
 use crate::model::{Certificate, Family, HttpOffer, Site, Timestamp, TlsFiles};
+
+use super::connection::Link;
 
 /// How often connections of sites that are gone are looked for.
 const SWEEP: Duration = Duration::from_mins(1);

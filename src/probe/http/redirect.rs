@@ -15,10 +15,11 @@ use hyper::Uri;
 use hyper::header::{HeaderMap, LOCATION};
 use url::Url;
 
-use super::cookies::Jar;
-use super::request::Request;
 use crate::model::{Cause, RedirectBody, Redirects, Site, Status, figures, zone};
 use crate::probe::failure::Failure;
+
+use super::cookies::Jar;
+use super::request::Request;
 
 /// Longest address that a redirect may lead to, bytes: twice what most servers accept in a request.
 const TARGET_MAX: usize = 16 << 10;

@@ -14,9 +14,10 @@ use hyper::header::{
 use hyper::{Method, Uri};
 use url::{Position, Url};
 
-use super::cookies::Jar;
 use crate::model::{Cause, Site};
 use crate::probe::failure::Failure;
+
+use super::cookies::Jar;
 
 /// What webmon calls itself unless a site says otherwise.
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("webmon/", env!("CARGO_PKG_VERSION")));

@@ -14,102 +14,17 @@
 //! It also takes an end without TLS's `close_notify` for an end: many real servers just close. A body cut short
 //! by that is still found out by its length or its last chunk.
 
-use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, ReadBuf};
 
+use crate::probe::io::budget::{Budget, HeadTooLarge};
+
+use super::budget::poll_read_at_most;
 use super::limited_io::{Rule, Ruled};
-use super::paced::poll_read_at_most;
-
-/// Bytes that may arrive before the final head is complete, provisional heads included.
-pub(crate) const HEAD_MAX: u64 = 256 * 1024;
-/// Bytes that may come over the wire besides twice the content: chains of certificates, the packing of TLS.
-pub(crate) const WIRE_FREE: u64 = 512 * 1024;
-
-/// The error of a read past the bound, inside the `io::Error` of a read.
-#[derive(Debug)]
-pub(crate) struct HeadTooLarge;
-
-impl fmt::Display for HeadTooLarge {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no complete head within {} KiB", HEAD_MAX / 1024)
-    }
-}
-
-impl std::error::Error for HeadTooLarge {}
-
-/// What may still arrive. Reader and setter run in one task, so any ordering will do.
-#[derive(Debug)]
-pub(crate) struct Budget {
-    left: AtomicU64,
-    given: AtomicU64,
-    /// Somebody wanted to read when nothing was left.
-    missed: AtomicBool,
-    /// Below TLS: what may still come over the wire.
-    wire: AtomicU64,
-}
-
-/// Enough for a handshake.
-impl Default for Budget {
-    fn default() -> Self {
-        Self {
-            left: AtomicU64::new(0),
-            given: AtomicU64::new(0),
-            missed: AtomicBool::new(false),
-            wire: AtomicU64::new(WIRE_FREE),
-        }
-    }
-}
-
-impl Budget {
-    /// From now on `bytes` may arrive, and on the wire as much packing as a handshake may have.
-    pub(crate) fn give(&self, bytes: u64) {
-        self.given.store(bytes, Ordering::Relaxed);
-        self.left.store(bytes, Ordering::Relaxed);
-        self.missed.store(false, Ordering::Relaxed);
-        self.wire.store(WIRE_FREE, Ordering::Relaxed);
-    }
-
-    /// `bytes` of a body came, which may be replaced by as many and a quarter more.
-    pub(crate) fn earn(&self, bytes: u64) {
-        self.left.store(self.left().saturating_add(bytes).saturating_add(bytes / 4), Ordering::Relaxed);
-    }
-
-    /// Whether nothing more may arrive.
-    pub(crate) fn is_spent(&self) -> bool {
-        self.left() == 0 || self.wire() == 0
-    }
-
-    /// Bytes that may still come over the wire.
-    pub(crate) fn wire(&self) -> u64 {
-        self.wire.load(Ordering::Relaxed)
-    }
-
-    /// `bytes` came over the wire.
-    pub(crate) fn take_wire(&self, bytes: usize) {
-        self.wire.store(self.wire().saturating_sub(bytes as u64), Ordering::Relaxed);
-    }
-
-    /// Bytes that may still arrive.
-    pub(crate) fn left(&self) -> u64 {
-        self.left.load(Ordering::Relaxed)
-    }
-
-    /// Whether nothing has arrived since the budget was given.
-    pub(crate) fn is_untouched(&self) -> bool {
-        self.left() == self.given.load(Ordering::Relaxed)
-    }
-
-    /// `bytes` of what the wire brought were content, of a head or a body.
-    pub(crate) fn take(&self, bytes: usize) {
-        self.left.store(self.left().saturating_sub(bytes as u64), Ordering::Relaxed);
-        self.wire.store(self.wire().saturating_add(2 * bytes as u64), Ordering::Relaxed);
-    }
-}
 
 /// A connection with a budget.
 pub(crate) type HeadLimit<S> = Ruled<S, Limit>;
@@ -172,6 +87,7 @@ fn as_end(error: io::Error) -> io::Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::probe::io::budget::HEAD_MAX;
     use std::time::Duration;
     use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, join, repeat, sink};
     use tokio::time::timeout;

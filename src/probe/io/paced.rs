@@ -10,14 +10,15 @@
 //! a second bound: what came over the wire, at most 512 KiB more than twice the content ([`Budget`] counts it).
 
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::task::coop::{has_budget_remaining, poll_proceed};
 
-use super::head_limit::{Budget, HeadTooLarge};
+use crate::probe::io::budget::poll_read_at_most;
+
+use super::budget::{Budget, HeadTooLarge};
 use super::limited_io::{Rule, Ruled};
 
 /// Bytes of one turn, at most; one read may take all of them.
@@ -73,35 +74,17 @@ impl Rule for Pace {
     }
 }
 
-/// Reads at most `most` bytes into `buf`; ready with how many.
-pub(crate) fn poll_read_at_most(
-    stream: &mut (impl AsyncRead + Unpin),
-    cx: &mut Context<'_>,
-    buf: &mut ReadBuf<'_>,
-    most: usize,
-) -> Poll<io::Result<usize>> {
-    if buf.remaining() <= most {
-        let before = buf.filled().len();
-        ready!(Pin::new(stream).poll_read(cx, buf))?;
-        return Poll::Ready(Ok(buf.filled().len() - before));
-    }
-    let mut part = ReadBuf::new(buf.initialize_unfilled_to(most));
-    ready!(Pin::new(stream).poll_read(cx, &mut part))?;
-    let read = part.filled().len();
-    buf.advance(read);
-    Poll::Ready(Ok(read))
-}
-
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
     use std::future::poll_fn;
+    use std::pin::Pin;
     use std::rc::Rc;
 
     use tokio::io::AsyncReadExt;
 
-    use super::super::head_limit::WIRE_FREE;
     use super::*;
+    use crate::probe::io::budget::WIRE_FREE;
 
     /// Reads `reads` times into `size` bytes; the most bytes that came in one poll of the task.
     async fn most_in_one_poll(reads: usize, size: usize) -> usize {

@@ -18,9 +18,10 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-use super::route::route_to_anywhere;
 use crate::model::Cause;
 use crate::probe::failure::{Failure, shortage};
+
+use super::route::route_to_anywhere;
 
 /// The head start of an attempt over the next one.
 const STAGGER: Duration = Duration::from_millis(250);

@@ -16,8 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::model::Phase;
-use crate::probe::Waiting;
-use crate::probe::stopwatch::Stopwatch;
+use crate::probe::stopwatch::{Stopwatch, Waiting};
 
 /// Handshakes in flight at once, over all probes.
 const IN_FLIGHT_MAX: usize = 256;

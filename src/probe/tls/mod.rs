@@ -30,18 +30,19 @@ use tokio::net::TcpStream;
 use tokio_util::either::Either;
 use tower_service::Service;
 
+use crate::model::{Cause, ClientIdentity, HttpOffer, TlsFiles, TlsRules};
+
+use super::ProbeError;
 use super::failure::{Failure, broken_connection, chain};
 use super::io::paced::Paced;
+use super::stopwatch::{Stopwatch, Waiting};
+use chain::presented::Presented;
 use chain::refusal::refused;
 use client_auth::{Asked, Client};
 use crypto::{lenient, provider};
-use verifier::{Judge, Presented, Recorder};
-
-use super::stopwatch::Stopwatch;
-use super::{ProbeError, Waiting};
-use crate::model::{Cause, ClientIdentity, HttpOffer, TlsFiles, TlsRules};
 use handshake_slots::Turns;
 use terms::Terms;
+use verifier::{Judge, Recorder};
 
 /// A connection without or with TLS; the latter is large, and boxed because connections are moved a dozen times.
 pub(super) type Stream = Either<Line, Box<TokioIo<MaybeHttpsStream<TokioIo<Line>>>>>;
@@ -370,7 +371,7 @@ impl ServerCertVerifier for TrustsNobody {
 mod tests {
     use rustls::CertificateError;
 
-    use super::verifier::Names;
+    use super::chain::presented::Names;
     use super::*;
     use crate::model::{Certificate, CertificateFault, Timestamp};
 

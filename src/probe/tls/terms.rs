@@ -14,9 +14,10 @@ use std::time::{Duration, Instant};
 
 use url::{Origin, Url};
 
-use super::client_auth::Asked;
 use crate::model::{Cause, HttpOffer, Site};
 use crate::probe::failure::Failure;
+
+use super::client_auth::Asked;
 
 /// Origins that are remembered at most.
 const ORIGINS_MAX: usize = 4_096;

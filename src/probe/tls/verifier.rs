@@ -22,7 +22,10 @@ use rustls::{CertificateError, DigitallySignedStruct, Error as TlsError, Signatu
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
-use x509_parser::x509::X509Name;
+
+use crate::model::{Certificate, CertificateFault, Timestamp};
+use crate::probe::tls::chain::presented::{Names, Presented};
+use crate::probe::tls::chain::x509::{begin, common_name, dates, expiry, keep, own_name};
 
 use super::chain::cache::{Dates, Fingerprint, Proven};
 use super::chain::faults::{faults, single_fault};
@@ -30,47 +33,9 @@ use super::chain::key::unproven;
 use super::chain::path::{Path, Roots, is_self_signed, likely};
 use super::chain::pinned::Pinned;
 use super::chain::purpose::named;
-use crate::model::text::{DETAIL_MAX, clean_line};
-use crate::model::{Certificate, CertificateFault, Timestamp};
 
 /// Certificates of a presented chain that are looked at.
 const CHAIN_MAX: usize = 16;
-/// Longest subject or issuer that is kept, in bytes.
-const NAME_MAX: usize = 255;
-
-/// What one handshake presented.
-#[derive(Clone, Debug)]
-pub(crate) struct Presented {
-    /// The chain, as far as the leaf could be parsed.
-    pub(crate) certificate: Option<Arc<Certificate>>,
-    /// The host that was asked.
-    pub(crate) host: String,
-    /// For the sentence about a wrong host.
-    pub(crate) names: Names,
-    /// What the leaf calls itself.
-    pub(crate) common_name: Option<String>,
-    /// Within which dates the leaf is valid.
-    pub(crate) leaf: Dates,
-    /// The same of the path to the root, or else of what was presented.
-    pub(crate) chain: Dates,
-    /// What the root of the path is called, and its dates; none without a path.
-    pub(crate) root: Option<(String, Dates)>,
-    /// When it was judged.
-    pub(crate) at: Timestamp,
-    /// What the real verifier had against it.
-    pub(crate) refusal: Option<TlsError>,
-    /// The handshake went on all the same.
-    pub(crate) is_overruled: bool,
-}
-
-/// The hosts that a leaf is good for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Names {
-    /// The first of them, clean.
-    pub(crate) first: Option<String>,
-    /// How many there are.
-    pub(crate) count: usize,
-}
 
 /// Who decides about all chains.
 #[derive(Debug)]
@@ -347,42 +312,9 @@ fn names(leaf: &X509Certificate<'_>) -> Names {
     Names { count: usize::from(first.is_some()) + shown.count(), first }
 }
 
-/// Within which dates `leaf` and everything `above` it are valid; the end may come before the beginning.
-pub(crate) fn dates(leaf: &X509Certificate<'_>, above: &[X509Certificate<'_>]) -> Dates {
-    let from = above.iter().map(begin).fold(begin(leaf), Ord::max);
-    let until = above.iter().map(expiry).fold(expiry(leaf), Ord::min);
-    (from, until)
-}
-
-/// What `name` is called by itself, clean.
-fn own_name(name: &X509Name<'_>) -> Option<String> {
-    let name = name.iter_common_name().next().and_then(|cn| cn.as_str().ok()).map(keep);
-    name.filter(|name| !name.is_empty())
-}
-
-/// The same, or all of it where it is not called anything.
-pub(crate) fn common_name(name: &X509Name<'_>) -> String {
-    own_name(name).unwrap_or_else(|| keep(&name.to_string()))
-}
-
-pub(crate) fn begin(certificate: &X509Certificate<'_>) -> Timestamp {
-    seconds(certificate.validity().not_before.timestamp())
-}
-
-pub(crate) fn expiry(certificate: &X509Certificate<'_>) -> Timestamp {
-    seconds(certificate.validity().not_after.timestamp())
-}
-
-fn seconds(unix: i64) -> Timestamp {
-    Timestamp::from_secs(u64::try_from(unix).unwrap_or(0))
-}
-
-fn keep(name: &str) -> String {
-    clean_line(name, NAME_MAX.min(DETAIL_MAX))
-}
-
 #[cfg(test)]
 mod tests {
+    use crate::probe::tls::chain::x509::seconds;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use rcgen::{CertificateParams, KeyPair, date_time_ymd};

@@ -2,8 +2,9 @@
 //!
 //! Both have the same buckets, so nothing is lost either way. Limits: 2^32 values a bucket on the way out, saturating.
 
-use super::counters::index_of;
 use crate::stats::Histogram;
+
+use super::counters::index_of;
 
 /// An `hdrhistogram` that does not have this layout: it must count from 1 with 2 significant digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -10,14 +10,13 @@
 //! **Limits.** The [`Holes::KEPT`] longest holes are kept, the others are counted.
 
 use std::cmp::Reverse;
-
 use std::time::Duration;
 
 use crate::model::{Flags, Sample, Timeframe, Timestamp};
-
-use super::outages::Outages;
 use crate::stats::coverage::Oldest;
 use crate::stats::{Cadence, Rollup, Summary, Unmade};
+
+use super::outages::Outages;
 
 /// Samples of one site, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use crate::model::time::duration;
 use crate::model::{Outcome, Packed, Timeframe, Timestamp};
-
 use crate::stats::Counts;
 
 /// Checks of one cell.

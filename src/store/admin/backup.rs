@@ -14,8 +14,7 @@ use std::path::Path;
 use redb::{Database, ReadTransaction, ReadableTable, ReadableTableMetadata, TableDefinition};
 
 use crate::store::error::{StoreError, guard};
-use crate::store::file::open;
-use crate::store::file::open::Options;
+use crate::store::file::open::{self, Options};
 use crate::store::file::path_check;
 use crate::store::tables::{schema, writer_signature};
 use crate::store::writable::Store;
@@ -204,6 +203,7 @@ mod tests {
     use crate::model::Timestamp;
     use crate::ring::Producer;
     use crate::store::archive::Archive;
+    use crate::store::file::database;
     use crate::store::read::view::Query;
     use crate::store::tests::samples::day;
     use crate::store::writer::Writer;
@@ -286,7 +286,7 @@ mod tests {
         let at = |name: &str| folder.path().join(name);
         Store::open(&at("webmon.redb"), &Options::default(), Timestamp::ZERO).unwrap().store.close().unwrap();
         let archive = Archive::open(&at("webmon.redb")).unwrap();
-        let foreign = open::builder().create(at("music.redb")).unwrap();
+        let foreign = database::builder().create(at("music.redb")).unwrap();
         let change = foreign.begin_write().unwrap();
         change.open_table(TableDefinition::<u32, u32>::new("songs")).unwrap().insert(1, 2).unwrap();
         change.commit().unwrap();

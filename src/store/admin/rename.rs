@@ -11,7 +11,6 @@ use std::sync::Arc;
 use redb::{ReadableTable, WriteTransaction};
 
 use crate::model::SiteId;
-
 use crate::store::error::StoreError;
 use crate::store::file::open::Options;
 use crate::store::file::path_check;

@@ -12,12 +12,10 @@ use std::path::{Path, PathBuf};
 use redb::{Database, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition};
 
 use crate::model::Timestamp;
-
-use crate::store::error;
-use crate::store::error::{StoreError, guard};
-use crate::store::file::open;
-use crate::store::file::open::{Identity, Options};
-use crate::store::file::{aside, path_check};
+use crate::store::error::{self, StoreError, guard};
+use crate::store::file::aside;
+use crate::store::file::open::{self, Options};
+use crate::store::file::path_check::{self, Identity};
 use crate::store::tables::{schema, writer_signature};
 use crate::store::writable::Store;
 

@@ -14,8 +14,7 @@ use crate::model::{Sample, Timestamp};
 
 use super::columns::{Encoder, SAMPLE_MAX};
 use super::decoder;
-use super::frame;
-use super::frame::{Cursor, Damage, Key, put};
+use super::frame::{self, Cursor, Damage, Key, put};
 
 /// Of the frame of a block.
 pub const VERSION: u8 = 1;

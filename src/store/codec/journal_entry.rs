@@ -14,8 +14,7 @@ use std::ops::{Range, RangeInclusive};
 use crate::model::{Packed, Sample, SiteId, Timestamp};
 
 use super::decoder;
-use super::frame;
-use super::frame::{CHECKSUM, Damage, put};
+use super::frame::{self, CHECKSUM, Damage, put};
 use super::rows::{self, Widths};
 
 /// The versions that are read; the last one is written.

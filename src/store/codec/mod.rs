@@ -11,8 +11,7 @@ pub(crate) mod stream_vbyte;
 
 use crate::model::{Sample, SiteId};
 
-pub use block::VERSION as BLOCK_VERSION;
-pub use block::{Head, decode, encode};
+pub use block::{Head, VERSION as BLOCK_VERSION, decode, encode};
 pub use columns::Encoder;
 pub use frame::{ANYWHERE, Damage, Key};
 pub use journal_entry::VERSIONS as ENTRY_VERSIONS;

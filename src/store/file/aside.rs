@@ -3,14 +3,13 @@
 //! Invariant of [`exchange`]: at every moment there is a whole file at the path, the old one or the new one. Where the file
 //! system has no hard links, the path is free between two renames.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use crate::model::Timestamp;
+use crate::store::error::StoreError;
 
 use super::open::{beside, sync_folder};
-use crate::store::error::StoreError;
 
 /// Renames the damaged file at `path` and returns its new name.
 pub fn move_aside(path: &Path, now: Timestamp) -> Result<PathBuf, StoreError> {

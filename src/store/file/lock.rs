@@ -4,11 +4,9 @@
 //! The database takes the lock on its header (the first bytes of the file) with a call that waits for ever, and any process
 //! that can read the file can hold that lock: a reader that was stopped does. Here the lock is tried again and again until
 //! the patience ends; then it is an ordinary failure that names the holder. Invariants: while this process holds
-//! the lock of the header, the stops of a shell are held off ([`stops`]); after one wait in vain the database is not made to
+//! the lock of the header, the stops of a shell are held off ([`crate::model::stops`]); after one wait in vain the database is not made to
 //! wait again until it has the lock once, so that closing it costs nothing.
 
-use std::error::Error;
-use std::fmt;
 use std::io;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,13 +17,12 @@ use redb::backends::FileBackend;
 use redb::{BackendError, StorageBackend};
 
 use crate::model::stops::Unstopped;
+use crate::store::error::Held;
+use crate::store::file::replaced::HEADER;
 
 use super::lock_holder;
-use super::open::Identity;
+use super::path_check::Identity;
 use super::replaced::Trace;
-
-/// The lock on the header covers these bytes and no others.
-pub const HEADER: (u64, u64) = (0, 320);
 
 /// The byte that a writer of the file keeps locked: redb's `SHARED_WRITER_BYTE`.
 const WRITER: u64 = (1 << 62) + 1;
@@ -147,21 +144,6 @@ impl Link {
         self.0.operations.fetch_add(1, Ordering::Relaxed);
     }
 }
-
-/// Another process holds the lock on the header; its number, if that could be found out.
-#[derive(Clone, Copy, Debug)]
-pub struct Held(pub Option<u32>);
-
-impl fmt::Display for Held {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(process) => write!(f, "pid {process} holds the file"),
-            None => f.write_str("another process holds the file"),
-        }
-    }
-}
-
-impl Error for Held {}
 
 /// See the module.
 #[derive(Debug)]

@@ -6,7 +6,7 @@
 //! that has them. Another user's descriptors are read by root only, and processes of other PID namespaces have no number here:
 //! then nothing is known. Limits: [`PROCESSES_MAX`] processes with [`DESCRIPTORS_MAX`] descriptors each are looked at.
 
-use super::open::Identity;
+use super::path_check::Identity;
 
 /// The process other than this one that holds a lock on any of `bytes` of the file, from the first to before the second.
 #[cfg(target_os = "linux")]

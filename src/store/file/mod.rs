@@ -1,6 +1,7 @@
 //! The file under the database: found, locked, opened, marked, copied and, when damaged, moved aside.
 
 pub(crate) mod aside;
+pub(crate) mod database;
 pub(crate) mod lock;
 pub(crate) mod lock_holder;
 pub(crate) mod new_file;

@@ -12,13 +12,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::{BackendError, StorageBackend};
 
-use super::unrepaired::unshared;
-use super::{open, path_check};
 use crate::store::error::StoreError;
+use crate::store::file::database;
 use crate::store::tables::schema;
 
+use super::path_check;
+use super::unrepaired::unshared;
+
 /// The first bytes of a file that is being filled.
-const BEGUN: &[u8; open::MAGIC.len()] = b"webmonnew";
+const BEGUN: &[u8; database::MAGIC.len()] = b"webmonnew";
 
 /// Whether the first bytes of a file say that it is no store yet: there are none, or filling it did not end.
 pub fn is_blank(front: &[u8]) -> bool {
@@ -35,7 +37,7 @@ pub fn fill(path: &Path) -> Result<(), StoreError> {
         Err(TryLockError::Error(source)) => return Err(failed(source)),
     }
     let mut front = Vec::new();
-    io::Read::by_ref(&mut file).take(open::MAGIC.len() as u64).read_to_end(&mut front).map_err(failed)?;
+    io::Read::by_ref(&mut file).take(database::MAGIC.len() as u64).read_to_end(&mut front).map_err(failed)?;
     if is_blank(&front) {
         write(&mut file, &made().map_err(failed)?).map_err(failed)?;
         // A new store is private; whose it is, the one who opens it says.
@@ -45,7 +47,7 @@ pub fn fill(path: &Path) -> Result<(), StoreError> {
 }
 
 fn write(file: &mut File, image: &[u8]) -> io::Result<()> {
-    let (front, rest) = image.split_at(open::MAGIC.len());
+    let (front, rest) = image.split_at(database::MAGIC.len());
     file.rewind()?;
     file.write_all(BEGUN)?;
     file.sync_all()?;
@@ -59,9 +61,9 @@ fn write(file: &mut File, image: &[u8]) -> io::Result<()> {
 
 fn made() -> io::Result<Vec<u8>> {
     let image = Image::default();
-    let database = open::builder().create_with_backend(image.clone()).map_err(open::into_io)?;
-    schema::create(&database).map_err(open::into_io)?;
-    database.close().map_err(open::into_io)?;
+    let database = database::builder().create_with_backend(image.clone()).map_err(database::into_io)?;
+    schema::create(&database).map_err(database::into_io)?;
+    database.close().map_err(database::into_io)?;
     Ok(std::mem::take(&mut *image.bytes()))
 }
 

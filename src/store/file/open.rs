@@ -14,23 +14,18 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use redb::backends::FileBackend;
-use redb::{Builder, ConcurrencyMode, Database, ReadOnlyDatabase, ReadableDatabase};
+use redb::{Database, ReadOnlyDatabase, ReadableDatabase};
 
-use super::lock;
-use super::lock::{Link, Patient};
+use crate::store::error::{StoreError, guard, let_go};
+use crate::store::file::database::{MAGIC, builder, into_io};
+use crate::store::file::path_check::Identity;
+use crate::store::limits::Keep;
+use crate::store::tables::schema::{self, Format};
+
+use super::lock::{self, Link, Patient};
 use super::rehearsal::Rehearsal;
 use super::unrepaired::Glimpse;
 use super::{new_file, path_check};
-use crate::store::error::{StoreError, guard, let_go};
-use crate::store::maintain::retention::Keep;
-use crate::store::tables::schema;
-use crate::store::tables::schema::Format;
-
-/// Bytes of the file that stay in memory; the database's own default is 1 GiB.
-const CACHE: usize = 32 << 20;
-
-/// The first bytes of every redb file.
-pub const MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
 
 /// Between two looks at a lock.
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
@@ -73,13 +68,6 @@ impl Default for Options {
             verify: false,
         }
     }
-}
-
-/// A builder with everything set that is the same for reading and writing.
-pub fn builder() -> Builder {
-    let mut builder = Builder::new();
-    builder.set_cache_size(CACHE).set_concurrency_mode(ConcurrencyMode::SingleWriter);
-    builder
 }
 
 /// Makes a new store at `path`, unless something is there by now.
@@ -170,13 +158,6 @@ fn make(temporary: &Path, contents: impl FnOnce(&Database) -> Result<(), redb::E
     guard(|| contents(&database)).map_err(into_io)?;
     database.close().map_err(into_io)?;
     synced.sync_all()
-}
-
-pub fn into_io(error: impl Into<redb::Error>) -> io::Error {
-    match error.into() {
-        redb::Error::Io(error) => error,
-        error => io::Error::other(error),
-    }
 }
 
 /// Opens the store at `path` for writing, waiting for its lock.
@@ -331,42 +312,6 @@ fn private(options: &mut OpenOptions) {
 
 #[cfg(not(unix))]
 fn private(_: &mut OpenOptions) {}
-
-/// Which file it is, whatever its name; where the system does not tell, all are alike.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Identity(u64, u64);
-
-impl Identity {
-    /// The file that `metadata` is of.
-    #[cfg(unix)]
-    pub fn of(metadata: &Metadata) -> Self {
-        use std::os::unix::fs::MetadataExt;
-        Self(metadata.dev(), metadata.ino())
-    }
-
-    /// The file that it is of.
-    #[cfg(not(unix))]
-    pub fn of(_: &Metadata) -> Self {
-        Self(0, 0)
-    }
-
-    /// Its disk.
-    #[cfg(target_os = "linux")]
-    pub const fn device(self) -> u64 {
-        self.0
-    }
-
-    /// Its number on its disk.
-    #[cfg(target_os = "linux")]
-    pub const fn node(self) -> u64 {
-        self.1
-    }
-
-    /// The file at `path`, if there is one.
-    pub fn at(path: &Path) -> Option<Self> {
-        fs::symlink_metadata(path).ok().map(|metadata| Self::of(&metadata))
-    }
-}
 
 #[cfg(unix)]
 fn taken(metadata: &Metadata) -> u64 {

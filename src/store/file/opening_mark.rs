@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::panic_hook;
+use crate::store::error::{NO_SENSE, StoreError};
 
 use super::open;
-use super::open::Identity;
-use crate::store::error::{NO_SENSE, StoreError};
+use super::path_check::Identity;
 
 /// Bytes of a mark that are read.
 const MARK_MAX: u64 = 200;

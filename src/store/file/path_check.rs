@@ -9,7 +9,6 @@ use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::open::Identity;
 use crate::store::error::StoreError;
 
 /// `path`, or where the symbolic link at it leads.
@@ -203,5 +202,41 @@ mod tests {
         fs::write(&file, "").unwrap();
         assert_eq!(resolved(&link).unwrap(), fs::canonicalize(&file).unwrap());
         assert!(matches!(open(&link, false), Err(StoreError::Symlink { .. })), "only when it was resolved");
+    }
+}
+
+/// Which file it is, whatever its name; where the system does not tell, all are alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity(u64, u64);
+
+impl Identity {
+    /// The file that `metadata` is of.
+    #[cfg(unix)]
+    pub fn of(metadata: &Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        Self(metadata.dev(), metadata.ino())
+    }
+
+    /// The file that it is of.
+    #[cfg(not(unix))]
+    pub fn of(_: &Metadata) -> Self {
+        Self(0, 0)
+    }
+
+    /// Its disk.
+    #[cfg(target_os = "linux")]
+    pub const fn device(self) -> u64 {
+        self.0
+    }
+
+    /// Its number on its disk.
+    #[cfg(target_os = "linux")]
+    pub const fn node(self) -> u64 {
+        self.1
+    }
+
+    /// The file at `path`, if there is one.
+    pub fn at(path: &Path) -> Option<Self> {
+        fs::symlink_metadata(path).ok().map(|metadata| Self::of(&metadata))
     }
 }

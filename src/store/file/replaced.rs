@@ -9,8 +9,6 @@ use std::io;
 
 use redb::StorageBackend;
 
-use super::lock::HEADER;
-
 #[allow(clippy::cast_possible_truncation, reason = "a few hundred bytes")]
 const LENGTH: usize = HEADER.1 as usize;
 
@@ -75,3 +73,6 @@ fn header(file: &impl StorageBackend) -> io::Result<[u8; LENGTH]> {
     file.read(HEADER.0, &mut header)?;
     Ok(header)
 }
+
+/// The lock on the header covers these bytes and no others.
+pub const HEADER: (u64, u64) = (0, 320);

@@ -13,7 +13,6 @@ use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
 
 use crate::alert::AlertState;
 use crate::model::Timestamp;
-
 use crate::store::tables::record::decode_alert;
 use crate::store::tables::schema;
 

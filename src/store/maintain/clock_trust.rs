@@ -9,7 +9,6 @@ use std::time::Duration;
 use redb::{ReadTransaction, ReadableTable as _};
 
 use crate::model::Timestamp;
-
 use crate::store::tables::record::SealedRecord;
 use crate::store::tables::schema;
 

@@ -18,16 +18,16 @@ use std::time::Duration;
 use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 
 use crate::model::{SiteId, Timestamp};
-
-use super::alert_retention;
-use super::alert_retention::Kept;
-use super::rollup_builder::{Extent, NOTHING, Roller};
-use super::seal::read_sealed;
-use super::space::{BLOCK_BYTES, HOUR_BYTES, Room, limit, needed};
 use crate::store::codec::block;
+use crate::store::limits::Keep;
 use crate::store::tables::record::TextRecord;
 use crate::store::tables::rollup::Grain;
 use crate::store::tables::schema;
+use crate::store::tables::sealed::read_sealed;
+
+use super::alert_retention::{self, Kept};
+use super::rollup_builder::{Extent, NOTHING, Roller};
+use super::space::{BLOCK_BYTES, HOUR_BYTES, Room, limit, needed};
 
 /// Blocks, and hours, that go in one transaction: 32 MiB, more than one sealing brings.
 pub const BLOCKS_MAX: usize = 8_192;
@@ -41,21 +41,7 @@ type First = (Timestamp, (u32, u64));
 /// Alerts that go with as little writing as a block.
 const ALERTS_A_PAGE: usize = 16;
 
-/// Transactions that together write as much as the file may hold.
-const STEPS: u64 = 32;
-
 type Blocks<'txn> = Table<'txn, (u32, u64), &'static [u8]>;
-
-/// How much of the past is kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Keep {
-    /// Raw samples go when they are older than this; none: they stay.
-    pub retention: Option<Duration>,
-    /// Bytes that the file may hold; trimming begins below that (`room::limit`). None: no limit.
-    pub max_size: Option<u64>,
-    /// Alerts go when they are older than this, except open incidents; none: they stay.
-    pub alert_retention: Option<Duration>,
-}
 
 /// What was removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -131,22 +117,6 @@ impl Trimmed {
         self.more = next.more;
         self.is_full |= next.is_full;
         self.needs = self.needs.max(next.needs);
-    }
-}
-
-impl Keep {
-    /// Bytes of unsealed samples that are not too many beside the rest.
-    #[must_use]
-    pub fn journal_share(&self) -> usize {
-        self.max_size.map_or(usize::MAX, |max_size| usize::try_from(max_size / 16).unwrap_or(usize::MAX))
-    }
-
-    /// Pages that one transaction may write, of `most`: what it replaces is free only after the next one, so in a small file
-    /// a large transaction would take more room than what is kept.
-    #[must_use]
-    pub fn step(&self, most: usize) -> usize {
-        let pages = self.max_size.map_or(u64::MAX, |max_size| max_size / STEPS / 4_096);
-        usize::try_from(pages).unwrap_or(usize::MAX).clamp(1, most)
     }
 }
 
@@ -376,7 +346,8 @@ mod tests {
     use crate::alert::{Alert, AlertState, Threshold};
     use crate::model::{Observation, Sample, StoreHealth};
     use crate::ring::Producer;
-    use crate::store::file::open::{Options, builder};
+    use crate::store::file::database::builder;
+    use crate::store::file::open::Options;
     use crate::store::maintain::space::measure;
     use crate::store::read::view::Query;
     use crate::store::tests::samples::day_of;

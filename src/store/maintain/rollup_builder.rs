@@ -12,12 +12,11 @@
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use crate::model::{Sample, SiteId, Timestamp};
-
-use super::seal::{Rolled, read_sealed};
 use crate::store::codec::block;
 use crate::store::tables::record::SealedRecord;
 use crate::store::tables::rollup::{Grain, Roll};
 use crate::store::tables::schema;
+use crate::store::tables::sealed::{Rolled, reach, read_sealed};
 
 /// Blocks of a file without rollups that are read in one transaction: about half a million samples, 50 ms.
 pub const BLOCKS_MAX: usize = 2_000;
@@ -212,21 +211,6 @@ impl Rolled for Roller<'_> {
     fn reach(&self, site: SiteId) -> Result<(u64, Timestamp), redb::Error> {
         reach(&self.hours, site)
     }
-}
-
-/// How far the rows of a site reach: the number after the last sample in them, and its time. Reads all of them.
-pub fn reach(
-    hours: &impl ReadableTable<(u32, u64), &'static [u8]>,
-    site: SiteId,
-) -> Result<(u64, Timestamp), redb::Error> {
-    let mut reached = (0, Timestamp::ZERO);
-    for row in hours.range(schema::whole(site.0))? {
-        let (key, bytes) = row?;
-        if let Ok(roll) = Roll::decode(key.value(), bytes.value()) {
-            reached = reached.max((roll.next_seq, roll.stretch.last_at.unwrap_or_default()));
-        }
-    }
-    Ok(reached)
 }
 
 /// The hours and the day that are being summed up.

@@ -10,14 +10,15 @@
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use crate::model::{Sample, SiteId, Timestamp};
-
-use super::rollup_builder::{AtHand, Extent, Roller};
 use crate::store::codec::block;
 use crate::store::codec::columns::Encoder;
 use crate::store::tables::journal::Tail;
 use crate::store::tables::record::SealedRecord;
 use crate::store::tables::rollup::Grain;
 use crate::store::tables::schema;
+use crate::store::tables::sealed::read_sealed;
+
+use super::rollup_builder::{AtHand, Extent, Roller};
 
 type Blocks<'txn> = Table<'txn, (u32, u64), &'static [u8]>;
 
@@ -105,37 +106,6 @@ impl Sealing {
         self.from = end.unwrap_or(self.from);
         Ok(())
     }
-}
-
-/// What is asked of the rollups when the row that says how far they go is damaged.
-pub trait Rolled {
-    /// The number after the last sample of `site` that is in them, and its time.
-    fn reach(&self, site: SiteId) -> Result<(u64, Timestamp), redb::Error>;
-}
-
-/// How far `site` is sealed. A damaged row is made again from the site's last block and its rollups.
-pub fn read_sealed(
-    sealed: &impl ReadableTable<u32, &'static [u8]>,
-    blocks: &impl ReadableTable<(u32, u64), &'static [u8]>,
-    rollups: &impl Rolled,
-    site: SiteId,
-) -> Result<SealedRecord, redb::Error> {
-    let Some(row) = sealed.get(site.0)? else { return Ok(SealedRecord::default()) };
-    if let Ok(record) = SealedRecord::decode((site.0, 0), row.value()) {
-        return Ok(record);
-    }
-    let mut samples = Vec::new();
-    for row in blocks.range(schema::whole(site.0))?.rev() {
-        let (key, bytes) = row?;
-        if let Ok(head) = block::decode(key.value(), bytes.value(), &mut samples) {
-            let next_seq = key.value().1 + head.count as u64;
-            let last_at = samples.last().map_or(Timestamp::ZERO, |sample| sample.at);
-            // Where clocks were set back is not known any more: "up to the end" is safe, and only slower.
-            let (rolled, rolled_at) = rollups.reach(site)?;
-            return Ok(SealedRecord { next_seq, last_at, peak: head.peak, setback: next_seq, rolled, rolled_at });
-        }
-    }
-    Ok(SealedRecord::default())
 }
 
 /// Buffers that are used for one site after the other.

@@ -8,7 +8,7 @@
 
 use redb::{ReadableTableMetadata, TableDefinition, WriteTransaction};
 
-use super::retention::Keep;
+use crate::store::limits::Keep;
 use crate::store::tables::schema;
 
 /// Pages are counted again after so many sealings: a day of them.

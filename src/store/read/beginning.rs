@@ -5,11 +5,11 @@
 
 use crate::model::{Sample, SiteId, Timestamp};
 use crate::stats::Cadence;
-
-use super::view::View;
 use crate::store::codec::block;
 use crate::store::tables::rollup::Roll;
 use crate::store::tables::schema;
+
+use super::view::View;
 
 /// When the oldest check of `site` was due of which anything is kept. Records that cannot be read are passed over.
 pub fn begins(view: &View, site: SiteId) -> Result<Option<Timestamp>, redb::Error> {

@@ -17,12 +17,12 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
 
 use crate::alert::Alert;
 use crate::model::{Sample, SiteId, Timestamp};
-
-use super::view;
 use crate::store::codec::frame::Key;
 use crate::store::codec::{block, journal_entry};
-use crate::store::maintain::seal::{Rolled, read_sealed};
+use crate::store::tables::sealed::{Rolled, read_sealed};
 use crate::store::tables::{record, schema};
+
+use super::view;
 
 /// Where a reader stands.
 #[derive(Debug)]

@@ -15,14 +15,13 @@ use redb::ReadOnlyTable;
 
 use crate::model::{Outcome, Sample, SiteId, Timestamp};
 use crate::stats::{Beat, Beats, Stretch};
+use crate::store::codec::block;
+use crate::store::tables::record::SealedRecord;
+use crate::store::tables::rollup::{self, Grain, Roll};
+use crate::store::tables::schema;
 
 use super::samples::{Chain, first_block};
 use super::view::{Query, View};
-use crate::store::codec::block;
-use crate::store::tables::record::SealedRecord;
-use crate::store::tables::rollup;
-use crate::store::tables::rollup::{Grain, Roll};
-use crate::store::tables::schema;
 
 type Rows = ReadOnlyTable<(u32, u64), &'static [u8]>;
 

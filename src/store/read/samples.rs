@@ -16,14 +16,13 @@ use std::sync::Arc;
 use redb::ReadTransaction;
 
 use crate::model::{Cause, Sample, SiteId, Timestamp};
-
-use super::view;
-use super::view::{Query, Sites, View};
 use crate::store::codec::block;
 use crate::store::error::guard;
 use crate::store::tables::journal::Tail;
 use crate::store::tables::record::TextRecord;
 use crate::store::tables::schema;
+
+use super::view::{self, Query, Sites, View};
 
 /// One sample as it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,14 +10,11 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableTable as _};
 
 use crate::alert::{Alert, AlertState};
 use crate::model::{Sample, SiteId, Timestamp};
-
 use crate::store::codec::block;
-use crate::store::maintain::rollup_builder;
-use crate::store::maintain::seal::{Rolled, read_sealed};
 use crate::store::tables::journal::Tail;
-use crate::store::tables::record;
-use crate::store::tables::record::{SealedRecord, SiteRecord};
+use crate::store::tables::record::{self, SealedRecord, SiteRecord};
 use crate::store::tables::schema;
+use crate::store::tables::sealed::{self, Rolled, read_sealed};
 
 /// Which part of the store to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,7 +89,7 @@ pub struct View {
 
 impl Rolled for View {
     fn reach(&self, site: SiteId) -> Result<(u64, Timestamp), redb::Error> {
-        self.hours.as_ref().map_or(Ok((0, Timestamp::ZERO)), |hours| rollup_builder::reach(hours, site))
+        self.hours.as_ref().map_or(Ok((0, Timestamp::ZERO)), |hours| sealed::reach(hours, site))
     }
 }
 

@@ -8,10 +8,9 @@
 use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 
 use crate::model::{Certificate, CertificateFault, SiteId, Timestamp};
+use crate::store::codec::frame::{self, Damage, Key, put, put_text};
 
 use super::schema;
-use crate::store::codec::frame;
-use crate::store::codec::frame::{Damage, Key, put, put_text};
 
 const VERSION: u8 = 1;
 

@@ -11,11 +11,10 @@ use std::collections::BTreeMap;
 use redb::ReadableTable;
 
 use crate::model::{Sample, SiteId};
+use crate::store::codec::frame::Damage;
+use crate::store::codec::journal_entry::{self, Code, Group};
 
 use super::record::NUMBER_MAX;
-use crate::store::codec::frame::Damage;
-use crate::store::codec::journal_entry;
-use crate::store::codec::journal_entry::{Code, Group};
 
 /// The journal in memory.
 #[derive(Debug, Default)]

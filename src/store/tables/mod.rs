@@ -6,4 +6,5 @@ pub(crate) mod journal;
 pub(crate) mod record;
 pub(crate) mod rollup;
 pub(crate) mod schema;
+pub(crate) mod sealed;
 pub(crate) mod writer_signature;

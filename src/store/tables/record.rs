@@ -12,10 +12,9 @@ use redb::WriteTransaction;
 use crate::alert::{Alert, AlertState, Threshold};
 use crate::model::{SiteId, Timestamp};
 use crate::stats::Availability;
+use crate::store::codec::frame::{self, Cursor, Damage, Key, put, put_text};
 
 use super::schema;
-use crate::store::codec::frame;
-use crate::store::codec::frame::{Cursor, Damage, Key, put, put_text};
 
 const VERSION: u8 = 1;
 
@@ -243,6 +242,19 @@ pub fn insert_sites(transaction: &WriteTransaction, new: &[(u32, SiteRecord)]) -
         sites.insert(id, bytes.as_slice())?;
     }
     Ok(())
+}
+
+/// What the store knows of a site that is about to be watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Registered {
+    /// Its stable number.
+    pub id: SiteId,
+    /// The number of its next sample.
+    pub next_seq: u64,
+    /// The time of its newest sample.
+    pub last_at: Option<Timestamp>,
+    /// When it was first watched.
+    pub known_since: Timestamp,
 }
 
 #[cfg(test)]

@@ -12,9 +12,7 @@ use std::time::Duration;
 
 use crate::model::{Cause, Micros, Status, Timestamp};
 use crate::stats::{Beat, Hole, Oldest, Outage, Outages, Stretch, Sum, Tally};
-
-use crate::store::codec::frame;
-use crate::store::codec::frame::{Cursor, Damage, Key, put, put_signed};
+use crate::store::codec::frame::{self, Cursor, Damage, Key, put, put_signed};
 use crate::store::codec::histogram::{put_histogram, take_histogram};
 
 const VERSION: u8 = 1;

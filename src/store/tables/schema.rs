@@ -7,9 +7,9 @@
 //! the blocks of a file of version 1, some at each flush, and until then the blocks answer. Version 3 has rows in the
 //! journal (see [`crate::store::codec::journal_entry`]); entries of earlier versions are read and sealed.
 
-use crate::model::SiteId;
-
 use redb::{Database, Key, ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefinition, TableError, Value};
+
+use crate::model::SiteId;
 
 /// The format that this program writes, and the newest that it reads.
 pub const VERSION: u64 = 3;

@@ -9,11 +9,9 @@ use redb::{ReadTransaction, WriteTransaction};
 use crate::model::Timestamp;
 
 use super::schema;
-use crate::store::error::StoreError;
-use crate::store::writable::Store;
 
-const PROCESS: &str = "writer process";
-const SINCE: &str = "writer since";
+pub(crate) const PROCESS: &str = "writer process";
+pub(crate) const SINCE: &str = "writer since";
 
 /// A process that opened the store for writing and did not close it cleanly, or not yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,33 +20,6 @@ pub struct Signature {
     pub process: u32,
     /// When it opened the store.
     pub since: Timestamp,
-}
-
-impl Store {
-    /// Notes that the process of this number writes from now on, until the store is closed.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub fn sign(&mut self, process: u32, now: Timestamp) -> Result<(), StoreError> {
-        self.write(|transaction| {
-            let mut meta = transaction.open_table(schema::META)?;
-            meta.insert(PROCESS, u64::from(process))?;
-            meta.insert(SINCE, now.as_micros())?;
-            Ok(())
-        })?;
-        self.signed = Some(Signature { process, since: now });
-        Ok(())
-    }
-
-    /// Lets go of a store that another writer has signed, or closed, since this one did: it has used the numbers of what waits
-    /// here.
-    pub(crate) fn recognise(&mut self) -> Result<(), StoreError> {
-        if self.signed.is_some() && self.look(read)? != self.signed {
-            self.let_go();
-            return Err(StoreError::Taken { path: self.path().to_owned() });
-        }
-        Ok(())
-    }
 }
 
 /// Takes a signature away, if there is one.

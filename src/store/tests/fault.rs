@@ -6,15 +6,15 @@ use std::time::Duration;
 use crate::alert::{Alert, AlertState, Threshold};
 use crate::model::{Cause, Observation, Packed, Sample, SiteId, StoreHealth, Timestamp};
 use crate::ring::Producer;
-
-use super::samples::{Noise, day_of};
-use super::simulated_disk::{Disk, after_power_loss};
 use crate::store::codec::journal_entry::Packer;
 use crate::store::commit::TextSizes;
 use crate::store::error::StoreError;
 use crate::store::read::view::Query;
 use crate::store::writable::Store;
 use crate::store::writer::Writer;
+
+use super::samples::{Noise, day_of};
+use super::simulated_disk::{Disk, after_power_loss};
 
 const SITES: usize = 3;
 

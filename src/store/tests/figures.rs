@@ -9,12 +9,8 @@ use redb::{ReadableDatabase as _, ReadableTable as _};
 use crate::model::{Cause, Flags, Outcome, Sample, SiteId, Timestamp};
 use crate::ring::Producer;
 use crate::stats::{Beat, Stretch};
-
-use super::samples::{Noise, day_of, samples};
-use super::simulated_disk::{Disk, after_power_loss};
-use crate::store::codec::frame;
-use crate::store::codec::frame::put;
-use crate::store::maintain::retention::Keep;
+use crate::store::codec::frame::{self, put};
+use crate::store::limits::Keep;
 use crate::store::maintain::rollup_builder;
 use crate::store::read::figures::Figures;
 use crate::store::read::view::{Query, View};
@@ -23,6 +19,9 @@ use crate::store::tables::schema;
 use crate::store::verify;
 use crate::store::writable::Store;
 use crate::store::writer::Writer;
+
+use super::samples::{Noise, day_of, samples};
+use super::simulated_disk::{Disk, after_power_loss};
 
 const HOUR: u64 = 3_600;
 const DAY: u64 = 24 * HOUR;

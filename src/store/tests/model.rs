@@ -9,14 +9,14 @@ use proptest::prelude::*;
 use crate::alert::{Alert, AlertState, Threshold};
 use crate::model::{Cause, Observation, Sample, SiteId, Timestamp};
 use crate::ring::Producer;
-
-use super::samples::samples;
-use super::simulated_disk::Disk;
 use crate::store::error::StoreError;
 use crate::store::read::view::Query;
 use crate::store::tables::record::SiteRecord;
 use crate::store::tables::schema;
 use crate::store::writer::Writer;
+
+use super::samples::samples;
+use super::simulated_disk::Disk;
 
 const SITES: u32 = 4;
 

@@ -11,13 +11,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use redb::{BackendError, Database, ReadOnlyDatabase, StorageBackend};
 
-use super::samples::Noise;
 use crate::store::archive::Archive;
 use crate::store::error::{StoreError, guard};
-use crate::store::file::open;
+use crate::store::file::database;
 use crate::store::file::unrepaired::{Glimpse, unshared};
 use crate::store::tables::schema;
 use crate::store::writable::{Opener, Store};
+
+use super::samples::Noise;
 
 const SECTOR: usize = 512;
 
@@ -62,7 +63,7 @@ impl Disk {
     pub fn open(&self) -> Result<Database, StoreError> {
         let fresh = self.state().live.is_empty();
         let opened = guard(|| {
-            let database = open::builder().create_with_backend(self.clone())?;
+            let database = database::builder().create_with_backend(self.clone())?;
             if fresh {
                 schema::create(&database)?;
             }
@@ -73,7 +74,7 @@ impl Disk {
 
     /// A reader's look at it; none if it must be repaired first.
     pub fn look(&self) -> Result<Option<ReadOnlyDatabase>, StoreError> {
-        match open::builder().open_read_only_with_backend(self.clone()) {
+        match database::builder().open_read_only_with_backend(self.clone()) {
             Err(redb::DatabaseError::RepairAborted) => Ok(None),
             outcome => outcome.map(Some).map_err(failed),
         }
@@ -81,7 +82,7 @@ impl Disk {
 
     /// What a reader sees of it, as [`Archive::open`] finds it.
     pub fn archive(&self) -> Result<Archive, StoreError> {
-        let as_it_is = || open::builder().open_read_only_with_backend(Glimpse::new(self.clone())).map_err(failed);
+        let as_it_is = || database::builder().open_read_only_with_backend(Glimpse::new(self.clone())).map_err(failed);
         Archive::open_with(Path::new("simulated"), || self.look(), || self.open(), as_it_is)
     }
 

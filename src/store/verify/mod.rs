@@ -15,14 +15,10 @@ use crate::model::{SiteId, Timestamp};
 
 use super::codec::block;
 use super::codec::frame::Damage;
-use super::read::view;
-use super::read::view::View;
-use super::tables::certificate;
-use super::tables::export_cursor;
+use super::read::view::{self, View};
 use super::tables::journal::Tail;
-use super::tables::record;
-use super::tables::record::{SealedRecord, SiteRecord, TextRecord};
-use super::tables::schema;
+use super::tables::record::{self, SealedRecord, SiteRecord, TextRecord};
+use super::tables::{certificate, export_cursor, schema};
 use rollups::{Recount, Recounted};
 
 /// Gaps that are listed; beyond that they are only counted.

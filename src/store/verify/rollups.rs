@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 
 use crate::model::{Sample, SiteId, Timestamp};
 use crate::stats::Rollup;
-
 use crate::store::read::view::View;
 use crate::store::tables::rollup::{Grain, Roll};
 use crate::store::tables::schema;

@@ -11,7 +11,6 @@ use std::thread;
 use std::time::Duration;
 
 use super::key::{Key, Parser};
-use crate::tui::terminal::session::is_foreground;
 
 const PIECES: usize = 64;
 const PIECE: usize = 1024;
@@ -106,6 +105,17 @@ fn fail_behind() {
         // Where it cannot be blocked, it does what it does by default.
         let _as_it_was = set.thread_block();
     }
+}
+
+/// Whether the terminal is this job's now; also where there is no control of jobs.
+#[cfg(unix)]
+pub fn is_foreground() -> bool {
+    rustix::termios::tcgetpgrp(io::stdout()).map_or(true, |group| group == rustix::process::getpgrp())
+}
+
+#[cfg(not(unix))]
+pub const fn is_foreground() -> bool {
+    true
 }
 
 #[cfg(test)]

@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use crate::model::{ExportHealth, ExportState, StoreHealth, Watching, figures};
+use crate::tui::inputs::Inputs;
+use crate::tui::style::line::{Line, cut, safe};
+use crate::tui::style::role::Role;
+use crate::tui::style::time_text;
 
 use super::{FRESH, UiState};
-use crate::tui::style::line::{Line, Role, cut, safe};
-use crate::tui::style::time_text;
-use crate::tui::view::frame::Inputs;
 
 /// How long lost samples are spoken of.
 const LOST_SHOWN: Duration = Duration::from_mins(1);

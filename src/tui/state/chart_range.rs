@@ -11,11 +11,11 @@ use crate::alert::AlertState;
 use crate::engine::snapshot::Snapshot;
 use crate::model::Timestamp;
 use crate::stats::Cadence;
-
-use super::{Place, UiState};
 use crate::stats::series::site_history::Wanted;
-use crate::tui::view::frame::Inputs;
-use crate::tui::view::site::chart;
+use crate::tui::inputs::Inputs;
+use crate::tui::page::Place;
+
+use super::UiState;
 
 /// The spans that can be chosen besides the longest view.
 const SPANS: [Duration; 9] = [
@@ -135,9 +135,17 @@ impl UiState {
             span,
             until: self.travel.until.unwrap_or(now),
             live: self.travel.until.is_none(),
-            columns: chart::columns(usize::from(size.width)),
+            columns: columns(usize::from(size.width)),
         })
     }
+}
+
+/// `  120 ms ┤`
+pub(crate) const SCALE: usize = 10;
+
+/// The columns of the chart on a terminal of this width.
+pub fn columns(width: usize) -> usize {
+    width.saturating_sub(SCALE + 1).max(1)
 }
 
 #[cfg(test)]

@@ -5,11 +5,14 @@
 //! person's own wish; the cursor is always within what is seen. The list of alerts is sorted into "open first, then
 //! newest first" once when it changes, not once a frame.
 
+pub(crate) mod alert_lines;
 pub(crate) mod alert_list;
 pub(crate) mod banner;
 pub(crate) mod chart_range;
 pub(crate) mod digest;
+pub(crate) mod groups;
 pub(crate) mod site_list;
+pub(crate) mod state_counts;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,61 +22,22 @@ use ratatui::layout::Size;
 use crate::alert::{Alert, AlertState};
 use crate::engine::snapshot::Snapshot;
 use crate::model::Timestamp;
+use crate::model::command::Wish;
+use crate::tui::page::{Place, Typing};
 
-use super::event_loop::Settings;
+use super::inputs::Inputs;
 use super::layout::{Demand, Plan};
+use super::settings::Settings;
 use super::style::symbols::Symbols;
 use super::style::theme::{Scheme, Theme};
-use super::view::alerts;
-use super::view::frame::Inputs;
-use super::view::table::group_row::Folding;
-use crate::model::command::Wish;
 use alert_list::{AlertIndex, Entry, Storm};
 use chart_range::Travel;
 use digest::Digest;
+use groups::Folding;
 use site_list::{Filter, Sort};
 
 /// How long something new is marked as new, and the least time between two bells.
 pub const FRESH: Duration = Duration::from_secs(10);
-
-/// Which screen is shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Place {
-    /// All sites.
-    #[default]
-    Overview,
-    /// All alerts.
-    Alerts,
-    /// One site.
-    Site,
-    /// The help, over one of the others.
-    Help,
-}
-
-/// How a person leaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Leave {
-    /// Without a trace.
-    Plain,
-    /// The last screen stays.
-    KeepScreen,
-    /// By Ctrl-C, as if by SIGINT.
-    Interrupt,
-    /// For a while: to the shell, by Ctrl-Z.
-    Rest,
-}
-
-/// What the next keys go to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Typing {
-    /// The table of actions.
-    #[default]
-    Keys,
-    /// The text of the filter.
-    Filter,
-    /// The letter of an order.
-    Sort,
-}
 
 /// Everything about the dashboard that lasts from frame to frame.
 #[derive(Clone, Debug)]
@@ -338,7 +302,7 @@ impl UiState {
         let mut room = usize::from(size.height).saturating_sub(5 + banner);
         let mut first = self.alerts_row + 1;
         while first > self.alerts_top {
-            let lines = alerts::height(inputs, self, first - 1, usize::from(size.width));
+            let lines = alert_lines::height(inputs, self, first - 1, usize::from(size.width));
             if lines > room {
                 break;
             }

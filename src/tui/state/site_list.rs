@@ -67,7 +67,7 @@ impl Filter {
 
 fn matches(word: &str, site: &SiteSnapshot, now: Timestamp) -> bool {
     match word {
-        "down" => crate::tui::view::frame::is_down(site),
+        "down" => super::state_counts::is_down(site),
         "cert" => warned_days(site, now).is_some(),
         _ if word.starts_with("group:") => {
             let wanted = &word["group:".len()..];

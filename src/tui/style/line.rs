@@ -10,45 +10,8 @@ use ratatui::style::Style;
 use ratatui::text::Span as Graphemes;
 use unicode_width::UnicodeWidthStr;
 
-use crate::engine::snapshot::SiteState;
-use crate::model::Phase;
 use crate::model::text::is_harmful;
-
-use crate::tui::view::site::chart::Plot;
-use crate::tui::view::table::heartbeat::Cell;
-
-/// What a piece of text means. The theme decides how it looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Figures and words.
-    Plain,
-    /// Repeats what is said elsewhere, or fills.
-    Dim,
-    /// The name of a region or of the program.
-    Strong,
-    /// A key that can be pressed.
-    Key,
-    /// The mark of a site in this state, or a word that says the state.
-    State(SiteState),
-    /// The number of sites that are down, when there are any.
-    DownCount,
-    /// A cell of a heartbeat bar.
-    Beat(Cell),
-    /// The time spent in a phase.
-    Phase(Phase),
-    /// A line or dot of a chart.
-    Plot(Plot),
-    /// A failure in words or codes.
-    Fault,
-    /// Deserves a look, but is not a state of a site.
-    Warning,
-    /// Where the cursor is.
-    Cursor,
-    /// New since a few seconds.
-    Fresh,
-    /// A mode that a person switched on and may have forgotten: frozen, filtered.
-    Mode,
-}
+use crate::tui::style::role::Role;
 
 /// A text and what it means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -265,6 +228,15 @@ fn graphemes(text: &str) -> impl Iterator<Item = &str> {
             offset += bytes;
             &text[offset - bytes..offset]
         })
+}
+
+/// A name without `https://` and the last `/`, for a site that is named by its URL.
+pub fn short_name(name: &str) -> &str {
+    let short = name.strip_prefix("https://").unwrap_or(name);
+    match short.strip_suffix('/') {
+        Some(rest) if short.len() < name.len() && !rest.is_empty() => rest,
+        _ => short,
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! How text looks: roles, symbols, themes, and times in words.
 
 pub(crate) mod line;
+pub(crate) mod role;
 pub(crate) mod symbols;
 pub(crate) mod theme;
 pub(crate) mod time_text;

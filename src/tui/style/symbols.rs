@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthChar as _;
 use crate::engine::snapshot::SiteState;
 use crate::model::Phase;
 
-use crate::tui::view::table::heartbeat::Cell;
+use super::role::Cell;
 
 /// A set of characters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

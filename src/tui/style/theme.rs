@@ -8,10 +8,8 @@ use ratatui::style::{Color, Modifier, Style};
 use crate::engine::snapshot::SiteState;
 use crate::model::Phase;
 
-use super::line::Role;
+use super::role::{Cell, Plot, Role};
 use super::symbols::Symbols;
-use crate::tui::view::site::chart::Plot;
-use crate::tui::view::table::heartbeat::Cell;
 
 /// What the terminal's background is like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -23,14 +23,14 @@ use ratatui::layout::{Rect, Size};
 use ratatui::{Terminal, TerminalOptions, Viewport};
 
 use crate::panic_hook;
+use crate::tui::input::key::Key;
+use crate::tui::input::reader::{Input, is_foreground};
+use crate::tui::render::{Screen, render};
+use crate::tui::style::theme::Theme;
 
+use super::console::{Beyond, Console};
 use super::job_control::{Orders, can_rest};
 use super::output::Wire;
-use crate::tui::event_loop::{Beyond, Console};
-use crate::tui::input::key::Key;
-use crate::tui::input::reader::Input;
-use crate::tui::screen::{Screen, render};
-use crate::tui::style::theme::Theme;
 
 const MOUSE_ON: &[u8] = b"\x1b[?1000h\x1b[?1006h";
 const MOUSE_OFF: &[u8] = b"\x1b[?1006l\x1b[?1000l";
@@ -226,17 +226,6 @@ fn lock_in_time() -> Option<MutexGuard<'static, Held>> {
         }
     }
     None
-}
-
-/// Whether the terminal is this job's now; also where there is no control of jobs.
-#[cfg(unix)]
-pub fn is_foreground() -> bool {
-    rustix::termios::tcgetpgrp(io::stdout()).map_or(true, |group| group == rustix::process::getpgrp())
-}
-
-#[cfg(not(unix))]
-pub const fn is_foreground() -> bool {
-    true
 }
 
 /// Whether a job in the background may write (`stty -tostop`).

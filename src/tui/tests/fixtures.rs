@@ -12,13 +12,12 @@ use crate::model::{
     Cause, Certificate, Flags, Health, Http, Micros, Observation, Phase, Phases, Sample, SortKey, Status, StoreHealth,
     Timeframe, Timestamp, Watching,
 };
-use crate::stats::{Answer, Availability, Beat, Beats, Cadence, Counts, Latency, Stretch, Summary};
-
 use crate::stats::series::site_history::{Gather, Past, Wanted};
-use crate::tui::event_loop::Settings;
+use crate::stats::{Answer, Availability, Beat, Beats, Cadence, Counts, Latency, Stretch, Summary};
+use crate::tui::inputs::{About, Inputs};
+use crate::tui::settings::Settings;
 use crate::tui::state::UiState;
 use crate::tui::style::theme::Scheme;
-use crate::tui::view::frame::{About, Inputs};
 use crate::tui::{Recheck, Symbols};
 
 /// 2026-11-22 14:02:13 at +01:00.

@@ -6,13 +6,14 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Rect, Size};
 use ratatui::style::{Color, Modifier};
 
-use super::fixtures;
-use super::fixtures::World;
 use crate::tui::Symbols;
 use crate::tui::input::key::{Key, Mouse};
-use crate::tui::screen::{render, view};
+use crate::tui::render::render;
+use crate::tui::screen::view;
 use crate::tui::state::UiState;
 use crate::tui::style::theme::Theme;
+
+use super::fixtures::{self, World};
 
 fn draw(world: &World, state: &UiState, width: u16, height: u16) -> TestBackend {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
@@ -153,7 +154,7 @@ mod behaviour {
     use super::*;
     use crate::engine::snapshot::SiteState;
     use crate::model::{Health, StoreHealth};
-    use crate::tui::state::Leave;
+    use crate::tui::page::Leave;
 
     const SIZE: Size = Size { width: 80, height: 24 };
 

@@ -5,15 +5,14 @@ use std::sync::Arc;
 use ratatui::layout::Size;
 
 use crate::model::SortKey;
-
 use crate::model::command::{Wish, next_pause};
 use crate::tui::input::key::Key;
-use crate::tui::keymap;
-use crate::tui::keymap::Action;
+use crate::tui::inputs::Inputs;
+use crate::tui::keymap::{self, Action};
+use crate::tui::page::{Leave, Place, Typing};
+use crate::tui::state::UiState;
 use crate::tui::state::alert_list::Entry;
 use crate::tui::state::site_list::{Filter, SORT_KEYS, Sort};
-use crate::tui::state::{Leave, Place, Typing, UiState};
-use crate::tui::view::frame::Inputs;
 
 const FILTER_MAX: usize = 200;
 

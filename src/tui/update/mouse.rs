@@ -8,14 +8,14 @@
 use ratatui::layout::Size;
 
 use crate::model::SortKey;
-
 use crate::tui::input::key::Mouse;
+use crate::tui::inputs::Inputs;
 use crate::tui::layout::Plan;
+use crate::tui::page::Place;
 use crate::tui::screen::view;
-use crate::tui::state::banner;
-use crate::tui::state::{Place, UiState};
+use crate::tui::state::{UiState, banner};
 use crate::tui::style::line::width;
-use crate::tui::view::frame::{Frame, Inputs};
+use crate::tui::view::frame::Frame;
 use crate::tui::view::site;
 use crate::tui::view::table::columns;
 

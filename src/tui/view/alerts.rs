@@ -9,19 +9,17 @@ use std::time::Duration;
 use crate::alert::{Alert, AlertState};
 use crate::engine::snapshot::SiteState;
 use crate::model::{Timestamp, figures};
-
-use super::frame::{Frame, Inputs};
-use super::table::rows::short_name;
+use crate::tui::page::Place;
+use crate::tui::state::FRESH;
+use crate::tui::state::alert_lines::{TIME_COLUMN, WIDE, texts};
 use crate::tui::state::alert_list::{AlertIndex, Entry};
-use crate::tui::state::{FRESH, Place, UiState};
-use crate::tui::style::line::{Line, Role, cut, right, safe, width, wrap};
+use crate::tui::style::line::{Line, cut, right, safe, short_name, width, wrap};
+use crate::tui::style::role::Role;
 use crate::tui::style::time_text;
 
+use super::frame::Frame;
+
 const DAY: Duration = Duration::from_hours(24);
-/// From this width on times stand in a column of their own.
-const WIDE: usize = 100;
-/// `open 4m12s   `
-const TIME_COLUMN: usize = 13;
 /// Names in the line of a storm; a terminal has no room for more.
 const NAMES_MAX: usize = 40;
 
@@ -46,21 +44,6 @@ pub fn screen(frame: &Frame, height: usize) -> Vec<Line> {
         &Run { index: &state.found, from: state.alerts_top, height, cursor: Some(state.alerts_row) },
     );
     lines
-}
-
-/// The lines that entry number `at` of the screen takes at this width, with the line of its day.
-pub fn height(inputs: &Inputs, state: &UiState, at: usize, width: usize) -> usize {
-    let Some(entry) = state.found.listed.get(at) else { return 0 };
-    let Some(alert) = inputs.alerts.get(entry.newest()) else { return 0 };
-    let before = at.checked_sub(1).and_then(|at| state.found.listed.get(at)).filter(|entry| !entry.is_open());
-    let day = |entry: &Entry| {
-        inputs.alerts.get(entry.newest()).map(|alert| time_text::day(alert.at, inputs.now, inputs.zone))
-    };
-    let of_day = usize::from(!entry.is_open() && before.and_then(day) != day(entry));
-    match entry {
-        Entry::Fold { .. } => 1 + of_day,
-        Entry::One { open, .. } => texts(alert, width).len() + of_day + usize::from(*open && width < WIDE),
-    }
 }
 
 /// The newest alert as one line, while it is new: for screens that do not show alerts.
@@ -211,25 +194,12 @@ pub fn entry(frame: &Frame, alert: &Alert, open: bool) -> Vec<Line> {
     lines
 }
 
-/// The message, broken into lines at this width.
-fn texts(alert: &Alert, width: usize) -> Vec<String> {
-    let indent = if width >= WIDE { 2 + TIME_COLUMN } else { 2 };
-    wrap(&message(alert), width.saturating_sub(indent), 0)
-}
-
 fn time_of(frame: &Frame, alert: &Alert, open: bool) -> String {
     let now = frame.inputs.now;
     if open {
         format!("open {}", time_text::running(now.since(alert.at)))
     } else {
         time_text::moment(alert.at, now, frame.inputs.zone)
-    }
-}
-
-fn message(alert: &Alert) -> String {
-    match alert.state {
-        AlertState::Down | AlertState::Up => safe(&alert.message).into_owned(),
-        AlertState::Ended => format!("{} is no longer watched; its incident is closed", safe(short_name(&alert.site))),
     }
 }
 
@@ -272,6 +242,7 @@ fn moment(frame: &Frame, at: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
+    use crate::tui::state::UiState;
     use ratatui::layout::Size;
 
     use super::*;

@@ -9,18 +9,18 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use crate::alert::Alert;
+use crate::app::log::events;
+use crate::app::reload::reconcile::{Change, New};
+use crate::app::scheduler::{Left, Order, Revision};
+use crate::app::storage::archive_views::LongViews;
+use crate::app::storage::request::Adoption;
+use crate::app::storage::restore::track;
 use crate::engine::{Seat, SiteSnapshot};
 use crate::model::{SiteId, Timestamp, View};
 use crate::ring::{Producer, Ring};
 use crate::stats::Cadence;
 
 use super::Control;
-use crate::app::log::events;
-use crate::app::reload::reconcile::{Change, New};
-use crate::app::scheduler::{Left, Order, Revision};
-use crate::app::storage::archive_views::LongViews;
-use crate::app::storage::restore::track;
-use crate::app::storage::task::Adoption;
 
 impl Control {
     /// Goes on as `change` says. Nothing is changed when the network side has ended already.

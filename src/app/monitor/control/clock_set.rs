@@ -11,6 +11,8 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use tokio::sync::oneshot;
 
+use crate::app::clock::Set;
+use crate::app::scheduler::{Order, SetClock};
 use crate::engine::Leap;
 use crate::model::Timestamp;
 use crate::model::time::duration;
@@ -18,8 +20,6 @@ use crate::report::{clock, minute};
 use crate::ring::Ring;
 
 use super::Control;
-use crate::app::clock::Set;
-use crate::app::scheduler::{Order, SetClock};
 
 impl Control {
     /// Follows the system's clock where it was set, and says so.

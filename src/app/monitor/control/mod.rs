@@ -14,12 +14,6 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::alert::Alert;
-use crate::engine::{Engine, Step};
-use crate::model::{Cause, Health, SiteId, Timestamp};
-use crate::ring::Ring;
-use crate::tui::Wish;
-
-use super::site_registry::{Entry, Roster};
 use crate::app::alerts::dispatcher::Outbox;
 use crate::app::alerts::history::AlertLog;
 use crate::app::clock::{Clock, Looks};
@@ -30,8 +24,14 @@ use crate::app::scheduler::{CheckTexts, Order};
 use crate::app::status::health_meter::{Keeping, Meter};
 use crate::app::status::warnings::News;
 use crate::app::storage::archive_views::Part;
-use crate::app::storage::task::Adoption;
+use crate::app::storage::request::Adoption;
 use crate::app::system::systemd::Service;
+use crate::engine::{Engine, Step};
+use crate::model::{Cause, Health, SiteId, Timestamp};
+use crate::ring::Ring;
+use crate::tui::Wish;
+
+use super::site_registry::{Entry, Roster};
 
 /// Time between two steps of the engine.
 pub const STEP: Duration = Duration::from_millis(250);

@@ -12,22 +12,21 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{self, Config};
-use crate::engine::{Engine, SiteState, Track};
-use crate::model::{Cause, Certificate, Micros, Observation, Phase, Phases, Site, SiteId, Status, Timestamp};
-use crate::probe::Prober;
-use crate::store::{Options, Store};
-use crate::tui::Wish;
-
 use crate::app::cli::args::{Event, LineFormat};
 use crate::app::clock::Clock;
 use crate::app::headless::line_writer::{Chunk, Lines};
 use crate::app::headless::{Headless, Style};
 use crate::app::monitor::{Face, Kept, Monitor, Parts};
 use crate::app::reload::reconcile::Reviser;
-use crate::app::scheduler::Limits;
 use crate::app::status::health_meter::Keeping;
 use crate::app::storage::restore::{Memory, assemble, remember};
+use crate::app::system::limits::Limits;
+use crate::config::{self, Config};
+use crate::engine::{Engine, SiteState, Track};
+use crate::model::{Cause, Certificate, Micros, Observation, Phase, Phases, Site, SiteId, Status, Timestamp};
+use crate::probe::Prober;
+use crate::store::{Options, Store};
+use crate::tui::Wish;
 
 const START: Timestamp = Timestamp::from_secs(1_795_340_000);
 const SECOND: Duration = Duration::from_secs(1);

@@ -12,9 +12,10 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::oid_registry::OID_PKIX_ACCESS_DESCRIPTOR_CA_ISSUERS;
 
-use super::path::likely;
 use crate::model::{CertificateFault, Timestamp};
-use crate::probe::tls::verifier::dates;
+
+use super::path::likely;
+use super::x509::dates;
 
 /// Everything that is wrong with a refused chain, worst first.
 pub(crate) fn faults(

@@ -5,5 +5,7 @@ pub(crate) mod faults;
 pub(crate) mod key;
 pub(crate) mod path;
 pub(crate) mod pinned;
+pub(crate) mod presented;
 pub(crate) mod purpose;
 pub(crate) mod refusal;
+pub(crate) mod x509;

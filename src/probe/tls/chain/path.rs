@@ -18,9 +18,10 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::FromDer;
 
-use super::cache::Dates;
 use crate::model::Timestamp;
-use crate::probe::tls::verifier::{begin, common_name, expiry};
+
+use super::cache::Dates;
+use super::x509::{begin, common_name, expiry};
 
 /// Roots of one name that are tried at most.
 const ROOTS_MAX: usize = 4;

@@ -12,7 +12,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::ExtendedKeyUsage;
 use x509_parser::prelude::FromDer;
 
-use crate::probe::tls::verifier::common_name;
+use super::x509::common_name;
 
 /// A certificate that is not for servers, in words.
 #[derive(Debug, thiserror::Error)]

@@ -4,7 +4,8 @@ use rustls::{CertificateError, Error as TlsError};
 
 use crate::model::{Certificate, CertificateFault, Timestamp, figures};
 use crate::probe::failure::Failure;
-use crate::probe::tls::verifier::{Names, Presented};
+
+use super::presented::{Names, Presented};
 
 /// The failure of a refused chain: the worst fault is the cause, all of them are in the sentence.
 pub(crate) fn refused(certificate: &Certificate, presented: &Presented, refusal: &TlsError) -> Failure {

@@ -2,10 +2,10 @@
 
 use crate::engine::snapshot::SiteState;
 use crate::model::time::duration::format_short;
-
 use crate::tui::layout::MIN;
 use crate::tui::state::site_list::{Filter, Sort, arrange};
-use crate::tui::style::line::{Line, Role, cut, cut_middle, width};
+use crate::tui::style::line::{Line, cut, cut_middle, width};
+use crate::tui::style::role::Role;
 use crate::tui::view::frame::Frame;
 use crate::tui::view::table::rows::trouble_since;
 

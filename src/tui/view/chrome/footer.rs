@@ -1,12 +1,11 @@
 //! The last line: the keys of this screen, or what is being typed.
 
 use crate::model::figures;
-
-use crate::tui::keymap;
-use crate::tui::keymap::Hint;
+use crate::tui::keymap::{self, Hint};
+use crate::tui::page::{Place, Typing};
 use crate::tui::state::site_list::SORT_KEYS;
-use crate::tui::state::{Place, Typing};
-use crate::tui::style::line::{Line, Role, cut};
+use crate::tui::style::line::{Line, cut};
+use crate::tui::style::role::Role;
 use crate::tui::view::frame::Frame;
 
 /// The footer; `more`: the screen goes on below.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::engine::snapshot::SiteState;
 use crate::model::{ExportHealth, ExportState, Health, StoreHealth, Timestamp, figures};
-
-use crate::tui::style::line::{Line, Role};
+use crate::tui::style::line::Line;
+use crate::tui::style::role::Role;
 use crate::tui::style::time_text;
 use crate::tui::view::frame::Frame;
 

@@ -2,13 +2,11 @@
 
 use crate::engine::snapshot::SiteState;
 use crate::model::{StoreHealth, figures};
-
-use crate::tui::keymap;
-use crate::tui::keymap::Section;
-use crate::tui::state::Place;
-use crate::tui::style::line::{Line, Role, cut, safe};
+use crate::tui::keymap::{self, Section};
+use crate::tui::page::Place;
+use crate::tui::style::line::{Line, cut, safe};
+use crate::tui::style::role::{Cell, Role};
 use crate::tui::view::frame::Frame;
-use crate::tui::view::table::heartbeat::Cell;
 
 /// No help is longer than this.
 pub const LINES_MAX: usize = 60;

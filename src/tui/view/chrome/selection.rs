@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use crate::engine::snapshot::{SiteSnapshot, SiteState};
 use crate::model::{Cause, figures};
-
 use crate::tui::state::FRESH;
 use crate::tui::state::site_list::{certificate_days, warned_days};
-use crate::tui::style::line::{Line, Role, cut, safe};
+use crate::tui::style::line::{Line, cut, safe, short_name};
+use crate::tui::style::role::Role;
 use crate::tui::style::time_text;
 use crate::tui::view::frame::Frame;
 use crate::tui::view::table::group_row;
-use crate::tui::view::table::rows::{is_silent, note, short_name};
+use crate::tui::view::table::rows::{is_silent, note};
 
 /// From this width on there is room for more words.
 const WIDE: usize = 100;

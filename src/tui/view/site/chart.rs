@@ -8,36 +8,18 @@ use std::time::Duration;
 
 use crate::engine::snapshot::SiteSnapshot;
 use crate::model::figures;
-
 use crate::stats::series::site_history::Past;
 use crate::stats::series::{EDGES_MS, Scope, Series, Times};
-use crate::tui::state::chart_range::spans;
-use crate::tui::style::line::{Line, Role, cut, right};
+use crate::tui::state::chart_range::{SCALE, columns, spans};
+use crate::tui::style::line::{Line, cut, right};
+use crate::tui::style::role::{Plot, Role};
 use crate::tui::style::symbols::Symbols;
 use crate::tui::style::time_text;
 use crate::tui::view::frame::Frame;
 use crate::tui::view::table::heartbeat;
 
-/// `  120 ms ┤`
-const SCALE: usize = 10;
 /// Levels in a row of braille.
 const LEVELS: usize = 4;
-
-/// What a cell of the chart shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Plot {
-    /// The median.
-    Median,
-    /// The 95th percentile.
-    High,
-    /// The maximum.
-    Max,
-}
-
-/// The columns of the chart on a terminal of this width.
-pub fn columns(width: usize) -> usize {
-    width.saturating_sub(SCALE + 1).max(1)
-}
 
 /// What was read of the store for what is shown, if that is what the chart shows.
 pub fn past<'a>(frame: &Frame<'a>) -> Option<&'a Past> {

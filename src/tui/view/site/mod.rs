@@ -11,14 +11,15 @@ use crate::alert::AlertState;
 use crate::engine::snapshot::SiteSnapshot;
 use crate::model::{Cause, Phase, figures};
 use crate::stats::Summary;
+use crate::tui::state::site_list::{certificate_days, warned_days};
+use crate::tui::style::line::{Line, cut, right, safe, short_name, width};
+use crate::tui::style::role::Role;
+use crate::tui::style::time_text;
 
 use super::alerts;
 use super::chrome::selection::selected;
 use super::frame::Frame;
-use super::table::rows::{NO_TIME, coverage, marked, note, partition, short_name, trouble_since};
-use crate::tui::state::site_list::{certificate_days, warned_days};
-use crate::tui::style::line::{Line, Role, cut, right, safe, width};
-use crate::tui::style::time_text;
+use super::table::rows::{NO_TIME, coverage, marked, note, partition, trouble_since};
 
 /// No body is longer than this.
 pub const LINES_MAX: usize = 200;

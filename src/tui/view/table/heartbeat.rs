@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::alert::Threshold;
 use crate::stats::{Availability, Beat, Beats};
+use crate::tui::style::role::Cell;
 
 /// The widths that a bar may have.
 pub const WIDTHS: [usize; 5] = [10, 12, 15, 20, 30];
@@ -22,19 +23,6 @@ const _: () = {
         i += 1;
     }
 };
-
-/// What became of the checks of one cell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cell {
-    /// There was none: not running, paused, not our network.
-    None,
-    /// All were up.
-    Good,
-    /// Some failed.
-    Some,
-    /// The availability is at or below the site's own threshold.
-    Bad,
-}
 
 /// The widest bar that fits `room` cells, if any does.
 #[must_use]

@@ -5,15 +5,14 @@ use std::time::Duration;
 use crate::engine::snapshot::ViewSnapshot;
 use crate::model::{SortKey, figures};
 use crate::stats::Beats;
-
-use super::columns;
-use super::group_row;
-use super::rows;
 use crate::tui::layout::Placed;
 use crate::tui::state::site_list;
-use crate::tui::style::line::{Line, Role, cut, safe, width};
+use crate::tui::style::line::{Line, cut, safe, width};
+use crate::tui::style::role::Role;
 use crate::tui::style::time_text;
 use crate::tui::view::frame::Frame;
+
+use super::{columns, group_row, rows};
 
 /// All lines of the tables.
 pub fn lines(frame: &Frame) -> Vec<Line> {
@@ -124,7 +123,7 @@ fn modes(frame: &Frame, first: bool, line: &mut Line) {
         line.push(Role::Plain, " · ");
         line.push(Role::Mode, "not up");
     }
-    if !state.filter.text.trim().is_empty() && state.typing != crate::tui::state::Typing::Filter {
+    if !state.filter.text.trim().is_empty() && state.typing != crate::tui::page::Typing::Filter {
         line.push(Role::Plain, " · ");
         line.push(Role::Mode, cut(&format!("/{}", state.filter.text), 24));
     }

@@ -6,14 +6,15 @@ use crate::engine::snapshot::{Row, SiteSnapshot, SiteState};
 use crate::model::time::duration::format_short;
 use crate::model::{Cause, Timestamp, figures};
 use crate::stats::{Answer, Latency, Summary};
+use crate::tui::state::digest::FULL_COVERAGE;
+use crate::tui::state::site_list::warned_days;
+use crate::tui::style::line::{Line, cut, cut_middle, right, safe, short_name, width};
+use crate::tui::style::role::{self, Role};
+use crate::tui::style::time_text;
+use crate::tui::view::frame::Frame;
 
 use super::columns::{Column, Columns};
 use super::heartbeat;
-use crate::tui::state::digest::FULL_COVERAGE;
-use crate::tui::state::site_list::warned_days;
-use crate::tui::style::line::{Line, Role, cut, cut_middle, right, safe, width};
-use crate::tui::style::time_text;
-use crate::tui::view::frame::Frame;
 
 /// None, under the decimal point of a time.
 pub const NO_TIME: &str = "    –  ";
@@ -97,15 +98,6 @@ fn name(frame: &Frame, site: &SiteSnapshot, cells: usize, columns: &Columns, sel
     line
 }
 
-/// A name without `https://` and the last `/`, for a site that is named by its URL.
-pub fn short_name(name: &str) -> &str {
-    let short = name.strip_prefix("https://").unwrap_or(name);
-    match short.strip_suffix('/') {
-        Some(rest) if short.len() < name.len() && !rest.is_empty() => rest,
-        _ => short,
-    }
-}
-
 /// The days of a certificate in at most four cells.
 fn days_left(days: i64) -> String {
     if days < 0 { "exp".to_owned() } else { format!("{days}d") }
@@ -140,7 +132,7 @@ pub fn coverage(summary: &Summary) -> String {
 
 fn beats(frame: &Frame, site: &SiteSnapshot, row: &Row, cells: usize) -> Line {
     let mut line = Line::default();
-    let mut run = (heartbeat::Cell::None, String::new());
+    let mut run = (role::Cell::None, String::new());
     // Neighbours of one shape are one span: a bar is mostly a single span.
     for cell in heartbeat::cells(&row.beats, cells, site.interval, site.rule.threshold) {
         if cell != run.0 {

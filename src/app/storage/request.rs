@@ -1,0 +1,32 @@
+//! What the network side asks of the store's side of a running monitor.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::app::storage::archive_views::LongViews;
+use crate::app::storage::restore::Memory;
+use crate::model::SiteId;
+use crate::ring::{Reader, Ring};
+
+/// Asks what the store knows of sites, each as far back, and gives new ones their numbers.
+pub struct Ask {
+    /// Names and horizons.
+    pub sites: Vec<(Arc<str>, Duration)>,
+    /// Where the answer goes; an error is a sentence.
+    pub answer: oneshot::Sender<Result<Memory, String>>,
+}
+
+/// Other long views from now on, or none.
+pub struct Others(pub Option<LongViews>);
+
+/// What changes about the sites whose samples are saved.
+pub enum Adoption {
+    /// One more; its number is one past the last one.
+    Watch(Arc<str>, SiteId, Reader),
+    /// The site of this number goes on in that ring.
+    Follow(usize, Arc<Ring>),
+    /// These are the long views from now on.
+    LongViews(Option<LongViews>),
+}

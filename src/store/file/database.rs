@@ -1,0 +1,25 @@
+//! The database in the file: how it is opened, and its first bytes.
+
+use std::io;
+
+use redb::{Builder, ConcurrencyMode};
+
+/// Bytes of the file that stay in memory; the database's own default is 1 GiB.
+pub(crate) const CACHE: usize = 32 << 20;
+
+/// The first bytes of every redb file.
+pub const MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
+
+/// A builder with everything set that is the same for reading and writing.
+pub fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE).set_concurrency_mode(ConcurrencyMode::SingleWriter);
+    builder
+}
+
+pub fn into_io(error: impl Into<redb::Error>) -> io::Error {
+    match error.into() {
+        redb::Error::Io(error) => error,
+        error => io::Error::other(error),
+    }
+}

@@ -1,0 +1,54 @@
+//! Where the dashboard takes what it shows from: a monitor of this process, or one that it only watches.
+
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+
+use crate::alert::Alert;
+use crate::engine::snapshot::Snapshot;
+use crate::model::command::{Recheck, Wish};
+use crate::model::{Health, Sample, Timestamp};
+use crate::stats::series::site_history::{Past, Wanted};
+
+use super::inputs::About;
+
+/// Where the dashboard gets what it shows. Each call is cheap and never waits for anything slow.
+pub trait Source {
+    /// Changes whenever [`Source::snapshot`] does.
+    fn version(&self) -> u64;
+    /// The sites and their figures.
+    fn snapshot(&self) -> Snapshot;
+    /// All past alerts, oldest first; the same `Arc` as long as there is no new one.
+    fn alerts(&self) -> Arc<[Arc<Alert>]>;
+    /// How webmon itself is; the same `Arc` as long as nothing changed.
+    fn health(&self) -> Arc<Health>;
+    /// The samples that the ring of site number `site` holds, oldest first, in place of what is in `samples`.
+    fn samples(&self, site: usize, samples: &mut Vec<Sample>);
+    /// Whether there is a store to look back into.
+    fn has_past(&self) -> bool {
+        false
+    }
+    /// Begins to read this of the store, in place of anything asked for before.
+    fn look_back(&self, _wanted: Wanted) {}
+    /// What was read last; the same `Arc` as long as nothing else was.
+    fn past(&self) -> Option<Arc<Past>> {
+        None
+    }
+    /// What became of the checks that were asked for by hand; the same `Arc` as long as nothing did.
+    fn rechecks(&self) -> Arc<[Recheck]>;
+    /// Hears which sites are on the screen, by number, whenever that changes.
+    fn seen(&self, _sites: &[usize]) {}
+    /// Passes on what a person asks for. It may go unheard.
+    fn wish(&self, wish: Wish);
+    /// The time.
+    fn now(&self) -> Timestamp;
+}
+
+/// What never changes during a run.
+#[derive(Clone, Debug)]
+pub struct Fixed {
+    /// The zone in which times are told.
+    pub zone: TimeZone,
+    /// This run.
+    pub about: About,
+}
