@@ -1,19 +1,22 @@
 //! The plan of the house, held by a test: which room may import which, and where a crate or a clock may appear.
 //!
-//! The sources are read as text. Comments and literals are blanked first and items under `#[cfg(test)]` are left
-//! out, so only shipped code counts and no sentence trips a rule; then every path is collected, from `use` trees
-//! and from expressions, and resolved against the module it stands in. [`check`] is one pure function from a path
-//! and a source to faults; its own cases are below, bad sources that must be caught and good ones that must not.
+//! The sources are parsed with `syn`. Items under `#[cfg(test)]` are left out, so only shipped code counts; then every
+//! path is collected, from `use` trees, expressions and macros, and resolved against the module it stands in. [`check`]
+//! is one pure function from a path and a source to faults; its own cases are below, bad sources that must be caught and
+//! good ones that must not. `cargo test --test layering -- --nocapture` prints the table of the rooms.
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::path::Path;
 
+#[path = "layering/graph.rs"]
+mod graph;
 #[path = "layering/source.rs"]
 mod source;
 
-use source::{Target, blanked, module_of, shipped, test_modules, tokens, used_paths};
+use graph::Graph;
+use source::{Source, module_of};
 
 /// What each room may import besides itself; `app` and `demo` may import everything.
 const MAY_IMPORT: [(&str, &[&str]); 13] = [
@@ -27,30 +30,30 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
     ("store", &["model", "stats", "ring", "alert"]),
     ("export", &["model", "alert", "probe", "store"]),
     ("report", &["model", "stats", "alert", "engine::snapshot"]),
-    ("ui", &["model", "stats", "alert", "engine::snapshot"]),
+    ("tui", &["model", "stats", "alert", "engine::snapshot"]),
     ("app", ALL),
     ("demo", ALL),
 ];
 
-const ALL: &[&str] =
-    &["model", "ring", "stats", "alert", "config", "engine", "probe", "store", "export", "report", "ui", "app", "demo"];
+const ALL: &[&str] = &[
+    "model", "ring", "stats", "alert", "config", "engine", "probe", "store", "export", "report", "tui", "app", "demo",
+];
 
 /// What `engine` re-exports from `engine::snapshot`: the same nouns under a shorter path.
 const SNAPSHOT_NOUNS: [&str; 7] =
     ["LastCheck", "OpenIncident", "Row", "SiteSnapshot", "SiteState", "Snapshot", "ViewSnapshot"];
 
 /// The only rooms in which a crate may appear. Crates that are not named here may appear anywhere.
-const ONLY_IN: [(&str, &[&str]); 38] = [
+const ONLY_IN: [(&str, &[&str]); 37] = [
     ("annotate_snippets", &["config"]),
     ("anyhow", &["app", "demo"]),
     ("arc_swap", &["engine"]),
-    ("aws_lc_rs", &["probe"]),
     ("clap", &["app"]),
     ("clap_complete", &["app"]),
     ("clap_mangen", &["app"]),
     ("cookie_store", &["probe"]),
     ("crc32c", &["store"]),
-    ("crossterm", &["ui"]),
+    ("crossterm", &["tui"]),
     ("dns_lookup", &["probe"]),
     ("encoding_rs", &["probe"]),
     ("flate2", &["probe", "export"]),
@@ -62,7 +65,7 @@ const ONLY_IN: [(&str, &[&str]); 38] = [
     ("hyper_rustls", &["probe", "export"]),
     ("hyper_util", &["probe", "export"]),
     ("loom", &["ring"]),
-    ("ratatui", &["ui"]),
+    ("ratatui", &["tui"]),
     ("rcgen", &["demo"]),
     ("redb", &["store"]),
     ("regex", &["model", "config", "probe"]),
@@ -108,43 +111,206 @@ impl fmt::Display for Fault {
     }
 }
 
+/// The entries of each room, its files and its folders, in layers from top to bottom: an entry may import what stands in a
+/// lower layer.
+const LAYERS: [(&str, &[&[&str]]); 10] = [
+    (
+        "model",
+        &[
+            &["command", "site"],
+            &["check", "export_target", "health"],
+            &["figures", "sort_key", "stops", "text", "time", "zone"],
+        ],
+    ),
+    (
+        "stats",
+        &[
+            &["series"],
+            &["rollup"],
+            &["window"],
+            &["totals"],
+            &["coverage", "summary"],
+            &["counts", "facts", "histogram"],
+        ],
+    ),
+    ("config", &[&["diagnostics"], &["excerpt", "sections"], &["keys"], &["error", "syntax"], &["files"]]),
+    (
+        "engine",
+        &[&["clock_set", "reconfigure"], &["tracker"], &["board", "state_machine"], &["leap", "snapshot", "span"]],
+    ),
+    (
+        "probe",
+        &[
+            &["hop"],
+            &["run"],
+            &["bounded", "expectations"],
+            &["dns", "http"],
+            &["body", "tcp", "tls"],
+            &["evidence", "failure", "io", "options", "pulse", "stopwatch"],
+        ],
+    ),
+    (
+        "store",
+        &[
+            &["changes"],
+            &["archive"],
+            &["admin", "lookups", "signing", "upkeep", "writer"],
+            &["intake", "verify", "writable"],
+            &["commit", "file", "maintain", "read"],
+            &["tables"],
+            &["codec", "error", "limits"],
+        ],
+    ),
+    ("export", &[&["exporter"], &["client", "delivery", "points"], &["answer", "backoff", "line"]]),
+    (
+        "report",
+        &[
+            &["log_line"],
+            &["json"],
+            &["check", "csv", "table"],
+            &["getting_started", "objects", "run_summary", "text", "wrap"],
+            &["time", "wording"],
+        ],
+    ),
+    (
+        "tui",
+        &[
+            &["event_loop", "svg", "update"],
+            &["screen"],
+            &["view"],
+            &["source_cache", "state", "terminal"],
+            &["keymap", "render", "settings", "source"],
+            &["input", "inputs", "layout", "page", "style"],
+        ],
+    ),
+    (
+        "app",
+        &[
+            &["commands"],
+            &["session"],
+            &["dashboard", "follow"],
+            &["monitor"],
+            &["reload"],
+            &["headless", "storage"],
+            &["alerts", "scheduler"],
+            &["export", "log"],
+            &["cli", "prober", "system"],
+            &["exit"],
+            &["clock", "status", "stream"],
+        ],
+    ),
+];
+
+/// Most files in a folder, beside its `mod.rs`.
+const FILES_MAX: usize = 12;
+
 #[test]
 fn every_source_keeps_to_the_plan() {
     let files = sources(Path::new(env!("CARGO_MANIFEST_DIR")));
     assert!(files.len() > 20, "only {} sources were found", files.len());
-    let tests: BTreeSet<String> = files.iter().flat_map(|(path, source)| test_modules(path, source)).collect();
-    let is_test =
-        |path: &str| tests.iter().any(|stem| path == format!("{stem}.rs") || path.starts_with(&format!("{stem}/")));
+    let tests = test_stems(&files);
     let faults: Vec<String> = files
         .iter()
-        .flat_map(|(path, source)| if is_test(path) { check_form(path, source) } else { check(path, source) })
+        .flat_map(|(path, text)| if is_test(&tests, path) { check_form(path, text) } else { check(path, text) })
         .map(|fault| fault.to_string())
         .collect();
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
 }
 
+#[test]
+fn no_import_goes_in_a_circle() {
+    let files = sources(Path::new(env!("CARGO_MANIFEST_DIR")));
+    let tests = test_stems(&files);
+    let shipped = files.iter().filter(|(path, _)| path.starts_with("src/") && !is_test(&tests, path));
+    // The two roots only say which modules there are.
+    let shipped = shipped.filter(|(path, _)| !["src/lib.rs", "src/main.rs"].contains(&path.as_str()));
+    let read: Vec<(Vec<String>, Source)> = shipped.map(|(path, text)| (module_of(path), read(path, text))).collect();
+    let graph = Graph::new(&read.iter().map(|(module, source)| (module.clone(), source)).collect());
+    let rooms: Vec<&str> = MAY_IMPORT.iter().map(|(room, _)| *room).collect();
+    println!("{}", graph.table(&rooms));
+
+    let mut faults: Vec<String> =
+        graph.file_cycles().iter().map(|circle| format!("files import each other: {circle:?}")).collect();
+    for folder in graph.folders().iter().filter(|folder| !folder.is_empty()) {
+        let arrows = graph.arrows(folder);
+        for circle in graph.entries(folder).cycles {
+            faults.push(format!("entries of {} import each other: {circle:?}", folder.join("::")));
+            let within = arrows.iter().filter(|((from, to), _)| circle.contains(from) && circle.contains(to));
+            faults.extend(within.flat_map(|(_, files)| files).map(|files| format!("    {files}")));
+        }
+        let count = read.iter().filter(|(module, _)| module.split_last().is_some_and(|(_, parent)| parent == *folder));
+        let is_file = |module: &[String]| files.iter().any(|(path, _)| *path == format!("src/{}.rs", module.join("/")));
+        let count = count.filter(|(module, _)| is_file(module)).count();
+        if count > FILES_MAX {
+            faults.push(format!("{} has {count} files, at most {FILES_MAX} are allowed", folder.join("::")));
+        }
+    }
+    faults.extend(LAYERS.iter().flat_map(|(room, layers)| misplaced(room, layers, &graph)));
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+}
+
+/// The entries of `room` that stand in no layer or in one that is gone, and the imports that do not lead to a lower layer.
+fn misplaced(room: &str, layers: &[&[&str]], graph: &Graph) -> Vec<String> {
+    let layer = |entry: &str| layers.iter().position(|layer| layer.contains(&entry));
+    let folder = [room.to_owned()];
+    let known: BTreeSet<&str> = layers.iter().copied().flatten().copied().collect();
+    let there = graph.names(&folder);
+    let unplaced = there.iter().filter(|name| !known.contains(name.as_str()));
+    let gone = known.iter().filter(|name| !there.contains(**name));
+    let upwards = graph.arrows(&folder).into_iter().filter(|((from, to), _)| layer(from) >= layer(to));
+    let mut faults: Vec<String> = unplaced.map(|name| format!("{room}::{name} stands in no layer")).collect();
+    faults.extend(gone.map(|name| format!("{room}::{name} stands in a layer and is gone")));
+    faults.extend(upwards.map(|((from, to), files)| format!("{room}: {from} is not above {to}: {files:?}")));
+    faults
+}
+
+/// The paths, without `.rs`, of modules that are declared under `#[cfg(test)]`.
+fn test_stems(files: &[(String, String)]) -> BTreeSet<String> {
+    files
+        .iter()
+        .filter(|(path, _)| path.starts_with("src/"))
+        .flat_map(|(path, text)| test_modules(path, text))
+        .collect()
+}
+
+fn is_test(stems: &BTreeSet<String>, path: &str) -> bool {
+    stems.iter().any(|stem| path == format!("{stem}.rs") || path.starts_with(&format!("{stem}/")))
+}
+
+/// The test modules that the file at `path` declares, as paths without `.rs`.
+fn test_modules(path: &str, text: &str) -> Vec<String> {
+    let is_root = ["mod.rs", "lib.rs", "main.rs"].iter().any(|root| path.ends_with(&format!("/{root}")));
+    let beside = if is_root { path.rsplit_once('/').map_or("", |(dir, _)| dir) } else { path.trim_end_matches(".rs") };
+    read(path, text).test_modules.iter().map(|name| format!("{beside}/{name}")).collect()
+}
+
+fn read(path: &str, text: &str) -> Source {
+    Source::read(&module_of(path), text).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
 /// Every fault of one file; `path` is relative to the package.
-fn check(path: &str, source: &str) -> Vec<Fault> {
-    let mut faults = check_form(path, source);
+fn check(path: &str, text: &str) -> Vec<Fault> {
+    let mut faults = check_form(path, text);
     if !path.starts_with("src/") {
         return faults;
     }
-    let (tokens, test_lines) = shipped(&tokens(&blanked(source)));
+    let source = read(path, text);
     let mut fault = |line, what: String| faults.push(Fault { path: path.to_owned(), line, what });
 
-    let lines = source.lines().count() - test_lines;
+    let lines = text.lines().count() - source.test_lines;
     let most = if path == "src/main.rs" { MAIN_LINES_MAX } else { LINES_MAX };
     if lines > most {
         fault(most, format!("{lines} lines without tests, at most {most} are allowed"));
     }
-    for used in used_paths(&tokens, &module_of(path)) {
-        match &used.target {
-            Target::Inside(inside) => check_edge(path, inside).into_iter().for_each(|what| fault(used.line, what)),
-            Target::Outside(outside) => check_crate(path, outside).into_iter().for_each(|what| fault(used.line, what)),
+    for used in &source.used {
+        let (first, line) = (used.segments.first().map_or("", String::as_str), used.line);
+        match &used.inside {
+            Some(inside) => check_edge(path, inside).into_iter().for_each(|what| fault(line, what)),
+            None => check_crate(path, first).into_iter().for_each(|what| fault(line, what)),
         }
         let mut pairs = used.segments.iter().zip(used.segments.iter().skip(1));
         if path != CLOCK_FILE && pairs.any(|(of, now)| now == "now" && CLOCKS.contains(&of.as_str())) {
-            fault(used.line, format!("reads a clock ({}); time is an argument", used.segments.join("::")));
+            fault(line, format!("reads a clock ({}); time is an argument", used.segments.join("::")));
         }
     }
     faults
@@ -226,10 +392,10 @@ mod cases {
                 "use crate::{\n  model::{self, Sample},\n  ring::{Reader as R, *},\n};",
                 "`ring::Reader`",
             ),
-            ("src/ui/a.rs", "fn f() { crate::report::text::start(); }", "may not import `report::text::start`"),
-            ("src/ui/a.rs", "use crate::engine::Engine;", "may not import `engine::Engine`"),
-            ("src/ui/a.rs", "use crate::engine;", "may not import `engine`"),
-            ("src/store/a/b.rs", "use super::super::super::ui::Screen;", "`store` may not import `ui::Screen`"),
+            ("src/tui/a.rs", "fn f() { crate::report::text::start(); }", "may not import `report::text::start`"),
+            ("src/tui/a.rs", "use crate::engine::Engine;", "may not import `engine::Engine`"),
+            ("src/tui/a.rs", "use crate::engine;", "may not import `engine`"),
+            ("src/store/a/b.rs", "use super::super::super::tui::Screen;", "`store` may not import `tui::Screen`"),
             ("src/store/mod.rs", "use super::app::run;", "may not import `app::run`"),
             ("src/store/mod.rs", "mod inner { use super::super::probe::Prober; }", "may not import `probe::Prober`"),
             ("src/alert/a.rs", "pub use crate::engine::*;", "may not import `engine::*`"),
@@ -239,19 +405,19 @@ mod cases {
             ("src/engine/a.rs", "fn f(x: &::hyper::Request<()>) {}", "`hyper` appears in engine"),
             ("src/store/a.rs", "use {std::fmt, tokio::task};", "`tokio` appears in store"),
             ("src/store/a.rs", "#[derive(serde::Serialize)] struct A;", "`serde` appears in store"),
-            ("src/ui/a.rs", "use anyhow as oops;", "`anyhow` appears in ui"),
+            ("src/tui/a.rs", "use anyhow as oops;", "`anyhow` appears in tui"),
             ("src/model/a.rs", "#[cfg(webmon_loom)]\nuse loom::sync::Arc;", "`loom` appears in model"),
-            ("src/engine/a.rs", "let t = std::time::Instant::now();", "reads a clock"),
-            ("src/app/run.rs", "let t = jiff::Timestamp :: now();", "reads a clock"),
-            ("src/app/run.rs", "let clock: fn() -> Instant = Instant::now;", "reads a clock"),
-            ("src/ui/a.rs", "#[cfg(not(test))] fn f() { Zoned::now(); }", "reads a clock"),
-            ("src/ui/a.rs", "#[cfg(any(test, windows))] fn f() { SystemTime::now(); }", "reads a clock"),
-            ("src/ui/a.rs", "#[cfg(test)] mod t { fn a() {} }\nfn f() { SystemTime::now(); }", "reads a clock"),
-            ("src/ui/a.rs", "fn f<'a>(c: &'a char) { if *c == '\"' { SystemTime::now(); } }", "reads a clock"),
+            ("src/engine/a.rs", "fn f() { let t = std::time::Instant::now(); }", "reads a clock"),
+            ("src/app/run.rs", "fn f() { let t = jiff::Timestamp :: now(); }", "reads a clock"),
+            ("src/app/run.rs", "const CLOCK: fn() -> Instant = Instant::now;", "reads a clock"),
+            ("src/tui/a.rs", "#[cfg(not(test))] fn f() { Zoned::now(); }", "reads a clock"),
+            ("src/tui/a.rs", "#[cfg(any(test, windows))] fn f() { SystemTime::now(); }", "reads a clock"),
+            ("src/tui/a.rs", "#[cfg(test)] mod t { fn a() {} }\nfn f() { SystemTime::now(); }", "reads a clock"),
+            ("src/tui/a.rs", "fn f<'a>(c: &'a char) { if *c == '\"' { SystemTime::now(); } }", "reads a clock"),
             ("src/lib.rs", "use clap::Parser;", "`clap` appears in the crate's root"),
-            ("src/ui/util.rs", "", "`util` says nothing"),
-            ("src/ui/helpers/mod.rs", "", "`helpers` says nothing"),
-            ("src/ui/a.rs", &"\n".repeat(400), "401 lines without tests"),
+            ("src/tui/util.rs", "", "`util` says nothing"),
+            ("src/tui/helpers/mod.rs", "", "`helpers` says nothing"),
+            ("src/tui/a.rs", &"\n".repeat(400), "401 lines without tests"),
             ("src/main.rs", &"\n".repeat(40), "41 lines without tests"),
         ] {
             let found = faults(path, body);
@@ -262,25 +428,25 @@ mod cases {
     #[test]
     fn good_sources_pass() {
         for (path, body) in [
-            ("src/ui/a.rs", "use crate::engine::snapshot::SiteState;\nuse crate::engine::{Row, Snapshot as S};"),
-            ("src/ui/a.rs", "use super::theme::Theme;\nuse self::inner::X;\nuse crate::ui::{self, *};"),
-            ("src/ui/a.rs", "// use crate::store::Store;\n/* Instant::now() /* redb::x */ hyper::y */"),
+            ("src/tui/a.rs", "use crate::engine::snapshot::SiteState;\nuse crate::engine::{Row, Snapshot as S};"),
+            ("src/tui/a.rs", "use super::theme::Theme;\nuse self::inner::X;\nuse crate::tui::{self, *};"),
+            ("src/tui/a.rs", "// use crate::store::Store;\n/* Instant::now() /* redb::x */ hyper::y */"),
             (
-                "src/ui/a.rs",
+                "src/tui/a.rs",
                 "/// [`crate::store::Store`]\nfn f() { g(\"\\\"crate::store \", r#\"redb::\" SystemTime::now\"#, '\"'); }",
             ),
-            ("src/ui/a.rs", "fn f<'a>(x: &'a str) -> bool { x == b\"redb::x\" && '\\'' != 'a' }"),
-            ("src/ui/a.rs", "#[cfg(test)]\nmod tests {\n use crate::engine::Engine;\n fn f() { Instant::now(); }\n}"),
+            ("src/tui/a.rs", "fn f<'a>(x: &'a str) -> bool { x == b\"redb::x\" && '\\'' != 'a' }"),
+            ("src/tui/a.rs", "#[cfg(test)]\nmod tests {\n use crate::engine::Engine;\n fn f() { Instant::now(); }\n}"),
             (
-                "src/ui/a.rs",
+                "src/tui/a.rs",
                 "#[cfg(all(test, webmon_loom))]\nuse loom::model;\n#[cfg(test)]\nconst A: [u8; 2] = redb::B;",
             ),
-            ("src/ui/a.rs", "struct A { #[cfg(test)] x: redb::Database, y: u8 }"),
-            ("src/ui/a.rs", &format!("#[cfg(test)]\nmod tests {{\n{}}}", "\n".repeat(900))),
+            ("src/tui/a.rs", "struct A { #[cfg(test)] x: redb::Database, y: u8 }"),
+            ("src/tui/a.rs", &format!("#[cfg(test)]\nmod tests {{\n{}}}", "\n".repeat(900))),
             ("src/app/clock.rs", "pub fn now() -> Instant { Instant::now() }"),
             (
                 "src/app/run.rs",
-                "use crate::{ui, store::Store, demo};\nuse clap::Parser;\nfn f(n: Now) { clock.now(); n.now }",
+                "use crate::{tui, store::Store, demo};\nuse clap::Parser;\nfn f(n: Now) { clock.now(); n.now }",
             ),
             (
                 "src/ring/mod.rs",
@@ -297,14 +463,14 @@ mod cases {
 
     #[test]
     fn a_header_is_asked_of_every_file() {
-        for path in ["src/ui/a.rs", "benches/ring.rs", "tests/cli.rs"] {
+        for path in ["src/tui/a.rs", "benches/ring.rs", "tests/cli.rs"] {
             assert_eq!(check(path, "use std::fmt;\n").len(), 1, "{path}");
         }
     }
 
     #[test]
     fn faults_name_their_line() {
-        let faults = check("src/ui/a.rs", "//! A file.\n\n/* two\nlines */ use redb::Database;\n");
+        let faults = check("src/tui/a.rs", "//! A file.\n\n/* two\nlines */ use redb::Database;\n");
         assert_eq!(faults.iter().map(|fault| fault.line).collect::<Vec<_>>(), [4]);
     }
 
@@ -313,5 +479,49 @@ mod cases {
         let source = "#[cfg(test)]\nmod tests;\nmod real;\n#[cfg(all(test, webmon_loom))]\nmod loom;\n";
         assert_eq!(test_modules("src/ring/mod.rs", source), ["src/ring/tests", "src/ring/loom"]);
         assert_eq!(test_modules("src/ring/reader.rs", source), ["src/ring/reader/tests", "src/ring/reader/loom"]);
+    }
+
+    /// The graph of these modules, each with its source.
+    fn graph(sources: &[(&str, &str)]) -> Graph {
+        let path = |module: &str| module.split("::").map(str::to_owned).collect::<Vec<_>>();
+        let sources = sources
+            .iter()
+            .map(|(module, text)| (path(module), read(&format!("src/{}.rs", module.replace("::", "/")), text)));
+        let sources: Vec<_> = sources.collect();
+        Graph::new(&sources.iter().map(|(module, source)| (module.clone(), source)).collect())
+    }
+
+    #[test]
+    fn circles_are_found_also_through_reexports() {
+        let circle = graph(&[
+            ("a", "mod b; mod c; pub use b::B;"),
+            ("a::b", "use super::c::C; pub struct B;"),
+            ("a::c", "pub struct C; fn f() { crate::a::B; }"),
+        ]);
+        assert_eq!(circle.file_cycles().len(), 1);
+        let entries = circle.entries(&["a".to_owned()]);
+        assert_eq!((entries.count, entries.arrows, entries.cycles.len()), (2, 2, 1));
+
+        let folders = graph(&[
+            ("a", "mod b; mod c;"),
+            ("a::b::x", "use crate::a::c::z::Z;"),
+            ("a::b::y", "pub struct Y;"),
+            ("a::c::z", "use super::super::b::y::Y; pub struct Z;"),
+        ]);
+        assert_eq!((folders.file_cycles().len(), folders.entries(&["a".to_owned()]).cycles.len()), (0, 1));
+    }
+
+    #[test]
+    fn a_parent_and_its_own_child_are_no_circle_and_tests_do_not_count() {
+        let fine = graph(&[
+            ("a", "mod b; use b::B; pub struct A;"),
+            ("a::b", "use super::A; pub struct B;"),
+            ("a::c", "#[cfg(test)] mod tests { use super::super::d::D; } pub struct C;"),
+            ("a::d", "use super::c::C; pub struct D;"),
+        ]);
+        assert_eq!(fine.file_cycles(), Vec::<BTreeSet<String>>::new());
+        assert_eq!(fine.entries(&["a".to_owned()]).chain, 2);
+        let layers: &[&[&str]] = &[&["c"], &["b", "d"]];
+        assert_eq!(misplaced("a", layers, &fine).len(), 1, "d imports c and does not stand above it");
     }
 }

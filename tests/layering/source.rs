@@ -1,10 +1,53 @@
-//! Reading Rust as far as the layering test needs it: what is shipped, and which paths it names.
+//! What a Rust file ships and which paths it names, read with `syn`.
 //!
-//! No parser: comments and literals are blanked, the rest is cut into words and signs, and brackets are matched.
-//! That is enough because the sources compile. Limits: names that a macro builds are not seen, and a local module
-//! of the same name as a crate counts as it.
+//! Items, fields and statements under `#[cfg(test)]` are left out. Paths within macros are read from their tokens. Limit:
+//! names that a macro builds are not seen, and a local module of the same name as a crate counts as it.
 
-/// The module of a file: `src/ui/screen.rs` is `ui::screen`.
+use std::collections::BTreeMap;
+
+use proc_macro2::{TokenStream, TokenTree};
+use syn::spanned::Spanned;
+use syn::visit::{self, Visit};
+use syn::{Attribute, Meta, UseTree, Visibility};
+
+/// A path as it is written, and what it leads to.
+pub struct Used {
+    /// The line on which it begins.
+    pub line: usize,
+    /// The path as it is written.
+    pub segments: Vec<String>,
+    /// The path from the root of the crate, if it is one of the crate's own.
+    pub inside: Option<Vec<String>>,
+    /// Whether it only makes a name of another module visible here: `pub use`.
+    pub is_reexport: bool,
+}
+
+/// A file of the crate as the rules see it.
+#[derive(Default)]
+pub struct Source {
+    /// Every path of two segments or more, and every single name that is imported.
+    pub used: Vec<Used>,
+    /// The names that `use` brings into the file's own module, with what they lead to within the crate.
+    pub names: BTreeMap<String, Vec<String>>,
+    /// The types that the file defines: name and line.
+    pub types: Vec<String>,
+    /// How many lines items under `#[cfg(test)]` take.
+    pub test_lines: usize,
+    /// The modules in files of their own that the file declares under `#[cfg(test)]`.
+    pub test_modules: Vec<String>,
+}
+
+impl Source {
+    /// Reads the text of `module`.
+    pub fn read(module: &[String], text: &str) -> syn::Result<Self> {
+        let file = syn::parse_file(text)?;
+        let mut reader = Reader { scope: module.to_vec(), root: module.len(), source: Self::default() };
+        reader.visit_file(&file);
+        Ok(reader.source)
+    }
+}
+
+/// The module of a file: `src/tui/screen.rs` is `tui::screen`.
 pub fn module_of(path: &str) -> Vec<String> {
     let inner = path.trim_start_matches("src/").trim_end_matches(".rs");
     let mut module: Vec<String> = inner.split('/').map(str::to_owned).collect();
@@ -14,278 +57,238 @@ pub fn module_of(path: &str) -> Vec<String> {
     module
 }
 
-/// `source` with comments and literals as blanks; every line stays where it is.
-pub fn blanked(source: &str) -> Vec<char> {
-    let chars: Vec<char> = source.chars().collect();
-    let mut out = chars.clone();
-    let mut at = 0;
-    while at < chars.len() {
-        let end = literal_end(&chars, at);
-        if let Some(end) = end {
-            for c in &mut out[at..end] {
-                if *c != '\n' {
-                    *c = ' ';
-                }
-            }
-        }
-        at = end.unwrap_or(at + 1);
+struct Reader {
+    scope: Vec<String>,
+    root: usize,
+    source: Source,
+}
+
+impl Reader {
+    fn note(&mut self, line: usize, segments: Vec<String>, is_reexport: bool) {
+        let inside = self.inside(&segments);
+        self.source.used.push(Used { line, segments, inside, is_reexport });
     }
-    out
-}
 
-/// One past the end of the comment or literal that begins at `at`, if one does.
-fn literal_end(chars: &[char], at: usize) -> Option<usize> {
-    let is = |offset: usize, c: char| chars.get(at + offset) == Some(&c);
-    let find = |from: usize, wanted: &[char]| {
-        (from..chars.len()).find(|&i| chars[i..].starts_with(wanted)).map_or(chars.len(), |i| i + wanted.len())
-    };
-    match chars[at] {
-        '/' if is(1, '/') => Some(find(at, &['\n']).saturating_sub(1).max(at + 2)),
-        '/' if is(1, '*') => {
-            let (mut depth, mut i) = (1, at + 2);
-            while depth > 0 && i < chars.len() {
-                match chars[i..] {
-                    ['/', '*', ..] => (depth, i) = (depth + 1, i + 2),
-                    ['*', '/', ..] => (depth, i) = (depth - 1, i + 2),
-                    _ => i += 1,
-                }
-            }
-            Some(i)
-        }
-        '"' => Some(quoted_end(chars, at + 1, '"')),
-        // A quote with one character, or an escape, before the next quote is a character; else a lifetime.
-        '\'' if is(1, '\\') || is(2, '\'') => Some(quoted_end(chars, at + 1, '\'')),
-        'r' if at == 0 || !is_word(chars[at - 1]) || matches!(chars[at - 1], 'b' | 'c') => {
-            let hashes = chars[at + 1..].iter().take_while(|&&c| c == '#').count();
-            let close: Vec<char> = std::iter::once('"').chain(std::iter::repeat_n('#', hashes)).collect();
-            is(hashes + 1, '"').then(|| find(at + hashes + 2, &close))
-        }
-        _ => None,
-    }
-}
-
-fn quoted_end(chars: &[char], from: usize, quote: char) -> usize {
-    let mut i = from;
-    while i < chars.len() && chars[i] != quote {
-        i += if chars[i] == '\\' { 2 } else { 1 };
-    }
-    (i + 1).min(chars.len())
-}
-
-fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_'
-}
-
-/// A word, `::`, or any other single character.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Token {
-    text: String,
-    line: usize,
-}
-
-pub fn tokens(chars: &[char]) -> Vec<Token> {
-    let mut tokens = Vec::new();
-    let (mut at, mut line) = (0, 1);
-    while at < chars.len() {
-        let length = match chars[at] {
-            c if is_word(c) => chars[at..].iter().take_while(|&&c| is_word(c)).count(),
-            ':' if chars.get(at + 1) == Some(&':') => 2,
-            _ => 1,
+    fn inside(&self, segments: &[String]) -> Option<Vec<String>> {
+        let first = segments.first()?.as_str();
+        let ups = segments.iter().take_while(|segment| *segment == "super").count();
+        let (base, rest) = match first {
+            "crate" => (&[][..], &segments[1..]),
+            "self" => (&self.scope[..], &segments[1..]),
+            "super" => (&self.scope[..self.scope.len().checked_sub(ups)?], &segments[ups..]),
+            _ => return None,
         };
-        if chars[at] == '\n' {
-            line += 1;
-        } else if !chars[at].is_whitespace() {
-            tokens.push(Token { text: chars[at..at + length].iter().collect(), line });
-        }
-        at += length;
+        Some(base.iter().chain(rest).cloned().collect())
     }
-    tokens
-}
 
-/// The tokens that are not under `#[cfg(test)]`, and how many lines the others took.
-pub fn shipped(tokens: &[Token]) -> (Vec<Token>, usize) {
-    let (mut kept, mut test_lines, mut at) = (Vec::new(), 0, 0);
-    while at < tokens.len() {
-        let attribute = attribute_end(tokens, at);
-        if attribute.is_some_and(|end| is_test_cfg(&tokens[at..end])) {
-            let end = item_end(tokens, at);
-            test_lines += tokens[end - 1].line - tokens[at].line + 1;
-            at = end;
-        } else {
-            let end = attribute.unwrap_or(at + 1);
-            kept.extend_from_slice(&tokens[at..end]);
-            at = end;
+    /// Notes the leaves of a `use` tree.
+    fn tree(&mut self, tree: &UseTree, prefix: &[String], is_reexport: bool) {
+        let with = |name: &syn::Ident| prefix.iter().cloned().chain([name.to_string()]).collect::<Vec<_>>();
+        let line = tree.span().start().line;
+        match tree {
+            UseTree::Path(path) => self.tree(&path.tree, &with(&path.ident), is_reexport),
+            UseTree::Group(group) => group.items.iter().for_each(|item| self.tree(item, prefix, is_reexport)),
+            UseTree::Name(name) if name.ident == "self" => self.leaf(line, prefix.to_vec(), None, is_reexport),
+            UseTree::Name(name) => self.leaf(line, with(&name.ident), None, is_reexport),
+            UseTree::Rename(name) => self.leaf(line, with(&name.ident), Some(name.rename.to_string()), is_reexport),
+            UseTree::Glob(_) => {
+                let path = prefix.iter().cloned().chain(["*".to_owned()]).collect();
+                self.note(line, path, is_reexport);
+            }
         }
     }
-    (kept, test_lines)
-}
 
-/// One past the `]` of an outer attribute at `at`.
-fn attribute_end(tokens: &[Token], at: usize) -> Option<usize> {
-    let begins = tokens[at].text == "#" && tokens.get(at + 1)?.text == "[";
-    begins.then(|| group_end(tokens, at + 1))
+    fn leaf(&mut self, line: usize, path: Vec<String>, name: Option<String>, is_reexport: bool) {
+        // A path that begins with a child of this module is one of the crate's own.
+        let own = self.inside(&path).unwrap_or_else(|| self.scope.iter().chain(&path).cloned().collect());
+        if let Some(name) = name.or_else(|| path.last().cloned()).filter(|_| self.scope.len() == self.root) {
+            self.source.names.insert(name, own);
+        }
+        self.note(line, path, is_reexport);
+    }
+
+    /// Notes the paths within the tokens of a macro.
+    fn tokens(&mut self, tokens: TokenStream) {
+        let mut path: Vec<String> = Vec::new();
+        let (mut line, mut colons) = (0, 0);
+        for token in tokens {
+            match token {
+                TokenTree::Ident(word) if colons == 2 && !path.is_empty() => path.push(word.to_string()),
+                TokenTree::Ident(word) => {
+                    self.end_of(&mut path, line);
+                    line = word.span().start().line;
+                    path.push(word.to_string());
+                }
+                TokenTree::Punct(sign) if sign.as_char() == ':' => {
+                    colons += 1;
+                    continue;
+                }
+                other => {
+                    self.end_of(&mut path, line);
+                    if let TokenTree::Group(group) = other {
+                        self.tokens(group.stream());
+                    }
+                }
+            }
+            colons = 0;
+        }
+        self.end_of(&mut path, line);
+    }
+
+    fn end_of(&mut self, path: &mut Vec<String>, line: usize) {
+        let path = std::mem::take(path);
+        if path.len() > 1 {
+            self.note(line, path, false);
+        }
+    }
+
+    /// Whether what has these attributes is shipped. If not, its lines count as lines of a test.
+    fn is_shipped(&mut self, attributes: &[Attribute], whole: &impl Spanned) -> bool {
+        let is_test = attributes.iter().any(is_test_cfg);
+        if is_test {
+            let span = whole.span();
+            self.source.test_lines += span.end().line - span.start().line + 1;
+        }
+        !is_test
+    }
 }
 
 /// `cfg(test)` or `cfg(all(…, test, …))`.
-fn is_test_cfg(attribute: &[Token]) -> bool {
-    let words: Vec<&str> = attribute.iter().map(|token| token.text.as_str()).collect();
-    match &words[2..words.len() - 1] {
-        ["cfg", "(", "test", ")"] => true,
-        ["cfg", "(", "all", "(", inner @ ..] => {
-            let mut depth = 0;
-            inner.iter().enumerate().any(|(i, word)| {
-                depth += i32::from(*word == "(") - i32::from(*word == ")");
-                depth == 0 && *word == "test" && matches!(inner.get(i + 1), Some(&("," | ")")))
-            })
-        }
-        _ => false,
+fn is_test_cfg(attribute: &Attribute) -> bool {
+    let mut found = false;
+    if attribute.path().is_ident("cfg") {
+        let parsed = attribute.parse_nested_meta(|meta| {
+            found |= meta.path.is_ident("test");
+            if meta.path.is_ident("all") {
+                meta.parse_nested_meta(|inner| {
+                    found |= inner.path.is_ident("test");
+                    skip(&inner)
+                })?;
+            } else {
+                skip(&meta)?;
+            }
+            Ok(())
+        });
+        // What cannot be read as a list of conditions is none that we know.
+        found &= parsed.is_ok();
+    }
+    found
+}
+
+/// Reads past what follows a condition: `= "…"` or `(…)`.
+fn skip(meta: &syn::meta::ParseNestedMeta<'_>) -> syn::Result<()> {
+    if meta.input.peek(syn::token::Paren) {
+        let inner;
+        syn::parenthesized!(inner in meta.input);
+        inner.parse::<TokenStream>()?;
+    } else if meta.input.peek(syn::Token![=]) {
+        meta.value()?.parse::<syn::Lit>()?;
+    }
+    Ok(())
+}
+
+fn attributes(item: &syn::Item) -> &[Attribute] {
+    use syn::Item::{
+        Const, Enum, ExternCrate, Fn, ForeignMod, Impl, Macro, Mod, Static, Struct, Trait, Type, Union, Use,
+    };
+    match item {
+        Const(it) => &it.attrs,
+        Enum(it) => &it.attrs,
+        ExternCrate(it) => &it.attrs,
+        Fn(it) => &it.attrs,
+        ForeignMod(it) => &it.attrs,
+        Impl(it) => &it.attrs,
+        Macro(it) => &it.attrs,
+        Mod(it) => &it.attrs,
+        Static(it) => &it.attrs,
+        Struct(it) => &it.attrs,
+        Trait(it) => &it.attrs,
+        Type(it) => &it.attrs,
+        Union(it) => &it.attrs,
+        Use(it) => &it.attrs,
+        _ => &[],
     }
 }
 
-/// One past the item that the attribute at `at` belongs to: its `;`, its block, or the comma of a field.
-fn item_end(tokens: &[Token], at: usize) -> usize {
-    let mut i = at;
-    while let Some(end) = tokens.get(i).and_then(|_| attribute_end(tokens, i)) {
-        i = end;
-    }
-    let keywords = ["pub", "fn", "mod", "use", "impl", "struct", "enum", "const", "static", "type", "trait", "let"];
-    let is_item = tokens.get(i).is_some_and(|token| keywords.contains(&token.text.as_str()));
-    while let Some(token) = tokens.get(i) {
-        match token.text.as_str() {
-            ";" => return i + 1,
-            "," if !is_item => return i + 1,
-            "{" => return group_end(tokens, i),
-            "}" => return i,
-            "(" | "[" => i = group_end(tokens, i),
-            _ => i += 1,
+impl<'ast> Visit<'ast> for Reader {
+    fn visit_item(&mut self, item: &'ast syn::Item) {
+        if let syn::Item::Mod(module) = item
+            && module.content.is_none()
+            && module.attrs.iter().any(is_test_cfg)
+        {
+            self.source.test_modules.push(module.ident.to_string());
         }
-    }
-    i
-}
-
-/// One past the bracket that closes the one at `at`.
-fn group_end(tokens: &[Token], at: usize) -> usize {
-    let mut depth = 0;
-    for (i, token) in tokens.iter().enumerate().skip(at) {
-        match token.text.as_str() {
-            "(" | "[" | "{" => depth += 1,
-            ")" | "]" | "}" => depth -= 1,
+        if !self.is_shipped(attributes(item), item) {
+            return;
+        }
+        match item {
+            syn::Item::Struct(it) => self.source.types.push(it.ident.to_string()),
+            syn::Item::Enum(it) => self.source.types.push(it.ident.to_string()),
+            syn::Item::Trait(it) => self.source.types.push(it.ident.to_string()),
+            syn::Item::Type(it) => self.source.types.push(it.ident.to_string()),
             _ => {}
         }
-        if depth == 0 {
-            return i + 1;
-        }
+        visit::visit_item(self, item);
     }
-    tokens.len()
-}
 
-/// A path as it is written, and what it leads to.
-pub struct Used {
-    /// Where it begins.
-    pub line: usize,
-    /// As it is written.
-    pub segments: Vec<String>,
-    /// What it leads to.
-    pub target: Target,
-}
+    fn visit_item_mod(&mut self, module: &'ast syn::ItemMod) {
+        self.scope.push(module.ident.to_string());
+        visit::visit_item_mod(self, module);
+        self.scope.pop();
+    }
 
-pub enum Target {
-    /// Within the crate, from its root.
-    Inside(Vec<String>),
-    /// Another crate, or a name that is in scope.
-    Outside(String),
-}
+    fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
+        let is_reexport = !matches!(item.vis, Visibility::Inherited);
+        self.tree(&item.tree, &[], is_reexport);
+    }
 
-/// Every path of two segments or more, and every single name that is imported.
-pub fn used_paths(tokens: &[Token], module: &[String]) -> Vec<Used> {
-    let mut used = Vec::new();
-    let mut inline: Vec<(usize, String)> = Vec::new();
-    let (mut depth, mut at) = (0, 0);
-    let text = |i: usize| tokens.get(i).map_or("", |token| token.text.as_str());
-    while at < tokens.len() {
-        let line = tokens[at].line;
-        let scope: Vec<String> = module.iter().cloned().chain(inline.iter().map(|(_, name)| name.clone())).collect();
-        let mut note = |segments: Vec<String>| {
-            let target = resolved(&segments, &scope);
-            used.push(Used { line, segments, target });
+    fn visit_impl_item(&mut self, item: &'ast syn::ImplItem) {
+        let attributes: &[Attribute] = match item {
+            syn::ImplItem::Const(it) => &it.attrs,
+            syn::ImplItem::Fn(it) => &it.attrs,
+            syn::ImplItem::Type(it) => &it.attrs,
+            syn::ImplItem::Macro(it) => &it.attrs,
+            _ => &[],
         };
-        match text(at) {
-            "use" if text(at + 1) != "<" => at = use_tree(tokens, at + 1, &[], &mut note),
-            "mod" if text(at + 2) == "{" => {
-                inline.push((depth, text(at + 1).to_owned()));
-                at += 2;
-            }
-            "{" => (depth, at) = (depth + 1, at + 1),
-            "}" => {
-                depth = usize::saturating_sub(depth, 1);
-                if inline.last().is_some_and(|&(opened, _)| opened == depth) {
-                    inline.pop();
-                }
-                at += 1;
-            }
-            word if word.starts_with(is_word) && text(at + 1) == "::" => {
-                let mut segments = vec![word.to_owned()];
-                while text(at + 1) == "::" && text(at + 2).starts_with(is_word) {
-                    segments.push(text(at + 2).to_owned());
-                    at += 2;
-                }
-                at += 1;
-                note(segments);
-            }
-            _ => at += 1,
+        if self.is_shipped(attributes, item) {
+            visit::visit_impl_item(self, item);
         }
     }
-    used
-}
 
-/// Reads one `use` tree from `at`, notes each of its leaves, and returns where it ends.
-fn use_tree(tokens: &[Token], mut at: usize, prefix: &[String], note: &mut impl FnMut(Vec<String>)) -> usize {
-    let mut path = prefix.to_vec();
-    while let Some(token) = tokens.get(at) {
-        match token.text.as_str() {
-            "::" => at += 1,
-            "{" => {
-                let end = group_end(tokens, at);
-                at += 1;
-                while at < end - 1 {
-                    at = use_tree(tokens, at, &path, note);
-                    at += usize::from(tokens.get(at).is_some_and(|token| token.text == ","));
-                }
-                return end;
-            }
-            "as" => at += 2,
-            word if word == "*" || word.starts_with(is_word) => {
-                path.push(word.to_owned());
-                at += 1;
-            }
-            _ => break,
+    fn visit_field(&mut self, field: &'ast syn::Field) {
+        if self.is_shipped(&field.attrs, field) {
+            visit::visit_field(self, field);
         }
     }
-    note(path);
-    at
-}
 
-fn resolved(segments: &[String], scope: &[String]) -> Target {
-    let first = segments.first().map_or("", String::as_str);
-    if !["crate", "self", "super"].contains(&first) {
-        return Target::Outside(first.to_owned());
+    fn visit_field_value(&mut self, field: &'ast syn::FieldValue) {
+        if self.is_shipped(&field.attrs, field) {
+            visit::visit_field_value(self, field);
+        }
     }
-    let ups = segments.iter().take_while(|segment| *segment == "super" || *segment == "self");
-    let (ups, skipped) = (ups.clone().filter(|segment| *segment == "super").count(), ups.count());
-    let base = if first == "crate" { &[] } else { &scope[..scope.len().saturating_sub(ups)] };
-    let rest = &segments[skipped.max(1)..];
-    Target::Inside(base.iter().chain(rest).cloned().collect())
-}
 
-/// The paths, without `.rs`, of modules in files of their own that `source` declares under `#[cfg(test)]`.
-pub fn test_modules(path: &str, source: &str) -> Vec<String> {
-    let tokens = tokens(&blanked(source));
-    let is_root = ["mod.rs", "lib.rs", "main.rs"].iter().any(|root| path.ends_with(&format!("/{root}")));
-    let beside = if is_root { path.rsplit_once('/').map_or("", |(dir, _)| dir) } else { path.trim_end_matches(".rs") };
-    let declared = |at: usize| {
-        let end = attribute_end(&tokens, at).filter(|&end| is_test_cfg(&tokens[at..end]))?;
-        let item: Vec<&str> = tokens[end..].iter().take(3).map(|token| token.text.as_str()).collect();
-        matches!(item[..], ["mod", _, ";"]).then(|| format!("{beside}/{}", item[1]))
-    };
-    (0..tokens.len()).filter_map(declared).collect()
+    fn visit_local(&mut self, local: &'ast syn::Local) {
+        if self.is_shipped(&local.attrs, local) {
+            visit::visit_local(self, local);
+        }
+    }
+
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        if path.segments.len() > 1 {
+            let segments = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+            self.note(path.span().start().line, segments, false);
+        }
+        visit::visit_path(self, path);
+    }
+
+    fn visit_attribute(&mut self, attribute: &'ast Attribute) {
+        if let Meta::List(list) = &attribute.meta {
+            self.tokens(list.tokens.clone());
+        }
+    }
+
+    fn visit_macro(&mut self, call: &'ast syn::Macro) {
+        self.visit_path(&call.path);
+        self.tokens(call.tokens.clone());
+    }
 }
