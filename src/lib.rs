@@ -43,8 +43,8 @@
 //! | 4 | [`report`] lines and tables · [`tui`] the dashboard | model, stats, alert, `engine::snapshot` |
 //! | 5 | [`app`] clock, scheduler, wiring, command line | all |
 //!
-//! `tests/layering.rs` holds the source to this table, to the crates that may appear only in one room, and to the lengths
-//! of files; within a room, to its layers of folders, which import only downwards. Rooms below `app` return notices; they do not log.
+//! `tests/layering.rs` holds the source to this table, to the layers of folders within each room, to the crates that may
+//! appear only in one room, and to the lengths of files. Rooms below `app` return notices; they do not log.
 //!
 //! # Where this differs from the first plan, and why
 //!

@@ -1,7 +1,7 @@
 //! The shell: clock, scheduler, wiring, shutdown, command line.
 //!
 //! Everything that touches the world is here or in the rooms it calls: `probe` (the network), `store` (the disk) and
-//! `ui` (the terminal) do not know each other, and what they have to say to a person comes back as values.
+//! `tui` (the terminal) do not know each other, and what they have to say to a person comes back as values.
 //!
 //! ```text
 //! main thread      runtime: control loop (engine, every 250 ms) · store flush · signals
