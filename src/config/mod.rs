@@ -222,7 +222,7 @@ fn validate(text: &str, name: &str, scope: Scope<'_>, exposed: bool) -> Result<C
     let reader = Reader::new(&tree, text, scope);
     let mut warnings = Warnings::default();
     let config = if let Some(root) = root.filter(|&root| !reader.is_null(root)) {
-        let draft = reader.keys(root, keys::declared::FILE).and_then(|keys| Draft::read(keys, base_dir));
+        let draft = reader.keys(root, keys::declared::FILE).and_then(|keys| RawConfig::read(keys, base_dir));
         draft.map(|draft| draft.finish(&reader, &mut warnings, exposed))
     } else {
         reader.fault(Fault::new(0..0, "there is nothing in this file").hint(EXAMPLE));
@@ -250,7 +250,7 @@ fn validate(text: &str, name: &str, scope: Scope<'_>, exposed: bool) -> Result<C
 const EXAMPLE: &str = "write for instance: sites: [https://www.rust-lang.org]";
 
 /// A file that was read, before its sites are joined with its defaults.
-struct Draft {
+struct RawConfig {
     defaults: Layer,
     alerting: RuleLayer,
     exec: Option<sections::exec::Written>,
@@ -265,7 +265,7 @@ struct Draft {
     export_literals: Vec<Literal>,
 }
 
-impl Draft {
+impl RawConfig {
     /// None when there are no sites to speak of.
     fn read(mut keys: Keys<'_, '_>, base_dir: &Path) -> Option<Self> {
         let reader = keys.reader();

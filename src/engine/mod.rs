@@ -34,12 +34,12 @@ pub use reconfigure::Seat;
 pub use snapshot::{LastCheck, OpenIncident, Row, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
 pub use tracker::Track;
 
-use tracker::{Lane, Met, Scratch};
+use tracker::{Met, Scratch, SiteTracker};
 
 /// All sites and all views.
 #[derive(Debug)]
 pub struct Engine {
-    lanes: Vec<Lane>,
+    lanes: Vec<SiteTracker>,
     views: Vec<Arc<ViewSnapshot>>,
     /// The window of each view in the lanes; a long view has none.
     windows: Box<[Option<usize>]>,
@@ -90,12 +90,12 @@ impl Engine {
     pub fn new(views: Vec<View>, tracks: Vec<Track>, zone: TimeZone, now: Timestamp) -> Self {
         let mut scratch = Scratch::default();
         let recent: Vec<View> = views.iter().copied().filter(|view| !view.is_long()).collect();
-        let mut lanes: Vec<Lane> =
-            tracks.into_iter().map(|track| Lane::new(track, &recent, now, &mut scratch)).collect();
+        let mut lanes: Vec<SiteTracker> =
+            tracks.into_iter().map(|track| SiteTracker::new(track, &recent, now, &mut scratch)).collect();
         let sites = lanes.iter_mut().map(|lane| Arc::new(lane.snapshot(now).clone())).collect();
         let windows = windows_of(&views);
         let figures = |(view, window): (View, &Option<usize>)| {
-            let row = |lane: &mut Lane| match window {
+            let row = |lane: &mut SiteTracker| match window {
                 Some(window) => lane.row(*window, now),
                 None => Arc::new(Row::empty(now, view.timeframe)),
             };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::model::View;
 
-use super::tracker::{Lane, Met};
+use super::tracker::{Met, SiteTracker};
 use super::{Engine, Row, Step, Track, ViewSnapshot, snapshot_of, take_changes, windows_of};
 
 /// A site from now on.
@@ -28,7 +28,7 @@ impl Engine {
         let recent: Vec<View> = views.iter().copied().filter(|view| !view.is_long()).collect();
         self.windows = windows_of(&views);
         self.supplied.retain(|_| same_views);
-        let mut lanes: Vec<Option<Lane>> = std::mem::take(&mut self.lanes).into_iter().map(Some).collect();
+        let mut lanes: Vec<Option<SiteTracker>> = std::mem::take(&mut self.lanes).into_iter().map(Some).collect();
         let (mut met, mut step) = (Met::default(), Step::default());
         // Where the rows of a site may be taken from.
         let mut rows_of = Vec::with_capacity(seats.len());
@@ -39,7 +39,7 @@ impl Engine {
                     let anew = lane.refit(track, &recent, now, (&mut self.scratch, &mut met));
                     (lane, (was.filter(|_| same_views), anew))
                 }
-                None => (Lane::new(track, &recent, now, &mut self.scratch), (None, true)),
+                None => (SiteTracker::new(track, &recent, now, &mut self.scratch), (None, true)),
             };
             self.lanes.push(lane);
             rows_of.push(rows);
@@ -51,7 +51,7 @@ impl Engine {
         let figures = |((number, view), window): ((usize, View), &Option<usize>)| {
             let old = self.views.get(number);
             // A long view's rows do not come out of the lanes.
-            let row = |(lane, (was, anew)): (&mut Lane, &(Option<usize>, bool))| -> Arc<Row> {
+            let row = |(lane, (was, anew)): (&mut SiteTracker, &(Option<usize>, bool))| -> Arc<Row> {
                 let kept = was.filter(|_| !anew || window.is_none()).zip(old);
                 match (kept, window) {
                     (Some((was, old)), _) => Arc::clone(&old.rows[was]),

@@ -22,7 +22,7 @@ use super::SiteState;
 
 /// The state as it runs.
 #[derive(Clone, Debug)]
-pub(super) struct Standing {
+pub(super) struct StateMachine {
     state: SiteState,
     since: Timestamp,
     down: bool,
@@ -44,7 +44,7 @@ pub(super) struct Change {
     pub(super) to: SiteState,
 }
 
-impl Standing {
+impl StateMachine {
     /// No check yet; `silence` is how long nothing may come.
     pub(super) fn new(now: Timestamp, silence: Duration) -> Self {
         Self {
@@ -80,7 +80,7 @@ impl Standing {
         self.held = self.held.map(|(state, since)| (state, retold(since)));
     }
 
-    /// Whether the state began before [`Standing::since`]: that is the first check that was replayed.
+    /// Whether the state began before [`StateMachine::since`]: that is the first check that was replayed.
     pub(super) fn is_older(&self) -> bool {
         self.horizon == Some(self.since)
     }
@@ -94,8 +94,8 @@ impl Standing {
     }
 
     /// Takes note of the checks at the front of `samples` that come out as the last one did, in time and with nothing
-    /// changed since: they change nothing. Returns how many these are; what follows goes through [`Standing::pass`] and
-    /// [`Standing::check`].
+    /// changed since: they change nothing. Returns how many these are; what follows goes through [`StateMachine::pass`] and
+    /// [`StateMachine::check`].
     #[inline]
     pub(super) fn same(&mut self, samples: &[Packed]) -> usize {
         let Some((mut last, outcome)) = self.last else { return 0 };
@@ -243,7 +243,7 @@ mod tests {
 
     /// Plays `story`, one line a moment, and expects the state after it and since when, in seconds.
     fn play(story: &[(u64, On, SiteState, u64)]) {
-        let mut standing = Standing::new(at(1), Duration::from_secs(35));
+        let mut standing = StateMachine::new(at(1), Duration::from_secs(35));
         for &(secs, on, state, since) in story {
             let before = standing.state();
             let change = match on {
@@ -291,7 +291,7 @@ mod tests {
     #[test]
     fn a_stop_ends_nothing_that_the_next_check_finds_unchanged() {
         for (cause, state, since) in [(Cause::Ok, SiteState::Up, 10), (Cause::Reset, SiteState::Failing, 500)] {
-            let mut standing = Standing::new(at(1), Duration::from_secs(35));
+            let mut standing = StateMachine::new(at(1), Duration::from_secs(35));
             for secs in [10, 20, 30] {
                 standing.check(&sample(secs, Cause::Ok));
             }
@@ -314,13 +314,13 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever [`Standing::same`] takes at once, one check after the other would have told nothing and left the same.
+        /// Whatever [`StateMachine::same`] takes at once, one check after the other would have told nothing and left the same.
         #[test]
         fn checks_that_change_nothing_may_be_taken_at_once(
             checks in prop::collection::vec((1u64..60, prop::sample::select(vec![Cause::Ok, Cause::Ok, Cause::Ok, Cause::Reset, Cause::Local])), 1..40),
             lens in prop::collection::vec(1usize..9, 1..20), down: bool, paused: bool, held: bool,
         ) {
-            let mut one_by_one = Standing::new(at(1), Duration::from_secs(35));
+            let mut one_by_one = StateMachine::new(at(1), Duration::from_secs(35));
             one_by_one.check(&sample(2, Cause::Ok));
             one_by_one.judged(down, at(2));
             if held {

@@ -7,7 +7,7 @@ use crate::model::{Observation, Timestamp};
 
 /// Something that a person asks of the monitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum SiteCommand {
     /// To check the site of this number, in the order of sites.yaml, now.
     Check(usize),
     /// To leave the site of this number alone until then ([`Timestamp::MAX`]: until somebody resumes it), or to watch

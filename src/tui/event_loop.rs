@@ -18,7 +18,7 @@ use super::page::Leave;
 use super::screen::view;
 use super::source_cache::Taken;
 use super::state::UiState;
-use super::terminal::job_control::Orders;
+use super::terminal::job_control::JobControl;
 use super::terminal::session::{Session, is_panicked};
 
 const TICK: Duration = Duration::from_millis(100);
@@ -45,7 +45,7 @@ pub enum Ended {
 ///
 /// # Errors
 /// The terminal could not be taken.
-pub fn run(source: &impl Source, settings: Settings, fixed: &Fixed, orders: &Orders) -> io::Result<Ended> {
+pub fn run(source: &impl Source, settings: Settings, fixed: &Fixed, orders: &JobControl) -> io::Result<Ended> {
     // The theme decides about colours; crossterm's own reading of NO_COLOR would overrule `--color always`.
     crossterm::style::force_color_output(true);
     let mut session = Session::enter()?;
@@ -60,7 +60,7 @@ fn drive(
     mut state: UiState,
     fixed: &Fixed,
     console: &mut impl Console,
-    orders: &Orders,
+    orders: &JobControl,
 ) -> Ended {
     let mut taken = Taken::from(source);
     let mut keys = Vec::new();
@@ -140,7 +140,7 @@ mod tests {
     use super::super::style::theme::Theme;
     use crate::alert::Alert;
     use crate::engine::snapshot::Snapshot;
-    use crate::model::command::{Recheck, Wish};
+    use crate::model::command::{Recheck, SiteCommand};
     use crate::model::{Health, Sample};
     use std::cell::{Cell, RefCell};
     use std::sync::Arc;
@@ -153,7 +153,7 @@ mod tests {
         now: Cell<Timestamp>,
         version_every: Duration,
         stop_at: Timestamp,
-        wished: RefCell<Vec<Wish>>,
+        wished: RefCell<Vec<SiteCommand>>,
     }
 
     impl Source for &Scripted {
@@ -178,7 +178,7 @@ mod tests {
             thread_local!(static NONE: Arc<[Recheck]> = Arc::default());
             NONE.with(Arc::clone)
         }
-        fn wish(&self, wish: Wish) {
+        fn wish(&self, wish: SiteCommand) {
             self.wished.borrow_mut().push(wish);
         }
         fn now(&self) -> Timestamp {
@@ -190,7 +190,7 @@ mod tests {
         source: &'a Scripted,
         keys: Vec<(u64, Key)>,
         frames: RefCell<Vec<Timestamp>>,
-        orders: &'a Orders,
+        orders: &'a JobControl,
         rests: Cell<usize>,
         gone_at: Option<Timestamp>,
     }
@@ -222,7 +222,7 @@ mod tests {
             self.frames.borrow_mut().push(self.source.now.get());
             Ok(())
         }
-        fn rest(&mut self, orders: &Orders) -> io::Result<()> {
+        fn rest(&mut self, orders: &JobControl) -> io::Result<()> {
             self.rests.set(self.rests.get() + 1);
             orders.note_continued();
             Ok(())
@@ -230,13 +230,13 @@ mod tests {
         fn is_ready(&mut self) -> io::Result<bool> {
             Ok(true)
         }
-        fn take_again(&mut self, _: &Orders) -> io::Result<()> {
+        fn take_again(&mut self, _: &JobControl) -> io::Result<()> {
             panic!("it was continued within a rest");
         }
     }
 
     fn play(version_every: Duration, keys: Vec<(u64, Key)>, gone_after: Option<u64>) -> (Ended, usize) {
-        let orders = Orders::default();
+        let orders = JobControl::default();
         let source = Scripted {
             now: Cell::new(fixtures::now()),
             version_every,

@@ -29,7 +29,7 @@ mod tests;
 mod update;
 mod view;
 
-pub use crate::model::command::{Recheck, Wish};
+pub use crate::model::command::{Recheck, SiteCommand};
 pub use crate::stats::series::HOUR;
 pub use crate::stats::series::site_history::{Gather, Hole, Past, Wanted};
 pub use event_loop::{Ended, run};
@@ -47,5 +47,5 @@ pub use style::role::{Cell, Role};
 pub use style::symbols::Symbols;
 pub use style::theme::{Scheme, Theme};
 pub use svg::picture;
-pub use terminal::job_control::Orders;
+pub use terminal::job_control::JobControl;
 pub use terminal::session::restore;

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 
 use crate::alert::Alert;
 use crate::engine::snapshot::Snapshot;
-use crate::model::command::{Recheck, Wish};
+use crate::model::command::{Recheck, SiteCommand};
 use crate::model::{Health, Sample, Timestamp};
 use crate::stats::series::site_history::{Past, Wanted};
 
@@ -39,7 +39,7 @@ pub trait Source {
     /// Hears which sites are on the screen, by number, whenever that changes.
     fn seen(&self, _sites: &[usize]) {}
     /// Passes on what a person asks for. It may go unheard.
-    fn wish(&self, wish: Wish);
+    fn wish(&self, wish: SiteCommand);
     /// The time.
     fn now(&self) -> Timestamp;
 }

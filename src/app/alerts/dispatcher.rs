@@ -56,14 +56,14 @@ struct Call {
 }
 
 /// Where alerts are handed over.
-pub struct Outbox {
+pub struct AlertQueue {
     exec: Option<Arc<Exec>>,
     calls: mpsc::Sender<Call>,
     missed: Arc<AtomicU64>,
 }
 
 /// Makes the calls.
-pub struct Messenger {
+pub struct AlertDispatcher {
     calls: mpsc::Receiver<Call>,
     missed: Arc<AtomicU64>,
     keeping: watch::Sender<Keeping>,
@@ -71,13 +71,13 @@ pub struct Messenger {
 
 /// An outbox for `exec`, and the messenger that empties it; its warnings go to `keeping`.
 #[must_use]
-pub fn open(exec: Option<Arc<Exec>>, keeping: watch::Sender<Keeping>) -> (Outbox, Messenger) {
+pub fn open(exec: Option<Arc<Exec>>, keeping: watch::Sender<Keeping>) -> (AlertQueue, AlertDispatcher) {
     let (sender, calls) = mpsc::channel(WAITING);
     let missed = Arc::new(AtomicU64::new(0));
-    (Outbox { exec, calls: sender, missed: Arc::clone(&missed) }, Messenger { calls, missed, keeping })
+    (AlertQueue { exec, calls: sender, missed: Arc::clone(&missed) }, AlertDispatcher { calls, missed, keeping })
 }
 
-impl Outbox {
+impl AlertQueue {
     /// Whom to tell from now on.
     pub fn tell(&mut self, exec: Option<Arc<Exec>>) {
         self.exec = exec;
@@ -93,7 +93,7 @@ impl Outbox {
     }
 }
 
-impl Messenger {
+impl AlertDispatcher {
     /// Makes calls until the outbox is gone and empty, but for no more than [`LAST`] after `ending`. Returns what could
     /// not be told any more.
     pub async fn run(mut self, ending: CancellationToken) -> Option<String> {

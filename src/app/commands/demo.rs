@@ -15,8 +15,8 @@ use crate::app::cli::args::{CommonArgs, DemoArgs, LineFormat};
 use crate::app::cli::zone;
 use crate::app::clock::{self, Clock};
 use crate::app::exit::{Ending, Failure, print_in_time};
-use crate::app::monitor::Face;
-use crate::app::session::{Attentive, Stage, is_headless};
+use crate::app::monitor::MonitorHandle;
+use crate::app::session::{MainRuntime, Stage, is_headless};
 use crate::app::system::signals;
 use crate::app::{dashboard, log};
 use crate::demo::{Demo, DemoError, narration};
@@ -42,7 +42,7 @@ pub fn demo(args: &DemoArgs, common: &CommonArgs) -> Result<Ending, Failure> {
     let options = Options { extra_roots: vec![demo.root()], ..Options::default() };
     // Its notices are about roots of this machine, of which the demonstration needs none.
     let prober = HttpProber::with(&options, clock::stopwatch).context("cannot set up probing")?;
-    let attentive = Attentive::new()?;
+    let attentive = MainRuntime::new()?;
     // A signal must not leave the folder behind.
     signals::listen();
     let folder = tempfile::Builder::new().prefix("webmon-demo-").tempdir().map_err(|error| {
@@ -97,7 +97,7 @@ fn last_words() -> Result<(), Failure> {
 }
 
 /// Writes to `file` what the dashboard of `face` would show now.
-fn picture(file: &Path, face: &Face, zone: &TimeZone) -> Result<(), Failure> {
+fn picture(file: &Path, face: &MonitorHandle, zone: &TimeZone) -> Result<(), Failure> {
     let fixed = dashboard::fixed(None, None, zone.clone());
     let snapshot = face.board.snapshot();
     let (alerts, health) = (face.alerts.list(), Arc::clone(&face.health.borrow()));

@@ -16,7 +16,7 @@ use crate::app::exit::{Ending, Failure, NO_THREAD, store_failure};
 use crate::app::export;
 use crate::app::monitor::Kept;
 use crate::app::reload::Origin;
-use crate::app::session::{Attentive, Stage};
+use crate::app::session::{MainRuntime, Stage};
 use crate::app::storage::restore::{fits, remember};
 use crate::app::{log, prober};
 use crate::config::{Config, Storage};
@@ -33,7 +33,7 @@ const FLUSH: Duration = Duration::from_secs(1);
 pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, Failure> {
     let log = log::Wanted::read(common.verbose)?;
     // First of all: a hang-up during the start is not lost.
-    let attentive = Attentive::new()?;
+    let attentive = MainRuntime::new()?;
     // Before it is read: what changes from now on is seen.
     let origin = Origin::of(&common.config, &args.sites);
     let selection = select(&common.config, &args.sites)?;

@@ -18,8 +18,8 @@ use crate::app::dashboard::{self, Dashboard};
 use crate::app::exit::{Ending, Failure, NO_THREAD, store_failure};
 use crate::app::follow::{Follower, Plan};
 use crate::app::reload::REASON_MAX;
-use crate::app::session::Attentive;
-use crate::app::storage::site_spec::Subject;
+use crate::app::session::MainRuntime;
+use crate::app::storage::site_spec::SiteSpec;
 use crate::app::storage::task::blocking;
 use crate::app::system::signals::{self, HANGUP};
 use crate::config::{self, Config, ConfigError, Stamp, default_views};
@@ -59,7 +59,7 @@ pub fn watch(common: &CommonArgs) -> Result<Ending, Failure> {
     if let Some(warning) = zone::warning() {
         follower.tell(warning);
     }
-    let mut attentive = Attentive::new()?;
+    let mut attentive = MainRuntime::new()?;
     let (face, started) = (follower.face(), clock.running());
     let config_path = config.is_some().then_some(&*common.config);
     let look = config.as_ref().map(|config| config.dashboard).unwrap_or_default();
@@ -100,7 +100,7 @@ fn configuration(common: &CommonArgs) -> Result<Option<Config>, Failure> {
     }
 }
 
-fn subjects(config: Option<&Config>) -> Vec<Subject> {
+fn subjects(config: Option<&Config>) -> Vec<SiteSpec> {
     config.iter().flat_map(|config| &config.sites).map(Into::into).collect()
 }
 

@@ -19,12 +19,12 @@ use crate::tui::{Gather, HOUR, Past, Wanted};
 const LOOK_EVERY: u64 = 4_096;
 
 /// A handle to the reader.
-pub struct Library {
+pub struct HistoryReader {
     wishes: Sender<Wanted>,
     read: Arc<Mutex<Option<Arc<Past>>>>,
 }
 
-impl Library {
+impl HistoryReader {
     /// Starts a reader of the store at `path`.
     ///
     /// # Errors
@@ -235,7 +235,7 @@ mod tests {
         assert_eq!(newest(Some(wanted("api", 0, 1)), &waiting), Some(wanted("docs", 2, 3)));
         let past = read(&folder.path().join("nothing.redb"), &wanted("api", 0, 40));
         assert_eq!(past.trouble.as_deref(), Some("the file is gone"));
-        let library = Library::open(path).unwrap();
+        let library = HistoryReader::open(path).unwrap();
         library.wish(wanted("api", 0, 40));
         let past = loop {
             if let Some(past) = library.read() {

@@ -18,20 +18,22 @@ use crate::engine::{SiteSnapshot, Snapshot};
 use crate::model::text::shown_path;
 use crate::model::{Health, Sample, Timestamp};
 use crate::report::run_summary::{Run, SiteRun, ending};
-use crate::tui::{self, About, Ended, Fixed, Orders, Past, Recheck, Scheme, Settings, Source, Symbols, Wanted, Wish};
+use crate::tui::{
+    self, About, Ended, Fixed, JobControl, Past, Recheck, Scheme, Settings, SiteCommand, Source, Symbols, Wanted,
+};
 
 use super::cli::args::ColorChoice;
 use super::clock::Clock;
 use super::exit::{Ending, print_in_time};
-use super::monitor::Face;
+use super::monitor::MonitorHandle;
 use super::monitor::site_registry::Entry;
 use super::system::signals::{HANGUP, INTERRUPT, Listening};
-use history_reader::Library;
+use history_reader::HistoryReader;
 
 /// A dashboard on its own thread.
 pub struct Dashboard {
     thread: JoinHandle<io::Result<Ended>>,
-    orders: Arc<Orders>,
+    orders: Arc<JobControl>,
 }
 
 /// Between two looks whether the thread has ended, and how many there are.
@@ -52,9 +54,9 @@ pub enum Left {
 /// What the dashboard sees. It speaks of sites by their places in the last snapshot that it took, everybody else by
 /// their numbers.
 struct Watched {
-    face: Face,
+    face: MonitorHandle,
     clock: Clock,
-    library: Option<Library>,
+    library: Option<HistoryReader>,
     seen: RefCell<Vec<Arc<SiteSnapshot>>>,
 }
 
@@ -128,12 +130,12 @@ impl Source for Watched {
         self.face.seen.send_replace(sites.to_vec());
     }
 
-    fn wish(&self, wish: Wish) {
-        let (Wish::Check(place) | Wish::Pause(place, _)) = wish;
+    fn wish(&self, wish: SiteCommand) {
+        let (SiteCommand::Check(place) | SiteCommand::Pause(place, _)) = wish;
         let Some(Entry { slot, .. }) = self.entry(place) else { return };
         let wish = match wish {
-            Wish::Check(_) => Wish::Check(slot),
-            Wish::Pause(_, until) => Wish::Pause(slot, until),
+            SiteCommand::Check(_) => SiteCommand::Check(slot),
+            SiteCommand::Pause(_, until) => SiteCommand::Pause(slot, until),
         };
         // A full queue means that the control side stands still, which the screen shows by itself.
         let _unheard = self.face.wishes.try_send(wish);
@@ -151,15 +153,15 @@ impl Dashboard {
     /// # Errors
     /// The system's, if it has no thread to give.
     pub fn start(
-        face: Face,
+        face: MonitorHandle,
         clock: Clock,
         store: Option<PathBuf>,
         (fixed, settings): (Fixed, Settings),
         _: Listening,
     ) -> io::Result<(Self, oneshot::Receiver<Ending>)> {
         let (told, ended) = oneshot::channel();
-        let library = store.map(Library::open).transpose()?;
-        let orders = Arc::new(Orders::default());
+        let library = store.map(HistoryReader::open).transpose()?;
+        let orders = Arc::new(JobControl::default());
         let ordered = Arc::clone(&orders);
         let thread = std::thread::Builder::new().name("webmon-ui".to_owned()).spawn(move || {
             let watched = Watched { face, clock, library, seen: RefCell::default() };
@@ -179,7 +181,7 @@ impl Dashboard {
 
     /// What it is told by signals.
     #[must_use]
-    pub fn orders(&self) -> Arc<Orders> {
+    pub fn orders(&self) -> Arc<JobControl> {
         Arc::clone(&self.orders)
     }
 
@@ -239,7 +241,7 @@ pub fn settings(dashboard: config::Dashboard, color: ColorChoice) -> Settings {
 /// # Errors
 /// The writer's, but a closed pipe.
 pub fn farewell(
-    face: &Face,
+    face: &MonitorHandle,
     watched: Duration,
     store: Option<&Path>,
     left: Left,

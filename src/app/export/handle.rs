@@ -72,7 +72,7 @@ fn regroup(groups: &mut Groups, config: &Config) {
 }
 
 /// The store's end.
-pub struct Outlet {
+pub struct ExportHandle {
     /// How the export gets on.
     pub health: watch::Receiver<ExportHealth>,
     /// Where its terms are changed.
@@ -84,7 +84,7 @@ pub struct Outlet {
 }
 
 /// The export's end.
-pub struct Inlet {
+pub struct ExportContext {
     /// Where its health is read.
     pub health: watch::Sender<ExportHealth>,
     /// Its terms from now on.
@@ -97,16 +97,17 @@ pub struct Inlet {
     _ended: oneshot::Sender<()>,
 }
 
-impl Outlet {
+impl ExportHandle {
     /// The two ends, of an export that is at `health` and begins with `terms`.
     #[must_use]
-    pub fn open(health: ExportHealth, terms: Terms) -> (Self, Inlet) {
+    pub fn open(health: ExportHealth, terms: Terms) -> (Self, ExportContext) {
         let (health, read) = watch::channel(health);
         let (to_terms, terms) = watch::channel(terms);
         let (sender, progress) = mpsc::channel(QUEUE);
         let (alive, ended) = oneshot::channel();
         let finish = CancellationToken::new();
-        let inlet = Inlet { health, terms, finish: finish.clone(), progress: sender, unsaved: None, _ended: alive };
+        let inlet =
+            ExportContext { health, terms, finish: finish.clone(), progress: sender, unsaved: None, _ended: alive };
         (Self { health: read, terms: to_terms, progress, finish, ended, thread: None }, inlet)
     }
 
@@ -141,7 +142,7 @@ impl Outlet {
     }
 }
 
-impl Inlet {
+impl ExportContext {
     /// Sends how far the export is, merged with what was not taken before.
     pub fn save(&mut self, progress: Progress) {
         match &mut self.unsaved {

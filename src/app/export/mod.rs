@@ -23,7 +23,7 @@ use super::cli::args::{ExportArgs, ExportFrom};
 use super::clock::Clock;
 use super::exit::{Failure, NO_THREAD, store_failure};
 use super::system::threads;
-use handle::{Inlet, Outlet, Terms};
+use handle::{ExportContext, ExportHandle, Terms};
 
 /// Time between two looks at the store when nothing is new: lines are gathered meanwhile.
 const LINGER: Duration = Duration::from_secs(1);
@@ -104,13 +104,13 @@ impl Export {
     ///
     /// # Errors
     /// The system's, if it has no thread to give.
-    pub fn start(mut self, clock: Clock) -> Result<Outlet, Failure> {
-        let (outlet, inlet) = Outlet::open(self.exporter.health(), std::mem::take(&mut self.terms));
+    pub fn start(mut self, clock: Clock) -> Result<ExportHandle, Failure> {
+        let (outlet, inlet) = ExportHandle::open(self.exporter.health(), std::mem::take(&mut self.terms));
         let thread = self.spawn(clock, inlet).context(NO_THREAD)?;
         Ok(outlet.on(thread))
     }
 
-    fn spawn(self, clock: Clock, inlet: Inlet) -> io::Result<std::thread::JoinHandle<()>> {
+    fn spawn(self, clock: Clock, inlet: ExportContext) -> io::Result<std::thread::JoinHandle<()>> {
         let runtime = threads::runtime(&mut Builder::new_current_thread())?;
         std::thread::Builder::new().name("webmon-export".to_owned()).spawn(move || {
             let Self { client, exporter, path, .. } = self;
@@ -129,7 +129,7 @@ struct Shipping {
     path: PathBuf,
     archive: Option<Archive>,
     clock: Clock,
-    inlet: Inlet,
+    inlet: ExportContext,
 }
 
 /// What a turn left behind.
@@ -274,12 +274,12 @@ mod tests {
         config::parse(&text, "sites.yaml", Path::new(""), &|_| None).unwrap()
     }
 
-    fn shipping(config: &Config) -> (Shipping, Outlet) {
+    fn shipping(config: &Config) -> (Shipping, ExportHandle) {
         let sink = config.export.clone().unwrap();
         let (name, tally, cursors) = (Arc::from("sink"), Tally::default(), BTreeMap::new());
         let progress = Progress { sink: 0, name, tally, next_alert: 0, next_point: 0, acknowledged: None, cursors };
         let exporter = Exporter::new(&sink, progress, Labels::default(), 1);
-        let (outlet, inlet) = Outlet::open(exporter.health(), Terms::of(config));
+        let (outlet, inlet) = ExportHandle::open(exporter.health(), Terms::of(config));
         let (client, clock) = (Client::new(&sink).unwrap(), Clock::start_at(Timestamp::from_secs(1_795_340_000)));
         (Shipping { client, exporter, path: PathBuf::new(), archive: None, clock, inlet }, outlet)
     }

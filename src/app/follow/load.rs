@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::{Alert, AlertState};
-use crate::app::storage::site_spec::Subject;
+use crate::app::storage::site_spec::SiteSpec;
 use crate::engine::{Engine, Track};
 use crate::model::{Certificate, Observation, SiteId, Timestamp, View};
 use crate::ring::{Producer, capacity_for};
@@ -50,7 +50,7 @@ impl Opening {
     /// The store's.
     pub fn read(
         archive: &Archive,
-        mut subjects: Vec<Subject>,
+        mut subjects: Vec<SiteSpec>,
         views: &[View],
         now: Timestamp,
     ) -> Result<Self, StoreError> {
@@ -59,9 +59,9 @@ impl Opening {
         let longest = recent.map(|view| view.timeframe.length()).max().unwrap_or_default();
         let mut past = remembered(archive, &known, now.before(longest))?;
         let strangers = known.iter().filter(|site| subjects.iter().all(|subject| subject.name != site.name));
-        let strangers: Vec<Subject> = strangers
+        let strangers: Vec<SiteSpec> = strangers
             .filter(|site| site.last_at.is_some_and(|at| at > now.before(longest)))
-            .map(|site| Subject::of_store(&site.name, &past[&site.name].1.samples))
+            .map(|site| SiteSpec::of_store(&site.name, &past[&site.name].1.samples))
             .collect();
         subjects.extend(strangers);
         let News { alerts, next_alert, signature, .. } = archive.news(&[], 0)?;
@@ -134,7 +134,7 @@ fn open_incidents(alerts: &[Alert]) -> HashMap<Arc<str>, Timestamp> {
 }
 
 fn begin(
-    subject: Subject,
+    subject: SiteSpec,
     id: Option<SiteId>,
     arrived: &Arrived,
     longest: Duration,

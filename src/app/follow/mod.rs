@@ -23,12 +23,12 @@ use crate::store::{Archive, News, Signature, StoreError, StoredSite};
 
 use super::alerts::history::AlertLog;
 use super::clock::{Clock, Looks, Set};
-use super::monitor::Face;
-use super::monitor::site_registry::{Entry, Roster};
-use super::status::counters::Gauges;
+use super::monitor::MonitorHandle;
+use super::monitor::site_registry::{Entry, SiteRegistry};
+use super::status::counters::SchedulerCounters;
 use super::status::health_meter::{Keeping, Meter};
 use super::storage::archive_views::Far;
-use super::storage::site_spec::Subject;
+use super::storage::site_spec::SiteSpec;
 use load::{Followed, Opening, tell_why};
 
 /// What a commit may take beyond the time between two of them.
@@ -42,7 +42,7 @@ pub struct Plan {
     /// The store.
     pub path: PathBuf,
     /// The sites, in order.
-    pub subjects: Vec<Subject>,
+    pub subjects: Vec<SiteSpec>,
     /// The views.
     pub views: Vec<View>,
     /// Time between two commits of the monitor.
@@ -62,10 +62,10 @@ pub struct Follower {
     wall: fn() -> Timestamp,
     looks: Looks,
     flush: Duration,
-    subjects: Vec<Subject>,
+    subjects: Vec<SiteSpec>,
     sites: Vec<Followed>,
     engine: Engine,
-    roster: Arc<Roster>,
+    roster: Arc<SiteRegistry>,
     alerts: Arc<AlertLog>,
     next_alert: u64,
     signature: Option<Signature>,
@@ -78,7 +78,7 @@ pub struct Follower {
     until: Timestamp,
     covered: Duration,
     far: Far,
-    gauges: Arc<Gauges>,
+    gauges: Arc<SchedulerCounters>,
     meter: Meter,
     keeping: watch::Sender<Keeping>,
     health: watch::Sender<Arc<Health>>,
@@ -100,7 +100,7 @@ impl Follower {
         engine.look_on();
         opening.tell_whys(&mut engine);
         let Opening { sites, alerts, next_alert, signature, .. } = opening;
-        let gauges = Arc::new(Gauges::default());
+        let gauges = Arc::new(SchedulerCounters::default());
         let (keeping, kept) = watch::channel(Keeping::default());
         let mut follower = Self {
             path,
@@ -135,7 +135,7 @@ impl Follower {
     ///
     /// # Errors
     /// The store's.
-    pub fn turn_to(&mut self, subjects: Vec<Subject>, views: Vec<View>, flush: Duration) -> Result<(), StoreError> {
+    pub fn turn_to(&mut self, subjects: Vec<SiteSpec>, views: Vec<View>, flush: Duration) -> Result<(), StoreError> {
         let archive = Archive::open(&self.path)?;
         let mut opening = Opening::read(&archive, subjects.clone(), &views, self.clock.now())?;
         let tracks = std::mem::take(&mut opening.tracks);
@@ -166,8 +166,8 @@ impl Follower {
 
     /// What a dashboard looks at. Nobody hears its wishes.
     #[must_use]
-    pub fn face(&self) -> Face {
-        Face {
+    pub fn face(&self) -> MonitorHandle {
+        MonitorHandle {
             board: self.engine.board(),
             alerts: Arc::clone(&self.alerts),
             health: self.health.subscribe(),

@@ -21,26 +21,26 @@ use crate::model::{Health, SiteId, Timestamp};
 use crate::probe::Prober;
 use crate::stats::Cadence;
 use crate::store::{Flushed, Store, Writer};
-use crate::tui::Wish;
+use crate::tui::SiteCommand;
 
-use super::alerts::dispatcher::{self, Messenger};
+use super::alerts::dispatcher::{self, AlertDispatcher};
 use super::alerts::history::AlertLog;
 use super::clock::{Clock, Looks};
 use super::exit::{Failure, store_failure};
-use super::export::handle::{LAST_FLUSH, Outlet};
+use super::export::handle::{ExportHandle, LAST_FLUSH};
 use super::headless::{Feed, Headless};
-use super::reload::reconcile::{REVISIONS, Reviser};
+use super::reload::reconcile::{REVISIONS, Reconciler};
 use super::scheduler::manual_checks::{Rechecks, WISHES};
 use super::scheduler::{CheckTexts, Scheduler};
 use super::status::health_meter::{Keeping, Meter};
 use super::status::warnings::News;
-use super::storage::archive_views::LongViews;
+use super::storage::archive_views::ArchiveViews;
 use super::storage::restore::Memory;
-use super::storage::task::Keeper;
+use super::storage::task::StoreTask;
 use super::system::limits::Limits;
 use super::system::systemd::Service;
 use control::{Control, Narrator, Places};
-use site_registry::Roster;
+use site_registry::SiteRegistry;
 use start::Begun;
 
 /// What a monitor is made of.
@@ -70,7 +70,7 @@ pub struct Parts<P> {
     /// Who tells what happens, under a demonstration.
     pub narrator: Option<Narrator>,
     /// An export of what is stored.
-    pub outlet: Option<Outlet>,
+    pub outlet: Option<ExportHandle>,
 }
 
 /// A store, what it remembers, and how often to commit.
@@ -100,7 +100,7 @@ fn places(tracks: &[Track]) -> Places {
 
 /// What a dashboard looks at.
 #[derive(Clone)]
-pub struct Face {
+pub struct MonitorHandle {
     /// Figures and states.
     pub board: Arc<Board>,
     /// All alerts.
@@ -108,11 +108,11 @@ pub struct Face {
     /// How webmon is.
     pub health: watch::Receiver<Arc<Health>>,
     /// The number and the ring of each site.
-    pub roster: Arc<Roster>,
+    pub roster: Arc<SiteRegistry>,
     /// What became of checks by hand, sites by their numbers.
     pub rechecks: watch::Receiver<Rechecks>,
     /// Where a person's wishes are handed in, sites by their numbers.
-    pub wishes: mpsc::Sender<Wish>,
+    pub wishes: mpsc::Sender<SiteCommand>,
     /// Where it says which sites, by number, a person sees: long views begin with those.
     pub seen: Arc<watch::Sender<Vec<usize>>>,
 }
@@ -122,20 +122,20 @@ pub struct Monitor<P, N> {
     network: N,
     feed: Option<Feed>,
     control: Control,
-    messenger: Messenger,
-    keeper: Option<Keeper>,
-    reviser: Reviser<P>,
+    messenger: AlertDispatcher,
+    keeper: Option<StoreTask>,
+    reviser: Reconciler<P>,
     keeping: watch::Sender<Keeping>,
     rechecks: watch::Receiver<Rechecks>,
-    wishes: mpsc::Sender<Wish>,
+    wishes: mpsc::Sender<SiteCommand>,
     seen: Arc<watch::Sender<Vec<usize>>>,
 }
 
 /// The control side of a monitor whose scheduler runs elsewhere.
 pub struct Controls {
     control: Control,
-    messenger: Messenger,
-    keeper: Option<Keeper>,
+    messenger: AlertDispatcher,
+    keeper: Option<StoreTask>,
 }
 
 /// The engine over `tracks` as of `now`, with what `memory` knows besides samples.
@@ -173,7 +173,7 @@ impl<P: Prober, N> Monitor<P, N> {
         if let Some(((store, flush), (inbox, slots))) = store.zip(begun.inbox) {
             let ids: Vec<SiteId> = memory.registered.iter().map(|registered| registered.id).collect();
             let watched = ids.iter().copied().zip(tracks.iter().map(cadence)).collect();
-            let (long_views, made) = LongViews::new(&parts.config.views, watched, seen.subscribe()).unzip();
+            let (long_views, made) = ArchiveViews::new(&parts.config.views, watched, seen.subscribe()).unzip();
             parts_of_views = made;
             let writer = Writer::new(store, ids.into_iter().zip(begun.readers).collect());
             let mut writer = writer.map_err(|error| store_failure(&error))?;
@@ -184,7 +184,7 @@ impl<P: Prober, N> Monitor<P, N> {
             let (ask_sender, asks) = mpsc::channel(REVISIONS);
             (adoptions, to_ask) = (Some(slots.adoptions), Some(ask_sender));
             let (clock, keeping, outlet) = (parts.clock.clone(), keeping.clone(), parts.outlet);
-            keeper = Some(Keeper { writer, inbox, asks, flush, clock, long_views, keeping, outlet });
+            keeper = Some(StoreTask { writer, inbox, asks, flush, clock, long_views, keeping, outlet });
         }
         let narration = parts.narrator.map(|narrator| narrator(Duration::ZERO));
         let (wishes, requested) = mpsc::channel(WISHES);
@@ -217,14 +217,14 @@ impl<P: Prober, N> Monitor<P, N> {
             orders: begun.orders,
             adoptions,
         };
-        let reviser = Reviser::new(parts.config, to_ask, to_control, begun.prober).telling(terms);
+        let reviser = Reconciler::new(parts.config, to_ask, to_control, begun.prober).telling(terms);
         Ok(Self { network, feed, control, messenger, keeper, reviser, keeping, rechecks, wishes, seen })
     }
 
     /// What a dashboard looks at.
     #[must_use]
-    pub fn face(&self) -> Face {
-        Face {
+    pub fn face(&self) -> MonitorHandle {
+        MonitorHandle {
             board: self.control.engine.board(),
             alerts: Arc::clone(&self.control.alerts),
             health: self.control.health.subscribe(),
@@ -257,7 +257,7 @@ impl<P: Prober, N> Monitor<P, N> {
 
     /// The network side and the control side, to run on threads of their own, and who changes both.
     #[must_use]
-    pub fn split(self) -> (N, Controls, Reviser<P>) {
+    pub fn split(self) -> (N, Controls, Reconciler<P>) {
         let controls = Controls { control: self.control, messenger: self.messenger, keeper: self.keeper };
         (self.network, controls, self.reviser)
     }
@@ -266,7 +266,7 @@ impl<P: Prober, N> Monitor<P, N> {
 #[cfg(test)]
 impl<P: Prober> Monitor<P, Scheduler<P>> {
     /// Runs everything on the current runtime until `stop`.
-    pub async fn run(self, stop: CancellationToken, meanwhile: impl AsyncFnOnce(Reviser<P>)) {
+    pub async fn run(self, stop: CancellationToken, meanwhile: impl AsyncFnOnce(Reconciler<P>)) {
         let (scheduler, controls, reviser) = self.split();
         let probing = scheduler.run(stop.clone());
         Box::pin(async { tokio::join!(controls.run(probing), meanwhile(reviser)) }).await;

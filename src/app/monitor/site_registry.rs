@@ -19,9 +19,9 @@ pub struct Entry {
 
 /// See the module. A plain mutex: held for one look, a few times a second and by one reader.
 #[derive(Debug, Default)]
-pub struct Roster(Mutex<HashMap<Arc<str>, Entry>>);
+pub struct SiteRegistry(Mutex<HashMap<Arc<str>, Entry>>);
 
-impl Roster {
+impl SiteRegistry {
     /// The site of this name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<Entry> {

@@ -17,15 +17,15 @@ use crate::app::headless::Feed;
 use crate::app::reload::reconcile::REVISIONS;
 use crate::app::scheduler::manual_checks::{Desk, Rechecks};
 use crate::app::scheduler::{CheckTexts, Order, Scheduler, Shared, TextQueue, arrivals};
-use crate::app::status::counters::Gauges;
+use crate::app::status::counters::SchedulerCounters;
 use crate::app::storage::restore::{Assembly, Memory, assemble};
-use crate::app::storage::task::{Inbox, Slots};
+use crate::app::storage::task::{Slots, StoreReceivers};
 use crate::engine::Track;
 use crate::model::{SiteId, Timestamp};
 use crate::probe::{Prober, Spent};
 use crate::ring::Reader;
 use crate::store::Store;
-use crate::tui::Wish;
+use crate::tui::SiteCommand;
 
 use super::Parts;
 
@@ -43,15 +43,15 @@ pub struct Begun<P, N> {
     /// For the store's writer: what comes from the first check on.
     pub readers: Vec<Reader>,
     /// What the scheduler counts about itself.
-    pub gauges: Arc<Gauges>,
+    pub gauges: Arc<SchedulerCounters>,
     /// Texts for the engine.
     pub texts: mpsc::Receiver<CheckTexts>,
     /// Every check, if it is to be printed.
     pub feed: Option<Feed>,
     /// The store's queues, with one.
-    pub inbox: Option<(Inbox, Slots)>,
+    pub inbox: Option<(StoreReceivers, Slots)>,
     /// Where wishes go.
-    pub to_desk: mpsc::Sender<Wish>,
+    pub to_desk: mpsc::Sender<SiteCommand>,
     /// What became of checks by hand.
     pub rechecks: watch::Receiver<Rechecks>,
     /// The way to send orders to the scheduler.
@@ -72,12 +72,12 @@ impl<P: Prober, N> Begun<P, N> {
     ) -> Result<Self, Failure> {
         let now = parts.clock.now();
         let names: Vec<Arc<str>> = parts.config.sites.iter().map(|watched| Arc::clone(&watched.site.name)).collect();
-        let gauges = Arc::new(Gauges::default());
+        let gauges = Arc::new(SchedulerCounters::default());
         let (sender, texts) = mpsc::channel(TEXT_QUEUE);
         let mut queues = vec![TextQueue { sender, failures_only: false }];
         let ids = || memory.registered.iter().map(|registered| registered.id);
         let numbers = || -> HashMap<Arc<str>, SiteId> { names.iter().cloned().zip(ids()).collect() };
-        let inbox = store.map(|_| Inbox::open(numbers(), TEXT_QUEUE));
+        let inbox = store.map(|_| StoreReceivers::open(numbers(), TEXT_QUEUE));
         queues.extend(inbox.iter().map(|(_, slots)| TextQueue { sender: slots.texts.clone(), failures_only: true }));
         let printed = parts.wants_checks.then(|| {
             let (sender, printed) = mpsc::channel(TEXT_QUEUE);

@@ -30,7 +30,7 @@ use super::status::health_meter::Keeping;
 use super::storage::restore::fits;
 use super::storage::task::blocking;
 use super::system::systemd::Service;
-use reconcile::{Difference, Reviser};
+use reconcile::{Difference, Reconciler};
 
 /// Time between two looks at the file.
 const LOOK: Duration = Duration::from_millis(500);
@@ -40,7 +40,7 @@ const AGAIN: Duration = Duration::from_secs(10);
 pub const REASON_MAX: usize = 400;
 
 /// Makes a prober for the second configuration from the one for the first.
-pub type Renew<P> = fn(&Config, &Config, &Arc<P>) -> Result<Arc<P>, Failure>;
+pub type ProberFactory<P> = fn(&Config, &Config, &Arc<P>) -> Result<Arc<P>, Failure>;
 
 /// Named files for one look; with more of them, every second look, every third and so on goes over them.
 const NAMED_A_LOOK: usize = 1_000;
@@ -91,7 +91,7 @@ pub struct Reload<P> {
     /// The file; none when there is nothing to read again.
     pub origin: Option<Origin>,
     /// How to probe by another configuration.
-    pub renew: Renew<P>,
+    pub renew: ProberFactory<P>,
     /// The clock.
     pub clock: Clock,
     /// The zone in which times are told.
@@ -105,7 +105,7 @@ pub struct Reload<P> {
 /// See the module.
 pub struct Reloader<P> {
     reload: Reload<P>,
-    reviser: Reviser<P>,
+    reviser: Reconciler<P>,
     keeping: watch::Sender<Keeping>,
     /// When what the monitor runs by was read.
     since: Timestamp,
@@ -126,7 +126,7 @@ enum Refusal {
 impl<P: Send + Sync + 'static> Reloader<P> {
     /// Changes a monitor through `reviser` and says so through `keeping`.
     #[must_use]
-    pub fn new(reload: Reload<P>, reviser: Reviser<P>, keeping: watch::Sender<Keeping>) -> Self {
+    pub fn new(reload: Reload<P>, reviser: Reconciler<P>, keeping: watch::Sender<Keeping>) -> Self {
         Self { since: reload.clock.now(), refused: false, waits: false, reload, reviser, keeping }
     }
 
@@ -267,7 +267,7 @@ mod tests {
 
     use super::reconcile::Change;
     use super::*;
-    use crate::app::storage::request::Ask;
+    use crate::app::storage::request::RestoreRequest;
     use crate::app::storage::restore::Memory;
     use crate::model::SiteId;
     use crate::store::Registered;
@@ -280,10 +280,10 @@ mod tests {
         std::fs::write(&path, "sites: ['http://127.0.0.1:1']\n").unwrap();
         let origin = Origin::of(&path, &[]);
         let running = read(&origin).unwrap().config;
-        let (asks, mut asked) = mpsc::channel::<Ask>(1);
+        let (asks, mut asked) = mpsc::channel::<RestoreRequest>(1);
         let (changes, mut received) = mpsc::channel::<Change>(1);
         let (prober, _) = watch::channel(Arc::new(()));
-        let reviser = Reviser::new(running, Some(asks), changes, prober);
+        let reviser = Reconciler::new(running, Some(asks), changes, prober);
         let (keeping, mut kept) = watch::channel(Keeping::default());
         let began = Timestamp::from_secs(1_795_338_000);
         let reload = Reload {

@@ -17,8 +17,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::app::export::handle::Terms;
 use crate::app::scheduler::due_time::{first_due, offset};
-use crate::app::scheduler::{Berth, Left, Room};
-use crate::app::storage::request::Ask;
+use crate::app::scheduler::{Left, Room, SiteUpdate};
+use crate::app::storage::request::RestoreRequest;
 use crate::app::storage::restore::{Memory, Past, filled, horizon, seat, slots};
 use crate::config::{Config, Exec, Watched};
 use crate::engine::Track;
@@ -42,7 +42,7 @@ pub struct Change {
     /// The names of sites that are in the file but not watched: an incident of theirs goes on.
     pub unwatched: Vec<Arc<str>>,
     /// What the scheduler is told; the watches of new sites among it.
-    pub berths: Vec<Berth>,
+    pub berths: Vec<SiteUpdate>,
     /// The sites that are new, in the order of their numbers.
     pub new: Vec<New>,
     /// Where to say who has left.
@@ -77,24 +77,24 @@ pub struct Difference {
 }
 
 /// Changes a running monitor.
-pub struct Reviser<P> {
+pub struct Reconciler<P> {
     running: Config,
     seats: HashMap<Arc<str>, usize>,
     numbers: usize,
     /// Where sites stopped that are gone.
     gone: HashMap<Arc<str>, Left>,
-    asks: Option<mpsc::Sender<Ask>>,
+    asks: Option<mpsc::Sender<RestoreRequest>>,
     changes: mpsc::Sender<Change>,
     prober: watch::Sender<Arc<P>>,
     terms: Option<watch::Sender<Terms>>,
 }
 
-impl<P> Reviser<P> {
+impl<P> Reconciler<P> {
     /// For a monitor that runs by `running` since its start.
     #[must_use]
     pub fn new(
         running: Config,
-        asks: Option<mpsc::Sender<Ask>>,
+        asks: Option<mpsc::Sender<RestoreRequest>>,
         changes: mpsc::Sender<Change>,
         prober: watch::Sender<Arc<P>>,
     ) -> Self {
@@ -168,7 +168,7 @@ impl<P> Reviser<P> {
         let sites = wanted.map(|watched| (Arc::clone(&watched.site.name), horizon(&config.views, watched))).collect();
         let (answer, answered) = oneshot::channel();
         let ending = || "webmon is ending".to_owned();
-        asks.send(Ask { sites, answer }).await.map_err(|_| ending())?;
+        asks.send(RestoreRequest { sites, answer }).await.map_err(|_| ending())?;
         answered.await.map_err(|_| ending())?
     }
 
@@ -231,7 +231,7 @@ impl<P> Reviser<P> {
                 let (watch, track, reader) = seat(watched, (slot, due), producer, past);
                 let id = index.map(|index| known.registered[index].id);
                 new.push(New { slot, track, kept: id.map(|id| (id, reader)), paused: past.paused });
-                berths.push(Berth::New(watch));
+                berths.push(SiteUpdate::New(watch));
                 sites.push((slot, watched.clone()));
                 continue;
             };
@@ -242,7 +242,7 @@ impl<P> Reviser<P> {
             });
             // The same site as before where nothing about it changed: what is kept for it elsewhere stays.
             let site = if watched.site.is_same(&then.site) { &then.site } else { &watched.site };
-            berths.push(Berth::Kept { slot, site: Arc::clone(site), offset: offset(site), moves });
+            berths.push(SiteUpdate::Kept { slot, site: Arc::clone(site), offset: offset(site), moves });
             sites.push((slot, watched.clone()));
         }
         let chosen: HashSet<&Arc<str>> = config.sites.iter().map(|watched| &watched.site.name).collect();

@@ -26,7 +26,7 @@ pub struct Arrivals {
 
 /// Sends sites on their way. Those that it still has go when it does.
 #[derive(Debug)]
-pub struct Usher {
+pub struct IntakeSender {
     batches: mpsc::Sender<Vec<Watch>>,
     batch: Vec<Watch>,
     size: usize,
@@ -34,14 +34,14 @@ pub struct Usher {
 
 /// The way of this many sites into a scheduler: both of its ends.
 #[must_use]
-pub fn arrivals(sites: usize) -> (Usher, Arrivals) {
+pub fn arrivals(sites: usize) -> (IntakeSender, Arrivals) {
     // The first batches are smaller: one more for each time that they double, and the last may not be full.
     let doubling = BATCH.ilog2() as usize;
     let (sender, batches) = mpsc::channel(sites / BATCH + doubling + 2);
-    (Usher { batches: sender, batch: Vec::new(), size: 1 }, Arrivals { batches, awaited: sites })
+    (IntakeSender { batches: sender, batch: Vec::new(), size: 1 }, Arrivals { batches, awaited: sites })
 }
 
-impl Usher {
+impl IntakeSender {
     /// One more site is ready.
     pub fn bring(&mut self, watch: Watch) {
         self.batch.push(watch);
@@ -58,7 +58,7 @@ impl Usher {
     }
 }
 
-impl Drop for Usher {
+impl Drop for IntakeSender {
     fn drop(&mut self) {
         if !self.batch.is_empty() {
             self.send();

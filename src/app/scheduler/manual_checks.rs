@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 use crate::model::{Observation, Timestamp};
-use crate::tui::{Recheck, Wish};
+use crate::tui::{Recheck, SiteCommand};
 
 /// Wishes that may wait.
 pub const WISHES: usize = 64;
@@ -24,7 +24,7 @@ pub type Rechecks = Arc<[Recheck]>;
 /// See the module.
 #[derive(Debug)]
 pub struct Desk {
-    wishes: mpsc::Receiver<Wish>,
+    wishes: mpsc::Receiver<SiteCommand>,
     rechecks: watch::Sender<Rechecks>,
     under_way: HashSet<usize>,
 }
@@ -32,14 +32,14 @@ pub struct Desk {
 impl Desk {
     /// A desk, where its wishes are handed in, and where the outcomes are read.
     #[must_use]
-    pub fn open() -> (Self, mpsc::Sender<Wish>, watch::Receiver<Rechecks>) {
+    pub fn open() -> (Self, mpsc::Sender<SiteCommand>, watch::Receiver<Rechecks>) {
         let (sender, wishes) = mpsc::channel(WISHES);
         let (rechecks, read) = watch::channel(Rechecks::default());
         (Self { wishes, rechecks, under_way: HashSet::new() }, sender, read)
     }
 
     /// The next wish; none when nobody can wish any more.
-    pub async fn next(&mut self) -> Option<Wish> {
+    pub async fn next(&mut self) -> Option<SiteCommand> {
         self.wishes.recv().await
     }
 

@@ -34,21 +34,21 @@ use crate::app::system::limits::Limits;
 use crate::model::{Cause, Certificate, Flags, Micros, Observation, Site, Timestamp};
 use crate::probe::{Prober, Spent};
 use crate::ring::Producer;
-use crate::tui::Wish;
+use crate::tui::SiteCommand;
 
 use super::clock::Clock;
 use super::log::events;
 use super::prober::unless_suspended;
-use super::status::counters::Gauges;
+use super::status::counters::SchedulerCounters;
 use due_time::{missed, turn};
 use manual_checks::Desk;
 use pause::Pause;
-use timer::Alarm;
-use wakeup::{Bell, Ringer};
+use timer::WakeTimer;
+use wakeup::{WakeGuard, Wakeup};
 
 pub use clock_set::{Order, SetClock};
 pub use intake::{Arrivals, arrivals};
-pub use site_update::{Berth, Left, Revision, Room};
+pub use site_update::{Left, Revision, Room, SiteUpdate};
 
 /// The texts of one check, on their way past the ring.
 #[derive(Clone, Debug)]
@@ -95,7 +95,7 @@ pub struct Shared<P> {
     /// The clock.
     pub clock: Clock,
     /// What it counts about itself.
-    pub gauges: Arc<Gauges>,
+    pub gauges: Arc<SchedulerCounters>,
     /// Queues of texts, one a consumer.
     pub texts: Vec<TextQueue>,
     /// Its bounds.
@@ -145,7 +145,7 @@ pub struct Scheduler<P> {
     slots: Vec<Option<Slot>>,
     due: BinaryHeap<Reverse<(Duration, usize)>>,
     probes: JoinSet<Landed>,
-    bell: Arc<Bell>,
+    bell: Arc<Wakeup>,
     flights: HashMap<Id, Flight>,
     desk: Desk,
     arrivals: Arrivals,
@@ -168,7 +168,7 @@ impl<P: Prober> Scheduler<P> {
 
     /// Probes until `stop`, then abandons what is in flight: an unfinished check is not an outcome.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut alarm = Alarm::new(self.shared.clock.instant(Duration::ZERO));
+        let mut alarm = WakeTimer::new(self.shared.clock.instant(Duration::ZERO));
         let mut stopped = std::pin::pin!(stop.cancelled());
         loop {
             self.note_stall();
@@ -240,10 +240,10 @@ impl<P: Prober> Scheduler<P> {
         };
     }
 
-    fn grant(&mut self, wish: Wish) {
+    fn grant(&mut self, wish: SiteCommand) {
         let site = match wish {
-            Wish::Check(site) => site,
-            Wish::Pause(site, until) => return self.pause(site, until),
+            SiteCommand::Check(site) => site,
+            SiteCommand::Pause(site, until) => return self.pause(site, until),
         };
         // Otherwise the check would seem to have begun before a suspend that is over.
         self.note_suspend();
@@ -259,7 +259,7 @@ impl<P: Prober> Scheduler<P> {
         let prober = Arc::clone(&self.shared.prober.borrow());
         let clock = self.shared.clock.clone();
         let asleep = clock.asleep();
-        let ringer = Ringer::new(&self.bell, clock.clone());
+        let ringer = WakeGuard::new(&self.bell, clock.clone());
         // Boxed, because it is large and moved a dozen times on its way into the runtime.
         let handle = self.probes.spawn(Box::pin(async move {
             let _ringer = ringer;
@@ -357,7 +357,7 @@ impl Slot {
     }
 
     /// `checks` due checks are not made.
-    fn skip(&mut self, checks: u32, gauges: &Gauges) {
+    fn skip(&mut self, checks: u32, gauges: &SchedulerCounters) {
         if checks > 0 {
             self.skipped = self.skipped.saturating_add(checks);
             gauges.skip(checks);

@@ -20,14 +20,14 @@ use super::{Reverse, Scheduler, Slot, Watch};
 #[derive(Debug)]
 pub struct Revision {
     /// One a site.
-    pub berths: Vec<Berth>,
+    pub berths: Vec<SiteUpdate>,
     /// Where to say what came of it.
     pub done: oneshot::Sender<Revised>,
 }
 
 /// One site from now on.
 #[derive(Debug)]
-pub enum Berth {
+pub enum SiteUpdate {
     /// It was there before.
     Kept {
         /// Its number.
@@ -81,7 +81,7 @@ impl<P: Prober> Scheduler<P> {
         let mut kept = vec![false; self.slots.len()];
         for berth in revision.berths {
             match berth {
-                Berth::Kept { slot, site, offset, moves } => {
+                SiteUpdate::Kept { slot, site, offset, moves } => {
                     let Some(stays) = self.slots.get_mut(slot).and_then(Option::as_mut) else { continue };
                     kept[slot] = true;
                     let next = stays.held.take().or(due.remove(&slot)).unwrap_or(now);
@@ -93,7 +93,7 @@ impl<P: Prober> Scheduler<P> {
                         revised.moved.push((slot, Arc::clone(stays.producer.ring())));
                     }
                 }
-                Berth::New(watch) => {
+                SiteUpdate::New(watch) => {
                     let watch = Watch { first_due: now + watch.first_due, ..watch };
                     debug_assert_eq!(watch.index, self.slots.len(), "numbers are given in order and never twice");
                     self.due.push(Reverse((watch.first_due, self.slots.len())));

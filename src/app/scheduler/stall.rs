@@ -126,7 +126,7 @@ mod tests {
         for (spent, stop, told) in
             [(idle, 2_500, 2_500), (idle, 100, 0), (starved, 2_500, 0), (|| None, 900, 0), (|| None, 2_500, 2_500)]
         {
-            let gauges: Arc<crate::app::status::counters::Gauges> = Arc::default();
+            let gauges: Arc<crate::app::status::counters::SchedulerCounters> = Arc::default();
             let (_prober, prober) = watch::channel(Arc::new(AtOnce));
             let (clock, limits) = (Clock::start_at(START), Limits { in_flight: 1 });
             let shared = Shared { prober, clock, gauges: Arc::clone(&gauges), texts: Vec::new(), limits, spent };

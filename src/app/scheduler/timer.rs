@@ -13,12 +13,12 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::due_time::STEP;
 
 /// See the module.
-pub struct Alarm {
+pub struct WakeTimer {
     alarm: Pin<Box<Sleep>>,
     guard: Pin<Box<Sleep>>,
 }
 
-impl Alarm {
+impl WakeTimer {
     /// An alarm that is set for `at`. Within a runtime with time enabled.
     pub fn new(at: Instant) -> Self {
         Self { alarm: Box::pin(sleep_until(at)), guard: Box::pin(sleep_until(at + STEP)) }
@@ -53,7 +53,7 @@ mod tests {
     async fn it_rings_when_it_was_set_for_last() {
         let clock = Clock::start_at(Timestamp::ZERO);
         let after = |millis| clock.instant(Duration::from_millis(millis));
-        let mut alarm = Alarm::new(after(0));
+        let mut alarm = WakeTimer::new(after(0));
         alarm.rung().await;
         for (set, rings) in [(&[20][..], 20), (&[20], 20), (&[40, 900], 900), (&[5_000, 1_000], 1_000), (&[7], 1_000)] {
             for millis in set {

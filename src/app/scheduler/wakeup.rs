@@ -22,13 +22,13 @@ const PATIENCE: Duration = STEP.saturating_add(Duration::from_millis(1));
 
 /// A scheduler's bell; see the module.
 #[derive(Debug, Default)]
-pub struct Bell {
+pub struct Wakeup {
     /// When the scheduler wakes by itself, µs on its clock.
     wakes: AtomicU64,
     rung: Notify,
 }
 
-impl Bell {
+impl Wakeup {
     /// The scheduler will wake by itself at `wakes`, or not at all.
     pub fn expect(&self, wakes: Option<Duration>) {
         let wakes = wakes.and_then(|wakes| u64::try_from(wakes.as_micros()).ok());
@@ -49,19 +49,19 @@ impl Bell {
 }
 
 /// Rings when it is dropped: a probe that panics or is given up lands as well.
-pub struct Ringer {
-    bell: Arc<Bell>,
+pub struct WakeGuard {
+    bell: Arc<Wakeup>,
     clock: Clock,
 }
 
-impl Ringer {
+impl WakeGuard {
     /// Of `bell`, which goes by `clock`.
-    pub fn new(bell: &Arc<Bell>, clock: Clock) -> Self {
+    pub fn new(bell: &Arc<Wakeup>, clock: Clock) -> Self {
         Self { bell: Arc::clone(bell), clock }
     }
 }
 
-impl Drop for Ringer {
+impl Drop for WakeGuard {
     fn drop(&mut self) {
         self.bell.ring(self.clock.monotonic());
     }
@@ -75,10 +75,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_landing_rings_unless_the_scheduler_wakes_in_a_moment() {
         for (sleeps, rings) in [(Some(0), false), (Some(6_000), false), (Some(6_001), true), (None, true)] {
-            let (bell, clock) = (Arc::new(Bell::default()), Clock::start_at(Timestamp::ZERO));
+            let (bell, clock) = (Arc::new(Wakeup::default()), Clock::start_at(Timestamp::ZERO));
             tokio::time::advance(Duration::from_secs(1)).await;
             bell.expect(sleeps.map(|micros| clock.monotonic() + Duration::from_micros(micros)));
-            drop(Ringer::new(&bell, clock));
+            drop(WakeGuard::new(&bell, clock));
             let heard = tokio::time::timeout(Duration::from_mins(1), bell.rung()).await.is_ok();
             assert_eq!(heard, rings, "{sleeps:?} µs");
         }

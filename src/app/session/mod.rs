@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::model::StoreHealth;
 use crate::probe::{HttpProber, Prober, has_route, route_to_anywhere};
 use crate::store::Flushed;
-use crate::tui::Orders;
+use crate::tui::JobControl;
 
 use super::cli::args::{ColorChoice, OutputArgs};
 use super::cli::zone;
@@ -32,7 +32,7 @@ use super::headless::line_writer::Lines;
 use super::headless::{self, Headless, Style};
 use super::log::{self, Place, events};
 use super::monitor::control::Narrator;
-use super::monitor::{Face, Kept, Monitor, Parts, SHUTDOWN};
+use super::monitor::{Kept, Monitor, MonitorHandle, Parts, SHUTDOWN};
 use super::reload::{Origin, Reload, Reloader};
 use super::scheduler::thread::Network;
 use super::status::health_meter::Keeping;
@@ -48,14 +48,14 @@ use super::{prober, stream};
 const LAST_LINES: Duration = Duration::from_millis(500);
 
 /// A runtime for the main thread, and the signals that end webmon: caught from now on.
-pub struct Attentive {
+pub struct MainRuntime {
     runtime: Runtime,
     signals: Signals,
     /// What is to be said on stderr when the terminal is given back.
     unsaid: Option<String>,
 }
 
-impl Attentive {
+impl MainRuntime {
     /// Begins to catch signals.
     ///
     /// # Errors
@@ -85,7 +85,7 @@ impl Attentive {
     ///
     /// # Errors
     /// The system's.
-    pub fn mind_jobs(&self, orders: Arc<Orders>) -> Result<(), Failure> {
+    pub fn mind_jobs(&self, orders: Arc<JobControl>) -> Result<(), Failure> {
         let _inside = self.runtime.enter();
         let mut jobs = Jobs::new().context("cannot catch signals")?;
         self.runtime.spawn(async move {
@@ -170,7 +170,7 @@ impl Stage<'_> {
     ///
     /// # Errors
     /// [`Failure`]: the store, or the system.
-    pub fn play(mut self, mut attentive: Attentive) -> Result<Ending, Failure> {
+    pub fn play(mut self, mut attentive: MainRuntime) -> Result<Ending, Failure> {
         let zone = zone::local();
         let past = self.store.as_ref().map(|kept| kept.store.path().to_owned());
         let is_headless = is_headless(self.output);
@@ -199,9 +199,9 @@ impl Stage<'_> {
     /// [`Failure`]: the store, the system, or `look`'s.
     pub fn play_unseen(
         mut self,
-        mut attentive: Attentive,
+        mut attentive: MainRuntime,
         duration: Duration,
-        look: impl FnOnce(&Face, &TimeZone) -> Result<(), Failure>,
+        look: impl FnOnce(&MonitorHandle, &TimeZone) -> Result<(), Failure>,
     ) -> Result<Ending, Failure> {
         let zone = zone::local();
         let monitor = self.monitor(&zone, self.keeping(), false)?;
@@ -256,7 +256,7 @@ impl Stage<'_> {
 
     fn headless(
         mut self,
-        attentive: &mut Attentive,
+        attentive: &mut MainRuntime,
         monitor: Monitor<HttpProber, Network>,
         zone: TimeZone,
     ) -> Result<Ending, Failure> {
@@ -288,7 +288,7 @@ impl Stage<'_> {
 
     fn dashboard(
         mut self,
-        attentive: &mut Attentive,
+        attentive: &mut MainRuntime,
         monitor: Monitor<HttpProber, Network>,
         past: Option<PathBuf>,
         zone: TimeZone,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// Counters and gauges shared by a network thread and the control thread. All relaxed: each stands alone.
 #[derive(Debug, Default)]
-pub struct Gauges {
+pub struct SchedulerCounters {
     finished: AtomicU64,
     in_flight: AtomicUsize,
     late_max: AtomicU64,
@@ -14,7 +14,7 @@ pub struct Gauges {
     lost_texts: AtomicU64,
 }
 
-impl Gauges {
+impl SchedulerCounters {
     /// A probe started, `late` after it was due.
     pub fn started(&self, late: Duration) {
         self.in_flight.fetch_add(1, Ordering::Relaxed);

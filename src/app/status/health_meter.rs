@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::model::{ExportHealth, Health, StoreHealth};
 use crate::store::Flushed;
 
-use super::counters::Gauges;
+use super::counters::SchedulerCounters;
 
 /// The span over which rates are taken and the largest lateness is shown.
 const SPAN: Duration = Duration::from_secs(10);
@@ -59,7 +59,7 @@ impl Keeping {
 /// Makes a [`Health`] of counters, once a second.
 #[derive(Debug)]
 pub struct Meter {
-    gauges: Arc<Gauges>,
+    gauges: Arc<SchedulerCounters>,
     keeping: watch::Receiver<Keeping>,
     export: Option<watch::Receiver<ExportHealth>>,
     marks: VecDeque<Mark>,
@@ -77,7 +77,7 @@ struct Mark {
 impl Meter {
     /// A meter of `gauges` and of what the store's side reports.
     #[must_use]
-    pub fn new(gauges: Arc<Gauges>, keeping: watch::Receiver<Keeping>) -> Self {
+    pub fn new(gauges: Arc<SchedulerCounters>, keeping: watch::Receiver<Keeping>) -> Self {
         let start = Mark { at: Duration::ZERO, finished: 0, late: Duration::ZERO, stopped: Duration::ZERO };
         Self { gauges, keeping, export: None, marks: VecDeque::from([start]), lost_by_engine: 0 }
     }
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn rates_cover_the_last_ten_seconds() {
-        let gauges = Arc::new(Gauges::default());
+        let gauges = Arc::new(SchedulerCounters::default());
         let (_sender, keeping) = watch::channel(Keeping::default());
         let mut meter = Meter::new(Arc::clone(&gauges), keeping);
         let mut last = None;
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_stop_is_told_for_ten_seconds() {
-        let gauges = Arc::new(Gauges::default());
+        let gauges = Arc::new(SchedulerCounters::default());
         let (_sender, keeping) = watch::channel(Keeping::default());
         let mut meter = Meter::new(Arc::clone(&gauges), keeping);
         gauges.note_stop(Duration::from_secs(2));
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn a_flush_that_does_not_return_for_a_minute_is_a_fault_of_the_program() {
         let (sender, keeping) = watch::channel(Keeping::default());
-        let meter = Meter::new(Arc::new(Gauges::default()), keeping);
+        let meter = Meter::new(Arc::new(SchedulerCounters::default()), keeping);
         assert!(!meter.is_stuck(Duration::from_hours(1)));
         sender.send_modify(|keeping| keeping.stuck = Some(Duration::from_secs(100)));
         assert!(!meter.is_stuck(Duration::from_millis(159_999)));

@@ -39,7 +39,7 @@ pub struct Part {
 
 /// See the module.
 #[derive(Debug)]
-pub struct LongViews {
+pub struct ArchiveViews {
     passes: Vec<Pass>,
     sites: Vec<(SiteId, Cadence)>,
     /// The view whose turn it is.
@@ -62,7 +62,7 @@ struct Pass {
     left: Vec<usize>,
 }
 
-impl LongViews {
+impl ArchiveViews {
     /// Those of `views` that are long, of these sites, in their order; `seen` are the numbers of the sites that a person
     /// looks at. None when no view is long.
     #[must_use]
@@ -172,7 +172,7 @@ fn row(figures: Figures, (since, as_of): (Timestamp, Timestamp), cadence: Cadenc
 /// The long views of somebody else's monitor: read from the file that it writes, opened for each look.
 pub struct Far {
     seen: Arc<watch::Sender<Vec<usize>>>,
-    views: Option<(LongViews, mpsc::Receiver<Part>)>,
+    views: Option<(ArchiveViews, mpsc::Receiver<Part>)>,
 }
 
 impl Far {
@@ -182,7 +182,7 @@ impl Far {
         let (seen, looked_at) = watch::channel(Vec::new());
         let cadence = |track: &Track| Cadence { interval: track.interval, timeout: track.timeout };
         let sites = tracks.iter().map(|track| (UNKNOWN, cadence(track))).collect();
-        Self { seen: Arc::new(seen), views: LongViews::new(views, sites, looked_at) }
+        Self { seen: Arc::new(seen), views: ArchiveViews::new(views, sites, looked_at) }
     }
 
     /// Goes on with these, for the same dashboard.
@@ -252,7 +252,7 @@ mod tests {
     struct Rig {
         writer: Writer,
         samples: Vec<Vec<Sample>>,
-        long: LongViews,
+        long: ArchiveViews,
         parts: mpsc::Receiver<Part>,
         seen: watch::Sender<Vec<usize>>,
         now: Timestamp,
@@ -279,7 +279,7 @@ mod tests {
         writer.flush(now);
         let (seen, looked_at) = watch::channel(Vec::new());
         let sites = registered.iter().map(|site| (site.id, CADENCE)).collect();
-        let (long, parts) = LongViews::new(views, sites, looked_at).unwrap();
+        let (long, parts) = ArchiveViews::new(views, sites, looked_at).unwrap();
         Rig { writer, samples, long, parts, seen, now }
     }
 
@@ -294,7 +294,7 @@ mod tests {
     #[test]
     fn only_long_views_are_made_here() {
         let seen = watch::channel(Vec::new()).1;
-        assert!(LongViews::new(&[view(1)], vec![(SiteId(0), CADENCE)], seen).is_none());
+        assert!(ArchiveViews::new(&[view(1)], vec![(SiteId(0), CADENCE)], seen).is_none());
     }
 
     #[test]

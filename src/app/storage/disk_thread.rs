@@ -14,8 +14,8 @@ use crate::model::Timestamp;
 use crate::model::time::duration;
 use crate::store::{Flushed, Link, Writer};
 
-use super::archive_views::LongViews;
-use super::request::{Ask, Others};
+use super::archive_views::ArchiveViews;
+use super::request::{Others, RestoreRequest};
 use super::restore::recall;
 
 /// Why a flush does not return while nothing moves.
@@ -51,13 +51,13 @@ enum Work {
 /// What goes to the disk and comes back.
 struct Desk {
     writer: Writer,
-    long_views: Option<LongViews>,
+    long_views: Option<ArchiveViews>,
 }
 
 impl Hand {
     /// Of `writer`, whose file is at the end of `link`, and the views that are read from its store.
     #[must_use]
-    pub fn new(writer: Writer, long_views: Option<LongViews>, link: Link) -> Self {
+    pub fn new(writer: Writer, long_views: Option<ArchiveViews>, link: Link) -> Self {
         Self { work: Work::Here(Box::new(Desk { writer, long_views })), link, operations: 0, told: None }
     }
 
@@ -75,7 +75,7 @@ impl Hand {
 
     /// Sends the writer, which is here, to commit what was collected; it is `now`, this long after the start. It goes on with
     /// other long views, if there are any, and answers `ask` from what is committed then.
-    pub fn flush(&mut self, now: Timestamp, elapsed: Duration, others: Option<Others>, ask: Option<Ask>) {
+    pub fn flush(&mut self, now: Timestamp, elapsed: Duration, others: Option<Others>, ask: Option<RestoreRequest>) {
         let Work::Here(mut desk) = std::mem::replace(&mut self.work, Work::Over) else { return };
         if let Some(Others(others)) = others {
             desk.long_views = others;

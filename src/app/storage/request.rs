@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::app::storage::archive_views::LongViews;
+use crate::app::storage::archive_views::ArchiveViews;
 use crate::app::storage::restore::Memory;
 use crate::model::SiteId;
 use crate::ring::{Reader, Ring};
 
 /// Asks what the store knows of sites, each as far back, and gives new ones their numbers.
-pub struct Ask {
+pub struct RestoreRequest {
     /// Names and horizons.
     pub sites: Vec<(Arc<str>, Duration)>,
     /// Where the answer goes; an error is a sentence.
@@ -19,14 +19,14 @@ pub struct Ask {
 }
 
 /// Other long views from now on, or none.
-pub struct Others(pub Option<LongViews>);
+pub struct Others(pub Option<ArchiveViews>);
 
 /// What changes about the sites whose samples are saved.
-pub enum Adoption {
+pub enum ReaderChange {
     /// One more; its number is one past the last one.
     Watch(Arc<str>, SiteId, Reader),
     /// The site of this number goes on in that ring.
     Follow(usize, Arc<Ring>),
     /// These are the long views from now on.
-    LongViews(Option<LongViews>),
+    ArchiveViews(Option<ArchiveViews>),
 }

@@ -23,7 +23,7 @@ use crate::model::{Cause, Certificate, Observation, Sample, SiteId, Timestamp, V
 use crate::ring::{Producer, Reader, Ring, SLOT_BYTES, Slab, capacity_for};
 use crate::store::{Query, Registered, Store, StoreError};
 
-use super::site_spec::Subject;
+use super::site_spec::SiteSpec;
 
 /// What the store remembers of the sites of a configuration.
 #[derive(Debug, Default)]
@@ -245,7 +245,7 @@ pub fn slots(views: &[View], watched: &Watched) -> usize {
 /// What the engine has to know of a site whose samples come through `ring`.
 #[must_use]
 pub fn track(watched: &Watched, ring: Arc<Ring>, open_since: Option<Timestamp>) -> Track {
-    Subject::from(watched).track(ring, open_since)
+    SiteSpec::from(watched).track(ring, open_since)
 }
 
 /// What the store knows of one site.

@@ -16,7 +16,7 @@ const INTERVAL: Duration = Duration::from_secs(10);
 
 /// See the module.
 #[derive(Clone, Debug)]
-pub struct Subject {
+pub struct SiteSpec {
     /// Its unique name.
     pub name: Arc<str>,
     url: Arc<str>,
@@ -29,7 +29,7 @@ pub struct Subject {
     pub rule: Rule,
 }
 
-impl From<&Watched> for Subject {
+impl From<&Watched> for SiteSpec {
     fn from(watched: &Watched) -> Self {
         Self {
             name: Arc::clone(&watched.site.name),
@@ -42,7 +42,7 @@ impl From<&Watched> for Subject {
     }
 }
 
-impl Subject {
+impl SiteSpec {
     /// A site that only the store knows: how often it is checked is told by its newest samples.
     #[must_use]
     pub fn of_store(name: &Arc<str>, samples: &[Sample]) -> Self {

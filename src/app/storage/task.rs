@@ -18,39 +18,39 @@ use tracing::debug;
 
 use crate::alert::Alert;
 use crate::app::clock::Clock;
-use crate::app::export::handle::{LAST_FLUSH, Outlet};
+use crate::app::export::handle::{ExportHandle, LAST_FLUSH};
 use crate::app::log::about;
 use crate::app::scheduler::CheckTexts;
 use crate::app::scheduler::manual_checks::WISHES;
 use crate::app::status::health_meter::Keeping;
-use crate::app::storage::request::{Adoption, Ask, Others};
+use crate::app::storage::request::{Others, ReaderChange, RestoreRequest};
 use crate::model::{SiteId, StoreHealth, Timestamp};
 use crate::store::{Flushed, Intake, Writer, unsaved};
 
-use super::archive_views::LongViews;
+use super::archive_views::ArchiveViews;
 use super::disk_thread::{DEAD, Hand};
 
 /// Alerts on their way to the store.
 const ALERT_QUEUE: usize = 65_536;
 
 /// See the module.
-pub struct Keeper {
+pub struct StoreTask {
     /// Drains the rings into commits.
     pub writer: Writer,
     /// What goes beside the samples.
-    pub inbox: Inbox,
+    pub inbox: StoreReceivers,
     /// What is asked about sites that are to be watched from now on.
-    pub asks: mpsc::Receiver<Ask>,
+    pub asks: mpsc::Receiver<RestoreRequest>,
     /// Time between commits.
     pub flush: Duration,
     /// The clock.
     pub clock: Clock,
     /// The views that are read from the store, if there are any.
-    pub long_views: Option<LongViews>,
+    pub long_views: Option<ArchiveViews>,
     /// Where the health is read.
     pub keeping: watch::Sender<Keeping>,
     /// The export of what is committed, if there is one.
-    pub outlet: Option<Outlet>,
+    pub outlet: Option<ExportHandle>,
 }
 
 /// A flush that has not returned by then is told.
@@ -62,7 +62,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// All that the last commits may take.
 pub const LAST: Duration = Duration::from_millis(2_500);
 
-impl Keeper {
+impl StoreTask {
     /// Commits every flush until `stop`, then once more, and closes the store; how that went is returned.
     pub async fn run(self, stop: CancellationToken) -> Flushed {
         let Self { writer, inbox, mut asks, flush, clock, long_views, keeping, outlet } = self;
@@ -101,8 +101,8 @@ impl Keeper {
 /// What is on this side of the disk.
 struct Front {
     intake: Arc<Mutex<Intake>>,
-    inbox: Inbox,
-    outlet: Option<Outlet>,
+    inbox: StoreReceivers,
+    outlet: Option<ExportHandle>,
     clock: Clock,
     keeping: watch::Sender<Keeping>,
 }
@@ -202,7 +202,7 @@ fn held(intake: &Mutex<Intake>) -> MutexGuard<'_, Intake> {
 const ADOPTIONS: usize = 4;
 
 /// Waits until the export has panicked; for ever where there is none, or where it has ended.
-async fn ended(outlet: &mut Option<Outlet>) {
+async fn ended(outlet: &mut Option<ExportHandle>) {
     match outlet {
         Some(running) => {
             running.ended().await;
@@ -213,7 +213,7 @@ async fn ended(outlet: &mut Option<Outlet>) {
 }
 
 /// What goes beside the samples into a commit: bounded queues, emptied at each flush.
-pub struct Inbox {
+pub struct StoreReceivers {
     /// The sites' numbers in the store, by name.
     pub sites: HashMap<Arc<str>, SiteId>,
     /// Texts of failed checks.
@@ -223,24 +223,24 @@ pub struct Inbox {
     /// Pauses to store: the number of the site, and until when.
     pub pauses: mpsc::Receiver<(usize, Option<Timestamp>)>,
     /// Changes of the sites, each sent before the first text of a site in it.
-    pub adoptions: mpsc::Receiver<Vec<Adoption>>,
+    pub adoptions: mpsc::Receiver<Vec<ReaderChange>>,
     /// Other long views, if there are to be.
-    long_views: Vec<Option<LongViews>>,
+    long_views: Vec<Option<ArchiveViews>>,
 }
 
 /// Where the other sides put in what is to be kept.
 pub struct Slots {
-    /// See [`Inbox::texts`].
+    /// See [`StoreReceivers::texts`].
     pub texts: mpsc::Sender<CheckTexts>,
-    /// See [`Inbox::alerts`].
+    /// See [`StoreReceivers::alerts`].
     pub alerts: mpsc::Sender<Alert>,
-    /// See [`Inbox::pauses`].
+    /// See [`StoreReceivers::pauses`].
     pub pauses: mpsc::Sender<(usize, Option<Timestamp>)>,
-    /// See [`Inbox::adoptions`].
-    pub adoptions: mpsc::Sender<Vec<Adoption>>,
+    /// See [`StoreReceivers::adoptions`].
+    pub adoptions: mpsc::Sender<Vec<ReaderChange>>,
 }
 
-impl Inbox {
+impl StoreReceivers {
     /// An empty inbox for `sites` with room for this many texts.
     #[must_use]
     pub fn open(sites: HashMap<Arc<str>, SiteId>, texts: usize) -> (Self, Slots) {
@@ -264,12 +264,12 @@ impl Inbox {
         while let Ok(adoptions) = self.adoptions.try_recv() {
             for adoption in adoptions {
                 match adoption {
-                    Adoption::Watch(name, id, reader) => {
+                    ReaderChange::Watch(name, id, reader) => {
                         self.sites.insert(name, id);
                         intake.watch(id, reader);
                     }
-                    Adoption::Follow(site, ring) => intake.follow(site, ring),
-                    Adoption::LongViews(long_views) => self.long_views.push(long_views),
+                    ReaderChange::Follow(site, ring) => intake.follow(site, ring),
+                    ReaderChange::ArchiveViews(long_views) => self.long_views.push(long_views),
                 }
             }
         }
@@ -314,7 +314,7 @@ mod tests {
         let producer = Producer::new(20, known.next_seq);
         let link = store.link();
         let writer = Writer::new(store, vec![(known.id, producer.ring().reader_at_head())]).unwrap();
-        let (inbox, _slots) = Inbox::open(HashMap::new(), 8);
+        let (inbox, _slots) = StoreReceivers::open(HashMap::new(), 8);
         let (keeping, kept) = watch::channel(Keeping::default());
         let clock = Clock::start(Timestamp::from_secs(1_795_340_000));
         let front = Front { intake: writer.entrance(), inbox, outlet: None, clock, keeping };

@@ -22,7 +22,7 @@ use crate::app::cli::args::{ColorChoice, LineFormat, OutputArgs};
 use crate::app::clock::Clock;
 use crate::app::exit::Ending;
 use crate::app::monitor::control::Narrator;
-use crate::app::session::{Attentive, Stage};
+use crate::app::session::{MainRuntime, Stage};
 use crate::app::{log, prober};
 use crate::model::Timestamp;
 use crate::panic_hook;
@@ -111,7 +111,7 @@ fn child() {
         #[cfg(feature = "influx")]
         export: None,
     };
-    let attentive = Attentive::new().unwrap_or_else(|failure| panic!("{failure}"));
+    let attentive = MainRuntime::new().unwrap_or_else(|failure| panic!("{failure}"));
     let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| stage.play(attentive)));
     // A panic that comes through `main` is code 101 by Rust's own rule.
     let code = played.map_or(101, |ended| ended.map_or(99, Ending::code));

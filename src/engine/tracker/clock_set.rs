@@ -6,9 +6,9 @@ use crate::engine::Leap;
 use crate::model::Timestamp;
 use crate::ring::Ring;
 
-use super::{Lane, Met, Scratch};
+use super::{Met, Scratch, SiteTracker};
 
-impl Lane {
+impl SiteTracker {
     /// Notes anew what was noted by the clock as it was. Returns until when it is paused, if that is another time now.
     pub(in crate::engine) fn retell(&mut self, leap: &Leap) -> Option<Timestamp> {
         let before = self.shown.paused_until;

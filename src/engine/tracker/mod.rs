@@ -22,7 +22,7 @@ use crate::ring::{Drained, Reader, Ring};
 use crate::stats::{Cadence, Counts, Oldest, Unmade, Windows};
 
 use super::span::Span;
-use super::state_machine::{Change, Standing};
+use super::state_machine::{Change, StateMachine};
 use super::{LastCheck, OpenIncident, Row, SiteSnapshot};
 
 /// What the engine has to know of a site.
@@ -53,11 +53,11 @@ const TEXTS: usize = 16;
 const COUNTS: usize = 2 * size_of::<usize>();
 
 #[derive(Debug)]
-pub(super) struct Lane {
+pub(super) struct SiteTracker {
     head: Reader,
     /// The earliest instant at which a window has something to retire.
     expires: Timestamp,
-    standing: Standing,
+    standing: StateMachine,
     evaluator: Evaluator,
     recent: Recent,
     windows: Windows,
@@ -69,7 +69,7 @@ pub(super) struct Lane {
     /// The number of the first sample that is news.
     unseen: u64,
     changed: bool,
-    /// Whether verdicts come by [`Lane::overrule`] only.
+    /// Whether verdicts come by [`SiteTracker::overrule`] only.
     pub(super) looks_on: bool,
     texts: Vec<(u64, Arc<Observation>)>,
     shown: SiteSnapshot,
@@ -108,7 +108,7 @@ pub(super) struct Met {
     pub(super) lost: u64,
 }
 
-impl Lane {
+impl SiteTracker {
     /// Reads what is in the ring up to `now`; nothing of it is news.
     pub(super) fn new(track: Track, views: &[View], now: Timestamp, scratch: &mut Scratch) -> Self {
         let Track { name, url, group, interval, timeout, rule, ring, open_since } = track;
@@ -117,7 +117,7 @@ impl Lane {
         let pane = |view: &View| Pane { span: Span::of(view.timeframe), tail: head.clone(), blank: true };
         let mut lane = Self {
             expires: Timestamp::ZERO,
-            standing: Standing::new(now, cadence.silence()),
+            standing: StateMachine::new(now, cadence.silence()),
             evaluator: Evaluator::new(rule, interval, open_since),
             recent: Recent::new(rule, &head),
             windows: Windows::new(views.iter().map(|view| view.timeframe)),

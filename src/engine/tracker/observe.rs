@@ -10,9 +10,9 @@ use crate::engine::state_machine::Change;
 use crate::model::{Observation, Outcome, Packed, Sample};
 use crate::stats::Cadence;
 
-use super::{Lane, Met};
+use super::{Met, SiteTracker};
 
-impl Lane {
+impl SiteTracker {
     /// Takes note of what is news in `samples`, of which the first is number `first_seq`.
     pub(crate) fn observe(&mut self, first_seq: u64, samples: &[Packed], met: &mut Met) {
         met.lost += first_seq.saturating_sub(self.unseen);

@@ -11,9 +11,9 @@ use crate::alert::{Evaluator, Rule};
 use crate::model::{Timestamp, View};
 use crate::stats::{Cadence, Windows};
 
-use super::{Lane, Met, Pane, Recent, Scratch, Span, Track};
+use super::{Met, Pane, Recent, Scratch, SiteTracker, Span, Track};
 
-impl Lane {
+impl SiteTracker {
     /// Goes on as `track` says at `to`, with windows for `views`. Returns whether the windows were made anew.
     pub(in crate::engine) fn refit(
         &mut self,

@@ -28,7 +28,7 @@ const CROWD: u32 = 2;
 const SITES_MAX: usize = 16_384;
 
 /// See the module.
-pub(crate) struct Turns {
+pub(crate) struct HandshakeSlots {
     in_flight: Semaphore,
     stalled: Semaphore,
     /// By the name of the site; only those of which there is something to say. Held for a look, never across a wait.
@@ -42,7 +42,7 @@ struct Known {
     stalls: bool,
 }
 
-impl Turns {
+impl HandshakeSlots {
     /// All of them are free.
     pub(crate) fn new() -> Self {
         let (in_flight, stalled) = (Semaphore::new(IN_FLIGHT_MAX), Semaphore::new(STALLED_MAX));
@@ -89,7 +89,7 @@ impl Turns {
 
 /// A turn that was taken; dropping it without a word means that the handshake came to no end.
 pub(crate) struct Turn<'a> {
-    turns: &'a Turns,
+    turns: &'a HandshakeSlots,
     site: Arc<str>,
     has_ended: bool,
     _permits: (SemaphorePermit<'a>, Option<SemaphorePermit<'a>>),
@@ -125,7 +125,7 @@ mod tests {
     }
 
     /// The turn of site `name` if it is to be had at once, and whether the phase ran meanwhile.
-    fn at_once<'a>(turns: &'a Turns, name: &str) -> (Option<Turn<'a>>, bool) {
+    fn at_once<'a>(turns: &'a HandshakeSlots, name: &str) -> (Option<Turn<'a>>, bool) {
         let (mut watch, mut waiting) = (Stopwatch::new(clock), None);
         let name: Arc<str> = name.into();
         let polled = pin!(turns.take(&name, &mut watch, &mut waiting)).poll(&mut Context::from_waker(Waker::noop()));
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn turns_are_bounded_and_waiting_for_one_is_off_the_clock() {
-        let turns = Turns::new();
+        let turns = HandshakeSlots::new();
         let mut taken: Vec<_> = numbered(IN_FLIGHT_MAX).filter_map(|name| at_once(&turns, &name).0).collect();
         assert_eq!(taken.len(), IN_FLIGHT_MAX);
         let (turn, runs) = at_once(&turns, "late");
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn sites_that_stall_leave_half_of_the_turns_to_the_others_until_a_handshake_ends() {
-        let turns = Turns::new();
+        let turns = HandshakeSlots::new();
         numbered(300).for_each(|name| drop(at_once(&turns, &name).0));
         let mut taken: Vec<_> = numbered(300).filter_map(|name| at_once(&turns, &name).0).collect();
         assert_eq!(taken.len(), STALLED_MAX);
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_site_with_many_handshakes_in_flight_does_not_take_the_turns_of_others() {
-        let turns = Turns::new();
+        let turns = HandshakeSlots::new();
         let taken: Vec<_> = (0..300).filter_map(|_| at_once(&turns, "crowded").0).collect();
         assert_eq!(taken.len(), CROWD as usize + STALLED_MAX);
         let (turn, runs) = at_once(&turns, "crowded");

@@ -40,7 +40,7 @@ use chain::presented::Presented;
 use chain::refusal::refused;
 use client_auth::{Asked, Client};
 use crypto::{lenient, provider};
-use handshake_slots::Turns;
+use handshake_slots::HandshakeSlots;
 use terms::Terms;
 use verifier::{Judge, Recorder};
 
@@ -56,7 +56,7 @@ pub(super) struct Tls {
     /// For sites with files, by the address of these; they are held, so no other files can be there.
     special: Mutex<HashMap<usize, Special>>,
     extra_roots: Vec<CertificateDer<'static>>,
-    turns: Turns,
+    turns: HandshakeSlots,
 }
 
 type Special = (Arc<TlsFiles>, Arc<Trust>);
@@ -86,7 +86,7 @@ impl Tls {
     pub(super) fn new(extra_roots: &[Vec<u8>], notices: &mut Vec<String>) -> Result<Self, ProbeError> {
         let extra_roots: Vec<_> = extra_roots.iter().map(|der| CertificateDer::from(der.clone())).collect();
         let plain = Arc::new(Trust::new(extra_roots.clone(), None, notices)?);
-        Ok(Self { plain, special: Mutex::default(), extra_roots, turns: Turns::new() })
+        Ok(Self { plain, special: Mutex::default(), extra_roots, turns: HandshakeSlots::new() })
     }
 
     /// Reads the files of `rules`, if they were not before.

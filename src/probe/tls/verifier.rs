@@ -27,7 +27,7 @@ use crate::model::{Certificate, CertificateFault, Timestamp};
 use crate::probe::tls::chain::presented::{Names, Presented};
 use crate::probe::tls::chain::x509::{begin, common_name, dates, expiry, keep, own_name};
 
-use super::chain::cache::{Dates, Fingerprint, Proven};
+use super::chain::cache::{ChainCache, Dates, Fingerprint};
 use super::chain::faults::{faults, single_fault};
 use super::chain::key::unproven;
 use super::chain::path::{Path, Roots, is_self_signed, likely};
@@ -42,7 +42,7 @@ const CHAIN_MAX: usize = 16;
 pub(crate) struct Judge {
     verifier: Arc<dyn ServerCertVerifier>,
     pinned: Pinned,
-    proven: Proven,
+    proven: ChainCache,
     /// Roots that are trusted besides the platform's.
     roots: Roots,
     algorithms: WebPkiSupportedAlgorithms,
@@ -56,7 +56,7 @@ impl Judge {
         roots: Vec<CertificateDer<'static>>,
         algorithms: WebPkiSupportedAlgorithms,
     ) -> Self {
-        let (proven, known) = (Proven::default(), Roots::of(roots.iter().cloned()));
+        let (proven, known) = (ChainCache::default(), Roots::of(roots.iter().cloned()));
         Self { verifier, pinned: Pinned(roots), proven, roots: known, algorithms }
     }
 }

@@ -24,7 +24,7 @@ use crate::store::tables::schema::{self, Format};
 
 use super::lock::{self, Link, Patient};
 use super::rehearsal::Rehearsal;
-use super::unrepaired::Glimpse;
+use super::unrepaired::UnrepairedBackend;
 use super::{new_file, path_check};
 
 /// Between two looks at a lock.
@@ -219,7 +219,7 @@ pub fn open_read_only(path: &Path) -> Result<Option<ReadOnlyDatabase>, StoreErro
 pub fn open_unrepaired(path: &Path) -> Result<ReadOnlyDatabase, StoreError> {
     let backend = reader(path)?;
     let opened = guard(|| {
-        let database = builder().open_read_only_with_backend(Glimpse::new(backend))?;
+        let database = builder().open_read_only_with_backend(UnrepairedBackend::new(backend))?;
         let format = schema::format(&database.begin_read()?)?;
         Ok((database, format))
     });

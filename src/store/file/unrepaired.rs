@@ -13,13 +13,13 @@ use redb::{BackendError, StorageBackend};
 
 /// The file, as if its writer lived.
 #[derive(Debug)]
-pub struct Glimpse<B> {
+pub struct UnrepairedBackend<B> {
     file: B,
     /// Whether the header is locked: what is asked then is whether the writer lives. Locks of other kinds are only tried.
     header_locked: AtomicBool,
 }
 
-impl<B> Glimpse<B> {
+impl<B> UnrepairedBackend<B> {
     /// Looks at `file`.
     pub const fn new(file: B) -> Self {
         Self { file, header_locked: AtomicBool::new(false) }
@@ -63,7 +63,7 @@ macro_rules! unshared {
 }
 pub(crate) use {granted, unshared};
 
-impl<B: StorageBackend> StorageBackend for Glimpse<B> {
+impl<B: StorageBackend> StorageBackend for UnrepairedBackend<B> {
     fn len(&self) -> Result<u64, io::Error> {
         self.file.len()
     }

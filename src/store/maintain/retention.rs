@@ -26,7 +26,7 @@ use crate::store::tables::schema;
 use crate::store::tables::sealed::read_sealed;
 
 use super::alert_retention::{self, Kept};
-use super::rollup_builder::{Extent, NOTHING, Roller};
+use super::rollup_builder::{Extent, NOTHING, RollupBuilder};
 use super::space::{BLOCK_BYTES, HOUR_BYTES, Room, limit, needed};
 
 /// Blocks, and hours, that go in one transaction: 32 MiB, more than one sealing brings.
@@ -131,7 +131,7 @@ struct Freed {
 struct Trimmer<'txn, 'g> {
     blocks: Blocks<'txn>,
     sealed: Table<'txn, u32, &'static [u8]>,
-    roller: Roller<'txn>,
+    roller: RollupBuilder<'txn>,
     /// Blocks and hours that may still go.
     left: usize,
     removed_blocks: u64,
@@ -147,7 +147,7 @@ impl<'txn, 'g> Trimmer<'txn, 'g> {
         gone: &'g mut BTreeMap<u32, Option<u64>>,
     ) -> Result<Self, redb::Error> {
         let (blocks, sealed) = (transaction.open_table(schema::BLOCKS)?, transaction.open_table(schema::SEALED)?);
-        let roller = Roller::new(transaction)?;
+        let roller = RollupBuilder::new(transaction)?;
         Ok(Self { blocks, sealed, roller, left, removed_blocks: 0, removed_hours: 0, gone })
     }
 
@@ -319,7 +319,7 @@ fn forget_texts(transaction: &WriteTransaction, site: u32, next: Option<u64>) ->
         next
     } else {
         let blocks = transaction.open_table(schema::BLOCKS)?;
-        let roller = Roller::new(transaction)?;
+        let roller = RollupBuilder::new(transaction)?;
         read_sealed(&transaction.open_table(schema::SEALED)?, &blocks, &roller, SiteId(site))?.next_seq
     };
     let mut failures = transaction.open_table(schema::FAILURES)?;

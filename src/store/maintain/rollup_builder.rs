@@ -24,7 +24,7 @@ pub const BLOCKS_MAX: usize = 2_000;
 type Rows<'txn> = Table<'txn, (u32, u64), &'static [u8]>;
 
 /// The rollups of a transaction.
-pub struct Roller<'txn> {
+pub struct RollupBuilder<'txn> {
     /// One row a site and hour.
     pub hours: Rows<'txn>,
     days: Rows<'txn>,
@@ -59,7 +59,7 @@ impl Extent {
     pub const OVER: Self = Self { until: u64::MAX, newest: false, blocks: usize::MAX };
 }
 
-impl<'txn> Roller<'txn> {
+impl<'txn> RollupBuilder<'txn> {
     /// The rollups as `transaction` sees them.
     pub fn new(transaction: &'txn WriteTransaction) -> Result<Self, redb::Error> {
         let (hours, days) = (transaction.open_table(schema::HOURS)?, transaction.open_table(schema::DAYS)?);
@@ -207,7 +207,7 @@ impl<'txn> Roller<'txn> {
     }
 }
 
-impl Rolled for Roller<'_> {
+impl Rolled for RollupBuilder<'_> {
     fn reach(&self, site: SiteId) -> Result<(u64, Timestamp), redb::Error> {
         reach(&self.hours, site)
     }
@@ -240,7 +240,7 @@ pub fn catch_up(transaction: &WriteTransaction, most: usize) -> Result<bool, red
     };
     let mut sealed = transaction.open_table(schema::SEALED)?;
     let blocks = transaction.open_table(schema::BLOCKS)?;
-    let mut roller = Roller::new(transaction)?;
+    let mut roller = RollupBuilder::new(transaction)?;
     let from = u32::try_from(from).unwrap_or(u32::MAX);
     let sites: Vec<u32> = sealed.range(from..)?.map(|row| Ok(row?.0.value())).collect::<Result<_, redb::Error>>()?;
     let mut left = most;

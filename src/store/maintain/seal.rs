@@ -18,7 +18,7 @@ use crate::store::tables::rollup::Grain;
 use crate::store::tables::schema;
 use crate::store::tables::sealed::read_sealed;
 
-use super::rollup_builder::{AtHand, Extent, Roller};
+use super::rollup_builder::{AtHand, Extent, RollupBuilder};
 
 type Blocks<'txn> = Table<'txn, (u32, u64), &'static [u8]>;
 
@@ -90,7 +90,7 @@ impl Sealing {
         let behind = transaction.open_table(schema::META)?.get(schema::BEHIND)?.map(|site| site.value());
         let mut blocks = transaction.open_table(schema::BLOCKS)?;
         let mut sealed = transaction.open_table(schema::SEALED)?;
-        let mut roller = Roller::new(transaction)?;
+        let mut roller = RollupBuilder::new(transaction)?;
         let mut site_sealer = SiteSealer::default();
         let mut row = Vec::new();
         for site in self.tail.sites_from(self.from).take_while(|site| end.is_none_or(|end| *site < end)) {

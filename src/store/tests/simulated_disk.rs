@@ -14,7 +14,7 @@ use redb::{BackendError, Database, ReadOnlyDatabase, StorageBackend};
 use crate::store::archive::Archive;
 use crate::store::error::{StoreError, guard};
 use crate::store::file::database;
-use crate::store::file::unrepaired::{Glimpse, unshared};
+use crate::store::file::unrepaired::{UnrepairedBackend, unshared};
 use crate::store::tables::schema;
 use crate::store::writable::{Opener, Store};
 
@@ -82,7 +82,8 @@ impl Disk {
 
     /// What a reader sees of it, as [`Archive::open`] finds it.
     pub fn archive(&self) -> Result<Archive, StoreError> {
-        let as_it_is = || database::builder().open_read_only_with_backend(Glimpse::new(self.clone())).map_err(failed);
+        let as_it_is =
+            || database::builder().open_read_only_with_backend(UnrepairedBackend::new(self.clone())).map_err(failed);
         Archive::open_with(Path::new("simulated"), || self.look(), || self.open(), as_it_is)
     }
 

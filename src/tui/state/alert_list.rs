@@ -17,7 +17,7 @@ const FOLD_OVER: usize = 5;
 const STORM: Duration = Duration::from_secs(10);
 
 /// What names a storm: when its first alert came, and what it says.
-pub type Storm = (Timestamp, AlertState);
+pub type AlertBurst = (Timestamp, AlertState);
 
 /// An entry of a list of alerts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub enum Entry {
     /// Many alerts in one line, and below it each of them if it is unfolded.
     Fold {
         /// Which storm.
-        storm: Storm,
+        storm: AlertBurst,
         /// Indices into the alerts, newest first.
         members: Vec<usize>,
         /// Whether all of them are open; those of a storm that are not are another entry.
@@ -72,7 +72,7 @@ pub struct AlertIndex {
 
 impl AlertIndex {
     /// The list of those of `alerts`, which are oldest first, that contain all words of `filter`.
-    pub fn of(alerts: &[Arc<Alert>], filter: &str, unfolded: &HashSet<Storm>) -> Self {
+    pub fn of(alerts: &[Arc<Alert>], filter: &str, unfolded: &HashSet<AlertBurst>) -> Self {
         let storms = storms(alerts);
         let mut seen = HashSet::new();
         let (mut opened, mut closed) = (Vec::new(), Vec::new());
@@ -91,8 +91,8 @@ impl AlertIndex {
 }
 
 /// The storm that each alert belongs to.
-fn storms(alerts: &[Arc<Alert>]) -> Vec<Storm> {
-    let mut running: [Option<Storm>; 3] = [None; 3];
+fn storms(alerts: &[Arc<Alert>]) -> Vec<AlertBurst> {
+    let mut running: [Option<AlertBurst>; 3] = [None; 3];
     let storm = |alert: &Arc<Alert>| {
         let run = &mut running[alert.state as usize];
         match *run {
@@ -104,13 +104,13 @@ fn storms(alerts: &[Arc<Alert>]) -> Vec<Storm> {
 }
 
 /// Lists `alerts`, newest first: those of one storm together, as one entry if they are many.
-fn fold(alerts: &[usize], open: bool, storms: &[Storm], unfolded: &HashSet<Storm>, listed: &mut Vec<Entry>) {
-    let mut gathered = HashMap::<Storm, Vec<usize>>::new();
+fn fold(alerts: &[usize], open: bool, storms: &[AlertBurst], unfolded: &HashSet<AlertBurst>, listed: &mut Vec<Entry>) {
+    let mut gathered = HashMap::<AlertBurst, Vec<usize>>::new();
     for &alert in alerts {
         gathered.entry(storms[alert]).or_default().push(alert);
     }
     gathered.retain(|_, members| members.len() > FOLD_OVER);
-    let folded: HashSet<Storm> = gathered.keys().copied().collect();
+    let folded: HashSet<AlertBurst> = gathered.keys().copied().collect();
     for &alert in alerts {
         let storm = storms[alert];
         if !folded.contains(&storm) {
@@ -179,7 +179,7 @@ mod tests {
     fn a_storm_is_one_entry_and_unfolds() {
         let alerts = fixtures::storm(12).alerts;
         // Three of the fixture, then twelve downs and eight ups of them, each within ten seconds.
-        let entries = |unfolded: &[Storm]| AlertIndex::of(&alerts, "", &unfolded.iter().copied().collect()).listed;
+        let entries = |unfolded: &[AlertBurst]| AlertIndex::of(&alerts, "", &unfolded.iter().copied().collect()).listed;
         let kinds = |listed: &[Entry]| -> Vec<(usize, bool)> {
             let size = |entry: &Entry| match entry {
                 Entry::One { .. } => 1,

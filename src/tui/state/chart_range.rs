@@ -34,7 +34,7 @@ const AGAIN: Duration = Duration::from_secs(10);
 
 /// Where in time a person looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Travel {
+pub struct ChartRange {
     /// How long a stretch; the longest view if none was chosen.
     span: Option<Duration>,
     /// Up to when; now if none was chosen.

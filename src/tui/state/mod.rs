@@ -22,7 +22,7 @@ use ratatui::layout::Size;
 use crate::alert::{Alert, AlertState};
 use crate::engine::snapshot::Snapshot;
 use crate::model::Timestamp;
-use crate::model::command::Wish;
+use crate::model::command::SiteCommand;
 use crate::tui::page::{Place, Typing};
 
 use super::inputs::Inputs;
@@ -30,8 +30,8 @@ use super::layout::{Demand, Plan};
 use super::settings::Settings;
 use super::style::symbols::Symbols;
 use super::style::theme::{Scheme, Theme};
-use alert_list::{AlertIndex, Entry, Storm};
-use chart_range::Travel;
+use alert_list::{AlertBurst, AlertIndex, Entry};
+use chart_range::ChartRange;
 use digest::Digest;
 use groups::Folding;
 use site_list::{Filter, Sort};
@@ -69,13 +69,13 @@ pub struct UiState {
     /// Whether a site is shown below the table where there is room for both.
     pub(crate) halved: bool,
     /// Which time the chart of a site shows.
-    pub(crate) travel: Travel,
+    pub(crate) travel: ChartRange,
     pub(crate) frozen: Option<Arc<Snapshot>>,
     /// All alerts, and those that the screen of alerts lists.
     pub(crate) alerts: AlertIndex,
     pub(crate) found: AlertIndex,
     pub(crate) alerts_filter: String,
-    pub(crate) unfolded: HashSet<Storm>,
+    pub(crate) unfolded: HashSet<AlertBurst>,
     pub(crate) indexed: Option<(usize, Option<Timestamp>)>,
     pub(crate) digest: Digest,
     pub(crate) muted: bool,
@@ -90,7 +90,7 @@ pub struct UiState {
     pub(crate) cursor: Option<Arc<str>>,
     pub(crate) arranged: Option<(Option<Timestamp>, usize)>,
     /// What the person asked for and was not passed on yet.
-    pub(crate) wishes: Vec<Wish>,
+    pub(crate) wishes: Vec<SiteCommand>,
     /// When they last asked for what cannot be done here.
     pub(crate) refused: Option<Timestamp>,
     bell_at: Option<Timestamp>,
@@ -124,7 +124,7 @@ impl UiState {
             help_top: 0,
             site_top: 0,
             halved: false,
-            travel: Travel::default(),
+            travel: ChartRange::default(),
             frozen: None,
             alerts: AlertIndex::default(),
             found: AlertIndex::default(),
@@ -220,7 +220,7 @@ impl UiState {
     }
 
     /// What the person asked for since this was last asked.
-    pub fn take_wishes(&mut self) -> Vec<Wish> {
+    pub fn take_wishes(&mut self) -> Vec<SiteCommand> {
         std::mem::take(&mut self.wishes)
     }
 

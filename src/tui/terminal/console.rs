@@ -8,7 +8,7 @@ use ratatui::layout::Size;
 use crate::tui::input::key::Key;
 use crate::tui::render::Screen;
 use crate::tui::style::theme::Theme;
-use crate::tui::terminal::job_control::Orders;
+use crate::tui::terminal::job_control::JobControl;
 
 /// A terminal, or what stands for one in a test. Any error means that it is gone.
 pub trait Console {
@@ -19,9 +19,9 @@ pub trait Console {
     /// Shows `screen`, and does what is beyond its cells.
     fn draw(&mut self, screen: &Screen, theme: Theme, beyond: Beyond) -> io::Result<()>;
     /// Gives it back, stops the process, and takes it again when the process was continued.
-    fn rest(&mut self, orders: &Orders) -> io::Result<()>;
+    fn rest(&mut self, orders: &JobControl) -> io::Result<()>;
     /// Takes it again after the process was stopped and continued by somebody else.
-    fn take_again(&mut self, orders: &Orders) -> io::Result<()>;
+    fn take_again(&mut self, orders: &JobControl) -> io::Result<()>;
     /// Whether what was shown last has arrived, so that there is room for more.
     fn is_ready(&mut self) -> io::Result<bool>;
 }

@@ -17,13 +17,13 @@ const LOOKS: u32 = 100;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub struct Orders {
+pub struct JobControl {
     stop: AtomicBool,
     rest: AtomicBool,
     continued: AtomicU64,
 }
 
-impl Orders {
+impl JobControl {
     /// The dashboard is to end.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);

@@ -29,7 +29,7 @@ use crate::tui::render::{Screen, render};
 use crate::tui::style::theme::Theme;
 
 use super::console::{Beyond, Console};
-use super::job_control::{Orders, can_rest};
+use super::job_control::{JobControl, can_rest};
 use super::output::Wire;
 
 const MOUSE_ON: &[u8] = b"\x1b[?1000h\x1b[?1006h";
@@ -125,7 +125,7 @@ impl Console for Session {
         lock().wire.is_clear()
     }
 
-    fn rest(&mut self, orders: &Orders) -> io::Result<()> {
+    fn rest(&mut self, orders: &JobControl) -> io::Result<()> {
         if !can_rest() {
             return Ok(());
         }
@@ -134,7 +134,7 @@ impl Console for Session {
         self.retake(orders)
     }
 
-    fn take_again(&mut self, orders: &Orders) -> io::Result<()> {
+    fn take_again(&mut self, orders: &JobControl) -> io::Result<()> {
         // Whoever had it meanwhile may have changed its modes: they are set again from the beginning.
         restore();
         self.retake(orders)
@@ -144,7 +144,7 @@ impl Console for Session {
 impl Session {
     /// Takes the terminal, which is not ours just now, and shows everything anew; as soon as this is the job in the
     /// foreground, and not at all if the dashboard is to end before that.
-    fn retake(&mut self, orders: &Orders) -> io::Result<()> {
+    fn retake(&mut self, orders: &JobControl) -> io::Result<()> {
         while !is_foreground() {
             if orders.is_stop() {
                 return Ok(());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ratatui::layout::Size;
 
 use crate::model::SortKey;
-use crate::model::command::{Wish, next_pause};
+use crate::model::command::{SiteCommand, next_pause};
 use crate::tui::input::key::Key;
 use crate::tui::inputs::Inputs;
 use crate::tui::keymap::{self, Action};
@@ -121,8 +121,8 @@ impl UiState {
         let focus = self.focus(inputs).filter(|_| self.selected_group(inputs).is_none());
         let live = focus.and_then(|i| Some((i, inputs.snapshot.sites.get(i)?)));
         self.wishes.extend(live.map(|(i, site)| match action {
-            Action::Pause => Wish::Pause(i, next_pause(site.paused_until, inputs.now)),
-            _ => Wish::Check(i),
+            Action::Pause => SiteCommand::Pause(i, next_pause(site.paused_until, inputs.now)),
+            _ => SiteCommand::Check(i),
         }));
     }
 

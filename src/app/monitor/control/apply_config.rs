@@ -12,8 +12,8 @@ use crate::alert::Alert;
 use crate::app::log::events;
 use crate::app::reload::reconcile::{Change, New};
 use crate::app::scheduler::{Left, Order, Revision};
-use crate::app::storage::archive_views::LongViews;
-use crate::app::storage::request::Adoption;
+use crate::app::storage::archive_views::ArchiveViews;
+use crate::app::storage::request::ReaderChange;
 use crate::app::storage::restore::track;
 use crate::engine::{Seat, SiteSnapshot};
 use crate::model::{SiteId, Timestamp, View};
@@ -83,7 +83,7 @@ impl Control {
             }
             if let Some((id, reader)) = new.kept.take() {
                 self.ids.insert(new.slot, id);
-                adoptions.push(Adoption::Watch(Arc::clone(&new.track.name), id, reader));
+                adoptions.push(ReaderChange::Watch(Arc::clone(&new.track.name), id, reader));
             }
         }
         self.adopt(adoptions);
@@ -103,7 +103,7 @@ impl Control {
                 headless.leave(left.slot);
             }
         }
-        self.adopt(rings.into_iter().map(|(slot, ring)| Adoption::Follow(slot, ring)).collect());
+        self.adopt(rings.into_iter().map(|(slot, ring)| ReaderChange::Follow(slot, ring)).collect());
     }
 
     /// The store's side makes the long views of the sites that there are now, in their places; what it made for other
@@ -119,12 +119,12 @@ impl Control {
         };
         let sites: Vec<(SiteId, Cadence)> = snapshot.sites.iter().filter_map(of).collect();
         let views: Vec<View> = snapshot.views.iter().map(|view| view.view()).collect();
-        let (long_views, parts) = LongViews::new(&views, sites, self.seen.subscribe()).unzip();
+        let (long_views, parts) = ArchiveViews::new(&views, sites, self.seen.subscribe()).unzip();
         self.long_views = parts;
-        self.adopt(vec![Adoption::LongViews(long_views)]);
+        self.adopt(vec![ReaderChange::ArchiveViews(long_views)]);
     }
 
-    fn adopt(&mut self, adoptions: Vec<Adoption>) {
+    fn adopt(&mut self, adoptions: Vec<ReaderChange>) {
         let Some(store) = self.adoptions.as_ref().filter(|_| !adoptions.is_empty()) else { return };
         let samples = adoptions.len() as u64;
         if store.try_send(adoptions).is_err() {

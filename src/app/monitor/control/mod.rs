@@ -14,7 +14,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::alert::Alert;
-use crate::app::alerts::dispatcher::Outbox;
+use crate::app::alerts::dispatcher::AlertQueue;
 use crate::app::alerts::history::AlertLog;
 use crate::app::clock::{Clock, Looks};
 use crate::app::headless::Headless;
@@ -24,14 +24,14 @@ use crate::app::scheduler::{CheckTexts, Order};
 use crate::app::status::health_meter::{Keeping, Meter};
 use crate::app::status::warnings::News;
 use crate::app::storage::archive_views::Part;
-use crate::app::storage::request::Adoption;
+use crate::app::storage::request::ReaderChange;
 use crate::app::system::systemd::Service;
 use crate::engine::{Engine, Step};
 use crate::model::{Cause, Health, SiteId, Timestamp};
 use crate::ring::Ring;
-use crate::tui::Wish;
+use crate::tui::SiteCommand;
 
-use super::site_registry::{Entry, Roster};
+use super::site_registry::{Entry, SiteRegistry};
 
 /// Time between two steps of the engine.
 pub const STEP: Duration = Duration::from_millis(250);
@@ -54,7 +54,7 @@ pub struct Control {
     /// To the store, if there is one.
     pub to_store: Option<mpsc::Sender<Alert>>,
     /// To whoever is to be told of alerts.
-    pub outbox: Outbox,
+    pub outbox: AlertQueue,
     /// To the store, if there is one: the number of a site, and until when it is paused.
     pub keep_pauses: Option<mpsc::Sender<(usize, Option<Timestamp>)>>,
     /// How webmon is.
@@ -78,9 +78,9 @@ pub struct Control {
     /// The way to a service manager, if one wants to hear.
     pub service: Option<Service>,
     /// What a person asks for.
-    pub wishes: mpsc::Receiver<Wish>,
+    pub wishes: mpsc::Receiver<SiteCommand>,
     /// To the network side.
-    pub to_desk: mpsc::Sender<Wish>,
+    pub to_desk: mpsc::Sender<SiteCommand>,
     /// Who is watched, by number and by place.
     pub places: Places,
     /// The numbers of sites in the store, with one.
@@ -92,7 +92,7 @@ pub struct Control {
     /// To the network side: what to do.
     pub orders: mpsc::Sender<Order>,
     /// To the store, if there is one: whose samples to save.
-    pub adoptions: Option<mpsc::Sender<Vec<Adoption>>>,
+    pub adoptions: Option<mpsc::Sender<Vec<ReaderChange>>>,
 }
 
 /// Where each site stands in the order of sites.yaml, which is that of the engine.
@@ -101,7 +101,7 @@ pub struct Places {
     /// The place of each site, by number.
     by_slot: HashMap<usize, usize>,
     /// The same for those who know names.
-    roster: Arc<Roster>,
+    roster: Arc<SiteRegistry>,
 }
 
 impl Places {
@@ -115,7 +115,7 @@ impl Places {
 
     /// By name.
     #[must_use]
-    pub const fn roster(&self) -> &Arc<Roster> {
+    pub const fn roster(&self) -> &Arc<SiteRegistry> {
         &self.roster
     }
 
@@ -149,12 +149,12 @@ impl Control {
         self.step(true);
     }
 
-    fn grant(&mut self, wish: Wish) {
+    fn grant(&mut self, wish: SiteCommand) {
         if self.to_desk.try_send(wish).is_err() {
             // A person who wishes faster than the network side hears is not served: the screen shows what was.
             return;
         }
-        if let Wish::Pause(site, until) = wish {
+        if let SiteCommand::Pause(site, until) = wish {
             if let Some(&place) = self.places.by_slot.get(&site) {
                 self.engine.pause(place, until, self.clock.now());
             }

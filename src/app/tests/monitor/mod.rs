@@ -16,8 +16,8 @@ use crate::app::cli::args::{Event, LineFormat};
 use crate::app::clock::Clock;
 use crate::app::headless::line_writer::{Chunk, Lines};
 use crate::app::headless::{Headless, Style};
-use crate::app::monitor::{Face, Kept, Monitor, Parts};
-use crate::app::reload::reconcile::Reviser;
+use crate::app::monitor::{Kept, Monitor, MonitorHandle, Parts};
+use crate::app::reload::reconcile::Reconciler;
 use crate::app::status::health_meter::Keeping;
 use crate::app::storage::restore::{Memory, assemble, remember};
 use crate::app::system::limits::Limits;
@@ -26,7 +26,7 @@ use crate::engine::{Engine, SiteState, Track};
 use crate::model::{Cause, Certificate, Micros, Observation, Phase, Phases, Site, SiteId, Status, Timestamp};
 use crate::probe::Prober;
 use crate::store::{Options, Store};
-use crate::tui::Wish;
+use crate::tui::SiteCommand;
 
 const START: Timestamp = Timestamp::from_secs(1_795_340_000);
 const SECOND: Duration = Duration::from_secs(1);
@@ -73,7 +73,7 @@ struct Trial {
     scripts: BTreeMap<&'static str, Script>,
     store: Option<PathBuf>,
     /// What a person asks for, and when after [`START`].
-    wishes: Vec<(Duration, Wish)>,
+    wishes: Vec<(Duration, SiteCommand)>,
     /// Other files, and when after [`START`] they are read; each is to be taken.
     files: Vec<(Duration, String)>,
     /// By how many seconds the system's clock is off from its own at the start, if it is to be followed.
@@ -83,7 +83,7 @@ struct Trial {
 }
 
 struct Outcome {
-    face: Face,
+    face: MonitorHandle,
     events: Vec<Value>,
 }
 
@@ -137,7 +137,7 @@ impl Trial {
         let monitor = monitor.with_headless(|feed| Headless::new(style, lines, TimeZone::UTC, feed));
         let stop = CancellationToken::new();
         let prober = Arc::new(Scripted { clock: clock.clone(), scripts: self.scripts.clone() });
-        let changes = async |mut reviser: Reviser<Scripted>| {
+        let changes = async |mut reviser: Reconciler<Scripted>| {
             for (at, text) in self.files.iter().filter(|(at, _)| (from..to).contains(at)) {
                 tokio::time::sleep_until(clock.instant(at.saturating_sub(from))).await;
                 let config = parsed(text);
@@ -357,8 +357,12 @@ async fn without_a_network_nobody_is_down_and_the_first_failure_after_it_does_no
 async fn a_check_by_hand_is_shown_and_enters_no_figure() {
     let mut trial = Trial::new(&[("a", steady), ("flappy", flapping)]);
     let quiet = trial.run(Duration::ZERO, 300 * SECOND).await;
-    trial.wishes = vec![(100 * SECOND, Wish::Check(1)), (200 * SECOND, Wish::Check(0)), (201 * SECOND, Wish::Check(1))];
-    trial.wishes.push((202 * SECOND, Wish::Check(7)));
+    trial.wishes = vec![
+        (100 * SECOND, SiteCommand::Check(1)),
+        (200 * SECOND, SiteCommand::Check(0)),
+        (201 * SECOND, SiteCommand::Check(1)),
+    ];
+    trial.wishes.push((202 * SECOND, SiteCommand::Check(7)));
     let outcome = trial.run(Duration::ZERO, 300 * SECOND).await;
     assert_eq!(outcome.events, quiet.events, "neither samples nor figures nor alerts know of it");
     let rechecks = outcome.face.rechecks.borrow().clone();
@@ -382,7 +386,7 @@ async fn a_paused_site_is_not_checked_nobody_is_alerted_and_a_restart_remembers(
         }),
     ]);
     trial.store = Some(folder.path().join("webmon.redb"));
-    trial.wishes = vec![(200 * SECOND, Wish::Pause(1, Some(START.after(900 * SECOND))))];
+    trial.wishes = vec![(200 * SECOND, SiteCommand::Pause(1, Some(START.after(900 * SECOND))))];
     let before = trial.run(Duration::ZERO, 600 * SECOND).await;
     let after = trial.run(610 * SECOND, 1_200 * SECOND).await;
     let checked = |outcome: &Outcome| -> Vec<u64> {
@@ -402,7 +406,10 @@ async fn a_paused_site_is_not_checked_nobody_is_alerted_and_a_restart_remembers(
     let state = |outcome: &Outcome| outcome.face.board.snapshot().sites[1].state;
     assert_eq!((state(&before), state(&after)), (SiteState::Paused, SiteState::Up));
     // Resumed by hand before its time; neither falls on an instant at which a check is due.
-    trial.wishes = vec![(1_304 * SECOND, Wish::Pause(0, Some(Timestamp::MAX))), (1_404 * SECOND, Wish::Pause(0, None))];
+    trial.wishes = vec![
+        (1_304 * SECOND, SiteCommand::Pause(0, Some(Timestamp::MAX))),
+        (1_404 * SECOND, SiteCommand::Pause(0, None)),
+    ];
     let resumed = trial.run(1_210 * SECOND, 1_500 * SECOND).await;
     let times: Vec<_> = resumed.of("sample", "a").map(|sample| sample["time"].to_string()).collect();
     assert_eq!(times.len(), 19, "ten before, none during, nine after: {times:?}");
@@ -529,9 +536,9 @@ mod reload {
         trial.files = vec![(100 * SECOND, file("name: flappy, url: 'http://flappy/'\nname: a, url: 'http://a/'", ""))];
         // By number: 0 is a, before and after.
         trial.wishes = vec![
-            (54 * SECOND, Wish::Pause(0, Some(Timestamp::MAX))),
-            (150 * SECOND, Wish::Check(1)),
-            (204 * SECOND, Wish::Pause(0, None)),
+            (54 * SECOND, SiteCommand::Pause(0, Some(Timestamp::MAX))),
+            (150 * SECOND, SiteCommand::Check(1)),
+            (204 * SECOND, SiteCommand::Pause(0, None)),
         ];
         let outcome = trial.run(Duration::ZERO, 300 * SECOND).await;
         let rechecks = outcome.face.rechecks.borrow().clone();

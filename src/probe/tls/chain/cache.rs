@@ -50,9 +50,9 @@ impl Fingerprint {
 
 /// See the module. The lock is held for a look at the map.
 #[derive(Debug, Default)]
-pub(crate) struct Proven(Mutex<HashMap<Fingerprint, Dates>>);
+pub(crate) struct ChainCache(Mutex<HashMap<Fingerprint, Dates>>);
 
-impl Proven {
+impl ChainCache {
     /// The dates within which `chain` was proven good, if `now` is within them.
     pub(crate) fn holding(&self, chain: &Fingerprint, now: Timestamp) -> Option<Dates> {
         let proven = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn what_was_proven_holds_within_its_dates_and_for_nothing_else() {
-        let (proven, at) = (Proven::default(), Timestamp::from_secs);
+        let (proven, at) = (ChainCache::default(), Timestamp::from_secs);
         let (chain, other) = (fingerprint("a.test", b"leaf", &[]), fingerprint("a.test", b"other", &[]));
         assert!(proven.holding(&chain, at(10)).is_none());
         proven.learn(chain, (at(10), at(20)));
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn chains_past_the_limit_are_forgotten() {
-        let proven = Proven::default();
+        let proven = ChainCache::default();
         let chain = |number: usize| {
             let mut bytes = [0; 32];
             bytes[..8].copy_from_slice(&number.to_be_bytes());

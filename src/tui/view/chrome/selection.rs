@@ -141,7 +141,7 @@ mod tests {
     use crate::model::{Observation, Timestamp};
     use crate::tui::input::key::Key;
     use crate::tui::tests::fixtures;
-    use crate::tui::{Recheck, Wish, view};
+    use crate::tui::{Recheck, SiteCommand, view};
 
     use super::*;
 
@@ -199,7 +199,7 @@ mod tests {
         for key in [Key::Char('r'), Key::Char('j'), Key::Enter, Key::Char('r')] {
             state.act(&key, &world.inputs(), SIZE);
         }
-        assert_eq!(state.take_wishes(), [Wish::Check(0), Wish::Check(1)]);
+        assert_eq!(state.take_wishes(), [SiteCommand::Check(0), SiteCommand::Check(1)]);
         assert_eq!(state.take_wishes(), []);
     }
 }
