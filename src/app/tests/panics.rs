@@ -138,7 +138,7 @@ impl Playing {
         let theirs = OpenOptions::new().read(true).write(true).custom_flags(NOCTTY).open(path).unwrap();
         let before = modes(&theirs);
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "app::panics::child", "--ignored", "--nocapture", "--test-threads=1"]);
+        command.args(["--exact", "app::tests::panics::child", "--ignored", "--nocapture", "--test-threads=1"]);
         command.env_clear().env("TERM", "xterm-256color").env("LANG", "C.UTF-8").env("TZ", "UTC");
         command.env(WHICH, which).env(NOW, now);
         let stream = || theirs.try_clone().unwrap();
