@@ -1,8 +1,8 @@
 //! sites.yaml, from text to a validated configuration.
 //!
-//! The idea: `declared` holds what can be written; `yaml` makes a tree in which every node knows its place; `read` walks it
-//! with `${…}` expanded; `site` and `sections` take the keys that are declared and leave the rest to be unknown; every
-//! fault is noted with its place, and `fault` shows all of them at once. What comes out holds the invariants of [`crate::model::Site`].
+//! The idea: `keys::declared` holds what can be written; `syntax` makes a tree in which every node knows its place;
+//! `keys::reader` walks it with `${…}` expanded; `sections` take the keys that are declared and leave the rest to be unknown;
+//! every fault is noted with its place, and `excerpt` shows all of them at once. What comes out holds the invariants of [`crate::model::Site`].
 //!
 //! Limits: a file of at most 8 MiB in UTF-8, one document. Relative paths are relative to the file's folder. No
 //! content of a variable and no secret appears in an error or a warning.

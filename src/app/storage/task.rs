@@ -1,8 +1,8 @@
 //! The store's side of a running monitor: every flush, one commit of everything new.
 //!
 //! The writer is synchronous and may wait for a disk, or for a lock that another process holds; it is away on a blocking
-//! thread meanwhile ([`super::disk_thread`]), and nothing waits for it but the next flush and what is asked of the store. What is to
-//! be saved is collected at each flush all the same. A flush that has not returned after [`TOLD`] is told, as not saving. Its
+//! thread meanwhile ([`super::disk_thread`]), and nothing waits for it but the next flush and what is asked of the store. What
+//! is to be saved is collected at each flush all the same. A flush that has not returned after [`TOLD`] is told, as not saving. Its
 //! readers are created before the first probe, so it sees every sample. Alerts and texts of failures come by
 //! bounded queues and go into the same commit as the samples of their time. Views that are read from the store are
 //! made on the same thread, some sites after each commit. Limits: the end takes at most [`LAST`], beside an export.

@@ -6,7 +6,7 @@
 //! costs nothing between two probes, whatever its server sends.
 //!
 //! Real servers deserve more patience than hyper has by default: 512 headers are accepted, folded ones, and lines that are
-//! no headers are ignored (see `mended`). Limits: over HTTP/2 windows of 256 KiB, no server push.
+//! no headers are ignored (see [`super::head_repair`]). Limits: over HTTP/2 windows of 256 KiB, no server push.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};

@@ -8,7 +8,7 @@
 //! shallow copy with its own [`Recorder`], so that chains of parallel probes cannot mix. Sessions are never
 //! resumed: a resumed handshake is cheaper and shows no certificate.
 //!
-//! Limit: 256 handshakes in flight over all probes (see `turns`).
+//! Limit: 256 handshakes in flight over all probes (see [`handshake_slots`]).
 
 use std::collections::HashMap;
 use std::future::{Ready, ready};

@@ -6,8 +6,8 @@
 //! time at a moment when the leaf was valid if the first answer was about dates, since it names only one
 //! reason. With `insecure` the verdicts about the chain and the handshake's signature are recorded and then overruled.
 //!
-//! Invariant: no faults if and only if the real verifier accepted the chain, now or before (`proven`), its root is valid, and
-//! the server has proven that it has the key.
+//! Invariant: no faults if and only if the real verifier accepted the chain, now or before ([`super::chain::cache`]), its root
+//! is valid, and the server has proven that it has the key.
 //! Limit: a chain of which the leaf cannot be parsed has no [`Certificate`], only a refusal.
 
 use std::net::IpAddr;
