@@ -5,8 +5,6 @@
 //! so that it never stands in the way of a repair. A new sink begins now unless it is told otherwise; a site that is
 //! watched for the first time later begins at its first check.
 
-#[cfg_attr(not(feature = "influx"), allow(dead_code, reason = "without an export nobody makes an outlet"))]
-pub(crate) mod handle;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,8 +20,8 @@ use crate::store::{Archive, Start, Store};
 use super::cli::args::{ExportArgs, ExportFrom};
 use super::clock::Clock;
 use super::exit::{Failure, NO_THREAD, store_failure};
+use super::storage::export_handle::{ExportContext, ExportHandle, Terms};
 use super::system::threads;
-use handle::{ExportContext, ExportHandle, Terms};
 
 /// Time between two looks at the store when nothing is new: lines are gathered meanwhile.
 const LINGER: Duration = Duration::from_secs(1);

@@ -15,9 +15,9 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::app::export::handle::Terms;
 use crate::app::scheduler::due_time::{first_due, offset};
 use crate::app::scheduler::{Left, Room, SiteUpdate};
+use crate::app::storage::export_handle::Terms;
 use crate::app::storage::request::RestoreRequest;
 use crate::app::storage::restore::{Memory, Past, filled, horizon, seat, slots};
 use crate::config::{Config, Exec, Watched};

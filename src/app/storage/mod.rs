@@ -2,6 +2,8 @@
 
 pub(crate) mod archive_views;
 pub(crate) mod disk_thread;
+#[cfg_attr(not(feature = "influx"), allow(dead_code, reason = "without an export nobody makes an outlet"))]
+pub(crate) mod export_handle;
 pub(crate) mod request;
 pub(crate) mod restore;
 pub(crate) mod site_spec;

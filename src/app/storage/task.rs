@@ -16,9 +16,9 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
+use super::export_handle::{ExportHandle, LAST_FLUSH};
 use crate::alert::Alert;
 use crate::app::clock::Clock;
-use crate::app::export::handle::{ExportHandle, LAST_FLUSH};
 use crate::app::log::about;
 use crate::app::scheduler::CheckTexts;
 use crate::app::scheduler::manual_checks::WISHES;
