@@ -44,7 +44,7 @@ impl Default for Rule {
     }
 }
 
-/// What an alert announces.
+/// The change of a site that an alert announces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AlertState {
     /// Availability fell to the threshold or below.

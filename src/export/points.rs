@@ -134,7 +134,7 @@ fn micros(duration: Duration) -> u64 {
 mod tests {
     use super::*;
     use crate::model::Phases;
-    use crate::report::fixtures;
+    use crate::report::tests::fixtures;
     use crate::stats::Availability;
 
     const AT: Timestamp = Timestamp::from_micros(1_795_255_200_123_456);

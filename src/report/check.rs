@@ -356,7 +356,7 @@ mod tests {
     use super::*;
     use crate::model::text::is_harmful;
     use crate::model::{CertificateFault, Hop, Http, Phases};
-    use crate::report::fixtures::{at, hostile, printed, status, zone};
+    use crate::report::tests::fixtures::{at, hostile, printed, status, zone};
 
     fn check(out: &mut impl io::Write, zone: &TimeZone, checked: &[Checked<'_>], manner: Manner) -> io::Result<()> {
         let mut sheet = Sheet::of(checked.iter().map(|one| one.site), manner);

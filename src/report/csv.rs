@@ -168,8 +168,9 @@ mod tests {
     use super::*;
     use crate::engine::snapshot::SiteState;
     use crate::model::text::is_harmful;
-    use crate::report::fixtures::{self, at, empty_summary, hostile, printed, summary};
     use crate::report::json;
+    use crate::report::tests::fixtures;
+    use crate::report::tests::fixtures::{at, empty_summary, hostile, printed, summary};
 
     /// The fields of one RFC 4180 record without its line end.
     fn parse(record: &str) -> Vec<String> {

@@ -26,7 +26,7 @@ pub fn first_steps(out: &mut impl io::Write, file: &str, directory: &str) -> io:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::fixtures::printed;
+    use crate::report::tests::fixtures::printed;
 
     #[test]
     fn the_way_on_is_shown_line_by_line() {

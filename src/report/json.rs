@@ -133,7 +133,8 @@ mod tests {
     use super::*;
     use crate::engine::snapshot::SiteState;
     use crate::model::{Cause, Certificate, CertificateFault, ExportState, Hop, Micros, Phases};
-    use crate::report::fixtures::{self, at, empty_summary, hostile, printed, status, summary};
+    use crate::report::tests::fixtures;
+    use crate::report::tests::fixtures::{at, empty_summary, hostile, printed, status, summary};
     use crate::report::{Period, Stored};
 
     #[test]

@@ -91,11 +91,11 @@ pub struct Period {
     pub until: Timestamp,
 }
 
-#[cfg(test)]
-pub(crate) mod fixtures;
 pub mod getting_started;
 pub mod log_line;
 pub mod run_summary;
+#[cfg(test)]
+pub(crate) mod tests;
 mod time;
 mod wording;
 mod wrap;

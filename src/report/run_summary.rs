@@ -144,7 +144,7 @@ fn rest(run: &Run<'_>, worst: usize) -> String {
 mod tests {
     use super::*;
     use crate::model::Cause;
-    use crate::report::fixtures::{empty_summary, printed, status, summary};
+    use crate::report::tests::fixtures::{empty_summary, printed, status, summary};
     use crate::stats::{Answer, Counts};
 
     fn good() -> Summary {

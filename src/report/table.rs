@@ -320,7 +320,8 @@ mod tests {
     use crate::model::text::is_harmful;
     use crate::model::{Micros, Phases, Sample};
     use crate::report::Stored;
-    use crate::report::fixtures::{self, at, empty_summary, ended, hostile, printed, summary, zone};
+    use crate::report::tests::fixtures;
+    use crate::report::tests::fixtures::{at, empty_summary, ended, hostile, printed, summary, zone};
     use crate::stats::{Outage, Summary};
 
     fn record<'a>(site: &'a str, sample: &'a Sample, detail: Option<&'a str>) -> SampleRecord<'a> {

@@ -179,7 +179,8 @@ mod tests {
     use crate::engine::snapshot::Row;
     use crate::model::text::is_harmful;
     use crate::model::{Observation, Timeframe};
-    use crate::report::fixtures::{self, at, empty_summary, ended, hostile, printed, summary, zone};
+    use crate::report::tests::fixtures;
+    use crate::report::tests::fixtures::{at, empty_summary, ended, hostile, printed, summary, zone};
     use crate::stats::{Beat, Beats, Summary};
 
     fn site(name: &str, state: SiteState) -> SiteSnapshot {

@@ -84,7 +84,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::report::fixtures::{at, zone};
+    use crate::report::tests::fixtures::{at, zone};
 
     #[test]
     fn utc_always_has_six_decimals() {

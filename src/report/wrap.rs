@@ -100,7 +100,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::report::fixtures::{hostile, printed};
+    use crate::report::tests::fixtures::{hostile, printed};
 
     fn solid(text: &str) -> String {
         text.chars().filter(|c| !c.is_whitespace()).collect()

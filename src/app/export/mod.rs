@@ -221,7 +221,7 @@ impl Shipping {
                 self.exporter.authorize(section.authorization.as_ref());
                 is_other
             }
-            // What is sent stays, and with it what must not be shown.
+            // The exporter keeps sending the old credentials, so it also keeps masking them.
             Err(error) => {
                 self.exporter.complain(error.to_string(), self.clock.now());
                 false

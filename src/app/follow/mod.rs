@@ -204,7 +204,7 @@ impl Follower {
     /// Follows the system's clock where it was set, and says so. No scheduler takes notice of a suspend here.
     fn follow_clock(&mut self) {
         if let Some(asleep) = self.clock.absorb_suspend() {
-            // Rates are over the time in which somebody could watch.
+            // The time asleep does not count towards rates.
             self.until = self.until.after(asleep);
         }
         let Some(set) = self.clock.look((self.wall)(), &mut self.looks) else { return };

@@ -7,9 +7,9 @@
 //! first that says anything new), `WEBMON_LOG` for any.
 //!
 //! **Invariants.** Only `app` speaks here, in the topics of [`about`]; what other crates trace (headers, packets, secrets)
-//! is never taken, whatever the filter says. A record is one clean line ([`crate::report::log_line`]). Whoever speaks never waits: a
-//! thread of its own writes, and what it cannot take or write is counted and told, once. What nobody wants to
-//! read is not put together.
+//! is never taken, whatever the filter says. A record is one clean line ([`crate::report::log_line`]). Logging never
+//! blocks: a thread of its own writes, counts records that it cannot take or write, and reports their number once. Records
+//! that the filter rejects are not formatted.
 //!
 //! **Limits.** [`file::FILES`] files of [`file::SIZE_MAX`]; [`writer::WAITING`] records on their way.
 

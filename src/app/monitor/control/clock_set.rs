@@ -1,7 +1,7 @@
 //! The control loop follows the system's clock, between two steps.
 //!
-//! The scheduler goes first, since it makes the samples; the engine and those who look follow before the next step, so that
-//! nobody sees samples of both times. What was noted since the clock was last anchored is told anew: when the open
+//! The scheduler goes first, since it makes the samples; the engine and its readers follow before the next step, so that
+//! no reader sees samples of both times. Times noted since the clock was last anchored are corrected: when the open
 //! incident began, until when a site is paused.
 
 use std::collections::HashMap;
@@ -31,7 +31,7 @@ impl Control {
         let Some(set) = self.wall.and_then(|wall| self.clock.look(wall(), &mut self.looks)) else { return };
         let (since, told) = (self.clock.anchored(), self.clock.now());
         let (done, retold) = oneshot::channel();
-        // It has ended already: what is left to be told is told by the clock as it was.
+        // The scheduler has ended already: the last records keep the clock as it was.
         if self.orders.send(Order::Set(SetClock { set, done })).await.is_err() {
             return;
         }
@@ -65,7 +65,7 @@ impl Control {
 
 /// To round to whole seconds.
 const HALF: Duration = Duration::from_millis(500);
-/// What is longer ago is told with its date.
+/// Times longer ago than this are shown with their date.
 const A_DAY: Duration = Duration::from_hours(24);
 
 impl Set {

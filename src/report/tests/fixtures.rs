@@ -10,30 +10,30 @@ use crate::model::{Cause, Flags, Http, Micros, Phase, Phases, Sample, Status, Ti
 use crate::stats::{Answer, Availability, Counts, Latency, Summary};
 
 /// The instant of an RFC 3339 text.
-pub(super) fn at(text: &str) -> Timestamp {
+pub(crate) fn at(text: &str) -> Timestamp {
     let instant: jiff::Timestamp = text.parse().expect("tests write valid times");
     Timestamp::from_micros(u64::try_from(instant.as_microsecond()).expect("tests write times after 1970"))
 }
 
 /// One hour east of UTC.
-pub(super) fn zone() -> TimeZone {
+pub(crate) fn zone() -> TimeZone {
     TimeZone::fixed(Offset::constant(1))
 }
 
 /// Texts as an enemy sends them: any characters, and often those that end lines, move cursors or close quotes.
-pub(super) fn hostile() -> impl Strategy<Value = String> {
+pub(crate) fn hostile() -> impl Strategy<Value = String> {
     let sharp: Vec<char> =
         "\n\r\t\0\x08\x1b\x7f\u{85}\u{9b}\u{202e}\u{2028}\u{2066}\u{feff}\"',;\\{} ".chars().collect();
     let character = prop_oneof![any::<char>(), proptest::sample::select(sharp)];
     proptest::collection::vec(character, 0..24).prop_map(String::from_iter)
 }
 
-pub(super) fn status(code: u16) -> Status {
+pub(crate) fn status(code: u16) -> Status {
     Status::new(code).expect("tests write valid statuses")
 }
 
 /// What `write` writes, as text.
-pub(super) fn printed(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> String {
+pub(crate) fn printed(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> String {
     let mut out = Vec::new();
     write(&mut out).expect("writing to a Vec cannot fail");
     String::from_utf8(out).expect("reports are UTF-8")
@@ -60,7 +60,7 @@ pub fn sample() -> Sample {
 }
 
 /// The figures of the contract's example.
-pub(super) fn summary() -> Summary {
+pub(crate) fn summary() -> Summary {
     Summary {
         as_of: at("2026-11-22T09:00:10Z"),
         timeframe: Timeframe::new(Duration::from_mins(10)),
@@ -76,7 +76,7 @@ pub(super) fn summary() -> Summary {
 }
 
 /// The figures of a window without a sample.
-pub(super) fn empty_summary() -> Summary {
+pub(crate) fn empty_summary() -> Summary {
     Summary {
         counts: Counts::default(),
         coverage: None,
@@ -106,7 +106,7 @@ pub fn alert() -> Alert {
 }
 
 /// How its incident ended because the site was taken out of the file.
-pub(super) fn ended() -> Alert {
+pub(crate) fn ended() -> Alert {
     Alert {
         at: at("2026-11-22T10:05:00Z"),
         state: AlertState::Ended,
