@@ -17,7 +17,7 @@ use best::best;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use jiff::tz::TimeZone;
 use webmon::alert::{Rule, Threshold};
-use webmon::engine::{Engine, Track};
+use webmon::engine::{Engine, SiteInput};
 use webmon::model::{Sample, Timeframe, Timestamp, View};
 use webmon::ring::{Producer, capacity_for};
 
@@ -46,7 +46,7 @@ impl Fleet {
         // Between two steps the ring has to hold what comes besides the horizon.
         let capacity = capacity_for(Duration::from_hours(1), interval, interval) + a_step;
         let producers: Vec<Producer> = (0..sites).map(|_| Producer::new(capacity, 0)).collect();
-        let track = |(site, producer): (usize, &Producer)| Track {
+        let track = |(site, producer): (usize, &Producer)| SiteInput {
             name: format!("site {site}").into(),
             url: format!("https://site{site}.example.com/health").into(),
             group: None,

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use webmon::export::{Client, Exporter, Labels, compress};
-use webmon::model::{Api, Sink, Timestamp};
+use webmon::model::{Api, ExportTarget, Timestamp};
 use webmon::ring::Producer;
 use webmon::store::{Archive, Options, Start, Store, Writer};
 
@@ -75,7 +75,7 @@ fn wall() -> Duration {
 /// Everything in the store, to the last acknowledgement; the least and the most resident memory on the way.
 async fn catch_up(path: &Path, server: &Victoria, name: &str, rests: bool) -> (Duration, u64, u64) {
     let url = format!("http://{}/", server.address).parse().expect("an address is a URL");
-    let sink = Sink { bucket: name.to_owned(), ..Sink::at(url, Api::V2) };
+    let sink = ExportTarget { bucket: name.to_owned(), ..ExportTarget::at(url, Api::V2) };
     let store = Store::open(path, &Options::default(), Timestamp::ZERO).expect("the store is there").store;
     let progress = store.sink(&Exporter::name(&sink), Start::All).expect("a new sink");
     let labels = Labels { agent: name.replace(' ', "-"), ..Labels::default() };

@@ -24,7 +24,7 @@ use webmon::model::{
     Timestamp, TlsRules, text,
 };
 use webmon::probe::Resolver;
-use webmon::probe::{HttpProber, Options, Prober};
+use webmon::probe::{HttpProber, Prober, ProberOptions};
 
 #[allow(clippy::disallowed_methods, reason = "probes of real sockets take real time")]
 fn clock() -> Instant {
@@ -42,11 +42,11 @@ fn impatient(url: &str) -> Site {
 }
 
 /// A machine with a network, whatever this one has.
-fn online() -> Options {
-    Options { has_route: |_| true, ..Options::default() }
+fn online() -> ProberOptions {
+    ProberOptions { has_route: |_| true, ..ProberOptions::default() }
 }
 
-fn prober(options: &Options) -> HttpProber {
+fn prober(options: &ProberOptions) -> HttpProber {
     HttpProber::with(options, clock).expect("these options are good")
 }
 
@@ -541,7 +541,7 @@ async fn a_target_that_fails_leaves_no_status_of_the_redirect() {
 async fn a_target_without_an_address_has_none_of_the_redirect() {
     let names = NameServer::start(|_| Answer::Code(3));
     let server = redirecting(Some("http://gone.example.test/".to_owned()));
-    let options = Options { resolver: Resolver::Servers(vec![names.address()]), ..online() };
+    let options = ProberOptions { resolver: Resolver::Servers(vec![names.address()]), ..online() };
     let seen = prober(&options).probe(&site(&server.url("/other"))).await;
     assert_eq!((seen.cause, seen.address, seen.hops.len()), (Cause::DnsNotFound, None, 1), "{seen:?}");
 }
@@ -582,8 +582,11 @@ async fn each_phase_has_its_own_time() {
         Answer::After(Duration::from_millis(delays::RESOLVE), Box::new(address))
     });
     let authority = Authority::new();
-    let options =
-        Options { resolver: Resolver::Servers(vec![names.address()]), extra_roots: vec![authority.root()], ..online() };
+    let options = ProberOptions {
+        resolver: Resolver::Servers(vec![names.address()]),
+        extra_roots: vec![authority.root()],
+        ..online()
+    };
     let prober = prober(&options);
     let head = Step::send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n");
     let answer = vec![Step::wait_ms(delays::PROCESSING), head, Step::wait_ms(delays::TRANSFER), Step::send("ok")];
@@ -613,8 +616,8 @@ async fn names_that_cannot_be_resolved_say_why() {
         "half" => Answer::PerFamily(Box::new(Answer::NoData), Box::new(Answer::Code(2))),
         _ => Answer::Addresses(vec![Ipv4Addr::LOCALHOST.into()]),
     });
-    let options = Options { resolver: Resolver::Servers(vec![names.address()]), ..online() };
-    let offline = prober(&Options { has_route: |_| false, ..options.clone() });
+    let options = ProberOptions { resolver: Resolver::Servers(vec![names.address()]), ..online() };
+    let offline = prober(&ProberOptions { has_route: |_| false, ..options.clone() });
     let online = prober(&options);
     for (name, cause, detail) in [
         ("gone", Cause::DnsNotFound, "NXDOMAIN"),
@@ -640,7 +643,7 @@ async fn names_that_cannot_be_resolved_say_why() {
 #[tokio::test]
 async fn without_a_name_server_a_lookup_fails_and_nothing_else() {
     // Nothing answers there, neither over UDP nor over TCP.
-    let options = Options { resolver: Resolver::Servers(vec![closed_port()]), ..online() };
+    let options = ProberOptions { resolver: Resolver::Servers(vec![closed_port()]), ..online() };
     let seen = prober(&options).probe(&impatient("http://a.example.test/")).await;
     assert_eq!((seen.cause, phases(&seen).as_str()), (Cause::DnsError, "r"), "{seen:?}");
 }
@@ -650,7 +653,7 @@ async fn without_a_name_server_a_lookup_fails_and_nothing_else() {
 async fn names_that_are_no_host_names_are_asked_for_all_the_same() {
     let names = NameServer::start(|_| Answer::Addresses(vec![Ipv4Addr::LOCALHOST.into()]));
     let server = Server::start(Behaviour::ok());
-    let prober = prober(&Options { resolver: Resolver::Servers(vec![names.address()]), ..online() });
+    let prober = prober(&ProberOptions { resolver: Resolver::Servers(vec![names.address()]), ..online() });
     for host in ["my_shop.test", "_a.test", "a_.test", "a--b.test", "xn--bcher-kva.test", "1.2.3.test"] {
         let seen = prober.probe(&site(&server.url_at(host, "/"))).await;
         assert_eq!(seen.cause, Cause::Ok, "{host}: {seen:?}");
@@ -661,8 +664,11 @@ async fn names_that_are_no_host_names_are_asked_for_all_the_same() {
 #[tokio::test]
 async fn addresses_and_localhost_need_no_lookup() {
     let server = Server::start(Behaviour::ok());
-    let options =
-        Options { resolver: Resolver::Servers(vec![closed_port()]), has_route: |_| false, ..Options::default() };
+    let options = ProberOptions {
+        resolver: Resolver::Servers(vec![closed_port()]),
+        has_route: |_| false,
+        ..ProberOptions::default()
+    };
     let prober = prober(&options);
     for host in ["127.0.0.1", "localhost", "a.localhost"] {
         let seen = prober.probe(&site(&server.url_at(host, "/"))).await;
@@ -677,7 +683,7 @@ async fn a_dead_first_address_gives_way_to_the_next() {
     // Nothing listens on the second loopback address; that of IPv6 may not exist at all.
     let dead: [IpAddr; 2] = ["127.0.0.2".parse().unwrap(), "::1".parse().unwrap()];
     let names = NameServer::start(move |_| Answer::Addresses([&dead[..], &[Ipv4Addr::LOCALHOST.into()]].concat()));
-    let options = Options { resolver: Resolver::Servers(vec![names.address()]), ..online() };
+    let options = ProberOptions { resolver: Resolver::Servers(vec![names.address()]), ..online() };
     let seen = prober(&options).probe(&site(&server.url_at("many.test", "/"))).await;
     assert_eq!((seen.cause, seen.address), (Cause::Ok, Some(server.address())), "{seen:?}");
 }
@@ -690,7 +696,7 @@ async fn an_address_that_swallows_connections_costs_a_quarter_of_a_second_not_th
     let silent: IpAddr = "127.0.0.2".parse().unwrap();
     let _hole = Blackhole::start_at((silent, server.address().port()).into());
     let names = NameServer::start(move |_| Answer::Addresses(vec![silent, silent, Ipv4Addr::LOCALHOST.into()]));
-    let options = Options { resolver: Resolver::Servers(vec![names.address()]), ..online() };
+    let options = ProberOptions { resolver: Resolver::Servers(vec![names.address()]), ..online() };
     let patient = Site { timeout: Duration::from_mins(1), ..site(&server.url_at("many.test", "/")) };
     let seen = prober(&options).probe(&patient).await;
     assert_eq!((seen.cause, seen.address), (Cause::Ok, Some(server.address())), "{seen:?}");
@@ -707,7 +713,7 @@ async fn a_name_that_moves_is_followed() {
         let last = if is_here.load(Ordering::SeqCst) { 1 } else { 2 };
         Answer::Fleeting(vec![Ipv4Addr::new(127, 0, 0, last).into()])
     });
-    let options = Options { resolver: Resolver::Servers(vec![names.address()]), ..online() };
+    let options = ProberOptions { resolver: Resolver::Servers(vec![names.address()]), ..online() };
     let (prober, site) = (prober(&options), impatient(&server.url_at("moving.test", "/")));
     for last in [1, 2, 1] {
         here.store(last == 1, Ordering::SeqCst);
@@ -725,7 +731,7 @@ async fn a_name_server_that_ignores_ipv6_costs_fifty_milliseconds_not_a_timeout(
         let v4 = Answer::Addresses(vec![Ipv4Addr::LOCALHOST.into()]);
         Answer::PerFamily(Box::new(v4), Box::new(Answer::Silence))
     });
-    let options = Options { resolver: Resolver::Servers(vec![names.address()]), ..online() };
+    let options = ProberOptions { resolver: Resolver::Servers(vec![names.address()]), ..online() };
     let seen = prober(&options).probe(&site(&server.url_at("half.test", "/"))).await;
     assert_eq!(seen.cause, Cause::Ok, "{seen:?}");
     // Waiting for all tries to fail would take 6 s.
@@ -740,7 +746,7 @@ async fn addresses_of_ipv4_that_come_late_are_waited_for_since_those_of_ipv6_may
         let v6 = Answer::Addresses(vec!["::1".parse().unwrap()]);
         Answer::PerFamily(Box::new(Answer::After(Duration::from_millis(150), Box::new(v4))), Box::new(v6))
     });
-    let options = Options { resolver: Resolver::Servers(vec![names.address()]), ..online() };
+    let options = ProberOptions { resolver: Resolver::Servers(vec![names.address()]), ..online() };
     let seen = prober(&options).probe(&site(&server.url_at("late.test", "/"))).await;
     assert_eq!((seen.cause, seen.address), (Cause::Ok, Some(server.address())), "{seen:?}");
     assert!(millis(&seen, Phase::Resolve) >= 149, "{seen:?}");
@@ -774,7 +780,7 @@ async fn every_fault_of_a_certificate_is_found() {
     let (ours, theirs, namesake) = (Authority::new(), Authority::called("their"), Authority::new());
     let leaf = || Leaf::naming(&["127.0.0.1"]);
     let wrong = || Leaf::naming(&["other.test"]).called("other");
-    let prober = prober(&Options { extra_roots: vec![ours.root()], ..online() });
+    let prober = prober(&ProberOptions { extra_roots: vec![ours.root()], ..online() });
     let rows = vec![
         (ours.issue(&leaf()), Cause::Ok, vec![], ""),
         (ours.issue(&leaf().expired()), Cause::TlsExpired, vec![Expired], "TLS: certificate expired "),
@@ -828,7 +834,7 @@ async fn what_is_wrong_above_a_certificate_is_told_with_what_is_wrong_in_it() {
     let (ours, past, future) = (Authority::new(), Authority::of_the_past(), Authority::of_the_future());
     let unknown = Authority::of_the_past();
     let extra_roots = vec![ours.root(), past.root(), future.root()];
-    let prober = prober(&Options { extra_roots, ..online() });
+    let prober = prober(&ProberOptions { extra_roots, ..online() });
     let rows = vec![
         (leaf().of_an_authority().self_signed(), Cause::TlsUntrusted, vec![SelfSigned], "certificate is self-signed"),
         (
@@ -861,7 +867,7 @@ async fn what_is_wrong_above_a_certificate_is_told_with_what_is_wrong_in_it() {
 #[tokio::test]
 async fn a_certificate_tells_who_it_is_for_and_until_when() {
     let authority = Authority::new();
-    let prober = prober(&Options { extra_roots: vec![authority.root()], ..online() });
+    let prober = prober(&ProberOptions { extra_roots: vec![authority.root()], ..online() });
     let days = |days: u64| Duration::from_hours(24 * days);
     for (time, flagged) in [(days(10), true), (days(100), false)] {
         let leaf = Leaf::naming(&["127.0.0.1"]).called("sh\u{1b}ell").expiring_in(time);
@@ -937,7 +943,7 @@ async fn handshakes_without_end_are_bounded() {
 async fn handshakes_that_fail_say_how() {
     let authority = Authority::new();
     let identity = || authority.issue(&Leaf::naming(&["127.0.0.1"]));
-    let prober = prober(&Options { extra_roots: vec![authority.root()], ..online() });
+    let prober = prober(&ProberOptions { extra_roots: vec![authority.root()], ..online() });
     let over_tls = |url: String| url.replace("http://", "https://");
     let plain = Server::start(Behaviour::ok().at_accept(vec![Step::send("220 smtp ready\r\n"), Step::Hang]));
     let seen = prober.probe(&site(&over_tls(plain.url("/")))).await;
@@ -958,7 +964,7 @@ async fn handshakes_that_fail_say_how() {
 #[tokio::test]
 async fn an_end_without_close_notify_is_an_end() {
     let authority = Authority::new();
-    let prober = prober(&Options { extra_roots: vec![authority.root()], ..online() });
+    let prober = prober(&ProberOptions { extra_roots: vec![authority.root()], ..online() });
     for (head, cause) in [
         ("HTTP/1.1 200 OK\r\n\r\nall of it", Cause::Ok),
         ("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nall of it", Cause::Truncated),
@@ -979,7 +985,7 @@ async fn a_site_reached_over_tls_may_send_to_plain_text() {
     let location = target.clone();
     let behaviour = Behaviour::answering(move |_| vec![Step::send(redirect(302, &target))]);
     let server = Server::start(behaviour.over_tls(authority.issue(&Leaf::naming(&["127.0.0.1"]))));
-    let prober = prober(&Options { extra_roots: vec![authority.root()], ..online() });
+    let prober = prober(&ProberOptions { extra_roots: vec![authority.root()], ..online() });
     let seen = prober.probe(&site(&server.url("/"))).await;
     assert_eq!((seen.cause, phases(&seen).as_str()), (Cause::Ok, "ctpT"), "{seen:?}");
     assert!(seen.hops[0].url.starts_with("https://") && seen.certificate.is_some(), "{seen:?}");
@@ -994,7 +1000,7 @@ async fn of_several_certificates_the_first_to_expire_is_shown() {
         let leaf = Leaf::naming(&["127.0.0.1"]).called(&format!("{expires} days")).expiring_in(days(expires));
         Server::start(behaviour.over_tls(authority.issue(&leaf)))
     };
-    let prober = prober(&Options { extra_roots: vec![authority.root()], ..online() });
+    let prober = prober(&ProberOptions { extra_roots: vec![authority.root()], ..online() });
     for (first, last, shown, flagged) in [(8, 80, "8 days", true), (80, 8, "8 days", true), (90, 80, "80 days", false)]
     {
         let landed = start(last, Behaviour::ok());
@@ -1017,7 +1023,7 @@ fn start(running: &mut JoinSet<Observation>, prober: &Arc<HttpProber>, site: Sit
 /// 128 lookups whose names begin with `n`, of which the first is answered as `first` says, and 20 that come too late.
 async fn more_lookups_than_may_be_in_flight(first: Answer) -> Vec<Observation> {
     let names = NameServer::start(move |name| if name.starts_with("n0.") { first.clone() } else { Answer::Silence });
-    let prober = Arc::new(prober(&Options { resolver: Resolver::Servers(vec![names.address()]), ..online() }));
+    let prober = Arc::new(prober(&ProberOptions { resolver: Resolver::Servers(vec![names.address()]), ..online() }));
     let mut running = JoinSet::new();
     let patient = |url: &str, millis| Site { timeout: Duration::from_millis(millis), ..site(url) };
     for n in 0..128 {
@@ -1086,7 +1092,7 @@ async fn names_that_nobody_answers_for_do_not_hold_up_the_others() {
     let names = NameServer::start(|name| {
         if name.starts_with("drop") { Answer::Silence } else { Answer::Addresses(vec![Ipv4Addr::LOCALHOST.into()]) }
     });
-    let prober = Arc::new(prober(&Options { resolver: Resolver::Servers(vec![names.address()]), ..online() }));
+    let prober = Arc::new(prober(&ProberOptions { resolver: Resolver::Servers(vec![names.address()]), ..online() }));
     let drops = |running: &mut JoinSet<Observation>, timeout: u64| {
         for n in 0..150 {
             let url = format!("http://drop{n}.example.test/");
@@ -1113,7 +1119,7 @@ async fn an_answer_is_remembered_while_it_is_good_and_shared_meanwhile() {
     let names = NameServer::start(|_| {
         Answer::After(Duration::from_millis(30), Box::new(Answer::Addresses(vec![Ipv4Addr::LOCALHOST.into()])))
     });
-    let prober = Arc::new(prober(&Options { resolver: Resolver::Servers(vec![names.address()]), ..online() }));
+    let prober = Arc::new(prober(&ProberOptions { resolver: Resolver::Servers(vec![names.address()]), ..online() }));
     let mut running = JoinSet::new();
     for _ in 0..5 {
         start(&mut running, &prober, site(&server.url_at("same.example.test", "/")));

@@ -15,7 +15,7 @@ use flate2::write::{GzEncoder, ZlibEncoder};
 use regex::bytes::Regex;
 use support::{Behaviour, Server, Step, response};
 use webmon::model::{Cause, Expect, Expected, Observation, Site};
-use webmon::probe::{HttpProber, Options, Prober};
+use webmon::probe::{HttpProber, Prober, ProberOptions};
 
 #[allow(clippy::disallowed_methods, reason = "probes of real sockets take real time")]
 fn clock() -> Instant {
@@ -23,7 +23,7 @@ fn clock() -> Instant {
 }
 
 fn prober() -> Arc<HttpProber> {
-    Arc::new(HttpProber::with(&Options { has_route: |_| true, ..Options::default() }, clock).unwrap())
+    Arc::new(HttpProber::with(&ProberOptions { has_route: |_| true, ..ProberOptions::default() }, clock).unwrap())
 }
 
 fn contains(part: &str) -> Expect {
@@ -284,7 +284,7 @@ async fn a_body_that_takes_long_to_match_holds_up_no_other_site() {
         "/hot" => answer("", &hot),
         _ => vec![Step::send(response(200, "ok"))],
     }));
-    let options = Options { has_route: |_| true, thread_time: Some(thread_time), ..Options::default() };
+    let options = ProberOptions { has_route: |_| true, thread_time: Some(thread_time), ..ProberOptions::default() };
     let prober = Arc::new(HttpProber::with(&options, clock).unwrap());
     let (first, second) = (Arc::clone(&prober), Arc::clone(&prober));
     let hot = site(&server, "/hot", matches("ok.{0,160}done"));

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use support::{Behaviour, Request, Server, Step, redirect, response};
 use webmon::model::{Cause, Observation, RedirectBody, Redirects, Secret, Site, Status};
-use webmon::probe::{HttpProber, Options, Prober};
+use webmon::probe::{HttpProber, Prober, ProberOptions};
 
 #[allow(clippy::disallowed_methods, reason = "probes of real sockets take real time")]
 fn clock() -> Instant {
@@ -14,7 +14,7 @@ fn clock() -> Instant {
 }
 
 fn prober() -> HttpProber {
-    HttpProber::with(&Options { has_route: |_| true, ..Options::default() }, clock).expect("good options")
+    HttpProber::with(&ProberOptions { has_route: |_| true, ..ProberOptions::default() }, clock).expect("good options")
 }
 
 fn site(url: &str) -> Site {

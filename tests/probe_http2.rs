@@ -27,7 +27,7 @@ use support::{Behaviour, Server, Step, response};
 use tokio::runtime::Runtime;
 use webmon::model::{Cause, Flags, Http, HttpOffer, Observation, Phase, Secret, Site, Status};
 use webmon::probe::Resolver;
-use webmon::probe::{HttpProber, Options, Prober};
+use webmon::probe::{HttpProber, Prober, ProberOptions};
 
 #[allow(clippy::disallowed_methods, reason = "probes of real sockets take real time")]
 fn clock() -> Instant {
@@ -40,7 +40,8 @@ fn site(url: &str, http: HttpOffer) -> Site {
 
 fn prober(authority: Option<&Authority>) -> HttpProber {
     let extra_roots = authority.map(Authority::root).into_iter().collect();
-    HttpProber::with(&Options { extra_roots, has_route: |_| true, ..Options::default() }, clock).expect("good options")
+    HttpProber::with(&ProberOptions { extra_roots, has_route: |_| true, ..ProberOptions::default() }, clock)
+        .expect("good options")
 }
 
 fn outcome(seen: &Observation) -> (Cause, Option<u16>) {
@@ -297,7 +298,12 @@ fn each_phase_has_its_own_time_over_http2_as_well() {
     let (authority, serving) = (Authority::new(), multi_threaded());
     let port = Real::new(Duration::from_millis(delays::TLS), delayed).start(&authority, "phases.test", &serving);
     let resolver = Resolver::Servers(vec![names.address()]);
-    let options = Options { resolver, extra_roots: vec![authority.root()], has_route: |_| true, ..Options::default() };
+    let options = ProberOptions {
+        resolver,
+        extra_roots: vec![authority.root()],
+        has_route: |_| true,
+        ..ProberOptions::default()
+    };
     let probing = single_threaded();
     let prober = HttpProber::with(&options, clock).expect("good options");
     let begin = clock();

@@ -12,7 +12,7 @@ use support::tls::{Authority, Leaf};
 use support::{Behaviour, Server, Step};
 use tokio::task::JoinSet;
 use webmon::model::{Cause, Observation, Phase, Site};
-use webmon::probe::{HttpProber, Options, Prober};
+use webmon::probe::{HttpProber, Prober, ProberOptions};
 
 /// Handshakes that may be under way at once.
 const HANDSHAKES: usize = 256;
@@ -41,7 +41,8 @@ async fn our_own_shortages_are_unknown_and_not_the_sites_downtime() {
         return;
     }
     let authority = Authority::new();
-    let options = Options { extra_roots: vec![authority.root()], has_route: |_| true, ..Options::default() };
+    let options =
+        ProberOptions { extra_roots: vec![authority.root()], has_route: |_| true, ..ProberOptions::default() };
     let prober = Arc::new(HttpProber::with(&options, clock).unwrap());
     handshakes_past_their_bound_wait(&prober, &authority).await;
     sites_that_stall_do_not_hold_up_the_others(&prober, &authority).await;

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use url::Url;
 use webmon::model::{Cause, Family, Observation, Phase, Site};
 use webmon::probe::Resolver;
-use webmon::probe::{HttpProber, Options, Prober};
+use webmon::probe::{HttpProber, Prober, ProberOptions};
 
 /// Waits of the prober are shorter than this, and those that must not happen are longer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -35,7 +35,7 @@ fn elsewhere() -> Answer {
 
 fn prober(servers: &[&NameServer]) -> HttpProber {
     let resolver = Resolver::Servers(servers.iter().map(|server| server.address()).collect());
-    let options = Options { resolver, has_route: |_| true, ..Options::default() };
+    let options = ProberOptions { resolver, has_route: |_| true, ..ProberOptions::default() };
     HttpProber::with(&options, clock).expect("these options are good")
 }
 
@@ -279,7 +279,7 @@ async fn a_server_that_is_not_there_gives_way_to_the_next() {
     let web = Server::start(Behaviour::ok());
     let names = NameServer::start(|_| here());
     let resolver = Resolver::Servers(vec![closed_port(), names.address()]);
-    let options = Options { resolver, has_route: |_| true, ..Options::default() };
+    let options = ProberOptions { resolver, has_route: |_| true, ..ProberOptions::default() };
     let seen = HttpProber::with(&options, clock).unwrap().probe(&site(&web, "a.test")).await;
     assert_eq!(seen.cause, Cause::Ok, "{seen:?}");
 }

@@ -11,7 +11,7 @@ use rustls::{NamedGroup, SignatureScheme};
 use support::tls::{Authority, Identity, Leaf};
 use support::{Behaviour, Server};
 use webmon::model::{Cause, CertificateFault, ClientIdentity, Observation, Site, TlsFiles, TlsRules};
-use webmon::probe::{HttpProber, Options, Prober as _};
+use webmon::probe::{HttpProber, Prober as _, ProberOptions};
 
 #[allow(clippy::disallowed_methods, reason = "a real clock for real sockets; no test compares its times")]
 fn clock() -> Instant {
@@ -20,7 +20,8 @@ fn clock() -> Instant {
 
 async fn probed(identity: Identity, root: Option<Vec<u8>>, rules: TlsRules) -> Observation {
     let server = Server::start(Behaviour::ok().over_tls(identity));
-    let options = Options { has_route: |_| true, extra_roots: root.into_iter().collect(), ..Options::default() };
+    let options =
+        ProberOptions { has_route: |_| true, extra_roots: root.into_iter().collect(), ..ProberOptions::default() };
     let prober = HttpProber::with(&options, clock).unwrap();
     let site = Site { tls: rules, ..Site::new("site", server.url("/").parse().unwrap()) };
     let first = prober.probe(&site).await;

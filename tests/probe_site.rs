@@ -14,7 +14,7 @@ use webmon::model::{
     Cause, ClientIdentity, Expect, Expected, Family, Flags, Observation, Phase, Site, TlsFiles, TlsRules,
 };
 use webmon::probe::Resolver;
-use webmon::probe::{HttpProber, Options, Prober};
+use webmon::probe::{HttpProber, Prober, ProberOptions};
 
 #[allow(clippy::disallowed_methods, reason = "probes of real sockets take real time")]
 fn clock() -> Instant {
@@ -25,11 +25,11 @@ fn site(url: &str) -> Site {
     Site { max_body: 64 * 1024, ..Site::new("site", url.parse().expect("a URL")) }
 }
 
-fn online() -> Options {
-    Options { has_route: |_| true, ..Options::default() }
+fn online() -> ProberOptions {
+    ProberOptions { has_route: |_| true, ..ProberOptions::default() }
 }
 
-fn prober(options: &Options) -> HttpProber {
+fn prober(options: &ProberOptions) -> HttpProber {
     HttpProber::with(options, clock).expect("these options are good")
 }
 
@@ -74,7 +74,7 @@ async fn an_answer_has_to_meet_every_expectation() {
 #[tokio::test]
 async fn a_kept_connection_serves_the_next_check() {
     let authority = Authority::new();
-    let prober = prober(&Options { extra_roots: vec![authority.root()], ..online() });
+    let prober = prober(&ProberOptions { extra_roots: vec![authority.root()], ..online() });
     let identity = authority.issue(&Leaf::naming(&["127.0.0.1"]));
     for (behaviour, first) in [(Behaviour::ok(), "cpT"), (Behaviour::ok().over_tls(identity), "ctpT")] {
         let server = Server::start(behaviour);
@@ -227,7 +227,7 @@ async fn only_addresses_of_the_family_are_looked_up_and_used() {
         }
         _ => Answer::Addresses(vec!["127.0.0.1".parse().unwrap(), "::1".parse().unwrap()]),
     });
-    let options = Options { resolver: Resolver::Servers(vec![names.address()]), ..online() };
+    let options = ProberOptions { resolver: Resolver::Servers(vec![names.address()]), ..online() };
     let prober = prober(&options);
     for (host, family, cause, questions) in [
         ("both.test", Family::V4, Cause::Ok, 1),
@@ -247,7 +247,7 @@ async fn only_addresses_of_the_family_are_looked_up_and_used() {
 #[tokio::test]
 async fn the_systems_resolver_knows_this_machine() {
     let server = Server::start(Behaviour::ok());
-    let prober = prober(&Options { resolver: Resolver::System, ..online() });
+    let prober = prober(&ProberOptions { resolver: Resolver::System, ..online() });
     let seen = prober.probe(&site(&server.url_at("localhost", "/"))).await;
     assert_eq!(seen.cause, Cause::Ok, "{seen:?}");
     let Ok(own) = std::fs::read_to_string("/etc/hostname") else { return };
@@ -321,7 +321,7 @@ async fn a_servers_own_certificate_is_a_root_as_good_as_any() {
 #[tokio::test]
 async fn a_certificate_is_worth_a_warning_as_early_as_the_site_says() {
     let authority = Authority::new();
-    let prober = prober(&Options { extra_roots: vec![authority.root()], ..online() });
+    let prober = prober(&ProberOptions { extra_roots: vec![authority.root()], ..online() });
     let days = |days: u64| Duration::from_hours(24 * days);
     let leaf = Leaf::naming(&["127.0.0.1"]).expiring_in(days(10));
     let server = Server::start(Behaviour::ok().over_tls(authority.issue(&leaf)));

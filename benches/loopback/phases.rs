@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, UdpSocket};
 use tokio_rustls::TlsAcceptor;
 use webmon::model::{Cause, Http, HttpOffer, Micros, Phase, Site};
 use webmon::probe::Resolver;
-use webmon::probe::{HttpProber, Options, Prober};
+use webmon::probe::{HttpProber, Prober, ProberOptions};
 
 use crate::spread;
 use crate::tls::{Authority, Leaf};
@@ -50,8 +50,11 @@ pub fn measure() {
         });
     });
     let (names, server) = receive.recv().expect("it starts");
-    let options =
-        Options { resolver: Resolver::Servers(vec![names]), extra_roots: vec![authority.root()], ..Options::default() };
+    let options = ProberOptions {
+        resolver: Resolver::Servers(vec![names]),
+        extra_roots: vec![authority.root()],
+        ..ProberOptions::default()
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let prober = HttpProber::with(&options, Instant::now).expect("good options");
     let url: url::Url = format!("https://phases.test:{}/", server.port()).parse().expect("a URL");

@@ -53,7 +53,7 @@ pub struct Evaluator {
     /// Two intervals, µs: nothing for longer is a hole.
     hole: u64,
     open_since: Option<Timestamp>,
-    watch: Option<Watch>,
+    watch: Option<WindowEdges>,
     news: bool,
     /// Whether the last check failed, those of which nothing can be said left out.
     failed: bool,
@@ -64,7 +64,7 @@ pub struct Evaluator {
 
 /// An unbroken stretch of observation.
 #[derive(Clone, Copy, Debug)]
-struct Watch {
+struct WindowEdges {
     first: Timestamp,
     second: Option<Timestamp>,
     last: Timestamp,
@@ -99,7 +99,7 @@ impl Evaluator {
                 (samples[begins].at(), at(begins + 1))
             }
         };
-        self.watch = Some(Watch { first, second, last: last.at() });
+        self.watch = Some(WindowEdges { first, second, last: last.at() });
         if let Some(told) = samples.iter().rfind(|sample| sample.outcome() != Outcome::Unknown) {
             (self.news, self.failed) = (true, told.outcome() == Outcome::Down);
         }
@@ -205,13 +205,13 @@ mod tests {
     }
 
     /// A site as the engine would drive it: a plain list of samples, the window counted anew at each step.
-    struct Watched {
+    struct ModelSite {
         rule: Rule,
         evaluator: Evaluator,
         samples: Vec<Sample>,
     }
 
-    impl Watched {
+    impl ModelSite {
         fn new(interval: Duration, rule: Rule) -> Self {
             Self { rule, evaluator: Evaluator::new(rule, interval, None), samples: Vec::new() }
         }
@@ -283,36 +283,36 @@ mod tests {
 
     #[test]
     fn scenario_0_no_records_is_silence() {
-        let mut site = Watched::by_default();
+        let mut site = ModelSite::by_default();
         for secs in [0, 110, 120, 100_000] {
             assert_eq!(site.step(secs), None);
         }
         assert_eq!((site.evaluator.judged_from(), site.evaluator.is_down()), (None, false));
 
         // The same when there were records, and all of them left the window.
-        let mut site = Watched::nearly_covered();
+        let mut site = ModelSite::nearly_covered();
         assert_eq!(site.step(100_000), None);
         // A window with nothing but checks that our own machine could not make holds no record of the site.
-        let mut site = Watched::by_default();
+        let mut site = ModelSite::by_default();
         assert_eq!(site.checks(0, &[Cause::Local; 30]), []);
     }
 
     #[test]
     fn scenario_1_not_enough_records_is_silence() {
-        let mut site = Watched::by_default();
+        let mut site = ModelSite::by_default();
         assert_eq!(site.checks(0, &[BAD; 11]), [], "100 s are not 110 s");
         assert_eq!(site.evaluator.judged_from(), Some(at(110)));
 
         // Covered, but with fewer checks than the rule asks for.
-        let mut site = Watched::new(INTERVAL, Rule { min_samples: 13, ..Rule::default() });
+        let mut site = ModelSite::new(INTERVAL, Rule { min_samples: 13, ..Rule::default() });
         assert_eq!(site.checks(0, &[BAD; 30]), []);
-        let mut site = Watched::new(INTERVAL, Rule { min_samples: 12, ..Rule::default() });
+        let mut site = ModelSite::new(INTERVAL, Rule { min_samples: 12, ..Rule::default() });
         assert_eq!(site.checks(0, &[BAD; 30]), [(110, AlertState::Down)]);
     }
 
     #[test]
     fn scenario_2_enough_above_up_is_silence() {
-        let mut site = Watched::nearly_covered();
+        let mut site = ModelSite::nearly_covered();
         assert_eq!(site.check(110, BAD), None, "11 of 12");
         assert_eq!(site.check(120, BAD), None, "10 of 12 are above 80 %");
         assert!(!site.evaluator.is_down());
@@ -320,7 +320,7 @@ mod tests {
 
     #[test]
     fn scenario_3_enough_at_or_below_up_is_down_message() {
-        let mut site = Watched::nearly_covered();
+        let mut site = ModelSite::nearly_covered();
         assert_eq!(site.checks(110, &[BAD; 2]), []);
         site.add(130, BAD, Flags::none());
         let availability = Availability { up: 9, checks: 12 };
@@ -331,14 +331,14 @@ mod tests {
 
     #[test]
     fn scenario_4_enough_at_or_below_down_is_silence() {
-        let mut site = Watched::down();
+        let mut site = ModelSite::down();
         assert_eq!(site.checks(120, &[BAD; 100]), []);
         assert_eq!(site.evaluator.open_since(), Some(at(110)));
     }
 
     #[test]
     fn scenario_5_enough_above_down_is_up_message() {
-        let mut site = Watched::down();
+        let mut site = ModelSite::down();
         assert_eq!(site.checks(120, &[OK; 9]), [], "9 of 12 are 75 %");
         site.add(210, OK, Flags::none());
         let up = Transition {
@@ -354,7 +354,7 @@ mod tests {
 
     #[test]
     fn an_incident_that_began_in_the_future_lasted_as_long_as_it_was_watched() {
-        let mut site = Watched::by_default();
+        let mut site = ModelSite::by_default();
         site.evaluator.overrule(Some(at(1_000_000)));
         assert_eq!(site.checks(0, &[BAD; 3]), []);
         assert_eq!(site.checks(30, &[OK; 9]), [], "9 of 12 are 75 %");
@@ -370,7 +370,7 @@ mod tests {
             [(10, 120, 110), (1, 120, 119), (60, 120, 60), (60, 60, 60), (600, 60, 600)]
         {
             let rule = Rule { window: Duration::from_secs(window), ..Rule::default() };
-            let mut site = Watched::new(Duration::from_secs(interval), rule);
+            let mut site = ModelSite::new(Duration::from_secs(interval), rule);
             let first = (0..=1_200u64)
                 .step_by(usize::try_from(interval).unwrap())
                 .find(|&secs| site.check(secs, Cause::DnsNotFound) == DOWN);
@@ -381,7 +381,7 @@ mod tests {
     #[test]
     fn exactly_eighty_percent_is_down() {
         let rule = Rule { window: Duration::from_secs(50), ..Rule::default() };
-        let mut site = Watched::new(INTERVAL, rule);
+        let mut site = ModelSite::new(INTERVAL, rule);
         assert_eq!(site.checks(0, &[OK, OK, OK, OK, BAD]), [(40, AlertState::Down)]);
 
         // Once up again takes more than 80 %: four of five stay silent.
@@ -399,17 +399,17 @@ mod tests {
         ] {
             let threshold = Threshold::from_ppm(ppm).unwrap();
             let rule = Rule { threshold, window: Duration::from_secs(50), ..Rule::default() };
-            assert_eq!(Watched::new(INTERVAL, rule).checks(0, &causes), expect, "{ppm} ppm, {causes:?}");
+            assert_eq!(ModelSite::new(INTERVAL, rule).checks(0, &causes), expect, "{ppm} ppm, {causes:?}");
         }
     }
 
     #[test]
     fn a_restart_in_the_middle_of_an_incident_neither_repeats_nor_loses_it() {
         for stopped_for in [15, 60, 100_000] {
-            let before = Watched::down();
+            let before = ModelSite::down();
             let flags = if stopped_for > 20 { Flags::AFTER_HOLE } else { Flags::none() };
 
-            let mut after = Watched::by_default();
+            let mut after = ModelSite::by_default();
             after.evaluator = Evaluator::new(after.rule, INTERVAL, before.evaluator.open_since());
             for sample in &before.samples {
                 after.samples.push(*sample);
@@ -427,7 +427,7 @@ mod tests {
 
     #[test]
     fn a_down_that_the_stop_cut_off_is_announced_after_a_short_restart() {
-        let mut site = Watched::by_default();
+        let mut site = ModelSite::by_default();
         for secs in (0..=110).step_by(10) {
             site.add(secs, BAD, Flags::none());
         }
@@ -438,7 +438,7 @@ mod tests {
     fn old_samples_are_not_judged_while_nobody_watches() {
         // Down by early failures; after a minute's stop nearly all samples that are left in the window are good.
         let before = [[BAD; 5].as_slice(), &[OK; 6], &[BAD]].concat();
-        let mut site = Watched::by_default();
+        let mut site = ModelSite::by_default();
         assert_eq!(site.checks(0, &before), [(110, AlertState::Down)]);
         site.evaluator = Evaluator::new(site.rule, INTERVAL, site.evaluator.open_since());
         for sample in &site.samples {
@@ -452,7 +452,7 @@ mod tests {
     #[test]
     fn a_hole_in_observation_is_not_downtime_and_one_failed_check_after_it_does_not_alert() {
         for hole in [21, 110, 600, 1_000_000] {
-            let mut site = Watched::nearly_covered();
+            let mut site = ModelSite::nearly_covered();
             assert_eq!(site.checks(110, &[OK; 20]), []);
             let back = 300 + hole;
             for secs in (301..back).step_by(7) {
@@ -465,14 +465,14 @@ mod tests {
 
     #[test]
     fn what_still_fails_after_a_hole_alerts_once_the_window_is_covered_again() {
-        let mut site = Watched::nearly_covered();
+        let mut site = ModelSite::nearly_covered();
         assert_eq!(site.check_flagged(1_000, BAD, Flags::AFTER_HOLE), None);
         assert_eq!(site.evaluator.judged_from(), Some(at(1_110)));
         assert_eq!(site.checks(1_010, &[BAD; 20]), [(1_110, AlertState::Down)]);
 
         // A rule whose window is no longer than the interval waits for the second sample after each hole.
         let rule = Rule { window: Duration::from_secs(5), ..Rule::default() };
-        let mut site = Watched::new(INTERVAL, rule);
+        let mut site = ModelSite::new(INTERVAL, rule);
         assert_eq!(site.checks(0, &[OK; 5]), []);
         assert_eq!(site.check_flagged(500, BAD, Flags::AFTER_HOLE), None);
         assert_eq!(site.check(510, BAD), DOWN);
@@ -480,7 +480,7 @@ mod tests {
 
     #[test]
     fn failed_and_missed_checks_are_no_hole() {
-        let mut site = Watched::by_default();
+        let mut site = ModelSite::by_default();
         assert_eq!(site.checks(0, &[OK; 6]), []);
         // Checks that hang until a timeout of 40 s: none is known for a while, then they come on schedule.
         assert_eq!(site.checks(100, &[BAD; 3]), [(110, AlertState::Down)], "6 of 8");
@@ -490,7 +490,7 @@ mod tests {
     fn samples_that_only_leave_the_window_announce_nothing() {
         // Every fifth check fails: 80 % for ever, also in the moments when the old failure has left already.
         let rule = Rule { window: Duration::from_secs(50), ..Rule::default() };
-        let mut site = Watched::new(INTERVAL, rule);
+        let mut site = ModelSite::new(INTERVAL, rule);
         let mut announced = Vec::new();
         for secs in 0..2_000 {
             if secs % 10 == 1 {
@@ -507,15 +507,15 @@ mod tests {
     #[test]
     fn a_good_check_announces_no_down_also_when_it_covers_the_window() {
         // Three failed checks at the start, then good ones only.
-        let mut site = Watched::by_default();
+        let mut site = ModelSite::by_default();
         assert_eq!(site.checks(0, &[BAD, BAD, BAD]), []);
         assert_eq!(site.checks(30, &[OK; 20]), [], "9 of 12 when it is covered");
         // The same after a hole, and a check that could not be made is no news.
-        let mut site = Watched::nearly_covered();
+        let mut site = ModelSite::nearly_covered();
         assert_eq!(site.check_flagged(500, BAD, Flags::AFTER_HOLE), None);
         assert_eq!(site.checks(510, &[BAD, BAD, OK, OK, OK, OK, OK, OK, OK, OK, Cause::Local, OK]), []);
         // One that fails again while the window is below the threshold is what was waited for.
-        let mut site = Watched::by_default();
+        let mut site = ModelSite::by_default();
         assert_eq!(
             site.checks(0, &[BAD, BAD, BAD, OK, OK, OK, OK, OK, OK, OK, OK, OK, BAD]),
             [(120, AlertState::Down)]
@@ -525,7 +525,7 @@ mod tests {
     /// Checks come faster than steps, and each step ends with a good one.
     #[test]
     fn a_failed_check_is_news_also_when_a_good_one_comes_before_the_step() {
-        let mut site = Watched::by_default();
+        let mut site = ModelSite::by_default();
         let mut announced = Vec::new();
         for secs in (0..400).step_by(20) {
             site.add(secs, BAD, Flags::none());
@@ -535,7 +535,7 @@ mod tests {
         assert_eq!(announced, [(130, AlertState::Down)], "the first that failed when it was covered");
 
         // The same over a window that waits for the second check.
-        let mut site = Watched::new(
+        let mut site = ModelSite::new(
             INTERVAL,
             Rule { window: INTERVAL, threshold: Threshold::from_ppm(500_000).unwrap(), min_samples: 1 },
         );
@@ -549,7 +549,7 @@ mod tests {
     fn failures_that_nothing_could_judge_when_they_came_announce_no_down_with_good_checks() {
         let story = [[BAD; 3].as_slice(), &[OK; 9]].concat();
         for replayed in [true, false] {
-            let mut site = Watched::by_default();
+            let mut site = ModelSite::by_default();
             if !replayed {
                 assert_eq!(site.step(0), None);
             }
@@ -561,14 +561,14 @@ mod tests {
             assert_eq!(site.checks(120, &[OK; 10]), []);
         }
         // Those before a hole are not judged with what comes after it.
-        let mut site = Watched::nearly_covered();
+        let mut site = ModelSite::nearly_covered();
         assert_eq!(site.checks(110, &[OK, OK]), []);
         site.add(130, BAD, Flags::none());
         site.add(500, OK, Flags::AFTER_HOLE);
         assert_eq!(site.step(500), None);
         assert_eq!(site.checks(510, &[OK; 20]), []);
         // History that ends with a good check announces nothing; the next failed check does.
-        let mut site = Watched::by_default();
+        let mut site = ModelSite::by_default();
         for (secs, cause) in (0..200).step_by(10).zip([BAD, OK].into_iter().cycle()) {
             site.add(secs, cause, Flags::none());
         }
@@ -580,11 +580,11 @@ mod tests {
 
     #[test]
     fn checks_that_our_own_machine_could_not_make_alert_nobody() {
-        let mut site = Watched::nearly_covered();
+        let mut site = ModelSite::nearly_covered();
         assert_eq!(site.checks(110, &[BAD, BAD]), [], "10 of 12");
         assert_eq!(site.checks(130, &[Cause::Local; 11]), [], "only the two failed ones are left in the end");
 
-        let mut site = Watched::down();
+        let mut site = ModelSite::down();
         assert_eq!(site.checks(120, &[OK, OK]), []);
         assert_eq!(site.checks(140, &[Cause::Local; 11]), [], "only the two good ones are left in the end");
         assert!(site.evaluator.is_down());
@@ -593,7 +593,7 @@ mod tests {
 
     #[test]
     fn a_step_between_checks_judges_when_the_window_becomes_covered() {
-        let mut site = Watched::by_default();
+        let mut site = ModelSite::by_default();
         for secs in [3, 11, 21, 31, 41, 51, 61, 71, 81, 91, 101, 111] {
             assert_eq!(site.check(secs, BAD), None, "the first was slow: covered at 113 s");
         }
@@ -611,7 +611,7 @@ mod tests {
         ) {
             let threshold = Threshold::from_ppm(ppm).unwrap();
             let rule = Rule { threshold, window: Duration::from_secs(window), min_samples };
-            let mut site = Watched::new(Duration::from_secs(interval), rule);
+            let mut site = ModelSite::new(Duration::from_secs(interval), rule);
             let (mut now, mut down_since) = (0, None);
             for (pause, kind) in checks {
                 now += 1 + pause;
@@ -654,14 +654,14 @@ mod tests {
             samples in prop::collection::vec((1u64..50, 0u8..8, prop::sample::select(vec![OK, BAD, Cause::Local])), 0..40),
             lens in prop::collection::vec(0usize..6, 1..40), stepped: bool,
         ) {
-            let mut whole = Watched::by_default();
+            let mut whole = ModelSite::by_default();
             whole.evaluator.failed_lately = stepped.then_some(false);
             let mut secs = 0;
             for (gap, flags, cause) in samples {
                 secs += gap;
                 whole.add(secs, cause, if flags == 0 { Flags::AFTER_HOLE } else { Flags::none() });
             }
-            let mut pieces = Watched::by_default().evaluator;
+            let mut pieces = ModelSite::by_default().evaluator;
             pieces.failed_lately = stepped.then_some(false);
             let packed: Vec<Packed> = whole.samples.iter().map(Sample::packed).collect();
             let mut rest = &packed[..];

@@ -35,14 +35,14 @@ pub const LOOK: Duration = Duration::from_secs(1);
 
 /// That the system's clock was set, and by how much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Set {
+pub enum ClockSet {
     /// It is ahead of ours.
     Forward(Duration),
     /// It is behind ours.
     Back(Duration),
 }
 
-impl Set {
+impl ClockSet {
     /// `at`, told by the clock before, as the clock tells it now.
     #[must_use]
     pub fn moved(self, at: Timestamp) -> Timestamp {
@@ -148,7 +148,7 @@ impl Clock {
     }
 
     /// Looks, once in [`LOOK`], whether the system's clock, which says `wall`, was set.
-    pub fn look(&self, wall: Timestamp, looks: &mut Looks) -> Option<Set> {
+    pub fn look(&self, wall: Timestamp, looks: &mut Looks) -> Option<ClockSet> {
         let elapsed = self.monotonic();
         if looks.last.is_some_and(|last| elapsed < last + LOOK) {
             return None;
@@ -161,8 +161,8 @@ impl Clock {
         let was_ahead = std::mem::replace(&mut looks.ahead, ahead > AHEAD_MIN);
         let was_behind = std::mem::replace(&mut looks.behind, behind > BEHIND_MIN);
         let set = match () {
-            () if looks.ahead && was_ahead => Set::Forward(ahead),
-            () if looks.behind && was_behind => Set::Back(behind),
+            () if looks.ahead && was_ahead => ClockSet::Forward(ahead),
+            () if looks.behind && was_behind => ClockSet::Back(behind),
             () => return None,
         };
         (looks.ahead, looks.behind) = (false, false);
@@ -170,10 +170,10 @@ impl Clock {
     }
 
     /// Tells time from now on as the system's clock does, which was set so.
-    pub fn follow(&self, set: Set) {
+    pub fn follow(&self, set: ClockSet) {
         let (so_far, by) = match set {
-            Set::Forward(by) => (&self.0.forward, by),
-            Set::Back(by) => (&self.0.back, by),
+            ClockSet::Forward(by) => (&self.0.forward, by),
+            ClockSet::Back(by) => (&self.0.back, by),
         };
         so_far.fetch_add(u64::try_from(by.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
         self.0.anchored.store(self.now().as_micros(), Ordering::Relaxed);
@@ -317,7 +317,7 @@ mod tests {
             tokio::time::advance(LOOK).await;
         }
         let [hours, back, little] = [10_800, 10_890, 7].map(Duration::from_secs);
-        assert_eq!(told, [(5, Set::Forward(hours)), (10, Set::Back(back)), (15, Set::Back(little))]);
+        assert_eq!(told, [(5, ClockSet::Forward(hours)), (10, ClockSet::Back(back)), (15, ClockSet::Back(little))]);
         assert_eq!(clock.set_forward(), hours);
     }
 

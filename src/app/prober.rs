@@ -7,7 +7,7 @@ use anyhow::Context as _;
 
 use crate::config::{self, Config};
 use crate::model::{Cause, Observation, Outcome, Phases};
-use crate::probe::{HttpProber, Options, ProbeError, Resolver};
+use crate::probe::{HttpProber, ProbeError, ProberOptions, Resolver};
 
 use super::clock::{self, Clock};
 use super::exit::Failure;
@@ -30,7 +30,7 @@ pub fn prober_with(config: &Config, evidence: bool) -> Result<HttpProber, Failur
         config::Resolver::System => Resolver::System,
         config::Resolver::Servers(servers) => Resolver::Servers(servers.clone()),
     };
-    let options = Options { resolver, evidence, thread_time: clock::THREAD_TIME, ..Options::default() };
+    let options = ProberOptions { resolver, evidence, thread_time: clock::THREAD_TIME, ..ProberOptions::default() };
     let prober = HttpProber::with(&options, clock::stopwatch).context("cannot set up probing")?;
     learn(&prober, config)?;
     Ok(prober)

@@ -22,11 +22,11 @@ use std::sync::Arc;
 
 use crate::alert::Rule;
 use crate::config::syntax::variables::Env;
-use crate::model::{KnownSecrets, Sink, Site, View};
+use crate::model::{ExportTarget, KnownSecrets, Site, View};
 
 pub use diagnostics::warning::BYTES_A_SAMPLE;
 pub use error::ConfigError;
-pub use files::file::{Named, Stamp};
+pub use files::file::{FileStamp, Named};
 pub use files::runnable::obstacle_of;
 pub use keys::json_schema::schema;
 pub use keys::suggest::near as nearest;
@@ -37,13 +37,13 @@ pub use sections::export::typed_sink;
 pub use sections::{Dashboard, Resolver, Storage, Symbols, Theme, default_views};
 
 use diagnostics::warning::Warnings;
-use excerpt::redact::Secrets;
-use excerpt::source::Source;
-use keys::reader::{Keys, Reader};
-use sections::site::{Entry, Layer, Literal, Meaning, RuleLayer};
+use excerpt::redact::Redactor;
+use excerpt::source::SourceText;
+use keys::reader::{ConfigReader, Keys};
+use sections::site::{Layer, Literal, RuleLayer, SiteEntryDraft, SiteMeaning};
 use syntax::fault::Fault;
 use syntax::tree::Tree;
-use syntax::variables::Scope;
+use syntax::variables::Substitutions;
 
 /// Longest file that is read, bytes.
 pub const FILE_MAX: usize = 8 << 20;
@@ -53,7 +53,7 @@ const SITES_MAX: usize = 100_000;
 
 /// A site and the rule by which it is judged.
 #[derive(Clone, Debug)]
-pub struct Watched {
+pub struct ConfiguredSite {
     /// What to probe.
     pub site: Arc<Site>,
     /// When it counts as down.
@@ -66,9 +66,9 @@ pub struct Watched {
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The sites to watch, at least one, in the order of the file; names are unique.
-    pub sites: Vec<Watched>,
+    pub sites: Vec<ConfiguredSite>,
     /// The sites with `enabled: false`, in the order of the file.
-    pub disabled: Vec<Watched>,
+    pub disabled: Vec<ConfiguredSite>,
     /// What to run with the alerts of one moment.
     pub exec: Option<Arc<Exec>>,
     /// The views, at least one.
@@ -80,7 +80,7 @@ pub struct Config {
     /// Where samples are kept; none for ad hoc sites.
     pub storage: Option<Storage>,
     /// The InfluxDB that samples are exported to.
-    pub export: Option<Sink>,
+    pub export: Option<ExportTarget>,
     /// What is not wrong but will surprise, one line each, with its place in the file.
     pub warnings: Vec<String>,
     /// What must not come back in a text of a command or of an export's server: what expressions stand for, credentials.
@@ -122,7 +122,7 @@ pub fn load_without_env(path: &Path) -> Result<Config, ConfigError> {
 /// # Errors
 /// [`ConfigError::Invalid`] with every fault of the text.
 pub fn parse(text: &str, file_name: &str, base_dir: &Path, env: &Env<'_>) -> Result<Config, ConfigError> {
-    validate(text, file_name, Scope::new(Some(env), base_dir), false)
+    validate(text, file_name, Substitutions::new(Some(env), base_dir), false)
 }
 
 /// A configuration for URLs that were typed: default interval, views and rule, no store. The scheme may be left out;
@@ -131,15 +131,15 @@ pub fn parse(text: &str, file_name: &str, base_dir: &Path, env: &Env<'_>) -> Res
 /// # Errors
 /// [`ConfigError::Invalid`] with every text that is no URL.
 pub fn ad_hoc(urls: &[String]) -> Result<Config, ConfigError> {
-    let mut sites: Vec<Watched> = Vec::new();
+    let mut sites: Vec<ConfiguredSite> = Vec::new();
     let mut refused = Vec::new();
     for text in urls {
-        match Entry::typed(text) {
+        match SiteEntryDraft::typed(text) {
             Ok(entry) if sites.iter().any(|watched| *watched.site.name == entry.name) => {}
             Ok(entry) => {
-                let Meaning { site, rule, group, .. } =
-                    entry.meaning(&Layer::default(), RuleLayer::default(), &mut sections::tls::Shared::new());
-                sites.push(Watched { site, rule, group });
+                let SiteMeaning { site, rule, group, .. } =
+                    entry.meaning(&Layer::default(), RuleLayer::default(), &mut sections::tls::TlsFileCache::new());
+                sites.push(ConfiguredSite { site, rule, group });
             }
             Err(message) => refused.push((text, message)),
         }
@@ -188,11 +188,11 @@ fn load_with(path: &Path, env: Option<&Env<'_>>) -> Result<Config, ConfigError> 
             let lossy = String::from_utf8_lossy(error.as_bytes()).into_owned();
             let end = valid + char::REPLACEMENT_CHARACTER.len_utf8();
             let fault = Fault::new(valid..end, "this is not UTF-8").hint("save the file as UTF-8");
-            return Err(Source::new(&name, &lossy).report(vec![fault], &Secrets::of_line(&lossy, valid)));
+            return Err(SourceText::new(&name, &lossy).report(vec![fault], &Redactor::of_line(&lossy, valid)));
         }
     };
     let base_dir = path.parent().map_or_else(PathBuf::new, Path::to_owned);
-    validate(&text, &name, Scope::new(env, &base_dir), exposed)
+    validate(&text, &name, Substitutions::new(env, &base_dir), exposed)
 }
 
 /// Whether others than its owner can read the file at `path`.
@@ -207,19 +207,19 @@ fn is_exposed(_: &Path) -> bool {
     false
 }
 
-fn validate(text: &str, name: &str, scope: Scope<'_>, exposed: bool) -> Result<Config, ConfigError> {
+fn validate(text: &str, name: &str, scope: Substitutions<'_>, exposed: bool) -> Result<Config, ConfigError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.len() > FILE_MAX {
         let fault = Fault::new(0..0, "this file is longer than 8 MiB");
-        return Err(Source::new(name, "").report(vec![fault], &Secrets::default()));
+        return Err(SourceText::new(name, "").report(vec![fault], &Redactor::default()));
     }
-    let source = Source::new(name, text);
+    let source = SourceText::new(name, text);
     let (tree, root) = Tree::parse(text).map_err(|fault| {
-        let secrets = Secrets::of_line(text, fault.span.start);
+        let secrets = Redactor::of_line(text, fault.span.start);
         source.report(vec![fault], &secrets)
     })?;
     let (env, base_dir) = (scope.env, scope.base_dir);
-    let reader = Reader::new(&tree, text, scope);
+    let reader = ConfigReader::new(&tree, text, scope);
     let mut warnings = Warnings::default();
     let config = if let Some(root) = root.filter(|&root| !reader.is_null(root)) {
         let draft = reader.keys(root, keys::declared::FILE).and_then(|keys| RawConfig::read(keys, base_dir));
@@ -243,7 +243,7 @@ fn validate(text: &str, name: &str, scope: Scope<'_>, exposed: bool) -> Result<C
             }
             Ok(config)
         }
-        _ => Err(source.report(faults, &Secrets::of_tree(&tree, text, &unknown)).naming(files)),
+        _ => Err(source.report(faults, &Redactor::of_tree(&tree, text, &unknown)).naming(files)),
     }
 }
 
@@ -253,15 +253,15 @@ const EXAMPLE: &str = "write for instance: sites: [https://www.rust-lang.org]";
 struct RawConfig {
     defaults: Layer,
     alerting: RuleLayer,
-    exec: Option<sections::exec::Written>,
-    entries: Vec<Entry>,
+    exec: Option<sections::exec::ExecSection>,
+    entries: Vec<SiteEntryDraft>,
     sites_at: Option<syntax::tree::NodeId>,
     views: Vec<View>,
     dashboard: Dashboard,
     resolver: Resolver,
     storage: Storage,
     max_size_at: Option<syntax::tree::NodeId>,
-    export: Option<Sink>,
+    export: Option<ExportTarget>,
     export_literals: Vec<Literal>,
 }
 
@@ -273,7 +273,7 @@ impl RawConfig {
         let defaults = Layer::read(&mut section);
         section.finish();
         let mut section = keys.section("alerting");
-        let (alerting, exec) = (RuleLayer::read(&mut section), sections::exec::Written::read(&mut section));
+        let (alerting, exec) = (RuleLayer::read(&mut section), sections::exec::ExecSection::read(&mut section));
         section.finish();
         let mut section = keys.section("dashboard");
         let (views, dashboard) = (sections::views(&mut section), Dashboard::read(&mut section));
@@ -307,7 +307,7 @@ impl RawConfig {
         })
     }
 
-    fn read_sites(reader: &Reader<'_>, sites_at: Option<syntax::tree::NodeId>) -> Option<Vec<Entry>> {
+    fn read_sites(reader: &ConfigReader<'_>, sites_at: Option<syntax::tree::NodeId>) -> Option<Vec<SiteEntryDraft>> {
         let items = match sites_at {
             Some(id) if !reader.is_null(id) => reader.list(id)?,
             _ => &[],
@@ -322,7 +322,7 @@ impl RawConfig {
         }
         // Once no fault more would be noted there is nothing to gain from the rest.
         let items = items.iter().take(SITES_MAX).take_while(|_| !reader.is_full());
-        let entries: Vec<Entry> = items.filter_map(|&item| Entry::read(reader, item)).collect();
+        let entries: Vec<SiteEntryDraft> = items.filter_map(|&item| SiteEntryDraft::read(reader, item)).collect();
         let mut names = HashMap::new();
         for entry in &entries {
             if let Some(first) = names.get(entry.name.as_str()) {
@@ -335,13 +335,13 @@ impl RawConfig {
         Some(entries)
     }
 
-    fn finish(self, reader: &Reader<'_>, warnings: &mut Warnings, exposed: bool) -> Config {
+    fn finish(self, reader: &ConfigReader<'_>, warnings: &mut Warnings, exposed: bool) -> Config {
         let (mut sites, mut disabled, mut checks_a_second) = (Vec::new(), Vec::new(), 0.0);
         let mut literals = self.defaults.literals.clone();
         literals.extend(self.export_literals);
-        let mut shared = sections::tls::Shared::new();
+        let mut shared = sections::tls::TlsFileCache::new();
         let (mut names, mut groups) =
-            (diagnostics::lookalike::Names::default(), diagnostics::lookalike::Names::default());
+            (diagnostics::lookalike::SeenNames::default(), diagnostics::lookalike::SeenNames::default());
         for entry in self.entries {
             let at = entry.span.start;
             if let Some(oddity) = names.oddity(&entry.name) {
@@ -349,7 +349,7 @@ impl RawConfig {
             }
             let meaning = entry.meaning(&self.defaults, self.alerting, &mut shared);
             literals.extend(meaning.literals);
-            let watched = Watched { site: meaning.site, rule: meaning.rule, group: meaning.group };
+            let watched = ConfiguredSite { site: meaning.site, rule: meaning.rule, group: meaning.group };
             if let Some(oddity) = watched.group.as_ref().and_then(|group| groups.oddity(group)) {
                 warnings.add(Some(at), Some(&watched.site.name), format!("its group {oddity}"));
             }
@@ -364,7 +364,7 @@ impl RawConfig {
         if let (true, false, Some(id)) = (sites.is_empty(), disabled.is_empty(), self.sites_at) {
             reader.fault_at(id, "every site is disabled, so there is nothing to watch");
         }
-        let exec = self.exec.map(|sections::exec::Written { exec, doubt }| {
+        let exec = self.exec.map(|sections::exec::ExecSection { exec, doubt }| {
             if let Some((at, text)) = doubt {
                 warnings.add(Some(at), None, text);
             }
@@ -432,7 +432,7 @@ mod tests {
     #[test]
     fn one_url_is_a_whole_file() {
         let config = taken("sites: [https://www.rust-lang.org]");
-        let Watched { site, rule, .. } = &config.sites[0];
+        let ConfiguredSite { site, rule, .. } = &config.sites[0];
         assert_eq!(
             (&*site.name, site.url.expose().as_str()),
             ("https://www.rust-lang.org", "https://www.rust-lang.org/")
@@ -546,7 +546,8 @@ mod tests {
             sites: [https://a.example, { url: https://b.example, enabled: true }, https://c.example]
             ",
         );
-        let names = |sites: &[Watched]| sites.iter().map(|watched| watched.site.name.to_string()).collect::<Vec<_>>();
+        let names =
+            |sites: &[ConfiguredSite]| sites.iter().map(|watched| watched.site.name.to_string()).collect::<Vec<_>>();
         assert_eq!(names(&config.sites), ["https://b.example"]);
         assert_eq!(names(&config.disabled), ["https://a.example", "https://c.example"]);
     }

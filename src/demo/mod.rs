@@ -30,7 +30,7 @@ use crate::config::{self, Config};
 use crate::model::Timestamp;
 
 use certificates::Authority;
-pub use script::{Place, ROUND, narration};
+pub use script::{DemoSite, ROUND, narration};
 use server::{OPEN_MAX, Website};
 
 const DAY: Duration = Duration::from_hours(24);
@@ -60,7 +60,7 @@ pub enum DemoError {
 
 /// Simulated websites that have their addresses and do not answer yet.
 pub struct Demo {
-    websites: Vec<(Place, Option<Arc<ServerConfig>>, StdListener)>,
+    websites: Vec<(DemoSite, Option<Arc<ServerConfig>>, StdListener)>,
     closed: TcpSocket,
     root: Vec<u8>,
 }
@@ -73,13 +73,13 @@ impl Demo {
     pub fn open(now: Timestamp) -> Result<Self, DemoError> {
         let authority = Authority::new()?;
         let mut websites = Vec::new();
-        for place in Place::ALL {
+        for place in DemoSite::ALL {
             // Half a day more, so that it says 6 days all day long.
             let (ends, begins) = (now.after(6 * DAY + DAY / 2), now.before(60 * DAY));
             let identity = match place {
-                Place::Steady => Some(authority.identity("steady.demo", begins..ends)?),
-                Place::Expired => Some(authority.identity("expired.demo", begins..now.before(DAY))?),
-                Place::Closed => continue,
+                DemoSite::Steady => Some(authority.identity("steady.demo", begins..ends)?),
+                DemoSite::Expired => Some(authority.identity("expired.demo", begins..now.before(DAY))?),
+                DemoSite::Closed => continue,
                 _ => None,
             };
             let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(DemoError::Listen)?;
@@ -106,7 +106,7 @@ impl Demo {
     /// [`DemoError::Listen`], when the system does not know an address it gave.
     pub fn config(&self) -> Result<Config, DemoError> {
         let mut text = String::from(SETTINGS);
-        for place in Place::ALL {
+        for place in DemoSite::ALL {
             let (scheme, address) = self.address(place).map_err(DemoError::Listen)?;
             writeln!(text, "  - {{ name: {}, url: \"{scheme}://{address}/\" }}", place.name())
                 .expect("writing to a String cannot fail");
@@ -114,7 +114,7 @@ impl Demo {
         Ok(config::parse(&text, "demo", Path::new(""), &|_| None).expect("the demo's settings are right, as tested"))
     }
 
-    fn address(&self, place: Place) -> io::Result<(&'static str, SocketAddr)> {
+    fn address(&self, place: DemoSite) -> io::Result<(&'static str, SocketAddr)> {
         match self.websites.iter().find(|(of, ..)| *of == place) {
             Some((_, Some(_), listener)) => Ok(("https", listener.local_addr()?)),
             Some((_, None, listener)) => Ok(("http", listener.local_addr()?)),

@@ -18,7 +18,7 @@ const BAD: Range<u64> = 50..64;
 
 /// The simulated websites, in the order of their table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub enum DemoSite {
     /// Always well, over TLS, with a certificate about to expire.
     Steady,
     /// Well, but its times are all over the place.
@@ -35,7 +35,7 @@ pub enum Place {
     Closed,
 }
 
-impl Place {
+impl DemoSite {
     /// All of them.
     pub const ALL: [Self; 7] =
         [Self::Steady, Self::Jittery, Self::Detour, Self::Moody, Self::Flappy, Self::Expired, Self::Closed];
@@ -57,7 +57,7 @@ impl Place {
 
 /// What a website does with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum Reply {
     /// Nothing, until the client leaves.
     Silence,
     /// An answer with this status, after a while.
@@ -68,27 +68,27 @@ pub enum Answer {
 
 /// What `place` does with its request number `number` (from 0) for `path`, `elapsed` after the start.
 #[must_use]
-pub fn answer(place: Place, path: &str, number: u64, elapsed: Duration) -> Answer {
+pub fn answer(place: DemoSite, path: &str, number: u64, elapsed: Duration) -> Reply {
     let second = second_of_round(elapsed);
     let noise = noise(number);
     let ms = Duration::from_millis;
     match place {
-        Place::Steady | Place::Expired | Place::Closed => Answer::Status(200, ms(18 + noise % 4)),
+        DemoSite::Steady | DemoSite::Expired | DemoSite::Closed => Reply::Status(200, ms(18 + noise % 4)),
         // Mostly quick, one in nine answers up to 0.4 s late.
-        Place::Jittery if noise.is_multiple_of(9) => Answer::Status(200, ms(120 + noise / 9 % 280)),
-        Place::Jittery => Answer::Status(200, ms(8 + noise / 9 % 60)),
-        Place::Detour => match path {
-            "/new-address" => Answer::Status(200, ms(260 + noise % 90)),
-            "/moved" => Answer::Redirect("/new-address", ms(40)),
-            _ => Answer::Redirect("/moved", ms(40)),
+        DemoSite::Jittery if noise.is_multiple_of(9) => Reply::Status(200, ms(120 + noise / 9 % 280)),
+        DemoSite::Jittery => Reply::Status(200, ms(8 + noise / 9 % 60)),
+        DemoSite::Detour => match path {
+            "/new-address" => Reply::Status(200, ms(260 + noise % 90)),
+            "/moved" => Reply::Redirect("/new-address", ms(40)),
+            _ => Reply::Redirect("/moved", ms(40)),
         },
-        Place::Moody => {
+        DemoSite::Moody => {
             let is_bad = if BAD.contains(&second) { !noise.is_multiple_of(4) } else { number % 12 == 6 };
             let code = [500, 503, 502, 429][usize::try_from(noise / 4 % 4).expect("less than 4")];
-            Answer::Status(if is_bad { code } else { 200 }, ms(30 + noise % 25))
+            Reply::Status(if is_bad { code } else { 200 }, ms(30 + noise % 25))
         }
-        Place::Flappy if SILENT.contains(&second) => Answer::Silence,
-        Place::Flappy => Answer::Status(200, ms(24 + noise % 10)),
+        DemoSite::Flappy if SILENT.contains(&second) => Reply::Silence,
+        DemoSite::Flappy => Reply::Status(200, ms(24 + noise % 10)),
     }
 }
 
@@ -160,7 +160,7 @@ mod tests {
     const TWO_ROUNDS: u64 = 2 * ROUND.as_secs();
 
     /// The transitions of `place` when it is checked every second from `offset` on: when, and to what.
-    fn transitions(place: Place, offset: Duration) -> Vec<(Duration, AlertState)> {
+    fn transitions(place: DemoSite, offset: Duration) -> Vec<(Duration, AlertState)> {
         let window = 10 * SECOND;
         let rule = Rule { threshold: Threshold::from_ppm(800_000).unwrap(), window, min_samples: 1 };
         let mut evaluator = Evaluator::new(rule, SECOND, None);
@@ -169,10 +169,10 @@ mod tests {
         for number in 0..TWO_ROUNDS {
             let begin = offset + SECOND * u32::try_from(number).unwrap();
             let (takes, cause) = match answer(place, "/", number, begin) {
-                Answer::Silence => (TIMEOUT, Cause::ResponseTimeout),
-                Answer::Status(200, takes) => (takes, Cause::Ok),
-                Answer::Status(_, takes) => (takes, Cause::Status),
-                Answer::Redirect(..) => panic!("{place:?} does not redirect"),
+                Reply::Silence => (TIMEOUT, Cause::ResponseTimeout),
+                Reply::Status(200, takes) => (takes, Cause::Ok),
+                Reply::Status(_, takes) => (takes, Cause::Status),
+                Reply::Redirect(..) => panic!("{place:?} does not redirect"),
             };
             let at = begin + takes;
             known.push((at, cause));
@@ -193,7 +193,8 @@ mod tests {
 
     #[test]
     fn alerts_come_in_the_scenes_that_speak_of_them_whenever_the_checks_fall() {
-        for (place, fails, ends) in [(Place::Flappy, SILENT, SILENT.end + 12), (Place::Moody, BAD, BAD.end + 12)] {
+        for (place, fails, ends) in [(DemoSite::Flappy, SILENT, SILENT.end + 12), (DemoSite::Moody, BAD, BAD.end + 12)]
+        {
             for offset in (0..1_000).step_by(50).map(Duration::from_millis) {
                 let seen = transitions(place, offset);
                 let states: Vec<AlertState> = seen.iter().map(|(_, state)| *state).collect();
@@ -209,13 +210,13 @@ mod tests {
             }
         }
         // The promise: the first alert of the site that flaps within 20 s, closed again within 60 s.
-        let flappy = transitions(Place::Flappy, SECOND);
+        let flappy = transitions(DemoSite::Flappy, SECOND);
         assert!(flappy[0].0 < Duration::from_secs(SILENT.start + 4) && flappy[1].0 < Duration::from_mins(1));
     }
 
     #[test]
     fn the_others_never_alert_by_their_answers() {
-        for place in [Place::Steady, Place::Jittery] {
+        for place in [DemoSite::Steady, DemoSite::Jittery] {
             assert_eq!(transitions(place, Duration::ZERO), [], "{place:?}");
         }
     }
@@ -253,12 +254,12 @@ mod tests {
 
     #[test]
     fn no_answer_but_silence_takes_as_long_as_a_check_may() {
-        for place in Place::ALL {
+        for place in DemoSite::ALL {
             for number in 0..1_000 {
                 for path in ["/", "/moved", "/new-address"] {
                     match answer(place, path, number, Duration::ZERO) {
-                        Answer::Status(_, takes) | Answer::Redirect(_, takes) => assert!(takes * 2 < TIMEOUT),
-                        Answer::Silence => panic!("nobody is silent at the start"),
+                        Reply::Status(_, takes) | Reply::Redirect(_, takes) => assert!(takes * 2 < TIMEOUT),
+                        Reply::Silence => panic!("nobody is silent at the start"),
                     }
                 }
             }

@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
-use super::script::{Answer, Place, answer};
+use super::script::{DemoSite, Reply, answer};
 
 /// Connections that are open at once.
 pub const OPEN_MAX: usize = 256;
@@ -30,7 +30,7 @@ pub type Elapsed = Arc<dyn Fn() -> Duration + Send + Sync>;
 /// A website on its listener.
 pub struct Website {
     /// Which one.
-    pub place: Place,
+    pub place: DemoSite,
     /// What it shows in a handshake, if it speaks TLS.
     pub identity: Option<Arc<ServerConfig>>,
     /// The time since the start.
@@ -69,9 +69,9 @@ impl Website {
         let Some(path) = read_path(&mut stream).await? else { return Ok(()) };
         let number = self.asked.fetch_add(1, Ordering::Relaxed);
         let text = match answer(self.place, &path, number, (self.elapsed)()) {
-            Answer::Silence => None,
-            Answer::Status(status, after) => Some((response(self.place, status, None), after)),
-            Answer::Redirect(to, after) => Some((response(self.place, 302, Some(to)), after)),
+            Reply::Silence => None,
+            Reply::Status(status, after) => Some((response(self.place, status, None), after)),
+            Reply::Redirect(to, after) => Some((response(self.place, 302, Some(to)), after)),
         };
         if let Some((text, after)) = text {
             tokio::time::sleep(after).await;
@@ -97,7 +97,7 @@ async fn read_path(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<S
     Ok(head.split(' ').nth(1).map(str::to_owned))
 }
 
-fn response(place: Place, status: u16, location: Option<&str>) -> String {
+fn response(place: DemoSite, status: u16, location: Option<&str>) -> String {
     let phrase = match status {
         200 => "OK",
         302 => "Found",

@@ -6,14 +6,14 @@ use std::time::Instant;
 use super::*;
 use crate::app::clock::{stopwatch, wall};
 use crate::model::{Cause, Observation, Site, Status};
-use crate::probe::{HttpProber, Options, Prober as _};
+use crate::probe::{HttpProber, Prober as _, ProberOptions};
 
 /// What every site of a demonstration says `elapsed` after its start, with `timeout` for a check.
 fn checked(elapsed: Duration, timeout: Duration) -> BTreeMap<String, Observation> {
     let demo = Demo::open(wall()).unwrap();
     let config = demo.config().unwrap();
     let clock: fn() -> Instant = stopwatch;
-    let options = Options { extra_roots: vec![demo.root()], ..Options::default() };
+    let options = ProberOptions { extra_roots: vec![demo.root()], ..ProberOptions::default() };
     let _serving = demo.serve(move || elapsed).unwrap();
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let prober = HttpProber::with(&options, clock).unwrap();
@@ -64,7 +64,7 @@ fn the_settings_make_things_happen_while_one_looks() {
 #[test]
 fn its_addresses_are_free_again_when_it_is_over() {
     let demo = Demo::open(wall()).unwrap();
-    let address = demo.address(Place::Moody).unwrap().1;
+    let address = demo.address(DemoSite::Moody).unwrap().1;
     drop(demo.serve(|| Duration::ZERO).unwrap());
     assert!(StdStream::connect_timeout(&address, LOOPBACK_WAIT).is_err());
 }

@@ -21,16 +21,16 @@ use super::{SiteSnapshot, Snapshot, ViewSnapshot};
 pub struct Board {
     at: AtomicU64,
     version: AtomicU64,
-    shown: ArcSwap<Shown>,
+    shown: ArcSwap<Published>,
 }
 
 #[derive(Debug)]
-struct Shown {
+struct Published {
     sites: Box<[ArcSwap<SiteSnapshot>]>,
     views: Box<[ArcSwap<ViewSnapshot>]>,
 }
 
-impl Shown {
+impl Published {
     fn new(sites: Vec<Arc<SiteSnapshot>>, views: Vec<Arc<ViewSnapshot>>) -> Self {
         Self {
             sites: sites.into_iter().map(ArcSwap::new).collect(),
@@ -44,7 +44,7 @@ impl Board {
         Self {
             at: AtomicU64::new(at.as_micros()),
             version: AtomicU64::new(1),
-            shown: ArcSwap::from_pointee(Shown::new(sites, views)),
+            shown: ArcSwap::from_pointee(Published::new(sites, views)),
         }
     }
 
@@ -79,7 +79,7 @@ impl Board {
 
     /// Other sites and other views from now on.
     pub(super) fn replace(&self, at: Timestamp, sites: Vec<Arc<SiteSnapshot>>, views: Vec<Arc<ViewSnapshot>>) {
-        self.shown.store(Arc::new(Shown::new(sites, views)));
+        self.shown.store(Arc::new(Published::new(sites, views)));
         self.shown(at, true);
     }
 

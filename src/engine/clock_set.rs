@@ -13,14 +13,14 @@ use crate::engine::leap::Leap;
 use crate::model::Timestamp;
 use crate::ring::Ring;
 
-use super::tracker::Met;
-use super::{Engine, Step, snapshot_of, take_changes};
+use super::tracker::Observed;
+use super::{Engine, EngineStep, snapshot_of, take_changes};
 
 impl Engine {
     /// Goes on after `leap`; after one back, sites go on in `rings`, by their number. Returns the pauses that end at another
     /// time now.
-    pub fn leap(&mut self, leap: &Leap, rings: &HashMap<usize, Arc<Ring>>) -> (Step, Vec<(usize, Timestamp)>) {
-        let (mut met, mut step, mut pauses) = (Met::default(), Step::default(), Vec::new());
+    pub fn leap(&mut self, leap: &Leap, rings: &HashMap<usize, Arc<Ring>>) -> (EngineStep, Vec<(usize, Timestamp)>) {
+        let (mut met, mut step, mut pauses) = (Observed::default(), EngineStep::default(), Vec::new());
         for (site, lane) in self.lanes.iter_mut().enumerate() {
             pauses.extend(lane.retell(leap).map(|until| (site, until)));
             if leap.is_back {

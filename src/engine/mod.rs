@@ -11,7 +11,7 @@
 //!
 //! **Invariants.** What was in the rings before the start is history: it is counted, it is no event. Every view has
 //! figures from the start on, and a row without results is filled by the site's first one. A site lags for nobody: the
-//! rings are read, never waited for, and what was overwritten before it was read is counted in [`Step::lost`].
+//! rings are read, never waited for, and what was overwritten before it was read is counted in [`EngineStep::lost`].
 //!
 //! **Limits.** A window reaches as far back as the ring does. Time that goes backwards is taken to stand still.
 
@@ -30,11 +30,11 @@ use crate::model::{Observation, Timestamp, View};
 
 pub use board::Board;
 pub use leap::Leap;
-pub use reconfigure::Seat;
+pub use reconfigure::SiteChange;
 pub use snapshot::{LastCheck, OpenIncident, Row, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
-pub use tracker::Track;
+pub use tracker::SiteInput;
 
-use tracker::{Met, Scratch, SiteTracker};
+use tracker::{Observed, Scratch, SiteTracker};
 
 /// All sites and all views.
 #[derive(Debug)]
@@ -53,12 +53,12 @@ pub struct Engine {
     stepped: bool,
     checks: u64,
     scratch: Scratch,
-    met: Met,
+    met: Observed,
 }
 
 /// What one step brought.
 #[derive(Debug, Default)]
-pub struct Step {
+pub struct EngineStep {
     /// Alerts that became due.
     pub alerts: Vec<Alert>,
     /// Changes of state, by site and then by time.
@@ -87,7 +87,7 @@ pub struct StateChange {
 impl Engine {
     /// Reads everything in the rings up to `now` and computes every view.
     #[must_use]
-    pub fn new(views: Vec<View>, tracks: Vec<Track>, zone: TimeZone, now: Timestamp) -> Self {
+    pub fn new(views: Vec<View>, tracks: Vec<SiteInput>, zone: TimeZone, now: Timestamp) -> Self {
         let mut scratch = Scratch::default();
         let recent: Vec<View> = views.iter().copied().filter(|view| !view.is_long()).collect();
         let mut lanes: Vec<SiteTracker> =
@@ -103,7 +103,7 @@ impl Engine {
         };
         let views: Vec<Arc<ViewSnapshot>> = views.into_iter().zip(&windows).map(figures).collect();
         let board = Arc::new(Board::new(now, sites, views.clone()));
-        let (supplied, met) = (Vec::new(), Met::default());
+        let (supplied, met) = (Vec::new(), Observed::default());
         Self { lanes, views, windows, supplied, board, zone, now, stepped: false, checks: 0, scratch, met }
     }
 
@@ -181,9 +181,9 @@ impl Engine {
     }
 
     /// Brings everything to `now`.
-    pub fn step(&mut self, now: Timestamp) -> Step {
+    pub fn step(&mut self, now: Timestamp) -> EngineStep {
         let now = now.max(self.now);
-        let mut step = Step { refreshed: std::mem::take(&mut self.supplied), ..Step::default() };
+        let mut step = EngineStep { refreshed: std::mem::take(&mut self.supplied), ..EngineStep::default() };
         let mut changed = self.refresh_due(now, &mut step);
         let mut met = std::mem::take(&mut self.met);
         (met.checks, met.lost) = (0, 0);
@@ -213,7 +213,7 @@ impl Engine {
     }
 
     /// The last step: brings everything to `now` and refreshes every view.
-    pub fn finish(&mut self, now: Timestamp) -> Step {
+    pub fn finish(&mut self, now: Timestamp) -> EngineStep {
         let mut step = self.step(now);
         for view in 0..self.views.len() {
             self.refresh(view, self.now, self.now);
@@ -227,7 +227,7 @@ impl Engine {
     }
 
     /// Refreshes the views whose instant has come, each as of its own, in the order of the instants.
-    fn refresh_due(&mut self, now: Timestamp, step: &mut Step) -> bool {
+    fn refresh_due(&mut self, now: Timestamp, step: &mut EngineStep) -> bool {
         let windows = self.windows.clone();
         let due = |number: usize, view: &ViewSnapshot| {
             (windows[number].is_some() && view.next <= now).then(|| view.view().aligned(now))
@@ -237,7 +237,7 @@ impl Engine {
         instants.sort_unstable();
         instants.dedup();
         for &as_of in &instants {
-            let mut met = Met::default();
+            let mut met = Observed::default();
             for (site, lane) in self.lanes.iter_mut().enumerate() {
                 lane.advance(as_of, &mut self.scratch, &mut met);
                 if !met.changes.is_empty() {
@@ -287,7 +287,7 @@ impl Engine {
         }
     }
 
-    fn finish_step(&mut self, now: Timestamp, changed: bool, step: &mut Step) {
+    fn finish_step(&mut self, now: Timestamp, changed: bool, step: &mut EngineStep) {
         let before = std::mem::replace(&mut self.now, now);
         step.changes.sort_by_key(|change| change.site);
         if !std::mem::replace(&mut self.stepped, true) {
@@ -297,7 +297,7 @@ impl Engine {
     }
 }
 
-fn take_changes(site: usize, met: &mut Met, step: &mut Step) {
+fn take_changes(site: usize, met: &mut Observed, step: &mut EngineStep) {
     let changes = met.changes.drain(..);
     step.changes.extend(changes.map(|(change, check)| StateChange {
         site,

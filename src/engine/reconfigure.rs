@@ -8,31 +8,31 @@ use std::sync::Arc;
 
 use crate::model::View;
 
-use super::tracker::{Met, SiteTracker};
-use super::{Engine, Row, Step, Track, ViewSnapshot, snapshot_of, take_changes, windows_of};
+use super::tracker::{Observed, SiteTracker};
+use super::{Engine, EngineStep, Row, SiteInput, ViewSnapshot, snapshot_of, take_changes, windows_of};
 
 /// A site from now on.
 #[derive(Debug)]
-pub struct Seat {
+pub struct SiteChange {
     /// Its number before; none for a new one.
     pub was: Option<usize>,
     /// What to know of it. `open_since` counts for a new one only.
-    pub track: Track,
+    pub track: SiteInput,
 }
 
 impl Engine {
     /// Goes on with `views` and `seats`, in this order, as of the last step.
-    pub fn revise(&mut self, views: Vec<View>, seats: Vec<Seat>) -> Step {
+    pub fn revise(&mut self, views: Vec<View>, seats: Vec<SiteChange>) -> EngineStep {
         let now = self.now;
         let same_views = self.views.iter().map(|view| view.view()).eq(views.iter().copied());
         let recent: Vec<View> = views.iter().copied().filter(|view| !view.is_long()).collect();
         self.windows = windows_of(&views);
         self.supplied.retain(|_| same_views);
         let mut lanes: Vec<Option<SiteTracker>> = std::mem::take(&mut self.lanes).into_iter().map(Some).collect();
-        let (mut met, mut step) = (Met::default(), Step::default());
+        let (mut met, mut step) = (Observed::default(), EngineStep::default());
         // Where the rows of a site may be taken from.
         let mut rows_of = Vec::with_capacity(seats.len());
-        for (site, Seat { was, track }) in seats.into_iter().enumerate() {
+        for (site, SiteChange { was, track }) in seats.into_iter().enumerate() {
             let lane = was.and_then(|was| lanes.get_mut(was)?.take());
             let (lane, rows) = match lane {
                 Some(mut lane) => {

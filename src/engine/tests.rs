@@ -20,8 +20,8 @@ fn view(timeframe: u64, refresh: u64) -> View {
     View { timeframe: Timeframe::new(Duration::from_secs(timeframe)), refresh: Duration::from_secs(refresh) }
 }
 
-fn track(producer: &Producer, name: &str) -> Track {
-    Track {
+fn track(producer: &Producer, name: &str) -> SiteInput {
+    SiteInput {
         name: name.into(),
         url: format!("https://{name}.example").into(),
         group: None,
@@ -50,7 +50,7 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(history: &[Sample], now: u64, views: Vec<View>, change: impl FnOnce(&mut Track)) -> Self {
+    fn new(history: &[Sample], now: u64, views: Vec<View>, change: impl FnOnce(&mut SiteInput)) -> Self {
         let mut producer = Producer::new(1_000, 7);
         for &sample in history {
             producer.push(sample);
@@ -81,7 +81,7 @@ impl Scene {
     }
 }
 
-fn states(step: &Step) -> Vec<(SiteState, SiteState)> {
+fn states(step: &EngineStep) -> Vec<(SiteState, SiteState)> {
     step.changes.iter().map(|change| (change.from, change.to)).collect()
 }
 
@@ -127,7 +127,7 @@ proptest! {
         let mut now = samples[published.max(1) - 1].at;
         let mut engine = Engine::new(views, vec![track(&producer, "a")], TimeZone::UTC, now);
         let board = engine.board();
-        let check = |published: usize, step: &Step, first: bool, now: Timestamp| -> Result<(), TestCaseError> {
+        let check = |published: usize, step: &EngineStep, first: bool, now: Timestamp| -> Result<(), TestCaseError> {
             for (number, view) in board.snapshot().views.iter().enumerate() {
                 let summary = &view.rows[0].summary;
                 prop_assert!(view.as_of < view.next && view.next.as_micros() % micros(view.refresh) == 0);
@@ -145,7 +145,7 @@ proptest! {
             }
             Ok(())
         };
-        check(published, &Step::default(), true, now)?;
+        check(published, &EngineStep::default(), true, now)?;
         for (wait, late) in steps {
             now = now.after(Duration::from_micros(wait));
             // Samples may be published up to three late, as when a thread is held up between stamping and publishing.
@@ -158,7 +158,7 @@ proptest! {
             check(published, &step, false, now)?;
         }
         engine.finish(now);
-        check(published, &Step::default(), true, now)?;
+        check(published, &EngineStep::default(), true, now)?;
     }
 
     /// With a ring too small for its windows, and steps too rare for its ring: what the ring still has is in, what was in

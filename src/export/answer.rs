@@ -38,7 +38,7 @@ pub struct Reply {
 
 /// What the answer to a request means for its lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum ExportAnswer {
     /// All of them are stored.
     Stored,
     /// Some of them never will be.
@@ -65,7 +65,7 @@ pub enum Refusal {
 }
 
 #[derive(Clone, Copy)]
-enum Meaning {
+enum StatusMeaning {
     Stored,
     Refused,
     TooLarge,
@@ -76,27 +76,27 @@ enum Meaning {
 }
 
 /// The first row that holds a status is its meaning.
-const MEANINGS: [(RangeInclusive<u16>, Meaning); 14] = [
-    (200..=299, Meaning::Stored),
-    (300..=399, Meaning::Blocked("redirected, which is not followed: correct the URL")),
-    (400..=400, Meaning::Refused),
-    (401..=401, Meaning::Blocked("auth: the server does not accept the credentials")),
-    (403..=403, Meaning::Blocked("auth: the credentials do not permit writing there")),
-    (404..=404, Meaning::Blocked("not found")),
-    (408..=408, Meaning::Broken),
-    (413..=413, Meaning::TooLarge),
-    (422..=422, Meaning::Refused),
-    (429..=429, Meaning::Throttled),
-    (400..=499, Meaning::Blocked("refused")),
-    (503..=503, Meaning::Throttled),
-    (511..=511, Meaning::Blocked("the network wants a sign-in")),
-    (500..=599, Meaning::Broken),
+const MEANINGS: [(RangeInclusive<u16>, StatusMeaning); 14] = [
+    (200..=299, StatusMeaning::Stored),
+    (300..=399, StatusMeaning::Blocked("redirected, which is not followed: correct the URL")),
+    (400..=400, StatusMeaning::Refused),
+    (401..=401, StatusMeaning::Blocked("auth: the server does not accept the credentials")),
+    (403..=403, StatusMeaning::Blocked("auth: the credentials do not permit writing there")),
+    (404..=404, StatusMeaning::Blocked("not found")),
+    (408..=408, StatusMeaning::Broken),
+    (413..=413, StatusMeaning::TooLarge),
+    (422..=422, StatusMeaning::Refused),
+    (429..=429, StatusMeaning::Throttled),
+    (400..=499, StatusMeaning::Blocked("refused")),
+    (503..=503, StatusMeaning::Throttled),
+    (511..=511, StatusMeaning::Blocked("the network wants a sign-in")),
+    (500..=599, StatusMeaning::Broken),
 ];
 
 /// What a person should look at when something else than a write API answers.
 const NOT_ITS_OWN: &str = "this is not the answer of a write API: look at the URL and at proxies on the way";
 
-impl Answer {
+impl ExportAnswer {
     /// What `reply` means at `now`; `place` is what 404 is about, such as `bucket "webmon"`.
     #[must_use]
     pub fn of(reply: &Reply, place: &str, now: Timestamp) -> Self {
@@ -105,21 +105,23 @@ impl Answer {
         let json: Option<Value> = serde_json::from_slice(&reply.body).ok();
         let said = words(&reply.body, json.as_ref());
         let full = if said.is_empty() { format!("status {status}") } else { format!("status {status}: {said}") };
-        match meaning.unwrap_or(Meaning::Broken) {
-            Meaning::Stored | Meaning::Refused if is_page(reply) => Self::Blocked(format!("{NOT_ITS_OWN} ({full})")),
+        match meaning.unwrap_or(StatusMeaning::Broken) {
+            StatusMeaning::Stored | StatusMeaning::Refused if is_page(reply) => {
+                Self::Blocked(format!("{NOT_ITS_OWN} ({full})"))
+            }
             // Some servers say 200 with an error; who stored everything has nothing to say.
-            Meaning::Stored if has_error(json.as_ref()) => Self::Refused(refusal(&said, json.as_ref()), full),
-            Meaning::Stored if reply.cut => Self::Broken(format!("the answer did not come whole ({full})")),
-            Meaning::Stored => Self::Stored,
-            Meaning::Refused => Self::Refused(refusal(&said, json.as_ref()), full),
-            Meaning::TooLarge => Self::TooLarge(full),
-            Meaning::Throttled => {
+            StatusMeaning::Stored if has_error(json.as_ref()) => Self::Refused(refusal(&said, json.as_ref()), full),
+            StatusMeaning::Stored if reply.cut => Self::Broken(format!("the answer did not come whole ({full})")),
+            StatusMeaning::Stored => Self::Stored,
+            StatusMeaning::Refused => Self::Refused(refusal(&said, json.as_ref()), full),
+            StatusMeaning::TooLarge => Self::TooLarge(full),
+            StatusMeaning::Throttled => {
                 let wait = reply.retry_after.as_deref().map_or(Duration::ZERO, |text| retry_after(text, now));
                 Self::Throttled(wait, full)
             }
-            Meaning::Broken => Self::Broken(full),
-            Meaning::Blocked(why) if status == 404 => Self::Blocked(format!("{place} {why} ({full})")),
-            Meaning::Blocked(why) => Self::Blocked(format!("{why} ({full})")),
+            StatusMeaning::Broken => Self::Broken(full),
+            StatusMeaning::Blocked(why) if status == 404 => Self::Blocked(format!("{place} {why} ({full})")),
+            StatusMeaning::Blocked(why) => Self::Blocked(format!("{why} ({full})")),
         }
     }
 }
@@ -186,15 +188,15 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_secs(784_111_777);
 
-    fn of(status: u16, retry_after: Option<&str>, body: &str) -> Answer {
+    fn of(status: u16, retry_after: Option<&str>, body: &str) -> ExportAnswer {
         let retry_after = retry_after.map(str::to_owned);
         let reply = Reply { status, retry_after, body: body.into(), ..Reply::default() };
-        Answer::of(&reply, "bucket \"webmon\"", NOW)
+        ExportAnswer::of(&reply, "bucket \"webmon\"", NOW)
     }
 
     #[test]
     fn every_status_has_a_meaning() {
-        use Answer::{Blocked, Broken, Refused, Stored, TooLarge};
+        use ExportAnswer::{Blocked, Broken, Refused, Stored, TooLarge};
         let text = |text: &str| text.to_owned();
         for (status, body, answer) in [
             (204, "", Stored),
@@ -245,21 +247,21 @@ mod tests {
         ] {
             let content_type = content_type.map(str::to_owned);
             let reply = Reply { status, content_type, body: body.into(), ..Reply::default() };
-            let answer = Answer::of(&reply, "", NOW);
-            assert_eq!(matches!(answer, Answer::Blocked(_)), is_blocked, "{status} {body}: {answer:?}");
+            let answer = ExportAnswer::of(&reply, "", NOW);
+            assert_eq!(matches!(answer, ExportAnswer::Blocked(_)), is_blocked, "{status} {body}: {answer:?}");
         }
     }
 
     #[test]
     fn a_success_with_an_error_in_it_is_none() {
         let partial = r#"{"error":"partial write: points beyond retention policy dropped=2"}"#;
-        assert!(matches!(of(200, None, partial), Answer::Refused(Refusal::Some(2), _)));
-        assert!(matches!(of(202, None, r#"{"error":{"code":7}}"#), Answer::Refused(Refusal::Unknown, _)));
+        assert!(matches!(of(200, None, partial), ExportAnswer::Refused(Refusal::Some(2), _)));
+        assert!(matches!(of(202, None, r#"{"error":{"code":7}}"#), ExportAnswer::Refused(Refusal::Unknown, _)));
         for fine in ["", "ok", "{}", r#"{"error":null}"#, r#"{"error":""}"#, r#"{"error":false}"#, "[]"] {
-            assert_eq!(of(200, None, fine), Answer::Stored, "{fine}");
+            assert_eq!(of(200, None, fine), ExportAnswer::Stored, "{fine}");
         }
         let cut = Reply { status: 200, body: b"{\"err".to_vec(), cut: true, ..Reply::default() };
-        assert!(matches!(Answer::of(&cut, "", NOW), Answer::Broken(_)));
+        assert!(matches!(ExportAnswer::of(&cut, "", NOW), ExportAnswer::Broken(_)));
     }
 
     #[test]
@@ -279,11 +281,11 @@ mod tests {
             (r#"{"error":"e","data":"none"}"#, Refusal::Unknown),
             ("", Refusal::Unknown),
         ] {
-            assert!(matches!(of(400, None, body), Answer::Refused(found, _) if found == refusal), "{body}");
-            assert!(matches!(of(422, None, body), Answer::Refused(found, _) if found == refusal), "{body}");
+            assert!(matches!(of(400, None, body), ExportAnswer::Refused(found, _) if found == refusal), "{body}");
+            assert!(matches!(of(422, None, body), ExportAnswer::Refused(found, _) if found == refusal), "{body}");
         }
         let named = of(400, None, r#"{"error":"partial","data":[{"line_number":1,"error_message":"no fields"}]}"#);
-        assert_eq!(named, Answer::Refused(Refusal::Lines(vec![0]), "status 400: partial: no fields".to_owned()));
+        assert_eq!(named, ExportAnswer::Refused(Refusal::Lines(vec![0]), "status 400: partial: no fields".to_owned()));
     }
 
     #[test]
@@ -300,7 +302,11 @@ mod tests {
         ] {
             for status in [429, 503] {
                 let wait = Duration::from_secs(seconds);
-                assert_eq!(of(status, header, ""), Answer::Throttled(wait, format!("status {status}")), "{header:?}");
+                assert_eq!(
+                    of(status, header, ""),
+                    ExportAnswer::Throttled(wait, format!("status {status}")),
+                    "{header:?}"
+                );
             }
         }
     }

@@ -28,7 +28,7 @@ use tokio_rustls::TlsConnector;
 use url::Url;
 
 use crate::model::text::{DETAIL_MAX, clean_line};
-use crate::model::{Secret, Sink};
+use crate::model::{ExportTarget, Secret};
 use crate::probe::bounded::{Channel, paced};
 
 use super::answer::Reply;
@@ -74,7 +74,7 @@ impl Client {
     ///
     /// # Errors
     /// [`ExportError`]: nothing that waiting could change.
-    pub fn new(sink: &Sink) -> Result<Self, ExportError> {
+    pub fn new(sink: &ExportTarget) -> Result<Self, ExportError> {
         let url = sink.write_url();
         let host = url.host_str().unwrap_or_default().to_owned();
         let target = url[url::Position::BeforePath..url::Position::AfterQuery].to_owned();
@@ -174,7 +174,7 @@ pub fn compress(lines: &[u8]) -> Vec<u8> {
     gzip.write_all(lines).and_then(|()| gzip.finish()).expect("a Vec takes everything")
 }
 
-fn headers(sink: &Sink, url: &Url) -> Result<HeaderMap, ExportError> {
+fn headers(sink: &ExportTarget, url: &Url) -> Result<HeaderMap, ExportError> {
     let mut headers = HeaderMap::new();
     let host = &url[url::Position::BeforeHost..url::Position::AfterPort];
     headers.insert(HOST, HeaderValue::from_str(host).expect("a host is plain ASCII"));

@@ -17,14 +17,14 @@ use super::answer::Refusal;
 
 /// What may go into one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct RequestLimits {
     /// Lines.
     pub lines: usize,
     /// Bytes before compression; a single line may have more.
     pub bytes: usize,
 }
 
-impl Limits {
+impl RequestLimits {
     /// What servers like best.
     pub const MOST: Self = Self { lines: 5_000, bytes: 1 << 20 };
 }
@@ -47,7 +47,7 @@ pub struct Settled {
 
 /// A line that was refused on its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Trial {
+struct RejectedLine {
     line: usize,
     stage: Stage,
 }
@@ -68,7 +68,7 @@ pub struct Delivery {
     ends: Vec<usize>,
     /// What is not sent again: refused lines, and those that came through a trial.
     done: Vec<bool>,
-    trial: Option<Trial>,
+    trial: Option<RejectedLine>,
     /// A line that the server stored, the newest one.
     control: Option<Vec<u8>>,
     /// Lines that are not settled, the next ones last.
@@ -93,7 +93,7 @@ impl Delivery {
     }
 
     /// The text of the next request in `body`, which is cleared, and its number of lines; 0 when all are settled.
-    pub fn request(&mut self, limits: Limits, body: &mut Vec<u8>) -> usize {
+    pub fn request(&mut self, limits: RequestLimits, body: &mut Vec<u8>) -> usize {
         body.clear();
         self.keep();
         if let Some(trial) = self.trial {
@@ -148,12 +148,12 @@ impl Delivery {
                 self.current = 0..0;
                 Settled { sent: live.len() as u64, ..Settled::default() }
             }
-            Some(trial @ Trial { line, stage: Stage::Control(_) }) => {
+            Some(trial @ RejectedLine { line, stage: Stage::Control(_) }) => {
                 self.control = Some(self.tried(trial).to_vec());
-                self.trial = Some(Trial { line, stage: Stage::Again });
+                self.trial = Some(RejectedLine { line, stage: Stage::Again });
                 Settled::default()
             }
-            Some(Trial { line, stage: Stage::Again }) => {
+            Some(RejectedLine { line, stage: Stage::Again }) => {
                 self.trial = None;
                 self.done[line] = true;
                 Settled { sent: 1, ..Settled::default() }
@@ -196,7 +196,7 @@ impl Delivery {
         if let [line] = *live {
             // It stays open behind the trial, whatever comes of that.
             self.keep();
-            self.trial = Some(Trial { line, stage: Stage::Control(0) });
+            self.trial = Some(RejectedLine { line, stage: Stage::Control(0) });
             return self.go_on_or_block();
         }
         let current = std::mem::take(&mut self.current);
@@ -207,21 +207,21 @@ impl Delivery {
         Settled::default()
     }
 
-    fn refused_on_trial(&mut self, trial: Trial, is_own: bool) -> Settled {
-        let Trial { line, stage } = trial;
+    fn refused_on_trial(&mut self, trial: RejectedLine, is_own: bool) -> Settled {
+        let RejectedLine { line, stage } = trial;
         match stage {
             Stage::Again => {
                 self.trial = None;
                 self.set_aside(&[line])
             }
             Stage::Control(_) if is_own => {
-                self.trial = Some(Trial { line, stage: Stage::Again });
+                self.trial = Some(RejectedLine { line, stage: Stage::Again });
                 Settled::default()
             }
             Stage::Control(number) => {
                 // A control that was stored once may be too old by now: the next trial looks for another.
                 let next = if self.control.take().is_some() { CANDIDATES_MAX } else { number + 1 };
-                self.trial = Some(Trial { line, stage: Stage::Control(next) });
+                self.trial = Some(RejectedLine { line, stage: Stage::Control(next) });
                 self.go_on_or_block()
             }
         }
@@ -237,7 +237,7 @@ impl Delivery {
     }
 
     /// What is asked for in `trial`; nothing when it has no candidate left.
-    fn tried(&self, trial: Trial) -> &[u8] {
+    fn tried(&self, trial: RejectedLine) -> &[u8] {
         match (trial.stage, &self.control) {
             (Stage::Again, _) => self.line(trial.line),
             (Stage::Control(_), Some(control)) => control,
@@ -291,7 +291,7 @@ mod tests {
 
     /// How a server of the test answers a request with bad lines in it.
     #[derive(Clone, Copy, Debug)]
-    enum Manner {
+    enum ServerBehaviour {
         Silent,
         Naming,
         NamingOne,
@@ -301,10 +301,10 @@ mod tests {
 
     /// Delivers `count` lines to a server that refuses `bad` ones and bodies of more than `most` bytes; returns what it
     /// stored, what was counted, and the number of requests.
-    fn deliver(count: usize, bad: &[usize], manner: Manner, most: usize) -> (Vec<usize>, Settled, usize) {
+    fn deliver(count: usize, bad: &[usize], manner: ServerBehaviour, most: usize) -> (Vec<usize>, Settled, usize) {
         let (mut delivery, mut body, mut stored) = (lines(count), Vec::new(), Vec::new());
         let (mut total, mut requests) = (Settled::default(), 0);
-        let mut limits = Limits { lines: 64, bytes: 1 << 20 };
+        let mut limits = RequestLimits { lines: 64, bytes: 1 << 20 };
         while delivery.request(limits, &mut body) > 0 {
             requests += 1;
             assert!(requests < 10 * count + 10, "it does not end");
@@ -318,11 +318,11 @@ mod tests {
                 delivery.stored()
             } else {
                 match manner {
-                    Manner::Silent => delivery.refused(&Refusal::Unknown),
-                    Manner::Naming => delivery.refused(&Refusal::Lines(wrong)),
-                    Manner::NamingOne => delivery.refused(&Refusal::Lines(wrong[..1].to_vec())),
-                    Manner::Nonsense => delivery.refused(&Refusal::Lines(vec![70_000])),
-                    Manner::Counting => {
+                    ServerBehaviour::Silent => delivery.refused(&Refusal::Unknown),
+                    ServerBehaviour::Naming => delivery.refused(&Refusal::Lines(wrong)),
+                    ServerBehaviour::NamingOne => delivery.refused(&Refusal::Lines(wrong[..1].to_vec())),
+                    ServerBehaviour::Nonsense => delivery.refused(&Refusal::Lines(vec![70_000])),
+                    ServerBehaviour::Counting => {
                         stored.extend(numbers.iter().filter(|number| !bad.contains(number)));
                         delivery.refused(&Refusal::Some(wrong.len() as u64))
                     }
@@ -347,7 +347,7 @@ mod tests {
         fn every_good_line_arrives_and_every_bad_one_is_counted(
             count in 0usize..200, bad in prop::collection::btree_set(0usize..200, 0..12), most in 8usize..2_000,
             manner in prop_oneof![
-                Just(Manner::Silent), Just(Manner::Naming), Just(Manner::NamingOne), Just(Manner::Nonsense), Just(Manner::Counting)
+                Just(ServerBehaviour::Silent), Just(ServerBehaviour::Naming), Just(ServerBehaviour::NamingOne), Just(ServerBehaviour::Nonsense), Just(ServerBehaviour::Counting)
             ],
         ) {
             let bad: Vec<usize> = bad.into_iter().filter(|line| *line < count).collect();
@@ -368,7 +368,7 @@ mod tests {
     fn one_bad_line_is_found_in_few_requests_and_shown() {
         let mut delivery = lines(5_000);
         let (mut body, mut requests, mut example) = (Vec::new(), 0, None);
-        while delivery.request(Limits::MOST, &mut body) > 0 {
+        while delivery.request(RequestLimits::MOST, &mut body) > 0 {
             requests += 1;
             let settled =
                 if numbers(&body).contains(&3_333) { delivery.refused(&Refusal::Unknown) } else { delivery.stored() };
@@ -383,7 +383,7 @@ mod tests {
         let mut delivery = Delivery::default();
         delivery.fill(|out| out.extend_from_slice(b"m a=0i 1\nm a=111111111i 1\nm a=2i 1\n"));
         let (mut body, mut total) = (Vec::new(), Settled::default());
-        while delivery.request(Limits::MOST, &mut body) > 0 {
+        while delivery.request(RequestLimits::MOST, &mut body) > 0 {
             let settled = if body.len() > 10 { delivery.too_large() } else { delivery.stored() };
             total.sent += settled.sent;
             total.rejected += settled.rejected;
@@ -400,7 +400,7 @@ mod tests {
             for (count, known) in [(1, false), (1, true), (3, false), (5_000, false), (5_000, true)] {
                 let (mut delivery, mut body) = (lines(1), Vec::new());
                 if known {
-                    delivery.request(Limits::MOST, &mut body);
+                    delivery.request(RequestLimits::MOST, &mut body);
                     assert_eq!(delivery.stored().sent, 1);
                 }
                 delivery.fill(|out| {
@@ -409,7 +409,7 @@ mod tests {
                 for _ in 0..4 {
                     let mut requests = 0;
                     loop {
-                        assert!(delivery.request(Limits::MOST, &mut body) > 0, "nothing is settled");
+                        assert!(delivery.request(RequestLimits::MOST, &mut body) > 0, "nothing is settled");
                         requests += 1;
                         let settled = say(&mut delivery);
                         assert_eq!((settled.sent, settled.rejected), (0, 0));
@@ -422,7 +422,7 @@ mod tests {
                 }
                 // All is well again.
                 let mut stored = Vec::new();
-                while delivery.request(Limits::MOST, &mut body) > 0 {
+                while delivery.request(RequestLimits::MOST, &mut body) > 0 {
                     stored.extend(numbers(&body));
                     delivery.stored();
                 }
@@ -438,7 +438,7 @@ mod tests {
         for (from, to) in (0..40).flat_map(|from| (from..45).map(move |to| (from, to))) {
             let (mut delivery, mut body, mut stored) = (lines(50), Vec::new(), Vec::new());
             let (mut requests, mut rejected, mut sent) = (0, 0, 0);
-            while delivery.request(Limits::MOST, &mut body) > 0 {
+            while delivery.request(RequestLimits::MOST, &mut body) > 0 {
                 let numbers = numbers(&body);
                 let settled = if (from..to).contains(&requests) || numbers.contains(&20) {
                     delivery.refused(&Refusal::Unknown)
@@ -461,7 +461,7 @@ mod tests {
     #[test]
     fn a_request_that_is_kept_is_made_again_to_the_letter() {
         let (mut delivery, mut first, mut again) = (lines(10), Vec::new(), Vec::new());
-        let limits = Limits { lines: 4, bytes: 1 << 20 };
+        let limits = RequestLimits { lines: 4, bytes: 1 << 20 };
         assert_eq!(delivery.request(limits, &mut first), 4);
         delivery.keep();
         assert_eq!(delivery.request(limits, &mut again), 4);

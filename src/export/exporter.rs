@@ -11,16 +11,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::text::clean_line;
-use crate::model::{Certificate, ExportHealth, ExportState, KnownSecrets, Secret, Sink, SiteId, Timestamp};
-use crate::store::{Archive, Follower, Found, Progress, StoreError};
+use crate::model::{Certificate, ExportHealth, ExportState, ExportTarget, KnownSecrets, Secret, SiteId, Timestamp};
+use crate::store::{Archive, ExportBatch, ExportReader, Progress, StoreError};
 
-use super::answer::{Answer, Reply};
+use super::answer::{ExportAnswer, Reply};
 use super::backoff::Backoff;
-use super::delivery::{Delivery, Limits, Settled};
+use super::delivery::{Delivery, RequestLimits, Settled};
 use super::points;
 
 /// Samples and alerts that are read at once.
-const BATCH: usize = Limits::MOST.lines - 1;
+const BATCH: usize = RequestLimits::MOST.lines - 1;
 
 /// A point about the export itself goes with a batch this often.
 const TELL_EVERY: Duration = Duration::from_secs(10);
@@ -49,8 +49,8 @@ pub struct Exporter {
     progress: Progress,
     /// Whether it moved since it was taken last.
     moved: bool,
-    follower: Follower,
-    found: Found,
+    follower: ExportReader,
+    found: ExportBatch,
     /// Where each site will stand once the batch is settled.
     ahead: BTreeMap<SiteId, u64>,
     /// Whether the batch has a point about the export.
@@ -60,7 +60,7 @@ pub struct Exporter {
     delivery: Delivery,
     body: Vec<u8>,
     lines: usize,
-    limits: Limits,
+    limits: RequestLimits,
     backoff: Backoff,
     series: HashMap<SiteId, Vec<u8>>,
     /// What each site showed last.
@@ -75,21 +75,21 @@ pub struct Exporter {
 impl Exporter {
     /// The name under which the store knows how far `sink` is: all that makes it another place, and the schema.
     #[must_use]
-    pub fn name(sink: &Sink) -> String {
+    pub fn name(sink: &ExportTarget) -> String {
         format!("{sink} schema {}", points::SCHEMA)
     }
 
     /// An export to `sink` that goes on after `progress`; `seed` is another one for each program.
     #[must_use]
-    pub fn new(sink: &Sink, progress: Progress, labels: Labels, seed: u64) -> Self {
+    pub fn new(sink: &ExportTarget, progress: Progress, labels: Labels, seed: u64) -> Self {
         Self {
             sink: sink.to_string().into(),
             place: format!("{} {:?}", sink.api.place(), sink.bucket),
             labels,
-            follower: Follower::new(&progress.cursors, progress.next_alert),
+            follower: ExportReader::new(&progress.cursors, progress.next_alert),
             progress: Progress { cursors: BTreeMap::new(), ..progress },
             moved: false,
-            found: Found::default(),
+            found: ExportBatch::default(),
             ahead: BTreeMap::new(),
             tells: false,
             told: None,
@@ -97,7 +97,7 @@ impl Exporter {
             delivery: Delivery::default(),
             body: Vec::new(),
             lines: 0,
-            limits: Limits::MOST,
+            limits: RequestLimits::MOST,
             backoff: Backoff::new(seed),
             series: HashMap::new(),
             certificates: HashMap::new(),
@@ -185,30 +185,30 @@ impl Exporter {
     /// Takes note of the answer to the request, or of why there is none; the time to wait before the next, if any.
     pub fn answered(&mut self, reply: Result<Reply, String>, now: Timestamp) -> Option<Duration> {
         let answer = match reply {
-            Ok(reply) => Answer::of(&reply, &self.place, now),
-            Err(reason) => Answer::Broken(reason),
+            Ok(reply) => ExportAnswer::of(&reply, &self.place, now),
+            Err(reason) => ExportAnswer::Broken(reason),
         };
         match answer {
-            Answer::Stored => {
+            ExportAnswer::Stored => {
                 let settled = self.delivery.stored();
                 self.count(&settled, now);
                 self.settle();
                 None
             }
-            Answer::Refused(refusal, said) => {
+            ExportAnswer::Refused(refusal, said) => {
                 let settled = self.delivery.refused(&refusal);
                 self.set_aside(&settled, &said, now)
             }
-            Answer::TooLarge(said) => {
+            ExportAnswer::TooLarge(said) => {
                 let settled = self.delivery.too_large();
                 if self.lines > 1 {
-                    self.limits = Limits { lines: self.lines.div_ceil(2), bytes: self.body.len().div_ceil(2) };
+                    self.limits = RequestLimits { lines: self.lines.div_ceil(2), bytes: self.body.len().div_ceil(2) };
                 }
                 self.set_aside(&settled, &said, now)
             }
-            Answer::Blocked(said) => Some(self.wait(ExportState::Blocked, Duration::ZERO, &said, now)),
-            Answer::Throttled(least, said) => Some(self.wait(ExportState::Retrying, least, &said, now)),
-            Answer::Broken(said) => Some(self.wait(ExportState::Retrying, Duration::ZERO, &said, now)),
+            ExportAnswer::Blocked(said) => Some(self.wait(ExportState::Blocked, Duration::ZERO, &said, now)),
+            ExportAnswer::Throttled(least, said) => Some(self.wait(ExportState::Retrying, least, &said, now)),
+            ExportAnswer::Broken(said) => Some(self.wait(ExportState::Retrying, Duration::ZERO, &said, now)),
         }
     }
 
@@ -238,7 +238,7 @@ impl Exporter {
     fn set_aside(&mut self, settled: &Settled, said: &str, now: Timestamp) -> Option<Duration> {
         if settled.blocked {
             // How much is too much for what takes nothing says nothing about the server.
-            self.limits = Limits::MOST;
+            self.limits = RequestLimits::MOST;
             let said = format!("every line is refused, so none is dropped: {said}");
             return Some(self.wait(ExportState::Blocked, Duration::ZERO, &said, now));
         }

@@ -37,14 +37,14 @@ pub fn series(measurement: &'static str, tags: &[(&'static str, &str)]) -> Vec<u
 }
 
 /// A line in the making.
-pub struct Line<'a> {
+pub struct LineBuilder<'a> {
     out: &'a mut Vec<u8>,
     start: usize,
     /// What stands before the next field.
     before: u8,
 }
 
-impl<'a> Line<'a> {
+impl<'a> LineBuilder<'a> {
     /// A line of this series at the end of `out`.
     pub fn begin(out: &'a mut Vec<u8>, series: &[u8]) -> Self {
         let start = out.len();
@@ -202,7 +202,7 @@ mod tests {
             let tags: Vec<String> = tags.iter().map(|tag| tag.replace('\\', "/")).collect();
             let named: Vec<(&str, &str)> = TAGS.into_iter().zip(tags.iter().map(String::as_str)).collect();
             let mut out = b"untouched\n".to_vec();
-            let mut line = Line::begin(&mut out, &series("webmon_check", &named));
+            let mut line = LineBuilder::begin(&mut out, &series("webmon_check", &named));
             for (name, field) in FIELDS.into_iter().zip(&fields) {
                 match field {
                     Field::Integer(value) => line.integer(name, *value),
@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn a_line_is_to_the_letter() {
         let mut out = Vec::new();
-        let mut line = Line::begin(&mut out, &series("webmon_check", &[("agent", "host"), ("site", "a b")]));
+        let mut line = LineBuilder::begin(&mut out, &series("webmon_check", &[("agent", "host"), ("site", "a b")]));
         line.integer("up", 1);
         line.integer_if("status", Some(200_u16));
         line.integer_if("tls_us", None::<u32>);

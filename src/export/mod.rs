@@ -19,6 +19,6 @@ mod exporter;
 mod line;
 mod points;
 
-pub use answer::{Answer, Refusal, Reply};
+pub use answer::{ExportAnswer, Refusal, Reply};
 pub use client::{Client, ExportError, compress};
 pub use exporter::{Exporter, Labels};

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use crate::alert::{Alert, AlertState};
 use crate::model::{Cause, Certificate, Flags, Http, Micros, Outcome, Phase, Sample, Status, Timestamp};
-use crate::store::Tally;
+use crate::store::PointCounts;
 
-use super::line::{Line, series};
+use super::line::{LineBuilder, series};
 
 /// Part of what a sink is: a new schema is exported from its own beginning.
 pub const SCHEMA: u32 = 1;
@@ -31,7 +31,7 @@ pub fn check_series(agent: &str, group: Option<&str>, site: &str) -> Vec<u8> {
 /// The point of a sample with its number, of [`check_series`], at the end of `out`; `shown` is the certificate that its site
 /// showed last.
 pub fn check(out: &mut Vec<u8>, series: &[u8], (seq, sample): (u64, &Sample), shown: Option<&Certificate>) {
-    let mut line = Line::begin(out, series);
+    let mut line = LineBuilder::begin(out, series);
     let phase = |phase| sample.phases.get(phase).map(Micros::get);
     line.integer_if("up", up(sample.outcome()));
     line.integer_if("status", sample.status.map(Status::get));
@@ -57,7 +57,7 @@ pub fn check(out: &mut Vec<u8>, series: &[u8], (seq, sample): (u64, &Sample), sh
 /// The point of alert number `seq` at the end of `out`.
 pub fn alert(out: &mut Vec<u8>, agent: &str, seq: u64, alert: &Alert) {
     let series = series("webmon_alert", &[("agent", agent), ("rule", RULE), ("site", &alert.site)]);
-    let mut line = Line::begin(out, &series);
+    let mut line = LineBuilder::begin(out, &series);
     line.integer("state", state_code(alert.state));
     line.text("state_s", alert.state.name());
     if let Some(availability) = alert.availability {
@@ -72,8 +72,8 @@ pub fn alert(out: &mut Vec<u8>, agent: &str, seq: u64, alert: &Alert) {
 }
 
 /// The point of the export itself, its `seq`th, at the end of `out`: `lag` behind at `now`.
-pub fn health(out: &mut Vec<u8>, agent: &str, seq: u64, tally: &Tally, (now, lag): (Timestamp, Duration)) {
-    let mut line = Line::begin(out, &series("webmon_export", &[("agent", agent)]));
+pub fn health(out: &mut Vec<u8>, agent: &str, seq: u64, tally: &PointCounts, (now, lag): (Timestamp, Duration)) {
+    let mut line = LineBuilder::begin(out, &series("webmon_export", &[("agent", agent)]));
     line.number("lag_s", lag.as_secs_f64());
     line.integer("sent", tally.sent);
     line.integer("rejected", tally.rejected);
@@ -203,7 +203,7 @@ mod tests {
         let ended =
             Alert { state: AlertState::Ended, availability: None, downtime: Some(Duration::from_secs(3)), ..down };
         alert(&mut out, "host", 8, &ended);
-        let tally = Tally { sent: 5, rejected: 1, skipped: 2 };
+        let tally = PointCounts { sent: 5, rejected: 1, skipped: 2 };
         health(&mut out, "host", 3, &tally, (AT, Duration::from_millis(2_500)));
         assert_eq!(
             String::from_utf8(out).unwrap(),

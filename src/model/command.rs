@@ -33,7 +33,7 @@ pub fn next_pause(paused_until: Option<Timestamp>, now: Timestamp) -> Option<Tim
 
 /// A check that was asked for by hand: it is shown, and enters no figure.
 #[derive(Clone, Debug)]
-pub struct Recheck {
+pub struct ManualCheck {
     /// The number of the site, in the order of sites.yaml.
     pub site: usize,
     /// When it was started.

@@ -1,7 +1,7 @@
 //! Where samples are exported to: the address of an InfluxDB and how it is spoken to.
 //!
 //! Invariants: the URL is `http` or `https` with a host, without userinfo, query and fragment; names hold no control
-//! character. Nothing that prints a [`Sink`] shows its credentials.
+//! character. Nothing that prints a [`ExportTarget`] shows its credentials.
 
 use std::fmt;
 
@@ -44,7 +44,7 @@ impl Api {
 
 /// An InfluxDB that samples are exported to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sink {
+pub struct ExportTarget {
     /// The server, with the path under which its API stands.
     pub url: Url,
     /// How it is spoken to.
@@ -61,11 +61,11 @@ pub struct Sink {
     pub agent: Option<String>,
 }
 
-impl Sink {
+impl ExportTarget {
     /// The bucket, if nothing else is said.
     pub const BUCKET: &'static str = "webmon";
 
-    /// Speaks to `url` in the dialect `api`, bucket [`Sink::BUCKET`], without credentials.
+    /// Speaks to `url` in the dialect `api`, bucket [`ExportTarget::BUCKET`], without credentials.
     #[must_use]
     pub fn at(url: Url, api: Api) -> Self {
         let bucket = Self::BUCKET.to_owned();
@@ -106,7 +106,7 @@ impl Sink {
     }
 }
 
-impl fmt::Display for Sink {
+impl fmt::Display for ExportTarget {
     /// The server and the place, and nothing secret: `http://localhost:8086/ v2 me/webmon`. Two sinks of one text are
     /// the same place.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -136,7 +136,7 @@ mod tests {
             ),
         ] {
             let (org, bucket, policy) = ("me".to_owned(), "my db".to_owned(), Some("week".to_owned()));
-            let sink = Sink { org, bucket, policy, ..Sink::at(base.parse().unwrap(), api) };
+            let sink = ExportTarget { org, bucket, policy, ..ExportTarget::at(base.parse().unwrap(), api) };
             assert_eq!(sink.write_url().as_str(), address);
         }
     }
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn nothing_that_prints_a_sink_shows_its_token() {
         let url = "http://localhost:8086".parse().unwrap();
-        let sink = Sink { authorization: Some(Secret::new("Token hunter2")), ..Sink::at(url, Api::V2) };
+        let sink = ExportTarget { authorization: Some(Secret::new("Token hunter2")), ..ExportTarget::at(url, Api::V2) };
         assert_eq!(sink.to_string(), "http://localhost:8086/ v2 webmon");
         assert!(!format!("{sink:?} {sink}").contains("hunter2"));
     }

@@ -21,7 +21,7 @@ pub use check::certificate::{Certificate, CertificateFault};
 pub use check::observation::{Evidence, Hop, Observation};
 pub use check::phases::{Phase, Phases};
 pub use check::sample::{Flags, Http, Packed, Sample, Status};
-pub use export_target::{Api, Sink};
+pub use export_target::{Api, ExportTarget};
 pub use health::{ExportHealth, ExportState, Health, StoreHealth, Watching};
 pub use site::{
     BODY_KEPT_MAX, ClientIdentity, Expect, Expected, Family, HttpOffer, RedirectBody, Redirects, Site, SiteId,

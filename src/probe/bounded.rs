@@ -14,7 +14,7 @@ use hyper::header::HeaderMap;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::body::received::BodyRead;
-use super::http::connection::Link;
+use super::http::connection::HttpConnection;
 use super::http::errors::explain_head;
 use super::http::exchange;
 use super::io::budget::Budget;
@@ -35,7 +35,7 @@ where
 }
 
 /// A connection that speaks HTTP/1.1.
-pub struct Channel(Link);
+pub struct Channel(HttpConnection);
 
 /// What came back.
 pub struct Answered {
@@ -60,7 +60,7 @@ impl Channel {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let link = Link::begin(stream, false, allowance.0, Asked::Not).await;
+        let link = HttpConnection::begin(stream, false, allowance.0, Asked::Not).await;
         link.map(Self).map_err(|error| explain_head(&error, false, Asked::Not).detail)
     }
 

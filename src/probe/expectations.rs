@@ -8,7 +8,7 @@ use crate::model::{Cause, Micros, Site, Status, figures};
 
 use super::HttpProber;
 use super::body::interrupt;
-use super::body::matcher::Look;
+use super::body::matcher::BodyCheck;
 use super::body::received::BodyRead;
 use super::failure::Failure;
 use super::http::unexpected_status::unexpected;
@@ -31,7 +31,7 @@ pub(super) async fn judge(prober: &HttpProber, site: &Site, answer: Whole<'_>) -
         return Err(unexpected(site, answer.status, answer.reason));
     }
     if expect.asks_for_body() && answer.body.decided.is_none() {
-        let look = Look::new(answer.body, site, &prober.patterns);
+        let look = BodyCheck::new(answer.body, site, &prober.patterns);
         if look.is_short() {
             interrupt::at_once(look.verdict())?;
         } else {

@@ -19,22 +19,22 @@ use url::{Position, Url};
 use crate::model::{Cause, Flags, HttpOffer, Phase};
 
 use super::failure::Failure;
-use super::http::connection::Link;
-use super::http::exchange::{Answer, Broken, send};
-use super::http::pool::{Kept, Peer, Purpose, Shown};
+use super::http::connection::HttpConnection;
+use super::http::exchange::{ExchangeError, ResponseHead, send};
+use super::http::pool::{Peer, PooledConnection, Purpose, ShownCertificate};
 use super::http::request::Request;
 use super::io::paced::Paced;
-use super::run::Run;
+use super::run::ProbeRun;
 use super::tcp::connect::{connect, offline};
 use super::tcp::zone::scope;
 use super::tls::chain::presented::Presented;
 use super::tls::client_auth::Asked;
-use super::tls::terms::Terms;
-use super::tls::{Line, Stream};
+use super::tls::terms::TlsTerms;
+use super::tls::{Stream, TlsTransport};
 
-impl Run<'_> {
+impl ProbeRun<'_> {
     /// Everything up to the head of the answer to `request`.
-    pub(super) async fn ask(&mut self, request: &Request) -> Result<Answer, Failure> {
+    pub(super) async fn ask(&mut self, request: &Request) -> Result<ResponseHead, Failure> {
         let before = self.watch.phases();
         if self.site.keep_alive
             && let Some(kept) = self.prober.pool.take(self.site, &Purpose::new(self.site, &request.url))
@@ -54,7 +54,7 @@ impl Run<'_> {
     }
 
     /// Over a fresh connection, and over another where the server says why that may help: at most once for each reason.
-    async fn ask_patiently(&mut self, request: &Request) -> Result<Answer, Failure> {
+    async fn ask_patiently(&mut self, request: &Request) -> Result<ResponseHead, Failure> {
         let (site, http1_only) = (self.site, &self.prober.http1_only);
         let mut offer = http1_only.offer(site, &request.url, (self.prober.clock)());
         let (mut is_remembered, mut was_refused, mut is_required) = (offer != site.http, false, false);
@@ -82,7 +82,7 @@ impl Run<'_> {
         }
     }
 
-    fn answered(&mut self, answer: Answer, reused: bool) -> Answer {
+    fn answered(&mut self, answer: ResponseHead, reused: bool) -> ResponseHead {
         self.seen.status = Some(answer.status);
         self.seen.http = answer.http;
         self.seen.flags = self.seen.flags.without(Flags::REUSED);
@@ -93,8 +93,12 @@ impl Run<'_> {
     }
 
     /// Over the connection of the last probe; none when that is over.
-    async fn ask_again(&mut self, kept: Kept, request: &Request) -> Option<Result<Answer, Broken>> {
-        let Kept { mut link, peer, .. } = kept;
+    async fn ask_again(
+        &mut self,
+        kept: PooledConnection,
+        request: &Request,
+    ) -> Option<Result<ResponseHead, ExchangeError>> {
+        let PooledConnection { mut link, peer, .. } = kept;
         self.seen.address = peer.address;
         self.watch.enter(Phase::Processing);
         if !link.is_ready().await {
@@ -112,21 +116,25 @@ impl Run<'_> {
     }
 
     /// Over a fresh connection.
-    async fn ask_afresh(&mut self, request: &Request, offer: HttpOffer) -> Result<Answer, Broken> {
-        let terms = Terms::new(self.site, &request.url, offer);
-        let (stream, shown, asked) = self.dial(&request.url, terms).await.map_err(Broken::for_good)?;
-        let http2 = speaks_http2(&stream, offer).map_err(Broken::for_good)?;
+    async fn ask_afresh(&mut self, request: &Request, offer: HttpOffer) -> Result<ResponseHead, ExchangeError> {
+        let terms = TlsTerms::new(self.site, &request.url, offer);
+        let (stream, shown, asked) = self.dial(&request.url, terms).await.map_err(ExchangeError::for_good)?;
+        let http2 = speaks_http2(&stream, offer).map_err(ExchangeError::for_good)?;
         self.peer = Some(Peer { address: self.seen.address, certificate: shown });
         // What it takes to set up HTTP/2 is part of having a connection.
         let budget = Arc::clone(line(&stream).budget());
-        let link = Link::begin(stream, http2, budget, asked).await;
-        let link = link.map_err(|error| Broken::unasked(&error, asked))?;
+        let link = HttpConnection::begin(stream, http2, budget, asked).await;
+        let link = link.map_err(|error| ExchangeError::unasked(&error, asked))?;
         self.watch.enter(Phase::Processing);
         send(link, request).await
     }
 
     /// A connection to the host of `url`, with TLS if that is https, and what its server showed and asked for.
-    async fn dial(&mut self, url: &Url, terms: Terms<'_>) -> Result<(Stream, Option<Shown>, Asked), Failure> {
+    async fn dial(
+        &mut self,
+        url: &Url,
+        terms: TlsTerms<'_>,
+    ) -> Result<(Stream, Option<ShownCertificate>, Asked), Failure> {
         let has_route = self.prober.has_route;
         let host = url.host().expect("a site and a followed redirect have a host");
         let port = url.port_or_known_default().expect("http and https have a port");
@@ -155,7 +163,7 @@ impl Run<'_> {
 }
 
 /// The connection below TLS.
-fn line(stream: &Stream) -> &Line {
+fn line(stream: &Stream) -> &TlsTransport {
     match stream {
         Either::Left(line) => line,
         Either::Right(stream) => match stream.inner() {

@@ -45,7 +45,7 @@ pub trait Prober: Send + Sync + 'static {
 
 /// What a [`HttpProber`] is built from.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct ProberOptions {
     /// Who answers for names.
     pub resolver: Resolver,
     /// Root certificates (DER) that are trusted besides the platform's.
@@ -58,7 +58,7 @@ pub struct Options {
     pub thread_time: Option<fn() -> Duration>,
 }
 
-impl Default for Options {
+impl Default for ProberOptions {
     fn default() -> Self {
         Self { resolver: Resolver::Auto, extra_roots: Vec::new(), has_route, evidence: false, thread_time: None }
     }
@@ -103,16 +103,17 @@ impl HttpProber {
     /// # Errors
     /// See [`ProbeError`]; a machine without name servers or without roots is none.
     pub fn new(clock: fn() -> Instant) -> Result<Self, ProbeError> {
-        Self::with(&Options::default(), clock)
+        Self::with(&ProberOptions::default(), clock)
     }
 
     /// The same with `options`.
     ///
     /// # Errors
     /// See [`ProbeError`].
-    pub fn with(options: &Options, clock: fn() -> Instant) -> Result<Self, ProbeError> {
+    pub fn with(options: &ProberOptions, clock: fn() -> Instant) -> Result<Self, ProbeError> {
         let mut notices = Vec::new();
-        let meter = options.thread_time.map_or(body::worker::Meter::Passing(clock), body::worker::Meter::Processor);
+        let meter =
+            options.thread_time.map_or(body::worker::JobMeter::Passing(clock), body::worker::JobMeter::Processor);
         Ok(Self {
             resolve: dns::resolve::Resolve::new(&options.resolver, clock),
             tls: tls::Tls::new(&options.extra_roots, &mut notices)?,

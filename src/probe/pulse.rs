@@ -91,12 +91,12 @@ impl Absence {
 pub(super) struct Pulse {
     clock: fn() -> Instant,
     spent: fn() -> Option<Spent>,
-    kept: Mutex<Kept>,
+    kept: Mutex<PulseState>,
     /// Held by the probe that keeps the beat.
     lead: tokio::sync::Mutex<()>,
 }
 
-struct Kept {
+struct PulseState {
     probes: usize,
     /// When the next beat is due.
     next: Instant,
@@ -109,7 +109,7 @@ struct Kept {
 impl Pulse {
     /// Beats by `clock`, and asks `spent` what the kernel accounts for.
     pub(super) fn new(clock: fn() -> Instant, spent: fn() -> Option<Spent>) -> Self {
-        let kept = Kept { probes: 0, next: clock(), spent: None, absence: Absence::default() };
+        let kept = PulseState { probes: 0, next: clock(), spent: None, absence: Absence::default() };
         Self { clock, spent, kept: Mutex::new(kept), lead: tokio::sync::Mutex::new(()) }
     }
 
@@ -128,13 +128,13 @@ impl Pulse {
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn kept(&self) -> MutexGuard<'_, PulseState> {
         // Nothing panics while it is held.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Kept {
+impl PulseState {
     /// Takes note of a beat, if it is due.
     fn look(&mut self, pulse: &Pulse) {
         let now = (pulse.clock)();

@@ -23,7 +23,7 @@ use super::body::stream::Live;
 use super::body::{charset, excerpt};
 use super::expectations::{Whole, judge};
 use super::failure::Failure;
-use super::http::exchange::Answer;
+use super::http::exchange::ResponseHead;
 use super::http::pool::{Peer, Purpose};
 use super::http::redirect::Way;
 use super::http::request::Request;
@@ -46,7 +46,7 @@ pub(super) async fn run(prober: &HttpProber, site: &Site) -> Observation {
         seed::ready(provider).await;
     }
     let deadline = (prober.clock)() + site.timeout;
-    let mut run = Run::new(prober, site);
+    let mut run = ProbeRun::new(prober, site);
     let ear = prober.pulse.hear();
     let outcome = {
         // Pinned here, because what is handed on is kept twice.
@@ -93,7 +93,7 @@ fn own(mut seen: Observation, absence: Absence, site: &Site) -> Observation {
 }
 
 /// A probe under way.
-pub(super) struct Run<'a> {
+pub(super) struct ProbeRun<'a> {
     pub(super) prober: &'a HttpProber,
     pub(super) site: &'a Site,
     pub(super) watch: Stopwatch,
@@ -109,7 +109,7 @@ pub(super) struct Run<'a> {
 /// The status of a whole answer, and what the server called it.
 type Answered = (Status, Cow<'static, str>);
 
-impl<'a> Run<'a> {
+impl<'a> ProbeRun<'a> {
     fn new(prober: &'a HttpProber, site: &'a Site) -> Self {
         Self {
             prober,
@@ -124,7 +124,7 @@ impl<'a> Run<'a> {
     }
 }
 
-impl Run<'_> {
+impl ProbeRun<'_> {
     async fn probe(&mut self) -> Result<Answered, Failure> {
         let mut request = Request::first(self.site)?;
         let mut way = Way::default();
@@ -160,7 +160,7 @@ impl Run<'_> {
     }
 
     /// Prepares for the body of `answer`; whether it is to be kept.
-    fn expect_body(&mut self, answer: &Answer) -> Result<bool, Failure> {
+    fn expect_body(&mut self, answer: &ResponseHead) -> Result<bool, Failure> {
         if !self.site.expect.asks_for_body() {
             return Ok(false);
         }
@@ -275,7 +275,7 @@ impl Run<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::Options;
+    use crate::probe::ProberOptions;
 
     #[allow(clippy::disallowed_methods, reason = "no test looks at the time")]
     fn clock() -> Instant {
@@ -343,7 +343,8 @@ mod tests {
             SEEDED.set(SEEDED.get().or(Some(seed::is_drawn())));
             Instant::now()
         };
-        let prober = HttpProber::with(&Options { has_route: |_| true, ..Options::default() }, noting).unwrap();
+        let prober =
+            HttpProber::with(&ProberOptions { has_route: |_| true, ..ProberOptions::default() }, noting).unwrap();
         SEEDED.set(None);
         let seen = run(&prober, &Site::new("a", "https://127.0.0.1:1/".parse().unwrap())).await;
         assert_eq!((seen.cause, SEEDED.get()), (Cause::ConnectRefused, Some(true)), "{seen:?}");
@@ -361,9 +362,9 @@ mod tests {
             (|_| true, [192, 0, 2, 1], Phase::Processing, Cause::ResponseTimeout),
             (|_| true, [192, 0, 2, 1], Phase::Connect, Cause::ConnectTimeout),
         ] {
-            let prober = HttpProber::with(&Options { has_route, ..Options::default() }, clock).unwrap();
+            let prober = HttpProber::with(&ProberOptions { has_route, ..ProberOptions::default() }, clock).unwrap();
             let site = Site::new("a", "http://a.test/".parse().unwrap());
-            let mut run = Run::new(&prober, &site);
+            let mut run = ProbeRun::new(&prober, &site);
             run.seen.address = Some((address, 80).into());
             run.watch.enter(phase);
             assert_eq!(run.out_of_time().cause, cause, "{address:?} {phase:?}");

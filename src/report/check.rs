@@ -26,7 +26,7 @@ use crate::model::{Cause, Certificate, Evidence, Flags, Micros, Observation, Out
 
 use super::time;
 use super::wording::{self, NONE};
-use super::wrap::Folding;
+use super::wrap::Wrapping;
 
 /// The most sites whose phases are shown unasked.
 pub const SITES_WITH_PHASES: usize = 3;
@@ -58,7 +58,7 @@ pub struct Checked<'a> {
 
 /// How much is shown, and how.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Manner {
+pub struct CheckStyle {
     /// The phases of all sites, however many there are, and what came.
     pub verbose: bool,
     /// Mark, name and state of a site in the colour of its state.
@@ -69,8 +69,8 @@ pub struct Manner {
 
 /// The report of a check of several sites, one after the other as they are known.
 #[derive(Clone, Copy, Debug)]
-pub struct Sheet {
-    manner: Manner,
+pub struct CheckReport {
+    manner: CheckStyle,
     /// How many sites there are.
     sites: usize,
     /// Columns of their names.
@@ -80,10 +80,10 @@ pub struct Sheet {
     warnings: u64,
 }
 
-impl Sheet {
+impl CheckReport {
     /// A report of sites with these `names`.
     #[must_use]
-    pub fn of<'a>(names: impl Iterator<Item = &'a str>, manner: Manner) -> Self {
+    pub fn of<'a>(names: impl Iterator<Item = &'a str>, manner: CheckStyle) -> Self {
         let most = manner.width.map_or(NAME_MAX, |width| (width / 3).min(NAME_MAX));
         let widths: Vec<usize> = names.map(wording::cells).collect();
         let names = widths.iter().copied().filter(|&cells| cells <= most).max().unwrap_or(0);
@@ -97,7 +97,7 @@ impl Sheet {
     pub fn site(&mut self, out: &mut impl io::Write, zone: &TimeZone, one: &Checked<'_>) -> io::Result<()> {
         let outcome = one.sample.outcome();
         self.counts[outcome as usize] += 1;
-        let mut out = Folding::new(out, self.manner.width);
+        let mut out = Wrapping::new(out, self.manner.width);
         let (head, rest) = self.head_line(one);
         if self.manner.color {
             out.colored_line(color(outcome), &head, &rest)?;
@@ -127,7 +127,7 @@ impl Sheet {
         if self.warnings > 0 {
             line = format!("{line}, {}", wording::plural(self.warnings, "warning"));
         }
-        Folding::new(out, self.manner.width).line(&line)
+        Wrapping::new(out, self.manner.width).line(&line)
     }
 
     /// The line of a site: its mark, name and state, and what there is to say of it. Several have states and statuses of
@@ -177,7 +177,7 @@ pub fn warning(one: &Checked<'_>) -> Option<String> {
 
 /// The headers of the last answer, and the beginning of a body that is not as expected. What came is marked line by line, so
 /// that it cannot pass for what webmon says.
-fn came<W: io::Write>(out: &mut Folding<'_, W>, evidence: &Evidence, one: &Checked<'_>) -> io::Result<()> {
+fn came<W: io::Write>(out: &mut Wrapping<'_, W>, evidence: &Evidence, one: &Checked<'_>) -> io::Result<()> {
     let from = if evidence.url == one.url { String::new() } else { format!(" of {}", evidence.url) };
     out.line(&format!("  headers{from}"))?;
     for (name, value) in &evidence.headers {
@@ -220,7 +220,7 @@ const fn color(outcome: Outcome) -> u8 {
     }
 }
 
-fn waterfall<W: io::Write>(out: &mut Folding<'_, W>, one: &Checked<'_>) -> io::Result<()> {
+fn waterfall<W: io::Write>(out: &mut Wrapping<'_, W>, one: &Checked<'_>) -> io::Result<()> {
     let phases = &one.sample.phases;
     if phases.total() == Micros::ZERO {
         return Ok(());
@@ -287,7 +287,7 @@ const fn ending(cause: Cause) -> &'static str {
 }
 
 /// Redirects, address, protocol, size and certificate, as far as there were any.
-fn surroundings<W: io::Write>(out: &mut Folding<'_, W>, zone: &TimeZone, one: &Checked<'_>) -> io::Result<()> {
+fn surroundings<W: io::Write>(out: &mut Wrapping<'_, W>, zone: &TimeZone, one: &Checked<'_>) -> io::Result<()> {
     let observation = one.observation;
     for hop in &observation.hops {
         let time = figures::time(f64::from(hop.total.get()));
@@ -358,8 +358,8 @@ mod tests {
     use crate::model::{CertificateFault, Hop, Http, Phases};
     use crate::report::tests::fixtures::{at, hostile, printed, status, zone};
 
-    fn check(out: &mut impl io::Write, zone: &TimeZone, checked: &[Checked<'_>], manner: Manner) -> io::Result<()> {
-        let mut sheet = Sheet::of(checked.iter().map(|one| one.site), manner);
+    fn check(out: &mut impl io::Write, zone: &TimeZone, checked: &[Checked<'_>], manner: CheckStyle) -> io::Result<()> {
+        let mut sheet = CheckReport::of(checked.iter().map(|one| one.site), manner);
         checked.iter().try_for_each(|one| sheet.site(out, zone, one))?;
         sheet.close(out)
     }
@@ -419,7 +419,7 @@ mod tests {
             checked("docs", "https://docs.example.com/", &docs),
         ];
         assert_eq!(
-            printed(|out| check(out, &zone(), &sites, Manner::default())),
+            printed(|out| check(out, &zone(), &sites, CheckStyle::default())),
             "\
 ▼ api   down  status: 503 Service Unavailable   35.3 ms   https://api.example.com/health
   resolve      0.31 ms ░
@@ -457,7 +457,7 @@ mod tests {
             faults: vec![CertificateFault::Expired, CertificateFault::WrongHost],
         }));
         assert_eq!(
-            printed(|out| check(out, &zone(), &[checked("api", "https://a/", &observation)], Manner::default())),
+            printed(|out| check(out, &zone(), &[checked("api", "https://a/", &observation)], CheckStyle::default())),
             "\
 ▼ api  down  tls_timeout: no handshake within 4s    4.00 s   https://a/
   resolve      1.00 s  ░░░░░░░░
@@ -477,11 +477,13 @@ mod tests {
         let sites: Vec<_> = [("a", &api), ("b", &docs), ("c", &docs), ("d", &api)]
             .map(|(site, observation)| checked(site, "https://x/", observation))
             .into();
-        let text = printed(|out| check(out, &zone(), &sites, Manner::default()));
+        let text = printed(|out| check(out, &zone(), &sites, CheckStyle::default()));
         assert_eq!(text.lines().count(), 5);
         assert!(text.ends_with("\n2 of 4 sites are down\n"), "{text}");
         assert!(
-            printed(|out| check(out, &zone(), &sites, Manner { verbose: true, ..Manner::default() })).lines().count()
+            printed(|out| check(out, &zone(), &sites, CheckStyle { verbose: true, ..CheckStyle::default() }))
+                .lines()
+                .count()
                 > 4 * 6
         );
     }
@@ -490,7 +492,7 @@ mod tests {
     fn a_machine_without_a_network_says_so() {
         let local = Observation::failed(Cause::Local, "no route to the network from this machine");
         assert_eq!(
-            printed(|out| check(out, &zone(), &[checked("api", "https://a/", &local)], Manner::default())),
+            printed(|out| check(out, &zone(), &[checked("api", "https://a/", &local)], CheckStyle::default())),
             "? api  unknown  no route to the network from this machine         –   https://a/\n1 site is unknown\n"
         );
     }
@@ -499,13 +501,13 @@ mod tests {
     fn each_head_is_in_the_colour_of_its_state_if_there_are_to_be_any() {
         let observations = [docs(), api(), Observation::failed(Cause::Local, "")];
         let sites: Vec<_> = observations.iter().map(|observation| checked("s", "u", observation)).collect();
-        let text = printed(|out| check(out, &zone(), &sites, Manner { color: true, ..Manner::default() }));
+        let text = printed(|out| check(out, &zone(), &sites, CheckStyle { color: true, ..CheckStyle::default() }));
         for head in
             ["\x1b[32m● s  up\x1b[0m    200", "\x1b[31m▼ s  down\x1b[0m  status", "\x1b[33m? s  unknown\x1b[0m  "]
         {
             assert!(text.contains(head), "{head:?} in {text:?}");
         }
-        let plain = printed(|out| check(out, &zone(), &sites, Manner::default()));
+        let plain = printed(|out| check(out, &zone(), &sites, CheckStyle::default()));
         assert_eq!(
             ["32", "31", "33", "0"].iter().fold(text, |text, sgr| text.replace(&format!("\x1b[{sgr}m"), "")),
             plain
@@ -524,7 +526,7 @@ mod tests {
             (vec![&good, &bad, &local], "1 of 3 sites is down, 1 unknown"),
         ] {
             let sites: Vec<_> = sites.into_iter().map(|observation| checked("s", "u", observation)).collect();
-            let text = printed(|out| check(out, &zone(), &sites, Manner::default()));
+            let text = printed(|out| check(out, &zone(), &sites, CheckStyle::default()));
             assert_eq!(text.lines().last(), Some(line));
         }
     }
@@ -559,11 +561,11 @@ mod tests {
             checked("api", "https://api.example.com/health", &plain),
         ];
         let solid = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
-        let manner = Manner { verbose: true, ..Manner::default() };
+        let manner = CheckStyle { verbose: true, ..CheckStyle::default() };
         let wide = printed(|out| check(out, &zone(), &sites, manner));
         assert!(wide.lines().any(|line| line.len() > 300), "nothing is cut where there is no terminal");
         for (width, color) in [(20, false), (40, true), (80, true), (80, false), (200, false)] {
-            let text = printed(|out| check(out, &zone(), &sites, Manner { width: Some(width), color, ..manner }));
+            let text = printed(|out| check(out, &zone(), &sites, CheckStyle { width: Some(width), color, ..manner }));
             let text = ["32", "31", "0"].iter().fold(text, |text, sgr| text.replace(&format!("\x1b[{sgr}m"), ""));
             for line in text.lines() {
                 assert!(wording::cells(line) <= width, "{width}: {line:?}");
@@ -603,7 +605,7 @@ mod tests {
         assert_eq!(warning(&checked("b", "u", &other)), None);
         let sites =
             [checked("a", "u", &soon), checked("b", "u", &other), checked("c", "u", &soon), checked("d", "u", &other)];
-        let text = printed(|out| check(out, &zone(), &sites, Manner::default()));
+        let text = printed(|out| check(out, &zone(), &sites, CheckStyle::default()));
         let line = "\n  warning: the certificate of api.example.com expires in 9 days\n";
         assert_eq!(text.matches(line).count(), 2, "{text}");
         assert!(text.ends_with("\n4 sites are up, 2 warnings\n"), "{text}");
@@ -619,7 +621,7 @@ mod tests {
             body: Some("<h1>\x1b[31m\nbusy".to_owned()),
         }));
         let sites = [checked("api", "u", &observation)];
-        let text = printed(|out| check(out, &zone(), &sites, Manner { verbose: true, ..Manner::default() }));
+        let text = printed(|out| check(out, &zone(), &sites, CheckStyle { verbose: true, ..CheckStyle::default() }));
         let came = "
   headers of https://api.example.com/en
   < server: x\u{fffd}[2Jy
@@ -631,7 +633,7 @@ mod tests {
 1 site is down
 ";
         assert!(text.ends_with(came), "{text}");
-        assert!(!printed(|out| check(out, &zone(), &sites, Manner::default())).contains("server"));
+        assert!(!printed(|out| check(out, &zone(), &sites, CheckStyle::default())).contains("server"));
     }
 
     proptest! {
@@ -652,7 +654,7 @@ mod tests {
         #[test]
         fn no_name_or_detail_breaks_a_line(name in hostile(), detail in hostile(), color in any::<bool>()) {
             let observation = Observation { detail, ..api() };
-            let manner = Manner { color, ..Manner::default() };
+            let manner = CheckStyle { color, ..CheckStyle::default() };
             let text = printed(|out| check(out, &zone(), &[checked(&name, &name, &observation)], manner));
             prop_assert_eq!(text.chars().filter(|&c| c == '\n').count(), 9);
             let text = if color { text.replacen("\x1b[31m", "", 1).replacen("\x1b[0m", "", 1) } else { text };

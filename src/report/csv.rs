@@ -36,7 +36,7 @@ pub fn sample_header(out: &mut impl io::Write) -> io::Result<()> {
 /// The writer's.
 pub fn sample(out: &mut impl io::Write, record: &SampleRecord<'_>) -> io::Result<()> {
     let object = SampleObject::of(record);
-    let mut row = Row::default();
+    let mut row = CsvRecord::default();
     row.text(object.event).text(&object.time).text(object.site).number(object.seq).number(object.up);
     row.text(object.cause).text(object.detail.unwrap_or_default()).number(object.status);
     for micros in [object.resolve_us, object.connect_us, object.tls_us, object.processing_us, object.transfer_us] {
@@ -64,7 +64,7 @@ pub fn stats(out: &mut impl io::Write, record: &StatsRecord<'_>) -> io::Result<(
     let window = Period { since: summary.timeframe.cutoff(summary.as_of), until: summary.as_of };
     let window = Stored { period: window, is_exact: true, longest_outage: None, begins: None };
     let object = StatsObject::of(&StatsRecord { stored: Some(record.stored.unwrap_or(window)), ..*record });
-    let mut row = Row::default();
+    let mut row = CsvRecord::default();
     row.text(object.event).text(&object.time).text(object.site).text(object.state.unwrap_or_default());
     row.text(&object.since.unwrap_or_default()).text(&object.until.unwrap_or_default());
     row.decimal(object.availability).decimal(object.coverage);
@@ -100,7 +100,7 @@ pub fn alert_header(out: &mut impl io::Write) -> io::Result<()> {
 /// The writer's.
 pub fn alert(out: &mut impl io::Write, alert: &Alert) -> io::Result<()> {
     let object = AlertObject::of(alert);
-    let mut row = Row::default();
+    let mut row = CsvRecord::default();
     row.text(object.event).text(&object.time).text(object.site).text(object.state);
     row.decimal(object.availability).decimal(Some(object.threshold)).text(&object.window).text(&object.since);
     row.number(object.downtime_ms).text(object.message.unwrap_or_default());
@@ -109,12 +109,12 @@ pub fn alert(out: &mut impl io::Write, alert: &Alert) -> io::Result<()> {
 
 /// A record in the making.
 #[derive(Default)]
-struct Row {
+struct CsvRecord {
     line: String,
     fields: usize,
 }
 
-impl Row {
+impl CsvRecord {
     fn text(&mut self, text: &str) -> &mut Self {
         self.separate();
         let text = clean(text);

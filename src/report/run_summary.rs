@@ -24,7 +24,7 @@ pub const SITES_LISTED: usize = 20;
 
 /// A run that is over.
 #[derive(Clone, Copy, Debug)]
-pub struct Run<'a> {
+pub struct RunSummary<'a> {
     /// How long it watched.
     pub watched: Duration,
     /// Checks that were judged.
@@ -56,7 +56,7 @@ pub struct SiteRun<'a> {
 ///
 /// # Errors
 /// The writer's.
-pub fn ending(out: &mut impl io::Write, run: &Run<'_>) -> io::Result<()> {
+pub fn ending(out: &mut impl io::Write, run: &RunSummary<'_>) -> io::Result<()> {
     let total = u64::try_from(run.sites.len()).expect("a number of sites fits 64 bits");
     let (sites, watched) = (wording::plural(total, "site"), duration::format_short(run.watched));
     let (checks, alerts) = (wording::plural(run.checks, "check"), alerts(run.alerts, run.open));
@@ -112,7 +112,7 @@ fn site_line(site: &SiteRun<'_>, width: usize) -> String {
 }
 
 /// What the lines above did not say: the sites without a line, the span, the store.
-fn rest(run: &Run<'_>, worst: usize) -> String {
+fn rest(run: &RunSummary<'_>, worst: usize) -> String {
     let number = |n: usize| wording::grouped(u64::try_from(n).expect("a number of sites fits 64 bits"));
     let unseen = run.sites.iter().filter(|site| site.summary.counts.checks() == 0).count();
     let good = run.sites.len() - worst - unseen;
@@ -169,8 +169,8 @@ mod tests {
         SiteRun { name, state, summary }
     }
 
-    fn run<'a>(sites: &'a [SiteRun<'a>]) -> Run<'a> {
-        Run {
+    fn run<'a>(sites: &'a [SiteRun<'a>]) -> RunSummary<'a> {
+        RunSummary {
             watched: Duration::from_secs(728),
             checks: 437,
             alerts: 1,
@@ -200,7 +200,7 @@ mod tests {
         let (good, empty) = (good(), empty_summary());
         let sites = [site("a", SiteState::Up, &good), site("b", SiteState::New, &empty)];
         let span = Some(Timeframe::new(Duration::from_hours(1)));
-        let run = Run { alerts: 0, open: 0, checks: 1, span, store: None, ..run(&sites) };
+        let run = RunSummary { alerts: 0, open: 0, checks: 1, span, store: None, ..run(&sites) };
         assert_eq!(
             printed(|out| ending(out, &run)),
             "webmon watched 2 sites for 12m08s: 1 check, no alerts
@@ -214,7 +214,7 @@ mod tests {
         let (bad, dead) = (bad(), Summary { counts: Counts { down: 9, ..Counts::default() }, response: None, ..bad() });
         let mut sites = vec![site("some", SiteState::Failing, &bad); SITES_LISTED + 5];
         sites.push(site("dead", SiteState::Down, &dead));
-        let text = printed(|out| ending(out, &Run { alerts: 3, ..run(&sites) }));
+        let text = printed(|out| ending(out, &RunSummary { alerts: 3, ..run(&sites) }));
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), SITES_LISTED + 2);
         assert!(lines[0].ends_with("3 alerts (1 open)"), "{}", lines[0]);

@@ -119,14 +119,14 @@ pub(super) fn answers_worst_first(answers: &[(Answer, u64)]) -> String {
     joined(&parts)
 }
 
-struct Part {
+struct AnswerCount {
     text: String,
     count: u64,
     is_word: bool,
 }
 
-fn merged(answers: &[(Answer, u64)]) -> Vec<Part> {
-    let mut parts: Vec<Part> = Vec::with_capacity(answers.len());
+fn merged(answers: &[(Answer, u64)]) -> Vec<AnswerCount> {
+    let mut parts: Vec<AnswerCount> = Vec::with_capacity(answers.len());
     for &(answer, count) in answers {
         let (text, is_word) = match answer {
             Answer::Code(status) => (status.get().to_string(), false),
@@ -134,13 +134,13 @@ fn merged(answers: &[(Answer, u64)]) -> Vec<Part> {
         };
         match parts.iter_mut().find(|part| part.text == text) {
             Some(part) => part.count += count,
-            None => parts.push(Part { text, count, is_word }),
+            None => parts.push(AnswerCount { text, count, is_word }),
         }
     }
     parts
 }
 
-fn joined(parts: &[Part]) -> String {
+fn joined(parts: &[AnswerCount]) -> String {
     let mut text = String::new();
     for part in parts {
         let gap = if text.is_empty() { "" } else { " " };

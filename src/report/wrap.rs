@@ -17,12 +17,12 @@ const INDENT: usize = 4;
 const NARROWEST: usize = 16;
 
 /// Where lines go that may be folded.
-pub(super) struct Folding<'a, W> {
+pub(super) struct Wrapping<'a, W> {
     out: &'a mut W,
     width: Option<usize>,
 }
 
-impl<'a, W: io::Write> Folding<'a, W> {
+impl<'a, W: io::Write> Wrapping<'a, W> {
     /// Lines to `out`, of at most `width` columns if there is one.
     pub(super) const fn new(out: &'a mut W, width: Option<usize>) -> Self {
         Self { out, width }
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn the_colour_ends_with_the_head_or_with_its_line() {
-        let colored = |head: &str, rest: &str| printed(|out| Folding::new(out, Some(16)).colored_line(32, head, rest));
+        let colored = |head: &str, rest: &str| printed(|out| Wrapping::new(out, Some(16)).colored_line(32, head, rest));
         assert_eq!(colored("● api", "  200"), "\x1b[32m● api\x1b[0m  200\n");
         assert_eq!(colored("● a-very-long-name", "  200"), "\x1b[32m● a-very-long-na\x1b[0m\n    me  200\n");
     }
@@ -139,7 +139,7 @@ mod tests {
 
         #[test]
         fn nothing_harmful_passes(text in hostile()) {
-            let text = printed(|out| Folding::new(out, Some(20)).line(&text));
+            let text = printed(|out| Wrapping::new(out, Some(20)).line(&text));
             prop_assert!(!text.chars().any(|c| c != '\n' && crate::model::text::is_harmful(c)), "{text:?}");
         }
     }

@@ -42,7 +42,7 @@ use std::time::Duration;
 use crate::model::{Cause, Flags, Http, Micros, Packed, Phases, Sample, Timestamp};
 
 use atomics::{AtomicU64, Ordering};
-use slab::Stretch;
+use slab::SlotRange;
 
 pub use slab::Slab;
 
@@ -54,7 +54,7 @@ pub struct Ring {
     claimed: AtomicU64,
     published: AtomicU64,
     first_seq: u64,
-    slots: Stretch,
+    slots: SlotRange,
 }
 
 /// The one writer of a ring.

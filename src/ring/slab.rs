@@ -24,7 +24,7 @@ pub struct Slab {
 
 /// The slots of one ring.
 #[derive(Debug)]
-pub(super) struct Stretch {
+pub(super) struct SlotRange {
     slab: Arc<Box<[Slot]>>,
     first: usize,
     len: usize,
@@ -38,17 +38,17 @@ impl Slab {
     }
 
     /// `len` slots that nobody else has; elsewhere, if they are not here any more.
-    pub(super) fn cut(&mut self, len: usize) -> Stretch {
+    pub(super) fn cut(&mut self, len: usize) -> SlotRange {
         if self.slots.len() - self.taken < len {
-            return Stretch { slab: Arc::new(zeroed(len)), first: 0, len };
+            return SlotRange { slab: Arc::new(zeroed(len)), first: 0, len };
         }
         let first = self.taken;
         self.taken += len;
-        Stretch { slab: Arc::clone(&self.slots), first, len }
+        SlotRange { slab: Arc::clone(&self.slots), first, len }
     }
 }
 
-impl Stretch {
+impl SlotRange {
     #[inline]
     pub(super) const fn len(&self) -> usize {
         self.len

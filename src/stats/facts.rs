@@ -4,7 +4,7 @@
 use crate::model::{Cause, Packed, Phases, Sample, Status};
 
 /// A sample in either form.
-pub(super) trait Source {
+pub(super) trait SampleFacts {
     /// See [`key_of`].
     fn key(&self) -> u32;
     /// Due checks before it that were never started.
@@ -30,7 +30,7 @@ pub(super) const fn has_head(key: u32) -> bool {
     key & 0xffff != 0
 }
 
-impl Source for Sample {
+impl SampleFacts for Sample {
     #[inline]
     fn key(&self) -> u32 {
         key_of(self.cause, self.status)
@@ -47,7 +47,7 @@ impl Source for Sample {
     }
 }
 
-impl Source for Packed {
+impl SampleFacts for Packed {
     #[inline]
     fn key(&self) -> u32 {
         u32::from(self.cause_code()) << 16 | u32::from(self.status_code())
@@ -76,7 +76,7 @@ mod tests {
             for sample in samples {
                 let packed = sample.packed();
                 prop_assert_eq!((packed.key(), packed.skipped()), (sample.key(), sample.skipped));
-                prop_assert_eq!(Source::phases(&packed), sample.phases);
+                prop_assert_eq!(SampleFacts::phases(&packed), sample.phases);
                 prop_assert_eq!(is_timed(packed.key()), sample.cause.is_timed());
                 prop_assert_eq!(has_head(packed.key()), sample.status.is_some());
             }

@@ -14,19 +14,19 @@ use std::hint::cold_path;
 use crate::model::{Cause, Micros, Phase, Phases, Status, Timeframe, Timestamp};
 
 use super::coverage::Unmade;
-use super::facts::{Source, has_head, is_timed, key_of};
+use super::facts::{SampleFacts, has_head, is_timed, key_of};
 use super::{Answer, Counts, Latency, Summary};
 
 /// A number of values and their sum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sum {
+pub struct PhaseSum {
     /// Columns.
     pub count: u64,
     /// Their sum, µs.
     pub micros: u64,
 }
 
-impl Sum {
+impl PhaseSum {
     /// The mean, µs; none without values.
     #[must_use]
     #[allow(clippy::cast_precision_loss, reason = "sums stay below 2^52 for 142 years of microseconds")]
@@ -46,19 +46,19 @@ impl Sum {
 
 /// How often each (cause, status) came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct AnswerCounts {
     /// By key, ascending; never zero. A site has one to three of them.
-    entries: Vec<Entry>,
+    entries: Vec<AnswerEntry>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Entry {
+struct AnswerEntry {
     /// See [`key_of`].
     key: u32,
     count: u64,
 }
 
-impl Tally {
+impl AnswerCounts {
     /// Counts `count` samples of this cause and status in.
     #[inline]
     pub fn add(&mut self, cause: Cause, status: Option<Status>, count: u64) {
@@ -69,14 +69,14 @@ impl Tally {
     fn add_key(&mut self, key: u32, count: u64) {
         match self.entries.iter_mut().find(|entry| entry.key == key) {
             Some(entry) => entry.count += count,
-            None if count > 0 => self.insert(Entry { key, count }),
+            None if count > 0 => self.insert(AnswerEntry { key, count }),
             None => {}
         }
     }
 
     /// Each cause and status that came, ascending, and how often.
     pub fn iter(&self) -> impl Iterator<Item = (Cause, Option<Status>, u64)> {
-        self.entries.iter().map(|&Entry { key, count }| {
+        self.entries.iter().map(|&AnswerEntry { key, count }| {
             let [_, cause, high, low] = key.to_be_bytes();
             let cause = Cause::from_code(cause).expect("made of a cause");
             (cause, Status::new(u16::from_be_bytes([high, low])), count)
@@ -85,12 +85,13 @@ impl Tally {
 
     fn since(&self, earlier: &Self) -> Self {
         let before = |key| earlier.entries.iter().find(|entry| entry.key == key).map_or(0, |entry| entry.count);
-        let left = self.entries.iter().map(|&Entry { key, count }| Entry { key, count: count - before(key) });
+        let left =
+            self.entries.iter().map(|&AnswerEntry { key, count }| AnswerEntry { key, count: count - before(key) });
         Self { entries: left.filter(|entry| entry.count > 0).collect() }
     }
 
     #[cold]
-    fn insert(&mut self, entry: Entry) {
+    fn insert(&mut self, entry: AnswerEntry) {
         let at = self.entries.partition_point(|other| other.key < entry.key);
         if self.entries.len() == self.entries.capacity() {
             // One or two is what nearly every site has; doubling from four would be mostly empty.
@@ -142,7 +143,7 @@ impl Tally {
     }
 
     fn heap_bytes(&self) -> usize {
-        self.entries.capacity() * size_of::<Entry>()
+        self.entries.capacity() * size_of::<AnswerEntry>()
     }
 }
 
@@ -152,13 +153,13 @@ pub struct Totals {
     /// How many checks came out how, and how many were skipped.
     pub counts: Counts,
     /// How often each (cause, status) came.
-    pub tally: Tally,
+    pub tally: AnswerCounts,
     /// Response times of the samples that were answered rightly.
-    pub response: Sum,
+    pub response: PhaseSum,
     /// Times to first byte of the same samples.
-    pub ttfb: Sum,
+    pub ttfb: PhaseSum,
     /// Times in each phase of the same samples, in the order of [`Phase::ALL`].
-    pub phases: [Sum; Phase::ALL.len()],
+    pub phases: [PhaseSum; Phase::ALL.len()],
 }
 
 impl Totals {
@@ -168,11 +169,11 @@ impl Totals {
     /// What stays the same from sample to sample is done once for a run of them: a site nearly always answers as it did
     /// before.
     #[inline]
-    pub(super) fn admit<S: Source>(&mut self, samples: &[S], mut each: impl FnMut(&[u32], &[u32])) {
-        for mut samples in samples.chunks(Columns::MOST) {
+    pub(super) fn admit<S: SampleFacts>(&mut self, samples: &[S], mut each: impl FnMut(&[u32], &[u32])) {
+        for mut samples in samples.chunks(PhaseColumns::MOST) {
             self.counts.skipped += samples.iter().map(|sample| u64::from(sample.skipped())).sum::<u64>();
-            let mut columns = Columns::default();
-            while let Some(key) = samples.first().map(Source::key) {
+            let mut columns = PhaseColumns::default();
+            while let Some(key) = samples.first().map(SampleFacts::key) {
                 let same = samples[1..].iter().position(|sample| sample.key() != key);
                 let (run, rest) = samples.split_at(same.map_or(samples.len(), |same| 1 + same));
                 self.admit_run(key, run.len() as u64);
@@ -255,7 +256,7 @@ impl Totals {
             coverage: super::coverage::coverage(&counts),
             response,
             ttfb,
-            phase_means: self.phases.map(Sum::mean),
+            phase_means: self.phases.map(PhaseSum::mean),
             codes: self.tally.codes(),
             causes: self.tally.causes(),
             answers: self.tally.answers(),
@@ -263,9 +264,9 @@ impl Totals {
     }
 }
 
-/// The phases of at most [`Columns::MOST`] samples that were answered rightly, while they are summed.
+/// The phases of at most [`PhaseColumns::MOST`] samples that were answered rightly, while they are summed.
 #[derive(Default)]
-struct Columns {
+struct PhaseColumns {
     rows: u32,
     sums: [u64; BEFORE],
     absent: [u32; BEFORE],
@@ -275,21 +276,21 @@ struct Columns {
     beyond: (u64, u64),
     /// The two times of the last few samples.
     filled: usize,
-    responses: [u32; Columns::FEW],
-    ttfbs: [u32; Columns::FEW],
+    responses: [u32; PhaseColumns::FEW],
+    ttfbs: [u32; PhaseColumns::FEW],
 }
 
 /// Phases before the transfer.
 const BEFORE: usize = Phase::ALL.len() - 1;
 
-impl Columns {
+impl PhaseColumns {
     /// So that a number of rows is one of 32 bits.
     const MOST: usize = 1 << 20;
     const FEW: usize = 16;
 
     /// Sums `run` and gives `each` their times whenever there are a few.
     #[inline]
-    fn admit_run<S: Source>(&mut self, mut run: &[S], has_head: bool, each: &mut impl FnMut(&[u32], &[u32])) {
+    fn admit_run<S: SampleFacts>(&mut self, mut run: &[S], has_head: bool, each: &mut impl FnMut(&[u32], &[u32])) {
         if !has_head {
             // Hardly ever. What came before goes first, as it had a head.
             self.hand_over(true, each);
@@ -314,7 +315,7 @@ impl Columns {
     ///
     /// By itself and without calls in its loop, so that the compiler makes vectors of the phases before the transfer.
     #[inline(never)]
-    fn admit<S: Source>(&mut self, few: &[S], has_head: bool) {
+    fn admit<S: SampleFacts>(&mut self, few: &[S], has_head: bool) {
         let (mut sums, mut absent) = (self.sums, self.absent);
         let (mut transfers, mut no_transfer) = (0, 0);
         let responses = &mut self.responses[self.filled..];
@@ -358,9 +359,9 @@ impl Columns {
         totals.ttfb.micros += to_head - beyond.1;
         let [first @ .., last] = &mut totals.phases;
         for ((sum, micros), absent) in first.iter_mut().zip(sums).zip(absent) {
-            sum.merge(Sum { count: u64::from(rows - absent), micros });
+            sum.merge(PhaseSum { count: u64::from(rows - absent), micros });
         }
-        last.merge(Sum { count: u64::from(rows - no_transfer), micros: transfer });
+        last.merge(PhaseSum { count: u64::from(rows - no_transfer), micros: transfer });
     }
 }
 

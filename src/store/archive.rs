@@ -16,13 +16,13 @@ use super::admin::backup;
 use super::error::{StoreError, guard};
 use super::file::open::{self, Options};
 use super::file::path_check;
-use super::read::export_reader::{Follower, Found};
+use super::read::export_reader::{ExportBatch, ExportReader};
 use super::read::figures::{self, Figures};
 use super::read::samples::{self, Passed, StoredSample};
 use super::read::view::{self, Query, StoredSite, View};
 use super::tables::certificate;
 use super::tables::export_cursor::StoredSink;
-use super::verify::{self, Contents, Verdict};
+use super::verify::{self, Contents, Verification};
 
 /// The store, opened for reading.
 pub struct Archive {
@@ -138,7 +138,7 @@ impl Archive {
     ///
     /// # Errors
     /// Those of the database; what was handed out before is not handed out again.
-    pub fn follow(&self, follower: &mut Follower, most: usize, found: &mut Found) -> Result<(), StoreError> {
+    pub fn follow(&self, follower: &mut ExportReader, most: usize, found: &mut ExportBatch) -> Result<(), StoreError> {
         guard(|| follower.read(&self.database.begin_read()?, most, found)).map_err(|error| self.failed(error))
     }
 
@@ -171,7 +171,7 @@ impl Archive {
     ///
     /// # Errors
     /// Those of the database; damaged records are none, they are in the verdict.
-    pub fn verify(&self) -> Result<Verdict, StoreError> {
+    pub fn verify(&self) -> Result<Verification, StoreError> {
         self.verify_with(|_, _| ())
     }
 
@@ -179,7 +179,7 @@ impl Archive {
     ///
     /// # Errors
     /// Those of [`Archive::verify`].
-    pub fn verify_with(&self, progress: impl FnMut(u64, u64)) -> Result<Verdict, StoreError> {
+    pub fn verify_with(&self, progress: impl FnMut(u64, u64)) -> Result<Verification, StoreError> {
         let verify = || verify::verify_with(&self.database.begin_read()?, progress);
         let mut verdict = guard(verify).map_err(|error| self.failed(error))?;
         verdict.unusable = open::rehearse(&self.path)?;

@@ -40,7 +40,7 @@ pub struct Arrived {
 
 /// What one look brought.
 #[derive(Clone, Debug, Default)]
-pub struct News {
+pub struct Changes {
     /// As many as were asked about, in that order.
     pub sites: Vec<Arrived>,
     /// New alerts, in the order in which they were found.
@@ -58,14 +58,14 @@ impl Archive {
     ///
     /// # Errors
     /// Those of the database.
-    pub fn news(&self, sites: &[(SiteId, u64)], alert: u64) -> Result<News, StoreError> {
+    pub fn news(&self, sites: &[(SiteId, u64)], alert: u64) -> Result<Changes, StoreError> {
         let look = || {
             let transaction = self.database().begin_read()?;
             let view = View::new(&transaction)?;
-            let mut news = News {
+            let mut news = Changes {
                 pauses: view::pauses(&transaction)?,
                 signature: writer_signature::read(&transaction)?,
-                ..News::default()
+                ..Changes::default()
             };
             for &(site, from) in sites {
                 news.sites.push(arrived(&transaction, &view, site, from)?);

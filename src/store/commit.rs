@@ -15,7 +15,7 @@ use redb::{ReadableTable, Table, WriteTransaction};
 use crate::alert::Alert;
 use crate::model::{Certificate, SiteId, Timestamp};
 
-use super::codec::journal_entry::Entry;
+use super::codec::journal_entry::EncodedEntry;
 use super::tables::export_cursor::{self, Progress};
 use super::tables::record::{self, TextRecord};
 use super::tables::{certificate, schema};
@@ -34,7 +34,7 @@ pub const SITE_TEXT_BYTES: usize = 64 << 10;
 
 /// The text of one failed check.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Text {
+pub struct FailureText {
     /// Whose.
     pub site: SiteId,
     /// Of which sample.
@@ -47,16 +47,16 @@ pub struct Text {
 
 /// What waits for its commit.
 #[derive(Debug)]
-pub struct Pending {
+pub struct PendingCommit {
     /// Samples, encoded, with the numbers of their entries.
-    entries: VecDeque<(u64, Entry)>,
+    entries: VecDeque<(u64, EncodedEntry)>,
     entry_bytes: usize,
     entry_bytes_max: usize,
     next_entry: u64,
     /// Of the bytes that may wait, those that wait elsewhere.
     shared: usize,
     /// Texts whose samples are among the entries, or were committed.
-    texts: VecDeque<Text>,
+    texts: VecDeque<FailureText>,
     alerts: VecDeque<(u64, SiteId, Alert)>,
     next_alert: u64,
     /// The newest word on each site: until when it is paused, or that it is not.
@@ -87,7 +87,7 @@ impl Dropped {
     }
 }
 
-impl Pending {
+impl PendingCommit {
     /// Nothing yet; the next entry and alert get these numbers.
     pub fn new(next_entry: u64, next_alert: u64) -> Self {
         Self {
@@ -155,7 +155,7 @@ impl Pending {
     }
 
     /// Takes in finished entries.
-    pub fn add_entries(&mut self, entries: &mut Vec<Entry>) {
+    pub fn add_entries(&mut self, entries: &mut Vec<EncodedEntry>) {
         for entry in entries.drain(..) {
             self.entry_bytes += entry.bytes.len();
             self.entries.push_back((self.next_entry, entry));
@@ -164,7 +164,7 @@ impl Pending {
     }
 
     /// Takes in a text.
-    pub fn add_text(&mut self, text: Text) {
+    pub fn add_text(&mut self, text: FailureText) {
         self.texts.push_back(text);
     }
 
@@ -281,7 +281,7 @@ impl TextSizes {
 
 type Failures<'txn> = Table<'txn, (u32, u64), &'static [u8]>;
 
-fn write_text(failures: &mut Failures<'_>, text: &Text, written: &mut TextSizes) -> Result<(), redb::Error> {
+fn write_text(failures: &mut Failures<'_>, text: &FailureText, written: &mut TextSizes) -> Result<(), redb::Error> {
     let site = text.site.0;
     let mut key = text.seq;
     if let Some((first, last)) = last_text(failures, site)? {

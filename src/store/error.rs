@@ -64,7 +64,7 @@ pub enum StoreError {
     },
     /// Another process holds the lock on the header for longer than is waited for it.
     #[error("cannot use {}: {held}; stop or continue that process", .path.display())]
-    Held {
+    LockHeld {
         /// The file.
         path: PathBuf,
         /// Who holds it.
@@ -154,7 +154,7 @@ impl StoreError {
             redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => Self::Locked { path },
             redb::Error::Corrupted(reason) => Self::Damaged { path, reason },
             redb::Error::Io(source) if held(&source).is_some() => {
-                Self::Held { path, held: held(&source).unwrap_or(Held(None)), is_untouched: false }
+                Self::LockHeld { path, held: held(&source).unwrap_or(Held(None)), is_untouched: false }
             }
             redb::Error::Io(source) if is_damage(&source) => Self::Damaged { path, reason: damage(&source) },
             redb::Error::Io(source) => Self::Io { path, doing: "use", source },
@@ -205,7 +205,7 @@ impl StoreError {
             }
             Self::Taken { .. } => "another webmon wrote to the file meanwhile; start this one again".to_owned(),
             Self::Locked { .. } => "another webmon has the file".to_owned(),
-            Self::Held { held, .. } => held.to_string(),
+            Self::LockHeld { held, .. } => held.to_string(),
             other => other.to_string(),
         }
     }

@@ -11,8 +11,8 @@ use crate::alert::Alert;
 use crate::model::{Cause, Observation, Packed, SiteId, Timestamp};
 use crate::ring::{self, Ring};
 
-use super::codec::journal_entry::{Entry, Packer};
-use super::commit::{Dropped, Pending, TEXTS_MAX, Text};
+use super::codec::journal_entry::{EncodedEntry, Packer};
+use super::commit::{Dropped, FailureText, PendingCommit, TEXTS_MAX};
 use super::tables::export_cursor::Progress;
 
 /// See the module.
@@ -21,12 +21,12 @@ pub struct Intake {
     sites: Vec<(SiteId, ring::Reader)>,
     /// Sites whose samples come from another ring after the last one that was in theirs.
     moved: Vec<(usize, Arc<Ring>)>,
-    backlog: Pending,
+    backlog: PendingCommit,
     /// Texts whose samples have not been drained yet.
-    early_texts: Vec<(usize, Text)>,
+    early_texts: Vec<(usize, FailureText)>,
     packer: Packer,
     drained: Vec<Packed>,
-    entries: Vec<Entry>,
+    entries: Vec<EncodedEntry>,
     /// Lost since somebody asked.
     lost: Dropped,
     /// Samples that the writer has taken and not committed.
@@ -35,7 +35,7 @@ pub struct Intake {
 
 impl Intake {
     /// Of these sites, numbered as `backlog` is, which is empty.
-    pub(super) fn new(sites: Vec<(SiteId, ring::Reader)>, backlog: Pending) -> Self {
+    pub(super) fn new(sites: Vec<(SiteId, ring::Reader)>, backlog: PendingCommit) -> Self {
         Self {
             sites,
             moved: Vec::new(),
@@ -70,7 +70,7 @@ impl Intake {
             return;
         }
         let id = self.sites[site].0;
-        let text = Text { site: id, seq, detail: observation.detail.clone(), address: observation.address };
+        let text = FailureText { site: id, seq, detail: observation.detail.clone(), address: observation.address };
         self.early_texts.push((site, text));
     }
 
@@ -129,7 +129,7 @@ impl Intake {
     }
 
     /// Moves the backlog to the end of `pending`, which the writer is about to commit.
-    pub(super) fn hand_over(&mut self, pending: &mut Pending) {
+    pub(super) fn hand_over(&mut self, pending: &mut PendingCommit) {
         pending.append(self.backlog.take());
         self.lost.add(pending.shed());
         self.backlog.share(pending.bytes());

@@ -7,10 +7,10 @@ use redb::{ReadableTable, TableDefinition, TableError};
 
 use crate::model::Timestamp;
 
-use super::commit::Pending;
+use super::commit::PendingCommit;
 use super::error::StoreError;
 use super::limits::Keep;
-use super::maintain::alert_retention::Kept;
+use super::maintain::alert_retention::KeptAlerts;
 use super::maintain::retention::{self, Trimmed};
 use super::maintain::seal::Sealed;
 use super::maintain::{rollup_builder, space};
@@ -45,7 +45,7 @@ impl Store {
         let behind = first?;
         let (step, mut outcome) = (keep.step(retention::BLOCKS_MAX), Trimmed::default());
         let mut left = (step * STEPS_MAX).min(retention::BLOCKS_MAX);
-        let (mut kept, mut is_sealing) = (Kept::default(), seal);
+        let (mut kept, mut is_sealing) = (KeptAlerts::default(), seal);
         loop {
             let most = step.min(left);
             let next = self.write(|transaction| {
@@ -98,14 +98,14 @@ impl Store {
         })
     }
 
-    /// An empty [`Pending`] that goes on with the numbers of the file.
-    pub(super) fn pending(&self) -> Result<Pending, StoreError> {
+    /// An empty [`PendingCommit`] that goes on with the numbers of the file.
+    pub(super) fn pending(&self) -> Result<PendingCommit, StoreError> {
         self.look(|transaction| {
             let entry =
                 transaction.open_table(schema::JOURNAL)?.last()?.map_or(Ok(0), |(number, _)| after(number.value()))?;
             let alert =
                 transaction.open_table(schema::ALERTS)?.last()?.map_or(Ok(0), |(number, _)| after(number.value()))?;
-            Ok(Pending::new(entry, alert))
+            Ok(PendingCommit::new(entry, alert))
         })
     }
 }

@@ -16,20 +16,20 @@ use crate::store::read::export_start;
 use crate::store::tables::record::Registered;
 
 use super::error::{self, StoreError, guard};
-use super::file::lock::Link;
+use super::file::lock::LockHandle;
 use super::file::open::{self, Options};
 use super::file::path_check::{self, Identity};
 use super::file::{aside, new_file, opening_mark};
 use super::limits::Keep;
-use super::maintain::clock_trust::{self, Trust};
+use super::maintain::clock_trust::{self, ClockTrust};
 use super::maintain::seal::{self, Sealed, Sealing};
-use super::maintain::space::Room;
+use super::maintain::space::SpaceUsage;
 use super::read::export_start::Start;
 use super::read::figures::{self, Figures};
 use super::read::samples::{self, Passed, StoredSample};
 use super::read::view::{self, Query, View};
 use super::tables::export_cursor::{self, Progress};
-use super::tables::journal::Tail;
+use super::tables::journal::Journal;
 use super::tables::record::{self, SiteRecord};
 use super::tables::schema;
 use super::tables::writer_signature::{self, Signature};
@@ -54,13 +54,13 @@ pub struct Store {
     pub(super) signed: Option<Signature>,
     pub(super) keep: Keep,
     /// What the pages in use were counted to be, while that can be reckoned on.
-    pub(super) room: Option<Room>,
+    pub(super) room: Option<SpaceUsage>,
     /// Whether the clock is one to trim by.
-    pub(super) trust: Trust,
+    pub(super) trust: ClockTrust,
     /// The journal, as far as it was read for figures.
-    tail: Mutex<Arc<Tail>>,
+    tail: Mutex<Arc<Journal>>,
     /// The way to the open file, and how a lock on it is waited for.
-    link: Link,
+    link: LockHandle,
     pause: fn(Duration),
 }
 
@@ -99,7 +99,7 @@ impl Store {
                 Err(error) => return Err(error),
                 Ok((mut store, sealed)) => {
                     let newest = store.look(clock_trust::newest)?;
-                    store.trust = Trust::since(newest);
+                    store.trust = ClockTrust::since(newest);
                     notices.extend(path_check::secure(path));
                     notices.extend(sealed.notice());
                     return Ok(Opened { store, notices });
@@ -113,7 +113,9 @@ impl Store {
         // A reader's look first: a foreign file or one of a newer version stays as it is to the byte. What is wrong
         // otherwise shows again when the file is opened, and locked, for writing.
         let unclean = match open::open_read_only(path) {
-            Err(StoreError::Damaged { .. } | StoreError::Locked { .. } | StoreError::Held { .. }) | Ok(None) => true,
+            Err(StoreError::Damaged { .. } | StoreError::Locked { .. } | StoreError::LockHeld { .. }) | Ok(None) => {
+                true
+            }
             Ok(Some(_)) => false,
             Err(error) => return Err(error),
         };
@@ -137,7 +139,7 @@ impl Store {
     /// A store over `database`, which is of our format; `opener` opens it again after a failure.
     pub(super) fn new(path: PathBuf, opener: Opener, database: Database) -> Self {
         let (database, keep) = (Some(database), Keep::default());
-        let (link, pause) = (Link::default(), std::thread::sleep as fn(Duration));
+        let (link, pause) = (LockHandle::default(), std::thread::sleep as fn(Duration));
         Self {
             path,
             opener,
@@ -146,7 +148,7 @@ impl Store {
             signed: None,
             keep,
             room: None,
-            trust: Trust::default(),
+            trust: ClockTrust::default(),
             tail: Mutex::default(),
             link,
             pause,
@@ -256,7 +258,7 @@ impl Store {
 
     /// The way to the open file, for the one who waits for a commit.
     #[must_use]
-    pub fn link(&self) -> Link {
+    pub fn link(&self) -> LockHandle {
         self.link.clone()
     }
 
@@ -309,7 +311,7 @@ impl Store {
         let database = self.opened()?;
         self.look_after()?;
         // A commit that fails in the middle has to be repaired; one that never began costs nothing.
-        self.link.ready(self.pause).map_err(|held| StoreError::Held {
+        self.link.ready(self.pause).map_err(|held| StoreError::LockHeld {
             path: self.path.clone(),
             held,
             is_untouched: true,

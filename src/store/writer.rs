@@ -13,7 +13,7 @@ use crate::alert::Alert;
 use crate::model::{Observation, SiteId, StoreHealth, Timestamp};
 use crate::ring;
 
-use super::commit::{Dropped, Pending, TextSizes};
+use super::commit::{Dropped, PendingCommit, TextSizes};
 use super::error::StoreError;
 use super::intake::Intake;
 use super::tables::export_cursor::Progress;
@@ -37,14 +37,14 @@ pub struct Writer {
     store: Store,
     /// Where it comes in, also while a commit does not return.
     intake: Arc<Mutex<Intake>>,
-    pending: Pending,
+    pending: PendingCommit,
     sizes: TextSizes,
     journal_bytes: usize,
     sealed_at: Option<Timestamp>,
     /// More is beyond the limits, or not rolled up yet, than one flush may see to.
     trim_on: bool,
     told: Told,
-    failure: Option<Failure>,
+    failure: Option<SaveFailure>,
 }
 
 /// Old pages of so many bytes are told of; fewer may be those of the last commits.
@@ -59,7 +59,7 @@ struct Told {
 }
 
 /// Saving has failed since then.
-struct Failure {
+struct SaveFailure {
     since: Timestamp,
     reason: String,
     tried: Timestamp,
@@ -288,17 +288,17 @@ impl Writer {
         // is not opened as what it is now: its contents can be put back.
         let is_held = matches!(
             error,
-            StoreError::Moved { .. } | StoreError::Altered { .. } | StoreError::Held { is_untouched: true, .. }
+            StoreError::Moved { .. } | StoreError::Altered { .. } | StoreError::LockHeld { is_untouched: true, .. }
         );
         if !is_held {
             self.store.let_go();
         }
         self.sizes.forget();
-        let failure = self.failure.get_or_insert_with(|| Failure::new(now));
+        let failure = self.failure.get_or_insert_with(|| SaveFailure::new(now));
         failure.reason = error.reason();
         failure.tried = now;
         // To ask for a lock again costs nothing.
-        let longest = if matches!(error, StoreError::Held { .. }) { RETRY_FIRST } else { RETRY_MAX };
+        let longest = if matches!(error, StoreError::LockHeld { .. }) { RETRY_FIRST } else { RETRY_MAX };
         failure.pause = (failure.pause * 2).min(longest);
     }
 
@@ -323,7 +323,7 @@ pub fn unsaved(samples: u64, reason: &str) -> String {
     format!("the last {samples} samples could not be saved: {reason}")
 }
 
-impl Failure {
+impl SaveFailure {
     /// The first of a series, not tried again yet.
     fn new(now: Timestamp) -> Self {
         Self { since: now, reason: String::new(), tried: now, pause: RETRY_FIRST / 2, dropped: 0 }

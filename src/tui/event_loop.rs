@@ -12,14 +12,14 @@ use ratatui::layout::Size;
 use crate::model::Timestamp;
 use crate::tui::settings::Settings;
 use crate::tui::source::{Fixed, Source};
-use crate::tui::terminal::console::{Beyond, Console};
+use crate::tui::terminal::console::{Console, TerminalEffects};
 
-use super::page::Leave;
+use super::page::ExitRequest;
 use super::screen::view;
-use super::source_cache::Taken;
+use super::source_cache::SourceCache;
 use super::state::UiState;
 use super::terminal::job_control::JobControl;
-use super::terminal::session::{Session, is_panicked};
+use super::terminal::session::{TerminalSession, is_panicked};
 
 const TICK: Duration = Duration::from_millis(100);
 
@@ -48,7 +48,7 @@ pub enum Ended {
 pub fn run(source: &impl Source, settings: Settings, fixed: &Fixed, orders: &JobControl) -> io::Result<Ended> {
     // The theme decides about colours; crossterm's own reading of NO_COLOR would overrule `--color always`.
     crossterm::style::force_color_output(true);
-    let mut session = Session::enter()?;
+    let mut session = TerminalSession::enter()?;
     Ok(match drive(source, UiState::new(&settings), fixed, &mut session, orders) {
         Ended::TerminalGone if is_panicked() => Ended::Panicked,
         ended => ended,
@@ -62,7 +62,7 @@ fn drive(
     console: &mut impl Console,
     orders: &JobControl,
 ) -> Ended {
-    let mut taken = Taken::from(source);
+    let mut taken = SourceCache::from(source);
     let mut keys = Vec::new();
     let mut size = Size::ZERO;
     let mut drawn: Option<Timestamp> = None;
@@ -89,15 +89,15 @@ fn drive(
         let inputs = taken.inputs(fixed);
         for key in keys.drain(..) {
             let leave = state.act(&key, &inputs, size);
-            for wish in state.take_wishes() {
-                source.wish(wish);
+            for wish in state.take_commands() {
+                source.send_command(wish);
             }
             match leave {
                 None => {}
-                Some(Leave::Plain) => return Ended::Quit,
-                Some(Leave::Interrupt) => return Ended::Interrupt,
-                Some(Leave::Rest) => orders.rest(),
-                Some(Leave::KeepScreen) => return Ended::QuitKeepScreen(view(&inputs, &state, size).text()),
+                Some(ExitRequest::Plain) => return Ended::Quit,
+                Some(ExitRequest::Interrupt) => return Ended::Interrupt,
+                Some(ExitRequest::Rest) => orders.rest(),
+                Some(ExitRequest::KeepScreen) => return Ended::QuitKeepScreen(view(&inputs, &state, size).text()),
             }
         }
         // A clock that went back must not stop the drawing.
@@ -110,7 +110,7 @@ fn drive(
             let focus = state.focus(&inputs);
             taken.look_closer(source, (focus, opened), wanted);
             let inputs = taken.inputs(fixed);
-            let beyond = Beyond { bell: state.settle(&inputs, size), mouse: state.mouse };
+            let beyond = TerminalEffects { bell: state.settle(&inputs, size), mouse: state.mouse };
             let screen = view(&inputs, &state, size);
             if console.draw(&screen, state.theme(), beyond).is_err() {
                 return Ended::TerminalGone;
@@ -140,7 +140,7 @@ mod tests {
     use super::super::style::theme::Theme;
     use crate::alert::Alert;
     use crate::engine::snapshot::Snapshot;
-    use crate::model::command::{Recheck, SiteCommand};
+    use crate::model::command::{ManualCheck, SiteCommand};
     use crate::model::{Health, Sample};
     use std::cell::{Cell, RefCell};
     use std::sync::Arc;
@@ -174,11 +174,11 @@ mod tests {
         fn samples(&self, _: usize, samples: &mut Vec<Sample>) {
             samples.clone_from(&fixtures::five_sites().samples);
         }
-        fn rechecks(&self) -> Arc<[Recheck]> {
-            thread_local!(static NONE: Arc<[Recheck]> = Arc::default());
+        fn rechecks(&self) -> Arc<[ManualCheck]> {
+            thread_local!(static NONE: Arc<[ManualCheck]> = Arc::default());
             NONE.with(Arc::clone)
         }
-        fn wish(&self, wish: SiteCommand) {
+        fn send_command(&self, wish: SiteCommand) {
             self.wished.borrow_mut().push(wish);
         }
         fn now(&self) -> Timestamp {
@@ -218,7 +218,7 @@ mod tests {
                 _ => Ok(()),
             }
         }
-        fn draw(&mut self, _: &Screen, _: Theme, _: Beyond) -> io::Result<()> {
+        fn draw(&mut self, _: &Screen, _: Theme, _: TerminalEffects) -> io::Result<()> {
             self.frames.borrow_mut().push(self.source.now.get());
             Ok(())
         }

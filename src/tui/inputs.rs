@@ -6,9 +6,9 @@ use jiff::tz::TimeZone;
 
 use crate::alert::Alert;
 use crate::engine::snapshot::Snapshot;
-use crate::model::command::Recheck;
+use crate::model::command::ManualCheck;
 use crate::model::{Health, Sample, Timestamp};
-use crate::stats::series::site_history::Past;
+use crate::stats::series::site_history::SiteHistory;
 
 /// Facts about this run that never change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,13 +31,13 @@ pub struct Inputs<'a> {
     /// Whether there is a store to look back into.
     pub has_past: bool,
     /// What was last read of it, for [`UiState::wanted`](super::UiState::wanted).
-    pub past: Option<&'a Past>,
+    pub past: Option<&'a SiteHistory>,
     /// All past alerts, oldest first.
     pub alerts: &'a [Arc<Alert>],
     /// How webmon itself is.
     pub health: &'a Health,
     /// Checks that were asked for by hand, the newest of each site.
-    pub rechecks: &'a [Recheck],
+    pub rechecks: &'a [ManualCheck],
     /// The instant.
     pub now: Timestamp,
     /// The zone in which times are told.

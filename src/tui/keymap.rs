@@ -3,7 +3,7 @@
 //! A row says which keys do what on which screens. Nothing is in the table that does not work.
 
 use super::input::key::Key;
-use super::page::Place;
+use super::page::Page;
 
 /// Something that a person does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -135,32 +135,32 @@ pub struct Hint {
 
 /// A row of the table.
 #[derive(Clone, Copy, Debug)]
-pub struct Entry {
+pub struct KeyBinding {
     /// What is done.
     pub action: Action,
     /// By which keys.
     pub keys: &'static [Key],
     /// Where.
-    pub places: &'static [Place],
+    pub places: &'static [Page],
     /// What the footer says of it.
     pub hint: Option<Hint>,
     /// What the help says of it: section, label of the keys, words. Rows without are told by their neighbour.
     pub help: Option<(Section, &'static str, &'static str)>,
 }
 
-const SCREENS: &[Place] = &[Place::Overview, Place::Alerts, Place::Site];
-const EVERYWHERE: &[Place] = &[Place::Overview, Place::Alerts, Place::Site, Place::Help];
-const OVERVIEW: &[Place] = &[Place::Overview];
-const ALERTS: &[Place] = &[Place::Alerts];
-const SITE: &[Place] = &[Place::Site];
-const LISTS: &[Place] = &[Place::Overview, Place::Alerts, Place::Help];
-const TABLES: &[Place] = &[Place::Overview, Place::Site];
+const SCREENS: &[Page] = &[Page::Overview, Page::Alerts, Page::Site];
+const EVERYWHERE: &[Page] = &[Page::Overview, Page::Alerts, Page::Site, Page::Help];
+const OVERVIEW: &[Page] = &[Page::Overview];
+const ALERTS: &[Page] = &[Page::Alerts];
+const SITE: &[Page] = &[Page::Site];
+const LISTS: &[Page] = &[Page::Overview, Page::Alerts, Page::Help];
+const TABLES: &[Page] = &[Page::Overview, Page::Site];
 
-const fn row(action: Action, keys: &'static [Key], places: &'static [Place]) -> Entry {
-    Entry { action, keys, places, hint: None, help: None }
+const fn row(action: Action, keys: &'static [Key], places: &'static [Page]) -> KeyBinding {
+    KeyBinding { action, keys, places, hint: None, help: None }
 }
 
-impl Entry {
+impl KeyBinding {
     const fn hint(mut self, label: &'static str, word: &'static str, rank: u8) -> Self {
         self.hint = Some(Hint { label, word, rank });
         self
@@ -173,7 +173,7 @@ impl Entry {
 }
 
 /// The table.
-pub const TABLE: &[Entry] = &[
+pub const TABLE: &[KeyBinding] = &[
     row(Action::Down, &[Key::Char('j'), Key::Down], EVERYWHERE).help(Section::Move, "j k arrows", "row"),
     row(Action::Up, &[Key::Char('k'), Key::Up], EVERYWHERE),
     row(Action::PageDown, &[Key::PageDown, Key::Ctrl('f'), Key::Char(' ')], EVERYWHERE).help(
@@ -270,13 +270,13 @@ pub const TABLE: &[Entry] = &[
 ];
 
 /// The rows that hold at `place`.
-pub fn at(place: Place) -> impl Iterator<Item = &'static Entry> {
+pub fn at(place: Page) -> impl Iterator<Item = &'static KeyBinding> {
     TABLE.iter().filter(move |entry| entry.places.contains(&place))
 }
 
 /// What `key` does at `place`.
 #[must_use]
-pub fn of(key: &Key, place: Place) -> Option<Action> {
+pub fn of(key: &Key, place: Page) -> Option<Action> {
     at(place).find(|entry| entry.keys.contains(key)).map(|entry| entry.action)
 }
 
@@ -286,7 +286,7 @@ mod tests {
 
     #[test]
     fn no_key_does_two_things_at_one_place() {
-        for place in [Place::Overview, Place::Alerts, Place::Site, Place::Help] {
+        for place in [Page::Overview, Page::Alerts, Page::Site, Page::Help] {
             let keys: Vec<&Key> = at(place).flat_map(|entry| entry.keys).collect();
             for (i, key) in keys.iter().enumerate() {
                 assert!(!keys[..i].contains(key), "{key:?} twice at {place:?}");

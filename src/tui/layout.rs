@@ -44,7 +44,7 @@ pub struct Placed {
 
 /// The regions of an overview, from top to bottom.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Plan {
+pub struct OverviewLayout {
     /// Nothing but the summary.
     pub summary: bool,
     pub tabs: bool,
@@ -57,7 +57,7 @@ pub struct Plan {
     pub below: usize,
 }
 
-impl Plan {
+impl OverviewLayout {
     /// Rows of sites that one view shows: what a page is.
     pub fn page(&self) -> usize {
         self.views.first().map_or(1, |view| view.rows.max(1))
@@ -142,9 +142,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn plan(width: u16, height: u16, sites: usize) -> Plan {
+    fn plan(width: u16, height: u16, sites: usize) -> OverviewLayout {
         let size = Size { width, height };
-        Plan::new(&Demand { size, sites, listed: sites, views: 2, tab: 1, banner: false, below: false })
+        OverviewLayout::new(&Demand { size, sites, listed: sites, views: 2, tab: 1, banner: false, below: false })
     }
 
     #[test]
@@ -173,7 +173,7 @@ mod tests {
         ) {
             let size = Size { width, height };
             let listed = listed.min(sites);
-            let plan = Plan::new(&Demand { size, sites, listed, views, tab, banner, below });
+            let plan = OverviewLayout::new(&Demand { size, sites, listed, views, tab, banner, below });
             if !plan.summary {
                 let tables: usize = plan.views.iter().map(|view| 1 + usize::from(view.head) + view.rows).sum();
                 let halved = below && height >= HALVED_FROM_HEIGHT;

@@ -2,7 +2,7 @@
 
 /// Which screen is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Place {
+pub enum Page {
     /// All sites.
     #[default]
     Overview,
@@ -16,7 +16,7 @@ pub enum Place {
 
 /// How a person leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Leave {
+pub enum ExitRequest {
     /// Without a trace.
     Plain,
     /// The last screen stays.

@@ -5,7 +5,7 @@ use ratatui::layout::Size;
 use crate::tui::render::Screen;
 
 use super::inputs::Inputs;
-use super::page::Place;
+use super::page::Page;
 use super::state::{UiState, banner};
 use super::style::line::{Line, safe};
 use super::view::chrome::{compact, footer, header, help, selection};
@@ -29,15 +29,15 @@ pub fn view(inputs: &Inputs, state: &UiState, size: Size) -> Screen {
     let mut bottom = selection::line(&frame);
     let mut more = false;
     match state.place {
-        Place::Overview => {
+        Page::Overview => {
             lines.extend(overview::lines(&frame));
             lines.extend(alerts::region(&frame, plan.alerts));
             if plan.alerts == 0 {
                 bottom = alerts::toast(&frame).unwrap_or(bottom);
             }
         }
-        Place::Alerts => lines.extend(alerts::screen(&frame, body)),
-        Place::Site => {
+        Page::Alerts => lines.extend(alerts::screen(&frame, body)),
+        Page::Site => {
             if plan.below > 0 {
                 lines.extend(overview::lines(&frame));
                 lines.push(site::header(&frame));
@@ -49,7 +49,7 @@ pub fn view(inputs: &Inputs, state: &UiState, size: Size) -> Screen {
             lines.extend(seen);
             bottom = alerts::toast(&frame).unwrap_or(bottom);
         }
-        Place::Help => {
+        Page::Help => {
             // No site is looked at: its line is room for the help.
             let mut help = help::lines(&frame, body + 1);
             let last = help.pop().unwrap_or_default();

@@ -6,9 +6,9 @@ use jiff::tz::TimeZone;
 
 use crate::alert::Alert;
 use crate::engine::snapshot::Snapshot;
-use crate::model::command::{Recheck, SiteCommand};
+use crate::model::command::{ManualCheck, SiteCommand};
 use crate::model::{Health, Sample, Timestamp};
-use crate::stats::series::site_history::{Past, Wanted};
+use crate::stats::series::site_history::{HistoryRequest, SiteHistory};
 
 use super::inputs::About;
 
@@ -29,17 +29,17 @@ pub trait Source {
         false
     }
     /// Begins to read this of the store, in place of anything asked for before.
-    fn look_back(&self, _wanted: Wanted) {}
+    fn look_back(&self, _wanted: HistoryRequest) {}
     /// What was read last; the same `Arc` as long as nothing else was.
-    fn past(&self) -> Option<Arc<Past>> {
+    fn past(&self) -> Option<Arc<SiteHistory>> {
         None
     }
     /// What became of the checks that were asked for by hand; the same `Arc` as long as nothing did.
-    fn rechecks(&self) -> Arc<[Recheck]>;
+    fn rechecks(&self) -> Arc<[ManualCheck]>;
     /// Hears which sites are on the screen, by number, whenever that changes.
     fn seen(&self, _sites: &[usize]) {}
     /// Passes on what a person asks for. It may go unheard.
-    fn wish(&self, wish: SiteCommand);
+    fn send_command(&self, wish: SiteCommand);
     /// The time.
     fn now(&self) -> Timestamp;
 }

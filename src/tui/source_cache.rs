@@ -8,15 +8,15 @@ use std::sync::Arc;
 
 use crate::alert::Alert;
 use crate::engine::snapshot::{SiteSnapshot, Snapshot};
-use crate::model::command::Recheck;
+use crate::model::command::ManualCheck;
 use crate::model::{Health, Sample, Timestamp};
-use crate::stats::series::site_history::{Past, Wanted};
+use crate::stats::series::site_history::{HistoryRequest, SiteHistory};
 
 use super::inputs::Inputs;
 use super::source::{Fixed, Source};
 
 /// What was last taken from the source.
-pub struct Taken {
+pub struct SourceCache {
     version: u64,
     snapshot: Snapshot,
     /// The site that the person looked at in the last frame.
@@ -26,18 +26,18 @@ pub struct Taken {
     opened: Option<usize>,
     has_past: bool,
     /// What was last asked of the store, and what was read last.
-    wanted: Option<Wanted>,
-    past: Option<Arc<Past>>,
+    wanted: Option<HistoryRequest>,
+    past: Option<Arc<SiteHistory>>,
     /// The sites that were on the screen last.
     seen: Vec<usize>,
     alerts: Arc<[Arc<Alert>]>,
     health: Arc<Health>,
-    rechecks: Arc<[Recheck]>,
+    rechecks: Arc<[ManualCheck]>,
     /// When that was.
     pub now: Timestamp,
 }
 
-impl Taken {
+impl SourceCache {
     /// Everything, for the first time.
     pub fn from(source: &impl Source) -> Self {
         // The version first: a change in between is then seen again, never missed.
@@ -85,7 +85,7 @@ impl Taken {
         &mut self,
         source: &impl Source,
         (focus, opened): (Option<usize>, Option<usize>),
-        wanted: Option<Wanted>,
+        wanted: Option<HistoryRequest>,
     ) {
         self.focus = focus;
         if wanted != self.wanted {

@@ -66,19 +66,19 @@ fn svg(buffer: &Buffer) -> String {
 
 /// How a cell looks.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Look {
+struct CellStyle {
     ink: &'static str,
     ground: Option<&'static str>,
     bold: bool,
     dim: bool,
     underlined: bool,
-    shape: Option<Shape>,
+    shape: Option<GlyphShape>,
 }
 
 /// A glyph that is drawn: the part of the cell's height above it, and its own, in nineteenths.
-type Shape = (usize, usize);
+type GlyphShape = (usize, usize);
 
-impl Look {
+impl CellStyle {
     fn of(cell: &Cell) -> Self {
         let has = |modifier| cell.modifier.contains(modifier);
         let (ink, ground) = (color(cell.fg), color(cell.bg));
@@ -106,36 +106,36 @@ impl Look {
 }
 
 /// Neighbouring cells that look alike.
-struct Run {
+struct TextRun {
     column: usize,
     cells: usize,
-    look: Look,
+    look: CellStyle,
     text: String,
 }
 
-fn runs(cells: &[Cell]) -> Vec<Run> {
-    let mut runs: Vec<Run> = Vec::new();
+fn runs(cells: &[Cell]) -> Vec<TextRun> {
+    let mut runs: Vec<TextRun> = Vec::new();
     let mut column = 0;
     // The cell behind a wide character belongs to it.
     while let Some(cell) = cells.get(column) {
-        let (look, width) = (Look::of(cell), cell.symbol().width().max(1));
+        let (look, width) = (CellStyle::of(cell), cell.symbol().width().max(1));
         match runs.last_mut() {
             Some(run) if run.look == look => {
                 run.cells += width;
                 run.text.push_str(cell.symbol());
             }
-            _ => runs.push(Run { column, cells: width, look, text: cell.symbol().to_owned() }),
+            _ => runs.push(TextRun { column, cells: width, look, text: cell.symbol().to_owned() }),
         }
         column += width;
     }
     runs
 }
 
-impl Run {
+impl TextRun {
     fn drawn(&self, x: usize, y: usize) -> String {
         let mut out = String::new();
         let mut put = |text: std::fmt::Arguments<'_>| out.write_fmt(text).expect("writing to a String cannot fail");
-        let (width, Look { ink, .. }) = (self.cells * CELL.0, self.look);
+        let (width, CellStyle { ink, .. }) = (self.cells * CELL.0, self.look);
         if let Some(ground) = self.look.ground {
             let height = CELL.1;
             put(format_args!("<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" fill=\"{ground}\"/>\n"));

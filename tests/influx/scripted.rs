@@ -9,7 +9,7 @@ use flate2::read::GzDecoder;
 use influxdb_line_protocol::parse_lines;
 use webmon::export::{Client, Exporter, Labels, compress};
 use webmon::model::{
-    Api, Cause, ExportState, Flags, Http, Micros, Phase, Phases, Sample, Secret, Sink, Status, Timestamp,
+    Api, Cause, ExportState, ExportTarget, Flags, Http, Micros, Phase, Phases, Sample, Secret, Status, Timestamp,
 };
 use webmon::ring::Producer;
 use webmon::store::{Archive, Options, Progress, Start, Store, Writer};
@@ -24,7 +24,7 @@ struct Rig {
     folder: tempfile::TempDir,
     writer: Writer,
     producers: Vec<Producer>,
-    sink: Sink,
+    sink: ExportTarget,
     exporter: Exporter,
     client: Client,
     now: Timestamp,
@@ -48,7 +48,7 @@ fn sample(site: usize, index: u64) -> Sample {
 
 impl Rig {
     /// Three sites with `count` samples each, exported from their beginning to `sink`.
-    fn new(count: u64, sink: Sink) -> Self {
+    fn new(count: u64, sink: ExportTarget) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("webmon.redb"), &Options::default(), NOW).unwrap().store;
         let names: Vec<Arc<str>> = ["api", "bad, and spaced", "shop"].into_iter().map(Arc::from).collect();
@@ -105,13 +105,13 @@ impl Rig {
     }
 }
 
-fn exporter(sink: &Sink, progress: Progress) -> Exporter {
+fn exporter(sink: &ExportTarget, progress: Progress) -> Exporter {
     let groups = HashMap::from([("shop".into(), "front end".into())]);
     Exporter::new(sink, progress, Labels { agent: "tester".to_owned(), groups }, 7)
 }
 
-fn sink(server: &Server, api: Api) -> Sink {
-    Sink::at(server.url("/").parse().unwrap(), api)
+fn sink(server: &Server, api: Api) -> ExportTarget {
+    ExportTarget::at(server.url("/").parse().unwrap(), api)
 }
 
 /// The lines of a request, which an independent parser can read.
@@ -181,7 +181,11 @@ fn every_dialect_gets_its_address_and_its_credentials_and_nothing_secret_in_the_
     ] {
         let points = Points::default();
         let server = influx(&points, |_, _, _| None);
-        let sink = Sink { org: "me".to_owned(), authorization: Some(Secret::new(authorization)), ..sink(&server, api) };
+        let sink = ExportTarget {
+            org: "me".to_owned(),
+            authorization: Some(Secret::new(authorization)),
+            ..sink(&server, api)
+        };
         let mut rig = Rig::new(10, sink);
         assert_eq!(rig.run(), 1);
         let requests = server.requests();
@@ -242,7 +246,7 @@ fn an_answer_that_is_no_yes_keeps_everything_until_the_next_try() {
         let points = Points::default();
         let server = influx(&points, move |number, _, _| (number == 0).then(|| script.clone()));
         let token = Some(Secret::new("Token hunter2"));
-        let mut rig = Rig::new(20, Sink { authorization: token, ..sink(&server, Api::V2) });
+        let mut rig = Rig::new(20, ExportTarget { authorization: token, ..sink(&server, Api::V2) });
         let wait = rig.step().unwrap();
         let health = rig.exporter.health();
         let (at, error) = health.error.clone().unwrap_or_default();
@@ -268,7 +272,7 @@ fn an_answer_that_is_no_yes_keeps_everything_until_the_next_try() {
 fn a_server_that_is_not_there_or_never_answers_costs_nothing_but_time() {
     let hanging = Server::start(Behaviour::always(vec![Step::Hang]));
     let refusing = format!("http://{}/", crate::support::ports::closed_port()).parse().unwrap();
-    for sink in [sink(&hanging, Api::V2), Sink::at(refusing, Api::V2)] {
+    for sink in [sink(&hanging, Api::V2), ExportTarget::at(refusing, Api::V2)] {
         let mut rig = Rig::new(5, sink);
         // Time is not waited for: it passes as soon as nothing else happens.
         rig.runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();

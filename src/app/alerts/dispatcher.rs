@@ -25,7 +25,7 @@ use tracing::debug;
 
 use crate::alert::Alert;
 use crate::app::log::about;
-use crate::app::status::health_meter::Keeping;
+use crate::app::status::health_meter::StoreStatus;
 #[cfg(unix)]
 use crate::app::system::reap;
 use crate::config::{DEFAULT_PATH, Exec, obstacle_of};
@@ -66,12 +66,12 @@ pub struct AlertQueue {
 pub struct AlertDispatcher {
     calls: mpsc::Receiver<Call>,
     missed: Arc<AtomicU64>,
-    keeping: watch::Sender<Keeping>,
+    keeping: watch::Sender<StoreStatus>,
 }
 
 /// An outbox for `exec`, and the messenger that empties it; its warnings go to `keeping`.
 #[must_use]
-pub fn open(exec: Option<Arc<Exec>>, keeping: watch::Sender<Keeping>) -> (AlertQueue, AlertDispatcher) {
+pub fn open(exec: Option<Arc<Exec>>, keeping: watch::Sender<StoreStatus>) -> (AlertQueue, AlertDispatcher) {
     let (sender, calls) = mpsc::channel(WAITING);
     let missed = Arc::new(AtomicU64::new(0));
     (AlertQueue { exec, calls: sender, missed: Arc::clone(&missed) }, AlertDispatcher { calls, missed, keeping })
@@ -154,8 +154,8 @@ pub async fn call(exec: &Exec, alerts: &[Alert], limit: Duration) -> Result<Opti
             let _reaped = tokio::time::timeout(REAP, started.child.wait()).await;
             let what = match problem {
                 Err(_) => format!("was still running after {} s and was killed", limit.as_secs()),
-                Ok(Err(Fault::Flood)) => format!("printed more than {OUTPUT_MAX} bytes and was killed"),
-                Ok(Err(Fault::System(error))) => format!("could not be followed and was killed: {error}"),
+                Ok(Err(ExecError::Flood)) => format!("printed more than {OUTPUT_MAX} bytes and was killed"),
+                Ok(Err(ExecError::System(error))) => format!("could not be followed and was killed: {error}"),
                 Ok(Ok(_)) => unreachable!("that is no problem"),
             };
             return Err(failed(what));
@@ -193,13 +193,13 @@ fn command(exec: &Exec, alerts: &[Alert]) -> Command {
     command
 }
 
-enum Fault {
+enum ExecError {
     Flood,
     System(io::Error),
 }
 
 /// Gives `child` its input, listens until both its outputs are closed, and waits for its end.
-async fn converse(child: &mut Child, input: &[u8]) -> Result<(ExitStatus, Option<String>), Fault> {
+async fn converse(child: &mut Child, input: &[u8]) -> Result<(ExitStatus, Option<String>), ExecError> {
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let fed = async {
         feed(stdin, input).await;
@@ -207,7 +207,7 @@ async fn converse(child: &mut Child, input: &[u8]) -> Result<(ExitStatus, Option
     };
     let heard = async {
         let (out, err) = tokio::try_join!(listen(stdout), listen(stderr))?;
-        let status = child.wait().await.map_err(Fault::System)?;
+        let status = child.wait().await.map_err(ExecError::System)?;
         Ok((status, last_line(&err).or_else(|| last_line(&out))))
     };
     tokio::select! {
@@ -225,19 +225,19 @@ async fn feed(stdin: Option<ChildStdin>, input: &[u8]) {
 }
 
 /// The end of what comes from `output` until it is closed.
-async fn listen(output: Option<impl AsyncRead + Unpin>) -> Result<Vec<u8>, Fault> {
+async fn listen(output: Option<impl AsyncRead + Unpin>) -> Result<Vec<u8>, ExecError> {
     let (mut kept, mut total) = (Vec::with_capacity(2 * KEPT), 0);
     let Some(mut output) = output else { return Ok(kept) };
     loop {
         if kept.len() > KEPT {
             kept.drain(..kept.len() - KEPT);
         }
-        match output.read_buf(&mut kept).await.map_err(Fault::System)? {
+        match output.read_buf(&mut kept).await.map_err(ExecError::System)? {
             0 => return Ok(kept),
             read => total += read,
         }
         if total > OUTPUT_MAX {
-            return Err(Fault::Flood);
+            return Err(ExecError::Flood);
         }
     }
 }
@@ -251,7 +251,7 @@ fn last_line(output: &[u8]) -> Option<String> {
 /// A program and its group, together from the start: whoever gives up while it is being started leaves nothing behind. The
 /// group is dropped first, and so killed before its leader is reaped.
 struct Started {
-    group: Group,
+    group: ProcessGroup,
     child: Child,
     /// Dropped last: its status is ours until then.
     #[cfg(unix)]
@@ -262,20 +262,20 @@ impl Started {
     #[cfg(unix)]
     fn by(command: &mut Command) -> io::Result<Self> {
         let (child, own) = reap::start(command)?;
-        Ok(Self { group: Group::of(&child), child, _own: own })
+        Ok(Self { group: ProcessGroup::of(&child), child, _own: own })
     }
 
     #[cfg(not(unix))]
     fn by(command: &mut Command) -> io::Result<Self> {
         let child = command.spawn()?;
-        Ok(Self { group: Group::of(&child), child })
+        Ok(Self { group: ProcessGroup::of(&child), child })
     }
 }
 
 /// A process group that is killed when this is dropped.
-struct Group(#[cfg(unix)] Option<rustix::process::Pid>);
+struct ProcessGroup(#[cfg(unix)] Option<rustix::process::Pid>);
 
-impl Group {
+impl ProcessGroup {
     #[cfg(unix)]
     fn of(child: &Child) -> Self {
         let number = child.id().and_then(|id| i32::try_from(id).ok());
@@ -296,7 +296,7 @@ impl Group {
 }
 
 #[cfg(unix)]
-impl Drop for Group {
+impl Drop for ProcessGroup {
     fn drop(&mut self) {
         if let Some(group) = self.0 {
             // Fails only when nobody is left in it.
@@ -334,8 +334,8 @@ mod tests {
         sites.iter().map(of).collect()
     }
 
-    fn keeping() -> (watch::Sender<Keeping>, watch::Receiver<Keeping>) {
-        watch::channel(Keeping::default())
+    fn keeping() -> (watch::Sender<StoreStatus>, watch::Receiver<StoreStatus>) {
+        watch::channel(StoreStatus::default())
     }
 
     #[tokio::test]

@@ -10,12 +10,12 @@ use std::io::{self, IsTerminal as _, Write};
 const WIDTH: usize = 40;
 
 /// What is said now of a work that goes on.
-pub struct Shown<W: Write = io::Stderr> {
+pub struct ProgressLine<W: Write = io::Stderr> {
     out: Option<W>,
     said: String,
 }
 
-impl Shown {
+impl ProgressLine {
     /// Nothing yet, on stderr.
     pub fn on_terminal() -> Self {
         let out = io::stderr();
@@ -23,7 +23,7 @@ impl Shown {
     }
 }
 
-impl<W: Write> Shown<W> {
+impl<W: Write> ProgressLine<W> {
     /// Says this from now on.
     pub fn say(&mut self, text: impl fmt::Display) {
         if let Some(out) = &mut self.out {
@@ -41,7 +41,7 @@ impl<W: Write> Shown<W> {
     }
 }
 
-impl<W: Write> Drop for Shown<W> {
+impl<W: Write> Drop for ProgressLine<W> {
     fn drop(&mut self) {
         if !self.said.is_empty() {
             self.say("");
@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn a_line_is_written_when_it_says_something_new_and_is_gone_in_the_end() {
         let mut written = Vec::new();
-        let mut shown = Shown { out: Some(&mut written), said: String::new() };
+        let mut shown = ProgressLine { out: Some(&mut written), said: String::new() };
         for done in [0, 1, 9, 10, 400] {
             shown.say_part("checking", done, 400);
         }
@@ -77,8 +77,8 @@ mod tests {
     #[test]
     fn where_nobody_sees_it_nothing_is_written() {
         let mut written = Vec::new();
-        drop(Shown { out: Some(&mut written), said: String::new() });
-        let mut shown = Shown::<&mut Vec<u8>> { out: None, said: String::new() };
+        drop(ProgressLine { out: Some(&mut written), said: String::new() });
+        let mut shown = ProgressLine::<&mut Vec<u8>> { out: None, said: String::new() };
         shown.say("anything");
         assert!(shown.said.is_empty() && written.is_empty());
     }

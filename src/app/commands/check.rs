@@ -24,7 +24,7 @@ use crate::app::prober::{self, unless_suspended};
 use crate::app::system::{limits, threads};
 use crate::model::{Micros, Observation, Outcome, Sample, Site};
 use crate::probe::{HttpProber, Prober};
-use crate::report::check::{Checked, Manner, Sheet, warning};
+use crate::report::check::{CheckReport, CheckStyle, Checked, warning};
 use crate::report::json;
 
 /// The result of one site.
@@ -51,12 +51,12 @@ pub fn check(args: &CheckArgs, common: &CommonArgs) -> Result<Ending, Failure> {
     let landed = start(prober, sites.clone())?;
 
     let seen = common.color == ColorChoice::Always || io::stdout().is_terminal();
-    let manner = Manner { verbose, color: seen && common.color.on_terminal(), width: terminal_width::of_stdout() };
-    let mut verdict = Verdict::default();
+    let manner = CheckStyle { verbose, color: seen && common.color.on_terminal(), width: terminal_width::of_stdout() };
+    let mut verdict = CheckResult::default();
     let mut arriving = landed.iter().inspect(|landed| verdict.note(&checked(&sites, landed)));
     print(|out| match args.format {
         LineFormat::Text => {
-            let mut sheet = Sheet::of(sites.iter().map(|site| &*site.name), manner);
+            let mut sheet = CheckReport::of(sites.iter().map(|site| &*site.name), manner);
             arriving.by_ref().try_for_each(|landed| {
                 sheet.site(out, &zone, &checked(&sites, &landed))?;
                 out.flush()
@@ -93,14 +93,14 @@ fn in_order(landed: impl Iterator<Item = Landed>, mut write: impl FnMut(&Landed)
 
 /// The results of all sites that decide the exit code.
 #[derive(Clone, Copy, Debug, Default)]
-struct Verdict {
+struct CheckResult {
     sites: usize,
     down: bool,
     unknown: bool,
     warned: bool,
 }
 
-impl Verdict {
+impl CheckResult {
     fn note(&mut self, one: &Checked<'_>) {
         self.sites += 1;
         match one.sample.outcome() {
@@ -219,7 +219,7 @@ mod tests {
             (vec![&up, &warned], Ending::Done, Ending::NotUp),
             (vec![&warned, &unknown], Ending::Unjudged, Ending::NotUp),
         ] {
-            let mut verdict = Verdict::default();
+            let mut verdict = CheckResult::default();
             for observation in &observations {
                 let sample = observation.sample(Timestamp::ZERO, Micros::ZERO, 0);
                 verdict.note(&Checked { site: "s", url: "u", sample, observation });

@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 
 use crate::app::cli::args::CommonArgs;
 use crate::app::cli::db::DbCommand;
-use crate::app::cli::progress::{self, Shown};
+use crate::app::cli::progress::{self, ProgressLine};
 use crate::app::cli::selection::nearest;
 use crate::app::cli::stdout::print;
 use crate::app::cli::zone;
@@ -23,7 +23,7 @@ use crate::model::text::redact::redacted;
 use crate::model::text::{clean_line, shown_path};
 use crate::model::{SiteId, figures};
 use crate::report::{minute, named};
-use crate::store::{Archive, Contents, Options, Repaired, Store, StoreError, StoredSink, Tally, Verdict};
+use crate::store::{Archive, Contents, Options, PointCounts, Repaired, Store, StoreError, StoredSink, Verification};
 
 use super::samples::configured_store;
 
@@ -45,7 +45,7 @@ pub fn db(command: &DbCommand, common: &CommonArgs) -> Result<Ending, Failure> {
         DbCommand::Check => check(&path)?,
         DbCommand::Compact => {
             let options = Options { progress: progress::of_repair(), ..Options::default() };
-            let mut shown = Shown::on_terminal();
+            let mut shown = ProgressLine::on_terminal();
             shown.say("compacting …");
             let compacted = Store::compact(&path, &options);
             drop(shown);
@@ -54,7 +54,7 @@ pub fn db(command: &DbCommand, common: &CommonArgs) -> Result<Ending, Failure> {
             say(&format!("{}: {before} before, {after} now\n", shown_path(&path)))?;
         }
         DbCommand::Backup { file, replace } => {
-            let mut shown = Shown::on_terminal();
+            let mut shown = ProgressLine::on_terminal();
             let copied = Archive::open(&path).and_then(|archive| {
                 archive.backup_with(file, *replace, |done, all| shown.say_part("copying", done, all))
             });
@@ -64,7 +64,7 @@ pub fn db(command: &DbCommand, common: &CommonArgs) -> Result<Ending, Failure> {
         }
         DbCommand::Repair => {
             let options = Options { progress: progress::of_repair(), ..Options::default() };
-            let mut shown = Shown::on_terminal();
+            let mut shown = ProgressLine::on_terminal();
             shown.say("repairing …");
             let repaired = Store::repair(&path, &options, clock::wall());
             drop(shown);
@@ -127,7 +127,7 @@ fn forget(path: &Path, name: &str, is_sure: bool) -> Result<(), Failure> {
 
 fn check(path: &Path) -> Result<(), Failure> {
     let stored = |error: StoreError| store_failure(&error);
-    let mut shown = Shown::on_terminal();
+    let mut shown = ProgressLine::on_terminal();
     let verdict =
         Archive::open(path).and_then(|archive| archive.verify_with(|done, all| shown.say_part("checking", done, all)));
     drop(shown);
@@ -169,7 +169,7 @@ fn described(path: &Path, contents: &Contents, zone: &TimeZone) -> String {
 fn exports(sinks: &[StoredSink], zone: &TimeZone) -> String {
     let mut text = String::new();
     for StoredSink { progress, behind } in sinks {
-        let Tally { sent, rejected, skipped } = progress.tally;
+        let PointCounts { sent, rejected, skipped } = progress.tally;
         let last = progress.acknowledged.map_or_else(|| "never".to_owned(), |at| minute(at, zone));
         let [behind, sent, rejected, skipped] = [*behind, sent, rejected, skipped].map(figures::count);
         writeln!(
@@ -183,7 +183,7 @@ fn exports(sinks: &[StoredSink], zone: &TimeZone) -> String {
 }
 
 /// How a store is, and what to do if it is not sound.
-fn judged(path: &Path, verdict: &Verdict) -> String {
+fn judged(path: &Path, verdict: &Verification) -> String {
     let (records, samples) = (figures::count(verdict.records), figures::count(verdict.samples));
     let path = shown_path(path);
     if verdict.is_sound() {
@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn a_sound_store_is_told_in_a_line_and_a_damaged_one_by_its_damage() {
         let path = Path::new("webmon.redb");
-        let mut verdict = Verdict { records: 12, samples: 3_456, ..Verdict::default() };
+        let mut verdict = Verification { records: 12, samples: 3_456, ..Verification::default() };
         let sound = judged(path, &verdict);
         assert_eq!(sound, "webmon.redb is sound: 12 records, 3,456 samples, none damaged, none missing\n");
         verdict.damaged = vec![("blocks", 1), ("failures", 2)];

@@ -16,11 +16,11 @@ use crate::app::cli::zone;
 use crate::app::clock::{self, Clock};
 use crate::app::exit::{Ending, Failure, print_in_time};
 use crate::app::monitor::MonitorHandle;
-use crate::app::session::{MainRuntime, Stage, is_headless};
+use crate::app::session::{MainRuntime, Session, is_headless};
 use crate::app::system::signals;
 use crate::app::{dashboard, log};
 use crate::demo::{Demo, DemoError, narration};
-use crate::probe::{HttpProber, Options};
+use crate::probe::{HttpProber, ProberOptions};
 use crate::report::run_summary;
 use crate::tui;
 
@@ -36,10 +36,10 @@ const PICTURE_SIZE: (u16, u16) = (120, 30);
 /// # Errors
 /// [`Failure`]: no loopback, no temporary folder, the store, or the system.
 pub fn demo(args: &DemoArgs, common: &CommonArgs) -> Result<Ending, Failure> {
-    let log = log::Wanted::read(common.verbose)?;
+    let log = log::LogOptions::read(common.verbose)?;
     let demo = Demo::open(clock::wall()).map_err(|error| refused(&error))?;
     let config = demo.config().map_err(|error| refused(&error))?;
-    let options = Options { extra_roots: vec![demo.root()], ..Options::default() };
+    let options = ProberOptions { extra_roots: vec![demo.root()], ..ProberOptions::default() };
     // Its notices are about roots of this machine, of which the demonstration needs none.
     let prober = HttpProber::with(&options, clock::stopwatch).context("cannot set up probing")?;
     let attentive = MainRuntime::new()?;
@@ -55,7 +55,7 @@ pub fn demo(args: &DemoArgs, common: &CommonArgs) -> Result<Ending, Failure> {
     let clock = Clock::start(newest);
     let elapsed = clock.clone();
     let serving = demo.serve(move || elapsed.monotonic()).map_err(|error| refused(&error))?;
-    let stage = Stage {
+    let stage = Session {
         output: &args.output,
         color: common.color,
         log,

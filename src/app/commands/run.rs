@@ -14,9 +14,9 @@ use crate::app::clock::{self, AHEAD_MAX, Clock};
 use crate::app::exit::{Ending, Failure, NO_THREAD, store_failure};
 #[cfg(feature = "influx")]
 use crate::app::export;
-use crate::app::monitor::Kept;
+use crate::app::monitor::OpenStore;
 use crate::app::reload::Origin;
-use crate::app::session::{MainRuntime, Stage};
+use crate::app::session::{MainRuntime, Session};
 use crate::app::storage::restore::{fits, remember};
 use crate::app::{log, prober};
 use crate::config::{Config, Storage};
@@ -31,7 +31,7 @@ const FLUSH: Duration = Duration::from_secs(1);
 /// # Errors
 /// [`Failure`]: usage, configuration, the store, or the system.
 pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, Failure> {
-    let log = log::Wanted::read(common.verbose)?;
+    let log = log::LogOptions::read(common.verbose)?;
     // First of all: a hang-up during the start is not lost.
     let attentive = MainRuntime::new()?;
     // Before it is read: what changes from now on is seen.
@@ -67,7 +67,7 @@ pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, Failure> {
     notices.extend(export.iter().flat_map(|export| export.notices.clone()));
     notices.extend(unexported(&config, store.is_some()));
     let config_path = (!ad_hoc).then_some(&*common.config);
-    let stage = Stage {
+    let stage = Session {
         output: &args.output,
         color: common.color,
         log,
@@ -145,7 +145,7 @@ pub fn remembered(
     opened: Option<Opened>,
     config: &Config,
     all_names: &[Arc<str>],
-) -> Result<(Timestamp, Option<Kept>), Failure> {
+) -> Result<(Timestamp, Option<OpenStore>), Failure> {
     let Some(Opened { store, notices }) = opened else {
         return Ok((Timestamp::ZERO, None));
     };
@@ -156,7 +156,7 @@ pub fn remembered(
     let newest = memory.registered.iter().filter_map(|registered| registered.last_at).max();
     let believable = newest.filter(|&newest| newest <= wall.after(AHEAD_MAX)).unwrap_or(Timestamp::ZERO);
     let flush = config.storage.as_ref().map_or(FLUSH, |storage| storage.flush);
-    Ok((believable, Some(Kept { store, memory, flush })))
+    Ok((believable, Some(OpenStore { store, memory, flush })))
 }
 
 /// A store that a monitor cannot begin with, with the way on.

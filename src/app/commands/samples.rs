@@ -31,7 +31,7 @@ const SAMPLES_BACK: Duration = Duration::from_hours(1);
 /// # Errors
 /// [`Failure`]: usage, or the store.
 pub fn samples(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Failure> {
-    let past = Past::open(args, common, Some(SAMPLES_BACK))?;
+    let past = StoredPeriod::open(args, common, Some(SAMPLES_BACK))?;
     let zone = past.zone.clone();
     print(|out| match args.format {
         TableFormat::Table => {
@@ -62,7 +62,7 @@ pub fn samples(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Failur
 /// # Errors
 /// [`Failure`]: usage, or the store.
 pub fn alerts(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Failure> {
-    let past = Past::open(args, common, None)?;
+    let past = StoredPeriod::open(args, common, None)?;
     let alerts = past.archive.alerts(&past.query()).map_err(|error| store_failure(&error))?;
     print(|out| match args.format {
         TableFormat::Table => table::alerts(out, &past.zone, &alerts),
@@ -76,7 +76,7 @@ pub fn alerts(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Failure
 }
 
 /// A period of a store.
-pub struct Past {
+pub struct StoredPeriod {
     /// The store.
     pub archive: Archive,
     /// The chosen sites, in the order of the file, then those that are no longer in it.
@@ -92,7 +92,7 @@ pub struct Past {
     config: Option<Config>,
 }
 
-impl Past {
+impl StoredPeriod {
     /// Opens the store and works out the period: unless told otherwise it begins `back` before its end, or with the
     /// store.
     ///

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::app::cli::args::{CommonArgs, HistoryArgs, TableFormat};
-use crate::app::cli::progress::Shown;
+use crate::app::cli::progress::ProgressLine;
 use crate::app::cli::stdout::print;
 use crate::app::exit::{Ending, Failure, complain, store_failure};
 use crate::model::SiteId;
@@ -15,7 +15,7 @@ use crate::report::{Period, StatsRecord, Stored, csv, json, table};
 use crate::stats::Summary;
 use crate::store::{Figures, Query};
 
-use super::samples::Past;
+use super::samples::StoredPeriod;
 
 /// What is shown when no period is named.
 const BACK: Duration = Duration::from_hours(24);
@@ -28,7 +28,7 @@ const AT_ONCE: usize = 64;
 /// # Errors
 /// [`Failure`]: usage, or the store.
 pub fn stats(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Failure> {
-    let past = Past::open(args, common, Some(BACK))?;
+    let past = StoredPeriod::open(args, common, Some(BACK))?;
     let period = Period { until: past.period.until.min(past.now), ..past.period };
     let sites = figures(&past, period)?;
     let summaries: Vec<(&str, Stored, Summary)> = sites
@@ -79,10 +79,10 @@ pub fn stats(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Failure>
 }
 
 /// The figures of each chosen site that has a sample in the period, with its name.
-fn figures(past: &Past, period: Period) -> Result<Vec<(&str, Figures)>, Failure> {
+fn figures(past: &StoredPeriod, period: Period) -> Result<Vec<(&str, Figures)>, Failure> {
     let mut found = Vec::new();
     let (mut damaged, mut gaps, mut rounded) = (0, 0, 0);
-    let mut shown = Shown::on_terminal();
+    let mut shown = ProgressLine::on_terminal();
     for (done, sites) in past.sites.chunks(AT_ONCE).enumerate() {
         if past.sites.len() > AT_ONCE {
             shown.say(format_args!("reading site {} of {}", done * AT_ONCE, past.sites.len()));

@@ -9,7 +9,7 @@ use crate::app::cli::stdout::print;
 use crate::app::cli::zone;
 use crate::app::exit::{Ending, Failure, complain};
 use crate::app::storage::restore::fits;
-use crate::config::{BYTES_A_SAMPLE, Config, Watched};
+use crate::config::{BYTES_A_SAMPLE, Config, ConfiguredSite};
 use crate::model::figures;
 use crate::model::text::shown_path;
 use crate::model::time::duration;
@@ -74,7 +74,7 @@ fn amount(config: &Config) -> String {
 
 /// Bytes of what is kept of each site beside its checks: the sums of 400 days and of the hours in them, and a certificate.
 fn sums(config: &Config) -> f64 {
-    let a_site = |watched: &Watched| {
+    let a_site = |watched: &ConfiguredSite| {
         let hours = (3_600.0 / watched.site.interval.as_secs_f64()).min(1.0) * 24.0 * DAYS;
         hours * BYTES_AN_HOUR + DAYS * BYTES_A_DAY + BYTES_A_CERTIFICATE
     };

@@ -16,13 +16,13 @@ use crate::app::cli::zone;
 use crate::app::clock::{self, Clock};
 use crate::app::dashboard::{self, Dashboard};
 use crate::app::exit::{Ending, Failure, NO_THREAD, store_failure};
-use crate::app::follow::{Follower, Plan};
+use crate::app::follow::{FollowOptions, ReadOnlyMonitor};
 use crate::app::reload::REASON_MAX;
 use crate::app::session::MainRuntime;
 use crate::app::storage::site_spec::SiteSpec;
 use crate::app::storage::task::blocking;
 use crate::app::system::signals::{self, HANGUP};
-use crate::config::{self, Config, ConfigError, Stamp, default_views};
+use crate::config::{self, Config, ConfigError, FileStamp, default_views};
 use crate::model::Timestamp;
 use crate::model::text::clean_line;
 
@@ -41,12 +41,12 @@ pub fn watch(common: &CommonArgs) -> Result<Ending, Failure> {
         return Err(Failure::Usage(format!("webmon: watch needs a terminal on stdout; {way_on}")));
     }
     // Before it is read: what is written meanwhile is then seen as new.
-    let sheet = Sheet::of(&common.config);
+    let sheet = WatchedFile::of(&common.config);
     let config = configuration(common)?;
     let store = samples::store_path(common, config.as_ref());
     let zone = zone::local();
     let clock = Clock::start(Timestamp::ZERO);
-    let plan = Plan {
+    let plan = FollowOptions {
         path: store.clone(),
         subjects: subjects(config.as_ref()),
         views: config.as_ref().map_or_else(default_views, |config| config.views.clone()),
@@ -55,7 +55,7 @@ pub fn watch(common: &CommonArgs) -> Result<Ending, Failure> {
         clock: clock.clone(),
         wall: clock::wall,
     };
-    let follower = Follower::open(plan).map_err(|error| store_failure(&error))?;
+    let follower = ReadOnlyMonitor::open(plan).map_err(|error| store_failure(&error))?;
     if let Some(warning) = zone::warning() {
         follower.tell(warning);
     }
@@ -109,29 +109,29 @@ fn flush(config: Option<&Config>) -> Duration {
 }
 
 /// The configuration file, to notice that it is another one.
-struct Sheet {
+struct WatchedFile {
     path: PathBuf,
     /// As it was read last, and as the last look found it.
-    read: Option<Stamp>,
-    found: Option<Stamp>,
+    read: Option<FileStamp>,
+    found: Option<FileStamp>,
 }
 
-impl Sheet {
+impl WatchedFile {
     fn of(path: &Path) -> Self {
-        let read = Stamp::of(path);
+        let read = FileStamp::of(path);
         Self { path: path.to_owned(), read, found: read }
     }
 
     /// Whether it has changed and stands still: two looks agree.
     fn is_new(&mut self) -> bool {
-        let found = Stamp::of(&self.path);
+        let found = FileStamp::of(&self.path);
         let still = std::mem::replace(&mut self.found, found) == found;
         found.is_some() && still && found != self.read
     }
 }
 
 /// Follows the store, and sites.yaml, for ever.
-async fn follow(mut follower: Follower, common: CommonArgs, mut sheet: Sheet) {
+async fn follow(mut follower: ReadOnlyMonitor, common: CommonArgs, mut sheet: WatchedFile) {
     let mut ticks = tokio::time::interval(LOOK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -149,7 +149,7 @@ async fn follow(mut follower: Follower, common: CommonArgs, mut sheet: Sheet) {
 }
 
 /// Shows the sites and views that the file has now. One that cannot be taken changes nothing and is told once.
-fn read_again(follower: &mut Follower, common: &CommonArgs, sheet: &mut Sheet) {
+fn read_again(follower: &mut ReadOnlyMonitor, common: &CommonArgs, sheet: &mut WatchedFile) {
     let name = sheet.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let config = match configuration(common) {
         Ok(config) => config,

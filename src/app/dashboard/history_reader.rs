@@ -11,17 +11,17 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::{SiteId, Timestamp};
-use crate::stats::Stretch;
+use crate::stats::PeriodFigures;
 use crate::store::{Archive, Query, StoreError};
-use crate::tui::{Gather, HOUR, Past, Wanted};
+use crate::tui::{HOUR, HistoryBuilder, HistoryRequest, SiteHistory};
 
 /// Samples between two looks at the wishes.
 const LOOK_EVERY: u64 = 4_096;
 
 /// A handle to the reader.
 pub struct HistoryReader {
-    wishes: Sender<Wanted>,
-    read: Arc<Mutex<Option<Arc<Past>>>>,
+    requests: Sender<HistoryRequest>,
+    read: Arc<Mutex<Option<Arc<SiteHistory>>>>,
 }
 
 impl HistoryReader {
@@ -46,41 +46,49 @@ impl HistoryReader {
                 }
             }
         })?;
-        Ok(Self { wishes, read })
+        Ok(Self { requests: wishes, read })
     }
 
     /// Wishes for this, in place of anything before.
-    pub fn wish(&self, wanted: Wanted) {
+    pub fn request(&self, wanted: HistoryRequest) {
         // The reader panicked: what was read last stays.
-        let _unheard = self.wishes.send(wanted);
+        let _unheard = self.requests.send(wanted);
     }
 
     /// What was read last.
     #[must_use]
-    pub fn read(&self) -> Option<Arc<Past>> {
+    pub fn read(&self) -> Option<Arc<SiteHistory>> {
         self.read.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-fn newest(wish: Option<Wanted>, wanted: &Receiver<Wanted>) -> Option<Wanted> {
+fn newest(wish: Option<HistoryRequest>, wanted: &Receiver<HistoryRequest>) -> Option<HistoryRequest> {
     wanted.try_iter().last().or(wish)
 }
 
 /// What the store holds of `wish`, or a newer wish that came meanwhile.
-fn reading(path: &Path, wish: &Wanted, wanted: &Receiver<Wanted>) -> ControlFlow<Wanted, Past> {
+fn reading(
+    path: &Path,
+    wish: &HistoryRequest,
+    wanted: &Receiver<HistoryRequest>,
+) -> ControlFlow<HistoryRequest, SiteHistory> {
     match gathered(path, wish, wanted) {
         Ok(flow) => flow,
         Err(error) => {
-            let mut past = Gather::new(wish.clone()).finish(None, |_, _| false);
+            let mut past = HistoryBuilder::new(wish.clone()).finish(None, |_, _| false);
             past.trouble = Some(error.reason());
             ControlFlow::Continue(past)
         }
     }
 }
 
-fn gathered(path: &Path, wish: &Wanted, wanted: &Receiver<Wanted>) -> Result<ControlFlow<Wanted, Past>, StoreError> {
+fn gathered(
+    path: &Path,
+    wish: &HistoryRequest,
+    wanted: &Receiver<HistoryRequest>,
+) -> Result<ControlFlow<HistoryRequest, SiteHistory>, StoreError> {
     let archive = Archive::open(path)?;
-    let mut gather = Gather::new(wish.clone());
+    let mut gather = HistoryBuilder::new(wish.clone());
     let Some(site) = archive.named(&wish.site)? else {
         return Ok(ControlFlow::Continue(gather.finish(None, |_, _| false)));
     };
@@ -111,18 +119,18 @@ fn gathered(path: &Path, wish: &Wanted, wanted: &Receiver<Wanted>) -> Result<Con
 fn sums(
     archive: &Archive,
     site: SiteId,
-    wish: &Wanted,
+    wish: &HistoryRequest,
     begins: Option<Timestamp>,
     others: impl FnMut(Timestamp, Timestamp) -> bool,
-) -> Result<Past, StoreError> {
+) -> Result<SiteHistory, StoreError> {
     let mut periods = wish.parts();
     // All of it after its parts, as of the same moment.
     periods.push((wish.scope().from, wish.until.after(LAST)));
     let mut figures = archive.parts(site, &periods)?;
     let whole =
         figures.pop().map_or_else(Default::default, |whole| (whole.stretch, whole.is_exact && whole.damaged == 0));
-    let parts: Vec<Stretch> = figures.into_iter().map(|part| part.stretch).collect();
-    Ok(Past::of_sums(wish.clone(), &parts, whole, begins, others))
+    let parts: Vec<PeriodFigures> = figures.into_iter().map(|part| part.stretch).collect();
+    Ok(SiteHistory::of_sums(wish.clone(), &parts, whole, begins, others))
 }
 
 /// When the oldest check of which anything is kept was due.
@@ -182,8 +190,8 @@ mod tests {
         (path, writer)
     }
 
-    fn wanted(site: &str, from: u64, until: u64) -> Wanted {
-        Wanted {
+    fn wanted(site: &str, from: u64, until: u64) -> HistoryRequest {
+        HistoryRequest {
             site: site.into(),
             cadence: Cadence { interval: Duration::from_secs(10), timeout: Duration::from_secs(5) },
             span: Duration::from_mins(until - from),
@@ -193,7 +201,7 @@ mod tests {
         }
     }
 
-    fn read(path: &Path, wish: &Wanted) -> Past {
+    fn read(path: &Path, wish: &HistoryRequest) -> SiteHistory {
         let (_wishes, none) = channel();
         let ControlFlow::Continue(past) = reading(path, wish, &none) else { panic!("nothing newer was wished for") };
         past
@@ -208,8 +216,9 @@ mod tests {
         assert_eq!((past.summary.counts.up, past.summary.counts.down), (114, 2));
         assert_eq!(past.series.cells.iter().map(|cell| cell.beat.up + cell.beat.down).max(), Some(4));
         assert_eq!(past.begins, Some(START.after(Duration::from_secs(1))));
-        let minutes =
-            |hole: &crate::tui::Hole| (hole.from.since(START).as_secs() / 60, hole.until.since(START).as_secs() / 60);
+        let minutes = |hole: &crate::tui::HistoryGap| {
+            (hole.from.since(START).as_secs() / 60, hole.until.since(START).as_secs() / 60)
+        };
         assert_eq!(past.holes.iter().map(minutes).collect::<Vec<_>>(), [(9, 30)]);
         assert!(past.holes[0].others, "the other site was checked");
         let past = read(&path, &wanted("docs", 0, 40));
@@ -236,7 +245,7 @@ mod tests {
         let past = read(&folder.path().join("nothing.redb"), &wanted("api", 0, 40));
         assert_eq!(past.trouble.as_deref(), Some("the file is gone"));
         let library = HistoryReader::open(path).unwrap();
-        library.wish(wanted("api", 0, 40));
+        library.request(wanted("api", 0, 40));
         let past = loop {
             if let Some(past) = library.read() {
                 break past;
@@ -266,7 +275,7 @@ mod tests {
                 writer.flush(at((minute + 1) * 60));
             }
         }
-        let wanted = |span: u64, until: u64| Wanted {
+        let wanted = |span: u64, until: u64| HistoryRequest {
             site: "api".into(),
             cadence: Cadence { interval: Duration::from_mins(1), timeout: Duration::from_secs(5) },
             span: Duration::from_secs(span),

@@ -17,16 +17,17 @@ use crate::config;
 use crate::engine::{SiteSnapshot, Snapshot};
 use crate::model::text::shown_path;
 use crate::model::{Health, Sample, Timestamp};
-use crate::report::run_summary::{Run, SiteRun, ending};
+use crate::report::run_summary::{RunSummary, SiteRun, ending};
 use crate::tui::{
-    self, About, Ended, Fixed, JobControl, Past, Recheck, Scheme, Settings, SiteCommand, Source, Symbols, Wanted,
+    self, About, Ended, Fixed, HistoryRequest, JobControl, ManualCheck, Scheme, Settings, SiteCommand, SiteHistory,
+    Source, Symbols,
 };
 
 use super::cli::args::ColorChoice;
 use super::clock::Clock;
 use super::exit::{Ending, print_in_time};
 use super::monitor::MonitorHandle;
-use super::monitor::site_registry::Entry;
+use super::monitor::site_registry::SiteEntry;
 use super::system::signals::{HANGUP, INTERRUPT, Listening};
 use history_reader::HistoryReader;
 
@@ -42,7 +43,7 @@ const LOOKS: u32 = 100;
 
 /// What a dashboard leaves behind.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Left {
+pub enum DashboardExit {
     /// The terminal as it was.
     Nothing,
     /// The last screen, which is to stay.
@@ -53,16 +54,16 @@ pub enum Left {
 
 /// What the dashboard sees. It speaks of sites by their places in the last snapshot that it took, everybody else by
 /// their numbers.
-struct Watched {
+struct MonitorSource {
     face: MonitorHandle,
     clock: Clock,
     library: Option<HistoryReader>,
     seen: RefCell<Vec<Arc<SiteSnapshot>>>,
 }
 
-impl Watched {
+impl MonitorSource {
     /// The site at this place.
-    fn entry(&self, place: usize) -> Option<Entry> {
+    fn entry(&self, place: usize) -> Option<SiteEntry> {
         let name = Arc::clone(&self.seen.borrow().get(place)?.name);
         self.face.roster.find(&name)
     }
@@ -75,7 +76,7 @@ impl Watched {
     }
 }
 
-impl Source for Watched {
+impl Source for MonitorSource {
     fn version(&self) -> u64 {
         self.face.board.version()
     }
@@ -96,7 +97,7 @@ impl Source for Watched {
 
     fn samples(&self, site: usize, samples: &mut Vec<Sample>) {
         samples.clear();
-        if let Some(Entry { ring, .. }) = self.entry(site) {
+        if let Some(SiteEntry { ring, .. }) = self.entry(site) {
             ring.reader_at_oldest().drain(samples);
         }
     }
@@ -105,15 +106,15 @@ impl Source for Watched {
         self.library.is_some()
     }
 
-    fn look_back(&self, wanted: Wanted) {
-        self.library.iter().for_each(|library| library.wish(wanted.clone()));
+    fn look_back(&self, wanted: HistoryRequest) {
+        self.library.iter().for_each(|library| library.request(wanted.clone()));
     }
 
-    fn past(&self) -> Option<Arc<Past>> {
+    fn past(&self) -> Option<Arc<SiteHistory>> {
         self.library.as_ref()?.read()
     }
 
-    fn rechecks(&self) -> Arc<[Recheck]> {
+    fn rechecks(&self) -> Arc<[ManualCheck]> {
         let rechecks = Arc::clone(&self.face.rechecks.borrow());
         let places: Vec<Option<usize>> = rechecks.iter().map(|recheck| self.place(recheck.site)).collect();
         if rechecks.iter().zip(&places).all(|(recheck, place)| *place == Some(recheck.site)) {
@@ -122,7 +123,7 @@ impl Source for Watched {
         rechecks
             .iter()
             .zip(places)
-            .filter_map(|(recheck, place)| Some(Recheck { site: place?, ..recheck.clone() }))
+            .filter_map(|(recheck, place)| Some(ManualCheck { site: place?, ..recheck.clone() }))
             .collect()
     }
 
@@ -130,9 +131,9 @@ impl Source for Watched {
         self.face.seen.send_replace(sites.to_vec());
     }
 
-    fn wish(&self, wish: SiteCommand) {
+    fn send_command(&self, wish: SiteCommand) {
         let (SiteCommand::Check(place) | SiteCommand::Pause(place, _)) = wish;
-        let Some(Entry { slot, .. }) = self.entry(place) else { return };
+        let Some(SiteEntry { slot, .. }) = self.entry(place) else { return };
         let wish = match wish {
             SiteCommand::Check(_) => SiteCommand::Check(slot),
             SiteCommand::Pause(_, until) => SiteCommand::Pause(slot, until),
@@ -164,7 +165,7 @@ impl Dashboard {
         let orders = Arc::new(JobControl::default());
         let ordered = Arc::clone(&orders);
         let thread = std::thread::Builder::new().name("webmon-ui".to_owned()).spawn(move || {
-            let watched = Watched { face, clock, library, seen: RefCell::default() };
+            let watched = MonitorSource { face, clock, library, seen: RefCell::default() };
             let ended = tui::run(&watched, settings, &fixed, &ordered);
             let ending = match &ended {
                 Ok(Ended::Interrupt) => Ending::Signal(INTERRUPT),
@@ -190,7 +191,7 @@ impl Dashboard {
     ///
     /// # Errors
     /// The terminal's.
-    pub fn join(self) -> io::Result<Left> {
+    pub fn join(self) -> io::Result<DashboardExit> {
         self.orders.stop();
         let is_over = || {
             self.thread.is_finished() || {
@@ -200,11 +201,11 @@ impl Dashboard {
         };
         if !(0..LOOKS).any(|_| is_over()) {
             tui::restore();
-            return Ok(Left::Stuck);
+            return Ok(DashboardExit::Stuck);
         }
         match self.thread.join() {
-            Ok(Ok(Ended::QuitKeepScreen(screen))) => Ok(Left::Screen(screen)),
-            Ok(ended) => ended.map(|_| Left::Nothing),
+            Ok(Ok(Ended::QuitKeepScreen(screen))) => Ok(DashboardExit::Screen(screen)),
+            Ok(ended) => ended.map(|_| DashboardExit::Nothing),
             Err(panic) => std::panic::resume_unwind(panic),
         }
     }
@@ -244,14 +245,14 @@ pub fn farewell(
     face: &MonitorHandle,
     watched: Duration,
     store: Option<&Path>,
-    left: Left,
+    left: DashboardExit,
     notices: &[String],
 ) -> io::Result<()> {
     let mut out = Vec::new();
     match left {
-        Left::Nothing => {}
-        Left::Screen(screen) => writeln!(out, "{screen}")?,
-        Left::Stuck => return Ok(()),
+        DashboardExit::Nothing => {}
+        DashboardExit::Screen(screen) => writeln!(out, "{screen}")?,
+        DashboardExit::Stuck => return Ok(()),
     }
     let snapshot = face.board.snapshot();
     let health = Arc::clone(&face.health.borrow());
@@ -270,7 +271,7 @@ pub fn farewell(
     let store = store.map(shown_path);
     ending(
         &mut out,
-        &Run {
+        &RunSummary {
             watched,
             checks: health.checks,
             alerts: announced as u64,

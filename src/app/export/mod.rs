@@ -14,13 +14,13 @@ use tokio::runtime::Builder;
 
 use crate::config::{self, Config};
 use crate::export::{Client, Exporter, Labels, compress};
-use crate::model::{Sink, Timestamp};
+use crate::model::{ExportTarget, Timestamp};
 use crate::store::{Archive, Start, Store};
 
 use super::cli::args::{ExportArgs, ExportFrom};
 use super::clock::Clock;
 use super::exit::{Failure, NO_THREAD, store_failure};
-use super::storage::export_handle::{ExportContext, ExportHandle, Terms};
+use super::storage::export_handle::{ExportContext, ExportHandle, ExportUpdate};
 use super::system::threads;
 
 /// Time between two looks at the store when nothing is new: lines are gathered meanwhile.
@@ -30,8 +30,8 @@ const LINGER: Duration = Duration::from_secs(1);
 const A_DAY: Duration = Duration::from_hours(24);
 
 /// Where to export to, and where a sink that is new begins.
-pub struct Wanted {
-    sink: Sink,
+pub struct ExportPlan {
+    sink: ExportTarget,
     client: Client,
     from: Option<ExportFrom>,
 }
@@ -40,7 +40,7 @@ pub struct Wanted {
 ///
 /// # Errors
 /// [`Failure::Usage`]: no URL anywhere, a wrong one, no store to export from.
-pub fn wanted(args: &ExportArgs, config: &Config, has_store: bool) -> Result<Option<Wanted>, Failure> {
+pub fn wanted(args: &ExportArgs, config: &Config, has_store: bool) -> Result<Option<ExportPlan>, Failure> {
     let usage = |text: String| Failure::Usage(format!("webmon: {text}"));
     let section = config.export.as_ref();
     let sink = match &args.export_influx {
@@ -60,20 +60,20 @@ pub fn wanted(args: &ExportArgs, config: &Config, has_store: bool) -> Result<Opt
     };
     let Some(sink) = sink else { return Ok(None) };
     let client = Client::new(&sink).map_err(|error| usage(error.to_string()))?;
-    Ok(Some(Wanted { sink, client, from: args.export_from }))
+    Ok(Some(ExportPlan { sink, client, from: args.export_from }))
 }
 
 /// An export that is ready to run.
 pub struct Export {
     client: Client,
     exporter: Exporter,
-    terms: Terms,
+    terms: ExportUpdate,
     path: PathBuf,
     /// Whole sentences for a person.
     pub notices: Vec<String>,
 }
 
-impl Wanted {
+impl ExportPlan {
     /// Finds or makes the sink's place in `store`, at `now`, for the sites of `config`.
     ///
     /// # Errors
@@ -89,7 +89,7 @@ impl Wanted {
         if self.from.is_some() && progress.acknowledged.is_some() {
             notices.push(format!("{} goes on where it was: --export-from is for a new one", self.sink));
         }
-        let terms = Terms::of(config);
+        let terms = ExportUpdate::of(config);
         let agent = self.sink.agent.clone().unwrap_or_else(machine);
         let seed = now.as_micros() ^ u64::from(std::process::id()) << 32;
         let exporter = Exporter::new(&self.sink, progress, Labels { agent, groups: terms.groups.clone() }, seed);
@@ -131,7 +131,7 @@ struct Shipping {
 }
 
 /// What a turn left behind.
-enum Turn {
+enum ExportTurn {
     /// There may be more, after this time.
     More(Duration),
     /// Nothing is new.
@@ -149,9 +149,9 @@ impl Shipping {
             let turn = self.turn().await;
             self.inlet.health.send_replace(self.exporter.health());
             let pause = match turn {
-                Turn::Idle | Turn::Failed(_) if is_last => return,
-                Turn::More(pause) | Turn::Failed(pause) => pause,
-                Turn::Idle => LINGER,
+                ExportTurn::Idle | ExportTurn::Failed(_) if is_last => return,
+                ExportTurn::More(pause) | ExportTurn::Failed(pause) => pause,
+                ExportTurn::Idle => LINGER,
             };
             self.rest(pause).await;
         }
@@ -177,22 +177,22 @@ impl Shipping {
     }
 
     /// One request, if there is something to send.
-    async fn turn(&mut self) -> Turn {
+    async fn turn(&mut self) -> ExportTurn {
         let began = self.clock.monotonic();
         if self.inlet.terms.has_changed().unwrap_or(false) {
             self.follow_terms();
         }
         match self.read() {
             Ok(true) => {}
-            Ok(false) if self.exporter.has_more() => return Turn::More(Duration::ZERO),
+            Ok(false) if self.exporter.has_more() => return ExportTurn::More(Duration::ZERO),
             Ok(false) => {
                 self.archive = None;
                 self.save();
-                return Turn::Idle;
+                return ExportTurn::Idle;
             }
             Err(error) => {
                 self.archive = None;
-                return Turn::Failed(self.exporter.unread(&error, self.clock.now()));
+                return ExportTurn::Failed(self.exporter.unread(&error, self.clock.now()));
             }
         }
         let lines = compress(self.exporter.request().expect("a batch is under way"));
@@ -208,7 +208,7 @@ impl Shipping {
             // The next try may find a server that is better off.
             self.client.disconnect();
         }
-        pause.map_or(Turn::More(effort), Turn::Failed)
+        pause.map_or(ExportTurn::More(effort), ExportTurn::Failed)
     }
 
     /// Takes what a configuration that was read again says. Returns whether it has other credentials.
@@ -261,7 +261,7 @@ mod tests {
 
     use super::*;
     use crate::model::Secret;
-    use crate::store::{Progress, Tally};
+    use crate::store::{PointCounts, Progress};
 
     const PAUSE: Duration = Duration::from_mins(5);
 
@@ -274,10 +274,10 @@ mod tests {
 
     fn shipping(config: &Config) -> (Shipping, ExportHandle) {
         let sink = config.export.clone().unwrap();
-        let (name, tally, cursors) = (Arc::from("sink"), Tally::default(), BTreeMap::new());
+        let (name, tally, cursors) = (Arc::from("sink"), PointCounts::default(), BTreeMap::new());
         let progress = Progress { sink: 0, name, tally, next_alert: 0, next_point: 0, acknowledged: None, cursors };
         let exporter = Exporter::new(&sink, progress, Labels::default(), 1);
-        let (outlet, inlet) = ExportHandle::open(exporter.health(), Terms::of(config));
+        let (outlet, inlet) = ExportHandle::open(exporter.health(), ExportUpdate::of(config));
         let (client, clock) = (Client::new(&sink).unwrap(), Clock::start_at(Timestamp::from_secs(1_795_340_000)));
         (Shipping { client, exporter, path: PathBuf::new(), archive: None, clock, inlet }, outlet)
     }

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use crate::alert::{Alert, AlertState};
 use crate::app::storage::site_spec::SiteSpec;
-use crate::engine::{Engine, Track};
+use crate::engine::{Engine, SiteInput};
 use crate::model::{Certificate, Observation, SiteId, Timestamp, View};
 use crate::ring::{Producer, capacity_for};
-use crate::store::{Archive, Arrived, News, Signature, StoreError, StoredSite, Why};
+use crate::store::{Archive, Arrived, Changes, Signature, StoreError, StoredSite, Why};
 
 /// A site that is followed.
-pub struct Followed {
+pub struct FollowedSite {
     /// Its name.
     pub name: Arc<str>,
     /// Its number in the store, once the store knows it.
@@ -28,11 +28,11 @@ pub struct Followed {
 }
 
 /// See the module.
-pub struct Opening {
+pub struct StoreContents {
     /// The sites, in order: those that were asked for, then those that the store has seen lately.
-    pub sites: Vec<Followed>,
+    pub sites: Vec<FollowedSite>,
     /// The same for an engine.
-    pub tracks: Vec<Track>,
+    pub tracks: Vec<SiteInput>,
     /// Why the newest check of each failed, and what its certificate said.
     whys: Vec<(Option<Why>, Option<Arc<Certificate>>)>,
     /// All stored alerts.
@@ -43,7 +43,7 @@ pub struct Opening {
     pub signature: Option<Signature>,
 }
 
-impl Opening {
+impl StoreContents {
     /// What `archive` holds at `now`, as far back as `views` reach.
     ///
     /// # Errors
@@ -64,7 +64,7 @@ impl Opening {
             .map(|site| SiteSpec::of_store(&site.name, &past[&site.name].1.samples))
             .collect();
         subjects.extend(strangers);
-        let News { alerts, next_alert, signature, .. } = archive.news(&[], 0)?;
+        let Changes { alerts, next_alert, signature, .. } = archive.news(&[], 0)?;
         let open = open_incidents(&alerts);
         let (mut sites, mut tracks, mut whys) = (Vec::new(), Vec::new(), Vec::new());
         for subject in subjects {
@@ -95,7 +95,7 @@ impl Opening {
 pub fn tell_why(
     engine: &mut Engine,
     index: usize,
-    site: &Followed,
+    site: &FollowedSite,
     (why, certificate): (Option<Why>, Option<Arc<Certificate>>),
 ) {
     let Some(seq) = site.producer.next_seq().checked_sub(1) else { return };
@@ -139,7 +139,7 @@ fn begin(
     arrived: &Arrived,
     longest: Duration,
     open: &HashMap<Arc<str>, Timestamp>,
-) -> (Followed, Track) {
+) -> (FollowedSite, SiteInput) {
     let slots = capacity_for(longest.max(subject.rule.window), subject.interval, subject.timeout);
     let mut producer = Producer::new(slots.max(arrived.samples.len()), arrived.first_seq);
     let mut last_at = Timestamp::ZERO;
@@ -149,5 +149,5 @@ fn begin(
     }
     let (name, next_seq) = (Arc::clone(&subject.name), arrived.next_seq());
     let track = subject.track(Arc::clone(producer.ring()), open.get(&name).copied());
-    (Followed { name, id, next_seq, last_at, paused_until: None, producer }, track)
+    (FollowedSite { name, id, next_seq, last_at, paused_until: None, producer }, track)
 }

@@ -17,19 +17,19 @@ use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, watch};
 
 use crate::alert::AlertState;
-use crate::engine::{Engine, Leap, Seat};
+use crate::engine::{Engine, Leap, SiteChange};
 use crate::model::{Health, SiteId, StoreHealth, Timestamp, View, Watching};
-use crate::store::{Archive, News, Signature, StoreError, StoredSite};
+use crate::store::{Archive, Changes, Signature, StoreError, StoredSite};
 
 use super::alerts::history::AlertLog;
-use super::clock::{Clock, Looks, Set};
+use super::clock::{Clock, ClockSet, Looks};
 use super::monitor::MonitorHandle;
-use super::monitor::site_registry::{Entry, SiteRegistry};
+use super::monitor::site_registry::{SiteEntry, SiteRegistry};
 use super::status::counters::SchedulerCounters;
-use super::status::health_meter::{Keeping, Meter};
-use super::storage::archive_views::Far;
+use super::status::health_meter::{HealthMeter, StoreStatus};
+use super::storage::archive_views::ReadOnlyArchiveViews;
 use super::storage::site_spec::SiteSpec;
-use load::{Followed, Opening, tell_why};
+use load::{FollowedSite, StoreContents, tell_why};
 
 /// What a commit may take beyond the time between two of them.
 const COMMIT: Duration = Duration::from_secs(2);
@@ -38,7 +38,7 @@ const LOCK_LOOKS: u32 = 100;
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// What to follow, and how it is shown.
-pub struct Plan {
+pub struct FollowOptions {
     /// The store.
     pub path: PathBuf,
     /// The sites, in order.
@@ -56,14 +56,14 @@ pub struct Plan {
 }
 
 /// See the module.
-pub struct Follower {
+pub struct ReadOnlyMonitor {
     path: PathBuf,
     clock: Clock,
     wall: fn() -> Timestamp,
     looks: Looks,
     flush: Duration,
     subjects: Vec<SiteSpec>,
-    sites: Vec<Followed>,
+    sites: Vec<FollowedSite>,
     engine: Engine,
     roster: Arc<SiteRegistry>,
     alerts: Arc<AlertLog>,
@@ -77,31 +77,31 @@ pub struct Follower {
     /// Up to when everything is known, and how much time was watched by then.
     until: Timestamp,
     covered: Duration,
-    far: Far,
+    far: ReadOnlyArchiveViews,
     gauges: Arc<SchedulerCounters>,
-    meter: Meter,
-    keeping: watch::Sender<Keeping>,
+    meter: HealthMeter,
+    keeping: watch::Sender<StoreStatus>,
     health: watch::Sender<Arc<Health>>,
 }
 
-impl Follower {
+impl ReadOnlyMonitor {
     /// Reads what the store remembers.
     ///
     /// # Errors
     /// The store's.
-    pub fn open(plan: Plan) -> Result<Self, StoreError> {
+    pub fn open(plan: FollowOptions) -> Result<Self, StoreError> {
         let archive = patiently(&plan.path)?;
-        let Plan { path, subjects, views, flush, zone, clock, wall } = plan;
+        let FollowOptions { path, subjects, views, flush, zone, clock, wall } = plan;
         let now = clock.now();
-        let mut opening = Opening::read(&archive, subjects.clone(), &views, now)?;
+        let mut opening = StoreContents::read(&archive, subjects.clone(), &views, now)?;
         let (tracks, newest) = (std::mem::take(&mut opening.tracks), opening.newest());
-        let far = Far::new(&views, &tracks);
+        let far = ReadOnlyArchiveViews::new(&views, &tracks);
         let mut engine = Engine::new(views, tracks, zone, until(newest, now, flush));
         engine.look_on();
         opening.tell_whys(&mut engine);
-        let Opening { sites, alerts, next_alert, signature, .. } = opening;
+        let StoreContents { sites, alerts, next_alert, signature, .. } = opening;
         let gauges = Arc::new(SchedulerCounters::default());
-        let (keeping, kept) = watch::channel(Keeping::default());
+        let (keeping, kept) = watch::channel(StoreStatus::default());
         let mut follower = Self {
             path,
             clock,
@@ -121,7 +121,7 @@ impl Follower {
             until: until(newest, now, flush),
             covered: Duration::ZERO,
             far,
-            meter: Meter::new(Arc::clone(&gauges), kept),
+            meter: HealthMeter::new(Arc::clone(&gauges), kept),
             gauges,
             keeping,
             health: watch::Sender::default(),
@@ -137,10 +137,10 @@ impl Follower {
     /// The store's.
     pub fn turn_to(&mut self, subjects: Vec<SiteSpec>, views: Vec<View>, flush: Duration) -> Result<(), StoreError> {
         let archive = Archive::open(&self.path)?;
-        let mut opening = Opening::read(&archive, subjects.clone(), &views, self.clock.now())?;
+        let mut opening = StoreContents::read(&archive, subjects.clone(), &views, self.clock.now())?;
         let tracks = std::mem::take(&mut opening.tracks);
         self.far.turn_to(&views, &tracks);
-        let seats = tracks.into_iter().map(|track| Seat { was: None, track }).collect();
+        let seats = tracks.into_iter().map(|track| SiteChange { was: None, track }).collect();
         self.engine.revise(views, seats);
         self.engine.look_on();
         opening.tell_whys(&mut self.engine);
@@ -158,8 +158,8 @@ impl Follower {
 
     /// Tells those who look by name where the samples are.
     fn tell_who(&self) {
-        let entry = |(slot, site): (usize, &Followed)| {
-            (Arc::clone(&site.name), Entry { slot, ring: Arc::clone(site.producer.ring()) })
+        let entry = |(slot, site): (usize, &FollowedSite)| {
+            (Arc::clone(&site.name), SiteEntry { slot, ring: Arc::clone(site.producer.ring()) })
         };
         self.roster.replace(self.sites.iter().enumerate().map(entry));
     }
@@ -209,17 +209,17 @@ impl Follower {
         }
         let Some(set) = self.clock.look((self.wall)(), &mut self.looks) else { return };
         self.clock.follow(set);
-        if let Set::Forward(by) = set {
+        if let ClockSet::Forward(by) = set {
             self.until = self.until.after(by);
         }
         self.tell(set.told_of_another());
-        self.fell |= matches!(set, Set::Back(_));
+        self.fell |= matches!(set, ClockSet::Back(_));
     }
 
     /// Reads again what the store holds of the time that it is now: as at a start, what is later than its newest is left out.
     fn begin_anew(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let known = self.engine.board().snapshot();
-        let newest = Opening::read(&Archive::open(&self.path)?, self.subjects.clone(), &[], now)?.newest();
+        let newest = StoreContents::read(&Archive::open(&self.path)?, self.subjects.clone(), &[], now)?.newest();
         (self.newest, self.stored) = (newest, None);
         self.until = until(newest, now, self.flush);
         let leap = Leap { by: Duration::ZERO, is_back: true, since: Timestamp::MAX, now: self.until };
@@ -227,7 +227,7 @@ impl Follower {
         self.turn_to(self.subjects.clone(), known.views.iter().map(|view| view.view()).collect(), self.flush)
     }
 
-    fn news(&mut self) -> Result<News, StoreError> {
+    fn news(&mut self) -> Result<Changes, StoreError> {
         let archive = Archive::open(&self.path)?;
         if self.sites.iter().any(|site| site.id.is_none()) {
             self.recognise(&archive.sites()?);
@@ -263,7 +263,7 @@ impl Follower {
         is_other
     }
 
-    fn take(&mut self, news: News, now: Timestamp) {
+    fn take(&mut self, news: Changes, now: Timestamp) {
         let engine = &mut self.engine;
         let known = self.sites.iter_mut().enumerate().filter(|(_, site)| site.id.is_some());
         for ((index, site), arrived) in known.zip(news.sites) {
@@ -383,7 +383,7 @@ mod tests {
         assert!(writer.close(NOW).notices.is_empty());
     }
 
-    fn follower(path: &Path, start: u64, off: fn(Duration) -> i64) -> Follower {
+    fn follower(path: &Path, start: u64, off: fn(Duration) -> i64) -> ReadOnlyMonitor {
         let clock = Clock::start_at(NOW.after(Duration::from_secs(start)));
         let wall = wall(&clock, off);
         let config = parsed("sites: [{ name: a, url: 'http://a/', interval: 1s, timeout: 1s }]");
@@ -391,7 +391,7 @@ mod tests {
         let views = vec![View { timeframe: crate::model::Timeframe::new(Duration::from_mins(10)), refresh: LOOK }];
         let (path, zone) = (path.to_owned(), TimeZone::UTC);
         let flush = Duration::from_secs(1);
-        Follower::open(Plan { path, subjects, views, flush, zone, clock, wall }).unwrap()
+        ReadOnlyMonitor::open(FollowOptions { path, subjects, views, flush, zone, clock, wall }).unwrap()
     }
 
     const LOOK: Duration = Duration::from_secs(1);

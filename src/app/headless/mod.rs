@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
 use crate::alert::Alert;
-use crate::engine::{Board, Snapshot, Step};
+use crate::engine::{Board, EngineStep, Snapshot};
 use crate::model::text::shown_path;
 use crate::model::{Health, Observation, Sample, Timestamp};
 use crate::report::{SampleRecord, json, text};
@@ -140,7 +140,7 @@ impl Headless {
     }
 
     /// Prints what `step` brought, and what is new about webmon itself.
-    pub fn step(&mut self, step: &Step, board: &Board, (health, news): (&Health, &[Warning]), now: Timestamp) {
+    pub fn step(&mut self, step: &EngineStep, board: &Board, (health, news): (&Health, &[Warning]), now: Timestamp) {
         let started = *self.started.get_or_insert(now);
         let mut samples = self.feed.as_mut().map(Feed::drain).unwrap_or_default();
         samples.sort_by_key(|(_, _, sample, _)| sample.at);
@@ -180,7 +180,7 @@ impl Headless {
         });
     }
 
-    fn changes(&self, out: &mut Vec<u8>, step: &Step, snapshot: &Snapshot) -> std::io::Result<()> {
+    fn changes(&self, out: &mut Vec<u8>, step: &EngineStep, snapshot: &Snapshot) -> std::io::Result<()> {
         if self.style.format == LineFormat::Text {
             for change in &step.changes {
                 let site = events::judged(change, snapshot);

@@ -17,19 +17,19 @@ use crate::report::log_line::{self, Field, Record};
 use super::super::clock::Clock;
 use super::about;
 use super::filter::Filter;
-use super::writer::{Form, Queue};
+use super::writer::{LineFormatter, LogQueue};
 
 /// See the module.
-pub struct Journal {
+pub struct LogLayer {
     filter: Filter,
-    form: Form,
+    form: LineFormatter,
     clock: Clock,
-    queue: Queue,
+    queue: LogQueue,
 }
 
-impl Journal {
+impl LogLayer {
     /// Puts what `filter` wants into `queue`, as lines of `format`.
-    pub fn new(filter: Filter, format: LineFormat, clock: Clock, queue: Queue) -> Self {
+    pub fn new(filter: Filter, format: LineFormat, clock: Clock, queue: LogQueue) -> Self {
         Self { filter, form: form(format), clock, queue }
     }
 
@@ -39,14 +39,14 @@ impl Journal {
 }
 
 /// How records become lines of `format`.
-pub fn form(format: LineFormat) -> Form {
+pub fn form(format: LineFormat) -> LineFormatter {
     match format {
         LineFormat::Text => log_line::text,
         LineFormat::Json => log_line::object,
     }
 }
 
-impl<S: Subscriber> Layer<S> for Journal {
+impl<S: Subscriber> Layer<S> for LogLayer {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         if self.wants(metadata) { Interest::always() } else { Interest::never() }
     }

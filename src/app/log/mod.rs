@@ -30,12 +30,12 @@ use crate::panic_hook;
 use super::cli::args::LineFormat;
 use super::clock::Clock;
 use super::exit::Failure;
-use super::status::health_meter::Keeping;
+use super::status::health_meter::StoreStatus;
 use super::stream::{self, Stream};
 use file::LogFile;
 use filter::Filter;
-use layer::Journal;
-use writer::{Queue, Writing};
+use layer::LogLayer;
+use writer::{LogQueue, Writing};
 
 pub use filter::VARIABLE;
 
@@ -73,12 +73,12 @@ pub mod about {
 
 /// What was asked for, on the command line and in the environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct LogOptions {
     verbose: u8,
     written: Option<String>,
 }
 
-impl Wanted {
+impl LogOptions {
     /// `verbose` times `-v`, which goes before what the environment says.
     ///
     /// # Errors
@@ -98,7 +98,7 @@ impl Wanted {
 
 /// Where the log goes.
 #[derive(Clone, Copy, Debug)]
-pub enum Place<'a> {
+pub enum LogTarget<'a> {
     /// To stderr, in this form.
     Stderr(LineFormat),
     /// Beside the store at this path.
@@ -107,7 +107,7 @@ pub enum Place<'a> {
     None,
 }
 
-impl<'a> Place<'a> {
+impl<'a> LogTarget<'a> {
     /// Of a monitor that prints lines of this form, or none, and has its store there, if it has one.
     #[must_use]
     pub fn of(lines: Option<LineFormat>, store: Option<&'a Path>) -> Self {
@@ -121,16 +121,21 @@ impl<'a> Place<'a> {
 
 /// A log that is being kept; what is on its way is written when this is dropped, if that does not take long.
 #[must_use]
-pub struct Logging(Option<Queue>);
+pub struct Logging(Option<LogQueue>);
 
 /// Begins to keep the log that is `wanted` at `place`; what is wrong with it is told to `keeping`.
 ///
 /// # Errors
 /// The system's, if it has no thread to give.
-pub fn begin(wanted: &Wanted, place: Place<'_>, clock: &Clock, keeping: watch::Sender<Keeping>) -> io::Result<Logging> {
-    let (filter, form, is_file, sink): (_, _, _, writer::Sink) = match place {
-        Place::None => return Ok(Logging(None)),
-        Place::Stderr(form) => {
+pub fn begin(
+    wanted: &LogOptions,
+    place: LogTarget<'_>,
+    clock: &Clock,
+    keeping: watch::Sender<StoreStatus>,
+) -> io::Result<Logging> {
+    let (filter, form, is_file, sink): (_, _, _, writer::LineSink) = match place {
+        LogTarget::None => return Ok(Logging(None)),
+        LogTarget::Stderr(form) => {
             let mut stderr = Stream::to(stream::stderr()?);
             let write = move |record: &[u8]| match stderr.write(record) {
                 Err(unwritten) if unwritten.lines > 0 => Err(unwritten.error),
@@ -139,15 +144,15 @@ pub fn begin(wanted: &Wanted, place: Place<'_>, clock: &Clock, keeping: watch::S
             };
             (wanted.filter(filter::STDERR), form, false, Box::new(write))
         }
-        Place::Beside(store) => {
+        LogTarget::Beside(store) => {
             let mut file = LogFile::at(beside(store));
             let write = move |record: &[u8]| file.write(record);
             (wanted.filter(filter::FILE), LineFormat::Text, true, Box::new(write))
         }
     };
     let tell = Box::new(move |notice| keeping.send_modify(|keeping| keeping.tell(notice)));
-    let queue = Queue::open(Writing { sink, tell, form: layer::form(form) })?;
-    let journal = Journal::new(filter, form, clock.clone(), queue.clone());
+    let queue = LogQueue::open(Writing { sink, tell, form: layer::form(form) })?;
+    let journal = LogLayer::new(filter, form, clock.clone(), queue.clone());
     // Fails only if somebody else in this process began a log before, who then goes on.
     let _other = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(journal));
     if is_file {

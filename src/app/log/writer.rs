@@ -20,18 +20,18 @@ pub const WAITING: usize = 4_096;
 const SETTLE: Duration = Duration::from_secs(2);
 
 /// How a record becomes a line.
-pub type Form = fn(&mut Vec<u8>, &Record<'_>) -> io::Result<()>;
+pub type LineFormatter = fn(&mut Vec<u8>, &Record<'_>) -> io::Result<()>;
 /// What writes one line.
-pub type Sink = Box<dyn FnMut(&[u8]) -> io::Result<()> + Send>;
+pub type LineSink = Box<dyn FnMut(&[u8]) -> io::Result<()> + Send>;
 
 /// The end of the queue.
 pub struct Writing {
     /// What writes.
-    pub sink: Sink,
+    pub sink: LineSink,
     /// Who is told when it cannot.
     pub tell: Box<dyn FnMut(String) + Send>,
     /// The form of what the queue itself has to say.
-    pub form: Form,
+    pub form: LineFormatter,
 }
 
 enum Item {
@@ -42,12 +42,12 @@ enum Item {
 
 /// The beginning of the queue.
 #[derive(Clone)]
-pub struct Queue {
+pub struct LogQueue {
     items: SyncSender<Item>,
     missing: Arc<AtomicU64>,
 }
 
-impl Queue {
+impl LogQueue {
     /// A queue with a thread at its end.
     ///
     /// # Errors
@@ -61,7 +61,7 @@ impl Queue {
     }
 
     /// Puts `record`, of this time, into the queue, or counts it.
-    pub fn put(&self, at: Timestamp, form: Form, record: &Record<'_>) {
+    pub fn put(&self, at: Timestamp, form: LineFormatter, record: &Record<'_>) {
         let mut line = Vec::with_capacity(256);
         form(&mut line, record).expect("writing to a Vec cannot fail");
         if self.items.try_send(Item::Line(at, line)).is_err() {
@@ -131,12 +131,12 @@ mod tests {
         Record { at: Timestamp::ZERO, level: "info", about: "webmon", message, fields: &[] }
     }
 
-    fn put(queue: &Queue, message: &str) {
+    fn put(queue: &LogQueue, message: &str) {
         queue.put(Timestamp::ZERO, text, &record(message));
     }
 
     /// Waits for as long as it takes.
-    fn settle(queue: &Queue) {
+    fn settle(queue: &LogQueue) {
         let (settled, heard) = sync_channel(1);
         queue.items.send(Item::Settle(settled)).unwrap();
         heard.recv().unwrap();
@@ -162,7 +162,7 @@ mod tests {
             Ok(())
         };
         let tell = move |notice| told.send(notice).unwrap();
-        let queue = Queue::open(Writing { sink: Box::new(sink), tell: Box::new(tell), form: text }).unwrap();
+        let queue = LogQueue::open(Writing { sink: Box::new(sink), tell: Box::new(tell), form: text }).unwrap();
         for message in ["one", "two", "three", "four", "five"] {
             put(&queue, message);
         }
@@ -184,7 +184,7 @@ mod tests {
             kept.lock().unwrap().extend_from_slice(line);
             Ok(())
         };
-        let queue = Queue::open(Writing { sink: Box::new(sink), tell: Box::new(|_| ()), form: text }).unwrap();
+        let queue = LogQueue::open(Writing { sink: Box::new(sink), tell: Box::new(|_| ()), form: text }).unwrap();
         // One may be in the hands of the thread, and as many as fit wait.
         for _ in 0..WAITING + 1 + 7 {
             put(&queue, "again");

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::engine::{Board, Engine, Track};
+use crate::engine::{Board, Engine, SiteInput};
 use crate::model::{Health, SiteId, Timestamp};
 use crate::probe::Prober;
 use crate::stats::Cadence;
@@ -29,22 +29,22 @@ use super::clock::{Clock, Looks};
 use super::exit::{Failure, store_failure};
 use super::headless::{Feed, Headless};
 use super::reload::reconcile::{REVISIONS, Reconciler};
-use super::scheduler::manual_checks::{Rechecks, WISHES};
+use super::scheduler::manual_checks::{COMMANDS, Rechecks};
 use super::scheduler::{CheckTexts, Scheduler};
-use super::status::health_meter::{Keeping, Meter};
-use super::status::warnings::News;
+use super::status::health_meter::{HealthMeter, StoreStatus};
+use super::status::warnings::WarningTracker;
 use super::storage::archive_views::ArchiveViews;
 use super::storage::export_handle::{ExportHandle, LAST_FLUSH};
-use super::storage::restore::Memory;
+use super::storage::restore::Restored;
 use super::storage::task::StoreTask;
 use super::system::limits::Limits;
 use super::system::systemd::Service;
-use control::{Control, Narrator, Places};
+use control::{Control, Narrator, SiteIndexes};
 use site_registry::SiteRegistry;
-use start::Begun;
+use start::NetworkLinks;
 
 /// What a monitor is made of.
-pub struct Parts<P> {
+pub struct MonitorOptions<P> {
     /// What to watch and how to judge it.
     pub config: Config,
     /// How to probe.
@@ -54,7 +54,7 @@ pub struct Parts<P> {
     /// The zone of messages.
     pub zone: TimeZone,
     /// Where to keep samples and alerts, and what it remembers.
-    pub store: Option<Kept>,
+    pub store: Option<OpenStore>,
     /// Asks the kernel for a route to any network.
     pub has_network: fn() -> bool,
     /// The system's clock, if the monitor's is to follow it.
@@ -64,7 +64,7 @@ pub struct Parts<P> {
     /// Things that a person should see all the time.
     pub notices: Vec<String>,
     /// Where notices to a person are put in.
-    pub keeping: watch::Sender<Keeping>,
+    pub store_status: watch::Sender<StoreStatus>,
     /// Whether every check is to be printed.
     pub wants_checks: bool,
     /// Who tells what happens, under a demonstration.
@@ -74,28 +74,28 @@ pub struct Parts<P> {
 }
 
 /// A store, what it remembers, and how often to commit.
-pub struct Kept {
+pub struct OpenStore {
     /// The store.
     pub store: Store,
     /// What it remembers of the sites.
-    pub memory: Memory,
+    pub memory: Restored,
     /// Time between commits.
     pub flush: Duration,
 }
 
-impl Kept {
-    fn apart(self) -> (Option<(Store, Duration)>, Memory) {
+impl OpenStore {
+    fn apart(self) -> (Option<(Store, Duration)>, Restored) {
         (Some((self.store, self.flush)), self.memory)
     }
 }
 
-fn cadence(track: &Track) -> Cadence {
+fn cadence(track: &SiteInput) -> Cadence {
     Cadence { interval: track.interval, timeout: track.timeout }
 }
 
-fn places(tracks: &[Track]) -> Places {
-    let seat = |(slot, track): (usize, &Track)| (slot, Arc::clone(&track.name), Arc::clone(&track.ring));
-    Places::of(tracks.iter().enumerate().map(seat).collect())
+fn places(tracks: &[SiteInput]) -> SiteIndexes {
+    let seat = |(slot, track): (usize, &SiteInput)| (slot, Arc::clone(&track.name), Arc::clone(&track.ring));
+    SiteIndexes::of(tracks.iter().enumerate().map(seat).collect())
 }
 
 /// What a dashboard looks at.
@@ -119,13 +119,13 @@ pub struct MonitorHandle {
 
 /// A monitor that is ready to run.
 pub struct Monitor<P, N> {
-    network: N,
+    scheduler: N,
     feed: Option<Feed>,
     control: Control,
-    messenger: AlertDispatcher,
-    keeper: Option<StoreTask>,
-    reviser: Reconciler<P>,
-    keeping: watch::Sender<Keeping>,
+    dispatcher: AlertDispatcher,
+    store_task: Option<StoreTask>,
+    reconciler: Reconciler<P>,
+    keeping: watch::Sender<StoreStatus>,
     rechecks: watch::Receiver<Rechecks>,
     wishes: mpsc::Sender<SiteCommand>,
     seen: Arc<watch::Sender<Vec<usize>>>,
@@ -139,7 +139,7 @@ pub struct Controls {
 }
 
 /// The engine over `tracks` as of `now`, with what `memory` knows besides samples.
-fn engine(parts: (&Config, TimeZone), tracks: Vec<Track>, memory: &mut Memory, now: Timestamp) -> Engine {
+fn engine(parts: (&Config, TimeZone), tracks: Vec<SiteInput>, memory: &mut Restored, now: Timestamp) -> Engine {
     let (config, zone) = parts;
     let shown = memory.shown(&tracks);
     let mut engine = Engine::new(config.views.clone(), tracks, zone, now);
@@ -159,12 +159,15 @@ impl<P: Prober, N> Monitor<P, N> {
     ///
     /// # Errors
     /// [`Failure`]: the store, when what it holds cannot be read, or the system, when `launch` fails.
-    pub fn new(mut parts: Parts<P>, launch: impl FnOnce(Scheduler<P>) -> io::Result<N>) -> Result<Self, Failure> {
-        let (store, mut memory) = parts.store.take().map_or_else(Default::default, Kept::apart);
+    pub fn new(
+        mut parts: MonitorOptions<P>,
+        launch: impl FnOnce(Scheduler<P>) -> io::Result<N>,
+    ) -> Result<Self, Failure> {
+        let (store, mut memory) = parts.store.take().map_or_else(Default::default, OpenStore::apart);
         let stored = store.as_ref().map(|(store, _)| store);
-        let begun = Begun::of(&parts, (&memory, stored), launch)?;
-        let Begun { now, tracks, gauges, feed, network, rechecks, .. } = begun;
-        let (keeping, places) = (parts.keeping, places(&tracks));
+        let begun = NetworkLinks::of(&parts, (&memory, stored), launch)?;
+        let NetworkLinks { now, tracks, gauges, feed, network, rechecks, .. } = begun;
+        let (keeping, places) = (parts.store_status, places(&tracks));
         let (outbox, messenger) = dispatcher::open(parts.config.exec.clone(), keeping.clone());
         let (mut keeper, mut to_store, mut keep_pauses, mut adoptions, mut to_ask) = (None, None, None, None, None);
         let seen = Arc::new(watch::Sender::new(Vec::new()));
@@ -187,10 +190,10 @@ impl<P: Prober, N> Monitor<P, N> {
             keeper = Some(StoreTask { writer, inbox, asks, flush, clock, long_views, keeping, outlet });
         }
         let narration = parts.narrator.map(|narrator| narrator(Duration::ZERO));
-        let (wishes, requested) = mpsc::channel(WISHES);
+        let (wishes, requested) = mpsc::channel(COMMANDS);
         let (to_control, changes) = mpsc::channel(REVISIONS);
         let control = Control {
-            news: News::new(parts.zone.clone()),
+            news: WarningTracker::new(parts.zone.clone()),
             engine: engine((&parts.config, parts.zone), tracks, &mut memory, now),
             clock: parts.clock,
             texts: begun.texts,
@@ -203,13 +206,13 @@ impl<P: Prober, N> Monitor<P, N> {
             wall: parts.wall,
             looks: Looks::default(),
             keeping: keeping.clone(),
-            meter: Meter::new(gauges, keeping.subscribe()).with(export),
+            meter: HealthMeter::new(gauges, keeping.subscribe()).with(export),
             health: watch::Sender::new(Arc::new(Health { narration, notices: parts.notices, ..Health::default() })),
             narrator: parts.narrator,
             headless: None,
             service: None,
-            wishes: requested,
-            to_desk: begun.to_desk,
+            commands: requested,
+            to_scheduler: begun.to_desk,
             places,
             ids: memory.registered.iter().map(|registered| registered.id).enumerate().collect(),
             seen: Arc::clone(&seen),
@@ -218,7 +221,18 @@ impl<P: Prober, N> Monitor<P, N> {
             adoptions,
         };
         let reviser = Reconciler::new(parts.config, to_ask, to_control, begun.prober).telling(terms);
-        Ok(Self { network, feed, control, messenger, keeper, reviser, keeping, rechecks, wishes, seen })
+        Ok(Self {
+            scheduler: network,
+            feed,
+            control,
+            dispatcher: messenger,
+            store_task: keeper,
+            reconciler: reviser,
+            keeping,
+            rechecks,
+            wishes,
+            seen,
+        })
     }
 
     /// What a dashboard looks at.
@@ -251,15 +265,15 @@ impl<P: Prober, N> Monitor<P, N> {
 
     /// Where notices to a person are put in.
     #[must_use]
-    pub fn keeping(&self) -> watch::Sender<Keeping> {
+    pub fn keeping(&self) -> watch::Sender<StoreStatus> {
         self.keeping.clone()
     }
 
     /// The network side and the control side, to run on threads of their own, and who changes both.
     #[must_use]
     pub fn split(self) -> (N, Controls, Reconciler<P>) {
-        let controls = Controls { control: self.control, messenger: self.messenger, keeper: self.keeper };
-        (self.network, controls, self.reviser)
+        let controls = Controls { control: self.control, messenger: self.dispatcher, keeper: self.store_task };
+        (self.scheduler, controls, self.reconciler)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::ring::Ring;
 
 /// What is known of a site.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct SiteEntry {
     /// Its number.
     pub slot: usize,
     /// Where its samples are.
@@ -19,17 +19,17 @@ pub struct Entry {
 
 /// See the module. A plain mutex: held for one look, a few times a second and by one reader.
 #[derive(Debug, Default)]
-pub struct SiteRegistry(Mutex<HashMap<Arc<str>, Entry>>);
+pub struct SiteRegistry(Mutex<HashMap<Arc<str>, SiteEntry>>);
 
 impl SiteRegistry {
     /// The site of this name.
     #[must_use]
-    pub fn find(&self, name: &str) -> Option<Entry> {
+    pub fn find(&self, name: &str) -> Option<SiteEntry> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
     /// These sites and no others from now on.
-    pub fn replace(&self, entries: impl IntoIterator<Item = (Arc<str>, Entry)>) {
+    pub fn replace(&self, entries: impl IntoIterator<Item = (Arc<str>, SiteEntry)>) {
         let entries = entries.into_iter().collect();
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = entries;
     }

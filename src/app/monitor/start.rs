@@ -15,31 +15,31 @@ use tokio::sync::{mpsc, watch};
 use crate::app::exit::{Failure, NO_THREAD, store_failure};
 use crate::app::headless::Feed;
 use crate::app::reload::reconcile::REVISIONS;
-use crate::app::scheduler::manual_checks::{Desk, Rechecks};
-use crate::app::scheduler::{CheckTexts, Order, Scheduler, Shared, TextQueue, arrivals};
+use crate::app::scheduler::manual_checks::{ManualChecks, Rechecks};
+use crate::app::scheduler::{CheckTexts, Order, Scheduler, SchedulerContext, TextQueue, arrivals};
 use crate::app::status::counters::SchedulerCounters;
-use crate::app::storage::restore::{Assembly, Memory, assemble};
-use crate::app::storage::task::{Slots, StoreReceivers};
-use crate::engine::Track;
+use crate::app::storage::restore::{Assembly, Restored, assemble};
+use crate::app::storage::task::{StoreReceivers, StoreSenders};
+use crate::engine::SiteInput;
 use crate::model::{SiteId, Timestamp};
 use crate::probe::{Prober, Spent};
 use crate::ring::Reader;
 use crate::store::Store;
 use crate::tui::SiteCommand;
 
-use super::Parts;
+use super::MonitorOptions;
 
 /// Texts of checks on their way to the engine, and to the store: a second of 10,000 sites.
 const TEXT_QUEUE: usize = 10_000;
 
 /// What a scheduler was begun with, and what the rest is to be made of.
-pub struct Begun<P, N> {
+pub struct NetworkLinks<P, N> {
     /// The scheduler, or what became of it.
     pub network: N,
     /// Before the first check.
     pub now: Timestamp,
     /// For the engine.
-    pub tracks: Vec<Track>,
+    pub tracks: Vec<SiteInput>,
     /// For the store's writer: what comes from the first check on.
     pub readers: Vec<Reader>,
     /// What the scheduler counts about itself.
@@ -49,7 +49,7 @@ pub struct Begun<P, N> {
     /// Every check, if it is to be printed.
     pub feed: Option<Feed>,
     /// The store's queues, with one.
-    pub inbox: Option<(StoreReceivers, Slots)>,
+    pub inbox: Option<(StoreReceivers, StoreSenders)>,
     /// Where wishes go.
     pub to_desk: mpsc::Sender<SiteCommand>,
     /// What became of checks by hand.
@@ -60,14 +60,14 @@ pub struct Begun<P, N> {
     pub prober: watch::Sender<Arc<P>>,
 }
 
-impl<P: Prober, N> Begun<P, N> {
+impl<P: Prober, N> NetworkLinks<P, N> {
     /// Gives a scheduler of all sites to `launch`, and brings the sites to it.
     ///
     /// # Errors
     /// [`Failure`]: what `launch` says, and the store. Checks may have begun by then; they end with what `launch` made.
     pub fn of(
-        parts: &Parts<P>,
-        (memory, store): (&Memory, Option<&Store>),
+        parts: &MonitorOptions<P>,
+        (memory, store): (&Restored, Option<&Store>),
         launch: impl FnOnce(Scheduler<P>) -> io::Result<N>,
     ) -> Result<Self, Failure> {
         let now = parts.clock.now();
@@ -84,10 +84,10 @@ impl<P: Prober, N> Begun<P, N> {
             queues.push(TextQueue { sender, failures_only: false });
             printed
         });
-        let (desk, to_desk, rechecks) = Desk::open();
+        let (desk, to_desk, rechecks) = ManualChecks::open();
         let (orders, ordered) = mpsc::channel(REVISIONS);
         let (prober, probers) = watch::channel(Arc::clone(&parts.prober));
-        let shared = Shared {
+        let shared = SchedulerContext {
             prober: probers,
             clock: parts.clock.clone(),
             gauges: Arc::clone(&gauges),

@@ -17,7 +17,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::MissedTickBehavior;
 use tracing::debug;
 
-use crate::config::{self, Config, ConfigError, Named, Stamp};
+use crate::config::{self, Config, ConfigError, FileStamp, Named};
 use crate::model::Timestamp;
 use crate::model::text::clean_line;
 use crate::report;
@@ -26,11 +26,11 @@ use super::cli::selection::{Selection, select};
 use super::clock::{Clock, since_boot};
 use super::exit::Failure;
 use super::log::about;
-use super::status::health_meter::Keeping;
+use super::status::health_meter::StoreStatus;
 use super::storage::restore::fits;
 use super::storage::task::blocking;
 use super::system::systemd::Service;
-use reconcile::{Difference, Reconciler};
+use reconcile::{ConfigDiff, Reconciler};
 
 /// Time between two looks at the file.
 const LOOK: Duration = Duration::from_millis(500);
@@ -50,14 +50,14 @@ const NAMED_A_LOOK: usize = 1_000;
 pub struct Origin {
     path: PathBuf,
     wanted: Vec<String>,
-    read: Option<Stamp>,
+    read: Option<FileStamp>,
     named: Named,
 }
 
 /// What a look found: the file, and those that it names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Look {
-    file: Option<Stamp>,
+struct FileLook {
+    file: Option<FileStamp>,
     named: Named,
 }
 
@@ -65,7 +65,7 @@ impl Origin {
     /// The file at `path` and what was chosen of it; to be made before it is read for the first time.
     #[must_use]
     pub fn of(path: &Path, wanted: &[String]) -> Self {
-        Self { path: path.to_owned(), wanted: wanted.to_vec(), read: Stamp::of(path), named: Vec::new() }
+        Self { path: path.to_owned(), wanted: wanted.to_vec(), read: FileStamp::of(path), named: Vec::new() }
     }
 
     /// The same of a configuration that names `files`.
@@ -75,14 +75,15 @@ impl Origin {
     }
 
     /// How the files are now; those that are named only when `all` are asked for.
-    fn look(&self, all: bool) -> Look {
-        let stamp = |(path, read): &(PathBuf, Option<Stamp>)| (path.clone(), if all { Stamp::of(path) } else { *read });
-        Look { file: Stamp::of(&self.path), named: self.named.iter().map(stamp).collect() }
+    fn look(&self, all: bool) -> FileLook {
+        let stamp =
+            |(path, read): &(PathBuf, Option<FileStamp>)| (path.clone(), if all { FileStamp::of(path) } else { *read });
+        FileLook { file: FileStamp::of(&self.path), named: self.named.iter().map(stamp).collect() }
     }
 
     /// What was read last.
-    fn last(&self) -> Look {
-        Look { file: self.read, named: self.named.clone() }
+    fn last(&self) -> FileLook {
+        FileLook { file: self.read, named: self.named.clone() }
     }
 }
 
@@ -106,7 +107,7 @@ pub struct Reload<P> {
 pub struct Reloader<P> {
     reload: Reload<P>,
     reviser: Reconciler<P>,
-    keeping: watch::Sender<Keeping>,
+    keeping: watch::Sender<StoreStatus>,
     /// When what the monitor runs by was read.
     since: Timestamp,
     /// Whether the file was refused when it was read last.
@@ -116,7 +117,7 @@ pub struct Reloader<P> {
 }
 
 /// Why a file was not taken.
-enum Refusal {
+enum Rejection {
     /// It is not good; and the files that it names, where it got so far.
     File(String, Option<Named>),
     /// It may be taken later: the store does not answer.
@@ -126,7 +127,7 @@ enum Refusal {
 impl<P: Send + Sync + 'static> Reloader<P> {
     /// Changes a monitor through `reviser` and says so through `keeping`.
     #[must_use]
-    pub fn new(reload: Reload<P>, reviser: Reconciler<P>, keeping: watch::Sender<Keeping>) -> Self {
+    pub fn new(reload: Reload<P>, reviser: Reconciler<P>, keeping: watch::Sender<StoreStatus>) -> Self {
         Self { since: reload.clock.now(), refused: false, waits: false, reload, reviser, keeping }
     }
 
@@ -179,7 +180,7 @@ impl<P: Send + Sync + 'static> Reloader<P> {
         match self.take(origin).await {
             Ok(difference) => {
                 self.since = self.reload.clock.now();
-                let Difference { added, removed, changed, elsewhere, notices } = difference;
+                let ConfigDiff { added, removed, changed, elsewhere, notices } = difference;
                 let is_other = added + removed + changed > 0 || elsewhere;
                 let told = if is_other {
                     Some(format!("{name} read: +{added} −{removed} ~{changed} sites"))
@@ -192,11 +193,11 @@ impl<P: Send + Sync + 'static> Reloader<P> {
             Err(refusal) => {
                 self.refused = true;
                 let (what, reason) = match refusal {
-                    Refusal::File(reason, named) => {
+                    Rejection::File(reason, named) => {
                         self.name(named);
                         ("reload refused", reason)
                     }
-                    Refusal::Store(reason) => {
+                    Rejection::Store(reason) => {
                         self.waits = true;
                         ("reload waits for the store", reason)
                     }
@@ -213,11 +214,11 @@ impl<P: Send + Sync + 'static> Reloader<P> {
         }
     }
 
-    async fn take(&mut self, origin: Origin) -> Result<Difference, Refusal> {
+    async fn take(&mut self, origin: Origin) -> Result<ConfigDiff, Rejection> {
         let read = blocking(move || read(&origin)).await;
-        let Selection { config, all_names, .. } = read.map_err(|(reason, named)| Refusal::File(reason, named))?;
+        let Selection { config, all_names, .. } = read.map_err(|(reason, named)| Rejection::File(reason, named))?;
         self.name(Some(config.files.clone()));
-        fits(&config).map_err(|failure| Refusal::File(failure.to_string().replacen("webmon: ", "", 1), None))?;
+        fits(&config).map_err(|failure| Rejection::File(failure.to_string().replacen("webmon: ", "", 1), None))?;
         let (running, prober, renew) = (self.reviser.running().clone(), self.reviser.prober(), self.reload.renew);
         let warned = running.warnings.clone();
         let (config, renewed) = blocking(move || {
@@ -225,10 +226,10 @@ impl<P: Send + Sync + 'static> Reloader<P> {
             (config, renewed)
         })
         .await;
-        let prober = renewed.map_err(|failure| Refusal::File(failure.to_string(), None))?;
+        let prober = renewed.map_err(|failure| Rejection::File(failure.to_string(), None))?;
         let warnings = config.warnings.clone();
         let revised = self.reviser.revise(config, &all_names, prober).await;
-        let mut difference = revised.map_err(Refusal::Store)?;
+        let mut difference = revised.map_err(Rejection::Store)?;
         difference.notices.extend(warnings.into_iter().filter(|warning| !warned.contains(warning)));
         Ok(difference)
     }
@@ -265,10 +266,10 @@ fn read(origin: &Origin) -> Result<Selection, (String, Option<Named>)> {
 mod tests {
     use tokio::sync::mpsc;
 
-    use super::reconcile::Change;
+    use super::reconcile::ConfigChange;
     use super::*;
     use crate::app::storage::request::RestoreRequest;
-    use crate::app::storage::restore::Memory;
+    use crate::app::storage::restore::Restored;
     use crate::model::SiteId;
     use crate::store::Registered;
 
@@ -281,10 +282,10 @@ mod tests {
         let origin = Origin::of(&path, &[]);
         let running = read(&origin).unwrap().config;
         let (asks, mut asked) = mpsc::channel::<RestoreRequest>(1);
-        let (changes, mut received) = mpsc::channel::<Change>(1);
+        let (changes, mut received) = mpsc::channel::<ConfigChange>(1);
         let (prober, _) = watch::channel(Arc::new(()));
         let reviser = Reconciler::new(running, Some(asks), changes, prober);
-        let (keeping, mut kept) = watch::channel(Keeping::default());
+        let (keeping, mut kept) = watch::channel(StoreStatus::default());
         let began = Timestamp::from_secs(1_795_338_000);
         let reload = Reload {
             origin: Some(origin),
@@ -303,7 +304,7 @@ mod tests {
             }
             let ask = asked.recv().await.unwrap();
             let registered = Registered { id: SiteId(1), next_seq: 0, last_at: None, known_since: began };
-            assert!(ask.answer.send(Ok(Memory { registered: vec![registered], ..Memory::default() })).is_ok());
+            assert!(ask.answer.send(Ok(Restored { registered: vec![registered], ..Restored::default() })).is_ok());
             let change = received.recv().await.unwrap();
             assert_eq!(change.sites.len(), 2);
             assert!(change.done.send(Vec::new()).is_ok());

@@ -16,12 +16,12 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::app::scheduler::due_time::{first_due, offset};
-use crate::app::scheduler::{Left, Room, SiteUpdate};
-use crate::app::storage::export_handle::Terms;
+use crate::app::scheduler::{RemovedSite, RingResize, SiteUpdate};
+use crate::app::storage::export_handle::ExportUpdate;
 use crate::app::storage::request::RestoreRequest;
-use crate::app::storage::restore::{Memory, Past, filled, horizon, seat, slots};
-use crate::config::{Config, Exec, Watched};
-use crate::engine::Track;
+use crate::app::storage::restore::{Restored, RestoredSite, filled, horizon, seat, slots};
+use crate::config::{Config, ConfiguredSite, Exec};
+use crate::engine::SiteInput;
 use crate::model::{Site, SiteId, Timestamp, View};
 use crate::ring::{Reader, Slab};
 
@@ -32,29 +32,29 @@ pub const REVISIONS: usize = 1;
 const GONE_MAX: usize = 10_000;
 
 /// What the control loop carries out.
-pub struct Change {
+pub struct ConfigChange {
     /// The views from now on.
     pub views: Vec<View>,
     /// Whom to tell of alerts.
     pub exec: Option<Arc<Exec>>,
     /// The number of each site, in the order of sites.yaml.
-    pub sites: Vec<(usize, Watched)>,
+    pub sites: Vec<(usize, ConfiguredSite)>,
     /// The names of sites that are in the file but not watched: an incident of theirs goes on.
     pub unwatched: Vec<Arc<str>>,
     /// What the scheduler is told; the watches of new sites among it.
     pub berths: Vec<SiteUpdate>,
     /// The sites that are new, in the order of their numbers.
-    pub new: Vec<New>,
+    pub new: Vec<NewSite>,
     /// Where to say who has left.
-    pub done: oneshot::Sender<Vec<Left>>,
+    pub done: oneshot::Sender<Vec<RemovedSite>>,
 }
 
 /// A site that is new.
-pub struct New {
+pub struct NewSite {
     /// Its number.
     pub slot: usize,
     /// For the engine.
-    pub track: Track,
+    pub track: SiteInput,
     /// Its number in the store and what its samples are saved from, with a store.
     pub kept: Option<(SiteId, Reader)>,
     /// Until when it is paused.
@@ -63,7 +63,7 @@ pub struct New {
 
 /// How a configuration differs from the one before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Difference {
+pub struct ConfigDiff {
     /// Sites that are watched now and were not.
     pub added: usize,
     /// Sites that are watched no more.
@@ -82,11 +82,11 @@ pub struct Reconciler<P> {
     seats: HashMap<Arc<str>, usize>,
     numbers: usize,
     /// Where sites stopped that are gone.
-    gone: HashMap<Arc<str>, Left>,
+    gone: HashMap<Arc<str>, RemovedSite>,
     asks: Option<mpsc::Sender<RestoreRequest>>,
-    changes: mpsc::Sender<Change>,
+    changes: mpsc::Sender<ConfigChange>,
     prober: watch::Sender<Arc<P>>,
-    terms: Option<watch::Sender<Terms>>,
+    terms: Option<watch::Sender<ExportUpdate>>,
 }
 
 impl<P> Reconciler<P> {
@@ -95,7 +95,7 @@ impl<P> Reconciler<P> {
     pub fn new(
         running: Config,
         asks: Option<mpsc::Sender<RestoreRequest>>,
-        changes: mpsc::Sender<Change>,
+        changes: mpsc::Sender<ConfigChange>,
         prober: watch::Sender<Arc<P>>,
     ) -> Self {
         let seats: HashMap<Arc<str>, usize> =
@@ -105,7 +105,7 @@ impl<P> Reconciler<P> {
 
     /// The same with an export that follows the configuration.
     #[must_use]
-    pub fn telling(self, terms: Option<watch::Sender<Terms>>) -> Self {
+    pub fn telling(self, terms: Option<watch::Sender<ExportUpdate>>) -> Self {
         Self { terms, ..self }
     }
 
@@ -128,7 +128,7 @@ impl<P> Reconciler<P> {
         config: Config,
         all_names: &[Arc<str>],
         prober: Arc<P>,
-    ) -> Result<Difference, String> {
+    ) -> Result<ConfigDiff, String> {
         let known = self.ask(&config).await?;
         let difference = self.difference(&config, known.notices.clone());
         let (done, left) = oneshot::channel();
@@ -158,8 +158,8 @@ impl<P> Reconciler<P> {
     }
 
     /// What the store knows of sites that are new, and of those that have to remember more than their rings hold.
-    async fn ask(&self, config: &Config) -> Result<Memory, String> {
-        let Some(asks) = &self.asks else { return Ok(Memory::default()) };
+    async fn ask(&self, config: &Config) -> Result<Restored, String> {
+        let Some(asks) = &self.asks else { return Ok(Restored::default()) };
         let before = self.before();
         let wanted = config.sites.iter().filter(|watched| {
             let then = before.get(&watched.site.name).map(|then| horizon(&self.running.views, then));
@@ -172,14 +172,14 @@ impl<P> Reconciler<P> {
         answered.await.map_err(|_| ending())?
     }
 
-    fn before(&self) -> HashMap<&Arc<str>, &Watched> {
+    fn before(&self) -> HashMap<&Arc<str>, &ConfiguredSite> {
         self.running.sites.iter().map(|watched| (&watched.site.name, watched)).collect()
     }
 
-    fn difference(&self, config: &Config, mut notices: Vec<String>) -> Difference {
+    fn difference(&self, config: &Config, mut notices: Vec<String>) -> ConfigDiff {
         let before = self.before();
         let kept = config.sites.iter().filter_map(|watched| Some((watched, *before.get(&watched.site.name)?)));
-        let is_changed = |(now, then): &(&Watched, &Watched)| {
+        let is_changed = |(now, then): &(&ConfiguredSite, &ConfiguredSite)| {
             !now.site.is_same(&then.site) || now.rule != then.rule || now.group != then.group
         };
         let (kept, changed) = (kept.clone().count(), kept.filter(is_changed).count());
@@ -192,7 +192,7 @@ impl<P> Reconciler<P> {
                 notices.push(format!("sites.yaml: what changed under {what} takes effect at the next start"));
             }
         }
-        Difference {
+        ConfigDiff {
             added: config.sites.len() - kept,
             removed: self.running.sites.len() - kept,
             changed,
@@ -208,11 +208,11 @@ impl<P> Reconciler<P> {
         &self,
         config: &Config,
         all_names: &[Arc<str>],
-        known: &Memory,
-        done: oneshot::Sender<Vec<Left>>,
-    ) -> Change {
+        known: &Restored,
+        done: oneshot::Sender<Vec<RemovedSite>>,
+    ) -> ConfigChange {
         let before = self.before();
-        let is_new = |watched: &&Watched| !before.contains_key(&watched.site.name);
+        let is_new = |watched: &&ConfiguredSite| !before.contains_key(&watched.site.name);
         let mut dues = first_due(config.sites.iter().filter(is_new).map(|watched| &*watched.site)).into_iter();
         let mut recalled = 0..known.registered.len();
         let (mut sites, mut berths, mut new) = (Vec::new(), Vec::new(), Vec::new());
@@ -230,13 +230,13 @@ impl<P> Reconciler<P> {
                 let producer = filled(&mut Slab::new(room), room, past.next_seq, past.samples);
                 let (watch, track, reader) = seat(watched, (slot, due), producer, past);
                 let id = index.map(|index| known.registered[index].id);
-                new.push(New { slot, track, kept: id.map(|id| (id, reader)), paused: past.paused });
+                new.push(NewSite { slot, track, kept: id.map(|id| (id, reader)), paused: past.paused });
                 berths.push(SiteUpdate::New(watch));
                 sites.push((slot, watched.clone()));
                 continue;
             };
             let slot = self.seats[&watched.site.name];
-            let moves = (room != slots(&self.running.views, then)).then(|| Room {
+            let moves = (room != slots(&self.running.views, then)).then(|| RingResize {
                 slots: room,
                 past: index.map(|_| (past.next_seq - past.samples.len() as u64, past.samples.to_vec())),
             });
@@ -247,14 +247,14 @@ impl<P> Reconciler<P> {
         }
         let chosen: HashSet<&Arc<str>> = config.sites.iter().map(|watched| &watched.site.name).collect();
         let unwatched = all_names.iter().filter(|name| !chosen.contains(name)).cloned().collect();
-        Change { views: config.views.clone(), exec: config.exec.clone(), sites, unwatched, berths, new, done }
+        ConfigChange { views: config.views.clone(), exec: config.exec.clone(), sites, unwatched, berths, new, done }
     }
 
     /// `past`, or where the site stopped in this run if the store does not know yet.
-    fn since_it_left<'a>(&self, site: &Site, past: Past<'a>) -> Past<'a> {
+    fn since_it_left<'a>(&self, site: &Site, past: RestoredSite<'a>) -> RestoredSite<'a> {
         match self.gone.get(&site.name) {
             Some(left) if left.next_seq > past.next_seq => {
-                Past { next_seq: left.next_seq, last_at: left.last_at, samples: &[], ..past }
+                RestoredSite { next_seq: left.next_seq, last_at: left.last_at, samples: &[], ..past }
             }
             _ => past,
         }
@@ -262,7 +262,7 @@ impl<P> Reconciler<P> {
 }
 
 /// Keeps the `most` of `gone` with the highest numbers, which joined last.
-fn forget_longest_gone(gone: &mut HashMap<Arc<str>, Left>, most: usize) {
+fn forget_longest_gone(gone: &mut HashMap<Arc<str>, RemovedSite>, most: usize) {
     let Some(over) = gone.len().checked_sub(most).filter(|&over| over > 0) else { return };
     let mut slots: Vec<usize> = gone.values().map(|left| left.slot).collect();
     let (_, &mut last, _) = slots.select_nth_unstable(over - 1);
@@ -284,9 +284,9 @@ mod tests {
     /// Files that name other sites each time they are read again fill no memory.
     #[test]
     fn the_sites_that_joined_first_are_forgotten_first_when_too_many_are_gone() {
-        let left = |slot: usize| (format!("site {slot}").into(), Left { slot, next_seq: 1, last_at: None });
+        let left = |slot: usize| (format!("site {slot}").into(), RemovedSite { slot, next_seq: 1, last_at: None });
         for (count, most) in [(0, 3), (3, 3), (4, 3), (50, 3), (2, 0)] {
-            let mut gone: HashMap<Arc<str>, Left> = (0..count).map(left).collect();
+            let mut gone: HashMap<Arc<str>, RemovedSite> = (0..count).map(left).collect();
             forget_longest_gone(&mut gone, most);
             let mut slots: Vec<usize> = gone.values().map(|left| left.slot).collect();
             slots.sort_unstable();

@@ -11,19 +11,19 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::app::clock::Set;
+use crate::app::clock::ClockSet;
 use crate::model::{Sample, Timestamp};
 use crate::probe::Prober;
 use crate::ring::{Producer, Ring};
 
 use super::due_time::missed;
-use super::{Revision, Scheduler, Slot};
+use super::{RunningSite, Scheduler, UpdateSites};
 
 /// What a scheduler is told to do between two probes.
 #[derive(Debug)]
 pub enum Order {
     /// To go on with other sites.
-    Revise(Revision),
+    Revise(UpdateSites),
     /// To tell time as the system's clock does from now on.
     Set(SetClock),
     /// To take notice that the machine was suspended.
@@ -34,7 +34,7 @@ pub enum Order {
 #[derive(Debug)]
 pub struct SetClock {
     /// By how much.
-    pub set: Set,
+    pub set: ClockSet,
     /// Where to say which sites, by their numbers, go on in another ring.
     pub done: oneshot::Sender<Vec<(usize, Arc<Ring>)>>,
 }
@@ -58,8 +58,8 @@ impl<P: Prober> Scheduler<P> {
             let Some(slot) = slot else { continue };
             slot.retell(set, anchored);
             match set {
-                Set::Forward(by) => slot.note_leap(by),
-                Set::Back(by) => {
+                ClockSet::Forward(by) => slot.note_leap(by),
+                ClockSet::Back(by) => {
                     slot.turn_back(by, anchored, now);
                     moved.push((number, Arc::clone(slot.producer.ring())));
                 }
@@ -70,9 +70,9 @@ impl<P: Prober> Scheduler<P> {
     }
 }
 
-impl Slot {
+impl RunningSite {
     /// What was noted since `anchored` was noted by a clock that was wrong.
-    fn retell(&mut self, set: Set, anchored: Timestamp) {
+    fn retell(&mut self, set: ClockSet, anchored: Timestamp) {
         let retold = |at: Timestamp| if at >= anchored { set.moved(at) } else { at };
         self.blind_since = self.blind_since.map(retold);
         if let Some(pause) = &mut self.pause {

@@ -56,7 +56,7 @@ fn offset_within(site: &Site, most: Duration) -> Duration {
 
 /// A due check that may start now, and what became of the ones before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Turn {
+pub struct DueCheck {
     /// Due checks that have passed unused: each was overtaken by its successor.
     pub skipped: u32,
     /// How late the check is that starts now; less than an interval.
@@ -67,12 +67,12 @@ pub struct Turn {
 
 /// What to do at `now` about a site whose next check was due at `due`, which is not later.
 #[must_use]
-pub fn turn(due: Duration, interval: Duration, now: Duration) -> Turn {
+pub fn turn(due: Duration, interval: Duration, now: Duration) -> DueCheck {
     let behind = now.saturating_sub(due);
     let overtaken = behind.as_micros() / interval.as_micros().max(1);
     let overtaken = u32::try_from(overtaken).unwrap_or(u32::MAX);
     let current = due + interval * overtaken;
-    Turn { skipped: overtaken, late: now.saturating_sub(current), next: current + interval }
+    DueCheck { skipped: overtaken, late: now.saturating_sub(current), next: current + interval }
 }
 
 /// Due checks that were missed between a check known at `last` and one that is due `gap` later.
@@ -93,7 +93,7 @@ mod tests {
     fn a_check_on_time_is_followed_one_interval_later() {
         assert_eq!(
             turn(10 * SECOND, 5 * SECOND, 10 * SECOND),
-            Turn { skipped: 0, late: Duration::ZERO, next: 15 * SECOND }
+            DueCheck { skipped: 0, late: Duration::ZERO, next: 15 * SECOND }
         );
     }
 
@@ -101,7 +101,7 @@ mod tests {
     fn a_late_check_does_not_move_the_next_one() {
         assert_eq!(
             turn(10 * SECOND, 5 * SECOND, 12 * SECOND),
-            Turn { skipped: 0, late: 2 * SECOND, next: 15 * SECOND }
+            DueCheck { skipped: 0, late: 2 * SECOND, next: 15 * SECOND }
         );
     }
 
@@ -109,7 +109,7 @@ mod tests {
     fn checks_overtaken_by_their_successors_are_counted() {
         assert_eq!(
             turn(10 * SECOND, 5 * SECOND, 27 * SECOND),
-            Turn { skipped: 3, late: 2 * SECOND, next: 30 * SECOND }
+            DueCheck { skipped: 3, late: 2 * SECOND, next: 30 * SECOND }
         );
     }
 

@@ -12,38 +12,38 @@ use tokio::sync::mpsc;
 
 use crate::probe::Prober;
 
-use super::{Reverse, Scheduler, Slot, Watch};
+use super::{Reverse, RunningSite, ScheduledSite, Scheduler};
 
 /// Sites that come at once, after the first ones.
 const BATCH: usize = 64;
 
 /// Where sites come from.
 #[derive(Debug)]
-pub struct Arrivals {
-    batches: mpsc::Receiver<Vec<Watch>>,
+pub struct SiteIntake {
+    batches: mpsc::Receiver<Vec<ScheduledSite>>,
     awaited: usize,
 }
 
 /// Sends sites on their way. Those that it still has go when it does.
 #[derive(Debug)]
 pub struct IntakeSender {
-    batches: mpsc::Sender<Vec<Watch>>,
-    batch: Vec<Watch>,
+    batches: mpsc::Sender<Vec<ScheduledSite>>,
+    batch: Vec<ScheduledSite>,
     size: usize,
 }
 
 /// The way of this many sites into a scheduler: both of its ends.
 #[must_use]
-pub fn arrivals(sites: usize) -> (IntakeSender, Arrivals) {
+pub fn arrivals(sites: usize) -> (IntakeSender, SiteIntake) {
     // The first batches are smaller: one more for each time that they double, and the last may not be full.
     let doubling = BATCH.ilog2() as usize;
     let (sender, batches) = mpsc::channel(sites / BATCH + doubling + 2);
-    (IntakeSender { batches: sender, batch: Vec::new(), size: 1 }, Arrivals { batches, awaited: sites })
+    (IntakeSender { batches: sender, batch: Vec::new(), size: 1 }, SiteIntake { batches, awaited: sites })
 }
 
 impl IntakeSender {
     /// One more site is ready.
-    pub fn bring(&mut self, watch: Watch) {
+    pub fn bring(&mut self, watch: ScheduledSite) {
         self.batch.push(watch);
         if self.batch.len() >= self.size {
             self.send();
@@ -66,26 +66,26 @@ impl Drop for IntakeSender {
     }
 }
 
-impl Arrivals {
+impl SiteIntake {
     /// How many sites there are, the ones that are still to come among them.
     pub(crate) const fn awaited(&self) -> usize {
         self.awaited
     }
 
     /// The next ones; none if nobody brings them any more.
-    pub(crate) async fn next(&mut self) -> Option<Vec<Watch>> {
+    pub(crate) async fn next(&mut self) -> Option<Vec<ScheduledSite>> {
         self.batches.recv().await
     }
 }
 
 impl<P: Prober> Scheduler<P> {
     /// These sites are there now.
-    pub(crate) fn seat(&mut self, watches: Vec<Watch>) {
+    pub(crate) fn seat(&mut self, watches: Vec<ScheduledSite>) {
         self.arrivals.awaited = self.arrivals.awaited.saturating_sub(watches.len());
         for watch in watches {
             let number = watch.index;
             self.due.push(Reverse((watch.first_due, number)));
-            self.slots[number] = Some(Slot::new(watch, &self.shared.clock));
+            self.slots[number] = Some(RunningSite::new(watch, &self.shared.clock));
         }
     }
 }
@@ -100,8 +100,8 @@ mod tests {
 
     use super::*;
     use crate::app::clock::Clock;
-    use crate::app::scheduler::Shared;
-    use crate::app::scheduler::manual_checks::Desk;
+    use crate::app::scheduler::SchedulerContext;
+    use crate::app::scheduler::manual_checks::ManualChecks;
     use crate::app::system::limits::Limits;
     use crate::app::tests::monitor::parsed;
     use crate::model::{Cause, Observation, Sample, Site, Timestamp};
@@ -119,12 +119,12 @@ mod tests {
         }
     }
 
-    fn watch(index: usize, first_due: Duration) -> (Watch, Arc<Ring>) {
+    fn watch(index: usize, first_due: Duration) -> (ScheduledSite, Arc<Ring>) {
         let config = parsed("sites: [{ name: a, url: 'http://a/', interval: 10s }]");
         let producer = Producer::new(100, 7);
         let ring = Arc::clone(producer.ring());
         let site = Arc::clone(&config.sites[0].site);
-        (Watch { index, site, producer, first_due, last_at: None, paused: None }, ring)
+        (ScheduledSite { index, site, producer, first_due, last_at: None, paused: None }, ring)
     }
 
     fn held(ring: &Arc<Ring>) -> Vec<Sample> {
@@ -138,11 +138,12 @@ mod tests {
         let clock = Clock::start_at(START);
         let (mut usher, arrivals) = arrivals(3);
         let ((first, first_ring), (second, second_ring)) = (watch(2, Duration::ZERO), watch(0, SECOND));
-        let (desk, _wishes, _rechecks) = Desk::open();
+        let (desk, _wishes, _rechecks) = ManualChecks::open();
         let (_revisions, revised) = mpsc::channel(1);
         let (_prober, prober) = watch::channel(Arc::new(AtOnce));
         let (gauges, limits) = (Arc::default(), Limits { in_flight: 10 });
-        let shared = Shared { prober, clock: clock.clone(), gauges, texts: Vec::new(), limits, spent: || None };
+        let shared =
+            SchedulerContext { prober, clock: clock.clone(), gauges, texts: Vec::new(), limits, spent: || None };
         let scheduler = Scheduler::new(shared, arrivals, desk, revised);
         let stop = CancellationToken::new();
         let meanwhile = async {

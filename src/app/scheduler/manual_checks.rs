@@ -1,6 +1,6 @@
 //! The network side of what a person asks for: wishes come in, checks by hand go out.
 //!
-//! Limits: [`WISHES`] wishes wait, more are not heard; [`BY_HAND`] checks by hand are under way at once, one a site;
+//! Limits: [`COMMANDS`] wishes wait, more are not heard; [`BY_HAND`] checks by hand are under way at once, one a site;
 //! the outcomes of the newest [`KEPT`] are kept, one a site.
 
 use std::collections::HashSet;
@@ -9,38 +9,38 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 use crate::model::{Observation, Timestamp};
-use crate::tui::{Recheck, SiteCommand};
+use crate::tui::{ManualCheck, SiteCommand};
 
 /// Wishes that may wait.
-pub const WISHES: usize = 64;
+pub const COMMANDS: usize = 64;
 /// Checks by hand under way at once.
 const BY_HAND: usize = 16;
 /// Outcomes that are kept.
 const KEPT: usize = 32;
 
 /// What became of the checks by hand, oldest first.
-pub type Rechecks = Arc<[Recheck]>;
+pub type Rechecks = Arc<[ManualCheck]>;
 
 /// See the module.
 #[derive(Debug)]
-pub struct Desk {
-    wishes: mpsc::Receiver<SiteCommand>,
+pub struct ManualChecks {
+    commands: mpsc::Receiver<SiteCommand>,
     rechecks: watch::Sender<Rechecks>,
     under_way: HashSet<usize>,
 }
 
-impl Desk {
+impl ManualChecks {
     /// A desk, where its wishes are handed in, and where the outcomes are read.
     #[must_use]
     pub fn open() -> (Self, mpsc::Sender<SiteCommand>, watch::Receiver<Rechecks>) {
-        let (sender, wishes) = mpsc::channel(WISHES);
+        let (sender, wishes) = mpsc::channel(COMMANDS);
         let (rechecks, read) = watch::channel(Rechecks::default());
-        (Self { wishes, rechecks, under_way: HashSet::new() }, sender, read)
+        (Self { commands: wishes, rechecks, under_way: HashSet::new() }, sender, read)
     }
 
     /// The next wish; none when nobody can wish any more.
     pub async fn next(&mut self) -> Option<SiteCommand> {
-        self.wishes.recv().await
+        self.commands.recv().await
     }
 
     /// Notes that a check of `site` begins at `asked`, if there may be one more.
@@ -48,14 +48,14 @@ impl Desk {
         if self.under_way.len() >= BY_HAND || !self.under_way.insert(site) {
             return false;
         }
-        self.publish(Recheck { site, asked, outcome: None });
+        self.publish(ManualCheck { site, asked, outcome: None });
         true
     }
 
     /// Notes what the check of `site` that began at `asked` came to.
     pub fn end(&mut self, site: usize, asked: Timestamp, outcome: (Timestamp, Arc<Observation>)) {
         self.under_way.remove(&site);
-        self.publish(Recheck { site, asked, outcome: Some(outcome) });
+        self.publish(ManualCheck { site, asked, outcome: Some(outcome) });
     }
 
     /// The check of `site` comes to nothing: the site is gone.
@@ -64,7 +64,7 @@ impl Desk {
         self.rechecks.send_modify(|kept| *kept = kept.iter().filter(|other| other.site != site).cloned().collect());
     }
 
-    fn publish(&self, recheck: Recheck) {
+    fn publish(&self, recheck: ManualCheck) {
         self.rechecks.send_modify(|kept| {
             let site = recheck.site;
             let others = kept.iter().filter(|other| other.site != site);
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn one_check_a_site_sixteen_in_all_and_the_newest_outcomes_are_kept() {
-        let (mut desk, _wishes, read) = Desk::open();
+        let (mut desk, _wishes, read) = ManualChecks::open();
         let at = Timestamp::from_secs;
         assert!(desk.begin(0, at(1)) && !desk.begin(0, at(2)), "one a site");
         assert!((1..BY_HAND).all(|site| desk.begin(site, at(3))));

@@ -7,7 +7,7 @@
 //!
 //! Invariants: the only producer of its sites' rings; `at` strictly increases within a site; a probe that panics
 //! is an observation (`local`), not the end of the loop. Limits: [`Limits::in_flight`] probes. A check by hand goes
-//! back to the [`Desk`] that it came from: it is no sample and is counted nowhere.
+//! back to the [`ManualChecks`] that it came from: it is no sample and is counted nowhere.
 
 pub(crate) mod clock_set;
 pub(crate) mod due_time;
@@ -41,14 +41,14 @@ use super::log::events;
 use super::prober::unless_suspended;
 use super::status::counters::SchedulerCounters;
 use due_time::{missed, turn};
-use manual_checks::Desk;
+use manual_checks::ManualChecks;
 use pause::Pause;
 use timer::WakeTimer;
 use wakeup::{WakeGuard, Wakeup};
 
 pub use clock_set::{Order, SetClock};
-pub use intake::{Arrivals, arrivals};
-pub use site_update::{Left, Revision, Room, SiteUpdate};
+pub use intake::{SiteIntake, arrivals};
+pub use site_update::{RemovedSite, RingResize, SiteUpdate, UpdateSites};
 
 /// The texts of one check, on their way past the ring.
 #[derive(Clone, Debug)]
@@ -72,7 +72,7 @@ pub struct TextQueue {
 
 /// A site as a scheduler needs it.
 #[derive(Debug)]
-pub struct Watch {
+pub struct ScheduledSite {
     /// The site's number, as in [`CheckTexts::site`].
     pub index: usize,
     /// What to probe.
@@ -89,7 +89,7 @@ pub struct Watch {
 
 /// Everything a scheduler shares with the rest.
 #[derive(Debug)]
-pub struct Shared<P> {
+pub struct SchedulerContext<P> {
     /// How to probe; another one after a change of configuration.
     pub prober: watch::Receiver<Arc<P>>,
     /// The clock.
@@ -104,7 +104,7 @@ pub struct Shared<P> {
     pub spent: fn() -> Option<Spent>,
 }
 
-struct Slot {
+struct RunningSite {
     index: usize,
     site: Arc<Site>,
     producer: Producer,
@@ -140,15 +140,15 @@ struct Landed {
 
 /// See the module.
 pub struct Scheduler<P> {
-    shared: Shared<P>,
+    shared: SchedulerContext<P>,
     /// By number; none for a site that is gone or has not arrived.
-    slots: Vec<Option<Slot>>,
+    slots: Vec<Option<RunningSite>>,
     due: BinaryHeap<Reverse<(Duration, usize)>>,
     probes: JoinSet<Landed>,
     bell: Arc<Wakeup>,
     flights: HashMap<Id, Flight>,
-    desk: Desk,
-    arrivals: Arrivals,
+    manual_checks: ManualChecks,
+    arrivals: SiteIntake,
     orders: mpsc::Receiver<Order>,
     /// When it is to run again at the latest.
     runs_by: Option<Duration>,
@@ -160,10 +160,27 @@ impl<P: Prober> Scheduler<P> {
     /// A scheduler of the sites that come by `arrivals`, with the numbers from 0 on, that does what is wished at `desk`
     /// and does as `orders` say.
     #[must_use]
-    pub fn new(shared: Shared<P>, arrivals: Arrivals, desk: Desk, orders: mpsc::Receiver<Order>) -> Self {
+    pub fn new(
+        shared: SchedulerContext<P>,
+        arrivals: SiteIntake,
+        desk: ManualChecks,
+        orders: mpsc::Receiver<Order>,
+    ) -> Self {
         let slots = std::iter::repeat_with(|| None).take(arrivals.awaited()).collect();
         let (due, probes, bell, flights) = (BinaryHeap::new(), JoinSet::new(), Arc::default(), HashMap::new());
-        Self { shared, slots, due, probes, bell, flights, desk, arrivals, orders, runs_by: None, spent: None }
+        Self {
+            shared,
+            slots,
+            due,
+            probes,
+            bell,
+            flights,
+            manual_checks: desk,
+            arrivals,
+            orders,
+            runs_by: None,
+            spent: None,
+        }
     }
 
     /// Probes until `stop`, then abandons what is in flight: an unfinished check is not an outcome.
@@ -185,7 +202,7 @@ impl<P: Prober> Scheduler<P> {
                 () = &mut stopped => break,
                 () = self.bell.rung() => {}
                 Some(watches) = self.arrivals.next(), if self.arrivals.awaited() > 0 => self.seat(watches),
-                Some(wish) = self.desk.next() => self.grant(wish),
+                Some(wish) = self.manual_checks.next() => self.apply_command(wish),
                 Some(order) = self.orders.recv() => self.obey(order),
                 () = alarm.rung(), if wake.is_some() => {
                     // What has landed makes room for what is due.
@@ -240,7 +257,7 @@ impl<P: Prober> Scheduler<P> {
         };
     }
 
-    fn grant(&mut self, wish: SiteCommand) {
+    fn apply_command(&mut self, wish: SiteCommand) {
         let site = match wish {
             SiteCommand::Check(site) => site,
             SiteCommand::Pause(site, until) => return self.pause(site, until),
@@ -249,7 +266,7 @@ impl<P: Prober> Scheduler<P> {
         self.note_suspend();
         let is_there = self.slots.get(site).is_some_and(Option::is_some);
         let now = self.shared.clock.now();
-        if is_there && self.flights.len() < self.shared.limits.in_flight && self.desk.begin(site, now) {
+        if is_there && self.flights.len() < self.shared.limits.in_flight && self.manual_checks.begin(site, now) {
             self.launch(site, Duration::ZERO, Some(now));
         }
     }
@@ -281,14 +298,14 @@ impl<P: Prober> Scheduler<P> {
         let flight = self.flights.remove(&id).expect("every probe that lands was started");
         if self.slots[flight.slot].is_none() {
             match flight.asked {
-                Some(_) => self.desk.forget(flight.slot),
+                Some(_) => self.manual_checks.forget(flight.slot),
                 None => self.shared.gauges.abandoned(),
             }
             return;
         }
         let observation = unless_suspended(landed.observation, &self.shared.clock, flight.asleep);
         if let Some(asked) = flight.asked {
-            self.desk.end(flight.slot, asked, (self.shared.clock.wall_at(landed.at), Arc::new(observation)));
+            self.manual_checks.end(flight.slot, asked, (self.shared.clock.wall_at(landed.at), Arc::new(observation)));
             return;
         }
         self.shared.gauges.finished();
@@ -335,8 +352,8 @@ impl<P: Prober> Scheduler<P> {
     }
 }
 
-impl Slot {
-    fn new(watch: Watch, clock: &Clock) -> Self {
+impl RunningSite {
+    fn new(watch: ScheduledSite, clock: &Clock) -> Self {
         let interval = watch.site.interval;
         let first = clock.wall_at(watch.first_due);
         let gap = watch.last_at.map(|last| first.since(last));

@@ -4,7 +4,7 @@
 
 use crate::model::{Outcome, Timestamp};
 
-use super::Slot;
+use super::RunningSite;
 
 /// A time in which a site is not checked, because somebody said so.
 #[derive(Clone, Copy)]
@@ -13,7 +13,7 @@ pub(crate) struct Pause {
     pub(crate) until: Timestamp,
 }
 
-impl Slot {
+impl RunningSite {
     /// Whether a check that is due at `now` is not to be made. A pause of more than two intervals is a hole.
     pub(crate) fn is_paused(&mut self, now: Timestamp) -> bool {
         let Some(pause) = self.pause else { return false };

@@ -16,7 +16,7 @@ use crate::model::Timestamp;
 
 /// A site as the plan has it and as the store knows it.
 #[derive(Clone, Copy, Debug)]
-pub struct Known {
+pub struct PlannedSite {
     /// The first check by the plan, after the start.
     pub planned: Duration,
     /// Time between checks.
@@ -27,7 +27,7 @@ pub struct Known {
     pub is_paused: bool,
 }
 
-impl Known {
+impl PlannedSite {
     /// How long it waits at `now` for the rest of its interval; none when it is owed a check.
     #[must_use]
     pub fn waits(&self, now: Timestamp) -> Option<Duration> {
@@ -38,9 +38,9 @@ impl Known {
 
 /// The first check of each site, after `now`.
 #[must_use]
-pub fn first_due(sites: &[Known], now: Timestamp) -> Vec<Duration> {
+pub fn first_due(sites: &[PlannedSite], now: Timestamp) -> Vec<Duration> {
     let mut due: Vec<Duration> = sites.iter().map(|site| site.waits(now).unwrap_or(site.planned)).collect();
-    let is_owed = |site: &Known| !site.is_paused && site.waits(now).is_none();
+    let is_owed = |site: &PlannedSite| !site.is_paused && site.waits(now).is_none();
     let mut owed: Vec<usize> = (0..sites.len()).filter(|&index| is_owed(&sites[index])).collect();
     let mut places: Vec<Duration> = owed.iter().map(|&index| sites[index].planned).collect();
     places.sort_unstable();
@@ -62,13 +62,13 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_secs(1_795_340_000);
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn planned(intervals: &[u64]) -> Vec<Known> {
+    fn planned(intervals: &[u64]) -> Vec<PlannedSite> {
         let site = |(number, &secs): (usize, &u64)| Site {
             interval: SECOND * u32::try_from(secs).unwrap(),
             ..Site::new(format!("s{number}"), "http://a/".parse().unwrap())
         };
         let sites: Vec<Site> = intervals.iter().enumerate().map(site).collect();
-        let known = |(planned, site): (Duration, &Site)| Known {
+        let known = |(planned, site): (Duration, &Site)| PlannedSite {
             planned,
             interval: site.interval,
             last_at: None,

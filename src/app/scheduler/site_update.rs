@@ -14,15 +14,15 @@ use crate::model::{Sample, Site, Timestamp};
 use crate::probe::Prober;
 use crate::ring::{Producer, Ring};
 
-use super::{Reverse, Scheduler, Slot, Watch};
+use super::{Reverse, RunningSite, ScheduledSite, Scheduler};
 
 /// All sites from now on.
 #[derive(Debug)]
-pub struct Revision {
+pub struct UpdateSites {
     /// One a site.
     pub berths: Vec<SiteUpdate>,
     /// Where to say what came of it.
-    pub done: oneshot::Sender<Revised>,
+    pub done: oneshot::Sender<SitesUpdated>,
 }
 
 /// One site from now on.
@@ -37,15 +37,15 @@ pub enum SiteUpdate {
         /// When its next check is due from now, if the one of a new interval would have been due already.
         offset: Duration,
         /// The ring to move to, if not the one that it has.
-        moves: Option<Room>,
+        moves: Option<RingResize>,
     },
     /// It was not; its first check is due that long after now.
-    New(Watch),
+    New(ScheduledSite),
 }
 
 /// A ring that is to be.
 #[derive(Debug)]
-pub struct Room {
+pub struct RingResize {
     /// How many samples it holds.
     pub slots: usize,
     /// Samples before those of the ring that there is, and the number of the first one.
@@ -54,16 +54,16 @@ pub struct Room {
 
 /// What came of a revision.
 #[derive(Debug)]
-pub struct Revised {
+pub struct SitesUpdated {
     /// Sites with another ring, by their numbers.
     pub moved: Vec<(usize, Arc<Ring>)>,
     /// Sites that are gone.
-    pub left: Vec<Left>,
+    pub left: Vec<RemovedSite>,
 }
 
 /// Where a site that is gone stopped.
 #[derive(Clone, Copy, Debug)]
-pub struct Left {
+pub struct RemovedSite {
     /// Its number here.
     pub slot: usize,
     /// The number of the sample that would have come next.
@@ -74,10 +74,10 @@ pub struct Left {
 
 impl<P: Prober> Scheduler<P> {
     /// Goes on as `revision` says.
-    pub(crate) fn revise(&mut self, revision: Revision) {
+    pub(crate) fn revise(&mut self, revision: UpdateSites) {
         let now = self.shared.clock.monotonic();
         let mut due: HashMap<usize, Duration> = self.due.drain().map(|Reverse((due, slot))| (slot, due)).collect();
-        let mut revised = Revised { moved: Vec::new(), left: Vec::new() };
+        let mut revised = SitesUpdated { moved: Vec::new(), left: Vec::new() };
         let mut kept = vec![false; self.slots.len()];
         for berth in revision.berths {
             match berth {
@@ -94,16 +94,16 @@ impl<P: Prober> Scheduler<P> {
                     }
                 }
                 SiteUpdate::New(watch) => {
-                    let watch = Watch { first_due: now + watch.first_due, ..watch };
+                    let watch = ScheduledSite { first_due: now + watch.first_due, ..watch };
                     debug_assert_eq!(watch.index, self.slots.len(), "numbers are given in order and never twice");
                     self.due.push(Reverse((watch.first_due, self.slots.len())));
-                    self.slots.push(Some(Slot::new(watch, &self.shared.clock)));
+                    self.slots.push(Some(RunningSite::new(watch, &self.shared.clock)));
                 }
             }
         }
         for (slot, _) in kept.into_iter().enumerate().filter(|(_, kept)| !kept) {
             if let Some(gone) = self.slots[slot].take() {
-                revised.left.push(Left { slot, next_seq: gone.producer.next_seq(), last_at: gone.last_at });
+                revised.left.push(RemovedSite { slot, next_seq: gone.producer.next_seq(), last_at: gone.last_at });
             }
         }
         for flight in self.flights.values().filter(|flight| self.slots[flight.slot].is_none()) {
@@ -114,7 +114,7 @@ impl<P: Prober> Scheduler<P> {
     }
 }
 
-impl Slot {
+impl RunningSite {
     /// When the check after those that were due before `next` is due, every `interval` from now on.
     fn next_due(&self, next: Duration, interval: Duration, (now, offset): (Duration, Duration)) -> Duration {
         if interval == self.site.interval {
@@ -127,7 +127,7 @@ impl Slot {
 }
 
 /// A producer that goes on where `before` stops, in a ring of its own that holds what that one does and the past.
-fn moved(before: &Producer, room: Room) -> Producer {
+fn moved(before: &Producer, room: RingResize) -> Producer {
     let oldest = before.ring().reader_at_oldest();
     let past = room.past.filter(|(_, samples)| !samples.is_empty());
     let (mut first_seq, mut samples) = past.unwrap_or((oldest.next_seq(), Vec::new()));
@@ -180,7 +180,7 @@ mod tests {
         ] {
             let before = ring(slots, held);
             let past = past.map(|past: std::ops::Range<u64>| (past.start, past.map(sample).collect()));
-            let after = moved(&before, Room { slots: room, past });
+            let after = moved(&before, RingResize { slots: room, past });
             let mut found = Vec::new();
             let first = after.ring().reader_at_oldest().drain(&mut found).first_seq;
             assert_eq!(after.next_seq(), expected.end);

@@ -87,8 +87,8 @@ mod tests {
     use super::*;
     use crate::app::clock::Clock;
     use crate::app::scheduler::due_time::first_due;
-    use crate::app::scheduler::manual_checks::Desk;
-    use crate::app::scheduler::{Shared, Watch, arrivals};
+    use crate::app::scheduler::manual_checks::ManualChecks;
+    use crate::app::scheduler::{ScheduledSite, SchedulerContext, arrivals};
     use crate::app::system::limits::Limits;
     use crate::app::tests::monitor::parsed;
     use crate::model::{Cause, Flags, Observation, Sample, Site, Timestamp};
@@ -129,8 +129,9 @@ mod tests {
             let gauges: Arc<crate::app::status::counters::SchedulerCounters> = Arc::default();
             let (_prober, prober) = watch::channel(Arc::new(AtOnce));
             let (clock, limits) = (Clock::start_at(START), Limits { in_flight: 1 });
-            let shared = Shared { prober, clock, gauges: Arc::clone(&gauges), texts: Vec::new(), limits, spent };
-            let (desk, _wishes, _rechecks) = Desk::open();
+            let shared =
+                SchedulerContext { prober, clock, gauges: Arc::clone(&gauges), texts: Vec::new(), limits, spent };
+            let (desk, _wishes, _rechecks) = ManualChecks::open();
             let (_orders, ordered) = mpsc::channel(1);
             let mut scheduler = Scheduler::new(shared, arrivals(1).1, desk, ordered);
             scheduler.expect_to_run(Some(Duration::ZERO));
@@ -146,11 +147,11 @@ mod tests {
         let config = parsed(&format!("defaults: {{ interval: {interval} }}\nsites:\n{}", sites.join("\n")));
         let clock = Clock::start_at(START);
         let (mut usher, arrivals) = arrivals(SITES);
-        let (desk, _wishes, _rechecks) = Desk::open();
+        let (desk, _wishes, _rechecks) = ManualChecks::open();
         let (_revisions, revised) = mpsc::channel(1);
         let (_prober, prober) = watch::channel(Arc::new(AtOnce));
         let (gauges, limits) = (Arc::default(), Limits { in_flight: SITES });
-        let shared = Shared { prober, clock, gauges, texts: Vec::new(), limits, spent: || None };
+        let shared = SchedulerContext { prober, clock, gauges, texts: Vec::new(), limits, spent: || None };
         let scheduler = Scheduler::new(shared, arrivals, desk, revised);
         let due = first_due(config.sites.iter().map(|watched| &*watched.site));
         let mut rings = Vec::new();
@@ -158,7 +159,7 @@ mod tests {
             let producer = Producer::new(1_000, 0);
             rings.push(Arc::clone(producer.ring()));
             let site = Arc::clone(&watched.site);
-            usher.bring(Watch { index, site, producer, first_due, last_at: None, paused: None });
+            usher.bring(ScheduledSite { index, site, producer, first_due, last_at: None, paused: None });
         }
         let stopping = CancellationToken::new();
         let meanwhile = async {

@@ -20,13 +20,13 @@ use super::Scheduler;
 const NEWS_INTERVAL: u32 = 4;
 
 /// A running scheduler.
-pub struct Network {
+pub struct SchedulerThread {
     thread: JoinHandle<()>,
     done: oneshot::Receiver<()>,
     stop: DropGuard,
 }
 
-impl Network {
+impl SchedulerThread {
     /// Starts `scheduler`.
     ///
     /// # Errors

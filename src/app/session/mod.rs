@@ -30,12 +30,12 @@ use super::exit::{Ending, Failure, NO_THREAD, complain_in_time};
 use super::export::Export;
 use super::headless::line_writer::Lines;
 use super::headless::{self, Headless, Style};
-use super::log::{self, Place, events};
+use super::log::{self, LogTarget, events};
 use super::monitor::control::Narrator;
-use super::monitor::{Kept, Monitor, MonitorHandle, Parts, SHUTDOWN};
+use super::monitor::{Monitor, MonitorHandle, MonitorOptions, OpenStore, SHUTDOWN};
 use super::reload::{Origin, Reload, Reloader};
-use super::scheduler::thread::Network;
-use super::status::health_meter::Keeping;
+use super::scheduler::thread::SchedulerThread;
+use super::status::health_meter::StoreStatus;
 use super::system::limits;
 #[cfg(unix)]
 use super::system::reap;
@@ -107,7 +107,7 @@ impl MainRuntime {
     /// Runs `monitor` until a signal, the end of `duration`, or `shown`.
     fn supervise<P: Prober>(
         &mut self,
-        (monitor, reload): (Monitor<P, Network>, Reload<P>),
+        (monitor, reload): (Monitor<P, SchedulerThread>, Reload<P>),
         duration: Option<Duration>,
         shown: impl Future<Output = Ending>,
     ) -> Result<Ending, Failure> {
@@ -135,13 +135,13 @@ impl MainRuntime {
 }
 
 /// Everything that a run is made of and shown with.
-pub struct Stage<'a> {
+pub struct Session<'a> {
     /// How it is shown, and when it ends.
     pub output: &'a OutputArgs,
     /// When to use colour.
     pub color: ColorChoice,
     /// What log to keep.
-    pub log: log::Wanted,
+    pub log: log::LogOptions,
     /// What to watch.
     pub config: Config,
     /// The file it came from, if a person is to know it.
@@ -149,7 +149,7 @@ pub struct Stage<'a> {
     /// The same to be read again.
     pub origin: Option<Origin>,
     /// The store.
-    pub store: Option<Kept>,
+    pub store: Option<OpenStore>,
     /// Where it is, if a person is to know it.
     pub store_path: Option<PathBuf>,
     /// How to probe.
@@ -165,7 +165,7 @@ pub struct Stage<'a> {
     pub export: Option<Export>,
 }
 
-impl Stage<'_> {
+impl Session<'_> {
     /// Watches until something ends it, and shows it as it was asked to.
     ///
     /// # Errors
@@ -174,7 +174,7 @@ impl Stage<'_> {
         let zone = zone::local();
         let past = self.store.as_ref().map(|kept| kept.store.path().to_owned());
         let is_headless = is_headless(self.output);
-        let place = Place::of(is_headless.then_some(self.output.format), self.store_path.as_deref());
+        let place = LogTarget::of(is_headless.then_some(self.output.format), self.store_path.as_deref());
         let keeping = self.keeping();
         let _logging = log::begin(&self.log, place, &self.clock, keeping.clone()).context(NO_THREAD)?;
         events::start(&self.config, self.config_path, self.store_path.as_deref());
@@ -215,21 +215,21 @@ impl Stage<'_> {
         }
     }
 
-    fn keeping(&self) -> watch::Sender<Keeping> {
-        watch::Sender::new(Keeping { notices: self.notices.clone(), ..Keeping::default() })
+    fn keeping(&self) -> watch::Sender<StoreStatus> {
+        watch::Sender::new(StoreStatus { notices: self.notices.clone(), ..StoreStatus::default() })
     }
 
     fn monitor(
         &mut self,
         zone: &TimeZone,
-        keeping: watch::Sender<Keeping>,
+        keeping: watch::Sender<StoreStatus>,
         wants_checks: bool,
-    ) -> Result<Monitor<HttpProber, Network>, Failure> {
+    ) -> Result<Monitor<HttpProber, SchedulerThread>, Failure> {
         #[cfg(feature = "influx")]
         let outlet = self.export.take().map(|export| export.start(self.clock.clone())).transpose()?;
         #[cfg(not(feature = "influx"))]
         let outlet = None;
-        let parts = Parts {
+        let parts = MonitorOptions {
             config: self.config.clone(),
             prober: Arc::clone(&self.prober),
             clock: self.clock.clone(),
@@ -239,13 +239,13 @@ impl Stage<'_> {
             has_network: || route_to_anywhere(has_route),
             limits: limits::raise(),
             notices: self.notices.clone(),
-            keeping,
+            store_status: keeping,
             wants_checks,
             narrator: self.narrator,
             outlet,
         };
         // The checks begin in there.
-        Monitor::new(parts, Network::start)
+        Monitor::new(parts, SchedulerThread::start)
     }
 
     fn reload(&mut self, zone: &TimeZone, on_hangup: bool) -> Reload<HttpProber> {
@@ -257,7 +257,7 @@ impl Stage<'_> {
     fn headless(
         mut self,
         attentive: &mut MainRuntime,
-        monitor: Monitor<HttpProber, Network>,
+        monitor: Monitor<HttpProber, SchedulerThread>,
         zone: TimeZone,
     ) -> Result<Ending, Failure> {
         let (closed, reload) = (CancellationToken::new(), self.reload(&zone, true));
@@ -289,7 +289,7 @@ impl Stage<'_> {
     fn dashboard(
         mut self,
         attentive: &mut MainRuntime,
-        monitor: Monitor<HttpProber, Network>,
+        monitor: Monitor<HttpProber, SchedulerThread>,
         past: Option<PathBuf>,
         zone: TimeZone,
     ) -> Result<Ending, Failure> {
@@ -327,7 +327,7 @@ pub fn is_headless(output: &OutputArgs) -> bool {
 
 /// Runs `monitor` until a signal, the end of `duration`, or `shown` (whoever shows it has ended).
 async fn supervise<P: Prober>(
-    (monitor, reload): (Monitor<P, Network>, Reload<P>),
+    (monitor, reload): (Monitor<P, SchedulerThread>, Reload<P>),
     duration: Option<Duration>,
     shown: impl Future<Output = Ending>,
     signals: &mut Signals,

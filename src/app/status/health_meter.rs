@@ -20,7 +20,7 @@ const STUCK: Duration = Duration::from_mins(1);
 
 /// What the store's side says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Keeping {
+pub struct StoreStatus {
     /// Whether samples are being saved.
     pub store: StoreHealth,
     /// Samples that the store's readers or backlog lost, since the start.
@@ -38,7 +38,7 @@ pub struct Keeping {
 /// Notices that are kept.
 const NOTICES: usize = 100;
 
-impl Keeping {
+impl StoreStatus {
     /// Takes over what a flush did.
     pub fn note(&mut self, flushed: Flushed) {
         self.store = flushed.health;
@@ -58,9 +58,9 @@ impl Keeping {
 
 /// Makes a [`Health`] of counters, once a second.
 #[derive(Debug)]
-pub struct Meter {
+pub struct HealthMeter {
     gauges: Arc<SchedulerCounters>,
-    keeping: watch::Receiver<Keeping>,
+    keeping: watch::Receiver<StoreStatus>,
     export: Option<watch::Receiver<ExportHealth>>,
     marks: VecDeque<Mark>,
     lost_by_engine: u64,
@@ -74,10 +74,10 @@ struct Mark {
     stopped: Duration,
 }
 
-impl Meter {
+impl HealthMeter {
     /// A meter of `gauges` and of what the store's side reports.
     #[must_use]
-    pub fn new(gauges: Arc<SchedulerCounters>, keeping: watch::Receiver<Keeping>) -> Self {
+    pub fn new(gauges: Arc<SchedulerCounters>, keeping: watch::Receiver<StoreStatus>) -> Self {
         let start = Mark { at: Duration::ZERO, finished: 0, late: Duration::ZERO, stopped: Duration::ZERO };
         Self { gauges, keeping, export: None, marks: VecDeque::from([start]), lost_by_engine: 0 }
     }
@@ -141,8 +141,8 @@ mod tests {
     #[test]
     fn rates_cover_the_last_ten_seconds() {
         let gauges = Arc::new(SchedulerCounters::default());
-        let (_sender, keeping) = watch::channel(Keeping::default());
-        let mut meter = Meter::new(Arc::clone(&gauges), keeping);
+        let (_sender, keeping) = watch::channel(StoreStatus::default());
+        let mut meter = HealthMeter::new(Arc::clone(&gauges), keeping);
         let mut last = None;
         for second in 1..=30u64 {
             for _ in 0..if second <= 20 { 2 } else { 5 } {
@@ -161,8 +161,8 @@ mod tests {
     #[test]
     fn a_stop_is_told_for_ten_seconds() {
         let gauges = Arc::new(SchedulerCounters::default());
-        let (_sender, keeping) = watch::channel(Keeping::default());
-        let mut meter = Meter::new(Arc::clone(&gauges), keeping);
+        let (_sender, keeping) = watch::channel(StoreStatus::default());
+        let mut meter = HealthMeter::new(Arc::clone(&gauges), keeping);
         gauges.note_stop(Duration::from_secs(2));
         let told: Vec<u64> =
             (1..=13).map(|second| meter.read(Duration::from_secs(second)).unwrap().stopped.as_secs()).collect();
@@ -171,8 +171,8 @@ mod tests {
 
     #[test]
     fn a_flush_that_does_not_return_for_a_minute_is_a_fault_of_the_program() {
-        let (sender, keeping) = watch::channel(Keeping::default());
-        let meter = Meter::new(Arc::new(SchedulerCounters::default()), keeping);
+        let (sender, keeping) = watch::channel(StoreStatus::default());
+        let meter = HealthMeter::new(Arc::new(SchedulerCounters::default()), keeping);
         assert!(!meter.is_stuck(Duration::from_hours(1)));
         sender.send_modify(|keeping| keeping.stuck = Some(Duration::from_secs(100)));
         assert!(!meter.is_stuck(Duration::from_millis(159_999)));
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn notices_are_bounded_and_none_is_forgotten_uncounted() {
-        let mut keeping = Keeping::default();
+        let mut keeping = StoreStatus::default();
         for number in 0..NOTICES + 7 {
             keeping.note(Flushed { notices: vec![number.to_string()], ..Flushed::default() });
         }

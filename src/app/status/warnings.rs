@@ -25,7 +25,7 @@ pub struct Warning {
 
 /// What was told already.
 #[derive(Debug)]
-pub struct News {
+pub struct WarningTracker {
     zone: TimeZone,
     store: StoreHealth,
     notices: u64,
@@ -45,7 +45,7 @@ struct ExportNews {
     begun: bool,
 }
 
-impl News {
+impl WarningTracker {
     /// Nothing was told yet; times are told in `zone`.
     #[must_use]
     pub fn new(zone: TimeZone) -> Self {

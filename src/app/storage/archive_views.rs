@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use crate::engine::{Engine, Row, Track};
+use crate::engine::{Engine, Row, SiteInput};
 use crate::model::{SiteId, Timestamp, View};
 use crate::stats::{Beats, Cadence};
 use crate::store::{Archive, Figures, Query};
@@ -26,7 +26,7 @@ pub const PARTS: usize = 64;
 
 /// Figures of some sites in a long view.
 #[derive(Debug)]
-pub struct Part {
+pub struct ViewRows {
     /// The number of the view.
     pub view: usize,
     /// The instant that they speak of.
@@ -40,17 +40,17 @@ pub struct Part {
 /// See the module.
 #[derive(Debug)]
 pub struct ArchiveViews {
-    passes: Vec<Pass>,
+    passes: Vec<ViewRefresh>,
     sites: Vec<(SiteId, Cadence)>,
     /// The view whose turn it is.
     turn: usize,
     seen: watch::Receiver<Vec<usize>>,
-    parts: mpsc::Sender<Part>,
+    parts: mpsc::Sender<ViewRows>,
 }
 
 /// One long view, and the refresh that it is in.
 #[derive(Debug)]
-struct Pass {
+struct ViewRefresh {
     number: usize,
     view: View,
     as_of: Timestamp,
@@ -70,9 +70,9 @@ impl ArchiveViews {
         views: &[View],
         sites: Vec<(SiteId, Cadence)>,
         seen: watch::Receiver<Vec<usize>>,
-    ) -> Option<(Self, mpsc::Receiver<Part>)> {
+    ) -> Option<(Self, mpsc::Receiver<ViewRows>)> {
         let long = views.iter().enumerate().filter(|(_, view)| view.is_long());
-        let pass = |(number, view): (usize, &View)| Pass {
+        let pass = |(number, view): (usize, &View)| ViewRefresh {
             number,
             view: *view,
             as_of: Timestamp::ZERO,
@@ -80,7 +80,7 @@ impl ArchiveViews {
             on_clock: false,
             left: Vec::new(),
         };
-        let passes: Vec<Pass> = long.map(pass).collect();
+        let passes: Vec<ViewRefresh> = long.map(pass).collect();
         if passes.is_empty() {
             return None;
         }
@@ -120,7 +120,7 @@ impl ArchiveViews {
     }
 }
 
-impl Pass {
+impl ViewRefresh {
     fn begin(&mut self, now: Timestamp, sites: usize, seen: &[usize]) {
         // The first one does not wait for the clock.
         self.on_clock = self.next > Timestamp::ZERO;
@@ -138,7 +138,7 @@ impl Pass {
         read: impl Fn(&Query, Duration) -> Option<Vec<Figures>>,
         sites: &[(SiteId, Cadence)],
         count: usize,
-    ) -> Option<Part> {
+    ) -> Option<ViewRows> {
         let now = &self.left[self.left.len() - count..];
         let numbers: Vec<usize> = now.iter().rev().copied().collect();
         // A window is open at its beginning and closed at its end, a period the other way round.
@@ -155,7 +155,7 @@ impl Pass {
         let span = (since, self.as_of);
         let row = |(number, figures): (usize, Figures)| (number, Arc::new(row(figures, span, sites[number].1)));
         let rows = numbers.into_iter().zip(figures).map(row).collect();
-        Some(Part { view: self.number, as_of: self.as_of, rows, is_refresh: self.on_clock && self.left.is_empty() })
+        Some(ViewRows { view: self.number, as_of: self.as_of, rows, is_refresh: self.on_clock && self.left.is_empty() })
     }
 }
 
@@ -170,23 +170,23 @@ fn row(figures: Figures, (since, as_of): (Timestamp, Timestamp), cadence: Cadenc
 }
 
 /// The long views of somebody else's monitor: read from the file that it writes, opened for each look.
-pub struct Far {
+pub struct ReadOnlyArchiveViews {
     seen: Arc<watch::Sender<Vec<usize>>>,
-    views: Option<(ArchiveViews, mpsc::Receiver<Part>)>,
+    views: Option<(ArchiveViews, mpsc::Receiver<ViewRows>)>,
 }
 
-impl Far {
+impl ReadOnlyArchiveViews {
     /// Those of `views` that are long, of the sites of `tracks`.
     #[must_use]
-    pub fn new(views: &[View], tracks: &[Track]) -> Self {
+    pub fn new(views: &[View], tracks: &[SiteInput]) -> Self {
         let (seen, looked_at) = watch::channel(Vec::new());
-        let cadence = |track: &Track| Cadence { interval: track.interval, timeout: track.timeout };
+        let cadence = |track: &SiteInput| Cadence { interval: track.interval, timeout: track.timeout };
         let sites = tracks.iter().map(|track| (UNKNOWN, cadence(track))).collect();
         Self { seen: Arc::new(seen), views: ArchiveViews::new(views, sites, looked_at) }
     }
 
     /// Goes on with these, for the same dashboard.
-    pub fn turn_to(&mut self, views: &[View], tracks: &[Track]) {
+    pub fn turn_to(&mut self, views: &[View], tracks: &[SiteInput]) {
         let seen = Arc::clone(&self.seen);
         let views = Self::new(views, tracks).views.map(|(mut views, parts)| {
             views.seen = seen.subscribe();
@@ -217,7 +217,7 @@ impl Far {
             *id = known.unwrap_or(UNKNOWN);
         }
         views.step(until, |query, cell| archive.figures(query, Some(cell)).ok());
-        while let Ok(Part { view, as_of, rows, is_refresh }) = parts.try_recv() {
+        while let Ok(ViewRows { view, as_of, rows, is_refresh }) = parts.try_recv() {
             engine.supply(view, as_of, rows, is_refresh);
         }
     }
@@ -231,7 +231,7 @@ mod tests {
     use super::*;
     use crate::model::{Cause, Micros, Observation, Phase, Sample, Timeframe};
     use crate::ring::Producer;
-    use crate::stats::Stretch;
+    use crate::stats::PeriodFigures;
     use crate::store::{Options, Store, Writer};
 
     const CADENCE: Cadence = Cadence { interval: Duration::from_mins(5), timeout: Duration::from_secs(10) };
@@ -253,7 +253,7 @@ mod tests {
         writer: Writer,
         samples: Vec<Vec<Sample>>,
         long: ArchiveViews,
-        parts: mpsc::Receiver<Part>,
+        parts: mpsc::Receiver<ViewRows>,
         seen: watch::Sender<Vec<usize>>,
         now: Timestamp,
     }
@@ -284,7 +284,7 @@ mod tests {
     }
 
     impl Rig {
-        fn step(&mut self) -> Vec<Part> {
+        fn step(&mut self) -> Vec<ViewRows> {
             let store = self.writer.store();
             self.long.step(self.now, |query, cell| store.figures(query, Some(cell)).ok());
             std::iter::from_fn(|| self.parts.try_recv().ok()).collect()
@@ -308,7 +308,7 @@ mod tests {
             assert_eq!(part.as_of, rig.now);
             let cutoff = rig.now.before(Duration::from_hours(hours));
             for (site, row) in &part.rows {
-                let mut expected = Stretch::default();
+                let mut expected = PeriodFigures::default();
                 for sample in rig.samples[*site].iter().filter(|sample| sample.at > cutoff) {
                     expected.admit(sample, None);
                 }

@@ -12,7 +12,7 @@ use tokio::time::Sleep;
 
 use crate::model::Timestamp;
 use crate::model::time::duration;
-use crate::store::{Flushed, Link, Writer};
+use crate::store::{Flushed, LockHandle, Writer};
 
 use super::archive_views::ArchiveViews;
 use super::request::{Others, RestoreRequest};
@@ -27,7 +27,7 @@ const SLOW: &str = "the disk is slow";
 /// See the module.
 pub struct Hand {
     work: Work,
-    link: Link,
+    link: LockHandle,
     /// Operations on the file that had ended at the last look.
     operations: u64,
     /// Of a flush that was told: how long it took so far, and what was lost meanwhile.
@@ -35,10 +35,10 @@ pub struct Hand {
 }
 
 enum Work {
-    Here(Box<Desk>),
+    Here(Box<DiskSide>),
     Away {
         began: (Timestamp, Duration),
-        result: JoinHandle<(Box<Desk>, Flushed)>,
+        result: JoinHandle<(Box<DiskSide>, Flushed)>,
     },
     /// At the last commit, since then by both clocks.
     Closing {
@@ -49,7 +49,7 @@ enum Work {
 }
 
 /// What goes to the disk and comes back.
-struct Desk {
+struct DiskSide {
     writer: Writer,
     long_views: Option<ArchiveViews>,
 }
@@ -57,13 +57,13 @@ struct Desk {
 impl Hand {
     /// Of `writer`, whose file is at the end of `link`, and the views that are read from its store.
     #[must_use]
-    pub fn new(writer: Writer, long_views: Option<ArchiveViews>, link: Link) -> Self {
-        Self { work: Work::Here(Box::new(Desk { writer, long_views })), link, operations: 0, told: None }
+    pub fn new(writer: Writer, long_views: Option<ArchiveViews>, link: LockHandle) -> Self {
+        Self { work: Work::Here(Box::new(DiskSide { writer, long_views })), link, operations: 0, told: None }
     }
 
     /// What counts the operations on the file.
     #[cfg(test)]
-    pub const fn link(&self) -> &Link {
+    pub const fn link(&self) -> &LockHandle {
         &self.link
     }
 
@@ -187,7 +187,7 @@ impl Hand {
     }
 }
 
-impl Desk {
+impl DiskSide {
     fn flush(&mut self, now: Timestamp) -> Flushed {
         let flushed = self.writer.flush_collected(now);
         if let Some(long_views) = &mut self.long_views {

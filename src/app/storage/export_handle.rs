@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::model::{ExportHealth, Sink};
+use crate::model::{ExportHealth, ExportTarget};
 use crate::store::{Intake, Progress};
 
 /// The longest that a clean end waits for what is not exported yet.
@@ -27,14 +27,14 @@ pub type Groups = HashMap<Arc<str>, Arc<str>>;
 
 /// What a configuration that is read again changes for an export that runs.
 #[derive(Clone, Debug, Default)]
-pub struct Terms {
+pub struct ExportUpdate {
     /// The groups of sites.
     pub groups: Groups,
     /// The section of the file that it follows; none when all came from the command line.
-    pub section: Option<Sink>,
+    pub section: Option<ExportTarget>,
 }
 
-impl Terms {
+impl ExportUpdate {
     /// The terms of `config`.
     #[must_use]
     pub fn of(config: &Config) -> Self {
@@ -76,7 +76,7 @@ pub struct ExportHandle {
     /// How the export gets on.
     pub health: watch::Receiver<ExportHealth>,
     /// Where its terms are changed.
-    pub terms: watch::Sender<Terms>,
+    pub terms: watch::Sender<ExportUpdate>,
     progress: mpsc::Receiver<Progress>,
     finish: CancellationToken,
     ended: oneshot::Receiver<()>,
@@ -88,7 +88,7 @@ pub struct ExportContext {
     /// Where its health is read.
     pub health: watch::Sender<ExportHealth>,
     /// Its terms from now on.
-    pub terms: watch::Receiver<Terms>,
+    pub terms: watch::Receiver<ExportUpdate>,
     /// When it is cancelled, everything is committed that ever will be.
     pub finish: CancellationToken,
     progress: mpsc::Sender<Progress>,
@@ -100,7 +100,7 @@ pub struct ExportContext {
 impl ExportHandle {
     /// The two ends, of an export that is at `health` and begins with `terms`.
     #[must_use]
-    pub fn open(health: ExportHealth, terms: Terms) -> (Self, ExportContext) {
+    pub fn open(health: ExportHealth, terms: ExportUpdate) -> (Self, ExportContext) {
         let (health, read) = watch::channel(health);
         let (to_terms, terms) = watch::channel(terms);
         let (sender, progress) = mpsc::channel(QUEUE);
@@ -169,8 +169,9 @@ mod tests {
             let text = format!("sites: ['http://a']\nexport: {{ influx: {{ {influx} }} }}");
             crate::config::parse(&text, "sites.yaml", Path::new(""), &|_| None).unwrap()
         };
-        let mut terms = Terms::of(&config("url: 'http://h', token: one"));
-        let token = |terms: &Terms| terms.section.as_ref().unwrap().authorization.as_ref().unwrap().expose().to_owned();
+        let mut terms = ExportUpdate::of(&config("url: 'http://h', token: one"));
+        let token =
+            |terms: &ExportUpdate| terms.section.as_ref().unwrap().authorization.as_ref().unwrap().expose().to_owned();
         for (influx, expect) in [
             ("url: 'http://h', token: one", "Token one"),
             ("url: 'http://h', token: two", "Token two"),

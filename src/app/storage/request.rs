@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::app::storage::archive_views::ArchiveViews;
-use crate::app::storage::restore::Memory;
+use crate::app::storage::restore::Restored;
 use crate::model::SiteId;
 use crate::ring::{Reader, Ring};
 
@@ -15,7 +15,7 @@ pub struct RestoreRequest {
     /// Names and horizons.
     pub sites: Vec<(Arc<str>, Duration)>,
     /// Where the answer goes; an error is a sentence.
-    pub answer: oneshot::Sender<Result<Memory, String>>,
+    pub answer: oneshot::Sender<Result<Restored, String>>,
 }
 
 /// Other long views from now on, or none.

@@ -15,10 +15,10 @@ use crate::alert::{Alert, Rule};
 use crate::app::clock::AHEAD_MAX;
 use crate::app::exit::Failure;
 use crate::app::scheduler::due_time::first_due;
-use crate::app::scheduler::resume::{self, Known};
-use crate::app::scheduler::{CheckTexts, Watch};
-use crate::config::{Config, Watched};
-use crate::engine::Track;
+use crate::app::scheduler::resume::{self, PlannedSite};
+use crate::app::scheduler::{CheckTexts, ScheduledSite};
+use crate::config::{Config, ConfiguredSite};
+use crate::engine::SiteInput;
 use crate::model::{Cause, Certificate, Observation, Sample, SiteId, Timestamp, View, figures};
 use crate::ring::{Producer, Reader, Ring, SLOT_BYTES, Slab, capacity_for};
 use crate::store::{Query, Registered, Store, StoreError};
@@ -27,7 +27,7 @@ use super::site_spec::SiteSpec;
 
 /// What the store remembers of the sites of a configuration.
 #[derive(Debug, Default)]
-pub struct Memory {
+pub struct Restored {
     /// One a site, in the order of the configuration; empty without a store.
     pub registered: Vec<Registered>,
     /// The samples of the same sites as far back as they matter, for sites that are to be watched beside others.
@@ -50,14 +50,14 @@ pub struct Memory {
 #[derive(Debug, Default)]
 pub struct Assembly {
     /// For the engine.
-    pub tracks: Vec<Track>,
+    pub tracks: Vec<SiteInput>,
     /// For the store's writer: reads what comes from now on.
     pub readers: Vec<Reader>,
 }
 
 /// The span that a ring of this site has to hold.
 #[must_use]
-pub fn horizon(views: &[View], watched: &Watched) -> Duration {
+pub fn horizon(views: &[View], watched: &ConfiguredSite) -> Duration {
     let recent = views.iter().filter(|view| !view.is_long());
     let longest = recent.map(|view| view.timeframe.length()).max().unwrap_or_default();
     longest.max(watched.rule.window)
@@ -67,7 +67,12 @@ pub fn horizon(views: &[View], watched: &Watched) -> Duration {
 ///
 /// # Errors
 /// The store's.
-pub fn remember(store: &Store, config: &Config, all_names: &[Arc<str>], now: Timestamp) -> Result<Memory, StoreError> {
+pub fn remember(
+    store: &Store,
+    config: &Config,
+    all_names: &[Arc<str>],
+    now: Timestamp,
+) -> Result<Restored, StoreError> {
     let names: Vec<Arc<str>> = config.sites.iter().map(|watched| Arc::clone(&watched.site.name)).collect();
     let mut memory = known(store, &names, now)?;
     memory.alerts = store.alerts(&Query::ALL)?;
@@ -85,10 +90,10 @@ pub fn remember(store: &Store, config: &Config, all_names: &[Arc<str>], now: Tim
 ///
 /// # Errors
 /// The store's.
-pub fn recall(store: &Store, wanted: &[(Arc<str>, Duration)], now: Timestamp) -> Result<Memory, StoreError> {
+pub fn recall(store: &Store, wanted: &[(Arc<str>, Duration)], now: Timestamp) -> Result<Restored, StoreError> {
     if wanted.is_empty() {
         // A store that cannot be read now is no reason against a change that needs nothing of it.
-        return Ok(Memory::default());
+        return Ok(Restored::default());
     }
     let names: Vec<Arc<str>> = wanted.iter().map(|(name, _)| Arc::clone(name)).collect();
     let mut memory = known(store, &names, now)?;
@@ -114,8 +119,8 @@ fn replay(
 }
 
 /// What `store` knows of the sites of these names but for samples and alerts.
-fn known(store: &Store, names: &[Arc<str>], now: Timestamp) -> Result<Memory, StoreError> {
-    let mut memory = Memory { registered: store.register(names, now)?, ..Memory::default() };
+fn known(store: &Store, names: &[Arc<str>], now: Timestamp) -> Result<Restored, StoreError> {
+    let mut memory = Restored { registered: store.register(names, now)?, ..Restored::default() };
     for (name, registered) in names.iter().zip(&mut memory.registered) {
         if registered.last_at.is_some_and(|last| last > now.after(AHEAD_MAX)) {
             memory
@@ -154,15 +159,15 @@ pub fn filled(slab: &mut Slab, slots: usize, next_seq: u64, samples: &[Sample]) 
 /// The store's; sites may have begun by then.
 pub fn assemble(
     config: &Config,
-    (memory, store): (&Memory, Option<&Store>),
+    (memory, store): (&Restored, Option<&Store>),
     now: Timestamp,
-    mut begin: impl FnMut(Watch),
+    mut begin: impl FnMut(ScheduledSite),
 ) -> Result<Assembly, StoreError> {
     let due = dues(config, memory, now);
     let mut order: Vec<usize> = (0..due.len()).collect();
     order.sort_by_key(|&index| due[index]);
     let (mut slab, mut samples) = (slab(config), Vec::new());
-    let mut places: Vec<Option<(Track, Reader)>> = std::iter::repeat_with(|| None).take(due.len()).collect();
+    let mut places: Vec<Option<(SiteInput, Reader)>> = std::iter::repeat_with(|| None).take(due.len()).collect();
     for index in order {
         let watched = &config.sites[index];
         samples.clear();
@@ -185,11 +190,16 @@ pub fn assemble(
 }
 
 /// When the first check of each site is due, after `now`.
-fn dues(config: &Config, memory: &Memory, now: Timestamp) -> Vec<Duration> {
+fn dues(config: &Config, memory: &Restored, now: Timestamp) -> Vec<Duration> {
     let planned = first_due(config.sites.iter().map(|watched| &*watched.site)).into_iter().zip(&config.sites);
-    let known = |(index, (planned, watched)): (usize, (Duration, &Watched))| {
+    let known = |(index, (planned, watched)): (usize, (Duration, &ConfiguredSite))| {
         let past = memory.of(index);
-        Known { planned, interval: watched.site.interval, last_at: past.last_at, is_paused: past.paused.is_some() }
+        PlannedSite {
+            planned,
+            interval: watched.site.interval,
+            last_at: past.last_at,
+            is_paused: past.paused.is_some(),
+        }
     };
     resume::first_due(&planned.enumerate().map(known).collect::<Vec<_>>(), now)
 }
@@ -198,15 +208,15 @@ fn dues(config: &Config, memory: &Memory, now: Timestamp) -> Vec<Duration> {
 /// samples go into the ring of `producer`: the reader has what comes from now on.
 #[must_use]
 pub fn seat(
-    watched: &Watched,
+    watched: &ConfiguredSite,
     (index, first_due): (usize, Duration),
     producer: Producer,
-    past: Past<'_>,
-) -> (Watch, Track, Reader) {
+    past: RestoredSite<'_>,
+) -> (ScheduledSite, SiteInput, Reader) {
     let reader = producer.ring().reader_at_head();
     let track = track(watched, Arc::clone(producer.ring()), past.open_since);
-    let Past { last_at, paused, .. } = past;
-    (Watch { index, site: Arc::clone(&watched.site), producer, first_due, last_at, paused }, track, reader)
+    let RestoredSite { last_at, paused, .. } = past;
+    (ScheduledSite { index, site: Arc::clone(&watched.site), producer, first_due, last_at, paused }, track, reader)
 }
 
 /// Room for the rings of all sites.
@@ -223,7 +233,7 @@ const RINGS_MAX: u64 = 4 << 30;
 /// # Errors
 /// [`Failure::Usage`] with the sum and what to do.
 pub fn fits(config: &Config) -> Result<(), Failure> {
-    let bytes = |watched: &Watched| (slots(&config.views, watched) as u64).saturating_mul(SLOT_BYTES as u64);
+    let bytes = |watched: &ConfiguredSite| (slots(&config.views, watched) as u64).saturating_mul(SLOT_BYTES as u64);
     let sum = config.sites.iter().map(bytes).fold(0, u64::saturating_add);
     if sum <= RINGS_MAX {
         return Ok(());
@@ -238,19 +248,19 @@ pub fn fits(config: &Config) -> Result<(), Failure> {
 
 /// How many samples the ring of this site holds.
 #[must_use]
-pub fn slots(views: &[View], watched: &Watched) -> usize {
+pub fn slots(views: &[View], watched: &ConfiguredSite) -> usize {
     capacity_for(horizon(views, watched), watched.site.interval, watched.site.timeout)
 }
 
 /// What the engine has to know of a site whose samples come through `ring`.
 #[must_use]
-pub fn track(watched: &Watched, ring: Arc<Ring>, open_since: Option<Timestamp>) -> Track {
+pub fn track(watched: &ConfiguredSite, ring: Arc<Ring>, open_since: Option<Timestamp>) -> SiteInput {
     SiteSpec::from(watched).track(ring, open_since)
 }
 
 /// What the store knows of one site.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Past<'a> {
+pub struct RestoredSite<'a> {
     /// The number of its next sample.
     pub next_seq: u64,
     /// Its newest sample.
@@ -263,10 +273,10 @@ pub struct Past<'a> {
     pub paused: Option<Timestamp>,
 }
 
-impl Memory {
+impl Restored {
     /// What is known of the newest stored checks besides their samples, which are in the rings of `tracks`: the
     /// certificates of sites that were up.
-    pub fn shown(&mut self, tracks: &[Track]) -> Vec<CheckTexts> {
+    pub fn shown(&mut self, tracks: &[SiteInput]) -> Vec<CheckTexts> {
         let mut shown = Vec::new();
         for (site, (registered, track)) in self.registered.iter().zip(tracks).enumerate() {
             let certificate = self.certificates.remove(&registered.id).map(Arc::new);
@@ -283,9 +293,9 @@ impl Memory {
 
     /// Of site number `index`.
     #[must_use]
-    pub fn of(&self, index: usize) -> Past<'_> {
-        let Some(registered) = self.registered.get(index) else { return Past::default() };
-        Past {
+    pub fn of(&self, index: usize) -> RestoredSite<'_> {
+        let Some(registered) = self.registered.get(index) else { return RestoredSite::default() };
+        RestoredSite {
             next_seq: registered.next_seq,
             last_at: registered.last_at,
             samples: self.samples.get(index).map_or(&[], Vec::as_slice),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::Rule;
-use crate::config::Watched;
-use crate::engine::Track;
+use crate::config::ConfiguredSite;
+use crate::engine::SiteInput;
 use crate::model::{Sample, Timestamp};
 use crate::ring::Ring;
 
@@ -29,8 +29,8 @@ pub struct SiteSpec {
     pub rule: Rule,
 }
 
-impl From<&Watched> for SiteSpec {
-    fn from(watched: &Watched) -> Self {
+impl From<&ConfiguredSite> for SiteSpec {
+    fn from(watched: &ConfiguredSite) -> Self {
         Self {
             name: Arc::clone(&watched.site.name),
             url: Arc::clone(&watched.site.shown),
@@ -58,8 +58,8 @@ impl SiteSpec {
 
     /// What an engine has to know of it, if its samples come through `ring` and its open incident began then.
     #[must_use]
-    pub fn track(self, ring: Arc<Ring>, open_since: Option<Timestamp>) -> Track {
+    pub fn track(self, ring: Arc<Ring>, open_since: Option<Timestamp>) -> SiteInput {
         let Self { name, url, group, interval, timeout, rule } = self;
-        Track { name, url, interval, timeout, group, rule, ring, open_since }
+        SiteInput { name, url, interval, timeout, group, rule, ring, open_since }
     }
 }

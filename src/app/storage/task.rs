@@ -21,8 +21,8 @@ use crate::alert::Alert;
 use crate::app::clock::Clock;
 use crate::app::log::about;
 use crate::app::scheduler::CheckTexts;
-use crate::app::scheduler::manual_checks::WISHES;
-use crate::app::status::health_meter::Keeping;
+use crate::app::scheduler::manual_checks::COMMANDS;
+use crate::app::status::health_meter::StoreStatus;
 use crate::app::storage::request::{Others, ReaderChange, RestoreRequest};
 use crate::model::{SiteId, StoreHealth, Timestamp};
 use crate::store::{Flushed, Intake, Writer, unsaved};
@@ -48,7 +48,7 @@ pub struct StoreTask {
     /// The views that are read from the store, if there are any.
     pub long_views: Option<ArchiveViews>,
     /// Where the health is read.
-    pub keeping: watch::Sender<Keeping>,
+    pub keeping: watch::Sender<StoreStatus>,
     /// The export of what is committed, if there is one.
     pub outlet: Option<ExportHandle>,
 }
@@ -104,7 +104,7 @@ struct Front {
     inbox: StoreReceivers,
     outlet: Option<ExportHandle>,
     clock: Clock,
-    keeping: watch::Sender<Keeping>,
+    keeping: watch::Sender<StoreStatus>,
 }
 
 impl Front {
@@ -229,7 +229,7 @@ pub struct StoreReceivers {
 }
 
 /// Where the other sides put in what is to be kept.
-pub struct Slots {
+pub struct StoreSenders {
     /// See [`StoreReceivers::texts`].
     pub texts: mpsc::Sender<CheckTexts>,
     /// See [`StoreReceivers::alerts`].
@@ -243,13 +243,13 @@ pub struct Slots {
 impl StoreReceivers {
     /// An empty inbox for `sites` with room for this many texts.
     #[must_use]
-    pub fn open(sites: HashMap<Arc<str>, SiteId>, texts: usize) -> (Self, Slots) {
+    pub fn open(sites: HashMap<Arc<str>, SiteId>, texts: usize) -> (Self, StoreSenders) {
         let (text_sender, texts) = mpsc::channel(texts);
         let (alert_sender, alerts) = mpsc::channel(ALERT_QUEUE);
-        let (pause_sender, pauses) = mpsc::channel(WISHES);
+        let (pause_sender, pauses) = mpsc::channel(COMMANDS);
         let (adoption_sender, adoptions) = mpsc::channel(ADOPTIONS);
         let slots =
-            Slots { texts: text_sender, alerts: alert_sender, pauses: pause_sender, adoptions: adoption_sender };
+            StoreSenders { texts: text_sender, alerts: alert_sender, pauses: pause_sender, adoptions: adoption_sender };
         (Self { sites, texts, alerts, pauses, adoptions, long_views: Vec::new() }, slots)
     }
 
@@ -308,14 +308,14 @@ mod tests {
     }
 
     /// The store's side of a site on `disk`, whose ring holds 20 samples.
-    fn side(disk: &Disk) -> (Front, Hand, Producer, watch::Receiver<Keeping>) {
+    fn side(disk: &Disk) -> (Front, Hand, Producer, watch::Receiver<StoreStatus>) {
         let store = disk.store().unwrap();
         let known = store.register(&["api".into()], Timestamp::ZERO).unwrap()[0];
         let producer = Producer::new(20, known.next_seq);
         let link = store.link();
         let writer = Writer::new(store, vec![(known.id, producer.ring().reader_at_head())]).unwrap();
         let (inbox, _slots) = StoreReceivers::open(HashMap::new(), 8);
-        let (keeping, kept) = watch::channel(Keeping::default());
+        let (keeping, kept) = watch::channel(StoreStatus::default());
         let clock = Clock::start(Timestamp::from_secs(1_795_340_000));
         let front = Front { intake: writer.entrance(), inbox, outlet: None, clock, keeping };
         (front, Hand::new(writer, None, link), producer, kept)

@@ -54,12 +54,12 @@ pub async fn for_ever() {
     let Ok(mut ended) = signal(SignalKind::child()) else { return };
     loop {
         match linux::reap() {
-            linux::Found::NoChild => {
+            linux::ChildStatus::NoChild => {
                 // Ends with the runtime only.
                 let _ended = ended.recv().await;
             }
             // The system names one at a time: those behind it wait.
-            linux::Found::Own => tokio::time::sleep(linux::PAUSE).await,
+            linux::ChildStatus::Own => tokio::time::sleep(linux::PAUSE).await,
         }
     }
 }
@@ -84,33 +84,33 @@ mod linux {
     const AT_ONCE: usize = 1_024;
 
     /// What is left.
-    pub enum Found {
+    pub enum ChildStatus {
         /// No child that has ended.
         NoChild,
         /// One of our own, or one that is being started; or too many.
         Own,
     }
 
-    pub fn reap() -> Found {
+    pub fn reap() -> ChildStatus {
         let own = match OWN.try_lock() {
             Ok(own) => own,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             // A program is being started from a slow disk.
-            Err(TryLockError::WouldBlock) => return Found::Own,
+            Err(TryLockError::WouldBlock) => return ChildStatus::Own,
         };
         let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG;
         for _ in 0..AT_ONCE {
             let Some(pid) = waitid(Id::All, look | WaitPidFlag::WNOWAIT).ok().and_then(|status| status.pid()) else {
-                return Found::NoChild;
+                return ChildStatus::NoChild;
             };
             if u32::try_from(pid.as_raw()).is_ok_and(|number| own.contains(&number)) {
-                return Found::Own;
+                return ChildStatus::Own;
             }
             // It is a zombie, so its number cannot be another process's meanwhile.
             if waitid(Id::Pid(pid), look).is_err() {
-                return Found::NoChild;
+                return ChildStatus::NoChild;
             }
         }
-        Found::Own
+        ChildStatus::Own
     }
 }

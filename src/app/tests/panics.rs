@@ -22,7 +22,7 @@ use crate::app::cli::args::{ColorChoice, LineFormat, OutputArgs};
 use crate::app::clock::Clock;
 use crate::app::exit::Ending;
 use crate::app::monitor::control::Narrator;
-use crate::app::session::{MainRuntime, Stage};
+use crate::app::session::{MainRuntime, Session};
 use crate::app::{log, prober};
 use crate::model::Timestamp;
 use crate::panic_hook;
@@ -95,10 +95,10 @@ fn child() {
             panic!("a fault of another thread");
         });
     }
-    let stage = Stage {
+    let stage = Session {
         output: &output,
         color: ColorChoice::Auto,
-        log: log::Wanted::default(),
+        log: log::LogOptions::default(),
         config,
         config_path: None,
         origin: None,

@@ -34,10 +34,10 @@ pub(crate) fn noted(mut warnings: Warnings, tree: &Tree, text: &str) -> Warnings
     warnings
 }
 
-type Found = (usize, (char, String));
+type Oddity = (usize, (char, String));
 
 /// What cannot be seen in a text as it was written, and quotation marks around it that are none.
-fn in_value(written: &str) -> Option<Found> {
+fn in_value(written: &str) -> Option<Oddity> {
     let is_quote = |c: Option<char>| c.and_then(kind) == Some(Kind::Quote);
     let trimmed = written.trim_end();
     let is_quoted = is_quote(trimmed.chars().next()) && is_quote(trimmed.chars().next_back());
@@ -46,7 +46,7 @@ fn in_value(written: &str) -> Option<Found> {
 }
 
 /// A dash in the host of a URL, or a letter of another script in a label of it that has Latin ones.
-fn in_host(written: &str) -> Option<Found> {
+fn in_host(written: &str) -> Option<Oddity> {
     let start = written.find("://")? + 3;
     let authority = written[start..].split(['/', '\\', '?', '#', '"', '\'']).next()?;
     let start = start + authority.rfind('@').map_or(0, |at| at + 1);
@@ -69,9 +69,9 @@ fn in_host(written: &str) -> Option<Found> {
 
 /// Names that were seen, by what a person sees of them.
 #[derive(Default)]
-pub(crate) struct Names(HashMap<String, String>);
+pub(crate) struct SeenNames(HashMap<String, String>);
 
-impl Names {
+impl SeenNames {
     /// What is odd about `name` after those that came before, as the end of a sentence; none when nothing is.
     pub(crate) fn oddity(&mut self, name: &str) -> Option<String> {
         let before = self.0.entry(seen(name)).or_insert_with(|| name.to_owned());
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn names_that_look_alike_are_told_and_others_are_not() {
-        let mut names = Names::default();
+        let mut names = SeenNames::default();
         for (name, told) in [
             ("shop a", None),
             ("shop\u{a0}a", Some("looks like \"shop a\": character 5 is U+0020 there and U+00A0 here")),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::alert::Rule;
 use crate::config::Storage;
-use crate::config::excerpt::source::Source;
+use crate::config::excerpt::source::SourceText;
 use crate::config::keys::value;
 use crate::config::syntax::variables::Env;
 use crate::model::Site;
@@ -27,11 +27,11 @@ const PROXIES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_pr
 /// Warnings in the making.
 #[derive(Default)]
 pub(crate) struct Warnings {
-    groups: Vec<Group>,
+    groups: Vec<WarningGroup>,
     by_text: HashMap<String, usize>,
 }
 
-struct Group {
+struct WarningGroup {
     text: String,
     at: Option<usize>,
     first_site: Option<String>,
@@ -46,12 +46,12 @@ impl Warnings {
             return;
         }
         self.by_text.insert(text.clone(), self.groups.len());
-        self.groups.push(Group { text, at, first_site: site.map(str::to_owned), sites: 1 });
+        self.groups.push(WarningGroup { text, at, first_site: site.map(str::to_owned), sites: 1 });
     }
 
     /// `text`, said of the byte `at` of the file and of this place alone.
     pub(crate) fn place(&mut self, at: usize, text: String) {
-        self.groups.push(Group { text, at: Some(at), first_site: None, sites: 1 });
+        self.groups.push(WarningGroup { text, at: Some(at), first_site: None, sites: 1 });
     }
 
     /// Whether `part` was said already of the byte `at` of the file.
@@ -122,7 +122,7 @@ impl Warnings {
     }
 
     /// One line each: `sites.yaml:41:5: site "reports": …`.
-    pub(crate) fn into_lines(mut self, source: &Source<'_>) -> Vec<String> {
+    pub(crate) fn into_lines(mut self, source: &SourceText<'_>) -> Vec<String> {
         let more = self.groups.len().saturating_sub(SHOWN_MAX);
         self.groups.truncate(SHOWN_MAX);
         let mut lines: Vec<String> = self.groups.iter().map(|group| group.line(source)).collect();
@@ -133,8 +133,8 @@ impl Warnings {
     }
 }
 
-impl Group {
-    fn line(&self, source: &Source<'_>) -> String {
+impl WarningGroup {
+    fn line(&self, source: &SourceText<'_>) -> String {
         let place = self.at.map_or_else(String::new, |at| format!("{}: ", source.place(at)));
         let site = match (&self.first_site, self.sites) {
             (None, _) => String::new(),

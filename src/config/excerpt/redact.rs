@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use crate::config::keys::declared;
-use crate::config::syntax::quote::{PEM, Place, WORDS, is_sensitive, misplaced};
+use crate::config::syntax::quote::{PEM, Position, WORDS, is_sensitive, misplaced};
 use crate::config::syntax::tree::{Kind, NodeId, Tree};
 use crate::config::syntax::variables;
 use crate::model::text::redact::url_secrets;
@@ -25,9 +25,9 @@ const DEPTH_MAX: usize = 3;
 
 /// Byte ranges that are shown as stars.
 #[derive(Debug, Default)]
-pub(crate) struct Secrets(Vec<Range<usize>>);
+pub(crate) struct Redactor(Vec<Range<usize>>);
 
-impl Secrets {
+impl Redactor {
     /// What is secret in a document.
     /// `unknown` are values of keys that nobody knows.
     pub(crate) fn of_tree(tree: &Tree, text: &str, unknown: &[NodeId]) -> Self {
@@ -39,13 +39,13 @@ impl Secrets {
             }
         }
         for (key, _) in tree.pairs() {
-            secrets.add_misplaced(text, tree.span(key), Place::Key);
+            secrets.add_misplaced(text, tree.span(key), Position::Key);
         }
         for &id in unknown {
             secrets.add_values(tree, id, text, 0, &mut seen);
         }
         for (_, span) in tree.scalars() {
-            secrets.add_misplaced(text, span.clone(), Place::Value);
+            secrets.add_misplaced(text, span.clone(), Position::Value);
             secrets.add_url(text, span);
         }
         secrets.add_defaults(text, 0..text.len());
@@ -72,7 +72,7 @@ impl Secrets {
             let value = if is_mapping { line.find([':', ' ']).map_or(0, |colon| colon + 1) } else { 0 };
             secrets.add_literal(text, start + value..end);
         }
-        secrets.add_misplaced(text, start..end, Place::Value);
+        secrets.add_misplaced(text, start..end, Position::Value);
         secrets.add_pem_above(text, start..end);
         secrets.add_url(text, start + url_start(&text[start..end])..end);
         secrets.add_defaults(text, start..end);
@@ -138,7 +138,7 @@ impl Secrets {
     }
 
     /// What was written in `span` and belongs elsewhere: the value of a header, a private key.
-    fn add_misplaced(&mut self, text: &str, span: Range<usize>, place: Place) {
+    fn add_misplaced(&mut self, text: &str, span: Range<usize>, place: Position) {
         if let Some(from) = misplaced(&text[span.clone()], place) {
             self.add_literal(text, span.start + from..span.end);
         }
@@ -215,19 +215,19 @@ mod tests {
     #[test]
     fn what_stands_in_a_wrong_place_is_quoted_with_stars() {
         for (text, place, quoted) in [
-            ("Authorization: Bearer S3CRET", Place::Key, "Authorization: ***"),
-            ("authorization=S3CRET", Place::Key, "authorization=***"),
-            ("Authorization Bearer S3CRET", Place::Key, "Authorization ***"),
-            ("X-Mine: S3CRET", Place::Key, "X-Mine: ***"),
-            ("-----BEGIN PRIVATE KEY-----S3CRET", Place::Key, "-----BEGIN ***"),
-            ("Authorization: Bearer S3CRET", Place::Value, "Authorization: ***"),
-            ("Bearer S3CRET", Place::Value, "Bearer ***"),
-            ("http://ada:S3CRET@h/", Place::Key, "http://***@h/"),
-            ("intervall", Place::Key, "intervall"),
-            ("A B", Place::Key, "A B"),
-            ("tokens", Place::Key, "tokens"),
-            ("10:30", Place::Value, "10:30"),
-            ("Password reset", Place::Value, "Password reset"),
+            ("Authorization: Bearer S3CRET", Position::Key, "Authorization: ***"),
+            ("authorization=S3CRET", Position::Key, "authorization=***"),
+            ("Authorization Bearer S3CRET", Position::Key, "Authorization ***"),
+            ("X-Mine: S3CRET", Position::Key, "X-Mine: ***"),
+            ("-----BEGIN PRIVATE KEY-----S3CRET", Position::Key, "-----BEGIN ***"),
+            ("Authorization: Bearer S3CRET", Position::Value, "Authorization: ***"),
+            ("Bearer S3CRET", Position::Value, "Bearer ***"),
+            ("http://ada:S3CRET@h/", Position::Key, "http://***@h/"),
+            ("intervall", Position::Key, "intervall"),
+            ("A B", Position::Key, "A B"),
+            ("tokens", Position::Key, "tokens"),
+            ("10:30", Position::Value, "10:30"),
+            ("Password reset", Position::Value, "Password reset"),
         ] {
             assert_eq!(quotable(text, place), quoted, "{text}");
         }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use unicode_width::UnicodeWidthChar;
 
 use crate::config::error::ConfigError;
-use crate::config::excerpt::redact::Secrets;
+use crate::config::excerpt::redact::Redactor;
 use crate::config::syntax::fault::{FAULTS_MAX, Fault};
 use crate::model::text::redact::redacted;
 use crate::model::text::{clean, is_harmful};
@@ -19,14 +19,14 @@ pub(crate) const BEFORE_MAX: usize = 60;
 pub(crate) const AFTER_MAX: usize = 100;
 
 /// A file's text and the name under which it is shown.
-pub(crate) struct Source<'a> {
+pub(crate) struct SourceText<'a> {
     name: String,
     text: &'a str,
     /// Where each line begins.
     lines: Vec<usize>,
 }
 
-impl<'a> Source<'a> {
+impl<'a> SourceText<'a> {
     pub(crate) fn new(name: &str, text: &'a str) -> Self {
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         Self { name: clean(name), text, lines }
@@ -39,7 +39,7 @@ impl<'a> Source<'a> {
     }
 
     /// The report of `faults`, of which there is at least one.
-    pub(crate) fn report(&self, mut faults: Vec<Fault>, secrets: &Secrets) -> ConfigError {
+    pub(crate) fn report(&self, mut faults: Vec<Fault>, secrets: &Redactor) -> ConfigError {
         faults.sort_by_key(|fault| fault.span.start);
         let mut report = String::new();
         for fault in faults.iter().take(SHOWN_MAX) {
@@ -68,7 +68,7 @@ impl<'a> Source<'a> {
         (line, self.text[self.lines[line - 1]..byte].chars().count() + 1)
     }
 
-    fn show(&self, fault: &Fault, secrets: &Secrets, report: &mut String) {
+    fn show(&self, fault: &Fault, secrets: &Redactor, report: &mut String) {
         let (line, column) = self.line_and_column(fault.span.start);
         writeln!(report, "error: {}\n  {}:{line}:{column}", clean(&fault.message), self.name).expect(WRITE);
         if !self.text.is_empty() {
@@ -85,7 +85,7 @@ impl<'a> Source<'a> {
     }
 
     /// The line of a span as it may be shown, the cells before its caret, and the number of carets.
-    fn snippet(&self, span: &Range<usize>, secrets: &Secrets) -> (String, usize, usize) {
+    fn snippet(&self, span: &Range<usize>, secrets: &Redactor) -> (String, usize, usize) {
         let text = self.text;
         let line = self.lines.partition_point(|&start| start <= span.start);
         let line_start = self.lines[line - 1];

@@ -19,21 +19,21 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) const PATIENCE_OF_CONFIG: Duration = Duration::from_mins(1);
 
 /// What was read, as it was or why not, and which edition of the file that was.
-struct Read {
-    stamp: Option<Stamp>,
+struct FileRead {
+    stamp: Option<FileStamp>,
     content: Result<Box<[u8]>, String>,
 }
 
 /// What tells one content of a file from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamp {
+pub struct FileStamp {
     modified: Option<SystemTime>,
     length: u64,
     /// Device, inode, and when the system last noted a change (seconds and nanoseconds), which no program can set back.
     unix: [i128; 4],
 }
 
-impl Stamp {
+impl FileStamp {
     /// Of the file at `path` as it is now, through symbolic links; none without a file.
     #[must_use]
     pub fn of(path: &Path) -> Option<Self> {
@@ -50,12 +50,12 @@ impl Stamp {
 }
 
 /// Files, and the stamp that each had when it was read; none for one that was not there.
-pub type Named = Vec<(PathBuf, Option<Stamp>)>;
+pub type Named = Vec<(PathBuf, Option<FileStamp>)>;
 
 /// The files of one load.
 #[derive(Default)]
 pub(crate) struct Files {
-    known: RefCell<HashMap<(PathBuf, u64), Read>>,
+    known: RefCell<HashMap<(PathBuf, u64), FileRead>>,
 }
 
 impl Files {
@@ -67,13 +67,13 @@ impl Files {
         let mut known = self.known.borrow_mut();
         let read = known.entry((path.to_owned(), max)).or_insert_with(|| {
             // Before it is read: a change from now on is seen.
-            let stamp = Stamp::of(path);
+            let stamp = FileStamp::of(path);
             let content = match read(path, max, PATIENCE) {
                 Ok(content) if content.len() as u64 > max => Err(format!(" is longer than {} KiB", max >> 10)),
                 Ok(content) => Ok(content.into_boxed_slice()),
                 Err(error) => Err(format!(": {error}")),
             };
-            Read { stamp, content }
+            FileRead { stamp, content }
         });
         read.content.as_ref().map(|content| use_content(content)).map_err(Clone::clone)
     }
@@ -141,12 +141,12 @@ mod tests {
         let path = folder.path().join("token");
         fs::write(&path, "one").unwrap();
         let written = path.metadata().unwrap().modified().unwrap();
-        let before = Stamp::of(&path);
+        let before = FileStamp::of(&path);
         // The clock of a file system goes in steps of some milliseconds.
         let changed = (0..1_000_000).any(|_| {
             fs::write(&path, "two").unwrap();
             File::options().write(true).open(&path).unwrap().set_modified(written).unwrap();
-            Stamp::of(&path) != before
+            FileStamp::of(&path) != before
         });
         assert!(changed);
     }

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 /// A key of a mapping.
 #[derive(Debug)]
-pub(crate) struct Key {
+pub(crate) struct DeclaredKey {
     pub(crate) name: &'static str,
-    pub(crate) form: Form,
+    pub(crate) form: ValueForm,
     /// What holds when it is not written, as it could be written; empty when there is no such text.
     pub(crate) default: &'static str,
     /// What could be written, where the default shows too little; else empty.
@@ -26,7 +26,7 @@ pub(crate) struct Key {
 
 /// What may be written.
 #[derive(Debug)]
-pub(crate) enum Form {
+pub(crate) enum ValueForm {
     Duration(RangeInclusive<Duration>),
     /// Bytes.
     Size(RangeInclusive<u64>),
@@ -48,20 +48,20 @@ pub(crate) enum Form {
     /// One of these words, or a list of at most so many addresses.
     NameServers(&'static [&'static str], usize),
     /// A list of URLs and of mappings with these keys.
-    Sites(&'static [Key]),
+    Sites(&'static [DeclaredKey]),
     /// A list of mappings with these keys, and how many there can be.
-    List(&'static [Key], RangeInclusive<usize>),
+    List(&'static [DeclaredKey], RangeInclusive<usize>),
     /// A mapping with these keys.
-    Section(&'static [Key]),
+    Section(&'static [DeclaredKey]),
 }
 
 /// Whether `name` is a key anywhere in a file.
 pub(crate) fn is_key(name: &str) -> bool {
-    fn among(keys: &[Key], name: &str) -> bool {
+    fn among(keys: &[DeclaredKey], name: &str) -> bool {
         keys.iter().any(|key| {
             key.name == name
                 || match key.form {
-                    Form::Section(keys) | Form::Sites(keys) | Form::List(keys, _) => among(keys, name),
+                    ValueForm::Section(keys) | ValueForm::Sites(keys) | ValueForm::List(keys, _) => among(keys, name),
                     _ => false,
                 }
         })
@@ -69,11 +69,11 @@ pub(crate) fn is_key(name: &str) -> bool {
     among(FILE, name)
 }
 
-const fn key(name: &'static str, form: Form, doc: &'static str) -> Key {
-    Key { name, form, default: "", example: "", doc, required: false }
+const fn key(name: &'static str, form: ValueForm, doc: &'static str) -> DeclaredKey {
+    DeclaredKey { name, form, default: "", example: "", doc, required: false }
 }
 
-impl Key {
+impl DeclaredKey {
     const fn or(self, default: &'static str) -> Self {
         Self { default, ..self }
     }
@@ -92,12 +92,12 @@ impl Key {
     }
 }
 
-const fn seconds(low: u64, high: u64) -> Form {
-    Form::Duration(Duration::from_secs(low)..=Duration::from_secs(high))
+const fn seconds(low: u64, high: u64) -> ValueForm {
+    ValueForm::Duration(Duration::from_secs(low)..=Duration::from_secs(high))
 }
 
-const fn millis(low: u64, high: u64) -> Form {
-    Form::Duration(Duration::from_millis(low)..=Duration::from_millis(high))
+const fn millis(low: u64, high: u64) -> ValueForm {
+    ValueForm::Duration(Duration::from_millis(low)..=Duration::from_millis(high))
 }
 
 const MINUTE: u64 = 60;
@@ -105,130 +105,135 @@ const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
 /// The whole file.
-pub(crate) static FILE: &[Key] = &[
-    key("defaults", Form::Section(DEFAULTS), "every site key but name and url can stand here"),
-    key("sites", Form::Sites(SITE), "the websites to watch: URLs, or mappings with a `url`").required(),
-    key("dashboard", Form::Section(DASHBOARD), "how the dashboard looks"),
-    key("alerting", Form::Section(ALERTING), "when a site counts as down; a site's `alert` overrides it"),
-    key("storage", Form::Section(STORAGE), "where checks and alerts are kept, and for how long"),
-    key("dns", Form::Section(DNS), "who answers for names"),
-    key("export", Form::Section(EXPORT), "where every stored check is sent, too"),
+pub(crate) static FILE: &[DeclaredKey] = &[
+    key("defaults", ValueForm::Section(DEFAULTS), "every site key but name and url can stand here"),
+    key("sites", ValueForm::Sites(SITE), "the websites to watch: URLs, or mappings with a `url`").required(),
+    key("dashboard", ValueForm::Section(DASHBOARD), "how the dashboard looks"),
+    key("alerting", ValueForm::Section(ALERTING), "when a site counts as down; a site's `alert` overrides it"),
+    key("storage", ValueForm::Section(STORAGE), "where checks and alerts are kept, and for how long"),
+    key("dns", ValueForm::Section(DNS), "who answers for names"),
+    key("export", ValueForm::Section(EXPORT), "where every stored check is sent, too"),
 ];
 
 /// A site.
-pub(crate) static SITE: &[Key] = &[
-    key("name", Form::Text, "unique; without one it is called as its URL").such_as("api"),
-    key("url", Form::Url, "http or https; user:password@ becomes Basic auth")
+pub(crate) static SITE: &[DeclaredKey] = &[
+    key("name", ValueForm::Text, "unique; without one it is called as its URL").such_as("api"),
+    key("url", ValueForm::Url, "http or https; user:password@ becomes Basic auth")
         .such_as("https://api.example.com/health")
         .required(),
     key("interval", millis(100, 7 * DAY * 1_000), "how often to check").or("10s").such_as("5s"),
     key("timeout", millis(10, 10 * MINUTE * 1_000), "for a whole check, redirects and body included")
         .or("10s")
         .such_as("3s"),
-    key("method", Form::Text, "in capitals: GET, HEAD, POST").or("GET"),
-    key("headers", Form::Headers, "also ${VAR:-default} and ${file:PATH}; null removes one of `defaults`")
+    key("method", ValueForm::Text, "in capitals: GET, HEAD, POST").or("GET"),
+    key("headers", ValueForm::Headers, "also ${VAR:-default} and ${file:PATH}; null removes one of `defaults`")
         .such_as("{ Authorization: \"Bearer ${API_TOKEN}\" }"),
-    key("body", Form::Text, "what to send").such_as("'{\"ping\":true}'"),
-    key("expect", Form::Section(EXPECT), "what counts as a right answer"),
-    key("max_redirects", Form::Whole(0..=31), "0: do not follow").or("10"),
+    key("body", ValueForm::Text, "what to send").such_as("'{\"ping\":true}'"),
+    key("expect", ValueForm::Section(EXPECT), "what counts as a right answer"),
+    key("max_redirects", ValueForm::Whole(0..=31), "0: do not follow").or("10"),
     key(
         "redirects",
-        Form::Choice(&["any", "same-host", "none"]),
+        ValueForm::Choice(&["any", "same-host", "none"]),
         "where they may lead; none judges the redirect itself",
     )
     .or("any"),
-    key("redirect_body", Form::Choice(&["same-host", "any"]), "where a 307 or 308 may take the body").or("same-host"),
-    key("max_body", Form::Size(1..=1 << 30), "read at most this much; the rest is not a failure").or("1MiB"),
-    key("http", Form::Choice(&["auto", "1.1", "2"]), "the version to speak").or("auto"),
-    key("ip", Form::Choice(&["any", "4", "6"]), "the family of addresses to use").or("any"),
-    key("keep_alive", Form::Boolean, "true: keep one connection between checks").or("false"),
-    key("tls", Form::Section(TLS), "certificates"),
-    key("alert", Form::Section(RULE), "instead of `alerting` below, key by key"),
-    key("group", Form::Text, "for folding and filtering: /group:shop").such_as("shop"),
-    key("enabled", Form::Boolean, "false: do not watch it, keep its history").or("true"),
+    key("redirect_body", ValueForm::Choice(&["same-host", "any"]), "where a 307 or 308 may take the body")
+        .or("same-host"),
+    key("max_body", ValueForm::Size(1..=1 << 30), "read at most this much; the rest is not a failure").or("1MiB"),
+    key("http", ValueForm::Choice(&["auto", "1.1", "2"]), "the version to speak").or("auto"),
+    key("ip", ValueForm::Choice(&["any", "4", "6"]), "the family of addresses to use").or("any"),
+    key("keep_alive", ValueForm::Boolean, "true: keep one connection between checks").or("false"),
+    key("tls", ValueForm::Section(TLS), "certificates"),
+    key("alert", ValueForm::Section(RULE), "instead of `alerting` below, key by key"),
+    key("group", ValueForm::Text, "for folding and filtering: /group:shop").such_as("shop"),
+    key("enabled", ValueForm::Boolean, "false: do not watch it, keep its history").or("true"),
 ];
 
 /// What `defaults` can hold: a site but for its first two keys.
-static DEFAULTS: &[Key] = SITE.split_at(2).1;
+static DEFAULTS: &[DeclaredKey] = SITE.split_at(2).1;
 
-static EXPECT: &[Key] = &[
-    key("status", Form::Status, "or \"200,204,301-308\", or a list").or("200-299"),
-    key("body_contains", Form::Text, "a text that the body has to contain").such_as("\"ok\""),
-    key("body_regex", Form::Text, "a regular expression that the body has to match").such_as("\"^\\\\{\""),
+static EXPECT: &[DeclaredKey] = &[
+    key("status", ValueForm::Status, "or \"200,204,301-308\", or a list").or("200-299"),
+    key("body_contains", ValueForm::Text, "a text that the body has to contain").such_as("\"ok\""),
+    key("body_regex", ValueForm::Text, "a regular expression that the body has to match").such_as("\"^\\\\{\""),
     key("max_response_time", millis(1, 10 * MINUTE * 1_000), "slower than this is down").such_as("2s"),
 ];
 
-static TLS: &[Key] = &[
-    key("insecure", Form::Boolean, "true accepts any certificate of the site's own origin").or("false"),
-    key("ca_file", Form::Path, "roots to trust besides the system's, PEM").such_as("ca.pem"),
-    key("client_cert", Form::Path, "a certificate to show, PEM; to no other origin that a redirect leads to")
+static TLS: &[DeclaredKey] = &[
+    key("insecure", ValueForm::Boolean, "true accepts any certificate of the site's own origin").or("false"),
+    key("ca_file", ValueForm::Path, "roots to trust besides the system's, PEM").such_as("ca.pem"),
+    key("client_cert", ValueForm::Path, "a certificate to show, PEM; to no other origin that a redirect leads to")
         .such_as("c.pem"),
-    key("client_key", Form::Path, "its key, unless it stands in the same file").such_as("k.pem"),
-    key("warn_days", Form::Whole(0..=3_650), "warn when the certificate ends within so many days").or("21"),
+    key("client_key", ValueForm::Path, "its key, unless it stands in the same file").such_as("k.pem"),
+    key("warn_days", ValueForm::Whole(0..=3_650), "warn when the certificate ends within so many days").or("21"),
 ];
 
-const RULE_KEYS: [Key; 3] = [
-    key("threshold", Form::Percentage, "down when availability is at or below this ...").or("80%").such_as("95%"),
+const RULE_KEYS: [DeclaredKey; 3] = [
+    key("threshold", ValueForm::Percentage, "down when availability is at or below this ...").or("80%").such_as("95%"),
     key("window", seconds(1, HOUR), "... over this time").or("2m").such_as("5m"),
-    key("min_samples", Form::Whole(1..=1_000_000), "judge only with at least so many checks in the window").or("1"),
+    key("min_samples", ValueForm::Whole(1..=1_000_000), "judge only with at least so many checks in the window")
+        .or("1"),
 ];
 
-static RULE: &[Key] = &RULE_KEYS;
+static RULE: &[DeclaredKey] = &RULE_KEYS;
 
-static ALERTING: &[Key] = &{
+static ALERTING: &[DeclaredKey] = &{
     let [threshold, window, min_samples] = RULE_KEYS;
-    let exec = key("exec", Form::Words(65), "run once for all alerts of one moment, their JSON lines on stdin");
+    let exec = key("exec", ValueForm::Words(65), "run once for all alerts of one moment, their JSON lines on stdin");
     [threshold, window, min_samples, exec.such_as("[notify.sh, ops]")]
 };
 
-static DASHBOARD: &[Key] = &[
-    key("theme", Form::Choice(&["auto", "dark", "light"]), "the colours").or("auto"),
-    key("symbols", Form::Choice(&["auto", "ascii"]), "the characters").or("auto"),
-    key("bell", Form::Boolean, "ring the terminal's bell at an alert").or("true"),
+static DASHBOARD: &[DeclaredKey] = &[
+    key("theme", ValueForm::Choice(&["auto", "dark", "light"]), "the colours").or("auto"),
+    key("symbols", ValueForm::Choice(&["auto", "ascii"]), "the characters").or("auto"),
+    key("bell", ValueForm::Boolean, "ring the terminal's bell at an alert").or("true"),
     key(
         "sort",
-        Form::Choice(&["state", "name", "avail", "avg", "p95", "max", "ttfb", "cert"]),
+        ValueForm::Choice(&["state", "name", "avail", "avg", "p95", "max", "ttfb", "cert"]),
         "the order of the rows at the start",
     )
     .or("state"),
-    key("views", Form::List(VIEW, 1..=16), "what each view covers, and how often its figures change")
+    key("views", ValueForm::List(VIEW, 1..=16), "what each view covers, and how often its figures change")
         .or("[{ timeframe: 10m, refresh: 10s }, { timeframe: 1h, refresh: 1m }]"),
 ];
 
-pub(crate) static VIEW: &[Key] = &[
+pub(crate) static VIEW: &[DeclaredKey] = &[
     key("timeframe", seconds(1, 400 * DAY), "the time that it covers; more than an hour is read from the store")
         .such_as("10m")
         .required(),
     key("refresh", seconds(1, HOUR), "the time between two of its refreshes").such_as("10s").required(),
 ];
 
-static STORAGE: &[Key] = &[
-    key("path", Form::Path, "relative to this file").or("webmon.redb"),
+static STORAGE: &[DeclaredKey] = &[
+    key("path", ValueForm::Path, "relative to this file").or("webmon.redb"),
     key("retention", seconds(1, 3_650 * DAY), "how long every single check is kept").or("30d"),
     key("alert_retention", seconds(3_600, 3_650 * DAY), "how long alerts are kept; open incidents stay").or("400d"),
-    key("max_size", Form::Size(1 << 20..=1 << 50), "the file never holds more than this").or("2GiB"),
+    key("max_size", ValueForm::Size(1 << 20..=1 << 50), "the file never holds more than this").or("2GiB"),
     key("flush", seconds(1, MINUTE), "time between commits, if there is anything new").or("1s"),
 ];
 
-static DNS: &[Key] =
-    &[key("resolver", Form::NameServers(&["auto", "system"], 8), "system is getaddrinfo; or name servers: [1.1.1.1]")
-        .or("auto")];
+static DNS: &[DeclaredKey] = &[key(
+    "resolver",
+    ValueForm::NameServers(&["auto", "system"], 8),
+    "system is getaddrinfo; or name servers: [1.1.1.1]",
+)
+.or("auto")];
 
-static EXPORT: &[Key] = &[key("influx", Form::Section(INFLUX), "an InfluxDB or a VictoriaMetrics")];
+static EXPORT: &[DeclaredKey] = &[key("influx", ValueForm::Section(INFLUX), "an InfluxDB or a VictoriaMetrics")];
 
-static INFLUX: &[Key] = &[
-    key("url", Form::Url, "the server").such_as("http://localhost:8086").required(),
-    key("api", Form::Choice(&["v1", "v2", "v3"]), "how it is spoken to; VictoriaMetrics knows v2")
+static INFLUX: &[DeclaredKey] = &[
+    key("url", ValueForm::Url, "the server").such_as("http://localhost:8086").required(),
+    key("api", ValueForm::Choice(&["v1", "v2", "v3"]), "how it is spoken to; VictoriaMetrics knows v2")
         .or("v2")
         .such_as("v3"),
-    key("org", Form::Text, "the organisation, for v2").such_as("me"),
-    key("bucket", Form::Text, "what is written to").or("webmon").such_as("sites"),
-    key("database", Form::Text, "the same, as v1 and v3 call it").such_as("sites"),
-    key("retention_policy", Form::Text, "for v1, if it is not the default one").such_as("autogen"),
-    key("token", Form::Text, "for v2 and v3").such_as("\"${INFLUX_TOKEN}\""),
-    key("username", Form::Text, "in place of a token, for v1").such_as("ada"),
-    key("password", Form::Text, "the password of that user: \"${INFLUX_PASSWORD}\""),
-    key("agent", Form::Text, "the tag `agent` of every point, in place of this machine's name").such_as("probe-1"),
+    key("org", ValueForm::Text, "the organisation, for v2").such_as("me"),
+    key("bucket", ValueForm::Text, "what is written to").or("webmon").such_as("sites"),
+    key("database", ValueForm::Text, "the same, as v1 and v3 call it").such_as("sites"),
+    key("retention_policy", ValueForm::Text, "for v1, if it is not the default one").such_as("autogen"),
+    key("token", ValueForm::Text, "for v2 and v3").such_as("\"${INFLUX_TOKEN}\""),
+    key("username", ValueForm::Text, "in place of a token, for v1").such_as("ada"),
+    key("password", ValueForm::Text, "the password of that user: \"${INFLUX_PASSWORD}\""),
+    key("agent", ValueForm::Text, "the tag `agent` of every point, in place of this machine's name").such_as("probe-1"),
 ];
 
 #[cfg(test)]
@@ -244,10 +249,10 @@ mod tests {
         config.map_or_else(|error| panic!("{text}\n{error}"), |config| format!("{config:?}"))
     }
 
-    fn each(place: &str, keys: &'static [Key], test: &mut dyn FnMut(&str, &'static Key)) {
+    fn each(place: &str, keys: &'static [DeclaredKey], test: &mut dyn FnMut(&str, &'static DeclaredKey)) {
         for key in keys {
             match &key.form {
-                Form::Section(inner) => {
+                ValueForm::Section(inner) => {
                     // What a section needs stands beside each of its other keys.
                     let needs = inner.iter().filter(|key| key.required);
                     let mut needs: Vec<String> = needs.map(|key| format!("{}: '{}'", key.name, key.example)).collect();
@@ -255,7 +260,7 @@ mod tests {
                     each(&place.replace("{}", &format!("{}: {{ {} }}", key.name, needs.join(", "))), inner, test);
                 }
                 _ if key.required => {}
-                Form::Sites(_) => {}
+                ValueForm::Sites(_) => {}
                 _ => test(place, key),
             }
         }
@@ -282,9 +287,9 @@ mod tests {
     #[test]
     fn every_example_is_right_and_means_something() {
         let mut tried = 0;
-        let mut test = |place: &str, key: &'static Key| {
+        let mut test = |place: &str, key: &'static DeclaredKey| {
             // Files that are not there are a fault of their own.
-            if !matches!(key.form, Form::Path) && !key.example.is_empty() {
+            if !matches!(key.form, ValueForm::Path) && !key.example.is_empty() {
                 let nothing = meaning(&place.replace("{}", "x-nothing: here"), "");
                 assert_ne!(meaning(place, &format!("{}: {}", key.name, key.example)), nothing, "{}", key.name);
                 tried += 1;
@@ -301,19 +306,19 @@ mod tests {
             parse(&place.replace("{}", written), "sites.yaml", std::path::Path::new("/etc"), &|_| None).is_err()
         };
         let mut tried = 0;
-        let mut test = |place: &str, key: &'static Key| {
+        let mut test = |place: &str, key: &'static DeclaredKey| {
             let written = |value: String| format!("{}: {value}", key.name);
             let ends = match &key.form {
-                Form::Duration(range) => {
+                ValueForm::Duration(range) => {
                     let text = |ms: u128| format!("{ms}ms");
                     let (low, high) = (range.start().as_millis(), range.end().as_millis());
                     [low.checked_sub(1), Some(low), Some(high), Some(high + 1)].map(|end| end.map(text))
                 }
-                Form::Size(range) => {
+                ValueForm::Size(range) => {
                     let (low, high) = (*range.start(), *range.end());
                     [low.checked_sub(1), Some(low), Some(high), Some(high + 1)].map(|end| end.map(|n| format!("{n}B")))
                 }
-                Form::Whole(range) => {
+                ValueForm::Whole(range) => {
                     let (low, high) = (*range.start(), *range.end());
                     [low.checked_sub(1), Some(low), Some(high), Some(high + 1)].map(|end| end.map(|n| n.to_string()))
                 }

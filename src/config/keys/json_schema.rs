@@ -8,7 +8,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::declared::{FILE, Form, Key};
+use super::declared::{DeclaredKey, FILE, ValueForm};
 use super::value::UNITS;
 
 /// The schema, as indented JSON without a line feed at the end.
@@ -28,7 +28,7 @@ pub fn schema() -> String {
 }
 
 /// A mapping with these keys; `or_nothing` when nothing can stand in its place.
-fn mapping(keys: &[Key], or_nothing: bool) -> Value {
+fn mapping(keys: &[DeclaredKey], or_nothing: bool) -> Value {
     let properties: Map<String, Value> = keys.iter().map(|key| (key.name.to_owned(), property(key))).collect();
     let mut mapping = json!({
         "type": if or_nothing { json!(["object", "null"]) } else { json!("object") },
@@ -44,16 +44,16 @@ fn mapping(keys: &[Key], or_nothing: bool) -> Value {
     mapping
 }
 
-fn property(key: &Key) -> Value {
+fn property(key: &DeclaredKey) -> Value {
     let mut property = form(&key.form);
     property["description"] = json!(key.doc);
     let typed = |text: &str| match &key.form {
-        Form::Boolean => json!(text == "true"),
-        Form::Whole(_) => text.parse::<u32>().map_or_else(|_| json!(text), |number| json!(number)),
+        ValueForm::Boolean => json!(text == "true"),
+        ValueForm::Whole(_) => text.parse::<u32>().map_or_else(|_| json!(text), |number| json!(number)),
         _ => json!(text),
     };
     // Collections are shown by their members.
-    if !matches!(key.form, Form::List(..) | Form::Headers | Form::Words(_)) {
+    if !matches!(key.form, ValueForm::List(..) | ValueForm::Headers | ValueForm::Words(_)) {
         if !key.default.is_empty() {
             property["default"] = typed(key.default);
         }
@@ -64,25 +64,25 @@ fn property(key: &Key) -> Value {
     property
 }
 
-fn form(form: &Form) -> Value {
+fn form(form: &ValueForm) -> Value {
     match form {
-        Form::Duration(_) => or_expression(&pattern(r"^\s*([0-9]+(ms|s|m|h|d))+\s*$")),
-        Form::Size(_) => {
+        ValueForm::Duration(_) => or_expression(&pattern(r"^\s*([0-9]+(ms|s|m|h|d))+\s*$")),
+        ValueForm::Size(_) => {
             let units: Vec<&str> = UNITS.iter().map(|(unit, _)| *unit).collect();
             or_expression(&pattern(&format!(r"^\s*[0-9]+\s*({})\s*$", units.join("|"))))
         }
-        Form::Whole(range) => json!({ "anyOf": [
+        ValueForm::Whole(range) => json!({ "anyOf": [
             { "type": "integer", "minimum": range.start(), "maximum": range.end() },
             pattern(r"^\s*[0-9]+\s*$"),
             expression(),
         ] }),
-        Form::Percentage => or_expression(&pattern(r"^\s*[0-9]{1,3}(\.[0-9]{1,4})?\s*%\s*$")),
-        Form::Boolean => json!({ "anyOf": [{ "type": "boolean" }, { "enum": ["true", "false"] }, expression()] }),
-        Form::Choice(words) => or_expression(&choice(words)),
-        Form::Text => text(),
-        Form::Url => or_expression(&url()),
-        Form::Path => json!({ "type": "string", "minLength": 1 }),
-        Form::Status => {
+        ValueForm::Percentage => or_expression(&pattern(r"^\s*[0-9]{1,3}(\.[0-9]{1,4})?\s*%\s*$")),
+        ValueForm::Boolean => json!({ "anyOf": [{ "type": "boolean" }, { "enum": ["true", "false"] }, expression()] }),
+        ValueForm::Choice(words) => or_expression(&choice(words)),
+        ValueForm::Text => text(),
+        ValueForm::Url => or_expression(&url()),
+        ValueForm::Path => json!({ "type": "string", "minLength": 1 }),
+        ValueForm::Status => {
             let one = json!({ "anyOf": [
                 { "type": "integer", "minimum": 100, "maximum": 999 },
                 pattern(r"^\s*[1-9][0-9]{2}(\s*-\s*[1-9][0-9]{2})?(\s*,\s*[1-9][0-9]{2}(\s*-\s*[1-9][0-9]{2})?)*\s*$"),
@@ -90,30 +90,30 @@ fn form(form: &Form) -> Value {
             ] });
             json!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }] })
         }
-        Form::Headers => json!({
+        ValueForm::Headers => json!({
             "type": ["object", "null"],
             "patternProperties": { "^<<$": true },
             "propertyNames": { "pattern": r"^[!#$%&'*+\-.^_`|~0-9A-Za-z<]+$" },
             "additionalProperties": { "type": ["string", "number", "boolean", "null"] },
         }),
-        Form::Words(most) => json!({ "type": "array", "items": text(), "minItems": 1, "maxItems": most }),
-        Form::NameServers(words, most) => json!({ "anyOf": [
+        ValueForm::Words(most) => json!({ "type": "array", "items": text(), "minItems": 1, "maxItems": most }),
+        ValueForm::NameServers(words, most) => json!({ "anyOf": [
             choice(words),
             expression(),
             { "type": "array", "items": { "type": "string" }, "minItems": 1, "maxItems": most },
         ] }),
-        Form::Sites(keys) => json!({
+        ValueForm::Sites(keys) => json!({
             "type": "array",
             "minItems": 1,
             "items": { "anyOf": [url(), expression(), mapping(keys, false)] },
         }),
-        Form::List(keys, number) => json!({
+        ValueForm::List(keys, number) => json!({
             "type": "array",
             "items": mapping(keys, false),
             "minItems": number.start(),
             "maxItems": number.end(),
         }),
-        Form::Section(keys) => mapping(keys, true),
+        ValueForm::Section(keys) => mapping(keys, true),
     }
 }
 

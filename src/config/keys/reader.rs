@@ -19,12 +19,12 @@ use regex::bytes::Regex;
 use crate::config::files::file::Named;
 use crate::config::syntax::fault::{FAULTS_MAX, Fault};
 use crate::config::syntax::tree::{Kind, NodeId, Tree};
-use crate::config::syntax::variables::{self, Expanded, Scope};
+use crate::config::syntax::variables::{self, Expanded, Substitutions};
 use crate::config::syntax::{characters, quote};
 use crate::model::ClientIdentity;
 use crate::model::text::{clean_line, is_harmful};
 
-use super::declared::{Form, Key};
+use super::declared::{DeclaredKey, ValueForm};
 use super::{suggest, value};
 
 const MERGE_DEPTH_MAX: usize = 16;
@@ -33,10 +33,10 @@ const MERGED_KEYS_MAX: usize = 1_000_000;
 const QUOTED_MAX: usize = 60;
 
 /// A document being read.
-pub(crate) struct Reader<'a> {
+pub(crate) struct ConfigReader<'a> {
     tree: &'a Tree,
     text: &'a str,
-    scope: Scope<'a>,
+    scope: Substitutions<'a>,
     faults: RefCell<Vec<Fault>>,
     told: RefCell<HashSet<Fault>>,
     /// Values of unknown keys, which may be secrets: what a mistyped `password` is, for instance.
@@ -61,7 +61,7 @@ pub(crate) type Roots = Arc<Vec<Vec<u8>>>;
 
 /// A scalar with its expressions expanded.
 #[derive(Debug)]
-pub(crate) struct Text {
+pub(crate) struct Scalar {
     pub(crate) value: String,
     /// Where it stands in the file.
     pub(crate) span: Range<usize>,
@@ -71,8 +71,8 @@ pub(crate) struct Text {
     pub(crate) secrets: Vec<String>,
 }
 
-impl<'a> Reader<'a> {
-    pub(crate) fn new(tree: &'a Tree, text: &'a str, scope: Scope<'a>) -> Self {
+impl<'a> ConfigReader<'a> {
+    pub(crate) fn new(tree: &'a Tree, text: &'a str, scope: Substitutions<'a>) -> Self {
         let (faults, told, unknown) = (RefCell::default(), RefCell::default(), RefCell::default());
         let secrets = RefCell::default();
         Self { tree, text, scope, faults, told, unknown, secrets, merged_keys: Cell::new(0), cache: Cache::default() }
@@ -114,7 +114,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Where expressions take their content from, and paths begin.
-    pub(crate) const fn scope(&self) -> &Scope<'a> {
+    pub(crate) const fn scope(&self) -> &Substitutions<'a> {
         &self.scope
     }
 
@@ -132,7 +132,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The text of the scalar `id`; none with a fault, and none without one when expressions are not expanded.
-    pub(crate) fn text(&self, id: NodeId) -> Option<Text> {
+    pub(crate) fn text(&self, id: NodeId) -> Option<Scalar> {
         let Kind::Scalar { text, .. } = self.kind(id) else {
             self.fault_at(id, format!("expected a value, found {}", describe(self.kind(id))));
             return None;
@@ -145,7 +145,7 @@ impl<'a> Reader<'a> {
         let spans: Vec<Range<usize>> = variables::expressions(text).collect();
         if spans.is_empty() {
             let value = self.scope.expand(text).map_or_else(|_| text.clone(), |expanded| expanded.text);
-            return Some(Text { value, span, masked: None, secrets: Vec::new() });
+            return Some(Scalar { value, span, masked: None, secrets: Vec::new() });
         }
         match self.scope.expand(text) {
             Ok(Expanded { text: value, contents }) => {
@@ -158,7 +158,7 @@ impl<'a> Reader<'a> {
                 }
                 masked.push_str(&text[from..]);
                 self.secrets.borrow_mut().extend(contents.iter().cloned());
-                Some(Text { value, span, masked: Some(masked), secrets: contents })
+                Some(Scalar { value, span, masked: Some(masked), secrets: contents })
             }
             Err(failed) => {
                 let places: Vec<Range<usize>> = variables::expressions(&self.text[span.clone()]).collect();
@@ -190,7 +190,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The keys of the mapping `id`, which can be the `declared` ones; nothing written is an empty mapping.
-    pub(crate) fn keys(&self, id: NodeId, declared: &'static [Key]) -> Option<Keys<'_, 'a>> {
+    pub(crate) fn keys(&self, id: NodeId, declared: &'static [DeclaredKey]) -> Option<Keys<'_, 'a>> {
         let entries = match self.kind(id) {
             Kind::Map(pairs) => self.entries(pairs, 0),
             _ if self.is_null(id) => Vec::new(),
@@ -203,7 +203,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Key, its node and its value, merges included.
-    fn entries(&self, pairs: &'a [(NodeId, NodeId)], depth: usize) -> Vec<Entry<'a>> {
+    fn entries(&self, pairs: &'a [(NodeId, NodeId)], depth: usize) -> Vec<KeyEntry<'a>> {
         let mut seen = HashMap::new();
         let (mut entries, mut merges) = (Vec::new(), Vec::new());
         for &(key, value) in pairs {
@@ -212,7 +212,7 @@ impl<'a> Reader<'a> {
                 Kind::Scalar { text, .. } => match seen.get(text.as_str()) {
                     None => {
                         seen.insert(text.as_str(), key);
-                        entries.push(Entry { name: text, key, value });
+                        entries.push(KeyEntry { name: text, key, value });
                     }
                     Some(&first) => {
                         let message = format!(
@@ -249,7 +249,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-impl Text {
+impl Scalar {
     /// A fault of this text. `message` may quote it, so it is left out when the text came out of an expression.
     pub(crate) fn fault(&self, message: String) -> Fault {
         if self.masked.is_none() {
@@ -263,7 +263,7 @@ impl Text {
 
 /// One key of a mapping.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Entry<'a> {
+pub(crate) struct KeyEntry<'a> {
     pub(crate) name: &'a str,
     pub(crate) key: NodeId,
     pub(crate) value: NodeId,
@@ -271,16 +271,16 @@ pub(crate) struct Entry<'a> {
 
 /// The keys of one mapping, to be taken by name.
 pub(crate) struct Keys<'r, 'a> {
-    reader: &'r Reader<'a>,
-    declared: &'static [Key],
+    reader: &'r ConfigReader<'a>,
+    declared: &'static [DeclaredKey],
     /// How many declared keys were read.
     read: usize,
-    entries: Vec<Entry<'a>>,
+    entries: Vec<KeyEntry<'a>>,
     taken: Vec<bool>,
 }
 
 impl<'r, 'a> Keys<'r, 'a> {
-    pub(crate) fn reader(&self) -> &'r Reader<'a> {
+    pub(crate) fn reader(&self) -> &'r ConfigReader<'a> {
         self.reader
     }
 
@@ -306,19 +306,19 @@ impl<'r, 'a> Keys<'r, 'a> {
 
     /// The duration `name`, within its limits.
     pub(crate) fn duration(&mut self, name: &'static str) -> Option<Duration> {
-        let Form::Duration(range) = self.form(name) else { unreachable!("{name} is declared as a duration") };
+        let ValueForm::Duration(range) = self.form(name) else { unreachable!("{name} is declared as a duration") };
         self.value(name, |text| value::duration_in(text, range))
     }
 
     /// The number of bytes `name`, within its limits.
     pub(crate) fn size(&mut self, name: &'static str) -> Option<u64> {
-        let Form::Size(range) = self.form(name) else { unreachable!("{name} is declared as a size") };
+        let ValueForm::Size(range) = self.form(name) else { unreachable!("{name} is declared as a size") };
         self.value(name, |text| value::size_in(text, range))
     }
 
     /// The whole number `name`, within its limits.
     pub(crate) fn whole(&mut self, name: &'static str) -> Option<u32> {
-        let Form::Whole(range) = self.form(name) else { unreachable!("{name} is declared as a whole number") };
+        let ValueForm::Whole(range) = self.form(name) else { unreachable!("{name} is declared as a whole number") };
         self.value(name, |text| value::number_in(text, range))
     }
 
@@ -329,26 +329,26 @@ impl<'r, 'a> Keys<'r, 'a> {
 
     /// Which of its words stands under `name`; `meanings` are theirs, in the order of the declaration.
     pub(crate) fn choice<T: Copy, const N: usize>(&mut self, name: &'static str, meanings: [T; N]) -> Option<T> {
-        let Form::Choice(words) = self.form(name) else { unreachable!("{name} is declared as a choice") };
+        let ValueForm::Choice(words) = self.form(name) else { unreachable!("{name} is declared as a choice") };
         assert_eq!(words.len(), N, "each word of {name} has its meaning");
         self.value(name, |text| value::choice(text, words)).map(|at| meanings[at])
     }
 
     /// The keys of the mapping under `name`; empty when it is not there.
     pub(crate) fn section(&mut self, name: &'static str) -> Keys<'r, 'a> {
-        let Form::Section(declared) = *self.form(name) else { unreachable!("{name} is declared as a section") };
+        let ValueForm::Section(declared) = *self.form(name) else { unreachable!("{name} is declared as a section") };
         let section = self.take(name).and_then(|id| self.reader.keys(id, declared));
         section.unwrap_or(Keys { reader: self.reader, declared, read: 0, entries: Vec::new(), taken: Vec::new() })
     }
 
     /// What may be written under `name`.
-    pub(crate) fn form(&self, name: &'static str) -> &'static Form {
+    pub(crate) fn form(&self, name: &'static str) -> &'static ValueForm {
         let key = self.declared.iter().find(|key| key.name == name);
         &key.expect("what is read is declared").form
     }
 
     /// Every key, for a mapping whose keys are free.
-    pub(crate) fn into_entries(self) -> Vec<Entry<'a>> {
+    pub(crate) fn into_entries(self) -> Vec<KeyEntry<'a>> {
         self.entries
     }
 

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use crate::model::time::duration;
 
-use super::declared::{FILE, Form, Key, SITE};
+use super::declared::{DeclaredKey, FILE, SITE, ValueForm};
 use super::value::format_size;
 
 /// Where comments begin, in cells: of what is written, and of what is commented out.
@@ -56,16 +56,16 @@ impl Page {
     }
 
     /// A key of the file and everything under it.
-    fn top(&mut self, key: &Key) {
+    fn top(&mut self, key: &DeclaredKey) {
         match &key.form {
-            Form::Sites(keys) => self.sites(keys),
-            Form::Section(_) if key.name == "defaults" => {
+            ValueForm::Sites(keys) => self.sites(keys),
+            ValueForm::Section(_) if key.name == "defaults" => {
                 self.commented("defaults:", COMMENTS_AT, key.doc);
                 for key in SITE.iter().filter(|key| ["interval", "timeout"].contains(&key.name)) {
                     self.key("  ", key, key.default, COMMENTS_AT);
                 }
             }
-            Form::Section(keys) if keys.iter().any(|key| !key.default.is_empty()) && keys.len() > 1 => {
+            ValueForm::Section(keys) if keys.iter().any(|key| !key.default.is_empty()) && keys.len() > 1 => {
                 self.commented(&format!("{}:", key.name), COMMENTS_AT, key.doc);
                 for key in *keys {
                     self.active("  ", key);
@@ -75,7 +75,7 @@ impl Page {
         }
     }
 
-    fn sites(&mut self, keys: &[Key]) {
+    fn sites(&mut self, keys: &[DeclaredKey]) {
         self.line("sites:");
         self.line("  # The short form is the URL alone:  - https://www.example.com");
         for (name, url) in FIRST_SITES {
@@ -88,11 +88,11 @@ impl Page {
     }
 
     /// A key with its default, written to be changed; commented out when it has none.
-    fn active(&mut self, indent: &str, key: &Key) {
+    fn active(&mut self, indent: &str, key: &DeclaredKey) {
         if key.default.is_empty() {
             return self.key(&format!("{indent}# "), key, key.shown(), COMMENTS_AT);
         }
-        let Form::List(..) = key.form else {
+        let ValueForm::List(..) = key.form else {
             return self.key(indent, key, key.default, COMMENTS_AT);
         };
         self.commented(&format!("{indent}{}:", key.name), COMMENTS_AT, key.doc);
@@ -102,8 +102,8 @@ impl Page {
     }
 
     /// A key and what is under it, commented out.
-    fn example(&mut self, indent: &str, key: &Key) {
-        let Form::Section(keys) = &key.form else {
+    fn example(&mut self, indent: &str, key: &DeclaredKey) {
+        let ValueForm::Section(keys) = &key.form else {
             return self.key(indent, key, key.shown(), EXAMPLE_COMMENTS_AT);
         };
         self.commented(&format!("{indent}{}:", key.name), EXAMPLE_COMMENTS_AT, key.doc);
@@ -112,19 +112,19 @@ impl Page {
         }
     }
 
-    fn key(&mut self, indent: &str, key: &Key, value: &str, comments_at: usize) {
+    fn key(&mut self, indent: &str, key: &DeclaredKey, value: &str, comments_at: usize) {
         self.commented(&format!("{indent}{}: {value}", key.name), comments_at, &comment(key));
     }
 }
 
 /// What a key is for and what can be written.
-fn comment(key: &Key) -> String {
+fn comment(key: &DeclaredKey) -> String {
     let can = match &key.form {
-        Form::Duration(range) => {
+        ValueForm::Duration(range) => {
             format!("{} to {}", duration::format(*range.start()), duration::format(*range.end()))
         }
-        Form::Size(range) => format!("{} to {}", format_size(*range.start()), format_size(*range.end())),
-        Form::Choice(words) => words.join(", "),
+        ValueForm::Size(range) => format!("{} to {}", format_size(*range.start()), format_size(*range.end())),
+        ValueForm::Choice(words) => words.join(", "),
         _ => return key.doc.to_owned(),
     };
     format!("{}: {can}", key.doc)
@@ -154,7 +154,7 @@ mod tests {
             .map_while(|line| Some(format!("  {}\n", line.strip_prefix("  # ")?)))
             .collect::<String>();
         // Without an environment neither variables nor files are asked for.
-        let scope = crate::config::Scope::new(None, std::path::Path::new("/etc"));
+        let scope = crate::config::Substitutions::new(None, std::path::Path::new("/etc"));
         let config = crate::config::validate(&format!("sites:\n{site}"), "sites.yaml", scope, false);
         assert_eq!(config.unwrap_or_else(|error| panic!("{error}")).sites.len(), 1);
         assert!(site.lines().count() > 20, "{site}");

@@ -8,8 +8,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::config::files::runnable::obstacle;
-use crate::config::keys::declared::Form;
-use crate::config::keys::reader::{Keys, Reader, Text};
+use crate::config::keys::declared::ValueForm;
+use crate::config::keys::reader::{ConfigReader, Keys, Scalar};
 use crate::config::syntax::tree::NodeId;
 use crate::config::syntax::variables::Env;
 use crate::model::text::clean_line;
@@ -40,23 +40,23 @@ impl fmt::Debug for Exec {
 }
 
 /// What stands under `exec`.
-pub(crate) struct Written {
+pub(crate) struct ExecSection {
     pub(crate) exec: Exec,
     /// Why it cannot be run as things are, and where that stands in the file.
     pub(crate) doubt: Option<(usize, String)>,
 }
 
-impl Written {
+impl ExecSection {
     pub(crate) fn read(keys: &mut Keys<'_, '_>) -> Option<Self> {
         let reader = keys.reader();
-        let Form::Words(most) = keys.form("exec") else { unreachable!("exec is declared as words") };
+        let ValueForm::Words(most) = keys.form("exec") else { unreachable!("exec is declared as words") };
         let id = keys.take("exec")?;
         let items = reader.list(id)?;
         if items.is_empty() || items.len() > *most {
             reader.fault_at(id, format!("write a program and at most {} arguments: [notify.sh, ops]", most - 1));
             return None;
         }
-        let words: Option<Vec<Text>> = items.iter().map(|&item| word(reader, item)).collect();
+        let words: Option<Vec<Scalar>> = items.iter().map(|&item| word(reader, item)).collect();
         let mut words = words?.into_iter();
         let program = words.next().expect("the list is not empty");
         if program.value.is_empty() {
@@ -73,7 +73,7 @@ impl Written {
 }
 
 /// One word of the list; none with a fault, or when its content does not matter.
-fn word(reader: &Reader<'_>, id: NodeId) -> Option<Text> {
+fn word(reader: &ConfigReader<'_>, id: NodeId) -> Option<Scalar> {
     let text = reader.text(id)?;
     let message = if text.value.contains('\0') {
         "a program cannot be given a NUL".to_owned()
@@ -86,7 +86,7 @@ fn word(reader: &Reader<'_>, id: NodeId) -> Option<Text> {
     None
 }
 
-struct Found {
+struct FoundProgram {
     program: PathBuf,
     doubt: Option<String>,
 }
@@ -95,7 +95,7 @@ struct Found {
 pub const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
 /// What `name` stands for, seen from `folder`.
-fn find(name: &str, folder: &Path, env: Option<&Env<'_>>) -> Found {
+fn find(name: &str, folder: &Path, env: Option<&Env<'_>>) -> FoundProgram {
     let path = env.and_then(|env| env("PATH")).unwrap_or_else(|| DEFAULT_PATH.to_owned());
     // An empty folder is the working directory; without a slash the system would search for the name in PATH.
     let beside = Path::new(".").join(folder).join(name);
@@ -105,7 +105,7 @@ fn find(name: &str, folder: &Path, env: Option<&Env<'_>>) -> Found {
     };
     if name.contains('/') || beside.is_file() {
         let doubt = obstacle(&beside, &path).map(|doubt| untold(&doubt));
-        return Found { program: beside, doubt };
+        return FoundProgram { program: beside, doubt };
     }
     let mut found =
         std::env::split_paths(&path).map(|folder| folder.join(name)).filter(|path| path.is_file()).peekable();
@@ -113,13 +113,13 @@ fn find(name: &str, folder: &Path, env: Option<&Env<'_>>) -> Found {
         // What has that name and is no program is what was meant.
         None if beside.symlink_metadata().is_ok() => {
             let doubt = obstacle(&beside, &path).map(|doubt| untold(&doubt));
-            return Found { program: beside, doubt };
+            return FoundProgram { program: beside, doubt };
         }
         None => Some("is neither beside this file nor in PATH".to_owned()),
         // The system goes on to the next one of that name.
         Some(doubt) => doubt.filter(|_| found.all(|other| obstacle(&other, &path).is_some())),
     };
-    Found { program: PathBuf::from(name), doubt: doubt.map(|doubt| untold(&doubt)) }
+    FoundProgram { program: PathBuf::from(name), doubt: doubt.map(|doubt| untold(&doubt)) }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use regex::bytes::{Regex, RegexBuilder};
 
-use crate::config::keys::reader::{Keys, Reader, Text};
+use crate::config::keys::reader::{ConfigReader, Keys, Scalar};
 use crate::config::keys::value;
 use crate::config::syntax::tree::{Kind, NodeId};
 use crate::model::{Expect, Expected, StatusSet};
@@ -57,11 +57,15 @@ impl ExpectLayer {
 }
 
 /// What `parse` makes of the text at `id`, with the text as it may be shown.
-fn expected<T>(reader: &Reader<'_>, id: NodeId, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<Expected<T>> {
+fn expected<T>(
+    reader: &ConfigReader<'_>,
+    id: NodeId,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Option<Expected<T>> {
     let text = reader.text(id)?;
     match parse(&text.value) {
         Ok(what) => {
-            let Text { value, masked, .. } = text;
+            let Scalar { value, masked, .. } = text;
             Some(Expected { what, shown: masked.unwrap_or(value) })
         }
         Err(message) => {
@@ -79,7 +83,7 @@ fn part(text: &str) -> Result<String, String> {
 }
 
 /// The pattern `text`, made once for all sites that have the same.
-fn cached(reader: &Reader<'_>, text: &str) -> Result<Regex, String> {
+fn cached(reader: &ConfigReader<'_>, text: &str) -> Result<Regex, String> {
     if let Some(known) = reader.cache.patterns.borrow().get(text) {
         return Ok(known.clone());
     }
@@ -104,7 +108,7 @@ fn pattern(text: &str) -> Result<Regex, String> {
 }
 
 /// The status codes at `id`: one, a range, several with commas, or a list of these.
-fn status(reader: &Reader<'_>, id: NodeId) -> Option<StatusSet> {
+fn status(reader: &ConfigReader<'_>, id: NodeId) -> Option<StatusSet> {
     let items = match reader.kind(id) {
         Kind::List(items) => items.as_slice(),
         _ => std::slice::from_ref(&id),

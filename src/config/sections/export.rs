@@ -9,11 +9,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use url::Url;
 
-use crate::config::keys::declared::Form;
-use crate::config::keys::reader::{Keys, Text};
+use crate::config::keys::declared::ValueForm;
+use crate::config::keys::reader::{Keys, Scalar};
 use crate::config::keys::value;
 use crate::config::syntax::fault::Fault;
-use crate::model::{Api, Secret, Sink, text};
+use crate::model::{Api, ExportTarget, Secret, text};
 
 use super::site::Literal;
 use super::url::Address;
@@ -28,7 +28,7 @@ const TOKEN: &str = "INFLUX_TOKEN";
 const PATHS: [(&str, Api); 3] = [("api/v3/write_lp", Api::V3), ("api/v2/write", Api::V2), ("write", Api::V1)];
 
 /// An address, and what it tells beside the server.
-struct Place {
+struct ExportAddress {
     url: Url,
     authorization: Option<Secret>,
     api: Option<Api>,
@@ -37,7 +37,7 @@ struct Place {
     policy: Option<String>,
 }
 
-impl Place {
+impl ExportAddress {
     /// The place at `text`.
     ///
     /// # Errors
@@ -72,9 +72,9 @@ impl Place {
 }
 
 /// What stands under `export.influx`, and the secrets in it that stand there to be read; none without a section.
-pub(crate) fn influx(keys: &mut Keys<'_, '_>, literals: &mut Vec<Literal>) -> Option<Sink> {
+pub(crate) fn influx(keys: &mut Keys<'_, '_>, literals: &mut Vec<Literal>) -> Option<ExportTarget> {
     let reader = keys.reader();
-    let Form::Section(declared) = *keys.form("influx") else { unreachable!("influx is declared as a section") };
+    let ValueForm::Section(declared) = *keys.form("influx") else { unreachable!("influx is declared as a section") };
     let section = keys.take("influx").filter(|&id| !reader.is_null(id))?;
     let mut keys = reader.keys(section, declared)?;
     let url_at = keys.take("url");
@@ -82,7 +82,7 @@ pub(crate) fn influx(keys: &mut Keys<'_, '_>, literals: &mut Vec<Literal>) -> Op
     let (org, bucket) = (keys.value("org", name), keys.value("bucket", name));
     let (database, policy) = (keys.value("database", name), keys.value("retention_policy", name));
     let agent = keys.value("agent", name);
-    let mut secret = |key: &'static str| -> Option<Text> {
+    let mut secret = |key: &'static str| -> Option<Scalar> {
         let text = keys.take(key).and_then(|id| reader.text(id))?;
         if let Err(message) = value::header_value(&text.value) {
             reader.fault(Fault::new(text.span.clone(), message.replace("header's value", key)));
@@ -100,7 +100,7 @@ pub(crate) fn influx(keys: &mut Keys<'_, '_>, literals: &mut Vec<Literal>) -> Op
         return None;
     };
     let text = reader.text(url_at)?;
-    let place = Place::parse(&text.value).map_err(|message| reader.fault(text.fault(message))).ok()?;
+    let place = ExportAddress::parse(&text.value).map_err(|message| reader.fault(text.fault(message))).ok()?;
     if place.authorization.is_some() && text.masked.is_none() {
         literals.push(Literal { span: text.span.clone(), what: "the password in the URL".to_owned() });
     }
@@ -124,7 +124,7 @@ pub(crate) fn influx(keys: &mut Keys<'_, '_>, literals: &mut Vec<Literal>) -> Op
     }
     let basic = username.map(|name| basic(&name.value, password.as_ref().map_or("", |password| &password.value)));
     let token = token.map(|token| bearer(api_here, &token.value));
-    let mut sink = Sink::at(place.url, api_here);
+    let mut sink = ExportTarget::at(place.url, api_here);
     sink.org = org.or(place.org).unwrap_or_default();
     sink.bucket = bucket.or(database).or(place.bucket).unwrap_or(sink.bucket);
     sink.policy = policy.or(place.policy);
@@ -140,17 +140,17 @@ pub(crate) fn influx(keys: &mut Keys<'_, '_>, literals: &mut Vec<Literal>) -> Op
 /// Why it is no such URL; the message does not quote it.
 pub fn typed_sink(
     url: &str,
-    section: Option<&Sink>,
+    section: Option<&ExportTarget>,
     env: &crate::config::syntax::variables::Env<'_>,
-) -> Result<Sink, String> {
-    let place = Place::parse(url)?;
+) -> Result<ExportTarget, String> {
+    let place = ExportAddress::parse(url)?;
     if place.authorization.is_some() {
         return Err(format!("an argument can be read by others, so it cannot hold a password; export {TOKEN} instead"));
     }
     let api = place.api.or(section.map(|section| section.api)).unwrap_or_default();
-    let mut sink = section.cloned().unwrap_or_else(|| Sink {
+    let mut sink = section.cloned().unwrap_or_else(|| ExportTarget {
         authorization: env(TOKEN).filter(|token| !token.is_empty()).map(|token| bearer(api, &token)),
-        ..Sink::at(place.url.clone(), api)
+        ..ExportTarget::at(place.url.clone(), api)
     });
     (sink.url, sink.api) = (place.url, api);
     sink.org = place.org.unwrap_or(sink.org);
@@ -188,13 +188,13 @@ mod tests {
         (name == TOKEN).then(|| "hunter2".to_owned())
     }
 
-    fn taken(section: &str) -> Sink {
+    fn taken(section: &str) -> ExportTarget {
         let text = format!("sites: [https://a.example]\nexport: {{ influx: {{ {section} }} }}");
         let config = crate::config::parse(&text, "sites.yaml", Path::new("/etc"), &env);
         config.unwrap_or_else(|error| panic!("{error}")).export.expect("there is a section")
     }
 
-    fn header(sink: &Sink) -> Option<&str> {
+    fn header(sink: &ExportTarget) -> Option<&str> {
         sink.authorization.as_ref().map(Secret::expose)
     }
 

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use crate::model::{SortKey, Timeframe, View};
 
-use super::keys::declared::{Form, Key};
-use super::keys::reader::{Keys, Reader};
+use super::keys::declared::{DeclaredKey, ValueForm};
+use super::keys::reader::{ConfigReader, Keys};
 use super::keys::value;
 use super::syntax::fault::Fault;
 use super::syntax::tree::{Kind, NodeId};
@@ -81,7 +81,7 @@ pub fn default_views() -> Vec<View> {
 /// The views under `dashboard`.
 pub(super) fn views(keys: &mut Keys<'_, '_>) -> Vec<View> {
     let reader = keys.reader();
-    let Form::List(declared, number) = keys.form("views") else { unreachable!("views are declared as a list") };
+    let ValueForm::List(declared, number) = keys.form("views") else { unreachable!("views are declared as a list") };
     let Some((id, items)) = keys.take("views").and_then(|id| Some((id, reader.list(id)?))) else {
         return default_views();
     };
@@ -92,7 +92,7 @@ pub(super) fn views(keys: &mut Keys<'_, '_>) -> Vec<View> {
     items.iter().filter_map(|&item| view(reader, item, declared)).collect()
 }
 
-fn view(reader: &Reader<'_>, id: NodeId, declared: &'static [Key]) -> Option<View> {
+fn view(reader: &ConfigReader<'_>, id: NodeId, declared: &'static [DeclaredKey]) -> Option<View> {
     let mut keys = reader.keys(id, declared)?;
     for name in ["timeframe", "refresh"] {
         if keys.place(name).is_none() {
@@ -122,7 +122,7 @@ pub(super) fn resolver(keys: &mut Keys<'_, '_>) -> Resolver {
     let reader = keys.reader();
     let form = keys.form("resolver");
     let Some(id) = keys.take("resolver") else { return Resolver::Auto };
-    let Form::NameServers(words, most) = form else { unreachable!("the resolver is declared as name servers") };
+    let ValueForm::NameServers(words, most) = form else { unreachable!("the resolver is declared as name servers") };
     let Kind::List(items) = reader.kind(id) else {
         let chosen = reader.parsed(id, |text| {
             value::choice(text, words).map_err(|message| format!("{message}; or a list of addresses: [1.1.1.1]"))

@@ -2,7 +2,7 @@
 //!
 //! The idea: a mapping is read into a [`Layer`] in which everything is optional; a site's layer over the layer of
 //! `defaults` over the built-in values gives the [`Site`]. A new key is a line in [`declared`], a field of
-//! the layer and a line in [`Layer::read`], [`Layer::over`] and [`Entry::meaning`]. Sections (`expect`, `tls`, `alert`) inherit key by key,
+//! the layer and a line in [`Layer::read`], [`Layer::over`] and [`SiteEntryDraft::meaning`]. Sections (`expect`, `tls`, `alert`) inherit key by key,
 //! headers by name.
 
 use std::ops::Range;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::{Rule, Threshold};
-use crate::config::keys::reader::{Keys, Reader};
+use crate::config::keys::reader::{ConfigReader, Keys};
 use crate::config::keys::{declared, value};
 use crate::config::syntax::fault::Fault;
 use crate::config::syntax::quote;
@@ -18,7 +18,7 @@ use crate::config::syntax::tree::{Kind, NodeId};
 use crate::model::{Family, HttpOffer, KnownSecrets, RedirectBody, Redirects, Secret, Site, shown_url};
 
 use super::expect::ExpectLayer;
-use super::tls::{Shared, TlsLayer};
+use super::tls::{TlsFileCache, TlsLayer};
 use super::url::Address;
 
 const MAX_BODY_DEFAULT: u64 = 1 << 20;
@@ -152,7 +152,7 @@ impl Layer {
         layer
     }
 
-    fn read_headers(&mut self, reader: &Reader<'_>, id: NodeId) {
+    fn read_headers(&mut self, reader: &ConfigReader<'_>, id: NodeId) {
         let entries = reader.keys(id, &[]).map_or_else(Vec::new, Keys::into_entries);
         if entries.len() > HEADERS_MAX {
             reader.fault_at(id, format!("{} headers are too many; there can be {HEADERS_MAX}", entries.len()));
@@ -221,7 +221,7 @@ impl Layer {
 }
 
 /// One readable entry of `sites`.
-pub(crate) struct Entry {
+pub(crate) struct SiteEntryDraft {
     pub(crate) name: String,
     /// Where its name stands, or else its URL.
     pub(crate) span: Range<usize>,
@@ -232,7 +232,7 @@ pub(crate) struct Entry {
 }
 
 /// What an entry means.
-pub(crate) struct Meaning {
+pub(crate) struct SiteMeaning {
     pub(crate) site: Arc<Site>,
     pub(crate) rule: Rule,
     pub(crate) group: Option<Arc<str>>,
@@ -240,9 +240,9 @@ pub(crate) struct Meaning {
     pub(crate) literals: Vec<Literal>,
 }
 
-impl Entry {
+impl SiteEntryDraft {
     /// The entry at `id`, a URL or a mapping; none when it cannot be told what to ask.
-    pub(crate) fn read(reader: &Reader<'_>, id: NodeId) -> Option<Self> {
+    pub(crate) fn read(reader: &ConfigReader<'_>, id: NodeId) -> Option<Self> {
         if reader.is_null(id) || matches!(reader.kind(id), Kind::List(_)) {
             reader.fault_at(id, "a site is a URL, or a mapping with a `url`");
             return None;
@@ -262,7 +262,7 @@ impl Entry {
         Self::new(reader, name, url, layer)
     }
 
-    fn new(reader: &Reader<'_>, name: Option<NodeId>, url: NodeId, mut layer: Layer) -> Option<Self> {
+    fn new(reader: &ConfigReader<'_>, name: Option<NodeId>, url: NodeId, mut layer: Layer) -> Option<Self> {
         let named = name.map(|id| (reader.parsed(id, value::name), reader.span(id)));
         let text = reader.text(url)?;
         let address = Address::parse(&text.value).map_err(|message| reader.fault(text.fault(message))).ok()?;
@@ -295,7 +295,7 @@ impl Entry {
     }
 
     /// The site, over `defaults`; its rule over `alerting`; contents of files are taken from `shared` or put there.
-    pub(crate) fn meaning(self, defaults: &Layer, alerting: RuleLayer, shared: &mut Shared) -> Meaning {
+    pub(crate) fn meaning(self, defaults: &Layer, alerting: RuleLayer, shared: &mut TlsFileCache) -> SiteMeaning {
         let mut layer = self.layer;
         if let Some(authorization) = self.address.authorization {
             layer.headers.push(Header { name: "Authorization".to_owned(), value: Some(authorization) });
@@ -321,7 +321,7 @@ impl Entry {
             secrets: KnownSecrets::new(layer.secrets.iter().map(String::as_str)),
             ..Site::new(self.name, self.address.url)
         };
-        Meaning {
+        SiteMeaning {
             site: Arc::new(site),
             rule: layer.rule.over(alerting).rule(),
             group: layer.group.map(Arc::from),

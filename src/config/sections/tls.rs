@@ -12,7 +12,7 @@ use std::time::Duration;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::config::keys::reader::{Keys, Reader};
+use crate::config::keys::reader::{ConfigReader, Keys};
 use crate::config::syntax::tree::NodeId;
 use crate::model::{ClientIdentity, TlsFiles, TlsRules};
 
@@ -35,7 +35,7 @@ pub(crate) struct TlsLayer {
 }
 
 /// Contents that sites share, by the files they come from.
-pub(crate) type Shared = HashMap<Vec<PathBuf>, Arc<TlsFiles>>;
+pub(crate) type TlsFileCache = HashMap<Vec<PathBuf>, Arc<TlsFiles>>;
 
 impl TlsLayer {
     pub(crate) fn read(keys: &mut Keys<'_, '_>) -> Self {
@@ -64,7 +64,7 @@ impl TlsLayer {
         }
     }
 
-    pub(crate) fn meaning(self, shared: &mut Shared) -> TlsRules {
+    pub(crate) fn meaning(self, shared: &mut TlsFileCache) -> TlsRules {
         let default = TlsRules::default();
         let paths = |files: Option<&Vec<PathBuf>>| files.cloned().unwrap_or_default();
         let files = (self.roots.is_some() || self.identity.is_some()).then(|| {
@@ -89,7 +89,11 @@ impl TlsLayer {
 
 /// The path of the file that `id` names and what `parse` makes of its bytes; none with a fault, and without one where files
 /// do not matter.
-fn file<T>(reader: &Reader<'_>, id: NodeId, parse: impl FnOnce(&[u8]) -> Result<T, String>) -> Option<(PathBuf, T)> {
+fn file<T>(
+    reader: &ConfigReader<'_>,
+    id: NodeId,
+    parse: impl FnOnce(&[u8]) -> Result<T, String>,
+) -> Option<(PathBuf, T)> {
     let path = path(reader, id)?;
     match reader.scope().files.with(&path, FILE_MAX, parse) {
         Ok(Ok(parsed)) => return Some((path, parsed)),
@@ -100,7 +104,7 @@ fn file<T>(reader: &Reader<'_>, id: NodeId, parse: impl FnOnce(&[u8]) -> Result<
     None
 }
 
-fn path(reader: &Reader<'_>, id: NodeId) -> Option<PathBuf> {
+fn path(reader: &ConfigReader<'_>, id: NodeId) -> Option<PathBuf> {
     reader.file(&reader.text(id)?.value)
 }
 
@@ -114,7 +118,7 @@ fn certificates(bytes: &[u8]) -> Result<Vec<Vec<u8>>, String> {
     }
 }
 
-fn roots(reader: &Reader<'_>, id: NodeId) -> Option<Loaded<Vec<Vec<u8>>>> {
+fn roots(reader: &ConfigReader<'_>, id: NodeId) -> Option<Loaded<Vec<Vec<u8>>>> {
     let named = path(reader, id)?;
     let known = reader.cache.roots.borrow().get(&named).cloned();
     let content = if let Some(known) = known {
@@ -127,7 +131,7 @@ fn roots(reader: &Reader<'_>, id: NodeId) -> Option<Loaded<Vec<Vec<u8>>>> {
     Some(Loaded { from: vec![named], content })
 }
 
-fn identity(reader: &Reader<'_>, certificate: NodeId, key: Option<NodeId>) -> Option<Loaded<ClientIdentity>> {
+fn identity(reader: &ConfigReader<'_>, certificate: NodeId, key: Option<NodeId>) -> Option<Loaded<ClientIdentity>> {
     let certificate_path = path(reader, certificate)?;
     let key_path = key.map_or_else(|| Some(certificate_path.clone()), |key| path(reader, key))?;
     let from = [certificate_path, key_path];

@@ -34,7 +34,7 @@ pub(crate) enum Kind {
 }
 
 #[derive(Clone, Debug)]
-enum Slot {
+enum TreeNode {
     Node { kind: Kind, span: Range<usize> },
     Alias(NodeId),
 }
@@ -42,7 +42,7 @@ enum Slot {
 /// One document.
 #[derive(Debug, Default)]
 pub(crate) struct Tree {
-    slots: Vec<Slot>,
+    slots: Vec<TreeNode>,
 }
 
 impl Tree {
@@ -96,7 +96,7 @@ impl Tree {
         self.slots
             .iter()
             .filter_map(|slot| match slot {
-                Slot::Node { kind: Kind::Map(pairs), .. } => Some(pairs.iter().copied()),
+                TreeNode::Node { kind: Kind::Map(pairs), .. } => Some(pairs.iter().copied()),
                 _ => None,
             })
             .flatten()
@@ -105,25 +105,25 @@ impl Tree {
     /// Every scalar's text and place.
     pub(crate) fn scalars(&self) -> impl Iterator<Item = (&str, Range<usize>)> {
         self.slots.iter().filter_map(|slot| match slot {
-            Slot::Node { kind: Kind::Scalar { text, .. }, span } => Some((text.as_str(), span.clone())),
+            TreeNode::Node { kind: Kind::Scalar { text, .. }, span } => Some((text.as_str(), span.clone())),
             _ => None,
         })
     }
 
     fn resolve(&self, id: NodeId) -> (&Kind, &Range<usize>) {
         let target = match &self.slots[id.0] {
-            Slot::Node { kind, span } => return (kind, span),
-            Slot::Alias(target) => target,
+            TreeNode::Node { kind, span } => return (kind, span),
+            TreeNode::Alias(target) => target,
         };
         match &self.slots[target.0] {
-            Slot::Node { kind, span } => (kind, span),
-            Slot::Alias(_) => unreachable!("an anchor stands on a node, never on an alias"),
+            TreeNode::Node { kind, span } => (kind, span),
+            TreeNode::Alias(_) => unreachable!("an anchor stands on a node, never on an alias"),
         }
     }
 }
 
 /// A collection that is still open.
-struct Open {
+struct OpenCollection {
     id: NodeId,
     key: Option<NodeId>,
 }
@@ -132,7 +132,7 @@ struct Open {
 struct Builder {
     tree: Tree,
     root: Option<NodeId>,
-    open: Vec<Open>,
+    open: Vec<OpenCollection>,
     anchors: HashMap<usize, NodeId>,
     documents: usize,
 }
@@ -155,11 +155,11 @@ impl Builder {
             }
             Event::Alias(id) => {
                 let target = *self.anchors.get(&id).expect("the parser resolves aliases to anchors it has told of");
-                self.add(Slot::Alias(target), None);
+                self.add(TreeNode::Alias(target), None);
             }
             Event::Scalar(text, style, ..) => {
                 let kind = Kind::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain };
-                self.add(Slot::Node { kind, span }, anchor);
+                self.add(TreeNode::Node { kind, span }, anchor);
             }
             Event::SequenceStart(..) => self.open(Kind::List(Vec::new()), span, anchor),
             Event::MappingStart(..) => self.open(Kind::Map(Vec::new()), span, anchor),
@@ -170,11 +170,11 @@ impl Builder {
     }
 
     fn open(&mut self, kind: Kind, span: Range<usize>, anchor: Option<usize>) {
-        let id = self.add(Slot::Node { kind, span }, anchor);
-        self.open.push(Open { id, key: None });
+        let id = self.add(TreeNode::Node { kind, span }, anchor);
+        self.open.push(OpenCollection { id, key: None });
     }
 
-    fn add(&mut self, slot: Slot, anchor: Option<usize>) -> NodeId {
+    fn add(&mut self, slot: TreeNode, anchor: Option<usize>) -> NodeId {
         let id = NodeId(self.tree.slots.len());
         self.tree.slots.push(slot);
         if let Some(anchor) = anchor {
@@ -184,7 +184,9 @@ impl Builder {
             self.root = Some(id);
             return id;
         };
-        let Slot::Node { kind, .. } = &mut self.tree.slots[parent.id.0] else { unreachable!("only nodes are opened") };
+        let TreeNode::Node { kind, .. } = &mut self.tree.slots[parent.id.0] else {
+            unreachable!("only nodes are opened")
+        };
         match kind {
             Kind::List(items) => items.push(id),
             Kind::Map(pairs) => match parent.key.take() {

@@ -15,7 +15,7 @@ use crate::model::text::clean;
 const FILE_MAX: u64 = 64 << 10;
 
 /// Where expressions take their content from.
-pub(crate) struct Scope<'a> {
+pub(crate) struct Substitutions<'a> {
     /// The variables; none when contents do not matter: only the syntax is checked then.
     pub(crate) env: Option<&'a Env<'a>>,
     /// The folder to which paths are relative.
@@ -32,7 +32,7 @@ pub(crate) fn is_expression(text: &str) -> bool {
     })
 }
 
-impl<'a> Scope<'a> {
+impl<'a> Substitutions<'a> {
     pub(crate) fn new(env: Option<&'a Env<'a>>, base_dir: &'a Path) -> Self {
         Self { env, base_dir, files: Files::default() }
     }
@@ -62,7 +62,7 @@ pub(crate) fn expressions(text: &str) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-impl Scope<'_> {
+impl Substitutions<'_> {
     /// `text` with its expressions replaced by their content.
     ///
     /// # Errors
@@ -212,7 +212,7 @@ mod tests {
     }
 
     fn expand(text: &str) -> Result<String, Vec<Failed>> {
-        Scope::new(Some(&env), Path::new(".")).expand(text).map(|expanded| expanded.text)
+        Substitutions::new(Some(&env), Path::new(".")).expand(text).map(|expanded| expanded.text)
     }
 
     #[test]
@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn a_file_gives_its_text_without_the_last_line_break() {
         let dir = tempfile::tempdir().unwrap();
-        let expand = |text: &str| Scope::new(Some(&env), dir.path()).expand(text).map(|expanded| expanded.text);
+        let expand = |text: &str| Substitutions::new(Some(&env), dir.path()).expand(text).map(|expanded| expanded.text);
         for (content, expanded) in [("a b\n", "a b"), ("a\r\n", "a"), ("a\n\n", "a\n"), ("\u{feff}a\n", "a"), ("", "")]
         {
             std::fs::write(dir.path().join("token"), content).unwrap();

@@ -6,7 +6,7 @@ use crate::engine::Leap;
 use crate::model::Timestamp;
 use crate::ring::Ring;
 
-use super::{Met, Scratch, SiteTracker};
+use super::{Observed, Scratch, SiteTracker};
 
 impl SiteTracker {
     /// Notes anew what was noted by the clock as it was. Returns until when it is paused, if that is another time now.
@@ -24,7 +24,7 @@ impl SiteTracker {
         &mut self,
         ring: Option<&Arc<Ring>>,
         leap: &Leap,
-        (scratch, met): (&mut Scratch, &mut Met),
+        (scratch, met): (&mut Scratch, &mut Observed),
     ) {
         self.standing.retell(|at| leap.retold(at));
         self.newest_due = self.newest_due.map(|due| leap.retold(due));

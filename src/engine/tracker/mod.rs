@@ -27,7 +27,7 @@ use super::{LastCheck, OpenIncident, Row, SiteSnapshot};
 
 /// What the engine has to know of a site.
 #[derive(Clone, Debug)]
-pub struct Track {
+pub struct SiteInput {
     /// Its unique name.
     pub name: Arc<str>,
     /// Its URL, secrets as `***`.
@@ -61,7 +61,7 @@ pub(super) struct SiteTracker {
     evaluator: Evaluator,
     recent: Recent,
     windows: Windows,
-    panes: Box<[Pane]>,
+    panes: Box<[ViewWindow]>,
     /// Whether the row of any view that is shown has no results; here, so that a step need not look at every view.
     blank: bool,
     cadence: Cadence,
@@ -86,7 +86,7 @@ struct Recent {
 
 /// What a view's window has beside its figures.
 #[derive(Debug)]
-struct Pane {
+struct ViewWindow {
     span: Span,
     tail: Reader,
     /// Whether the row that is shown has no results.
@@ -102,7 +102,7 @@ pub(super) struct Scratch {
 
 /// What a lane met on its way.
 #[derive(Debug, Default)]
-pub(super) struct Met {
+pub(super) struct Observed {
     pub(super) changes: Vec<(Change, Option<LastCheck>)>,
     pub(super) checks: u64,
     pub(super) lost: u64,
@@ -110,11 +110,11 @@ pub(super) struct Met {
 
 impl SiteTracker {
     /// Reads what is in the ring up to `now`; nothing of it is news.
-    pub(super) fn new(track: Track, views: &[View], now: Timestamp, scratch: &mut Scratch) -> Self {
-        let Track { name, url, group, interval, timeout, rule, ring, open_since } = track;
+    pub(super) fn new(track: SiteInput, views: &[View], now: Timestamp, scratch: &mut Scratch) -> Self {
+        let SiteInput { name, url, group, interval, timeout, rule, ring, open_since } = track;
         let cadence = Cadence { interval, timeout };
         let head = ring.reader_at_oldest();
-        let pane = |view: &View| Pane { span: Span::of(view.timeframe), tail: head.clone(), blank: true };
+        let pane = |view: &View| ViewWindow { span: Span::of(view.timeframe), tail: head.clone(), blank: true };
         let mut lane = Self {
             expires: Timestamp::ZERO,
             standing: StateMachine::new(now, cadence.silence()),
@@ -154,7 +154,7 @@ impl SiteTracker {
         let horizon = lane.head.peek().filter(|_| lane.head.next_seq() > 0).map(|oldest| oldest.at);
         // What is later is there already, but no history.
         let horizon = horizon.filter(|&at| at <= now);
-        lane.advance(now, scratch, &mut Met::default());
+        lane.advance(now, scratch, &mut Observed::default());
         lane.standing.replayed(horizon, now);
         lane.show(now);
         lane
@@ -162,7 +162,7 @@ impl SiteTracker {
 
     /// Brings every window to `to`: admits what came, retires what expired.
     #[inline]
-    pub(super) fn advance(&mut self, to: Timestamp, scratch: &mut Scratch, met: &mut Met) {
+    pub(super) fn advance(&mut self, to: Timestamp, scratch: &mut Scratch, met: &mut Observed) {
         let Scratch { arrived, .. } = scratch;
         arrived.clear();
         let drained = self.head.drain_packed_before(to, arrived);
@@ -179,7 +179,7 @@ impl SiteTracker {
 
     /// Judges what there is at `now`, and takes note of the time that passed.
     #[inline]
-    pub(super) fn judge(&mut self, now: Timestamp, zone: &TimeZone, met: &mut Met) -> Option<Alert> {
+    pub(super) fn judge(&mut self, now: Timestamp, zone: &TimeZone, met: &mut Observed) -> Option<Alert> {
         if let Some(until) = self.shown.paused_until {
             if now < until {
                 return None;
@@ -301,12 +301,12 @@ impl SiteTracker {
     }
 
     #[inline]
-    fn admit(&mut self, drained: Drained, arrived: &[Packed], met: &mut Met) {
+    fn admit(&mut self, drained: Drained, arrived: &[Packed], met: &mut Observed) {
         self.windows.admit(arrived);
         self.observe(drained.first_seq, arrived, met);
     }
 
-    fn retire(&mut self, to: Timestamp, scratch: &mut Scratch, met: &mut Met) {
+    fn retire(&mut self, to: Timestamp, scratch: &mut Scratch, met: &mut Observed) {
         let Scratch { expired, .. } = scratch;
         expired.clear();
         let recent = &mut self.recent;
@@ -327,7 +327,7 @@ impl SiteTracker {
 
     /// Empties every window and fills it from the intact part of the ring.
     #[cold]
-    fn rebuild(&mut self, to: Timestamp, scratch: &mut Scratch, met: &mut Met) {
+    fn rebuild(&mut self, to: Timestamp, scratch: &mut Scratch, met: &mut Observed) {
         let Scratch { arrived: held, .. } = scratch;
         held.clear();
         let ring = Arc::clone(self.head.ring());

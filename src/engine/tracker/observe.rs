@@ -10,11 +10,11 @@ use crate::engine::state_machine::Change;
 use crate::model::{Observation, Outcome, Packed, Sample};
 use crate::stats::Cadence;
 
-use super::{Met, SiteTracker};
+use super::{Observed, SiteTracker};
 
 impl SiteTracker {
     /// Takes note of what is news in `samples`, of which the first is number `first_seq`.
-    pub(crate) fn observe(&mut self, first_seq: u64, samples: &[Packed], met: &mut Met) {
+    pub(crate) fn observe(&mut self, first_seq: u64, samples: &[Packed], met: &mut Observed) {
         met.lost += first_seq.saturating_sub(self.unseen);
         self.unseen = self.unseen.max(first_seq);
         let known = usize::try_from(self.unseen - first_seq).unwrap_or(usize::MAX).min(samples.len());
@@ -41,7 +41,7 @@ impl SiteTracker {
 
     /// Joins `news`, of which the first is number `seq`, to the state. Returns the number after the last.
     #[inline]
-    fn tell_changes(&mut self, mut seq: u64, mut news: &[Packed], met: &mut Met) -> u64 {
+    fn tell_changes(&mut self, mut seq: u64, mut news: &[Packed], met: &mut Observed) -> u64 {
         loop {
             let same = self.standing.same(news);
             seq += same as u64;
@@ -60,7 +60,7 @@ impl SiteTracker {
         self.texts.iter().find(|(text, _)| *text == seq).map(|(_, observation)| Arc::clone(observation))
     }
 
-    pub(crate) fn note(&mut self, change: Option<Change>, met: &mut Met) {
+    pub(crate) fn note(&mut self, change: Option<Change>, met: &mut Observed) {
         met.changes.extend(change.map(|change| (change, self.shown.last.clone())));
     }
 }

@@ -11,18 +11,18 @@ use crate::alert::{Evaluator, Rule};
 use crate::model::{Timestamp, View};
 use crate::stats::{Cadence, Windows};
 
-use super::{Met, Pane, Recent, Scratch, SiteTracker, Span, Track};
+use super::{Observed, Recent, Scratch, SiteInput, SiteTracker, Span, ViewWindow};
 
 impl SiteTracker {
     /// Goes on as `track` says at `to`, with windows for `views`. Returns whether the windows were made anew.
     pub(in crate::engine) fn refit(
         &mut self,
-        track: Track,
+        track: SiteInput,
         views: &[View],
         to: Timestamp,
-        (scratch, met): (&mut Scratch, &mut Met),
+        (scratch, met): (&mut Scratch, &mut Observed),
     ) -> bool {
-        let Track { name, url, group, interval, timeout, rule, ring, open_since: _ } = track;
+        let SiteInput { name, url, group, interval, timeout, rule, ring, open_since: _ } = track;
         let cadence = Cadence { interval, timeout };
         let same_rule = rule == self.shown.rule && cadence == self.cadence;
         let timeframes = || views.iter().map(|view| view.timeframe);
@@ -40,7 +40,7 @@ impl SiteTracker {
         self.standing.allow(cadence.silence());
         self.head = ring.reader_at_oldest();
         self.windows = Windows::new(timeframes());
-        let pane = |timeframe| Pane { span: Span::of(timeframe), tail: self.head.clone(), blank: true };
+        let pane = |timeframe| ViewWindow { span: Span::of(timeframe), tail: self.head.clone(), blank: true };
         self.panes = timeframes().map(pane).collect();
         self.blank = true;
         self.recent = Recent::new(rule, &self.head);

@@ -5,7 +5,7 @@
 //! wrong one. Where a body is no UTF-8 (an old page, a cut character) and nothing says what it is, what does not belong
 //! stands for one character each time, or `.` would not match it.
 //!
-//! This is our own time and belongs to no phase. What is short is done at once on the network thread ([`Look::is_short`]: at
+//! This is our own time and belongs to no phase. What is short is done at once on the network thread ([`BodyCheck::is_short`]: at
 //! most 64 KiB, and 256 Ki of bytes times states of the pattern, which is 2 ms at worst and some µs as a rule); the rest
 //! goes [`super::worker`]. A detail quotes what was expected, with `***` for what came out of a variable, and how the body begins,
 //! with `***` for what the site knows as a secret: a page of an error, or of a login, is recognised by its first words.
@@ -26,7 +26,7 @@ use super::interrupt::pause;
 use super::pattern_search::Pattern;
 use super::received::BodyRead;
 use super::text_search::{Sighting, Sought};
-use super::worker::Verdict;
+use super::worker::JobResult;
 
 /// Longest expectation that a detail quotes, bytes.
 const QUOTED_MAX: usize = 80;
@@ -67,7 +67,7 @@ impl Patterns {
 }
 
 /// A body that is to be looked at, with all it takes.
-pub(crate) struct Look {
+pub(crate) struct BodyCheck {
     pub(crate) body: BodyRead,
     pub(crate) contains: Option<Expected<String>>,
     pub(crate) regex: Option<Expected<Regex>>,
@@ -79,7 +79,7 @@ pub(crate) struct Look {
 }
 
 /// A body as it is searched.
-struct Shape {
+struct SearchableBody {
     plain: Vec<u8>,
     end: End,
     /// It was not packed so, whatever its header says.
@@ -88,7 +88,7 @@ struct Shape {
     capped: bool,
 }
 
-impl Look {
+impl BodyCheck {
     /// What `site` expects of `body`.
     pub(crate) fn new(body: BodyRead, site: &Site, patterns: &Arc<Patterns>) -> Self {
         let (contains, regex) = (site.expect.body_contains.clone(), site.expect.body_regex.clone());
@@ -107,7 +107,7 @@ impl Look {
     }
 
     /// The judgement.
-    pub(crate) async fn verdict(mut self) -> Verdict {
+    pub(crate) async fn verdict(mut self) -> JobResult {
         if let Some(name) = &self.body.packing.not_read
             && !self.body.kept.is_empty()
         {
@@ -119,7 +119,7 @@ impl Look {
             let (name, came) = (coding.name(), self.what_came_packed());
             return Err(wrong(format!("the body is no whole {name}, as its header says; {came}")));
         }
-        let shape = Shape { plain, end, mislabelled, capped: self.body.capped };
+        let shape = SearchableBody { plain, end, mislabelled, capped: self.body.capped };
         let regex = match &self.regex {
             Some(regex) => Some((self.patterns.of(&regex.what)?, regex)),
             None => None,
@@ -141,7 +141,7 @@ impl Look {
     }
 
     /// What is to be said of its packing, should it not be as expected.
-    fn doubt_of_packing(&self, shape: &Shape) -> String {
+    fn doubt_of_packing(&self, shape: &SearchableBody) -> String {
         let mislabelled = shape.mislabelled.filter(|_| !shape.plain.is_empty());
         let no = mislabelled.map(|coding| format!("; its header says {}, but it is not packed so", coding.name()));
         let unknown = self.body.packing.unknown.as_ref().map(|name| format!("; webmon does not know its {name:?}"));
@@ -156,7 +156,7 @@ impl Look {
     }
 
     /// How large the body is, of what type, and how it begins.
-    fn what_came(&self, shape: &Shape) -> String {
+    fn what_came(&self, shape: &SearchableBody) -> String {
         if shape.plain.is_empty() {
             return if self.of_head { "; the answer to a HEAD has none" } else { "; it is empty" }.to_owned();
         }
@@ -204,7 +204,7 @@ impl Look {
     /// The same in the text of the body, where that is something else. What is to be said of that, should it not be there.
     async fn search_text<'a>(
         &self,
-        shape: &Shape,
+        shape: &SearchableBody,
         contains: &mut Option<&'a Expected<String>>,
         matches: &mut Option<&'a (Arc<Pattern>, &'a Expected<Regex>)>,
     ) -> String {
@@ -238,7 +238,7 @@ impl Look {
     }
 }
 
-impl Shape {
+impl SearchableBody {
     /// Whether its last character may be half.
     fn is_cut(&self) -> bool {
         self.capped || self.end != End::Whole
@@ -293,14 +293,14 @@ mod tests {
         BodyRead { bytes: kept.len() as u64, kept: kept.to_vec(), ..BodyRead::default() }
     }
 
-    fn look(contains: Option<&str>, regex: Option<&str>, body: BodyRead) -> Look {
+    fn look(contains: Option<&str>, regex: Option<&str>, body: BodyRead) -> BodyCheck {
         let contains = contains.map(|part| expected(part.to_owned(), part));
         let regex = regex.map(|pattern| expected(Regex::new(pattern).unwrap(), pattern));
         let (patterns, secrets) = (Arc::default(), KnownSecrets::new(["hunter2"]));
-        Look { body, contains, regex, patterns, secrets, of_head: false }
+        BodyCheck { body, contains, regex, patterns, secrets, of_head: false }
     }
 
-    fn detail(look: Look) -> String {
+    fn detail(look: BodyCheck) -> String {
         at_once(look.verdict()).err().map_or_else(String::new, |failure| {
             assert_eq!(failure.cause, Cause::Body);
             failure.detail
@@ -408,7 +408,7 @@ mod tests {
 
     #[test]
     fn only_what_is_short_for_sure_stays_on_the_network_thread() {
-        let is_short = |look: &Look| look.is_short();
+        let is_short = |look: &BodyCheck| look.is_short();
         assert!(is_short(&look(Some("ok"), None, body(b"ok"))));
         assert!(!is_short(&look(Some("ok"), None, body(&vec![0; SHORT + 1]))));
         assert!(!is_short(&look(
@@ -421,7 +421,7 @@ mod tests {
         let patterns = Arc::clone(&first.patterns);
         assert_ne!(detail(first), "");
         for (length, short) in [(10, true), (64 << 10, false)] {
-            let next = Look {
+            let next = BodyCheck {
                 patterns: Arc::clone(&patterns),
                 ..look(None, Some("ok.{0,160}done"), body(&vec![b'o'; length]))
             };

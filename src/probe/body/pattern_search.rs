@@ -87,7 +87,7 @@ enum By {
 }
 
 /// How a part of a search ended.
-enum Part {
+enum SearchEnd {
     Decided(bool),
     Undecided,
     GaveUp,
@@ -124,16 +124,16 @@ impl Scan {
         let part = match (&mut self.by, &self.pattern.dfa) {
             (By::Decided(found), _) => return Some(*found),
             (By::Dfa(cache, state), Some(dfa)) => walk(dfa, (cache, state), (&mut self.at, until), text, ends),
-            (By::Dfa(..), None) => Part::GaveUp,
+            (By::Dfa(..), None) => SearchEnd::GaveUp,
             (By::Nfa(sets), _) => sets.walk(&self.pattern.nfa, (&mut self.at, until), text, ends),
         };
         match part {
-            Part::Decided(found) => {
+            SearchEnd::Decided(found) => {
                 self.by = By::Decided(found);
                 Some(found)
             }
-            Part::Undecided => None,
-            Part::GaveUp => {
+            SearchEnd::Undecided => None,
+            SearchEnd::GaveUp => {
                 (self.by, self.at) = (By::Nfa(Box::new(Sets::new(&self.pattern.nfa))), 0);
                 None
             }
@@ -147,20 +147,20 @@ fn walk(
     (at, until): (&mut usize, usize),
     text: &[u8],
     ends: bool,
-) -> Part {
+) -> SearchEnd {
     cache.search_start(*at);
     while *at < until {
         let piece = until.min(*at + PROGRESS);
         cache.search_update(*at);
         while *at < piece {
-            let Ok(next) = dfa.next_state(cache, *state, text[*at]) else { return Part::GaveUp };
+            let Ok(next) = dfa.next_state(cache, *state, text[*at]) else { return SearchEnd::GaveUp };
             (*state, *at) = (next, *at + 1);
             // The DFA is one byte behind, so a match has looked at what follows it.
             if next.is_tagged() {
                 match next {
-                    next if next.is_match() => return Part::Decided(true),
-                    next if next.is_dead() => return Part::Decided(false),
-                    next if next.is_quit() => return Part::GaveUp,
+                    next if next.is_match() => return SearchEnd::Decided(true),
+                    next if next.is_dead() => return SearchEnd::Decided(false),
+                    next if next.is_quit() => return SearchEnd::GaveUp,
                     _ => {}
                 }
             }
@@ -168,31 +168,31 @@ fn walk(
     }
     cache.search_finish(*at);
     if !ends || *at < text.len() {
-        return Part::Undecided;
+        return SearchEnd::Undecided;
     }
-    dfa.next_eoi_state(cache, *state).map_or(Part::GaveUp, |last| Part::Decided(last.is_match()))
+    dfa.next_eoi_state(cache, *state).map_or(SearchEnd::GaveUp, |last| SearchEnd::Decided(last.is_match()))
 }
 
 /// The states that the NFA may be in.
 struct Sets {
     /// Reached by the last byte.
-    reached: Set,
+    reached: StateSet,
     /// Those, and what they lead to without a byte.
-    closed: Set,
+    closed: StateSet,
     stack: Vec<StateID>,
 }
 
 impl Sets {
     fn new(nfa: &NFA) -> Self {
-        let mut reached = Set::new(nfa.states().len());
+        let mut reached = StateSet::new(nfa.states().len());
         reached.insert(nfa.start_unanchored());
-        Self { reached, closed: Set::new(nfa.states().len()), stack: Vec::new() }
+        Self { reached, closed: StateSet::new(nfa.states().len()), stack: Vec::new() }
     }
 
-    fn walk(&mut self, nfa: &NFA, (at, until): (&mut usize, usize), text: &[u8], ends: bool) -> Part {
+    fn walk(&mut self, nfa: &NFA, (at, until): (&mut usize, usize), text: &[u8], ends: bool) -> SearchEnd {
         while *at < until {
             if self.close(nfa, text, *at) {
-                return Part::Decided(true);
+                return SearchEnd::Decided(true);
             }
             self.reached.clear();
             for &state in &self.closed.members {
@@ -207,11 +207,11 @@ impl Sets {
                 }
             }
             if self.reached.members.is_empty() {
-                return Part::Decided(false);
+                return SearchEnd::Decided(false);
             }
             *at += 1;
         }
-        if ends && *at == text.len() { Part::Decided(self.close(nfa, text, *at)) } else { Part::Undecided }
+        if ends && *at == text.len() { SearchEnd::Decided(self.close(nfa, text, *at)) } else { SearchEnd::Undecided }
     }
 
     /// Follows what needs no byte; whether that leads to a match.
@@ -241,14 +241,14 @@ impl Sets {
 }
 
 /// A set of states that is emptied in no time.
-struct Set {
+struct StateSet {
     members: Vec<StateID>,
     /// For each state, the round in which it was last put in.
     seen: Vec<u32>,
     round: u32,
 }
 
-impl Set {
+impl StateSet {
     fn new(states: usize) -> Self {
         Self { members: Vec::new(), seen: vec![0; states], round: 1 }
     }

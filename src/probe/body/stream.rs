@@ -28,7 +28,7 @@ use super::matcher::Patterns;
 use super::pattern_search::Scan;
 use super::received::BodyRead;
 use super::text_search::{Sighting, Sought};
-use super::worker::Verdict;
+use super::worker::JobResult;
 
 /// Types of bodies that have no end.
 const ENDLESS: [&str; 2] = ["text/event-stream", "multipart/x-mixed-replace"];
@@ -199,7 +199,7 @@ impl Reading {
 
     /// Which of the beginnings of `body` that end at `ends` is the first that meets what is expected: what one meets, any
     /// that is longer does as well.
-    async fn search_all(&self, body: &[u8], ends: &[usize], decided_at: &AtomicUsize) -> Verdict {
+    async fn search_all(&self, body: &[u8], ends: &[usize], decided_at: &AtomicUsize) -> JobResult {
         let max = usize::try_from(BODY_KEPT_MAX).unwrap_or(usize::MAX);
         let (mut first, mut last) = (0, ends.len().saturating_sub(1));
         if !self.is_met(body, max, usize::MAX).await?.0 {
@@ -219,7 +219,7 @@ impl Reading {
     }
 }
 
-async fn search_all(mut search: Search, body: &[u8], decided_at: &AtomicUsize) -> Verdict {
+async fn search_all(mut search: Search, body: &[u8], decided_at: &AtomicUsize) -> JobResult {
     loop {
         match search.step(body) {
             Next::Decided => {

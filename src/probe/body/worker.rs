@@ -42,18 +42,18 @@ const JOBS_MAX: usize = 8_192;
 const THREADS_MAX: usize = 4;
 
 /// What comes of a job.
-pub(crate) type Verdict = Result<(), Failure>;
+pub(crate) type JobResult = Result<(), Failure>;
 
 /// How the time of a job is measured.
 #[derive(Clone, Copy)]
-pub(crate) enum Meter {
+pub(crate) enum JobMeter {
     /// By what the calling thread has had of the processor.
     Processor(fn() -> Duration),
     /// By what passes, where nothing else is known.
     Passing(fn() -> Instant),
 }
 
-impl Meter {
+impl JobMeter {
     fn of<T>(self, work: impl FnOnce() -> T) -> (T, Duration) {
         match self {
             Self::Processor(used) => {
@@ -72,23 +72,23 @@ impl Meter {
 
 /// See the module.
 pub(crate) struct Aside {
-    shared: Arc<Shared>,
+    shared: Arc<WorkerState>,
     /// By the name of the site; there while a job of the site waits or runs.
-    seats: Mutex<HashMap<Arc<str>, Arc<Seat>>>,
+    seats: Mutex<HashMap<Arc<str>, Arc<SiteTurn>>>,
 }
 
-struct Shared {
-    queue: Mutex<Queue>,
+struct WorkerState {
+    queue: Mutex<JobQueue>,
     bell: Condvar,
-    meter: Meter,
+    meter: JobMeter,
 }
 
 #[derive(Default)]
-struct Queue {
+struct JobQueue {
     /// Begun, and not in the hands of a thread.
-    begun: VecDeque<Job>,
-    light: VecDeque<Job>,
-    heavy: VecDeque<Job>,
+    begun: VecDeque<BodyJob>,
+    light: VecDeque<BodyJob>,
+    heavy: VecDeque<BodyJob>,
     /// Begun, in the hands of threads too.
     places: usize,
     /// How many of those are heavy.
@@ -100,19 +100,19 @@ struct Queue {
     closed: bool,
 }
 
-struct Job {
+struct BodyJob {
     site: Arc<str>,
     heavy: bool,
-    work: Pin<Box<dyn Future<Output = Verdict> + Send>>,
+    work: Pin<Box<dyn Future<Output = JobResult> + Send>>,
     spent: Duration,
     /// It has had a turn.
     has_begun: bool,
     /// None: it took too long.
-    reply: oneshot::Sender<Option<Verdict>>,
+    reply: oneshot::Sender<Option<JobResult>>,
 }
 
 /// The turn of a site.
-struct Seat {
+struct SiteTurn {
     turn: Semaphore,
     /// Jobs that took too long.
     overran: AtomicU64,
@@ -120,13 +120,17 @@ struct Seat {
 
 impl Aside {
     /// No thread, no job.
-    pub(crate) fn new(meter: Meter) -> Self {
-        let shared = Shared { queue: Mutex::default(), bell: Condvar::new(), meter };
+    pub(crate) fn new(meter: JobMeter) -> Self {
+        let shared = WorkerState { queue: Mutex::default(), bell: Condvar::new(), meter };
         Self { shared: Arc::new(shared), seats: Mutex::default() }
     }
 
     /// What comes of `work`, for a probe of `site`.
-    pub(crate) async fn run(&self, site: &Arc<str>, work: impl Future<Output = Verdict> + Send + 'static) -> Verdict {
+    pub(crate) async fn run(
+        &self,
+        site: &Arc<str>,
+        work: impl Future<Output = JobResult> + Send + 'static,
+    ) -> JobResult {
         let ours = |what: String| Err(Failure::new(Cause::Local, what));
         let turn = async {
             let guard = self.take_seat(site);
@@ -155,7 +159,7 @@ impl Aside {
     }
 
     fn take_seat(&self, site: &Arc<str>) -> SeatGuard<'_> {
-        let new = || Arc::new(Seat { turn: Semaphore::new(1), overran: AtomicU64::new(0) });
+        let new = || Arc::new(SiteTurn { turn: Semaphore::new(1), overran: AtomicU64::new(0) });
         let seat = Arc::clone(lock(&self.seats).entry(Arc::clone(site)).or_insert_with(new));
         SeatGuard { aside: self, site: Arc::clone(site), seat }
     }
@@ -172,7 +176,7 @@ impl Drop for Aside {
 struct SeatGuard<'a> {
     aside: &'a Aside,
     site: Arc<str>,
-    seat: Arc<Seat>,
+    seat: Arc<SiteTurn>,
 }
 
 impl Drop for SeatGuard<'_> {
@@ -185,12 +189,12 @@ impl Drop for SeatGuard<'_> {
     }
 }
 
-impl Shared {
+impl WorkerState {
     fn submit(
         self: &Arc<Self>,
         site: &Arc<str>,
-        work: Pin<Box<dyn Future<Output = Verdict> + Send>>,
-        reply: oneshot::Sender<Option<Verdict>>,
+        work: Pin<Box<dyn Future<Output = JobResult> + Send>>,
+        reply: oneshot::Sender<Option<JobResult>>,
     ) -> Result<(), String> {
         let mut queue = lock(&self.queue);
         if queue.places + queue.light.len() + queue.heavy.len() >= JOBS_MAX {
@@ -208,7 +212,7 @@ impl Shared {
             }
         }
         let heavy = queue.heavy_sites.contains(site);
-        let job = Job { site: Arc::clone(site), heavy, work, spent: Duration::ZERO, has_begun: false, reply };
+        let job = BodyJob { site: Arc::clone(site), heavy, work, spent: Duration::ZERO, has_begun: false, reply };
         if heavy {
             queue.heavy.push_back(job);
         } else {
@@ -250,7 +254,7 @@ impl Shared {
     }
 
     /// The next turn; none when there will be none any more.
-    fn next(&self) -> Option<Job> {
+    fn next(&self) -> Option<BodyJob> {
         let mut queue = lock(&self.queue);
         loop {
             if queue.closed {
@@ -266,7 +270,7 @@ impl Shared {
     }
 
     /// `job` leaves its place.
-    fn end(&self, job: &Job) {
+    fn end(&self, job: &BodyJob) {
         let mut queue = lock(&self.queue);
         queue.places -= 1;
         queue.heavy_places -= usize::from(job.heavy);
@@ -283,9 +287,9 @@ impl Shared {
     }
 }
 
-impl Queue {
+impl JobQueue {
     /// Begins what waits if there is a place, and goes on with what had its turn the longest ago.
-    fn take(&mut self) -> Option<Job> {
+    fn take(&mut self) -> Option<BodyJob> {
         let mut starts = None;
         if self.places < PLACES {
             starts = self.light.pop_front();
@@ -318,13 +322,13 @@ mod tests {
 
     /// A processor whose every reading is 30 ms after the last one.
     fn aside() -> Aside {
-        Aside::new(Meter::Processor(|| {
+        Aside::new(JobMeter::Processor(|| {
             USED.set(USED.get() + Duration::from_millis(30));
             USED.get()
         }))
     }
 
-    async fn turns(count: usize, taken: Arc<AtomicUsize>) -> Verdict {
+    async fn turns(count: usize, taken: Arc<AtomicUsize>) -> JobResult {
         for _ in 0..count {
             taken.fetch_add(1, Ordering::Relaxed);
             pause().await;
@@ -392,13 +396,13 @@ mod tests {
     /// The probe is gone before the only thread comes to its job.
     #[test]
     fn a_job_without_a_turn_says_nothing_of_its_site() {
-        let shared = Shared { queue: Mutex::default(), bell: Condvar::new(), meter: aside().shared.meter };
+        let shared = WorkerState { queue: Mutex::default(), bell: Condvar::new(), meter: aside().shared.meter };
         let site = names(1).remove(0);
         let job = |has_begun| {
             let (reply, _) = oneshot::channel();
             let work = Box::pin(turns(1, Arc::default()));
             lock(&shared.queue).places += 1;
-            Job { site: Arc::clone(&site), heavy: false, work, spent: Duration::ZERO, has_begun, reply }
+            BodyJob { site: Arc::clone(&site), heavy: false, work, spent: Duration::ZERO, has_begun, reply }
         };
         lock(&shared.queue).heavy_sites.insert(Arc::clone(&site));
         shared.end(&job(false));

@@ -25,26 +25,26 @@ const GOOD_MAX: Duration = Duration::from_mins(5);
 const GOOD_MAX_REDIRECT: Duration = Duration::from_secs(10);
 
 /// What a lookup came to.
-pub(crate) type Outcome = Result<Arc<[IpAddr]>, Failure>;
+pub(crate) type LookupResult = Result<Arc<[IpAddr]>, Failure>;
 
 /// The turn of one name: its holder may ask.
-pub(crate) type Turn = Arc<tokio::sync::Mutex<()>>;
+pub(crate) type NameLock = Arc<tokio::sync::Mutex<()>>;
 
 /// What is remembered. The lock is held for a look at the map, never across a wait.
 #[derive(Debug, Default)]
-pub(crate) struct Names(Mutex<HashMap<Box<str>, Known>>);
+pub(crate) struct NameCache(Mutex<HashMap<Box<str>, CacheEntry>>);
 
 #[derive(Debug, Default)]
-struct Known {
+struct CacheEntry {
     addresses: Arc<[IpAddr]>,
     until: Option<Instant>,
     silent: bool,
-    turn: Turn,
+    turn: NameLock,
     /// Lookups that have ended, and what the last one came to.
-    ended: (u64, Option<Outcome>),
+    ended: (u64, Option<LookupResult>),
 }
 
-impl Names {
+impl NameCache {
     /// The addresses of `name`, if what was learnt is still good at `now`.
     pub(crate) fn fresh(&self, name: &str, now: Instant) -> Option<Arc<[IpAddr]>> {
         let names = self.lock();
@@ -53,7 +53,7 @@ impl Names {
     }
 
     /// The turn of `name`, whether its last lookup got no answer, and how many have ended.
-    pub(crate) fn turn(&self, name: &str, now: Instant) -> (Turn, bool, u64) {
+    pub(crate) fn turn(&self, name: &str, now: Instant) -> (NameLock, bool, u64) {
         let mut names = self.lock();
         if names.len() >= NAMES_MAX && !names.contains_key(name) {
             names.retain(|_, known| known.until.is_some_and(|until| now < until) || Arc::strong_count(&known.turn) > 1);
@@ -66,14 +66,14 @@ impl Names {
     }
 
     /// What a lookup of `name` came to that has ended since there were `before`.
-    pub(crate) fn ended_since(&self, name: &str, before: u64) -> Option<Outcome> {
+    pub(crate) fn ended_since(&self, name: &str, before: u64) -> Option<LookupResult> {
         let names = self.lock();
         let (ended, outcome) = &names.get(name)?.ended;
         outcome.clone().filter(|_| *ended > before)
     }
 
     /// A lookup of `name` came to this; those who wait for their turn take it.
-    pub(crate) fn end(&self, name: &str, outcome: &Outcome) {
+    pub(crate) fn end(&self, name: &str, outcome: &LookupResult) {
         if let Some(known) = self.lock().get_mut(name) {
             // Without anybody who waits it would only take memory.
             let waited_for = Arc::strong_count(&known.turn) > 2;
@@ -103,7 +103,7 @@ impl Names {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Known>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, CacheEntry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn addresses_are_good_until_their_time_is_over() {
-        let (names, now) = (Names::default(), origin());
+        let (names, now) = (NameCache::default(), origin());
         let later = |seconds| now + Duration::from_secs(seconds);
         assert_eq!(names.fresh("a", now), None);
         drop(names.turn("a", now));
@@ -131,8 +131,8 @@ mod tests {
 
     #[test]
     fn those_who_wait_for_a_lookup_take_what_it_comes_to_and_no_others_do() {
-        let (names, now) = (Names::default(), origin());
-        let failed: Outcome = Err(Failure::new(crate::model::Cause::DnsError, "no"));
+        let (names, now) = (NameCache::default(), origin());
+        let failed: LookupResult = Err(Failure::new(crate::model::Cause::DnsError, "no"));
         let (asking, ..) = names.turn("a", now);
         let (waiting, _, before) = names.turn("a", now);
         names.end("a", &failed);
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn no_ttl_is_taken_at_its_word_for_long() {
-        let (names, now) = (Names::default(), origin());
+        let (names, now) = (NameCache::default(), origin());
         for (is_own, seconds) in [(true, 300), (false, 10)] {
             drop(names.turn("a", now));
             names.learnt("a", [IpAddr::from([127, 0, 0, 1])].into(), now, Duration::from_secs(1 << 31), is_own);
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn what_was_learnt_can_be_forgotten_and_turns_go_on() {
-        let (names, now) = (Names::default(), origin());
+        let (names, now) = (NameCache::default(), origin());
         let (turn, ..) = names.turn("a", now);
         names.learnt("a", [IpAddr::from([127, 0, 0, 1])].into(), now, Duration::from_mins(1), true);
         names.forget();
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_name_remembers_that_nobody_answered_for_it() {
-        let (names, now) = (Names::default(), origin());
+        let (names, now) = (NameCache::default(), origin());
         assert!(!names.turn("a", now).1);
         names.silent("a", true);
         assert!(names.turn("a", now).1 && !names.turn("b", now).1);
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn what_is_of_no_use_is_forgotten_first() {
-        let (names, now) = (Names::default(), origin());
+        let (names, now) = (NameCache::default(), origin());
         let held = names.turn("held", now);
         drop(names.turn("known", now));
         names.learnt("known", [IpAddr::from([127, 0, 0, 1])].into(), now, Duration::from_mins(1), true);

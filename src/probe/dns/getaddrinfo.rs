@@ -16,7 +16,7 @@ use crate::model::{Cause, Family};
 use crate::probe::failure::{Failure, shortage};
 use crate::probe::stopwatch::Stopwatch;
 
-use super::servers::Found;
+use super::servers::Resolved;
 
 const GOOD_FOR: Duration = Duration::from_secs(1);
 /// Modules of the system's lookup are loaded into it and want more than a few pages.
@@ -29,7 +29,7 @@ pub(crate) async fn look_up(
     clock: fn() -> Instant,
     permit: OwnedSemaphorePermit,
     watch: &mut Stopwatch,
-) -> Result<Found, Failure> {
+) -> Result<Resolved, Failure> {
     let (answer, answered) = oneshot::channel();
     let owned = name.to_owned();
     let ask = move || {
@@ -48,7 +48,7 @@ pub(crate) async fn look_up(
     found
 }
 
-fn ask(name: &str, family: Family) -> Result<Found, Failure> {
+fn ask(name: &str, family: Family) -> Result<Resolved, Failure> {
     let hints = AddrInfoHints { socktype: SockType::Stream.into(), ..AddrInfoHints::default() };
     let found = getaddrinfo(Some(name), None, Some(hints)).map_err(explain)?;
     let mut addresses: Vec<IpAddr> = found.flatten().map(|found| found.sockaddr.ip()).collect();
@@ -57,7 +57,7 @@ fn ask(name: &str, family: Family) -> Result<Found, Failure> {
     if addresses.is_empty() {
         return Err(Failure::new(Cause::DnsNotFound, "DNS: the name has no address (no data)"));
     }
-    Ok(Found { addresses, ttl: GOOD_FOR })
+    Ok(Resolved { addresses, ttl: GOOD_FOR })
 }
 
 /// What getaddrinfo's error means; it tells less than a name server does.

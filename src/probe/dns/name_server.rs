@@ -27,7 +27,7 @@ use crate::probe::dns::answer::{Addresses, Lack, Silence, Weight};
 use crate::probe::failure::shortage;
 
 use super::aliases::Aliases;
-use super::resolv_conf::{Options, Server};
+use super::resolv_conf::{ResolverOptions, Server};
 
 /// How long a question with EDNS is waited for before the same is asked without beside it.
 const EDNS_PATIENCE: Duration = Duration::from_millis(500);
@@ -59,7 +59,7 @@ pub(crate) struct NameServer {
 
 impl NameServer {
     /// The one at `server`.
-    pub(crate) fn new(server: Server, options: &Options) -> Self {
+    pub(crate) fn new(server: Server, options: &ResolverOptions) -> Self {
         Self {
             server,
             timeout: options.timeout,

@@ -1,7 +1,7 @@
 //! resolv.conf(5): which name servers to ask, in which order, and which names a short name may stand for.
 //!
 //! A line that makes no sense is passed over, as the C library does, for a file that another program writes must not stop
-//! the monitor. Of what the file may say, `sortlist` and options that are not in [`Options`] have no effect here, and
+//! the monitor. Of what the file may say, `sortlist` and options that are not in [`ProberOptions`] have no effect here, and
 //! neither have `LOCALDOMAIN` and `RES_OPTIONS` of the environment.
 
 use std::fmt;
@@ -29,7 +29,7 @@ const ATTEMPTS_MAX: usize = 3;
 /// What `options` may say.
 #[allow(clippy::struct_excessive_bools, reason = "the file has a word for each of them")]
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Options {
+pub(crate) struct ResolverOptions {
     /// Names with so many dots are tried as they are first.
     pub(crate) ndots: usize,
     /// For one question to one server.
@@ -48,7 +48,7 @@ pub(crate) struct Options {
     pub(crate) v4_only: bool,
 }
 
-impl Default for Options {
+impl Default for ResolverOptions {
     fn default() -> Self {
         Self {
             ndots: 1,
@@ -79,7 +79,7 @@ pub(crate) struct ResolvConf {
     /// What may follow a name.
     pub(crate) search: Vec<Name>,
     /// How to ask.
-    pub(crate) options: Options,
+    pub(crate) options: ResolverOptions,
 }
 
 impl ResolvConf {
@@ -128,7 +128,7 @@ impl ResolvConf {
     }
 }
 
-impl Options {
+impl ResolverOptions {
     fn take(&mut self, word: &str) {
         let (name, value) = word.split_once(':').map_or((word, None), |(name, value)| (name, value.parse().ok()));
         match (name, value) {
@@ -201,7 +201,7 @@ mod tests {
         let servers: Vec<String> = conf.servers.iter().map(ToString::to_string).collect();
         assert_eq!(servers, ["10.0.0.1:53", "fe80::1%eth0", "10.0.0.3:53"]);
         assert_eq!(conf.search[..2], ["a.test.", "b.test."].map(|name| Name::from_ascii(name).unwrap()));
-        let Options { ndots, timeout, attempts, rotate, edns, tcp_only, one_by_one, v4_only } = conf.options;
+        let ResolverOptions { ndots, timeout, attempts, rotate, edns, tcp_only, one_by_one, v4_only } = conf.options;
         assert_eq!((ndots, timeout, attempts), (2, TIMEOUT_MAX, ATTEMPTS_MAX));
         assert!(rotate && edns && tcp_only && one_by_one && v4_only);
     }

@@ -25,7 +25,7 @@ use crate::probe::options::Resolver;
 use crate::probe::stopwatch::{Stopwatch, Waiting};
 use crate::probe::tcp::connect::alternate;
 
-use super::cache::Names;
+use super::cache::NameCache;
 use super::getaddrinfo;
 use super::servers::{Asking, Servers};
 
@@ -35,15 +35,15 @@ const IN_FLIGHT_MAX: usize = 128;
 const SILENT_MAX: usize = 32;
 
 /// Who is asked.
-enum Source {
+enum ResolverSource {
     Servers(Box<Servers>),
     System,
 }
 
 /// One shared resolver.
 pub(crate) struct Resolve {
-    source: Source,
-    names: Names,
+    source: ResolverSource,
+    names: NameCache,
     clock: fn() -> Instant,
     in_flight: Arc<Semaphore>,
     silent: Semaphore,
@@ -55,14 +55,14 @@ impl Resolve {
     /// A resolver by `choice`.
     pub(crate) fn new(choice: &Resolver, clock: fn() -> Instant) -> Self {
         let source = match choice {
-            Resolver::Auto if cfg!(unix) => Source::Servers(Box::new(Servers::new(&[]))),
-            Resolver::Servers(servers) => Source::Servers(Box::new(Servers::new(servers))),
+            Resolver::Auto if cfg!(unix) => ResolverSource::Servers(Box::new(Servers::new(&[]))),
+            Resolver::Servers(servers) => ResolverSource::Servers(Box::new(Servers::new(servers))),
             // Where there is no resolv.conf only the system knows its name servers.
-            Resolver::Auto | Resolver::System => Source::System,
+            Resolver::Auto | Resolver::System => ResolverSource::System,
         };
         Self {
             source,
-            names: Names::default(),
+            names: NameCache::default(),
             clock,
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
             silent: Semaphore::new(SILENT_MAX),
@@ -174,7 +174,7 @@ impl Resolve {
 
     /// Whom to ask, if not the system. When that has changed, nothing that was learnt before is good any more.
     fn asking(&self) -> Option<Arc<Asking>> {
-        let Source::Servers(servers) = &self.source else { return None };
+        let ResolverSource::Servers(servers) = &self.source else { return None };
         let (asking, has_changed) = servers.current();
         if has_changed {
             self.names.forget();

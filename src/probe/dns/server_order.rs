@@ -242,7 +242,7 @@ mod tests {
 
     /// What a server does with a question: how long it takes and what it says, and what is thought of it.
     #[derive(Clone, Copy, Debug)]
-    struct Plan {
+    struct ServerPlan {
         takes: u64,
         says: Says,
         silence: Silence,
@@ -257,7 +257,7 @@ mod tests {
 
     const TIMEOUT: u64 = 2_000;
 
-    impl Plan {
+    impl ServerPlan {
         fn says(self) -> State {
             match self.says {
                 _ if self.takes >= TIMEOUT => lack(Weight::Silent),
@@ -280,7 +280,7 @@ mod tests {
 
     /// What one round of questions comes to: who decides, when, and when each server was asked. As [`round`] does it, in
     /// scripted time.
-    fn play(plans: &[Plan]) -> (usize, u64, Vec<Option<u64>>) {
+    fn play(plans: &[ServerPlan]) -> (usize, u64, Vec<Option<u64>>) {
         let mut states: Vec<State> = plans.iter().map(|_| Unasked).collect();
         let (mut asked, mut told, mut now) = (vec![None; plans.len()], Vec::new(), 0);
         loop {
@@ -298,11 +298,11 @@ mod tests {
         }
     }
 
-    fn plans() -> impl Strategy<Value = Vec<Plan>> {
+    fn plans() -> impl Strategy<Value = Vec<ServerPlan>> {
         let takes = prop_oneof![0u64..40, 0u64..600, 0u64..2_500, Just(u64::MAX)];
         let says = prop_oneof![Just(Says::Address), Just(Says::None), Just(Says::Failure)];
         let silence = prop_oneof![4 => Just(Silence::None), 1 => Just(Silence::Suspected), 1 => Just(Silence::Known)];
-        let plan = (takes, says, silence).prop_map(|(takes, says, silence)| Plan { takes, says, silence });
+        let plan = (takes, says, silence).prop_map(|(takes, says, silence)| ServerPlan { takes, says, silence });
         prop::collection::vec(plan, 1..5)
     }
 
@@ -338,7 +338,7 @@ mod tests {
 
         #[test]
         fn a_first_server_that_answers_in_time_is_the_only_one_asked(mut plans in plans(), takes in 0u64..250) {
-            plans[0] = Plan { takes, silence: Silence::None, ..plans[0] };
+            plans[0] = ServerPlan { takes, silence: Silence::None, ..plans[0] };
             let (decided, at, asked) = play(&plans);
             if plans[0].says != Says::Failure {
                 prop_assert_eq!((decided, at), (0, takes));
@@ -353,7 +353,7 @@ mod tests {
             for plan in &mut plans[..good] {
                 plan.takes = u64::MAX;
             }
-            plans[good] = Plan { takes, says: Says::Address, silence: Silence::None };
+            plans[good] = ServerPlan { takes, says: Says::Address, silence: Silence::None };
             let (decided, at, _) = play(&plans);
             prop_assert_eq!(plans[decided].says, Says::Address);
             // A quarter of a second for each of them, and another one for the last; none for those that are known.

@@ -58,7 +58,7 @@ pub(crate) struct Asking {
 type Answers = [Option<Result<Addresses, Lack>>; 2];
 
 /// The answer of a lookup.
-pub(crate) struct Found {
+pub(crate) struct Resolved {
     /// IPv6 first; at least one.
     pub(crate) addresses: Vec<IpAddr>,
     /// For how long it is good.
@@ -106,7 +106,7 @@ impl Asking {
     }
 
     /// Asks for the addresses of `family`, of the first of the names that `name` may stand for to have one.
-    pub(crate) async fn look_up(&self, name: &Name, family: Family) -> Result<Found, Failure> {
+    pub(crate) async fn look_up(&self, name: &Name, family: Family) -> Result<Resolved, Failure> {
         let mut worst: Option<Lack> = None;
         for candidate in self.conf.candidates(name) {
             let lack = match self.ask(&candidate, family).await {
@@ -127,7 +127,7 @@ impl Asking {
         Err(self.unless_nobody_listens(worst.failure))
     }
 
-    async fn ask(&self, name: &Name, family: Family) -> Result<Found, Lack> {
+    async fn ask(&self, name: &Name, family: Family) -> Result<Resolved, Lack> {
         let one = |kind| self.order.ask(name, kind);
         let answers = match family {
             Family::V6 if self.conf.options.v4_only => return Err(no_questions_for_v6()),
@@ -142,7 +142,7 @@ impl Asking {
         let Some(ttl) = found().map(|found| found.ttl).min() else {
             return Err(worst(answers));
         };
-        Ok(Found { addresses, ttl: Duration::from_secs(ttl.into()) })
+        Ok(Resolved { addresses, ttl: Duration::from_secs(ttl.into()) })
     }
 
     /// Asks for IPv6 and IPv4 at once; at least one has answered.

@@ -25,7 +25,7 @@ pub(crate) struct NameFiles {
 
 /// What tells one state of a file from another.
 #[derive(Debug, PartialEq, Eq)]
-struct Stamp {
+struct FileState {
     /// Device, inode, length.
     file: [u64; 3],
     /// Seconds and nanoseconds: written, changed.
@@ -35,7 +35,7 @@ struct Stamp {
 
 /// What tells one state of both files from another.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Stamps([Option<Stamp>; 2]);
+pub(crate) struct Stamps([Option<FileState>; 2]);
 
 impl Default for NameFiles {
     fn default() -> Self {
@@ -46,8 +46,8 @@ impl Default for NameFiles {
 impl NameFiles {
     /// The state of both files.
     pub(crate) fn stamps(&self) -> Stamps {
-        let counts_seconds = |stamp: &Stamp| stamp.times.iter().all(|(_, nanos)| *nanos == 0);
-        Stamps([&self.resolv_conf, &self.hosts].map(|path| Stamp::of(path, counts_seconds)))
+        let counts_seconds = |stamp: &FileState| stamp.times.iter().all(|(_, nanos)| *nanos == 0);
+        Stamps([&self.resolv_conf, &self.hosts].map(|path| FileState::of(path, counts_seconds)))
     }
 
     /// How to look up names, by `given` servers if there are any.
@@ -73,7 +73,7 @@ impl NameFiles {
     }
 }
 
-impl Stamp {
+impl FileState {
     fn of(path: &Path, counts_seconds: impl Fn(&Self) -> bool) -> Option<Self> {
         let metadata = std::fs::metadata(path).ok()?;
         let mut stamp = Self::told_by(&metadata);
@@ -145,7 +145,7 @@ mod tests {
         let path = dir.path().join("hosts");
         let stamp = |text: &str| {
             write(&path, text).unwrap();
-            Stamp::of(&path, |_| true).unwrap().content
+            FileState::of(&path, |_| true).unwrap().content
         };
         assert_ne!(stamp("127.0.0.1 a\n"), stamp("127.0.0.2 a\n"));
         assert_eq!(stamp(&"#\n".repeat(64 * 1024)), None);

@@ -9,7 +9,7 @@
 
 /// Where in the body the next byte stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum ChunkState {
     /// In a size, at its first digit or behind it.
     Size {
         begun: bool,
@@ -30,7 +30,7 @@ enum Place {
 /// A body in chunks, as far as it came.
 #[derive(Debug)]
 pub(crate) struct Chunks {
-    place: Place,
+    place: ChunkState,
     /// The size as far as it was read, then the bytes of the chunk that are still to come.
     left: u64,
 }
@@ -38,24 +38,24 @@ pub(crate) struct Chunks {
 impl Chunks {
     /// A body of which nothing has come.
     pub(crate) fn new() -> Self {
-        Self { place: Place::Size { begun: false }, left: 0 }
+        Self { place: ChunkState::Size { begun: false }, left: 0 }
     }
 
     /// Bytes that pass as they are, whatever they are.
     pub(crate) fn plain(&self) -> u64 {
         match self.place {
-            Place::Data => self.left,
-            Place::Done => u64::MAX,
+            ChunkState::Data => self.left,
+            ChunkState::Done => u64::MAX,
             _ => 0,
         }
     }
 
     /// So many bytes passed without being shown to [`Chunks::see`].
     pub(crate) fn passed(&mut self, bytes: usize) {
-        if self.place == Place::Data {
+        if self.place == ChunkState::Data {
             self.left = self.left.saturating_sub(bytes as u64);
             if self.left == 0 {
-                self.place = Place::DataEnd;
+                self.place = ChunkState::DataEnd;
             }
         }
     }
@@ -80,28 +80,28 @@ impl Chunks {
         const DROPPED: Option<&[u8]> = Some(b"");
         const LINE_END: Option<&[u8]> = Some(b"\r\n");
         let (place, passed) = match (self.place, byte) {
-            (Place::Size { begun: true } | Place::Extension, b'\n') => {
+            (ChunkState::Size { begun: true } | ChunkState::Extension, b'\n') => {
                 let is_last = self.left == 0;
-                (if is_last { Place::Trailer { empty: true } } else { Place::Data }, LINE_END)
+                (if is_last { ChunkState::Trailer { empty: true } } else { ChunkState::Data }, LINE_END)
             }
-            (Place::Size { begun }, _) => match char::from(byte).to_digit(16) {
+            (ChunkState::Size { begun }, _) => match char::from(byte).to_digit(16) {
                 Some(digit) => match self.left.checked_mul(16) {
                     Some(size) => {
                         self.left = size + u64::from(digit);
-                        (Place::Size { begun: true }, None)
+                        (ChunkState::Size { begun: true }, None)
                     }
-                    None => (Place::Done, None),
+                    None => (ChunkState::Done, None),
                 },
-                None if begun && !byte.is_ascii_alphanumeric() => (Place::Extension, DROPPED),
-                None => (Place::Done, None),
+                None if begun && !byte.is_ascii_alphanumeric() => (ChunkState::Extension, DROPPED),
+                None => (ChunkState::Done, None),
             },
-            (Place::DataEnd, b'\n') => (Place::Size { begun: false }, LINE_END),
-            (Place::Trailer { empty: true }, b'\n') => (Place::Done, LINE_END),
-            (Place::Trailer { .. }, b'\n') => (Place::Trailer { empty: true }, DROPPED),
-            (Place::Extension | Place::DataEnd | Place::Trailer { .. }, b'\r') => (self.place, DROPPED),
-            (Place::Extension, _) => (Place::Extension, DROPPED),
-            (Place::Trailer { .. }, _) => (Place::Trailer { empty: false }, DROPPED),
-            (Place::DataEnd | Place::Data | Place::Done, _) => (Place::Done, None),
+            (ChunkState::DataEnd, b'\n') => (ChunkState::Size { begun: false }, LINE_END),
+            (ChunkState::Trailer { empty: true }, b'\n') => (ChunkState::Done, LINE_END),
+            (ChunkState::Trailer { .. }, b'\n') => (ChunkState::Trailer { empty: true }, DROPPED),
+            (ChunkState::Extension | ChunkState::DataEnd | ChunkState::Trailer { .. }, b'\r') => (self.place, DROPPED),
+            (ChunkState::Extension, _) => (ChunkState::Extension, DROPPED),
+            (ChunkState::Trailer { .. }, _) => (ChunkState::Trailer { empty: false }, DROPPED),
+            (ChunkState::DataEnd | ChunkState::Data | ChunkState::Done, _) => (ChunkState::Done, None),
         };
         self.place = place;
         passed

@@ -1,7 +1,7 @@
 //! One connection that speaks HTTP, driven in the task of the probe that uses it.
 //!
 //! `hyper::client::conn` adds nothing and keeps nothing. Its connections are futures that have to be polled beside
-//! ours, over HTTP/2 with more futures that it would spawn. All of them are owned by the [`Link`] and polled only while
+//! ours, over HTTP/2 with more futures that it would spawn. All of them are owned by the [`HttpConnection`] and polled only while
 //! a probe waits for something over it: so they end with the probe, whichever way that ends, and a kept connection
 //! costs nothing between two probes, whatever its server sends.
 //!
@@ -34,12 +34,12 @@ pub(crate) const HEADERS_MAX: usize = 512;
 /// Bytes that a server may send ahead over HTTP/2, for a stream and in all.
 const WINDOW: u32 = 256 * 1024;
 
-type Line = Pin<Box<dyn Future<Output = Result<(), hyper::Error>> + Send>>;
-type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+type Driver = Pin<Box<dyn Future<Output = Result<(), hyper::Error>> + Send>>;
+type BoxedWork = Pin<Box<dyn Future<Output = ()> + Send>>;
 type Body = Full<Bytes>;
 
 /// See the module.
-pub(crate) struct Link {
+pub(crate) struct HttpConnection {
     sender: Sender,
     drive: Drive,
     /// Tells the reader that an answer begins.
@@ -63,7 +63,7 @@ pub(crate) struct Unanswered {
     pub(crate) unsent: bool,
 }
 
-impl Link {
+impl HttpConnection {
     /// Begins to speak HTTP over `stream`, which keeps to `budget`, HTTP/2 if `http2`. Ready to send when this returns.
     pub(crate) async fn begin<S>(
         stream: S,
@@ -139,9 +139,9 @@ impl Link {
 #[derive(Default)]
 struct Drive {
     /// The connection itself, until it is over.
-    line: Option<Line>,
+    line: Option<Driver>,
     /// What it has spawned. Only HTTP/2 does.
-    spawned: Vec<Work>,
+    spawned: Vec<BoxedWork>,
     spawn: Option<Spawn>,
     /// With what the connection ended.
     ended: Option<hyper::Error>,
@@ -149,7 +149,7 @@ struct Drive {
 
 /// Where hyper puts what it would have spawned, until it is picked up.
 #[derive(Clone, Default)]
-struct Spawn(Arc<Mutex<Vec<Work>>>);
+struct Spawn(Arc<Mutex<Vec<BoxedWork>>>);
 
 impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Spawn {
     fn execute(&self, work: F) {

@@ -24,12 +24,12 @@ use crate::probe::failure::Failure;
 use crate::probe::io::budget::HEAD_MAX;
 use crate::probe::tls::client_auth::Asked;
 
-use super::connection::{HEADERS_MAX, Link, Unanswered};
+use super::connection::{HEADERS_MAX, HttpConnection, Unanswered};
 use super::errors::{explain_body, explain_head, is_refusal, requires_http1};
 use super::request::Request;
 
 /// An answer of which the head has come.
-pub(crate) struct Answer {
+pub(crate) struct ResponseHead {
     /// Its status.
     pub(crate) status: Status,
     /// The protocol it came in.
@@ -39,11 +39,11 @@ pub(crate) struct Answer {
     /// The words after the status: the server's own if they are unusual.
     pub(crate) reason: Cow<'static, str>,
     body: Incoming,
-    link: Link,
+    link: HttpConnection,
 }
 
 /// Why there is no answer, and whether asking once more over a fresh connection could give one.
-pub(crate) struct Broken {
+pub(crate) struct ExchangeError {
     /// What to say if it is not asked again.
     pub(crate) failure: Failure,
     /// The server has not looked at the request, as far as can be known from here.
@@ -54,7 +54,7 @@ pub(crate) struct Broken {
     pub(crate) requires_http1: bool,
 }
 
-impl Broken {
+impl ExchangeError {
     /// Broken for good.
     pub(crate) fn for_good(failure: Failure) -> Self {
         Self { failure, unseen: false, refused: false, requires_http1: false }
@@ -80,11 +80,11 @@ impl Broken {
 }
 
 /// Sends `request` over `link` and waits for the head of the final answer.
-pub(crate) async fn send(mut link: Link, request: &Request) -> Result<Answer, Broken> {
+pub(crate) async fn send(mut link: HttpConnection, request: &Request) -> Result<ResponseHead, ExchangeError> {
     let http2 = link.is_http2();
-    let message = if http2 { request.to_http2() } else { request.to_http1() }.map_err(Broken::for_good)?;
+    let message = if http2 { request.to_http2() } else { request.to_http1() }.map_err(ExchangeError::for_good)?;
     match link.send(message).await {
-        Ok(answer) => read_head(link, answer).map_err(Broken::for_good),
+        Ok(answer) => read_head(link, answer).map_err(ExchangeError::for_good),
         Err(Unanswered { error, unsent }) => {
             let untouched = link.budget.is_untouched();
             let over_budget = link.budget.is_spent();
@@ -92,20 +92,23 @@ pub(crate) async fn send(mut link: Link, request: &Request) -> Result<Answer, Br
             let requires_http1 = http2 && requires_http1(&error);
             let unseen = unsent || refused || requires_http1 || (untouched && request.may_be_repeated());
             let failure = explain_head(&error, over_budget, link.asked);
-            Err(Broken { failure, unseen, refused, requires_http1 })
+            Err(ExchangeError { failure, unseen, refused, requires_http1 })
         }
     }
 }
 
 /// Sends `message`, which is no probe's, over `link` and waits for the head of the final answer.
-pub(crate) async fn ask(mut link: Link, message: hyper::Request<Full<Bytes>>) -> Result<Answer, Failure> {
+pub(crate) async fn ask(
+    mut link: HttpConnection,
+    message: hyper::Request<Full<Bytes>>,
+) -> Result<ResponseHead, Failure> {
     match link.send(message).await {
         Ok(answer) => read_head(link, answer),
         Err(Unanswered { error, .. }) => Err(explain_head(&error, link.budget.is_spent(), link.asked)),
     }
 }
 
-fn read_head(link: Link, answer: Response<Incoming>) -> Result<Answer, Failure> {
+fn read_head(link: HttpConnection, answer: Response<Incoming>) -> Result<ResponseHead, Failure> {
     link.budget.give(HEAD_MAX);
     let bad = |detail: String| Failure::new(Cause::BadResponse, detail);
     let (head, body) = answer.into_parts();
@@ -124,10 +127,10 @@ fn read_head(link: Link, answer: Response<Incoming>) -> Result<Answer, Failure> 
         Version::HTTP_2 => Http::V2,
         _ => Http::V11,
     };
-    Ok(Answer { status, http, headers: head.headers, reason, body, link })
+    Ok(ResponseHead { status, http, headers: head.headers, reason, body, link })
 }
 
-impl Answer {
+impl ResponseHead {
     /// Whether it is known how long the body is.
     pub(crate) fn has_length(&self) -> bool {
         self.body.size_hint().exact().is_some()
@@ -141,7 +144,7 @@ impl Answer {
         keep: bool,
         read: &mut BodyRead,
         mut live: Option<&mut Live>,
-    ) -> Result<Option<Link>, Failure> {
+    ) -> Result<Option<HttpConnection>, Failure> {
         while let Some(frame) = self.link.beside(self.body.frame()).await {
             // A piece may be one byte, and costs as much as one of thousands: a turn is 128 of them at most.
             consume_budget().await;

@@ -16,7 +16,7 @@ use std::task::{Context, Poll, ready};
 use h2::Reason;
 use tokio::io::{AsyncRead, ReadBuf};
 
-use crate::probe::io::limited_io::{Rule, Ruled};
+use crate::probe::io::limited_io::{ReadLimit, Ruled};
 
 /// Length, type, flags and stream of a frame (RFC 9113 §4.1).
 const HEAD: usize = 9;
@@ -27,10 +27,10 @@ const GOAWAY: u8 = 7;
 const END_STREAM: u8 = 1;
 
 /// A connection that is read so.
-pub(crate) type Farewell<S> = Ruled<S, Frames>;
+pub(crate) type Farewell<S> = Ruled<S, FrameReader>;
 
 /// Where in the frames the reader is.
-pub(crate) struct Frames {
+pub(crate) struct FrameReader {
     /// Whether another request was sent. Reader and setter run in one task, so any ordering will do.
     expects_head: Arc<AtomicBool>,
     is_answered: bool,
@@ -46,12 +46,13 @@ pub(crate) struct Frames {
 impl<S> Farewell<S> {
     /// Reads what comes over `stream`; `expects_head` is set when a request is sent.
     pub(crate) fn new(stream: S, expects_head: Arc<AtomicBool>) -> Self {
-        let frames = Frames { expects_head, is_answered: false, head: [0; HEAD], come: 0, left: 0, is_farewell: false };
+        let frames =
+            FrameReader { expects_head, is_answered: false, head: [0; HEAD], come: 0, left: 0, is_farewell: false };
         Self::by(frames, stream)
     }
 }
 
-impl Rule for Frames {
+impl ReadLimit for FrameReader {
     fn poll_read(
         &mut self,
         stream: &mut (impl AsyncRead + Unpin),
@@ -68,7 +69,7 @@ impl Rule for Frames {
     }
 }
 
-impl Frames {
+impl FrameReader {
     fn follow(&mut self, mut bytes: &mut [u8]) {
         while !bytes.is_empty() {
             if self.left > 0 {

@@ -22,7 +22,7 @@ use std::{fmt, io};
 use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::probe::io::budget::poll_read_at_most;
-use crate::probe::io::limited_io::{Rule, Ruled};
+use crate::probe::io::limited_io::{ReadLimit, Ruled};
 
 use super::chunks::Chunks;
 use super::status_line::StatusLine;
@@ -57,7 +57,7 @@ pub(crate) type Mended<S> = Ruled<S, Mend>;
 pub(crate) struct Mend {
     /// Whether the head of another answer is to come. Reader and setter run in one task, so any ordering will do.
     expects_head: Arc<AtomicBool>,
-    part: Part,
+    part: MessagePart,
     /// Whether a carriage return of a head came last, and waits for what follows it.
     held: bool,
     /// What a reader had no room for.
@@ -65,8 +65,8 @@ pub(crate) struct Mend {
 }
 
 /// What comes next.
-enum Part {
-    Head(Head),
+enum MessagePart {
+    HeadRepair(Head),
     Chunks(Chunks),
     /// A body that passes as it is.
     Plain,
@@ -75,11 +75,14 @@ enum Part {
 impl<S> Mended<S> {
     /// Mends what comes over `stream`: a head and its body at the start, and again whenever `expects_head` has been set.
     pub(crate) fn new(stream: S, expects_head: Arc<AtomicBool>) -> Self {
-        Self::by(Mend { expects_head, part: Part::Head(Head::default()), held: false, rest: Vec::new() }, stream)
+        Self::by(
+            Mend { expects_head, part: MessagePart::HeadRepair(Head::default()), held: false, rest: Vec::new() },
+            stream,
+        )
     }
 }
 
-impl Rule for Mend {
+impl ReadLimit for Mend {
     fn poll_read(
         &mut self,
         stream: &mut (impl AsyncRead + Unpin),
@@ -87,7 +90,7 @@ impl Rule for Mend {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.expects_head.swap(false, Ordering::Relaxed) {
-            (self.part, self.held) = (Part::Head(Head::default()), false);
+            (self.part, self.held) = (MessagePart::HeadRepair(Head::default()), false);
         }
         loop {
             if !self.rest.is_empty() {
@@ -96,13 +99,13 @@ impl Rule for Mend {
                 return Poll::Ready(Ok(()));
             }
             let plain = match &self.part {
-                Part::Head(_) => 0,
-                Part::Chunks(chunks) => usize::try_from(chunks.plain()).unwrap_or(usize::MAX),
-                Part::Plain => usize::MAX,
+                MessagePart::HeadRepair(_) => 0,
+                MessagePart::Chunks(chunks) => usize::try_from(chunks.plain()).unwrap_or(usize::MAX),
+                MessagePart::Plain => usize::MAX,
             };
             if plain >= PIECE {
                 let read = ready!(poll_read_at_most(stream, cx, buf, plain))?;
-                if let Part::Chunks(chunks) = &mut self.part {
+                if let MessagePart::Chunks(chunks) = &mut self.part {
                     chunks.passed(read);
                 }
                 return Poll::Ready(Ok(()));
@@ -143,9 +146,9 @@ impl Mend {
     /// Passes on what `bytes` become.
     fn mend(&mut self, bytes: &[u8], buf: &mut ReadBuf<'_>) -> Result<(), Ambiguous> {
         for (at, &byte) in bytes.iter().enumerate() {
-            let mut part = std::mem::replace(&mut self.part, Part::Plain);
+            let mut part = std::mem::replace(&mut self.part, MessagePart::Plain);
             match &mut part {
-                Part::Head(head) => {
+                MessagePart::HeadRepair(head) => {
                     let returned = std::mem::replace(&mut self.held, byte == b'\r');
                     if returned && byte != b'\n' {
                         head.bare_return(|bytes| self.put(buf, bytes))?;
@@ -156,20 +159,20 @@ impl Mend {
                     if byte != b'\r' {
                         head.see(byte, |bytes| self.put(buf, bytes))?;
                     }
-                    self.part = if head.place != Place::Body {
+                    self.part = if head.place != HeadState::Body {
                         part
                     } else if head.is_chunked {
-                        Part::Chunks(Chunks::new())
+                        MessagePart::Chunks(Chunks::new())
                     } else {
-                        Part::Plain
+                        MessagePart::Plain
                     };
                 }
-                Part::Chunks(chunks) => {
+                MessagePart::Chunks(chunks) => {
                     chunks.see(&bytes[at..], |bytes| self.put(buf, bytes));
                     self.part = part;
                     return Ok(());
                 }
-                Part::Plain => {
+                MessagePart::Plain => {
                     self.put(buf, &bytes[at..]);
                     return Ok(());
                 }
@@ -181,7 +184,7 @@ impl Mend {
 
 /// Where in a head the next byte stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Place {
+enum HeadState {
     #[default]
     Status,
     /// At the beginning of a line.
@@ -195,7 +198,7 @@ enum Place {
 /// The head of an answer, as far as it came.
 #[derive(Default)]
 struct Head {
-    place: Place,
+    place: HeadState,
     status: StatusLine,
     name: Name,
     /// A header line came, so that one with a space in front continues it.
@@ -212,12 +215,12 @@ impl Head {
     /// Passes on what a carriage return without a line feed becomes.
     fn bare_return(&mut self, put: impl FnMut(&[u8])) -> Result<(), Ambiguous> {
         match self.place {
-            Place::Status if self.status.is_empty() => return Ok(()),
-            Place::Line => {
+            HeadState::Status if self.status.is_empty() => return Ok(()),
+            HeadState::Line => {
                 self.odd = true;
                 return Ok(());
             }
-            Place::Name => self.odd = true,
+            HeadState::Name => self.odd = true,
             _ => {}
         }
         self.see(b' ', put)
@@ -225,37 +228,37 @@ impl Head {
 
     /// Passes on what `byte` becomes.
     fn see(&mut self, byte: u8, mut put: impl FnMut(&[u8])) -> Result<(), Ambiguous> {
-        if self.place == Place::Status && byte != b'\n' {
+        if self.place == HeadState::Status && byte != b'\n' {
             self.status.see(byte, put);
             return Ok(());
         }
         match (self.place, byte) {
-            (Place::Status, _) if self.status.is_empty() => {}
-            (Place::Status, _) => self.place = Place::Line,
+            (HeadState::Status, _) if self.status.is_empty() => {}
+            (HeadState::Status, _) => self.place = HeadState::Line,
             // A provisional head is followed by another.
-            (Place::Line, b'\n') if self.status.is_provisional() => *self = Self::default(),
-            (Place::Line, b'\n') => self.place = Place::Body,
-            (Place::Line, b' ' | b'\t') if self.begun => {
-                self.place = Place::Value;
+            (HeadState::Line, b'\n') if self.status.is_provisional() => *self = Self::default(),
+            (HeadState::Line, b'\n') => self.place = HeadState::Body,
+            (HeadState::Line, b' ' | b'\t') if self.begun => {
+                self.place = HeadState::Value;
                 self.coding.see(byte);
             }
-            (Place::Line, _) => {
+            (HeadState::Line, _) => {
                 self.odd |= matches!(byte, b' ' | b'\t');
-                (self.place, self.begun, self.name) = (Place::Name, true, Name::default());
+                (self.place, self.begun, self.name) = (HeadState::Name, true, Name::default());
                 return self.see(byte, put);
             }
-            (Place::Name, b':') => (self.place, self.coding) = (Place::Value, LastCoding::default()),
-            (Place::Name, b'\n') => {
+            (HeadState::Name, b':') => (self.place, self.coding) = (HeadState::Value, LastCoding::default()),
+            (HeadState::Name, b'\n') => {
                 self.odd = true;
                 self.end_line()?;
             }
-            (Place::Name, _) => self.odd |= !self.name.see(byte),
-            (Place::Value, b'\n') => self.end_line()?,
-            (Place::Value, _) => {
+            (HeadState::Name, _) => self.odd |= !self.name.see(byte),
+            (HeadState::Value, b'\n') => self.end_line()?,
+            (HeadState::Value, _) => {
                 self.odd |= byte != b'\t' && byte.is_ascii_control();
                 self.coding.see(byte);
             }
-            (Place::Body, _) => {}
+            (HeadState::Body, _) => {}
         }
         put(&[byte]);
         Ok(())
@@ -263,7 +266,7 @@ impl Head {
 
     /// A line that hyper drops may say nothing of the body.
     fn end_line(&mut self) -> Result<(), Ambiguous> {
-        self.place = Place::Line;
+        self.place = HeadState::Line;
         if self.odd
             && let Some((name, _)) = FRAMING.iter().find(|(_, letters)| *letters == self.name.letters())
         {

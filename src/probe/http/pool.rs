@@ -14,7 +14,7 @@ use url::{Origin, Url};
 
 use crate::model::{Certificate, Family, HttpOffer, Site, Timestamp, TlsFiles};
 
-use super::connection::Link;
+use super::connection::HttpConnection;
 
 /// How often connections of sites that are gone are looked for.
 const SWEEP: Duration = Duration::from_mins(1);
@@ -51,7 +51,7 @@ impl Purpose {
 }
 
 /// A certificate, and when it was shown.
-pub(crate) type Shown = (Arc<Certificate>, Timestamp, Instant);
+pub(crate) type ShownCertificate = (Arc<Certificate>, Timestamp, Instant);
 
 /// Facts of a connection that outlive one probe.
 #[derive(Clone, Debug)]
@@ -59,13 +59,13 @@ pub(crate) struct Peer {
     /// Where it goes.
     pub(crate) address: Option<SocketAddr>,
     /// What the server showed when it was made.
-    pub(crate) certificate: Option<Shown>,
+    pub(crate) certificate: Option<ShownCertificate>,
 }
 
 /// A connection that stands idle.
-pub(crate) struct Kept {
+pub(crate) struct PooledConnection {
     /// The connection.
-    pub(crate) link: Link,
+    pub(crate) link: HttpConnection,
     /// Its other end.
     pub(crate) peer: Peer,
     purpose: Purpose,
@@ -78,7 +78,7 @@ pub(crate) struct Pool(Mutex<Idle>);
 #[derive(Default)]
 struct Idle {
     /// By the name of their site.
-    kept: HashMap<Arc<str>, Kept>,
+    kept: HashMap<Arc<str>, PooledConnection>,
     swept: Option<Instant>,
 }
 
@@ -89,7 +89,7 @@ impl Pool {
     }
 
     /// The connection of `site` that was made for `purpose`, if there is one.
-    pub(crate) fn take(&self, site: &Site, purpose: &Purpose) -> Option<Kept> {
+    pub(crate) fn take(&self, site: &Site, purpose: &Purpose) -> Option<PooledConnection> {
         let mut idle = self.lock();
         if !idle.kept.get(&site.name)?.purpose.is(purpose) {
             return None;
@@ -98,10 +98,10 @@ impl Pool {
     }
 
     /// Keeps `link` for the next probe of `site`.
-    pub(crate) fn put(&self, site: &Site, link: Link, peer: Peer, purpose: Purpose, now: Instant) {
+    pub(crate) fn put(&self, site: &Site, link: HttpConnection, peer: Peer, purpose: Purpose, now: Instant) {
         let until = now + 2 * site.interval + site.timeout;
         let mut idle = self.lock();
-        idle.kept.insert(Arc::clone(&site.name), Kept { link, peer, purpose, until });
+        idle.kept.insert(Arc::clone(&site.name), PooledConnection { link, peer, purpose, until });
         if idle.swept.is_none_or(|swept| now >= swept + SWEEP) {
             idle.swept = Some(now);
             idle.kept.retain(|_, kept| kept.until > now);

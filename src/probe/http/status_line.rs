@@ -8,7 +8,7 @@ const PROTOCOL: &[u8] = b"HTTP/";
 
 /// Where in the line the next byte stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Place {
+enum StatusLineState {
     /// In the name of the protocol, after so many bytes.
     #[default]
     Start,
@@ -32,14 +32,14 @@ enum Place {
 /// A status line, as far as it came.
 #[derive(Default)]
 pub(crate) struct StatusLine {
-    place: Place,
+    place: StatusLineState,
     status: [u8; 3],
 }
 
 impl StatusLine {
     /// Whether nothing of it has come.
     pub(crate) fn is_empty(&self) -> bool {
-        self.place == Place::Start
+        self.place == StatusLineState::Start
     }
 
     /// Whether another head follows this one; the one that switches protocols is final.
@@ -52,45 +52,46 @@ impl StatusLine {
         let upper = byte.to_ascii_uppercase();
         let is_blank = matches!(byte, b' ' | b'\t');
         let (passed, place): (&[u8], _) = match self.place {
-            Place::Start if upper == PROTOCOL[0] => (&[upper], Place::Protocol(1)),
-            Place::Protocol(seen) if upper == PROTOCOL[seen] => {
-                (&[upper], if seen + 1 == PROTOCOL.len() { Place::Major } else { Place::Protocol(seen + 1) })
-            }
-            Place::Major if byte == b'1' => (b"1", Place::Point),
-            Place::Major if byte == b'2' => (b"", Place::Two),
-            Place::Point if byte == b'.' => (b".", Place::Minor),
-            Place::Minor if matches!(byte, b'0' | b'1') => (&[byte], Place::VersionEnd),
-            Place::Two if byte == b'.' => (b"", Place::TwoPoint),
-            Place::Two if is_blank => (b"1.1 ", Place::Blanks),
-            Place::Two => {
+            StatusLineState::Start if upper == PROTOCOL[0] => (&[upper], StatusLineState::Protocol(1)),
+            StatusLineState::Protocol(seen) if upper == PROTOCOL[seen] => (
+                &[upper],
+                if seen + 1 == PROTOCOL.len() { StatusLineState::Major } else { StatusLineState::Protocol(seen + 1) },
+            ),
+            StatusLineState::Major if byte == b'1' => (b"1", StatusLineState::Point),
+            StatusLineState::Major if byte == b'2' => (b"", StatusLineState::Two),
+            StatusLineState::Point if byte == b'.' => (b".", StatusLineState::Minor),
+            StatusLineState::Minor if matches!(byte, b'0' | b'1') => (&[byte], StatusLineState::VersionEnd),
+            StatusLineState::Two if byte == b'.' => (b"", StatusLineState::TwoPoint),
+            StatusLineState::Two if is_blank => (b"1.1 ", StatusLineState::Blanks),
+            StatusLineState::Two => {
                 put(b"2");
-                (&[byte], Place::Strange)
+                (&[byte], StatusLineState::Strange)
             }
-            Place::TwoPoint if byte == b'0' => (b"1.1", Place::VersionEnd),
-            Place::TwoPoint => {
+            StatusLineState::TwoPoint if byte == b'0' => (b"1.1", StatusLineState::VersionEnd),
+            StatusLineState::TwoPoint => {
                 put(b"2.");
-                (&[byte], Place::Strange)
+                (&[byte], StatusLineState::Strange)
             }
-            Place::VersionEnd if is_blank => (b" ", Place::Blanks),
-            Place::Blanks if is_blank => (b"", Place::Blanks),
-            Place::Blanks if byte.is_ascii_digit() => (&[byte], self.digit(0, byte)),
-            Place::Code(seen @ 1..=2) if byte.is_ascii_digit() => (&[byte], self.digit(seen, byte)),
-            Place::Code(3) if is_blank => (b" ", Place::Words),
-            Place::Code(3) if !byte.is_ascii_digit() && !byte.is_ascii_control() => {
+            StatusLineState::VersionEnd if is_blank => (b" ", StatusLineState::Blanks),
+            StatusLineState::Blanks if is_blank => (b"", StatusLineState::Blanks),
+            StatusLineState::Blanks if byte.is_ascii_digit() => (&[byte], self.digit(0, byte)),
+            StatusLineState::Code(seen @ 1..=2) if byte.is_ascii_digit() => (&[byte], self.digit(seen, byte)),
+            StatusLineState::Code(3) if is_blank => (b" ", StatusLineState::Words),
+            StatusLineState::Code(3) if !byte.is_ascii_digit() && !byte.is_ascii_control() => {
                 put(b" ");
-                (&[byte], Place::Words)
+                (&[byte], StatusLineState::Words)
             }
-            Place::Words if byte.is_ascii_control() && byte != 0 => (b" ", Place::Words),
-            Place::Words => (&[byte], Place::Words),
-            _ => (&[byte], Place::Strange),
+            StatusLineState::Words if byte.is_ascii_control() && byte != 0 => (b" ", StatusLineState::Words),
+            StatusLineState::Words => (&[byte], StatusLineState::Words),
+            _ => (&[byte], StatusLineState::Strange),
         };
         put(passed);
         self.place = place;
     }
 
-    fn digit(&mut self, at: usize, byte: u8) -> Place {
+    fn digit(&mut self, at: usize, byte: u8) -> StatusLineState {
         self.status[at] = byte;
-        Place::Code(at + 1)
+        StatusLineState::Code(at + 1)
     }
 }
 

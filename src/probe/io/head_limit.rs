@@ -24,7 +24,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use crate::probe::io::budget::{Budget, HeadTooLarge};
 
 use super::budget::poll_read_at_most;
-use super::limited_io::{Rule, Ruled};
+use super::limited_io::{ReadLimit, Ruled};
 
 /// A connection with a budget.
 pub(crate) type HeadLimit<S> = Ruled<S, Limit>;
@@ -45,7 +45,7 @@ impl<S> HeadLimit<S> {
     }
 }
 
-impl Rule for Limit {
+impl ReadLimit for Limit {
     fn poll_read(
         &mut self,
         stream: &mut (impl AsyncRead + Unpin),

@@ -1,6 +1,6 @@
 //! A connection that reads by a rule of ours and writes as it did before.
 //!
-//! What webmon bounds is what servers send; what it sends itself is short. So a bound is a [`Rule`] for reading, and the
+//! What webmon bounds is what servers send; what it sends itself is short. So a bound is a [`ReadLimit`] for reading, and the
 //! way out is passed through here, once for all rules; but for its end, where closing the connection says the same.
 
 use std::io::{self, IoSlice};
@@ -11,7 +11,7 @@ use hyper_util::client::legacy::connect::{Connected, Connection};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// How to read.
-pub(crate) trait Rule: Unpin {
+pub(crate) trait ReadLimit: Unpin {
     /// Whether an end of writing is told to the stream, and not only by closing it.
     const TELLS_END: bool = true;
 
@@ -47,14 +47,14 @@ impl<S, R> Connection for Ruled<S, R> {
     }
 }
 
-impl<S: AsyncRead + Unpin, R: Rule> AsyncRead for Ruled<S, R> {
+impl<S: AsyncRead + Unpin, R: ReadLimit> AsyncRead for Ruled<S, R> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let Self { stream, rule } = self.get_mut();
         rule.poll_read(stream, cx, buf)
     }
 }
 
-impl<S: AsyncWrite + Unpin, R: Rule> AsyncWrite for Ruled<S, R> {
+impl<S: AsyncWrite + Unpin, R: ReadLimit> AsyncWrite for Ruled<S, R> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.stream).poll_write(cx, buf))?;
         self.rule.note_written(cx);

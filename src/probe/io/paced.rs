@@ -19,7 +19,7 @@ use tokio::task::coop::{has_budget_remaining, poll_proceed};
 use crate::probe::io::budget::poll_read_at_most;
 
 use super::budget::{Budget, HeadTooLarge};
-use super::limited_io::{Rule, Ruled};
+use super::limited_io::{ReadLimit, Ruled};
 
 /// Bytes of one turn, at most; one read may take all of them.
 const TURN_BYTES: usize = 8 * 1024;
@@ -46,7 +46,7 @@ impl<S> Paced<S> {
     }
 }
 
-impl Rule for Pace {
+impl ReadLimit for Pace {
     /// hyper and TLS drop a connection as soon as they have ended it, and closing it sends the same packet.
     const TELLS_END: bool = false;
 

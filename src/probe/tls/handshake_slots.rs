@@ -32,12 +32,12 @@ pub(crate) struct HandshakeSlots {
     in_flight: Semaphore,
     stalled: Semaphore,
     /// By the name of the site; only those of which there is something to say. Held for a look, never across a wait.
-    sites: Mutex<HashMap<Arc<str>, Known>>,
+    sites: Mutex<HashMap<Arc<str>, SiteHandshakes>>,
 }
 
 /// What is known of the handshakes of one site.
 #[derive(Clone, Copy, Debug, Default)]
-struct Known {
+struct SiteHandshakes {
     running: u32,
     stalls: bool,
 }
@@ -50,7 +50,12 @@ impl HandshakeSlots {
     }
 
     /// Waits for a turn of `site`; then the phase runs.
-    pub(crate) async fn take(&self, site: &Arc<str>, watch: &mut Stopwatch, waiting: &mut Option<Waiting>) -> Turn<'_> {
+    pub(crate) async fn take(
+        &self,
+        site: &Arc<str>,
+        watch: &mut Stopwatch,
+        waiting: &mut Option<Waiting>,
+    ) -> HandshakeSlot<'_> {
         let known = self.lock().get(site).copied().unwrap_or_default();
         if known.stalls {
             watch.enter(Phase::Tls);
@@ -67,10 +72,10 @@ impl HandshakeSlots {
             watch.enter(Phase::Tls);
         }
         self.change(site, |known| known.running += 1);
-        Turn { turns: self, site: Arc::clone(site), has_ended: false, _permits: (permit, of_stalled) }
+        HandshakeSlot { turns: self, site: Arc::clone(site), has_ended: false, _permits: (permit, of_stalled) }
     }
 
-    fn change(&self, site: &Arc<str>, change: impl FnOnce(&mut Known)) {
+    fn change(&self, site: &Arc<str>, change: impl FnOnce(&mut SiteHandshakes)) {
         let mut sites = self.lock();
         if sites.len() >= SITES_MAX && !sites.contains_key(site) {
             sites.clear();
@@ -82,31 +87,31 @@ impl HandshakeSlots {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Known>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, SiteHandshakes>> {
         self.sites.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A turn that was taken; dropping it without a word means that the handshake came to no end.
-pub(crate) struct Turn<'a> {
+pub(crate) struct HandshakeSlot<'a> {
     turns: &'a HandshakeSlots,
     site: Arc<str>,
     has_ended: bool,
     _permits: (SemaphorePermit<'a>, Option<SemaphorePermit<'a>>),
 }
 
-impl Turn<'_> {
+impl HandshakeSlot<'_> {
     /// The handshake came to an end, a good or a bad one.
     pub(crate) fn end(mut self) {
         self.has_ended = true;
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for HandshakeSlot<'_> {
     fn drop(&mut self) {
         let stalls = !self.has_ended;
         self.turns.change(&self.site, |known| {
-            *known = Known { running: known.running.saturating_sub(1), stalls };
+            *known = SiteHandshakes { running: known.running.saturating_sub(1), stalls };
         });
     }
 }
@@ -125,7 +130,7 @@ mod tests {
     }
 
     /// The turn of site `name` if it is to be had at once, and whether the phase ran meanwhile.
-    fn at_once<'a>(turns: &'a HandshakeSlots, name: &str) -> (Option<Turn<'a>>, bool) {
+    fn at_once<'a>(turns: &'a HandshakeSlots, name: &str) -> (Option<HandshakeSlot<'a>>, bool) {
         let (mut watch, mut waiting) = (Stopwatch::new(clock), None);
         let name: Arc<str> = name.into();
         let polled = pin!(turns.take(&name, &mut watch, &mut waiting)).poll(&mut Context::from_waker(Waker::noop()));
@@ -173,7 +178,7 @@ mod tests {
         let (turn, runs) = at_once(&turns, "crowded");
         assert!(turn.is_none() && !runs, "it may be quick");
         assert!(at_once(&turns, "other").0.is_some());
-        taken.into_iter().for_each(Turn::end);
+        taken.into_iter().for_each(HandshakeSlot::end);
         assert!(!turns.lock().contains_key("crowded"), "there is nothing to say of it any more");
     }
 }

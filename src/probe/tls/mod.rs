@@ -41,28 +41,28 @@ use chain::refusal::refused;
 use client_auth::{Asked, Client};
 use crypto::{lenient, provider};
 use handshake_slots::HandshakeSlots;
-use terms::Terms;
+use terms::TlsTerms;
 use verifier::{Judge, Recorder};
 
 /// A connection without or with TLS; the latter is large, and boxed because connections are moved a dozen times.
-pub(super) type Stream = Either<Line, Box<TokioIo<MaybeHttpsStream<TokioIo<Line>>>>>;
+pub(super) type Stream = Either<TlsTransport, Box<TokioIo<MaybeHttpsStream<TokioIo<TlsTransport>>>>>;
 /// What TLS goes over.
-pub(super) type Line = Paced<TcpStream>;
+pub(super) type TlsTransport = Paced<TcpStream>;
 
 /// What all handshakes share.
 pub(super) struct Tls {
     /// For sites without files of their own.
-    plain: Arc<Trust>,
+    plain: Arc<TrustStore>,
     /// For sites with files, by the address of these; they are held, so no other files can be there.
     special: Mutex<HashMap<usize, Special>>,
     extra_roots: Vec<CertificateDer<'static>>,
     turns: HandshakeSlots,
 }
 
-type Special = (Arc<TlsFiles>, Arc<Trust>);
+type Special = (Arc<TlsFiles>, Arc<TrustStore>);
 
 /// Whom to trust, and what to show.
-struct Trust {
+struct TrustStore {
     /// One for each [`HttpOffer`].
     configs: [ClientConfig; 3],
     /// The same for sites of which nothing is verified.
@@ -85,7 +85,7 @@ impl Tls {
     /// notice says so.
     pub(super) fn new(extra_roots: &[Vec<u8>], notices: &mut Vec<String>) -> Result<Self, ProbeError> {
         let extra_roots: Vec<_> = extra_roots.iter().map(|der| CertificateDer::from(der.clone())).collect();
-        let plain = Arc::new(Trust::new(extra_roots.clone(), None, notices)?);
+        let plain = Arc::new(TrustStore::new(extra_roots.clone(), None, notices)?);
         Ok(Self { plain, special: Mutex::default(), extra_roots, turns: HandshakeSlots::new() })
     }
 
@@ -94,7 +94,7 @@ impl Tls {
         self.trust(rules).map(drop)
     }
 
-    fn trust(&self, rules: &TlsRules) -> Result<Arc<Trust>, ProbeError> {
+    fn trust(&self, rules: &TlsRules) -> Result<Arc<TrustStore>, ProbeError> {
         let Some(files) = &rules.files else { return Ok(Arc::clone(&self.plain)) };
         let mut special = self.special.lock().unwrap_or_else(PoisonError::into_inner);
         let key = Arc::as_ptr(files).addr();
@@ -103,7 +103,7 @@ impl Tls {
         }
         let roots = files.roots.iter().map(|der| CertificateDer::from(der.clone()));
         let roots = self.extra_roots.iter().cloned().chain(roots).collect();
-        let trust = Arc::new(Trust::new(roots, files.identity.as_deref(), &mut Vec::new())?);
+        let trust = Arc::new(TrustStore::new(roots, files.identity.as_deref(), &mut Vec::new())?);
         // Those of a configuration that is gone are held by nobody else.
         special.retain(|_, (files, _)| Arc::strong_count(files) > 1);
         special.insert(key, (Arc::clone(files), Arc::clone(&trust)));
@@ -113,9 +113,9 @@ impl Tls {
     /// Shakes hands over `tcp` with the host of `uri` on these `terms`.
     pub(super) async fn handshake(
         &self,
-        tcp: Line,
+        tcp: TlsTransport,
         uri: Uri,
-        terms: Terms<'_>,
+        terms: TlsTerms<'_>,
         watch: &mut Stopwatch,
         waiting: &mut Option<Waiting>,
     ) -> Shaken {
@@ -150,7 +150,7 @@ impl Tls {
     }
 }
 
-impl Trust {
+impl TrustStore {
     fn new(
         extra_roots: Vec<CertificateDer<'static>>,
         identity: Option<&ClientIdentity>,
@@ -226,12 +226,12 @@ fn verifier(
 }
 
 /// The connection made before, as the service that `HttpsConnector` asks for one.
-struct Connected(Option<TokioIo<Line>>);
+struct Connected(Option<TokioIo<TlsTransport>>);
 
 impl Service<Uri> for Connected {
-    type Response = TokioIo<Line>;
+    type Response = TokioIo<TlsTransport>;
     type Error = io::Error;
-    type Future = Ready<io::Result<TokioIo<Line>>>;
+    type Future = Ready<io::Result<TokioIo<TlsTransport>>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
@@ -371,7 +371,7 @@ impl ServerCertVerifier for TrustsNobody {
 mod tests {
     use rustls::CertificateError;
 
-    use super::chain::presented::Names;
+    use super::chain::presented::CertificateNames;
     use super::*;
     use crate::model::{Certificate, CertificateFault, Timestamp};
 
@@ -412,7 +412,7 @@ mod tests {
             let presented = Presented {
                 certificate: Some(Arc::new(certificate.clone())),
                 host: "a.test".to_owned(),
-                names: Names::default(),
+                names: CertificateNames::default(),
                 common_name: None,
                 leaf: never,
                 chain: never,

@@ -26,7 +26,7 @@ const REMEMBERED: Duration = Duration::from_hours(24);
 
 /// See the module.
 #[derive(Clone, Copy)]
-pub(crate) struct Terms<'a> {
+pub(crate) struct TlsTerms<'a> {
     /// Whose probe it is.
     pub(crate) site: &'a Site,
     /// The versions of HTTP to offer.
@@ -35,7 +35,7 @@ pub(crate) struct Terms<'a> {
     pub(crate) is_own: bool,
 }
 
-impl<'a> Terms<'a> {
+impl<'a> TlsTerms<'a> {
     /// Those of `site` with the server of `url`.
     pub(crate) fn new(site: &'a Site, url: &Url, offer: HttpOffer) -> Self {
         Self { site, offer, is_own: is_own(site.url.expose(), url) }

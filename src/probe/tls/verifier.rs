@@ -24,7 +24,7 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
 use crate::model::{Certificate, CertificateFault, Timestamp};
-use crate::probe::tls::chain::presented::{Names, Presented};
+use crate::probe::tls::chain::presented::{CertificateNames, Presented};
 use crate::probe::tls::chain::x509::{begin, common_name, dates, expiry, keep, own_name};
 
 use super::chain::cache::{ChainCache, Dates, Fingerprint};
@@ -137,7 +137,7 @@ impl ServerCertVerifier for Recorder {
         if let Some(fault) = path.as_ref().and_then(|path| of_root(path, now)) {
             verdict = Err(TlsError::InvalidCertificate(fault));
         }
-        let shown = Shown { leaf, intermediates, name, now };
+        let shown = HandshakeEvidence { leaf, intermediates, name, now };
         let (mut presented, dates) = present(&shown, verdict.as_ref().err(), known, path, &ask);
         if let (None, Ok(_), Some(dates)) = (known, &verdict, dates) {
             proven.learn(chain, dates);
@@ -195,7 +195,7 @@ const UNVERIFIED_SCHEMES: [SignatureScheme; 13] = [
 ];
 
 /// What one handshake showed, for which name and when.
-struct Shown<'a> {
+struct HandshakeEvidence<'a> {
     leaf: &'a CertificateDer<'a>,
     intermediates: &'a [CertificateDer<'a>],
     name: &'a ServerName<'a>,
@@ -221,13 +221,13 @@ fn of_root(path: &Path, now: UnixTime) -> Option<CertificateError> {
 /// Reads the chain, and within which dates it is good, as far as that can be told; `refusal` is the verdict of now, `ask`
 /// gives that of other times. The dates are those `known` of before or else of the `path`.
 fn present(
-    shown: &Shown<'_>,
+    shown: &HandshakeEvidence<'_>,
     refusal: Option<&TlsError>,
     known: Option<Dates>,
     path: Option<Path>,
     ask: &dyn Fn(UnixTime) -> Result<ServerCertVerified, TlsError>,
 ) -> (Presented, Option<Dates>) {
-    let &Shown { leaf, intermediates, name, now } = shown;
+    let &HandshakeEvidence { leaf, intermediates, name, now } = shown;
     let at = Timestamp::from_secs(now.as_secs());
     let Ok((_, parsed)) = X509Certificate::from_der(leaf) else {
         let never = (Timestamp::ZERO, Timestamp::ZERO);
@@ -236,7 +236,7 @@ fn present(
             Presented {
                 certificate: None,
                 host: keep(&name.to_str()),
-                names: Names::default(),
+                names: CertificateNames::default(),
                 common_name: None,
                 leaf: never,
                 chain: never,
@@ -296,8 +296,8 @@ fn present(
 }
 
 /// The hosts that `leaf` is good for.
-fn names(leaf: &X509Certificate<'_>) -> Names {
-    let Ok(Some(alternatives)) = leaf.subject_alternative_name() else { return Names::default() };
+fn names(leaf: &X509Certificate<'_>) -> CertificateNames {
+    let Ok(Some(alternatives)) = leaf.subject_alternative_name() else { return CertificateNames::default() };
     let mut shown = alternatives.value.general_names.iter().filter_map(|name| match name {
         // An address that is written as a name is none.
         GeneralName::DNSName(name) if name.parse::<IpAddr>().is_ok() => Some(format!("the DNS name {}", keep(name))),
@@ -309,7 +309,7 @@ fn names(leaf: &X509Certificate<'_>) -> Names {
         _ => None,
     });
     let first = shown.next();
-    Names { count: usize::from(first.is_some()) + shown.count(), first }
+    CertificateNames { count: usize::from(first.is_some()) + shown.count(), first }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! has the figures of all their samples: counts, sums, maxima and distributions, the longest outage, the times in which
 //! nobody looked, and what coverage needs of the two ends.
 //!
-//! **Invariants.** For samples in order, [`Stretch::append`] over any way of parting them gives the stretch of the
+//! **Invariants.** For samples in order, [`PeriodFigures::append`] over any way of parting them gives the stretch of the
 //! whole (property-tested). What the rollup holds does not depend on the order.
 //!
 //! **Limits.** The [`Holes::KEPT`] longest holes are kept, the others are counted.
@@ -20,7 +20,7 @@ use super::outages::Outages;
 
 /// Samples of one site, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stretch {
+pub struct PeriodFigures {
     /// What does not depend on the order.
     pub rollup: Rollup,
     /// The first sample, as far as coverage asks for it.
@@ -37,7 +37,7 @@ pub struct Stretch {
 
 /// A time in which nobody looked: from one check to the start of the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hole {
+pub struct Gap {
     /// The check before it.
     pub since: Timestamp,
     /// The start of the check after it.
@@ -48,7 +48,7 @@ pub struct Hole {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Holes {
     /// The longest ones, longest first; of equal ones the earlier first.
-    pub longest: Vec<Hole>,
+    pub longest: Vec<Gap>,
     /// The others.
     pub more: u64,
 }
@@ -57,8 +57,8 @@ impl Holes {
     /// Holes that are kept.
     pub const KEPT: usize = 5;
 
-    fn note(&mut self, hole: Hole) {
-        let rank = |hole: &Hole| (Reverse(hole.until.since(hole.since)), hole.since);
+    fn note(&mut self, hole: Gap) {
+        let rank = |hole: &Gap| (Reverse(hole.until.since(hole.since)), hole.since);
         let place = self.longest.partition_point(|kept| rank(kept) < rank(&hole));
         self.longest.insert(place, hole);
         if self.longest.len() > Self::KEPT {
@@ -75,14 +75,14 @@ impl Holes {
     }
 }
 
-impl Stretch {
+impl PeriodFigures {
     /// Counts the next sample in. `before` is the time of the sample before the stretch; without one, what lies before the
     /// first sample was never watched, and is no hole.
     pub fn admit(&mut self, sample: &Sample, before: Option<Timestamp>) {
         self.admit_all(std::slice::from_ref(sample), before);
     }
 
-    /// Counts the next samples in, as [`Stretch::admit`] would one after the other.
+    /// Counts the next samples in, as [`PeriodFigures::admit`] would one after the other.
     pub fn admit_all(&mut self, samples: &[Sample], before: Option<Timestamp>) {
         self.rollup.admit_all(samples);
         let Some(first) = samples.first() else { return };
@@ -92,7 +92,7 @@ impl Stretch {
             if sample.flags.has(Flags::AFTER_HOLE) {
                 self.outages.interrupt();
                 if let Some(since) = self.last_at.or(before) {
-                    self.holes.note(Hole { since, until: sample.started() });
+                    self.holes.note(Gap { since, until: sample.started() });
                 }
             }
             self.outages.admit(sample.at, sample.outcome());
@@ -173,15 +173,15 @@ impl Stretch {
     /// Takes note that nothing came from the last sample to `until`, if that is more than a missed check.
     pub fn end(&mut self, until: Timestamp, cadence: Cadence) {
         if let Some(since) = self.last_at.filter(|last| until.since(*last) > cadence.silence()) {
-            self.holes.note(Hole { since, until });
+            self.holes.note(Gap { since, until });
         }
     }
 
     /// The holes as they lie in the period from `since` on, in the order of time.
     #[must_use]
-    pub fn holes_since(&self, since: Timestamp) -> Vec<Hole> {
-        let inside = |hole: &Hole| Hole { since: hole.since.max(since), ..*hole };
-        let mut holes: Vec<Hole> =
+    pub fn holes_since(&self, since: Timestamp) -> Vec<Gap> {
+        let inside = |hole: &Gap| Gap { since: hole.since.max(since), ..*hole };
+        let mut holes: Vec<Gap> =
             self.holes.longest.iter().map(inside).filter(|hole| hole.since < hole.until).collect();
         holes.sort_by_key(|hole| hole.since);
         holes
@@ -197,8 +197,8 @@ mod tests {
 
     const CADENCE: Cadence = Cadence { interval: Duration::from_secs(10), timeout: Duration::from_secs(5) };
 
-    fn walked(samples: &[Sample], before: Option<Timestamp>) -> Stretch {
-        let mut stretch = Stretch::default();
+    fn walked(samples: &[Sample], before: Option<Timestamp>) -> PeriodFigures {
+        let mut stretch = PeriodFigures::default();
         for sample in samples {
             stretch.admit(sample, before);
         }
@@ -219,7 +219,7 @@ mod tests {
             let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(samples.len())).collect();
             cuts.extend([0, samples.len()]);
             cuts.sort_unstable();
-            let mut sum = Stretch::default();
+            let mut sum = PeriodFigures::default();
             for cut in cuts.windows(2) {
                 let before = cut[0].checked_sub(1).map(|last| samples[last].at);
                 let mut part = walked(&samples, None);
@@ -250,7 +250,7 @@ mod tests {
         let holes = stretch.holes_since(since);
         assert_eq!(holes.len(), 2);
         assert_eq!(holes[0].since, Timestamp::from_secs(1_020));
-        assert_eq!(holes[1], Hole { since: Timestamp::from_secs(1_120), until });
+        assert_eq!(holes[1], Gap { since: Timestamp::from_secs(1_120), until });
         // 4 checks were made, 9 skipped, and 10 have not come since.
         assert_eq!(stretch.summary((since, until), Some(CADENCE), None).coverage, Some(4.0 / 23.0));
     }

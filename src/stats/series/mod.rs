@@ -20,7 +20,7 @@ const WEEK: u64 = 7 * 24 * 3_600 * 1_000_000;
 
 /// Percentiles of response times, in µs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Times {
+pub struct CellTimes {
     /// Half of them took no longer.
     pub p50: u32,
     /// 95 of 100 took no longer.
@@ -31,16 +31,16 @@ pub struct Times {
 
 /// What came of the checks of one cell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cell {
+pub struct SeriesCell {
     /// How many succeeded and failed.
     pub beat: Beat,
     /// Of those that were answered rightly, slow ones too; none without any.
-    pub times: Option<Times>,
+    pub times: Option<CellTimes>,
 }
 
 /// A span of time in cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scope {
+pub struct SeriesRange {
     /// Where the first cell begins.
     pub from: Timestamp,
     /// The length of a cell.
@@ -49,7 +49,7 @@ pub struct Scope {
     pub cells: usize,
 }
 
-impl Scope {
+impl SeriesRange {
     /// The last `span` before `to` in at most this many cells of a round length; the last one holds `to`.
     #[must_use]
     pub fn new(span: Duration, to: Timestamp, most: usize) -> Self {
@@ -85,9 +85,9 @@ impl Scope {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Series {
     /// From the oldest on.
-    pub cells: Vec<Cell>,
+    pub cells: Vec<SeriesCell>,
     /// Over all cells.
-    pub all: Option<Times>,
+    pub all: Option<CellTimes>,
     /// Samples up to each of [`EDGES_MS`] and above the last.
     pub spread: [u64; EDGES_MS.len() + 1],
 }
@@ -104,12 +104,12 @@ impl Series {
     /// So many cells without a check.
     #[must_use]
     pub fn empty(cells: usize) -> Self {
-        Self { cells: vec![Cell::default(); cells], all: None, spread: Default::default() }
+        Self { cells: vec![SeriesCell::default(); cells], all: None, spread: Default::default() }
     }
 
     /// Cuts `samples`, oldest first, of a site that is checked every `interval`.
     #[must_use]
-    pub fn of(samples: &[Sample], scope: &Scope, interval: Duration) -> Self {
+    pub fn of(samples: &[Sample], scope: &SeriesRange, interval: Duration) -> Self {
         let mut series = Self::empty(scope.cells);
         let mut times: Vec<Vec<u32>> = vec![Vec::new(); scope.cells];
         for sample in samples {
@@ -137,10 +137,10 @@ impl Series {
     }
 
     /// Lets every check stand for its interval, but not beyond.
-    pub(crate) fn speak(&mut self, scope: &Scope, interval: Duration) {
+    pub(crate) fn speak(&mut self, scope: &SeriesRange, interval: Duration) {
         let reach = interval.as_micros().div_ceil(scope.cell.as_micros().max(1));
         let reach = usize::try_from(reach).unwrap_or(usize::MAX);
-        let mut spoken: Option<(usize, Cell)> = None;
+        let mut spoken: Option<(usize, SeriesCell)> = None;
         for (i, cell) in self.cells.iter_mut().enumerate() {
             match spoken {
                 _ if cell.beat != Beat::default() => spoken = Some((i, *cell)),
@@ -152,10 +152,10 @@ impl Series {
 }
 
 /// Sorts `times` for it.
-fn percentiles(times: &mut [u32]) -> Option<Times> {
+fn percentiles(times: &mut [u32]) -> Option<CellTimes> {
     times.sort_unstable();
     let rank = |percent: usize| times.get((times.len() * percent).div_ceil(100).max(1) - 1).copied();
-    Some(Times { p50: rank(50)?, p95: rank(95)?, max: *times.last()? })
+    Some(CellTimes { p50: rank(50)?, p95: rank(95)?, max: *times.last()? })
 }
 
 #[cfg(test)]
@@ -180,7 +180,7 @@ mod tests {
             sample(secs(42), Cause::Ok, 30),
             sample(secs(61), Cause::Local, 5),
         ];
-        let scope = Scope::new(Duration::from_secs(100), secs(99), 10);
+        let scope = SeriesRange::new(Duration::from_secs(100), secs(99), 10);
         assert_eq!((scope.from, scope.cell), (secs(0), Duration::from_secs(10)));
         let series = Series::of(&samples, &scope, Duration::from_secs(10));
         let medians: Vec<Option<u32>> = series.cells.iter().map(|cell| Some(cell.times?.p50)).collect();
@@ -188,7 +188,7 @@ mod tests {
         assert_eq!(medians, [Some(10), Some(10), none, none, Some(30), Some(30), none, none, none, none]);
         let down: Vec<u32> = series.cells.iter().map(|cell| cell.beat.down).collect();
         assert_eq!(down, [0, 0, 1, 1, 1, 1, 0, 0, 0, 0]);
-        assert_eq!(series.all, Some(Times { p50: 30, p95: 90_000, max: 90_000 }));
+        assert_eq!(series.all, Some(CellTimes { p50: 30, p95: 90_000, max: 90_000 }));
         assert_eq!((series.spread[0], series.spread[6], series.spread.iter().sum::<u64>()), (2, 1, 3));
     }
 
@@ -204,7 +204,7 @@ mod tests {
             }).collect();
             let span = Duration::from_mins(10);
             let interval = Duration::from_micros(1);
-            let [one, two] = [at, at + step].map(|to| Scope::new(span, Timestamp::from_micros(to), cells));
+            let [one, two] = [at, at + step].map(|to| SeriesRange::new(span, Timestamp::from_micros(to), cells));
             let [first, second] = [one, two].map(|scope| Series::of(&samples, &scope, interval));
             let counted: u32 = first.cells.iter().map(|cell| cell.beat.up + cell.beat.down).sum();
             let within = samples.iter().filter(|sample| sample.at >= one.from).count();

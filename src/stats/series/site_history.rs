@@ -1,27 +1,27 @@
 //! A stretch of the stored past of one site: what a person wants to see of it, and what there is.
 //!
-//! The dashboard asks for a [`Wanted`] and goes on; whoever has the store gives its samples, oldest first, to a [`Gather`]
-//! and hands back a [`Past`]. Percentiles are a histogram's, within 1 %. Holes are where nothing was observed for longer
+//! The dashboard asks for a [`HistoryRequest`] and goes on; whoever has the store gives its samples, oldest first, to a [`HistoryBuilder`]
+//! and hands back a [`SiteHistory`]. Percentiles are a histogram's, within 1 %. Holes are where nothing was observed for longer
 //! than three intervals and a timeout, or where a sample says that one was before it. Memory: a histogram a cell,
 //! whatever the number of samples.
 //!
-//! A week and longer is cut into whole hours, and made of the sums that the store keeps of them ([`Past::of_sums`]); so is
+//! A week and longer is cut into whole hours, and made of the sums that the store keeps of them ([`SiteHistory::of_sums`]); so is
 //! a shorter stretch of which no single checks are kept any more: each of its cells then shows its whole hour.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{Flags, Outcome, Sample, Timeframe, Timestamp};
-use crate::stats::{Beat, Cadence, Histogram, Rollup, Stretch, Summary};
+use crate::stats::{Beat, Cadence, Histogram, PeriodFigures, Rollup, Summary};
 
-use super::{Cell, HOUR, Scope, Series, Times, edge_of};
+use super::{CellTimes, HOUR, Series, SeriesCell, SeriesRange, edge_of};
 
 /// Holes that are kept: the longest ones.
 const HOLES: usize = 3;
 
 /// What a person wants to see of a site.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub struct HistoryRequest {
     /// Its name.
     pub site: Arc<str>,
     /// How often it is checked.
@@ -36,11 +36,11 @@ pub struct Wanted {
     pub columns: usize,
 }
 
-impl Wanted {
+impl HistoryRequest {
     /// The cells.
     #[must_use]
-    pub fn scope(&self) -> Scope {
-        Scope::new(self.span, self.until, self.columns)
+    pub fn scope(&self) -> SeriesRange {
+        SeriesRange::new(self.span, self.until, self.columns)
     }
 
     /// The parts of the stretch of which sums are wanted, in order and without a gap: its cells, or the hours that they lie
@@ -69,7 +69,7 @@ impl Wanted {
 
 /// A time in which a site was not observed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hole {
+pub struct HistoryGap {
     /// From the last check before it.
     pub from: Timestamp,
     /// To the first one after it.
@@ -78,17 +78,17 @@ pub struct Hole {
     pub others: bool,
 }
 
-/// What the store holds of a [`Wanted`].
+/// What the store holds of a [`HistoryRequest`].
 #[derive(Clone, Debug)]
-pub struct Past {
+pub struct SiteHistory {
     /// Of what.
-    pub wanted: Wanted,
+    pub wanted: HistoryRequest,
     /// Cell by cell.
     pub series: Series,
     /// All of it.
     pub summary: Summary,
     /// The longest times in which nothing was observed, longest first.
-    pub holes: Vec<Hole>,
+    pub holes: Vec<HistoryGap>,
     /// Other holes.
     pub more_holes: usize,
     /// When the oldest stored check of the site was made; none without any.
@@ -101,14 +101,14 @@ pub struct Past {
     pub trouble: Option<String>,
 }
 
-impl Past {
-    /// What these sums tell: `parts` are those of [`Wanted::parts`], `whole` is that of all of them and whether it is to the
-    /// sample. `begins` and `others` are as in [`Gather::finish`].
+impl SiteHistory {
+    /// What these sums tell: `parts` are those of [`HistoryRequest::parts`], `whole` is that of all of them and whether it is to the
+    /// sample. `begins` and `others` are as in [`HistoryBuilder::finish`].
     #[must_use]
     pub fn of_sums(
-        wanted: Wanted,
-        parts: &[Stretch],
-        (mut whole, is_exact): (Stretch, bool),
+        wanted: HistoryRequest,
+        parts: &[PeriodFigures],
+        (mut whole, is_exact): (PeriodFigures, bool),
         begins: Option<Timestamp>,
         others: impl FnMut(Timestamp, Timestamp) -> bool,
     ) -> Self {
@@ -120,7 +120,7 @@ impl Past {
             parts.get(usize::try_from(number(start) - number(scope.from)).ok()?)
         };
         let mut series = Series::empty(0);
-        series.cells = (0..scope.cells).map(|cell| part(cell).map_or_else(Cell::default, summed)).collect();
+        series.cells = (0..scope.cells).map(|cell| part(cell).map_or_else(SeriesCell::default, summed)).collect();
         series.all = told(&whole.rollup.response, whole.rollup.response_max);
         for (_, highest, count) in whole.rollup.response.buckets() {
             series.spread[edge_of(highest)] += count;
@@ -128,8 +128,8 @@ impl Past {
         series.speak(&scope, cadence.interval);
         whole.end(until, cadence);
         let summary = whole.summary((scope.from, until), Some(cadence), begins);
-        let hole = |hole: crate::stats::Hole| Hole { from: hole.since, until: hole.until, others: false };
-        let mut holes: Vec<Hole> = whole.holes_since(scope.from).into_iter().map(hole).collect();
+        let hole = |hole: crate::stats::Gap| HistoryGap { from: hole.since, until: hole.until, others: false };
+        let mut holes: Vec<HistoryGap> = whole.holes_since(scope.from).into_iter().map(hole).collect();
         holes.sort_by_key(|hole| std::cmp::Reverse(hole.until.since(hole.from)));
         let more = holes.len().saturating_sub(HOLES) + usize::try_from(whole.holes.more).unwrap_or(usize::MAX);
         holes.truncate(HOLES);
@@ -141,7 +141,7 @@ impl Past {
 }
 
 /// Tells of each hole whether other sites were checked meanwhile.
-fn explain(holes: &mut [Hole], cadence: Cadence, mut others: impl FnMut(Timestamp, Timestamp) -> bool) {
+fn explain(holes: &mut [HistoryGap], cadence: Cadence, mut others: impl FnMut(Timestamp, Timestamp) -> bool) {
     for hole in holes {
         // At its edges the others may have been checked a little longer, or again a little sooner.
         let (from, until) = (hole.from.after(cadence.silence()), hole.until.before(cadence.silence()));
@@ -149,35 +149,35 @@ fn explain(holes: &mut [Hole], cadence: Cadence, mut others: impl FnMut(Timestam
     }
 }
 
-fn summed(stretch: &Stretch) -> Cell {
+fn summed(stretch: &PeriodFigures) -> SeriesCell {
     let Rollup { totals, response, response_max, .. } = &stretch.rollup;
     let count = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
     let beat = Beat { up: count(totals.counts.up), down: count(totals.counts.down) };
-    Cell { beat, times: told(response, *response_max) }
+    SeriesCell { beat, times: told(response, *response_max) }
 }
 
-/// Makes a [`Past`] of samples.
+/// Makes a [`SiteHistory`] of samples.
 #[derive(Debug)]
-pub struct Gather {
-    wanted: Wanted,
-    scope: Scope,
-    cells: Vec<(Cell, Histogram, u32)>,
+pub struct HistoryBuilder {
+    wanted: HistoryRequest,
+    scope: SeriesRange,
+    cells: Vec<(SeriesCell, Histogram, u32)>,
     rollup: Rollup,
     spread: Vec<u64>,
     oldest: Option<Sample>,
     newest_due: Option<Timestamp>,
     last_at: Option<Timestamp>,
-    holes: Vec<Hole>,
+    holes: Vec<HistoryGap>,
     more_holes: usize,
 }
 
-impl Gather {
+impl HistoryBuilder {
     /// Nothing yet of `wanted`.
     #[must_use]
-    pub fn new(wanted: Wanted) -> Self {
+    pub fn new(wanted: HistoryRequest) -> Self {
         let scope = wanted.scope();
         Self {
-            cells: (0..scope.cells).map(|_| (Cell::default(), Histogram::default(), 0)).collect(),
+            cells: (0..scope.cells).map(|_| (SeriesCell::default(), Histogram::default(), 0)).collect(),
             spread: vec![0; Series::SPREAD],
             scope,
             wanted,
@@ -227,7 +227,11 @@ impl Gather {
     /// All of it. `begins` is when the oldest stored check was made, and `others` tells whether other sites were checked
     /// between two instants.
     #[must_use]
-    pub fn finish(mut self, begins: Option<Timestamp>, others: impl FnMut(Timestamp, Timestamp) -> bool) -> Past {
+    pub fn finish(
+        mut self,
+        begins: Option<Timestamp>,
+        others: impl FnMut(Timestamp, Timestamp) -> bool,
+    ) -> SiteHistory {
         let (cadence, until) = (self.wanted.cadence, self.wanted.until);
         // Before the first check of all nothing was missed; after the last one something may be.
         let last = self.last_at.or(begins.map(|begins| begins.max(self.scope.from)));
@@ -235,8 +239,8 @@ impl Gather {
             self.note_hole(last, until);
         }
         explain(&mut self.holes, cadence, others);
-        let cells: Vec<Cell> =
-            self.cells.iter().map(|(cell, times, max)| Cell { times: told(times, *max), ..*cell }).collect();
+        let cells: Vec<SeriesCell> =
+            self.cells.iter().map(|(cell, times, max)| SeriesCell { times: told(times, *max), ..*cell }).collect();
         let mut series = Series::empty(0);
         series.cells = cells;
         series.all = told(&self.rollup.response, self.rollup.response_max);
@@ -249,13 +253,23 @@ impl Gather {
         let summary = self.rollup.summary(until, timeframe, unmade);
         let (holes, more_holes) = (self.holes, self.more_holes);
         let (is_exact, is_hourly) = (true, false);
-        Past { wanted: self.wanted, series, summary, holes, more_holes, begins, is_exact, is_hourly, trouble: None }
+        SiteHistory {
+            wanted: self.wanted,
+            series,
+            summary,
+            holes,
+            more_holes,
+            begins,
+            is_exact,
+            is_hourly,
+            trouble: None,
+        }
     }
 
     fn note_hole(&mut self, from: Timestamp, until: Timestamp) {
         let length = until.since(from);
         let at = self.holes.partition_point(|hole| hole.until.since(hole.from) >= length);
-        self.holes.insert(at, Hole { from, until, others: false });
+        self.holes.insert(at, HistoryGap { from, until, others: false });
         if self.holes.len() > HOLES {
             self.holes.truncate(HOLES);
             self.more_holes += 1;
@@ -263,9 +277,9 @@ impl Gather {
     }
 }
 
-fn told(times: &Histogram, max: u32) -> Option<Times> {
+fn told(times: &Histogram, max: u32) -> Option<CellTimes> {
     let [p50, p95] = times.percentiles([50, 95])?;
-    Some(Times { p50: p50.min(max), p95: p95.min(max), max })
+    Some(CellTimes { p50: p50.min(max), p95: p95.min(max), max })
 }
 
 #[cfg(test)]
@@ -292,14 +306,14 @@ mod tests {
         (0..2_880).filter(|index| !(1_200..1_200 + 288).contains(index)).map(made).collect()
     }
 
-    fn wanted(span: Duration, columns: usize) -> Wanted {
+    fn wanted(span: Duration, columns: usize) -> HistoryRequest {
         let cadence = Cadence { interval: Duration::from_mins(5), timeout: Duration::from_secs(5) };
         let until = START.after(Duration::from_hours(10 * 24));
-        Wanted { site: "api".into(), cadence, span, until, live: true, columns }
+        HistoryRequest { site: "api".into(), cadence, span, until, live: true, columns }
     }
 
-    fn summed_up(samples: &[Sample], (since, until): (Timestamp, Timestamp)) -> Stretch {
-        let mut stretch = Stretch::default();
+    fn summed_up(samples: &[Sample], (since, until): (Timestamp, Timestamp)) -> PeriodFigures {
+        let mut stretch = PeriodFigures::default();
         for sample in samples.iter().filter(|sample| since <= sample.at && sample.at < until) {
             stretch.admit(sample, Some(since));
         }
@@ -311,7 +325,7 @@ mod tests {
         let samples = samples();
         for (days, columns) in [(7, 69), (7, 250), (30, 69), (30, 189)] {
             let wanted = wanted(Duration::from_hours(24 * days), columns);
-            let mut gather = Gather::new(wanted.clone());
+            let mut gather = HistoryBuilder::new(wanted.clone());
             for sample in &samples {
                 gather.admit(sample);
             }
@@ -321,8 +335,8 @@ mod tests {
             assert_eq!(parts.len(), wanted.scope().cells);
             assert!(parts.windows(2).all(|pair| pair[0].1 == pair[1].0));
             let whole = (parts[0].0, parts[parts.len() - 1].1);
-            let sums: Vec<Stretch> = parts.iter().map(|part| summed_up(&samples, *part)).collect();
-            let of_sums = Past::of_sums(wanted, &sums, (summed_up(&samples, whole), true), Some(START), others);
+            let sums: Vec<PeriodFigures> = parts.iter().map(|part| summed_up(&samples, *part)).collect();
+            let of_sums = SiteHistory::of_sums(wanted, &sums, (summed_up(&samples, whole), true), Some(START), others);
             assert_eq!(of_sums.series, of_samples.series, "{days} days in {columns}");
             assert_eq!(of_sums.summary.counts, of_samples.summary.counts);
             assert_eq!(of_sums.holes, of_samples.holes);
@@ -334,12 +348,12 @@ mod tests {
     #[test]
     fn where_only_hours_are_kept_each_cell_shows_its_hour() {
         let samples = samples();
-        let wanted = Wanted { until: START.after(Duration::from_mins(5 * 60 + 10)), ..wanted(2 * HOUR, 60) };
+        let wanted = HistoryRequest { until: START.after(Duration::from_mins(5 * 60 + 10)), ..wanted(2 * HOUR, 60) };
         let parts = wanted.parts();
         assert!(parts.iter().all(|part| part.1.since(part.0) == HOUR && part.0.as_micros() % 3_600_000_000 == 0));
-        let sums: Vec<Stretch> = parts.iter().map(|part| summed_up(&samples, *part)).collect();
+        let sums: Vec<PeriodFigures> = parts.iter().map(|part| summed_up(&samples, *part)).collect();
         let scope = wanted.scope();
-        let past = Past::of_sums(wanted, &sums, (Stretch::default(), false), None, |_, _| false);
+        let past = SiteHistory::of_sums(wanted, &sums, (PeriodFigures::default(), false), None, |_, _| false);
         assert!(past.is_hourly && !past.is_exact);
         for (number, cell) in past.series.cells.iter().enumerate() {
             let at = scope.from.after(scope.cell * u32::try_from(number).unwrap());

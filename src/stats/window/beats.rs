@@ -61,7 +61,7 @@ const HOUR: u64 = 3_600_000_000;
 /// one 60 before it. What is kept of a cell are the counts of all checks before it, so a cell is the difference to the
 /// next, and a sample within the newest cell costs nothing. Limits: 65,535 checks of a kind in one cell.
 #[derive(Clone, Debug)]
-pub(crate) struct Cells {
+pub(crate) struct RunningBeats {
     /// Length of a cell, µs, at least 1.
     cell: u64,
     /// Absolute number of the newest cell, and its first instant, µs.
@@ -73,7 +73,7 @@ pub(crate) struct Cells {
 
 const CELLS: u64 = Beats::CELLS as u64;
 
-impl Cells {
+impl RunningBeats {
     pub(crate) fn new(timeframe: Timeframe) -> Self {
         let micros = duration::micros(timeframe.length());
         Self { cell: (micros / CELLS).max(1), newest: 0, start: 0, before: [(0, 0); Beats::CELLS] }
@@ -165,7 +165,7 @@ mod tests {
         fn each_cell_holds_the_checks_of_its_span(
             timeframe in 60u64..1_200, lens in prop::collection::vec(1usize..40, 1..9), steps in prop::collection::vec((1u64..200, any::<bool>()), 0..200), idle in 0u64..2_000,
         ) {
-            let mut cells = Cells::new(Timeframe::new(Duration::from_micros(timeframe)));
+            let mut cells = RunningBeats::new(Timeframe::new(Duration::from_micros(timeframe)));
             let mut at = 0;
             let samples: Vec<Packed> = steps.into_iter().map(|(step, up)| { at += step; sample(at, up) }).collect();
             // In pieces of any length, as a window admits them.
@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_finished_cell_never_changes_and_moves_by_whole_cells() {
-        let mut cells = Cells::new(Timeframe::new(Duration::from_micros(600)));
+        let mut cells = RunningBeats::new(Timeframe::new(Duration::from_micros(600)));
         let samples: Vec<Packed> = (1..=100).map(|at| sample(at * 7, true)).collect();
         cells.admit(&samples, &Counts::default());
         let counts = Counts { up: 100, ..Counts::default() };

@@ -8,7 +8,7 @@
 //!
 //! **Idea.** All windows end at the same head, so what arrives is summed once for all ([`Totals`]), and a window keeps
 //! only the sum of what left it: its own is the difference. One falling queue knows the maximum since any sample
-//! ([`Peak`]). What is left to each window are two distributions that forget, whose counters lie beside those of the other
+//! ([`RunningMax`]). What is left to each window are two distributions that forget, whose counters lie beside those of the other
 //! windows (`Counters`), and the heartbeat's cells, which the clock replaces. Nothing is ever scanned, and no samples are kept: what expires is read again from the ring.
 //!
 //! **Invariants.** A window retires samples in the order in which they were admitted. Where a window begins in the falling
@@ -19,16 +19,16 @@
 use crate::model::{Packed, Timeframe, Timestamp};
 
 use super::histogram::counters::{Counters, index_of};
-use super::totals::Sum;
-use super::{Beats, Counts, Histogram, Latency, Peak, Summary, Totals, Unmade};
-use beats::Cells;
+use super::totals::PhaseSum;
+use super::{Beats, Counts, Histogram, Latency, RunningMax, Summary, Totals, Unmade};
+use beats::RunningBeats;
 
 /// The windows of one site, by number.
 #[derive(Clone, Debug)]
 pub struct Windows {
     arrived: Totals,
-    response: Times,
-    ttfb: Times,
+    response: WindowTimes,
+    ttfb: WindowTimes,
     each: Box<[Window]>,
     /// The number of the window with the longest timeframe.
     longest: usize,
@@ -38,14 +38,14 @@ pub struct Windows {
 struct Window {
     timeframe: Timeframe,
     left: Totals,
-    cells: Cells,
+    cells: RunningBeats,
 }
 
 /// How one quantity is distributed in every window, side by side by number, and its maximum.
 #[derive(Clone, Debug)]
-struct Times {
+struct WindowTimes {
     counters: Counters,
-    peak: Peak,
+    peak: RunningMax,
 }
 
 impl Windows {
@@ -54,7 +54,7 @@ impl Windows {
     pub fn new(timeframes: impl IntoIterator<Item = Timeframe>) -> Self {
         let each: Box<[Window]> = timeframes.into_iter().map(Window::new).collect();
         let longest = (0..each.len()).max_by_key(|&number| each[number].timeframe).unwrap_or(0);
-        let times = || Times { counters: Counters::new(each.len()), peak: Peak::default() };
+        let times = || WindowTimes { counters: Counters::new(each.len()), peak: RunningMax::default() };
         Self { arrived: Totals::default(), response: times(), ttfb: times(), each, longest }
     }
 
@@ -147,11 +147,11 @@ impl Windows {
 
 impl Window {
     fn new(timeframe: Timeframe) -> Self {
-        Self { timeframe, left: Totals::default(), cells: Cells::new(timeframe) }
+        Self { timeframe, left: Totals::default(), cells: RunningBeats::new(timeframe) }
     }
 }
 
-impl Times {
+impl WindowTimes {
     fn admit(&mut self, few: &[u32]) {
         self.peak.admit_all(few);
         for &micros in few {
@@ -167,11 +167,11 @@ impl Times {
 
     fn clear(&mut self) {
         self.counters.clear();
-        self.peak = Peak::default();
+        self.peak = RunningMax::default();
     }
 
     /// The figures of window number `window`, which holds `held` of the values that come after those that `left`.
-    fn latency(&self, window: usize, left: Sum, held: Sum) -> Option<Latency> {
+    fn latency(&self, window: usize, left: PhaseSum, held: PhaseSum) -> Option<Latency> {
         let max = self.peak.max_since(number(left))?;
         latency(self.counters.percentiles(window, held.count, PERCENTS), max, held)
     }
@@ -190,7 +190,7 @@ fn place_of(micros: u32) -> usize {
 
 /// The number of the first value after those that left, as the falling queues count.
 #[allow(clippy::cast_possible_truncation, reason = "they count modulo 2^32")]
-const fn number(left: Sum) -> u32 {
+const fn number(left: PhaseSum) -> u32 {
     left.count as u32
 }
 
@@ -199,7 +199,7 @@ pub(super) const PERCENTS: [u64; 4] = [50, 90, 95, 99];
 
 /// The figures of a distribution with these [`PERCENTS`]. A percentile is the upper end of its bucket, so it may exceed the
 /// true value by 1/128; the exact maximum caps it.
-pub(super) fn latency(percentiles: Option<[u32; 4]>, max: u32, sum: Sum) -> Option<Latency> {
+pub(super) fn latency(percentiles: Option<[u32; 4]>, max: u32, sum: PhaseSum) -> Option<Latency> {
     let [p50, p90, p95, p99] = percentiles?.map(|value| value.min(max));
     Some(Latency { count: sum.count, avg: sum.mean()?, max, p50, p90, p95, p99 })
 }

@@ -15,14 +15,14 @@
 
 /// The maximum since any of the values that were not dropped yet.
 #[derive(Clone, Debug, Default)]
-pub struct Peak {
+pub struct RunningMax {
     /// Number (modulo 2^32) and value. Those before `first` were dropped.
     falling: Vec<(u32, u32)>,
     first: usize,
     arrived: u32,
 }
 
-impl Peak {
+impl RunningMax {
     /// `values` come, oldest first.
     #[inline]
     pub fn admit_all(&mut self, values: &[u32]) {
@@ -87,7 +87,7 @@ mod tests {
             batches in prop::collection::vec((prop::collection::vec(0u32..20, 0..6), 0usize..6), 0..60), wrapped: bool,
         ) {
             let first = if wrapped { u32::MAX - 50 } else { 0 };
-            let mut peak = Peak { arrived: first, ..Peak::default() };
+            let mut peak = RunningMax { arrived: first, ..RunningMax::default() };
             let mut all: Vec<u32> = Vec::new();
             let mut dropped = 0;
             for (values, drop) in batches {

@@ -37,7 +37,7 @@ impl Store {
     pub fn repair(path: &Path, options: &Options, now: Timestamp) -> Result<Repaired, StoreError> {
         let path = &*path_check::resolved(path)?;
         let identity = Identity::at(path);
-        let source = Source::open(path, options)?;
+        let source = DamagedStore::open(path, options)?;
         let fresh = open::beside(path, ".repaired");
         let repaired = source.salvaged(path, &fresh).and_then(|damaged| {
             // One that can only be read is not locked.
@@ -55,14 +55,14 @@ impl Store {
 }
 
 /// The damaged store.
-enum Source {
+enum DamagedStore {
     /// Locked against every other writer.
     Locked(Database),
     /// Damaged so that it cannot be opened for writing, nor by any other writer.
     ReadOnly(ReadOnlyDatabase),
 }
 
-impl Source {
+impl DamagedStore {
     fn open(path: &Path, options: &Options) -> Result<Self, StoreError> {
         match open::open(path, options) {
             Ok(database) => Ok(Self::Locked(database)),

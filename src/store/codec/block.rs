@@ -14,7 +14,7 @@ use crate::model::{Sample, Timestamp};
 
 use super::columns::{Encoder, SAMPLE_MAX};
 use super::decoder;
-use super::frame::{self, Cursor, Damage, Key, put};
+use super::frame::{self, Cursor, Damage, FrameKey, put};
 
 /// Of the frame of a block.
 pub const VERSION: u8 = 1;
@@ -32,7 +32,7 @@ const _: () = assert!(FULL + SAMPLE_MAX <= PAGE_ROOM && AROUND < FULL);
 
 /// What a block tells without decoding its columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Head {
+pub struct BlockSummary {
     /// Samples in it, at least 1.
     pub count: usize,
     /// The smallest time in it.
@@ -49,9 +49,15 @@ pub const fn is_full(bytes: usize) -> bool {
 
 /// Encodes the longest beginning of `samples` that fits a block into `out`, which is cleared, and returns its head;
 /// `key` is where it belongs, `peak` the one of the block before. `samples` is not empty.
-pub fn encode(key: Key, samples: &[Sample], peak: Timestamp, encoder: &mut Encoder, out: &mut Vec<u8>) -> Head {
+pub fn encode(
+    key: FrameKey,
+    samples: &[Sample],
+    peak: Timestamp,
+    encoder: &mut Encoder,
+    out: &mut Vec<u8>,
+) -> BlockSummary {
     let base = samples[0].at;
-    let mut head = Head { count: 0, low: base, peak };
+    let mut head = BlockSummary { count: 0, low: base, peak };
     encoder.restart(base);
     let mut rest = samples;
     while let Some(room) = FULL.checked_sub(encoder.size() + AROUND).filter(|&room| room > 0 && !rest.is_empty()) {
@@ -77,7 +83,7 @@ pub fn encode(key: Key, samples: &[Sample], peak: Timestamp, encoder: &mut Encod
 }
 
 /// The head of the block at `key`, its checksum verified.
-pub fn head(key: Key, block: &[u8]) -> Result<Head, Damage> {
+pub fn head(key: FrameKey, block: &[u8]) -> Result<BlockSummary, Damage> {
     take_head(&mut frame::unseal(block, VERSION, key)?).map(|(head, _)| head)
 }
 
@@ -85,14 +91,14 @@ pub fn head(key: Key, block: &[u8]) -> Result<Head, Damage> {
 ///
 /// # Errors
 /// The bytes are not what was written there; `out` is as before.
-pub fn decode(key: Key, block: &[u8], out: &mut Vec<Sample>) -> Result<Head, Damage> {
+pub fn decode(key: FrameKey, block: &[u8], out: &mut Vec<Sample>) -> Result<BlockSummary, Damage> {
     let mut cursor = frame::unseal(block, VERSION, key)?;
     let (head, base) = take_head(&mut cursor)?;
     decoder::decode(cursor.0, head.count, base, out)?;
     Ok(head)
 }
 
-fn take_head(cursor: &mut Cursor<'_>) -> Result<(Head, Timestamp), Damage> {
+fn take_head(cursor: &mut Cursor<'_>) -> Result<(BlockSummary, Timestamp), Damage> {
     let count = cursor.take_as()?;
     let base = cursor.take()?;
     let low = base.checked_sub(cursor.take()?).ok_or(Damage::Range)?;
@@ -101,7 +107,7 @@ fn take_head(cursor: &mut Cursor<'_>) -> Result<(Head, Timestamp), Damage> {
         return Err(Damage::Range);
     }
     let [base, low, peak] = [base, low, peak].map(Timestamp::from_micros);
-    Ok((Head { count, low, peak }, base))
+    Ok((BlockSummary { count, low, peak }, base))
 }
 
 #[cfg(test)]
@@ -110,10 +116,10 @@ mod tests {
     use crate::store::tests::samples::{Noise, day, samples};
     use proptest::prelude::*;
 
-    const KEY: Key = (7, 1_000_000);
+    const KEY: FrameKey = (7, 1_000_000);
 
     /// All blocks of `samples`, as sealing makes them.
-    fn blocks(samples: &[Sample]) -> Vec<(Head, Vec<u8>)> {
+    fn blocks(samples: &[Sample]) -> Vec<(BlockSummary, Vec<u8>)> {
         let (mut encoder, mut rest, mut peak, mut made) = (Encoder::default(), samples, Timestamp::ZERO, Vec::new());
         while !rest.is_empty() {
             let mut block = Vec::new();

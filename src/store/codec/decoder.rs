@@ -37,7 +37,7 @@ pub fn decode(columns: &[u8], count: usize, base: Timestamp, out: &mut Vec<Sampl
         many.resize(count * COLUMNS, 0);
         many.as_mut_slice()
     };
-    let decoded = Columns::read(columns, count, numbers).and_then(|columns| columns.assemble(base, out));
+    let decoded = BlockColumns::read(columns, count, numbers).and_then(|columns| columns.assemble(base, out));
     if decoded.is_err() {
         out.truncate(start);
     }
@@ -45,7 +45,7 @@ pub fn decode(columns: &[u8], count: usize, base: Timestamp, out: &mut Vec<Sampl
 }
 
 /// Every column, read but for the times.
-struct Columns<'a> {
+struct BlockColumns<'a> {
     count: usize,
     /// Where the runs begin; they are known to be sound in their lengths.
     verdicts: Cursor<'a>,
@@ -60,7 +60,7 @@ struct Columns<'a> {
     due: Cursor<'a>,
 }
 
-impl<'a> Columns<'a> {
+impl<'a> BlockColumns<'a> {
     /// Reads the columns at the front of `columns` into `numbers`, which has room for them.
     fn read(columns: &'a [u8], count: usize, numbers: &'a mut [u32]) -> Result<Self, Damage> {
         let mut cursor = Cursor(columns);
@@ -108,7 +108,7 @@ impl<'a> Columns<'a> {
     fn assemble(mut self, base: Timestamp, out: &mut Vec<Sample>) -> Result<(), Damage> {
         let start = out.len();
         out.reserve(self.count);
-        let mut times = Times { due: base.as_micros().cast_signed(), step: 0, cursor: self.due };
+        let mut times = DueTimes { due: base.as_micros().cast_signed(), step: 0, cursor: self.due };
         let mut verdicts = self.verdicts;
         runs(&mut verdicts, self.count, |verdict, length| self.run(verdict, length, &mut times, out))?;
         if self.any_skipped {
@@ -131,7 +131,7 @@ impl<'a> Columns<'a> {
         &mut self,
         verdict: u64,
         length: usize,
-        so_far: &mut Times<'a>,
+        so_far: &mut DueTimes<'a>,
         out: &mut Vec<Sample>,
     ) -> Result<(), Damage> {
         // A copy stays in registers.
@@ -181,13 +181,13 @@ fn split<'a>(numbers: &mut &'a [u32], length: usize) -> &'a [u32] {
 
 /// When checks were due, one after the other.
 #[derive(Clone, Copy)]
-struct Times<'a> {
+struct DueTimes<'a> {
     due: i64,
     step: i64,
     cursor: Cursor<'a>,
 }
 
-impl Times<'_> {
+impl DueTimes<'_> {
     /// When the outcome of the next check was known, of which the phases took `spent`.
     #[inline]
     fn next(&mut self, spent: u64, late: u32) -> Result<Timestamp, Damage> {

@@ -96,28 +96,28 @@ pub fn begin(out: &mut Vec<u8>, version: u8) {
 }
 
 /// The place of a frame in its table, as far as the frame itself does not tell: site and seq, or zeros.
-pub type Key = (u32, u64);
+pub type FrameKey = (u32, u64);
 
 /// The key of frames that hold everything themselves.
-pub const ANYWHERE: Key = (0, 0);
+pub const ANYWHERE: FrameKey = (0, 0);
 
 /// Ends the frame that fills `out` and belongs at `key`.
-pub fn seal(out: &mut Vec<u8>, key: Key) {
+pub fn seal(out: &mut Vec<u8>, key: FrameKey) {
     let checksum = checksum(out, key);
     out.extend_from_slice(&checksum.to_le_bytes());
 }
 
-fn checksum(sealed: &[u8], (site, seq): Key) -> u32 {
+fn checksum(sealed: &[u8], (site, seq): FrameKey) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c_append(crc32c::crc32c(sealed), &site.to_le_bytes()), &seq.to_le_bytes())
 }
 
 /// What a frame of `version` that was sealed for `key` holds.
-pub fn unseal(frame: &[u8], version: u8, key: Key) -> Result<Cursor<'_>, Damage> {
+pub fn unseal(frame: &[u8], version: u8, key: FrameKey) -> Result<Cursor<'_>, Damage> {
     unseal_any(frame, version..=version, key).map(|(_, payload)| payload)
 }
 
 /// The version of a frame that was sealed for `key`, one of `versions`, and what it holds.
-pub fn unseal_any(frame: &[u8], versions: RangeInclusive<u8>, key: Key) -> Result<(u8, Cursor<'_>), Damage> {
+pub fn unseal_any(frame: &[u8], versions: RangeInclusive<u8>, key: FrameKey) -> Result<(u8, Cursor<'_>), Damage> {
     let (sealed, checksum) = frame.split_last_chunk::<CHECKSUM>().ok_or(Damage::Short)?;
     if self::checksum(sealed, key) != u32::from_le_bytes(*checksum) {
         return Err(Damage::Checksum);

@@ -39,7 +39,7 @@ const _: () = assert!(GROUP_MAX < 1 << 14 && rows::BEHIND == CHECKSUM);
 
 /// A finished entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct EncodedEntry {
     /// As stored.
     pub bytes: Vec<u8>,
     /// Samples in it.
@@ -55,7 +55,7 @@ pub struct Packer {
 
 impl Packer {
     /// Takes in consecutive `samples` of `site` from `first_seq` on; entries that fill up go to `done`.
-    pub fn push(&mut self, site: SiteId, first_seq: u64, samples: &[Packed], done: &mut Vec<Entry>) {
+    pub fn push(&mut self, site: SiteId, first_seq: u64, samples: &[Packed], done: &mut Vec<EncodedEntry>) {
         let (mut seq, mut rest) = (first_seq, samples);
         while !rest.is_empty() {
             if self.samples == 0 {
@@ -80,10 +80,10 @@ impl Packer {
     }
 
     /// Moves what is open, if anything, to `done`.
-    pub fn close(&mut self, done: &mut Vec<Entry>) {
+    pub fn close(&mut self, done: &mut Vec<EncodedEntry>) {
         if self.samples > 0 {
             frame::seal(&mut self.open, frame::ANYWHERE);
-            done.push(Entry { bytes: self.open.clone(), samples: self.samples });
+            done.push(EncodedEntry { bytes: self.open.clone(), samples: self.samples });
             self.samples = 0;
         }
     }
@@ -100,7 +100,7 @@ pub enum Code {
 
 /// Consecutive samples of one site within an entry, not yet decoded.
 #[derive(Clone, Debug)]
-pub struct Group {
+pub struct SampleGroup {
     /// Whose.
     pub site: SiteId,
     /// The number of the first.
@@ -113,7 +113,7 @@ pub struct Group {
     pub place: Range<usize>,
 }
 
-impl Group {
+impl SampleGroup {
     /// The number after the last.
     pub const fn next_seq(&self) -> u64 {
         self.first_seq + self.count as u64
@@ -143,7 +143,7 @@ pub fn decode(
 }
 
 /// Calls `each` with every group of an entry, in order.
-pub fn groups(entry: &[u8], mut each: impl FnMut(Group)) -> Result<(), Damage> {
+pub fn groups(entry: &[u8], mut each: impl FnMut(SampleGroup)) -> Result<(), Damage> {
     let (version, mut cursor) = frame::unseal_any(entry, VERSIONS, frame::ANYWHERE)?;
     let payload_end = entry.len() - CHECKSUM;
     let code = match version {
@@ -162,7 +162,7 @@ pub fn groups(entry: &[u8], mut each: impl FnMut(Group)) -> Result<(), Damage> {
         };
         let start = payload_end - cursor.left();
         cursor.take_bytes(length)?;
-        each(Group { site, first_seq, count, code, place: start..start + length });
+        each(SampleGroup { site, first_seq, count, code, place: start..start + length });
     }
     Ok(())
 }
@@ -176,7 +176,7 @@ mod tests {
 
     type Batch = Vec<(SiteId, u64, Vec<Sample>)>;
 
-    fn pack(batch: &Batch) -> Vec<Entry> {
+    fn pack(batch: &Batch) -> Vec<EncodedEntry> {
         let (mut packer, mut done) = (Packer::default(), Vec::new());
         for (site, seq, samples) in batch {
             let words: Vec<Packed> = samples.iter().map(Sample::packed).collect();

@@ -11,14 +11,14 @@ pub(crate) mod stream_vbyte;
 
 use crate::model::{Sample, SiteId};
 
-pub use block::{Head, VERSION as BLOCK_VERSION, decode, encode};
+pub use block::{BlockSummary, VERSION as BLOCK_VERSION, decode, encode};
 pub use columns::Encoder;
-pub use frame::{ANYWHERE, Damage, Key};
+pub use frame::{ANYWHERE, Damage, FrameKey};
 pub use journal_entry::VERSIONS as ENTRY_VERSIONS;
 
 /// `payload` as a frame of this version that belongs at `key`, its checksum included.
 #[must_use]
-pub fn sealed(version: u8, payload: &[u8], key: Key) -> Vec<u8> {
+pub fn sealed(version: u8, payload: &[u8], key: FrameKey) -> Vec<u8> {
     let mut frame = Vec::new();
     frame::begin(&mut frame, version);
     frame.extend_from_slice(payload);

@@ -36,10 +36,10 @@ const LAST_PATIENCE: Duration = Duration::from_millis(500);
 
 /// The way from a store to the file that it has open at the moment, for the one who waits for it.
 #[derive(Clone, Debug, Default)]
-pub struct Link(Arc<Shared>);
+pub struct LockHandle(Arc<LockState>);
 
 #[derive(Debug, Default)]
-struct Shared {
+struct LockState {
     /// The open file.
     file: Mutex<Option<Arc<FileBackend>>>,
     identity: Mutex<Option<Identity>>,
@@ -53,7 +53,7 @@ struct Shared {
     patience: AtomicU64,
 }
 
-impl Link {
+impl LockHandle {
     /// How many operations on the file have ended: while that number stands still, the disk does not answer.
     #[must_use]
     pub fn operations(&self) -> u64 {
@@ -149,7 +149,7 @@ impl Link {
 #[derive(Debug)]
 pub struct Patient {
     file: Arc<FileBackend>,
-    link: Link,
+    link: LockHandle,
     pause: fn(Duration),
     /// The last lock was waited for in vain.
     in_vain: AtomicBool,
@@ -159,7 +159,7 @@ pub struct Patient {
 
 impl Patient {
     /// `file`, which is this one, for as long as `link` says.
-    pub fn new(file: FileBackend, identity: Identity, link: &Link, pause: fn(Duration)) -> Self {
+    pub fn new(file: FileBackend, identity: Identity, link: &LockHandle, pause: fn(Duration)) -> Self {
         let file = Arc::new(file);
         *lock(&link.0.file) = Some(Arc::clone(&file));
         *lock(&link.0.identity) = Some(identity);
@@ -386,7 +386,7 @@ mod tests {
         fs::write(&path, "any").unwrap();
         let file = OpenOptions::new().read(true).write(true).open(&path).unwrap();
         let identity = Identity::of(&file.metadata().unwrap());
-        let file = Patient::new(FileBackend::new(file).unwrap(), identity, &Link::default(), count);
+        let file = Patient::new(FileBackend::new(file).unwrap(), identity, &LockHandle::default(), count);
         let (start, end) = (Bound::Included(HEADER.0), Bound::Excluded(HEADER.1));
         for shared in [true, false] {
             let locked = if shared { file.lock_shared_range(start, end) } else { file.lock_range(start, end) };

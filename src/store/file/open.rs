@@ -22,7 +22,7 @@ use crate::store::file::path_check::Identity;
 use crate::store::limits::Keep;
 use crate::store::tables::schema::{self, Format};
 
-use super::lock::{self, Link, Patient};
+use super::lock::{self, LockHandle, Patient};
 use super::rehearsal::Rehearsal;
 use super::unrepaired::UnrepairedBackend;
 use super::{new_file, path_check};
@@ -51,7 +51,7 @@ pub struct Options {
     /// How much of the past is kept.
     pub keep: Keep,
     /// The way to the open file, for the one who waits for it.
-    pub link: Link,
+    pub link: LockHandle,
     /// Whether every page is verified first, also those of the database's own bookkeeping.
     pub verify: bool,
 }
@@ -64,7 +64,7 @@ impl Default for Options {
             pause: std::thread::sleep,
             progress: |_| (),
             keep: Keep::default(),
-            link: Link::default(),
+            link: LockHandle::default(),
             verify: false,
         }
     }
@@ -267,12 +267,12 @@ pub fn has_writer(path: &Path) -> Option<bool> {
 }
 
 fn reader(path: &Path) -> Result<Patient, StoreError> {
-    let link = Link::default();
+    let link = LockHandle::default();
     link.set_patience(READER_PATIENCE);
     backend(path, open_file(path, false)?, &link, std::thread::sleep)
 }
 
-fn backend(path: &Path, file: File, link: &Link, pause: fn(Duration)) -> Result<Patient, StoreError> {
+fn backend(path: &Path, file: File, link: &LockHandle, pause: fn(Duration)) -> Result<Patient, StoreError> {
     let metadata = file.metadata().map_err(|source| StoreError::Io { path: path.to_owned(), doing: "open", source })?;
     let backend = FileBackend::new(file).map_err(|error| StoreError::of(path, error))?;
     Ok(Patient::new(backend, Identity::of(&metadata), link, pause))

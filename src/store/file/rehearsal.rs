@@ -21,11 +21,11 @@ const SIZE: usize = 4_096;
 #[derive(Debug)]
 pub struct Rehearsal<B> {
     file: B,
-    written: Mutex<Written>,
+    written: Mutex<WrittenState>,
 }
 
 #[derive(Debug)]
-struct Written {
+struct WrittenState {
     length: u64,
     /// What of the file itself is left: a file that was cut off and grew again is empty there.
     of_file: u64,
@@ -39,11 +39,11 @@ impl<B: StorageBackend> Rehearsal<B> {
     /// The system's.
     pub fn of(file: B) -> io::Result<Self> {
         let length = file.len()?;
-        let written = Mutex::new(Written { length, of_file: length, blocks: HashMap::new() });
+        let written = Mutex::new(WrittenState { length, of_file: length, blocks: HashMap::new() });
         Ok(Self { file, written })
     }
 
-    fn written(&self) -> MutexGuard<'_, Written> {
+    fn written(&self) -> MutexGuard<'_, WrittenState> {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -154,16 +154,16 @@ mod tests {
     use crate::store::writable::Store;
 
     #[derive(Clone, Debug)]
-    enum Step {
+    enum WriteStep {
         Write(u64, Vec<u8>),
         Length(u64),
     }
 
-    fn steps() -> impl Strategy<Value = Vec<Step>> {
+    fn steps() -> impl Strategy<Value = Vec<WriteStep>> {
         let write = (0u64..20_000, prop::collection::vec(any::<u8>(), 1..9_000));
         let step = prop_oneof![
-            3 => write.prop_map(|(at, data)| Step::Write(at, data)),
-            1 => (0u64..30_000).prop_map(Step::Length),
+            3 => write.prop_map(|(at, data)| WriteStep::Write(at, data)),
+            1 => (0u64..30_000).prop_map(WriteStep::Length),
         ];
         prop::collection::vec(step, 0..12)
     }
@@ -180,13 +180,13 @@ mod tests {
             let mut model = first.clone();
             for step in steps {
                 match step {
-                    Step::Write(at, data) => {
+                    WriteStep::Write(at, data) => {
                         let end = usize::try_from(at).unwrap() + data.len();
                         model.resize(model.len().max(end), 0);
                         model[end - data.len()..end].copy_from_slice(&data);
                         rehearsal.write(at, &data).unwrap();
                     }
-                    Step::Length(length) => {
+                    WriteStep::Length(length) => {
                         model.resize(length.try_into().unwrap(), 0);
                         rehearsal.set_len(length).unwrap();
                     }

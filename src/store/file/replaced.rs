@@ -14,10 +14,10 @@ const LENGTH: usize = HEADER.1 as usize;
 
 /// See the module. Without one, every file is as it should be.
 #[derive(Debug, Default)]
-pub struct Trace(Option<Known>);
+pub struct Trace(Option<LastSeen>);
 
 #[derive(Debug)]
-struct Known {
+struct LastSeen {
     /// None: a write of it failed, and what of it came to the disk is not known.
     header: Option<[u8; LENGTH]>,
     length: u64,
@@ -27,7 +27,7 @@ impl Trace {
     /// What `file` looks like now.
     pub fn of(file: &impl StorageBackend) -> io::Result<Self> {
         let length = file.len()?;
-        Ok(Self(Some(Known { header: Some(header(file)?), length })))
+        Ok(Self(Some(LastSeen { header: Some(header(file)?), length })))
     }
 
     /// Takes note that `data` was written at `offset`; `whole`: without an error.

@@ -32,7 +32,7 @@ pub struct Gone {
 
 /// Alerts that no trimming removes, as far as they are known; none is added while one trimming goes on.
 #[derive(Clone, Debug, Default)]
-pub struct Kept(Option<Vec<u64>>);
+pub struct KeptAlerts(Option<Vec<u64>>);
 
 /// Removes about `most` alerts: those from before `cutoff`, and the oldest while all take more than their share of
 /// `max_size`.
@@ -40,7 +40,7 @@ pub fn trim(
     transaction: &WriteTransaction,
     (cutoff, max_size): (Option<Timestamp>, Option<u64>),
     most: usize,
-    kept: &mut Kept,
+    kept: &mut KeptAlerts,
 ) -> Result<Gone, redb::Error> {
     let mut alerts = transaction.open_table(schema::ALERTS)?;
     let count = alerts.len()?;
@@ -165,7 +165,7 @@ mod tests {
         max_size: Option<u64>,
         most: usize,
     ) -> Result<Gone, redb::Error> {
-        trim(write, (cutoff, max_size), most, &mut Kept::default())
+        trim(write, (cutoff, max_size), most, &mut KeptAlerts::default())
     }
 
     fn left(write: &WriteTransaction) -> Vec<u64> {
@@ -203,7 +203,7 @@ mod tests {
         (0..500).for_each(|number| put(&write, number, u32::try_from(number).unwrap() + 10, AlertState::Down, number));
         (500..5_000).for_each(|number| put(&write, number, 3, AlertState::Up, number));
         let max_size = 1 << 20;
-        let mut kept = Kept::default();
+        let mut kept = KeptAlerts::default();
         while trim(&write, (None, Some(max_size)), 100, &mut kept).unwrap().more {}
         let stats = write.open_table(schema::ALERTS).unwrap().stats().unwrap();
         let bytes = stats.stored_bytes() + stats.metadata_bytes() + stats.fragmented_bytes();
@@ -245,7 +245,7 @@ mod tests {
         let write = database.begin_write().unwrap();
         (0..5_000).for_each(|number| put(&write, number, 3, AlertState::Up, number));
         let max_size = 1 << 20;
-        let mut kept = Kept::default();
+        let mut kept = KeptAlerts::default();
         while trim(&write, (None, Some(max_size)), 100, &mut kept).unwrap().more {}
         let alerts = write.open_table(schema::ALERTS).unwrap();
         let (count, stats) = (alerts.len().unwrap(), alerts.stats().unwrap());

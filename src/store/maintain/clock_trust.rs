@@ -20,14 +20,14 @@ const PATIENCE: Duration = Duration::from_hours(1);
 
 /// What is known of the clock.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Trust {
+pub struct ClockTrust {
     /// The last time that was seen, by a sample or by a look.
     last: Option<Timestamp>,
     /// Before this time nothing goes by age.
     from: Timestamp,
 }
 
-impl Trust {
+impl ClockTrust {
     /// With the newest sample at this time.
     pub const fn since(newest: Option<Timestamp>) -> Self {
         Self { last: newest, from: Timestamp::ZERO }
@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn a_step_of_more_than_a_day_is_not_believed_for_an_hour() {
         let at = |hours: u64| Timestamp::from_secs(hours * 3_600);
-        let mut trust = Trust::since(Some(at(1_000)));
+        let mut trust = ClockTrust::since(Some(at(1_000)));
         assert!(trust.by_age(at(1_024)));
         assert!(!trust.by_age(at(2_000)));
         assert!(!trust.by_age(at(2_000).after(Duration::from_mins(59))));
@@ -72,6 +72,6 @@ mod tests {
         assert!(!trust.by_age(at(9_000)));
         assert!(!trust.by_age(at(2_002)));
         assert!(trust.by_age(at(2_003)));
-        assert!(Trust::default().by_age(at(5)), "an empty store has nothing to lose");
+        assert!(ClockTrust::default().by_age(at(5)), "an empty store has nothing to lose");
     }
 }

@@ -25,9 +25,9 @@ use crate::store::tables::rollup::Grain;
 use crate::store::tables::schema;
 use crate::store::tables::sealed::read_sealed;
 
-use super::alert_retention::{self, Kept};
+use super::alert_retention::{self, KeptAlerts};
 use super::rollup_builder::{Extent, NOTHING, RollupBuilder};
-use super::space::{BLOCK_BYTES, HOUR_BYTES, Room, limit, needed};
+use super::space::{BLOCK_BYTES, HOUR_BYTES, SpaceUsage, limit, needed};
 
 /// Blocks, and hours, that go in one transaction: 32 MiB, more than one sealing brings.
 pub const BLOCKS_MAX: usize = 8_192;
@@ -69,10 +69,10 @@ pub struct Trimmed {
 /// trimming, between which no alert comes.
 pub fn trim(
     transaction: &WriteTransaction,
-    (keep, room): (&Keep, Option<Room>),
+    (keep, room): (&Keep, Option<SpaceUsage>),
     (now, by_age): (Timestamp, bool),
     most: usize,
-    kept: &mut Kept,
+    kept: &mut KeptAlerts,
 ) -> Result<Trimmed, redb::Error> {
     let mut outcome = Trimmed::default();
     let mut gone = BTreeMap::new();
@@ -481,9 +481,9 @@ mod tests {
         let keep = Keep { retention: Some(HOUR), max_size: None, alert_retention: None };
         // Three blocks are old: the damaged one, and two whose last samples are.
         let now = day[usize::try_from(before[3].1).unwrap()].at.after(HOUR);
-        let first = trim(&change, (&keep, None), (now, true), 2, &mut Kept::default()).unwrap();
+        let first = trim(&change, (&keep, None), (now, true), 2, &mut KeptAlerts::default()).unwrap();
         assert_eq!((first.blocks, first.more, first.is_full), (2, true, false));
-        let second = trim(&change, (&keep, None), (now, true), 2, &mut Kept::default()).unwrap();
+        let second = trim(&change, (&keep, None), (now, true), 2, &mut KeptAlerts::default()).unwrap();
         assert_eq!((second.blocks, second.more), (1, false));
         assert_eq!(keys(&change), before[3..]);
     }
@@ -504,7 +504,7 @@ mod tests {
         let keep = Keep { max_size: Some(1 << 20), ..Keep::default() };
         let large = 1 << 30;
         let mut room = measure(&change, &keep, large, None, true).unwrap();
-        let (mut all, mut kept) = (Trimmed::default(), Kept::default());
+        let (mut all, mut kept) = (Trimmed::default(), KeptAlerts::default());
         while {
             room = measure(&change, &keep, large, room, false).unwrap();
             let step = trim(&change, (&keep, room), (Timestamp::ZERO, false), 8, &mut kept).unwrap();

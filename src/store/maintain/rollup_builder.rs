@@ -14,7 +14,7 @@ use redb::{ReadableTable, Table, WriteTransaction};
 use crate::model::{Sample, SiteId, Timestamp};
 use crate::store::codec::block;
 use crate::store::tables::record::SealedRecord;
-use crate::store::tables::rollup::{Grain, Roll};
+use crate::store::tables::rollup::{Grain, RollupRow};
 use crate::store::tables::schema;
 use crate::store::tables::sealed::{Rolled, reach, read_sealed};
 
@@ -31,9 +31,9 @@ pub struct RollupBuilder<'txn> {
     bytes: Vec<u8>,
     samples: Vec<Sample>,
     /// With room: for the next hour and the next day, both empty, and for the row of a day as it is stored.
-    spare: Roll,
-    spare_day: Roll,
-    stored: Roll,
+    spare: RollupRow,
+    spare_day: RollupRow,
+    stored: RollupRow,
 }
 
 /// What to roll up.
@@ -63,7 +63,7 @@ impl<'txn> RollupBuilder<'txn> {
     /// The rollups as `transaction` sees them.
     pub fn new(transaction: &'txn WriteTransaction) -> Result<Self, redb::Error> {
         let (hours, days) = (transaction.open_table(schema::HOURS)?, transaction.open_table(schema::DAYS)?);
-        let (spare, spare_day, stored) = (Roll::default(), Roll::default(), Roll::default());
+        let (spare, spare_day, stored) = (RollupRow::default(), RollupRow::default(), RollupRow::default());
         Ok(Self { hours, days, bytes: Vec::new(), samples: Vec::new(), spare, spare_day, stored })
     }
 
@@ -81,7 +81,7 @@ impl<'txn> RollupBuilder<'txn> {
         let blocks_end = until.min(at_hand.0);
         let before = blocks.range((site.0, 0)..=(site.0, record.rolled))?.next_back().transpose()?;
         let from = before.map_or(record.rolled, |(key, _)| key.value().1).min(blocks_end);
-        let mut run = Run { record: *record, hour: None, day: std::mem::take(&mut self.spare_day) };
+        let mut run = SiteRollup { record: *record, hour: None, day: std::mem::take(&mut self.spare_day) };
         let mut read = 0;
         for row in blocks.range((site.0, from)..(site.0, blocks_end))? {
             if read == extent.blocks {
@@ -112,7 +112,7 @@ impl<'txn> RollupBuilder<'txn> {
     fn admit_all(
         &mut self,
         site: SiteId,
-        run: &mut Run,
+        run: &mut SiteRollup,
         (first, samples): AtHand<'_>,
         until: u64,
     ) -> Result<(), redb::Error> {
@@ -135,7 +135,7 @@ impl<'txn> RollupBuilder<'txn> {
     fn admit(
         &mut self,
         site: SiteId,
-        run: &mut Run,
+        run: &mut SiteRollup,
         hour: u64,
         (first, samples): AtHand<'_>,
     ) -> Result<(), redb::Error> {
@@ -144,14 +144,14 @@ impl<'txn> RollupBuilder<'txn> {
         }
         let before = (run.record.rolled_at > Timestamp::ZERO).then_some(run.record.rolled_at);
         let spare = &mut self.spare;
-        let (_, roll) = run.hour.get_or_insert_with(|| (hour, Roll { first_seq: first, ..std::mem::take(spare) }));
+        let (_, roll) = run.hour.get_or_insert_with(|| (hour, RollupRow { first_seq: first, ..std::mem::take(spare) }));
         roll.stretch.admit_all(samples, before);
         roll.next_seq = first + samples.len() as u64;
         Ok(())
     }
 
     /// Writes the open hour, and adds it to the open day.
-    fn close_hour(&mut self, site: SiteId, run: &mut Run) -> Result<(), redb::Error> {
+    fn close_hour(&mut self, site: SiteId, run: &mut SiteRollup) -> Result<(), redb::Error> {
         let Some((hour, mut roll)) = run.hour.take() else { return Ok(()) };
         let day = Grain::Day.of(Grain::Hour.start(hour));
         if run.day.next_seq > 0 && run.day_number() != day {
@@ -161,7 +161,7 @@ impl<'txn> RollupBuilder<'txn> {
         run.record.rolled = roll.next_seq;
         run.record.rolled_at = roll.stretch.last_at.unwrap_or_default();
         let key = (site.0, hour);
-        match self.hours.get(key)?.and_then(|row| Roll::decode(key, row.value()).ok()) {
+        match self.hours.get(key)?.and_then(|row| RollupRow::decode(key, row.value()).ok()) {
             None => roll.encode(key, &mut self.bytes),
             Some(mut stored) => {
                 stored.append(&roll);
@@ -175,7 +175,7 @@ impl<'txn> RollupBuilder<'txn> {
     }
 
     /// Adds the open day to its row.
-    fn write_day(&mut self, site: SiteId, run: &mut Run) -> Result<(), redb::Error> {
+    fn write_day(&mut self, site: SiteId, run: &mut SiteRollup) -> Result<(), redb::Error> {
         if run.day.next_seq == 0 {
             return Ok(());
         }
@@ -195,11 +195,11 @@ impl<'txn> RollupBuilder<'txn> {
     }
 
     /// The day at `key`, from the rows of its hours.
-    fn sum_of_hours(&self, (site, day): (u32, u64)) -> Result<Roll, redb::Error> {
-        let mut sum = Roll::default();
+    fn sum_of_hours(&self, (site, day): (u32, u64)) -> Result<RollupRow, redb::Error> {
+        let mut sum = RollupRow::default();
         for row in self.hours.range((site, day * 24)..(site, (day + 1) * 24))? {
             let (key, bytes) = row?;
-            if let Ok(hour) = Roll::decode(key.value(), bytes.value()) {
+            if let Ok(hour) = RollupRow::decode(key.value(), bytes.value()) {
                 sum.append(&hour);
             }
         }
@@ -214,15 +214,15 @@ impl Rolled for RollupBuilder<'_> {
 }
 
 /// The hours and the day that are being summed up.
-struct Run {
+struct SiteRollup {
     record: SealedRecord,
     /// Its number, and its samples from number `record.rolled` on.
-    hour: Option<(u64, Roll)>,
+    hour: Option<(u64, RollupRow)>,
     /// The hours that were closed and are not in the row of their day.
-    day: Roll,
+    day: RollupRow,
 }
 
-impl Run {
+impl SiteRollup {
     /// The number of the sample that comes next.
     fn next_seq(&self) -> u64 {
         self.hour.as_ref().map_or(self.record.rolled, |(_, roll)| roll.next_seq)

@@ -12,7 +12,7 @@ use redb::{ReadableTable, Table, WriteTransaction};
 use crate::model::{Sample, SiteId, Timestamp};
 use crate::store::codec::block;
 use crate::store::codec::columns::Encoder;
-use crate::store::tables::journal::Tail;
+use crate::store::tables::journal::Journal;
 use crate::store::tables::record::SealedRecord;
 use crate::store::tables::rollup::Grain;
 use crate::store::tables::schema;
@@ -45,7 +45,7 @@ const SITE_PAGES: usize = 2;
 /// A journal on its way into blocks.
 #[derive(Debug)]
 pub struct Sealing {
-    tail: Tail,
+    tail: Journal,
     /// Sites before this number are done.
     from: SiteId,
     outcome: Sealed,
@@ -54,7 +54,7 @@ pub struct Sealing {
 impl Sealing {
     /// Of everything in the journal, which does not change until it is sealed.
     pub fn of(journal: &impl ReadableTable<u64, &'static [u8]>) -> Result<Self, redb::Error> {
-        let tail = Tail::load(journal)?;
+        let tail = Journal::load(journal)?;
         let outcome = Sealed { samples: 0, damaged: tail.damaged };
         Ok(Self { tail, from: SiteId(0), outcome })
     }
@@ -128,7 +128,7 @@ impl SiteSealer {
         &mut self,
         site: SiteId,
         mut record: SealedRecord,
-        tail: &Tail,
+        tail: &Journal,
         blocks: &mut Blocks<'_>,
         outcome: &mut Sealed,
     ) -> Result<SealedRecord, redb::Error> {

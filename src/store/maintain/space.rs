@@ -31,7 +31,7 @@ const RESERVE: u64 = 4 << 20;
 
 /// The room in use, counted at some time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
+pub struct SpaceUsage {
     /// Bytes of the pages of all tables.
     used: u64,
     /// Blocks and hours at that time.
@@ -62,14 +62,14 @@ pub fn measure(
     transaction: &WriteTransaction,
     keep: &Keep,
     taken: u64,
-    known: Option<Room>,
+    known: Option<SpaceUsage>,
     is_sealing: bool,
-) -> Result<Option<Room>, redb::Error> {
+) -> Result<Option<SpaceUsage>, redb::Error> {
     let Some(max_size) = keep.max_size.filter(|max_size| taken >= limit(*max_size)) else { return Ok(None) };
     let known = known.filter(|room| room.age < RECOUNT_AFTER && taken >= SMALL);
     let mut room = match known {
         Some(room) if !is_sealing => return Ok(Some(room)),
-        Some(room) => Room { age: room.age + 1, ..room },
+        Some(room) => SpaceUsage { age: room.age + 1, ..room },
         None => count(transaction)?,
     };
     if taken > max_size.saturating_add(max_size / 10) && room.age.is_multiple_of(READERS_AFTER) {
@@ -82,7 +82,7 @@ pub fn measure(
     Ok(Some(room))
 }
 
-fn count(transaction: &WriteTransaction) -> Result<Room, redb::Error> {
+fn count(transaction: &WriteTransaction) -> Result<SpaceUsage, redb::Error> {
     let (blocks, blocks_used) = table(transaction, schema::BLOCKS)?;
     let (hours, hours_used) = table(transaction, schema::HOURS)?;
     let used = blocks_used
@@ -96,7 +96,7 @@ fn count(transaction: &WriteTransaction) -> Result<Room, redb::Error> {
         + table(transaction, schema::SEALED)?.1
         + table(transaction, schema::CERTIFICATES)?.1
         + table(transaction, schema::SINKS)?.1;
-    Ok(Room { used, blocks, hours, age: 0, held: 0 })
+    Ok(SpaceUsage { used, blocks, hours, age: 0, held: 0 })
 }
 
 /// The rows of a table and the bytes of its pages; none of one that was never made.
@@ -109,7 +109,7 @@ fn table<K: redb::Key + 'static>(
     Ok((table.len()?, stats.stored_bytes() + stats.metadata_bytes() + stats.fragmented_bytes()))
 }
 
-impl Room {
+impl SpaceUsage {
     /// The same after so many bytes of alerts went, which no number of blocks tells of.
     pub const fn without(self, alert_bytes: u64) -> Self {
         Self { used: self.used.saturating_sub(alert_bytes), ..self }

@@ -6,7 +6,7 @@
 use crate::model::{Sample, SiteId, Timestamp};
 use crate::stats::Cadence;
 use crate::store::codec::block;
-use crate::store::tables::rollup::Roll;
+use crate::store::tables::rollup::RollupRow;
 use crate::store::tables::schema;
 
 use super::view::View;
@@ -17,7 +17,7 @@ pub fn begins(view: &View, site: SiteId) -> Result<Option<Timestamp>, redb::Erro
     let mut note = |due: Timestamp| oldest = Some(oldest.map_or(due, |oldest| oldest.min(due)));
     for table in [&view.days, &view.hours].into_iter().flatten() {
         if let Some((key, bytes)) = table.range(schema::whole(site.0))?.next().transpose()?
-            && let Ok(roll) = Roll::decode(key.value(), bytes.value())
+            && let Ok(roll) = RollupRow::decode(key.value(), bytes.value())
             && let Some(oldest) = roll.stretch.oldest
         {
             note(oldest.due);

@@ -17,7 +17,7 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
 
 use crate::alert::Alert;
 use crate::model::{Sample, SiteId, Timestamp};
-use crate::store::codec::frame::Key;
+use crate::store::codec::frame::FrameKey;
 use crate::store::codec::{block, journal_entry};
 use crate::store::tables::sealed::{Rolled, read_sealed};
 use crate::store::tables::{record, schema};
@@ -26,7 +26,7 @@ use super::view;
 
 /// Where a reader stands.
 #[derive(Debug)]
-pub struct Follower {
+pub struct ExportReader {
     /// The number of the next sample of each site; of a site that is not here, 0.
     next: HashMap<SiteId, u64>,
     next_alert: u64,
@@ -39,7 +39,7 @@ pub struct Follower {
 
 /// What one call found.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct ExportBatch {
     /// Samples with their sites and numbers; those of one site in order.
     pub samples: Vec<(SiteId, u64, Sample)>,
     /// Alerts with their numbers.
@@ -59,9 +59,9 @@ impl Rolled for Unasked {
     }
 }
 
-type Blocks = ReadOnlyTable<Key, &'static [u8]>;
+type Blocks = ReadOnlyTable<FrameKey, &'static [u8]>;
 
-impl Follower {
+impl ExportReader {
     /// A reader that stands there.
     #[must_use]
     pub fn new(cursors: &BTreeMap<SiteId, u64>, next_alert: u64) -> Self {
@@ -92,7 +92,7 @@ impl Follower {
         &mut self,
         transaction: &ReadTransaction,
         most: usize,
-        found: &mut Found,
+        found: &mut ExportBatch,
     ) -> Result<(), redb::Error> {
         found.samples.clear();
         found.alerts.clear();
@@ -121,7 +121,12 @@ impl Follower {
         self.learn(transaction, found)
     }
 
-    fn alerts(&mut self, transaction: &ReadTransaction, most: usize, found: &mut Found) -> Result<(), redb::Error> {
+    fn alerts(
+        &mut self,
+        transaction: &ReadTransaction,
+        most: usize,
+        found: &mut ExportBatch,
+    ) -> Result<(), redb::Error> {
         let alerts = transaction.open_table(schema::ALERTS)?;
         let mut sites = Vec::new();
         for row in alerts.range(self.next_alert..)? {
@@ -175,7 +180,7 @@ impl Follower {
         blocks: &Blocks,
         (site, end): (SiteId, u64),
         most: usize,
-        found: &mut Found,
+        found: &mut ExportBatch,
     ) -> Result<Option<Timestamp>, redb::Error> {
         let next = self.next(site);
         let Some((key, bytes)) = at_or_after(blocks, site, next, end)? else {
@@ -212,7 +217,7 @@ impl Follower {
         &mut self,
         journal: &ReadOnlyTable<u64, &'static [u8]>,
         most: usize,
-        found: &mut Found,
+        found: &mut ExportBatch,
     ) -> Result<(), redb::Error> {
         let mut samples = Vec::new();
         for row in journal.range(self.journal.unwrap_or(0)..)? {
@@ -241,7 +246,7 @@ impl Follower {
     }
 
     /// Learns the names of the sites in `found`.
-    fn learn(&mut self, transaction: &ReadTransaction, found: &Found) -> Result<(), redb::Error> {
+    fn learn(&mut self, transaction: &ReadTransaction, found: &ExportBatch) -> Result<(), redb::Error> {
         self.know(transaction, found.samples.iter().map(|(site, ..)| *site))
     }
 
@@ -263,7 +268,7 @@ fn at_or_after(
     SiteId(site): SiteId,
     next: u64,
     end: u64,
-) -> Result<Option<(Key, Vec<u8>)>, redb::Error> {
+) -> Result<Option<(FrameKey, Vec<u8>)>, redb::Error> {
     if let Some((key, bytes)) = blocks.range((site, 0)..=(site, next))?.next_back().transpose()? {
         let (key, bytes) = (key.value(), bytes.value());
         // A damaged one does not tell where it ends: what is left of it is stepped over.
@@ -298,7 +303,7 @@ mod tests {
         writer: Option<Writer>,
         days: Vec<Vec<Sample>>,
         now: Timestamp,
-        follower: Follower,
+        follower: ExportReader,
         /// What was handed out, by site.
         found: Vec<Vec<(u64, Sample)>>,
         skipped: u64,
@@ -313,7 +318,7 @@ mod tests {
                 writer: None,
                 now: days[0][0].at,
                 days,
-                follower: Follower::new(&BTreeMap::new(), 0),
+                follower: ExportReader::new(&BTreeMap::new(), 0),
                 found: vec![Vec::new(); SITES as usize],
                 skipped: 0,
             };
@@ -366,12 +371,12 @@ mod tests {
 
         fn reopen(&mut self) {
             let next = (0..SITES).map(|site| (SiteId(site), self.follower.next(SiteId(site)))).collect();
-            self.follower = Follower::new(&next, 0);
+            self.follower = ExportReader::new(&next, 0);
         }
 
         /// One reading of at most `most`; whether there is more.
         fn read(&mut self, most: usize) -> bool {
-            let mut found = Found::default();
+            let mut found = ExportBatch::default();
             Archive::open(&self.path()).unwrap().follow(&mut self.follower, most, &mut found).unwrap();
             assert!(found.samples.len() + found.alerts.len() <= most);
             self.skipped += found.skipped;
@@ -511,8 +516,8 @@ mod tests {
             let found: Vec<u64> = progress.cursors.values().copied().collect();
             assert_eq!((&found[..], progress.next_alert), (&cursors[..], next_alert), "{name}");
         }
-        let mut follower = Follower::new(&BTreeMap::new(), 1);
-        let mut found = Found::default();
+        let mut follower = ExportReader::new(&BTreeMap::new(), 1);
+        let mut found = ExportBatch::default();
         drop(store);
         let archive = Archive::open(&rig.path()).unwrap();
         archive.follow(&mut follower, 5_000, &mut found).unwrap();

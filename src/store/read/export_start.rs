@@ -7,7 +7,7 @@ use redb::ReadTransaction;
 use crate::model::{SiteId, Timestamp};
 use crate::store::codec::block;
 use crate::store::read::view::{self, View};
-use crate::store::tables::export_cursor::{Progress, StoredSink, Tally, all};
+use crate::store::tables::export_cursor::{PointCounts, Progress, StoredSink, all};
 use crate::store::tables::{record, schema};
 
 /// Where a sink that is not known yet begins.
@@ -66,7 +66,7 @@ pub fn begin(transaction: &ReadTransaction, (sink, name): (u32, &str), start: St
             break;
         }
     }
-    let (name, tally) = (name.into(), Tally::default());
+    let (name, tally) = (name.into(), PointCounts::default());
     Ok(Progress { sink, name, tally, next_alert, next_point: 0, acknowledged: None, cursors })
 }
 

@@ -14,10 +14,10 @@ use std::time::Duration;
 use redb::ReadOnlyTable;
 
 use crate::model::{Outcome, Sample, SiteId, Timestamp};
-use crate::stats::{Beat, Beats, Stretch};
+use crate::stats::{Beat, Beats, PeriodFigures};
 use crate::store::codec::block;
 use crate::store::tables::record::SealedRecord;
-use crate::store::tables::rollup::{self, Grain, Roll};
+use crate::store::tables::rollup::{self, Grain, RollupRow};
 use crate::store::tables::schema;
 
 use super::samples::{Chain, first_block};
@@ -31,7 +31,7 @@ pub struct Figures {
     /// Whose.
     pub site: SiteId,
     /// Its samples in the period, summed up.
-    pub stretch: Stretch,
+    pub stretch: PeriodFigures,
     /// When the oldest check was due of which anything is kept, whatever the period; none with a heartbeat: it costs a block.
     pub begins: Option<Timestamp>,
     /// Whether that is to the sample: no edge of the period had to be rounded to an hour or a day.
@@ -53,7 +53,7 @@ pub fn figures(view: &View, query: &Query, cell: Option<Duration>) -> Result<Vec
         let sealed = view.sealed(site)?;
         let first = view.blocks.range(schema::whole(site.0))?.next().transpose()?;
         let first_raw = first.map_or(sealed.next_seq, |(key, _)| key.value().1);
-        let mut sum = Sum {
+        let mut sum = FiguresBuilder {
             view,
             query,
             sealed,
@@ -61,7 +61,7 @@ pub fn figures(view: &View, query: &Query, cell: Option<Duration>) -> Result<Vec
             chain: Chain::default(),
             figures: Figures {
                 site,
-                stretch: Stretch::default(),
+                stretch: PeriodFigures::default(),
                 begins: if cell.is_none() { super::beginning::begins(view, site)? } else { None },
                 is_exact: true,
                 damaged: 0,
@@ -85,19 +85,17 @@ pub fn figures(view: &View, query: &Query, cell: Option<Duration>) -> Result<Vec
     Ok(all)
 }
 
-/// The figures of one site in the making.
-struct Sum<'a> {
+struct FiguresBuilder<'a> {
     view: &'a View,
     query: &'a Query,
     sealed: SealedRecord,
     /// The number of the oldest raw sample that is left.
     first_raw: u64,
-    /// Which numbers are there.
     chain: Chain,
     figures: Figures,
 }
 
-impl Sum<'_> {
+impl FiguresBuilder<'_> {
     /// The samples that are rolled up, in the order of time.
     fn rolled(&mut self) -> Result<(), redb::Error> {
         if self.sealed.rolled == 0 {
@@ -151,7 +149,7 @@ impl Sum<'_> {
     }
 
     /// The row of a day of which hours are gone.
-    fn day_without_hours(&self, day: u64) -> Result<Option<Roll>, redb::Error> {
+    fn day_without_hours(&self, day: u64) -> Result<Option<RollupRow>, redb::Error> {
         let (Some(hours), Some(days)) = (&self.view.hours, &self.view.days) else { return Ok(None) };
         let site = self.figures.site.0;
         let oldest = hours.range(schema::whole(site))?.next().transpose()?.map(|(key, _)| key.value().1);
@@ -159,11 +157,13 @@ impl Sum<'_> {
             return Ok(None);
         }
         let key = (site, day);
-        let Some(row) = days.get(key)?.and_then(|row| Roll::decode(key, row.value()).ok()) else { return Ok(None) };
+        let Some(row) = days.get(key)?.and_then(|row| RollupRow::decode(key, row.value()).ok()) else {
+            return Ok(None);
+        };
         let mut samples = 0;
         for hour in hours.range((site, day * 24)..(site, (day + 1) * 24))? {
             let (key, bytes) = hour?;
-            samples += Roll::decode(key.value(), bytes.value()).map_or(0, |roll| roll.samples());
+            samples += RollupRow::decode(key.value(), bytes.value()).map_or(0, |roll| roll.samples());
         }
         Ok((samples < row.samples()).then_some(row))
     }
@@ -176,7 +176,7 @@ impl Sum<'_> {
         for row in table.range((site, numbers.start)..(site, numbers.end))? {
             let (key, bytes) = row?;
             let number = key.value().1;
-            match (Roll::decode(key.value(), bytes.value()), grain) {
+            match (RollupRow::decode(key.value(), bytes.value()), grain) {
                 (Ok(roll), _) => {
                     self.follow(roll.first_seq, roll.next_seq);
                     self.figures.stretch.append(&roll.stretch);
@@ -209,7 +209,7 @@ impl Sum<'_> {
             let end = to.min(Grain::Hour.start(hour + 1));
             let key = (site, hour);
             let row = match &self.view.hours {
-                Some(hours) => hours.get(key)?.map(|row| Roll::decode(key, row.value())),
+                Some(hours) => hours.get(key)?.map(|row| RollupRow::decode(key, row.value())),
                 None => None,
             };
             match row {
@@ -226,7 +226,7 @@ impl Sum<'_> {
     }
 
     /// Takes a whole row for the part of it that lies in the period, if that is at least half of it.
-    fn round(&mut self, roll: &Roll, (from, to): (Timestamp, Timestamp), grain: Grain, number: u64) {
+    fn round(&mut self, roll: &RollupRow, (from, to): (Timestamp, Timestamp), grain: Grain, number: u64) {
         self.chain = Chain::default();
         let is_whole = from <= grain.start(number) && grain.start(number + 1) <= to;
         self.figures.is_exact &= is_whole;
@@ -268,7 +268,7 @@ impl Sum<'_> {
     /// The checks of each cell up to the end of the period.
     fn beats(&mut self, cell: Duration) -> Result<Beats, redb::Error> {
         let as_of = self.query.until.before(Duration::from_micros(1));
-        let mut cells = Cells::new(as_of, cell);
+        let mut cells = BeatCells::new(as_of, cell);
         let from = cells.start(0);
         let hours = match &self.view.hours {
             Some(hours) if cell >= Grain::Hour.length() => {
@@ -305,14 +305,14 @@ impl Sum<'_> {
 }
 
 /// The cells of a heartbeat.
-struct Cells {
+struct BeatCells {
     beats: Beats,
     cell: u64,
     /// The absolute number of the newest.
     newest: u64,
 }
 
-impl Cells {
+impl BeatCells {
     fn new(as_of: Timestamp, cell: Duration) -> Self {
         let micros = u64::try_from(cell.as_micros()).unwrap_or(u64::MAX).max(1);
         let newest = as_of.as_micros() / micros;

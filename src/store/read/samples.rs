@@ -18,7 +18,7 @@ use redb::ReadTransaction;
 use crate::model::{Cause, Sample, SiteId, Timestamp};
 use crate::store::codec::block;
 use crate::store::error::guard;
-use crate::store::tables::journal::Tail;
+use crate::store::tables::journal::Journal;
 use crate::store::tables::record::TextRecord;
 use crate::store::tables::schema;
 
@@ -87,7 +87,7 @@ pub fn visit<E>(
 fn start<'q>(
     query: &'q Query,
     transaction: &ReadTransaction,
-) -> Result<(Sites, Vec<Walk<'q>>, Arc<Tail>), redb::Error> {
+) -> Result<(Sites, Vec<Walk<'q>>, Arc<Journal>), redb::Error> {
     let sites = view::sites(transaction)?;
     let ids = query.sites.clone().unwrap_or_else(|| {
         let mut all: Vec<SiteId> = sites.keys().copied().collect();
@@ -201,7 +201,7 @@ impl<'q> Walk<'q> {
     /// The time of the next sample, reading on if needed.
     fn next_at(
         &mut self,
-        tail: &Tail,
+        tail: &Journal,
         begin: &impl Fn() -> Result<ReadTransaction, redb::Error>,
         passed: &mut Passed,
     ) -> Result<Option<Timestamp>, redb::Error> {

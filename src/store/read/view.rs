@@ -11,7 +11,7 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableTable as _};
 use crate::alert::{Alert, AlertState};
 use crate::model::{Sample, SiteId, Timestamp};
 use crate::store::codec::block;
-use crate::store::tables::journal::Tail;
+use crate::store::tables::journal::Journal;
 use crate::store::tables::record::{self, SealedRecord, SiteRecord};
 use crate::store::tables::schema;
 use crate::store::tables::sealed::{self, Rolled, read_sealed};
@@ -84,7 +84,7 @@ pub struct View {
     /// The same for days.
     pub days: Option<ReadOnlyTable<(u32, u64), &'static [u8]>>,
     /// The journal.
-    pub tail: Arc<Tail>,
+    pub tail: Arc<Journal>,
 }
 
 impl Rolled for View {
@@ -96,11 +96,11 @@ impl Rolled for View {
 impl View {
     /// The samples as `transaction` sees them.
     pub fn new(transaction: &ReadTransaction) -> Result<Self, redb::Error> {
-        Self::with(transaction, Arc::new(Tail::load(&transaction.open_table(schema::JOURNAL)?)?))
+        Self::with(transaction, Arc::new(Journal::load(&transaction.open_table(schema::JOURNAL)?)?))
     }
 
     /// The same with the journal as it was read already.
-    pub fn with(transaction: &ReadTransaction, tail: Arc<Tail>) -> Result<Self, redb::Error> {
+    pub fn with(transaction: &ReadTransaction, tail: Arc<Journal>) -> Result<Self, redb::Error> {
         Ok(Self {
             sealed: transaction.open_table(schema::SEALED)?,
             blocks: transaction.open_table(schema::BLOCKS)?,

@@ -8,7 +8,7 @@
 use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 
 use crate::model::{Certificate, CertificateFault, SiteId, Timestamp};
-use crate::store::codec::frame::{self, Damage, Key, put, put_text};
+use crate::store::codec::frame::{self, Damage, FrameKey, put, put_text};
 
 use super::schema;
 
@@ -29,7 +29,7 @@ const FAULTS: [CertificateFault; 7] = [
 ];
 
 /// Writes it to `out`, which is cleared; `key` is where it belongs.
-pub fn encode(certificate: &Certificate, key: Key, out: &mut Vec<u8>) {
+pub fn encode(certificate: &Certificate, key: FrameKey, out: &mut Vec<u8>) {
     frame::begin(out, VERSION);
     put_text(out, cut(&certificate.subject));
     put_text(out, cut(&certificate.issuer));
@@ -43,7 +43,7 @@ pub fn encode(certificate: &Certificate, key: Key, out: &mut Vec<u8>) {
 }
 
 /// Reads back the one at `key`.
-pub fn decode(key: Key, frame: &[u8]) -> Result<Certificate, Damage> {
+pub fn decode(key: FrameKey, frame: &[u8]) -> Result<Certificate, Damage> {
     let mut cursor = frame::unseal(frame, VERSION, key)?;
     let [subject, issuer] = [cursor.take_text()?.to_owned(), cursor.take_text()?.to_owned()];
     let [not_before, not_after] = [cursor.take()?, cursor.take()?].map(Timestamp::from_micros);
@@ -103,7 +103,7 @@ mod tests {
     use crate::store::writer::Writer;
     use redb::ReadableDatabase;
 
-    const KEY: Key = (7, 0);
+    const KEY: FrameKey = (7, 0);
 
     fn certificate(subject: &str, not_after: u64) -> Certificate {
         Certificate {

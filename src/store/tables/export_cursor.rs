@@ -23,7 +23,7 @@ const VERSION: u8 = 1;
 
 /// What became of the points of a sink.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct PointCounts {
     /// Points that the server took.
     pub sent: u64,
     /// Points that it refused, each for itself.
@@ -40,7 +40,7 @@ pub struct Progress {
     /// What makes it another place than any other.
     pub name: Arc<str>,
     /// What became of its points.
-    pub tally: Tally,
+    pub tally: PointCounts,
     /// The number of the alert to send next.
     pub next_alert: u64,
     /// The number of the next point about the export itself.
@@ -71,7 +71,7 @@ impl Progress {
     fn encode(&self, out: &mut Vec<u8>) {
         frame::begin(out, VERSION);
         put_text(out, &self.name);
-        let Tally { sent, rejected, skipped } = self.tally;
+        let PointCounts { sent, rejected, skipped } = self.tally;
         let acknowledged = self.acknowledged.map_or(0, Timestamp::as_micros);
         for number in [sent, rejected, skipped, self.next_alert, self.next_point, acknowledged] {
             put(out, number);
@@ -82,7 +82,7 @@ impl Progress {
     fn decode(sink: u32, frame: &[u8]) -> Result<Self, Damage> {
         let mut cursor = frame::unseal(frame, VERSION, (sink, 0))?;
         let name = cursor.take_text()?.into();
-        let tally = Tally { sent: cursor.take()?, rejected: cursor.take()?, skipped: cursor.take()? };
+        let tally = PointCounts { sent: cursor.take()?, rejected: cursor.take()?, skipped: cursor.take()? };
         let (next_alert, next_point, acknowledged) = (cursor.take()?, cursor.take()?, cursor.take()?);
         let acknowledged = (acknowledged > 0).then(|| Timestamp::from_micros(acknowledged));
         Ok(Self { sink, name, tally, next_alert, next_point, acknowledged, cursors: BTreeMap::new() })
@@ -126,7 +126,7 @@ pub fn all(transaction: &ReadTransaction) -> Result<Vec<Progress>, redb::Error> 
 }
 
 /// The site and its next number in the row at `key`.
-pub fn decode_cursor(key: frame::Key, frame: &[u8]) -> Result<(Option<SiteId>, u64), Damage> {
+pub fn decode_cursor(key: frame::FrameKey, frame: &[u8]) -> Result<(Option<SiteId>, u64), Damage> {
     let next_seq = frame::unseal(frame, VERSION, key)?.take()?;
     Ok((u32::try_from(key.1).ok().map(SiteId), next_seq))
 }
@@ -136,7 +136,7 @@ pub fn check(sink: u32, frame: &[u8]) -> Result<(), Damage> {
     Progress::decode(sink, frame).map(drop)
 }
 
-const fn cursor_key(sink: u32, SiteId(site): SiteId) -> frame::Key {
+const fn cursor_key(sink: u32, SiteId(site): SiteId) -> frame::FrameKey {
     (sink, site as u64)
 }
 
@@ -147,7 +147,7 @@ pub fn shed(transaction: &WriteTransaction, known: &[Progress]) -> Result<(), re
     }
     let Some(oldest) = known.iter().min_by_key(|progress| progress.acknowledged) else { return Ok(()) };
     transaction.open_table(schema::SINKS)?.remove(oldest.sink)?;
-    let mut cursors: Table<'_, frame::Key, &[u8]> = transaction.open_table(schema::CURSORS)?;
+    let mut cursors: Table<'_, frame::FrameKey, &[u8]> = transaction.open_table(schema::CURSORS)?;
     cursors.retain_in(schema::whole(oldest.sink), |_, _| false)?;
     Ok(())
 }

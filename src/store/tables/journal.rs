@@ -12,17 +12,17 @@ use redb::ReadableTable;
 
 use crate::model::{Sample, SiteId};
 use crate::store::codec::frame::Damage;
-use crate::store::codec::journal_entry::{self, Code, Group};
+use crate::store::codec::journal_entry::{self, Code, SampleGroup};
 
 use super::record::NUMBER_MAX;
 
 /// The journal in memory.
 #[derive(Debug, Default)]
-pub struct Tail {
+pub struct Journal {
     /// Entries, each with the code of its groups.
     entries: Vec<(Vec<u8>, Code)>,
     /// Groups of each site, by seq.
-    groups: BTreeMap<SiteId, Vec<Place>>,
+    groups: BTreeMap<SiteId, Vec<GroupPosition>>,
     /// Entries that could not be read.
     pub damaged: u64,
     /// The number of the journal's first entry, when there was one.
@@ -33,7 +33,7 @@ pub struct Tail {
 
 /// Where a group is.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
+pub struct GroupPosition {
     first_seq: u64,
     count: u32,
     entry: u32,
@@ -41,8 +41,8 @@ pub struct Place {
     end: u32,
 }
 
-impl Place {
-    fn of(entry: usize, group: &Group) -> Self {
+impl GroupPosition {
+    fn of(entry: usize, group: &SampleGroup) -> Self {
         let narrow = |number: usize| u32::try_from(number).expect("an entry and the journal are far below 4 GiB");
         let [entry, start, end] = [entry, group.place.start, group.place.end].map(narrow);
         Self { first_seq: group.first_seq, count: narrow(group.count), entry, start, end }
@@ -53,7 +53,7 @@ impl Place {
     }
 }
 
-impl Tail {
+impl Journal {
     /// Reads the journal, all of it.
     pub fn load(journal: &impl ReadableTable<u64, &'static [u8]>) -> Result<Self, redb::Error> {
         let mut tail = Self::default();
@@ -78,14 +78,14 @@ impl Tail {
     fn admit(&mut self, bytes: &[u8]) {
         let mut groups = Vec::new();
         let read = journal_entry::groups(bytes, |group| groups.push(group));
-        let is_forged = |group: &Group| group.first_seq > NUMBER_MAX || group.count as u64 > NUMBER_MAX;
+        let is_forged = |group: &SampleGroup| group.first_seq > NUMBER_MAX || group.count as u64 > NUMBER_MAX;
         if read.is_err() || groups.iter().any(is_forged) {
             self.damaged += 1;
             return;
         }
         let Some(code) = groups.first().map(|group| group.code) else { return };
         for group in groups {
-            let place = Place::of(self.entries.len(), &group);
+            let place = GroupPosition::of(self.entries.len(), &group);
             let places = self.groups.entry(group.site).or_default();
             if places.last().is_none_or(|last| last.first_seq <= place.first_seq) {
                 places.push(place);
@@ -127,8 +127,8 @@ impl Tail {
         self.decode_at(self.of(site)[index], from, out)
     }
 
-    /// The same for one of [`Tail::of`].
-    pub fn decode_at(&self, place: Place, from: u64, out: &mut Vec<Sample>) -> Result<u64, Damage> {
+    /// The same for one of [`Journal::of`].
+    pub fn decode_at(&self, place: GroupPosition, from: u64, out: &mut Vec<Sample>) -> Result<u64, Damage> {
         if place.next_seq() <= from {
             return Ok(from);
         }
@@ -143,7 +143,7 @@ impl Tail {
     }
 
     /// The groups of `site`, in the order of their numbers.
-    pub fn of(&self, site: SiteId) -> &[Place] {
+    pub fn of(&self, site: SiteId) -> &[GroupPosition] {
         self.groups.get(&site).map_or(&[], Vec::as_slice)
     }
 }

@@ -12,7 +12,7 @@ use redb::WriteTransaction;
 use crate::alert::{Alert, AlertState, Threshold};
 use crate::model::{SiteId, Timestamp};
 use crate::stats::Availability;
-use crate::store::codec::frame::{self, Cursor, Damage, Key, put, put_text};
+use crate::store::codec::frame::{self, Cursor, Damage, FrameKey, put, put_text};
 
 use super::schema;
 
@@ -64,7 +64,7 @@ pub struct TextRecord {
 
 impl SiteRecord {
     /// Writes it to `out`, which is cleared; `key` is where it belongs.
-    pub fn encode(&self, key: Key, out: &mut Vec<u8>) {
+    pub fn encode(&self, key: FrameKey, out: &mut Vec<u8>) {
         frame::begin(out, VERSION);
         put_text(out, &self.name);
         put(out, self.known_since.as_micros());
@@ -72,7 +72,7 @@ impl SiteRecord {
     }
 
     /// Reads back the one at `key`.
-    pub fn decode(key: Key, frame: &[u8]) -> Result<Self, Damage> {
+    pub fn decode(key: FrameKey, frame: &[u8]) -> Result<Self, Damage> {
         let mut cursor = frame::unseal(frame, VERSION, key)?;
         Ok(Self { name: cursor.take_text()?.into(), known_since: time(&mut cursor)? })
     }
@@ -80,7 +80,7 @@ impl SiteRecord {
 
 impl SealedRecord {
     /// Writes it to `out`, which is cleared; `key` is where it belongs.
-    pub fn encode(&self, key: Key, out: &mut Vec<u8>) {
+    pub fn encode(&self, key: FrameKey, out: &mut Vec<u8>) {
         frame::begin(out, SEALED_VERSION);
         for number in [self.next_seq, self.last_at.as_micros(), self.peak.as_micros(), self.setback] {
             put(out, number);
@@ -91,7 +91,7 @@ impl SealedRecord {
     }
 
     /// Reads back the one at `key`, also one that was written before there were rollups.
-    pub fn decode(key: Key, frame: &[u8]) -> Result<Self, Damage> {
+    pub fn decode(key: FrameKey, frame: &[u8]) -> Result<Self, Damage> {
         match frame::unseal(frame, SEALED_VERSION, key) {
             Err(Damage::Version(1)) => Self::take(&mut frame::unseal(frame, 1, key)?),
             cursor => {
@@ -114,7 +114,7 @@ impl SealedRecord {
 
 impl TextRecord {
     /// Writes it to `out`, which is cleared; `key` is where it belongs.
-    pub fn encode(&self, key: Key, out: &mut Vec<u8>) {
+    pub fn encode(&self, key: FrameKey, out: &mut Vec<u8>) {
         frame::begin(out, VERSION);
         put(out, self.last_seq);
         put_text(out, &self.detail);
@@ -136,7 +136,7 @@ impl TextRecord {
     }
 
     /// Reads back the one at `key`.
-    pub fn decode(key: Key, frame: &[u8]) -> Result<Self, Damage> {
+    pub fn decode(key: FrameKey, frame: &[u8]) -> Result<Self, Damage> {
         let mut cursor = frame::unseal(frame, VERSION, key)?;
         let last_seq = cursor.take()?;
         let detail = cursor.take_text()?.to_owned();
@@ -262,7 +262,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const KEY: Key = (3, 70_000);
+    const KEY: FrameKey = (3, 70_000);
 
     proptest! {
         #[test]

@@ -11,8 +11,8 @@
 use std::time::Duration;
 
 use crate::model::{Cause, Micros, Status, Timestamp};
-use crate::stats::{Beat, Hole, Oldest, Outage, Outages, Stretch, Sum, Tally};
-use crate::store::codec::frame::{self, Cursor, Damage, Key, put, put_signed};
+use crate::stats::{AnswerCounts, Beat, Gap, Oldest, Outage, Outages, PeriodFigures, PhaseSum};
+use crate::store::codec::frame::{self, Cursor, Damage, FrameKey, put, put_signed};
 use crate::store::codec::histogram::{put_histogram, take_histogram};
 
 const VERSION: u8 = 1;
@@ -69,16 +69,16 @@ impl Grain {
 
 /// The samples of one site in one hour or day.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Roll {
+pub struct RollupRow {
     /// The number of the first of them.
     pub first_seq: u64,
     /// The number after the last of them.
     pub next_seq: u64,
     /// Their sum.
-    pub stretch: Stretch,
+    pub stretch: PeriodFigures,
 }
 
-impl Roll {
+impl RollupRow {
     /// Counts in what came after.
     pub fn append(&mut self, later: &Self) {
         let is_empty = self.next_seq == 0;
@@ -100,8 +100,8 @@ impl Roll {
     }
 
     /// Writes it to `out`, which is cleared; `key` is where it belongs.
-    pub fn encode(&self, key: Key, out: &mut Vec<u8>) {
-        let Stretch { rollup, oldest, newest_due, last_at, outages, holes } = &self.stretch;
+    pub fn encode(&self, key: FrameKey, out: &mut Vec<u8>) {
+        let PeriodFigures { rollup, oldest, newest_due, last_at, outages, holes } = &self.stretch;
         let totals = &rollup.totals;
         frame::begin(out, VERSION);
         put(out, self.first_seq);
@@ -140,16 +140,16 @@ impl Roll {
     }
 
     /// Reads back the one at `key`.
-    pub fn decode(key: Key, frame: &[u8]) -> Result<Self, Damage> {
+    pub fn decode(key: FrameKey, frame: &[u8]) -> Result<Self, Damage> {
         let mut roll = Self::default();
         roll.refill(key, frame).map(|()| roll)
     }
 
     /// Becomes the one at `key`; the room of its histograms stays. On damage it holds anything.
-    pub fn refill(&mut self, key: Key, frame: &[u8]) -> Result<(), Damage> {
+    pub fn refill(&mut self, key: FrameKey, frame: &[u8]) -> Result<(), Damage> {
         self.clear();
         let mut cursor = take_front(key, frame, self)?;
-        let Stretch { rollup, oldest, newest_due, last_at, outages, holes } = &mut self.stretch;
+        let PeriodFigures { rollup, oldest, newest_due, last_at, outages, holes } = &mut self.stretch;
         let last = cursor.take()?;
         *last_at = Some(Timestamp::from_micros(last));
         *oldest = Some(Oldest { due: take_time(&mut cursor, last)?, skipped: cursor.take_as()? });
@@ -157,7 +157,7 @@ impl Roll {
         rollup.totals.tally = take_tally(&mut cursor)?;
         let totals = &mut rollup.totals;
         for sum in [&mut totals.response, &mut totals.ttfb].into_iter().chain(&mut totals.phases) {
-            *sum = Sum { count: below(cursor.take()?, COUNT_MAX)?, micros: below(cursor.take()?, SUM_MAX)? };
+            *sum = PhaseSum { count: below(cursor.take()?, COUNT_MAX)?, micros: below(cursor.take()?, SUM_MAX)? };
         }
         rollup.response_max = take_micros(&mut cursor)?;
         rollup.ttfb_max = take_micros(&mut cursor)?;
@@ -166,7 +166,7 @@ impl Roll {
         *outages = take_outages(&mut cursor, last)?;
         for _ in 0..below(cursor.take()?, crate::stats::Holes::KEPT as u64 + 1)? {
             let (since, until) = (take_time(&mut cursor, last)?, take_time(&mut cursor, last)?);
-            holes.longest.push(Hole { since, until });
+            holes.longest.push(Gap { since, until });
         }
         holes.more = below(cursor.take()?, COUNT_MAX)?;
         if cursor.left() > 0 { Err(Damage::Range) } else { Ok(()) }
@@ -174,8 +174,8 @@ impl Roll {
 }
 
 /// How many checks of the row at `key` were up and down: without reading the rest of it.
-pub fn beat(key: Key, frame: &[u8]) -> Result<Beat, Damage> {
-    let mut roll = Roll::default();
+pub fn beat(key: FrameKey, frame: &[u8]) -> Result<Beat, Damage> {
+    let mut roll = RollupRow::default();
     take_front(key, frame, &mut roll)?;
     let counts = roll.stretch.rollup.totals.counts;
     let saturated = |count| u32::try_from(count).unwrap_or(u32::MAX);
@@ -183,7 +183,7 @@ pub fn beat(key: Key, frame: &[u8]) -> Result<Beat, Damage> {
 }
 
 /// The numbers and the counts, with which a row begins, go to `roll`; the rest is left.
-fn take_front<'a>(key: Key, frame: &'a [u8], roll: &mut Roll) -> Result<Cursor<'a>, Damage> {
+fn take_front<'a>(key: FrameKey, frame: &'a [u8], roll: &mut RollupRow) -> Result<Cursor<'a>, Damage> {
     let mut cursor = frame::unseal(frame, VERSION, key)?;
     roll.first_seq = cursor.take()?;
     roll.next_seq = roll.first_seq.checked_add(cursor.take()?).ok_or(Damage::Range)?;
@@ -194,8 +194,8 @@ fn take_front<'a>(key: Key, frame: &'a [u8], roll: &mut Roll) -> Result<Cursor<'
     Ok(cursor)
 }
 
-fn take_tally(cursor: &mut Cursor<'_>) -> Result<Tally, Damage> {
-    let mut tally = Tally::default();
+fn take_tally(cursor: &mut Cursor<'_>) -> Result<AnswerCounts, Damage> {
+    let mut tally = AnswerCounts::default();
     for _ in 0..below(cursor.take()?, TALLY_MAX)? {
         let cause = Cause::from_code(cursor.take_as()?).ok_or(Damage::Range)?;
         let status = match cursor.take_as()? {
@@ -272,14 +272,14 @@ mod tests {
     use crate::store::tests::samples::{Noise, day, samples};
     use proptest::prelude::*;
 
-    const KEY: Key = (7, 498_682);
+    const KEY: FrameKey = (7, 498_682);
 
-    fn roll_of(samples: &[Sample]) -> Roll {
-        let mut stretch = Stretch::default();
+    fn roll_of(samples: &[Sample]) -> RollupRow {
+        let mut stretch = PeriodFigures::default();
         for sample in samples {
             stretch.admit(sample, Some(Timestamp::from_secs(5)));
         }
-        Roll { first_seq: 70, next_seq: 70 + samples.len() as u64, stretch }
+        RollupRow { first_seq: 70, next_seq: 70 + samples.len() as u64, stretch }
     }
 
     proptest! {
@@ -289,8 +289,8 @@ mod tests {
             let mut out = Vec::new();
             roll.encode(KEY, &mut out);
             prop_assert_eq!(beat(KEY, &out).unwrap().down, u32::try_from(roll.stretch.rollup.totals.counts.down).unwrap());
-            prop_assert_eq!(Roll::decode(KEY, &out), Ok(roll));
-            prop_assert_eq!(Roll::decode((7, 1), &out), Err(Damage::Checksum));
+            prop_assert_eq!(RollupRow::decode(KEY, &out), Ok(roll));
+            prop_assert_eq!(RollupRow::decode((7, 1), &out), Err(Damage::Checksum));
         }
 
         /// Also with a checksum that fits: only the bounds of each number are left to hold.
@@ -307,9 +307,9 @@ mod tests {
                 frame::begin(&mut frame, VERSION);
                 frame.extend_from_slice(&payload);
                 frame::seal(&mut frame, KEY);
-                if let Ok(roll) = Roll::decode(KEY, &frame) {
+                if let Ok(roll) = RollupRow::decode(KEY, &frame) {
                     // What was read adds up without overflow.
-                    let mut sum = Roll::default();
+                    let mut sum = RollupRow::default();
                     (0..3).for_each(|_| sum.append(&roll));
                 }
             }
@@ -325,7 +325,7 @@ mod tests {
             let mut hostile = out.clone();
             let index = usize::try_from(noise.below(out.len() as u64)).unwrap();
             hostile[index] ^= 1 << noise.below(8);
-            assert!(Roll::decode(KEY, &hostile).is_err() && beat(KEY, &hostile).is_err());
+            assert!(RollupRow::decode(KEY, &hostile).is_err() && beat(KEY, &hostile).is_err());
         }
     }
 

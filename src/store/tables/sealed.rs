@@ -5,7 +5,7 @@ use redb::ReadableTable;
 use crate::model::{SiteId, Timestamp};
 use crate::store::codec::block;
 use crate::store::tables::record::SealedRecord;
-use crate::store::tables::rollup::Roll;
+use crate::store::tables::rollup::RollupRow;
 use crate::store::tables::schema;
 
 /// What is asked of the rollups when the row that says how far they go is damaged.
@@ -47,7 +47,7 @@ pub fn reach(
     let mut reached = (0, Timestamp::ZERO);
     for row in hours.range(schema::whole(site.0))? {
         let (key, bytes) = row?;
-        if let Ok(roll) = Roll::decode(key.value(), bytes.value()) {
+        if let Ok(roll) = RollupRow::decode(key.value(), bytes.value()) {
             reached = reached.max((roll.next_seq, roll.stretch.last_at.unwrap_or_default()));
         }
     }

@@ -8,7 +8,7 @@ use redb::{ReadableDatabase as _, ReadableTable as _};
 
 use crate::model::{Cause, Flags, Outcome, Sample, SiteId, Timestamp};
 use crate::ring::Producer;
-use crate::stats::{Beat, Stretch};
+use crate::stats::{Beat, PeriodFigures};
 use crate::store::codec::frame::{self, put};
 use crate::store::limits::Keep;
 use crate::store::maintain::rollup_builder;
@@ -61,9 +61,9 @@ impl Rig {
 }
 
 /// What a plain recomputation gives.
-fn recomputed(samples: &[Sample], since: Timestamp, until: Timestamp) -> Stretch {
+fn recomputed(samples: &[Sample], since: Timestamp, until: Timestamp) -> PeriodFigures {
     let query = Query { sites: None, since, until };
-    let mut stretch = Stretch::default();
+    let mut stretch = PeriodFigures::default();
     for (seq, sample) in samples.iter().enumerate().filter(|(_, sample)| query.covers(sample.at)) {
         stretch.admit(sample, (seq > 0 && since > Timestamp::ZERO).then_some(since));
     }
@@ -140,7 +140,7 @@ proptest! {
     }
 }
 
-fn verified(disk: &Disk) -> verify::Verdict {
+fn verified(disk: &Disk) -> verify::Verification {
     verify::verify(&Disk::of(disk.image()).open().unwrap().begin_read().unwrap()).unwrap()
 }
 

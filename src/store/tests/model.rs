@@ -43,12 +43,12 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 }
 
 /// The rings and the writer of one run of the program.
-struct Run {
+struct ModelRun {
     producers: Vec<(SiteId, Producer)>,
     writer: Writer,
 }
 
-impl Run {
+impl ModelRun {
     fn start(disk: &Disk, rotated: usize) -> Self {
         let store = disk.store().unwrap();
         let mut names: Vec<Arc<str>> = (0..SITES).map(|site| Arc::from(format!("site {site}"))).collect();
@@ -100,7 +100,7 @@ proptest! {
         events in events(), restricted: bool, since in 0u64..3_000, length in 0u64..3_000,
     ) {
         let disk = Disk::default();
-        let mut run = Run::start(&disk, 0);
+        let mut run = ModelRun::start(&disk, 0);
         let mut model: Model = vec![Vec::new(); SITES as usize];
         let mut now = Timestamp::from_secs(1_000);
         for event in events {
@@ -124,7 +124,7 @@ proptest! {
                 }
                 Event::Restart(rotated) => {
                     prop_assert_eq!(run.writer.close(now).notices, Vec::<String>::new());
-                    run = Run::start(&disk, rotated);
+                    run = ModelRun::start(&disk, rotated);
                 }
             }
         }
@@ -166,7 +166,7 @@ proptest! {
 #[test]
 fn reading_stops_when_the_consumer_does() {
     let disk = Disk::default();
-    let mut run = Run::start(&disk, 0);
+    let mut run = ModelRun::start(&disk, 0);
     for sample in super::samples::day(50) {
         run.producers[0].1.push(sample);
     }
@@ -182,7 +182,7 @@ fn reading_stops_when_the_consumer_does() {
 #[test]
 fn nothing_new_is_no_commit() {
     let disk = Disk::default();
-    let mut run = Run::start(&disk, 0);
+    let mut run = ModelRun::start(&disk, 0);
     run.producers[0].1.push(super::samples::day(1)[0]);
     assert_eq!(run.writer.flush(Timestamp::from_secs(1)).committed, 1);
     let before = disk.log_length();
@@ -193,7 +193,7 @@ fn nothing_new_is_no_commit() {
 #[test]
 fn an_incident_is_open_until_its_site_is_up_or_ended() {
     let disk = Disk::default();
-    let mut run = Run::start(&disk, 0);
+    let mut run = ModelRun::start(&disk, 0);
     let mut at = Timestamp::from_secs(100);
     // The clock is set back in between: the order is that of the finding.
     let said = [
@@ -236,7 +236,7 @@ fn an_incident_is_open_until_its_site_is_up_or_ended() {
 #[test]
 fn texts_of_a_site_are_bounded_and_the_newest_stay() {
     let disk = Disk::default();
-    let mut run = Run::start(&disk, 0);
+    let mut run = ModelRun::start(&disk, 0);
     let count = 2_000u64;
     for seq in 0..count {
         let mut sample = super::samples::day(1)[0];
@@ -260,7 +260,7 @@ fn texts_of_a_site_are_bounded_and_the_newest_stay() {
 #[test]
 fn a_clock_that_was_set_back_hides_nothing_from_a_query() {
     let disk = Disk::default();
-    let mut run = Run::start(&disk, 0);
+    let mut run = ModelRun::start(&disk, 0);
     let template = super::samples::day(1)[0];
     let times = (0..900).map(|index| 10_000 + 10 * index).chain((0..900).map(|index| 4_600 + 10 * index));
     let times: Vec<u64> = times.collect();

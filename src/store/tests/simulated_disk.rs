@@ -133,7 +133,7 @@ impl Disk {
         self.state().live.clone()
     }
 
-    fn changed(&self) -> Answer<MutexGuard<'_, State>> {
+    fn changed(&self) -> IoResult<MutexGuard<'_, State>> {
         let state = self.state();
         if state.read_only { Err(std::io::ErrorKind::ReadOnlyFilesystem.into()) } else { Ok(state) }
     }
@@ -188,14 +188,14 @@ fn tear(operation: &Operation, image: &mut Vec<u8>, noise: &mut Noise) {
     }
 }
 
-type Answer<T> = Result<T, std::io::Error>;
+type IoResult<T> = Result<T, std::io::Error>;
 
 impl StorageBackend for Disk {
-    fn len(&self) -> Answer<u64> {
+    fn len(&self) -> IoResult<u64> {
         Ok(self.state().live.len() as u64)
     }
 
-    fn read(&self, offset: u64, out: &mut [u8]) -> Answer<()> {
+    fn read(&self, offset: u64, out: &mut [u8]) -> IoResult<()> {
         let offset = usize::try_from(offset).unwrap();
         let state = self.state();
         let bytes = state.live.get(offset..offset + out.len());
@@ -203,7 +203,7 @@ impl StorageBackend for Disk {
         Ok(())
     }
 
-    fn set_len(&self, length: u64) -> Answer<()> {
+    fn set_len(&self, length: u64) -> IoResult<()> {
         let mut state = self.changed()?;
         let operation = Operation::Length(usize::try_from(length).unwrap());
         apply(&operation, &mut state.live);
@@ -211,7 +211,7 @@ impl StorageBackend for Disk {
         Ok(())
     }
 
-    fn sync_data(&self) -> Answer<()> {
+    fn sync_data(&self) -> IoResult<()> {
         let hangs = self.1.0.lock().expect("no test panics with it");
         drop(self.1.1.wait_while(hangs, |hangs| *hangs).expect("no test panics with it"));
         let mut state = self.state();
@@ -226,7 +226,7 @@ impl StorageBackend for Disk {
         Ok(())
     }
 
-    fn write(&self, offset: u64, data: &[u8]) -> Answer<()> {
+    fn write(&self, offset: u64, data: &[u8]) -> IoResult<()> {
         let mut state = self.changed()?;
         if let Some(room) = &mut state.room {
             *room = room.checked_sub(data.len()).ok_or(std::io::ErrorKind::StorageFull)?;

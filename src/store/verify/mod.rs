@@ -16,7 +16,7 @@ use crate::model::{SiteId, Timestamp};
 use super::codec::block;
 use super::codec::frame::Damage;
 use super::read::view::{self, View};
-use super::tables::journal::Tail;
+use super::tables::journal::Journal;
 use super::tables::record::{self, SealedRecord, SiteRecord, TextRecord};
 use super::tables::{certificate, export_cursor, schema};
 use rollups::{Recount, Recounted};
@@ -56,7 +56,7 @@ type Rollups = TableDefinition<'static, (u32, u64), &'static [u8]>;
 
 /// How the records of a store are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Verdict {
+pub struct Verification {
     /// Records that were read, and samples in them.
     pub records: u64,
     /// Samples in sound records.
@@ -82,7 +82,7 @@ pub struct Gap {
     pub next: u64,
 }
 
-impl Verdict {
+impl Verification {
     /// Whether everything is what was written and nothing is missing.
     #[must_use]
     pub const fn is_sound(&self) -> bool {
@@ -168,13 +168,13 @@ fn oldest(view: &View, site: SiteId) -> Result<Option<(u64, Timestamp)>, redb::E
 
 /// Reads everything.
 #[cfg(test)]
-pub fn verify(transaction: &ReadTransaction) -> Result<Verdict, redb::Error> {
+pub fn verify(transaction: &ReadTransaction) -> Result<Verification, redb::Error> {
     verify_with(transaction, |_, _| ())
 }
 
 /// Reads everything. `progress` hears now and then how many blocks were read, and of how many.
-pub fn verify_with(transaction: &ReadTransaction, progress: impl FnMut(u64, u64)) -> Result<Verdict, redb::Error> {
-    let mut verdict = Verdict::default();
+pub fn verify_with(transaction: &ReadTransaction, progress: impl FnMut(u64, u64)) -> Result<Verification, redb::Error> {
+    let mut verdict = Verification::default();
     let (on, to) = (transaction, &mut verdict);
     each(on, to, ("sites", schema::SITES), |id, bytes| SiteRecord::decode((id, 0), bytes).map(drop))?;
     each(on, to, ("sealed", schema::SEALED), |id, bytes| SealedRecord::decode((id, 0), bytes).map(drop))?;
@@ -190,7 +190,7 @@ pub fn verify_with(transaction: &ReadTransaction, progress: impl FnMut(u64, u64)
     }
     let blocks = (0, view.blocks.len()?);
     let mut follower =
-        Follower { site: SiteId(0), name: "".into(), next: None, verdict: &mut verdict, blocks, progress };
+        SequenceCheck { site: SiteId(0), name: "".into(), next: None, verdict: &mut verdict, blocks, progress };
     let mut sites: Vec<_> = view::sites(transaction)?.into_iter().collect();
     sites.sort_by_key(|(id, _)| *id);
     for (site, record) in sites {
@@ -210,7 +210,7 @@ pub fn verify_with(transaction: &ReadTransaction, progress: impl FnMut(u64, u64)
 /// many as the table says: damage to the pages above can hide some.
 fn each<K: redb::Key + 'static>(
     transaction: &ReadTransaction,
-    verdict: &mut Verdict,
+    verdict: &mut Verification,
     (name, table): (&'static str, TableDefinition<'_, K, &'static [u8]>),
     judge: impl Fn(K::SelfType<'_>, &[u8]) -> Result<(), Damage>,
 ) -> Result<(), redb::Error> {
@@ -229,18 +229,18 @@ fn each<K: redb::Key + 'static>(
 }
 
 /// Follows the numbers of one site.
-struct Follower<'v, P> {
+struct SequenceCheck<'v, P> {
     site: SiteId,
     name: Arc<str>,
     /// The number that comes next; none at the beginning and after a damaged record.
     next: Option<u64>,
-    verdict: &'v mut Verdict,
+    verdict: &'v mut Verification,
     /// Blocks that were read, of all sites, and blocks that there are.
     blocks: (u64, u64),
     progress: P,
 }
 
-impl<P: FnMut(u64, u64)> Follower<'_, P> {
+impl<P: FnMut(u64, u64)> SequenceCheck<'_, P> {
     fn blocks(&mut self, view: &View) -> Result<(), redb::Error> {
         let mut samples = Vec::new();
         let record = view.sealed(self.site)?;
@@ -271,7 +271,7 @@ impl<P: FnMut(u64, u64)> Follower<'_, P> {
         Ok(())
     }
 
-    fn tail(&mut self, tail: &Tail) {
+    fn tail(&mut self, tail: &Journal) {
         for index in 0..tail.count(self.site) {
             let mut samples = Vec::new();
             match tail.decode(self.site, index, self.next.unwrap_or(0), &mut samples) {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use crate::model::{Sample, SiteId, Timestamp};
 use crate::stats::Rollup;
 use crate::store::read::view::View;
-use crate::store::tables::rollup::{Grain, Roll};
+use crate::store::tables::rollup::{Grain, RollupRow};
 use crate::store::tables::schema;
 
 /// What the samples of one site add up to.
@@ -71,7 +71,7 @@ impl Recount {
             let oldest = *oldest.get_or_insert(number);
             found.rows += 1;
             let counted = self.hours.remove(&number);
-            let Ok(roll) = Roll::decode(key.value(), bytes.value()) else {
+            let Ok(roll) = RollupRow::decode(key.value(), bytes.value()) else {
                 found.hours += 1;
                 is_whole = false;
                 continue;
@@ -93,7 +93,7 @@ impl Recount {
             let (key, bytes) = row?;
             found.rows += 1;
             let sum = sums.get(&key.value().1).filter(|_| is_whole);
-            let is_wrong = match Roll::decode(key.value(), bytes.value()) {
+            let is_wrong = match RollupRow::decode(key.value(), bytes.value()) {
                 Ok(roll) => sum.is_some_and(|sum| *sum != roll.stretch.rollup),
                 Err(_) => true,
             };

@@ -3,7 +3,7 @@
 use crate::alert::{Alert, AlertState};
 use crate::tui::inputs::Inputs;
 use crate::tui::state::UiState;
-use crate::tui::state::alert_list::Entry;
+use crate::tui::state::alert_list::AlertEntry;
 use crate::tui::style::line::{safe, short_name, wrap};
 use crate::tui::style::time_text;
 
@@ -18,13 +18,13 @@ pub fn height(inputs: &Inputs, state: &UiState, at: usize, width: usize) -> usiz
     let Some(entry) = state.found.listed.get(at) else { return 0 };
     let Some(alert) = inputs.alerts.get(entry.newest()) else { return 0 };
     let before = at.checked_sub(1).and_then(|at| state.found.listed.get(at)).filter(|entry| !entry.is_open());
-    let day = |entry: &Entry| {
+    let day = |entry: &AlertEntry| {
         inputs.alerts.get(entry.newest()).map(|alert| time_text::day(alert.at, inputs.now, inputs.zone))
     };
     let of_day = usize::from(!entry.is_open() && before.and_then(day) != day(entry));
     match entry {
-        Entry::Fold { .. } => 1 + of_day,
-        Entry::One { open, .. } => texts(alert, width).len() + of_day + usize::from(*open && width < WIDE),
+        AlertEntry::Fold { .. } => 1 + of_day,
+        AlertEntry::One { open, .. } => texts(alert, width).len() + of_day + usize::from(*open && width < WIDE),
     }
 }
 

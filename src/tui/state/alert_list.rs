@@ -21,7 +21,7 @@ pub type AlertBurst = (Timestamp, AlertState);
 
 /// An entry of a list of alerts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Entry {
+pub enum AlertEntry {
     /// The alert of this index.
     One {
         /// Index into the alerts.
@@ -42,7 +42,7 @@ pub enum Entry {
     },
 }
 
-impl Entry {
+impl AlertEntry {
     /// The newest alert in it.
     pub fn newest(&self) -> usize {
         match self {
@@ -63,7 +63,7 @@ impl Entry {
 #[derive(Clone, Debug, Default)]
 pub struct AlertIndex {
     /// From top to bottom.
-    pub listed: Vec<Entry>,
+    pub listed: Vec<AlertEntry>,
     /// Alerts that are open.
     pub open: usize,
     /// Alerts that are listed, folded ones too.
@@ -104,7 +104,13 @@ fn storms(alerts: &[Arc<Alert>]) -> Vec<AlertBurst> {
 }
 
 /// Lists `alerts`, newest first: those of one storm together, as one entry if they are many.
-fn fold(alerts: &[usize], open: bool, storms: &[AlertBurst], unfolded: &HashSet<AlertBurst>, listed: &mut Vec<Entry>) {
+fn fold(
+    alerts: &[usize],
+    open: bool,
+    storms: &[AlertBurst],
+    unfolded: &HashSet<AlertBurst>,
+    listed: &mut Vec<AlertEntry>,
+) {
     let mut gathered = HashMap::<AlertBurst, Vec<usize>>::new();
     for &alert in alerts {
         gathered.entry(storms[alert]).or_default().push(alert);
@@ -114,12 +120,12 @@ fn fold(alerts: &[usize], open: bool, storms: &[AlertBurst], unfolded: &HashSet<
     for &alert in alerts {
         let storm = storms[alert];
         if !folded.contains(&storm) {
-            listed.push(Entry::One { alert, open });
+            listed.push(AlertEntry::One { alert, open });
         } else if let Some(members) = gathered.remove(&storm) {
             let unfolded = unfolded.contains(&storm);
             let below = if unfolded { members.clone() } else { Vec::new() };
-            listed.push(Entry::Fold { storm, members, open, unfolded });
-            listed.extend(below.into_iter().map(|alert| Entry::One { alert, open }));
+            listed.push(AlertEntry::Fold { storm, members, open, unfolded });
+            listed.extend(below.into_iter().map(|alert| AlertEntry::One { alert, open }));
         }
     }
 }
@@ -146,7 +152,7 @@ mod tests {
     use crate::tui::tests::fixtures;
 
     fn listed(alerts: &[Arc<Alert>], filter: &str) -> Vec<usize> {
-        AlertIndex::of(alerts, filter, &HashSet::new()).listed.iter().map(Entry::newest).collect()
+        AlertIndex::of(alerts, filter, &HashSet::new()).listed.iter().map(AlertEntry::newest).collect()
     }
 
     #[test]
@@ -180,17 +186,17 @@ mod tests {
         let alerts = fixtures::storm(12).alerts;
         // Three of the fixture, then twelve downs and eight ups of them, each within ten seconds.
         let entries = |unfolded: &[AlertBurst]| AlertIndex::of(&alerts, "", &unfolded.iter().copied().collect()).listed;
-        let kinds = |listed: &[Entry]| -> Vec<(usize, bool)> {
-            let size = |entry: &Entry| match entry {
-                Entry::One { .. } => 1,
-                Entry::Fold { members, .. } => members.len(),
+        let kinds = |listed: &[AlertEntry]| -> Vec<(usize, bool)> {
+            let size = |entry: &AlertEntry| match entry {
+                AlertEntry::One { .. } => 1,
+                AlertEntry::Fold { members, .. } => members.len(),
             };
             listed.iter().map(|entry| (size(entry), entry.is_open())).collect()
         };
         let open = |n: usize| vec![(1, true); n];
         let folded = entries(&[]);
         assert_eq!(kinds(&folded), [open(5), vec![(8, false), (8, false), (1, false), (1, false)]].concat());
-        let Entry::Fold { storm, .. } = folded[5].clone() else { panic!("the ups are a storm") };
+        let AlertEntry::Fold { storm, .. } = folded[5].clone() else { panic!("the ups are a storm") };
         assert_eq!(entries(&[storm]).len(), folded.len() + 8);
         let all: usize = kinds(&folded).iter().map(|(size, _)| size).sum();
         assert_eq!(all, alerts.len(), "none is lost, none is listed twice");

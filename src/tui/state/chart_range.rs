@@ -11,9 +11,9 @@ use crate::alert::AlertState;
 use crate::engine::snapshot::Snapshot;
 use crate::model::Timestamp;
 use crate::stats::Cadence;
-use crate::stats::series::site_history::Wanted;
+use crate::stats::series::site_history::HistoryRequest;
 use crate::tui::inputs::Inputs;
-use crate::tui::page::Place;
+use crate::tui::page::Page;
 
 use super::UiState;
 
@@ -119,17 +119,17 @@ impl UiState {
 
     /// What the screen of a site needs of the store; none where the ring holds all of it.
     #[must_use]
-    pub fn wanted(&self, inputs: &Inputs, size: Size) -> Option<Wanted> {
+    pub fn wanted(&self, inputs: &Inputs, size: Size) -> Option<HistoryRequest> {
         let tables = self.tables(inputs);
-        let place = if self.place == Place::Help { self.under_help } else { self.place };
+        let place = if self.place == Page::Help { self.under_help } else { self.place };
         let span = self.span(inputs);
-        if place != Place::Site || !inputs.has_past || (self.travel.until.is_none() && span <= longest(tables)) {
+        if place != Page::Site || !inputs.has_past || (self.travel.until.is_none() && span <= longest(tables)) {
             return None;
         }
         let opened = tables.sites.get(self.focus(inputs)?)?;
         let every = u64::try_from(AGAIN.as_micros()).unwrap_or(u64::MAX);
         let now = Timestamp::from_micros(inputs.now.as_micros() / every * every);
-        Some(Wanted {
+        Some(HistoryRequest {
             site: opened.name.clone(),
             cadence: Cadence { interval: opened.interval, timeout: opened.timeout },
             span,
@@ -198,7 +198,7 @@ mod tests {
         let back = wanted(&[Key::Enter, Key::Char('+'), Key::Left]).unwrap();
         assert_eq!((back.span, back.until), (HALF, world.now.before(HALF / 2)));
         assert!(back.is_served_by(&back) && !back.is_served_by(&day));
-        let moment_ago = Wanted { until: day.until.before(AGAIN), ..day.clone() };
+        let moment_ago = HistoryRequest { until: day.until.before(AGAIN), ..day.clone() };
         assert!(day.is_served_by(&moment_ago), "until it is read again, what was read a moment ago is shown");
         let month = vec![Key::Char('-'); 9];
         let longest = wanted(&[&[Key::Enter], &month[..]].concat()).unwrap();

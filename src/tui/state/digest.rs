@@ -10,7 +10,7 @@ pub const FULL_COVERAGE: f64 = 0.995;
 
 /// Facts about all sites at a refresh.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Digest {
+pub struct OverviewFacts {
     stamp: Option<(usize, Vec<Timestamp>)>,
     /// Some site was not fully covered, now or before.
     pub incomplete: bool,
@@ -22,7 +22,7 @@ pub struct Digest {
     pub judged_from: Option<Timestamp>,
 }
 
-impl Digest {
+impl OverviewFacts {
     /// Makes it anew if a view was refreshed or the sites are others.
     pub fn refresh(&mut self, snapshot: &Snapshot) {
         let stamp = (snapshot.sites.len(), snapshot.views.iter().map(|view| view.as_of).collect());
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn a_view_fills_until_the_first_site_has_seen_all_of_it() {
-        let mut digest = Digest::default();
+        let mut digest = OverviewFacts::default();
         digest.refresh(&fixtures::first_seconds().snapshot);
         assert_eq!(digest.filled, [Some(Duration::from_secs(72)); 2]);
         digest.refresh(&fixtures::five_sites().snapshot);

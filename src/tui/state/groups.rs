@@ -11,19 +11,19 @@ use super::state_counts::is_down;
 
 /// How a list is folded: whether it is, which groups are not, and how all of them are.
 #[derive(Clone, Debug, Default)]
-pub struct Folding {
+pub struct GroupedList {
     /// Whether sites are folded.
     pub on: bool,
     /// For each row whether it stands for its whole group; empty while nothing is folded.
     pub heads: Vec<bool>,
     /// The groups whose members are listed.
     pub unfolded: HashSet<Arc<str>>,
-    pub(crate) tallies: HashMap<Arc<str>, Tally>,
+    pub(crate) tallies: HashMap<Arc<str>, GroupCounts>,
     /// One a view.
-    pub(crate) sums: Vec<HashMap<Arc<str>, Sum>>,
+    pub(crate) sums: Vec<HashMap<Arc<str>, GroupFigures>>,
 }
 
-impl Folding {
+impl GroupedList {
     /// The rows in place of `order`, the indices of listed sites: a group is told by its first member.
     pub fn fold(&mut self, order: Vec<u32>, snapshot: &Snapshot) -> Vec<u32> {
         self.heads.clear();
@@ -65,7 +65,7 @@ impl Folding {
 
 /// How the sites of a group are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Tally {
+pub(crate) struct GroupCounts {
     /// All of them.
     pub(crate) sites: usize,
     /// Those that count as down.
@@ -77,11 +77,11 @@ pub(crate) struct Tally {
 }
 
 /// How the sites of each group are now.
-pub(crate) fn tallies(snapshot: &Snapshot) -> HashMap<Arc<str>, Tally> {
-    let mut tallies: HashMap<Arc<str>, Tally> = HashMap::new();
+pub(crate) fn tallies(snapshot: &Snapshot) -> HashMap<Arc<str>, GroupCounts> {
+    let mut tallies: HashMap<Arc<str>, GroupCounts> = HashMap::new();
     for site in &snapshot.sites {
         let Some(group) = &site.group else { continue };
-        let none = Tally { sites: 0, down: 0, not_up: 0, worst: site.state };
+        let none = GroupCounts { sites: 0, down: 0, not_up: 0, worst: site.state };
         let tally = tallies.entry(Arc::clone(group)).or_insert(none);
         tally.sites += 1;
         tally.down += usize::from(is_down(site));
@@ -95,7 +95,7 @@ pub(crate) fn tallies(snapshot: &Snapshot) -> HashMap<Arc<str>, Tally> {
 
 /// The figures of a group in one view, of all members.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Sum {
+pub(crate) struct GroupFigures {
     pub(crate) counts: Counts,
     pub(crate) beats: Beats,
     /// Whether some member was not fully observed.
@@ -103,17 +103,17 @@ pub(crate) struct Sum {
 }
 
 /// The figures of each group in each view.
-pub(crate) fn sums(snapshot: &Snapshot) -> Vec<HashMap<Arc<str>, Sum>> {
+pub(crate) fn sums(snapshot: &Snapshot) -> Vec<HashMap<Arc<str>, GroupFigures>> {
     snapshot
         .views
         .iter()
         .map(|view| {
-            let mut sums: HashMap<Arc<str>, Sum> = HashMap::new();
+            let mut sums: HashMap<Arc<str>, GroupFigures> = HashMap::new();
             for (site, row) in snapshot.sites.iter().zip(&view.rows) {
                 let Some(group) = &site.group else { continue };
                 let incomplete = row.summary.coverage.is_some_and(|coverage| coverage < FULL_COVERAGE);
                 let Some(sum) = sums.get_mut(group) else {
-                    let sum = Sum { counts: row.summary.counts, beats: row.beats.clone(), incomplete };
+                    let sum = GroupFigures { counts: row.summary.counts, beats: row.beats.clone(), incomplete };
                     sums.insert(Arc::clone(group), sum);
                     continue;
                 };

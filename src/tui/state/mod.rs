@@ -23,18 +23,18 @@ use crate::alert::{Alert, AlertState};
 use crate::engine::snapshot::Snapshot;
 use crate::model::Timestamp;
 use crate::model::command::SiteCommand;
-use crate::tui::page::{Place, Typing};
+use crate::tui::page::{Page, Typing};
 
 use super::inputs::Inputs;
-use super::layout::{Demand, Plan};
+use super::layout::{Demand, OverviewLayout};
 use super::settings::Settings;
 use super::style::symbols::Symbols;
 use super::style::theme::{Scheme, Theme};
-use alert_list::{AlertBurst, AlertIndex, Entry};
+use alert_list::{AlertBurst, AlertEntry, AlertIndex};
 use chart_range::ChartRange;
-use digest::Digest;
-use groups::Folding;
-use site_list::{Filter, Sort};
+use digest::OverviewFacts;
+use groups::GroupedList;
+use site_list::{SiteFilter, Sort};
 
 /// How long something new is marked as new, and the least time between two bells.
 pub const FRESH: Duration = Duration::from_secs(10);
@@ -43,18 +43,18 @@ pub const FRESH: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "switches that a person sets one by one")]
 pub struct UiState {
-    pub(crate) place: Place,
-    pub(crate) under_help: Place,
-    pub(crate) under_alerts: Place,
-    pub(crate) under_site: Place,
+    pub(crate) place: Page,
+    pub(crate) under_help: Page,
+    pub(crate) under_alerts: Page,
+    pub(crate) under_site: Page,
     pub(crate) typing: Typing,
-    pub(crate) filter: Filter,
+    pub(crate) filter: SiteFilter,
     pub(crate) sort: Sort,
     pub(crate) tab: usize,
     /// Indices of the listed sites, in order.
     pub(crate) order: Vec<u32>,
     /// How the sites are folded by group.
-    pub(crate) folding: Folding,
+    pub(crate) folding: GroupedList,
     /// Row of the cursor and first row seen, both in `order`.
     pub(crate) row: usize,
     pub(crate) top: usize,
@@ -77,7 +77,7 @@ pub struct UiState {
     pub(crate) alerts_filter: String,
     pub(crate) unfolded: HashSet<AlertBurst>,
     pub(crate) indexed: Option<(usize, Option<Timestamp>)>,
-    pub(crate) digest: Digest,
+    pub(crate) digest: OverviewFacts,
     pub(crate) muted: bool,
     /// Whether the mouse is ours, not the terminal's.
     pub(crate) mouse: bool,
@@ -90,7 +90,7 @@ pub struct UiState {
     pub(crate) cursor: Option<Arc<str>>,
     pub(crate) arranged: Option<(Option<Timestamp>, usize)>,
     /// What the person asked for and was not passed on yet.
-    pub(crate) wishes: Vec<SiteCommand>,
+    pub(crate) commands: Vec<SiteCommand>,
     /// When they last asked for what cannot be done here.
     pub(crate) refused: Option<Timestamp>,
     bell_at: Option<Timestamp>,
@@ -106,16 +106,16 @@ impl UiState {
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
         Self {
-            place: Place::Overview,
-            under_help: Place::Overview,
-            under_alerts: Place::Overview,
-            under_site: Place::Overview,
+            place: Page::Overview,
+            under_help: Page::Overview,
+            under_alerts: Page::Overview,
+            under_site: Page::Overview,
             typing: Typing::Keys,
-            filter: Filter::default(),
+            filter: SiteFilter::default(),
             sort: Sort { key: settings.sort, reversed: false },
             tab: 0,
             order: Vec::new(),
-            folding: Folding::default(),
+            folding: GroupedList::default(),
             row: 0,
             top: 0,
             region_top: 0,
@@ -131,7 +131,7 @@ impl UiState {
             alerts_filter: String::new(),
             unfolded: HashSet::new(),
             indexed: None,
-            digest: Digest::default(),
+            digest: OverviewFacts::default(),
             muted: !settings.bell,
             mouse: true,
             symbols: settings.symbols,
@@ -140,7 +140,7 @@ impl UiState {
             noticed: (0, None),
             cursor: None,
             arranged: None,
-            wishes: Vec::new(),
+            commands: Vec::new(),
             refused: None,
             bell_at: None,
             settled: None,
@@ -162,16 +162,16 @@ impl UiState {
     }
 
     /// The regions at this size.
-    pub(crate) fn plan(&self, inputs: &Inputs, size: Size) -> Plan {
+    pub(crate) fn plan(&self, inputs: &Inputs, size: Size) -> OverviewLayout {
         let tables = self.tables(inputs);
-        Plan::new(&Demand {
+        OverviewLayout::new(&Demand {
             size,
             sites: tables.sites.len(),
             listed: self.order.len(),
             views: tables.views.len(),
             tab: self.tab,
             banner: banner::is_shown(inputs, self),
-            below: self.place == Place::Site && self.halved,
+            below: self.place == Page::Site && self.halved,
         })
     }
 
@@ -180,10 +180,10 @@ impl UiState {
     pub(crate) fn focus(&self, inputs: &Inputs) -> Option<usize> {
         let tables = self.tables(inputs);
         let named = |name: &Arc<str>| tables.sites.iter().position(|site| site.name == *name);
-        let place = if self.place == Place::Help { self.under_help } else { self.place };
+        let place = if self.place == Page::Help { self.under_help } else { self.place };
         match (place, &self.cursor) {
-            (Place::Site, Some(name)) => named(name),
-            (Place::Alerts, _) => named(&self.alert(inputs)?.site),
+            (Page::Site, Some(name)) => named(name),
+            (Page::Alerts, _) => named(&self.alert(inputs)?.site),
             _ => self.selected(),
         }
     }
@@ -198,8 +198,8 @@ impl UiState {
     /// The site whose samples are wanted.
     #[must_use]
     pub fn opened(&self, inputs: &Inputs) -> Option<usize> {
-        let place = if self.place == Place::Help { self.under_help } else { self.place };
-        self.focus(inputs).filter(|_| place == Place::Site)
+        let place = if self.place == Page::Help { self.under_help } else { self.place };
+        self.focus(inputs).filter(|_| place == Page::Site)
     }
 
     /// The alert under the cursor on the screen of alerts; of folded ones the newest.
@@ -210,7 +210,7 @@ impl UiState {
 
     /// The group whose row the cursor is on.
     pub(crate) fn selected_group(&self, inputs: &Inputs) -> Option<Arc<str>> {
-        let on_head = self.place == Place::Overview && self.folding.heads.get(self.row) == Some(&true);
+        let on_head = self.place == Page::Overview && self.folding.heads.get(self.row) == Some(&true);
         self.tables(inputs).sites.get(self.selected().filter(|_| on_head)?)?.group.clone()
     }
 
@@ -220,8 +220,8 @@ impl UiState {
     }
 
     /// What the person asked for since this was last asked.
-    pub fn take_wishes(&mut self) -> Vec<SiteCommand> {
-        std::mem::take(&mut self.wishes)
+    pub fn take_commands(&mut self) -> Vec<SiteCommand> {
+        std::mem::take(&mut self.commands)
     }
 
     /// Takes in what changed: new figures, alerts, time, size. Returns whether the bell is to ring.
@@ -315,7 +315,7 @@ impl UiState {
     /// Lists the alerts of the screen of alerts anew.
     pub(crate) fn find_alerts(&mut self, alerts: &[Arc<Alert>]) {
         let at_top = self.alerts_row == 0;
-        let held = self.found.listed.get(self.alerts_row).map(Entry::newest).filter(|_| !at_top);
+        let held = self.found.listed.get(self.alerts_row).map(AlertEntry::newest).filter(|_| !at_top);
         self.found = AlertIndex::of(alerts, &self.alerts_filter, &self.unfolded);
         // The cursor stays on its alert unless it is at the top, where the newest is.
         if let Some(row) = held.and_then(|held| self.found.listed.iter().position(|entry| entry.newest() == held)) {

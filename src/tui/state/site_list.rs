@@ -38,14 +38,14 @@ pub struct Sort {
 
 /// Words that a site has to match, all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
+pub struct SiteFilter {
     /// As typed; blank matches everything.
     pub text: String,
     /// Only what is not up.
     pub not_up: bool,
 }
 
-impl Filter {
+impl SiteFilter {
     /// Whether it lets everything pass.
     pub fn is_blank(&self) -> bool {
         !self.not_up && self.text.trim().is_empty()
@@ -98,7 +98,7 @@ pub fn warned_days(site: &SiteSnapshot, now: Timestamp) -> Option<i64> {
 }
 
 /// The listed sites as indices into the snapshot, in order; figures are those of view `view`.
-pub fn arrange(snapshot: &Snapshot, filter: &Filter, sort: Sort, view: usize) -> Vec<u32> {
+pub fn arrange(snapshot: &Snapshot, filter: &SiteFilter, sort: Sort, view: usize) -> Vec<u32> {
     let all = filter.is_blank();
     let passing = snapshot
         .sites
@@ -167,7 +167,7 @@ mod tests {
 
     fn listed(text: &str, not_up: bool, key: SortKey, reversed: bool) -> Vec<String> {
         let world = fixtures::nine_sites();
-        let filter = Filter { text: text.to_owned(), not_up };
+        let filter = SiteFilter { text: text.to_owned(), not_up };
         arrange(&world.snapshot, &filter, Sort { key, reversed }, 0)
             .into_iter()
             .map(|i| world.snapshot.sites[usize::try_from(i).unwrap()].name.to_string())

@@ -4,7 +4,7 @@ use crate::engine::snapshot::{SiteSnapshot, SiteState, Snapshot};
 
 /// How many sites are in each state, as the header counts them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct StateCounts {
     pub down: usize,
     pub failing: usize,
     pub unknown: usize,
@@ -13,7 +13,7 @@ pub struct Tally {
     pub paused: usize,
 }
 
-impl Tally {
+impl StateCounts {
     pub fn of(snapshot: &Snapshot) -> Self {
         let mut tally = Self::default();
         for site in &snapshot.sites {

@@ -17,7 +17,7 @@ pub trait Console {
     /// Waits for keys, at most `timeout`, and appends them.
     fn wait(&mut self, timeout: Duration, keys: &mut Vec<Key>) -> io::Result<()>;
     /// Shows `screen`, and does what is beyond its cells.
-    fn draw(&mut self, screen: &Screen, theme: Theme, beyond: Beyond) -> io::Result<()>;
+    fn draw(&mut self, screen: &Screen, theme: Theme, beyond: TerminalEffects) -> io::Result<()>;
     /// Gives it back, stops the process, and takes it again when the process was continued.
     fn rest(&mut self, orders: &JobControl) -> io::Result<()>;
     /// Takes it again after the process was stopped and continued by somebody else.
@@ -28,7 +28,7 @@ pub trait Console {
 
 /// What a terminal does besides showing cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Beyond {
+pub struct TerminalEffects {
     /// Rings the bell once.
     pub bell: bool,
     /// Reports the mouse; if not, the terminal's own selection of text works.

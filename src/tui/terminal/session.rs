@@ -28,7 +28,7 @@ use crate::tui::input::reader::{Input, is_foreground};
 use crate::tui::render::{Screen, render};
 use crate::tui::style::theme::Theme;
 
-use super::console::{Beyond, Console};
+use super::console::{Console, TerminalEffects};
 use super::job_control::{JobControl, can_rest};
 use super::output::Wire;
 
@@ -40,26 +40,26 @@ const LOOK: Duration = Duration::from_millis(10);
 const LOOKS: u32 = 30;
 
 /// The terminal, as long as it is ours, and the way to it.
-struct Held {
+struct OwnedTerminal {
     ours: bool,
     wire: Wire,
 }
 
-static HELD: Mutex<Held> = Mutex::new(Held { ours: false, wire: Wire::closed() });
+static HELD: Mutex<OwnedTerminal> = Mutex::new(OwnedTerminal { ours: false, wire: Wire::closed() });
 static HOOK: Once = Once::new();
 /// Whether a thread panicked since the first session began.
 static PANICKED: AtomicBool = AtomicBool::new(false);
 
 /// The terminal of this process, as long as it lives.
-pub struct Session {
-    terminal: Terminal<CrosstermBackend<Frames>>,
+pub struct TerminalSession {
+    terminal: Terminal<CrosstermBackend<FrameWriter>>,
     size: Size,
     title: String,
     input: Input,
     mouse: bool,
 }
 
-impl Session {
+impl TerminalSession {
     /// Takes the terminal.
     ///
     /// # Errors
@@ -81,7 +81,7 @@ impl Session {
         let built = Input::open().and_then(|input| {
             let viewport = Viewport::Fixed(area(size));
             let terminal =
-                Terminal::with_options(CrosstermBackend::new(Frames::default()), TerminalOptions { viewport })?;
+                Terminal::with_options(CrosstermBackend::new(FrameWriter::default()), TerminalOptions { viewport })?;
             Ok(Self { terminal, size, title: String::new(), input, mouse: false })
         });
         if built.is_err() {
@@ -91,7 +91,7 @@ impl Session {
     }
 }
 
-impl Console for Session {
+impl Console for TerminalSession {
     fn size(&mut self) -> io::Result<Size> {
         measure()
     }
@@ -100,7 +100,7 @@ impl Console for Session {
         self.input.wait(timeout, keys)
     }
 
-    fn draw(&mut self, screen: &Screen, theme: Theme, beyond: Beyond) -> io::Result<()> {
+    fn draw(&mut self, screen: &Screen, theme: Theme, beyond: TerminalEffects) -> io::Result<()> {
         let size = measure()?;
         if size != self.size {
             self.size = size;
@@ -141,7 +141,7 @@ impl Console for Session {
     }
 }
 
-impl Session {
+impl TerminalSession {
     /// Takes the terminal, which is not ours just now, and shows everything anew; as soon as this is the job in the
     /// foreground, and not at all if the dashboard is to end before that.
     fn retake(&mut self, orders: &JobControl) -> io::Result<()> {
@@ -161,7 +161,7 @@ impl Session {
     }
 }
 
-impl Drop for Session {
+impl Drop for TerminalSession {
     fn drop(&mut self) {
         restore();
     }
@@ -204,20 +204,20 @@ fn take() -> io::Result<()> {
     drop(held);
     let mut bytes = b"\x1b[22;0t".to_vec();
     queue!(bytes, EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)?;
-    let taken = Frames(bytes).flush();
+    let taken = FrameWriter(bytes).flush();
     if taken.is_err() {
         restore();
     }
     taken
 }
 
-fn lock() -> MutexGuard<'static, Held> {
+fn lock() -> MutexGuard<'static, OwnedTerminal> {
     // Nothing can be left half done under this lock, so a panic under it spoils nothing.
     HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The same, if it is free soon.
-fn lock_in_time() -> Option<MutexGuard<'static, Held>> {
+fn lock_in_time() -> Option<MutexGuard<'static, OwnedTerminal>> {
     for _ in 0..LOOKS {
         match HELD.try_lock() {
             Ok(held) => return Some(held),
@@ -260,9 +260,9 @@ const fn area(size: Size) -> Rect {
 
 /// Collects a frame and writes it in one piece, as long as the terminal is ours.
 #[derive(Default)]
-struct Frames(Vec<u8>);
+struct FrameWriter(Vec<u8>);
 
-impl Write for Frames {
+impl Write for FrameWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.extend_from_slice(bytes);
         Ok(bytes.len())
@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_frame_cannot_land_on_a_terminal_that_is_not_ours() {
-        let mut frames = Frames::default();
+        let mut frames = FrameWriter::default();
         frames.write_all(b"frame").unwrap();
         frames.flush().unwrap();
         assert!(frames.0.is_empty());

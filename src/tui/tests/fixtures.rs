@@ -12,13 +12,13 @@ use crate::model::{
     Cause, Certificate, Flags, Health, Http, Micros, Observation, Phase, Phases, Sample, SortKey, Status, StoreHealth,
     Timeframe, Timestamp, Watching,
 };
-use crate::stats::series::site_history::{Gather, Past, Wanted};
-use crate::stats::{Answer, Availability, Beat, Beats, Cadence, Counts, Latency, Stretch, Summary};
+use crate::stats::series::site_history::{HistoryBuilder, HistoryRequest, SiteHistory};
+use crate::stats::{Answer, Availability, Beat, Beats, Cadence, Counts, Latency, PeriodFigures, Summary};
 use crate::tui::inputs::{About, Inputs};
 use crate::tui::settings::Settings;
 use crate::tui::state::UiState;
 use crate::tui::style::theme::Scheme;
-use crate::tui::{Recheck, Symbols};
+use crate::tui::{ManualCheck, Symbols};
 
 /// 2026-11-22 14:02:13 at +01:00.
 pub fn now() -> Timestamp {
@@ -29,10 +29,10 @@ pub struct World {
     pub snapshot: Snapshot,
     pub samples: Vec<Sample>,
     pub has_past: bool,
-    pub past: Option<Past>,
+    pub past: Option<SiteHistory>,
     pub alerts: Vec<Arc<Alert>>,
     pub health: Health,
-    pub rechecks: Vec<Recheck>,
+    pub rechecks: Vec<ManualCheck>,
     pub zone: TimeZone,
     pub about: About,
     pub now: Timestamp,
@@ -285,7 +285,7 @@ pub fn with_past(width: u16) -> World {
     let mut world = five_sites();
     world.has_past = true;
     let ago = Duration::from_mins(30);
-    let wanted = Wanted {
+    let wanted = HistoryRequest {
         site: "api".into(),
         cadence: Cadence { interval: Duration::from_secs(10), timeout: Duration::from_secs(10) },
         span: Duration::from_hours(1),
@@ -293,7 +293,7 @@ pub fn with_past(width: u16) -> World {
         live: false,
         columns: usize::from(width) - 11,
     };
-    let mut gather = Gather::new(wanted);
+    let mut gather = HistoryBuilder::new(wanted);
     for sample in &world.samples {
         gather.admit(&Sample { at: sample.at.before(ago), ..*sample });
     }
@@ -307,18 +307,21 @@ pub fn with_hours(width: u16, week: bool) -> World {
     let mut world = with_past(width);
     let now = world.now;
     let wanted = world.past.as_ref().map(|past| past.wanted.clone()).unwrap();
-    let wanted =
-        if week { Wanted { span: Duration::from_hours(7 * 24), until: now, live: true, ..wanted } } else { wanted };
-    let wanted = Wanted { cadence: Cadence { interval: Duration::from_mins(5), ..wanted.cadence }, ..wanted };
+    let wanted = if week {
+        HistoryRequest { span: Duration::from_hours(7 * 24), until: now, live: true, ..wanted }
+    } else {
+        wanted
+    };
+    let wanted = HistoryRequest { cadence: Cadence { interval: Duration::from_mins(5), ..wanted.cadence }, ..wanted };
     let made = |number: u64, at: Timestamp| {
         let mut observation = Observation::failed(if number % 150 == 7 { Cause::Reset } else { Cause::Ok }, "");
         let micros = 40_000 + u32::try_from(number * 7_919 % 20_000).unwrap();
         observation.phases = Phases::NONE.with(Phase::Processing, Micros::new(micros));
         observation.sample(at, Micros::ZERO, 0)
     };
-    let (mut sums, mut whole, mut number) = (Vec::new(), Stretch::default(), 0);
+    let (mut sums, mut whole, mut number) = (Vec::new(), PeriodFigures::default(), 0);
     for (from, until) in wanted.parts() {
-        let mut sum = Stretch::default();
+        let mut sum = PeriodFigures::default();
         let starts = std::iter::successors(Some(from), |at| Some(at.after(Duration::from_mins(5))));
         // For a day nothing was observed.
         for at in
@@ -330,8 +333,13 @@ pub fn with_hours(width: u16, week: bool) -> World {
         whole.append(&sum);
         sums.push(sum);
     }
-    world.past =
-        Some(Past::of_sums(wanted, &sums, (whole, week), Some(now.before(Duration::from_hours(1_000))), |_, _| false));
+    world.past = Some(SiteHistory::of_sums(
+        wanted,
+        &sums,
+        (whole, week),
+        Some(now.before(Duration::from_hours(1_000))),
+        |_, _| false,
+    ));
     world
 }
 

@@ -154,7 +154,7 @@ mod behaviour {
     use super::*;
     use crate::engine::snapshot::SiteState;
     use crate::model::{Health, StoreHealth};
-    use crate::tui::page::Leave;
+    use crate::tui::page::ExitRequest;
 
     const SIZE: Size = Size { width: 80, height: 24 };
 
@@ -328,7 +328,7 @@ mod behaviour {
         assert!(text.contains("/blog") && !text.contains("▲ shop-checkout"), "{text}");
         press(&world, &mut state, SIZE, "\x1b\x1b\x1b");
         assert!(view(&world.inputs(), &state, SIZE).text().contains("▲ shop-checkout"));
-        assert_eq!(state.act(&Key::Char('q'), &world.inputs(), SIZE), Some(Leave::Plain));
+        assert_eq!(state.act(&Key::Char('q'), &world.inputs(), SIZE), Some(ExitRequest::Plain));
     }
 
     #[test]

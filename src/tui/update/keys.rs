@@ -9,19 +9,19 @@ use crate::model::command::{SiteCommand, next_pause};
 use crate::tui::input::key::Key;
 use crate::tui::inputs::Inputs;
 use crate::tui::keymap::{self, Action};
-use crate::tui::page::{Leave, Place, Typing};
+use crate::tui::page::{ExitRequest, Page, Typing};
 use crate::tui::state::UiState;
-use crate::tui::state::alert_list::Entry;
-use crate::tui::state::site_list::{Filter, SORT_KEYS, Sort};
+use crate::tui::state::alert_list::AlertEntry;
+use crate::tui::state::site_list::{SORT_KEYS, SiteFilter, Sort};
 
 const FILTER_MAX: usize = 200;
 
 impl UiState {
     /// Does what `key` asks for. Some when the person leaves.
-    pub fn act(&mut self, key: &Key, inputs: &Inputs, size: Size) -> Option<Leave> {
+    pub fn act(&mut self, key: &Key, inputs: &Inputs, size: Size) -> Option<ExitRequest> {
         match key {
-            Key::Ctrl('c') => return Some(Leave::Interrupt),
-            Key::Ctrl('z') => return Some(Leave::Rest),
+            Key::Ctrl('c') => return Some(ExitRequest::Interrupt),
+            Key::Ctrl('z') => return Some(ExitRequest::Rest),
             _ => {}
         }
         if let Key::Mouse(what, column, row) = *key {
@@ -41,11 +41,11 @@ impl UiState {
         None
     }
 
-    fn perform(&mut self, action: Action, key: &Key, inputs: &Inputs, size: Size) -> Option<Leave> {
+    fn perform(&mut self, action: Action, key: &Key, inputs: &Inputs, size: Size) -> Option<ExitRequest> {
         let page = match self.place {
-            Place::Overview => self.plan(inputs, size).page(),
-            Place::Site if self.plan(inputs, size).below > 0 => self.plan(inputs, size).below.saturating_sub(1).max(1),
-            Place::Alerts | Place::Site | Place::Help => usize::from(size.height).saturating_sub(4).max(1),
+            Page::Overview => self.plan(inputs, size).page(),
+            Page::Site if self.plan(inputs, size).below > 0 => self.plan(inputs, size).below.saturating_sub(1).max(1),
+            Page::Alerts | Page::Site | Page::Help => usize::from(size.height).saturating_sub(4).max(1),
         };
         match action {
             Action::Up => self.scroll(-1, inputs),
@@ -70,7 +70,7 @@ impl UiState {
             Action::NextSite => self.neighbour(1, inputs),
             Action::AlertsUp => self.region_top = self.region_top.saturating_sub(1),
             Action::AlertsDown => self.region_top += 1,
-            Action::NextView | Action::View if self.place == Place::Overview && !self.plan(inputs, size).tabs => {}
+            Action::NextView | Action::View if self.place == Page::Overview && !self.plan(inputs, size).tabs => {}
             Action::NextView => self.turn(key, inputs),
             Action::View => self.view_of(key, inputs),
             Action::Filter => self.typing = Typing::Filter,
@@ -89,12 +89,12 @@ impl UiState {
                 self.arranged = None;
             }
             Action::Recheck | Action::Pause => self.ask(action, inputs),
-            Action::Alerts if self.place == Place::Alerts => self.back(),
+            Action::Alerts if self.place == Page::Alerts => self.back(),
             Action::Alerts | Action::Newest => {
-                if self.place != Place::Alerts {
+                if self.place != Page::Alerts {
                     self.under_alerts = self.place;
                 }
-                self.place = Place::Alerts;
+                self.place = Page::Alerts;
                 self.alerts_row = if action == Action::Newest { self.newest() } else { 0 };
             }
             Action::Theme => self.scheme = self.scheme.toggled(),
@@ -102,10 +102,10 @@ impl UiState {
             Action::Mouse => self.mouse = !self.mouse,
             Action::Help => self.toggle_help(),
             Action::Back => self.back(),
-            Action::Quit if self.place == Place::Help => self.toggle_help(),
-            Action::Quit => return Some(Leave::Plain),
-            Action::QuitKeepScreen => return Some(Leave::KeepScreen),
-            Action::Rest => return Some(Leave::Rest),
+            Action::Quit if self.place == Page::Help => self.toggle_help(),
+            Action::Quit => return Some(ExitRequest::Plain),
+            Action::QuitKeepScreen => return Some(ExitRequest::KeepScreen),
+            Action::Rest => return Some(ExitRequest::Rest),
         }
         self.adjust(inputs, size);
         None
@@ -120,7 +120,7 @@ impl UiState {
         // What is for one site is not done to a whole group.
         let focus = self.focus(inputs).filter(|_| self.selected_group(inputs).is_none());
         let live = focus.and_then(|i| Some((i, inputs.snapshot.sites.get(i)?)));
-        self.wishes.extend(live.map(|(i, site)| match action {
+        self.commands.extend(live.map(|(i, site)| match action {
             Action::Pause => SiteCommand::Pause(i, next_pause(site.paused_until, inputs.now)),
             _ => SiteCommand::Check(i),
         }));
@@ -128,13 +128,13 @@ impl UiState {
 
     pub(crate) fn scroll(&mut self, by: isize, inputs: &Inputs) {
         let (at, last) = match self.place {
-            Place::Overview => (&mut self.row, self.order.len().saturating_sub(1)),
-            Place::Alerts => (&mut self.alerts_row, self.found.listed.len().saturating_sub(1)),
-            Place::Site => (&mut self.site_top, crate::tui::view::site::LINES_MAX),
-            Place::Help => (&mut self.help_top, crate::tui::view::chrome::help::LINES_MAX),
+            Page::Overview => (&mut self.row, self.order.len().saturating_sub(1)),
+            Page::Alerts => (&mut self.alerts_row, self.found.listed.len().saturating_sub(1)),
+            Page::Site => (&mut self.site_top, crate::tui::view::site::LINES_MAX),
+            Page::Help => (&mut self.help_top, crate::tui::view::chrome::help::LINES_MAX),
         };
         *at = at.saturating_add_signed(by).min(last);
-        if self.place == Place::Overview {
+        if self.place == Page::Overview {
             // At the very top it is no site's: the worst one is to be seen there, whichever that is.
             let tables = self.tables(inputs);
             let selected = self.selected().filter(|_| by != isize::MIN).and_then(|i| tables.sites.get(i));
@@ -144,8 +144,8 @@ impl UiState {
 
     /// Opens what is under the cursor: a site, the site of an alert, or a storm of alerts.
     pub(crate) fn open(&mut self, inputs: &Inputs) {
-        if self.place == Place::Alerts {
-            if let Some(Entry::Fold { storm, .. }) = self.found.listed.get(self.alerts_row) {
+        if self.place == Page::Alerts {
+            if let Some(AlertEntry::Fold { storm, .. }) = self.found.listed.get(self.alerts_row) {
                 let storm = *storm;
                 if !self.unfolded.remove(&storm) {
                     self.unfolded.insert(storm);
@@ -160,7 +160,7 @@ impl UiState {
             self.cursor = self.tables(inputs).sites.get(site).map(|site| Arc::clone(&site.name));
             self.arranged = None;
             // Back to the alerts, but never round in a circle.
-            self.under_site = if self.under_alerts == Place::Site { Place::Overview } else { Place::Alerts };
+            self.under_site = if self.under_alerts == Page::Site { Page::Overview } else { Page::Alerts };
             self.halved = false;
         } else if self.order.is_empty() {
             return;
@@ -173,16 +173,16 @@ impl UiState {
         } else {
             self.scroll(0, inputs);
             self.go_live();
-            (self.under_site, self.halved) = (Place::Overview, true);
+            (self.under_site, self.halved) = (Page::Overview, true);
         }
-        (self.place, self.site_top) = (Place::Site, 0);
+        (self.place, self.site_top) = (Page::Site, 0);
     }
 
     /// To the site `by` rows further in the list, on the screen of a site.
     fn neighbour(&mut self, by: isize, inputs: &Inputs) {
-        self.place = Place::Overview;
+        self.place = Page::Overview;
         self.scroll(by, inputs);
-        (self.place, self.site_top) = (Place::Site, 0);
+        (self.place, self.site_top) = (Page::Site, 0);
     }
 
     fn turn(&mut self, key: &Key, inputs: &Inputs) {
@@ -202,38 +202,38 @@ impl UiState {
     }
 
     fn newest(&self) -> usize {
-        let newest = self.found.listed.iter().map(Entry::newest).max();
+        let newest = self.found.listed.iter().map(AlertEntry::newest).max();
         self.found.listed.iter().position(|entry| Some(entry.newest()) == newest).unwrap_or(0)
     }
 
     fn toggle_help(&mut self) {
-        if self.place == Place::Help {
+        if self.place == Page::Help {
             self.place = self.under_help;
         } else {
             self.under_help = self.place;
-            self.place = Place::Help;
+            self.place = Page::Help;
             self.help_top = 0;
         }
     }
 
     pub(crate) fn back(&mut self) {
         match self.place {
-            Place::Help => self.toggle_help(),
-            Place::Alerts if !self.alerts_filter.is_empty() => {
+            Page::Help => self.toggle_help(),
+            Page::Alerts if !self.alerts_filter.is_empty() => {
                 self.alerts_filter.clear();
                 self.indexed = None;
             }
-            Place::Alerts => self.place = self.under_alerts,
-            Place::Site => self.place = self.under_site,
-            Place::Overview => {
-                self.filter = Filter::default();
+            Page::Alerts => self.place = self.under_alerts,
+            Page::Site => self.place = self.under_site,
+            Page::Overview => {
+                self.filter = SiteFilter::default();
                 self.arranged = None;
             }
         }
     }
 
     fn type_filter(&mut self, key: &Key) {
-        let text = if self.place == Place::Alerts { &mut self.alerts_filter } else { &mut self.filter.text };
+        let text = if self.place == Page::Alerts { &mut self.alerts_filter } else { &mut self.filter.text };
         match key {
             Key::Enter => self.typing = Typing::Keys,
             Key::Esc => {
@@ -253,7 +253,7 @@ impl UiState {
         while text.len() > FILTER_MAX {
             text.pop();
         }
-        if self.place == Place::Alerts {
+        if self.place == Page::Alerts {
             (self.indexed, self.alerts_row) = (None, 0);
         } else {
             self.arranged = None;

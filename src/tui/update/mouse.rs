@@ -10,8 +10,8 @@ use ratatui::layout::Size;
 use crate::model::SortKey;
 use crate::tui::input::key::Mouse;
 use crate::tui::inputs::Inputs;
-use crate::tui::layout::Plan;
-use crate::tui::page::Place;
+use crate::tui::layout::OverviewLayout;
+use crate::tui::page::Page;
 use crate::tui::screen::view;
 use crate::tui::state::{UiState, banner};
 use crate::tui::style::line::width;
@@ -42,7 +42,7 @@ impl UiState {
     pub(crate) fn point(&mut self, what: Mouse, at: (u16, u16), inputs: &Inputs, size: Size) {
         let row = usize::from(at.1);
         let by = match what {
-            Mouse::Click if self.place == Place::Overview => return self.click(at, inputs, size),
+            Mouse::Click if self.place == Page::Overview => return self.click(at, inputs, size),
             Mouse::Click => {
                 if row == 0 {
                     self.back();
@@ -52,12 +52,12 @@ impl UiState {
             Mouse::WheelUp => -NOTCH,
             Mouse::WheelDown => NOTCH,
         };
-        if self.place == Place::Site && self.is_over_chart(row, inputs, size) {
+        if self.place == Page::Site && self.is_over_chart(row, inputs, size) {
             return self.zoom(what == Mouse::WheelUp, inputs);
         }
         let plan = self.plan(inputs, size);
         let over_alerts = matches!(self.target(&plan, row, inputs), Target::Alerts | Target::AlertsTitle);
-        if self.place == Place::Overview && over_alerts {
+        if self.place == Page::Overview && over_alerts {
             self.region_top = self.region_top.saturating_add_signed(by.signum());
         } else {
             self.scroll(by, inputs);
@@ -100,14 +100,14 @@ impl UiState {
                 }
             }
             Target::AlertsTitle => {
-                (self.under_alerts, self.place, self.alerts_row) = (Place::Overview, Place::Alerts, 0);
+                (self.under_alerts, self.place, self.alerts_row) = (Page::Overview, Page::Alerts, 0);
             }
             Target::Title | Target::Row(_) | Target::Alerts | Target::Nothing => {}
         }
     }
 
     /// What is in line `row` of the overview; the order of the regions is that of [`crate::tui::screen::view`].
-    fn target(&self, plan: &Plan, row: usize, inputs: &Inputs) -> Target {
+    fn target(&self, plan: &OverviewLayout, row: usize, inputs: &Inputs) -> Target {
         let mut from = 1 + usize::from(banner::is_shown(inputs, self));
         let Some(mut row) = row.checked_sub(from).filter(|_| !plan.summary) else { return Target::Nothing };
         for placed in &plan.views {
@@ -178,12 +178,12 @@ mod tests {
         let world = fixtures::five_sites();
         for (row, selected) in [(3, "api"), (5, "www.rust-lang.org"), (10, "api"), (14, "blog")] {
             let once = pointed(&world, &[(Mouse::Click, 20, row)]);
-            assert_eq!((once.cursor.as_deref(), once.place), (Some(selected), Place::Overview), "row {row}");
+            assert_eq!((once.cursor.as_deref(), once.place), (Some(selected), Page::Overview), "row {row}");
             let twice = pointed(&world, &[(Mouse::Click, 20, row), (Mouse::Click, 30, row)]);
-            assert_eq!((twice.cursor.as_deref(), twice.place), (Some(selected), Place::Site), "row {row}");
+            assert_eq!((twice.cursor.as_deref(), twice.place), (Some(selected), Page::Site), "row {row}");
         }
         let elsewhere = pointed(&world, &[(Mouse::Click, 20, 5), (Mouse::Click, 20, 6)]);
-        assert_eq!((elsewhere.cursor.as_deref(), elsewhere.place), (Some("docs"), Place::Overview));
+        assert_eq!((elsewhere.cursor.as_deref(), elsewhere.place), (Some("docs"), Page::Overview));
     }
 
     #[test]
@@ -273,7 +273,7 @@ mod tests {
         let few = fixtures::five_sites();
         assert_eq!(pointed(&few, &[(Mouse::WheelDown, 4, 20)]).region_top, 1);
         let alerts = pointed(&few, &[(Mouse::Click, 30, 15)]);
-        assert_eq!(alerts.place, Place::Alerts);
-        assert_eq!(pointed(&few, &[(Mouse::Click, 30, 15), (Mouse::Click, 3, 0)]).place, Place::Overview);
+        assert_eq!(alerts.place, Page::Alerts);
+        assert_eq!(pointed(&few, &[(Mouse::Click, 30, 15), (Mouse::Click, 3, 0)]).place, Page::Overview);
     }
 }

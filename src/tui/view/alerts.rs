@@ -9,10 +9,10 @@ use std::time::Duration;
 use crate::alert::{Alert, AlertState};
 use crate::engine::snapshot::SiteState;
 use crate::model::{Timestamp, figures};
-use crate::tui::page::Place;
+use crate::tui::page::Page;
 use crate::tui::state::FRESH;
 use crate::tui::state::alert_lines::{TIME_COLUMN, WIDE, texts};
-use crate::tui::state::alert_list::{AlertIndex, Entry};
+use crate::tui::state::alert_list::{AlertEntry, AlertIndex};
 use crate::tui::style::line::{Line, cut, right, safe, short_name, width, wrap};
 use crate::tui::style::role::Role;
 use crate::tui::style::time_text;
@@ -29,7 +29,7 @@ pub fn region(frame: &Frame, height: usize) -> Vec<Line> {
     if height > 0 {
         lines.push(title(frame, "a all"));
         let index = &frame.state.alerts;
-        fill(frame, &mut lines, &Run { index, from: frame.state.region_top, height, cursor: None });
+        fill(frame, &mut lines, &ListWindow { index, from: frame.state.region_top, height, cursor: None });
     }
     lines
 }
@@ -41,7 +41,7 @@ pub fn screen(frame: &Frame, height: usize) -> Vec<Line> {
     fill(
         frame,
         &mut lines,
-        &Run { index: &state.found, from: state.alerts_top, height, cursor: Some(state.alerts_row) },
+        &ListWindow { index: &state.found, from: state.alerts_top, height, cursor: Some(state.alerts_row) },
     );
     lines
 }
@@ -55,7 +55,7 @@ pub fn toast(frame: &Frame) -> Option<Line> {
     Some(line.recast(Role::Fresh))
 }
 
-struct Run<'a> {
+struct ListWindow<'a> {
     index: &'a AlertIndex,
     from: usize,
     height: usize,
@@ -80,7 +80,7 @@ fn title(frame: &Frame, right: &'static str) -> Line {
         }
     }
     let found = &frame.state.found;
-    if !frame.state.alerts_filter.trim().is_empty() && frame.state.place == Place::Alerts {
+    if !frame.state.alerts_filter.trim().is_empty() && frame.state.place == Page::Alerts {
         line.push(Role::Plain, " · ");
         line.push(Role::Mode, cut(&format!("/{}", frame.state.alerts_filter), 24));
         parts.insert(0, format!("{} found", figures::count(found.count as u64)));
@@ -101,7 +101,7 @@ fn title(frame: &Frame, right: &'static str) -> Line {
     line
 }
 
-fn fill(frame: &Frame, lines: &mut Vec<Line>, run: &Run) {
+fn fill(frame: &Frame, lines: &mut Vec<Line>, run: &ListWindow) {
     if run.index.listed.is_empty() {
         let text = if frame.inputs.alerts.is_empty() {
             nothing(frame)
@@ -124,8 +124,8 @@ fn fill(frame: &Frame, lines: &mut Vec<Line>, run: &Run) {
             }
         }
         let mut told = match entry {
-            Entry::One { open, .. } => self::entry(frame, alert, *open),
-            Entry::Fold { members, open, unfolded, .. } => vec![folded(frame, members, *open, *unfolded)],
+            AlertEntry::One { open, .. } => self::entry(frame, alert, *open),
+            AlertEntry::Fold { members, open, unfolded, .. } => vec![folded(frame, members, *open, *unfolded)],
         };
         if run.cursor == Some(at)
             && let Some(first) = told.first_mut()
@@ -270,12 +270,12 @@ mod tests {
     fn enter_opens_the_site_of_an_alert_and_esc_leads_back_and_never_in_a_circle() {
         // The fifth open one is of the site api.
         let opened = pressed("ajjjj\n");
-        assert_eq!((opened.place, opened.cursor.as_deref()), (Place::Site, Some("api")));
-        assert_eq!(pressed("ajjjj\n\x1b").place, Place::Alerts);
-        assert_eq!(pressed("ajjjj\n\x1b\x1b").place, Place::Overview);
-        assert_eq!(pressed("\najjjj\n").place, Place::Site);
-        assert_eq!(pressed("\najjjj\n\x1b").place, Place::Overview);
-        assert_eq!(pressed("a\n").place, Place::Alerts, "a site that is gone cannot be opened");
+        assert_eq!((opened.place, opened.cursor.as_deref()), (Page::Site, Some("api")));
+        assert_eq!(pressed("ajjjj\n\x1b").place, Page::Alerts);
+        assert_eq!(pressed("ajjjj\n\x1b\x1b").place, Page::Overview);
+        assert_eq!(pressed("\najjjj\n").place, Page::Site);
+        assert_eq!(pressed("\najjjj\n\x1b").place, Page::Overview);
+        assert_eq!(pressed("a\n").place, Page::Alerts, "a site that is gone cannot be opened");
     }
 
     #[test]

@@ -4,9 +4,9 @@ use ratatui::layout::Size;
 
 use crate::engine::snapshot::{SiteState, Snapshot};
 use crate::tui::inputs::Inputs;
-use crate::tui::layout::Plan;
+use crate::tui::layout::OverviewLayout;
 use crate::tui::state::UiState;
-use crate::tui::state::state_counts::Tally;
+use crate::tui::state::state_counts::StateCounts;
 use crate::tui::style::role::Role;
 
 /// One frame in the making: what the regions share.
@@ -17,13 +17,13 @@ pub struct Frame<'a> {
     /// What the tables show: frozen, or now.
     pub tables: &'a Snapshot,
     pub size: Size,
-    pub plan: &'a Plan,
-    pub tally: Tally,
+    pub plan: &'a OverviewLayout,
+    pub tally: StateCounts,
 }
 
 impl<'a> Frame<'a> {
-    pub fn of(inputs: &'a Inputs<'a>, state: &'a UiState, size: Size, plan: &'a Plan) -> Self {
-        Self { inputs, state, tables: state.tables(inputs), size, plan, tally: Tally::of(inputs.snapshot) }
+    pub fn of(inputs: &'a Inputs<'a>, state: &'a UiState, size: Size, plan: &'a OverviewLayout) -> Self {
+        Self { inputs, state, tables: state.tables(inputs), size, plan, tally: StateCounts::of(inputs.snapshot) }
     }
 
     pub fn width(&self) -> usize {

@@ -10,12 +10,12 @@ use tokio::sync::oneshot;
 
 use crate::alert::Alert;
 use crate::app::log::events;
-use crate::app::reload::reconcile::{Change, New};
-use crate::app::scheduler::{Left, Order, Revision};
+use crate::app::reload::reconcile::{ConfigChange, NewSite};
+use crate::app::scheduler::{Order, RemovedSite, UpdateSites};
 use crate::app::storage::archive_views::ArchiveViews;
 use crate::app::storage::request::ReaderChange;
 use crate::app::storage::restore::track;
-use crate::engine::{Seat, SiteSnapshot};
+use crate::engine::{SiteChange, SiteSnapshot};
 use crate::model::{SiteId, Timestamp, View};
 use crate::ring::{Producer, Ring};
 use crate::stats::Cadence;
@@ -24,11 +24,11 @@ use super::Control;
 
 impl Control {
     /// Goes on as `change` says. Nothing is changed when the network side has ended already.
-    pub(crate) async fn revise(&mut self, mut change: Change) {
+    pub(crate) async fn revise(&mut self, mut change: ConfigChange) {
         self.welcome(&mut change.new);
         let (done, revised) = oneshot::channel();
         let berths = std::mem::take(&mut change.berths);
-        if self.orders.send(Order::Revise(Revision { berths, done })).await.is_err() {
+        if self.orders.send(Order::Revise(UpdateSites { berths, done })).await.is_err() {
             return;
         }
         let Ok(revised) = revised.await else { return };
@@ -39,7 +39,7 @@ impl Control {
         let paused: Vec<(usize, Timestamp)> =
             change.new.iter().filter_map(|new| Some((new.slot, new.paused?))).collect();
         let mut moved: HashMap<usize, Arc<Ring>> = revised.moved.into_iter().collect();
-        let mut new: HashMap<usize, New> = change.new.into_iter().map(|new| (new.slot, new)).collect();
+        let mut new: HashMap<usize, NewSite> = change.new.into_iter().map(|new| (new.slot, new)).collect();
         let mut places = Vec::with_capacity(change.sites.len());
         let mut seats = Vec::with_capacity(change.sites.len());
         for (slot, watched) in change.sites {
@@ -53,7 +53,7 @@ impl Control {
                 (None, None) => continue,
             };
             places.push((slot, Arc::clone(&track.name), Arc::clone(&track.ring)));
-            seats.push(Seat { was, track });
+            seats.push(SiteChange { was, track });
         }
         let step = self.engine.revise(change.views, seats);
         self.places.replace(places);
@@ -75,7 +75,7 @@ impl Control {
     }
 
     /// Those who read samples hear of new sites.
-    fn welcome(&mut self, new: &mut [New]) {
+    fn welcome(&mut self, new: &mut [NewSite]) {
         let mut adoptions = Vec::new();
         for new in new {
             if let Some(headless) = &mut self.headless {
@@ -90,8 +90,8 @@ impl Control {
     }
 
     /// Those who read samples go on in the rings that moved, and let go of those that nobody fills any more.
-    pub(crate) fn follow(&mut self, moved: &[(usize, Arc<Ring>)], left: &[Left]) {
-        let empty = |left: &Left| (left.slot, Arc::clone(Producer::new(1, left.next_seq).ring()));
+    pub(crate) fn follow(&mut self, moved: &[(usize, Arc<Ring>)], left: &[RemovedSite]) {
+        let empty = |left: &RemovedSite| (left.slot, Arc::clone(Producer::new(1, left.next_seq).ring()));
         let rings: Vec<(usize, Arc<Ring>)> = moved.iter().cloned().chain(left.iter().map(empty)).collect();
         for (slot, ring) in &rings {
             if let Some(headless) = &mut self.headless {
@@ -134,7 +134,7 @@ impl Control {
     }
 
     /// The silent ends of the incidents of sites that are no longer in the file.
-    fn ended(&self, change: &Change, now: Timestamp) -> Vec<Alert> {
+    fn ended(&self, change: &ConfigChange, now: Timestamp) -> Vec<Alert> {
         let stay: HashSet<&Arc<str>> =
             change.sites.iter().map(|(_, watched)| &watched.site.name).chain(&change.unwatched).collect();
         let snapshot = self.engine.board().snapshot();

@@ -11,7 +11,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use tokio::sync::oneshot;
 
-use crate::app::clock::Set;
+use crate::app::clock::ClockSet;
 use crate::app::scheduler::{Order, SetClock};
 use crate::engine::Leap;
 use crate::model::Timestamp;
@@ -39,8 +39,8 @@ impl Control {
         self.follow(&moved, &[]);
         let now = self.clock.now();
         let (by, is_back) = match set {
-            Set::Forward(by) => (by, false),
-            Set::Back(by) => (by, true),
+            ClockSet::Forward(by) => (by, false),
+            ClockSet::Back(by) => (by, true),
         };
         let place = |(slot, ring): (usize, Arc<Ring>)| Some((*self.places.by_slot.get(&slot)?, ring));
         let rings: HashMap<usize, Arc<Ring>> = moved.into_iter().filter_map(place).collect();
@@ -68,7 +68,7 @@ const HALF: Duration = Duration::from_millis(500);
 /// Times longer ago than this are shown with their date.
 const A_DAY: Duration = Duration::from_hours(24);
 
-impl Set {
+impl ClockSet {
     /// What a person should know of it, whose clock told the time as before from `since` until `now`.
     fn told(self, (since, now): (Timestamp, Timestamp), zone: &TimeZone) -> String {
         let since = if now.since(since) < A_DAY { clock(since, zone) } else { minute(since, zone) };
@@ -103,7 +103,7 @@ mod tests {
     fn a_clock_that_is_set_back_is_told_with_the_time_since_which_it_was_late() {
         let since = Timestamp::from_secs(1_795_340_000);
         let told =
-            |after: Duration| Set::Back(Duration::from_hours(3)).told((since, since.after(after)), &TimeZone::UTC);
+            |after: Duration| ClockSet::Back(Duration::from_hours(3)).told((since, since.after(after)), &TimeZone::UTC);
         let start = "this machine's clock was set back by 3h: times go by it now; those stored since";
         assert_eq!(told(Duration::from_secs(5)), format!("{start} 09:33:20 are 3h late"));
         assert_eq!(told(Duration::from_hours(30)), format!("{start} 2026-11-22 09:33 are 3h late"));

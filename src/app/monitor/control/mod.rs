@@ -19,19 +19,19 @@ use crate::app::alerts::history::AlertLog;
 use crate::app::clock::{Clock, Looks};
 use crate::app::headless::Headless;
 use crate::app::log::events;
-use crate::app::reload::reconcile::Change;
+use crate::app::reload::reconcile::ConfigChange;
 use crate::app::scheduler::{CheckTexts, Order};
-use crate::app::status::health_meter::{Keeping, Meter};
-use crate::app::status::warnings::News;
-use crate::app::storage::archive_views::Part;
+use crate::app::status::health_meter::{HealthMeter, StoreStatus};
+use crate::app::status::warnings::WarningTracker;
+use crate::app::storage::archive_views::ViewRows;
 use crate::app::storage::request::ReaderChange;
 use crate::app::system::systemd::Service;
-use crate::engine::{Engine, Step};
+use crate::engine::{Engine, EngineStep};
 use crate::model::{Cause, Health, SiteId, Timestamp};
 use crate::ring::Ring;
 use crate::tui::SiteCommand;
 
-use super::site_registry::{Entry, SiteRegistry};
+use super::site_registry::{SiteEntry, SiteRegistry};
 
 /// Time between two steps of the engine.
 pub const STEP: Duration = Duration::from_millis(250);
@@ -48,7 +48,7 @@ pub struct Control {
     /// Texts of checks, for the last check of each site.
     pub texts: mpsc::Receiver<CheckTexts>,
     /// Figures of views that are read from the store, if there are any.
-    pub long_views: Option<mpsc::Receiver<Part>>,
+    pub long_views: Option<mpsc::Receiver<ViewRows>>,
     /// All alerts, for the dashboard.
     pub alerts: Arc<AlertLog>,
     /// To the store, if there is one.
@@ -58,7 +58,7 @@ pub struct Control {
     /// To the store, if there is one: the number of a site, and until when it is paused.
     pub keep_pauses: Option<mpsc::Sender<(usize, Option<Timestamp>)>>,
     /// How webmon is.
-    pub meter: Meter,
+    pub meter: HealthMeter,
     /// Asks the kernel for a route to any network.
     pub has_network: fn() -> bool,
     /// The system's clock, if ours is to follow it, and what was found of it.
@@ -66,9 +66,9 @@ pub struct Control {
     /// See [`Control::wall`].
     pub looks: Looks,
     /// Where notices to a person are put in.
-    pub keeping: watch::Sender<Keeping>,
+    pub keeping: watch::Sender<StoreStatus>,
     /// What of it was told.
-    pub news: News,
+    pub news: WarningTracker,
     /// Where the dashboard and the output read it.
     pub health: watch::Sender<Arc<Health>>,
     /// Who tells what happens, under a demonstration.
@@ -78,17 +78,17 @@ pub struct Control {
     /// The way to a service manager, if one wants to hear.
     pub service: Option<Service>,
     /// What a person asks for.
-    pub wishes: mpsc::Receiver<SiteCommand>,
+    pub commands: mpsc::Receiver<SiteCommand>,
     /// To the network side.
-    pub to_desk: mpsc::Sender<SiteCommand>,
+    pub to_scheduler: mpsc::Sender<SiteCommand>,
     /// Who is watched, by number and by place.
-    pub places: Places,
+    pub places: SiteIndexes,
     /// The numbers of sites in the store, with one.
     pub ids: HashMap<usize, SiteId>,
     /// Where a dashboard says which sites a person sees.
     pub seen: Arc<watch::Sender<Vec<usize>>>,
     /// Other configurations.
-    pub changes: mpsc::Receiver<Change>,
+    pub changes: mpsc::Receiver<ConfigChange>,
     /// To the network side: what to do.
     pub orders: mpsc::Sender<Order>,
     /// To the store, if there is one: whose samples to save.
@@ -97,14 +97,14 @@ pub struct Control {
 
 /// Where each site stands in the order of sites.yaml, which is that of the engine.
 #[derive(Debug, Default)]
-pub struct Places {
+pub struct SiteIndexes {
     /// The place of each site, by number.
     by_slot: HashMap<usize, usize>,
     /// The same for those who know names.
     roster: Arc<SiteRegistry>,
 }
 
-impl Places {
+impl SiteIndexes {
     /// Of sites with these numbers, names and rings, in the order of sites.yaml.
     #[must_use]
     pub fn of(sites: Vec<(usize, Arc<str>, Arc<Ring>)>) -> Self {
@@ -122,7 +122,7 @@ impl Places {
     fn replace(&mut self, sites: Vec<(usize, Arc<str>, Arc<Ring>)>) {
         let slots: Vec<usize> = sites.iter().map(|(slot, ..)| *slot).collect();
         self.by_slot = slots.into_iter().enumerate().map(|(place, slot)| (slot, place)).collect();
-        self.roster.replace(sites.into_iter().map(|(slot, name, ring)| (name, Entry { slot, ring })));
+        self.roster.replace(sites.into_iter().map(|(slot, name, ring)| (name, SiteEntry { slot, ring })));
     }
 }
 
@@ -139,7 +139,7 @@ impl Control {
                     self.follow_clock().await;
                     self.step(false);
                 }
-                Some(wish) = self.wishes.recv() => self.grant(wish),
+                Some(wish) = self.commands.recv() => self.apply_command(wish),
                 Some(change) = self.changes.recv() => self.revise(change).await,
             }
         }
@@ -149,8 +149,8 @@ impl Control {
         self.step(true);
     }
 
-    fn grant(&mut self, wish: SiteCommand) {
-        if self.to_desk.try_send(wish).is_err() {
+    fn apply_command(&mut self, wish: SiteCommand) {
+        if self.to_scheduler.try_send(wish).is_err() {
             // A person who wishes faster than the network side hears is not served: the screen shows what was.
             return;
         }
@@ -169,7 +169,7 @@ impl Control {
                 self.engine.attach(place, texts.seq, texts.observation);
             }
         }
-        while let Some(Part { view, as_of, rows, is_refresh }) =
+        while let Some(ViewRows { view, as_of, rows, is_refresh }) =
             self.long_views.as_mut().and_then(|parts| parts.try_recv().ok())
         {
             self.engine.supply(view, as_of, rows, is_refresh);
@@ -183,7 +183,7 @@ impl Control {
         }
     }
 
-    fn tell(&mut self, step: &Step, now: Timestamp) {
+    fn tell(&mut self, step: &EngineStep, now: Timestamp) {
         self.meter.lost(step.lost);
         self.announce(step);
         self.tell_health(now);
@@ -224,7 +224,7 @@ impl Control {
         (!(self.has_network)()).then(|| before.unwrap_or(blind.min(now)))
     }
 
-    fn announce(&mut self, step: &Step) {
+    fn announce(&mut self, step: &EngineStep) {
         self.alerts.append(step.alerts.clone());
         events::alerts(&step.alerts);
         self.outbox.announce(&step.alerts);

@@ -35,7 +35,7 @@ fn secs(time: &Value) -> i64 {
     time.as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_second() - 1_795_340_000
 }
 
-fn times(outcome: &Outcome, event: &str, site: &str) -> Vec<i64> {
+fn times(outcome: &TestRun, event: &str, site: &str) -> Vec<i64> {
     outcome.of(event, site).map(|object| secs(&object["time"])).collect()
 }
 
@@ -54,7 +54,7 @@ fn failing_when_ahead(at: Duration) -> (Duration, Cause) {
 #[tokio::test(start_paused = true)]
 async fn a_clock_that_is_set_back_takes_windows_incidents_and_the_next_start_with_it() {
     let folder = tempfile::tempdir().unwrap();
-    let mut trial = Trial::new(&[("a", steady), ("b", failing_when_ahead)]);
+    let mut trial = TestMonitor::new(&[("a", steady), ("b", failing_when_ahead)]);
     trial.store = Some(folder.path().join("webmon.redb"));
     trial.wall = Some(|elapsed| if elapsed < 150 * SECOND { 0 } else { -10_800 });
     let outcome = trial.run(HOURS, HOURS + 400 * SECOND).await;
@@ -95,7 +95,7 @@ async fn a_clock_that_is_set_back_takes_windows_incidents_and_the_next_start_wit
 
 #[tokio::test(start_paused = true)]
 async fn a_clock_that_is_set_forward_leaves_a_hole_that_is_no_part_of_an_incident() {
-    let mut trial = Trial::new(&[("a", steady), ("b", failing_when_behind)]);
+    let mut trial = TestMonitor::new(&[("a", steady), ("b", failing_when_behind)]);
     trial.wall = Some(|elapsed| if elapsed < 150 * SECOND { 0 } else { 10_800 });
     let outcome = trial.run(Duration::ZERO, 400 * SECOND).await;
     let times = times(&outcome, "sample", "a");
@@ -119,10 +119,10 @@ async fn a_pause_lasts_as_long_as_was_asked_for() {
         (HOURS, (|elapsed| if elapsed < 60 * SECOND { 0 } else { -10_800 }) as fn(Duration) -> i64),
         (Duration::ZERO, |elapsed| if elapsed < 60 * SECOND { 0 } else { 10_800 }),
     ] {
-        let mut trial = Trial::new(&[("a", steady)]);
+        let mut trial = TestMonitor::new(&[("a", steady)]);
         trial.wall = Some(off);
         let until = START.after(from + 120 * SECOND);
-        trial.wishes = vec![(from + 30 * SECOND, SiteCommand::Pause(0, Some(until)))];
+        trial.commands = vec![(from + 30 * SECOND, SiteCommand::Pause(0, Some(until)))];
         let outcome = trial.run(from, from + 200 * SECOND).await;
         let samples = times(&outcome, "sample", "a").len();
         assert!((10..=12).contains(&samples), "3 before, 8 after: {samples}");
@@ -132,7 +132,7 @@ async fn a_pause_lasts_as_long_as_was_asked_for() {
 /// The sentence names the time since which the clock was wrong, not the start.
 #[tokio::test(start_paused = true)]
 async fn a_clock_that_is_set_twice_is_told_with_the_time_between() {
-    let mut trial = Trial::new(&[("a", steady)]);
+    let mut trial = TestMonitor::new(&[("a", steady)]);
     trial.wall = Some(|elapsed| if (50 * SECOND..100 * SECOND).contains(&elapsed) { 10_800 } else { 0 });
     let outcome = trial.run(Duration::ZERO, 150 * SECOND).await;
     let notices = &outcome.face.health.borrow().notices;
@@ -147,7 +147,7 @@ async fn a_clock_that_is_set_twice_is_told_with_the_time_between() {
 /// The next check of the site is an hour away, and times are right long before that.
 #[tokio::test(start_paused = true)]
 async fn a_suspend_is_noticed_also_while_no_check_is_due() {
-    let mut trial = Trial::new(&[("a", steady)]);
+    let mut trial = TestMonitor::new(&[("a", steady)]);
     trial.config = parsed("sites: [{ name: a, url: 'http://a/', interval: 1h, timeout: 5s }]");
     trial.wall = Some(|elapsed| if elapsed < 100 * SECOND { 0 } else { 28_800 });
     trial.suspend = Some((100 * SECOND, 8 * Duration::from_hours(1)));

@@ -16,13 +16,13 @@ use crate::app::cli::args::{Event, LineFormat};
 use crate::app::clock::Clock;
 use crate::app::headless::line_writer::{Chunk, Lines};
 use crate::app::headless::{Headless, Style};
-use crate::app::monitor::{Kept, Monitor, MonitorHandle, Parts};
+use crate::app::monitor::{Monitor, MonitorHandle, MonitorOptions, OpenStore};
 use crate::app::reload::reconcile::Reconciler;
-use crate::app::status::health_meter::Keeping;
-use crate::app::storage::restore::{Memory, assemble, remember};
+use crate::app::status::health_meter::StoreStatus;
+use crate::app::storage::restore::{Restored, assemble, remember};
 use crate::app::system::limits::Limits;
 use crate::config::{self, Config};
-use crate::engine::{Engine, SiteState, Track};
+use crate::engine::{Engine, SiteInput, SiteState};
 use crate::model::{Cause, Certificate, Micros, Observation, Phase, Phases, Site, SiteId, Status, Timestamp};
 use crate::probe::Prober;
 use crate::store::{Options, Store};
@@ -68,12 +68,12 @@ impl Prober for Scripted {
 }
 
 /// One run of a monitor over scripted sites.
-struct Trial {
+struct TestMonitor {
     config: Config,
     scripts: BTreeMap<&'static str, Script>,
     store: Option<PathBuf>,
     /// What a person asks for, and when after [`START`].
-    wishes: Vec<(Duration, SiteCommand)>,
+    commands: Vec<(Duration, SiteCommand)>,
     /// Other files, and when after [`START`] they are read; each is to be taken.
     files: Vec<(Duration, String)>,
     /// By how many seconds the system's clock is off from its own at the start, if it is to be followed.
@@ -82,12 +82,12 @@ struct Trial {
     suspend: Option<(Duration, Duration)>,
 }
 
-struct Outcome {
+struct TestRun {
     face: MonitorHandle,
     events: Vec<Value>,
 }
 
-impl Trial {
+impl TestMonitor {
     /// Sites checked every 10 s, judged over 2 min at 80 %.
     fn new(scripts: &[(&'static str, Script)]) -> Self {
         let sites: Vec<String> =
@@ -99,7 +99,7 @@ impl Trial {
             config,
             scripts: scripts.iter().copied().collect(),
             store: None,
-            wishes: Vec::new(),
+            commands: Vec::new(),
             files: Vec::new(),
             wall: None,
             suspend: None,
@@ -107,15 +107,15 @@ impl Trial {
     }
 
     /// Runs from `from` to `to` after [`START`].
-    async fn run(&self, from: Duration, to: Duration) -> Outcome {
+    async fn run(&self, from: Duration, to: Duration) -> TestRun {
         let clock = Clock::start_at(START.after(from));
         let names: Vec<Arc<str>> = self.config.sites.iter().map(|watched| Arc::clone(&watched.site.name)).collect();
         let store = self.store.as_deref().map(|path| {
             let opened = Store::open(path, &Options::default(), clock.now()).unwrap();
             let memory = remember(&opened.store, &self.config, &names, clock.now()).unwrap();
-            Kept { store: opened.store, memory, flush: SECOND }
+            OpenStore { store: opened.store, memory, flush: SECOND }
         });
-        let parts = Parts {
+        let parts = MonitorOptions {
             config: self.config.clone(),
             prober: Arc::new(Scripted { clock: clock.clone(), scripts: self.scripts.clone() }),
             clock: clock.clone(),
@@ -125,7 +125,7 @@ impl Trial {
             wall: self.wall.map(|off| clock_set::wall(&clock, off)),
             limits: Limits { in_flight: 100 },
             notices: Vec::new(),
-            keeping: watch::Sender::new(Keeping::default()),
+            store_status: watch::Sender::new(StoreStatus::default()),
             wants_checks: true,
             narrator: None,
             outlet: None,
@@ -151,7 +151,7 @@ impl Trial {
                 tokio::time::sleep_until(clock.instant(at.saturating_sub(from))).await;
                 clock.suspend(by);
             }
-            for &(at, wish) in self.wishes.iter().filter(|(at, _)| (from..to).contains(at)) {
+            for &(at, wish) in self.commands.iter().filter(|(at, _)| (from..to).contains(at)) {
                 tokio::time::sleep_until(clock.instant(at.saturating_sub(from))).await;
                 face.wishes.try_send(wish).unwrap();
             }
@@ -165,11 +165,11 @@ impl Trial {
             }
         };
         Box::pin(monitor.run(stop.clone(), meanwhile)).await;
-        Outcome { face, events: parse(&read) }
+        TestRun { face, events: parse(&read) }
     }
 }
 
-impl Outcome {
+impl TestRun {
     fn of<'a>(&'a self, event: &'a str, site: &'a str) -> impl Iterator<Item = &'a Value> {
         self.events.iter().filter(move |object| object["event"] == event && object["site"] == site)
     }
@@ -180,7 +180,7 @@ pub(crate) fn parsed(text: &str) -> Config {
 }
 
 /// What an engine is made of, with the past from `store`.
-fn tracks(store: &Store, config: &Config, memory: &Memory, now: Timestamp) -> Vec<Track> {
+fn tracks(store: &Store, config: &Config, memory: &Restored, now: Timestamp) -> Vec<SiteInput> {
     assemble(config, (memory, Some(store)), now, drop).unwrap().tracks
 }
 
@@ -205,7 +205,7 @@ fn hanging(_: Duration) -> (Duration, Cause) {
 
 #[tokio::test(start_paused = true)]
 async fn every_due_check_is_made_once_and_on_time() {
-    let trial = Trial::new(&[("a", steady), ("b", steady), ("hung", hanging)]);
+    let trial = TestMonitor::new(&[("a", steady), ("b", steady), ("hung", hanging)]);
     let outcome = trial.run(Duration::ZERO, 600 * SECOND).await;
     for site in ["a", "b", "hung"] {
         let samples: Vec<&Value> = outcome.of("sample", site).collect();
@@ -219,7 +219,7 @@ async fn every_due_check_is_made_once_and_on_time() {
 
 #[tokio::test(start_paused = true)]
 async fn an_incident_is_announced_once_down_and_once_up() {
-    let trial = Trial::new(&[("a", steady), ("flappy", flapping)]);
+    let trial = TestMonitor::new(&[("a", steady), ("flappy", flapping)]);
     let outcome = trial.run(Duration::ZERO, 600 * SECOND).await;
     let states: Vec<&str> = outcome.of("alert", "flappy").map(|alert| alert["state"].as_str().unwrap()).collect();
     assert_eq!(states, ["down", "up"]);
@@ -231,7 +231,7 @@ async fn an_incident_is_announced_once_down_and_once_up() {
 
 #[tokio::test(start_paused = true)]
 async fn figures_change_at_their_refresh_and_once_at_the_end() {
-    let trial = Trial::new(&[("a", steady)]);
+    let trial = TestMonitor::new(&[("a", steady)]);
     let outcome = trial.run(Duration::ZERO, 125 * SECOND).await;
     let times = |timeframe: &str| -> Vec<String> {
         let of_view = outcome.of("stats", "a").filter(|stats| stats["timeframe"] == timeframe);
@@ -245,12 +245,12 @@ async fn figures_change_at_their_refresh_and_once_at_the_end() {
 #[tokio::test(start_paused = true)]
 async fn a_restart_remembers_everything_and_repeats_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let mut trial = Trial::new(&[("a", steady), ("flappy", flapping)]);
+    let mut trial = TestMonitor::new(&[("a", steady), ("flappy", flapping)]);
     trial.store = Some(folder.path().join("webmon.redb"));
     // Stopped in the middle of the incident, started again 12 s later.
     let before = trial.run(Duration::ZERO, 300 * SECOND).await;
     let after = trial.run(312 * SECOND, 600 * SECOND).await;
-    let states = |outcome: &Outcome| -> Vec<String> {
+    let states = |outcome: &TestRun| -> Vec<String> {
         outcome.of("alert", "flappy").map(|alert| alert["state"].as_str().unwrap().to_owned()).collect()
     };
     assert_eq!(states(&before), ["down"]);
@@ -269,7 +269,7 @@ async fn a_restart_remembers_everything_and_repeats_nothing() {
 #[tokio::test(start_paused = true)]
 async fn what_a_certificate_said_is_known_before_the_first_check_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let mut trial = Trial::new(&[("a", steady), ("shown", steady)]);
+    let mut trial = TestMonitor::new(&[("a", steady), ("shown", steady)]);
     let path = folder.path().join("webmon.redb");
     trial.store = Some(path.clone());
     let before = trial.run(Duration::ZERO, 60 * SECOND).await;
@@ -298,7 +298,7 @@ async fn what_a_certificate_said_is_known_before_the_first_check_after_a_restart
 #[tokio::test(start_paused = true)]
 async fn a_long_stop_is_no_downtime() {
     let folder = tempfile::tempdir().unwrap();
-    let mut trial = Trial::new(&[("late", |at| {
+    let mut trial = TestMonitor::new(&[("late", |at| {
         // Good before the stop; the first check after it fails, the rest are good.
         let failed = (3_600..3_605).contains(&at.as_secs());
         (Duration::from_millis(5), if failed { Cause::ConnectTimeout } else { Cause::Ok })
@@ -319,7 +319,7 @@ async fn checks_that_fail_in_turn_alert_also_when_each_step_ends_on_a_good_one()
         let is_even = (at.as_millis() / 125).is_multiple_of(2);
         (Duration::from_millis(1), if is_even == is_down { Cause::ConnectRefused } else { Cause::Ok })
     }
-    let mut trial = Trial::new(&[("a", |at| turn(at, true)), ("b", |at| turn(at, false))]);
+    let mut trial = TestMonitor::new(&[("a", |at| turn(at, true)), ("b", |at| turn(at, false))]);
     let sites = "[{ name: a, url: 'http://a/' }, { name: b, url: 'http://b/' }]";
     trial.config = parsed(&format!("defaults: {{ interval: 125ms, timeout: 100ms }}\nsites: {sites}"));
     let outcome = trial.run(Duration::ZERO, 130 * SECOND).await;
@@ -331,7 +331,7 @@ async fn checks_that_fail_in_turn_alert_also_when_each_step_ends_on_a_good_one()
 
 #[tokio::test(start_paused = true)]
 async fn without_a_network_nobody_is_down_and_the_first_failure_after_it_does_not_alert() {
-    let trial = Trial::new(&[("far", |at| {
+    let trial = TestMonitor::new(&[("far", |at| {
         let cause = match at.as_secs() {
             300..900 => Cause::Local,
             900..905 => Cause::ConnectTimeout,
@@ -355,14 +355,14 @@ async fn without_a_network_nobody_is_down_and_the_first_failure_after_it_does_no
 
 #[tokio::test(start_paused = true)]
 async fn a_check_by_hand_is_shown_and_enters_no_figure() {
-    let mut trial = Trial::new(&[("a", steady), ("flappy", flapping)]);
+    let mut trial = TestMonitor::new(&[("a", steady), ("flappy", flapping)]);
     let quiet = trial.run(Duration::ZERO, 300 * SECOND).await;
-    trial.wishes = vec![
+    trial.commands = vec![
         (100 * SECOND, SiteCommand::Check(1)),
         (200 * SECOND, SiteCommand::Check(0)),
         (201 * SECOND, SiteCommand::Check(1)),
     ];
-    trial.wishes.push((202 * SECOND, SiteCommand::Check(7)));
+    trial.commands.push((202 * SECOND, SiteCommand::Check(7)));
     let outcome = trial.run(Duration::ZERO, 300 * SECOND).await;
     assert_eq!(outcome.events, quiet.events, "neither samples nor figures nor alerts know of it");
     let rechecks = outcome.face.rechecks.borrow().clone();
@@ -378,7 +378,7 @@ async fn a_check_by_hand_is_shown_and_enters_no_figure() {
 async fn a_paused_site_is_not_checked_nobody_is_alerted_and_a_restart_remembers() {
     let folder = tempfile::tempdir().unwrap();
     // It fails just before the pause: 50 % when the good checks have aged out, if anybody judged.
-    let mut trial = Trial::new(&[
+    let mut trial = TestMonitor::new(&[
         ("a", steady),
         ("flappy", |at| {
             let failed = (180..215).contains(&at.as_secs());
@@ -386,10 +386,10 @@ async fn a_paused_site_is_not_checked_nobody_is_alerted_and_a_restart_remembers(
         }),
     ]);
     trial.store = Some(folder.path().join("webmon.redb"));
-    trial.wishes = vec![(200 * SECOND, SiteCommand::Pause(1, Some(START.after(900 * SECOND))))];
+    trial.commands = vec![(200 * SECOND, SiteCommand::Pause(1, Some(START.after(900 * SECOND))))];
     let before = trial.run(Duration::ZERO, 600 * SECOND).await;
     let after = trial.run(610 * SECOND, 1_200 * SECOND).await;
-    let checked = |outcome: &Outcome| -> Vec<u64> {
+    let checked = |outcome: &TestRun| -> Vec<u64> {
         let at = |sample: &Value| sample["time"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_second();
         outcome
             .of("sample", "flappy")
@@ -403,10 +403,10 @@ async fn a_paused_site_is_not_checked_nobody_is_alerted_and_a_restart_remembers(
     let first = after.of("sample", "flappy").next().unwrap();
     assert!((68..=71).contains(&first["skipped"].as_u64().unwrap()), "{first}");
     assert!(checked(&before).len() >= 20 && again.len() >= 29);
-    let state = |outcome: &Outcome| outcome.face.board.snapshot().sites[1].state;
+    let state = |outcome: &TestRun| outcome.face.board.snapshot().sites[1].state;
     assert_eq!((state(&before), state(&after)), (SiteState::Paused, SiteState::Up));
     // Resumed by hand before its time; neither falls on an instant at which a check is due.
-    trial.wishes = vec![
+    trial.commands = vec![
         (1_304 * SECOND, SiteCommand::Pause(0, Some(Timestamp::MAX))),
         (1_404 * SECOND, SiteCommand::Pause(0, None)),
     ];
@@ -433,16 +433,16 @@ mod reload {
 
     const SCRIPTS: [(&str, Script); 4] = [("a", steady), ("flappy", flapping), ("hung", hanging), ("goes", flapping)];
 
-    fn seqs(outcome: &Outcome, site: &str) -> Vec<u64> {
+    fn seqs(outcome: &TestRun, site: &str) -> Vec<u64> {
         outcome.of("sample", site).map(|sample| sample["seq"].as_u64().unwrap()).collect()
     }
 
     #[tokio::test(start_paused = true)]
     async fn whatever_changes_elsewhere_a_site_goes_on_as_if_nothing_had() {
-        let trial = Trial::new(&SCRIPTS);
+        let trial = TestMonitor::new(&SCRIPTS);
         let quiet = trial.run(Duration::ZERO, 605 * SECOND).await;
         // In the middle of the incident, not on a tick: one goes, one comes first, one changes, and the order is another.
-        let mut trial = Trial::new(&SCRIPTS);
+        let mut trial = TestMonitor::new(&SCRIPTS);
         trial.scripts.insert("new", |_| (Duration::from_millis(20), Cause::ConnectRefused));
         let other = "name: new, url: 'http://new/'\nname: hung, url: 'http://other/', interval: 20s\n\
                      name: flappy, url: 'http://flappy/'\nname: a, url: 'http://a/'";
@@ -471,7 +471,7 @@ mod reload {
     async fn everything_is_stored_through_any_change_and_figures_are_those_of_a_fresh_start() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("webmon.redb");
-        let mut trial = Trial::new(&SCRIPTS);
+        let mut trial = TestMonitor::new(&SCRIPTS);
         trial.store = Some(path.clone());
         trial.scripts.insert("new", steady);
         let longer = "dashboard: { views: [{ timeframe: 1h, refresh: 10s }, { timeframe: 1m, refresh: 1s }] }";
@@ -518,7 +518,7 @@ mod reload {
     #[tokio::test(start_paused = true)]
     async fn the_incident_of_a_site_that_goes_ends_without_a_message() {
         let folder = tempfile::tempdir().unwrap();
-        let mut trial = Trial::new(&[("a", steady), ("goes", flapping)]);
+        let mut trial = TestMonitor::new(&[("a", steady), ("goes", flapping)]);
         trial.store = Some(folder.path().join("webmon.redb"));
         trial.files = vec![(250 * SECOND, file("name: a, url: 'http://a/'", ""))];
         let outcome = trial.run(Duration::ZERO, 400 * SECOND).await;
@@ -532,10 +532,10 @@ mod reload {
 
     #[tokio::test(start_paused = true)]
     async fn wishes_and_pauses_are_of_the_site_whatever_its_place() {
-        let mut trial = Trial::new(&[("a", steady), ("flappy", flapping)]);
+        let mut trial = TestMonitor::new(&[("a", steady), ("flappy", flapping)]);
         trial.files = vec![(100 * SECOND, file("name: flappy, url: 'http://flappy/'\nname: a, url: 'http://a/'", ""))];
         // By number: 0 is a, before and after.
-        trial.wishes = vec![
+        trial.commands = vec![
             (54 * SECOND, SiteCommand::Pause(0, Some(Timestamp::MAX))),
             (150 * SECOND, SiteCommand::Check(1)),
             (204 * SECOND, SiteCommand::Pause(0, None)),

@@ -15,7 +15,7 @@ pub(crate) struct Presented {
     /// The host that was asked.
     pub(crate) host: String,
     /// For the sentence about a wrong host.
-    pub(crate) names: Names,
+    pub(crate) names: CertificateNames,
     /// What the leaf calls itself.
     pub(crate) common_name: Option<String>,
     /// Within which dates the leaf is valid.
@@ -34,7 +34,7 @@ pub(crate) struct Presented {
 
 /// The hosts that a leaf is good for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Names {
+pub(crate) struct CertificateNames {
     /// The first of them, clean.
     pub(crate) first: Option<String>,
     /// How many there are.

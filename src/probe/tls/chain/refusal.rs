@@ -5,7 +5,7 @@ use rustls::{CertificateError, Error as TlsError};
 use crate::model::{Certificate, CertificateFault, Timestamp, figures};
 use crate::probe::failure::Failure;
 
-use super::presented::{Names, Presented};
+use super::presented::{CertificateNames, Presented};
 
 /// The failure of a refused chain: the worst fault is the cause, all of them are in the sentence.
 pub(crate) fn refused(certificate: &Certificate, presented: &Presented, refusal: &TlsError) -> Failure {
@@ -44,7 +44,7 @@ fn words(fault: CertificateFault, certificate: &Certificate, presented: &Present
 
 /// For whom the certificate is, and who was asked.
 fn wrong_host(presented: &Presented) -> String {
-    let Presented { host, common_name, names: Names { first, count }, .. } = presented;
+    let Presented { host, common_name, names: CertificateNames { first, count }, .. } = presented;
     match (first, common_name) {
         (None, Some(name)) => format!(
             "certificate names no host for {host} (no subject alternative name); the common name {name} does not count"

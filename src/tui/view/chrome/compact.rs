@@ -3,7 +3,7 @@
 use crate::engine::snapshot::SiteState;
 use crate::model::time::duration::format_short;
 use crate::tui::layout::MIN;
-use crate::tui::state::site_list::{Filter, Sort, arrange};
+use crate::tui::state::site_list::{SiteFilter, Sort, arrange};
 use crate::tui::style::line::{Line, cut, cut_middle, width};
 use crate::tui::style::role::Role;
 use crate::tui::view::frame::Frame;
@@ -15,7 +15,7 @@ pub fn lines(frame: &Frame) -> Vec<Line> {
     let mut lines = vec![counts(frame)];
     let needs = height >= 3;
     let snapshot = frame.inputs.snapshot;
-    let not_up = Filter { text: String::new(), not_up: true };
+    let not_up = SiteFilter { text: String::new(), not_up: true };
     let room = height.saturating_sub(1 + usize::from(needs));
     let listed = arrange(snapshot, &not_up, Sort::default(), 0);
     let room = if frame.width() < 4 { 0 } else { room };

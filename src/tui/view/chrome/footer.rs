@@ -2,7 +2,7 @@
 
 use crate::model::figures;
 use crate::tui::keymap::{self, Hint};
-use crate::tui::page::{Place, Typing};
+use crate::tui::page::{Page, Typing};
 use crate::tui::state::site_list::SORT_KEYS;
 use crate::tui::style::line::{Line, cut};
 use crate::tui::style::role::Role;
@@ -21,18 +21,18 @@ fn keys(frame: &Frame, more: bool) -> Line {
     let mut hints: Vec<Hint> = keymap::at(frame.state.place)
         .filter(|entry| !(entry.action.is_asked() && frame.looks_on()))
         .filter_map(|entry| entry.hint)
-        .filter(|hint| hint.label != "Tab" || frame.plan.tabs || frame.state.place == Place::Site)
+        .filter(|hint| hint.label != "Tab" || frame.plan.tabs || frame.state.place == Page::Site)
         .collect();
-    if frame.state.place == Place::Help {
+    if frame.state.place == Page::Help {
         hints.clear();
     }
     if let Some(enter) = hints.iter_mut().find(|hint| hint.label == "Enter" && frame.plan.below > 0) {
         enter.word = "whole screen";
     }
     let back = match frame.state.place {
-        Place::Overview if frame.state.filter.is_blank() => None,
-        Place::Overview => Some(Hint { label: "Esc", word: "clear", rank: 0 }),
-        Place::Alerts | Place::Site | Place::Help => Some(Hint { label: "Esc", word: "back", rank: 0 }),
+        Page::Overview if frame.state.filter.is_blank() => None,
+        Page::Overview => Some(Hint { label: "Esc", word: "clear", rank: 0 }),
+        Page::Alerts | Page::Site | Page::Help => Some(Hint { label: "Esc", word: "back", rank: 0 }),
     };
     let below = more.then_some(Hint { label: "j", word: "more", rank: 0 });
     hints.splice(0..0, back.into_iter().chain(below));
@@ -54,7 +54,7 @@ fn keys(frame: &Frame, more: bool) -> Line {
 fn filter(frame: &Frame) -> Line {
     let state = frame.state;
     let (matching, all, text) = match state.place {
-        Place::Alerts => (state.found.count, frame.inputs.alerts.len(), &state.alerts_filter),
+        Page::Alerts => (state.found.count, frame.inputs.alerts.len(), &state.alerts_filter),
         _ => (state.order.len(), frame.tables.sites.len(), &state.filter.text),
     };
     let told =

@@ -3,7 +3,7 @@
 use crate::engine::snapshot::SiteState;
 use crate::model::{StoreHealth, figures};
 use crate::tui::keymap::{self, Section};
-use crate::tui::page::Place;
+use crate::tui::page::Page;
 use crate::tui::style::line::{Line, cut, safe};
 use crate::tui::style::role::{Cell, Role};
 use crate::tui::view::frame::Frame;
@@ -43,9 +43,9 @@ pub fn lines(frame: &Frame, height: usize) -> Vec<Line> {
 
 fn title(frame: &Frame, more: bool) -> Line {
     let place = match frame.state.under_help {
-        Place::Alerts => "alerts",
-        Place::Site => "site",
-        Place::Overview | Place::Help => "overview",
+        Page::Alerts => "alerts",
+        Page::Site => "site",
+        Page::Overview | Page::Help => "overview",
     };
     let mut line = Line::of(Role::Dim, "── ");
     line.push(Role::Strong, "Help");

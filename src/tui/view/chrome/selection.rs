@@ -141,7 +141,7 @@ mod tests {
     use crate::model::{Observation, Timestamp};
     use crate::tui::input::key::Key;
     use crate::tui::tests::fixtures;
-    use crate::tui::{Recheck, SiteCommand, view};
+    use crate::tui::{ManualCheck, SiteCommand, view};
 
     use super::*;
 
@@ -151,7 +151,7 @@ mod tests {
     fn told(outcome: Option<(Timestamp, Observation)>, secs: u64) -> String {
         let mut world = fixtures::five_sites();
         let outcome = outcome.map(|(at, observation)| (at, Arc::new(observation)));
-        world.rechecks = vec![Recheck { site: 1, asked: world.now, outcome }];
+        world.rechecks = vec![ManualCheck { site: 1, asked: world.now, outcome }];
         let world = world.later(secs);
         let mut state = fixtures::state();
         state.settle(&world.inputs(), SIZE);
@@ -183,7 +183,7 @@ mod tests {
         for key in [Key::Char('r'), Key::Char('p'), Key::Enter, Key::Char('r')] {
             state.act(&key, &world.inputs(), SIZE);
         }
-        assert_eq!(state.take_wishes(), []);
+        assert_eq!(state.take_commands(), []);
         state.act(&Key::Esc, &world.inputs(), SIZE);
         let told = view(&world.inputs(), &state, SIZE).lines[22].text();
         assert!(told.contains("r and p are off"), "{told}");
@@ -199,7 +199,7 @@ mod tests {
         for key in [Key::Char('r'), Key::Char('j'), Key::Enter, Key::Char('r')] {
             state.act(&key, &world.inputs(), SIZE);
         }
-        assert_eq!(state.take_wishes(), [SiteCommand::Check(0), SiteCommand::Check(1)]);
-        assert_eq!(state.take_wishes(), []);
+        assert_eq!(state.take_commands(), [SiteCommand::Check(0), SiteCommand::Check(1)]);
+        assert_eq!(state.take_commands(), []);
     }
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use crate::engine::snapshot::SiteSnapshot;
 use crate::model::figures;
-use crate::stats::series::site_history::Past;
-use crate::stats::series::{EDGES_MS, Scope, Series, Times};
+use crate::stats::series::site_history::SiteHistory;
+use crate::stats::series::{CellTimes, EDGES_MS, Series, SeriesRange};
 use crate::tui::state::chart_range::{SCALE, columns, spans};
 use crate::tui::style::line::{Line, cut, right};
 use crate::tui::style::role::{Plot, Role};
@@ -22,7 +22,7 @@ use crate::tui::view::table::heartbeat;
 const LEVELS: usize = 4;
 
 /// What was read of the store for what is shown, if that is what the chart shows.
-pub fn past<'a>(frame: &Frame<'a>) -> Option<&'a Past> {
+pub fn past<'a>(frame: &Frame<'a>) -> Option<&'a SiteHistory> {
     let wanted = frame.state.wanted(frame.inputs, frame.size)?;
     frame.inputs.past.filter(|past| wanted.is_served_by(&past.wanted))
 }
@@ -35,7 +35,7 @@ pub fn lines(frame: &Frame, site: &SiteSnapshot) -> (Vec<Line>, Series) {
         Some((Some(past), _)) => (past.wanted.scope(), past.series.clone()),
         Some((None, wanted)) => (wanted.scope(), Series::empty(wanted.scope().cells)),
         None => {
-            let scope = Scope::new(frame.state.span(frame.inputs), live, columns(frame.width()));
+            let scope = SeriesRange::new(frame.state.span(frame.inputs), live, columns(frame.width()));
             (scope, Series::of(frame.inputs.samples, &scope, site.interval))
         }
     };
@@ -56,7 +56,7 @@ pub fn lines(frame: &Frame, site: &SiteSnapshot) -> (Vec<Line>, Series) {
 }
 
 /// `── Response time · 10 min [1 h] 6 h ──…── 13:02:00 – 14:02:00 · 1 cell = 35 s · live ──`
-fn title(frame: &Frame, scope: &Scope) -> Line {
+fn title(frame: &Frame, scope: &SeriesRange) -> Line {
     let (spans, shown) = (spans(frame.inputs, frame.tables), frame.state.span(frame.inputs));
     let shown = spans.iter().position(|span| *span == shown).unwrap_or(0);
     let around = if frame.width() < 100 { 2 } else { spans.len() };
@@ -80,7 +80,7 @@ fn title(frame: &Frame, scope: &Scope) -> Line {
 }
 
 /// What is missing of a stretch of the past, and why.
-fn remarks<'a>(frame: &'a Frame, past: &'a Past) -> impl Iterator<Item = String> + 'a {
+fn remarks<'a>(frame: &'a Frame, past: &'a SiteHistory) -> impl Iterator<Item = String> + 'a {
     let moment = |at| time_text::moment(at, frame.inputs.now, frame.inputs.zone);
     let from = past.wanted.scope().from;
     let begins = match past.begins {
@@ -168,10 +168,10 @@ fn plot(frame: &Frame, series: &Series, scale: Scale) -> Vec<Line> {
     let rows = (height.saturating_sub(24) / 2 + 5).min(14);
     let symbols = frame.state.symbols;
     let levels = rows * if symbols == Symbols::Ascii { 1 } else { LEVELS };
-    let columns: Vec<Column> = series
+    let columns: Vec<ChartColumn> = series
         .cells
         .iter()
-        .map(|cell| cell.times.map_or(Column::default(), |times| Column::of(times, scale, levels)))
+        .map(|cell| cell.times.map_or(ChartColumn::default(), |times| ChartColumn::of(times, scale, levels)))
         .collect();
     (0..rows)
         .map(|row| {
@@ -200,14 +200,14 @@ fn plot(frame: &Frame, series: &Series, scale: Scale) -> Vec<Line> {
 
 /// The levels of a cell, counted from the ground.
 #[derive(Clone, Copy, Debug, Default)]
-struct Column {
+struct ChartColumn {
     median: Option<usize>,
     high: Option<usize>,
     max: Option<usize>,
 }
 
-impl Column {
-    fn of(times: Times, scale: Scale, levels: usize) -> Self {
+impl ChartColumn {
+    fn of(times: CellTimes, scale: Scale, levels: usize) -> Self {
         let within = |micros: u32| Some(scale.level(micros, levels).min(levels.saturating_sub(1)));
         let max = within(times.max).filter(|_| times.max <= scale.top);
         Self { median: within(times.p50), high: within(times.p95), max }
@@ -241,7 +241,7 @@ impl Column {
     }
 }
 
-fn outcome(frame: &Frame, site: &SiteSnapshot, series: &Series, scope: &Scope) -> Line {
+fn outcome(frame: &Frame, site: &SiteSnapshot, series: &Series, scope: &SeriesRange) -> Line {
     let beats: Vec<_> = series.cells.iter().map(|cell| cell.beat).collect();
     debug_assert_eq!(beats.len(), scope.cells, "one beat a cell");
     let mut line = Line::of(Role::Dim, right("outcome", SCALE - 1));
@@ -254,7 +254,7 @@ fn outcome(frame: &Frame, site: &SiteSnapshot, series: &Series, scope: &Scope) -
 }
 
 /// The time of the first cell, of up to three more at equal distances, and now.
-fn axis(frame: &Frame, scope: &Scope) -> Line {
+fn axis(frame: &Frame, scope: &SeriesRange) -> Line {
     // A moment of another day takes eleven cells, and the last one has "now" behind it.
     let parts = ((scope.cells + 1) / 15).clamp(1, 4);
     let mut line = Line::default();

@@ -31,7 +31,7 @@ pub enum Column {
 
 /// Columns with their widths, in the order in which they stand. The mark and one space come before them, one space
 /// between them.
-pub type Columns = Vec<(Column, usize)>;
+pub type ColumnWidths = Vec<(Column, usize)>;
 
 const SITE_MIN: usize = 14;
 const SITE_MAX: usize = 24;
@@ -39,48 +39,48 @@ const CODES_MAX: usize = 24;
 const NOTE_MAX: usize = 36;
 const MARK: usize = 1;
 
-enum Step {
+enum LayoutStep {
     Add(Column, usize),
     /// Up to so many cells more for the bar.
     Widen(usize),
 }
 
-const STEPS: [Step; 18] = [
-    Step::Add(Column::Site, SITE_MIN),
-    Step::Add(Column::Availability, 7),
-    Step::Add(Column::Codes, 17),
-    Step::Add(Column::Average, 7),
-    Step::Add(Column::Max, 7),
-    Step::Add(Column::P95, 7),
-    Step::Add(Column::Bar, 10),
-    Step::Add(Column::P50, 7),
-    Step::Add(Column::Ttfb, 7),
-    Step::Widen(10),
-    Step::Add(Column::TtfbMax, 7),
-    Step::Add(Column::Coverage, 4),
-    Step::Add(Column::Since, 6),
-    Step::Add(Column::Certificate, 4),
-    Step::Add(Column::P99, 7),
-    Step::Add(Column::P90, 7),
-    Step::Widen(10),
-    Step::Add(Column::Note, 24),
+const STEPS: [LayoutStep; 18] = [
+    LayoutStep::Add(Column::Site, SITE_MIN),
+    LayoutStep::Add(Column::Availability, 7),
+    LayoutStep::Add(Column::Codes, 17),
+    LayoutStep::Add(Column::Average, 7),
+    LayoutStep::Add(Column::Max, 7),
+    LayoutStep::Add(Column::P95, 7),
+    LayoutStep::Add(Column::Bar, 10),
+    LayoutStep::Add(Column::P50, 7),
+    LayoutStep::Add(Column::Ttfb, 7),
+    LayoutStep::Widen(10),
+    LayoutStep::Add(Column::TtfbMax, 7),
+    LayoutStep::Add(Column::Coverage, 4),
+    LayoutStep::Add(Column::Since, 6),
+    LayoutStep::Add(Column::Certificate, 4),
+    LayoutStep::Add(Column::P99, 7),
+    LayoutStep::Add(Column::P90, 7),
+    LayoutStep::Widen(10),
+    LayoutStep::Add(Column::Note, 24),
 ];
 
 /// The columns for `width` cells; the coverage only where some site's is not full.
-pub fn choose(width: usize, coverage: bool) -> Columns {
-    let mut columns = Columns::new();
+pub fn choose(width: usize, coverage: bool) -> ColumnWidths {
+    let mut columns = ColumnWidths::new();
     let mut used = MARK;
     for step in STEPS {
         match step {
-            Step::Add(Column::Coverage, _) if !coverage => {}
-            Step::Add(column, cells) => {
+            LayoutStep::Add(Column::Coverage, _) if !coverage => {}
+            LayoutStep::Add(column, cells) => {
                 if used + 1 + cells > width {
                     break;
                 }
                 used += 1 + cells;
                 columns.push((column, cells));
             }
-            Step::Widen(by) => {
+            LayoutStep::Widen(by) => {
                 if let Some((_, cells)) = columns.iter_mut().find(|(column, _)| *column == Column::Bar) {
                     let wider = heartbeat::fitting((*cells + by).min(*cells + width - used)).unwrap_or(*cells);
                     used += wider - *cells;

@@ -8,18 +8,18 @@ use std::sync::Arc;
 
 use crate::engine::snapshot::{SiteSnapshot, SiteState};
 use crate::model::figures;
-use crate::tui::state::groups::Tally;
+use crate::tui::state::groups::GroupCounts;
 use crate::tui::style::line::{Line, cut, cut_middle, right, safe, short_name, width};
 use crate::tui::style::role::Role;
 use crate::tui::view::frame::Frame;
 
-use super::columns::{Column, Columns};
+use super::columns::{Column, ColumnWidths};
 use super::heartbeat;
 
 /// The row of a group in a view, of which `site` is the first listed: how many are how, and what came of all their checks.
 pub fn row(
     frame: &Frame,
-    columns: &Columns,
+    columns: &ColumnWidths,
     (group, view): (&Arc<str>, usize),
     site: &SiteSnapshot,
     selected: bool,
@@ -61,7 +61,7 @@ pub fn row(
 }
 
 /// `2 DOWN of 120`, `3 of 120 not up`, `120 up`.
-fn told(tally: &Tally) -> String {
+fn told(tally: &GroupCounts) -> String {
     let [sites, down, not_up] = [tally.sites, tally.down, tally.not_up].map(|n| figures::count(n as u64));
     match (tally.down, tally.not_up) {
         (0, 0) => format!("{sites} up"),
@@ -104,7 +104,7 @@ pub fn sentence(frame: &Frame, group: &Arc<str>) -> Line {
 mod tests {
     use super::*;
     use crate::stats::Beats;
-    use crate::tui::state::groups::{Folding, sums, tallies};
+    use crate::tui::state::groups::{GroupedList, sums, tallies};
     use crate::tui::tests::fixtures;
 
     #[test]
@@ -112,7 +112,7 @@ mod tests {
         let snapshot = fixtures::five_sites().snapshot;
         // api and shop-checkout are of shop, docs and blog of words, the third has none.
         let order = [0, 1, 2, 3, 4];
-        let mut folding = Folding { on: true, ..Folding::default() };
+        let mut folding = GroupedList { on: true, ..GroupedList::default() };
         assert_eq!(folding.fold(order.to_vec(), &snapshot), [0, 2, 3]);
         assert_eq!(folding.heads, [true, false, true]);
         folding.unfolded.insert("words".into());
@@ -127,7 +127,7 @@ mod tests {
     fn a_group_is_as_bad_as_its_worst_member_and_sums_their_checks() {
         let snapshot = fixtures::five_sites().snapshot;
         let shop = tallies(&snapshot)["shop"];
-        assert_eq!(shop, Tally { sites: 2, down: 1, not_up: 2, worst: SiteState::Down });
+        assert_eq!(shop, GroupCounts { sites: 2, down: 1, not_up: 2, worst: SiteState::Down });
         let counts = sums(&snapshot)[0]["shop"].counts;
         assert_eq!((counts.up, counts.down), (97 + 59, 23 + 1));
         let last = sums(&snapshot)[0]["shop"].beats.cells[Beats::CELLS - 1];

@@ -32,7 +32,7 @@ pub fn lines(frame: &Frame) -> Vec<Line> {
     lines
 }
 
-fn body(frame: &Frame, placed: Placed, view: &ViewSnapshot, columns: &columns::Columns) -> Vec<Line> {
+fn body(frame: &Frame, placed: Placed, view: &ViewSnapshot, columns: &columns::ColumnWidths) -> Vec<Line> {
     let state = frame.state;
     if state.order.is_empty() {
         let text = if frame.tables.sites.is_empty() {

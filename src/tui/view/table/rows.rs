@@ -13,14 +13,14 @@ use crate::tui::style::role::{self, Role};
 use crate::tui::style::time_text;
 use crate::tui::view::frame::Frame;
 
-use super::columns::{Column, Columns};
+use super::columns::{Column, ColumnWidths};
 use super::heartbeat;
 
 /// None, under the decimal point of a time.
 pub const NO_TIME: &str = "    –  ";
 
 /// The head of a table.
-pub fn head(columns: &Columns, timeframe: &str) -> Line {
+pub fn head(columns: &ColumnWidths, timeframe: &str) -> Line {
     let mut line = Line::of(Role::Plain, " ");
     for &(column, cells) in columns {
         line.push(Role::Plain, " ");
@@ -34,7 +34,7 @@ pub fn head(columns: &Columns, timeframe: &str) -> Line {
 }
 
 /// The row of a site.
-pub fn row(frame: &Frame, columns: &Columns, site: &SiteSnapshot, row: &Row, selected: bool) -> Line {
+pub fn row(frame: &Frame, columns: &ColumnWidths, site: &SiteSnapshot, row: &Row, selected: bool) -> Line {
     let (role, mark) = frame.mark(site.state);
     let mut line = Line::of(role, mark);
     let counts = &row.summary.counts;
@@ -86,7 +86,7 @@ fn cell(frame: &Frame, column: Column, cells: usize, site: &SiteSnapshot, row: &
     }
 }
 
-fn name(frame: &Frame, site: &SiteSnapshot, cells: usize, columns: &Columns, selected: bool) -> Line {
+fn name(frame: &Frame, site: &SiteSnapshot, cells: usize, columns: &ColumnWidths, selected: bool) -> Line {
     let has_column = columns.iter().any(|(column, _)| *column == Column::Certificate);
     let suffix = match warned_days(site, frame.inputs.now) {
         Some(days) if !has_column => format!(" cert {}", days_left(days)),
@@ -149,14 +149,14 @@ fn beats(frame: &Frame, site: &SiteSnapshot, row: &Row, cells: usize) -> Line {
 /// how many kinds more.
 fn codes(summary: &Summary, cells: usize) -> Line {
     let parts = partition(summary);
-    let all: Vec<&Part> = parts.iter().collect();
+    let all: Vec<&CodeCount> = parts.iter().collect();
     let line = joined(&all, 0);
     if line.width() <= cells {
         return line;
     }
     let failure = parts.iter().find(|part| part.failed);
     let success = parts.iter().find(|part| !part.failed);
-    let both: Vec<&Part> = failure.into_iter().chain(success).collect();
+    let both: Vec<&CodeCount> = failure.into_iter().chain(success).collect();
     let shortest = &both[..both.len().min(1)];
     for kept in [&both[..], shortest] {
         let line = joined(kept, parts.len() - kept.len());
@@ -168,7 +168,7 @@ fn codes(summary: &Summary, cells: usize) -> Line {
 }
 
 /// So many checks that came out alike.
-pub struct Part {
+pub struct CodeCount {
     pub name: String,
     pub count: u64,
     pub failed: bool,
@@ -176,8 +176,8 @@ pub struct Part {
 }
 
 /// The checks of a window, each in one part, failures first.
-pub fn partition(summary: &Summary) -> Vec<Part> {
-    let mut parts: Vec<Part> = Vec::new();
+pub fn partition(summary: &Summary) -> Vec<CodeCount> {
+    let mut parts: Vec<CodeCount> = Vec::new();
     let mut failures = 0;
     for &(answer, count) in &summary.answers {
         let failed = failures < summary.counts.down;
@@ -188,13 +188,13 @@ pub fn partition(summary: &Summary) -> Vec<Part> {
         };
         match parts.iter_mut().find(|part| part.name == name && part.failed == failed) {
             Some(part) => part.count += count,
-            None => parts.push(Part { name, count, failed, red }),
+            None => parts.push(CodeCount { name, count, failed, red }),
         }
     }
     parts
 }
 
-fn joined(parts: &[&Part], more: usize) -> Line {
+fn joined(parts: &[&CodeCount], more: usize) -> Line {
     let mut line = Line::default();
     for part in parts {
         if line.width() > 0 {
