@@ -1,16 +1,12 @@
 //! The lines that scripts build on, as the real program prints them: names, order, units, nulls, and the text for people.
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test file: what cannot be had ends the test")]
-
-mod support;
 
 use std::fmt::Write as _;
 
+use crate::support::program::{Folder, json};
+use crate::support::{Behaviour, Server, Step, response};
 use regex::Regex;
 use rustix::process::Signal;
 use serde_json::Value;
-use support::program::{Folder, json};
-use support::{Behaviour, Server, Step, response};
 
 const SAMPLE: &str = "event time site seq up cause detail status resolve_us connect_us tls_us processing_us transfer_us \
                       ttfb_us total_us late_us skipped bytes redirects http address";

@@ -1,14 +1,10 @@
 //! `alerting.exec` as the program that people start makes use of it.
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test file: what cannot be had ends the test")]
-
-mod support;
 
 use std::fs;
 
+use crate::support::ports::closed_port;
+use crate::support::program::{Folder, Running, json};
 use serde_json::Value;
-use support::ports::closed_port;
-use support::program::{Folder, Running, json};
 
 /// A site that refuses, ten checks a second, and a script that is told. It is given to sh, because a file that was just
 /// written may not be run while another test's child still has it open.

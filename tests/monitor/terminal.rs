@@ -4,10 +4,6 @@
 //! Each case has a pseudo-terminal of its own, whose other side is read here. A terminal hangs up only on those whose
 //! controlling terminal it is, and to become one takes a process of its own: this test program starts itself again
 //! as [`launcher`], which takes the terminal and turns into webmon.
-#![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test file: what cannot be had ends the test")]
-
-mod support;
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -19,13 +15,13 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::support::program::{Folder, PATIENCE, exit_of, now};
+use crate::support::{Behaviour, Server, Step, canary, response};
 use nix::sys::signal::SigSet;
 use rustix::io::ioctl_fionbio;
 use rustix::process::{Pid, Signal, WaitOptions, getpgrp, ioctl_tiocsctty, kill_process, setsid, waitpid};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Termios, Winsize, tcgetattr, tcsetpgrp, tcsetwinsize};
-use support::program::{Folder, PATIENCE, exit_of, now};
-use support::{Behaviour, Server, Step, canary, response};
 
 const ENTER: &str = "\x1b[?1049h";
 const LEAVE: &str = "\x1b[?1049l";
@@ -112,7 +108,7 @@ impl Terminal {
             std::thread::spawn(move || collect(reading, &printed, &stop))
         };
         let mut launcher = Command::new(std::env::current_exe().unwrap());
-        launcher.args(["--exact", "launcher", "--ignored", "--nocapture"]).current_dir(folder.path(""));
+        launcher.args(["--exact", "terminal::launcher", "--ignored", "--nocapture"]).current_dir(folder.path(""));
         launcher.env_clear().env("TZ", "UTC").env("TERM", "xterm-256color").env("LANG", "C.UTF-8");
         launcher.env(TERMINAL, &path).env("WEBMON_TEST_ARGUMENTS", arguments);
         if let Some(shell) = shell {

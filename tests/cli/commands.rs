@@ -1,16 +1,13 @@
 //! The command line as people and scripts meet it: exit codes, what is said where, and what a slip is told.
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test file: what cannot be had ends the test")]
-
-mod support;
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use crate::support;
+use crate::support::ports::closed_port;
+use crate::support::program::{Ended, Folder};
+use crate::support::{Behaviour, Server, Step, response};
 use serde_json::json;
-use support::ports::closed_port;
-use support::program::{Ended, Folder};
-use support::{Behaviour, Server, Step, response};
 use webmon::model::{Cause, Micros, Observation, Timestamp};
 use webmon::ring::Producer;
 use webmon::store::{Archive, Keep, Options, Query, Store, StoreError, Writer};

@@ -1,10 +1,8 @@
 //! What goes on over the hops of one check: cookies, a body and its headers, and how far redirects are followed.
 
-mod support;
-
 use std::time::Instant;
 
-use support::{Behaviour, Request, Server, Step, redirect, response};
+use crate::support::{Behaviour, Request, Server, Step, redirect, response};
 use webmon::model::{Cause, Observation, RedirectBody, Redirects, Secret, Site, Status};
 use webmon::probe::{HttpProber, Prober, ProberOptions};
 

@@ -1,18 +1,14 @@
 //! `webmon check` as people and scripts see it: each site as its answer comes, warnings, the width of a terminal, what came.
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test file: what cannot be had ends the test")]
-
-mod support;
 
 use std::fmt::Write as _;
 use std::sync::Mutex;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
-use support::ports::closed_port;
-use support::program::{Folder, Running};
-use support::tls::{Authority, Leaf};
-use support::{Behaviour, Server, Step, redirect, response};
+use crate::support::ports::closed_port;
+use crate::support::program::{Folder, Running};
+use crate::support::tls::{Authority, Leaf};
+use crate::support::{Behaviour, Server, Step, redirect, response};
 use webmon::model::text::is_harmful;
 
 /// A server that holds back its answer until the sender is dropped.
@@ -121,7 +117,7 @@ mod terminal {
     use rustix::termios::{Winsize, tcsetwinsize};
     use unicode_width::UnicodeWidthStr as _;
 
-    use super::support::program::{Folder, Running};
+    use crate::support::program::{Folder, Running};
 
     /// What webmon prints in a terminal of so many columns.
     fn printed(folder: &Folder, arguments: &str, columns: u16, variable: Option<&str>) -> String {

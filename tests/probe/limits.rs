@@ -2,14 +2,12 @@
 //!
 //! Alone in its file because it takes file descriptors away from the whole process.
 
-mod support;
-
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::support::tls::{Authority, Leaf};
+use crate::support::{Behaviour, Server, Step};
 use rlimit::Resource;
-use support::tls::{Authority, Leaf};
-use support::{Behaviour, Server, Step};
 use tokio::task::JoinSet;
 use webmon::model::{Cause, Observation, Phase, Site};
 use webmon::probe::{HttpProber, Prober, ProberOptions};

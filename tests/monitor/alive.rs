@@ -1,9 +1,5 @@
 //! The monitor goes on and ends as promised where its surroundings do not play along: full disks, readers that stopped,
 //! children that nobody waits for, signals during the start.
-#![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test file: what cannot be had ends the test")]
-
-mod support;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Read as _;
@@ -12,9 +8,10 @@ use std::sync::Mutex;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
+use crate::support;
+use crate::support::program::{Folder, PATIENCE, Running, now};
+use crate::support::{Behaviour, Server, Step, response};
 use rustix::process::{Pid, Signal};
-use support::program::{Folder, PATIENCE, Running, now};
-use support::{Behaviour, Server, Step, response};
 
 fn server() -> Server {
     Server::start(Behaviour::answering(|_| vec![Step::send(response(200, "ok"))]))

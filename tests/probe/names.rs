@@ -1,15 +1,13 @@
 //! Names: several name servers and their order, servers that fail in one way or another, aliases, what is remembered.
 
-mod support;
-
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use support::dns::{Answer, NameServer};
-use support::ports::closed_port;
-use support::{Behaviour, Server};
+use crate::support::dns::{Answer, NameServer};
+use crate::support::ports::closed_port;
+use crate::support::{Behaviour, Server};
 use tokio::task::JoinSet;
 use url::Url;
 use webmon::model::{Cause, Family, Observation, Phase, Site};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::servers::{Kind, Real};
+use super::servers::{Kind, Real};
 use crate::support::program::{Folder, PATIENCE, json, now};
 use crate::support::{Behaviour, Server, Step, response};
 
@@ -214,7 +214,7 @@ fn read_back(real: &Real, field: &str) -> BTreeMap<String, Vec<(u64, u64)>> {
 
 /// The queries of the documentation in this language: availability, 95th percentile, causes.
 fn documented(language: &str) -> [String; 3] {
-    let text = include_str!("../../docs/influx.md");
+    let text = include_str!("../../../docs/influx.md");
     let fence = format!("```{language}\n");
     let blocks = text.split(&fence).skip(1).map(|block| block.split("```").next().unwrap().trim().to_owned());
     blocks.collect::<Vec<_>>().try_into().unwrap_or_else(|blocks| panic!("three queries in {language}: {blocks:?}"))
@@ -320,7 +320,7 @@ fn assert_queries_in_metricsql(real: &Real, stored: &BTreeMap<(String, u64), Val
 
 /// Every query of the dashboard that is shipped finds something.
 fn assert_dashboard(real: &Real) {
-    let dashboard: Value = serde_json::from_str(include_str!("../../docs/grafana.json")).unwrap();
+    let dashboard: Value = serde_json::from_str(include_str!("../../../docs/grafana.json")).unwrap();
     let panels = dashboard["panels"].as_array().unwrap();
     assert!(panels.len() > 5);
     for panel in panels {

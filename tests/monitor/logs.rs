@@ -1,14 +1,10 @@
 //! The log of the program that people start: on stderr when headless, silent unless asked, never in the way.
 //! That it holds no secret is looked at in `tests/secrets.rs`, its file in `tests/terminal.rs`.
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test file: what cannot be had ends the test")]
 
-mod support;
-
+use crate::support::program::{Ended, Folder, Running, json};
+use crate::support::{Behaviour, Server, Step, response};
 use rustix::process::Signal;
 use serde_json::Value;
-use support::program::{Ended, Folder, Running, json};
-use support::{Behaviour, Server, Step, response};
 
 /// One site that is up and one that is not, judged on so few checks that webmon warns of it.
 fn folder(server: &Server) -> Folder {

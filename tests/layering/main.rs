@@ -10,9 +10,7 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-#[path = "layering/graph.rs"]
 mod graph;
-#[path = "layering/source.rs"]
 mod source;
 
 use graph::Graph;

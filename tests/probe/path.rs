@@ -1,15 +1,12 @@
 //! Which certificates count: those of the path that verified, and what there is to say of one that did not.
-#![allow(clippy::unwrap_used, reason = "a test file: what cannot be had ends the test")]
-
-mod support;
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use crate::support::tls::{Authority, Identity, Leaf};
+use crate::support::{Behaviour, Server};
 use rustls::version::{TLS12, TLS13};
 use rustls::{NamedGroup, SignatureScheme};
-use support::tls::{Authority, Identity, Leaf};
-use support::{Behaviour, Server};
 use webmon::model::{Cause, CertificateFault, ClientIdentity, Observation, Site, TlsFiles, TlsRules};
 use webmon::probe::{HttpProber, Prober as _, ProberOptions};
 

@@ -1,17 +1,14 @@
 //! sites.yaml read again by the program that people start, and what the service manager hears of it.
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test file: what cannot be had ends the test")]
-
-mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::net::UnixDatagram;
 
+use crate::support;
+use crate::support::program::{Folder, Running, json};
+use crate::support::{Behaviour, Server};
 use rustix::process::Signal;
 use serde_json::Value;
-use support::program::{Folder, Running, json};
-use support::{Behaviour, Server};
 
 const RUN: &str = "--headless --format json --events sample,alert";
 

@@ -1,12 +1,8 @@
 //! `webmon db` as scripts meet it: sites get other names or are forgotten, copies replace copies, and files are made anew.
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test file: what cannot be had ends the test")]
-
-mod support;
 
 use std::sync::Arc;
 
-use support::program::Folder;
+use crate::support::program::Folder;
 use webmon::model::{Cause, Flags, Http, Micros, Phases, Sample, Status, Timestamp};
 use webmon::ring::Producer;
 use webmon::store::{Archive, Options, Query, Store, Writer};

@@ -1,15 +1,11 @@
 //! The demonstration, as the program that people start: it needs nothing, shows faults and an alert, leaves nothing.
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "what is not as expected ends the test")]
-
-mod support;
 
 use std::collections::BTreeSet;
 use std::process::Command;
 
+use crate::support::program::{Folder, Running};
 use rustix::process::Signal;
 use serde_json::Value;
-use support::program::{Folder, Running};
 
 const SITES: [&str; 7] = ["closed", "detour", "expired", "flappy", "jittery", "moody", "steady"];
 

@@ -1,15 +1,13 @@
 //! What a site may ask for: expectations, kept connections, address families, the system's resolver, certificate files.
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::support::dns::{Answer, NameServer};
+use crate::support::tls::{Authority, Identity, Leaf};
+use crate::support::{Behaviour, Server, Step, redirect, response};
 use regex::bytes::Regex;
-use support::dns::{Answer, NameServer};
-use support::tls::{Authority, Identity, Leaf};
-use support::{Behaviour, Server, Step, redirect, response};
 use webmon::model::{
     Cause, ClientIdentity, Expect, Expected, Family, Flags, Observation, Phase, Site, TlsFiles, TlsRules,
 };

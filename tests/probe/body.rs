@@ -1,19 +1,15 @@
 //! What a probe makes of bodies: packed ones, texts in other charsets, and ones that take long to look at.
 
-#![allow(clippy::unwrap_used, reason = "what cannot be set up ends its test")]
-
-mod support;
-
 use std::cell::Cell;
 use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::support::{Behaviour, Server, Step, response};
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
 use regex::bytes::Regex;
-use support::{Behaviour, Server, Step, response};
 use webmon::model::{Cause, Expect, Expected, Observation, Site};
 use webmon::probe::{HttpProber, Prober, ProberOptions};
 

@@ -2,7 +2,7 @@
 //!
 //! `tests/config/valid/*.yaml` must load without a fault; the warnings are in the `.txt` beside, if there are any.
 //! `tests/config/invalid/*.yaml` must be refused with the report in the `.txt` beside. To write these files anew after
-//! a change of wording: `WEBMON_BLESS=1 cargo test --test config`, and read the difference.
+//! a change of wording: `WEBMON_BLESS=1 cargo test --test cli config::`, and read the difference.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -94,7 +94,7 @@ fn invalid_files_are_refused_with_every_fault_and_no_secret() {
 #[test]
 fn what_the_documents_show_is_right() {
     let (mut files, mut parts) = (0, 0);
-    for document in [include_str!("../README.md"), include_str!("../packaging/README.md")] {
+    for document in [include_str!("../../README.md"), include_str!("../../packaging/README.md")] {
         for block in document.split("```yaml\n").skip(1) {
             let text = block.split("```").next().expect("a split has a first part");
             if text.contains("sites:") {
@@ -121,7 +121,7 @@ proptest! {
         from in 0.0f64..1.0, length in 0usize..40,
         slip in "[a:{}\\[\\]\"'&*<$\n\t -]{0,6}|\\$\\{[A-Z_]{0,9}\\}|.{0,6}",
     ) {
-        let text = include_str!("config/valid/contract.yaml");
+        let text = include_str!("../config/valid/contract.yaml");
         #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss, reason = "a place")]
         let from = (from * text.len() as f64) as usize;
         let (before, after) = (&text[..from], &text[(from + length).min(text.len())..]);

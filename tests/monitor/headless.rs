@@ -2,10 +2,6 @@
 //! that it watched have seen, held against each other.
 //!
 //! The servers are ours and on loopback. `WEBMON_TRIAL_SECONDS` (6 unless set) is the length of the longest run.
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test file: what cannot be had ends the test")]
-
-mod support;
 
 use std::collections::BTreeMap;
 use std::io::{PipeReader, PipeWriter, Write as _};
@@ -13,12 +9,13 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
+use crate::support;
+use crate::support::ports::{Blackhole, closed_port};
+use crate::support::program::{Ended, Folder, PATIENCE, Running, json, now};
+use crate::support::tls::{Authority, Identity, Leaf};
+use crate::support::{Behaviour, Server, Step, redirect, response};
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use support::ports::{Blackhole, closed_port};
-use support::program::{Ended, Folder, PATIENCE, Running, json, now};
-use support::tls::{Authority, Identity, Leaf};
-use support::{Behaviour, Server, Step, redirect, response};
 use webmon::model::{Cause, Micros, Observation, Timestamp};
 use webmon::ring::Producer;
 use webmon::store::{Options, Store, Writer};

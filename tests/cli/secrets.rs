@@ -1,14 +1,10 @@
 //! Secrets stay inside: canaries are planted wherever sites.yaml and the command line can hold a secret, and looked for
 //! in everything that comes out. The dashboard is looked at in `tests/terminal.rs`.
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test file: what cannot be had ends the test")]
 
-mod support;
-
+use crate::support::canary::{MARK, folder, server};
+use crate::support::program::{Ended, Folder, Running};
 use base64::Engine as _;
 use rustix::process::Signal;
-use support::canary::{MARK, folder, server};
-use support::program::{Ended, Folder, Running};
 
 /// The ways in which the mark can be written.
 fn marks() -> Vec<String> {

@@ -2,8 +2,6 @@
 //!
 //! Most servers here speak it with prior knowledge and without TLS, so that a script is just frames.
 
-mod support;
-
 use std::net::Ipv4Addr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,6 +9,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+use crate::support::delays;
+use crate::support::dns::{Answer, NameServer};
+use crate::support::http2::{self, END_STREAM, frame, goaway, ok_head, reset, settings};
+use crate::support::tls::{Authority, Leaf};
+use crate::support::{Behaviour, Server, Step, response};
 use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
@@ -19,11 +22,6 @@ use hyper::server::conn::{http1 as http1_server, http2 as http2_server};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use support::delays;
-use support::dns::{Answer, NameServer};
-use support::http2::{self, END_STREAM, frame, goaway, ok_head, reset, settings};
-use support::tls::{Authority, Leaf};
-use support::{Behaviour, Server, Step, response};
 use tokio::runtime::Runtime;
 use webmon::model::{Cause, Flags, Http, HttpOffer, Observation, Phase, Secret, Site, Status};
 use webmon::probe::Resolver;

@@ -3,8 +3,6 @@
 //! Lower bounds of times are exact, since a script that waits 60 ms cannot answer sooner; upper bounds are
 //! far off, since a busy machine may be slow. Nothing here depends on a network.
 
-mod support;
-
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::io::Write as _;
@@ -13,11 +11,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use support::delays;
-use support::dns::{Answer, NameServer};
-use support::ports::{Blackhole, closed_port};
-use support::tls::{Authority, Identity, Leaf};
-use support::{Behaviour, Server, Step, redirect, response};
+use crate::support::delays;
+use crate::support::dns::{Answer, NameServer};
+use crate::support::ports::{Blackhole, closed_port};
+use crate::support::tls::{Authority, Identity, Leaf};
+use crate::support::{Behaviour, Server, Step, redirect, response};
 use tokio::task::JoinSet;
 use webmon::model::{
     Cause, CertificateFault, Expect, Expected, Flags, Http, Micros, Observation, Phase, Secret, Site, Status,

@@ -1,12 +1,8 @@
 //! What a process does once, it does not do at a site's expense.
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test file: what cannot be had ends the test")]
 
-mod support;
-
-use support::program::{Folder, json};
-use support::tls::{Authority, Leaf};
-use support::{Behaviour, Server};
+use crate::support::program::{Folder, json};
+use crate::support::tls::{Authority, Leaf};
+use crate::support::{Behaviour, Server};
 
 /// How often a figure of this busy machine may be looked at before it is believed.
 const TRIES: usize = 5;

@@ -1,7 +1,5 @@
 //! The store as a file: what it does to other files, other processes and its own remains.
 
-#![allow(clippy::unwrap_used, reason = "a test file: what cannot be had ends the test")]
-
 use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};

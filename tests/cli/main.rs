@@ -1,0 +1,17 @@
+//! The command line: commands, exit codes, configuration files and their schema, secrets.
+#![allow(clippy::unwrap_used, reason = "a test: what cannot be had ends it")]
+
+#[cfg(unix)]
+mod check;
+#[cfg(unix)]
+mod commands;
+mod config;
+#[cfg(unix)]
+mod db;
+#[cfg(unix)]
+mod demo;
+mod schema;
+#[cfg(unix)]
+mod secrets;
+#[path = "../support/mod.rs"]
+mod support;

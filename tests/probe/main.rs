@@ -1,0 +1,13 @@
+//! Probes against scripted servers on loopback: what each answer, or its absence, comes to.
+#![allow(clippy::unwrap_used, reason = "a test: what cannot be had ends it")]
+
+mod body;
+mod exchange;
+mod hops;
+mod http2;
+mod limits;
+mod names;
+mod path;
+mod site;
+#[path = "../support/mod.rs"]
+mod support;
