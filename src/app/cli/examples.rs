@@ -142,6 +142,7 @@ mod tests {
     fn commands_in_the_documents_are_understood() {
         let documents = [
             include_str!("../../../README.md"),
+            include_str!("../../../docs/guide.md"),
             include_str!("../../../docs/influx.md"),
             include_str!("../../../packaging/README.md"),
         ];
