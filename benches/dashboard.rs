@@ -6,7 +6,7 @@
 //!
 //! | part | what | budget |
 //! |---|---|---|
-//! | `idle` | 120×40, nobody touches it, 20 s | the whole monitor, probing and storage included, ≤ 1 % of a core |
+//! | `idle` | 120×40, no input, 20 s | the whole monitor, probing and storage included, ≤ 1 % of a core |
 //! | `storm` | 40 sizes a second from 20×5 to 220×60, 10 s | – |
 //!
 //! `WEBMON_BIN` measures another build. Linux only.

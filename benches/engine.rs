@@ -43,7 +43,7 @@ struct Fleet {
 
 impl Fleet {
     fn new(sites: usize, interval: Duration, views: Vec<View>, a_step: usize) -> Self {
-        // Between two steps the ring has to hold what comes besides the horizon.
+        // Between two steps the ring holds the new samples and the horizon.
         let capacity = capacity_for(Duration::from_hours(1), interval, interval) + a_step;
         let producers: Vec<Producer> = (0..sites).map(|_| Producer::new(capacity, 0)).collect();
         let track = |(site, producer): (usize, &Producer)| SiteInput {

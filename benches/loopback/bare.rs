@@ -1,4 +1,4 @@
-//! What a probe costs at the least: the bench, started once more as a client that only asks, in blocking calls.
+//! The floor of a probe's cost: the bench starts itself again as a bare client with blocking calls.
 //!
 //! It connects, shakes hands if it is to, asks, reads to the end and hangs up, at the same rate as webmon against the
 //! same kind of server. No schedule, no statistics, no store, no deadline, nobody else to wait for: what is below this

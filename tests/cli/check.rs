@@ -1,4 +1,4 @@
-//! `webmon check` as people and scripts see it: each site as its answer comes, warnings, the width of a terminal, what came.
+//! The output of `webmon check`: order of the sites, warnings, the width of a terminal, headers and bodies.
 
 use std::fmt::Write as _;
 use std::sync::Mutex;
@@ -11,7 +11,7 @@ use crate::support::tls::{Authority, Leaf};
 use crate::support::{Behaviour, Server, Step, redirect, response};
 use webmon::model::text::is_harmful;
 
-/// A server that holds back its answer until the sender is dropped.
+/// A server that answers once the sender is dropped.
 fn held() -> (Server, Sender<()>) {
     let (release, held) = channel::<()>();
     let held = Mutex::new(held);

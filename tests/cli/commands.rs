@@ -1,4 +1,4 @@
-//! The command line as people and scripts meet it: exit codes, what is said where, and what a slip is told.
+//! The command line: exit codes, what goes to stdout and stderr, and the messages for wrong usage.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -24,7 +24,7 @@ fn two_sites(server: &Server) -> String {
     )
 }
 
-/// The same with enough checks for a history in a second, and time enough for each; of that webmon warns.
+/// The same with enough checks for a history within a second; webmon warns about the long timeout.
 fn two_hasty_sites(server: &Server) -> String {
     let hasty = two_sites(server).replace("timeout: 10s", "interval: 300ms, timeout: 10s");
     hasty + "alerting: { window: 1500ms }\n"
@@ -61,7 +61,7 @@ fn an_empty_folder_is_told_the_way_on() {
         }
     }
     assert!(refused(&folder, "-c else.yaml").contains("there is no else.yaml in"));
-    // A slip is told before the way on.
+    // The error comes before the hint.
     for (slip, meant) in
         [("chekc", "check"), ("chekc --config none.yaml", "check"), ("statss", "stats"), ("help", "--help")]
     {
@@ -179,7 +179,7 @@ fn check_probes_once_judges_by_its_exit_code_and_keeps_nothing() {
         assert!(object.get("certificate").is_some() && object.get("hops").is_some(), "{object}");
     }
     assert_eq!(folder.files(), ["sites.yaml"]);
-    // Once each: 2 alone, 2 of all, 1 elsewhere, 2 as JSON.
+    // Each once: 2 alone, 2 of all, 1 elsewhere, 2 as JSON.
     assert_eq!(server.requests().len(), 7);
 }
 
@@ -227,7 +227,7 @@ fn history_is_told_by_site_and_period_in_three_forms() {
     let nothing = folder.run("samples --since 2000-01-01 --until 2000-01-02").quietly().stdout;
     assert!(nothing.starts_with("no samples between 2000-01-01 00:00 and 2000-01-02 00:00 (+00:00)"), "{nothing}");
     assert_eq!(folder.run("samples --format json --since 2000-01-01 --until 2000-01-02").quietly().stdout, "");
-    // An end without a beginning, or a beginning in the future: neither is a riddle.
+    // An end without a beginning, and a beginning in the future.
     assert_eq!(folder.run("samples --format json --until 1d").quietly().stdout, "");
     let future = folder.run("samples --since 2100-01-01").quietly().stdout;
     assert!(future.starts_with("no samples since 2100-01-01 00:00 (+00:00)"), "{future}");
@@ -261,14 +261,14 @@ fn a_period_too_short_for_what_is_left_of_it_is_told_and_is_no_riddle() {
     assert_eq!(whole[0]["checks"], 120);
 }
 
-/// The way on without a store is for those who can go on without one.
+/// Only commands that can do without a store suggest `--no-store`.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_place_that_takes_no_file_is_told_with_the_way_on_where_there_is_one() {
     let server = server();
     let folder = Folder::with(&two_hasty_sites(&server));
     folder.run("--headless --for 300ms").with(0);
-    // Where nobody can make a file, not even the superuser.
+    // No user can create a file here, not even the superuser.
     for (arguments, way_on) in
         [("--headless --for 300ms --store /proc/self/webmon.redb", true), ("db backup /proc/self/copy.redb", false)]
     {
@@ -279,7 +279,7 @@ fn a_place_that_takes_no_file_is_told_with_the_way_on_where_there_is_one() {
     }
 }
 
-/// Pages of a file that are not what the database wrote make it panic; that is damage, and told as such in one line.
+/// redb panics on pages that it did not write; webmon reports that as damage, in one line.
 #[test]
 fn a_page_that_was_overwritten_is_told_as_damage_and_not_as_a_fault_of_the_program() {
     const PAGE: usize = 4096;
@@ -359,7 +359,7 @@ fn headless_text_is_for_people_and_chosen_by_itself() {
         assert!(text.contains(part), "{part:?} in {text}");
     }
     for view in ["10m", "1h"] {
-        // A busy machine skips checks, and then the figures are told to be of fewer.
+        // A busy machine skips checks, and then the figures say that they cover fewer.
         for part in [format!(" api {view} up 100%"), format!(" broken {view} down 0%")] {
             assert!(lines.iter().any(|line| line.replace('~', "").contains(&part)), "{part:?} in {text}");
         }
@@ -527,7 +527,7 @@ fn whoever_stops_listening_is_no_reason_to_fail() {
     for (arguments, code) in
         [("validate", 0), ("init -c another.yaml", 0), ("-c wrong.yaml validate", 2), ("samples", 3), ("--nonsense", 2)]
     {
-        // A pipe that nobody reads, for both streams.
+        // Both streams go to a pipe without a reader.
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let mut command = folder.command(arguments);
@@ -565,7 +565,7 @@ fn a_path_reaches_no_terminal_raw() {
     silent(&support::program::Running::start(command).end());
 }
 
-/// What no memory holds is refused with what to do, not ended by the system in the middle of a start.
+/// A configuration that exceeds the memory is refused with advice, before the system kills the start.
 #[test]
 fn more_checks_than_memory_holds_are_refused() {
     let folder = Folder::empty();
@@ -585,17 +585,17 @@ fn more_checks_than_memory_holds_are_refused() {
     }
 }
 
-/// A user who has no thread left hears that, and of the limit; root has no such limit, so it is tried as another user.
+/// The error for a user without a thread left names the limit. The superuser has no such limit, so another user tries.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_system_without_a_thread_to_give_is_an_error_in_words() {
     use std::os::unix::fs::PermissionsExt as _;
     use std::os::unix::process::CommandExt as _;
 
-    // A user that runs nothing else.
+    // A user without other processes.
     const NOBODY_ELSE: u32 = 64_999;
     let folder = tempfile::tempdir().unwrap();
-    // A copy, because the way to the original may be closed to others.
+    // A copy, because the folder of the original may be closed to other users.
     let program = folder.path().join("webmon");
     std::fs::copy(env!("CARGO_BIN_EXE_webmon"), &program).unwrap();
     std::fs::write(folder.path().join("sites.yaml"), "sites: [\"http://127.0.0.1:9/\"]").unwrap();

@@ -1,8 +1,8 @@
-//! sites.yaml as people write it, right and wrong: a case is a file.
+//! Valid and invalid configuration files; each case is a file.
 //!
-//! `tests/config/valid/*.yaml` must load without a fault; the warnings are in the `.txt` beside, if there are any.
-//! `tests/config/invalid/*.yaml` must be refused with the report in the `.txt` beside. To write these files anew after
-//! a change of wording: `WEBMON_BLESS=1 cargo test --test cli config::`, and read the difference.
+//! `tests/config/valid/*.yaml` must load; the `.txt` beside it holds the warnings, if there are any. `tests/config/invalid/*.yaml`
+//! must be refused with the report in the `.txt` beside it. After a change of wording, `WEBMON_BLESS=1 cargo test --test cli
+//! config::` rewrites the `.txt` files; read the difference.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -42,7 +42,7 @@ fn cases(kind: &str) -> Vec<PathBuf> {
     cases
 }
 
-/// Holds `found` against the file beside the case; nothing found is no file.
+/// Compares `found` with the file beside the case; no file stands for nothing found.
 fn compare(case: &Path, found: &str, wrong: &mut String) {
     let path = case.with_extension("txt");
     if std::env::var_os("WEBMON_BLESS").is_some() {
@@ -101,7 +101,7 @@ fn what_the_documents_show_is_right() {
                 parse(text).unwrap_or_else(|error| panic!("{text}\n{error}"));
                 files += 1;
             } else {
-                // Part of a site. The file that it takes in is not on this machine, and that is all that is wrong.
+                // A part of a site. Its only error is the credential file, which this machine does not have.
                 let error = parse(&format!("sites:\n  - url: https://a.example\n{text}")).expect_err(text).to_string();
                 assert!(
                     error.contains("cannot read the file /run/credentials/") && error.contains(": 1 error;"),
@@ -115,7 +115,7 @@ fn what_the_documents_show_is_right() {
 }
 
 proptest! {
-    /// A slip anywhere in a file is a report or another configuration, never a panic, and shows no variable's value.
+    /// A typo anywhere in a file yields a report or another configuration, never a panic, and shows no variable's value.
     #[test]
     fn no_slip_makes_it_panic_or_talk(
         from in 0.0f64..1.0, length in 0usize..40,

@@ -1,4 +1,4 @@
-//! `webmon db` as scripts meet it: sites get other names or are forgotten, copies replace copies, and files are made anew.
+//! `webmon db`: rename, forget, backup and repair.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ fn stored() -> Folder {
     folder
 }
 
-/// The numbers of samples of all sites together.
+/// The `seq` of all samples of all sites.
 fn samples(folder: &Folder, name: &str) -> u64 {
     let archive = Archive::open(&folder.path(name)).unwrap();
     let passed = archive.samples(&Query::ALL, |_| Ok::<(), ()>(())).unwrap().unwrap();
@@ -73,7 +73,7 @@ fn a_site_gets_another_name_or_is_forgotten_and_slips_change_nothing() {
     folder.run("db check").quietly();
 }
 
-/// What is held by a monitor is not changed under it.
+/// `webmon db` does not change the store of a running monitor.
 #[test]
 fn beside_a_monitor_nothing_is_renamed_forgotten_or_repaired() {
     let folder = stored();
@@ -99,7 +99,7 @@ fn the_backup_of_the_second_night_replaces_the_first_and_nothing_else() {
     folder.run("db forget shop --yes").quietly();
     folder.run("db backup copy.redb --replace").quietly();
     assert_eq!((samples(&folder, "copy.redb"), samples(&folder, "webmon.redb")), (500, 500));
-    // The store of another monitor is no older copy, though it looks like one.
+    // The store of another monitor looks like an older copy and is none.
     let other = Store::open(&folder.path("other.redb"), &Options::default(), NOW).unwrap();
     let ended = folder.run("db backup other.redb --replace").with(3);
     assert!(ended.stderr.contains("other.redb is in use by another webmon"), "{}", ended.stderr);

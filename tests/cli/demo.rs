@@ -1,4 +1,4 @@
-//! The demonstration, as the program that people start: it needs nothing, shows faults and an alert, leaves nothing.
+//! `webmon demo` needs no configuration and no network, shows failures and an alert, and leaves no file.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -33,7 +33,7 @@ fn without_a_file_every_site_is_checked_within_the_first_second_and_nothing_is_l
     let due: Vec<i64> =
         SITES.iter().map(|site| due(samples.iter().find(|sample| sample["site"] == *site).unwrap())).collect();
     let spread = due.iter().max().unwrap() - due.iter().min().unwrap();
-    // A second, and what a busy machine adds between the end of a check and the note of its time.
+    // A second, plus what a busy machine adds between the end of a check and the reading of the clock.
     assert!(spread < 1_500_000, "first checks were due over {spread} µs");
     for sample in &samples {
         let cause = match sample["site"].as_str().unwrap() {

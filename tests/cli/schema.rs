@@ -1,8 +1,8 @@
-//! The JSON Schema of sites.yaml agrees with the parser, as far as a schema can: it takes what the parser takes, and
-//! refuses what is wrong in form.
+//! The JSON Schema of sites.yaml agrees with the parser as far as a schema can: it accepts what the parser accepts, and
+//! refuses what is malformed.
 //!
-//! The files of `tests/config` are read by another YAML library and judged by another's validator, so that neither
-//! our reader nor our idea of a schema judges itself.
+//! Another YAML library and a schema validator read the files of `tests/config`, so that webmon's reader and schema do
+//! not test themselves.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use jsonschema::Validator;
 use serde_json::Value;
 
-/// Files whose form is right, so that only the parser can tell what is wrong with them.
+/// Well-formed files whose errors only the parser can find.
 const BEYOND_A_SCHEMA: [&str; 4] = ["all_disabled", "duplicate_names", "shapes", "variables"];
 
 fn schema() -> Validator {
@@ -27,7 +27,7 @@ fn cases(kind: &str) -> Vec<PathBuf> {
     paths.filter(|path| path.extension().is_some_and(|extension| extension == "yaml")).collect()
 }
 
-/// What the file holds; none when it is no YAML that others would take.
+/// The content of the file; `None` if another YAML library refuses it.
 fn value(path: &Path) -> Option<Value> {
     let text = fs::read_to_string(path).expect("a case can be read");
     serde_saphyr::from_str(text.trim_start_matches('\u{feff}')).ok()

@@ -1,5 +1,5 @@
-//! Secrets stay inside: canaries are planted wherever sites.yaml and the command line can hold a secret, and looked for
-//! in everything that comes out. The dashboard is looked at in `tests/terminal.rs`.
+//! No output shows a secret: canaries stand wherever sites.yaml and the command line can hold a secret, and the tests search
+//! everything that webmon prints. `tests/monitor/terminal.rs` covers the dashboard.
 
 use crate::support::canary::{MARK, folder, server};
 use crate::support::program::{Ended, Folder, Running};
@@ -19,7 +19,7 @@ fn silent(what: &str, text: &str) {
     }
 }
 
-/// Runs it, looks at what it said, and hands it back.
+/// Runs the command and returns its output after a search for the mark.
 #[track_caller]
 fn runs(folder: &Folder, arguments: &str) -> Ended {
     let ended = folder.run(arguments);
@@ -43,7 +43,7 @@ fn no_command_tells_a_secret_and_the_store_keeps_none() {
     silent("alerting.exec", &std::fs::read_to_string(folder.path("told")).unwrap());
     silent("stdout", &ended.stdout);
     silent("stderr", &ended.stderr);
-    // They did go out to the server, and what was asked for was judged.
+    // The server received them, and webmon judged the expectations.
     let sent: Vec<String> = server.requests().iter().map(|request| format!("{request:?}")).collect();
     for secret in ["password", "query", "bearer", "cookie", "env", "short-form", "default-header"] {
         let secret = match secret {
@@ -97,7 +97,7 @@ fn a_secret_that_was_typed_is_not_said_again() {
     runs(&folder, &format!("check http://ada:{MARK}@127.0.0.1:99999/?key={MARK}")).with(2);
 }
 
-/// A password may hold what ends an authority, and a mistyped URL has one all the same.
+/// A password may contain characters that end an authority, and a mistyped URL still has a password.
 #[test]
 fn a_password_in_a_url_that_cannot_be_parsed_is_not_shown() {
     let folder = Folder::empty();
@@ -178,7 +178,7 @@ fn a_url_within_a_url_shows_no_password() {
     }
 }
 
-/// What belongs elsewhere: a whole header as a key or a value, a private key in place of its file.
+/// Misplaced secrets: a whole header as a key or a value, a private key instead of its file.
 #[test]
 fn a_secret_in_a_wrong_place_is_not_quoted() {
     let folder = Folder::empty();

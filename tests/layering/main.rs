@@ -1,4 +1,4 @@
-//! The plan of the house, held by a test: which room may import which, and where a crate or a clock may appear.
+//! The layout, enforced: which room may import which, the layers within each, and where a crate or a clock may appear.
 //!
 //! The sources are parsed with `syn`. Items under `#[cfg(test)]` are left out, so only shipped code counts; then every
 //! path is collected, from `use` trees, expressions and macros, and resolved against the module it stands in. [`check`]
@@ -86,7 +86,7 @@ const ONLY_IN: [(&str, &[&str]); 37] = [
 const CLOCKS: [&str; 4] = ["SystemTime", "Instant", "Timestamp", "Zoned"];
 const CLOCK_FILE: &str = "src/app/clock.rs";
 
-/// Names that say nothing about what a module holds.
+/// Names that do not describe the content of a module.
 const EMPTY_NAMES: [&str; 12] = [
     "util", "utils", "helper", "helpers", "manager", "managers", "handler", "handlers", "data", "info", "misc",
     "common",
@@ -372,7 +372,7 @@ fn sources(package: &Path) -> Vec<(String, String)> {
 }
 
 mod cases {
-    //! The test, tested: sources that break one rule each, and sources that only look as if they did.
+    //! Tests of the test: sources that break one rule each, and sources that only seem to.
 
     use super::*;
 

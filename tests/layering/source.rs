@@ -1,4 +1,4 @@
-//! What a Rust file ships and which paths it names, read with `syn`.
+//! The shipped code of a Rust file and the paths that it names, read with `syn`.
 //!
 //! Items, fields and statements under `#[cfg(test)]` are left out. Paths within macros are read from their tokens. Limit:
 //! names that a macro builds are not seen, and a local module of the same name as a crate counts as it.

@@ -1,4 +1,4 @@
-//! `alerting.exec` as the program that people start makes use of it.
+//! `alerting.exec` of a running monitor: what the command receives, and the time zone of the message.
 
 use std::fs;
 
@@ -6,8 +6,8 @@ use crate::support::ports::closed_port;
 use crate::support::program::{Folder, Running, json};
 use serde_json::Value;
 
-/// A site that refuses, ten checks a second, and a script that is told. It is given to sh, because a file that was just
-/// written may not be run while another test's child still has it open.
+/// A site that refuses ten checks a second, and a script that receives the alert. sh runs the script, because a file that
+/// was just written cannot be executed while another test's child still has it open.
 fn refusing(script: &str) -> Folder {
     let folder = Folder::with(&format!(
         "defaults: {{ interval: 100ms, timeout: 100ms }}\n\
@@ -67,7 +67,7 @@ fn a_test_alert_is_sent_and_its_fate_is_told() {
     folder.run("alerts --test --since 1h").with(2);
 }
 
-/// As containers and units set it; without `/usr/share/zoneinfo` the binary has a database of its own.
+/// `TZ` as containers and units set it; without `/usr/share/zoneinfo` the binary uses its built-in database.
 #[test]
 fn times_are_told_in_the_zone_of_tz_and_a_zone_that_is_none_is_complained_of() {
     let folder = refusing("cat > told\n");
@@ -86,7 +86,7 @@ fn times_are_told_in_the_zone_of_tz_and_a_zone_that_is_none_is_complained_of() {
     let ended = sent("Europe/Nowhere");
     let expected = "warning: TZ=\"Europe/Nowhere\" is no time zone that webmon knows: times are in UTC; write a name such as TZ=Europe/Berlin\n";
     assert_eq!(ended.stderr, expected);
-    // A monitor says it where its other warnings are.
+    // A monitor reports it among its other warnings.
     let mut command = folder.command("--headless --for 1s --format json");
     command.env("TZ", "Europe/Nowhere");
     let ended = Running::start(command).end().with(0);

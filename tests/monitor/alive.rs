@@ -1,5 +1,4 @@
-//! The monitor goes on and ends as promised where its surroundings do not play along: full disks, readers that stopped,
-//! children that nobody waits for, signals during the start.
+//! The monitor survives a hostile environment: full disks, stopped readers, orphaned children, signals during the start.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Read as _;
@@ -97,7 +96,7 @@ fn what_prints_and_ends_says_that_the_disk_is_full() {
 fn children_that_nobody_waits_for_are_reaped_and_those_of_hooks_keep_their_status() {
     let server = Server::start(Behaviour::answering(|_| vec![Step::send(response(503, "out of order"))]));
     let folder = watching(&server, "alerting: { window: 1s, exec: [sh, -c, 'echo gone wrong >&2; exit 7'] }\n");
-    // A shell that becomes webmon leaves it its children.
+    // A shell that executes webmon leaves its children to it.
     let mut shell = std::process::Command::new("/bin/sh");
     let script =
         format!("for i in 1 2 3; do sleep 0.$i & done; exec {} --headless --no-store", env!("CARGO_BIN_EXE_webmon"));
@@ -122,7 +121,7 @@ fn a_signal_during_the_start_ends_it_at_once() {
     let mut first = folder.start("--headless");
     first.until(|lines| !lines.is_empty());
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
-        // It waits for the lock of the store for some seconds, and then says so.
+        // It waits some seconds for the lock of the store and then reports it.
         let second = folder.start("--headless");
         let caught = |set: &str| u64::from_str_radix(set, 16).is_ok_and(|set| set >> (signal.as_raw() - 1) & 1 == 1);
         until("signals are caught", || status(second.pid(), "SigCgt").is_some_and(|set| caught(&set)));
@@ -205,9 +204,9 @@ fn lines_resume_as_whole_objects_when_a_file_may_grow_again() {
 
 #[test]
 fn a_check_during_which_the_process_was_stopped_says_nothing_of_the_site() {
-    /// Longer than any stop that is not noticed, and by far shorter than the timeout.
+    /// Longer than any stop that webmon overlooks, and far shorter than the timeout.
     const STOP: Duration = Duration::from_millis(1_500);
-    // An answer waits in the socket, or the end of the connection; either would come with a figure of the stop.
+    // A response or the end of the connection waits in the socket; either would be measured with the stop in it.
     for answers in [true, false] {
         let ((sender, held), (ask, asked)) = (channel::<()>(), channel());
         let held = Mutex::new(held);

@@ -1,10 +1,10 @@
-//! What a process does once, it does not do at a site's expense.
+//! The first check of a process measures the site, not the process's own initialization.
 
 use crate::support::program::{Folder, json};
 use crate::support::tls::{Authority, Leaf};
 use crate::support::{Behaviour, Server};
 
-/// How often a figure of this busy machine may be looked at before it is believed.
+/// Attempts before a figure of a busy machine counts as a failure.
 const TRIES: usize = 5;
 
 /// The time in TLS of the first check, and of the slowest of the others, µs.
@@ -14,7 +14,7 @@ fn is_like_the_others((first, others): Times) -> bool {
     first <= 3 * others + 10_000
 }
 
-/// Until one of several processes shows it: a figure of ours in it would be there in all of them.
+/// One process without the delay is enough: initialization would delay the first check in all of them.
 fn at_last(what: &str, measure: impl Fn() -> Times) {
     let seen: Vec<Times> = (0..TRIES).map(|_| measure()).take_while(|times| !is_like_the_others(*times)).collect();
     assert!(seen.len() < TRIES, "{what}: µs of the first handshake and of the slowest other one: {seen:?}");

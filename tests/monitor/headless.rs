@@ -1,7 +1,6 @@
-//! The whole monitor, as the program that people start: what it says live, what it remembers, and what the servers
-//! that it watched have seen, held against each other.
+//! The headless monitor: its output, its store, and the servers' own records must agree.
 //!
-//! The servers are ours and on loopback. `WEBMON_TRIAL_SECONDS` (6 unless set) is the length of the longest run.
+//! The servers listen on loopback. `WEBMON_TRIAL_SECONDS` (default 6) sets the length of the longest run.
 
 use std::collections::BTreeMap;
 use std::io::{PipeReader, PipeWriter, Write as _};
@@ -66,7 +65,7 @@ fn as_stored(mut sample: Value) -> Value {
     sample
 }
 
-/// Asserts that each site's numbers begin at 0 and leave none out, and that its time goes on.
+/// Asserts that each site's `seq` runs from 0 without a gap, and that its times rise.
 #[track_caller]
 fn assert_gap_free(history: &History) {
     for (site, samples) in history {
@@ -116,12 +115,12 @@ impl Watched {
     }
 }
 
-/// Holds the samples of a site against the requests for `path`: as many, each within its check, in order, with the
-/// status that was sent.
+/// Compares the samples of a site with the requests for `path`: the same number, each within its check, in order, with the
+/// status that the server sent.
 #[track_caller]
 fn assert_agree(site: &str, samples: &[Value], watched: &Watched, path: &str) {
-    /// A busy machine may take the processor away between the last phase and the note of the time, and two clocks are
-    /// compared. Less than an interval, which is what a sample too many or too few would show as.
+    /// A busy machine may take the processor away before the clock is read, and the test compares two clocks. The tolerance is
+    /// less than an interval, so a missing or extra sample still shows.
     const SLACK_US: u64 = 190_000;
     let mut checks: Vec<(u64, u64, &Value)> =
         samples.iter().map(|sample| (at(sample) - count(sample, "total_us"), at(sample), sample)).collect();
@@ -195,7 +194,7 @@ fn the_logs_of_the_servers_agree_with_the_samples_request_by_request() {
         assert_agree(site, &stored[site], watched, path);
     }
     for (site, samples) in &stored {
-        // Of five a second a busy machine makes few; fewer than this would be no history to compare.
+        // A busy machine makes fewer than five a second; below this there is no history to compare.
         assert!(samples.len() as u64 >= seconds / 2, "{site}: {} checks in {seconds} s", samples.len());
     }
     assert_phases(&stored);
@@ -207,7 +206,7 @@ fn the_logs_of_the_servers_agree_with_the_samples_request_by_request() {
     assert_eq!((count(last, "checks"), count(last, "up")), (recent.len() as u64, up as u64), "the last figures");
 }
 
-/// What is true of every sample of a site, and of the phases of all.
+/// Checks what holds for every sample of a site, and for the phases of all.
 #[track_caller]
 fn assert_phases(stored: &History) {
     for (site, key, value) in [
@@ -264,7 +263,7 @@ fn a_kill_at_any_moment_loses_nothing_that_was_ever_shown() {
         let mut monitor = folder.start(SAMPLES);
         // The last line may be a part of one, and what is not a sample does not count.
         monitor.until(|lines| lines.iter().filter(|line| line.contains("\"event\":\"sample\"")).count() > round);
-        // Beside the monitor: what a person saw is promised.
+        // Beside the running monitor: what it printed is stored.
         let beside = stored(&folder);
         assert_gap_free(&beside);
         assert_goes_on(&shown, &beside);
@@ -278,9 +277,9 @@ fn a_kill_at_any_moment_loses_nothing_that_was_ever_shown() {
         assert_goes_on(&beside, &unclean);
         let alerts_after = folder.run("alerts --format json").quietly();
         assert!(alerts_after.stdout.starts_with(&alerts.stdout), "{}\n{}", alerts.stdout, alerts_after.stdout);
-        // What was live and is remembered is the same; what is not remembered came within the last flush.
+        // Printed and stored samples are the same, except for those of the last flush.
         let live = live(&killed.stdout, "sample");
-        // Killed after its first line, it may not have told a sample yet.
+        // Killed after its first line, it may have printed no sample yet.
         let newest = live.iter().map(at).max().unwrap_or(0);
         for sample in live {
             let kept = unclean
@@ -313,7 +312,7 @@ fn a_second_monitor_is_refused_and_does_not_disturb_the_first() {
     let second = folder.run("--headless --for 1s").with(3);
     assert!(second.stderr.contains("webmon.redb"), "{}", second.stderr);
     assert_eq!(second.stdout, "");
-    // Without memory it may run beside.
+    // Without a store it may run beside another.
     folder.run("--headless --no-store --for 300ms").quietly();
     let before = first.lines().len();
     first.until(|lines| lines.len() > before);
@@ -353,7 +352,7 @@ fn an_incident_survives_a_restart_and_ends_when_its_site_is_removed() {
     let mut monitor = folder.start(alerts);
     monitor.until(|lines| lines.iter().any(|line| line.contains("\"down\"")));
     monitor.end_by(Signal::INT).with(130);
-    // Over a restart it is old news.
+    // After a restart it is not reported again.
     let again = folder.run(&format!("{alerts} --for 1500ms")).quietly();
     assert_eq!(live(&again.stdout, "alert"), [Value::Null; 0]);
     let without: String = busy(&server).split_inclusive('\n').filter(|line| !line.contains("refusing")).collect();
@@ -364,7 +363,7 @@ fn an_incident_survives_a_restart_and_ends_when_its_site_is_removed() {
     let states: Vec<&str> = history.iter().map(|alert| alert["state"].as_str().unwrap()).collect();
     assert_eq!(states, ["down", "ended"]);
     assert_eq!(history[1]["since"], history[0]["since"]);
-    // Put back, it begins anew.
+    // Added again, it starts from the beginning.
     folder.write("sites.yaml", &busy(&server));
     let mut back = folder.start(alerts);
     back.until(|lines| lines.iter().any(|line| line.contains("\"down\"")));
@@ -416,7 +415,7 @@ fn a_reader_that_leaves_is_a_quiet_end_with_everything_committed() {
             assert_eq!(as_stored(live), *kept);
         }
     }
-    // The same for a command that reads: it has more to say than a pipe holds.
+    // The same for a reading command with more output than a pipe holds.
     folder.run("--headless --for 1s").with(0);
     let text = through_a_shell(&folder, "\"$0\" samples | head -n 1; exit ${PIPESTATUS[0]}").quietly();
     assert_eq!(text.stdout.lines().count(), 1);
@@ -431,7 +430,7 @@ fn it_runs_without_stdin_and_without_an_environment() {
         let ended = through_a_shell(&folder, &format!("exec \"$0\" {SAMPLES} --for 1500ms {redirection}")).quietly();
         assert!(!ended.json().is_empty(), "{redirection}: {}", ended.stdout);
     }
-    // Without stdout there is nobody to tell, and still somebody to remember.
+    // Without stdout it prints nothing and still stores.
     let before = stored(&folder).values().map(Vec::len).sum::<usize>();
     through_a_shell(&folder, &format!("exec \"$0\" {SAMPLES} --for 1500ms >&-"));
     assert!(stored(&folder).values().map(Vec::len).sum::<usize>() > before);
@@ -497,8 +496,7 @@ fn a_full_disk_is_told_at_once_and_at_the_end_and_loses_nothing_that_was_saved()
     let before = stored(&folder);
     let mut monitor = Running::start(shell(&folder, "exec \"$0\" --headless"));
     monitor.until(|lines| lines.iter().any(|line| line.starts_with("watching")));
-    // From now on nothing can be written, as on a full disk: what a limit of the process says differs, what it does is
-    // the same.
+    // From here no write succeeds, as on a full disk; only the error text of a process limit differs.
     let nothing = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
     rustix::process::prlimit(Some(monitor.pid()), rustix::process::Resource::Fsize, nothing).unwrap();
     monitor.until(|lines| lines.iter().any(|line| line.contains("warning: store: not saving since")));
@@ -513,7 +511,7 @@ fn a_full_disk_is_told_at_once_and_at_the_end_and_loses_nothing_that_was_saved()
     assert_goes_on(&after, &stored(&folder));
 }
 
-/// A new store is made under another name first: what a full disk leaves of it must not keep the next start from one.
+/// A new store is created under a temporary name; the remains of a full disk must not block the next start.
 #[test]
 fn a_disk_that_is_full_at_the_start_is_told_and_leaves_nothing_behind() {
     let server = Server::start(Behaviour::ok());
@@ -576,7 +574,7 @@ fn a_history_that_lies_in_the_future_is_kept_and_gone_on_with() {
         assert_eq!(before["a"].len(), 10);
         let run = folder.run(&format!("{SAMPLES} --for 1500ms")).quietly();
         assert_eq!(run.stdout.contains("lie in the future"), !believed, "{}", run.stdout);
-        // In the order of their numbers, whatever their times say.
+        // In the order of `seq`, whatever the times are.
         let mut after = folder.run("samples --format json --site a").quietly().json();
         after.sort_by_key(|sample| count(sample, "seq"));
         assert_eq!(after[..10], before["a"]);

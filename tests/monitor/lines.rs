@@ -1,4 +1,4 @@
-//! The lines that scripts build on, as the real program prints them: names, order, units, nulls, and the text for people.
+//! The output that scripts rely on: names, order, units and nulls of the JSON lines, and the text lines.
 
 use std::fmt::Write as _;
 
@@ -150,7 +150,7 @@ fn stored_lines_are_live_ones_without_what_is_not_kept() {
     assert!(check["certificate"].is_null(), "{check}");
 }
 
-/// What it says until each of `patterns` was said, and at its end.
+/// The output until it matches each of `patterns`, and at the end.
 #[track_caller]
 fn until_said(folder: &Folder, patterns: &[String]) -> String {
     let patterns: Vec<Regex> = patterns.iter().map(|pattern| Regex::new(pattern).unwrap()).collect();
@@ -206,7 +206,7 @@ fn csv_has_the_names_of_json_as_columns_and_empty_fields_for_nulls() {
         let at = |name: &str| header.iter().position(|column| *column == name).unwrap();
         for (row, line) in rows.zip(lines.lines()) {
             let (fields, object): (Vec<&str>, _) = (row.split(',').collect(), json(line));
-            // Messages hold commas, so only what stands before them is compared by its place.
+            // Messages contain commas, so only the fields before them are compared by position.
             for name in ["event", "time", "site"] {
                 assert_eq!(Some(fields[at(name)]), object[name].as_str(), "{row}\n{line}");
             }

@@ -1,12 +1,12 @@
-//! The log of the program that people start: on stderr when headless, silent unless asked, never in the way.
-//! That it holds no secret is looked at in `tests/secrets.rs`, its file in `tests/terminal.rs`.
+//! The log of a headless monitor: on stderr, silent by default, never blocking. `tests/cli/secrets.rs` searches it for
+//! secrets; `tests/monitor/terminal.rs` covers its file.
 
 use crate::support::program::{Ended, Folder, Running, json};
 use crate::support::{Behaviour, Server, Step, response};
 use rustix::process::Signal;
 use serde_json::Value;
 
-/// One site that is up and one that is not, judged on so few checks that webmon warns of it.
+/// One site that is up and one that is not, with a rule of so few checks that webmon warns about it.
 fn folder(server: &Server) -> Folder {
     Folder::with(&format!(
         "defaults: {{ interval: 300ms, timeout: 10s }}\nsites:\n- {{ name: api, url: '{}' }}\n\
@@ -89,7 +89,7 @@ fn every_check_can_be_followed_and_topics_can_be_chosen() {
     has(&["debug probe: api ok (site=api seq=", " cause=ok status=200 total_us="]);
     has(&["debug probe: broken status (", " cause=status status=503 ", " detail=\"503"]);
     has(&["trace probe: api phases (", " connect_us=", " processing_us=", " address=127.0.0.1:"]);
-    // What is typed goes before what the environment says.
+    // The command line takes precedence over the environment.
     let ended = watched(&server, "--headless -vv", "off");
     assert!(ended.stderr.contains(" debug probe: ") && ended.stderr.contains(" debug store: committed"), "{ended:?}");
     assert!(!ended.stderr.contains(" trace "), "{ended:?}");

@@ -1,4 +1,4 @@
-//! sites.yaml read again by the program that people start, and what the service manager hears of it.
+//! Reloading sites.yaml, by SIGHUP and when the file changes, and what the service manager receives.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,7 +19,7 @@ fn file(server: &Server, names: &[&str]) -> String {
     format!("defaults: {{ interval: 100ms, timeout: 100ms }}\nsites:\n{sites}alerting: {{ window: 1s }}\n")
 }
 
-/// Puts another file in the place of sites.yaml, at once.
+/// Replaces sites.yaml atomically.
 fn replace(folder: &Folder, text: &str) {
     folder.write("sites.new", text);
     fs::rename(folder.path("sites.new"), folder.path("sites.yaml")).unwrap();
@@ -55,7 +55,7 @@ fn a_changed_file_is_taken_a_broken_one_is_told_and_no_sample_is_lost() {
     let mut monitor = folder.start(RUN);
     monitor.until(|lines| count(lines, "stays") > 3 && count(lines, "goes") > 3 && count(lines, "moves") > 3);
 
-    // By hand.
+    // By SIGHUP.
     let other = file(&server, &["comes", "stays", "moves"]).replace("/moves", "/elsewhere");
     replace(&folder, &other);
     monitor.signal(Signal::HUP);
@@ -63,7 +63,7 @@ fn a_changed_file_is_taken_a_broken_one_is_told_and_no_sample_is_lost() {
     monitor.until(|lines| count(lines, "comes") > 3);
     assert!(server.requests().iter().any(|request| request.target == "/elsewhere"));
 
-    // Broken: told once, and everything goes on.
+    // An invalid file: reported once; everything keeps running.
     replace(&folder, &other.replace("window", "windou"));
     let refused = warned(&mut monitor, "reload refused");
     assert!(
@@ -74,7 +74,7 @@ fn a_changed_file_is_taken_a_broken_one_is_told_and_no_sample_is_lost() {
     let before = count(&monitor.lines(), "stays");
     monitor.until(|lines| count(lines, "stays") > before + 3);
 
-    // By itself: right again, which is told although nothing changed, and then another one.
+    // Without a signal: a valid file, reported although nothing changed, and then a different one.
     replace(&folder, &other);
     assert_eq!(warned(&mut monitor, "nothing changed"), "sites.yaml read: nothing changed");
     replace(&folder, &file(&server, &["comes", "stays"]));
@@ -96,7 +96,7 @@ fn a_changed_file_is_taken_a_broken_one_is_told_and_no_sample_is_lost() {
     assert_eq!(refusals, 1, "a broken file is told once");
 }
 
-/// What a secret manager does: the file is replaced at once, sites.yaml stays as it is. A file that is gone for a moment, or
+/// A secret manager replaces the file atomically and leaves sites.yaml alone. A file that is missing for a moment, or
 /// holds what cannot be sent, changes nothing.
 #[test]
 fn a_secret_that_changes_in_its_file_is_taken_by_itself() {

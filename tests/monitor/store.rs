@@ -1,4 +1,4 @@
-//! The store as a file: what it does to other files, other processes and its own remains.
+//! The store as a file: foreign files, other processes, crashes and damage.
 
 use std::cell::Cell;
 use std::fs;
@@ -113,7 +113,7 @@ fn a_symbolic_link_leads_to_a_store_and_never_makes_or_changes_anything_else() {
     assert!(fs::symlink_metadata(&path).unwrap().is_symlink());
 }
 
-/// A container that mounts one file: it is there, empty, and no other one can be put in its place.
+/// A container may mount a single file: it exists, is empty, and cannot be replaced.
 #[cfg(unix)]
 #[test]
 fn an_empty_file_becomes_a_store_in_its_place() {
@@ -125,7 +125,7 @@ fn an_empty_file_becomes_a_store_in_its_place() {
     filled(&path, 3);
     assert_eq!(fs::metadata(&path).unwrap().ino(), node);
     assert_eq!(count(&Archive::open(&path).unwrap(), &Query::ALL), 3);
-    // What a crash leaves while it is filled: everything but the first bytes.
+    // A crash while the file is filled leaves everything but the first bytes.
     let mut torn = fs::read(&path).unwrap();
     torn[..9].copy_from_slice(b"webmonnew");
     fs::write(&path, torn).unwrap();
@@ -166,7 +166,7 @@ fn a_writer_is_known_by_its_lock_and_not_by_its_number() {
     store.sign(1, NOW).unwrap();
     assert_eq!(Archive::has_writer(&path), Some(true));
     let archive = Archive::open(&path).unwrap();
-    // Killed: it could not sign off.
+    // Killed, so it left no signature.
     let killed = path.with_extension("killed");
     fs::copy(&path, &killed).unwrap();
     assert_eq!(Archive::has_writer(&killed), Some(false));
@@ -239,7 +239,7 @@ fn a_newer_store_is_refused_with_both_versions_and_stays_as_it_is() {
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 
-/// A repair would write to it: it is looked at before.
+/// A repair would write to the file, so webmon examines it first.
 #[test]
 fn a_newer_store_that_was_left_unclean_is_refused_and_stays_as_it_is() {
     let (folder, path) = folder();
@@ -288,7 +288,7 @@ fn damaged_files_are_moved_aside_by_the_writer_and_only_by_it() {
         );
         assert_eq!(fs::read(&aside).unwrap(), damaged);
         fs::remove_file(&aside).unwrap();
-        // The new one works.
+        // The new store works.
         let (mut writer, mut producer) = writer(opened.store);
         producer.push(sample(0));
         assert_eq!(writer.flush(NOW).committed, 1);
@@ -342,7 +342,7 @@ fn who_follows_by_numbers_misses_nothing_and_sees_nothing_twice() {
     store.sign(4_711, NOW).unwrap();
     let (mut writer, mut producer) = writer(store);
     let (mut seen, mut pushed, mut now) = (Vec::new(), 0, NOW);
-    // Odd steps between seals, which come every quarter of an hour, and looks that skip some of them.
+    // Irregular steps between seals (every quarter of an hour), and reads that skip some of them.
     for round in 0..=60u64 {
         for _ in 0..round * 7 % 40 {
             let mut sample = sample(pushed);
@@ -445,7 +445,7 @@ fn a_file_that_may_only_be_read_is_read_and_says_why_it_cannot_be_written() {
     filled(&path, 10);
     fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
     assert_eq!(count(&Archive::open(&path).unwrap(), &Query::ALL), 10);
-    // The superuser may write everything: then the simulated disk of the store's own tests is all there is to refuse it.
+    // The superuser may write everything; then only the simulated disk of the store's unit tests refuses.
     if fs::OpenOptions::new().write(true).open(&path).is_ok() {
         eprintln!("skipped: whoever runs this test may write to a file of mode 0400");
         return;
@@ -454,7 +454,7 @@ fn a_file_that_may_only_be_read_is_read_and_says_why_it_cannot_be_written() {
     assert!(refused.contains(&format!("cannot open {}", path.display())), "{refused}");
 }
 
-/// Where nobody can make a file, not even the superuser.
+/// A folder in which no user can create a file, not even the superuser.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_folder_that_takes_no_file_is_told_with_its_path() {
@@ -506,7 +506,7 @@ fn who_follows_a_writer_sees_what_the_certificate_of_each_new_check_says() {
     assert_eq!(Archive::open(&copy).unwrap().certificates().unwrap(), [(SiteId(0), shown)]);
 }
 
-/// Every byte of the figures of a store, as it is read.
+/// All figures of a store, as text.
 fn everything(path: &Path) -> Vec<(u64, Sample, Option<String>)> {
     let mut all = Vec::new();
     let passed = Archive::open(path).unwrap().samples(&Query::ALL, |stored| {
@@ -518,7 +518,7 @@ fn everything(path: &Path) -> Vec<(u64, Sample, Option<String>)> {
     all
 }
 
-/// Whoever takes the file away from a running monitor is told so; samples wait for it, and go nowhere else.
+/// If the file of a running monitor is moved away, webmon reports it; samples wait and go to no other file.
 #[cfg(unix)]
 #[test]
 fn a_file_that_is_taken_away_is_told_and_nothing_is_lost_when_it_comes_back() {
@@ -557,7 +557,7 @@ fn a_file_that_is_taken_away_is_told_and_nothing_is_lost_when_it_comes_back() {
     }
 }
 
-/// A program that changes the file in place takes it away as well: what it left there is not written to, and the samples wait.
+/// The same if another program changes the file in place: webmon does not write to the result, and the samples wait.
 #[test]
 fn a_file_that_is_cut_or_overwritten_in_place_is_told_and_nothing_is_lost_when_its_contents_come_back() {
     fn cut(path: &Path, length: u64) {
@@ -635,7 +635,7 @@ fn what_the_database_says_of_its_own_code_is_not_shown() {
     let (_folder, path) = folder();
     filled(&path, 20_000);
     let whole = fs::read(&path).unwrap();
-    // Everything behind the header, which has a checksum of its own, is another's.
+    // Everything behind the header, which has its own checksum, comes from another file.
     for fill in [0, 1, 0xff] {
         let mut bytes = whole.clone();
         bytes[4_096..].fill(fill);
@@ -669,7 +669,7 @@ fn a_backup_is_the_store_at_one_moment_while_the_writer_goes_on() {
     assert_eq!(everything(&copy), everything(&path)[..3_100]);
     let verdict = Archive::open(&copy).unwrap().verify().unwrap();
     assert!(verdict.is_sound() && verdict.samples == 3_100, "{verdict:?}");
-    // A second one does not overwrite the first, and what is in the way stays as it is.
+    // A second one does not overwrite the first; an existing file stays.
     let before = fs::read(&copy).unwrap();
     assert!(message(archive.backup(&copy, false)).contains("exists already"));
     assert_eq!(fs::read(&copy).unwrap(), before);
@@ -686,7 +686,7 @@ fn compaction_gives_room_back_and_keeps_everything() {
     let before = everything(&path);
     let compacted = Store::compact(&path, &at_once()).unwrap();
     assert!(compacted.after < compacted.before, "{compacted:?}");
-    // Fifteen bytes a sample, and what a database takes for itself.
+    // Fifteen bytes per sample, plus the database's overhead.
     assert!(compacted.after < 1_000_000, "{compacted:?}");
     assert_eq!(everything(&path), before);
     let mut told = Vec::new();
@@ -697,7 +697,7 @@ fn compaction_gives_room_back_and_keeps_everything() {
     drop(store);
 }
 
-/// What is done to the table of blocks, given its keys.
+/// A change of the table of blocks, given its keys.
 type Damage = dyn Fn(&mut redb::Table<'_, (u32, u64), &'static [u8]>, Vec<(u32, u64)>);
 
 fn change_blocks(path: &Path, change: &Damage) {

@@ -1,9 +1,8 @@
-//! The dashboard in a real terminal: it appears, follows the size, and gives the terminal back as it was, however it
-//! ends.
+//! The dashboard in a real terminal: it appears, follows the size, and restores the terminal however it ends.
 //!
-//! Each case has a pseudo-terminal of its own, whose other side is read here. A terminal hangs up only on those whose
-//! controlling terminal it is, and to become one takes a process of its own: this test program starts itself again
-//! as [`launcher`], which takes the terminal and turns into webmon.
+//! Each case has its own pseudo-terminal and reads the other side. Only a process whose controlling terminal it is receives
+//! the hang-up, and only a new process can acquire one: the test program starts itself again as [`launcher`], which
+//! acquires the terminal and executes webmon.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -51,7 +50,7 @@ fn launcher() {
         let mut job = webmon.spawn().unwrap();
         let pid = Pid::from_child(&job);
         tcsetpgrp(&terminal, pid).unwrap();
-        // Had it touched the terminal before it was its own, it would have been stopped.
+        // Touching the terminal from the background would have stopped it.
         kill_process(pid, Signal::CONT).unwrap();
         std::fs::write("job.pid", pid.as_raw_nonzero().to_string()).unwrap();
         if std::env::var(SHELL).is_ok_and(|shell| shell == TAKES) {
@@ -284,7 +283,7 @@ fn q_gives_the_terminal_back_and_leaves_a_summary() {
     terminal.press("?");
     terminal.until("Help");
     terminal.press("?q");
-    // A busy machine skips checks, and then the figures are told to be of fewer.
+    // A busy machine skips checks, and then the figures say that they cover fewer.
     let left = terminal.end(0).replace('~', "");
     let lines: Vec<&str> = left.lines().collect();
     assert!(lines[0].starts_with("webmon watched 2 sites for ") && lines[0].ends_with("1 alert (open)"), "{left}");
@@ -306,7 +305,7 @@ fn the_dashboard_shows_no_secret_on_any_of_its_screens() {
     terminal.press("?");
     terminal.until("Help");
     terminal.press("?");
-    // Every site by itself: its address, its last failure, its causes.
+    // Each site's own screen: its address, its last failure, its causes.
     terminal.press("g\r");
     for key in ["]", "]", "]", "]", "]", "]", "]", "]", "]", "\x1b", "a"] {
         terminal.forget();
@@ -367,7 +366,7 @@ fn a_storm_of_sizes_is_followed_and_the_last_screen_can_stay() {
     for round in 0..6 {
         for (columns, rows) in [(1, 1), (300, 100), (0, 0), (20, 5), (80, 1), (2, 60), (65, 24), (400, 3)] {
             terminal.resize(columns, rows);
-            // Let one frame of this size in a while be drawn, whatever is in it.
+            // Wait for one frame of this size, whatever it shows.
             terminal.forget();
             let start = now();
             while round == 0 && terminal.recent().is_empty() && now() - start < Duration::from_millis(1200) {
@@ -426,7 +425,7 @@ fn ctrl_z_gives_the_terminal_to_the_shell_and_the_shell_gives_it_back() {
         terminal.until_drawn();
         assert!(terminal.recent().contains(ENTER), "{:?}", terminal.recent());
     }
-    // Stopped by something that cannot be caught: all of it is drawn again.
+    // Stopped by SIGSTOP, which cannot be caught: it redraws everything.
     kill_process(job, Signal::STOP).unwrap();
     until_stopped(job);
     terminal.forget();
@@ -477,7 +476,7 @@ fn a_watcher_shows_what_another_stores_and_says_when_that_one_is_gone() {
     let left = headless.end_by(Signal::TERM);
     assert_eq!(left.code, Some(143), "{}", left.stderr);
     one.until("no webmon is running on this store");
-    // Another one comes, and what it stores is seen at once.
+    // Another monitor starts; the dashboard shows what it stores at once.
     one.forget();
     let again = folder.start("--headless");
     one.until("pid");
@@ -551,14 +550,14 @@ fn a_terminal_that_hangs_up_ends_the_program() {
     assert!(folder.run("samples --format json").quietly().json().len() >= 2);
 }
 
-/// Waits until nothing more of what webmon draws fits into the terminal, which nobody reads any more.
+/// Waits until the terminal, which has no reader any more, takes no further output.
 fn until_full(terminal: &mut Terminal) {
     terminal.stop.store(true, Ordering::Relaxed);
     terminal.reading.take().unwrap().join().unwrap();
     let waiting = |terminal: &Terminal| rustix::io::ioctl_fionread(terminal.ours.as_ref().unwrap()).unwrap();
     let (mut last, mut same, start) = (0, 0, now());
     for step in 0_u16.. {
-        // Each size is a frame that is drawn anew.
+        // Each size forces a full redraw.
         terminal.resize(100 + step % 2, 30);
         std::thread::sleep(POLL * 20);
         let waits = waiting(terminal);

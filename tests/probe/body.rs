@@ -1,4 +1,4 @@
-//! What a probe makes of bodies: packed ones, texts in other charsets, and ones that take long to look at.
+//! Response bodies: compressed, in other charsets, streamed, and slow to search.
 
 use std::cell::Cell;
 use std::io::Write as _;
@@ -160,7 +160,7 @@ async fn a_stream_is_read_until_it_is_decided() {
             if keep_alive {
                 continue;
             }
-            // What is no stream by its name is one if it has not ended in time.
+            // Without the name of a stream, a body counts as one if it has not ended in time.
             let page = Site { timeout: Duration::from_secs(1), ..site(&server, "/page", expect) };
             let seen = prober.probe(&page).await;
             assert_eq!(outcome(&seen), (Cause::Ok, ""), "{seen:?}");
@@ -174,7 +174,7 @@ async fn a_stream_is_read_until_it_is_decided() {
     }
 }
 
-/// `text` packed as a server does that flushes after each event, and goes on.
+/// `text`, compressed by a server that flushes after each event and stays open.
 fn flushed(text: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(text).unwrap();
@@ -223,7 +223,7 @@ async fn a_stream_is_decided_in_its_text_also_where_that_is_packed_or_in_another
     }
 }
 
-/// Many times as much as is looked at on the network thread: decided when the time is up, by what was unpacked.
+/// Many times what the network thread searches: decided by what was unpacked when the time is up.
 #[tokio::test]
 async fn a_packed_stream_that_unpacks_to_much_is_decided_in_the_end() {
     let server = Server::start(Behaviour::answering(|_| {
@@ -256,8 +256,8 @@ thread_local! {
     static USED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
-/// A processor that has counted nothing until three other checks were made, and then counts 50 ms for each turn: so how fast
-/// this machine is does not matter.
+/// A processor clock that stands still until three other checks are done and then counts 50 ms per turn, so that the speed of
+/// the machine does not matter.
 fn thread_time() -> Duration {
     if OTHERS.load(Ordering::Relaxed) >= 3 {
         USED.set(USED.get() + Duration::from_millis(50));
@@ -265,7 +265,7 @@ fn thread_time() -> Duration {
     USED.get()
 }
 
-/// Everything is in one thread here, as in a monitor.
+/// One thread runs everything, as in a monitor.
 #[tokio::test]
 async fn a_body_that_takes_long_to_match_holds_up_no_other_site() {
     let mut random = 1_u32;
@@ -305,7 +305,7 @@ async fn a_body_that_takes_long_to_match_holds_up_no_other_site() {
     assert_eq!(outcome(&waiting.await.unwrap()), (Cause::Body, "matching took longer than 1 s"));
 }
 
-/// The next check asks over the same connection, whatever stood around the body.
+/// The next check uses the same connection, whatever surrounded the body.
 #[tokio::test]
 async fn a_connection_is_kept_after_a_body_in_odd_chunks() {
     let server = Server::start(Behaviour::answering(|_| {

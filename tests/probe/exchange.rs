@@ -1,7 +1,7 @@
-//! The probe engine against servers on loopback: each fault with its cause, each phase with its time.
+//! Probes of scripted servers: the cause of each fault, the time of each phase.
 //!
-//! Lower bounds of times are exact, since a script that waits 60 ms cannot answer sooner; upper bounds are
-//! far off, since a busy machine may be slow. Nothing here depends on a network.
+//! Lower bounds of times are exact, since a script that waits 60 ms cannot answer sooner; upper bounds are generous,
+//! since a busy machine may be slow. No test needs a network.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -39,7 +39,7 @@ fn impatient(url: &str) -> Site {
     Site { timeout: Duration::from_millis(500), ..site(url) }
 }
 
-/// A machine with a network, whatever this one has.
+/// Pretends that this machine has a network.
 fn online() -> ProberOptions {
     ProberOptions { has_route: |_| true, ..ProberOptions::default() }
 }
@@ -73,7 +73,7 @@ fn assert_sound(seen: &Observation, case: &str) {
     assert_eq!(seen.status.is_some(), seen.http != Http::None, "{case}: {seen:?}");
 }
 
-/// One row: what a server does, and what a probe must make of it.
+/// One row: the server's script and the expected observation.
 struct Row {
     case: &'static str,
     script: Vec<Step>,
@@ -316,11 +316,11 @@ async fn servers_without_end_are_bounded() {
         row("a body", after("HTTP/1.1 200 OK\r\n\r\n", &"y".repeat(4096)), (Cause::Ok, Some(200), "cpT"), ""),
         row("chunks", after(chunked, "2\r\nok\r\n"), (Cause::Ok, Some(200), "cpT"), ""),
     ];
-    // Without a bound each of them would go on until its timeout, and say so.
+    // Without a bound each of them would run until its timeout and report that.
     check(rows, site).await;
 }
 
-/// A body of tiny pieces is read no further long before `max_body`: what packs it costs more than it holds.
+/// A body of tiny chunks ends long before `max_body`: its framing costs more than its content.
 #[tokio::test]
 async fn what_packs_a_body_is_bounded_too() {
     let chunked = |bytes: &[u8]| {
@@ -416,14 +416,14 @@ async fn a_port_that_refuses_and_a_server_that_hangs_up_at_once() {
             let server = Server::start(behaviour.at_accept(vec![step.clone()]));
             let seen = probe(&site(&server.url("/"))).await;
             assert_eq!(seen.cause, cause, "{step:?}: {seen:?}");
-            // A reset can overtake the news of the connection.
+            // A reset can overtake the completion of the connection.
             assert!(phases(&seen) == last || (cause == Cause::Reset && phases(&seen) == "c"), "{step:?}: {seen:?}");
             assert_sound(&seen, "hang up");
         }
     }
 }
 
-/// Whether it comes before the request is a matter of luck.
+/// It may arrive before the request or after it.
 #[tokio::test]
 async fn a_server_that_speaks_first_is_heard_after_the_request() {
     let prober = prober(&online());
@@ -701,7 +701,7 @@ async fn an_address_that_swallows_connections_costs_a_quarter_of_a_second_not_th
     assert!((500..60_000).contains(&millis(&seen, Phase::Connect)), "{seen:?}");
 }
 
-/// An answer that is good for no time is asked for anew, and the address that it then has is the one that is used.
+/// A lookup with a TTL of zero is repeated at the next check, which uses the new address.
 #[tokio::test]
 async fn a_name_that_moves_is_followed() {
     let server = Server::start(Behaviour::ok());
@@ -750,7 +750,7 @@ async fn addresses_of_ipv4_that_come_late_are_waited_for_since_those_of_ipv6_may
     assert!(millis(&seen, Phase::Resolve) >= 149, "{seen:?}");
 }
 
-/// Who a server is, and what is to be said of it: the cause, all faults, a part of the detail.
+/// A server's identity and the expected result: the cause, all faults, a part of the detail.
 type Shown = (Identity, Cause, Vec<CertificateFault>, &'static str);
 
 /// Probes a server for each, by the rules and without them.
@@ -1028,7 +1028,7 @@ async fn more_lookups_than_may_be_in_flight(first: Answer) -> Vec<Observation> {
         start(&mut running, &prober, patient(&format!("http://n{n}.example.test/"), 3_000));
     }
     for n in 0..20 {
-        // The first of those that wait gets the place of whoever is answered, and keeps it.
+        // The first in the queue gets the slot of the lookup that was answered, and keeps it.
         let timeout = if n == 0 { 3_000 } else { 2_000 };
         start(&mut running, &prober, patient(&format!("http://late{n}.example.test/"), timeout));
     }
@@ -1043,7 +1043,7 @@ async fn lookups_in_flight_are_bounded_and_waiting_for_one_is_no_outage() {
     let seen = more_lookups_than_may_be_in_flight(first).await;
     let count = |cause| seen.iter().filter(|seen| seen.cause == cause).count();
     assert_eq!((count(Cause::DnsNotFound), count(Cause::DnsTimeout), count(Cause::Local)), (1, 128, 19));
-    // Only the moment in which the memory was asked is time spent on them.
+    // Only the look at the cache counts as their time.
     let late = seen.iter().filter(|seen| seen.cause == Cause::Local);
     let spent: u32 = late.map(|seen| seen.phases.total().get()).sum();
     assert!(spent < 19 * 1_000_000, "waiting is on the clock: {spent} µs");
@@ -1054,7 +1054,7 @@ async fn waiting_while_no_lookup_gets_an_answer_is_the_silence_of_the_name_serve
     let seen = more_lookups_than_may_be_in_flight(Answer::Silence).await;
     assert!(seen.iter().all(|seen| seen.cause == Cause::DnsTimeout), "{seen:?}");
     let waited: Vec<_> = seen.iter().filter(|seen| seen.detail.contains("none of the DNS lookups")).collect();
-    // The first of them may get the place of somebody who gave up just before it does itself.
+    // The first of them may get the slot of a lookup that gave up just before it does itself.
     assert!(waited.len() >= 19, "{waited:?}");
     assert!(waited.iter().all(|seen| millis(seen, Phase::Resolve) >= 1_900), "{waited:?}");
 }
@@ -1064,7 +1064,7 @@ thread_local! {
     static AHEAD: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
-/// A process that is stopped and goes on later finds its timers long overdue.
+/// A process that was stopped and resumes finds its timers long overdue.
 #[tokio::test]
 async fn a_check_during_which_webmon_did_not_run_says_nothing_of_the_site() {
     let server = Server::start(Behaviour::always(vec![Step::Hang]));
@@ -1154,7 +1154,7 @@ async fn hostile_servers_do_not_disturb_their_neighbours() {
         assert_eq!(seen.cause, Cause::Ok, "{seen:?}");
     }
     let seen = attacks.join_all().await;
-    // A machine that is busy with more than this test may have had no time for those that hang.
+    // A busy machine may have had no time for those that hang.
     let is_busy = |seen: &Observation| seen.detail.contains("too busy") || seen.detail.contains("too late");
     assert!(seen.iter().all(|seen| seen.cause != Cause::Local || is_busy(seen)), "{seen:?}");
     assert_eq!(healthy.requests().len(), 20);

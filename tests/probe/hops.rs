@@ -1,4 +1,4 @@
-//! What goes on over the hops of one check: cookies, a body and its headers, and how far redirects are followed.
+//! The hops of one check: cookies, the body and its headers, and the bound of redirects.
 
 use std::time::Instant;
 
@@ -33,7 +33,7 @@ fn setting(status: u16, location: &str, cookies: &[&str]) -> String {
     redirect(status, location).replacen("\r\n", &format!("\r\n{lines}"), 1)
 }
 
-/// A server that lets in who sends its cookie, and sends everybody else through `/login`.
+/// A server that accepts requests with its cookie and redirects all others to `/login`.
 fn guarded() -> Server {
     Server::start(Behaviour::answering(|request: &Request| {
         let cookies = request.header("cookie").unwrap_or_default();
@@ -91,7 +91,7 @@ async fn cookies_of_a_host_do_not_reach_another() {
     assert_eq!(there.requests()[0].header("cookie"), None);
 }
 
-/// An API that wants to know what it is sent, under two names, and a server before it that redirects.
+/// An API under two names that records requests, and a server in front of it that redirects.
 fn api(status: u16, host: &str) -> (Server, Server) {
     let api = Server::start(Behaviour::answering(|request: &Request| {
         let is_json = request.header("content-type") == Some("application/json");

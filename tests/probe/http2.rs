@@ -1,4 +1,4 @@
-//! HTTP/2: each fault with its cause, what is asked once more, and the way from the handshake to the protocol.
+//! HTTP/2: the cause of each fault, retries, and the choice of the protocol in the handshake.
 //!
 //! Most servers here speak it with prior knowledge and without TLS, so that a script is just frames.
 
@@ -56,7 +56,7 @@ fn whole() -> Vec<u8> {
     [ok_head(1, 0), frame(http2::DATA, END_STREAM, 1, b"ok")].concat()
 }
 
-/// Waits until the request has come; a script that ends the stream before it began would be wrong by itself.
+/// Waits for the request; a script must not end a stream before it begins.
 fn after_request(frames: Vec<u8>) -> Vec<Step> {
     vec![Step::send(settings()), Step::Hear(http2::has_asked), Step::send(frames)]
 }

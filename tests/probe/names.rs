@@ -1,4 +1,4 @@
-//! Names: several name servers and their order, servers that fail in one way or another, aliases, what is remembered.
+//! Name resolution: the order of several name servers, failing servers, aliases, the cache.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -26,7 +26,7 @@ fn here() -> Answer {
     Answer::Addresses(vec![Ipv4Addr::LOCALHOST.into()])
 }
 
-/// An address at which nobody listens.
+/// An address without a listener.
 fn elsewhere() -> Answer {
     Answer::Addresses(vec![Ipv4Addr::new(127, 0, 0, 2).into()])
 }
@@ -105,7 +105,7 @@ async fn a_silent_first_server_is_remembered_until_it_answers_again() {
     .await
     .expect("the silence is remembered");
     awake.store(true, Ordering::SeqCst);
-    // It is asked each time, so its word is soon the first again.
+    // It is asked each time, so its answer soon counts first again.
     tokio::time::timeout(PATIENCE, async {
         for n in 0.. {
             if prober.probe(&site(&web, &format!("m{n}.test"))).await.cause == Cause::DnsNotFound {
@@ -159,7 +159,7 @@ async fn a_server_without_edns_is_asked_without() {
         let v4 = |host| Site { family: Family::V4, ..site(&web, host) };
         let seen = prober.probe(&v4("a.test")).await;
         assert_eq!(seen.cause, Cause::Ok, "{what}: {seen:?}");
-        // From then on it is asked without at once.
+        // From then on it is asked without EDNS.
         let seen = prober.probe(&v4("b.test")).await;
         let asked = names.asked().iter().filter(|name| *name == "b.test").count();
         assert_eq!((seen.cause, asked), (Cause::Ok, 1), "{what}: {seen:?}");
@@ -271,7 +271,7 @@ async fn aliases_are_followed_and_loops_named() {
     assert!(names.asked().len() < 100, "a chain without end comes to one");
 }
 
-/// Ports that nobody listens at say so at the end of a lookup; a server after them is asked long before.
+/// Closed ports appear in the failure of the lookup; a server behind them is asked long before.
 #[tokio::test]
 async fn a_server_that_is_not_there_gives_way_to_the_next() {
     let web = Server::start(Behaviour::ok());

@@ -1,4 +1,4 @@
-//! Which certificates count: those of the path that verified, and what there is to say of one that did not.
+//! Certificate paths: the dates of the path that verified, and the failures of one that did not.
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -22,7 +22,7 @@ async fn probed(identity: Identity, root: Option<Vec<u8>>, rules: TlsRules) -> O
     let prober = HttpProber::with(&options, clock).unwrap();
     let site = Site { tls: rules, ..Site::new("site", server.url("/").parse().unwrap()) };
     let first = prober.probe(&site).await;
-    // Remembered or not, it says the same.
+    // Cached or not, the result is the same.
     let second = prober.probe(&site).await;
     let said = |seen: &Observation| (seen.cause, seen.detail.clone(), seen.certificate.clone());
     assert_eq!(said(&first), said(&second));
@@ -61,7 +61,7 @@ async fn what_a_path_does_not_need_may_be_of_any_date() {
         let seen = probed(ours.issue(&leaf()).sending_along(&more), Some(ours.root()), TlsRules::default()).await;
         assert_eq!((seen.cause, days_left(&seen)), (Cause::Ok, 300), "{what}: {seen:?}");
     }
-    // What is wrong with the host says nothing of dates.
+    // A wrong host says nothing about dates.
     let wrong = ours.issue(&Leaf::naming(&["other.test"]).expiring_in(std::time::Duration::from_hours(24 * 300 + 1)));
     let twin = ours.root_again(-900, -100, None);
     let seen = probed(wrong.sending_along(&[twin]), Some(ours.root()), TlsRules::default()).await;

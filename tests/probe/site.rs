@@ -1,4 +1,4 @@
-//! What a site may ask for: expectations, kept connections, address families, the system's resolver, certificate files.
+//! Options of a site: expectations, kept connections, address families, the system's resolver, certificate files.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -91,7 +91,7 @@ async fn a_kept_connection_serves_the_next_check() {
 
 #[tokio::test]
 async fn a_stale_connection_is_replaced_in_silence() {
-    // Each connection answers once: then it ends in some way, at once or when it is asked again.
+    // Each connection answers once and then ends, at once or at the next request.
     for (case, ending, method, cause) in [
         ("closed while idle", vec![Step::Close], "GET", Cause::Ok),
         ("closed while idle", vec![Step::Close], "POST", Cause::Ok),
@@ -143,7 +143,7 @@ async fn the_connection_of_a_site_that_is_checked_no_more_is_closed() {
     }
 }
 
-/// A server that gives up an idle connection says so while the next request is on its way.
+/// A server closes an idle connection while the next request is on its way.
 #[tokio::test]
 async fn a_timeout_of_an_idle_connection_is_not_the_answer_of_the_next_check() {
     for (method, outcomes) in [("GET", [Cause::Ok, Cause::Ok]), ("POST", [Cause::Ok, Cause::Status])] {
@@ -288,7 +288,7 @@ async fn a_site_brings_its_own_roots_and_its_own_certificate() {
     assert!(prober.learn(&site).unwrap_err().to_string().contains("client_key"));
 }
 
-/// What `openssl req -x509` makes says of itself that it is an authority's; who names it as a root means just this one.
+/// `openssl req -x509` marks a certificate as an authority's; naming it as a root means just this certificate.
 #[tokio::test]
 async fn a_servers_own_certificate_is_a_root_as_good_as_any() {
     let leaf = || Leaf::naming(&["127.0.0.1"]).of_an_authority();
@@ -343,7 +343,7 @@ async fn a_secret_in_a_path_is_not_in_what_is_told_of_a_redirect() {
     assert!(!format!("{} {:?}", seen.detail, seen.hops).contains("s3cret"), "{seen:?}");
 }
 
-/// A redirect to another origin must not lead to a server that is trusted unseen, nor show it who asks.
+/// A redirect to another origin must neither extend `insecure` to it nor show it the client certificate.
 #[tokio::test]
 async fn insecure_and_the_clients_certificate_are_for_the_sites_own_origin() {
     let (servers, clients) = (Authority::new(), Authority::called("clients"));

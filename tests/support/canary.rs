@@ -1,18 +1,18 @@
-//! A configuration full of secrets that can be told from everything else: each holds [`MARK`], and none may come out.
+//! A configuration full of recognizable secrets: each contains [`MARK`], and no output may show one.
 
 use super::program::Folder;
 use super::{Behaviour, Server, Step, ports, redirect, response};
 
-/// What every secret holds, and nothing else.
+/// Occurs in every secret and nowhere else.
 pub const MARK: &str = "c4n4ry";
 
-/// A server that answers, refuses, leads on, leads in circles and echoes what it was sent.
+/// A server that answers, refuses, redirects (also in circles) and echoes the request.
 pub fn server() -> Server {
     Server::start(Behaviour::answering(|request| {
         let path = request.target.split('?').next().unwrap_or_default();
         match path.rsplit('/').next().unwrap_or_default() {
             "broken" => vec![Step::send(response(503, "out of order"))],
-            // Everything that it was asked with, in the reason and in the place to go on to.
+            // The whole request, in the reason phrase and in the Location.
             "echo" => {
                 let said: Vec<String> = request.headers.iter().map(|(_, value)| value.clone()).collect();
                 let said = format!("{} {}", said.join(" "), request.target);
@@ -26,8 +26,7 @@ pub fn server() -> Server {
     }))
 }
 
-/// A folder whose sites.yaml holds a secret in every place where one can stand. What `alerting.exec` is told comes into the
-/// file `told`.
+/// A folder whose sites.yaml holds a secret in every possible place. `alerting.exec` writes its input into the file `told`.
 pub fn folder(server: &Server) -> Folder {
     let folder = Folder::empty();
     folder.write("secret", &format!("{MARK}-file\n"));

@@ -1,4 +1,4 @@
-//! Phases that a server delays by known times, and what a probe must have measured of them.
+//! Phases that a server delays by known times, and the check of what a probe measured.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ pub const TLS: u64 = 90;
 pub const PROCESSING: u64 = 130;
 pub const TRANSFER: u64 = 170;
 
-/// Holds the phases of `seen`, a probe that took `wall`, against the delays.
+/// Compares the phases of `seen`, a probe that took `wall`, with the delays.
 ///
-/// What a busy machine notices late belongs to the phase that it noticed late; the server, which goes on meanwhile, then
-/// leaves the next phase less. So where a wait begins with what the server did, both phases are judged together.
+/// A busy machine that notices an event late lengthens that phase; the server's timer is already running, which shortens the
+/// next one. Where a wait begins with the server's action, the check adds both phases.
 pub fn assert_delayed(seen: &Observation, wall: Duration) {
     let millis = |phase| u64::from(seen.phases.get(phase).map_or(0, Micros::get) / 1_000);
     for (phases, least) in [
@@ -26,7 +26,7 @@ pub fn assert_delayed(seen: &Observation, wall: Duration) {
         // Each is cut to whole milliseconds.
         assert!(spent.iter().sum::<u64>() + 1 >= least, "{phases:?}: {spent:?} ms, not {least} ms");
     }
-    // With the lower bounds, this leaves no room for time that is booked twice or in the wrong phase.
+    // With the lower bounds, this excludes time that is counted twice or in the wrong phase.
     let total = seen.phases.total().as_duration();
     let least = Duration::from_millis(RESOLVE + TLS + PROCESSING + TRANSFER);
     assert!(total <= wall && total >= least, "{total:?} within {wall:?}");

@@ -24,15 +24,15 @@ pub enum Answer {
     Silence,
     /// The answer to another question.
     WrongId,
-    /// An answer that says it is not whole, so that one should ask over TCP, where nobody listens.
+    /// A truncated answer, which asks for TCP, where no server listens.
     Truncated,
-    /// Over UDP one that is not whole, over TCP this one; for a server with TCP.
+    /// Truncated over UDP, this one over TCP; for a server with TCP.
     OverTcp(Box<Answer>),
     /// Bytes that are no answer.
     Garbage,
     /// These addresses, of a name that was not asked for.
     OfAnotherName(Vec<IpAddr>),
-    /// This one, from another port.
+    /// This one, sent from another port.
     FromElsewhere(Box<Answer>),
     /// Names that are aliases of others, and no address.
     Aliases(Vec<(String, String)>),
@@ -123,7 +123,7 @@ impl Drop for NameServer {
 const A: u16 = 1;
 const AAAA: u16 = 28;
 
-/// What to say, and what was asked.
+/// The answers, and the questions so far.
 struct Script {
     answer: Box<dyn Fn(&str) -> Answer + Send + Sync>,
     log: Arc<Mutex<Vec<String>>>,

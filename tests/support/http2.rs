@@ -1,6 +1,6 @@
 //! Frames of HTTP/2 (RFC 9113), byte by byte, for scripts that hold to the protocol or break it.
 
-/// With what a client begins (RFC 9113, 3.4).
+/// The client's connection preface (RFC 9113, 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Length, type, flags and stream of a frame.
 const FRAME_HEAD: usize = 9;
@@ -32,7 +32,7 @@ pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Whether what a client has said so far holds the whole head of a request.
+/// Whether the client's bytes so far contain the whole head of a request.
 pub fn has_asked(said: &[u8]) -> bool {
     let mut rest = said.strip_prefix(PREFACE).unwrap_or_default();
     while rest.len() >= FRAME_HEAD {

@@ -1,4 +1,4 @@
-//! One connection of a scripted server, so that scripts need not care whether there is TLS.
+//! One connection of a scripted server, with or without TLS.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! Servers on loopback for integration tests: scripted byte by byte, and keeping a log of what they were asked.
+//! Servers on loopback for integration tests: scripted byte by byte, with a log of their requests.
 //!
 //! ```no_run
 //! mod support;
@@ -12,9 +12,9 @@
 //! assert_eq!(server.requests()[0].target, "/slow");
 //! ```
 //!
-//! A server listens on a free port of 127.0.0.1 and runs on its own thread with its own runtime, so it serves a
-//! paused or blocked test, and a spawned binary, just as well. It stops when it is dropped. What it sends is
-//! what the script says, bytes and all: nothing is corrected. Certificates are in [`tls`], name servers in [`dns`].
+//! A server listens on a free port of 127.0.0.1 and has its own thread and runtime, so it also serves a paused or blocked
+//! test and a spawned binary. It sends the bytes of the script, uncorrected, and stops when it is dropped. Certificates
+//! are in [`tls`], name servers in [`dns`].
 #![allow(dead_code, reason = "each test binary uses its own part of this module")]
 #![allow(unreachable_pub, reason = "shared by several test binaries")]
 #![allow(clippy::unwrap_used, reason = "a server that cannot be set up ends its test")]
@@ -173,8 +173,8 @@ struct Log {
     closed: AtomicUsize,
 }
 
-/// Connections that may wait to be accepted. More than any test opens at once, however long this thread gets no
-/// processor: past it the kernel drops what it has promised, and a client that speaks second waits without end.
+/// The backlog: more connections than any test opens while this thread gets no processor. Beyond it the kernel drops
+/// connections that it has completed, and a client that waits for the server's first byte waits for ever.
 const BACKLOG: u32 = 1_024;
 
 /// A running server; it stops when dropped.
@@ -248,7 +248,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // A panic of the server's thread shows on stderr; a second one here would hide the test's own.
+            // The server's thread reports its panic on stderr; a second one here would hide the test's own.
             drop(thread.join());
         }
     }

@@ -1,4 +1,4 @@
-//! Ports at which nobody answers.
+//! Closed ports, and ports that never answer.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
 use std::thread::JoinHandle;

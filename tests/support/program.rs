@@ -1,6 +1,6 @@
-//! The real program, run as a stranger runs it: in a folder of its own, with nothing of this process's environment.
+//! The real binary, run in a folder of its own without this process's environment.
 //!
-//! Nothing here sleeps for luck: whoever waits names what for, and a deadline that only a fault reaches.
+//! Nothing here sleeps: each wait names its event and has a deadline that only a fault reaches.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Far more than anything takes, on a busy machine too.
+/// Far more than anything takes, even on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 const POLL: Duration = Duration::from_millis(5);
 
@@ -79,21 +79,21 @@ pub struct Ended {
     pub code: Option<i32>,
     /// Everything it printed.
     pub stdout: String,
-    /// Everything it complained about.
+    /// Everything on stderr.
     pub stderr: String,
     /// From the last call that waited or sent a signal to the exit.
     pub took: Duration,
 }
 
 impl Ended {
-    /// Asserts the exit code, and shows what was said when it is another.
+    /// Asserts the exit code; shows the output when it is another.
     #[track_caller]
     pub fn with(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "stdout: {}\nstderr: {}", self.stdout, self.stderr);
         self
     }
 
-    /// Asserts that it ended well and had nothing to say on stderr.
+    /// Asserts exit code 0 and an empty stderr.
     #[track_caller]
     pub fn quietly(self) -> Self {
         assert_eq!(self.stderr, "");
@@ -131,14 +131,14 @@ impl Running {
         Self { child, stdout, stderr }
     }
 
-    /// Starts `command` with this stdout, whose other end somebody else has.
+    /// Starts `command` with this stdout; the caller has the other end.
     pub fn start_into(mut command: Command, stdout: impl Into<Stdio>) -> Self {
         let mut child = command.stdout(stdout).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = Reading::from(child.stderr.take().unwrap());
         Self { child, stdout: Reading::from(std::io::empty()), stderr }
     }
 
-    /// Starts `command` with this stderr, whose other end somebody else has.
+    /// Starts `command` with this stderr; the caller has the other end.
     pub fn start_complaining_into(mut command: Command, stderr: impl Into<Stdio>) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
         let stdout = Reading::from(child.stdout.take().unwrap());
@@ -230,7 +230,7 @@ pub fn now() -> Instant {
     Instant::now()
 }
 
-/// The time of day, for what is to be remembered.
+/// The time of day, for samples in a store.
 pub fn wall() -> SystemTime {
     SystemTime::now()
 }

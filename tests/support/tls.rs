@@ -1,4 +1,4 @@
-//! Certificates for servers of tests: an authority of our own, and leaves with every fault.
+//! Certificates for test servers: a private authority, and leaves with every fault.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -28,7 +28,7 @@ macro_rules! days_from_now {
     }};
 }
 
-/// What a server shows in a handshake.
+/// A server's certificate and key.
 #[derive(Clone)]
 pub struct Identity {
     config: Arc<ServerConfig>,
@@ -42,7 +42,7 @@ impl Identity {
         let der = key.serialize_der();
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        // Nobody looks whether the server itself could read its certificate.
+        // rustls does not check that the server itself can read its certificate.
         let certified = CertifiedKey::new(chain.clone(), provider.key_provider.load_private_key(key).unwrap());
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -315,14 +315,14 @@ impl Leaf {
     }
 }
 
-/// A root of our own with one intermediate.
+/// A private root with one intermediate.
 pub struct Authority {
     root: CertifiedIssuer<'static, KeyPair>,
     intermediate: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Authority {
-    /// A new authority; nobody trusts it unless told to.
+    /// A new authority, not in any trust store.
     pub fn new() -> Self {
         Self::called("a test's")
     }

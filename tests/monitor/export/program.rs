@@ -1,4 +1,4 @@
-//! webmon with an export, as people start it: what it says, what it leaves alone, how it is killed and how it ends.
+//! webmon with an export: its output, restarts after a kill and after a clean end, and what it leaves alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
@@ -122,7 +122,7 @@ fn every_check_is_exported_before_a_clean_end_and_the_flag_needs_no_section() {
     settle(&folder, &flag, &influx.url("/"));
     assert_eq!(received(&influx), stored(&folder));
     assert!(received(&influx).len() > 3);
-    // The next run goes on where this one ended.
+    // The next run continues where this one ended.
     let before = influx.requests().len();
     folder.run(&format!("{flag} --for 2s")).quietly();
     settle(&folder, &flag, &influx.url("/"));
@@ -176,7 +176,7 @@ fn a_token_reaches_the_server_and_nobody_else() {
     let requests = refusing.requests();
     assert_eq!(requests[0].header("authorization"), Some("Token hunter2"));
     assert!(requests.iter().all(|request| !request.target.contains("hunter2")));
-    // Nothing is lost meanwhile: with the right server, everything arrives.
+    // Nothing is lost: with the right server, everything arrives.
     assert!(folder.run("db info").quietly().stdout.contains("0 points sent"));
     assert!(!std::fs::read(folder.path("webmon.redb")).unwrap().windows(7).any(|bytes| bytes == b"hunter2"));
 }
@@ -222,7 +222,7 @@ fn a_check_over_tls_tells_when_the_certificate_ends() {
     assert!((47 * 3_600..=48 * 3_600).contains(&seconds), "{seconds}");
 }
 
-/// Whom the platform trusts is said by `SSL_CERT_FILE` here, as it is where an InfluxDB has a certificate of the house.
+/// `SSL_CERT_FILE` sets the platform's roots here, as for an InfluxDB with a private certificate.
 #[cfg(target_os = "linux")]
 #[test]
 fn over_https_it_speaks_to_whom_the_platform_trusts_and_to_nobody_else() {

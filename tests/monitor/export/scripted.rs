@@ -131,7 +131,7 @@ struct Points(Arc<Mutex<BTreeSet<String>>>);
 
 impl Points {
     fn take(&self, lines: impl IntoIterator<Item = String>) {
-        // Points about the export itself are made anew.
+        // Points about the export itself are generated again.
         self.0.lock().unwrap().extend(lines.into_iter().filter(|line| !line.starts_with("webmon_export")));
     }
 
@@ -202,7 +202,7 @@ fn every_dialect_gets_its_address_and_its_credentials_and_nothing_secret_in_the_
 /// How an export is after its first answer, and how long it waits.
 struct Expected {
     state: ExportState,
-    /// The wait in seconds, none for going on at once.
+    /// The wait in seconds; `None` to continue at once.
     wait: Option<(f64, f64)>,
     /// Part of the error.
     error: &'static str,
@@ -387,7 +387,7 @@ fn what_refuses_everything_for_a_while_costs_no_sample() {
     }
 }
 
-/// What a probe bears is what the export bears: an answer that does not come to its point is no answer.
+/// The export bounds responses as a probe does: an endless one counts as none.
 #[test]
 fn a_server_that_sends_without_end_is_cut_off() {
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
