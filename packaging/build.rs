@@ -1,14 +1,13 @@
-//! Tells the program its version: in release builds with the commit that it is built from, as far as that is known.
+//! Sets `WEBMON_VERSION`: the version and, in release builds, the commit if it is known.
 //!
-//! The commit is read from the repository's own files, or from what `cargo package` puts beside them; neither git nor a
-//! crate is needed, and without either source the version stands alone. Debug builds carry no commit: it would
-//! compile everything anew after each one.
+//! The commit comes from the files of `.git` or from `.cargo_vcs_info.json` of `cargo package`, so the build needs neither git
+//! nor a crate. Debug builds omit it: each commit would recompile everything.
 
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Characters of a commit that are shown.
+/// Hexadecimal digits of the commit in the version.
 const SHOWN: usize = 9;
 
 fn main() {
@@ -23,14 +22,14 @@ fn main() {
     }
 }
 
-/// The commit that `cargo package` noted.
+/// The commit that `cargo package` recorded.
 fn of_package(root: &Path) -> Option<String> {
     let text = read(&root.join(".cargo_vcs_info.json"))?;
     let (_, after) = text.split_once("\"sha1\"")?;
     commit(after.split('"').nth(1)?)
 }
 
-/// The commit that is checked out in the repository of `root`, which may be a worktree.
+/// The checked-out commit; `root` may be a worktree.
 fn of_repository(root: &Path) -> Option<String> {
     let git = root.join(".git");
     let git = match fs::read_to_string(&git) {
@@ -38,7 +37,7 @@ fn of_repository(root: &Path) -> Option<String> {
         Err(_) => git,
     };
     let common = read(&git.join("commondir")).map_or_else(|| git.clone(), |path| git.join(path.trim()));
-    // Every commit and every checkout is noted there, wherever its reference is kept.
+    // The reflog changes with every commit and checkout, wherever git stores the reference.
     rerun_for(&git.join("logs/HEAD"));
     let head = read(&git.join("HEAD"))?;
     let Some(name) = head.trim().strip_prefix("ref: ") else { return commit(&head) };
@@ -50,7 +49,7 @@ fn of_repository(root: &Path) -> Option<String> {
     read(&common.join(name)).and_then(|id| commit(&id)).or_else(packed)
 }
 
-/// The text of a file that is there; a change of it makes this run again.
+/// The text of `path` if it exists; cargo reruns this script when it changes.
 fn read(path: &Path) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
     rerun_for(path);
@@ -58,7 +57,7 @@ fn read(path: &Path) -> Option<String> {
 }
 
 fn rerun_for(path: &Path) {
-    // Of a file that is not there cargo would think that it changed.
+    // cargo treats a missing file as changed.
     if path.exists() {
         println!("cargo::rerun-if-changed={}", path.display());
     }

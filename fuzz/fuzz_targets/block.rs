@@ -1,21 +1,21 @@
-//! Any bytes, sealed as a block, decode or are refused; what decodes is encoded and read back as the same samples.
+//! A block of arbitrary bytes is decoded or rejected; what it decodes to survives encoding and decoding.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use webmon::model::Timestamp;
-use webmon::store::codec::{self, Encoder, Key};
+use webmon::store::codec::{self, Encoder, FrameKey};
 
-const KEY: Key = (7, 1_000_000);
+const KEY: FrameKey = (7, 1_000_000);
 
 fuzz_target!(|bytes: &[u8]| {
     let mut samples = Vec::new();
-    // As they are: the checksum refuses nearly all of them.
+    // The checksum rejects nearly all inputs.
     let _refused = codec::decode(KEY, bytes, &mut samples).is_err();
-    // With a checksum that fits, the bounds of each number are all that is left.
+    // With a valid checksum, only the bounds of each number protect the decoder.
     samples.clear();
     if codec::decode(KEY, &codec::sealed(codec::BLOCK_VERSION, bytes, KEY), &mut samples).is_err() {
-        assert!(samples.is_empty(), "what was refused left samples behind");
+        assert!(samples.is_empty(), "a rejected block left samples behind");
         return;
     }
     assert!(samples.len() <= bytes.len(), "{} samples from {} bytes", samples.len(), bytes.len());

@@ -1,4 +1,4 @@
-//! Any bytes, sealed as an entry of the journal, are read group by group or refused.
+//! A journal entry of arbitrary bytes is decoded group by group or rejected.
 
 #![no_main]
 
