@@ -1,8 +1,8 @@
 #!/bin/sh
-# CPU a probe of webmon beside Debian's blackbox exporter, alone and with the Prometheus that schedules it, one after the
-# other against the same kind of server on loopback; about two minutes.
-# Needs: apt-get install prometheus-blackbox-exporter prometheus; what is not installed is skipped, and it says so.
-# webmon's figure is all of it (schedule, probe, statistics, store); the exporter's alone is without what schedules it.
+# Compares the CPU per probe of webmon with Debian's blackbox exporter, alone and with the Prometheus that schedules it,
+# in turn against the same kind of server on loopback; about two minutes.
+# Needs: apt-get install prometheus-blackbox-exporter prometheus. Skips, with a message, what is not installed.
+# webmon's figure covers scheduling, probe, statistics and store; the exporter's covers the probe alone.
 set -eu
 cd "$(dirname "$0")/.."
 exec "${CARGO:-cargo}" bench --bench probe_cost -- blackbox

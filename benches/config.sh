@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# What reading a large or hostile sites.yaml costs: makes each file, lets `webmon validate` judge it, and prints time, CPU
-# time and peak memory of that process (GNU time). Usage: benches/config.sh [the webmon to measure]
+# Measures `webmon validate` on large and hostile configurations: time, CPU time and peak memory (GNU time).
+# Usage: benches/config.sh [BINARY], by default target/release/webmon
 set -euo pipefail
 webmon=$(realpath "${1:-target/release/webmon}")
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 
-# A file named $1 of its standard input, preceded by `sites:`.
+# Writes its standard input to the file $1, preceded by `sites:`.
 sites() { { echo 'sites:'; cat; } > "$1"; }
 
 for i in $(seq 10000); do
@@ -30,7 +30,7 @@ printf 'sites:\n\t- https://a.example\n' > tabs.yaml
 printf 'sites: [https://a.example]\n---\nsites: []\n' > two-documents.yaml
 
 for file in *.yaml; do
-  # The last line that is said on stdout or stderr is the verdict; a refusal is no failure of the measurement.
+  # The last line of output is the verdict. A rejected file is not an error of this script.
   verdict=$({ env time -o measured -f '%e s, CPU %U + %S s, %M kB' "$webmon" -c "$file" validate 2>&1 || true; } | tail -n 1 | cut -c 1-90)
   printf '%-24s %-44s %s\n' "$file" "$(tail -n 1 measured)" "$verdict"
 done

@@ -1,17 +1,17 @@
-//! What the dashboard costs while nothing happens, and in a storm of resizes: `cargo bench --bench dashboard [-- PART …]`.
+//! Measures the CPU of the dashboard when idle and in a storm of resizes: `cargo bench --bench dashboard [-- PART …]`.
 //!
-//! The whole program runs in a pseudo-terminal whose other side is read here, over 100 sites every 10 s that a thread of
-//! this bench answers for. CPU is that of each thread as the scheduler of Linux counts it (`/proc/PID/task/*/schedstat`,
-//! nanoseconds), so it does not depend on what else runs but for colder caches.
+//! The whole program runs in a pseudo-terminal over 100 sites every 10 s, which a thread of this bench serves. CPU is
+//! that of each thread by Linux' scheduler (`/proc/PID/task/*/schedstat`), so other jobs affect it only through the
+//! caches.
 //!
 //! | part | what | budget |
 //! |---|---|---|
 //! | `idle` | 120×40, no input, 20 s | the whole monitor, probing and storage included, ≤ 1 % of a core |
 //! | `storm` | 40 sizes a second from 20×5 to 220×60, 10 s | – |
 //!
-//! `WEBMON_BIN` measures another build. Linux only.
+//! Set `WEBMON_BIN` to measure another build. Linux only.
 #![allow(clippy::disallowed_methods, reason = "a bench measures real time")]
-#![allow(clippy::cast_precision_loss, reason = "figures for people")]
+#![allow(clippy::cast_precision_loss, reason = "printed figures")]
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -28,9 +28,9 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 const SITES: usize = 100;
-/// From the start until the first checks are over and every view has figures.
+/// After this time every view has figures.
 const WARM_UP: Duration = Duration::from_secs(12);
-/// `O_NOCTTY`: the bench must not get this terminal as its own.
+/// Keeps the pseudo-terminal from becoming the controlling terminal of the bench.
 const NOCTTY: i32 = OpenptFlags::NOCTTY.bits().cast_signed();
 
 fn main() {
@@ -49,11 +49,11 @@ fn main() {
     }
 }
 
-/// The program in its terminal.
+/// The program in its pseudo-terminal.
 struct Dashboard {
     ours: File,
     child: Child,
-    /// Holds the store, and goes with it.
+    /// Keeps sites.yaml and the store until the drop.
     _folder: tempfile::TempDir,
 }
 
@@ -89,7 +89,8 @@ impl Dashboard {
         tcsetwinsize(&self.ours, size).expect("it is a terminal");
     }
 
-    /// Reads what is drawn for `length`, and does `each` 40 times a second, which it is told the number of. The bytes.
+    /// Reads the output for `length` and calls `each` 40 times a second with the number of the call; returns the bytes
+    /// read.
     fn read_for(&mut self, length: Duration, mut each: impl FnMut(&Self, usize)) -> usize {
         let begin = Instant::now();
         let (mut bytes, mut turn, mut buffer) = (0, 0, vec![0; 65_536]);
@@ -109,18 +110,18 @@ impl Dashboard {
         let bytes = self.read_for(length, each);
         let seconds = begin.elapsed().as_secs_f64();
         let mut all = 0.0;
-        let mut told = String::new();
+        let mut shares = String::new();
         for (thread, spent) in self.threads() {
             let share = (spent - before.get(&thread).copied().unwrap_or(0)) as f64 / 1e7 / seconds;
             all += share;
             if share >= 0.005 {
-                write!(told, ", {} {share:.2} %", thread.1).expect("a String");
+                write!(shares, ", {} {share:.2} %", thread.1).expect("a String");
             }
         }
-        println!("{part}: {all:.2} % of a core{told}; {:.1} kB/s drawn", bytes as f64 / 1e3 / seconds);
+        println!("{part}: {all:.2} % of a core{shares}; {:.1} kB/s drawn", bytes as f64 / 1e3 / seconds);
     }
 
-    /// The CPU time of every thread so far, ns, by its number and name.
+    /// CPU time of every thread so far, ns, by thread id and name.
     fn threads(&self) -> BTreeMap<(String, String), u64> {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("it is running");
         let of = |task: fs::DirEntry| {
@@ -139,9 +140,9 @@ impl Drop for Dashboard {
     }
 }
 
-/// Answers one request, whatever it is.
+/// Answers any request.
 fn answer(mut stream: TcpStream) {
-    // Whoever left has had enough.
+    // Errors mean that the client has closed the connection.
     drop(stream.read(&mut [0; 4_096]));
     drop(stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"));
 }

@@ -1,10 +1,7 @@
-//! The whole way of a sample: push → ring → admit and retire in three timeframes, two histograms each, beside the alert
-//! window. Budgets: 10 million samples/s for one hot site, 2 million round-robin over 10,000; an idle step of 10,000
-//! sites 2 ms.
+//! Measures the whole path of a sample: push, ring, three timeframes with two histograms each, alert window.
 //!
-//! The lines that begin with "best" give nanoseconds a sample directly: the fastest of many short passes, which on a
-//! machine shared with others says more than a mean. The rule is one that never alerts: what is measured is the way of
-//! the samples, not the writing of messages.
+//! Budgets: 10 million samples/s for one hot site, 2 million round-robin over 10,000; 2 ms for an idle step of 10,000
+//! sites. The rule never alerts, so no pass writes messages. Lines that begin with "best" give nanoseconds per sample.
 
 mod best;
 mod weather;
@@ -23,27 +20,27 @@ use webmon::ring::{Producer, capacity_for};
 
 const SITES: usize = 10_000;
 
-/// Three timeframes that are refreshed once a day: what is measured is the way of the samples.
+/// Three timeframes that refresh once a day, so that refreshes do not count.
 fn views() -> Vec<View> {
     let view =
         |minutes| View { timeframe: Timeframe::new(Duration::from_mins(minutes)), refresh: Duration::from_hours(24) };
     vec![view(1), view(10), view(60)]
 }
 
-/// Sites with an interval each, their rings filled with an hour and read, and the time that it then is.
+/// Sites whose rings are full with an hour that the engine has read.
 struct Fleet {
     producers: Vec<Producer>,
     engine: Engine,
     interval: Duration,
     now: Timestamp,
-    /// Made beforehand: making one costs more than all that is measured.
+    /// Prepared: generating a sample costs more than the measured path.
     weather: Vec<Sample>,
     next: usize,
 }
 
 impl Fleet {
     fn new(sites: usize, interval: Duration, views: Vec<View>, a_step: usize) -> Self {
-        // Between two steps the ring holds the new samples and the horizon.
+        // The ring holds the horizon and the samples of one step.
         let capacity = capacity_for(Duration::from_hours(1), interval, interval) + a_step;
         let producers: Vec<Producer> = (0..sites).map(|_| Producer::new(capacity, 0)).collect();
         let track = |(site, producer): (usize, &Producer)| SiteInput {
@@ -73,7 +70,7 @@ impl Fleet {
         for _ in 0..rounds {
             self.now = self.now.after(self.interval);
             for producer in &mut self.producers {
-                // No remainder: a division would cost as much as the push.
+                // A remainder would cost as much as the push.
                 self.next = if self.next + 1 == self.weather.len() { 0 } else { self.next + 1 };
                 producer.push(Sample { at: self.now, ..self.weather[self.next] });
             }
@@ -81,10 +78,10 @@ impl Fleet {
     }
 }
 
-/// Prints the nanoseconds a sample of the fastest pass, of `steps` steps each.
+/// Prints the nanoseconds per sample of the fastest pass of `steps` steps.
 fn throughput_of(name: &str, fleet: &mut Fleet, rounds: u64, (passes, steps): (u32, u32)) {
     let samples = u64::from(steps) * fleet.producers.len() as u64 * rounds;
-    best(&format!("engine/{name}, {rounds} a site and step"), (passes, samples), || {
+    best(&format!("engine/{name}, {rounds} per site and step"), (passes, samples), || {
         for _ in 0..steps {
             fleet.push(rounds);
             black_box(fleet.engine.step(fleet.now));
@@ -92,17 +89,17 @@ fn throughput_of(name: &str, fleet: &mut Fleet, rounds: u64, (passes, steps): (u
     });
 }
 
-/// Prints what a load costs when nothing is in a cache: the floor of whatever goes round more sites than the caches hold.
+/// Prints the cost of a load that misses all caches: the floor of any loop over more sites than the caches hold.
 fn memory() {
     const LINES: usize = 1 << 22;
     const LOADS: u32 = 1 << 20;
-    // One cycle through all lines of 256 MiB, in the order of a linear congruential generator.
+    // A linear congruential generator visits all lines of 256 MiB in one cycle.
     let after = |line: usize| line.wrapping_mul(1_664_525).wrapping_add(1_013_904_223) % LINES;
     let lines: Vec<[usize; 8]> = (0..LINES).map(|line| [after(line); 8]).collect();
-    best("load from 256 MiB, each after another", (5, LOADS.into()), || {
+    best("load from 256 MiB, dependent", (5, LOADS.into()), || {
         black_box((0..LOADS).fold(1, |line, _| lines[line][0]));
     });
-    best("load from 256 MiB, each beside others", (5, LOADS.into()), || {
+    best("load from 256 MiB, independent", (5, LOADS.into()), || {
         let mut line = 1;
         black_box((0..LOADS).fold(0, |sum: usize, _| {
             line = after(line);
@@ -118,7 +115,7 @@ fn throughput(c: &mut Criterion) {
     for batch in [1, 25, 256] {
         throughput_of("hot site", &mut hot, batch, (400, 20));
         group.throughput(Throughput::Elements(batch));
-        group.bench_function(BenchmarkId::new("hot_site", format!("{batch} a step")), |b| {
+        group.bench_function(BenchmarkId::new("hot_site", format!("{batch} per step")), |b| {
             b.iter(|| {
                 hot.push(batch);
                 black_box(hot.engine.step(hot.now));
@@ -128,11 +125,11 @@ fn throughput(c: &mut Criterion) {
     group.sample_size(20);
     let before = resident_bytes();
     let mut fleet = Fleet::new(SITES, Duration::from_secs(10), views(), 50);
-    println!("{SITES} sites, 3 views: {} bytes of resident memory a site", (resident_bytes() - before) / SITES);
+    println!("{SITES} sites, 3 views: {} bytes of resident memory per site", (resident_bytes() - before) / SITES);
     for rounds in [1, 50] {
         throughput_of("10,000 sites", &mut fleet, rounds, (10, 2));
         group.throughput(Throughput::Elements(rounds * SITES as u64));
-        group.bench_function(BenchmarkId::new("10000_sites_round_robin", format!("{rounds} a site and step")), |b| {
+        group.bench_function(BenchmarkId::new("10000_sites_round_robin", format!("{rounds} per site and step")), |b| {
             b.iter(|| {
                 fleet.push(rounds);
                 black_box(fleet.engine.step(fleet.now));
@@ -151,8 +148,8 @@ fn steps(c: &mut Criterion) {
         refresh: Duration::from_secs(refresh),
     };
     let mut fleet = Fleet::new(SITES, Duration::from_secs(10), vec![view(10, 10), view(60, 60)], 0);
-    println!("{SITES} sites, default views: {} bytes of resident memory a site", (resident_bytes() - before) / SITES);
-    println!("{SITES} sites, default views: {} bytes a site by account", fleet.engine.bytes() / SITES);
+    println!("{SITES} sites, default views: {} bytes of resident memory per site", (resident_bytes() - before) / SITES);
+    println!("{SITES} sites, default views: {} bytes per site by the engine's own count", fleet.engine.bytes() / SITES);
     fleet.engine.step(fleet.now);
     best("engine/10,000 sites, idle step", (50, 1), || {
         black_box(fleet.engine.step(fleet.now));
@@ -166,7 +163,7 @@ fn steps(c: &mut Criterion) {
     group.finish();
 }
 
-/// Pages of this process that are in memory, by the kernel's account; 0 where it keeps none.
+/// Resident memory of this process; 0 where the system does not report it.
 fn resident_bytes() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     statm.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or(0) * 4_096

@@ -1,9 +1,8 @@
-//! What catching up costs: `cargo bench --bench export`, with VictoriaMetrics installed.
+//! Measures how fast the exporter catches up: `cargo bench --bench export`, with VictoriaMetrics installed.
 //!
-//! Budget: at least 50,000 samples a second from a full store into VictoriaMetrics on loopback, memory flat. A store of
-//! 200 sites and 600,000 samples is written first; then the exporter reads, sends and is acknowledged as in the program,
-//! once without a pause and once with its rests, which leave it half a core at most. The resident memory of the process
-//! is read all the while. Without VictoriaMetrics it says so and sends nothing.
+//! Budget: at least 50,000 samples/s from a store of 200 sites and 600,000 samples into VictoriaMetrics on loopback,
+//! with flat resident memory. The exporter runs as in the program: once without pauses, once with the pauses that limit
+//! it to half a core.
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -27,14 +26,14 @@ const PROGRAM: &str = "/usr/bin/victoria-metrics";
 
 fn main() {
     if !Path::new(PROGRAM).exists() {
-        println!("export: {PROGRAM} is not installed (apt-get install victoria-metrics): nothing was measured");
+        println!("export: {PROGRAM} is not installed (apt-get install victoria-metrics): skipped");
         return;
     }
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("webmon.redb");
     fill(&path);
     let server = Victoria::start(&folder.path().join("victoria"));
-    for (name, rests) in [("without a pause", false), ("with its rests", true)] {
+    for (name, rests) in [("without pauses", false), ("with pauses", true)] {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let (took, low, high) = runtime.block_on(catch_up(&path, &server, name, rests));
         let total = SITES * SAMPLES;
@@ -46,7 +45,7 @@ fn main() {
     }
 }
 
-/// A store that was written as the monitor does it, and sealed.
+/// Writes and seals a store as the monitor does.
 fn fill(path: &Path) {
     let now = Timestamp::ZERO.after(wall());
     let start = now.before(INTERVAL * u32::try_from(SAMPLES).expect("a few thousand"));
@@ -72,7 +71,8 @@ fn wall() -> Duration {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
 }
 
-/// Everything in the store, to the last acknowledgement; the least and the most resident memory on the way.
+/// Exports the whole store; returns the time to the last acknowledgement and the least and the most resident memory,
+/// KiB.
 async fn catch_up(path: &Path, server: &Victoria, name: &str, rests: bool) -> (Duration, u64, u64) {
     let url = format!("http://{}/", server.address).parse().expect("an address is a URL");
     let sink = ExportTarget { bucket: name.to_owned(), ..ExportTarget::at(url, Api::V2) };
@@ -90,12 +90,12 @@ async fn catch_up(path: &Path, server: &Victoria, name: &str, rests: bool) -> (D
         if !exporter.read(&archive, now).expect("the store can be read") {
             break;
         }
-        let lines = compress(exporter.request().expect("a batch is under way"));
+        let lines = compress(exporter.request().expect("a batch is in flight"));
         let effort = working.elapsed();
         let wait = exporter.answered(client.post(lines).await, now);
         assert_eq!(wait, None, "{:?}", exporter.health().error);
         acknowledged += exporter.take_progress().map_or(0, |progress| progress.cursors.len() as u64);
-        // The first batches fill the buffers.
+        // Memory counts once the first batches have filled the buffers.
         if acknowledged > SITES {
             let resident = resident();
             (low, high) = (low.min(resident), high.max(resident));

@@ -1,23 +1,23 @@
-//! What probing costs, and whether it is on time: `cargo bench --bench probe_cost [-- PART …]`.
+//! Measures the cost and the punctuality of probes: `cargo bench --bench probe_cost [-- PART …]`.
 //!
-//! The whole program is measured, as a process of its own with store and statistics on, against a server in this one:
+//! The whole program runs as a separate process with store and statistics on, against a server in this one:
 //!
 //! | part | what | budget |
 //! |---|---|---|
-//! | `plain` | 1,000 sites every second, a new connection each | CPU a probe ≤ 120 µs |
-//! | `tls` | 250 sites over TLS (a handshake costs the server as much, and it is on the same machine) | CPU a probe ≤ 400 µs |
-//! | `bare` | a client that only asks, plain and over TLS: the least that it can cost | – |
-//! | `kept` | the same as `plain` with `keep_alive` | – |
+//! | `plain` | 1,000 sites every second, each check on a new connection | CPU per probe ≤ 120 µs |
+//! | `tls` | 250 sites over TLS (a handshake costs the server on the same machine as much) | CPU per probe ≤ 400 µs |
+//! | `bare` | a minimal client, plain and over TLS: the lower bound | – |
+//! | `kept` | as `plain`, with `keep_alive` | – |
 //! | `first` | from the start to the first request, with 1 site and with 1,000 | ≤ 100 ms |
-//! | `scale` | 10,000 sites every 10 s, over an hour of stored samples | every due probe made, p99 of lateness at most 10 ms above a bare timer's, ≤ 384 MiB |
-//! | `hostile` | 200 sites every second, 30 of them hostile or none | gap errors of the others: mean < 1 ms, p99 at most 10 ms worse |
-//! | `floods` | one hostile site every second, alone, each kind in turn | CPU of webmon < 10 % of a core |
+//! | `scale` | 10,000 sites every 10 s, over an hour of stored samples | every due probe made, p99 of lateness ≤ 10 ms above a bare timer's, ≤ 384 MiB |
+//! | `hostile` | 200 sites every second, 30 of them hostile or none | gap errors of the others: mean < 1 ms, p99 ≤ 10 ms worse |
+//! | `floods` | one hostile site every second, each kind in turn | CPU < 10 % of a core |
 //! | `phases` | each phase delayed by a known time | every phase within 2 ms |
-//! | `blackbox` | 1,000 probes/s by prometheus-blackbox-exporter, if it is installed, and by Prometheus through it, likewise | webmon ≤ ¼ of its CPU, ≤ ⅛ of both |
+//! | `blackbox` | 1,000 probes/s by prometheus-blackbox-exporter, then scheduled by Prometheus, if installed | webmon ≤ ¼ of its CPU, ≤ ⅛ of both |
 //!
-//! Absolute figures are those of the machine; what shares it shows in them. Linux only (`/proc`).
+//! Absolute figures depend on the machine and on other jobs. Linux only (`/proc`).
 #![allow(clippy::disallowed_methods, reason = "a bench measures real time")]
-#![allow(clippy::cast_precision_loss, reason = "figures for people")]
+#![allow(clippy::cast_precision_loss, reason = "printed figures")]
 
 #[path = "loopback/bare.rs"]
 mod bare;
@@ -86,7 +86,7 @@ fn main() {
     }
 }
 
-/// A configuration in a folder of its own, which goes with it.
+/// A temporary folder with a sites.yaml.
 struct Folder(tempfile::TempDir);
 
 impl Folder {
@@ -101,7 +101,7 @@ impl Folder {
     }
 }
 
-/// CPU a probe at 1,000 probes a second, over TLS at 250, µs.
+/// Prints and returns the CPU per probe, µs, at 1,000 probes a second (over TLS 250).
 fn cost(part: &str, over_tls: bool, keep_alive: bool) -> f64 {
     const SECONDS: u64 = 20;
     let authority = tls::Authority::new();
@@ -126,7 +126,7 @@ fn cost(part: &str, over_tls: bool, keep_alive: bool) -> f64 {
     let (cpu, asked, spent) = (process.cpu().saturating_sub(cpu), server.asked() - asked, begin.elapsed());
     let a_probe = cpu.as_secs_f64() * 1e6 / asked as f64;
     println!(
-        "{part}: {a_probe:.1} µs of CPU a probe; {asked} probes in {:.1} s, {:.2} s of CPU, {} MiB, {} descriptors",
+        "{part}: {a_probe:.1} µs of CPU per probe; {asked} probes in {:.1} s, {:.2} s of CPU, {} MiB, {} descriptors",
         spent.as_secs_f64(),
         cpu.as_secs_f64(),
         process.memory().0,
@@ -135,7 +135,7 @@ fn cost(part: &str, over_tls: bool, keep_alive: bool) -> f64 {
     a_probe
 }
 
-/// Mean and percentiles of `millis`.
+/// Mean, percentiles and maximum of `millis`.
 fn spread(millis: &mut [f64]) -> String {
     millis.sort_by(f64::total_cmp);
     let at = |part: usize| millis.get(millis.len() * part / 1_000).copied().unwrap_or(f64::NAN);

@@ -1,4 +1,6 @@
-//! The ring alone: what a sample costs its writer and each of its readers. Budget: push 10 ns, drain 6 ns a sample.
+//! Measures the ring alone: the cost of a sample for its producer and each reader.
+//!
+//! Budgets: 10 ns to push and 6 ns to drain a sample.
 
 mod best;
 mod weather;

@@ -1,5 +1,6 @@
-//! Histogram and window, beside what they replace: `hdrhistogram`, and a naive recomputation over an hour of samples.
-//! Budgets: histogram record and forget 5 ns each, hot; a summary of a window 1 µs.
+//! Compares histogram and window with the alternatives: `hdrhistogram`, and recomputing from an hour of samples.
+//!
+//! Budgets: 5 ns each to record and to forget a value, caches hot; 1 µs for the summary of a window.
 
 mod best;
 mod weather;
@@ -66,7 +67,7 @@ fn histogram(c: &mut Criterion) {
         b.iter(|| sum.add(black_box(&full_hdr)).expect("the same range"));
     });
     group.bench_function("hdrhistogram_subtract_one", |b| {
-        // To forget one value there, a histogram that holds just it is subtracted; this is with one made beforehand.
+        // hdrhistogram forgets a value by subtracting a histogram that holds it, here a prepared one.
         let (mut one, mut sum) = (hdr(), full_hdr.clone());
         one.record(60_000).expect("in range");
         b.iter(|| {
@@ -77,7 +78,7 @@ fn histogram(c: &mut Criterion) {
     group.finish();
 }
 
-/// An hour of samples, one in each `interval`.
+/// An hour of samples, one per `interval`.
 fn hour(interval: Duration) -> Vec<Sample> {
     let count = Duration::from_hours(1).as_micros() / interval.as_micros();
     let start = Timestamp::from_secs(1_000_000);
@@ -86,7 +87,7 @@ fn hour(interval: Duration) -> Vec<Sample> {
         .collect()
 }
 
-/// What a monitor without a window does at each refresh: copy the hour, count it, sort it twice.
+/// The work of a monitor without a window at each refresh: copy the hour, count it, sort it twice.
 fn recompute(samples: &[Sample], cutoff: Timestamp) -> (usize, [u32; 4], [u32; 4]) {
     let held: Vec<&Sample> = samples.iter().filter(|sample| sample.at > cutoff).collect();
     let up = held.iter().filter(|sample| sample.outcome() == Outcome::Up).count();

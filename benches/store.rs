@@ -1,11 +1,12 @@
-//! What storing costs: `cargo bench --bench store`.
+//! Measures the store: `cargo bench --bench store`.
 //!
-//! Budgets: at most 80 ns to encode and 40 ns to decode a sample; at least a million samples a second into the file
-//! in batches of 10,000, durable, with sealing, at most 0.3 µs of CPU a sample. Beside it the naive way, one row
-//! a sample. Before the benches, a day of 1,000 sites is written once: bytes a sample, CPU a sample. The statistics of one
-//! site over a year take at most 50 ms. `-- month` writes a month of 100 sites instead, which takes half a minute, and tells
-//! what a start reads of it: at most a second until the first frame; with `WEBMON_MONTH=FILE` the file stays there, ends
-//! at the present, and has the sites `site 0` to `site 99`, so that the program can be started over it.
+//! Budgets: 80 ns to encode and 40 ns to decode a sample; durable batches of 10,000 at a million samples/s and 0.3 µs
+//! of CPU per sample, sealing included (beside it the naive way, one row per sample); 50 ms for the figures of one site
+//! over a year. Before the benches, it writes a day of 1,000 sites once and prints bytes and CPU per sample.
+//!
+//! `-- month` instead writes a month of 100 sites (half a minute) and measures what a start reads of it; the budget is
+//! one second to the first frame. `WEBMON_MONTH=FILE` keeps the file, which ends at the present and holds `site 0` to
+//! `site 99`, so that you can start webmon over it.
 
 #![allow(clippy::disallowed_methods, reason = "a bench measures real time")]
 
@@ -28,7 +29,7 @@ const SITES: usize = 1_000;
 const A_SITE: usize = 10;
 const BATCH: usize = SITES * A_SITE;
 
-/// Splitmix64 (Steele, Lea, Flood, OOPSLA 2014): the same noise in every run.
+/// Reproducible noise: splitmix64 (Steele, Lea, Flood, OOPSLA 2014).
 struct Noise(u64);
 
 impl Noise {
@@ -39,7 +40,7 @@ impl Noise {
         mixed ^ (mixed >> 31)
     }
 
-    /// Log-normal about `median`, as latencies are.
+    /// A log-normal latency around `median`, µs.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "latencies are small and positive")]
     fn latency(&mut self, median: f64, spread: f64) -> Micros {
         let sum: f64 = (0..12).map(|_| f64::from((self.next() >> 32) as u32) / f64::from(u32::MAX)).sum();
@@ -47,13 +48,13 @@ impl Noise {
     }
 }
 
-/// When everything begins, µs.
+/// Time of the first check, µs since the epoch.
 const START: u64 = 1_795_255_200_000_000;
 
-/// Between two checks, µs.
+/// Interval of the checks, µs.
 const STEP: u64 = 10_000_000;
 
-/// The sample number `index` of a site that is checked every 10 s over TLS, with 1 % failures.
+/// Sample `index` of a site checked every 10 s over TLS, with 1 % failures.
 fn sample(noise: &mut Noise, index: u64) -> Sample {
     let failed = noise.next().is_multiple_of(100);
     let mut phases = Phases::NONE
@@ -86,7 +87,7 @@ fn day(count: u64) -> Vec<Sample> {
     (0..count).map(|index| sample(&mut noise, index)).collect()
 }
 
-/// A store in the making, fed by rings.
+/// A store that rings feed.
 struct Rig {
     producers: Vec<Producer>,
     writer: Writer,
@@ -98,7 +99,7 @@ impl Rig {
         Self::with(path, SITES, 64, Timestamp::from_micros(START))
     }
 
-    /// So many sites, with rings of so many samples, watched from `now` on.
+    /// A new store of `sites` sites with rings of `ring` samples, monitored from `now` on.
     fn with(path: &Path, sites: usize, ring: usize, now: Timestamp) -> Self {
         let store = Store::open(path, &Options::default(), now).expect("an empty folder takes a store").store;
         let names: Vec<Arc<str>> = (0..sites).map(|site| Arc::from(format!("site {site}"))).collect();
@@ -109,7 +110,7 @@ impl Rig {
         Self { producers, writer, now }
     }
 
-    /// One batch of [`BATCH`] samples from `day`, from its sample `round` on, committed durably.
+    /// Durably commits batch `round` of [`BATCH`] samples from `day`.
     fn round(&mut self, day: &[Sample], round: usize, pause: Duration) {
         for (site, producer) in self.producers.iter_mut().enumerate() {
             for index in 0..A_SITE {
@@ -123,10 +124,10 @@ impl Rig {
     }
 }
 
-/// Writes `days` of `sites` from `start` on, a flush a day, and returns the time of the end.
+/// Writes `days` days of `sites` sites from `start` on, one flush per day; returns the end.
 fn history(path: &Path, sites: usize, days: u64, start: Timestamp) -> Timestamp {
     let mut rig = Rig::with(path, sites, 9_000, start);
-    // Every day has the noise of the same one, each site from another place in it: making it takes longer than storing it.
+    // All days share the noise of one, each site at another offset: generating noise takes longer than storing it.
     let noise = day(8_640);
     for day in 0..days {
         for (site, producer) in rig.producers.iter_mut().enumerate() {
@@ -144,14 +145,14 @@ fn history(path: &Path, sites: usize, days: u64, start: Timestamp) -> Timestamp 
     now
 }
 
-/// What a start reads before its first frame, with a month of 100 sites in the file.
+/// Measures what a start reads before its first frame, with a month of 100 sites in the file.
 fn a_month(folder: &Path) {
     let path = std::env::var_os("WEBMON_MONTH").map_or_else(|| folder.join("month.redb"), Into::into);
     let present = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let days = 30;
     let begin = Instant::now();
     let now = history(&path, 100, days, Timestamp::ZERO.after(present).before(Duration::from_hours(24 * days)));
-    println!("a month of 100 sites was written in {:?}", begin.elapsed());
+    println!("wrote a month of 100 sites in {:?}", begin.elapsed());
     for _ in 0..5 {
         let start = Instant::now();
         let store = Store::open(&path, &Options::default(), now).expect("it was closed cleanly").store;
@@ -160,13 +161,16 @@ fn a_month(folder: &Path) {
         for site in store.register(&names, now).expect("they are known") {
             store.replay(site.id, now.before(Duration::from_hours(1)), &mut samples).expect("it is sound");
         }
-        println!("start: {} samples of an hour of 100 sites out of a month: {:?}", samples.len(), start.elapsed());
+        println!("start: {} samples, the last hour of 100 sites in a month: {:?}", samples.len(), start.elapsed());
         for days in [1, 7, 30] {
             let timeframe = Timeframe::new(Duration::from_hours(24 * days));
             let (start, cell) = (Instant::now(), Beats::cell_of(timeframe));
             let query = Query { sites: Some((0..100).map(SiteId).collect()), since: timeframe.cutoff(now), until: now };
             let rows = store.figures(&query, Some(cell)).expect("it is sound").len();
-            println!("long view of {days} days: {:?} a row", start.elapsed() / u32::try_from(rows).expect("a hundred"));
+            println!(
+                "long view of {days} days: {:?} per row",
+                start.elapsed() / u32::try_from(rows).expect("a hundred")
+            );
         }
     }
 }
@@ -182,7 +186,7 @@ fn figures(criterion: &mut Criterion) {
     let archive = Archive::open(&path).expect("it was closed cleanly");
     let sites = Some(vec![SiteId(0)]);
     let mut group = criterion.benchmark_group("store");
-    // Edges in the middle of an hour: raw samples at both ends.
+    // The edges lie within an hour, so that both need raw samples.
     let since = now.before(Duration::from_hours(24 * 364)).before(Duration::from_mins(17));
     let year = Query { sites: sites.clone(), since, until: now.before(Duration::from_mins(23)) };
     group.bench_function("figures of a year of one site", |bencher| {
@@ -197,14 +201,13 @@ fn figures(criterion: &mut Criterion) {
     });
 }
 
-/// Nanoseconds on a CPU that this thread has had, where the system tells.
+/// CPU time of this thread, ns, where the system reports it.
 fn cpu() -> Option<u64> {
     std::fs::read_to_string("/proc/thread-self/schedstat").ok()?.split(' ').next()?.parse().ok()
 }
 
-/// Prints what CPU each sample took over all of so many parts of equal work, and in the one that took least, which other jobs
-/// disturb least.
-#[allow(clippy::cast_precision_loss, reason = "figures for people")]
+/// Prints the CPU per sample over all `parts` of equal work, and in the fastest part, which other jobs disturb least.
+#[allow(clippy::cast_precision_loss, reason = "printed figures")]
 fn cpu_of(what: &str, parts: usize, samples: usize, mut part: impl FnMut(usize)) {
     let spent: Option<Vec<u64>> = (0..parts)
         .map(|number| {
@@ -217,20 +220,20 @@ fn cpu_of(what: &str, parts: usize, samples: usize, mut part: impl FnMut(usize))
     let each = |nanos: u64, parts: usize| nanos as f64 / (parts * samples) as f64 / 1e3;
     let (all, least) = (spent.iter().sum(), spent.iter().copied().min().unwrap_or_default());
     println!(
-        "{what}: {:.3} µs of CPU a sample, {:.3} in the best part; rings, commits, sealing and rollups",
+        "{what}: {:.3} µs of CPU per sample, {:.3} in the best part; rings, commits, sealing and rollups",
         each(all, parts),
         each(least, 1)
     );
 }
 
-/// Writes a day of [`SITES`] sites, once, and prints what it cost.
-#[allow(clippy::cast_precision_loss, reason = "figures for people")]
+/// Writes a day of [`SITES`] sites once and prints its CPU and size.
+#[allow(clippy::cast_precision_loss, reason = "printed figures")]
 fn a_day(folder: &Path) {
     let path = folder.join("day.redb");
     let day = day(8_640);
     let mut rig = Rig::new(&path);
     let rounds = day.len() / A_SITE;
-    // Ten checks of every site take 100 s, so every ninth round seals, as it does in a monitor, and every hour is rolled up.
+    // A round covers 100 s, so that every ninth seals as in a monitor, and every hour is rolled up.
     let hours = rounds / 36;
     let hour =
         |hour: usize| (hour * 36..(hour + 1) * 36).for_each(|round| rig.round(&day, round, Duration::from_secs(100)));
@@ -244,13 +247,13 @@ fn a_day(folder: &Path) {
     while database.compact().expect("nothing else has it open") {}
     drop(database);
     println!(
-        "a day of {SITES} sites: {full:.1} bytes of file a sample, {:.1} after compaction",
+        "a day of {SITES} sites: {full:.1} bytes of file per sample, {:.1} after compaction",
         length(&path) / samples
     );
 }
 
-/// Prints the fastest pass, which other jobs disturb least.
-#[allow(clippy::cast_precision_loss, reason = "figures for people")]
+/// Prints the nanoseconds per sample of the fastest pass, which other jobs disturb least.
+#[allow(clippy::cast_precision_loss, reason = "printed figures")]
 fn best(what: &str, samples: usize, mut pass: impl FnMut()) {
     let passes = (0..20_000).map(|_| {
         let start = Instant::now();
@@ -258,7 +261,7 @@ fn best(what: &str, samples: usize, mut pass: impl FnMut()) {
         start.elapsed()
     });
     let fastest = passes.min().unwrap_or_default();
-    println!("best {what}: {:.1} ns a sample", fastest.as_nanos() as f64 / samples as f64);
+    println!("best {what}: {:.1} ns per sample", fastest.as_nanos() as f64 / samples as f64);
 }
 
 fn code(criterion: &mut Criterion) {
@@ -291,7 +294,7 @@ fn code(criterion: &mut Criterion) {
 
 fn append(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().expect("there is a place for temporary files");
-    // Only when everything is asked for, not one bench by its name.
+    // Skipped when a filter selects a single bench.
     if std::env::args().skip(1).all(|argument| argument.starts_with('-') || argument.parse::<f64>().is_ok()) {
         a_day(folder.path());
     }
@@ -306,7 +309,7 @@ fn append(criterion: &mut Criterion) {
             round += 1;
         });
     });
-    // Long enough that each part seals as often as the others, give or take one time in four.
+    // Long enough that the parts differ by at most one seal in four.
     cpu_of("append", 3, 600 * BATCH, |_| {
         for _ in 0..600 {
             rig.round(&day, round, Duration::from_millis(10));
@@ -317,7 +320,7 @@ fn append(criterion: &mut Criterion) {
     let mut builder = Database::builder();
     let database = builder.set_cache_size(32 << 20).create(folder.path().join("naive.redb")).expect("there is room");
     let mut seq = 0;
-    group.bench_function("append, one row a sample", |bencher| {
+    group.bench_function("append, one row per sample", |bencher| {
         bencher.iter_batched(
             || {
                 seq += A_SITE as u64;

@@ -1,7 +1,7 @@
 //! Sets `WEBMON_VERSION`: the version and, in release builds, the commit if it is known.
 //!
-//! The commit comes from the files of `.git` or from `.cargo_vcs_info.json` of `cargo package`, so the build needs neither git
-//! nor a crate. Debug builds omit it: each commit would recompile everything.
+//! The commit comes from the files of `.git` or from `.cargo_vcs_info.json` of `cargo package`, so the build needs
+//! neither git nor a crate. Debug builds omit it: each commit would recompile everything.
 
 use std::env;
 use std::fs;

@@ -1,10 +1,11 @@
-//! The fastest of many short passes. On a machine that others share it is the figure that they disturbed least, and it is
-//! the one that is held against the budgets; criterion's mean says what the machine was like meanwhile.
+//! Reports the fastest of many short passes, the figure that other jobs on a shared machine disturb least.
+//!
+//! Budgets apply to it; criterion's mean reflects the load of the machine.
 
 use std::time::Instant;
 
-/// Runs `work`, which does something `each` times, `passes` times over; prints the nanoseconds each time took in
-/// the fastest of them.
+/// Runs `work`, which performs `each` operations, `passes` times; prints the nanoseconds per operation of the fastest
+/// pass.
 #[allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 #[allow(clippy::cast_precision_loss, reason = "a few million")]
 pub fn best(name: &str, (passes, each): (u32, u64), mut work: impl FnMut()) {

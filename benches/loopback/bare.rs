@@ -1,8 +1,8 @@
-//! The floor of a probe's cost: the bench starts itself again as a bare client with blocking calls.
+//! Measures the lower bound of a probe: a minimal client with blocking calls, a second process of this bench.
 //!
-//! It connects, shakes hands if it is to, asks, reads to the end and hangs up, at the same rate as webmon against the
-//! same kind of server. No schedule, no statistics, no store, no deadline, nobody else to wait for: what is below this
-//! is the kernel's and the cryptography's.
+//! It connects, does the TLS handshake if any, sends the request, reads to the end and closes, at webmon's rate against
+//! the same kind of server, without schedule, deadline, statistics or store. The rest is the kernel's and the
+//! cryptography's.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -20,11 +20,11 @@ use crate::child::Process;
 use crate::server::Server;
 use crate::{Folder, tls};
 
-/// The word with which the bench is started to be such a client.
+/// The argument that turns this bench into the client.
 pub const ASK: &str = "ask";
 const SECONDS: u64 = 10;
 
-/// CPU a probe of such a client, over TLS or not.
+/// Prints the CPU per probe of the client, plain and over TLS.
 pub fn measure() {
     for (over_tls, a_second) in [(false, 1_000_u32), (true, 250)] {
         let authority = tls::Authority::new();
@@ -45,11 +45,11 @@ pub fn measure() {
         let (cpu, asked) = (process.cpu().saturating_sub(cpu), server.asked() - asked);
         let a_probe = cpu.as_secs_f64() * 1e6 / asked as f64;
         let what = if over_tls { "rustls, every signature verified" } else { "plain" };
-        println!("bare: {a_probe:.1} µs of CPU a probe of a client that only asks ({what}); {asked} in {SECONDS} s");
+        println!("bare: {a_probe:.1} µs of CPU per probe of a minimal client ({what}); {asked} in {SECONDS} s");
     }
 }
 
-/// Asks `address` so many times a second until it is killed, over TLS if there is a root to trust.
+/// Sends `a_second` requests per second to `address` until killed, over TLS if `root` is given.
 pub fn ask(address: &str, a_second: &str, root: Option<&String>) {
     let address: SocketAddr = address.parse().expect("an address");
     let gap = Duration::from_secs(1) / a_second.parse::<u32>().expect("a number");

@@ -1,7 +1,7 @@
-//! The same probes by prometheus-blackbox-exporter, driven at the same rate over one kept connection each way.
+//! Measures the same probes by prometheus-blackbox-exporter, requested at the same rate over kept connections.
 //!
-//! Its module does the least that it can: HTTP, IPv4, no keep-alive between probes. What it takes to ask it is not counted;
-//! what schedules it otherwise, Prometheus, is counted in a second run, where that is installed.
+//! Its module does the minimum: HTTP, IPv4, no keep-alive between probes. The CPU of these requests does not count; a
+//! second run counts that of Prometheus, if installed, which schedules the exporter.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -18,7 +18,7 @@ const DRIVERS: u32 = 4;
 const A_SECOND: u32 = 1_000;
 const SECONDS: u64 = 20;
 
-/// Prints the exporter's CPU a probe beside `ours`, µs.
+/// Prints the exporter's CPU per probe beside `ours`, µs.
 pub fn compare(ours: f64) {
     if Command::new(PROGRAM).arg("--version").output().is_err() {
         println!("blackbox: {PROGRAM} is not installed; skipped");
@@ -43,7 +43,7 @@ pub fn compare(ours: f64) {
     let (cpu, asked) = (process.cpu().saturating_sub(cpu), server.asked() - asked);
     let theirs = cpu.as_secs_f64() * 1e6 / asked as f64;
     println!(
-        "blackbox: {theirs:.1} µs of CPU a probe ({asked} probes in {SECONDS} s); webmon needs 1/{:.1} of that",
+        "blackbox: {theirs:.1} µs of CPU per probe ({asked} probes in {SECONDS} s); webmon needs 1/{:.1} of that",
         theirs / ours
     );
     for driver in drivers {
@@ -54,7 +54,7 @@ pub fn compare(ours: f64) {
     }
 }
 
-/// Asks for its share of probes a second until the exporter is measured.
+/// Requests one driver's share of the probes until the measurement ends.
 fn drive(target: &str) -> std::io::Result<()> {
     let stream = TcpStream::connect(LISTEN)?;
     stream.set_nodelay(true)?;

@@ -1,4 +1,4 @@
-//! A program under measurement: another process, its CPU time and memory as the kernel counts them (Linux).
+//! A program under measurement: a process with its CPU time and memory as Linux counts them.
 
 use std::ffi::OsString;
 use std::fs;
@@ -6,12 +6,12 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// The program to measure: this build's, or the one at `WEBMON_BIN`, to compare two builds.
+/// The webmon to measure: this build's, or the one at `WEBMON_BIN`.
 pub fn program() -> OsString {
     std::env::var_os("WEBMON_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_webmon").into())
 }
 
-/// A running process; it ends when dropped.
+/// A running process, killed on drop.
 pub struct Process(Child);
 
 impl Process {
@@ -21,13 +21,13 @@ impl Process {
         Self(started.expect("the program can be started"))
     }
 
-    /// `webmon run` over `config` without a screen, for `seconds`.
+    /// Starts `webmon run --headless` with `config` for `seconds`.
     pub fn webmon(config: &Path, seconds: u64) -> Self {
         let mut command = Command::new(program());
         Self::start(command.arg("run").arg("--headless").args(["--for", &format!("{seconds}s"), "-c"]).arg(config))
     }
 
-    /// CPU time of all its threads so far, user and system: 10 ms is the kernel's unit.
+    /// User and system time of all threads so far, in the kernel's units of 10 ms.
     pub fn cpu(&self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap_or_default();
         let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
@@ -35,7 +35,7 @@ impl Process {
         Duration::from_millis(ticks.sum::<u64>() * 10)
     }
 
-    /// Memory in RAM now and at most so far, MiB.
+    /// Resident memory now and at its peak, MiB.
     pub fn memory(&self) -> (u64, u64) {
         let status = fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap_or_default();
         let field = |name: &str| {
@@ -45,7 +45,7 @@ impl Process {
         (field("VmRSS:").unwrap_or(0) / 1024, field("VmHWM:").unwrap_or(0) / 1024)
     }
 
-    /// Open file descriptors.
+    /// Number of open file descriptors.
     pub fn descriptors(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.0.id())).map_or(0, Iterator::count)
     }

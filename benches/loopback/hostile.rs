@@ -1,7 +1,7 @@
-//! Hostile sites: what they cost, and what their neighbours notice of them.
+//! Measures the cost of hostile sites and their effect on others.
 //!
-//! The hostile servers are a process of their own that gets what CPU the others leave (`nice`): otherwise what is measured
-//! is how fast this machine can fill its own sockets, beside the healthy server that tells the time.
+//! The hostile servers run as a separate process at the lowest priority (`nice`). Otherwise the bench would measure how
+//! fast this machine fills its own sockets.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -14,18 +14,18 @@ use crate::child::Process;
 use crate::server::{FLOODS, HOSTILE, Server, flooding};
 use crate::{Folder, scale, spread};
 
-/// The word with which the bench is started to be the hostile servers.
+/// The argument that turns this bench into the hostile servers.
 pub const MISBEHAVE: &str = "misbehave";
 const SITES: usize = 200;
 const BAD_SITES: usize = 30;
 const SECONDS: u64 = 20;
 
-/// Gaps between the checks of healthy sites: without hostile ones, with hostile servers that somebody else asks, and beside
-/// hostile sites of their own.
+/// Prints the errors of the gaps between checks of healthy sites: without hostile sites, beside another webmon that has
+/// them, and with hostile sites in the same configuration.
 pub fn neighbours() {
     for (name, hostile, is_hammered) in [
         ("no hostile servers", 0, false),
-        ("hostile servers, asked by another program", 0, true),
+        ("hostile sites of another webmon", 0, true),
         ("hostile sites", BAD_SITES, false),
     ] {
         let healthy = Server::start(None, true);
@@ -45,13 +45,13 @@ pub fn neighbours() {
         let mut errors = gap_errors(healthy.take_arrivals());
         drop(other);
         let mut checks = scale::checks(&folder, SECONDS);
-        println!("hostile: {name}: gap errors of the healthy ones {}", spread(&mut errors));
+        println!("hostile: {name}: gap errors of healthy sites {}", spread(&mut errors));
         println!("hostile: {name}: lateness of all starts {}", spread(&mut checks.late));
-        println!("hostile: {name}: connect of those that are up {}; {cpu:.1} % of a core", spread(&mut checks.connect));
+        println!("hostile: {name}: connect of successful checks {}; {cpu:.1} % of a core", spread(&mut checks.connect));
     }
 }
 
-/// `count` sites, the first `hostile` of them at the hostile server.
+/// `count` sites, the first `hostile` of them on the hostile server.
 fn sites(count: usize, hostile: usize, healthy: SocketAddr, bad: SocketAddr) -> String {
     let mut config = "defaults: { interval: 1s, timeout: 800ms }\nsites:\n".to_owned();
     for site in 0..count {
@@ -65,14 +65,14 @@ fn sites(count: usize, hostile: usize, healthy: SocketAddr, bad: SocketAddr) -> 
     config
 }
 
-/// By how much two requests to one path were more or less than a second apart, ms.
+/// By how much the gaps between requests to one path differ from a second, ms.
 fn gap_errors(arrivals: Vec<(String, Instant)>) -> Vec<f64> {
     let mut last: HashMap<String, Instant> = HashMap::new();
     let gaps = arrivals.into_iter().filter_map(|(path, at)| Some(at - last.insert(path, at)?));
     gaps.map(|gap| (gap.as_secs_f64() - 1.0).abs() * 1e3).collect()
 }
 
-/// The hostile servers, as a process; it ends when dropped.
+/// The process of the hostile servers, killed on drop.
 struct HostileServers {
     process: Child,
     address: SocketAddr,
@@ -86,7 +86,7 @@ impl HostileServers {
         let mut process = command.spawn().expect("it can be started");
         let mut address = String::new();
         let output = process.stdout.take().expect("it is piped");
-        BufReader::new(output).read_line(&mut address).expect("it says where it listens");
+        BufReader::new(output).read_line(&mut address).expect("it prints its address");
         Self { process, address: address.trim().parse().expect("an address") }
     }
 }
@@ -98,7 +98,7 @@ impl Drop for HostileServers {
     }
 }
 
-/// Serves until it is killed.
+/// Runs the hostile servers until killed.
 pub fn misbehave() {
     let server = Server::start(None, false);
     println!("{}", server.address);
@@ -107,7 +107,7 @@ pub fn misbehave() {
     }
 }
 
-/// The CPU that one hostile site takes from webmon, of each kind.
+/// Prints the CPU that webmon spends on one hostile site, for each kind.
 pub fn alone() {
     let server = Server::start(None, false);
     for way in 0..HOSTILE {

@@ -1,8 +1,8 @@
-//! Each phase delayed by a known time: how far from it is what a probe measures?
+//! Measures the error of each phase against a known delay, over HTTP/1.1 and HTTP/2.
 //!
-//! resolve by a name server that answers late, tls and processing and transfer by a server that waits, over HTTP/1.1 and
-//! over HTTP/2. What the server really waited is measured there, so that its timers are not taken for errors of the probe.
-//! connect is not delayed: loopback answers at once, so all of it is error; the handshake itself is in the error of tls.
+//! A late name server delays resolve; a server that waits delays tls, processing and transfer. The server measures its
+//! own waits, so that its timers do not count as errors of the probe. connect has no delay, so all of it is error; the
+//! error of tls includes the handshake itself.
 
 use std::convert::Infallible;
 use std::net::Ipv4Addr;
@@ -26,12 +26,12 @@ use crate::spread;
 use crate::tls::{Authority, Leaf};
 
 const ROUNDS: usize = 100;
-/// What each phase is delayed by, in their order, ms.
+/// Delays in the order of the phases, ms.
 const DELAYS: [u64; 5] = [12, 0, 20, 28, 36];
 
 type Waited = Arc<Mutex<[Duration; 5]>>;
 
-/// Measures the errors of all phases.
+/// Prints the errors of all phases.
 pub fn measure() {
     let waited: Waited = Arc::default();
     let authority = Authority::new();
@@ -45,7 +45,7 @@ pub fn measure() {
             let dns = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
             let addresses = (dns.local_addr().expect("bound"), listener.local_addr().expect("bound"));
-            send.send(addresses).expect("somebody waits");
+            send.send(addresses).expect("the receiver waits");
             tokio::join!(names(dns, Arc::clone(&server_waited)), serve(listener, acceptor, server_waited));
         });
     });
@@ -82,7 +82,7 @@ async fn wait(phase: usize, waited: &Waited) {
     waited.lock().expect("no panics")[phase] = begin.elapsed();
 }
 
-/// Answers every question for an address of IPv4 with 127.0.0.1 and every other with nothing, late and for no time.
+/// Answers A queries late, with 127.0.0.1 and a TTL of zero, and all others empty.
 async fn names(socket: UdpSocket, waited: Waited) {
     let mut packet = [0; 512];
     loop {
@@ -93,7 +93,7 @@ async fn names(socket: UdpSocket, waited: Waited) {
         reply[2..12].copy_from_slice(&[0x81, 0x80, 0, 1, 0, u8::from(is_v4), 0, 0, 0, 0]);
         if is_v4 {
             wait(0, &waited).await;
-            // The name again, type A, class IN, a TTL of zero, four bytes.
+            // A pointer to the name, type A, class IN, TTL 0, four bytes.
             reply.extend([0xc0, 0x0c, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 127, 0, 0, 1]);
         }
         drop(socket.send_to(&reply, from).await);
@@ -126,7 +126,7 @@ async fn serve(listener: TcpListener, acceptor: TlsAcceptor, waited: Waited) {
     }
 }
 
-/// Two bytes, after the delay of the last phase.
+/// A body of two bytes after the delay of the transfer.
 struct LateBody {
     wait: Pin<Box<dyn Future<Output = ()> + Send>>,
     is_sent: bool,

@@ -1,8 +1,7 @@
-//! The exporter with the Prometheus that schedules it: the same kind of probes, and a store, as webmon has one.
+//! Measures the exporter together with Prometheus, which schedules its probes and stores the results, as webmon does.
 //!
-//! Two hundred targets, scraped every second through the exporter: with a thousand, two busy CPUs spend their time on what
-//! comes too late. Prometheus keeps what the exporter tells of each probe in its own store, in a folder that goes
-//! afterwards; it has no rules to evaluate.
+//! Prometheus scrapes two hundred targets every second through the exporter; a thousand overload two CPUs. It stores
+//! into a temporary folder and evaluates no rules.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -18,10 +17,10 @@ const LISTEN: &str = "127.0.0.1:19090";
 const TARGETS: usize = 200;
 const SECONDS: u64 = 20;
 
-/// CPU a probe of `exporter`, which listens at `at`, and of Prometheus together, µs; none where it is not installed.
+/// CPU per probe of `exporter`, which listens at `at`, and Prometheus together, µs; `None` without Prometheus.
 pub fn measure(exporter: &Process, at: &str) -> Option<f64> {
     if Command::new(PROGRAM).arg("--version").output().is_err() {
-        println!("blackbox: {PROGRAM} is not installed; the comparison with it is skipped");
+        println!("blackbox: {PROGRAM} is not installed; skipped");
         return None;
     }
     let server = Server::start(None, false);
@@ -40,13 +39,13 @@ pub fn measure(exporter: &Process, at: &str) -> Option<f64> {
     let a_probe = |spent: Duration| spent.as_secs_f64() * 1e6 / asked as f64;
     let (probing, scheduling) = (a_probe(after.0.saturating_sub(before.0)), a_probe(after.1.saturating_sub(before.1)));
     println!(
-        "blackbox: {probing:.1} µs of CPU a probe of the exporter and {scheduling:.1} of Prometheus, which schedules it \
+        "blackbox: {probing:.1} µs of CPU per probe of the exporter and {scheduling:.1} of Prometheus, which schedules it \
          ({asked} probes in {SECONDS} s)"
     );
     Some(probing + scheduling)
 }
 
-/// Targets are told apart by their path; the address that is scraped is the exporter's.
+/// Targets differ in their path; Prometheus scrapes the exporter for each.
 fn config(server: SocketAddr, exporter: &str) -> String {
     let mut config = "global: { scrape_interval: 1s, scrape_timeout: 1s }\n\
                       scrape_configs:\n\

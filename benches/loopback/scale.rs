@@ -1,4 +1,4 @@
-//! Ten thousand sites every ten seconds, over a store with an hour of samples, so that rings and windows are full.
+//! Measures 10,000 sites every 10 s over a store with an hour of samples, which fills rings and windows.
 
 use std::fmt::Write as _;
 use std::process::Command;
@@ -18,7 +18,7 @@ const SITES: usize = 10_000;
 const INTERVAL: u64 = 10;
 const SECONDS: u64 = 60;
 
-/// From the start of the program to the first request that a server gets, over a store that is yet to be made.
+/// Prints the time from the start of the program to the first request, with a new store.
 pub fn first() {
     const STARTS: usize = 11;
     for sites in [1, 1_000] {
@@ -44,7 +44,7 @@ pub fn first() {
     }
 }
 
-/// Measures lateness, completeness and memory.
+/// Prints lateness, completeness, CPU and memory.
 pub fn measure() {
     let server = Server::start(None, false);
     let mut config = format!("defaults: {{ interval: {INTERVAL}s, timeout: 5s }}\nsites:\n");
@@ -60,10 +60,10 @@ pub fn measure() {
         std::thread::sleep(Duration::from_millis(1));
     }
     println!(
-        "scale: first probe {:.2} s after the start, an hour of {SITES} sites replayed",
+        "scale: first probe {:.2} s after the start, with an hour of {SITES} sites to replay",
         begin.elapsed().as_secs_f64()
     );
-    // The first check of each site tells what was missed while the hour was written.
+    // The first check of each site reports the checks missed while `fill` wrote the hour.
     std::thread::sleep(Duration::from_secs(INTERVAL + 5));
     let (stop, timer) = bare_timer();
     let (cpu, asked, begin) = (process.cpu(), server.asked(), Instant::now());
@@ -75,10 +75,10 @@ pub fn measure() {
     let (memory, peak) = process.memory();
     let due = spent * SITES as f64 / INTERVAL as f64;
     println!(
-        "scale: {asked} probes made, {due:.0} due in {spent:.1} s; {:.1} µs of CPU a probe; {memory} MiB (at most {peak} MiB)",
+        "scale: {asked} probes made, {due:.0} due in {spent:.1} s; {:.1} µs of CPU per probe; {memory} MiB (peak {peak} MiB)",
         cpu.as_secs_f64() * 1e6 / asked as f64
     );
-    // The last flush has to be in the store before it is read.
+    // Wait for the last flush.
     std::thread::sleep(Duration::from_secs(2));
     let mut checks = checks(&folder, SECONDS);
     drop(process);
@@ -86,7 +86,7 @@ pub fn measure() {
     println!("scale: a bare timer thread beside it: {}", spread(&mut timer));
 }
 
-/// A thread that sleeps 5 ms at a time and notes by how much more it slept, ms.
+/// A thread that sleeps 5 ms at a time and collects how much longer it slept, ms.
 fn bare_timer() -> (Arc<AtomicBool>, std::thread::JoinHandle<Vec<f64>>) {
     const NAP: Duration = Duration::from_millis(5);
     let stop = Arc::new(AtomicBool::new(false));
@@ -103,17 +103,17 @@ fn bare_timer() -> (Arc<AtomicBool>, std::thread::JoinHandle<Vec<f64>>) {
     (stop, thread)
 }
 
-/// What the store has of checks.
+/// Figures of stored checks.
 pub struct Checks {
-    /// How late each was started, ms.
+    /// Start minus due time of each, ms.
     pub late: Vec<f64>,
-    /// Time spent connecting of those that were up, ms.
+    /// Connect time of successful checks, ms.
     pub connect: Vec<f64>,
-    /// Due checks that were not made.
+    /// Due checks that never started.
     pub skipped: u64,
 }
 
-/// The checks of the last `seconds`.
+/// Reads the checks of the last `seconds` from the store.
 pub fn checks(folder: &Folder, seconds: u64) -> Checks {
     let mut command = Command::new(program());
     command.args(["samples", "--since", &format!("{seconds}s"), "--format", "csv", "-c"]).arg(folder.config());
@@ -123,7 +123,7 @@ pub fn checks(folder: &Folder, seconds: u64) -> Checks {
     let head = lines.next().unwrap_or_default();
     let column = |name: &str| head.iter().position(|column| *column == name).expect("a column of samples");
     let (late, connect, skipped, up) = (column("late_us"), column("connect_us"), column("skipped"), column("up"));
-    // A detail may hold a comma; checks that are up have none.
+    // Skips rows whose detail contains a comma; only failed checks have one.
     let rows: Vec<_> = lines.filter(|row| row.len() == head.len()).collect();
     let millis = |row: &Vec<&str>, column: usize| row[column].parse::<f64>().ok().map(|micros| micros / 1e3);
     Checks {
@@ -133,7 +133,7 @@ pub fn checks(folder: &Folder, seconds: u64) -> Checks {
     }
 }
 
-/// An hour of samples up to now.
+/// Writes an hour of samples up to now.
 fn fill(folder: &Folder) {
     let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
     let now = Timestamp::ZERO.after(since_epoch);

@@ -1,8 +1,7 @@
-//! A server on loopback for measuring clients: as cheap as it can be, with a log of when it was asked.
+//! A cheap loopback server for measuring clients, which can log the time of each request.
 //!
-//! Everything runs in one thread of the bench, so none of it is in the figures of the client, which is another process.
-//! The path says what to do: `/` answers at once, `/hostile/N` misbehaves in the Nth way. An answer closes the
-//! connection if that was asked for, so that the side that ends first is the server's.
+//! It runs in one thread of the bench, so the figures of the client, another process, exclude it. `/` answers at once,
+//! `/hostile/N` misbehaves in the Nth way. If a request asks to close the connection, the server closes first.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,9 +13,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-/// The ways to misbehave.
+/// Number of ways to misbehave.
 pub const HOSTILE: usize = 10;
-/// The floods of HTTP/2, each a site of its own.
+/// The kinds of HTTP/2 floods.
 pub const FLOODS: [&str; 7] = [
     "settings",
     "pings",
@@ -36,12 +35,12 @@ pub struct Server {
 #[derive(Default)]
 struct Log {
     asked: AtomicU64,
-    /// Path and moment of each request, where that is wanted.
+    /// Path and time of each request, if logged.
     arrivals: Mutex<Option<Vec<(String, Instant)>>>,
 }
 
 impl Server {
-    /// Listens at a free port of every loopback address; over TLS with `tls`. Keeps arrivals with `log`.
+    /// Listens on a free port of every loopback address, over TLS with `tls`; logs arrivals with `log`.
     pub fn start(tls: Option<Arc<rustls::ServerConfig>>, log: bool) -> Self {
         let listener = StdListener::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a port is free");
         listener.set_nonblocking(true).expect("it can");
@@ -55,12 +54,12 @@ impl Server {
         Self { address, log: shared }
     }
 
-    /// Requests so far.
+    /// Number of requests so far.
     pub fn asked(&self) -> u64 {
         self.log.asked.load(Ordering::Relaxed)
     }
 
-    /// The arrivals so far, which are forgotten.
+    /// Takes the arrivals logged so far.
     pub fn take_arrivals(&self) -> Vec<(String, Instant)> {
         self.log.arrivals.lock().expect("no panics").as_mut().map(std::mem::take).unwrap_or_default()
     }
@@ -111,7 +110,7 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, log: &Log) -> st
     }
 }
 
-/// A server that floods each connection in the Nth way of [`FLOODS`], over HTTP/2 without TLS.
+/// Starts a server that floods each connection with kind `way` of [`FLOODS`], over HTTP/2 without TLS.
 pub fn flooding(way: usize) -> SocketAddr {
     let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
     listener.set_nonblocking(true).expect("it can");
@@ -140,7 +139,7 @@ async fn flood(mut stream: TcpStream, way: usize) -> std::io::Result<()> {
         5 => (head(b"\x88"), frame(0, 0, 1, &[])),
         _ => (head(b"\x88"), frame(0, 0, 1, b"x")),
     };
-    // The request has come when the preface, the settings and a head have: all in one packet or two.
+    // Preface, settings and head make up the request, in one packet or two.
     let mut asked = Vec::new();
     while asked.len() < 64 {
         if stream.read_buf(&mut asked).await? == 0 {
@@ -155,7 +154,7 @@ async fn flood(mut stream: TcpStream, way: usize) -> std::io::Result<()> {
     }
 }
 
-/// A frame of HTTP/2 (RFC 9113 §4.1).
+/// An HTTP/2 frame (RFC 9113 §4.1).
 fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
     let length = u8::try_from(payload.len()).expect("payloads here are short");
     [&[0, 0, length, kind, flags, 0, 0, 0, stream], payload].concat()
@@ -173,7 +172,7 @@ async fn misbehave(mut stream: impl AsyncRead + AsyncWrite + Unpin, way: usize) 
         6 => ("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort".to_owned(), Vec::new()),
         7 => (format!("HTTP/1.1 302 Found\r\nLocation: /hostile/7{}\r\n\r\n", "?".repeat(9)), Vec::new()),
         8 => {
-            // One byte at a time, until the client has had enough.
+            // One byte at a time until the client closes.
             for byte in body.bytes().cycle() {
                 stream.write_all(&[byte]).await?;
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -181,7 +180,7 @@ async fn misbehave(mut stream: impl AsyncRead + AsyncWrite + Unpin, way: usize) 
             return Ok(());
         }
         _ => {
-            // Not a byte.
+            // Never answers.
             let mut unused = [0; 64];
             while stream.read(&mut unused).await? > 0 {}
             return Ok(());

@@ -1,8 +1,8 @@
-//! Samples for the benchmarks: one in ten fails, latencies are log-normal with a median of 60 ms, as over the internet.
+//! Generates samples for the benches: one in ten fails, latencies are log-normal with a median of 60 ms.
 
 use webmon::model::{Cause, Flags, Http, Micros, Phase, Phases, Sample, Status, Timestamp};
 
-/// Sample number `i` of site number `site`, known at `at`; always the same for the same two numbers.
+/// Sample `i` of site `site`, finished at `at`; otherwise a pure function of both indices.
 #[allow(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
