@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use best::best;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use jiff::tz::TimeZone;
 use webmon::alert::{Rule, Threshold};
 use webmon::engine::{Engine, SiteInput};
 use webmon::model::{Sample, Timeframe, Timestamp, View};
@@ -55,7 +54,7 @@ impl Fleet {
         };
         let tracks = producers.iter().enumerate().map(track).collect();
         let now = Timestamp::from_secs(1_000_000);
-        let engine = Engine::new(views, tracks, TimeZone::UTC, now);
+        let engine = Engine::new(views, tracks, now);
         let weather = (0..4_096).map(|i| weather::sample(0, i, now)).collect();
         let mut fleet = Self { producers, engine, interval, now, weather, next: 0 };
         for _ in 0..=capacity.div_ceil(16) {

@@ -1,51 +1,59 @@
-//! One announced change of a site's state, as it is stored, printed and sent.
+//! An announced change of a site's state: its facts, and the record of it that is stored and listed.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
-
-use crate::alert::rule::AlertState;
 use crate::model::Timestamp;
 use crate::stats::Availability;
 
-use super::{Rule, Threshold, Transition, message};
+use super::{AlertState, Rule, Threshold, Transition};
 
-/// One transition of the rule.
+/// The facts of one transition of the rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alert {
-    /// When it was found.
+    /// The time of the verdict.
     pub at: Timestamp,
     /// The site's name.
     pub site: Arc<str>,
-    /// What it announces.
+    /// The announced change.
     pub state: AlertState,
-    /// The availability that was judged; none for `ended`.
+    /// The judged availability; `None` for `ended`.
     pub availability: Option<Availability>,
     /// The rule's threshold at that time.
     pub threshold: Threshold,
     /// The rule's window at that time.
     pub window: Duration,
-    /// When the incident began: the time of its `down`.
+    /// The start of the incident: the time of its `down`.
     pub since: Timestamp,
-    /// From message to message; none for `down`.
+    /// From message to message; `None` for `down`.
     pub downtime: Option<Duration>,
-    /// The message, to the letter; empty for `ended`.
+}
+
+/// An alert with its message, as it is stored, listed and printed. It reads like its facts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertRecord {
+    /// The alert.
+    pub facts: Alert,
+    /// The message, to the letter, as the monitor worded it; empty for `ended`.
     pub message: String,
 }
 
+impl Deref for AlertRecord {
+    type Target = Alert;
+
+    fn deref(&self) -> &Alert {
+        &self.facts
+    }
+}
+
 impl Alert {
-    /// What is announced of `transition`; the message tells its time in `zone`.
+    /// The alert that announces `transition` of `site`, judged by `rule`.
     #[must_use]
-    pub fn new(site: Arc<str>, rule: &Rule, transition: &Transition, zone: &TimeZone) -> Self {
+    pub fn new(site: Arc<str>, rule: &Rule, transition: &Transition) -> Self {
         let Transition { at, state, availability, since, downtime } = *transition;
-        let message = match state {
-            AlertState::Down => message::down(&site, availability, at, zone),
-            AlertState::Up => message::up(&site, availability, at, downtime.unwrap_or_else(|| at.since(since)), zone),
-            AlertState::Ended => String::new(),
-        };
         let (threshold, window) = (rule.threshold, rule.window);
-        Self { at, site, state, availability: Some(availability), threshold, window, since, downtime, message }
+        Self { at, site, state, availability: Some(availability), threshold, window, since, downtime }
     }
 
     /// The silent end, at `at`, of an incident that began at `since`: its site is no longer watched.
@@ -60,7 +68,6 @@ impl Alert {
             window: rule.window,
             since,
             downtime: Some(at.since(since)),
-            message: String::new(),
         }
     }
 }
@@ -81,19 +88,16 @@ mod tests {
             since: SINCE,
             downtime: Some(Duration::from_secs(90)),
         };
-        let alert = Alert::new(SITE.into(), &Rule::default(), &transition, &TimeZone::UTC);
-        assert_eq!(
-            alert.message,
-            "Website api is up. availability=90.00%, time=1970-01-01T00:18:10+00:00, downtime=1m30s"
-        );
+        let alert = Alert::new(SITE.into(), &Rule::default(), &transition);
+        assert_eq!((alert.at, alert.state, alert.downtime), (transition.at, transition.state, transition.downtime));
         assert_eq!((alert.threshold.ppm(), alert.window, alert.since), (800_000, Duration::from_mins(2), SINCE));
         assert_eq!(alert.availability, Some(transition.availability));
     }
 
     #[test]
-    fn an_incident_that_ends_with_its_site_says_nothing() {
+    fn an_incident_that_ends_with_its_site_has_no_availability() {
         let alert = Alert::ended(SITE.into(), &Rule::default(), SINCE, Timestamp::from_secs(1_007));
-        assert_eq!((alert.message.as_str(), alert.availability, alert.state.name()), ("", None, "ended"));
+        assert_eq!((alert.availability, alert.state.name()), (None, "ended"));
         assert_eq!(alert.downtime, Some(Duration::from_secs(7)));
     }
 }

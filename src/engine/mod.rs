@@ -22,8 +22,6 @@ mod span;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
-
 use crate::alert::Alert;
 use crate::model::time::duration;
 use crate::model::{Observation, Timestamp, View};
@@ -46,7 +44,6 @@ pub struct Engine {
     /// Long views with new figures since the last step.
     supplied: Vec<usize>,
     board: Arc<Board>,
-    zone: TimeZone,
     now: Timestamp,
     /// Whether a step was made: the first one tells only changes by checks made since, because nobody saw the state
     /// before it.
@@ -87,7 +84,7 @@ pub struct StateChange {
 impl Engine {
     /// Reads everything in the rings up to `now` and computes every view.
     #[must_use]
-    pub fn new(views: Vec<View>, tracks: Vec<SiteInput>, zone: TimeZone, now: Timestamp) -> Self {
+    pub fn new(views: Vec<View>, tracks: Vec<SiteInput>, now: Timestamp) -> Self {
         let mut scratch = Scratch::default();
         let recent: Vec<View> = views.iter().copied().filter(|view| !view.is_long()).collect();
         let mut lanes: Vec<SiteTracker> =
@@ -104,7 +101,7 @@ impl Engine {
         let views: Vec<Arc<ViewSnapshot>> = views.into_iter().zip(&windows).map(figures).collect();
         let board = Arc::new(Board::new(now, sites, views.clone()));
         let (supplied, met) = (Vec::new(), Observed::default());
-        Self { lanes, views, windows, supplied, board, zone, now, stepped: false, checks: 0, scratch, met }
+        Self { lanes, views, windows, supplied, board, now, stepped: false, checks: 0, scratch, met }
     }
 
     /// Shows `rows` of long view number `view`: the number of a site and its figures as of `as_of`. When these were the
@@ -191,7 +188,7 @@ impl Engine {
         for site in 0..self.lanes.len() {
             let lane = &mut self.lanes[site];
             lane.advance(now, &mut self.scratch, &mut met);
-            step.alerts.extend(lane.judge(now, &self.zone, &mut met));
+            step.alerts.extend(lane.judge(now, &mut met));
             if let Some(snapshot) = lane.show(now) {
                 self.board.put_site(site, snapshot);
                 changed = true;

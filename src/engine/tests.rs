@@ -57,7 +57,7 @@ impl Scene {
         }
         let mut track = track(&producer, "api");
         change(&mut track);
-        let engine = Engine::new(views, vec![track], TimeZone::UTC, at(now));
+        let engine = Engine::new(views, vec![track], at(now));
         Self { producer, engine }
     }
 
@@ -125,7 +125,7 @@ proptest! {
         let mut published = replayed.min(samples.len());
         samples[..published].iter().for_each(|&sample| { producer.push(sample); });
         let mut now = samples[published.max(1) - 1].at;
-        let mut engine = Engine::new(views, vec![track(&producer, "a")], TimeZone::UTC, now);
+        let mut engine = Engine::new(views, vec![track(&producer, "a")], now);
         let board = engine.board();
         let check = |published: usize, step: &EngineStep, first: bool, now: Timestamp| -> Result<(), TestCaseError> {
             for (number, view) in board.snapshot().views.iter().enumerate() {
@@ -172,7 +172,7 @@ proptest! {
     ) {
         let view = view(timeframe, 1);
         let mut producer = Producer::new(capacity, 0);
-        let mut engine = Engine::new(vec![view], vec![track(&producer, "a")], TimeZone::UTC, Timestamp::ZERO);
+        let mut engine = Engine::new(vec![view], vec![track(&producer, "a")], Timestamp::ZERO);
         let (mut published, mut lost) = (0, 0);
         for batch in batches {
             let come = (published + batch).min(samples.len());
@@ -407,7 +407,7 @@ fn a_site_with_the_default_views_stays_within_24_kib() {
     let sites = 20;
     let mut producers: Vec<Producer> = (0..sites).map(|_| Producer::new(capacity, 0)).collect();
     let tracks = producers.iter().map(|producer| track(producer, "https://www.example.com/health")).collect();
-    let mut engine = Engine::new(views, tracks, TimeZone::UTC, at(0));
+    let mut engine = Engine::new(views, tracks, at(0));
     for i in 0..1_000 {
         for (site, producer) in (0..).zip(&mut producers) {
             producer.push(weather(site, i));

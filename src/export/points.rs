@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn alerts_and_the_export_itself_are_the_schemas_to_the_letter() {
         let availability = Some(Availability { up: 3, checks: 4 });
-        let down = Alert { at: AT, since: AT, availability, ..fixtures::alert() };
+        let down = Alert { at: AT, since: AT, availability, ..fixtures::alert().facts };
         let mut out = Vec::new();
         alert(&mut out, "host", 7, &down);
         let ended =

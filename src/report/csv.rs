@@ -7,7 +7,7 @@
 use std::fmt::{Display, Write as _};
 use std::io;
 
-use crate::alert::Alert;
+use crate::alert::AlertRecord;
 use crate::model::text::clean;
 
 use super::objects::{AlertObject, LatencyObject, PhasesObject, SampleObject, StatsObject};
@@ -98,7 +98,7 @@ pub fn alert_header(out: &mut impl io::Write) -> io::Result<()> {
 ///
 /// # Errors
 /// The writer's.
-pub fn alert(out: &mut impl io::Write, alert: &Alert) -> io::Result<()> {
+pub fn alert(out: &mut impl io::Write, alert: &AlertRecord) -> io::Result<()> {
     let object = AlertObject::of(alert);
     let mut row = CsvRecord::default();
     row.text(object.event).text(&object.time).text(object.site).text(object.state);

@@ -9,7 +9,7 @@ use std::io;
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter};
 
-use crate::alert::Alert;
+use crate::alert::AlertRecord;
 use crate::engine::snapshot::Snapshot;
 use crate::model::text::is_harmful;
 use crate::model::{ExportHealth, Observation, Timestamp};
@@ -53,7 +53,7 @@ pub fn refresh(out: &mut impl io::Write, snapshot: &Snapshot, view: usize) -> io
 ///
 /// # Errors
 /// The writer's.
-pub fn alert(out: &mut impl io::Write, alert: &Alert) -> io::Result<()> {
+pub fn alert(out: &mut impl io::Write, alert: &AlertRecord) -> io::Result<()> {
     line(out, &AlertObject::of(alert))
 }
 

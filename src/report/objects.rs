@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::alert::{Alert, AlertState};
+use crate::alert::{AlertRecord, AlertState};
 use crate::model::time::duration;
 use crate::model::{Cause, Certificate, ExportHealth, Hop, Micros, Outcome, Phase, Phases, Status, Timestamp, figures};
 use crate::stats::{Availability, Latency, Summary};
@@ -275,7 +275,7 @@ pub(super) struct AlertObject<'a> {
 }
 
 impl<'a> AlertObject<'a> {
-    pub(super) fn of(alert: &'a Alert) -> Self {
+    pub(super) fn of(alert: &'a AlertRecord) -> Self {
         Self {
             event: "alert",
             time: time::utc(alert.at),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::alert::{Alert, AlertState};
+use crate::alert::{AlertRecord, AlertState};
 use crate::model::time::duration;
 use crate::model::{Cause, Phase, Status, Timestamp, figures};
 use crate::stats::Latency;
@@ -201,7 +201,7 @@ fn names(of: &[String]) -> String {
 ///
 /// # Errors
 /// The writer's.
-pub fn alerts(out: &mut impl io::Write, zone: &TimeZone, alerts: &[Alert]) -> io::Result<()> {
+pub fn alerts(out: &mut impl io::Write, zone: &TimeZone, alerts: &[AlertRecord]) -> io::Result<()> {
     if alerts.is_empty() {
         return wording::line(out, "no alerts");
     }
@@ -251,7 +251,7 @@ fn stats_row(record: &StatsRecord<'_>) -> [String; 13] {
     ]
 }
 
-fn closed(alert: &Alert, zone: &TimeZone) -> String {
+fn closed(alert: &AlertRecord, zone: &TimeZone) -> String {
     let down = alert.downtime.map_or_else(String::new, |downtime| format!(" ({})", duration::format_seconds(downtime)));
     format!("{NONE} no longer watched; was down since {}{down}", time::second(alert.since, zone))
 }
@@ -481,7 +481,8 @@ new                  –     –       0     0       –        –        –  
         assert!(text.starts_with("TIME (+02:00/+01:00)     SITE  RESULT"), "{text}");
         let text = printed(|out| nothing(out, &berlin, &[], period, None));
         assert!(text.contains("2026-11-20 13:00 (+02:00/+01:00); "), "{text}");
-        let old = Alert { at: period.since, ..fixtures::alert() };
+        let mut old = fixtures::alert();
+        old.facts.at = period.since;
         let text = printed(|out| alerts(out, &berlin, &[old, fixtures::alert()]));
         assert!(text.starts_with("TIME (+02:00/+01:00)  SITE  STATE"), "{text}");
     }
@@ -507,7 +508,8 @@ TIME (+01:00)        SITE  STATE  MESSAGE
             let period = Period { since: Timestamp::ZERO, until: Timestamp::MAX };
             let text = printed(|out| {
                 Samples::new([&*name], zone(), period).row(out, &record(&name, &sample, Some(&detail)))?;
-                let alert = Alert { site: name.as_str().into(), message: detail.clone(), ..fixtures::alert() };
+                let mut alert = AlertRecord { message: detail.clone(), ..fixtures::alert() };
+                alert.facts.site = name.as_str().into();
                 alerts(out, &zone(), &[alert])?;
                 let heading = Heading { period, back_from_now: false, store: &detail };
                 stats(out, &zone(), &heading, &[StatsRecord { site: &name, state: None, summary: &summary, stored: None }])

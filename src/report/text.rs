@@ -8,12 +8,13 @@ use std::io;
 
 use jiff::tz::TimeZone;
 
-use crate::alert::{Alert, AlertState};
+use crate::alert::{Alert, AlertRecord, AlertState};
 use crate::engine::snapshot::{LastCheck, Row, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
+use crate::model::time::duration;
 use crate::model::{Cause, Outcome, Timestamp};
 use crate::stats::Latency;
 
-use super::time::clock;
+use super::time::{self, clock};
 use super::wording::{self, NONE};
 
 /// The most sites that are listed one by one at a refresh.
@@ -87,11 +88,31 @@ pub fn state_sentence(zone: &TimeZone, site: &SiteSnapshot, to: SiteState) -> St
     }
 }
 
-/// The message of an alert as it is; an incident that was closed without one prints nothing.
+/// The message of `alert`, public to the letter; empty for an incident that ended with its site. The availability always
+/// has two decimals; the time is local, to the second, with a numeric offset (also in UTC); the downtime is cut to
+/// whole seconds, or to milliseconds below one. The configuration keeps the site's name free of control characters.
+#[must_use]
+pub fn alert_text(alert: &Alert, zone: &TimeZone) -> String {
+    if alert.state == AlertState::Ended {
+        return String::new();
+    }
+    let share = alert.availability.map_or_else(
+        || NONE.to_owned(),
+        |availability| {
+            let points = availability.basis_points();
+            format!("{}.{:02}%", points / 100, points % 100)
+        },
+    );
+    let (site, state, time) = (&alert.site, alert.state.name(), time::with_offset(alert.at, zone));
+    let downtime = alert.downtime.map(duration::format_seconds).map(|downtime| format!(", downtime={downtime}"));
+    format!("Website {site} is {state}. availability={share}, time={time}{}", downtime.unwrap_or_default())
+}
+
+/// Prints the message of an alert; an incident that ended with its site has none.
 ///
 /// # Errors
 /// The writer's.
-pub fn alert(out: &mut impl io::Write, alert: &Alert) -> io::Result<()> {
+pub fn alert(out: &mut impl io::Write, alert: &AlertRecord) -> io::Result<()> {
     if alert.state == AlertState::Ended { Ok(()) } else { wording::line(out, &alert.message) }
 }
 
@@ -181,7 +202,7 @@ mod tests {
     use crate::model::{Observation, Timeframe};
     use crate::report::tests::fixtures;
     use crate::report::tests::fixtures::{at, empty_summary, ended, hostile, printed, summary, zone};
-    use crate::stats::{Beat, Beats, Summary};
+    use crate::stats::{Availability, Beat, Beats, Summary};
 
     fn site(name: &str, state: SiteState) -> SiteSnapshot {
         SiteSnapshot {
@@ -328,6 +349,77 @@ mod tests {
         );
     }
 
+    /// 2026-11-22 09:00:00 UTC.
+    const NINE_UTC: u64 = 1_795_338_000;
+    const BERLIN: &str = "CET-1CEST,M3.5.0,M10.5.0/3";
+
+    /// The message of a `down` with this availability at this time.
+    fn down_text(up: u64, checks: u64, at: Timestamp, zone: &TimeZone) -> String {
+        alert_text(&Alert { at, availability: Some(Availability { up, checks }), ..fixtures::alert().facts }, zone)
+    }
+
+    /// The message of an `up` after this downtime.
+    fn up_text(downtime: Duration, at: Timestamp, zone: &TimeZone) -> String {
+        let availability = Some(Availability { up: 23, checks: 24 });
+        let (state, downtime) = (AlertState::Up, Some(downtime));
+        alert_text(&Alert { at, state, availability, downtime, ..fixtures::alert().facts }, zone)
+    }
+
+    #[test]
+    fn alert_messages_are_to_the_letter() {
+        let berlin = TimeZone::posix(BERLIN).unwrap();
+        let at = Timestamp::from_micros(NINE_UTC * 1_000_000 + 999_999);
+        assert_eq!(
+            down_text(2, 3, at, &berlin),
+            "Website api is down. availability=66.67%, time=2026-11-22T10:00:00+01:00"
+        );
+        assert_eq!(
+            up_text(Duration::from_millis(3_723_900), at, &berlin),
+            "Website api is up. availability=95.83%, time=2026-11-22T10:00:00+01:00, downtime=1h2m3s"
+        );
+        assert_eq!(alert_text(&ended().facts, &berlin), "", "an incident that ends with its site");
+    }
+
+    #[test]
+    fn availability_in_a_message_always_has_two_decimals() {
+        for (up, checks, share) in [
+            (0, 12, "0.00%"),
+            (1, 1, "100.00%"),
+            (4, 5, "80.00%"),
+            (19, 24, "79.17%"),
+            (1, 2_000, "0.05%"),
+            (23_999, 24_000, "99.99%"),
+            (1, 24_000, "0.01%"),
+        ] {
+            let text = down_text(up, checks, Timestamp::ZERO, &TimeZone::UTC);
+            assert!(text.contains(&format!(" availability={share}, ")), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_downtime_below_a_second_is_in_milliseconds() {
+        for (millis, end) in [(400, "downtime=400ms"), (1_400, "downtime=1s")] {
+            let text = up_text(Duration::from_millis(millis), Timestamp::ZERO, &TimeZone::UTC);
+            assert!(text.ends_with(end), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_offset_in_a_message_is_numeric_in_every_zone_and_follows_the_seasons() {
+        let summer = 1_782_864_000; // 2026-07-01 00:00:00 UTC
+        for (zone, secs, time) in [
+            ("UTC0", NINE_UTC, "2026-11-22T09:00:00+00:00"),
+            ("EST5EDT,M3.2.0,M11.1.0", NINE_UTC, "2026-11-22T04:00:00-05:00"),
+            ("IST-5:30", NINE_UTC, "2026-11-22T14:30:00+05:30"),
+            (BERLIN, summer, "2026-07-01T02:00:00+02:00"),
+        ] {
+            let text = down_text(0, 1, Timestamp::from_secs(secs), &TimeZone::posix(zone).unwrap());
+            assert!(text.ends_with(&format!(" time={time}")), "{text}");
+        }
+        assert!(down_text(0, 1, Timestamp::from_secs(NINE_UTC), &TimeZone::UTC).ends_with("09:00:00+00:00"));
+        assert!(down_text(0, 1, Timestamp::MAX, &TimeZone::UTC).contains("time=2112-"), "the last timestamp");
+    }
+
     proptest! {
         #[test]
         fn no_name_or_detail_breaks_a_line(name in hostile(), detail in hostile()) {
@@ -335,7 +427,7 @@ mod tests {
             let mut text = printed(|out| state_change(out, &zone(), at("2026-11-22T09:00:13Z"), &site, SiteState::Failing));
             text += &printed(|out| refresh(out, &zone(), &snapshot(vec![site.clone()], &summary()), 0, 1.0));
             text += &printed(|out| warning(out, &zone(), at("2026-11-22T09:00:13Z"), &name, &detail));
-            let message = Alert { message: detail.clone(), ..fixtures::alert() };
+            let message = AlertRecord { message: detail.clone(), ..fixtures::alert() };
             text += &printed(|out| alert(out, &message));
             text += &printed(|out| start(out, 1, Some(&name)));
             prop_assert_eq!(text.chars().filter(|&c| c == '\n').count(), 5);

@@ -42,6 +42,11 @@ pub(super) fn millisecond(at: Timestamp, zone: &TimeZone) -> String {
     zoned(at, zone).strftime("%Y-%m-%d %H:%M:%S%.3f").to_string()
 }
 
+/// RFC 3339, to the second, with the zone's numeric offset: `2026-11-22T10:00:00+01:00`.
+pub(super) fn with_offset(at: Timestamp, zone: &TimeZone) -> String {
+    zoned(at, zone).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+}
+
 /// The zone's offset from UTC at `at`: `+01:00`.
 pub(super) fn offset(at: Timestamp, zone: &TimeZone) -> String {
     zoned(at, zone).strftime("%:z").to_string()

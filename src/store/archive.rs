@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use redb::{Database, ReadOnlyDatabase, ReadTransaction, ReadableDatabase};
 
-use crate::alert::Alert;
+use crate::alert::AlertRecord;
 use crate::model::{Certificate, SiteId, Timestamp};
 use crate::store::read::export_start;
 
@@ -129,7 +129,7 @@ impl Archive {
     ///
     /// # Errors
     /// Those of the database.
-    pub fn alerts(&self, query: &Query) -> Result<Vec<Alert>, StoreError> {
+    pub fn alerts(&self, query: &Query) -> Result<Vec<AlertRecord>, StoreError> {
         let read = || view::alerts(&self.database.begin_read()?, query);
         guard(read).map_err(|error| self.failed(error))
     }

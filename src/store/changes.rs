@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use redb::{ReadTransaction, ReadableDatabase};
 
-use crate::alert::Alert;
+use crate::alert::AlertRecord;
 use crate::model::{Cause, Certificate, Sample, SiteId, Timestamp};
 
 use super::archive::Archive;
@@ -44,7 +44,7 @@ pub struct Changes {
     /// As many as were asked about, in that order.
     pub sites: Vec<Arrived>,
     /// New alerts, in the order in which they were found.
-    pub alerts: Vec<Alert>,
+    pub alerts: Vec<AlertRecord>,
     /// The number after the newest alert.
     pub next_alert: u64,
     /// Until when sites are paused; also pauses that are over.
@@ -184,7 +184,7 @@ fn why(transaction: &ReadTransaction, site: SiteId, arrived: &Arrived) -> Result
 }
 
 /// The alerts from number `from` on, damaged ones left out, and the number after the newest.
-fn alerts(transaction: &ReadTransaction, from: u64) -> Result<(Vec<Alert>, u64), redb::Error> {
+fn alerts(transaction: &ReadTransaction, from: u64) -> Result<(Vec<AlertRecord>, u64), redb::Error> {
     let table = transaction.open_table(schema::ALERTS)?;
     let (mut alerts, mut next, mut names) = (Vec::new(), from, None);
     for row in table.range(from..)? {

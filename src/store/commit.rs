@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use redb::{ReadableTable, Table, WriteTransaction};
 
-use crate::alert::Alert;
+use crate::alert::AlertRecord;
 use crate::model::{Certificate, SiteId, Timestamp};
 
 use super::codec::journal_entry::EncodedEntry;
@@ -57,7 +57,7 @@ pub struct PendingCommit {
     shared: usize,
     /// Texts whose samples are among the entries, or were committed.
     texts: VecDeque<FailureText>,
-    alerts: VecDeque<(u64, SiteId, Alert)>,
+    alerts: VecDeque<(u64, SiteId, AlertRecord)>,
     next_alert: u64,
     /// The newest word on each site: until when it is paused, or that it is not.
     pauses: BTreeMap<SiteId, Option<Timestamp>>,
@@ -169,7 +169,7 @@ impl PendingCommit {
     }
 
     /// Takes in an alert about `site`.
-    pub fn add_alert(&mut self, site: SiteId, alert: Alert) {
+    pub fn add_alert(&mut self, site: SiteId, alert: AlertRecord) {
         self.alerts.push_back((self.next_alert, site, alert));
         self.next_alert += 1;
     }

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use crate::alert::Alert;
+use crate::alert::AlertRecord;
 use crate::model::{Cause, Observation, Packed, SiteId, Timestamp};
 use crate::ring::{self, Ring};
 
@@ -75,7 +75,7 @@ impl Intake {
     }
 
     /// Keeps an alert about `site`.
-    pub fn note_alert(&mut self, site: SiteId, alert: Alert) {
+    pub fn note_alert(&mut self, site: SiteId, alert: AlertRecord) {
         self.backlog.add_alert(site, alert);
     }
 

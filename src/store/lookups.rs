@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::alert::Alert;
+use crate::alert::AlertRecord;
 use crate::model::{Certificate, SiteId, Timestamp};
 
 use super::error::StoreError;
@@ -15,7 +15,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of the database.
-    pub fn alerts(&self, query: &Query) -> Result<Vec<Alert>, StoreError> {
+    pub fn alerts(&self, query: &Query) -> Result<Vec<AlertRecord>, StoreError> {
         self.look(|transaction| view::alerts(transaction, query))
     }
 

@@ -9,7 +9,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::alert::Alert;
+use crate::alert::AlertRecord;
 use crate::model::{Observation, SiteId, StoreHealth, Timestamp};
 use crate::ring;
 
@@ -134,7 +134,7 @@ impl Writer {
     }
 
     /// See [`Intake::note_alert`].
-    pub fn note_alert(&mut self, site: SiteId, alert: Alert) {
+    pub fn note_alert(&mut self, site: SiteId, alert: AlertRecord) {
         self.intake().note_alert(site, alert);
     }
 

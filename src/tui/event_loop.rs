@@ -138,7 +138,7 @@ mod tests {
     use super::super::input::key::Key;
     use super::super::render::Screen;
     use super::super::style::theme::Theme;
-    use crate::alert::Alert;
+    use crate::alert::AlertRecord;
     use crate::engine::snapshot::Snapshot;
     use crate::model::command::{ManualCheck, SiteCommand};
     use crate::model::{Health, Sample};
@@ -164,8 +164,8 @@ mod tests {
         fn snapshot(&self) -> Snapshot {
             fixtures::five_sites().snapshot
         }
-        fn alerts(&self) -> Arc<[Arc<Alert>]> {
-            thread_local!(static ALERTS: Arc<[Arc<Alert>]> = fixtures::five_sites().alerts.into());
+        fn alerts(&self) -> Arc<[Arc<AlertRecord>]> {
+            thread_local!(static ALERTS: Arc<[Arc<AlertRecord>]> = fixtures::five_sites().alerts.into());
             ALERTS.with(Arc::clone)
         }
         fn health(&self) -> Arc<Health> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use crate::alert::Alert;
+use crate::alert::AlertRecord;
 use crate::engine::snapshot::Snapshot;
 use crate::model::command::ManualCheck;
 use crate::model::{Health, Sample, Timestamp};
@@ -33,7 +33,7 @@ pub struct Inputs<'a> {
     /// What was last read of it, for [`UiState::wanted`](super::UiState::wanted).
     pub past: Option<&'a SiteHistory>,
     /// All past alerts, oldest first.
-    pub alerts: &'a [Arc<Alert>],
+    pub alerts: &'a [Arc<AlertRecord>],
     /// How webmon itself is.
     pub health: &'a Health,
     /// Checks that were asked for by hand, the newest of each site.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use crate::alert::Alert;
+use crate::alert::AlertRecord;
 use crate::engine::snapshot::Snapshot;
 use crate::model::command::{ManualCheck, SiteCommand};
 use crate::model::{Health, Sample, Timestamp};
@@ -19,7 +19,7 @@ pub trait Source {
     /// The sites and their figures.
     fn snapshot(&self) -> Snapshot;
     /// All past alerts, oldest first; the same `Arc` as long as there is no new one.
-    fn alerts(&self) -> Arc<[Arc<Alert>]>;
+    fn alerts(&self) -> Arc<[Arc<AlertRecord>]>;
     /// How webmon itself is; the same `Arc` as long as nothing changed.
     fn health(&self) -> Arc<Health>;
     /// The samples that the ring of site number `site` holds, oldest first, in place of what is in `samples`.

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::alert::Alert;
+use crate::alert::AlertRecord;
 use crate::engine::snapshot::{SiteSnapshot, Snapshot};
 use crate::model::command::ManualCheck;
 use crate::model::{Health, Sample, Timestamp};
@@ -30,7 +30,7 @@ pub struct SourceCache {
     past: Option<Arc<SiteHistory>>,
     /// The sites that were on the screen last.
     seen: Vec<usize>,
-    alerts: Arc<[Arc<Alert>]>,
+    alerts: Arc<[Arc<AlertRecord>]>,
     health: Arc<Health>,
     rechecks: Arc<[ManualCheck]>,
     /// When that was.

@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::alert::Alert;
+use crate::alert::AlertRecord;
 use crate::app::log::about;
 use crate::app::status::health_meter::StoreStatus;
 #[cfg(unix)]
@@ -52,7 +52,7 @@ const NOT_INHERITED: [&str; 5] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PI
 
 struct Call {
     exec: Arc<Exec>,
-    alerts: Vec<Alert>,
+    alerts: Vec<AlertRecord>,
 }
 
 /// Where alerts are handed over.
@@ -84,7 +84,7 @@ impl AlertQueue {
     }
 
     /// Hands over the alerts of one moment, if there is anybody to tell.
-    pub fn announce(&self, alerts: &[Alert]) {
+    pub fn announce(&self, alerts: &[AlertRecord]) {
         let Some(exec) = self.exec.as_ref().filter(|_| !alerts.is_empty()) else { return };
         let call = Call { exec: Arc::clone(exec), alerts: alerts.to_vec() };
         if self.calls.try_send(call).is_err() {
@@ -135,7 +135,7 @@ impl AlertDispatcher {
 ///
 /// # Errors
 /// What went wrong, as a sentence for a person.
-pub async fn call(exec: &Exec, alerts: &[Alert], limit: Duration) -> Result<Option<String>, String> {
+pub async fn call(exec: &Exec, alerts: &[AlertRecord], limit: Duration) -> Result<Option<String>, String> {
     let failed = |what: String| format!("alerting.exec: {} {what}", exec.shown);
     let mut input = Vec::new();
     alerts.iter().try_for_each(|alert| json::alert(&mut input, alert)).expect("writing to a Vec cannot fail");
@@ -179,7 +179,7 @@ fn obstacle(exec: &Exec) -> Option<String> {
     obstacle_of(&exec.program, &search)
 }
 
-fn command(exec: &Exec, alerts: &[Alert]) -> Command {
+fn command(exec: &Exec, alerts: &[AlertRecord]) -> Command {
     let mut command = Command::new(&exec.program);
     command.args(exec.arguments.iter().map(Secret::expose));
     for name in NOT_INHERITED {
@@ -307,30 +307,34 @@ impl Drop for ProcessGroup {
 
 #[cfg(test)]
 #[cfg(unix)]
-mod tests {
+pub(super) mod tests {
     use jiff::tz::TimeZone;
     use serde_json::Value;
 
     use super::*;
-    use crate::alert::{AlertState, Rule, Transition};
+    use crate::alert::{Alert, AlertRecord, AlertState, Rule, Transition};
     use crate::model::{KnownSecrets, Timestamp};
+    use crate::report::text::alert_text;
     use crate::stats::Availability;
 
     /// Far more than anything takes.
     const PATIENCE: Duration = Duration::from_mins(1);
 
     /// A script that is read by sh: a file that was just written may not be run while another test's child has it open.
-    fn sh(script: &str) -> Arc<Exec> {
+    pub fn sh(script: &str) -> Arc<Exec> {
         let arguments = ["-c", script, "sh"].map(Secret::new).to_vec();
         let secrets = KnownSecrets::new(["hunter2"]);
         Arc::new(Exec { program: "/bin/sh".into(), arguments, shown: "notify.sh".to_owned(), secrets })
     }
 
-    fn alerts(sites: &[&str]) -> Vec<Alert> {
+    fn alerts(sites: &[&str]) -> Vec<AlertRecord> {
         let at = Timestamp::from_secs(1_795_340_000);
         let availability = Availability { up: 3, checks: 4 };
         let transition = Transition { at, state: AlertState::Down, availability, since: at, downtime: None };
-        let of = |site: &&str| Alert::new((*site).into(), &Rule::default(), &transition, &TimeZone::UTC);
+        let of = |site: &&str| {
+            let facts = Alert::new((*site).into(), &Rule::default(), &transition);
+            AlertRecord { message: alert_text(&facts, &TimeZone::UTC), facts }
+        };
         sites.iter().map(of).collect()
     }
 

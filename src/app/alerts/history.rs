@@ -5,46 +5,46 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::alert::Alert;
+use crate::alert::AlertRecord;
 
 /// Alerts kept in memory.
 pub const KEPT: usize = 10_000;
 
 /// A shared list of alerts, oldest first.
 #[derive(Debug, Default)]
-pub struct AlertLog(Mutex<Arc<[Arc<Alert>]>>);
+pub struct AlertLog(Mutex<Arc<[Arc<AlertRecord>]>>);
 
 impl AlertLog {
     /// A log that begins with `past`, oldest first.
     #[must_use]
-    pub fn new(past: Vec<Alert>) -> Self {
+    pub fn new(past: Vec<AlertRecord>) -> Self {
         let log = Self::default();
         log.append(past);
         log
     }
 
     /// Appends `new` alerts, in their order.
-    pub fn append(&self, new: Vec<Alert>) {
+    pub fn append(&self, new: Vec<AlertRecord>) {
         if new.is_empty() {
             return;
         }
         // A plain mutex: held for a copy of pointers, a few times a day.
         let mut list = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut next: Vec<Arc<Alert>> = list.iter().cloned().chain(new.into_iter().map(Arc::new)).collect();
+        let mut next: Vec<Arc<AlertRecord>> = list.iter().cloned().chain(new.into_iter().map(Arc::new)).collect();
         let surplus = next.len().saturating_sub(KEPT);
         next.drain(..surplus);
         *list = next.into();
     }
 
     /// Begins anew with `all`, oldest first.
-    pub fn replace(&self, all: Vec<Alert>) {
+    pub fn replace(&self, all: Vec<AlertRecord>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
         self.append(all);
     }
 
     /// The list as it is now, oldest first.
     #[must_use]
-    pub fn list(&self) -> Arc<[Arc<Alert>]> {
+    pub fn list(&self) -> Arc<[Arc<AlertRecord>]> {
         Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -54,20 +54,22 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::alert::{AlertState, Rule};
+    use crate::alert::{Alert, AlertRecord, AlertState, Rule};
     use crate::model::Timestamp;
 
     #[test]
     fn the_newest_are_kept_in_order() {
-        let alert = |n: usize| Alert {
-            at: Timestamp::from_secs(n as u64),
-            site: "a".into(),
-            state: AlertState::Down,
-            availability: None,
-            threshold: Rule::default().threshold,
-            window: Duration::from_mins(2),
-            since: Timestamp::ZERO,
-            downtime: None,
+        let alert = |n: usize| AlertRecord {
+            facts: Alert {
+                at: Timestamp::from_secs(n as u64),
+                site: "a".into(),
+                state: AlertState::Down,
+                availability: None,
+                threshold: Rule::default().threshold,
+                window: Duration::from_mins(2),
+                since: Timestamp::ZERO,
+                downtime: None,
+            },
             message: String::new(),
         };
         let log = AlertLog::new((0..KEPT).map(alert).collect());

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use jiff::tz::TimeZone;
 use tokio::runtime::Builder;
 
-use crate::alert::{Alert, AlertState, Rule, Transition};
+use crate::alert::{Alert, AlertRecord, AlertState, Rule, Transition};
 use crate::app::alerts::dispatcher::{LIMIT, call};
 use crate::app::cli::args::CommonArgs;
 use crate::app::cli::selection::load;
@@ -16,6 +16,7 @@ use crate::app::clock;
 use crate::app::exit::{Ending, Failure};
 use crate::app::system::threads;
 use crate::model::Timestamp;
+use crate::report::text::alert_text;
 use crate::stats::Availability;
 
 /// Who is said to be down.
@@ -46,7 +47,7 @@ pub fn send(common: &CommonArgs) -> Result<Ending, Failure> {
     Ok(Ending::Done)
 }
 
-fn test_alert(now: Timestamp, zone: &TimeZone) -> Alert {
+fn test_alert(now: Timestamp, zone: &TimeZone) -> AlertRecord {
     let transition = Transition {
         at: now,
         state: AlertState::Down,
@@ -54,5 +55,6 @@ fn test_alert(now: Timestamp, zone: &TimeZone) -> Alert {
         since: now,
         downtime: None,
     };
-    Alert::new(SITE.into(), &Rule::default(), &transition, zone)
+    let facts = Alert::new(SITE.into(), &Rule::default(), &transition);
+    AlertRecord { message: alert_text(&facts, zone), facts }
 }

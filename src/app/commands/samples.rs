@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::alert::Alert;
+use crate::alert::AlertRecord;
 use crate::app::cli::args::{CommonArgs, HistoryArgs, TableFormat};
 use crate::app::cli::selection::{load, nearest};
 use crate::app::cli::stdout::print;
@@ -66,7 +66,7 @@ pub fn alerts(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Failure
     let alerts = past.archive.alerts(&past.query()).map_err(|error| store_failure(&error))?;
     print(|out| match args.format {
         TableFormat::Table => table::alerts(out, &past.zone, &alerts),
-        TableFormat::Json => alerts.iter().try_for_each(|alert: &Alert| json::alert(out, alert)),
+        TableFormat::Json => alerts.iter().try_for_each(|alert: &AlertRecord| json::alert(out, alert)),
         TableFormat::Csv => {
             csv::alert_header(out)?;
             alerts.iter().try_for_each(|alert| csv::alert(out, alert))

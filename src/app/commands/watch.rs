@@ -51,7 +51,6 @@ pub fn watch(common: &CommonArgs) -> Result<Ending, Failure> {
         subjects: subjects(config.as_ref()),
         views: config.as_ref().map_or_else(default_views, |config| config.views.clone()),
         flush: flush(config.as_ref()),
-        zone: zone.clone(),
         clock: clock.clone(),
         wall: clock::wall,
     };

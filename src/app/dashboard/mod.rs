@@ -12,7 +12,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use tokio::sync::oneshot;
 
-use crate::alert::{Alert, AlertState};
+use crate::alert::{AlertRecord, AlertState};
 use crate::config;
 use crate::engine::{SiteSnapshot, Snapshot};
 use crate::model::text::shown_path;
@@ -87,7 +87,7 @@ impl Source for MonitorSource {
         snapshot
     }
 
-    fn alerts(&self) -> Arc<[Arc<Alert>]> {
+    fn alerts(&self) -> Arc<[Arc<AlertRecord>]> {
         self.face.alerts.list()
     }
 

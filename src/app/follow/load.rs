@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::alert::{Alert, AlertState};
+use crate::alert::{AlertRecord, AlertState};
 use crate::app::storage::site_spec::SiteSpec;
 use crate::engine::{Engine, SiteInput};
 use crate::model::{Certificate, Observation, SiteId, Timestamp, View};
@@ -36,7 +36,7 @@ pub struct StoreContents {
     /// Why the newest check of each failed, and what its certificate said.
     whys: Vec<(Option<Why>, Option<Arc<Certificate>>)>,
     /// All stored alerts.
-    pub alerts: Vec<Alert>,
+    pub alerts: Vec<AlertRecord>,
     /// The number after the newest alert.
     pub next_alert: u64,
     /// Who writes.
@@ -122,7 +122,7 @@ fn remembered(
 }
 
 /// The sites whose newest alert is a `down`, and its time.
-fn open_incidents(alerts: &[Alert]) -> HashMap<Arc<str>, Timestamp> {
+fn open_incidents(alerts: &[AlertRecord]) -> HashMap<Arc<str>, Timestamp> {
     let mut open = HashMap::new();
     for alert in alerts {
         match alert.state {

@@ -13,7 +13,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, watch};
 
 use crate::alert::AlertState;
@@ -47,8 +46,6 @@ pub struct FollowOptions {
     pub views: Vec<View>,
     /// Time between two commits of the monitor.
     pub flush: Duration,
-    /// The zone of messages.
-    pub zone: TimeZone,
     /// The clock.
     pub clock: Clock,
     /// The system's, which it is to follow.
@@ -91,12 +88,12 @@ impl ReadOnlyMonitor {
     /// The store's.
     pub fn open(plan: FollowOptions) -> Result<Self, StoreError> {
         let archive = patiently(&plan.path)?;
-        let FollowOptions { path, subjects, views, flush, zone, clock, wall } = plan;
+        let FollowOptions { path, subjects, views, flush, clock, wall } = plan;
         let now = clock.now();
         let mut opening = StoreContents::read(&archive, subjects.clone(), &views, now)?;
         let (tracks, newest) = (std::mem::take(&mut opening.tracks), opening.newest());
         let far = ReadOnlyArchiveViews::new(&views, &tracks);
-        let mut engine = Engine::new(views, tracks, zone, until(newest, now, flush));
+        let mut engine = Engine::new(views, tracks, until(newest, now, flush));
         engine.look_on();
         opening.tell_whys(&mut engine);
         let StoreContents { sites, alerts, next_alert, signature, .. } = opening;
@@ -389,9 +386,9 @@ mod tests {
         let config = parsed("sites: [{ name: a, url: 'http://a/', interval: 1s, timeout: 1s }]");
         let subjects = config.sites.iter().map(Into::into).collect();
         let views = vec![View { timeframe: crate::model::Timeframe::new(Duration::from_mins(10)), refresh: LOOK }];
-        let (path, zone) = (path.to_owned(), TimeZone::UTC);
+        let path = path.to_owned();
         let flush = Duration::from_secs(1);
-        ReadOnlyMonitor::open(FollowOptions { path, subjects, views, flush, zone, clock, wall }).unwrap()
+        ReadOnlyMonitor::open(FollowOptions { path, subjects, views, flush, clock, wall }).unwrap()
     }
 
     const LOOK: Duration = Duration::from_secs(1);

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
-use crate::alert::Alert;
+use crate::alert::AlertRecord;
 use crate::engine::{Board, EngineStep, Snapshot};
 use crate::model::text::shown_path;
 use crate::model::{Health, Observation, Sample, Timestamp};
@@ -132,15 +132,14 @@ impl Headless {
         self.started = self.started.map(|started| started.min(now));
     }
 
-    /// Prints the end of incidents whose sites are no longer watched; it has no message, so only scripts hear of it.
-    pub fn ended(&mut self, alerts: &[Alert]) {
-        if self.style.wants(Event::Alert) {
-            self.send(|_, out| alerts.iter().try_for_each(|alert| json::alert(out, alert)));
-        }
-    }
-
-    /// Prints what `step` brought, and what is new about webmon itself.
-    pub fn step(&mut self, step: &EngineStep, board: &Board, (health, news): (&Health, &[Warning]), now: Timestamp) {
+    /// Prints the events of `step`, its published `alerts`, and warnings about webmon itself.
+    pub fn step(
+        &mut self,
+        (step, alerts): (&EngineStep, &[AlertRecord]),
+        board: &Board,
+        (health, news): (&Health, &[Warning]),
+        now: Timestamp,
+    ) {
         let started = *self.started.get_or_insert(now);
         let mut samples = self.feed.as_mut().map(Feed::drain).unwrap_or_default();
         samples.sort_by_key(|(_, _, sample, _)| sample.at);
@@ -152,12 +151,12 @@ impl Headless {
             for (site, seq, sample, observation) in &samples {
                 json::sample(out, &SampleRecord::live(&names[*site], *seq, sample, observation.as_deref()))?;
             }
-            if step.changes.is_empty() && step.alerts.is_empty() && step.refreshed.is_empty() {
+            if step.changes.is_empty() && alerts.is_empty() && step.refreshed.is_empty() {
                 return Ok(());
             }
             let snapshot = board.snapshot();
             this.changes(out, step, &snapshot)?;
-            for alert in &step.alerts {
+            for alert in alerts {
                 match this.style.format {
                     LineFormat::Text => text::alert(out, alert)?,
                     LineFormat::Json if this.style.wants(Event::Alert) => json::alert(out, alert)?,

@@ -8,7 +8,7 @@ use std::path::Path;
 use jiff::tz::TimeZone;
 use tracing::{debug, info, trace, warn};
 
-use crate::alert::Alert;
+use crate::alert::AlertRecord;
 use crate::app::exit::{Ending, Failure};
 use crate::app::status::warnings::Warning;
 use crate::config::Config;
@@ -99,7 +99,7 @@ pub fn judged(change: &StateChange, snapshot: &Snapshot) -> SiteSnapshot {
 }
 
 /// These alerts were announced.
-pub fn alerts(alerts: &[Alert]) {
+pub fn alerts(alerts: &[AlertRecord]) {
     for alert in alerts {
         info!(target: about::ALERT, site = &*alert.site, state = alert.state.name(), "{}", alert.message);
     }

@@ -15,6 +15,7 @@ use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::alert::Alert;
 use crate::config::Config;
 use crate::engine::{Board, Engine, SiteInput};
 use crate::model::{Health, SiteId, Timestamp};
@@ -25,6 +26,7 @@ use crate::tui::SiteCommand;
 
 use super::alerts::dispatcher::{self, AlertDispatcher};
 use super::alerts::history::AlertLog;
+use super::alerts::publisher::Publisher;
 use super::clock::{Clock, Looks};
 use super::exit::{Failure, store_failure};
 use super::headless::{Feed, Headless};
@@ -139,10 +141,9 @@ pub struct Controls {
 }
 
 /// The engine over `tracks` as of `now`, with what `memory` knows besides samples.
-fn engine(parts: (&Config, TimeZone), tracks: Vec<SiteInput>, memory: &mut Restored, now: Timestamp) -> Engine {
-    let (config, zone) = parts;
+fn engine(config: &Config, tracks: Vec<SiteInput>, memory: &mut Restored, now: Timestamp) -> Engine {
     let shown = memory.shown(&tracks);
-    let mut engine = Engine::new(config.views.clone(), tracks, zone, now);
+    let mut engine = Engine::new(config.views.clone(), tracks, now);
     for CheckTexts { site, seq, observation } in shown {
         engine.attach(site, seq, observation);
     }
@@ -179,10 +180,7 @@ impl<P: Prober, N> Monitor<P, N> {
             let (long_views, made) = ArchiveViews::new(&parts.config.views, watched, seen.subscribe()).unzip();
             parts_of_views = made;
             let writer = Writer::new(store, ids.into_iter().zip(begun.readers).collect());
-            let mut writer = writer.map_err(|error| store_failure(&error))?;
-            for (id, alert) in std::mem::take(&mut memory.ended) {
-                writer.note_alert(id, alert);
-            }
+            let writer = writer.map_err(|error| store_failure(&error))?;
             (to_store, keep_pauses) = (Some(slots.alerts), Some(slots.pauses));
             let (ask_sender, asks) = mpsc::channel(REVISIONS);
             (adoptions, to_ask) = (Some(slots.adoptions), Some(ask_sender));
@@ -192,21 +190,24 @@ impl<P: Prober, N> Monitor<P, N> {
         let narration = parts.narrator.map(|narrator| narrator(Duration::ZERO));
         let (wishes, requested) = mpsc::channel(COMMANDS);
         let (to_control, changes) = mpsc::channel(REVISIONS);
+        let history = Arc::new(AlertLog::new(std::mem::take(&mut memory.alerts)));
+        let publisher = Publisher::new(parts.zone.clone(), history, outbox, to_store);
+        let ended: Vec<Alert> = memory.ended.iter().map(|(_, alert)| alert.clone()).collect();
+        let mut meter = HealthMeter::new(gauges, keeping.subscribe()).with(export);
+        meter.lost(publisher.publish(&ended).1);
         let control = Control {
-            news: WarningTracker::new(parts.zone.clone()),
-            engine: engine((&parts.config, parts.zone), tracks, &mut memory, now),
+            news: WarningTracker::new(parts.zone),
+            engine: engine(&parts.config, tracks, &mut memory, now),
             clock: parts.clock,
             texts: begun.texts,
             long_views: parts_of_views,
-            alerts: Arc::new(AlertLog::new(memory.alerts)),
-            to_store,
-            outbox,
+            publisher,
             keep_pauses,
             has_network: parts.has_network,
             wall: parts.wall,
             looks: Looks::default(),
             keeping: keeping.clone(),
-            meter: HealthMeter::new(gauges, keeping.subscribe()).with(export),
+            meter,
             health: watch::Sender::new(Arc::new(Health { narration, notices: parts.notices, ..Health::default() })),
             narrator: parts.narrator,
             headless: None,
@@ -240,7 +241,7 @@ impl<P: Prober, N> Monitor<P, N> {
     pub fn face(&self) -> MonitorHandle {
         MonitorHandle {
             board: self.control.engine.board(),
-            alerts: Arc::clone(&self.control.alerts),
+            alerts: Arc::clone(self.control.publisher.history()),
             health: self.control.health.subscribe(),
             roster: Arc::clone(self.control.places.roster()),
             rechecks: self.rechecks.clone(),

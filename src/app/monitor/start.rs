@@ -75,9 +75,10 @@ impl<P: Prober, N> NetworkLinks<P, N> {
         let gauges = Arc::new(SchedulerCounters::default());
         let (sender, texts) = mpsc::channel(TEXT_QUEUE);
         let mut queues = vec![TextQueue { sender, failures_only: false }];
-        let ids = || memory.registered.iter().map(|registered| registered.id);
-        let numbers = || -> HashMap<Arc<str>, SiteId> { names.iter().cloned().zip(ids()).collect() };
-        let inbox = store.map(|_| StoreReceivers::open(numbers(), TEXT_QUEUE));
+        let gone = memory.ended.iter().map(|(id, alert)| (Arc::clone(&alert.site), *id));
+        let ids = memory.registered.iter().map(|registered| registered.id);
+        let ids: HashMap<Arc<str>, SiteId> = names.iter().cloned().zip(ids).chain(gone).collect();
+        let inbox = store.map(|_| StoreReceivers::open(ids, TEXT_QUEUE));
         queues.extend(inbox.iter().map(|(_, slots)| TextQueue { sender: slots.texts.clone(), failures_only: true }));
         let printed = parts.wants_checks.then(|| {
             let (sender, printed) = mpsc::channel(TEXT_QUEUE);
@@ -108,8 +109,6 @@ impl<P: Prober, N> NetworkLinks<P, N> {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
-
-    use jiff::tz::TimeZone;
 
     use super::*;
     use crate::engine::Engine;
@@ -177,7 +176,7 @@ mod tests {
             assert_eq!(oldest.first_seq + held.len() as u64, next_seq + 2);
             assert!(held.is_sorted_by(|before, after| before.at < after.at));
         }
-        let engine = |tracks| Engine::new(config.views.clone(), tracks, TimeZone::UTC, NOW);
+        let engine = |tracks| Engine::new(config.views.clone(), tracks, NOW);
         let (quiet, mut eager) = (engine(quiet), engine(eager));
         let (before, begun) = (quiet.board().snapshot(), eager.board().snapshot());
         for (before, begun) in before.views.iter().zip(&begun.views) {

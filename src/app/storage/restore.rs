@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::alert::{Alert, Rule};
+use crate::alert::{Alert, AlertRecord, Rule};
 use crate::app::clock::AHEAD_MAX;
 use crate::app::exit::Failure;
 use crate::app::scheduler::due_time::first_due;
@@ -39,7 +39,7 @@ pub struct Restored {
     /// What the certificate of a site last said.
     pub certificates: HashMap<SiteId, Certificate>,
     /// Every stored alert, oldest first.
-    pub alerts: Vec<Alert>,
+    pub alerts: Vec<AlertRecord>,
     /// Alerts that close the incidents of sites that are gone from the file.
     pub ended: Vec<(SiteId, Alert)>,
     /// What a person should know.
@@ -82,7 +82,6 @@ pub fn remember(
             memory.ended.push((id, Alert::ended(name, &rule, since, now)));
         }
     }
-    memory.alerts.extend(memory.ended.iter().map(|(_, alert)| alert.clone()));
     Ok(memory)
 }
 
@@ -136,7 +135,7 @@ fn known(store: &Store, names: &[Arc<str>], now: Timestamp) -> Result<Restored, 
 }
 
 /// The rule by which the incident of `name` that began at `since` was judged.
-fn rule_then(alerts: &[Alert], name: &str, since: Timestamp) -> Rule {
+fn rule_then(alerts: &[AlertRecord], name: &str, since: Timestamp) -> Rule {
     let down = alerts.iter().rfind(|alert| *alert.site == *name && alert.at == since);
     down.map_or_else(Rule::default, |down| Rule { threshold: down.threshold, window: down.window, ..Rule::default() })
 }

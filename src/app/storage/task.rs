@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::export_handle::{ExportHandle, LAST_FLUSH};
-use crate::alert::Alert;
+use crate::alert::AlertRecord;
 use crate::app::clock::Clock;
 use crate::app::log::about;
 use crate::app::scheduler::CheckTexts;
@@ -219,7 +219,7 @@ pub struct StoreReceivers {
     /// Texts of failed checks.
     pub texts: mpsc::Receiver<CheckTexts>,
     /// Alerts to store.
-    pub alerts: mpsc::Receiver<Alert>,
+    pub alerts: mpsc::Receiver<AlertRecord>,
     /// Pauses to store: the number of the site, and until when.
     pub pauses: mpsc::Receiver<(usize, Option<Timestamp>)>,
     /// Changes of the sites, each sent before the first text of a site in it.
@@ -233,7 +233,7 @@ pub struct StoreSenders {
     /// See [`StoreReceivers::texts`].
     pub texts: mpsc::Sender<CheckTexts>,
     /// See [`StoreReceivers::alerts`].
-    pub alerts: mpsc::Sender<Alert>,
+    pub alerts: mpsc::Sender<AlertRecord>,
     /// See [`StoreReceivers::pauses`].
     pub pauses: mpsc::Sender<(usize, Option<Timestamp>)>,
     /// See [`StoreReceivers::adoptions`].

@@ -169,8 +169,6 @@ mod socket {
 mod tests {
     use std::os::unix::net::UnixDatagram;
 
-    use jiff::tz::TimeZone;
-
     use super::*;
     use crate::engine::Engine;
     use crate::model::Timestamp;
@@ -202,7 +200,7 @@ mod tests {
             "WATCHDOG_PID" => Some("17".to_owned()),
             _ => None,
         };
-        let snapshot = Engine::new(Vec::new(), Vec::new(), TimeZone::UTC, Timestamp::ZERO).board().snapshot();
+        let snapshot = Engine::new(Vec::new(), Vec::new(), Timestamp::ZERO).board().snapshot();
         let mut service = Service::named(&variables, 17).unwrap();
         service.stepped(Duration::ZERO, &snapshot, true);
         assert_eq!(received(&socket), ["READY=1", "WATCHDOG=1", "STATUS=0 sites: "]);

@@ -14,8 +14,6 @@ pub(crate) mod reconfigure;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
-
 use crate::alert::{Alert, Evaluator, Rule};
 use crate::model::{Observation, Packed, Sample, Timeframe, Timestamp, View};
 use crate::ring::{Drained, Reader, Ring};
@@ -179,7 +177,7 @@ impl SiteTracker {
 
     /// Judges what there is at `now`, and takes note of the time that passed.
     #[inline]
-    pub(super) fn judge(&mut self, now: Timestamp, zone: &TimeZone, met: &mut Observed) -> Option<Alert> {
+    pub(super) fn judge(&mut self, now: Timestamp, met: &mut Observed) -> Option<Alert> {
         if let Some(until) = self.shown.paused_until {
             if now < until {
                 return None;
@@ -195,7 +193,7 @@ impl SiteTracker {
         let alert = transition.map(|transition| {
             let change = self.standing.judged(self.evaluator.is_down(), now);
             self.note(change, met);
-            Alert::new(Arc::clone(&self.shown.name), &self.shown.rule, &transition, zone)
+            Alert::new(Arc::clone(&self.shown.name), &self.shown.rule, &transition)
         });
         let silent = self.standing.pass(now);
         met.changes.extend(silent.map(|change| (change, None)));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::tz::{Offset, TimeZone};
 use proptest::prelude::*;
 
-use crate::alert::{Alert, AlertState, Threshold};
+use crate::alert::{Alert, AlertRecord, AlertState, Threshold};
 use crate::model::{Cause, Flags, Http, Micros, Phase, Phases, Sample, Status, Timeframe, Timestamp};
 use crate::stats::{Answer, Availability, Counts, Latency, Summary};
 
@@ -91,8 +91,8 @@ pub(crate) fn empty_summary() -> Summary {
 }
 
 /// The alert of the contract's example.
-pub fn alert() -> Alert {
-    Alert {
+pub fn alert() -> AlertRecord {
+    let facts = Alert {
         at: at("2026-11-22T09:00:00.25Z"),
         site: "api".into(),
         state: AlertState::Down,
@@ -101,18 +101,19 @@ pub fn alert() -> Alert {
         window: Duration::from_mins(2),
         since: at("2026-11-22T09:00:00.25Z"),
         downtime: None,
-        message: "Website api is down. availability=79.17%, time=2026-11-22T10:00:00+01:00".to_owned(),
-    }
+    };
+    let message = "Website api is down. availability=79.17%, time=2026-11-22T10:00:00+01:00".to_owned();
+    AlertRecord { facts, message }
 }
 
 /// How its incident ended because the site was taken out of the file.
-pub(crate) fn ended() -> Alert {
-    Alert {
+pub(crate) fn ended() -> AlertRecord {
+    let facts = Alert {
         at: at("2026-11-22T10:05:00Z"),
         state: AlertState::Ended,
         availability: None,
         downtime: Some(Duration::from_secs(3_899)),
-        message: String::new(),
-        ..alert()
-    }
+        ..alert().facts
+    };
+    AlertRecord { facts, message: String::new() }
 }

@@ -93,7 +93,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::alert::{Alert, AlertState, Threshold};
+    use crate::alert::{Alert, AlertRecord, AlertState, Threshold};
     use crate::model::Timestamp;
     use crate::ring::Producer;
     use crate::store::archive::Archive;
@@ -117,15 +117,17 @@ mod tests {
                 producer.push(*sample);
             }
             let at = samples[400].at;
-            let alert = Alert {
-                at,
-                site: Arc::clone(name),
-                state: AlertState::Down,
-                availability: None,
-                threshold: Threshold::from_ppm(800_000).unwrap(),
-                window: Duration::from_mins(2),
-                since: at,
-                downtime: None,
+            let alert = AlertRecord {
+                facts: Alert {
+                    at,
+                    site: Arc::clone(name),
+                    state: AlertState::Down,
+                    availability: None,
+                    threshold: Threshold::from_ppm(800_000).unwrap(),
+                    window: Duration::from_mins(2),
+                    since: at,
+                    downtime: None,
+                },
                 message: "down".into(),
             };
             writer.note_alert(site.id, alert);

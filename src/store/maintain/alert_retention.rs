@@ -136,22 +136,24 @@ mod tests {
     use redb::ReadableDatabase as _;
 
     use super::*;
-    use crate::alert::{Alert, Threshold};
+    use crate::alert::{Alert, AlertRecord, Threshold};
     use crate::model::SiteId;
     use crate::store::tables::record::encode_alert;
     use crate::store::tests::simulated_disk::Disk;
 
     fn put(transaction: &WriteTransaction, number: u64, site: u32, state: AlertState, at: u64) {
         let at = Timestamp::from_secs(at);
-        let alert = Alert {
-            at,
-            site: "api".into(),
-            state,
-            availability: None,
-            threshold: Threshold::from_ppm(800_000).unwrap(),
-            window: Duration::from_mins(2),
-            since: at,
-            downtime: None,
+        let alert = AlertRecord {
+            facts: Alert {
+                at,
+                site: "api".into(),
+                state,
+                availability: None,
+                threshold: Threshold::from_ppm(800_000).unwrap(),
+                window: Duration::from_mins(2),
+                since: at,
+                downtime: None,
+            },
             message: "Website api changed".to_owned(),
         };
         let mut bytes = Vec::new();

@@ -343,7 +343,7 @@ mod tests {
     use redb::{Database, ReadableDatabase};
 
     use super::*;
-    use crate::alert::{Alert, AlertState, Threshold};
+    use crate::alert::{Alert, AlertRecord, AlertState, Threshold};
     use crate::model::{Observation, Sample, StoreHealth};
     use crate::ring::Producer;
     use crate::store::file::database::builder;
@@ -536,15 +536,17 @@ mod tests {
         };
         let mut rig = Rig::new(Store::open(&path, &options, Timestamp::ZERO).unwrap().store, 3);
         let days = day_of(6, 40_000);
-        let alert = Alert {
-            at: days[0].at,
-            site: "site 1".into(),
-            state: AlertState::Down,
-            availability: None,
-            threshold: Threshold::from_ppm(800_000).unwrap(),
-            window: HOUR,
-            since: days[0].at,
-            downtime: None,
+        let alert = AlertRecord {
+            facts: Alert {
+                at: days[0].at,
+                site: "site 1".into(),
+                state: AlertState::Down,
+                availability: None,
+                threshold: Threshold::from_ppm(800_000).unwrap(),
+                window: HOUR,
+                since: days[0].at,
+                downtime: None,
+            },
             message: "down".into(),
         };
         rig.writer.note_alert(SiteId(1), alert);

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
 
-use crate::alert::Alert;
+use crate::alert::AlertRecord;
 use crate::model::{Sample, SiteId, Timestamp};
 use crate::store::codec::frame::FrameKey;
 use crate::store::codec::{block, journal_entry};
@@ -43,7 +43,7 @@ pub struct ExportBatch {
     /// Samples with their sites and numbers; those of one site in order.
     pub samples: Vec<(SiteId, u64, Sample)>,
     /// Alerts with their numbers.
-    pub alerts: Vec<(u64, Alert)>,
+    pub alerts: Vec<(u64, AlertRecord)>,
     /// Samples that are gone or not readable.
     pub skipped: u64,
     /// More is stored than was asked for.
@@ -143,7 +143,8 @@ impl ExportReader {
         }
         self.know(transaction, sites.iter().copied())?;
         for (site, (_, alert)) in sites.iter().zip(&mut found.alerts) {
-            alert.site = self.names.get(site).map_or_else(|| format!("(unknown site {})", site.0).into(), Arc::clone);
+            alert.facts.site =
+                self.names.get(site).map_or_else(|| format!("(unknown site {})", site.0).into(), Arc::clone);
         }
         Ok(())
     }
@@ -289,7 +290,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::alert::{AlertState, Threshold};
+    use crate::alert::{Alert, AlertRecord, AlertState, Threshold};
     use crate::ring::Producer;
     use crate::store::tests::samples::day_of;
     use crate::store::{Archive, Keep, Options, Start, Store, Writer};
@@ -487,15 +488,17 @@ mod tests {
         rig.check(0, 2_000);
         rig.check(1, 10);
         let at = rig.days[0][1_500].at;
-        let alert = |at| Alert {
-            at,
-            site: "site 0".into(),
-            state: AlertState::Down,
-            availability: None,
-            threshold: Threshold::from_ppm(800_000).unwrap(),
-            window: Duration::from_mins(1),
-            since: at,
-            downtime: None,
+        let alert = |at| AlertRecord {
+            facts: Alert {
+                at,
+                site: "site 0".into(),
+                state: AlertState::Down,
+                availability: None,
+                threshold: Threshold::from_ppm(800_000).unwrap(),
+                window: Duration::from_mins(1),
+                since: at,
+                downtime: None,
+            },
             message: String::new(),
         };
         for index in [100, 1_600] {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable as _};
 
-use crate::alert::{Alert, AlertState};
+use crate::alert::{AlertRecord, AlertState};
 use crate::model::{Sample, SiteId, Timestamp};
 use crate::store::codec::block;
 use crate::store::tables::journal::Journal;
@@ -187,7 +187,7 @@ impl Suffix {
 }
 
 /// Every alert with its site, in the order in which they were found; damaged ones are left out.
-fn all_alerts(transaction: &ReadTransaction) -> Result<Vec<(SiteId, Alert)>, redb::Error> {
+fn all_alerts(transaction: &ReadTransaction) -> Result<Vec<(SiteId, AlertRecord)>, redb::Error> {
     let sites = sites(transaction)?;
     let unknown = |id: SiteId| Arc::from(format!("(unknown site {})", id.0));
     let name = |id: SiteId| sites.get(&id).map_or_else(|| unknown(id), |site| site.name.clone());
@@ -200,7 +200,7 @@ fn all_alerts(transaction: &ReadTransaction) -> Result<Vec<(SiteId, Alert)>, red
 }
 
 /// The alerts that `query` asks for, by time and then in the order in which they were found.
-pub fn alerts(transaction: &ReadTransaction, query: &Query) -> Result<Vec<Alert>, redb::Error> {
+pub fn alerts(transaction: &ReadTransaction, query: &Query) -> Result<Vec<AlertRecord>, redb::Error> {
     let mut alerts = all_alerts(transaction)?;
     alerts.retain(|(site, alert)| query.names(*site) && query.covers(alert.at));
     alerts.sort_by_key(|(_, alert)| alert.at);
@@ -222,7 +222,7 @@ pub fn open_incidents(transaction: &ReadTransaction) -> Result<Vec<(SiteId, Arc<
     let mut open = BTreeMap::new();
     for (site, alert) in all_alerts(transaction)? {
         match alert.state {
-            AlertState::Down => open.insert(site, (alert.site, alert.since)),
+            AlertState::Down => open.insert(site, (alert.facts.site, alert.facts.since)),
             AlertState::Up | AlertState::Ended => open.remove(&site),
         };
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use redb::WriteTransaction;
 
-use crate::alert::{Alert, AlertState, Threshold};
+use crate::alert::{Alert, AlertRecord, AlertState, Threshold};
 use crate::model::{SiteId, Timestamp};
 use crate::stats::Availability;
 use crate::store::codec::frame::{self, Cursor, Damage, FrameKey, put, put_text};
@@ -158,7 +158,7 @@ impl TextRecord {
 }
 
 /// Writes `alert`, which is about `site`, to `out`, which is cleared.
-pub fn encode_alert(site: SiteId, alert: &Alert, out: &mut Vec<u8>) {
+pub fn encode_alert(site: SiteId, alert: &AlertRecord, out: &mut Vec<u8>) {
     frame::begin(out, VERSION);
     put(out, u64::from(site.0));
     put(out, alert.at.as_micros());
@@ -174,7 +174,7 @@ pub fn encode_alert(site: SiteId, alert: &Alert, out: &mut Vec<u8>) {
 }
 
 /// Reads an alert back; `name` gives the names of sites.
-pub fn decode_alert(frame: &[u8], name: impl Fn(SiteId) -> Arc<str>) -> Result<(SiteId, Alert), Damage> {
+pub fn decode_alert(frame: &[u8], name: impl Fn(SiteId) -> Arc<str>) -> Result<(SiteId, AlertRecord), Damage> {
     let mut cursor = frame::unseal(frame, VERSION, frame::ANYWHERE)?;
     let site = SiteId(cursor.take_as()?);
     let at = time(&mut cursor)?;
@@ -195,7 +195,8 @@ pub fn decode_alert(frame: &[u8], name: impl Fn(SiteId) -> Arc<str>) -> Result<(
         return Err(Damage::Range);
     }
     let message = cursor.take_text()?.to_owned();
-    Ok((site, Alert { at, site: name(site), state, availability, threshold, window, since, downtime, message }))
+    let facts = Alert { at, site: name(site), state, availability, threshold, window, since, downtime };
+    Ok((site, AlertRecord { facts, message }))
 }
 
 const fn state_code(state: AlertState) -> u64 {
@@ -311,19 +312,23 @@ mod tests {
 
     #[test]
     fn alerts_read_back_in_every_state() {
-        let down = Alert {
-            at: Timestamp::from_secs(100),
-            site: "api".into(),
-            state: AlertState::Down,
-            availability: Some(Availability { up: 19, checks: 24 }),
-            threshold: Threshold::from_ppm(800_000).unwrap(),
-            window: Duration::from_millis(120_500),
-            since: Timestamp::from_secs(100),
-            downtime: None,
+        let down = AlertRecord {
+            facts: Alert {
+                at: Timestamp::from_secs(100),
+                site: "api".into(),
+                state: AlertState::Down,
+                availability: Some(Availability { up: 19, checks: 24 }),
+                threshold: Threshold::from_ppm(800_000).unwrap(),
+                window: Duration::from_millis(120_500),
+                since: Timestamp::from_secs(100),
+                downtime: None,
+            },
             message: "Website api is down. availability=79.17%, time=1970-01-01T00:01:40+00:00".into(),
         };
-        let up = Alert { state: AlertState::Up, downtime: Some(Duration::from_micros(7)), ..down.clone() };
-        let ended = Alert { state: AlertState::Ended, availability: None, message: String::new(), ..up.clone() };
+        let mut up = down.clone();
+        (up.facts.state, up.facts.downtime) = (AlertState::Up, Some(Duration::from_micros(7)));
+        let mut ended = AlertRecord { message: String::new(), ..up.clone() };
+        (ended.facts.state, ended.facts.availability) = (AlertState::Ended, None);
         for alert in [down, up, ended] {
             let mut out = Vec::new();
             encode_alert(SiteId(3), &alert, &mut out);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::alert::{Alert, AlertState, Threshold};
+use crate::alert::{Alert, AlertRecord, AlertState, Threshold};
 use crate::model::{Cause, Observation, Packed, Sample, SiteId, StoreHealth, Timestamp};
 use crate::ring::Producer;
 use crate::store::codec::journal_entry::Packer;
@@ -79,16 +79,18 @@ impl Rig {
     }
 }
 
-fn alert(site: &Arc<str>, state: AlertState, at: Timestamp) -> Alert {
-    Alert {
-        at,
-        site: site.clone(),
-        state,
-        availability: None,
-        threshold: Threshold::from_ppm(800_000).unwrap(),
-        window: Duration::from_mins(2),
-        since: at,
-        downtime: None,
+fn alert(site: &Arc<str>, state: AlertState, at: Timestamp) -> AlertRecord {
+    AlertRecord {
+        facts: Alert {
+            at,
+            site: site.clone(),
+            state,
+            availability: None,
+            threshold: Threshold::from_ppm(800_000).unwrap(),
+            window: Duration::from_mins(2),
+            since: at,
+            downtime: None,
+        },
         message: "said".to_owned(),
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use crate::alert::{Alert, AlertState, Threshold};
+use crate::alert::{Alert, AlertRecord, AlertState, Threshold};
 use crate::model::{Cause, Observation, Sample, SiteId, Timestamp};
 use crate::ring::Producer;
 use crate::store::error::StoreError;
@@ -205,15 +205,17 @@ fn an_incident_is_open_until_its_site_is_up_or_ended() {
     ];
     for (site, state, seconds) in said {
         at = Timestamp::from_secs(seconds);
-        let alert = Alert {
-            at,
-            site: format!("site {site}").into(),
-            state,
-            availability: None,
-            threshold: Threshold::from_ppm(800_000).unwrap(),
-            window: std::time::Duration::from_secs(2),
-            since: at,
-            downtime: None,
+        let alert = AlertRecord {
+            facts: Alert {
+                at,
+                site: format!("site {site}").into(),
+                state,
+                availability: None,
+                threshold: Threshold::from_ppm(800_000).unwrap(),
+                window: std::time::Duration::from_secs(2),
+                since: at,
+                downtime: None,
+            },
             message: String::new(),
         };
         run.writer.note_alert(SiteId(site), alert);

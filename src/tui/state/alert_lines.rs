@@ -1,6 +1,6 @@
 //! How many lines an alert takes on the screen of alerts.
 
-use crate::alert::{Alert, AlertState};
+use crate::alert::{AlertRecord, AlertState};
 use crate::tui::inputs::Inputs;
 use crate::tui::state::UiState;
 use crate::tui::state::alert_list::AlertEntry;
@@ -29,12 +29,12 @@ pub fn height(inputs: &Inputs, state: &UiState, at: usize, width: usize) -> usiz
 }
 
 /// The message, broken into lines at this width.
-pub(crate) fn texts(alert: &Alert, width: usize) -> Vec<String> {
+pub(crate) fn texts(alert: &AlertRecord, width: usize) -> Vec<String> {
     let indent = if width >= WIDE { 2 + TIME_COLUMN } else { 2 };
     wrap(&message(alert), width.saturating_sub(indent), 0)
 }
 
-pub(crate) fn message(alert: &Alert) -> String {
+pub(crate) fn message(alert: &AlertRecord) -> String {
     match alert.state {
         AlertState::Down | AlertState::Up => safe(&alert.message).into_owned(),
         AlertState::Ended => format!("{} is no longer watched; its incident is closed", safe(short_name(&alert.site))),

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::alert::{Alert, AlertState};
+use crate::alert::{AlertRecord, AlertState};
 use crate::model::Timestamp;
 
 /// As many alerts of one run are still listed one by one.
@@ -72,7 +72,7 @@ pub struct AlertIndex {
 
 impl AlertIndex {
     /// The list of those of `alerts`, which are oldest first, that contain all words of `filter`.
-    pub fn of(alerts: &[Arc<Alert>], filter: &str, unfolded: &HashSet<AlertBurst>) -> Self {
+    pub fn of(alerts: &[Arc<AlertRecord>], filter: &str, unfolded: &HashSet<AlertBurst>) -> Self {
         let storms = storms(alerts);
         let mut seen = HashSet::new();
         let (mut opened, mut closed) = (Vec::new(), Vec::new());
@@ -91,9 +91,9 @@ impl AlertIndex {
 }
 
 /// The storm that each alert belongs to.
-fn storms(alerts: &[Arc<Alert>]) -> Vec<AlertBurst> {
+fn storms(alerts: &[Arc<AlertRecord>]) -> Vec<AlertBurst> {
     let mut running: [Option<AlertBurst>; 3] = [None; 3];
-    let storm = |alert: &Arc<Alert>| {
+    let storm = |alert: &Arc<AlertRecord>| {
         let run = &mut running[alert.state as usize];
         match *run {
             Some(storm) if alert.at.since(storm.0) <= STORM => storm,
@@ -131,7 +131,7 @@ fn fold(
 }
 
 /// Words are parts of the name or of the message; `down`, `up` and `open` are what they say; `!` negates.
-fn passes(alert: &Alert, open: bool, filter: &str) -> bool {
+fn passes(alert: &AlertRecord, open: bool, filter: &str) -> bool {
     filter.split_whitespace().all(|word| {
         let (word, wanted) = word.strip_prefix('!').map_or((word, true), |rest| (rest, false));
         let found = match word {
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
     use crate::tui::tests::fixtures;
 
-    fn listed(alerts: &[Arc<Alert>], filter: &str) -> Vec<usize> {
+    fn listed(alerts: &[Arc<AlertRecord>], filter: &str) -> Vec<usize> {
         AlertIndex::of(alerts, filter, &HashSet::new()).listed.iter().map(AlertEntry::newest).collect()
     }
 
@@ -160,7 +160,7 @@ mod tests {
         let mut alerts = fixtures::five_sites().alerts;
         assert_eq!(listed(&alerts, ""), [2, 1, 0]);
         let mut news = (*alerts[1]).clone();
-        news.at = fixtures::now();
+        news.facts.at = fixtures::now();
         alerts.push(Arc::new(news));
         let index = AlertIndex::of(&alerts, "", &HashSet::new());
         assert_eq!((listed(&alerts, ""), index.open, index.count), (vec![2, 3, 1, 0], 1, 4));

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use ratatui::layout::Size;
 
-use crate::alert::{Alert, AlertState};
+use crate::alert::{AlertRecord, AlertState};
 use crate::engine::snapshot::Snapshot;
 use crate::model::Timestamp;
 use crate::model::command::SiteCommand;
@@ -203,7 +203,7 @@ impl UiState {
     }
 
     /// The alert under the cursor on the screen of alerts; of folded ones the newest.
-    pub(crate) fn alert<'a>(&self, inputs: &Inputs<'a>) -> Option<&'a Alert> {
+    pub(crate) fn alert<'a>(&self, inputs: &Inputs<'a>) -> Option<&'a AlertRecord> {
         let entry = self.found.listed.get(self.alerts_row)?;
         inputs.alerts.get(entry.newest()).map(|alert| &**alert)
     }
@@ -313,7 +313,7 @@ impl UiState {
     }
 
     /// Lists the alerts of the screen of alerts anew.
-    pub(crate) fn find_alerts(&mut self, alerts: &[Arc<Alert>]) {
+    pub(crate) fn find_alerts(&mut self, alerts: &[Arc<AlertRecord>]) {
         let at_top = self.alerts_row == 0;
         let held = self.found.listed.get(self.alerts_row).map(AlertEntry::newest).filter(|_| !at_top);
         self.found = AlertIndex::of(alerts, &self.alerts_filter, &self.unfolded);

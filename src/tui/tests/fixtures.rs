@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::alert::{Alert, AlertState, Rule, Threshold};
+use crate::alert::{Alert, AlertRecord, AlertState, Rule, Threshold};
 use crate::engine::snapshot::{LastCheck, OpenIncident, Row, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
 use crate::model::{
     Cause, Certificate, Flags, Health, Http, Micros, Observation, Phase, Phases, Sample, SortKey, Status, StoreHealth,
@@ -30,7 +30,7 @@ pub struct World {
     pub samples: Vec<Sample>,
     pub has_past: bool,
     pub past: Option<SiteHistory>,
-    pub alerts: Vec<Arc<Alert>>,
+    pub alerts: Vec<Arc<AlertRecord>>,
     pub health: Health,
     pub rechecks: Vec<ManualCheck>,
     pub zone: TimeZone,
@@ -248,16 +248,19 @@ pub fn storm(count: u64) -> World {
         let at = began.after(Duration::from_secs(shift) + Duration::from_millis(i * 500));
         let name = format!("eu-west/service-{i:04}");
         let down_or_up = if said == AlertState::Down { "down" } else { "up" };
-        Arc::new(Alert {
-            at,
-            message: format!("Website {name} is {down_or_up}. availability=79.17%, time=2026-11-22T13:58:53+01:00"),
-            site: name.into(),
-            state: said,
-            availability: None,
-            threshold: Rule::default().threshold,
-            window: Duration::from_mins(2),
-            since: at,
-            downtime: None,
+        let message = format!("Website {name} is {down_or_up}. availability=79.17%, time=2026-11-22T13:58:53+01:00");
+        Arc::new(AlertRecord {
+            facts: Alert {
+                at,
+                site: name.into(),
+                state: said,
+                availability: None,
+                threshold: Rule::default().threshold,
+                window: Duration::from_mins(2),
+                since: at,
+                downtime: None,
+            },
+            message,
         })
     };
     world.alerts.extend((0..count).map(|i| alert(AlertState::Down, 0, i)));
@@ -441,18 +444,20 @@ fn hour(now: Timestamp) -> Vec<Sample> {
     (0..720).filter(|i| !(300..372).contains(i)).map(made).collect()
 }
 
-fn alerts() -> Vec<Arc<Alert>> {
+fn alerts() -> Vec<Arc<AlertRecord>> {
     let alert = |site: &str, state, up, ago: u64, message: &str, downtime: Option<u64>| {
         let at = now().before(Duration::from_secs(ago));
-        Arc::new(Alert {
-            at,
-            site: site.into(),
-            state,
-            availability: Some(Availability { up, checks: 24 }),
-            threshold: Rule::default().threshold,
-            window: Duration::from_mins(2),
-            since: at,
-            downtime: downtime.map(Duration::from_secs),
+        Arc::new(AlertRecord {
+            facts: Alert {
+                at,
+                site: site.into(),
+                state,
+                availability: Some(Availability { up, checks: 24 }),
+                threshold: Rule::default().threshold,
+                window: Duration::from_mins(2),
+                since: at,
+                downtime: downtime.map(Duration::from_secs),
+            },
             message: message.to_owned(),
         })
     };

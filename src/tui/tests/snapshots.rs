@@ -222,7 +222,7 @@ mod behaviour {
         assert!(!state.settle(&world.inputs(), SIZE));
         let news = |world: &World| {
             let mut alert = (*world.alerts[2]).clone();
-            alert.at = world.now;
+            alert.facts.at = world.now;
             Arc::new(alert)
         };
         world = world.later(1);
@@ -343,7 +343,7 @@ mod behaviour {
             }
         }
         let alert = Arc::make_mut(&mut world.alerts[2]);
-        (alert.message, alert.site) = (evil.repeat(9), evil.into());
+        (alert.message, alert.facts.site) = (evil.repeat(9), evil.into());
         world.health.notices = vec![evil.to_owned()];
         world.about.version = evil.to_owned();
         for keys in ["", "a", "?", "\n", "/\u{202e}"] {

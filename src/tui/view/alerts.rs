@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::alert::{Alert, AlertState};
+use crate::alert::{AlertRecord, AlertState};
 use crate::engine::snapshot::SiteState;
 use crate::model::{Timestamp, figures};
 use crate::tui::page::Page;
@@ -140,7 +140,7 @@ fn fill(frame: &Frame, lines: &mut Vec<Line>, run: &ListWindow) {
 
 /// A storm in one line: `▸ 198 websites went down within 8 s: …`
 fn folded(frame: &Frame, members: &[usize], open: bool, unfolded: bool) -> Line {
-    let alerts: Vec<&Alert> =
+    let alerts: Vec<&AlertRecord> =
         members.iter().filter_map(|&i| frame.inputs.alerts.get(i).map(|alert| &**alert)).collect();
     let (Some(newest), Some(oldest)) = (alerts.first(), alerts.last()) else { return Line::default() };
     let mut line = mark(frame, newest);
@@ -171,7 +171,7 @@ fn day_line(frame: &Frame, day: &str) -> Line {
 }
 
 /// The lines of one alert.
-pub fn entry(frame: &Frame, alert: &Alert, open: bool) -> Vec<Line> {
+pub fn entry(frame: &Frame, alert: &AlertRecord, open: bool) -> Vec<Line> {
     let wide = frame.width() >= WIDE;
     let mut lines = Vec::new();
     for (i, text) in texts(alert, frame.width()).into_iter().enumerate() {
@@ -194,7 +194,7 @@ pub fn entry(frame: &Frame, alert: &Alert, open: bool) -> Vec<Line> {
     lines
 }
 
-fn time_of(frame: &Frame, alert: &Alert, open: bool) -> String {
+fn time_of(frame: &Frame, alert: &AlertRecord, open: bool) -> String {
     let now = frame.inputs.now;
     if open {
         format!("open {}", time_text::running(now.since(alert.at)))
@@ -204,7 +204,7 @@ fn time_of(frame: &Frame, alert: &Alert, open: bool) -> String {
 }
 
 /// An alert that says up has the mark of what is up: `▲` is "failing" everywhere else.
-fn mark(frame: &Frame, alert: &Alert) -> Line {
+fn mark(frame: &Frame, alert: &AlertRecord) -> Line {
     let state = match alert.state {
         AlertState::Down => SiteState::Down,
         AlertState::Up => SiteState::Up,
@@ -214,7 +214,7 @@ fn mark(frame: &Frame, alert: &Alert) -> Line {
     Line::of(role, mark)
 }
 
-fn is_fresh(frame: &Frame, alert: &Alert) -> bool {
+fn is_fresh(frame: &Frame, alert: &AlertRecord) -> bool {
     frame.inputs.now.since(alert.at) < FRESH && frame.state.started.is_some_and(|started| alert.at > started)
 }
 

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use crate::alert::Alert;
-use crate::app::log::events;
 use crate::app::reload::reconcile::{ConfigChange, NewSite};
 use crate::app::scheduler::{Order, RemovedSite, UpdateSites};
 use crate::app::storage::archive_views::ArchiveViews;
@@ -35,7 +34,7 @@ impl Control {
         self.follow(&revised.moved, &revised.left);
         let now = self.clock.now();
         let ended = self.ended(&change, now);
-        self.outbox.tell(change.exec);
+        self.publisher.set_exec(change.exec);
         let paused: Vec<(usize, Timestamp)> =
             change.new.iter().filter_map(|new| Some((new.slot, new.paused?))).collect();
         let mut moved: HashMap<usize, Arc<Ring>> = revised.moved.into_iter().collect();
@@ -55,19 +54,14 @@ impl Control {
             places.push((slot, Arc::clone(&track.name), Arc::clone(&track.ring)));
             seats.push(SiteChange { was, track });
         }
-        let step = self.engine.revise(change.views, seats);
+        let mut step = self.engine.revise(change.views, seats);
+        step.alerts = ended;
         self.places.replace(places);
         self.see_far();
         for (slot, until) in paused {
             if let Some(&place) = self.places.by_slot.get(&slot) {
                 self.engine.pause(place, Some(until), now);
             }
-        }
-        events::alerts(&ended);
-        self.alerts.append(ended.clone());
-        self.keep(&ended);
-        if let Some(headless) = &mut self.headless {
-            headless.ended(&ended);
         }
         self.tell(&step, now);
         // Whoever asked has left when the program ends.

@@ -13,9 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::alert::Alert;
-use crate::app::alerts::dispatcher::AlertQueue;
-use crate::app::alerts::history::AlertLog;
+use crate::app::alerts::publisher::Publisher;
 use crate::app::clock::{Clock, Looks};
 use crate::app::headless::Headless;
 use crate::app::log::events;
@@ -49,12 +47,8 @@ pub struct Control {
     pub texts: mpsc::Receiver<CheckTexts>,
     /// Figures of views that are read from the store, if there are any.
     pub long_views: Option<mpsc::Receiver<ViewRows>>,
-    /// All alerts, for the dashboard.
-    pub alerts: Arc<AlertLog>,
-    /// To the store, if there is one.
-    pub to_store: Option<mpsc::Sender<Alert>>,
-    /// To whoever is to be told of alerts.
-    pub outbox: AlertQueue,
+    /// Publishes alerts.
+    pub publisher: Publisher,
     /// To the store, if there is one: the number of a site, and until when it is paused.
     pub keep_pauses: Option<mpsc::Sender<(usize, Option<Timestamp>)>>,
     /// How webmon is.
@@ -185,14 +179,15 @@ impl Control {
 
     fn tell(&mut self, step: &EngineStep, now: Timestamp) {
         self.meter.lost(step.lost);
-        self.announce(step);
+        let (alerts, lost) = self.publisher.publish(&step.alerts);
+        self.meter.lost(lost);
         self.tell_health(now);
         let board = self.engine.board();
         let news = self.news.of(&self.health.borrow(), now);
         events::states(&step.changes, || board.snapshot(), self.news.zone());
         events::warnings(&news);
         if let Some(headless) = &mut self.headless {
-            headless.step(step, &board, (&self.health.borrow(), &news), now);
+            headless.step((step, &alerts), &board, (&self.health.borrow(), &news), now);
         }
     }
 
@@ -222,22 +217,5 @@ impl Control {
         let blind = blind.filter(|last| last.sample.cause == Cause::Local).map(|last| last.sample.started()).min()?;
         let before = self.health.borrow().offline_since;
         (!(self.has_network)()).then(|| before.unwrap_or(blind.min(now)))
-    }
-
-    fn announce(&mut self, step: &EngineStep) {
-        self.alerts.append(step.alerts.clone());
-        events::alerts(&step.alerts);
-        self.outbox.announce(&step.alerts);
-        self.keep(&step.alerts);
-    }
-
-    fn keep(&mut self, alerts: &[Alert]) {
-        let Some(store) = &self.to_store else { return };
-        for alert in alerts {
-            if store.try_send(alert.clone()).is_err() {
-                // The queue holds thousands and is emptied every flush: only a dead store gets here.
-                self.meter.lost(1);
-            }
-        }
     }
 }

@@ -284,7 +284,7 @@ async fn what_a_certificate_said_is_known_before_the_first_check_after_a_restart
     assert_eq!(told, [("shown", last)]);
     assert_eq!(shown[0].observation.certificate.as_deref(), Some(&certificate()));
     // And a dashboard has it with the check that it belongs to.
-    let mut engine = Engine::new(trial.config.views.clone(), tracks, TimeZone::UTC, now);
+    let mut engine = Engine::new(trial.config.views.clone(), tracks, now);
     for texts in shown {
         engine.attach(texts.site, texts.seq, texts.observation);
     }
@@ -502,7 +502,7 @@ mod reload {
             assert_eq!(memory.registered[index].next_seq, live.len() as u64, "{name}: all of it is stored");
         }
         let tracks = tracks(&store, &config, &memory, snapshot.at);
-        let fresh = Engine::new(config.views.clone(), tracks, TimeZone::UTC, snapshot.at).board().snapshot();
+        let fresh = Engine::new(config.views.clone(), tracks, snapshot.at).board().snapshot();
         for (now, fresh) in snapshot.views.iter().zip(&fresh.views) {
             for ((name, now), fresh) in names.iter().zip(&now.rows).zip(&fresh.rows) {
                 assert_eq!(now.summary, fresh.summary, "{name}");
