@@ -1,25 +1,24 @@
-//! The rule of one site, applied step by step.
+//! Judges one site by its alert rule, step by step.
 //!
-//! The idea: the caller keeps the counts of the rule's window; this decides whether they may be judged and what
-//! changed. A window is judged when three things hold.
+//! The caller keeps the counts of the rule's window; the evaluator decides whether they may be judged and what changed.
+//! It judges a window when three conditions hold.
 //!
-//! - It is *covered*: the site was watched without a hole for at least window − interval, counted from the `at`
-//!   of the first sample after the start or after the last hole. (`at`, not the start of that probe: a window
-//!   holds samples by their `at`, so only then does it hold one sample an interval, however slow the first was.)
-//!   When the interval is at least the window: from the second sample on.
+//! - The window is *covered*: the site was watched without a hole for at least window − interval, counted from the `at`
+//!   of the first sample after the start or after the last hole. (`at`, not the start of that probe: a window holds
+//!   samples by their `at`, so only then does it hold one sample per interval, however slow the first probe was.) When
+//!   the interval is at least the window, it is covered from the second sample on.
 //! - It holds `min_samples` checks, and at least one: without checks there is no availability.
-//! - There is *news*: a check since the last judgement, and no hole under way. Samples that merely leave the window
-//!   announce nothing. Otherwise a site that fails every fifth check would flap between the instant its old failure
-//!   leaves and the instant its next one arrives, and a machine without network, or one just started again, would
-//!   announce what it has not seen.
+//! - A check arrived since the last judgement, and no hole is in progress. Samples that merely leave the window announce
+//!   nothing. Otherwise a site that fails every fifth check would flap between the instant its old failure leaves and the
+//!   instant its next one arrives, and a machine without network, or just restarted, would announce what it has not seen.
 //!
-//! Down takes one thing more: a failed check among the news. The news of a step are the checks since the step before that
-//! could be judged when they came, for a step may bring several; where it brings none, the last check that said anything
-//! of the site. Failures from before the window was covered, followed by good checks, announce nothing; neither do those
-//! that are replayed before the first step, unless the last of them failed.
+//! `down` also needs a failed check among the new ones: the checks since the previous step for which the window was
+//! covered when they arrived or, if there are none, the last check with a known outcome. Failures from before the window
+//! was covered, followed by successful checks, announce nothing; neither do failures replayed before the first step,
+//! unless the last replayed check failed.
 //!
-//! Invariants: `down` and `up` alternate; a transition's `since` is the `at` of the incident's `down`; availability
-//! is compared in integers. Cost: constant, without allocation.
+//! Invariants: `down` and `up` alternate; a transition's `since` is the `at` of the incident's `down`; availability is
+//! compared in integers. Cost: constant, without allocation.
 
 use std::time::Duration;
 
@@ -29,37 +28,37 @@ use crate::stats::{Availability, Counts};
 
 use super::{AlertState, Rule};
 
-/// One change of the rule's verdict, to be announced.
+/// A change of the rule's verdict, to be announced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transition {
-    /// When it was found.
+    /// The time of the verdict.
     pub at: Timestamp,
     /// Down or up; never ended.
     pub state: AlertState,
     /// The availability that was judged.
     pub availability: Availability,
-    /// When the incident began: `at` for down, the `at` of its down for up.
+    /// The start of the incident: `at` for down, the `at` of its down for up.
     pub since: Timestamp,
-    /// `at − since` for up; none for down.
+    /// `at − since` for up; `None` for down.
     pub downtime: Option<Duration>,
 }
 
-/// Judges one site by one rule.
+/// The state of one site's rule.
 #[derive(Clone, Debug)]
 pub struct Evaluator {
     rule: Rule,
-    /// How long it must have been watched, window − interval, µs; none when it waits for the second sample.
+    /// Window − interval, µs; `None` when the second sample covers the window.
     wait: Option<u64>,
-    /// Two intervals, µs: nothing for longer is a hole.
+    /// Two intervals, µs: a longer gap is a hole.
     hole: u64,
     open_since: Option<Timestamp>,
     watch: Option<WindowEdges>,
-    news: bool,
-    /// Whether the last check failed, those of which nothing can be said left out.
-    failed: bool,
-    /// Whether a check failed since the last step, when the window was covered already; none before the first step: what is
-    /// observed then is replayed.
-    failed_lately: Option<bool>,
+    has_new_check: bool,
+    /// Whether the last check with a known outcome failed.
+    last_failed: bool,
+    /// Whether a check failed since the last step while the window was covered; `None` before the first step, while
+    /// samples are replayed.
+    failed_since_step: Option<bool>,
 }
 
 /// An unbroken stretch of observation.
@@ -71,7 +70,7 @@ struct WindowEdges {
 }
 
 impl Evaluator {
-    /// Nothing observed yet; `open_since` is the `at` of the last `down` when that incident is still open.
+    /// An evaluator without samples; `open_since` is the `at` of the last `down` if that incident is still open.
     #[must_use]
     pub fn new(rule: Rule, interval: Duration, open_since: Option<Timestamp>) -> Self {
         let wait = rule.window.checked_sub(interval).filter(|wait| !wait.is_zero()).map(duration::micros);
@@ -81,13 +80,13 @@ impl Evaluator {
             hole: duration::micros(interval).saturating_mul(2),
             open_since,
             watch: None,
-            news: false,
-            failed: false,
-            failed_lately: None,
+            has_new_check: false,
+            last_failed: false,
+            failed_since_step: None,
         }
     }
 
-    /// Takes note of `samples`, oldest first. Every sample goes through here once and in order, replayed ones too.
+    /// Observes `samples`, oldest first. Each sample, also a replayed one, passes through here once and in order.
     pub fn observe(&mut self, samples: &[Packed]) {
         let Some(last) = samples.last() else { return };
         let after_hole = samples.iter().rposition(|sample| sample.flags().has(Flags::AFTER_HOLE));
@@ -100,27 +99,27 @@ impl Evaluator {
             }
         };
         self.watch = Some(WindowEdges { first, second, last: last.at() });
-        if let Some(told) = samples.iter().rfind(|sample| sample.outcome() != Outcome::Unknown) {
-            (self.news, self.failed) = (true, told.outcome() == Outcome::Down);
+        if let Some(known) = samples.iter().rfind(|sample| sample.outcome() != Outcome::Unknown) {
+            (self.has_new_check, self.last_failed) = (true, known.outcome() == Outcome::Down);
         }
-        if let Some(before) = self.failed_lately {
+        if let Some(before) = self.failed_since_step {
             let lately = &samples[after_hole.unwrap_or(0)..];
             let from = self.covered_from();
             let is_failed =
                 |sample: &Packed| sample.outcome() == Outcome::Down && from.is_some_and(|from| from <= sample.at());
-            // After a hole the window has to be covered anew.
-            self.failed_lately = Some(before && after_hole.is_none() || lately.iter().any(is_failed));
+            // A hole resets the coverage of the window.
+            self.failed_since_step = Some(before && after_hole.is_none() || lately.iter().any(is_failed));
         }
     }
 
-    /// Judges `recent`, the counts of the rule's window at `now`, after everything in it was observed.
+    /// Judges `recent`, the counts of the rule's window at `now`, all samples of which were observed.
     pub fn step(&mut self, recent: &Counts, now: Timestamp) -> Option<Transition> {
-        let failed = self.failed_lately.replace(false) == Some(true) || self.failed;
-        if !self.news || !self.is_covered(now) || recent.checks() < u64::from(self.rule.min_samples) {
+        let failed = self.failed_since_step.replace(false) == Some(true) || self.last_failed;
+        if !self.has_new_check || !self.is_covered(now) || recent.checks() < u64::from(self.rule.min_samples) {
             return None;
         }
         let availability = recent.availability()?;
-        self.news = false;
+        self.has_new_check = false;
         match (self.open_since, availability.at_most_ppm(self.rule.threshold.ppm())) {
             (None, true) if failed => {
                 self.open_since = Some(now);
@@ -128,7 +127,7 @@ impl Evaluator {
             }
             (Some(since), false) => {
                 self.open_since = None;
-                // A `since` that is to come was noted by a clock that was ahead: what was watched since is known to be down.
+                // A `since` in the future came from a clock that ran ahead; the site was down at least while watched.
                 let began = if since <= now { since } else { self.watch.as_ref().map_or(now, |watch| watch.first) };
                 let downtime = Some(now.since(began));
                 Some(Transition { at: now, state: AlertState::Up, availability, since, downtime })
@@ -137,7 +136,7 @@ impl Evaluator {
         }
     }
 
-    /// Takes a verdict from elsewhere: `open_since` is the `at` of the `down` of the incident that is open, if one is.
+    /// Adopts a verdict from elsewhere: `open_since` is the `at` of the open incident's `down`, if one is open.
     pub const fn overrule(&mut self, open_since: Option<Timestamp>) {
         self.open_since = open_since;
     }
@@ -148,14 +147,14 @@ impl Evaluator {
         self.open_since.is_some()
     }
 
-    /// When the open incident began.
+    /// The start of the open incident.
     #[must_use]
     pub const fn open_since(&self) -> Option<Timestamp> {
         self.open_since
     }
 
-    /// From when on the window is covered; an estimate while the second sample that it waits for has not come. None
-    /// before the first sample. `min_samples` may ask for more.
+    /// When the window becomes covered; an estimate until the second sample, where that one covers it. `None` before the
+    /// first sample. `min_samples` may delay the judgement further.
     #[must_use]
     pub fn judged_from(&self) -> Option<Timestamp> {
         let watch = self.watch?;
@@ -170,7 +169,7 @@ impl Evaluator {
         self.covered_from().is_some_and(|from| from <= now) && now <= later(watch.last, self.hole)
     }
 
-    /// From when on the window is covered; none while the sample that it waits for has not come.
+    /// When the window became covered; `None` until the sample that covers it arrives.
     fn covered_from(&self) -> Option<Timestamp> {
         let watch = self.watch?;
         match self.wait {
@@ -180,8 +179,7 @@ impl Evaluator {
     }
 }
 
-/// `micros` after `at`. In microseconds, because a `Duration` has to be divided for each comparison, and there is one a
-/// site and step.
+/// `micros` after `at`, without a `Duration`, whose conversion would cost a division per site and step.
 const fn later(at: Timestamp, micros: u64) -> Timestamp {
     Timestamp::from_micros(at.as_micros().saturating_add(micros))
 }
@@ -204,7 +202,7 @@ mod tests {
         Timestamp::from_secs(1_000_000 + secs)
     }
 
-    /// A site as the engine would drive it: a plain list of samples, the window counted anew at each step.
+    /// A site as the engine drives it, with the window recounted from a plain list at each step.
     struct ModelSite {
         rule: Rule,
         evaluator: Evaluator,
@@ -247,7 +245,7 @@ mod tests {
             self.evaluator.step(&recent, now)
         }
 
-        /// A check whose outcome is known at `secs`, and the step that sees it.
+        /// A check with its outcome at `secs`, and the step that sees it.
         fn check(&mut self, secs: u64, cause: Cause) -> Option<AlertState> {
             self.check_flagged(secs, cause, Flags::none())
         }
@@ -257,7 +255,7 @@ mod tests {
             self.step(secs).map(|transition| transition.state)
         }
 
-        /// Checks on schedule from `first` on; what was announced, and when.
+        /// Checks on schedule from `first` on; returns the announcements and their times.
         fn checks(&mut self, first: u64, causes: &[Cause]) -> Vec<(u64, AlertState)> {
             let mut announced = Vec::new();
             for (secs, &cause) in (first..).step_by(10).zip(causes) {
@@ -266,7 +264,7 @@ mod tests {
             announced
         }
 
-        /// Eleven good checks at 0 s to 100 s: one short of covered.
+        /// Eleven successful checks at 0 s to 100 s: one short of covered.
         fn nearly_covered() -> Self {
             let mut site = Self::by_default();
             assert_eq!(site.checks(0, &[OK; 11]), []);
@@ -292,7 +290,7 @@ mod tests {
         // The same when there were records, and all of them left the window.
         let mut site = ModelSite::nearly_covered();
         assert_eq!(site.step(100_000), None);
-        // A window with nothing but checks that our own machine could not make holds no record of the site.
+        // A window with nothing but local failures says nothing about the site.
         let mut site = ModelSite::by_default();
         assert_eq!(site.checks(0, &[Cause::Local; 30]), []);
     }
@@ -353,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn an_incident_that_began_in_the_future_lasted_as_long_as_it_was_watched() {
+    fn an_incident_from_the_future_lasts_as_long_as_it_was_watched() {
         let mut site = ModelSite::by_default();
         site.evaluator.overrule(Some(at(1_000_000)));
         assert_eq!(site.checks(0, &[BAD; 3]), []);
@@ -365,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn a_site_that_never_once_answered_alerts() {
+    fn a_site_that_never_answered_alerts() {
         for (interval, window, alerts_at) in
             [(10, 120, 110), (1, 120, 119), (60, 120, 60), (60, 60, 60), (600, 60, 600)]
         {
@@ -384,13 +382,13 @@ mod tests {
         let mut site = ModelSite::new(INTERVAL, rule);
         assert_eq!(site.checks(0, &[OK, OK, OK, OK, BAD]), [(40, AlertState::Down)]);
 
-        // Once up again takes more than 80 %: four of five stay silent.
+        // Up takes more than 80 %: four of five stay silent.
         assert_eq!(site.checks(50, &[OK, OK, OK, OK]), []);
         assert_eq!(site.checks(90, &[OK, OK]), [(90, AlertState::Up)]);
     }
 
     #[test]
-    fn thresholds_of_nothing_and_of_everything_hold() {
+    fn thresholds_of_0_and_100_percent() {
         for (ppm, causes, expect) in [
             (0, vec![OK, BAD, BAD, BAD, BAD], vec![]),
             (0, vec![BAD; 5], vec![(40, AlertState::Down)]),
@@ -404,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restart_in_the_middle_of_an_incident_neither_repeats_nor_loses_it() {
+    fn a_restart_neither_repeats_nor_loses_an_incident() {
         for stopped_for in [15, 60, 100_000] {
             let before = ModelSite::down();
             let flags = if stopped_for > 20 { Flags::AFTER_HOLE } else { Flags::none() };
@@ -426,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn a_down_that_the_stop_cut_off_is_announced_after_a_short_restart() {
+    fn a_down_cut_off_by_a_stop_is_announced_after_a_short_restart() {
         let mut site = ModelSite::by_default();
         for secs in (0..=110).step_by(10) {
             site.add(secs, BAD, Flags::none());
@@ -435,8 +433,8 @@ mod tests {
     }
 
     #[test]
-    fn old_samples_are_not_judged_while_nobody_watches() {
-        // Down by early failures; after a minute's stop nearly all samples that are left in the window are good.
+    fn old_samples_are_not_judged_after_a_stop() {
+        // Down by early failures; after a stop of a minute nearly all samples left in the window are successful.
         let before = [[BAD; 5].as_slice(), &[OK; 6], &[BAD]].concat();
         let mut site = ModelSite::by_default();
         assert_eq!(site.checks(0, &before), [(110, AlertState::Down)]);
@@ -450,7 +448,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hole_in_observation_is_not_downtime_and_one_failed_check_after_it_does_not_alert() {
+    fn one_failed_check_after_a_hole_does_not_alert() {
         for hole in [21, 110, 600, 1_000_000] {
             let mut site = ModelSite::nearly_covered();
             assert_eq!(site.checks(110, &[OK; 20]), []);
@@ -464,7 +462,7 @@ mod tests {
     }
 
     #[test]
-    fn what_still_fails_after_a_hole_alerts_once_the_window_is_covered_again() {
+    fn failures_after_a_hole_alert_once_the_window_is_covered() {
         let mut site = ModelSite::nearly_covered();
         assert_eq!(site.check_flagged(1_000, BAD, Flags::AFTER_HOLE), None);
         assert_eq!(site.evaluator.judged_from(), Some(at(1_110)));
@@ -482,13 +480,13 @@ mod tests {
     fn failed_and_missed_checks_are_no_hole() {
         let mut site = ModelSite::by_default();
         assert_eq!(site.checks(0, &[OK; 6]), []);
-        // Checks that hang until a timeout of 40 s: none is known for a while, then they come on schedule.
+        // Checks hang until a timeout of 40 s, then their outcomes arrive on schedule.
         assert_eq!(site.checks(100, &[BAD; 3]), [(110, AlertState::Down)], "6 of 8");
     }
 
     #[test]
-    fn samples_that_only_leave_the_window_announce_nothing() {
-        // Every fifth check fails: 80 % for ever, also in the moments when the old failure has left already.
+    fn samples_leaving_the_window_announce_nothing() {
+        // Every fifth check fails: a constant 80 %, also in the moments after the old failure has left.
         let rule = Rule { window: Duration::from_secs(50), ..Rule::default() };
         let mut site = ModelSite::new(INTERVAL, rule);
         let mut announced = Vec::new();
@@ -496,7 +494,7 @@ mod tests {
             if secs % 10 == 1 {
                 site.add(secs, if secs % 50 == 1 { BAD } else { OK }, Flags::none());
             }
-            // The step just before a new failure is known sees four good checks of four.
+            // The step just before a new failure sees four successful checks of four.
             if secs % 50 != 1 || secs < 50 {
                 announced.extend(site.step(secs).map(|t| (secs, t.state)));
             }
@@ -505,16 +503,16 @@ mod tests {
     }
 
     #[test]
-    fn a_good_check_announces_no_down_also_when_it_covers_the_window() {
-        // Three failed checks at the start, then good ones only.
+    fn a_successful_check_never_announces_down() {
+        // Three failed checks at the start, then only successful ones.
         let mut site = ModelSite::by_default();
         assert_eq!(site.checks(0, &[BAD, BAD, BAD]), []);
         assert_eq!(site.checks(30, &[OK; 20]), [], "9 of 12 when it is covered");
-        // The same after a hole, and a check that could not be made is no news.
+        // The same after a hole; a local failure does not count as a new check.
         let mut site = ModelSite::nearly_covered();
         assert_eq!(site.check_flagged(500, BAD, Flags::AFTER_HOLE), None);
         assert_eq!(site.checks(510, &[BAD, BAD, OK, OK, OK, OK, OK, OK, OK, OK, Cause::Local, OK]), []);
-        // One that fails again while the window is below the threshold is what was waited for.
+        // The next failed check while the window is below the threshold announces down.
         let mut site = ModelSite::by_default();
         assert_eq!(
             site.checks(0, &[BAD, BAD, BAD, OK, OK, OK, OK, OK, OK, OK, OK, OK, BAD]),
@@ -522,9 +520,9 @@ mod tests {
         );
     }
 
-    /// Checks come faster than steps, and each step ends with a good one.
+    /// Checks arrive faster than steps, and each step ends with a successful one.
     #[test]
-    fn a_failed_check_is_news_also_when_a_good_one_comes_before_the_step() {
+    fn a_failed_check_counts_though_a_successful_one_precedes_the_step() {
         let mut site = ModelSite::by_default();
         let mut announced = Vec::new();
         for secs in (0..400).step_by(20) {
@@ -534,7 +532,7 @@ mod tests {
         }
         assert_eq!(announced, [(130, AlertState::Down)], "the first that failed when it was covered");
 
-        // The same over a window that waits for the second check.
+        // The same with a window that the second check covers.
         let mut site = ModelSite::new(
             INTERVAL,
             Rule { window: INTERVAL, threshold: Threshold::from_ppm(500_000).unwrap(), min_samples: 1 },
@@ -546,28 +544,28 @@ mod tests {
     }
 
     #[test]
-    fn failures_that_nothing_could_judge_when_they_came_announce_no_down_with_good_checks() {
+    fn failures_before_coverage_announce_no_down() {
         let story = [[BAD; 3].as_slice(), &[OK; 9]].concat();
         for replayed in [true, false] {
             let mut site = ModelSite::by_default();
             if !replayed {
                 assert_eq!(site.step(0), None);
             }
-            // All of them at once: a start, or a machine that stood still.
+            // All of them at once: a start, or a machine that was suspended.
             for (secs, &cause) in (0..).step_by(10).zip(&story) {
                 site.add(secs, cause, Flags::none());
             }
             assert_eq!(site.step(110), None, "replayed: {replayed}");
             assert_eq!(site.checks(120, &[OK; 10]), []);
         }
-        // Those before a hole are not judged with what comes after it.
+        // Failures before a hole are not judged with the samples after it.
         let mut site = ModelSite::nearly_covered();
         assert_eq!(site.checks(110, &[OK, OK]), []);
         site.add(130, BAD, Flags::none());
         site.add(500, OK, Flags::AFTER_HOLE);
         assert_eq!(site.step(500), None);
         assert_eq!(site.checks(510, &[OK; 20]), []);
-        // History that ends with a good check announces nothing; the next failed check does.
+        // History that ends with a successful check announces nothing; the next failed check does.
         let mut site = ModelSite::by_default();
         for (secs, cause) in (0..200).step_by(10).zip([BAD, OK].into_iter().cycle()) {
             site.add(secs, cause, Flags::none());
@@ -579,7 +577,7 @@ mod tests {
     }
 
     #[test]
-    fn checks_that_our_own_machine_could_not_make_alert_nobody() {
+    fn local_failures_never_alert() {
         let mut site = ModelSite::nearly_covered();
         assert_eq!(site.checks(110, &[BAD, BAD]), [], "10 of 12");
         assert_eq!(site.checks(130, &[Cause::Local; 11]), [], "only the two failed ones are left in the end");
@@ -602,8 +600,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever happens: messages alternate, each is true of the window it was judged on, and each state that
-        /// the rule announces is the one that the last judgement found.
+        /// Messages alternate, each is true of the judged window, and each announced state is that of the last judgement.
         #[test]
         fn messages_alternate_and_are_true(
             checks in prop::collection::vec((0u64..40, 0u8..10), 1..200),
@@ -634,8 +631,8 @@ mod tests {
                     if transition.state == AlertState::Down {
                         prop_assert!(up * 1_000_000 <= u64::from(ppm) * (up + down));
                         prop_assert_eq!(down_since.replace(found), None);
-                        let told = site.samples.iter().rfind(|sample| sample.outcome() != Outcome::Unknown);
-                        prop_assert_eq!(told.map(Sample::outcome), Some(Outcome::Down));
+                        let known = site.samples.iter().rfind(|sample| sample.outcome() != Outcome::Unknown);
+                        prop_assert_eq!(known.map(Sample::outcome), Some(Outcome::Down));
                     } else {
                         prop_assert!(up * 1_000_000 > u64::from(ppm) * (up + down));
                         prop_assert_eq!(down_since.take(), Some(transition.since));
@@ -648,21 +645,21 @@ mod tests {
     }
 
     proptest! {
-        /// However the samples are parted, the same is remembered of them.
+        /// The evaluator's state does not depend on how the samples are split.
         #[test]
-        fn samples_may_come_in_pieces_of_any_length(
+        fn samples_may_be_split_anywhere(
             samples in prop::collection::vec((1u64..50, 0u8..8, prop::sample::select(vec![OK, BAD, Cause::Local])), 0..40),
             lens in prop::collection::vec(0usize..6, 1..40), stepped: bool,
         ) {
             let mut whole = ModelSite::by_default();
-            whole.evaluator.failed_lately = stepped.then_some(false);
+            whole.evaluator.failed_since_step = stepped.then_some(false);
             let mut secs = 0;
             for (gap, flags, cause) in samples {
                 secs += gap;
                 whole.add(secs, cause, if flags == 0 { Flags::AFTER_HOLE } else { Flags::none() });
             }
             let mut pieces = ModelSite::by_default().evaluator;
-            pieces.failed_lately = stepped.then_some(false);
+            pieces.failed_since_step = stepped.then_some(false);
             let packed: Vec<Packed> = whole.samples.iter().map(Sample::packed).collect();
             let mut rest = &packed[..];
             for len in lens.into_iter().chain([packed.len()]) {

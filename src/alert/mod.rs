@@ -1,4 +1,4 @@
-//! When a site counts as down, and what is said of it: a pure state machine.
+//! The alert rule: decides when a site is down, as a pure state machine.
 
 mod evaluator;
 mod record;

@@ -1,11 +1,9 @@
-//! Models of the ring, run by loom over the interleavings and the values that the memory model allows (see the
-//! header of the parent for the argument they check).
+//! Loom models of the argument in the parent's header.
 //!
-//! Each model counts its executions and asserts a minimum, because a model that explores one execution passes with
-//! anything; each weakened ordering fails a model. Limits: two threads, at most three pushes, and preemptions
-//! bounded where it says so (loom explores all of them below that bound).
+//! Each model counts its executions and asserts a minimum, because a model that explores one execution proves nothing;
+//! each weakened ordering fails a model. Run: `RUSTFLAGS="--cfg webmon_loom" cargo test --release --lib ring::loom`.
 //!
-//! Run: `RUSTFLAGS="--cfg webmon_loom" cargo test --release --lib ring::loom`.
+//! Bounds: two threads, at most three pushes, and as many preemptions as each model says.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -14,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::atomics::{Mutant, with_mutant};
 use super::*;
 
-/// A sample whose five words all follow from its number, so that any mix of two is told apart.
+/// A sample whose five words all follow from its number, so that any mix of two is detected.
 fn numbered(seq: u64) -> Sample {
     let low = u32::try_from(seq).unwrap() + 1;
     Sample {
@@ -31,7 +29,7 @@ fn numbered(seq: u64) -> Sample {
     }
 }
 
-/// Explores `model` with at most `preemptions` and returns how many executions there were.
+/// Explores `model` with at most `preemptions` and returns the number of executions.
 fn explore(preemptions: usize, model: impl Fn() + Sync + Send + 'static) -> usize {
     let executions = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&executions);
@@ -54,7 +52,7 @@ fn check(before: u64, drained: Drained, out: &[Sample], reader: &Reader) {
     assert_eq!(reader.next_seq(), drained.first_seq + out.len() as u64);
 }
 
-/// A writer of `pushes` samples against a reader that drains twice, the second time when the writer has ended.
+/// A writer of `pushes` samples against a reader that drains twice, the second time after the writer has ended.
 fn writer_against_drain(capacity: usize, pushes: u64) {
     let mut producer = Producer::new(capacity, 0);
     let mut reader = producer.ring().reader_at_head();
@@ -75,7 +73,7 @@ fn writer_against_drain(capacity: usize, pushes: u64) {
     assert!(before == pushes || !out.is_empty());
 }
 
-/// The ring is full when the reader starts, so every push overwrites what is being read.
+/// The ring is full when the reader starts, so every push overwrites a sample that is being read.
 fn overwriting_against_drain(capacity: usize, pushes: u64) {
     let full = capacity as u64;
     let mut producer = Producer::new(capacity, 0);
@@ -94,7 +92,7 @@ fn overwriting_against_drain(capacity: usize, pushes: u64) {
     writer.join().unwrap();
 }
 
-/// A tail reader: what stops it may itself be torn, and then nothing of the pass may be believed.
+/// A tail reader: the sample that ends its pass may be torn, and then the whole pass is void.
 fn overwriting_against_drain_before(capacity: usize, pushes: u64) {
     let full = capacity as u64;
     let mut producer = Producer::new(capacity, 0);

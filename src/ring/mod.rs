@@ -1,13 +1,12 @@
 //! The lock-free ring of one site: a single writer, many readers, each with its own cursor.
 //!
-//! **Idea.** The writer never waits and never looks at readers: it overwrites the oldest sample. A reader copies
-//! what it has not seen yet and then checks, once for the whole batch, how much of it was overwritten meanwhile;
-//! that part is dropped and counted. A sequence lock over a ring, without `unsafe`, because a slot is five
-//! relaxed atomics rather than plain memory, so a torn read is a wrong value and not undefined behaviour.
+//! The writer never waits and never looks at readers: it overwrites the oldest sample. A reader copies the samples it
+//! has not seen and then checks, once per batch, how much of the copy was overwritten meanwhile; it drops and counts
+//! that part. This is a sequence lock over a ring. It needs no `unsafe`: a slot is five relaxed atomics, so a torn read
+//! is a wrong value and not undefined behaviour.
 //!
-//! **The argument.** Samples are numbered; number *n* lives in slot *n* mod capacity. Two counters, each written by
-//! the writer only: `claimed`, one past the last number whose slot the writer may have begun to fill, and
-//! `published`, one past the last whose slot is full.
+//! Samples are numbered; number *n* lives in slot *n* mod capacity. Only the writer writes the two counters: `claimed`,
+//! one past the last number whose slot it may have begun to fill, and `published`, one past the last whose slot is full.
 //!
 //! ```text
 //! writer                                    reader
@@ -26,12 +25,11 @@
 //! This is Boehm's reading of the seqlock ("Can seqlocks get along with programming language memory models?", 2012), as
 //! in crossbeam's `SeqLock`; that one needs `unsafe` for its plain data. The models in `ring::loom` explore it.
 //!
-//! **Invariants.** One writer, by type: [`Producer`] is not `Clone` and pushes by `&mut`; its number is a plain field,
-//! so that no model can mistake it for shared state. `lost` is exact: delivered + lost = numbers passed.
+//! Invariants: one writer, by type: [`Producer`] is not `Clone` and pushes by `&mut`. Its `next_seq` is a plain field, so
+//! that no model mistakes it for shared state. `lost` is exact: delivered + lost = numbers passed.
 //!
-//! **Limits.** Capacity is what was asked for, not a power of two; it never changes. A reader that is lapped while it
-//! copies loses what it copied too early, and a reader of a ring of one slot sees at most one sample. Both sides are
-//! wait-free: no loop waits for anybody.
+//! Bounds: the capacity is the requested one, not a power of two, and never changes. A reader that is lapped while it
+//! copies loses the overwritten samples; a reader of a one-slot ring sees at most one sample. Both sides are wait-free.
 
 mod atomics;
 mod slab;
@@ -65,31 +63,31 @@ pub struct Producer {
     slot: usize,
 }
 
-/// A reader with its own cursor. A clone goes on from the same place by itself.
+/// A reader with its own cursor. A clone continues from the same position independently.
 #[derive(Clone, Debug)]
 pub struct Reader {
     ring: Arc<Ring>,
     next_seq: u64,
-    /// Where that number lives: carried along, because a division a drain would be the dearest part of a short one.
+    /// The slot of `next_seq`, carried along: a division would dominate a short drain.
     slot: usize,
-    /// `at` of the sample under the cursor once it was seen; [`Timestamp::ZERO`] while it was not.
+    /// `at` of the sample under the cursor; [`Timestamp::ZERO`] while unknown.
     next_at: Timestamp,
 }
 
 /// What one drain delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drained {
-    /// The number of the first sample that was appended, and of the next one when none was.
+    /// The number of the first appended sample, or of the next one when none was appended.
     pub first_seq: u64,
-    /// Samples before `first_seq` that were overwritten before this reader came to them.
+    /// Samples before `first_seq` that were overwritten before this reader reached them.
     pub lost: u64,
 }
 
-/// What a sample takes in a ring, bytes.
+/// Bytes per sample in a ring.
 pub const SLOT_BYTES: usize = size_of::<Slot>();
 
-/// Samples that a ring must hold to reach `horizon` back at this interval: one for each due check, the probes that
-/// may be in flight (⌈timeout / interval⌉ + 1), and 5 %. At least 1.
+/// The capacity with which a ring reaches `horizon` back: one sample per due check, the probes that may be in flight
+/// (⌈timeout / interval⌉ + 1), and 5 %. At least 1.
 #[must_use]
 pub fn capacity_for(horizon: Duration, interval: Duration, timeout: Duration) -> usize {
     let interval = interval.as_micros().max(1);
@@ -99,13 +97,13 @@ pub fn capacity_for(horizon: Duration, interval: Duration, timeout: Duration) ->
 }
 
 impl Producer {
-    /// A new ring of `capacity` samples (at least 1) whose first sample will be number `first_seq`.
+    /// Creates a ring of `capacity` samples (at least 1) whose first sample gets number `first_seq`.
     #[must_use]
     pub fn new(capacity: usize, first_seq: u64) -> Self {
         Self::within(&mut Slab::new(capacity.max(1)), capacity, first_seq)
     }
 
-    /// The same with its slots in `slab`, as long as there is room.
+    /// As [`Producer::new`], with the slots in `slab` while it has room.
     #[must_use]
     pub fn within(slab: &mut Slab, capacity: usize, first_seq: u64) -> Self {
         let slots = slab.cut(capacity.max(1));
@@ -114,7 +112,7 @@ impl Producer {
         Self { ring: Arc::new(ring), next_seq: first_seq, slot }
     }
 
-    /// Appends `sample`, over the oldest one when the ring is full, and returns its number. Wait-free.
+    /// Appends `sample` and returns its number; a full ring overwrites its oldest sample. Wait-free.
     #[inline]
     pub fn push(&mut self, sample: Sample) -> u64 {
         let seq = self.next_seq;
@@ -130,13 +128,13 @@ impl Producer {
         seq
     }
 
-    /// The number that the next sample will have.
+    /// The number of the next sample.
     #[must_use]
     pub const fn next_seq(&self) -> u64 {
         self.next_seq
     }
 
-    /// The ring, to make readers from.
+    /// The ring, from which readers are made.
     #[must_use]
     pub const fn ring(&self) -> &Arc<Ring> {
         &self.ring
@@ -144,33 +142,33 @@ impl Producer {
 }
 
 impl Ring {
-    /// How many samples it holds at most.
+    /// The most samples that it holds.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.slots.len()
     }
 
-    /// Bytes that it takes, itself and its slots.
+    /// Its size with all slots, bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         size_of::<Self>() + size_of_val(self.slots.slots())
     }
 
-    /// A reader of what will be pushed from now on.
+    /// A reader of the samples pushed from now on.
     #[must_use]
     pub fn reader_at_head(self: &Arc<Self>) -> Reader {
         self.reader_at(self.published.load(atomics::observe()))
     }
 
-    /// A reader of everything that is still intact.
+    /// A reader of every sample that is still intact.
     #[must_use]
     pub fn reader_at_oldest(self: &Arc<Self>) -> Reader {
         let published = self.published.load(atomics::observe());
         self.reader_at(published.saturating_sub(self.capacity_u64()).max(self.first_seq))
     }
 
-    /// A reader whose next sample is number `seq`; numbers before the first one become it. What is no longer there
-    /// when it drains counts as lost.
+    /// A reader whose next sample is number `seq`, or the first one if `seq` is before it. Samples that are overwritten
+    /// before it drains count as lost.
     #[must_use]
     pub fn reader_at(self: &Arc<Self>, seq: u64) -> Reader {
         let next_seq = seq.max(self.first_seq);
@@ -191,7 +189,7 @@ impl Ring {
         if slot + 1 == self.slots.len() { 0 } else { slot + 1 }
     }
 
-    /// `len` slots from `first` on, at most a lap: one run, or two where they wrap.
+    /// `len` slots from `first` on, at most one lap: one run, or two where they wrap.
     #[inline]
     fn runs(&self, first: usize, len: u64) -> [&[Slot]; 2] {
         let len = usize::try_from(len).expect("at most a lap is asked for");
@@ -200,7 +198,7 @@ impl Ring {
         [&from[..straight], &before[..len - straight]]
     }
 
-    /// The oldest number whose copy, taken before this call, is whole.
+    /// The oldest number whose copy, made before this call, is whole.
     #[inline]
     fn intact_since(&self) -> u64 {
         atomics::fence_before_recheck();
@@ -209,14 +207,14 @@ impl Ring {
 }
 
 impl Reader {
-    /// Appends everything that was published and not yet read.
+    /// Appends every published sample that this reader has not read.
     pub fn drain(&mut self, out: &mut Vec<Sample>) -> Drained {
         self.drain_before(Timestamp::MAX, out)
     }
 
-    /// Appends what was published and not yet read, up to the last sample with `at <= cutoff`; later ones stay. O(1)
-    /// and without a look at the ring while the next sample is known to be later. When something was lost, samples
-    /// with `at <= cutoff` may remain for the next call.
+    /// Appends the unread samples up to the last one with `at <= cutoff`; later ones stay. O(1), without touching the
+    /// ring, while the next sample is known to be later. After a loss, samples with `at <= cutoff` may remain for the
+    /// next call.
     #[inline]
     pub fn drain_before(&mut self, cutoff: Timestamp, out: &mut Vec<Sample>) -> Drained {
         self.drain_within(cutoff, u64::MAX, out)
@@ -228,8 +226,8 @@ impl Reader {
         self.drain_within(cutoff, u64::MAX, out)
     }
 
-    /// As [`Reader::drain_before`], but never past the cursor of `leader`: what a window retires was admitted before,
-    /// even when a sample was published long after its `at`. Packed, because a window needs few fields of what leaves it.
+    /// As [`Reader::drain_packed_before`], but never past the cursor of `leader`: a window retires only samples that it
+    /// has admitted, even when one was published long after its `at`.
     #[inline]
     pub fn follow(&mut self, leader: &Self, cutoff: Timestamp, out: &mut Vec<Packed>) -> Drained {
         self.drain_within(cutoff, leader.next_seq, out)
@@ -241,13 +239,13 @@ impl Reader {
         &self.ring
     }
 
-    /// `at` of the sample under the cursor, if it stopped a drain.
+    /// `at` of the sample under the cursor, if that sample ended a drain.
     #[must_use]
     pub fn next_at(&self) -> Option<Timestamp> {
         (self.next_at > Timestamp::ZERO).then_some(self.next_at)
     }
 
-    /// The sample under the cursor; none when it is not published yet or no longer there.
+    /// The sample under the cursor; `None` when it is not published yet or already overwritten.
     #[must_use]
     pub fn peek(&self) -> Option<Sample> {
         if self.ring.published.load(atomics::observe()) <= self.next_seq {
@@ -286,7 +284,7 @@ impl Reader {
             if run.is_empty() {
                 break;
             }
-            // First how far, then all of it at once: so the copying is one straight loop into room that is there.
+            // Finding the end first makes the copy one straight loop into reserved space.
             let (within, after) = run.split_at(until(run, cutoff));
             out.extend(within.iter().map(T::copied));
             if let Some(next) = after.first() {
@@ -298,7 +296,7 @@ impl Reader {
         let end = first + copied as u64;
         let intact = ring.intact_since().max(first);
         if intact > end {
-            // Even what stopped the copying may have been torn: nothing of this pass can be believed.
+            // Even the sample that ended the copy may be torn, so the whole pass is void.
             out.truncate(start);
             self.next_seq = intact;
             self.slot = ring.slot_of(intact);
@@ -317,7 +315,7 @@ impl Reader {
     }
 }
 
-/// What a reader can make of a slot; garbage if it is being overwritten, which the reader has to find out.
+/// A reader's copy of a slot; garbage if the slot is being overwritten, which the reader checks afterwards.
 trait Copied: Sized {
     fn copied(slot: &Slot) -> Self;
 }
@@ -336,11 +334,11 @@ impl Copied for Packed {
     }
 }
 
-/// How many slots at the front of `run` hold samples with `at <= cutoff`: the first few are looked at one after the other, as
-/// mostly few are asked for, what follows in steps that double.
+/// Counts the slots at the front of `run` with `at <= cutoff`: a linear scan of the first few, since few are usually due,
+/// then steps that double.
 ///
-/// A slot that is being overwritten may look later than it was, never earlier: so an end that is not among those found
-/// torn is right, and one that is among them is thrown away with them.
+/// A slot that is being overwritten may look later than it was, never earlier. So an end outside the torn slots is right,
+/// and one among them is discarded with them.
 #[inline]
 fn until(run: &[Slot], cutoff: Timestamp) -> usize {
     const FEW: usize = 8;
@@ -359,7 +357,7 @@ fn until(run: &[Slot], cutoff: Timestamp) -> usize {
     known + run[known..run.len().min(known + step - 1)].partition_point(is_within)
 }
 
-/// `at` of the sample in `slot`, with the same caveat.
+/// `at` of the sample in `slot`; see [`until`] for slots that are being overwritten.
 #[inline]
 fn at(slot: &Slot) -> Timestamp {
     Packed::at_of(slot[0].load(Ordering::Relaxed))
@@ -370,7 +368,7 @@ fn words(slot: &Slot) -> [u64; Sample::WORDS] {
     std::array::from_fn(|word| slot[word].load(Ordering::Relaxed))
 }
 
-/// Stands for words that are no sample because two laps mixed in them; never delivered.
+/// Stands for words in which two laps mixed; never delivered.
 const TORN: Sample = Sample {
     at: Timestamp::ZERO,
     phases: Phases::NONE,

@@ -1,15 +1,13 @@
-//! Room for many rings in one piece, which no memory stands behind before something is written to it.
+//! One allocation for the slots of many rings; the system backs a page with memory when it is first written.
 //!
-//! **Idea.** A ring is as long as its horizon and empty at the start: a thousand sites checked every second have 150 MB of
-//! slots and need none of them yet. The system gives pages that read as zero when they are first written to, but an
-//! allocator asks it for such pages only where much is wanted at once. Pieces the size of a ring come out of memory that
-//! it has, and are filled with zeros there and then: pages that nobody needs yet, at a microsecond or more each.
+//! A ring is as long as its horizon and empty at the start: a thousand sites checked every second have 150 MB of slots
+//! and need none of them yet. The system hands out untouched zero pages, but an allocator asks it for them only in large
+//! requests; a ring-sized request is served from the heap and zeroed on the spot, a microsecond or more per page.
 //!
-//! **Invariants.** Rings get stretches that do not overlap, each once. A slot that was never written holds zeros.
+//! Invariants: the stretches of two rings never overlap. A slot that was never written holds zeros.
 //!
-//! **Limits.** A slab is given back as a whole, when the last ring in it is gone; whoever makes rings that come and go one by
-//! one gives each a slab of its own. What the first write to a page costs, about a microsecond, a push then pays,
-//! once in a hundred.
+//! Bounds: a slab is freed as a whole, with the last ring in it, so rings that come and go one at a time get a slab each.
+//! Cost: about one push in a hundred pays for the first write to a page, about a microsecond.
 
 use std::sync::Arc;
 
@@ -37,7 +35,7 @@ impl Slab {
         Self { slots: Arc::new(zeroed(slots)), taken: 0 }
     }
 
-    /// `len` slots that nobody else has; elsewhere, if they are not here any more.
+    /// Takes `len` free slots, from a new allocation if this one has too few.
     pub(super) fn cut(&mut self, len: usize) -> SlotRange {
         if self.slots.len() - self.taken < len {
             return SlotRange { slab: Arc::new(zeroed(len)), first: 0, len };
@@ -54,7 +52,6 @@ impl SlotRange {
         self.len
     }
 
-    /// All of it.
     #[inline]
     pub(super) fn slots(&self) -> &[Slot] {
         &self.slab[self.first..self.first + self.len]
@@ -68,7 +65,7 @@ impl SlotRange {
     }
 }
 
-/// Slots that read as zero, from an allocator that may know of memory which does already.
+/// Zeroed slots; the allocator may have zero pages at hand.
 #[cfg(not(all(test, webmon_loom)))]
 fn zeroed(slots: usize) -> Box<[Slot]> {
     use std::alloc::{Layout, handle_alloc_error};
@@ -78,7 +75,7 @@ fn zeroed(slots: usize) -> Box<[Slot]> {
         .unwrap_or_else(|_| handle_alloc_error(Layout::array::<Slot>(slots).unwrap_or(Layout::new::<Slot>())))
 }
 
-/// Loom's atomics have to be made one by one.
+/// Loom's atomics must be created one at a time.
 #[cfg(all(test, webmon_loom))]
 fn zeroed(slots: usize) -> Box<[Slot]> {
     (0..slots).map(|_| std::array::from_fn(|_| super::AtomicU64::new(0))).collect()

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::Status;
 
-/// A sample whose every field follows from its number, so that a mix of two is told apart.
+/// A sample whose every field follows from its number, so that a mix of two is detected.
 pub(super) fn numbered(seq: u64) -> Sample {
     let low = u32::try_from(seq % 1_000_003).unwrap();
     Sample {
@@ -136,7 +136,7 @@ proptest! {
             };
             let mut out = Vec::new();
             let drained = reader.drain_before(cutoff, &mut out);
-            // A loss shows when the sample that is missing is asked for, so not while it is known to be later.
+            // A loss shows when the missing sample is requested, so not while the reader knows it to be later.
             let asked = all.get(cursor).is_some_and(|next| next.at <= cutoff || drained.lost > 0);
             let oldest = if asked { all.len().saturating_sub(capacity).max(cursor) } else { cursor };
             let expected: Vec<Sample> = all[oldest..].iter().copied().take_while(|s| s.at <= cutoff).collect();
@@ -150,7 +150,7 @@ proptest! {
 }
 
 proptest! {
-    /// Rings in one slab, whether or not all of them find room there, against rings that have their slots for themselves.
+    /// Rings in one slab, whether or not it has room for all of them, against rings with a slab each.
     #[test]
     fn rings_of_one_slab_hold_what_rings_of_their_own_would(
         rings in prop::collection::vec((1usize..9, 0u64..20), 1..8),
@@ -164,7 +164,7 @@ proptest! {
         let mut own: Vec<Producer> =
             rings.iter().map(|(capacity, first_seq)| Producer::new(*capacity, *first_seq)).collect();
         for (number, push) in pushes.iter().enumerate() {
-            // Another sample each time: one that went into a neighbour's slots would be found there.
+            // A new sample each time, so that one in a neighbour's slots is detected.
             let (ring, sample) = (push.index(rings.len()), numbered(number as u64));
             prop_assert_eq!(shared[ring].push(sample), own[ring].push(sample));
         }
