@@ -99,7 +99,7 @@ fn every_check_can_be_followed_and_topics_can_be_chosen() {
 fn a_filter_that_is_none_is_refused_before_anything_starts() {
     let folder = Folder::with("sites: ['http://127.0.0.1:1']\n");
     for (filter, part) in
-        [("inof", "did you mean `info`?"), ("hyper=trace", "\"hyper\" is no topic; topics are exec, ")]
+        [("inof", "did you mean `info`?"), ("hyper=trace", "\"hyper\" is not a topic; topics are exec, ")]
     {
         for arguments in ["--headless --for 1s", "demo --headless --for 1s"] {
             let mut command = folder.command(arguments);

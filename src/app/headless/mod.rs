@@ -182,7 +182,7 @@ impl Headless {
     fn changes(&self, out: &mut Vec<u8>, step: &EngineStep, snapshot: &Snapshot) -> std::io::Result<()> {
         if self.style.format == LineFormat::Text {
             for change in &step.changes {
-                let site = events::judged(change, snapshot);
+                let site = events::changed_site(change, snapshot);
                 text::state_change(out, &self.zone, change.at, &site, change.to)?;
             }
         }

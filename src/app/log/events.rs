@@ -1,7 +1,7 @@
-//! What a running monitor writes into its log, topic by topic: checks, states, alerts, warnings.
+//! The log records of a running monitor: start, end, checks, states, alerts, warnings.
 //!
-//! Everything here was made for a person's eye before (names cleaned, secrets as `***`), and nothing is put together unless
-//! the log wants it. Cost where it does not: a load and a branch.
+//! Invariants: names are cleaned and secrets are `***` before they come here. Cost of a record that the filter rejects: a
+//! load and a branch.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ use crate::report::text;
 
 use super::about;
 
-/// A monitor of `config`, read from that file, starts, with its store there.
+/// Logs the start of a monitor of `config`, which was read from `file`.
 pub fn start(config: &Config, file: Option<&Path>, store: Option<&Path>) {
     info!(
         target: about::WEBMON,
@@ -31,16 +31,16 @@ pub fn start(config: &Config, file: Option<&Path>, store: Option<&Path>) {
     );
 }
 
-/// It ended so, and had this left to say.
+/// Logs the end of a monitor; `unsaid` could not be printed.
 pub fn end(ended: &Result<Ending, Failure>, unsaid: Option<&str>) {
     match ended {
         Ok(ending) => info!(target: about::WEBMON, code = u64::from(ending.code()), unsaid, "ended"),
-        // Whoever reads stderr is told by the program itself.
+        // The program itself reports the failure on stderr.
         Err(failure) => info!(target: about::WEBMON, code = u64::from(failure.code()), "ended: {failure}"),
     }
 }
 
-/// A check of `site` came out.
+/// Logs a finished check of `site`.
 pub fn check(site: &str, seq: u64, sample: &Sample, observation: &Observation) {
     let us = |phase| sample.phases.get(phase).map(|us| u64::from(us.get()));
     debug!(
@@ -72,14 +72,14 @@ pub fn check(site: &str, seq: u64, sample: &Sample, observation: &Observation) {
     );
 }
 
-/// Sites changed their states.
+/// Logs changes of state. `snapshot` is taken only if the log wants them.
 pub fn states(changes: &[StateChange], snapshot: impl FnOnce() -> Snapshot, zone: &TimeZone) {
     if changes.is_empty() || !tracing::enabled!(target: about::SITE, tracing::Level::INFO) {
         return;
     }
     let snapshot = snapshot();
     for change in changes {
-        let site = judged(change, &snapshot);
+        let site = changed_site(change, &snapshot);
         info!(
             target: about::SITE,
             site = &*site.name,
@@ -91,23 +91,23 @@ pub fn states(changes: &[StateChange], snapshot: impl FnOnce() -> Snapshot, zone
     }
 }
 
-/// The site of `change` with the check that made it so, which need not be the newest one any more.
-pub fn judged(change: &StateChange, snapshot: &Snapshot) -> SiteSnapshot {
+/// The site of `change`, with the check that caused it, which may not be the latest one any more.
+pub fn changed_site(change: &StateChange, snapshot: &Snapshot) -> SiteSnapshot {
     let mut site = SiteSnapshot::clone(&snapshot.sites[change.site]);
     site.last = change.check.clone().or(site.last);
     site
 }
 
-/// These alerts were announced.
+/// Logs published alerts.
 pub fn alerts(alerts: &[AlertRecord]) {
     for alert in alerts {
         info!(target: about::ALERT, site = &*alert.site, state = alert.state.name(), "{}", alert.message);
     }
 }
 
-/// Somebody should know these.
-pub fn warnings(news: &[Warning]) {
-    for Warning { about, message } in news {
+/// Logs warnings about webmon itself.
+pub fn warnings(warnings: &[Warning]) {
+    for Warning { about, message } in warnings {
         match *about {
             "store" | "samples" => warn!(target: about::STORE, "{message}"),
             "network" => warn!(target: about::NETWORK, "{message}"),

@@ -1,20 +1,21 @@
-//! A log file that cannot grow without bound: when it is full it becomes `.1`, that one `.2`, and that one is gone.
+//! A log file of bounded size: a full file is renamed to `.1`, the one before to `.2`, and the oldest is removed.
 //!
-//! Invariants: made for its owner alone; only a regular file is written, never what a symbolic link or a pipe at the path
-//! leads to; a record is whole or not there (what a full disk or a crash tore is cut off, or ended before the next one
-//! begins). A file that was moved or removed is made anew with the next record. Whoever writes is alone with it: the
-//! one that has the store. Limits: [`FILES`] files of at most [`SIZE_MAX`], a longer record alone in its own.
+//! Invariants: only its owner can read it; only a regular file is written, never the target of a symbolic link or a pipe. A
+//! record torn by a full disk is cut off, one torn by a crash ends before the next. A file that was moved or removed is
+//! created again with the next record. Only the program that holds the store writes it.
+//!
+//! Bounds: [`FILES`] files of at most [`SIZE_MAX`]; a longer record has a file to itself.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-/// Files of one log, the one that is written among them.
+/// Files of one log, including the current one.
 pub const FILES: usize = 3;
-/// Most bytes of each.
+/// Bytes per file.
 pub const SIZE_MAX: u64 = 10 << 20;
 
-/// See the module.
+/// A log file with its rotation.
 pub struct LogFile {
     path: PathBuf,
     size_max: u64,
@@ -27,7 +28,7 @@ struct Open {
 }
 
 impl LogFile {
-    /// The log at `path`, which is opened when there is something to write.
+    /// The log at `path`, opened at the first record.
     pub fn at(path: PathBuf) -> Self {
         Self { path, size_max: SIZE_MAX, open: None }
     }
@@ -35,18 +36,18 @@ impl LogFile {
     /// Writes one record.
     ///
     /// # Errors
-    /// The disk's, or what is wrong with the path; the next record begins anew.
+    /// The system's; the next record opens the file again.
     pub fn write(&mut self, record: &[u8]) -> io::Result<()> {
         let open = self.open.take().filter(|open| open.is_at(&self.path));
         let mut open = open.map_or_else(|| Open::at(&self.path), Ok)?;
         let grown = open.length.saturating_add(record.len() as u64);
         if open.length > 0 && grown > self.size_max {
             drop(open);
-            self.shift()?;
+            self.rotate()?;
             open = Open::at(&self.path)?;
         }
         if let Err(error) = open.file.write_all(record) {
-            // Where that fails too, the next opening ends the torn line.
+            // If this fails too, the next opening ends the torn line.
             drop(open.file.set_len(open.length));
             return Err(error);
         }
@@ -55,8 +56,7 @@ impl LogFile {
         Ok(())
     }
 
-    /// Makes room for a new file.
-    fn shift(&self) -> io::Result<()> {
+    fn rotate(&self) -> io::Result<()> {
         for age in (1..FILES).rev() {
             let younger = if age == 1 { self.path.clone() } else { self.aged(age - 1) };
             match fs::rename(younger, self.aged(age)) {
@@ -68,9 +68,7 @@ impl LogFile {
     }
 
     fn aged(&self, age: usize) -> PathBuf {
-        let mut path = self.path.as_os_str().to_owned();
-        path.push(format!(".{age}"));
-        path.into()
+        self.path.with_added_extension(age.to_string())
     }
 }
 
@@ -82,21 +80,21 @@ impl Open {
         {
             use rustix::fs::OFlags;
             use std::os::unix::fs::OpenOptionsExt as _;
-            // A pipe that nobody reads would be waited for.
+            // Opening a pipe without a reader would block.
             let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
             options.mode(0o600).custom_flags(flags.bits().cast_signed());
         }
-        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-        let mut file = options.open(path).map_err(named)?;
+        let with_path = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        let mut file = options.open(path).map_err(with_path)?;
         let metadata = file.metadata()?;
         if !metadata.is_file() {
-            return Err(named(io::Error::other("this is no regular file")));
+            return Err(with_path(io::Error::other("this is not a regular file")));
         }
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
             if metadata.permissions().mode() & 0o077 != 0 {
-                file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(named)?;
+                file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(with_path)?;
             }
         }
         let mut length = metadata.len();
@@ -105,19 +103,19 @@ impl Open {
             file.seek(SeekFrom::End(-1))?;
             file.read_exact(&mut last)?;
             if last != *b"\n" {
-                file.write_all(b"\n").map_err(named)?;
+                file.write_all(b"\n").map_err(with_path)?;
                 length += 1;
             }
         }
         Ok(Self { file, length })
     }
 
-    /// Whether the file at `path` still is this one.
+    /// Whether `path` still names this file.
     #[cfg(unix)]
     fn is_at(&self, path: &Path) -> bool {
         use std::os::unix::fs::MetadataExt as _;
-        let same = |own: fs::Metadata, there: fs::Metadata| (own.dev(), own.ino()) == (there.dev(), there.ino());
-        self.file.metadata().and_then(|own| Ok(same(own, fs::symlink_metadata(path)?))).unwrap_or(false)
+        let is_same = |own: fs::Metadata, named: fs::Metadata| (own.dev(), own.ino()) == (named.dev(), named.ino());
+        self.file.metadata().and_then(|own| Ok(is_same(own, fs::symlink_metadata(path)?))).unwrap_or(false)
     }
 
     #[cfg(not(unix))]
@@ -147,12 +145,12 @@ mod tests {
     }
 
     #[test]
-    fn there_are_never_more_than_three_files_none_is_too_long_and_the_newest_stay() {
+    fn rotation_keeps_three_bounded_files_with_the_newest_records() {
         let folder = tempfile::tempdir().unwrap();
         let mut log = log(folder.path(), 64);
         for number in 0..100 {
             if number % 7 == 0 {
-                // Going on with what is there is the same as a new start.
+                // Opens the file again, like a restart.
                 log.open = None;
             }
             log.write(format!("record {number}\n").as_bytes()).unwrap();
@@ -168,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_is_longer_than_a_file_has_one_to_itself() {
+    fn a_record_longer_than_a_file_has_one_to_itself() {
         let folder = tempfile::tempdir().unwrap();
         let mut log = log(folder.path(), 8);
         for record in ["a\n", "a long record\n", "b\n"] {
@@ -187,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_moved_or_removed_is_made_anew() {
+    fn a_file_that_was_moved_or_removed_is_created_again() {
         let folder = tempfile::tempdir().unwrap();
         let mut log = log(folder.path(), 64);
         log.write(b"one\n").unwrap();
@@ -200,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_vanished_is_an_error_and_its_return_is_none() {
+    fn a_missing_folder_is_an_error_until_it_returns() {
         let folder = tempfile::tempdir().unwrap();
         let below = folder.path().join("below");
         let mut log = log(&below, 64);
@@ -216,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_the_way_of_an_older_file_stops_the_log_and_never_grows_it() {
+    fn a_failed_rotation_stops_the_log_and_never_grows_it() {
         let folder = tempfile::tempdir().unwrap();
         let mut log = log(folder.path(), 8);
         let way = folder.path().join("webmon.redb.log.2");
@@ -236,7 +234,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn nothing_but_a_regular_file_is_written_and_that_is_for_its_owner_alone() {
+    fn only_a_regular_file_is_written_and_only_its_owner_can_read_it() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let (path, victim) = (folder.path().join("webmon.redb.log"), folder.path().join("victim"));
@@ -245,7 +243,7 @@ mod tests {
         log(folder.path(), 64).write(b"one\n").unwrap_err();
         fs::remove_file(&victim).unwrap();
         log(folder.path(), 64).write(b"one\n").unwrap_err();
-        assert!(!victim.exists(), "nothing is made at the end of a link");
+        assert!(!victim.exists(), "no file is created through a link");
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
         log(folder.path(), 64).write(b"one\n").unwrap_err();

@@ -1,93 +1,45 @@
-//! From an event of `tracing` to a record on its way.
+//! Queues `tracing` events as records of the log.
 //!
-//! Spans are not used here. Cost: an event that is not wanted is one load of its callsite's cached answer.
+//! Spans are not used. Cost: `tracing` caches the filter's answer per callsite, so a rejected event costs one load.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use tracing::field::{Field as Key, Visit};
-use tracing::level_filters::LevelFilter;
-use tracing::subscriber::Interest;
-use tracing::{Event, Level, Metadata, Subscriber};
+use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-use crate::app::cli::args::LineFormat;
-use crate::report::log_line::{self, Field, Record};
+use crate::report::log_line::{Field, Record};
 
 use super::super::clock::Clock;
 use super::about;
-use super::filter::Filter;
-use super::writer::{LineFormatter, LogQueue};
+use super::writer::LogQueue;
 
-/// See the module.
+/// Puts every event of webmon into a queue.
 pub struct LogLayer {
-    filter: Filter,
-    form: LineFormatter,
-    clock: Clock,
-    queue: LogQueue,
-}
-
-impl LogLayer {
-    /// Puts what `filter` wants into `queue`, as lines of `format`.
-    pub fn new(filter: Filter, format: LineFormat, clock: Clock, queue: LogQueue) -> Self {
-        Self { filter, form: form(format), clock, queue }
-    }
-
-    fn wants(&self, metadata: &Metadata<'_>) -> bool {
-        !metadata.is_span() && self.filter.wants(metadata.target(), *metadata.level())
-    }
-}
-
-/// How records become lines of `format`.
-pub fn form(format: LineFormat) -> LineFormatter {
-    match format {
-        LineFormat::Text => log_line::text,
-        LineFormat::Json => log_line::object,
-    }
+    pub clock: Clock,
+    pub queue: LogQueue,
 }
 
 impl<S: Subscriber> Layer<S> for LogLayer {
-    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        if self.wants(metadata) { Interest::always() } else { Interest::never() }
-    }
-
-    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
-        self.wants(metadata)
-    }
-
-    fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(self.filter.most())
-    }
-
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let metadata = event.metadata();
         let Some(about) = about::of(metadata.target()) else { return };
-        let mut said = Said::default();
-        event.record(&mut said);
-        let (at, level) = (self.clock.now(), level_name(*metadata.level()));
-        let record = Record { at, level, about, message: &said.message, fields: &said.fields };
-        self.queue.put(at, self.form, &record);
+        let mut content = Content::default();
+        event.record(&mut content);
+        let level = metadata.level().as_str().to_ascii_lowercase();
+        let Content { message, fields } = &content;
+        self.queue.put(&Record { at: self.clock.now(), level: &level, about, message, fields });
     }
 }
 
-const fn level_name(level: Level) -> &'static str {
-    match level {
-        Level::ERROR => "error",
-        Level::WARN => "warn",
-        Level::INFO => "info",
-        Level::DEBUG => "debug",
-        Level::TRACE => "trace",
-    }
-}
-
-/// What an event says.
 #[derive(Default)]
-struct Said {
+struct Content {
     message: String,
     fields: Vec<(&'static str, Field)>,
 }
 
-impl Visit for Said {
+impl Visit for Content {
     fn record_u64(&mut self, key: &Key, value: u64) {
         self.fields.push((key.name(), Field::Number(value)));
     }
@@ -101,8 +53,7 @@ impl Visit for Said {
     }
 
     fn record_debug(&mut self, key: &Key, value: &dyn fmt::Debug) {
-        let mut text = String::new();
-        write!(text, "{value:?}").expect("writing to a String cannot fail");
+        let text = format!("{value:?}");
         if key.name() == "message" {
             self.message = text;
         } else {

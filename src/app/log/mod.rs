@@ -1,17 +1,15 @@
-//! What webmon writes down of itself, to be read when something was not as it should be.
+//! The log of a running monitor.
 //!
-//! **Where.** Headless: stderr, as text or JSON like stdout; that starts at `error`, because states, alerts and warnings
-//! are on stdout already. Under the dashboard: a file beside the store, `webmon.redb.log`, from `info` on; who has
-//! the store has the log, so no two programs write one. Without a store to stand beside there is none, and
-//! `webmon watch`, which writes nothing, has none either. `-v` asks for one level more (on stderr for `info`, the
-//! first that says anything new), `WEBMON_LOG` for any.
+//! Headless: on stderr, as text or JSON like stdout, from `error` on, because stdout has states, alerts and warnings already.
+//! With the dashboard: in a file beside the store, `webmon.redb.log`, from `info` on. Only the program that holds the store
+//! writes that file; without a store, and in `webmon watch`, which writes nothing, there is no log. `-v` asks for one more
+//! level (on stderr for `info`, the first that adds to stdout), `WEBMON_LOG` for any.
 //!
-//! **Invariants.** Only `app` speaks here, in the topics of [`about`]; what other crates trace (headers, packets, secrets)
-//! is never taken, whatever the filter says. A record is one clean line ([`crate::report::log_line`]). Logging never
-//! blocks: a thread of its own writes, counts records that it cannot take or write, and reports their number once. Records
-//! that the filter rejects are not formatted.
+//! Invariants: only `app` logs, in the topics of [`about`]; records of other crates (headers, packets, secrets) never pass,
+//! whatever the filter says. A record is one clean line ([`crate::report::log_line`]). Logging never blocks: a thread writes,
+//! and the number of records it lost is written as a record. Rejected records are not formatted.
 //!
-//! **Limits.** [`file::FILES`] files of [`file::SIZE_MAX`]; [`writer::WAITING`] records on their way.
+//! Bounds: [`file::FILES`] files of [`file::SIZE_MAX`]; [`writer::QUEUED_MAX`] queued records.
 
 pub(crate) mod events;
 mod file;
@@ -20,12 +18,14 @@ mod layer;
 mod writer;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tokio::sync::watch;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::panic_hook;
+use crate::report::log_line;
 
 use super::cli::args::LineFormat;
 use super::clock::Clock;
@@ -33,15 +33,14 @@ use super::exit::Failure;
 use super::status::health_meter::StoreStatus;
 use super::stream::{self, Stream};
 use file::LogFile;
-use filter::Filter;
 use layer::LogLayer;
-use writer::{LogQueue, Writing};
+use writer::{LineFormatter, LineSink, LogQueue, LogWriter};
 
 pub use filter::VARIABLE;
 
-/// The topics: each is the `target` of its records, and the part behind the slash their `about`.
+/// The topics. Each is the `target` of its records; the part after the slash is their `about`.
 pub mod about {
-    /// Who is told of alerts by `alerting.exec`.
+    /// Runs of `alerting.exec`.
     pub const EXEC: &str = "webmon/exec";
     /// Alerts.
     pub const ALERT: &str = "webmon/alert";
@@ -49,66 +48,66 @@ pub mod about {
     pub const EXPORT: &str = "webmon/export";
     /// The log itself.
     pub const LOG: &str = "webmon/log";
-    /// This machine's network.
+    /// The network of this machine.
     pub const NETWORK: &str = "webmon/network";
     /// Every check: its outcome at `debug`, its phases at `trace`.
     pub const PROBE: &str = "webmon/probe";
-    /// sites.yaml read again.
+    /// Reloads of sites.yaml.
     pub const RELOAD: &str = "webmon/reload";
-    /// States of sites and what people do with them.
+    /// States of sites and commands of the user.
     pub const SITE: &str = "webmon/site";
     /// The store.
     pub const STORE: &str = "webmon/store";
-    /// The whole: start, end, suspends, faults.
+    /// The program: start, end, suspends, panics.
     pub const WEBMON: &str = "webmon/webmon";
 
-    /// All of them.
+    /// All topics.
     pub const ALL: [&str; 10] = [EXEC, ALERT, EXPORT, LOG, NETWORK, PROBE, RELOAD, SITE, STORE, WEBMON];
 
-    /// What a record with this target is about; none for one of another crate.
+    /// The `about` of records with this target; none for another crate's.
     pub fn of(target: &str) -> Option<&str> {
         target.strip_prefix("webmon/")
     }
 }
 
-/// What was asked for, on the command line and in the environment.
+/// What the command line and the environment ask for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogOptions {
     verbose: u8,
-    written: Option<String>,
+    filter: Option<String>,
 }
 
 impl LogOptions {
-    /// `verbose` times `-v`, which goes before what the environment says.
+    /// `verbose` times `-v`, which takes precedence over the environment.
     ///
     /// # Errors
-    /// [`Failure::Usage`]: [`VARIABLE`] holds no filter.
+    /// [`Failure::Usage`]: [`VARIABLE`] holds no valid filter.
     pub fn read(verbose: u8) -> Result<Self, Failure> {
-        let written = std::env::var(VARIABLE).ok().filter(|text| !text.trim().is_empty());
-        written.iter().try_for_each(|text| Filter::parse(text, filter::FILE).map(drop)).map_err(Failure::Usage)?;
-        Ok(Self { verbose, written })
+        let filter = std::env::var(VARIABLE).ok().filter(|text| !text.trim().is_empty());
+        filter.iter().try_for_each(|text| filter::parse(text, filter::FILE).map(drop)).map_err(Failure::Usage)?;
+        Ok(Self { verbose, filter })
     }
 
-    fn filter(&self, usual: filter::Usual) -> Filter {
-        let written = self.written.as_deref().filter(|_| self.verbose == 0);
-        let parsed = written.and_then(|text| Filter::parse(text, usual).ok());
-        parsed.unwrap_or_else(|| Filter::raised(usual, self.verbose))
+    fn targets(&self, levels: filter::VerboseLevels) -> Targets {
+        let filter = self.filter.as_deref().filter(|_| self.verbose == 0);
+        let parsed = filter.and_then(|text| filter::parse(text, levels).ok());
+        parsed.unwrap_or_else(|| filter::raised(levels, self.verbose))
     }
 }
 
 /// Where the log goes.
 #[derive(Clone, Copy, Debug)]
 pub enum LogTarget<'a> {
-    /// To stderr, in this form.
+    /// To stderr, in this format.
     Stderr(LineFormat),
-    /// Beside the store at this path.
+    /// Into a file beside the store at this path.
     Beside(&'a Path),
     /// Nowhere.
     None,
 }
 
 impl<'a> LogTarget<'a> {
-    /// Of a monitor that prints lines of this form, or none, and has its store there, if it has one.
+    /// Of a monitor that prints `lines` or shows the dashboard, and has its store at `store`, if any.
     #[must_use]
     pub fn of(lines: Option<LineFormat>, store: Option<&'a Path>) -> Self {
         match (lines, store) {
@@ -119,57 +118,54 @@ impl<'a> LogTarget<'a> {
     }
 }
 
-/// A log that is being kept; what is on its way is written when this is dropped, if that does not take long.
+/// A running log. Dropping it waits a moment for queued records.
 #[must_use]
 pub struct Logging(Option<LogQueue>);
 
-/// Begins to keep the log that is `wanted` at `place`; what is wrong with it is told to `keeping`.
+/// Starts to log to `target`; the first write error goes to `status`.
 ///
 /// # Errors
-/// The system's, if it has no thread to give.
+/// The system's, if it cannot start a thread.
 pub fn begin(
-    wanted: &LogOptions,
-    place: LogTarget<'_>,
+    options: &LogOptions,
+    target: LogTarget<'_>,
     clock: &Clock,
-    keeping: watch::Sender<StoreStatus>,
+    status: watch::Sender<StoreStatus>,
 ) -> io::Result<Logging> {
-    let (filter, form, is_file, sink): (_, _, _, writer::LineSink) = match place {
+    let (levels, formatter, sink): (_, LineFormatter, LineSink) = match target {
         LogTarget::None => return Ok(Logging(None)),
-        LogTarget::Stderr(form) => {
+        LogTarget::Stderr(format) => {
             let mut stderr = Stream::to(stream::stderr()?);
             let write = move |record: &[u8]| match stderr.write(record) {
                 Err(unwritten) if unwritten.lines > 0 => Err(unwritten.error),
-                // It was begun, and is finished before the next one.
+                // A record that was written in part is completed before the next one.
                 _ => Ok(()),
             };
-            (wanted.filter(filter::STDERR), form, false, Box::new(write))
+            let formatter: LineFormatter = match format {
+                LineFormat::Text => log_line::text,
+                LineFormat::Json => log_line::object,
+            };
+            (filter::STDERR, formatter, Box::new(write))
         }
         LogTarget::Beside(store) => {
-            let mut file = LogFile::at(beside(store));
-            let write = move |record: &[u8]| file.write(record);
-            (wanted.filter(filter::FILE), LineFormat::Text, true, Box::new(write))
+            // The whole name of the store, so that no two stores share a log.
+            let mut file = LogFile::at(store.with_added_extension("log"));
+            (filter::FILE, log_line::text, Box::new(move |record: &[u8]| file.write(record)))
         }
     };
-    let tell = Box::new(move |notice| keeping.send_modify(|keeping| keeping.tell(notice)));
-    let queue = LogQueue::open(Writing { sink, tell, form: layer::form(form) })?;
-    let journal = LogLayer::new(filter, form, clock.clone(), queue.clone());
-    // Fails only if somebody else in this process began a log before, who then goes on.
-    let _other = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(journal));
-    if is_file {
+    let report = Box::new(move |notice| status.send_modify(|status| status.tell(notice)));
+    let queue = LogQueue::open(LogWriter { sink, report, formatter })?;
+    let layer = LogLayer { clock: clock.clone(), queue: queue.clone() };
+    let subscriber = tracing_subscriber::registry().with(options.targets(levels)).with(layer);
+    // Fails only if another monitor of this process logs already; its log continues.
+    let _other = tracing::subscriber::set_global_default(subscriber);
+    if matches!(target, LogTarget::Beside(_)) {
         log_panics();
     }
     Ok(Logging(Some(queue)))
 }
 
-/// The log of the store at `store`: the whole name, so that it is nobody else's.
-#[must_use]
-pub fn beside(store: &Path) -> PathBuf {
-    let mut path = store.as_os_str().to_owned();
-    path.push(".log");
-    path.into()
-}
-
-/// What stderr is told of a panic is gone with the terminal; the log keeps it.
+/// A panic's message on stderr vanishes with the terminal; the log keeps it.
 fn log_panics() {
     let next = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -184,7 +180,7 @@ fn log_panics() {
 impl Drop for Logging {
     fn drop(&mut self) {
         if let Some(queue) = &self.0 {
-            queue.settle();
+            queue.flush();
         }
     }
 }

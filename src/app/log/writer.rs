@@ -1,7 +1,8 @@
-//! Records on their way to whoever writes them: a bounded queue, and a thread at its end.
+//! Passes records through a bounded queue to a thread that writes them.
 //!
-//! The thread alone waits for a disk or for a reader of stderr. What did not fit, and what could not be written, is
-//! counted; the count stands before the next record that is written. That nothing can be written is told once.
+//! Invariants: only that thread waits for a disk or for a reader of stderr. Records that do not fit into the queue or cannot be
+//! written are counted, and their number is written before the next record. The first write error is reported, once.
+//! Bounds: [`QUEUED_MAX`] records. Why this is no crate: `docs/decisions/0012-log.md`.
 
 use std::io;
 use std::sync::Arc;
@@ -15,108 +16,106 @@ use crate::report::log_line::Record;
 use super::about;
 
 /// Records that may wait to be written.
-pub const WAITING: usize = 4_096;
-/// How long an end waits for what is on its way.
-const SETTLE: Duration = Duration::from_secs(2);
+pub const QUEUED_MAX: usize = 4_096;
+/// How long the end of the program waits for queued records.
+const FLUSH_MAX: Duration = Duration::from_secs(2);
 
-/// How a record becomes a line.
+/// Formats a record as one line.
 pub type LineFormatter = fn(&mut Vec<u8>, &Record<'_>) -> io::Result<()>;
-/// What writes one line.
+/// Writes one line.
 pub type LineSink = Box<dyn FnMut(&[u8]) -> io::Result<()> + Send>;
 
-/// The end of the queue.
-pub struct Writing {
-    /// What writes.
+/// The writing end of the queue.
+pub struct LogWriter {
     pub sink: LineSink,
-    /// Who is told when it cannot.
-    pub tell: Box<dyn FnMut(String) + Send>,
-    /// The form of what the queue itself has to say.
-    pub form: LineFormatter,
+    /// Receives the first write error, as a sentence.
+    pub report: Box<dyn FnMut(String) + Send>,
+    pub formatter: LineFormatter,
 }
 
 enum Item {
     Line(Timestamp, Vec<u8>),
-    /// Everything before this is to be written; then its other end hears.
-    Settle(SyncSender<()>),
+    /// Answered once everything before it is written.
+    Flush(SyncSender<()>),
 }
 
-/// The beginning of the queue.
+/// The sending end of the queue.
 #[derive(Clone)]
 pub struct LogQueue {
     items: SyncSender<Item>,
-    missing: Arc<AtomicU64>,
+    lost: Arc<AtomicU64>,
+    formatter: LineFormatter,
 }
 
 impl LogQueue {
-    /// A queue with a thread at its end.
+    /// Starts the thread of `writer`.
     ///
     /// # Errors
-    /// The system's, if it has no thread to give.
-    pub fn open(writing: Writing) -> io::Result<Self> {
-        let (items, received) = sync_channel(WAITING);
-        let missing = Arc::new(AtomicU64::new(0));
-        let counted = Arc::clone(&missing);
-        std::thread::Builder::new().name("webmon-log".to_owned()).spawn(move || writing.run(&received, &counted))?;
-        Ok(Self { items, missing })
+    /// The system's, if it cannot start a thread.
+    pub fn open(writer: LogWriter) -> io::Result<Self> {
+        let (items, received) = sync_channel(QUEUED_MAX);
+        let queue = Self { items, lost: Arc::default(), formatter: writer.formatter };
+        let lost = Arc::clone(&queue.lost);
+        std::thread::Builder::new().name("webmon-log".to_owned()).spawn(move || writer.run(&received, &lost))?;
+        Ok(queue)
     }
 
-    /// Puts `record`, of this time, into the queue, or counts it.
-    pub fn put(&self, at: Timestamp, form: LineFormatter, record: &Record<'_>) {
-        let mut line = Vec::with_capacity(256);
-        form(&mut line, record).expect("writing to a Vec cannot fail");
-        if self.items.try_send(Item::Line(at, line)).is_err() {
-            self.missing.fetch_add(1, Ordering::Relaxed);
+    /// Queues `record`, or counts it as lost if the queue is full. Never blocks.
+    pub fn put(&self, record: &Record<'_>) {
+        if self.items.try_send(Item::Line(record.at, formatted(self.formatter, record))).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Waits a moment for everything that was put in to be written.
-    pub fn settle(&self) {
-        let (settled, heard) = sync_channel(1);
-        // A full queue means that nobody writes: there is nothing to wait for.
-        if self.items.try_send(Item::Settle(settled)).is_ok() {
-            let _in_time = heard.recv_timeout(SETTLE);
+    /// Waits until everything queued so far is written, at most [`FLUSH_MAX`].
+    pub fn flush(&self) {
+        let (flushed, wait) = sync_channel(1);
+        // A full queue means that the sink is stuck, so waiting would not help.
+        if self.items.try_send(Item::Flush(flushed)).is_ok() {
+            let _in_time = wait.recv_timeout(FLUSH_MAX);
         }
     }
 }
 
-impl Writing {
-    fn run(mut self, items: &Receiver<Item>, missing: &AtomicU64) {
-        let mut is_told = false;
-        while let Ok(item) = items.recv() {
+impl LogWriter {
+    fn run(mut self, items: &Receiver<Item>, lost: &AtomicU64) {
+        let mut is_reported = false;
+        for item in items {
             let (at, line) = match item {
                 Item::Line(at, line) => (at, line),
-                Item::Settle(settled) => {
-                    // Whoever waited may have gone.
-                    let _unheard = settled.send(());
+                Item::Flush(flushed) => {
+                    // The receiver is gone if it waited too long.
+                    let _received = flushed.send(());
                     continue;
                 }
             };
-            let lost = missing.swap(0, Ordering::Relaxed);
-            let written = self.note(at, lost).and_then(|()| {
-                // The note was written: what it counts is not counted again.
-                (self.sink)(&line).map_err(|error| (error, 1))
-            });
-            if let Err((error, lost)) = written {
-                missing.fetch_add(lost, Ordering::Relaxed);
-                if !std::mem::replace(&mut is_told, true) {
-                    (self.tell)(format!("the log cannot be written: {error}"));
+            let mut missing = lost.swap(0, Ordering::Relaxed);
+            if let Err(error) = self.write(at, &line, &mut missing) {
+                lost.fetch_add(missing + 1, Ordering::Relaxed);
+                if !std::mem::replace(&mut is_reported, true) {
+                    (self.report)(format!("the log cannot be written: {error}"));
                 }
             }
         }
     }
 
-    /// Says that this many records are missing, if they are; with an error, how many are missing now.
-    fn note(&mut self, at: Timestamp, lost: u64) -> Result<(), (io::Error, u64)> {
-        if lost == 0 {
-            return Ok(());
+    /// Writes `line`, after a record about the `missing` ones before it; `missing` is 0 once that record is written.
+    fn write(&mut self, at: Timestamp, line: &[u8], missing: &mut u64) -> io::Result<()> {
+        if *missing > 0 {
+            let message = format!("{missing} records are missing here: they could not be written");
+            let about = about::of(about::LOG).unwrap_or_default();
+            let record = Record { at, level: "warn", about, message: &message, fields: &[] };
+            (self.sink)(&formatted(self.formatter, &record))?;
+            *missing = 0;
         }
-        let message = format!("{lost} records are missing here: they could not be written");
-        let about = about::of(about::LOG).unwrap_or_default();
-        let mut line = Vec::new();
-        (self.form)(&mut line, &Record { at, level: "warn", about, message: &message, fields: &[] })
-            .expect("writing to a Vec cannot fail");
-        (self.sink)(&line).map_err(|error| (error, lost + 1))
+        (self.sink)(line)
     }
+}
+
+fn formatted(formatter: LineFormatter, record: &Record<'_>) -> Vec<u8> {
+    let mut line = Vec::with_capacity(256);
+    formatter(&mut line, record).expect("writing to a Vec cannot fail");
+    line
 }
 
 #[cfg(test)]
@@ -127,77 +126,74 @@ mod tests {
     use super::*;
     use crate::report::log_line::text;
 
-    fn record(message: &str) -> Record<'_> {
-        Record { at: Timestamp::ZERO, level: "info", about: "webmon", message, fields: &[] }
-    }
-
     fn put(queue: &LogQueue, message: &str) {
-        queue.put(Timestamp::ZERO, text, &record(message));
+        queue.put(&Record { at: Timestamp::ZERO, level: "info", about: "webmon", message, fields: &[] });
     }
 
-    /// Waits for as long as it takes.
-    fn settle(queue: &LogQueue) {
-        let (settled, heard) = sync_channel(1);
-        queue.items.send(Item::Settle(settled)).unwrap();
-        heard.recv().unwrap();
+    /// Waits without a limit.
+    fn flush(queue: &LogQueue) {
+        let (flushed, wait) = sync_channel(1);
+        queue.items.send(Item::Flush(flushed)).unwrap();
+        wait.recv().unwrap();
     }
 
-    /// The sentences of what was written.
-    fn sentences(written: &[u8]) -> Vec<String> {
+    fn messages(written: &[u8]) -> Vec<String> {
         let text = String::from_utf8(written.to_vec()).unwrap();
         text.lines().map(|line| line.split_once(": ").unwrap().1.to_owned()).collect()
     }
 
     #[test]
-    fn what_cannot_be_written_is_counted_and_told_once() {
-        let (told, heard) = channel();
+    fn records_that_cannot_be_written_are_counted_and_reported_once() {
+        let (reports, reported) = channel();
         let written = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&written);
-        let mut answers = [true, false, false, false, true, true].into_iter();
+        let mut results = [true, false, false, false, true, true].into_iter();
         let sink = move |line: &[u8]| {
-            if answers.next() == Some(false) {
+            if results.next() == Some(false) {
                 return Err(io::ErrorKind::StorageFull.into());
             }
             kept.lock().unwrap().extend_from_slice(line);
             Ok(())
         };
-        let tell = move |notice| told.send(notice).unwrap();
-        let queue = LogQueue::open(Writing { sink: Box::new(sink), tell: Box::new(tell), form: text }).unwrap();
+        let report = move |notice| reports.send(notice).unwrap();
+        let queue =
+            LogQueue::open(LogWriter { sink: Box::new(sink), report: Box::new(report), formatter: text }).unwrap();
         for message in ["one", "two", "three", "four", "five"] {
             put(&queue, message);
         }
-        settle(&queue);
+        flush(&queue);
         let expected = ["one", "3 records are missing here: they could not be written", "five"];
-        assert_eq!(sentences(&written.lock().unwrap()), expected);
+        assert_eq!(messages(&written.lock().unwrap()), expected);
         drop(queue);
-        assert_eq!(heard.iter().collect::<Vec<_>>(), ["the log cannot be written: no storage space"]);
+        assert_eq!(reported.iter().collect::<Vec<_>>(), ["the log cannot be written: no storage space"]);
     }
 
     #[test]
-    fn whoever_speaks_never_waits() {
-        let (go_on, may_go_on) = channel::<()>();
+    fn a_stuck_sink_never_blocks_the_caller() {
+        let (release, released) = channel::<()>();
         let written = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&written);
         let sink = move |line: &[u8]| {
-            // Stands still until it may go on: for good, once the other end is gone.
-            let _gone = may_go_on.recv();
+            // Returns at once after the sender is dropped.
+            let _dropped = released.recv();
             kept.lock().unwrap().extend_from_slice(line);
             Ok(())
         };
-        let queue = LogQueue::open(Writing { sink: Box::new(sink), tell: Box::new(|_| ()), form: text }).unwrap();
-        // One may be in the hands of the thread, and as many as fit wait.
-        for _ in 0..WAITING + 1 + 7 {
+        let queue =
+            LogQueue::open(LogWriter { sink: Box::new(sink), report: Box::new(|_| ()), formatter: text }).unwrap();
+        // The thread may hold one record besides the queued ones.
+        for _ in 0..QUEUED_MAX + 1 + 7 {
             put(&queue, "again");
         }
-        let missing = queue.missing.load(Ordering::Relaxed);
+        let missing = queue.lost.load(Ordering::Relaxed);
         assert!((7..=8).contains(&missing), "{missing}");
-        drop(go_on);
-        settle(&queue);
+        drop(release);
+        flush(&queue);
         put(&queue, "last");
-        settle(&queue);
-        let written = sentences(&written.lock().unwrap());
+        flush(&queue);
+        let written = messages(&written.lock().unwrap());
         assert!(written.iter().any(|line| line.starts_with(&format!("{missing} records are missing"))));
-        assert_eq!(written.iter().filter(|line| *line == "again").count() as u64, (WAITING + 8) as u64 - missing);
+        assert_eq!(written.iter().filter(|line| *line == "again").count() as u64, (QUEUED_MAX + 8) as u64 - missing);
         assert_eq!(written.last().map(String::as_str), Some("last"));
     }
 }
