@@ -18,8 +18,8 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio_rustls::TlsAcceptor;
+use webmon::model::Resolver;
 use webmon::model::{Cause, Http, HttpOffer, Micros, Phase, Site};
-use webmon::probe::Resolver;
 use webmon::probe::{HttpProber, Prober, ProberOptions};
 
 use crate::spread;

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::model::{Cause, Observation, Outcome, Phases};
-use crate::probe::{HttpProber, ProbeError, ProberOptions, Resolver};
+use crate::probe::{HttpProber, ProbeError, ProberOptions};
 
 use super::clock::{self, Clock};
 use super::exit::Failure;
@@ -25,11 +25,7 @@ pub fn prober(config: &Config) -> Result<HttpProber, Failure> {
 /// # Errors
 /// As [`prober`].
 pub fn prober_with(config: &Config, evidence: bool) -> Result<HttpProber, Failure> {
-    let resolver = match &config.resolver {
-        config::Resolver::Auto => Resolver::Auto,
-        config::Resolver::System => Resolver::System,
-        config::Resolver::Servers(servers) => Resolver::Servers(servers.clone()),
-    };
+    let resolver = config.resolver.clone();
     let options = ProberOptions { resolver, evidence, thread_time: clock::THREAD_TIME, ..ProberOptions::default() };
     let prober = HttpProber::with(&options, clock::stopwatch).context("cannot set up probing")?;
     learn(&prober, config)?;

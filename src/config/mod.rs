@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use crate::alert::Rule;
 use crate::config::syntax::variables::Env;
-use crate::model::{ExportTarget, KnownSecrets, Site, View};
+use crate::model::{ExportTarget, KnownSecrets, Resolver, View};
 
 pub use diagnostics::warning::BYTES_A_SAMPLE;
 pub use error::ConfigError;
@@ -34,15 +34,18 @@ pub use keys::template::template;
 pub use keys::value::name as site_name;
 pub use sections::exec::{DEFAULT_PATH, Exec};
 pub use sections::export::typed_sink;
-pub use sections::{Dashboard, Resolver, Storage, Symbols, Theme, default_views};
+pub use sections::site::ConfiguredSite;
+pub use sections::{Dashboard, Storage, Symbols, Theme, default_views};
 
+use diagnostics::lookalike::SeenNames;
 use diagnostics::warning::Warnings;
 use excerpt::redact::Redactor;
 use excerpt::source::SourceText;
 use keys::reader::{ConfigReader, Keys};
-use sections::site::{Layer, Literal, RuleLayer, SiteEntryDraft, SiteMeaning};
+use sections::exec::ExecSection;
+use sections::site::{Literal, SiteEntryDraft, SiteSettings, read_rule};
 use syntax::fault::Fault;
-use syntax::tree::Tree;
+use syntax::tree::{NodeId, Tree};
 use syntax::variables::Substitutions;
 
 /// Longest file that is read, bytes.
@@ -51,19 +54,8 @@ pub const FILE_MAX: usize = 8 << 20;
 /// Most sites in a file.
 const SITES_MAX: usize = 100_000;
 
-/// A site and the rule by which it is judged.
-#[derive(Clone, Debug)]
-pub struct ConfiguredSite {
-    /// What to probe.
-    pub site: Arc<Site>,
-    /// When it counts as down.
-    pub rule: Rule,
-    /// What it belongs to, for folding and filtering.
-    pub group: Option<Arc<str>>,
-}
-
-/// A validated configuration.
-#[derive(Clone, Debug)]
+/// A validated configuration; the default watches nothing.
+#[derive(Clone, Debug, Default)]
 pub struct Config {
     /// The sites to watch, at least one, in the order of the file; names are unique.
     pub sites: Vec<ConfiguredSite>,
@@ -131,43 +123,22 @@ pub fn parse(text: &str, file_name: &str, base_dir: &Path, env: &Env<'_>) -> Res
 /// # Errors
 /// [`ConfigError::Invalid`] with every text that is no URL.
 pub fn ad_hoc(urls: &[String]) -> Result<Config, ConfigError> {
-    let mut sites: Vec<ConfiguredSite> = Vec::new();
-    let mut refused = Vec::new();
+    let (mut sites, mut refused): (Vec<ConfiguredSite>, _) = (Vec::new(), Vec::new());
     for text in urls {
         match SiteEntryDraft::typed(text) {
-            Ok(entry) if sites.iter().any(|watched| *watched.site.name == entry.name) => {}
-            Ok(entry) => {
-                let SiteMeaning { site, rule, group, .. } =
-                    entry.meaning(&Layer::default(), RuleLayer::default(), &mut sections::tls::TlsFileCache::new());
-                sites.push(ConfiguredSite { site, rule, group });
-            }
-            Err(message) => refused.push((text, message)),
+            Ok(entry) if sites.iter().any(|known| known.site.name == entry.configured.site.name) => {}
+            Ok(entry) => sites.push(entry.configured),
+            Err(message) => refused.push((text.as_str(), message)),
         }
     }
     if sites.is_empty() && refused.is_empty() {
-        return Err(excerpt::source::typed(&[("", "there is no URL to watch".to_owned())]));
+        refused.push(("", "there is no URL to watch".to_owned()));
     }
     if !refused.is_empty() {
-        let refused: Vec<(&str, String)> =
-            refused.into_iter().map(|(text, message)| (text.as_str(), message)).collect();
         return Err(excerpt::source::typed(&refused));
     }
-    let (views, dashboard) = (default_views(), Dashboard::default());
-    let (resolver, disabled, warnings) = (Resolver::Auto, Vec::new(), Vec::new());
-    let secrets = KnownSecrets::new(sites.iter().flat_map(|watched| watched.site.secrets.iter()));
-    Ok(Config {
-        sites,
-        disabled,
-        exec: None,
-        views,
-        dashboard,
-        resolver,
-        storage: None,
-        export: None,
-        warnings,
-        secrets,
-        files: Vec::new(),
-    })
+    let secrets = KnownSecrets::new(sites.iter().flat_map(|configured| configured.site.secrets.iter()));
+    Ok(Config { sites, secrets, views: default_views(), ..Config::default() })
 }
 
 fn load_with(path: &Path, env: Option<&Env<'_>>) -> Result<Config, ConfigError> {
@@ -222,10 +193,10 @@ fn validate(text: &str, name: &str, scope: Substitutions<'_>, exposed: bool) -> 
     let reader = ConfigReader::new(&tree, text, scope);
     let mut warnings = Warnings::default();
     let config = if let Some(root) = root.filter(|&root| !reader.is_null(root)) {
-        let draft = reader.keys(root, keys::declared::FILE).and_then(|keys| RawConfig::read(keys, base_dir));
-        draft.map(|draft| draft.finish(&reader, &mut warnings, exposed))
+        let raw = reader.keys(root, keys::declared::FILE).and_then(|keys| RawConfig::read(keys, base_dir));
+        raw.map(|raw| raw.finish(&reader, &mut warnings, exposed))
     } else {
-        reader.fault(Fault::new(0..0, "there is nothing in this file").hint(EXAMPLE));
+        reader.fault(Fault::new(0..0, "this file holds no configuration").hint(EXAMPLE));
         None
     };
     let expressions = reader.secrets();
@@ -247,67 +218,48 @@ fn validate(text: &str, name: &str, scope: Substitutions<'_>, exposed: bool) -> 
     }
 }
 
-const EXAMPLE: &str = "write for instance: sites: [https://www.rust-lang.org]";
+const EXAMPLE: &str = "example: sites: [https://www.rust-lang.org]";
 
-/// A file that was read, before its sites are joined with its defaults.
+/// A file that was read, before its sites are compared with each other.
 struct RawConfig {
-    defaults: Layer,
-    alerting: RuleLayer,
-    exec: Option<sections::exec::ExecSection>,
+    /// Everything but the sites.
+    config: Config,
     entries: Vec<SiteEntryDraft>,
-    sites_at: Option<syntax::tree::NodeId>,
-    views: Vec<View>,
-    dashboard: Dashboard,
-    resolver: Resolver,
+    sites_at: Option<NodeId>,
+    exec: Option<ExecSection>,
     storage: Storage,
-    max_size_at: Option<syntax::tree::NodeId>,
-    export: Option<ExportTarget>,
-    export_literals: Vec<Literal>,
+    max_size_at: Option<NodeId>,
+    literals: Vec<Literal>,
 }
 
 impl RawConfig {
-    /// None when there are no sites to speak of.
+    /// None when there are no sites.
     fn read(mut keys: Keys<'_, '_>, base_dir: &Path) -> Option<Self> {
         let reader = keys.reader();
-        let mut section = keys.section("defaults");
-        let defaults = Layer::read(&mut section);
-        section.finish();
-        let mut section = keys.section("alerting");
-        let (alerting, exec) = (RuleLayer::read(&mut section), sections::exec::ExecSection::read(&mut section));
-        section.finish();
-        let mut section = keys.section("dashboard");
-        let (views, dashboard) = (sections::views(&mut section), Dashboard::read(&mut section));
-        section.finish();
-        let mut section = keys.section("dns");
-        let resolver = sections::resolver(&mut section);
-        section.finish();
-        let mut section = keys.section("storage");
-        let (storage, max_size_at) = Storage::read(&mut section, base_dir);
-        section.finish();
-        let mut section = keys.section("export");
-        let mut export_literals = Vec::new();
-        let export = sections::export::influx(&mut section, &mut export_literals);
-        section.finish();
+        let (mut rule, mut literals) = (Rule::default(), Vec::new());
+        let exec = keys.section("alerting", |keys| {
+            read_rule(keys, &mut rule);
+            ExecSection::read(keys)
+        });
+        let mut defaults = SiteSettings::new(rule);
+        keys.section("defaults", |keys| defaults.read(keys, &mut literals));
+        let (views, dashboard) = keys.section("dashboard", |keys| (sections::views(keys), Dashboard::read(keys)));
+        let resolver = keys.section("dns", sections::resolver);
+        let (storage, max_size_at) = keys.section("storage", |keys| Storage::read(keys, base_dir));
+        let export = keys.section("export", |keys| sections::export::influx(keys, &mut literals));
         let sites_at = keys.take("sites");
         keys.finish();
-        let entries = Self::read_sites(reader, sites_at)?;
-        Some(Self {
-            defaults,
-            alerting,
-            exec,
-            entries,
-            sites_at,
-            views,
-            dashboard,
-            resolver,
-            storage,
-            max_size_at,
-            export,
-            export_literals,
-        })
+        let entries = Self::read_sites(reader, sites_at, &defaults, &mut literals)?;
+        let config = Config { views, dashboard, resolver, export, ..Config::default() };
+        Some(Self { config, entries, sites_at, exec, storage, max_size_at, literals })
     }
 
-    fn read_sites(reader: &ConfigReader<'_>, sites_at: Option<syntax::tree::NodeId>) -> Option<Vec<SiteEntryDraft>> {
+    fn read_sites(
+        reader: &ConfigReader<'_>,
+        sites_at: Option<NodeId>,
+        defaults: &SiteSettings,
+        literals: &mut Vec<Literal>,
+    ) -> Option<Vec<SiteEntryDraft>> {
         let items = match sites_at {
             Some(id) if !reader.is_null(id) => reader.list(id)?,
             _ => &[],
@@ -318,72 +270,59 @@ impl RawConfig {
             return None;
         }
         if items.len() > SITES_MAX {
-            reader.fault_at(items[SITES_MAX], format!("more than {SITES_MAX} sites are too many"));
+            reader.fault_at(items[SITES_MAX], format!("there are more than {SITES_MAX} sites"));
         }
-        // Once no fault more would be noted there is nothing to gain from the rest.
+        // A full reader notes no more faults, so the rest need not be read.
         let items = items.iter().take(SITES_MAX).take_while(|_| !reader.is_full());
-        let entries: Vec<SiteEntryDraft> = items.filter_map(|&item| SiteEntryDraft::read(reader, item)).collect();
+        let entries: Vec<_> =
+            items.filter_map(|&item| SiteEntryDraft::read(reader, item, defaults, literals)).collect();
         let mut names = HashMap::new();
-        for entry in &entries {
-            if let Some(first) = names.get(entry.name.as_str()) {
-                let message = "another site has this name already; give each its own";
-                reader.fault(Fault::new(entry.span.clone(), message).after(*first));
+        for SiteEntryDraft { configured, span, .. } in &entries {
+            if let Some(first) = names.get(&configured.site.name) {
+                let message = "another site already has this name; give each site its own";
+                reader.fault(Fault::new(span.clone(), message).after(*first));
             } else {
-                names.insert(entry.name.as_str(), entry.span.start);
+                names.insert(&configured.site.name, span.start);
             }
         }
         Some(entries)
     }
 
     fn finish(self, reader: &ConfigReader<'_>, warnings: &mut Warnings, exposed: bool) -> Config {
-        let (mut sites, mut disabled, mut checks_a_second) = (Vec::new(), Vec::new(), 0.0);
-        let mut literals = self.defaults.literals.clone();
-        literals.extend(self.export_literals);
-        let mut shared = sections::tls::TlsFileCache::new();
-        let (mut names, mut groups) =
-            (diagnostics::lookalike::SeenNames::default(), diagnostics::lookalike::SeenNames::default());
-        for entry in self.entries {
-            let at = entry.span.start;
-            if let Some(oddity) = names.oddity(&entry.name) {
-                warnings.add(Some(at), Some(&entry.name), format!("its name {oddity}"));
+        let (mut config, mut checks_per_second) = (self.config, 0.0);
+        let (mut names, mut groups) = (SeenNames::default(), SeenNames::default());
+        for SiteEntryDraft { span, configured, enabled } in self.entries {
+            let (at, ConfiguredSite { site, rule, group }) = (span.start, &configured);
+            if let Some(oddity) = names.oddity(&site.name) {
+                warnings.add(Some(at), Some(&site.name), format!("its name {oddity}"));
             }
-            let meaning = entry.meaning(&self.defaults, self.alerting, &mut shared);
-            literals.extend(meaning.literals);
-            let watched = ConfiguredSite { site: meaning.site, rule: meaning.rule, group: meaning.group };
-            if let Some(oddity) = watched.group.as_ref().and_then(|group| groups.oddity(group)) {
-                warnings.add(Some(at), Some(&watched.site.name), format!("its group {oddity}"));
+            if let Some(oddity) = group.as_ref().and_then(|group| groups.oddity(group)) {
+                warnings.add(Some(at), Some(&site.name), format!("its group {oddity}"));
             }
-            if meaning.enabled {
-                warnings.site(at, &watched.site, &watched.rule);
-                checks_a_second += watched.site.interval.as_secs_f64().recip();
-                sites.push(watched);
+            if enabled {
+                warnings.site(at, site, rule);
+                checks_per_second += site.interval.as_secs_f64().recip();
+                config.sites.push(configured);
             } else {
-                disabled.push(watched);
+                config.disabled.push(configured);
             }
         }
-        if let (true, false, Some(id)) = (sites.is_empty(), disabled.is_empty(), self.sites_at) {
+        if let (true, false, Some(id)) = (config.sites.is_empty(), config.disabled.is_empty(), self.sites_at) {
             reader.fault_at(id, "every site is disabled, so there is nothing to watch");
         }
-        let exec = self.exec.map(|sections::exec::ExecSection { exec, doubt }| {
+        if let Some(ExecSection { exec, doubt }) = self.exec {
             if let Some((at, text)) = doubt {
                 warnings.add(Some(at), None, text);
             }
-            Arc::new(exec)
-        });
-        warnings.storage(self.max_size_at.map(|id| reader.span(id).start), &self.storage, checks_a_second);
-        if exposed {
-            for literal in literals {
-                let text = format!(
-                    "{} stands in this file, which others can read; use ${{VAR}} or ${{file:PATH}}, or chmod 600",
-                    literal.what
-                );
-                warnings.add(Some(literal.span.start), None, text);
-            }
+            config.exec = Some(Arc::new(exec));
         }
-        let (views, dashboard, resolver, storage) = (self.views, self.dashboard, self.resolver, Some(self.storage));
-        let export = self.export;
-        let (warnings, secrets, files) = (Vec::new(), KnownSecrets::default(), Vec::new());
-        Config { sites, disabled, exec, views, dashboard, resolver, storage, export, warnings, secrets, files }
+        warnings.storage(self.max_size_at.map(|id| reader.span(id).start), &self.storage, checks_per_second);
+        config.storage = Some(self.storage);
+        for Literal { span, what } in self.literals.into_iter().filter(|_| exposed) {
+            let advice = "which other users can read; use ${VAR} or ${file:PATH}, or chmod 600";
+            warnings.add(Some(span.start), None, format!("{what} is in this file, {advice}"));
+        }
+        config
     }
 }
 
@@ -391,7 +330,7 @@ impl RawConfig {
 mod tests {
     use super::*;
     use crate::model::time::duration;
-    use crate::model::{Family, HttpOffer};
+    use crate::model::{Family, HttpOffer, Site};
     use std::fmt::Write as _;
 
     fn env(name: &str) -> Option<String> {
@@ -653,7 +592,7 @@ mod tests {
         assert_eq!((config.storage, config.views), (None, default_views()));
 
         let error = ad_hoc(&["https://a.example".to_owned(), "ftp://u:hunter2@x".to_owned()]).unwrap_err().to_string();
-        assert_eq!(error, "error: ftp://***@x: the scheme ftp is not supported; there are http and https");
+        assert_eq!(error, "error: ftp://***@x: the scheme ftp is not supported; use http or https");
         assert!(ad_hoc(&[]).is_err());
     }
 

@@ -9,6 +9,7 @@ pub(crate) mod command;
 mod export_target;
 pub mod figures;
 mod health;
+mod resolver;
 mod site;
 mod sort_key;
 pub mod stops;
@@ -23,6 +24,7 @@ pub use check::phases::{Phase, Phases};
 pub use check::sample::{Flags, Http, Packed, Sample, Status};
 pub use export_target::{Api, ExportTarget};
 pub use health::{ExportHealth, ExportState, Health, StoreHealth, Watching};
+pub use resolver::Resolver;
 pub use site::{
     BODY_KEPT_MAX, ClientIdentity, Expect, Expected, Family, HttpOffer, RedirectBody, Redirects, Site, SiteId,
     StatusSet, TlsFiles, TlsRules, shown_url,

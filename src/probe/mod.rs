@@ -19,19 +19,17 @@ mod failure;
 mod hop;
 mod http;
 mod io;
-mod options;
 mod pulse;
 mod run;
 mod stopwatch;
 mod tcp;
 mod tls;
 
-pub use options::Resolver;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::model::{Observation, Site};
+use crate::model::{Observation, Resolver, Site};
 
 pub use pulse::{Spent, is_stop};
 pub use tcp::route::{has_route, route_to_anywhere};

@@ -56,7 +56,7 @@ fn a_site_gets_another_name_or_is_forgotten_and_slips_change_nothing() {
     for (slip, said) in [
         ("db rename shp web", "did you mean \"shop\"?"),
         ("db rename api shop", "has a site named \"shop\" already"),
-        ("db rename api a\u{202e}b", "holds U+202E, a control character"),
+        ("db rename api a\u{202e}b", "contains U+202E, a control character"),
         ("db forget nobody --yes", "no site named \"nobody\""),
         ("db forget shop", "say it again with --yes"),
     ] {

@@ -117,7 +117,7 @@ const LAYERS: [(&str, &[&[&str]]); 10] = [
         &[
             &["command", "site"],
             &["check", "export_target", "health"],
-            &["figures", "sort_key", "stops", "text", "time", "zone"],
+            &["figures", "resolver", "sort_key", "stops", "text", "time", "zone"],
         ],
     ),
     (
@@ -144,7 +144,7 @@ const LAYERS: [(&str, &[&[&str]]); 10] = [
             &["bounded", "expectations"],
             &["dns", "http"],
             &["body", "tcp", "tls"],
-            &["evidence", "failure", "io", "options", "pulse", "stopwatch"],
+            &["evidence", "failure", "io", "pulse", "stopwatch"],
         ],
     ),
     (

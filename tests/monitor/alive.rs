@@ -137,7 +137,7 @@ fn validate_and_the_test_of_alerts_name_what_keeps_a_hook_from_being_run() {
         "sites: [{ name: a, url: 'http://127.0.0.1:1/' }]\nalerting: { exec: [./notify.sh], window: 5m }\n",
     );
     for (script, expected) in [
-        ("#!/bin/sh\r\nexit 0\r\n", "asks for the interpreter \"/bin/sh\\r\": it has Windows line ends"),
+        ("#!/bin/sh\r\nexit 0\r\n", "asks for the interpreter \"/bin/sh\\r\": it has Windows line endings"),
         ("#!/opt/nowhere/bash\n", "asks for the interpreter \"/opt/nowhere/bash\", which is not there"),
         ("#!/usr/bin/env webmon-nowhere\n", "asks for the interpreter \"webmon-nowhere\", which is not in PATH"),
     ] {

@@ -137,7 +137,7 @@ fn a_secret_that_changes_in_its_file_is_taken_by_itself() {
     monitor.until(|_| asked_with(&site, "x-key", "k three"));
     put("fo\nur\n");
     let refused = warned(&mut monitor, "not valid here");
-    assert!(refused.contains("what this expands to is not valid here: it holds a line break"), "{refused}");
+    assert!(refused.contains("the expanded value is not valid here: it contains a line break"), "{refused}");
     monitor.end_by(Signal::TERM).with(143);
 }
 

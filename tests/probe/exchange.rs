@@ -17,11 +17,11 @@ use crate::support::ports::{Blackhole, closed_port};
 use crate::support::tls::{Authority, Identity, Leaf};
 use crate::support::{Behaviour, Server, Step, redirect, response};
 use tokio::task::JoinSet;
+use webmon::model::Resolver;
 use webmon::model::{
     Cause, CertificateFault, Expect, Expected, Flags, Http, Micros, Observation, Phase, Secret, Site, Status,
     Timestamp, TlsRules, text,
 };
-use webmon::probe::Resolver;
 use webmon::probe::{HttpProber, Prober, ProberOptions};
 
 #[allow(clippy::disallowed_methods, reason = "probes of real sockets take real time")]

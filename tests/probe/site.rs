@@ -11,7 +11,6 @@ use regex::bytes::Regex;
 use webmon::model::{
     Cause, ClientIdentity, Expect, Expected, Family, Flags, Observation, Phase, Site, TlsFiles, TlsRules,
 };
-use webmon::probe::Resolver;
 use webmon::probe::{HttpProber, Prober, ProberOptions};
 
 #[allow(clippy::disallowed_methods, reason = "probes of real sockets take real time")]

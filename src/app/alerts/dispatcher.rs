@@ -382,7 +382,7 @@ pub(super) mod tests {
         std::fs::write(&script, "#!/bin/sh\r\nexit 0\r\n").unwrap();
         std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         let told = call(&Exec { program: script, ..(*sh("")).clone() }, &many, PATIENCE).await.unwrap_err();
-        assert!(told.contains("it asks for the interpreter \"/bin/sh\\r\": it has Windows line ends"), "{told}");
+        assert!(told.contains("it asks for the interpreter \"/bin/sh\\r\": it has Windows line endings"), "{told}");
     }
 
     #[tokio::test]

@@ -42,7 +42,7 @@ fn in_value(written: &str) -> Option<Oddity> {
     let trimmed = written.trim_end();
     let is_quoted = is_quote(trimmed.chars().next()) && is_quote(trimmed.chars().next_back());
     let (at, c, kind) = find(written, |kind| kind == Kind::Invisible || is_quoted && kind == Kind::Quote)?;
-    Some((at, (c, format!("{} stands here, which {}", code(c), kind.trouble()))))
+    Some((at, (c, format!("this value contains {}, which {}", code(c), kind.trouble()))))
 }
 
 /// A dash in the host of a URL, or a letter of another script in a label of it that has Latin ones.
@@ -59,7 +59,7 @@ fn in_host(written: &str) -> Option<Oddity> {
             let mixes = if is_script(kind) { " among Latin ones" } else { "" };
             return Some((
                 at + within,
-                (c, format!("the host name holds {}, which {}{mixes}", code(c), kind.trouble())),
+                (c, format!("the host name contains {}, which {}{mixes}", code(c), kind.trouble())),
             ));
         }
         at += label.len() + 1;
@@ -83,10 +83,10 @@ impl SeenNames {
         let is_url = name.contains("://");
         let is_odd = |kind| matches!(kind, Kind::Space | Kind::Invisible) || kind == Kind::Dash && !is_url;
         if let Some((_, c, kind)) = find(&without_spaced_dashes(name), is_odd) {
-            return Some(format!("holds {}, which {}", code(c), kind.trouble()));
+            return Some(format!("contains {}, which {}", code(c), kind.trouble()));
         }
         (!is_nfc(name))
-            .then(|| "is not in the normal form (NFC) in which keyboards type it: --site will not find it".to_owned())
+            .then(|| "is not in the normal form (NFC) that keyboards type: --site will not find it".to_owned())
     }
 }
 
@@ -138,18 +138,18 @@ mod tests {
             ("caf\u{e9}", None),
             ("cafe\u{301}", Some("looks like \"caf\u{e9}\": character 4 is U+00E9 there and U+0065 here")),
             ("o\u{308}l", Some("is not in the normal form (NFC)")),
-            ("a\u{202f}b", Some("holds U+202F, which looks like a space and is none")),
-            ("soft\u{ad}hyphen", Some("holds U+00AD, which cannot be seen")),
+            ("a\u{202f}b", Some("contains U+202F, which looks like a space but is not one")),
+            ("soft\u{ad}hyphen", Some("contains U+00AD, which is invisible")),
             ("caf\u{e9}\u{3164}", Some("looks like \"caf\u{e9}\"")),
             ("\u{ff41}pi", None),
             ("api", Some("looks like \"\u{ff41}pi\": character 1 is U+FF41 there and U+0061 here")),
             ("👩\u{200d}🚀 ❤\u{fe0f}", None),
             ("日本語", None),
-            ("web\u{2011}shop", Some("holds U+2011, which looks like a hyphen and is none")),
+            ("web\u{2011}shop", Some("contains U+2011, which looks like a hyphen but is not one")),
             ("web-shop", Some("looks like \"web\u{2011}shop\": character 4 is U+2011 there and U+002D here")),
             ("Shop \u{2013} Berlin", None),
-            ("5\u{2212}3", Some("holds U+2212, which looks like a hyphen")),
-            ("zw\u{200d}j", Some("holds U+200D, which cannot be seen")),
+            ("5\u{2212}3", Some("contains U+2212, which looks like a hyphen")),
+            ("zw\u{200d}j", Some("contains U+200D, which is invisible")),
             ("магазин", None),
         ] {
             let found = names.oddity(name);
@@ -186,12 +186,12 @@ mod tests {
     #[test]
     fn what_cannot_be_seen_and_quotation_marks_that_are_none_are_told_as_written() {
         for (written, told) in [
-            ("\u{201c}ok\u{201d}", Some("U+201C stands here, which looks like a quotation mark")),
-            ("\u{ab}ok\u{bb}", Some("U+00AB stands here")),
+            ("\u{201c}ok\u{201d}", Some("contains U+201C, which looks like a quotation mark")),
+            ("\u{ab}ok\u{bb}", Some("contains U+00AB")),
             ("\"\u{201c}ok\u{201d}\"", None),
             ("the dog\u{2019}s", None),
-            ("o\u{feff}k", Some("U+FEFF stands here, which cannot be seen")),
-            ("\"o\u{200c}k\"", Some("U+200C stands here, which cannot be seen")),
+            ("o\u{feff}k", Some("contains U+FEFF, which is invisible")),
+            ("\"o\u{200c}k\"", Some("contains U+200C, which is invisible")),
             ("\"o\\u200bk\"", None),
             ("👩\u{200d}🚀 ❤\u{fe0f}", None),
         ] {
@@ -205,9 +205,9 @@ mod tests {
 
     #[test]
     fn unknown_keys_name_the_character_that_is_another() {
-        assert_eq!(in_key("int\u{435}rval"), " (it holds U+0435, which is a Cyrillic letter)");
-        assert_eq!(in_key("keep\u{2011}alive"), " (it holds U+2011, which looks like a hyphen and is none)");
-        assert_eq!(in_key("\u{201c}url\u{201d}").split_once(',').unwrap().0, " (it holds U+201C");
+        assert_eq!(in_key("int\u{435}rval"), " (it contains U+0435, which is a Cyrillic letter)");
+        assert_eq!(in_key("keep\u{2011}alive"), " (it contains U+2011, which looks like a hyphen but is not one)");
+        assert_eq!(in_key("\u{201c}url\u{201d}").split_once(',').unwrap().0, " (it contains U+201C");
         assert_eq!((in_key("intervall"), in_key("\u{438}\u{43c}\u{44f}")), (String::new(), String::new()));
     }
 }

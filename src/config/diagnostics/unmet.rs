@@ -14,7 +14,7 @@ pub(crate) fn expectations(site: &Site, add: &mut dyn FnMut(String)) {
     let expect = &site.expect;
     if let Some(limit) = expect.max_response_time.filter(|limit| *limit >= site.timeout) {
         let (limit, timeout) = (duration::format(limit), duration::format(site.timeout));
-        add(format!("max_response_time {limit} has no effect: the timeout {timeout} ends the check before"));
+        add(format!("max_response_time {limit} has no effect: the timeout {timeout} ends the check first"));
     }
     if site.redirects == Redirects::None && site.max_redirects != 0 && site.max_redirects != 10 {
         add("max_redirects has no effect with `redirects: none`".to_owned());
@@ -45,7 +45,7 @@ fn statuses(site: &Site, add: &mut dyn FnMut(String)) {
     let provisional = |&(low, high): &(u16, u16)| high <= 199 && !(low..=high).contains(&101);
     if let Some(&range) = set.ranges().iter().find(|range| provisional(range)) {
         let range = StatusSet::from_ranges(vec![range]);
-        add(format!("the status {range} is never seen: another one follows it"));
+        add(format!("the status {range} is never seen: a final one follows it"));
     }
 }
 
@@ -88,7 +88,7 @@ mod tests {
             ("expect: { status: [303, '305-307'] }", "the status 303 is never seen"),
             ("expect: { status: '304-307' }", "the status 307 is never seen"),
             ("expect: { status: 301 }, redirects: same-host", "never seen"),
-            ("expect: { status: 100 }", "the status 100 is never seen: another"),
+            ("expect: { status: 100 }", "the status 100 is never seen: a final one"),
             ("method: HEAD, expect: { body_contains: ok }", "body_contains is never met: an answer to HEAD"),
             ("method: HEAD, expect: { body_regex: ok }", "body_regex is never met: an answer to HEAD"),
             ("expect: { status: '204,304', body_contains: ok }", "an answer with status 204,304 has no body"),

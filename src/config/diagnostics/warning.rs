@@ -64,7 +64,7 @@ impl Warnings {
         let mut add = |text| self.add(Some(at), Some(&site.name), text);
         if site.timeout > site.interval {
             add(format!(
-                "the timeout {} is above the interval {}: checks of it can overlap",
+                "the timeout {} is longer than the interval {}: checks can overlap",
                 duration::format(site.timeout),
                 duration::format(site.interval)
             ));
@@ -72,16 +72,16 @@ impl Warnings {
         unmet::expectations(site, &mut add);
         if site.body_max() < site.max_body {
             let read = value::format_size(site.body_max());
-            add(format!("max_body is above {read}, and no more of a body is read to be searched"));
+            add(format!("max_body is above {read}, but a body that is searched is read no further"));
         }
         if rule.threshold.ppm() == 1_000_000 {
-            add("an alert threshold of 100% is never exceeded: it is always down".to_owned());
+            add("availability never exceeds an alert threshold of 100%: it is always down".to_owned());
         }
         let samples = rule.window.as_nanos().div_ceil(site.interval.as_nanos());
         let of = format!("interval {}, window {}", duration::format(site.interval), duration::format(rule.window));
         if u128::from(rule.min_samples) > samples {
             add(format!(
-                "never judged: its alert rule asks for {} samples, its window holds {samples} ({of})",
+                "never evaluated: its alert rule needs {} samples, its window holds {samples} ({of})",
                 rule.min_samples
             ));
         } else if samples < SAMPLES_FEW {
@@ -139,7 +139,7 @@ impl WarningGroup {
         let site = match (&self.first_site, self.sites) {
             (None, _) => String::new(),
             (Some(site), 1) => format!("site {site:?}: "),
-            (Some(site), 2) => format!("site {site:?} and another: "),
+            (Some(site), 2) => format!("site {site:?} and 1 other: "),
             (Some(site), sites) => format!("site {site:?} and {} others: ", sites - 1),
         };
         format!("{place}{site}{}", self.text)

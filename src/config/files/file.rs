@@ -103,7 +103,7 @@ pub(crate) fn read(path: &Path, max: u64, patience: Duration) -> io::Result<Vec<
     // The thread of a FIFO that stays silent waits as long as the process lives; a load makes one for each path at most.
     thread::Builder::new().name("read-file".to_owned()).spawn(move || drop(done.send(read_whole(&path, max))))?;
     read.recv_timeout(patience).unwrap_or_else(|_| {
-        let text = format!("it is no regular file and did not come to its end within {} s", patience.as_secs());
+        let text = format!("it is not a regular file and did not end within {} s", patience.as_secs());
         Err(io::Error::new(io::ErrorKind::TimedOut, text))
     })
 }

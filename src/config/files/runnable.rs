@@ -66,16 +66,16 @@ mod unix {
             return Some("is a folder".to_owned());
         }
         if !metadata.is_file() {
-            return Some("is no regular file".to_owned());
+            return Some("is not a regular file".to_owned());
         }
         if metadata.permissions().mode() & 0o111 == 0 {
-            return Some("cannot be run; make it so with chmod +x".to_owned());
+            return Some("cannot be run; make it executable with chmod +x".to_owned());
         }
         if statvfs(path).is_ok_and(|disk| disk.f_flag.contains(StatVfsMountFlags::NOEXEC)) {
             return Some("is on a file system that is mounted noexec, from which nothing can be run".to_owned());
         }
         if access(path, Access::EXEC_OK).is_err() {
-            return Some("may not be run by this user; look at its owner and its mode".to_owned());
+            return Some("cannot be run by this user; check its owner and mode".to_owned());
         }
         // A program that may be run need not be readable.
         let mut head = Vec::new();
@@ -97,7 +97,7 @@ mod unix {
                 Ok(to) => format!("is a link to {}, which is not there", shown(to.as_os_str().as_bytes())),
                 Err(_) => "is not there".to_owned(),
             },
-            _ => format!("cannot be looked at: {error}"),
+            _ => format!("cannot be inspected: {error}"),
         }
     }
 
@@ -122,7 +122,7 @@ mod unix {
             return None;
         }
         if head.contains(&0) {
-            return Some("is no program of this system".to_owned());
+            return Some("is not a program for this system".to_owned());
         }
         Some("does not name its interpreter; begin it with a line like #!/bin/sh".to_owned())
     }
@@ -134,7 +134,7 @@ mod unix {
         let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
         let mut words = line.split(is_blank).filter(|word| !word.is_empty());
         let Some(interpreter) = words.next().filter(|word| *word != b"\r") else {
-            return Some("names no interpreter after #!; write for instance #!/bin/sh".to_owned());
+            return Some("names no interpreter after #!, such as #!/bin/sh".to_owned());
         };
         let asks = format!("asks for the interpreter {}", shown(interpreter));
         if line.ends_with(b"\r") {
@@ -143,7 +143,9 @@ mod unix {
             } else {
                 format!("begins with {}", shown(&[&b"#!"[..], line].concat()))
             };
-            return Some(format!("{asks}: it has Windows line ends; save it with Unix ones (sed -i 's/\\r$//' FILE)"));
+            return Some(format!(
+                "{asks}: it has Windows line endings; save it with Unix ones (sed -i 's/\\r$//' FILE)"
+            ));
         }
         let Some(deeper) = depth.checked_sub(1) else {
             return Some(format!("{asks}, and too many interpreters are scripts themselves"));
@@ -176,8 +178,8 @@ mod unix {
         let name = |of: u16| MACHINES.iter().find(|(number, _)| *number == of).map(|(_, name)| *name);
         let own = own_machine();
         if let Some(own) = own.filter(|&own| own != machine && !RUNS_TOO.contains(&(own, machine)) && !is_taught()) {
-            let (built, here) = (name(machine).unwrap_or("another kind"), name(own).unwrap_or("another one"));
-            return Some(format!("is built for a processor of {built}; this machine is {here}"));
+            let (built, here) = (name(machine).unwrap_or("another processor"), name(own).unwrap_or("another one"));
+            return Some(format!("is built for {built}; this machine is {here}"));
         }
         if head.get(4..6)? != [2, 1] {
             return None;
@@ -237,8 +239,8 @@ mod unix {
         #[test]
         fn the_interpreter_that_is_missing_is_named() {
             for (script, expected) in [
-                ("#!/bin/sh\r\necho\r\n", "asks for the interpreter \"/bin/sh\\r\": it has Windows line ends"),
-                ("#!/usr/bin/env sh\r\n", "begins with \"#!/usr/bin/env sh\\r\": it has Windows line ends"),
+                ("#!/bin/sh\r\necho\r\n", "asks for the interpreter \"/bin/sh\\r\": it has Windows line endings"),
+                ("#!/usr/bin/env sh\r\n", "begins with \"#!/usr/bin/env sh\\r\": it has Windows line endings"),
                 ("#! /opt/nowhere/bash5 -e\n", "asks for the interpreter \"/opt/nowhere/bash5\", which is not there"),
                 (
                     "#!/usr/bin/env webmon-nowhere\n",
@@ -269,7 +271,7 @@ mod unix {
             let told = |bytes: &[u8]| judged(bytes).unwrap_or_default();
             if !is_taught() {
                 assert!(told(b"echo hello\n").contains("does not name its interpreter"));
-                assert!(told(b"MZ\0\0").contains("is no program of this system"));
+                assert!(told(b"MZ\0\0").contains("is not a program for this system"));
             }
             let Some(own) = own_machine() else { return };
             let header = |machine: u16, loader: &[u8]| {
@@ -288,9 +290,7 @@ mod unix {
             assert!(told_of.contains("needs the loader \"/lib/nowhere.so\", which is not there"), "{told_of}");
             assert_eq!(told(&header(own, b"/tmp\0")), "");
             if !is_taught() {
-                assert!(
-                    told(&header(if own == 243 { 62 } else { 243 }, b"/tmp\0")).contains("is built for a processor of")
-                );
+                assert!(told(&header(if own == 243 { 62 } else { 243 }, b"/tmp\0")).contains("is built for "));
             }
             assert_eq!(told(&fs::read("/proc/self/exe").unwrap()), "");
         }
@@ -324,7 +324,7 @@ mod unix {
                 let told = obstacle(&folder.path().join(name), "").unwrap();
                 assert!(told.contains(expected), "{name}: {told}");
             }
-            assert_eq!(obstacle(Path::new("/dev/null"), "").unwrap(), "is no regular file");
+            assert_eq!(obstacle(Path::new("/dev/null"), "").unwrap(), "is not a regular file");
         }
     }
 }

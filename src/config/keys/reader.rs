@@ -21,8 +21,8 @@ use crate::config::syntax::fault::{FAULTS_MAX, Fault};
 use crate::config::syntax::tree::{Kind, NodeId, Tree};
 use crate::config::syntax::variables::{self, Expanded, Substitutions};
 use crate::config::syntax::{characters, quote};
-use crate::model::ClientIdentity;
 use crate::model::text::{clean_line, is_harmful};
+use crate::model::{ClientIdentity, TlsFiles};
 
 use super::declared::{DeclaredKey, ValueForm};
 use super::{suggest, value};
@@ -54,7 +54,11 @@ pub(crate) struct Cache {
     pub(crate) patterns: RefCell<HashMap<String, Regex>>,
     pub(crate) roots: RefCell<HashMap<PathBuf, Roots>>,
     pub(crate) identities: RefCell<HashMap<[PathBuf; 2], Arc<ClientIdentity>>>,
+    pub(crate) tls_files: RefCell<HashMap<TlsPaths, Arc<TlsFiles>>>,
 }
+
+/// The paths of a site's roots and of its identity.
+pub(crate) type TlsPaths = [Option<Vec<PathBuf>>; 2];
 
 /// Trusted certificates, DER.
 pub(crate) type Roots = Arc<Vec<Vec<u8>>>;
@@ -215,14 +219,12 @@ impl<'a> ConfigReader<'a> {
                         entries.push(KeyEntry { name: text, key, value });
                     }
                     Some(&first) => {
-                        let message = format!(
-                            "the key `{}` is written twice",
-                            clean_line(&quote::quotable_key(text), QUOTED_MAX)
-                        );
+                        let message =
+                            format!("the key `{}` appears twice", clean_line(&quote::quotable_key(text), QUOTED_MAX));
                         self.fault(Fault::new(self.span(key), message).after(self.span(first).start));
                     }
                 },
-                other => self.fault_at(key, format!("a key is a word, not {}", describe(other))),
+                other => self.fault_at(key, format!("a key must be a word, not {}", describe(other))),
             }
         }
         for merge in merges {
@@ -238,7 +240,7 @@ impl<'a> ConfigReader<'a> {
                 let merged_keys = self.merged_keys.get() + pairs.len() + 1;
                 self.merged_keys.set(merged_keys);
                 if depth >= MERGE_DEPTH_MAX || merged_keys > MERGED_KEYS_MAX {
-                    self.fault_at(source, "too many merges (`<<`) inside each other");
+                    self.fault_at(source, "too many nested merges (`<<`)");
                     return entries;
                 }
                 let below = self.entries(pairs, depth + 1).into_iter();
@@ -256,8 +258,8 @@ impl Scalar {
             return Fault::new(self.span.clone(), message);
         }
         let why = oddity(&self.value).map_or_else(String::new, |why| format!(": it {why}"));
-        Fault::new(self.span.clone(), format!("what this expands to is not valid here{why}"))
-            .hint("its value is not shown, because it may be a secret")
+        Fault::new(self.span.clone(), format!("the expanded value is not valid here{why}"))
+            .hint("it is not shown, because it may be a secret")
     }
 }
 
@@ -334,11 +336,15 @@ impl<'r, 'a> Keys<'r, 'a> {
         self.value(name, |text| value::choice(text, words)).map(|at| meanings[at])
     }
 
-    /// The keys of the mapping under `name`; empty when it is not there.
-    pub(crate) fn section(&mut self, name: &'static str) -> Keys<'r, 'a> {
+    /// What `read` makes of the mapping under `name`, or of an empty one when it is not there.
+    pub(crate) fn section<T>(&mut self, name: &'static str, read: impl FnOnce(&mut Self) -> T) -> T {
         let ValueForm::Section(declared) = *self.form(name) else { unreachable!("{name} is declared as a section") };
         let section = self.take(name).and_then(|id| self.reader.keys(id, declared));
-        section.unwrap_or(Keys { reader: self.reader, declared, read: 0, entries: Vec::new(), taken: Vec::new() })
+        let empty = || Self { reader: self.reader, declared, read: 0, entries: Vec::new(), taken: Vec::new() };
+        let mut section = section.unwrap_or_else(empty);
+        let made = read(&mut section);
+        section.finish();
+        made
     }
 
     /// What may be written under `name`.
@@ -376,15 +382,15 @@ fn oddity(value: &str) -> Option<&'static str> {
     if value.is_empty() {
         Some("is empty")
     } else if inside.contains('\n') {
-        Some("holds a line break")
+        Some("contains a line break")
     } else if inside.len() < value.len() {
-        Some("ends in a line break")
+        Some("ends with a line break")
     } else if value.trim().len() < value.len() {
-        Some("begins or ends with white space")
+        Some("begins or ends with whitespace")
     } else if value.chars().any(is_harmful) {
-        Some("holds a control character")
+        Some("contains a control character")
     } else if value.starts_with(['"', '\'']) && value.ends_with(['"', '\'']) {
-        Some("stands in quotes, which are part of it")
+        Some("is in quotes, which are part of it")
     } else {
         None
     }

@@ -31,6 +31,13 @@ pub(crate) const UNITS: [(&str, u64); 9] = [
     ("B", 1),
 ];
 
+/// Replaces `value` by what was written, if anything was.
+pub(crate) fn set<T>(value: &mut T, written: Option<T>) {
+    if let Some(written) = written {
+        *value = written;
+    }
+}
+
 /// A duration within `range`.
 pub(crate) fn duration_in(text: &str, range: &RangeInclusive<Duration>) -> Result<Duration, String> {
     let duration = duration::parse(text).map_err(|error| error.to_string())?;
@@ -39,7 +46,7 @@ pub(crate) fn duration_in(text: &str, range: &RangeInclusive<Duration>) -> Resul
     }
     let (low, high) = (duration::format(*range.start()), duration::format(*range.end()));
     let fault = if duration < *range.start() { "short" } else { "long" };
-    Err(format!("{} is too {fault}; it can be {low} to {high}", text.trim()))
+    Err(format!("{} is too {fault}; it must be between {low} and {high}", text.trim()))
 }
 
 /// A number of bytes such as `1MiB`, within `range`.
@@ -50,11 +57,12 @@ pub(crate) fn size_in(text: &str, range: &RangeInclusive<u64>) -> Result<u64, St
     let scale = UNITS.iter().find(|(name, _)| *name == unit.trim_start());
     let size = number.parse::<u64>().ok().zip(scale).and_then(|(number, (_, scale))| number.checked_mul(*scale));
     let size =
-        size.ok_or_else(|| format!("{text:?} is no size; write a whole number with its unit: 512KiB, 1MiB, 2GiB"))?;
+        size.ok_or_else(|| format!("{text:?} is not a size; write a whole number with a unit: 512KiB, 1MiB, 2GiB"))?;
     if range.contains(&size) {
         return Ok(size);
     }
-    Err(format!("{text} is out of range; it can be {} to {}", format_size(*range.start()), format_size(*range.end())))
+    let (low, high) = (format_size(*range.start()), format_size(*range.end()));
+    Err(format!("{text} is out of range; it must be between {low} and {high}"))
 }
 
 pub(crate) fn format_size(bytes: u64) -> String {
@@ -68,7 +76,7 @@ pub(crate) fn number_in(text: &str, range: &RangeInclusive<u32>) -> Result<u32, 
         .parse()
         .ok()
         .filter(|number| range.contains(number))
-        .ok_or_else(|| format!("{text:?} is no whole number from {} to {}", range.start(), range.end()))
+        .ok_or_else(|| format!("{text:?} is not a whole number from {} to {}", range.start(), range.end()))
 }
 
 /// `true` or `false`.
@@ -87,14 +95,14 @@ pub(crate) fn choice(text: &str, words: &[&str]) -> Result<usize, String> {
         return Ok(at);
     }
     let near = suggest::near(text, words.iter().copied());
-    let near = near.map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
-    Err(format!("{text:?} is none of {}{near}", words.join(", ")))
+    let near = near.map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"));
+    Err(format!("{text:?} is not one of {}{near}", words.join(", ")))
 }
 
 /// A percentage with at most four decimals, `0%` to `100%`.
 pub(crate) fn percentage(text: &str) -> Result<Threshold, String> {
     let text = text.trim();
-    let wrong = || format!("{text:?} is no percentage; write for instance 80% or 99.5%");
+    let wrong = || format!("{text:?} is not a percentage such as 80% or 99.5%");
     let number = text.strip_suffix('%').ok_or_else(wrong)?.trim_end();
     let (whole, decimals) = number.split_once('.').unwrap_or((number, "0"));
     let is_number =
@@ -117,22 +125,22 @@ fn status_range(text: &str) -> Result<(u16, u16), String> {
         let code = code.trim();
         let digits = code.len() == 3 && code.bytes().all(|digit| digit.is_ascii_digit());
         code.parse::<u16>().ok().filter(|code| digits && *code >= 100).ok_or_else(|| {
-            format!("{code:?} is no status code from 100 to 999; write for instance 200, 200-299 or \"200,301-308\"")
+            format!("{code:?} is not a status code from 100 to 999; examples: 200, 200-299, \"200,301-308\"")
         })
     };
     let (low, high) = text.split_once('-').unwrap_or((text, text));
     let (low, high) = (code(low)?, code(high)?);
-    if low > high { Err(format!("the range {text} begins above its end")) } else { Ok((low, high)) }
+    if low > high { Err(format!("the range {text} starts above its end")) } else { Ok((low, high)) }
 }
 
 /// A request's method.
 pub(crate) fn method(text: &str) -> Result<String, String> {
     let upper = text.to_ascii_uppercase();
     if !is_token(text) || text.len() > 32 {
-        return Err(format!("{text:?} is no method; write for instance GET, HEAD or POST"));
+        return Err(format!("{text:?} is not a method such as GET, HEAD or POST"));
     }
     if upper == "CONNECT" {
-        return Err("CONNECT asks for a tunnel, not for a page; write for instance GET".to_owned());
+        return Err("CONNECT opens a tunnel and fetches no page; use a method such as GET".to_owned());
     }
     let known = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"];
     if text != upper && known.contains(&upper.as_str()) {
@@ -146,11 +154,11 @@ pub(crate) fn header_name(text: &str) -> Result<String, String> {
     if !is_token(text) || text.len() > HEADER_MAX {
         // A whole header may stand there, with its value.
         let quoted = quotable_key(text);
-        return Err(format!("{quoted:?} is no header name; it can hold letters, digits and dashes"));
+        return Err(format!("{quoted:?} is not a header name; use letters, digits and dashes"));
     }
     let framing = ["content-length", "transfer-encoding", "connection"];
     if framing.contains(&text.to_ascii_lowercase().as_str()) {
-        return Err(format!("the header {text} is webmon's own to set"));
+        return Err(format!("webmon sets the header {text} itself"));
     }
     Ok(text.to_owned())
 }
@@ -161,7 +169,7 @@ pub(crate) fn header_value(text: &str) -> Result<&str, String> {
         return Err("this header's value is longer than 8 KiB".to_owned());
     }
     if text.bytes().any(|byte| (byte < 32 && byte != b'\t') || byte == 127) {
-        return Err("this header's value holds a control character or a line break".to_owned());
+        return Err("this header's value contains a control character or a line break".to_owned());
     }
     Ok(text)
 }
@@ -176,10 +184,10 @@ pub fn name(text: &str) -> Result<String, String> {
         return Err("a name cannot be empty".to_owned());
     }
     if text.len() > NAME_MAX {
-        return Err(format!("a name of {} bytes is too long; it can have {NAME_MAX}", text.len()));
+        return Err(format!("a name of {} bytes is too long; the limit is {NAME_MAX}", text.len()));
     }
     match text.chars().find(|&c| text::is_harmful(c)) {
-        Some(c) => Err(format!("the name holds U+{:04X}, a control character", u32::from(c))),
+        Some(c) => Err(format!("the name contains U+{:04X}, a control character", u32::from(c))),
         None => Ok(text.to_owned()),
     }
 }
@@ -215,7 +223,7 @@ mod tests {
         for text in ["1", "MiB", "1.5GiB", "-1B", "1mib", "99999999999TiB", "", "0B", "2GiB"] {
             assert!(size_in(text, &(1..=1 << 30)).is_err(), "{text}");
         }
-        assert_eq!(size_in("0B", &(1..=1 << 30)).unwrap_err(), "0B is out of range; it can be 1B to 1GiB");
+        assert_eq!(size_in("0B", &(1..=1 << 30)).unwrap_err(), "0B is out of range; it must be between 1B and 1GiB");
     }
 
     #[test]

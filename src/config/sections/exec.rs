@@ -60,7 +60,7 @@ impl ExecSection {
         let mut words = words?.into_iter();
         let program = words.next().expect("the list is not empty");
         if program.value.is_empty() {
-            reader.fault(program.fault("a program has a name".to_owned()));
+            reader.fault(program.fault("the program has no name".to_owned()));
             return None;
         }
         let shown = clean_line(program.masked.as_ref().unwrap_or(&program.value), SHOWN_MAX);
@@ -76,9 +76,9 @@ impl ExecSection {
 fn word(reader: &ConfigReader<'_>, id: NodeId) -> Option<Scalar> {
     let text = reader.text(id)?;
     let message = if text.value.contains('\0') {
-        "a program cannot be given a NUL".to_owned()
+        "an argument cannot contain a NUL".to_owned()
     } else if text.value.len() > ARGUMENT_MAX {
-        format!("an argument of {} bytes is too long; it can have {ARGUMENT_MAX}", text.value.len())
+        format!("an argument of {} bytes is too long; the limit is {ARGUMENT_MAX}", text.value.len())
     } else {
         return Some(text);
     };

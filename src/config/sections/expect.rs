@@ -3,12 +3,10 @@
 //! Limits: a pattern of 4 KiB that compiles to 256 KiB. It is matched in time linear in the body (no backtracking), with
 //! at most 1 MiB of memory for its automaton.
 
-use std::time::Duration;
-
 use regex::bytes::{Regex, RegexBuilder};
 
 use crate::config::keys::reader::{ConfigReader, Keys, Scalar};
-use crate::config::keys::value;
+use crate::config::keys::value::{self, set};
 use crate::config::syntax::tree::{Kind, NodeId};
 use crate::model::{Expect, Expected, StatusSet};
 
@@ -16,44 +14,15 @@ const PATTERN_MAX: usize = 4 << 10;
 const PROGRAM_MAX: usize = 256 << 10;
 const AUTOMATON_MAX: usize = 1 << 20;
 
-/// The keys of `expect`, each if it was written.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct ExpectLayer {
-    status: Option<StatusSet>,
-    body_contains: Option<Expected<String>>,
-    body_regex: Option<Expected<Regex>>,
-    max_response_time: Option<Duration>,
-}
-
-impl ExpectLayer {
-    pub(crate) fn read(keys: &mut Keys<'_, '_>) -> Self {
-        let reader = keys.reader();
-        Self {
-            status: keys.take("status").and_then(|id| status(reader, id)),
-            body_contains: keys.take("body_contains").and_then(|id| expected(reader, id, part)),
-            body_regex: keys.take("body_regex").and_then(|id| expected(reader, id, |text| cached(reader, text))),
-            max_response_time: keys.duration("max_response_time"),
-        }
-    }
-
-    /// This where it says something, else `below`.
-    pub(crate) fn over(self, below: &Self) -> Self {
-        Self {
-            status: self.status.or_else(|| below.status.clone()),
-            body_contains: self.body_contains.or_else(|| below.body_contains.clone()),
-            body_regex: self.body_regex.or_else(|| below.body_regex.clone()),
-            max_response_time: self.max_response_time.or(below.max_response_time),
-        }
-    }
-
-    pub(crate) fn meaning(self) -> Expect {
-        Expect {
-            status: self.status.unwrap_or_default(),
-            body_contains: self.body_contains,
-            body_regex: self.body_regex,
-            max_response_time: self.max_response_time,
-        }
-    }
+/// Replaces what is written in `keys`.
+pub(crate) fn read(keys: &mut Keys<'_, '_>, expect: &mut Expect) {
+    let reader = keys.reader();
+    set(&mut expect.status, keys.take("status").and_then(|id| status(reader, id)));
+    let part = keys.take("body_contains").and_then(|id| expected(reader, id, part));
+    set(&mut expect.body_contains, part.map(Some));
+    let pattern = keys.take("body_regex").and_then(|id| expected(reader, id, |text| cached(reader, text)));
+    set(&mut expect.body_regex, pattern.map(Some));
+    set(&mut expect.max_response_time, keys.duration("max_response_time").map(Some));
 }
 
 /// What `parse` makes of the text at `id`, with the text as it may be shown.
@@ -77,7 +46,7 @@ fn expected<T>(
 
 fn part(text: &str) -> Result<String, String> {
     if text.is_empty() {
-        return Err("every body contains an empty text; write what it has to contain".to_owned());
+        return Err("every body contains an empty text; write the text that it must contain".to_owned());
     }
     Ok(text.to_owned())
 }
@@ -97,12 +66,12 @@ fn pattern(text: &str) -> Result<Regex, String> {
         return Err("this regular expression is longer than 4 KiB".to_owned());
     }
     RegexBuilder::new(text).size_limit(PROGRAM_MAX).dfa_size_limit(AUTOMATON_MAX).build().map_err(|error| match error {
-        regex::Error::CompiledTooBig(_) => "this regular expression is too big; repeat less in it".to_owned(),
+        regex::Error::CompiledTooBig(_) => "this regular expression is too large; use fewer repetitions".to_owned(),
         // The crate draws the pattern with a marker under it over several lines; its last line says why.
         error => {
             let text = error.to_string();
             let why = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
-            format!("this is no regular expression: {why}")
+            format!("this is not a regular expression: {why}")
         }
     })
 }
@@ -114,7 +83,7 @@ fn status(reader: &ConfigReader<'_>, id: NodeId) -> Option<StatusSet> {
         _ => std::slice::from_ref(&id),
     };
     if items.is_empty() {
-        reader.fault_at(id, "an empty list accepts no status; write for instance 200-299");
+        reader.fault_at(id, "an empty list accepts no status; write a range such as 200-299");
         return None;
     }
     let ranges: Vec<Option<_>> = items.iter().map(|&item| reader.parsed(item, value::status_ranges)).collect();
@@ -134,7 +103,7 @@ mod tests {
             ("(", "unclosed group"),
             ("a{2,1}", "invalid repetition"),
             ("[z-a]", "invalid character class range"),
-            ("(?:\\w{99}){99}", "too big"),
+            ("(?:\\w{99}){99}", "too large"),
             (&"x".repeat(5_000), "longer than 4 KiB"),
         ] {
             let message = pattern(text).unwrap_err();

@@ -5,8 +5,6 @@
 //! contradict it. Invariants: credentials come from keys, from userinfo in the file, or from a variable, never from a query
 //! or an argument, which others can read; no message quotes them.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use url::Url;
 
 use crate::config::keys::declared::ValueForm;
@@ -16,7 +14,7 @@ use crate::config::syntax::fault::Fault;
 use crate::model::{Api, ExportTarget, Secret, text};
 
 use super::site::Literal;
-use super::url::Address;
+use super::url::{Address, basic};
 
 /// Longest name of a bucket, an organisation, a user.
 const NAME_MAX: usize = 256;
@@ -53,10 +51,10 @@ impl ExportAddress {
                 "rp" => policy = value,
                 "precision" | "accept_partial" | "no_sync" => {}
                 "u" | "p" | "q" | "token" => {
-                    return Err(format!("a URL's query is no place for credentials (`{key}`)"));
+                    return Err(format!("credentials do not belong in the query of a URL (`{key}`)"));
                 }
                 other => {
-                    return Err(format!("`{}` is nothing that an export's URL can have", text::clean_line(other, 40)));
+                    return Err(format!("`{}` is not a parameter of an export URL", text::clean_line(other, 40)));
                 }
             }
         }
@@ -96,7 +94,7 @@ pub(crate) fn influx(keys: &mut Keys<'_, '_>, literals: &mut Vec<Literal>) -> Op
     keys.finish();
     let fault = |message: &str| reader.fault(Fault::new(reader.span(section), message));
     let Some(url_at) = url_at else {
-        fault("this export has no `url`; write for instance url: http://localhost:8086");
+        fault("this export has no `url`; example: url: http://localhost:8086");
         return None;
     };
     let text = reader.text(url_at)?;
@@ -110,19 +108,22 @@ pub(crate) fn influx(keys: &mut Keys<'_, '_>, literals: &mut Vec<Literal>) -> Op
         || twice(bucket.is_some() || database.is_some(), place.bucket.is_some())
         || twice(org.is_some(), place.org.is_some())
     {
-        fault("the URL says what a key beside it says, too; keep one of them");
+        fault("the URL repeats what another key says; keep one of them");
     }
     if twice(bucket.is_some(), database.is_some()) {
-        fault("`bucket` and `database` are the same; keep one of them");
+        fault("`bucket` and `database` mean the same; keep one of them");
     }
     let credentials = [token.is_some(), username.is_some() || password.is_some(), place.authorization.is_some()];
     if credentials.into_iter().filter(|given| *given).count() > 1 {
-        fault("there are several credentials: a token, a user with a password, userinfo in the URL; keep one of them");
+        fault(
+            "there is more than one credential: a token, a user with a password, userinfo in the URL; keep one of them",
+        );
     }
     if password.is_some() && username.is_none() {
         fault("a password needs a `username`");
     }
-    let basic = username.map(|name| basic(&name.value, password.as_ref().map_or("", |password| &password.value)));
+    let password = password.map_or_else(String::new, |password| password.value);
+    let basic = username.map(|name| basic(name.value.as_bytes(), password.as_bytes()));
     let token = token.map(|token| bearer(api_here, &token.value));
     let mut sink = ExportTarget::at(place.url, api_here);
     sink.org = org.or(place.org).unwrap_or_default();
@@ -145,7 +146,7 @@ pub fn typed_sink(
 ) -> Result<ExportTarget, String> {
     let place = ExportAddress::parse(url)?;
     if place.authorization.is_some() {
-        return Err(format!("an argument can be read by others, so it cannot hold a password; export {TOKEN} instead"));
+        return Err(format!("other users can read an argument, so it cannot hold a password; export {TOKEN} instead"));
     }
     let api = place.api.or(section.map(|section| section.api)).unwrap_or_default();
     let mut sink = section.cloned().unwrap_or_else(|| ExportTarget {
@@ -171,11 +172,6 @@ fn name(text: &str) -> Result<String, String> {
 fn bearer(api: Api, token: &str) -> Secret {
     let scheme = if api == Api::V3 { "Bearer" } else { "Token" };
     Secret::new(format!("{scheme} {token}"))
-}
-
-/// `Basic` (RFC 7617).
-fn basic(username: &str, password: &str) -> Secret {
-    Secret::new(format!("Basic {}", STANDARD.encode(format!("{username}:{password}"))))
 }
 
 #[cfg(test)]

@@ -6,11 +6,12 @@ pub(crate) mod export;
 pub(crate) mod site;
 pub(crate) mod tls;
 pub(crate) mod url;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::model::{SortKey, Timeframe, View};
+use crate::model::{Resolver, SortKey, Timeframe, View};
 
 use super::keys::declared::{DeclaredKey, ValueForm};
 use super::keys::reader::{ConfigReader, Keys};
@@ -87,7 +88,7 @@ pub(super) fn views(keys: &mut Keys<'_, '_>) -> Vec<View> {
     };
     if !number.contains(&items.len()) {
         let (low, high) = (number.start(), number.end());
-        reader.fault_at(id, format!("there can be {low} to {high} views; leave `views` out for the default ones"));
+        reader.fault_at(id, format!("write {low} to {high} views, or omit `views` for the defaults"));
     }
     items.iter().filter_map(|&item| view(reader, item, declared)).collect()
 }
@@ -96,25 +97,13 @@ fn view(reader: &ConfigReader<'_>, id: NodeId, declared: &'static [DeclaredKey])
     let mut keys = reader.keys(id, declared)?;
     for name in ["timeframe", "refresh"] {
         if keys.place(name).is_none() {
-            let example = "write for instance { timeframe: 10m, refresh: 10s }";
+            let example = "example: { timeframe: 10m, refresh: 10s }";
             reader.fault(Fault::new(reader.span(id), format!("this view has no `{name}`")).hint(example));
         }
     }
     let (timeframe, refresh) = (keys.duration("timeframe"), keys.duration("refresh"));
     keys.finish();
     Some(View { timeframe: Timeframe::new(timeframe?), refresh: refresh? })
-}
-
-/// Who answers for names.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Resolver {
-    /// The system's name servers, asked by webmon itself.
-    #[default]
-    Auto,
-    /// The system's own lookup, getaddrinfo.
-    System,
-    /// These name servers, at least one.
-    Servers(Vec<SocketAddr>),
 }
 
 /// The name servers under `dns`.
@@ -125,7 +114,7 @@ pub(super) fn resolver(keys: &mut Keys<'_, '_>) -> Resolver {
     let ValueForm::NameServers(words, most) = form else { unreachable!("the resolver is declared as name servers") };
     let Kind::List(items) = reader.kind(id) else {
         let chosen = reader.parsed(id, |text| {
-            value::choice(text, words).map_err(|message| format!("{message}; or a list of addresses: [1.1.1.1]"))
+            value::choice(text, words).map_err(|message| format!("{message}; or write a list of addresses: [1.1.1.1]"))
         });
         return match chosen.map(|at| words[at]) {
             Some("system") => Resolver::System,
@@ -133,7 +122,7 @@ pub(super) fn resolver(keys: &mut Keys<'_, '_>) -> Resolver {
         };
     };
     if items.is_empty() || items.len() > *most {
-        reader.fault_at(id, format!("there can be 1 to {most} name servers, or auto"));
+        reader.fault_at(id, format!("write 1 to {most} name servers, or auto"));
     }
     Resolver::Servers(items.iter().filter_map(|&item| reader.parsed(item, name_server)).collect())
 }
@@ -141,7 +130,7 @@ pub(super) fn resolver(keys: &mut Keys<'_, '_>) -> Resolver {
 fn name_server(text: &str) -> Result<SocketAddr, String> {
     let text = text.trim();
     let address = text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53)).or_else(|_| text.parse::<SocketAddr>());
-    address.map_err(|_| format!("{text:?} is no address of a name server; write for instance 1.1.1.1 or [::1]:5353"))
+    address.map_err(|_| format!("{text:?} is not the address of a name server, such as 1.1.1.1 or [::1]:5353"))
 }
 
 /// Where samples are kept, and how many.
@@ -192,7 +181,7 @@ impl Storage {
 
 fn path(text: &str) -> Result<String, String> {
     if text.is_empty() || text.ends_with(['/', '\0']) || text.contains('\0') {
-        return Err(format!("{text:?} is no path of a file"));
+        return Err(format!("{text:?} is not the path of a file"));
     }
     Ok(text.to_owned())
 }

@@ -4,7 +4,6 @@
 //! `client_key` are one unit and the key may stand in the certificate's file. Sites that name the same files share
 //! their content. Limits: 1 MiB a file. Whether a key belongs to its certificate shows only when it is used.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +12,7 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::config::keys::reader::{ConfigReader, Keys};
+use crate::config::keys::value::set;
 use crate::config::syntax::tree::NodeId;
 use crate::model::{ClientIdentity, TlsFiles, TlsRules};
 
@@ -25,65 +25,47 @@ struct Loaded<T> {
     content: Arc<T>,
 }
 
-/// The keys of `tls`, each if it was written.
+/// Where the certificate files of a site come from.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct TlsLayer {
-    insecure: Option<bool>,
-    warn_days: Option<u32>,
+pub(crate) struct TlsSources {
     roots: Option<Loaded<Vec<Vec<u8>>>>,
     identity: Option<Loaded<ClientIdentity>>,
 }
 
-/// Contents that sites share, by the files they come from.
-pub(crate) type TlsFileCache = HashMap<Vec<PathBuf>, Arc<TlsFiles>>;
-
-impl TlsLayer {
-    pub(crate) fn read(keys: &mut Keys<'_, '_>) -> Self {
+impl TlsSources {
+    /// Replaces what is written in `keys`, here and in `rules`.
+    pub(crate) fn read(&mut self, keys: &mut Keys<'_, '_>, rules: &mut TlsRules) {
         let reader = keys.reader();
-        let insecure = keys.boolean("insecure");
-        let warn_days = keys.whole("warn_days");
+        set(&mut rules.insecure, keys.boolean("insecure"));
+        let days = |days: u32| Duration::from_hours(24 * u64::from(days));
+        set(&mut rules.warn, keys.whole("warn_days").map(days));
         let roots = keys.take("ca_file").and_then(|id| roots(reader, id));
+        set(&mut self.roots, roots.map(Some));
         let identity = match (keys.take("client_cert"), keys.take("client_key")) {
             (Some(certificate), key) => identity(reader, certificate, key),
             (None, Some(key)) => {
-                reader.fault_at(key, "a client_key without a client_cert; write both in one place");
+                reader.fault_at(key, "`client_key` needs a `client_cert` in the same `tls` section");
                 None
             }
             (None, None) => None,
         };
-        Self { insecure, warn_days, roots, identity }
+        set(&mut self.identity, identity.map(Some));
+        rules.files = self.files(reader);
     }
 
-    /// This where it says something, else `below`.
-    pub(crate) fn over(self, below: &Self) -> Self {
-        Self {
-            insecure: self.insecure.or(below.insecure),
-            warn_days: self.warn_days.or(below.warn_days),
-            roots: self.roots.or_else(|| below.roots.clone()),
-            identity: self.identity.or_else(|| below.identity.clone()),
+    /// The contents, shared by all sites with the same sources.
+    fn files(&self, reader: &ConfigReader<'_>) -> Option<Arc<TlsFiles>> {
+        let (roots, identity) = (self.roots.as_ref(), self.identity.as_ref());
+        if roots.is_none() && identity.is_none() {
+            return None;
         }
-    }
-
-    pub(crate) fn meaning(self, shared: &mut TlsFileCache) -> TlsRules {
-        let default = TlsRules::default();
-        let paths = |files: Option<&Vec<PathBuf>>| files.cloned().unwrap_or_default();
-        let files = (self.roots.is_some() || self.identity.is_some()).then(|| {
-            // An empty path between the two keeps roots and identities apart.
-            let mut from = paths(self.roots.as_ref().map(|roots| &roots.from));
-            from.push(PathBuf::new());
-            from.extend(paths(self.identity.as_ref().map(|identity| &identity.from)));
-            let files = shared.entry(from).or_insert_with(|| {
-                let roots = self.roots.map(|roots| roots.content).unwrap_or_default();
-                let identity = self.identity.map(|identity| identity.content);
-                Arc::new(TlsFiles { roots, identity })
-            });
-            Arc::clone(files)
+        let paths = [roots.map(|roots| &roots.from), identity.map(|identity| &identity.from)];
+        let mut shared = reader.cache.tls_files.borrow_mut();
+        let files = shared.entry(paths.map(Option::<&Vec<PathBuf>>::cloned)).or_insert_with(|| {
+            let roots = roots.map(|roots| Arc::clone(&roots.content)).unwrap_or_default();
+            Arc::new(TlsFiles { roots, identity: identity.map(|identity| Arc::clone(&identity.content)) })
         });
-        TlsRules {
-            insecure: self.insecure.unwrap_or(default.insecure),
-            warn: self.warn_days.map_or(default.warn, |days| Duration::from_hours(24 * u64::from(days))),
-            files,
-        }
+        Some(Arc::clone(files))
     }
 }
 
@@ -113,8 +95,8 @@ fn certificates(bytes: &[u8]) -> Result<Vec<Vec<u8>>, String> {
         CertificateDer::pem_slice_iter(bytes).map(|der| der.map(|der| der.to_vec())).collect();
     match found {
         Ok(found) if !found.is_empty() => Ok(found),
-        Ok(_) => Err("there is no certificate in this file; it has to be PEM (-----BEGIN CERTIFICATE-----)".to_owned()),
-        Err(error) => Err(format!("this file is no valid PEM: {error}")),
+        Ok(_) => Err("there is no certificate in this file; it must be PEM (-----BEGIN CERTIFICATE-----)".to_owned()),
+        Err(error) => Err(format!("this file is not valid PEM: {error}")),
     }
 }
 
@@ -144,7 +126,7 @@ fn identity(reader: &ConfigReader<'_>, certificate: NodeId, key: Option<NodeId>)
         let (_, key) = file(reader, key.unwrap_or(certificate), |bytes| {
             PrivateKeyDer::from_pem_slice(bytes).map(|der| der.secret_der().to_vec()).map_err(|_| {
                 match key {
-                    Some(_) => "there is no private key in this file; it has to be PEM, without a passphrase",
+                    Some(_) => "there is no private key in this file; it must be PEM, without a passphrase",
                     None => "there is no private key beside this certificate; name its file in client_key",
                 }
                 .to_owned()
@@ -208,8 +190,8 @@ mod tests {
             ("client_cert: c.pem", NO_KEY),
             ("client_cert: c.pem, client_key: c.pem", NO_KEY),
             ("client_cert: c.pem, client_key: none.pem", "cannot read this file"),
-            ("client_key: k.pem", "a client_key without a client_cert"),
-            ("warn_days: many", "is no whole number"),
+            ("client_key: k.pem", "`client_key` needs a `client_cert`"),
+            ("warn_days: many", "is not a whole number"),
         ] {
             let text = format!("sites: [ {{ url: 'https://a.test', tls: {{ {tls} }} }} ]");
             let report = in_folder(&folder(), &text).expect_err(tls).to_string();

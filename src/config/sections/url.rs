@@ -1,7 +1,10 @@
 //! A site's URL: what may be asked, what may be shown, and the credentials that were written into it.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use percent_encoding::percent_decode_str;
 use url::{ParseError, Url};
 
 use crate::config::syntax::quote::is_sensitive;
@@ -10,7 +13,7 @@ use crate::model::{Secret, shown_url, text, zone};
 
 /// Longest URL, bytes.
 const URL_MAX: usize = 8 << 10;
-const NO_URL: &str = "this is no URL; write it with http:// or https://";
+const NO_URL: &str = "this is not a URL; it must start with http:// or https://";
 
 /// A URL to ask, without userinfo and fragment.
 #[derive(Clone, Debug)]
@@ -37,22 +40,20 @@ impl Address {
             return Err("this URL is longer than 8 KiB".to_owned());
         }
         if text.chars().any(|c| text::is_harmful(c) || c.is_whitespace()) {
-            return Err("this URL holds white space or a control character".to_owned());
+            return Err("this URL contains whitespace or a control character".to_owned());
         }
         let split = zone::split(text);
         if split.as_ref().is_some_and(|(_, zone)| !zone::is_zone(zone)) {
-            return Err(
-                "this URL names no interface after the %; write for instance http://[fe80::1%25eth0]/".to_owned()
-            );
+            return Err("this URL has no interface name after the %; example: http://[fe80::1%25eth0]/".to_owned());
         }
         let mut url =
             Url::parse(split.as_ref().map_or(text, |(rest, _)| rest.as_str())).map_err(|error| match error {
                 ParseError::RelativeUrlWithoutBase => NO_URL.to_owned(),
-                error => format!("this is no valid URL: {error}"),
+                error => format!("this is not a valid URL: {error}"),
             })?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(if text.contains("://") {
-                format!("the scheme {} is not supported; there are http and https", url.scheme())
+                format!("the scheme {} is not supported; use http or https", url.scheme())
             } else {
                 NO_URL.to_owned()
             });
@@ -63,8 +64,10 @@ impl Address {
         let has_userinfo = !url.username().is_empty() || url.password().is_some();
         let has_values = url.query().is_some() || url.fragment().is_some_and(|fragment| fragment.contains('='));
         let shown = if has_userinfo || has_values { shown_url(&url) } else { without_inner_userinfo(text) };
-        let secrets = secrets(&url);
-        let authorization = has_userinfo.then(|| basic(&url));
+        let decoded = |text| percent_decode_str(text).collect::<Vec<u8>>();
+        let authorization =
+            has_userinfo.then(|| basic(&decoded(url.username()), &decoded(url.password().unwrap_or_default())));
+        let secrets = secrets(&url, authorization.as_ref());
         let cleared = url.set_username("").and_then(|()| url.set_password(None));
         cleared.expect("a URL with a host can lose its userinfo");
         url.set_fragment(None);
@@ -87,7 +90,7 @@ impl Address {
             && text[scheme.len()..].starts_with([':'])
             && text[scheme.len() + 1..].starts_with(['/', '\\'])
         {
-            return Err(format!("after `{}:` a URL has two slashes: //", scheme.trim().to_ascii_lowercase()));
+            return Err(format!("two slashes must follow `{}:` in a URL", scheme.trim().to_ascii_lowercase()));
         }
         // So it would be after any other word, as in `htp:/user:password@host` and `http//user:password@host`.
         if let Some(slash) = text.find(['/', '\\']) {
@@ -114,14 +117,15 @@ fn without_inner_userinfo(text: &str) -> String {
 }
 
 /// What is secret in `url`, as it was written and decoded: its password or lone user name, and the values of a query whose keys say so.
-fn secrets(url: &Url) -> Vec<String> {
+fn secrets(url: &Url, authorization: Option<&Secret>) -> Vec<String> {
     let mut secrets = Vec::new();
     // A user name without a password is usually a token: `https://ghp_…@host/`.
     let written = url.password().unwrap_or_else(|| url.username());
     if !written.is_empty() {
         secrets.push(written.to_owned());
-        secrets.extend(String::from_utf8(percent_decoded(written)));
-        secrets.extend(basic(url).expose().split_once(' ').map(|(_, after)| after.to_owned()));
+        secrets.extend(percent_decode_str(written).decode_utf8().map(Cow::into_owned));
+        let encoded = authorization.and_then(|value| value.expose().split_once(' '));
+        secrets.extend(encoded.map(|(_, encoded)| encoded.to_owned()));
     }
     let is_secret = |key: &str| {
         let key = key.to_ascii_lowercase();
@@ -137,31 +141,9 @@ fn secrets(url: &Url) -> Vec<String> {
     secrets
 }
 
-/// `Basic` and the URL's userinfo (RFC 7617).
-fn basic(url: &Url) -> Secret {
-    let mut credentials = percent_decoded(url.username());
-    credentials.push(b':');
-    credentials.extend(percent_decoded(url.password().unwrap_or_default()));
-    Secret::new(format!("Basic {}", STANDARD.encode(credentials)))
-}
-
-fn percent_decoded(text: &str) -> Vec<u8> {
-    let (mut rest, mut decoded) = (text.as_bytes(), Vec::new());
-    while let [first, tail @ ..] = rest {
-        let hex = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        rest = tail;
-        match tail {
-            [high, low, after @ ..] if *first == b'%' => match (hex(*high), hex(*low)) {
-                (Some(high), Some(low)) => {
-                    decoded.push(high << 4 | low);
-                    rest = after;
-                }
-                _ => decoded.push(*first),
-            },
-            _ => decoded.push(*first),
-        }
-    }
-    decoded
+/// The value of an Authorization header with these credentials (RFC 7617).
+pub(crate) fn basic(username: &[u8], password: &[u8]) -> Secret {
+    Secret::new(format!("Basic {}", STANDARD.encode([username, password].join(&b':'))))
 }
 
 #[cfg(test)]

@@ -48,10 +48,10 @@ impl Kind {
     /// What is odd about it, after "which".
     pub(crate) const fn trouble(self) -> &'static str {
         match self {
-            Self::Space => "looks like a space and is none",
-            Self::Invisible | Self::Joiner | Self::Variation => "cannot be seen",
-            Self::Dash => "looks like a hyphen and is none",
-            Self::Quote => "looks like a quotation mark and is none: YAML keeps it in the value",
+            Self::Space => "looks like a space but is not one",
+            Self::Invisible | Self::Joiner | Self::Variation => "is invisible",
+            Self::Dash => "looks like a hyphen but is not one",
+            Self::Quote => "looks like a quotation mark but is not one: YAML keeps it in the value",
             Self::Cyrillic => "is a Cyrillic letter",
             Self::Greek => "is a Greek letter",
         }
@@ -78,7 +78,7 @@ pub(crate) const fn is_script(kind: Kind) -> bool {
 pub(crate) fn in_key(key: &str) -> String {
     let is_mixed = has_latin(key);
     find(key, |kind| is_mixed || !is_script(kind))
-        .map_or_else(String::new, |(_, c, kind)| format!(" (it holds {}, which {})", code(c), kind.trouble()))
+        .map_or_else(String::new, |(_, c, kind)| format!(" (it contains {}, which {})", code(c), kind.trouble()))
 }
 
 pub(crate) fn has_latin(text: &str) -> bool {

@@ -140,17 +140,17 @@ struct Builder {
 impl Builder {
     fn take(&mut self, event: Event<'_>, span: Range<usize>, tagged: bool) -> Result<(), Fault> {
         if tagged {
-            return Err(Fault::new(span, "tags (`!…`) have no meaning here"));
+            return Err(Fault::new(span, "tags (`!…`) are not supported"));
         }
         if self.tree.slots.len() >= NODES_MAX {
-            return Err(Fault::new(span, "more than 1,000,000 keys and values are too many"));
+            return Err(Fault::new(span, "there are more than 1,000,000 keys and values"));
         }
         let anchor = event.anchor_id();
         match event {
             Event::DocumentStart(..) => {
                 self.documents += 1;
                 if self.documents > 1 {
-                    return Err(Fault::new(span, "a second document begins here; a file holds one"));
+                    return Err(Fault::new(span, "a second document begins here; a file can hold only one"));
                 }
             }
             Event::Alias(id) => {
@@ -250,7 +250,7 @@ mod tests {
         let open = "[".repeat(100_000);
         assert!(refusal(&open).contains("recursion limit"), "{}", refusal(&open));
         assert!(refusal("a: b: c\n").contains("not YAML"));
-        assert!(refusal(&"- a\n".repeat(NODES_MAX)).contains("too many"));
+        assert!(refusal(&"- a\n".repeat(NODES_MAX)).contains("more than 1,000,000"));
         assert!(refusal("a: 1\n--- \nb: 2\n").contains("second document"));
         assert!(refusal("a: !!int 1\n").contains("tags"));
         // Nine to the ninth nodes, were the aliases copied out.

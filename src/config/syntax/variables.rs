@@ -107,7 +107,7 @@ impl Substitutions<'_> {
             let name = if name.chars().all(is_word) { name } else { "***" };
             let shown = if default.is_some() { format!("{name}:-***") } else { name.to_owned() };
             let message =
-                format!("`${{{shown}}}` is no expression; there are ${{VAR}}, ${{VAR:-default}}, ${{file:PATH}}");
+                format!("`${{{shown}}}` is not an expression; write ${{VAR}}, ${{VAR:-default}} or ${{file:PATH}}");
             return Err((message, dollar()));
         }
         let Some(env) = self.env else {
@@ -245,11 +245,11 @@ mod tests {
         let told: Vec<(usize, &str)> = failed.iter().map(|f| (f.index, f.message.as_str())).collect();
         assert_eq!(told.len(), 4);
         assert_eq!(told[0], (0, "environment variable A is not set"));
-        assert!(told[1].0 == 2 && told[1].1.starts_with("`${b-c}` is no expression"), "{told:?}");
+        assert!(told[1].0 == 2 && told[1].1.starts_with("`${b-c}` is not an expression"), "{told:?}");
         assert!(told[2].0 == 3 && told[2].1.starts_with("cannot read the file /nowhere/at/all: "), "{told:?}");
         assert_eq!(told[3], (4, "this `${` is never closed"));
         let odd = expand("pa${ss@word}x").unwrap_err().remove(0).message;
-        assert!(odd.starts_with("`${***}` is no expression"), "{odd}");
+        assert!(odd.starts_with("`${***}` is not an expression"), "{odd}");
     }
 
     #[test]

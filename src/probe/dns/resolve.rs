@@ -19,9 +19,9 @@ use hickory_resolver::proto::rr::Name;
 use tokio::sync::Semaphore;
 use url::Host;
 
+use crate::model::Resolver;
 use crate::model::{Cause, Family, Phase};
 use crate::probe::failure::Failure;
-use crate::probe::options::Resolver;
 use crate::probe::stopwatch::{Stopwatch, Waiting};
 use crate::probe::tcp::connect::alternate;
 
