@@ -1,43 +1,43 @@
-//! Why a configuration cannot be used.
+//! The error of a configuration that cannot be used.
 
 use std::io;
 use std::path::PathBuf;
 
 use crate::config::files::file::Named;
 
-/// Why there is no configuration.
+/// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// There is no such file.
+    /// The file does not exist.
     #[error("error: there is no {}", .path.display())]
     Missing {
-        /// The file that was asked for.
+        /// The requested file.
         path: PathBuf,
     },
-    /// The file is there, but cannot be read.
+    /// The file exists but cannot be read.
     #[error("error: cannot read {}: {source}", .path.display())]
     Unreadable {
-        /// The file that was asked for.
+        /// The requested file.
         path: PathBuf,
-        /// Why.
+        /// The error of the system.
         source: io::Error,
     },
-    /// Its text is wrong; displayed as the whole report.
+    /// The text is invalid; displayed as the whole report.
     #[error("{report}")]
     Invalid {
-        /// Every fault with its place and its line, and the closing line; without a line feed at the end.
+        /// Every fault with its position and its line, then a summary; without a line feed at the end.
         report: String,
-        /// How many there are, at least 1.
+        /// The number of faults, at least 1.
         faults: usize,
-        /// The first one on one line: `12:5 unknown key …`.
+        /// The first fault on one line: `12:5 unknown key …`.
         first: String,
-        /// The other files that were read or could not be.
+        /// The other files that the text names, readable or not.
         files: Named,
     },
 }
 
 impl ConfigError {
-    /// The same of a text that names `files`.
+    /// The same error with the files that the text names.
     pub(crate) fn naming(mut self, named: Named) -> Self {
         if let Self::Invalid { files, .. } = &mut self {
             *files = named;

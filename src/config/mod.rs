@@ -1,11 +1,10 @@
-//! sites.yaml, from text to a validated configuration.
+//! Reads and validates sites.yaml.
 //!
-//! The idea: `keys::declared` holds what can be written; `syntax` makes a tree in which every node knows its place;
-//! `keys::reader` walks it with `${…}` expanded; `sections` take the keys that are declared and leave the rest to be unknown;
-//! every fault is noted with its place, and `excerpt` shows all of them at once. What comes out holds the invariants of [`crate::model::Site`].
+//! `keys::declared` lists the keys; `syntax` parses the text into a tree with positions; `keys::reader` walks it and expands
+//! `${…}`; `sections` take the declared keys, the rest is unknown; `excerpt` shows all faults at once, each at its position.
 //!
-//! Limits: a file of at most 8 MiB in UTF-8, one document. Relative paths are relative to the file's folder. No
-//! content of a variable and no secret appears in an error or a warning.
+//! Invariants: a [`Config`] keeps the invariants of [`crate::model::Site`]; no error and no warning shows the content of a
+//! variable or a secret. Bounds: one UTF-8 document of at most 8 MiB. Relative paths start at the folder of the file.
 
 mod diagnostics;
 mod error;
@@ -37,7 +36,7 @@ pub use sections::export::typed_sink;
 pub use sections::site::ConfiguredSite;
 pub use sections::{Dashboard, Storage, Symbols, Theme, default_views};
 
-use diagnostics::lookalike::SeenNames;
+use diagnostics::lookalike::{SeenNames, with_lookalikes};
 use diagnostics::warning::Warnings;
 use excerpt::redact::Redactor;
 use excerpt::source::SourceText;
@@ -61,31 +60,31 @@ pub struct Config {
     pub sites: Vec<ConfiguredSite>,
     /// The sites with `enabled: false`, in the order of the file.
     pub disabled: Vec<ConfiguredSite>,
-    /// What to run with the alerts of one moment.
+    /// The program to run on alerts.
     pub exec: Option<Arc<Exec>>,
     /// The views, at least one.
     pub views: Vec<View>,
-    /// How the dashboard looks.
+    /// Appearance and sound of the dashboard.
     pub dashboard: Dashboard,
-    /// Who answers for names.
+    /// Who resolves host names.
     pub resolver: Resolver,
-    /// Where samples are kept; none for ad hoc sites.
+    /// Where samples are stored; none for ad hoc sites.
     pub storage: Option<Storage>,
     /// The InfluxDB that samples are exported to.
     pub export: Option<ExportTarget>,
-    /// What is not wrong but will surprise, one line each, with its place in the file.
+    /// Surprising settings, one line each, with its position in the file.
     pub warnings: Vec<String>,
-    /// What must not come back in a text of a command or of an export's server: what expressions stand for, credentials.
+    /// Masked in the output of commands and of servers: the contents of expressions, credentials.
     pub secrets: KnownSecrets,
-    /// The files that were read besides: those of `${file:…}` and of certificates.
+    /// The other files that were read: those of `${file:…}` and of certificates.
     pub files: Named,
 }
 
 impl Config {
-    /// What the expressions stand for, the secrets of all sites, and the export's credentials.
+    /// The contents of `expressions`, the secrets of all sites, and the export's credentials.
     fn all_secrets(&self, expressions: &[String]) -> KnownSecrets {
-        let sites = self.sites.iter().chain(&self.disabled).flat_map(|watched| watched.site.secrets.iter());
-        let export = self.export.iter().filter_map(|sink| sink.authorization.as_ref());
+        let sites = self.sites.iter().chain(&self.disabled).flat_map(|configured| configured.site.secrets.iter());
+        let export = self.export.iter().filter_map(|target| target.authorization.as_ref());
         let export = export.filter_map(|secret| secret.expose().split_once(' ')).map(|(_, secret)| secret);
         KnownSecrets::new(expressions.iter().map(String::as_str).chain(sites).chain(export))
     }
@@ -100,8 +99,8 @@ pub fn load(path: &Path, env: &Env<'_>) -> Result<Config, ConfigError> {
     load_with(path, Some(env))
 }
 
-/// The same with every `${…}` left unchecked, for places that have no secrets: a value that holds one counts as not
-/// written, and a site whose URL holds one is left out.
+/// Validates the file at `path` without expanding `${…}`, for places without the secrets: a value with an expression counts as
+/// absent, and a site with one in its URL is left out.
 ///
 /// # Errors
 /// As [`load`].
@@ -109,7 +108,7 @@ pub fn load_without_env(path: &Path) -> Result<Config, ConfigError> {
     load_with(path, None)
 }
 
-/// Validates `text`, which errors call `file_name` and whose relative paths begin at `base_dir`.
+/// Validates `text`. Errors call it `file_name`; relative paths start at `base_dir`.
 ///
 /// # Errors
 /// [`ConfigError::Invalid`] with every fault of the text.
@@ -117,11 +116,10 @@ pub fn parse(text: &str, file_name: &str, base_dir: &Path, env: &Env<'_>) -> Res
     validate(text, file_name, Substitutions::new(Some(env), base_dir), false)
 }
 
-/// A configuration for URLs that were typed: default interval, views and rule, no store. The scheme may be left out;
-/// a URL given twice is one site.
+/// A configuration for typed URLs: default settings, no store. The scheme may be left out; a repeated URL is one site.
 ///
 /// # Errors
-/// [`ConfigError::Invalid`] with every text that is no URL.
+/// [`ConfigError::Invalid`] with every text that is not a URL.
 pub fn ad_hoc(urls: &[String]) -> Result<Config, ConfigError> {
     let (mut sites, mut refused): (Vec<ConfiguredSite>, _) = (Vec::new(), Vec::new());
     for text in urls {
@@ -166,7 +164,7 @@ fn load_with(path: &Path, env: Option<&Env<'_>>) -> Result<Config, ConfigError> 
     validate(&text, &name, Substitutions::new(env, &base_dir), exposed)
 }
 
-/// Whether others than its owner can read the file at `path`.
+/// Whether users other than its owner can read the file at `path`.
 #[cfg(unix)]
 fn is_exposed(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
@@ -206,7 +204,7 @@ fn validate(text: &str, name: &str, scope: Substitutions<'_>, exposed: bool) -> 
             if let Some(env) = env {
                 warnings.proxies(env);
             }
-            config.warnings = diagnostics::lookalike::noted(warnings, &tree, text).into_lines(&source);
+            config.warnings = with_lookalikes(warnings, &tree, text).into_lines(&source);
             config.files = files;
             config.secrets = config.all_secrets(&expressions);
             if let Some(exec) = &mut config.exec {
@@ -310,8 +308,8 @@ impl RawConfig {
         if let (true, false, Some(id)) = (config.sites.is_empty(), config.disabled.is_empty(), self.sites_at) {
             reader.fault_at(id, "every site is disabled, so there is nothing to watch");
         }
-        if let Some(ExecSection { exec, doubt }) = self.exec {
-            if let Some((at, text)) = doubt {
+        if let Some(ExecSection { exec, obstacle }) = self.exec {
+            if let Some((at, text)) = obstacle {
                 warnings.add(Some(at), None, text);
             }
             config.exec = Some(Arc::new(exec));
@@ -345,9 +343,9 @@ mod tests {
         site.headers.iter().map(|(name, value)| format!("{name}: {}", value.expose())).collect()
     }
 
-    /// Ten thousand sites may name one file and one pattern, each of its own accord.
+    /// Ten thousand sites may each name the same file and pattern.
     #[test]
-    fn what_many_sites_name_is_made_once() {
+    fn shared_files_and_patterns_are_made_once() {
         let folder = tempfile::tempdir().unwrap();
         let key = rcgen::KeyPair::generate().unwrap();
         let certificate = rcgen::CertificateParams::new(vec!["a".to_owned()]).unwrap().self_signed(&key).unwrap();
@@ -362,7 +360,7 @@ mod tests {
             .unwrap();
         }
         let config = parse(&text, "sites.yaml", folder.path(), &env).unwrap_or_else(|error| panic!("{error}"));
-        let files: Vec<_> = config.sites.iter().map(|watched| watched.site.tls.files.as_ref().unwrap()).collect();
+        let files: Vec<_> = config.sites.iter().map(|configured| configured.site.tls.files.as_ref().unwrap()).collect();
         assert!(files.iter().all(|of| Arc::ptr_eq(&of.roots, &files[0].roots)));
         assert!(files.iter().skip(1).step_by(2).all(|of| Arc::ptr_eq(of, files[1])));
         assert_eq!(config.files.len(), 1);
@@ -385,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_out_of_a_variable_is_not_shown() {
+    fn the_content_of_a_variable_is_not_shown() {
         for (url, shown) in [
             ("https://a.example/hook/${TOKEN}/x?k=v", "https://a.example/hook/***/x?k=***"),
             ("https://${TOKEN}.example/", "https://***.example/"),
@@ -405,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn a_site_says_how_it_is_asked_and_names_have_a_resolver() {
+    fn request_keys_and_the_resolver_are_read() {
         let config = taken(
             "
             defaults: { http: 2, ip: 4, keep_alive: true, expect: { max_response_time: 1s }, max_body: 1GiB }
@@ -465,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn own_keys_win_over_merged_ones_and_earlier_merges_over_later_ones() {
+    fn own_keys_win_over_merged_ones_and_earlier_merges_win() {
         let config = taken(
             "
             x-a: &a { interval: 1m, timeout: 40s }
@@ -485,14 +483,15 @@ mod tests {
             sites: [https://a.example, { url: https://b.example, enabled: true }, https://c.example]
             ",
         );
-        let names =
-            |sites: &[ConfiguredSite]| sites.iter().map(|watched| watched.site.name.to_string()).collect::<Vec<_>>();
+        let names = |sites: &[ConfiguredSite]| {
+            sites.iter().map(|configured| configured.site.name.to_string()).collect::<Vec<_>>()
+        };
         assert_eq!(names(&config.sites), ["https://b.example"]);
         assert_eq!(names(&config.disabled), ["https://a.example", "https://c.example"]);
     }
 
     #[test]
-    fn what_a_variable_holds_never_becomes_a_name_or_a_debug_text() {
+    fn a_variable_never_shows_in_a_name_or_debug_text() {
         let config =
             taken("sites: [{ url: 'https://a.example/${TOKEN}', headers: { X: '${TOKEN}' }, body: '${TOKEN}' }]");
         let site = &config.sites[0].site;
@@ -509,12 +508,12 @@ mod tests {
         }
         let config = taken(&text);
         assert_eq!(config.sites.len(), 10_000);
-        assert!(config.sites.iter().all(|watched| watched.site.interval.as_secs() == 5));
+        assert!(config.sites.iter().all(|configured| configured.site.interval.as_secs() == 5));
         assert_eq!(&*config.sites[9_999].site.name, "site-9999");
     }
 
     #[test]
-    fn a_missing_file_an_unreadable_one_and_a_wrong_one_are_told_apart() {
+    fn missing_unreadable_and_invalid_files_differ() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("sites.yaml");
         assert!(matches!(load(&path, &env), Err(ConfigError::Missing { .. })));
@@ -531,7 +530,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_begin_at_the_folder_of_the_file() {
+    fn paths_start_at_the_folder_of_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("sites.yaml");
         std::fs::write(dir.path().join("token"), "from a file\n").unwrap();
@@ -547,7 +546,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_secret_in_a_file_that_others_can_read_is_warned_of() {
+    fn a_secret_in_an_exposed_file_is_a_warning() {
         use std::os::unix::fs::PermissionsExt as _;
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("sites.yaml");
@@ -563,14 +562,14 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_that_is_not_followed_is_warned_of() {
+    fn an_ignored_proxy_is_a_warning() {
         let env = |name: &str| (name == "HTTPS_PROXY").then(|| "http://proxy:3128".to_owned());
         let config = parse("sites: [https://a.example]", "sites.yaml", Path::new(""), &env).unwrap();
         assert_eq!(config.warnings, ["HTTPS_PROXY is set; webmon connects directly"]);
     }
 
     #[test]
-    fn without_variables_the_rest_can_be_checked() {
+    fn a_file_can_be_checked_without_variables() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("sites.yaml");
         let text = "sites: [{ url: https://a.example, interval: '${I}', headers: { A: '${B}' } }, 'https://${HOST}']";
@@ -584,10 +583,10 @@ mod tests {
     }
 
     #[test]
-    fn urls_that_were_typed_need_no_file() {
+    fn typed_urls_need_no_file() {
         let urls = ["https://a.example", "b.example/x", "https://a.example", "127.0.0.1:80"].map(str::to_owned);
         let config = ad_hoc(&urls).unwrap();
-        let names: Vec<&str> = config.sites.iter().map(|watched| &*watched.site.name).collect();
+        let names: Vec<&str> = config.sites.iter().map(|configured| &*configured.site.name).collect();
         assert_eq!(names, ["https://a.example", "b.example/x", "127.0.0.1:80"]);
         assert_eq!((config.storage, config.views), (None, default_views()));
 
@@ -602,6 +601,6 @@ mod tests {
         let config = taken(text);
         assert_eq!((config.sites.len(), config.warnings.len()), (5, 0), "{:?}", config.warnings);
         assert_eq!(config.views, default_views());
-        assert!(config.sites.iter().all(|watched| duration::format(watched.site.interval) == "10s"));
+        assert!(config.sites.iter().all(|configured| duration::format(configured.site.interval) == "10s"));
     }
 }

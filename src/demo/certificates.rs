@@ -1,7 +1,7 @@
-//! The certificates of the demonstration: an authority of its own, made at the start and forgotten at the end.
+//! Makes the certificates of the demo, signed by its own authority.
 //!
-//! They are made anew each time because their dates have to fit the day on which the demonstration is seen. Keys stay
-//! in memory. A P-256 key and a signature take well under a millisecond.
+//! They are made at each start, because their dates depend on the day of the demo. Keys stay in memory. Cost: a P-256 key and a
+//! signature take well under a millisecond.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use crate::model::Timestamp;
 
 use super::DemoError;
 
-/// An authority that is trusted by nobody but the demonstration's own prober.
+/// An authority that only the prober of the demo trusts.
 pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Authority {
-    /// A new one.
+    /// Makes an authority with a new key.
     ///
     /// # Errors
     /// [`DemoError::Certificate`].
@@ -35,13 +35,13 @@ impl Authority {
         Ok(Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate()?)? })
     }
 
-    /// Its certificate (DER), to be trusted.
+    /// Its certificate, DER.
     #[must_use]
     pub fn root(&self) -> Vec<u8> {
         self.issuer.der().to_vec()
     }
 
-    /// What a server on 127.0.0.1 shows whose certificate is called `name` and `valid` then.
+    /// TLS for a server on 127.0.0.1 with a certificate for `name`, valid during `valid`.
     ///
     /// # Errors
     /// [`DemoError::Certificate`], [`DemoError::Tls`].

@@ -1,12 +1,9 @@
-//! The websites of `webmon demo`: small servers on loopback, on a thread of their own, played by a script.
+//! The websites of `webmon demo`: small servers on loopback, on their own thread, that follow a script.
 //!
-//! The idea: nothing about the monitor is simulated. It probes these servers over real sockets with the real prober,
-//! which trusts the demonstration's own authority besides the usual ones. What is simulated is the websites alone.
-//!
-//! A [`Demo`] first takes its addresses ([`Demo::open`]), so that a machine that refuses them is known before anything
-//! is shown; then it is asked what to watch ([`Demo::config`]); then it answers, until its [`Serving`] is dropped.
-//! `closed` is a socket that is bound and never listens: connections to it are refused, and nobody else can take its
-//! port meanwhile. Limits: see `server`.
+//! Only the websites are simulated. The monitor probes them over real sockets with the real prober, which also trusts the
+//! authority of the demo. [`Demo::open`] binds the addresses first, so that a machine without loopback is known early;
+//! [`Demo::config`] lists the sites; [`Demo::serve`] answers until its [`Serving`] is dropped. The site `closed` is a socket that
+//! is bound and never listens: it refuses connections and keeps its port from other programs. Bounds: see `server`.
 
 mod certificates;
 mod script;
@@ -31,34 +28,34 @@ use crate::model::Timestamp;
 
 use certificates::Authority;
 pub use script::{DemoSite, ROUND, narration};
-use server::{OPEN_MAX, Website};
+use server::{CONNECTIONS_MAX, Website};
 
 const DAY: Duration = Duration::from_hours(24);
-/// How long a loopback connection may take before loopback counts as refused.
+/// Time for a loopback connection.
 const LOOPBACK_WAIT: Duration = Duration::from_secs(2);
 
-/// Why there can be no demonstration here.
+/// Why the demo cannot run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DemoError {
-    /// This machine gives no address.
+    /// No address can be bound.
     #[error("demo: cannot listen on 127.0.0.1: {0}; the demo needs loopback, and nothing else of the network")]
     Listen(io::Error),
-    /// This machine does not let us connect to ourselves.
+    /// Loopback connections fail.
     #[error("demo: cannot connect to 127.0.0.1: {0}; the demo needs loopback, and nothing else of the network")]
     Connect(io::Error),
-    /// No certificate could be made.
+    /// A certificate cannot be made.
     #[error("demo: cannot make a certificate: {0}; please report this")]
     Certificate(#[from] rcgen::Error),
-    /// A certificate was refused.
+    /// TLS cannot be set up.
     #[error("demo: cannot set up TLS: {0}; please report this")]
     Tls(#[from] rustls::Error),
-    /// There is no thread to be had.
+    /// A thread cannot be started.
     #[error("demo: cannot start a thread: {0}")]
     Thread(io::Error),
 }
 
-/// Simulated websites that have their addresses and do not answer yet.
+/// Simulated websites that are bound and do not answer yet.
 pub struct Demo {
     websites: Vec<(DemoSite, Option<Arc<ServerConfig>>, StdListener)>,
     closed: TcpSocket,
@@ -66,7 +63,7 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// Takes the addresses and makes the certificates, for a demonstration that begins at `now`.
+    /// Binds the addresses and makes the certificates for a demo that starts at `now`.
     ///
     /// # Errors
     /// See [`DemoError`].
@@ -74,7 +71,7 @@ impl Demo {
         let authority = Authority::new()?;
         let mut websites = Vec::new();
         for place in DemoSite::ALL {
-            // Half a day more, so that it says 6 days all day long.
+            // Half a day more, so that it has 6 days left for the next hours.
             let (ends, begins) = (now.after(6 * DAY + DAY / 2), now.before(60 * DAY));
             let identity = match place {
                 DemoSite::Steady => Some(authority.identity("steady.demo", begins..ends)?),
@@ -94,16 +91,16 @@ impl Demo {
         Ok(demo)
     }
 
-    /// The authority's certificate (DER), for the prober to trust.
+    /// The certificate of the authority for the prober, DER.
     #[must_use]
     pub fn root(&self) -> Vec<u8> {
         self.root.clone()
     }
 
-    /// What to watch and how: checks every second, judged over 10 s, so that things happen while one looks.
+    /// The configuration of the monitor: checks every second, evaluated over 10 s, so that the user sees changes soon.
     ///
     /// # Errors
-    /// [`DemoError::Listen`], when the system does not know an address it gave.
+    /// [`DemoError::Listen`], if the system does not return a bound address.
     pub fn config(&self) -> Result<Config, DemoError> {
         let mut text = String::from(SETTINGS);
         for place in DemoSite::ALL {
@@ -111,7 +108,7 @@ impl Demo {
             writeln!(text, "  - {{ name: {}, url: \"{scheme}://{address}/\" }}", place.name())
                 .expect("writing to a String cannot fail");
         }
-        Ok(config::parse(&text, "demo", Path::new(""), &|_| None).expect("the demo's settings are right, as tested"))
+        Ok(config::parse(&text, "demo", Path::new(""), &|_| None).expect("a test validates these settings"))
     }
 
     fn address(&self, place: DemoSite) -> io::Result<(&'static str, SocketAddr)> {
@@ -122,18 +119,18 @@ impl Demo {
         }
     }
 
-    /// Answers from now on, on a thread of its own; `elapsed` tells the time since the start.
+    /// Answers from now on, on its own thread; `elapsed` is the time since the start.
     ///
     /// # Errors
     /// [`DemoError::Thread`], [`DemoError::Listen`].
     pub fn serve(self, elapsed: impl Fn() -> Duration + Send + Sync + 'static) -> Result<Serving, DemoError> {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(DemoError::Thread)?;
         let elapsed: server::Elapsed = Arc::new(elapsed);
-        let open = Arc::new(Semaphore::new(OPEN_MAX));
+        let open = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let entered = runtime.enter();
         for (place, identity, listener) in self.websites {
             let listener = TcpListener::from_std(listener).map_err(DemoError::Listen)?;
-            let website = Website { place, identity, elapsed: Arc::clone(&elapsed), asked: AtomicU64::new(0) };
+            let website = Website { place, identity, elapsed: Arc::clone(&elapsed), requests: AtomicU64::new(0) };
             runtime.spawn(Arc::new(website).serve(listener, Arc::clone(&open)));
         }
         drop(entered);
@@ -142,7 +139,7 @@ impl Demo {
         let thread = std::thread::Builder::new()
             .name("webmon-demo".to_owned())
             .spawn(move || {
-                // Told or dropped, either way it is over.
+                // Ends when the sender is dropped.
                 drop(runtime.block_on(stopped));
                 drop(closed);
             })
@@ -151,7 +148,7 @@ impl Demo {
     }
 }
 
-/// Websites that answer as long as this lives.
+/// Websites that answer until this is dropped.
 #[derive(Debug)]
 pub struct Serving {
     stop: Option<oneshot::Sender<()>>,
@@ -162,7 +159,7 @@ impl Drop for Serving {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // A panic over there has said on stderr what it had to say.
+            // A panic of the thread is already on stderr.
             drop(thread.join());
         }
     }

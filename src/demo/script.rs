@@ -1,37 +1,35 @@
-//! The script: what each simulated website answers, and what is told of it. Pure functions of the time since the start.
+//! The script of the demo: the answers of each website and the narration, as functions of the time since the start.
 //!
-//! It is played in rounds of [`ROUND`]. Each scene has a first second and a sentence, in which `{}` stands for the
-//! seconds to the next scene; the scenes and the answers are made from the same constants, and a test plays the answers
-//! against the alert rule and holds the sentences to what comes of it. What looks random is a hash of the number of
-//! the request, so that every run shows the same.
+//! It repeats every [`ROUND`]. Scenes and answers share their constants, and a test runs the answers through the alert rule to
+//! verify the narration. Random-looking values are a hash of the index of the request, so that every run shows the same.
 
 use std::ops::Range;
 use std::time::Duration;
 
-/// After this long the script begins anew, without its introduction.
+/// After this time the script repeats, without its introduction.
 pub const ROUND: Duration = Duration::from_secs(90);
 
 /// Seconds of a round in which `flappy` does not answer.
 const SILENT: Range<u64> = 12..24;
-/// Seconds of a round in which `moody` answers mostly with errors.
+/// Seconds of a round in which `moody` mostly returns errors.
 const BAD: Range<u64> = 50..64;
 
-/// The simulated websites, in the order of their table.
+/// The simulated websites, in the order of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DemoSite {
-    /// Always well, over TLS, with a certificate about to expire.
+    /// Always up, over TLS, with a certificate about to expire.
     Steady,
-    /// Well, but its times are all over the place.
+    /// Up, with scattered response times.
     Jittery,
-    /// Slow, at the end of two redirects.
+    /// Slow, behind two redirects.
     Detour,
-    /// An error now and then, and mostly errors for a while.
+    /// Sometimes an error, and mostly errors for a while.
     Moody,
     /// Stops answering and comes back.
     Flappy,
     /// Its certificate has expired.
     Expired,
-    /// Nobody listens there.
+    /// Refuses connections.
     Closed,
 }
 
@@ -40,7 +38,7 @@ impl DemoSite {
     pub const ALL: [Self; 7] =
         [Self::Steady, Self::Jittery, Self::Detour, Self::Moody, Self::Flappy, Self::Expired, Self::Closed];
 
-    /// Its name in the table.
+    /// The name in the table.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -55,18 +53,18 @@ impl DemoSite {
     }
 }
 
-/// What a website does with a request.
+/// The reply of a website to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// Nothing, until the client leaves.
+    /// Nothing until the client disconnects.
     Silence,
-    /// An answer with this status, after a while.
+    /// This status, after a delay.
     Status(u16, Duration),
-    /// A redirect to this path, after a while.
+    /// A redirect to this path, after a delay.
     Redirect(&'static str, Duration),
 }
 
-/// What `place` does with its request number `number` (from 0) for `path`, `elapsed` after the start.
+/// The reply of `place` to request `number` (from 0) for `path`, `elapsed` after the start.
 #[must_use]
 pub fn answer(place: DemoSite, path: &str, number: u64, elapsed: Duration) -> Reply {
     let second = second_of_round(elapsed);
@@ -74,7 +72,7 @@ pub fn answer(place: DemoSite, path: &str, number: u64, elapsed: Duration) -> Re
     let ms = Duration::from_millis;
     match place {
         DemoSite::Steady | DemoSite::Expired | DemoSite::Closed => Reply::Status(200, ms(18 + noise % 4)),
-        // Mostly quick, one in nine answers up to 0.4 s late.
+        // Mostly fast; one in nine takes up to 0.4 s.
         DemoSite::Jittery if noise.is_multiple_of(9) => Reply::Status(200, ms(120 + noise / 9 % 280)),
         DemoSite::Jittery => Reply::Status(200, ms(8 + noise / 9 % 60)),
         DemoSite::Detour => match path {
@@ -92,11 +90,11 @@ pub fn answer(place: DemoSite, path: &str, number: u64, elapsed: Duration) -> Re
     }
 }
 
-/// A moment of the script, until the next one.
+/// A part of the narration, until the next one.
 struct Scene {
-    /// Its first second in the round.
+    /// The first second in the round.
     from: u64,
-    /// What is told; `{}` stands for the seconds that it still lasts.
+    /// `{}` stands for the remaining seconds of the scene.
     text: &'static str,
 }
 
@@ -123,11 +121,11 @@ const SCENES: [Scene; 10] = [
     Scene { from: BAD.end + 12, text: r#""steady" is up; its certificate ends in 6 days: cert 6d · next in {} s"# },
 ];
 
-/// What happens now, what comes next and where to look: at most 73 cells, `elapsed` after the start.
+/// The narration at `elapsed` after the start: what happens, what comes next, where to look. At most 73 cells.
 #[must_use]
 pub fn narration(elapsed: Duration) -> String {
     let second = second_of_round(elapsed);
-    let current = SCENES.iter().rposition(|scene| scene.from <= second).expect("the first scene begins at 0");
+    let current = SCENES.iter().rposition(|scene| scene.from <= second).expect("the first scene starts at 0");
     if elapsed < ROUND && current == 0 {
         return INTRODUCTION.to_owned();
     }
@@ -192,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn alerts_come_in_the_scenes_that_speak_of_them_whenever_the_checks_fall() {
+    fn alerts_come_in_their_scenes_for_any_offset_of_the_checks() {
         for (place, fails, ends) in [(DemoSite::Flappy, SILENT, SILENT.end + 12), (DemoSite::Moody, BAD, BAD.end + 12)]
         {
             for offset in (0..1_000).step_by(50).map(Duration::from_millis) {
@@ -201,21 +199,21 @@ mod tests {
                 assert_eq!(states, [AlertState::Down, AlertState::Up, AlertState::Down, AlertState::Up], "{place:?}");
                 for (round, pair) in seen.chunks(2).enumerate() {
                     let start = ROUND * u32::try_from(round).unwrap();
-                    let [from, told, end, ends] = [fails.start, fails.start + 4, fails.end, ends]
+                    let [from, alerted, end, ends] = [fails.start, fails.start + 4, fails.end, ends]
                         .map(|second| start + Duration::from_secs(second));
                     let (down, up) = (pair[0].0, pair[1].0);
-                    assert!(down > from && down < told, "{place:?} down at {down:?}");
+                    assert!(down > from && down < alerted, "{place:?} down at {down:?}");
                     assert!(up > end && up < ends, "{place:?} up at {up:?}");
                 }
             }
         }
-        // The promise: the first alert of the site that flaps within 20 s, closed again within 60 s.
+        // The first alert of `flappy` comes within 20 s and ends within 60 s.
         let flappy = transitions(DemoSite::Flappy, SECOND);
         assert!(flappy[0].0 < Duration::from_secs(SILENT.start + 4) && flappy[1].0 < Duration::from_mins(1));
     }
 
     #[test]
-    fn the_others_never_alert_by_their_answers() {
+    fn the_other_sites_never_alert() {
         for place in [DemoSite::Steady, DemoSite::Jittery] {
             assert_eq!(transitions(place, Duration::ZERO), [], "{place:?}");
         }
@@ -253,13 +251,13 @@ mod tests {
     }
 
     #[test]
-    fn no_answer_but_silence_takes_as_long_as_a_check_may() {
+    fn every_reply_but_silence_is_within_the_timeout() {
         for place in DemoSite::ALL {
             for number in 0..1_000 {
                 for path in ["/", "/moved", "/new-address"] {
                     match answer(place, path, number, Duration::ZERO) {
                         Reply::Status(_, takes) | Reply::Redirect(_, takes) => assert!(takes * 2 < TIMEOUT),
-                        Reply::Silence => panic!("nobody is silent at the start"),
+                        Reply::Silence => panic!("no site is silent at the start"),
                     }
                 }
             }

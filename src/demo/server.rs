@@ -1,7 +1,7 @@
-//! A simulated website: reads a request, asks the script, answers over HTTP/1.1, one request a connection.
+//! A simulated website: answers one HTTP/1.1 request per connection by the script.
 //!
-//! Limits: [`OPEN_MAX`] connections at once over all websites (others wait in the system's queue), [`HEAD_MAX`] bytes of
-//! request, [`LIFE`] a connection. A client that breaks off is normal and nobody is told.
+//! A client that disconnects early is normal and not reported. Bounds: [`CONNECTIONS_MAX`] connections over all websites (others
+//! wait in the system's queue), [`HEAD_MAX`] bytes per request, [`CONNECTION_MAX`] per connection.
 
 use std::fmt::Write as _;
 use std::io;
@@ -17,41 +17,41 @@ use tokio_rustls::TlsAcceptor;
 
 use super::script::{DemoSite, Reply, answer};
 
-/// Connections that are open at once.
-pub const OPEN_MAX: usize = 256;
+/// Open connections.
+pub const CONNECTIONS_MAX: usize = 256;
 const HEAD_MAX: usize = 16 << 10;
-const LIFE: Duration = Duration::from_secs(10);
-/// A rest after the system refused a connection, for want of descriptors for instance.
-const REST: Duration = Duration::from_millis(50);
+const CONNECTION_MAX: Duration = Duration::from_secs(10);
+/// Pause after a failed accept, for instance without file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The time since the start.
 pub type Elapsed = Arc<dyn Fn() -> Duration + Send + Sync>;
 
 /// A website on its listener.
 pub struct Website {
-    /// Which one.
+    /// The site of the script.
     pub place: DemoSite,
-    /// What it shows in a handshake, if it speaks TLS.
+    /// Present if it uses TLS.
     pub identity: Option<Arc<ServerConfig>>,
     /// The time since the start.
     pub elapsed: Elapsed,
     /// Requests so far.
-    pub asked: AtomicU64,
+    pub requests: AtomicU64,
 }
 
 impl Website {
-    /// Serves what comes to `listener`, for ever.
+    /// Serves the connections of `listener`, for ever.
     pub async fn serve(self: Arc<Self>, listener: TcpListener, open: Arc<Semaphore>) {
         loop {
             let permit = Arc::clone(&open).acquire_owned().await.expect("this semaphore is never closed");
             let Ok((stream, _)) = listener.accept().await else {
-                tokio::time::sleep(REST).await;
+                tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             };
             let website = Arc::clone(&self);
             tokio::spawn(async move {
-                // However a connection ends, its client has seen what it was to see.
-                drop(tokio::time::timeout(LIFE, website.connection(stream)).await);
+                // The client sees how a connection ends, so errors need no report.
+                drop(tokio::time::timeout(CONNECTION_MAX, website.connection(stream)).await);
                 drop(permit);
             });
         }
@@ -67,7 +67,7 @@ impl Website {
 
     async fn converse(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
         let Some(path) = read_path(&mut stream).await? else { return Ok(()) };
-        let number = self.asked.fetch_add(1, Ordering::Relaxed);
+        let number = self.requests.fetch_add(1, Ordering::Relaxed);
         let text = match answer(self.place, &path, number, (self.elapsed)()) {
             Reply::Silence => None,
             Reply::Status(status, after) => Some((response(self.place, status, None), after)),
@@ -78,14 +78,14 @@ impl Website {
             stream.write_all(text.as_bytes()).await?;
             stream.shutdown().await?;
         }
-        // The client is to close last, so that it learns of every byte.
+        // The client closes first, so that no byte is lost to a reset.
         let mut rest = [0; 512];
         while stream.read(&mut rest).await? > 0 {}
         Ok(())
     }
 }
 
-/// The path of the request, once its whole head is there; none for what is no request.
+/// The path of the request, after its whole head; none for an incomplete or too long one.
 async fn read_path(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<String>> {
     let mut head = Vec::new();
     while !head.windows(4).any(|window| window == b"\r\n\r\n") {

@@ -8,7 +8,7 @@ use crate::app::clock::{stopwatch, wall};
 use crate::model::{Cause, Observation, Site, Status};
 use crate::probe::{HttpProber, Prober as _, ProberOptions};
 
-/// What every site of a demonstration says `elapsed` after its start, with `timeout` for a check.
+/// The observation of every site of a demo, `elapsed` after its start, with `timeout` per check.
 fn checked(elapsed: Duration, timeout: Duration) -> BTreeMap<String, Observation> {
     let demo = Demo::open(wall()).unwrap();
     let config = demo.config().unwrap();
@@ -27,7 +27,7 @@ fn checked(elapsed: Duration, timeout: Duration) -> BTreeMap<String, Observation
 }
 
 #[test]
-fn each_website_shows_the_fault_it_is_named_for() {
+fn each_website_shows_its_fault() {
     let seen = checked(Duration::ZERO, Duration::from_secs(10));
     let cause = |name: &str| seen[name].cause;
     for name in ["steady", "jittery", "detour", "moody", "flappy"] {
@@ -42,14 +42,14 @@ fn each_website_shows_the_fault_it_is_named_for() {
 }
 
 #[test]
-fn in_its_scene_the_flapping_website_takes_the_request_and_is_silent() {
+fn flappy_is_silent_in_its_scene() {
     let seen = checked(Duration::from_secs(15), Duration::from_secs(3));
     assert_eq!(seen["flappy"].cause, Cause::ResponseTimeout);
     assert_eq!(seen["steady"].cause, Cause::Ok);
 }
 
 #[test]
-fn the_settings_make_things_happen_while_one_looks() {
+fn the_settings_show_changes_soon() {
     let config = Demo::open(wall()).unwrap().config().unwrap();
     assert_eq!(config.warnings, Vec::<String>::new());
     assert!(!config.dashboard.bell);
@@ -62,7 +62,7 @@ fn the_settings_make_things_happen_while_one_looks() {
 }
 
 #[test]
-fn its_addresses_are_free_again_when_it_is_over() {
+fn the_addresses_are_free_after_the_demo() {
     let demo = Demo::open(wall()).unwrap();
     let address = demo.address(DemoSite::Moody).unwrap().1;
     drop(demo.serve(|| Duration::ZERO).unwrap());

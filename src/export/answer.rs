@@ -1,11 +1,11 @@
-//! What an answer of the write API means, as a table, and what the server's text adds to it.
+//! The meaning of a write API's answer for the lines of its request.
 //!
-//! The servers agree on little beyond the status: InfluxDB 1 stores the good lines of a body and answers 400 for the bad
-//! ones, 2 refuses the whole body, 3 names the bad lines; what all of them allow is to send lines again that are stored already. So
-//! a refusal only says which lines are to blame, if it says so at all. What is no answer of a write API (a web page of a
-//! proxy or of a network's sign-in) settles nothing, whatever its status is. Invariants: no text of a server is passed on
-//! uncleaned or longer than [`DETAIL_MAX`]; nothing here knows credentials. Source: the write API references of the
-//! three versions, and what the servers of `tests/influx.rs` answer.
+//! The servers agree on little but the status: InfluxDB 1 stores the good lines of a body and answers 400 for the bad ones, 2
+//! refuses the whole body, 3 names the bad lines. All of them accept a line that they have stored already. A web page, such
+//! as a proxy's or a sign-in page, settles nothing, whatever its status.
+//!
+//! Invariants: a server's text is cleaned and cut to [`DETAIL_MAX`]; credentials never come here. Source: the write API
+//! references of the three versions, and the servers of `tests/influx.rs`.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -15,13 +15,13 @@ use serde_json::Value;
 use crate::model::Timestamp;
 use crate::model::text::{DETAIL_MAX, clean_line};
 
-/// The longest wait that a server may ask for.
+/// The longest wait that a server can ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_mins(10);
 
-/// The wait when what it asks for cannot be read.
+/// The wait for an unreadable `Retry-After`.
 const RETRY_AFTER_UNREAD: Duration = Duration::from_secs(10);
 
-/// What came back over the wire.
+/// A server's response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reply {
     /// The status.
@@ -32,35 +32,35 @@ pub struct Reply {
     pub content_type: Option<String>,
     /// The beginning of the body.
     pub body: Vec<u8>,
-    /// There was more of the body than was read, or should have been.
+    /// The body was longer than what was read, or ended early.
     pub cut: bool,
 }
 
-/// What the answer to a request means for its lines.
+/// The meaning of an answer for the lines of its request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExportAnswer {
-    /// All of them are stored.
+    /// All lines are stored.
     Stored,
-    /// Some of them never will be.
+    /// Some lines will never be stored.
     Refused(Refusal, String),
-    /// They are too many bytes at once.
+    /// The request is too large.
     TooLarge(String),
-    /// The server does not take them as things are; a person has to do something.
+    /// The server accepts nothing until the user fixes something.
     Blocked(String),
-    /// Not now.
+    /// The server asks to retry later.
     Throttled(Duration, String),
-    /// Nobody knows whether they are stored.
+    /// The lines may or may not be stored.
     Broken(String),
 }
 
 /// Which lines are to blame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// These, counted from 0 within the request, in order.
+    /// The lines at these indexes within the request, ascending.
     Lines(Vec<usize>),
-    /// So many that cannot be told from the others; all others are stored.
+    /// This many unnamed lines; all others are stored.
     Some(u64),
-    /// Any.
+    /// Any number of lines.
     Unknown,
 }
 
@@ -71,14 +71,14 @@ enum StatusMeaning {
     TooLarge,
     Throttled,
     Broken,
-    /// With what a person should look at.
+    /// With the reason for the user.
     Blocked(&'static str),
 }
 
-/// The first row that holds a status is its meaning.
+/// The first row that contains a status is its meaning.
 const MEANINGS: [(RangeInclusive<u16>, StatusMeaning); 14] = [
     (200..=299, StatusMeaning::Stored),
-    (300..=399, StatusMeaning::Blocked("redirected, which is not followed: correct the URL")),
+    (300..=399, StatusMeaning::Blocked("redirects are not followed: correct the URL")),
     (400..=400, StatusMeaning::Refused),
     (401..=401, StatusMeaning::Blocked("auth: the server does not accept the credentials")),
     (403..=403, StatusMeaning::Blocked("auth: the credentials do not permit writing there")),
@@ -89,29 +89,28 @@ const MEANINGS: [(RangeInclusive<u16>, StatusMeaning); 14] = [
     (429..=429, StatusMeaning::Throttled),
     (400..=499, StatusMeaning::Blocked("refused")),
     (503..=503, StatusMeaning::Throttled),
-    (511..=511, StatusMeaning::Blocked("the network wants a sign-in")),
+    (511..=511, StatusMeaning::Blocked("the network requires a sign-in")),
     (500..=599, StatusMeaning::Broken),
 ];
 
-/// What a person should look at when something else than a write API answers.
-const NOT_ITS_OWN: &str = "this is not the answer of a write API: look at the URL and at proxies on the way";
+const NO_WRITE_API: &str = "this is not the answer of a write API: check the URL and the proxies on the way";
 
 impl ExportAnswer {
-    /// What `reply` means at `now`; `place` is what 404 is about, such as `bucket "webmon"`.
+    /// The meaning of `reply` at `now`; `place` is the object of a 404, such as `bucket "webmon"`.
     #[must_use]
     pub fn of(reply: &Reply, place: &str, now: Timestamp) -> Self {
         let status = reply.status;
         let meaning = MEANINGS.iter().find(|(range, _)| range.contains(&status)).map(|(_, meaning)| *meaning);
         let json: Option<Value> = serde_json::from_slice(&reply.body).ok();
-        let said = words(&reply.body, json.as_ref());
+        let said = message(&reply.body, json.as_ref());
         let full = if said.is_empty() { format!("status {status}") } else { format!("status {status}: {said}") };
         match meaning.unwrap_or(StatusMeaning::Broken) {
             StatusMeaning::Stored | StatusMeaning::Refused if is_page(reply) => {
-                Self::Blocked(format!("{NOT_ITS_OWN} ({full})"))
+                Self::Blocked(format!("{NO_WRITE_API} ({full})"))
             }
-            // Some servers say 200 with an error; who stored everything has nothing to say.
+            // Some servers answer 200 with an error in the body; after a success they send none.
             StatusMeaning::Stored if has_error(json.as_ref()) => Self::Refused(refusal(&said, json.as_ref()), full),
-            StatusMeaning::Stored if reply.cut => Self::Broken(format!("the answer did not come whole ({full})")),
+            StatusMeaning::Stored if reply.cut => Self::Broken(format!("the answer is incomplete ({full})")),
             StatusMeaning::Stored => Self::Stored,
             StatusMeaning::Refused => Self::Refused(refusal(&said, json.as_ref()), full),
             StatusMeaning::TooLarge => Self::TooLarge(full),
@@ -126,34 +125,34 @@ impl ExportAnswer {
     }
 }
 
-/// Whether the answer is a page for people.
+/// Whether the answer is a web page.
 fn is_page(reply: &Reply) -> bool {
     let kind = reply.content_type.as_deref().unwrap_or_default().trim_start().to_ascii_lowercase();
     let body = reply.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&reply.body);
     kind.starts_with("text/html") || kind.starts_with("application/xhtml") || body.trim_ascii_start().starts_with(b"<")
 }
 
-/// Whether a server's JSON tells of an error.
+/// Whether the JSON reports an error.
 fn has_error(json: Option<&Value>) -> bool {
     let error = json.and_then(|json| json.get("error"));
     error.is_some_and(|error| !matches!(error, Value::Null | Value::Bool(false)) && error.as_str() != Some(""))
 }
 
-/// What the server says, in one clean line.
-fn words(body: &[u8], json: Option<&Value>) -> String {
+/// The server's message, in one clean line.
+fn message(body: &[u8], json: Option<&Value>) -> String {
     let text = |key: &str| json?.get(key)?.as_str().filter(|text| !text.is_empty());
     let line = |text: &str| clean_line(text, DETAIL_MAX);
     match text("error").or_else(|| text("message")).or_else(|| text("code")) {
         None => line(&String::from_utf8_lossy(body)),
         Some(said) => {
-            // InfluxDB 3 says what is wrong with each line.
+            // InfluxDB 3 explains each line.
             let first = json.and_then(|json| json.pointer("/data/0/error_message")).and_then(Value::as_str);
             first.map_or_else(|| line(said), |first| line(&format!("{said}: {first}")))
         }
     }
 }
 
-/// Which lines `said`, or the list beside it, blames.
+/// The lines that the message `said`, or the list beside it, blames.
 fn refusal(said: &str, json: Option<&Value>) -> Refusal {
     let faults = json.and_then(|json| json.get("data")).and_then(Value::as_array);
     let numbers = faults.into_iter().flatten().filter_map(|fault| fault.get("line_number")?.as_u64());
@@ -163,8 +162,8 @@ fn refusal(said: &str, json: Option<&Value>) -> Refusal {
     if !lines.is_empty() {
         return Refusal::Lines(lines);
     }
-    // InfluxDB 1 and 2: `partial write: points beyond retention policy dropped=3`. For lines that it could not
-    // parse it says 0, so 0 tells nothing.
+    // InfluxDB 1 and 2: `partial write: points beyond retention policy dropped=3`. They count lines that they cannot parse
+    // as 0, so 0 means nothing.
     let dropped = said.rsplit_once("dropped=").filter(|_| said.contains("partial write"));
     let dropped = dropped.and_then(|(_, count)| count.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok());
     dropped.filter(|&count| count > 0).map_or(Refusal::Unknown, Refusal::Some)
@@ -201,7 +200,7 @@ mod tests {
         for (status, body, answer) in [
             (204, "", Stored),
             (200, "ok", Stored),
-            (302, "", Blocked(text("redirected, which is not followed: correct the URL (status 302)"))),
+            (302, "", Blocked(text("redirects are not followed: correct the URL (status 302)"))),
             (400, "nonsense", Refused(Refusal::Unknown, text("status 400: nonsense"))),
             (
                 401,
@@ -218,7 +217,7 @@ mod tests {
             (408, "", Broken(text("status 408"))),
             (413, "\u{1b}[2J", TooLarge(text("status 413: \u{fffd}[2J"))),
             (500, "", Broken(text("status 500"))),
-            (511, "<html>", Blocked(text("the network wants a sign-in (status 511: <html>)"))),
+            (511, "<html>", Blocked(text("the network requires a sign-in (status 511: <html>)"))),
             (502, "<html>", Broken(text("status 502: <html>"))),
             (100, "", Broken(text("status 100"))),
             (999, "", Broken(text("status 999"))),
@@ -227,9 +226,9 @@ mod tests {
         }
     }
 
-    /// What a proxy or a network's sign-in says is no verdict about lines.
+    /// A page of a proxy or of a network's sign-in is no verdict about lines.
     #[test]
-    fn a_page_for_people_settles_nothing() {
+    fn a_web_page_settles_nothing() {
         let page = "<!DOCTYPE html><html><body>400 Bad Request</body></html>";
         for (status, content_type, body, is_blocked) in [
             (400, Some("text/html"), page, true),
@@ -253,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_success_with_an_error_in_it_is_none() {
+    fn a_success_with_an_error_in_its_body_is_a_refusal() {
         let partial = r#"{"error":"partial write: points beyond retention policy dropped=2"}"#;
         assert!(matches!(of(200, None, partial), ExportAnswer::Refused(Refusal::Some(2), _)));
         assert!(matches!(of(202, None, r#"{"error":{"code":7}}"#), ExportAnswer::Refused(Refusal::Unknown, _)));
@@ -265,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lines_to_blame_are_taken_from_whoever_names_them() {
+    fn refused_lines_are_read_from_each_dialect() {
         for (body, refusal) in [
             (
                 r#"{"error":"partial write of line protocol occurred","data":[
@@ -289,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_may_say_how_long_to_wait_in_two_ways_and_within_reason() {
+    fn retry_after_is_seconds_or_a_date_and_bounded() {
         for (header, seconds) in [
             (None, 0),
             (Some("7"), 7),

@@ -1,8 +1,7 @@
-//! How long to wait before a server is asked again: from 1 s to 60 s, doubling, with full jitter.
+//! Waits between retries: exponential from 1 s to 60 s, with full jitter.
 //!
-//! A wait is drawn evenly between nothing and the step, so that many agents whose server comes back do not come back all
-//! at once. Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015. Limit: never less than
-//! [`WAIT_MIN`], so that a server that refuses at once is not asked in a loop.
+//! Each wait is uniform between 0 and the step, so that agents do not return all at once. Source: M. Brooker, "Exponential
+//! Backoff And Jitter", AWS Architecture Blog, 2015. Bounds: at least [`WAIT_MIN`], so that an immediate refusal cannot loop.
 
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_mins(1);
 const WAIT_MIN: Duration = Duration::from_millis(100);
 
-/// See the module.
+/// The state of the retries of one export.
 #[derive(Debug)]
 pub struct Backoff {
     step: Duration,
@@ -19,20 +18,20 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// The first wait comes from the first step; agents should have different seeds.
+    /// At the first step. Agents should have different seeds.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
         Self { step: FIRST, state: seed }
     }
 
-    /// The next wait; the one after it comes from twice the step.
+    /// The next wait; doubles the step.
     pub fn wait(&mut self) -> Duration {
         let step = u64::try_from(self.step.as_micros()).expect("at most a minute");
         self.step = (self.step * 2).min(LONGEST);
         Duration::from_micros(self.random() % (step + 1)).max(WAIT_MIN)
     }
 
-    /// All is well: the next wait comes from the first step again.
+    /// Returns to the first step.
     pub const fn reset(&mut self) {
         self.step = FIRST;
     }
@@ -50,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_grow_to_a_minute_spread_over_their_step_and_begin_anew() {
+    fn waits_double_to_a_minute_with_jitter_and_reset() {
         for (index, most) in [1_u64, 2, 4, 8, 16, 32, 60, 60, 60].into_iter().enumerate() {
             let waits = (0..200).map(|seed| {
                 let mut backoff = Backoff::new(seed);

@@ -1,11 +1,10 @@
-//! The wire: one connection to a server, one request at a time.
+//! The HTTP client of an export: one connection, one request at a time.
 //!
-//! A connection is kept between requests; when a kept one turns out to be closed, the request is made once more over a
-//! fresh one, for a server may close what is idle at any time. The server has the budgets of one that is probed
-//! ([`crate::probe::bounded`]). Invariants: redirects are not followed, so a token goes
-//! only to the server that it is meant for; a request ends within [`REQUEST_MAX`]; of an answer at most [`BODY_MAX`] is
-//! read; no error holds a header. Names are resolved by the system, proxies are not used. Roots are those of the
-//! platform.
+//! The connection is kept between requests. A server may close an idle connection at any time, so a request that fails on a
+//! kept one is retried once on a new one. The system resolves names, the platform's roots are trusted, proxies are not used.
+//!
+//! Invariants: redirects are not followed, so only the configured server gets the token; no error contains a header. Bounds:
+//! [`REQUEST_MAX`] per request, [`BODY_MAX`] of an answer, and the budgets of a probe ([`crate::probe::bounded`]).
 
 use std::error::Error;
 use std::io::{self, Write as _};
@@ -19,13 +18,14 @@ use http_body_util::Full;
 use hyper::header::{
     ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT,
 };
-use hyper::{Method, Request};
+use hyper::{Method, Request, Uri};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
-use url::Url;
+use url::{Position, Url};
 
 use crate::model::text::{DETAIL_MAX, clean_line};
 use crate::model::{ExportTarget, Secret};
@@ -33,29 +33,29 @@ use crate::probe::bounded::{Channel, paced};
 
 use super::answer::Reply;
 
-/// The longest that one request may take, connecting included.
+/// Time for one request, connecting included.
 const REQUEST_MAX: Duration = Duration::from_secs(30);
 
-/// The longest that connecting and the TLS handshake may take.
+/// Time for connecting and the TLS handshake.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 
-/// Bytes of an answer's body that are read; errors are shorter.
+/// Bytes of an answer's body that are read; error messages are shorter.
 const BODY_MAX: usize = 64 << 10;
 
-/// Why a sink cannot be spoken to at all.
+/// Why no request can be made to a target.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// The credentials cannot be sent.
-    #[error("the export's token or password holds a character that no HTTP header can have")]
+    /// The credentials are not valid in a header.
+    #[error("the export's token or password contains a character that no HTTP header can have")]
     Credentials,
-    /// The host's name cannot be in a certificate.
-    #[error("the export's URL has a host that no certificate can name: {host}")]
+    /// The host cannot be verified by a certificate.
+    #[error("no certificate can name the host of the export's URL: {host}")]
     Host {
-        /// The host.
+        /// As written in the URL.
         host: String,
     },
     /// TLS cannot be set up.
-    #[error("TLS of the export cannot be set up: {0}")]
+    #[error("cannot set up TLS for the export: {0}")]
     Tls(String),
 }
 
@@ -63,43 +63,49 @@ pub enum ExportError {
 pub struct Client {
     host: String,
     port: u16,
-    target: String,
+    path_and_query: Uri,
     headers: HeaderMap,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     connection: Option<Channel>,
 }
 
 impl Client {
-    /// A client of `sink`; nothing is connected yet.
+    /// A client for `target`; does not connect yet.
     ///
     /// # Errors
-    /// [`ExportError`]: nothing that waiting could change.
-    pub fn new(sink: &ExportTarget) -> Result<Self, ExportError> {
-        let url = sink.write_url();
-        let host = url.host_str().unwrap_or_default().to_owned();
-        let target = url[url::Position::BeforePath..url::Position::AfterQuery].to_owned();
-        let tls = if url.scheme() == "https" { Some((connector()?, server_name(&url)?)) } else { None };
-        let port = url.port_or_known_default().unwrap_or(80);
-        // A literal of IPv6 stands in brackets in a URL and in none before a lookup.
-        let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        Ok(Self { host: bare, port, target, headers: headers(sink, &url)?, tls, connection: None })
+    /// [`ExportError`]: a retry would not help.
+    pub fn new(target: &ExportTarget) -> Result<Self, ExportError> {
+        let url = target.write_url();
+        let written = url.host_str().unwrap_or_default();
+        // Only a URL puts an IPv6 address into brackets.
+        let host = written.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let tls = if url.scheme() == "https" {
+            let name = ServerName::try_from(host.clone());
+            Some((connector()?, name.map_err(|_| ExportError::Host { host: written.to_owned() })?))
+        } else {
+            None
+        };
+        let path_and_query = &url[Position::BeforePath..Position::AfterQuery];
+        let path_and_query = path_and_query.parse().expect("a URL's path and query are a request's target");
+        let (port, headers) = (url.port_or_known_default().unwrap_or(80), headers(target, &url)?);
+        Ok(Self { host, port, path_and_query, headers, tls, connection: None })
     }
 
-    /// Goes on with these credentials; with others than before over a fresh connection. Returns whether they are others.
+    /// Sends these credentials from now on. If they changed, returns true and disconnects.
     ///
     /// # Errors
     /// [`ExportError::Credentials`]; the old ones stay.
     pub fn authorize(&mut self, authorization: Option<&Secret>) -> Result<bool, ExportError> {
         let before = self.headers.get(AUTHORIZATION).cloned();
         authorize(&mut self.headers, authorization)?;
-        let is_other = self.headers.get(AUTHORIZATION) != before.as_ref();
-        if is_other {
+        let has_changed = self.headers.get(AUTHORIZATION) != before.as_ref();
+        if has_changed {
             self.connection = None;
         }
-        Ok(is_other)
+        Ok(has_changed)
     }
 
-    /// Closes the connection: the next request goes over a fresh one, maybe to another server of that name.
+    /// Closes the connection. The next request resolves the name again.
     pub fn disconnect(&mut self) {
         self.connection = None;
     }
@@ -107,7 +113,7 @@ impl Client {
     /// Sends `lines`, which [`compress`] made.
     ///
     /// # Errors
-    /// Why there is no answer, in one clean line. The lines may be stored or not.
+    /// Why there is no answer, in one clean line. The lines may or may not be stored.
     pub async fn post(&mut self, lines: Vec<u8>) -> Result<Reply, String> {
         let reply = timeout(REQUEST_MAX, self.post_untimed(Bytes::from(lines))).await;
         let reply = reply.unwrap_or_else(|_| Err(format!("no answer within {} s", REQUEST_MAX.as_secs())));
@@ -131,7 +137,7 @@ impl Client {
     async fn ask(&mut self, connection: Channel, lines: Bytes) -> Result<Reply, String> {
         let mut request = Request::new(Full::new(lines));
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.target.parse().expect("a URL's path and query are a target");
+        *request.uri_mut() = self.path_and_query.clone();
         *request.headers_mut() = self.headers.clone();
         let answer = connection.ask(request, BODY_MAX).await.map_err(|error| clean_line(&error, DETAIL_MAX))?;
         self.connection = answer.channel;
@@ -154,7 +160,7 @@ impl Client {
     async fn connect_untimed(&self) -> Result<Channel, String> {
         let failed = |error: io::Error| format!("cannot connect: {}", sentence(&error));
         let tcp = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(failed)?;
-        // Without it the last packet of a body can wait for the other side's delayed ACK.
+        // Otherwise the last packet of a body can wait for a delayed ACK.
         drop(tcp.set_nodelay(true));
         let (line, allowance) = paced(tcp);
         match &self.tls {
@@ -167,26 +173,26 @@ impl Client {
     }
 }
 
-/// `lines` as gzip, at a level that costs little: repetitive as they are, they come to a tenth.
+/// `lines` as gzip, at a cheap level; the lines are so repetitive that they shrink to a tenth.
 #[must_use]
 pub fn compress(lines: &[u8]) -> Vec<u8> {
     let mut gzip = GzEncoder::new(Vec::with_capacity(lines.len() / 8), Compression::fast());
-    gzip.write_all(lines).and_then(|()| gzip.finish()).expect("a Vec takes everything")
+    gzip.write_all(lines).and_then(|()| gzip.finish()).expect("writing to a Vec cannot fail")
 }
 
-fn headers(sink: &ExportTarget, url: &Url) -> Result<HeaderMap, ExportError> {
+fn headers(target: &ExportTarget, url: &Url) -> Result<HeaderMap, ExportError> {
     let mut headers = HeaderMap::new();
-    let host = &url[url::Position::BeforeHost..url::Position::AfterPort];
+    let host = &url[Position::BeforeHost..Position::AfterPort];
     headers.insert(HOST, HeaderValue::from_str(host).expect("a host is plain ASCII"));
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("webmon/", env!("CARGO_PKG_VERSION"))));
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    authorize(&mut headers, sink.authorization.as_ref())?;
+    authorize(&mut headers, target.authorization.as_ref())?;
     Ok(headers)
 }
 
-/// Puts credentials in the place of those that are there, which stay on an error.
+/// Replaces the credentials. On an error the old ones stay.
 fn authorize(headers: &mut HeaderMap, authorization: Option<&Secret>) -> Result<(), ExportError> {
     let value = authorization.map(|secret| HeaderValue::from_bytes(secret.expose().as_bytes())).transpose();
     let value = value.map_err(|_| ExportError::Credentials)?;
@@ -199,19 +205,12 @@ fn authorize(headers: &mut HeaderMap, authorization: Option<&Secret>) -> Result<
 }
 
 fn connector() -> Result<TlsConnector, ExportError> {
-    let failed = |error: rustls::Error| ExportError::Tls(error.to_string());
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let verifier = rustls_platform_verifier::Verifier::new(Arc::clone(&provider)).map_err(failed)?;
-    let builder =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(failed)?;
-    let config = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
-}
-
-fn server_name(url: &Url) -> Result<ServerName<'static>, ExportError> {
-    let host = url.host_str().unwrap_or_default();
-    let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    ServerName::try_from(bare).map_err(|_| ExportError::Host { host: host.to_owned() })
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(BuilderVerifierExt::with_platform_verifier)
+        .map_err(|error| ExportError::Tls(error.to_string()))?;
+    Ok(TlsConnector::from(Arc::new(config.with_no_client_auth())))
 }
 
 /// The innermost reason of `error`, in one clean line.

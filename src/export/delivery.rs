@@ -1,47 +1,46 @@
-//! One batch of lines on its way: which of them go into the next request, and what an answer settles.
+//! Cuts a batch of lines into requests, and settles the lines by the answers.
 //!
-//! A batch is cut into requests within the limits of the moment. A request that is refused without a word about which
-//! line is to blame is cut in halves until one line is left. That one is on trial: what refuses it may be a proxy that
-//! refuses everything. So a control goes next, a line that the server has stored before or, without one, others of the
-//! batch. Once the server has taken a control, the line is sent again, and set aside if it is refused again. When the
-//! server takes no control, the delivery is blocked and every line stays. A batch of 5,000 lines with one bad one costs
-//! 15 requests more.
+//! A refusal that names no line halves the request until one line is left, the suspect. A proxy that refuses everything would
+//! refuse it, too, so a control follows: a line that the server has stored before or, without one, other lines of the batch.
+//! If the server accepts a control, the suspect is sent once more and set aside if it is refused again. If it accepts none,
+//! the delivery is blocked and keeps every line.
 //!
-//! Invariants: every line is settled exactly once, as sent or as rejected, unless its request is kept for later; each answer
-//! settles a line, halves a request, goes on with a trial of at most [`CANDIDATES_MAX`] + 2 requests, or blocks. Lines that a server stored in a
-//! request that it refused are sent again, which makes the same points.
+//! Invariants: every line is settled exactly once, as sent or as rejected, unless its request is kept for later. Each answer
+//! settles a line, halves a request, takes one of at most [`CANDIDATES_MAX`] + 2 steps with a suspect, or blocks. Lines stored
+//! by a refused request are sent again, as the same points.
+//!
+//! Cost: one bad line among 5,000 takes 15 more requests.
 
 use std::ops::Range;
 
 use super::answer::Refusal;
 
-/// What may go into one request.
+/// The bounds of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestLimits {
-    /// Lines.
     pub lines: usize,
-    /// Bytes before compression; a single line may have more.
+    /// Before compression; a single line may be longer.
     pub bytes: usize,
 }
 
 impl RequestLimits {
-    /// What servers like best.
+    /// The size that the servers recommend.
     pub const MOST: Self = Self { lines: 5_000, bytes: 1 << 20 };
 }
 
-/// Lines of a batch that are tried as a control, at most.
+/// Lines of a batch that may serve as a control.
 const CANDIDATES_MAX: usize = 8;
 
-/// What an answer settled.
+/// The lines that an answer settled.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settled {
-    /// Lines that are stored.
+    /// Stored lines.
     pub sent: u64,
-    /// Lines that never will be.
+    /// Lines that will never be stored.
     pub rejected: u64,
-    /// One of those, if it is known.
+    /// A rejected line, if one is known.
     pub example: Option<String>,
-    /// The server takes nothing, so what it refuses says nothing about a line: wait.
+    /// The server accepts nothing, so its refusals say nothing about a line: wait.
     pub blocked: bool,
 }
 
@@ -54,31 +53,31 @@ struct RejectedLine {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// Does the server take anything? Without a known control, the candidate of this number is asked for.
+    /// A control is sent: the known one, or the candidate with this index.
     Control(usize),
-    /// It does, so the line goes once more.
+    /// The server accepted a control, so the line is sent once more.
     Again,
 }
 
-/// See the module.
+/// The delivery of one batch.
 #[derive(Debug, Default)]
 pub struct Delivery {
     text: Vec<u8>,
     /// Where each line ends in `text`.
     ends: Vec<usize>,
-    /// What is not sent again: refused lines, and those that came through a trial.
+    /// Refused lines, and suspects that were stored: not sent again.
     done: Vec<bool>,
-    trial: Option<RejectedLine>,
-    /// A line that the server stored, the newest one.
+    suspect: Option<RejectedLine>,
+    /// The last line of the last stored request.
     control: Option<Vec<u8>>,
-    /// Lines that are not settled, the next ones last.
+    /// Lines that are not settled; the next ones are last.
     open: Vec<Range<usize>>,
-    /// The lines of the request under way.
+    /// The lines of the current request.
     current: Range<usize>,
 }
 
 impl Delivery {
-    /// Begins anew with the lines that `write` appends.
+    /// Starts a batch of the lines that `write` appends.
     pub fn fill(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         self.text.clear();
         write(&mut self.text);
@@ -86,18 +85,18 @@ impl Delivery {
         self.ends.extend(self.text.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1));
         self.done.clear();
         self.done.resize(self.ends.len(), false);
-        self.trial = None;
+        self.suspect = None;
         self.open.clear();
         self.open.push(0..self.ends.len());
         self.current = 0..0;
     }
 
-    /// The text of the next request in `body`, which is cleared, and its number of lines; 0 when all are settled.
+    /// Replaces `body` by the next request and returns its number of lines; 0 when all are settled.
     pub fn request(&mut self, limits: RequestLimits, body: &mut Vec<u8>) -> usize {
         body.clear();
         self.keep();
-        if let Some(trial) = self.trial {
-            body.extend_from_slice(self.tried(trial));
+        if let Some(suspect) = self.suspect {
+            body.extend_from_slice(self.asked(suspect));
             return 1;
         }
         while let Some(range) = self.open.pop() {
@@ -124,14 +123,14 @@ impl Delivery {
         0
     }
 
-    /// Whether nothing is left to be sent.
+    /// Whether every line is settled.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         let nothing_open = self.open.iter().cloned().flatten().all(|line| self.done[line]);
-        self.current.is_empty() && self.trial.is_none() && nothing_open
+        self.current.is_empty() && self.suspect.is_none() && nothing_open
     }
 
-    /// The request is to be made again.
+    /// Returns the current request to the open lines.
     pub fn keep(&mut self) {
         let current = std::mem::take(&mut self.current);
         if !current.is_empty() {
@@ -139,34 +138,34 @@ impl Delivery {
         }
     }
 
-    /// All lines of the request are stored.
+    /// Settles the current request as stored.
     pub fn stored(&mut self) -> Settled {
-        match self.trial {
+        match self.suspect {
             None => {
                 let live: Vec<usize> = self.live().collect();
                 self.control = live.last().map(|&line| self.line(line).to_vec());
                 self.current = 0..0;
                 Settled { sent: live.len() as u64, ..Settled::default() }
             }
-            Some(trial @ RejectedLine { line, stage: Stage::Control(_) }) => {
-                self.control = Some(self.tried(trial).to_vec());
-                self.trial = Some(RejectedLine { line, stage: Stage::Again });
+            Some(suspect @ RejectedLine { line, stage: Stage::Control(_) }) => {
+                self.control = Some(self.asked(suspect).to_vec());
+                self.suspect = Some(RejectedLine { line, stage: Stage::Again });
                 Settled::default()
             }
             Some(RejectedLine { line, stage: Stage::Again }) => {
-                self.trial = None;
+                self.suspect = None;
                 self.done[line] = true;
                 Settled { sent: 1, ..Settled::default() }
             }
         }
     }
 
-    /// The server will not take some lines of the request.
+    /// Settles a refusal of the current request.
     pub fn refused(&mut self, refusal: &Refusal) -> Settled {
-        if let Some(trial) = self.trial {
-            // Who counts or names lines has read them: that vouches for the server as well as a stored line.
-            let is_own = !matches!(refusal, Refusal::Unknown);
-            return self.refused_on_trial(trial, is_own);
+        if let Some(suspect) = self.suspect {
+            // A server that counts or names lines reads them, which proves as much as a stored control.
+            let is_from_server = !matches!(refusal, Refusal::Unknown);
+            return self.suspect_refused(suspect, is_from_server);
         }
         let live: Vec<usize> = self.live().collect();
         match refusal {
@@ -183,10 +182,10 @@ impl Delivery {
         }
     }
 
-    /// The request is too large; one line on its own is on trial then.
+    /// Halves the current request; a single line becomes the suspect.
     pub fn too_large(&mut self) -> Settled {
-        if let Some(trial) = self.trial {
-            return self.refused_on_trial(trial, false);
+        if let Some(suspect) = self.suspect {
+            return self.suspect_refused(suspect, false);
         }
         let live: Vec<usize> = self.live().collect();
         self.halve(&live)
@@ -194,10 +193,10 @@ impl Delivery {
 
     fn halve(&mut self, live: &[usize]) -> Settled {
         if let [line] = *live {
-            // It stays open behind the trial, whatever comes of that.
+            // The line stays open until the suspect is settled.
             self.keep();
-            self.trial = Some(RejectedLine { line, stage: Stage::Control(0) });
-            return self.go_on_or_block();
+            self.suspect = Some(RejectedLine { line, stage: Stage::Control(0) });
+            return self.continue_or_block();
         }
         let current = std::mem::take(&mut self.current);
         if let Some(&middle) = live.get(live.len() / 2) {
@@ -207,45 +206,45 @@ impl Delivery {
         Settled::default()
     }
 
-    fn refused_on_trial(&mut self, trial: RejectedLine, is_own: bool) -> Settled {
-        let RejectedLine { line, stage } = trial;
+    fn suspect_refused(&mut self, suspect: RejectedLine, is_from_server: bool) -> Settled {
+        let RejectedLine { line, stage } = suspect;
         match stage {
             Stage::Again => {
-                self.trial = None;
+                self.suspect = None;
                 self.set_aside(&[line])
             }
-            Stage::Control(_) if is_own => {
-                self.trial = Some(RejectedLine { line, stage: Stage::Again });
+            Stage::Control(_) if is_from_server => {
+                self.suspect = Some(RejectedLine { line, stage: Stage::Again });
                 Settled::default()
             }
             Stage::Control(number) => {
-                // A control that was stored once may be too old by now: the next trial looks for another.
+                // A control that was stored once may be too old by now: the next suspect gets another.
                 let next = if self.control.take().is_some() { CANDIDATES_MAX } else { number + 1 };
-                self.trial = Some(RejectedLine { line, stage: Stage::Control(next) });
-                self.go_on_or_block()
+                self.suspect = Some(RejectedLine { line, stage: Stage::Control(next) });
+                self.continue_or_block()
             }
         }
     }
 
-    /// Goes on with the trial if there is something to ask for, else the delivery is blocked.
-    fn go_on_or_block(&mut self) -> Settled {
-        let asks = self.trial.is_some_and(|trial| !self.tried(trial).is_empty());
-        if !asks {
-            self.trial = None;
+    /// Blocks when no control is left to send.
+    fn continue_or_block(&mut self) -> Settled {
+        let has_next = self.suspect.is_some_and(|suspect| !self.asked(suspect).is_empty());
+        if !has_next {
+            self.suspect = None;
         }
-        Settled { blocked: !asks, ..Settled::default() }
+        Settled { blocked: !has_next, ..Settled::default() }
     }
 
-    /// What is asked for in `trial`; nothing when it has no candidate left.
-    fn tried(&self, trial: RejectedLine) -> &[u8] {
-        match (trial.stage, &self.control) {
-            (Stage::Again, _) => self.line(trial.line),
+    /// The line to send for `suspect`; empty when no control is left.
+    fn asked(&self, suspect: RejectedLine) -> &[u8] {
+        match (suspect.stage, &self.control) {
+            (Stage::Again, _) => self.line(suspect.line),
             (Stage::Control(_), Some(control)) => control,
-            (Stage::Control(number), None) => self.candidate(trial.line, number).map_or(&[], |line| self.line(line)),
+            (Stage::Control(number), None) => self.candidate(suspect.line, number).map_or(&[], |line| self.line(line)),
         }
     }
 
-    /// Line `number` among those that could stand in for a control of `line`: spread over the batch, the last one first.
+    /// The candidate for a control of `line` with index `number`; candidates are spread over the batch, the last line first.
     fn candidate(&self, line: usize, number: usize) -> Option<usize> {
         let count = self.ends.len();
         let places = count.min(CANDIDATES_MAX + 1);
@@ -262,7 +261,7 @@ impl Delivery {
         Settled { rejected: lines.len() as u64, example, ..Settled::default() }
     }
 
-    /// The lines of the request under way.
+    /// The unsettled lines of the current request.
     fn live(&self) -> impl Iterator<Item = usize> {
         self.current.clone().filter(|&line| !self.done[line])
     }
@@ -301,7 +300,7 @@ mod tests {
 
     /// Delivers `count` lines to a server that refuses `bad` ones and bodies of more than `most` bytes; returns what it
     /// stored, what was counted, and the number of requests.
-    fn deliver(count: usize, bad: &[usize], manner: ServerBehaviour, most: usize) -> (Vec<usize>, Settled, usize) {
+    fn deliver(count: usize, bad: &[usize], behaviour: ServerBehaviour, most: usize) -> (Vec<usize>, Settled, usize) {
         let (mut delivery, mut body, mut stored) = (lines(count), Vec::new(), Vec::new());
         let (mut total, mut requests) = (Settled::default(), 0);
         let mut limits = RequestLimits { lines: 64, bytes: 1 << 20 };
@@ -317,7 +316,7 @@ mod tests {
                 stored.extend(&numbers);
                 delivery.stored()
             } else {
-                match manner {
+                match behaviour {
                     ServerBehaviour::Silent => delivery.refused(&Refusal::Unknown),
                     ServerBehaviour::Naming => delivery.refused(&Refusal::Lines(wrong)),
                     ServerBehaviour::NamingOne => delivery.refused(&Refusal::Lines(wrong[..1].to_vec())),
@@ -344,14 +343,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_good_line_arrives_and_every_bad_one_is_counted(
+        fn good_lines_arrive_and_bad_ones_are_counted(
             count in 0usize..200, bad in prop::collection::btree_set(0usize..200, 0..12), most in 8usize..2_000,
-            manner in prop_oneof![
+            behaviour in prop_oneof![
                 Just(ServerBehaviour::Silent), Just(ServerBehaviour::Naming), Just(ServerBehaviour::NamingOne), Just(ServerBehaviour::Nonsense), Just(ServerBehaviour::Counting)
             ],
         ) {
             let bad: Vec<usize> = bad.into_iter().filter(|line| *line < count).collect();
-            let (stored, total, _) = deliver(count, &bad, manner, most.max(16));
+            let (stored, total, _) = deliver(count, &bad, behaviour, most.max(16));
             if total.blocked {
                 // None of the candidates was good, or there was none.
                 prop_assert!(bad.len() > CANDIDATES_MAX || bad.len() == count);
@@ -365,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn one_bad_line_is_found_in_few_requests_and_shown() {
+    fn one_bad_line_is_found_in_few_requests() {
         let mut delivery = lines(5_000);
         let (mut body, mut requests, mut example) = (Vec::new(), 0, None);
         while delivery.request(RequestLimits::MOST, &mut body) > 0 {
@@ -391,12 +390,12 @@ mod tests {
         assert_eq!((total.sent, total.rejected), (2, 1));
     }
 
-    /// What refuses everything is not judging lines, so none is lost, whatever it says and however large the batch is.
+    /// A server that refuses everything judges no line, so none is lost, whatever it says and however large the batch is.
     #[test]
-    fn a_server_that_takes_nothing_blocks_and_costs_no_line() {
-        type Say = fn(&mut Delivery) -> Settled;
-        let says: [Say; 2] = [|delivery| delivery.refused(&Refusal::Unknown), Delivery::too_large];
-        for say in says {
+    fn a_server_that_accepts_nothing_blocks_and_costs_no_line() {
+        type Refuse = fn(&mut Delivery) -> Settled;
+        let refusals: [Refuse; 2] = [|delivery| delivery.refused(&Refusal::Unknown), Delivery::too_large];
+        for refuse in refusals {
             for (count, known) in [(1, false), (1, true), (3, false), (5_000, false), (5_000, true)] {
                 let (mut delivery, mut body) = (lines(1), Vec::new());
                 if known {
@@ -411,7 +410,7 @@ mod tests {
                     loop {
                         assert!(delivery.request(RequestLimits::MOST, &mut body) > 0, "nothing is settled");
                         requests += 1;
-                        let settled = say(&mut delivery);
+                        let settled = refuse(&mut delivery);
                         assert_eq!((settled.sent, settled.rejected), (0, 0));
                         if settled.blocked {
                             break;
@@ -420,7 +419,7 @@ mod tests {
                     assert!(requests <= 14 + CANDIDATES_MAX, "{requests}");
                     delivery.keep();
                 }
-                // All is well again.
+                // The server recovers.
                 let mut stored = Vec::new();
                 while delivery.request(RequestLimits::MOST, &mut body) > 0 {
                     stored.extend(numbers(&body));
@@ -432,7 +431,7 @@ mod tests {
         }
     }
 
-    /// A proxy that comes and goes in the middle of a search takes no line with it.
+    /// An outage in the middle of a search must not reject a good line.
     #[test]
     fn a_search_that_an_outage_interrupts_drops_only_what_is_bad() {
         for (from, to) in (0..40).flat_map(|from| (from..45).map(move |to| (from, to))) {
@@ -459,7 +458,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_is_kept_is_made_again_to_the_letter() {
+    fn a_kept_request_is_repeated_exactly() {
         let (mut delivery, mut first, mut again) = (lines(10), Vec::new(), Vec::new());
         let limits = RequestLimits { lines: 4, bytes: 1 << 20 };
         assert_eq!(delivery.request(limits, &mut first), 4);

@@ -1,10 +1,9 @@
-//! The state of one export: what was read, what is under way, what is acknowledged, and how long to wait.
+//! The state of one export, without its I/O.
 //!
-//! A loop around it reads ([`Exporter::read`]), sends ([`Exporter::request`]), tells what came of it
-//! ([`Exporter::answered`]) and saves how far it is ([`Exporter::take_progress`]). Invariants: the progress moves only when every
-//! line of a batch was acknowledged or refused for good; a batch that is not settled is sent again to the letter;
-//! the points of a batch that was lost with the process are made again from the same samples. Limit: one batch in memory,
-//! [`BATCH`] samples.
+//! A loop reads ([`Exporter::read`]), sends ([`Exporter::request`]), passes the answer ([`Exporter::answered`]) and saves the
+//! progress ([`Exporter::take_progress`]). Invariants: the progress moves only when every line of a batch is acknowledged or
+//! rejected; an unsettled batch is sent again unchanged; after a crash the same samples make the same points. Bounds: one batch
+//! of [`BATCH_MAX`] samples and alerts in memory.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -19,43 +18,42 @@ use super::backoff::Backoff;
 use super::delivery::{Delivery, RequestLimits, Settled};
 use super::points;
 
-/// Samples and alerts that are read at once.
-const BATCH: usize = RequestLimits::MOST.lines - 1;
+/// Samples and alerts of a batch; a health point may join them.
+const BATCH_MAX: usize = RequestLimits::MOST.lines - 1;
 
-/// A point about the export itself goes with a batch this often.
-const TELL_EVERY: Duration = Duration::from_secs(10);
+/// Time between points about the export itself.
+const HEALTH_POINT_EVERY: Duration = Duration::from_secs(10);
 
-/// Bytes of a refused line that are shown.
+/// Bytes of a rejected line that are shown.
 const EXAMPLE_MAX: usize = 200;
 
-/// What tells the series of this program and its sites from others.
+/// Tags that distinguish the series of this program and its sites.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Labels {
     /// The tag `agent`.
     pub agent: String,
-    /// The tag `group` of sites that have one, by the name of the site.
+    /// The tag `group`, by the name of the site.
     pub groups: HashMap<Arc<str>, Arc<str>>,
 }
 
 /// See the module.
 #[derive(Debug)]
 pub struct Exporter {
-    /// Where to, for people.
-    sink: Arc<str>,
-    /// What the server lacks when it says 404.
+    /// The target as it may be printed.
+    target: Arc<str>,
+    /// The object of a 404.
     place: String,
     labels: Labels,
-    /// How far everything is acknowledged.
+    /// Everything before it is acknowledged; of the cursors only those that moved since it was taken.
     progress: Progress,
-    /// Whether it moved since it was taken last.
-    moved: bool,
-    follower: ExportReader,
-    found: ExportBatch,
-    /// Where each site will stand once the batch is settled.
-    ahead: BTreeMap<SiteId, u64>,
+    has_moved: bool,
+    reader: ExportReader,
+    batch: ExportBatch,
+    /// The cursors after the batch.
+    next_cursors: BTreeMap<SiteId, u64>,
     /// Whether the batch has a point about the export.
-    tells: bool,
-    told: Option<Timestamp>,
+    has_health_point: bool,
+    health_point_at: Option<Timestamp>,
     under_way: bool,
     delivery: Delivery,
     body: Vec<u8>,
@@ -63,36 +61,36 @@ pub struct Exporter {
     limits: RequestLimits,
     backoff: Backoff,
     series: HashMap<SiteId, Vec<u8>>,
-    /// What each site showed last.
+    /// The latest certificate of each site.
     certificates: HashMap<SiteId, Certificate>,
     state: ExportState,
     oldest: Option<Timestamp>,
     error: Option<(Timestamp, String)>,
-    /// What must not come back in what a server says.
+    /// Masked in the server's messages.
     secrets: KnownSecrets,
 }
 
 impl Exporter {
-    /// The name under which the store knows how far `sink` is: all that makes it another place, and the schema.
+    /// The key of the progress of `target` in the store: whatever makes it another place, and the schema.
     #[must_use]
-    pub fn name(sink: &ExportTarget) -> String {
-        format!("{sink} schema {}", points::SCHEMA)
+    pub fn name(target: &ExportTarget) -> String {
+        format!("{target} schema {}", points::SCHEMA)
     }
 
-    /// An export to `sink` that goes on after `progress`; `seed` is another one for each program.
+    /// An export to `target` that continues after `progress`; `seed` should differ between programs.
     #[must_use]
-    pub fn new(sink: &ExportTarget, progress: Progress, labels: Labels, seed: u64) -> Self {
+    pub fn new(target: &ExportTarget, progress: Progress, labels: Labels, seed: u64) -> Self {
         Self {
-            sink: sink.to_string().into(),
-            place: format!("{} {:?}", sink.api.place(), sink.bucket),
+            target: target.to_string().into(),
+            place: format!("{} {:?}", target.api.place(), target.bucket),
             labels,
-            follower: ExportReader::new(&progress.cursors, progress.next_alert),
+            reader: ExportReader::new(&progress.cursors, progress.next_alert),
             progress: Progress { cursors: BTreeMap::new(), ..progress },
-            moved: false,
-            found: ExportBatch::default(),
-            ahead: BTreeMap::new(),
-            tells: false,
-            told: None,
+            has_moved: false,
+            batch: ExportBatch::default(),
+            next_cursors: BTreeMap::new(),
+            has_health_point: false,
+            health_point_at: None,
             under_way: false,
             delivery: Delivery::default(),
             body: Vec::new(),
@@ -104,11 +102,11 @@ impl Exporter {
             state: ExportState::default(),
             oldest: None,
             error: None,
-            secrets: secrets_of(sink.authorization.as_ref()),
+            secrets: known_secrets(target.authorization.as_ref()),
         }
     }
 
-    /// Reads the next batch, unless one is under way; whether one is then.
+    /// Reads the next batch unless one is under way. Returns whether one is now.
     ///
     /// # Errors
     /// The store's.
@@ -116,16 +114,16 @@ impl Exporter {
         if self.under_way {
             return Ok(true);
         }
-        archive.follow(&mut self.follower, BATCH, &mut self.found)?;
-        let samples = self.found.samples.iter().map(|(_, _, sample)| sample.at);
-        self.oldest = samples.chain(self.found.alerts.iter().map(|(_, alert)| alert.at)).min();
-        if self.oldest.is_none() && self.found.skipped == 0 {
+        archive.follow(&mut self.reader, BATCH_MAX, &mut self.batch)?;
+        let samples = self.batch.samples.iter().map(|(_, _, sample)| sample.at);
+        self.oldest = samples.chain(self.batch.alerts.iter().map(|(_, alert)| alert.at)).min();
+        if self.oldest.is_none() && self.batch.skipped == 0 {
             return Ok(false);
         }
-        self.ahead.extend(self.found.samples.iter().map(|(site, seq, _)| (*site, seq + 1)));
-        self.progress.tally.skipped += self.found.skipped;
-        let over_tls = self.found.samples.iter().any(|(_, _, sample)| points::is_over_tls(sample));
-        // What was found is not found again, so where they cannot be read the ones of before have to do.
+        self.next_cursors.extend(self.batch.samples.iter().map(|(site, seq, _)| (*site, seq + 1)));
+        self.progress.tally.skipped += self.batch.skipped;
+        let over_tls = self.batch.samples.iter().any(|(_, _, sample)| points::is_over_tls(sample));
+        // The batch is not read again, so if the certificates are unreadable, the previous ones serve.
         if let (true, Ok(certificates)) = (over_tls, archive.certificates()) {
             self.certificates = certificates.into_iter().collect();
         }
@@ -135,35 +133,35 @@ impl Exporter {
         Ok(self.under_way)
     }
 
-    /// The groups of sites from the next batch on; what is under way stays as it is.
+    /// Sets the groups of sites from the next batch on.
     pub fn regroup(&mut self, groups: HashMap<Arc<str>, Arc<str>>) {
         self.labels.groups = groups;
         self.series.clear();
     }
 
     fn encode(&mut self, now: Timestamp) {
-        let Self { found, labels, series, certificates, follower, .. } = self;
+        let Self { batch, labels, series, certificates, reader, .. } = self;
         let lag = self.oldest.map_or(Duration::ZERO, |oldest| now.since(oldest));
-        let is_due = self.told.is_none_or(|told| now.since(told) >= TELL_EVERY || now < told);
-        self.tells = is_due && self.oldest.is_some();
-        let own = self.tells.then_some((self.progress.next_point, self.progress.tally));
+        let is_due = self.health_point_at.is_none_or(|last| now.since(last) >= HEALTH_POINT_EVERY || now < last);
+        self.has_health_point = is_due && self.oldest.is_some();
+        let own = self.has_health_point.then_some((self.progress.next_point, self.progress.tally));
         self.delivery.fill(|out| {
-            for (site, seq, sample) in &found.samples {
+            for (site, seq, sample) in &batch.samples {
                 let series = series.entry(*site).or_insert_with(|| {
-                    let name = follower.name(*site).map_or("", |name| name);
+                    let name = reader.name(*site).map_or("", |name| name);
                     let group = labels.groups.get(name).map(|group| &**group);
                     points::check_series(&labels.agent, group, name)
                 });
                 points::check(out, series, (*seq, sample), certificates.get(site));
             }
-            for (number, alert) in &found.alerts {
+            for (number, alert) in &batch.alerts {
                 points::alert(out, &labels.agent, *number, alert);
             }
             if let Some((seq, tally)) = own {
                 points::health(out, &labels.agent, seq, &tally, (now, lag));
             }
         });
-        self.told = if self.tells { Some(now) } else { self.told };
+        self.health_point_at = if self.has_health_point { Some(now) } else { self.health_point_at };
     }
 
     /// Whether a batch is under way.
@@ -172,7 +170,7 @@ impl Exporter {
         self.under_way
     }
 
-    /// The lines to send now; none when nothing is under way.
+    /// The lines to send now; none when no batch is under way.
     pub fn request(&mut self) -> Option<&[u8]> {
         if !self.under_way {
             return None;
@@ -182,7 +180,7 @@ impl Exporter {
         Some(&self.body)
     }
 
-    /// Takes note of the answer to the request, or of why there is none; the time to wait before the next, if any.
+    /// Settles the request by its answer, or the reason why there is none. Returns the wait before the next request, if any.
     pub fn answered(&mut self, reply: Result<Reply, String>, now: Timestamp) -> Option<Duration> {
         let answer = match reply {
             Ok(reply) => ExportAnswer::of(&reply, &self.place, now),
@@ -212,18 +210,18 @@ impl Exporter {
         }
     }
 
-    /// Takes note that the store could not be read; the time to wait.
+    /// Notes that the store could not be read. Returns the wait before the next try.
     pub fn unread(&mut self, error: &StoreError, now: Timestamp) -> Duration {
         self.wait(ExportState::Retrying, Duration::ZERO, &format!("cannot read the store: {}", error.reason()), now)
     }
 
-    /// Goes on with other credentials, which the client sends from now on.
+    /// Notes other credentials, which the client sends from now on.
     pub fn authorize(&mut self, authorization: Option<&Secret>) {
-        self.secrets = secrets_of(authorization);
+        self.secrets = known_secrets(authorization);
     }
 
-    /// Shows `said` as what went wrong last.
-    pub fn complain(&mut self, said: String, now: Timestamp) {
+    /// Shows `said` as the latest error.
+    pub fn report_error(&mut self, said: String, now: Timestamp) {
         self.error = Some((now, said));
     }
 
@@ -234,12 +232,12 @@ impl Exporter {
         self.backoff.wait().max(least)
     }
 
-    /// Takes note of what a refusal settled; the time to wait, if it was no verdict about lines.
+    /// Counts the lines that a refusal settled. Returns the wait if it was no verdict about lines.
     fn set_aside(&mut self, settled: &Settled, said: &str, now: Timestamp) -> Option<Duration> {
         if settled.blocked {
-            // How much is too much for what takes nothing says nothing about the server.
+            // A server that accepts nothing says nothing about the size of requests.
             self.limits = RequestLimits::MOST;
-            let said = format!("every line is refused, so none is dropped: {said}");
+            let said = format!("the server refuses every line, so none is dropped: {said}");
             return Some(self.wait(ExportState::Blocked, Duration::ZERO, &said, now));
         }
         if settled.rejected > 0 {
@@ -254,7 +252,7 @@ impl Exporter {
     }
 
     fn count(&mut self, settled: &Settled, now: Timestamp) {
-        // A request that was halved or tried settled nothing: it is no sign that all is well.
+        // A request that settled no line is no sign of recovery.
         if settled.sent + settled.rejected == 0 {
             return;
         }
@@ -267,30 +265,30 @@ impl Exporter {
         }
     }
 
-    /// Moves on once every line of the batch is settled.
+    /// Advances the progress once every line of the batch is settled.
     fn settle(&mut self) {
         if !self.delivery.is_settled() {
             return;
         }
         self.under_way = false;
-        self.moved = true;
-        self.progress.cursors.append(&mut self.ahead);
-        self.progress.next_alert = self.follower.next_alert();
-        self.progress.next_point += u64::from(self.tells);
-        if !self.found.more {
+        self.has_moved = true;
+        self.progress.cursors.append(&mut self.next_cursors);
+        self.progress.next_alert = self.reader.next_alert();
+        self.progress.next_point += u64::from(self.has_health_point);
+        if !self.batch.more {
             self.oldest = None;
         }
     }
 
-    /// Whether a whole batch was read, so that there may be more.
+    /// Whether the store has more to read.
     #[must_use]
     pub const fn has_more(&self) -> bool {
-        self.found.more
+        self.batch.more
     }
 
-    /// How far it is, if it moved since it was asked last: the sites that moved, and all else.
+    /// The progress, with the cursors that moved, if it moved since the last call.
     pub fn take_progress(&mut self) -> Option<Progress> {
-        if !std::mem::take(&mut self.moved) {
+        if !std::mem::take(&mut self.has_moved) {
             return None;
         }
         let progress = self.progress.clone();
@@ -298,12 +296,12 @@ impl Exporter {
         Some(progress)
     }
 
-    /// How it gets on.
+    /// The state for the user.
     #[must_use]
     pub fn health(&self) -> ExportHealth {
         let tally = self.progress.tally;
         ExportHealth {
-            sink: Arc::clone(&self.sink),
+            sink: Arc::clone(&self.target),
             state: self.state,
             oldest: self.oldest,
             sent: tally.sent,
@@ -314,8 +312,8 @@ impl Exporter {
     }
 }
 
-/// What a server was sent and may send back.
-fn secrets_of(authorization: Option<&Secret>) -> KnownSecrets {
+/// Secrets that a server knows and may send back.
+fn known_secrets(authorization: Option<&Secret>) -> KnownSecrets {
     let value = authorization.map(Secret::expose);
     KnownSecrets::new(value.into_iter().chain(value.and_then(|value| value.split_once(' ')).map(|(_, secret)| secret)))
 }

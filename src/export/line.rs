@@ -1,13 +1,13 @@
-//! Line protocol, one line at a time into a buffer: `measurement,tag=value field=1i,other="text" 1700000000000000000`.
+//! Line protocol: `measurement,tag=value field=1i,other="text" 1700000000000000000`.
 //!
-//! The idea: the part before the fields is the same for every point of a series, so [`series`] escapes it once and a
-//! line begins as a copy of it; fields are written straight into the buffer, without an allocation each. Where the
-//! servers differ, what is written is what all of them read alike: a control character would split a line or be refused
-//! (VictoriaMetrics drops such a point without a word), so each becomes U+FFFD; a tag cannot end in a backslash, so those
-//! are cut; an empty tag is left out; so is a number that is not finite; integers are signed, because InfluxDB 1
-//! knows no others. Invariants: a line has at least one field and its time, and ends in one `\n`, the only one in it.
-//! Limits: [`TAG_MAX`] bytes of a tag's value and [`TEXT_MAX`] of a text, before escaping; a count beyond `i64::MAX`
-//! becomes that. Source: the line protocol reference of InfluxDB 2, and what the servers of `tests/influx.rs` do.
+//! [`series`] escapes the part before the fields once per series. Where the servers differ, a line holds only what all of them
+//! read alike: a control character would split a line or be refused (VictoriaMetrics drops such a point silently), so it
+//! becomes U+FFFD; backslashes at the end of a tag are cut; empty tags and numbers that are not finite are left out; integers
+//! are signed, because InfluxDB 1 knows no others.
+//!
+//! Invariants: a line has at least one field, its time, and one `\n`, at its end. Bounds: [`TAG_MAX`] bytes of a tag and
+//! [`TEXT_MAX`] of a text before escaping; counts above `i64::MAX` become that. Source: the line protocol reference of InfluxDB
+//! 2, and the servers of `tests/influx.rs`.
 
 use std::io::Write as _;
 
@@ -17,8 +17,8 @@ pub const TAG_MAX: usize = 256;
 /// Bytes of a text.
 pub const TEXT_MAX: usize = 1_024;
 
-/// The part of a line before its fields: `measurement` and the tags that have a value, which should be given in the
-/// order of their names. Neither a measurement nor a tag's name needs escaping: they are our own.
+/// The part of a line before its fields: `measurement` and the tags that have a value, which should be sorted by name. The
+/// measurement and the names of tags are not escaped.
 #[must_use]
 pub fn series(measurement: &'static str, tags: &[(&'static str, &str)]) -> Vec<u8> {
     let mut key = Vec::with_capacity(64);
@@ -40,53 +40,47 @@ pub fn series(measurement: &'static str, tags: &[(&'static str, &str)]) -> Vec<u
 pub struct LineBuilder<'a> {
     out: &'a mut Vec<u8>,
     start: usize,
-    /// What stands before the next field.
+    /// Separates the next field from what is before it.
     before: u8,
 }
 
 impl<'a> LineBuilder<'a> {
-    /// A line of this series at the end of `out`.
+    /// Starts a line of this series at the end of `out`.
     pub fn begin(out: &'a mut Vec<u8>, series: &[u8]) -> Self {
         let start = out.len();
         out.extend_from_slice(series);
         Self { out, start, before: b' ' }
     }
 
-    /// A whole number.
+    /// Writes an integer.
     pub fn integer(&mut self, name: &'static str, value: u64) {
-        self.name(name);
-        put_integer(self.out, value.min(i64::MAX.cast_unsigned()));
-        self.out.push(b'i');
+        self.signed_if(name, Some(i64::try_from(value).unwrap_or(i64::MAX)));
     }
 
-    /// A whole number, if there is one.
+    /// Writes an integer, if there is one.
     pub fn integer_if(&mut self, name: &'static str, value: Option<impl Into<u64>>) {
         if let Some(value) = value {
             self.integer(name, value.into());
         }
     }
 
-    /// A whole number that may be below zero, if there is one.
+    /// Writes a signed integer, if there is one.
     pub fn signed_if(&mut self, name: &'static str, value: Option<i64>) {
         if let Some(value) = value {
             self.name(name);
-            if value < 0 {
-                self.out.push(b'-');
-            }
-            put_integer(self.out, value.unsigned_abs());
-            self.out.push(b'i');
+            write!(self.out, "{value}i").expect("writing to a Vec cannot fail");
         }
     }
 
-    /// A number; none is written when it is not finite.
+    /// Writes a number, if it is finite.
     pub fn number(&mut self, name: &'static str, value: f64) {
         if value.is_finite() {
             self.name(name);
-            write!(self.out, "{value}").expect("a Vec takes everything");
+            write!(self.out, "{value}").expect("writing to a Vec cannot fail");
         }
     }
 
-    /// A text.
+    /// Writes a text.
     pub fn text(&mut self, name: &'static str, value: &str) {
         self.name(name);
         self.out.push(b'"');
@@ -94,15 +88,13 @@ impl<'a> LineBuilder<'a> {
         self.out.push(b'"');
     }
 
-    /// Ends the line with its time, ns since 1970. A line without a field is taken back, and false returned.
+    /// Ends the line with its time, ns since 1970. Removes a line without a field and returns false.
     pub fn end(self, at_ns: u64) -> bool {
         if self.before == b' ' {
             self.out.truncate(self.start);
             return false;
         }
-        self.out.push(b' ');
-        put_integer(self.out, at_ns);
-        self.out.push(b'\n');
+        writeln!(self.out, " {at_ns}").expect("writing to a Vec cannot fail");
         true
     }
 
@@ -114,7 +106,7 @@ impl<'a> LineBuilder<'a> {
     }
 }
 
-/// The longest beginning of `text` that has at most `max` bytes.
+/// The longest prefix of `text` of at most `max` bytes.
 fn capped(text: &str, max: usize) -> &str {
     &text[..text.floor_char_boundary(max)]
 }
@@ -130,30 +122,13 @@ fn put_text(out: &mut Vec<u8>, text: &str, is_special: fn(char) -> bool) {
     }
 }
 
-/// Most digits of a `u64`.
-const DIGITS: usize = 20;
-
-fn put_integer(out: &mut Vec<u8>, mut value: u64) {
-    let mut digits = [b'0'; DIGITS];
-    let mut at = DIGITS;
-    loop {
-        at -= 1;
-        digits[at] = b'0' + u8::try_from(value % 10).expect("one digit");
-        value /= 10;
-        if value == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use influxdb_line_protocol::{FieldValue, parse_lines};
     use proptest::prelude::*;
 
-    /// What a parser should give back for a text: control characters replaced, at most `max` bytes.
+    /// The text that a parser should read: control characters replaced, at most `max` bytes.
     fn plain(text: &str, max: usize) -> String {
         let mut kept = String::new();
         for c in text.chars().take_while({
@@ -183,15 +158,15 @@ mod tests {
         ]
     }
 
-    /// Texts with much of what is special.
+    /// Texts with many special characters.
     fn any_text() -> impl Strategy<Value = String> {
         prop_oneof![".{0,40}", "[a, =\\\\\"\n\t\u{85}\u{7f}é]{0,24}", "\\PC{0,600}"]
     }
 
     proptest! {
-        /// An independent parser reads back what was written, and nothing else.
+        /// An independent parser reads back exactly what was written.
         #[test]
-        fn what_is_written_reads_back_the_same(
+        fn lines_read_back_the_same(
             tags in prop::collection::vec(any_text(), 3),
             fields in prop::collection::vec(fields(), 0..4),
             at_ns in 0..i64::MAX.cast_unsigned(),
@@ -250,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_servers_read_differently_is_not_written() {
+    fn tags_hold_only_what_all_servers_read_alike() {
         for (value, written) in [
             ("plain", ",site=plain"),
             ("a b,c=d", ",site=a\\ b\\,c\\=d"),

@@ -1,12 +1,12 @@
-//! What is exported, as points: `webmon_check`, `webmon_alert` and `webmon_export`.
+//! The exported points: `webmon_check`, `webmon_alert` and `webmon_export`.
 //!
-//! Tags are few and bounded by sites.yaml: `agent`, `group`, `site`, `rule`. A URL, a status, an error or an address is none
-//! of them: each value of a tag is a series of its own, for ever, and URLs carry secrets. Counts and times are integers,
-//! so that no field ever changes its type; what did not take place is left out, never 0; `up` is 1 or 0, so that its
-//! mean is the availability, and left out where webmon could not look; `cause` repeats `cause_s` as the number that
-//! stays the same for ever, for servers that keep no texts. A check's time is when its outcome was known, so what is
-//! sent again is the same point; `seq` numbers the points of a site without a gap, those of alerts over all sites.
-//! The schema is public: `docs/influx.md` lists it, and [`SCHEMA`] counts its versions.
+//! The tags `agent`, `group`, `site` and `rule` are bounded by sites.yaml. URLs, statuses, errors and addresses are not tags,
+//! because each value of a tag is a series for ever, and URLs carry secrets. Counts and times are integers, so no field changes
+//! its type; absent values are left out, never 0. The mean of `up` is the availability. `cause` is the stable number of
+//! `cause_s`, for servers that keep no texts.
+//!
+//! Invariants: a check's time is when its outcome was known, so a point that is sent again is the same point; `seq` has no
+//! gaps, per site for checks and over all sites for alerts. `docs/influx.md` lists the schema, [`SCHEMA`] is its version.
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use crate::store::PointCounts;
 
 use super::line::{LineBuilder, series};
 
-/// Part of what a sink is: a new schema is exported from its own beginning.
+/// A new version is exported from the beginning.
 pub const SCHEMA: u32 = 1;
 
-/// The one rule that there is.
+/// The only rule so far.
 const RULE: &str = "availability";
 
 /// The series of the checks of a site.
@@ -28,8 +28,8 @@ pub fn check_series(agent: &str, group: Option<&str>, site: &str) -> Vec<u8> {
     series("webmon_check", &[("agent", agent), ("group", group.unwrap_or_default()), ("site", site)])
 }
 
-/// The point of a sample with its number, of [`check_series`], at the end of `out`; `shown` is the certificate that its site
-/// showed last.
+/// Appends the point of a sample and its sequence number to `out`; `series` is its [`check_series`], `shown` the latest
+/// certificate of its site.
 pub fn check(out: &mut Vec<u8>, series: &[u8], (seq, sample): (u64, &Sample), shown: Option<&Certificate>) {
     let mut line = LineBuilder::begin(out, series);
     let phase = |phase| sample.phases.get(phase).map(Micros::get);
@@ -54,7 +54,7 @@ pub fn check(out: &mut Vec<u8>, series: &[u8], (seq, sample): (u64, &Sample), sh
     line.end(nanos(sample.at));
 }
 
-/// The point of alert number `seq` at the end of `out`.
+/// Appends the point of alert `seq` to `out`.
 pub fn alert(out: &mut Vec<u8>, agent: &str, seq: u64, alert: &Alert) {
     let series = series("webmon_alert", &[("agent", agent), ("rule", RULE), ("site", &alert.site)]);
     let mut line = LineBuilder::begin(out, &series);
@@ -71,7 +71,7 @@ pub fn alert(out: &mut Vec<u8>, agent: &str, seq: u64, alert: &Alert) {
     line.end(nanos(alert.at));
 }
 
-/// The point of the export itself, its `seq`th, at the end of `out`: `lag` behind at `now`.
+/// Appends point `seq` about the export itself to `out`; it is `lag` behind at `now`.
 pub fn health(out: &mut Vec<u8>, agent: &str, seq: u64, tally: &PointCounts, (now, lag): (Timestamp, Duration)) {
     let mut line = LineBuilder::begin(out, &series("webmon_export", &[("agent", agent)]));
     line.number("lag_s", lag.as_secs_f64());
@@ -82,7 +82,7 @@ pub fn health(out: &mut Vec<u8>, agent: &str, seq: u64, tally: &PointCounts, (no
     line.end(nanos(now));
 }
 
-/// Up, down, or nothing where webmon could not look.
+/// None when webmon could not probe.
 const fn up(outcome: Outcome) -> Option<u8> {
     match outcome {
         Outcome::Up => Some(1),
@@ -101,12 +101,12 @@ const fn protocol(http: Http) -> Option<u8> {
     }
 }
 
-/// Whether a check went over TLS.
+/// Whether the check used TLS.
 pub fn is_over_tls(sample: &Sample) -> bool {
     sample.phases.get(Phase::Tls).is_some() || sample.flags.has(Flags::REUSED)
 }
 
-/// Seconds from a check to the end of the certificate `shown`; none when it was not in use by then.
+/// Seconds from a check until the certificate `shown` expires; none for a certificate from after the check.
 fn expiry(shown: &Certificate, sample: &Sample) -> Option<i64> {
     let seconds = |at: Timestamp| (at.as_micros() / 1_000_000).cast_signed();
     let in_use = is_over_tls(sample) && (shown.not_before <= sample.at || sample.cause == Cause::TlsNotYetValid);

@@ -223,7 +223,7 @@ impl Shipping {
             }
             // The exporter keeps sending the old credentials, so it also keeps masking them.
             Err(error) => {
-                self.exporter.complain(error.to_string(), self.clock.now());
+                self.exporter.report_error(error.to_string(), self.clock.now());
                 false
             }
         }

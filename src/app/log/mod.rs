@@ -70,7 +70,7 @@ pub mod about {
     }
 }
 
-/// What the command line and the environment ask for.
+/// The settings of the command line and the environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogOptions {
     verbose: u8,

@@ -1,10 +1,8 @@
-//! Characters that a person takes for others, or does not see: in names, groups, host names, keys and values.
+//! Warns of characters that look like others or are invisible, in names, groups, host names and values.
 //!
-//! Sites are known by the bytes of their names, and hosts by those of theirs, so a no-break space, a dash in place of a hyphen,
-//! a Cyrillic `а` in a Latin word, a quotation mark of a word processor, or letters in another normal form (UAX #15) are warned
-//! about. [`TABLE`](crate::config::syntax::characters::TABLE) alone says what a character is.
-//!
-//! Limit: letters of other scripts are told where they are mixed with Latin ones; a word that is wholly Cyrillic is not compared.
+//! Names and hosts are compared byte by byte, so a no-break space, a dash for a hyphen, a Cyrillic `а` in a Latin word, a
+//! typographic quotation mark, or letters in another normal form (UAX #15) mislead. The characters are those of
+//! [`TABLE`](crate::config::syntax::characters::TABLE). Letters of other scripts count only in words with Latin ones.
 
 use std::collections::HashMap;
 
@@ -15,20 +13,20 @@ use crate::config::syntax::tree::Tree;
 
 use super::warning::Warnings;
 
-/// Most places of a file that are told.
+/// Places of a file that are reported.
 const PLACES_MAX: usize = 100;
 
-/// `warnings`, and those of all places of `text`, of which `tree` is the tree, at which something is not what it looks like.
-pub(crate) fn noted(mut warnings: Warnings, tree: &Tree, text: &str) -> Warnings {
+/// `warnings`, and those about the values of `tree`, which was parsed from `text`.
+pub(crate) fn with_lookalikes(mut warnings: Warnings, tree: &Tree, text: &str) -> Warnings {
     let scalars = tree.scalars().filter_map(|(_, span)| Some((span.start, text.get(span)?)));
-    // As written: who writes an escape knows what stands there.
+    // As written: an escape is deliberate.
     let odd = scalars.filter(|(_, written)| !written.is_ascii());
     let found = odd.flat_map(|(start, written)| {
-        in_value(written).into_iter().chain(in_host(written)).map(move |(at, told)| (start, start + at, told))
+        in_value(written).into_iter().chain(in_host(written)).map(move |(at, message)| (start, start + at, message))
     });
-    for (start, at, (c, told)) in found.take(PLACES_MAX) {
-        if !warnings.tells_of(start, &code(c)) {
-            warnings.place(at, told);
+    for (start, at, (c, message)) in found.take(PLACES_MAX) {
+        if !warnings.mentions(start, &code(c)) {
+            warnings.place(at, message);
         }
     }
     warnings
@@ -36,7 +34,7 @@ pub(crate) fn noted(mut warnings: Warnings, tree: &Tree, text: &str) -> Warnings
 
 type Oddity = (usize, (char, String));
 
-/// What cannot be seen in a text as it was written, and quotation marks around it that are none.
+/// An invisible character in a value as written, or typographic quotation marks around it.
 fn in_value(written: &str) -> Option<Oddity> {
     let is_quote = |c: Option<char>| c.and_then(kind) == Some(Kind::Quote);
     let trimmed = written.trim_end();
@@ -45,7 +43,7 @@ fn in_value(written: &str) -> Option<Oddity> {
     Some((at, (c, format!("this value contains {}, which {}", code(c), kind.trouble()))))
 }
 
-/// A dash in the host of a URL, or a letter of another script in a label of it that has Latin ones.
+/// A dash in the host of a URL, or a letter of another script in a label with Latin ones.
 fn in_host(written: &str) -> Option<Oddity> {
     let start = written.find("://")? + 3;
     let authority = written[start..].split(['/', '\\', '?', '#', '"', '\'']).next()?;
@@ -67,19 +65,19 @@ fn in_host(written: &str) -> Option<Oddity> {
     None
 }
 
-/// Names that were seen, by what a person sees of them.
+/// Earlier names, by their appearance.
 #[derive(Default)]
 pub(crate) struct SeenNames(HashMap<String, String>);
 
 impl SeenNames {
-    /// What is odd about `name` after those that came before, as the end of a sentence; none when nothing is.
+    /// A warning about `name` after the earlier ones, as the end of a sentence, if there is one.
     pub(crate) fn oddity(&mut self, name: &str) -> Option<String> {
-        let before = self.0.entry(seen(name)).or_insert_with(|| name.to_owned());
+        let before = self.0.entry(appearance(name)).or_insert_with(|| name.to_owned());
         if before != name {
             let (place, one, other) = difference(before, name);
             return Some(format!("looks like {before:?}: character {place} is {one} there and {other} here"));
         }
-        // In the name of a site that has none but its URL, the host is told of.
+        // The dashes of a URL that serves as a name are reported as its host's.
         let is_url = name.contains("://");
         let is_odd = |kind| matches!(kind, Kind::Space | Kind::Invisible) || kind == Kind::Dash && !is_url;
         if let Some((_, c, kind)) = find(&without_spaced_dashes(name), is_odd) {
@@ -90,7 +88,7 @@ impl SeenNames {
     }
 }
 
-/// `name` without dashes between spaces, which separate words as in "Shop – Berlin" and stand for no hyphen.
+/// `name` without dashes between spaces: in "Shop – Berlin" they are not meant as hyphens.
 fn without_spaced_dashes(name: &str) -> String {
     let chars: Vec<char> = name.chars().collect();
     let is_spaced = |at: usize| at > 0 && chars[at - 1] == ' ' && chars.get(at + 1) == Some(&' ');
@@ -98,15 +96,15 @@ fn without_spaced_dashes(name: &str) -> String {
     kept.map(|(_, c)| c).collect()
 }
 
-/// `name` as a person sees it.
-fn seen(name: &str) -> String {
+/// `name` as it appears on a screen.
+fn appearance(name: &str) -> String {
     let unseen = |c: &char| matches!(kind(*c), Some(Kind::Invisible | Kind::Joiner | Kind::Variation));
     let hyphened = |c: char| if kind(c) == Some(Kind::Dash) { '-' } else { c };
     let shown: String = name.nfkc().filter(|c| !unseen(c)).map(hyphened).collect();
     shown.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The first place, from 1, at which two names differ, and what stands there in each.
+/// The first position, from 1, at which two names differ, and the character of each.
 fn difference(one: &str, other: &str) -> (usize, String, String) {
     let (mut one, mut other, mut place) = (one.chars(), other.chars(), 1);
     loop {
@@ -127,9 +125,9 @@ mod tests {
     use crate::config::syntax::characters::in_key;
 
     #[test]
-    fn names_that_look_alike_are_told_and_others_are_not() {
+    fn names_that_look_alike_are_reported() {
         let mut names = SeenNames::default();
-        for (name, told) in [
+        for (name, message) in [
             ("shop a", None),
             ("shop\u{a0}a", Some("looks like \"shop a\": character 5 is U+0020 there and U+00A0 here")),
             ("shop\u{200b} a", Some("looks like \"shop a\": character 5 is U+0020 there and U+200B here")),
@@ -153,7 +151,7 @@ mod tests {
             ("магазин", None),
         ] {
             let found = names.oddity(name);
-            match told {
+            match message {
                 None => assert_eq!(found, None, "{name}"),
                 Some(part) => assert!(found.as_ref().is_some_and(|found| found.contains(part)), "{name}: {found:?}"),
             }
@@ -161,8 +159,8 @@ mod tests {
     }
 
     #[test]
-    fn hosts_that_mix_scripts_or_hold_dashes_are_told_and_others_are_not() {
-        for (url, told) in [
+    fn hosts_with_mixed_scripts_or_dashes_are_reported() {
+        for (url, message) in [
             ("https://p\u{430}ypal.example/", Some((9, "U+0430, which is a Cyrillic letter among Latin ones"))),
             ("\"https://u:p@www.g\u{3bf}o.example\"", Some((18, "U+03BF, which is a Greek letter among Latin ones"))),
             ("https://web\u{2010}shop.example", Some((11, "U+2010, which looks like a hyphen"))),
@@ -173,7 +171,7 @@ mod tests {
             ("no URL: p\u{430}y", None),
         ] {
             let found = in_host(url);
-            match told {
+            match message {
                 None => assert_eq!(found, None, "{url}"),
                 Some((at, part)) => {
                     let (place, (_, text)) = found.unwrap();
@@ -184,8 +182,8 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_seen_and_quotation_marks_that_are_none_are_told_as_written() {
-        for (written, told) in [
+    fn invisible_characters_and_typographic_quotes_are_reported_as_written() {
+        for (written, message) in [
             ("\u{201c}ok\u{201d}", Some("contains U+201C, which looks like a quotation mark")),
             ("\u{ab}ok\u{bb}", Some("contains U+00AB")),
             ("\"\u{201c}ok\u{201d}\"", None),
@@ -196,7 +194,7 @@ mod tests {
             ("👩\u{200d}🚀 ❤\u{fe0f}", None),
         ] {
             let found = in_value(written).map(|(_, (_, text))| text);
-            match told {
+            match message {
                 None => assert_eq!(found, None, "{written}"),
                 Some(part) => assert!(found.as_ref().is_some_and(|found| found.contains(part)), "{written}: {found:?}"),
             }
@@ -204,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_keys_name_the_character_that_is_another() {
+    fn unknown_keys_name_the_odd_character() {
         assert_eq!(in_key("int\u{435}rval"), " (it contains U+0435, which is a Cyrillic letter)");
         assert_eq!(in_key("keep\u{2011}alive"), " (it contains U+2011, which looks like a hyphen but is not one)");
         assert_eq!(in_key("\u{201c}url\u{201d}").split_once(',').unwrap().0, " (it contains U+201C");

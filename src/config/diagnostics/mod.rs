@@ -1,4 +1,4 @@
-//! What is said of a file: what is not an error but surprises, and which bytes of it may be quoted.
+//! Warnings about valid but surprising configurations.
 
 pub(crate) mod lookalike;
 pub(crate) mod unmet;

@@ -1,4 +1,4 @@
-//! Expectations that no answer can meet, and keys that do nothing beside others: warnings, since each is right in itself.
+//! Warns of expectations that no answer can meet, and of keys without effect beside others.
 
 use url::Host;
 
@@ -6,7 +6,7 @@ use crate::config::keys::value::format_size;
 use crate::model::time::duration;
 use crate::model::{Redirects, Site, StatusSet};
 
-/// Tells `add` what of `site` can never be.
+/// Passes the warnings about `site` to `add`.
 pub(crate) fn expectations(site: &Site, add: &mut dyn FnMut(String)) {
     address(site, add);
     statuses(site, add);
@@ -34,14 +34,14 @@ fn statuses(site: &Site, add: &mut dyn FnMut(String)) {
     if site.follows_redirects()
         && let Some((low, high)) = set.names_redirect()
     {
-        // 304 and its like may stand between them and are seen.
+        // 304 and similar ones between them are not followed.
         let redirects = [(301, 303), (307, 308)].map(|(first, last)| (low.max(first), high.min(last)));
         let followed = StatusSet::from_ranges(redirects.into_iter().filter(|(low, high)| low <= high).collect());
         add(format!(
             "the status {followed} is never seen, because redirects are followed; add `redirects: none` to see it"
         ));
     }
-    // 101 is the last word of a server that changes the protocol.
+    // 101 is final: the server changes the protocol.
     let provisional = |&(low, high): &(u16, u16)| high <= 199 && !(low..=high).contains(&101);
     if let Some(&range) = set.ranges().iter().find(|range| provisional(range)) {
         let range = StatusSet::from_ranges(vec![range]);
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_answer_can_meet_is_warned_of() {
+    fn impossible_expectations_are_reported() {
         for (keys, part) in [
             ("expect: { status: 301 }", "the status 301 is never seen, because redirects are followed"),
             ("expect: { status: '200,301-308' }", "the status 301-303,307-308 is never seen"),
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_met_is_not() {
+    fn possible_expectations_are_not() {
         for keys in [
             "expect: { status: 301 }, max_redirects: 0",
             "expect: { status: 301 }, redirects: none",

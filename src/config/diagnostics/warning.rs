@@ -1,6 +1,6 @@
-//! What is not wrong in a configuration but will surprise: told once, with the sites that it holds for.
+//! Warnings of a configuration.
 //!
-//! The same warning for many sites is one line with their number and the place of the first. Limit: 100 lines.
+//! The same warning for many sites is one line with their number and the position of the first. Bounds: 100 lines.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,15 +16,15 @@ use crate::model::time::duration;
 use super::unmet;
 
 const SHOWN_MAX: usize = 100;
-/// Fewer samples than this make a rule that one or two checks decide.
+/// With fewer samples in a window, one or two checks decide.
 const SAMPLES_FEW: u128 = 5;
 /// Longest alert window.
 const WINDOW_MAX: Duration = Duration::from_hours(1);
-/// What a stored sample takes, with all that belongs to it, bytes.
+/// Bytes per stored sample, with its share of everything else.
 pub const BYTES_A_SAMPLE: f64 = 15.0;
 const PROXIES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 
-/// Warnings in the making.
+/// Collects warnings.
 #[derive(Default)]
 pub(crate) struct Warnings {
     groups: Vec<WarningGroup>,
@@ -39,7 +39,7 @@ struct WarningGroup {
 }
 
 impl Warnings {
-    /// `text`, said of the byte `at` of the file and of a site, where there are such.
+    /// Adds `text` about a site, and about the byte `at` of the file, if any.
     pub(crate) fn add(&mut self, at: Option<usize>, site: Option<&str>, text: String) {
         if let Some(&group) = self.by_text.get(&text) {
             self.groups[group].sites += 1;
@@ -49,17 +49,17 @@ impl Warnings {
         self.groups.push(WarningGroup { text, at, first_site: site.map(str::to_owned), sites: 1 });
     }
 
-    /// `text`, said of the byte `at` of the file and of this place alone.
+    /// Adds `text` about the byte `at` of the file; never merged with the same text elsewhere.
     pub(crate) fn place(&mut self, at: usize, text: String) {
         self.groups.push(WarningGroup { text, at: Some(at), first_site: None, sites: 1 });
     }
 
-    /// Whether `part` was said already of the byte `at` of the file.
-    pub(crate) fn tells_of(&self, at: usize, part: &str) -> bool {
+    /// Whether a warning about the byte `at` of the file contains `part`.
+    pub(crate) fn mentions(&self, at: usize, part: &str) -> bool {
         self.groups.iter().any(|group| group.at == Some(at) && group.text.contains(part))
     }
 
-    /// What one site gives reason for.
+    /// Adds the warnings about one site.
     pub(crate) fn site(&mut self, at: usize, site: &Site, rule: &Rule) {
         let mut add = |text| self.add(Some(at), Some(&site.name), text);
         if site.timeout > site.interval {
@@ -98,11 +98,11 @@ impl Warnings {
         }
     }
 
-    /// A `max_size` that is full before `retention` is over, at so many checks a second.
-    pub(crate) fn storage(&mut self, at: Option<usize>, storage: &Storage, checks_a_second: f64) {
+    /// Warns of a `max_size` that is reached before `retention` at this rate of checks.
+    pub(crate) fn storage(&mut self, at: Option<usize>, storage: &Storage, checks_per_second: f64) {
         #[allow(clippy::cast_precision_loss, reason = "an estimate in days")]
-        let holds = storage.max_size as f64 / (checks_a_second * BYTES_A_SAMPLE);
-        if checks_a_second <= 0.0 || holds >= storage.retention.as_secs_f64() {
+        let holds = storage.max_size as f64 / (checks_per_second * BYTES_A_SAMPLE);
+        if checks_per_second <= 0.0 || holds >= storage.retention.as_secs_f64() {
             return;
         }
         let holds = match holds / 3_600.0 {
@@ -114,7 +114,7 @@ impl Warnings {
         self.add(at, None, format!("max_size holds about {holds} of samples, less than the retention of {retention}"));
     }
 
-    /// A proxy that webmon will not use.
+    /// Warns of proxy variables, which webmon ignores.
     pub(crate) fn proxies(&mut self, env: &Env<'_>) {
         for name in PROXIES.into_iter().filter(|name| env(name).is_some_and(|value| !value.is_empty())) {
             self.add(None, None, format!("{name} is set; webmon connects directly"));

@@ -1,4 +1,4 @@
-//! The lines of sites.yaml that a message points at, with their secrets masked.
+//! The lines of sites.yaml that a message quotes, with their secrets masked.
 
 pub(crate) mod redact;
 pub(crate) mod source;

@@ -1,9 +1,8 @@
-//! Which bytes of a configuration's text must not be shown again.
+//! Finds the secrets in the text of a configuration, so that messages mask them.
 //!
-//! The idea: a secret is told by where it stands, not by what it looks like: values under a key that speaks of
-//! credentials, everything under `headers` and `body`, userinfo and query values of URLs, defaults of expressions. The rest
-//! of a `${…}` stays readable, because it names a secret and is none. Limit: in a text that is not YAML only the
-//! keys of the line and those above it can be seen.
+//! A secret is recognized by its position, not by its look: values of keys about credentials, everything under `headers` and
+//! `body`, userinfo and query values of URLs, defaults of expressions. The rest of a `${…}` stays readable, because it only names
+//! a secret. In a text that is not YAML, only the keys of the line and of the lines above are known.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -14,22 +13,21 @@ use crate::config::syntax::tree::{Kind, NodeId, Tree};
 use crate::config::syntax::variables;
 use crate::model::text::redact::url_secrets;
 
-/// Authentication schemes, which are no secrets.
+/// Authentication schemes, which are not secret.
 const SCHEMES: [&str; 4] = ["Basic", "Bearer", "Digest", "Token"];
 
-/// Lines above a broken one that are asked for its keys.
+/// Lines above a broken one that are searched for its keys.
 const LINES_ABOVE_MAX: usize = 100;
 
-/// Levels below a secret key in which its values are looked for.
+/// Levels below a secret key that are searched for its values.
 const DEPTH_MAX: usize = 3;
 
-/// Byte ranges that are shown as stars.
+/// Byte ranges to show as stars.
 #[derive(Debug, Default)]
 pub(crate) struct Redactor(Vec<Range<usize>>);
 
 impl Redactor {
-    /// What is secret in a document.
-    /// `unknown` are values of keys that nobody knows.
+    /// The secrets of a document; `unknown` are the values of unknown keys.
     pub(crate) fn of_tree(tree: &Tree, text: &str, unknown: &[NodeId]) -> Self {
         let (mut secrets, mut seen) = (Self::default(), HashSet::new());
         for (key, value) in tree.pairs() {
@@ -52,7 +50,7 @@ impl Redactor {
         secrets.sorted()
     }
 
-    /// What is secret in the line at `at` of a text that has no tree, as its own keys and those above it tell.
+    /// The secrets in the line at `at` of a text without a tree, by the keys of this line and of those above.
     pub(crate) fn of_line(text: &str, at: usize) -> Self {
         let start = text[..at].rfind('\n').map_or(0, |at| at + 1);
         let end = text[at..].find('\n').map_or(text.len(), |found| at + found);
@@ -85,8 +83,8 @@ impl Redactor {
         after.checked_sub(1).is_some_and(|last| at < self.0[last].end)
     }
 
-    /// Every value at `id` and below, but no key: whatever was meant to stand there, its values were meant as secrets.
-    /// `seen` are the places with their depths where this was done, so that nested aliases cost nothing.
+    /// Adds every value at `id` and below, but no key. `seen` are the finished positions with their depths, so that nested
+    /// aliases cost nothing.
     fn add_values(&mut self, tree: &Tree, id: NodeId, text: &str, depth: usize, seen: &mut HashSet<(usize, usize)>) {
         let below: Vec<NodeId> = match tree.kind(id) {
             Kind::Scalar { .. } => return self.add_literal(text, tree.span(id)),
@@ -100,7 +98,7 @@ impl Redactor {
         }
     }
 
-    /// What stands for a variable that is not set, in every expression of `span`.
+    /// Adds the default of every expression in `span`.
     fn add_defaults(&mut self, text: &str, span: Range<usize>) {
         for expression in variables::expressions(&text[span.clone()]) {
             let expression = span.start + expression.start..span.start + expression.end;
@@ -112,7 +110,7 @@ impl Redactor {
         }
     }
 
-    /// `span` but its `${…}`; what only looks like one may be part of a password.
+    /// Adds `span` except its `${…}`; an invalid one may be part of a password.
     fn add_literal(&mut self, text: &str, span: Range<usize>) {
         let mut from = span.start;
         let expressions = variables::expressions(&text[span.clone()]);
@@ -125,7 +123,7 @@ impl Redactor {
         self.add_words(text, from..span.end);
     }
 
-    /// The words in `span` but for those that only say of which kind the secret is.
+    /// Adds the words in `span` except authentication schemes.
     fn add_words(&mut self, text: &str, span: Range<usize>) {
         let mut from = span.start;
         for word in text[span].split_inclusive([' ', '\t', '\n', '"', '\'']) {
@@ -137,14 +135,14 @@ impl Redactor {
         }
     }
 
-    /// What was written in `span` and belongs elsewhere: the value of a header, a private key.
+    /// Adds a secret in `span` that belongs elsewhere: the value of a header, a private key.
     fn add_misplaced(&mut self, text: &str, span: Range<usize>, place: Position) {
         if let Some(from) = misplaced(&text[span.clone()], place) {
             self.add_literal(text, span.start + from..span.end);
         }
     }
 
-    /// The line at `span` if a key or a certificate began above it and has not ended.
+    /// Adds the line at `span` if it is inside a key or a certificate that begins above.
     fn add_pem_above(&mut self, text: &str, span: Range<usize>) {
         let above = text[..span.start].lines().rev().take(LINES_ABOVE_MAX);
         let edge = above.map(str::to_ascii_lowercase).find(|line| line.contains("-----"));
@@ -153,14 +151,14 @@ impl Redactor {
         }
     }
 
-    /// The secrets of what may be a URL in `span`.
+    /// Adds the secrets of a possible URL in `span`.
     fn add_url(&mut self, text: &str, span: Range<usize>) {
         for secret in url_secrets(&text[span.clone()]) {
             self.add_literal(text, span.start + secret.start..span.start + secret.end);
         }
     }
 
-    /// Sorted and without overlaps, so that one look finds whether a byte is hidden.
+    /// Sorts and merges the ranges for [`Self::hide`].
     fn sorted(mut self) -> Self {
         self.0.sort_by_key(|range| (range.start, range.end));
         let mut merged: Vec<Range<usize>> = Vec::new();
@@ -174,8 +172,8 @@ impl Redactor {
     }
 }
 
-/// Whether a line of this indentation, after `above`, belongs to a key whose values are secret, and if so whether they
-/// have keys of their own. At most a hundred lines are looked at.
+/// Whether a line with this indentation, after `above`, belongs to a key with secret values, and if so whether these have keys
+/// themselves.
 fn below_a_secret_key(above: &str, mut depth: usize) -> Option<bool> {
     for line in above.lines().rev().filter(|line| !line.trim().is_empty()).take(LINES_ABOVE_MAX) {
         if indent(line) >= depth {
@@ -193,7 +191,7 @@ fn below_a_secret_key(above: &str, mut depth: usize) -> Option<bool> {
     None
 }
 
-/// Where the URL of a line begins if there is one: at its scheme, after its `url:`, or where the line's first value does.
+/// The start of a possible URL of a line: its scheme, or its value after `url:` or after another key.
 fn url_start(line: &str) -> usize {
     let scheme = line.find("://").map(|at| {
         let name = line[..at].trim_end_matches(|c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
@@ -213,7 +211,7 @@ mod tests {
     use crate::config::syntax::quote::quotable;
 
     #[test]
-    fn what_stands_in_a_wrong_place_is_quoted_with_stars() {
+    fn misplaced_secrets_are_quoted_with_stars() {
         for (text, place, quoted) in [
             ("Authorization: Bearer S3CRET", Position::Key, "Authorization: ***"),
             ("authorization=S3CRET", Position::Key, "authorization=***"),

@@ -1,4 +1,4 @@
-//! The text of a file as messages quote it.
+//! Quotes the text of a file in messages.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -11,12 +11,11 @@ use crate::config::syntax::fault::{FAULTS_MAX, Fault};
 use crate::model::text::redact::redacted;
 use crate::model::text::{clean, is_harmful};
 
-pub(crate) const SHOWN_MAX: usize = 100;
-
-/// Bytes of a long line that are shown before and after the beginning of a fault.
-pub(crate) const BEFORE_MAX: usize = 60;
-
-pub(crate) const AFTER_MAX: usize = 100;
+/// Faults that are shown; the others are counted.
+const SHOWN_MAX: usize = 100;
+/// Bytes of a long line that are shown before and after the start of a fault.
+const BEFORE_MAX: usize = 60;
+const AFTER_MAX: usize = 100;
 
 /// A file's text and the name under which it is shown.
 pub(crate) struct SourceText<'a> {
@@ -38,7 +37,7 @@ impl<'a> SourceText<'a> {
         format!("{}:{line}:{column}", self.name)
     }
 
-    /// The report of `faults`, of which there is at least one.
+    /// The report of `faults`, at least one.
     pub(crate) fn report(&self, mut faults: Vec<Fault>, secrets: &Redactor) -> ConfigError {
         faults.sort_by_key(|fault| fault.span.start);
         let mut report = String::new();
@@ -62,7 +61,7 @@ impl<'a> SourceText<'a> {
         ConfigError::Invalid { report, faults: faults.len(), first, files: Vec::new() }
     }
 
-    /// Both from 1.
+    /// Both count from 1; columns count characters.
     fn line_and_column(&self, byte: usize) -> (usize, usize) {
         let line = self.lines.partition_point(|&start| start <= byte);
         (line, self.text[self.lines[line - 1]..byte].chars().count() + 1)
@@ -84,7 +83,7 @@ impl<'a> SourceText<'a> {
         }
     }
 
-    /// The line of a span as it may be shown, the cells before its caret, and the number of carets.
+    /// The line of a span with its secrets masked, the number of cells before its carets, and of carets.
     fn snippet(&self, span: &Range<usize>, secrets: &Redactor) -> (String, usize, usize) {
         let text = self.text;
         let line = self.lines.partition_point(|&start| start <= span.start);
@@ -94,8 +93,8 @@ impl<'a> SourceText<'a> {
         let (start, end) = if line_end - line_start <= BEFORE_MAX + AFTER_MAX {
             (line_start, line_end)
         } else {
-            let start = floor(text, span.start.saturating_sub(BEFORE_MAX).max(line_start));
-            (start, floor(text, span.start.saturating_add(AFTER_MAX).min(line_end)).max(start))
+            let start = text.floor_char_boundary(span.start.saturating_sub(BEFORE_MAX).max(line_start));
+            (start, text.floor_char_boundary(span.start.saturating_add(AFTER_MAX).min(line_end)).max(start))
         };
 
         let (mut shown, mut indent, mut carets) = (String::new(), 0, 0);
@@ -125,7 +124,7 @@ impl<'a> SourceText<'a> {
     }
 }
 
-/// The report for texts that were typed, each with what is wrong with it.
+/// The report for typed texts, each with its error.
 pub(crate) fn typed(refused: &[(&str, String)]) -> ConfigError {
     let mut lines = Vec::new();
     for (text, message) in refused {
@@ -136,12 +135,4 @@ pub(crate) fn typed(refused: &[(&str, String)]) -> ConfigError {
     ConfigError::Invalid { report: lines.join("\n"), faults: refused.len(), first, files: Vec::new() }
 }
 
-pub(crate) const WRITE: &str = "writing to a String cannot fail";
-
-/// The last character boundary at or before `at`.
-pub(crate) fn floor(text: &str, mut at: usize) -> usize {
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
-}
+const WRITE: &str = "writing to a String cannot fail";

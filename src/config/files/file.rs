@@ -1,8 +1,7 @@
-//! The files that a configuration names, each read once a load, within limits of size and time.
+//! Reads the files that a configuration names, each once per load.
 //!
-//! A FIFO or a device (`-c <(sops -d sites.yaml)`, `${file:/dev/stdin}`) is read on a thread of its own and has a limited time
-//! to come to its end, because to open one can wait for ever; a regular file is read at once. Invariant: every path that was
-//! asked for is remembered, those that could not be read included, so that a change of any of them can be seen.
+//! A FIFO or a device (`-c <(sops -d sites.yaml)`, `${file:/dev/stdin}`) is read on its own thread with a time limit, because
+//! opening one can block for ever. Invariant: every requested path is remembered, readable or not, so that its change is seen.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -13,28 +12,28 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-/// How long a named file that is no regular file has to be read.
+/// Time to read a FIFO or a device.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The same for sites.yaml itself: the program that writes it may ask for a passphrase.
+/// The same for sites.yaml itself: its writer may ask for a passphrase.
 pub(crate) const PATIENCE_OF_CONFIG: Duration = Duration::from_mins(1);
 
-/// What was read, as it was or why not, and which edition of the file that was.
+/// The content of a file or the error, and the version of the file.
 struct FileRead {
     stamp: Option<FileStamp>,
     content: Result<Box<[u8]>, String>,
 }
 
-/// What tells one content of a file from another.
+/// Distinguishes versions of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileStamp {
     modified: Option<SystemTime>,
     length: u64,
-    /// Device, inode, and when the system last noted a change (seconds and nanoseconds), which no program can set back.
+    /// Device, inode, and ctime in seconds and nanoseconds, which no program can set.
     unix: [i128; 4],
 }
 
 impl FileStamp {
-    /// Of the file at `path` as it is now, through symbolic links; none without a file.
+    /// The version of the file at `path` now, through symbolic links; none without a file.
     #[must_use]
     pub fn of(path: &Path) -> Option<Self> {
         let metadata = path.metadata().ok()?;
@@ -49,7 +48,7 @@ impl FileStamp {
     }
 }
 
-/// Files, and the stamp that each had when it was read; none for one that was not there.
+/// Files with their versions when they were read; none for a missing file.
 pub type Named = Vec<(PathBuf, Option<FileStamp>)>;
 
 /// The files of one load.
@@ -59,14 +58,14 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// What `use_content` makes of the content of the file at `path`, which has at most `max` bytes.
+    /// Passes the content of the file at `path`, at most `max` bytes, to `use_content`.
     ///
     /// # Errors
     /// Why it cannot be read, as the end of a sentence: `: No such file …` or ` is longer than 64 KiB`.
     pub(crate) fn with<T>(&self, path: &Path, max: u64, use_content: impl FnOnce(&[u8]) -> T) -> Result<T, String> {
         let mut known = self.known.borrow_mut();
         let read = known.entry((path.to_owned(), max)).or_insert_with(|| {
-            // Before it is read: a change from now on is seen.
+            // Taken before reading, so that a change from now on is seen.
             let stamp = FileStamp::of(path);
             let content = match read(path, max, PATIENCE) {
                 Ok(content) if content.len() as u64 > max => Err(format!(" is longer than {} KiB", max >> 10)),
@@ -78,7 +77,7 @@ impl Files {
         read.content.as_ref().map(|content| use_content(content)).map_err(Clone::clone)
     }
 
-    /// Every file that was asked for.
+    /// Every requested file.
     pub(crate) fn named(&self) -> Named {
         let known = self.known.borrow();
         let named: BTreeMap<&PathBuf, _> = known.iter().map(|((path, _), read)| (path, read.stamp)).collect();
@@ -89,7 +88,7 @@ impl Files {
 /// At most `max` bytes, and one more if there are more, of the file at `path`.
 ///
 /// # Errors
-/// Those of the system; what is no regular file and does not end within `patience` timed out.
+/// The system's; `TimedOut` for a FIFO or a device that does not end within `patience`.
 pub(crate) fn read(path: &Path, max: u64, patience: Duration) -> io::Result<Vec<u8>> {
     let kind = fs::metadata(path)?.file_type();
     if kind.is_dir() {
@@ -100,7 +99,7 @@ pub(crate) fn read(path: &Path, max: u64, patience: Duration) -> io::Result<Vec<
     }
     let (done, read) = mpsc::sync_channel(1);
     let path = path.to_owned();
-    // The thread of a FIFO that stays silent waits as long as the process lives; a load makes one for each path at most.
+    // The thread of a silent FIFO stays for the life of the process; a load starts at most one per path.
     thread::Builder::new().name("read-file".to_owned()).spawn(move || drop(done.send(read_whole(&path, max))))?;
     read.recv_timeout(patience).unwrap_or_else(|_| {
         let text = format!("it is not a regular file and did not end within {} s", patience.as_secs());
@@ -119,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_read_once_and_remembered_also_when_it_is_missing() {
+    fn a_file_is_read_once_and_remembered_even_if_missing() {
         let folder = tempfile::tempdir().unwrap();
         let (there, missing) = (folder.path().join("a"), folder.path().join("b"));
         fs::write(&there, "one").unwrap();

@@ -1,26 +1,24 @@
-//! Why a program cannot be run, as far as can be seen without running it.
+//! Finds out why a program cannot be run, without running it.
 //!
-//! **Idea.** The system answers "No such file" about a file that is there when it is the interpreter named in its first
-//! line, or the loader that it was linked for, that is missing. So the first bytes are read as the system reads them
-//! (execve(2)): `#!` and an interpreter, or an ELF header with its loader.
+//! When the interpreter or the loader of a program is missing, the system says "No such file" about the program itself. So its
+//! first bytes are read as the system reads them (execve(2)): `#!` and an interpreter, or an ELF header with a loader.
 //!
-//! **Invariants.** A doubt is a sentence that follows the name of the program; no doubt does not mean that it will run.
-//! Only a regular file is opened. Where the system was taught further formats (`binfmt_misc`), those are not doubted.
-//!
-//! **Limits.** 4 KiB are read of a file; interpreters that are scripts are followed as deep as Linux does.
+//! Invariants: an obstacle is a sentence without its subject, the program; a program without one may still fail to run. Only a
+//! regular file is opened. Formats registered with `binfmt_misc` are not checked. Bounds: 4 KiB of a file; interpreters that are
+//! scripts are followed as deep as Linux does.
 
 use std::path::Path;
 
 #[cfg(unix)]
 pub use unix::obstacle;
 
-/// What keeps the program at `path` from being run; `search` is `PATH`.
+/// Why the program at `path` cannot be run; `search` is `PATH`.
 #[cfg(not(unix))]
 pub fn obstacle(path: &Path, _search: &str) -> Option<String> {
     (!path.is_file()).then(|| "is not there".to_owned())
 }
 
-/// What keeps the program `name`, which is searched for in `search`, from being run; none also where it is nowhere.
+/// Why the program `name`, searched for in `search`, cannot be run; none also if it is not found.
 #[must_use]
 pub fn obstacle_of(name: &Path, search: &str) -> Option<String> {
     if name.components().count() > 1 || name.has_root() || name.starts_with(".") {
@@ -44,14 +42,14 @@ mod unix {
 
     use crate::model::text::clean_line;
 
-    /// Bytes that are read of a file: the system reads 256 for the first line; a loader is named within the first pages.
+    /// Bytes that are read: the system reads 256 for the first line; the name of a loader is within the first pages.
     const HEAD: u64 = 4 << 10;
-    /// Interpreters of interpreters.
+    /// Levels of interpreters.
     const DEPTH: usize = 4;
     /// Longest name of an interpreter that is printed, bytes.
     const SHOWN_MAX: usize = 120;
 
-    /// What keeps the program at `path` from being run; `search` is `PATH`.
+    /// Why the program at `path` cannot be run; `search` is `PATH`.
     #[must_use]
     pub fn obstacle(path: &Path, search: &str) -> Option<String> {
         look(path, search, DEPTH)
@@ -80,10 +78,10 @@ mod unix {
         // A program that may be run need not be readable.
         let mut head = Vec::new();
         File::open(path).ok()?.take(HEAD).read_to_end(&mut head).ok()?;
-        judge(&head, search, depth)
+        inspect(&head, search, depth)
     }
 
-    /// Why nothing is known of the file at `path`.
+    /// Why the file at `path` cannot be inspected.
     fn unreachable(path: &Path, error: &io::Error) -> String {
         match error.kind() {
             io::ErrorKind::PermissionDenied => {
@@ -101,8 +99,8 @@ mod unix {
         }
     }
 
-    fn judge(head: &[u8], search: &str, depth: usize) -> Option<String> {
-        const MARK: &[u8] = b"\xef\xbb\xbf";
+    fn inspect(head: &[u8], search: &str, depth: usize) -> Option<String> {
+        const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
         if let Some(line) = head.strip_prefix(b"#!") {
             return script(line, search, depth);
         }
@@ -112,13 +110,13 @@ mod unix {
         if head.is_empty() {
             return Some("is empty".to_owned());
         }
-        if head.strip_prefix(MARK).is_some_and(|rest| rest.starts_with(b"#!")) {
+        if head.strip_prefix(BYTE_ORDER_MARK).is_some_and(|rest| rest.starts_with(b"#!")) {
             return Some(
                 "begins with a byte order mark before #!, which hides its interpreter; save it as UTF-8 without one"
                     .to_owned(),
             );
         }
-        if is_taught() {
+        if has_binfmt_misc() {
             return None;
         }
         if head.contains(&0) {
@@ -127,7 +125,7 @@ mod unix {
         Some("does not name its interpreter; begin it with a line like #!/bin/sh".to_owned())
     }
 
-    /// A script, whose first line goes on with `line` after `#!`.
+    /// Inspects a script; `line` follows its `#!`.
     fn script(line: &[u8], search: &str, depth: usize) -> Option<String> {
         let end = line.iter().position(|&byte| byte == b'\n').unwrap_or(line.len());
         let line = &line[..end];
@@ -155,7 +153,7 @@ mod unix {
             return Some(format!("{asks}, which {obstacle}"));
         }
         let name = words.next().filter(|_| path.file_name().is_some_and(|name| name == "env"))?;
-        // Options and assignments of env are its own matter.
+        // Options and assignments of env are not followed.
         if name.starts_with(b"-") || name.contains(&b'=') || name.contains(&b'/') {
             return None;
         }
@@ -165,19 +163,19 @@ mod unix {
             .then(|| format!("asks for the interpreter {}, which is not in PATH", shown(name.as_os_str().as_bytes())))
     }
 
-    /// An ELF program of 64 bits, little-endian like every machine that webmon is made for; others are not doubted.
+    /// Inspects a 64-bit little-endian ELF program, the kind of every machine that webmon is built for.
     fn elf(head: &[u8]) -> Option<String> {
-        /// Numbers of machines (elf(5)), and what runs programs of the second on the first.
+        /// Machine numbers (elf(5)), and pairs of which the first runs programs of the second.
         const MACHINES: [(u16, &str); 6] =
             [(62, "x86-64"), (3, "x86"), (183, "aarch64"), (40, "arm"), (243, "riscv64"), (21, "ppc64")];
-        const RUNS_TOO: [(u16, u16); 2] = [(62, 3), (183, 40)];
+        const RUNS: [(u16, u16); 2] = [(62, 3), (183, 40)];
         let number = |at: usize, bytes: usize| -> Option<u64> {
             Some(head.get(at..at + bytes)?.iter().rev().fold(0, |number, &byte| (number << 8) | u64::from(byte)))
         };
         let machine = u16::try_from(number(18, 2)?).ok()?;
         let name = |of: u16| MACHINES.iter().find(|(number, _)| *number == of).map(|(_, name)| *name);
         let own = own_machine();
-        if let Some(own) = own.filter(|&own| own != machine && !RUNS_TOO.contains(&(own, machine)) && !is_taught()) {
+        if let Some(own) = own.filter(|&own| own != machine && !RUNS.contains(&(own, machine)) && !has_binfmt_misc()) {
             let (built, here) = (name(machine).unwrap_or("another processor"), name(own).unwrap_or("another one"));
             return Some(format!("is built for {built}; this machine is {here}"));
         }
@@ -202,20 +200,20 @@ mod unix {
         None
     }
 
-    /// The number of this machine, as this program has it.
+    /// The machine number of this program.
     fn own_machine() -> Option<u16> {
         let mut head = [0; 20];
         File::open("/proc/self/exe").ok()?.read_exact(&mut head).ok()?;
         head.starts_with(b"\x7fELF").then(|| u16::from_le_bytes([head[18], head[19]]))
     }
 
-    /// Whether the system was taught to run further kinds of files.
-    fn is_taught() -> bool {
+    /// Whether the system runs further formats.
+    fn has_binfmt_misc() -> bool {
         let Ok(formats) = fs::read_dir("/proc/sys/fs/binfmt_misc") else { return false };
         formats.flatten().any(|format| !["register", "status"].contains(&&*format.file_name().to_string_lossy()))
     }
 
-    /// Bytes of a file, quoted so that what cannot be seen is.
+    /// Bytes of a file, quoted and with invisible characters escaped.
     fn shown(bytes: &[u8]) -> String {
         clean_line(&format!("{:?}", String::from_utf8_lossy(bytes)), SHOWN_MAX)
     }
@@ -231,13 +229,13 @@ mod unix {
             path
         }
 
-        fn judged(bytes: &[u8]) -> Option<String> {
+        fn inspected(bytes: &[u8]) -> Option<String> {
             let folder = tempfile::tempdir().unwrap();
             obstacle(&program(folder.path(), "notify.sh", bytes, 0o755), "/usr/bin:/bin")
         }
 
         #[test]
-        fn the_interpreter_that_is_missing_is_named() {
+        fn a_missing_interpreter_is_named() {
             for (script, expected) in [
                 ("#!/bin/sh\r\necho\r\n", "asks for the interpreter \"/bin/sh\\r\": it has Windows line endings"),
                 ("#!/usr/bin/env sh\r\n", "begins with \"#!/usr/bin/env sh\\r\": it has Windows line endings"),
@@ -252,8 +250,8 @@ mod unix {
                 ("\u{feff}#!/bin/sh\n", "byte order mark"),
                 ("", "is empty"),
             ] {
-                let told = judged(script.as_bytes()).unwrap_or_default();
-                assert!(told.contains(expected), "{script:?}: {told}");
+                let found = inspected(script.as_bytes()).unwrap_or_default();
+                assert!(found.contains(expected), "{script:?}: {found}");
             }
             for sound in [
                 "#!/bin/sh\n",
@@ -262,16 +260,16 @@ mod unix {
                 "#!/usr/bin/env sh",
                 "#!/bin/sh\necho a\r\n",
             ] {
-                assert_eq!(judged(sound.as_bytes()), None, "{sound:?}");
+                assert_eq!(inspected(sound.as_bytes()), None, "{sound:?}");
             }
         }
 
         #[test]
-        fn what_is_no_script_is_judged_by_what_it_is() {
-            let told = |bytes: &[u8]| judged(bytes).unwrap_or_default();
-            if !is_taught() {
-                assert!(told(b"echo hello\n").contains("does not name its interpreter"));
-                assert!(told(b"MZ\0\0").contains("is not a program for this system"));
+        fn files_other_than_scripts_are_inspected() {
+            let found = |bytes: &[u8]| inspected(bytes).unwrap_or_default();
+            if !has_binfmt_misc() {
+                assert!(found(b"echo hello\n").contains("does not name its interpreter"));
+                assert!(found(b"MZ\0\0").contains("is not a program for this system"));
             }
             let Some(own) = own_machine() else { return };
             let header = |machine: u16, loader: &[u8]| {
@@ -286,13 +284,13 @@ mod unix {
                 bytes[96] = u8::try_from(loader.len()).unwrap();
                 [bytes, loader.to_vec()].concat()
             };
-            let told_of = told(&header(own, b"/lib/nowhere.so\0"));
-            assert!(told_of.contains("needs the loader \"/lib/nowhere.so\", which is not there"), "{told_of}");
-            assert_eq!(told(&header(own, b"/tmp\0")), "");
-            if !is_taught() {
-                assert!(told(&header(if own == 243 { 62 } else { 243 }, b"/tmp\0")).contains("is built for "));
+            let loader = found(&header(own, b"/lib/nowhere.so\0"));
+            assert!(loader.contains("needs the loader \"/lib/nowhere.so\", which is not there"), "{loader}");
+            assert_eq!(found(&header(own, b"/tmp\0")), "");
+            if !has_binfmt_misc() {
+                assert!(found(&header(if own == 243 { 62 } else { 243 }, b"/tmp\0")).contains("is built for "));
             }
-            assert_eq!(told(&fs::read("/proc/self/exe").unwrap()), "");
+            assert_eq!(found(&fs::read("/proc/self/exe").unwrap()), "");
         }
 
         #[test]
@@ -300,10 +298,10 @@ mod unix {
             let folder = tempfile::tempdir().unwrap();
             let inner = program(folder.path(), "inner", b"#!/opt/nowhere/x\n", 0o755);
             let outer = program(folder.path(), "outer", format!("#!{}\n", inner.display()).as_bytes(), 0o755);
-            let told = obstacle(&outer, "").unwrap();
+            let found = obstacle(&outer, "").unwrap();
             assert!(
-                told.contains("inner\", which asks for the interpreter \"/opt/nowhere/x\", which is not there"),
-                "{told}"
+                found.contains("inner\", which asks for the interpreter \"/opt/nowhere/x\", which is not there"),
+                "{found}"
             );
             let itself = folder.path().join("itself");
             program(folder.path(), "itself", format!("#!{}\n", itself.display()).as_bytes(), 0o755);
@@ -311,7 +309,7 @@ mod unix {
         }
 
         #[test]
-        fn what_is_no_file_to_run_is_told_as_what_it_is() {
+        fn paths_without_a_program_are_described() {
             let folder = tempfile::tempdir().unwrap();
             std::os::unix::fs::symlink("/nowhere/at-all", folder.path().join("link")).unwrap();
             program(folder.path(), "plain", b"#!/bin/sh\n", 0o644);
@@ -321,8 +319,8 @@ mod unix {
                 ("plain", "chmod +x"),
                 ("", "is a folder"),
             ] {
-                let told = obstacle(&folder.path().join(name), "").unwrap();
-                assert!(told.contains(expected), "{name}: {told}");
+                let found = obstacle(&folder.path().join(name), "").unwrap();
+                assert!(found.contains(expected), "{name}: {found}");
             }
             assert_eq!(obstacle(Path::new("/dev/null"), "").unwrap(), "is not a regular file");
         }

@@ -1,10 +1,8 @@
 //! The JSON Schema of sites.yaml, printed from [`super::declared`], for editors and other checkers.
 //!
-//! The idea: a schema sees values as YAML types them and the reader sees texts, so a form allows each type in which its
-//! text can come: `2` and `"2"`, `true` and `"true"`. Wherever a value can be written, a text with `${…}` can.
-//!
-//! Limits: what a schema cannot say stays with the reader: ranges of durations and sizes, unique names, patterns, files.
-//! Draft 7, which all editors know.
+//! A schema sees the types of YAML and the reader sees texts, so a form allows each type that its text can have: `2` and `"2"`,
+//! `true` and `"true"`, and everywhere a text with `${…}`. Only the reader checks ranges of durations and sizes, unique names,
+//! patterns and files. The draft is 7, which all editors know.
 
 use serde_json::{Map, Value, json};
 
@@ -27,13 +25,13 @@ pub fn schema() -> String {
     serde_json::to_string_pretty(&root).expect("a value is always JSON")
 }
 
-/// A mapping with these keys; `or_nothing` when nothing can stand in its place.
+/// A mapping with these keys; `or_nothing` allows null instead.
 fn mapping(keys: &[DeclaredKey], or_nothing: bool) -> Value {
     let properties: Map<String, Value> = keys.iter().map(|key| (key.name.to_owned(), property(key))).collect();
     let mut mapping = json!({
         "type": if or_nothing { json!(["object", "null"]) } else { json!("object") },
         "properties": properties,
-        // What begins with x- is ignored; a merge is resolved by those who know merges.
+        // Keys that begin with x- are ignored; a merge may bring any key.
         "patternProperties": { "^x-": true, "^<<$": true },
         "additionalProperties": false,
     });
@@ -52,7 +50,7 @@ fn property(key: &DeclaredKey) -> Value {
         ValueForm::Whole(_) => text.parse::<u32>().map_or_else(|_| json!(text), |number| json!(number)),
         _ => json!(text),
     };
-    // Collections are shown by their members.
+    // The members of collections have their own defaults and examples.
     if !matches!(key.form, ValueForm::List(..) | ValueForm::Headers | ValueForm::Words(_)) {
         if !key.default.is_empty() {
             property["default"] = typed(key.default);
@@ -117,7 +115,7 @@ fn form(form: &ValueForm) -> Value {
     }
 }
 
-/// Any single value: a name may be a number, for instance.
+/// Any scalar: a name may look like a number, for instance.
 fn text() -> Value {
     json!({ "type": ["string", "number", "boolean"] })
 }
@@ -126,7 +124,7 @@ fn url() -> Value {
     pattern("^\\s*[hH][tT][tT][pP][sS]?:")
 }
 
-/// One of `words`, also where YAML takes it for a number.
+/// One of `words`, also as a number where YAML reads one.
 fn choice(words: &[&str]) -> Value {
     let numbers = words.iter().filter_map(|word| word.parse::<serde_json::Number>().ok());
     json!({ "enum": words.iter().map(|word| json!(word)).chain(numbers.map(Value::Number)).collect::<Vec<_>>() })

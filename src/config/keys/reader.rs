@@ -1,20 +1,17 @@
-//! Walking the tree of a file: texts with their expressions expanded, mappings with their known keys taken out.
+//! Reads the tree of a file: expands the expressions of its texts and takes the keys of its mappings.
 //!
-//! The idea: the reader of a section takes its keys from a [`Keys`], which knows from [`super::declared`] what may stand
-//! there and within which limits; what is left at the end is unknown. Every fault is noted and reading goes on.
+//! A section takes its keys from a [`Keys`], which knows their forms and limits from [`super::declared`]; keys that are left at
+//! the end are unknown. Faults are noted and reading continues; a fault that many sites merge is noted once. Own keys win over
+//! merged ones, earlier merges over later ones.
 //!
-//! Invariant, held in every build with debug assertions: the keys that are read are the keys that are declared.
-//! Merge keys: own keys win, then earlier merges. Limits: 16 merges deep and a million merged keys in all, so that
-//! nested merges cannot grow without bound. A fault at one place is told once, however many sites merge it.
+//! Invariant, checked with debug assertions: the keys that are read are the declared ones. Bounds: merges 16 deep, and a
+//! million merged keys in all.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
-
-use regex::bytes::Regex;
 
 use crate::config::files::file::Named;
 use crate::config::syntax::fault::{FAULTS_MAX, Fault};
@@ -22,8 +19,8 @@ use crate::config::syntax::tree::{Kind, NodeId, Tree};
 use crate::config::syntax::variables::{self, Expanded, Substitutions};
 use crate::config::syntax::{characters, quote};
 use crate::model::text::{clean_line, is_harmful};
-use crate::model::{ClientIdentity, TlsFiles};
 
+use super::cache::Cache;
 use super::declared::{DeclaredKey, ValueForm};
 use super::{suggest, value};
 
@@ -32,62 +29,46 @@ const MERGED_KEYS_MAX: usize = 1_000_000;
 /// Longest part of a key that is quoted, bytes.
 const QUOTED_MAX: usize = 60;
 
-/// A document being read.
+/// A document while it is read.
 pub(crate) struct ConfigReader<'a> {
     tree: &'a Tree,
     text: &'a str,
     scope: Substitutions<'a>,
     faults: RefCell<Vec<Fault>>,
-    told: RefCell<HashSet<Fault>>,
-    /// Values of unknown keys, which may be secrets: what a mistyped `password` is, for instance.
+    noted: RefCell<HashSet<Fault>>,
+    /// Values of unknown keys. They may be secrets, for instance of a mistyped `password`.
     unknown: RefCell<Vec<NodeId>>,
-    /// What all expressions stand for.
+    /// The contents of all expressions.
     secrets: RefCell<BTreeSet<String>>,
     merged_keys: Cell<usize>,
-    /// What sites made of the same texts and files.
     pub(crate) cache: Cache,
 }
-
-/// What is costly to make and the same for many sites.
-#[derive(Default)]
-pub(crate) struct Cache {
-    pub(crate) patterns: RefCell<HashMap<String, Regex>>,
-    pub(crate) roots: RefCell<HashMap<PathBuf, Roots>>,
-    pub(crate) identities: RefCell<HashMap<[PathBuf; 2], Arc<ClientIdentity>>>,
-    pub(crate) tls_files: RefCell<HashMap<TlsPaths, Arc<TlsFiles>>>,
-}
-
-/// The paths of a site's roots and of its identity.
-pub(crate) type TlsPaths = [Option<Vec<PathBuf>>; 2];
-
-/// Trusted certificates, DER.
-pub(crate) type Roots = Arc<Vec<Vec<u8>>>;
 
 /// A scalar with its expressions expanded.
 #[derive(Debug)]
 pub(crate) struct Scalar {
     pub(crate) value: String,
-    /// Where it stands in the file.
+    /// Its position in the file.
     pub(crate) span: Range<usize>,
-    /// When it holds expressions: the same with each of them as `***`.
+    /// With `***` for each expression, if there are any.
     pub(crate) masked: Option<String>,
-    /// What its expressions stand for.
+    /// The contents of its expressions.
     pub(crate) secrets: Vec<String>,
 }
 
 impl<'a> ConfigReader<'a> {
     pub(crate) fn new(tree: &'a Tree, text: &'a str, scope: Substitutions<'a>) -> Self {
-        let (faults, told, unknown) = (RefCell::default(), RefCell::default(), RefCell::default());
+        let (faults, noted, unknown) = (RefCell::default(), RefCell::default(), RefCell::default());
         let secrets = RefCell::default();
-        Self { tree, text, scope, faults, told, unknown, secrets, merged_keys: Cell::new(0), cache: Cache::default() }
+        Self { tree, text, scope, faults, noted, unknown, secrets, merged_keys: Cell::new(0), cache: Cache::default() }
     }
 
-    /// The faults, the values of unknown keys, and the files that were asked for.
+    /// The faults, the values of unknown keys, and the requested files.
     pub(crate) fn finish(self) -> (Vec<Fault>, Vec<NodeId>, Named) {
         (self.faults.into_inner(), self.unknown.into_inner(), self.scope.files.named())
     }
 
-    /// What the expressions that were read so far stand for.
+    /// The contents of the expressions read so far.
     pub(crate) fn secrets(&self) -> Vec<String> {
         self.secrets.borrow().iter().cloned().collect()
     }
@@ -97,32 +78,32 @@ impl<'a> ConfigReader<'a> {
             return;
         }
         let mut faults = self.faults.borrow_mut();
-        if self.told.borrow_mut().insert(fault.clone()) {
+        if self.noted.borrow_mut().insert(fault.clone()) {
             faults.push(fault);
         }
     }
 
-    /// Whether so many faults are noted that more of them would not be.
+    /// Whether further faults would be dropped.
     pub(crate) fn is_full(&self) -> bool {
         self.faults.borrow().len() >= FAULTS_MAX
     }
 
-    /// Notes `message` where `id` stands.
+    /// Notes `message` at `id`.
     pub(crate) fn fault_at(&self, id: NodeId, message: impl Into<String>) {
         self.fault(Fault::new(self.span(id), message));
     }
 
-    /// Where `id` stands; of a mapping or list, its first place.
+    /// The position of `id`; of a mapping or list, where it begins.
     pub(crate) fn span(&self, id: NodeId) -> Range<usize> {
         self.tree.span(id)
     }
 
-    /// Where expressions take their content from, and paths begin.
+    /// The source of expressions and of relative paths.
     pub(crate) const fn scope(&self) -> &Substitutions<'a> {
         &self.scope
     }
 
-    /// The path that `text` names, from the folder of the configuration; none where contents do not matter.
+    /// The path that `text` names, from the folder of the configuration; none when contents do not matter.
     pub(crate) fn file(&self, text: &str) -> Option<PathBuf> {
         self.scope.env.map(|_| self.scope.base_dir.join(text))
     }
@@ -135,7 +116,7 @@ impl<'a> ConfigReader<'a> {
         self.tree.kind(id)
     }
 
-    /// The text of the scalar `id`; none with a fault, and none without one when expressions are not expanded.
+    /// The text of the scalar `id`. None after noting a fault, or without one when expressions are not expanded.
     pub(crate) fn text(&self, id: NodeId) -> Option<Scalar> {
         let Kind::Scalar { text, .. } = self.kind(id) else {
             self.fault_at(id, format!("expected a value, found {}", describe(self.kind(id))));
@@ -167,7 +148,7 @@ impl<'a> ConfigReader<'a> {
             Err(failed) => {
                 let places: Vec<Range<usize>> = variables::expressions(&self.text[span.clone()]).collect();
                 for failure in failed {
-                    // Escapes in a quoted scalar can make its text differ from what stands in the file.
+                    // Escapes in a quoted scalar can make its text differ from the file.
                     let place = places.get(failure.index).filter(|_| places.len() == spans.len());
                     let place = place.map_or(span.clone(), |at| span.start + at.start..span.start + at.end);
                     let fault = Fault::new(place, failure.message);
@@ -178,10 +159,10 @@ impl<'a> ConfigReader<'a> {
         }
     }
 
-    /// What `parse` makes of the text of `id`. Its message is not shown when the text came out of an expression.
+    /// Parses the text of `id`. The message of `parse` is not shown for a text from an expression.
     pub(crate) fn parsed<T>(&self, id: NodeId, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let text = self.text(id)?;
-        parse(&text.value).map_err(|message| self.fault(text.fault(quote::told(message, &text.value)))).ok()
+        parse(&text.value).map_err(|message| self.fault(text.fault(quote::safe(message, &text.value)))).ok()
     }
 
     /// The items of the list `id`.
@@ -193,7 +174,7 @@ impl<'a> ConfigReader<'a> {
         Some(items)
     }
 
-    /// The keys of the mapping `id`, which can be the `declared` ones; nothing written is an empty mapping.
+    /// The keys of the mapping `id`, where the `declared` ones may be; null is an empty mapping.
     pub(crate) fn keys(&self, id: NodeId, declared: &'static [DeclaredKey]) -> Option<Keys<'_, 'a>> {
         let entries = match self.kind(id) {
             Kind::Map(pairs) => self.entries(pairs, 0),
@@ -206,7 +187,7 @@ impl<'a> ConfigReader<'a> {
         Some(Keys { reader: self, declared, read: 0, taken: vec![false; entries.len()], entries })
     }
 
-    /// Key, its node and its value, merges included.
+    /// The entries of a mapping, including merged ones.
     fn entries(&self, pairs: &'a [(NodeId, NodeId)], depth: usize) -> Vec<KeyEntry<'a>> {
         let mut seen = HashMap::new();
         let (mut entries, mut merges) = (Vec::new(), Vec::new());
@@ -252,7 +233,7 @@ impl<'a> ConfigReader<'a> {
 }
 
 impl Scalar {
-    /// A fault of this text. `message` may quote it, so it is left out when the text came out of an expression.
+    /// A fault of this text. `message` may quote it, so it is not shown for a text from an expression.
     pub(crate) fn fault(&self, message: String) -> Fault {
         if self.masked.is_none() {
             return Fault::new(self.span.clone(), message);
@@ -271,11 +252,11 @@ pub(crate) struct KeyEntry<'a> {
     pub(crate) value: NodeId,
 }
 
-/// The keys of one mapping, to be taken by name.
+/// The keys of one mapping, taken by name.
 pub(crate) struct Keys<'r, 'a> {
     reader: &'r ConfigReader<'a>,
     declared: &'static [DeclaredKey],
-    /// How many declared keys were read.
+    /// The number of declared keys that were read.
     read: usize,
     entries: Vec<KeyEntry<'a>>,
     taken: Vec<bool>,
@@ -286,7 +267,7 @@ impl<'r, 'a> Keys<'r, 'a> {
         self.reader
     }
 
-    /// The value of the key `name`, which counts as read.
+    /// The value of the key `name`, which is read by this.
     pub(crate) fn take(&mut self, name: &'static str) -> Option<NodeId> {
         debug_assert!(self.declared.iter().any(|key| key.name == name), "{name} is read, but not declared");
         self.read += 1;
@@ -295,12 +276,12 @@ impl<'r, 'a> Keys<'r, 'a> {
         Some(self.entries[at].value)
     }
 
-    /// Where the value of the key `name` stands; the key is still to be read.
+    /// The value of the key `name`, which remains to be read.
     pub(crate) fn place(&self, name: &'static str) -> Option<NodeId> {
         self.entries.iter().find(|entry| entry.name == name).map(|entry| entry.value)
     }
 
-    /// What `parse` makes of the key `name`.
+    /// The key `name`, parsed by `parse`.
     pub(crate) fn value<T>(&mut self, name: &'static str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let id = self.take(name)?;
         self.reader.parsed(id, parse)
@@ -324,19 +305,19 @@ impl<'r, 'a> Keys<'r, 'a> {
         self.value(name, |text| value::number_in(text, range))
     }
 
-    /// `true` or `false`, as `name` says.
+    /// The boolean `name`.
     pub(crate) fn boolean(&mut self, name: &'static str) -> Option<bool> {
         self.value(name, value::boolean)
     }
 
-    /// Which of its words stands under `name`; `meanings` are theirs, in the order of the declaration.
+    /// The meaning of the word under `name`; `meanings` are in the order of the declared words.
     pub(crate) fn choice<T: Copy, const N: usize>(&mut self, name: &'static str, meanings: [T; N]) -> Option<T> {
         let ValueForm::Choice(words) = self.form(name) else { unreachable!("{name} is declared as a choice") };
         assert_eq!(words.len(), N, "each word of {name} has its meaning");
         self.value(name, |text| value::choice(text, words)).map(|at| meanings[at])
     }
 
-    /// What `read` makes of the mapping under `name`, or of an empty one when it is not there.
+    /// Passes the mapping under `name`, or an empty one, to `read` and returns its result.
     pub(crate) fn section<T>(&mut self, name: &'static str, read: impl FnOnce(&mut Self) -> T) -> T {
         let ValueForm::Section(declared) = *self.form(name) else { unreachable!("{name} is declared as a section") };
         let section = self.take(name).and_then(|id| self.reader.keys(id, declared));
@@ -347,18 +328,18 @@ impl<'r, 'a> Keys<'r, 'a> {
         made
     }
 
-    /// What may be written under `name`.
+    /// The declared form of `name`.
     pub(crate) fn form(&self, name: &'static str) -> &'static ValueForm {
         let key = self.declared.iter().find(|key| key.name == name);
         &key.expect("what is read is declared").form
     }
 
-    /// Every key, for a mapping whose keys are free.
+    /// All entries, for a mapping with arbitrary keys.
     pub(crate) fn into_entries(self) -> Vec<KeyEntry<'a>> {
         self.entries
     }
 
-    /// Notes what nobody took, but for `x-…`.
+    /// Notes the keys that were not taken, except `x-…`.
     pub(crate) fn finish(self) {
         debug_assert_eq!(self.read, self.declared.len(), "a key is declared, but not read: {:?}", self.declared);
         for (entry, taken) in self.entries.iter().zip(&self.taken).filter(|_| !self.reader.is_full()) {
@@ -376,7 +357,7 @@ impl<'r, 'a> Keys<'r, 'a> {
     }
 }
 
-/// What is odd about a value that is not shown, as the end of a sentence; none when nothing is at first sight.
+/// An obvious flaw of a value that is not shown, as the end of a sentence.
 fn oddity(value: &str) -> Option<&'static str> {
     let inside = value.trim_end_matches(['\r', '\n']);
     if value.is_empty() {

@@ -1,13 +1,12 @@
-//! "Did you mean": the known word that is nearest to what was written.
+//! "Did you mean": the known word nearest to a written one.
 //!
-//! Nearness is the optimal string alignment distance (Damerau 1964, restricted: an insertion, deletion, replacement
-//! or exchange of neighbours counts 1), over lower case with `-` as `_`. One change in three letters is near,
-//! unless it leaves nothing of what was written.
+//! The distance is the optimal string alignment (Damerau 1964, restricted: an insertion, deletion, replacement or swap of
+//! neighbours counts 1), in lower case with `-` as `_`. One change per three letters is near, unless it replaces the whole word.
 
-/// Longest text that is compared, bytes; a longer one is near to nothing.
+/// Longest word that is compared, bytes.
 const LENGTH_MAX: usize = 40;
 
-/// The word of `known` that `written` probably stands for.
+/// The word of `known` that `written` probably means.
 pub fn near<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let written = normal(written);
     if written.len() > LENGTH_MAX {
@@ -30,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slips_are_near_and_other_words_are_not() {
+    fn typos_are_near_and_other_words_are_not() {
         let known = ["interval", "timeout", "url", "max_redirects", "tls", "alert"];
         for (written, expect) in [
             ("intervall", Some("interval")),

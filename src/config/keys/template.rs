@@ -1,7 +1,7 @@
-//! The commented sites.yaml that `webmon init` writes and the repository ships, printed from [`super::declared`].
+//! The commented sites.yaml of `webmon init`, printed from [`super::declared`].
 //!
-//! What most people change stands there to be changed, with its default; every other key stands in a comment. Invariant,
-//! held by a test: the file in the repository is this one.
+//! Keys that most users change are written with their defaults; the others are comments. Invariant, held by a test: the
+//! sites.yaml in the repository is this file.
 
 use std::fmt::Write as _;
 
@@ -10,11 +10,11 @@ use crate::model::time::duration;
 use super::declared::{DeclaredKey, FILE, SITE, ValueForm};
 use super::value::format_size;
 
-/// Where comments begin, in cells: of what is written, and of what is commented out.
+/// The column of the comments behind keys, and behind keys that are comments themselves.
 const COMMENTS_AT: usize = 33;
 const EXAMPLE_COMMENTS_AT: usize = 54;
 
-/// Public sites that answer, for a first look.
+/// Public sites for a first look.
 const FIRST_SITES: [(&str, &str); 5] = [
     ("Rust", "https://www.rust-lang.org"),
     ("Wikipedia", "https://www.wikipedia.org"),
@@ -23,7 +23,7 @@ const FIRST_SITES: [(&str, &str); 5] = [
     ("Example", "https://example.com"),
 ];
 
-/// The file.
+/// The text of the file.
 #[must_use]
 pub fn template() -> String {
     let mut page = Page::default();
@@ -46,7 +46,7 @@ impl Page {
         writeln!(self.text, "{}", line.trim_end()).expect("writing to a String cannot fail");
     }
 
-    /// `left`, and `comment` from the cell `at` on.
+    /// Writes `left`, and `comment` at column `at`.
     fn commented(&mut self, left: &str, at: usize, comment: &str) {
         if comment.is_empty() {
             self.line(left);
@@ -55,7 +55,7 @@ impl Page {
         }
     }
 
-    /// A key of the file and everything under it.
+    /// Writes a top-level key and everything below it.
     fn top(&mut self, key: &DeclaredKey) {
         match &key.form {
             ValueForm::Sites(keys) => self.sites(keys),
@@ -81,13 +81,13 @@ impl Page {
         for (name, url) in FIRST_SITES {
             self.line(&format!("  - name: {name}\n    url: {url}"));
         }
-        self.line("\n  # Everything that a site can have:");
+        self.line("\n  # All keys of a site:");
         for (index, key) in keys.iter().enumerate() {
             self.example(if index == 0 { "  # - " } else { "  #   " }, key);
         }
     }
 
-    /// A key with its default, written to be changed; commented out when it has none.
+    /// Writes a key with its default, or as a comment if it has none.
     fn active(&mut self, indent: &str, key: &DeclaredKey) {
         if key.default.is_empty() {
             return self.key(&format!("{indent}# "), key, key.shown(), COMMENTS_AT);
@@ -101,7 +101,7 @@ impl Page {
         }
     }
 
-    /// A key and what is under it, commented out.
+    /// Writes a key and everything below it as comments.
     fn example(&mut self, indent: &str, key: &DeclaredKey) {
         let ValueForm::Section(keys) = &key.form else {
             return self.key(indent, key, key.shown(), EXAMPLE_COMMENTS_AT);
@@ -117,7 +117,7 @@ impl Page {
     }
 }
 
-/// What a key is for and what can be written.
+/// The description of a key and its accepted values.
 fn comment(key: &DeclaredKey) -> String {
     let can = match &key.form {
         ValueForm::Duration(range) => {
@@ -135,25 +135,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_shipped_file_is_this_one() {
+    fn the_shipped_file_is_the_template() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/sites.yaml");
         if std::env::var_os("WEBMON_BLESS").is_some() {
             std::fs::write(path, template()).unwrap();
         }
-        // A checkout may have other line ends.
+        // A checkout may have other line endings.
         let shipped = std::fs::read_to_string(path).unwrap().replace('\r', "");
-        assert_eq!(shipped, template(), "WEBMON_BLESS=1 writes it anew");
+        assert_eq!(shipped, template(), "WEBMON_BLESS=1 updates it");
     }
 
     #[test]
-    fn its_comments_are_right_once_they_are_none() {
+    fn commented_keys_are_valid() {
         let site = template()
             .lines()
-            .skip_while(|line| !line.contains("Everything"))
+            .skip_while(|line| !line.contains("All keys of a site"))
             .skip(1)
             .map_while(|line| Some(format!("  {}\n", line.strip_prefix("  # ")?)))
             .collect::<String>();
-        // Without an environment neither variables nor files are asked for.
+        // Without an environment neither variables nor files are read.
         let scope = crate::config::Substitutions::new(None, std::path::Path::new("/etc"));
         let config = crate::config::validate(&format!("sites:\n{site}"), "sites.yaml", scope, false);
         assert_eq!(config.unwrap_or_else(|error| panic!("{error}")).sites.len(), 1);

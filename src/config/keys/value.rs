@@ -1,7 +1,7 @@
-//! The values of sites.yaml, each from its text: pure functions, one a kind of value.
+//! Parsers of the values of sites.yaml, one per kind of value.
 //!
-//! An error is the whole message: it quotes the text and says what to write. The caller must not show it when the
-//! text came out of a variable.
+//! An error is the whole message: it quotes the text and says what to write. Callers must not show it for a text from a
+//! variable.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -18,7 +18,7 @@ const NAME_MAX: usize = 200;
 /// Longest name or value of a header, bytes.
 const HEADER_MAX: usize = 8 << 10;
 
-/// The units of sizes, and their bytes.
+/// The units of sizes and their bytes.
 pub(crate) const UNITS: [(&str, u64); 9] = [
     ("TiB", 1 << 40),
     ("GiB", 1 << 30),
@@ -88,7 +88,7 @@ pub(crate) fn boolean(text: &str) -> Result<bool, String> {
     }
 }
 
-/// The place in `words` of the one that is written.
+/// The index of `text` in `words`.
 pub(crate) fn choice(text: &str, words: &[&str]) -> Result<usize, String> {
     let text = text.trim();
     if let Some(at) = words.iter().position(|word| *word == text) {
@@ -152,7 +152,7 @@ pub(crate) fn method(text: &str) -> Result<String, String> {
 /// A header's name.
 pub(crate) fn header_name(text: &str) -> Result<String, String> {
     if !is_token(text) || text.len() > HEADER_MAX {
-        // A whole header may stand there, with its value.
+        // The text may be a whole header with its value.
         let quoted = quotable_key(text);
         return Err(format!("{quoted:?} is not a header name; use letters, digits and dashes"));
     }
@@ -174,10 +174,10 @@ pub(crate) fn header_value(text: &str) -> Result<&str, String> {
     Ok(text)
 }
 
-/// The name that a site written as `text` has.
+/// `text` as the name of a site.
 ///
 /// # Errors
-/// Why a site cannot be called so.
+/// Why a site cannot have this name.
 pub fn name(text: &str) -> Result<String, String> {
     let text = text.trim();
     if text.is_empty() {

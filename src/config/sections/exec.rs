@@ -1,8 +1,7 @@
-//! `alerting.exec`: a program and its arguments, a list so that no shell ever reads them.
+//! The key `alerting.exec`: a program and its arguments, a list so that no shell reads them.
 //!
-//! A program with a slash in its name is a path from the configuration's folder. One without is the file of that name
-//! in the folder, if there is one, and is searched for in `PATH` otherwise. That it cannot be found is a warning: it
-//! may be there by the time of an alert. Limits: 64 arguments of 64 KiB; an argument holds no NUL.
+//! A name with a slash is a path from the folder of the configuration. One without is a file of that folder, or else searched for
+//! in `PATH`. A missing program is a warning, because it may exist by the time of an alert. Bounds: 64 arguments of 64 KiB.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -17,7 +16,7 @@ use crate::model::{KnownSecrets, Secret};
 
 /// Longest name of a program that is printed, bytes.
 const SHOWN_MAX: usize = 80;
-/// Half of what Linux takes for one argument.
+/// Half of the limit of Linux for one argument.
 const ARGUMENT_MAX: usize = 64 << 10;
 
 /// A program to run, with its arguments.
@@ -25,11 +24,11 @@ const ARGUMENT_MAX: usize = 64 << 10;
 pub struct Exec {
     /// Its path, or a name to be searched for in `PATH`.
     pub program: PathBuf,
-    /// What it is called with. They may come out of variables, so they are never printed.
+    /// May come from variables, so they are never printed.
     pub arguments: Vec<Secret>,
     /// The program as it may be printed.
     pub shown: String,
-    /// What must not come back in what it prints.
+    /// Masked in its output.
     pub secrets: KnownSecrets,
 }
 
@@ -39,11 +38,11 @@ impl fmt::Debug for Exec {
     }
 }
 
-/// What stands under `exec`.
+/// The value of `exec`.
 pub(crate) struct ExecSection {
     pub(crate) exec: Exec,
-    /// Why it cannot be run as things are, and where that stands in the file.
-    pub(crate) doubt: Option<(usize, String)>,
+    /// Why it cannot be run now, and its position in the file.
+    pub(crate) obstacle: Option<(usize, String)>,
 }
 
 impl ExecSection {
@@ -66,13 +65,17 @@ impl ExecSection {
         let shown = clean_line(program.masked.as_ref().unwrap_or(&program.value), SHOWN_MAX);
         let scope = reader.scope();
         let found = find(&program.value, scope.base_dir, scope.env);
-        let doubt = found.doubt.map(|doubt| (program.span.start, format!("alerting.exec: `{shown}` {doubt}")));
+        let warning = |obstacle| (program.span.start, format!("alerting.exec: `{shown}` {obstacle}"));
+        let obstacle = found.obstacle.map(warning);
         let arguments = words.map(|word| Secret::new(word.value)).collect();
-        Some(Self { exec: Exec { program: found.program, arguments, shown, secrets: KnownSecrets::default() }, doubt })
+        Some(Self {
+            exec: Exec { program: found.program, arguments, shown, secrets: KnownSecrets::default() },
+            obstacle,
+        })
     }
 }
 
-/// One word of the list; none with a fault, or when its content does not matter.
+/// One word of the list; none after a fault, or when contents do not matter.
 fn word(reader: &ConfigReader<'_>, id: NodeId) -> Option<Scalar> {
     let text = reader.text(id)?;
     let message = if text.value.contains('\0') {
@@ -88,38 +91,38 @@ fn word(reader: &ConfigReader<'_>, id: NodeId) -> Option<Scalar> {
 
 struct FoundProgram {
     program: PathBuf,
-    doubt: Option<String>,
+    obstacle: Option<String>,
 }
 
-/// Where programs are searched for without `PATH`, as the system does.
+/// The search path of the system without `PATH`.
 pub const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
-/// What `name` stands for, seen from `folder`.
+/// The program that `name` means in a configuration in `folder`.
 fn find(name: &str, folder: &Path, env: Option<&Env<'_>>) -> FoundProgram {
     let path = env.and_then(|env| env("PATH")).unwrap_or_else(|| DEFAULT_PATH.to_owned());
-    // An empty folder is the working directory; without a slash the system would search for the name in PATH.
+    // The working directory needs its `./`: without a slash the system would search for the name in PATH.
     let beside = Path::new(".").join(folder).join(name);
-    let untold = |doubt: &str| {
-        let and_so = if doubt.contains(';') { "" } else { ", so alerts will not be delivered" };
-        format!("{doubt}{and_so}")
+    let with_effect = |obstacle: String| {
+        let effect = if obstacle.contains(';') { "" } else { ", so alerts will not be delivered" };
+        format!("{obstacle}{effect}")
     };
     if name.contains('/') || beside.is_file() {
-        let doubt = obstacle(&beside, &path).map(|doubt| untold(&doubt));
-        return FoundProgram { program: beside, doubt };
+        let obstacle = obstacle(&beside, &path).map(with_effect);
+        return FoundProgram { program: beside, obstacle };
     }
     let mut found =
         std::env::split_paths(&path).map(|folder| folder.join(name)).filter(|path| path.is_file()).peekable();
-    let doubt = match found.peek().map(|first| obstacle(first, &path)) {
-        // What has that name and is no program is what was meant.
+    let obstacle = match found.peek().map(|first| obstacle(first, &path)) {
+        // A file of that name that cannot be run is probably meant.
         None if beside.symlink_metadata().is_ok() => {
-            let doubt = obstacle(&beside, &path).map(|doubt| untold(&doubt));
-            return FoundProgram { program: beside, doubt };
+            let obstacle = obstacle(&beside, &path).map(with_effect);
+            return FoundProgram { program: beside, obstacle };
         }
         None => Some("is neither beside this file nor in PATH".to_owned()),
-        // The system goes on to the next one of that name.
-        Some(doubt) => doubt.filter(|_| found.all(|other| obstacle(&other, &path).is_some())),
+        // The system tries the next one of that name.
+        Some(first) => first.filter(|_| found.all(|other| obstacle(&other, &path).is_some())),
     };
-    FoundProgram { program: PathBuf::from(name), doubt: doubt.map(|doubt| untold(&doubt)) }
+    FoundProgram { program: PathBuf::from(name), obstacle: obstacle.map(with_effect) }
 }
 
 #[cfg(test)]
@@ -166,9 +169,9 @@ mod tests {
             let found = config.exec.unwrap();
             assert_eq!(found.program, program, "{exec}");
             assert!(!format!("{found:?}").contains("s3cret"), "{found:?}");
-            let told = config.warnings.join("\n");
-            assert_eq!(told.is_empty(), doubt.is_none(), "{exec}: {told}");
-            assert!(told.contains(doubt.unwrap_or_default()), "{exec}: {told}");
+            let warnings = config.warnings.join("\n");
+            assert_eq!(warnings.is_empty(), doubt.is_none(), "{exec}: {warnings}");
+            assert!(warnings.contains(doubt.unwrap_or_default()), "{exec}: {warnings}");
         }
     }
 

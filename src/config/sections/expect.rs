@@ -1,7 +1,7 @@
-//! The section `expect` of a site: what counts as a right answer.
+//! The section `expect` of a site: what makes an answer successful.
 //!
-//! Limits: a pattern of 4 KiB that compiles to 256 KiB. It is matched in time linear in the body (no backtracking), with
-//! at most 1 MiB of memory for its automaton.
+//! Bounds: a pattern of 4 KiB that compiles to 256 KiB. Cost: matching is linear in the body (no backtracking), with at most
+//! 1 MiB for the automaton.
 
 use regex::bytes::{Regex, RegexBuilder};
 
@@ -25,7 +25,7 @@ pub(crate) fn read(keys: &mut Keys<'_, '_>, expect: &mut Expect) {
     set(&mut expect.max_response_time, keys.duration("max_response_time").map(Some));
 }
 
-/// What `parse` makes of the text at `id`, with the text as it may be shown.
+/// Parses the text at `id`, and keeps it as it may be shown.
 fn expected<T>(
     reader: &ConfigReader<'_>,
     id: NodeId,
@@ -51,7 +51,7 @@ fn part(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// The pattern `text`, made once for all sites that have the same.
+/// The pattern `text`, compiled once for all sites.
 fn cached(reader: &ConfigReader<'_>, text: &str) -> Result<Regex, String> {
     if let Some(known) = reader.cache.patterns.borrow().get(text) {
         return Ok(known.clone());
@@ -67,7 +67,7 @@ fn pattern(text: &str) -> Result<Regex, String> {
     }
     RegexBuilder::new(text).size_limit(PROGRAM_MAX).dfa_size_limit(AUTOMATON_MAX).build().map_err(|error| match error {
         regex::Error::CompiledTooBig(_) => "this regular expression is too large; use fewer repetitions".to_owned(),
-        // The crate draws the pattern with a marker under it over several lines; its last line says why.
+        // The crate draws the pattern with a marker over several lines; the last line has the reason.
         error => {
             let text = error.to_string();
             let why = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
@@ -76,7 +76,7 @@ fn pattern(text: &str) -> Result<Regex, String> {
     })
 }
 
-/// The status codes at `id`: one, a range, several with commas, or a list of these.
+/// The status codes at `id`: one, a range, several separated by commas, or a list of these.
 fn status(reader: &ConfigReader<'_>, id: NodeId) -> Option<StatusSet> {
     let items = match reader.kind(id) {
         Kind::List(items) => items.as_slice(),

@@ -1,9 +1,8 @@
-//! The section `export`: the InfluxDB that samples go to, from the file or from a command line.
+//! The section `export`: the InfluxDB that samples are sent to, from the file or from the command line.
 //!
-//! An address may be the server's (`http://localhost:8086`) or the one that is written to, as manuals have it
-//! (`http://localhost:8086/write?db=webmon`): then it tells the dialect and the names too, and the keys must not
-//! contradict it. Invariants: credentials come from keys, from userinfo in the file, or from a variable, never from a query
-//! or an argument, which others can read; no message quotes them.
+//! The URL may be the server's (`http://localhost:8086`) or a write URL as in manuals (`http://localhost:8086/write?db=webmon`),
+//! which sets the API and the names too; keys must not contradict it. Invariants: credentials come from keys, from userinfo in the
+//! file, or from a variable, never from a query or an argument, which other users can read; no message quotes them.
 
 use url::Url;
 
@@ -19,13 +18,13 @@ use super::url::{Address, basic};
 /// Longest name of a bucket, an organisation, a user.
 const NAME_MAX: usize = 256;
 
-/// The variable that holds a token, for a command line.
+/// The variable with the token of a target from the command line.
 const TOKEN: &str = "INFLUX_TOKEN";
 
-/// The paths that are written to, and the dialects that have them; the longer ones first.
+/// The write paths and their APIs; the longer ones first.
 const PATHS: [(&str, Api); 3] = [("api/v3/write_lp", Api::V3), ("api/v2/write", Api::V2), ("write", Api::V1)];
 
-/// An address, and what it tells beside the server.
+/// A URL and the settings in it.
 struct ExportAddress {
     url: Url,
     authorization: Option<Secret>,
@@ -36,7 +35,7 @@ struct ExportAddress {
 }
 
 impl ExportAddress {
-    /// The place at `text`.
+    /// Parses `text`.
     ///
     /// # Errors
     /// A message that does not quote the text.
@@ -69,7 +68,7 @@ impl ExportAddress {
     }
 }
 
-/// What stands under `export.influx`, and the secrets in it that stand there to be read; none without a section.
+/// The target under `export.influx`, if there is one. Adds its literal secrets to `literals`.
 pub(crate) fn influx(keys: &mut Keys<'_, '_>, literals: &mut Vec<Literal>) -> Option<ExportTarget> {
     let reader = keys.reader();
     let ValueForm::Section(declared) = *keys.form("influx") else { unreachable!("influx is declared as a section") };
@@ -98,22 +97,22 @@ pub(crate) fn influx(keys: &mut Keys<'_, '_>, literals: &mut Vec<Literal>) -> Op
         return None;
     };
     let text = reader.text(url_at)?;
-    let place = ExportAddress::parse(&text.value).map_err(|message| reader.fault(text.fault(message))).ok()?;
-    if place.authorization.is_some() && text.masked.is_none() {
+    let address = ExportAddress::parse(&text.value).map_err(|message| reader.fault(text.fault(message))).ok()?;
+    if address.authorization.is_some() && text.masked.is_none() {
         literals.push(Literal { span: text.span.clone(), what: "the password in the URL".to_owned() });
     }
-    let api_here = api.or(place.api).unwrap_or_default();
-    let twice = |one: bool, other: bool| one && other;
-    if twice(api.is_some(), place.api.is_some()) && api != place.api
-        || twice(bucket.is_some() || database.is_some(), place.bucket.is_some())
-        || twice(org.is_some(), place.org.is_some())
+    let effective_api = api.or(address.api).unwrap_or_default();
+    let both = |one: bool, other: bool| one && other;
+    if both(api.is_some(), address.api.is_some()) && api != address.api
+        || both(bucket.is_some() || database.is_some(), address.bucket.is_some())
+        || both(org.is_some(), address.org.is_some())
     {
         fault("the URL repeats what another key says; keep one of them");
     }
-    if twice(bucket.is_some(), database.is_some()) {
+    if both(bucket.is_some(), database.is_some()) {
         fault("`bucket` and `database` mean the same; keep one of them");
     }
-    let credentials = [token.is_some(), username.is_some() || password.is_some(), place.authorization.is_some()];
+    let credentials = [token.is_some(), username.is_some() || password.is_some(), address.authorization.is_some()];
     if credentials.into_iter().filter(|given| *given).count() > 1 {
         fault(
             "there is more than one credential: a token, a user with a password, userinfo in the URL; keep one of them",
@@ -124,40 +123,40 @@ pub(crate) fn influx(keys: &mut Keys<'_, '_>, literals: &mut Vec<Literal>) -> Op
     }
     let password = password.map_or_else(String::new, |password| password.value);
     let basic = username.map(|name| basic(name.value.as_bytes(), password.as_bytes()));
-    let token = token.map(|token| bearer(api_here, &token.value));
-    let mut sink = ExportTarget::at(place.url, api_here);
-    sink.org = org.or(place.org).unwrap_or_default();
-    sink.bucket = bucket.or(database).or(place.bucket).unwrap_or(sink.bucket);
-    sink.policy = policy.or(place.policy);
-    sink.authorization = token.or(basic).or(place.authorization);
-    sink.agent = agent;
-    Some(sink)
+    let token = token.map(|token| bearer(effective_api, &token.value));
+    let mut target = ExportTarget::at(address.url, effective_api);
+    target.org = org.or(address.org).unwrap_or_default();
+    target.bucket = bucket.or(database).or(address.bucket).unwrap_or(target.bucket);
+    target.policy = policy.or(address.policy);
+    target.authorization = token.or(basic).or(address.authorization);
+    target.agent = agent;
+    Some(target)
 }
 
-/// The sink at `url`, which was typed on a command line, with all else from `section`; the token of a sink without a
-/// section comes from the variable `INFLUX_TOKEN`.
+/// The target at `url`, an argument, with the other settings of `section`. Without a section the token comes from the variable
+/// `INFLUX_TOKEN`.
 ///
 /// # Errors
-/// Why it is no such URL; the message does not quote it.
+/// Why the URL is not valid; the message does not quote it.
 pub fn typed_sink(
     url: &str,
     section: Option<&ExportTarget>,
     env: &crate::config::syntax::variables::Env<'_>,
 ) -> Result<ExportTarget, String> {
-    let place = ExportAddress::parse(url)?;
-    if place.authorization.is_some() {
+    let address = ExportAddress::parse(url)?;
+    if address.authorization.is_some() {
         return Err(format!("other users can read an argument, so it cannot hold a password; export {TOKEN} instead"));
     }
-    let api = place.api.or(section.map(|section| section.api)).unwrap_or_default();
-    let mut sink = section.cloned().unwrap_or_else(|| ExportTarget {
+    let api = address.api.or(section.map(|section| section.api)).unwrap_or_default();
+    let mut target = section.cloned().unwrap_or_else(|| ExportTarget {
         authorization: env(TOKEN).filter(|token| !token.is_empty()).map(|token| bearer(api, &token)),
-        ..ExportTarget::at(place.url.clone(), api)
+        ..ExportTarget::at(address.url.clone(), api)
     });
-    (sink.url, sink.api) = (place.url, api);
-    sink.org = place.org.unwrap_or(sink.org);
-    sink.bucket = place.bucket.unwrap_or(sink.bucket);
-    sink.policy = place.policy.or(sink.policy);
-    Ok(sink)
+    (target.url, target.api) = (address.url, api);
+    target.org = address.org.unwrap_or(target.org);
+    target.bucket = address.bucket.unwrap_or(target.bucket);
+    target.policy = address.policy.or(target.policy);
+    Ok(target)
 }
 
 fn name(text: &str) -> Result<String, String> {
@@ -168,7 +167,7 @@ fn name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// The header's value for a token: InfluxDB 3 follows the standard, the others do not.
+/// The header's value for a token: only InfluxDB 3 follows the standard.
 fn bearer(api: Api, token: &str) -> Secret {
     let scheme = if api == Api::V3 { "Bearer" } else { "Token" };
     Secret::new(format!("{scheme} {token}"))
@@ -190,8 +189,8 @@ mod tests {
         config.unwrap_or_else(|error| panic!("{error}")).export.expect("there is a section")
     }
 
-    fn header(sink: &ExportTarget) -> Option<&str> {
-        sink.authorization.as_ref().map(Secret::expose)
+    fn header(target: &ExportTarget) -> Option<&str> {
+        target.authorization.as_ref().map(Secret::expose)
     }
 
     #[test]
@@ -214,8 +213,8 @@ mod tests {
             ("url: 'http://h/api/v2/write?org=me&bucket=b', token: t", "http://h/ v2 me/b", Some("Token t")),
             ("url: 'http://h/overwrite'", "http://h/overwrite v2 webmon", None),
         ] {
-            let sink = taken(section);
-            assert_eq!((sink.to_string(), header(&sink)), (shown.to_owned(), credentials), "{section}");
+            let target = taken(section);
+            assert_eq!((target.to_string(), header(&target)), (shown.to_owned(), credentials), "{section}");
         }
         assert_eq!(taken("url: 'http://h', agent: probe-1").agent.as_deref(), Some("probe-1"));
     }

@@ -1,4 +1,4 @@
-//! The sections beside `sites`: `dashboard`, `dns` and `storage`.
+//! The sections of sites.yaml; `dashboard`, `dns` and `storage` are read here.
 
 pub(crate) mod exec;
 pub(crate) mod expect;
@@ -22,7 +22,7 @@ use super::syntax::tree::{Kind, NodeId};
 /// The colours of the dashboard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Theme {
-    /// As the terminal's background asks for.
+    /// By the terminal's background.
     #[default]
     Auto,
     /// For a dark background.
@@ -34,14 +34,14 @@ pub enum Theme {
 /// The characters that the dashboard draws with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Symbols {
-    /// Unicode where the terminal's locale has it.
+    /// Unicode if the terminal's locale has it.
     #[default]
     Auto,
     /// ASCII only.
     Ascii,
 }
 
-/// How the dashboard looks and sounds.
+/// Appearance and sound of the dashboard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dashboard {
     /// The colours.
@@ -50,7 +50,7 @@ pub struct Dashboard {
     pub symbols: Symbols,
     /// Whether an alert rings the terminal's bell.
     pub bell: bool,
-    /// The order of the rows at the start.
+    /// The initial order of the rows.
     pub sort: SortKey,
 }
 
@@ -72,7 +72,7 @@ impl Dashboard {
     }
 }
 
-/// The views that are there when none are configured: 10 min every 10 s, and 1 h every minute.
+/// The views without configuration: 10 min every 10 s, and 1 h every minute.
 #[must_use]
 pub fn default_views() -> Vec<View> {
     let view = |timeframe, refresh| View { timeframe: Timeframe::new(timeframe), refresh };
@@ -133,23 +133,23 @@ fn name_server(text: &str) -> Result<SocketAddr, String> {
     address.map_err(|_| format!("{text:?} is not the address of a name server, such as 1.1.1.1 or [::1]:5353"))
 }
 
-/// Where samples are kept, and how many.
+/// Where samples are stored, and how many.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Storage {
-    /// The file; relative paths were taken from the configuration's folder.
+    /// The file; a relative path starts at the configuration's folder.
     pub path: PathBuf,
     /// How long raw samples are kept.
     pub retention: Duration,
     /// How long alerts are kept; open incidents stay.
     pub alert_retention: Duration,
-    /// Bytes that the file may hold.
+    /// Upper limit of the file, bytes.
     pub max_size: u64,
     /// Time between commits, 1 s to 1 min.
     pub flush: Duration,
 }
 
 impl Storage {
-    /// A store at `path`, for 30 days of raw samples or 2 GiB, committed every second.
+    /// A store at `path` with the default of every key.
     #[must_use]
     pub fn at(path: PathBuf) -> Self {
         Self {
@@ -161,7 +161,7 @@ impl Storage {
         }
     }
 
-    /// The section, and where its `max_size` stands.
+    /// The section, and the position of its `max_size`.
     pub(super) fn read(keys: &mut Keys<'_, '_>, base_dir: &Path) -> (Self, Option<NodeId>) {
         let path = keys.value("path", path).unwrap_or_else(|| "webmon.redb".to_owned());
         let default = Self::at(base_dir.join(path));

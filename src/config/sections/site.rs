@@ -48,7 +48,7 @@ pub(crate) struct Literal {
 /// A site and the rule by which it is judged.
 #[derive(Clone, Debug)]
 pub struct ConfiguredSite {
-    /// What to probe.
+    /// The site to probe.
     pub site: Arc<Site>,
     /// When it counts as down.
     pub rule: Rule,
@@ -72,7 +72,7 @@ pub(crate) struct SiteSettings {
     group: Option<Arc<str>>,
     enabled: bool,
     tls: TlsSources,
-    /// What a server is sent and may send back.
+    /// Sent to the server, which may send them back.
     secrets: Vec<String>,
 }
 

@@ -1,8 +1,8 @@
-//! The section `tls` of a site: what its server is held to, and the certificate files that takes.
+//! The section `tls` of a site: the rules for its server, and certificate files.
 //!
-//! Files are read when the configuration is, each fault at the place that names the file; `client_cert` and
-//! `client_key` are one unit and the key may stand in the certificate's file. Sites that name the same files share
-//! their content. Limits: 1 MiB a file. Whether a key belongs to its certificate shows only when it is used.
+//! Files are read with the configuration, and a fault points at the name of its file. `client_cert` and `client_key` are one unit;
+//! the key may be in the certificate's file. Sites that name the same files share their content. Whether a key belongs to its
+//! certificate shows only in use. Bounds: 1 MiB per file.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::model::{ClientIdentity, TlsFiles, TlsRules};
 
 const FILE_MAX: u64 = 1 << 20;
 
-/// Something out of files, and which ones.
+/// The content of files and their paths.
 #[derive(Clone, Debug)]
 struct Loaded<T> {
     from: Vec<PathBuf>,
@@ -69,8 +69,7 @@ impl TlsSources {
     }
 }
 
-/// The path of the file that `id` names and what `parse` makes of its bytes; none with a fault, and without one where files
-/// do not matter.
+/// The path of the file that `id` names and its parsed content. None after a fault, or without one when files do not matter.
 fn file<T>(
     reader: &ConfigReader<'_>,
     id: NodeId,
@@ -122,7 +121,7 @@ fn identity(reader: &ConfigReader<'_>, certificate: NodeId, key: Option<NodeId>)
         known
     } else {
         let (_, chain) = file(reader, certificate, certificates)?;
-        // The parser's own words may quote the file, so they are not shown.
+        // The parser's message may quote the file, so it is not shown.
         let (_, key) = file(reader, key.unwrap_or(certificate), |bytes| {
             PrivateKeyDer::from_pem_slice(bytes).map(|der| der.secret_der().to_vec()).map_err(|_| {
                 match key {
@@ -182,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_used_is_a_fault_at_its_place() {
+    fn an_unusable_file_is_a_fault_at_its_name() {
         for (tls, fault) in [
             ("ca_file: none.pem", "cannot read this file"),
             ("ca_file: k.pem", "there is no certificate in this file"),
@@ -200,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_environment_files_are_not_looked_for() {
+    fn without_an_environment_files_are_not_read() {
         let folder = folder();
         let path = folder.path().join("sites.yaml");
         fs::write(&path, "sites: [ { url: 'https://a.test', tls: { ca_file: none.pem } } ]").unwrap();

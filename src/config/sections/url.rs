@@ -1,4 +1,4 @@
-//! A site's URL: what may be asked, what may be shown, and the credentials that were written into it.
+//! The URL of a site: its validation, its credentials, and its form for messages.
 
 use std::borrow::Cow;
 
@@ -15,25 +15,25 @@ use crate::model::{Secret, shown_url, text, zone};
 const URL_MAX: usize = 8 << 10;
 const NO_URL: &str = "this is not a URL; it must start with http:// or https://";
 
-/// A URL to ask, without userinfo and fragment.
+/// A URL to request, without userinfo and fragment.
 #[derive(Clone, Debug)]
 pub(crate) struct Address {
     pub(crate) url: Url,
-    /// The interface that its host is reached through.
+    /// The interface for a link-local host.
     pub(crate) zone: Option<String>,
     /// The value of an Authorization header, if the URL had userinfo.
     pub(crate) authorization: Option<Secret>,
-    /// The password and the values of the query, for which a server's answers are searched.
+    /// The password and secret values of the query, masked in a server's answers.
     pub(crate) secrets: Vec<String>,
-    /// How the site is called when it has no name: as written, or with its secrets as `***`.
+    /// The name of a site without one: the URL as written, with its secrets as `***`.
     pub(crate) shown: String,
 }
 
 impl Address {
-    /// The address in `text`.
+    /// Parses `text`.
     ///
     /// # Errors
-    /// A message that does not quote the text, since that may hold a password.
+    /// A message that does not quote the text, which may contain a password.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         if text.len() > URL_MAX {
@@ -75,8 +75,7 @@ impl Address {
         Ok(Self { url, zone, authorization, secrets, shown })
     }
 
-    /// The same for what was typed on a command line, where the scheme may be left out: http for this machine and
-    /// for bare addresses, https otherwise.
+    /// Parses an argument of the command line, which may omit the scheme: http for this machine and for IP addresses, else https.
     ///
     /// # Errors
     /// As [`Address::parse`].
@@ -84,7 +83,7 @@ impl Address {
         if text.contains("://") {
             return Self::parse(text);
         }
-        // Taken for a host named `http`, what was meant as a password would be a part of the path.
+        // With a host named `http`, an intended password would become part of the path.
         let scheme = text.split(':').next().unwrap_or_default();
         if ["http", "https"].iter().any(|known| scheme.trim().eq_ignore_ascii_case(known))
             && text[scheme.len()..].starts_with([':'])
@@ -92,7 +91,7 @@ impl Address {
         {
             return Err(format!("two slashes must follow `{}:` in a URL", scheme.trim().to_ascii_lowercase()));
         }
-        // So it would be after any other word, as in `htp:/user:password@host` and `http//user:password@host`.
+        // The same after any other word, as in `htp:/user:password@host` and `http//user:password@host`.
         if let Some(slash) = text.find(['/', '\\']) {
             let host = text[slash + 1..].trim_start_matches(['/', '\\']).split(['/', '\\']).next().unwrap_or_default();
             let is_scheme = text[..slash].ends_with(':') || text[slash + 1..].starts_with(['/', '\\']);
@@ -108,7 +107,7 @@ impl Address {
     }
 }
 
-/// `text`, a URL, as it was written but for the userinfo of URLs within its path.
+/// The URL `text` as written, with the userinfo of URLs in its path masked.
 fn without_inner_userinfo(text: &str) -> String {
     let scheme = text.find(':').map_or(0, |colon| colon + 1);
     let host = text.len() - text[scheme..].trim_start_matches(['/', '\\']).len();
@@ -116,7 +115,7 @@ fn without_inner_userinfo(text: &str) -> String {
     redacted_within(text, path)
 }
 
-/// What is secret in `url`, as it was written and decoded: its password or lone user name, and the values of a query whose keys say so.
+/// The secrets in `url`, as written and decoded: its password or lone user name, and query values of keys about credentials.
 fn secrets(url: &Url, authorization: Option<&Secret>) -> Vec<String> {
     let mut secrets = Vec::new();
     // A user name without a password is usually a token: `https://ghp_…@host/`.
@@ -151,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_site_without_a_name_is_called_as_it_was_written_but_for_its_secrets() {
+    fn the_default_name_is_the_url_without_its_secrets() {
         for (text, shown) in [
             ("https://www.rust-lang.org", "https://www.rust-lang.org"),
             ("HTTP://Example.COM/a/../b", "HTTP://Example.COM/a/../b"),
@@ -180,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lone_user_name_and_values_after_an_empty_part_are_secrets() {
+    fn a_lone_user_name_and_query_values_are_secrets() {
         let secrets = |text| Address::parse(text).unwrap().secrets;
         for url in ["https://ghp%5Fabc:@h/", "https://ghp%5Fabc@h/"] {
             assert_eq!(secrets(url), ["ghp%5Fabc", "ghp_abc", &STANDARD.encode("ghp_abc:")], "{url}");
@@ -189,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn only_http_with_a_host_can_be_asked() {
+    fn only_http_with_a_host_is_accepted() {
         for text in [
             "",
             "example.com",
@@ -227,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_typed_password_after_a_mistyped_scheme_is_no_path() {
+    fn a_password_after_a_mistyped_scheme_is_not_a_path() {
         for typed in ["http:/a:b@h/", "htp:/a:b@h/", "ftp:\\a:b@h/", "http//a:b@h/"] {
             assert!(Address::parse_typed(typed).is_err(), "{typed}");
         }
@@ -237,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn the_zone_of_an_address_is_none_of_the_url() {
+    fn the_zone_of_an_address_leaves_the_url() {
         for text in ["http://[fe80::1%25eth0]:81/x?k=v", "http://[fe80::1%eth0]:81/x?k=v"] {
             let address = Address::parse(text).unwrap();
             assert_eq!((address.url.as_str(), address.zone.as_deref()), ("http://[fe80::1]:81/x?k=v", Some("eth0")));

@@ -1,15 +1,15 @@
-//! Characters that are taken for others, or not seen: the table of them.
+//! The table of characters that look like others or are invisible.
 
 use std::ops::RangeInclusive;
 
-/// What a person takes a character for.
+/// The appearance of a character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// A space that no space bar gives.
+    /// A space other than the usual one.
     Space,
-    /// No width, and no meaning of its own.
+    /// Without width and meaning.
     Invisible,
-    /// Joins its neighbours, as in emoji; between other letters it cannot be seen.
+    /// Joins its neighbours, as in emoji; invisible between other letters.
     Joiner,
     /// Varies the character before it, as in emoji.
     Variation,
@@ -45,7 +45,7 @@ pub(crate) fn kind(c: char) -> Option<Kind> {
 }
 
 impl Kind {
-    /// What is odd about it, after "which".
+    /// The oddity, after "which".
     pub(crate) const fn trouble(self) -> &'static str {
         match self {
             Self::Space => "looks like a space but is not one",
@@ -58,7 +58,7 @@ impl Kind {
     }
 }
 
-/// The first character of `text`, by its byte, that `is_wanted` takes. A joiner counts as invisible behind ASCII only.
+/// The first character of `text` that `is_wanted` accepts, with its byte index. A joiner is invisible only after ASCII.
 pub(crate) fn find(text: &str, is_wanted: impl Fn(Kind) -> bool) -> Option<(usize, char, Kind)> {
     let mut before = 'a';
     text.char_indices().find_map(|(at, c)| {
@@ -74,7 +74,7 @@ pub(crate) const fn is_script(kind: Kind) -> bool {
     matches!(kind, Kind::Cyrillic | Kind::Greek)
 }
 
-/// What is odd about `key`, which is not known, as the end of a message; nothing where nothing is.
+/// The oddity of an unknown `key`, as the end of a message; empty without one.
 pub(crate) fn in_key(key: &str) -> String {
     let is_mixed = has_latin(key);
     find(key, |kind| is_mixed || !is_script(kind))

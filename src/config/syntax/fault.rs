@@ -1,7 +1,6 @@
-//! What is wrong with a file, and how a person is shown it.
+//! A fault of a configuration file.
 //!
-//! Every fault of a file is reported at once, in the order of the file, each with its place, its line and a caret
-//! under the value:
+//! All faults of a file are reported at once, in the order of the file, each with its position, its line and carets:
 //!
 //! ```text
 //! error: unknown key `intervall`, did you mean `interval`?
@@ -11,25 +10,24 @@
 //! sites.yaml: 1 error; nothing was started
 //! ```
 //!
-//! Invariants: nothing a terminal would obey is printed; what [`crate::config::excerpt::redact`] finds secret is printed as stars.
-//! Limits: the first 100 faults are shown, the others counted, to a thousand; of a long line only the part around the caret.
-//! Columns count characters, from 1.
+//! Invariants: no control character is printed; secrets found by [`crate::config::excerpt::redact`] are printed as stars. Bounds:
+//! 100 faults are shown and a thousand noted; of a long line only the part around the carets is shown.
 
 use std::ops::Range;
 
-/// Faults of a file that are noted; past these a file has "1000 errors or more".
+/// Faults of a file that are noted; the report then says "1000 errors or more".
 pub(crate) const FAULTS_MAX: usize = 1_000;
 
-/// One thing that is wrong with a file.
+/// A fault of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Fault {
-    /// The bytes of the text that are wrong; empty for a place between two.
+    /// The bytes at fault; empty for a position between two.
     pub(crate) span: Range<usize>,
-    /// Lower-case, without a full stop, never with a secret in it.
+    /// Lower case, without a full stop and without secrets.
     pub(crate) message: String,
-    /// What to do.
+    /// Advice.
     pub(crate) hint: Option<String>,
-    /// The byte where the same was written first.
+    /// The byte of the first occurrence, for a repetition.
     pub(crate) first: Option<usize>,
 }
 
@@ -38,7 +36,7 @@ impl Fault {
         Self { span, message: message.into(), hint: None, first: None }
     }
 
-    /// The same, of something that was written at the byte `first` already.
+    /// The fault of repeating what is at the byte `first`.
     pub(crate) fn after(self, first: usize) -> Self {
         Self { first: Some(first), ..self }
     }

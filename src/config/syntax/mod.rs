@@ -1,4 +1,4 @@
-//! The text of sites.yaml: YAML with places, variables, and faults that point at them.
+//! The syntax of sites.yaml: YAML with positions, variables, and faults at positions.
 
 pub(crate) mod characters;
 pub(crate) mod fault;

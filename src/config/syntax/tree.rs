@@ -1,12 +1,11 @@
-//! YAML text as a tree in which every node knows its place.
+//! Parses YAML into a tree of nodes with positions.
 //!
-//! The idea: parser events become an arena of nodes. Validation then walks the tree itself, so that it can report
-//! every fault at once and put a caret under each value; a deserializer would stop at the first. An alias is a
-//! reference into the arena and is never copied out, so ten thousand sites through one anchor cost nothing and an
-//! alias bomb never goes off.
+//! Validation walks the tree, so that it can report all faults at once, each with carets; a deserializer would stop at the first.
+//! An alias is a reference into the arena of nodes, so ten thousand sites through one anchor cost nothing, and so does an alias
+//! bomb. Scalars keep their text: `007` stays `007`.
 //!
-//! Limits: one document; 250 levels of nesting; a million nodes; tags are refused. Scalars keep their text: `007` stays `007`.
-//! Invariant: spans are byte ranges of the text, on character boundaries.
+//! Invariant: spans are byte ranges of the text, on character boundaries. Bounds: one document, 250 levels of nesting, a million
+//! nodes; tags are refused.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -18,18 +17,18 @@ use super::fault::Fault;
 const NESTING_MAX: usize = 250;
 const NODES_MAX: usize = 1_000_000;
 
-/// A node's number in its tree.
+/// The index of a node in its tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct NodeId(usize);
 
-/// What a node holds.
+/// The content of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Text; `plain` when it was written without quotes and not as a block.
+    /// A text; `plain` if written without quotes and not as a block.
     Scalar { text: String, plain: bool },
     /// A list.
     List(Vec<NodeId>),
-    /// A mapping, keys as written: merge keys and duplicates are still in it.
+    /// A mapping as written, with merge keys and duplicates.
     Map(Vec<(NodeId, NodeId)>),
 }
 
@@ -46,10 +45,10 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    /// The document in `text` and its root; no root when the text is empty or holds only comments.
+    /// The document in `text` and its root, which is absent if the text is empty or only comments.
     ///
     /// # Errors
-    /// The first place where `text` is not one YAML document.
+    /// The first position at which `text` is not one YAML document.
     pub(crate) fn parse(text: &str) -> Result<(Self, Option<NodeId>), Fault> {
         let options = granit_parser::options! {
             emit_comments: false,
@@ -67,17 +66,17 @@ impl Tree {
         Ok((builder.tree, builder.root))
     }
 
-    /// What `id` holds, through aliases.
+    /// The content of `id`, through aliases.
     pub(crate) fn kind(&self, id: NodeId) -> &Kind {
         self.resolve(id).0
     }
 
-    /// Where `id` was written; for an alias, where its anchor was.
+    /// The position of `id`; of an alias, the position of its anchor.
     pub(crate) fn span(&self, id: NodeId) -> Range<usize> {
         self.resolve(id).1.clone()
     }
 
-    /// Its text, if it is a scalar.
+    /// The text of `id`, if it is a scalar.
     pub(crate) fn text(&self, id: NodeId) -> Option<&str> {
         match self.kind(id) {
             Kind::Scalar { text, .. } => Some(text),
@@ -85,13 +84,13 @@ impl Tree {
         }
     }
 
-    /// Whether nothing was written there, or `null`.
+    /// Whether `id` is empty or `null`.
     pub(crate) fn is_null(&self, id: NodeId) -> bool {
         matches!(self.kind(id), Kind::Scalar { text, plain: true }
             if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
     }
 
-    /// Every mapping's pairs, each mapping once.
+    /// The pairs of all mappings.
     pub(crate) fn pairs(&self) -> impl Iterator<Item = (NodeId, NodeId)> {
         self.slots
             .iter()
@@ -102,7 +101,7 @@ impl Tree {
             .flatten()
     }
 
-    /// Every scalar's text and place.
+    /// The texts and positions of all scalars.
     pub(crate) fn scalars(&self) -> impl Iterator<Item = (&str, Range<usize>)> {
         self.slots.iter().filter_map(|slot| match slot {
             TreeNode::Node { kind: Kind::Scalar { text, .. }, span } => Some((text.as_str(), span.clone())),
@@ -117,7 +116,7 @@ impl Tree {
         };
         match &self.slots[target.0] {
             TreeNode::Node { kind, span } => (kind, span),
-            TreeNode::Alias(_) => unreachable!("an anchor stands on a node, never on an alias"),
+            TreeNode::Alias(_) => unreachable!("an anchor is on a node, never on an alias"),
         }
     }
 }
@@ -154,7 +153,8 @@ impl Builder {
                 }
             }
             Event::Alias(id) => {
-                let target = *self.anchors.get(&id).expect("the parser resolves aliases to anchors it has told of");
+                let target =
+                    *self.anchors.get(&id).expect("the parser resolves an alias to an anchor of an earlier event");
                 self.add(TreeNode::Alias(target), None);
             }
             Event::Scalar(text, style, ..) => {
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn every_node_knows_its_place() {
+    fn every_node_has_its_position() {
         let text = "a: &x [1, 'zwei']\nb: *x\n";
         let (tree, root) = root(text);
         let Kind::Map(pairs) = tree.kind(root) else { panic!("a mapping") };
@@ -246,14 +246,14 @@ mod tests {
     }
 
     #[test]
-    fn hostile_texts_are_refused_and_not_followed() {
+    fn hostile_texts_are_refused() {
         let open = "[".repeat(100_000);
         assert!(refusal(&open).contains("recursion limit"), "{}", refusal(&open));
         assert!(refusal("a: b: c\n").contains("not YAML"));
         assert!(refusal(&"- a\n".repeat(NODES_MAX)).contains("more than 1,000,000"));
         assert!(refusal("a: 1\n--- \nb: 2\n").contains("second document"));
         assert!(refusal("a: !!int 1\n").contains("tags"));
-        // Nine to the ninth nodes, were the aliases copied out.
+        // Nine to the ninth nodes if aliases were copied.
         let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
         for level in 1..=9 {
             let below = format!("*a{}", level - 1);

@@ -1,9 +1,10 @@
-//! `${VAR}`, `${VAR:-default}` and `${file:PATH}` in a value, after parsing, so that no content of a variable can
-//! change the structure of the file.
+//! Expands `${VAR}`, `${VAR:-default}` and `${file:PATH}` in values.
 //!
-//! `$$` is a `$`; any other `$` stays. The default is taken when the variable is unset or empty. The last line break of a
-//! variable or a file is cut, and so is a file's byte order mark: secrets that `echo` or an editor wrote end in one.
-//! Limits: a file of at most 64 KiB. A fault names the variable or the file, never its content.
+//! Values are expanded after parsing, so a variable cannot change the structure of the file. `$$` is a `$`; any other `$` stays. The
+//! default applies when the variable is unset or empty. The last line break of a variable or a file, as `echo` and editors write
+//! it, is cut, and so is a byte order mark.
+//!
+//! Invariant: a fault names the variable or the file, never its content. Bounds: 64 KiB per file.
 
 use std::ops::Range;
 use std::path::Path;
@@ -11,20 +12,19 @@ use std::path::Path;
 use crate::config::files::file::Files;
 use crate::model::text::clean;
 
-/// Longest file that is taken in, bytes.
+/// Longest file, bytes.
 const FILE_MAX: u64 = 64 << 10;
 
-/// Where expressions take their content from.
+/// The sources of expressions.
 pub(crate) struct Substitutions<'a> {
-    /// The variables; none when contents do not matter: only the syntax is checked then.
+    /// The variables; none if only the syntax is checked.
     pub(crate) env: Option<&'a Env<'a>>,
     /// The folder to which paths are relative.
     pub(crate) base_dir: &'a Path,
-    /// The files that were read.
     pub(crate) files: Files,
 }
 
-/// Whether `text`, from `${` on, is an expression that can have content.
+/// Whether `text` is a valid expression.
 pub(crate) fn is_expression(text: &str) -> bool {
     let inner = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
     inner.is_some_and(|inner| {
@@ -38,17 +38,17 @@ impl<'a> Substitutions<'a> {
     }
 }
 
-/// A text with its expressions replaced, and what stood in their place.
+/// A text with its expressions replaced, and their contents.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Expanded {
     pub(crate) text: String,
     pub(crate) contents: Vec<String>,
 }
 
-/// An expression that has no content.
+/// An expression without content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failed {
-    /// Which of the text's expressions it is, from 0.
+    /// Its index among the expressions of the text.
     pub(crate) index: usize,
     pub(crate) message: String,
     pub(crate) hint: Option<String>,
@@ -66,7 +66,7 @@ impl Substitutions<'_> {
     /// `text` with its expressions replaced by their content.
     ///
     /// # Errors
-    /// Every expression that has none.
+    /// Every expression without content.
     pub(crate) fn expand(&self, text: &str) -> Result<Expanded, Vec<Failed>> {
         let (mut expanded, mut failed, mut index) = (String::with_capacity(text.len()), Vec::new(), 0);
         let mut contents = Vec::new();
@@ -88,7 +88,7 @@ impl Substitutions<'_> {
         if failed.is_empty() { Ok(Expanded { text: expanded, contents }) } else { Err(failed) }
     }
 
-    /// What stands for the expression of this inside; none is one that is not closed.
+    /// The content of the expression with this text in its braces, or without a closing brace.
     fn content(&self, inner: Option<&str>) -> Result<String, (String, Option<String>)> {
         let dollar = || Some("a literal $ is written $$".to_owned());
         let Some(inner) = inner else {
@@ -102,7 +102,7 @@ impl Substitutions<'_> {
             None => (inner, None),
         };
         if !is_name(name) {
-            // A default may be a secret, and so may what was never meant as an expression.
+            // A default may be a secret, and so may a text that is not meant as an expression.
             let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ':' | ' ');
             let name = if name.chars().all(is_word) { name } else { "***" };
             let shown = if default.is_some() { format!("{name}:-***") } else { name.to_owned() };
@@ -157,7 +157,7 @@ fn is_name(name: &str) -> bool {
 
 enum Piece<'a> {
     Literal(&'a str),
-    /// `inner` is what stands between the braces; none when they are not closed.
+    /// `inner` is the text in the braces; none if they are not closed.
     Expression {
         span: Range<usize>,
         inner: Option<&'a str>,
@@ -190,7 +190,7 @@ impl<'a> Iterator for Pieces<'a> {
     }
 }
 
-/// Where a variable's value comes from; none when it is not set.
+/// Looks up a variable; none if it is not set.
 pub type Env<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
 #[cfg(test)]
@@ -240,14 +240,17 @@ mod tests {
     }
 
     #[test]
-    fn every_expression_without_content_is_told_of() {
+    fn every_expression_without_content_is_reported() {
         let failed = expand("${A} ${TOKEN} ${b-c} ${file:/nowhere/at/all} ${open").unwrap_err();
-        let told: Vec<(usize, &str)> = failed.iter().map(|f| (f.index, f.message.as_str())).collect();
-        assert_eq!(told.len(), 4);
-        assert_eq!(told[0], (0, "environment variable A is not set"));
-        assert!(told[1].0 == 2 && told[1].1.starts_with("`${b-c}` is not an expression"), "{told:?}");
-        assert!(told[2].0 == 3 && told[2].1.starts_with("cannot read the file /nowhere/at/all: "), "{told:?}");
-        assert_eq!(told[3], (4, "this `${` is never closed"));
+        let reported: Vec<(usize, &str)> = failed.iter().map(|f| (f.index, f.message.as_str())).collect();
+        assert_eq!(reported.len(), 4);
+        assert_eq!(reported[0], (0, "environment variable A is not set"));
+        assert!(reported[1].0 == 2 && reported[1].1.starts_with("`${b-c}` is not an expression"), "{reported:?}");
+        assert!(
+            reported[2].0 == 3 && reported[2].1.starts_with("cannot read the file /nowhere/at/all: "),
+            "{reported:?}"
+        );
+        assert_eq!(reported[3], (4, "this `${` is never closed"));
         let odd = expand("pa${ss@word}x").unwrap_err().remove(0).message;
         assert!(odd.starts_with("`${***}` is not an expression"), "{odd}");
     }

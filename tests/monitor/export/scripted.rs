@@ -218,7 +218,7 @@ fn an_answer_that_is_no_yes_keeps_everything_until_the_next_try() {
     let elsewhere = Server::start(Behaviour::ok());
     let moved = redirect(307, &elsewhere.url("/api/v2/write"));
     let cases: Vec<(Vec<Step>, Expected)> = vec![
-        (vec![Step::send(moved)], waits(Blocked, 0.1, 1.0, "redirected, which is not followed")),
+        (vec![Step::send(moved)], waits(Blocked, 0.1, 1.0, "redirects are not followed")),
         (
             vec![Step::send(response(401, "{\"code\":\"unauthorized\",\"message\":\"no\"}"))],
             waits(Blocked, 0.1, 1.0, "auth: "),
@@ -395,9 +395,9 @@ fn a_server_that_sends_without_end_is_cut_off() {
         ("", "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", "no complete head within 256 KiB"),
         ("", "HTTP/1.1 100 Continue\r\n\r\n", "no complete head within 256 KiB"),
         ("HTTP/1.1 204 No Content\r\nA: ", "x", "no complete head within 256 KiB"),
-        (chunked, "1\r\n{\r\n", "did not come whole"),
-        (chunked, "400\r\n", "did not come whole"),
-        ("HTTP/1.1 200 OK\r\n\r\n", "{\"error\":0}", "did not come whole"),
+        (chunked, "1\r\n{\r\n", "the answer is incomplete"),
+        (chunked, "400\r\n", "the answer is incomplete"),
+        ("HTTP/1.1 200 OK\r\n\r\n", "{\"error\":0}", "the answer is incomplete"),
         ("HTTP/1.1 500 No\r\n\r\n", "no ", "status 500: no no no"),
     ] {
         let points = Points::default();
