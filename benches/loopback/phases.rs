@@ -18,8 +18,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio_rustls::TlsAcceptor;
-use webmon::model::Resolver;
-use webmon::model::{Cause, Http, HttpOffer, Micros, Phase, Site};
+use webmon::model::{Cause, Http, HttpOffer, Micros, Phase, Resolver, Site};
 use webmon::probe::{HttpProber, Prober, ProberOptions};
 
 use crate::spread;

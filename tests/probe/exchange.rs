@@ -17,9 +17,8 @@ use crate::support::ports::{Blackhole, closed_port};
 use crate::support::tls::{Authority, Identity, Leaf};
 use crate::support::{Behaviour, Server, Step, redirect, response};
 use tokio::task::JoinSet;
-use webmon::model::Resolver;
 use webmon::model::{
-    Cause, CertificateFault, Expect, Expected, Flags, Http, Micros, Observation, Phase, Secret, Site, Status,
+    Cause, CertificateFault, Expect, Expected, Flags, Http, Micros, Observation, Phase, Resolver, Secret, Site, Status,
     Timestamp, TlsRules, text,
 };
 use webmon::probe::{HttpProber, Prober, ProberOptions};

@@ -23,8 +23,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::runtime::Runtime;
-use webmon::model::Resolver;
-use webmon::model::{Cause, Flags, Http, HttpOffer, Observation, Phase, Secret, Site, Status};
+use webmon::model::{Cause, Flags, Http, HttpOffer, Observation, Phase, Resolver, Secret, Site, Status};
 use webmon::probe::{HttpProber, Prober, ProberOptions};
 
 #[allow(clippy::disallowed_methods, reason = "probes of real sockets take real time")]

@@ -10,8 +10,7 @@ use crate::support::ports::closed_port;
 use crate::support::{Behaviour, Server};
 use tokio::task::JoinSet;
 use url::Url;
-use webmon::model::Resolver;
-use webmon::model::{Cause, Family, Observation, Phase, Site};
+use webmon::model::{Cause, Family, Observation, Phase, Resolver, Site};
 use webmon::probe::{HttpProber, Prober, ProberOptions};
 
 /// Waits of the prober are shorter than this, and those that must not happen are longer.

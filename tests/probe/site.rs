@@ -9,7 +9,7 @@ use crate::support::tls::{Authority, Identity, Leaf};
 use crate::support::{Behaviour, Server, Step, redirect, response};
 use regex::bytes::Regex;
 use webmon::model::{
-    Cause, ClientIdentity, Expect, Expected, Family, Flags, Observation, Phase, Site, TlsFiles, TlsRules,
+    Cause, ClientIdentity, Expect, Expected, Family, Flags, Observation, Phase, Resolver, Site, TlsFiles, TlsRules,
 };
 use webmon::probe::{HttpProber, Prober, ProberOptions};
 
