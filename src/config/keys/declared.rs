@@ -104,7 +104,7 @@ const DAY: u64 = 24 * HOUR;
 
 /// The whole file.
 pub(crate) static FILE: &[DeclaredKey] = &[
-    key("defaults", ValueForm::Section(DEFAULTS), "defaults for all sites: every site key but name and url"),
+    key("defaults", ValueForm::Section(DEFAULTS), "for all sites: every site key but name and url"),
     key("sites", ValueForm::Sites(SITE), "the websites to watch: URLs, or mappings with a `url`").required(),
     key("dashboard", ValueForm::Section(DASHBOARD), "how the dashboard looks"),
     key("alerting", ValueForm::Section(ALERTING), "when a site counts as down; a site's `alert` overrides it"),
