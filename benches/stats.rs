@@ -1,6 +1,6 @@
-//! Compares histogram and window with the alternatives: `hdrhistogram`, and recomputing from an hour of samples.
+//! Compares a window with recomputing from an hour of samples, and measures the histogram of rollups.
 //!
-//! Budgets: 5 ns each to record and to forget a value, caches hot; 1 µs for the summary of a window.
+//! Budget: 1 µs for the summary of a window, caches hot.
 
 mod best;
 mod weather;
@@ -20,59 +20,27 @@ fn values() -> Vec<u32> {
     (0..VALUES).map(|i| weather::sample(0, i, Timestamp::ZERO).total().get()).collect()
 }
 
-fn hdr() -> hdrhistogram::Histogram<u32> {
-    hdrhistogram::Histogram::new_with_bounds(1, u64::from(Histogram::HIGHEST), 2).expect("a valid range")
-}
-
 fn histogram(c: &mut Criterion) {
     let values = values();
     let mut full = Histogram::default();
-    let mut full_hdr = hdr();
-    for &value in &values {
-        full.record(value);
-        full_hdr.record(u64::from(value)).expect("in range");
-    }
+    full.record_all(&values);
     let mut group = c.benchmark_group("histogram");
     group.throughput(Throughput::Elements(VALUES));
     let mut histogram = full.clone();
-    let mut record = || values.iter().for_each(|&value| histogram.record(black_box(value)));
+    let mut record = || histogram.record_all(black_box(&values));
     best("histogram/record", (PASSES, VALUES), &mut record);
     group.bench_function("record", |b| b.iter(&mut record));
-    let mut histogram = full.clone();
-    let mut both = || {
-        for &value in &values {
-            histogram.record(black_box(value));
-        }
-        for &value in &values {
-            histogram.forget(black_box(value));
-        }
-    };
-    best("histogram/record then forget", (PASSES, VALUES), &mut both);
-    group.bench_function("record_then_forget", |b| b.iter(&mut both));
-    group.bench_function("hdrhistogram_record", |b| {
-        let mut histogram = full_hdr.clone();
-        b.iter(|| values.iter().for_each(|&value| histogram.saturating_record(u64::from(black_box(value)))));
-    });
     group.throughput(Throughput::Elements(1));
     group.bench_function("four_percentiles", |b| b.iter(|| black_box(&full).percentiles([50, 90, 95, 99])));
     group.bench_function("merge", |b| {
-        let mut sum = Histogram::default();
+        let mut sum = full.clone();
         b.iter(|| sum.merge(black_box(&full)));
     });
-    group.bench_function("hdrhistogram_four_percentiles", |b| {
-        b.iter(|| [0.5, 0.9, 0.95, 0.99].map(|quantile| black_box(&full_hdr).value_at_quantile(quantile)));
-    });
-    group.bench_function("hdrhistogram_add", |b| {
-        let mut sum = hdr();
-        b.iter(|| sum.add(black_box(&full_hdr)).expect("the same range"));
-    });
-    group.bench_function("hdrhistogram_subtract_one", |b| {
-        // hdrhistogram forgets a value by subtracting a histogram that holds it, here a prepared one.
-        let (mut one, mut sum) = (hdr(), full_hdr.clone());
-        one.record(60_000).expect("in range");
+    group.bench_function("new_from_buckets", |b| {
         b.iter(|| {
-            sum.saturating_record(60_000);
-            sum.subtract(black_box(&one)).expect("just recorded");
+            let mut copy = Histogram::default();
+            black_box(&full).buckets().for_each(|(value, count)| copy.record_n(value, count));
+            copy
         });
     });
     group.finish();

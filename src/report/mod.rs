@@ -7,13 +7,14 @@
 //!
 //! The machine formats ([`json`], [`csv`]) are public: names and their order are scripts' to build on. Both are
 //! made from the same `objects`, so they cannot differ. What people read ([`text`], [`table`], [`check`],
-//! [`run_summary`], [`getting_started`]) takes its figures from [`crate::model::figures`]. [`log_line`] is for both.
+//! [`run`]) takes its figures from [`crate::model::figures`]. [`log_line`] is for both.
 //!
 //! Invariant: no line that a person reads holds a control character, whatever a server, a name or an error
 //! brought (`wording::line` sees to it, in one place); JSON keeps them, escaped.
 
 pub mod check;
 pub mod csv;
+pub mod hlog;
 pub mod json;
 mod objects;
 pub mod table;
@@ -91,9 +92,8 @@ pub struct Period {
     pub until: Timestamp,
 }
 
-pub mod getting_started;
 pub mod log_line;
-pub mod run_summary;
+pub mod run;
 #[cfg(test)]
 pub(crate) mod tests;
 mod time;

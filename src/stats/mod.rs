@@ -13,7 +13,6 @@ pub mod window;
 pub use counts::{Availability, Counts};
 pub use coverage::{Cadence, Oldest, Unmade};
 pub use histogram::Histogram;
-pub use histogram::hdr::LayoutError;
 pub use rollup::Rollup;
 pub use rollup::outages::{Outage, Outages};
 pub use rollup::period::{Gap, Holes, PeriodFigures};

@@ -1,11 +1,17 @@
 //! `webmon db`: rename, forget, backup and repair.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::support::program::Folder;
+use base64::Engine as _;
+use hdrhistogram::serialization::Deserializer;
+use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+
 use webmon::model::{Cause, Flags, Http, Micros, Phases, Sample, Status, Timestamp};
 use webmon::ring::Producer;
 use webmon::store::{Archive, Options, Query, Store, Writer};
+
+use crate::support::program::Folder;
 
 const NOW: Timestamp = Timestamp::from_secs(1_795_341_600);
 
@@ -120,4 +126,93 @@ fn a_repair_keeps_what_can_be_read_and_the_old_file() {
     assert_eq!(samples(&folder, "webmon.redb"), 1_000);
     assert!(folder.files().iter().any(|name| name.starts_with("webmon.redb.")), "{:?}", folder.files());
     folder.run("db check").quietly();
+}
+
+/// The median response time of each site of an interval log, over all its intervals, µs.
+fn medians(log: &str) -> BTreeMap<String, u64> {
+    let mut sites: BTreeMap<String, hdrhistogram::Histogram<u64>> = BTreeMap::new();
+    for entry in IntervalLogIterator::new(log.as_bytes()) {
+        let LogEntry::Interval(interval) = entry.unwrap() else { continue };
+        let bytes = base64::engine::general_purpose::STANDARD.decode(interval.encoded_histogram()).unwrap();
+        let histogram: hdrhistogram::Histogram<u64> = Deserializer::new().deserialize(&mut &*bytes).unwrap();
+        let all = sites.entry(interval.tag().unwrap().to_string()).or_insert_with(|| histogram.clone());
+        if *all != histogram {
+            all.add(histogram).unwrap();
+        }
+    }
+    sites.into_iter().map(|(site, histogram)| (site, histogram.value_at_quantile(0.5))).collect()
+}
+
+/// `lines` without what later versions say of the time before the first sample; 0.1.0 counted it as covered.
+fn as_of_0_1_0(lines: &str) -> Vec<String> {
+    let line = |line: &str| match serde_json::from_str::<serde_json::Value>(line) {
+        Ok(serde_json::Value::Object(mut object)) => {
+            object.retain(|key, _| key != "coverage" && key != "data_since");
+            serde_json::to_string(&object).unwrap()
+        }
+        _ => line.to_owned(),
+    };
+    lines.lines().map(line).collect()
+}
+
+/// The store of 0.1.0: two sites that answer, one of them with a phase of 503, and one that refuses connections, checked every
+/// 100 ms across midnight (so that rows of hours and days were written), by
+///
+/// ```text
+/// webmon --headless --for 26s    # 0.1.0, its clock set to 2026-11-20T23:59:46Z by an LD_PRELOAD of clock_gettime
+/// webmon db compact
+/// ```
+///
+/// against a loopback server; then `gzip -9n`. The files beside it are what 0.1.0 printed about it.
+#[test]
+fn a_store_of_version_0_1_0_opens_and_says_what_it_said() {
+    use std::io::Read as _;
+    let fixture = |name: &str| {
+        let path = format!("{}/tests/fixtures/store-0.1.0/{name}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read(path).unwrap()
+    };
+    let mut image = Vec::new();
+    flate2::read::GzDecoder::new(&*fixture("webmon.redb.gz")).read_to_end(&mut image).unwrap();
+    let folder = Folder::empty();
+    std::fs::write(folder.path("webmon.redb"), image).unwrap();
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(folder.path("webmon.redb"), private).unwrap();
+    let period = "--store webmon.redb --since 2026-11-20T22:00:00Z --until 2026-11-21T02:00:00Z";
+    let says_the_same = || {
+        for (command, expected) in [
+            (format!("stats {period} --format json"), "stats.json"),
+            (format!("alerts {period} --format json"), "alerts.json"),
+            (
+                "samples --store webmon.redb --since 2026-11-20T23:59:59.5Z --until 2026-11-21T00:00:00.5Z --format csv"
+                    .to_owned(),
+                "samples.csv",
+            ),
+        ] {
+            let said = folder.run(&command).quietly().stdout;
+            let expected = String::from_utf8(fixture(expected)).unwrap();
+            assert_eq!(as_of_0_1_0(&said), as_of_0_1_0(&expected), "{command}");
+        }
+    };
+    says_the_same();
+    let log = folder.run(&format!("stats {period} --format hlog")).quietly().stdout;
+    assert_eq!(medians(&log), [("api".to_owned(), 2_303), ("shop".to_owned(), 2_543)].into());
+    // Sites keep their numbers, and samples go on after the stored ones.
+    let next = Timestamp::from_secs(1_795_255_200);
+    let store = Store::open(&folder.path("webmon.redb"), &Options::default(), next).unwrap();
+    assert_eq!(store.notices, Vec::<String>::new());
+    let names: Vec<Arc<str>> = ["gone", "api", "new"].into_iter().map(Arc::from).collect();
+    let known = store.store.register(&names, next).unwrap();
+    assert_eq!(known.iter().map(|site| site.next_seq).collect::<Vec<_>>(), [261, 260, 0]);
+    let mut producers: Vec<Producer> = known.iter().map(|site| Producer::new(1_000, site.next_seq)).collect();
+    let readers = known.iter().zip(&producers).map(|(site, ring)| (site.id, ring.ring().reader_at_head()));
+    let writer = Writer::new(store.store, readers.collect()).unwrap();
+    for producer in &mut producers {
+        (0..500).for_each(|index| _ = producer.push(sample(index)));
+    }
+    assert_eq!(writer.close(next).notices, Vec::<String>::new());
+    says_the_same();
+    assert_eq!(samples(&folder, "webmon.redb"), 781 + 3 * 500);
+    folder.run("db check --store webmon.redb").quietly();
+    folder.run("db compact --store webmon.redb").with(0);
+    says_the_same();
 }

@@ -146,7 +146,7 @@ pub enum Command {
     /// Probe once, show every phase, exit; leaves the store alone
     Check(CheckArgs),
     /// Statistics of any stored period
-    Stats(HistoryArgs),
+    Stats(StatsArgs),
     /// Raw samples of any stored period
     Samples(HistoryArgs),
     /// Alert history
@@ -326,9 +326,9 @@ pub struct CheckArgs {
     pub fail_on_warning: bool,
 }
 
-/// Options of the commands that read the store.
+/// Which part of the store to read.
 #[derive(Clone, Debug, Args)]
-pub struct HistoryArgs {
+pub struct PeriodArgs {
     /// Only this site (repeatable)
     #[arg(long = "site", value_name = "NAME")]
     pub sites: Vec<String>,
@@ -338,9 +338,28 @@ pub struct HistoryArgs {
     /// Up to this time, exclusive
     #[arg(long, value_name = "TIME")]
     pub until: Option<String>,
+}
+
+/// Options of the commands that list stored history.
+#[derive(Clone, Debug, Args)]
+pub struct HistoryArgs {
+    /// Which part of the store.
+    #[command(flatten)]
+    pub period: PeriodArgs,
     /// The form of the answer
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = TableFormat::Table)]
     pub format: TableFormat,
+}
+
+/// Options of `stats`.
+#[derive(Clone, Debug, Args)]
+pub struct StatsArgs {
+    /// Which part of the store.
+    #[command(flatten)]
+    pub period: PeriodArgs,
+    /// The form of the answer
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = StatsFormat::Table)]
+    pub format: StatsFormat,
 }
 
 /// Options of `alerts`.
@@ -352,6 +371,19 @@ pub struct AlertsArgs {
     /// Hand one made-up alert to `alerting.exec`, and say how that went
     #[arg(long, conflicts_with_all = ["sites", "since", "until", "format"])]
     pub test: bool,
+}
+
+/// The form of statistics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StatsFormat {
+    /// For people.
+    Table,
+    /// One JSON object a line.
+    Json,
+    /// Comma-separated, with a header.
+    Csv,
+    /// `HdrHistogram` interval log: the response times in µs of each hour (of each day beyond a week) and site, for `HdrHistogram`'s tools.
+    Hlog,
 }
 
 /// The form of stored history.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::app::exit::Failure;
 use crate::config::{self, Config, ConfigError};
 use crate::model::text::redact::redacted;
-use crate::report::getting_started::first_steps;
+use crate::report::run::getting_started::first_steps;
 
 use super::args::command_names;
 

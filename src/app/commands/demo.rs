@@ -21,7 +21,7 @@ use crate::app::system::signals;
 use crate::app::{dashboard, log};
 use crate::demo::{Demo, DemoError, narration};
 use crate::probe::{HttpProber, ProberOptions};
-use crate::report::run_summary;
+use crate::report::run::summary;
 use crate::tui;
 
 use super::run::{open, remembered};
@@ -92,7 +92,7 @@ fn refused(error: &DemoError) -> Failure {
 
 fn last_words() -> Result<(), Failure> {
     let mut out = Vec::new();
-    run_summary::demo(&mut out).and_then(|()| print_in_time(out)).context("cannot write to stdout")?;
+    summary::demo(&mut out).and_then(|()| print_in_time(out)).context("cannot write to stdout")?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use crate::alert::AlertRecord;
-use crate::app::cli::args::{CommonArgs, HistoryArgs, TableFormat};
+use crate::app::cli::args::{CommonArgs, HistoryArgs, PeriodArgs, TableFormat};
 use crate::app::cli::selection::{load, nearest};
 use crate::app::cli::stdout::print;
 use crate::app::cli::time_range::instant;
@@ -31,7 +31,7 @@ const SAMPLES_BACK: Duration = Duration::from_hours(1);
 /// # Errors
 /// [`Failure`]: usage, or the store.
 pub fn samples(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Failure> {
-    let past = StoredPeriod::open(args, common, Some(SAMPLES_BACK))?;
+    let past = StoredPeriod::open(&args.period, common, Some(SAMPLES_BACK))?;
     let zone = past.zone.clone();
     print(|out| match args.format {
         TableFormat::Table => {
@@ -46,7 +46,11 @@ pub fn samples(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Failur
                 begun.header(out)?;
                 begun.row(out, record)
             })?;
-            if table.is_some() { Ok(()) } else { table::nothing(out, &zone, &args.sites, past.period, past.begins()?) }
+            if table.is_some() {
+                Ok(())
+            } else {
+                table::nothing(out, &zone, &args.period.sites, past.period, past.begins()?)
+            }
         }
         TableFormat::Json => past.visit(|_, record| json::sample(out, record)),
         TableFormat::Csv => {
@@ -62,7 +66,7 @@ pub fn samples(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Failur
 /// # Errors
 /// [`Failure`]: usage, or the store.
 pub fn alerts(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Failure> {
-    let past = StoredPeriod::open(args, common, None)?;
+    let past = StoredPeriod::open(&args.period, common, None)?;
     let alerts = past.archive.alerts(&past.query()).map_err(|error| store_failure(&error))?;
     print(|out| match args.format {
         TableFormat::Table => table::alerts(out, &past.zone, &alerts),
@@ -98,7 +102,7 @@ impl StoredPeriod {
     ///
     /// # Errors
     /// [`Failure`]: an unknown site, a time that cannot be read, or the store.
-    pub fn open(args: &HistoryArgs, common: &CommonArgs, back: Option<Duration>) -> Result<Self, Failure> {
+    pub fn open(args: &PeriodArgs, common: &CommonArgs, back: Option<Duration>) -> Result<Self, Failure> {
         let zone = zone::local_or_complain();
         let now = clock::wall();
         let read = |text: &String| instant(text, now, &zone).map_err(|text| Failure::Usage(format!("webmon: {text}")));

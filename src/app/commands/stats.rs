@@ -1,85 +1,127 @@
 //! `webmon stats`: the figures of any stored period, from its days, its hours and, at its edges, raw samples.
 //!
-//! Time at the end of the period in which nothing came is part of the coverage like any other. A long reading shows how
-//! far it has come, on a terminal.
+//! Time without checks at the end of the period counts as not covered. A long reading shows its progress on a terminal.
 
+use std::io;
 use std::time::Duration;
 
-use crate::app::cli::args::{CommonArgs, HistoryArgs, TableFormat};
+use crate::app::cli::args::{CommonArgs, StatsArgs, StatsFormat};
 use crate::app::cli::progress::ProgressLine;
 use crate::app::cli::stdout::print;
 use crate::app::exit::{Ending, Failure, complain, store_failure};
-use crate::model::SiteId;
 use crate::model::text::shown_path;
-use crate::report::{Period, StatsRecord, Stored, csv, json, table};
-use crate::stats::Summary;
-use crate::store::{Figures, Query};
+use crate::model::{SiteId, Timestamp};
+use crate::report::{Period, StatsRecord, Stored, csv, hlog, json, table};
+use crate::stats::{Gap, Summary};
+use crate::store::{Figures, Query, StoreError};
 
 use super::samples::StoredPeriod;
 
-/// What is shown when no period is named.
+/// The period without `--since`.
 const BACK: Duration = Duration::from_hours(24);
 
-/// Sites that are read at once: a reading of so many takes a moment, and then the file's pages may move on.
+/// Sites per transaction: between two, the database may reuse pages that were replaced.
 const AT_ONCE: usize = 64;
+
+/// A longer period has an interval log of days, a shorter one of hours.
+const WEEK: Duration = Duration::from_hours(7 * 24);
+
+/// The figures of one site that has samples in the period.
+struct SiteStats<'a> {
+    id: SiteId,
+    site: &'a str,
+    /// When its first check in the period was due.
+    first: Timestamp,
+    summary: Summary,
+    stored: Stored,
+    holes: Vec<Gap>,
+    more_holes: u64,
+}
 
 /// Prints the figures of a period.
 ///
 /// # Errors
 /// [`Failure`]: usage, or the store.
-pub fn stats(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Failure> {
-    let past = StoredPeriod::open(args, common, Some(BACK))?;
+pub fn stats(args: &StatsArgs, common: &CommonArgs) -> Result<Ending, Failure> {
+    let past = StoredPeriod::open(&args.period, common, Some(BACK))?;
     let period = Period { until: past.period.until.min(past.now), ..past.period };
-    let sites = figures(&past, period)?;
-    let summaries: Vec<(&str, Stored, Summary)> = sites
-        .iter()
-        .map(|(name, figures)| {
-            let stretch = &figures.stretch;
-            let stored = Stored {
-                period,
-                is_exact: figures.is_exact,
-                longest_outage: stretch.outages.longest,
-                begins: stretch.begins(period.since, past.cadence(name), figures.begins),
-            };
-            let summary = stretch.summary((period.since, period.until), past.cadence(name), figures.begins);
-            (*name, stored, summary)
-        })
-        .collect();
-    let records: Vec<StatsRecord<'_>> = summaries
-        .iter()
-        .map(|(site, stored, summary)| StatsRecord { site, state: None, summary, stored: Some(*stored) })
-        .collect();
+    let sites = read(&past, period)?;
+    let records = sites.iter().map(|SiteStats { site, summary, stored, .. }| StatsRecord {
+        site,
+        state: None,
+        summary,
+        stored: Some(*stored),
+    });
     print(|out| match args.format {
-        TableFormat::Table if records.is_empty() => {
-            table::nothing(out, &past.zone, &args.sites, period, past.begins()?)
+        StatsFormat::Table if sites.is_empty() => {
+            table::nothing(out, &past.zone, &args.period.sites, period, past.begins()?)
         }
-        TableFormat::Table => {
+        StatsFormat::Table => {
+            let records: Vec<StatsRecord<'_>> = records.collect();
             let store = shown_path(past.archive.path());
             let heading = table::Heading { period, back_from_now: past.back_from_now, store: &store };
             table::stats(out, &past.zone, &heading, &records)?;
             table::begins(out, &past.zone, &records)?;
-            for (name, figures) in &sites {
-                for hole in figures.stretch.holes_since(period.since) {
-                    let hole = Period { since: hole.since, until: hole.until };
-                    table::hole(out, &past.zone, name, hole, period)?;
+            for SiteStats { site, holes, more_holes, .. } in &sites {
+                for &Gap { since, until } in holes {
+                    table::hole(out, &past.zone, site, Period { since, until }, period)?;
                 }
-                if figures.stretch.holes.more > 0 {
-                    table::more_holes(out, name, figures.stretch.holes.more)?;
+                if *more_holes > 0 {
+                    table::more_holes(out, site, *more_holes)?;
                 }
             }
             Ok(())
         }
-        TableFormat::Json => records.iter().try_for_each(|record| json::stats(out, record)),
-        TableFormat::Csv => {
+        StatsFormat::Json => records.into_iter().try_for_each(|record| json::stats(out, &record)),
+        StatsFormat::Csv => {
             csv::stats_header(out)?;
-            records.iter().try_for_each(|record| csv::stats(out, record))
+            records.into_iter().try_for_each(|record| csv::stats(out, &record))
         }
+        StatsFormat::Hlog => interval_log(out, &past, period, &sites),
     })?;
     Ok(Ending::Done)
 }
 
-/// The figures of each chosen site that has a sample in the period, with its name.
-fn figures(past: &StoredPeriod, period: Period) -> Result<Vec<(&str, Figures)>, Failure> {
+/// Prints the response times of each hour of `period`, or of each day of a long one, by time.
+fn interval_log(
+    out: &mut impl io::Write,
+    past: &StoredPeriod,
+    period: Period,
+    sites: &[SiteStats<'_>],
+) -> io::Result<()> {
+    let first = sites.iter().map(|site| site.first).min().unwrap_or(period.until);
+    let intervals: Vec<Period> = intervals(period).filter(|interval| interval.until > first).collect();
+    hlog::header(out, intervals.first().map_or(period.since, |interval| interval.since))?;
+    for interval in intervals {
+        for sites in sites.chunks(AT_ONCE) {
+            let all = figures(past, sites.iter().map(|site| site.id), interval).map_err(io::Error::other)?;
+            for (site, figures) in sites.iter().zip(all) {
+                hlog::interval(out, site.site, interval, &figures.stretch.rollup.response)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The hours or days of `period`, in UTC as the store sums them up, the first and the last one cut to the period.
+fn intervals(period: Period) -> impl Iterator<Item = Period> {
+    let length = if period.until.since(period.since) > WEEK { 24 * 3_600_000_000 } else { 3_600_000_000 };
+    let end = move |since: Timestamp| Timestamp::from_micros((since.as_micros() / length + 1) * length);
+    let starts = std::iter::successors(Some(period.since), move |since| Some(end(*since)));
+    let interval = move |since| Period { since, until: period.until.min(end(since)) };
+    starts.take_while(move |since| *since < period.until).map(interval)
+}
+
+fn figures(
+    past: &StoredPeriod,
+    sites: impl Iterator<Item = SiteId>,
+    period: Period,
+) -> Result<Vec<Figures>, StoreError> {
+    past.archive.figures(&Query { sites: Some(sites.collect()), since: period.since, until: period.until }, None)
+}
+
+/// The figures of each chosen site that has a sample in the period.
+fn read(past: &StoredPeriod, period: Period) -> Result<Vec<SiteStats<'_>>, Failure> {
     let mut found = Vec::new();
     let (mut damaged, mut gaps, mut rounded) = (0, 0, 0);
     let mut shown = ProgressLine::on_terminal();
@@ -87,20 +129,12 @@ fn figures(past: &StoredPeriod, period: Period) -> Result<Vec<(&str, Figures)>, 
         if past.sites.len() > AT_ONCE {
             shown.say(format_args!("reading site {} of {}", done * AT_ONCE, past.sites.len()));
         }
-        let ids: Vec<SiteId> = sites.iter().map(|site| site.id).collect();
-        let query = Query { sites: Some(ids), since: period.since, until: period.until };
-        let all = past.archive.figures(&query, None).map_err(|error| store_failure(&error))?;
-        for (site, mut figures) in sites.iter().zip(all) {
+        let all = figures(past, sites.iter().map(|site| site.id), period).map_err(|error| store_failure(&error))?;
+        for (site, figures) in sites.iter().zip(all) {
             damaged += figures.damaged;
             gaps += u64::from(figures.has_gap);
-            if figures.stretch.last_at.is_some() {
-                if let Some(cadence) = past.cadence(&site.name) {
-                    figures.stretch.end(period.until, cadence);
-                }
-                found.push((&*site.name, figures));
-            } else {
-                rounded += u64::from(!figures.is_exact);
-            }
+            rounded += u64::from(figures.stretch.last_at.is_none() && !figures.is_exact);
+            found.extend(site_stats(past, period, &site.name, figures));
         }
     }
     drop(shown);
@@ -120,4 +154,28 @@ fn figures(past: &StoredPeriod, period: Period) -> Result<Vec<(&str, Figures)>, 
         ));
     }
     Ok(found)
+}
+
+/// What is shown of `figures`, without their histograms, which take 24 KiB per site; `None` without samples.
+fn site_stats<'a>(past: &StoredPeriod, period: Period, site: &'a str, figures: Figures) -> Option<SiteStats<'a>> {
+    let Figures { site: id, mut stretch, begins, is_exact, .. } = figures;
+    let first = stretch.oldest.filter(|_| stretch.last_at.is_some())?.due;
+    let cadence = past.cadence(site);
+    if let Some(cadence) = cadence {
+        stretch.end(period.until, cadence);
+    }
+    Some(SiteStats {
+        id,
+        site,
+        first,
+        summary: stretch.summary((period.since, period.until), cadence, begins),
+        stored: Stored {
+            period,
+            is_exact,
+            longest_outage: stretch.outages.longest,
+            begins: stretch.begins(period.since, cadence, begins),
+        },
+        holes: stretch.holes_since(period.since),
+        more_holes: stretch.holes.more,
+    })
 }

@@ -17,7 +17,7 @@ use crate::config;
 use crate::engine::{SiteSnapshot, Snapshot};
 use crate::model::text::shown_path;
 use crate::model::{Health, Sample, Timestamp};
-use crate::report::run_summary::{RunSummary, SiteRun, ending};
+use crate::report::run::summary::{RunSummary, SiteRun, ending};
 use crate::tui::{
     self, About, Ended, Fixed, HistoryRequest, JobControl, ManualCheck, Scheme, Settings, SiteCommand, SiteHistory,
     Source, Symbols,

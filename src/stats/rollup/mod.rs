@@ -46,14 +46,6 @@ impl Rollup {
         });
     }
 
-    /// Empties it; the room of the histograms stays.
-    pub fn clear(&mut self) {
-        self.totals = Totals::default();
-        (self.response_max, self.ttfb_max) = (0, 0);
-        self.response.clear();
-        self.ttfb.clear();
-    }
-
     /// Counts everything of `other` in.
     pub fn merge(&mut self, other: &Self) {
         self.totals.merge(&other.totals);

@@ -100,13 +100,6 @@ impl PeriodFigures {
         }
     }
 
-    /// Empties it; the room of its histograms stays.
-    pub fn clear(&mut self) {
-        let mut rollup = std::mem::take(&mut self.rollup);
-        rollup.clear();
-        *self = Self { rollup, ..Self::default() };
-    }
-
     /// Counts in what came after.
     pub fn append(&mut self, later: &Self) {
         self.rollup.merge(&later.rollup);
@@ -222,8 +215,7 @@ mod tests {
             let mut sum = PeriodFigures::default();
             for cut in cuts.windows(2) {
                 let before = cut[0].checked_sub(1).map(|last| samples[last].at);
-                let mut part = walked(&samples, None);
-                part.clear();
+                let mut part = PeriodFigures::default();
                 part.admit_all(&samples[cut[0]..cut[1]], before);
                 prop_assert_eq!(&part, &walked(&samples[cut[0]..cut[1]], before));
                 sum.append(&part);

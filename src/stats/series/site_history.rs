@@ -122,8 +122,8 @@ impl SiteHistory {
         let mut series = Series::empty(0);
         series.cells = (0..scope.cells).map(|cell| part(cell).map_or_else(SeriesCell::default, summed)).collect();
         series.all = told(&whole.rollup.response, whole.rollup.response_max);
-        for (_, highest, count) in whole.rollup.response.buckets() {
-            series.spread[edge_of(highest)] += count;
+        for (highest, count) in whole.rollup.response.buckets() {
+            series.spread[edge_of(highest)] += u64::from(count);
         }
         series.speak(&scope, cadence.interval);
         whole.end(until, cadence);
@@ -215,7 +215,7 @@ impl HistoryBuilder {
         }
         if sample.cause.is_timed() {
             let total = sample.total().get();
-            times.record(total);
+            times.record_all(&[total]);
             *max = total.max(*max);
             self.spread[edge_of(total)] += 1;
         }

@@ -18,10 +18,11 @@
 
 use crate::model::{Packed, Timeframe, Timestamp};
 
-use super::histogram::counters::{Counters, index_of};
+use super::histogram::{HIGHEST, index_of};
 use super::totals::PhaseSum;
-use super::{Beats, Counts, Histogram, Latency, RunningMax, Summary, Totals, Unmade};
+use super::{Beats, Counts, Latency, RunningMax, Summary, Totals, Unmade};
 use beats::RunningBeats;
+use counters::Counters;
 
 /// The windows of one site, by number.
 #[derive(Clone, Debug)]
@@ -184,7 +185,7 @@ impl WindowTimes {
 /// Where `micros` is counted; what is larger than the largest counts as that.
 #[inline]
 fn place_of(micros: u32) -> usize {
-    const LAST: usize = index_of(Histogram::HIGHEST);
+    const LAST: usize = index_of(HIGHEST);
     index_of(micros).min(LAST)
 }
 
@@ -195,7 +196,7 @@ const fn number(left: PhaseSum) -> u32 {
 }
 
 /// The percentiles of a distribution that are told.
-pub(super) const PERCENTS: [u64; 4] = [50, 90, 95, 99];
+pub(super) const PERCENTS: [u8; 4] = [50, 90, 95, 99];
 
 /// The figures of a distribution with these [`PERCENTS`]. A percentile is the upper end of its bucket, so it may exceed the
 /// true value by 1/128; the exact maximum caps it.
@@ -205,6 +206,7 @@ pub(super) fn latency(percentiles: Option<[u32; 4]>, max: u32, sum: PhaseSum) ->
 }
 
 pub mod beats;
+mod counters;
 pub mod running_max;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::{Cause, Flags, Http, Micros, Outcome, Phase, Phases, Sample, Status};
 use crate::stats::Answer;
+use crate::stats::histogram::HIGHEST;
 
 /// Samples of one site in order: gaps of 1 µs to minutes, latencies over all octaves, all causes.
 pub(crate) fn samples(len: Range<usize>) -> impl Strategy<Value = Vec<Sample>> {
@@ -123,10 +124,10 @@ fn check_latency(found: Option<Latency>, sorted: &[u32]) -> Result<(), TestCaseE
     prop_assert_eq!(Some(found.max), sorted.last().copied());
     for (percent, value) in [(50, found.p50), (90, found.p90), (95, found.p95), (99, found.p99)] {
         let exact = sorted[(sorted.len() * percent).div_ceil(100) - 1];
-        if exact <= Histogram::HIGHEST {
+        if exact <= HIGHEST {
             prop_assert!(value.abs_diff(exact) <= exact / 100, "p{}: {} for {}", percent, value, exact);
         }
-        prop_assert!(value <= found.max && (value >= sorted[0] || sorted[0] > Histogram::HIGHEST));
+        prop_assert!(value <= found.max && (value >= sorted[0] || sorted[0] > HIGHEST));
     }
     Ok(())
 }

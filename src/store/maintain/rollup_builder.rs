@@ -30,10 +30,6 @@ pub struct RollupBuilder<'txn> {
     days: Rows<'txn>,
     bytes: Vec<u8>,
     samples: Vec<Sample>,
-    /// With room: for the next hour and the next day, both empty, and for the row of a day as it is stored.
-    spare: RollupRow,
-    spare_day: RollupRow,
-    stored: RollupRow,
 }
 
 /// What to roll up.
@@ -63,8 +59,7 @@ impl<'txn> RollupBuilder<'txn> {
     /// The rollups as `transaction` sees them.
     pub fn new(transaction: &'txn WriteTransaction) -> Result<Self, redb::Error> {
         let (hours, days) = (transaction.open_table(schema::HOURS)?, transaction.open_table(schema::DAYS)?);
-        let (spare, spare_day, stored) = (RollupRow::default(), RollupRow::default(), RollupRow::default());
-        Ok(Self { hours, days, bytes: Vec::new(), samples: Vec::new(), spare, spare_day, stored })
+        Ok(Self { hours, days, bytes: Vec::new(), samples: Vec::new() })
     }
 
     /// Rolls up the samples of `site` in `blocks` from where `record` says it was left, those that are `at_hand` from there, and
@@ -81,7 +76,7 @@ impl<'txn> RollupBuilder<'txn> {
         let blocks_end = until.min(at_hand.0);
         let before = blocks.range((site.0, 0)..=(site.0, record.rolled))?.next_back().transpose()?;
         let from = before.map_or(record.rolled, |(key, _)| key.value().1).min(blocks_end);
-        let mut run = SiteRollup { record: *record, hour: None, day: std::mem::take(&mut self.spare_day) };
+        let mut run = SiteRollup { record: *record, hour: None, day: RollupRow::default() };
         let mut read = 0;
         for row in blocks.range((site.0, from)..(site.0, blocks_end))? {
             if read == extent.blocks {
@@ -103,7 +98,6 @@ impl<'txn> RollupBuilder<'txn> {
             run.record.rolled = run.record.rolled.max(until);
         }
         self.write_day(site, &mut run)?;
-        self.spare_day = run.day;
         (record.rolled, record.rolled_at) = (run.record.rolled, run.record.rolled_at);
         Ok(read)
     }
@@ -143,8 +137,7 @@ impl<'txn> RollupBuilder<'txn> {
             self.close_hour(site, run)?;
         }
         let before = (run.record.rolled_at > Timestamp::ZERO).then_some(run.record.rolled_at);
-        let spare = &mut self.spare;
-        let (_, roll) = run.hour.get_or_insert_with(|| (hour, RollupRow { first_seq: first, ..std::mem::take(spare) }));
+        let (_, roll) = run.hour.get_or_insert_with(|| (hour, RollupRow { first_seq: first, ..RollupRow::default() }));
         roll.stretch.admit_all(samples, before);
         roll.next_seq = first + samples.len() as u64;
         Ok(())
@@ -152,7 +145,7 @@ impl<'txn> RollupBuilder<'txn> {
 
     /// Writes the open hour, and adds it to the open day.
     fn close_hour(&mut self, site: SiteId, run: &mut SiteRollup) -> Result<(), redb::Error> {
-        let Some((hour, mut roll)) = run.hour.take() else { return Ok(()) };
+        let Some((hour, roll)) = run.hour.take() else { return Ok(()) };
         let day = Grain::Day.of(Grain::Hour.start(hour));
         if run.day.next_seq > 0 && run.day_number() != day {
             self.write_day(site, run)?;
@@ -169,8 +162,6 @@ impl<'txn> RollupBuilder<'txn> {
             }
         }
         self.hours.insert(key, self.bytes.as_slice())?;
-        roll.clear();
-        self.spare = roll;
         Ok(())
     }
 
@@ -180,17 +171,16 @@ impl<'txn> RollupBuilder<'txn> {
             return Ok(());
         }
         let key = (site.0, run.day_number());
-        let stored = &mut self.stored;
-        match self.days.get(key)?.map(|row| stored.refill(key, row.value())) {
-            None => run.day.encode(key, &mut self.bytes),
-            Some(Ok(())) => {
-                stored.append(&run.day);
+        let day = std::mem::take(&mut run.day);
+        match self.days.get(key)?.map(|row| RollupRow::decode(key, row.value())) {
+            None => day.encode(key, &mut self.bytes),
+            Some(Ok(mut stored)) => {
+                stored.append(&day);
                 stored.encode(key, &mut self.bytes);
             }
             Some(Err(_)) => self.sum_of_hours(key)?.encode(key, &mut self.bytes),
         }
         self.days.insert(key, self.bytes.as_slice())?;
-        run.day.clear();
         Ok(())
     }
 

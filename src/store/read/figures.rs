@@ -176,11 +176,8 @@ impl FiguresBuilder<'_> {
         for row in table.range((site, numbers.start)..(site, numbers.end))? {
             let (key, bytes) = row?;
             let number = key.value().1;
-            match (RollupRow::decode(key.value(), bytes.value()), grain) {
-                (Ok(roll), _) => {
-                    self.follow(roll.first_seq, roll.next_seq);
-                    self.figures.stretch.append(&roll.stretch);
-                }
+            match (rollup::append(&mut self.figures.stretch, key.value(), bytes.value()), grain) {
+                (Ok(seqs), _) => self.follow(seqs.start, seqs.end),
                 (Err(_), Grain::Day) if view.hours.is_some() => {
                     self.figures.damaged += 1;
                     self.rows(Grain::Hour, number * 24..(number + 1) * 24)?;

@@ -8,12 +8,13 @@
 //! reading the samples again would. Histograms are those of [`crate::store::codec::histogram`]. Invariants: what was written reads back equal;
 //! reading never panics, whatever the bytes are. Limits: counts below 2^40 and sums of µs below 2^52 a row, so that no sum over rows can overflow.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::model::{Cause, Micros, Status, Timestamp};
 use crate::stats::{AnswerCounts, Beat, Gap, Oldest, Outage, Outages, PeriodFigures, PhaseSum};
 use crate::store::codec::frame::{self, Cursor, Damage, FrameKey, put, put_signed};
-use crate::store::codec::histogram::{put_histogram, take_histogram};
+use crate::store::codec::histogram::{Encoded, put_histogram};
 
 const VERSION: u8 = 1;
 
@@ -87,12 +88,6 @@ impl RollupRow {
         self.next_seq = self.next_seq.max(later.next_seq);
     }
 
-    /// Empties it; the room of its histograms stays.
-    pub fn clear(&mut self) {
-        (self.first_seq, self.next_seq) = (0, 0);
-        self.stretch.clear();
-    }
-
     /// Samples in it.
     pub const fn samples(&self) -> u64 {
         let counts = &self.stretch.rollup.totals.counts;
@@ -142,35 +137,43 @@ impl RollupRow {
     /// Reads back the one at `key`.
     pub fn decode(key: FrameKey, frame: &[u8]) -> Result<Self, Damage> {
         let mut roll = Self::default();
-        roll.refill(key, frame).map(|()| roll)
+        let numbers = append(&mut roll.stretch, key, frame)?;
+        (roll.first_seq, roll.next_seq) = (numbers.start, numbers.end);
+        Ok(roll)
     }
+}
 
-    /// Becomes the one at `key`; the room of its histograms stays. On damage it holds anything.
-    pub fn refill(&mut self, key: FrameKey, frame: &[u8]) -> Result<(), Damage> {
-        self.clear();
-        let mut cursor = take_front(key, frame, self)?;
-        let PeriodFigures { rollup, oldest, newest_due, last_at, outages, holes } = &mut self.stretch;
-        let last = cursor.take()?;
-        *last_at = Some(Timestamp::from_micros(last));
-        *oldest = Some(Oldest { due: take_time(&mut cursor, last)?, skipped: cursor.take_as()? });
-        *newest_due = Some(take_time(&mut cursor, last)?);
-        rollup.totals.tally = take_tally(&mut cursor)?;
-        let totals = &mut rollup.totals;
-        for sum in [&mut totals.response, &mut totals.ttfb].into_iter().chain(&mut totals.phases) {
-            *sum = PhaseSum { count: below(cursor.take()?, COUNT_MAX)?, micros: below(cursor.take()?, SUM_MAX)? };
-        }
-        rollup.response_max = take_micros(&mut cursor)?;
-        rollup.ttfb_max = take_micros(&mut cursor)?;
-        take_histogram(&mut cursor, &mut rollup.response)?;
-        take_histogram(&mut cursor, &mut rollup.ttfb)?;
-        *outages = take_outages(&mut cursor, last)?;
-        for _ in 0..below(cursor.take()?, crate::stats::Holes::KEPT as u64 + 1)? {
-            let (since, until) = (take_time(&mut cursor, last)?, take_time(&mut cursor, last)?);
-            holes.longest.push(Gap { since, until });
-        }
-        holes.more = below(cursor.take()?, COUNT_MAX)?;
-        if cursor.left() > 0 { Err(Damage::Range) } else { Ok(()) }
+/// Appends the row at `key` to `stretch`, which ends before it; on damage `stretch` is unchanged. Returns the numbers of the
+/// samples. The counts go straight into the histograms of `stretch`: adding two histograms visits all of their counters.
+pub fn append(stretch: &mut PeriodFigures, key: FrameKey, frame: &[u8]) -> Result<Range<u64>, Damage> {
+    let mut row = RollupRow::default();
+    let mut cursor = take_front(key, frame, &mut row)?;
+    let PeriodFigures { rollup, oldest, newest_due, last_at, outages, holes } = &mut row.stretch;
+    let last = cursor.take()?;
+    *last_at = Some(Timestamp::from_micros(last));
+    *oldest = Some(Oldest { due: take_time(&mut cursor, last)?, skipped: cursor.take_as()? });
+    *newest_due = Some(take_time(&mut cursor, last)?);
+    rollup.totals.tally = take_tally(&mut cursor)?;
+    let totals = &mut rollup.totals;
+    for sum in [&mut totals.response, &mut totals.ttfb].into_iter().chain(&mut totals.phases) {
+        *sum = PhaseSum { count: below(cursor.take()?, COUNT_MAX)?, micros: below(cursor.take()?, SUM_MAX)? };
     }
+    rollup.response_max = take_micros(&mut cursor)?;
+    rollup.ttfb_max = take_micros(&mut cursor)?;
+    let (response, ttfb) = (Encoded::take(&mut cursor)?, Encoded::take(&mut cursor)?);
+    *outages = take_outages(&mut cursor, last)?;
+    for _ in 0..below(cursor.take()?, crate::stats::Holes::KEPT as u64 + 1)? {
+        let (since, until) = (take_time(&mut cursor, last)?, take_time(&mut cursor, last)?);
+        holes.longest.push(Gap { since, until });
+    }
+    holes.more = below(cursor.take()?, COUNT_MAX)?;
+    if cursor.left() > 0 {
+        return Err(Damage::Range);
+    }
+    stretch.append(&row.stretch);
+    response.add_to(&mut stretch.rollup.response);
+    ttfb.add_to(&mut stretch.rollup.ttfb);
+    Ok(row.first_seq..row.next_seq)
 }
 
 /// How many checks of the row at `key` were up and down: without reading the rest of it.

@@ -3,12 +3,13 @@
 //! Idea: as a look through the file decodes every block anyway, the samples that are rolled up are summed up by hour beside
 //! it, and compared with the rows; days are compared with their hours. Invariants: a sum that cannot be known any more is not
 //! held against a row: hours into which samples reach that were trimmed, sites of which a block is damaged, days of
-//! which hours were trimmed. Limits: the sums of one site are in memory at a time, about two kilobytes an hour.
+//! which hours were trimmed. Limits: the sums of one site are in memory at a time, some 300 bytes an hour.
 
 use std::collections::BTreeMap;
 
 use crate::model::{Sample, SiteId, Timestamp};
-use crate::stats::Rollup;
+use crate::stats::{PeriodFigures, Rollup};
+use crate::store::codec::frame::ANYWHERE;
 use crate::store::read::view::View;
 use crate::store::tables::rollup::{Grain, RollupRow};
 use crate::store::tables::schema;
@@ -16,7 +17,10 @@ use crate::store::tables::schema;
 /// What the samples of one site add up to.
 #[derive(Debug, Default)]
 pub struct Recount {
-    hours: BTreeMap<u64, Rollup>,
+    /// Encoded as rows: the histograms of a rollup in memory take 24 KiB.
+    hours: BTreeMap<u64, Vec<u8>>,
+    /// The hour of the last sample, not in `hours` yet.
+    open: Option<(u64, Rollup)>,
     /// Samples before this number are rolled up.
     rolled: u64,
     /// Hours up to this one may have had samples that were trimmed.
@@ -54,7 +58,21 @@ impl Recount {
         }
         self.has_blocks = true;
         for (_, sample) in (first..self.rolled).zip(samples) {
-            self.hours.entry(Grain::Hour.of(sample.at)).or_default().admit(sample);
+            let hour = Grain::Hour.of(sample.at);
+            if self.open.as_ref().is_none_or(|(open, _)| *open != hour) {
+                self.close_hour();
+            }
+            let hours = &mut self.hours;
+            let (_, rollup) = self.open.get_or_insert_with(|| (hour, take_hour(hours, hour).unwrap_or_default()));
+            rollup.admit(sample);
+        }
+    }
+
+    fn close_hour(&mut self) {
+        if let Some((hour, rollup)) = self.open.take() {
+            let bytes = self.hours.entry(hour).or_default();
+            RollupRow { stretch: PeriodFigures { rollup, ..PeriodFigures::default() }, ..RollupRow::default() }
+                .encode(ANYWHERE, bytes);
         }
     }
 
@@ -62,6 +80,7 @@ impl Recount {
     pub fn compare(mut self, view: &View, site: SiteId) -> Result<Recounted, redb::Error> {
         let mut found = Recounted::default();
         let (Some(hours), Some(days)) = (&view.hours, &view.days) else { return Ok(found) };
+        self.close_hour();
         let mut sums: BTreeMap<u64, Rollup> = BTreeMap::new();
         let mut oldest = None;
         let mut is_whole = true;
@@ -70,7 +89,7 @@ impl Recount {
             let number = key.value().1;
             let oldest = *oldest.get_or_insert(number);
             found.rows += 1;
-            let counted = self.hours.remove(&number);
+            let counted = take_hour(&mut self.hours, number);
             let Ok(roll) = RollupRow::decode(key.value(), bytes.value()) else {
                 found.hours += 1;
                 is_whole = false;
@@ -101,4 +120,9 @@ impl Recount {
         }
         Ok(found)
     }
+}
+
+/// Removes the sum of `hour` from `hours`.
+fn take_hour(hours: &mut BTreeMap<u64, Vec<u8>>, hour: u64) -> Option<Rollup> {
+    RollupRow::decode(ANYWHERE, &hours.remove(&hour)?).ok().map(|roll| roll.stretch.rollup)
 }

@@ -17,7 +17,8 @@ use crate::model::time::duration;
 use crate::model::{Timeframe, figures};
 use crate::stats::{Latency, Summary};
 
-use super::wording::{self, NONE};
+use crate::report::wording;
+use crate::report::wording::NONE;
 
 /// The most sites that are listed one by one.
 pub const SITES_LISTED: usize = 20;

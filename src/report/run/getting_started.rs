@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::wording;
+use crate::report::wording;
 
 const WAYS_ON: [(&str, &str); 4] = [
     ("webmon demo", "see it at work: needs no network and no file"),
