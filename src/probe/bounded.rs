@@ -1,9 +1,8 @@
-//! One HTTP/1.1 request after another under the budgets of a probe, for the rooms that speak HTTP for other ends.
+//! Sends HTTP/1.1 requests under the limits of a probe, for other rooms that speak HTTP.
 //!
-//! A server that webmon reports to is no more to be trusted than one that it watches: endless provisional heads, chunks of
-//! one byte and bodies without end cost the same CPU and memory. So its connections are read like those of
-//! probes (`paced`, `head_limit`) and polled only while somebody waits for an answer. The caller
-//! connects, shakes hands over what [`paced`] returns, and bounds the time.
+//! A server that receives exports is no more trusted than a watched one: endless provisional heads, chunks of one byte and bodies
+//! without end cost the same CPU and memory. Its connections are read like those of probes (`paced`, `head_limit`) and polled
+//! only while the caller waits for an answer. The caller connects, shakes hands over what [`paced`] returns, and bounds the time.
 
 use std::sync::Arc;
 
@@ -16,15 +15,15 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::body::received::BodyRead;
 use super::http::connection::HttpConnection;
 use super::http::errors::explain_head;
-use super::http::exchange;
+use super::http::exchange::send_message;
 use super::io::budget::Budget;
 use super::io::paced::Paced;
-use super::tls::client_auth::Asked;
+use super::tls::client_auth::ClientCertRequest;
 
 /// What the server may still send over one connection.
 pub struct Allowance(Arc<Budget>);
 
-/// Bounds `stream`, below TLS if there is any.
+/// Limits what `stream`, below any TLS, reads.
 pub fn paced<S>(stream: S) -> (impl AsyncRead + AsyncWrite + Send + Unpin + 'static, Allowance)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -37,7 +36,7 @@ where
 /// A connection that speaks HTTP/1.1.
 pub struct Channel(HttpConnection);
 
-/// What came back.
+/// The answer to a request.
 pub struct Answered {
     /// The status.
     pub status: u16,
@@ -45,14 +44,14 @@ pub struct Answered {
     pub headers: HeaderMap,
     /// The beginning of the body.
     pub body: Vec<u8>,
-    /// There is more of the body than was read, or should have been.
+    /// The body is longer than was read, or should have been.
     pub cut: bool,
     /// The connection, if it can serve another request.
     pub channel: Option<Channel>,
 }
 
 impl Channel {
-    /// Speaks over `stream`, which [`paced`] bounded by `allowance`, or TLS over that.
+    /// Speaks over `stream`, which [`paced`] limited by `allowance`, or TLS over that.
     ///
     /// # Errors
     /// Why the connection cannot be used.
@@ -60,8 +59,9 @@ impl Channel {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let link = HttpConnection::begin(stream, false, allowance.0, Asked::Not).await;
-        link.map(Self).map_err(|error| explain_head(&error, false, Asked::Not).detail)
+        let request = ClientCertRequest::None;
+        let connection = HttpConnection::begin(stream, false, allowance.0, request).await;
+        connection.map(Self).map_err(|error| explain_head(&error, false, request).detail)
     }
 
     /// Whether a request can be sent; false when the connection is over.
@@ -74,10 +74,10 @@ impl Channel {
     /// # Errors
     /// Why no whole head came.
     pub async fn ask(self, request: Request<Full<Bytes>>, body_max: usize) -> Result<Answered, String> {
-        let answer = exchange::ask(self.0, request).await.map_err(|failure| failure.detail)?;
-        let (status, headers) = (answer.status.get(), answer.headers.clone());
+        let response = send_message(self.0, Ok(request), false).await.map_err(|none| none.failure.detail)?;
+        let (status, headers) = (response.status.get(), response.headers.clone());
         let mut read = BodyRead::default();
-        let link = answer.read_body(body_max as u64, true, &mut read, None).await.ok().flatten();
-        Ok(Answered { status, headers, body: read.kept, cut: link.is_none(), channel: link.map(Self) })
+        let connection = response.read_body(body_max as u64, true, &mut read, None).await.ok().flatten();
+        Ok(Answered { status, headers, body: read.kept, cut: connection.is_none(), channel: connection.map(Self) })
     }
 }

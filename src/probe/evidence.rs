@@ -1,8 +1,7 @@
-//! What came, for a person who asks why: the headers of the last answer.
+//! The headers of the last answer, as evidence for `check -v`.
 //!
-//! Kept only where it is wanted (`check -v`). What serves as a key is shown as `***`: the values of headers that are named
-//! like one, the userinfo and query of addresses, what follows `Bearer` and the like, and what the site knows as a secret.
-//! Limits: 64 headers, 512 bytes of each, 8 KiB of all.
+//! Keys are shown as `***`: values of headers with a telling name, userinfo and query of URLs, what follows `Bearer` and the
+//! like, and the secrets of the site. Bounds: 64 headers, 512 bytes of each, 8 KiB of all.
 
 use hyper::header::HeaderMap;
 use url::Url;
@@ -13,17 +12,17 @@ use crate::model::{Evidence, Site};
 const HEADERS_MAX: usize = 64;
 const ONE_MAX: usize = 512;
 const ALL_MAX: usize = 8 << 10;
-/// Headers with one of these in their name carry keys to something.
+/// Headers with one of these in their name carry keys.
 const SECRET: [&str; 9] =
     ["cookie", "auth", "token", "secret", "key", "password", "session", "credential", "signature"];
-/// What a server asks for is no secret, though it is named like one.
+/// Names of challenges, which are not secret.
 const CHALLENGES: [&str; 2] = ["www-authenticate", "proxy-authenticate"];
-/// What follows one of these words is a key.
+/// A key follows these words.
 const SCHEMES: [&str; 3] = ["bearer", "basic", "token"];
-/// What stands around an address in a value.
+/// Characters around a URL in a value.
 const AROUND: [char; 6] = ['<', '>', '"', '\'', ',', ';'];
 
-/// The `headers` of an answer of `url` to a probe of `site`.
+/// The `headers` of an answer from `url` to a probe of `site`.
 pub(super) fn of(site: &Site, url: &Url, headers: &HeaderMap) -> Evidence {
     let (mut shown, mut room) = (Vec::new(), ALL_MAX);
     for (name, value) in headers.iter().take(HEADERS_MAX) {
@@ -41,7 +40,7 @@ fn shown_value(site: &Site, name: &str, value: &[u8]) -> String {
     if !is_challenge && SECRET.iter().any(|part| name.contains(part)) {
         return "***".to_owned();
     }
-    // Before and after white space is folded and the text is cut: a secret may hold blanks, and be in the way of the cut.
+    // Before and after white space is folded and the text is cut: a secret may contain blanks, or cross the cut.
     let value = clean_line(&site.secrets.hidden_in(&String::from_utf8_lossy(value)), usize::MAX);
     let mut words: Vec<String> = Vec::new();
     let mut is_key = false;
@@ -52,7 +51,7 @@ fn shown_value(site: &Site, name: &str, value: &[u8]) -> String {
     clean_line(&site.secrets.hidden_in(&words.join(" ")), ONE_MAX)
 }
 
-/// `word`, with `***` for the userinfo of addresses in it and for what follows their `?` or `#`.
+/// `word`, with `***` for the userinfo of URLs in it and for what follows their `?` or `#`.
 fn without_keys(word: &str) -> String {
     word.split_inclusive(AROUND)
         .map(|part| {
@@ -60,13 +59,13 @@ fn without_keys(word: &str) -> String {
                 Some(end) if AROUND.contains(&end) => part.split_at(part.len() - end.len_utf8()),
                 _ => (part, ""),
             };
-            address_without_keys(part) + end
+            url_without_keys(part) + end
         })
         .collect()
 }
 
-fn address_without_keys(part: &str) -> String {
-    // `url=/x?y`, as a Refresh says it.
+fn url_without_keys(part: &str) -> String {
+    // `url=/x?y`, as in a Refresh.
     let begins = part.find("//").or_else(|| part.find('/')).or_else(|| part.find('?'));
     let Some(begins) = begins else { return part.to_owned() };
     let (before, address) = part.split_at(begins);
@@ -145,7 +144,7 @@ mod tests {
         let odd = evidence(&[("x-odd", "\u{9b}31m\u{202e}caf\u{e9} ".as_bytes()), ("x-latin", b"caf\xe9")]);
         assert_eq!(odd.headers[1].1, "caf\u{fffd}");
         assert!(!odd.headers[0].1.chars().any(is_harmful), "{odd:?}");
-        // A secret in the way of the cut.
+        // A secret across the cut.
         let mut cut = vec![b'x'; ONE_MAX - 5];
         cut.extend_from_slice(b"hunter2 and more");
         assert!(!evidence(&[("x-cut", &cut)]).headers[0].1.contains("hunt"));

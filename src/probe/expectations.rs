@@ -1,46 +1,44 @@
-//! Whether a whole answer is the right one.
+//! Judges whether a whole answer meets the expectations of its site.
 //!
-//! Called only for an answer that arrived in time, whole or as far as its body was needed. Expectations are judged in the
-//! order of the causes: status, body ([`super::body::matcher`]), slow. What it takes to look at a body is our own time and belongs to
-//! no phase.
+//! The answer has arrived in time, whole or as far as it was needed. Expectations are judged in the order of the causes: status,
+//! body ([`super::body::matcher`]), slow. Judging a body is webmon's own time and belongs to no phase.
 
 use crate::model::{Cause, Micros, Site, Status, figures};
 
-use super::HttpProber;
 use super::body::interrupt;
-use super::body::matcher::BodyCheck;
+use super::body::matcher::BodyMatch;
 use super::body::received::BodyRead;
 use super::failure::Failure;
 use super::http::unexpected_status::unexpected;
+use super::transport::Transport;
 
-/// An answer as it is to be judged.
 #[derive(Debug)]
-pub(super) struct Whole<'a> {
+pub(super) struct WholeResponse<'a> {
     pub(super) status: Status,
-    /// What the server called its status.
+    /// The reason phrase.
     pub(super) reason: &'a str,
     pub(super) body: BodyRead,
     /// The response time.
     pub(super) total: Micros,
 }
 
-/// Holds `answer` against the expectations of `site`.
-pub(super) async fn judge(prober: &HttpProber, site: &Site, answer: Whole<'_>) -> Result<(), Failure> {
+/// Judges `response` by the expectations of `site`.
+pub(super) async fn judge(transport: &Transport, site: &Site, response: WholeResponse<'_>) -> Result<(), Failure> {
     let expect = &site.expect;
-    if !expect.status.contains(answer.status) {
-        return Err(unexpected(site, answer.status, answer.reason));
+    if !expect.status.contains(response.status) {
+        return Err(unexpected(site, response.status, response.reason));
     }
-    if expect.asks_for_body() && answer.body.decided.is_none() {
-        let look = BodyCheck::new(answer.body, site, &prober.patterns);
-        if look.is_short() {
-            interrupt::at_once(look.verdict())?;
+    if expect.asks_for_body() && response.body.decided.is_none() {
+        let matching = BodyMatch::new(response.body, site, &transport.patterns);
+        if matching.is_short() {
+            interrupt::at_once(matching.verdict())?;
         } else {
-            prober.aside.run(&site.name, look.verdict()).await?;
+            transport.workers.run(&site.name, matching.verdict()).await?;
         }
     }
     match expect.max_response_time {
-        Some(limit) if answer.total.as_duration() > limit => {
-            let (took, limit) = (figures::duration(answer.total.as_duration()), figures::duration(limit));
+        Some(limit) if response.total.as_duration() > limit => {
+            let (took, limit) = (figures::duration(response.total.as_duration()), figures::duration(limit));
             Err(Failure::new(Cause::Slow, format!("answered in {took}, slower than {limit}")))
         }
         _ => Ok(()),
@@ -55,6 +53,7 @@ mod tests {
     use regex::bytes::Regex;
 
     use crate::model::{Expect, Expected, StatusSet};
+    use crate::probe::ProberOptions;
 
     #[allow(clippy::disallowed_methods, reason = "no test looks at the time")]
     fn clock() -> Instant {
@@ -70,13 +69,13 @@ mod tests {
     }
 
     async fn verdict(site: &Site, status: u16, body: &str, millis: u32) -> Result<(), (Cause, String)> {
-        let (bytes, capped) = (body.len() as u64, body.ends_with('…'));
-        let body = BodyRead { bytes, capped, kept: body.into(), ..BodyRead::default() };
+        let (bytes, is_capped) = (body.len() as u64, body.ends_with('…'));
+        let body = BodyRead { bytes, is_capped, kept: body.into(), ..BodyRead::default() };
         let reason = if status == 503 { "Service Unavailable" } else { "" };
         let status = Status::new(status).unwrap();
-        let answer = Whole { status, reason, body, total: Micros::new(millis * 1_000) };
-        let prober = HttpProber::new(clock).unwrap();
-        judge(&prober, site, answer).await.map_err(|failure| (failure.cause, failure.detail))
+        let answer = WholeResponse { status, reason, body, total: Micros::new(millis * 1_000) };
+        let transport = Transport::new(&ProberOptions::default(), clock, &mut Vec::new()).unwrap();
+        judge(&transport, site, answer).await.map_err(|failure| (failure.cause, failure.detail))
     }
 
     #[tokio::test]

@@ -1,10 +1,9 @@
-//! Why a probe ended early: one cause and one sentence.
+//! Why a probe failed: one cause and one sentence.
 //!
-//! Every phase answers with a [`Failure`] when it cannot go on. Errors of crates are read here and nowhere
-//! else, by kind and not by text. Invariant: a detail is one clean line of at most
+//! Errors of the network are read here, by kind and not by text. Invariant: a detail is one clean line of at most
 //! [`DETAIL_MAX`] bytes, whatever the server or the error put into it.
 //!
-//! Source of the shortage codes: errno(3); they are the same on Linux, the BSDs and macOS where not told apart.
+//! Source of the shortage codes: errno(3); they are the same on Linux, the BSDs and macOS unless distinguished here.
 
 use std::error::Error;
 use std::io;
@@ -12,12 +11,11 @@ use std::io;
 use crate::model::Cause;
 use crate::model::text::{DETAIL_MAX, clean_line};
 
-/// How a probe ended early.
+/// Why a probe failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
-    /// The one reason.
     pub(crate) cause: Cause,
-    /// The reason in words.
+    /// In words.
     pub(crate) detail: String,
 }
 
@@ -28,9 +26,7 @@ impl Failure {
     }
 }
 
-/// The errors behind `error`, outermost first, `error` itself included.
-///
-/// An `io::Error` that wraps another error hides it from `source`, and so does one of h2; they are opened here.
+/// `error` and its sources, outermost first. Also those that an `io::Error` or an error of h2 wraps and hides from `source`.
 pub(crate) fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| {
         if let Some(inner) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
@@ -43,14 +39,13 @@ pub(crate) fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item 
     })
 }
 
-/// The innermost `io::Error` behind `error`: the one that the system gave.
+/// The innermost `io::Error` in `error`: the system's.
 pub(crate) fn io_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a io::Error> {
     chain(error).filter_map(|error| error.downcast_ref::<io::Error>()).last()
 }
 
-/// What happened to a connection, as far as the system's error tells.
-///
-/// `when` completes the sentence: "during the TLS handshake". None if the error is about something else.
+/// The failure of a broken connection; none if `error` is about something else. `when` completes the sentence: "during the TLS
+/// handshake".
 pub(crate) fn broken_connection(error: &(dyn Error + 'static), when: &str) -> Option<Failure> {
     let error = io_error(error)?;
     if let Some(shortage) = shortage(error) {
@@ -67,7 +62,7 @@ pub(crate) fn broken_connection(error: &(dyn Error + 'static), when: &str) -> Op
     }
 }
 
-/// The failure of a machine that ran out of something of its own, if `error` says so.
+/// The failure of a machine that ran out of a resource, if `error` says so.
 pub(crate) fn shortage(error: &io::Error) -> Option<Failure> {
     const EMFILE: i32 = 24;
     const ENFILE: i32 = 23;

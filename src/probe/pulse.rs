@@ -1,35 +1,32 @@
-//! Whether the process ran all the time that a probe took.
+//! Tells whether the process ran all the time that a probe took.
 //!
-//! A process that was stopped (SIGSTOP, a frozen guest) measures itself: an answer that waits in the socket is late by as
-//! long, and a deadline passes that the site had no chance to meet. So a timer beats while probes are in flight. Where a
-//! beat comes late by more than [`STALL`], nothing of any probe ran meanwhile.
+//! A stopped process (SIGSTOP, a frozen guest) measures itself: an answer in the socket seems late by as long, and a deadline
+//! passes that the site could not meet. So a timer beats while probes are in flight; if a beat is late by more than [`STALL`],
+//! no probe ran meanwhile. On a busy machine that may have another reason. The kernel counts for each thread how long it ran
+//! and how long it waited for a processor ([`Spent`]); neither grows while the process is stopped. Time that the kernel accounts
+//! for is only lost: the check counts, unless the loss is so large that a timeout says nothing about the site.
 //!
-//! A late beat alone does not tell a stop from a busy machine, on which a thread that wants to run has to wait. The kernel
-//! does: it counts for each thread how long it ran and how long it waited for a processor ([`Spent`]), and neither grows
-//! while the process is stopped. A late beat that the kernel accounts for is only time lost: the check counts, unless so much
-//! is lost that a failure in time says nothing of the site.
-//!
-//! **Idea.** One probe in flight keeps the beat for all; the next one takes over when it ends. Every probe looks once more
-//! at its own end, because after a stop it may run before the beat does.
-//!
-//! **Limits.** A stop shorter than [`STALL`] remains in the figure. Where the kernel does not account for threads, a beat
-//! that is late by [`STOP_MIN`] is a stop.
+//! One probe in flight keeps the beat for all; the next one takes over when it ends. Each probe looks at the clock once more at
+//! its end, because after a stop it may run before the beat does.
+//! Bounds: a stop shorter than [`STALL`] stays in the figures. Where the kernel does not account for threads, a beat that is
+//! late by [`STOP_MIN`] is a stop.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep_until;
 
-/// Between two beats.
+use super::lock::lock;
+
 const BEAT: Duration = Duration::from_millis(50);
 
-/// A beat that is so late was missed.
+/// A beat that is later than this was missed.
 const STALL: Duration = Duration::from_millis(240);
 
-/// The same where nothing tells a stop from a busy machine.
+/// A beat that is later than this is a stop where the kernel does not account for threads.
 const STOP_MIN: Duration = Duration::from_secs(1);
 
-/// What the kernel accounts for, of the present thread since it began.
+/// What the kernel accounts for, of a thread since it began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Spent {
     /// On a processor.
@@ -39,18 +36,18 @@ pub struct Spent {
 }
 
 impl Spent {
-    /// Of the present thread; none where the kernel does not say.
+    /// Of the calling thread; none where the kernel does not tell.
     #[cfg(target_os = "linux")]
     #[must_use]
     pub fn of_thread() -> Option<Self> {
         let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
         let mut nanos = text.split_ascii_whitespace().map(|word| word.parse().map(Duration::from_nanos));
         let (running, waiting) = (nanos.next()?.ok()?, nanos.next()?.ok()?);
-        // A kernel that does not account says 0 for a thread that runs.
+        // A kernel that does not account reports 0 for a running thread.
         (!running.is_zero()).then_some(Self { running, waiting })
     }
 
-    /// Of the present thread; none where the kernel does not say.
+    /// Of the calling thread; none where the kernel does not tell.
     #[cfg(not(target_os = "linux"))]
     #[must_use]
     pub fn of_thread() -> Option<Self> {
@@ -58,8 +55,8 @@ impl Spent {
     }
 }
 
-/// Whether a thread that was to run, and did not for so long, was stopped with the process: if not, it ran or waited for a
-/// processor between `before` and `now`.
+/// Whether a thread that was due to run `missed` ago was stopped with the process; otherwise it ran or waited for a processor
+/// between `before` and `now`.
 #[must_use]
 pub fn is_stop(missed: Duration, before: Option<Spent>, now: Option<Spent>) -> bool {
     match before.zip(now) {
@@ -72,12 +69,12 @@ pub fn is_stop(missed: Duration, before: Option<Spent>, now: Option<Spent>) -> b
     }
 }
 
-/// Time in which a probe could not go on, for reasons of this machine.
+/// Time in which a probe could not run, for reasons of this machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Absence {
-    /// The process did not run.
+    /// The process was stopped.
     pub(super) stopped: Duration,
-    /// It did not run, or waited for a processor, or was busy with something else.
+    /// The process was stopped, waited for a processor, or was busy with something else.
     pub(super) lost: Duration,
 }
 
@@ -87,12 +84,12 @@ impl Absence {
     }
 }
 
-/// See the module. One for all probes of a thread.
+/// One for all probes of a thread.
 pub(super) struct Pulse {
     clock: fn() -> Instant,
     spent: fn() -> Option<Spent>,
-    kept: Mutex<PulseState>,
-    /// Held by the probe that keeps the beat.
+    state: Mutex<PulseState>,
+    /// The probe that keeps the beat holds it.
     lead: tokio::sync::Mutex<()>,
 }
 
@@ -100,43 +97,46 @@ struct PulseState {
     probes: usize,
     /// When the next beat is due.
     next: Instant,
-    /// At the last beat.
+    /// As of the last beat.
     spent: Option<Spent>,
-    /// Since the first probe.
+    /// In all, since the first probe.
     absence: Absence,
 }
 
 impl Pulse {
     /// Beats by `clock`, and asks `spent` what the kernel accounts for.
     pub(super) fn new(clock: fn() -> Instant, spent: fn() -> Option<Spent>) -> Self {
-        let kept = PulseState { probes: 0, next: clock(), spent: None, absence: Absence::default() };
-        Self { clock, spent, kept: Mutex::new(kept), lead: tokio::sync::Mutex::new(()) }
+        let state = PulseState { probes: 0, next: clock(), spent: None, absence: Absence::default() };
+        Self { clock, spent, state: Mutex::new(state), lead: tokio::sync::Mutex::new(()) }
     }
 
     /// Listens from now on, for a probe that begins.
-    pub(super) fn hear(&self) -> Ear<'_> {
-        Ear::new(self)
+    pub(super) fn listen(&self) -> PulseListener<'_> {
+        let mut state = lock(&self.state);
+        if state.probes == 0 {
+            // Without a probe there was no beat to miss.
+            (state.next, state.spent) = ((self.clock)() + BEAT, (self.spent)());
+        } else {
+            state.note_beat(self);
+        }
+        state.probes += 1;
+        PulseListener { pulse: self, before: state.absence }
     }
 
     /// Beats, once no other probe does.
     async fn beat(&self) -> std::convert::Infallible {
         let _lead = self.lead.lock().await;
         loop {
-            let next = self.kept().next;
+            let next = lock(&self.state).next;
             sleep_until(next.into()).await;
-            self.kept().look(self);
+            lock(&self.state).note_beat(self);
         }
-    }
-
-    fn kept(&self) -> MutexGuard<'_, PulseState> {
-        // Nothing panics while it is held.
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl PulseState {
-    /// Takes note of a beat, if it is due.
-    fn look(&mut self, pulse: &Pulse) {
+    /// Notes a beat, if it is due.
+    fn note_beat(&mut self, pulse: &Pulse) {
         let now = (pulse.clock)();
         let Some(missed) = now.checked_duration_since(self.next) else { return };
         let spent = (pulse.spent)();
@@ -150,27 +150,15 @@ impl PulseState {
     }
 }
 
-/// A probe in flight, which hears the beat from its start to its end.
-pub(super) struct Ear<'a> {
+/// Listens for one probe, from its start to its end.
+pub(super) struct PulseListener<'a> {
     pulse: &'a Pulse,
     before: Absence,
 }
 
-impl<'a> Ear<'a> {
-    fn new(pulse: &'a Pulse) -> Self {
-        let mut kept = pulse.kept();
-        if kept.probes == 0 {
-            // While there was no probe there was no beat to miss.
-            (kept.next, kept.spent) = ((pulse.clock)() + BEAT, (pulse.spent)());
-        } else {
-            kept.look(pulse);
-        }
-        kept.probes += 1;
-        Self { pulse, before: kept.absence }
-    }
-
-    /// What `work` comes to, beside the beat.
-    pub(super) async fn beside<T>(&self, work: impl Future<Output = T> + Unpin) -> T {
+impl PulseListener<'_> {
+    /// Awaits `work` while the pulse beats.
+    pub(super) async fn run_with<T>(&self, work: impl Future<Output = T> + Unpin) -> T {
         tokio::select! {
             biased;
             done = work => done,
@@ -178,17 +166,17 @@ impl<'a> Ear<'a> {
         }
     }
 
-    /// The time up to now in which the probe could not go on.
-    pub(super) fn heard(&self) -> Absence {
-        let mut kept = self.pulse.kept();
-        kept.look(self.pulse);
-        kept.absence.since(self.before)
+    /// The time up to now in which the probe could not run.
+    pub(super) fn absence(&self) -> Absence {
+        let mut state = lock(&self.pulse.state);
+        state.note_beat(self.pulse);
+        state.absence.since(self.before)
     }
 }
 
-impl Drop for Ear<'_> {
+impl Drop for PulseListener<'_> {
     fn drop(&mut self) {
-        self.pulse.kept().probes -= 1;
+        lock(&self.pulse.state).probes -= 1;
     }
 }
 
@@ -210,20 +198,20 @@ mod tests {
         static BEGAN: Instant = clock();
     }
 
-    /// A thread that waited for a processor ever since.
+    /// A thread that has waited for a processor since.
     const STARVED: fn() -> Option<Spent> = || {
         let waiting = clock().saturating_duration_since(BEGAN.with(|began| *began));
         Some(Spent { running: Duration::ZERO, waiting })
     };
 
-    /// What is heard beside `work`, which may take `timeout`.
+    /// The absence during `work`, which may take `timeout`.
     async fn by(pulse: &Pulse, timeout: Duration, work: impl Future<Output = ()>) -> Absence {
-        let ear = pulse.hear();
-        let _done = ear.beside(std::pin::pin!(tokio::time::timeout(timeout, work))).await;
-        ear.heard()
+        let ear = pulse.listen();
+        let _done = ear.run_with(std::pin::pin!(tokio::time::timeout(timeout, work))).await;
+        ear.absence()
     }
 
-    /// What is heard of a stop of so many milliseconds, that long after the start.
+    /// The absence for a stop of so many milliseconds, that long after the start.
     async fn heard(spent: fn() -> Option<Spent>, stop: u64, before: u64) -> Absence {
         BEGAN.with(|_| ());
         let pulse = Pulse::new(clock, spent);
@@ -262,7 +250,7 @@ mod tests {
         assert_eq!(by(&pulse, Duration::from_secs(30), slow).await, Absence::default());
     }
 
-    /// The probe that keeps the beat ends, another one takes over, and time between probes is none that was missed.
+    /// When the probe that keeps the beat ends, another one takes over; time between probes is not missed.
     #[tokio::test(start_paused = true)]
     async fn each_probe_hears_the_stops_of_its_own_time() {
         let pulse = Pulse::new(clock, IDLE);
@@ -279,7 +267,7 @@ mod tests {
         assert!(second.stopped > Duration::from_millis(1_900), "{second:?}");
         tokio::time::advance(Duration::from_mins(1)).await;
         assert_eq!(by(&pulse, far, millis(100)).await, Absence::default());
-        assert_eq!(pulse.kept().probes, 0);
+        assert_eq!(lock(&pulse.state).probes, 0);
     }
 
     #[cfg(target_os = "linux")]

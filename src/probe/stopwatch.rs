@@ -1,58 +1,83 @@
-//! The time spent in each phase of one probe.
+//! Measures the time spent in each phase of one probe.
 //!
-//! One mark moves along: whatever passes between two marks belongs to exactly one phase or to none, so the
-//! phases can neither overlap nor leave a gap, and add up to the response time. Waiting for a permit of our own
-//! belongs to no phase. Invariant: a phase that was begun took place, even when it took no time.
+//! The time between two calls belongs to exactly one phase or to none, so phases neither overlap nor leave a gap, and add up to
+//! the response time. Invariant: a phase that was entered took place, even if it took no time.
 
 use std::time::{Duration, Instant};
 
 use crate::model::{Micros, Phase, Phases};
 
-/// Measures one probe with the clock that it was given.
+/// Measures one probe by its clock.
 #[derive(Debug)]
 pub(super) struct Stopwatch {
     clock: fn() -> Instant,
-    running: Option<(Phase, Instant)>,
+    activity: Activity,
     phases: Phases,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Activity {
+    None,
+    Phase(Phase, Instant),
+    Waiting(Waiting),
+}
+
+/// What a probe waits for off the clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    /// A lookup in flight must end. Since when, and how many lookups had an answer by then.
+    Lookup(Instant, u64),
+    /// A TLS handshake in flight must end.
+    Handshake,
 }
 
 impl Stopwatch {
     /// A stopwatch that does not run yet.
     pub(super) fn new(clock: fn() -> Instant) -> Self {
-        Self { clock, running: None, phases: Phases::NONE }
+        Self { clock, activity: Activity::None, phases: Phases::NONE }
     }
 
-    /// From now on time is spent in `phase`.
+    /// Spends the time in `phase` from now on.
     pub(super) fn enter(&mut self, phase: Phase) {
         let now = (self.clock)();
         self.book(now);
-        self.running = Some((phase, now));
+        self.activity = Activity::Phase(phase, now);
     }
 
-    /// From now on time is spent in no phase.
+    /// Spends the time in no phase from now on.
     pub(super) fn stop(&mut self) {
-        if self.running.is_some() {
+        if self.phase().is_some() {
             self.book((self.clock)());
         }
-        self.running = None;
+        self.activity = Activity::None;
     }
 
-    /// The same, at `at` if that is past: what a late timer adds is no time of the site's.
+    /// Spends the time in no phase from now on, because the probe waits for a permit.
+    pub(super) fn wait_for(&mut self, waiting: Waiting) {
+        self.stop();
+        self.activity = Activity::Waiting(waiting);
+    }
+
+    /// Stops now, or at `at` if that is past: the delay of a late timer is not the site's time.
     pub(super) fn stop_by(&mut self, at: Instant) {
-        if self.running.is_some() {
+        if self.phase().is_some() {
             self.stop_at((self.clock)().min(at));
         }
     }
 
-    /// Since `then`, time is spent in no phase.
+    /// Stops as of `then`.
     pub(super) fn stop_at(&mut self, then: Instant) {
         self.book(then);
-        self.running = None;
+        self.activity = Activity::None;
     }
 
-    /// The phase that time is spent in now.
+    /// The present phase.
     pub(super) fn phase(&self) -> Option<Phase> {
-        self.running.map(|(phase, _)| phase)
+        if let Activity::Phase(phase, _) = self.activity { Some(phase) } else { None }
+    }
+
+    pub(super) fn waiting(&self) -> Option<Waiting> {
+        if let Activity::Waiting(waiting) = self.activity { Some(waiting) } else { None }
     }
 
     /// The time booked so far: up to the last change of phase.
@@ -60,34 +85,25 @@ impl Stopwatch {
         self.phases
     }
 
-    /// Forgets everything since `phases`: what passed was of no account. No phase is running afterwards.
+    /// Forgets everything since `phases`, and stops.
     pub(super) fn go_back(&mut self, phases: Phases) {
-        self.running = None;
+        self.activity = Activity::None;
         self.phases = phases;
     }
 
-    /// Books `spent` for the phase that is running, instead of what has passed since it was entered: somebody nearer to
-    /// the work has measured it.
+    /// Books `spent` for the present phase instead of the time since it was entered: it was measured closer to the work.
     pub(super) fn book_measured(&mut self, spent: Duration) {
-        if let Some((phase, since)) = &mut self.running {
+        if let Activity::Phase(phase, since) = &mut self.activity {
             self.phases.add(*phase, Micros::from_duration(spent));
             *since = (self.clock)();
         }
     }
 
     fn book(&mut self, now: Instant) {
-        if let Some((phase, since)) = self.running {
+        if let Activity::Phase(phase, since) = self.activity {
             self.phases.add(phase, Micros::from_duration(now.saturating_duration_since(since)));
         }
     }
-}
-
-/// What a probe waits for before the clock of a phase starts: a permit of our own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Waiting {
-    /// Since when, and how many lookups had got an answer by then.
-    Lookup(Instant, u64),
-    Handshake,
 }
 
 #[cfg(test)]

@@ -103,11 +103,11 @@ async fn a_body_that_came_packed_unasked_is_unpacked_before_it_is_judged() {
         (
             "/garbage",
             Cause::Body,
-            "the body does not contain \"open\"; its header says deflate, but it is not packed so; it is 8 bytes of a/b \
+            "the body does not contain \"open\"; its header says deflate, but it is not; it is 8 bytes of a/b \
              and begins \"\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\"",
         ),
-        ("/broken", Cause::Body, "the body is no whole gzip, as its header says; 13 bytes of a/b came"),
-        ("/br", Cause::Body, "compressed with br, which webmon does not read"),
+        ("/broken", Cause::Body, "the body is not valid gzip, as its header says; 13 bytes of a/b received"),
+        ("/br", Cause::Body, "the body is compressed with br, which webmon does not read"),
     ] {
         let seen = prober.probe(&site(&server, path, contains("open"))).await;
         assert_eq!(outcome(&seen), (cause, detail), "{path}");

@@ -501,7 +501,7 @@ async fn redirects_are_followed_within_bounds() {
         ("/chain/11", 10, Cause::Redirect, 302, 10, "more than 10 redirects"),
         ("/loop", 10, Cause::Redirect, 302, 1, "redirect loop"),
         ("/file", 10, Cause::Redirect, 302, 0, "redirect to file:"),
-        ("/bad", 10, Cause::Redirect, 302, 0, "an address that is none"),
+        ("/bad", 10, Cause::Redirect, 302, 0, "an invalid URL"),
         ("/nowhere", 10, Cause::Status, 302, 0, "302"),
         ("/big", 10, Cause::Ok, 200, 1, ""),
     ] {
@@ -780,15 +780,15 @@ async fn every_fault_of_a_certificate_is_found() {
     let prober = prober(&ProberOptions { extra_roots: vec![ours.root()], ..online() });
     let rows = vec![
         (ours.issue(&leaf()), Cause::Ok, vec![], ""),
-        (ours.issue(&leaf().expired()), Cause::TlsExpired, vec![Expired], "TLS: certificate expired "),
+        (ours.issue(&leaf().expired()), Cause::TlsExpired, vec![Expired], "TLS: the certificate expired "),
         (
             ours.issue(&leaf().not_yet_valid()),
             Cause::TlsNotYetValid,
             vec![NotYetValid],
-            "TLS: certificate not valid for ",
+            "TLS: the certificate becomes valid in ",
         ),
-        (ours.issue(&wrong()), Cause::TlsWrongHost, vec![WrongHost], "TLS: certificate is for other.test"),
-        (leaf().self_signed(), Cause::TlsUntrusted, vec![SelfSigned], "TLS: certificate is self-signed"),
+        (ours.issue(&wrong()), Cause::TlsWrongHost, vec![WrongHost], "TLS: the certificate is for other.test"),
+        (leaf().self_signed(), Cause::TlsUntrusted, vec![SelfSigned], "TLS: the certificate is self-signed"),
         (
             theirs.issue(&leaf()),
             Cause::TlsUntrusted,
@@ -810,7 +810,7 @@ async fn every_fault_of_a_certificate_is_found() {
             ours.issue(&leaf().expired().not_yet_valid()),
             Cause::TlsExpired,
             vec![Expired, NotYetValid],
-            "not valid for ",
+            "becomes valid in ",
         ),
         (
             leaf().expired().not_yet_valid().self_signed(),
@@ -844,18 +844,18 @@ async fn what_is_wrong_above_a_certificate_is_told_with_what_is_wrong_in_it() {
             ours.issue(&leaf().of_an_authority()),
             Cause::TlsError,
             vec![Invalid],
-            "certificate refused: it is an authority's own certificate (CA:TRUE)",
+            "the certificate is refused: it is a CA certificate (CA:TRUE)",
         ),
         (past.issue(&leaf()), Cause::TlsExpired, vec![Expired], "TLS: an intermediate certificate expired "),
         (past.issue(&wrong()), Cause::TlsExpired, vec![Expired, WrongHost], "is for other.test"),
-        (past.issue(&leaf().expired()), Cause::TlsExpired, vec![Expired], "TLS: certificate expired "),
+        (past.issue(&leaf().expired()), Cause::TlsExpired, vec![Expired], "TLS: the certificate expired "),
         (unknown.issue(&leaf()), Cause::TlsExpired, vec![Expired, Untrusted], "an intermediate certificate expired "),
         (unknown.issue(&wrong()), Cause::TlsExpired, vec![Expired, WrongHost, Untrusted], "is for other.test"),
         (
             future.issue(&leaf()),
             Cause::TlsNotYetValid,
             vec![NotYetValid],
-            "TLS: an intermediate certificate is not valid for ",
+            "TLS: an intermediate certificate becomes valid in ",
         ),
     ];
     check_certificates(&prober, rows).await;
@@ -904,7 +904,7 @@ async fn servers_that_do_not_speak_todays_tls_are_told_apart() {
         ("TLS 1.1", server_hello([3, 2]), "the server speaks neither TLS 1.2 nor 1.3"),
         ("SSL 3", server_hello([3, 0]), "the server speaks neither TLS 1.2 nor 1.3"),
         ("TLS 1.2 with a cipher that was not offered", server_hello([3, 3]), "SelectedUnofferedCipherSuite"),
-        ("a version refused", alert(70), "it does not speak TLS 1.2 or 1.3"),
+        ("a version refused", alert(70), "it speaks neither TLS 1.2 nor 1.3"),
         ("a cipher refused", alert(40), "no protocol or cipher in common"),
         ("a name refused", alert(112), "it does not know this host name"),
         ("an internal error", alert(80), "it has an internal error"),

@@ -108,7 +108,7 @@ async fn every_fault_of_http2_has_its_cause() {
             "a flood of pings in the body",
             flood(begun(), frame(http2::PING, 0, 0, b"12345678")),
             (Cause::BadResponse, Some(200)),
-            "besides the body",
+            "outside the body",
         ),
         ("a flood of empty data", flood(begun(), data(b"")), (Cause::BadResponse, Some(200)), ""),
         (

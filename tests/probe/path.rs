@@ -74,7 +74,7 @@ async fn the_root_of_the_store_has_dates_as_well() {
         (-100, 3, Cause::Ok, 2, ""),
         (-100, 100, Cause::Ok, 99, ""),
         (-100, -10, Cause::TlsExpired, -10, "TLS: the root a test's root expired 1"),
-        (10, 100, Cause::TlsNotYetValid, 99, "TLS: the root a test's root is not valid for "),
+        (10, 100, Cause::TlsNotYetValid, 99, "TLS: the root a test's root becomes valid in "),
     ] {
         let authority = Authority::within(begin, end);
         let seen = probed(authority.issue(&leaf()), Some(authority.root()), TlsRules::default()).await;
@@ -103,7 +103,7 @@ async fn a_wrong_host_says_what_came_and_what_was_wanted() {
         (&twenty[..], "", "certificate is for n1.test and 19 more, not for 127.0.0.1"),
         (&["other.test"][..], "", "certificate is for other.test, not for 127.0.0.1"),
         (&["a.test", "b.test", "c.test"], "", "certificate is for a.test and 2 more, not for 127.0.0.1"),
-        (&[], "cn.test", "no subject alternative name); the common name cn.test does not count"),
+        (&[], "cn.test", "no subject alternative name for 127.0.0.1, and its common name cn.test does not count"),
     ] {
         let mut leaf = Leaf::naming(names);
         if !called.is_empty() {
@@ -121,7 +121,7 @@ async fn a_server_that_asks_who_we_are_is_no_server_of_other_ciphers() {
     let (chain, key) = Authority::called("strangers").issue(&Leaf::naming(&["a client"])).to_client();
     let stranger = || Some(Arc::new(ClientIdentity { chain: chain.clone(), key: key.clone() }));
     for (identity, sentence) in [
-        (None, "TLS: the server asks for a client certificate, and the site has none ("),
+        (None, "TLS: the server requires a client certificate, but the site has none ("),
         (stranger(), "TLS: the server refused the client certificate ("),
     ] {
         for tls12 in [false, true] {
@@ -210,15 +210,19 @@ async fn a_certificate_that_is_not_for_servers_says_so() {
         (
             good.issue(&leaf().for_clients()),
             good.root(),
-            "TLS: certificate refused: it is not for servers: its extended key usage (clientAuth) lacks serverAuth",
+            "TLS: the certificate is refused: it is not a server certificate: its extended key usage (clientAuth) lacks serverAuth",
         ),
         (
             clients.issue(&leaf()),
             clients.root(),
-            "TLS: certificate refused: the intermediate a test's intermediate may not vouch for servers: its extended key \
+            "TLS: the certificate is refused: the intermediate a test's intermediate cannot issue server certificates: its extended key \
              usage (clientAuth) lacks serverAuth",
         ),
-        (pinned, own, "TLS: certificate refused: it is not for servers: its extended key usage lacks serverAuth"),
+        (
+            pinned,
+            own,
+            "TLS: the certificate is refused: it is not a server certificate: its extended key usage lacks serverAuth",
+        ),
     ] {
         let seen = probed(identity, Some(root), TlsRules::default()).await;
         assert_eq!((seen.cause, seen.detail.as_str()), (Cause::TlsError, sentence));
@@ -244,16 +248,14 @@ async fn a_key_that_proves_nothing_is_a_fault() {
                 authority.issue(&leaf()).forging(ecdsa, version),
                 "the server signed the handshake with another key than the certificate's",
             ),
-            (
-                authority.issue(&leaf()).forging(rsa, version),
-                "its key is of a kind or on a curve that webmon does not verify",
-            ),
+            (authority.issue(&leaf()).forging(rsa, version), "webmon does not verify keys of its type or curve"),
         ] {
             for insecure in [false, true] {
                 let rules = TlsRules { insecure, ..TlsRules::default() };
                 let seen = probed(identity.clone(), Some(authority.root()), rules).await;
                 let cause = if insecure { Cause::Ok } else { Cause::TlsError };
-                let detail = if insecure { String::new() } else { format!("TLS: certificate refused: {sentence}") };
+                let detail =
+                    if insecure { String::new() } else { format!("TLS: the certificate is refused: {sentence}") };
                 assert_eq!((seen.cause, &*seen.detail), (cause, &*detail), "{version:?}");
                 assert_eq!(seen.certificate.unwrap().faults, [CertificateFault::Invalid], "{version:?}");
             }

@@ -371,7 +371,7 @@ async fn insecure_and_the_clients_certificate_are_for_the_sites_own_origin() {
             &doubtful,
             Some(true),
             Cause::TlsUntrusted,
-            "`insecure` is for the site's own origin",
+            "`insecure` is only for the site's own origin",
         ),
         ("asked itself", &known, &strict, None, Cause::Ok, ""),
         ("from http to https", &known, &strict, Some(false), Cause::Ok, ""),
@@ -381,10 +381,17 @@ async fn insecure_and_the_clients_certificate_are_for_the_sites_own_origin() {
             &strict,
             Some(true),
             Cause::TlsError,
-            "asks for a client certificate; `client_cert` is for the site's own origin",
+            "requires a client certificate; `client_cert` is only for the site's own origin",
         ),
-        ("another port", &unknown, &strict, Some(true), Cause::TlsError, "and the site has none"),
-        ("another port", &known, &strict12, Some(true), Cause::TlsError, "`client_cert` is for the site's own origin"),
+        ("another port", &unknown, &strict, Some(true), Cause::TlsError, "but the site has none"),
+        (
+            "another port",
+            &known,
+            &strict12,
+            Some(true),
+            Cause::TlsError,
+            "`client_cert` is only for the site's own origin",
+        ),
     ] {
         let target = server.url("/");
         let first = over_tls.map(|over_tls| leading_to(&target, over_tls));

@@ -1,8 +1,8 @@
-//! In which characters a body is written, and its text in UTF-8.
+//! Finds the charset of a body, and decodes it to UTF-8.
 //!
-//! A byte order mark decides, then the Content-Type, then what the first bytes say of themselves (`<meta charset>`, an XML
-//! declaration). Without a declaration a body stays as it is. The labels are those of the WHATWG encoding standard. Limits:
-//! the first 1,024 bytes are looked at for a declaration, as browsers do; the text is at most three times the body.
+//! A byte order mark decides, then the Content-Type, then the body's own declaration (`<meta charset>`, an XML declaration);
+//! without any the body stays as it is. Labels are those of the WHATWG encoding standard. Bounds: declarations count within the
+//! first 1,024 bytes, as in browsers; the text is at most three times the body.
 
 use encoding_rs::{CoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use hyper::header::{CONTENT_TYPE, HeaderMap};
@@ -11,32 +11,30 @@ use crate::model::text::clean_line;
 
 use super::interrupt::pause;
 
-/// Bytes at the beginning in which a body declares its charset.
 const DECLARED_WITHIN: usize = 1_024;
-/// Longest label that is kept.
 const LABEL_MAX: usize = 40;
-/// Bytes that are decoded between two pauses.
+/// Bytes between two pauses.
 const PIECE: usize = 64 << 10;
 
-/// How a body is to be read.
+/// How to read a body.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Charset<'a> {
-    /// As it is, after so many bytes of a mark.
+    /// As it is, after a mark of so many bytes.
     AsItIs(usize),
-    /// By this encoding, after so many bytes of a mark.
+    /// By this encoding, after a mark of so many bytes.
     Of(&'static Encoding, usize),
-    /// By one that webmon does not know.
+    /// By an encoding that webmon does not know.
     Unknown(&'a str),
 }
 
-/// The type that the Content-Type of `headers` names, in lower case and without parameters.
+/// The media type in the Content-Type of `headers`, in lower case and without parameters.
 pub(crate) fn kind(headers: &HeaderMap) -> Option<String> {
     let value = String::from_utf8_lossy(headers.get(CONTENT_TYPE)?.as_bytes()).to_ascii_lowercase();
     let kind = value.split(';').next().unwrap_or_default();
     Some(clean_line(kind, LABEL_MAX)).filter(|kind| !kind.is_empty())
 }
 
-/// The charset that the Content-Type of `headers` names.
+/// The charset in the Content-Type of `headers`.
 pub(crate) fn declared(headers: &HeaderMap) -> Option<String> {
     let value = String::from_utf8_lossy(headers.get(CONTENT_TYPE)?.as_bytes()).into_owned();
     let parameters = value.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
@@ -48,7 +46,7 @@ pub(crate) fn declared(headers: &HeaderMap) -> Option<String> {
 }
 
 impl<'a> Charset<'a> {
-    /// How `body` is to be read, of which the header says `label`.
+    /// How to read `body`, whose header says `label`.
     pub(crate) fn of(body: &[u8], label: Option<&'a str>) -> Self {
         match body {
             [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => return Self::Unknown("UTF-32"),
@@ -59,7 +57,7 @@ impl<'a> Charset<'a> {
         }
         if let Some(label) = label {
             let Some(encoding) = known(label.as_bytes()) else { return Self::Unknown(label) };
-            // The label alone leaves the order open; text begins with a character of ASCII nearly always.
+            // The label leaves the byte order open; nearly every text begins with an ASCII character.
             let is_open = encoding == UTF_16LE && !label.to_ascii_lowercase().ends_with("le");
             return match body {
                 [0, second, ..] if is_open && *second != 0 => Self::Of(UTF_16BE, 0),
@@ -67,7 +65,7 @@ impl<'a> Charset<'a> {
             };
         }
         match declared_inside(&body[..body.len().min(DECLARED_WITHIN)]) {
-            // It could not be read as ASCII if this were true.
+            // Then the declaration itself could not be read as ASCII.
             Some(encoding) if encoding == UTF_16LE || encoding == UTF_16BE => Self::AsItIs(0),
             Some(encoding) => Self::by(encoding),
             None => Self::AsItIs(0),
@@ -79,12 +77,12 @@ impl<'a> Charset<'a> {
     }
 }
 
-/// The encoding of `label`, if it is one that can be read.
+/// The encoding of `label`, if webmon knows it.
 fn known(label: &[u8]) -> Option<&'static Encoding> {
     Encoding::for_label_no_replacement(label)
 }
 
-/// What `head` says of itself: `charset` in a `<meta>`, or `encoding` in an XML declaration.
+/// The encoding that `head` declares: `charset` in a `<meta>`, or `encoding` in an XML declaration.
 fn declared_inside(head: &[u8]) -> Option<&'static Encoding> {
     let head = head.to_ascii_lowercase();
     if let Some(declaration) = head.strip_prefix(b"<?xml") {
@@ -102,7 +100,7 @@ fn declared_inside(head: &[u8]) -> Option<&'static Encoding> {
     None
 }
 
-/// What stands after `name` and `=` in `text`, without quotes.
+/// The value after `name` and `=` in `text`, without quotes.
 fn value_of<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let after = &text[memchr::memmem::find(text, name)? + name.len()..];
     let value = after.trim_ascii_start().strip_prefix(b"=")?.trim_ascii_start();
@@ -112,8 +110,7 @@ fn value_of<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     Some(&value[..end]).filter(|value| !value.is_empty())
 }
 
-/// `body` in UTF-8, and whether there were bytes in it that `encoding` does not have. The last character of a body that
-/// is `cut` may be half.
+/// `body` in UTF-8, and whether it has bytes that `encoding` does not. The last character of a `cut` body may be incomplete.
 pub(crate) async fn decode(body: &[u8], encoding: &'static Encoding, cut: bool) -> (String, bool) {
     let mut decoder = encoding.new_decoder_without_bom_handling();
     let (mut text, mut rest, mut wrong) = (String::new(), body, false);

@@ -1,9 +1,9 @@
-//! What a body is when its content codings are undone (RFC 9110 §8.4).
+//! Undoes the content codings of a body (RFC 9110 §8.4).
 //!
-//! A server may send gzip or deflate unasked, as a coding of the content or of the transfer. "deflate" is zlib by the standard
-//! and bare deflate on many servers; both are read. A body that does not begin as its header says is taken as it is, and so
-//! is a text that cannot be unpacked, since many servers send plain pages under a header of old. A name that is no coding
-//! (`utf-8`, `aws-chunked`) undoes nothing. Limits: four codings, 16 MiB after each; what would be more is not looked at.
+//! A server may send gzip or deflate unasked, as a coding of the content or of the transfer. "deflate" is zlib by the standard and
+//! bare deflate on many servers; both are read. A body that does not begin as its header says passes as it is, and so does a text
+//! that cannot be unpacked: many servers send plain pages under an old header. Names that are no coding (`utf-8`, `aws-chunked`)
+//! undo nothing. Bounds: four codings, 16 MiB after each.
 
 use std::io::{self, Read};
 
@@ -15,52 +15,50 @@ use crate::model::text::clean_line;
 
 use super::interrupt::pause;
 
-/// Codings that are undone; no honest server applies more.
+/// No honest server applies more.
 const CODINGS_MAX: usize = 4;
-/// Bytes that are unpacked between two pauses.
+/// Bytes between two pauses.
 const PIECE: usize = 64 << 10;
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
-/// Ways to compress that are not undone.
-const NOT_READ: [&str; 13] =
+/// Compressions that webmon does not undo.
+const UNSUPPORTED: [&str; 13] =
     ["br", "zstd", "compress", "x-compress", "dcb", "dcz", "bzip2", "x-bzip2", "xz", "lzma", "lz4", "snappy", "sdch"];
 
-/// One way to pack a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Coding {
     Gzip,
     Deflate,
 }
 
-/// How a body is packed.
+/// The codings of a body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Packing {
-    /// By these, in the order in which they were applied; often by none.
-    pub(crate) codings: Vec<Coding>,
-    /// And by a compression that webmon does not read.
-    pub(crate) not_read: Option<String>,
-    /// What else a header names, which is no compression as far as webmon knows.
+pub(crate) struct ContentCodings {
+    /// In the order in which the server applied them.
+    pub(crate) known: Vec<Coding>,
+    /// A compression that webmon does not undo.
+    pub(crate) unsupported: Option<String>,
+    /// Another name in a header, which is no compression as far as webmon knows.
     pub(crate) unknown: Option<String>,
 }
 
-/// A body without its packing.
+/// A body without its codings.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Unpacked {
     pub(crate) bytes: Vec<u8>,
     pub(crate) end: End,
-    /// It was not packed so, whatever the header says.
+    /// A coding that the header names and the body does not have.
     pub(crate) mislabelled: Option<Coding>,
 }
 
 /// How far unpacking came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// To the end.
     Whole,
-    /// The packed bytes end too early.
+    /// The coded bytes end too early.
     Cut,
-    /// There is more than is looked at.
+    /// There is more than the bound.
     Full,
-    /// What follows is not packed as the header says.
+    /// The rest is not coded as the header says.
     Broken(Coding),
 }
 
@@ -73,20 +71,19 @@ impl Coding {
     }
 }
 
-impl Packing {
-    /// What `headers` say.
+impl ContentCodings {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let mut packing = Self::default();
-        // The content is packed first, and unpacked last.
+        let mut codings = Self::default();
+        // The content is coded first, and decoded last.
         for header in [CONTENT_ENCODING, TRANSFER_ENCODING] {
             let title = if header == CONTENT_ENCODING { "Content-Encoding" } else { "Transfer-Encoding" };
             for value in headers.get_all(header) {
                 for coding in value.as_bytes().split(|&byte| byte == b',') {
-                    packing.add(title, coding);
+                    codings.add(title, coding);
                 }
             }
         }
-        packing
+        codings
     }
 
     fn add(&mut self, header: &str, coding: &[u8]) {
@@ -94,33 +91,33 @@ impl Packing {
         let name = String::from_utf8_lossy(name.trim_ascii()).trim_matches('"').to_ascii_lowercase();
         match name.as_str() {
             "" | "identity" | "none" | "chunked" => {}
-            "gzip" | "x-gzip" => self.codings.push(Coding::Gzip),
-            "deflate" | "x-deflate" => self.codings.push(Coding::Deflate),
-            name if NOT_READ.contains(&name) => {
-                self.not_read.get_or_insert_with(|| name.to_owned());
+            "gzip" | "x-gzip" => self.known.push(Coding::Gzip),
+            "deflate" | "x-deflate" => self.known.push(Coding::Deflate),
+            name if UNSUPPORTED.contains(&name) => {
+                self.unsupported.get_or_insert_with(|| name.to_owned());
             }
             name => {
                 self.unknown.get_or_insert_with(|| format!("{header}: {}", clean_line(name, 32)));
             }
         }
-        if self.codings.len() > CODINGS_MAX {
-            self.codings.clear();
-            self.not_read = Some(format!("more than {CODINGS_MAX} codings"));
+        if self.known.len() > CODINGS_MAX {
+            self.known.clear();
+            self.unsupported = Some(format!("more than {CODINGS_MAX} codings"));
         }
     }
 
-    /// Whether there is nothing to undo.
+    /// Whether the body is not coded.
     pub(crate) fn is_none(&self) -> bool {
-        self.codings.is_empty() && self.not_read.is_none()
+        self.known.is_empty() && self.unsupported.is_none()
     }
 }
 
-/// `bytes` without `codings`, the last of which was applied last.
+/// Undoes `codings`, the last one first.
 pub(crate) async fn unpack(bytes: Vec<u8>, codings: &[Coding]) -> Unpacked {
     unpack_up_to(bytes, codings, usize::try_from(BODY_KEPT_MAX).unwrap_or(usize::MAX)).await
 }
 
-/// The same, and at most `max` bytes after each of them.
+/// Undoes `codings` with at most `max` bytes after each.
 pub(crate) async fn unpack_up_to(bytes: Vec<u8>, codings: &[Coding], max: usize) -> Unpacked {
     let mut unpacked = Unpacked { bytes, end: End::Whole, mislabelled: None };
     for &coding in codings.iter().rev() {
@@ -130,7 +127,7 @@ pub(crate) async fn unpack_up_to(bytes: Vec<u8>, codings: &[Coding], max: usize)
             Coding::Deflate => inflate(&packed, max).await,
         };
         match end {
-            // Not packed at all, whatever the header says.
+            // Not coded at all, whatever the header says.
             End::Broken(_) | End::Cut if is_text(&packed) || plain.is_empty() && !begins_as(coding, &packed) => {
                 (unpacked.bytes, unpacked.mislabelled) = (packed, Some(coding));
             }
@@ -146,7 +143,7 @@ pub(crate) async fn unpack_up_to(bytes: Vec<u8>, codings: &[Coding], max: usize)
     unpacked
 }
 
-/// Whether `packed` begins as `coding` does. Bare deflate begins as it likes.
+/// Whether `packed` begins like `coding`. Bare deflate may begin with anything.
 fn begins_as(coding: Coding, packed: &[u8]) -> bool {
     match coding {
         Coding::Gzip => packed.starts_with(GZIP_MAGIC),
@@ -154,7 +151,7 @@ fn begins_as(coding: Coding, packed: &[u8]) -> bool {
     }
 }
 
-/// Whether `bytes` are a text in any charset that keeps to ASCII. What is packed has control bytes, but for a few bytes.
+/// Whether `bytes` are text in a charset that extends ASCII. Coded bytes contain control bytes, unless they are few.
 fn is_text(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| !byte.is_ascii_control() || matches!(byte, b'\t' | b'\n' | b'\r' | 0x0c))
 }
@@ -165,7 +162,7 @@ fn is_zlib(packed: &[u8]) -> bool {
     first & 0x0f == 8 && first >> 4 <= 7 && (u16::from(*first) << 8 | u16::from(*second)).is_multiple_of(31)
 }
 
-/// A gzip file is one member or several, one after the other; what follows that is none does not count.
+/// A gzip file has one or more members; trailing bytes do not count.
 async fn gunzip(packed: &[u8], max: usize) -> (Vec<u8>, End) {
     let (mut plain, mut rest) = (Vec::new(), packed);
     if packed.is_empty() {
@@ -173,7 +170,7 @@ async fn gunzip(packed: &[u8], max: usize) -> (Vec<u8>, End) {
     }
     loop {
         let mut decoder = GzDecoder::new(rest);
-        let end = pour(&mut decoder, &mut plain, max, Coding::Gzip).await;
+        let end = read_all(&mut decoder, &mut plain, max, Coding::Gzip).await;
         rest = decoder.into_inner();
         if end != End::Whole || !rest.starts_with(GZIP_MAGIC) {
             return (plain, end);
@@ -189,25 +186,25 @@ async fn inflate(packed: &[u8], max: usize) -> (Vec<u8>, End) {
     }
     if !is_zlib(packed) {
         let mut decoder = DeflateDecoder::new(packed);
-        let end = pour(&mut decoder, &mut plain, max, Coding::Deflate).await;
-        // A text may begin like something packed that ends soon.
+        let end = read_all(&mut decoder, &mut plain, max, Coding::Deflate).await;
+        // A text may begin like a short deflate stream.
         let is_by_chance = end == End::Whole && decoder.total_in() < packed.len() as u64 && is_text(packed);
         return (plain, if is_by_chance { End::Broken(Coding::Deflate) } else { end });
     }
-    let end = pour(&mut ZlibDecoder::new(packed), &mut plain, max, Coding::Deflate).await;
+    let end = read_all(&mut ZlibDecoder::new(packed), &mut plain, max, Coding::Deflate).await;
     if !matches!(end, End::Broken(_)) {
         return (plain, end);
     }
     // Bare deflate may begin like zlib by chance.
     let mut bare = Vec::new();
-    match pour(&mut DeflateDecoder::new(packed), &mut bare, max, Coding::Deflate).await {
+    match read_all(&mut DeflateDecoder::new(packed), &mut bare, max, Coding::Deflate).await {
         End::Broken(_) => (plain, end),
         end => (bare, end),
     }
 }
 
-/// Reads `decoder` to its end, or until there are `max` bytes.
-async fn pour(decoder: &mut impl Read, plain: &mut Vec<u8>, max: usize, coding: Coding) -> End {
+/// Reads `decoder` to its end or to `max` bytes.
+async fn read_all(decoder: &mut impl Read, plain: &mut Vec<u8>, max: usize, coding: Coding) -> End {
     loop {
         let before = plain.len();
         let room = PIECE.min((max - before).saturating_add(1));
@@ -278,17 +275,17 @@ mod tests {
             (&["identity, gzip", "none"], &[Gzip]),
             (&["\"gzip\"; q=1"], &[Gzip]),
         ] {
-            let packing = Packing { codings: codings.to_vec(), ..Packing::default() };
-            assert_eq!(Packing::of(&headers(values)), packing, "{values:?}");
+            let expected = ContentCodings { known: codings.to_vec(), ..ContentCodings::default() };
+            assert_eq!(ContentCodings::of(&headers(values)), expected, "{values:?}");
         }
         for (values, name) in
             [(&["br"][..], "br"), (&["gzip, zstd"], "zstd"), (&["gzip", "gzip,gzip,gzip,gzip"], "more than 4 codings")]
         {
-            assert_eq!(Packing::of(&headers(values)).not_read.as_deref(), Some(name), "{values:?}");
+            assert_eq!(ContentCodings::of(&headers(values)).unsupported.as_deref(), Some(name), "{values:?}");
         }
         for (value, codings) in [("utf-8", &[][..]), ("aws-chunked,gzip", &[Gzip]), ("gzip, aws-chunked", &[Gzip])] {
-            let Packing { codings: known, not_read, unknown } = Packing::of(&headers(&[value]));
-            assert_eq!((known.as_slice(), not_read), (codings, None), "{value}");
+            let ContentCodings { known, unsupported, unknown } = ContentCodings::of(&headers(&[value]));
+            assert_eq!((known.as_slice(), unsupported), (codings, None), "{value}");
             let name = if value == "utf-8" { value } else { "aws-chunked" };
             assert_eq!(unknown, Some(format!("Content-Encoding: {name}")));
         }
@@ -305,8 +302,8 @@ mod tests {
         ] {
             let headers =
                 [(TRANSFER_ENCODING, transfer.parse().unwrap()), (CONTENT_ENCODING, content.parse().unwrap())];
-            let packing = Packing::of(&headers.into_iter().collect());
-            assert_eq!((packing.codings.as_slice(), packing.unknown.as_deref()), (codings, unknown), "{transfer}");
+            let found = ContentCodings::of(&headers.into_iter().collect());
+            assert_eq!((found.known.as_slice(), found.unknown.as_deref()), (codings, unknown), "{transfer}");
         }
     }
 
@@ -334,8 +331,8 @@ mod tests {
         assert_eq!(unpacked(b"", &[Gzip, Deflate]), (Vec::new(), End::Whole));
     }
 
-    /// curl and browsers refuse a text under "deflate", Chrome shows one under "gzip"; what is expected of a text can be
-    /// judged in both cases, and not only where its first letters do not look packed.
+    /// curl and browsers refuse a text under "deflate", Chrome shows one under "gzip"; both can be judged, even if the first
+    /// letters look coded.
     #[test]
     fn a_text_is_taken_as_it_is_whatever_it_begins_with() {
         let texts = [

@@ -1,7 +1,7 @@
-//! How a body begins, as a text that may be shown: unpacked, decoded and clean, with `***` for known secrets.
+//! The beginning of a body as text that can be shown: decoded and clean, with `***` for known secrets.
 //!
-//! A body that cannot be read as text (packed in a way that webmon does not read, or with zero bytes in it) has no such
-//! text. Limit: the first 4 KiB are looked at, packed and unpacked, so this is done at once wherever it is wanted.
+//! A body that cannot be read as text (an unsupported coding, zero bytes) has none. Cost: only the first 4 KiB are read, coded and
+//! decoded, so this runs on the network thread.
 
 use crate::model::KnownSecrets;
 use crate::model::text::clean;
@@ -11,33 +11,33 @@ use super::content_coding::unpack_up_to;
 use super::interrupt::at_once;
 use super::received::BodyRead;
 
-/// Bytes of a body that are looked at for its first text, packed or not.
-const LOOKED_AT: usize = 4 << 10;
+/// Bytes of a body that are read.
+const READ_MAX: usize = 4 << 10;
 
-/// A copy of `body` with as much of it as [`of_body`] looks at.
+/// A copy of `body` with as much of it as [`of_body`] reads.
 pub(crate) fn beginning(body: &BodyRead) -> BodyRead {
-    // One byte more says that there is more.
-    let kept = body.kept[..body.kept.len().min(LOOKED_AT + 1)].to_vec();
-    BodyRead { kept, packing: body.packing.clone(), charset: body.charset.clone(), ..BodyRead::default() }
+    // One more byte tells that there is more.
+    let kept = body.kept[..body.kept.len().min(READ_MAX + 1)].to_vec();
+    BodyRead { kept, codings: body.codings.clone(), charset: body.charset.clone(), ..BodyRead::default() }
 }
 
-/// The first text of `body`, at most `max` bytes.
+/// The beginning of `body`, at most `max` bytes.
 pub(crate) fn of_body(body: &BodyRead, secrets: &KnownSecrets, max: usize) -> Option<String> {
-    let head = &body.kept[..body.kept.len().min(LOOKED_AT)];
+    let head = &body.kept[..body.kept.len().min(READ_MAX)];
     let charset = body.charset.as_deref();
-    if body.packing.not_read.is_some() {
+    if body.codings.unsupported.is_some() {
         return None;
     }
-    if body.packing.is_none() {
+    if body.codings.is_none() {
         return of_plain(&body.kept, charset, secrets, max);
     }
-    let plain = at_once(unpack_up_to(head.to_vec(), &body.packing.codings, LOOKED_AT + 1)).bytes;
+    let plain = at_once(unpack_up_to(head.to_vec(), &body.codings.known, READ_MAX + 1)).bytes;
     of_plain(&plain, charset, secrets, max)
 }
 
-/// The first text of `plain`, whose header names `charset`, at most `max` bytes: clean lines with a line feed between two.
+/// The beginning of `plain`, whose header names `charset`, at most `max` bytes: clean lines, separated by line feeds.
 pub(crate) fn of_plain(plain: &[u8], charset: Option<&str>, secrets: &KnownSecrets, max: usize) -> Option<String> {
-    let head = &plain[..plain.len().min(LOOKED_AT)];
+    let head = &plain[..plain.len().min(READ_MAX)];
     let mut text = match Charset::of(head, charset) {
         Charset::Of(encoding, mark) => at_once(decode(&head[mark..], encoding, true)).0,
         Charset::AsItIs(mark) => lossy(&head[mark..]),
@@ -49,7 +49,7 @@ pub(crate) fn of_plain(plain: &[u8], charset: Option<&str>, secrets: &KnownSecre
     if head.len() < plain.len() {
         text.push('…');
     }
-    // A secret may be cut by the bound, or hold a line feed, so it is looked for before either matters.
+    // A secret may cross the bound or contain a line feed, so it is hidden before either matters.
     let lines: Vec<String> = secrets.hidden_in(&text).lines().map(|line| clean(&line.replace('\t', " "))).collect();
     let mut text = lines.join("\n");
     if text.len() > max {
@@ -59,7 +59,7 @@ pub(crate) fn of_plain(plain: &[u8], charset: Option<&str>, secrets: &KnownSecre
     Some(text)
 }
 
-/// `text` without what belongs to no character; half a one at its end is left away.
+/// `text` with replacement characters; an incomplete character at its end is dropped.
 fn lossy(text: &[u8]) -> String {
     let whole = match std::str::from_utf8(text) {
         Err(error) if error.error_len().is_none() => &text[..error.valid_up_to()],
@@ -72,7 +72,7 @@ fn lossy(text: &[u8]) -> String {
 mod tests {
     use super::*;
     use crate::model::text::is_harmful;
-    use crate::probe::body::content_coding::{Coding, Packing};
+    use crate::probe::body::content_coding::{Coding, ContentCodings};
 
     fn of(plain: &[u8], charset: Option<&str>, max: usize) -> Option<String> {
         of_plain(plain, charset, &KnownSecrets::new(["hunter2-long"]), max)
@@ -96,9 +96,9 @@ mod tests {
 
     #[test]
     fn no_part_of_a_known_secret_is_left_at_the_cut() {
-        for before in [0, 500, 505, LOOKED_AT - 8, LOOKED_AT - 20] {
+        for before in [0, 500, 505, READ_MAX - 8, READ_MAX - 20] {
             let body = format!("{}hunter2-long and more{}", "x".repeat(before), "y".repeat(9_000));
-            for max in [20, 512, LOOKED_AT] {
+            for max in [20, 512, READ_MAX] {
                 let shown = of(body.as_bytes(), None, max).unwrap();
                 assert!(!shown.contains("hunter"), "{before} {max}");
             }
@@ -114,21 +114,21 @@ mod tests {
             gzip.finish().unwrap()
         };
         let kept = packed(&packed(&vec![b'x'; 16 << 20]));
-        let packing = Packing { codings: vec![Coding::Gzip; 2], ..Packing::default() };
-        let unpacked = at_once(unpack_up_to(kept.clone(), &packing.codings, LOOKED_AT + 1)).bytes;
-        assert_eq!(unpacked.len(), LOOKED_AT + 1);
-        let body = beginning(&BodyRead { kept, packing, ..BodyRead::default() });
-        let shown = of_body(&body, &KnownSecrets::default(), LOOKED_AT * 2).unwrap();
-        assert_eq!(shown, format!("{}…", "x".repeat(LOOKED_AT)));
+        let codings = ContentCodings { known: vec![Coding::Gzip; 2], ..ContentCodings::default() };
+        let unpacked = at_once(unpack_up_to(kept.clone(), &codings.known, READ_MAX + 1)).bytes;
+        assert_eq!(unpacked.len(), READ_MAX + 1);
+        let body = beginning(&BodyRead { kept, codings, ..BodyRead::default() });
+        let shown = of_body(&body, &KnownSecrets::default(), READ_MAX * 2).unwrap();
+        assert_eq!(shown, format!("{}…", "x".repeat(READ_MAX)));
     }
 
     #[test]
     fn the_beginning_shows_what_the_whole_body_shows() {
-        for length in [10, LOOKED_AT, LOOKED_AT + 1, 3 * LOOKED_AT] {
+        for length in [10, READ_MAX, READ_MAX + 1, 3 * READ_MAX] {
             let body = BodyRead { kept: vec![b'x'; length], ..BodyRead::default() };
-            let shown = |body| of_body(body, &KnownSecrets::default(), 2 * LOOKED_AT);
+            let shown = |body| of_body(body, &KnownSecrets::default(), 2 * READ_MAX);
             let head = beginning(&body);
-            assert!(head.kept.len() <= LOOKED_AT + 1);
+            assert!(head.kept.len() <= READ_MAX + 1);
             assert_eq!(shown(&head), shown(&body), "{length}");
         }
     }
@@ -139,12 +139,12 @@ mod tests {
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(b"<h1>closed</h1>").unwrap();
         let kept = gzip.finish().unwrap();
-        let body = |packing| BodyRead { kept: kept.clone(), packing, ..BodyRead::default() };
-        let shown = |packing| of_body(&body(packing), &KnownSecrets::default(), 60);
+        let body = |codings| BodyRead { kept: kept.clone(), codings, ..BodyRead::default() };
+        let shown = |codings| of_body(&body(codings), &KnownSecrets::default(), 60);
         assert_eq!(
-            shown(Packing { codings: vec![Coding::Gzip], ..Packing::default() }).as_deref(),
+            shown(ContentCodings { known: vec![Coding::Gzip], ..ContentCodings::default() }).as_deref(),
             Some("<h1>closed</h1>")
         );
-        assert_eq!(shown(Packing { not_read: Some("br".to_owned()), ..Packing::default() }), None);
+        assert_eq!(shown(ContentCodings { unsupported: Some("br".to_owned()), ..ContentCodings::default() }), None);
     }
 }

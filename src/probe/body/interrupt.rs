@@ -1,13 +1,13 @@
-//! Places at which work of our own may be interrupted.
+//! Pauses at which webmon's own work on a body may be interrupted.
 //!
-//! What looks at a body is written as a future that pauses every few milliseconds: [`super::worker`] then lets another one
-//! go on, or ends it. Work that is known to be short runs through on the network thread.
+//! Such work is a future that pauses every few milliseconds, so that [`super::worker`] can let another one run, or end it. Short
+//! work runs through on the network thread.
 
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-/// Lets others go on, once.
+/// Lets other work run, once.
 pub(crate) async fn pause() {
     let mut paused = false;
     poll_fn(|cx| {
@@ -20,7 +20,7 @@ pub(crate) async fn pause() {
     .await;
 }
 
-/// Does all of `work` now; it waits for nothing but [`pause`].
+/// Does all of `work` now; it must await nothing but [`pause`].
 pub(crate) fn at_once<T>(work: impl Future<Output = T>) -> T {
     let mut work = pin!(work);
     loop {

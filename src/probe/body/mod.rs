@@ -1,4 +1,4 @@
-//! The body of an answer: unpacked, decoded, searched, and shown in part.
+//! The body of an answer: decoded, searched, quoted.
 
 pub(crate) mod charset;
 pub(crate) mod content_coding;

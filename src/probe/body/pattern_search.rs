@@ -1,12 +1,12 @@
-//! A search for a pattern that can be interrupted after every few thousand bytes, and taken up again.
+//! Searches for a pattern in steps of a few thousand bytes.
 //!
-//! The `regex` crate takes time linear in the text, but in one go, and the constant is large: 16 MiB of `o` and `k` against
-//! `ok.{0,160}done` take it 15 s. This walks the same automaton step by step: as a DFA that is built as it goes, and
-//! where that needs a new state for nearly every byte, or meets what it cannot decide (`\b` beside a character outside of
-//! ASCII), once more from the beginning as a set of states of the NFA.
+//! The `regex` crate takes time linear in the text, but in one go and with a large constant: 16 MiB of `o` and `k` against
+//! `ok.{0,160}done` take 15 s. This walks the same automaton step by step: as a DFA that is built on the way; where that needs a
+//! new state for nearly every byte, or cannot decide (`\b` beside a character outside ASCII), again from the beginning as a set
+//! of states of the NFA.
 //!
-//! Invariants: the answer is that of `Regex::is_match`; a match that is found before the end of the text is known stays one,
-//! whatever follows. Limits: a step is 512 Ki times one state and one byte, a few milliseconds at worst; 1 MiB for the DFA.
+//! Invariants: the answer is that of `Regex::is_match`; a match that is found before the end of the text is known stays one.
+//! Cost: a step takes 512 Ki bytes times states, a few milliseconds at worst. Bounds: 1 MiB for the DFA.
 
 use std::sync::Arc;
 
@@ -19,27 +19,26 @@ use regex_automata::util::syntax;
 
 use super::interrupt::pause;
 
-/// States times bytes that are looked at in one step.
+/// States times bytes per step.
 const STEP: usize = 512 << 10;
-/// The DFA gives up for good when a state serves fewer bytes than this.
+/// The DFA gives up when a state serves fewer bytes than this.
 const BYTES_PER_STATE: usize = 10;
-/// Memory of the DFA.
+/// Memory of the DFA, bytes.
 const CACHE: usize = 1 << 20;
-/// How often the DFA hears how far it is; it wants to know when it runs out of memory.
+/// How often the DFA is told its position, which it needs when it runs out of memory.
 const PROGRESS: usize = 1 << 10;
 
-/// A pattern, ready to be looked for.
 pub(crate) struct Pattern {
     nfa: NFA,
-    /// None where the NFA is too large for one.
+    /// None if the NFA is too large for one.
     dfa: Option<DFA>,
 }
 
 impl Pattern {
-    /// The pattern `text`, by the rules of `regex::bytes::Regex`.
+    /// Compiles `text` by the rules of `regex::bytes::Regex`.
     ///
     /// # Errors
-    /// It is none, or needs too much memory.
+    /// It is no pattern, or needs too much memory.
     pub(crate) fn new(text: &str) -> Result<Self, Box<BuildError>> {
         let nfa = Compiler::new()
             .syntax(syntax::Config::new().utf8(false))
@@ -55,16 +54,16 @@ impl Pattern {
         Ok(Self { nfa, dfa })
     }
 
-    /// What a byte of text may cost.
+    /// The cost of a byte of text.
     pub(crate) fn states(&self) -> usize {
         self.nfa.states().len()
     }
 
     /// Whether the pattern is in `text`; pauses after each step.
     pub(crate) async fn is_in(self: &Arc<Self>, text: &[u8]) -> bool {
-        let mut scan = Scan::new(Arc::clone(self));
+        let mut search = PatternSearch::new(Arc::clone(self));
         loop {
-            if let Some(found) = scan.step(text, true) {
+            if let Some(found) = search.step(text, true) {
                 return found;
             }
             pause().await;
@@ -72,69 +71,71 @@ impl Pattern {
     }
 }
 
-/// A search under way.
-pub(crate) struct Scan {
+/// A running search.
+pub(crate) struct PatternSearch {
     pattern: Arc<Pattern>,
-    by: By,
+    engine: SearchEngine,
     at: usize,
 }
 
-enum By {
+enum SearchEngine {
     Dfa(Box<Cache>, LazyStateID),
-    Nfa(Box<Sets>),
-    /// Whatever follows does not matter any more.
+    Nfa(Box<NfaStates>),
+    /// The rest of the text does not matter.
     Decided(bool),
 }
 
-/// How a part of a search ended.
+/// How a step ended.
 enum SearchEnd {
     Decided(bool),
     Undecided,
     GaveUp,
 }
 
-impl Scan {
-    /// A search of a text of which nothing is known yet.
+impl PatternSearch {
     pub(crate) fn new(pattern: Arc<Pattern>) -> Self {
-        let by = Self::with_dfa(&pattern).unwrap_or_else(|| By::Nfa(Box::new(Sets::new(&pattern.nfa))));
-        Self { pattern, by, at: 0 }
+        let engine =
+            Self::with_dfa(&pattern).unwrap_or_else(|| SearchEngine::Nfa(Box::new(NfaStates::new(&pattern.nfa))));
+        Self { pattern, engine, at: 0 }
     }
 
-    fn with_dfa(pattern: &Pattern) -> Option<By> {
+    fn with_dfa(pattern: &Pattern) -> Option<SearchEngine> {
         let dfa = pattern.dfa.as_ref()?;
         let mut cache = Box::new(dfa.create_cache());
         let state = dfa.start_state_forward(&mut cache, &Input::new("")).ok()?;
-        Some(By::Dfa(cache, state))
+        Some(SearchEngine::Dfa(cache, state))
     }
 
-    /// Bytes that were looked at.
+    /// Bytes that were searched.
     pub(crate) const fn at(&self) -> usize {
         self.at
     }
 
-    /// What that took, in bytes times states.
+    /// The work so far, in bytes times states.
     pub(crate) fn cost(&self) -> usize {
         self.at.saturating_mul(self.pattern.states())
     }
 
-    /// Looks at some more of `text`, which begins with all it was given before; `ends` says that nothing follows. None: not
-    /// decided yet, for want of time or of text.
+    /// Searches some more of `text`, which begins with the text of the step before; `ends` if nothing follows. None if not
+    /// decided yet, for lack of time or of text.
     pub(crate) fn step(&mut self, text: &[u8], ends: bool) -> Option<bool> {
         let until = text.len().min(self.at + (STEP / self.pattern.states().max(1)).max(64));
-        let part = match (&mut self.by, &self.pattern.dfa) {
-            (By::Decided(found), _) => return Some(*found),
-            (By::Dfa(cache, state), Some(dfa)) => walk(dfa, (cache, state), (&mut self.at, until), text, ends),
-            (By::Dfa(..), None) => SearchEnd::GaveUp,
-            (By::Nfa(sets), _) => sets.walk(&self.pattern.nfa, (&mut self.at, until), text, ends),
+        let part = match (&mut self.engine, &self.pattern.dfa) {
+            (SearchEngine::Decided(found), _) => return Some(*found),
+            (SearchEngine::Dfa(cache, state), Some(dfa)) => {
+                walk(dfa, (cache, state), (&mut self.at, until), text, ends)
+            }
+            (SearchEngine::Dfa(..), None) => SearchEnd::GaveUp,
+            (SearchEngine::Nfa(sets), _) => sets.walk(&self.pattern.nfa, (&mut self.at, until), text, ends),
         };
         match part {
             SearchEnd::Decided(found) => {
-                self.by = By::Decided(found);
+                self.engine = SearchEngine::Decided(found);
                 Some(found)
             }
             SearchEnd::Undecided => None,
             SearchEnd::GaveUp => {
-                (self.by, self.at) = (By::Nfa(Box::new(Sets::new(&self.pattern.nfa))), 0);
+                (self.engine, self.at) = (SearchEngine::Nfa(Box::new(NfaStates::new(&self.pattern.nfa))), 0);
                 None
             }
         }
@@ -155,7 +156,7 @@ fn walk(
         while *at < piece {
             let Ok(next) = dfa.next_state(cache, *state, text[*at]) else { return SearchEnd::GaveUp };
             (*state, *at) = (next, *at + 1);
-            // The DFA is one byte behind, so a match has looked at what follows it.
+            // The DFA is one byte late, so a match includes a look at the next byte.
             if next.is_tagged() {
                 match next {
                     next if next.is_match() => return SearchEnd::Decided(true),
@@ -174,15 +175,15 @@ fn walk(
 }
 
 /// The states that the NFA may be in.
-struct Sets {
-    /// Reached by the last byte.
+struct NfaStates {
+    /// After the last byte.
     reached: StateSet,
-    /// Those, and what they lead to without a byte.
+    /// These, and those that they lead to without a byte.
     closed: StateSet,
     stack: Vec<StateID>,
 }
 
-impl Sets {
+impl NfaStates {
     fn new(nfa: &NFA) -> Self {
         let mut reached = StateSet::new(nfa.states().len());
         reached.insert(nfa.start_unanchored());
@@ -214,7 +215,7 @@ impl Sets {
         if ends && *at == text.len() { SearchEnd::Decided(self.close(nfa, text, *at)) } else { SearchEnd::Undecided }
     }
 
-    /// Follows what needs no byte; whether that leads to a match.
+    /// Follows the transitions without a byte; returns whether they lead to a match.
     fn close(&mut self, nfa: &NFA, text: &[u8], at: usize) -> bool {
         self.closed.clear();
         for &state in &self.reached.members {
@@ -240,33 +241,27 @@ impl Sets {
     }
 }
 
-/// A set of states that is emptied in no time.
+/// A set of states. Clearing it costs as much as filling it did.
 struct StateSet {
     members: Vec<StateID>,
-    /// For each state, the round in which it was last put in.
-    seen: Vec<u32>,
-    round: u32,
+    contains: Vec<bool>,
 }
 
 impl StateSet {
     fn new(states: usize) -> Self {
-        Self { members: Vec::new(), seen: vec![0; states], round: 1 }
+        Self { members: Vec::new(), contains: vec![false; states] }
     }
 
     fn clear(&mut self) {
-        self.members.clear();
-        self.round = self.round.checked_add(1).unwrap_or_else(|| {
-            self.seen.fill(0);
-            1
-        });
+        for state in self.members.drain(..) {
+            self.contains[state.as_usize()] = false;
+        }
     }
 
     /// Whether it is new.
     fn insert(&mut self, state: StateID) -> bool {
-        let seen = &mut self.seen[state.as_usize()];
-        let is_new = *seen != self.round;
+        let is_new = !std::mem::replace(&mut self.contains[state.as_usize()], true);
         if is_new {
-            *seen = self.round;
             self.members.push(state);
         }
         is_new
@@ -280,7 +275,7 @@ mod tests {
 
     use super::*;
 
-    /// With the DFA, and as it goes on without one.
+    /// With the DFA, and without.
     fn both(pattern: &str) -> [Arc<Pattern>; 2] {
         let [mut with, mut without] = [pattern; 2].map(|pattern| Pattern::new(pattern).unwrap());
         assert!(with.dfa.is_some(), "{pattern}");
@@ -290,7 +285,7 @@ mod tests {
     }
 
     fn found(pattern: &Arc<Pattern>, text: &[u8]) -> bool {
-        let mut scan = Scan::new(Arc::clone(pattern));
+        let mut scan = PatternSearch::new(Arc::clone(pattern));
         std::iter::repeat_with(|| scan.step(text, true)).find_map(|found| found).unwrap()
     }
 
@@ -362,8 +357,9 @@ mod tests {
             b"ok"[random as usize % 2]
         };
         let mut text: Vec<u8> = std::iter::repeat_with(&mut next).take(100_000).collect();
-        let mut scan = Scan::new(Arc::clone(&pattern));
-        let mut steps = std::iter::repeat_with(|| (scan.step(&text, false), matches!(scan.by, By::Nfa(_))));
+        let mut scan = PatternSearch::new(Arc::clone(&pattern));
+        let mut steps =
+            std::iter::repeat_with(|| (scan.step(&text, false), matches!(scan.engine, SearchEngine::Nfa(_))));
         assert!(steps.by_ref().take(1_000).any(|(found, by_sets)| found.is_none() && by_sets));
         assert!(!found(&pattern, &text));
         text.extend_from_slice(b"done");
@@ -373,13 +369,13 @@ mod tests {
     #[test]
     fn one_step_is_a_bounded_part_of_the_text() {
         let pattern = Arc::new(Pattern::new(r"\w{40}!").unwrap());
-        let mut scan = Scan::new(Arc::clone(&pattern));
+        let mut scan = PatternSearch::new(Arc::clone(&pattern));
         assert_eq!(scan.step(&vec![b'a'; 1 << 20], true), None);
         assert!(scan.at * pattern.states() <= STEP.max(64 * pattern.states()), "{}", scan.at);
     }
 
     proptest! {
-        /// Piece by piece: what is found early is there, and what is there is found at the end.
+        /// Piece by piece: an early match is one, and every match is found at the end.
         #[test]
         fn a_match_is_found_once_nothing_can_undo_it(
             which in 0..PATTERNS.len(), text in "[ok \n\r7]{0,24}", more in "[ok \n]{0,4}", cut in 0usize..24,
@@ -388,7 +384,7 @@ mod tests {
             let cut = cut.min(text.len());
             let whole = [text.as_bytes(), more.as_bytes()].concat();
             for pattern in both(PATTERNS[which]) {
-                let mut scan = Scan::new(pattern);
+                let mut scan = PatternSearch::new(pattern);
                 let early = scan.step(&whole[..cut], false);
                 if early.is_some() {
                     prop_assert_eq!(early, Some(regex.is_match(&whole)));

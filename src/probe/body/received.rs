@@ -1,24 +1,22 @@
-//! A body as it was read: its bytes, and what its head said of them.
+//! A body as it was read.
 
 use std::time::Instant;
 
-use crate::probe::body::content_coding::Packing;
+use super::content_coding::ContentCodings;
 
-/// How much of a body came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct BodyRead {
-    /// Bytes, at most `max_body`.
+    /// Bytes that arrived, at most `max_body`.
     pub(crate) bytes: u64,
-    /// There was more than `max_body`, or than is read of a body in tiny pieces.
-    pub(crate) capped: bool,
-    /// The bytes, where they were wanted.
+    /// There was more than `max_body`, or the body came in too many tiny pieces.
+    pub(crate) is_capped: bool,
+    /// The bytes, if an expectation needs them.
     pub(crate) kept: Vec<u8>,
-    /// How those are packed.
-    pub(crate) packing: Packing,
-    /// The type that the server names.
+    pub(crate) codings: ContentCodings,
+    /// The media type that the server names.
     pub(crate) kind: Option<String>,
     /// The charset that the server names.
     pub(crate) charset: Option<String>,
-    /// Since when nothing that follows can change the judgement; not read any further then.
+    /// Since when nothing that follows can change the verdict; the body is read no further.
     pub(crate) decided: Option<Instant>,
 }

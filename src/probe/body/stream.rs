@@ -1,61 +1,56 @@
-//! Bodies that may not end: streams of events, and whatever is sent without a length for as long as a client listens.
+//! Judges bodies that may not end: event streams, and bodies without a length.
 //!
-//! What is meant to be endless (`text/event-stream`, `multipart/x-mixed-replace`) is read until every expectation is met
-//! and nothing that follows can change that: a text that was found, a match that needs no end. Anything else
-//! without a length is a page until its time is up, with the figures of one; if it met every expectation by then, it is a
-//! stream as well. Either way the transfer ends with the deciding byte, and the connection serves no other check. A body that
-//! says how long it is has to come whole, and so has one that breaks off.
+//! What is meant to be endless (`text/event-stream`, `multipart/x-mixed-replace`) is read until every expectation is met for
+//! certain: a text was found, a match needs no end. Any other body without a length is a page until its time is up; if it met
+//! every expectation by then, it is a stream. In both cases the transfer ends with the deciding byte, and the connection is not
+//! reused. A body with a length must arrive whole, and one that breaks off is a failure.
 //!
-//! What is packed, or written in another charset, is read anew with each piece that comes, and so only a beginning of it is
-//! looked at before its time is up. Limits: on the network thread 4 Mi of bytes times states of the pattern, some ms at
-//! worst, and 1 MiB unpacked at once; the rest waits for the end of the time.
+//! Coded or non-UTF-8 bodies are read anew with each piece, so only their beginning is read before the time is up.
+//! Bounds: on the network thread 4 Mi bytes times states of the pattern, some ms at worst, and 1 MiB decoded at once.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use hyper::header::HeaderMap;
-
-use crate::model::{BODY_KEPT_MAX, Cause, Expect, Site, Status};
-use crate::probe::HttpProber;
+use crate::model::{BODY_KEPT_MAX, Cause, Expect, Status};
 use crate::probe::failure::Failure;
 
-use super::charset::{self, Charset, decode};
+use super::charset::{Charset, decode};
 use super::content_coding::{Coding, End, unpack_up_to};
 use super::interrupt::{at_once, pause};
 use super::matcher::Patterns;
-use super::pattern_search::Scan;
+use super::pattern_search::PatternSearch;
 use super::received::BodyRead;
-use super::text_search::{Sighting, Sought};
-use super::worker::JobResult;
+use super::text_search::{TextFound, TextSearch};
+use super::worker::{JobResult, Workers};
 
-/// Types of bodies that have no end.
+/// Media types without an end.
 const ENDLESS: [&str; 2] = ["text/event-stream", "multipart/x-mixed-replace"];
-/// Bytes times states that are looked at on the network thread.
+/// Bytes times states that are searched on the network thread.
 const WORK: usize = 4 << 20;
-/// Bytes that are unpacked on the network thread.
-const UNPACKED: usize = 1 << 20;
-/// What it takes to begin to read anew, as if it were bytes.
+/// Bytes that are decoded on the network thread.
+const DECODED_MAX: usize = 1 << 20;
+/// The cost of reading anew, in bytes.
 const BEGINNING: usize = 4 << 10;
-/// Moments of arrival that are kept.
 const ARRIVALS_MAX: usize = 1_024;
 
-/// A body without a length, while it comes.
+/// The status of an answer and its reason phrase.
+pub(crate) type StatusLine = (Status, Cow<'static, str>);
+
+/// A body without a length while it arrives.
 pub(crate) struct Live {
-    /// The answer that it belongs to.
-    answered: (Status, Cow<'static, str>),
+    status_line: StatusLine,
     clock: fn() -> Instant,
-    /// How much there was, and when.
+    /// The length of the body, and since when.
     arrivals: Vec<(usize, Instant)>,
-    /// For what is endless: what is still to be found in what came as it is.
+    /// Of an endless body, as its bytes are.
     search: Option<Search>,
-    /// How it is read.
     reading: Reading,
     work: usize,
 }
 
-/// What is expected of a body, and how to come by its text.
+/// The expectations, and how to decode the body.
 #[derive(Clone)]
 struct Reading {
     codings: Vec<Coding>,
@@ -64,63 +59,64 @@ struct Reading {
     patterns: Arc<Patterns>,
 }
 
-/// What is still to be found.
+/// A search for what is expected.
 struct Search {
-    /// The text.
-    contains: Option<Sought>,
-    matches: Option<Scan>,
-    /// Bytes of the body that what was found so far takes.
+    /// None once found.
+    contains: Option<TextSearch>,
+    /// None once found.
+    matches: Option<PatternSearch>,
+    /// The end of what was found so far.
     decided_at: usize,
 }
 
-/// How a search goes on.
+/// How a search continues.
 #[derive(Debug, PartialEq, Eq)]
 enum Next {
     Decided,
-    /// There is more to look at.
-    Look,
-    /// There is nothing more to look at yet.
+    /// There is more to search.
+    Search,
+    /// Nothing more has arrived.
     Await,
 }
 
 impl Live {
-    /// A body of which `headers` have come, and nothing else yet.
+    /// Reads `body`, of which only the head has arrived.
     pub(crate) fn new(
-        answered: (Status, Cow<'static, str>),
-        headers: &HeaderMap,
+        status_line: StatusLine,
         body: &BodyRead,
-        prober: &HttpProber,
         expect: &Expect,
+        patterns: &Arc<Patterns>,
+        clock: fn() -> Instant,
     ) -> Result<Self, Failure> {
-        let is_endless = charset::kind(headers).is_some_and(|kind| ENDLESS.contains(&kind.as_str()));
-        let search = if is_endless { Some(Search::of(expect, &prober.patterns)?) } else { None };
-        let (codings, charset) = (body.packing.codings.clone(), body.charset.clone());
-        let reading = Reading { codings, charset, expect: expect.clone(), patterns: Arc::clone(&prober.patterns) };
-        Ok(Self { answered, clock: prober.clock, arrivals: Vec::new(), search, reading, work: WORK })
+        let is_endless = body.kind.as_deref().is_some_and(|kind| ENDLESS.contains(&kind));
+        let search = if is_endless { Some(Search::new(expect, patterns)?) } else { None };
+        let (codings, charset) = (body.codings.known.clone(), body.charset.clone());
+        let reading = Reading { codings, charset, expect: expect.clone(), patterns: Arc::clone(patterns) };
+        Ok(Self { status_line, clock, arrivals: Vec::new(), search, reading, work: WORK })
     }
 
-    /// More came: this is all of it. The moment at which it came if everything is decided with it.
-    pub(crate) fn came(&mut self, body: &[u8]) -> Option<Instant> {
+    /// Takes the whole `body` so far. Returns now if it decides the verdict.
+    pub(crate) fn received(&mut self, body: &[u8]) -> Option<Instant> {
         let now = (self.clock)();
         if self.arrivals.len() == ARRIVALS_MAX {
-            // The later one of two also holds for the earlier one.
-            let mut dropped = false;
+            // Of two arrivals the later one stands for both.
+            let mut is_dropped = false;
             self.arrivals.retain(|_| {
-                dropped = !dropped;
-                !dropped
+                is_dropped = !is_dropped;
+                !is_dropped
             });
         }
         self.arrivals.push((body.len(), now));
         let search = self.search.as_mut()?;
-        // What is packed says nothing.
-        let mut next = if self.reading.codings.is_empty() { Next::Look } else { Next::Await };
-        while next == Next::Look && self.work > 0 {
+        // Coded bytes say nothing.
+        let mut next = if self.reading.codings.is_empty() { Next::Search } else { Next::Await };
+        while next == Next::Search && self.work > 0 {
             let before = search.cost();
             next = search.step(body);
             self.work = self.work.saturating_sub(search.cost().abs_diff(before).max(1));
         }
-        if next == Next::Await && self.reading.has_text_of_its_own(body) && self.work > 0 {
-            let Ok((is_met, cost)) = at_once(self.reading.is_met(body, UNPACKED, self.work)) else { return None };
+        if next == Next::Await && self.reading.has_own_text(body) && self.work > 0 {
+            let Ok((is_met, cost)) = at_once(self.reading.is_met(body, DECODED_MAX, self.work)) else { return None };
             self.work = self.work.saturating_sub(cost);
             next = if is_met { Next::Decided } else { next };
         }
@@ -131,74 +127,73 @@ impl Live {
         (next == Next::Decided).then_some(now)
     }
 
-    /// Since when `body`, all that came in time, meets what `site` expects, if it does; and the answer it belongs to.
-    pub(crate) async fn decided(
+    /// Since when `body`, all that arrived in time, meets the expectations, if it does; and its status.
+    pub(crate) async fn decide(
         self,
-        prober: &HttpProber,
-        site: &Site,
+        workers: &Workers,
+        site: &Arc<str>,
         body: Vec<u8>,
-    ) -> Option<(Instant, (Status, Cow<'static, str>))> {
+    ) -> Option<(Instant, StatusLine)> {
         let decided_at = Arc::new(AtomicUsize::new(0));
-        let told = Arc::clone(&decided_at);
+        let result = Arc::clone(&decided_at);
         let (reading, ends) = (self.reading.clone(), self.arrivals.iter().map(|(bytes, _)| *bytes).collect::<Vec<_>>());
         let search = async move {
-            if reading.has_text_of_its_own(&body) {
-                return reading.search_all(&body, &ends, &told).await;
+            if reading.has_own_text(&body) {
+                return reading.search_all(&body, &ends, &result).await;
             }
-            search_all(Search::of(&reading.expect, &reading.patterns)?, &body, &told).await
+            search_all(Search::new(&reading.expect, &reading.patterns)?, &body, &result).await
         };
-        prober.aside.run(&site.name, search).await.ok()?;
+        workers.run(site, search).await.ok()?;
         let decided_at = decided_at.load(Ordering::Relaxed);
         let (_, at) = self.arrivals.iter().find(|(bytes, _)| *bytes >= decided_at)?;
-        Some((*at, self.answered))
+        Some((*at, self.status_line))
     }
 }
 
 impl Reading {
-    /// Whether the text of `body` is another than its bytes.
-    fn has_text_of_its_own(&self, body: &[u8]) -> bool {
+    /// Whether the text of `body` differs from its bytes.
+    fn has_own_text(&self, body: &[u8]) -> bool {
         !self.codings.is_empty()
             || !matches!(Charset::of(body, self.charset.as_deref()), Charset::AsItIs(0) | Charset::Unknown(_))
     }
 
-    /// Whether a body that begins with `body` meets what is expected, as far as `max` bytes of it and `work` can tell; and
-    /// what that took.
+    /// Whether a body that begins with `body` meets the expectations, as far as `max` decoded bytes and `work` can tell; and the
+    /// cost.
     async fn is_met(&self, body: &[u8], max: usize, work: usize) -> Result<(bool, usize), Failure> {
-        let (unpacked, mut cost);
+        let (decoded, mut cost);
         let plain = if self.codings.is_empty() {
             cost = BEGINNING;
             body
         } else {
-            unpacked = unpack_up_to(body.to_vec(), &self.codings, max).await;
-            cost = BEGINNING + unpacked.bytes.len();
-            if let End::Broken(_) = unpacked.end {
+            decoded = unpack_up_to(body.to_vec(), &self.codings, max).await;
+            cost = BEGINNING + decoded.bytes.len();
+            if let End::Broken(_) = decoded.end {
                 return Ok((false, cost));
             }
-            &unpacked.bytes
+            &decoded.bytes
         };
-        let mut search = Search::of(&self.expect, &self.patterns)?;
+        let mut search = Search::new(&self.expect, &self.patterns)?;
         if search.finish(plain, work, &mut cost).await {
             return Ok((true, cost));
         }
-        let decoded;
+        let utf8;
         let text = match Charset::of(plain, self.charset.as_deref()) {
             Charset::AsItIs(0) | Charset::Unknown(_) => return Ok((false, cost)),
             Charset::AsItIs(mark) => &plain[mark..],
             Charset::Of(encoding, mark) => {
-                decoded = decode(&plain[mark..], encoding, true).await.0;
-                decoded.as_bytes()
+                utf8 = decode(&plain[mark..], encoding, true).await.0;
+                utf8.as_bytes()
             }
         };
         cost += text.len();
-        let mut rest = Search::of(&self.expect, &self.patterns)?;
+        let mut rest = Search::new(&self.expect, &self.patterns)?;
         rest.contains = rest.contains.filter(|_| search.contains.is_some());
         rest.matches = rest.matches.filter(|_| search.matches.is_some());
         let is_met = rest.finish(text, work, &mut cost).await;
         Ok((is_met, cost))
     }
 
-    /// Which of the beginnings of `body` that end at `ends` is the first that meets what is expected: what one meets, any
-    /// that is longer does as well.
+    /// Finds the shortest of the beginnings of `body` that end at `ends` which meets the expectations; longer ones do as well.
     async fn search_all(&self, body: &[u8], ends: &[usize], decided_at: &AtomicUsize) -> JobResult {
         let max = usize::try_from(BODY_KEPT_MAX).unwrap_or(usize::MAX);
         let (mut first, mut last) = (0, ends.len().saturating_sub(1));
@@ -227,60 +222,60 @@ async fn search_all(mut search: Search, body: &[u8], decided_at: &AtomicUsize) -
                 return Ok(());
             }
             Next::Await => return Err(Failure::new(Cause::Body, "not decided")),
-            Next::Look => pause().await,
+            Next::Search => pause().await,
         }
     }
 }
 
 impl Search {
-    fn of(expect: &Expect, patterns: &Patterns) -> Result<Self, Failure> {
-        let contains = expect.body_contains.as_ref().map(|part| Sought::new(part.what.as_bytes()));
+    fn new(expect: &Expect, patterns: &Patterns) -> Result<Self, Failure> {
+        let contains = expect.body_contains.as_ref().map(|part| TextSearch::new(part.what.as_bytes()));
         let matches = match &expect.body_regex {
-            Some(regex) => Some(Scan::new(patterns.of(&regex.what)?)),
+            Some(regex) => Some(PatternSearch::new(patterns.get(&regex.what)?)),
             None => None,
         };
         Ok(Self { contains, matches, decided_at: 0 })
     }
 
-    /// Whether `body` has everything, as far as `work` can tell; adds to `cost`.
+    /// Whether `body` meets everything, as far as `work` can tell; adds to `cost`.
     async fn finish(&mut self, body: &[u8], work: usize, cost: &mut usize) -> bool {
         loop {
             let before = self.cost();
             let next = self.step(body);
             *cost = cost.saturating_add(self.cost().abs_diff(before).max(1));
-            if next != Next::Look || *cost > work {
+            if next != Next::Search || *cost > work {
                 return next == Next::Decided;
             }
             pause().await;
         }
     }
 
-    /// What has been done, in bytes times states.
+    /// The work so far, in bytes times states.
     fn cost(&self) -> usize {
-        self.matches.as_ref().map_or(0, Scan::cost)
+        self.matches.as_ref().map_or(0, PatternSearch::cost)
     }
 
-    /// Looks at some more of `body`, which begins with all it was given before.
+    /// Searches some more of `body`, which begins with the body of the step before.
     fn step(&mut self, body: &[u8]) -> Next {
         let mut next = Next::Await;
-        match self.contains.as_mut().map(|sought| sought.step(body)) {
-            Some(Sighting::EndsAt(end)) => {
+        match self.contains.as_mut().map(|search| search.step(body)) {
+            Some(TextFound::EndsAt(end)) => {
                 self.decided_at = self.decided_at.max(end);
                 self.contains = None;
             }
-            Some(Sighting::GoesOn) => next = Next::Look,
-            Some(Sighting::Missing) | None => {}
+            Some(TextFound::More) => next = Next::Search,
+            Some(TextFound::Missing) | None => {}
         }
-        if let Some(scan) = &mut self.matches {
-            // What stands after a match may be asked about, and half a character says nothing.
+        if let Some(search) = &mut self.matches {
+            // The text after a match may matter, and an incomplete character says nothing.
             let whole = whole_characters(body);
-            match scan.step(whole, false) {
+            match search.step(whole, false) {
                 Some(true) => {
-                    self.decided_at = self.decided_at.max(scan.at());
+                    self.decided_at = self.decided_at.max(search.at());
                     self.matches = None;
                 }
                 Some(false) => return Next::Await,
-                None if scan.at() < whole.len() => next = Next::Look,
+                None if search.at() < whole.len() => next = Next::Search,
                 None => {}
             }
         }
@@ -288,7 +283,7 @@ impl Search {
     }
 }
 
-/// `text` without a character at its end of which there may be more.
+/// `text` without an incomplete character at its end.
 fn whole_characters(text: &[u8]) -> &[u8] {
     for back in 1..=text.len().min(3) {
         let first = text[text.len() - back];
@@ -314,17 +309,17 @@ mod tests {
     fn search(contains: Option<&str>, pattern: Option<&str>) -> Search {
         let body_contains = contains.map(|what| Expected { what: what.to_owned(), shown: String::new() });
         let body_regex = pattern.map(|what| Expected { what: Regex::new(what).unwrap(), shown: String::new() });
-        Search::of(&Expect { body_contains, body_regex, ..Expect::default() }, &Patterns::default()).unwrap()
+        Search::new(&Expect { body_contains, body_regex, ..Expect::default() }, &Patterns::default()).unwrap()
     }
 
-    /// After how many bytes, given one by one, it is decided, and by how many of them.
+    /// How many bytes, given one by one, decide the search, and the end of what it found.
     fn decided(mut search: Search, body: &str) -> Option<(usize, usize)> {
         (0..=body.len()).find_map(|length| {
             loop {
                 match search.step(&body.as_bytes()[..length]) {
                     Next::Decided => return Some((length, search.decided_at)),
                     Next::Await => return None,
-                    Next::Look => {}
+                    Next::Search => {}
                 }
             }
         })
@@ -338,7 +333,7 @@ mod tests {
             (None, Some("data: .k"), "data: ok\n\n", Some(9)),
             (Some("ok"), Some("^d"), "data: ok\n\n", Some(8)),
             (Some("d"), Some("ok"), "data: ok\n\n", Some(9)),
-            // Whether it ends here is not known.
+            // The body may not end here.
             (None, Some("ok$"), "data: ok", None),
             (None, Some(r"ok\z"), "data: ok\n", None),
             (None, Some(r"ok\b"), "data: ok", None),
@@ -357,7 +352,7 @@ mod tests {
         let body = "x".repeat(3 << 20) + "done";
         let mut search = search(Some("done"), None);
         let steps =
-            std::iter::repeat_with(|| search.step(body.as_bytes())).take_while(|next| *next == Next::Look).count();
+            std::iter::repeat_with(|| search.step(body.as_bytes())).take_while(|next| *next == Next::Search).count();
         assert!(steps >= 2, "{steps}");
         assert_eq!((search.contains.is_none(), search.decided_at), (true, body.len()));
     }

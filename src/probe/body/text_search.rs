@@ -1,44 +1,41 @@
-//! A text that is searched for piece by piece, since a search of a large body takes milliseconds.
+//! Searches a body for a text, piece by piece, because a large body takes milliseconds.
 
 use memchr::memmem::Finder;
 
-/// Bytes that are searched at once.
 const PIECE: usize = 1 << 20;
 
-/// See the module.
-pub(crate) struct Sought {
+pub(crate) struct TextSearch {
     finder: Finder<'static>,
-    /// No occurrence begins before it.
+    /// The text does not begin before this.
     from: usize,
 }
 
-/// What one step of a search came to.
+/// The result of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sighting {
-    /// The text was found, and ends here.
+pub(crate) enum TextFound {
+    /// The text ends here.
     EndsAt(usize),
     /// There is more to search.
-    GoesOn,
-    /// It is not there, as far as the body has come.
+    More,
+    /// The body does not have it so far.
     Missing,
 }
 
-impl Sought {
-    /// A search for `part`.
+impl TextSearch {
     pub(crate) fn new(part: &[u8]) -> Self {
         Self { finder: Finder::new(part).into_owned(), from: 0 }
     }
 
-    /// Searches the next piece of `body`, which begins with all that the steps before were given.
-    pub(crate) fn step(&mut self, body: &[u8]) -> Sighting {
+    /// Searches the next piece of `body`, which begins with the body of the step before.
+    pub(crate) fn step(&mut self, body: &[u8]) -> TextFound {
         let longest = self.finder.needle().len();
         let until = body.len().min(self.from.saturating_add(PIECE).saturating_add(longest));
         if let Some(at) = self.finder.find(&body[self.from..until]) {
-            return Sighting::EndsAt(self.from + at + longest);
+            return TextFound::EndsAt(self.from + at + longest);
         }
-        // The pieces overlap by all of the text but one byte.
+        // The pieces overlap by the length of the text less one byte.
         self.from = (until + 1).saturating_sub(longest).clamp(self.from, until);
-        if until < body.len() { Sighting::GoesOn } else { Sighting::Missing }
+        if until < body.len() { TextFound::More } else { TextFound::Missing }
     }
 }
 
@@ -46,11 +43,11 @@ impl Sought {
 mod tests {
     use super::*;
 
-    fn search(sought: &mut Sought, body: &[u8]) -> (usize, Sighting) {
+    fn search(sought: &mut TextSearch, body: &[u8]) -> (usize, TextFound) {
         let mut steps = 1;
         loop {
             match sought.step(body) {
-                Sighting::GoesOn => steps += 1,
+                TextFound::More => steps += 1,
                 seen => return (steps, seen),
             }
         }
@@ -61,22 +58,22 @@ mod tests {
         let mut body = vec![b'x'; 2 * PIECE + 10];
         for at in [0, 1, PIECE - 1, PIECE, PIECE + 1, PIECE + 3, PIECE + 4, 2 * PIECE - 2, 2 * PIECE + 6] {
             body[at..at + 4].copy_from_slice(b"done");
-            assert_eq!(search(&mut Sought::new(b"done"), &body).1, Sighting::EndsAt(at + 4));
+            assert_eq!(search(&mut TextSearch::new(b"done"), &body).1, TextFound::EndsAt(at + 4));
             body[at..at + 4].copy_from_slice(b"xxxx");
-            assert_eq!(search(&mut Sought::new(b"done"), &body), (3, Sighting::Missing), "{at}");
+            assert_eq!(search(&mut TextSearch::new(b"done"), &body), (3, TextFound::Missing), "{at}");
         }
     }
 
     #[test]
     fn a_text_is_found_wherever_what_came_was_cut() {
         for cut in 0..=7 {
-            let mut sought = Sought::new(b"done");
+            let mut sought = TextSearch::new(b"done");
             let body = b"dodoned";
             let first = search(&mut sought, &body[..cut]).1;
-            let all = if first == Sighting::Missing { search(&mut sought, body).1 } else { first };
-            assert_eq!(all, Sighting::EndsAt(6), "{cut}");
+            let all = if first == TextFound::Missing { search(&mut sought, body).1 } else { first };
+            assert_eq!(all, TextFound::EndsAt(6), "{cut}");
         }
-        assert_eq!(search(&mut Sought::new(b"done"), b"don").1, Sighting::Missing);
-        assert_eq!(search(&mut Sought::new(b""), b"").1, Sighting::EndsAt(0));
+        assert_eq!(search(&mut TextSearch::new(b"done"), b"don").1, TextFound::Missing);
+        assert_eq!(search(&mut TextSearch::new(b""), b"").1, TextFound::EndsAt(0));
     }
 }

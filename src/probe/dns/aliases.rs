@@ -1,31 +1,29 @@
-//! The aliases (CNAME) of a name: followed to the end, or named when they never end.
+//! Follows the aliases (CNAME) of a name, and reports chains that never end.
 //!
-//! A name server that resolves names for others sends the whole chain; one that sends a part is asked for the rest. Limit:
-//! 16 aliases, as far as one answer or one question after the other may lead.
+//! A recursive name server sends the whole chain; one that sends a part is asked for the rest. Bounds: 16 aliases, in one answer
+//! or over several questions.
 
 use hickory_resolver::proto::op::DnsResponse;
 use hickory_resolver::proto::rr::{DNSClass, Name, RData, Record, RecordType};
 
 use crate::model::Cause;
 
-use super::answer::{Addresses, Lack, Weight};
+use super::answer::{Addresses, NoAddress, Weight};
 
-/// Aliases that are followed.
 const ALIASES_MAX: usize = 16;
-/// A TTL is at most this (RFC 2181 §8): one with the top bit set is none.
+/// The longest TTL (RFC 2181 §8); one with the top bit set is 0.
 const TTL_MAX: u32 = i32::MAX as u32;
 
 /// A name, the name that it is an alias of, and so on.
 #[derive(Debug)]
-pub(crate) struct Aliases {
+pub(crate) struct AliasChain {
     /// At least one.
     names: Vec<Name>,
-    /// For how many seconds what was read so far is good.
+    /// The shortest TTL so far, seconds.
     ttl: u32,
 }
 
-impl Aliases {
-    /// `name`, of which nothing is known yet.
+impl AliasChain {
     pub(crate) fn new(name: Name) -> Self {
         Self { names: vec![name], ttl: TTL_MAX }
     }
@@ -35,8 +33,8 @@ impl Aliases {
         &self.names[self.names.len() - 1]
     }
 
-    /// The addresses of type `kind` that `response` leads to. Without any, the last name is the one to go on with.
-    pub(crate) fn follow(&mut self, response: &DnsResponse, kind: RecordType) -> Result<Option<Addresses>, Lack> {
+    /// The addresses of type `kind` that `response` leads to. If none, ask for the last name.
+    pub(crate) fn follow(&mut self, response: &DnsResponse, kind: RecordType) -> Result<Option<Addresses>, NoAddress> {
         loop {
             let name = self.last();
             let of_name = |record: &&Record| record.dns_class == DNSClass::IN && record.name == *name;
@@ -59,8 +57,7 @@ impl Aliases {
         }
     }
 
-    /// Takes `target` for the next name.
-    fn push(&mut self, target: Name) -> Result<(), Lack> {
+    fn push(&mut self, target: Name) -> Result<(), NoAddress> {
         let is_loop = self.names.contains(&target);
         self.names.push(target);
         if !is_loop && self.names.len() <= ALIASES_MAX {
@@ -68,10 +65,10 @@ impl Aliases {
         }
         let what =
             if is_loop { "CNAME loop".to_owned() } else { format!("CNAME chain of more than {ALIASES_MAX} names") };
-        // The letters of other scripts stay in their ASCII form: what a server sends is not to be mistaken for anything else.
+        // Other scripts stay in their ASCII form, so that a server cannot send lookalikes.
         let text = |name: &Name| name.to_ascii().trim_end_matches('.').to_lowercase();
         let names: Vec<String> = self.names.iter().map(text).collect();
-        Err(Lack::new(Weight::NoName, Cause::DnsNotFound, format!("DNS: {what}: {}", names.join(" -> "))))
+        Err(NoAddress::new(Weight::NoName, Cause::DnsNotFound, format!("DNS: {what}: {}", names.join(" -> "))))
     }
 }
 
@@ -91,20 +88,20 @@ mod tests {
             (&["a.test.", "a.test."], "DNS: CNAME loop: a.test -> a.test"),
             (&["a.test.", "b.test.", "b.test."], "DNS: CNAME loop: a.test -> b.test -> b.test"),
         ] {
-            let mut aliases = Aliases::new(name(names[0]));
-            let lack = names[1..].iter().find_map(|text| aliases.push(name(text)).err()).unwrap();
-            assert_eq!((lack.failure.cause, lack.failure.detail.as_str()), (Cause::DnsNotFound, told));
+            let mut aliases = AliasChain::new(name(names[0]));
+            let none = names[1..].iter().find_map(|text| aliases.push(name(text)).err()).unwrap();
+            assert_eq!((none.failure.cause, none.failure.detail.as_str()), (Cause::DnsNotFound, told));
         }
     }
 
     #[test]
     fn a_chain_without_end_comes_to_one() {
         let name = |at: usize| Name::from_ascii(format!("n{at}.test.")).unwrap();
-        let mut aliases = Aliases::new(name(0));
-        let lack = (1..100).find_map(|at| aliases.push(name(at)).err()).unwrap();
+        let mut aliases = AliasChain::new(name(0));
+        let none = (1..100).find_map(|at| aliases.push(name(at)).err()).unwrap();
         assert!(
-            lack.failure.detail.starts_with("DNS: CNAME chain of more than 16 names: n0.test -> n1.test"),
-            "{lack:?}"
+            none.failure.detail.starts_with("DNS: CNAME chain of more than 16 names: n0.test -> n1.test"),
+            "{none:?}"
         );
         assert!(aliases.names.len() <= ALIASES_MAX + 1);
     }
@@ -112,7 +109,7 @@ mod tests {
     #[test]
     fn names_of_a_loop_cannot_forge_a_line() {
         let name = Name::from_labels([&b"a\x1b[2J\n\xe2\x80\xae"[..], b"test"]).unwrap();
-        let lack = Aliases::new(name.clone()).push(name).unwrap_err();
-        assert!(lack.failure.detail.is_ascii() && !lack.failure.detail.contains(char::is_control), "{lack:?}");
+        let none = AliasChain::new(name.clone()).push(name).unwrap_err();
+        assert!(none.failure.detail.is_ascii() && !none.failure.detail.contains(char::is_control), "{none:?}");
     }
 }

@@ -1,34 +1,33 @@
-//! What a lookup gave: addresses, or why there are none and how much that weighs.
+//! The answer to a question: addresses, or why there are none.
 
 use std::net::IpAddr;
 
 use crate::model::Cause;
 use crate::probe::failure::Failure;
 
-/// Addresses of a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Addresses {
     /// At least one.
     pub(crate) ips: Vec<IpAddr>,
-    /// For how many seconds they are good.
+    /// Seconds.
     pub(crate) ttl: u32,
 }
 
-/// How a server has been answering of late; later is worse.
+/// How a server has answered lately; later is worse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Silence {
     /// It answers.
     None,
-    /// A question has waited for half a second, and no other got an answer since it was asked.
+    /// A question has waited for half a second, and no other had an answer since it was asked.
     Suspected,
-    /// A question got no answer at all, and no other did since.
+    /// A question had no answer at all, and no other had one since.
     Known,
 }
 
-/// What the lack of an address says, the more telling the later.
+/// How much the lack of an address says; later is more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Weight {
-    /// The server knows the name, and no address of the family.
+    /// The name has no address of the family.
     NoData,
     /// The server did not answer.
     Silent,
@@ -36,28 +35,27 @@ pub(crate) enum Weight {
     Failed,
     /// This machine lacks something.
     Local,
-    /// The server says that there is no such name.
+    /// The name does not exist.
     NoName,
 }
 
 /// Why there is no address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Lack {
+pub(crate) struct NoAddress {
     pub(crate) weight: Weight,
     pub(crate) failure: Failure,
 }
 
-impl Lack {
+impl NoAddress {
     pub(crate) fn new(weight: Weight, cause: Cause, detail: impl AsRef<str>) -> Self {
         Self { weight, failure: Failure::new(cause, detail) }
     }
 
-    /// The name is known and has no address.
+    /// The name exists and has no address.
     pub(crate) fn no_data() -> Self {
         Self::new(Weight::NoData, Cause::DnsNotFound, "DNS: the name has no address (no data)")
     }
 
-    /// The server did not answer.
     pub(crate) fn silence() -> Self {
         Self::new(Weight::Silent, Cause::DnsTimeout, "DNS: no answer from the name servers")
     }
@@ -66,7 +64,7 @@ impl Lack {
         Self::new(Weight::Failed, Cause::DnsError, detail)
     }
 
-    /// Whether the server knows what it says; otherwise another server may know more.
+    /// Whether it is the answer of a server that knows; otherwise another server may know more.
     pub(crate) fn is_answer(&self) -> bool {
         matches!(self.weight, Weight::NoData | Weight::NoName)
     }

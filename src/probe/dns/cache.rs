@@ -1,36 +1,31 @@
-//! What is remembered of names between lookups.
+//! Remembers names between lookups.
 //!
-//! Addresses, for as long as their TTL allows, so that a site known already needs no permit and cannot be held
-//! up by names that nobody answers for. One turn a name: probes that wait for a lookup under way take what it comes to,
-//! addresses that may not be kept and failures as well, so that no probe waits for more than one lookup. And which
-//! names got no answer the last time: those wait in a smaller queue of their own. Failures are not kept for later probes.
+//! Addresses are good for their TTL, so a known site needs no permit and cannot be held up by names that nobody answers for.
+//! Each name has a lock: probes that wait for its holder's lookup take its result, failures included, so no probe waits for
+//! more than one lookup. Failures are not kept for later probes. Names without an answer last time share a smaller queue.
 //!
-//! Limits: the eight addresses of a name that are ever tried, for five minutes at most, or ten seconds when only a redirect
-//! led to the name; 16,384 names. Redirects can bring any number of them; past the limit those that are of no
-//! use any more are forgotten, and if there are none, all.
+//! Bounds: eight addresses per name, for five minutes, or ten seconds when only a redirect led to the name; 16,384 names. Past
+//! that, names of no use are discarded, or all if there are none.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::probe::failure::Failure;
+use crate::probe::lock::lock;
 
-/// Names that are remembered at most.
 const NAMES_MAX: usize = 16_384;
-
-/// The longest that addresses are good for, whatever their TTL.
+/// The longest that addresses are good, whatever their TTL.
 const GOOD_MAX: Duration = Duration::from_mins(5);
 /// The same for names that only a redirect led to.
 const GOOD_MAX_REDIRECT: Duration = Duration::from_secs(10);
 
-/// What a lookup came to.
 pub(crate) type LookupResult = Result<Arc<[IpAddr]>, Failure>;
 
-/// The turn of one name: its holder may ask.
+/// The holder may look up one name.
 pub(crate) type NameLock = Arc<tokio::sync::Mutex<()>>;
 
-/// What is remembered. The lock is held for a look at the map, never across a wait.
 #[derive(Debug, Default)]
 pub(crate) struct NameCache(Mutex<HashMap<Box<str>, CacheEntry>>);
 
@@ -38,73 +33,72 @@ pub(crate) struct NameCache(Mutex<HashMap<Box<str>, CacheEntry>>);
 struct CacheEntry {
     addresses: Arc<[IpAddr]>,
     until: Option<Instant>,
-    silent: bool,
-    turn: NameLock,
-    /// Lookups that have ended, and what the last one came to.
-    ended: (u64, Option<LookupResult>),
+    /// The last lookup had no answer.
+    is_silent: bool,
+    lock: NameLock,
+    /// Completed lookups.
+    completed: u64,
+    /// The result of the last one, for those who waited for it.
+    result: Option<LookupResult>,
 }
 
 impl NameCache {
-    /// The addresses of `name`, if what was learnt is still good at `now`.
-    pub(crate) fn fresh(&self, name: &str, now: Instant) -> Option<Arc<[IpAddr]>> {
-        let names = self.lock();
-        let known = names.get(name)?;
-        known.until.is_some_and(|until| now < until).then(|| Arc::clone(&known.addresses))
+    /// The addresses of `name`, if they are still good at `now`.
+    pub(crate) fn get(&self, name: &str, now: Instant) -> Option<Arc<[IpAddr]>> {
+        let names = lock(&self.0);
+        let entry = names.get(name)?;
+        entry.until.is_some_and(|until| now < until).then(|| Arc::clone(&entry.addresses))
     }
 
-    /// The turn of `name`, whether its last lookup got no answer, and how many have ended.
-    pub(crate) fn turn(&self, name: &str, now: Instant) -> (NameLock, bool, u64) {
-        let mut names = self.lock();
+    /// The lock of `name`, whether its last lookup had no answer, and its completed lookups.
+    pub(crate) fn entry(&self, name: &str, now: Instant) -> (NameLock, bool, u64) {
+        let mut names = lock(&self.0);
         if names.len() >= NAMES_MAX && !names.contains_key(name) {
-            names.retain(|_, known| known.until.is_some_and(|until| now < until) || Arc::strong_count(&known.turn) > 1);
+            names.retain(|_, entry| entry.until.is_some_and(|until| now < until) || Arc::strong_count(&entry.lock) > 1);
             if names.len() >= NAMES_MAX {
                 names.clear();
             }
         }
-        let known = names.entry(name.into()).or_default();
-        (Arc::clone(&known.turn), known.silent, known.ended.0)
+        let entry = names.entry(name.into()).or_default();
+        (Arc::clone(&entry.lock), entry.is_silent, entry.completed)
     }
 
-    /// What a lookup of `name` came to that has ended since there were `before`.
-    pub(crate) fn ended_since(&self, name: &str, before: u64) -> Option<LookupResult> {
-        let names = self.lock();
-        let (ended, outcome) = &names.get(name)?.ended;
-        outcome.clone().filter(|_| *ended > before)
+    /// The result of the last lookup of `name`, if more than `before` have completed.
+    pub(crate) fn result_since(&self, name: &str, before: u64) -> Option<LookupResult> {
+        let names = lock(&self.0);
+        let entry = names.get(name)?;
+        entry.result.clone().filter(|_| entry.completed > before)
     }
 
-    /// A lookup of `name` came to this; those who wait for their turn take it.
-    pub(crate) fn end(&self, name: &str, outcome: &LookupResult) {
-        if let Some(known) = self.lock().get_mut(name) {
-            // Without anybody who waits it would only take memory.
-            let waited_for = Arc::strong_count(&known.turn) > 2;
-            known.ended = (known.ended.0 + 1, waited_for.then(|| outcome.clone()));
+    /// Completes a lookup of `name` with `result`, for those who wait for its lock.
+    pub(crate) fn complete(&self, name: &str, result: &LookupResult) {
+        if let Some(entry) = lock(&self.0).get_mut(name) {
+            let is_awaited = Arc::strong_count(&entry.lock) > 2;
+            entry.completed += 1;
+            entry.result = is_awaited.then(|| result.clone());
         }
     }
 
-    /// `name` has these addresses, which are good for `ttl` after `now`. `is_own`: it is the name of a site.
-    pub(crate) fn learnt(&self, name: &str, addresses: Arc<[IpAddr]>, now: Instant, ttl: Duration, is_own: bool) {
-        if let Some(known) = self.lock().get_mut(name) {
+    /// Keeps the addresses of `name`, which are good for `ttl` after `now`. `is_own` for the name of a site.
+    pub(crate) fn insert(&self, name: &str, addresses: Arc<[IpAddr]>, now: Instant, ttl: Duration, is_own: bool) {
+        if let Some(entry) = lock(&self.0).get_mut(name) {
             let most = if is_own { GOOD_MAX } else { GOOD_MAX_REDIRECT };
-            (known.addresses, known.until) = (addresses, Some(now + ttl.min(most)));
+            (entry.addresses, entry.until) = (addresses, Some(now + ttl.min(most)));
         }
     }
 
-    /// Addresses that were learnt are good no longer; whose turn it is stays.
-    pub(crate) fn forget(&self) {
-        for known in self.lock().values_mut() {
-            (known.addresses, known.until) = (Arc::default(), None);
+    /// Discards all addresses, but not the locks.
+    pub(crate) fn clear(&self) {
+        for entry in lock(&self.0).values_mut() {
+            (entry.addresses, entry.until) = (Arc::default(), None);
         }
     }
 
-    /// Whether the last lookup of `name` got no answer.
-    pub(crate) fn silent(&self, name: &str, silent: bool) {
-        if let Some(known) = self.lock().get_mut(name) {
-            known.silent = silent;
+    /// Notes whether the last lookup of `name` had no answer.
+    pub(crate) fn set_silent(&self, name: &str, is_silent: bool) {
+        if let Some(entry) = lock(&self.0).get_mut(name) {
+            entry.is_silent = is_silent;
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, CacheEntry>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -119,74 +113,74 @@ mod tests {
 
     #[test]
     fn addresses_are_good_until_their_time_is_over() {
-        let (names, now) = (NameCache::default(), origin());
+        let (cache, now) = (NameCache::default(), origin());
         let later = |seconds| now + Duration::from_secs(seconds);
-        assert_eq!(names.fresh("a", now), None);
-        drop(names.turn("a", now));
-        names.learnt("a", [IpAddr::from([127, 0, 0, 1])].into(), now, Duration::from_mins(1), true);
-        assert_eq!(names.fresh("a", later(59)).map(|found| found.len()), Some(1));
-        assert_eq!(names.fresh("a", later(60)), None);
-        assert_eq!(names.fresh("b", now), None);
+        assert_eq!(cache.get("a", now), None);
+        drop(cache.entry("a", now));
+        cache.insert("a", [IpAddr::from([127, 0, 0, 1])].into(), now, Duration::from_mins(1), true);
+        assert_eq!(cache.get("a", later(59)).map(|found| found.len()), Some(1));
+        assert_eq!(cache.get("a", later(60)), None);
+        assert_eq!(cache.get("b", now), None);
     }
 
     #[test]
     fn those_who_wait_for_a_lookup_take_what_it_comes_to_and_no_others_do() {
-        let (names, now) = (NameCache::default(), origin());
+        let (cache, now) = (NameCache::default(), origin());
         let failed: LookupResult = Err(Failure::new(crate::model::Cause::DnsError, "no"));
-        let (asking, ..) = names.turn("a", now);
-        let (waiting, _, before) = names.turn("a", now);
-        names.end("a", &failed);
-        assert_eq!(names.ended_since("a", before), Some(failed.clone()));
-        let (_, _, later) = names.turn("a", now);
-        assert_eq!(names.ended_since("a", later), None, "that one asks again");
+        let (asking, ..) = cache.entry("a", now);
+        let (waiting, _, before) = cache.entry("a", now);
+        cache.complete("a", &failed);
+        assert_eq!(cache.result_since("a", before), Some(failed.clone()));
+        let (_, _, later) = cache.entry("a", now);
+        assert_eq!(cache.result_since("a", later), None, "that one asks again");
         drop(waiting);
-        names.end("a", &failed);
-        assert_eq!(names.ended_since("a", before), None, "nobody waited");
+        cache.complete("a", &failed);
+        assert_eq!(cache.result_since("a", before), None, "nobody waited");
         drop(asking);
     }
 
     #[test]
     fn no_ttl_is_taken_at_its_word_for_long() {
-        let (names, now) = (NameCache::default(), origin());
+        let (cache, now) = (NameCache::default(), origin());
         for (is_own, seconds) in [(true, 300), (false, 10)] {
-            drop(names.turn("a", now));
-            names.learnt("a", [IpAddr::from([127, 0, 0, 1])].into(), now, Duration::from_secs(1 << 31), is_own);
-            assert!(names.fresh("a", now + Duration::from_secs(seconds - 1)).is_some());
-            assert_eq!(names.fresh("a", now + Duration::from_secs(seconds)), None);
+            drop(cache.entry("a", now));
+            cache.insert("a", [IpAddr::from([127, 0, 0, 1])].into(), now, Duration::from_secs(1 << 31), is_own);
+            assert!(cache.get("a", now + Duration::from_secs(seconds - 1)).is_some());
+            assert_eq!(cache.get("a", now + Duration::from_secs(seconds)), None);
         }
     }
 
     #[test]
-    fn what_was_learnt_can_be_forgotten_and_turns_go_on() {
-        let (names, now) = (NameCache::default(), origin());
-        let (turn, ..) = names.turn("a", now);
-        names.learnt("a", [IpAddr::from([127, 0, 0, 1])].into(), now, Duration::from_mins(1), true);
-        names.forget();
-        assert_eq!(names.fresh("a", now), None);
-        assert!(Arc::ptr_eq(&turn, &names.turn("a", now).0));
+    fn what_was_learnt_can_be_forgotten_and_locks_go_on() {
+        let (cache, now) = (NameCache::default(), origin());
+        let (lock, ..) = cache.entry("a", now);
+        cache.insert("a", [IpAddr::from([127, 0, 0, 1])].into(), now, Duration::from_mins(1), true);
+        cache.clear();
+        assert_eq!(cache.get("a", now), None);
+        assert!(Arc::ptr_eq(&lock, &cache.entry("a", now).0));
     }
 
     #[test]
     fn a_name_remembers_that_nobody_answered_for_it() {
-        let (names, now) = (NameCache::default(), origin());
-        assert!(!names.turn("a", now).1);
-        names.silent("a", true);
-        assert!(names.turn("a", now).1 && !names.turn("b", now).1);
-        names.silent("a", false);
-        assert!(!names.turn("a", now).1);
+        let (cache, now) = (NameCache::default(), origin());
+        assert!(!cache.entry("a", now).1);
+        cache.set_silent("a", true);
+        assert!(cache.entry("a", now).1 && !cache.entry("b", now).1);
+        cache.set_silent("a", false);
+        assert!(!cache.entry("a", now).1);
     }
 
     #[test]
     fn what_is_of_no_use_is_forgotten_first() {
-        let (names, now) = (NameCache::default(), origin());
-        let held = names.turn("held", now);
-        drop(names.turn("known", now));
-        names.learnt("known", [IpAddr::from([127, 0, 0, 1])].into(), now, Duration::from_mins(1), true);
+        let (cache, now) = (NameCache::default(), origin());
+        let held = cache.entry("held", now);
+        drop(cache.entry("known", now));
+        cache.insert("known", [IpAddr::from([127, 0, 0, 1])].into(), now, Duration::from_mins(1), true);
         for n in 0..NAMES_MAX {
-            drop(names.turn(&format!("n{n}"), now));
+            drop(cache.entry(&format!("n{n}"), now));
         }
-        assert!(names.lock().len() <= NAMES_MAX);
-        assert!(names.fresh("known", now).is_some());
-        assert!(Arc::ptr_eq(&held.0, &names.turn("held", now).0));
+        assert!(lock(&cache.0).len() <= NAMES_MAX);
+        assert!(cache.get("known", now).is_some());
+        assert!(Arc::ptr_eq(&held.0, &cache.entry("held", now).0));
     }
 }

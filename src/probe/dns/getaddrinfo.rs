@@ -1,9 +1,8 @@
-//! Names through the system's own lookup, getaddrinfo: whatever nsswitch.conf has (LDAP, mDNS, a local cache).
+//! Looks names up by the system's getaddrinfo: whatever nsswitch.conf has (LDAP, mDNS, a local cache).
 //!
-//! It blocks, and nothing can end it: so each lookup has a thread of its own, and the permit for a lookup in flight
-//! goes with the thread, not with the probe: the permits bound the threads. The clock is read on that thread, so a
-//! busy machine's wait for it to begin is not taken for a slow name server. getaddrinfo tells no TTL, so what it said
-//! is good for a second: enough for a burst of sites on one host to ask once.
+//! It blocks and cannot be interrupted, so each lookup has its own thread, which holds the permit: the permits bound the
+//! threads. The clock is read on that thread, so a busy machine does not make the name server seem slow. getaddrinfo tells no
+//! TTL; its result is good for a second, so that many sites on one host ask once.
 
 use std::io;
 use std::net::IpAddr;
@@ -19,10 +18,10 @@ use crate::probe::stopwatch::Stopwatch;
 use super::servers::Resolved;
 
 const GOOD_FOR: Duration = Duration::from_secs(1);
-/// Modules of the system's lookup are loaded into it and want more than a few pages.
+/// nsswitch modules need more than a few pages.
 const STACK: usize = 512 * 1024;
 
-/// The addresses of `name`, found while `watch` runs; `permit` is held as long as the system takes.
+/// The addresses of `name`, timed by `watch`; `permit` is held as long as the system takes.
 pub(crate) async fn look_up(
     name: &str,
     family: Family,
@@ -37,13 +36,13 @@ pub(crate) async fn look_up(
         let found = ask(&owned, family);
         let spent = clock().saturating_duration_since(begin);
         drop(permit);
-        // Nobody waits any more when the probe ran out of time.
+        // The receiver is gone if the probe ran out of time.
         drop(answer.send((found, spent)));
     };
     let thread = std::thread::Builder::new().name("webmon-dns".to_owned()).stack_size(STACK).spawn(ask);
-    thread.map_err(|error| Failure::new(Cause::Local, format!("cannot start a thread for a lookup: {error}")))?;
+    thread.map_err(|error| Failure::new(Cause::Local, format!("cannot start a thread for the lookup: {error}")))?;
     let (found, spent) =
-        answered.await.map_err(|_| Failure::new(Cause::Local, "webmon: a lookup failed by a fault"))?;
+        answered.await.map_err(|_| Failure::new(Cause::Local, "the lookup failed because of an error in webmon"))?;
     watch.book_measured(spent);
     found
 }
@@ -60,11 +59,11 @@ fn ask(name: &str, family: Family) -> Result<Resolved, Failure> {
     Ok(Resolved { addresses, ttl: GOOD_FOR })
 }
 
-/// What getaddrinfo's error means; it tells less than a name server does.
+/// The failure of getaddrinfo, which tells less than a name server.
 fn explain(error: LookupError) -> Failure {
     let dns_error = |detail: &str| Failure::new(Cause::DnsError, detail);
     match error.kind() {
-        LookupErrorKind::NoName => Failure::new(Cause::DnsNotFound, "DNS: no such name, or no address of it"),
+        LookupErrorKind::NoName => Failure::new(Cause::DnsNotFound, "DNS: no such name, or the name has no address"),
         LookupErrorKind::NoData => Failure::new(Cause::DnsNotFound, "DNS: the name has no address (no data)"),
         LookupErrorKind::Again => dns_error("DNS: the name servers failed or did not answer (EAI_AGAIN)"),
         LookupErrorKind::Fail => dns_error("DNS: the name servers failed (EAI_FAIL)"),

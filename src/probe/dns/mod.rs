@@ -1,4 +1,4 @@
-//! From a host name to addresses: the system's own lookup, or name servers asked directly.
+//! Resolves host names, by the system's lookup or by asking name servers.
 
 pub(crate) mod aliases;
 pub(crate) mod answer;

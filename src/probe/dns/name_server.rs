@@ -1,9 +1,9 @@
-//! One name server: a question to it, and what its answer means.
+//! Asks one name server, and interprets its answer.
 //!
-//! hickory speaks to it: identifiers, repeated datagrams, and TCP for an answer that UDP cut off. An answer from another
-//! address or port, or to another question, is ignored. A server that does not understand a question with EDNS (RFC 6891 §7), or does
-//! not answer one, is asked once more without, and from then on always when that helped. Once one with EDNS was answered,
-//! silence and SERVFAIL are not about EDNS any more: a server that is slow gets no second question.
+//! hickory has the protocol: identifiers, repeated datagrams, TCP for an answer that UDP truncated. It ignores an answer from
+//! another address or to another question. A server that does not understand or answer a question with EDNS (RFC 6891 §7) is
+//! asked once more without, and from then on always if that helped. Once a question with EDNS had an answer, silence and
+//! SERVFAIL have other reasons: a slow server gets no second question.
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,42 +23,38 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::model::Cause;
-use crate::probe::dns::answer::{Addresses, Lack, Silence, Weight};
 use crate::probe::failure::shortage;
 
-use super::aliases::Aliases;
+use super::aliases::AliasChain;
+use super::answer::{Addresses, NoAddress, Silence, Weight};
 use super::resolv_conf::{ResolverOptions, Server};
 
-/// How long a question with EDNS is waited for before the same is asked without beside it.
+/// How long a question with EDNS is alone before one without is asked as well.
 const EDNS_PATIENCE: Duration = Duration::from_millis(500);
-/// A datagram that got no answer is sent once more after this time: often enough for one that was lost, and too seldom to
-/// drown a server that is slow.
+/// When an unanswered datagram is repeated: often enough for a lost one, too seldom to drown a slow server.
 const REPEAT: Duration = Duration::from_millis(500);
-/// How often a question is sent at most.
 const DATAGRAMS_MAX: u8 = 2;
-/// Questions that go on after their lookup has ended, to learn whether the server answers at all.
+/// Questions that continue after their lookup, to learn whether the server answers at all.
 const AFTERWARDS_MAX: usize = 8;
 
-/// See the module.
 pub(crate) struct NameServer {
     server: Server,
-    /// A question may wait so long.
+    /// For one question.
     pub(crate) timeout: Duration,
-    /// Those that go on after their lookup.
+    /// For questions that continue after their lookup.
     pub(crate) afterwards: Arc<Semaphore>,
     runtime: TokioRuntimeProvider,
     tcp_only: bool,
     edns: AtomicBool,
-    /// A question with EDNS got an answer that was not about EDNS.
+    /// A question with EDNS had an answer that was not about EDNS.
     knows_edns: AtomicBool,
     /// Answers so far, of whatever kind.
     answers: AtomicU64,
-    /// A [`Silence`], by its number.
+    /// A [`Silence`].
     silence: AtomicU8,
 }
 
 impl NameServer {
-    /// The one at `server`.
     pub(crate) fn new(server: Server, options: &ResolverOptions) -> Self {
         Self {
             server,
@@ -73,7 +69,7 @@ impl NameServer {
         }
     }
 
-    /// How it has been answering of late.
+    /// How it has answered lately.
     pub(crate) fn silence(&self) -> Silence {
         match self.silence.load(Ordering::Relaxed) {
             0 => Silence::None,
@@ -87,8 +83,7 @@ impl NameServer {
         self.answers.load(Ordering::Relaxed)
     }
 
-    /// A question that was asked when there were `answers` has got none. When others got one, the server is silent about one
-    /// name only.
+    /// Notes that a question asked after `answers` has none. If others had one since, the server is silent about one name only.
     pub(crate) fn missed(&self, answers: u64, silence: Silence) {
         if self.answers() == answers {
             self.silence.fetch_max(silence as u8, Ordering::Relaxed);
@@ -96,29 +91,31 @@ impl NameServer {
     }
 
     /// The addresses of `name` of one family, through its aliases.
-    pub(crate) async fn ask(&self, name: Name, kind: RecordType) -> Result<Addresses, Lack> {
-        let mut aliases = Aliases::new(name);
+    pub(crate) async fn ask(&self, name: Name, kind: RecordType) -> Result<Addresses, NoAddress> {
+        let mut aliases = AliasChain::new(name);
         loop {
             let name = aliases.last().clone();
             let response = self.question(&Query::query(name.clone(), kind)).await?;
             if let Some(found) = aliases.follow(&response, kind)? {
                 return Ok(found);
             }
-            let went_on = *aliases.last() != name;
+            let has_alias = *aliases.last() != name;
             match response.response_code {
-                ResponseCode::NoError if response.soa().is_some() => return Err(Lack::no_data()),
-                ResponseCode::NoError if went_on => {}
+                ResponseCode::NoError if response.soa().is_some() => return Err(NoAddress::no_data()),
+                ResponseCode::NoError if has_alias => {}
                 ResponseCode::NoError if is_lame(&response) => {
-                    return Err(Lack::failed("DNS: the name server does not resolve this name (it refers to others)"));
+                    return Err(NoAddress::failed(
+                        "DNS: the name server does not resolve this name (it refers to other servers)",
+                    ));
                 }
-                ResponseCode::NoError => return Err(Lack::no_data()),
+                ResponseCode::NoError => return Err(NoAddress::no_data()),
                 code => return Err(explain_code(code)),
             }
         }
     }
 
     /// One question, with EDNS as long as the server is believed to understand it.
-    async fn question(&self, query: &Query) -> Result<DnsResponse, Lack> {
+    async fn question(&self, query: &Query) -> Result<DnsResponse, NoAddress> {
         if !self.edns.load(Ordering::Relaxed) {
             return self.exchange(query, false).await;
         }
@@ -140,7 +137,7 @@ impl NameServer {
         let mut without = pin!(self.exchange(query, false));
         let plain = if is_late {
             tokio::select! {
-                // A server that takes its time is no server without EDNS.
+                // A slow server may know EDNS.
                 biased;
                 answer = &mut with => if may_be_edns(&answer) { without.await } else { return answer },
                 answer = &mut without => answer,
@@ -154,9 +151,10 @@ impl NameServer {
         plain
     }
 
-    /// Asks over UDP, and over TCP what UDP cut off or spoiled: some servers send more than was announced and do not mark it.
-    async fn exchange(&self, query: &Query, edns: bool) -> Result<DnsResponse, Lack> {
-        let address = self.server.reached_at()?;
+    /// Asks over UDP, then over TCP if UDP truncated or spoiled the answer: some servers send more than announced without saying
+    /// so.
+    async fn exchange(&self, query: &Query, edns: bool) -> Result<DnsResponse, NoAddress> {
+        let address = self.server.current_address()?;
         let mut options = DnsRequestOptions::default();
         options.use_edns = edns;
         options.retry_interval = REPEAT;
@@ -168,82 +166,87 @@ impl NameServer {
         let spoiled =
             match udp.with_max_retries(DATAGRAMS_MAX).build().send_message(request.clone()).first_answer().await {
                 Ok(answer) if answer.truncation => {
-                    Lack::failed("DNS: the name server cut its answer off and sent none over TCP")
+                    NoAddress::failed("DNS: the name server truncated its answer and sent none over TCP")
                 }
                 Ok(answer) => {
-                    self.heard();
+                    self.note_answer();
                     return Ok(answer);
                 }
                 Err(error @ NetError::Proto(_)) => explain(&error),
                 Err(error) => return Err(explain(&error)),
             };
-        self.heard();
-        // Ends before the time of the question, so that what the server did say is not lost to a silent TCP.
+        self.note_answer();
+        // Ends before the question times out, so that a silent TCP does not hide the answer over UDP.
         match timeout(self.timeout / 2, self.over_tcp(address, request, query)).await {
-            Ok(Err(lack)) if lack.weight < spoiled.weight => Err(spoiled),
+            Ok(Err(none)) if none.weight < spoiled.weight => Err(spoiled),
             Ok(said) => said,
             Err(_) => Err(spoiled),
         }
     }
 
-    async fn over_tcp(&self, address: SocketAddr, request: DnsRequest, query: &Query) -> Result<DnsResponse, Lack> {
+    async fn over_tcp(
+        &self,
+        address: SocketAddr,
+        request: DnsRequest,
+        query: &Query,
+    ) -> Result<DnsResponse, NoAddress> {
         let tcp = TcpClientStream::exchange(address, None, self.timeout, None, self.runtime.clone()).await;
         let answer = tcp.map_err(|error| explain(&error))?.send(request).first_answer().await;
         let answer = answer.map_err(|error| explain(&error))?;
-        self.heard();
+        self.note_answer();
         if answer.queries != [query.clone()] {
-            return Err(Lack::failed("DNS: the name server answered another question"));
+            return Err(NoAddress::failed("DNS: the name server answered another question"));
         }
         Ok(answer)
     }
 
-    /// It has answered, whatever it said.
-    fn heard(&self) {
+    /// Notes an answer, whatever it says.
+    fn note_answer(&self) {
         self.answers.fetch_add(1, Ordering::Relaxed);
         self.silence.store(Silence::None as u8, Ordering::Relaxed);
     }
 }
 
-/// Whether a question without EDNS may get another answer than this.
-fn may_be_edns(answer: &Result<DnsResponse, Lack>) -> bool {
+/// Whether a question without EDNS may have another answer.
+fn may_be_edns(answer: &Result<DnsResponse, NoAddress>) -> bool {
     match answer {
         Ok(answer) => answer.response_code == ResponseCode::ServFail || is_about_edns(answer.response_code),
-        Err(lack) => lack.weight == Weight::Silent,
+        Err(none) => none.weight == Weight::Silent,
     }
 }
 
-/// Whether a server says with `code` that it does not understand EDNS.
+/// Whether `code` means that the server does not understand EDNS.
 fn is_about_edns(code: ResponseCode) -> bool {
     use ResponseCode::{BADSIG, BADVERS, FormErr, NotImp};
     // BADSIG and BADVERS are one number; without a signature it means the version.
     matches!(code, FormErr | NotImp | BADVERS | BADSIG)
 }
 
-/// Whether `response`, which has no address, comes from a server that knows of none only because it asks nobody: one that
-/// refers to other servers, or does not resolve names for others. With a SOA it would know (RFC 2308 §2.2).
+/// Whether `response`, which has no address, comes from a server that does not resolve the name: it refers to other servers,
+/// or is not recursive. With a SOA it would know (RFC 2308 §2.2).
 fn is_lame(response: &DnsResponse) -> bool {
     let refers = || response.authorities.iter().any(|record| record.record_type() == RecordType::NS);
     response.soa().is_none() && !response.authoritative && (!response.recursion_available || refers())
 }
 
-fn explain_code(code: ResponseCode) -> Lack {
+fn explain_code(code: ResponseCode) -> NoAddress {
     match code {
-        ResponseCode::NXDomain => Lack::new(Weight::NoName, Cause::DnsNotFound, "DNS: no such name (NXDOMAIN)"),
-        ResponseCode::ServFail => Lack::failed("DNS: the name server failed (SERVFAIL)"),
-        ResponseCode::Refused => Lack::failed("DNS: the name server refused to answer (REFUSED)"),
-        code => Lack::failed(format!("DNS: the name server answered: {code}")),
+        ResponseCode::NXDomain => NoAddress::new(Weight::NoName, Cause::DnsNotFound, "DNS: no such name (NXDOMAIN)"),
+        ResponseCode::ServFail => NoAddress::failed("DNS: the name server failed (SERVFAIL)"),
+        ResponseCode::Refused => NoAddress::failed("DNS: the name server refused to answer (REFUSED)"),
+        code => NoAddress::failed(format!("DNS: the name server answered: {code}")),
     }
 }
 
-fn explain(error: &NetError) -> Lack {
+fn explain(error: &NetError) -> NoAddress {
     match error {
-        NetError::Timeout => Lack::silence(),
-        NetError::Io(io) if io.kind() == io::ErrorKind::TimedOut => Lack::silence(),
+        NetError::Timeout => NoAddress::silence(),
+        NetError::Io(io) if io.kind() == io::ErrorKind::TimedOut => NoAddress::silence(),
         NetError::Io(io) => match shortage(io) {
-            Some(failure) => Lack { weight: Weight::Local, failure },
-            None => Lack::failed(format!("DNS: cannot reach a name server: {io}")),
+            Some(failure) => NoAddress { weight: Weight::Local, failure },
+            None => NoAddress::failed(format!("DNS: cannot reach a name server: {io}")),
         },
-        other => Lack::failed(format!("DNS: {other}")),
+        other => NoAddress::failed(format!("DNS: {other}")),
     }
 }
 
@@ -295,7 +298,7 @@ mod tests {
         }
     }
 
-    /// A server whose datagrams are `spoil`ed; over TCP it gives the address, or only accepts.
+    /// A server with `spoil`ed datagrams; over TCP it answers, or only accepts.
     async fn spoiling(spoil: fn(&Message) -> Vec<u8>, speaks_tcp: bool) -> NameServer {
         let (tcp, udp) = loop {
             let tcp = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
@@ -334,7 +337,7 @@ mod tests {
         NameServer::new(Server::from(address), &ResolvConf::parse("", "").options)
     }
 
-    /// More than a datagram may hold, without the mark of being cut off.
+    /// More than a datagram may hold, without the truncation bit.
     fn oversized(message: &Message) -> Vec<u8> {
         let mut message = message.clone();
         message.answers = vec![message.answers[0].clone(); 400];

@@ -1,8 +1,7 @@
-//! resolv.conf(5): which name servers to ask, in which order, and which names a short name may stand for.
+//! Reads resolv.conf(5): which name servers to ask in which order, and which names a short name may stand for.
 //!
-//! A line that makes no sense is passed over, as the C library does, for a file that another program writes must not stop
-//! the monitor. Of what the file may say, `sortlist` and options that are not in [`ProberOptions`] have no effect here, and
-//! neither have `LOCALDOMAIN` and `RES_OPTIONS` of the environment.
+//! A malformed line is skipped, as in the C library: a file that another program writes must not stop the monitor. `sortlist`,
+//! options that are not in [`ResolverOptions`], and the variables `LOCALDOMAIN` and `RES_OPTIONS` have no effect.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -13,38 +12,34 @@ use hickory_resolver::proto::rr::Name;
 use crate::model::Cause;
 use crate::probe::tcp::zone;
 
-use super::answer::{Lack, Weight};
+use super::answer::{NoAddress, Weight};
 
-/// Name servers that are asked; the C library takes no more either.
+/// As in the C library.
 const SERVERS_MAX: usize = 3;
-/// Search domains that are tried.
 const SEARCH_MAX: usize = 16;
-/// The most that `ndots` may be.
 const NDOTS_MAX: usize = 15;
-/// The longest that one question waits for one server.
+/// For one question to one server.
 const TIMEOUT_MAX: Duration = Duration::from_secs(2);
-/// Rounds through all servers, at most.
+/// Rounds through all servers.
 const ATTEMPTS_MAX: usize = 3;
 
-/// What `options` may say.
-#[allow(clippy::struct_excessive_bools, reason = "the file has a word for each of them")]
+/// The `options` that have an effect.
+#[allow(clippy::struct_excessive_bools, reason = "the file has a word for each")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ResolverOptions {
-    /// Names with so many dots are tried as they are first.
+    /// Names with at least so many dots are tried as they are first.
     pub(crate) ndots: usize,
     /// For one question to one server.
     pub(crate) timeout: Duration,
     /// Rounds through all servers.
     pub(crate) attempts: usize,
-    /// Another server is the first for each lookup.
+    /// Each lookup begins with another server.
     pub(crate) rotate: bool,
-    /// Questions say that answers may be long.
     pub(crate) edns: bool,
-    /// Over TCP only.
     pub(crate) tcp_only: bool,
-    /// One address family after the other.
+    /// Ask for one address family after the other.
     pub(crate) one_by_one: bool,
-    /// No question for addresses of IPv6.
+    /// Do not ask for IPv6 addresses.
     pub(crate) v4_only: bool,
 }
 
@@ -63,27 +58,24 @@ impl Default for ResolverOptions {
     }
 }
 
-/// Where a name server is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
-    /// The interface that leads there; link-local addresses have one.
+    /// The interface of a link-local address.
     zone: Option<Box<str>>,
 }
 
-/// The whole file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ResolvConf {
     /// In order; at least one.
     pub(crate) servers: Vec<Server>,
-    /// What may follow a name.
+    /// Domains that may follow a name.
     pub(crate) search: Vec<Name>,
-    /// How to ask.
     pub(crate) options: ResolverOptions,
 }
 
 impl ResolvConf {
-    /// Reads `text`. `host` is the name of this machine, whose domain is searched when the file names none.
+    /// Parses `text`. `host` is the name of this machine, whose domain is searched if the file names none.
     pub(crate) fn parse(text: &str, host: &str) -> Self {
         let mut conf = Self::default();
         let mut search: Option<Vec<Name>> = None;
@@ -92,7 +84,7 @@ impl ResolvConf {
             let mut words = line.split_whitespace();
             match words.next() {
                 Some("nameserver") => conf.servers.extend(words.next().and_then(server)),
-                // The last of these lines counts, and one without a name says nothing.
+                // The last of these lines counts, unless it is empty.
                 Some(key @ ("domain" | "search")) => {
                     let mut names = words.take(if key == "domain" { 1 } else { SEARCH_MAX }).peekable();
                     if names.peek().is_some() {
@@ -113,7 +105,7 @@ impl ResolvConf {
         conf
     }
 
-    /// `name` and what else it may stand for, in the order in which they are tried.
+    /// The names that `name` may stand for, in the order in which to try them.
     pub(crate) fn candidates(&self, name: &Name) -> Vec<Name> {
         let mut as_it_is = name.clone();
         as_it_is.set_fqdn(true);
@@ -146,16 +138,16 @@ impl ResolverOptions {
 }
 
 impl Server {
-    /// The address to send to. Interfaces come and go and change their numbers, so the system is asked each time.
-    pub(crate) fn reached_at(&self) -> Result<SocketAddr, Lack> {
+    /// The address to send to. Interfaces come and go and change their index, so the system is asked each time.
+    pub(crate) fn current_address(&self) -> Result<SocketAddr, NoAddress> {
         let Some(zone) = &self.zone else { return Ok(self.address) };
         let mut address = self.address;
         if let (SocketAddr::V6(v6), Some(index)) = (&mut address, zone::index(zone)) {
             v6.set_scope_id(index);
             return Ok(address);
         }
-        let missing = format!("DNS: this machine has no network interface {zone} of the name server {self}");
-        Err(Lack::new(Weight::Local, Cause::Local, missing))
+        let missing = format!("DNS: this machine has no network interface {zone}, which the name server {self} needs");
+        Err(NoAddress::new(Weight::Local, Cause::Local, missing))
     }
 }
 
@@ -222,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_link_local_server_is_reached_through_its_interface() {
-        let reached = |text: &str| server(text).unwrap().reached_at().map(|address| address.to_string());
+        let reached = |text: &str| server(text).unwrap().current_address().map(|address| address.to_string());
         assert_eq!(reached("fe80::1%7"), Ok("[fe80::1%7]:53".to_owned()));
         assert_eq!(reached("fe80::1"), Ok("[fe80::1]:53".to_owned()));
         assert_eq!(reached("2001:db8::1%no-such-if0"), Ok("[2001:db8::1]:53".to_owned()));

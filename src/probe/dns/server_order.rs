@@ -1,17 +1,15 @@
-//! Several name servers: in their order, without waiting long for one that is silent.
+//! Asks several name servers in their order, without waiting long for a silent one.
 //!
-//! As resolv.conf(5) has it, the first server decides, and the next one counts only when those before it failed or did not
-//! answer. What differs is how long "did not answer" takes. A server has 250 ms before the next one is asked beside it; an
-//! address from a later server counts when the earlier ones have had 500 ms, and its word that there is none when they have
-//! had 1.5 s, since a server for the outside knows nothing of names inside. A failure waits for another server as long as
-//! that one's word would count.
+//! As resolv.conf(5) says, the first server decides; the next one counts only if those before it failed or did not answer. The
+//! next server is asked after 250 ms; an address from a later server counts after 500 ms of the earlier ones, and its word that
+//! there is none after 1.5 s, because a server for the outside does not know inside names. A failure waits for another server
+//! as long as that one's answer could count.
 //!
-//! A silent server does not hold up the lookups after the first one. Once a question to it has waited for half a second and
-//! no other got an answer meanwhile, it is asked together with the next one, and an address of that one counts after 50 ms;
-//! once the question is given up, at once, and the word that there is none after 150 ms. Questions to it go on after their
-//! lookup, so that the first answer, to whatever question, makes it the first server again.
+//! A silent server delays only the first lookups. Once a question to it has waited for half a second without any answer since,
+//! the next server is asked at the same time, and its address counts after 50 ms; once the question times out, at once, and its
+//! word that there is none after 150 ms. Questions continue after their lookup, so the first answer makes it the first again.
 //!
-//! Nothing here reads a clock: the task of each question tells how far its time has gone, and [`decide`] looks at that.
+//! The task of each question reports its age, so [`decide`] needs no clock.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -22,11 +20,11 @@ use hickory_resolver::proto::rr::{Name, RecordType};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::answer::{Addresses, Lack, Silence, Weight};
+use super::answer::{Addresses, NoAddress, Silence, Weight};
 use super::name_server::NameServer;
 use super::resolv_conf::ResolvConf;
 
-/// How far the time of a question has gone; later is more.
+/// The age of a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Age {
     Fresh,
@@ -34,11 +32,11 @@ enum Age {
     Slow,
     /// An address of a later server counts.
     Late,
-    /// What a later server says counts.
+    /// Any answer of a later server counts.
     Lost,
 }
 
-/// When a question reaches an age: to a server that answers, to one suspected of silence, to one known to be silent.
+/// When a question reaches an age, for each [`Silence`] of its server.
 const AGES: [(Age, [Duration; 3]); 3] = [
     (Age::Slow, [Duration::from_millis(250), Duration::ZERO, Duration::ZERO]),
     (Age::Late, [Duration::from_millis(500), Duration::from_millis(50), Duration::ZERO]),
@@ -47,13 +45,12 @@ const AGES: [(Age, [Duration; 3]); 3] = [
 
 /// A question to one server.
 #[derive(Debug)]
-enum State {
+enum QuestionState {
     Unasked,
     Asked(Age),
-    Answered(Result<Addresses, Lack>),
+    Answered(Result<Addresses, NoAddress>),
 }
 
-/// See the module.
 pub(crate) struct ServerOrder {
     servers: Vec<Arc<NameServer>>,
     rounds: usize,
@@ -62,7 +59,6 @@ pub(crate) struct ServerOrder {
 }
 
 impl ServerOrder {
-    /// The servers of `conf`.
     pub(crate) fn new(conf: &ResolvConf) -> Self {
         let servers = conf.servers.iter().map(|server| Arc::new(NameServer::new(server.clone(), &conf.options)));
         Self {
@@ -73,16 +69,16 @@ impl ServerOrder {
         }
     }
 
-    /// The addresses of `name` of one family. Only silence is worth another round.
-    pub(crate) async fn ask(&self, name: &Name, kind: RecordType) -> Result<Addresses, Lack> {
+    /// The addresses of `name` of one family. Only silence leads to another round.
+    pub(crate) async fn ask(&self, name: &Name, kind: RecordType) -> Result<Addresses, NoAddress> {
         let mut servers = self.servers.clone();
         if self.rotate {
             servers.rotate_left(self.first.fetch_add(1, Ordering::Relaxed) % self.servers.len());
         }
-        let mut said = Err(Lack::silence());
+        let mut said = Err(NoAddress::silence());
         for _ in 0..self.rounds {
             said = round(&servers, name, kind).await;
-            if said.as_ref().map_or_else(|lack| lack.weight != Weight::Silent, |_| true) {
+            if said.as_ref().map_or_else(|none| none.weight != Weight::Silent, |_| true) {
                 break;
             }
         }
@@ -90,86 +86,88 @@ impl ServerOrder {
     }
 }
 
-async fn round(servers: &[Arc<NameServer>], name: &Name, kind: RecordType) -> Result<Addresses, Lack> {
-    let mut states: Vec<State> = servers.iter().map(|_| State::Unasked).collect();
-    let (tell, mut told) = mpsc::channel(servers.len() * (AGES.len() + 1));
+async fn round(servers: &[Arc<NameServer>], name: &Name, kind: RecordType) -> Result<Addresses, NoAddress> {
+    let mut states: Vec<QuestionState> = servers.iter().map(|_| QuestionState::Unasked).collect();
+    let (sender, mut states_changed) = mpsc::channel(servers.len() * (AGES.len() + 1));
     loop {
         if let Some(decided) = decide(&states) {
-            let State::Answered(said) = states.swap_remove(decided) else { unreachable!("who decides has answered") };
+            let QuestionState::Answered(said) = states.swap_remove(decided) else {
+                unreachable!("the deciding server has answered")
+            };
             return said;
         }
         if let Some(next) = next(&states) {
-            states[next] = State::Asked(Age::Fresh);
-            tokio::spawn(attend(Arc::clone(&servers[next]), name.clone(), kind, next, tell.clone()));
+            states[next] = QuestionState::Asked(Age::Fresh);
+            tokio::spawn(ask_and_report(Arc::clone(&servers[next]), name.clone(), kind, next, sender.clone()));
             continue;
         }
-        let (server, state) = told.recv().await.expect("a sender is held here");
+        let (server, state) = states_changed.recv().await.expect("a sender is held here");
         states[server] = state;
     }
 }
 
-/// Asks `server` and tells how it gets on, for the whole time that a question has.
-async fn attend(
+/// Asks `server`, and reports the age of the question until it has an answer or times out.
+async fn ask_and_report(
     server: Arc<NameServer>,
     name: Name,
     kind: RecordType,
     index: usize,
-    tell: mpsc::Sender<(usize, State)>,
+    reports: mpsc::Sender<(usize, QuestionState)>,
 ) {
     let (answers, silence) = (server.answers(), server.silence());
     let mut asking = pin!(server.ask(name, kind));
-    let ages = AGES.map(|(age, at)| (State::Asked(age), at[silence as usize]));
+    let ages = AGES.map(|(age, at)| (QuestionState::Asked(age), at[silence as usize]));
     let ages = ages.into_iter().filter(|(_, at)| *at < server.timeout);
-    let end = (State::Answered(Err(Lack::silence())), server.timeout);
+    let end = (QuestionState::Answered(Err(NoAddress::silence())), server.timeout);
     let (mut gone, mut permit) = (Duration::ZERO, None);
     for (state, at) in ages.chain([end]) {
         if let Ok(said) = timeout(at.saturating_sub(gone), &mut asking).await {
-            drop(tell.send((index, State::Answered(said))).await);
+            drop(reports.send((index, QuestionState::Answered(said))).await);
             return;
         }
         gone = at;
         match state {
-            State::Answered(_) => server.missed(answers, Silence::Known),
-            State::Asked(age) if age >= Age::Late && silence == Silence::None => {
+            QuestionState::Answered(_) => server.missed(answers, Silence::Known),
+            QuestionState::Asked(age) if age >= Age::Late && silence == Silence::None => {
                 server.missed(answers, Silence::Suspected);
             }
             _ => {}
         }
-        // The lookup has ended: whether the server answers is worth knowing all the same.
-        if tell.send((index, state)).await.is_err() && permit.is_none() {
+        // The lookup has ended, but whether the server answers is worth knowing.
+        if reports.send((index, state)).await.is_err() && permit.is_none() {
             let Ok(granted) = Arc::clone(&server.afterwards).try_acquire_owned() else { return };
             permit = Some(granted);
         }
     }
 }
 
-/// The server to ask now, if there is one.
-fn next(states: &[State]) -> Option<usize> {
-    let at = states.iter().position(|state| matches!(state, State::Unasked))?;
-    let may_wait = states[..at].iter().any(|state| match state {
-        State::Unasked => false,
-        State::Asked(age) => *age < Age::Slow,
-        State::Answered(said) => said.as_ref().map_or_else(Lack::is_answer, |_| true),
+/// The index of the server to ask now.
+fn next(states: &[QuestionState]) -> Option<usize> {
+    let at = states.iter().position(|state| matches!(state, QuestionState::Unasked))?;
+    let must_wait = states[..at].iter().any(|state| match state {
+        QuestionState::Unasked => false,
+        QuestionState::Asked(age) => *age < Age::Slow,
+        QuestionState::Answered(said) => said.as_ref().map_or_else(NoAddress::is_answer, |_| true),
     });
-    (!may_wait).then_some(at)
+    (!must_wait).then_some(at)
 }
 
-/// The server whose word counts, if there is one.
-fn decide(states: &[State]) -> Option<usize> {
+/// The index of the server whose answer counts.
+fn decide(states: &[QuestionState]) -> Option<usize> {
     let mut youngest = Age::Lost;
     let mut worst: Option<(Weight, usize)> = None;
     let (mut all_asked, mut all_answered) = (true, true);
     for (at, state) in states.iter().enumerate() {
         match state {
-            State::Unasked => (all_asked, all_answered) = (false, false),
-            State::Asked(age) => (youngest, all_answered) = (youngest.min(*age), false),
-            // A word that does not count yet is waited for: those after it may not speak first.
-            State::Answered(Ok(_)) => return (youngest >= Age::Late).then_some(at),
-            State::Answered(Err(lack)) if lack.is_answer() => return (youngest >= Age::Lost).then_some(at),
-            State::Answered(Err(lack)) if worst.is_none_or(|(weight, _)| weight < lack.weight) => {
-                worst = Some((lack.weight, at));
+            QuestionState::Unasked => (all_asked, all_answered) = (false, false),
+            QuestionState::Asked(age) => (youngest, all_answered) = (youngest.min(*age), false),
+            // It counts later, and no server after it may decide before.
+            QuestionState::Answered(Ok(_)) => return (youngest >= Age::Late).then_some(at),
+            QuestionState::Answered(Err(none)) if none.is_answer() => return (youngest >= Age::Lost).then_some(at),
+            QuestionState::Answered(Err(none)) if worst.is_none_or(|(weight, _)| weight < none.weight) => {
+                worst = Some((none.weight, at));
             }
-            State::Answered(_) => {}
+            QuestionState::Answered(_) => {}
         }
     }
     let (weight, at) = worst?;
@@ -179,24 +177,24 @@ fn decide(states: &[State]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::State::{Answered, Asked, Unasked};
+    use super::QuestionState::{Answered, Asked, Unasked};
     use super::*;
     use crate::model::Cause;
     use crate::probe::failure::Failure;
     use proptest::prelude::*;
 
-    fn found() -> State {
+    fn found() -> QuestionState {
         Answered(Ok(Addresses { ips: vec![[127, 0, 0, 1].into()], ttl: 1 }))
     }
 
-    fn lack(weight: Weight) -> State {
-        Answered(Err(Lack { weight, failure: Failure::new(Cause::DnsError, "") }))
+    fn without(weight: Weight) -> QuestionState {
+        Answered(Err(NoAddress { weight, failure: Failure::new(Cause::DnsError, "") }))
     }
 
     #[test]
     fn the_first_that_answers_decides_and_a_later_one_only_without_it() {
-        let none = || lack(Weight::NoName);
-        let failed = || lack(Weight::Failed);
+        let none = || without(Weight::NoName);
+        let failed = || without(Weight::Failed);
         for (states, decided) in [
             (vec![Asked(Age::Fresh), found()], None),
             (vec![Asked(Age::Slow), found()], None),
@@ -208,17 +206,17 @@ mod tests {
             (vec![Asked(Age::Lost), failed()], Some(1)),
             (vec![failed(), Asked(Age::Late)], None),
             (vec![failed(), Asked(Age::Lost)], Some(0)),
-            (vec![lack(Weight::Silent), Asked(Age::Lost)], None),
+            (vec![without(Weight::Silent), Asked(Age::Lost)], None),
             (vec![failed(), found()], Some(1)),
             (vec![failed(), none()], Some(1)),
             (vec![none(), found()], Some(0)),
-            (vec![lack(Weight::NoData), found()], Some(0)),
-            (vec![lack(Weight::Silent), failed()], Some(1)),
-            (vec![failed(), lack(Weight::Silent)], Some(0)),
-            (vec![lack(Weight::Silent), lack(Weight::Silent)], Some(0)),
+            (vec![without(Weight::NoData), found()], Some(0)),
+            (vec![without(Weight::Silent), failed()], Some(1)),
+            (vec![failed(), without(Weight::Silent)], Some(0)),
+            (vec![without(Weight::Silent), without(Weight::Silent)], Some(0)),
             (vec![failed(), Unasked], None),
             (vec![failed(), Asked(Age::Fresh), found()], None),
-            (vec![lack(Weight::Silent), failed(), none()], Some(2)),
+            (vec![without(Weight::Silent), failed(), none()], Some(2)),
         ] {
             assert_eq!(decide(&states), decided, "{states:?}");
         }
@@ -230,9 +228,9 @@ mod tests {
             (vec![Unasked, Unasked], Some(0)),
             (vec![Asked(Age::Fresh), Unasked], None),
             (vec![Asked(Age::Slow), Unasked], Some(1)),
-            (vec![lack(Weight::Failed), Unasked], Some(1)),
-            (vec![lack(Weight::Silent), Unasked], Some(1)),
-            (vec![Asked(Age::Slow), lack(Weight::NoName), Unasked], None),
+            (vec![without(Weight::Failed), Unasked], Some(1)),
+            (vec![without(Weight::Silent), Unasked], Some(1)),
+            (vec![Asked(Age::Slow), without(Weight::NoName), Unasked], None),
             (vec![Asked(Age::Lost), Asked(Age::Fresh), Unasked], None),
             (vec![found(), found()], None),
         ] {
@@ -240,7 +238,7 @@ mod tests {
         }
     }
 
-    /// What a server does with a question: how long it takes and what it says, and what is thought of it.
+    /// A scripted server: how long it takes, its answer, and its silence.
     #[derive(Clone, Copy, Debug)]
     struct ServerPlan {
         takes: u64,
@@ -258,17 +256,17 @@ mod tests {
     const TIMEOUT: u64 = 2_000;
 
     impl ServerPlan {
-        fn says(self) -> State {
+        fn says(self) -> QuestionState {
             match self.says {
-                _ if self.takes >= TIMEOUT => lack(Weight::Silent),
+                _ if self.takes >= TIMEOUT => without(Weight::Silent),
                 Says::Address => found(),
-                Says::None => lack(Weight::NoName),
-                Says::Failure => lack(Weight::Failed),
+                Says::None => without(Weight::NoName),
+                Says::Failure => without(Weight::Failed),
             }
         }
 
-        /// The states of a question that is asked at `at`, and when it comes into them.
-        fn states(self, at: u64) -> impl Iterator<Item = (u64, State)> {
+        /// The states of a question that is asked at `at`, and when they begin.
+        fn states(self, at: u64) -> impl Iterator<Item = (u64, QuestionState)> {
             let end = self.takes.min(TIMEOUT);
             let ages = AGES.map(|(age, at)| (at[self.silence as usize], Asked(age)));
             let ages = ages.into_iter().map(|(after, state)| (u64::try_from(after.as_millis()).unwrap(), state));
@@ -278,10 +276,10 @@ mod tests {
         }
     }
 
-    /// What one round of questions comes to: who decides, when, and when each server was asked. As [`round`] does it, in
+    /// Which server decides a round, when, and when each was asked: like [`round`], in
     /// scripted time.
     fn play(plans: &[ServerPlan]) -> (usize, u64, Vec<Option<u64>>) {
-        let mut states: Vec<State> = plans.iter().map(|_| Unasked).collect();
+        let mut states: Vec<QuestionState> = plans.iter().map(|_| Unasked).collect();
         let (mut asked, mut told, mut now) = (vec![None; plans.len()], Vec::new(), 0);
         loop {
             if let Some(decided) = decide(&states) {
@@ -326,7 +324,7 @@ mod tests {
                 let failed = answered(before) && (plan.says == Says::Failure || plan.takes >= TIMEOUT);
                 prop_assert!(failed || !answered(before) && waited >= patience || is_failure, "{before} of {plans:?}");
             }
-            // A failure is the end only when nothing better has come or is still waited for.
+            // A failure decides only if nothing better has come or may come.
             if is_failure {
                 for (server, plan) in plans.iter().enumerate() {
                     let word = plan.says != Says::Failure && plan.takes < TIMEOUT && answered(server);
@@ -356,7 +354,7 @@ mod tests {
             plans[good] = ServerPlan { takes, says: Says::Address, silence: Silence::None };
             let (decided, at, _) = play(&plans);
             prop_assert_eq!(plans[decided].says, Says::Address);
-            // A quarter of a second for each of them, and another one for the last; none for those that are known.
+            // 250 ms for each of them, and as much for the last; none for known ones.
             let new = plans[..good].iter().filter(|plan| plan.silence == Silence::None).count() as u64;
             let suspected = plans[..good].iter().any(|plan| plan.silence == Silence::Suspected);
             let most = if new > 0 { 250 * new + 250 } else if suspected { 50 } else { 0 };

@@ -1,8 +1,7 @@
-//! The files of the system that say how names are looked up: resolv.conf(5) and hosts(5).
+//! The system's files for name lookups, resolv.conf(5) and hosts(5), and whether they changed.
 //!
-//! A file that is missing or cannot be read is an empty one, as for the C library. Whether one has changed is told from
-//! what the file system keeps of it: a file that was replaced has another inode, one that was written to another time.
-//! Where the file system counts whole seconds only, the content tells as well.
+//! A missing or unreadable file counts as empty, as in the C library. A replaced file has another inode, a written one another
+//! time; where the file system counts whole seconds only, the content is compared as well.
 
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
@@ -11,29 +10,27 @@ use hickory_resolver::Hosts;
 
 use super::resolv_conf::{ResolvConf, Server};
 
-/// Where Linux tells the name of this machine.
 const HOST_NAME: &str = "/proc/sys/kernel/hostname";
-/// A file that is longer is not compared by its content.
+/// The content of longer files is not compared.
 const COMPARED_MAX: u64 = 64 * 1024;
 
-/// Where the files are.
 #[derive(Clone, Debug)]
 pub(crate) struct NameFiles {
     pub(crate) resolv_conf: PathBuf,
     pub(crate) hosts: PathBuf,
 }
 
-/// What tells one state of a file from another.
+/// Differs when a file has changed.
 #[derive(Debug, PartialEq, Eq)]
 struct FileState {
     /// Device, inode, length.
     file: [u64; 3],
-    /// Seconds and nanoseconds: written, changed.
+    /// Modified and changed: seconds and nanoseconds.
     times: [(i64, i64); 2],
     content: Option<Vec<u8>>,
 }
 
-/// What tells one state of both files from another.
+/// The state of both files.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Stamps([Option<FileState>; 2]);
 
@@ -44,16 +41,15 @@ impl Default for NameFiles {
 }
 
 impl NameFiles {
-    /// The state of both files.
     pub(crate) fn stamps(&self) -> Stamps {
         let counts_seconds = |stamp: &FileState| stamp.times.iter().all(|(_, nanos)| *nanos == 0);
         Stamps([&self.resolv_conf, &self.hosts].map(|path| FileState::of(path, counts_seconds)))
     }
 
-    /// How to look up names, by `given` servers if there are any.
-    pub(crate) fn conf(&self, given: &[Server]) -> ResolvConf {
-        if !given.is_empty() {
-            let mut conf = ResolvConf { servers: given.to_vec(), ..ResolvConf::default() };
+    /// The content of resolv.conf; only the `configured` servers if there are any.
+    pub(crate) fn conf(&self, configured: &[Server]) -> ResolvConf {
+        if !configured.is_empty() {
+            let mut conf = ResolvConf { servers: configured.to_vec(), ..ResolvConf::default() };
             conf.options.edns = true;
             return conf;
         }
@@ -62,7 +58,7 @@ impl NameFiles {
         ResolvConf::parse(&String::from_utf8_lossy(&text), &host)
     }
 
-    /// The names of the hosts file. A byte that is no UTF-8, as in a comment of old, spoils its own line only.
+    /// The hosts file. A byte outside UTF-8, as in an old comment, spoils its own line only.
     pub(crate) fn hosts(&self) -> Hosts {
         let text = std::fs::read(&self.hosts).unwrap_or_default();
         let mut hosts = Hosts::default();
@@ -76,7 +72,7 @@ impl NameFiles {
 impl FileState {
     fn of(path: &Path, counts_seconds: impl Fn(&Self) -> bool) -> Option<Self> {
         let metadata = std::fs::metadata(path).ok()?;
-        let mut stamp = Self::told_by(&metadata);
+        let mut stamp = Self::of_metadata(&metadata);
         if metadata.is_file() && metadata.len() <= COMPARED_MAX && counts_seconds(&stamp) {
             stamp.content = std::fs::read(path).ok();
         }
@@ -84,15 +80,15 @@ impl FileState {
     }
 
     #[cfg(unix)]
-    fn told_by(file: &Metadata) -> Self {
+    fn of_metadata(file: &Metadata) -> Self {
         use std::os::unix::fs::MetadataExt as _;
         let times = [(file.mtime(), file.mtime_nsec()), (file.ctime(), file.ctime_nsec())];
         Self { file: [file.dev(), file.ino(), file.len()], times, content: None }
     }
 
-    /// Elsewhere the content is all that tells.
+    /// Elsewhere only the content tells.
     #[cfg(not(unix))]
-    fn told_by(file: &Metadata) -> Self {
+    fn of_metadata(file: &Metadata) -> Self {
         Self { file: [0, 0, file.len()], times: [(0, 0); 2], content: None }
     }
 }

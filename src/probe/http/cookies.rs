@@ -1,19 +1,15 @@
-//! Cookies that servers set on the way of one probe.
+//! Keeps the cookies that servers set during one probe.
 //!
-//! Login, consent and geo pages set a cookie and redirect to where they look for it. So the cookies of the hops of a
-//! probe are kept in a [`Jar`] as RFC 6265 has it (domain, path, secure, expiry, deletion; `cookie_store` knows the rules)
-//! and dropped with the probe: two checks of a site never share one. What the site itself sends as `Cookie` goes first, and
-//! a server cannot replace it.
+//! Login, consent and geo pages set a cookie and redirect to a page that requires it. A [`Jar`] keeps the cookies of the hops by
+//! RFC 6265 (`cookie_store` has the rules), and goes with the probe: two checks of a site never share a cookie. The site's own
+//! `Cookie` header comes first, and servers cannot replace its cookies. As in browsers (RFC 6265bis), cookies are refused that
+//! are `Secure` from a server without TLS on another machine, or whose name promises (`__Secure-`, `__Host-`) more than their
+//! attributes keep.
 //!
-//! What browsers refuse is refused (RFC 6265bis): `Secure` from a server without TLS that is not on this machine, and a name that promises more than its
-//! attributes keep, `__Secure-` or `__Host-`.
+//! There is no list of public suffixes: a `Domain` counts only if it is the host itself or a parent of two labels or more. One
+//! for `co.uk` reaches no further than the redirects of its probe. Addresses have no parents.
 //!
-//! There is no list of public suffixes here. A `Domain` counts only if it is the host itself or a parent of two labels or
-//! more, so nobody sets a cookie for `com`; one for `co.uk` lives as long as its probe and reaches no further than the
-//! redirects of it. An address has no parents.
-//!
-//! Limits: 256 cookies and 64 KiB of them in one probe, each of at most 4 KiB; what is beyond is ignored, as is a line
-//! that is no cookie.
+//! Bounds: per probe 256 cookies and 64 KiB of them, each at most 4 KiB; others are ignored, and so are malformed ones.
 
 use std::borrow::Cow;
 
@@ -21,18 +17,17 @@ use cookie_store::{CookieStore, RawCookie};
 use hyper::header::{HeaderMap, HeaderValue, SET_COOKIE};
 use url::{Host, Url};
 
-/// Cookies that one probe accepts, replacements included.
+/// Accepted cookies of one probe, replacements included.
 const COOKIES_MAX: usize = 256;
-/// Bytes of all these.
+/// Bytes of all of them.
 const BYTES_MAX: usize = 64 * 1024;
-/// Bytes of one cookie, its name and value (RFC 6265, 6.1).
+/// Bytes of the name and value of one cookie (RFC 6265 §6.1).
 const COOKIE_MAX: usize = 4096;
-/// Bytes of one line, attributes included.
+/// Bytes of one Set-Cookie header.
 const LINE_MAX: usize = 8192;
-/// Bytes above ASCII in a text that is no UTF-8 stand for themselves from here on, where characters are for private use.
+/// A byte above ASCII in a text that is not UTF-8 becomes this plus itself, a character for private use.
 const RAW: u32 = 0xf700;
 
-/// The cookies of one probe.
 #[derive(Default)]
 pub(crate) struct Jar {
     store: CookieStore,
@@ -41,14 +36,14 @@ pub(crate) struct Jar {
 }
 
 impl Jar {
-    /// Keeps what an answer from `url` sets.
+    /// Keeps the cookies that an answer from `url` sets.
     pub(crate) fn keep(&mut self, headers: &HeaderMap, url: &Url) {
         for line in headers.get_all(SET_COOKIE).iter().filter(|line| line.len() <= LINE_MAX) {
             let text = text(line.as_bytes());
             let Ok(mut cookie) = RawCookie::parse(text.as_ref()) else { continue };
             let size = cookie.name().len() + cookie.value().len();
             let is_full = self.cookies == COOKIES_MAX || self.bytes + size > BYTES_MAX;
-            if size > COOKIE_MAX || is_full || !is_secure_enough(&cookie, url) || !has_a_place(&mut cookie, url) {
+            if size > COOKIE_MAX || is_full || !is_secure_enough(&cookie, url) || !is_in_domain(&mut cookie, url) {
                 continue;
             }
             if self.store.insert_raw(&cookie, url).is_ok() {
@@ -58,11 +53,11 @@ impl Jar {
         }
     }
 
-    /// The Cookie header for a request to `url`: the cookies of `own`, the header that the site has for it, and those
-    /// kept of other names. None if nothing was kept for it.
+    /// The Cookie header for a request to `url`: the cookies in `own`, the site's headers, and kept ones with other names. None
+    /// if no kept one belongs to `url`.
     pub(crate) fn header<'a>(&self, url: &Url, own: impl Iterator<Item = &'a HeaderValue>) -> Option<HeaderValue> {
         let mut kept = self.store.matches(url);
-        // The longest path first (RFC 6265, 5.4); the rest only has to be the same each time.
+        // The longest path first (RFC 6265 §5.4); the rest makes the order stable.
         kept.sort_by(|a, b| (b.path.len(), a.name(), &a.domain).cmp(&(a.path.len(), b.name(), &b.domain)));
         let mut header: Vec<u8> = own.map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b"; "[..]);
         let own = header.clone();
@@ -83,13 +78,13 @@ impl Jar {
     }
 }
 
-/// Whether `cookie` keeps what its name promises, and comes from a server that may call it secure if it says so.
+/// Whether the attributes of `cookie` keep what its name promises, and its server may set a secure one.
 fn is_secure_enough(cookie: &RawCookie<'_>, url: &Url) -> bool {
     let is_secure = cookie.secure() == Some(true);
     if is_secure && url.scheme() != "https" && !is_this_machine(url) {
         return false;
     }
-    // Servers may fold the case of a name.
+    // Servers may ignore the case of a name.
     let begins = |prefix: &str| {
         cookie.name().get(..prefix.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(prefix))
     };
@@ -97,7 +92,7 @@ fn is_secure_enough(cookie: &RawCookie<'_>, url: &Url) -> bool {
     (is_secure || !begins("__Secure-")) && (is_secure && is_of_host || !begins("__Host-"))
 }
 
-/// Whether what goes to the host of `url` stays on this machine: such a server counts as secure, as in browsers.
+/// Whether the host of `url` is this machine: its servers count as secure, as in browsers.
 fn is_this_machine(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
@@ -107,8 +102,8 @@ fn is_this_machine(url: &Url) -> bool {
     }
 }
 
-/// Whether a server at `url` may set `cookie`, which loses a `Domain` that names the host alone.
-fn has_a_place(cookie: &mut RawCookie<'_>, url: &Url) -> bool {
+/// Whether a server at `url` may set `cookie`; removes a `Domain` that is a single label or an address.
+fn is_in_domain(cookie: &mut RawCookie<'_>, url: &Url) -> bool {
     let Some(domain) = cookie.domain().map(|domain| domain.trim_start_matches('.').to_ascii_lowercase()) else {
         return true;
     };
@@ -134,7 +129,7 @@ fn name_of(pair: &[u8]) -> &[u8] {
     pair.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii()
 }
 
-/// `line` as a text from which [`bytes`] makes the same bytes again.
+/// `line` as a text that [`bytes`] turns back.
 fn text(line: &[u8]) -> Cow<'_, str> {
     let raw =
         |byte: &u8| if byte.is_ascii() { Some(char::from(*byte)) } else { char::from_u32(RAW + u32::from(*byte)) };

@@ -1,30 +1,52 @@
-//! Errors of hyper, h2 and TLS in the middle of an exchange: which cause, and in which words.
-//!
-//! Over HTTP/2 an error is the server's own word (GOAWAY, `RST_STREAM`), what our side has against the server's frames, or
-//! the connection's end.
+//! Errors of hyper, h2 and TLS in an exchange: their causes, their sentences, and whether a retry may help.
 
 use std::error::Error;
 use std::io;
 
 use h2::Reason;
 
-use crate::model::Cause;
+use crate::model::{Cause, figures};
 use crate::probe::failure::{Failure, broken_connection, chain, io_error};
 use crate::probe::io::budget::HeadTooLarge;
-use crate::probe::tls::alert_words;
-use crate::probe::tls::client_auth::Asked;
+use crate::probe::tls::client_auth::ClientCertRequest;
+use crate::probe::tls::errors::alert_words;
 
-use super::head_repair::Ambiguous;
+use super::repair::head::Ambiguous;
 
-/// Why no head came; `over_budget` when the server sent more than it may without one, `asked` as in the handshake.
-pub(crate) fn explain_head(error: &hyper::Error, over_budget: bool, asked: Asked) -> Failure {
+/// Whether another fresh connection may give an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Retry {
+    No,
+    /// The server has not seen the request, as far as can be known.
+    Unseen,
+    /// The server said that it has not processed the request: GOAWAY or `REFUSED_STREAM`.
+    Refused,
+    /// The server accepts the request over HTTP/1.1 only, be it by GOAWAY or by `RST_STREAM`.
+    RequiresHttp1,
+}
+
+impl Retry {
+    /// What an HTTP/2 server says about the request, if it is this.
+    pub(crate) fn said_by(error: &hyper::Error) -> Option<Self> {
+        let error = find::<h2::Error>(error).filter(|error| error.is_remote())?;
+        match error.reason()? {
+            Reason::HTTP_1_1_REQUIRED => Some(Self::RequiresHttp1),
+            Reason::NO_ERROR if error.is_go_away() => Some(Self::Refused),
+            Reason::REFUSED_STREAM if error.is_reset() => Some(Self::Refused),
+            _ => None,
+        }
+    }
+}
+
+/// Why no head came; `over_budget` if the server sent more than it may without one.
+pub(crate) fn explain_head(error: &hyper::Error, over_budget: bool, request: ClientCertRequest) -> Failure {
     if over_budget || find::<HeadTooLarge>(error).is_some() {
         return Failure::new(Cause::BadResponse, HeadTooLarge.to_string());
     }
     if let Some(ambiguous) = find::<Ambiguous>(error) {
         return Failure::new(Cause::BadResponse, format!("not HTTP: {ambiguous}"));
     }
-    if let Some(failure) = tls_failure(error, asked).or_else(|| http2_failure(error, "before the answer")) {
+    if let Some(failure) = known_failure(error, "before the answer", request) {
         return failure;
     }
     if let Some(failure) = broken_connection(error, "before the answer") {
@@ -39,80 +61,65 @@ pub(crate) fn explain_head(error: &hyper::Error, over_budget: bool, asked: Asked
     Failure::new(Cause::BadResponse, sentence(error))
 }
 
-/// Why a body did not come whole, after `bytes` of it.
-pub(crate) fn explain_body(error: &hyper::Error, bytes: u64, over_budget: bool, asked: Asked) -> Failure {
+/// Why a body did not arrive whole, after `bytes` of it.
+pub(crate) fn explain_body(error: &hyper::Error, bytes: u64, over_budget: bool, request: ClientCertRequest) -> Failure {
     if over_budget || find::<HeadTooLarge>(error).is_some() {
-        return Failure::new(Cause::BadResponse, format!("the server sends much besides the body ({bytes} bytes)"));
+        let bytes = figures::count(bytes);
+        let detail = format!("the server sends too much data outside the body (after {bytes} bytes of it)");
+        return Failure::new(Cause::BadResponse, detail);
     }
-    if let Some(failure) = tls_failure(error, asked).or_else(|| http2_failure(error, "during the body")) {
+    if let Some(failure) = known_failure(error, "during the body", request) {
         return failure;
     }
-    let ended = io_error(error)
+    let has_ended = io_error(error)
         .is_some_and(|error| matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe));
-    if ended || error.is_incomplete_message() || error.is_closed() {
+    if has_ended || error.is_incomplete_message() || error.is_closed() {
         return Failure::new(Cause::Truncated, format!("the body ended early, after {bytes} bytes"));
     }
     broken_connection(error, "during the body")
         .unwrap_or_else(|| Failure::new(Cause::BadResponse, format!("not HTTP: {}", sentence(error))))
 }
 
-/// Whether an HTTP/2 server says that it has not looked at the request: it is going away, or refused the stream.
-pub(crate) fn is_refusal(error: &hyper::Error) -> bool {
-    find::<h2::Error>(error).is_some_and(|error| {
-        let reason = error.reason();
-        error.is_remote()
-            && ((error.is_go_away() && reason == Some(Reason::NO_ERROR))
-                || (error.is_reset() && reason == Some(Reason::REFUSED_STREAM)))
-    })
-}
-
-/// Whether an HTTP/2 server says that it takes the request over HTTP/1.1 only, be it by GOAWAY or by `RST_STREAM`.
-pub(crate) fn requires_http1(error: &hyper::Error) -> bool {
-    find::<h2::Error>(error).is_some_and(is_http1_required)
-}
-
-fn is_http1_required(error: &h2::Error) -> bool {
-    error.is_remote() && error.reason() == Some(Reason::HTTP_1_1_REQUIRED)
-}
-
-/// What an HTTP/2 error means that is not just the connection's end.
-fn http2_failure(error: &hyper::Error, when: &str) -> Option<Failure> {
-    let error = find::<h2::Error>(error)?;
-    if is_http1_required(error) {
-        let (cause, frame) = if error.is_go_away() { (Cause::Closed, "GOAWAY") } else { (Cause::Reset, "RST_STREAM") };
-        return Some(Failure::new(cause, format!("the server requires HTTP/1.1 ({frame} {when}: HTTP_1_1_REQUIRED)")));
-    }
-    let code = error.reason().map_or_else(String::new, |reason| format!(": {}", reason.description()));
-    if error.is_remote() && error.is_go_away() {
-        return Some(Failure::new(Cause::Closed, format!("the server ended the connection {when} (GOAWAY{code})")));
-    }
-    if error.is_remote() {
-        return Some(Failure::new(Cause::Reset, format!("the server reset the stream {when} (RST_STREAM{code})")));
-    }
-    let ours = error.is_library() || error.reason().is_some();
-    ours.then(|| Failure::new(Cause::BadResponse, format!("not HTTP/2{code}")))
-}
-
-/// An alert that came after the handshake: with TLS 1.3 only then does a server say that it refuses the client certificate,
-/// or that it misses one.
-fn tls_failure(error: &hyper::Error, asked: Asked) -> Option<Failure> {
-    find::<rustls::Error>(error).map(|error| {
+/// The failure of a TLS alert after the handshake or of an HTTP/2 error that is more than the connection's end.
+fn known_failure(error: &hyper::Error, when: &str, request: ClientCertRequest) -> Option<Failure> {
+    // With TLS 1.3 a server refuses or misses a client certificate only now.
+    if let Some(error) = find::<rustls::Error>(error) {
         let detail = match error {
-            rustls::Error::AlertReceived(alert) => alert_words(*alert, asked),
+            rustls::Error::AlertReceived(alert) => alert_words(*alert, request),
             other => other.to_string(),
         };
-        Failure::new(Cause::TlsError, format!("TLS: {detail}"))
-    })
+        return Some(Failure::new(Cause::TlsError, format!("TLS: {detail}")));
+    }
+    let requires_http1 = Retry::said_by(error) == Some(Retry::RequiresHttp1);
+    let error = find::<h2::Error>(error)?;
+    let code = error.reason().map_or_else(String::new, |reason| format!(": {}", reason.description()));
+    if !error.is_remote() {
+        let is_ours = error.is_library() || error.reason().is_some();
+        return is_ours.then(|| Failure::new(Cause::BadResponse, format!("not HTTP/2{code}")));
+    }
+    let (cause, frame, what) = if error.is_go_away() {
+        (Cause::Closed, "GOAWAY", "ended the connection")
+    } else {
+        (Cause::Reset, "RST_STREAM", "reset the stream")
+    };
+    Some(Failure::new(
+        cause,
+        if requires_http1 {
+            format!("the server requires HTTP/1.1 ({frame} {when}: HTTP_1_1_REQUIRED)")
+        } else {
+            format!("the server {what} {when} ({frame}{code})")
+        },
+    ))
 }
 
 fn find<E: Error + 'static>(error: &hyper::Error) -> Option<&E> {
     chain(error).find_map(|error| error.downcast_ref())
 }
 
-/// The error and what is behind it, in one line.
+/// The error and its sources in one line.
 fn sentence(error: &hyper::Error) -> String {
     let mut parts: Vec<String> = chain(error).map(ToString::to_string).collect();
-    // What wraps an error often says the same.
+    // A wrapper often says the same as its source.
     parts.dedup();
     parts.join(": ")
 }

@@ -1,20 +1,20 @@
-//! The phases *processing* and *transfer*: one request, one answer, over a connection that stands.
+//! The phases *processing* and *transfer*: one request and its answer over an open connection.
 //!
-//! Processing lasts from the request handed over to the final head parsed, transfer from there to the end of the body:
-//! the same for HTTP/1.1 and HTTP/2 (where the first bytes from a server are its settings and say nothing). Bodies are
-//! counted, and kept only when somebody expects something of them. Limits: 256 KiB and 512 headers before the body,
-//! `max_body` bytes of body, and 256 KiB and a quarter of the body for what packs it (sizes of chunks, frames of HTTP/2). A
-//! body in very many tiny chunks is read no further, as one that is too long; over HTTP/2, where a server may send what
-//! belongs to no body at all, that is a fault.
+//! Processing lasts from handing over the request to the parsed final head, transfer from there to the end of the body. Bodies
+//! are counted, and kept only if an expectation needs them.
+//!
+//! Bounds: 256 KiB and 512 headers before the body, `max_body` bytes of body, and 256 KiB plus a quarter of the body for sizes
+//! of chunks and frames of HTTP/2. A body in very many tiny chunks is cut like one that is too long; over HTTP/2, where a server
+//! may send what belongs to no body at all, that is a failure.
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
+use hyper::Version;
 use hyper::body::{Body as _, Incoming};
 use hyper::ext::ReasonPhrase;
 use hyper::header::HeaderMap;
-use hyper::{Response, Version};
 use tokio::task::coop::consume_budget;
 
 use crate::model::{Cause, Http, Status};
@@ -22,55 +22,44 @@ use crate::probe::body::received::BodyRead;
 use crate::probe::body::stream::Live;
 use crate::probe::failure::Failure;
 use crate::probe::io::budget::HEAD_MAX;
-use crate::probe::tls::client_auth::Asked;
+use crate::probe::tls::client_auth::ClientCertRequest;
 
-use super::connection::{HEADERS_MAX, HttpConnection, Unanswered};
-use super::errors::{explain_body, explain_head, is_refusal, requires_http1};
+use super::connection::{HEADERS_MAX, HttpConnection, SendError};
+use super::errors::{Retry, explain_body, explain_head};
 use super::request::Request;
 
-/// An answer of which the head has come.
+/// An answer whose head has arrived.
 pub(crate) struct ResponseHead {
-    /// Its status.
     pub(crate) status: Status,
-    /// The protocol it came in.
     pub(crate) http: Http,
-    /// Its headers.
     pub(crate) headers: HeaderMap,
-    /// The words after the status: the server's own if they are unusual.
+    /// The reason phrase: the server's own if it is unusual.
     pub(crate) reason: Cow<'static, str>,
     body: Incoming,
-    link: HttpConnection,
+    connection: HttpConnection,
 }
 
-/// Why there is no answer, and whether asking once more over a fresh connection could give one.
+/// Why there is no answer.
 pub(crate) struct ExchangeError {
-    /// What to say if it is not asked again.
     pub(crate) failure: Failure,
-    /// The server has not looked at the request, as far as can be known from here.
-    pub(crate) unseen: bool,
-    /// It said so itself: GOAWAY or `REFUSED_STREAM`.
-    pub(crate) refused: bool,
-    /// It said that it takes the request over HTTP/1.1 only.
-    pub(crate) requires_http1: bool,
+    pub(crate) retry: Retry,
 }
 
 impl ExchangeError {
-    /// Broken for good.
-    pub(crate) fn for_good(failure: Failure) -> Self {
-        Self { failure, unseen: false, refused: false, requires_http1: false }
+    pub(crate) fn without_retry(failure: Failure) -> Self {
+        Self { failure, retry: Retry::No }
     }
 
-    /// Broken by `error` before anything was asked.
-    pub(crate) fn unasked(error: &hyper::Error, asked: Asked) -> Self {
-        let (refused, requires_http1) = (is_refusal(error), requires_http1(error));
-        Self { failure: explain_head(error, false, asked), unseen: true, refused, requires_http1 }
+    /// The connection broke by `error` before a request was sent.
+    pub(crate) fn before_request(error: &hyper::Error, request: ClientCertRequest) -> Self {
+        Self { failure: explain_head(error, false, request), retry: Retry::said_by(error).unwrap_or(Retry::Unseen) }
     }
 
-    /// What to say of it; `required_http1` when the server did so and was asked again in it.
-    pub(crate) fn told(self, required_http1: bool) -> Failure {
+    /// The final failure; `required_http1` if the server did so and was asked again over HTTP/1.1.
+    pub(crate) fn explain(self, required_http1: bool) -> Failure {
         let note = if required_http1 {
             ", after it required HTTP/1.1"
-        } else if self.requires_http1 {
+        } else if self.retry == Retry::RequiresHttp1 {
             "; `http: auto` allows it"
         } else {
             return self.failure;
@@ -79,44 +68,41 @@ impl ExchangeError {
     }
 }
 
-/// Sends `request` over `link` and waits for the head of the final answer.
-pub(crate) async fn send(mut link: HttpConnection, request: &Request) -> Result<ResponseHead, ExchangeError> {
-    let http2 = link.is_http2();
-    let message = if http2 { request.to_http2() } else { request.to_http1() }.map_err(ExchangeError::for_good)?;
-    match link.send(message).await {
-        Ok(answer) => read_head(link, answer).map_err(ExchangeError::for_good),
-        Err(Unanswered { error, unsent }) => {
-            let untouched = link.budget.is_untouched();
-            let over_budget = link.budget.is_spent();
-            let refused = http2 && is_refusal(&error);
-            let requires_http1 = http2 && requires_http1(&error);
-            let unseen = unsent || refused || requires_http1 || (untouched && request.may_be_repeated());
-            let failure = explain_head(&error, over_budget, link.asked);
-            Err(ExchangeError { failure, unseen, refused, requires_http1 })
+/// Sends `request` over `connection` and waits for the head of the final answer.
+pub(crate) fn send(
+    connection: HttpConnection,
+    request: &Request,
+) -> impl Future<Output = Result<ResponseHead, ExchangeError>> + use<> {
+    let message = request.message(connection.is_http2());
+    send_message(connection, message, request.may_be_repeated())
+}
+
+/// The same for any `message`; `may_repeat` if sending it twice does what sending it once does.
+pub(crate) async fn send_message(
+    mut connection: HttpConnection,
+    message: Result<hyper::Request<Full<Bytes>>, Failure>,
+    may_repeat: bool,
+) -> Result<ResponseHead, ExchangeError> {
+    match connection.send(message.map_err(ExchangeError::without_retry)?).await {
+        Ok(answer) => read_head(connection, answer).map_err(ExchangeError::without_retry),
+        Err(SendError { error, is_unsent }) => {
+            let budget = &connection.budget;
+            let is_unseen = is_unsent || may_repeat && budget.is_untouched();
+            let retry = Retry::said_by(&error).unwrap_or(if is_unseen { Retry::Unseen } else { Retry::No });
+            Err(ExchangeError { failure: explain_head(&error, budget.is_spent(), connection.cert_request), retry })
         }
     }
 }
 
-/// Sends `message`, which is no probe's, over `link` and waits for the head of the final answer.
-pub(crate) async fn ask(
-    mut link: HttpConnection,
-    message: hyper::Request<Full<Bytes>>,
-) -> Result<ResponseHead, Failure> {
-    match link.send(message).await {
-        Ok(answer) => read_head(link, answer),
-        Err(Unanswered { error, .. }) => Err(explain_head(&error, link.budget.is_spent(), link.asked)),
-    }
-}
-
-fn read_head(link: HttpConnection, answer: Response<Incoming>) -> Result<ResponseHead, Failure> {
-    link.budget.give(HEAD_MAX);
+fn read_head(connection: HttpConnection, answer: hyper::Response<Incoming>) -> Result<ResponseHead, Failure> {
+    connection.budget.give(HEAD_MAX);
     let bad = |detail: String| Failure::new(Cause::BadResponse, detail);
     let (head, body) = answer.into_parts();
     if head.headers.len() > HEADERS_MAX {
         return Err(bad(format!("{} headers are too many", head.headers.len())));
     }
-    let status =
-        Status::new(head.status.as_u16()).ok_or_else(|| bad(format!("not HTTP: status {}", head.status.as_u16())))?;
+    let status = head.status.as_u16();
+    let status = Status::new(status).ok_or_else(|| bad(format!("not HTTP: status {status}")))?;
     let own_words = head.extensions.get::<ReasonPhrase>().filter(|reason| !reason.as_bytes().is_empty());
     let reason = match own_words {
         Some(reason) => Cow::Owned(String::from_utf8_lossy(reason.as_bytes()).into_owned()),
@@ -127,17 +113,17 @@ fn read_head(link: HttpConnection, answer: Response<Incoming>) -> Result<Respons
         Version::HTTP_2 => Http::V2,
         _ => Http::V11,
     };
-    Ok(ResponseHead { status, http, headers: head.headers, reason, body, link })
+    Ok(ResponseHead { status, http, headers: head.headers, reason, body, connection })
 }
 
 impl ResponseHead {
-    /// Whether it is known how long the body is.
+    /// Whether the length of the body is known.
     pub(crate) fn has_length(&self) -> bool {
         self.body.size_hint().exact().is_some()
     }
 
-    /// Reads the body up to `max_body` bytes, and keeps it if `keep`. `read` tells how much came also when this fails
-    /// or is dropped half way; of a body that may not end, until `live` has seen enough. The connection comes back when it can serve another request.
+    /// Reads the body up to `max_body` bytes, and keeps it if `keep`; a body without end until `live` has seen enough. `read`
+    /// is right also if this fails or is dropped half way. Returns the connection if it can serve another request.
     pub(crate) async fn read_body(
         mut self,
         max_body: u64,
@@ -145,16 +131,16 @@ impl ResponseHead {
         read: &mut BodyRead,
         mut live: Option<&mut Live>,
     ) -> Result<Option<HttpConnection>, Failure> {
-        while let Some(frame) = self.link.beside(self.body.frame()).await {
-            // A piece may be one byte, and costs as much as one of thousands: a turn is 128 of them at most.
+        while let Some(frame) = self.connection.run_with(self.body.frame()).await {
+            // A piece of one byte costs as much as one of thousands: a turn is 128 of them at most.
             consume_budget().await;
+            let HttpConnection { budget, cert_request, .. } = &self.connection;
             let frame = match frame {
-                Err(_) if self.link.budget.is_spent() && !self.link.is_http2() => {
-                    read.capped = true;
+                Err(_) if budget.is_spent() && !self.connection.is_http2() => {
+                    read.is_capped = true;
                     return Ok(None);
                 }
-                frame => frame
-                    .map_err(|error| explain_body(&error, read.bytes, self.link.budget.is_spent(), self.link.asked))?,
+                frame => frame.map_err(|error| explain_body(&error, read.bytes, budget.is_spent(), *cert_request))?,
             };
             let Some(data) = frame.data_ref() else { continue };
             let room = usize::try_from(max_body - read.bytes).unwrap_or(usize::MAX);
@@ -162,18 +148,18 @@ impl ResponseHead {
                 read.kept.extend_from_slice(&data[..data.len().min(room)]);
             }
             if data.len() > room {
-                (read.bytes, read.capped) = (max_body, true);
+                (read.bytes, read.is_capped) = (max_body, true);
                 return Ok(None);
             }
             read.bytes += data.len() as u64;
-            self.link.budget.earn(data.len() as u64);
+            budget.earn(data.len() as u64);
             if let Some(live) = &mut live {
-                read.decided = live.came(&read.kept);
+                read.decided = live.received(&read.kept);
                 if read.decided.is_some() {
                     return Ok(None);
                 }
             }
         }
-        Ok(Some(self.link))
+        Ok(Some(self.connection))
     }
 }

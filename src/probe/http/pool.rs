@@ -1,25 +1,26 @@
-//! Connections of sites with `keep_alive`, between two probes.
+//! Keeps connections of sites with `keep_alive` between two probes.
 //!
-//! One a site. It is taken out while a probe uses it, so a probe that overlaps another opens a fresh one, and the one
-//! that comes back last stays. Nothing polls a kept connection; whether it still stands shows when it is taken
-//! up. A connection serves only the origin and the rules that it was made for, so a changed configuration makes a fresh
-//! one. Limit: one connection a site, forgotten when its site has not been probed for two intervals and a timeout.
+//! A probe takes the connection out, so an overlapping probe opens a fresh one, and the last one that comes back stays. Nothing
+//! polls an idle connection; the next probe finds out whether it is still open. A connection serves only the origin and the
+//! settings that it was opened for. Bounds: one connection per site, until the site has not been probed for two intervals and
+//! a timeout.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use url::{Origin, Url};
 
 use crate::model::{Certificate, Family, HttpOffer, Site, Timestamp, TlsFiles};
+use crate::probe::lock::lock;
 
 use super::connection::HttpConnection;
 
-/// How often connections of sites that are gone are looked for.
+/// How often expired connections are discarded.
 const SWEEP: Duration = Duration::from_mins(1);
 
-/// What a connection was made for.
+/// What a connection was opened for.
 #[derive(Debug)]
 pub(crate) struct Purpose {
     origin: Origin,
@@ -31,84 +32,74 @@ pub(crate) struct Purpose {
 }
 
 impl Purpose {
-    /// Asking `url` by the rules of `site`.
+    /// Requests to `url` with the settings of `site`.
     pub(crate) fn new(site: &Site, url: &Url) -> Self {
         let files = site.tls.files.clone();
         let (zone, insecure) = (site.zone.clone(), site.tls.insecure);
         Self { origin: url.origin(), http: site.http, family: site.family, zone, insecure, files }
     }
+}
 
-    fn is(&self, other: &Self) -> bool {
-        let same_files = match (&self.files, &other.files) {
-            (None, None) => true,
-            (Some(ours), Some(theirs)) => Arc::ptr_eq(ours, theirs),
-            _ => false,
-        };
-        (&self.origin, self.http, self.family, &self.zone, self.insecure)
-            == (&other.origin, other.http, other.family, &other.zone, other.insecure)
-            && same_files
+impl PartialEq for Purpose {
+    /// Files are the same only if they were read at once.
+    fn eq(&self, other: &Self) -> bool {
+        let key =
+            |purpose: &Self| (purpose.http, purpose.family, purpose.insecure, purpose.files.as_ref().map(Arc::as_ptr));
+        self.origin == other.origin && self.zone == other.zone && key(self) == key(other)
     }
 }
 
-/// A certificate, and when it was shown.
-pub(crate) type ShownCertificate = (Arc<Certificate>, Timestamp, Instant);
+/// A server's certificate and when it was presented.
+#[derive(Clone, Debug)]
+pub(crate) struct ShownCertificate {
+    pub(crate) certificate: Arc<Certificate>,
+    pub(crate) at: Timestamp,
+    /// The same moment.
+    pub(crate) since: Instant,
+}
 
-/// Facts of a connection that outlive one probe.
+/// The other end of a connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
-    /// Where it goes.
     pub(crate) address: Option<SocketAddr>,
-    /// What the server showed when it was made.
     pub(crate) certificate: Option<ShownCertificate>,
 }
 
-/// A connection that stands idle.
+/// An idle connection.
 pub(crate) struct PooledConnection {
-    /// The connection.
-    pub(crate) link: HttpConnection,
-    /// Its other end.
+    pub(crate) connection: HttpConnection,
     pub(crate) peer: Peer,
     purpose: Purpose,
     until: Instant,
 }
 
-/// The connections. The lock is held for a look at the map, never across a wait.
-pub(crate) struct Pool(Mutex<Idle>);
+#[derive(Default)]
+pub(crate) struct Pool(Mutex<IdleConnections>);
 
 #[derive(Default)]
-struct Idle {
-    /// By the name of their site.
-    kept: HashMap<Arc<str>, PooledConnection>,
+struct IdleConnections {
+    by_site: HashMap<Arc<str>, PooledConnection>,
     swept: Option<Instant>,
 }
 
 impl Pool {
-    /// No connections.
-    pub(crate) fn new() -> Self {
-        Self(Mutex::default())
-    }
-
-    /// The connection of `site` that was made for `purpose`, if there is one.
+    /// The connection of `site` that was opened for `purpose`, if there is one.
     pub(crate) fn take(&self, site: &Site, purpose: &Purpose) -> Option<PooledConnection> {
-        let mut idle = self.lock();
-        if !idle.kept.get(&site.name)?.purpose.is(purpose) {
+        let mut idle = lock(&self.0);
+        if idle.by_site.get(&site.name)?.purpose != *purpose {
             return None;
         }
-        idle.kept.remove(&site.name)
+        idle.by_site.remove(&site.name)
     }
 
-    /// Keeps `link` for the next probe of `site`.
-    pub(crate) fn put(&self, site: &Site, link: HttpConnection, peer: Peer, purpose: Purpose, now: Instant) {
+    /// Keeps `connection` for the next probe of `site`.
+    pub(crate) fn put(&self, site: &Site, connection: HttpConnection, peer: Peer, purpose: Purpose, now: Instant) {
         let until = now + 2 * site.interval + site.timeout;
-        let mut idle = self.lock();
-        idle.kept.insert(Arc::clone(&site.name), PooledConnection { link, peer, purpose, until });
+        let mut idle = lock(&self.0);
+        idle.by_site.insert(Arc::clone(&site.name), PooledConnection { connection, peer, purpose, until });
         if idle.swept.is_none_or(|swept| now >= swept + SWEEP) {
             idle.swept = Some(now);
-            idle.kept.retain(|_, kept| kept.until > now);
+            idle.by_site.retain(|_, pooled| pooled.until > now);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Idle> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

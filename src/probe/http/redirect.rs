@@ -1,13 +1,12 @@
-//! Whether an answer leads to another request, and where.
+//! Decides whether an answer leads to another request, and to which.
 //!
-//! Followed are 301, 302, 303, 307 and 308 with a Location; one without, or with an empty one, is a plain answer, and so
-//! is any with a `Refresh`. At most `max_redirects` are followed; 0, or `redirects: none`, follows none and takes the answer
-//! as it is. Cookies that are set on the way are sent on. A request that was made before, to the letter, is a loop: one with
-//! another cookie may be answered otherwise. From https to http is followed; the hops show it.
+//! Redirects are 301, 302, 303, 307 and 308 with a Location; an answer without one, or with a `Refresh`, is final. At most
+//! `max_redirects` are followed; with 0, or `redirects: none`, the first answer is final. From https to http is followed; the
+//! hops show it. An identical request is a loop; one with other cookies may be answered differently.
 //!
-//! A target that is not http or https is refused without being asked, as is one that HTTP has no way to ask for, and one
-//! longer than 16 KiB, and one that the site does not allow: with `redirects: same-host` another host; another host for a body, unless
-//! `redirect_body: any`; and a body never goes from https to http. Dropping the body instead would ask for something else.
+//! Refused are targets that are not http or https, that HTTP cannot express, that are longer than 16 KiB, and that the site does
+//! not allow: another host with `redirects: same-host`; another host for a body, unless `redirect_body: any`; a body from https
+//! to http. Without the body it would be another request.
 
 use std::borrow::Cow;
 
@@ -21,19 +20,19 @@ use crate::probe::failure::Failure;
 use super::cookies::Jar;
 use super::request::Request;
 
-/// Longest address that a redirect may lead to, bytes: twice what most servers accept in a request.
+/// Longest URL of a redirect, bytes: twice what most servers accept in a request.
 const TARGET_MAX: usize = 16 << 10;
 
-/// The way of one probe so far.
+/// The redirects of one probe so far.
 #[derive(Default)]
-pub(crate) struct Way {
-    asked: Vec<Request>,
-    /// Only a probe that is redirected has one.
+pub(crate) struct RedirectChain {
+    requests: Vec<Request>,
+    /// None before the first redirect.
     jar: Option<Box<Jar>>,
 }
 
-impl Way {
-    /// The request of `site` that an answer to `request` leads to, if it redirects.
+impl RedirectChain {
+    /// The request that the answer to `request` with `status` and `headers` leads to, if it redirects.
     pub(crate) fn next(
         &mut self,
         request: &Request,
@@ -45,20 +44,20 @@ impl Way {
             return Ok(None);
         }
         let Some(location) = location(headers)? else { return Ok(None) };
-        // A zone would be one of the server's machine; on its own host the site has one of its own.
+        // A zone would belong to the server's machine; the site's own host has the site's zone.
         let location = zone::split(&location).map(|(rest, _)| rest.into()).unwrap_or(location);
         let target = request
             .url
             .join(&location)
-            .map_err(|_| refused(format!("redirect to an address that is none (status {})", status.get())))?;
+            .map_err(|_| refused(format!("redirect to an invalid URL (status {})", status.get())))?;
         let target = presentable(target)?;
         let jar = self.jar.get_or_insert_default();
         jar.keep(headers, &request.url);
-        self.asked.push(request.clone());
+        self.requests.push(request.clone());
         let shown = |target: &Url| site.shown_target(target);
-        if self.asked.len() > usize::from(site.max_redirects) {
+        if self.requests.len() > usize::from(site.max_redirects) {
             let most = site.max_redirects;
-            return Err(refused(format!("more than {most} redirects, the last one to {}", shown(&target))));
+            return Err(refused(format!("more than {most} redirects, the last to {}", shown(&target))));
         }
         if site.redirects == Redirects::SameHost && !is_same_host(site.url.expose(), &target) {
             return Err(refused(format!("redirect to another host, {}; `redirects: any` follows it", shown(&target))));
@@ -67,7 +66,7 @@ impl Way {
         if next.has_body() {
             may_take_body(request, &next, status, site)?;
         }
-        if self.asked.contains(&next) {
+        if self.requests.contains(&next) {
             return Err(refused(format!("redirect loop, back to {}", shown(&next.url))));
         }
         Ok(Some(next))
@@ -78,13 +77,13 @@ fn refused(detail: impl AsRef<str>) -> Failure {
     Failure::new(Cause::Redirect, detail)
 }
 
-/// The reference that `headers` lead to, if there is one; bytes that are no UTF-8 are escaped.
+/// The reference in the Location header, if there is one; bytes outside UTF-8 are escaped.
 fn location(headers: &HeaderMap) -> Result<Option<Cow<'_, str>>, Failure> {
     let all = headers.get_all(LOCATION).iter().map(|value| value.as_bytes().trim_ascii());
     let mut named = all.filter(|value| !value.is_empty());
     let Some(first) = named.next() else { return Ok(None) };
     if named.any(|other| other != first) {
-        return Err(refused("several Location headers, which name different addresses"));
+        return Err(refused("several Location headers with different URLs"));
     }
     Ok(Some(std::str::from_utf8(first).map_or_else(|_| escaped(first).into(), Cow::Borrowed)))
 }
@@ -97,45 +96,44 @@ fn escaped(reference: &[u8]) -> String {
     reference.iter().map(escape).collect()
 }
 
-/// Whether the body of `request` may go on to `next`.
+/// Whether `next` may have the body of `request`.
 fn may_take_body(request: &Request, next: &Request, status: Status, site: &Site) -> Result<(), Failure> {
     let (status, shown) = (status.get(), || site.shown_target(&next.url));
     if request.url.scheme() == "https" && next.url.scheme() == "http" {
-        let why = "would send the body without encryption; it is not followed";
-        return Err(refused(format!("{status} to {} {why}", shown())));
+        return Err(refused(format!("{status} to {} would send the body unencrypted; not followed", shown())));
     }
     if site.redirect_body == RedirectBody::SameHost && !is_same_host(&request.url, &next.url) {
-        let allowing = "`redirect_body: any` allows it";
-        return Err(refused(format!("{status} to {} would take the body to another host; {allowing}", shown())));
+        let hint = "`redirect_body: any` allows it";
+        return Err(refused(format!("{status} to {} would send the body to another host; {hint}", shown())));
     }
     Ok(())
 }
 
-/// Whether both are of one host, whatever the ports: cookies do not separate the ports of a host either (RFC 6265 §8.5), and
-/// most redirects between two of them lead from http to https.
+/// Whether both have the same host, whatever the ports: cookies do not separate ports either (RFC 6265 §8.5), and most
+/// redirects between two ports lead from http to https.
 fn is_same_host(a: &Url, b: &Url) -> bool {
     let host = |url| Url::host_str(url).map(|host| host.strip_suffix('.').unwrap_or(host));
     host(a) == host(b)
 }
 
-/// `target` without userinfo and fragment, if it is an address that webmon asks at all.
+/// `target` without userinfo and fragment, if webmon can request it.
 fn presentable(target: Url) -> Result<Url, Failure> {
     let scheme = target.scheme();
     if !matches!(scheme, "http" | "https") || !target.has_host() {
-        return Err(refused(format!("redirect to {scheme}:, which is not followed")));
+        return Err(refused(format!("redirect to {scheme}:, which webmon does not follow")));
     }
     let mut target = target;
     target.set_fragment(None);
     let cleared = target.set_username("").and_then(|()| target.set_password(None));
-    debug_assert!(cleared.is_ok(), "an http address has a host");
+    debug_assert!(cleared.is_ok(), "an http URL has a host");
     let length = target.as_str().len();
     if length > TARGET_MAX {
         let (length, most) = (figures::count(length as u64), figures::count(TARGET_MAX as u64));
-        return Err(refused(format!("redirect to an address of {length} bytes; at most {most} are followed")));
+        return Err(refused(format!("redirect to a URL of {length} bytes; webmon follows at most {most}")));
     }
     if Uri::try_from(target.as_str()).is_err() {
-        // The host has characters that a name may have but an address may not.
-        return Err(refused("redirect to an address that HTTP cannot ask for"));
+        // A host name may have characters that a URI may not.
+        return Err(refused("redirect to a URL that HTTP cannot express"));
     }
     Ok(target)
 }
@@ -156,7 +154,7 @@ mod tests {
     fn next(status: u16, headers: &HeaderMap, max: u8) -> Result<Option<String>, Failure> {
         let status = Status::new(status).unwrap();
         let site = site("http://a.test/x/y?q", max);
-        let answer = Way::default().next(&Request::first(&site).unwrap(), status, headers, &site);
+        let answer = RedirectChain::default().next(&Request::first(&site).unwrap(), status, headers, &site);
         answer.map(|request| request.map(|request| request.url.to_string()))
     }
 
@@ -202,11 +200,11 @@ mod tests {
             (&b"file:///etc/passwd"[..], "redirect to file:"),
             (b"ftp://a.test/", "redirect to ftp:"),
             (b"javascript:alert(1)", "redirect to javascript:"),
-            (b"http://", "an address that is none"),
-            (b"http://a.test:99999/", "an address that is none"),
-            (b"//\xff.test/", "an address that is none"),
-            (format!("/{}", "x".repeat(70_000)).as_bytes(), "an address of 70"),
-            (b"https://{host}.test/", "an address that HTTP cannot ask for"),
+            (b"http://", "an invalid URL"),
+            (b"http://a.test:99999/", "an invalid URL"),
+            (b"//\xff.test/", "an invalid URL"),
+            (format!("/{}", "x".repeat(70_000)).as_bytes(), "a URL of 70"),
+            (b"https://{host}.test/", "a URL that HTTP cannot express"),
             (b"/x/y?q", "redirect loop"),
             (b"/x/y?q#other", "redirect loop"),
         ] {
@@ -221,15 +219,15 @@ mod tests {
         let target = |length: usize| format!("/{}", "x".repeat(length - "http://a.test/".len()));
         assert!(next(302, &location(target(TARGET_MAX).as_bytes()), 10).is_ok_and(|next| next.is_some()));
         let failure = next(302, &location(target(TARGET_MAX + 1).as_bytes()), 10).unwrap_err();
-        assert!(failure.detail.contains("bytes; at most 16"), "{}", failure.detail);
+        assert!(failure.detail.contains("bytes; webmon follows at most 16"), "{}", failure.detail);
         // Escaped, each byte is three.
         let failure = next(302, &location(&[b'/', b'\xff'].repeat(TARGET_MAX / 4)), 10).unwrap_err();
-        assert!(failure.detail.contains("bytes; at most 16"), "{}", failure.detail);
+        assert!(failure.detail.contains("bytes; webmon follows at most 16"), "{}", failure.detail);
     }
 
     #[test]
     fn the_last_redirect_allowed_is_followed_and_the_next_is_not() {
-        let mut way = Way::default();
+        let mut way = RedirectChain::default();
         let site = site("http://a.test/0", 3);
         let mut request = Request::first(&site).unwrap();
         let found = Status::new(302).unwrap();
@@ -269,7 +267,7 @@ mod tests {
         ] {
             let site = Site { redirects, ..site("http://a.test/", 10) };
             let request = Request::first(&site).unwrap();
-            let next = Way::default().next(&request, found, &location(target.as_bytes()), &site);
+            let next = RedirectChain::default().next(&request, found, &location(target.as_bytes()), &site);
             match (next, outcome) {
                 (Ok(next), Ok(followed)) => assert_eq!(next.is_some(), followed, "{redirects:?} {target}"),
                 (Err(failure), Err(part)) => assert!(failure.detail.contains(part), "{}", failure.detail),
@@ -288,15 +286,15 @@ mod tests {
             ("http://a.test/", 303, "https://b.test/", RedirectBody::SameHost, ""),
             ("http://a.test/", 302, "https://b.test/", RedirectBody::SameHost, ""),
             ("http://a.test/", 308, "https://b.test/", RedirectBody::Any, ""),
-            ("https://a.test/", 307, "http://a.test/", RedirectBody::SameHost, "without encryption"),
-            ("https://a.test/", 307, "http://b.test/", RedirectBody::Any, "without encryption"),
+            ("https://a.test/", 307, "http://a.test/", RedirectBody::SameHost, "unencrypted"),
+            ("https://a.test/", 307, "http://b.test/", RedirectBody::Any, "unencrypted"),
             ("https://a.test/", 303, "http://a.test/", RedirectBody::SameHost, ""),
         ] {
             let (method, body) = ("POST".to_owned(), Some(crate::model::Secret::new("ping")));
             let site = Site { method, body, redirect_body, ..site(from, 10) };
             let request = Request::first(&site).unwrap();
             let status = Status::new(status).unwrap();
-            let next = Way::default().next(&request, status, &location(target.as_bytes()), &site);
+            let next = RedirectChain::default().next(&request, status, &location(target.as_bytes()), &site);
             let said = next.as_ref().err().map_or("", |failure| failure.detail.as_str());
             assert_eq!(next.is_err(), !refusal.is_empty(), "{from} {status:?} {target}: {said}");
             assert!(said.contains(refusal), "{said}");
@@ -311,16 +309,16 @@ mod tests {
             headers.insert(hyper::header::SET_COOKIE, HeaderValue::from_str(cookie).unwrap());
             headers
         };
-        let (mut way, mut request) = (Way::default(), Request::first(&site).unwrap());
+        let (mut way, mut request) = (RedirectChain::default(), Request::first(&site).unwrap());
         for cookie in ["visits=1", "visits=2", "visits=3"] {
             request = way.next(&request, found, &setting(cookie), &site).unwrap().unwrap();
         }
         let failure = way.next(&request, found, &setting("visits=2"), &site).unwrap_err();
         assert_eq!(failure.detail, "redirect loop, back to http://a.test/");
-        // Without end, each different from the others: the bound ends it.
-        let (mut way, mut request) = (Way::default(), Request::first(&site).unwrap());
+        // Endless and each different: the bound ends it.
+        let (mut way, mut request) = (RedirectChain::default(), Request::first(&site).unwrap());
         let failure = loop {
-            let cookie = format!("visits={}", way.asked.len());
+            let cookie = format!("visits={}", way.requests.len());
             match way.next(&request, found, &setting(&cookie), &site) {
                 Ok(next) => request = next.unwrap(),
                 Err(failure) => break failure,

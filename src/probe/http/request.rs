@@ -1,9 +1,8 @@
-//! What a hop asks: method, target, headers and body of one request.
+//! One request of a hop: method, URL, headers and body.
 //!
-//! The headers of a site are its secrets: once a redirect has left the origin that they were written for (scheme,
-//! host and port), only the harmless ones are kept, and they do not come back when a later hop returns. Headers that
-//! describe the body are the body's: they go where it goes, and leave with it. A method that becomes GET loses both (RFC
-//! 9110 §15.4; 301 and 302 as every browser does). Cookies that were set on the way are added for each hop anew.
+//! The headers of a site are its secrets: once a redirect leaves their origin (scheme, host and port), only harmless ones stay,
+//! and the others do not come back when a later hop returns. Headers that describe the body go with it. A method that becomes
+//! GET loses both (RFC 9110 §15.4; 301 and 302 as in every browser). Each hop gets the cookies for its URL.
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -19,23 +18,21 @@ use crate::probe::failure::Failure;
 
 use super::cookies::Jar;
 
-/// What webmon calls itself unless a site says otherwise.
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("webmon/", env!("CARGO_PKG_VERSION")));
-/// Headers of a site that may go to another origin.
+/// Headers of a site that another origin may get.
 const HARMLESS: [HeaderName; 3] = [USER_AGENT, ACCEPT, ACCEPT_LANGUAGE];
 
-/// Methods of which servers want to know how long the body is, also when there is none (RFC 9110 §8.6).
+/// Methods whose requests have a Content-Length even without a body (RFC 9110 §8.6).
 const EXPECTS_BODY: [Method; 3] = [Method::POST, Method::PUT, Method::PATCH];
 
 /// One request. Two are equal when a server cannot tell one from the other.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Request {
-    /// The method.
     pub(crate) method: Method,
-    /// Where it goes, without userinfo and fragment.
+    /// Without userinfo and fragment.
     pub(crate) url: Url,
     headers: HeaderMap,
-    /// The Cookie header in place of the one in `headers`, when there are cookies besides.
+    /// Replaces the Cookie header in `headers` if servers have set cookies.
     cookies: Option<HeaderValue>,
     body: Bytes,
 }
@@ -43,7 +40,7 @@ pub(crate) struct Request {
 impl Request {
     /// The first request of a probe of `site`.
     pub(crate) fn first(site: &Site) -> Result<Self, Failure> {
-        // Sites are validated, so these are faults of ours and never the site's downtime.
+        // Sites are validated, so these are faults of webmon and never the site's downtime.
         let wrong = |what: String| Failure::new(Cause::Local, format!("cannot send the request: {what}"));
         let method = Method::from_bytes(site.method.as_bytes())
             .map_err(|_| wrong(format!("{:?} is not a method", site.method)))?;
@@ -51,7 +48,7 @@ impl Request {
         headers.insert(USER_AGENT, AGENT);
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
         if !site.keep_alive {
-            // The server then closes first, and no port of ours waits in TIME_WAIT.
+            // The server then closes first, and no local port stays in TIME_WAIT.
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         for (name, value) in &site.headers {
@@ -60,7 +57,7 @@ impl Request {
             let key = HeaderName::from_bytes(name.as_bytes()).map_err(bad_name)?;
             let mut value = HeaderValue::from_bytes(value.expose().as_bytes()).map_err(bad_value)?;
             value.set_sensitive(true);
-            // The defaults give way; a name that the site has twice is sent twice.
+            // The site's headers replace the defaults; a name that it has twice is sent twice.
             if headers.get(&key).is_some_and(|before| !before.is_sensitive()) {
                 headers.insert(key, value);
             } else {
@@ -70,14 +67,13 @@ impl Request {
         let body = site.body.as_ref().map(|body| Bytes::copy_from_slice(body.expose().as_bytes())).unwrap_or_default();
         let mut url = site.url.expose().clone();
         url.set_fragment(None);
-        // Here, so that the headers that are sent are a plain copy.
         if let Some(host) = host(&url).filter(|_| !headers.contains_key(HOST)) {
             headers.insert(HOST, host);
         }
         Ok(Self { method, url, headers, cookies: None, body })
     }
 
-    /// The request of the next hop, after an answer that redirects to `target`.
+    /// The request of the next hop, after an answer with `status` that redirects to `target`.
     pub(crate) fn follow(mut self, target: Url, status: u16) -> Self {
         let becomes_get = match status {
             301 | 302 => self.method == Method::POST,
@@ -91,15 +87,15 @@ impl Request {
         }
         if target.origin() != self.url.origin() {
             let has_body = self.has_body();
-            let goes = |name: &HeaderName| HARMLESS.contains(name) || name == CONNECTION;
-            self.keep_headers(|name| goes(name) || has_body && describes_body(name));
+            let is_harmless = |name: &HeaderName| HARMLESS.contains(name) || name == CONNECTION;
+            self.keep_headers(|name| is_harmless(name) || has_body && describes_body(name));
         }
         self.url = target;
         self.cookies = None;
         self
     }
 
-    /// The request with those cookies of `jar` that belong to its address.
+    /// The request with those cookies of `jar` that belong to its URL.
     pub(crate) fn with_cookies(mut self, jar: &Jar) -> Self {
         self.cookies = jar.header(&self.url, self.headers.get_all(COOKIE).iter());
         self
@@ -110,56 +106,44 @@ impl Request {
         !self.body.is_empty()
     }
 
-    /// The request as HTTP/1.1 sends it: origin-form and a Host header.
-    pub(crate) fn to_http1(&self) -> Result<hyper::Request<Full<Bytes>>, Failure> {
-        let wrong = || Failure::new(Cause::Local, "cannot send the request: the address has a part that HTTP forbids");
+    /// The request as hyper sends it. HTTP/1.1 takes the path and a Host header, HTTP/2 the whole URL with the Host header in
+    /// it, and no header about the connection.
+    pub(crate) fn message(&self, http2: bool) -> Result<hyper::Request<Full<Bytes>>, Failure> {
+        let wrong = || Failure::new(Cause::Local, "cannot send the request: its URL has a part that HTTP forbids");
         let target = &self.url[Position::BeforePath..Position::AfterQuery];
         let mut request = hyper::Request::new(Full::new(self.body.clone()));
-        *request.method_mut() = self.method.clone();
-        *request.uri_mut() = Uri::try_from(target).map_err(|_| wrong())?;
-        *request.headers_mut() = self.headers();
-        if !self.headers.contains_key(HOST) {
-            request.headers_mut().insert(HOST, host(&self.url).ok_or_else(wrong)?);
+        let mut headers = self.headers.clone();
+        if let Some(cookies) = &self.cookies {
+            headers.insert(COOKIE, cookies.clone());
         }
-        Ok(request)
-    }
-
-    /// The request as HTTP/2 sends it: the whole address (a Host header is part of it), nothing about the connection.
-    pub(crate) fn to_http2(&self) -> Result<hyper::Request<Full<Bytes>>, Failure> {
-        let wrong = || Failure::new(Cause::Local, "cannot send the request: the address has a part that HTTP forbids");
-        let host = self
-            .headers
-            .get(HOST)
-            .map_or(&self.url[Position::BeforeHost..Position::AfterPort], |host| host.to_str().unwrap_or_default());
-        let target = &self.url[Position::BeforePath..Position::AfterQuery];
-        let uri = Uri::builder().scheme(self.url.scheme()).authority(host).path_and_query(target).build();
-        let mut request = hyper::Request::new(Full::new(self.body.clone()));
-        *request.method_mut() = self.method.clone();
-        *request.uri_mut() = uri.map_err(|_| wrong())?;
-        *request.version_mut() = hyper::Version::HTTP_2;
-        *request.headers_mut() = self.headers();
-        for name in [HOST, CONNECTION, UPGRADE, TE, HeaderName::from_static("keep-alive")] {
-            request.headers_mut().remove(name);
+        if !self.has_body() && EXPECTS_BODY.contains(&self.method) {
+            // Many servers answer 411 without it; hyper sends no length of an absent body.
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
+        let own_host = headers.get(HOST).cloned();
+        *request.uri_mut() = if http2 {
+            let url_host = &self.url[Position::BeforeHost..Position::AfterPort];
+            let authority = own_host.as_ref().map_or(url_host, |host| host.to_str().unwrap_or_default());
+            for name in [HOST, CONNECTION, UPGRADE, TE, HeaderName::from_static("keep-alive")] {
+                headers.remove(name);
+            }
+            *request.version_mut() = hyper::Version::HTTP_2;
+            let uri = Uri::builder().scheme(self.url.scheme()).authority(authority).path_and_query(target);
+            uri.build().map_err(|_| wrong())?
+        } else {
+            if own_host.is_none() {
+                headers.insert(HOST, host(&self.url).ok_or_else(wrong)?);
+            }
+            Uri::try_from(target).map_err(|_| wrong())?
+        };
+        *request.method_mut() = self.method.clone();
+        *request.headers_mut() = headers;
         Ok(request)
     }
 
     /// Whether sending it twice does what sending it once does (RFC 9110 §9.2.2).
     pub(crate) fn may_be_repeated(&self) -> bool {
         self.method.is_idempotent()
-    }
-
-    /// What is sent before the body, but for a Host header of its own.
-    fn headers(&self) -> HeaderMap {
-        let mut headers = self.headers.clone();
-        if let Some(cookies) = &self.cookies {
-            headers.insert(COOKIE, cookies.clone());
-        }
-        if !self.has_body() && EXPECTS_BODY.contains(&self.method) {
-            // Many servers answer 411 without it; hyper says nothing of a body that is not there.
-            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-        }
-        headers
     }
 
     fn keep_headers(&mut self, keep: impl Fn(&HeaderName) -> bool) {
@@ -170,7 +154,7 @@ impl Request {
     }
 }
 
-/// Whether a header says something of the body and nothing of the site: its type, coding, language, digest.
+/// Whether a header describes the body and not the site: its type, coding, language, digest.
 fn describes_body(name: &HeaderName) -> bool {
     let name = name.as_str();
     name.starts_with("content-") || matches!(name, "transfer-encoding" | "digest" | "repr-digest")
@@ -196,7 +180,7 @@ mod tests {
     }
 
     fn sent(request: &Request) -> Vec<(String, String)> {
-        let request = request.to_http1().unwrap();
+        let request = request.message(false).unwrap();
         let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
         request.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
     }
@@ -210,7 +194,7 @@ mod tests {
     #[test]
     fn the_defaults_are_sent_and_give_way() {
         let request = Request::first(&site("GET", &[])).unwrap();
-        assert_eq!(request.to_http1().unwrap().uri(), "/path?q=1");
+        assert_eq!(request.message(false).unwrap().uri(), "/path?q=1");
         assert_eq!(names(&request), ["accept", "connection", "host", "user-agent"]);
         assert!(sent(&request).contains(&("host".to_owned(), "a.test:8080".to_owned())));
         let own = [("User-Agent", "me"), ("Accept", "text/html"), ("Host", "b.test"), ("X-A", "1"), ("X-A", "2")];
@@ -227,7 +211,7 @@ mod tests {
             (&[][..], "http://a.test:8080/path?q=1"),
             (&[("Host", "b.test"), ("Upgrade", "x"), ("TE", "gzip")], "http://b.test/path?q=1"),
         ] {
-            let request = Request::first(&site("GET", own)).unwrap().to_http2().unwrap();
+            let request = Request::first(&site("GET", own)).unwrap().message(true).unwrap();
             assert_eq!(request.uri(), uri);
             let mut names: Vec<_> = request.headers().keys().map(HeaderName::as_str).collect();
             names.sort_unstable();
@@ -278,7 +262,7 @@ mod tests {
         }
     }
 
-    /// The body stays with its host, which is decided before; its headers are no secrets of the site.
+    /// `redirect` keeps bodies from other hosts; their headers are not secrets of the site.
     #[test]
     fn headers_of_a_body_go_with_it_and_leave_with_it() {
         let own = [("Content-Type", "text/plain"), ("Content-Language", "de"), ("Digest", "x"), ("X-Key", "k")];
@@ -305,7 +289,7 @@ mod tests {
     fn a_method_that_expects_a_body_tells_the_length_of_none() {
         for (method, length) in [("POST", true), ("PUT", true), ("PATCH", true), ("GET", false), ("DELETE", false)] {
             let request = Request::first(&Site { body: None, ..site(method, &[]) }).unwrap();
-            for message in [request.to_http1().unwrap(), request.to_http2().unwrap()] {
+            for message in [request.message(false).unwrap(), request.message(true).unwrap()] {
                 let said = message.headers().get(CONTENT_LENGTH).map(HeaderValue::as_bytes);
                 assert_eq!(said, length.then_some(&b"0"[..]), "{method}");
             }

@@ -1,15 +1,15 @@
-//! What to say of a status that a site does not expect.
+//! Explains a status that a site does not expect.
 //!
-//! An error speaks for itself where any success would do; anything else is told beside what was expected, or a good status
-//! would read as if it were the fault.
+//! Where any success would do, an error status says enough. Otherwise the sentence has the expected statuses as well, or a good
+//! status would read as if it were the fault.
 
 use crate::model::{Cause, Site, Status, StatusSet};
 use crate::probe::failure::Failure;
 
-/// Longest set of statuses that a detail names, bytes.
+/// Longest list of expected statuses in a detail, bytes.
 const SET_MAX: usize = 80;
 
-/// The failure of an answer with `status`, which the server called `reason`.
+/// The failure of an answer with `status` and the reason phrase `reason`.
 pub(crate) fn unexpected(site: &Site, status: Status, reason: &str) -> Failure {
     let code = status.get();
     let set = &site.expect.status;

@@ -1,19 +1,19 @@
-//! How many bytes a server may send before its final head, over the whole of a connection.
+//! Counts the bytes that a server may still send over one connection.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::{fmt, io};
 
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
 
 /// Bytes that may arrive before the final head is complete, provisional heads included.
 pub(crate) const HEAD_MAX: u64 = 256 * 1024;
 
-/// Bytes that may come over the wire besides twice the content: chains of certificates, the packing of TLS.
+/// Bytes over the wire that may exceed twice the content: certificate chains, the overhead of TLS.
 pub(crate) const WIRE_FREE: u64 = 512 * 1024;
 
-/// The error of a read past the bound, inside the `io::Error` of a read.
+/// A read past the bound, inside its `io::Error`.
 #[derive(Debug)]
 pub(crate) struct HeadTooLarge;
 
@@ -25,14 +25,14 @@ impl fmt::Display for HeadTooLarge {
 
 impl std::error::Error for HeadTooLarge {}
 
-/// What may still arrive. Reader and setter run in one task, so any ordering will do.
+/// Reader and setter run in one task, so any ordering will do.
 #[derive(Debug)]
 pub(crate) struct Budget {
     left: AtomicU64,
     given: AtomicU64,
-    /// Somebody wanted to read when nothing was left.
+    /// A read was tried when nothing was left.
     pub(crate) missed: AtomicBool,
-    /// Below TLS: what may still come over the wire.
+    /// The same below TLS.
     wire: AtomicU64,
 }
 
@@ -49,7 +49,7 @@ impl Default for Budget {
 }
 
 impl Budget {
-    /// From now on `bytes` may arrive, and on the wire as much packing as a handshake may have.
+    /// Lets `bytes` arrive from now on, with as much overhead as a handshake may have.
     pub(crate) fn give(&self, bytes: u64) {
         self.given.store(bytes, Ordering::Relaxed);
         self.left.store(bytes, Ordering::Relaxed);
@@ -57,7 +57,7 @@ impl Budget {
         self.wire.store(WIRE_FREE, Ordering::Relaxed);
     }
 
-    /// `bytes` of a body came, which may be replaced by as many and a quarter more.
+    /// Gives back `bytes` of a body and a quarter more.
     pub(crate) fn earn(&self, bytes: u64) {
         self.left.store(self.left().saturating_add(bytes).saturating_add(bytes / 4), Ordering::Relaxed);
     }
@@ -72,7 +72,7 @@ impl Budget {
         self.wire.load(Ordering::Relaxed)
     }
 
-    /// `bytes` came over the wire.
+    /// Notes `bytes` over the wire.
     pub(crate) fn take_wire(&self, bytes: usize) {
         self.wire.store(self.wire().saturating_sub(bytes as u64), Ordering::Relaxed);
     }
@@ -87,28 +87,21 @@ impl Budget {
         self.left() == self.given.load(Ordering::Relaxed)
     }
 
-    /// `bytes` of what the wire brought were content, of a head or a body.
+    /// Notes `bytes` of content, of a head or a body.
     pub(crate) fn take(&self, bytes: usize) {
         self.left.store(self.left().saturating_sub(bytes as u64), Ordering::Relaxed);
         self.wire.store(self.wire().saturating_add(2 * bytes as u64), Ordering::Relaxed);
     }
 }
 
-/// Reads at most `most` bytes into `buf`; ready with how many.
+/// Reads at most `most` bytes into `buf`, and returns how many.
 pub(crate) fn poll_read_at_most(
     stream: &mut (impl AsyncRead + Unpin),
     cx: &mut Context<'_>,
     buf: &mut ReadBuf<'_>,
     most: usize,
 ) -> Poll<io::Result<usize>> {
-    if buf.remaining() <= most {
-        let before = buf.filled().len();
-        ready!(Pin::new(stream).poll_read(cx, buf))?;
-        return Poll::Ready(Ok(buf.filled().len() - before));
-    }
-    let mut part = ReadBuf::new(buf.initialize_unfilled_to(most));
-    ready!(Pin::new(stream).poll_read(cx, &mut part))?;
-    let read = part.filled().len();
-    buf.advance(read);
-    Poll::Ready(Ok(read))
+    let before = buf.filled().len();
+    ready!(Pin::new(&mut stream.take(most as u64)).poll_read(cx, buf))?;
+    Poll::Ready(Ok(buf.filled().len() - before))
 }

@@ -1,18 +1,15 @@
-//! A bound on what a server may send before its final head, and over HTTP/2 after it as well.
+//! Limits what a server may send before its final head, and over HTTP/2 after it.
 //!
-//! hyper bounds one head, but not the number of provisional ones: an endless stream of `103 Early Hints` kept
-//! a plain client busy for seconds of CPU and so disturbed the figures of all other sites. This reader lets
-//! so many bytes pass until its [`Budget`] is raised, and then fails. A read never takes more than what is
-//! left, so a head that ends within the budget is whole even when more follows in the same packet. After the head the
-//! budget goes on for everything that is not body: the sizes of chunks, frames of HTTP/2 (PING, SETTINGS, empty DATA). It
-//! begins anew with as much as a head may have, and each byte of body pays for itself and a quarter more.
+//! hyper bounds one head but not the number of provisional ones: an endless stream of `103 Early Hints` kept it busy for seconds
+//! of CPU, which disturbed the figures of all other sites. This reader fails when its [`Budget`] is spent. A read takes no more
+//! than the budget, so a head that ends within it is whole even if more follows in the same packet. After the head, the budget
+//! is for everything but the body: sizes of chunks, frames of HTTP/2 (PING, SETTINGS, empty DATA). It begins again with as much
+//! as a head may have; each byte of body gives itself and a quarter back.
 //!
-//! Nothing is read before something was written. Some servers speak first (a greeting of another protocol, a load balancer
-//! that turns everybody away), and whether that came before our request would be a matter of luck: hyper takes it for a
-//! broken connection then, and for an answer a moment later. To a probe it is always the answer.
+//! Nothing is read before something was written. Some servers speak first (a greeting of another protocol, a load balancer that
+//! refuses all), and hyper takes that for a broken connection or for an answer, depending on timing. To a probe it is the answer.
 //!
-//! It also takes an end without TLS's `close_notify` for an end: many real servers just close. A body cut short
-//! by that is still found out by its length or its last chunk.
+//! An end without TLS's `close_notify` is an end: many real servers just close. Length and last chunk still expose a cut body.
 
 use std::io;
 use std::sync::Arc;
@@ -21,45 +18,43 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, ReadBuf};
 
-use crate::probe::io::budget::{Budget, HeadTooLarge};
-
-use super::budget::poll_read_at_most;
-use super::limited_io::{ReadLimit, Ruled};
+use super::budget::{Budget, HeadTooLarge, poll_read_at_most};
+use super::limited_io::{Limited, ReadLimit};
 
 /// A connection with a budget.
-pub(crate) type HeadLimit<S> = Ruled<S, Limit>;
+pub(crate) type HeadLimit<S> = Limited<S, BudgetLimit>;
 
-/// How a connection with a budget is read.
-pub(crate) struct Limit {
+pub(crate) struct BudgetLimit {
     budget: Arc<Budget>,
-    /// Something was written.
-    spoke: AtomicBool,
-    /// Somebody wanted to read before that.
-    hushed: AtomicBool,
+    has_written: AtomicBool,
+    /// A read was tried before that.
+    is_read_waiting: AtomicBool,
 }
 
 impl<S> HeadLimit<S> {
-    /// Bounds `stream` by `budget`.
     pub(crate) fn new(stream: S, budget: Arc<Budget>) -> Self {
-        Self::by(Limit { budget, spoke: AtomicBool::new(false), hushed: AtomicBool::new(false) }, stream)
+        Self::with(
+            BudgetLimit { budget, has_written: AtomicBool::new(false), is_read_waiting: AtomicBool::new(false) },
+            stream,
+        )
     }
 }
 
-impl ReadLimit for Limit {
+impl ReadLimit for BudgetLimit {
     fn poll_read(
         &mut self,
         stream: &mut (impl AsyncRead + Unpin),
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if !self.spoke.load(Ordering::Relaxed) {
-            self.hushed.store(true, Ordering::Relaxed);
+        if !self.has_written.load(Ordering::Relaxed) {
+            self.is_read_waiting.store(true, Ordering::Relaxed);
             return Poll::Pending;
         }
         let left = usize::try_from(self.budget.left()).unwrap_or(usize::MAX);
         if left == 0 {
-            // hyper reads on in the same turn in which a head is complete, and one that is as long as may be is no fault:
-            // who waits for it raises the budget before the next turn.
+            // hyper reads on in the poll in which a head completes, and a head of the full length is allowed: its receiver
+            // raises the budget before the next poll.
             if !self.budget.missed.swap(true, Ordering::Relaxed) {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
@@ -72,9 +67,9 @@ impl ReadLimit for Limit {
     }
 
     fn note_written(&self, cx: &Context<'_>) {
-        self.spoke.store(true, Ordering::Relaxed);
+        self.has_written.store(true, Ordering::Relaxed);
         // Reader and writer are one task.
-        if self.hushed.swap(false, Ordering::Relaxed) {
+        if self.is_read_waiting.swap(false, Ordering::Relaxed) {
             cx.waker().wake_by_ref();
         }
     }
@@ -138,7 +133,7 @@ mod tests {
                 writer.write_all(b"?").await
             })
         };
-        let (read, written) = timeout(Duration::from_mins(1), both).await.expect("who waits is woken");
+        let (read, written) = timeout(Duration::from_mins(1), both).await.expect("the reader is woken");
         assert_eq!((read.unwrap(), written.unwrap(), part), (16, (), [b'x'; 16]));
     }
 }

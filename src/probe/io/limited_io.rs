@@ -1,7 +1,6 @@
-//! A connection that reads by a rule of ours and writes as it did before.
+//! A connection with a limit on what is read; writing is passed through.
 //!
-//! What webmon bounds is what servers send; what it sends itself is short. So a bound is a [`ReadLimit`] for reading, and the
-//! way out is passed through here, once for all rules; but for its end, where closing the connection says the same.
+//! Servers must be limited; what webmon sends is short. So a limit is a [`ReadLimit`], and the writing side is here once for all.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -10,12 +9,12 @@ use std::task::{Context, Poll, ready};
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// How to read.
+/// Limits what is read.
 pub(crate) trait ReadLimit: Unpin {
-    /// Whether an end of writing is told to the stream, and not only by closing it.
-    const TELLS_END: bool = true;
+    /// Whether to shut down the stream when writing ends; otherwise only closing it tells the server.
+    const SHUTS_DOWN: bool = true;
 
-    /// Reads from `stream` into `buf`; as [`AsyncRead::poll_read`].
+    /// Reads from `stream` into `buf` as [`AsyncRead::poll_read`] does.
     fn poll_read(
         &mut self,
         stream: &mut (impl AsyncRead + Unpin),
@@ -23,41 +22,39 @@ pub(crate) trait ReadLimit: Unpin {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>>;
 
-    /// Something was written to the stream.
+    /// Notes that something was written.
     fn note_written(&self, _: &Context<'_>) {}
 }
 
-/// See the module.
-pub(crate) struct Ruled<S, R> {
+pub(crate) struct Limited<S, L> {
     stream: S,
-    pub(crate) rule: R,
+    pub(crate) limit: L,
 }
 
-impl<S, R> Ruled<S, R> {
-    /// `stream`, read by `rule`.
-    pub(crate) fn by(rule: R, stream: S) -> Self {
-        Self { stream, rule }
+impl<S, L> Limited<S, L> {
+    pub(crate) fn with(limit: L, stream: S) -> Self {
+        Self { stream, limit }
     }
 }
 
-/// A connection is not asked for what it is by anybody, but the connector of TLS wants to be able to.
-impl<S, R> Connection for Ruled<S, R> {
+/// The TLS connector requires it but never asks.
+impl<S, L> Connection for Limited<S, L> {
     fn connected(&self) -> Connected {
         Connected::new()
     }
 }
 
-impl<S: AsyncRead + Unpin, R: ReadLimit> AsyncRead for Ruled<S, R> {
+impl<S: AsyncRead + Unpin, L: ReadLimit> AsyncRead for Limited<S, L> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let Self { stream, rule } = self.get_mut();
-        rule.poll_read(stream, cx, buf)
+        let Self { stream, limit } = self.get_mut();
+        limit.poll_read(stream, cx, buf)
     }
 }
 
-impl<S: AsyncWrite + Unpin, R: ReadLimit> AsyncWrite for Ruled<S, R> {
+impl<S: AsyncWrite + Unpin, L: ReadLimit> AsyncWrite for Limited<S, L> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.stream).poll_write(cx, buf))?;
-        self.rule.note_written(cx);
+        self.limit.note_written(cx);
         Poll::Ready(Ok(written))
     }
 
@@ -66,7 +63,7 @@ impl<S: AsyncWrite + Unpin, R: ReadLimit> AsyncWrite for Ruled<S, R> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if R::TELLS_END { Pin::new(&mut self.stream).poll_shutdown(cx) } else { Poll::Ready(Ok(())) }
+        if L::SHUTS_DOWN { Pin::new(&mut self.stream).poll_shutdown(cx) } else { Poll::Ready(Ok(())) }
     }
 
     fn poll_write_vectored(
@@ -75,7 +72,7 @@ impl<S: AsyncWrite + Unpin, R: ReadLimit> AsyncWrite for Ruled<S, R> {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, bufs))?;
-        self.rule.note_written(cx);
+        self.limit.note_written(cx);
         Poll::Ready(Ok(written))
     }
 

@@ -1,4 +1,4 @@
-//! Limits on what a server may send, as layers of the connection that is read.
+//! Limits on what a server may send, as layers of a connection.
 
 pub(crate) mod budget;
 pub(crate) mod head_limit;

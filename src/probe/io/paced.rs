@@ -1,13 +1,12 @@
-//! A TCP connection that leaves everybody else their turn, and does not bring packing without end.
+//! Limits how much of a server's data is processed at once, and the overhead of TLS.
 //!
-//! All probes share one thread. What hyper, h2 and rustls do for a server is done for bytes that came through here, so
-//! bounding the bytes of one turn bounds the work of it, whatever the server makes of them: provisional heads, PINGs, tiny
-//! records. (Pieces of a body are counted besides, where they arrive: in 8 KiB there is room for 1,365 chunks of one byte.) A read takes at most 8 KiB and is charged to the budget that tokio gives a
-//! task for each poll; when that is spent, everything the task waits for is pending until the other tasks have been
-//! polled and the system has been asked for news.
+//! All probes share one thread. Everything that hyper, h2 and rustls do for a server is done for bytes that came through here, so
+//! a bound on the bytes per poll bounds the work, whatever they are: provisional heads, PINGs, tiny records. (Pieces of a body
+//! are counted where they arrive: 8 KiB hold 1,365 chunks of one byte.) A read takes at most 8 KiB and uses up the budget that
+//! tokio gives a task for each poll; then the task waits until the other tasks have been polled.
 //!
-//! TLS may pack a byte of content in a record of its own, which costs a hundred times the CPU of a large one. So there is
-//! a second bound: what came over the wire, at most 512 KiB more than twice the content ([`Budget`] counts it).
+//! TLS may wrap each byte in its own record, which costs a hundred times the CPU of a large one. So the wire may carry at most
+//! 512 KiB more than twice the content; the [`Budget`] counts both.
 
 use std::io;
 use std::sync::Arc;
@@ -16,39 +15,35 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::task::coop::{has_budget_remaining, poll_proceed};
 
-use crate::probe::io::budget::poll_read_at_most;
+use super::budget::{Budget, HeadTooLarge, poll_read_at_most};
+use super::limited_io::{Limited, ReadLimit};
 
-use super::budget::{Budget, HeadTooLarge};
-use super::limited_io::{ReadLimit, Ruled};
-
-/// Bytes of one turn, at most; one read may take all of them.
-const TURN_BYTES: usize = 8 * 1024;
+/// Bytes per poll; one read may take all of them.
+const POLL_BYTES: usize = 8 * 1024;
 /// tokio gives a task 128 units for each poll.
-const UNIT_BYTES: usize = TURN_BYTES / 128;
+const UNIT_BYTES: usize = POLL_BYTES / 128;
 
-/// See the module.
-pub(crate) type Paced<S> = Ruled<S, Pace>;
+/// A paced connection.
+pub(crate) type Paced<S> = Limited<S, Pace>;
 
-/// How a paced connection is read.
 pub(crate) struct Pace {
     budget: Arc<Budget>,
 }
 
 impl<S> Paced<S> {
-    /// Paces `stream`, with a budget of its own.
+    /// Paces `stream`, with its own budget.
     pub(crate) fn new(stream: S) -> Self {
-        Self::by(Pace { budget: Arc::default() }, stream)
+        Self::with(Pace { budget: Arc::default() }, stream)
     }
 
-    /// What may still arrive.
     pub(crate) fn budget(&self) -> &Arc<Budget> {
-        &self.rule.budget
+        &self.limit.budget
     }
 }
 
 impl ReadLimit for Pace {
-    /// hyper and TLS drop a connection as soon as they have ended it, and closing it sends the same packet.
-    const TELLS_END: bool = false;
+    /// hyper and TLS drop a connection when they have ended it, and closing it sends the same packet.
+    const SHUTS_DOWN: bool = false;
 
     fn poll_read(
         &mut self,
@@ -60,7 +55,7 @@ impl ReadLimit for Pace {
         if wire == 0 {
             return Poll::Ready(Err(io::Error::other(HeadTooLarge)));
         }
-        let read = ready!(poll_read_at_most(stream, cx, buf, TURN_BYTES.min(wire)))?;
+        let read = ready!(poll_read_at_most(stream, cx, buf, POLL_BYTES.min(wire)))?;
         self.budget.take_wire(read);
         for _ in 0..read / UNIT_BYTES {
             if !has_budget_remaining() {
@@ -86,7 +81,7 @@ mod tests {
     use super::*;
     use crate::probe::io::budget::WIRE_FREE;
 
-    /// Reads `reads` times into `size` bytes; the most bytes that came in one poll of the task.
+    /// Reads `reads` times into `size` bytes; returns the most bytes in one poll of the task.
     async fn most_in_one_poll(reads: usize, size: usize) -> usize {
         let mut endless = Paced::new(tokio::io::repeat(b'x'));
         endless.budget().give(0);
@@ -113,19 +108,19 @@ mod tests {
         most.get()
     }
 
-    /// Found with a server that sent chunks of one byte: a million of them were read in one poll, half a second long.
+    /// Of a server that sent chunks of one byte, one poll once read a million in half a second.
     #[tokio::test]
     async fn one_poll_reads_a_turn_and_no_more() {
-        // The last read of a turn may begin with a unit left.
+        // The last read of a poll may begin with one unit left.
         for (reads, size, most) in
-            [(1_000, 128, TURN_BYTES), (100, 5_000, 2 * TURN_BYTES), (20, 1 << 20, TURN_BYTES), (3, 1, 3)]
+            [(1_000, 128, POLL_BYTES), (100, 5_000, 2 * POLL_BYTES), (20, 1 << 20, POLL_BYTES), (3, 1, 3)]
         {
             let found = most_in_one_poll(reads, size).await;
             assert!(found <= most, "{reads} reads of {size}: {found}");
         }
     }
 
-    /// What comes over the wire without being content is bounded, and content pays for its packing.
+    /// Overhead on the wire is bounded, and content pays for its own.
     #[tokio::test]
     async fn the_wire_brings_no_more_than_its_content_allows() {
         for (content, allowed) in [(0, WIRE_FREE), (1_000, WIRE_FREE + 2_000), (1 << 20, WIRE_FREE + (2 << 20))] {

@@ -1,12 +1,9 @@
-//! The phase *connect*: addresses to one TCP connection.
+//! The phase *connect*: addresses become one TCP connection.
 //!
-//! Addresses are tried as RFC 8305 ("happy eyeballs") has it: families alternate, beginning with the family of
-//! the first; each attempt gets 250 ms before the next one starts beside it, and one that fails starts the next
-//! at once. The first connection wins and the others are dropped. Limit: 8 addresses; a name with more of them
-//! is not more broken when all of eight fail.
-//!
-//! When nothing connects, the attempt that says most decides: an address that refuses is there, one that
-//! does not answer may be, one without a route says least.
+//! Happy eyeballs (RFC 8305): families alternate, beginning with the family of the first address; each attempt has 250 ms before
+//! the next one starts, and a failed one starts the next at once. The first connection wins. If none connects, the most telling
+//! failure decides: an address that refuses exists, one that does not answer may exist, one without a route says least.
+//! Bounds: 8 addresses.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -25,13 +22,12 @@ use super::route::route_to_anywhere;
 
 /// The head start of an attempt over the next one.
 const STAGGER: Duration = Duration::from_millis(250);
-/// Addresses tried at most.
 const ADDRESSES_MAX: usize = 8;
 
 type Connecting = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
 
-/// Connects to the first of `addresses` that answers. `address` is always the last one that was tried, or the
-/// one that answered, also when this future is dropped half way. `scope` is the zone of an address that stands alone, or 0.
+/// Connects to the first of `addresses` that answers. `address` is always the last one that was tried, or the one that answered,
+/// also if this future is dropped. `scope` is the zone of a single address, or 0.
 pub(crate) async fn connect(
     addresses: &[IpAddr],
     port: u16,
@@ -50,13 +46,12 @@ pub(crate) async fn connect(
         _ => race(addresses, port, address).await,
     };
     let stream = connected.map_err(|failed| explain(failed, has_route))?;
-    // Without it a request of several packets can wait 40 ms for the other side's delayed ACK; where the system refuses,
-    // the probe is slower, not wrong.
+    // Without it a request of several packets can wait 40 ms for a delayed ACK. Where the system refuses, the probe is slower.
     drop(stream.set_nodelay(true));
     Ok(stream)
 }
 
-/// The first connection to one of `addresses`, or how all attempts failed.
+/// The first connection to one of `addresses`, or all failures.
 async fn race(
     addresses: &[IpAddr],
     port: u16,
@@ -77,7 +72,7 @@ async fn race(
     }
 }
 
-/// The attempts of one connection: those to come, those under way, those that failed.
+/// The attempts of one connection.
 struct Race {
     waiting: std::collections::VecDeque<SocketAddr>,
     running: Vec<(SocketAddr, Connecting)>,
@@ -86,7 +81,7 @@ struct Race {
 }
 
 impl Race {
-    /// Ready with the winner, or with nothing once all attempts have failed.
+    /// Ready with the winner, or with none once all attempts have failed.
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -119,7 +114,7 @@ impl Race {
     }
 }
 
-/// The addresses that are tried, with families alternating, beginning with the family of the first (RFC 8305 §4).
+/// The addresses to try, with families alternating, beginning with the family of the first (RFC 8305 §4).
 pub(crate) fn alternate(addresses: &[IpAddr]) -> Vec<IpAddr> {
     let first_is_v4 = addresses.first().is_some_and(IpAddr::is_ipv4);
     let (first, second): (Vec<IpAddr>, Vec<IpAddr>) = addresses.iter().partition(|ip| ip.is_ipv4() == first_is_v4);
@@ -136,7 +131,7 @@ pub(crate) fn alternate(addresses: &[IpAddr]) -> Vec<IpAddr> {
     }
 }
 
-/// The failure of a connection of which every attempt failed.
+/// The failure of a connection of which every attempt `failed`.
 fn explain(failed: Vec<(SocketAddr, io::Error)>, has_route: fn(IpAddr) -> bool) -> Failure {
     let addresses: Vec<IpAddr> = failed.iter().map(|(address, _)| address.ip()).collect();
     let (_, failure) = failed
@@ -150,20 +145,19 @@ fn explain(failed: Vec<(SocketAddr, io::Error)>, has_route: fn(IpAddr) -> bool) 
     failure
 }
 
-/// The failure of a machine without a network, unless one of `addresses` is its own or has a route. Empty
-/// `addresses` stand for a name whose addresses are not known.
+/// The failure of a machine without a network, unless one of `addresses` is its own or has a route. No `addresses` stand for a
+/// name without known addresses.
 pub(crate) fn offline(addresses: &[IpAddr], has_route: fn(IpAddr) -> bool) -> Option<Failure> {
     let reachable = addresses.iter().any(|ip| ip.is_loopback() || has_route(*ip));
     (!reachable && !route_to_anywhere(has_route))
         .then(|| Failure::new(Cause::Local, "no route to the network from this machine"))
 }
 
-/// What one failed attempt means, and how much it says; `has_route` tells of its address.
+/// The failure of one attempt and how much it says; `has_route` is about its address.
 fn weigh(error: &io::Error, has_route: impl FnOnce() -> bool) -> (u8, Failure) {
-    // The interface that a zone names by its number.
     const NO_SUCH_DEVICE: i32 = 19;
     if error.raw_os_error() == Some(NO_SUCH_DEVICE) {
-        return (6, Failure::new(Cause::Local, "this machine has no network interface with the number of the zone"));
+        return (6, Failure::new(Cause::Local, "this machine has no network interface with the index of the zone"));
     }
     let unreachable = |detail: &str| (1, Failure::new(Cause::ConnectUnreachable, detail));
     match error.kind() {
@@ -175,8 +169,8 @@ fn weigh(error: &io::Error, has_route: impl FnOnce() -> bool) -> (u8, Failure) {
         io::ErrorKind::NetworkUnreachable => unreachable("network unreachable"),
         io::ErrorKind::HostUnreachable => unreachable("host unreachable"),
         io::ErrorKind::PermissionDenied => unreachable("this machine does not permit the connection"),
-        // A machine without an address of this family has no shortage, and the other family says more. One with a route
-        // has run out of ports, and an address that could not be tried may be the one that answers.
+        // Without an address of this family the machine is not short of anything, and the other family says more. With a route
+        // it has run out of ports, and an address that could not be tried may be the one that answers.
         io::ErrorKind::AddrNotAvailable if !has_route() => (0, unreachable("network unreachable").1),
         _ => match shortage(error) {
             Some(shortage) => (6, shortage),
@@ -218,7 +212,7 @@ mod tests {
             (&[("192.0.2.1", HostUnreachable), ("192.0.2.2", TimedOut)], Cause::ConnectTimeout),
             (&[("::1", AddrNotAvailable), ("127.0.0.1", ConnectionRefused)], Cause::ConnectRefused),
             (&[("192.0.2.1", AddrNotAvailable)], Cause::Local),
-            // No port is left, and this machine has no IPv6; the other way round, no IPv6 and a host that is gone.
+            // No local port is left and no IPv6; then no IPv6 and a host that is gone.
             (&[("2001:db8::1", NetworkUnreachable), ("192.0.2.1", AddrNotAvailable)], Cause::Local),
             (&[("2001:db8::1", AddrNotAvailable), ("192.0.2.1", HostUnreachable)], Cause::ConnectUnreachable),
             (&[("2001:db8::1", AddrNotAvailable)], Cause::ConnectUnreachable),

@@ -1,4 +1,4 @@
-//! From addresses to one TCP connection, and whether this machine has a route at all.
+//! TCP connections, and whether this machine has a route at all.
 
 pub(crate) mod connect;
 pub(crate) mod route;

@@ -1,9 +1,7 @@
-//! Whether this machine has a network at all.
+//! Tells whether this machine has a network at all.
 //!
-//! Connecting a UDP socket sends nothing: the kernel only looks for a route, and says "network is unreachable"
-//! when it has none. So the question costs microseconds, works without privileges and disturbs nobody. The two
-//! addresses that stand for "any network" are from the ranges for documentation (RFC 5737, RFC 3849): no host of
-//! anybody answers there.
+//! Connecting a UDP socket sends nothing: the kernel only looks for a route. That costs microseconds and needs no privileges. The
+//! two addresses for "any network" are reserved for documentation (RFC 5737, RFC 3849), so no host answers there.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -13,8 +11,7 @@ const ANYWHERE: [IpAddr; 2] =
 
 /// Whether the kernel has a route to `address`.
 ///
-/// When it cannot be asked, for want of a file descriptor for instance, the answer is yes: an unanswered
-/// question must not turn an outage into "unknown".
+/// Yes if it cannot be asked, for lack of a file descriptor for instance: that must not turn an outage into "unknown".
 #[must_use]
 pub fn has_route(address: IpAddr) -> bool {
     let local: IpAddr = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
@@ -26,7 +23,7 @@ pub fn has_route(address: IpAddr) -> bool {
     socket.connect(SocketAddr::new(address, 443)).is_ok()
 }
 
-/// Whether the kernel has a route to any network besides itself, asked through `has_route`.
+/// Whether the kernel has a route to any network, by `has_route`.
 #[must_use]
 pub fn route_to_anywhere(has_route: fn(IpAddr) -> bool) -> bool {
     ANYWHERE.into_iter().any(has_route)

@@ -1,7 +1,6 @@
-//! The zone of a link-local address: the number of the interface that it is reached through.
+//! The zone of a link-local address: the index of the interface that leads to it.
 //!
-//! The system is asked each time, since interfaces come and go. One that is not there is a matter of this machine and
-//! says nothing of the site, as a machine without a network says nothing.
+//! Interfaces come and go, so the system is asked each time. A missing one says nothing about the site, like a missing network.
 
 use std::net::SocketAddr;
 
@@ -11,22 +10,22 @@ use url::Url;
 use crate::model::{Cause, Site};
 use crate::probe::failure::Failure;
 
-/// The zone of the host of `url`, 0 for none: that of `site`, on its own host.
+/// The zone for the host of `url`: that of `site` on its own host, otherwise 0.
 pub(crate) fn scope(site: &Site, url: &Url) -> Result<u32, Failure> {
     let Some(zone) = site.zone.as_deref().filter(|_| url.host() == site.url.expose().host()) else { return Ok(0) };
     index(zone).ok_or_else(|| {
-        let missing = format!("this machine has no network interface {zone}, which the address names as its zone");
+        let missing = format!("this machine has no network interface {zone}, the zone of the address");
         Failure::new(Cause::Local, missing)
     })
 }
 
-/// The number of the interface that is called `zone`, or has it as its number.
+/// The index of the interface that is named `zone`, or has it as its index.
 pub(crate) fn index(zone: &str) -> Option<u32> {
     if let Ok(number) = zone.parse() {
         return Some(number);
     }
     let hints = AddrInfoHints { socktype: SockType::Stream.into(), ..AddrInfoHints::default() };
-    // An address is not looked up, so this takes no time; any link-local one has the number of its zone.
+    // This looks up no name and takes no time; any link-local address carries the index of its zone.
     let found = getaddrinfo(Some(&format!("fe80::1%{zone}")), None, Some(hints)).ok()?;
     found.flatten().find_map(|found| match found.sockaddr {
         SocketAddr::V6(address) => Some(address.scope_id()),

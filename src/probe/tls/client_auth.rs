@@ -1,4 +1,4 @@
-//! Whether a server asked for a client certificate, and what it got: its alert alone does not say.
+//! Records whether a server asked for a client certificate; its alert alone does not say.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,59 +8,57 @@ use rustls::SignatureScheme;
 use rustls::client::ResolvesClientCert;
 use rustls::sign::CertifiedKey;
 
-/// What became of a server's question for a client certificate.
+/// A server's request for a client certificate, and the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
-    /// It did not ask.
-    Not,
-    /// The site has none.
-    InVain,
-    /// The site has one, for its own origin, which this server is not of.
+pub(crate) enum ClientCertRequest {
+    /// The server did not ask.
+    None,
+    /// The site has no certificate.
+    NotConfigured,
+    /// The site has one for its own origin, which this server is not of.
     Withheld,
-    /// One was shown.
     Answered,
 }
 
-/// Who answers the question in one handshake.
-pub(crate) struct Client {
-    answers: Arc<dyn ResolvesClientCert>,
-    /// What a question without an answer is.
-    unanswered: Asked,
-    asked: AtomicU8,
+/// Answers the request in one handshake.
+pub(crate) struct ClientCertResolver {
+    certificates: Arc<dyn ResolvesClientCert>,
+    /// What a request without an answer is.
+    unanswered: ClientCertRequest,
+    request: AtomicU8,
 }
 
-impl Client {
-    /// Records what `answers` does; if it has no certificate, that is `unanswered`.
-    pub(crate) fn before(answers: Arc<dyn ResolvesClientCert>, unanswered: Asked) -> Self {
-        Self { answers, unanswered, asked: AtomicU8::new(Asked::Not as u8) }
+impl ClientCertResolver {
+    /// Records what `certificates` answers; if it has none, that is `unanswered`.
+    pub(crate) fn new(certificates: Arc<dyn ResolvesClientCert>, unanswered: ClientCertRequest) -> Self {
+        Self { certificates, unanswered, request: AtomicU8::new(ClientCertRequest::None as u8) }
     }
 
-    /// What has been recorded.
-    pub(crate) fn asked(&self) -> Asked {
+    pub(crate) fn request(&self) -> ClientCertRequest {
         // Relaxed: the handshake that wrote it has ended on this thread.
-        match self.asked.load(Ordering::Relaxed) {
-            asked if asked == self.unanswered as u8 => self.unanswered,
-            asked if asked == Asked::Answered as u8 => Asked::Answered,
-            _ => Asked::Not,
+        match self.request.load(Ordering::Relaxed) {
+            request if request == self.unanswered as u8 => self.unanswered,
+            request if request == ClientCertRequest::Answered as u8 => ClientCertRequest::Answered,
+            _ => ClientCertRequest::None,
         }
     }
 }
 
-impl ResolvesClientCert for Client {
+impl ResolvesClientCert for ClientCertResolver {
     fn resolve(&self, issuers: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        let answer = self.answers.resolve(issuers, schemes);
-        let asked = if answer.is_some() { Asked::Answered } else { self.unanswered };
-        self.asked.store(asked as u8, Ordering::Relaxed);
+        let answer = self.certificates.resolve(issuers, schemes);
+        let request = if answer.is_some() { ClientCertRequest::Answered } else { self.unanswered };
+        self.request.store(request as u8, Ordering::Relaxed);
         answer
     }
 
     fn has_certs(&self) -> bool {
-        self.answers.has_certs()
+        self.certificates.has_certs()
     }
 }
 
-impl fmt::Debug for Client {
+impl fmt::Debug for ClientCertResolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Client({:?})", self.asked())
+        write!(f, "ClientCertResolver({:?})", self.request())
     }
 }

@@ -1,4 +1,4 @@
-//! The cryptography of all handshakes, chosen here and nowhere else.
+//! Chooses the cryptography of all handshakes.
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -11,12 +11,11 @@ use rustls::{
     Tls12CipherSuite,
 };
 
-/// What is offered where signatures are verified.
+/// The offer where signatures are verified.
 ///
-/// Suites with SHA-256 are asked for first, as browsers do: processors have instructions for it, and a handshake hashes
-/// much more than it encrypts. With SHA-384 that was 8 % of a probe. P-521 comes last among the groups: hardly any server
-/// needs it for the exchange of keys, but under TLS 1.2 a server shows a certificate of a curve only to clients that offer
-/// the curve.
+/// Suites with SHA-256 come first, as in browsers: processors have instructions for it, and a handshake hashes much more than
+/// it encrypts. (SHA-384 took 8 % of a probe.) P-521 comes last among the groups: hardly any server needs it for the key
+/// exchange, but under TLS 1.2 a server shows a certificate on a curve only to clients that offer the curve.
 pub(crate) fn provider() -> CryptoProvider {
     let mut provider = rustls::crypto::aws_lc_rs::default_provider();
     provider.cipher_suites.sort_by_key(|suite| match suite {
@@ -27,17 +26,16 @@ pub(crate) fn provider() -> CryptoProvider {
     provider
 }
 
-/// What is offered where nothing is verified: the same, and rustls lets the server sign with any key to which it gives a
-/// name.
+/// The offer where nothing is verified: the same, and the server may sign with any key that rustls has a name for.
 pub(crate) fn lenient() -> CryptoProvider {
     static SUITES: LazyLock<Vec<SupportedCipherSuite>> =
         LazyLock::new(|| provider().cipher_suites.into_iter().map(signed_by_any).collect());
     CryptoProvider { cipher_suites: SUITES.clone(), ..provider() }
 }
 
-/// `suite` for a server with any key. rustls wants suites that live for ever; this one is made once a process.
+/// `suite` for a server with any key. rustls requires static suites; this one is made once per process.
 fn signed_by_any(suite: SupportedCipherSuite) -> SupportedCipherSuite {
-    // One scheme for each kind of key: rustls looks at the kind.
+    // One scheme per kind of key: rustls compares the kind.
     const KINDS: [SignatureScheme; 4] = [
         SignatureScheme::RSA_PSS_SHA256,
         SignatureScheme::ECDSA_NISTP256_SHA256,
@@ -59,7 +57,7 @@ fn signed_by_any(suite: SupportedCipherSuite) -> SupportedCipherSuite {
     })))
 }
 
-/// Ephemeral ECDH on secp521r1, which rustls does not bring along.
+/// Ephemeral ECDH on secp521r1, which rustls lacks.
 #[derive(Debug)]
 struct P521;
 
@@ -68,7 +66,7 @@ impl SupportedKxGroup for P521 {
         let key = EphemeralPrivateKey::generate(&ECDH_P521, &SystemRandom::new());
         let key = key.map_err(|_| TlsError::FailedToGetRandomBytes)?;
         let public = key.compute_public_key().map_err(|_| TlsError::FailedToGetRandomBytes)?;
-        Ok(Box::new(Exchange { key, public }))
+        Ok(Box::new(P521Exchange { key, public }))
     }
 
     fn name(&self) -> NamedGroup {
@@ -76,22 +74,21 @@ impl SupportedKxGroup for P521 {
     }
 }
 
-/// One exchange of keys.
-struct Exchange {
+struct P521Exchange {
     key: EphemeralPrivateKey,
     public: PublicKey,
 }
 
-impl fmt::Debug for Exchange {
+impl fmt::Debug for P521Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Exchange")
+        f.write_str("P521Exchange")
     }
 }
 
-impl ActiveKeyExchange for Exchange {
+impl ActiveKeyExchange for P521Exchange {
     fn complete(self: Box<Self>, peer: &[u8]) -> Result<SharedSecret, TlsError> {
         let bad = || TlsError::from(PeerMisbehaved::InvalidKeyShare);
-        // The library takes compressed points as well, which TLS does not.
+        // AWS-LC accepts compressed points as well, TLS does not.
         if peer.first() != Some(&4) {
             return Err(bad());
         }

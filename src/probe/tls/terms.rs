@@ -1,42 +1,36 @@
-//! The terms on which a hop meets its server: what the site's `tls` grants there, and which versions of HTTP it offers.
+//! The terms of a handshake: what the site's `tls` grants this server, and which versions of HTTP it is offered.
 //!
-//! `insecure` and the client's certificate are for the site's own origin: a redirect must neither lead to a server that is
-//! trusted unseen nor show another server who asks. The own origin is the scheme, host and port of the site's address; if
-//! that is http, its host over https is own as well, on any port. Roots of `ca_file` count everywhere, for they trust
-//! nobody unseen.
+//! `insecure` and the client certificate are for the site's own origin: a redirect must neither lead to an unverified server
+//! nor send the certificate to another server. The own origin is the scheme, host and port of the site's URL; for http, its
+//! host over https is own as well, on any port. Roots of `ca_file` count everywhere: they trust no server unverified.
 //!
 //! A server that chooses HTTP/2 in the handshake and then requires HTTP/1.1 (RFC 9113 §7, `HTTP_1_1_REQUIRED`) is offered
-//! only that for a day. Limit: 4,096 origins; past it all are forgotten, which costs each one more round.
+//! only that for a day. Bounds: 4,096 origins; one more discards all, which costs each of them one more round.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use url::{Origin, Url};
 
 use crate::model::{Cause, HttpOffer, Site};
 use crate::probe::failure::Failure;
+use crate::probe::lock::lock;
 
-use super::client_auth::Asked;
+use super::client_auth::ClientCertRequest;
 
-/// Origins that are remembered at most.
 const ORIGINS_MAX: usize = 4_096;
-/// For how long an origin is offered HTTP/1.1 only.
-const REMEMBERED: Duration = Duration::from_hours(24);
+const HTTP1_ONLY_FOR: Duration = Duration::from_hours(24);
 
-/// See the module.
 #[derive(Clone, Copy)]
 pub(crate) struct TlsTerms<'a> {
-    /// Whose probe it is.
     pub(crate) site: &'a Site,
-    /// The versions of HTTP to offer.
     pub(crate) offer: HttpOffer,
-    /// Whether the server is the site's own.
     pub(crate) is_own: bool,
 }
 
 impl<'a> TlsTerms<'a> {
-    /// Those of `site` with the server of `url`.
+    /// The terms of `site` for the server of `url`.
     pub(crate) fn new(site: &'a Site, url: &Url, offer: HttpOffer) -> Self {
         Self { site, offer, is_own: is_own(site.url.expose(), url) }
     }
@@ -46,10 +40,10 @@ impl<'a> TlsTerms<'a> {
         self.site.tls.insecure && self.is_own
     }
 
-    /// What it means that a server asked for a client certificate and there was none to show.
-    pub(crate) fn unanswered(self) -> Asked {
+    /// What a request for a client certificate is if there is none to send.
+    pub(crate) fn unanswered(self) -> ClientCertRequest {
         let has_identity = self.site.tls.files.as_ref().is_some_and(|files| files.identity.is_some());
-        if has_identity && !self.is_own { Asked::Withheld } else { Asked::InVain }
+        if has_identity && !self.is_own { ClientCertRequest::Withheld } else { ClientCertRequest::NotConfigured }
     }
 
     /// `failure` of the handshake, with the reason why `insecure` did not help.
@@ -59,7 +53,7 @@ impl<'a> TlsTerms<'a> {
         if self.is_own || !self.site.tls.insecure || !is_refused {
             return failure;
         }
-        Failure::new(failure.cause, format!("{}; `insecure` is for the site's own origin", failure.detail))
+        Failure::new(failure.cause, format!("{}; `insecure` is only for the site's own origin", failure.detail))
     }
 }
 
@@ -71,15 +65,15 @@ fn is_own(home: &Url, url: &Url) -> bool {
     (is_upgrade || is_same_place) && host(home) == host(url)
 }
 
-/// Origins whose servers required HTTP/1.1, and until when that is remembered.
+/// Origins whose servers required HTTP/1.1, and until when they are offered nothing else.
 #[derive(Debug, Default)]
-pub(crate) struct Http1Only(Mutex<HashMap<Origin, Instant>>);
+pub(crate) struct Http1OnlyOrigins(Mutex<HashMap<Origin, Instant>>);
 
-impl Http1Only {
+impl Http1OnlyOrigins {
     /// What to offer the server of `url` for `site`.
     pub(crate) fn offer(&self, site: &Site, url: &Url, now: Instant) -> HttpOffer {
-        let mut origins = self.lock();
-        // Most probes meet none such.
+        let mut origins = lock(&self.0);
+        // Most machines meet none.
         if site.http != HttpOffer::Auto || origins.is_empty() {
             return site.http;
         }
@@ -94,22 +88,18 @@ impl Http1Only {
         }
     }
 
-    /// The server of `url` requires HTTP/1.1.
-    pub(crate) fn learn(&self, url: &Url, now: Instant) {
-        let mut origins = self.lock();
+    /// Remembers that the server of `url` requires HTTP/1.1.
+    pub(crate) fn insert(&self, url: &Url, now: Instant) {
+        let mut origins = lock(&self.0);
         if origins.len() >= ORIGINS_MAX {
             origins.clear();
         }
-        origins.insert(url.origin(), now + REMEMBERED);
+        origins.insert(url.origin(), now + HTTP1_ONLY_FOR);
     }
 
-    /// The server of `url` may have become another.
-    pub(crate) fn forget(&self, url: &Url) {
-        self.lock().remove(&url.origin());
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Origin, Instant>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Forgets the server of `url`, which may have been replaced.
+    pub(crate) fn remove(&self, url: &Url) {
+        lock(&self.0).remove(&url.origin());
     }
 }
 
@@ -146,22 +136,22 @@ mod tests {
     fn http1_is_offered_for_a_day_to_the_origin_that_required_it() {
         #[allow(clippy::disallowed_methods, reason = "any moment will do")]
         let now = Instant::now();
-        let (known, required) = (Http1Only::default(), url("https://a.test/x"));
+        let (known, required) = (Http1OnlyOrigins::default(), url("https://a.test/x"));
         let auto = Site::new("a", required.clone());
         assert_eq!(known.offer(&auto, &required, now), HttpOffer::Auto);
-        known.learn(&required, now);
+        known.insert(&required, now);
         for (http, target, after, offer) in [
             (HttpOffer::Auto, "https://a.test/y", Duration::ZERO, HttpOffer::V11),
             (HttpOffer::Auto, "https://a.test:444/", Duration::ZERO, HttpOffer::Auto),
             (HttpOffer::V2, "https://a.test/", Duration::ZERO, HttpOffer::V2),
             (HttpOffer::V11, "https://b.test/", Duration::ZERO, HttpOffer::V11),
-            (HttpOffer::Auto, "https://a.test/", REMEMBERED, HttpOffer::Auto),
+            (HttpOffer::Auto, "https://a.test/", HTTP1_ONLY_FOR, HttpOffer::Auto),
         ] {
             let site = Site { http, ..auto.clone() };
             assert_eq!(known.offer(&site, &url(target), now + after), offer, "{http:?} {target} {after:?}");
         }
-        known.learn(&required, now);
-        known.forget(&url("https://a.test/elsewhere"));
+        known.insert(&required, now);
+        known.remove(&url("https://a.test/elsewhere"));
         assert_eq!(known.offer(&auto, &required, now), HttpOffer::Auto);
     }
 
@@ -169,10 +159,10 @@ mod tests {
     fn origins_past_the_limit_are_forgotten() {
         #[allow(clippy::disallowed_methods, reason = "any moment will do")]
         let now = Instant::now();
-        let known = Http1Only::default();
+        let known = Http1OnlyOrigins::default();
         for port in 1..=u16::try_from(ORIGINS_MAX + 1).unwrap() {
-            known.learn(&url(&format!("https://a.test:{port}/")), now);
+            known.insert(&url(&format!("https://a.test:{port}/")), now);
         }
-        assert_eq!(known.lock().len(), 1);
+        assert_eq!(lock(&known.0).len(), 1);
     }
 }

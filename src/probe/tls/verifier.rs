@@ -1,93 +1,93 @@
-//! What a server's chain is and what is wrong with it, recorded whether the handshake succeeds or not.
+//! Records what a server's chain is and everything that is wrong with it, whether the handshake succeeds or not.
 //!
-//! rustls gives one reason and keeps the chain only of handshakes that succeed. So each probe brings a
-//! [`Recorder`]: it lets the real verifier judge, parses what was presented, works out *all* faults, and only
-//! then passes the verdict on. Dates and names are read here; trust is asked of the real verifier, a second
-//! time at a moment when the leaf was valid if the first answer was about dates, since it names only one
-//! reason. With `insecure` the verdicts about the chain and the handshake's signature are recorded and then overruled.
+//! rustls gives one reason, and keeps the chain only of handshakes that succeed. So each handshake has a [`RecordingVerifier`]:
+//! it asks the real verifier, reads what was presented, finds *all* faults, and then passes the verdict on. With `insecure` the
+//! verdicts about chain and signature are recorded and overruled.
 //!
-//! Invariant: no faults if and only if the real verifier accepted the chain, now or before ([`super::chain::cache`]), its root
+//! Invariant: there are no faults if and only if the real verifier accepted the chain, now or before ([`ChainCache`]), its root
 //! is valid, and the server has proven that it has the key.
-//! Limit: a chain of which the leaf cannot be parsed has no [`Certificate`], only a refusal.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_name;
-use rustls::crypto::WebPkiSupportedAlgorithms;
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error as TlsError, SignatureScheme};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
-use x509_parser::prelude::FromDer;
 
 use crate::model::{Certificate, CertificateFault, Timestamp};
-use crate::probe::tls::chain::presented::{CertificateNames, Presented};
-use crate::probe::tls::chain::x509::{begin, common_name, dates, expiry, keep, own_name};
+use crate::probe::lock::lock;
 
-use super::chain::cache::{ChainCache, Dates, Fingerprint};
-use super::chain::faults::{faults, single_fault};
+use super::chain::cache::{ChainCache, Fingerprint};
+use super::chain::faults::{RefusedChain, single_fault};
 use super::chain::key::unproven;
-use super::chain::path::{Path, Roots, is_self_signed, likely};
+use super::chain::path::{Path, Roots, is_self_signed, likely_validity};
 use super::chain::pinned::Pinned;
+use super::chain::presented::{CertificateNames, PresentedChain};
 use super::chain::purpose::named;
+use super::chain::x509::{Validity, common_name, own_name, parse, shown};
 
-/// Certificates of a presented chain that are looked at.
+/// Certificates of a presented chain that are read.
 const CHAIN_MAX: usize = 16;
 
-/// Who decides about all chains.
+type Verdict = Result<ServerCertVerified, TlsError>;
+
+/// Decides about all chains.
 #[derive(Debug)]
-pub(crate) struct Judge {
-    verifier: Arc<dyn ServerCertVerifier>,
+pub(crate) struct ChainVerifier {
+    /// None on a machine without roots, where every chain has an unknown issuer.
+    verifier: Option<Arc<dyn ServerCertVerifier>>,
     pinned: Pinned,
-    proven: ChainCache,
-    /// Roots that are trusted besides the platform's.
+    accepted: ChainCache,
+    /// Trusted in addition to the platform's.
     roots: Roots,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-impl Judge {
-    /// The real `verifier`, which has seen no chain yet and trusts `roots` besides the platform's, but for leaves that are
-    /// among these; `algorithms` are those that it knows.
+impl ChainVerifier {
+    /// Asks `verifier`, which trusts `roots` in addition to the platform's and knows `algorithms`, about all leaves that are
+    /// not among `roots`.
     pub(crate) fn new(
-        verifier: Arc<dyn ServerCertVerifier>,
+        verifier: Option<Arc<dyn ServerCertVerifier>>,
         roots: Vec<CertificateDer<'static>>,
         algorithms: WebPkiSupportedAlgorithms,
     ) -> Self {
-        let (proven, known) = (ChainCache::default(), Roots::of(roots.iter().cloned()));
-        Self { verifier, pinned: Pinned(roots), proven, roots: known, algorithms }
+        let (accepted, known) = (ChainCache::default(), Roots::of(roots.iter().cloned()));
+        Self { verifier, pinned: Pinned(roots), accepted, roots: known, algorithms }
     }
 }
 
-/// A verifier for one handshake that records what was presented.
+/// A verifier for one handshake.
 #[derive(Debug)]
-pub(crate) struct Recorder {
-    judge: Arc<Judge>,
+pub(crate) struct RecordingVerifier {
+    chains: Arc<ChainVerifier>,
     accept_any: bool,
-    presented: Mutex<Option<Presented>>,
+    presented: Mutex<Option<PresentedChain>>,
 }
 
-impl Recorder {
-    /// A recorder around `judge`; with `accept_any` every chain passes after it was recorded.
-    pub(crate) fn new(judge: Arc<Judge>, accept_any: bool) -> Self {
-        Self { judge, accept_any, presented: Mutex::new(None) }
+impl RecordingVerifier {
+    /// Asks `chains`; with `accept_any` every chain passes after it was recorded.
+    pub(crate) fn new(chains: Arc<ChainVerifier>, accept_any: bool) -> Self {
+        Self { chains, accept_any, presented: Mutex::new(None) }
     }
 
-    /// What was presented, if it came to that.
-    pub(crate) fn take(&self) -> Option<Presented> {
-        self.presented.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// The chain, if the server presented one.
+    pub(crate) fn take(&self) -> Option<PresentedChain> {
+        lock(&self.presented).take()
     }
 
-    /// What becomes of the signature with which the server proves that it has the key of `leaf`. A failure is a fault of the
+    /// Records the verdict on the signature that proves possession of the key of `leaf`. A failure is a fault of the
     /// certificate unless there are others.
     fn signed(
         &self,
         leaf: &CertificateDer<'_>,
         verdict: Result<HandshakeSignatureValid, TlsError>,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        let mut presented = self.presented.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut presented = lock(&self.presented);
         if let (Err(error), Some(presented)) = (&verdict, presented.as_mut())
             && let Some(certificate) = presented.certificate.as_mut().filter(|shown| shown.faults.is_empty())
         {
@@ -98,7 +98,7 @@ impl Recorder {
     }
 }
 
-impl ServerCertVerifier for Recorder {
+impl ServerCertVerifier for RecordingVerifier {
     fn verify_server_cert(
         &self,
         leaf: &CertificateDer<'_>,
@@ -106,44 +106,46 @@ impl ServerCertVerifier for Recorder {
         name: &ServerName<'_>,
         ocsp: &[u8],
         now: UnixTime,
-    ) -> Result<ServerCertVerified, TlsError> {
-        let Judge { verifier, pinned, proven, roots, algorithms } = &*self.judge;
-        let verified = |intermediates: &[CertificateDer<'_>], at| {
-            let verdict = verifier.verify_server_cert(leaf, intermediates, name, ocsp, at);
-            verdict.map_err(|refusal| named(refusal, leaf, intermediates))
+    ) -> Verdict {
+        let ChainVerifier { verifier, pinned, accepted, roots, algorithms } = &*self.chains;
+        let verify_with = |intermediates: &[CertificateDer<'_>], at| {
+            let unknown = || Err(TlsError::InvalidCertificate(CertificateError::UnknownIssuer));
+            let verdict = verifier.as_ref().map(|real| real.verify_server_cert(leaf, intermediates, name, ocsp, at));
+            verdict.unwrap_or_else(unknown).map_err(|refusal| named(refusal, leaf, intermediates))
         };
-        let ask = |at| {
+        let verify = |at| {
             let all = || {
-                let verdict = verified(intermediates, at);
-                // The dates of a root that was sent along do not matter: it is trusted or it is not.
+                let verdict = verify_with(intermediates, at);
+                // The dates of a root that the server sends do not matter: it is trusted or it is not.
                 let without = match &verdict {
                     Err(refusal) if is_about_dates(refusal) => without_self_signed(intermediates),
                     _ => None,
                 };
-                let again = without.and_then(|needed| verified(&needed, at).err());
+                let again = without.and_then(|needed| verify_with(&needed, at).err());
                 again.filter(|again| single_fault(again) == CertificateFault::Untrusted).map_or(verdict, Err)
             };
-            pinned.judge(leaf, name, at).unwrap_or_else(all)
+            pinned.verify(leaf, name, at).unwrap_or_else(all)
         };
+        let at = Timestamp::from_secs(now.as_secs());
         let chain = Fingerprint::of(leaf, intermediates, name);
-        let known = proven.holding(&chain, Timestamp::from_secs(now.as_secs()));
-        let mut verdict = if known.is_some() { Ok(ServerCertVerified::assertion()) } else { ask(now) };
+        let known = accepted.get(&chain, at);
+        let mut verdict = if known.is_some() { Ok(ServerCertVerified::assertion()) } else { verify(now) };
         // A chain that is good but for the host has a path as well.
         let has_path = verdict.as_ref().err().is_none_or(|error| single_fault(error) == CertificateFault::WrongHost);
         let path = match known {
-            None if has_path && !pinned.holds(leaf) => roots.best(leaf, intermediates, now, *algorithms),
+            None if has_path && !pinned.contains(leaf) => roots.best(leaf, intermediates, now, *algorithms),
             _ => None,
         };
-        if let Some(fault) = path.as_ref().and_then(|path| of_root(path, now)) {
+        if let Some(fault) = path.as_ref().and_then(|path| root_fault(path, at)) {
             verdict = Err(TlsError::InvalidCertificate(fault));
         }
-        let shown = HandshakeEvidence { leaf, intermediates, name, now };
-        let (mut presented, dates) = present(&shown, verdict.as_ref().err(), known, path, &ask);
-        if let (None, Ok(_), Some(dates)) = (known, &verdict, dates) {
-            proven.learn(chain, dates);
+        let shown = Presentation { leaf, intermediates, name, at };
+        let (mut presented, validity) = shown.read(verdict.as_ref().err(), known, path, &verify);
+        if let (None, Ok(_), Some(validity)) = (known, &verdict, validity) {
+            accepted.insert(chain, validity);
         }
         presented.is_overruled = self.accept_any;
-        *self.presented.lock().unwrap_or_else(PoisonError::into_inner) = Some(presented);
+        *lock(&self.presented) = Some(presented);
         if self.accept_any { Ok(ServerCertVerified::assertion()) } else { verdict }
     }
 
@@ -153,7 +155,8 @@ impl ServerCertVerifier for Recorder {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.signed(certificate, self.judge.verifier.verify_tls12_signature(message, certificate, signature))
+        let algorithms = &self.chains.algorithms;
+        self.signed(certificate, verify_tls12_signature(message, certificate, signature, algorithms))
     }
 
     fn verify_tls13_signature(
@@ -162,11 +165,12 @@ impl ServerCertVerifier for Recorder {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.signed(certificate, self.judge.verifier.verify_tls13_signature(message, certificate, signature))
+        let algorithms = &self.chains.algorithms;
+        self.signed(certificate, verify_tls13_signature(message, certificate, signature, algorithms))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        let verified = self.judge.verifier.supported_verify_schemes();
+        let verified = self.chains.algorithms.supported_schemes();
         let mut schemes = verified.clone();
         if self.accept_any {
             schemes.extend(UNVERIFIED_SCHEMES.into_iter().filter(|scheme| !verified.contains(scheme)));
@@ -175,8 +179,8 @@ impl ServerCertVerifier for Recorder {
     }
 }
 
-/// Schemes that are not verified, and offered only where nothing is: old appliances have no others. Limit: under TLS 1.2
-/// rustls takes none to which it gives no name.
+/// Schemes that are offered only where nothing is verified: old appliances have no others. Under TLS 1.2 rustls accepts none
+/// that it has no name for.
 const UNVERIFIED_SCHEMES: [SignatureScheme; 13] = [
     SignatureScheme::RSA_PKCS1_SHA1,
     SignatureScheme::ECDSA_SHA1_Legacy,
@@ -185,7 +189,7 @@ const UNVERIFIED_SCHEMES: [SignatureScheme; 13] = [
     SignatureScheme::ML_DSA_44,
     SignatureScheme::ML_DSA_65,
     SignatureScheme::ML_DSA_87,
-    // RSA keys that are for PSS alone (rsa_pss_pss_*), and the curves of brainpool (RFC 8734).
+    // RSA keys for PSS alone (rsa_pss_pss_*), and the brainpool curves (RFC 8734).
     SignatureScheme::Unknown(0x0809),
     SignatureScheme::Unknown(0x080a),
     SignatureScheme::Unknown(0x080b),
@@ -194,15 +198,7 @@ const UNVERIFIED_SCHEMES: [SignatureScheme; 13] = [
     SignatureScheme::Unknown(0x081c),
 ];
 
-/// What one handshake showed, for which name and when.
-struct HandshakeEvidence<'a> {
-    leaf: &'a CertificateDer<'a>,
-    intermediates: &'a [CertificateDer<'a>],
-    name: &'a ServerName<'a>,
-    now: UnixTime,
-}
-
-/// `intermediates` but for those that vouch for themselves; none if there is no such.
+/// `intermediates` without those that vouch for themselves; none if there is no such.
 fn without_self_signed<'a>(intermediates: &[CertificateDer<'a>]) -> Option<Vec<CertificateDer<'a>>> {
     let needed: Vec<_> = intermediates.iter().filter(|der| !is_self_signed(der)).cloned().collect();
     (needed.len() < intermediates.len()).then_some(needed)
@@ -212,109 +208,85 @@ fn is_about_dates(refusal: &TlsError) -> bool {
     matches!(single_fault(refusal), CertificateFault::Expired | CertificateFault::NotYetValid)
 }
 
-/// What the dates of the root of `path` say against it.
-fn of_root(path: &Path, now: UnixTime) -> Option<CertificateError> {
-    let ((_, (begin, end)), now) = (&path.root, Timestamp::from_secs(now.as_secs()));
-    if now > *end { Some(CertificateError::Expired) } else { (now < *begin).then_some(CertificateError::NotValidYet) }
+/// The fault of the root of `path` at `at`, which webpki does not look for.
+fn root_fault(path: &Path, at: Timestamp) -> Option<CertificateError> {
+    let (_, root) = &path.root;
+    if at > root.until {
+        Some(CertificateError::Expired)
+    } else {
+        (at < root.from).then_some(CertificateError::NotValidYet)
+    }
 }
 
-/// Reads the chain, and within which dates it is good, as far as that can be told; `refusal` is the verdict of now, `ask`
-/// gives that of other times. The dates are those `known` of before or else of the `path`.
-fn present(
-    shown: &HandshakeEvidence<'_>,
-    refusal: Option<&TlsError>,
-    known: Option<Dates>,
-    path: Option<Path>,
-    ask: &dyn Fn(UnixTime) -> Result<ServerCertVerified, TlsError>,
-) -> (Presented, Option<Dates>) {
-    let &HandshakeEvidence { leaf, intermediates, name, now } = shown;
-    let at = Timestamp::from_secs(now.as_secs());
-    let Ok((_, parsed)) = X509Certificate::from_der(leaf) else {
-        let never = (Timestamp::ZERO, Timestamp::ZERO);
-        let refusal = refusal.cloned();
-        return (
-            Presented {
-                certificate: None,
-                host: keep(&name.to_str()),
-                names: CertificateNames::default(),
-                common_name: None,
-                leaf: never,
-                chain: never,
-                root: None,
-                at,
-                refusal,
-                is_overruled: false,
-            },
-            None,
-        );
-    };
-    let above: Vec<X509Certificate<'_>> = intermediates
-        .iter()
-        .take(CHAIN_MAX)
-        .filter_map(|der| X509Certificate::from_der(der).ok().map(|(_, certificate)| certificate))
-        .collect();
-    let faults = refusal.map_or_else(Vec::new, |refusal| {
-        let wrong_host =
-            ParsedCertificate::try_from(leaf).is_ok_and(|certificate| verify_server_name(&certificate, name).is_err());
-        faults(&parsed, &above, wrong_host, at, refusal, ask)
-    });
-    let names = names(&parsed);
-    // What is not needed for the path may be of any date. Without a path, what has no date of now was not used, unless the
-    // refusal is about dates.
-    let is_about_dates = refusal.is_some_and(is_about_dates);
-    let is_now = |above: &X509Certificate<'_>| is_about_dates || begin(above) <= at && at <= expiry(above);
-    let used: Vec<X509Certificate<'_>> = above.iter().filter(|above| is_now(above)).cloned().collect();
-    let used = likely(&parsed, &used);
-    let from_path = path.as_ref().map(|path| path.dates);
-    let chain = known.or(from_path).unwrap_or_else(|| dates(&parsed, &used));
-    let proven = from_path.or_else(|| (above.len() == intermediates.len()).then_some(chain));
-    let certificate = Certificate {
-        subject: own_name(parsed.subject())
-            .or_else(|| names.first.clone())
-            .unwrap_or_else(|| keep(&parsed.subject().to_string())),
-        issuer: common_name(parsed.issuer()),
-        not_before: begin(&parsed),
-        not_after: chain.1,
-        faults,
-    };
-    let (leaf, refusal) = (dates(&parsed, &[]), refusal.cloned());
-    (
-        Presented {
-            certificate: Some(Arc::new(certificate)),
-            host: keep(&name.to_str()),
-            names,
-            common_name: own_name(parsed.subject()),
-            leaf,
-            chain,
-            root: path.map(|path| path.root),
-            at,
-            refusal,
-            is_overruled: false,
-        },
-        proven,
-    )
+/// What a server presents in one handshake.
+struct Presentation<'a> {
+    leaf: &'a CertificateDer<'a>,
+    intermediates: &'a [CertificateDer<'a>],
+    name: &'a ServerName<'a>,
+    at: Timestamp,
 }
 
-/// The hosts that `leaf` is good for.
-fn names(leaf: &X509Certificate<'_>) -> CertificateNames {
+impl Presentation<'_> {
+    /// Reads the chain, and the period for which the verdict holds, if it can be told. `refusal` is the verdict of now,
+    /// `verify` gives that of other times; the validity is the one `known` before or else that of the `path`.
+    fn read(
+        &self,
+        refusal: Option<&TlsError>,
+        known: Option<Validity>,
+        path: Option<Path>,
+        verify: &dyn Fn(UnixTime) -> Verdict,
+    ) -> (PresentedChain, Option<Validity>) {
+        let &Self { leaf, intermediates, name, at } = self;
+        let host = shown(&name.to_str());
+        let mut presented = PresentedChain { host, at, refusal: refusal.cloned(), ..PresentedChain::default() };
+        let Some(parsed) = parse(leaf) else { return (presented, None) };
+        let above: Vec<_> = intermediates.iter().take(CHAIN_MAX).filter_map(|der| parse(der)).collect();
+        let faults = refusal.map_or_else(Vec::new, |refusal| {
+            let is_wrong_host = ParsedCertificate::try_from(leaf)
+                .is_ok_and(|certificate| verify_server_name(&certificate, name).is_err());
+            RefusedChain { leaf: &parsed, above: &above, is_wrong_host, refusal }.faults(at, verify)
+        });
+        // Without a path, only certificates that are valid now were used, unless the refusal is about dates.
+        let is_about_dates = refusal.is_some_and(is_about_dates);
+        let is_used = |above: &&X509Certificate<'_>| is_about_dates || Validity::of(above).contains(at);
+        let used: Vec<_> = above.iter().filter(is_used).collect();
+        let of_path = path.as_ref().map(|path| path.validity);
+        presented.names = alternative_names(&parsed);
+        presented.common_name = own_name(parsed.subject());
+        presented.leaf = Validity::of(&parsed);
+        presented.chain = known.or(of_path).unwrap_or_else(|| likely_validity(&parsed, &used));
+        presented.root = path.map(|path| path.root);
+        let subject = presented.common_name.clone().or_else(|| presented.names.first.clone());
+        presented.certificate = Some(Arc::new(Certificate {
+            subject: subject.unwrap_or_else(|| shown(&parsed.subject().to_string())),
+            issuer: common_name(parsed.issuer()),
+            not_before: presented.leaf.from,
+            not_after: presented.chain.until,
+            faults,
+        }));
+        let validity = of_path.or_else(|| (above.len() == intermediates.len()).then_some(presented.chain));
+        (presented, validity)
+    }
+}
+
+fn alternative_names(leaf: &X509Certificate<'_>) -> CertificateNames {
     let Ok(Some(alternatives)) = leaf.subject_alternative_name() else { return CertificateNames::default() };
-    let mut shown = alternatives.value.general_names.iter().filter_map(|name| match name {
-        // An address that is written as a name is none.
-        GeneralName::DNSName(name) if name.parse::<IpAddr>().is_ok() => Some(format!("the DNS name {}", keep(name))),
-        GeneralName::DNSName(name) => Some(keep(name)),
+    let mut names = alternatives.value.general_names.iter().filter_map(|name| match name {
+        // An address that is written as a name does not count as an address.
+        GeneralName::DNSName(name) if name.parse::<IpAddr>().is_ok() => Some(format!("the DNS name {}", shown(name))),
+        GeneralName::DNSName(name) => Some(shown(name)),
         GeneralName::IPAddress(bytes) => {
             let ip = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
             ip.or_else(|_| <[u8; 16]>::try_from(*bytes).map(IpAddr::from)).ok().map(|ip| ip.to_string())
         }
         _ => None,
     });
-    let first = shown.next();
-    CertificateNames { count: usize::from(first.is_some()) + shown.count(), first }
+    let first = names.next();
+    CertificateNames { count: usize::from(first.is_some()) + names.count(), first }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::probe::tls::chain::x509::seconds;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use rcgen::{CertificateParams, KeyPair, date_time_ymd};
@@ -323,7 +295,7 @@ mod tests {
 
     use super::*;
 
-    /// Accepts whatever is good by its dates, and counts how often it was asked; signatures are not its matter.
+    /// Accepts all chains that are valid by their dates, and counts the calls.
     #[derive(Debug, Default)]
     struct Counting {
         refuses: bool,
@@ -343,8 +315,7 @@ mod tests {
             if self.refuses {
                 return Err(TlsError::InvalidCertificate(CertificateError::UnknownIssuer));
             }
-            let (_, leaf) = X509Certificate::from_der(leaf).unwrap();
-            if seconds(i64::try_from(now.as_secs()).unwrap()) > expiry(&leaf) {
+            if Timestamp::from_secs(now.as_secs()) > Validity::of(&parse(leaf).unwrap()).until {
                 return Err(TlsError::InvalidCertificate(CertificateError::Expired));
             }
             Ok(ServerCertVerified::assertion())
@@ -373,9 +344,9 @@ mod tests {
         }
     }
 
-    fn judge_of(counting: &Arc<Counting>) -> Judge {
+    fn chains_of(counting: &Arc<Counting>) -> ChainVerifier {
         let algorithms = rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms;
-        Judge::new(Arc::clone(counting) as Arc<dyn ServerCertVerifier>, Vec::new(), algorithms)
+        ChainVerifier::new(Some(Arc::clone(counting) as Arc<dyn ServerCertVerifier>), Vec::new(), algorithms)
     }
 
     /// A certificate for `a.test` that is valid in 2026.
@@ -386,9 +357,14 @@ mod tests {
         params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().clone()
     }
 
-    /// Presents `chain` for `name` to a new recorder around `judge`; whether it was accepted, and with how many faults.
-    fn present_to(judge: &Arc<Judge>, chain: &[CertificateDer<'_>], name: &'static str, secs: u64) -> (bool, usize) {
-        let recorder = Recorder::new(Arc::clone(judge), false);
+    /// Presents `chain` for `name` to a new verifier; returns whether it was accepted, and its faults.
+    fn present_to(
+        chains: &Arc<ChainVerifier>,
+        chain: &[CertificateDer<'_>],
+        name: &'static str,
+        secs: u64,
+    ) -> (bool, usize) {
+        let recorder = RecordingVerifier::new(Arc::clone(chains), false);
         let name = ServerName::try_from(name).unwrap();
         let now = UnixTime::since_unix_epoch(Duration::from_secs(secs));
         let verdict = recorder.verify_server_cert(&chain[0], &chain[1..], &name, &[], now);
@@ -402,7 +378,7 @@ mod tests {
     #[test]
     fn a_chain_is_verified_once_and_its_dates_each_time() {
         let counting = Arc::new(Counting::default());
-        let judge = Arc::new(judge_of(&counting));
+        let chains = Arc::new(chains_of(&counting));
         let (one, other) = (certificate(), certificate());
         let alone = std::slice::from_ref(&one);
         for (case, chain, name, at, good, asked) in [
@@ -412,23 +388,23 @@ mod tests {
             ("with another certificate above", &[one.clone(), other.clone()], "a.test", IN_2026, true, 1),
             ("of another key", &[other], "a.test", IN_2026, true, 1),
             ("the first one again", alone, "a.test", IN_2026, true, 0),
-            // Once for the verdict, once for what there is to say besides the dates.
+            // Once for the verdict, once for faults other than the dates.
             ("expired", alone, "a.test", IN_2027, false, 2),
             ("expired still", alone, "a.test", IN_2027, false, 2),
         ] {
             let before = counting.asked.load(Ordering::SeqCst);
-            assert_eq!(present_to(&judge, chain, name, at), (good, usize::from(!good)), "{case}");
-            // Where the system decides, it is asked each time.
+            assert_eq!(present_to(&chains, chain, name, at), (good, usize::from(!good)), "{case}");
+            // Where the system decides, nothing is remembered.
             let spared = cfg!(any(target_vendor = "apple", windows, target_os = "android")) && asked == 0;
             assert_eq!(counting.asked.load(Ordering::SeqCst) - before, asked + usize::from(spared), "{case}");
         }
     }
 
-    /// Dates that end before they begin are among them, and texts, lengths and tags of all kinds.
+    /// Wrong texts, lengths and tags, and dates that end before they begin.
     #[test]
     fn no_certificate_is_too_odd_to_be_looked_at() {
         let counting = Arc::new(Counting { refuses: true, ..Counting::default() });
-        let judge = Arc::new(judge_of(&counting));
+        let chains = Arc::new(chains_of(&counting));
         let (leaf, name) = (certificate(), ServerName::try_from("a.test").unwrap());
         let mut readable = 0;
         for (index, change) in (0..leaf.len()).flat_map(|index| [1, 8, 0x80, 0xff].map(|change| (index, change))) {
@@ -436,8 +412,10 @@ mod tests {
             odd[index] ^= change;
             let odd = [CertificateDer::from(odd), leaf.clone()];
             for at in [0, IN_2026, IN_2027] {
-                let (recorder, now) =
-                    (Recorder::new(Arc::clone(&judge), false), UnixTime::since_unix_epoch(Duration::from_secs(at)));
+                let (recorder, now) = (
+                    RecordingVerifier::new(Arc::clone(&chains), false),
+                    UnixTime::since_unix_epoch(Duration::from_secs(at)),
+                );
                 assert!(recorder.verify_server_cert(&odd[0], &odd, &name, &[], now).is_err());
                 let presented = recorder.take().expect("each handshake records what it was shown");
                 let shown = presented.certificate;
@@ -449,13 +427,21 @@ mod tests {
     }
 
     #[test]
+    fn a_machine_without_roots_refuses_every_chain() {
+        let algorithms = rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms;
+        let chains = Arc::new(ChainVerifier::new(None, Vec::new(), algorithms));
+        assert_eq!(present_to(&chains, &[certificate()], "a.test", IN_2026), (false, 1));
+        assert!(!RecordingVerifier::new(chains, false).supported_verify_schemes().is_empty());
+    }
+
+    #[test]
     fn a_refusal_and_what_cannot_be_read_are_never_remembered() {
         let broken = CertificateDer::from(vec![0x30, 0]);
         for (refuses, chain) in [(true, vec![certificate()]), (false, vec![certificate(), broken])] {
             let counting = Arc::new(Counting { refuses, ..Counting::default() });
-            let judge = Arc::new(judge_of(&counting));
+            let chains = Arc::new(chains_of(&counting));
             for check in 1..=3 {
-                assert_eq!(present_to(&judge, &chain, "a.test", IN_2026).0, !refuses);
+                assert_eq!(present_to(&chains, &chain, "a.test", IN_2026).0, !refuses);
                 assert_eq!(counting.asked.load(Ordering::SeqCst), check);
             }
         }

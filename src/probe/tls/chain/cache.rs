@@ -1,33 +1,30 @@
-//! Chains that were proven good, so that the arithmetic of the proof need not be done again.
+//! Remembers which chains the verifier accepted, so that their signatures are verified once.
 //!
-//! Whether a chain is good depends on its bytes, the name that was asked for, the roots, and the time; and on the time
-//! only through the dates that are written in it. So what was accepted once is accepted again as long as the same bytes
-//! are presented for the same name and every certificate of them is within its dates. That spares the signatures of
-//! the chain, one verification for each certificate. Nothing else is spared: a certificate is read and its dates are
-//! looked at in each handshake, and so is the signature with which the server proves that it has the key.
+//! Whether a chain is good depends on its bytes, the requested name, the roots and the time, and on the time only through the
+//! dates in it. The same bytes for the same name are therefore accepted again while every certificate is within its dates.
+//! Each handshake still reads the certificates, their dates, and the signature that proves possession of the key.
 //!
-//! Invariants: a refusal is never remembered; a chain of which a certificate cannot be read is not remembered. It holds
-//! for verifiers that look at nothing but these four: webpki's. Those of macOS, Windows and Android ask the system, which
-//! may know of revocations, so there nothing is remembered. Limit: 16,384 chains, 48 bytes each; past it all are forgotten.
+//! Invariants: refusals and chains with an unreadable certificate are never remembered. The verifiers of macOS, Windows and
+//! Android ask the system, which may know of revocations: nothing is remembered there.
+//! Bounds: 16,384 chains of 48 bytes; one more discards them all.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use rustls::SupportedCipherSuite;
 use rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
 use rustls::pki_types::{CertificateDer, ServerName};
 
 use crate::model::Timestamp;
+use crate::probe::lock::lock;
 
-/// Chains that are remembered at most.
+use super::x509::Validity;
+
 const CHAINS_MAX: usize = 16_384;
 /// Whether the verifier of this platform is webpki's.
 const IS_PURE: bool = cfg!(not(any(target_vendor = "apple", windows, target_os = "android")));
 
-/// A time within which every certificate of a chain is valid, both ends included.
-pub(crate) type Dates = (Timestamp, Timestamp);
-
-/// What stands for a chain and the name that it was presented for: a SHA-256.
+/// The SHA-256 of a chain and the name that it was presented for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Fingerprint([u8; 32]);
 
@@ -39,7 +36,7 @@ impl Fingerprint {
         };
         let mut hash = suite.common.hash_provider.start();
         let name = name.to_str();
-        // Each part with its length, so that no two lists of parts are the same bytes.
+        // With its length before each part, no two lists of parts are the same bytes.
         for part in [name.as_bytes(), leaf].into_iter().chain(intermediates.iter().map(AsRef::as_ref)) {
             hash.update(&part.len().to_be_bytes());
             hash.update(part);
@@ -48,27 +45,25 @@ impl Fingerprint {
     }
 }
 
-/// See the module. The lock is held for a look at the map.
 #[derive(Debug, Default)]
-pub(crate) struct ChainCache(Mutex<HashMap<Fingerprint, Dates>>);
+pub(crate) struct ChainCache(Mutex<HashMap<Fingerprint, Validity>>);
 
 impl ChainCache {
-    /// The dates within which `chain` was proven good, if `now` is within them.
-    pub(crate) fn holding(&self, chain: &Fingerprint, now: Timestamp) -> Option<Dates> {
-        let proven = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        proven.get(chain).copied().filter(|&(begin, end)| begin <= now && now <= end)
+    /// The validity of `chain`, if it was accepted before and is still valid at `now`.
+    pub(crate) fn get(&self, chain: &Fingerprint, now: Timestamp) -> Option<Validity> {
+        lock(&self.0).get(chain).copied().filter(|validity| validity.contains(now))
     }
 
-    /// `chain` is good within `dates`.
-    pub(crate) fn learn(&self, chain: Fingerprint, dates: Dates) {
+    /// Remembers that `chain` was accepted.
+    pub(crate) fn insert(&self, chain: Fingerprint, validity: Validity) {
         if !IS_PURE {
             return;
         }
-        let mut proven = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if proven.len() >= CHAINS_MAX && !proven.contains_key(&chain) {
-            proven.clear();
+        let mut chains = lock(&self.0);
+        if chains.len() >= CHAINS_MAX && !chains.contains_key(&chain) {
+            chains.clear();
         }
-        proven.insert(chain, dates);
+        chains.insert(chain, validity);
     }
 }
 
@@ -101,28 +96,28 @@ mod tests {
 
     #[test]
     fn what_was_proven_holds_within_its_dates_and_for_nothing_else() {
-        let (proven, at) = (ChainCache::default(), Timestamp::from_secs);
+        let (cache, at) = (ChainCache::default(), Timestamp::from_secs);
         let (chain, other) = (fingerprint("a.test", b"leaf", &[]), fingerprint("a.test", b"other", &[]));
-        assert!(proven.holding(&chain, at(10)).is_none());
-        proven.learn(chain, (at(10), at(20)));
+        assert!(cache.get(&chain, at(10)).is_none());
+        cache.insert(chain, Validity { from: at(10), until: at(20) });
         for (now, holds) in [(9, false), (10, IS_PURE), (20, IS_PURE), (21, false)] {
-            assert_eq!(proven.holding(&chain, at(now)).is_some(), holds, "at {now}");
+            assert_eq!(cache.get(&chain, at(now)).is_some(), holds, "at {now}");
         }
-        assert!(proven.holding(&other, at(15)).is_none());
+        assert!(cache.get(&other, at(15)).is_none());
     }
 
     #[test]
     fn chains_past_the_limit_are_forgotten() {
-        let proven = ChainCache::default();
+        let cache = ChainCache::default();
         let chain = |number: usize| {
             let mut bytes = [0; 32];
             bytes[..8].copy_from_slice(&number.to_be_bytes());
             Fingerprint(bytes)
         };
         for number in 0..=CHAINS_MAX {
-            proven.learn(chain(number), (Timestamp::ZERO, Timestamp::ZERO));
+            cache.insert(chain(number), Validity::default());
         }
-        assert!(proven.0.lock().unwrap().len() <= CHAINS_MAX);
-        assert_eq!(proven.holding(&chain(CHAINS_MAX), Timestamp::ZERO).is_some(), IS_PURE);
+        assert!(lock(&cache.0).len() <= CHAINS_MAX);
+        assert_eq!(cache.get(&chain(CHAINS_MAX), Timestamp::ZERO).is_some(), IS_PURE);
     }
 }

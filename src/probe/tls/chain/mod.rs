@@ -1,4 +1,4 @@
-//! The chain of a server: its path, its names and dates, and what is wrong with it.
+//! A server's certificate chain: its path, names and dates, and its faults.
 
 pub(crate) mod cache;
 pub(crate) mod faults;

@@ -1,55 +1,46 @@
-//! What a chain is for: a refusal because of an extended key usage, in words.
+//! Explains a refusal because of an extended key usage.
 //!
-//! The platform's verifier puts a type of its own in place of that refusal, which says "certificate had invalid extensions"
-//! and cannot be named from outside. So the usages are read from the certificates: the leaf's, then those above it, because
-//! webpki holds an intermediate to its extended key usage as well.
-
-use std::sync::Arc;
+//! The platform's verifier replaces that refusal by a private type that says "certificate had invalid extensions". The usages
+//! are therefore read from the certificates: the leaf's first, then those above it, which webpki checks as well.
 
 use rustls::pki_types::CertificateDer;
-use rustls::{CertificateError, Error as TlsError, OtherError};
-use x509_parser::certificate::X509Certificate;
+use rustls::{CertificateError, Error as TlsError};
 use x509_parser::extensions::ExtendedKeyUsage;
-use x509_parser::prelude::FromDer;
 
-use super::x509::common_name;
+use super::refusal::{NOT_FOR_SERVERS, in_words};
+use super::x509::{common_name, parse};
 
-/// A certificate that is not for servers, in words.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct WrongPurpose(String);
-
-/// `refusal` of a chain; if it is about a purpose, one that says whose.
+/// `refusal` of a chain; one because of a purpose names the certificate and its usages.
 pub(crate) fn named(refusal: TlsError, leaf: &CertificateDer<'_>, above: &[CertificateDer<'_>]) -> TlsError {
     let TlsError::InvalidCertificate(error) = &refusal else { return refusal };
     let is_purpose = match error {
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => true,
-        // The type is private to the platform's verifier; its name is all there is.
+        // The type is private to the platform's verifier, so only its name tells.
         CertificateError::Other(why) => format!("{:?}", why.0) == "EkuError",
         _ => false,
     };
     if !is_purpose {
         return refusal;
     }
-    let words = lacking(leaf)
-        .map(|(_, usages)| format!("it is not for servers: its extended key usage ({usages}) lacks serverAuth"));
-    let words = words.or_else(|| {
-        let (name, usages) = above.iter().find_map(lacking)?;
-        let lacks = format!("its extended key usage ({usages}) lacks serverAuth");
-        Some(format!("the intermediate {name} may not vouch for servers: {lacks}"))
-    });
-    let words = words.unwrap_or_else(|| "it is not for servers: an extended key usage lacks serverAuth".to_owned());
-    TlsError::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(WrongPurpose(words)))))
+    in_words(if let Some((_, usages)) = other_purpose(leaf) {
+        format!("it is not a server certificate: its extended key usage ({usages}) lacks serverAuth")
+    } else if let Some((name, usages)) = above.iter().find_map(other_purpose) {
+        format!(
+            "the intermediate {name} cannot issue server certificates: its extended key usage ({usages}) lacks serverAuth"
+        )
+    } else {
+        NOT_FOR_SERVERS.to_owned()
+    })
 }
 
-/// What `der` is called and for, if that is something else than servers.
-fn lacking(der: &CertificateDer<'_>) -> Option<(String, String)> {
-    let (_, parsed) = X509Certificate::from_der(der).ok()?;
+/// The name and the usages of `der`, if they do not include servers.
+fn other_purpose(der: &CertificateDer<'_>) -> Option<(String, String)> {
+    let parsed = parse(der)?;
     let usage = parsed.extended_key_usage().ok()??.value;
     (!usage.server_auth).then(|| (common_name(parsed.subject()), usages(usage)))
 }
 
-/// The names that RFC 5280 gives to what `usage` allows.
+/// The names of `usage` in RFC 5280.
 fn usages(usage: &ExtendedKeyUsage<'_>) -> String {
     let known = [
         (usage.any, "anyExtendedKeyUsage"),

@@ -1,94 +1,106 @@
-//! A refused certificate in sentences: what was wanted and what came.
+//! Explains a refused certificate in sentences.
 
-use rustls::{CertificateError, Error as TlsError};
+use std::sync::Arc;
+
+use rustls::{CertificateError, Error as TlsError, OtherError};
 
 use crate::model::{Certificate, CertificateFault, Timestamp, figures};
 use crate::probe::failure::Failure;
 
-use super::presented::{CertificateNames, Presented};
+use super::presented::{CertificateNames, PresentedChain};
 
-/// The failure of a refused chain: the worst fault is the cause, all of them are in the sentence.
-pub(crate) fn refused(certificate: &Certificate, presented: &Presented, refusal: &TlsError) -> Failure {
+pub(crate) const NOT_FOR_SERVERS: &str = "it is not a server certificate: its extended key usage lacks serverAuth";
+
+/// A refusal that rustls has no word for.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct InWords(String);
+
+/// A refusal of a certificate that is explained by `words`.
+pub(crate) fn in_words(words: String) -> TlsError {
+    TlsError::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(InWords(words)))))
+}
+
+/// The failure of a refused chain: the worst fault is the cause, the sentence has all of them.
+pub(crate) fn refused(certificate: &Certificate, presented: &PresentedChain, refusal: &TlsError) -> Failure {
     let worst = certificate.faults.first().copied().unwrap_or(CertificateFault::Invalid);
     let sentences: Vec<String> =
         certificate.faults.iter().map(|&fault| words(fault, certificate, presented, refusal)).collect();
     Failure::new(worst.cause(), format!("TLS: {}", sentences.join("; ")))
 }
 
-fn words(fault: CertificateFault, certificate: &Certificate, presented: &Presented, refusal: &TlsError) -> String {
-    let &Presented { leaf: (begin, end), chain: (chain_begin, chain_end), at: now, .. } = presented;
+fn words(fault: CertificateFault, certificate: &Certificate, presented: &PresentedChain, refusal: &TlsError) -> String {
+    let &PresentedChain { leaf, chain, at: now, .. } = presented;
     match fault {
-        CertificateFault::Expired if now <= end => match &presented.root {
-            Some((root, (_, end))) if now > *end => format!("the root {root} expired {} ago", past(now, *end)),
-            _ => format!("an intermediate certificate expired {} ago", past(now, chain_end)),
-        },
-        CertificateFault::Expired => format!("certificate expired {} ago", past(now, end)),
-        CertificateFault::NotYetValid if now >= begin => match &presented.root {
-            Some((root, (begin, _))) if now < *begin => {
-                format!("the root {root} is not valid for {} yet", span(*begin, now))
+        CertificateFault::Expired if now <= leaf.until => match &presented.root {
+            Some((root, validity)) if now > validity.until => {
+                format!("the root {root} expired {} ago", past(now, validity.until))
             }
-            _ => format!("an intermediate certificate is not valid for {} yet", span(chain_begin, now)),
+            _ => format!("an intermediate certificate expired {} ago", past(now, chain.until)),
         },
-        CertificateFault::NotYetValid => format!("certificate not valid for {} yet", span(begin, now)),
+        CertificateFault::Expired => format!("the certificate expired {} ago", past(now, leaf.until)),
+        CertificateFault::NotYetValid if now >= leaf.from => match &presented.root {
+            Some((root, validity)) if now < validity.from => {
+                format!("the root {root} becomes valid in {}", span(validity.from, now))
+            }
+            _ => format!("an intermediate certificate becomes valid in {}", span(chain.from, now)),
+        },
+        CertificateFault::NotYetValid => format!("the certificate becomes valid in {}", span(leaf.from, now)),
         CertificateFault::WrongHost => wrong_host(presented),
-        CertificateFault::SelfSigned => "certificate is self-signed".to_owned(),
+        CertificateFault::SelfSigned => "the certificate is self-signed".to_owned(),
         CertificateFault::MissingIntermediate => {
             format!("the server does not send the intermediate certificate {}", certificate.issuer)
         }
         CertificateFault::Untrusted => {
             format!("no trusted root vouches for the certificate, issued by {}", certificate.issuer)
         }
-        CertificateFault::Invalid => format!("certificate refused: {}", odd(refusal)),
+        CertificateFault::Invalid => format!("the certificate is refused: {}", objection(refusal)),
     }
 }
 
-/// For whom the certificate is, and who was asked.
-fn wrong_host(presented: &Presented) -> String {
-    let Presented { host, common_name, names: CertificateNames { first, count }, .. } = presented;
+/// The hosts that the certificate is for, and the one that was requested.
+fn wrong_host(presented: &PresentedChain) -> String {
+    let PresentedChain { host, common_name, names: CertificateNames { first, count }, .. } = presented;
     match (first, common_name) {
         (None, Some(name)) => format!(
-            "certificate names no host for {host} (no subject alternative name); the common name {name} does not count"
+            "the certificate has no subject alternative name for {host}, and its common name {name} does not count"
         ),
-        (None, None) => format!("certificate names no host, and {host} was asked"),
-        (Some(one), _) if *count == 1 => format!("certificate is for {one}, not for {host}"),
+        (None, None) => format!("the certificate names no host, so it is not for {host}"),
+        (Some(one), _) if *count == 1 => format!("the certificate is for {one}, not for {host}"),
         (Some(one), _) => {
-            format!("certificate is for {one} and {} more, not for {host}", figures::count(*count as u64 - 1))
+            format!("the certificate is for {one} and {} more, not for {host}", figures::count(*count as u64 - 1))
         }
     }
 }
 
-/// What is odd about a certificate.
-fn odd(refusal: &TlsError) -> String {
+/// What the verifier has against a certificate.
+fn objection(refusal: &TlsError) -> String {
     let TlsError::InvalidCertificate(error) = refusal else { return refusal.to_string() };
     match error {
         CertificateError::UnsupportedSignatureAlgorithmContext { .. } => {
-            "it is signed in a way that is no longer trusted, such as SHA-1".to_owned()
+            "it is signed with an algorithm that is no longer trusted, such as SHA-1"
         }
         CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
-            "its issuer's key is of a kind or size that is not trusted, such as RSA of 1024 bits".to_owned()
+            "its issuer's key has a type or size that is not trusted, such as 1024-bit RSA"
         }
-        CertificateError::BadEncoding => "it is no X.509 certificate that can be read".to_owned(),
-        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
-            "it is not for servers: its extended key usage lacks serverAuth".to_owned()
+        CertificateError::BadEncoding => "it cannot be parsed as an X.509 certificate",
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => NOT_FOR_SERVERS,
+        CertificateError::Other(why) => {
+            return why.0.downcast_ref().map_or_else(|| why.0.to_string(), webpki_objection);
         }
-        CertificateError::Other(why) => match why.0.downcast_ref::<webpki::Error>() {
-            Some(error) => of_webpki(error),
-            None => why.0.to_string(),
-        },
-        CertificateError::Revoked => "its issuer has revoked it".to_owned(),
+        CertificateError::Revoked => "its issuer has revoked it",
         CertificateError::UnknownRevocationStatus
         | CertificateError::ExpiredRevocationList
-        | CertificateError::ExpiredRevocationListContext { .. } => {
-            "whether its issuer has revoked it could not be found out".to_owned()
-        }
-        CertificateError::UnhandledCriticalExtension => "it has a critical extension that is not known".to_owned(),
-        CertificateError::InvalidOcspResponse => "the server sends a malformed OCSP response along".to_owned(),
-        CertificateError::ApplicationVerificationFailure => "the verifier of this system refuses it".to_owned(),
-        other => plain(&format!("{other:?}")),
+        | CertificateError::ExpiredRevocationListContext { .. } => "its revocation status cannot be determined",
+        CertificateError::UnhandledCriticalExtension => "it has an unknown critical extension",
+        CertificateError::InvalidOcspResponse => "the server staples a malformed OCSP response",
+        CertificateError::ApplicationVerificationFailure => "this system's verifier refuses it",
+        other => return plain(&format!("{other:?}")),
     }
+    .to_owned()
 }
 
-/// The name of a fault that has no words here, taken apart: `NotYetKnown { … }` is "not yet known".
+/// The name of an error that has no words here, taken apart: `NotYetKnown { … }` is "not yet known".
 fn plain(name: &str) -> String {
     let mut words = String::new();
     for letter in name.chars().take_while(char::is_ascii_alphanumeric) {
@@ -100,20 +112,18 @@ fn plain(name: &str) -> String {
     words
 }
 
-/// The faults that rustls has no word for.
-fn of_webpki(error: &webpki::Error) -> String {
+/// The objections that rustls has no word for.
+fn webpki_objection(error: &webpki::Error) -> String {
     match error {
-        webpki::Error::CaUsedAsEndEntity => "it is an authority's own certificate (CA:TRUE), which no server may show",
-        webpki::Error::EndEntityUsedAsCa => "it was signed by a certificate that is no authority's (CA:FALSE)",
-        webpki::Error::UnsupportedCertVersion => "it is of X.509 version 1 or 2, and version 3 is wanted",
-        webpki::Error::UnsupportedCriticalExtension => "it has a critical extension that is not known",
-        webpki::Error::NameConstraintViolation => "its name is not among those that its issuer may sign for",
-        webpki::Error::PathLenConstraintViolated => "more intermediates stand above it than their issuer allows",
-        webpki::Error::MaximumPathDepthExceeded => "too many intermediates stand above it",
-        webpki::Error::InvalidCertValidity => "it ends before it begins",
-        webpki::Error::EmptyEkuExtension | webpki::Error::RequiredEkuNotFoundContext(_) => {
-            "it is not for servers: its extended key usage lacks serverAuth"
-        }
+        webpki::Error::CaUsedAsEndEntity => "it is a CA certificate (CA:TRUE), which a server must not present",
+        webpki::Error::EndEntityUsedAsCa => "its issuer's certificate is not a CA certificate (CA:FALSE)",
+        webpki::Error::UnsupportedCertVersion => "it has X.509 version 1 or 2; version 3 is required",
+        webpki::Error::UnsupportedCriticalExtension => "it has an unknown critical extension",
+        webpki::Error::NameConstraintViolation => "the name constraints of an issuer do not allow its name",
+        webpki::Error::PathLenConstraintViolated => "its chain is longer than an issuer allows",
+        webpki::Error::MaximumPathDepthExceeded => "its chain has too many intermediates",
+        webpki::Error::InvalidCertValidity => "its validity ends before it begins",
+        webpki::Error::EmptyEkuExtension | webpki::Error::RequiredEkuNotFoundContext(_) => NOT_FOR_SERVERS,
         webpki::Error::MalformedExtensions | webpki::Error::ExtensionValueInvalid => {
             "one of its extensions is malformed"
         }
@@ -122,11 +132,11 @@ fn of_webpki(error: &webpki::Error) -> String {
         webpki::Error::InvalidSerialNumber => "its serial number is malformed",
         webpki::Error::MalformedDnsIdentifier | webpki::Error::UnsupportedNameType => "one of its names is malformed",
         webpki::Error::MalformedNameConstraint | webpki::Error::InvalidNetworkMaskConstraint => {
-            "an issuer's list of names that it may sign for is malformed"
+            "the name constraints of an issuer are malformed"
         }
         webpki::Error::MaximumNameConstraintComparisonsExceeded
         | webpki::Error::MaximumPathBuildCallsExceeded
-        | webpki::Error::MaximumSignatureChecksExceeded => "there are too many ways through its chain to try them all",
+        | webpki::Error::MaximumSignatureChecksExceeded => "its chain has too many possible paths to try them all",
         other => return plain(&format!("{other:?}")),
     }
     .to_owned()
@@ -139,7 +149,7 @@ fn past(now: Timestamp, end: Timestamp) -> String {
 }
 
 /// The time from `earlier` to `later` in its largest unit: "3 days", "1 hour".
-pub(crate) fn span(later: Timestamp, earlier: Timestamp) -> String {
+fn span(later: Timestamp, earlier: Timestamp) -> String {
     let seconds = later.since(earlier).as_secs();
     let (count, unit) = match seconds {
         0..60 => (seconds, "second"),
@@ -152,13 +162,9 @@ pub(crate) fn span(later: Timestamp, earlier: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use rustls::OtherError;
-
     use super::*;
 
-    /// No name of a type in it, and no more than one sentence.
+    /// It contains no type name.
     fn is_plain(words: &str) -> bool {
         let words = words.replace("serverAuth", "").replace("CA:", "");
         let joined = |pair: &[u8]| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase();
@@ -188,11 +194,11 @@ mod tests {
             Wrapped::SignatureAlgorithmMismatch,
             Wrapped::UnsupportedCriticalExtension,
             Wrapped::UnsupportedNameType,
-            // Of lists of revocation, which webmon does not read: in words all the same.
+            // About revocation lists, which webmon does not read.
             Wrapped::UnsupportedDeltaCrl,
         ] {
             let error = CertificateError::Other(OtherError(Arc::new(wrapped)));
-            let words = odd(&TlsError::InvalidCertificate(error));
+            let words = objection(&TlsError::InvalidCertificate(error));
             assert!(is_plain(&words), "{words}");
         }
         for error in [
@@ -204,10 +210,19 @@ mod tests {
             CertificateError::InvalidPurpose,
             CertificateError::ApplicationVerificationFailure,
         ] {
-            let words = odd(&TlsError::InvalidCertificate(error));
+            let words = objection(&TlsError::InvalidCertificate(error));
             assert!(is_plain(&words), "{words}");
         }
         assert_eq!(plain("NotYetKnown { why: 1 }"), "not yet known");
+    }
+
+    #[test]
+    fn a_span_has_its_largest_unit() {
+        for (seconds, text) in
+            [(0, "0 seconds"), (1, "1 second"), (3_599, "59 minutes"), (90_000, "1 day"), (259_300, "3 days")]
+        {
+            assert_eq!(span(Timestamp::from_secs(seconds), Timestamp::ZERO), text);
+        }
     }
 
     #[test]

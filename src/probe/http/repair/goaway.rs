@@ -1,11 +1,9 @@
-//! A connection over HTTP/2 whose server requires HTTP/1.1 by a GOAWAY, read as what that means.
+//! Repairs the GOAWAY of an HTTP/2 server that requires HTTP/1.1.
 //!
-//! Such a GOAWAY (`HTTP_1_1_REQUIRED`, RFC 9113 §7) often names the very request that it refuses as the last one that was
-//! looked at: many libraries write the highest stream there, whatever becomes of it. Taken at its word, it promises an
-//! answer that never comes. Browsers ask again at once; so here, while no answer has begun to end, the frame is made to say
-//! that no stream was looked at, and h2 fails the request with the reason.
-//!
-//! Frames are followed by their heads alone, in place. Limit: a GOAWAY of which the first 8 bytes of payload come in two reads passes as it is.
+//! Such a GOAWAY (`HTTP_1_1_REQUIRED`, RFC 9113 §7) often names the refused request as the last one that was processed: many
+//! libraries write the highest stream there. Taken literally, it promises an answer that never comes. Browsers ask again at
+//! once. So until an answer has ended, the frame is made to say that no stream was processed, and h2 fails the request with the
+//! reason. Bounds: a GOAWAY whose first 8 bytes of payload arrive in two reads passes unchanged.
 
 use std::io;
 use std::pin::Pin;
@@ -16,7 +14,7 @@ use std::task::{Context, Poll, ready};
 use h2::Reason;
 use tokio::io::{AsyncRead, ReadBuf};
 
-use crate::probe::io::limited_io::{ReadLimit, Ruled};
+use crate::probe::io::limited_io::{Limited, ReadLimit};
 
 /// Length, type, flags and stream of a frame (RFC 9113 §4.1).
 const HEAD: usize = 9;
@@ -26,29 +24,35 @@ const GOAWAY: u8 = 7;
 /// The flag of HEADERS that no body follows.
 const END_STREAM: u8 = 1;
 
-/// A connection that is read so.
-pub(crate) type Farewell<S> = Ruled<S, FrameReader>;
+/// A connection that is repaired.
+pub(crate) type GoAwayRepaired<S> = Limited<S, FrameReader>;
 
-/// Where in the frames the reader is.
+/// Follows the frames of a connection.
 pub(crate) struct FrameReader {
-    /// Whether another request was sent. Reader and setter run in one task, so any ordering will do.
+    /// Set when a request is sent. Reader and setter run in one task, so any ordering will do.
     expects_head: Arc<AtomicBool>,
     is_answered: bool,
     head: [u8; HEAD],
-    /// Bytes of the head that have come.
-    come: usize,
-    /// Bytes of the payload that are still to come.
-    left: usize,
-    /// Whether the payload that begins is that of a GOAWAY.
-    is_farewell: bool,
+    /// Bytes of the head that have arrived.
+    head_len: usize,
+    /// Bytes of the payload that have not arrived.
+    payload_left: usize,
+    /// The payload of a GOAWAY begins.
+    is_goaway: bool,
 }
 
-impl<S> Farewell<S> {
-    /// Reads what comes over `stream`; `expects_head` is set when a request is sent.
+impl<S> GoAwayRepaired<S> {
+    /// Repairs `stream`; `expects_head` is set when a request is sent.
     pub(crate) fn new(stream: S, expects_head: Arc<AtomicBool>) -> Self {
-        let frames =
-            FrameReader { expects_head, is_answered: false, head: [0; HEAD], come: 0, left: 0, is_farewell: false };
-        Self::by(frames, stream)
+        let frames = FrameReader {
+            expects_head,
+            is_answered: false,
+            head: [0; HEAD],
+            head_len: 0,
+            payload_left: 0,
+            is_goaway: false,
+        };
+        Self::with(frames, stream)
     }
 }
 
@@ -72,39 +76,39 @@ impl ReadLimit for FrameReader {
 impl FrameReader {
     fn follow(&mut self, mut bytes: &mut [u8]) {
         while !bytes.is_empty() {
-            if self.left > 0 {
-                if std::mem::take(&mut self.is_farewell) {
-                    look_at_nothing(bytes);
+            if self.payload_left > 0 {
+                if std::mem::take(&mut self.is_goaway) {
+                    deny_all_streams(bytes);
                 }
-                let (payload, rest) = bytes.split_at_mut(self.left.min(bytes.len()));
-                self.left -= payload.len();
+                let (payload, rest) = bytes.split_at_mut(self.payload_left.min(bytes.len()));
+                self.payload_left -= payload.len();
                 bytes = rest;
                 continue;
             }
-            let (part, rest) = bytes.split_at_mut((HEAD - self.come).min(bytes.len()));
-            self.head[self.come..self.come + part.len()].copy_from_slice(part);
-            self.come += part.len();
+            let (part, rest) = bytes.split_at_mut((HEAD - self.head_len).min(bytes.len()));
+            self.head[self.head_len..self.head_len + part.len()].copy_from_slice(part);
+            self.head_len += part.len();
             bytes = rest;
-            if self.come == HEAD {
-                self.come = 0;
+            if self.head_len == HEAD {
+                self.head_len = 0;
                 self.begin();
             }
         }
     }
 
-    /// A frame begins whose head has come.
+    /// Begins the frame whose head has arrived.
     fn begin(&mut self) {
         let [a, b, c, kind, flags, ..] = self.head;
-        self.left = u32::from_be_bytes([0, a, b, c]) as usize;
+        self.payload_left = u32::from_be_bytes([0, a, b, c]) as usize;
         self.is_answered |= kind == DATA || kind == HEADERS && flags & END_STREAM != 0;
-        self.is_farewell = kind == GOAWAY && !self.is_answered && self.left >= 8;
+        self.is_goaway = kind == GOAWAY && !self.is_answered && self.payload_left >= 8;
     }
 }
 
-/// Makes a GOAWAY whose payload begins `bytes` name no stream, if it requires HTTP/1.1.
-fn look_at_nothing(bytes: &mut [u8]) {
+/// Makes the GOAWAY with this `payload` name no stream, if it requires HTTP/1.1.
+fn deny_all_streams(payload: &mut [u8]) {
     let required = u32::from(Reason::HTTP_1_1_REQUIRED).to_be_bytes();
-    if let Some((last, code)) = bytes.get_mut(..8).map(|payload| payload.split_at_mut(4))
+    if let Some((last, code)) = payload.get_mut(..8).map(|payload| payload.split_at_mut(4))
         && *code == required
     {
         last.fill(0);
@@ -124,11 +128,11 @@ mod tests {
         frame(GOAWAY, 0, &[&last.to_be_bytes()[..], &code.to_be_bytes(), b"debug"].concat())
     }
 
-    /// What becomes of `frames` when they come in pieces of `size`.
+    /// The repaired `frames` if they arrive in pieces of `size`.
     fn read(frames: &[u8], size: usize) -> Vec<u8> {
-        let stream = Farewell::new((), Arc::default());
-        let (mut rule, mut bytes) = (stream.rule, frames.to_vec());
-        bytes.chunks_mut(size).for_each(|piece| rule.follow(piece));
+        let stream = GoAwayRepaired::new((), Arc::default());
+        let (mut limit, mut bytes) = (stream.limit, frames.to_vec());
+        bytes.chunks_mut(size).for_each(|piece| limit.follow(piece));
         bytes
     }
 
@@ -154,14 +158,14 @@ mod tests {
     fn frames_in_pieces_are_followed_all_the_same() {
         let before = [frame(4, 0, b"123456"), frame(6, 0, b"12345678")].concat();
         for size in 1..=before.len() {
-            let mut rule = Farewell::new((), Arc::default()).rule;
-            before.clone().chunks_mut(size).for_each(|piece| rule.follow(piece));
+            let mut limit = GoAwayRepaired::new((), Arc::default()).limit;
+            before.clone().chunks_mut(size).for_each(|piece| limit.follow(piece));
             let (mut head, mut rest) = (goaway(3, 13), goaway(3, 13).split_off(HEAD));
-            rule.follow(&mut head[..HEAD]);
-            rule.follow(&mut rest);
+            limit.follow(&mut head[..HEAD]);
+            limit.follow(&mut rest);
             assert_eq!(rest, goaway(0, 13).split_off(HEAD), "by {size}");
         }
-        // Whatever comes passes in its length, and never panics.
+        // Noise keeps its length, and never panics.
         let noise: Vec<u8> = (0..=255).cycle().take(4_000).collect();
         assert_eq!(read(&noise, 7).len(), noise.len());
     }
