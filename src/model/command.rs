@@ -1,11 +1,11 @@
-//! What a person asks of the monitor, and what came of it.
+//! Commands of a user about one site, and the manual checks that they start.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{Observation, Timestamp};
 
-/// Something that a person asks of the monitor.
+/// A command of a user about one site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SiteCommand {
     /// To check the site of this number, in the order of sites.yaml, now.
@@ -15,12 +15,10 @@ pub enum SiteCommand {
     Pause(usize, Option<Timestamp>),
 }
 
-/// The first pause that is offered.
 const SHORT: Duration = Duration::from_mins(30);
-/// The second one.
 const LONG: Duration = Duration::from_hours(2);
 
-/// What comes after a pause that ends then: 30 minutes, 2 hours, until resumed, none.
+/// The pause that follows `paused_until` when a user cycles through 30 minutes, 2 hours, until resumed, none.
 #[must_use]
 pub fn next_pause(paused_until: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
     match paused_until {

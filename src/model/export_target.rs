@@ -1,4 +1,4 @@
-//! Where samples are exported to: the address of an InfluxDB and how it is spoken to.
+//! An export target: the address of an InfluxDB and the dialect of its API.
 //!
 //! Invariants: the URL is `http` or `https` with a host, without userinfo, query and fragment; names hold no control
 //! character. Nothing that prints a [`ExportTarget`] shows its credentials.
@@ -32,7 +32,7 @@ impl Api {
         }
     }
 
-    /// What the server calls the place that is written to.
+    /// The server's word for the container of the points.
     #[must_use]
     pub const fn place(self) -> &'static str {
         match self {
@@ -45,11 +45,11 @@ impl Api {
 /// An InfluxDB that samples are exported to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExportTarget {
-    /// The server, with the path under which its API stands.
+    /// The server, with the path prefix of its API.
     pub url: Url,
-    /// How it is spoken to.
+    /// The dialect of its API.
     pub api: Api,
-    /// The organisation; empty where there is none. `v2` only.
+    /// The organisation, `v2` only; may be empty.
     pub org: String,
     /// The bucket or database.
     pub bucket: String,
@@ -57,29 +57,29 @@ pub struct ExportTarget {
     pub policy: Option<String>,
     /// The value of the `Authorization` header, if one is sent.
     pub authorization: Option<Secret>,
-    /// The tag `agent` of every point; none: the name of this machine.
+    /// The tag `agent` of every point; `None`: the name of this machine.
     pub agent: Option<String>,
 }
 
 impl ExportTarget {
-    /// The bucket, if nothing else is said.
+    /// The default bucket.
     pub const BUCKET: &'static str = "webmon";
 
-    /// Speaks to `url` in the dialect `api`, bucket [`ExportTarget::BUCKET`], without credentials.
+    /// The bucket [`ExportTarget::BUCKET`] at `url`, without credentials.
     #[must_use]
     pub fn at(url: Url, api: Api) -> Self {
         let bucket = Self::BUCKET.to_owned();
         Self { url, api, org: String::new(), bucket, policy: None, authorization: None, agent: None }
     }
 
-    /// Whether `other` is the same place, spoken to in the same way, with whichever credentials.
+    /// Whether `other` differs in its credentials at most.
     #[must_use]
     pub fn is_same_but_credentials(&self, other: &Self) -> bool {
         let other = Self { authorization: self.authorization.clone(), ..other.clone() };
         *self == other
     }
 
-    /// The URL that lines are posted to. Every dialect is told that times are in ns; it would guess otherwise.
+    /// The URL to post lines to. It names the unit of times, ns, because servers guess it otherwise.
     #[must_use]
     pub fn write_url(&self) -> Url {
         let (path, place, precision) = match self.api {
@@ -107,8 +107,7 @@ impl ExportTarget {
 }
 
 impl fmt::Display for ExportTarget {
-    /// The server and the place, and nothing secret: `http://localhost:8086/ v2 me/webmon`. Two sinks of one text are
-    /// the same place.
+    /// The server and the bucket without any secret: `http://localhost:8086/ v2 me/webmon`. Equal texts mean the same bucket.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} ", self.url, self.api.name())?;
         if !self.org.is_empty() {

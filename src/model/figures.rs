@@ -1,8 +1,7 @@
-//! Figures as people read them: durations with their unit, percentages that never hide a failure, counts.
+//! Formats figures for humans: durations with their unit, percentages that never hide a failure, counts.
 //!
-//! One wording for dashboard, tables and text. Rule: round first, then choose the unit, so 999.6 ms is
-//! `1.00 s`; three significant digits throughout. Rule of every share, in messages and machine formats too: it is all
-//! only when nothing is missing and nothing only when nothing is there, whatever its decimals.
+//! Invariants: rounding comes before the choice of the unit, so 999.6 ms is `1.00 s`; times have three significant digits. A
+//! share, also in messages and machine formats, reads as all (or as zero) only when it is exactly that.
 
 use std::time::Duration;
 
@@ -24,21 +23,21 @@ pub fn time_parts(micros: f64) -> (String, &'static str) {
     (format!("{secs:.0}"), "s")
 }
 
-/// The same in seven cells, right-aligned so that units stand in a column: `12.3 ms`, ` 123 ms`, `1.24 s `.
+/// [`time`] in seven cells, so that the units line up in a column: `12.3 ms`, ` 123 ms`, `1.24 s `.
 #[must_use]
 pub fn time_cell(micros: f64) -> String {
     let (number, unit) = time_parts(micros);
     format!("{number:>4} {unit:<2}")
 }
 
-/// The same as words: `12.3 ms`.
+/// A duration given in microseconds: `12.3 ms`.
 #[must_use]
 pub fn time(micros: f64) -> String {
     let (number, unit) = time_parts(micros);
     format!("{number} {unit}")
 }
 
-/// A share in percent: two decimals, but `100%` only when nothing is missing and `0%` only when nothing is there.
+/// A share in percent with two decimals; `100%` only for all, `0%` only for none.
 #[must_use]
 #[allow(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
 pub fn percent(part: u64, whole: u64) -> String {
@@ -52,7 +51,7 @@ pub fn percent(part: u64, whole: u64) -> String {
     format!("{percent:.2}%")
 }
 
-/// A share in hundredths of a percent, rounded half up: 7917 for 79.17 %; 0 only for nothing, 10,000 only for all.
+/// A share in hundredths of a percent, rounded half up: 7917 for 79.17 %; 0 only for none, 10,000 only for all.
 #[must_use]
 pub fn basis_points(part: u64, whole: u64) -> u16 {
     let (of, all) = (u128::from(part.min(whole)), u128::from(whole.max(1)));
@@ -64,14 +63,14 @@ pub fn basis_points(part: u64, whole: u64) -> u16 {
     }
 }
 
-/// A share of `0.0..=1.0` to four decimals: 0 only for nothing, 1 only for all.
+/// A share of `0.0..=1.0` to four decimals: 0 only for none, 1 only for all.
 #[must_use]
 pub fn four_decimals(share: f64) -> f64 {
     let rounded = (share * 1e4).round() / 1e4;
     if share > 0.0 && share < 1.0 { rounded.clamp(0.0001, 0.9999) } else { rounded }
 }
 
-/// A share of `0.0..=1.0` in whole percent, rounded down: `100%` only for all, `<1%` for less than that.
+/// A share of `0.0..=1.0` in whole percent, rounded down: `100%` only for all, `<1%` below one percent.
 #[must_use]
 pub fn whole_percent(share: f64) -> String {
     if share > 0.0 && share < 0.01 { "<1%".to_owned() } else { format!("{:.0}%", (share * 100.0).floor()) }
@@ -118,7 +117,7 @@ pub fn bytes(n: u64) -> String {
     if value < 9.95 { format!("{value:.1} {unit}") } else { format!("{value:.0} {unit}") }
 }
 
-/// A duration as a figure: `12.3 ms`, `1.24 s`.
+/// A duration: `12.3 ms`, `1.24 s`.
 #[must_use]
 #[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
 pub fn duration(duration: Duration) -> String {

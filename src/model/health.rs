@@ -1,4 +1,4 @@
-//! How webmon itself is: what the dashboard's header and the headless warnings say, filled by `app`.
+//! The health of webmon itself, which the dashboard's header and the headless warnings report.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use super::Timestamp;
 /// The state of the store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum StoreHealth {
-    /// Running without one (`--no-store`, ad hoc URLs).
+    /// There is none (`--no-store`, ad hoc URLs).
     #[default]
     Off,
     /// Every sample up to the last flush is on disk.
@@ -20,20 +20,20 @@ pub enum StoreHealth {
     NotSaving {
         /// Since when.
         since: Timestamp,
-        /// Why, in words.
+        /// Why.
         reason: String,
     },
 }
 
-/// How an export gets on.
+/// The state of an export.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ExportState {
-    /// The server took what it was sent last, or was not asked yet.
+    /// The server accepted the last request, or there was none yet.
     #[default]
     Ok,
-    /// It did not answer, or said that it cannot now; it is asked again by itself.
+    /// The server did not answer or is unavailable; the exporter retries.
     Retrying,
-    /// It does not take points as things are: a person has to do something. It is asked again all the same.
+    /// The server rejects points until a user acts, for instance on the credentials; the exporter retries nevertheless.
     Blocked,
 }
 
@@ -49,52 +49,52 @@ impl ExportState {
     }
 }
 
-/// The export to a sink.
+/// The health of the export.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExportHealth {
-    /// Where to, without secrets.
+    /// The target, without secrets.
     pub sink: Arc<str>,
-    /// How it gets on.
+    /// Its state.
     pub state: ExportState,
-    /// The time of the oldest sample that was found and is not acknowledged.
+    /// The time of the oldest sample that was read and is not acknowledged.
     pub oldest: Option<Timestamp>,
-    /// Points that the server took, since the sink is known.
+    /// Points that the server accepted since the first export to this target.
     pub sent: u64,
-    /// Points that it refused, since then.
+    /// Points that it rejected since then.
     pub rejected: u64,
-    /// Samples that were gone before they could be sent, since then.
+    /// Samples that left the store before they could be sent, since then.
     pub skipped: u64,
-    /// What went wrong last, and when; also when all is well again.
+    /// The last error and its time, kept after recovery.
     pub error: Option<(Timestamp, String)>,
 }
 
 impl ExportHealth {
-    /// How far it is behind at `now`.
+    /// How far the export is behind at `now`.
     #[must_use]
     pub fn lag(&self, now: Timestamp) -> Duration {
         self.oldest.map_or(Duration::ZERO, |oldest| now.since(oldest))
     }
 }
 
-/// Somebody else's monitor, seen through its store.
+/// Another process's monitor, seen through its store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Watching {
-    /// The number of its process, if it is known.
+    /// Its process ID, if known.
     pub process: Option<u32>,
-    /// Whether it runs, as far as can be seen from here.
+    /// Whether it seems to be running.
     pub alive: bool,
-    /// The instant up to which everything that was stored is shown.
+    /// The instant up to which everything in the store is shown.
     pub until: Timestamp,
-    /// When it was last seen to store anything; none while nothing is stored.
+    /// When it last stored anything.
     pub stored: Option<Timestamp>,
 }
 
-/// Figures about webmon, not about the sites.
+/// Figures about webmon itself.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Health {
     /// Checks finished since the start.
     pub checks: u64,
-    /// Checks finished a second, over the last ten seconds.
+    /// Checks finished per second, over the last ten seconds.
     pub checks_per_second: f64,
     /// Probes in flight now.
     pub in_flight: usize,
@@ -108,18 +108,18 @@ pub struct Health {
     pub lost_samples: u64,
     /// Texts that did not fit their queue, since the start.
     pub lost_texts: u64,
-    /// No route to any network since then.
+    /// When the machine lost its last route to a network, while it has none.
     pub offline_since: Option<Timestamp>,
     /// The store.
     pub store: StoreHealth,
     /// The export, if there is one.
     pub export: Option<ExportHealth>,
-    /// What a person should see (a file moved aside, a warning of sites.yaml), oldest first; the newest ones.
+    /// The newest notices to the user (a file moved aside, a warning of sites.yaml), oldest first.
     pub notices: Vec<String>,
-    /// Older notices that are no longer in the list.
+    /// How many older notices have left the list.
     pub forgotten_notices: u64,
-    /// Under `webmon watch`: who is watched, and how far behind this is.
+    /// Under `webmon watch`: the monitor that is watched.
     pub watching: Option<Watching>,
-    /// Under a demonstration: what happens now and where to look. The dashboard then says that it is one.
+    /// Under `webmon demo`: the current scene and where to look.
     pub narration: Option<String>,
 }

@@ -1,8 +1,7 @@
-//! The nouns: what every room of the house speaks about.
+//! The domain types of all modules: sites, samples, observations, times.
 //!
-//! Pure values. Nothing here does I/O, reads a clock, or knows another room. Times are [`Timestamp`] (a
-//! point, µs since the Unix epoch) and [`Micros`] (a phase of a probe); both saturate rather than wrap.
-//! A probe that fails is a [`Sample`] with a [`Cause`], never an error.
+//! Invariants: pure values without I/O or clocks. Times are [`Timestamp`] (a point, µs since the Unix epoch) and [`Micros`] (a
+//! phase of a probe); both saturate. A failed probe is a [`Sample`] with a [`Cause`], never an error.
 
 mod check;
 pub(crate) mod command;

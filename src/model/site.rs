@@ -1,8 +1,8 @@
-//! A website to watch and what is expected of it: the validated form of one entry of sites.yaml.
+//! A website to watch: the validated form of one entry of sites.yaml.
 //!
-//! Invariants, held by `config`: the name is unique and free of control characters; the URL is http or
-//! https with a host and without userinfo (that became an Authorization header); the interval is within
-//! 100 ms to 7 days, the timeout within 10 ms to 10 minutes.
+//! Invariants (`config` holds them): the name is unique and free of control characters; the URL is http or https with a host
+//! and without userinfo, which became an Authorization header; the interval is 100 ms to 7 days, the timeout 10 ms to 10
+//! minutes.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,16 +19,16 @@ use super::{KnownSecrets, Secret, SecretUrl, Status};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SiteId(pub u32);
 
-/// What to probe, how often, and what counts as right.
+/// What to probe, how often, and which answers are successful.
 #[derive(Clone, Debug)]
 pub struct Site {
     /// Unique among the sites; shown everywhere.
     pub name: Arc<str>,
-    /// The first address to ask. Its path may hold a secret: print [`Site::shown`] instead.
+    /// The URL of the first request. Its path may hold a secret: print [`Site::shown`] instead.
     pub url: SecretUrl,
-    /// The interface that the URL's address is reached through, where it is a link-local one; see [`super::zone`].
+    /// The network interface of a link-local address; see [`super::zone`].
     pub zone: Option<Arc<str>>,
-    /// The address as it may be printed: what came out of a variable, userinfo and the values of the query are `***`.
+    /// The printable URL: values of variables, userinfo and the values of the query are `***`.
     pub shown: Arc<str>,
     /// Time between due checks.
     pub interval: Duration,
@@ -36,11 +36,11 @@ pub struct Site {
     pub timeout: Duration,
     /// The request's method.
     pub method: String,
-    /// Header names and values besides the ones that webmon sets.
+    /// Header names and values in addition to those that webmon sets.
     pub headers: Vec<(String, Secret)>,
     /// The request's body.
     pub body: Option<Secret>,
-    /// What counts as right.
+    /// Which answers are successful.
     pub expect: Expect,
     /// Redirects to follow at most; 0 does not follow.
     pub max_redirects: u8,
@@ -56,30 +56,30 @@ pub struct Site {
     pub family: Family,
     /// Whether the connection of one check serves the next.
     pub keep_alive: bool,
-    /// What to hold a TLS server to.
+    /// How to verify a TLS server.
     pub tls: TlsRules,
-    /// What a server may have been sent and must not bring into a text.
+    /// Secrets that may be sent to the server and must not appear in any text from it.
     pub secrets: KnownSecrets,
 }
 
-/// The most of a body that is kept to be looked at, bytes.
+/// Bytes of a body that are kept for matching, at most.
 pub const BODY_KEPT_MAX: u64 = 16 << 20;
 
-/// What counts as a right answer, judged in the order of the fields.
+/// The expectations of a successful answer, judged in the order of the fields.
 #[derive(Clone, Debug, Default)]
 pub struct Expect {
-    /// The statuses that count as right.
+    /// The successful statuses.
     pub status: StatusSet,
-    /// What the body must hold somewhere.
+    /// A text that the body must contain.
     pub body_contains: Option<Expected<String>>,
-    /// What the body must match somewhere.
+    /// A regex that must match somewhere in the body.
     pub body_regex: Option<Expected<Regex>>,
-    /// A response time above this is down.
+    /// A longer response time fails the check.
     pub max_response_time: Option<Duration>,
 }
 
 impl Expect {
-    /// Whether the body has to be kept and looked at.
+    /// Whether the body has to be kept and matched.
     #[must_use]
     pub fn asks_for_body(&self) -> bool {
         self.body_contains.is_some() || self.body_regex.is_some()
@@ -95,12 +95,12 @@ impl Expect {
     }
 }
 
-/// An expectation, and how it may be printed; `Debug` prints it so.
+/// An expectation and its printable form, which `Debug` prints.
 #[derive(Clone)]
 pub struct Expected<T> {
     /// What is expected.
     pub what: T,
-    /// As written, with `***` for what came out of a variable.
+    /// As written, with `***` for the values of variables.
     pub shown: String,
 }
 
@@ -110,7 +110,7 @@ impl<T> fmt::Debug for Expected<T> {
     }
 }
 
-/// The versions of HTTP that a site is asked in.
+/// The versions of HTTP to offer to a site.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum HttpOffer {
     /// HTTP/2 where the server chooses it in the TLS handshake, else HTTP/1.1.
@@ -122,29 +122,29 @@ pub enum HttpOffer {
     V2,
 }
 
-/// Where redirects of a site are followed to.
+/// Which redirects of a site are followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Redirects {
-    /// Anywhere.
+    /// All.
     #[default]
     Any,
-    /// To the site's own host only, on any port; one that leads elsewhere is a failure.
+    /// Those to the site's own host, on any port; any other fails the check.
     SameHost,
-    /// Nowhere: the answer that redirects is the one that is judged.
+    /// None: the redirecting answer itself is judged.
     None,
 }
 
-/// Where a redirect that keeps the method may take the body along. From https to http it never does.
+/// To which hosts a redirect that keeps the method sends the body again. From https to http it never does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum RedirectBody {
-    /// To the host that it was written for.
+    /// The host of the site's URL.
     #[default]
     SameHost,
-    /// Anywhere.
+    /// Any host.
     Any,
 }
 
-/// The address families that a site may be reached by.
+/// The address families to use for a site.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Family {
     /// Both.
@@ -168,14 +168,14 @@ impl Family {
     }
 }
 
-/// What a TLS server is held to, and what it is shown.
+/// How to verify a TLS server, and how to authenticate to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsRules {
     /// Accept any certificate.
     pub insecure: bool,
-    /// A certificate that expires within this time is worth a warning.
+    /// Warn of a certificate that expires within this time.
     pub warn: Duration,
-    /// Files of its own, shared by all sites that name the same ones.
+    /// Certificate files, shared by all sites that name the same ones.
     pub files: Option<Arc<TlsFiles>>,
 }
 
@@ -189,13 +189,13 @@ impl Default for TlsRules {
 /// The content of certificate files, DER.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// Roots that are trusted besides the platform's.
+    /// Trusted roots in addition to the platform's.
     pub roots: Arc<Vec<Vec<u8>>>,
-    /// The chain and the key that the client shows.
+    /// The client's chain and key.
     pub identity: Option<Arc<ClientIdentity>>,
 }
 
-/// Who we are to a server that asks.
+/// The client certificate for servers that ask for one.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClientIdentity {
     /// The certificate, then its issuers.
@@ -220,7 +220,7 @@ impl fmt::Debug for ClientIdentity {
 }
 
 impl Site {
-    /// A site of this name and address, with the default of every key.
+    /// A site of this name and URL, with the default of every key.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>, url: Url) -> Self {
         Self {
@@ -246,7 +246,7 @@ impl Site {
         }
     }
 
-    /// Whether `other` is probed and judged in the same way, and called the same.
+    /// Whether `other` has the same name and is probed and judged in the same way.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         let asked = |site: &Self| (site.interval, site.timeout, site.max_redirects, site.max_body);
@@ -260,13 +260,13 @@ impl Site {
             && self.tls == other.tls
     }
 
-    /// Whether an answer that redirects leads to another request; if not it is judged itself.
+    /// Whether a redirecting answer leads to another request; otherwise it is judged itself.
     #[must_use]
     pub fn follows_redirects(&self) -> bool {
         self.max_redirects > 0 && self.redirects != Redirects::None
     }
 
-    /// Bytes of body that a probe reads at most: no more than can be kept when something is expected of them.
+    /// Bytes of body that a probe reads at most: no more than can be kept if the body has to be matched.
     #[must_use]
     pub fn body_max(&self) -> u64 {
         if self.expect.asks_for_body() { self.max_body.min(BODY_KEPT_MAX) } else { self.max_body }
@@ -279,8 +279,8 @@ impl Site {
         usize::try_from(limit).unwrap_or(usize::MAX)
     }
 
-    /// `target`, to which a probe of this site was redirected, as it may be printed. When the site's own path holds a
-    /// secret, a redirect within the origin may repeat it, so then the path of none is shown.
+    /// The printable form of `target`, to which a probe of this site was redirected. When the site's own path holds a secret,
+    /// a redirect may repeat it, so every path is hidden then.
     #[must_use]
     pub fn shown_target(&self, target: &Url) -> String {
         if target == self.url.expose() {
@@ -293,7 +293,7 @@ impl Site {
     }
 }
 
-/// `url` as it may be printed: userinfo and the values of the query are `***`.
+/// The printable form of `url`: userinfo and the values of the query are `***`.
 #[must_use]
 pub fn shown_url(url: &Url) -> String {
     let mut shown = url.clone();
@@ -310,7 +310,7 @@ pub fn shown_url(url: &Url) -> String {
         let stars: Vec<String> = parts.zip(url.query_pairs()).map(star).collect();
         shown.set_query(Some(&stars.join("&")));
     }
-    // What is given after a sign-in stands there: `#access_token=…`.
+    // A sign-in may return a token there: `#access_token=…`.
     if let Some(fragment) = url.fragment().filter(|fragment| fragment.contains('=')) {
         let stars: Vec<String> = fragment.split('&').map(hidden).collect();
         shown.set_fragment(Some(&stars.join("&")));
@@ -326,7 +326,7 @@ fn is_opaque(part: &str) -> bool {
     part.len() >= 20 || (part.len() >= 6 && is_mixed)
 }
 
-/// A part of a fragment; what follows an equals sign is a value.
+/// A part of a fragment without its value, which follows an equals sign.
 fn hidden(part: &str) -> String {
     part.split_once('=').map_or_else(|| part.to_owned(), |(key, _)| format!("{key}=***"))
 }
@@ -355,13 +355,13 @@ impl StatusSet {
         &self.0
     }
 
-    /// Whether an answer with `code` redirects, if it says where to.
+    /// Whether an answer with `code` redirects, if it has a target.
     #[must_use]
     pub const fn is_redirect(code: u16) -> bool {
         matches!(code, 301 | 302 | 303 | 307 | 308)
     }
 
-    /// The first range of redirects alone: whoever names them wants to see one.
+    /// The first range that holds nothing but redirects: a user who lists it wants to judge the redirect itself.
     #[must_use]
     pub fn names_redirect(&self) -> Option<(u16, u16)> {
         let of_redirects = |&(low, high): &(u16, u16)| low >= 300 && high <= 399 && (low..=high).any(Self::is_redirect);

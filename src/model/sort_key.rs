@@ -1,6 +1,6 @@
-//! What the rows of a table may be ordered by.
+//! The orders of a table of sites.
 
-/// What rows are ordered by.
+/// The order of the rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum SortKey {
     /// Worst state first, then the order of the file.
@@ -23,7 +23,7 @@ pub enum SortKey {
 }
 
 impl SortKey {
-    /// All of them, as they are offered.
+    /// All orders, as the dashboard offers them.
     pub const ALL: [Self; 8] = [
         Self::State,
         Self::Name,

@@ -1,33 +1,30 @@
-//! Stretches of work in which the process should not be stopped as a job of a shell.
+//! Delays job-control stops while the process holds a lock on a shared file, which would block every other process.
 //!
-//! A process that stops while it holds a lock on a shared file keeps every other process from it. Two kinds of stops can be
-//! put off: SIGTSTP, SIGTTOU and SIGTTIN of a command with one thread, by the signal mask of that thread; and the stop
-//! that a dashboard makes itself, which waits here for the end of such work. SIGSTOP from outside cannot be put off.
-//! Limits: the stop of a dashboard waits for at most a second.
+//! The signal mask delays SIGTSTP, SIGTTOU and SIGTTIN of a command with one thread; a dashboard that stops itself waits here
+//! for the work to end. SIGSTOP from outside cannot be delayed. Bounds: a dashboard's stop waits at most a second.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-/// The longest that a stop waits for work that holds a lock.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 static GATE: Mutex<Gate> = Mutex::new(Gate { working: 0, stopping: false });
 static CHANGED: Condvar = Condvar::new();
 
 struct Gate {
-    /// How many stretches of work are under way.
+    /// Pieces of work under way.
     working: usize,
-    /// A stop is under way: no work begins.
+    /// While true, no work begins.
     stopping: bool,
 }
 
 fn gate() -> MutexGuard<'static, Gate> {
-    // Nothing panics while it is held.
+    // No code panics while it holds the lock.
     GATE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Work that no stop of this process interrupts, until it is dropped.
+/// Guards work that no stop of this process interrupts.
 #[derive(Debug)]
 pub struct Unstopped {
     thread: ThreadId,
@@ -35,7 +32,7 @@ pub struct Unstopped {
 }
 
 impl Unstopped {
-    /// Begins such work. A stop that is under way ends first.
+    /// Begins such work, after a stop that is under way.
     #[must_use]
     pub fn begin() -> Self {
         let mut gate = gate();
@@ -52,14 +49,14 @@ impl Drop for Unstopped {
     fn drop(&mut self) {
         gate().working -= 1;
         CHANGED.notify_all();
-        // A mask belongs to its thread.
+        // A signal mask belongs to its thread.
         if self.thread == thread::current().id() {
             mask::restore(&self.mask);
         }
     }
 }
 
-/// Runs `stop`, which stops the process, when no such work is under way, or after `PATIENCE`.
+/// Runs `stop`, which stops the process, once no such work is under way, or after `PATIENCE`.
 pub fn between<T>(stop: impl FnOnce() -> T) -> T {
     let mut held = gate();
     held.stopping = true;
@@ -76,7 +73,7 @@ pub fn between<T>(stop: impl FnOnce() -> T) -> T {
 mod mask {
     use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 
-    /// What was held off before; none where that could not be asked.
+    /// The mask before; `None` if the system did not return it.
     pub type Mask = Option<SigSet>;
 
     pub fn hold_off() -> Mask {

@@ -1,14 +1,14 @@
 //! The zone of an IPv6 address in a URL: the interface that a link-local address is reached through.
 //!
-//! `http://[fe80::1%25eth0]/` (RFC 6874) and, as people type it, `http://[fe80::1%eth0]/`. The zone means something on
-//! this machine alone: it is no part of the address that is asked for, and no server is told of it.
+//! `http://[fe80::1%25eth0]/` (RFC 6874) and, as users type it, `http://[fe80::1%eth0]/`. The zone has a meaning on this
+//! machine only, so it is sent to no server.
 
 use std::ops::Range;
 
 /// Longest zone, bytes; names of interfaces are shorter.
 pub const ZONE_MAX: usize = 32;
 
-/// `url` without the zone of its host, and the zone, if its host is an IPv6 address that has one.
+/// Splits the zone off the IPv6 host of `url`: the URL without it, and the zone.
 #[must_use]
 pub fn split(url: &str) -> Option<(String, &str)> {
     let place = place(url)?;
@@ -17,14 +17,14 @@ pub fn split(url: &str) -> Option<(String, &str)> {
     Some((format!("{}{}", &url[..place.start], &url[place.end..]), zone))
 }
 
-/// Whether `zone` can be the name or the number of an interface.
+/// Whether `zone` can be the name or the index of an interface.
 #[must_use]
 pub fn is_zone(zone: &str) -> bool {
     let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     !zone.is_empty() && zone.len() <= ZONE_MAX && zone.bytes().all(unreserved)
 }
 
-/// Where the authority begins: after the `//` with which the address begins, or that follows its scheme.
+/// The start of the authority: after a leading `//` or the `//` of a scheme.
 fn authority(url: &str) -> Option<usize> {
     if url.starts_with("//") {
         return Some(2);
@@ -33,7 +33,7 @@ fn authority(url: &str) -> Option<usize> {
     Some(colon + "://".len())
 }
 
-/// Where the `%` of a zone stands, and where the zone ends.
+/// The range from the `%` of a zone to its end.
 fn place(url: &str) -> Option<Range<usize>> {
     let begin = authority(url)?;
     let end = url[begin..].find(['/', '?', '#', '\\']).map_or(url.len(), |at| begin + at);

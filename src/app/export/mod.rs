@@ -1,9 +1,8 @@
-//! The export to InfluxDB: from what was asked for to a thread of its own that reads the store, sends, and waits.
+//! Exports to InfluxDB on a thread of its own, which reads the store and sends.
 //!
-//! It shares nothing with the probes but the machine, and of that at most half a core while it catches up: after each request
-//! it rests for as long as making it took. The store is open for reading only while there is something to read,
-//! so that it never stands in the way of a repair. A new sink begins now unless it is told otherwise; a site that is
-//! watched for the first time later begins at its first check.
+//! Invariants: the store is open only while there is something to read, so that it never blocks a repair. A new target starts
+//! now unless the user chooses otherwise; a new site starts at its first check. Cost: at most half a core while it catches up,
+//! because the exporter rests after each request for as long as it took to make it.
 
 use std::io;
 use std::path::PathBuf;
@@ -23,10 +22,9 @@ use super::exit::{Failure, NO_THREAD, store_failure};
 use super::storage::export_handle::{ExportContext, ExportHandle, ExportUpdate};
 use super::system::threads;
 
-/// Time between two looks at the store when nothing is new: lines are gathered meanwhile.
+/// Time between two reads of the store while nothing is new: samples gather meanwhile.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// How far back `--export-from 24h` goes.
 const A_DAY: Duration = Duration::from_hours(24);
 
 /// Where to export to, and where a sink that is new begins.
@@ -36,7 +34,7 @@ pub struct ExportPlan {
     from: Option<ExportFrom>,
 }
 
-/// What `args` and `config` ask for; nothing when nobody asks.
+/// The export that `args` and `config` ask for, if any.
 ///
 /// # Errors
 /// [`Failure::Usage`]: no URL anywhere, a wrong one, no store to export from.
@@ -69,7 +67,7 @@ pub struct Export {
     exporter: Exporter,
     terms: ExportUpdate,
     path: PathBuf,
-    /// Whole sentences for a person.
+    /// Whole sentences for the user.
     pub notices: Vec<String>,
 }
 
@@ -98,10 +96,10 @@ impl ExportPlan {
 }
 
 impl Export {
-    /// Runs on a thread of its own from now on.
+    /// Starts the export on a thread of its own.
     ///
     /// # Errors
-    /// The system's, if it has no thread to give.
+    /// The system's, if it cannot start a thread.
     pub fn start(mut self, clock: Clock) -> Result<ExportHandle, Failure> {
         let (outlet, inlet) = ExportHandle::open(self.exporter.health(), std::mem::take(&mut self.terms));
         let thread = self.spawn(clock, inlet).context(NO_THREAD)?;
@@ -114,7 +112,7 @@ impl Export {
             let Self { client, exporter, path, .. } = self;
             let shipping = Shipping { client, exporter, path, archive: None, clock, inlet };
             runtime.block_on(shipping.run());
-            // A name lookup that hangs must not keep the process.
+            // A hanging name lookup must not delay the exit.
             runtime.shutdown_background();
         })
     }
@@ -130,18 +128,18 @@ struct Shipping {
     inlet: ExportContext,
 }
 
-/// What a turn left behind.
+/// The outcome of a turn.
 enum ExportTurn {
-    /// There may be more, after this time.
+    /// There may be more to send after this time.
     More(Duration),
     /// Nothing is new.
     Idle,
-    /// It did not work; to be tried again after this time.
+    /// The turn failed and is retried after this time.
     Failed(Duration),
 }
 
 impl Shipping {
-    /// Sends what is new until it is told to finish; then what is left, until something does not work.
+    /// Sends new samples until it has to finish; then the rest, until a request fails.
     async fn run(mut self) {
         let finish = self.inlet.finish.clone();
         loop {
@@ -157,8 +155,8 @@ impl Shipping {
         }
     }
 
-    /// Waits for `pause`, but no longer than until it is to finish, or until there are other credentials: they may be what a
-    /// server that refuses waits for.
+    /// Waits for `pause`, or until the export has to finish, or until the credentials change, which a rejecting server may
+    /// accept.
     async fn rest(&mut self, pause: Duration) {
         let finish = self.inlet.finish.clone();
         let mut pause = std::pin::pin!(tokio::time::sleep(pause));
@@ -176,7 +174,7 @@ impl Shipping {
         }
     }
 
-    /// One request, if there is something to send.
+    /// Sends one request, if there is something to send.
     async fn turn(&mut self) -> ExportTurn {
         let began = self.clock.monotonic();
         if self.inlet.terms.has_changed().unwrap_or(false) {
@@ -205,13 +203,13 @@ impl Shipping {
             self.archive = None;
         }
         if pause.is_some() {
-            // The next try may find a server that is better off.
+            // The retry may resolve to a healthier server.
             self.client.disconnect();
         }
         pause.map_or(ExportTurn::More(effort), ExportTurn::Failed)
     }
 
-    /// Takes what a configuration that was read again says. Returns whether it has other credentials.
+    /// Applies a reloaded configuration. Returns whether the credentials changed.
     fn follow_terms(&mut self) -> bool {
         let terms = self.inlet.terms.borrow_and_update().clone();
         self.exporter.regroup(terms.groups);
@@ -221,7 +219,7 @@ impl Shipping {
                 self.exporter.authorize(section.authorization.as_ref());
                 is_other
             }
-            // The exporter keeps sending the old credentials, so it also keeps masking them.
+            // The exporter still sends the old credentials, so it also still masks them.
             Err(error) => {
                 self.exporter.report_error(error.to_string(), self.clock.now());
                 false
@@ -247,7 +245,6 @@ impl Shipping {
     }
 }
 
-/// The name of this machine.
 fn machine() -> String {
     let known = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok());
     known.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).unwrap_or_else(|| "webmon".to_owned())

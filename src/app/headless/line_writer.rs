@@ -1,9 +1,8 @@
-//! Lines for stdout, written by a thread of their own: a reader that stops reading must not stop the monitor, and neither
-//! must a disk that is full.
+//! Writes lines to stdout on a thread of its own, so that neither a slow reader nor a full disk delays the monitor.
 //!
-//! Chunks of whole lines go through a queue that is bounded in bytes. What it has no room for, and what cannot be
-//! written, is dropped line by line and counted; a note of how many are missing stands before the next line that goes
-//! through. A closed pipe alone ends the program, quietly. Limits: [`WAITING_MAX`] bytes wait, with what they cost here.
+//! Invariants: lines that do not fit the queue or cannot be written are dropped and counted, and a note with their number
+//! precedes the next line; only a closed pipe ends the program, quietly. Bounds: [`WAITING_MAX`] bytes of chunks wait, with
+//! their overhead.
 
 use std::io;
 use std::sync::Arc;
@@ -19,19 +18,19 @@ use crate::app::stream::{Output, Stream, Unwritten, count};
 
 /// Bytes that may wait for the reader of stdout.
 const WAITING_MAX: usize = 16 << 20;
-/// What a chunk costs besides its bytes: its place in the queue, and what the allocator adds.
+/// The memory of a chunk in addition to its bytes: its slot in the queue and the allocator's overhead.
 const OVERHEAD: usize = 64;
 
-/// Why lines are missing that the queue had no room for.
+/// Why lines are missing that did not fit the queue.
 const UNREAD: &str = "stdout is not read fast enough";
 
-/// Makes the line that says how many are missing, and why.
+/// Formats the line that reports missing lines: how many, and why.
 pub type Note = Box<dyn FnMut(u64, &str) -> Vec<u8> + Send>;
 
-/// Whole lines on their way.
+/// Whole lines in the queue.
 #[derive(Debug, Default)]
 pub struct Chunk {
-    /// How many are missing before them.
+    /// How many lines are missing before these.
     missing: u64,
     /// The lines.
     pub bytes: Vec<u8>,
@@ -51,13 +50,13 @@ pub struct Lines {
     dropped: u64,
 }
 
-/// The writing side, until it is joined.
+/// The writing thread.
 #[derive(Debug)]
 pub struct LineWriter {
     thread: JoinHandle<Missing>,
 }
 
-/// Lines that were not written, and that nothing told of yet.
+/// Lines that were not written and are not yet reported.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Missing {
     lines: u64,
@@ -74,11 +73,11 @@ impl Missing {
 }
 
 impl Lines {
-    /// Lines that a thread writes to `out`, with a `note` where some are missing; when `out` is closed, `closed` is
-    /// cancelled.
+    /// Starts a thread that writes the lines to `out`, with a `note` where some are missing; it cancels `closed` when `out`
+    /// is closed.
     ///
     /// # Errors
-    /// The system's, if it has no thread to give.
+    /// The system's, if it cannot start a thread.
     pub fn to(
         out: impl Output + Send + 'static,
         note: Note,
@@ -94,14 +93,14 @@ impl Lines {
         Ok((lines, LineWriter { thread }))
     }
 
-    /// Lines that are read from a channel.
+    /// Lines and the channel that they go to.
     #[must_use]
     pub fn channel() -> (Self, Receiver<Chunk>) {
         let (sender, receiver) = channel();
         (Self { sender, waiting: Arc::default(), dropped: 0 }, receiver)
     }
 
-    /// Hands on a chunk of whole lines, or as many of them as there is room for.
+    /// Sends a chunk of whole lines, or as many of them as fit.
     pub fn send(&mut self, mut bytes: Vec<u8>) {
         let room = WAITING_MAX.saturating_sub(self.waiting.load(Ordering::Relaxed) + OVERHEAD);
         if bytes.capacity() > room {
@@ -131,7 +130,7 @@ impl Lines {
 impl Drop for Lines {
     fn drop(&mut self) {
         if self.dropped > 0 {
-            // So that they are told at the end; the writer may have ended.
+            // The writer reports them at the end, unless it has ended.
             let chunk = Chunk { missing: self.dropped, bytes: Vec::new() };
             self.waiting.fetch_add(chunk.cost(), Ordering::Relaxed);
             let _unread = self.sender.send(chunk);
@@ -140,8 +139,7 @@ impl Drop for Lines {
 }
 
 impl LineWriter {
-    /// Waits until everything sent is written, the sender has to be dropped first. Returns what is missing in the end, as a
-    /// sentence.
+    /// Waits until all sent lines are written; the sender must be dropped first. Returns a sentence about missing lines.
     #[must_use]
     pub fn join(self) -> Option<String> {
         match self.thread.join() {
@@ -152,7 +150,7 @@ impl LineWriter {
     }
 }
 
-/// Writes what comes until there is no more, or the pipe is closed. Returns what is missing at the end.
+/// Writes all chunks, or until the pipe is closed. Returns the lines that are still unreported.
 fn write_all<W: Output>(
     stream: &mut Stream<W>,
     chunks: &Receiver<Chunk>,
@@ -189,13 +187,13 @@ fn write_all<W: Output>(
     }
 }
 
-/// Says what is missing, if something is.
+/// Writes a note about missing lines, if there are any.
 fn announce<W: Output>(stream: &mut Stream<W>, missing: &mut Missing, note: &mut Note) -> io::Result<()> {
     if missing.lines == 0 {
         return Ok(());
     }
     let said = stream.write(&note(missing.lines, &missing.why));
-    // A note that was begun is finished later, and is not to be made again.
+    // The stream finishes a torn note later, so it must not be repeated.
     if said.as_ref().map_or_else(|unwritten| unwritten.lines == 0, |()| true) {
         *missing = Missing::default();
     }

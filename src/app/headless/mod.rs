@@ -1,8 +1,7 @@
-//! The monitor without a dashboard: what happened in one step of the engine, as lines.
+//! The monitor without a dashboard: prints each step of the engine as lines.
 //!
-//! Samples are read from the rings with readers of its own and joined with their texts by (site, number); a text
-//! that was lost at a full queue leaves its sample in place, without detail. Everything of one step goes out as one
-//! chunk, so lines of different steps do not mix.
+//! Invariants: readers of its own deliver every sample; a sample whose text was lost is printed without detail; the lines of one
+//! step form one chunk.
 
 pub(crate) mod line_writer;
 use std::collections::HashMap;
@@ -26,12 +25,12 @@ use super::scheduler::CheckTexts;
 use super::status::warnings::Warning;
 use line_writer::{Lines, Note};
 
-/// What to print.
+/// The format of the lines.
 #[derive(Clone, Debug)]
 pub struct Style {
-    /// For people or for scripts.
+    /// Text or JSON.
     pub format: LineFormat,
-    /// What scripts want to read.
+    /// The events to print as JSON.
     pub events: Vec<Event>,
 }
 
@@ -63,7 +62,7 @@ pub struct Feed {
     /// Their texts.
     pub texts: mpsc::Receiver<CheckTexts>,
     /// Texts whose samples were not read yet.
-    pub early: HashMap<(usize, u64), Arc<Observation>>,
+    early: HashMap<(usize, u64), Arc<Observation>>,
     /// Sites that go on in another ring when theirs is read.
     pub moved: Vec<(usize, Arc<Ring>)>,
     /// Sites that left, and those of which everything was read since.
@@ -90,13 +89,13 @@ pub struct Headless {
 }
 
 impl Headless {
-    /// Lines of `style` to `lines`; `feed` when every check is wanted.
+    /// Prints in `style` to `lines`; `feed` if every check is to be printed.
     #[must_use]
     pub fn new(style: Style, lines: Lines, zone: TimeZone, feed: Option<Feed>) -> Self {
         Self { style, lines, zone, feed, started: None }
     }
 
-    /// The line at the start.
+    /// Prints the line at the start.
     pub fn begin(&mut self, sites: usize, store: Option<&Path>) {
         if self.style.format == LineFormat::Text {
             let store = store.map(shown_path);
@@ -127,7 +126,7 @@ impl Headless {
         }
     }
 
-    /// The clock was set, to `now`.
+    /// Follows a clock that was set to `now`.
     pub fn go_on_at(&mut self, now: Timestamp) {
         self.started = self.started.map(|started| started.min(now));
     }
@@ -212,7 +211,7 @@ fn warning(
     }
 }
 
-/// Makes the line that stands where lines are missing on stdout.
+/// Formats the line that reports missing lines on stdout.
 #[must_use]
 pub fn note(format: LineFormat, zone: TimeZone, clock: Clock) -> Note {
     Box::new(move |lines, why| {
@@ -242,7 +241,7 @@ impl Feed {
         for (site, ring) in self.moved.drain(..) {
             self.readers[site] = ring.reader_at(self.readers[site].next_seq());
         }
-        // A text is sent before its sample is published: now those of all samples read are in the queue.
+        // A text is sent before its sample is published, so the texts of all samples read are in the queue.
         while let Ok(check) = self.texts.try_recv() {
             self.early.insert((check.site, check.seq), check.observation);
         }

@@ -1,10 +1,9 @@
-//! The system's clock was set, and a scheduler goes by it from now on.
+//! Follows a change of the system's clock, at once and between two probes.
 //!
-//! Forward is a hole: what lies between was not watched, as far as anybody can know. Back means that the times since the
-//! clock was last anchored were too late, all by as much: the samples of that time go into new rings with the times that
-//! they should have had, so windows and rules go on as if nothing had been. What is saved already keeps its times, so
-//! in the store they fall once, as at a restart. Invariants: within a ring times rise, and none is later than now; numbers
-//! go on; between two probes everything is done at once.
+//! Forward is a hole in observation. Back means that all times since the clock was last anchored were late by the same amount:
+//! their samples move to new rings with corrected times, so windows and rules continue as if the clock had been right. Stored
+//! samples keep their times, so times in the store fall once, as at a restart. Invariants: times in a ring rise and none is
+//! later than now; sequence numbers continue.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,7 +70,7 @@ impl<P: Prober> Scheduler<P> {
 }
 
 impl RunningSite {
-    /// What was noted since `anchored` was noted by a clock that was wrong.
+    /// Corrects the times that were noted since `anchored`.
     fn retell(&mut self, set: ClockSet, anchored: Timestamp) {
         let retold = |at: Timestamp| if at >= anchored { set.moved(at) } else { at };
         self.blind_since = self.blind_since.map(retold);
@@ -94,14 +93,13 @@ impl RunningSite {
     fn turn_back(&mut self, by: Duration, anchored: Timestamp, now: Timestamp) {
         self.producer = retold(&self.producer, (anchored, by), (now, self.site.interval));
         let last = self.last_at.map(|last| if last >= anchored { last.before(by) } else { last });
-        // One that was saved with a time to come says nothing of when it was.
+        // A stored time in the future says nothing about the last check.
         self.last_at = last.filter(|&last| last <= now);
     }
 }
 
-/// A producer that goes on where `before` stops, in a ring of its own: what came since `anchored` has times that are earlier
-/// `by` so much. What came before stays as it is where it lies before that and before `now`; else it goes, for the times
-/// of a ring rise.
+/// A producer that continues `before` in a new ring. Samples since `anchored` become earlier by `by`. Older samples stay if
+/// they remain older than those and `now`; otherwise they are discarded, because times in a ring rise.
 fn retold(
     before: &Producer,
     (anchored, by): (Timestamp, Duration),
@@ -146,7 +144,7 @@ mod tests {
     #[test]
     fn what_came_by_the_wrong_clock_gets_its_right_time_and_what_came_before_stays() {
         let at = Timestamp::from_secs;
-        // Times before the set, the time of the anchor, by how much, and the times after it.
+        // The times before, the anchor, the change, and the times after.
         for (held, anchored, by, expected) in [
             (&[900, 910, 5_000, 5_010][..], 4_000, 4_000, &[900, 910, 1_000, 1_010][..]),
             (&[900, 910, 5_000, 5_010], 4_000, 4_100, &[900, 910]),

@@ -1,30 +1,26 @@
-//! When each site's checks are due: pure arithmetic on the time since the start.
+//! Computes when the checks of each site are due: pure arithmetic on the time since the start.
 //!
-//! Due times are `offset + k · interval`, so a late check never moves a later one: no drift. The offset is a hash of
-//! the site's name inside its interval (at most [`SPREAD`], so that a site checked once a week does not wait a week
-//! for its first result; at most [`SPREAD_FEW`] where there are few sites, since a person waits for those), turned so that
-//! the earliest site of all is due at once.
-//!
-//! Offsets are whole steps of [`STEP`], so that where there are hundreds of checks a second a few of them are due at the
-//! same moment: waking up costs more than starting a check, since what it takes has left the caches meanwhile. Where
-//! there are few, two of them seldom meet.
+//! Invariants: due times are `offset + k · interval`, so a late check never delays a later one. The offset is a hash of the
+//! site's name within its interval, at most [`SPREAD`], or [`SPREAD_FEW`] for few sites, because a user waits for those; the
+//! earliest site is due at once. Cost: offsets are multiples of [`STEP`], so that many checks share a wake-up, which costs
+//! more than starting a check.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
 use crate::model::Site;
 
-/// First checks are spread over the interval, but over no more than this.
+/// The first checks are spread over the interval, but over no more than this.
 pub const SPREAD: Duration = Duration::from_mins(1);
 
-/// The same where no more than [`FEW`] sites begin together.
+/// The limit of the spread for at most [`FEW`] sites.
 pub const SPREAD_FEW: Duration = Duration::from_secs(1);
 
 /// So many first checks within a second are no burden for this machine or its network.
 const FEW: usize = 100;
 
-/// Between two moments at which first checks are due. It divides a tenth of a second, so sites with usual intervals meet
-/// again and again or never do.
+/// The granularity of offsets. It divides a tenth of a second, so two sites with usual intervals always share their due
+/// times or never do.
 pub const STEP: Duration = Duration::from_millis(5);
 
 /// The first due time of each site, after the start.
@@ -40,7 +36,7 @@ pub fn first_due<'a>(sites: impl Iterator<Item = &'a Site>) -> Vec<Duration> {
     due
 }
 
-/// Where in its interval a site's checks are, before all are turned.
+/// The offset of a site within its interval, before all are shifted to the earliest.
 #[must_use]
 pub fn offset(site: &Site) -> Duration {
     offset_within(site, SPREAD)
@@ -54,18 +50,18 @@ fn offset_within(site: &Site, most: Duration) -> Duration {
     STEP * u32::try_from(steps).expect("a minute has few of them")
 }
 
-/// A due check that may start now, and what became of the ones before it.
+/// A due check that may start now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DueCheck {
-    /// Due checks that have passed unused: each was overtaken by its successor.
+    /// Due checks before it that were overtaken by their successors.
     pub skipped: u32,
-    /// How late the check is that starts now; less than an interval.
+    /// How late it starts; less than an interval.
     pub late: Duration,
     /// When the next one is due.
     pub next: Duration,
 }
 
-/// What to do at `now` about a site whose next check was due at `due`, which is not later.
+/// The check to start at `now` for a site whose next check was due at `due`, which is not later.
 #[must_use]
 pub fn turn(due: Duration, interval: Duration, now: Duration) -> DueCheck {
     let behind = now.saturating_sub(due);

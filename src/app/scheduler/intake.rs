@@ -1,12 +1,9 @@
-//! Sites join a scheduler one after the other, each as soon as its past is in its ring.
+//! Passes sites to a running scheduler, each as soon as its ring holds its stored samples.
 //!
-//! **Idea.** Reading an hour of ten thousand sites takes half a second, and the first check of the last of them is due in
-//! ten. So a scheduler runs before anything is read, and the sites come in the order in which they are due, a few at first,
-//! then more at once, because each batch wakes it.
-//!
-//! **Invariants.** Nothing of a site is checked before it has arrived, so its ring has its past before its first new
-//! sample. When a check is due depends on the start alone: one whose site arrives later is late, and counted so.
-//! Revisions come when all have arrived. Limits: the queue has room for all batches.
+//! Reading an hour of ten thousand sites takes half a second, so the scheduler runs before that. The sites arrive in the order
+//! of their due times, in growing batches, because each batch wakes the scheduler. Invariants: a site is not checked before it
+//! arrives; its due times depend on the start only, so a site that arrives after its due time is late and counted so. Bounds:
+//! the queue has room for all batches.
 
 use tokio::sync::mpsc;
 
@@ -14,7 +11,7 @@ use crate::probe::Prober;
 
 use super::{Reverse, RunningSite, ScheduledSite, Scheduler};
 
-/// Sites that come at once, after the first ones.
+/// Sites per batch, after the first batches.
 const BATCH: usize = 64;
 
 /// Where sites come from.
@@ -24,7 +21,7 @@ pub struct SiteIntake {
     awaited: usize,
 }
 
-/// Sends sites on their way. Those that it still has go when it does.
+/// Sends sites to a scheduler in batches; drop sends the last one.
 #[derive(Debug)]
 pub struct IntakeSender {
     batches: mpsc::Sender<Vec<ScheduledSite>>,
@@ -35,14 +32,14 @@ pub struct IntakeSender {
 /// The way of this many sites into a scheduler: both of its ends.
 #[must_use]
 pub fn arrivals(sites: usize) -> (IntakeSender, SiteIntake) {
-    // The first batches are smaller: one more for each time that they double, and the last may not be full.
+    // One more for each time that the size of the first batches doubles, and one that may not be full.
     let doubling = BATCH.ilog2() as usize;
     let (sender, batches) = mpsc::channel(sites / BATCH + doubling + 2);
     (IntakeSender { batches: sender, batch: Vec::new(), size: 1 }, SiteIntake { batches, awaited: sites })
 }
 
 impl IntakeSender {
-    /// One more site is ready.
+    /// Adds a site.
     pub fn bring(&mut self, watch: ScheduledSite) {
         self.batch.push(watch);
         if self.batch.len() >= self.size {
@@ -53,7 +50,7 @@ impl IntakeSender {
 
     fn send(&mut self) {
         let batch = std::mem::take(&mut self.batch);
-        // There is room; whoever does not take them any more has ended.
+        // There is room, so the send fails only if the scheduler has ended.
         let _ended = self.batches.try_send(batch).is_err();
     }
 }
@@ -67,19 +64,19 @@ impl Drop for IntakeSender {
 }
 
 impl SiteIntake {
-    /// How many sites there are, the ones that are still to come among them.
+    /// How many sites have not arrived yet.
     pub(crate) const fn awaited(&self) -> usize {
         self.awaited
     }
 
-    /// The next ones; none if nobody brings them any more.
+    /// The next batch; `None` once the sender is dropped.
     pub(crate) async fn next(&mut self) -> Option<Vec<ScheduledSite>> {
         self.batches.recv().await
     }
 }
 
 impl<P: Prober> Scheduler<P> {
-    /// These sites are there now.
+    /// Starts to check these sites.
     pub(crate) fn seat(&mut self, watches: Vec<ScheduledSite>) {
         self.arrivals.awaited = self.arrivals.awaited.saturating_sub(watches.len());
         for watch in watches {
@@ -151,7 +148,7 @@ mod tests {
             tokio::time::sleep(4 * SECOND).await;
             assert_eq!((held(&first_ring).len(), held(&second_ring).len()), (1, 0));
             usher.bring(second);
-            // Number 1 never comes: whoever was to bring it has failed.
+            // Slot 1 never arrives: its sender has failed.
             drop(usher);
             tokio::time::sleep(20 * SECOND).await;
             stop.cancel();
@@ -162,7 +159,7 @@ mod tests {
             let told = |sample: &Sample| (whole(sample.at.since(START)), whole(sample.late.as_duration()));
             held(ring).iter().map(told).collect()
         };
-        // The second it came out in, and by how many whole seconds it was late.
+        // The second of its outcome, and by how many whole seconds it was late.
         assert_eq!(told(&first_ring), [(0, 0), (10, 0), (20, 0)]);
         assert_eq!(told(&second_ring), [(4, 3), (11, 0), (21, 0)]);
     }
@@ -171,7 +168,7 @@ mod tests {
     async fn every_site_gets_through_however_many_there_are() {
         for sites in [0, 1, 2, 63, 64, 65, 127, 128, 1_000] {
             let (mut usher, mut arrivals) = arrivals(sites);
-            // Nobody takes any before all were sent.
+            // All are sent before any is received.
             for number in 0..sites {
                 usher.bring(watch(number, Duration::ZERO).0);
             }

@@ -1,12 +1,12 @@
-//! Times in which a site is not looked at though webmon runs: somebody paused it, or this machine could not.
+//! Periods without checks of a site while webmon runs: a pause, or a machine that cannot check.
 //!
-//! Longer than two intervals, either is a hole in observation.
+//! Invariants: either is a hole in observation if it is longer than two intervals.
 
 use crate::model::{Outcome, Timestamp};
 
 use super::RunningSite;
 
-/// A time in which a site is not checked, because somebody said so.
+/// A pause of a site.
 #[derive(Clone, Copy)]
 pub(crate) struct Pause {
     pub(crate) since: Timestamp,

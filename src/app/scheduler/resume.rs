@@ -1,34 +1,32 @@
-//! When sites are first checked that were checked before the start: an interval after their last check.
+//! Computes the first due time of sites that were checked before the start.
 //!
-//! A start that planned as if nothing had been before it would check some sites too often and, where starts follow each
-//! other faster than first checks are spread, others never. So a site whose last check is less than an interval old waits
-//! for the rest of the interval. The others are owed a check, and whichever has gone longest without one comes first: the
-//! one of rank r among them comes no later than the r-th of the places that the plan gives to all of them. So every
-//! start, however short, brings one more site its check; and after a long absence the checks are spread
-//! as those of a first start are, with at most twice as many in any time.
+//! A plan that ignored earlier checks would check some sites too often and, in a crash loop, others never. So a site whose
+//! last check is less than an interval old waits for the rest of the interval. The others are overdue: they are ranked by the
+//! age of their last check, and rank r is due no later than the r-th planned time among them.
 //!
-//! Invariants: no check within an interval of the last one; none later than the plan or an interval from now, also when
-//! the clock was set back. Without any past it is the plan. A paused site keeps its place of the plan and takes no rank.
+//! Invariants: no check within an interval of the last one; none later than planned or an interval from now, also after the
+//! clock was set back. A paused site keeps its planned time and has no rank. Every start, however short, checks one more
+//! site; after a long absence, any period has at most twice the checks of a first start.
 
 use std::time::Duration;
 
 use crate::model::Timestamp;
 
-/// A site as the plan has it and as the store knows it.
+/// The planned and the stored times of a site.
 #[derive(Clone, Copy, Debug)]
 pub struct PlannedSite {
-    /// The first check by the plan, after the start.
+    /// When the first check is planned, after the start.
     pub planned: Duration,
     /// Time between checks.
     pub interval: Duration,
     /// The newest stored check.
     pub last_at: Option<Timestamp>,
-    /// Whether it is not to be checked now.
+    /// Whether the site is paused.
     pub is_paused: bool,
 }
 
 impl PlannedSite {
-    /// How long it waits at `now` for the rest of its interval; none when it is owed a check.
+    /// How long the site waits at `now` for the rest of its interval; `None` if a check is overdue.
     #[must_use]
     pub fn waits(&self, now: Timestamp) -> Option<Duration> {
         let since = self.last_at.filter(|&last| last <= now).map(|last| now.since(last))?;

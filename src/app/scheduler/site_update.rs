@@ -1,8 +1,7 @@
-//! A scheduler goes on with other sites.
+//! Applies a new site list to a running scheduler, at once and between two probes.
 //!
-//! Invariants: a site that stays keeps its number, its ring's numbers, what is in flight, its pause and, while its interval
-//! is the same, its phase. A site that goes is asked no more and what is in flight of it is no outcome. The number of
-//! a site that went is never another's. Between two probes everything is done at once: no sample is made meanwhile.
+//! Invariants: a kept site keeps its slot, its sequence numbers, its probes in flight, its pause and, if its interval is the
+//! same, its phase. The probes in flight of a removed site are aborted, and its slot is never reused.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,59 +15,59 @@ use crate::ring::{Producer, Ring};
 
 use super::{Reverse, RunningSite, ScheduledSite, Scheduler};
 
-/// All sites from now on.
+/// The new list of sites.
 #[derive(Debug)]
 pub struct UpdateSites {
-    /// One a site.
+    /// One per site.
     pub berths: Vec<SiteUpdate>,
-    /// Where to say what came of it.
+    /// Receives the result.
     pub done: oneshot::Sender<SitesUpdated>,
 }
 
-/// One site from now on.
+/// A site of the new list.
 #[derive(Debug)]
 pub enum SiteUpdate {
-    /// It was there before.
+    /// A site of the old list.
     Kept {
         /// Its number.
         slot: usize,
         /// What to probe.
         site: Arc<Site>,
-        /// When its next check is due from now, if the one of a new interval would have been due already.
+        /// When its next check is due from now, if its new interval has passed already.
         offset: Duration,
-        /// The ring to move to, if not the one that it has.
+        /// The new ring, if the size changes.
         moves: Option<RingResize>,
     },
-    /// It was not; its first check is due that long after now.
+    /// A new site; its `first_due` counts from now.
     New(ScheduledSite),
 }
 
-/// A ring that is to be.
+/// The size and the older samples of a new ring.
 #[derive(Debug)]
 pub struct RingResize {
     /// How many samples it holds.
     pub slots: usize,
-    /// Samples before those of the ring that there is, and the number of the first one.
+    /// Stored samples that precede those of the old ring, and the sequence number of the first one.
     pub past: Option<(u64, Vec<Sample>)>,
 }
 
-/// What came of a revision.
+/// The result of an update.
 #[derive(Debug)]
 pub struct SitesUpdated {
     /// Sites with another ring, by their numbers.
     pub moved: Vec<(usize, Arc<Ring>)>,
-    /// Sites that are gone.
+    /// The removed sites.
     pub left: Vec<RemovedSite>,
 }
 
-/// Where a site that is gone stopped.
+/// The last state of a removed site.
 #[derive(Clone, Copy, Debug)]
 pub struct RemovedSite {
     /// Its number here.
     pub slot: usize,
-    /// The number of the sample that would have come next.
+    /// The sequence number after its newest sample.
     pub next_seq: u64,
-    /// Its newest sample.
+    /// The time of its newest sample.
     pub last_at: Option<Timestamp>,
 }
 
@@ -115,18 +114,18 @@ impl<P: Prober> Scheduler<P> {
 }
 
 impl RunningSite {
-    /// When the check after those that were due before `next` is due, every `interval` from now on.
+    /// When the next check is due if the interval becomes `interval`; it was due at `next`.
     fn next_due(&self, next: Duration, interval: Duration, (now, offset): (Duration, Duration)) -> Duration {
         if interval == self.site.interval {
             return next;
         }
-        // Before the first check there was none.
+        // Before the first check there is no last one.
         let after_last = next.checked_sub(self.site.interval).map_or(next, |last| last + interval);
         if after_last > now { after_last } else { now + offset }
     }
 }
 
-/// A producer that goes on where `before` stops, in a ring of its own that holds what that one does and the past.
+/// A producer that continues `before` in a new ring, which holds the samples of the old ring and the stored ones.
 fn moved(before: &Producer, room: RingResize) -> Producer {
     let oldest = before.ring().reader_at_oldest();
     let past = room.past.filter(|(_, samples)| !samples.is_empty());
@@ -135,7 +134,7 @@ fn moved(before: &Producer, room: RingResize) -> Producer {
     let mut newer = Vec::new();
     let drained = rest.drain(&mut newer);
     if drained.lost > 0 || first_seq + samples.len() as u64 != drained.first_seq {
-        // There is a hole between the two: what is before it cannot be numbered.
+        // There is a hole between the two, so the stored samples cannot be numbered.
         (first_seq, samples) = (drained.first_seq, Vec::new());
     }
     samples.append(&mut newer);
@@ -166,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_ring_moves_with_everything_that_can_be_numbered() {
-        // What the ring holds, what the store knew, how large the new one is, and what it then holds.
+        // The size and samples of the old ring, the stored samples, the new size, and the samples then.
         for (slots, held, past, room, expected) in [
             (4, 0..10, None, 8, 6..10),
             (4, 0..10, Some(2..7), 8, 2..10),

@@ -1,12 +1,11 @@
-//! A scheduler that did not run: the process was stopped, or the machine that it is a guest of.
+//! Handles a stall: the scheduler did not run because the process or its virtual machine was stopped.
 //!
-//! Unlike a suspend the clock went on, so every site has a check that is due, and all at the same moment: a burst that the
-//! sites of one server would see as an attack, and whose figures would be those of a crowd. So checks that came due
-//! meanwhile are skipped and counted, and each site goes on where its next one is due, spread as they always are. Where
-//! that is far off, the check is made late, at a moment of the next minute that the site's name gives.
+//! Unlike in a suspend the clock went on, so all sites are due at once, and a server of many sites would see the burst as an
+//! attack. So the overdue checks are skipped and counted, and each site continues at its next due time. If that is far off,
+//! one late check is made within a minute, at the offset of the site's name.
 //!
-//! A site that missed more than two intervals has a hole: what failed before and what fails first afterwards are not to be
-//! judged together. Limits: less than [`STALL_MIN`] is lateness; so is waiting for room among the probes in flight.
+//! Invariants: a site that missed more than two intervals has a hole, so failures before and after it are not judged
+//! together. Bounds: less than [`STALL_MIN`] is lateness, and so is a wait for a free probe slot.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -16,17 +15,17 @@ use crate::probe::{Prober, is_stop};
 use super::Scheduler;
 use super::due_time::{SPREAD, offset, turn};
 
-/// A scheduler that wakes so late did not run meanwhile.
+/// A scheduler that wakes this late has stalled.
 const STALL_MIN: Duration = Duration::from_secs(5);
 
-/// A stop that is shorter is not told.
+/// Shorter stops are not reported.
 const STOP_MIN: Duration = Duration::from_millis(250);
 
-/// Time between two questions for what the thread has spent.
+/// Time between two measurements of the thread's processor time.
 const ASK: Duration = Duration::from_millis(50);
 
 impl<P: Prober> Scheduler<P> {
-    /// It will run again at `wake` at the latest, or soon if that has passed; none: nobody knows when.
+    /// Expects the scheduler to run again by `wake`, or soon if that has passed; `None` if only an event wakes it.
     pub(crate) fn expect_to_run(&mut self, wake: Option<Duration>) {
         let now = self.shared.clock.monotonic();
         self.runs_by = wake.map(|wake| wake.max(now));
@@ -35,7 +34,7 @@ impl<P: Prober> Scheduler<P> {
         }
     }
 
-    /// Tells a stop of the process from a machine that cannot keep up.
+    /// Reports a stop of the process, as opposed to an overloaded machine.
     fn note_stop(&self, stalled: Duration) {
         let before = self.spent.and_then(|(_, spent)| spent);
         if stalled > STOP_MIN && is_stop(stalled, before, (self.shared.spent)()) {
@@ -43,7 +42,7 @@ impl<P: Prober> Scheduler<P> {
         }
     }
 
-    /// Takes notice that it runs again.
+    /// Skips or delays the overdue checks if the scheduler has stalled.
     pub(crate) fn note_stall(&mut self) {
         let Some(expected) = self.runs_by.take() else { return };
         let now = self.shared.clock.monotonic();
@@ -97,9 +96,9 @@ mod tests {
 
     const START: Timestamp = Timestamp::from_secs(1_795_340_000);
     const SECOND: Duration = Duration::from_secs(1);
-    /// More than begin within a second.
+    /// More sites than are spread over one second only.
     const SITES: usize = 120;
-    /// Between two steps of the plan, so that nothing is due at that moment.
+    /// Between two due times.
     const STOPPED: Duration = Duration::from_millis(60_002);
 
     struct AtOnce;
@@ -114,7 +113,7 @@ mod tests {
         static SINCE: Clock = Clock::start_at(START);
     }
 
-    /// Whether a stop is told of a scheduler whose thread waited for a processor all the time, or never.
+    /// A thread that waited for a processor all the time was not stopped.
     #[tokio::test(start_paused = true)]
     async fn a_stop_is_told_and_a_machine_that_is_busy_is_not() {
         let idle: fn() -> Option<Spent> = || Some(Spent::default());
@@ -141,7 +140,7 @@ mod tests {
         }
     }
 
-    /// What the sites on `interval` have after a minute, `stop` without the processor, and two minutes more.
+    /// The samples of sites on `interval` after a minute, `stop` without the processor, and two more minutes.
     async fn samples(interval: &str, stop: Duration) -> Vec<Vec<Sample>> {
         let sites: Vec<String> = (0..SITES).map(|n| format!("  - {{ name: s{n}, url: 'http://a/' }}")).collect();
         let config = parsed(&format!("defaults: {{ interval: {interval} }}\nsites:\n{}", sites.join("\n")));

@@ -1,7 +1,7 @@
-//! The network thread: a scheduler and its probes, on a runtime of their own.
+//! The network thread: a runtime of its own for a scheduler and its probes.
 //!
-//! A current-thread runtime is cheaper a probe than a work-stealing one. The thread ends when it is stopped, or when
-//! nobody has it any more: a start that fails after the first probes leaves none behind.
+//! A current-thread runtime costs less per probe than a work-stealing one. The thread ends when it is stopped or dropped, so a
+//! start that fails after the first probes leaves no thread behind.
 
 use std::io;
 use std::thread::JoinHandle;
@@ -15,8 +15,8 @@ use crate::probe::Prober;
 
 use super::Scheduler;
 
-/// After so many steps of probes the system is asked for news, also when other steps could be taken at once: a probe that
-/// always can go on (its server floods it) must not keep the others from theirs. tokio's own 61 would be 50 ms of such.
+/// The runtime polls for I/O events after so many polls of tasks: a probe whose server floods it is always ready and must
+/// not starve the others. tokio's default of 61 would allow it 50 ms.
 const NEWS_INTERVAL: u32 = 4;
 
 /// A running scheduler.
@@ -38,7 +38,7 @@ impl SchedulerThread {
         let runtime = threads::runtime(Builder::new_current_thread().event_interval(NEWS_INTERVAL))?;
         let thread = std::thread::Builder::new().name("webmon-net".to_owned()).spawn(move || {
             runtime.block_on(scheduler.run(stopped));
-            // A name lookup that hangs must not keep the process.
+            // A hanging name lookup must not delay the exit.
             runtime.shutdown_background();
             // The receiver is gone only when the program is leaving at once.
             let _unheard = sender.send(());

@@ -1,10 +1,9 @@
-//! When a scheduler wakes by itself: one timer that is set again and again, and a second one that never does anything.
+//! The timer of the scheduler, and a guard that keeps tokio's driver from needless wake-ups.
 //!
-//! tokio's driver remembers when it has to wake next. A timer that is set for an earlier time than that makes it write to
-//! itself, in case it sleeps already; and having just fired the alarm, it remembers nothing or something far away, so that
-//! every probe of that moment, with the timer of its deadline, costs such a write and the turn that answers it. Hence the
-//! guard: a timer a little behind the alarm, which is what is remembered while the probes start. It is dropped before its
-//! time, and nobody waits for it. Invariant: the guard is later than the alarm, so that nothing wakes for it.
+//! The driver remembers when it has to wake next, and a new timer for an earlier time makes it wake itself by a write. Just
+//! after the alarm has fired it remembers nothing, or a time far away, so the deadline of each probe that starts then would
+//! cost such a write. The guard is a timer shortly after the alarm, so that the driver remembers it instead.
+//! Invariants: the guard is later than the alarm and dropped before it fires.
 
 use std::pin::Pin;
 
@@ -19,24 +18,24 @@ pub struct WakeTimer {
 }
 
 impl WakeTimer {
-    /// An alarm that is set for `at`. Within a runtime with time enabled.
+    /// A timer for `at`. Panics outside a runtime with time enabled.
     pub fn new(at: Instant) -> Self {
         Self { alarm: Box::pin(sleep_until(at)), guard: Box::pin(sleep_until(at + STEP)) }
     }
 
-    /// Sets it for `at` and nothing else.
+    /// Moves it to `at`.
     pub fn set(&mut self, at: Instant) {
         if self.alarm.deadline() == at {
             return;
         }
         self.alarm.as_mut().reset(at);
-        // A new one: one that is put off stays where it was in the driver, which then wakes to find that out.
+        // A new timer, because the driver would still wake for the old time of a delayed one.
         let guarded = at + STEP;
         self.guard.set(sleep_until(guarded));
         self.guard.as_mut().reset(guarded);
     }
 
-    /// Until it rings; at once if it has rung since it was set.
+    /// Waits until it fires; returns at once if it has fired since it was set.
     pub async fn rung(&mut self) {
         self.alarm.as_mut().await;
     }

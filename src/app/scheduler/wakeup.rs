@@ -1,11 +1,9 @@
-//! Who wakes a scheduler when a probe lands: nobody, if it wakes by itself in a moment.
+//! Wakes the scheduler when a probe finishes, unless its timer is about to fire anyway.
 //!
-//! At a thousand checks a second a scheduler has something to start every few milliseconds. Being woken for each
-//! landing as well would double its turns, and each turn costs a look at everything that it waits for. So a probe that
-//! lands rings only when the scheduler would otherwise sleep for longer than [`PATIENCE`]; what landed meanwhile is
-//! collected then. When it landed was noted before.
-//!
-//! Scheduler and probes share a thread, so any ordering of the one atomic will do.
+//! At a thousand checks a second the scheduler starts a probe every few milliseconds anyway; a wake-up for each finished
+//! probe would double the work of its loop. So a probe wakes it only if it would sleep longer than [`PATIENCE`]. The probe
+//! notes its own end, so a later collection changes no figure. The scheduler and its probes share a thread, so relaxed
+//! atomics suffice.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,25 +15,25 @@ use crate::app::clock::Clock;
 
 use super::due_time::STEP;
 
-/// How long what has landed may lie: from one step of the plan to the next, as timers resolve it.
+/// How long a finished probe may wait to be collected: one step of due times, and the resolution of timers.
 const PATIENCE: Duration = STEP.saturating_add(Duration::from_millis(1));
 
-/// A scheduler's bell; see the module.
+/// See the module.
 #[derive(Debug, Default)]
 pub struct Wakeup {
-    /// When the scheduler wakes by itself, µs on its clock.
+    /// When the scheduler's timer fires, µs on its clock.
     wakes: AtomicU64,
     rung: Notify,
 }
 
 impl Wakeup {
-    /// The scheduler will wake by itself at `wakes`, or not at all.
+    /// Notes when the scheduler's timer fires, if it is set.
     pub fn expect(&self, wakes: Option<Duration>) {
         let wakes = wakes.and_then(|wakes| u64::try_from(wakes.as_micros()).ok());
         self.wakes.store(wakes.unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// Until somebody rang.
+    /// Waits until a probe wakes the scheduler.
     pub async fn rung(&self) {
         self.rung.notified().await;
     }
@@ -48,7 +46,7 @@ impl Wakeup {
     }
 }
 
-/// Rings when it is dropped: a probe that panics or is given up lands as well.
+/// Wakes the scheduler on drop, because a probe that panics or is aborted has finished as well.
 pub struct WakeGuard {
     bell: Arc<Wakeup>,
     clock: Clock,

@@ -1,9 +1,9 @@
-//! What the scheduler counts about itself, read by the control side without stopping it.
+//! Counters of the scheduler, which the control loop reads without synchronization.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// Counters and gauges shared by a network thread and the control thread. All relaxed: each stands alone.
+/// Counters and gauges that the network thread and the control thread share. All are relaxed, because they are independent.
 #[derive(Debug, Default)]
 pub struct SchedulerCounters {
     finished: AtomicU64,
@@ -27,7 +27,7 @@ impl SchedulerCounters {
         self.finished.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A probe was given up: it is no check.
+    /// A probe was aborted and is not a check.
     pub fn abandoned(&self) {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
@@ -37,12 +37,12 @@ impl SchedulerCounters {
         self.skipped.fetch_add(u64::from(n), Ordering::Relaxed);
     }
 
-    /// The process did not run for so long.
+    /// The process was stopped for this long.
     pub fn note_stop(&self, stopped: Duration) {
         self.stopped.fetch_max(u64::try_from(stopped.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// The longest time in which the process did not run since this was last asked.
+    /// The longest stop of the process since the last call.
     pub fn take_stopped(&self) -> Duration {
         Duration::from_micros(self.stopped.swap(0, Ordering::Relaxed))
     }
@@ -52,7 +52,7 @@ impl SchedulerCounters {
         self.lost_texts.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Probes that ended, since the start.
+    /// Finished probes, since the start.
     pub fn finished_total(&self) -> u64 {
         self.finished.load(Ordering::Relaxed)
     }
@@ -62,7 +62,7 @@ impl SchedulerCounters {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// The largest lateness since this was last asked.
+    /// The largest lateness since the last call.
     pub fn take_late_max(&self) -> Duration {
         Duration::from_micros(self.late_max.swap(0, Ordering::Relaxed))
     }

@@ -1,4 +1,4 @@
-//! Rates and levels of webmon itself, computed once a second from counters.
+//! Computes the health of webmon itself once a second, from counters and reports.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use super::counters::SchedulerCounters;
 const SPAN: Duration = Duration::from_secs(10);
 const STEP: Duration = Duration::from_secs(1);
 
-/// After a flush that has not returned for this long, the service manager hears no sign of life.
+/// A flush that has not returned for this long stops the signs of life to the service manager.
 const STUCK: Duration = Duration::from_mins(1);
 
 /// What the store's side says of itself.
@@ -82,14 +82,14 @@ impl HealthMeter {
         Self { gauges, keeping, export: None, marks: VecDeque::from([start]), lost_by_engine: 0 }
     }
 
-    /// The same with what an export reports.
+    /// Adds the health of an export.
     #[must_use]
     pub fn with(mut self, export: Option<watch::Receiver<ExportHealth>>) -> Self {
         self.export = export;
         self
     }
 
-    /// Whether a flush has not returned for so long that the program is to be taken for broken, `now` after the start.
+    /// Whether a flush takes so long that the program counts as broken, `now` after the start.
     #[must_use]
     pub fn is_stuck(&self, now: Duration) -> bool {
         self.keeping.borrow().stuck.is_some_and(|since| now.saturating_sub(since) >= STUCK)
@@ -100,7 +100,7 @@ impl HealthMeter {
         self.lost_by_engine += samples;
     }
 
-    /// The health at `now` (time since the start), if a second has passed since the last one.
+    /// The health at `now` (time since the start), once a second.
     #[allow(clippy::cast_precision_loss, reason = "a rate, shown with one decimal")]
     pub fn read(&mut self, now: Duration) -> Option<Health> {
         if now.saturating_sub(self.marks.back()?.at) < STEP {

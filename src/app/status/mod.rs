@@ -1,4 +1,4 @@
-//! How webmon itself is: counters, health, and warnings.
+//! The status of webmon itself: counters, health, notices and warnings.
 
 pub(crate) mod counters;
 pub(crate) mod health_meter;

@@ -1,7 +1,6 @@
-//! What is new about webmon itself: its health, told in sentences, each once.
+//! Detects changes in the health of webmon once, for both the line output and the log.
 //!
-//! Whoever prints lines and whoever keeps the log have the same to tell; so it is found here, once, from one health to the
-//! next.
+//! Invariants: each change is reported once, as a sentence.
 
 use std::time::Duration;
 
@@ -11,10 +10,10 @@ use crate::model::time::duration;
 use crate::model::{ExportHealth, ExportState, Health, StoreHealth, Timestamp};
 use crate::report::clock;
 
-/// An export that is this far behind because it does not get through is told of.
+/// Warn when a failing export is this far behind.
 const EXPORT_LAG_TOLD: Duration = Duration::from_secs(10);
 
-/// What somebody should know.
+/// A warning about webmon itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
     /// The part of webmon that it is about.
@@ -37,16 +36,16 @@ pub struct WarningTracker {
 /// The same about the export.
 #[derive(Debug, Default)]
 struct ExportNews {
-    /// It is behind, and why was told.
+    /// Whether a warning of a lag was given and is not over.
     behind: bool,
     rejected: u64,
     skipped: u64,
-    /// What it had lost before this start was told then.
+    /// Whether the totals of earlier runs were taken over; they were reported then.
     begun: bool,
 }
 
 impl WarningTracker {
-    /// Nothing was told yet; times are told in `zone`.
+    /// A tracker that prints times in `zone`.
     #[must_use]
     pub fn new(zone: TimeZone) -> Self {
         Self {
@@ -59,13 +58,13 @@ impl WarningTracker {
         }
     }
 
-    /// The zone in which it tells times.
+    /// The zone of printed times.
     #[must_use]
     pub const fn zone(&self) -> &TimeZone {
         &self.zone
     }
 
-    /// What `health` holds at `now` that was not told before.
+    /// The warnings of `health` at `now` that were not returned before.
     pub fn of(&mut self, health: &Health, now: Timestamp) -> Vec<Warning> {
         let mut warnings = Vec::new();
         let known = usize::try_from(self.notices.saturating_sub(health.forgotten_notices)).unwrap_or(usize::MAX);

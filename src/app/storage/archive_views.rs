@@ -1,11 +1,8 @@
-//! Views of more than an hour: their figures are read from the store, a bounded number of sites at each flush.
+//! Reads the figures of views of more than an hour from the store, just after each commit, when the store is complete.
 //!
-//! Idea: the store's thread has just committed everything up to now, so what it reads as of an instant that has passed is
-//! complete. A refresh falls on the clock like that of any other view, the first one on the start; it is worked off
-//! [`SITES`] sites at a time, those that a person looks at first, and each part is handed on when it is made. Invariants:
-//! one refresh of a view at a time; one that takes longer than the time between two is followed at once by the one that is due
-//! then. What cannot be read, because the store is closed after a failure, is tried again at the next flush. Limits:
-//! [`PARTS`] parts wait for the engine.
+//! Invariants: a view refreshes on the wall clock like any other, the first time at the start; one refresh per view at a time,
+//! the sites on the screen first; figures that cannot be read are retried at the next flush. Bounds: [`SITES`] sites per flush,
+//! [`PARTS`] parts in the queue to the engine.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,22 +15,21 @@ use crate::model::{SiteId, Timestamp, View};
 use crate::stats::{Beats, Cadence};
 use crate::store::{Archive, Figures, Query};
 
-/// Sites that are read at a flush, over all views: about 20 ms of the store's thread.
+/// Sites that are read per flush, over all views: about 20 ms of the writer's thread.
 pub const SITES: usize = 64;
 
-/// Parts on their way to the engine.
 pub const PARTS: usize = 64;
 
-/// Figures of some sites in a long view.
+/// The rows of some sites in a long view.
 #[derive(Debug)]
 pub struct ViewRows {
     /// The number of the view.
     pub view: usize,
-    /// The instant that they speak of.
+    /// The end of the window.
     pub as_of: Timestamp,
     /// Sites by number, with their rows.
     pub rows: Vec<(usize, Arc<Row>)>,
-    /// Whether these were the last ones of a refresh that fell on the clock: the one at the start is not announced.
+    /// Whether these rows complete a refresh on the wall clock; the refresh at the start is not announced.
     pub is_refresh: bool,
 }
 
@@ -42,13 +38,13 @@ pub struct ViewRows {
 pub struct ArchiveViews {
     passes: Vec<ViewRefresh>,
     sites: Vec<(SiteId, Cadence)>,
-    /// The view whose turn it is.
+    /// The view to read next.
     turn: usize,
     seen: watch::Receiver<Vec<usize>>,
     parts: mpsc::Sender<ViewRows>,
 }
 
-/// One long view, and the refresh that it is in.
+/// A long view and its current refresh.
 #[derive(Debug)]
 struct ViewRefresh {
     number: usize,
@@ -56,7 +52,6 @@ struct ViewRefresh {
     as_of: Timestamp,
     /// When the next refresh is due; zero before the first one.
     next: Timestamp,
-    /// Whether it fell on the clock.
     on_clock: bool,
     /// Sites still to be read, the next one last.
     left: Vec<usize>,
@@ -88,7 +83,7 @@ impl ArchiveViews {
         Some((Self { passes, sites, turn: 0, seen, parts: sender }, parts))
     }
 
-    /// Whether there is anything to read at `now`.
+    /// Whether there is any site to read at `now`.
     #[must_use]
     pub fn is_due(&self, now: Timestamp) -> bool {
         self.passes.iter().any(|pass| !pass.left.is_empty() || now >= pass.next)
@@ -122,7 +117,7 @@ impl ArchiveViews {
 
 impl ViewRefresh {
     fn begin(&mut self, now: Timestamp, sites: usize, seen: &[usize]) {
-        // The first one does not wait for the clock.
+        // The first refresh does not wait for the clock.
         self.on_clock = self.next > Timestamp::ZERO;
         self.as_of = if self.on_clock { self.view.aligned(now) } else { now };
         self.next = self.view.aligned(now).after(self.view.refresh.max(Duration::from_secs(1)));
@@ -141,7 +136,7 @@ impl ViewRefresh {
     ) -> Option<ViewRows> {
         let now = &self.left[self.left.len() - count..];
         let numbers: Vec<usize> = now.iter().rev().copied().collect();
-        // A window is open at its beginning and closed at its end, a period the other way round.
+        // A window includes its end and not its start; a query includes its start and not its end.
         let tick = Duration::from_micros(1);
         let since = self.view.timeframe.cutoff(self.as_of);
         let query = Query {
@@ -185,7 +180,7 @@ impl ReadOnlyArchiveViews {
         Self { seen: Arc::new(seen), views: ArchiveViews::new(views, sites, looked_at) }
     }
 
-    /// Goes on with these, for the same dashboard.
+    /// Replaces the views and sites, for the same dashboard.
     pub fn turn_to(&mut self, views: &[View], tracks: &[SiteInput]) {
         let seen = Arc::clone(&self.seen);
         let views = Self::new(views, tracks).views.map(|(mut views, parts)| {

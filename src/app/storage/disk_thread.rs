@@ -1,8 +1,7 @@
-//! The writer at the disk: sent there with what is to be saved, and awaited without waiting.
+//! Runs the writer on a blocking thread, because a disk may not answer for minutes and no one can cancel the call.
 //!
-//! A disk may not answer for minutes, and the thread that asked it cannot be called back. So the writer goes to a blocking
-//! thread and comes back with its result; meanwhile this says since when it is away and whether anything moves.
-//! Invariants: it is away at most once; what it panics with goes on in the one who awaits it.
+//! Meanwhile the caller can ask since when the writer is away and whether the file still makes progress. Invariants: the writer is
+//! away at most once; its panic resumes in the task that awaits it.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -18,10 +17,10 @@ use super::archive_views::ArchiveViews;
 use super::request::{Others, RestoreRequest};
 use super::restore::recall;
 
-/// Why a flush does not return while nothing moves.
+/// Why a flush does not return while no operation on the file ends.
 pub const DEAD: &str = "the disk does not answer";
 
-/// The same while something moves.
+/// Why a flush does not return while operations on the file end.
 const SLOW: &str = "the disk is slow";
 
 /// See the module.
@@ -30,7 +29,7 @@ pub struct Hand {
     link: LockHandle,
     /// Operations on the file that had ended at the last look.
     operations: u64,
-    /// Of a flush that was told: how long it took so far, and what was lost meanwhile.
+    /// Of a flush that was reported: how long it took so far, and how many samples were lost meanwhile.
     told: Option<(Duration, u64)>,
 }
 
@@ -40,7 +39,7 @@ enum Work {
         began: (Timestamp, Duration),
         result: JoinHandle<(Box<DiskSide>, Flushed)>,
     },
-    /// At the last commit, since then by both clocks.
+    /// Makes the last commit since then, by both clocks.
     Closing {
         began: (Timestamp, Duration),
     },
@@ -73,8 +72,8 @@ impl Hand {
         matches!(self.work, Work::Away { .. })
     }
 
-    /// Sends the writer, which is here, to commit what was collected; it is `now`, this long after the start. It goes on with
-    /// other long views, if there are any, and answers `ask` from what is committed then.
+    /// Sends the writer, which must be here, to commit the collected samples at `now`, which is `elapsed` after the start. It
+    /// takes over changed long views and answers `ask` from the committed state.
     pub fn flush(&mut self, now: Timestamp, elapsed: Duration, others: Option<Others>, ask: Option<RestoreRequest>) {
         let Work::Here(mut desk) = std::mem::replace(&mut self.work, Work::Over) else { return };
         if let Some(Others(others)) = others {
@@ -93,7 +92,7 @@ impl Hand {
         self.work = Work::Away { began: (now, elapsed), result };
     }
 
-    /// Waits for the flush that is under way, for ever if there is none.
+    /// Waits for the flush that is under way; pends forever if there is none.
     pub async fn returned(&mut self) -> Flushed {
         match self.back().await {
             Some(flushed) => flushed,
@@ -113,8 +112,8 @@ impl Hand {
         }
     }
 
-    /// When the flush began that is away for longer than `patience`, by both clocks, and why it does not return; it is
-    /// `elapsed` after the start.
+    /// When a flush began that takes longer than `patience`, by both clocks, and why it does not return. The time since the start
+    /// is `elapsed`.
     pub fn look(&mut self, elapsed: Duration, patience: Duration) -> Option<(Timestamp, Duration, &'static str)> {
         let operations = self.link.operations();
         let is_dead = std::mem::replace(&mut self.operations, operations) == operations;
@@ -130,14 +129,14 @@ impl Hand {
         Some((*at, *began, if is_dead { DEAD } else { SLOW }))
     }
 
-    /// So many more samples were lost while a flush was told of.
+    /// Counts samples that were lost during a reported flush.
     pub fn lost(&mut self, samples: u64) {
         if let Some((_, lost)) = &mut self.told {
             *lost += samples;
         }
     }
 
-    /// What to say when a flush that was told has returned.
+    /// The notice for the end of a reported flush.
     pub fn relief(&mut self) -> Option<String> {
         let (away, lost) = self.told.take()?;
         let lost = match lost {
@@ -147,7 +146,7 @@ impl Hand {
         Some(format!("a commit that took more than {} has ended; {lost}", duration::format_seconds(away)))
     }
 
-    /// Waits for the flush that is under way, if there is one; false if it has not returned by `deadline`.
+    /// Waits for the flush that is under way, if there is one; returns false if it has not returned by `deadline`.
     pub async fn back_by(&mut self, deadline: Pin<&mut Sleep>, note: impl FnOnce(&mut Self, Flushed)) -> bool {
         tokio::select! {
             biased;
@@ -161,13 +160,13 @@ impl Hand {
         }
     }
 
-    /// No lock is waited for long from now on.
+    /// Shortens the wait for locks from now on.
     pub fn hurry(&self) {
         self.link.hurry();
     }
 
-    /// Sends the writer, which is here, to its last commit; it is `now`, this long after the start. None if that has not ended
-    /// by `deadline`; [`Hand::look`] says why.
+    /// Sends the writer, which must be here, to its last commit at `now`, which is `elapsed` after the start. Returns `None` if it
+    /// has not ended by `deadline`; [`Hand::look`] says why.
     pub async fn close(&mut self, now: Timestamp, elapsed: Duration, deadline: Pin<&mut Sleep>) -> Option<Flushed> {
         let Work::Here(desk) = std::mem::replace(&mut self.work, Work::Over) else { return None };
         self.work = Work::Closing { began: (now, elapsed) };

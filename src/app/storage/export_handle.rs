@@ -1,8 +1,7 @@
-//! Where an export and the store's side meet: how far it is comes this way, and when it has to end goes that way.
+//! Connects the export thread to the store task: progress to the one writer, the request to finish to the export.
 //!
-//! The export runs on a thread of its own and reads the store like any other reader; only what it has acknowledged must
-//! pass through the one writer. Invariants: nobody here waits for a server, but at the end, for at most
-//! [`LAST_FLUSH`]; progress is merged where the writer is slow, so the queue is short. A panic over there goes on here.
+//! Invariants: the store task waits for the export only at the end, for at most [`LAST_FLUSH`]; a panic of the export resumes in
+//! the store task. Bounds: progress that the writer has not taken is merged, so the queue is short.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,21 +15,20 @@ use crate::config::Config;
 use crate::model::{ExportHealth, ExportTarget};
 use crate::store::{Intake, Progress};
 
-/// The longest that a clean end waits for what is not exported yet.
+/// How long a clean exit waits for the rest of the export, at most.
 pub const LAST_FLUSH: Duration = Duration::from_millis(1_500);
 
-/// Progress on its way to the writer.
 const QUEUE: usize = 8;
 
 /// The group of each site that has one, by the name of the site.
 pub type Groups = HashMap<Arc<str>, Arc<str>>;
 
-/// What a configuration that is read again changes for an export that runs.
+/// The part of the configuration that a reload changes for a running export.
 #[derive(Clone, Debug, Default)]
 pub struct ExportUpdate {
     /// The groups of sites.
     pub groups: Groups,
-    /// The section of the file that it follows; none when all came from the command line.
+    /// The section of the file; `None` if the target came from the command line.
     pub section: Option<ExportTarget>,
 }
 
@@ -43,8 +41,8 @@ impl ExportUpdate {
         terms
     }
 
-    /// Brings them up to `config`: the groups, and the credentials if they are for the same place. Returns whether that
-    /// changed anything.
+    /// Takes over the groups of `config`, and its credentials if they are for the same target. Returns whether anything
+    /// changed.
     pub fn follow(&mut self, config: &Config) -> bool {
         let before = self.groups.clone();
         regroup(&mut self.groups, config);
@@ -60,7 +58,7 @@ impl ExportUpdate {
     }
 }
 
-/// Brings `groups` up to `config`. A site that is not in it keeps its own, for what it has not exported yet.
+/// Takes over the groups of `config`. A site that is not in it keeps its group for its samples that are not exported yet.
 fn regroup(groups: &mut Groups, config: &Config) {
     for watched in config.sites.iter().chain(&config.disabled) {
         let name = &watched.site.name;
@@ -71,7 +69,7 @@ fn regroup(groups: &mut Groups, config: &Config) {
     }
 }
 
-/// The store's end.
+/// The end of the store task.
 pub struct ExportHandle {
     /// How the export gets on.
     pub health: watch::Receiver<ExportHealth>,
@@ -83,22 +81,22 @@ pub struct ExportHandle {
     thread: Option<JoinHandle<()>>,
 }
 
-/// The export's end.
+/// The end of the export thread.
 pub struct ExportContext {
     /// Where its health is read.
     pub health: watch::Sender<ExportHealth>,
     /// Its terms from now on.
     pub terms: watch::Receiver<ExportUpdate>,
-    /// When it is cancelled, everything is committed that ever will be.
+    /// Cancelled once everything is committed.
     pub finish: CancellationToken,
     progress: mpsc::Sender<Progress>,
-    /// What the queue had no room for.
+    /// Progress that did not fit the queue.
     unsaved: Option<Progress>,
     _ended: oneshot::Sender<()>,
 }
 
 impl ExportHandle {
-    /// The two ends, of an export that is at `health` and begins with `terms`.
+    /// Creates the two ends of an export with this initial health and these terms.
     #[must_use]
     pub fn open(health: ExportHealth, terms: ExportUpdate) -> (Self, ExportContext) {
         let (health, read) = watch::channel(health);
@@ -111,21 +109,21 @@ impl ExportHandle {
         (Self { health: read, terms: to_terms, progress, finish, ended, thread: None }, inlet)
     }
 
-    /// The same with the thread on which the export runs.
+    /// Adds the thread of the export.
     #[must_use]
     pub fn on(mut self, thread: JoinHandle<()>) -> Self {
         self.thread = Some(thread);
         self
     }
 
-    /// Hands what came to the way to the writer.
+    /// Passes progress to the writer's intake.
     pub fn hand_over(&mut self, intake: &mut Intake) {
         while let Ok(progress) = self.progress.try_recv() {
             intake.note_progress(progress);
         }
     }
 
-    /// Waits until the export ends, which before its time only a panic makes it do.
+    /// Waits until the export ends; before [`ExportHandle::finish`] only a panic ends it.
     pub async fn ended(&mut self) {
         // Its end is dropped, never used.
         drop((&mut self.ended).await);
@@ -134,16 +132,16 @@ impl ExportHandle {
         }
     }
 
-    /// Lets the export send what is committed, for a moment.
+    /// Lets the export send committed samples for at most [`LAST_FLUSH`].
     pub async fn finish(&mut self) {
         self.finish.cancel();
-        // What is not sent now is sent after the next start.
+        // The next run sends the rest.
         drop(tokio::time::timeout(LAST_FLUSH, self.ended()).await);
     }
 }
 
 impl ExportContext {
-    /// Sends how far the export is, merged with what was not taken before.
+    /// Sends the progress, merged with earlier progress that did not fit the queue.
     pub fn save(&mut self, progress: Progress) {
         match &mut self.unsaved {
             Some(unsaved) => unsaved.update(progress),

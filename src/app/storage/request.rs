@@ -1,4 +1,4 @@
-//! What the network side asks of the store's side of a running monitor.
+//! Requests of a running monitor to its store task.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,18 +10,18 @@ use crate::app::storage::restore::Restored;
 use crate::model::SiteId;
 use crate::ring::{Reader, Ring};
 
-/// Asks what the store knows of sites, each as far back, and gives new ones their numbers.
+/// Asks for the stored state of sites, and registers new ones.
 pub struct RestoreRequest {
-    /// Names and horizons.
+    /// Names, and how far back to read samples.
     pub sites: Vec<(Arc<str>, Duration)>,
-    /// Where the answer goes; an error is a sentence.
+    /// Receives the answer; an error is a sentence.
     pub answer: oneshot::Sender<Result<Restored, String>>,
 }
 
 /// Other long views from now on, or none.
 pub struct Others(pub Option<ArchiveViews>);
 
-/// What changes about the sites whose samples are saved.
+/// A change of the sites that the store task saves.
 pub enum ReaderChange {
     /// One more; its number is one past the last one.
     Watch(Arc<str>, SiteId, Reader),

@@ -1,11 +1,8 @@
-//! From a configuration and a store to the parts of a running monitor: rings filled with what is remembered,
-//! readers at their heads, incidents restored.
+//! Restores the state of sites from the store: rings with their stored samples, readers at their heads, open incidents.
 //!
-//! The order is the law of a warm start, site by site: past samples go through the ring like new ones; only then is the
-//! store's reader created, so that nothing is stored twice and replayed samples are no events; only then is the site
-//! handed to the scheduler. The sites come in the order in which they are due, so that checks begin while the past of
-//! others is still read. Each site's samples go from the store straight into its ring: an hour of 10,000 sites is
-//! 250 MB, which is not to be held twice.
+//! Invariants, per site: stored samples enter the ring first; then the writer's reader is created, so that no sample is stored
+//! twice; then the scheduler gets the site. Sites come in the order of their due times, so that checks begin while others are
+//! still read. Cost: samples go from the store straight into the ring, because an hour of 10,000 sites takes 250 MB.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,34 +25,34 @@ use super::site_spec::SiteSpec;
 /// What the store remembers of the sites of a configuration.
 #[derive(Debug, Default)]
 pub struct Restored {
-    /// One a site, in the order of the configuration; empty without a store.
+    /// One per site, in the order of the configuration; empty without a store.
     pub registered: Vec<Registered>,
-    /// The samples of the same sites as far back as they matter, for sites that are to be watched beside others.
+    /// The samples of the same sites within their horizons; empty at the start, which reads them into the rings.
     pub samples: Vec<Vec<Sample>>,
     /// When the open incident of a site began.
     pub open: HashMap<SiteId, Timestamp>,
     /// Until when a site is paused.
     pub paused: HashMap<SiteId, Timestamp>,
-    /// What the certificate of a site last said.
+    /// The last certificate of a site.
     pub certificates: HashMap<SiteId, Certificate>,
     /// Every stored alert, oldest first.
     pub alerts: Vec<AlertRecord>,
-    /// Alerts that close the incidents of sites that are gone from the file.
+    /// Alerts that end the incidents of sites that left the file.
     pub ended: Vec<(SiteId, Alert)>,
-    /// What a person should know.
+    /// Notices to the user.
     pub notices: Vec<String>,
 }
 
-/// The parts that belong to sites.
+/// The tracks and readers of all sites, in the order of the configuration.
 #[derive(Debug, Default)]
 pub struct Assembly {
     /// For the engine.
     pub tracks: Vec<SiteInput>,
-    /// For the store's writer: reads what comes from now on.
+    /// For the writer: readers of the samples from now on.
     pub readers: Vec<Reader>,
 }
 
-/// The span that a ring of this site has to hold.
+/// The span that the ring of this site has to hold.
 #[must_use]
 pub fn horizon(views: &[View], watched: &ConfiguredSite) -> Duration {
     let recent = views.iter().filter(|view| !view.is_long());
@@ -63,7 +60,8 @@ pub fn horizon(views: &[View], watched: &ConfiguredSite) -> Duration {
     longest.max(watched.rule.window)
 }
 
-/// Reads what `store` knows of the sites of `config` at `now`, but for their samples; `all_names` are all sites of the file, chosen or not.
+/// Reads the stored state of the sites of `config` at `now`, without samples; `all_names` are all sites of the file, selected
+/// or not.
 ///
 /// # Errors
 /// The store's.
@@ -85,13 +83,13 @@ pub fn remember(
     Ok(memory)
 }
 
-/// Reads what `store` knows of the sites of these names, each as far back; nothing of past alerts.
+/// Reads the stored state of the sites of these names without alerts, and their samples within these horizons.
 ///
 /// # Errors
 /// The store's.
 pub fn recall(store: &Store, wanted: &[(Arc<str>, Duration)], now: Timestamp) -> Result<Restored, StoreError> {
     if wanted.is_empty() {
-        // A store that cannot be read now is no reason against a change that needs nothing of it.
+        // A store that cannot be read must not prevent a change that does not need it.
         return Ok(Restored::default());
     }
     let names: Vec<Arc<str>> = wanted.iter().map(|(name, _)| Arc::clone(name)).collect();
@@ -104,7 +102,7 @@ pub fn recall(store: &Store, wanted: &[(Arc<str>, Duration)], now: Timestamp) ->
     Ok(memory)
 }
 
-/// Appends the samples of a site since then to `samples`; none where its last one lies in the future.
+/// Appends the samples of a site from `since` on to `samples`; none if its last one lies in the future.
 fn replay(
     store: &Store,
     registered: &Registered,
@@ -117,7 +115,7 @@ fn replay(
     Ok(())
 }
 
-/// What `store` knows of the sites of these names but for samples and alerts.
+/// The stored state of the sites of these names, without samples and alerts.
 fn known(store: &Store, names: &[Arc<str>], now: Timestamp) -> Result<Restored, StoreError> {
     let mut memory = Restored { registered: store.register(names, now)?, ..Restored::default() };
     for (name, registered) in names.iter().zip(&mut memory.registered) {
@@ -140,7 +138,7 @@ fn rule_then(alerts: &[AlertRecord], name: &str, since: Timestamp) -> Rule {
     down.map_or_else(Rule::default, |down| Rule { threshold: down.threshold, window: down.window, ..Rule::default() })
 }
 
-/// A ring of that many slots in `slab`, which holds `samples` and goes on with number `next_seq`.
+/// A ring of `slots` samples in `slab` that holds `samples` and continues at `next_seq`.
 #[must_use]
 pub fn filled(slab: &mut Slab, slots: usize, next_seq: u64, samples: &[Sample]) -> Producer {
     let mut producer = Producer::within(slab, slots, next_seq - samples.len() as u64);
@@ -151,11 +149,11 @@ pub fn filled(slab: &mut Slab, slots: usize, next_seq: u64, samples: &[Sample]) 
     producer
 }
 
-/// Builds everything that reads or writes the rings of sites of which that much is known at `now`, with what `store`
-/// holds of them in the rings. Each site is handed to `begin` as soon as it may be checked, the earliest due first.
+/// Builds the rings of all sites with their stored samples at `now`, and everything that reads or writes the rings. Passes each
+/// site to `begin` as soon as it may be checked, the earliest due first.
 ///
 /// # Errors
-/// The store's; sites may have begun by then.
+/// The store's; `begin` may have got some sites by then.
 pub fn assemble(
     config: &Config,
     (memory, store): (&Restored, Option<&Store>),
@@ -172,7 +170,7 @@ pub fn assemble(
         samples.clear();
         if let (Some(store), Some(registered)) = (store, memory.registered.get(index)) {
             let mut since = now.before(horizon(&config.views, watched));
-            // A site that waits for its next check shows its last one meanwhile, however long ago that was.
+            // A site shows its last check until the next one is due, however old it is.
             if let Some(last) = registered.last_at.filter(|&last| now.since(last) < watched.site.interval) {
                 since = since.min(last);
             }
@@ -203,8 +201,7 @@ fn dues(config: &Config, memory: &Restored, now: Timestamp) -> Vec<Duration> {
     resume::first_due(&planned.enumerate().map(known).collect::<Vec<_>>(), now)
 }
 
-/// What the scheduler, the engine and the store have of a site of this number, whose first check is due then and whose
-/// samples go into the ring of `producer`: the reader has what comes from now on.
+/// The parts of a site for the scheduler, the engine and the writer, whose reader delivers the samples from now on.
 #[must_use]
 pub fn seat(
     watched: &ConfiguredSite,
@@ -218,16 +215,15 @@ pub fn seat(
     (ScheduledSite { index, site: Arc::clone(&watched.site), producer, first_due, last_at, paused }, track, reader)
 }
 
-/// Room for the rings of all sites.
 fn slab(config: &Config) -> Slab {
     Slab::new(config.sites.iter().map(|watched| slots(&config.views, watched)).sum())
 }
 
-/// Most memory that the rings of a configuration may take, bytes: sixty million checks. What asks for more would be ended by
-/// the system in the middle of its start.
+/// The memory that the rings of a configuration may take, bytes: sixty million checks. The system would kill a program that
+/// takes more in the middle of its start.
 const RINGS_MAX: u64 = 4 << 30;
 
-/// Whether the last checks of all sites have room in memory.
+/// Checks that the rings of all sites fit into memory.
 ///
 /// # Errors
 /// [`Failure::Usage`] with the sum and what to do.
@@ -251,20 +247,20 @@ pub fn slots(views: &[View], watched: &ConfiguredSite) -> usize {
     capacity_for(horizon(views, watched), watched.site.interval, watched.site.timeout)
 }
 
-/// What the engine has to know of a site whose samples come through `ring`.
+/// The track for the engine of a site whose samples come through `ring`.
 #[must_use]
 pub fn track(watched: &ConfiguredSite, ring: Arc<Ring>, open_since: Option<Timestamp>) -> SiteInput {
     SiteSpec::from(watched).track(ring, open_since)
 }
 
-/// What the store knows of one site.
+/// The stored state of one site.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RestoredSite<'a> {
-    /// The number of its next sample.
+    /// The sequence number of its next sample.
     pub next_seq: u64,
-    /// Its newest sample.
+    /// The time of its newest sample.
     pub last_at: Option<Timestamp>,
-    /// The samples before the next one, as far back as they matter.
+    /// Its newest samples.
     pub samples: &'a [Sample],
     /// When its open incident began.
     pub open_since: Option<Timestamp>,
@@ -281,7 +277,7 @@ impl Restored {
             let certificate = self.certificates.remove(&registered.id).map(Arc::new);
             let Some(seq) = registered.next_seq.checked_sub(1).filter(|_| certificate.is_some()) else { continue };
             let newest = track.ring.reader_at(seq);
-            // A failure without its reason would say less than nothing.
+            // A failure without its reason would mislead.
             if newest.next_seq() == seq && newest.peek().is_some_and(|last| last.cause == Cause::Ok) {
                 let observation = Arc::new(Observation { certificate, ..Observation::failed(Cause::Ok, "") });
                 shown.push(CheckTexts { site, seq, observation });

@@ -1,6 +1,4 @@
-//! What is known of a site before anything came from it: how it is named, shown, checked and judged.
-//!
-//! From sites.yaml for the sites in it, from the samples themselves for a site that only a store knows.
+//! The static description of a site, from sites.yaml, or reconstructed from the samples of a site that only the store knows.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +9,7 @@ use crate::engine::SiteInput;
 use crate::model::{Sample, Timestamp};
 use crate::ring::Ring;
 
-/// The interval and the timeout of a site of which too little is stored to tell.
+/// The interval and the timeout of a site with too few stored samples.
 const INTERVAL: Duration = Duration::from_secs(10);
 
 /// See the module.
@@ -43,20 +41,20 @@ impl From<&ConfiguredSite> for SiteSpec {
 }
 
 impl SiteSpec {
-    /// A site that only the store knows: how often it is checked is told by its newest samples.
+    /// A site that only the store knows; its interval is the median of the gaps between its newest samples.
     #[must_use]
     pub fn of_store(name: &Arc<str>, samples: &[Sample]) -> Self {
         let mut gaps: Vec<Duration> = samples.windows(2).map(|pair| pair[1].at.since(pair[0].at)).collect();
         gaps.sort_unstable();
         let usual = gaps.get(gaps.len() / 2).copied().unwrap_or(INTERVAL);
-        // What was configured was hardly ever a fraction of a tenth of a second.
+        // A configured interval is hardly ever a fraction of a tenth of a second.
         let tenths = u64::try_from((usual.as_millis() + 50) / 100).unwrap_or(u64::MAX).max(1);
         let interval = Duration::from_millis(tenths.saturating_mul(100));
         let (name, rule) = (Arc::clone(name), Rule::default());
         Self { url: Arc::clone(&name), name, group: None, interval, timeout: INTERVAL, rule }
     }
 
-    /// What an engine has to know of it, if its samples come through `ring` and its open incident began then.
+    /// The track for the engine of this site, whose samples come through `ring`.
     #[must_use]
     pub fn track(self, ring: Arc<Ring>, open_since: Option<Timestamp>) -> SiteInput {
         let Self { name, url, group, interval, timeout, rule } = self;

@@ -1,11 +1,9 @@
-//! The store's side of a running monitor: every flush, one commit of everything new.
+//! The store task of a running monitor: one commit of everything new per flush.
 //!
-//! The writer is synchronous and may wait for a disk, or for a lock that another process holds; it is away on a blocking
-//! thread meanwhile ([`super::disk_thread`]), and nothing waits for it but the next flush and what is asked of the store. What
-//! is to be saved is collected at each flush all the same. A flush that has not returned after [`TOLD`] is told, as not saving. Its
-//! readers are created before the first probe, so it sees every sample. Alerts and texts of failures come by
-//! bounded queues and go into the same commit as the samples of their time. Views that are read from the store are
-//! made on the same thread, some sites after each commit. Limits: the end takes at most [`LAST`], beside an export.
+//! The writer may wait for a disk or for another process's lock, so it works on a blocking thread ([`super::disk_thread`]); only
+//! the next flush and restore requests wait for it. Samples, texts and alerts are collected at each flush nevertheless.
+//! Invariants: the readers exist before the first probe, so every sample is saved; texts and alerts go into the commit of their
+//! samples. Bounds: a flush of more than [`TOLD`] is reported as not saving; the end takes at most [`LAST`] and the export's.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -53,13 +51,13 @@ pub struct StoreTask {
     pub outlet: Option<ExportHandle>,
 }
 
-/// A flush that has not returned by then is told.
+/// A flush that has not returned by then is reported.
 const TOLD: Duration = Duration::from_secs(5);
 
-/// Time between two looks at a flush that has not returned.
+/// Time between two looks at a flush under way.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// All that the last commits may take.
+/// The time limit of the last commits.
 pub const LAST: Duration = Duration::from_millis(2_500);
 
 impl StoreTask {
@@ -85,7 +83,7 @@ impl StoreTask {
                     front.flush(&mut hand);
                 }
                 _ = looks.tick(), if is_away => front.look(&mut hand, TOLD),
-                // What is under way is committed first, so that the numbers go on where they stopped.
+                // A commit comes first, so that the stored sequence numbers are up to date.
                 Some(ask) = asks.recv(), if !is_away => {
                     front = front.collect().await;
                     let now = front.clock.now();
@@ -93,12 +91,12 @@ impl StoreTask {
                 }
             }
         }
-        // The scheduler has ended: whatever it sent is there.
+        // The scheduler has ended, so everything that it sent is in the queues.
         front.end(hand, LAST).await
     }
 }
 
-/// What is on this side of the disk.
+/// The part of the task that never waits for the disk.
 struct Front {
     intake: Arc<Mutex<Intake>>,
     inbox: StoreReceivers,
@@ -108,7 +106,7 @@ struct Front {
 }
 
 impl Front {
-    /// Takes in everything new. It costs time, but waits for nothing.
+    /// Collects everything new. It takes processor time but never waits.
     async fn collect(mut self) -> Self {
         blocking(move || {
             let mut intake = held(&self.intake);
@@ -122,14 +120,14 @@ impl Front {
         .await
     }
 
-    /// Sends the writer to the disk, if it is there.
+    /// Starts a flush, unless one is under way.
     fn flush(&mut self, hand: &mut Hand) {
         if !hand.is_away() {
             hand.flush(self.clock.now(), self.clock.monotonic(), self.inbox.others(), None);
         }
     }
 
-    /// The writer is back.
+    /// Reports a finished flush.
     fn note(&self, flushed: Flushed, hand: &mut Hand) {
         debug!(target: about::STORE, samples = flushed.committed, "committed");
         let word = hand.relief();
@@ -142,7 +140,7 @@ impl Front {
         });
     }
 
-    /// Tells of a flush that has not returned within `patience`, and of what is lost meanwhile.
+    /// Reports a flush that takes longer than `patience`, and the samples that are lost meanwhile.
     fn look(&self, hand: &mut Hand, patience: Duration) {
         let Some((now, began, reason)) = hand.look(self.clock.monotonic(), patience) else { return };
         let lost = held(&self.intake).take_lost();
@@ -158,7 +156,7 @@ impl Front {
         });
     }
 
-    /// The last commits, and the end of the export between them. What does not return within `patience` is left behind.
+    /// Makes the last commits and ends the export between them. Abandons a commit that does not return within `patience`.
     async fn end(mut self, mut hand: Hand, patience: Duration) -> Flushed {
         hand.hurry();
         self = self.collect().await;
@@ -180,7 +178,7 @@ impl Front {
         flushed
     }
 
-    /// The last commit does not return.
+    /// The result of a last commit that does not return.
     fn left_behind(&self, hand: &mut Hand) -> Flushed {
         let began = hand.look(self.clock.monotonic(), Duration::ZERO);
         let (since, reason) = began.map_or((self.clock.now(), DEAD), |(since, _, reason)| (since, reason));
@@ -198,10 +196,10 @@ fn held(intake: &Mutex<Intake>) -> MutexGuard<'_, Intake> {
     intake.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Adoptions that may wait: two a revision, and each revision begins with a flush.
+/// Changes of readers that may wait: two per reload, and each reload begins with a flush.
 const ADOPTIONS: usize = 4;
 
-/// Waits until the export has panicked; for ever where there is none, or where it has ended.
+/// Waits until the export has panicked; pends forever if there is none or it has ended.
 async fn ended(outlet: &mut Option<ExportHandle>) {
     match outlet {
         Some(running) => {
@@ -212,23 +210,23 @@ async fn ended(outlet: &mut Option<ExportHandle>) {
     }
 }
 
-/// What goes beside the samples into a commit: bounded queues, emptied at each flush.
+/// The receivers of everything but samples that goes into a commit: bounded queues, emptied at each flush.
 pub struct StoreReceivers {
-    /// The sites' numbers in the store, by name.
+    /// The ids of the sites, by name.
     pub sites: HashMap<Arc<str>, SiteId>,
     /// Texts of failed checks.
     pub texts: mpsc::Receiver<CheckTexts>,
     /// Alerts to store.
     pub alerts: mpsc::Receiver<AlertRecord>,
-    /// Pauses to store: the number of the site, and until when.
+    /// Pauses to store: the slot of the site, and until when.
     pub pauses: mpsc::Receiver<(usize, Option<Timestamp>)>,
-    /// Changes of the sites, each sent before the first text of a site in it.
+    /// Changes of the sites, each sent before the first text of its sites.
     pub adoptions: mpsc::Receiver<Vec<ReaderChange>>,
     /// Other long views, if there are to be.
     long_views: Vec<Option<ArchiveViews>>,
 }
 
-/// Where the other sides put in what is to be kept.
+/// The senders of [`StoreReceivers`].
 pub struct StoreSenders {
     /// See [`StoreReceivers::texts`].
     pub texts: mpsc::Sender<CheckTexts>,
@@ -260,7 +258,7 @@ impl StoreReceivers {
 
     fn hand_over(&mut self, intake: &mut Intake) {
         let texts: Vec<CheckTexts> = std::iter::from_fn(|| self.texts.try_recv().ok()).collect();
-        // After the texts were taken: now the site of each of them is known.
+        // After the texts were received, so that their sites are known.
         while let Ok(adoptions) = self.adoptions.try_recv() {
             for adoption in adoptions {
                 match adoption {
@@ -285,7 +283,7 @@ impl StoreReceivers {
     }
 }
 
-/// Runs `work` where it may wait for a disk. A panic in it goes on as one here.
+/// Runs `work` on a blocking thread. A panic of it resumes here.
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(value) => value,
@@ -307,7 +305,7 @@ mod tests {
         Observation { phases, ..Observation::failed(Cause::Reset, "") }.sample(at, Micros::ZERO, 0)
     }
 
-    /// The store's side of a site on `disk`, whose ring holds 20 samples.
+    /// The store task of one site on `disk`, whose ring holds 20 samples.
     fn side(disk: &Disk) -> (Front, Hand, Producer, watch::Receiver<StoreStatus>) {
         let store = disk.store().unwrap();
         let known = store.register(&["api".into()], Timestamp::ZERO).unwrap()[0];
@@ -325,7 +323,7 @@ mod tests {
         store.samples(&Query::ALL, |_| Ok::<(), ()>(())).unwrap().unwrap().samples
     }
 
-    /// The disk answers again when it is dropped, also in a test that fails: the runtime waits for its threads.
+    /// The disk answers again on drop, also in a failing test: the runtime waits for its threads.
     struct Hanging<'a>(&'a Disk);
 
     impl<'a> Hanging<'a> {
@@ -374,7 +372,7 @@ mod tests {
         assert_eq!(stored(&disk.store().unwrap()), 1_000);
     }
 
-    /// Everything was committed but what the last commit, which does not return, is about.
+    /// All samples but the last one are committed.
     #[tokio::test]
     async fn a_last_commit_that_does_not_return_is_told_with_its_beginning_and_whether_anything_moved() {
         for (moves, reason) in [(false, DEAD), (true, "the disk is slow")] {

@@ -10,9 +10,9 @@ use crate::model::Phase;
 pub enum Outcome {
     /// The final answer arrived whole, in time, and met every expectation.
     Up,
-    /// Anything else that the site answers for.
+    /// The check failed, and the site is responsible.
     Down,
-    /// Our own machine could not look: neither up nor down.
+    /// This machine could not check: neither up nor down.
     Unknown,
 }
 
@@ -83,13 +83,13 @@ causes! {
     TransferTimeout = 18, "transfer_timeout";
     /// Too many redirects, a loop, or a target that is not followed.
     Redirect = 19, "redirect";
-    /// The status is none that was expected.
+    /// The status is not an expected one.
     Status = 20, "status";
-    /// The body is not as expected.
+    /// The body does not meet the expectations.
     Body = 21, "body";
-    /// A right answer, later than `max_response_time`.
+    /// The answer is successful, but later than `max_response_time`.
     Slow = 22, "slow";
-    /// Our own machine could not probe.
+    /// This machine could not probe.
     Local = 23, "local";
 }
 
@@ -111,7 +111,7 @@ impl Cause {
         Self::ALL.iter().copied().find(|cause| cause.name() == name)
     }
 
-    /// What a check of this cause counts as.
+    /// The outcome of a check with this cause.
     #[must_use]
     pub const fn outcome(self) -> Outcome {
         match self {
@@ -121,13 +121,13 @@ impl Cause {
         }
     }
 
-    /// Whether the probe was answered rightly, late or not, and so enters the statistics of response times.
+    /// Whether the answer was successful, late or not, so that its response time enters the statistics.
     #[must_use]
     pub const fn is_timed(self) -> bool {
         matches!(self, Self::Ok | Self::Slow)
     }
 
-    /// The short word for a failure in a list of answers; causes that a reader treats alike share one.
+    /// The short word for a failure in a list of answers; similar causes share one.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -150,7 +150,7 @@ impl Cause {
         }
     }
 
-    /// Whether the site was not heard in time.
+    /// Whether a timeout ended the probe.
     #[must_use]
     pub const fn is_timeout(self) -> bool {
         matches!(
@@ -159,7 +159,7 @@ impl Cause {
         )
     }
 
-    /// The cause of running out of time in `phase`.
+    /// The cause of a timeout in `phase`.
     #[must_use]
     pub const fn timeout_in(phase: Phase) -> Self {
         match phase {

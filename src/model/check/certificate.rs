@@ -1,4 +1,4 @@
-//! What a server's certificate said, whether the handshake succeeded or not.
+//! The certificate chain that a server presented, whether the handshake succeeded or not.
 
 use crate::model::{Cause, Timestamp};
 
@@ -11,11 +11,11 @@ pub enum CertificateFault {
     NotYetValid,
     /// It names other hosts.
     WrongHost,
-    /// It vouches for itself.
+    /// It signs itself.
     SelfSigned,
     /// The chain lacks the certificate that signed its last one, and no root did.
     MissingIntermediate,
-    /// No trusted root vouches for the chain.
+    /// No trusted root signed the chain.
     Untrusted,
     /// Something else is wrong with it.
     Invalid,
@@ -36,7 +36,7 @@ impl CertificateFault {
         }
     }
 
-    /// The cause of a probe that this fault ended.
+    /// The cause of a probe that failed because of this fault.
     #[must_use]
     pub const fn cause(self) -> Cause {
         match self {
@@ -49,7 +49,7 @@ impl CertificateFault {
     }
 }
 
-/// The presented chain, as far as people ask for it. All texts are clean (see [`crate::model::text`]).
+/// The parts of a presented chain that are shown. All texts are clean (see [`crate::model::text`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
     /// Common name of the leaf, or its first name.
@@ -60,7 +60,7 @@ pub struct Certificate {
     pub not_before: Timestamp,
     /// Earliest expiry of the presented chain.
     pub not_after: Timestamp,
-    /// Everything that is wrong, worst first; empty when verified.
+    /// All faults, the worst first; empty when verified.
     pub faults: Vec<CertificateFault>,
 }
 

@@ -1,4 +1,4 @@
-//! One check of one site: what a probe observed, and the sample that is kept of it.
+//! One check of one site: the observation of a probe, and the sample that is kept of it.
 
 pub(crate) mod cause;
 pub(crate) mod certificate;

@@ -1,37 +1,37 @@
-//! What a probe observed: a sample in the making, and the texts that do not fit one.
+//! The observation of a probe: the future sample, and the texts that do not fit one.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::model::{Cause, Certificate, Flags, Http, Micros, Phases, Sample, Status, Timestamp};
 
-/// One request of a probe that was redirected.
+/// A redirected request of a probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hop {
-    /// Where it asked; secrets in it as `***`, clean.
+    /// The requested URL, clean, secrets as `***`.
     pub url: String,
-    /// Where it was sent; shown in the same way.
+    /// The target of the redirect, clean, secrets as `***`.
     pub location: String,
-    /// What it was answered.
+    /// The status of the answer.
     pub status: Status,
-    /// The time that this hop took, all phases.
+    /// The time of all phases of this hop.
     pub total: Micros,
 }
 
 impl Hop {
-    /// Whether what follows is no longer encrypted.
+    /// Whether the next request is no longer encrypted.
     #[must_use]
     pub fn leaves_encryption(&self) -> bool {
         self.url.starts_with("https:") && self.location.starts_with("http:")
     }
 }
 
-/// Everything that one probe learnt. A failed probe is one too.
+/// The result of one probe, failed or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation {
     /// The time spent in each phase, over all hops.
     pub phases: Phases,
-    /// The one reason; [`Cause::Ok`] is up.
+    /// The reason of the outcome; [`Cause::Ok`] is up.
     pub cause: Cause,
     /// The status of the final answer, if a head came.
     pub status: Option<Status>,
@@ -43,31 +43,31 @@ pub struct Observation {
     pub bytes: u64,
     /// The reason in words, one clean line of at most [`crate::model::text::DETAIL_MAX`] bytes; empty when up.
     pub detail: String,
-    /// The address of the last connection or attempt; none when a redirect led to a name without one.
+    /// The address of the last connection or attempt; `None` if a redirect led to a name without an address.
     pub address: Option<SocketAddr>,
-    /// What the TLS server showed; of several that redirect to each other one with faults, or the first to expire.
+    /// The certificate of the TLS server; over redirects one with faults, or the first to expire.
     pub certificate: Option<Arc<Certificate>>,
-    /// The answers that redirected, in order; not the final one.
+    /// The redirected requests, in order.
     pub hops: Vec<Hop>,
-    /// What the last answer was made of, where a person wants to see it.
+    /// The content of the last answer, if the user asked for it.
     pub evidence: Option<Box<Evidence>>,
 }
 
-/// What an answer was made of, clean and without secrets.
+/// The content of an answer, clean and without secrets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Evidence {
-    /// Where it came from, as it may be shown.
+    /// The printable URL that it came from.
     pub url: String,
-    /// The first of its headers.
+    /// Its first headers.
     pub headers: Vec<(String, String)>,
-    /// How many more there were.
+    /// How many more headers there were.
     pub more_headers: usize,
-    /// The beginning of a body that is not as expected, in lines.
+    /// The beginning of a body that does not meet the expectations, in lines.
     pub body: Option<String>,
 }
 
 impl Observation {
-    /// An observation of a probe that got nowhere yet: no phase, no answer, this cause and detail.
+    /// A probe without any phase or answer, with this cause and detail.
     #[must_use]
     pub fn failed(cause: Cause, detail: impl Into<String>) -> Self {
         Self {
@@ -85,8 +85,8 @@ impl Observation {
         }
     }
 
-    /// The sample of this observation: known at `at`, started `late` after it was due, `skipped` due checks
-    /// after its predecessor.
+    /// The sample of this observation, whose outcome was known at `at`; the probe started `late` after it was due, and
+    /// `skipped` due checks before it were not made.
     #[must_use]
     pub fn sample(&self, at: Timestamp, late: Micros, skipped: u32) -> Sample {
         Sample {

@@ -1,7 +1,7 @@
 //! The five phases of a probe and the time spent in each.
 //!
-//! Invariants: a phase that did not take place is absent, not zero; the sum of the phases is the response
-//! time. Over redirects each phase is the sum of its hops.
+//! Invariants: a phase that did not take place is absent, not zero; the sum of the phases is the response time; over
+//! redirects each phase is summed.
 
 use crate::model::Micros;
 
@@ -14,9 +14,9 @@ pub enum Phase {
     Connect,
     /// The TLS handshake.
     Tls,
-    /// The request handed over → the head of the final answer.
+    /// From the end of the request to the head of the final answer.
     Processing,
-    /// The head → the end of the body.
+    /// From the head to the end of the body.
     Transfer,
 }
 
@@ -62,7 +62,7 @@ impl Phases {
         }
     }
 
-    /// Adds `spent` to `phase`, which from now on took place. Saturates.
+    /// Adds `spent` to `phase`, which is then no longer absent. Saturates.
     pub const fn add(&mut self, phase: Phase, spent: Micros) {
         let before = match self.get(phase) {
             Some(us) => us,
@@ -71,7 +71,7 @@ impl Phases {
         self.0[phase as usize] = before.plus(spent).get();
     }
 
-    /// The same with `spent` in `phase`.
+    /// These phases with `spent` in `phase`.
     #[must_use]
     pub const fn with(mut self, phase: Phase, spent: Micros) -> Self {
         self.0[phase as usize] = spent.get();

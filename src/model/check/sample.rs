@@ -6,9 +6,9 @@
 //! word 2   processing 32 | tls 32
 //! ```
 //!
-//! Invariants: packing is lossless for every value that the constructors let through; fields narrower than
-//! their type saturate when packed (`late` at 16.7 s, `redirects` at 31, `skipped` at 33 million). `at` is the
-//! moment the outcome was known, strictly increasing within a site; the start is `at − total`.
+//! Invariants: packing is lossless for every value that the constructors allow; fields narrower than their type saturate
+//! (`late` at 16.7 s, `redirects` at 31, `skipped` at 33 million). `at` is the instant at which the outcome was known, strictly
+//! increasing within a site; the probe started at `at − total`.
 
 use std::num::NonZeroU16;
 
@@ -19,7 +19,7 @@ use crate::model::{Cause, Micros, Outcome, Phases, Timestamp};
 pub struct Status(NonZeroU16);
 
 impl Status {
-    /// The status of this number, if it has three digits.
+    /// The status `code`, if it has three digits.
     #[must_use]
     pub const fn new(code: u16) -> Option<Self> {
         match NonZeroU16::new(code) {
@@ -28,7 +28,7 @@ impl Status {
         }
     }
 
-    /// Its number.
+    /// The status code.
     #[must_use]
     pub const fn get(self) -> u16 {
         self.0.get()
@@ -39,7 +39,7 @@ impl Status {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Http {
-    /// There was no answer.
+    /// No answer.
     #[default]
     None = 0,
     /// HTTP/1.0.
@@ -51,7 +51,7 @@ pub enum Http {
 }
 
 impl Http {
-    /// `1.0`, `1.1`, `2`; none without an answer.
+    /// `1.0`, `1.1`, `2`; `None` without an answer.
     #[must_use]
     pub const fn name(self) -> Option<&'static str> {
         match self {
@@ -74,19 +74,19 @@ impl Http {
     }
 }
 
-/// Facts about a check that are yes or no; four bits.
+/// Yes-or-no facts about a check; four bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Flags(u8);
 
 impl Flags {
-    /// The first sample after a stop or a suspend longer than two intervals, or the first of all: whatever
-    /// lies before it was not watched.
+    /// The first sample of all, or the first after a stop or a suspend of more than two intervals: the site was not watched
+    /// before it.
     pub const AFTER_HOLE: Self = Self(1);
     /// The body was longer than `max_body`; the rest was not read.
     pub const BODY_CAPPED: Self = Self(2);
-    /// The connection was a kept one: it was not resolved, connected or shaken hands for again.
+    /// The connection of an earlier check was reused, without resolution, connect or handshake.
     pub const REUSED: Self = Self(4);
-    /// The certificate was shown and found wanting, or is about to expire.
+    /// The certificate has a fault or is about to expire.
     pub const CERTIFICATE: Self = Self(8);
 
     /// None set.
@@ -113,13 +113,13 @@ impl Flags {
         self.0 & other.0 == other.0
     }
 
-    /// These but `other`.
+    /// These without `other`.
     #[must_use]
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
 
-    /// These and `other`.
+    /// These with `other`.
     #[must_use]
     pub const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -133,7 +133,7 @@ pub struct Sample {
     pub at: Timestamp,
     /// The time spent in each phase.
     pub phases: Phases,
-    /// Why it came out so; [`Cause::Ok`] is up.
+    /// The reason of the outcome; [`Cause::Ok`] is up.
     pub cause: Cause,
     /// The status of the final answer, if a head came.
     pub status: Option<Status>,
@@ -183,7 +183,7 @@ impl Sample {
         self.at.minus(self.total())
     }
 
-    /// The same with every field within what packing keeps.
+    /// This sample with every field limited to its packed width.
     #[must_use]
     pub fn saturated(mut self) -> Self {
         self.late = Micros::new(self.late.get().min(LATE_MAX));
@@ -192,7 +192,7 @@ impl Sample {
         self
     }
 
-    /// The same, packed.
+    /// This sample, packed.
     #[must_use]
     pub fn packed(&self) -> Packed {
         Packed::from_words(self.to_words())
@@ -219,7 +219,7 @@ impl Sample {
         ]
     }
 
-    /// The sample of five words; none if they name a cause or a status that does not exist.
+    /// The sample of five words; `None` if the cause or the status does not exist.
     #[inline]
     #[must_use]
     pub fn from_words(words: [u64; Self::WORDS]) -> Option<Self> {
@@ -244,10 +244,9 @@ impl Sample {
     }
 }
 
-/// A sample as its five words, for who reads many and needs few fields of each.
+/// A sample as its five words, for readers of many samples that need few fields of each.
 ///
-/// As halves of words, the lower one first: so the five phases lie beside each other, and what sums them can be compiled to
-/// vectors.
+/// The words are kept as halves, the lower one first: so the five phases are adjacent, and sums over them vectorize.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packed([u32; 2 * Sample::WORDS]);
 
@@ -255,7 +254,7 @@ impl Packed {
     /// Bytes of a packed sample.
     pub const BYTES: usize = 8 * Sample::WORDS;
 
-    /// Of the words that [`Sample::to_words`] gave; any others have fields that mean nothing.
+    /// Packs words of [`Sample::to_words`]; the fields of any others are meaningless.
     #[inline]
     #[must_use]
     pub const fn from_words(words: [u64; Sample::WORDS]) -> Self {
@@ -268,21 +267,21 @@ impl Packed {
         Self(halves)
     }
 
-    /// Of the halves that [`Packed::halves`] gave, or any others.
+    /// Packs halves of [`Packed::halves`].
     #[inline]
     #[must_use]
     pub const fn from_halves(halves: [u32; 2 * Sample::WORDS]) -> Self {
         Self(halves)
     }
 
-    /// The words in halves, the lower one of each first.
+    /// The words as halves, the lower one first.
     #[inline]
     #[must_use]
     pub const fn halves(&self) -> [u32; 2 * Sample::WORDS] {
         self.0
     }
 
-    /// All of it; none if the words name a cause or a status that does not exist.
+    /// Unpacks the sample; `None` if the cause or the status does not exist.
     #[inline]
     #[must_use]
     pub fn sample(&self) -> Option<Sample> {

@@ -1,37 +1,36 @@
-//! Secrets that come back: a server that echoes what it was sent, a command that complains with its arguments.
+//! Hides secrets in the texts of servers and commands that echo what they were sent.
 //!
-//! What a server says becomes the detail of a failure, which is stored and shown; [`KnownSecrets`] replaces what was ours in
-//! it. Limits: secrets of fewer than [`SECRET_MIN`] bytes are not looked for, since they would be found in any text; one that
-//! comes back in another encoding is not recognised. Cost: one search a secret, for failures only.
+//! Such a text becomes the detail of a failure, which is stored and shown. Bounds: secrets of fewer than [`SECRET_MIN`] bytes
+//! would match in any text, so they stay; so does a secret in another encoding. Cost: one search per secret, for failures only.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// Shortest secret that is looked for, bytes.
+/// The shortest secret to hide, bytes.
 pub const SECRET_MIN: usize = 6;
 
-/// Secrets of a site or a file; it prints none of them.
+/// The secrets of a site or a file. `Debug` prints none of them.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct KnownSecrets(Arc<[Box<str>]>);
 
 impl KnownSecrets {
-    /// Those of `texts` that are long enough.
+    /// The `texts` that are long enough.
     #[must_use]
     pub fn new<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
         let texts = texts.into_iter().map(str::trim).filter(|text| text.len() >= SECRET_MIN);
         let mut known: Vec<Box<str>> = texts.map(Box::from).collect();
-        // The longer ones first: a secret may hold another one.
+        // The longer ones first, because a secret may contain another one.
         known.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
         known.dedup();
         Self(known.into())
     }
 
-    /// Each of them.
+    /// All secrets, the longest first.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|secret| &**secret)
     }
 
-    /// `text` with `***` for each of them; at the end of a text that was cut (`…`) also for the beginning of one.
+    /// `text` with `***` for each secret, and for the beginning of one where the text was cut (`…`).
     #[must_use]
     pub fn hidden_in(&self, text: &str) -> String {
         let mut shown = text.to_owned();
@@ -54,7 +53,7 @@ impl fmt::Debug for KnownSecrets {
     }
 }
 
-/// Where `text` ends in the first part of `secret`.
+/// The start of a prefix of `secret` that ends `text`.
 fn cut_off(text: &str, secret: &str) -> Option<usize> {
     let parts = (SECRET_MIN..secret.len()).rev().filter_map(|end| secret.get(..end));
     parts.filter(|part| text.ends_with(part)).map(|part| text.len() - part.len()).next()

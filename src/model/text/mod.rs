@@ -1,19 +1,17 @@
-//! Texts from outside, made harmless at the door.
+//! Cleans texts from outside (servers, names, certificates, errors) of the characters that a terminal would obey.
 //!
-//! Servers, names, certificates and errors bring bytes that a terminal would obey: escape sequences, C1
-//! controls, bidi overrides. [`clean`] replaces them once, at ingestion, so that no later place has to think
-//! of it. Invariant: what it returns holds no control character (C0, DEL, C1), no bidi control, no line or
-//! paragraph separator. Cost: one pass.
+//! The text is cleaned once, on arrival, so that no later code has to. Invariants: a clean text holds no control character (C0,
+//! DEL, C1), no bidi control, no line or paragraph separator. Cost: one pass.
 
 pub(crate) mod echo;
 pub mod redact;
 pub(crate) mod secret;
 use std::path::Path;
 
-/// Longest detail of a failure that is kept, in bytes.
+/// The longest detail of a failure, bytes.
 pub const DETAIL_MAX: usize = 512;
 
-/// Whether a terminal or a line-based format could obey `c` rather than show it.
+/// Whether a terminal or a line-based format could interpret `c` instead of showing it.
 #[must_use]
 pub fn is_harmful(c: char) -> bool {
     c.is_control()
@@ -27,7 +25,7 @@ pub fn clean(text: &str) -> String {
     text.chars().map(|c| if is_harmful(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
-/// The same, with white space folded into single spaces and cut to at most `max` bytes, with `…` at the cut.
+/// Cleans `text`, folds white space into single spaces and cuts to at most `max` bytes, with `…` at the cut.
 #[must_use]
 pub fn clean_line(text: &str, max: usize) -> String {
     let folded = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -43,14 +41,14 @@ pub fn clean_line(text: &str, max: usize) -> String {
     line
 }
 
-/// The lines of `text`, each harmless; line feeds and tabs stay.
+/// Cleans `text` but keeps line feeds and tabs.
 #[must_use]
 pub fn clean_lines(text: &str) -> String {
     let stays = |c: char| matches!(c, '\n' | '\t') || !is_harmful(c);
     text.chars().map(|c| if stays(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
 }
 
-/// `path` as it may be printed: a folder can have any name.
+/// The printable form of `path`, whose folders can have any name.
 #[must_use]
 pub fn shown_path(path: &Path) -> String {
     clean(&path.to_string_lossy())

@@ -1,14 +1,14 @@
-//! Which bytes of a text that was meant as a URL are secret, also where the text cannot be parsed.
+//! Finds the secret bytes of a URL, also of a text that cannot be parsed as one.
 //!
-//! Userinfo, the values of query and fragment, and what stands where a port should stand but is no number. In a text that
-//! cannot be parsed a password may hold any character, so all from the scheme (or the start) to the last `@` is secret.
-//! Limit: a path is no secret, and neither is `user:12/x@host`, which is a URL with a port, unless an error quotes it.
+//! Secret are userinfo, the values of query and fragment, and a port that is no number. In a text that cannot be parsed, a
+//! password may hold any character, so everything from the scheme (or the start) to the last `@` is secret.
+//! Bounds: a path is not secret, and neither is `user:12/x@host`, which is a URL with a port, unless an error quotes it.
 
 use std::ops::Range;
 
 use url::Url;
 
-/// Characters that may stand around a URL in a file or an argument.
+/// Characters that may surround a URL in a file or an argument.
 const AROUND: [char; 5] = [' ', '\t', '\n', '"', '\''];
 
 /// The secret byte ranges of `text`, in order and without overlaps; they may be empty.
@@ -49,15 +49,14 @@ pub fn redacted(text: &str) -> String {
     starred(text, &url_secrets(text))
 }
 
-/// `url`, of which all before `path` may be shown, with `***` for the userinfo of URLs that stand within its path, its query
-/// or its fragment: `http://h/http://***@other/`, also percent-encoded. A URL without such a thing stays as it is, since
-/// sites are named by their URLs.
+/// Replaces the userinfo of URLs that `url` contains from the byte `path` on with `***`: `http://h/http://***@other/`, also
+/// percent-encoded. Any other URL stays as it is, because sites are named by their URLs.
 #[must_use]
 pub fn redacted_within(url: &str, path: usize) -> String {
     starred(url, &inner_userinfo(url, path))
 }
 
-/// `text` with `***` for each of these ranges, which are in order.
+/// `text` with `***` for each of the ranges `secrets`, which are in order.
 fn starred(text: &str, secrets: &[Range<usize>]) -> String {
     let (mut shown, mut from) = (String::with_capacity(text.len()), 0);
     for secret in secrets.iter().filter(|range| !range.is_empty()) {
@@ -69,11 +68,11 @@ fn starred(text: &str, secrets: &[Range<usize>]) -> String {
     shown
 }
 
-/// The userinfo of every URL within `url` from the byte `from` on. It follows a scheme or two slashes and ends at an `@`
-/// before the next slash, or at a later one where what stands at the place of a port is none: `user:pass/word@h`. Every byte
-/// is looked at a bounded number of times, since a server chooses the URL of a redirect.
+/// The userinfo of every URL that `url` contains from the byte `from` on. It follows a scheme or two slashes and ends at an
+/// `@` before the next slash, or at a later `@` if the port is no number: `user:pass/word@h`. Cost: a bounded number of
+/// looks per byte, because a server chooses the URL of a redirect.
 fn inner_userinfo(url: &str, from: usize) -> Vec<Range<usize>> {
-    // Every replacement has as many bytes as what it replaces, so that places are the same in both.
+    // Each replacement is as long as the original, so that offsets are valid in both.
     let plain = url.to_ascii_lowercase().replace('\\', "/").replace("%2f%2f", "//////");
     let plain = plain.replace("%2f", "/--").replace("%3a", ":::").replace("%40", "@@@");
     let newest = plain.rfind('@');
@@ -87,10 +86,10 @@ fn inner_userinfo(url: &str, from: usize) -> Vec<Range<usize>> {
         });
         let own = plain[start..end].rfind('@').map(|at| start + at);
         let last = own.or_else(|| newest.filter(|&at| odd_port && at > start));
-        // Slashes alone are passed over; what comes before the next one was looked at.
+        // Everything before the next slash has been searched.
         from = end;
         if let Some(last) = last {
-            // An encoded `@` has three bytes, all of which stay.
+            // (An encoded `@` has three bytes.)
             let userinfo = plain[start..=last].trim_end_matches('@');
             // After two slashes alone it may be a package and its version: `//vue@3`.
             if !userinfo.is_empty() && (plain[..slash].ends_with(':') || userinfo.contains(':')) {

@@ -1,7 +1,7 @@
-//! A text and a URL that must never be printed.
+//! A text and a URL that are never printed.
 //!
-//! Invariant: neither `Debug` nor `Display` shows them; `expose` is the only way to them, so a search for it finds every
-//! place where one leaves the program.
+//! Invariants: neither `Debug` nor `Display` shows them; `expose` is the only access, so a search for it finds every place
+//! where one leaves the program.
 
 use std::fmt;
 
@@ -37,7 +37,7 @@ impl fmt::Display for Secret {
     }
 }
 
-/// A URL whose path or query may hold a secret. It prints as `***`, and has no text but the exposed one.
+/// A URL whose path or query may hold a secret. It prints as `***`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretUrl(Url);
 

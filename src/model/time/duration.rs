@@ -1,7 +1,7 @@
-//! Durations as people write them: `[N(ms|s|m|h|d)]+`, printed canonically (`90s` becomes `1m30s`).
+//! Parses and prints durations: `[N(ms|s|m|h|d)]+`, printed canonically (`90s` becomes `1m30s`).
 //!
-//! One grammar for sites.yaml, the command line, messages and titles. Limits: whole numbers only, units
-//! always named, at most `u64::MAX` milliseconds.
+//! One grammar for sites.yaml, the command line, messages and titles. Bounds: whole numbers with units, at most `u64::MAX`
+//! milliseconds.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -11,16 +11,16 @@ const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_0
 /// Why a text is not a duration. The message says what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DurationError {
-    /// Nothing was written.
+    /// The text is empty.
     #[error("a duration is missing; write for instance 500ms, 30s or 5m")]
     Empty,
-    /// A number was expected at this place.
+    /// A number is missing.
     #[error("invalid duration {0:?}; write whole numbers with units, for instance 500ms, 30s or 1m30s")]
     Number(String),
-    /// A number stands without a unit.
+    /// A number has no unit.
     #[error("duration {0:?} lacks its unit; write {0}s or {0}ms")]
     NoUnit(String),
-    /// The unit is none that is known.
+    /// The unit is unknown.
     #[error("unknown unit {unit:?} in duration {text:?}; the units are ms, s, m, h, d")]
     Unit {
         /// The whole text.
@@ -28,7 +28,7 @@ pub enum DurationError {
         /// The part that is no unit.
         unit: String,
     },
-    /// Longer than can be told.
+    /// The duration exceeds `u64::MAX` milliseconds.
     #[error("duration {0:?} is too long")]
     TooLong(String),
 }

@@ -1,8 +1,7 @@
 //! Points in time, lengths of phases, and the timeframe of a view.
 //!
-//! Invariants: a [`Timestamp`] is below 2^52 µs (the year 2112), so that it packs into a sample's first
-//! word; a [`Micros`] is below `u32::MAX` (71 minutes), whose bit pattern stands for "absent". Both are made
-//! by saturating, so arithmetic on hostile or broken clocks cannot overflow.
+//! Invariants: a [`Timestamp`] is below 2^52 µs (the year 2112), so that it packs into a sample's first word; a [`Micros`] is
+//! below `u32::MAX` (71 minutes), which stands for "absent". Both saturate, so a broken clock cannot cause an overflow.
 
 pub mod duration;
 use std::fmt;
@@ -17,10 +16,10 @@ impl Timestamp {
     pub const BITS: u32 = 52;
     /// The Unix epoch.
     pub const ZERO: Self = Self(0);
-    /// The last instant that can be told, in the year 2112.
+    /// The last representable instant, in the year 2112.
     pub const MAX: Self = Self((1 << Self::BITS) - 1);
 
-    /// `micros` after the Unix epoch; values beyond [`Timestamp::MAX`] become it.
+    /// `micros` after the Unix epoch, saturating at [`Timestamp::MAX`].
     #[must_use]
     pub const fn from_micros(micros: u64) -> Self {
         if micros > Self::MAX.0 { Self::MAX } else { Self(micros) }
@@ -38,7 +37,7 @@ impl Timestamp {
         self.0
     }
 
-    /// How long after `earlier` this is; zero if it is not after it.
+    /// The time from `earlier` to this instant; zero if `earlier` is later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
@@ -56,7 +55,7 @@ impl Timestamp {
         Self(self.0.saturating_sub(duration::micros(by)))
     }
 
-    /// The same by a length of time inside a probe.
+    /// This instant moved back by a time inside a probe.
     #[inline]
     #[must_use]
     pub const fn minus(self, by: Micros) -> Self {
@@ -92,7 +91,7 @@ impl Micros {
         self.0
     }
 
-    /// The same as a [`Duration`].
+    /// This time as a [`Duration`].
     #[must_use]
     pub const fn as_duration(self) -> Duration {
         Duration::from_micros(self.0 as u64)
@@ -122,7 +121,7 @@ impl Timeframe {
         self.0
     }
 
-    /// The last instant that a window of this timeframe no longer holds at `as_of`.
+    /// The exclusive start of a window of this timeframe at `as_of`.
     #[must_use]
     pub fn cutoff(self, as_of: Timestamp) -> Timestamp {
         as_of.before(self.0)
@@ -149,13 +148,13 @@ impl View {
     /// The longest timeframe whose samples stay in memory.
     pub const RECENT_MAX: Duration = Duration::from_hours(1);
 
-    /// Whether its figures come from the store, for its samples are too many for the memory.
+    /// Whether its figures come from the store, because memory does not hold enough samples.
     #[must_use]
     pub fn is_long(&self) -> bool {
         self.timeframe.0 > Self::RECENT_MAX
     }
 
-    /// The newest multiple of the refresh that is not after `now`: views change on the clock, not on the start.
+    /// The newest multiple of the refresh up to `now`: views refresh by the wall clock, not by the start.
     #[must_use]
     pub fn aligned(&self, now: Timestamp) -> Timestamp {
         Timestamp(now.0 - now.0 % duration::micros(self.refresh).max(1))
