@@ -14,7 +14,7 @@ use best::best;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use webmon::alert::{Rule, Threshold};
 use webmon::engine::{Engine, SiteInput};
-use webmon::model::{Sample, Timeframe, Timestamp, View};
+use webmon::model::{Sample, SiteSlot, Timeframe, Timestamp, View};
 use webmon::ring::{Producer, capacity_for};
 
 const SITES: usize = 10_000;
@@ -43,6 +43,7 @@ impl Fleet {
         let capacity = capacity_for(Duration::from_hours(1), interval, interval) + a_step;
         let producers: Vec<Producer> = (0..sites).map(|_| Producer::new(capacity, 0)).collect();
         let track = |(site, producer): (usize, &Producer)| SiteInput {
+            slot: SiteSlot::new(site),
             name: format!("site {site}").into(),
             url: format!("https://site{site}.example.com/health").into(),
             group: None,

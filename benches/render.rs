@@ -13,7 +13,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Rect, Size};
 use webmon::alert::Rule;
 use webmon::engine::{Row, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
-use webmon::model::{Health, SortKey, Status, Timeframe, Timestamp};
+use webmon::model::{Health, SiteSlot, SortKey, Status, Timeframe, Timestamp};
 use webmon::stats::{Answer, Beat, Beats, Counts, Latency, Summary};
 use webmon::tui::{About, Inputs, Key, Scheme, Settings, Symbols, UiState, render, view};
 
@@ -62,6 +62,7 @@ fn snapshot(sites: usize) -> Snapshot {
     };
     let site = |i: usize| {
         Arc::new(SiteSnapshot {
+            slot: SiteSlot::new(i),
             name: format!("eu-west/service-{i:05}").into(),
             url: format!("https://service-{i}.example.com/").into(),
             interval: Duration::from_secs(10),

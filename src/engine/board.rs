@@ -7,12 +7,14 @@
 //! *v* and then takes a snapshot has at least what *v* tells. A snapshot taken during a step may hold some sites before
 //! it and some after it; each site and each view is whole. Which sites and views there are is replaced as a whole too.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 
-use crate::model::Timestamp;
+use crate::model::{SiteIndex, SiteSlot, Timestamp};
+use crate::ring::Ring;
 
 use super::{SiteSnapshot, Snapshot, ViewSnapshot};
 
@@ -25,27 +27,29 @@ pub struct Board {
 }
 
 #[derive(Debug)]
-struct Published {
+pub(super) struct Published {
     sites: Box<[ArcSwap<SiteSnapshot>]>,
     views: Box<[ArcSwap<ViewSnapshot>]>,
+    rings: HashMap<SiteSlot, Arc<Ring>>,
 }
 
 impl Published {
-    fn new(sites: Vec<Arc<SiteSnapshot>>, views: Vec<Arc<ViewSnapshot>>) -> Self {
+    pub(super) fn new(
+        sites: Vec<Arc<SiteSnapshot>>,
+        views: Vec<Arc<ViewSnapshot>>,
+        rings: HashMap<SiteSlot, Arc<Ring>>,
+    ) -> Self {
         Self {
             sites: sites.into_iter().map(ArcSwap::new).collect(),
             views: views.into_iter().map(ArcSwap::new).collect(),
+            rings,
         }
     }
 }
 
 impl Board {
-    pub(super) fn new(at: Timestamp, sites: Vec<Arc<SiteSnapshot>>, views: Vec<Arc<ViewSnapshot>>) -> Self {
-        Self {
-            at: AtomicU64::new(at.as_micros()),
-            version: AtomicU64::new(1),
-            shown: ArcSwap::from_pointee(Published::new(sites, views)),
-        }
+    pub(super) fn new(at: Timestamp, published: Published) -> Self {
+        Self { at: AtomicU64::new(at.as_micros()), version: AtomicU64::new(1), shown: ArcSwap::from_pointee(published) }
     }
 
     /// Everything: one `Arc` a site and a view is cloned.
@@ -59,10 +63,16 @@ impl Board {
         }
     }
 
-    /// Site number `site`, in the order of sites.yaml.
+    /// One site.
     #[must_use]
-    pub fn site(&self, site: usize) -> Arc<SiteSnapshot> {
-        self.shown.load().sites[site].load_full()
+    pub fn site(&self, site: SiteIndex) -> Arc<SiteSnapshot> {
+        self.shown.load().sites[site.get()].load_full()
+    }
+
+    /// The ring of a site that is watched.
+    #[must_use]
+    pub fn ring(&self, site: SiteSlot) -> Option<Arc<Ring>> {
+        self.shown.load().rings.get(&site).cloned()
     }
 
     /// View number `view`, in the order of sites.yaml.
@@ -78,13 +88,13 @@ impl Board {
     }
 
     /// Other sites and other views from now on.
-    pub(super) fn replace(&self, at: Timestamp, sites: Vec<Arc<SiteSnapshot>>, views: Vec<Arc<ViewSnapshot>>) {
-        self.shown.store(Arc::new(Published::new(sites, views)));
+    pub(super) fn replace(&self, at: Timestamp, published: Published) {
+        self.shown.store(Arc::new(published));
         self.shown(at, true);
     }
 
-    pub(super) fn put_site(&self, site: usize, snapshot: Arc<SiteSnapshot>) {
-        self.shown.load().sites[site].store(snapshot);
+    pub(super) fn put_site(&self, site: SiteIndex, snapshot: Arc<SiteSnapshot>) {
+        self.shown.load().sites[site.get()].store(snapshot);
     }
 
     pub(super) fn put_view(&self, view: usize, snapshot: Arc<ViewSnapshot>) {

@@ -10,24 +10,27 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::engine::leap::Leap;
-use crate::model::Timestamp;
+use crate::model::{SiteIndex, SiteSlot, Timestamp};
 use crate::ring::Ring;
 
 use super::tracker::Observed;
-use super::{Engine, EngineStep, snapshot_of, take_changes};
+use super::{Engine, EngineStep, published, snapshot_of, take_changes};
 
 impl Engine {
-    /// Goes on after `leap`; after one back, sites go on in `rings`, by their number. Returns the pauses that end at another
-    /// time now.
-    pub fn leap(&mut self, leap: &Leap, rings: &HashMap<usize, Arc<Ring>>) -> (EngineStep, Vec<(usize, Timestamp)>) {
+    /// Follows `leap`; after one back, sites continue in `rings`. Returns the pauses whose end changed.
+    pub fn leap(
+        &mut self,
+        leap: &Leap,
+        rings: &HashMap<SiteSlot, Arc<Ring>>,
+    ) -> (EngineStep, Vec<(SiteSlot, Timestamp)>) {
         let (mut met, mut step, mut pauses) = (Observed::default(), EngineStep::default(), Vec::new());
         for (site, lane) in self.lanes.iter_mut().enumerate() {
-            pauses.extend(lane.retell(leap).map(|until| (site, until)));
+            pauses.extend(lane.retell(leap).map(|until| (lane.slot(), until)));
             if leap.is_back {
-                lane.turn_back(rings.get(&site), leap, (&mut self.scratch, &mut met));
+                lane.turn_back(rings.get(&lane.slot()), leap, (&mut self.scratch, &mut met));
             }
             if !met.changes.is_empty() {
-                take_changes(site, &mut met, &mut step);
+                take_changes(SiteIndex::new(site), &mut met, &mut step);
             }
         }
         step.lost = met.lost;
@@ -43,8 +46,7 @@ impl Engine {
                 self.views[number] = Arc::new(snapshot_of(self.views[number].view(), leap.now, leap.now, rows));
             }
         }
-        let sites = self.lanes.iter_mut().map(|lane| Arc::new(lane.snapshot(leap.now).clone())).collect();
-        self.board.replace(self.now, sites, self.views.clone());
+        self.board.replace(self.now, published(&mut self.lanes, &self.views, leap.now));
         (step, pauses)
     }
 }

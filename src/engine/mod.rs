@@ -24,20 +24,22 @@ use std::time::Duration;
 
 use crate::alert::Alert;
 use crate::model::time::duration;
-use crate::model::{Observation, Timestamp, View};
+use crate::model::{Observation, SiteIndex, SiteSlot, Timestamp, View};
 
 pub use board::Board;
 pub use leap::Leap;
-pub use reconfigure::SiteChange;
 pub use snapshot::{LastCheck, OpenIncident, Row, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
 pub use tracker::SiteInput;
 
+use board::Published;
 use tracker::{Observed, Scratch, SiteTracker};
 
 /// All sites and all views.
 #[derive(Debug)]
 pub struct Engine {
     lanes: Vec<SiteTracker>,
+    /// The index of each lane, by slot.
+    indexes: Vec<Option<SiteIndex>>,
     views: Vec<Arc<ViewSnapshot>>,
     /// The window of each view in the lanes; a long view has none.
     windows: Box<[Option<usize>]>,
@@ -69,8 +71,8 @@ pub struct EngineStep {
 /// One change of a site's state.
 #[derive(Clone, Debug)]
 pub struct StateChange {
-    /// The number of the site.
-    pub site: usize,
+    /// The index of the site in the snapshot.
+    pub site: SiteIndex,
     /// When its reason came up.
     pub at: Timestamp,
     /// The state before.
@@ -89,7 +91,6 @@ impl Engine {
         let recent: Vec<View> = views.iter().copied().filter(|view| !view.is_long()).collect();
         let mut lanes: Vec<SiteTracker> =
             tracks.into_iter().map(|track| SiteTracker::new(track, &recent, now, &mut scratch)).collect();
-        let sites = lanes.iter_mut().map(|lane| Arc::new(lane.snapshot(now).clone())).collect();
         let windows = windows_of(&views);
         let figures = |(view, window): (View, &Option<usize>)| {
             let row = |lane: &mut SiteTracker| match window {
@@ -99,18 +100,17 @@ impl Engine {
             Arc::new(snapshot_of(view, now, now, lanes.iter_mut().map(row).collect()))
         };
         let views: Vec<Arc<ViewSnapshot>> = views.into_iter().zip(&windows).map(figures).collect();
-        let board = Arc::new(Board::new(now, sites, views.clone()));
-        let (supplied, met) = (Vec::new(), Observed::default());
-        Self { lanes, views, windows, supplied, board, now, stepped: false, checks: 0, scratch, met }
+        let board = Arc::new(Board::new(now, published(&mut lanes, &views, now)));
+        let (indexes, supplied, met) = (indexes_of(&lanes), Vec::new(), Observed::default());
+        Self { lanes, indexes, views, windows, supplied, board, now, stepped: false, checks: 0, scratch, met }
     }
 
-    /// Shows `rows` of long view number `view`: the number of a site and its figures as of `as_of`. When these were the
-    /// last ones of a refresh, `is_complete`, the next step tells that it is refreshed.
-    pub fn supply(&mut self, view: usize, as_of: Timestamp, rows: Vec<(usize, Arc<Row>)>, is_complete: bool) {
+    /// Shows `rows` of the long view `view` as of `as_of`. If they complete a refresh, the next step reports it.
+    pub fn supply(&mut self, view: usize, as_of: Timestamp, rows: Vec<(SiteIndex, Arc<Row>)>, is_complete: bool) {
         let Some(None) = self.windows.get(view) else { return };
         let mut shown = ViewSnapshot::clone(&self.views[view]);
         for (site, row) in rows {
-            if let Some(place) = shown.rows.get_mut(site) {
+            if let Some(place) = shown.rows.get_mut(site.get()) {
                 *place = row;
             }
         }
@@ -143,12 +143,17 @@ impl Engine {
         lanes.map(|(site, lane)| lane.bytes(rows(site)) + size_of::<usize>() * (1 + self.views.len())).sum()
     }
 
-    /// Hands over the texts of check `seq` of site number `site`. They may come a little before or after the sample;
-    /// those that come first are there in the change of state that the check causes.
-    pub fn attach(&mut self, site: usize, seq: u64, observation: Arc<Observation>) {
-        if let Some(lane) = self.lanes.get_mut(site) {
-            lane.attach(seq, observation);
+    /// Adds the texts of check `seq` of a site. They may come a little before or after the sample; those that come first
+    /// are part of the change of state that the check causes.
+    pub fn attach(&mut self, site: SiteSlot, seq: u64, observation: Arc<Observation>) {
+        if let Some(site) = self.index_of(site) {
+            self.lanes[site.get()].attach(seq, observation);
         }
+    }
+
+    #[inline]
+    fn index_of(&self, site: SiteSlot) -> Option<SiteIndex> {
+        self.indexes.get(site.get()).copied().flatten()
     }
 
     /// From now on it judges nothing: verdicts come by [`Engine::overrule`], from whoever does.
@@ -156,22 +161,21 @@ impl Engine {
         self.lanes.iter_mut().for_each(|lane| lane.looks_on = true);
     }
 
-    /// Takes the verdict about site number `site` that somebody else came to at `at`: `open_since` is when the incident
-    /// was announced that is open now, if one is.
-    pub fn overrule(&mut self, site: usize, open_since: Option<Timestamp>, at: Timestamp) {
-        let Some(lane) = self.lanes.get_mut(site) else { return };
-        lane.overrule(open_since, at);
-        if let Some(snapshot) = lane.show(at) {
-            self.board.put_site(site, snapshot);
-            self.board.shown(self.now, true);
-        }
+    /// Takes over the verdict of another process on a site, found at `at`; its open incident began at `open_since`.
+    pub fn overrule(&mut self, site: SiteSlot, open_since: Option<Timestamp>, at: Timestamp) {
+        self.change(site, at, |lane| _ = lane.overrule(open_since, at));
     }
 
-    /// Pauses site number `site` at `now` until then ([`Timestamp::MAX`]: until it is resumed), or resumes it.
-    pub fn pause(&mut self, site: usize, until: Option<Timestamp>, now: Timestamp) {
-        let Some(lane) = self.lanes.get_mut(site) else { return };
-        lane.pause(until, now);
-        if let Some(snapshot) = lane.show(now) {
+    /// Pauses a site at `now` until then ([`Timestamp::MAX`]: until it is resumed), or resumes it.
+    pub fn pause(&mut self, site: SiteSlot, until: Option<Timestamp>, now: Timestamp) {
+        self.change(site, now, |lane| _ = lane.pause(until, now));
+    }
+
+    fn change(&mut self, site: SiteSlot, at: Timestamp, change: impl FnOnce(&mut SiteTracker)) {
+        let Some(site) = self.index_of(site) else { return };
+        let lane = &mut self.lanes[site.get()];
+        change(lane);
+        if let Some(snapshot) = lane.show(at) {
             self.board.put_site(site, snapshot);
             self.board.shown(self.now, true);
         }
@@ -190,14 +194,14 @@ impl Engine {
             lane.advance(now, &mut self.scratch, &mut met);
             step.alerts.extend(lane.judge(now, &mut met));
             if let Some(snapshot) = lane.show(now) {
-                self.board.put_site(site, snapshot);
+                self.board.put_site(SiteIndex::new(site), snapshot);
                 changed = true;
             }
             if lane.wants_rows() {
                 blank.push(site);
             }
             if !met.changes.is_empty() {
-                take_changes(site, &mut met, &mut step);
+                take_changes(SiteIndex::new(site), &mut met, &mut step);
             }
         }
         step.lost += met.lost;
@@ -238,7 +242,7 @@ impl Engine {
             for (site, lane) in self.lanes.iter_mut().enumerate() {
                 lane.advance(as_of, &mut self.scratch, &mut met);
                 if !met.changes.is_empty() {
-                    take_changes(site, &mut met, step);
+                    take_changes(SiteIndex::new(site), &mut met, step);
                 }
             }
             step.lost += met.lost;
@@ -294,7 +298,7 @@ impl Engine {
     }
 }
 
-fn take_changes(site: usize, met: &mut Observed, step: &mut EngineStep) {
+fn take_changes(site: SiteIndex, met: &mut Observed, step: &mut EngineStep) {
     let changes = met.changes.drain(..);
     step.changes.extend(changes.map(|(change, check)| StateChange {
         site,
@@ -303,6 +307,21 @@ fn take_changes(site: usize, met: &mut Observed, step: &mut EngineStep) {
         to: change.to,
         check,
     }));
+}
+
+fn indexes_of(lanes: &[SiteTracker]) -> Vec<Option<SiteIndex>> {
+    let slots = lanes.iter().map(|lane| lane.slot().get() + 1).max().unwrap_or_default();
+    let mut indexes = vec![None; slots];
+    for (index, lane) in lanes.iter().enumerate() {
+        indexes[lane.slot().get()] = Some(SiteIndex::new(index));
+    }
+    indexes
+}
+
+/// All sites and views, to be published as a whole.
+fn published(lanes: &mut [SiteTracker], views: &[Arc<ViewSnapshot>], now: Timestamp) -> Published {
+    let rings = lanes.iter().map(|lane| (lane.slot(), Arc::clone(lane.ring()))).collect();
+    Published::new(lanes.iter_mut().map(|lane| Arc::new(lane.snapshot(now).clone())).collect(), views.to_vec(), rings)
 }
 
 /// The window of each view in the lanes; a long view has none.

@@ -1,28 +1,20 @@
-//! Other sites, other views, other rules, while the engine runs.
+//! Applies new sites, views and rules to a running engine.
 //!
-//! Sites are taken over by their number before; whoever is not named is gone. Invariants: the figures of a site about
-//! which nothing changed stand still as between two steps; a view that is not the same as before is refreshed
-//! at once; readers of the board see all of the old or all of the new.
+//! Invariants: a site whose slot is kept keeps its state; its figures change only if something about it did. A changed view is
+//! refreshed at once. Readers of the board see all of the old or all of the new.
 
 use std::sync::Arc;
 
-use crate::model::View;
+use crate::model::{SiteIndex, View};
 
 use super::tracker::{Observed, SiteTracker};
-use super::{Engine, EngineStep, Row, SiteInput, ViewSnapshot, snapshot_of, take_changes, windows_of};
-
-/// A site from now on.
-#[derive(Debug)]
-pub struct SiteChange {
-    /// Its number before; none for a new one.
-    pub was: Option<usize>,
-    /// What to know of it. `open_since` counts for a new one only.
-    pub track: SiteInput,
-}
+use super::{
+    Engine, EngineStep, Row, SiteInput, ViewSnapshot, indexes_of, published, snapshot_of, take_changes, windows_of,
+};
 
 impl Engine {
-    /// Goes on with `views` and `seats`, in this order, as of the last step.
-    pub fn revise(&mut self, views: Vec<View>, seats: Vec<SiteChange>) -> EngineStep {
+    /// Replaces the views and sites as of the last step. Of kept sites `open_since` is ignored.
+    pub fn revise(&mut self, views: Vec<View>, tracks: Vec<SiteInput>) -> EngineStep {
         let now = self.now;
         let same_views = self.views.iter().map(|view| view.view()).eq(views.iter().copied());
         let recent: Vec<View> = views.iter().copied().filter(|view| !view.is_long()).collect();
@@ -31,9 +23,10 @@ impl Engine {
         let mut lanes: Vec<Option<SiteTracker>> = std::mem::take(&mut self.lanes).into_iter().map(Some).collect();
         let (mut met, mut step) = (Observed::default(), EngineStep::default());
         // Where the rows of a site may be taken from.
-        let mut rows_of = Vec::with_capacity(seats.len());
-        for (site, SiteChange { was, track }) in seats.into_iter().enumerate() {
-            let lane = was.and_then(|was| lanes.get_mut(was)?.take());
+        let mut rows_of = Vec::with_capacity(tracks.len());
+        for (site, track) in tracks.into_iter().enumerate() {
+            let was = self.index_of(track.slot).map(SiteIndex::get);
+            let lane = was.and_then(|was| lanes[was].take());
             let (lane, rows) = match lane {
                 Some(mut lane) => {
                     let anew = lane.refit(track, &recent, now, (&mut self.scratch, &mut met));
@@ -44,7 +37,7 @@ impl Engine {
             self.lanes.push(lane);
             rows_of.push(rows);
             if !met.changes.is_empty() {
-                take_changes(site, &mut met, &mut step);
+                take_changes(SiteIndex::new(site), &mut met, &mut step);
             }
         }
         (step.lost, self.checks) = (met.lost, self.checks + met.checks);
@@ -66,14 +59,8 @@ impl Engine {
             })
         };
         self.views = views.into_iter().enumerate().zip(&self.windows).map(figures).collect();
-        let sites = self.lanes.iter_mut().map(|lane| Arc::new(lane.snapshot(now).clone())).collect();
-        self.board.replace(now, sites, self.views.clone());
+        self.indexes = indexes_of(&self.lanes);
+        self.board.replace(now, published(&mut self.lanes, &self.views, now));
         step
-    }
-
-    /// The ring of site number `site`.
-    #[must_use]
-    pub fn ring(&self, site: usize) -> Option<Arc<crate::ring::Ring>> {
-        self.lanes.get(site).map(|lane| Arc::clone(lane.ring()))
     }
 }

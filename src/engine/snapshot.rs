@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::Rule;
-use crate::model::{Observation, Sample, Timeframe, Timestamp, View};
+use crate::model::{Observation, Sample, SiteSlot, Timeframe, Timestamp, View};
 use crate::stats::{Beats, Rollup, Summary, Unmade};
 
 /// The state of a site, joining the rule and the last check.
@@ -67,6 +67,8 @@ pub struct OpenIncident {
 /// Everything about a site that is not a figure of a view.
 #[derive(Clone, Debug)]
 pub struct SiteSnapshot {
+    /// Its number while webmon runs.
+    pub slot: SiteSlot,
     /// Its unique name.
     pub name: Arc<str>,
     /// Its URL, secrets as `***`.

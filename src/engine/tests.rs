@@ -20,8 +20,9 @@ fn view(timeframe: u64, refresh: u64) -> View {
     View { timeframe: Timeframe::new(Duration::from_secs(timeframe)), refresh: Duration::from_secs(refresh) }
 }
 
-fn track(producer: &Producer, name: &str) -> SiteInput {
+fn track(slot: u32, producer: &Producer, name: &str) -> SiteInput {
     SiteInput {
+        slot: SiteSlot(slot),
         name: name.into(),
         url: format!("https://{name}.example").into(),
         group: None,
@@ -55,7 +56,7 @@ impl Scene {
         for &sample in history {
             producer.push(sample);
         }
-        let mut track = track(&producer, "api");
+        let mut track = track(3, &producer, "api");
         change(&mut track);
         let engine = Engine::new(views, vec![track], at(now));
         Self { producer, engine }
@@ -73,7 +74,7 @@ impl Scene {
     }
 
     fn site(&self) -> Arc<SiteSnapshot> {
-        self.engine.board().site(0)
+        self.engine.board().site(SiteIndex(0))
     }
 
     fn row(&self, view: usize) -> Arc<Row> {
@@ -125,7 +126,7 @@ proptest! {
         let mut published = replayed.min(samples.len());
         samples[..published].iter().for_each(|&sample| { producer.push(sample); });
         let mut now = samples[published.max(1) - 1].at;
-        let mut engine = Engine::new(views, vec![track(&producer, "a")], now);
+        let mut engine = Engine::new(views, vec![track(3, &producer, "a")], now);
         let board = engine.board();
         let check = |published: usize, step: &EngineStep, first: bool, now: Timestamp| -> Result<(), TestCaseError> {
             for (number, view) in board.snapshot().views.iter().enumerate() {
@@ -172,7 +173,7 @@ proptest! {
     ) {
         let view = view(timeframe, 1);
         let mut producer = Producer::new(capacity, 0);
-        let mut engine = Engine::new(vec![view], vec![track(&producer, "a")], Timestamp::ZERO);
+        let mut engine = Engine::new(vec![view], vec![track(3, &producer, "a")], Timestamp::ZERO);
         let (mut published, mut lost) = (0, 0);
         for batch in batches {
             let come = (published + batch).min(samples.len());
@@ -291,8 +292,8 @@ fn changes_of_state_tell_the_check_behind_them_and_its_texts() {
     let mut scene = Scene::running(&[], 0);
     scene.push(sample(10, Cause::Ok));
     assert_eq!(states(&scene.engine.step(at(10))), [(SiteState::New, SiteState::Up)]);
-    scene.engine.attach(0, 8, Arc::new(observed(Cause::Reset, "reset by peer")));
-    scene.engine.attach(0, 9, Arc::new(observed(Cause::Ok, "")));
+    scene.engine.attach(SiteSlot(3), 8, Arc::new(observed(Cause::Reset, "reset by peer")));
+    scene.engine.attach(SiteSlot(3), 9, Arc::new(observed(Cause::Ok, "")));
     scene.push(sample(20, Cause::Reset));
     scene.push(sample(21, Cause::Ok));
     let step = scene.engine.step(at(22));
@@ -310,9 +311,9 @@ fn texts_may_come_after_their_sample_and_texts_of_older_checks_are_dropped() {
     scene.engine.step(at(10));
     assert!(scene.site().last.as_ref().unwrap().observation.is_none());
     let version = scene.engine.board().version();
-    scene.engine.attach(0, seq - 1, Arc::new(observed(Cause::Ok, "older")));
-    scene.engine.attach(0, seq, Arc::new(observed(Cause::Status, "503 Service Unavailable")));
-    scene.engine.attach(1, seq, Arc::new(observed(Cause::Ok, "no such site")));
+    scene.engine.attach(SiteSlot(3), seq - 1, Arc::new(observed(Cause::Ok, "older")));
+    scene.engine.attach(SiteSlot(3), seq, Arc::new(observed(Cause::Status, "503 Service Unavailable")));
+    scene.engine.attach(SiteSlot(0), seq, Arc::new(observed(Cause::Ok, "no such site")));
     scene.engine.step(at(11));
     assert_ne!(scene.engine.board().version(), version);
     let last = scene.site().last.clone().unwrap();
@@ -406,7 +407,8 @@ fn a_site_with_the_default_views_stays_within_24_kib() {
     let capacity = capacity_for(Duration::from_hours(1), INTERVAL, INTERVAL);
     let sites = 20;
     let mut producers: Vec<Producer> = (0..sites).map(|_| Producer::new(capacity, 0)).collect();
-    let tracks = producers.iter().map(|producer| track(producer, "https://www.example.com/health")).collect();
+    let tracks =
+        (0..).zip(&producers).map(|(slot, producer)| track(slot, producer, "https://www.example.com/health")).collect();
     let mut engine = Engine::new(views, tracks, at(0));
     for i in 0..1_000 {
         for (site, producer) in (0..).zip(&mut producers) {
@@ -431,10 +433,10 @@ fn a_long_view_shows_what_it_is_supplied_with_and_keeps_it() {
     assert_eq!(scene.engine.board().view(1).rows[0].summary.counts.checks(), 19);
     let version = scene.engine.board().version();
     let row = Arc::new(Row { is_exact: false, ..Row::clone(&scene.engine.board().view(1).rows[0]) });
-    scene.engine.supply(0, at(205), vec![(0, Arc::clone(&row)), (7, Arc::clone(&row))], false);
+    scene.engine.supply(0, at(205), vec![(SiteIndex(0), Arc::clone(&row)), (SiteIndex(7), Arc::clone(&row))], false);
     assert!(scene.engine.board().version() > version);
     assert_eq!(scene.engine.step(at(206)).refreshed, Vec::<usize>::new());
-    scene.engine.supply(0, at(300), vec![(0, Arc::clone(&row))], true);
+    scene.engine.supply(0, at(300), vec![(SiteIndex(0), Arc::clone(&row))], true);
     assert_eq!(scene.engine.step(at(211)).refreshed, [0, 1]);
     // Its own refresh does not make it: what was supplied stays, and the other one goes on.
     assert_eq!(scene.engine.step(at(700)).refreshed, [1]);
@@ -442,6 +444,6 @@ fn a_long_view_shows_what_it_is_supplied_with_and_keeps_it() {
     assert_eq!((shown(&scene).as_of, shown(&scene).next), (at(300), at(500)), "the tests begin 200 s after a multiple");
     assert_eq!(scene.engine.finish(at(701)).refreshed, [1], "nothing new of it");
     // A view that is made here takes nothing.
-    scene.engine.supply(1, at(300), vec![(0, row)], true);
+    scene.engine.supply(1, at(300), vec![(SiteIndex(0), row)], true);
     assert!(scene.engine.board().view(1).rows[0].is_exact);
 }

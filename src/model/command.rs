@@ -3,16 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{Observation, Timestamp};
+use crate::model::{Observation, SiteSlot, Timestamp};
 
 /// A command of a user about one site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SiteCommand {
-    /// To check the site of this number, in the order of sites.yaml, now.
-    Check(usize),
-    /// To leave the site of this number alone until then ([`Timestamp::MAX`]: until somebody resumes it), or to watch
-    /// it again.
-    Pause(usize, Option<Timestamp>),
+    /// Check the site now.
+    Check(SiteSlot),
+    /// Pause the site until then ([`Timestamp::MAX`]: until it is resumed), or resume it.
+    Pause(SiteSlot, Option<Timestamp>),
 }
 
 const SHORT: Duration = Duration::from_mins(30);
@@ -29,14 +28,14 @@ pub fn next_pause(paused_until: Option<Timestamp>, now: Timestamp) -> Option<Tim
     }
 }
 
-/// A check that was asked for by hand: it is shown, and enters no figure.
+/// A check that a user requested: it is shown, and enters no figure.
 #[derive(Clone, Debug)]
 pub struct ManualCheck {
-    /// The number of the site, in the order of sites.yaml.
-    pub site: usize,
+    /// The slot of the site.
+    pub site: SiteSlot,
     /// When it was started.
     pub asked: Timestamp,
-    /// When its outcome was known and what was observed; none while it is under way.
+    /// When its outcome was known, and the observation; `None` while it is under way.
     pub outcome: Option<(Timestamp, Arc<Observation>)>,
 }
 

@@ -10,6 +10,7 @@ pub mod figures;
 mod health;
 mod resolver;
 mod site;
+mod site_numbers;
 mod sort_key;
 pub mod stops;
 pub mod text;
@@ -21,13 +22,15 @@ pub use check::certificate::{Certificate, CertificateFault};
 pub use check::observation::{Evidence, Hop, Observation};
 pub use check::phases::{Phase, Phases};
 pub use check::sample::{Flags, Http, Packed, Sample, Status};
+pub use check::text_join::TextJoin;
 pub use export_target::{Api, ExportTarget};
 pub use health::{ExportHealth, ExportState, Health, StoreHealth, Watching};
 pub use resolver::Resolver;
 pub use site::{
-    BODY_KEPT_MAX, ClientIdentity, Expect, Expected, Family, HttpOffer, RedirectBody, Redirects, Site, SiteId,
-    StatusSet, TlsFiles, TlsRules, shown_url,
+    BODY_KEPT_MAX, ClientIdentity, Expect, Expected, Family, HttpOffer, RedirectBody, Redirects, Site, StatusSet,
+    TlsFiles, TlsRules, shown_url,
 };
+pub use site_numbers::{SiteId, SiteIndex, SiteSlot};
 pub use sort_key::SortKey;
 pub use text::echo::KnownSecrets;
 pub use text::secret::{Secret, SecretUrl};

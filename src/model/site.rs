@@ -15,10 +15,6 @@ use url::{Position, Url};
 
 use super::{KnownSecrets, Secret, SecretUrl, Status};
 
-/// The stable number of a site in one store: re-ordering sites.yaml keeps it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SiteId(pub u32);
-
 /// What to probe, how often, and which answers are successful.
 #[derive(Clone, Debug)]
 pub struct Site {

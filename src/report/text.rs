@@ -199,13 +199,14 @@ mod tests {
     use crate::alert::Rule;
     use crate::engine::snapshot::Row;
     use crate::model::text::is_harmful;
-    use crate::model::{Observation, Timeframe};
+    use crate::model::{Observation, SiteSlot, Timeframe};
     use crate::report::tests::fixtures;
     use crate::report::tests::fixtures::{at, empty_summary, ended, hostile, printed, summary, zone};
     use crate::stats::{Availability, Beat, Beats, Summary};
 
     fn site(name: &str, state: SiteState) -> SiteSnapshot {
         SiteSnapshot {
+            slot: SiteSlot(0),
             name: name.into(),
             url: "https://api.example.com/".into(),
             interval: Duration::from_secs(10),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ratatui::layout::Size;
 
-use crate::model::Timestamp;
+use crate::model::{SiteIndex, Timestamp};
 use crate::tui::settings::Settings;
 use crate::tui::source::{Fixed, Source};
 use crate::tui::terminal::console::{Console, TerminalEffects};
@@ -115,7 +115,7 @@ fn drive(
             if console.draw(&screen, state.theme(), beyond).is_err() {
                 return Ended::TerminalGone;
             }
-            taken.tell_seen(source, opened.map_or_else(|| state.seen(size), |site| vec![site]));
+            taken.tell_seen(source, opened.map_or_else(|| state.seen(size), |site| vec![SiteIndex::new(site)]));
             drawn = Some(taken.now);
             dirty = false;
         } else if dirty && !rest.is_zero() {
@@ -141,7 +141,7 @@ mod tests {
     use crate::alert::AlertRecord;
     use crate::engine::snapshot::Snapshot;
     use crate::model::command::{ManualCheck, SiteCommand};
-    use crate::model::{Health, Sample};
+    use crate::model::{Health, Sample, SiteSlot};
     use std::cell::{Cell, RefCell};
     use std::sync::Arc;
 
@@ -171,7 +171,7 @@ mod tests {
         fn health(&self) -> Arc<Health> {
             Arc::new(Health::default())
         }
-        fn samples(&self, _: usize, samples: &mut Vec<Sample>) {
+        fn samples(&self, _: SiteSlot, samples: &mut Vec<Sample>) {
             samples.clone_from(&fixtures::five_sites().samples);
         }
         fn rechecks(&self) -> Arc<[ManualCheck]> {

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use crate::alert::AlertRecord;
 use crate::engine::snapshot::Snapshot;
 use crate::model::command::{ManualCheck, SiteCommand};
-use crate::model::{Health, Sample, Timestamp};
+use crate::model::{Health, Sample, SiteIndex, SiteSlot, Timestamp};
 use crate::stats::series::site_history::{HistoryRequest, SiteHistory};
 
 use super::inputs::About;
@@ -22,8 +22,8 @@ pub trait Source {
     fn alerts(&self) -> Arc<[Arc<AlertRecord>]>;
     /// How webmon itself is; the same `Arc` as long as nothing changed.
     fn health(&self) -> Arc<Health>;
-    /// The samples that the ring of site number `site` holds, oldest first, in place of what is in `samples`.
-    fn samples(&self, site: usize, samples: &mut Vec<Sample>);
+    /// Replaces `samples` with those in the ring of `site`, oldest first.
+    fn samples(&self, site: SiteSlot, samples: &mut Vec<Sample>);
     /// Whether there is a store to look back into.
     fn has_past(&self) -> bool {
         false
@@ -36,8 +36,8 @@ pub trait Source {
     }
     /// What became of the checks that were asked for by hand; the same `Arc` as long as nothing did.
     fn rechecks(&self) -> Arc<[ManualCheck]>;
-    /// Hears which sites are on the screen, by number, whenever that changes.
-    fn seen(&self, _sites: &[usize]) {}
+    /// Notes which sites are on the screen, whenever that changes.
+    fn seen(&self, _sites: &[SiteIndex]) {}
     /// Passes on what a person asks for. It may go unheard.
     fn send_command(&self, wish: SiteCommand);
     /// The time.

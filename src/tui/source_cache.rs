@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::alert::AlertRecord;
 use crate::engine::snapshot::{SiteSnapshot, Snapshot};
 use crate::model::command::ManualCheck;
-use crate::model::{Health, Sample, Timestamp};
+use crate::model::{Health, Sample, SiteIndex, Timestamp};
 use crate::stats::series::site_history::{HistoryRequest, SiteHistory};
 
 use super::inputs::Inputs;
@@ -29,7 +29,7 @@ pub struct SourceCache {
     wanted: Option<HistoryRequest>,
     past: Option<Arc<SiteHistory>>,
     /// The sites that were on the screen last.
-    seen: Vec<usize>,
+    seen: Vec<SiteIndex>,
     alerts: Arc<[Arc<AlertRecord>]>,
     health: Arc<Health>,
     rechecks: Arc<[ManualCheck]>,
@@ -95,7 +95,9 @@ impl SourceCache {
             }
         }
         match opened {
-            Some(site) if self.opened != Some(site) => source.samples(site, &mut self.samples),
+            Some(site) if self.opened != Some(site) => {
+                source.samples(self.snapshot.sites[site].slot, &mut self.samples);
+            }
             Some(_) => {}
             None => self.samples.clear(),
         }
@@ -103,7 +105,7 @@ impl SourceCache {
     }
 
     /// Tells which sites are on the screen, if that is new.
-    pub fn tell_seen(&mut self, source: &impl Source, sites: Vec<usize>) {
+    pub fn tell_seen(&mut self, source: &impl Source, sites: Vec<SiteIndex>) {
         if self.seen != sites {
             source.seen(&sites);
             self.seen = sites;

@@ -1,7 +1,6 @@
 //! The dashboard's thread, what it looks at, and the few lines that stay when it is gone.
 
 pub(crate) mod history_reader;
-use std::cell::RefCell;
 use std::env;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -14,9 +13,9 @@ use tokio::sync::oneshot;
 
 use crate::alert::{AlertRecord, AlertState};
 use crate::config;
-use crate::engine::{SiteSnapshot, Snapshot};
+use crate::engine::Snapshot;
 use crate::model::text::shown_path;
-use crate::model::{Health, Sample, Timestamp};
+use crate::model::{Health, Sample, SiteIndex, SiteSlot, Timestamp};
 use crate::report::run::summary::{RunSummary, SiteRun, ending};
 use crate::tui::{
     self, About, Ended, Fixed, HistoryRequest, JobControl, ManualCheck, Scheme, Settings, SiteCommand, SiteHistory,
@@ -27,7 +26,6 @@ use super::cli::args::ColorChoice;
 use super::clock::Clock;
 use super::exit::{Ending, print_in_time};
 use super::monitor::MonitorHandle;
-use super::monitor::site_registry::SiteEntry;
 use super::system::signals::{HANGUP, INTERRUPT, Listening};
 use history_reader::HistoryReader;
 
@@ -52,28 +50,11 @@ pub enum DashboardExit {
     Stuck,
 }
 
-/// What the dashboard sees. It speaks of sites by their places in the last snapshot that it took, everybody else by
-/// their numbers.
+/// The dashboard's view of a monitor.
 struct MonitorSource {
     face: MonitorHandle,
     clock: Clock,
     library: Option<HistoryReader>,
-    seen: RefCell<Vec<Arc<SiteSnapshot>>>,
-}
-
-impl MonitorSource {
-    /// The site at this place.
-    fn entry(&self, place: usize) -> Option<SiteEntry> {
-        let name = Arc::clone(&self.seen.borrow().get(place)?.name);
-        self.face.roster.find(&name)
-    }
-
-    /// The place of the site of this number.
-    fn place(&self, slot: usize) -> Option<usize> {
-        let is_at = |place: &usize| self.entry(*place).is_some_and(|entry| entry.slot == slot);
-        // While nothing was changed since the start, they are the same.
-        Some(slot).filter(is_at).or_else(|| (0..self.seen.borrow().len()).find(is_at))
-    }
 }
 
 impl Source for MonitorSource {
@@ -82,9 +63,7 @@ impl Source for MonitorSource {
     }
 
     fn snapshot(&self) -> Snapshot {
-        let snapshot = self.face.board.snapshot();
-        self.seen.borrow_mut().clone_from(&snapshot.sites);
-        snapshot
+        self.face.board.snapshot()
     }
 
     fn alerts(&self) -> Arc<[Arc<AlertRecord>]> {
@@ -95,9 +74,9 @@ impl Source for MonitorSource {
         Arc::clone(&self.face.health.borrow())
     }
 
-    fn samples(&self, site: usize, samples: &mut Vec<Sample>) {
+    fn samples(&self, site: SiteSlot, samples: &mut Vec<Sample>) {
         samples.clear();
-        if let Some(SiteEntry { ring, .. }) = self.entry(site) {
+        if let Some(ring) = self.face.board.ring(site) {
             ring.reader_at_oldest().drain(samples);
         }
     }
@@ -115,31 +94,16 @@ impl Source for MonitorSource {
     }
 
     fn rechecks(&self) -> Arc<[ManualCheck]> {
-        let rechecks = Arc::clone(&self.face.rechecks.borrow());
-        let places: Vec<Option<usize>> = rechecks.iter().map(|recheck| self.place(recheck.site)).collect();
-        if rechecks.iter().zip(&places).all(|(recheck, place)| *place == Some(recheck.site)) {
-            return rechecks;
-        }
-        rechecks
-            .iter()
-            .zip(places)
-            .filter_map(|(recheck, place)| Some(ManualCheck { site: place?, ..recheck.clone() }))
-            .collect()
+        Arc::clone(&self.face.rechecks.borrow())
     }
 
-    fn seen(&self, sites: &[usize]) {
+    fn seen(&self, sites: &[SiteIndex]) {
         self.face.seen.send_replace(sites.to_vec());
     }
 
-    fn send_command(&self, wish: SiteCommand) {
-        let (SiteCommand::Check(place) | SiteCommand::Pause(place, _)) = wish;
-        let Some(SiteEntry { slot, .. }) = self.entry(place) else { return };
-        let wish = match wish {
-            SiteCommand::Check(_) => SiteCommand::Check(slot),
-            SiteCommand::Pause(_, until) => SiteCommand::Pause(slot, until),
-        };
-        // A full queue means that the control side stands still, which the screen shows by itself.
-        let _unheard = self.face.wishes.try_send(wish);
+    fn send_command(&self, command: SiteCommand) {
+        // A full queue means that the control loop stands still, which the screen shows by itself.
+        let _unheard = self.face.wishes.try_send(command);
     }
 
     fn now(&self) -> Timestamp {
@@ -165,7 +129,7 @@ impl Dashboard {
         let orders = Arc::new(JobControl::default());
         let ordered = Arc::clone(&orders);
         let thread = std::thread::Builder::new().name("webmon-ui".to_owned()).spawn(move || {
-            let watched = MonitorSource { face, clock, library, seen: RefCell::default() };
+            let watched = MonitorSource { face, clock, library };
             let ended = tui::run(&watched, settings, &fixed, &ordered);
             let ending = match &ended {
                 Ok(Ended::Interrupt) => Ending::Signal(INTERRUPT),

@@ -7,12 +7,14 @@ use std::time::Duration;
 use crate::alert::{AlertRecord, AlertState};
 use crate::app::storage::site_spec::SiteSpec;
 use crate::engine::{Engine, SiteInput};
-use crate::model::{Certificate, Observation, SiteId, Timestamp, View};
+use crate::model::{Certificate, Observation, SiteId, SiteSlot, Timestamp, View};
 use crate::ring::{Producer, capacity_for};
 use crate::store::{Archive, Arrived, Changes, Signature, StoreError, StoredSite, Why};
 
 /// A site that is followed.
 pub struct FollowedSite {
+    /// Its number in the engine.
+    pub slot: SiteSlot,
     /// Its name.
     pub name: Arc<str>,
     /// Its number in the store, once the store knows it.
@@ -51,7 +53,7 @@ impl StoreContents {
     pub fn read(
         archive: &Archive,
         mut subjects: Vec<SiteSpec>,
-        views: &[View],
+        (views, first_slot): (&[View], SiteSlot),
         now: Timestamp,
     ) -> Result<Self, StoreError> {
         let known = archive.sites()?;
@@ -67,9 +69,9 @@ impl StoreContents {
         let Changes { alerts, next_alert, signature, .. } = archive.news(&[], 0)?;
         let open = open_incidents(&alerts);
         let (mut sites, mut tracks, mut whys) = (Vec::new(), Vec::new(), Vec::new());
-        for subject in subjects {
+        for (slot, subject) in (first_slot.0..).map(SiteSlot).zip(subjects) {
             let (site, arrived) = past.remove(&subject.name).map_or_else(Default::default, |(id, it)| (Some(id), it));
-            let (followed, track) = begin(subject, site, &arrived, longest, &open);
+            let (followed, track) = begin((slot, subject), site, &arrived, longest, &open);
             sites.push(followed);
             tracks.push(track);
             whys.push((arrived.why, arrived.certificate));
@@ -85,19 +87,14 @@ impl StoreContents {
 
     /// Hands over why the newest checks failed, once the tracks are in `engine`.
     pub fn tell_whys(&mut self, engine: &mut Engine) {
-        for (site, (followed, told)) in self.sites.iter().zip(&mut self.whys).enumerate() {
-            tell_why(engine, site, followed, std::mem::take(told));
+        for (site, told) in self.sites.iter().zip(&mut self.whys) {
+            tell_why(engine, site, std::mem::take(told));
         }
     }
 }
 
 /// Hands over why the newest check of a site failed, and what its certificate said.
-pub fn tell_why(
-    engine: &mut Engine,
-    index: usize,
-    site: &FollowedSite,
-    (why, certificate): (Option<Why>, Option<Arc<Certificate>>),
-) {
+pub fn tell_why(engine: &mut Engine, site: &FollowedSite, (why, certificate): (Option<Why>, Option<Arc<Certificate>>)) {
     let Some(seq) = site.producer.next_seq().checked_sub(1) else { return };
     if why.is_none() && certificate.is_none() {
         return;
@@ -107,7 +104,7 @@ pub fn tell_why(
     site.producer.ring().reader_at(seq).drain(&mut newest);
     let Some(last) = newest.last() else { return };
     let observation = Observation { address, certificate, ..Observation::failed(last.cause, detail) };
-    engine.attach(index, seq, Arc::new(observation));
+    engine.attach(site.slot, seq, Arc::new(observation));
 }
 
 /// The samples of every site since `since`, with its number.
@@ -134,7 +131,7 @@ fn open_incidents(alerts: &[AlertRecord]) -> HashMap<Arc<str>, Timestamp> {
 }
 
 fn begin(
-    subject: SiteSpec,
+    (slot, subject): (SiteSlot, SiteSpec),
     id: Option<SiteId>,
     arrived: &Arrived,
     longest: Duration,
@@ -148,6 +145,6 @@ fn begin(
         producer.push(*sample);
     }
     let (name, next_seq) = (Arc::clone(&subject.name), arrived.next_seq());
-    let track = subject.track(Arc::clone(producer.ring()), open.get(&name).copied());
-    (FollowedSite { name, id, next_seq, last_at, paused_until: None, producer }, track)
+    let track = subject.track(slot, Arc::clone(producer.ring()), open.get(&name).copied());
+    (FollowedSite { slot, name, id, next_seq, last_at, paused_until: None, producer }, track)
 }

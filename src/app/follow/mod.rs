@@ -16,14 +16,13 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use crate::alert::AlertState;
-use crate::engine::{Engine, Leap, SiteChange};
-use crate::model::{Health, SiteId, StoreHealth, Timestamp, View, Watching};
+use crate::engine::{Engine, Leap};
+use crate::model::{Health, SiteId, SiteSlot, StoreHealth, Timestamp, View, Watching};
 use crate::store::{Archive, Changes, Signature, StoreError, StoredSite};
 
 use super::alerts::history::AlertLog;
 use super::clock::{Clock, ClockSet, Looks};
 use super::monitor::MonitorHandle;
-use super::monitor::site_registry::{SiteEntry, SiteRegistry};
 use super::status::counters::SchedulerCounters;
 use super::status::health_meter::{HealthMeter, StoreStatus};
 use super::storage::archive_views::ReadOnlyArchiveViews;
@@ -62,7 +61,6 @@ pub struct ReadOnlyMonitor {
     subjects: Vec<SiteSpec>,
     sites: Vec<FollowedSite>,
     engine: Engine,
-    roster: Arc<SiteRegistry>,
     alerts: Arc<AlertLog>,
     next_alert: u64,
     signature: Option<Signature>,
@@ -90,7 +88,7 @@ impl ReadOnlyMonitor {
         let archive = patiently(&plan.path)?;
         let FollowOptions { path, subjects, views, flush, clock, wall } = plan;
         let now = clock.now();
-        let mut opening = StoreContents::read(&archive, subjects.clone(), &views, now)?;
+        let mut opening = StoreContents::read(&archive, subjects.clone(), (&views, SiteSlot(0)), now)?;
         let (tracks, newest) = (std::mem::take(&mut opening.tracks), opening.newest());
         let far = ReadOnlyArchiveViews::new(&views, &tracks);
         let mut engine = Engine::new(views, tracks, until(newest, now, flush));
@@ -108,7 +106,6 @@ impl ReadOnlyMonitor {
             subjects,
             sites,
             engine,
-            roster: Arc::default(),
             alerts: Arc::new(AlertLog::new(alerts)),
             next_alert,
             signature,
@@ -123,7 +120,6 @@ impl ReadOnlyMonitor {
             keeping,
             health: watch::Sender::default(),
         };
-        follower.tell_who();
         follower.tell_health(now);
         Ok(follower)
     }
@@ -134,31 +130,23 @@ impl ReadOnlyMonitor {
     /// The store's.
     pub fn turn_to(&mut self, subjects: Vec<SiteSpec>, views: Vec<View>, flush: Duration) -> Result<(), StoreError> {
         let archive = Archive::open(&self.path)?;
-        let mut opening = StoreContents::read(&archive, subjects.clone(), &views, self.clock.now())?;
+        // New slots, so that the engine takes over nothing of the sites before.
+        let first_slot = SiteSlot(self.sites.last().map_or(0, |site| site.slot.0 + 1));
+        let mut opening = StoreContents::read(&archive, subjects.clone(), (&views, first_slot), self.clock.now())?;
         let tracks = std::mem::take(&mut opening.tracks);
         self.far.turn_to(&views, &tracks);
-        let seats = tracks.into_iter().map(|track| SiteChange { was: None, track }).collect();
-        self.engine.revise(views, seats);
+        self.engine.revise(views, tracks);
         self.engine.look_on();
         opening.tell_whys(&mut self.engine);
         (self.newest, self.flush, self.subjects) = (self.newest.max(opening.newest()), flush, subjects);
         // Alerts and who writes stay as they were seen last: the next look finds what is new.
         self.sites = opening.sites;
-        self.tell_who();
         Ok(())
     }
 
     /// Says `notice` to whoever looks.
     pub fn tell(&self, notice: String) {
         self.keeping.send_modify(|keeping| keeping.tell(notice));
-    }
-
-    /// Tells those who look by name where the samples are.
-    fn tell_who(&self) {
-        let entry = |(slot, site): (usize, &FollowedSite)| {
-            (Arc::clone(&site.name), SiteEntry { slot, ring: Arc::clone(site.producer.ring()) })
-        };
-        self.roster.replace(self.sites.iter().enumerate().map(entry));
     }
 
     /// What a dashboard looks at. Nobody hears its wishes.
@@ -168,7 +156,6 @@ impl ReadOnlyMonitor {
             board: self.engine.board(),
             alerts: Arc::clone(&self.alerts),
             health: self.health.subscribe(),
-            roster: Arc::clone(&self.roster),
             rechecks: watch::channel(super::scheduler::manual_checks::Rechecks::default()).1,
             wishes: mpsc::channel(1).0,
             seen: self.far.seen(),
@@ -216,7 +203,8 @@ impl ReadOnlyMonitor {
     /// Reads again what the store holds of the time that it is now: as at a start, what is later than its newest is left out.
     fn begin_anew(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let known = self.engine.board().snapshot();
-        let newest = StoreContents::read(&Archive::open(&self.path)?, self.subjects.clone(), &[], now)?.newest();
+        let newest =
+            StoreContents::read(&Archive::open(&self.path)?, self.subjects.clone(), (&[], SiteSlot(0)), now)?.newest();
         (self.newest, self.stored) = (newest, None);
         self.until = until(newest, now, self.flush);
         let leap = Leap { by: Duration::ZERO, is_back: true, since: Timestamp::MAX, now: self.until };
@@ -262,8 +250,8 @@ impl ReadOnlyMonitor {
 
     fn take(&mut self, news: Changes, now: Timestamp) {
         let engine = &mut self.engine;
-        let known = self.sites.iter_mut().enumerate().filter(|(_, site)| site.id.is_some());
-        for ((index, site), arrived) in known.zip(news.sites) {
+        let known = self.sites.iter_mut().filter(|site| site.id.is_some());
+        for (site, arrived) in known.zip(news.sites) {
             if !arrived.samples.is_empty() {
                 self.stored = Some(now);
             }
@@ -279,20 +267,20 @@ impl ReadOnlyMonitor {
                 }
             }
             self.newest = self.newest.max(Some(site.last_at));
-            tell_why(engine, index, site, (arrived.why, arrived.certificate));
+            tell_why(engine, site, (arrived.why, arrived.certificate));
             let paused = news.pauses.iter().find(|(id, until)| Some(*id) == site.id && *until > now);
             let paused_until = paused.map(|(_, until)| *until);
             if paused_until != site.paused_until {
                 site.paused_until = paused_until;
-                engine.pause(index, paused_until, now);
+                engine.pause(site.slot, paused_until, now);
             }
         }
         // The samples first: a verdict is about what was seen.
         engine.step(until(self.newest, now, self.flush));
         for alert in &news.alerts {
-            if let Some(site) = self.sites.iter().position(|site| site.name == alert.site) {
+            if let Some(site) = self.sites.iter().find(|site| site.name == alert.site) {
                 let open_since = (alert.state == AlertState::Down).then_some(alert.at);
-                engine.overrule(site, open_since, alert.at);
+                engine.overrule(site.slot, open_since, alert.at);
             }
         }
         if self.next_alert == 0 && !news.alerts.is_empty() {

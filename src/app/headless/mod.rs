@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use crate::alert::AlertRecord;
 use crate::engine::{Board, EngineStep, Snapshot};
 use crate::model::text::shown_path;
-use crate::model::{Health, Observation, Sample, Timestamp};
+use crate::model::{Health, Observation, Sample, SiteSlot, Timestamp};
 use crate::report::{SampleRecord, json, text};
 use crate::ring::{Reader, Ring};
 
@@ -62,12 +62,12 @@ pub struct Feed {
     /// Their texts.
     pub texts: mpsc::Receiver<CheckTexts>,
     /// Texts whose samples were not read yet.
-    early: HashMap<(usize, u64), Arc<Observation>>,
+    early: HashMap<(SiteSlot, u64), Arc<Observation>>,
     /// Sites that go on in another ring when theirs is read.
-    pub moved: Vec<(usize, Arc<Ring>)>,
+    pub moved: Vec<(SiteSlot, Arc<Ring>)>,
     /// Sites that left, and those of which everything was read since.
-    left: Vec<usize>,
-    silent: Vec<usize>,
+    left: Vec<SiteSlot>,
+    silent: Vec<SiteSlot>,
 }
 
 impl Feed {
@@ -113,14 +113,14 @@ impl Headless {
 
     /// Goes on with `ring` once everything in the one of the site of this number was printed; nothing is pushed into that
     /// one any more.
-    pub fn follow(&mut self, site: usize, ring: &Arc<Ring>) {
+    pub fn follow(&mut self, site: SiteSlot, ring: &Arc<Ring>) {
         if let Some(feed) = &mut self.feed {
             feed.moved.push((site, Arc::clone(ring)));
         }
     }
 
     /// The site of this number is gone, and its name too once everything of it was printed.
-    pub fn leave(&mut self, site: usize) {
+    pub fn leave(&mut self, site: SiteSlot) {
         if let Some(feed) = &mut self.feed {
             feed.left.push(site);
         }
@@ -148,7 +148,7 @@ impl Headless {
                 this.warning(out, now, about, message)?;
             }
             for (site, seq, sample, observation) in &samples {
-                json::sample(out, &SampleRecord::live(&names[*site], *seq, sample, observation.as_deref()))?;
+                json::sample(out, &SampleRecord::live(&names[site.get()], *seq, sample, observation.as_deref()))?;
             }
             if step.changes.is_empty() && alerts.is_empty() && step.refreshed.is_empty() {
                 return Ok(());
@@ -223,23 +223,23 @@ pub fn note(format: LineFormat, zone: TimeZone, clock: Clock) -> Note {
     })
 }
 
-type FedSample = (usize, u64, Sample, Option<Arc<Observation>>);
+type FedSample = (SiteSlot, u64, Sample, Option<Arc<Observation>>);
 
 impl Feed {
     fn drain(&mut self) -> Vec<FedSample> {
         for site in self.silent.drain(..) {
-            self.names[site] = Arc::default();
+            self.names[site.get()] = Arc::default();
         }
         self.silent.append(&mut self.left);
         let mut fed: Vec<FedSample> = Vec::new();
         let mut samples = Vec::new();
-        for (site, reader) in self.readers.iter_mut().enumerate() {
+        for (site, reader) in (0..).map(SiteSlot).zip(&mut self.readers) {
             samples.clear();
             let drained = reader.drain(&mut samples);
             fed.extend((drained.first_seq..).zip(&samples).map(|(seq, sample)| (site, seq, *sample, None)));
         }
         for (site, ring) in self.moved.drain(..) {
-            self.readers[site] = ring.reader_at(self.readers[site].next_seq());
+            self.readers[site.get()] = ring.reader_at(self.readers[site.get()].next_seq());
         }
         // A text is sent before its sample is published, so the texts of all samples read are in the queue.
         while let Ok(check) = self.texts.try_recv() {
@@ -248,7 +248,7 @@ impl Feed {
         for (site, seq, _, observation) in &mut fed {
             *observation = self.early.remove(&(*site, *seq));
         }
-        self.early.retain(|(site, seq), _| *seq >= self.readers[*site].next_seq());
+        self.early.retain(|(site, seq), _| *seq >= self.readers[site.get()].next_seq());
         fed
     }
 }

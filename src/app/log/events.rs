@@ -93,7 +93,7 @@ pub fn states(changes: &[StateChange], snapshot: impl FnOnce() -> Snapshot, zone
 
 /// The site of `change`, with the check that caused it, which may not be the latest one any more.
 pub fn changed_site(change: &StateChange, snapshot: &Snapshot) -> SiteSnapshot {
-    let mut site = SiteSnapshot::clone(&snapshot.sites[change.site]);
+    let mut site = SiteSnapshot::clone(&snapshot.sites[change.site.get()]);
     site.last = change.check.clone().or(site.last);
     site
 }

@@ -5,7 +5,6 @@
 //! stop is: no more probes → the last step of the engine → the last commit.
 
 pub(crate) mod control;
-pub(crate) mod site_registry;
 pub(crate) mod start;
 use std::io;
 use std::sync::Arc;
@@ -18,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::alert::Alert;
 use crate::config::Config;
 use crate::engine::{Board, Engine, SiteInput};
-use crate::model::{Health, SiteId, Timestamp};
+use crate::model::{Health, SiteId, SiteIndex, SiteSlot, Timestamp};
 use crate::probe::Prober;
 use crate::stats::Cadence;
 use crate::store::{Flushed, Store, Writer};
@@ -41,8 +40,7 @@ use super::storage::restore::Restored;
 use super::storage::task::StoreTask;
 use super::system::limits::Limits;
 use super::system::systemd::Service;
-use control::{Control, Narrator, SiteIndexes};
-use site_registry::SiteRegistry;
+use control::{Control, Narrator};
 use start::NetworkLinks;
 
 /// What a monitor is made of.
@@ -95,11 +93,6 @@ fn cadence(track: &SiteInput) -> Cadence {
     Cadence { interval: track.interval, timeout: track.timeout }
 }
 
-fn places(tracks: &[SiteInput]) -> SiteIndexes {
-    let seat = |(slot, track): (usize, &SiteInput)| (slot, Arc::clone(&track.name), Arc::clone(&track.ring));
-    SiteIndexes::of(tracks.iter().enumerate().map(seat).collect())
-}
-
 /// What a dashboard looks at.
 #[derive(Clone)]
 pub struct MonitorHandle {
@@ -109,14 +102,12 @@ pub struct MonitorHandle {
     pub alerts: Arc<AlertLog>,
     /// How webmon is.
     pub health: watch::Receiver<Arc<Health>>,
-    /// The number and the ring of each site.
-    pub roster: Arc<SiteRegistry>,
-    /// What became of checks by hand, sites by their numbers.
+    /// The manual checks of the user.
     pub rechecks: watch::Receiver<Rechecks>,
-    /// Where a person's wishes are handed in, sites by their numbers.
+    /// Accepts the user's commands.
     pub wishes: mpsc::Sender<SiteCommand>,
-    /// Where it says which sites, by number, a person sees: long views begin with those.
-    pub seen: Arc<watch::Sender<Vec<usize>>>,
+    /// Accepts the sites on the screen: long views read those first.
+    pub seen: Arc<watch::Sender<Vec<SiteIndex>>>,
 }
 
 /// A monitor that is ready to run.
@@ -130,7 +121,7 @@ pub struct Monitor<P, N> {
     keeping: watch::Sender<StoreStatus>,
     rechecks: watch::Receiver<Rechecks>,
     wishes: mpsc::Sender<SiteCommand>,
-    seen: Arc<watch::Sender<Vec<usize>>>,
+    seen: Arc<watch::Sender<Vec<SiteIndex>>>,
 }
 
 /// The control side of a monitor whose scheduler runs elsewhere.
@@ -149,7 +140,7 @@ fn engine(config: &Config, tracks: Vec<SiteInput>, memory: &mut Restored, now: T
     }
     for site in 0..config.sites.len() {
         if let Some(until) = memory.of(site).paused {
-            engine.pause(site, Some(until), now);
+            engine.pause(SiteSlot::new(site), Some(until), now);
         }
     }
     engine
@@ -168,7 +159,7 @@ impl<P: Prober, N> Monitor<P, N> {
         let stored = store.as_ref().map(|(store, _)| store);
         let begun = NetworkLinks::of(&parts, (&memory, stored), launch)?;
         let NetworkLinks { now, tracks, gauges, feed, network, rechecks, .. } = begun;
-        let (keeping, places) = (parts.store_status, places(&tracks));
+        let keeping = parts.store_status;
         let (outbox, messenger) = dispatcher::open(parts.config.exec.clone(), keeping.clone());
         let (mut keeper, mut to_store, mut keep_pauses, mut adoptions, mut to_ask) = (None, None, None, None, None);
         let seen = Arc::new(watch::Sender::new(Vec::new()));
@@ -176,7 +167,7 @@ impl<P: Prober, N> Monitor<P, N> {
         let mut parts_of_views = None;
         if let Some(((store, flush), (inbox, slots))) = store.zip(begun.inbox) {
             let ids: Vec<SiteId> = memory.registered.iter().map(|registered| registered.id).collect();
-            let watched = ids.iter().copied().zip(tracks.iter().map(cadence)).collect();
+            let watched = ids.iter().copied().map(Some).zip(tracks.iter().map(cadence)).collect();
             let (long_views, made) = ArchiveViews::new(&parts.config.views, watched, seen.subscribe()).unzip();
             parts_of_views = made;
             let writer = Writer::new(store, ids.into_iter().zip(begun.readers).collect());
@@ -214,8 +205,7 @@ impl<P: Prober, N> Monitor<P, N> {
             service: None,
             commands: requested,
             to_scheduler: begun.to_desk,
-            places,
-            ids: memory.registered.iter().map(|registered| registered.id).enumerate().collect(),
+            ids: (0..).map(SiteSlot).zip(memory.registered.iter().map(|registered| registered.id)).collect(),
             seen: Arc::clone(&seen),
             changes,
             orders: begun.orders,
@@ -243,7 +233,6 @@ impl<P: Prober, N> Monitor<P, N> {
             board: self.control.engine.board(),
             alerts: Arc::clone(self.control.publisher.history()),
             health: self.control.health.subscribe(),
-            roster: Arc::clone(self.control.places.roster()),
             rechecks: self.rechecks.clone(),
             wishes: self.wishes.clone(),
             seen: Arc::clone(&self.seen),

@@ -189,7 +189,7 @@ mod tests {
         }
         let step = eager.step(NOW.after(Duration::from_secs(1)));
         assert_eq!((eager.checks(), step.lost), (8, 0));
-        let failing: Vec<usize> = step.changes.iter().map(|change| change.site).collect();
+        let failing: Vec<usize> = step.changes.iter().map(|change| change.site.get()).collect();
         assert!(failing.contains(&1) && failing.contains(&3), "they are told: {failing:?}");
     }
 }

@@ -22,7 +22,7 @@ use crate::app::storage::request::RestoreRequest;
 use crate::app::storage::restore::{Restored, RestoredSite, filled, horizon, seat, slots};
 use crate::config::{Config, ConfiguredSite, Exec};
 use crate::engine::SiteInput;
-use crate::model::{Site, SiteId, Timestamp, View};
+use crate::model::{Site, SiteId, SiteSlot, Timestamp, View};
 use crate::ring::{Reader, Slab};
 
 /// Revisions that may wait: the next one begins when the last one is over.
@@ -37,8 +37,8 @@ pub struct ConfigChange {
     pub views: Vec<View>,
     /// Whom to tell of alerts.
     pub exec: Option<Arc<Exec>>,
-    /// The number of each site, in the order of sites.yaml.
-    pub sites: Vec<(usize, ConfiguredSite)>,
+    /// All sites, in the order of sites.yaml.
+    pub sites: Vec<(SiteSlot, ConfiguredSite)>,
     /// The names of sites that are in the file but not watched: an incident of theirs goes on.
     pub unwatched: Vec<Arc<str>>,
     /// What the scheduler is told; the watches of new sites among it.
@@ -51,8 +51,8 @@ pub struct ConfigChange {
 
 /// A site that is new.
 pub struct NewSite {
-    /// Its number.
-    pub slot: usize,
+    /// Its slot.
+    pub slot: SiteSlot,
     /// For the engine.
     pub track: SiteInput,
     /// Its number in the store and what its samples are saved from, with a store.
@@ -79,8 +79,8 @@ pub struct ConfigDiff {
 /// Changes a running monitor.
 pub struct Reconciler<P> {
     running: Config,
-    seats: HashMap<Arc<str>, usize>,
-    numbers: usize,
+    slots: HashMap<Arc<str>, SiteSlot>,
+    next_slot: usize,
     /// Where sites stopped that are gone.
     gone: HashMap<Arc<str>, RemovedSite>,
     asks: Option<mpsc::Sender<RestoreRequest>>,
@@ -98,9 +98,9 @@ impl<P> Reconciler<P> {
         changes: mpsc::Sender<ConfigChange>,
         prober: watch::Sender<Arc<P>>,
     ) -> Self {
-        let seats: HashMap<Arc<str>, usize> =
-            running.sites.iter().enumerate().map(|(slot, watched)| (Arc::clone(&watched.site.name), slot)).collect();
-        Self { numbers: seats.len(), running, seats, gone: HashMap::new(), asks, changes, prober, terms: None }
+        let names = running.sites.iter().map(|watched| Arc::clone(&watched.site.name));
+        let slots: HashMap<Arc<str>, SiteSlot> = names.zip((0..).map(SiteSlot)).collect();
+        Self { next_slot: slots.len(), running, slots, gone: HashMap::new(), asks, changes, prober, terms: None }
     }
 
     /// The same with an export that follows the configuration.
@@ -133,7 +133,8 @@ impl<P> Reconciler<P> {
         let difference = self.difference(&config, known.notices.clone());
         let (done, left) = oneshot::channel();
         let change = self.plan(&config, all_names, &known, done);
-        let names: HashMap<usize, Arc<str>> = self.seats.iter().map(|(name, &slot)| (slot, Arc::clone(name))).collect();
+        let names: HashMap<SiteSlot, Arc<str>> =
+            self.slots.iter().map(|(name, &slot)| (slot, Arc::clone(name))).collect();
         let seats = change
             .sites
             .iter()
@@ -151,9 +152,9 @@ impl<P> Reconciler<P> {
             }
         }
         forget_longest_gone(&mut self.gone, GONE_MAX);
-        self.numbers += difference.added;
+        self.next_slot += difference.added;
         self.gone.retain(|name, _| !seats.contains_key(name));
-        (self.seats, self.running) = (seats, config);
+        (self.slots, self.running) = (seats, config);
         Ok(difference)
     }
 
@@ -224,7 +225,7 @@ impl<P> Reconciler<P> {
             let past = index.map(|index| known.of(index)).unwrap_or_default();
             let room = slots(&config.views, watched);
             let Some(then) = then else {
-                let slot = self.numbers + new.len();
+                let slot = SiteSlot::new(self.next_slot + new.len());
                 let due = dues.next().expect("there is one for each new site");
                 let past = self.since_it_left(&watched.site, past);
                 let producer = filled(&mut Slab::new(room), room, past.next_seq, past.samples);
@@ -235,7 +236,7 @@ impl<P> Reconciler<P> {
                 sites.push((slot, watched.clone()));
                 continue;
             };
-            let slot = self.seats[&watched.site.name];
+            let slot = self.slots[&watched.site.name];
             let moves = (room != slots(&self.running.views, then)).then(|| RingResize {
                 slots: room,
                 past: index.map(|_| (past.next_seq - past.samples.len() as u64, past.samples.to_vec())),
@@ -264,7 +265,7 @@ impl<P> Reconciler<P> {
 /// Keeps the `most` of `gone` with the highest numbers, which joined last.
 fn forget_longest_gone(gone: &mut HashMap<Arc<str>, RemovedSite>, most: usize) {
     let Some(over) = gone.len().checked_sub(most).filter(|&over| over > 0) else { return };
-    let mut slots: Vec<usize> = gone.values().map(|left| left.slot).collect();
+    let mut slots: Vec<SiteSlot> = gone.values().map(|left| left.slot).collect();
     let (_, &mut last, _) = slots.select_nth_unstable(over - 1);
     gone.retain(|_, left| left.slot > last);
 }
@@ -284,11 +285,13 @@ mod tests {
     /// Files that name other sites each time they are read again fill no memory.
     #[test]
     fn the_sites_that_joined_first_are_forgotten_first_when_too_many_are_gone() {
-        let left = |slot: usize| (format!("site {slot}").into(), RemovedSite { slot, next_seq: 1, last_at: None });
+        let left = |slot: usize| {
+            (format!("site {slot}").into(), RemovedSite { slot: SiteSlot::new(slot), next_seq: 1, last_at: None })
+        };
         for (count, most) in [(0, 3), (3, 3), (4, 3), (50, 3), (2, 0)] {
             let mut gone: HashMap<Arc<str>, RemovedSite> = (0..count).map(left).collect();
             forget_longest_gone(&mut gone, most);
-            let mut slots: Vec<usize> = gone.values().map(|left| left.slot).collect();
+            let mut slots: Vec<usize> = gone.values().map(|left| left.slot.get()).collect();
             slots.sort_unstable();
             assert_eq!(slots, (count.saturating_sub(most)..count).collect::<Vec<_>>(), "{most} of {count}");
         }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::app::clock::ClockSet;
-use crate::model::{Sample, Timestamp};
+use crate::model::{Sample, SiteSlot, Timestamp};
 use crate::probe::Prober;
 use crate::ring::{Producer, Ring};
 
@@ -35,7 +35,7 @@ pub struct SetClock {
     /// By how much.
     pub set: ClockSet,
     /// Where to say which sites, by their numbers, go on in another ring.
-    pub done: oneshot::Sender<Vec<(usize, Arc<Ring>)>>,
+    pub done: oneshot::Sender<Vec<(SiteSlot, Arc<Ring>)>>,
 }
 
 impl<P: Prober> Scheduler<P> {
@@ -53,14 +53,13 @@ impl<P: Prober> Scheduler<P> {
         clock.follow(set);
         let now = clock.now();
         let mut moved = Vec::new();
-        for (number, slot) in self.slots.iter_mut().enumerate() {
-            let Some(slot) = slot else { continue };
+        for slot in self.slots.iter_mut().flatten() {
             slot.retell(set, anchored);
             match set {
                 ClockSet::Forward(by) => slot.note_leap(by),
                 ClockSet::Back(by) => {
                     slot.turn_back(by, anchored, now);
-                    moved.push((number, Arc::clone(slot.producer.ring())));
+                    moved.push((slot.slot, Arc::clone(slot.producer.ring())));
                 }
             }
         }

@@ -80,9 +80,9 @@ impl<P: Prober> Scheduler<P> {
     pub(crate) fn seat(&mut self, watches: Vec<ScheduledSite>) {
         self.arrivals.awaited = self.arrivals.awaited.saturating_sub(watches.len());
         for watch in watches {
-            let number = watch.index;
-            self.due.push(Reverse((watch.first_due, number)));
-            self.slots[number] = Some(RunningSite::new(watch, &self.shared.clock));
+            let slot = watch.slot;
+            self.due.push(Reverse((watch.first_due, slot)));
+            self.slots[slot.get()] = Some(RunningSite::new(watch, &self.shared.clock));
         }
     }
 }
@@ -101,7 +101,7 @@ mod tests {
     use crate::app::scheduler::manual_checks::ManualChecks;
     use crate::app::system::limits::Limits;
     use crate::app::tests::monitor::parsed;
-    use crate::model::{Cause, Observation, Sample, Site, Timestamp};
+    use crate::model::{Cause, Observation, Sample, Site, SiteSlot, Timestamp};
     use crate::ring::{Producer, Ring};
 
     const START: Timestamp = Timestamp::from_secs(1_795_340_000);
@@ -116,12 +116,12 @@ mod tests {
         }
     }
 
-    fn watch(index: usize, first_due: Duration) -> (ScheduledSite, Arc<Ring>) {
+    fn watch(slot: usize, first_due: Duration) -> (ScheduledSite, Arc<Ring>) {
         let config = parsed("sites: [{ name: a, url: 'http://a/', interval: 10s }]");
         let producer = Producer::new(100, 7);
         let ring = Arc::clone(producer.ring());
         let site = Arc::clone(&config.sites[0].site);
-        (ScheduledSite { index, site, producer, first_due, last_at: None, paused: None }, ring)
+        (ScheduledSite { slot: SiteSlot::new(slot), site, producer, first_due, last_at: None, paused: None }, ring)
     }
 
     fn held(ring: &Arc<Ring>) -> Vec<Sample> {
@@ -176,7 +176,7 @@ mod tests {
             let mut came = Vec::new();
             while let Some(batch) = arrivals.next().await {
                 assert!(!batch.is_empty() && batch.len() <= BATCH);
-                came.extend(batch.iter().map(|watch| watch.index));
+                came.extend(batch.iter().map(|watch| watch.slot.get()));
             }
             assert_eq!(came, (0..sites).collect::<Vec<_>>());
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 
-use crate::model::{Observation, Timestamp};
+use crate::model::{Observation, SiteSlot, Timestamp};
 use crate::tui::{ManualCheck, SiteCommand};
 
 /// Wishes that may wait.
@@ -26,7 +26,7 @@ pub type Rechecks = Arc<[ManualCheck]>;
 pub struct ManualChecks {
     commands: mpsc::Receiver<SiteCommand>,
     rechecks: watch::Sender<Rechecks>,
-    under_way: HashSet<usize>,
+    under_way: HashSet<SiteSlot>,
 }
 
 impl ManualChecks {
@@ -44,7 +44,7 @@ impl ManualChecks {
     }
 
     /// Notes that a check of `site` begins at `asked`, if there may be one more.
-    pub fn begin(&mut self, site: usize, asked: Timestamp) -> bool {
+    pub fn begin(&mut self, site: SiteSlot, asked: Timestamp) -> bool {
         if self.under_way.len() >= BY_HAND || !self.under_way.insert(site) {
             return false;
         }
@@ -53,13 +53,13 @@ impl ManualChecks {
     }
 
     /// Notes what the check of `site` that began at `asked` came to.
-    pub fn end(&mut self, site: usize, asked: Timestamp, outcome: (Timestamp, Arc<Observation>)) {
+    pub fn end(&mut self, site: SiteSlot, asked: Timestamp, outcome: (Timestamp, Arc<Observation>)) {
         self.under_way.remove(&site);
         self.publish(ManualCheck { site, asked, outcome: Some(outcome) });
     }
 
     /// The check of `site` comes to nothing: the site is gone.
-    pub fn forget(&mut self, site: usize) {
+    pub fn forget(&mut self, site: SiteSlot) {
         self.under_way.remove(&site);
         self.rechecks.send_modify(|kept| *kept = kept.iter().filter(|other| other.site != site).cloned().collect());
     }
@@ -83,18 +83,18 @@ mod tests {
     fn one_check_a_site_sixteen_in_all_and_the_newest_outcomes_are_kept() {
         let (mut desk, _wishes, read) = ManualChecks::open();
         let at = Timestamp::from_secs;
-        assert!(desk.begin(0, at(1)) && !desk.begin(0, at(2)), "one a site");
-        assert!((1..BY_HAND).all(|site| desk.begin(site, at(3))));
-        assert!(!desk.begin(BY_HAND, at(4)), "sixteen in all");
+        assert!(desk.begin(SiteSlot(0), at(1)) && !desk.begin(SiteSlot(0), at(2)), "one a site");
+        assert!((1..BY_HAND).all(|site| desk.begin(SiteSlot::new(site), at(3))));
+        assert!(!desk.begin(SiteSlot::new(BY_HAND), at(4)), "sixteen in all");
         let observation = Arc::new(Observation::failed(Cause::Reset, ""));
         for site in 0..BY_HAND {
-            desk.end(site, at(3), (at(5), Arc::clone(&observation)));
+            desk.end(SiteSlot::new(site), at(3), (at(5), Arc::clone(&observation)));
         }
         for site in 0..2 * KEPT {
-            assert!(desk.begin(site, at(6)));
-            desk.end(site, at(6), (at(7), Arc::clone(&observation)));
+            assert!(desk.begin(SiteSlot::new(site), at(6)));
+            desk.end(SiteSlot::new(site), at(6), (at(7), Arc::clone(&observation)));
         }
-        let sites: Vec<usize> = read.borrow().iter().map(|recheck| recheck.site).collect();
+        let sites: Vec<usize> = read.borrow().iter().map(|recheck| recheck.site.get()).collect();
         assert_eq!(sites, (KEPT..2 * KEPT).collect::<Vec<_>>());
         assert!(read.borrow().iter().all(|recheck| recheck.outcome.is_some()));
     }

@@ -31,7 +31,7 @@ use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::system::limits::Limits;
-use crate::model::{Cause, Certificate, Flags, Micros, Observation, Site, Timestamp};
+use crate::model::{Cause, Certificate, Flags, Micros, Observation, Site, SiteSlot, Timestamp};
 use crate::probe::{Prober, Spent};
 use crate::ring::Producer;
 use crate::tui::SiteCommand;
@@ -53,8 +53,8 @@ pub use site_update::{RemovedSite, RingResize, SiteUpdate, UpdateSites};
 /// The texts of one check, on their way past the ring.
 #[derive(Clone, Debug)]
 pub struct CheckTexts {
-    /// The site's number: its index in the order of sites.yaml at the start, or one past all others for a later one.
-    pub site: usize,
+    /// The slot of the site.
+    pub site: SiteSlot,
     /// The sample's number within the site.
     pub seq: u64,
     /// What the probe observed.
@@ -73,8 +73,8 @@ pub struct TextQueue {
 /// A site as a scheduler needs it.
 #[derive(Debug)]
 pub struct ScheduledSite {
-    /// The site's number, as in [`CheckTexts::site`].
-    pub index: usize,
+    /// Its number while webmon runs.
+    pub slot: SiteSlot,
     /// What to probe.
     pub site: Arc<Site>,
     /// The only writer of its ring.
@@ -105,7 +105,7 @@ pub struct SchedulerContext<P> {
 }
 
 struct RunningSite {
-    index: usize,
+    slot: SiteSlot,
     site: Arc<Site>,
     producer: Producer,
     /// What the certificate said that was last handed on.
@@ -124,7 +124,7 @@ struct RunningSite {
 
 /// A probe under way.
 struct Flight {
-    slot: usize,
+    slot: SiteSlot,
     late: Duration,
     asleep: Duration,
     /// When it was asked for, if it was by hand.
@@ -143,7 +143,7 @@ pub struct Scheduler<P> {
     shared: SchedulerContext<P>,
     /// By number; none for a site that is gone or has not arrived.
     slots: Vec<Option<RunningSite>>,
-    due: BinaryHeap<Reverse<(Duration, usize)>>,
+    due: BinaryHeap<Reverse<(Duration, SiteSlot)>>,
     probes: JoinSet<Landed>,
     bell: Arc<Wakeup>,
     flights: HashMap<Id, Flight>,
@@ -232,7 +232,7 @@ impl<P: Prober> Scheduler<P> {
                 break;
             }
             self.due.pop();
-            let Some(site) = &mut self.slots[slot] else { continue };
+            let Some(site) = &mut self.slots[slot.get()] else { continue };
             let turn = turn(site.held.take().unwrap_or(due), site.site.interval, now);
             self.due.push(Reverse((turn.next, slot)));
             site.skip(turn.skipped, &self.shared.gauges);
@@ -247,9 +247,9 @@ impl<P: Prober> Scheduler<P> {
     }
 
     /// Checks site number `site` no more until then, or again. Its due checks are skipped meanwhile, and counted.
-    fn pause(&mut self, site: usize, until: Option<Timestamp>) {
+    fn pause(&mut self, site: SiteSlot, until: Option<Timestamp>) {
         let now = self.shared.clock.now();
-        let Some(slot) = self.slots.get_mut(site).and_then(Option::as_mut) else { return };
+        let Some(slot) = self.slots.get_mut(site.get()).and_then(Option::as_mut) else { return };
         let since = slot.pause.map_or(now, |pause| pause.since);
         slot.pause = match until {
             None if slot.pause.is_none() => None,
@@ -264,15 +264,15 @@ impl<P: Prober> Scheduler<P> {
         };
         // Otherwise the check would seem to have begun before a suspend that is over.
         self.note_suspend();
-        let is_there = self.slots.get(site).is_some_and(Option::is_some);
+        let is_there = self.slots.get(site.get()).is_some_and(Option::is_some);
         let now = self.shared.clock.now();
         if is_there && self.flights.len() < self.shared.limits.in_flight && self.manual_checks.begin(site, now) {
             self.launch(site, Duration::ZERO, Some(now));
         }
     }
 
-    fn launch(&mut self, slot: usize, late: Duration, asked: Option<Timestamp>) {
-        let Some(site) = self.slots[slot].as_ref().map(|slot| Arc::clone(&slot.site)) else { return };
+    fn launch(&mut self, slot: SiteSlot, late: Duration, asked: Option<Timestamp>) {
+        let Some(site) = self.slots[slot.get()].as_ref().map(|slot| Arc::clone(&slot.site)) else { return };
         let prober = Arc::clone(&self.shared.prober.borrow());
         let clock = self.shared.clock.clone();
         let asleep = clock.asleep();
@@ -296,7 +296,7 @@ impl<P: Prober> Scheduler<P> {
             }
         };
         let flight = self.flights.remove(&id).expect("every probe that lands was started");
-        if self.slots[flight.slot].is_none() {
+        if self.slots[flight.slot.get()].is_none() {
             match flight.asked {
                 Some(_) => self.manual_checks.forget(flight.slot),
                 None => self.shared.gauges.abandoned(),
@@ -313,7 +313,7 @@ impl<P: Prober> Scheduler<P> {
     }
 
     fn record(&mut self, flight: &Flight, at: Timestamp, observation: Observation) {
-        let Some(slot) = &mut self.slots[flight.slot] else { return };
+        let Some(slot) = &mut self.slots[flight.slot.get()] else { return };
         slot.in_flight -= 1;
         let at = slot.last_at.map_or(at, |last| at.max(last.after(Duration::from_micros(1))));
         slot.last_at = Some(at);
@@ -324,7 +324,7 @@ impl<P: Prober> Scheduler<P> {
             sample.flags = sample.flags.with(Flags::AFTER_HOLE);
         }
         let shown = observation.certificate.clone().filter(|shown| slot.certificate.as_ref() != Some(shown));
-        let texts = CheckTexts { site: slot.index, seq: slot.producer.next_seq(), observation: Arc::new(observation) };
+        let texts = CheckTexts { site: slot.slot, seq: slot.producer.next_seq(), observation: Arc::new(observation) };
         let mut all_told = true;
         // The texts go first, so that whoever reads the sample finds them.
         for queue in &self.shared.texts {
@@ -358,7 +358,7 @@ impl RunningSite {
         let first = clock.wall_at(watch.first_due);
         let gap = watch.last_at.map(|last| first.since(last));
         Self {
-            index: watch.index,
+            slot: watch.slot,
             in_flight: 0,
             in_flight_limit: watch.site.in_flight_limit(),
             skipped: gap.map_or(0, |gap| missed(gap, interval)),

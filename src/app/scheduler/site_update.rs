@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::model::{Sample, Site, Timestamp};
+use crate::model::{Sample, Site, SiteSlot, Timestamp};
 use crate::probe::Prober;
 use crate::ring::{Producer, Ring};
 
@@ -29,8 +29,8 @@ pub struct UpdateSites {
 pub enum SiteUpdate {
     /// A site of the old list.
     Kept {
-        /// Its number.
-        slot: usize,
+        /// Its slot.
+        slot: SiteSlot,
         /// What to probe.
         site: Arc<Site>,
         /// When its next check is due from now, if its new interval has passed already.
@@ -54,8 +54,8 @@ pub struct RingResize {
 /// The result of an update.
 #[derive(Debug)]
 pub struct SitesUpdated {
-    /// Sites with another ring, by their numbers.
-    pub moved: Vec<(usize, Arc<Ring>)>,
+    /// The sites with a new ring.
+    pub moved: Vec<(SiteSlot, Arc<Ring>)>,
     /// The removed sites.
     pub left: Vec<RemovedSite>,
 }
@@ -63,8 +63,8 @@ pub struct SitesUpdated {
 /// The last state of a removed site.
 #[derive(Clone, Copy, Debug)]
 pub struct RemovedSite {
-    /// Its number here.
-    pub slot: usize,
+    /// Its slot.
+    pub slot: SiteSlot,
     /// The sequence number after its newest sample.
     pub next_seq: u64,
     /// The time of its newest sample.
@@ -75,14 +75,14 @@ impl<P: Prober> Scheduler<P> {
     /// Goes on as `revision` says.
     pub(crate) fn revise(&mut self, revision: UpdateSites) {
         let now = self.shared.clock.monotonic();
-        let mut due: HashMap<usize, Duration> = self.due.drain().map(|Reverse((due, slot))| (slot, due)).collect();
+        let mut due: HashMap<SiteSlot, Duration> = self.due.drain().map(|Reverse((due, slot))| (slot, due)).collect();
         let mut revised = SitesUpdated { moved: Vec::new(), left: Vec::new() };
         let mut kept = vec![false; self.slots.len()];
         for berth in revision.berths {
             match berth {
                 SiteUpdate::Kept { slot, site, offset, moves } => {
-                    let Some(stays) = self.slots.get_mut(slot).and_then(Option::as_mut) else { continue };
-                    kept[slot] = true;
+                    let Some(stays) = self.slots.get_mut(slot.get()).and_then(Option::as_mut) else { continue };
+                    kept[slot.get()] = true;
                     let next = stays.held.take().or(due.remove(&slot)).unwrap_or(now);
                     self.due.push(Reverse((stays.next_due(next, site.interval, (now, offset)), slot)));
                     stays.in_flight_limit = site.in_flight_limit();
@@ -94,18 +94,26 @@ impl<P: Prober> Scheduler<P> {
                 }
                 SiteUpdate::New(watch) => {
                     let watch = ScheduledSite { first_due: now + watch.first_due, ..watch };
-                    debug_assert_eq!(watch.index, self.slots.len(), "numbers are given in order and never twice");
-                    self.due.push(Reverse((watch.first_due, self.slots.len())));
+                    debug_assert_eq!(
+                        watch.slot.get(),
+                        self.slots.len(),
+                        "slots are assigned in order and never reused"
+                    );
+                    self.due.push(Reverse((watch.first_due, watch.slot)));
                     self.slots.push(Some(RunningSite::new(watch, &self.shared.clock)));
                 }
             }
         }
-        for (slot, _) in kept.into_iter().enumerate().filter(|(_, kept)| !kept) {
-            if let Some(gone) = self.slots[slot].take() {
-                revised.left.push(RemovedSite { slot, next_seq: gone.producer.next_seq(), last_at: gone.last_at });
+        for (slot, _) in self.slots.iter_mut().zip(kept).filter(|(_, kept)| !kept) {
+            if let Some(gone) = slot.take() {
+                revised.left.push(RemovedSite {
+                    slot: gone.slot,
+                    next_seq: gone.producer.next_seq(),
+                    last_at: gone.last_at,
+                });
             }
         }
-        for flight in self.flights.values().filter(|flight| self.slots[flight.slot].is_none()) {
+        for flight in self.flights.values().filter(|flight| self.slots[flight.slot.get()].is_none()) {
             flight.handle.abort();
         }
         // Whoever asked has left when the program ends.

@@ -59,7 +59,7 @@ impl<P: Prober> Scheduler<P> {
             overdue.push((due, slot));
         }
         for (due, slot) in overdue {
-            let Some(site) = &mut self.slots[slot] else { continue };
+            let Some(site) = &mut self.slots[slot.get()] else { continue };
             let interval = site.site.interval;
             let due = site.held.take().unwrap_or(due);
             let turn = turn(due, interval, now);
@@ -90,7 +90,7 @@ mod tests {
     use crate::app::scheduler::{ScheduledSite, SchedulerContext, arrivals};
     use crate::app::system::limits::Limits;
     use crate::app::tests::monitor::parsed;
-    use crate::model::{Cause, Flags, Observation, Sample, Site, Timestamp};
+    use crate::model::{Cause, Flags, Observation, Sample, Site, SiteSlot, Timestamp};
     use crate::probe::Spent;
     use crate::ring::Producer;
 
@@ -154,11 +154,18 @@ mod tests {
         let scheduler = Scheduler::new(shared, arrivals, desk, revised);
         let due = first_due(config.sites.iter().map(|watched| &*watched.site));
         let mut rings = Vec::new();
-        for (index, (watched, first_due)) in config.sites.iter().zip(due).enumerate() {
+        for (slot, (watched, first_due)) in config.sites.iter().zip(due).enumerate() {
             let producer = Producer::new(1_000, 0);
             rings.push(Arc::clone(producer.ring()));
             let site = Arc::clone(&watched.site);
-            usher.bring(ScheduledSite { index, site, producer, first_due, last_at: None, paused: None });
+            usher.bring(ScheduledSite {
+                slot: SiteSlot::new(slot),
+                site,
+                producer,
+                first_due,
+                last_at: None,
+                paused: None,
+            });
         }
         let stopping = CancellationToken::new();
         let meanwhile = async {

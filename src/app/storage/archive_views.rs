@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use crate::engine::{Engine, Row, SiteInput};
-use crate::model::{SiteId, Timestamp, View};
+use crate::model::{SiteId, SiteIndex, Timestamp, View};
 use crate::stats::{Beats, Cadence};
 use crate::store::{Archive, Figures, Query};
 
@@ -27,8 +27,8 @@ pub struct ViewRows {
     pub view: usize,
     /// The end of the window.
     pub as_of: Timestamp,
-    /// Sites by number, with their rows.
-    pub rows: Vec<(usize, Arc<Row>)>,
+    /// The rows by site.
+    pub rows: Vec<(SiteIndex, Arc<Row>)>,
     /// Whether these rows complete a refresh on the wall clock; the refresh at the start is not announced.
     pub is_refresh: bool,
 }
@@ -37,10 +37,10 @@ pub struct ViewRows {
 #[derive(Debug)]
 pub struct ArchiveViews {
     passes: Vec<ViewRefresh>,
-    sites: Vec<(SiteId, Cadence)>,
+    sites: Vec<(Option<SiteId>, Cadence)>,
     /// The view to read next.
     turn: usize,
-    seen: watch::Receiver<Vec<usize>>,
+    seen: watch::Receiver<Vec<SiteIndex>>,
     parts: mpsc::Sender<ViewRows>,
 }
 
@@ -54,7 +54,7 @@ struct ViewRefresh {
     next: Timestamp,
     on_clock: bool,
     /// Sites still to be read, the next one last.
-    left: Vec<usize>,
+    left: Vec<SiteIndex>,
 }
 
 impl ArchiveViews {
@@ -63,8 +63,8 @@ impl ArchiveViews {
     #[must_use]
     pub fn new(
         views: &[View],
-        sites: Vec<(SiteId, Cadence)>,
-        seen: watch::Receiver<Vec<usize>>,
+        sites: Vec<(Option<SiteId>, Cadence)>,
+        seen: watch::Receiver<Vec<SiteIndex>>,
     ) -> Option<(Self, mpsc::Receiver<ViewRows>)> {
         let long = views.iter().enumerate().filter(|(_, view)| view.is_long());
         let pass = |(number, view): (usize, &View)| ViewRefresh {
@@ -116,31 +116,32 @@ impl ArchiveViews {
 }
 
 impl ViewRefresh {
-    fn begin(&mut self, now: Timestamp, sites: usize, seen: &[usize]) {
+    fn begin(&mut self, now: Timestamp, sites: usize, seen: &[SiteIndex]) {
         // The first refresh does not wait for the clock.
         self.on_clock = self.next > Timestamp::ZERO;
         self.as_of = if self.on_clock { self.view.aligned(now) } else { now };
         self.next = self.view.aligned(now).after(self.view.refresh.max(Duration::from_secs(1)));
         let mut is_left = vec![true; sites];
-        let first: Vec<usize> =
-            seen.iter().copied().filter(|&site| is_left.get_mut(site).is_some_and(std::mem::take)).collect();
-        self.left = (0..sites).rev().filter(|&site| is_left[site]).chain(first.into_iter().rev()).collect();
+        let first: Vec<SiteIndex> =
+            seen.iter().copied().filter(|site| is_left.get_mut(site.get()).is_some_and(std::mem::take)).collect();
+        let others = (0..sites).rev().filter(|&site| is_left[site]).map(SiteIndex::new);
+        self.left = others.chain(first.into_iter().rev()).collect();
     }
 
     /// The figures of the next `count` sites; none, and they stay to be read, when the store cannot.
     fn read(
         &mut self,
         read: impl Fn(&Query, Duration) -> Option<Vec<Figures>>,
-        sites: &[(SiteId, Cadence)],
+        sites: &[(Option<SiteId>, Cadence)],
         count: usize,
     ) -> Option<ViewRows> {
         let now = &self.left[self.left.len() - count..];
-        let numbers: Vec<usize> = now.iter().rev().copied().collect();
+        let indexes: Vec<SiteIndex> = now.iter().rev().copied().collect();
         // A window includes its end and not its start; a query includes its start and not its end.
         let tick = Duration::from_micros(1);
         let since = self.view.timeframe.cutoff(self.as_of);
         let query = Query {
-            sites: Some(numbers.iter().map(|&number| sites[number].0).collect()),
+            sites: Some(indexes.iter().filter_map(|index| sites[index.get()].0).collect()),
             since: since.after(tick),
             until: self.as_of.after(tick),
         };
@@ -148,8 +149,15 @@ impl ViewRefresh {
         let figures = read(&query, cell)?;
         self.left.truncate(self.left.len() - count);
         let span = (since, self.as_of);
-        let row = |(number, figures): (usize, Figures)| (number, Arc::new(row(figures, span, sites[number].1)));
-        let rows = numbers.into_iter().zip(figures).map(row).collect();
+        let mut figures = figures.into_iter();
+        let row = |index: SiteIndex| {
+            let (id, cadence) = sites[index.get()];
+            // The store does not know the others.
+            let figures = id.and_then(|_| figures.next());
+            let empty = || Row::empty(self.as_of, self.view.timeframe);
+            (index, Arc::new(figures.map_or_else(empty, |figures| row(figures, span, cadence))))
+        };
+        let rows = indexes.into_iter().map(row).collect();
         Some(ViewRows { view: self.number, as_of: self.as_of, rows, is_refresh: self.on_clock && self.left.is_empty() })
     }
 }
@@ -166,7 +174,7 @@ fn row(figures: Figures, (since, as_of): (Timestamp, Timestamp), cadence: Cadenc
 
 /// The long views of somebody else's monitor: read from the file that it writes, opened for each look.
 pub struct ReadOnlyArchiveViews {
-    seen: Arc<watch::Sender<Vec<usize>>>,
+    seen: Arc<watch::Sender<Vec<SiteIndex>>>,
     views: Option<(ArchiveViews, mpsc::Receiver<ViewRows>)>,
 }
 
@@ -176,7 +184,7 @@ impl ReadOnlyArchiveViews {
     pub fn new(views: &[View], tracks: &[SiteInput]) -> Self {
         let (seen, looked_at) = watch::channel(Vec::new());
         let cadence = |track: &SiteInput| Cadence { interval: track.interval, timeout: track.timeout };
-        let sites = tracks.iter().map(|track| (UNKNOWN, cadence(track))).collect();
+        let sites = tracks.iter().map(|track| (None, cadence(track))).collect();
         Self { seen: Arc::new(seen), views: ArchiveViews::new(views, sites, looked_at) }
     }
 
@@ -192,7 +200,7 @@ impl ReadOnlyArchiveViews {
 
     /// Where a dashboard says which sites a person sees.
     #[must_use]
-    pub fn seen(&self) -> Arc<watch::Sender<Vec<usize>>> {
+    pub fn seen(&self) -> Arc<watch::Sender<Vec<SiteIndex>>> {
         Arc::clone(&self.seen)
     }
 
@@ -209,7 +217,7 @@ impl ReadOnlyArchiveViews {
         // That a store cannot be read is told by whoever follows it.
         let Ok(archive) = Archive::open(path) else { return };
         for ((id, _), known) in views.sites.iter_mut().zip(ids) {
-            *id = known.unwrap_or(UNKNOWN);
+            *id = known;
         }
         views.step(until, |query, cell| archive.figures(query, Some(cell)).ok());
         while let Ok(ViewRows { view, as_of, rows, is_refresh }) = parts.try_recv() {
@@ -217,9 +225,6 @@ impl ReadOnlyArchiveViews {
         }
     }
 }
-
-/// The number of no site.
-const UNKNOWN: SiteId = SiteId(u32::MAX);
 
 #[cfg(test)]
 mod tests {
@@ -249,7 +254,7 @@ mod tests {
         samples: Vec<Vec<Sample>>,
         long: ArchiveViews,
         parts: mpsc::Receiver<ViewRows>,
-        seen: watch::Sender<Vec<usize>>,
+        seen: watch::Sender<Vec<SiteIndex>>,
         now: Timestamp,
     }
 
@@ -273,7 +278,7 @@ mod tests {
         let now = samples[0][599].at.after(Duration::from_secs(7));
         writer.flush(now);
         let (seen, looked_at) = watch::channel(Vec::new());
-        let sites = registered.iter().map(|site| (site.id, CADENCE)).collect();
+        let sites = registered.iter().map(|site| (Some(site.id), CADENCE)).collect();
         let (long, parts) = ArchiveViews::new(views, sites, looked_at).unwrap();
         Rig { writer, samples, long, parts, seen, now }
     }
@@ -289,7 +294,7 @@ mod tests {
     #[test]
     fn only_long_views_are_made_here() {
         let seen = watch::channel(Vec::new()).1;
-        assert!(ArchiveViews::new(&[view(1)], vec![(SiteId(0), CADENCE)], seen).is_none());
+        assert!(ArchiveViews::new(&[view(1)], vec![(Some(SiteId(0)), CADENCE)], seen).is_none());
     }
 
     #[test]
@@ -304,7 +309,7 @@ mod tests {
             let cutoff = rig.now.before(Duration::from_hours(hours));
             for (site, row) in &part.rows {
                 let mut expected = PeriodFigures::default();
-                for sample in rig.samples[*site].iter().filter(|sample| sample.at > cutoff) {
+                for sample in rig.samples[site.get()].iter().filter(|sample| sample.at > cutoff) {
                     expected.admit(sample, None);
                 }
                 assert_eq!(row.summary, expected.window((cutoff, rig.now), CADENCE));
@@ -337,11 +342,11 @@ mod tests {
     fn a_bounded_number_of_sites_is_read_at_a_flush_those_on_the_screen_first() {
         let folder = tempfile::tempdir().unwrap();
         let mut rig = rig(folder.path(), SITES + 20, &[view(24)]);
-        rig.seen.send_replace(vec![70, 3, 9_999, 3]);
+        rig.seen.send_replace([70, 3, 9_999, 3].map(SiteIndex).to_vec());
         assert_eq!(rig.step().len() + rig.step().len(), 2);
         rig.now = rig.now.after(Duration::from_mins(5));
         let first = rig.step();
-        let order: Vec<usize> = first[0].rows.iter().map(|(site, _)| *site).collect();
+        let order: Vec<usize> = first[0].rows.iter().map(|(site, _)| site.get()).collect();
         assert_eq!((first.len(), first[0].is_refresh, order.len()), (1, false, SITES));
         assert_eq!(order[..5], [70, 3, 0, 1, 2]);
         let second = rig.step();

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::app::storage::archive_views::ArchiveViews;
 use crate::app::storage::restore::Restored;
-use crate::model::SiteId;
+use crate::model::{SiteId, SiteSlot};
 use crate::ring::{Reader, Ring};
 
 /// Asks for the stored state of sites, and registers new ones.
@@ -23,10 +23,10 @@ pub struct Others(pub Option<ArchiveViews>);
 
 /// A change of the sites that the store task saves.
 pub enum ReaderChange {
-    /// One more; its number is one past the last one.
+    /// A new site, whose slot is the next one.
     Watch(Arc<str>, SiteId, Reader),
-    /// The site of this number goes on in that ring.
-    Follow(usize, Arc<Ring>),
+    /// A site that continues in another ring.
+    Follow(SiteSlot, Arc<Ring>),
     /// These are the long views from now on.
     ArchiveViews(Option<ArchiveViews>),
 }

@@ -16,7 +16,7 @@ use crate::app::scheduler::resume::{self, PlannedSite};
 use crate::app::scheduler::{CheckTexts, ScheduledSite};
 use crate::config::{Config, ConfiguredSite};
 use crate::engine::SiteInput;
-use crate::model::{Cause, Certificate, Observation, Sample, SiteId, Timestamp, View, figures};
+use crate::model::{Cause, Certificate, Observation, Sample, SiteId, SiteSlot, Timestamp, View, figures};
 use crate::ring::{Producer, Reader, Ring, SLOT_BYTES, Slab, capacity_for};
 use crate::store::{Query, Registered, Store, StoreError};
 
@@ -178,7 +178,7 @@ pub fn assemble(
         }
         let past = memory.of(index);
         let producer = filled(&mut slab, slots(&config.views, watched), past.next_seq, &samples);
-        let (watch, track, reader) = seat(watched, (index, due[index]), producer, past);
+        let (watch, track, reader) = seat(watched, (SiteSlot::new(index), due[index]), producer, past);
         places[index] = Some((track, reader));
         begin(watch);
     }
@@ -205,14 +205,14 @@ fn dues(config: &Config, memory: &Restored, now: Timestamp) -> Vec<Duration> {
 #[must_use]
 pub fn seat(
     watched: &ConfiguredSite,
-    (index, first_due): (usize, Duration),
+    (slot, first_due): (SiteSlot, Duration),
     producer: Producer,
     past: RestoredSite<'_>,
 ) -> (ScheduledSite, SiteInput, Reader) {
     let reader = producer.ring().reader_at_head();
-    let track = track(watched, Arc::clone(producer.ring()), past.open_since);
+    let track = track(slot, watched, Arc::clone(producer.ring()), past.open_since);
     let RestoredSite { last_at, paused, .. } = past;
-    (ScheduledSite { index, site: Arc::clone(&watched.site), producer, first_due, last_at, paused }, track, reader)
+    (ScheduledSite { slot, site: Arc::clone(&watched.site), producer, first_due, last_at, paused }, track, reader)
 }
 
 fn slab(config: &Config) -> Slab {
@@ -249,8 +249,8 @@ pub fn slots(views: &[View], watched: &ConfiguredSite) -> usize {
 
 /// The track for the engine of a site whose samples come through `ring`.
 #[must_use]
-pub fn track(watched: &ConfiguredSite, ring: Arc<Ring>, open_since: Option<Timestamp>) -> SiteInput {
-    SiteSpec::from(watched).track(ring, open_since)
+pub fn track(slot: SiteSlot, watched: &ConfiguredSite, ring: Arc<Ring>, open_since: Option<Timestamp>) -> SiteInput {
+    SiteSpec::from(watched).track(slot, ring, open_since)
 }
 
 /// The stored state of one site.
@@ -273,20 +273,20 @@ impl Restored {
     /// certificates of sites that were up.
     pub fn shown(&mut self, tracks: &[SiteInput]) -> Vec<CheckTexts> {
         let mut shown = Vec::new();
-        for (site, (registered, track)) in self.registered.iter().zip(tracks).enumerate() {
+        for (registered, track) in self.registered.iter().zip(tracks) {
             let certificate = self.certificates.remove(&registered.id).map(Arc::new);
             let Some(seq) = registered.next_seq.checked_sub(1).filter(|_| certificate.is_some()) else { continue };
             let newest = track.ring.reader_at(seq);
             // A failure without its reason would mislead.
             if newest.next_seq() == seq && newest.peek().is_some_and(|last| last.cause == Cause::Ok) {
                 let observation = Arc::new(Observation { certificate, ..Observation::failed(Cause::Ok, "") });
-                shown.push(CheckTexts { site, seq, observation });
+                shown.push(CheckTexts { site: track.slot, seq, observation });
             }
         }
         shown
     }
 
-    /// Of site number `index`.
+    /// Of the site at `index` of [`Restored::registered`].
     #[must_use]
     pub fn of(&self, index: usize) -> RestoredSite<'_> {
         let Some(registered) = self.registered.get(index) else { return RestoredSite::default() };

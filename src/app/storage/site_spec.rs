@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::alert::Rule;
 use crate::config::ConfiguredSite;
 use crate::engine::SiteInput;
-use crate::model::{Sample, Timestamp};
+use crate::model::{Sample, SiteSlot, Timestamp};
 use crate::ring::Ring;
 
 /// The interval and the timeout of a site with too few stored samples.
@@ -56,8 +56,8 @@ impl SiteSpec {
 
     /// The track for the engine of this site, whose samples come through `ring`.
     #[must_use]
-    pub fn track(self, ring: Arc<Ring>, open_since: Option<Timestamp>) -> SiteInput {
+    pub fn track(self, slot: SiteSlot, ring: Arc<Ring>, open_since: Option<Timestamp>) -> SiteInput {
         let Self { name, url, group, interval, timeout, rule } = self;
-        SiteInput { name, url, interval, timeout, group, rule, ring, open_since }
+        SiteInput { slot, name, url, interval, timeout, group, rule, ring, open_since }
     }
 }

@@ -22,7 +22,7 @@ use crate::app::scheduler::CheckTexts;
 use crate::app::scheduler::manual_checks::COMMANDS;
 use crate::app::status::health_meter::StoreStatus;
 use crate::app::storage::request::{Others, ReaderChange, RestoreRequest};
-use crate::model::{SiteId, StoreHealth, Timestamp};
+use crate::model::{SiteId, SiteSlot, StoreHealth, Timestamp};
 use crate::store::{Flushed, Intake, Writer, unsaved};
 
 use super::archive_views::ArchiveViews;
@@ -219,7 +219,7 @@ pub struct StoreReceivers {
     /// Alerts to store.
     pub alerts: mpsc::Receiver<AlertRecord>,
     /// Pauses to store: the slot of the site, and until when.
-    pub pauses: mpsc::Receiver<(usize, Option<Timestamp>)>,
+    pub pauses: mpsc::Receiver<(SiteSlot, Option<Timestamp>)>,
     /// Changes of the sites, each sent before the first text of its sites.
     pub adoptions: mpsc::Receiver<Vec<ReaderChange>>,
     /// Other long views, if there are to be.
@@ -233,7 +233,7 @@ pub struct StoreSenders {
     /// See [`StoreReceivers::alerts`].
     pub alerts: mpsc::Sender<AlertRecord>,
     /// See [`StoreReceivers::pauses`].
-    pub pauses: mpsc::Sender<(usize, Option<Timestamp>)>,
+    pub pauses: mpsc::Sender<(SiteSlot, Option<Timestamp>)>,
     /// See [`StoreReceivers::adoptions`].
     pub adoptions: mpsc::Sender<Vec<ReaderChange>>,
 }
@@ -266,19 +266,19 @@ impl StoreReceivers {
                         self.sites.insert(name, id);
                         intake.watch(id, reader);
                     }
-                    ReaderChange::Follow(site, ring) => intake.follow(site, ring),
+                    ReaderChange::Follow(site, ring) => intake.follow(site.get(), ring),
                     ReaderChange::ArchiveViews(long_views) => self.long_views.push(long_views),
                 }
             }
         }
         for texts in texts {
-            intake.note_failure(texts.site, texts.seq, &texts.observation);
+            intake.note_failure(texts.site.get(), texts.seq, &texts.observation);
         }
         while let Ok(alert) = self.alerts.try_recv() {
             intake.note_alert(self.sites[&alert.site], alert);
         }
         while let Ok((site, until)) = self.pauses.try_recv() {
-            intake.note_pause(site, until);
+            intake.note_pause(site.get(), until);
         }
     }
 }

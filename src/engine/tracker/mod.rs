@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::{Alert, Evaluator, Rule};
-use crate::model::{Observation, Packed, Sample, Timeframe, Timestamp, View};
+use crate::model::{Observation, Packed, Sample, SiteSlot, Timeframe, Timestamp, View};
 use crate::ring::{Drained, Reader, Ring};
 use crate::stats::{Cadence, Counts, Oldest, Unmade, Windows};
 
@@ -26,6 +26,8 @@ use super::{LastCheck, OpenIncident, Row, SiteSnapshot};
 /// What the engine has to know of a site.
 #[derive(Clone, Debug)]
 pub struct SiteInput {
+    /// Its number while webmon runs.
+    pub slot: SiteSlot,
     /// Its unique name.
     pub name: Arc<str>,
     /// Its URL, secrets as `***`.
@@ -109,7 +111,7 @@ pub(super) struct Observed {
 impl SiteTracker {
     /// Reads what is in the ring up to `now`; nothing of it is news.
     pub(super) fn new(track: SiteInput, views: &[View], now: Timestamp, scratch: &mut Scratch) -> Self {
-        let SiteInput { name, url, group, interval, timeout, rule, ring, open_since } = track;
+        let SiteInput { slot, name, url, group, interval, timeout, rule, ring, open_since } = track;
         let cadence = Cadence { interval, timeout };
         let head = ring.reader_at_oldest();
         let pane = |view: &View| ViewWindow { span: Span::of(view.timeframe), tail: head.clone(), blank: true };
@@ -128,6 +130,7 @@ impl SiteTracker {
             looks_on: false,
             texts: Vec::new(),
             shown: SiteSnapshot {
+                slot,
                 name,
                 url,
                 group,
@@ -173,6 +176,15 @@ impl SiteTracker {
             return;
         }
         self.retire(to, scratch, met);
+    }
+
+    pub(super) const fn slot(&self) -> SiteSlot {
+        self.shown.slot
+    }
+
+    /// The ring that it reads.
+    pub(super) const fn ring(&self) -> &Arc<Ring> {
+        self.head.ring()
     }
 
     /// Judges what there is at `now`, and takes note of the time that passed.

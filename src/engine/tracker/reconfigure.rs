@@ -22,7 +22,7 @@ impl SiteTracker {
         to: Timestamp,
         (scratch, met): (&mut Scratch, &mut Observed),
     ) -> bool {
-        let SiteInput { name, url, group, interval, timeout, rule, ring, open_since: _ } = track;
+        let SiteInput { slot: _, name, url, group, interval, timeout, rule, ring, open_since: _ } = track;
         let cadence = Cadence { interval, timeout };
         let same_rule = rule == self.shown.rule && cadence == self.cadence;
         let timeframes = || views.iter().map(|view| view.timeframe);
@@ -58,10 +58,5 @@ impl SiteTracker {
         let first_seq = self.head.clone().drain_packed_before(to, &mut scratch.arrived).first_seq;
         let seen = usize::try_from(self.unseen.saturating_sub(first_seq)).unwrap_or(usize::MAX);
         self.evaluator.observe(&scratch.arrived[..seen.min(scratch.arrived.len())]);
-    }
-
-    /// The ring that it reads.
-    pub(in crate::engine) fn ring(&self) -> &Arc<crate::ring::Ring> {
-        self.head.ring()
     }
 }

@@ -5,3 +5,4 @@ pub(crate) mod certificate;
 pub(crate) mod observation;
 pub(crate) mod phases;
 pub(crate) mod sample;
+pub(crate) mod text_join;

@@ -21,8 +21,8 @@ use ratatui::layout::Size;
 
 use crate::alert::{AlertRecord, AlertState};
 use crate::engine::snapshot::Snapshot;
-use crate::model::Timestamp;
 use crate::model::command::SiteCommand;
+use crate::model::{SiteIndex, Timestamp};
 use crate::tui::page::{Page, Typing};
 
 use super::inputs::Inputs;
@@ -190,9 +190,9 @@ impl UiState {
 
     /// The sites that a table of this terminal may show, by number, from the top.
     #[must_use]
-    pub fn seen(&self, size: Size) -> Vec<usize> {
+    pub fn seen(&self, size: Size) -> Vec<SiteIndex> {
         let rows = self.top..self.order.len().min(self.top + usize::from(size.height));
-        rows.filter_map(|at| usize::try_from(*self.order.get(at)?).ok()).collect()
+        rows.filter_map(|at| Some(SiteIndex(*self.order.get(at)?))).collect()
     }
 
     /// The site whose samples are wanted.

@@ -9,8 +9,8 @@ use jiff::tz::TimeZone;
 use crate::alert::{Alert, AlertRecord, AlertState, Rule, Threshold};
 use crate::engine::snapshot::{LastCheck, OpenIncident, Row, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
 use crate::model::{
-    Cause, Certificate, Flags, Health, Http, Micros, Observation, Phase, Phases, Sample, SortKey, Status, StoreHealth,
-    Timeframe, Timestamp, Watching,
+    Cause, Certificate, Flags, Health, Http, Micros, Observation, Phase, Phases, Sample, SiteSlot, SortKey, Status,
+    StoreHealth, Timeframe, Timestamp, Watching,
 };
 use crate::stats::series::site_history::{HistoryBuilder, HistoryRequest, SiteHistory};
 use crate::stats::{Answer, Availability, Beat, Beats, Cadence, Counts, Latency, PeriodFigures, Summary};
@@ -402,7 +402,7 @@ pub fn world(made: &[Made]) -> World {
         })
     };
     let views = vec![view(10, 10, at), view(60, 60, now.before(Duration::from_secs(13)))];
-    let sites = made.iter().map(|made| Arc::new(site(made))).collect();
+    let sites = made.iter().enumerate().map(|(index, made)| Arc::new(site(index, made))).collect();
     World {
         snapshot: Snapshot { at: now, sites, views },
         samples: hour(now),
@@ -471,7 +471,7 @@ fn alerts() -> Vec<Arc<AlertRecord>> {
     ]
 }
 
-fn site(made: &Made) -> SiteSnapshot {
+fn site(index: usize, made: &Made) -> SiteSnapshot {
     let now = now();
     let at = now.before(Duration::from_secs(3));
     let down = made.state == SiteState::Down;
@@ -491,6 +491,7 @@ fn site(made: &Made) -> SiteSnapshot {
         faults: Vec::new(),
     }));
     SiteSnapshot {
+        slot: SiteSlot::new(index),
         name: made.name.into(),
         url: format!("https://{}.example.com/", made.name).into(),
         group: match made.name {

@@ -119,10 +119,10 @@ impl UiState {
         }
         // What is for one site is not done to a whole group.
         let focus = self.focus(inputs).filter(|_| self.selected_group(inputs).is_none());
-        let live = focus.and_then(|i| Some((i, inputs.snapshot.sites.get(i)?)));
-        self.commands.extend(live.map(|(i, site)| match action {
-            Action::Pause => SiteCommand::Pause(i, next_pause(site.paused_until, inputs.now)),
-            _ => SiteCommand::Check(i),
+        let live = focus.and_then(|i| inputs.snapshot.sites.get(i));
+        self.commands.extend(live.map(|site| match action {
+            Action::Pause => SiteCommand::Pause(site.slot, next_pause(site.paused_until, inputs.now)),
+            _ => SiteCommand::Check(site.slot),
         }));
     }
 

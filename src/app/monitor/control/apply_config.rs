@@ -14,8 +14,9 @@ use crate::app::scheduler::{Order, RemovedSite, UpdateSites};
 use crate::app::storage::archive_views::ArchiveViews;
 use crate::app::storage::request::ReaderChange;
 use crate::app::storage::restore::track;
-use crate::engine::{SiteChange, SiteSnapshot};
-use crate::model::{SiteId, Timestamp, View};
+use crate::config::ConfiguredSite;
+use crate::engine::SiteSnapshot;
+use crate::model::{SiteSlot, Timestamp, View};
 use crate::ring::{Producer, Ring};
 use crate::stats::Cadence;
 
@@ -35,33 +36,21 @@ impl Control {
         let now = self.clock.now();
         let ended = self.ended(&change, now);
         self.publisher.set_exec(change.exec);
-        let paused: Vec<(usize, Timestamp)> =
+        let paused: Vec<(SiteSlot, Timestamp)> =
             change.new.iter().filter_map(|new| Some((new.slot, new.paused?))).collect();
-        let mut moved: HashMap<usize, Arc<Ring>> = revised.moved.into_iter().collect();
-        let mut new: HashMap<usize, NewSite> = change.new.into_iter().map(|new| (new.slot, new)).collect();
-        let mut places = Vec::with_capacity(change.sites.len());
-        let mut seats = Vec::with_capacity(change.sites.len());
-        for (slot, watched) in change.sites {
-            let was = self.places.by_slot.get(&slot).copied();
-            let track = match (new.remove(&slot), was) {
-                (Some(new), _) => new.track,
-                (None, Some(was)) => {
-                    let ring = moved.remove(&slot).or_else(|| self.engine.ring(was));
-                    track(&watched, ring.expect("the engine knows every site that has a place"), None)
-                }
-                (None, None) => continue,
-            };
-            places.push((slot, Arc::clone(&track.name), Arc::clone(&track.ring)));
-            seats.push(SiteChange { was, track });
-        }
-        let mut step = self.engine.revise(change.views, seats);
+        let mut moved: HashMap<SiteSlot, Arc<Ring>> = revised.moved.into_iter().collect();
+        let mut new: HashMap<SiteSlot, NewSite> = change.new.into_iter().map(|new| (new.slot, new)).collect();
+        let board = self.engine.board();
+        let input = |(slot, watched): (SiteSlot, ConfiguredSite)| match new.remove(&slot) {
+            Some(new) => Some(new.track),
+            None => Some(track(slot, &watched, moved.remove(&slot).or_else(|| board.ring(slot))?, None)),
+        };
+        let inputs = change.sites.into_iter().filter_map(input).collect();
+        let mut step = self.engine.revise(change.views, inputs);
         step.alerts = ended;
-        self.places.replace(places);
         self.see_far();
         for (slot, until) in paused {
-            if let Some(&place) = self.places.by_slot.get(&slot) {
-                self.engine.pause(place, Some(until), now);
-            }
+            self.engine.pause(slot, Some(until), now);
         }
         self.tell(&step, now);
         // Whoever asked has left when the program ends.
@@ -84,9 +73,9 @@ impl Control {
     }
 
     /// Those who read samples go on in the rings that moved, and let go of those that nobody fills any more.
-    pub(crate) fn follow(&mut self, moved: &[(usize, Arc<Ring>)], left: &[RemovedSite]) {
+    pub(crate) fn follow(&mut self, moved: &[(SiteSlot, Arc<Ring>)], left: &[RemovedSite]) {
         let empty = |left: &RemovedSite| (left.slot, Arc::clone(Producer::new(1, left.next_seq).ring()));
-        let rings: Vec<(usize, Arc<Ring>)> = moved.iter().cloned().chain(left.iter().map(empty)).collect();
+        let rings: Vec<(SiteSlot, Arc<Ring>)> = moved.iter().cloned().chain(left.iter().map(empty)).collect();
         for (slot, ring) in &rings {
             if let Some(headless) = &mut self.headless {
                 headless.follow(*slot, ring);
@@ -100,18 +89,16 @@ impl Control {
         self.adopt(rings.into_iter().map(|(slot, ring)| ReaderChange::Follow(slot, ring)).collect());
     }
 
-    /// The store's side makes the long views of the sites that there are now, in their places; what it made for other
-    /// places is not taken any more.
+    /// The store task reads the long views of the current sites from now on; rows that it read before are discarded.
     pub(crate) fn see_far(&mut self) {
         if self.adoptions.is_none() {
             return;
         }
         let snapshot = self.engine.board().snapshot();
         let of = |site: &Arc<SiteSnapshot>| {
-            let slot = self.places.roster().find(&site.name)?.slot;
-            Some((*self.ids.get(&slot)?, Cadence { interval: site.interval, timeout: site.timeout }))
+            (self.ids.get(&site.slot).copied(), Cadence { interval: site.interval, timeout: site.timeout })
         };
-        let sites: Vec<(SiteId, Cadence)> = snapshot.sites.iter().filter_map(of).collect();
+        let sites = snapshot.sites.iter().map(of).collect();
         let views: Vec<View> = snapshot.views.iter().map(|view| view.view()).collect();
         let (long_views, parts) = ArchiveViews::new(&views, sites, self.seen.subscribe()).unzip();
         self.long_views = parts;

@@ -14,8 +14,8 @@ use tokio::sync::oneshot;
 use crate::app::clock::ClockSet;
 use crate::app::scheduler::{Order, SetClock};
 use crate::engine::Leap;
-use crate::model::Timestamp;
 use crate::model::time::duration;
+use crate::model::{SiteSlot, Timestamp};
 use crate::report::{clock, minute};
 use crate::ring::Ring;
 
@@ -42,16 +42,13 @@ impl Control {
             ClockSet::Forward(by) => (by, false),
             ClockSet::Back(by) => (by, true),
         };
-        let place = |(slot, ring): (usize, Arc<Ring>)| Some((*self.places.by_slot.get(&slot)?, ring));
-        let rings: HashMap<usize, Arc<Ring>> = moved.into_iter().filter_map(place).collect();
+        let rings: HashMap<SiteSlot, Arc<Ring>> = moved.into_iter().collect();
         let (step, pauses) = self.engine.leap(&Leap { by, is_back, since, now }, &rings);
         if is_back {
             self.see_far();
         }
-        for (place, until) in pauses {
-            let slot = self.places.by_slot.iter().find_map(|(slot, at)| (*at == place).then_some(*slot));
-            let kept = slot.zip(self.keep_pauses.as_ref());
-            let is_kept = kept.is_none_or(|(slot, keep)| keep.try_send((slot, Some(until))).is_ok());
+        for (slot, until) in pauses {
+            let is_kept = self.keep_pauses.as_ref().is_none_or(|keep| keep.try_send((slot, Some(until))).is_ok());
             self.meter.lost(u64::from(!is_kept));
         }
         if let Some(headless) = &mut self.headless {

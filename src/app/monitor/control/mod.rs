@@ -25,11 +25,8 @@ use crate::app::storage::archive_views::ViewRows;
 use crate::app::storage::request::ReaderChange;
 use crate::app::system::systemd::Service;
 use crate::engine::{Engine, EngineStep};
-use crate::model::{Cause, Health, SiteId, Timestamp};
-use crate::ring::Ring;
+use crate::model::{Cause, Health, SiteId, SiteIndex, SiteSlot, Timestamp};
 use crate::tui::SiteCommand;
-
-use super::site_registry::{SiteEntry, SiteRegistry};
 
 /// Time between two steps of the engine.
 pub const STEP: Duration = Duration::from_millis(250);
@@ -50,7 +47,7 @@ pub struct Control {
     /// Publishes alerts.
     pub publisher: Publisher,
     /// To the store, if there is one: the number of a site, and until when it is paused.
-    pub keep_pauses: Option<mpsc::Sender<(usize, Option<Timestamp>)>>,
+    pub keep_pauses: Option<mpsc::Sender<(SiteSlot, Option<Timestamp>)>>,
     /// How webmon is.
     pub meter: HealthMeter,
     /// Asks the kernel for a route to any network.
@@ -75,49 +72,16 @@ pub struct Control {
     pub commands: mpsc::Receiver<SiteCommand>,
     /// To the network side.
     pub to_scheduler: mpsc::Sender<SiteCommand>,
-    /// Who is watched, by number and by place.
-    pub places: SiteIndexes,
-    /// The numbers of sites in the store, with one.
-    pub ids: HashMap<usize, SiteId>,
-    /// Where a dashboard says which sites a person sees.
-    pub seen: Arc<watch::Sender<Vec<usize>>>,
+    /// The ids of the sites in the store, if there is one.
+    pub ids: HashMap<SiteSlot, SiteId>,
+    /// The sites on the dashboard's screen.
+    pub seen: Arc<watch::Sender<Vec<SiteIndex>>>,
     /// Other configurations.
     pub changes: mpsc::Receiver<ConfigChange>,
     /// To the network side: what to do.
     pub orders: mpsc::Sender<Order>,
     /// To the store, if there is one: whose samples to save.
     pub adoptions: Option<mpsc::Sender<Vec<ReaderChange>>>,
-}
-
-/// Where each site stands in the order of sites.yaml, which is that of the engine.
-#[derive(Debug, Default)]
-pub struct SiteIndexes {
-    /// The place of each site, by number.
-    by_slot: HashMap<usize, usize>,
-    /// The same for those who know names.
-    roster: Arc<SiteRegistry>,
-}
-
-impl SiteIndexes {
-    /// Of sites with these numbers, names and rings, in the order of sites.yaml.
-    #[must_use]
-    pub fn of(sites: Vec<(usize, Arc<str>, Arc<Ring>)>) -> Self {
-        let mut places = Self::default();
-        places.replace(sites);
-        places
-    }
-
-    /// By name.
-    #[must_use]
-    pub const fn roster(&self) -> &Arc<SiteRegistry> {
-        &self.roster
-    }
-
-    fn replace(&mut self, sites: Vec<(usize, Arc<str>, Arc<Ring>)>) {
-        let slots: Vec<usize> = sites.iter().map(|(slot, ..)| *slot).collect();
-        self.by_slot = slots.into_iter().enumerate().map(|(place, slot)| (slot, place)).collect();
-        self.roster.replace(sites.into_iter().map(|(slot, name, ring)| (name, SiteEntry { slot, ring })));
-    }
 }
 
 impl Control {
@@ -149,9 +113,7 @@ impl Control {
             return;
         }
         if let SiteCommand::Pause(site, until) = wish {
-            if let Some(&place) = self.places.by_slot.get(&site) {
-                self.engine.pause(place, until, self.clock.now());
-            }
+            self.engine.pause(site, until, self.clock.now());
             let kept = self.keep_pauses.as_ref().is_none_or(|keep| keep.try_send((site, until)).is_ok());
             self.meter.lost(u64::from(!kept));
         }
@@ -159,9 +121,7 @@ impl Control {
 
     fn step(&mut self, last: bool) {
         while let Ok(texts) = self.texts.try_recv() {
-            if let Some(&place) = self.places.by_slot.get(&texts.site) {
-                self.engine.attach(place, texts.seq, texts.observation);
-            }
+            self.engine.attach(texts.site, texts.seq, texts.observation);
         }
         while let Some(ViewRows { view, as_of, rows, is_refresh }) =
             self.long_views.as_mut().and_then(|parts| parts.try_recv().ok())

@@ -122,7 +122,7 @@ async fn a_pause_lasts_as_long_as_was_asked_for() {
         let mut trial = TestMonitor::new(&[("a", steady)]);
         trial.wall = Some(off);
         let until = START.after(from + 120 * SECOND);
-        trial.commands = vec![(from + 30 * SECOND, SiteCommand::Pause(0, Some(until)))];
+        trial.commands = vec![(from + 30 * SECOND, SiteCommand::Pause(SiteSlot(0), Some(until)))];
         let outcome = trial.run(from, from + 200 * SECOND).await;
         let samples = times(&outcome, "sample", "a").len();
         assert!((10..=12).contains(&samples), "3 before, 8 after: {samples}");

@@ -23,7 +23,7 @@ use crate::app::storage::restore::{Restored, assemble, remember};
 use crate::app::system::limits::Limits;
 use crate::config::{self, Config};
 use crate::engine::{Engine, SiteInput, SiteState};
-use crate::model::{Cause, Certificate, Micros, Observation, Phase, Phases, Site, SiteId, Status, Timestamp};
+use crate::model::{Cause, Certificate, Micros, Observation, Phase, Phases, Site, SiteId, SiteSlot, Status, Timestamp};
 use crate::probe::Prober;
 use crate::store::{Options, Store};
 use crate::tui::SiteCommand;
@@ -280,7 +280,7 @@ async fn what_a_certificate_said_is_known_before_the_first_check_after_a_restart
     let mut memory = remember(&store, &trial.config, &names, now).unwrap();
     let tracks = tracks(&store, &trial.config, &memory, now);
     let shown = memory.shown(&tracks);
-    let told: Vec<_> = shown.iter().map(|texts| (&*names[texts.site], texts.seq)).collect();
+    let told: Vec<_> = shown.iter().map(|texts| (&*names[texts.site.get()], texts.seq)).collect();
     assert_eq!(told, [("shown", last)]);
     assert_eq!(shown[0].observation.certificate.as_deref(), Some(&certificate()));
     // And a dashboard has it with the check that it belongs to.
@@ -358,17 +358,17 @@ async fn a_check_by_hand_is_shown_and_enters_no_figure() {
     let mut trial = TestMonitor::new(&[("a", steady), ("flappy", flapping)]);
     let quiet = trial.run(Duration::ZERO, 300 * SECOND).await;
     trial.commands = vec![
-        (100 * SECOND, SiteCommand::Check(1)),
-        (200 * SECOND, SiteCommand::Check(0)),
-        (201 * SECOND, SiteCommand::Check(1)),
+        (100 * SECOND, SiteCommand::Check(SiteSlot(1))),
+        (200 * SECOND, SiteCommand::Check(SiteSlot(0))),
+        (201 * SECOND, SiteCommand::Check(SiteSlot(1))),
     ];
-    trial.commands.push((202 * SECOND, SiteCommand::Check(7)));
+    trial.commands.push((202 * SECOND, SiteCommand::Check(SiteSlot(7))));
     let outcome = trial.run(Duration::ZERO, 300 * SECOND).await;
     assert_eq!(outcome.events, quiet.events, "neither samples nor figures nor alerts know of it");
     let rechecks = outcome.face.rechecks.borrow().clone();
-    let told: Vec<(usize, Cause)> = rechecks
+    let told: Vec<(u32, Cause)> = rechecks
         .iter()
-        .map(|recheck| (recheck.site, recheck.outcome.as_ref().expect("it ended long ago").1.cause))
+        .map(|recheck| (recheck.site.0, recheck.outcome.as_ref().expect("it ended long ago").1.cause))
         .collect();
     assert_eq!(told, [(0, Cause::Ok), (1, Cause::ConnectRefused)], "the newest of each site");
     assert_eq!(outcome.face.health.borrow().checks, quiet.face.health.borrow().checks);
@@ -386,7 +386,7 @@ async fn a_paused_site_is_not_checked_nobody_is_alerted_and_a_restart_remembers(
         }),
     ]);
     trial.store = Some(folder.path().join("webmon.redb"));
-    trial.commands = vec![(200 * SECOND, SiteCommand::Pause(1, Some(START.after(900 * SECOND))))];
+    trial.commands = vec![(200 * SECOND, SiteCommand::Pause(SiteSlot(1), Some(START.after(900 * SECOND))))];
     let before = trial.run(Duration::ZERO, 600 * SECOND).await;
     let after = trial.run(610 * SECOND, 1_200 * SECOND).await;
     let checked = |outcome: &TestRun| -> Vec<u64> {
@@ -407,8 +407,8 @@ async fn a_paused_site_is_not_checked_nobody_is_alerted_and_a_restart_remembers(
     assert_eq!((state(&before), state(&after)), (SiteState::Paused, SiteState::Up));
     // Resumed by hand before its time; neither falls on an instant at which a check is due.
     trial.commands = vec![
-        (1_304 * SECOND, SiteCommand::Pause(0, Some(Timestamp::MAX))),
-        (1_404 * SECOND, SiteCommand::Pause(0, None)),
+        (1_304 * SECOND, SiteCommand::Pause(SiteSlot(0), Some(Timestamp::MAX))),
+        (1_404 * SECOND, SiteCommand::Pause(SiteSlot(0), None)),
     ];
     let resumed = trial.run(1_210 * SECOND, 1_500 * SECOND).await;
     let times: Vec<_> = resumed.of("sample", "a").map(|sample| sample["time"].to_string()).collect();
@@ -536,18 +536,19 @@ mod reload {
         trial.files = vec![(100 * SECOND, file("name: flappy, url: 'http://flappy/'\nname: a, url: 'http://a/'", ""))];
         // By number: 0 is a, before and after.
         trial.commands = vec![
-            (54 * SECOND, SiteCommand::Pause(0, Some(Timestamp::MAX))),
-            (150 * SECOND, SiteCommand::Check(1)),
-            (204 * SECOND, SiteCommand::Pause(0, None)),
+            (54 * SECOND, SiteCommand::Pause(SiteSlot(0), Some(Timestamp::MAX))),
+            (150 * SECOND, SiteCommand::Check(SiteSlot(1))),
+            (204 * SECOND, SiteCommand::Pause(SiteSlot(0), None)),
         ];
         let outcome = trial.run(Duration::ZERO, 300 * SECOND).await;
         let rechecks = outcome.face.rechecks.borrow().clone();
-        assert_eq!(rechecks.iter().map(|recheck| recheck.site).collect::<Vec<_>>(), [1]);
+        assert_eq!(rechecks.iter().map(|recheck| recheck.site.0).collect::<Vec<_>>(), [1]);
         assert!((14..=16).contains(&seqs(&outcome, "a").len()), "{}", seqs(&outcome, "a").len());
         assert!(seqs(&outcome, "flappy").len() >= 29);
         let states: Vec<(String, SiteState)> =
             outcome.face.board.snapshot().sites.iter().map(|site| (site.name.to_string(), site.state)).collect();
         assert_eq!(states, [("flappy".to_owned(), SiteState::Down), ("a".to_owned(), SiteState::Up)]);
-        assert_eq!(outcome.face.roster.find("a").map(|entry| entry.slot), Some(0));
+        let snapshot = outcome.face.board.snapshot();
+        assert_eq!(snapshot.sites.iter().find(|site| &*site.name == "a").map(|site| site.slot), Some(SiteSlot(0)));
     }
 }

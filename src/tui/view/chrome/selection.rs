@@ -51,7 +51,7 @@ fn refused(frame: &Frame) -> Option<(Role, String)> {
 
 /// What came of asking for a check by hand, while that is new.
 fn by_hand(frame: &Frame) -> Option<(Role, String)> {
-    let site = frame.state.focus(frame.inputs)?;
+    let site = frame.inputs.snapshot.sites.get(frame.state.focus(frame.inputs)?)?.slot;
     let recheck = frame.inputs.rechecks.iter().find(|recheck| recheck.site == site)?;
     let Some((at, observation)) = &recheck.outcome else {
         return Some((Role::Strong, "checking now …".to_owned()));
@@ -138,7 +138,7 @@ mod tests {
 
     use ratatui::layout::Size;
 
-    use crate::model::{Observation, Timestamp};
+    use crate::model::{Observation, SiteSlot, Timestamp};
     use crate::tui::input::key::Key;
     use crate::tui::tests::fixtures;
     use crate::tui::{ManualCheck, SiteCommand, view};
@@ -151,7 +151,7 @@ mod tests {
     fn told(outcome: Option<(Timestamp, Observation)>, secs: u64) -> String {
         let mut world = fixtures::five_sites();
         let outcome = outcome.map(|(at, observation)| (at, Arc::new(observation)));
-        world.rechecks = vec![ManualCheck { site: 1, asked: world.now, outcome }];
+        world.rechecks = vec![ManualCheck { site: SiteSlot(1), asked: world.now, outcome }];
         let world = world.later(secs);
         let mut state = fixtures::state();
         state.settle(&world.inputs(), SIZE);
@@ -199,7 +199,7 @@ mod tests {
         for key in [Key::Char('r'), Key::Char('j'), Key::Enter, Key::Char('r')] {
             state.act(&key, &world.inputs(), SIZE);
         }
-        assert_eq!(state.take_commands(), [SiteCommand::Check(0), SiteCommand::Check(1)]);
+        assert_eq!(state.take_commands(), [SiteCommand::Check(SiteSlot(0)), SiteCommand::Check(SiteSlot(1))]);
         assert_eq!(state.take_commands(), []);
     }
 }
