@@ -117,7 +117,7 @@ const LAYERS: [(&str, &[&[&str]]); 10] = [
         &[
             &["command", "site"],
             &["check", "export_target", "health"],
-            &["figures", "resolver", "sort_key", "stops", "text", "time", "zone"],
+            &["figures", "resolver", "site_numbers", "sort_key", "stops", "text", "time", "zone"],
         ],
     ),
     (
