@@ -1,31 +1,31 @@
-//! Counts of checks, and availability as the exact ratio that follows from them.
+//! Counts of checks, and the availability that follows from them as an exact ratio.
 //!
-//! Invariants: checks = up + down; availability is none without checks, never 0 % or 100 % by default; it is
-//! compared in integers, so "exactly 80 %" is exact.
+//! Invariants: checks = up + down; without checks there is no availability, rather than 0 % or 100 %; it is compared in
+//! integers, so "exactly 80 %" is exact.
 
 use crate::model::{Cause, Outcome, Packed, Sample, figures};
 
-/// How many checks came out how.
+/// Numbers of checks by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Checks that were up.
     pub up: u64,
     /// Checks that were down.
     pub down: u64,
-    /// Checks that our own machine could not make.
+    /// Checks that failed for a reason on this machine.
     pub unknown: u64,
     /// Due checks that were never started.
     pub skipped: u64,
 }
 
 impl Counts {
-    /// Checks that were judged: up and down.
+    /// Checks with an outcome: up and down.
     #[must_use]
     pub const fn checks(&self) -> u64 {
         self.up + self.down
     }
 
-    /// The share of checks that were up; none without checks.
+    /// The share of checks that were up; `None` without checks.
     #[must_use]
     pub const fn availability(&self) -> Option<Availability> {
         match self.checks() {
@@ -34,13 +34,13 @@ impl Counts {
         }
     }
 
-    /// Counts `sample` in.
+    /// Adds `sample`.
     pub const fn admit(&mut self, sample: &Sample) {
         *self.slot(sample) += 1;
         self.skipped += sample.skipped as u64;
     }
 
-    /// Counts `samples` in.
+    /// Adds `samples`.
     pub fn admit_all(&mut self, samples: &[Packed]) {
         let came = |cause: Cause| samples.iter().filter(|sample| sample.cause_code() == cause.code()).count() as u64;
         let (up, unknown) = (came(Cause::Ok), came(Cause::Local));
@@ -50,7 +50,7 @@ impl Counts {
         self.skipped += samples.iter().map(|sample| u64::from(sample.skipped())).sum::<u64>();
     }
 
-    /// What was counted in after `earlier`, which is of the same samples up to some point.
+    /// The counts added since `earlier`, an earlier state of `self`.
     #[must_use]
     pub const fn since(&self, earlier: &Self) -> Self {
         Self {

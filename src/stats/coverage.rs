@@ -1,18 +1,17 @@
-//! How much of what was due was looked at.
+//! The share of due checks that were made.
 //!
-//! **Idea.** Coverage = checks ÷ (checks + due checks without a result). Those are three: checks that our own machine
-//! could not make (`local`), checks that were never started, which the next sample tells (`skipped`), and, while the
-//! next sample has not come, the *open gap* at the head: due checks that should have ended by now.
+//! Coverage = checks ÷ (checks + due checks without a result). A due check lacks a result if this machine could not
+//! make it (`local`), if it was never started, which the next sample records (`skipped`), or if it should have ended by
+//! now and no sample has followed (the *open gap* at the end).
 //!
-//! **Rules.** Due times are `due − interval, due − 2·interval, …` before a sample that was due at `due` = start − late.
-//! Each belongs to the window in which it lies, so of the oldest sample's skipped ones only those inside count, and a
-//! hole that began before the window is clipped to it. A due check is missing when it has no result for longer than a
-//! timeout and an interval: it may wait for its start up to an interval, and be in flight up to the timeout. In the window of
-//! a running monitor, time before the first sample is no gap, and the dashboard says how much of the window it has
-//! seen. In a period of the store it is time that nobody looked, like any other; where all that is kept of the site begins in
-//! the period, also a part of an interval before it counts, as a check that was not made.
+//! Due times are `due − interval, due − 2·interval, …` before a sample whose due time is start − late. Each belongs to
+//! the window in which it lies, so only those skipped checks of the oldest sample count that lie inside, and a gap that
+//! began before the window is clipped to it. A due check counts as missing once it has had no result for an interval,
+//! in which it may start, plus a timeout. In the window of a running monitor, time before the first sample is no gap;
+//! the dashboard shows how much of the window it has seen. In a period of the store it is a gap like any other; if the
+//! data of a site begin inside the period, even part of an interval before them counts as one missed check.
 //!
-//! **Limits.** Where probes of one site overlapped, the skipped ones are placed to within the overlap.
+//! Bounds: where probes of one site overlapped, skipped checks are placed to within the overlap.
 
 use std::time::Duration;
 
@@ -26,11 +25,11 @@ use super::Counts;
 pub struct Cadence {
     /// Time between due checks.
     pub interval: Duration,
-    /// For a whole probe.
+    /// Longest duration of a whole probe.
     pub timeout: Duration,
 }
 
-/// The oldest sample of a window, as far as coverage asks for it.
+/// What coverage needs of the oldest sample of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Oldest {
     /// When it was due.
@@ -45,19 +44,19 @@ impl From<&Sample> for Oldest {
     }
 }
 
-/// Due checks at the two ends of a window that its samples alone do not tell rightly.
+/// Due checks at the two ends of a window that its samples alone do not account for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unmade {
     /// Skipped checks of the oldest sample that were due before the window.
     pub outside: u64,
     /// Due checks inside the window that should have a result by now and have none.
     pub open: u64,
-    /// Due checks inside the window before the first sample of all that is kept.
+    /// Due checks inside the window before the first stored sample.
     pub before: u64,
 }
 
 impl Cadence {
-    /// Nothing for longer than this is more than a missed check: three intervals and a timeout.
+    /// Longer silence is more than a missed check: three intervals and a timeout.
     #[must_use]
     pub fn silence(&self) -> Duration {
         self.interval * 3 + self.timeout
@@ -69,8 +68,8 @@ impl Cadence {
         sample.started().minus(sample.late)
     }
 
-    /// What the window `(cutoff, as_of]` has to correct: `oldest` is the first sample in it, `newest_due` the latest due
-    /// time of all samples so far; none when there are none.
+    /// Corrections for the window `(cutoff, as_of]`: `oldest` is the first sample in it, `newest_due` the latest due
+    /// time of all samples so far; `None` without samples.
     #[must_use]
     pub fn unmade(
         &self,
@@ -91,9 +90,9 @@ impl Cadence {
         Unmade { outside, open, before: 0 }
     }
 
-    /// Due checks after `cutoff` that were neither made nor skipped before `oldest`, the first sample since then: the site
-    /// was not watched yet, or what there was is gone. `begins` is when the oldest check was due of which anything is
-    /// kept: after `cutoff`, no check before it stands for the part of an interval that is left.
+    /// Due checks after `cutoff` that were neither made nor skipped before `oldest`, the first sample since then: the
+    /// site was not monitored yet, or its data were removed. `begins` is the due time of the oldest check of which
+    /// anything is kept; if it is after `cutoff`, no earlier check covers the rest of an interval.
     #[must_use]
     pub fn before(&self, cutoff: Timestamp, oldest: Option<Oldest>, begins: Option<Timestamp>) -> u64 {
         let interval = micros(self.interval).max(1);
@@ -107,7 +106,7 @@ impl Cadence {
 }
 
 impl Unmade {
-    /// `counts` with the skipped checks as they are inside the window, the open gap included.
+    /// `counts` with the skipped checks inside the window, including the open gap.
     #[must_use]
     pub const fn adjust(&self, mut counts: Counts) -> Counts {
         counts.skipped = counts.skipped.saturating_sub(self.outside) + self.open + self.before;
@@ -115,7 +114,7 @@ impl Unmade {
     }
 }
 
-/// Checks ÷ (checks + skipped + unknown), in `0.0..=1.0`; none when nothing was due.
+/// Checks ÷ (checks + skipped + unknown), in `0.0..=1.0`; `None` if nothing was due.
 #[must_use]
 #[allow(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
 pub fn coverage(counts: &Counts) -> Option<f64> {

@@ -1,5 +1,4 @@
-//! What the statistics take from a sample, in either of the two forms in which it comes: whole when it arrives, packed when
-//! it expires.
+//! The fields that statistics read from a sample, whole when it arrives or packed when it expires.
 
 use crate::model::{Cause, Packed, Phases, Sample, Status};
 
@@ -12,7 +11,7 @@ pub(super) trait SampleFacts {
     fn phases(&self) -> Phases;
 }
 
-/// The code of the cause, then the status, 0 for none: ascends as (cause, status) does.
+/// The code of the cause, then the status or 0: sorts like (cause, status).
 #[inline]
 pub(super) fn key_of(cause: Cause, status: Option<Status>) -> u32 {
     u32::from(cause.code()) << 16 | u32::from(status.map_or(0, Status::get))

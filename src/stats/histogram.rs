@@ -8,7 +8,7 @@
 
 use std::fmt;
 
-/// The longest duration told apart, the longest timeout that can be set: ten minutes, µs.
+/// The longest duration with a bucket of its own, µs: ten minutes, the longest timeout that can be set.
 pub const HIGHEST: u32 = 600_000_000;
 
 /// Significant decimal digits, which give 128 buckets per octave.

@@ -1,4 +1,4 @@
-//! Statistics of samples: pure arithmetic, no clock, no I/O.
+//! Statistics of samples: pure arithmetic without clock or I/O.
 
 pub mod counts;
 pub mod coverage;

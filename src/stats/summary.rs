@@ -7,15 +7,15 @@ use super::Counts;
 /// All figures of the samples with `as_of − timeframe < at ≤ as_of`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
-    /// The instant it speaks of.
+    /// The end of the window.
     pub as_of: Timestamp,
     /// The span it covers.
     pub timeframe: Timeframe,
-    /// How many checks came out how.
+    /// Numbers of checks by outcome.
     pub counts: Counts,
-    /// Checks made ÷ (made + skipped + local), in `0.0..=1.0`; none before anything was due.
+    /// Checks made ÷ (made + skipped + local), in `0.0..=1.0`; `None` before anything was due.
     pub coverage: Option<f64>,
-    /// Response times of the probes that were answered rightly (`ok` and `slow`).
+    /// Response times of the successful and the slow checks (`ok` and `slow`).
     pub response: Option<Latency>,
     /// Times to first byte of the same probes.
     pub ttfb: Option<Latency>,

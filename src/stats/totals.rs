@@ -1,13 +1,11 @@
-//! What can be added up over samples: counts, sums, and how often each answer came.
+//! The figures that are sums over samples: counts, durations, and how often each answer occurred.
 //!
-//! **Idea.** Whatever is a sum needs no history: a window is what arrived less what left, a rollup only adds, a merge adds
-//! two. Codes, causes and answers are three readings of one tally by (cause, status).
+//! A sum needs no history: a window is what arrived minus what left, a rollup only adds, a merge adds two. Codes,
+//! causes and answers derive from one table by (cause, status).
 //!
-//! **Invariants.** Integers only, so that a difference is exact and merging is associative and commutative.
-//! Response time and time to first byte are over the samples that were answered rightly ([`Cause::is_timed`]); so are
-//! the phases, each over those in which it took place.
-//!
-//! **Limits.** Sums of microseconds in 64 bits: 500,000 years.
+//! Invariants: integers only, so a difference is exact and merging is associative and commutative. Response time and
+//! time to first byte cover the samples of [`Cause::is_timed`], each phase those of them in which it took place.
+//! Bounds: 64-bit sums of microseconds, 500,000 years.
 
 use std::hint::cold_path;
 
@@ -44,10 +42,10 @@ impl PhaseSum {
     }
 }
 
-/// How often each (cause, status) came.
+/// How often each (cause, status) occurred.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AnswerCounts {
-    /// By key, ascending; never zero. A site has one to three of them.
+    /// By key, ascending; counts are positive. A site has one to three entries.
     entries: Vec<AnswerEntry>,
 }
 
@@ -59,7 +57,7 @@ struct AnswerEntry {
 }
 
 impl AnswerCounts {
-    /// Counts `count` samples of this cause and status in.
+    /// Adds `count` samples of this cause and status.
     #[inline]
     pub fn add(&mut self, cause: Cause, status: Option<Status>, count: u64) {
         self.add_key(key_of(cause, status), count);
@@ -74,7 +72,7 @@ impl AnswerCounts {
         }
     }
 
-    /// Each cause and status that came, ascending, and how often.
+    /// Each cause and status with its count, ascending.
     pub fn iter(&self) -> impl Iterator<Item = (Cause, Option<Status>, u64)> {
         self.entries.iter().map(|&AnswerEntry { key, count }| {
             let [_, cause, high, low] = key.to_be_bytes();
@@ -147,14 +145,14 @@ impl AnswerCounts {
     }
 }
 
-/// Everything of a set of samples that is a sum.
+/// The sums of a set of samples.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// How many checks came out how, and how many were skipped.
+    /// Numbers of checks by outcome, and of skipped ones.
     pub counts: Counts,
-    /// How often each (cause, status) came.
+    /// How often each (cause, status) occurred.
     pub tally: AnswerCounts,
-    /// Response times of the samples that were answered rightly.
+    /// Response times of the successful and the slow checks.
     pub response: PhaseSum,
     /// Times to first byte of the same samples.
     pub ttfb: PhaseSum,
@@ -163,11 +161,10 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// Counts `samples` in, oldest first, and gives `each` the response times of those that were answered rightly, a few at a
-    /// time, and their times to first byte, or nothing where they had no head.
+    /// Adds `samples`, oldest first, and passes the response times of the timed ones to `each`, a few at a time, with
+    /// their times to first byte, or none if they had no head.
     ///
-    /// What stays the same from sample to sample is done once for a run of them: a site nearly always answers as it did
-    /// before.
+    /// Shared fields are counted once per run of equal answers: a site nearly always answers as before.
     #[inline]
     pub(super) fn admit<S: SampleFacts>(&mut self, samples: &[S], mut each: impl FnMut(&[u32], &[u32])) {
         for mut samples in samples.chunks(PhaseColumns::MOST) {
@@ -187,7 +184,7 @@ impl Totals {
         }
     }
 
-    /// Counts what `count` samples of this key have in common.
+    /// Adds the shared fields of `count` samples of this key.
     #[inline]
     fn admit_run(&mut self, key: u32, count: u64) {
         self.tally.add_key(key, count);
@@ -204,7 +201,7 @@ impl Totals {
         }
     }
 
-    /// What came after `earlier`, which is of the same samples up to some point.
+    /// The sums added since `earlier`, an earlier state of `self`.
     pub(super) fn since(&self, earlier: &Self) -> Self {
         let mut phases = self.phases;
         for (phase, earlier) in phases.iter_mut().zip(earlier.phases) {
@@ -219,7 +216,7 @@ impl Totals {
         }
     }
 
-    /// Counts everything of `other` in.
+    /// Adds the sums of `other`.
     pub fn merge(&mut self, other: &Self) {
         self.counts.up += other.counts.up;
         self.counts.down += other.counts.down;
@@ -235,7 +232,7 @@ impl Totals {
         }
     }
 
-    /// Bytes that it has on the heap.
+    /// Bytes on the heap.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         self.tally.heap_bytes()
@@ -264,7 +261,7 @@ impl Totals {
     }
 }
 
-/// The phases of at most [`PhaseColumns::MOST`] samples that were answered rightly, while they are summed.
+/// The phases of at most [`PhaseColumns::MOST`] timed samples while they are summed.
 #[derive(Default)]
 struct PhaseColumns {
     rows: u32,
@@ -284,15 +281,15 @@ struct PhaseColumns {
 const BEFORE: usize = Phase::ALL.len() - 1;
 
 impl PhaseColumns {
-    /// So that a number of rows is one of 32 bits.
+    /// Keeps the number of rows within 32 bits.
     const MOST: usize = 1 << 20;
     const FEW: usize = 16;
 
-    /// Sums `run` and gives `each` their times whenever there are a few.
+    /// Sums `run` and passes its times to `each`, a few at a time.
     #[inline]
     fn admit_run<S: SampleFacts>(&mut self, mut run: &[S], has_head: bool, each: &mut impl FnMut(&[u32], &[u32])) {
         if !has_head {
-            // Hardly ever. What came before goes first, as it had a head.
+            // Rare. The buffered times had a head and go first.
             self.hand_over(true, each);
         }
         while !run.is_empty() {
@@ -311,9 +308,9 @@ impl PhaseColumns {
         each(&self.responses[..filled], &self.ttfbs[..if has_head { filled } else { 0 }]);
     }
 
-    /// Sums `few` samples, for whose times there is room.
+    /// Sums `few` samples, whose times fit the buffers.
     ///
-    /// By itself and without calls in its loop, so that the compiler makes vectors of the phases before the transfer.
+    /// A function of its own without calls in its loop, so the compiler vectorizes the phases before the transfer.
     #[inline(never)]
     fn admit<S: SampleFacts>(&mut self, few: &[S], has_head: bool) {
         let (mut sums, mut absent) = (self.sums, self.absent);
@@ -365,7 +362,7 @@ impl PhaseColumns {
     }
 }
 
-/// As the sum of phases saturates.
+/// Saturates like the sum of phases.
 #[inline]
 #[allow(clippy::cast_possible_truncation, reason = "just compared")]
 const fn saturated(micros: u64) -> u32 {

@@ -1,7 +1,8 @@
-//! Reading the store from another program, beside its writer or without one.
+//! Read access to the store from another process, beside its writer or without one.
 //!
-//! Invariants: nothing is ever moved, made or lost by reading. The one thing that may be written: a file that was
-//! left unclean (its writer was killed) is repaired first, once, where it may be written; where not, it is read as it is. No transaction outlives a call, nor a step of [`Archive::samples`].
+//! Invariants: reading never moves, creates or loses anything. A file that was left unclean (its writer was killed) is
+//! repaired once if it is writable, otherwise read as it is. No transaction outlives a call, or a step of
+//! [`Archive::samples`].
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -42,7 +43,7 @@ impl Archive {
         Self::open_with(path, || open::open_read_only(path), repaired, || open::open_unrepaired(path))
     }
 
-    /// The same with a look at it, a repair, if it must be repaired first, and a look at it as it is, if it cannot be.
+    /// Opens with `look`, after a repair if one is needed, or with `unrepaired` if it cannot be repaired.
     pub(super) fn open_with(
         path: &Path,
         look: impl Fn() -> Result<Option<ReadOnlyDatabase>, StoreError>,
@@ -55,9 +56,9 @@ impl Archive {
         }
         let closed = |database: Database| guard(|| Ok(database.close()?)).map_err(|error| StoreError::of(path, error));
         match repaired().and_then(closed) {
-            // Where it is in use, a writer has just started, so it repairs the file, or has done it.
+            // If it is in use, a writer has just started and repairs the file.
             Ok(()) | Err(StoreError::Locked { .. }) => {}
-            // It may not be written, or its disk is full: what its last commit left is there all the same.
+            // It is not writable, or the disk is full; its last commit is still readable.
             Err(refused @ (StoreError::Io { .. } | StoreError::Strange { .. })) => {
                 return unrepaired().map(archive).map_err(|_| refused);
             }
@@ -66,7 +67,7 @@ impl Archive {
         look()?.map(archive).ok_or_else(|| StoreError::Locked { path: path.to_owned() })
     }
 
-    /// Every site that was ever watched, by number.
+    /// Every stored site, by number.
     ///
     /// # Errors
     /// Those of the database.
@@ -99,8 +100,8 @@ impl Archive {
         samples::visit(query, begin, each).map_err(|error| self.failed(error))
     }
 
-    /// The figures of each site that `query` names, in its order; with a heartbeat of 60 cells up to its end if their length
-    /// is given, in whole hours or shorter than one.
+    /// The figures of each site that `query` names, in its order; with a heartbeat of 60 cells up to its end if their
+    /// length is given, in whole hours or shorter than one.
     ///
     /// # Errors
     /// Those of the database.
@@ -134,15 +135,15 @@ impl Archive {
         guard(read).map_err(|error| self.failed(error))
     }
 
-    /// Fills `found` with at most `most` of what `follower` has not been handed yet.
+    /// Fills `found` with at most `most` samples and alerts that `follower` has not received yet.
     ///
     /// # Errors
-    /// Those of the database; what was handed out before is not handed out again.
+    /// Those of the database; nothing is delivered twice.
     pub fn follow(&self, follower: &mut ExportReader, most: usize, found: &mut ExportBatch) -> Result<(), StoreError> {
         guard(|| follower.read(&self.database.begin_read()?, most, found)).map_err(|error| self.failed(error))
     }
 
-    /// What the certificate of each site last said, by site; of sites that never showed one, nothing.
+    /// The certificate that each site last presented, by site.
     ///
     /// # Errors
     /// Those of the database.
@@ -158,7 +159,7 @@ impl Archive {
         guard(|| export_start::stored(&self.database.begin_read()?)).map_err(|error| self.failed(error))
     }
 
-    /// What it holds.
+    /// Its contents.
     ///
     /// # Errors
     /// Those of the database.
@@ -175,7 +176,7 @@ impl Archive {
         self.verify_with(|_, _| ())
     }
 
-    /// The same; `progress` hears now and then how many blocks were read, and of how many.
+    /// Like [`Archive::verify`]; `progress` receives the numbers of blocks read and of all blocks.
     ///
     /// # Errors
     /// Those of [`Archive::verify`].
@@ -194,7 +195,7 @@ impl Archive {
         self.backup_with(to, replace, |_, _| ())
     }
 
-    /// The same; `progress` hears now and then how many blocks were copied, and of how many.
+    /// Like `backup`; `progress` receives the numbers of blocks copied and of all blocks.
     ///
     /// # Errors
     /// Those of [`Archive::backup`].
@@ -204,8 +205,8 @@ impl Archive {
         Ok(open::bytes(to))
     }
 
-    /// Whether a process has the store at `path` open for writing, by its lock; none if that cannot be told. The number that a
-    /// writer left in the store may be another process's by now, or one of another container.
+    /// Whether a process has the store at `path` open for writing, by its lock; `None` if unknown. The number
+    /// that a writer left in the store may be another process's by now, or one of another container.
     #[must_use]
     pub fn has_writer(path: &Path) -> Option<bool> {
         open::has_writer(&path_check::resolved(path).ok()?)

@@ -1,9 +1,9 @@
-//! What came into the store since a reader last looked, by the numbers of samples and alerts: for a reader that follows a
+//! The samples and alerts that a store gained since a reader last looked, by their numbers; for a reader that follows a
 //! writer.
 //!
-//! Invariants: one look is one transaction, so samples, alerts and pauses belong together; samples follow each other
-//! without a gap in their numbers, and where records are damaged or trimmed the run begins after them. Cost of a look:
-//! the journal (at most what a quarter of an hour brings) and one lookup a site.
+//! Invariants: one call reads one transaction, so samples, alerts and pauses belong together; the numbers of the
+//! samples have no gap, and where records are damaged or trimmed, the run begins after them.
+//! Cost: the journal (at most a quarter of an hour) and one lookup per site.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -34,14 +34,14 @@ pub struct Arrived {
     pub samples: Vec<Sample>,
     /// Of the last one, when it failed and its text was kept.
     pub why: Option<Why>,
-    /// What the certificate of the site last said, if there are samples and it ever showed one.
+    /// The certificate that the site last presented, if there are samples.
     pub certificate: Option<Arc<Certificate>>,
 }
 
-/// What one look brought.
+/// The result of one call.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
-    /// As many as were asked about, in that order.
+    /// One per requested site, in that order.
     pub sites: Vec<Arrived>,
     /// New alerts, in the order in which they were found.
     pub alerts: Vec<AlertRecord>,
@@ -49,7 +49,7 @@ pub struct Changes {
     pub next_alert: u64,
     /// Until when sites are paused; also pauses that are over.
     pub pauses: Vec<(SiteId, Timestamp)>,
-    /// Who writes.
+    /// The writer.
     pub signature: Option<Signature>,
 }
 
@@ -111,7 +111,7 @@ impl Archive {
     }
 }
 
-/// Adds what the certificates of those of `sites` say that have samples in `arrived`.
+/// Adds the certificates of those sites that have samples in `arrived`.
 fn show_certificates<T>(
     transaction: &ReadTransaction,
     sites: &[(SiteId, T)],
@@ -135,7 +135,7 @@ fn arrived(transaction: &ReadTransaction, view: &View, site: SiteId, from: u64) 
             let (key, bytes) = row?;
             let mut samples = Vec::new();
             if block::decode(key.value(), bytes.value(), &mut samples).is_ok() {
-                // A block that was taken up again meanwhile holds samples that are also in the journal.
+                // A block that was extended in the meantime holds samples that are also in the journal.
                 let left = usize::try_from(sealed - key.value().1).unwrap_or(usize::MAX);
                 samples.truncate(left);
                 arrived.append(key.value().1, &samples);
@@ -159,7 +159,7 @@ impl Arrived {
         self.first_seq + self.samples.len() as u64
     }
 
-    /// Appends what is new of `samples`, whose first has number `first`; after a gap, in place of what is here.
+    /// Appends the new ones of `samples`, whose first has number `first`; after a gap, they replace the others.
     fn append(&mut self, first: u64, samples: &[Sample]) {
         let known = usize::try_from(self.next_seq().saturating_sub(first)).unwrap_or(usize::MAX);
         let Some(new) = samples.get(known..).filter(|new| !new.is_empty()) else { return };

@@ -1,10 +1,11 @@
-//! What waits for its commit, and the transaction that commits it.
+//! The data waiting for a commit, and the transaction that commits them.
 //!
-//! Everything waiting has its key from the moment it was noted: an entry and an alert their number, a text its
-//! (site, seq). So a commit whose outcome is unknown (the disk failed after the write, before the answer) can be
-//! made again: the same rows are written over themselves and nothing is doubled. Limits: [`ENTRY_BYTES_MAX`] bytes of
-//! samples, [`TEXTS_MAX`] texts and [`ALERTS_MAX`] alerts wait, beyond that the oldest go and are counted; in the
-//! file, [`SITE_TEXT_BYTES`] of texts a site, beyond that its oldest go.
+//! Everything waiting has its key from the start: an entry and an alert their number, a text its (site, seq). A commit
+//! whose outcome is unknown (the disk failed after the write, before the answer) can therefore be repeated: the same
+//! rows are overwritten and nothing is doubled.
+//!
+//! Bounds: [`ENTRY_BYTES_MAX`] bytes of samples, [`TEXTS_MAX`] texts and [`ALERTS_MAX`] alerts wait; beyond that the
+//! oldest are dropped and counted. The file holds [`SITE_TEXT_BYTES`] of texts per site, then its oldest are removed.
 
 use std::collections::{BTreeMap, HashMap, VecDeque, btree_map};
 use std::net::SocketAddr;
@@ -20,13 +21,13 @@ use super::tables::export_cursor::{self, Progress};
 use super::tables::record::{self, TextRecord};
 use super::tables::{certificate, schema};
 
-/// Bytes of encoded samples that wait at most: a million samples, where each of a site comes alone, to three million.
+/// Largest number of waiting bytes of encoded samples: one million samples if each comes alone, up to three million.
 pub const ENTRY_BYTES_MAX: usize = 64 << 20;
 
-/// Texts that wait at most.
+/// Largest number of waiting texts.
 pub const TEXTS_MAX: usize = 20_000;
 
-/// Alerts that wait at most.
+/// Largest number of waiting alerts.
 pub const ALERTS_MAX: usize = 10_000;
 
 /// Texts of one site in the file, with their keys.
@@ -35,9 +36,9 @@ pub const SITE_TEXT_BYTES: usize = 64 << 10;
 /// The text of one failed check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailureText {
-    /// Whose.
+    /// The site.
     pub site: SiteId,
-    /// Of which sample.
+    /// The sample.
     pub seq: u64,
     /// The reason in words.
     pub detail: String,
@@ -45,7 +46,7 @@ pub struct FailureText {
     pub address: Option<SocketAddr>,
 }
 
-/// What waits for its commit.
+/// The data waiting for a commit.
 #[derive(Debug)]
 pub struct PendingCommit {
     /// Samples, encoded, with the numbers of their entries.
@@ -53,21 +54,21 @@ pub struct PendingCommit {
     entry_bytes: usize,
     entry_bytes_max: usize,
     next_entry: u64,
-    /// Of the bytes that may wait, those that wait elsewhere.
+    /// Waiting bytes held elsewhere, which share the bound.
     shared: usize,
     /// Texts whose samples are among the entries, or were committed.
     texts: VecDeque<FailureText>,
     alerts: VecDeque<(u64, SiteId, AlertRecord)>,
     next_alert: u64,
-    /// The newest word on each site: until when it is paused, or that it is not.
+    /// The newest pause of each site, or its end.
     pauses: BTreeMap<SiteId, Option<Timestamp>>,
-    /// What the certificate of each site says, if it says something else than before.
+    /// Certificates that changed.
     certificates: BTreeMap<SiteId, Arc<Certificate>>,
-    /// How far each sink is; it goes with the next commit and is not worth one of its own.
+    /// The progress of each sink; it joins the next commit and does not cause one.
     progress: BTreeMap<u32, Progress>,
 }
 
-/// What did not fit and is lost.
+/// The data dropped because a bound was reached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dropped {
     /// Samples.
@@ -79,7 +80,7 @@ pub struct Dropped {
 }
 
 impl Dropped {
-    /// Adds what else was dropped.
+    /// Adds further dropped data.
     pub fn add(&mut self, more: Self) {
         self.samples += more.samples;
         self.texts += more.texts;
@@ -88,7 +89,7 @@ impl Dropped {
 }
 
 impl PendingCommit {
-    /// Nothing yet; the next entry and alert get these numbers.
+    /// Empty; the next entry and alert get these numbers.
     pub fn new(next_entry: u64, next_alert: u64) -> Self {
         Self {
             entries: VecDeque::new(),
@@ -105,25 +106,25 @@ impl PendingCommit {
         }
     }
 
-    /// Has room for this many bytes of samples.
+    /// Limits samples to this many bytes.
     #[cfg(test)]
     pub fn set_room(&mut self, entry_bytes_max: usize) {
         self.entry_bytes_max = entry_bytes_max;
     }
 
-    /// So many of the bytes that may wait do so elsewhere.
+    /// Sets the number of waiting bytes held elsewhere.
     pub fn share(&mut self, bytes: usize) {
         self.shared = bytes;
     }
 
-    /// All of it; what comes next goes on with the numbers.
+    /// Takes everything; later data continue the numbers.
     pub fn take(&mut self) -> Self {
         let mut next = Self::new(self.next_entry, self.next_alert);
         (next.entry_bytes_max, next.shared) = (self.entry_bytes_max, self.shared);
         std::mem::replace(self, next)
     }
 
-    /// Takes in what `later` holds, which goes on with the numbers.
+    /// Appends `later`, which continues the numbers.
     pub fn append(&mut self, mut later: Self) {
         self.entries.append(&mut later.entries);
         self.entry_bytes += later.entry_bytes;
@@ -154,7 +155,7 @@ impl PendingCommit {
         self.entry_bytes
     }
 
-    /// Takes in finished entries.
+    /// Adds finished entries.
     pub fn add_entries(&mut self, entries: &mut Vec<EncodedEntry>) {
         for entry in entries.drain(..) {
             self.entry_bytes += entry.bytes.len();
@@ -163,28 +164,28 @@ impl PendingCommit {
         }
     }
 
-    /// Takes in a text.
+    /// Adds a text.
     pub fn add_text(&mut self, text: FailureText) {
         self.texts.push_back(text);
     }
 
-    /// Takes in an alert about `site`.
+    /// Adds an alert about `site`.
     pub fn add_alert(&mut self, site: SiteId, alert: AlertRecord) {
         self.alerts.push_back((self.next_alert, site, alert));
         self.next_alert += 1;
     }
 
-    /// Takes in until when `site` is paused; none: it is not.
+    /// Sets the end of the pause of `site`; `None` ends it.
     pub fn add_pause(&mut self, site: SiteId, until: Option<Timestamp>) {
         self.pauses.insert(site, until);
     }
 
-    /// Takes in what the certificate of `site` says.
+    /// Sets the certificate of `site`.
     pub fn add_certificate(&mut self, site: SiteId, certificate: Arc<Certificate>) {
         self.certificates.insert(site, certificate);
     }
 
-    /// Takes in how far a sink is.
+    /// Sets the progress of a sink.
     pub fn add_progress(&mut self, progress: Progress) {
         match self.progress.entry(progress.sink) {
             btree_map::Entry::Vacant(entry) => _ = entry.insert(progress),
@@ -197,7 +198,7 @@ impl PendingCommit {
         !self.progress.is_empty()
     }
 
-    /// Forgets the oldest of what is beyond the limits.
+    /// Drops the oldest data beyond the bounds.
     pub fn shed(&mut self) -> Dropped {
         let mut dropped = Dropped::default();
         while self.entry_bytes > self.entry_bytes_max.saturating_sub(self.shared) {
@@ -216,7 +217,7 @@ impl PendingCommit {
         dropped
     }
 
-    /// Forgets everything: it is committed.
+    /// Clears everything after a commit.
     pub fn clear(&mut self) {
         self.entries.clear();
         self.entry_bytes = 0;
@@ -227,7 +228,7 @@ impl PendingCommit {
         self.progress.clear();
     }
 
-    /// Writes everything within `transaction`, which the caller commits.
+    /// Writes everything to `transaction`, which the caller commits.
     pub fn write(&self, transaction: &WriteTransaction, sizes: &mut TextSizes) -> Result<(), redb::Error> {
         let mut journal = transaction.open_table(schema::JOURNAL)?;
         for (number, entry) in &self.entries {
@@ -273,7 +274,7 @@ impl PendingCommit {
 pub struct TextSizes(HashMap<SiteId, usize>);
 
 impl TextSizes {
-    /// Forgets what may not have been committed; it is counted again when needed.
+    /// Clears the sizes, which may include uncommitted texts; they are counted again when needed.
     pub fn forget(&mut self) {
         self.0.clear();
     }

@@ -1,7 +1,7 @@
-//! What can keep the store from being used, in words that say what to do.
+//! Why the store cannot be used, in messages that say what to do.
 //!
-//! Invariant: every message names the file. Nothing here is a damaged record: those are skipped and counted,
-//! for one bad block must not hide a year of good ones.
+//! Invariants: every message names the file. Damaged records are no errors: readers skip and count them, because one
+//! bad block must not hide a year of good ones.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ pub enum StoreError {
         /// The link.
         path: PathBuf,
     },
-    /// What is there is not even a file.
+    /// The path is not a file.
     #[error("{} is {what}, not a file: name a file with --store FILE{}", .path.display(), folder_hint(what))]
     NotAFile {
         /// What was found.
@@ -62,7 +62,7 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
-    /// Another process holds the lock on the header for longer than is waited for it.
+    /// Another process holds the lock on the header longer than webmon waits.
     #[error("cannot use {}: {held}; stop or continue that process", .path.display())]
     LockHeld {
         /// The file.
@@ -120,13 +120,13 @@ pub enum StoreError {
         /// Why not; boxed for its size.
         source: Box<redb::Error>,
     },
-    /// Another file is where it was opened, or none; what is written to it now is lost.
+    /// The path has another file or none; writes to the open file would be lost.
     #[error("{} was moved, deleted or replaced while it was in use: put it back, or start webmon again", .path.display())]
     Moved {
         /// Where it was.
         path: PathBuf,
     },
-    /// Another program made the open file shorter or wrote over it; what is written to it now is lost.
+    /// Another program truncated or overwrote the open file; writes to it would be lost.
     #[error("{} was cut off or overwritten by another program while it was in use: start webmon again", .path.display())]
     Altered {
         /// The file.
@@ -147,7 +147,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// What `error` of the database means for the file at `path`.
+    /// The error that `error` of the database is for the file at `path`.
     pub(super) fn of(path: &Path, error: impl Into<redb::Error>) -> Self {
         let path = path.to_owned();
         match error.into() {
@@ -165,7 +165,7 @@ impl StoreError {
 }
 
 impl StoreError {
-    /// The same about the file that a copy was to be written to: `--store` names another one.
+    /// The same error about the target of a copy, which `--store` does not name.
     pub(super) fn of_target(self) -> Self {
         let what = match self {
             Self::Symlink { path } => format!("{} is a symbolic link and was left alone", path.display()),
@@ -199,7 +199,7 @@ impl StoreError {
             Self::Moved { .. } => {
                 "the file was moved, deleted or replaced; put it back, or start webmon again".to_owned()
             }
-            // Where webmon wrote to it before, it was neither of the two.
+            // webmon wrote to it before, so it was neither empty nor foreign.
             Self::Altered { .. } | Self::Empty { .. } | Self::Foreign { .. } => {
                 "the file was cut off or overwritten; start webmon again".to_owned()
             }
@@ -211,7 +211,7 @@ impl StoreError {
     }
 }
 
-/// Who holds the lock that `error` tells of.
+/// The holder of the lock that `error` reports.
 fn held(error: &io::Error) -> Option<Held> {
     error.get_ref()?.downcast_ref().copied()
 }
@@ -221,14 +221,14 @@ fn folder_hint(what: &str) -> &'static str {
     if what == "a folder" { " (a container makes a folder when the file that it mounts is missing)" } else { "" }
 }
 
-/// What to do about an error of the system, if its own words do not say it.
+/// Advice on a system error whose own text has none.
 fn way_on(path: &Path, source: &io::Error) -> String {
     let Some(why) = hindrance(path, source) else { return String::new() };
     let first = if source.kind() == io::ErrorKind::NotFound { "make it, or " } else { "" };
     format!(" ({why}: {first}name another file with --store FILE)")
 }
 
-/// What the words of the system do not say: what is wrong with the folder of `path`.
+/// What is wrong with the folder of `path`, which the system's text does not say.
 fn hindrance(path: &Path, source: &io::Error) -> Option<String> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = folder.display();
@@ -242,14 +242,14 @@ fn hindrance(path: &Path, source: &io::Error) -> Option<String> {
     }
 }
 
-/// Runs `operation`; where the database panics over pages that are not what it wrote, that is damage too.
+/// Runs `operation`; a panic of the database over damaged pages counts as damage.
 pub(super) fn guard<T>(operation: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, redb::Error> {
-    // What the database leaves behind is dropped or opened again by the caller, so nothing broken is looked at.
-    // Its words are about its code, and help no user.
+    // The caller drops or reopens the database, so its broken state is never used. The panic's text is about its code
+    // and helps no user.
     panic_hook::catch(operation).unwrap_or_else(|_| Err(redb::Error::Corrupted(NO_SENSE.to_owned())))
 }
 
-/// What a panic of the database means.
+/// The reason given for a panic of the database.
 pub(super) const NO_SENSE: &str = "its pages make no sense";
 
 /// Drops `database`. A damaged one may panic as it closes; there is nothing left to save in it.
@@ -265,7 +265,7 @@ fn is_damage(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
 }
 
-/// What is wrong with a file whose reading failed so.
+/// The damage behind a failed read.
 fn damage(error: &io::Error) -> String {
     if error.kind() == io::ErrorKind::UnexpectedEof { "a part of it is missing".to_owned() } else { error.to_string() }
 }

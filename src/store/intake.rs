@@ -1,9 +1,10 @@
-//! What comes in to be saved, on its way to the writer: it is taken out of the rings also while a commit does not return.
+//! Intake of data to be saved: the rings are drained even while a commit does not return.
 //!
-//! A ring holds one horizon and a disk may hang for longer. So the rings are emptied at every flush, whatever the
-//! writer does, into a backlog that has its keys from the start (see [`super::commit`]); the writer takes it
-//! when it is there again. Invariants: a text is handed over with its sample or after it; what the writer has taken and the
-//! backlog share one bound. Limits: those of [`super::commit`], beyond them the oldest of the backlog go and are counted.
+//! A ring holds one horizon, and a disk may hang for longer. So every flush drains the rings, whatever the writer is
+//! doing, into a backlog with final keys (see [`super::commit`]); the writer takes it when it is available.
+//!
+//! Invariants: a text is handed over with its sample or after it; the writer's data and the backlog share one bound.
+//! Bounds: those of [`super::commit`]; beyond them the oldest of the backlog are dropped and counted.
 
 use std::sync::Arc;
 
@@ -15,11 +16,11 @@ use super::codec::journal_entry::{EncodedEntry, Packer};
 use super::commit::{Dropped, FailureText, PendingCommit, TEXTS_MAX};
 use super::tables::export_cursor::Progress;
 
-/// See the module.
+/// Drains the rings into a backlog for the writer.
 #[derive(Debug)]
 pub struct Intake {
     sites: Vec<(SiteId, ring::Reader)>,
-    /// Sites whose samples come from another ring after the last one that was in theirs.
+    /// Sites whose samples continue in another ring after the last one in theirs.
     moved: Vec<(usize, Arc<Ring>)>,
     backlog: PendingCommit,
     /// Texts whose samples have not been drained yet.
@@ -27,14 +28,14 @@ pub struct Intake {
     packer: Packer,
     drained: Vec<Packed>,
     entries: Vec<EncodedEntry>,
-    /// Lost since somebody asked.
+    /// Lost since the last call of [`Intake::take_lost`].
     lost: Dropped,
-    /// Samples that the writer has taken and not committed.
+    /// Samples taken by the writer and not committed.
     taken: u64,
 }
 
 impl Intake {
-    /// Of these sites, numbered as `backlog` is, which is empty.
+    /// For these sites; `backlog` is empty and sets the first numbers.
     pub(super) fn new(sites: Vec<(SiteId, ring::Reader)>, backlog: PendingCommit) -> Self {
         Self {
             sites,
@@ -49,19 +50,18 @@ impl Intake {
         }
     }
 
-    /// Saves one more site from now on; its index is one past the last one.
+    /// Adds a site; its index follows the last one.
     pub fn watch(&mut self, id: SiteId, reader: ring::Reader) {
         self.sites.push((id, reader));
     }
 
-    /// Goes on with `ring` once everything in the ring of the site with this index was saved; nothing is pushed into that
-    /// one any more.
+    /// Continues the site of this index with `ring` once its present ring, which receives no more samples, is drained.
     pub fn follow(&mut self, site: usize, ring: Arc<Ring>) {
         self.moved.push((site, ring));
     }
 
-    /// Keeps the texts of a failed check, sample `seq` of the site with this index; before or after the sample itself is
-    /// read. Checks that were up have none to keep. Of any check, keeps what the certificate said.
+    /// Adds the texts of a failed check, sample `seq` of the site of this index, before or after the sample itself is
+    /// drained. Successful checks have none. Adds the certificate of any check.
     pub fn note_failure(&mut self, site: usize, seq: u64, observation: &Observation) {
         if let Some(certificate) = &observation.certificate {
             self.backlog.add_certificate(self.sites[site].0, Arc::clone(certificate));
@@ -74,25 +74,25 @@ impl Intake {
         self.early_texts.push((site, text));
     }
 
-    /// Keeps an alert about `site`.
+    /// Adds an alert about `site`.
     pub fn note_alert(&mut self, site: SiteId, alert: AlertRecord) {
         self.backlog.add_alert(site, alert);
     }
 
-    /// Keeps until when the site with this index is paused; none: it is not.
+    /// Sets the end of the pause of the site of this index; `None` ends it.
     pub fn note_pause(&mut self, site: usize, until: Option<Timestamp>) {
         self.backlog.add_pause(self.sites[site].0, until);
     }
 
-    /// Keeps how far a sink has been served; it goes with the next commit.
+    /// Sets the progress of a sink; it joins the next commit.
     pub fn note_progress(&mut self, progress: Progress) {
         self.backlog.add_progress(progress);
     }
 
-    /// Takes everything out of the rings, then takes over `texts`. A text is sent before its sample is published, so those of
-    /// all samples read are there by then, and no reader of the store ever sees a failure without its reason.
+    /// Drains the rings, then calls `texts`. A text is sent before its sample is published, so the texts of all drained
+    /// samples are available by then, and no reader of the store sees a failure without its reason.
     pub fn collect(&mut self, texts: impl FnOnce(&mut Self)) {
-        // What was said to be over by now is over: one more look takes the rest.
+        // A ring replaced by now receives nothing more: one more drain takes the rest.
         let moved = std::mem::take(&mut self.moved);
         for site in 0..self.sites.len() {
             self.drain(site);
@@ -123,7 +123,7 @@ impl Intake {
         self.packer.push(*id, drained.first_seq, &self.drained, &mut self.entries);
     }
 
-    /// What was lost since the last call.
+    /// The losses since the last call.
     pub fn take_lost(&mut self) -> Dropped {
         std::mem::take(&mut self.lost)
     }
@@ -136,23 +136,23 @@ impl Intake {
         self.taken = pending.samples();
     }
 
-    /// What the writer had taken is committed.
+    /// The writer committed what it had taken.
     pub(super) fn committed(&mut self) {
         self.taken = 0;
     }
 
-    /// The writer is there again: when it takes the backlog, the oldest of both go first.
+    /// The writer is available again: when it takes the backlog, the oldest of both are dropped first.
     pub(super) fn returned(&mut self) {
         self.backlog.share(0);
     }
 
-    /// Samples that are not committed, here or at the writer.
+    /// Uncommitted samples, here or at the writer.
     #[must_use]
     pub fn unsaved(&self) -> u64 {
         self.taken + self.backlog.samples()
     }
 
-    /// The same with room for this many bytes of waiting samples.
+    /// Limits waiting samples to this many bytes.
     #[cfg(test)]
     pub(super) fn set_room(&mut self, bytes: usize) {
         self.backlog.set_room(bytes);

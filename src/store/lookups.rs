@@ -1,4 +1,4 @@
-//! What a writer's store is asked for at the start of a monitor, besides samples.
+//! Lookups in a writer's store at the start of a monitor, samples aside.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ impl Store {
         self.look(|transaction| view::alerts(transaction, query))
     }
 
-    /// The sites whose newest alert is a `down`, watched now or not: number, name, since when.
+    /// The sites whose newest alert is a `down`, whether monitored now or not: number, name, start.
     ///
     /// # Errors
     /// Those of the database.
@@ -27,7 +27,7 @@ impl Store {
         self.look(view::open_incidents)
     }
 
-    /// What the certificate of each site last said, by site; of sites that never showed one, nothing.
+    /// The certificate that each site last presented, by site.
     ///
     /// # Errors
     /// Those of the database.
@@ -35,7 +35,7 @@ impl Store {
         self.look(certificate::all)
     }
 
-    /// Until when sites are paused, by site; also pauses that are over.
+    /// The ends of pauses, by site, past ones included.
     ///
     /// # Errors
     /// Those of the database.

@@ -1,25 +1,17 @@
-//! Every sample and alert in one redb file.
+//! Every sample and alert in one redb file. `docs/store-format.md` describes it.
 //!
 //! ```text
-//! Writer   rings -> one durable commit a flush -> journal (key: a number, value: samples of all sites)
+//! Writer   rings -> one durable commit per flush -> journal (key: a number, value: samples of all sites)
 //!          every 15 min, at 32 MiB and at a clean stop: journal -> blocks, in one transaction
-//! Store    open, register, replay: what a start needs
-//! Archive  the same file, read-only, from another program, beside the writer
-//!
-//! meta      the number of the format                     journal   number -> entry (entry.rs)
-//! sites     site -> name, known since                    blocks    (site, first seq) -> block (block.rs)
-//! sealed    site -> next seq, last time, peak, setback   failures  (site, first seq) -> text of consecutive failures
-//! alerts    number -> alert, in the order of finding    hours, days (site, number of it) -> rollup (roll.rs)
-//! certificates  site -> what its certificate last said (certificate.rs)
-//! sinks     number -> where samples are exported to      cursors   (sink, site) -> next seq to export
+//! Store    open, register, replay: the needs of a start
+//! Archive  the same file, read-only, from another process, beside the writer
 //! ```
 //!
-//! An incident is open when the newest alert of a site is a `down`; nothing else is stored of it. Laws: what was
-//! committed survives a kill or a power loss at any moment, at most the last flush is lost, nothing is doubled
-//! (power loss between any two disk operations is tried); numbers of samples are gap-free but where samples were lost
-//! and counted; every value has a checksum that also covers its key, so a flipped bit costs a record but is never read as
-//! a figure. A site is known by its name: re-ordering, adding and removing sites keeps every history; another name in
-//! sites.yaml makes a new site, unless the site is renamed in the store, too ([`Store::rename`]).
+//! Invariants: committed data survive a kill or a power loss at any moment, at most the last flush is lost, and nothing
+//! is doubled (a power loss between any two disk operations is tested); sample numbers are gap-free except where
+//! samples were lost and counted; every value has a checksum that covers its key, so a flipped bit costs a record but
+//! is never read as a figure. A site is identified by its name: reordering, adding and removing sites keeps every
+//! history; a new name in sites.yaml makes a new site, unless the site is renamed in the store too ([`Store::rename`]).
 
 mod admin;
 mod archive;

@@ -1,4 +1,4 @@
-//! Signing a store as its writer, and noticing that another writer has signed it.
+//! The writer's signature, and detection of another writer's.
 
 use crate::model::Timestamp;
 use crate::store::error::StoreError;
@@ -7,7 +7,7 @@ use crate::store::tables::writer_signature::{PROCESS, SINCE, Signature, read};
 use crate::store::writable::Store;
 
 impl Store {
-    /// Notes that the process of this number writes from now on, until the store is closed.
+    /// Records this pid as the writer until the store is closed.
     ///
     /// # Errors
     /// Those of the database.
@@ -22,8 +22,8 @@ impl Store {
         Ok(())
     }
 
-    /// Lets go of a store that another writer has signed, or closed, since this one did: it has used the numbers of what waits
-    /// here.
+    /// Releases a store that another writer has signed or closed since this one signed it: that writer has used the
+    /// numbers of the waiting data.
     pub(crate) fn recognise(&mut self) -> Result<(), StoreError> {
         if self.signed.is_some() && self.look(read)? != self.signed {
             self.let_go();

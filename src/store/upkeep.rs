@@ -1,7 +1,7 @@
-//! What a writer does besides saving samples: sealing, rolling up, trimming the past, each a bounded part at a time.
+//! A writer's maintenance beside saving samples: sealing, rolling up and removing old data, each in bounded steps.
 //!
-//! The steps of trimming are transactions of their own: what one replaces is free for the next but one, so a file that is
-//! at its limit grows by little more than a step.
+//! Each step of removal is a transaction of its own: replaced pages become free for the transaction after the next, so
+//! a file at its limit grows by little more than a step.
 
 use redb::{ReadableTable, TableDefinition, TableError};
 
@@ -17,21 +17,22 @@ use super::maintain::{rollup_builder, space};
 use super::tables::{record, schema};
 use super::writable::Store;
 
-/// Steps of one trimming, so that the commits of a small file do not wait for long.
+/// Steps of one trimming, so the commits of a small file do not wait long.
 const STEPS_MAX: usize = 64;
 
 impl Store {
-    /// Whether the file is from before there were rollups, and they are not all made yet.
+    /// Whether rollups of a format 1 file are still missing.
     pub(super) fn is_behind(&self) -> Result<bool, StoreError> {
         self.look(|transaction| Ok(transaction.open_table(schema::META)?.get(schema::BEHIND)?.is_some()))
     }
 
-    /// How much of the past is kept.
+    /// Retention.
     pub(super) const fn keep(&self) -> &Keep {
         &self.keep
     }
 
-    /// Removes what is beyond the limits and rolls up what never was, a bounded part of each; with `seal`, after sealing.
+    /// Removes data beyond their retention and builds missing rollups, a bounded part of each; with `seal`, after
+    /// sealing.
     pub(super) fn trim(&mut self, now: Timestamp, seal: bool) -> Result<(Sealed, Trimmed), StoreError> {
         let by_age = self.trust.by_age(now);
         let (sealing, mut sealed) = (if seal { Some(self.seal_most()?) } else { None }, Sealed::default());
@@ -65,13 +66,13 @@ impl Store {
         Ok((sealed, outcome))
     }
 
-    /// Bytes of pages that are kept for a reader only, when they were looked for last.
+    /// Bytes of pages held only by readers, when last computed.
     pub(super) fn held_by_readers(&self) -> u64 {
         self.room.map_or(0, |room| room.held)
     }
 
-    /// Puts the texts of failures aside, under another name within the file, if they cannot be read; whether they could not. A
-    /// damaged page of them would make every commit with a text fail.
+    /// Renames the table of failure texts if it cannot be read, because a damaged page of it fails every commit with a
+    /// text; returns whether it did.
     pub(super) fn set_texts_aside(&mut self) -> Result<bool, StoreError> {
         self.reopen()?;
         let read = self.look(|transaction| {
@@ -98,7 +99,7 @@ impl Store {
         })
     }
 
-    /// An empty [`PendingCommit`] that goes on with the numbers of the file.
+    /// An empty [`PendingCommit`] that continues the numbers of the file.
     pub(super) fn pending(&self) -> Result<PendingCommit, StoreError> {
         self.look(|transaction| {
             let entry =
@@ -110,7 +111,7 @@ impl Store {
     }
 }
 
-/// The number after this one; a file that we wrote is far from having none.
+/// The next number; an honest file is far from the end of the range.
 fn after(number: u64) -> Result<u64, redb::Error> {
     let next = number.checked_add(1).filter(|next| *next <= record::NUMBER_MAX);
     next.ok_or_else(|| redb::Error::Corrupted("a number in it is at the end of its range".to_owned()))

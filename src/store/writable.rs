@@ -1,8 +1,8 @@
 //! The store, opened for writing: sites and their numbers, replay, alerts.
 //!
-//! Invariants: at most one [`Store`] of a file exists in the whole system (the file is locked); opening seals
-//! what an unclean stop left in the journal, so that a start reads blocks only. A damaged file is moved aside, never
-//! deleted, and only after its lock was had. Ids are by name: the order of sites.yaml does not matter.
+//! Invariants: at most one [`Store`] of a file exists in the whole system (the file is locked); opening seals what an
+//! unclean stop left in the journal, so a start reads blocks only. A damaged file is moved aside, never deleted, and
+//! only after its lock was taken. Sites are identified by name: the order of sites.yaml does not matter.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -34,13 +34,13 @@ use super::tables::record::{self, SiteRecord};
 use super::tables::schema;
 use super::tables::writer_signature::{self, Signature};
 
-/// A commit waits this long for another process to give the header free.
+/// Longest wait of a commit for another process to release the header.
 const WRITER_PATIENCE: Duration = Duration::from_secs(4);
 
-/// What is wrong with a file that is not opened again.
+/// The reason for not opening a file again.
 const ENDED: &str = "opening it ended webmon the last time";
 
-/// Opens the database once more, as often as asked.
+/// Opens the database again.
 pub(super) type Opener = Box<dyn Fn() -> Result<Database, StoreError> + Send>;
 
 /// The file of all samples and alerts, opened for writing.
@@ -48,27 +48,27 @@ pub struct Store {
     path: PathBuf,
     opener: Opener,
     pub(super) database: Option<Database>,
-    /// Which file was opened; none: it is in no folder.
+    /// The opened file; `None`: it is in no folder.
     identity: Option<Identity>,
-    /// How it was signed; none: it was not.
+    /// The signature of this writer, if any.
     pub(super) signed: Option<Signature>,
     pub(super) keep: Keep,
-    /// What the pages in use were counted to be, while that can be reckoned on.
+    /// The last count of the pages in use, while it is valid.
     pub(super) room: Option<SpaceUsage>,
-    /// Whether the clock is one to trim by.
+    /// Trust in the clock.
     pub(super) trust: ClockTrust,
-    /// The journal, as far as it was read for figures.
+    /// The part of the journal read for figures.
     tail: Mutex<Arc<Journal>>,
-    /// The way to the open file, and how a lock on it is waited for.
+    /// Handle to the open file, and how to wait for a lock on it.
     link: LockHandle,
     pause: fn(Duration),
 }
 
-/// A store that was opened, and what a person should hear of it.
+/// An opened store, and notices for the user.
 pub struct Opened {
     /// The store.
     pub store: Store,
-    /// Whole sentences: a file moved aside, records that could not be read.
+    /// Complete sentences: a file moved aside, damaged records.
     pub notices: Vec<String>,
 }
 
@@ -110,8 +110,8 @@ impl Store {
 
     /// Opens the store at `path`, which exists, and seals it.
     pub(super) fn open_existing(path: &Path, options: &Options) -> Result<(Self, Sealed), StoreError> {
-        // A reader's look first: a foreign file or one of a newer version stays as it is to the byte. What is wrong
-        // otherwise shows again when the file is opened, and locked, for writing.
+        // Open for reading first: a foreign file or one of a newer version must not change by a byte. Other problems
+        // recur when the file is opened, and locked, for writing.
         let unclean = match open::open_read_only(path) {
             Err(StoreError::Damaged { .. } | StoreError::Locked { .. } | StoreError::LockHeld { .. }) | Ok(None) => {
                 true
@@ -155,7 +155,7 @@ impl Store {
         }
     }
 
-    /// The same, with limits to what is kept.
+    /// Sets the retention.
     pub(super) fn keeping(mut self, keep: Keep) -> Self {
         self.keep = keep;
         self
@@ -169,7 +169,7 @@ impl Store {
         let known = self.look(view::sites)?;
         let mut ids: HashMap<Arc<str>, (SiteId, Timestamp)> =
             known.iter().map(|(id, site)| (site.name.clone(), (*id, site.known_since))).collect();
-        // A forged file can have the last number; then those that no site has follow from the first on.
+        // A forged file can use the last number; then unused numbers follow from 0 on.
         let mut free = known.keys().map(|id| id.0).max().map_or(Some(0), |last| last.checked_add(1)).unwrap_or(0);
         let mut new = Vec::new();
         for name in names {
@@ -222,14 +222,14 @@ impl Store {
         samples::visit(query, begin, each).map_err(|error| self.failed(error))
     }
 
-    /// The figures of each site that `query` names, as [`super::Archive::figures`] has them. Of the journal, only what came
-    /// since the last call is read, so that many calls cost little.
+    /// The figures of each site that `query` names, as in [`super::Archive::figures`]. Reads only those journal entries
+    /// that are new since the last call, so many calls cost little.
     ///
     /// # Errors
     /// Those of the database.
     pub fn figures(&self, query: &Query, cell: Option<Duration>) -> Result<Vec<Figures>, StoreError> {
         let mut kept = self.tail.lock().expect("a look that panics is caught within the lock");
-        // Half read is not read: it is put back when it is whole.
+        // Put back only when whole.
         let mut tail = Arc::try_unwrap(std::mem::take(&mut *kept)).unwrap_or_default();
         self.look(|transaction| {
             tail.catch_up(&transaction.open_table(schema::JOURNAL)?)?;
@@ -238,7 +238,7 @@ impl Store {
         })
     }
 
-    /// How far the sink of this name has been served; one that is not known yet begins at `start`, and that is saved.
+    /// The progress of the sink of this name; a new one begins at `start`, and that is saved.
     ///
     /// # Errors
     /// Those of the database.
@@ -256,13 +256,13 @@ impl Store {
         Ok(progress)
     }
 
-    /// The way to the open file, for the one who waits for a commit.
+    /// Handle to the open file, for a thread that waits for a commit.
     #[must_use]
     pub fn link(&self) -> LockHandle {
         self.link.clone()
     }
 
-    /// From now on, no lock is waited for long.
+    /// Shortens later waits for a lock.
     pub(super) fn hurry(&self) {
         self.link.hurry();
     }
@@ -279,8 +279,8 @@ impl Store {
         &self.path
     }
 
-    /// Runs `change` in one durable transaction, opening the database again if it was closed; unless the file is no longer
-    /// in its place, or somebody else wrote to it meanwhile.
+    /// Runs `change` in one durable transaction, reopening the database if it was closed. Fails if the file is no
+    /// longer in its place, or another process wrote to it in the meantime.
     pub(super) fn write<T>(
         &mut self,
         change: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>,
@@ -302,7 +302,7 @@ impl Store {
         Ok(())
     }
 
-    /// Fails if another program cut the file off or overwrote it.
+    /// Fails if another program truncated or overwrote the file.
     fn look_after(&self) -> Result<(), StoreError> {
         if self.link.is_ours() { Ok(()) } else { Err(StoreError::Altered { path: self.path.clone() }) }
     }
@@ -310,14 +310,14 @@ impl Store {
     fn change<T>(&self, change: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>) -> Result<T, StoreError> {
         let database = self.opened()?;
         self.look_after()?;
-        // A commit that fails in the middle has to be repaired; one that never began costs nothing.
+        // A commit that fails midway needs a repair; one that never began costs nothing.
         self.link.ready(self.pause).map_err(|held| StoreError::LockHeld {
             path: self.path.clone(),
             held,
             is_untouched: true,
         })?;
         let outcome = guard(|| {
-            // Immediate durability, the database's default: what a commit returned for is on the disk.
+            // Immediate durability, the database's default: a commit that returned is on the disk.
             let transaction = database.begin_write()?;
             let changed = change(&transaction)?;
             transaction.commit()?;
@@ -349,7 +349,7 @@ impl Store {
     /// Drops the database, after a failure: it refuses every write until it is opened again.
     pub(super) fn let_go(&mut self) {
         *self.tail.get_mut().expect("a look that panics is caught within the lock") = Arc::default();
-        // A closing database writes; what another program put into the file stays as it is.
+        // Closing the database writes; it must not touch another program's data.
         let _ours = self.link.is_ours();
         error::let_go(self.database.take());
     }
@@ -357,7 +357,7 @@ impl Store {
     /// Closes the database, so that it is clean when it is opened next.
     pub(super) fn close(mut self) -> Result<(), StoreError> {
         if self.signed.is_some() {
-            // Who cannot sign off is found out by the next reader.
+            // The next reader notices a missing sign-off.
             let _unsigned = self.change(writer_signature::sign_off);
         }
         match self.database.take() {
@@ -366,7 +366,7 @@ impl Store {
         }
     }
 
-    /// One look at what is committed.
+    /// Reads the committed data in one transaction.
     pub(super) fn look<T>(
         &self,
         look: impl FnOnce(&ReadTransaction) -> Result<T, redb::Error>,
@@ -380,7 +380,7 @@ impl Store {
     }
 
     fn failed(&self, error: redb::Error) -> StoreError {
-        // The cause rather than what the database makes of pages that another program wrote.
+        // Report the cause, not the database's view of another program's pages.
         self.look_after().err().unwrap_or_else(|| StoreError::of(&self.path, error))
     }
 }

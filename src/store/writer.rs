@@ -1,10 +1,11 @@
-//! The writer: drains the rings into the file, one durable commit a flush, and keeps going when the disk does not.
+//! The writer: drains the rings into the file, one durable commit per flush, and continues if the disk fails.
 //!
-//! When a commit fails, what waits stays in memory, encoded and bounded, the database is closed and opened again at
-//! later flushes (after "disk full" it refuses every write until then), and what waits is committed first.
-//! Invariants: a text is committed with its sample or after it, never before, for the number of a sample that was lost
-//! in a crash is used again; nothing is committed when nothing is new; a failing disk costs this thread time,
-//! never a probe. Limits: those of [`super::commit`]; the next try comes 1, 2, 4 … at most [`RETRY_MAX`] after the last.
+//! After a failed commit the waiting data stay in memory, encoded and bounded; the database is closed and reopened at
+//! later flushes (after "disk full" it refuses every write until then), and the waiting data are committed first.
+//!
+//! Invariants: a text is committed with its sample or later, never before, because the number of a sample lost in a
+//! crash is reused; nothing is committed if nothing is new; a failing disk costs this thread time, never a probe.
+//! Bounds: those of [`super::commit`]; retries follow after 1, 2, 4 … at most [`RETRY_MAX`].
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -22,35 +23,35 @@ use super::writable::Store;
 /// Samples are sealed into blocks this often.
 const SEAL_EVERY: Duration = Duration::from_mins(15);
 
-/// Or once this much of them waits for it: more than a million where ten of a site come together, and half as many where each
-/// comes alone; sooner in a small file. No more than the database keeps in memory, or else sealing reads the file.
+/// Or once this many bytes wait: more than a million samples if ten of a site come together, half as many if each comes
+/// alone; earlier in a small file. No more than the database keeps in memory, or sealing would read the file.
 const SEAL_BYTES: usize = 32 << 20;
 
-/// The first pause before a try to save again.
+/// The pause before the first retry.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 
-/// The longest pause between two tries to save again.
+/// The longest pause between two retries.
 const RETRY_MAX: Duration = Duration::from_secs(15);
 
-/// Saves what the rings bring.
+/// Saves the samples of the rings.
 pub struct Writer {
     store: Store,
-    /// Where it comes in, also while a commit does not return.
+    /// Drains the rings even while a commit does not return.
     intake: Arc<Mutex<Intake>>,
     pending: PendingCommit,
     sizes: TextSizes,
     journal_bytes: usize,
     sealed_at: Option<Timestamp>,
-    /// More is beyond the limits, or not rolled up yet, than one flush may see to.
+    /// Whether removal or rolling up continues at the next flush.
     trim_on: bool,
     told: Told,
     failure: Option<SaveFailure>,
 }
 
-/// Old pages of so many bytes are told of; fewer may be those of the last commits.
+/// Least bytes of old pages to report; fewer may belong to the last commits.
 const HELD_MIN: u64 = 8 << 20;
 
-/// What was said already.
+/// Notices already given.
 #[derive(Default)]
 struct Told {
     full: bool,
@@ -58,7 +59,7 @@ struct Told {
     held: bool,
 }
 
-/// Saving has failed since then.
+/// A series of failed commits.
 struct SaveFailure {
     since: Timestamp,
     reason: String,
@@ -67,23 +68,23 @@ struct SaveFailure {
     dropped: u64,
 }
 
-/// What a flush did.
+/// The result of a flush.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Flushed {
-    /// Samples that are on the disk now and were not before.
+    /// Samples newly on the disk.
     pub committed: u64,
     /// How the store is.
     pub health: StoreHealth,
-    /// Samples lost since the last flush: overwritten in their ring, or beyond what may wait.
+    /// Samples lost since the last flush: overwritten in their ring, or dropped at a bound.
     pub dropped: u64,
     /// Texts of failures and alerts lost since the last flush.
     pub dropped_texts: u64,
-    /// Whole sentences for a person.
+    /// Complete sentences for the user.
     pub notices: Vec<String>,
 }
 
 impl Writer {
-    /// A writer of these sites; the index of a site here is its index in [`Writer::note_failure`].
+    /// A writer for these sites; their order gives the indexes for [`Writer::note_failure`].
     ///
     /// # Errors
     /// Those of the database.
@@ -104,7 +105,7 @@ impl Writer {
         })
     }
 
-    /// The same with room for this many bytes of waiting samples.
+    /// Limits waiting samples to this many bytes.
     #[cfg(test)]
     pub(super) fn with_room(mut self, bytes: usize) -> Self {
         self.pending.set_room(bytes);
@@ -112,13 +113,13 @@ impl Writer {
         self
     }
 
-    /// The store that is written to.
+    /// The store.
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.store
     }
 
-    /// Where what is to be saved comes in, for the one who goes on while a flush does not return.
+    /// The intake, for a thread that continues while a flush does not return.
     #[must_use]
     pub fn entrance(&self) -> Arc<Mutex<Intake>> {
         Arc::clone(&self.intake)
@@ -148,13 +149,13 @@ impl Writer {
         self.intake().note_progress(progress);
     }
 
-    /// Commits what is new, if anything is; every now and then, seals.
+    /// Commits new data, if any; seals when due.
     pub fn flush(&mut self, now: Timestamp) -> Flushed {
         self.intake().collect(|_| {});
         self.flush_collected(now)
     }
 
-    /// The same with what was collected.
+    /// Like [`Writer::flush`], after the intake was collected.
     pub fn flush_collected(&mut self, now: Timestamp) -> Flushed {
         let mut flushed = self.take_over();
         if self.failure.as_ref().is_none_or(|failure| failure.is_over(now)) {
@@ -196,7 +197,7 @@ impl Writer {
         flushed
     }
 
-    /// Takes what was collected to what waits.
+    /// Moves the collected data to the waiting ones.
     fn take_over(&mut self) -> Flushed {
         let mut intake = self.intake.lock().unwrap_or_else(PoisonError::into_inner);
         intake.hand_over(&mut self.pending);
@@ -222,7 +223,7 @@ impl Writer {
             }
             Err(error) => {
                 self.fail(now, &error);
-                // The next try saves the samples without them.
+                // The next try saves the samples without the texts.
                 if matches!(error, StoreError::Damaged { .. }) && self.store.set_texts_aside().unwrap_or(false) {
                     let text = "the texts of failures in the store are damaged and were put aside: checks are saved \
                                 again; `webmon db repair` makes the file whole";
@@ -232,7 +233,7 @@ impl Writer {
         }
     }
 
-    /// Commits what waits; how far sinks are alone only when it is to be sealed, too.
+    /// Commits the waiting data; progress of sinks alone only if sealing is due.
     fn commit(&mut self, flushed: &mut Flushed, seal: bool) -> Result<(), StoreError> {
         if self.pending.is_empty() && self.failure.is_none() && !(seal && self.pending.has_progress()) {
             return Ok(());
@@ -246,7 +247,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Seals if asked to, and removes what is beyond the limits.
+    /// Seals if `seal`, and removes data beyond their retention.
     fn trim(&mut self, now: Timestamp, seal: bool, flushed: &mut Flushed) -> Result<(), StoreError> {
         let (sealed, trimmed) = self.store.trim(now, seal)?;
         flushed.notices.extend(sealed.notice());
@@ -284,8 +285,8 @@ impl Writer {
     }
 
     fn fail(&mut self, now: Timestamp, error: &StoreError) {
-        // A file that was put elsewhere is whole. It is held, so that no other one can be taken for it. One that was overwritten
-        // is not opened as what it is now: its contents can be put back.
+        // A moved file is whole; it stays open, so no other file can be mistaken for it. An overwritten one is not
+        // reopened with its present contents, which can be restored.
         let is_held = matches!(
             error,
             StoreError::Moved { .. } | StoreError::Altered { .. } | StoreError::LockHeld { is_untouched: true, .. }
@@ -297,14 +298,14 @@ impl Writer {
         let failure = self.failure.get_or_insert_with(|| SaveFailure::new(now));
         failure.reason = error.reason();
         failure.tried = now;
-        // To ask for a lock again costs nothing.
+        // Retrying a lock costs nothing.
         let longest = if matches!(error, StoreError::LockHeld { .. }) { RETRY_FIRST } else { RETRY_MAX };
         failure.pause = (failure.pause * 2).min(longest);
     }
 
     fn is_seal_due(&mut self, now: Timestamp) -> bool {
         let sealed_at = *self.sealed_at.get_or_insert(now);
-        // A clock that was set back must not put sealing off.
+        // A clock set back must not delay sealing.
         let full = self.journal_bytes >= SEAL_BYTES.min(self.store.keep().journal_share());
         full || now.since(sealed_at) >= SEAL_EVERY || now < sealed_at
     }
@@ -317,19 +318,19 @@ impl Writer {
     }
 }
 
-/// So many samples are lost at the end, for this reason.
+/// The notice that `samples` were lost at the end for this reason.
 #[must_use]
 pub fn unsaved(samples: u64, reason: &str) -> String {
     format!("the last {samples} samples could not be saved: {reason}")
 }
 
 impl SaveFailure {
-    /// The first of a series, not tried again yet.
+    /// The first failure of a series, before any retry.
     fn new(now: Timestamp) -> Self {
         Self { since: now, reason: String::new(), tried: now, pause: RETRY_FIRST / 2, dropped: 0 }
     }
 
-    /// Whether it is time to try again; also when the clock was set back.
+    /// Whether a retry is due; also after the clock was set back.
     fn is_over(&self, now: Timestamp) -> bool {
         now.since(self.tried) >= self.pause || now < self.tried
     }

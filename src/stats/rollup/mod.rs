@@ -1,11 +1,8 @@
 //! The figures of a closed span (an hour, a day) as a value that can be stored and added up.
 //!
-//! **Invariants.** [`Rollup::merge`] is associative and commutative, and a merge over any partition of a set of samples
-//! equals the rollup of the whole, because everything in it is an integer sum, a maximum, or a count in a bucket that
-//! all rollups share (property-tested).
-//!
-//! **Limits.** Coverage of a rollup takes the skipped checks as its samples tell them: a hole that ends in it counts in
-//! it, also where it began before.
+//! Invariants: [`Rollup::merge`] is associative and commutative, and a merge over any partition of a set of samples
+//! equals the rollup of the whole, because it holds only integer sums, maxima and bucket counts (property-tested).
+//! Bounds: skipped checks count where their sample lies, also if the gap began before the span.
 
 pub mod outages;
 pub mod period;
@@ -19,7 +16,7 @@ use super::{Histogram, Summary, Totals, Unmade};
 pub struct Rollup {
     /// Counts, sums, codes and causes.
     pub totals: Totals,
-    /// The longest response time of the samples that were answered rightly, µs; 0 without any.
+    /// The longest response time of the successful and slow checks, µs; 0 without any.
     pub response_max: u32,
     /// The longest time to first byte of the same samples, µs; 0 without any.
     pub ttfb_max: u32,
@@ -30,12 +27,12 @@ pub struct Rollup {
 }
 
 impl Rollup {
-    /// Counts `sample` in; order does not matter.
+    /// Adds `sample`; order does not matter.
     pub fn admit(&mut self, sample: &Sample) {
         self.admit_all(std::slice::from_ref(sample));
     }
 
-    /// Counts all of `samples` in: cheaper than one after the other, for what they have in common is counted once.
+    /// Adds a batch of samples; shared fields are counted once per run.
     pub fn admit_all(&mut self, samples: &[Sample]) {
         let Self { totals, response_max, ttfb_max, response: responses, ttfb: ttfbs } = self;
         totals.admit(samples, |response, ttfb| {
@@ -46,7 +43,7 @@ impl Rollup {
         });
     }
 
-    /// Counts everything of `other` in.
+    /// Adds the figures of `other`.
     pub fn merge(&mut self, other: &Self) {
         self.totals.merge(&other.totals);
         self.response_max = self.response_max.max(other.response_max);

@@ -1,12 +1,11 @@
-//! The longest time in which every check of a site failed, as a value that adds up.
+//! The longest time in which every check of a site failed, as a value that can be appended.
 //!
-//! **Idea.** Two neighbouring stretches of samples know the longest outage of both when each knows, beside its own longest,
-//! the outage with which it begins and the one that is open at its end: those two may be one. An outage lasts from
-//! its first failed check to the first good one after it, or to its last failed check while none has come.
+//! The longest outage of two neighbouring spans follows from the longest of each, the outage at the beginning of the
+//! later and the open one at the end of the earlier, which may be one. An outage lasts from its first failed check to
+//! the next successful one, or to its last failed check if none has followed.
 //!
-//! **Invariants.** [`Outages::append`] is associative (property-tested against a plain walk); it is not commutative, for
-//! order is what it is about. What our own machine could not check is neither: it ends no outage and begins none. Nobody
-//! knows what was while webmon did not look, so an outage never spans a hole.
+//! Invariants: [`Outages::append`] is associative (property-tested against a plain walk) but not commutative. Checks
+//! that failed for a reason on this machine neither end nor begin an outage, and no outage spans a gap in monitoring.
 
 use std::time::Duration;
 
@@ -17,27 +16,27 @@ use crate::model::{Outcome, Timestamp};
 pub struct Outage {
     /// The first failed check.
     pub since: Timestamp,
-    /// The good check that ended it, or the last failed one.
+    /// The successful check that ended it, or the last failed one.
     pub until: Timestamp,
 }
 
-/// The outages of a stretch of samples.
+/// The outages of consecutive samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outages {
-    /// The first check that was judged, and whether it was up.
+    /// The first check with an outcome, and whether it was up.
     pub first: Option<(Timestamp, bool)>,
-    /// The outage that begins with the first judged check.
+    /// The outage that begins with that check.
     pub lead: Option<Outage>,
-    /// The outage that no good check has ended yet.
+    /// The outage that no successful check has ended yet.
     pub open: Option<Outage>,
-    /// The longest; of equal ones the first.
+    /// The longest one, the first of equal ones.
     pub longest: Option<Outage>,
-    /// Whether there was a hole before the first judged check.
+    /// Whether a gap in monitoring precedes the first check.
     pub after_hole: bool,
 }
 
 impl Outages {
-    /// Counts a check in, the newest so far.
+    /// Adds a check, the newest so far.
     #[inline]
     pub fn admit(&mut self, at: Timestamp, outcome: Outcome) {
         let up = match outcome {
@@ -53,13 +52,13 @@ impl Outages {
         self.append(&Self { first: Some((at, up)), lead: own, open: own, longest: own, after_hole: false });
     }
 
-    /// There was a hole: what is open ends with its last failed check.
+    /// Notes a gap in monitoring: an open outage ends with its last failed check.
     pub fn interrupt(&mut self) {
         self.open = None;
         self.after_hole |= self.first.is_none();
     }
 
-    /// Counts in what came after.
+    /// Appends the outages that follow.
     pub fn append(&mut self, later: &Self) {
         if later.after_hole {
             self.interrupt();
@@ -89,7 +88,7 @@ impl Outages {
 }
 
 impl Outage {
-    /// How long it was.
+    /// Its length.
     #[must_use]
     pub const fn length(&self) -> Duration {
         self.until.since(self.since)

@@ -1,13 +1,12 @@
-//! A stretch of one site's samples, summed up: a rollup, and what depends on the order of the samples.
+//! The samples of one site over consecutive time, summed up: a rollup, and the figures that depend on their order.
 //!
-//! **Idea.** An hour, a day or the edge of a period is a stretch; stretches that follow each other are appended, and the whole
-//! has the figures of all their samples: counts, sums, maxima and distributions, the longest outage, the times in which
-//! nobody looked, and what coverage needs of the two ends.
+//! An hour, a day or the edge of a period has such figures; those of consecutive times are appended, and the result has
+//! the figures of all their samples: counts, sums, maxima, distributions, the longest outage, the gaps in monitoring,
+//! and the two ends that coverage needs.
 //!
-//! **Invariants.** For samples in order, [`PeriodFigures::append`] over any way of parting them gives the stretch of the
-//! whole (property-tested). What the rollup holds does not depend on the order.
-//!
-//! **Limits.** The [`Holes::KEPT`] longest holes are kept, the others are counted.
+//! Invariants: for samples in order, [`PeriodFigures::append`] over any partition equals the whole (property-tested).
+//! The rollup does not depend on the order.
+//! Bounds: the [`Holes::KEPT`] longest gaps are listed, the others counted.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -21,21 +20,21 @@ use super::outages::Outages;
 /// Samples of one site, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PeriodFigures {
-    /// What does not depend on the order.
+    /// The figures that do not depend on the order.
     pub rollup: Rollup,
-    /// The first sample, as far as coverage asks for it.
+    /// The first sample.
     pub oldest: Option<Oldest>,
-    /// The latest time at which a check of it was due.
+    /// The latest due time.
     pub newest_due: Option<Timestamp>,
     /// The time of the last sample.
     pub last_at: Option<Timestamp>,
     /// Times in which every check failed.
     pub outages: Outages,
-    /// Times in which nobody looked.
+    /// Times without monitoring.
     pub holes: Holes,
 }
 
-/// A time in which nobody looked: from one check to the start of the next.
+/// A time without monitoring: from one check to the start of the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
     /// The check before it.
@@ -76,13 +75,13 @@ impl Holes {
 }
 
 impl PeriodFigures {
-    /// Counts the next sample in. `before` is the time of the sample before the stretch; without one, what lies before the
-    /// first sample was never watched, and is no hole.
+    /// Adds the next sample. `before` is the time of the sample before these; without one the site was not monitored
+    /// before the first sample, which is no gap.
     pub fn admit(&mut self, sample: &Sample, before: Option<Timestamp>) {
         self.admit_all(std::slice::from_ref(sample), before);
     }
 
-    /// Counts the next samples in, as [`PeriodFigures::admit`] would one after the other.
+    /// Adds the next samples, like [`PeriodFigures::admit`] for each.
     pub fn admit_all(&mut self, samples: &[Sample], before: Option<Timestamp>) {
         self.rollup.admit_all(samples);
         let Some(first) = samples.first() else { return };
@@ -100,7 +99,7 @@ impl PeriodFigures {
         }
     }
 
-    /// Counts in what came after.
+    /// Appends the figures that follow.
     pub fn append(&mut self, later: &Self) {
         self.rollup.merge(&later.rollup);
         self.outages.append(&later.outages);
@@ -110,9 +109,9 @@ impl PeriodFigures {
         self.last_at = later.last_at.or(self.last_at);
     }
 
-    /// All figures of the span `(since, until]`, with the due checks that its samples alone do not tell, where the
-    /// cadence of the site is known. `begins` is when the oldest check was due of which anything is kept; none: time
-    /// before the first sample counts only by whole intervals.
+    /// All figures of `(since, until]`, with the due checks that its samples do not account for if the cadence of the
+    /// site is known. `begins` is the due time of the oldest check of which anything is kept; without it, time before
+    /// the first sample counts only by whole intervals.
     #[must_use]
     pub fn summary(
         &self,
@@ -126,8 +125,8 @@ impl PeriodFigures {
         self.rollup.summary(until, Timeframe::new(until.since(since)), unmade)
     }
 
-    /// All figures of the window `(since, as_of]` of a running monitor: as in [`crate::stats::Windows`], time before the first sample
-    /// is no gap.
+    /// All figures of the window `(since, as_of]` of a running monitor: as in [`crate::stats::Windows`], time before
+    /// the first sample is no gap.
     #[must_use]
     pub fn window(&self, (since, as_of): (Timestamp, Timestamp), cadence: Cadence) -> Summary {
         let unmade = cadence.unmade((since, as_of), self.oldest, self.newest_due);
@@ -138,12 +137,12 @@ impl PeriodFigures {
     fn before(&self, since: Timestamp, cadence: Option<Cadence>, begins: Option<Timestamp>) -> u64 {
         match cadence.or_else(|| self.usual()) {
             Some(cadence) => cadence.before(since, self.oldest, begins),
-            // A single check does not tell the interval, but that there was none before it.
+            // A single check does not reveal the interval, only that there was none before it.
             None => u64::from(self.oldest.is_some() && begins.is_some_and(|begins| begins > since)),
         }
     }
 
-    /// How often a site was due of which nothing else is known: as its samples are apart.
+    /// The cadence of a site that is not configured, estimated from the distance of its samples.
     fn usual(&self) -> Option<Cadence> {
         let counts = &self.rollup.totals.counts;
         let oldest = self.oldest?;
@@ -152,8 +151,8 @@ impl PeriodFigures {
         (!apart.is_zero()).then_some(Cadence { interval: apart, timeout: Duration::ZERO })
     }
 
-    /// Since when there is data, where that is after `since`: all that is kept begins then, at `begins`, or the first sample is
-    /// more than a missed check after `since`.
+    /// Where the data begin, if that is after `since`: all stored data begin there, or the first sample is more than a
+    /// missed check after `since`.
     #[must_use]
     pub fn begins(&self, since: Timestamp, cadence: Option<Cadence>, begins: Option<Timestamp>) -> Option<Timestamp> {
         let is_first = begins.is_some_and(|begins| begins > since);
@@ -163,14 +162,14 @@ impl PeriodFigures {
         (self.before(since, cadence, begins) > 0).then_some(oldest.due)
     }
 
-    /// Takes note that nothing came from the last sample to `until`, if that is more than a missed check.
+    /// Adds the gap from the last sample to `until`, if that is more than a missed check.
     pub fn end(&mut self, until: Timestamp, cadence: Cadence) {
         if let Some(since) = self.last_at.filter(|last| until.since(*last) > cadence.silence()) {
             self.holes.note(Gap { since, until });
         }
     }
 
-    /// The holes as they lie in the period from `since` on, in the order of time.
+    /// The gaps in the period from `since` on, clipped to it, by time.
     #[must_use]
     pub fn holes_since(&self, since: Timestamp) -> Vec<Gap> {
         let inside = |hole: &Gap| Gap { since: hole.since.max(since), ..*hole };
@@ -257,22 +256,22 @@ mod tests {
             let of = |since: u64, begins: Option<Timestamp>| {
                 stretch.summary((Timestamp::from_secs(since), until), cadence, begins).coverage.unwrap()
             };
-            let told =
+            let data_since =
                 |since: u64, begins: Option<Timestamp>| stretch.begins(Timestamp::from_secs(since), cadence, begins);
             // Whether something before the period is kept or it is not known.
             for before in [Some(Timestamp::from_secs(0)), None] {
                 assert!((of(0, before) - 0.1).abs() < 0.001, "{}", of(0, before));
                 assert!((of(8_995, before) - 1.0).abs() < 1e-9);
-                assert_eq!(told(0, before), Some(first));
-                assert_eq!(told(8_995, before), None);
-                assert_eq!(told(9_500, before), None);
+                assert_eq!(data_since(0, before), Some(first));
+                assert_eq!(data_since(8_995, before), None);
+                assert_eq!(data_since(9_500, before), None);
             }
             assert!((of(0, Some(first)) - 0.1).abs() < 0.001, "{}", of(0, Some(first)));
             assert!((of(8_995, Some(first)) - 100.0 / 101.0).abs() < 1e-9, "{}", of(8_995, Some(first)));
             assert!((of(9_500, Some(first)) - 1.0).abs() < 1e-9);
-            assert_eq!(told(0, Some(first)), Some(first));
-            assert_eq!(told(8_995, Some(first)), Some(first));
-            assert_eq!(told(9_500, Some(first)), None);
+            assert_eq!(data_since(0, Some(first)), Some(first));
+            assert_eq!(data_since(8_995, Some(first)), Some(first));
+            assert_eq!(data_since(9_500, Some(first)), None);
         }
     }
 

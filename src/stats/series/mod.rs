@@ -1,8 +1,8 @@
-//! The response times of one site over a span of time, cut into cells aligned to the clock.
+//! The response times of one site over a span of time, in cells aligned to the clock.
 //!
-//! Made from the samples that its ring holds, only for the site that is open. A finished cell never changes: its edges
-//! are multiples of its length. A check speaks for its interval, so that cells shorter than that are no gaps; a cell
-//! in which no check was answered rightly is one. Percentiles are by nearest rank, exact. O(n log n) in the samples.
+//! Built from the samples in its ring, only for the site that is open. A finished cell never changes: its edges are
+//! multiples of its length. A check covers its interval, so cells shorter than the interval are no gaps; a cell without
+//! a successful check is one. Percentiles are exact, by nearest rank. Cost: O(n log n) in the samples.
 
 pub(crate) mod site_history;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use std::time::Duration;
 use crate::model::{Outcome, Sample, Timestamp};
 use crate::stats::Beat;
 
-/// The upper edges of the histogram in milliseconds: always the same, so that two sites compare.
+/// The upper edges of the histogram in milliseconds, the same for all sites so that they compare.
 pub const EDGES_MS: [u32; 12] = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 10_000];
 
-/// The finest grain of what is kept of a distant past.
+/// The finest grain of history whose samples were removed.
 pub const HOUR: Duration = Duration::from_hours(1);
 /// From this span on, cells are whole hours.
 const WEEK: u64 = 7 * 24 * 3_600 * 1_000_000;
@@ -29,12 +29,12 @@ pub struct CellTimes {
     pub max: u32,
 }
 
-/// What came of the checks of one cell.
+/// The checks of one cell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SeriesCell {
-    /// How many succeeded and failed.
+    /// Numbers of successful and failed checks.
     pub beat: Beat,
-    /// Of those that were answered rightly, slow ones too; none without any.
+    /// Of the successful and the slow ones; `None` without any.
     pub times: Option<CellTimes>,
 }
 
@@ -81,10 +81,10 @@ impl SeriesRange {
     }
 }
 
-/// The cells of a scope and what all of them hold together.
+/// The cells of a scope and their totals.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Series {
-    /// From the oldest on.
+    /// Oldest first.
     pub cells: Vec<SeriesCell>,
     /// Over all cells.
     pub all: Option<CellTimes>,
@@ -101,7 +101,7 @@ impl Series {
     /// The numbers in `spread`.
     pub const SPREAD: usize = EDGES_MS.len() + 1;
 
-    /// So many cells without a check.
+    /// `cells` cells without a check.
     #[must_use]
     pub fn empty(cells: usize) -> Self {
         Self { cells: vec![SeriesCell::default(); cells], all: None, spread: Default::default() }
@@ -136,7 +136,7 @@ impl Series {
         series
     }
 
-    /// Lets every check stand for its interval, but not beyond.
+    /// Extends every check over its interval.
     pub(crate) fn speak(&mut self, scope: &SeriesRange, interval: Duration) {
         let reach = interval.as_micros().div_ceil(scope.cell.as_micros().max(1));
         let reach = usize::try_from(reach).unwrap_or(usize::MAX);

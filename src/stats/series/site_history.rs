@@ -1,12 +1,12 @@
-//! A stretch of the stored past of one site: what a person wants to see of it, and what there is.
+//! A chart of the stored history of one site: the request, and what the store holds for it.
 //!
-//! The dashboard asks for a [`HistoryRequest`] and goes on; whoever has the store gives its samples, oldest first, to a [`HistoryBuilder`]
-//! and hands back a [`SiteHistory`]. Percentiles are a histogram's, within 1 %. Holes are where nothing was observed for longer
-//! than three intervals and a timeout, or where a sample says that one was before it. Memory: a histogram a cell,
-//! whatever the number of samples.
+//! The dashboard sends a [`HistoryRequest`]; a reader of the store feeds the site's samples, oldest first, to a
+//! [`HistoryBuilder`] and returns a [`SiteHistory`]. A gap is a time without samples for longer than three intervals
+//! and a timeout, or one that a sample marks. A span of a week or longer is cut into whole hours and built from the
+//! stored rollups ([`SiteHistory::of_sums`]); so is a shorter span whose samples were removed, each cell showing its
+//! whole hour.
 //!
-//! A week and longer is cut into whole hours, and made of the sums that the store keeps of them ([`SiteHistory::of_sums`]); so is
-//! a shorter stretch of which no single checks are kept any more: each of its cells then shows its whole hour.
+//! Bounds: percentiles are within 1 %. Memory is one histogram per cell that has samples.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,23 +16,23 @@ use crate::stats::{Beat, Cadence, Histogram, PeriodFigures, Rollup, Summary};
 
 use super::{CellTimes, HOUR, Series, SeriesCell, SeriesRange, edge_of};
 
-/// Holes that are kept: the longest ones.
+/// Gaps that are listed: the longest ones.
 const HOLES: usize = 3;
 
-/// What a person wants to see of a site.
+/// A request for the history of a site.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryRequest {
     /// Its name.
     pub site: Arc<str>,
     /// How often it is checked.
     pub cadence: Cadence,
-    /// How long a stretch.
+    /// Length of the chart.
     pub span: Duration,
-    /// Up to when.
+    /// Its end.
     pub until: Timestamp,
-    /// Whether that is now.
+    /// Whether the end is now.
     pub live: bool,
-    /// In at most so many cells.
+    /// Largest number of cells.
     pub columns: usize,
 }
 
@@ -43,8 +43,7 @@ impl HistoryRequest {
         SeriesRange::new(self.span, self.until, self.columns)
     }
 
-    /// The parts of the stretch of which sums are wanted, in order and without a gap: its cells, or the hours that they lie
-    /// in; the end of each is not in it.
+    /// The periods whose sums are needed, consecutive, ends exclusive: the cells, or the hours that contain them.
     #[must_use]
     pub fn parts(&self) -> Vec<(Timestamp, Timestamp)> {
         let scope = self.scope();
@@ -53,13 +52,13 @@ impl HistoryRequest {
         let first = Timestamp::from_micros(scope.from.as_micros() / micros * micros);
         let starts = std::iter::successors(Some(first), |start| Some(start.after(length)));
         let end = self.until.after(Duration::from_micros(1));
-        // Where an hour is asked for as the place of its cells, all of it is.
+        // A cell shorter than an hour shows its whole hour.
         let until =
             |start: Timestamp| if scope.cell < HOUR { start.after(length) } else { end.min(start.after(length)) };
         starts.take_while(|start| *start < end).map(|start| (start, until(start))).collect()
     }
 
-    /// Whether what was made for `other` serves this too: the same stretch, or the same span up to a moment ago.
+    /// Whether the answer to `other` fits this request: the same period, or the same span up to a moment ago.
     #[must_use]
     pub fn is_served_by(&self, other: &Self) -> bool {
         let same_end = self.until == other.until || (self.live && other.live);
@@ -67,43 +66,43 @@ impl HistoryRequest {
     }
 }
 
-/// A time in which a site was not observed.
+/// A time in which a site was not monitored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HistoryGap {
     /// From the last check before it.
     pub from: Timestamp,
     /// To the first one after it.
     pub until: Timestamp,
-    /// Whether other sites were checked meanwhile, so that webmon was running.
+    /// Whether other sites were checked in the meantime, so webmon was running.
     pub others: bool,
 }
 
 /// What the store holds of a [`HistoryRequest`].
 #[derive(Clone, Debug)]
 pub struct SiteHistory {
-    /// Of what.
+    /// The request.
     pub wanted: HistoryRequest,
-    /// Cell by cell.
+    /// The cells.
     pub series: Series,
-    /// All of it.
+    /// The figures of the whole period.
     pub summary: Summary,
-    /// The longest times in which nothing was observed, longest first.
+    /// The longest gaps, longest first.
     pub holes: Vec<HistoryGap>,
-    /// Other holes.
+    /// Number of further gaps.
     pub more_holes: usize,
-    /// When the oldest stored check of the site was made; none without any.
+    /// When the oldest stored check of the site was made; `None` without one.
     pub begins: Option<Timestamp>,
-    /// Whether the summary is to the sample.
+    /// Whether the summary is exact to the sample.
     pub is_exact: bool,
-    /// Whether each cell shows the whole hour that it lies in, because nothing finer is kept.
+    /// Whether each cell shows its whole hour because the samples were removed.
     pub is_hourly: bool,
-    /// Why the store could not be read, if it could not.
+    /// Why the store could not be read.
     pub trouble: Option<String>,
 }
 
 impl SiteHistory {
-    /// What these sums tell: `parts` are those of [`HistoryRequest::parts`], `whole` is that of all of them and whether it is to the
-    /// sample. `begins` and `others` are as in [`HistoryBuilder::finish`].
+    /// What these sums tell: `parts` are those of [`HistoryRequest::parts`], `whole` is that of all of them and whether
+    /// it is to the sample. `begins` and `others` are as in [`HistoryBuilder::finish`].
     #[must_use]
     pub fn of_sums(
         wanted: HistoryRequest,
@@ -121,7 +120,7 @@ impl SiteHistory {
         };
         let mut series = Series::empty(0);
         series.cells = (0..scope.cells).map(|cell| part(cell).map_or_else(SeriesCell::default, summed)).collect();
-        series.all = told(&whole.rollup.response, whole.rollup.response_max);
+        series.all = cell_times(&whole.rollup.response, whole.rollup.response_max);
         for (highest, count) in whole.rollup.response.buckets() {
             series.spread[edge_of(highest)] += u64::from(count);
         }
@@ -140,10 +139,10 @@ impl SiteHistory {
     }
 }
 
-/// Tells of each hole whether other sites were checked meanwhile.
+/// Finds out for each gap whether other sites were checked in the meantime.
 fn explain(holes: &mut [HistoryGap], cadence: Cadence, mut others: impl FnMut(Timestamp, Timestamp) -> bool) {
     for hole in holes {
-        // At its edges the others may have been checked a little longer, or again a little sooner.
+        // At the edges, the other sites may have been checked a little longer, or again a little earlier.
         let (from, until) = (hole.from.after(cadence.silence()), hole.until.before(cadence.silence()));
         hole.others = from < until && others(from, until);
     }
@@ -153,7 +152,7 @@ fn summed(stretch: &PeriodFigures) -> SeriesCell {
     let Rollup { totals, response, response_max, .. } = &stretch.rollup;
     let count = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
     let beat = Beat { up: count(totals.counts.up), down: count(totals.counts.down) };
-    SeriesCell { beat, times: told(response, *response_max) }
+    SeriesCell { beat, times: cell_times(response, *response_max) }
 }
 
 /// Makes a [`SiteHistory`] of samples.
@@ -172,7 +171,7 @@ pub struct HistoryBuilder {
 }
 
 impl HistoryBuilder {
-    /// Nothing yet of `wanted`.
+    /// An empty builder for `wanted`.
     #[must_use]
     pub fn new(wanted: HistoryRequest) -> Self {
         let scope = wanted.scope();
@@ -190,13 +189,13 @@ impl HistoryBuilder {
         }
     }
 
-    /// The first instant of which samples are wanted.
+    /// The first instant of the period.
     #[must_use]
     pub const fn from(&self) -> Timestamp {
         self.scope.from
     }
 
-    /// Takes the next sample; those outside the stretch are left out.
+    /// Adds the next sample; ignores those outside the period.
     pub fn admit(&mut self, sample: &Sample) {
         if sample.at > self.wanted.until {
             return;
@@ -224,8 +223,8 @@ impl HistoryBuilder {
         self.newest_due = self.newest_due.max(Some(Cadence::due(sample)));
     }
 
-    /// All of it. `begins` is when the oldest stored check was made, and `others` tells whether other sites were checked
-    /// between two instants.
+    /// All of it. `begins` is when the oldest stored check was made, and `others` tells whether other sites were
+    /// checked between two instants.
     #[must_use]
     pub fn finish(
         mut self,
@@ -233,17 +232,20 @@ impl HistoryBuilder {
         others: impl FnMut(Timestamp, Timestamp) -> bool,
     ) -> SiteHistory {
         let (cadence, until) = (self.wanted.cadence, self.wanted.until);
-        // Before the first check of all nothing was missed; after the last one something may be.
+        // Nothing was missed before the very first check; after the last one something may have been.
         let last = self.last_at.or(begins.map(|begins| begins.max(self.scope.from)));
         if let Some(last) = last.filter(|last| until.since(*last) > cadence.silence()) {
             self.note_hole(last, until);
         }
         explain(&mut self.holes, cadence, others);
-        let cells: Vec<SeriesCell> =
-            self.cells.iter().map(|(cell, times, max)| SeriesCell { times: told(times, *max), ..*cell }).collect();
+        let cells: Vec<SeriesCell> = self
+            .cells
+            .iter()
+            .map(|(cell, times, max)| SeriesCell { times: cell_times(times, *max), ..*cell })
+            .collect();
         let mut series = Series::empty(0);
         series.cells = cells;
-        series.all = told(&self.rollup.response, self.rollup.response_max);
+        series.all = cell_times(&self.rollup.response, self.rollup.response_max);
         series.spread.copy_from_slice(&self.spread);
         series.speak(&self.scope, cadence.interval);
         let oldest = self.oldest.as_ref().map(Into::into);
@@ -277,7 +279,7 @@ impl HistoryBuilder {
     }
 }
 
-fn told(times: &Histogram, max: u32) -> Option<CellTimes> {
+fn cell_times(times: &Histogram, max: u32) -> Option<CellTimes> {
     let [p50, p95] = times.percentiles([50, 95])?;
     Some(CellTimes { p50: p50.min(max), p95: p95.min(max), max })
 }

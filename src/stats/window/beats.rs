@@ -1,7 +1,7 @@
-//! The heartbeat: a timeframe cut into cells aligned to the clock, and what became of the checks in each.
+//! The heartbeat: a timeframe in cells aligned to the clock, with the outcomes of the checks in each.
 //!
 //! A finished cell never changes and the bar moves by whole cells. [`Beats`] keeps [`Beats::CELLS`] cells, a
-//! number with many divisors, so that a narrower bar merges whole neighbours.
+//! number with many divisors, so a narrower bar merges whole neighbours.
 
 use std::time::Duration;
 
@@ -119,7 +119,7 @@ impl RunningBeats {
                 self.advance(number, (up, down));
             }
             let outcome = sample.outcome();
-            // Without a branch: nobody can foresee which check fails.
+            // Without a branch, because failures cannot be predicted.
             up = up.wrapping_add(u16::from(outcome == Outcome::Up));
             down = down.wrapping_add(u16::from(outcome == Outcome::Down));
         }

@@ -1,10 +1,11 @@
 //! The counters of the distributions of all sliding windows of a site, of one quantity, window by window.
 //!
-//! They have the buckets of [`crate::stats::histogram`]. Counters have 16 bits and lie in pages of a quarter of an octave,
-//! created when first needed: a site whose latencies stay within a few octaves takes a few hundred bytes instead of 12 KiB
-//! per window. A counter above 65,535 carries into a sparse list. An emptied page is reused before a new one is
-//! created, so memory follows the widest window, not the history. A page holds all windows, eight buckets of one next
-//! to the same eight of the next: a value looks up its page once, and for up to four windows its counters fit 64 bytes.
+//! They have the buckets of [`crate::stats::histogram`]. Counters have 16 bits and lie in pages of a quarter of an
+//! octave, created when first needed: a site whose latencies stay within a few octaves takes a few hundred bytes
+//! instead of 12 KiB per window. A counter above 65,535 carries into a sparse list. An emptied page is reused before a
+//! new one is created, so memory follows the widest window, not the history. A page holds all windows, eight buckets of
+//! one next to the same eight of the next: a value looks up its page once, and for up to four windows its counters fit
+//! 64 bytes.
 //!
 //! Invariants: a value is removed from a window only after it was added.
 //! Bounds: values from 0 to [`HIGHEST`]. A page exists for all windows once one of them needs it.
@@ -87,8 +88,8 @@ impl Counters {
             .filter(|&(_, count)| count != 0)
     }
 
-    /// The values at these percentiles, ascending whole percents of `1..=100`, of a window that holds `count` values: the
-    /// upper end of the bucket of each rank. `None` without values.
+    /// The values at these percentiles, ascending whole percents of `1..=100`, of a window that holds `count` values:
+    /// the upper end of the bucket of each rank. `None` without values.
     pub(crate) fn percentiles<const N: usize>(&self, window: usize, count: u64, percents: [u8; N]) -> Option<[u32; N]> {
         if count == 0 {
             return None;
@@ -303,8 +304,8 @@ mod tests {
             }
         }
 
-        /// For any order of additions and removals: the counts and quantiles of `hdrhistogram` over what is left, and within
-        /// 1 % of the exact order statistics.
+        /// For any order of additions and removals: the counts and quantiles of `hdrhistogram` over what is left, and
+        /// within 1 % of the exact order statistics.
         #[test]
         fn they_agree_with_hdrhistogram_and_with_sorting(
             acts in prop::collection::vec((histogram::tests::values(), any::<prop::sample::Index>(), 0u8..3), 1..300),

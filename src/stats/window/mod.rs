@@ -1,20 +1,18 @@
-//! The figures of the sliding windows of one site: they admit what arrives, retire what expires, and know the rest at any
-//! instant.
+//! The figures of the sliding windows of one site.
 //!
-//! **The law.** After admitting all samples with `at ≤ as_of` and retiring those with `at ≤ as_of − timeframe`, each
-//! figure of a window equals a plain recomputation over the samples between: counts, availability, mean, max, codes,
-//! causes and answers exactly; percentiles within the histogram's resolution (1 %) and never outside [min, max]. A
-//! property test holds it to a model that filters a `Vec` and sorts it.
+//! Law: after admitting all samples with `at ≤ as_of` and retiring those with `at ≤ as_of − timeframe`, each figure of
+//! a window equals a recomputation over the samples between: counts, availability, mean, maximum, codes, causes and
+//! answers exactly; percentiles within the histogram's resolution (1 %) and within [min, max]. A property test compares
+//! it with a model that filters a `Vec` and sorts it.
 //!
-//! **Idea.** All windows end at the same head, so what arrives is summed once for all ([`Totals`]), and a window keeps
-//! only the sum of what left it: its own is the difference. One falling queue knows the maximum since any sample
-//! ([`RunningMax`]). What is left to each window are two distributions that forget, whose counters lie beside those of the other
-//! windows (`Counters`), and the heartbeat's cells, which the clock replaces. Nothing is ever scanned, and no samples are kept: what expires is read again from the ring.
+//! All windows end at the same head, so arriving samples are summed once ([`Totals`]); a window stores only the sum of
+//! what left it and is the difference. One falling queue ([`RunningMax`]) yields the maximum since any sample. Each
+//! window has two distributions of its own, whose counters lie next to those of the other windows, and the cells of the
+//! heartbeat. Nothing is scanned, and no samples are stored: expiring ones are read again from the ring.
 //!
-//! **Invariants.** A window retires samples in the order in which they were admitted. Where a window begins in the falling
-//! queues is the number of values that left it.
-//!
-//! **Limits.** The (cause, status) pairs that a site ever showed are kept until the windows are cleared, 16 bytes each.
+//! Invariants: a window retires samples in the order of admission; it begins in the falling queues at the number of
+//! values that left it.
+//! Bounds: every (cause, status) pair that a site showed is kept until the windows are cleared, 16 bytes each.
 
 use crate::model::{Packed, Timeframe, Timestamp};
 
@@ -42,7 +40,7 @@ struct Window {
     cells: RunningBeats,
 }
 
-/// How one quantity is distributed in every window, side by side by number, and its maximum.
+/// The distribution of one quantity in every window, and its maximum.
 #[derive(Clone, Debug)]
 struct WindowTimes {
     counters: Counters,
@@ -65,26 +63,26 @@ impl Windows {
         self.each[window].timeframe
     }
 
-    /// How many checks in window number `window` came out how.
+    /// The counts of window number `window`.
     #[must_use]
     pub fn counts(&self, window: usize) -> Counts {
         self.arrived.counts.since(&self.each[window].left.counts)
     }
 
-    /// How many checks came out how since they were empty.
+    /// The counts of all samples since the windows were empty.
     #[must_use]
     pub const fn arrived(&self) -> &Counts {
         &self.arrived.counts
     }
 
-    /// Counts samples into every window, oldest first.
+    /// Adds samples to every window, oldest first.
     #[inline]
     pub fn admit(&mut self, arrived: &[Packed]) {
         for window in &mut self.each {
             window.cells.admit(arrived, &self.arrived.counts);
         }
         if self.each.is_empty() {
-            // Nobody would ever take a maximum out again.
+            // Without a window no maximum would ever be removed.
             return self.arrived.admit(arrived, |_, _| ());
         }
         let Self { arrived: totals, response: responses, ttfb: ttfbs, .. } = self;
@@ -94,7 +92,7 @@ impl Windows {
         });
     }
 
-    /// Takes the oldest samples out of window number `window`, in the order of their admission.
+    /// Removes the oldest samples from window number `window`, in the order of their admission.
     #[inline]
     pub fn retire(&mut self, window: usize, expired: &[Packed]) {
         let Self { response: responses, ttfb: ttfbs, each, longest, .. } = self;
@@ -109,7 +107,7 @@ impl Windows {
         }
     }
 
-    /// Empties all windows; their memory stays.
+    /// Clears all windows and keeps their memory.
     pub fn clear(&mut self) {
         self.arrived = Totals::default();
         self.response.clear();
@@ -120,7 +118,7 @@ impl Windows {
         }
     }
 
-    /// All figures of window number `window` at `as_of`, with what coverage needs beside the samples.
+    /// All figures of window number `window` at `as_of`; `unmade` corrects coverage.
     #[must_use]
     pub fn summary(&self, window: usize, as_of: Timestamp, unmade: Unmade) -> Summary {
         let Window { timeframe, left, .. } = &self.each[window];
@@ -138,7 +136,7 @@ impl Windows {
         self.each[window].cells.beats(as_of, &self.arrived.counts)
     }
 
-    /// Bytes that they have on the heap.
+    /// Bytes on the heap.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         let shared = self.arrived.heap_bytes() + self.response.heap_bytes() + self.ttfb.heap_bytes();
@@ -182,24 +180,24 @@ impl WindowTimes {
     }
 }
 
-/// Where `micros` is counted; what is larger than the largest counts as that.
+/// The bucket of `micros`; larger values count as the largest.
 #[inline]
 fn place_of(micros: u32) -> usize {
     const LAST: usize = index_of(HIGHEST);
     index_of(micros).min(LAST)
 }
 
-/// The number of the first value after those that left, as the falling queues count.
+/// The number of the first value after those that left, modulo 2^32 like the falling queues.
 #[allow(clippy::cast_possible_truncation, reason = "they count modulo 2^32")]
 const fn number(left: PhaseSum) -> u32 {
     left.count as u32
 }
 
-/// The percentiles of a distribution that are told.
+/// The percentiles that are shown.
 pub(super) const PERCENTS: [u8; 4] = [50, 90, 95, 99];
 
-/// The figures of a distribution with these [`PERCENTS`]. A percentile is the upper end of its bucket, so it may exceed the
-/// true value by 1/128; the exact maximum caps it.
+/// The figures of a distribution with these [`PERCENTS`]. A percentile is the upper end of its bucket, up to 1/128
+/// above the true value; the exact maximum caps it.
 pub(super) fn latency(percentiles: Option<[u32; 4]>, max: u32, sum: PhaseSum) -> Option<Latency> {
     let [p50, p90, p95, p99] = percentiles?.map(|value| value.min(max));
     Some(Latency { count: sum.count, avg: sum.mean()?, max, p50, p90, p95, p99 })

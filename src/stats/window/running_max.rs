@@ -1,19 +1,18 @@
 //! The exact maximum of sliding windows over one stream, without scanning it.
 //!
-//! **Idea.** A value that is followed by one at least as large can never be the maximum again, so only the values that
-//! are larger than everything after them are kept: a queue that falls from front to back. The maximum of the values
-//! since any one is the first that is kept from there on, so one queue serves every window that ends at the head of the
-//! stream. Each value enters and leaves at most once: O(1) amortised; a maximum is a binary search. This is the
-//! "ascending minima" algorithm (R. Harter) turned round; D. Lemire, "Streaming maximum-minimum filter using no more than
-//! three comparisons per element" (2006), has the proof.
+//! A value followed by one at least as large can never be the maximum again, so only values larger than everything
+//! after them are kept: a queue that falls from front to back. The maximum since any value is the first kept from there
+//! on, so one queue serves every window that ends at the head of the stream. This is the "ascending minima" algorithm
+//! (R. Harter), mirrored; D. Lemire, "Streaming maximum-minimum filter using no more than three comparisons per
+//! element" (2006), has the proof.
 //!
-//! **Invariants.** Values in the queue fall strictly. Values are numbered from 0 as they come. What left the front keeps its
-//! room until half of the list is such: a list that only moves its beginning is cheaper than a ring of them.
-//!
-//! **Limits.** At most 2^31 values between the oldest kept and the newest. A random window of n values keeps about ln n
-//! of them; one that only ever falls keeps all, 8 bytes each.
+//! Invariants: values in the queue fall strictly; values are numbered from 0 as they arrive. Dropped values keep their
+//! room until they are half of the list: moving its beginning is cheaper than a ring.
+//! Bounds: at most 2^31 values between the oldest kept and the newest. A random window of n values keeps about ln n;
+//! one that only falls keeps all, 8 bytes each. Cost: each value enters and leaves at most once; a maximum is a binary
+//! search.
 
-/// The maximum since any of the values that were not dropped yet.
+/// The maximum since any value that was not dropped.
 #[derive(Clone, Debug, Default)]
 pub struct RunningMax {
     /// Number (modulo 2^32) and value. Those before `first` were dropped.
@@ -45,7 +44,7 @@ impl RunningMax {
         self.first = self.first.min(kept - fallen);
     }
 
-    /// Nobody will ask for what came before value number `number`, counted modulo 2^32.
+    /// Drops the values before number `number`, counted modulo 2^32.
     #[inline]
     pub fn drop_before(&mut self, number: u32) {
         while self.falling.get(self.first).is_some_and(|&(first, _)| before(first, number)) {
@@ -57,14 +56,14 @@ impl RunningMax {
         }
     }
 
-    /// The largest value from number `number` on, counted modulo 2^32; none when nothing came since.
+    /// The largest value from number `number` on, counted modulo 2^32; `None` if there is none.
     #[must_use]
     pub fn max_since(&self, number: u32) -> Option<u32> {
         let at = self.falling.partition_point(|&(kept, _)| before(kept, number));
         self.falling.get(at).map(|&(_, value)| value)
     }
 
-    /// Bytes that it has on the heap.
+    /// Bytes on the heap.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         self.falling.capacity() * size_of::<(u32, u32)>()

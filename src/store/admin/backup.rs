@@ -1,12 +1,14 @@
-//! A copy of the store into a new file, and giving room back.
+//! Backup into a new file, and compaction.
 //!
-//! Idea: a backup copies every row as it is. Blocks, which are nearly all of a store, do not change once they are full, so they
-//! are copied in read transactions of [`PART`] rows: a backup that is stopped keeps few old pages in the store. The last
-//! transaction copies all the rest and, of each site, the blocks from the last one on that was copied, and removes those that
-//! were removed meanwhile; so the copy is the store at the moment of that one, while the monitor goes on writing. Like a new
-//! store it is made under a temporary name, synced and then linked to its own, or renamed over an older backup if asked to,
-//! so there is never half a copy. Compaction moves pages in durable transactions of the database: stopped at any moment, it
-//! leaves a whole store. Limits: a copy commits every [`BATCH`] bytes.
+//! A backup copies every row unchanged. Blocks, nearly all of a store, do not change once they are full, so they are
+//! copied in read transactions of [`PART`] rows: a stopped backup holds few old pages in the store. The last
+//! transaction copies the rest and, for each site, the blocks from the last copied one on, and removes those that were
+//! trimmed in the meantime; so the copy is the store as of that transaction while the monitor keeps writing. The file
+//! is made under a temporary name, synced and then linked to its own, or renamed over an older backup on request, so a
+//! partial copy never appears. Compaction moves pages in durable transactions of the database; stopped at any moment,
+//! it leaves a whole store.
+//!
+//! Bounds: a copy commits every [`BATCH`] bytes.
 
 use std::ops::Bound;
 use std::path::Path;
@@ -22,13 +24,14 @@ use crate::store::writable::Store;
 /// Bytes that one transaction of a copy writes.
 const BATCH: usize = 32 << 20;
 
-/// Blocks that are copied in one look: 4 MiB. More than one, for each look begins with the last block of the one before.
+/// Blocks that are copied in one look: 4 MiB. More than one, for each look begins with the last block of the one
+/// before.
 const PART: usize = if cfg!(test) { 3 } else { 1_024 };
 
 /// Sites whose newest blocks are copied in one transaction.
 const SITES: usize = 256;
 
-/// What compaction did.
+/// The result of a compaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compacted {
     /// Bytes of the file on its disk before.
@@ -61,8 +64,8 @@ impl Store {
 /// Begins a look at the store that is copied.
 pub type Begin<'a> = &'a dyn Fn() -> Result<ReadTransaction, redb::Error>;
 
-/// Writes all of `store`, at which `begin` looks, to a new file at `to`; with `replace`, in place of an older backup there.
-/// `progress` hears how many blocks were copied, and of how many.
+/// Writes all of `store`, at which `begin` looks, to a new file at `to`; with `replace`, in place of an older backup
+/// there. `progress` receives the number of copied blocks and of all blocks.
 pub fn copy(
     (store, begin): (&Path, Begin<'_>),
     (to, replace): (&Path, bool),
@@ -79,7 +82,7 @@ pub fn copy(
     let mut damage = None;
     let made = open::create_with(to, replace, |database| {
         guard(|| fill(begin, database, progress)).inspect_err(|error| {
-            // The copy is new: what makes no sense was read from the store.
+            // The copy is new, so damage is in the store.
             if let redb::Error::Corrupted(reason) = error {
                 damage = Some(reason.clone());
             }
@@ -97,7 +100,7 @@ fn fill(begin: Begin<'_>, to: &Database, progress: impl FnMut(u64, u64)) -> Resu
     blocks(begin, to, progress)?;
     let from = &begin()?;
     table(from, to, schema::META)?;
-    // Nobody writes to the copy.
+    // The copy has no writer.
     let transaction = to.begin_write()?;
     writer_signature::sign_off(&transaction)?;
     transaction.commit()?;
@@ -127,7 +130,7 @@ fn blocks(begin: Begin<'_>, to: &Database, mut progress: impl FnMut(u64, u64)) -
             for row in from.range::<(u32, u64)>((after, Bound::Unbounded))?.take(PART) {
                 let (key, bytes) = row?;
                 copy.insert(key.value(), bytes.value())?;
-                // The last one of a site may have grown by the next look, so that begins with it.
+                // The last block of a site may grow before the next transaction, so that begins with it.
                 after = Bound::Included(key.value());
                 part += 1;
             }
@@ -208,7 +211,7 @@ mod tests {
     use crate::store::tests::samples::day;
     use crate::store::writer::Writer;
 
-    /// The store is sealed and goes on between the looks of one backup.
+    /// The store is sealed and grows between the transactions of one backup.
     #[test]
     fn a_backup_is_the_store_at_its_last_look_however_it_changed_meanwhile() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What is done to a whole store: copied, repaired, renamed in. The store has no other user meanwhile, or is only read.
+//! Administration of a whole store, without another user or read-only: backup, repair, renaming sites.
 
 pub(crate) mod backup;
 pub(crate) mod rename;

@@ -1,9 +1,11 @@
-//! Another name for a site, and forgetting one for ever; by a command that has the file for itself.
+//! Renaming a site, and deleting all its data; for commands that have the file to themselves.
 //!
-//! Everything that is kept of a site hangs on its number: samples, sums, alerts and an open incident, its certificate, its pause
-//! and the place of each export. So a new name is one row, and all of that follows; messages of alerts stay as they were
-//! said. Forgetting removes every row of the number in one transaction. Invariant: the number of the next alert does not lie below
-//! what a sink was sent, so that no alert to come is taken for one that was exported.
+//! All data of a site refer to its number: samples, rollups, alerts, certificate, pause and export cursors. Renaming
+//! therefore changes one row, and messages of past alerts keep the old name. Deletion removes every row of the number
+//! in one transaction.
+//!
+//! Invariants: the number of the next alert never falls below what a sink was sent, so no later alert is mistaken for
+//! an exported one.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -36,7 +38,7 @@ impl Store {
         self.look(|transaction| Ok(view::sites(transaction)?.into_iter().map(|(id, site)| (site.name, id)).collect()))
     }
 
-    /// Gives `site` another name, which no site has, and closes the store.
+    /// Gives `site` a name that no other site has, and closes the store.
     ///
     /// # Errors
     /// Those of the database.
@@ -52,7 +54,7 @@ impl Store {
         self.close()
     }
 
-    /// Removes everything that is kept of `site`, and closes the store.
+    /// Removes all data of `site`, and closes the store.
     ///
     /// # Errors
     /// Those of the database.

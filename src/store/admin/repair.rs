@@ -1,11 +1,12 @@
-//! A new store made of what can still be read of a damaged one.
+//! Repair: a new store from the readable rows of a damaged one.
 //!
-//! Damage hits pages, and a page of rows is lost while those before and after it are not. So each table is read from its front
-//! up to the damage and from its end back to it, tables of pairs site by site, also the texts of failures that a monitor put
-//! aside, and everything found goes into a new file, which then takes the place of the old one; that keeps another name and is
-//! never deleted. Rows have checksums of their own, so readers leave out a row that came over damaged. Invariants: at the path
-//! is the old file or the new one, whole (see [`aside::exchange`]); a file that can be opened for writing stays locked until
-//! the new one is in its place.
+//! Damage hits pages, so the rows of a page are lost while those before and after it are not. Each table is read from
+//! its front up to the damage and from its end back to it, tables of pairs site by site, including texts of failures
+//! that a monitor set aside. The new file then takes the place of the old one, which keeps another name and is never
+//! deleted. Rows have checksums, so readers skip one that was damaged itself.
+//!
+//! Invariants: the path always holds the old file or the new one, whole (see [`aside::exchange`]); a file that can be
+//! opened for writing stays locked until the new one is in place.
 
 use std::path::{Path, PathBuf};
 
@@ -19,21 +20,21 @@ use crate::store::file::path_check::{self, Identity};
 use crate::store::tables::{schema, writer_signature};
 use crate::store::writable::Store;
 
-/// What became of a damaged store.
+/// The result of a repair.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repaired {
-    /// Where the old file is.
+    /// The path of the old file.
     pub aside: PathBuf,
     /// The tables of which something could not be read.
     pub damaged: Vec<&'static str>,
 }
 
 impl Store {
-    /// Makes the store at `path` anew of what can be read of it, and keeps the old file under another name.
+    /// Replaces the store at `path` by one made from its readable rows, and keeps the old file under another name.
     ///
     /// # Errors
-    /// There is none, it is in use, foreign, newer or damaged beyond reading, another file took its place meanwhile, it is mounted
-    /// by itself, or the system refuses. The old file is at `path` then, and nothing new beside it.
+    /// There is none, it is in use, foreign, newer or damaged beyond reading, another file took its place meanwhile, it
+    /// is mounted by itself, or the system refuses. The old file is at `path` then, and nothing new beside it.
     pub fn repair(path: &Path, options: &Options, now: Timestamp) -> Result<Repaired, StoreError> {
         let path = &*path_check::resolved(path)?;
         let identity = Identity::at(path);
@@ -71,7 +72,7 @@ impl DamagedStore {
         }
     }
 
-    /// Makes the file `fresh` of what can be read; the tables of which something cannot.
+    /// Makes the file `fresh` from the readable rows; returns the damaged tables.
     fn salvaged(&self, path: &Path, fresh: &Path) -> Result<Vec<&'static str>, StoreError> {
         let begun = guard(|| {
             Ok(match self {
@@ -95,7 +96,7 @@ impl DamagedStore {
 
 type Pairs<'a> = TableDefinition<'a, (u32, u64), &'static [u8]>;
 
-/// Copies what can be read; the tables of which something cannot.
+/// Copies the readable rows; returns the damaged tables.
 fn salvage(from: &ReadTransaction, to: &Database) -> Result<Vec<&'static str>, redb::Error> {
     let mut damaged = Vec::new();
     let mut note = |name: &'static str, is_whole: bool| {
@@ -132,7 +133,7 @@ fn salvage(from: &ReadTransaction, to: &Database) -> Result<Vec<&'static str>, r
     Ok(damaged)
 }
 
-/// Copies a table from both ends; whether all of it was read.
+/// Copies a table from both ends; returns whether all of it was readable.
 fn table<K: redb::Key + 'static, V: redb::Value + 'static>(
     from: &ReadTransaction,
     to: &Database,
@@ -162,7 +163,7 @@ fn table<K: redb::Key + 'static, V: redb::Value + 'static>(
     Ok(is_whole)
 }
 
-/// The same from one table to another, site by site; one that does not exist is whole.
+/// Like [`table`], from one table to another and site by site; a missing table is whole.
 fn pairs(
     from: &ReadTransaction,
     to: &Database,
@@ -241,7 +242,8 @@ mod tests {
         let mut put_aside = 0;
         for page in pages_of(&image, b"a text of its own") {
             let mut hostile = image.clone();
-            // More rows than a page has; a page of another kind is found when the file is opened, at least by a debug build.
+            // More rows than a page has; a page of another kind is found when the file is opened, at least by a debug
+            // build.
             hostile[page + 2..page + 4].fill(0xff);
             std::fs::write(&path, &hostile).unwrap();
             // The page was of the texts once, and may be in no use now.

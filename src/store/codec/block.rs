@@ -1,14 +1,15 @@
-//! A block: consecutive samples of one site, sealed.
+//! A block: consecutive samples of one site, sealed. `docs/store-format.md` has the layout.
 //!
 //! ```text
 //! version 1 | count | base | base − low | peak − base | columns | CRC-32C
 //! ```
 //!
-//! The key beside it, (site, seq of the first sample), is the database's. *Base* is the first time, *low* is the smallest time in the block;
-//! *peak* the largest in it and in all blocks of the site before it. Times grow within a site except where a clock
-//! was set back, so the peaks never fall from block to block, and a search by time can halve the blocks and
-//! still be exact. Invariants: samples are in order of seq, without a gap. Limits: a block is closed once it has
-//! [`FULL`] bytes, so that with its key it fills one page of 4 KiB and no second one.
+//! *Base* is the first time, *low* the smallest time in the block, *peak* the largest in it and in all earlier blocks
+//! of the site. Times grow within a site unless a clock was set back; peaks never fall, so a search by time can bisect
+//! the blocks and still be exact.
+//!
+//! Invariants: samples are in order of seq, without a gap.
+//! Bounds: a block is closed at [`FULL`] bytes, so that with its key it fills one page of 4 KiB.
 
 use crate::model::{Sample, Timestamp};
 
@@ -19,10 +20,10 @@ use super::frame::{self, Cursor, Damage, FrameKey, put};
 /// Of the frame of a block.
 pub const VERSION: u8 = 1;
 
-/// A block takes no more samples from here on, in bytes.
+/// A block of this many bytes takes no more samples.
 const FULL: usize = 4_010;
 
-/// What a page of 4 KiB has left for one value beside its key, offsets and header.
+/// Room of a 4 KiB page for one value beside its key, offsets and header.
 const PAGE_ROOM: usize = 4_096 - 4 - 4 - 12;
 
 /// Version, count, three times of 52 bits and the checksum, at their largest.
@@ -30,7 +31,7 @@ const AROUND: usize = 1 + 3 + 3 * 8 + 4;
 
 const _: () = assert!(FULL + SAMPLE_MAX <= PAGE_ROOM && AROUND < FULL);
 
-/// What a block tells without decoding its columns.
+/// The header of a block, readable without decoding its columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlockSummary {
     /// Samples in it, at least 1.
@@ -61,7 +62,7 @@ pub fn encode(
     encoder.restart(base);
     let mut rest = samples;
     while let Some(room) = FULL.checked_sub(encoder.size() + AROUND).filter(|&room| room > 0 && !rest.is_empty()) {
-        // As many as find room however large they are; then the size is asked for again.
+        // As many as fit whatever their size; then the size is computed again.
         let (sure, later) = rest.split_at(room.div_ceil(SAMPLE_MAX).min(rest.len()));
         encoder.push_all(sure);
         for sample in sure {
@@ -90,7 +91,7 @@ pub fn head(key: FrameKey, block: &[u8]) -> Result<BlockSummary, Damage> {
 /// Appends the samples of the block at `key` to `out` and returns its head.
 ///
 /// # Errors
-/// The bytes are not what was written there; `out` is as before.
+/// The bytes are damaged; `out` is unchanged.
 pub fn decode(key: FrameKey, block: &[u8], out: &mut Vec<Sample>) -> Result<BlockSummary, Damage> {
     let mut cursor = frame::unseal(block, VERSION, key)?;
     let (head, base) = take_head(&mut cursor)?;

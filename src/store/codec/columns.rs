@@ -1,6 +1,6 @@
-//! Samples of one site as columns of small numbers: the code that blocks and journal entries share.
+//! Samples of one site as columns of small numbers: the encoding of blocks, and of journal entries of version 1.
 //!
-//! Idea: each field is a column of small integers, in an order in which each can be read with what was read before:
+//! Each field is a column of small integers, in an order in which each can be read with those before it:
 //!
 //! ```text
 //! verdicts   runs of (status 10 | phases present 5 | http 2 | flags 4 | cause 6 | redirects 8, how many)
@@ -11,13 +11,12 @@
 //! due        at − total − late, as the difference of differences: on schedule it is 0
 //! ```
 //!
-//! Late and the phases are byte-wise columns (see [`super::stream_vbyte`]), the others varints.
+//! Late and the phases are byte-wise columns (see [`super::stream_vbyte`]), the others varints. Delta of deltas for
+//! times: Pelkonen et al., "Gorilla" (VLDB 2015); run lengths and zig-zag deltas as in Apache Parquet. Latencies are
+//! noise: general compressors save less than a tenth at many times the cost.
 //!
-//! Delta of deltas for times: Pelkonen et al., "Gorilla" (VLDB 2015); run lengths and zig-zag deltas as in Apache
-//! Parquet. Latencies are noise and hardly compress: general compressors save less than a tenth of this at many
-//! times its cost. Invariants: lossless for every sample; the columns do not hold their number of samples nor
-//! their base time: both are in the header around them. Limits: [`SAMPLE_MIN`] and [`SAMPLE_MAX`] bytes a
-//! sample, so decoding allocates at most in proportion to the bytes it was given.
+//! Invariants: lossless for every sample; the columns hold neither their number of samples nor their base time.
+//! Bounds: [`SAMPLE_MIN`] to [`SAMPLE_MAX`] bytes per sample, so decoding allocates in proportion to its input.
 
 use crate::model::{Micros, Sample, Status, Timestamp};
 
@@ -45,7 +44,7 @@ struct Runs {
 }
 
 impl Runs {
-    /// Takes in `value` so many times.
+    /// Adds `value`, `times` times.
     fn push(&mut self, value: u64, times: usize) {
         if value != self.value {
             self.close();
@@ -63,7 +62,7 @@ impl Runs {
     }
 }
 
-/// Collects samples of one site, in order, and writes their columns.
+/// Encodes samples of one site, in order, as columns.
 #[derive(Debug, Default)]
 pub struct Encoder {
     verdicts: Runs,
@@ -80,7 +79,7 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// Forgets everything; the first due time will be told as its distance from `base`.
+    /// Starts over; the first due time is encoded relative to `base`.
     pub fn restart(&mut self, base: Timestamp) {
         for runs in [&mut self.verdicts, &mut self.skips] {
             runs.encoded.clear();
@@ -97,7 +96,7 @@ impl Encoder {
         self.count = 0;
     }
 
-    /// Takes in the next samples; at most `SAMPLES_MAX` since the restart.
+    /// Adds the next samples, at most `SAMPLES_MAX` since the restart.
     pub fn push_all(&mut self, mut samples: &[Sample]) {
         debug_assert!(self.count + samples.len() <= SAMPLES_MAX, "the caller splits longer runs");
         while let Some(first) = samples.first() {
@@ -112,9 +111,9 @@ impl Encoder {
         }
     }
 
-    /// Takes in samples that all have these phases.
+    /// Adds samples that all have these phases.
     fn push_run(&mut self, run: &[Sample], present: u64) {
-        // All phases in one loop: what is expected of one does not wait for another.
+        // All phases in one loop, because their predictions are independent.
         let mut means = self.means;
         if present == ALL_PRESENT {
             let [resolve, connect, tls, processing, transfer] = &mut self.phases;
@@ -149,7 +148,7 @@ impl Encoder {
         self.count += run.len();
     }
 
-    /// Samples taken in since the restart.
+    /// Samples added since the restart.
     #[must_use]
     pub const fn count(&self) -> usize {
         self.count
@@ -185,12 +184,12 @@ fn present(sample: &Sample) -> u64 {
     raw.iter().rev().fold(0, |bits, &raw| bits << 1 | u64::from(raw <= Micros::MAX.get()))
 }
 
-/// What the next number of a noisy column is expected to be: nearer to it than the one before.
+/// The prediction for the next number of a noisy column, better than the previous number.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Mean(u32);
 
 impl Mean {
-    /// How the next number is written.
+    /// The encoded form of the next number.
     #[inline]
     fn difference(&mut self, number: u32) -> u32 {
         let difference = number.wrapping_sub(self.0);
@@ -198,7 +197,7 @@ impl Mean {
         zigzag(difference)
     }
 
-    /// The next number, of which this is written.
+    /// The next number, from its encoded form.
     #[inline]
     pub const fn next(&mut self, mapped: u32) -> u32 {
         let difference = unzigzag(mapped);
@@ -207,7 +206,8 @@ impl Mean {
         number
     }
 
-    /// Moves a quarter of the way to the number at this distance, all the way from zero. Wraps the same in both directions.
+    /// Moves a quarter of the way to the number at this distance, all the way from zero. Wraps the same in both
+    /// directions.
     const fn follow(&mut self, difference: u32) {
         let quarter = (difference.cast_signed() >> 2).cast_unsigned();
         self.0 = self.0.wrapping_add(if self.0 == 0 { difference } else { quarter });
@@ -219,7 +219,7 @@ const fn zigzag(difference: u32) -> u32 {
     (difference << 1) ^ (difference.cast_signed() >> 31).cast_unsigned()
 }
 
-/// What [`zigzag`] was given.
+/// The inverse of [`zigzag`].
 const fn unzigzag(mapped: u32) -> u32 {
     (mapped >> 1) ^ (mapped & 1).wrapping_neg()
 }

@@ -1,10 +1,12 @@
-//! The samples of columns, read back; [`super::columns`] says what each column holds.
+//! Decoding of columns; [`super::columns`] describes them.
 //!
-//! Idea: every column is first read on its own into plain numbers, in loops in which nothing depends on what kind of sample
-//! it is; one pass over the runs of verdicts then makes the samples, so what a run has in common is asked once a run.
-//! The runs are read twice, from the bytes, rather than kept. Invariants: reading never panics, whatever the bytes are.
-//! Limits: besides the samples, four bytes a sample and column are allocated, none for up to [`FEW`] samples: a journal
-//! is mostly made of groups of one.
+//! Every column is first read into plain numbers, in loops without a dependency on the kind of sample; one pass over
+//! the runs of verdicts then assembles the samples, with shared fields decoded once per run. The runs are read twice
+//! rather than stored.
+//!
+//! Invariants: reading never panics, whatever the bytes are.
+//! Bounds: four bytes per sample and column are allocated beside the samples, none for up to [`FEW`] samples: most
+//! groups of a journal have one.
 
 use crate::model::{Cause, Flags, Http, Micros, Phase, Phases, Sample, Status, Timestamp};
 
@@ -18,7 +20,7 @@ const PHASES: usize = Phase::ALL.len();
 /// Columns of numbers: late, the phases, bytes.
 const COLUMNS: usize = PHASES + 2;
 
-/// So many samples are read without a place on the heap.
+/// Up to this many samples are read without an allocation.
 const FEW: usize = 16;
 
 /// The stored value of a phase that did not take place.
@@ -44,10 +46,10 @@ pub fn decode(columns: &[u8], count: usize, base: Timestamp, out: &mut Vec<Sampl
     decoded
 }
 
-/// Every column, read but for the times.
+/// All columns; the times are still encoded.
 struct BlockColumns<'a> {
     count: usize,
-    /// Where the runs begin; they are known to be sound in their lengths.
+    /// The runs, whose lengths are known to be sound.
     verdicts: Cursor<'a>,
     skips: Cursor<'a>,
     /// Whether a check was ever skipped.
@@ -56,7 +58,7 @@ struct BlockColumns<'a> {
     /// The times of each phase, of the samples in which it took place.
     phases: [&'a [u32]; PHASES],
     bytes: &'a [u32],
-    /// Where the times begin.
+    /// The encoded times.
     due: Cursor<'a>,
 }
 
@@ -79,7 +81,7 @@ impl<'a> BlockColumns<'a> {
             u32::try_from(skipped).map(drop).map_err(|_| Damage::Range)
         })?;
         let (late, numbers) = numbers.split_at_mut(count);
-        // The mark of absence is not a number.
+        // The marker of absence must not occur as a number.
         let mut largest = 0;
         stream_vbyte::take(&mut cursor, late, |late| {
             largest = largest.max(late);
@@ -145,12 +147,12 @@ impl<'a> BlockColumns<'a> {
         {
             *column = split(phase, length);
         }
-        // In place: a sample that is made elsewhere and copied takes as long as all the rest.
+        // In place: building a sample elsewhere and copying it takes as long as all the rest.
         let start = out.len();
         out.extend(std::iter::repeat_n(common, length));
         let samples = out[start..].iter_mut().zip(late).zip(bytes).enumerate();
         if let [true, true, true, true, true] = present {
-            // Nearly every sample of a site over TLS: without asking again for each.
+            // Nearly every sample over TLS: without a test per phase.
             let [resolve, connect, tls, processing, transfer] = columns.map(|column| &column[..length]);
             for (index, ((sample, &late), &bytes)) in samples {
                 let raws = [resolve[index], connect[index], tls[index], processing[index], transfer[index]];
@@ -172,7 +174,7 @@ impl<'a> BlockColumns<'a> {
     }
 }
 
-/// The first `length` of `numbers`, which go.
+/// Splits the first `length` numbers off.
 fn split<'a>(numbers: &mut &'a [u32], length: usize) -> &'a [u32] {
     let (first, rest) = numbers.split_at(length);
     *numbers = rest;
@@ -194,7 +196,7 @@ impl DueTimes<'_> {
         self.step = self.step.wrapping_add(self.cursor.take_signed()?);
         self.due = self.due.wrapping_add(self.step);
         let spent = spent.min(u64::from(Micros::MAX.get())) + u64::from(late);
-        // What is below zero is far beyond the end of time.
+        // A negative number is far above the maximum.
         let at = self.due.wrapping_add_unsigned(spent).cast_unsigned();
         if at > Timestamp::MAX.as_micros() { Err(Damage::Range) } else { Ok(Timestamp::from_micros(at)) }
     }

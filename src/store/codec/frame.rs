@@ -1,10 +1,11 @@
-//! The bytes beneath every stored value: variable-length integers, and the frame around a record.
+//! The bytes of every stored value: variable-length integers, and the frame around a record.
 //!
-//! Idea: integers are LEB128 (seven bits a byte, lowest first), signed ones zig-zag mapped before, so that small
-//! magnitudes are small; both as in Protocol Buffers' encoding. A frame is `version | payload | CRC-32C of all
-//! before it and of its key`, because the database does not verify its pages on ordinary reads and a flipped bit must not
-//! become a figure. Invariants: reading never panics and never reads beyond the slice it was given; what fails
-//! is a [`Damage`]. Limits: a varint has at most ten bytes.
+//! Integers are LEB128 (seven bits per byte, lowest first), signed ones zig-zag mapped first; both as in Protocol
+//! Buffers. A frame is `version | payload | CRC-32C of all before it and of its key`, because the database does not
+//! verify its pages on ordinary reads and a flipped bit must not become a figure.
+//!
+//! Invariants: reading never panics and never reads beyond its slice; failures are a [`Damage`].
+//! Bounds: a varint has at most ten bytes.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -12,7 +13,7 @@ use std::ops::RangeInclusive;
 /// Bytes that the checksum at the end of a frame takes.
 pub const CHECKSUM: usize = 4;
 
-/// Why stored bytes are not what was written.
+/// How stored bytes are damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Damage {
     /// They end too early.
@@ -42,7 +43,7 @@ pub fn put(out: &mut Vec<u8>, value: u64) {
     if value < 0x80 {
         out.push(low_byte(value));
     } else if value < 1 << 56 {
-        // Without a branch on the length, which is noise: all groups are spread at once, and only as many kept.
+        // Without a branch on the length, which is unpredictable: all groups are spread at once, then truncated.
         let length = value.ilog2() as usize / 7 + 1;
         let more = CONTINUED >> (8 * (9 - length));
         out.extend_from_slice(&(spread(value) | more).to_le_bytes());
@@ -70,7 +71,7 @@ const fn spread(value: u64) -> u64 {
     (quarters & 0x007f_007f_007f_007f) | (quarters & 0x3f80_3f80_3f80_3f80) << 1
 }
 
-/// Seven bits of each byte, joined: what [`spread`] undoes.
+/// The low seven bits of each byte, joined: the inverse of [`spread`].
 const fn join(bytes: u64) -> u64 {
     let quarters = (bytes & 0x007f_007f_007f_007f) | (bytes & 0x7f00_7f00_7f00_7f00) >> 1;
     let halves = (quarters & 0x0000_3fff_0000_3fff) | (quarters & 0x3fff_0000_3fff_0000) >> 2;
@@ -95,7 +96,7 @@ pub fn begin(out: &mut Vec<u8>, version: u8) {
     out.push(version);
 }
 
-/// The place of a frame in its table, as far as the frame itself does not tell: site and seq, or zeros.
+/// The key of a frame in its table: site and seq, or zeros where the frame holds them itself.
 pub type FrameKey = (u32, u64);
 
 /// The key of frames that hold everything themselves.
@@ -111,12 +112,12 @@ fn checksum(sealed: &[u8], (site, seq): FrameKey) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c_append(crc32c::crc32c(sealed), &site.to_le_bytes()), &seq.to_le_bytes())
 }
 
-/// What a frame of `version` that was sealed for `key` holds.
+/// The payload of a frame of `version` sealed for `key`.
 pub fn unseal(frame: &[u8], version: u8, key: FrameKey) -> Result<Cursor<'_>, Damage> {
     unseal_any(frame, version..=version, key).map(|(_, payload)| payload)
 }
 
-/// The version of a frame that was sealed for `key`, one of `versions`, and what it holds.
+/// The version, one of `versions`, and the payload of a frame sealed for `key`.
 pub fn unseal_any(frame: &[u8], versions: RangeInclusive<u8>, key: FrameKey) -> Result<(u8, Cursor<'_>), Damage> {
     let (sealed, checksum) = frame.split_last_chunk::<CHECKSUM>().ok_or(Damage::Short)?;
     if self::checksum(sealed, key) != u32::from_le_bytes(*checksum) {

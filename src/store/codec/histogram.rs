@@ -1,8 +1,8 @@
 //! The counts of a histogram as bytes.
 //!
-//! The counter array of `HdrHistogram`'s V2 format: each count as a zig-zag varint, a run of empty counters as minus its
-//! length, so a bucket next to another takes one byte. It is not deflated, which would cost more than everything else
-//! of storing an hour of checks. In front stands a reserved number, at the end a zero, which no count is.
+//! The counter array of `HdrHistogram`'s V2 format: each count as a zig-zag varint, a run of empty counters as minus
+//! its length, so a bucket next to another takes one byte. It is not deflated, which would cost more than everything
+//! else of storing an hour of checks. In front stands a reserved number, at the end a zero, which no count is.
 //! `docs/store-format.md` has the layout.
 //!
 //! Invariants: what was written reads back equal; reading never panics, whatever the bytes are.

@@ -1,13 +1,15 @@
-//! A journal entry: the samples of one commit, of all sites, or a part of them.
+//! A journal entry: the samples of one commit, of all sites, or a part of them. `docs/store-format.md` has the layout.
 //!
 //! ```text
 //! version 2 | groups of (site | first seq | count | rows) | CRC-32C
 //! version 1 | base | groups of (site | first seq | count | length | columns of that length) | CRC-32C
 //! ```
 //!
-//! A group is consecutive samples of one site, as rows (see [`super::rows`]); version 1, which is still read, had the columns
-//! of a block. That a group tells how long it is lets a reader of one site step over the others. Invariants: within a
-//! site, entries are in order of seq. Limits: an entry has at most [`ENTRY_MAX`] bytes, a group at most [`GROUP_MAX`] samples.
+//! A group is consecutive samples of one site, as rows (see [`super::rows`]); version 1, which is still read, has the
+//! columns of a block. A group states its length, so a reader of one site can skip the others.
+//!
+//! Invariants: within a site, entries are in order of seq.
+//! Bounds: an entry has at most [`ENTRY_MAX`] bytes, a group at most [`GROUP_MAX`] samples.
 
 use std::ops::{Range, RangeInclusive};
 
@@ -54,7 +56,7 @@ pub struct Packer {
 }
 
 impl Packer {
-    /// Takes in consecutive `samples` of `site` from `first_seq` on; entries that fill up go to `done`.
+    /// Adds consecutive `samples` of `site` from `first_seq` on; full entries go to `done`.
     pub fn push(&mut self, site: SiteId, first_seq: u64, samples: &[Packed], done: &mut Vec<EncodedEntry>) {
         let (mut seq, mut rest) = (first_seq, samples);
         while !rest.is_empty() {
@@ -79,7 +81,7 @@ impl Packer {
         }
     }
 
-    /// Moves what is open, if anything, to `done`.
+    /// Moves the open entry, if any, to `done`.
     pub fn close(&mut self, done: &mut Vec<EncodedEntry>) {
         if self.samples > 0 {
             frame::seal(&mut self.open, frame::ANYWHERE);
@@ -89,7 +91,7 @@ impl Packer {
     }
 }
 
-/// How the samples of a group are written.
+/// The encoding of the samples of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
     /// In rows.
@@ -101,15 +103,15 @@ pub enum Code {
 /// Consecutive samples of one site within an entry, not yet decoded.
 #[derive(Clone, Debug)]
 pub struct SampleGroup {
-    /// Whose.
+    /// The site.
     pub site: SiteId,
     /// The number of the first.
     pub first_seq: u64,
     /// How many.
     pub count: usize,
-    /// How they are written: the same for all of an entry.
+    /// Their encoding, the same for all groups of an entry.
     pub code: Code,
-    /// Where they are in the entry.
+    /// Their bytes in the entry.
     pub place: Range<usize>,
 }
 
@@ -119,13 +121,13 @@ impl SampleGroup {
         self.first_seq + self.count as u64
     }
 
-    /// Appends the samples to `out`; `entry` is the one that the group was found in. On damage `out` is as before.
+    /// Appends the samples to `out`; `entry` is the one that the group was found in. On damage `out` is unchanged.
     pub fn decode(&self, entry: &[u8], out: &mut Vec<Sample>) -> Result<(), Damage> {
         decode(entry, self.place.clone(), (self.count, self.code), out)
     }
 }
 
-/// Appends the samples of the group that has its `place` there, so many, in that code. On damage `out` is as before.
+/// Appends the `count` samples of the group at `place`, encoded as `code`. On damage `out` is unchanged.
 pub fn decode(
     entry: &[u8],
     place: Range<usize>,
@@ -134,7 +136,7 @@ pub fn decode(
 ) -> Result<(), Damage> {
     match code {
         Code::Rows => {
-            // What is behind a group is the next one, or the checksum.
+            // The next group or the checksum follows a group.
             let end = place.end.checked_add(rows::BEHIND).ok_or(Damage::Short)?;
             rows::take(entry.get(place.start..end).ok_or(Damage::Short)?, count, out)
         }

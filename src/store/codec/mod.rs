@@ -1,4 +1,4 @@
-//! The code of blocks and journal entries, on its own: for measuring it, and for trying any bytes on it.
+//! The encoding of everything stored. Public for benches and fuzzing.
 
 pub(crate) mod block;
 pub(crate) mod columns;

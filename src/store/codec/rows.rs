@@ -1,15 +1,16 @@
-//! A few consecutive samples of one site as rows of bytes: the code of a journal entry's groups.
+//! A few consecutive samples of one site as rows of bytes: the encoding of a journal entry's groups.
 //!
 //! ```text
 //! the first sample, ten halves of words | a width for each half, 0 to 4 bytes, four bits each | rows of the others
 //! ```
 //!
-//! Idea: what is in the journal is read once, soon, and few samples of a site come together, so columns (see
-//! [`super::columns`]) save nothing there and cost as much as all the rest of a commit. Samples are written as they lie in
-//! the ring, halves of words, without those high bytes of each half in which none of them differs from the first: then a
-//! row is half as long, all rows of a group are equally long, and every number lies where it lies in the row before.
-//! All numbers are little-endian. Invariants: lossless, also for words that are no sample; reading never panics, and words that
-//! are no sample are refused. Limits: [`AHEAD`] and one byte a sample at least, [`Packed::BYTES`] a sample at most.
+//! A journal is read once, soon, and few samples of a site come together, so columns (see [`super::columns`]) would
+//! save nothing and cost as much as the rest of a commit. Samples are written as they lie in the ring, in halves of
+//! words, without those high bytes in which none of them differs from the first: rows are half as long, and all rows of
+//! a group have one length. Numbers are little-endian.
+//!
+//! Invariants: lossless, also for words that are no sample; reading never panics and refuses such words.
+//! Bounds: at least [`AHEAD`] and one byte per sample, at most [`Packed::BYTES`] per sample.
 
 use crate::model::{Packed, Sample};
 
@@ -18,7 +19,7 @@ use super::frame::Damage;
 /// Bytes before the rows.
 pub const AHEAD: usize = Packed::BYTES + HALVES / 2;
 
-/// Bytes that follow the rows in what is read, whatever they are: so that a number of any width is read as four bytes.
+/// Bytes that must follow the rows in the input, so that a number of any width can be read as four bytes.
 pub const BEHIND: usize = 4;
 
 /// Halves of words in a sample.
@@ -29,7 +30,7 @@ const HALVES: usize = 2 * Sample::WORDS;
 pub struct Widths([u8; HALVES]);
 
 impl Widths {
-    /// Those that suffice for `samples`.
+    /// The smallest widths for `samples`.
     pub fn of(samples: &[Packed]) -> Self {
         let mut differing = [0; HALVES];
         if let Some((first, others)) = samples.split_first() {
@@ -40,7 +41,7 @@ impl Widths {
                 }
             }
         }
-        // A row has at least one byte, so that many samples never come of few bytes.
+        // A row has at least one byte, so few bytes never decode to many samples.
         differing[0] |= 1;
         Self(differing.map(|bits: u32| if bits == 0 { 0 } else { low_byte(bits.ilog2() / 8 + 1) }))
     }
@@ -50,12 +51,12 @@ impl Widths {
         self.0.iter().map(|&width| usize::from(width)).sum()
     }
 
-    /// Bytes of so many samples, at least one.
+    /// Bytes of `count` samples, at least one.
     pub fn bytes(&self, count: usize) -> Option<usize> {
         self.row().checked_mul(count.checked_sub(1)?)?.checked_add(AHEAD)
     }
 
-    /// Of the bytes in front of a group.
+    /// Reads them from the front of a group.
     pub fn read(group: &[u8]) -> Result<Self, Damage> {
         let nibbles: &[u8; HALVES / 2] =
             group.get(Packed::BYTES..).and_then(<[u8]>::first_chunk).ok_or(Damage::Short)?;
@@ -84,7 +85,7 @@ pub fn put(samples: &[Packed], widths: Widths, out: &mut Vec<u8>) {
     out.extend(first.halves().iter().flat_map(|half| half.to_le_bytes()));
     out.extend(widths.0.as_chunks().0.iter().map(|[low, high]| low | high << 4));
     let (length, row, places) = (out.len(), widths.row(), widths.places());
-    // Four bytes are written of each half, and those that do not count are written over by the next one.
+    // Four bytes are written per half; the next half overwrites the surplus.
     out.resize(length + row * others.len() + BEHIND, 0);
     let mut rest = &mut out[length..];
     for sample in others {
@@ -98,7 +99,7 @@ pub fn put(samples: &[Packed], widths: Widths, out: &mut Vec<u8>) {
     out.truncate(out.len() - BEHIND);
 }
 
-/// Appends the `count` samples of a group to `out`; behind it are [`BEHIND`] other bytes. On damage `out` is as before.
+/// Appends the `count` samples of a group to `out`; behind it are [`BEHIND`] other bytes. On damage `out` is unchanged.
 pub fn take(group: &[u8], count: usize, out: &mut Vec<Sample>) -> Result<(), Damage> {
     let widths = Widths::read(group)?;
     if widths.bytes(count).and_then(|bytes| bytes.checked_add(BEHIND)) != Some(group.len()) {

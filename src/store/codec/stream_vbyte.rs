@@ -1,13 +1,14 @@
 //! A column of 32-bit numbers in one to four bytes each, with the lengths apart from the numbers.
 //!
 //! ```text
-//! lengths of four numbers a byte, two bits each, lowest first | the numbers, little-endian, without their high zeros
+//! lengths of four numbers per byte, two bits each, lowest first | the numbers, little-endian, without their high zeros
 //! ```
 //!
-//! Because the lengths stand apart, where a number begins does not wait for the number before it to be read: twice as fast
-//! to read as varints, and smaller for latencies. Source: Lemire, Kurz, Rupp, "Stream `VByte`: Faster Byte-Oriented
-//! Integer Compression" (2018), without its vector instructions. Invariants: reading never reads beyond its
-//! slice; the column does not hold how many numbers it has.
+//! Because the lengths stand apart, the position of a number does not depend on reading the one before it: twice as
+//! fast to read as varints, and smaller for latencies. Source: Lemire, Kurz, Rupp, "Stream `VByte`: Faster
+//! Byte-Oriented Integer Compression" (2018), without its vector instructions.
+//!
+//! Invariants: reading never reads beyond its slice; the column does not hold its number of numbers.
 
 use super::frame::{Cursor, Damage};
 
@@ -23,13 +24,13 @@ pub struct Column {
 }
 
 impl Column {
-    /// Forgets everything.
+    /// Clears it.
     pub fn clear(&mut self) {
         self.numbers.clear();
         self.sized = (0, 0);
     }
 
-    /// Takes in the next number.
+    /// Adds the next number.
     #[inline]
     pub fn push(&mut self, number: u32) {
         self.numbers.push(number);
@@ -46,7 +47,7 @@ impl Column {
     /// Bytes that it takes.
     pub fn size(&mut self) -> usize {
         let (bytes, counted) = self.sized;
-        // Without a branch on the length, so that many numbers are compared at once.
+        // Without a branch on the length, so the comparisons vectorize.
         let more =
             |number: u32| 1 + u32::from(number > 0xff) + u32::from(number > 0xffff) + u32::from(number > 0x00ff_ffff);
         let new: u32 = self.numbers[counted..].iter().map(|&number| more(number)).sum();
@@ -64,7 +65,7 @@ impl Column {
             out.push(rest.iter().rev().fold(0, |four, &number| four << 2 | length(number)));
         }
         let numbers_at = out.len();
-        // Whole words are written, the next one begins after the bytes that count.
+        // Whole words are written; the next one overwrites the surplus bytes.
         out.resize(numbers_at + 4 * self.numbers.len() + 8, 0);
         let (lengths, room) = out.split_at_mut(numbers_at);
         let mut at = 0;
@@ -99,7 +100,7 @@ pub fn take(cursor: &mut Cursor<'_>, places: &mut [u32], mut map: impl FnMut(u32
     for (&four, places) in lengths.iter().zip(&mut *fours) {
         let lengths = split(four);
         let [first, second, third, fourth] = lengths;
-        // Two numbers fit eight bytes; no number waits for the one before it.
+        // Two numbers fit eight bytes; no number depends on the one before it.
         let later = (first + second + 2) as usize;
         if let (Some(pair), Some(later)) = (numbers.first_chunk(), numbers.get(later..).and_then(<[u8]>::first_chunk)) {
             let (pair, later) = (u64::from_le_bytes(*pair), u64::from_le_bytes(*later));
@@ -121,7 +122,7 @@ pub fn take(cursor: &mut Cursor<'_>, places: &mut [u32], mut map: impl FnMut(u32
     Ok(())
 }
 
-/// The four lengths of a byte, each one less than it is.
+/// The four lengths of a byte, each minus one.
 const fn split(four: u8) -> [u32; 4] {
     let four = four as u32;
     [four & 3, four >> 2 & 3, four >> 4 & 3, four >> 6]
@@ -133,7 +134,7 @@ const fn keep(word: u64, length: u32) -> u32 {
     word as u32 & (u32::MAX >> (24 - 8 * length))
 }
 
-/// Near the end of the slice, where sixteen bytes are not to be had, and at the end of the column.
+/// Reads near the end of the slice, with fewer than sixteen bytes left, and at the end of the column.
 fn take_slowly(
     numbers: &mut &[u8],
     lengths: &[u32],

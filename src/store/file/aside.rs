@@ -1,7 +1,7 @@
-//! A damaged file under another name, so that nothing is deleted.
+//! Renaming a damaged file, so that nothing is deleted.
 //!
-//! Invariant of [`exchange`]: at every moment there is a whole file at the path, the old one or the new one. Where the file
-//! system has no hard links, the path is free between two renames.
+//! Invariants: [`exchange`] leaves a whole file at the path at every moment, the old one or the new one. On a file
+//! system without hard links the path is free between two renames.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -18,8 +18,8 @@ pub fn move_aside(path: &Path, now: Timestamp) -> Result<PathBuf, StoreError> {
     Ok(aside)
 }
 
-/// Puts the file `fresh` in place of the one at `path`, which stays under the name that is returned. After an error, the old
-/// file is at `path` and `fresh` where it was.
+/// Puts the file `fresh` in place of the one at `path` and returns the new name of that one. After an error, both files
+/// are where they were.
 pub fn exchange(path: &Path, fresh: &Path, now: Timestamp) -> Result<PathBuf, StoreError> {
     let aside = free_name(path, now);
     match fs::hard_link(path, &aside) {
@@ -39,12 +39,12 @@ pub fn exchange(path: &Path, fresh: &Path, now: Timestamp) -> Result<PathBuf, St
             }
         }
     }
-    // Both names are there; only a power loss could undo them.
+    // Both names exist; only a power loss could undo them.
     drop(sync_folder(path));
     Ok(aside)
 }
 
-/// A name beside `path` at which there is nothing.
+/// A free name beside `path`.
 fn free_name(path: &Path, now: Timestamp) -> PathBuf {
     let time = i64::try_from(now.as_micros()).ok().and_then(|micros| jiff::Timestamp::from_microsecond(micros).ok());
     let time = time.unwrap_or(jiff::Timestamp::UNIX_EPOCH).strftime("%Y%m%dT%H%M%SZ");

@@ -1,11 +1,12 @@
-//! The file under the database: a lock that another process holds is waited for with a limit, and what keeps a commit is
-//! known while it is kept.
+//! The file under the database, with a bounded wait for locks of other processes, whose holder is reported.
 //!
-//! The database takes the lock on its header (the first bytes of the file) with a call that waits for ever, and any process
-//! that can read the file can hold that lock: a reader that was stopped does. Here the lock is tried again and again until
-//! the patience ends; then it is an ordinary failure that names the holder. Invariants: while this process holds
-//! the lock of the header, the stops of a shell are held off ([`crate::model::stops`]); after one wait in vain the database is not made to
-//! wait again until it has the lock once, so that closing it costs nothing.
+//! The database takes the lock on its header (the first bytes of the file) with a call that waits without a limit, and
+//! any process that can read the file can hold that lock, such as a stopped reader. Here the lock is tried repeatedly
+//! until the patience ends; then it is an ordinary failure that names the holder.
+//!
+//! Invariants: while this process holds the header's lock, a shell's stop signals are deferred
+//! ([`crate::model::stops`]); after one wait in vain the database does not wait again until it has had the lock once,
+//! so closing it costs nothing.
 
 use std::io;
 use std::ops::Bound;
@@ -27,14 +28,14 @@ use super::replaced::Trace;
 /// The byte that a writer of the file keeps locked: redb's `SHARED_WRITER_BYTE`.
 const WRITER: u64 = (1 << 62) + 1;
 
-/// Between two tries: at first hardly longer than a reader needs, then longer.
+/// Pauses between tries: at first about as long as a reader needs, then longer.
 const PAUSE_FIRST: Duration = Duration::from_millis(1);
 const PAUSE_MAX: Duration = Duration::from_millis(50);
 
 /// Patience of the last commit, which has to end in time.
 const LAST_PATIENCE: Duration = Duration::from_millis(500);
 
-/// The way from a store to the file that it has open at the moment, for the one who waits for it.
+/// A handle to the file that a store has open, for threads that wait for its commits.
 #[derive(Clone, Debug, Default)]
 pub struct LockHandle(Arc<LockState>);
 
@@ -43,9 +44,9 @@ struct LockState {
     /// The open file.
     file: Mutex<Option<Arc<FileBackend>>>,
     identity: Mutex<Option<Identity>>,
-    /// What the file has to look like, from the time when it was opened for writing.
+    /// The expected state of the file since it was opened for writing.
     trace: Mutex<Trace>,
-    /// Another program cut the file off or overwrote it: nothing is written to it.
+    /// Another program truncated or overwrote the file; nothing is written to it.
     is_altered: AtomicBool,
     /// Operations on the file that have ended.
     operations: AtomicU64,
@@ -54,24 +55,24 @@ struct LockState {
 }
 
 impl LockHandle {
-    /// How many operations on the file have ended: while that number stands still, the disk does not answer.
+    /// Number of finished operations on the file; while it stands still, the disk does not respond.
     #[must_use]
     pub fn operations(&self) -> u64 {
         self.0.operations.load(Ordering::Relaxed)
     }
 
-    /// One more has ended.
+    /// Counts a finished operation.
     #[cfg(test)]
     pub fn note_operation(&self) {
         self.0.operations.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// From now on, a lock is waited for no longer than the last commit may take.
+    /// Limits later waits for a lock to the time of the last commit.
     pub fn hurry(&self) {
         self.set_patience(LAST_PATIENCE);
     }
 
-    /// From now on, a lock is waited for this long.
+    /// Limits later waits for a lock.
     pub(crate) fn set_patience(&self, patience: Duration) {
         self.0.patience.store(patience.as_millis().try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
     }
@@ -79,13 +80,13 @@ impl LockHandle {
     /// Waits until no other process holds the lock on the header.
     ///
     /// # Errors
-    /// Somebody does for longer than the patience.
+    /// Another process holds it longer than the patience.
     pub(crate) fn ready(&self, pause: fn(Duration)) -> Result<(), Held> {
         let Some(file) = lock(&self.0.file).clone() else { return Ok(()) };
         let ours = || {
             let _unstopped = Unstopped::begin();
             let free = file.try_lock_range(Bound::Included(HEADER.0), Bound::Excluded(HEADER.1));
-            // What cannot be asked is found out by the commit.
+            // If this fails, the commit will report it.
             let free = free.unwrap_or(true);
             // An unlock that fails makes the commit fail.
             let _unlocked = file.unlock_range(Bound::Included(HEADER.0), Bound::Excluded(HEADER.1));
@@ -94,13 +95,13 @@ impl LockHandle {
         self.wait(pause, ours).map_err(|()| self.held())
     }
 
-    /// The file is open for writing: from now on, a change that another program makes to it is noticed.
+    /// Starts watching the file, now open for writing, for changes by other programs.
     pub(crate) fn trace(&self) {
         let Some(file) = lock(&self.0.file).clone() else { return };
         *lock(&self.0.trace) = Trace::of(&*file).unwrap_or_default();
     }
 
-    /// Whether no other program cut the open file off or overwrote it. As long as one did, nothing is written to the file.
+    /// Whether the open file is as this process left it. If not, nothing is written to it.
     pub(crate) fn is_ours(&self) -> bool {
         let Some(file) = lock(&self.0.file).clone() else { return true };
         let is_ours = lock(&self.0.trace).fits(&*file);
@@ -108,7 +109,7 @@ impl LockHandle {
         is_ours
     }
 
-    /// Changes `file`, if it is ours, and has it noted in the trace whether that was done without an error.
+    /// Runs `change` if the file is ours, and notes the outcome in the trace.
     fn change(&self, change: impl FnOnce() -> io::Result<()>, note: impl FnOnce(&mut Trace, bool)) -> io::Result<()> {
         if self.0.is_altered.load(Ordering::Relaxed) {
             return Err(io::Error::other("another program cut it off or overwrote it"));
@@ -121,7 +122,7 @@ impl LockHandle {
         changed
     }
 
-    /// Tries until it works or the patience ends.
+    /// Retries until success or until the patience ends.
     fn wait(&self, pause: fn(Duration), mut works: impl FnMut() -> bool) -> Result<(), ()> {
         let (mut waited, mut next) = (Duration::ZERO, PAUSE_FIRST);
         while !works() {
@@ -145,15 +146,15 @@ impl LockHandle {
     }
 }
 
-/// See the module.
+/// A file whose locks are waited for with a limit.
 #[derive(Debug)]
 pub struct Patient {
     file: Arc<FileBackend>,
     link: LockHandle,
     pause: fn(Duration),
-    /// The last lock was waited for in vain.
+    /// Whether the last wait for a lock failed.
     in_vain: AtomicBool,
-    /// While the lock on the header is held.
+    /// Set while the header's lock is held.
     unstopped: Mutex<Option<Unstopped>>,
 }
 
@@ -203,7 +204,7 @@ impl Patient {
     }
 }
 
-/// Whether a writer has the file open: none where the system cannot tell.
+/// Whether a writer has the file open; `None` if the system cannot tell.
 pub fn has_writer(file: &FileBackend) -> Option<bool> {
     file.query_lock_range(Bound::Included(WRITER), Bound::Excluded(WRITER + 1)).ok()
 }

@@ -1,14 +1,17 @@
-//! Which process holds a lock on some bytes of a file, as far as the system tells.
+//! The process that holds a lock on some bytes of a file, if the system reveals it.
 //!
-//! Linux lists every lock in `/proc/locks`, by the device and number of the file. Some file systems tell another device there
-//! than to programs, and the number alone may be another file's; then the process must have the file among its descriptors.
-//! Locks of an open file description, which redb takes, have no process there, but stand in the `fdinfo` of each descriptor
-//! that has them. Another user's descriptors are read by root only, and processes of other PID namespaces have no number here:
-//! then nothing is known. Limits: [`PROCESSES_MAX`] processes with [`DESCRIPTORS_MAX`] descriptors each are looked at.
+//! Linux lists every lock in `/proc/locks`, by device and inode. Some file systems show another device there than to
+//! programs, and the inode alone may be another file's; then the process must have the file among its descriptors.
+//! Locks of an open file description, which redb takes, have no process there but appear in the `fdinfo` of each
+//! descriptor. Only root can read another user's descriptors, and processes of other PID namespaces have no pid here;
+//! then the holder is unknown.
+//!
+//! Bounds: [`PROCESSES_MAX`] processes with [`DESCRIPTORS_MAX`] descriptors each.
 
 use super::path_check::Identity;
 
-/// The process other than this one that holds a lock on any of `bytes` of the file, from the first to before the second.
+/// The process other than this one that holds a lock on any of `bytes` of the file, from the first to before the
+/// second.
 #[cfg(target_os = "linux")]
 pub fn of(file: Identity, bytes: (u64, u64)) -> Option<u32> {
     linux::listed(file, bytes).or_else(|| linux::searched(file, bytes))
@@ -70,8 +73,8 @@ mod linux {
         })
     }
 
-    /// The process that a line such as `1: POSIX  ADVISORY  WRITE 3568 fd:00:2531452 0 EOF` names, if it is about `bytes`
-    /// of a file with the number of `file`, and whether it is on the same device.
+    /// The process that a line such as `1: POSIX  ADVISORY  WRITE 3568 fd:00:2531452 0 EOF` names, if it is about
+    /// `bytes` of a file with the number of `file`, and whether it is on the same device.
     pub(super) fn holder(line: &str, file: Identity, bytes: (u64, u64)) -> Option<(u32, bool)> {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let (process, place) = (fields.get(4)?, fields.get(5)?);

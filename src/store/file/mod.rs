@@ -1,4 +1,4 @@
-//! The file under the database: found, locked, opened, marked, copied and, when damaged, moved aside.
+//! The file under the database: checked, created, opened, locked and, when damaged, moved aside.
 
 pub(crate) mod aside;
 pub(crate) mod database;

@@ -1,8 +1,12 @@
-//! A new store in an empty file, where no other file can take its place: one that is mounted by itself, as containers do.
+//! Creating a store in an existing empty file, for a path that cannot be replaced: one that a container mounts by
+//! itself.
 //!
-//! The store is made in memory. In place of its first bytes, by which a store is known, a mark is written, then the rest, and
-//! the first bytes when that is on the disk. So a crash leaves what still counts as empty, and the next start begins again.
-//! Invariants: of two programs that find the file empty, one fills it. Limits: a new store takes less than 2 MiB.
+//! The store is built in memory. A mark replaces its first bytes, which identify a store; then the rest is written, and
+//! the first bytes once that is on the disk. A crash thus leaves a file that still counts as empty, and the next start
+//! tries again.
+//!
+//! Invariants: of two processes that find the file empty, one fills it.
+//! Bounds: a new store takes less than 2 MiB.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -22,12 +26,12 @@ use super::unrepaired::unshared;
 /// The first bytes of a file that is being filled.
 const BEGUN: &[u8; database::MAGIC.len()] = b"webmonnew";
 
-/// Whether the first bytes of a file say that it is no store yet: there are none, or filling it did not end.
+/// Whether the first bytes of a file mark it as no store yet: it is empty, or filling it was interrupted.
 pub fn is_blank(front: &[u8]) -> bool {
     front.is_empty() || front == BEGUN
 }
 
-/// Makes a new store in the empty file at `path`; nothing is done if it is not empty by now.
+/// Creates a store in the empty file at `path`; does nothing if it is no longer empty.
 pub fn fill(path: &Path) -> Result<(), StoreError> {
     let failed = |source| StoreError::Io { path: path.to_owned(), doing: "write", source };
     let mut file = path_check::open(path, true)?;
@@ -40,7 +44,7 @@ pub fn fill(path: &Path) -> Result<(), StoreError> {
     io::Read::by_ref(&mut file).take(database::MAGIC.len() as u64).read_to_end(&mut front).map_err(failed)?;
     if is_blank(&front) {
         write(&mut file, &made().map_err(failed)?).map_err(failed)?;
-        // A new store is private; whose it is, the one who opens it says.
+        // A new store is private; opening it reports the owner.
         drop(path_check::secure(path));
     }
     file.unlock().map_err(failed)

@@ -1,11 +1,12 @@
-//! The file: how it is made, opened and recognised.
+//! Creating, opening and recognising the file.
 //!
-//! A new database is made under a temporary name in the same folder, synced, and then linked to its name: a full
-//! disk or a crash leaves no stub that would never open again, and of two programs that start at once neither
-//! overwrites the other's file. An empty file is filled in place ([`super::new_file`]). Invariants: made with mode 0600;
-//! what is at the path is looked at first ([`super::path_check`]); nothing is written to a file before it is known to be ours and of a format
-//! that we write; also an unclean one is looked at before it is repaired. Limits: a lock is waited for no longer than
-//! [`Options::lock_patience`].
+//! A new database is made under a temporary name in the same folder, synced, and then linked to its name: a full disk
+//! or a crash leaves no stub, and of two processes that start at once neither overwrites the other's file. An empty
+//! file is filled in place ([`super::new_file`]).
+//!
+//! Invariants: the mode is 0600; the path is checked first ([`super::path_check`]); nothing is written to a file before
+//! it is known to be ours and of a format that we write, and an unclean one is inspected before it is repaired.
+//! Bounds: waits for a lock end after [`Options::lock_patience`].
 
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -27,13 +28,13 @@ use super::rehearsal::Rehearsal;
 use super::unrepaired::UnrepairedBackend;
 use super::{new_file, path_check};
 
-/// Between two looks at a lock.
+/// Pause between two tries of a lock.
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
-/// The least patience with a lock on the header, which every reader takes for a moment.
+/// Least patience with a lock on the header, which every reader takes briefly.
 const MOMENT: Duration = Duration::from_millis(100);
 
-/// What lies untouched for so long is not being made any more.
+/// A temporary file unchanged for this long is abandoned.
 const LEFTOVER_AGE: Duration = Duration::from_hours(1);
 
 /// Patience of a reader with a lock on the header.
@@ -42,17 +43,17 @@ const READER_PATIENCE: Duration = Duration::from_secs(5);
 /// How a store is opened for writing.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Wait this long for another process to release the file: one that was just killed may linger.
+    /// Longest wait for another process to release the file; one that was just killed may linger.
     pub lock_patience: Duration,
     /// Waits between two looks at the lock.
     pub pause: fn(Duration),
-    /// Hears how far a repair after an unclean stop has come, `0.0..=1.0`.
+    /// Receives the progress of a repair after an unclean stop, `0.0..=1.0`.
     pub progress: fn(f64),
-    /// How much of the past is kept.
+    /// Retention.
     pub keep: Keep,
-    /// The way to the open file, for the one who waits for it.
+    /// Handle to the open file, for threads that wait for it.
     pub link: LockHandle,
-    /// Whether every page is verified first, also those of the database's own bookkeeping.
+    /// Whether every page is verified first, including the database's own bookkeeping.
     pub verify: bool,
 }
 
@@ -70,12 +71,13 @@ impl Default for Options {
     }
 }
 
-/// Makes a new store at `path`, unless something is there by now.
+/// Creates a store at `path`, unless something exists there.
 pub fn create(path: &Path) -> Result<(), StoreError> {
     create_with(path, false, |_| Ok(())).map(drop)
 }
 
-/// The same with what `fill` puts into it; false, and nothing is made, if something is there by now that is not to be replaced.
+/// Creates a store at `path` with the rows that `fill` inserts. Returns false, and creates nothing, if the path exists
+/// and is not to be replaced.
 pub fn create_with(
     path: &Path,
     replace: bool,
@@ -84,13 +86,13 @@ pub fn create_with(
     let failed = |source| StoreError::Io { path: path.to_owned(), doing: "create", source };
     let temporary = beside(path, &format!(".new-{}", std::process::id()));
     let made = make(&temporary, fill);
-    // Also when that failed: they may be why the disk is full.
+    // After a failure too: leftovers may be why the disk is full.
     forget_leftovers(path, &temporary);
     let made = made.and_then(|()| {
         if replace {
             return fs::rename(&temporary, path).map(|()| true);
         }
-        // A link, unlike a rename, never replaces what another process put there meanwhile.
+        // Unlike a rename, a link never replaces what another process has created in the meantime.
         match fs::hard_link(&temporary, path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
             Err(_) if fs::symlink_metadata(path).is_err() => fs::rename(&temporary, path).map(|()| true),
@@ -116,18 +118,18 @@ pub fn replaceable(path: &Path, store: &Path) -> Result<(), StoreError> {
     if has_writer(path) == Some(true) {
         return Err(StoreError::Locked { path: path.to_owned() });
     }
-    // Other programs use the same database. One that was left unclean is looked at as it is.
+    // Other programs use redb too. An unclean file is inspected as it is.
     match open_read_only(path)? {
         Some(_) => Ok(()),
         None => open_unrepaired(path).map(drop),
     }
 }
 
-/// Removes what processes that are gone left when they were killed while they made `path`; `new` was written now.
+/// Removes temporary files of `path` left by processes that were killed; `new` was written just now.
 fn forget_leftovers(path: &Path, new: &Path) {
     let Ok(now) = fs::symlink_metadata(new).and_then(|metadata| metadata.modified()) else { return };
     let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else { return };
-    // Where the system does not tell which processes there are, nothing is removed.
+    // Nothing is removed where the system does not list processes.
     let Ok(processes) = fs::read_dir("/proc/self").map(|_| Path::new("/proc")) else { return };
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -135,7 +137,7 @@ fn forget_leftovers(path: &Path, new: &Path) {
         let process = left.to_str().and_then(|left| left.strip_prefix(name)?.strip_prefix(".new-"));
         let process = process.and_then(|process| process.parse::<u32>().ok());
         let is_gone = process.is_some_and(|process| !processes.join(process.to_string()).exists());
-        // A process of another container has no number here, but what it makes is young.
+        // A process of another container has no pid here, but its file is young.
         let written = entry.metadata().and_then(|metadata| metadata.modified());
         let is_old = written.is_ok_and(|written| now.duration_since(written).is_ok_and(|age| age > LEFTOVER_AGE));
         if is_gone && is_old {
@@ -145,7 +147,7 @@ fn forget_leftovers(path: &Path, new: &Path) {
 }
 
 fn make(temporary: &Path, contents: impl FnOnce(&Database) -> Result<(), redb::Error>) -> io::Result<()> {
-    // A process of the same number was killed here before.
+    // A process with this pid may have been killed here before.
     drop(fs::remove_file(temporary));
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true);
@@ -215,7 +217,7 @@ pub fn open_read_only(path: &Path) -> Result<Option<ReadOnlyDatabase>, StoreErro
     }
 }
 
-/// Opens the store at `path`, which was left unclean, for reading as it is.
+/// Opens the unclean store at `path` for reading, without repairing it.
 pub fn open_unrepaired(path: &Path) -> Result<ReadOnlyDatabase, StoreError> {
     let backend = reader(path)?;
     let opened = guard(|| {
@@ -227,8 +229,8 @@ pub fn open_unrepaired(path: &Path) -> Result<ReadOnlyDatabase, StoreError> {
     recognise(path, format).map(|()| database)
 }
 
-/// What keeps a writer from the store at `path`, beside its records: none if nothing does, or if it has a writer now, which
-/// would know. Cost: the file is read once.
+/// What would keep a writer from opening the store at `path`, records aside; `None` if nothing, or if it has a writer
+/// now. Cost: the file is read once.
 pub fn rehearse(path: &Path) -> Result<Option<String>, StoreError> {
     if has_writer(path) != Some(false) {
         return Ok(None);
@@ -242,13 +244,13 @@ pub fn rehearse(path: &Path) -> Result<Option<String>, StoreError> {
         schema::format(&database.begin_read()?).map(drop)
     });
     match opened.map_err(|error| StoreError::of(path, error)) {
-        // A writer that came meanwhile changes what was read.
+        // A writer that started in the meantime changed the file while it was read.
         Err(StoreError::Damaged { reason, .. }) => Ok((has_writer(path) == Some(false)).then_some(reason)),
         outcome => outcome.map(|()| None),
     }
 }
 
-/// Bytes that the file takes on its disk: pages that were ever written, not the length that it grew to.
+/// Bytes that the file takes on its disk: pages that were written, not its length.
 pub fn bytes(path: &Path) -> u64 {
     fs::symlink_metadata(path).map_or(0, |metadata| taken(&metadata))
 }
@@ -260,7 +262,7 @@ pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Whether a process has the store at `path` open for writing; none if that cannot be told.
+/// Whether a process has the store at `path` open for writing; `None` if unknown.
 pub fn has_writer(path: &Path) -> Option<bool> {
     let file = path_check::open(path, false).ok()?;
     lock::has_writer(&FileBackend::new(file).ok()?)

@@ -1,9 +1,9 @@
-//! A mark beside the store of which the opening ended the process.
+//! A mark beside a store whose opening ended the process.
 //!
-//! Damage in the database's bookkeeping can make it panic twice, and that ends the process at every start. So the last
-//! thing such a process does is to write down which file it was, how long and when it was last written; the next one moves that
-//! file aside before it opens it. One that was put in its place meanwhile, such as a backup, differs in one of them. A process
-//! that is killed writes nothing, for that says nothing about the file.
+//! Damage in the database's bookkeeping can make it panic twice, which ends the process at every start. Such a process
+//! therefore writes down, as its last act, which file it was opening, its length and its modification time; the next
+//! process moves that file aside before opening it. A file put in its place in the meantime, such as a backup, differs
+//! in one of these. A killed process writes nothing, because that says nothing about the file.
 
 use std::fs::{self, File};
 use std::io::Read as _;
@@ -19,8 +19,8 @@ use super::path_check::Identity;
 /// Bytes of a mark that are read.
 const MARK_MAX: u64 = 200;
 
-/// Opens the store at `path` by `open`; if that ends the process, a mark says so. A panic is damage: the hooks print nothing
-/// about one that is caught here.
+/// Runs `open` for the store at `path`; if that ends the process, a mark remains. A panic counts as damage, and the
+/// hooks print nothing about it.
 pub fn watched<T>(path: &Path, open: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
     let (mark, identity, store) = (mark(path), Identity::at(path), path.to_owned());
     let note = move || {
@@ -33,17 +33,17 @@ pub fn watched<T>(path: &Path, open: impl FnOnce() -> Result<T, StoreError>) -> 
     panic_hook::catch_or_note(note, open).unwrap_or_else(damaged)
 }
 
-/// Whether a process ended while it opened the very file at `path`. The mark is gone then.
+/// Whether a process ended while opening this very file at `path`. Removes the mark.
 pub fn ended_a_process(path: &Path) -> bool {
     let mark = mark(path);
-    // A pipe in its place is not waited for.
+    // Do not wait for a pipe in its place.
     if !fs::symlink_metadata(&mark).is_ok_and(|seen| seen.is_file()) {
         return false;
     }
     let mut said = String::new();
     let read = File::open(&mark).and_then(|file| file.take(MARK_MAX).read_to_string(&mut said));
     let is_same = read.is_ok() && text(path).is_some_and(|text| said == text);
-    // A process that has it open now did not end over it.
+    // A process that has it open now survived opening it.
     fs::remove_file(&mark).is_ok() && is_same && open::has_writer(path) != Some(true)
 }
 
@@ -51,7 +51,7 @@ fn mark(path: &Path) -> PathBuf {
     open::beside(path, ".opening")
 }
 
-/// What a mark says of the file at `path`.
+/// The text of a mark for the file at `path`.
 fn text(path: &Path) -> Option<String> {
     let metadata = fs::symlink_metadata(path).ok()?;
     let written = metadata.modified().ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;

@@ -1,9 +1,9 @@
-//! What is at the path of a store, before it is taken for one: a file of ours, an empty one, or something else.
+//! Checks of the path before it is used as a store: a file of ours, an empty one, or something else.
 //!
-//! Invariants: nothing but a regular file is opened, and nothing is waited for (a named pipe would be); a symbolic link is
-//! followed only when this user or root made it, so that a link which another user put there leads nowhere; a
-//! file of another user is not written to, but by root, who hears of it. A file that others can read or write is
-//! made private, because any user who can read a store can also hold its locks.
+//! Invariants: only a regular file is opened, without waiting (a named pipe would wait); a symbolic link is followed
+//! only if this user or root made it, so another user's link leads nowhere; a file of another user is not written to,
+//! except by root, who is notified. A file that others can read or write is made private, because any user who can read
+//! a store can hold its locks.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
@@ -21,12 +21,12 @@ pub fn resolved(path: &Path) -> Result<PathBuf, StoreError> {
             }
             fs::canonicalize(path).map_err(|_| refused())
         }
-        // What is wrong with the path shows when it is opened.
+        // Opening it reports any problem with the path.
         _ => Ok(path.to_owned()),
     }
 }
 
-/// The regular file at `path`, opened for reading, or for writing, too.
+/// Opens the regular file at `path` for reading, and for writing if `write`.
 pub fn open(path: &Path, write: bool) -> Result<File, StoreError> {
     let owned = || path.to_owned();
     let failed = |source: io::Error| match source.kind() {
@@ -48,7 +48,7 @@ pub fn open(path: &Path, write: bool) -> Result<File, StoreError> {
     owner::strict(&mut options);
     let file = options.open(path).map_err(failed)?;
     let opened = file.metadata().map_err(failed)?;
-    // Something else may have been put there since the look.
+    // The path may have changed since the check.
     if Identity::of(&seen) == Identity::of(&opened) && opened.is_file() {
         Ok(file)
     } else {
@@ -56,13 +56,13 @@ pub fn open(path: &Path, write: bool) -> Result<File, StoreError> {
     }
 }
 
-/// Makes the store at `path` private; whole sentences for a person about that, and about its owner.
+/// Makes the store at `path` private; returns notices about that and about its owner.
 pub fn secure(path: &Path) -> Vec<String> {
     let Ok(metadata) = fs::symlink_metadata(path) else { return Vec::new() };
     owner::secure(path, &metadata)
 }
 
-/// What `metadata` is of, in words, if it is no regular file.
+/// The kind of file, in words, of `metadata` that is no regular file.
 #[cfg(unix)]
 fn kind(metadata: &Metadata) -> &'static str {
     use std::os::unix::fs::FileTypeExt as _;
@@ -90,14 +90,14 @@ mod owner {
     use rustix::fs::OFlags;
 
     const ROOT: u32 = 0;
-    /// What the group and others may do.
+    /// Permissions of group and others.
     const OTHERS: u32 = 0o077;
 
     fn own() -> u32 {
         rustix::process::geteuid().as_raw()
     }
 
-    /// Whether it is this user's or root's; root may use any.
+    /// Whether the owner is this user or root; root trusts any owner.
     pub fn is_trusted(metadata: &Metadata) -> bool {
         is_trusted_by(own(), metadata.uid())
     }
@@ -106,7 +106,7 @@ mod owner {
         user == ROOT || owner == user || owner == ROOT
     }
 
-    /// No link, and no wait for the other end of a pipe.
+    /// Do not follow a link or wait for the other end of a pipe.
     pub fn strict(options: &mut OpenOptions) {
         options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
     }
@@ -205,7 +205,7 @@ mod tests {
     }
 }
 
-/// Which file it is, whatever its name; where the system does not tell, all are alike.
+/// The identity of a file, independent of its name; constant where the system has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity(u64, u64);
 

@@ -1,8 +1,9 @@
-//! Opening a file as a writer does, without writing to it: what the database needs beside the records is verified, too.
+//! Opening a file like a writer without writing to it, to verify what the database needs beside the records.
 //!
-//! Idea: reads come from the file; what the database writes stays in memory, a block at a time, and is read back from there.
-//! Invariants: nothing is written to the file. Limits: the file has no writer meanwhile. Memory: what a
-//! repair writes, which is the map of pages in use, about a byte for 4 KiB of the file.
+//! Reads come from the file; writes of the database stay in memory, in blocks, and are read back from there.
+//!
+//! Invariants: nothing is written to the file, which must have no writer in the meantime.
+//! Bounds: memory for what a repair writes, the map of pages in use, about a byte per 4 KiB of the file.
 
 use std::collections::HashMap;
 use std::io;
@@ -13,11 +14,11 @@ use redb::{BackendError, StorageBackend};
 
 use super::unrepaired::unshared;
 
-/// What is kept together of what was written, in bytes.
+/// Size of the blocks of written data.
 const BLOCK: u64 = SIZE as u64;
 const SIZE: usize = 4_096;
 
-/// A file and what was written to it since, in memory alone.
+/// A file, with later writes in memory.
 #[derive(Debug)]
 pub struct Rehearsal<B> {
     file: B,
@@ -27,13 +28,13 @@ pub struct Rehearsal<B> {
 #[derive(Debug)]
 struct WrittenState {
     length: u64,
-    /// What of the file itself is left: a file that was cut off and grew again is empty there.
+    /// Bytes of the file still valid: beyond them it was truncated, and reads as zeros if it grew again.
     of_file: u64,
     blocks: HashMap<u64, Box<[u8]>>,
 }
 
 impl<B: StorageBackend> Rehearsal<B> {
-    /// `file` as it is.
+    /// Without writes yet.
     ///
     /// # Errors
     /// The system's.
@@ -47,7 +48,7 @@ impl<B: StorageBackend> Rehearsal<B> {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The block that begins at `start`, as the file has it.
+    /// The block at `start` as the file has it.
     fn original(&self, start: u64, of_file: u64) -> io::Result<Box<[u8]>> {
         let mut block = vec![0; SIZE].into_boxed_slice();
         let there = within(of_file.saturating_sub(start));
@@ -58,12 +59,12 @@ impl<B: StorageBackend> Rehearsal<B> {
     }
 }
 
-/// So many bytes, and no more than a block has.
+/// `bytes`, at most a block.
 fn within(bytes: u64) -> usize {
     usize::try_from(bytes).map_or(SIZE, |bytes| bytes.min(SIZE))
 }
 
-/// The parts of the blocks that `length` bytes from `offset` on cover: where a block begins, from where to where in it.
+/// The blocks covered by `length` bytes from `offset` on: start of the block, and the range within it.
 fn parts(offset: u64, length: usize) -> impl Iterator<Item = (u64, usize, usize)> {
     let end = offset + length as u64;
     let mut at = offset;

@@ -1,9 +1,9 @@
-//! What the open file has to look like, by what this process wrote into it.
+//! Detecting that another program changed the open file.
 //!
-//! Nothing stops another program from emptying or overwriting the file in place: `truncate`, a log rotation that copies and
-//! truncates, `cat other > file`. The database would not notice, because it keeps its newest pages in memory, and
-//! what it writes from then on, nothing reads again. The header changes with every commit and the file never gets shorter by
-//! itself, so the two tell whether the file is still ours. Cost: one look at its length and 320 bytes a commit.
+//! Nothing stops another program from truncating or overwriting the file in place: `truncate`, a log rotation that
+//! copies and truncates, `cat other > file`. The database would not notice, because it keeps its newest pages in
+//! memory, and its later writes would never be read. The header changes with every commit and the file never shrinks by
+//! itself, so both together reveal a change. Cost: one look at the length and 320 bytes per commit.
 
 use std::io;
 
@@ -12,25 +12,25 @@ use redb::StorageBackend;
 #[allow(clippy::cast_possible_truncation, reason = "a few hundred bytes")]
 const LENGTH: usize = HEADER.1 as usize;
 
-/// See the module. Without one, every file is as it should be.
+/// The expected state of the open file; `None` accepts any.
 #[derive(Debug, Default)]
 pub struct Trace(Option<LastSeen>);
 
 #[derive(Debug)]
 struct LastSeen {
-    /// None: a write of it failed, and what of it came to the disk is not known.
+    /// `None`: a write failed, so the header on the disk is unknown.
     header: Option<[u8; LENGTH]>,
     length: u64,
 }
 
 impl Trace {
-    /// What `file` looks like now.
+    /// The present state of `file`.
     pub fn of(file: &impl StorageBackend) -> io::Result<Self> {
         let length = file.len()?;
         Ok(Self(Some(LastSeen { header: Some(header(file)?), length })))
     }
 
-    /// Takes note that `data` was written at `offset`; `whole`: without an error.
+    /// Notes that `data` was written at `offset`, without an error if `whole`.
     pub fn written(&mut self, offset: u64, data: &[u8], whole: bool) {
         let Some(known) = &mut self.0 else { return };
         if whole {
@@ -51,14 +51,14 @@ impl Trace {
         }
     }
 
-    /// Takes note that the file was given this length; `whole`: without an error.
+    /// Notes that the file was given this length, without an error if `whole`.
     pub fn sized(&mut self, length: u64, whole: bool) {
         if let Some(known) = &mut self.0 {
             known.length = if whole { length } else { known.length.min(length) };
         }
     }
 
-    /// Whether `file` looks so. One that cannot be read is not accused: the next commit says what is wrong.
+    /// Whether `file` is in the expected state. An unreadable file counts as such: the next commit reports the problem.
     pub fn fits(&self, file: &impl StorageBackend) -> bool {
         let Some(known) = &self.0 else { return true };
         if file.len().is_ok_and(|length| length < known.length) {

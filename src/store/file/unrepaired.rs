@@ -1,9 +1,12 @@
-//! A look at a file that was left unclean, without repairing it.
+//! Reading a file that was left unclean, without repairing it.
 //!
-//! Idea: beside a live writer, which leaves the file unclean all the time, the database reads the last commit that is safe.
-//! It asks whether there is such a writer by looking at its lock, while it holds the one of the header; here it is told
-//! that there is, so it reads the file of a dead one in the same way. Invariants: nothing is written, whatever the database wants. Limits: after a power loss
-//! the last commit may be torn; what is read has checksums of its own, and pages that make no sense end as damage.
+//! Beside a live writer, which leaves the file unclean all the time, the database reads the last safe commit. It
+//! detects such a writer by its lock, while holding the lock on the header; this backend pretends that there is one, so
+//! a dead writer's file is read the same way.
+//!
+//! Invariants: nothing is written, whatever the database requests.
+//! Bounds: after a power loss the last commit may be torn; values have checksums of their own, and broken pages end as
+//! damage.
 
 use std::io;
 use std::ops::Bound;
@@ -11,22 +14,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use redb::{BackendError, StorageBackend};
 
-/// The file, as if its writer lived.
+/// The file as if its writer were alive.
 #[derive(Debug)]
 pub struct UnrepairedBackend<B> {
     file: B,
-    /// Whether the header is locked: what is asked then is whether the writer lives. Locks of other kinds are only tried.
+    /// Whether the header is locked; a query for a lock then asks whether the writer is alive.
     header_locked: AtomicBool,
 }
 
 impl<B> UnrepairedBackend<B> {
-    /// Looks at `file`.
+    /// Reads `file`.
     pub const fn new(file: B) -> Self {
         Self { file, header_locked: AtomicBool::new(false) }
     }
 }
 
-/// The locks of a file that no other process has: each is granted at once.
+/// Locks of a file that no other process has: each is granted at once.
 macro_rules! granted {
     () => {
         fn try_lock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<bool, BackendError> {

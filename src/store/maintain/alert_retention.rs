@@ -1,11 +1,12 @@
-//! Trimming old alerts: beyond their age, and beyond their share of a full file.
+//! Removal of old alerts: beyond their age, and beyond their share of a full file.
 //!
-//! Months of flapping leave more alerts than samples, so of a full file they have a quarter. Invariants: the newest alert of
-//! a site stays while it is a `down`, which is an open incident; the newest alert of all stays, because the numbers of
-//! those to come, and the place of an export, go on from it. Neither counts as beyond the share. A damaged alert does not tell its age
-//! and goes if the first sound one after it is old. Times need not rise, since a clock may have been ahead: an alert that is not
-//! old is passed over, but after [`PASSED_MAX`] of them in a row the rest stays, too. Limit: about as many in one transaction as
-//! the caller says.
+//! Months of flapping leave more alerts than samples, so they may take a quarter of a full file. A damaged alert has no
+//! age and is removed if the first sound one after it is old. Times need not rise, since a clock may have been ahead: a
+//! young alert is skipped, but after [`PASSED_MAX`] of them in a row the rest is kept.
+//!
+//! Invariants: the newest alert of a site stays while it is a `down`, an open incident; the newest alert of all stays,
+//! because later numbers and export cursors continue from it. Neither counts towards the share.
+//! Bounds: about as many per transaction as the caller allows.
 
 use std::collections::HashMap;
 
@@ -16,21 +17,21 @@ use crate::model::Timestamp;
 use crate::store::tables::record::decode_alert;
 use crate::store::tables::schema;
 
-/// What part of a full file alerts may take.
+/// Alerts may take one part in this many of a full file.
 const SHARE: u64 = 4;
 
-/// What went.
+/// The removed alerts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gone {
     /// Alerts.
     pub removed: u64,
-    /// About so many bytes.
+    /// Their approximate bytes.
     pub bytes: u64,
     /// There may be more to remove.
     pub more: bool,
 }
 
-/// Alerts that no trimming removes, as far as they are known; none is added while one trimming goes on.
+/// Alerts exempt from removal, once known; no alert is added during one trimming.
 #[derive(Clone, Debug, Default)]
 pub struct KeptAlerts(Option<Vec<u64>>);
 
@@ -88,16 +89,16 @@ pub fn trim(
     Ok(Gone { removed, bytes: removed * each, more: gone.len() >= most })
 }
 
-/// Alerts in a row that stay before the rest counts as young.
+/// After this many young alerts in a row the rest counts as young.
 const PASSED_MAX: usize = 256;
 
-/// Whether an alert is from before `cutoff`; none if it cannot be read.
+/// Whether an alert is older than `cutoff`; `None` if damaged.
 fn is_old(frame: &[u8], cutoff: Option<Timestamp>) -> Option<bool> {
     let Some(cutoff) = cutoff else { return Some(false) };
     decode_alert(frame, |_| "".into()).ok().map(|(_, alert)| alert.at < cutoff)
 }
 
-/// Whether an alert is old of those that are looked at; it may be one that stays.
+/// Whether any of the first alerts is old; it may be an exempt one.
 fn has_old(alerts: &impl ReadableTable<u64, &'static [u8]>, cutoff: Option<Timestamp>) -> Result<bool, redb::Error> {
     if cutoff.is_none() {
         return Ok(false);

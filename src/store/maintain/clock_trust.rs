@@ -1,8 +1,8 @@
-//! Whether the clock is one to let history go by.
+//! Whether the clock can be trusted to remove history by age.
 //!
-//! A clock that is a month ahead for two seconds makes everything a month older. So the time of the newest stored sample
-//! is what the clock is compared with, and then each look with the one before: after a step of more than [`STEP`], nothing
-//! goes by its age for [`PATIENCE`], in which such a clock is usually set right.
+//! A clock that is a month ahead for two seconds makes everything a month older. The clock is therefore compared with
+//! the newest stored sample, then each time with the time before; after a step of more than [`STEP`], nothing is
+//! removed by age for [`PATIENCE`], in which such a clock is usually corrected.
 
 use std::time::Duration;
 
@@ -12,32 +12,32 @@ use crate::model::Timestamp;
 use crate::store::tables::record::SealedRecord;
 use crate::store::tables::schema;
 
-/// A longer step forward is not believed at once.
+/// A longer step forward is not trusted at once.
 const STEP: Duration = Duration::from_hours(24);
 
-/// So long.
+/// Time until it is.
 const PATIENCE: Duration = Duration::from_hours(1);
 
-/// What is known of the clock.
+/// Trust in the clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ClockTrust {
-    /// The last time that was seen, by a sample or by a look.
+    /// The last time seen, of a sample or of a call.
     last: Option<Timestamp>,
-    /// Before this time nothing goes by age.
+    /// Nothing is removed by age before this time.
     from: Timestamp,
 }
 
 impl ClockTrust {
-    /// With the newest sample at this time.
+    /// Starts from the time of the newest sample.
     pub const fn since(newest: Option<Timestamp>) -> Self {
         Self { last: newest, from: Timestamp::ZERO }
     }
 
-    /// Whether history may go by its age at `now`.
+    /// Whether history may be removed by age at `now`.
     pub fn by_age(&mut self, now: Timestamp) -> bool {
         match self.last.replace(now) {
             Some(last) if now.since(last) > STEP => self.from = now.after(PATIENCE),
-            // It was set back, so its time to be trusted comes sooner, too.
+            // It was set back, so the time of trust moves back too.
             Some(last) if now < last => self.from = self.from.min(now.after(PATIENCE)),
             _ => {}
         }

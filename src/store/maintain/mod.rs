@@ -1,4 +1,4 @@
-//! What keeps the file small: sealing, rolling up, and removing what is older than its retention.
+//! Maintenance of the file: sealing, rolling up, and removing data beyond their retention.
 
 pub(crate) mod alert_retention;
 pub(crate) mod clock_trust;

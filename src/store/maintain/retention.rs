@@ -1,15 +1,15 @@
-//! Trimming the past: raw samples and hours beyond their age, and the oldest ones when the file would grow too large.
+//! Retention: removal of raw samples and hours beyond their age, and of the oldest ones when the file would grow too
+//! large.
 //!
-//! Idea: a block goes as a whole, the oldest of its site first, so that the numbers of the samples that are left stay
-//! gap-free; with it go the texts of its failures, and what of it was not rolled up is rolled up before. How far a site is
-//! sealed stays written down, so numbers and the time of the newest sample go on as if nothing had happened. For want of
-//! room the oldest alerts go first, down to their share ([`super::alert_retention`]), then, when that is done, the oldest raw samples, but
-//! the newest block of a site only when there are no hours left; days and sites never go. What counts as room is in
-//! [`super::space`].
+//! A block is removed as a whole, the oldest of its site first, so the numbers of the remaining samples stay gap-free;
+//! the texts of its failures are removed with it, and samples not rolled up yet are rolled up first. The record of how
+//! far a site is sealed stays, so numbers and times continue. If the file is too large, the oldest alerts go first,
+//! down to their share ([`super::alert_retention`]), then the oldest raw samples, the newest block of a site only when
+//! no hours are left; days and sites are never removed. [`super::space`] defines the room in use.
 //!
-//! Invariants: a block of which one sample is young enough stays; nothing goes by age while the clock is not trusted. Limits:
-//! [`BLOCKS_MAX`] blocks a transaction, fewer in a small file, the rest at the next flush; a block that a clock far ahead left behind stays,
-//! with what follows it, until its time has come or its room is needed.
+//! Invariants: a block with one young enough sample stays; nothing is removed by age while the clock is not trusted.
+//! Bounds: [`BLOCKS_MAX`] blocks per transaction, fewer in a small file, the rest at the next flush. A block written
+//! while a clock was far ahead stays, with those after it, until its time has come or its room is needed.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -29,21 +29,21 @@ use super::alert_retention::{self, KeptAlerts};
 use super::rollup_builder::{Extent, NOTHING, RollupBuilder};
 use super::space::{BLOCK_BYTES, HOUR_BYTES, SpaceUsage, limit, needed};
 
-/// Blocks, and hours, that go in one transaction: 32 MiB, more than one sealing brings.
+/// Blocks and hours removed in one transaction: 32 MiB, more than one sealing adds.
 pub const BLOCKS_MAX: usize = 8_192;
 
-/// Hours are kept this long, days for ever.
+/// Retention of hours; days are never removed.
 pub const HOURS_KEPT: Duration = Duration::from_hours(400 * 24);
 
 /// The time of a site's first block, and its key.
 type First = (Timestamp, (u32, u64));
 
-/// Alerts that go with as little writing as a block.
+/// Alerts that take as little writing to remove as a block.
 const ALERTS_A_PAGE: usize = 16;
 
 type Blocks<'txn> = Table<'txn, (u32, u64), &'static [u8]>;
 
-/// What was removed.
+/// The removed data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Trimmed {
     /// Blocks of samples.
@@ -54,19 +54,19 @@ pub struct Trimmed {
     pub texts: u64,
     /// Alerts.
     pub alerts: u64,
-    /// About so many bytes of alerts.
+    /// Approximate bytes of the alerts.
     pub alert_bytes: u64,
-    /// There is more to remove.
+    /// Whether there is more to remove.
     pub more: bool,
-    /// Samples went for want of room.
+    /// Whether samples were removed to make room.
     pub is_full: bool,
-    /// Not even the newest block of each site fits: bytes from which on it does.
+    /// If not even the newest block of each site fits: the bytes needed.
     pub needs: Option<u64>,
 }
 
-/// Removes what is beyond `keep` and `room` within `transaction`, which the caller commits: `most` blocks, hours and alerts
-/// of each. Without `by_age`, the clock is not trusted, and only want of room removes anything. `kept` is for all steps of one
-/// trimming, between which no alert comes.
+/// Removes data beyond `keep` and `room` in `transaction`, which the caller commits: at most `most` blocks, hours and
+/// alerts each. Without `by_age` the clock is not trusted, and data are removed only to make room. `kept` serves all
+/// steps of one trimming, during which no alert is added.
 pub fn trim(
     transaction: &WriteTransaction,
     (keep, room): (&Keep, Option<SpaceUsage>),
@@ -92,7 +92,7 @@ pub fn trim(
         if let (Some(max_size), Some(room)) = (keep.max_size, room) {
             let used = room.now(trimmer.blocks.len()?, trimmer.roller.hours.len()?);
             let over = used.saturating_sub(alerts.bytes).saturating_sub(limit(max_size));
-            // The alerts that go in the next steps may make all the room.
+            // Removing the remaining alerts may make enough room.
             let freed = if over > 0 && !alerts.more { trimmer.free(over, &sites)? } else { Freed::default() };
             outcome.is_full = freed.bytes > 0;
             outcome.needs = freed.newest.then(|| needed(sites.len() as u64));
@@ -107,7 +107,7 @@ pub fn trim(
 }
 
 impl Trimmed {
-    /// Takes in what the next step removed.
+    /// Adds the data that the next step removed.
     pub fn add(&mut self, next: Self) {
         self.blocks += next.blocks;
         self.hours += next.hours;
@@ -120,11 +120,11 @@ impl Trimmed {
     }
 }
 
-/// What was freed for want of room.
+/// The room made.
 #[derive(Clone, Copy, Debug, Default)]
 struct Freed {
     bytes: u64,
-    /// The newest block of a site went.
+    /// Whether the newest block of a site was removed.
     newest: bool,
 }
 
@@ -132,11 +132,11 @@ struct Trimmer<'txn, 'g> {
     blocks: Blocks<'txn>,
     sealed: Table<'txn, u32, &'static [u8]>,
     roller: RollupBuilder<'txn>,
-    /// Blocks and hours that may still go.
+    /// Blocks and hours that may still be removed.
     left: usize,
     removed_blocks: u64,
     removed_hours: u64,
-    /// The sites that lost blocks, with the number of their first block that is left, if one is.
+    /// Sites that lost blocks, with the number of their first remaining block, if any.
     gone: &'g mut BTreeMap<u32, Option<u64>>,
 }
 
@@ -151,16 +151,16 @@ impl<'txn, 'g> Trimmer<'txn, 'g> {
         Ok(Self { blocks, sealed, roller, left, removed_blocks: 0, removed_hours: 0, gone })
     }
 
-    /// Every site that has ever been sealed.
+    /// Every site with sealed samples.
     fn sites(&self) -> Result<Vec<u32>, redb::Error> {
         self.sealed.range::<u32>(..)?.map(|row| Ok(row?.0.value())).collect()
     }
 
-    /// Every block whose last sample is before `cutoff`, as far as they are the first ones of their site.
+    /// Removes the leading blocks of each site whose last sample is before `cutoff`.
     fn by_age(&mut self, cutoff: Timestamp, sites: &[u32]) -> Result<(), redb::Error> {
         for &site in sites {
             let mut old = Vec::new();
-            // A damaged block does not tell its age; it goes with the sound one after it.
+            // A damaged block has no age; it is removed with the next sound one.
             let mut unknown = Vec::new();
             for row in self.blocks.range(schema::whole(site))? {
                 let (key, bytes) = row?;
@@ -181,7 +181,7 @@ impl<'txn, 'g> Trimmer<'txn, 'g> {
         Ok(())
     }
 
-    /// The hours that were over before `cutoff`.
+    /// Removes the hours that ended before `cutoff`.
     fn hours_before(&mut self, cutoff: Timestamp, sites: &[u32]) -> Result<(), redb::Error> {
         for &site in sites {
             let old = (site, 0)..(site, Grain::Hour.of(cutoff));
@@ -199,7 +199,7 @@ impl<'txn, 'g> Trimmer<'txn, 'g> {
         Ok(())
     }
 
-    /// Makes room for so many bytes: the oldest blocks of all sites but the last of each, then the oldest hours, then the
+    /// Makes room for `bytes`: removes the oldest blocks except the last of each site, then the oldest hours, then the
     /// last blocks.
     fn free(&mut self, bytes: u64, sites: &[u32]) -> Result<Freed, redb::Error> {
         let freed = self.oldest(bytes.div_ceil(BLOCK_BYTES), sites, 1)? * BLOCK_BYTES;
@@ -208,7 +208,7 @@ impl<'txn, 'g> Trimmer<'txn, 'g> {
         Ok(Freed { bytes: freed + newest * BLOCK_BYTES, newest: newest > 0 })
     }
 
-    /// The `count` oldest blocks of all sites, so many of each kept; how many went.
+    /// Removes the `count` oldest blocks of all sites, keeping `kept` of each; returns how many were removed.
     fn oldest(&mut self, count: u64, sites: &[u32], kept: usize) -> Result<u64, redb::Error> {
         let mut firsts = BinaryHeap::new();
         if count > 0 {
@@ -227,7 +227,7 @@ impl<'txn, 'g> Trimmer<'txn, 'g> {
         Ok(went)
     }
 
-    /// The `count` oldest hours of all sites; how many went.
+    /// Removes the `count` oldest hours of all sites; returns how many were removed.
     fn oldest_hours(&mut self, count: u64, sites: &[u32]) -> Result<u64, redb::Error> {
         let mut firsts = BinaryHeap::new();
         let first = |this: &Self, site: u32| -> Result<Option<Reverse<(u64, u32)>>, redb::Error> {
@@ -281,7 +281,7 @@ impl<'txn, 'g> Trimmer<'txn, 'g> {
         Ok(())
     }
 
-    /// What lies in blocks before number `next`, or in any, is in the rollups from now on.
+    /// Rolls up the samples in blocks before number `next`, or in all blocks.
     fn roll_up_before(&mut self, site: u32, next: Option<u64>) -> Result<(), redb::Error> {
         let mut record = read_sealed(&self.sealed, &self.blocks, &self.roller, SiteId(site))?;
         let until = next.unwrap_or(record.next_seq);
@@ -302,7 +302,7 @@ impl<'txn, 'g> Trimmer<'txn, 'g> {
     }
 }
 
-/// Whether the last sample of the block at `key` is before `cutoff`; none if it cannot be read.
+/// Whether the last sample of the block at `key` is before `cutoff`; `None` if damaged.
 fn is_old(key: (u32, u64), bytes: &[u8], cutoff: Timestamp) -> Option<bool> {
     let head = block::head(key, bytes).ok()?;
     if head.peak < cutoff || head.low >= cutoff {

@@ -1,13 +1,14 @@
-//! Rolling up: the samples of each hour, once it is over, become a row of that hour and a part of the row of its day.
+//! Rolling up: once an hour is over, its samples become a row of that hour and part of the row of its day.
 //!
-//! Idea: how far a site is rolled up is a *number*, written in the same transaction as the rows: they are exactly the sum of
-//! the samples before it, whatever their times are and whenever the program is stopped or killed. What comes later is
-//! read from its blocks and from the journal. A site is rolled up when sealing finds a sample of another hour than the one
-//! before it, and then up to the run of samples of its newest hour, so a row is normally written once. Samples are rolled up
-//! too before their block is trimmed. Invariants: a sample is counted in one row of each table or in none; where a
-//! clock was set back, the row of an hour that was closed is taken up again. A damaged row of a day is made again
-//! from its hours; a damaged block is in no row. Limits: [`BLOCKS_MAX`] blocks a transaction for a file that had no
-//! rollups; the rest at the next flush.
+//! How far a site is rolled up is a *number*, written in the same transaction as the rows: the rows are exactly the sum
+//! of the samples before it, whatever their times and whenever the program stops. Later samples are read from blocks
+//! and journal. A site is rolled up when sealing finds a sample of another hour than the one before it, and then up to
+//! the run of samples of its newest hour, so a row is normally written once. Samples are also rolled up before their
+//! block is trimmed.
+//!
+//! Invariants: a sample counts in one row of each table or in none; where a clock was set back, the row of a closed
+//! hour is extended. A damaged row of a day is rebuilt from its hours; a damaged block is in no row.
+//! Bounds: [`BLOCKS_MAX`] blocks per transaction for a file without rollups; the rest at later flushes.
 
 use redb::{ReadableTable, Table, WriteTransaction};
 
@@ -25,29 +26,29 @@ type Rows<'txn> = Table<'txn, (u32, u64), &'static [u8]>;
 
 /// The rollups of a transaction.
 pub struct RollupBuilder<'txn> {
-    /// One row a site and hour.
+    /// One row per site and hour.
     pub hours: Rows<'txn>,
     days: Rows<'txn>,
     bytes: Vec<u8>,
     samples: Vec<Sample>,
 }
 
-/// What to roll up.
+/// The samples to roll up.
 #[derive(Clone, Copy, Debug)]
 pub struct Extent {
     /// Samples before this number.
     pub until: u64,
-    /// Also those of the newest hour among them, which may go on.
+    /// Include those of the newest hour, which may continue.
     pub newest: bool,
     /// Blocks that may be read.
     pub blocks: usize,
 }
 
-/// The newest samples of a site, if they are at hand, so that their blocks need not be read: the number of the first, and
-/// the samples.
+/// The newest samples of a site already in memory, so their blocks need not be read: the number of the first, and the
+/// samples.
 pub type AtHand<'a> = (u64, &'a [Sample]);
 
-/// Nothing is at hand.
+/// No samples in memory.
 pub const NOTHING: AtHand<'static> = (u64::MAX, &[]);
 
 impl Extent {
@@ -62,8 +63,9 @@ impl<'txn> RollupBuilder<'txn> {
         Ok(Self { hours, days, bytes: Vec::new(), samples: Vec::new() })
     }
 
-    /// Rolls up the samples of `site` in `blocks` from where `record` says it was left, those that are `at_hand` from there, and
-    /// brings `record` up to date. Returns the number of blocks that were read; as many as were allowed means that there may be more.
+    /// Rolls up the samples of `site` in `blocks` from where `record` says it was left, those that are `at_hand` from
+    /// there, and brings `record` up to date. Returns the number of blocks that were read; if it is the limit, there
+    /// may be more.
     pub fn roll(
         &mut self,
         site: SiteId,
@@ -94,7 +96,7 @@ impl<'txn> RollupBuilder<'txn> {
         self.admit_all(site, &mut run, at_hand, until)?;
         if extent.newest && read < extent.blocks {
             self.close_hour(site, &mut run)?;
-            // What no block holds any more will not come.
+            // Samples that no block holds any more are lost.
             run.record.rolled = run.record.rolled.max(until);
         }
         self.write_day(site, &mut run)?;
@@ -223,7 +225,7 @@ impl SiteRollup {
     }
 }
 
-/// Rolls up what a file has from before there were rollups, a bounded part of it; whether there is more.
+/// Rolls up a bounded part of the samples of a file of format 1; returns whether there is more.
 pub fn catch_up(transaction: &WriteTransaction, most: usize) -> Result<bool, redb::Error> {
     let Some(from) = transaction.open_table(schema::META)?.get(schema::BEHIND)?.map(|site| site.value()) else {
         return Ok(false);

@@ -1,11 +1,13 @@
 //! Sealing: every sample of the journal moves into the blocks of its site.
 //!
-//! A site's last block is taken up again until it fills its page, so that slow sites do not leave a page for each
-//! quarter of an hour. Hours that are over are rolled up in the same transaction (see [`super::rollup_builder`]). A long journal is moved in
-//! several transactions, some sites in each, so that none is larger than the database's memory; the last one empties the
-//! journal. Invariants: how far a site is sealed is written with its blocks, and what is before that counts in its
-//! blocks only, wherever else it still is (in the journal until that is emptied, or in an entry that came twice, after a
-//! commit of unknown outcome); a gap in the numbers starts a new block. Cost: one page read and written a site.
+//! A site's last block is extended until it fills its page, so slow sites do not take a page per quarter of an hour.
+//! Hours that are over are rolled up in the same transaction (see [`super::rollup_builder`]). A long journal is moved
+//! in several transactions, some sites in each, so that none exceeds the database's memory; the last one empties the
+//! journal.
+//!
+//! Invariants: how far a site is sealed is written with its blocks, and samples before that count only in the blocks,
+//! wherever else they still are (in the journal until it is emptied, or in an entry written twice after a commit of
+//! unknown outcome); a gap in the numbers starts a new block. Cost: one page read and written per site.
 
 use redb::{ReadableTable, Table, WriteTransaction};
 
@@ -22,7 +24,7 @@ use super::rollup_builder::{AtHand, Extent, RollupBuilder};
 
 type Blocks<'txn> = Table<'txn, (u32, u64), &'static [u8]>;
 
-/// What sealing did.
+/// The result of sealing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sealed {
     /// Samples that moved into blocks.
@@ -31,15 +33,15 @@ pub struct Sealed {
     pub damaged: u64,
 }
 
-/// Pages of one transaction that moves a part of a long journal: 8 MiB. The database holds half of its memory for what is not
-/// committed yet; what is beyond that is written, read again for its checksum and written once more.
-/// Tests move a site or two at a time, so that all of them go through parts.
+/// Pages of one transaction that moves a part of a long journal: 8 MiB. The database holds half of its memory for what
+/// is not committed yet; anything beyond is written, read again for its checksum and written once more. Tests move one
+/// or two sites at a time, so all of them cover parts.
 pub const PART: usize = if cfg!(test) { 3 } else { 2_000 };
 
-/// Samples that take a page, when they are many; fewer only makes the parts smaller.
+/// Samples per page at most; fewer only make the parts smaller.
 const PAGE: u64 = 256;
 
-/// Pages that a site takes besides: its last block, and the rows of its hours.
+/// Further pages per site: its last block, and the rows of its hours.
 const SITE_PAGES: usize = 2;
 
 /// A journal on its way into blocks.
@@ -59,7 +61,7 @@ impl Sealing {
         Ok(Self { tail, from: SiteId(0), outcome })
     }
 
-    /// The site before which a part of so many pages ends; none if that is all there is.
+    /// The site before which a part of `pages` ends; `None` if the rest fits.
     pub fn part(&self, pages: usize) -> Option<SiteId> {
         let mut taken = 0;
         let mut sites = self.tail.sites_from(self.from);
@@ -70,13 +72,13 @@ impl Sealing {
         })
     }
 
-    /// Seals the sites before `end` within `transaction`, which the caller commits. Their samples stay in the journal, where
-    /// no reader looks for what is sealed.
+    /// Seals the sites before `end` in `transaction`, which the caller commits. Their samples stay in the journal,
+    /// where readers ignore sealed ones.
     pub fn seal_before(&mut self, transaction: &WriteTransaction, end: SiteId) -> Result<(), redb::Error> {
         self.run(transaction, Some(end))
     }
 
-    /// Seals what is left and empties the journal within `transaction`, which the caller commits.
+    /// Seals the rest and empties the journal in `transaction`, which the caller commits.
     pub fn finish(mut self, transaction: &WriteTransaction) -> Result<Sealed, redb::Error> {
         if !self.tail.is_empty() {
             self.run(transaction, None)?;
@@ -96,7 +98,7 @@ impl Sealing {
         for site in self.tail.sites_from(self.from).take_while(|site| end.is_none_or(|end| *site < end)) {
             let before = read_sealed(&sealed, &blocks, &roller, site)?;
             let mut after = site_sealer.run(site, before, &self.tail, &mut blocks, &mut self.outcome)?;
-            // A site that was never rolled up is brought up to date elsewhere, in bounded parts.
+            // `catch_up` rolls up sites of a format 1 file, in bounded parts.
             if site_sealer.is_hour_over && behind.is_none_or(|behind| u64::from(site.0) < behind) {
                 roller.roll(site, &mut after, &blocks, site_sealer.written(), Extent::OVER)?;
             }
@@ -119,7 +121,7 @@ struct SiteSealer {
     first_seq: u64,
     /// The largest time before them.
     peak: Timestamp,
-    /// Whether a sample came that is not of the hour of the one before it.
+    /// Whether a sample is of another hour than the one before it.
     is_hour_over: bool,
 }
 
@@ -154,7 +156,7 @@ impl SiteSealer {
         Ok(record)
     }
 
-    /// Loads the site's last block if it has room and the journal goes on where it ends.
+    /// Loads the site's last block if it has room and the journal continues it.
     fn take_up_last(&mut self, site: SiteId, record: &SealedRecord, blocks: &Blocks<'_>) -> Result<(), redb::Error> {
         self.samples.clear();
         self.first_seq = record.next_seq;
@@ -194,8 +196,8 @@ impl SiteSealer {
     }
 }
 
-/// Brings `record` to where `samples` from number `first` on are sealed; whether one of them is of another hour than the
-/// one before it.
+/// Advances `record` over `samples` from number `first` on; returns whether one is of another hour than the one before
+/// it.
 fn advance(record: &mut SealedRecord, first: u64, samples: &[Sample]) -> bool {
     record.next_seq = first;
     let mut is_hour_over = false;
@@ -212,7 +214,7 @@ fn advance(record: &mut SealedRecord, first: u64, samples: &[Sample]) -> bool {
 }
 
 impl Sealed {
-    /// What a person should hear of it, if anything.
+    /// A notice for the user, if any.
     pub fn notice(&self) -> Option<String> {
         let damaged = self.damaged;
         (damaged > 0).then(|| {

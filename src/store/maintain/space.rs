@@ -1,23 +1,25 @@
-//! How much room is in use: the pages of our tables, and nothing that a reader or the last commit still holds.
+//! The room in use: the pages of our tables, without those that a reader or the last commit still holds.
 //!
-//! The database keeps a page that was replaced until no reader can see it any more. Such pages are not history that is
-//! kept, and removing samples does not free them, so they do not count. Counting walks the branches of the tables: a small
-//! file is counted every time, a large one at most once a day and only when its blocks on the disk come near the limit; in between, the
-//! numbers of blocks, which fill a page each, and of hours tell the difference. Limits: a file also holds what a
-//! transaction replaces, so [`limit`] leaves a part of the bound free for it, the larger a part the smaller the file.
+//! The database keeps a replaced page until no reader can see it. Such pages are not stored history, and removing
+//! samples does not free them, so they do not count. Counting walks the branches of the tables: a small file is counted
+//! every time, a large one at most once a day and only when its size on the disk comes near the limit; in between, the
+//! numbers of blocks, which fill a page each, and of hours give the difference.
+//!
+//! Bounds: a file also holds what a transaction replaces, so [`limit`] leaves part of the bound free, a larger part in
+//! a smaller file.
 
 use redb::{ReadableTableMetadata, TableDefinition, WriteTransaction};
 
 use crate::store::limits::Keep;
 use crate::store::tables::schema;
 
-/// Pages are counted again after so many sealings: a day of them.
+/// Pages are counted again after this many sealings, a day.
 const RECOUNT_AFTER: u32 = 96;
 
-/// A file of fewer bytes is counted every time.
+/// A smaller file is counted every time.
 const SMALL: u64 = 64 << 20;
 
-/// Pages that a reader holds are looked for once in so many sealings.
+/// Pages held by readers are computed once in this many sealings.
 const READERS_AFTER: u32 = 4;
 
 /// A block with its key and its share of the pages above it.
@@ -26,10 +28,10 @@ pub const BLOCK_BYTES: u64 = 4_096 + 4_096 / 64;
 /// The row of an hour with its key and its share of half-filled pages.
 pub const HOUR_BYTES: u64 = 600;
 
-/// What is free for the pages that a transaction replaces, at most, where that is more than a tenth.
+/// Largest reserve for pages that a transaction replaces, where it exceeds a tenth.
 const RESERVE: u64 = 4 << 20;
 
-/// The room in use, counted at some time.
+/// The room in use at the last count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SpaceUsage {
     /// Bytes of the pages of all tables.
@@ -39,11 +41,11 @@ pub struct SpaceUsage {
     hours: u64,
     /// Sealings since then.
     age: u32,
-    /// Bytes of pages that only a reader uses.
+    /// Bytes of pages held only by readers.
     pub held: u64,
 }
 
-/// The bytes in use at which trimming begins.
+/// The bytes in use at which removal begins.
 pub const fn limit(max_size: u64) -> u64 {
     let tenth = max_size / 10;
     let share = tenth * 5;
@@ -51,13 +53,14 @@ pub const fn limit(max_size: u64) -> u64 {
     max_size - if tenth > reserve { tenth } else { reserve }
 }
 
-/// The bytes from which on the newest blocks of so many sites, and an hour and a day of each, fit.
+/// The smallest limit for the newest blocks of `sites` sites, with an hour and a day each.
 pub const fn needed(sites: u64) -> u64 {
     (sites * (2 * BLOCK_BYTES + 2 * HOUR_BYTES)) / 5 * 10
 }
 
-/// The room in use, counted if `known` is not to be relied on and `taken`, the bytes of the file on its disk, comes near
-/// the limit; none while the file is far below it. `is_sealing`: the first step of a sealing, by which what is known ages.
+/// The room in use, counted if `known` is not to be relied on and `taken`, the bytes of the file on its disk, comes
+/// near the limit; none while the file is far below it. `is_sealing`: the first step of a sealing, by which what is
+/// known ages.
 pub fn measure(
     transaction: &WriteTransaction,
     keep: &Keep,
@@ -99,7 +102,7 @@ fn count(transaction: &WriteTransaction) -> Result<SpaceUsage, redb::Error> {
     Ok(SpaceUsage { used, blocks, hours, age: 0, held: 0 })
 }
 
-/// The rows of a table and the bytes of its pages; none of one that was never made.
+/// The rows of a table and the bytes of its pages.
 fn table<K: redb::Key + 'static>(
     transaction: &WriteTransaction,
     definition: TableDefinition<'_, K, &'static [u8]>,
@@ -110,12 +113,12 @@ fn table<K: redb::Key + 'static>(
 }
 
 impl SpaceUsage {
-    /// The same after so many bytes of alerts went, which no number of blocks tells of.
+    /// The room after removal of `alert_bytes`, which the numbers of blocks do not reflect.
     pub const fn without(self, alert_bytes: u64) -> Self {
         Self { used: self.used.saturating_sub(alert_bytes), ..self }
     }
 
-    /// Bytes in use, reckoned from the blocks and hours that there are now.
+    /// Bytes in use, estimated from the present numbers of blocks and hours.
     pub const fn now(&self, blocks: u64, hours: u64) -> u64 {
         let before = self.blocks * BLOCK_BYTES + self.hours * HOUR_BYTES;
         (self.used + blocks * BLOCK_BYTES + hours * HOUR_BYTES).saturating_sub(before)

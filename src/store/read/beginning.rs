@@ -1,7 +1,7 @@
-//! When what is kept of a site begins.
+//! Where the stored data of a site begin.
 //!
-//! A period in which it begins was not watched from its start on, however long the site's interval is. Cost: the oldest row
-//! of its days and hours, and its oldest block or group of the journal.
+//! A period in which they begin was not monitored from its start, however long the site's interval is. Cost: the oldest
+//! row of days and hours, and the oldest block or group of the journal.
 
 use crate::model::{Sample, SiteId, Timestamp};
 use crate::stats::Cadence;
@@ -11,7 +11,7 @@ use crate::store::tables::schema;
 
 use super::view::View;
 
-/// When the oldest check of `site` was due of which anything is kept. Records that cannot be read are passed over.
+/// The due time of the oldest check of `site` of which anything is stored. Damaged records are skipped.
 pub fn begins(view: &View, site: SiteId) -> Result<Option<Timestamp>, redb::Error> {
     let mut oldest: Option<Timestamp> = None;
     let mut note = |due: Timestamp| oldest = Some(oldest.map_or(due, |oldest| oldest.min(due)));

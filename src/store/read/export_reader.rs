@@ -1,13 +1,15 @@
-//! Every stored sample once, from where a reader stands: sealed ones first, then the journal as it grows.
+//! Delivers every stored sample once, from a reader's position: sealed ones first, then the journal as it grows.
 //!
-//! Idea: a reader keeps one number a site, that of its next sample. While sites are behind what is sealed, their blocks
-//! are read, always the one with the oldest samples, so that all sites come up together; once none is, the
-//! journal is read from the entry after the last one that was read, which costs what is new and no more. The journal's numbers
-//! tell when some of it was sealed unread; then the sites are compared with what is sealed again. Invariants: each call
-//! is one transaction; a sample is handed out once, whatever is sealed meanwhile, for only numbers from its site's
-//! next one on are taken; samples that were trimmed or cannot be read are counted, and reading goes on after
-//! them. Numbers that are missing between stored samples were lost before they were stored, and told then. Limit: a
-//! reader serves as long as one [`crate::store::Writer`] lives, because the journal's numbers may begin again with the next.
+//! A reader keeps one number per site, that of its next sample. While sites are behind the sealed end, their blocks are
+//! read, always the one with the oldest samples, so all sites advance together; after that, the journal is read from
+//! the entry after the last one read, which costs only the new ones. The journal's numbers reveal whether unread
+//! entries were sealed; then the sites are compared with the sealed ends again.
+//!
+//! Invariants: each call is one transaction; a sample is delivered once, whatever is sealed in the meantime, because
+//! only numbers from a site's next one on are taken; trimmed or damaged samples are counted, and reading continues
+//! after them. Numbers missing between stored samples were lost before they were stored, and reported then.
+//! Bounds: a reader serves while one [`crate::store::Writer`] lives, because the next one may start the journal's
+//! numbers again.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
@@ -24,20 +26,20 @@ use crate::store::tables::{record, schema};
 
 use super::view;
 
-/// Where a reader stands.
+/// The position of a reader.
 #[derive(Debug)]
 pub struct ExportReader {
-    /// The number of the next sample of each site; of a site that is not here, 0.
+    /// The number of the next sample of each site; 0 if absent.
     next: HashMap<SiteId, u64>,
     next_alert: u64,
     names: HashMap<SiteId, Arc<str>>,
-    /// Sites that are behind what is sealed, with a time not after their next sample, and the end of what is sealed.
+    /// Sites behind their sealed end, with a time not after their next sample, and that end.
     behind: BinaryHeap<Reverse<(Timestamp, SiteId, u64)>>,
-    /// Entries of the journal before this one hold nothing new; none: that is not known.
+    /// Earlier journal entries hold nothing new; `None`: unknown.
     journal: Option<u64>,
 }
 
-/// What one call found.
+/// The result of one call.
 #[derive(Debug, Default)]
 pub struct ExportBatch {
     /// Samples with their sites and numbers; those of one site in order.
@@ -46,7 +48,7 @@ pub struct ExportBatch {
     pub alerts: Vec<(u64, AlertRecord)>,
     /// Samples that are gone or not readable.
     pub skipped: u64,
-    /// More is stored than was asked for.
+    /// Whether more is stored.
     pub more: bool,
 }
 
@@ -62,26 +64,26 @@ impl Rolled for Unasked {
 type Blocks = ReadOnlyTable<FrameKey, &'static [u8]>;
 
 impl ExportReader {
-    /// A reader that stands there.
+    /// A reader at this position.
     #[must_use]
     pub fn new(cursors: &BTreeMap<SiteId, u64>, next_alert: u64) -> Self {
         let next = cursors.iter().map(|(site, next)| (*site, *next)).collect();
         Self { next, next_alert, names: HashMap::new(), behind: BinaryHeap::new(), journal: None }
     }
 
-    /// The name of a site that was handed out.
+    /// The name of a delivered site.
     #[must_use]
     pub fn name(&self, site: SiteId) -> Option<&Arc<str>> {
         self.names.get(&site)
     }
 
-    /// The number of the sample of `site` to come next.
+    /// The number of the next sample of `site`.
     #[must_use]
     pub fn next(&self, site: SiteId) -> u64 {
         self.next.get(&site).copied().unwrap_or(0)
     }
 
-    /// The number of the alert to come next.
+    /// The number of the next alert.
     #[must_use]
     pub const fn next_alert(&self) -> u64 {
         self.next_alert
@@ -113,7 +115,7 @@ impl ExportReader {
             }
         }
         if catches_up {
-            // Meanwhile more may have been sealed: the next call compares again before it goes on in the journal.
+            // More may have been sealed in the meantime: the next call compares again before it reads the journal.
             found.more = true;
         } else {
             self.journal(&journal, most, found)?;
@@ -149,13 +151,13 @@ impl ExportReader {
         Ok(())
     }
 
-    /// Whether entries of the journal may have been sealed that were not read.
+    /// Whether unread journal entries may have been sealed.
     fn is_sealed_unread(&self, journal: &ReadOnlyTable<u64, &'static [u8]>) -> Result<bool, redb::Error> {
         let Some(from) = self.journal else { return Ok(true) };
         Ok(journal.first()?.is_none_or(|(first, _)| first.value() > from))
     }
 
-    /// Finds the sites that are behind what is sealed.
+    /// Finds the sites behind their sealed end.
     fn compare(&mut self, transaction: &ReadTransaction, blocks: &Blocks) -> Result<(), redb::Error> {
         let sealed = transaction.open_table(schema::SEALED)?;
         for row in sealed.range::<u32>(..)? {
@@ -170,12 +172,12 @@ impl ExportReader {
                 self.behind.push(Reverse((oldest, site, end)));
             }
         }
-        // What the journal holds now is not sealed; entries that were read before are stepped over once more.
+        // The journal now holds unsealed samples only; entries read before are skipped again.
         self.journal = Some(0);
         Ok(())
     }
 
-    /// Hands out what is new in the next block of `site`; the time of the last one if there is more before `end`.
+    /// Delivers the new samples of the next block of `site`; returns the time of the last one if more precede `end`.
     fn block(
         &mut self,
         blocks: &Blocks,
@@ -272,7 +274,7 @@ fn at_or_after(
 ) -> Result<Option<(FrameKey, Vec<u8>)>, redb::Error> {
     if let Some((key, bytes)) = blocks.range((site, 0)..=(site, next))?.next_back().transpose()? {
         let (key, bytes) = (key.value(), bytes.value());
-        // A damaged one does not tell where it ends: what is left of it is stepped over.
+        // A damaged block has no known end: the rest of it is skipped.
         let holds = block::head(key, bytes).map_or(true, |head| key.1 + head.count as u64 > next);
         if holds {
             return Ok(Some((key, bytes.to_vec())));

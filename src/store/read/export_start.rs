@@ -1,4 +1,4 @@
-//! Where a new sink begins among what is stored.
+//! Where the export to a new sink begins.
 
 use std::collections::BTreeMap;
 
@@ -10,18 +10,18 @@ use crate::store::read::view::{self, View};
 use crate::store::tables::export_cursor::{PointCounts, Progress, StoredSink, all};
 use crate::store::tables::{record, schema};
 
-/// Where a sink that is not known yet begins.
+/// Where the export to a new sink begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// With what comes from now on.
+    /// With later samples and alerts.
     Now,
-    /// With the first sample and alert from then on.
+    /// With the first sample and alert from this time on.
     Since(Timestamp),
-    /// With the oldest that is stored.
+    /// With the oldest stored ones.
     All,
 }
 
-/// Every sink with the number of samples that it lacks.
+/// Every sink with the number of samples not exported yet.
 pub fn stored(transaction: &ReadTransaction) -> Result<Vec<StoredSink>, redb::Error> {
     let sinks = all(transaction)?;
     if sinks.is_empty() {
@@ -39,7 +39,7 @@ pub fn stored(transaction: &ReadTransaction) -> Result<Vec<StoredSink>, redb::Er
     Ok(sinks.into_iter().map(|progress| StoredSink { behind: behind(&progress), progress }).collect())
 }
 
-/// How far a sink that begins at `start` is, before anything was sent; everything is sealed.
+/// The progress of a sink that begins at `start`, before anything was sent; everything is sealed.
 pub fn begin(transaction: &ReadTransaction, (sink, name): (u32, &str), start: Start) -> Result<Progress, redb::Error> {
     let view = View::new(transaction)?;
     let mut cursors = BTreeMap::new();
@@ -70,7 +70,7 @@ pub fn begin(transaction: &ReadTransaction, (sink, name): (u32, &str), start: St
     Ok(Progress { sink, name, tally, next_alert, next_point: 0, acknowledged: None, cursors })
 }
 
-/// The number of the first sealed sample of `site` from `since` on; `end` if there is none.
+/// The number of the first sealed sample of `site` from `since` on; `end` without one.
 pub(crate) fn first_since(view: &View, site: SiteId, end: u64, since: Timestamp) -> Result<u64, redb::Error> {
     let mut first = end;
     for row in view.blocks.range(schema::whole(site.0))?.rev() {

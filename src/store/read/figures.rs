@@ -1,12 +1,15 @@
 //! The figures of any period: days, hours and, at the edges, raw samples, added up.
 //!
-//! Idea: the rows of days and hours are exactly the samples before the number up to which their site is rolled up, so a
-//! period is the sum of four things that share no sample: the whole days in it; the whole hours in it that are of no
+//! The rows of days and hours are exactly the samples before the number up to which their site is rolled up, so a
+//! period is the sum of four parts that share no sample: the whole days in it; the whole hours in it that are of no
 //! such day; the samples before that number in the part of an hour at either end; and the samples from that number on,
-//! from blocks and journal. **Law:** *the figures of a period are those of a plain recomputation over all its
-//! samples: exactly for counts, sums, means, maxima, codes and coverage, within the histogram's resolution for percentiles*
-//! (property-tested). Where raw samples of an edge are gone, its hour counts if at least half of it lies in the
-//! period (for hours that are gone, its day), and the figures are not exact. Cost: a row a day, an hour, and a block an edge.
+//! from blocks and journal.
+//!
+//! Law: the figures of a period equal a recomputation over all its samples, exactly for counts, sums, means, maxima,
+//! codes and coverage, within the histogram's resolution for percentiles (property-tested). Where the raw samples of an
+//! edge were removed, its hour counts if at least half of it lies in the period (for removed hours, its day), and the
+//! figures are not exact.
+//! Cost: a row per day, an hour and a block per edge.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -28,20 +31,20 @@ type Rows = ReadOnlyTable<(u32, u64), &'static [u8]>;
 /// The figures of one site in a period.
 #[derive(Clone, Debug)]
 pub struct Figures {
-    /// Whose.
+    /// The site.
     pub site: SiteId,
-    /// Its samples in the period, summed up.
+    /// The sums over its samples in the period.
     pub stretch: PeriodFigures,
-    /// When the oldest check was due of which anything is kept, whatever the period; none with a heartbeat: it costs a block.
+    /// The due time of the oldest check of which anything is stored, whatever the period; `None` with a heartbeat,
+    /// because it costs a block.
     pub begins: Option<Timestamp>,
-    /// Whether that is to the sample: no edge of the period had to be rounded to an hour or a day.
+    /// Whether they are exact to the sample: no edge was rounded to an hour or a day.
     pub is_exact: bool,
-    /// Records that could not be read and are missing.
+    /// Damaged records, whose samples are missing.
     pub damaged: u64,
-    /// Whether there are numbers in the period of which there is no sample: it was lost before it could be saved, or damage
-    /// hides it.
+    /// Whether sample numbers are missing in the period: lost before they were saved, or hidden by damage.
     pub has_gap: bool,
-    /// The heartbeat up to the end of the period, if it was asked for.
+    /// The heartbeat up to the end of the period, if requested.
     pub beats: Option<Beats>,
 }
 
@@ -89,7 +92,7 @@ struct FiguresBuilder<'a> {
     view: &'a View,
     query: &'a Query,
     sealed: SealedRecord,
-    /// The number of the oldest raw sample that is left.
+    /// The number of the oldest remaining raw sample.
     first_raw: u64,
     chain: Chain,
     figures: Figures,
@@ -239,7 +242,7 @@ impl FiguresBuilder<'_> {
         let mut stretch = std::mem::take(&mut self.figures.stretch);
         let mut run: Option<(u64, u64)> = None;
         let walked = walk(self.view, self.figures.site, &self.sealed, (from, to), numbers, |seq, sample| {
-            // What began a period after a hole was not watched from its beginning on.
+            // A period that starts with a gap was not monitored from its start.
             stretch.admit(sample, (seq > 0 && since > Timestamp::ZERO).then_some(since));
             run = Some((run.map_or(seq, |(first, _)| first), seq + 1));
         });
@@ -333,7 +336,7 @@ impl BeatCells {
     }
 }
 
-/// What was not found on a walk.
+/// What a walk did not find.
 #[derive(Clone, Copy, Default)]
 struct Walked {
     /// Records that could not be read.
@@ -368,7 +371,7 @@ fn walk(
         let (key, bytes) = row?;
         let (key, bytes) = (key.value(), bytes.value());
         match block::head(key, bytes) {
-            // Nothing in it or after it, where no clock was set back, is early enough.
+            // Nothing in it or, without a clock set back, after it is early enough.
             Ok(head) if head.low >= to && key.1 > sealed.setback && !query.covers(head.low) => return Ok(walked),
             Ok(head) if head.peak < from => walked.missing += chain.follow(key.1, head.count, false),
             _ => {

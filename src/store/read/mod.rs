@@ -1,4 +1,4 @@
-//! Reading what is stored, the same for the running writer and for readers beside it.
+//! Reading stored data, for the running writer and for readers beside it.
 
 pub(crate) mod beginning;
 pub(crate) mod export_reader;

@@ -1,12 +1,14 @@
-//! Stored samples of many sites in the order of time, with the texts of the failures among them.
+//! Stored samples of many sites by time, with the texts of their failures.
 //!
-//! Idea: each site is read block by block, in the order of its numbers, and the sites are merged by a heap on the
-//! time of their next sample. Where to begin in a site is found by halving its blocks on their peaks, which
-//! never fall; it ends at the first block that begins too late, unless a clock was set back after it.
-//! Invariants: each step is a transaction of its own, so a slow consumer does not keep pages from being used
-//! again; what is sealed while it runs is neither missed nor doubled, because the journal was read once,
-//! at the start, together with how far each site was sealed then; numbers without a sample are counted. Limits: one block a
-//! site is decoded at a time; of a site's first blocks it is not known whether they were removed or are hidden by damage.
+//! Each site is read block by block, in the order of its numbers, and the sites are merged by a heap on the time of
+//! their next sample. The start in a site is found by bisecting its blocks on their peaks, which never fall; reading
+//! ends at the first block that begins too late, unless a clock was set back after it.
+//!
+//! Invariants: each step is a transaction of its own, so a slow consumer does not hold pages; samples sealed in the
+//! meantime are neither missed nor doubled, because the journal was read once, at the start, together with how far each
+//! site was sealed then; numbers without a sample are counted.
+//! Bounds: one block per site is decoded at a time; whether a site's first blocks were removed or are hidden by damage
+//! is unknown.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -27,7 +29,7 @@ use super::view::{self, Query, Sites, View};
 /// One sample as it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoredSample<'a> {
-    /// Whose.
+    /// The site.
     pub site: SiteId,
     /// The name of its site.
     pub name: &'a Arc<str>,
@@ -41,15 +43,15 @@ pub struct StoredSample<'a> {
     pub address: Option<SocketAddr>,
 }
 
-/// How a reading went.
+/// Statistics of a read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Passed {
-    /// Samples that were handed out.
+    /// Samples delivered.
     pub samples: u64,
     /// Blocks and journal entries that could not be read; their samples are missing.
     pub damaged: u64,
-    /// Numbers between those that were handed out, and next to them, of which there is no sample: it was lost before it could
-    /// be saved, or damage hides it.
+    /// Numbers between those that were handed out, and next to them, of which there is no sample: it was lost before it
+    /// could be saved, or damage hides it.
     pub missing: u64,
 }
 
@@ -140,8 +142,8 @@ impl Chain {
         self.next.is_some()
     }
 
-    /// Goes on with `count` samples from number `first` on. Returns how many are missing before them, if some are asked for on
-    /// both sides.
+    /// Goes on with `count` samples from number `first` on. Returns how many are missing before them, if some are asked
+    /// for on both sides.
     pub fn follow(&mut self, first: u64, count: usize, is_asked: bool) -> u64 {
         if self.next.is_none() && !is_asked {
             return 0;

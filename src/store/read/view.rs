@@ -1,7 +1,7 @@
-//! Reading what is stored, the same for the running writer and for readers beside it.
+//! Basic reads, for the running writer and for readers beside it.
 //!
-//! Invariants: each function looks at one transaction, so what it returns belongs together; a damaged record
-//! ends or thins what is returned, it never makes it wrong.
+//! Invariants: each function reads one transaction, so its result is consistent; a damaged record shortens or thins a
+//! result but never makes it wrong.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::store::tables::sealed::{self, Rolled, read_sealed};
 /// Which part of the store to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
-    /// These sites; at equal times their order is the order of what is read. None: all, by number.
+    /// These sites, whose order decides at equal times; `None`: all, by number.
     pub sites: Option<Vec<SiteId>>,
     /// From this time on.
     pub since: Timestamp,
@@ -44,7 +44,7 @@ impl Query {
     }
 }
 
-/// A site that the store knows, watched now or not.
+/// A stored site, whether monitored now or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredSite {
     /// Its stable number.
@@ -74,12 +74,12 @@ pub fn sites(transaction: &ReadTransaction) -> Result<Sites, redb::Error> {
     Ok(sites)
 }
 
-/// What a reader needs to know before it reads samples.
+/// The tables that a reader of samples needs.
 pub struct View {
     sealed: ReadOnlyTable<u32, &'static [u8]>,
     /// The blocks of every site.
     pub blocks: ReadOnlyTable<(u32, u64), &'static [u8]>,
-    /// The hours of every site that are rolled up; none in a file from before there were rollups.
+    /// The rollups of hours of every site; `None` in a file of format 1.
     pub hours: Option<ReadOnlyTable<(u32, u64), &'static [u8]>>,
     /// The same for days.
     pub days: Option<ReadOnlyTable<(u32, u64), &'static [u8]>>,
@@ -99,7 +99,7 @@ impl View {
         Self::with(transaction, Arc::new(Journal::load(&transaction.open_table(schema::JOURNAL)?)?))
     }
 
-    /// The same with the journal as it was read already.
+    /// The same with a journal that was read already.
     pub fn with(transaction: &ReadTransaction, tail: Arc<Journal>) -> Result<Self, redb::Error> {
         Ok(Self {
             sealed: transaction.open_table(schema::SEALED)?,
@@ -207,7 +207,7 @@ pub fn alerts(transaction: &ReadTransaction, query: &Query) -> Result<Vec<AlertR
     Ok(alerts.into_iter().map(|(_, alert)| alert).collect())
 }
 
-/// Until when sites are paused.
+/// The ends of pauses.
 pub fn pauses(transaction: &ReadTransaction) -> Result<Vec<(SiteId, Timestamp)>, redb::Error> {
     let mut pauses = Vec::new();
     for row in transaction.open_table(schema::META)?.iter()? {

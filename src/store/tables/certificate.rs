@@ -1,9 +1,10 @@
-//! What the certificate of each site last said: one row a site, written when it says something else.
+//! The certificate that each site last presented: one row per site, written when it changes.
 //!
-//! So that every reader of the store (a dashboard over somebody else's monitor, an export, the next start) knows until when a
-//! certificate is valid without waiting for a check. Invariants: a row is written in the transaction of the samples that
-//! are committed with it, and not at all when it is there already. Limits: names of [`NAME_MAX`] bytes, longer
-//! ones are cut; a table that is not there (a file of an earlier program) is an empty one.
+//! Every reader of the store (a read-only dashboard, an export, the next start) thus knows until when a certificate is
+//! valid without waiting for a check.
+//!
+//! Invariants: a row is written in the transaction of the samples committed with it, and only if it changed.
+//! Bounds: names of [`NAME_MAX`] bytes, longer ones are cut. A missing table (a file of an earlier program) is empty.
 
 use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 
@@ -14,10 +15,10 @@ use super::schema;
 
 const VERSION: u8 = 1;
 
-/// The longest name that is kept, in bytes.
+/// The longest stored name, in bytes.
 const NAME_MAX: usize = 1 << 10;
 
-/// Every fault; its place here is its number on the disk.
+/// Every fault; its index is its number on the disk.
 const FAULTS: [CertificateFault; 7] = [
     CertificateFault::Expired,
     CertificateFault::NotYetValid,

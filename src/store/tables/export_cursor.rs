@@ -1,10 +1,12 @@
-//! How far each sink has been served: one row a sink, and one a sink and site.
+//! Export progress: one row per sink, and one per sink and site.
 //!
-//! A sink is known by its name, which tells everything that makes it another place. Its cursor of a site is the number of the
-//! sample to send next, moved only after the server acknowledged what lies before; a site without a row begins at its
-//! first sample. So a new sink gets a row for each site that there is. Invariants: a cursor that was written is
-//! never ahead of what was acknowledged; a row that cannot be read begins again at the site's first sample, which is
-//! sent once more and is the same points. Limit: [`SINKS_MAX`] sinks, beyond that the one that was longest unused goes.
+//! A sink is identified by its name, which contains everything that distinguishes its target. Its cursor of a site is
+//! the number of the next sample to send, moved only after the server acknowledged the earlier ones; a site without a
+//! row begins at its first sample, so a new sink gets a row for each existing site.
+//!
+//! Invariants: a written cursor is never ahead of the acknowledgements; a damaged row restarts at the site's first
+//! sample, which sends the same points again.
+//! Bounds: [`SINKS_MAX`] sinks; beyond that the longest unused one is removed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,30 +18,30 @@ use crate::store::codec::frame::{self, Damage, put, put_text};
 
 use super::schema::{self, later_table};
 
-/// Sinks that are remembered.
+/// Largest number of sinks.
 pub const SINKS_MAX: usize = 8;
 
 const VERSION: u8 = 1;
 
-/// What became of the points of a sink.
+/// Counts of a sink's points by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PointCounts {
-    /// Points that the server took.
+    /// Points accepted by the server.
     pub sent: u64,
-    /// Points that it refused, each for itself.
+    /// Points rejected one by one.
     pub rejected: u64,
-    /// Samples that were gone from the store, or not readable, before they could be sent.
+    /// Samples removed or damaged before they were sent.
     pub skipped: u64,
 }
 
-/// How far a sink has been served.
+/// The progress of a sink.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
     /// Its number in the file.
     pub sink: u32,
-    /// What makes it another place than any other.
+    /// Its identity.
     pub name: Arc<str>,
-    /// What became of its points.
+    /// Its points by outcome.
     pub tally: PointCounts,
     /// The number of the alert to send next.
     pub next_alert: u64,
@@ -51,17 +53,17 @@ pub struct Progress {
     pub cursors: BTreeMap<SiteId, u64>,
 }
 
-/// A sink and what it still lacks.
+/// A sink and its backlog.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredSink {
-    /// How far it has been served.
+    /// Its progress.
     pub progress: Progress,
-    /// Samples that are stored and were not acknowledged.
+    /// Stored samples that were not acknowledged.
     pub behind: u64,
 }
 
 impl Progress {
-    /// Takes over what `newer` says.
+    /// Applies `newer`.
     pub fn update(&mut self, mut newer: Self) {
         self.cursors.append(&mut newer.cursors);
         newer.cursors = std::mem::take(&mut self.cursors);
@@ -89,7 +91,7 @@ impl Progress {
     }
 }
 
-/// Writes how far a sink is within `transaction`, which the caller commits.
+/// Writes the progress of a sink to `transaction`, which the caller commits.
 pub fn write(transaction: &WriteTransaction, progress: &Progress) -> Result<(), redb::Error> {
     let mut bytes = Vec::new();
     progress.encode(&mut bytes);
@@ -140,7 +142,7 @@ const fn cursor_key(sink: u32, SiteId(site): SiteId) -> frame::FrameKey {
     (sink, site as u64)
 }
 
-/// Forgets the sink that was longest unused, if there are too many.
+/// Removes the longest unused sink if there are too many.
 pub fn shed(transaction: &WriteTransaction, known: &[Progress]) -> Result<(), redb::Error> {
     if known.len() < SINKS_MAX {
         return Ok(());

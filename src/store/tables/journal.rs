@@ -1,10 +1,12 @@
-//! The unsealed tail: everything in the journal, kept encoded, indexed by site.
+//! The unsealed tail: the whole journal, still encoded, indexed by site.
 //!
-//! Idea: a reader looks at the whole journal (at most what a quarter of an hour brings), checks each entry once, and
-//! later decodes single groups. Who looks again and again keeps it and takes in only the entries that are new; when the
-//! journal begins with another entry than before, it was sealed meanwhile, and everything is read anew. Invariants: groups
-//! of one site come in order of seq; a damaged entry is counted and left out as a whole. Limits: 24 bytes a group
-//! besides the journal itself; a kept tail serves as long as the numbers of entries go on, which is one [`crate::store::Writer`].
+//! A reader loads the journal (at most a quarter of an hour), checks each entry once, and later decodes single groups.
+//! A reader that loads it repeatedly keeps it and adds new entries only; if the journal begins with another entry than
+//! before, it was sealed, and everything is read again.
+//!
+//! Invariants: groups of one site are in order of seq; a damaged entry is counted and skipped as a whole.
+//! Bounds: 24 bytes per group beside the journal itself. A kept tail is valid while one [`crate::store::Writer`]
+//! numbers the entries.
 
 use std::collections::BTreeMap;
 
@@ -19,19 +21,19 @@ use super::record::NUMBER_MAX;
 /// The journal in memory.
 #[derive(Debug, Default)]
 pub struct Journal {
-    /// Entries, each with the code of its groups.
+    /// Entries, each with the encoding of its groups.
     entries: Vec<(Vec<u8>, Code)>,
     /// Groups of each site, by seq.
     groups: BTreeMap<SiteId, Vec<GroupPosition>>,
-    /// Entries that could not be read.
+    /// Damaged entries.
     pub damaged: u64,
-    /// The number of the journal's first entry, when there was one.
+    /// The number of the journal's first entry, if any.
     first: Option<u64>,
     /// The number after its last.
     next: u64,
 }
 
-/// Where a group is.
+/// The position of a group.
 #[derive(Clone, Copy, Debug)]
 pub struct GroupPosition {
     first_seq: u64,
@@ -54,14 +56,14 @@ impl GroupPosition {
 }
 
 impl Journal {
-    /// Reads the journal, all of it.
+    /// Reads the whole journal.
     pub fn load(journal: &impl ReadableTable<u64, &'static [u8]>) -> Result<Self, redb::Error> {
         let mut tail = Self::default();
         tail.catch_up(journal)?;
         Ok(tail)
     }
 
-    /// Reads what is new in the journal since the last look.
+    /// Reads the entries added since the last call.
     pub fn catch_up(&mut self, journal: &impl ReadableTable<u64, &'static [u8]>) -> Result<(), redb::Error> {
         let first = journal.first()?.map(|(number, _)| number.value());
         if first != self.first {
@@ -96,7 +98,7 @@ impl Journal {
         self.entries.push((bytes.to_vec(), code));
     }
 
-    /// Whether there is nothing in it.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.groups.is_empty() && self.damaged == 0
     }

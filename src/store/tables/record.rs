@@ -1,7 +1,8 @@
 //! The small records beside the samples: sites, how far they are sealed, alerts, and the texts of failures.
 //!
-//! Each is a frame with its own version and checksum. Invariants: what was written reads back equal, except that
-//! lengths of time are kept in whole µs.
+//! Each is a frame with its own version and checksum.
+//!
+//! Invariants: records read back equal, except that durations are stored in whole µs.
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::sync::Arc;
@@ -18,23 +19,23 @@ use super::schema;
 
 const VERSION: u8 = 1;
 
-/// Of [`SealedRecord`], since it tells how far its site is rolled up.
+/// Version of [`SealedRecord`] since it includes the rollups.
 const SEALED_VERSION: u8 = 2;
 
-/// Numbers of samples, entries and alerts lie below this, so that counting on from one never wraps: a sample each µs
-/// takes 290,000 years.
+/// Numbers of samples, entries and alerts stay below this, so incrementing them never wraps: a sample per µs takes
+/// 290,000 years.
 pub const NUMBER_MAX: u64 = u64::MAX >> 1;
 
-/// A site by its stable number.
+/// A site.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SiteRecord {
     /// Its name in sites.yaml.
     pub name: Arc<str>,
-    /// When it was first watched.
+    /// When it was first monitored.
     pub known_since: Timestamp,
 }
 
-/// How far the samples of a site are sealed.
+/// How far the samples of a site are sealed and rolled up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SealedRecord {
     /// The number after the last sealed sample.
@@ -234,7 +235,7 @@ fn take_optional(cursor: &mut Cursor<'_>) -> Result<Option<u64>, Damage> {
     }
 }
 
-/// Writes down sites that are new, within `transaction`.
+/// Inserts new sites in `transaction`.
 pub fn insert_sites(transaction: &WriteTransaction, new: &[(u32, SiteRecord)]) -> Result<(), redb::Error> {
     let mut sites = transaction.open_table(schema::SITES)?;
     let mut bytes = Vec::new();
@@ -245,7 +246,7 @@ pub fn insert_sites(transaction: &WriteTransaction, new: &[(u32, SiteRecord)]) -
     Ok(())
 }
 
-/// What the store knows of a site that is about to be watched.
+/// Stored facts about a site that is about to be monitored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Registered {
     /// Its stable number.
@@ -254,7 +255,7 @@ pub struct Registered {
     pub next_seq: u64,
     /// The time of its newest sample.
     pub last_at: Option<Timestamp>,
-    /// When it was first watched.
+    /// When it was first monitored.
     pub known_since: Timestamp,
 }
 
@@ -337,7 +338,7 @@ mod tests {
         }
     }
 
-    /// Such a file can be sound to every checksum: numbers that go on from it must not begin anew.
+    /// Such a file can pass every checksum: later numbers must not wrap around.
     #[test]
     fn numbers_at_the_end_of_their_range_are_refused() {
         for next_seq in [u64::MAX, u64::MAX - 1, NUMBER_MAX + 1] {

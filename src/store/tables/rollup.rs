@@ -1,12 +1,16 @@
 //! The rollup of one site and one hour or day (UTC), as it is stored.
 //!
 //! ```text
-//! version 1 | first seq | seqs | up | down | unknown | skipped | times | tally | sums | maxima | histograms | outages | holes
+//! version 1 | first seq | seqs | up | down | unknown | skipped | times | tally | sums
+//!           | maxima | histograms | outages | holes
 //! ```
 //!
-//! Idea: whatever adds up is an integer, so a rollup is exactly the sum of its samples, and adding rollups up gives what
-//! reading the samples again would. Histograms are those of [`crate::store::codec::histogram`]. Invariants: what was written reads back equal;
-//! reading never panics, whatever the bytes are. Limits: counts below 2^40 and sums of µs below 2^52 a row, so that no sum over rows can overflow.
+//! Everything is an integer sum, a maximum or a bucket count, so a rollup is exactly the sum of its samples, and adding
+//! rollups equals reading the samples again. Histograms are those of [`crate::store::codec::histogram`];
+//! `docs/store-format.md` has the layout.
+//!
+//! Invariants: rows read back equal; reading never panics, whatever the bytes are.
+//! Bounds: counts below 2^40 and sums of µs below 2^52 per row, so no sum over rows can overflow.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -25,7 +29,7 @@ const SUM_MAX: u64 = 1 << 52;
 /// Causes times statuses.
 const TALLY_MAX: u64 = 64 * 1_000;
 
-/// How long the span of a row is.
+/// The span of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grain {
     /// An hour.
@@ -60,7 +64,7 @@ impl Grain {
         Timestamp::from_micros(number.saturating_mul(self.micros()))
     }
 
-    /// The spans that lie whole in `since..until`.
+    /// The spans that lie wholly in `since..until`.
     pub const fn within(self, since: Timestamp, until: Timestamp) -> std::ops::Range<u64> {
         let first = since.as_micros().div_ceil(self.micros());
         let end = until.as_micros() / self.micros();
@@ -80,7 +84,7 @@ pub struct RollupRow {
 }
 
 impl RollupRow {
-    /// Counts in what came after.
+    /// Appends the row that follows.
     pub fn append(&mut self, later: &Self) {
         let is_empty = self.next_seq == 0;
         self.stretch.append(&later.stretch);
@@ -143,8 +147,9 @@ impl RollupRow {
     }
 }
 
-/// Appends the row at `key` to `stretch`, which ends before it; on damage `stretch` is unchanged. Returns the numbers of the
-/// samples. The counts go straight into the histograms of `stretch`: adding two histograms visits all of their counters.
+/// Appends the row at `key` to `stretch`, which ends before it; on damage `stretch` is unchanged. Returns the numbers
+/// of the samples. The counts go straight into the histograms of `stretch`: adding two histograms visits all of their
+/// counters.
 pub fn append(stretch: &mut PeriodFigures, key: FrameKey, frame: &[u8]) -> Result<Range<u64>, Damage> {
     let mut row = RollupRow::default();
     let mut cursor = take_front(key, frame, &mut row)?;
@@ -176,7 +181,7 @@ pub fn append(stretch: &mut PeriodFigures, key: FrameKey, frame: &[u8]) -> Resul
     Ok(row.first_seq..row.next_seq)
 }
 
-/// How many checks of the row at `key` were up and down: without reading the rest of it.
+/// The outcomes of the checks of the row at `key`, without reading the rest of it.
 pub fn beat(key: FrameKey, frame: &[u8]) -> Result<Beat, Damage> {
     let mut roll = RollupRow::default();
     take_front(key, frame, &mut roll)?;
@@ -185,7 +190,7 @@ pub fn beat(key: FrameKey, frame: &[u8]) -> Result<Beat, Damage> {
     Ok(Beat { up: saturated(counts.up), down: saturated(counts.down) })
 }
 
-/// The numbers and the counts, with which a row begins, go to `roll`; the rest is left.
+/// Reads the numbers and counts at the front of a row into `roll`; returns the rest.
 fn take_front<'a>(key: FrameKey, frame: &'a [u8], roll: &mut RollupRow) -> Result<Cursor<'a>, Damage> {
     let mut cursor = frame::unseal(frame, VERSION, key)?;
     roll.first_seq = cursor.take()?;

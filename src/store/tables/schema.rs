@@ -1,11 +1,13 @@
-//! The tables of the file, and the number of their format.
+//! The tables of the file, and the number of their format. `docs/store-format.md` describes them.
 //!
-//! Values are frames of our own (see [`crate::store::codec::frame`]) except where a plain number suffices. Keys that are pairs
-//! sort by site, then by seq. Invariants: a table's meaning never changes under one [`VERSION`]; a file without the
-//! number is not ours. A file of a later version is never written to; one of an earlier version is read as it is, and
-//! brought up to date by the first writer that opens it ([`upgrade`]). Version 2 added the rollups; they are made from
-//! the blocks of a file of version 1, some at each flush, and until then the blocks answer. Version 3 has rows in the
-//! journal (see [`crate::store::codec::journal_entry`]); entries of earlier versions are read and sealed.
+//! Values are frames (see [`crate::store::codec::frame`]) except where a plain number suffices. Keys that are pairs
+//! sort by site, then by seq.
+//!
+//! Invariants: a table's meaning never changes under one [`VERSION`]; a file without the number is not ours. A file of
+//! a later version is never written to; one of an earlier version is read as it is and upgraded by the first writer
+//! that opens it ([`upgrade`]). Version 2 added the rollups, which are built from the blocks of a file of version 1,
+//! some at each flush; until then the blocks answer. Version 3 has rows in the journal (see
+//! [`crate::store::codec::journal_entry`]); earlier entries are still read and sealed.
 
 use redb::{Database, Key, ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefinition, TableError, Value};
 
@@ -19,14 +21,13 @@ const ROLLED_UP: u64 = 2;
 
 const VERSION_KEY: &str = "webmon schema";
 
-/// What the file is: [`VERSION_KEY`] → its format. [`paused_key`] → until when that site is paused, in µs. Who writes:
-/// [`super::writer_signature`].
+/// [`VERSION_KEY`] → format. [`paused_key`] → end of that site's pause, µs. The writer: [`super::writer_signature`].
 pub const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 
 /// Site → its name and when it was first watched.
 pub const SITES: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("sites");
 
-/// Site → how far its samples are sealed into blocks.
+/// Site → how far its samples are sealed.
 pub const SEALED: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("sealed");
 
 /// Number → samples of all sites, not yet sealed, in the order of the numbers.
@@ -41,13 +42,13 @@ pub const HOURS: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("
 /// (site, day since the epoch) → the same for a day.
 pub const DAYS: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("days");
 
-/// The key in [`META`] of the site from which on sites may be far from rolled up; without it none is.
+/// The key in [`META`] of the first site that may not be rolled up yet; absent if all are.
 pub const BEHIND: &str = "rolled up before site";
 
 /// (site, seq of the first) → the text of consecutive failures that share it.
 pub const FAILURES: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("failures");
 
-/// The names of tables with the texts of failures that were put aside because a page of them is damaged: as many as one file has.
+/// The names of tables with texts of failures set aside because of a damaged page.
 pub fn failures_aside() -> impl Iterator<Item = String> {
     (0..FAILURES_ASIDE_MAX).map(|number| format!("failures damaged {number}"))
 }
@@ -57,13 +58,13 @@ const FAILURES_ASIDE_MAX: u32 = 8;
 /// Number → an alert, in the order in which they were found.
 pub const ALERTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("alerts");
 
-/// Site → what its certificate last said. Made with the first certificate.
+/// Site → the certificate that it last presented. Created with the first certificate.
 pub const CERTIFICATES: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("certificates");
 
-/// Number → a sink that samples are exported to. Made with the first sink.
+/// Number → a sink. Created with the first sink.
 pub const SINKS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("sinks");
 
-/// (sink, site) → the number of the sample to export next. Made with the first sink.
+/// (sink, site) → the number of the next sample to export. Created with the first sink.
 pub const CURSORS: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("cursors");
 
 const PAUSED: &str = "paused ";
@@ -83,18 +84,18 @@ pub const fn whole(site: u32) -> std::ops::RangeInclusive<(u32, u64)> {
     (site, 0)..=(site, u64::MAX)
 }
 
-/// What a database says of itself.
+/// The format of a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// Ours, and this program reads it.
     Known,
     /// Ours, of this later version.
     Newer(u64),
-    /// Somebody else's.
+    /// Another program's.
     Foreign,
 }
 
-/// Makes every table in a new database.
+/// Creates the tables of a new database.
 pub fn create(database: &Database) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
     transaction.open_table(META)?.insert(VERSION_KEY, VERSION)?;
@@ -110,7 +111,7 @@ pub fn create(database: &Database) -> Result<(), redb::Error> {
     Ok(())
 }
 
-/// Brings a database of an earlier version up to date.
+/// Upgrades a database of an earlier version.
 pub fn upgrade(database: &Database) -> Result<(), redb::Error> {
     let found = database.begin_read()?.open_table(META)?.get(VERSION_KEY)?.map(|version| version.value());
     let Some(found) = found.filter(|found| *found < VERSION) else { return Ok(()) };
@@ -128,7 +129,7 @@ pub fn upgrade(database: &Database) -> Result<(), redb::Error> {
     Ok(())
 }
 
-/// A table that files of earlier versions do not have.
+/// Opens a table that files of earlier versions lack.
 pub fn later_table<K: Key + 'static, V: Value + 'static>(
     transaction: &ReadTransaction,
     table: TableDefinition<'_, K, V>,
@@ -145,7 +146,7 @@ pub fn version(transaction: &ReadTransaction) -> Result<u64, redb::Error> {
     Ok(transaction.open_table(META)?.get(VERSION_KEY)?.map_or(VERSION, |version| version.value()))
 }
 
-/// What the database behind `transaction` is.
+/// The format of the database behind `transaction`.
 pub fn format(transaction: &ReadTransaction) -> Result<Format, redb::Error> {
     let meta = match transaction.open_table(META) {
         Ok(meta) => meta,

@@ -1,4 +1,4 @@
-//! How far the samples of a site are sealed, and the sealed blocks read in order.
+//! How far the samples of a site are sealed, recomputed if its record is damaged.
 
 use redb::ReadableTable;
 
@@ -8,13 +8,13 @@ use crate::store::tables::record::SealedRecord;
 use crate::store::tables::rollup::RollupRow;
 use crate::store::tables::schema;
 
-/// What is asked of the rollups when the row that says how far they go is damaged.
+/// The reach of the rollups, needed when the record of it is damaged.
 pub trait Rolled {
-    /// The number after the last sample of `site` that is in them, and its time.
+    /// The number after the last sample of `site` in them, and its time.
     fn reach(&self, site: SiteId) -> Result<(u64, Timestamp), redb::Error>;
 }
 
-/// How far `site` is sealed. A damaged row is made again from the site's last block and its rollups.
+/// How far `site` is sealed. A damaged record is recomputed from the site's last block and its rollups.
 pub fn read_sealed(
     sealed: &impl ReadableTable<u32, &'static [u8]>,
     blocks: &impl ReadableTable<(u32, u64), &'static [u8]>,
@@ -31,7 +31,7 @@ pub fn read_sealed(
         if let Ok(head) = block::decode(key.value(), bytes.value(), &mut samples) {
             let next_seq = key.value().1 + head.count as u64;
             let last_at = samples.last().map_or(Timestamp::ZERO, |sample| sample.at);
-            // Where clocks were set back is not known any more: "up to the end" is safe, and only slower.
+            // Where a clock was set back is lost: "up to the end" is safe, and only slower.
             let (rolled, rolled_at) = rollups.reach(site)?;
             return Ok(SealedRecord { next_seq, last_at, peak: head.peak, setback: next_seq, rolled, rolled_at });
         }
@@ -39,7 +39,7 @@ pub fn read_sealed(
     Ok(SealedRecord::default())
 }
 
-/// How far the rows of a site reach: the number after the last sample in them, and its time. Reads all of them.
+/// The number after the last sample in the rows of a site, and its time. Reads all of them.
 pub fn reach(
     hours: &impl ReadableTable<(u32, u64), &'static [u8]>,
     site: SiteId,

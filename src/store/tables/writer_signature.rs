@@ -1,8 +1,8 @@
-//! Who writes: the number of a process and since when, in `meta`, from the opening of the store to its clean closing.
+//! The writer's signature in `meta`: its pid and start, from opening the store to closing it cleanly.
 //!
-//! A writer that is killed cannot sign off, so a signature says who wrote last; whether that process is still there is
-//! for the reader to ask of the system. And a writer that had to close the store, because its disk was full, knows by it
-//! whether another one wrote meanwhile: then the numbers of the samples that wait are taken, and they must not be written.
+//! A killed writer cannot sign off, so a signature names the last writer; the reader must ask the system whether that
+//! process still exists. A writer that had to close the store because its disk was full recognises by it whether
+//! another one wrote in the meantime: then the numbers of the waiting samples are taken, and they must not be written.
 
 use redb::{ReadTransaction, WriteTransaction};
 
@@ -16,13 +16,13 @@ pub(crate) const SINCE: &str = "writer since";
 /// A process that opened the store for writing and did not close it cleanly, or not yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Signature {
-    /// The number of the process.
+    /// Its pid.
     pub process: u32,
     /// When it opened the store.
     pub since: Timestamp,
 }
 
-/// Takes a signature away, if there is one.
+/// Removes the signature, if any.
 pub fn sign_off(transaction: &WriteTransaction) -> Result<(), redb::Error> {
     let mut meta = transaction.open_table(schema::META)?;
     meta.remove(PROCESS)?;

@@ -141,7 +141,7 @@ fn whenever_the_power_fails_nothing_committed_is_lost_and_nothing_is_doubled() {
             }
         }
         assert!((least_alerts..=most_alerts).contains(&store.alerts(&Query::ALL).unwrap().len()));
-        // And it goes on from there, with the numbers that were lost used again.
+        // It continues from there and reuses the lost numbers.
         if end % 20 == 0 {
             let before = stored(&store)[0].len();
             let mut again = Rig::new(store);
@@ -191,7 +191,8 @@ fn a_full_disk_loses_nothing_and_saving_goes_on_by_itself_once_there_is_room() {
     }
 }
 
-/// A writer that closed its file on a full disk finds the store as it was, or sealed by a compaction; never writes over what another one saved.
+/// A writer that closed its file on a full disk finds the store as it was, or sealed by a compaction; never writes over
+/// what another one saved.
 #[test]
 fn what_waits_for_room_never_takes_the_place_of_what_another_writer_saved_meanwhile() {
     for another_writes in [false, true] {

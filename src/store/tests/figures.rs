@@ -126,7 +126,7 @@ proptest! {
             prop_assert!(found.is_exact && found.damaged == 0 && !found.has_gap);
             prop_assert_eq!(&found.stretch.rollup, &expected.rollup);
             prop_assert_eq!(found.stretch.newest_due, expected.newest_due);
-            // What depends on the order is only told of samples in order.
+            // Figures that depend on the order exist only for samples in order.
             if !has_setback {
                 prop_assert_eq!(found.stretch.oldest, expected.oldest);
                 prop_assert_eq!(found.stretch.last_at, expected.last_at);

@@ -289,7 +289,7 @@ fn a_clock_that_was_set_back_hides_nothing_from_a_query() {
     assert_eq!(range.map(|(from, to)| [from, to]), Some([4_600, 18_990].map(Timestamp::from_secs)));
 }
 
-/// A file that was forged with the last number of a site or of a commit: nothing begins anew in the place of another.
+/// A file forged with the last number of a site or of a commit: no number is used again.
 #[test]
 fn forged_numbers_at_the_end_of_their_range_do_not_wrap() {
     let disk = Disk::default();

@@ -51,7 +51,7 @@ pub fn day(count: u64) -> Vec<Sample> {
     day_of(1, count)
 }
 
-/// The same for another site, told by `seed`.
+/// The same for another site, chosen by `seed`.
 pub fn day_of(seed: u64, count: u64) -> Vec<Sample> {
     let mut noise = Noise(seed);
     let start = 1_795_255_200_000_000 + noise.below(10_000_000);

@@ -49,7 +49,7 @@ pub enum Operation {
     Write(usize, Vec<u8>),
     /// A new length.
     Length(usize),
-    /// Everything before is on the disk for good.
+    /// Everything before survives a power loss.
     Sync,
 }
 

@@ -1,10 +1,11 @@
-//! Looking the whole file over: what is in it, and whether every record is what was written.
+//! Verification of the whole file: its contents, and whether every record is as written.
 //!
-//! Idea: one transaction, so that sealing beside it changes nothing; every record's checksum is verified and every
-//! sample decoded, the numbers of each site are followed from its first block to its newest sample, and its rollups are
-//! compared with what its samples add up to. Invariants:
-//! nothing is written; a sound store has neither damaged records nor missing numbers, but where samples were lost
-//! before they could be saved and that was told. Cost: the whole file is read once, about a second for 500 MB.
+//! One transaction, so sealing in the meantime changes nothing: every checksum is verified and every sample decoded,
+//! the numbers of each site are followed from its first block to its newest sample, and its rollups are compared with
+//! the sums of its samples.
+//!
+//! Invariants: nothing is written; a sound store has neither damaged records nor missing numbers, except samples lost
+//! before they could be saved, which was reported. Cost: the file is read once, about a second for 500 MB.
 
 pub(crate) mod rollups;
 use std::sync::Arc;
@@ -21,20 +22,20 @@ use super::tables::record::{self, SealedRecord, SiteRecord, TextRecord};
 use super::tables::{certificate, export_cursor, schema};
 use rollups::{Recount, Recounted};
 
-/// Gaps that are listed; beyond that they are only counted.
+/// Gaps that are listed; further ones are counted.
 const GAPS_MAX: usize = 20;
 
-/// Blocks between two words of progress: less than a millisecond.
+/// Blocks between two progress reports: less than a millisecond.
 const TELL_EVERY: u64 = 16;
 
-/// What a store holds.
+/// The contents of a store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contents {
     /// The number of its format.
     pub format: u64,
     /// Bytes that the file takes on its disk.
     pub bytes: u64,
-    /// Sites that were ever watched.
+    /// Stored sites.
     pub sites: u64,
     /// Raw samples, by their numbers.
     pub samples: u64,
@@ -54,20 +55,20 @@ pub struct Contents {
 
 type Rollups = TableDefinition<'static, (u32, u64), &'static [u8]>;
 
-/// How the records of a store are.
+/// The result of a verification.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verification {
     /// Records that were read, and samples in them.
     pub records: u64,
     /// Samples in sound records.
     pub samples: u64,
-    /// Records that are not what was written: the table, and how many of it.
+    /// Damaged records: the table, and how many.
     pub damaged: Vec<(&'static str, u64)>,
     /// Numbers without a sample, the first ones found.
     pub gaps: Vec<Gap>,
     /// All numbers without a sample.
     pub missing: u64,
-    /// What the database itself needs of the file and does not find there, so that a writer would move the file aside.
+    /// Damage to the database itself, for which a writer would move the file aside.
     pub unusable: Option<String>,
 }
 
@@ -83,7 +84,7 @@ pub struct Gap {
 }
 
 impl Verification {
-    /// Whether everything is what was written and nothing is missing.
+    /// Whether nothing is damaged or missing.
     #[must_use]
     pub const fn is_sound(&self) -> bool {
         self.damaged.is_empty() && self.missing == 0 && self.unusable.is_none()
@@ -104,7 +105,7 @@ impl Verification {
     }
 }
 
-/// What the file of this many `bytes` holds. Cost: a page a site, or a block, where a clock was set back.
+/// The contents of the file of this many `bytes`. Cost: a page per site, or a block where a clock was set back.
 pub fn contents(transaction: &ReadTransaction, bytes: u64) -> Result<Contents, redb::Error> {
     let view = View::new(transaction)?;
     let sites = view::sites(transaction)?;
@@ -206,8 +207,8 @@ pub fn verify_with(transaction: &ReadTransaction, progress: impl FnMut(u64, u64)
     Ok(verdict)
 }
 
-/// Notes in `verdict` whether every row of the table of this name is what was written, by `judge`, and whether there are as
-/// many as the table says: damage to the pages above can hide some.
+/// Notes in `verdict` whether every row of the table of this name is what was written, by `judge`, and whether there
+/// are as many as the table says: damage to the pages above can hide some.
 fn each<K: redb::Key + 'static>(
     transaction: &ReadTransaction,
     verdict: &mut Verification,

@@ -1,9 +1,11 @@
-//! The rollups of a site, counted again: whether each is what was written, and what its samples add up to.
+//! Verification of a site's rollups: each row against the sum of its samples.
 //!
-//! Idea: as a look through the file decodes every block anyway, the samples that are rolled up are summed up by hour beside
-//! it, and compared with the rows; days are compared with their hours. Invariants: a sum that cannot be known any more is not
-//! held against a row: hours into which samples reach that were trimmed, sites of which a block is damaged, days of
-//! which hours were trimmed. Limits: the sums of one site are in memory at a time, some 300 bytes an hour.
+//! Verification decodes every block anyway, so the rolled-up samples are summed by hour at the same time and compared
+//! with the rows; days are compared with their hours.
+//!
+//! Invariants: a row is not blamed for a sum that cannot be known: hours with trimmed samples, sites with a damaged
+//! block, days with trimmed hours.
+//! Bounds: the sums of one site in memory, some 300 bytes per hour.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +16,7 @@ use crate::store::read::view::View;
 use crate::store::tables::rollup::{Grain, RollupRow};
 use crate::store::tables::schema;
 
-/// What the samples of one site add up to.
+/// The sums of one site's samples.
 #[derive(Debug, Default)]
 pub struct Recount {
     /// Encoded as rows: the histograms of a rollup in memory take 24 KiB.
@@ -25,12 +27,12 @@ pub struct Recount {
     rolled: u64,
     /// Hours up to this one may have had samples that were trimmed.
     doubtful: Option<u64>,
-    /// Whether there was a block; without one, every sample was trimmed.
+    /// Whether there was a block; otherwise every sample was trimmed.
     has_blocks: bool,
     is_damaged: bool,
 }
 
-/// Rows that were read, and those that are not what they should be.
+/// Rows read, and wrong rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recounted {
     /// Rows of hours and of days.
@@ -42,12 +44,13 @@ pub struct Recounted {
 }
 
 impl Recount {
-    /// Nothing yet of a site whose samples before number `rolled` are rolled up.
+    /// For a site whose samples before number `rolled` are rolled up.
     pub fn new(rolled: u64) -> Self {
         Self { rolled, ..Self::default() }
     }
 
-    /// Takes in the next block of the site: its first number, and the largest time in it and before it; none if it is damaged.
+    /// Adds the next block of the site: its first number, and the largest time in it and before it; `None` if it is
+    /// damaged.
     pub fn admit(&mut self, first: u64, peak: Option<Timestamp>, samples: &[Sample]) {
         let Some(peak) = peak else {
             self.is_damaged = true;
@@ -76,7 +79,7 @@ impl Recount {
         }
     }
 
-    /// Compares the rows of `site` with what was taken in.
+    /// Compares the rows of `site` with the sums.
     pub fn compare(mut self, view: &View, site: SiteId) -> Result<Recounted, redb::Error> {
         let mut found = Recounted::default();
         let (Some(hours), Some(days)) = (&view.hours, &view.days) else { return Ok(found) };
@@ -104,7 +107,8 @@ impl Recount {
                 sums.entry(day).or_default().merge(&roll.stretch.rollup);
             }
         }
-        // An hour that has samples and no row, though none so old was trimmed; all were where only days are left.
+        // An hour with samples but without a row, although no such old one was trimmed; if only days are left, all
+        // were.
         let all_went = oldest.is_none() && days.range(schema::whole(site.0))?.next().is_some();
         let missing = self.hours.keys().filter(|hour| !all_went && oldest.is_none_or(|oldest| **hour >= oldest));
         found.hours += if self.is_damaged { 0 } else { missing.count() as u64 };
