@@ -51,6 +51,8 @@ pub struct Engine {
     /// before it.
     stepped: bool,
     checks: u64,
+    /// Texts that were lost since the last step.
+    lost_texts: u64,
     scratch: Scratch,
     met: Observed,
 }
@@ -66,6 +68,8 @@ pub struct EngineStep {
     pub refreshed: Vec<usize>,
     /// Samples that were overwritten before the engine came to them.
     pub lost: u64,
+    /// Texts that came too early for their samples and did not fit.
+    pub lost_texts: u64,
 }
 
 /// One change of a site's state.
@@ -102,7 +106,20 @@ impl Engine {
         let views: Vec<Arc<ViewSnapshot>> = views.into_iter().zip(&windows).map(figures).collect();
         let board = Arc::new(Board::new(now, published(&mut lanes, &views, now)));
         let (indexes, supplied, met) = (indexes_of(&lanes), Vec::new(), Observed::default());
-        Self { lanes, indexes, views, windows, supplied, board, now, stepped: false, checks: 0, scratch, met }
+        Self {
+            lanes,
+            indexes,
+            views,
+            windows,
+            supplied,
+            board,
+            now,
+            stepped: false,
+            checks: 0,
+            lost_texts: 0,
+            scratch,
+            met,
+        }
     }
 
     /// Shows `rows` of the long view `view` as of `as_of`. If they complete a refresh, the next step reports it.
@@ -147,7 +164,7 @@ impl Engine {
     /// are part of the change of state that the check causes.
     pub fn attach(&mut self, site: SiteSlot, seq: u64, observation: Arc<Observation>) {
         if let Some(site) = self.index_of(site) {
-            self.lanes[site.get()].attach(seq, observation);
+            self.lost_texts += self.lanes[site.get()].attach(seq, observation);
         }
     }
 
@@ -184,7 +201,8 @@ impl Engine {
     /// Brings everything to `now`.
     pub fn step(&mut self, now: Timestamp) -> EngineStep {
         let now = now.max(self.now);
-        let mut step = EngineStep { refreshed: std::mem::take(&mut self.supplied), ..EngineStep::default() };
+        let (refreshed, lost_texts) = (std::mem::take(&mut self.supplied), std::mem::take(&mut self.lost_texts));
+        let mut step = EngineStep { refreshed, lost_texts, ..EngineStep::default() };
         let mut changed = self.refresh_due(now, &mut step);
         let mut met = std::mem::take(&mut self.met);
         (met.checks, met.lost) = (0, 0);

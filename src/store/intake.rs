@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use crate::alert::AlertRecord;
-use crate::model::{Cause, Observation, Packed, SiteId, Timestamp};
+use crate::model::{Cause, Observation, Packed, SiteId, TextJoin, Timestamp};
 use crate::ring::{self, Ring};
 
 use super::codec::journal_entry::{EncodedEntry, Packer};
@@ -24,7 +24,7 @@ pub struct Intake {
     moved: Vec<(usize, Arc<Ring>)>,
     backlog: PendingCommit,
     /// Texts whose samples have not been drained yet.
-    early_texts: Vec<(usize, FailureText)>,
+    early_texts: TextJoin<(usize, u64), FailureText, TEXTS_MAX>,
     packer: Packer,
     drained: Vec<Packed>,
     entries: Vec<EncodedEntry>,
@@ -41,7 +41,7 @@ impl Intake {
             sites,
             moved: Vec::new(),
             backlog,
-            early_texts: Vec::new(),
+            early_texts: TextJoin::default(),
             packer: Packer::default(),
             drained: Vec::new(),
             entries: Vec::new(),
@@ -71,7 +71,7 @@ impl Intake {
         }
         let id = self.sites[site].0;
         let text = FailureText { site: id, seq, detail: observation.detail.clone(), address: observation.address };
-        self.early_texts.push((site, text));
+        self.lost.texts += self.early_texts.add((site, seq), text);
     }
 
     /// Adds an alert about `site`.
@@ -106,13 +106,10 @@ impl Intake {
         self.backlog.add_entries(&mut self.entries);
         texts(self);
         let sites = &self.sites;
-        for (_, text) in self.early_texts.extract_if(.., |(site, text)| text.seq < sites[*site].1.next_seq()) {
+        for (_, text) in self.early_texts.release(|&(site, seq)| seq < sites[site].1.next_seq()) {
             self.backlog.add_text(text);
         }
-        let early_too_many = self.early_texts.len().saturating_sub(TEXTS_MAX);
-        self.early_texts.drain(..early_too_many);
         self.lost.add(self.backlog.shed());
-        self.lost.texts += early_too_many as u64;
     }
 
     fn drain(&mut self, site: usize) {

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use crate::alert::AlertRecord;
 use crate::engine::{Board, EngineStep, Snapshot};
 use crate::model::text::shown_path;
-use crate::model::{Health, Observation, Sample, SiteSlot, Timestamp};
+use crate::model::{Health, Observation, Sample, SiteSlot, TextJoin, Timestamp};
 use crate::report::{SampleRecord, json, text};
 use crate::ring::{Reader, Ring};
 
@@ -22,6 +22,7 @@ use super::cli::args::{Event, LineFormat, OutputArgs};
 use super::clock::Clock;
 use super::log::events;
 use super::scheduler::CheckTexts;
+use super::status::counters::SchedulerCounters;
 use super::status::warnings::Warning;
 use line_writer::{Lines, Note};
 
@@ -52,29 +53,37 @@ impl Style {
     }
 }
 
+/// Texts that may wait for their samples: twice what their queue holds.
+const TEXTS: usize = 20_000;
+
 /// The checks of all sites, for printing.
 #[derive(Debug)]
 pub struct Feed {
-    /// One reader a site, in the order of their numbers.
-    pub readers: Vec<Reader>,
-    /// Their names.
-    pub names: Vec<Arc<str>>,
-    /// Their texts.
-    pub texts: mpsc::Receiver<CheckTexts>,
+    /// One reader per site, by slot.
+    readers: Vec<Reader>,
+    names: Vec<Arc<str>>,
+    texts: mpsc::Receiver<CheckTexts>,
     /// Texts whose samples were not read yet.
-    early: HashMap<(SiteSlot, u64), Arc<Observation>>,
-    /// Sites that go on in another ring when theirs is read.
-    pub moved: Vec<(SiteSlot, Arc<Ring>)>,
-    /// Sites that left, and those of which everything was read since.
+    early: TextJoin<(SiteSlot, u64), Arc<Observation>, TEXTS>,
+    counters: Arc<SchedulerCounters>,
+    /// Sites that continue in another ring once theirs is read.
+    moved: Vec<(SiteSlot, Arc<Ring>)>,
+    /// Removed sites, and those of which everything was read since.
     left: Vec<SiteSlot>,
     silent: Vec<SiteSlot>,
 }
 
 impl Feed {
-    /// Of the sites of these names, with nothing read yet.
+    /// A feed of the sites by slot, with nothing read yet.
     #[must_use]
-    pub fn new(readers: Vec<Reader>, names: Vec<Arc<str>>, texts: mpsc::Receiver<CheckTexts>) -> Self {
-        Self { readers, names, texts, early: HashMap::new(), moved: Vec::new(), left: Vec::new(), silent: Vec::new() }
+    pub fn new(
+        readers: Vec<Reader>,
+        names: Vec<Arc<str>>,
+        texts: mpsc::Receiver<CheckTexts>,
+        counters: Arc<SchedulerCounters>,
+    ) -> Self {
+        let (early, moved, left, silent) = (TextJoin::default(), Vec::new(), Vec::new(), Vec::new());
+        Self { readers, names, texts, early, counters, moved, left, silent }
     }
 }
 
@@ -103,7 +112,7 @@ impl Headless {
         }
     }
 
-    /// Reads what comes for one more site from now on; its number is one past the last one.
+    /// Adds a site, whose slot is the next one.
     pub fn watch(&mut self, name: Arc<str>, reader: Reader) {
         if let Some(feed) = &mut self.feed {
             feed.readers.push(reader);
@@ -111,15 +120,14 @@ impl Headless {
         }
     }
 
-    /// Goes on with `ring` once everything in the one of the site of this number was printed; nothing is pushed into that
-    /// one any more.
+    /// Continues with `ring` once everything in the old ring of the site is printed; nothing is pushed into that one any more.
     pub fn follow(&mut self, site: SiteSlot, ring: &Arc<Ring>) {
         if let Some(feed) = &mut self.feed {
             feed.moved.push((site, Arc::clone(ring)));
         }
     }
 
-    /// The site of this number is gone, and its name too once everything of it was printed.
+    /// Notes that a site was removed. Its name is released once everything of it is printed.
     pub fn leave(&mut self, site: SiteSlot) {
         if let Some(feed) = &mut self.feed {
             feed.left.push(site);
@@ -243,12 +251,15 @@ impl Feed {
         }
         // A text is sent before its sample is published, so the texts of all samples read are in the queue.
         while let Ok(check) = self.texts.try_recv() {
-            self.early.insert((check.site, check.seq), check.observation);
+            let lost = self.early.add((check.site, check.seq), check.observation);
+            self.counters.lose_texts(lost);
         }
+        let readers = &self.readers;
+        let is_read = |&(site, seq): &(SiteSlot, u64)| seq < readers[site.get()].next_seq();
+        let mut texts: HashMap<_, _> = self.early.release(is_read).collect();
         for (site, seq, _, observation) in &mut fed {
-            *observation = self.early.remove(&(*site, *seq));
+            *observation = texts.remove(&(*site, *seq));
         }
-        self.early.retain(|(site, seq), _| *seq >= self.readers[site.get()].next_seq());
         fed
     }
 }

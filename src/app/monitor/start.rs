@@ -101,7 +101,7 @@ impl<P: Prober, N> NetworkLinks<P, N> {
         let assembly = assemble(&parts.config, (memory, store), now, |watch| usher.bring(watch));
         let Assembly { tracks, readers } = assembly.map_err(|error| store_failure(&error))?;
         drop(usher);
-        let feed = printed.map(|texts| Feed::new(readers.clone(), names, texts));
+        let feed = printed.map(|texts| Feed::new(readers.clone(), names, texts, Arc::clone(&gauges)));
         Ok(Self { network, now, tracks, readers, gauges, texts, feed, inbox, to_desk, rechecks, orders, prober })
     }
 }

@@ -330,7 +330,7 @@ impl<P: Prober> Scheduler<P> {
         for queue in &self.shared.texts {
             let wanted = !queue.failures_only || sample.cause != Cause::Ok || shown.is_some();
             if wanted && queue.sender.try_send(texts.clone()).is_err() {
-                self.shared.gauges.lose_text();
+                self.shared.gauges.lose_texts(1);
                 all_told = false;
             }
         }

@@ -47,9 +47,9 @@ impl SchedulerCounters {
         Duration::from_micros(self.stopped.swap(0, Ordering::Relaxed))
     }
 
-    /// A text did not fit its queue.
-    pub fn lose_text(&self) {
-        self.lost_texts.fetch_add(1, Ordering::Relaxed);
+    /// Texts did not fit a queue or a join.
+    pub fn lose_texts(&self, texts: u64) {
+        self.lost_texts.fetch_add(texts, Ordering::Relaxed);
     }
 
     /// Finished probes, since the start.

@@ -64,6 +64,7 @@ pub struct HealthMeter {
     export: Option<watch::Receiver<ExportHealth>>,
     marks: VecDeque<Mark>,
     lost_by_engine: u64,
+    texts_lost_by_engine: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -79,7 +80,14 @@ impl HealthMeter {
     #[must_use]
     pub fn new(gauges: Arc<SchedulerCounters>, keeping: watch::Receiver<StoreStatus>) -> Self {
         let start = Mark { at: Duration::ZERO, finished: 0, late: Duration::ZERO, stopped: Duration::ZERO };
-        Self { gauges, keeping, export: None, marks: VecDeque::from([start]), lost_by_engine: 0 }
+        Self {
+            gauges,
+            keeping,
+            export: None,
+            marks: VecDeque::from([start]),
+            lost_by_engine: 0,
+            texts_lost_by_engine: 0,
+        }
     }
 
     /// Adds the health of an export.
@@ -98,6 +106,11 @@ impl HealthMeter {
     /// Counts samples that the engine's readers lost.
     pub fn lost(&mut self, samples: u64) {
         self.lost_by_engine += samples;
+    }
+
+    /// Counts texts that the engine lost.
+    pub fn lost_texts(&mut self, texts: u64) {
+        self.texts_lost_by_engine += texts;
     }
 
     /// The health at `now` (time since the start), once a second.
@@ -122,7 +135,7 @@ impl HealthMeter {
             stopped: self.marks.iter().skip(1).map(|mark| mark.stopped).max().unwrap_or_default(),
             skipped: self.gauges.skipped_total(),
             lost_samples: keeping.lost_samples + self.lost_by_engine,
-            lost_texts: keeping.lost_texts + self.gauges.lost_texts_total(),
+            lost_texts: keeping.lost_texts + self.texts_lost_by_engine + self.gauges.lost_texts_total(),
             offline_since: None,
             store: keeping.store.clone(),
             export: self.export.as_ref().map(|export| export.borrow().clone()),

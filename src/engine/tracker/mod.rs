@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::{Alert, Evaluator, Rule};
-use crate::model::{Observation, Packed, Sample, SiteSlot, Timeframe, Timestamp, View};
+use crate::model::{Observation, Packed, Sample, SiteSlot, TextJoin, Timeframe, Timestamp, View};
 use crate::ring::{Drained, Reader, Ring};
 use crate::stats::{Cadence, Counts, Oldest, Unmade, Windows};
 
@@ -46,7 +46,7 @@ pub struct SiteInput {
     pub open_since: Option<Timestamp>,
 }
 
-/// Texts that may wait for their samples, a site. They come at most a few steps early.
+/// Texts per site that may wait for their samples. They come at most a few steps early.
 const TEXTS: usize = 16;
 
 /// Of an `Arc`: the two counters before its value.
@@ -71,7 +71,7 @@ pub(super) struct SiteTracker {
     changed: bool,
     /// Whether verdicts come by [`SiteTracker::overrule`] only.
     pub(super) looks_on: bool,
-    texts: Vec<(u64, Arc<Observation>)>,
+    texts: TextJoin<u64, Arc<Observation>, TEXTS>,
     shown: SiteSnapshot,
 }
 
@@ -128,7 +128,7 @@ impl SiteTracker {
             unseen: head.next_seq(),
             changed: false,
             looks_on: false,
-            texts: Vec::new(),
+            texts: TextJoin::default(),
             shown: SiteSnapshot {
                 slot,
                 name,
@@ -246,21 +246,17 @@ impl SiteTracker {
         &self.shown
     }
 
-    /// The texts of check `seq`, before or after it is read.
-    pub(super) fn attach(&mut self, seq: u64, observation: Arc<Observation>) {
+    /// Adds the texts of check `seq`, before or after its sample is read. Returns how many texts were lost.
+    pub(super) fn attach(&mut self, seq: u64, observation: Arc<Observation>) -> u64 {
         match &mut self.shown.last {
             Some(last) if last.seq == seq => {
                 last.observation = Some(observation);
                 self.changed = true;
             }
-            _ if seq >= self.unseen => {
-                if self.texts.len() == TEXTS {
-                    self.texts.remove(0);
-                }
-                self.texts.push((seq, observation));
-            }
+            _ if seq >= self.unseen => return self.texts.add(seq, observation),
             _ => {}
         }
+        0
     }
 
     /// The figures of view number `view` at `as_of`, to which the lane was advanced.
@@ -294,9 +290,8 @@ impl SiteTracker {
     pub(super) fn bytes(&self, rows: impl Iterator<Item = Arc<Row>>) -> usize {
         let windows = size_of_val(&*self.panes) + self.windows.heap_bytes();
         let shown = size_of::<SiteSnapshot>() + self.shown.name.len() + self.shown.url.len() + 3 * COUNTS;
-        let texts = self.texts.capacity() * size_of::<(u64, Arc<Observation>)>();
         let rows: usize = rows.map(|row| COUNTS + row.bytes()).sum();
-        size_of::<Self>() + windows + shown + texts + rows + COUNTS + self.head.ring().bytes()
+        size_of::<Self>() + windows + shown + self.texts.heap_bytes() + rows + COUNTS + self.head.ring().bytes()
     }
 
     /// The oldest sample in the window of view number `view`.

@@ -34,7 +34,7 @@ impl SiteTracker {
         }
         met.checks += news.len() as u64;
         self.shown.last = Some(LastCheck { seq: seq - 1, sample: last, observation: self.text_of(seq - 1) });
-        self.texts.retain(|&(text, _)| text >= seq);
+        self.texts.release(|&text| text < seq).for_each(drop);
         self.unseen = seq;
         self.changed = true;
     }
@@ -57,7 +57,7 @@ impl SiteTracker {
     }
 
     fn text_of(&self, seq: u64) -> Option<Arc<Observation>> {
-        self.texts.iter().find(|(text, _)| *text == seq).map(|(_, observation)| Arc::clone(observation))
+        self.texts.get(&seq).cloned()
     }
 
     pub(crate) fn note(&mut self, change: Option<Change>, met: &mut Observed) {

@@ -139,6 +139,7 @@ impl Control {
 
     fn tell(&mut self, step: &EngineStep, now: Timestamp) {
         self.meter.lost(step.lost);
+        self.meter.lost_texts(step.lost_texts);
         let (alerts, lost) = self.publisher.publish(&step.alerts);
         self.meter.lost(lost);
         self.tell_health(now);
