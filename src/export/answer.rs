@@ -102,17 +102,17 @@ impl ExportAnswer {
         let status = reply.status;
         let meaning = MEANINGS.iter().find(|(range, _)| range.contains(&status)).map(|(_, meaning)| *meaning);
         let json: Option<Value> = serde_json::from_slice(&reply.body).ok();
-        let said = message(&reply.body, json.as_ref());
-        let full = if said.is_empty() { format!("status {status}") } else { format!("status {status}: {said}") };
+        let message = message(&reply.body, json.as_ref());
+        let full = if message.is_empty() { format!("status {status}") } else { format!("status {status}: {message}") };
         match meaning.unwrap_or(StatusMeaning::Broken) {
             StatusMeaning::Stored | StatusMeaning::Refused if is_page(reply) => {
                 Self::Blocked(format!("{NO_WRITE_API} ({full})"))
             }
             // Some servers answer 200 with an error in the body; after a success they send none.
-            StatusMeaning::Stored if has_error(json.as_ref()) => Self::Refused(refusal(&said, json.as_ref()), full),
+            StatusMeaning::Stored if has_error(json.as_ref()) => Self::Refused(refusal(&message, json.as_ref()), full),
             StatusMeaning::Stored if reply.cut => Self::Broken(format!("the answer is incomplete ({full})")),
             StatusMeaning::Stored => Self::Stored,
-            StatusMeaning::Refused => Self::Refused(refusal(&said, json.as_ref()), full),
+            StatusMeaning::Refused => Self::Refused(refusal(&message, json.as_ref()), full),
             StatusMeaning::TooLarge => Self::TooLarge(full),
             StatusMeaning::Throttled => {
                 let wait = reply.retry_after.as_deref().map_or(Duration::ZERO, |text| retry_after(text, now));
@@ -144,16 +144,16 @@ fn message(body: &[u8], json: Option<&Value>) -> String {
     let line = |text: &str| clean_line(text, DETAIL_MAX);
     match text("error").or_else(|| text("message")).or_else(|| text("code")) {
         None => line(&String::from_utf8_lossy(body)),
-        Some(said) => {
+        Some(message) => {
             // InfluxDB 3 explains each line.
             let first = json.and_then(|json| json.pointer("/data/0/error_message")).and_then(Value::as_str);
-            first.map_or_else(|| line(said), |first| line(&format!("{said}: {first}")))
+            first.map_or_else(|| line(message), |first| line(&format!("{message}: {first}")))
         }
     }
 }
 
-/// The lines that the message `said`, or the list beside it, blames.
-fn refusal(said: &str, json: Option<&Value>) -> Refusal {
+/// The lines that `message`, or the list beside it, blames.
+fn refusal(message: &str, json: Option<&Value>) -> Refusal {
     let faults = json.and_then(|json| json.get("data")).and_then(Value::as_array);
     let numbers = faults.into_iter().flatten().filter_map(|fault| fault.get("line_number")?.as_u64());
     let mut lines: Vec<usize> = numbers.filter_map(|number| usize::try_from(number.checked_sub(1)?).ok()).collect();
@@ -164,7 +164,7 @@ fn refusal(said: &str, json: Option<&Value>) -> Refusal {
     }
     // InfluxDB 1 and 2: `partial write: points beyond retention policy dropped=3`. They count lines that they cannot parse
     // as 0, so 0 means nothing.
-    let dropped = said.rsplit_once("dropped=").filter(|_| said.contains("partial write"));
+    let dropped = message.rsplit_once("dropped=").filter(|_| message.contains("partial write"));
     let dropped = dropped.and_then(|(_, count)| count.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok());
     dropped.filter(|&count| count > 0).map_or(Refusal::Unknown, Refusal::Some)
 }

@@ -193,20 +193,20 @@ impl Exporter {
                 self.settle();
                 None
             }
-            ExportAnswer::Refused(refusal, said) => {
+            ExportAnswer::Refused(refusal, message) => {
                 let settled = self.delivery.refused(&refusal);
-                self.set_aside(&settled, &said, now)
+                self.set_aside(&settled, &message, now)
             }
-            ExportAnswer::TooLarge(said) => {
+            ExportAnswer::TooLarge(message) => {
                 let settled = self.delivery.too_large();
                 if self.lines > 1 {
                     self.limits = RequestLimits { lines: self.lines.div_ceil(2), bytes: self.body.len().div_ceil(2) };
                 }
-                self.set_aside(&settled, &said, now)
+                self.set_aside(&settled, &message, now)
             }
-            ExportAnswer::Blocked(said) => Some(self.wait(ExportState::Blocked, Duration::ZERO, &said, now)),
-            ExportAnswer::Throttled(least, said) => Some(self.wait(ExportState::Retrying, least, &said, now)),
-            ExportAnswer::Broken(said) => Some(self.wait(ExportState::Retrying, Duration::ZERO, &said, now)),
+            ExportAnswer::Blocked(message) => Some(self.wait(ExportState::Blocked, Duration::ZERO, &message, now)),
+            ExportAnswer::Throttled(least, message) => Some(self.wait(ExportState::Retrying, least, &message, now)),
+            ExportAnswer::Broken(message) => Some(self.wait(ExportState::Retrying, Duration::ZERO, &message, now)),
         }
     }
 
@@ -220,31 +220,31 @@ impl Exporter {
         self.secrets = known_secrets(authorization);
     }
 
-    /// Shows `said` as the latest error.
-    pub fn report_error(&mut self, said: String, now: Timestamp) {
-        self.error = Some((now, said));
+    /// Shows `message` as the latest error.
+    pub fn report_error(&mut self, message: String, now: Timestamp) {
+        self.error = Some((now, message));
     }
 
-    fn wait(&mut self, state: ExportState, least: Duration, said: &str, now: Timestamp) -> Duration {
+    fn wait(&mut self, state: ExportState, least: Duration, message: &str, now: Timestamp) -> Duration {
         self.delivery.keep();
         self.state = state;
-        self.error = Some((now, self.secrets.hidden_in(said)));
+        self.error = Some((now, self.secrets.hidden_in(message)));
         self.backoff.wait().max(least)
     }
 
     /// Counts the lines that a refusal settled. Returns the wait if it was no verdict about lines.
-    fn set_aside(&mut self, settled: &Settled, said: &str, now: Timestamp) -> Option<Duration> {
+    fn set_aside(&mut self, settled: &Settled, message: &str, now: Timestamp) -> Option<Duration> {
         if settled.blocked {
             // A server that accepts nothing says nothing about the size of requests.
             self.limits = RequestLimits::MOST;
-            let said = format!("the server refuses every line, so none is dropped: {said}");
-            return Some(self.wait(ExportState::Blocked, Duration::ZERO, &said, now));
+            let message = format!("the server refuses every line, so none is dropped: {message}");
+            return Some(self.wait(ExportState::Blocked, Duration::ZERO, &message, now));
         }
         if settled.rejected > 0 {
             let line = settled.example.as_deref().map(|line| clean_line(line, EXAMPLE_MAX));
             let line = line.map_or_else(String::new, |line| format!(": {line}"));
-            let said = self.secrets.hidden_in(said);
-            self.error = Some((now, format!("{} points refused: {said}{line}", settled.rejected)));
+            let message = self.secrets.hidden_in(message);
+            self.error = Some((now, format!("{} points refused: {message}{line}", settled.rejected)));
         }
         self.count(settled, now);
         self.settle();

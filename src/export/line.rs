@@ -36,7 +36,7 @@ pub fn series(measurement: &'static str, tags: &[(&'static str, &str)]) -> Vec<u
     key
 }
 
-/// A line in the making.
+/// Builds one line in a buffer.
 pub struct LineBuilder<'a> {
     out: &'a mut Vec<u8>,
     start: usize,

@@ -154,7 +154,7 @@ mod tests {
         std::fs::create_dir(folder.path().join("hooks")).unwrap();
         std::os::unix::fs::symlink("loop", folder.path().join("loop")).unwrap();
         let beside = |name: &str| folder.path().join(name);
-        for (exec, program, doubt) in [
+        for (exec, program, expected) in [
             ("[notify.sh, ops]", beside("notify.sh"), None),
             ("[./notify.sh]", beside("./notify.sh"), None),
             ("[pager]", PathBuf::from("pager"), None),
@@ -170,8 +170,8 @@ mod tests {
             assert_eq!(found.program, program, "{exec}");
             assert!(!format!("{found:?}").contains("s3cret"), "{found:?}");
             let warnings = config.warnings.join("\n");
-            assert_eq!(warnings.is_empty(), doubt.is_none(), "{exec}: {warnings}");
-            assert!(warnings.contains(doubt.unwrap_or_default()), "{exec}: {warnings}");
+            assert_eq!(warnings.is_empty(), expected.is_none(), "{exec}: {warnings}");
+            assert!(warnings.contains(expected.unwrap_or_default()), "{exec}: {warnings}");
         }
     }
 

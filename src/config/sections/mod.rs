@@ -15,7 +15,7 @@ use crate::model::{Resolver, SortKey, Timeframe, View};
 
 use super::keys::declared::{DeclaredKey, ValueForm};
 use super::keys::reader::{ConfigReader, Keys};
-use super::keys::value;
+use super::keys::value::{self, set};
 use super::syntax::fault::Fault;
 use super::syntax::tree::{Kind, NodeId};
 
@@ -62,13 +62,12 @@ impl Default for Dashboard {
 
 impl Dashboard {
     pub(super) fn read(keys: &mut Keys<'_, '_>) -> Self {
-        let default = Self::default();
-        Self {
-            theme: keys.choice("theme", [Theme::Auto, Theme::Dark, Theme::Light]).unwrap_or(default.theme),
-            symbols: keys.choice("symbols", [Symbols::Auto, Symbols::Ascii]).unwrap_or(default.symbols),
-            bell: keys.boolean("bell").unwrap_or(default.bell),
-            sort: keys.choice("sort", SortKey::ALL).unwrap_or(default.sort),
-        }
+        let mut dashboard = Self::default();
+        set(&mut dashboard.theme, keys.choice("theme", [Theme::Auto, Theme::Dark, Theme::Light]));
+        set(&mut dashboard.symbols, keys.choice("symbols", [Symbols::Auto, Symbols::Ascii]));
+        set(&mut dashboard.bell, keys.boolean("bell"));
+        set(&mut dashboard.sort, keys.choice("sort", SortKey::ALL));
+        dashboard
     }
 }
 
@@ -164,17 +163,12 @@ impl Storage {
     /// The section, and the position of its `max_size`.
     pub(super) fn read(keys: &mut Keys<'_, '_>, base_dir: &Path) -> (Self, Option<NodeId>) {
         let path = keys.value("path", path).unwrap_or_else(|| "webmon.redb".to_owned());
-        let default = Self::at(base_dir.join(path));
-        let (retention, flush) = (keys.duration("retention"), keys.duration("flush"));
-        let alert_retention = keys.duration("alert_retention");
-        let (max_size_at, max_size) = (keys.place("max_size"), keys.size("max_size"));
-        let storage = Self {
-            retention: retention.unwrap_or(default.retention),
-            alert_retention: alert_retention.unwrap_or(default.alert_retention),
-            max_size: max_size.unwrap_or(default.max_size),
-            flush: flush.unwrap_or(default.flush),
-            path: default.path,
-        };
+        let mut storage = Self::at(base_dir.join(path));
+        set(&mut storage.retention, keys.duration("retention"));
+        set(&mut storage.alert_retention, keys.duration("alert_retention"));
+        let max_size_at = keys.place("max_size");
+        set(&mut storage.max_size, keys.size("max_size"));
+        set(&mut storage.flush, keys.duration("flush"));
         (storage, max_size_at)
     }
 }

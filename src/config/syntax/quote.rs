@@ -8,12 +8,12 @@ pub(crate) const WORDS: [&str; 10] =
 /// The start of a PEM key or certificate (RFC 7468), in lower case.
 pub(crate) const PEM: &str = "-----begin";
 
-/// Where a text stands.
+/// The position of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Position {
-    /// It is a key, or the name of a header.
+    /// A key, or the name of a header.
     Key,
-    /// It is a value.
+    /// A value.
     Value,
 }
 
