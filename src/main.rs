@@ -1,4 +1,4 @@
-//! The binary: everything is in the library's `app`.
+//! The binary. Everything is in the `app` module of the library.
 
 use std::process::ExitCode;
 

@@ -1,28 +1,26 @@
-//! Panics that a caller handles.
+//! Panics that a caller catches, and therefore does not report.
 //!
-//! The database panics over pages that are not what it wrote. Its callers catch that and return an error, so it is no fault
-//! of the program: the dashboard goes on, nothing is printed, and the exit code is that of the error. The program's panic
-//! hooks run before a panic is caught, so they ask here first.
+//! The database panics over damaged pages. Its callers catch that and return an error: the dashboard keeps running, nothing
+//! is printed, and the exit code is that of the error. Panic hooks run before the panic is caught, so they ask here first.
 //!
-//! One panic can be caught. A second one, from what cleans up after the first, ends the process, and only the hooks still
-//! run: for them it is uncaught, and the note of [`catch_or_note`] is the last thing that runs.
+//! Bounds: only one panic can be caught. A second one, raised during the cleanup of the first, ends the process; the hooks
+//! treat it as uncaught, and the note of [`catch_or_note`] runs last.
 
 use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe};
 
 thread_local! {
-    /// How many calls of [`catch`] are under way on this thread.
+    /// Nesting depth of [`catch`] on this thread.
     static WAITING: Cell<u32> = const { Cell::new(0) };
-    /// Panics since the innermost one began.
+    /// Panics since the innermost [`catch`] began.
     static HEARD: Cell<u32> = const { Cell::new(0) };
     static LAST_WORDS: RefCell<Option<Box<dyn Fn()>>> = const { RefCell::new(None) };
 }
 
-/// Runs `operation`; a panic in it comes back as an error and is not reported. What the operation has left half done must
-/// not be used.
+/// Runs `operation` and returns a panic in it as an error, without a report. Do not use what the operation left half done.
 ///
 /// # Errors
-/// What the panic carried.
+/// The payload of the panic.
 pub fn catch<T>(operation: impl FnOnce() -> T) -> std::thread::Result<T> {
     WAITING.set(WAITING.get() + 1);
     let before = HEARD.replace(0);
@@ -32,10 +30,10 @@ pub fn catch<T>(operation: impl FnOnce() -> T) -> std::thread::Result<T> {
     outcome
 }
 
-/// Runs `operation`; should a second panic end the process in it, `note` is called before.
+/// Like [`catch`], and runs `note` before a second panic in `operation` ends the process.
 ///
 /// # Errors
-/// What the panic carried.
+/// The payload of the panic.
 pub fn catch_or_note<T>(note: impl Fn() + 'static, operation: impl FnOnce() -> T) -> std::thread::Result<T> {
     let before = LAST_WORDS.replace(Some(Box::new(note)));
     let outcome = catch(operation);
@@ -43,13 +41,13 @@ pub fn catch_or_note<T>(note: impl Fn() + 'static, operation: impl FnOnce() -> T
     outcome
 }
 
-/// For a hook, which asks once about each panic: whether it is caught and needs no report.
+/// Whether the current panic is caught and needs no report. A hook asks once per panic.
 #[must_use]
 pub fn is_caught() -> bool {
     if !is_awaited() {
         return false;
     }
-    // Several hooks count one panic several times, but it is the second panic that matters.
+    // With several hooks one panic counts several times, but only the second panic matters.
     let heard = HEARD.try_with(|heard| heard.replace(heard.get().saturating_add(1))).unwrap_or(0);
     if heard > 0
         && let Some(note) = LAST_WORDS.try_with(RefCell::take).ok().flatten()
@@ -59,14 +57,14 @@ pub fn is_caught() -> bool {
     heard == 0
 }
 
-/// Whether a panic of this thread would be caught by [`catch`].
+/// Whether [`catch`] would catch a panic of this thread.
 #[must_use]
 pub fn is_awaited() -> bool {
-    // At the end of a thread its variables may be gone, and then nothing is caught.
+    // A thread that ends may have lost its variables, and then nothing is caught.
     WAITING.try_with(Cell::get).is_ok_and(|waiting| waiting > 0)
 }
 
-/// Passes only uncaught panics on to the present hook.
+/// Makes the current hook ignore caught panics.
 pub fn hush() {
     let next = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
@@ -89,7 +87,7 @@ mod tests {
             move || note.set(note.get() + 1),
             || {
                 assert!(is_caught());
-                // One inside of it has a catch of its own.
+                // A nested call has its own count.
                 assert!(catch(is_caught).unwrap());
                 assert_eq!(noted.get(), 0);
                 assert!(!is_caught() && !is_caught());

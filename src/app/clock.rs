@@ -1,17 +1,16 @@
 //! The only place that reads a clock.
 //!
-//! Wall time is read once, at the start, and from then on runs with the monotonic clock: a step of the wall clock
-//! neither empties nor doubles a window. A suspend is different: the machine was away and the monotonic clock
-//! stood still (Linux), so [`Clock::absorb_suspend`] moves the wall forward by just that long and says so; what
-//! lies between is a hole in observation. Every program that keeps a clock for long has to call it, the scheduler where
-//! there is one. Invariant: [`Clock::now`] goes back by [`Clock::follow`] only.
+//! Wall time is read once, at the start, and then advances with the monotonic clock, so that a step of the wall clock neither
+//! empties nor doubles a window. Two events need more:
 //!
-//! A clock that was set is different, too: a machine without one of its own starts years behind and is put right after the
-//! start. [`Clock::look`] compares the two, and what two looks in a row find is to be followed ([`Clock::follow`]):
-//! forward at once, and what lies between is a hole; backwards together with everything that was made by the old time, which
-//! is why the scheduler does it between two probes. The decision is docs/decisions/0002-clock-that-was-set.md.
+//! - A suspend, during which the monotonic clock stands still (Linux): [`Clock::absorb_suspend`] moves the wall time forward
+//!   by its length. The time between is a gap in observation. The scheduler, or else the owner of the clock, must call it.
+//! - A clock that was set, as on a machine that starts years behind: [`Clock::look`] reports it once two looks agree, and
+//!   [`Clock::follow`] applies it. Forward leaves a gap; backwards the scheduler moves all times of its state between two
+//!   probes. See docs/decisions/0002-clock-that-was-set.md.
 //!
-//! The monotonic side is tokio's, which tests pause and advance. Limits: suspends are noticed on Linux only.
+//! Invariants: only [`Clock::follow`] moves [`Clock::now`] back. The monotonic side is tokio's, which tests pause and advance.
+//! Bounds: suspends are noticed on Linux only.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,29 +20,29 @@ use tokio::time::Instant;
 
 use crate::model::Timestamp;
 
-/// Shorter differences between the two system clocks are noise of reading them one after the other.
+/// Smaller differences between the two system clocks come from reading them one after the other.
 const SUSPEND_MIN: Duration = Duration::from_secs(1);
 
-/// Two looks in a row that find the system's clock so far ahead: it was set, for NTP slews what is less.
+/// Lead of the system clock that counts as set, if two looks agree; NTP slews smaller ones.
 const AHEAD_MIN: Duration = Duration::from_secs(3);
 
-/// The same for one that is behind. A start may be ahead of it by as much as this, for the sake of what is stored.
+/// Lag of the system clock that counts as set; a start may be ahead of it by as much, for the sake of stored samples.
 const BEHIND_MIN: Duration = AHEAD_MAX;
 
-/// Between two looks at the system's clock.
+/// Time between two looks at the system clock.
 pub const LOOK: Duration = Duration::from_secs(1);
 
-/// That the system's clock was set, and by how much.
+/// A change of the system clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClockSet {
-    /// It is ahead of ours.
+    /// It is ahead of ours by this much.
     Forward(Duration),
-    /// It is behind ours.
+    /// It is behind ours by this much.
     Back(Duration),
 }
 
 impl ClockSet {
-    /// `at`, told by the clock before, as the clock tells it now.
+    /// `at`, a time of the clock before the change, on the clock after it.
     #[must_use]
     pub fn moved(self, at: Timestamp) -> Timestamp {
         match self {
@@ -53,7 +52,7 @@ impl ClockSet {
     }
 }
 
-/// What was found by the looks before; see [`Clock::look`].
+/// The results of previous looks; see [`Clock::look`].
 #[derive(Debug, Default)]
 pub struct Looks {
     last: Option<Duration>,
@@ -61,7 +60,7 @@ pub struct Looks {
     behind: bool,
 }
 
-/// A handle to the program's clock; clones share it.
+/// A handle to the clock of the program; clones share it.
 #[derive(Clone, Debug)]
 pub struct Clock(Arc<Anchor>);
 
@@ -73,25 +72,25 @@ struct Anchor {
     asleep_before: u64,
     /// Time spent suspended since the start and absorbed, µs.
     asleep: AtomicU64,
-    /// By how much it followed the system's clock since the start, µs: forward, and back.
+    /// Changes of the system clock followed since the start, µs: forward, and back.
     forward: AtomicU64,
     back: AtomicU64,
-    /// The time when it began to tell time as it does now.
+    /// The time of the last change, or the start.
     anchored: AtomicU64,
-    /// Suspends that a test makes up, µs.
+    /// Suspends that a test simulates, µs.
     #[cfg(test)]
     made_up: AtomicU64,
 }
 
 impl Clock {
-    /// A clock that starts at the system's time, or at `at_least` if that is later (a stored sample may be
-    /// slightly ahead of a clock that was corrected).
+    /// A clock that starts at the system time, or at `at_least` if that is later: a stored sample may be slightly ahead of a
+    /// clock that was corrected.
     #[must_use]
     pub fn start(at_least: Timestamp) -> Self {
         Self::start_at(wall().max(at_least))
     }
 
-    /// A clock that starts at `wall`, whatever the system says.
+    /// A clock that starts at `wall`, independent of the system time.
     #[must_use]
     #[allow(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn start_at(wall: Timestamp) -> Self {
@@ -108,13 +107,13 @@ impl Clock {
         }))
     }
 
-    /// Now, as wall time.
+    /// The current wall time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.wall_at(self.monotonic())
     }
 
-    /// Time since the start, not counting suspends: what schedules run on.
+    /// Time since the start without suspends, which schedules use.
     #[must_use]
     #[allow(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn monotonic(&self) -> Duration {
@@ -135,19 +134,19 @@ impl Clock {
         self.0.wall.after(monotonic).after(self.asleep()).after(forward).before(back)
     }
 
-    /// By how much it was set forward since the start, all in all.
+    /// The sum of all forward changes since the start.
     #[must_use]
     pub fn set_forward(&self) -> Duration {
         Duration::from_micros(self.0.forward.load(Ordering::Relaxed))
     }
 
-    /// The time when it began to tell time as it does now: what was told before may be wrong by any amount.
+    /// The time of the last change, or the start. Earlier times may be wrong by any amount.
     #[must_use]
     pub fn anchored(&self) -> Timestamp {
         Timestamp::from_micros(self.0.anchored.load(Ordering::Relaxed))
     }
 
-    /// Looks, once in [`LOOK`], whether the system's clock, which says `wall`, was set.
+    /// Compares this clock with `wall`, the system time, at most once per [`LOOK`]; returns a change that two looks confirm.
     pub fn look(&self, wall: Timestamp, looks: &mut Looks) -> Option<ClockSet> {
         let elapsed = self.monotonic();
         if looks.last.is_some_and(|last| elapsed < last + LOOK) {
@@ -155,7 +154,7 @@ impl Clock {
         }
         looks.last = Some(elapsed);
         let ours = self.now();
-        // A suspend that is not absorbed yet is no clock that was set.
+        // A suspend that is not absorbed yet is not a change.
         let ahead = wall.since(ours).saturating_sub(self.unabsorbed());
         let behind = ours.since(wall);
         let was_ahead = std::mem::replace(&mut looks.ahead, ahead > AHEAD_MIN);
@@ -169,7 +168,7 @@ impl Clock {
         Some(set)
     }
 
-    /// Tells time from now on as the system's clock does, which was set so.
+    /// Applies a change that [`Clock::look`] returned.
     pub fn follow(&self, set: ClockSet) {
         let (so_far, by) = match set {
             ClockSet::Forward(by) => (&self.0.forward, by),
@@ -179,19 +178,19 @@ impl Clock {
         self.0.anchored.store(self.now().as_micros(), Ordering::Relaxed);
     }
 
-    /// Time since the start, suspends included, whatever the system's clock was set to.
+    /// Time since the start including suspends, unaffected by changes of the system clock.
     #[must_use]
     pub fn running(&self) -> Duration {
         self.monotonic() + self.asleep()
     }
 
-    /// Time spent suspended since the start, as far as it was absorbed.
+    /// Absorbed suspend time since the start.
     #[must_use]
     pub fn asleep(&self) -> Duration {
         Duration::from_micros(self.0.asleep.load(Ordering::Relaxed))
     }
 
-    /// Asks the system whether the machine slept; if it did, moves the wall forward and returns for how long.
+    /// If the machine was suspended, moves the wall time forward and returns for how long.
     #[must_use]
     pub fn absorb_suspend(&self) -> Option<Duration> {
         let new = self.unabsorbed();
@@ -202,13 +201,13 @@ impl Clock {
         Some(new)
     }
 
-    /// Whether the machine slept since the last [`Clock::absorb_suspend`].
+    /// Whether the machine was suspended since the last [`Clock::absorb_suspend`].
     #[must_use]
     pub fn has_slept(&self) -> bool {
         self.unabsorbed() >= SUSPEND_MIN
     }
 
-    /// Time spent suspended since the start that is not absorbed.
+    /// Suspend time since the start that is not absorbed.
     fn unabsorbed(&self) -> Duration {
         let asleep = asleep_since_boot().saturating_sub(self.0.asleep_before);
         #[cfg(test)]
@@ -216,7 +215,7 @@ impl Clock {
         Duration::from_micros(asleep).saturating_sub(self.asleep())
     }
 
-    /// The machine was suspended for so long, and woke up now.
+    /// Simulates a suspend that ends now.
     #[cfg(test)]
     pub fn suspend(&self, by: Duration) {
         self.0.made_up.fetch_add(u64::try_from(by.as_micros()).unwrap(), Ordering::Relaxed);
@@ -238,18 +237,18 @@ pub fn stopwatch() -> std::time::Instant {
     std::time::Instant::now()
 }
 
-/// What the calling thread has had of the processor, where the system tells: what work took, however busy the machine is.
+/// CPU time of the calling thread, where the system reports it: the cost of work on a busy machine, too.
 #[cfg(unix)]
 pub const THREAD_TIME: Option<fn() -> Duration> = Some(|| {
     let at = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::new(at.tv_sec.cast_unsigned(), u32::try_from(at.tv_nsec).unwrap_or_default())
 });
 
-/// What the calling thread has had of the processor, where the system tells: what work took, however busy the machine is.
+/// CPU time of the calling thread, where the system reports it: the cost of work on a busy machine, too.
 #[cfg(not(unix))]
 pub const THREAD_TIME: Option<fn() -> Duration> = None;
 
-/// The system's monotonic clock as the service manager reads it; none where there is no such thing.
+/// The monotonic clock that the service manager uses; none on other systems.
 #[cfg(target_os = "linux")]
 #[must_use]
 pub fn since_boot() -> Option<Duration> {
@@ -258,14 +257,14 @@ pub fn since_boot() -> Option<Duration> {
     Some(Duration::new(secs, nanos))
 }
 
-/// The system's monotonic clock as the service manager reads it; none where there is no such thing.
+/// The monotonic clock that the service manager uses; none on other systems.
 #[cfg(not(target_os = "linux"))]
 #[must_use]
 pub fn since_boot() -> Option<Duration> {
     None
 }
 
-/// µs that the machine has been suspended since it booted.
+/// Suspend time since boot, µs.
 #[cfg(target_os = "linux")]
 fn asleep_since_boot() -> u64 {
     use rustix::time::{ClockId, clock_gettime};
@@ -282,7 +281,7 @@ fn asleep_since_boot() -> u64 {
     0
 }
 
-/// How far a stored sample may be ahead of the clock and still be believed: clocks are corrected by seconds.
+/// Largest plausible lead of a stored sample over the clock: corrections are a few seconds.
 pub const AHEAD_MAX: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
@@ -302,7 +301,7 @@ mod tests {
         let clock = Clock::start_at(Timestamp::from_secs(1_000_000));
         let mut looks = Looks::default();
         let mut told = Vec::new();
-        // What the system's clock is off by, second by second.
+        // The error of the system clock, second by second.
         for off in [0i64, 2, 10_800, 0, 10_800, 10_800, 10_800, -90, 10_800, -90, -90, -90, -94, -94, -97, -97, -97] {
             let real = 1_000_000 + clock.monotonic().as_secs();
             let set = clock.look(Timestamp::from_secs(real.checked_add_signed(off).unwrap()), &mut looks);

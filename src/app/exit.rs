@@ -1,46 +1,53 @@
-//! How the program ends: exit codes, and errors that say what, where, and what to do.
+//! How the program ends: exit codes, why a command failed, and the last words on stderr and stdout.
+//!
+//! Invariant: an error carries no prefix; [`CommandError::report`] adds it, once.
 
 use std::fmt;
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::mpsc;
+use std::thread::Builder;
 use std::time::Duration;
 
+use crate::config::ConfigError;
+use crate::demo::DemoError;
 use crate::model::text::clean_lines;
+use crate::report::run::getting_started::first_steps;
 use crate::store::StoreError;
 
 use super::stream::{self, Patient};
 
-/// Every exit code and what it means; public, scripts rely on them.
+/// Every exit code and its meaning; public, scripts rely on them.
 pub const EXIT_CODES: [(&str, &str); 7] = [
-    ("0", "done; for check: every site is up"),
+    ("0", "success; for check: every site is up"),
     ("1", "check: not every site is up, or a warning with --fail-on-warning"),
-    ("2", "wrong usage or configuration, unknown site; nothing was started"),
-    ("3", "the store cannot be used, or a reading command finds none"),
-    ("4", "check: could not judge, this machine has no network"),
-    ("101", "a fault of webmon itself; the terminal is restored first"),
+    ("2", "wrong usage or configuration, or an unknown site; nothing was started"),
+    ("3", "the store cannot be used, or a command that reads it finds none"),
+    ("4", "check: no verdict, because this machine has no network"),
+    ("101", "an internal error of webmon; the terminal is restored first"),
     ("129, 130, 143", "ended by SIGHUP, SIGINT, SIGTERM, after a clean shutdown"),
 ];
 
-/// How long the last words of a monitor wait for room in a pipe.
+/// How long a monitor that ends waits for a full pipe.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A thread that the system refuses.
+/// The error of a thread that the system refuses to start.
 pub const NO_THREAD: &str =
     "cannot start a thread: the limit of processes (`ulimit -u`, `TasksMax=`, `pids.max`) is reached";
 
-/// How a command came out.
+/// How a command that did not fail ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// Done.
+    /// Success.
     Done,
     /// `check`: not every site is up.
     NotUp,
-    /// `check`: this machine could not judge.
+    /// `check`: this machine has no network, so there is no verdict.
     Unjudged,
-    /// Ended by a signal of this number, after a clean shutdown.
+    /// A clean shutdown after the signal of this number.
     Signal(u8),
-    /// A thread panicked that is not joined; what could be saved is.
+    /// A thread panicked that is not joined; the rest was saved.
     Panicked,
 }
 
@@ -64,89 +71,101 @@ impl From<Ending> for ExitCode {
     }
 }
 
-/// Says `text` on stderr, without what a terminal would obey: paths and errors of the system can hold anything. A failure of that cannot be told: the pipe is closed, or the terminal hung up.
-pub fn complain(text: impl fmt::Display) {
-    let _unheard = writeln!(io::stderr(), "{}", clean_lines(&text.to_string()));
-}
-
-/// The same at the end of a monitor, which ends in time also when the reader of stderr has stopped: a full pipe is waited for
-/// for [`PATIENCE`]. What only reads the store waits as long as a pager does not go on.
-pub fn complain_in_time(text: impl fmt::Display) {
-    let text = text.to_string();
-    let (said, heard) = mpsc::sync_channel(1);
-    let spoken = text.clone();
-    let speaker = std::thread::Builder::new().spawn(move || {
-        complain(spoken);
-        // The one who waited may have given up.
-        let _late = said.send(());
-    });
-    match speaker {
-        Ok(_) => {
-            let _in_time = heard.recv_timeout(PATIENCE);
-        }
-        // Where no thread is to be had, that is what there is to say.
-        Err(_) => complain(text),
-    }
-}
-
-/// Prints `bytes` on stdout in the same way: what a terminal that does not read would show is not worth the wait.
-///
-/// # Errors
-/// The writer's, but a closed pipe.
-pub fn print_in_time(bytes: Vec<u8>) -> io::Result<()> {
-    let (said, heard) = mpsc::sync_channel(1);
-    std::thread::Builder::new().spawn(move || {
-        let printed = stream::stdout().and_then(|out| Patient(out).write_all(&bytes));
-        // The one who waited may have given up.
-        let _late = said.send(printed);
-    })?;
-    match heard.recv_timeout(PATIENCE) {
-        Ok(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
-        _ => Ok(()),
-    }
-}
-
-/// Why a command could not be carried out.
-#[derive(Debug)]
-pub enum Failure {
-    /// Wrong usage or configuration: exit code 2.
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// Wrong usage, a site that cannot be watched, or a limit of this machine.
+    #[error("{0}")]
     Usage(String),
-    /// The store cannot be used: exit code 3.
-    Store(String),
-    /// Anything else of the machine's: exit code 2.
-    System(anyhow::Error),
+    /// No configuration, or a faulty one.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The demonstration cannot start.
+    #[error(transparent)]
+    Demo(#[from] DemoError),
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A monitor cannot start, because the system refuses an operation on its store.
+    #[error("{0}; --no-store runs without a store")]
+    StoreRefused(#[source] StoreError),
+    /// Results could not be saved, or `db check` found damage.
+    #[error("{0}")]
+    StoreFault(String),
+    /// The system refused something else.
+    #[error("{0:#}")]
+    System(#[from] anyhow::Error),
 }
 
-impl Failure {
+impl CommandError {
     /// The exit code.
     #[must_use]
     pub const fn code(&self) -> u8 {
         match self {
-            Self::Usage(_) | Self::System(_) => 2,
-            Self::Store(_) => 3,
+            Self::Usage(_) | Self::Config(_) | Self::Demo(_) | Self::System(_) => 2,
+            Self::Store(_) | Self::StoreRefused(_) | Self::StoreFault(_) => 3,
         }
     }
-}
 
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Usage(text) | Self::Store(text) => f.write_str(text),
-            Self::System(error) => write!(f, "webmon: {error:#}"),
-        }
+    /// The text for stderr: every line that is not indented begins with a prefix, but for the faults of a configuration,
+    /// which have their own. A missing configuration is reported with the first steps.
+    #[must_use]
+    pub fn report(&self) -> String {
+        let (prefix, text) = match self {
+            Self::Config(ConfigError::Missing { path }) => ("webmon: ", way_on(path)),
+            Self::Config(ConfigError::Unreadable { .. }) => ("error: ", self.to_string()),
+            Self::Config(ConfigError::Invalid { .. }) => ("", self.to_string()),
+            Self::Demo(_) => ("demo: ", self.to_string()),
+            _ => ("webmon: ", self.to_string()),
+        };
+        let prefixed = text.lines().map(|line| format!("{}{line}", if line.starts_with(' ') { "" } else { prefix }));
+        prefixed.collect::<Vec<_>>().join("\n")
     }
 }
 
-impl From<anyhow::Error> for Failure {
-    fn from(error: anyhow::Error) -> Self {
-        Self::System(error)
-    }
-}
-
-/// A store that cannot be used.
+/// The first steps of a user who has no configuration at `path`.
 #[must_use]
-pub fn store_failure(error: &StoreError) -> Failure {
-    Failure::Store(format!("webmon: {error}"))
+pub fn way_on(path: &Path) -> String {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.map_or_else(|| std::env::current_dir().unwrap_or_default(), Path::to_owned);
+    first_steps(&path.file_name().unwrap_or(path.as_os_str()).to_string_lossy(), &folder.to_string_lossy())
+}
+
+/// Writes `text` to stderr, without the characters that a terminal would obey: paths and system errors can hold any. A failed
+/// write has no reader: the pipe is closed, or the terminal is gone.
+pub fn complain(text: impl fmt::Display) {
+    let _unread = writeln!(io::stderr(), "{}", clean_lines(&text.to_string()));
+}
+
+/// [`complain`] at the end of a monitor, which waits for a full pipe for [`PATIENCE`] at most. Commands that only read the
+/// store wait as long as their pager does.
+pub fn complain_in_time(text: impl fmt::Display) {
+    let text = text.to_string();
+    let copy = text.clone();
+    if in_time(move || complain(copy)).is_err() {
+        complain(text);
+    }
+}
+
+/// Prints `bytes` on stdout; a terminal that does not read is waited for for [`PATIENCE`] at most.
+///
+/// # Errors
+/// The writer's, except for a closed pipe.
+pub fn print_in_time(bytes: Vec<u8>) -> io::Result<()> {
+    match in_time(move || stream::stdout().and_then(|out| Patient(out).write_all(&bytes)))? {
+        Some(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The result of `work`, which runs on a thread; none if it takes longer than [`PATIENCE`].
+fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<Option<T>> {
+    let (done, result) = mpsc::sync_channel(1);
+    Builder::new().spawn(move || {
+        // The receiver may have given up.
+        let _late = done.send(work());
+    })?;
+    Ok(result.recv_timeout(PATIENCE).ok())
 }
 
 #[cfg(test)]
@@ -166,7 +185,31 @@ mod tests {
         ] {
             assert_eq!(ending.code(), code);
         }
-        assert_eq!(Failure::Usage(String::new()).code(), 2);
-        assert_eq!(Failure::Store(String::new()).code(), 3);
+        let missing = || StoreError::Missing { path: "a".into() };
+        let listen = DemoError::Listen(io::Error::other("x"));
+        for error in [CommandError::Usage(String::new()), listen.into(), anyhow::anyhow!("x").into()] {
+            assert_eq!(error.code(), 2, "{error}");
+        }
+        for error in [missing().into(), CommandError::StoreRefused(missing()), CommandError::StoreFault(String::new())]
+        {
+            assert_eq!(error.code(), 3, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_report_names_its_speaker_once_per_statement() {
+        let unreadable = ConfigError::Unreadable { path: "a.yaml".into(), source: io::Error::other("no") };
+        for (error, report) in [
+            (CommandError::Usage("one\n  two\nthree".to_owned()), "webmon: one\n  two\nwebmon: three"),
+            (unreadable.into(), "error: cannot read a.yaml: no"),
+            (DemoError::Thread(io::Error::other("no")).into(), "demo: cannot start a thread: no"),
+            (anyhow::anyhow!("why").context("what").into(), "webmon: what: why"),
+        ] {
+            assert_eq!(error.report(), report);
+        }
+        let missing = CommandError::from(ConfigError::Missing { path: "/x/a.yaml".into() });
+        assert_eq!(missing.to_string(), "there is no /x/a.yaml");
+        let first = "webmon: no configuration: there is no a.yaml in /x\n  webmon demo ";
+        assert!(missing.report().starts_with(first), "{}", missing.report());
     }
 }

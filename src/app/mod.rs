@@ -1,7 +1,7 @@
-//! The shell: clock, scheduler, wiring, shutdown, command line.
+//! The application: clock, scheduler, wiring, shutdown, command line.
 //!
-//! Everything that touches the world is here or in the rooms it calls: `probe` (the network), `store` (the disk) and
-//! `tui` (the terminal) do not know each other, and what they have to say to a person comes back as values.
+//! All effects are here or in the modules that it calls: `probe` (network), `store` (disk) and `tui` (terminal) do not import
+//! each other, and return messages for the user as values.
 //!
 //! ```text
 //! main thread      runtime: control loop (engine, every 250 ms) · store flush · signals
@@ -41,32 +41,32 @@ use std::process::ExitCode;
 use crate::panic_hook;
 
 use cli::args::{Cli, Command};
-use exit::{Ending, Failure, complain, complain_in_time};
+use exit::{CommandError, Ending, complain, complain_in_time};
 
-/// Runs the program: the command line in, the exit code out.
+/// Parses the command line, runs the command, and returns the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
     panic_hook::hush();
     system::limits::outlive_file_limit();
     let cli = Cli::read();
     if cli.monitors() || std::process::id() == 1 {
-        // A headless monitor reads its file again on a hang-up, when it has begun.
+        // A headless monitor reloads its file on a hang-up, once it has started.
         system::signals::end_at_once(!cli.output().is_some_and(session::is_headless));
     }
     match system::limits::suffice().and_then(|()| dispatch(&cli)) {
         Ok(ending) => ending.into(),
-        Err(failure) => {
+        Err(error) => {
             if cli.monitors() {
-                complain_in_time(&failure);
+                complain_in_time(error.report());
             } else {
-                complain(&failure);
+                complain(error.report());
             }
-            ExitCode::from(failure.code())
+            ExitCode::from(error.code())
         }
     }
 }
 
-fn dispatch(cli: &Cli) -> Result<Ending, Failure> {
+fn dispatch(cli: &Cli) -> Result<Ending, CommandError> {
     let common = &cli.common;
     match &cli.command {
         None => commands::run::run(&cli.run, common),

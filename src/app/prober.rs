@@ -1,4 +1,4 @@
-//! The prober that a configuration asks for.
+//! Builds the prober for a configuration.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,21 +10,21 @@ use crate::model::{Cause, Observation, Outcome, Phases};
 use crate::probe::{HttpProber, ProbeError, ProberOptions};
 
 use super::clock::{self, Clock};
-use super::exit::Failure;
+use super::exit::CommandError;
 
 /// A prober with the resolver of `config`, ready for its sites.
 ///
 /// # Errors
-/// [`Failure::Usage`] for a site whose certificate files cannot be used; else the system's.
-pub fn prober(config: &Config) -> Result<HttpProber, Failure> {
+/// [`CommandError::Usage`] for unusable certificate files of a site; else the system's.
+pub fn prober(config: &Config) -> Result<HttpProber, CommandError> {
     prober_with(config, false)
 }
 
-/// The same, which keeps what came with each answer if `evidence`.
+/// [`prober`], which keeps the response headers and the start of bodies if `evidence`.
 ///
 /// # Errors
 /// As [`prober`].
-pub fn prober_with(config: &Config, evidence: bool) -> Result<HttpProber, Failure> {
+pub fn prober_with(config: &Config, evidence: bool) -> Result<HttpProber, CommandError> {
     let resolver = config.resolver.clone();
     let options = ProberOptions { resolver, evidence, thread_time: clock::THREAD_TIME, ..ProberOptions::default() };
     let prober = HttpProber::with(&options, clock::stopwatch).context("cannot set up probing")?;
@@ -32,11 +32,11 @@ pub fn prober_with(config: &Config, evidence: bool) -> Result<HttpProber, Failur
     Ok(prober)
 }
 
-/// A prober for `config` that goes on with what the one for `running` knows, if it asks the same name servers.
+/// A prober for `config`. With unchanged name servers it is the `known` one of `running`, whose caches it keeps.
 ///
 /// # Errors
 /// As [`prober`].
-pub fn renew(running: &Config, config: &Config, known: &Arc<HttpProber>) -> Result<Arc<HttpProber>, Failure> {
+pub fn renew(running: &Config, config: &Config, known: &Arc<HttpProber>) -> Result<Arc<HttpProber>, CommandError> {
     if running.resolver != config.resolver {
         return prober(config).map(Arc::new);
     }
@@ -44,11 +44,11 @@ pub fn renew(running: &Config, config: &Config, known: &Arc<HttpProber>) -> Resu
     Ok(Arc::clone(known))
 }
 
-fn learn(prober: &HttpProber, config: &Config) -> Result<(), Failure> {
+fn learn(prober: &HttpProber, config: &Config) -> Result<(), CommandError> {
     for watched in &config.sites {
         prober.learn(&watched.site).map_err(|error| match error {
             ProbeError::Roots(_) | ProbeError::Identity(_) => {
-                Failure::Usage(format!("webmon: site {:?}: {error}", watched.site.name))
+                CommandError::Usage(format!("site {:?}: {error}", watched.site.name))
             }
             error => anyhow::Error::new(error).context("cannot set up probing").into(),
         })?;
@@ -56,7 +56,8 @@ fn learn(prober: &HttpProber, config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
-/// `observation`, unless it is one of a suspend: `asleep` is what `clock` had absorbed when the probe began.
+/// `observation`, or [`Cause::Local`] if the machine was suspended during the probe. `asleep` is the absorbed suspend time at
+/// its start.
 pub fn unless_suspended(mut observation: Observation, clock: &Clock, asleep: Duration) -> Observation {
     if observation.cause.outcome() != Outcome::Unknown && clock.asleep() > asleep {
         observation.cause = Cause::Local;

@@ -1,20 +1,20 @@
 //! Whole lines to stdout or stderr, which may be a full disk, a slow pipe or a terminal that hung up.
 //!
-//! **Idea.** A write that fails in the middle of a line leaves a torn one behind. What is missing of it is kept and
-//! written before anything else, so that a reader of JSON lines never meets half an object. Nothing is buffered here: the
-//! buffer of `std` does not tell how much of it was written before an error.
+//! A write that fails in the middle of a line leaves a torn one. [`Stream`] keeps the rest and writes it first the next time, so
+//! that a reader of JSON lines never sees half an object. It has no buffer, because the buffer of `std` does not report how much
+//! it wrote before an error.
 //!
-//! **Invariants.** Output that is in non-blocking mode is waited for like any other. A file that somebody cut off
-//! meanwhile has lost the torn line, so its rest is dropped too.
+//! Invariants: output in non-blocking mode is retried until it accepts the line. A file that was truncated has lost the torn
+//! line, so its rest is dropped.
 
 use std::io::{self, Write};
 use std::thread;
 use std::time::Duration;
 
-/// Between two tries at output in non-blocking mode.
+/// Time between two tries in non-blocking mode.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Somewhere to write that may be a file.
+/// An output that may be a file.
 pub trait Output: Write {
     /// Its length, if it is a regular file.
     fn length(&self) -> Option<u64> {
@@ -90,34 +90,34 @@ pub fn stderr() -> io::Result<Raw> {
     raw::stderr()
 }
 
-/// Lines that could not be written.
+/// Lost lines.
 #[derive(Debug)]
 pub struct Unwritten {
     /// Why.
     pub error: io::Error,
-    /// How many of them are lost; a line that was begun is not, its rest is written later.
+    /// The number of lost lines, without a torn one.
     pub lines: u64,
 }
 
-/// See the module.
+/// Writes whole lines.
 pub struct Stream<W> {
     out: W,
-    /// What is missing of a line that was begun.
+    /// The rest of the torn line.
     torn: Vec<u8>,
-    /// The length of the file with the beginning of that line.
+    /// The length of the file after its first part.
     left_at: Option<u64>,
 }
 
 impl<W: Output> Stream<W> {
-    /// Lines to `out`.
+    /// A stream to `out`.
     pub const fn to(out: W) -> Self {
         Self { out, torn: Vec::new(), left_at: None }
     }
 
-    /// Writes whole lines, after what is missing of the last one.
+    /// Writes `lines`, after the rest of a torn one.
     ///
     /// # Errors
-    /// Those that did not go through, but for the one that was begun.
+    /// The lost lines.
     pub fn write(&mut self, lines: &[u8]) -> Result<(), Unwritten> {
         self.mend().map_err(|error| Unwritten { error, lines: count(lines) })?;
         let (written, outcome) = push(&mut self.out, lines);
@@ -131,7 +131,7 @@ impl<W: Output> Stream<W> {
         Err(Unwritten { error, lines: count(&rest[torn..]) })
     }
 
-    /// Whether a line was begun and is not finished.
+    /// Whether the last line is torn.
     pub const fn is_torn(&self) -> bool {
         !self.torn.is_empty()
     }
@@ -153,7 +153,7 @@ impl<W: Output> Stream<W> {
     }
 }
 
-/// Writes that wait where output is in non-blocking mode.
+/// A writer that retries in non-blocking mode.
 pub struct Patient<W>(pub W);
 
 impl<W: Write> Write for Patient<W> {
@@ -171,7 +171,7 @@ impl<W: Write> Write for Patient<W> {
     }
 }
 
-/// How many of the bytes were written, and what kept the others.
+/// The number of written bytes, and the error of the others.
 fn push(out: &mut impl Write, bytes: &[u8]) -> (usize, io::Result<()>) {
     let mut out = Patient(out);
     let mut written = 0;
@@ -186,7 +186,7 @@ fn push(out: &mut impl Write, bytes: &[u8]) -> (usize, io::Result<()>) {
     (written, out.flush())
 }
 
-/// How many lines these are.
+/// The number of lines.
 pub fn count(lines: &[u8]) -> u64 {
     memchr::memchr_iter(b'\n', lines).count() as u64
 }

@@ -9,13 +9,13 @@ use crate::config::files::file::Named;
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file does not exist.
-    #[error("error: there is no {}", .path.display())]
+    #[error("there is no {}", .path.display())]
     Missing {
         /// The requested file.
         path: PathBuf,
     },
     /// The file exists but cannot be read.
-    #[error("error: cannot read {}: {source}", .path.display())]
+    #[error("cannot read {}: {source}", .path.display())]
     Unreadable {
         /// The requested file.
         path: PathBuf,

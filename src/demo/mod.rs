@@ -12,7 +12,7 @@ mod server;
 use std::fmt::Write as _;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener, TcpStream as StdStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::thread::JoinHandle;
@@ -39,19 +39,27 @@ const LOOPBACK_WAIT: Duration = Duration::from_secs(2);
 #[non_exhaustive]
 pub enum DemoError {
     /// No address can be bound.
-    #[error("demo: cannot listen on 127.0.0.1: {0}; the demo needs loopback, and nothing else of the network")]
+    #[error("cannot listen on 127.0.0.1: {0}; the demo needs loopback, and nothing else of the network")]
     Listen(io::Error),
     /// Loopback connections fail.
-    #[error("demo: cannot connect to 127.0.0.1: {0}; the demo needs loopback, and nothing else of the network")]
+    #[error("cannot connect to 127.0.0.1: {0}; the demo needs loopback, and nothing else of the network")]
     Connect(io::Error),
     /// A certificate cannot be made.
-    #[error("demo: cannot make a certificate: {0}; please report this")]
+    #[error("cannot make a certificate: {0}; please report this")]
     Certificate(#[from] rcgen::Error),
     /// TLS cannot be set up.
-    #[error("demo: cannot set up TLS: {0}; please report this")]
+    #[error("cannot set up TLS: {0}; please report this")]
     Tls(#[from] rustls::Error),
+    /// The folder of the store cannot be made.
+    #[error("cannot make a folder in {}: {source}; set TMPDIR to another", .place.display())]
+    Folder {
+        /// The parent folder.
+        place: PathBuf,
+        /// The error of the system.
+        source: io::Error,
+    },
     /// A thread cannot be started.
-    #[error("demo: cannot start a thread: {0}")]
+    #[error("cannot start a thread: {0}")]
     Thread(io::Error),
 }
 

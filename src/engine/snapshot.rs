@@ -44,6 +44,20 @@ impl SiteState {
             Self::Paused => "paused",
         }
     }
+
+    /// Its shape on the dashboard and in reports, which needs no colour.
+    #[must_use]
+    pub const fn mark(self) -> &'static str {
+        match self {
+            Self::Down => "▼",
+            Self::Recovering => "△",
+            Self::Failing => "▲",
+            Self::Unknown => "?",
+            Self::New => "…",
+            Self::Up => "●",
+            Self::Paused => "‖",
+        }
+    }
 }
 
 /// The newest check of a site.

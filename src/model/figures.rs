@@ -98,6 +98,12 @@ pub fn count(n: u64) -> String {
     }
 }
 
+/// `noun`, with an `s` unless there is one: `site`, `sites`.
+#[must_use]
+pub fn plural(n: u64, noun: &str) -> String {
+    format!("{noun}{}", if n == 1 { "" } else { "s" })
+}
+
 /// Bytes in decimal units: `512 B`, `41 MB`, `1.1 GB`.
 #[must_use]
 #[allow(clippy::cast_precision_loss, reason = "two digits are shown")]

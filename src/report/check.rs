@@ -1,4 +1,4 @@
-//! The outcome of `webmon check` for people: a head a site, the phases as a waterfall, one closing line.
+//! The report of `webmon check` as text: a head per site, the phases as a waterfall, one closing line.
 //!
 //! ```text
 //! ▼ api   down  status: 503 Service Unavailable   35.3 ms   https://api.example.com/health
@@ -12,11 +12,11 @@
 //! 1 of 2 sites is down
 //! ```
 //!
-//! The bars share one scale a site: the response time is 32 cells (fewer in a narrow terminal), and a phase that took place
-//! shows at least one. Above [`SITES_WITH_PHASES`] sites the heads and warnings alone are printed, unless everything is
-//! asked for; then the headers of the last answer follow, and the beginning of a body that is not as expected. A site is
-//! printed whole as soon as it is known, so nothing in it depends on those after it. Invariant: no line is wider than the
-//! terminal.
+//! The bars of a site share one scale: the response time is 32 cells (fewer in a narrow terminal), and a phase that took place
+//! has at least one. Above [`SITES_WITH_PHASES`] sites only heads and warnings are printed, unless the style is verbose; then
+//! the headers of the last answer follow, and the start of an unexpected body.
+//!
+//! Invariants: a site is printed at once and does not depend on later ones. No line is wider than the terminal.
 
 use std::io;
 
@@ -28,54 +28,52 @@ use super::time;
 use super::wording::{self, NONE};
 use super::wrap::Wrapping;
 
-/// The most sites whose phases are shown unasked.
+/// The most sites whose phases are shown by default.
 pub const SITES_WITH_PHASES: usize = 3;
 
-/// Cells of a whole response time, and the fewest that are worth drawing.
+/// Cells of a response time, and the fewest that are worth drawing.
 const BAR: u64 = 32;
 const BAR_MIN: u64 = 4;
 /// Cells beside a bar: the name and the time of its phase.
 const BESIDE_BAR: usize = 25;
 
-/// One fill a phase, in their order: they tell apart without colour.
+/// One fill per phase, in their order, distinct without colour.
 const FILLS: [char; Phase::ALL.len()] = ['░', '▒', '▓', '█', '▏'];
 
-/// Widest name that the heads make room for; longer ones push their own line to the right.
+/// Widest name that heads make room for; a longer one pushes its own line to the right.
 const NAME_MAX: usize = 48;
 
-/// One site that was checked by hand.
+/// One checked site.
 #[derive(Clone, Copy, Debug)]
 pub struct Checked<'a> {
     /// Its name.
     pub site: &'a str,
-    /// What was asked, secrets as `***`.
+    /// The requested URL, secrets as `***`.
     pub url: &'a str,
     /// The figures of the check.
     pub sample: Sample,
-    /// Everything else about it.
+    /// The rest of its result.
     pub observation: &'a Observation,
 }
 
-/// How much is shown, and how.
+/// The style of the report.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CheckStyle {
-    /// The phases of all sites, however many there are, and what came.
+    /// Show the phases of all sites, response headers, and unexpected bodies.
     pub verbose: bool,
-    /// Mark, name and state of a site in the colour of its state.
+    /// Colour mark, name and state of a site.
     pub color: bool,
-    /// Columns of the terminal; none where the lines may be as long as they like.
+    /// Columns of the terminal; none for lines of any length.
     pub width: Option<usize>,
 }
 
-/// The report of a check of several sites, one after the other as they are known.
+/// A report, written site by site.
 #[derive(Clone, Copy, Debug)]
 pub struct CheckReport {
     manner: CheckStyle,
-    /// How many sites there are.
     sites: usize,
-    /// Columns of their names.
     names: usize,
-    /// How many had which outcome, in the order of the outcomes.
+    /// Sites per outcome, in the order of the outcomes.
     counts: [u64; 3],
     warnings: u64,
 }
@@ -90,7 +88,7 @@ impl CheckReport {
         Self { manner, sites: widths.len(), names, counts: [0; 3], warnings: 0 }
     }
 
-    /// One more site.
+    /// Writes one site.
     ///
     /// # Errors
     /// The writer's.
@@ -118,7 +116,7 @@ impl CheckReport {
         }
     }
 
-    /// The line at the end: `1 of 2 sites is down`, `2 sites are up, 1 warning`, `1 of 3 sites is down, 1 unknown`.
+    /// Writes the closing line: `1 of 2 sites is down`, `2 sites are up, 1 warning`, `1 of 3 sites is down, 1 unknown`.
     ///
     /// # Errors
     /// The writer's.
@@ -130,8 +128,7 @@ impl CheckReport {
         Wrapping::new(out, self.manner.width).line(&line)
     }
 
-    /// The line of a site: its mark, name and state, and what there is to say of it. Several have states and statuses of
-    /// the same width, as far as they are short.
+    /// The head of a site: mark, name and state, then reason, time and URL. With several sites, short states and statuses align.
     fn head_line(&self, one: &Checked<'_>) -> (String, String) {
         let mark = match one.sample.outcome() {
             Outcome::Up => '●',
@@ -152,11 +149,11 @@ impl CheckReport {
     }
 }
 
-/// What is worth a warning though it changes nothing about the state of a site.
+/// A warning that does not change the state of the site.
 #[must_use]
 pub fn warning(one: &Checked<'_>) -> Option<String> {
     let shown = one.observation.certificate.as_ref()?;
-    // What makes a site down has been said.
+    // The cause of a failure was reported already.
     let is_said = one.sample.outcome() == Outcome::Down && !shown.faults.is_empty();
     if is_said || !one.sample.flags.has(Flags::CERTIFICATE) {
         return None;
@@ -175,8 +172,8 @@ pub fn warning(one: &Checked<'_>) -> Option<String> {
     })
 }
 
-/// The headers of the last answer, and the beginning of a body that is not as expected. What came is marked line by line, so
-/// that it cannot pass for what webmon says.
+/// The headers of the last answer, and the start of an unexpected body, marked line by line so that they cannot imitate
+/// webmon.
 fn came<W: io::Write>(out: &mut Wrapping<'_, W>, evidence: &Evidence, one: &Checked<'_>) -> io::Result<()> {
     let from = if evidence.url == one.url { String::new() } else { format!(" of {}", evidence.url) };
     out.line(&format!("  headers{from}"))?;
@@ -187,7 +184,7 @@ fn came<W: io::Write>(out: &mut Wrapping<'_, W>, evidence: &Evidence, one: &Chec
         out.line(&format!("  … {}", wording::plural(more.try_into().unwrap_or(u64::MAX), "more header")))?;
     }
     let Some(body) = &evidence.body else { return Ok(()) };
-    out.line("  the body begins")?;
+    out.line("  start of the body")?;
     body.lines().try_for_each(|line| out.line(format!("  | {line}").trim_end()))
 }
 
@@ -199,7 +196,7 @@ fn word(one: &Checked<'_>) -> &'static str {
     }
 }
 
-/// Why: the status when it is up, else cause and detail.
+/// The status if the site is up, else cause and detail.
 fn reason(one: &Checked<'_>) -> String {
     let detail = &one.observation.detail;
     let cause = one.sample.cause;
@@ -211,7 +208,7 @@ fn reason(one: &Checked<'_>) -> String {
     }
 }
 
-/// Green, red, yellow: colours of the terminal's own palette, so that they can be read on any background.
+/// Green, red and yellow of the terminal's palette, which suits any background.
 const fn color(outcome: Outcome) -> u8 {
     match outcome {
         Outcome::Up => 32,
@@ -247,7 +244,7 @@ fn waterfall<W: io::Write>(out: &mut Wrapping<'_, W>, one: &Checked<'_>) -> io::
     Ok(())
 }
 
-/// First cell and number of cells, of `cells`, of a phase that took `spent` of `total` after `before`, all in µs.
+/// First cell and number of cells, of `cells` in all, for a phase of `spent` of `total` µs after `before` µs.
 fn bar(before: u64, spent: u64, total: u64, cells: u64) -> (usize, usize) {
     let cell = |micros: u64| (micros * cells * 2 + total) / (total * 2);
     let start = cell(before).min(cells - 1);
@@ -256,7 +253,7 @@ fn bar(before: u64, spent: u64, total: u64, cells: u64) -> (usize, usize) {
     (usize::try_from(start).expect(fits), usize::try_from(length).expect(fits))
 }
 
-/// The phase that a failed exchange ended in: the one its cause names, or the last that took place.
+/// The phase in which an exchange failed: the one that its cause names, or the last.
 fn failed_phase(one: &Checked<'_>) -> Option<Phase> {
     let took_place = |phase: &Phase| one.sample.phases.get(*phase).is_some();
     match one.sample.cause {
@@ -286,7 +283,7 @@ const fn ending(cause: Cause) -> &'static str {
     }
 }
 
-/// Redirects, address, protocol, size and certificate, as far as there were any.
+/// Redirects, address, protocol, size and certificate, if any.
 fn surroundings<W: io::Write>(out: &mut Wrapping<'_, W>, zone: &TimeZone, one: &Checked<'_>) -> io::Result<()> {
     let observation = one.observation;
     for hop in &observation.hops {
@@ -328,7 +325,7 @@ fn certificate(shown: &Certificate, sample: Sample, zone: &TimeZone) -> String {
     line
 }
 
-/// How many of all sites are not up, or that all are; `counts` in the order of the outcomes.
+/// The number of sites that are not up, if any; `counts` in the order of the outcomes.
 fn closing([up, down, unknown]: [u64; 3]) -> String {
     let all = up + down + unknown;
     let say = |sites: u64, word: &str| {
@@ -627,7 +624,7 @@ mod tests {
   < server: x\u{fffd}[2Jy
   < set-cookie: ***
   … 2 more headers
-  the body begins
+  start of the body
   | <h1>\u{fffd}[31m
   | busy
 1 site is down

@@ -4,14 +4,20 @@
 //! counts are one column each (`codes`: `200:59 503:1`). Quoting is RFC 4180's; lines end in LF. Control
 //! characters in texts become U+FFFD, so that one record is one line.
 
-use std::fmt::{Display, Write as _};
+use std::fmt::Display;
 use std::io;
+
+use csv::WriterBuilder;
+use serde::Serialize;
 
 use crate::alert::AlertRecord;
 use crate::model::text::clean;
 
-use super::objects::{AlertObject, LatencyObject, PhasesObject, SampleObject, StatsObject};
+use super::objects::{AlertObject, SampleObject, StatsObject};
 use super::{Period, SampleRecord, StatsRecord, Stored, wording};
+
+/// Initial capacity of a row, bytes.
+const ROW: usize = 512;
 
 const SAMPLES: &str = "event,time,site,seq,up,cause,detail,status,resolve_us,connect_us,tls_us,processing_us,\
                        transfer_us,ttfb_us,total_us,late_us,skipped,bytes,redirects,http,address";
@@ -35,16 +41,8 @@ pub fn sample_header(out: &mut impl io::Write) -> io::Result<()> {
 /// # Errors
 /// The writer's.
 pub fn sample(out: &mut impl io::Write, record: &SampleRecord<'_>) -> io::Result<()> {
-    let object = SampleObject::of(record);
-    let mut row = CsvRecord::default();
-    row.text(object.event).text(&object.time).text(object.site).number(object.seq).number(object.up);
-    row.text(object.cause).text(object.detail.unwrap_or_default()).number(object.status);
-    for micros in [object.resolve_us, object.connect_us, object.tls_us, object.processing_us, object.transfer_us] {
-        row.number(micros);
-    }
-    row.number(object.ttfb_us).number(Some(object.total_us)).number(object.late_us).number(Some(object.skipped));
-    row.number(Some(object.bytes)).number(Some(object.redirects)).number(object.http).number(object.address);
-    row.end(out)
+    let (site, detail) = (clean(record.site), record.detail.map(clean));
+    row(out, SampleObject::of(&SampleRecord { site: &site, detail: detail.as_deref(), ..*record }))
 }
 
 /// The header of [`stats`] lines.
@@ -64,26 +62,18 @@ pub fn stats(out: &mut impl io::Write, record: &StatsRecord<'_>) -> io::Result<(
     let window = Period { since: summary.timeframe.cutoff(summary.as_of), until: summary.as_of };
     let window = Stored { period: window, is_exact: true, longest_outage: None, begins: None };
     let object = StatsObject::of(&StatsRecord { stored: Some(record.stored.unwrap_or(window)), ..*record });
-    let mut row = CsvRecord::default();
-    row.text(object.event).text(&object.time).text(object.site).text(object.state.unwrap_or_default());
-    row.text(&object.since.unwrap_or_default()).text(&object.until.unwrap_or_default());
-    row.decimal(object.availability).decimal(object.coverage);
-    row.number(Some(object.checks)).number(Some(object.up)).number(Some(object.down));
-    for LatencyObject { avg, max, p50, p90, p95, p99 } in [object.response_time_ms, object.ttfb_ms] {
-        for millis in [avg, max, p50, p90, p95, p99] {
-            row.decimal(millis);
-        }
-    }
-    let PhasesObject { resolve, connect, tls, processing, transfer } = object.phases_ms;
-    for millis in [resolve, connect, tls, processing, transfer] {
-        row.decimal(millis);
-    }
-    row.counts(object.codes.0.iter().map(|&(status, count)| (status.get(), count)));
-    row.counts(object.causes.0.iter().map(|&(cause, count)| (cause.name(), count)));
-    row.number(object.stored.as_ref().map(|stored| stored.exact));
-    row.number(object.stored.as_ref().and_then(|stored| stored.longest_outage_ms));
-    row.text(&object.stored.and_then(|stored| stored.data_since).unwrap_or_default());
-    row.end(out)
+    let stored = object.stored.map(|stored| (stored.exact, stored.longest_outage_ms, stored.data_since));
+    row(
+        out,
+        (
+            (object.event, object.time, clean(object.site), object.state, object.since, object.until),
+            (object.availability, object.coverage, object.checks, object.up, object.down),
+            (object.response_time_ms, object.ttfb_ms, object.phases_ms),
+            counts(object.codes.0.iter().map(|&(status, count)| (status.get(), count))),
+            counts(object.causes.0.iter().map(|&(cause, count)| (cause.name(), count))),
+            stored,
+        ),
+    )
 }
 
 /// The header of [`alert`] lines.
@@ -100,62 +90,19 @@ pub fn alert_header(out: &mut impl io::Write) -> io::Result<()> {
 /// The writer's.
 pub fn alert(out: &mut impl io::Write, alert: &AlertRecord) -> io::Result<()> {
     let object = AlertObject::of(alert);
-    let mut row = CsvRecord::default();
-    row.text(object.event).text(&object.time).text(object.site).text(object.state);
-    row.decimal(object.availability).decimal(Some(object.threshold)).text(&object.window).text(&object.since);
-    row.number(object.downtime_ms).text(object.message.unwrap_or_default());
-    row.end(out)
+    let (site, message) = (clean(object.site), object.message.map(clean));
+    row(out, AlertObject { site: &site, message: message.as_deref(), ..object })
 }
 
-/// A record in the making.
-#[derive(Default)]
-struct CsvRecord {
-    line: String,
-    fields: usize,
+fn counts(counts: impl Iterator<Item = (impl Display, u64)>) -> String {
+    counts.map(|(name, count)| format!("{name}:{count}")).collect::<Vec<_>>().join(" ")
 }
 
-impl CsvRecord {
-    fn text(&mut self, text: &str) -> &mut Self {
-        self.separate();
-        let text = clean(text);
-        if text.contains([',', '"']) {
-            write!(self.line, "\"{}\"", text.replace('"', "\"\"")).expect("writing to a String cannot fail");
-        } else {
-            self.line.push_str(&text);
-        }
-        self
-    }
-
-    /// A value whose text needs no quotes.
-    fn number(&mut self, value: Option<impl Display>) -> &mut Self {
-        self.separate();
-        if let Some(value) = value {
-            write!(self.line, "{value}").expect("writing to a String cannot fail");
-        }
-        self
-    }
-
-    /// With the decimal point that JSON writes too: `9.0`.
-    fn decimal(&mut self, value: Option<f64>) -> &mut Self {
-        self.number(value.map(|value| format!("{value:?}")))
-    }
-
-    fn counts(&mut self, counts: impl Iterator<Item = (impl Display, u64)>) -> &mut Self {
-        let parts: Vec<String> = counts.map(|(name, count)| format!("{name}:{count}")).collect();
-        self.text(&parts.join(" "))
-    }
-
-    fn separate(&mut self) {
-        if self.fields > 0 {
-            self.line.push(',');
-        }
-        self.fields += 1;
-    }
-
-    fn end(&mut self, out: &mut impl io::Write) -> io::Result<()> {
-        self.line.push('\n');
-        out.write_all(self.line.as_bytes())
-    }
+/// Writes the fields of `record`, nested ones in their order.
+fn row(out: &mut impl io::Write, record: impl Serialize) -> io::Result<()> {
+    let mut writer = WriterBuilder::new().has_headers(false).buffer_capacity(ROW).from_writer(Vec::with_capacity(ROW));
+    writer.serialize(record)?;
+    out.write_all(&writer.into_inner().map_err(csv::IntoInnerError::into_error)?)
 }
 
 #[cfg(test)]
@@ -172,22 +119,11 @@ mod tests {
     use crate::report::tests::fixtures;
     use crate::report::tests::fixtures::{at, empty_summary, hostile, printed, summary};
 
-    /// The fields of one RFC 4180 record without its line end.
+    /// The fields of one RFC 4180 record.
     fn parse(record: &str) -> Vec<String> {
-        let mut fields = vec![String::new()];
-        let mut quoted = false;
-        let mut chars = record.chars().peekable();
-        while let Some(c) = chars.next() {
-            let field = fields.last_mut().unwrap();
-            match c {
-                '"' if quoted && chars.peek() == Some(&'"') => field.push(chars.next().unwrap()),
-                '"' => quoted = !quoted,
-                ',' if !quoted => fields.push(String::new()),
-                _ => field.push(c),
-            }
-        }
-        assert!(!quoted, "an open quote in {record:?}");
-        fields
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(record.as_bytes());
+        let records: Vec<Vec<String>> = reader.deserialize().map(Result::unwrap).collect();
+        <[_; 1]>::try_from(records).map_or_else(|records| panic!("{records:?}"), |[fields]| fields)
     }
 
     /// The scalars of a JSON line as a CSV reader would see them, keyed by column.
@@ -218,8 +154,8 @@ mod tests {
     }
 
     fn columns(header: &str, record: &str) -> Vec<(String, String)> {
-        let names = parse(header.trim_end_matches('\n'));
-        let values = parse(record.trim_end_matches('\n'));
+        let names = parse(header);
+        let values = parse(record);
         assert_eq!(names.len(), values.len(), "{record}");
         let mut columns: Vec<_> = names.into_iter().zip(values).collect();
         columns.sort();

@@ -1,8 +1,8 @@
-//! JSON lines: one object a line, keys in their public order, nothing else.
+//! JSON lines: one object per line, keys in their public order, nothing else.
 //!
-//! Every object has `event` and `time`; what is absent is `null`. Beyond what JSON asks, every character that a
-//! terminal or a line splitter could obey (DEL, C1, bidi controls, U+2028) is written as `\uXXXX`: lossless for
-//! a parser, harmless on a screen, and a line stays one line for every reader. Cost: one buffer a line.
+//! Every object has `event` and `time`; an absent value is `null`. Beyond the rules of JSON, every character that a terminal or
+//! a line splitter could obey (DEL, C1, bidi controls, U+2028) is written as `\uXXXX`: lossless for a parser, harmless on a
+//! screen, and one line for every reader. Cost: one buffer per line.
 
 use std::io;
 
@@ -36,8 +36,7 @@ pub fn stats(out: &mut impl io::Write, record: &StatsRecord<'_>) -> io::Result<(
     line(out, &StatsObject::of(record))
 }
 
-/// One `stats` object for each site of view number `view` of `snapshot`, in the order of the file. A view that
-/// does not exist has none.
+/// One `stats` object for each site of the view with index `view`, in the order of the file; none if there is no such view.
 ///
 /// # Errors
 /// The writer's.
@@ -57,7 +56,7 @@ pub fn alert(out: &mut impl io::Write, alert: &AlertRecord) -> io::Result<()> {
     line(out, &AlertObject::of(alert))
 }
 
-/// One `export` object: how the export gets on at `now`.
+/// One `export` object: its progress at `now`.
 ///
 /// # Errors
 /// The writer's.
@@ -65,7 +64,7 @@ pub fn export(out: &mut impl io::Write, export: &ExportHealth, now: Timestamp) -
     line(out, &ExportObject::of(export, now))
 }
 
-/// One `warning` object: what webmon has to say of itself, `about` one of its parts.
+/// One `warning` object about a part of webmon.
 ///
 /// # Errors
 /// The writer's.
@@ -73,7 +72,7 @@ pub fn warning(out: &mut impl io::Write, at: Timestamp, about: &str, message: &s
     line(out, &WarningObject { event: "warning", time: time::utc(at), about, message })
 }
 
-/// One `sample` object of a check by hand, with `certificate` and `hops` besides.
+/// One `sample` object of `webmon check`, with `certificate` and `hops`.
 ///
 /// # Errors
 /// The writer's.

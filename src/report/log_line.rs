@@ -1,7 +1,7 @@
-//! One record of the log, for people and for machines.
+//! One record of the log, as text or JSON.
 //!
-//! Both forms tell the same: when, how important, about which part of webmon, a sentence, and what it was made of, by
-//! name. A record is one line of at most [`MESSAGE_MAX`] and [`TEXT_MAX`] a text, whatever a server or a name brought.
+//! Both forms hold the time, the level, the topic, the message, and its fields by name. A record is one line.
+//! Bounds: a message of [`MESSAGE_MAX`] bytes, texts in fields of [`TEXT_MAX`].
 
 use std::borrow::Cow;
 use std::io;
@@ -18,25 +18,25 @@ pub const MESSAGE_MAX: usize = 2_048;
 /// Longest text in a field of a record, bytes.
 pub const TEXT_MAX: usize = 1_024;
 
-/// Something that happened.
+/// A record of the log.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'a> {
-    /// When.
+    /// Its time.
     pub at: Timestamp,
-    /// How important it is: `error`, `warn`, `info`, `debug` or `trace`.
+    /// Its level: `error`, `warn`, `info`, `debug` or `trace`.
     pub level: &'a str,
-    /// The part of webmon that it is about.
+    /// Its topic.
     pub about: &'a str,
-    /// What happened.
+    /// Its message.
     pub message: &'a str,
-    /// What it was made of.
+    /// Its fields.
     pub fields: &'a [(&'static str, Field)],
 }
 
 /// The value of a field.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Field {
-    /// A text, of any length and with anything in it.
+    /// A text of any length and content.
     Text(String),
     /// A number.
     Number(u64),
@@ -44,7 +44,7 @@ pub enum Field {
     Flag(bool),
 }
 
-/// For people: `2026-11-22T09:00:13.123456Z info site: api failing: 503 (site=api)`.
+/// As text: `2026-11-22T09:00:13.123456Z info site: api failing: 503 (site=api)`.
 ///
 /// # Errors
 /// The writer's.
@@ -56,7 +56,7 @@ pub fn text(out: &mut impl io::Write, record: &Record<'_>) -> io::Result<()> {
     wording::line(out, &format!("{time} {level} {about}: {message}{fields}"))
 }
 
-/// For machines: one `log` object, its fields beside `level`, `about` and `message`.
+/// As one `log` object, its fields beside `level`, `about` and `message`.
 ///
 /// # Errors
 /// The writer's.
@@ -65,7 +65,7 @@ pub fn object(out: &mut impl io::Write, record: &Record<'_>) -> io::Result<()> {
 }
 
 impl Field {
-    /// As one word: quoted where it would not be one otherwise.
+    /// The field as one word, quoted if necessary.
     fn word(&self) -> Cow<'static, str> {
         match self {
             Self::Text(text) => {

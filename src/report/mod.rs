@@ -1,16 +1,15 @@
 //! What webmon prints: text, JSON lines, CSV and tables, as pure functions to a writer.
 //!
-//! Nothing here reads a clock, knows a terminal or opens anything: times and zones are arguments, and `out` may be
-//! standard output, a file or a `Vec`. Every function writes whole lines, each with one call of `write_all`, so
-//! that lines of several callers do not mix. The only error is the writer's own; a closed pipe is one of them
-//! and the caller's to judge.
+//! Times and zones are arguments; `out` may be standard output, a file or a `Vec`. Every function writes whole lines, each with
+//! one call of `write_all`, so that lines of several callers do not mix. The only error is the writer's; the caller decides
+//! whether a closed pipe is one.
 //!
-//! The machine formats ([`json`], [`csv`]) are public: names and their order are scripts' to build on. Both are
-//! made from the same `objects`, so they cannot differ. What people read ([`text`], [`table`], [`check`],
-//! [`run`]) takes its figures from [`crate::model::figures`]. [`log_line`] is for both.
+//! The machine formats ([`json`], [`csv`]) are public: scripts depend on names and their order. Both are made from the same
+//! `objects`, so they cannot differ. Texts ([`text`], [`table`], [`check`], [`run`]) take their
+//! figures from [`crate::model::figures`]. [`log_line`] has both forms.
 //!
-//! Invariant: no line that a person reads holds a control character, whatever a server, a name or an error
-//! brought (`wording::line` sees to it, in one place); JSON keeps them, escaped.
+//! Invariants: no line of text holds a control character of a server, a name or an error (`wording::line` replaces them); JSON
+//! escapes them.
 
 pub mod check;
 pub mod csv;
@@ -28,23 +27,23 @@ use crate::engine::snapshot::SiteState;
 use crate::model::{Observation, Sample, Timestamp};
 use crate::stats::{Outage, Summary};
 
-/// One check as it is reported, live or from the store.
+/// One check, live or from the store.
 #[derive(Clone, Copy, Debug)]
 pub struct SampleRecord<'a> {
     /// The site's name.
     pub site: &'a str,
-    /// Its number within the site; none for a check that is no part of the history.
+    /// Its number within the site; none for a check outside the history.
     pub seq: Option<u64>,
     /// Its figures.
     pub sample: &'a Sample,
-    /// Why it failed, in words; none (or empty) when it did not, or when that was not kept.
+    /// Why it failed; none or empty if it did not, or if that was not stored.
     pub detail: Option<&'a str>,
-    /// The address of the last connection or attempt, where it is known.
+    /// The address of the last connection or attempt, if known.
     pub address: Option<SocketAddr>,
 }
 
 impl<'a> SampleRecord<'a> {
-    /// A check of this run; without its `observation` (dropped at a full queue) the texts are absent.
+    /// A check of this run; without its `observation` (discarded at a full queue) the texts are absent.
     #[must_use]
     pub fn live(site: &'a str, seq: u64, sample: &'a Sample, observation: Option<&'a Observation>) -> Self {
         Self {
@@ -66,20 +65,20 @@ pub struct StatsRecord<'a> {
     pub state: Option<SiteState>,
     /// The figures.
     pub summary: &'a Summary,
-    /// What is told besides of a stored period, which takes the place of a view's timeframe.
+    /// The properties of a stored period, which replaces the timeframe of a view.
     pub stored: Option<Stored>,
 }
 
-/// What the store tells of a period.
+/// The properties of a stored period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stored {
     /// Its bounds (inclusive, exclusive).
     pub period: Period,
-    /// Whether the figures are to the sample: no edge had to be rounded to an hour or a day.
+    /// Whether the figures are exact: no edge was rounded to an hour or a day.
     pub is_exact: bool,
     /// The longest time in which every check failed.
     pub longest_outage: Option<Outage>,
-    /// Since when there is data, where there is none at the beginning.
+    /// The first data, if the period begins earlier.
     pub begins: Option<Timestamp>,
 }
 

@@ -1,8 +1,7 @@
 //! The objects of the machine formats: fields in their public order, already rounded and named.
 //!
-//! [`super::json`] serializes them, [`super::csv`] writes the same fields as columns. Rounding: milliseconds to
-//! the microsecond (three decimals), shares to four decimals; a share of the statistics is 1.0 only without a
-//! failure and 0.0 only without a success, as everywhere. What is absent is `None` and becomes `null`.
+//! [`super::json`] serializes them, [`super::csv`] writes the same fields as columns. Milliseconds have three decimals, shares
+//! four; a share is 1.0 only without a failure and 0.0 only without a success. An absent value is `None` and becomes `null`.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -66,7 +65,7 @@ impl<'a> SampleObject<'a> {
             transfer_us: phase(Phase::Transfer),
             ttfb_us: sample.ttfb().map(Micros::get),
             total_us: sample.total().get(),
-            // A check outside the schedule has no number and was never due.
+            // A check outside the schedule was never due.
             late_us: record.seq.map(|_| sample.late.get()),
             skipped: sample.skipped,
             bytes: sample.bytes,
@@ -77,7 +76,7 @@ impl<'a> SampleObject<'a> {
     }
 }
 
-/// A sample of `check`, with what only a check by hand shows.
+/// A sample of `check`, with its certificate and redirects.
 #[derive(serde::Serialize)]
 pub(super) struct CheckObject<'a> {
     #[serde(flatten)]
@@ -148,7 +147,7 @@ pub(super) struct StatsObject<'a> {
     pub(super) stored: Option<StoredObject>,
 }
 
-/// What is told of a stored period besides.
+/// The additional fields of a stored period.
 #[derive(Clone, serde::Serialize)]
 pub(super) struct StoredObject {
     pub(super) exact: bool,

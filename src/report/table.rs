@@ -1,8 +1,8 @@
 //! Tables for a terminal: stored samples, statistics of a period, alerts.
 //!
-//! Columns are aligned by terminal cells, two blanks apart, without a frame; the last column is free text and
-//! never cut. [`Samples`] is written row by row, because a period may hold millions: its widths are fixed
-//! beforehand from the names. The other tables are small and measured whole.
+//! Columns are aligned by terminal cells, two blanks apart, without a frame; the last column is free text and never cut.
+//! [`Samples`] is written row by row, because a period may hold millions: its widths depend on the names only. The other tables
+//! are small, and measured as a whole.
 
 use std::io;
 use std::time::Duration;
@@ -18,10 +18,10 @@ use super::objects::phase_micros;
 use super::wording::{self, NONE};
 use super::{Period, SampleRecord, StatsRecord, time};
 
-/// Longest name for which a column makes room; longer ones push their own line to the right.
+/// Longest name that a column makes room for; a longer one pushes its own line to the right.
 const NAME_MAX: usize = 40;
 
-/// Sites that are named in a sentence.
+/// Most sites in a sentence.
 const NAMED_MAX: usize = 3;
 
 const DAY: Duration = Duration::from_hours(24);
@@ -30,13 +30,13 @@ const DAY: Duration = Duration::from_hours(24);
 #[derive(Clone, Debug)]
 pub struct Samples {
     zone: TimeZone,
-    /// The head of the times, which names the offsets of the zone.
+    /// The head of the time column, with the offsets of the zone.
     time: String,
     name_width: usize,
 }
 
 impl Samples {
-    /// A table for samples of these sites and of times in `shown`, told as local times of `zone`.
+    /// A table for samples of the sites `names` in the period `shown`, in local times of `zone`.
     pub fn new<'a>(names: impl IntoIterator<Item = &'a str>, zone: TimeZone, shown: Period) -> Self {
         let name_width = names.into_iter().map(wording::cells).max().unwrap_or(0).clamp(4, NAME_MAX);
         let time = time_head(shown.since, shown.until, &zone);
@@ -81,18 +81,18 @@ impl Samples {
     }
 }
 
-/// What a table of statistics says above its columns.
+/// The heading of a table of statistics.
 #[derive(Clone, Copy, Debug)]
 pub struct Heading<'a> {
     /// The period.
     pub period: Period,
-    /// Whether the period was counted back from now: then its length is named.
+    /// Whether its start is a duration back from now, which is then named.
     pub back_from_now: bool,
     /// The store's path.
     pub store: &'a str,
 }
 
-/// The figures of a stored period: a heading, then one row a site.
+/// The statistics of a stored period: a heading, then one row per site.
 ///
 /// # Errors
 /// The writer's.
@@ -120,8 +120,8 @@ pub fn stats(
     Ok(())
 }
 
-/// Since when there is data of sites of which there is none before: `  blog: data since 2026-11-22 10:00:00`, or one line for
-/// all where it is the same second for all.
+/// The first data of sites that have none at the beginning: `  blog: data since 2026-11-22 10:00:00`, or one line if it is
+/// the same second for all.
 ///
 /// # Errors
 /// The writer's.
@@ -139,8 +139,8 @@ pub fn begins(out: &mut impl io::Write, zone: &TimeZone, records: &[StatsRecord<
     }
 }
 
-/// A time in which a site was not observed: `  blog: not observed 02:10:00 – 04:19:40 (webmon did not run, or the clock was set)`.
-/// `shown` is the period of the table; the day is named in periods of more than one.
+/// A gap in the observation of a site: `  blog: not observed 02:10:00 – 04:19:40 (webmon did not run, or the clock was set)`.
+/// If `shown`, the period of the table, exceeds a day, times have a date.
 ///
 /// # Errors
 /// The writer's.
@@ -150,7 +150,7 @@ pub fn hole(out: &mut impl io::Write, zone: &TimeZone, site: &str, hole: Period,
     wording::line(out, &format!("  {site}: not observed {from} – {to} (webmon did not run, or the clock was set)"))
 }
 
-/// That there are holes besides those that were told of.
+/// The number of gaps that are not listed.
 ///
 /// # Errors
 /// The writer's.
@@ -158,8 +158,8 @@ pub fn more_holes(out: &mut impl io::Write, site: &str, more: u64) -> io::Result
     wording::line(out, &format!("  {site}: {more} more holes, shorter ones"))
 }
 
-/// What is said in place of an empty table: of the sites `of`, or of all when it is empty. `begins` is the time of the oldest
-/// sample of them that is kept.
+/// The text instead of an empty table of the sites `of`, or of all if that is empty. `begins` is the time of their oldest
+/// stored sample.
 ///
 /// # Errors
 /// The writer's.
@@ -181,14 +181,14 @@ pub fn nothing(
     let begins = begins.map(|begins| time::minute(begins, zone));
     let said = match (of, begins) {
         ([], None) => format!("no samples {period}; the store is empty"),
-        ([], Some(begins)) => format!("no samples {period}; the store begins {begins}"),
-        (of, None) => format!("no samples of {}; the store has none of any time", names(of)),
-        (of, Some(begins)) => format!("no samples of {} {period}; the first one is of {begins}", names(of)),
+        ([], Some(begins)) => format!("no samples {period}; the store begins at {begins}"),
+        (of, None) => format!("the store has no samples of {}", names(of)),
+        (of, Some(begins)) => format!("no samples of {} {period}; the first is from {begins}", names(of)),
     };
     wording::line(out, &said)
 }
 
-/// A few of them, and how many others there are.
+/// The first [`NAMED_MAX`] names, and the number of the others.
 fn names(of: &[String]) -> String {
     let shown = of.iter().take(NAMED_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
     match of.len().saturating_sub(NAMED_MAX) {
@@ -197,7 +197,7 @@ fn names(of: &[String]) -> String {
     }
 }
 
-/// The history of alerts, one a line, the message to the letter.
+/// The alert history, one per line, with verbatim messages.
 ///
 /// # Errors
 /// The writer's.
@@ -216,7 +216,7 @@ pub fn alerts(out: &mut impl io::Write, zone: &TimeZone, alerts: &[AlertRecord])
         })
         .collect();
     let (first, last) = alerts.iter().fold((alerts[0].at, alerts[0].at), |(first, last), alert| {
-        // The end of an incident also tells when it began.
+        // The end of an incident also has the time of its start.
         (first.min(alert.since).min(alert.at), last.max(alert.at))
     });
     aligned(out, &[&time_head(first, last, zone), "SITE", "STATE", "MESSAGE"], &[0, 1, 2, 3], &rows)
@@ -260,7 +260,7 @@ fn time_or_none(micros: Option<u32>) -> String {
     micros.map_or_else(|| NONE.to_owned(), |micros| figures::time(f64::from(micros)))
 }
 
-/// `24 h`, `7 d`, `10 min` where that is exact, else as durations are written.
+/// `24 h`, `7 d`, `10 min` if that is exact, else the canonical form.
 fn span(length: Duration) -> String {
     let secs = length.as_secs();
     if length.subsec_nanos() > 0 || secs == 0 {
@@ -274,7 +274,7 @@ fn span(length: Duration) -> String {
     }
 }
 
-/// `heads` and `rows` with every column as wide as its widest cell; the columns in `lefts` are left-aligned.
+/// Writes `heads` and `rows`; each column is as wide as its widest cell, and those in `lefts` are left-aligned.
 fn aligned<const N: usize>(
     out: &mut impl io::Write,
     heads: &[&str; N],
@@ -307,7 +307,7 @@ fn aligned<const N: usize>(
     Ok(())
 }
 
-/// How long an outage was, from its first failed check to the next good one: never nothing.
+/// The duration of an outage, from its first failed check to the next successful one: never nothing.
 fn lasted(outage: Duration) -> String {
     if outage.as_secs() == 0 { "<1s".to_owned() } else { duration::format_short(outage) }
 }
@@ -451,18 +451,15 @@ new                  –     –       0     0       –        –        –  
         assert_eq!(printed(|out| more_holes(out, "bl\u{202e}og", 3)), "  bl\u{fffd}og: 3 more holes, shorter ones\n");
         assert_eq!(
             printed(|out| nothing(out, &zone(), &[], day, Some(at("2026-11-20T08:12:00Z")))),
-            "no samples between 2026-11-21 14:02 and 2026-11-22 14:02 (+01:00); the store begins 2026-11-20 09:12\n"
+            "no samples between 2026-11-21 14:02 and 2026-11-22 14:02 (+01:00); the store begins at 2026-11-20 09:12\n"
         );
         assert!(printed(|out| nothing(out, &zone(), &[], day, None)).ends_with("; the store is empty\n"));
-        // A store with samples of others is not empty, and begins with them.
+        // A store with samples of other sites is not empty, and begins with them.
         let off = ["off".to_owned()];
-        assert_eq!(
-            printed(|out| nothing(out, &zone(), &off, day, None)),
-            "no samples of off; the store has none of any time\n"
-        );
+        assert_eq!(printed(|out| nothing(out, &zone(), &off, day, None)), "the store has no samples of off\n");
         assert_eq!(
             printed(|out| nothing(out, &zone(), &off, day, Some(at("2026-11-20T08:12:00Z")))),
-            "no samples of off between 2026-11-21 14:02 and 2026-11-22 14:02 (+01:00); the first one is of 2026-11-20 09:12\n"
+            "no samples of off between 2026-11-21 14:02 and 2026-11-22 14:02 (+01:00); the first is from 2026-11-20 09:12\n"
         );
         let many: Vec<String> = (1..=5).map(|site| format!("s{site}")).collect();
         assert!(

@@ -1,8 +1,8 @@
-//! What a headless monitor prints for people and logs: one event a line, local time of day in front.
+//! The text lines of a headless monitor: one event per line, with the local time of day.
 //!
-//! Up to [`SITES_LISTED`] sites a refresh is one line a site; above, one line for the whole view, so that a log
-//! of hundreds of sites stays readable. Alert messages stand alone, to the letter. Words are separated by single
-//! spaces and times have none inside, so lines split into fields.
+//! Up to [`SITES_LISTED`] sites a refresh is one line per site, above that one line per view, so that a log of hundreds of sites
+//! stays readable. Alert messages are verbatim. Single spaces separate words, and times have none inside, so lines split into
+//! fields.
 
 use std::io;
 
@@ -17,10 +17,10 @@ use crate::stats::Latency;
 use super::time::{self, clock};
 use super::wording::{self, NONE};
 
-/// The most sites that are listed one by one at a refresh.
+/// The most sites with a line each at a refresh.
 pub const SITES_LISTED: usize = 20;
 
-/// The states in the order of the summary line; recovering sites count as down, as their rule says.
+/// The states in the order of the summary line; recovering sites count as down.
 const SUMMED: [(SiteState, &str); 6] = [
     (SiteState::Up, "up"),
     (SiteState::Down, "down"),
@@ -42,8 +42,7 @@ pub fn start(out: &mut impl io::Write, sites: usize, store: Option<&str>) -> io:
     }
 }
 
-/// The figures of view number `view` at its refresh: a line a site, or one for all. A view that does not exist
-/// has none.
+/// The statistics of the view with index `view` at its refresh: a line per site, or one for all; none if there is no such view.
 ///
 /// # Errors
 /// The writer's.
@@ -78,7 +77,7 @@ pub fn state_change(
     wording::line(out, &format!("{} {}", clock(at, zone), state_sentence(zone, site, to)))
 }
 
-/// The same without the time.
+/// [`state_change`] without the time.
 #[must_use]
 pub fn state_sentence(zone: &TimeZone, site: &SiteSnapshot, to: SiteState) -> String {
     let (name, state) = (&site.name, to.name());
@@ -116,7 +115,7 @@ pub fn alert(out: &mut impl io::Write, alert: &AlertRecord) -> io::Result<()> {
     if alert.state == AlertState::Ended { Ok(()) } else { wording::line(out, &alert.message) }
 }
 
-/// What webmon has to say of itself: `10:00:03 warning: store: not saving since 10:00:03: disk full`.
+/// A warning about webmon itself: `10:00:03 warning: store: not saving since 10:00:03: disk full`.
 ///
 /// # Errors
 /// The writer's.
@@ -160,13 +159,13 @@ fn view_line(zone: &TimeZone, snapshot: &Snapshot, view: &ViewSnapshot, checks_p
     parts.join(" ")
 }
 
-/// Why `site` is in state `to`, as far as its last check tells.
+/// Why `site` is in state `to`, if its last check shows it.
 fn reason(site: &SiteSnapshot, to: SiteState, zone: &TimeZone) -> Option<String> {
     let last = site.last.as_ref()?;
     let outcome = last.sample.outcome();
     match to {
         SiteState::Up | SiteState::New | SiteState::Paused => None,
-        SiteState::Recovering => Some("the last check was good".to_owned()),
+        SiteState::Recovering => Some("the last check succeeded".to_owned()),
         SiteState::Unknown if outcome != Outcome::Unknown => {
             Some(format!("no result since {}", clock(last.sample.at, zone)))
         }
@@ -174,7 +173,7 @@ fn reason(site: &SiteSnapshot, to: SiteState, zone: &TimeZone) -> Option<String>
     }
 }
 
-/// The failure in words; where its text was not kept, its cause by name.
+/// The failure text; if that was not stored, the name of its cause.
 fn failure(last: &LastCheck) -> String {
     let detail = last.observation.as_ref().map(|observation| observation.detail.as_str());
     match (detail.filter(|detail| !detail.is_empty()), last.sample.cause, last.sample.status) {
@@ -318,7 +317,7 @@ mod tests {
                 "10:00:13 api unknown: no route to any network\n",
             ),
             (Cause::Ok, Some(""), SiteState::Unknown, "10:00:13 api unknown: no result since 10:00:00\n"),
-            (Cause::Ok, Some(""), SiteState::Recovering, "10:00:13 api recovering: the last check was good\n"),
+            (Cause::Ok, Some(""), SiteState::Recovering, "10:00:13 api recovering: the last check succeeded\n"),
             (Cause::Ok, Some(""), SiteState::Up, "10:00:13 api up\n"),
         ] {
             let site = with_last(site("api", to), cause, detail);

@@ -1,62 +1,59 @@
-//! Points in time as text: UTC for machines, a local zone for people.
-//!
-//! The zone is an argument. Limits: a [`Timestamp`] ends in the year 2112, well inside what jiff can tell.
+//! Points in time as text: UTC in machine formats, a local zone elsewhere.
 
-use jiff::Zoned;
 use jiff::tz::TimeZone;
 
 use crate::model::Timestamp;
 
-/// Changes of a zone's offset that are looked at: those of a century.
+/// Most examined changes of an offset: those of a century.
 const CHANGES_MAX: usize = 256;
 
 /// RFC 3339, UTC, exactly six decimals: `2026-11-22T09:00:00.123456Z`. Text order is time order.
 pub(super) fn utc(at: Timestamp) -> String {
-    format!("{:.6}", instant(at))
+    format!("{:.6}", at.instant())
 }
 
 /// The time of day: `10:00:10`.
 #[must_use]
 pub fn clock(at: Timestamp, zone: &TimeZone) -> String {
-    zoned(at, zone).strftime("%H:%M:%S").to_string()
+    at.format(zone, "%H:%M:%S")
 }
 
 /// The day: `2026-11-22`.
 pub(super) fn date(at: Timestamp, zone: &TimeZone) -> String {
-    zoned(at, zone).strftime("%Y-%m-%d").to_string()
+    at.format(zone, "%Y-%m-%d")
 }
 
 /// To the minute: `2026-11-22 10:00`.
 #[must_use]
 pub fn minute(at: Timestamp, zone: &TimeZone) -> String {
-    zoned(at, zone).strftime("%Y-%m-%d %H:%M").to_string()
+    at.format(zone, "%Y-%m-%d %H:%M")
 }
 
 /// To the second: `2026-11-22 10:00:10`.
 pub(super) fn second(at: Timestamp, zone: &TimeZone) -> String {
-    zoned(at, zone).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    at.format(zone, "%Y-%m-%d %H:%M:%S")
 }
 
 /// To the millisecond: `2026-11-22 10:00:10.123`.
 pub(super) fn millisecond(at: Timestamp, zone: &TimeZone) -> String {
-    zoned(at, zone).strftime("%Y-%m-%d %H:%M:%S%.3f").to_string()
+    at.format(zone, "%Y-%m-%d %H:%M:%S%.3f")
 }
 
 /// RFC 3339, to the second, with the zone's numeric offset: `2026-11-22T10:00:00+01:00`.
 pub(super) fn with_offset(at: Timestamp, zone: &TimeZone) -> String {
-    zoned(at, zone).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+    at.format(zone, "%Y-%m-%dT%H:%M:%S%:z")
 }
 
 /// The zone's offset from UTC at `at`: `+01:00`.
 pub(super) fn offset(at: Timestamp, zone: &TimeZone) -> String {
-    zoned(at, zone).strftime("%:z").to_string()
+    at.format(zone, "%:z")
 }
 
-/// The zone's offsets from `from` to `to`, in their order: `+01:00`, or `+02:00/+01:00` where the clocks were changed.
+/// The zone's offsets from `from` to `to`, in their order: `+01:00`, or `+02:00/+01:00` across a change.
 pub(super) fn offsets(from: Timestamp, to: Timestamp, zone: &TimeZone) -> String {
     let mut offsets = vec![offset(from, zone)];
-    let end = instant(to);
-    for change in zone.following(instant(from)).take_while(|change| change.timestamp() <= end).take(CHANGES_MAX) {
+    let end = to.instant();
+    for change in zone.following(from.instant()).take_while(|change| change.timestamp() <= end).take(CHANGES_MAX) {
         let offset = change.timestamp().to_zoned(zone.clone()).strftime("%:z").to_string();
         if !offsets.contains(&offset) {
             offsets.push(offset);
@@ -65,7 +62,7 @@ pub(super) fn offsets(from: Timestamp, to: Timestamp, zone: &TimeZone) -> String
     offsets.join("/")
 }
 
-/// The zone by its name, where it has one, and its offsets from `from` to `to`: `Europe/Berlin (+01:00)`.
+/// The name of the zone, if it has one, and its offsets from `from` to `to`: `Europe/Berlin (+01:00)`.
 #[must_use]
 pub fn named(from: Timestamp, to: Timestamp, zone: &TimeZone) -> String {
     let offsets = offsets(from, to, zone);
@@ -73,15 +70,6 @@ pub fn named(from: Timestamp, to: Timestamp, zone: &TimeZone) -> String {
         Some(name) if !zone.is_unknown() => format!("{name} ({offsets})"),
         _ => offsets,
     }
-}
-
-fn zoned(at: Timestamp, zone: &TimeZone) -> Zoned {
-    instant(at).to_zoned(zone.clone())
-}
-
-fn instant(at: Timestamp) -> jiff::Timestamp {
-    let micros = i64::try_from(at.as_micros()).expect("a timestamp is below 2^52");
-    jiff::Timestamp::from_microsecond(micros).expect("the year 2112 is within jiff's range")
 }
 
 #[cfg(test)]
@@ -119,7 +107,7 @@ mod tests {
         assert_eq!(named(january, november, &berlin), "Europe/Berlin (+01:00/+02:00)");
         assert_eq!(named(july, november, &TimeZone::UTC), "UTC (+00:00)");
         assert_eq!(named(july, november, &zone()), "+01:00");
-        // A rule has no end, and neither bound need be in reach of anything stored.
+        // A rule has no end, and the bounds may be far from anything stored.
         let rule = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
         assert_eq!(named(Timestamp::ZERO, Timestamp::MAX, &rule), "+01:00/+02:00");
     }

@@ -1,39 +1,39 @@
-//! Small wordings that several reports share: compact times, counts of answers, plurals, padding by cells.
+//! Wording shared by the reports: compact times, counts of answers, plurals, padding by cells.
 //!
-//! The figures of tables and sentences are those of [`crate::model::figures`]. Only the one-line text of the
-//! headless monitor writes times without a space (`5.1ms`), so that a line splits into words.
+//! Figures come from [`crate::model::figures`]. Only the text lines of the headless monitor write times without a space
+//! (`5.1ms`), so that a line splits into words.
 
 use std::fmt::Write as _;
 use std::io;
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::engine::snapshot::SiteState;
+use crate::model::figures;
 use crate::model::text::clean;
 use crate::stats::{Answer, Availability, Summary};
 
-/// The text of a figure that does not exist.
+/// The text of an absent figure.
 pub(super) const NONE: &str = "–";
 
-/// Writes `text` as one line. Whatever it is made of, no character leaves here that a terminal would obey.
+/// Writes `text` as one line, without the characters that a terminal would obey.
 pub(super) fn line(out: &mut impl io::Write, text: &str) -> io::Result<()> {
     let mut line = clean(text);
     line.push('\n');
     out.write_all(line.as_bytes())
 }
 
-/// The same with its beginning, `head`, in the colour `sgr` (ECMA-48 SGR).
+/// [`line`] with its start, `head`, in the colour `sgr` (ECMA-48 SGR).
 pub(super) fn colored_line(out: &mut impl io::Write, sgr: u8, head: &str, rest: &str) -> io::Result<()> {
     writeln!(out, "\x1b[{sgr}m{}\x1b[0m{}", clean(head), clean(rest))
 }
 
-/// A duration in µs as one word: `0.31ms`, `5.1ms`, `120ms`, `1.24s`. Rounded first, then the unit is chosen.
+/// A duration in µs as one word: `0.31ms`, `5.1ms`, `120ms`, `1.24s`. Rounded before the unit is chosen.
 pub(super) fn compact(micros: f64) -> String {
     let (number, unit) = compact_parts(micros);
     format!("{number}{unit}")
 }
 
-/// Two durations with their units, the first unit only if it differs: `5.0/8.9ms`, `290ms/1.98s`.
+/// Two durations, the first unit only if it differs: `5.0/8.9ms`, `290ms/1.98s`.
 pub(super) fn compact_pair(first: f64, second: f64) -> String {
     let ((left, unit), (right, other)) = (compact_parts(first), compact_parts(second));
     if unit == other { format!("{left}/{right}{other}") } else { format!("{left}{unit}/{right}{other}") }
@@ -55,7 +55,7 @@ fn compact_parts(micros: f64) -> (String, &'static str) {
     (format!("{secs:.decimals$}"), "s")
 }
 
-/// `n` with its thousands apart: `17,280`.
+/// `n` with grouped thousands: `17,280`.
 pub(super) fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -70,45 +70,42 @@ pub(super) fn grouped(n: u64) -> String {
 
 /// `1 site`, `5 sites`.
 pub(super) fn plural(n: u64, noun: &str) -> String {
-    format!("{} {noun}{}", grouped(n), if n == 1 { "" } else { "s" })
+    format!("{} {}", grouped(n), figures::plural(n, noun))
 }
 
-/// Availability as a figure: two decimals, never 100 % with a failure, `~` in front when less than 99.5 % of the
-/// due checks were made.
+/// Availability: two decimals, never 100 % with a failure, `~` in front if less than 99.5 % of the due checks were made.
 pub(super) fn availability(summary: &Summary) -> String {
     availability_of(summary, true)
 }
 
-/// The same, with `≈` in front where the figures are not to the sample.
+/// Availability, with `≈` in front if the figures are not exact.
 pub(super) fn availability_of(summary: &Summary, is_exact: bool) -> String {
     let Some(Availability { up, checks }) = summary.counts.availability() else { return NONE.to_owned() };
-    let partial = summary.coverage.is_some_and(|coverage| coverage < 0.995);
-    let mark = if !is_exact {
-        "≈"
-    } else if partial {
-        "~"
-    } else {
-        ""
+    let is_partial = summary.coverage.is_some_and(|coverage| coverage < 0.995);
+    let mark = match (is_exact, is_partial) {
+        (false, _) => "≈",
+        (true, true) => "~",
+        (true, false) => "",
     };
-    format!("{mark}{}", crate::model::figures::percent(up, checks))
+    format!("{mark}{}", figures::percent(up, checks))
 }
 
-/// Coverage in whole percent, rounded down, so that `100%` is said only of all.
+/// Coverage in whole percent, rounded down, so that `100%` means all.
 pub(super) fn coverage(summary: &Summary) -> String {
-    summary.coverage.map_or_else(|| NONE.to_owned(), crate::model::figures::whole_percent)
+    summary.coverage.map_or_else(|| NONE.to_owned(), figures::whole_percent)
 }
 
-/// Every check once, statuses ascending and then words: `200×59 503×1 timeout×2`. The order stays from line to line.
+/// All checks, statuses ascending and then words: `200×59 503×1 timeout×2`. The order is the same in every line.
 pub(super) fn answers_in_order(answers: &[(Answer, u64)]) -> String {
     let mut ordered = answers.to_vec();
     ordered.sort_by_key(|&(answer, _)| answer);
     joined(&merged(&ordered))
 }
 
-/// Every check once, failures first and the commonest before the others: `503×21 timeout×2 200×123`.
+/// All checks, failures first, by count: `503×21 timeout×2 200×123`.
 pub(super) fn answers_worst_first(answers: &[(Answer, u64)]) -> String {
     let mut parts = merged(answers);
-    // Merging raised counts only among the failures, which come first; put those right again.
+    // Merging increases counts only among the failures, which come first; sort those again.
     for i in 1..parts.len() {
         let mut at = i;
         while at > 0 && parts[at].is_word && parts[at].count > parts[at - 1].count {
@@ -149,20 +146,7 @@ fn joined(parts: &[AnswerCount]) -> String {
     text
 }
 
-/// The shape of a state, the same as on the dashboard; each reads without its colour.
-pub(super) const fn mark(state: SiteState) -> char {
-    match state {
-        SiteState::Down => '▼',
-        SiteState::Recovering => '△',
-        SiteState::Failing => '▲',
-        SiteState::Unknown => '?',
-        SiteState::New => '…',
-        SiteState::Up => '●',
-        SiteState::Paused => '‖',
-    }
-}
-
-/// Cells that `text` takes in a terminal.
+/// The width of `text` in terminal cells.
 pub(super) fn cells(text: &str) -> usize {
     UnicodeWidthStr::width(text)
 }

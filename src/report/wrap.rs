@@ -1,7 +1,8 @@
-//! Lines that fit a terminal: what does not fit its line goes on in the next one, indented.
+//! Folds lines to the width of the terminal, with continuation lines indented.
 //!
-//! A terminal would wrap it as well, but anywhere. Invariants: no line is wider than the terminal; nothing is lost but
-//! blanks; no character leaves here that a terminal would obey. Limit: a terminal of fewer than 16 columns counts as one of 16.
+//! A terminal would break them anywhere.
+//! Invariants: no line is wider than the terminal; only blanks are lost; no character is left that a terminal would obey.
+//! Bounds: a terminal of fewer than 16 columns counts as one of 16.
 
 use std::io;
 
@@ -11,24 +12,24 @@ use crate::model::text::clean;
 
 use super::wording;
 
-/// How far what does not fit its line is indented in the next one.
+/// Indentation of continuation lines.
 const INDENT: usize = 4;
-/// Columns that any terminal is taken to have.
+/// Least columns of a terminal.
 const NARROWEST: usize = 16;
 
-/// Where lines go that may be folded.
+/// A writer that folds lines.
 pub(super) struct Wrapping<'a, W> {
     out: &'a mut W,
     width: Option<usize>,
 }
 
 impl<'a, W: io::Write> Wrapping<'a, W> {
-    /// Lines to `out`, of at most `width` columns if there is one.
+    /// A writer to `out` of at most `width` columns, if given.
     pub(super) const fn new(out: &'a mut W, width: Option<usize>) -> Self {
         Self { out, width }
     }
 
-    /// Columns of a line.
+    /// Most columns of a line.
     pub(super) const fn width(&self) -> Option<usize> {
         self.width
     }
@@ -38,7 +39,7 @@ impl<'a, W: io::Write> Wrapping<'a, W> {
         self.lines(text).iter().try_for_each(|line| wording::line(self.out, line))
     }
 
-    /// Writes `head` and `rest` as one line, `head` in the colour `sgr` as far as it is in the first one.
+    /// Writes `head` and `rest` as one line, with the part of `head` on the first line in the colour `sgr`.
     pub(super) fn colored_line(&mut self, sgr: u8, head: &str, rest: &str) -> io::Result<()> {
         let head = clean(head);
         let lines = self.lines(&format!("{head}{rest}"));
@@ -57,14 +58,14 @@ impl<'a, W: io::Write> Wrapping<'a, W> {
     }
 }
 
-/// `text` in lines of at most `width` columns, parted at blanks where there are any.
+/// `text` in lines of at most `width` columns, split at blanks if possible.
 fn folded(text: &str, width: usize) -> Vec<String> {
     let (mut lines, mut rest, mut indent) = (Vec::new(), text.trim_end(), 0);
     loop {
         let fits = fitting(rest, width - indent);
         let mut at = fits;
         if fits < rest.len() && !rest[fits..].starts_with(' ') {
-            // A blank within the indentation parts nothing, and one near the beginning would leave too little before it.
+            // A blank within the indentation splits nothing, and one near the start leaves too little before it.
             let begins = rest.len() - rest.trim_start().len();
             at = rest[..fits].rfind(' ').filter(|&at| at > begins && 3 * at > fits).unwrap_or(fits);
         }
@@ -77,7 +78,7 @@ fn folded(text: &str, width: usize) -> Vec<String> {
     }
 }
 
-/// Bytes of `text` that take at most `width` columns; at least one character of those that there are.
+/// Bytes of `text` that take at most `width` columns; at least one character.
 fn fitting(text: &str, width: usize) -> usize {
     let (mut columns, mut bytes) = (0, 0);
     for c in text.chars() {
@@ -90,7 +91,7 @@ fn fitting(text: &str, width: usize) -> usize {
     bytes
 }
 
-/// Columns that `c` may take: a variation selector makes what is before it wide.
+/// Columns that `c` may take: a variation selector widens the character before it.
 fn columns_of(c: char) -> usize {
     if c == '\u{fe0f}' { 1 } else { c.width().unwrap_or(0) }
 }

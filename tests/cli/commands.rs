@@ -116,7 +116,7 @@ fn a_slip_on_the_command_line_is_refused_with_what_was_meant() {
         ("--intervall 10s", "--intervall"),
         ("samples --format text", "possible values: table, json, csv"),
         ("samples --for 10s", "--for"),
-        ("--headless check", "stands before `check`"),
+        ("--headless check", "comes before `check`"),
         ("run brokn", "did you mean \"broken\"?"),
         ("check brokn", "did you mean \"broken\"?"),
         ("samples --site brokn", "did you mean \"broken\"?"),
@@ -255,7 +255,7 @@ fn a_period_too_short_for_what_is_left_of_it_is_told_and_is_no_riddle() {
     let stats = "stats --store w.redb --format json --since 2026-11-21T10:00:00Z --until";
     let short = folder.run(&format!("{stats} 2026-11-21T10:20:00Z")).with(0);
     assert_eq!(short.stdout, "");
-    let said = "warning: of 1 site only the sums of hours or days are kept";
+    let said = "warning: only hourly or daily totals are left of 1 site";
     assert!(short.stderr.contains(said) && short.stderr.contains("longer"), "{}", short.stderr);
     let whole = folder.run(&format!("{stats} 2026-11-21T11:00:00Z")).quietly().json();
     assert_eq!(whole[0]["checks"], 120);
@@ -392,7 +392,7 @@ fn it_runs_where_little_is_given_and_says_when_that_is_too_little() {
     assert_eq!(refused.stdout, "");
     assert_eq!(
         refused.stderr,
-        "webmon: only 8 open files are allowed here, and it takes 32; raise the limit: ulimit -n 1024\n"
+        "webmon: the limit of open files is 8, and webmon needs 32; raise the limit: ulimit -n 1024\n"
     );
     assert_eq!(folder.files(), ["sites.yaml"]);
     by_shell(&folder, "ulimit -n 32; exec $0 --headless --for 300ms").with(0);
@@ -455,7 +455,7 @@ fn validate_says_what_a_file_amounts_to_and_can_do_without_its_secrets() {
     assert!(refused(&folder, "validate").contains("environment variable NO_SUCH is not set"));
     let told = folder.run("validate --no-env").quietly().stdout;
     let expected = "sites.yaml: ok · 1 site · 0.1 checks/s · about 130 kB a day, 3.9 MB at 30d of retention, 3.5 MB of hours \
-                    and days after 400d · what holds ${…} was not checked\n";
+                    and days after 400d · values with ${…} were not checked\n";
     assert_eq!(told, expected);
     folder.write("sites.yaml", "defaults: { intervall: 1s }\nsites: ['https://${NO_SUCH}']\n");
     assert!(refused(&folder, "validate --no-env").contains("did you mean `interval`?"));
@@ -483,7 +483,7 @@ fn a_disabled_site_that_is_named_is_told_to_be_one() {
     for arguments in ["check old", "run old --headless"] {
         assert_eq!(
             refused(&folder, arguments),
-            "webmon: the site \"old\" is disabled in sites.yaml; write enabled: true\n"
+            "webmon: the site \"old\" is disabled in sites.yaml; set enabled: true\n"
         );
     }
 }

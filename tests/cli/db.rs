@@ -64,7 +64,7 @@ fn a_site_gets_another_name_or_is_forgotten_and_slips_change_nothing() {
         ("db rename api shop", "has a site named \"shop\" already"),
         ("db rename api a\u{202e}b", "contains U+202E, a control character"),
         ("db forget nobody --yes", "no site named \"nobody\""),
-        ("db forget shop", "say it again with --yes"),
+        ("db forget shop", "repeat the command with --yes"),
     ] {
         let ended = folder.run(slip).with(2);
         assert!(ended.stderr.contains(said), "{slip}: {}", ended.stderr);

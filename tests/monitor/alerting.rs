@@ -52,8 +52,8 @@ fn a_program_that_fails_is_a_warning_and_the_monitor_goes_on() {
 fn a_test_alert_is_sent_and_its_fate_is_told() {
     let folder = refusing("cat > told; echo heard\n");
     let ended = folder.run("alerts --test").quietly();
-    assert!(ended.stdout.starts_with("/bin/sh was told: Website webmon-test is down. availability=0.00%"), "{ended:?}");
-    assert!(ended.stdout.ends_with("\nit said: heard\n"), "{ended:?}");
+    assert!(ended.stdout.starts_with("sent to /bin/sh: Website webmon-test is down. availability=0.00%"), "{ended:?}");
+    assert!(ended.stdout.ends_with("\noutput: heard\n"), "{ended:?}");
     assert_eq!(json(&fs::read_to_string(folder.path("told")).unwrap())["site"], "webmon-test");
     assert_eq!(folder.files(), ["notify.sh", "sites.yaml", "told"], "it leaves the store alone");
 
@@ -63,7 +63,7 @@ fn a_test_alert_is_sent_and_its_fate_is_told() {
 
     let nobody = Folder::with("sites: [https://a.example]\n");
     let ended = nobody.run("alerts --test").with(2);
-    assert!(ended.stderr.contains("sites.yaml names nobody to tell"), "{ended:?}");
+    assert!(ended.stderr.contains("no alerting.exec configured in sites.yaml"), "{ended:?}");
     folder.run("alerts --test --since 1h").with(2);
 }
 
@@ -84,7 +84,7 @@ fn times_are_told_in_the_zone_of_tz_and_a_zone_that_is_none_is_complained_of() {
         assert_eq!(ended.stderr, "", "TZ={zone}");
     }
     let ended = sent("Europe/Nowhere");
-    let expected = "warning: TZ=\"Europe/Nowhere\" is no time zone that webmon knows: times are in UTC; write a name such as TZ=Europe/Berlin\n";
+    let expected = "warning: TZ=\"Europe/Nowhere\" is not a known time zone: times are in UTC; use a name such as TZ=Europe/Berlin\n";
     assert_eq!(ended.stderr, expected);
     // A monitor reports it among its other warnings.
     let mut command = folder.command("--headless --for 1s --format json");

@@ -59,7 +59,7 @@ fn a_changed_file_is_taken_a_broken_one_is_told_and_no_sample_is_lost() {
     let other = file(&server, &["comes", "stays", "moves"]).replace("/moves", "/elsewhere");
     replace(&folder, &other);
     monitor.signal(Signal::HUP);
-    assert_eq!(warned(&mut monitor, "sites.yaml read"), "sites.yaml read: +1 −1 ~1 sites");
+    assert_eq!(warned(&mut monitor, "1 site added"), "reloaded sites.yaml: 1 site added, 1 removed, 1 changed");
     monitor.until(|lines| count(lines, "comes") > 3);
     assert!(server.requests().iter().any(|request| request.target == "/elsewhere"));
 
@@ -70,15 +70,15 @@ fn a_changed_file_is_taken_a_broken_one_is_told_and_no_sample_is_lost() {
         refused.starts_with("reload refused: sites.yaml:6:13 unknown key `windou`, did you mean `window`?"),
         "{refused}"
     );
-    assert!(refused.contains("; the 3 sites of "), "{refused}");
+    assert!(refused.contains("; keeping the 3 sites loaded at "), "{refused}");
     let before = count(&monitor.lines(), "stays");
     monitor.until(|lines| count(lines, "stays") > before + 3);
 
     // Without a signal: a valid file, reported although nothing changed, and then a different one.
     replace(&folder, &other);
-    assert_eq!(warned(&mut monitor, "nothing changed"), "sites.yaml read: nothing changed");
+    assert_eq!(warned(&mut monitor, "nothing changed"), "reloaded sites.yaml: nothing changed");
     replace(&folder, &file(&server, &["comes", "stays"]));
-    assert_eq!(warned(&mut monitor, "+0 −1"), "sites.yaml read: +0 −1 ~0 sites");
+    assert_eq!(warned(&mut monitor, "0 sites added"), "reloaded sites.yaml: 0 sites added, 1 removed, 0 changed");
     let before = count(&monitor.lines(), "comes");
     monitor.until(|lines| count(lines, "comes") > before + 3);
     let ended = monitor.end_by(Signal::TERM).with(143);
@@ -148,7 +148,7 @@ fn without_a_file_there_is_nothing_to_read_again() {
     let mut monitor = folder.start(&format!("{} {RUN}", server.url("/")));
     monitor.until(|lines| !lines.is_empty());
     monitor.signal(Signal::HUP);
-    assert_eq!(warned(&mut monitor, "SIGHUP"), "SIGHUP: there is no file to read again");
+    assert_eq!(warned(&mut monitor, "SIGHUP"), "SIGHUP: there is no file to reload");
     monitor.end_by(Signal::INT).with(130);
 }
 

@@ -503,7 +503,7 @@ fn a_watcher_reads_a_changed_sites_yaml_and_says_why_it_does_not_take_one() {
     let before = std::fs::read_to_string(folder.path("sites.yaml")).unwrap();
     let third = format!("sites: [{{ name: third, url: '{}' }}, ", server.url("/third"));
     folder.write("sites.yaml", &before.replace("sites: [", &third));
-    watcher.until("sites.yaml read: 3 sites");
+    watcher.until("reloaded sites.yaml: 3 sites");
     watcher.until("third");
     folder.write("sites.yaml", &before.replace("interval", "intervall"));
     // What comes before it on the line may be there already, and is then not drawn again.

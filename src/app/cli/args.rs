@@ -1,7 +1,7 @@
-//! The command line: what may be written, and nothing of what it does.
+//! The grammar of the command line.
 //!
-//! `webmon` alone is `webmon run`, so the options of `run` stand at the top too. Limits on values are checked
-//! here, at the door; what needs sites.yaml is checked where it is read.
+//! `webmon` alone is `webmon run`, so the options of `run` are top-level options, too. Values that need sites.yaml are
+//! checked where that is read.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -14,11 +14,11 @@ use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Su
 use clap_complete::Shell;
 
 use crate::app::exit::complain;
-use crate::model::text::redact::redacted;
 use crate::model::time::duration;
 
 use super::db::DbCommand;
 use super::examples;
+use super::help::{specific, without_secrets};
 use super::stdout::print;
 
 /// Watches websites from a terminal: exact rolling statistics, durable history, alerts.
@@ -26,7 +26,7 @@ use super::stdout::print;
 #[command(name = "webmon", version = env!("WEBMON_VERSION"), about)]
 #[command(disable_help_subcommand = true)]
 pub struct Cli {
-    /// What to do; `run` when nothing is named.
+    /// The command; `run` by default.
     #[command(subcommand)]
     pub command: Option<Command>,
     /// The options of `run`.
@@ -38,30 +38,30 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// Reads the arguments of the process; wrong usage ends it with code 2.
+    /// Parses the arguments of the process; wrong usage ends it with code 2.
     #[must_use]
     pub fn read() -> Self {
         let arguments: Vec<OsString> = std::env::args_os().collect();
         Self::read_from(arguments.iter().cloned()).unwrap_or_else(|error| {
-            let said = error.render().to_string();
-            let shown = without_secrets(&said, &arguments);
-            if shown != said {
+            let text = error.render().to_string();
+            let shown = without_secrets(&text, &arguments);
+            if shown != text {
                 complain(shown.trim_end());
                 std::process::exit(error.exit_code());
             }
             if error.use_stderr() || io::stdout().is_terminal() {
                 error.exit();
             }
-            // Help and version are output like any other: an error reports a full disk.
-            let printed = print(|out| out.write_all(said.as_bytes()));
-            if let Err(failure) = &printed {
-                complain(failure);
+            // A full disk is an error for help and version, too.
+            let printed = print(|out| out.write_all(text.as_bytes()));
+            if let Err(error) = &printed {
+                complain(error.report());
             }
-            std::process::exit(printed.map_or_else(|failure| failure.code(), |()| 0).into())
+            std::process::exit(printed.map_or_else(|error| error.code(), |()| 0).into())
         })
     }
 
-    /// How a run or a demonstration is shown; none of another command.
+    /// The output options of `run` and `demo`.
     #[must_use]
     pub const fn output(&self) -> Option<&OutputArgs> {
         match &self.command {
@@ -72,21 +72,21 @@ impl Cli {
         }
     }
 
-    /// Whether it goes on until somebody ends it.
+    /// Whether the command runs until the user ends it.
     #[must_use]
     pub const fn monitors(&self) -> bool {
         matches!(self.command, None | Some(Command::Run(_) | Command::Watch | Command::Demo(_)))
     }
 
-    /// Reads `arguments`, the first of which is the program's own name.
+    /// Parses `arguments`, the first of which is the program's name.
     ///
     /// # Errors
-    /// What is wrong with them, or the help or version that they ask for.
+    /// Wrong usage, or the text of `--help` and `--version`.
     pub fn read_from(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let mut grammar = Self::grammar();
         let matches = grammar.try_get_matches_from_mut(arguments)?;
         let before = |stray: &str, command: &str| {
-            format!("`{stray}` stands before `{command}`; options of a command come after it")
+            format!("`{stray}` comes before `{command}`; put the options of a command after it")
         };
         let sites = matches.get_many::<String>("sites").unwrap_or_default();
         if let Some(command) = sites.clone().find(|site| command_names().contains(site)) {
@@ -94,7 +94,7 @@ impl Cli {
             return Err(grammar.error(ErrorKind::ArgumentConflict, before(first, command)));
         }
         if let Some(command) = matches.subcommand_name() {
-            // The options of `run` stand at the top for `webmon` alone; before another command they would be lost.
+            // The options of `run` are top-level options for `webmon` alone; before another command they would be lost.
             let run_only = |id: &&clap::Id| {
                 let common = ["config", "store", "verbose", "color", "CommonArgs"].contains(&id.as_str());
                 !common && matches.value_source(id.as_str()) == Some(ValueSource::CommandLine)
@@ -106,28 +106,20 @@ impl Cli {
         Self::from_arg_matches(&matches)
     }
 
-    /// The grammar of the command line, with its examples.
+    /// The grammar of the command line, with its examples. The help of a command leaves out common options without effect.
     #[must_use]
     pub fn grammar() -> clap::Command {
-        let grammar = Self::command();
+        let mut grammar = Self::command();
+        // Only a built command has the common options.
+        grammar.build();
         let with_examples = |command: clap::Command, name: Option<&str>| match examples::of(name) {
             Some(examples) => command.after_help(examples),
             None => command,
         };
         command_names().iter().fold(with_examples(grammar, None), |grammar, name| {
-            grammar.mut_subcommand(name, |command| with_examples(command, Some(name)))
+            grammar.mut_subcommand(name, |command| with_examples(specific(command, name), Some(name)))
         })
     }
-}
-
-/// `said`, an error about `arguments`, without the passwords of URLs among them.
-fn without_secrets(said: &str, arguments: &[OsString]) -> String {
-    let texts = arguments.iter().filter_map(|argument| argument.to_str());
-    let values = texts.flat_map(|text| [text, text.split_once('=').map_or(text, |(_, value)| value)]);
-    values.filter(|value| !value.is_empty()).fold(said.to_owned(), |said, value| match redacted(value) {
-        shown if shown == value => said,
-        shown => said.replace(value, &shown),
-    })
 }
 
 /// The names of all commands.
@@ -141,28 +133,28 @@ pub fn command_names() -> Vec<String> {
 pub enum Command {
     /// Watch the sites and show the dashboard (the default command)
     Run(RunArgs),
-    /// The dashboard, read-only, over the store that another webmon is writing
+    /// Show the dashboard, read-only, over the store of another webmon process
     Watch,
-    /// Probe once, show every phase, exit; leaves the store alone
+    /// Probe once, show every phase, and exit; does not touch the store
     Check(CheckArgs),
-    /// Statistics of any stored period
+    /// Show statistics of any stored period
     Stats(StatsArgs),
-    /// Raw samples of any stored period
+    /// Show raw samples of any stored period
     Samples(HistoryArgs),
-    /// Alert history
+    /// Show the alert history
     Alerts(AlertsArgs),
     /// Check a configuration file
     Validate(ValidateArgs),
-    /// The dashboard over simulated websites; needs no network and no file
+    /// Show the dashboard over simulated websites; needs no network and no file
     Demo(DemoArgs),
     /// Write a commented sites.yaml
     Init,
     /// Print the JSON Schema of sites.yaml
     Schema,
-    /// The store itself: what is in it, whether it is sound, compaction, backup
+    /// Inspect and maintain the store: contents, verification, compaction, backup
     #[command(subcommand)]
     Db(DbCommand),
-    /// Print the script with which a shell completes this command line
+    /// Print a shell completion script
     Completions {
         /// The shell
         #[arg(value_enum, value_name = "SHELL")]
@@ -175,7 +167,7 @@ pub enum Command {
 /// Options of `validate`.
 #[derive(Clone, Debug, Args)]
 pub struct ValidateArgs {
-    /// Take no variable and no file into account: for places that have no secrets
+    /// Skip ${…} expansion, for CI without the secrets
     #[arg(long)]
     pub no_env: bool,
 }
@@ -186,13 +178,13 @@ pub struct CommonArgs {
     /// The configuration file
     #[arg(short, long, global = true, value_name = "FILE", env = "WEBMON_CONFIG", default_value = "sites.yaml")]
     pub config: PathBuf,
-    /// The store, in place of `storage.path`
+    /// The store (overrides `storage.path`)
     #[arg(long, global = true, value_name = "FILE")]
     pub store: Option<PathBuf>,
-    /// More in the log, up to -vvv, or as `WEBMON_LOG` says (for `check`: the phases of all sites, the headers that came, how a wrong body begins)
+    /// Log more, up to -vvv (or set `WEBMON_LOG`); `check` shows the phases of all sites
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
-    /// When to use colour (`NO_COLOR` is respected)
+    /// When to use colour (respects `NO_COLOR`)
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
     pub color: ColorChoice,
 }
@@ -226,13 +218,12 @@ pub struct RunArgs {
     /// Names of sites in the file, or URLs to watch ad hoc, without a store
     #[arg(value_name = "SITE|URL")]
     pub sites: Vec<String>,
-    /// How it is shown, and when it ends.
     #[command(flatten)]
     pub output: OutputArgs,
-    /// Keep nothing
+    /// Do not store results
     #[arg(long)]
     pub no_store: bool,
-    /// Where samples are exported to.
+    /// The export of results.
     #[cfg(feature = "influx")]
     #[command(flatten)]
     pub export: ExportArgs,
@@ -242,41 +233,41 @@ pub struct RunArgs {
 #[cfg(feature = "influx")]
 #[derive(Clone, Debug, Args)]
 pub struct ExportArgs {
-    /// Export every check to the InfluxDB at URL, or to `export.influx` of the file
+    /// Export every check to the InfluxDB at URL (default: `export.influx` of the file)
     #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true, conflicts_with = "no_store")]
     #[allow(clippy::option_option, reason = "not given, given without a URL, given with one")]
     pub export_influx: Option<Option<String>>,
-    /// Where an export that is new begins
+    /// Where a new export begins
     #[arg(long, value_enum, value_name = "WHEN", conflicts_with = "no_store")]
     pub export_from: Option<ExportFrom>,
 }
 
-/// Where an export that is new begins.
+/// Where a new export begins.
 #[cfg(feature = "influx")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ExportFrom {
-    /// With what comes from now on (the default).
+    /// With new checks (the default).
     Now,
     /// With the last 24 hours.
     #[value(name = "24h")]
     Day,
-    /// With everything that is stored.
+    /// With everything in the store.
     All,
 }
 
-/// How a running monitor is shown, and when it ends.
+/// How a monitor is shown, and when it stops.
 #[derive(Clone, Debug, Args)]
 pub struct OutputArgs {
-    /// No dashboard: lines on stdout (by itself when stdout is not a terminal)
+    /// Print lines instead of the dashboard (the default when stdout is not a terminal)
     #[arg(long)]
     pub headless: bool,
-    /// The form of the lines when headless
+    /// Output format when headless
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = LineFormat::Text)]
     pub format: LineFormat,
-    /// What to print when headless in JSON
+    /// Events in headless JSON
     #[arg(long, value_enum, value_name = "EVENTS", value_delimiter = ',', default_values_t = [Event::Stats, Event::Alert])]
     pub events: Vec<Event>,
-    /// End by itself after this long
+    /// Stop after DURATION
     #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse)]
     pub duration: Option<Duration>,
 }
@@ -284,29 +275,28 @@ pub struct OutputArgs {
 /// Options of `demo`.
 #[derive(Clone, Debug, Args)]
 pub struct DemoArgs {
-    /// How it is shown, and when it ends.
     #[command(flatten)]
     pub output: OutputArgs,
-    /// Show nothing, and at the end (after a minute, if `--for` does not say) write the dashboard to FILE as SVG
+    /// Show nothing, and write the dashboard to FILE as SVG at the end (default: after a minute)
     #[arg(long, value_name = "FILE", hide = true, conflicts_with_all = ["headless", "format", "events"])]
     pub picture: Option<PathBuf>,
 }
 
-/// The form of headless lines.
+/// Output formats of lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LineFormat {
-    /// For people.
+    /// Text.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// What headless JSON may hold.
+/// Events in headless JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Event {
     /// Every check.
     Sample,
-    /// The figures of each view at its refresh.
+    /// The statistics of each view at each refresh.
     Stats,
     /// Alerts.
     Alert,
@@ -315,13 +305,13 @@ pub enum Event {
 /// Options of `check`.
 #[derive(Clone, Debug, Args)]
 pub struct CheckArgs {
-    /// Names of sites in the file, or any URLs; none named: all
+    /// Names of sites in the file, or URLs (default: every site of the file)
     #[arg(value_name = "SITE|URL")]
     pub sites: Vec<String>,
-    /// The form of the answer
+    /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = LineFormat::Text)]
     pub format: LineFormat,
-    /// Exit with 1 also for a warning: a certificate that expires within `tls.warn_days`, or that is accepted with faults
+    /// Also exit with 1 on a warning: a certificate that expires within `tls.warn_days`, or is accepted despite faults
     #[arg(long)]
     pub fail_on_warning: bool,
 }
@@ -332,10 +322,10 @@ pub struct PeriodArgs {
     /// Only this site (repeatable)
     #[arg(long = "site", value_name = "NAME")]
     pub sites: Vec<String>,
-    /// From this time on: RFC 3339, a local date or date-time, or a duration back from now
+    /// Start of the period: RFC 3339, a local date or date-time, or a duration back from now
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
-    /// Up to this time, exclusive
+    /// End of the period, exclusive
     #[arg(long, value_name = "TIME")]
     pub until: Option<String>,
 }
@@ -343,10 +333,10 @@ pub struct PeriodArgs {
 /// Options of the commands that list stored history.
 #[derive(Clone, Debug, Args)]
 pub struct HistoryArgs {
-    /// Which part of the store.
+    /// The selected history.
     #[command(flatten)]
     pub period: PeriodArgs,
-    /// The form of the answer
+    /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = TableFormat::Table)]
     pub format: TableFormat,
 }
@@ -354,10 +344,10 @@ pub struct HistoryArgs {
 /// Options of `stats`.
 #[derive(Clone, Debug, Args)]
 pub struct StatsArgs {
-    /// Which part of the store.
+    /// The selected history.
     #[command(flatten)]
     pub period: PeriodArgs,
-    /// The form of the answer
+    /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = StatsFormat::Table)]
     pub format: StatsFormat,
 }
@@ -365,35 +355,35 @@ pub struct StatsArgs {
 /// Options of `alerts`.
 #[derive(Clone, Debug, Args)]
 pub struct AlertsArgs {
-    /// Which alerts.
+    /// The selected alerts.
     #[command(flatten)]
     pub history: HistoryArgs,
-    /// Hand one made-up alert to `alerting.exec`, and say how that went
+    /// Send one test alert to `alerting.exec`, and report the result
     #[arg(long, conflicts_with_all = ["sites", "since", "until", "format"])]
     pub test: bool,
 }
 
-/// The form of statistics.
+/// Output formats of statistics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum StatsFormat {
-    /// For people.
+    /// A table.
     Table,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
-    /// Comma-separated, with a header.
+    /// Comma-separated values with a header line.
     Csv,
-    /// `HdrHistogram` interval log: the response times in µs of each hour (of each day beyond a week) and site, for `HdrHistogram`'s tools.
+    /// `HdrHistogram` interval log: response times in µs per site and hour (per day beyond a week).
     Hlog,
 }
 
-/// The form of stored history.
+/// Output formats of stored history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TableFormat {
-    /// For people.
+    /// A table.
     Table,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
-    /// Comma-separated, with a header.
+    /// Comma-separated values with a header line.
     Csv,
 }
 
@@ -419,6 +409,26 @@ mod tests {
     #[test]
     fn the_grammar_is_sound() {
         Cli::grammar().debug_assert();
+    }
+
+    #[test]
+    fn help_names_defaults_and_only_options_with_an_effect() {
+        let help = |line: &str| read(&format!("{line} --help")).unwrap_err();
+        for (command, default) in [("stats", "24h"), ("samples", "1h"), ("alerts", "everything")] {
+            let text = help(command);
+            assert!(text.contains(&format!("[default: {default}]")), "{text}");
+            assert!(
+                text.contains("--store <FILE>") && !text.contains("--color") && !text.contains("--verbose"),
+                "{text}"
+            );
+        }
+        for command in ["man", "completions", "schema"] {
+            let text = help(command);
+            assert!(!text.contains("--store") && !text.contains("--config"), "{text}");
+        }
+        assert!(help("check").contains("response headers") && !help("db compact").contains("--color"));
+        // Hidden options are accepted still.
+        assert!(read("man --color never").is_ok());
     }
 
     #[test]
@@ -449,7 +459,7 @@ mod tests {
     fn options_of_run_before_another_command_are_refused_not_lost() {
         for line in ["--headless samples", "--for 1m alerts", "https://my.site check"] {
             let error = read(line).unwrap_err();
-            assert!(error.contains("stands before"), "{line}: {error}");
+            assert!(error.contains("comes before"), "{line}: {error}");
         }
     }
 

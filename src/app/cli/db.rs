@@ -1,44 +1,44 @@
-//! The grammar of `webmon db`: its commands and their arguments, and nothing of what they do.
+//! The grammar of `webmon db`.
 
 use std::path::PathBuf;
 
 use clap::Subcommand;
 
-/// What `db` can do.
+/// The commands of `db`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum DbCommand {
-    /// What the store holds
+    /// Show what the store holds
     Info,
-    /// Read every record and verify it; exit code 3 if anything is damaged or missing
+    /// Verify every record; exit code 3 if any is damaged or missing
     Check,
-    /// Give unused room back; not while a monitor runs
+    /// Reclaim free space; not while a monitor runs
     Compact,
     /// Copy the store to a new file, also while a monitor runs
     Backup {
         /// The new file
         #[arg(value_name = "FILE")]
         file: PathBuf,
-        /// Replace an older backup of this name, all at once when the new one is complete
+        /// Replace an older backup of this name, once the new one is complete
         #[arg(long)]
         replace: bool,
     },
-    /// Make a damaged store anew of what can be read; the old file is moved aside; not while a monitor runs
+    /// Rebuild a damaged store from its readable records, and move the old file aside; not while a monitor runs
     Repair,
-    /// Give a site another name with all its past, open incident included; not while a monitor runs
+    /// Rename a site and keep its history, including an open incident; not while a monitor runs
     Rename {
         /// Its name in the store
         #[arg(value_name = "OLD")]
         old: String,
-        /// Its name from now on, also to be written in sites.yaml
+        /// Its new name, which sites.yaml must use, too
         #[arg(value_name = "NEW")]
         new: String,
     },
-    /// Delete everything that is kept of a site; not while a monitor runs
+    /// Delete everything that is stored about a site; not while a monitor runs
     Forget {
         /// Its name in the store
         #[arg(value_name = "SITE")]
         site: String,
-        /// Really delete it; without this, only say what would go
+        /// Confirm the deletion
         #[arg(long)]
         yes: bool,
     },

@@ -1,30 +1,28 @@
-//! Examples of the command line, for `--help` and the manual page. A test reads each as the program would.
+//! Examples for `--help` and the manual page. A test parses each one.
 
 use std::fmt::Write as _;
 
-/// A line as it is typed, and what it is for.
+/// A command line and its purpose.
 type Example = (&'static str, &'static str);
 
-/// For webmon itself.
 const GENERAL: &[Example] = &[
     ("webmon", "watch the sites of ./sites.yaml"),
     ("webmon https://my.site", "watch a URL right now, without a file"),
-    ("webmon demo", "see it at work over simulated websites"),
+    ("webmon demo", "try it with simulated websites"),
     ("webmon check https://my.site", "probe once and show every phase"),
     ("webmon --headless --format json --for 60s", "a minute of JSON lines"),
     ("webmon stats --since 7d", "what last week looked like"),
 ];
 
-/// For the commands that have some of their own.
 const OF_COMMANDS: &[(&str, &[Example])] = &[
     (
         "run",
         &[
             ("webmon run api shop", "only these two sites of the file"),
-            ("webmon run my.site 10.0.0.7:8080/health", "URLs; nothing is kept"),
-            ("webmon run --headless --format json --events sample", "every check as a line of JSON"),
+            ("webmon run my.site 10.0.0.7:8080/health", "two URLs; results are not stored"),
+            ("webmon run --headless --format json --events sample", "every check as a JSON line"),
             #[cfg(feature = "influx")]
-            ("webmon run --headless --export-influx", "send every check on, as export.influx says"),
+            ("webmon run --headless --export-influx", "export every check to export.influx"),
         ],
     ),
     (
@@ -32,9 +30,9 @@ const OF_COMMANDS: &[(&str, &[Example])] = &[
         &[
             ("webmon check", "every site of the file, once"),
             ("webmon check api --format json", "one site, for a script"),
-            ("webmon check api -v", "with the headers, and how a wrong body begins"),
-            ("webmon check --fail-on-warning", "fail also for a certificate that soon expires"),
-            ("webmon check https://my.site || echo down", "the exit code tells whether it is up"),
+            ("webmon check api -v", "with response headers, and the start of an unexpected body"),
+            ("webmon check --fail-on-warning", "also fail if a certificate expires soon"),
+            ("webmon check https://my.site || echo down", "exit code 0 means up"),
         ],
     ),
     (
@@ -57,24 +55,24 @@ const OF_COMMANDS: &[(&str, &[Example])] = &[
         "alerts",
         &[
             ("webmon alerts --since 30d --site api", "a month of one site"),
-            ("webmon alerts --test", "whether alerting.exec reaches you"),
+            ("webmon alerts --test", "test alerting.exec"),
         ],
     ),
     (
         "validate",
         &[
             ("webmon validate", "check ./sites.yaml"),
-            ("webmon validate --no-env -c new.yaml", "where secrets are absent, as in CI"),
+            ("webmon validate --no-env -c new.yaml", "without the secrets, as in CI"),
         ],
     ),
     ("init", &[("webmon init -c staging.yaml", "write another file")]),
-    ("schema", &[("webmon schema > sites.schema.json", "for an editor, which then completes sites.yaml")]),
+    ("schema", &[("webmon schema > sites.schema.json", "for completion in an editor")]),
     (
         "db",
         &[
             ("webmon db backup /var/backups/webmon.redb", "a copy, also while a monitor runs"),
-            ("webmon db backup --replace /var/backups/webmon.redb", "the same every night"),
-            ("webmon db rename api shop-api", "keep the past under a new name"),
+            ("webmon db backup --replace /var/backups/webmon.redb", "overwrite it, every night"),
+            ("webmon db rename api shop-api", "keep the history under a new name"),
         ],
     ),
     (
@@ -88,7 +86,7 @@ const OF_COMMANDS: &[(&str, &[Example])] = &[
     ("man", &[("webmon man > ~/.local/share/man/man1/webmon.1", "then: man webmon")]),
 ];
 
-/// The examples of `command`, or of webmon itself; none when it has none.
+/// The examples of `command`, or of webmon itself.
 pub fn of(command: Option<&str>) -> Option<String> {
     let examples = match command {
         None => GENERAL,

@@ -1,8 +1,9 @@
-//! The command line: its grammar, which sites and times it means, and output to stdout.
+//! The command line: its grammar, the selected sites and times, and output to stdout.
 
 pub(crate) mod args;
 pub(crate) mod db;
 pub(crate) mod examples;
+pub(crate) mod help;
 pub(crate) mod progress;
 pub(crate) mod selection;
 pub(crate) mod stdout;

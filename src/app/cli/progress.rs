@@ -1,7 +1,6 @@
-//! How far a long work is: one line of stderr that goes away with it, and nothing where stderr is no terminal.
+//! A progress line on stderr, if that is a terminal; it disappears at the end.
 //!
-//! Invariants: a line is written when it says something new; a terminal that hung up is no reason to fail. Limits: a line has at
-//! most [`WIDTH`] columns, so that any terminal holds it.
+//! Invariants: only a changed line is written; a terminal that hung up is no error. Bounds: a line of [`WIDTH`] columns.
 
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write};
@@ -9,14 +8,14 @@ use std::io::{self, IsTerminal as _, Write};
 /// Columns of a line.
 const WIDTH: usize = 40;
 
-/// What is said now of a work that goes on.
+/// The progress of a long operation.
 pub struct ProgressLine<W: Write = io::Stderr> {
     out: Option<W>,
     said: String,
 }
 
 impl ProgressLine {
-    /// Nothing yet, on stderr.
+    /// An empty line on stderr.
     pub fn on_terminal() -> Self {
         let out = io::stderr();
         Self { out: out.is_terminal().then_some(out), said: String::new() }
@@ -24,7 +23,7 @@ impl ProgressLine {
 }
 
 impl<W: Write> ProgressLine<W> {
-    /// Says this from now on.
+    /// Replaces the line.
     pub fn say(&mut self, text: impl fmt::Display) {
         if let Some(out) = &mut self.out {
             let text = text.to_string();
@@ -35,7 +34,7 @@ impl<W: Write> ProgressLine<W> {
         }
     }
 
-    /// Says how much of all of it is done.
+    /// Shows `done` of `all` in percent.
     pub fn say_part(&mut self, doing: &str, done: u64, all: u64) {
         self.say(format_args!("{doing}: {:3} %", done * 100 / all.max(1)));
     }
@@ -49,7 +48,7 @@ impl<W: Write> Drop for ProgressLine<W> {
     }
 }
 
-/// Shows how far the repair of a store that was left unclean has come; what is printed next takes its place.
+/// Shows the progress of the repair after an unclean shutdown; the next output overwrites it.
 pub fn of_repair() -> fn(f64) {
     let show = |done: f64| {
         let _unseen = write!(io::stderr(), "\rrepairing the store: {:3.0} %\r", (done * 100.0).floor());
@@ -75,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nobody_sees_it_nothing_is_written() {
+    fn without_a_terminal_nothing_is_written() {
         let mut written = Vec::new();
         drop(ProgressLine { out: Some(&mut written), said: String::new() });
         let mut shown = ProgressLine::<&mut Vec<u8>> { out: None, said: String::new() };

@@ -1,12 +1,12 @@
-//! Which sites a command is about: names of the file, or URLs ad hoc.
+//! Selects the sites of a command: names in the file, or ad hoc URLs.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::app::exit::Failure;
+use crate::app::exit::{CommandError, way_on};
 use crate::config::{self, Config, ConfigError};
 use crate::model::text::redact::redacted;
-use crate::report::run::getting_started::first_steps;
+use crate::model::text::shown_path;
 
 use super::args::command_names;
 
@@ -15,27 +15,34 @@ use super::args::command_names;
 pub struct Selection {
     /// The configuration, holding the chosen sites only.
     pub config: Config,
-    /// The names of all sites of the file, chosen or not; empty when everything is ad hoc.
+    /// The names of all sites of the file, chosen or not; empty if all are ad hoc.
     pub all_names: Vec<Arc<str>>,
-    /// Whether a URL is among them, so that nothing is kept.
+    /// Whether they include a URL, so that nothing is stored.
     pub ad_hoc: bool,
 }
 
-/// Reads the file if a name asks for it, and chooses `wanted`; nothing wanted is everything. What is both a name of the
-/// file and an address is the name; for addresses alone the file may be missing or wrong.
+/// Selects the sites that `wanted` names, or all. A name in the file takes precedence over an address; for addresses alone
+/// the file may be missing or faulty.
 ///
 /// # Errors
-/// [`Failure::Usage`]: no file, its faults, a name that is no site's, a URL that is none.
-pub fn select(path: &Path, wanted: &[String]) -> Result<Selection, Failure> {
-    let loaded = load(path);
+/// [`CommandError`]: no file, its faults, an unknown name, an invalid URL.
+pub fn select(path: &Path, wanted: &[String]) -> Result<Selection, CommandError> {
+    choose(path, wanted, load(path))
+}
+
+/// [`select`] from a configuration that was `loaded` from `path`.
+///
+/// # Errors
+/// As [`select`].
+pub fn choose(path: &Path, wanted: &[String], loaded: Result<Config, ConfigError>) -> Result<Selection, CommandError> {
     if !wanted.is_empty() && wanted.iter().all(|text| is_url(text)) {
         let names = loaded.as_ref().map(names_of).unwrap_or_default();
         if !wanted.iter().any(|text| is_name(text, &names)) {
-            let config = ad_hoc(wanted)?;
+            let config = config::ad_hoc(wanted)?;
             return Ok(Selection { config, all_names: Vec::new(), ad_hoc: true });
         }
     }
-    let mut config = loaded.map_err(|failure| if path.exists() { failure } else { slip(wanted, failure) })?;
+    let mut config = loaded.map_err(|error| mistyped(path, wanted).unwrap_or(error.into()))?;
     let all_names = names_of(&config);
     if wanted.is_empty() {
         return Ok(Selection { config, all_names, ad_hoc: false });
@@ -44,17 +51,18 @@ pub fn select(path: &Path, wanted: &[String]) -> Result<Selection, Failure> {
     if let Some(stranger) = urls.iter().find(|text| !is_url(text)) {
         if config.disabled.iter().any(|watched| *watched.site.name == ***stranger) {
             let file = path.display();
-            return Err(Failure::Usage(format!(
-                "webmon: the site {stranger:?} is disabled in {file}; write enabled: true"
-            )));
+            let disabled = format!("the site {stranger:?} is disabled in {file}; set enabled: true");
+            return Err(CommandError::Usage(disabled));
         }
-        return Err(Failure::Usage(unknown(stranger, path, &all_names)));
+        let commands = command_words();
+        let known = all_names.iter().map(|name| &**name).chain(commands.iter().map(String::as_str));
+        return Err(unknown_site(stranger, path, known));
     }
     config.sites.retain(|watched| named.iter().any(|name| ***name == *watched.site.name));
     let urls: Vec<String> = urls.into_iter().cloned().collect();
     let with_urls = !urls.is_empty();
     if with_urls {
-        config.sites.extend(ad_hoc(&urls)?.sites);
+        config.sites.extend(config::ad_hoc(&urls)?.sites);
     }
     Ok(Selection { config, all_names, ad_hoc: with_urls })
 }
@@ -62,56 +70,23 @@ pub fn select(path: &Path, wanted: &[String]) -> Result<Selection, Failure> {
 /// Reads the configuration file.
 ///
 /// # Errors
-/// [`Failure::Usage`] with the whole report; for a file that is not there, with the first steps.
-pub fn load(path: &Path) -> Result<Config, Failure> {
-    config::load(path, &|name| std::env::var(name).ok()).map_err(|error| refused(path, &error))
+/// [`ConfigError`]: there is none, or its faults.
+pub fn load(path: &Path) -> Result<Config, ConfigError> {
+    config::load(path, &|name| std::env::var(name).ok())
 }
 
-/// The same, with every `${…}` left unchecked.
-///
-/// # Errors
-/// As [`load`].
-pub fn load_without_env(path: &Path) -> Result<Config, Failure> {
-    config::load_without_env(path).map_err(|error| refused(path, &error))
+/// The error for a user without a file at `path` whose first word resembles a command.
+fn mistyped(path: &Path, wanted: &[String]) -> Option<CommandError> {
+    let (word, commands) = (wanted.first().filter(|_| !path.exists())?, command_words());
+    let near = config::nearest(word, commands.iter().map(String::as_str))?;
+    let (word, way_on) = (redacted(word), way_on(path));
+    Some(CommandError::Usage(format!("no command {word:?}; did you mean {near:?}?\n{way_on}")))
 }
 
-fn refused(path: &Path, error: &ConfigError) -> Failure {
-    match error {
-        ConfigError::Missing { .. } => Failure::Usage(way_on(path)),
-        faults => Failure::Usage(faults.to_string()),
-    }
-}
-
-/// `failure`, that there is no file to find `wanted` in, after what was probably meant: a command.
-fn slip(wanted: &[String], failure: Failure) -> Failure {
-    let commands = command_words();
-    let meant = wanted.first().and_then(|word| Some((word, nearest(word, commands.iter().map(String::as_str))?)));
-    match (meant, failure) {
-        (Some((word, near)), Failure::Usage(way_on)) => {
-            Failure::Usage(format!("webmon: no command {:?}; did you mean {near:?}?\n{way_on}", redacted(word)))
-        }
-        (_, failure) => failure,
-    }
-}
-
-/// What to do when there is no file at `path`.
-fn way_on(path: &Path) -> String {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.map_or_else(|| std::env::current_dir().unwrap_or_default(), Path::to_owned);
-    let file = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-    let mut text = Vec::new();
-    first_steps(&mut text, &file, &folder.to_string_lossy()).expect("writing to a Vec cannot fail");
-    String::from_utf8_lossy(&text).trim_end().to_owned()
-}
-
-/// The site names nearest to `name`, if any is near enough to be meant.
-#[must_use]
-pub fn nearest<'a>(name: &str, among: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    config::nearest(name, among)
-}
-
-fn ad_hoc(urls: &[String]) -> Result<Config, Failure> {
-    config::ad_hoc(urls).map_err(|error| Failure::Usage(error.to_string()))
+/// The error for a `name` that is no site in the file or store at `path`, with the nearest of the `known` names.
+pub fn unknown_site<'a>(name: &str, path: &Path, known: impl Iterator<Item = &'a str>) -> CommandError {
+    let hint = config::nearest(name, known).map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
+    CommandError::Usage(format!("no site named {:?} in {}{hint}", redacted(name), shown_path(path)))
 }
 
 fn is_url(text: &str) -> bool {
@@ -128,17 +103,10 @@ fn is_name(text: &str, names: &[Arc<str>]) -> bool {
     names.iter().any(|name| **name == *text)
 }
 
-/// What can stand where a command can.
+/// The words that a user may mistype as a site.
 fn command_words() -> Vec<String> {
     let flags = ["--help", "--version"].map(str::to_owned);
     command_names().into_iter().chain(flags).collect()
-}
-
-fn unknown(name: &str, path: &Path, names: &[Arc<str>]) -> String {
-    let commands = command_words();
-    let near = nearest(name, names.iter().map(|name| &**name).chain(commands.iter().map(String::as_str)));
-    let hint = near.map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
-    format!("webmon: no site named {:?} in {}{hint}", redacted(name), path.display())
 }
 
 #[cfg(test)]

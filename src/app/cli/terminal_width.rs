@@ -1,12 +1,12 @@
-//! How wide the terminal on stdout is.
+//! The width of the terminal on stdout.
 
 use std::env;
 use std::io::{self, IsTerminal as _};
 
-/// Columns where a terminal does not say how many it has.
+/// Columns of a terminal that does not report its size.
 const USUAL: usize = 80;
 
-/// The columns of the terminal on stdout: those of `COLUMNS`, else its own. None where stdout is none.
+/// The columns of the terminal on stdout: `COLUMNS`, else its own size. None if stdout is no terminal.
 #[must_use]
 pub fn of_stdout() -> Option<usize> {
     let wanted = env::var("COLUMNS").ok();

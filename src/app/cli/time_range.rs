@@ -6,10 +6,10 @@ use jiff::tz::TimeZone;
 use crate::model::Timestamp;
 use crate::model::time::duration;
 
-/// Reads an instant as people write it.
+/// Parses an instant.
 ///
 /// # Errors
-/// A sentence that quotes the text and says what may be written.
+/// A sentence that quotes the text and lists the accepted forms.
 pub fn instant(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, String> {
     if let Ok(back) = duration::parse(text) {
         return Ok(now.before(back));
@@ -24,7 +24,7 @@ pub fn instant(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp,
              a date (2026-11-22), a local time (2026-11-22T09:00) or RFC 3339 (2026-11-22T09:00:00Z)"
         ));
     };
-    let micros = u64::try_from(at.as_microsecond()).map_err(|_| format!("the time {text:?} lies before 1970"))?;
+    let micros = u64::try_from(at.as_microsecond()).map_err(|_| format!("the time {text:?} is before 1970"))?;
     Ok(Timestamp::from_micros(micros))
 }
 
@@ -48,8 +48,7 @@ mod tests {
         }
     }
 
-    /// As the C library takes them: what a gap leaves out is as late as the clock was before it, what comes twice is the
-    /// first of the two.
+    /// As in the C library: a time in a gap takes the offset before it, an ambiguous time is the earlier one.
     #[test]
     fn a_change_of_the_clock_leaves_no_local_time_unreadable() {
         let berlin = TimeZone::get("Europe/Berlin").unwrap();

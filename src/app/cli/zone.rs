@@ -1,9 +1,8 @@
-//! The zone in which times are shown and read: `TZ` as the C library takes it, else the system's.
+//! The time zone of input and output: `TZ` as the C library reads it, else the system's.
 //!
-//! In the order of the C library: empty or a bare `:` is UTC; a name is looked for in the system's database, or in the
-//! one that the binary carries where an image has none; an absolute path is a file of that format; the rest is a rule as
-//! POSIX writes it. A rule that names a summer time without its dates takes [`DATES`], as the C library does. A `TZ` that is
-//! none of these is UTC there without a word; here a person is warned.
+//! As in the C library, empty or a bare `:` is UTC; a name is looked up in the system's database, or in the built-in one; an
+//! absolute path is a `TZif` file; anything else is a POSIX rule, whose summer time begins and ends at [`DATES`] by default.
+//! The C library silently takes any other value for UTC; webmon warns.
 
 use std::env;
 use std::ffi::OsStr;
@@ -15,13 +14,13 @@ use jiff::tz::TimeZone;
 
 use crate::app::exit::complain;
 
-/// When summer begins and ends where a rule does not say it.
+/// The default dates of a rule's summer time.
 const DATES: &str = ",M3.2.0,M11.1.0";
 
-/// The largest file of a zone that is read; those of the database have some kilobytes.
+/// The largest `TZif` file that is read, bytes.
 const FILE_MAX: u64 = 1 << 20;
 
-/// Where the system keeps its database: what follows in a path is the name of a zone.
+/// The system's database; the rest of a path into it is the name of a zone.
 const DATABASE: &str = "/zoneinfo/";
 
 /// The local zone.
@@ -30,7 +29,7 @@ pub fn local() -> TimeZone {
     read().0
 }
 
-/// The same for a command that ends soon: an unknown `TZ` is complained of on stderr.
+/// The local zone; warns on stderr about an unknown `TZ`.
 #[must_use]
 pub fn local_or_complain() -> TimeZone {
     let (zone, warning) = read();
@@ -40,7 +39,7 @@ pub fn local_or_complain() -> TimeZone {
     zone
 }
 
-/// What a person should know of `TZ`.
+/// The warning about an unknown `TZ`.
 #[must_use]
 pub fn warning() -> Option<String> {
     read().1
@@ -59,10 +58,10 @@ fn read() -> (TimeZone, Option<String>) {
 
 fn unknown(wanted: &OsStr) -> String {
     let shown = wanted.to_string_lossy();
-    format!("TZ={shown:?} is no time zone that webmon knows: times are in UTC; write a name such as TZ=Europe/Berlin")
+    format!("TZ={shown:?} is not a known time zone: times are in UTC; use a name such as TZ=Europe/Berlin")
 }
 
-/// The zone that a `TZ` of this value means.
+/// The zone for this value of `TZ`.
 fn named(wanted: &OsStr) -> Option<TimeZone> {
     let wanted = wanted.to_str()?;
     let wanted = wanted.strip_prefix(':').unwrap_or(wanted);
@@ -78,7 +77,7 @@ fn named(wanted: &OsStr) -> Option<TimeZone> {
 }
 
 fn of_file(path: &Path) -> Option<TimeZone> {
-    // Opening a named pipe would wait for its writer.
+    // Opening a named pipe waits for its writer.
     path.metadata().ok().filter(std::fs::Metadata::is_file)?;
     let mut data = Vec::new();
     File::open(path).ok()?.take(FILE_MAX).read_to_end(&mut data).ok()?;
@@ -96,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn tz_is_taken_as_the_c_library_takes_it() {
+    fn tz_is_read_as_the_c_library_reads_it() {
         for (wanted, winter, summer) in [
             ("", 0, 0),
             (":", 0, 0),
@@ -119,13 +118,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_zone_is_told_and_not_taken_for_utc_in_silence() {
+    fn an_unknown_zone_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("zone");
         std::fs::write(&file, "no zone").unwrap();
         for wanted in ["Europe/Nowhere", "Berlin!", "/nowhere/at/all", "25", file.to_str().unwrap(), "/dev/zero", "/"] {
             assert_eq!(offsets(wanted), None, "TZ={wanted:?}");
         }
-        assert!(unknown(OsStr::new("Europe/Nowhere")).starts_with("TZ=\"Europe/Nowhere\" is no time zone"));
+        assert!(unknown(OsStr::new("Europe/Nowhere")).starts_with("TZ=\"Europe/Nowhere\" is not a known time zone"));
     }
 }

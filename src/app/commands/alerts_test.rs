@@ -1,4 +1,4 @@
-//! `webmon alerts --test`: one alert that nothing caused, handed to `alerting.exec` as a real one would be.
+//! `webmon alerts --test`: sends one test alert to `alerting.exec`, as if it were real.
 
 use std::io::Write as _;
 
@@ -13,25 +13,25 @@ use crate::app::cli::selection::load;
 use crate::app::cli::stdout::print;
 use crate::app::cli::zone;
 use crate::app::clock;
-use crate::app::exit::{Ending, Failure};
+use crate::app::exit::{CommandError, Ending};
 use crate::app::system::threads;
 use crate::model::Timestamp;
 use crate::report::text::alert_text;
 use crate::stats::Availability;
 
-/// Who is said to be down.
+/// The site of the test alert.
 const SITE: &str = "webmon-test";
 
-/// Sends one alert and says how that went.
+/// Sends the alert and reports the result.
 ///
 /// # Errors
-/// [`Failure`]: the configuration, or the program's.
-pub fn send(common: &CommonArgs) -> Result<Ending, Failure> {
+/// [`CommandError`]: the configuration, or the error of the called program.
+pub fn send(common: &CommonArgs) -> Result<Ending, CommandError> {
     let config = load(&common.config)?;
     let Some(exec) = config.exec else {
         let file = common.config.display();
-        return Err(Failure::Usage(format!(
-            "webmon: {file} names nobody to tell; write for instance: alerting: {{ exec: [notify.sh, ops] }}"
+        return Err(CommandError::Usage(format!(
+            "no alerting.exec configured in {file}; for example: alerting: {{ exec: [notify.sh, ops] }}"
         )));
     };
     let alert = test_alert(clock::wall(), &zone::local_or_complain());
@@ -41,8 +41,8 @@ pub fn send(common: &CommonArgs) -> Result<Ending, Failure> {
     runtime.shutdown_background();
     let said = told.map_err(anyhow::Error::msg)?;
     print(|out| {
-        writeln!(out, "{} was told: {}", exec.shown, alert.message)?;
-        said.iter().try_for_each(|said| writeln!(out, "it said: {said}"))
+        writeln!(out, "sent to {}: {}", exec.shown, alert.message)?;
+        said.iter().try_for_each(|said| writeln!(out, "output: {said}"))
     })?;
     Ok(Ending::Done)
 }

@@ -1,8 +1,8 @@
-//! `webmon check`: probes the chosen sites once, side by side, and shows what happened. The store is left alone.
+//! `webmon check`: probes the chosen sites once, concurrently, and shows the results. It does not touch the store.
 //!
-//! A site is shown as soon as its answer is there; as JSON in the order of the file, each as soon as those before it are.
-//! The probes have a thread of their own, so that a terminal that stops reading does not make them slow. A reader that is
-//! gone ends the report and not the probes, since the exit code tells of all of them.
+//! Text shows a site as soon as its probe finishes; JSON keeps the order of the file. The probes run on their own thread, so
+//! that a terminal that stops reading does not slow them down. A closed pipe ends the report, but not the probes, because
+//! the exit code covers all of them.
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -19,7 +19,7 @@ use crate::app::cli::selection::select;
 use crate::app::cli::stdout::print;
 use crate::app::cli::{terminal_width, zone};
 use crate::app::clock::Clock;
-use crate::app::exit::{Ending, Failure, NO_THREAD, complain};
+use crate::app::exit::{CommandError, Ending, NO_THREAD, complain};
 use crate::app::prober::{self, unless_suspended};
 use crate::app::system::{limits, threads};
 use crate::model::{Micros, Observation, Outcome, Sample, Site};
@@ -29,7 +29,7 @@ use crate::report::json;
 
 /// The result of one site.
 struct Landed {
-    /// The place of the site in the file.
+    /// Index of the site in the file.
     number: usize,
     sample: Sample,
     observation: Observation,
@@ -38,8 +38,8 @@ struct Landed {
 /// Probes once.
 ///
 /// # Errors
-/// [`Failure`]: usage, configuration, or the system.
-pub fn check(args: &CheckArgs, common: &CommonArgs) -> Result<Ending, Failure> {
+/// [`CommandError`]: usage, configuration, or the system.
+pub fn check(args: &CheckArgs, common: &CommonArgs) -> Result<Ending, CommandError> {
     let selection = select(&common.config, &args.sites)?;
     for warning in &selection.config.warnings {
         complain(format_args!("warning: {warning}"));
@@ -77,7 +77,7 @@ fn checked<'a>(sites: &'a [Arc<Site>], landed: &'a Landed) -> Checked<'a> {
     Checked { site: &site.name, url: &site.shown, sample: landed.sample, observation: &landed.observation }
 }
 
-/// Gives all of `landed` to `write` in the order of their numbers, each as soon as those before it have come.
+/// Calls `write` with all of `landed` in the order of the file, each as soon as possible.
 fn in_order(landed: impl Iterator<Item = Landed>, mut write: impl FnMut(&Landed) -> io::Result<()>) -> io::Result<()> {
     let (mut early, mut next) = (BTreeMap::new(), 0);
     for landed in landed {
@@ -87,11 +87,11 @@ fn in_order(landed: impl Iterator<Item = Landed>, mut write: impl FnMut(&Landed)
             write(&landed)?;
         }
     }
-    // Those after one that panicked.
+    // After a probe that panicked.
     early.values().try_for_each(write)
 }
 
-/// The results of all sites that decide the exit code.
+/// What decides the exit code.
 #[derive(Clone, Copy, Debug, Default)]
 struct CheckResult {
     sites: usize,
@@ -111,8 +111,8 @@ impl CheckResult {
         self.warned |= warning(one).is_some();
     }
 
-    /// Down beats unknown, and so does a warning that counts: what is certain is what a script has to hear of. `sites` is how
-    /// many there are.
+    /// Down beats unknown, and so does a warning that counts: scripts need the certain result. `sites` is the number of
+    /// sites.
     const fn ending(self, sites: usize, fail_on_warning: bool) -> Ending {
         if self.sites < sites {
             Ending::Panicked
@@ -126,11 +126,11 @@ impl CheckResult {
     }
 }
 
-/// Starts the probes; each result comes as soon as it is there, in any order.
-fn start(prober: HttpProber, sites: Vec<Arc<Site>>) -> Result<mpsc::Receiver<Landed>, Failure> {
+/// Starts the probes; the results come in any order.
+fn start(prober: HttpProber, sites: Vec<Arc<Site>>) -> Result<mpsc::Receiver<Landed>, CommandError> {
     let in_flight = limits::raise().in_flight;
     let runtime = threads::runtime(&mut Builder::new_current_thread()).context("cannot start a runtime")?;
-    // As many as there are sites at most.
+    // Bounded by the number of sites.
     let (done, landed) = mpsc::channel();
     let network = move || probe_all(runtime, &Arc::new(prober), sites, in_flight, &done);
     thread::Builder::new().name("webmon-net".to_owned()).spawn(network).context(NO_THREAD)?;
@@ -159,14 +159,14 @@ fn probe_all(
                 let _meanwhile = clock.absorb_suspend();
                 let observation = unless_suspended(observation, &clock, asleep);
                 let sample = observation.sample(clock.now(), Micros::ZERO, 0);
-                // The receiver is gone only when the program is leaving.
+                // The receiver is gone only during shutdown.
                 let _unheard = done.send(Landed { number, sample, observation });
             });
         }
-        // One that panicked is missing at the end.
+        // A probe that panicked has no result.
         while flights.join_next().await.is_some() {}
     });
-    // A name lookup that hangs must not keep the process.
+    // A hanging name lookup must not keep the process.
     runtime.shutdown_background();
 }
 

@@ -1,7 +1,6 @@
-//! `webmon db`: what is in the store, whether it is sound, giving room back, and copies.
+//! `webmon db`: inspects and maintains the store.
 //!
-//! `info`, `check` and `backup` read beside a running monitor; `compact`, `repair`, `rename` and `forget` need the file
-//! for themselves and say so.
+//! `info`, `check` and `backup` work while a monitor runs; `compact`, `repair`, `rename` and `forget` need exclusive access.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -13,32 +12,31 @@ use jiff::tz::TimeZone;
 use crate::app::cli::args::CommonArgs;
 use crate::app::cli::db::DbCommand;
 use crate::app::cli::progress::{self, ProgressLine};
-use crate::app::cli::selection::nearest;
+use crate::app::cli::selection::unknown_site;
 use crate::app::cli::stdout::print;
 use crate::app::cli::zone;
 use crate::app::clock;
-use crate::app::exit::{Ending, Failure, store_failure};
+use crate::app::exit::{CommandError, Ending};
 use crate::config;
 use crate::model::text::redact::redacted;
 use crate::model::text::{clean_line, shown_path};
 use crate::model::{SiteId, figures};
 use crate::report::{minute, named};
-use crate::store::{Archive, Contents, Options, PointCounts, Repaired, Store, StoreError, StoredSink, Verification};
+use crate::store::{Archive, Contents, Options, PointCounts, Repaired, Store, StoredSink, Verification};
 
 use super::samples::configured_store;
 
-/// Does what `command` says.
+/// Runs `command`.
 ///
 /// # Errors
-/// [`Failure`]: the configuration that names the store, or the store; for `check` also that it is damaged.
-pub fn db(command: &DbCommand, common: &CommonArgs) -> Result<Ending, Failure> {
+/// [`CommandError`]: the configuration that names the store, or the store; for `check` also its damage.
+pub fn db(command: &DbCommand, common: &CommonArgs) -> Result<Ending, CommandError> {
     let path = configured_store(common)?;
-    let stored = |error: StoreError| store_failure(&error);
     match command {
         DbCommand::Info => {
-            let archive = Archive::open(&path).map_err(stored)?;
-            let contents = archive.contents().map_err(stored)?;
-            let sinks = archive.sinks().map_err(stored)?;
+            let archive = Archive::open(&path)?;
+            let contents = archive.contents()?;
+            let sinks = archive.sinks()?;
             let zone = zone::local_or_complain();
             say(&format!("{}{}", described(&path, &contents, &zone), exports(&sinks, &zone)))?;
         }
@@ -49,7 +47,7 @@ pub fn db(command: &DbCommand, common: &CommonArgs) -> Result<Ending, Failure> {
             shown.say("compacting …");
             let compacted = Store::compact(&path, &options);
             drop(shown);
-            let compacted = compacted.map_err(stored)?;
+            let compacted = compacted?;
             let (before, after) = (figures::bytes(compacted.before), figures::bytes(compacted.after));
             say(&format!("{}: {before} before, {after} now\n", shown_path(&path)))?;
         }
@@ -59,7 +57,7 @@ pub fn db(command: &DbCommand, common: &CommonArgs) -> Result<Ending, Failure> {
                 archive.backup_with(file, *replace, |done, all| shown.say_part("copying", done, all))
             });
             drop(shown);
-            let bytes = copied.map_err(stored)?;
+            let bytes = copied?;
             say(&format!("{} copied to {}: {}\n", shown_path(&path), shown_path(file), figures::bytes(bytes)))?;
         }
         DbCommand::Repair => {
@@ -68,12 +66,12 @@ pub fn db(command: &DbCommand, common: &CommonArgs) -> Result<Ending, Failure> {
             shown.say("repairing …");
             let repaired = Store::repair(&path, &options, clock::wall());
             drop(shown);
-            let Repaired { aside, damaged } = repaired.map_err(stored)?;
+            let Repaired { aside, damaged } = repaired?;
             let lost = match &damaged[..] {
                 [] => "nothing was lost".to_owned(),
-                tables => format!("a part of these could not be read: {}", tables.join(", ")),
+                tables => format!("some records of these tables could not be read: {}", tables.join(", ")),
             };
-            say(&format!("{} is made anew, {lost}; the old file is {}\n", shown_path(&path), shown_path(&aside)))?;
+            say(&format!("{} was rebuilt, {lost}; the old file is {}\n", shown_path(&path), shown_path(&aside)))?;
         }
         DbCommand::Rename { old, new } => rename(&path, old, new)?,
         DbCommand::Forget { site, yes } => forget(&path, site, *yes)?,
@@ -81,65 +79,58 @@ pub fn db(command: &DbCommand, common: &CommonArgs) -> Result<Ending, Failure> {
     Ok(Ending::Done)
 }
 
-/// The store at `path` for this command alone, and the number of the site of this name in it.
-fn alone(path: &Path, name: &str) -> Result<(Store, SiteId, Vec<Arc<str>>), Failure> {
+/// The store at `path`, opened exclusively, the id of the site `name` in it, and the names of all its sites.
+fn alone(path: &Path, name: &str) -> Result<(Store, SiteId, Vec<Arc<str>>), CommandError> {
     let options = Options { progress: progress::of_repair(), ..Options::default() };
-    let store = Store::alone(path, &options).map_err(|error| store_failure(&error))?;
-    let names = store.names().map_err(|error| store_failure(&error))?;
+    let store = Store::alone(path, &options)?;
+    let names = store.names()?;
     let Some((_, id)) = names.iter().find(|(known, _)| **known == *name) else {
-        let near = nearest(name, names.iter().map(|(known, _)| &**known));
-        let hint = near.map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
-        return Err(Failure::Usage(format!(
-            "webmon: no site named {:?} in {}{hint}",
-            redacted(name),
-            shown_path(path)
-        )));
+        return Err(unknown_site(name, path, names.iter().map(|(known, _)| &**known)));
     };
     let id = *id;
     Ok((store, id, names.into_iter().map(|(name, _)| name).collect()))
 }
 
-fn rename(path: &Path, old: &str, new: &str) -> Result<(), Failure> {
-    // As sites.yaml will have it, or its past could not be reached from there.
-    let new = config::site_name(new).map_err(|why| Failure::Usage(format!("webmon: NEW: {why}")))?;
+fn rename(path: &Path, old: &str, new: &str) -> Result<(), CommandError> {
+    // The form that sites.yaml will use; any other would hide the history.
+    let new = config::site_name(new).map_err(|why| CommandError::Usage(format!("NEW: {why}")))?;
     let new = new.as_str();
     let (store, site, names) = alone(path, old)?;
     if names.iter().any(|name| **name == *new) {
         let new = redacted(new);
-        return Err(Failure::Usage(format!("webmon: {} has a site named {new:?} already", shown_path(path))));
+        return Err(CommandError::Usage(format!("{} has a site named {new:?} already", shown_path(path))));
     }
-    store.rename(site, new).map_err(|error| store_failure(&error))?;
+    store.rename(site, new)?;
     let (old, new) = (redacted(old), redacted(new));
-    say(&format!("{}: {old:?} is {new:?} from now on; rename it in sites.yaml, too\n", shown_path(path)))
+    say(&format!("{}: renamed {old:?} to {new:?}; rename it in sites.yaml, too\n", shown_path(path)))
 }
 
-fn forget(path: &Path, name: &str, is_sure: bool) -> Result<(), Failure> {
+fn forget(path: &Path, name: &str, is_sure: bool) -> Result<(), CommandError> {
     let (store, site, _) = alone(path, name)?;
     let name = redacted(name);
     if !is_sure {
-        return Err(Failure::Usage(format!(
-            "webmon: this deletes all samples, sums and alerts of {name:?} for ever; say it again with --yes"
+        return Err(CommandError::Usage(format!(
+            "this permanently deletes all samples, totals and alerts of {name:?}; repeat the command with --yes"
         )));
     }
-    store.forget(site).map_err(|error| store_failure(&error))?;
-    say(&format!("{}: {name:?} is forgotten; `webmon db compact` gives its room back to the disk\n", shown_path(path)))
+    store.forget(site)?;
+    say(&format!("{}: deleted {name:?}; `webmon db compact` returns its space to the disk\n", shown_path(path)))
 }
 
-fn check(path: &Path) -> Result<(), Failure> {
-    let stored = |error: StoreError| store_failure(&error);
+fn check(path: &Path) -> Result<(), CommandError> {
     let mut shown = ProgressLine::on_terminal();
     let verdict =
         Archive::open(path).and_then(|archive| archive.verify_with(|done, all| shown.say_part("checking", done, all)));
     drop(shown);
-    let verdict = verdict.map_err(stored)?;
+    let verdict = verdict?;
     let text = judged(path, &verdict);
     if verdict.is_sound() {
         return say(&text);
     }
-    Err(Failure::Store(text.trim_end().to_owned()))
+    Err(CommandError::StoreFault(text.trim_end().to_owned()))
 }
 
-/// What a store holds, a line each.
+/// The contents of a store, one property per line.
 fn described(path: &Path, contents: &Contents, zone: &TimeZone) -> String {
     let mut text = format!("{}\n", shown_path(path));
     let mut line =
@@ -165,7 +156,7 @@ fn described(path: &Path, contents: &Contents, zone: &TimeZone) -> String {
     text
 }
 
-/// How far each sink has been served, a line each.
+/// The progress of each export, one per line.
 fn exports(sinks: &[StoredSink], zone: &TimeZone) -> String {
     let mut text = String::new();
     for StoredSink { progress, behind } in sinks {
@@ -182,7 +173,7 @@ fn exports(sinks: &[StoredSink], zone: &TimeZone) -> String {
     text
 }
 
-/// How a store is, and what to do if it is not sound.
+/// The result of a verification, and what to do about damage.
 fn judged(path: &Path, verdict: &Verification) -> String {
     let (records, samples) = (figures::count(verdict.records), figures::count(verdict.samples));
     let path = shown_path(path);
@@ -192,36 +183,36 @@ fn judged(path: &Path, verdict: &Verification) -> String {
     let mut text = String::new();
     for (table, count) in &verdict.damaged {
         let (records, are) = if *count == 1 { ("record", "is") } else { ("records", "are") };
-        writeln!(text, "webmon: {path}: {count} damaged {records} in `{table}` {are} left out when it is read")
+        writeln!(text, "{path}: {count} damaged {records} in `{table}` {are} skipped by readers")
             .expect("a String takes everything");
     }
-    let mut told = 0;
+    let mut listed = 0;
     for gap in &verdict.gaps {
-        told += gap.next - gap.first;
+        listed += gap.next - gap.first;
         let site = clean_line(&gap.site, 80);
-        writeln!(text, "webmon: {path}: samples {} to {} of {site} are missing", gap.first, gap.next - 1)
+        writeln!(text, "{path}: samples {} to {} of {site} are missing", gap.first, gap.next - 1)
             .expect("a String takes everything");
     }
-    if verdict.missing > told {
-        writeln!(text, "webmon: {path}: {} more samples are missing", verdict.missing - told)
+    if verdict.missing > listed {
+        writeln!(text, "{path}: {} more samples are missing", verdict.missing - listed)
             .expect("a String takes everything");
     }
     if let Some(reason) = &verdict.unusable {
         writeln!(
             text,
-            "webmon: {path}: what the database needs to write is damaged ({}): a monitor would move the file aside and \
-             begin a new one; `webmon db repair` makes it anew of what can be read",
+            "{path}: the metadata for writing is damaged ({}): a monitor would move the file aside and start a new one; \
+             `webmon db repair` rebuilds it from its readable records",
             clean_line(reason, 120)
         )
         .expect("a String takes everything");
     }
     let other = if verdict.damaged.is_empty() && verdict.missing == 0 { "" } else { "other " };
-    writeln!(text, "webmon: the {other}{samples} samples are sound; `webmon db backup FILE` copies the store as it is")
+    writeln!(text, "the {other}{samples} samples are sound; `webmon db backup FILE` copies the store as it is")
         .expect("a String takes everything");
     text
 }
 
-fn say(text: &str) -> Result<(), Failure> {
+fn say(text: &str) -> Result<(), CommandError> {
     print(|out| out.write_all(text.as_bytes()))
 }
 
@@ -232,7 +223,7 @@ mod tests {
     use crate::store::Gap;
 
     #[test]
-    fn a_sound_store_is_told_in_a_line_and_a_damaged_one_by_its_damage() {
+    fn a_sound_store_takes_a_line_and_a_damaged_one_lists_its_damage() {
         let path = Path::new("webmon.redb");
         let mut verdict = Verification { records: 12, samples: 3_456, ..Verification::default() };
         let sound = judged(path, &verdict);
@@ -243,19 +234,19 @@ mod tests {
         verdict.unusable = Some("Corrupted\u{1b}".to_owned());
         let damaged = judged(path, &verdict);
         for line in [
-            "webmon: webmon.redb: 1 damaged record in `blocks` is left out when it is read",
-            "webmon: webmon.redb: 2 damaged records in `failures` are left out when it is read",
-            "webmon: webmon.redb: samples 100 to 109 of api are missing",
-            "webmon: webmon.redb: 5 more samples are missing",
-            "webmon: webmon.redb: what the database needs to write is damaged (Corrupted\u{fffd}): a monitor would move the file \
-             aside and begin a new one; `webmon db repair` makes it anew of what can be read",
+            "webmon.redb: 1 damaged record in `blocks` is skipped by readers",
+            "webmon.redb: 2 damaged records in `failures` are skipped by readers",
+            "webmon.redb: samples 100 to 109 of api are missing",
+            "webmon.redb: 5 more samples are missing",
+            "webmon.redb: the metadata for writing is damaged (Corrupted\u{fffd}): a monitor would move the file aside and \
+             start a new one; `webmon db repair` rebuilds it from its readable records",
         ] {
             assert!(damaged.lines().any(|said| said == line), "{line}\n{damaged}");
         }
     }
 
     #[test]
-    fn the_contents_are_told_a_line_each() {
+    fn the_contents_take_a_line_each() {
         let range = Some((Timestamp::from_secs(1_795_255_200), Timestamp::from_secs(1_795_258_800)));
         let contents = Contents { format: 1, bytes: 1_100_000, sites: 5, samples: 1_805, range, ..Contents::default() };
         let text = described(Path::new("webmon.redb"), &contents, &TimeZone::UTC);

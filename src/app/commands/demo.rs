@@ -1,7 +1,7 @@
-//! `webmon demo`: the real monitor over simulated websites, with its store in a folder that does not outlive it.
+//! `webmon demo`: the real monitor over simulated websites, with its store in a temporary folder.
 //!
-//! Everything that can be refused (addresses, loopback, the folder) is asked for before anything is shown. Signals are
-//! caught before the folder exists, so no ending leaves it behind but a kill that cannot be caught.
+//! Everything that the system can refuse (addresses, loopback, the folder) is requested before anything is shown. Signals
+//! are caught before the folder exists, so only SIGKILL leaves it behind.
 
 use std::fs;
 use std::path::Path;
@@ -12,11 +12,11 @@ use anyhow::Context as _;
 use jiff::tz::TimeZone;
 
 use crate::app::cli::args::{CommonArgs, DemoArgs, LineFormat};
-use crate::app::cli::zone;
 use crate::app::clock::{self, Clock};
-use crate::app::exit::{Ending, Failure, print_in_time};
+use crate::app::exit::{CommandError, Ending, print_in_time};
 use crate::app::monitor::MonitorHandle;
-use crate::app::session::{MainRuntime, Session, is_headless};
+use crate::app::session::runtime::MainRuntime;
+use crate::app::session::{Session, SessionOptions, is_headless};
 use crate::app::system::signals;
 use crate::app::{dashboard, log};
 use crate::demo::{Demo, DemoError, narration};
@@ -26,7 +26,7 @@ use crate::tui;
 
 use super::run::{open, remembered};
 
-/// How long a picture takes by itself: by then both views have figures and an incident is over.
+/// When a picture is taken by default: both views have figures then, and an incident is over.
 const PICTURE_AFTER: Duration = Duration::from_mins(1);
 /// Columns and rows of a picture.
 const PICTURE_SIZE: (u16, u16) = (120, 30);
@@ -34,49 +34,35 @@ const PICTURE_SIZE: (u16, u16) = (120, 30);
 /// Shows the demonstration until something ends it.
 ///
 /// # Errors
-/// [`Failure`]: no loopback, no temporary folder, the store, or the system.
-pub fn demo(args: &DemoArgs, common: &CommonArgs) -> Result<Ending, Failure> {
+/// [`CommandError`]: no loopback, no temporary folder, the store, or the system.
+pub fn demo(args: &DemoArgs, common: &CommonArgs) -> Result<Ending, CommandError> {
     let log = log::LogOptions::read(common.verbose)?;
-    let demo = Demo::open(clock::wall()).map_err(|error| refused(&error))?;
-    let config = demo.config().map_err(|error| refused(&error))?;
+    let demo = Demo::open(clock::wall())?;
+    let config = demo.config()?;
     let options = ProberOptions { extra_roots: vec![demo.root()], ..ProberOptions::default() };
-    // Its notices are about roots of this machine, of which the demonstration needs none.
+    // Its notices are about root certificates, of which the demonstration needs none.
     let prober = HttpProber::with(&options, clock::stopwatch).context("cannot set up probing")?;
-    let attentive = MainRuntime::new()?;
+    let runtime = MainRuntime::new()?;
     // A signal must not leave the folder behind.
     signals::listen();
-    let folder = tempfile::Builder::new().prefix("webmon-demo-").tempdir().map_err(|error| {
-        let place = std::env::temp_dir();
-        Failure::Usage(format!("demo: cannot make a folder in {}: {error}; set TMPDIR to another", place.display()))
-    })?;
+    let folder = tempfile::Builder::new()
+        .prefix("webmon-demo-")
+        .tempdir()
+        .map_err(|source| DemoError::Folder { place: std::env::temp_dir(), source })?;
     let opened = open(&folder.path().join("demo.redb"), None)?;
     let names: Vec<Arc<str>> = config.sites.iter().map(|watched| Arc::clone(&watched.site.name)).collect();
     let (newest, store) = remembered(Some(opened), &config, &names)?;
     let clock = Clock::start(newest);
     let elapsed = clock.clone();
-    let serving = demo.serve(move || elapsed.monotonic()).map_err(|error| refused(&error))?;
-    let stage = Session {
-        output: &args.output,
-        color: common.color,
-        log,
-        config,
-        config_path: None,
-        origin: None,
-        store,
-        store_path: None,
-        prober: Arc::new(prober),
-        clock,
-        notices: zone::warning().into_iter().collect(),
-        narrator: Some(narration),
-        #[cfg(feature = "influx")]
-        export: None,
-    };
+    let serving = demo.serve(move || elapsed.monotonic())?;
+    let options = SessionOptions { store, narrator: Some(narration), ..SessionOptions::default() };
+    let session = Session::new(&args.output, common.color, log, config, prober, clock, options);
     let ending = match &args.picture {
         Some(file) => {
             let duration = args.output.duration.unwrap_or(PICTURE_AFTER);
-            stage.play_unseen(attentive, duration, |face, zone| picture(file, face, zone))?
+            session.run_unseen(runtime, duration, |face, zone| picture(file, face, zone))?
         }
-        None => stage.play(attentive)?,
+        None => session.run(runtime)?,
     };
     drop(serving);
     folder.close().context("cannot remove the demo's folder")?;
@@ -86,18 +72,14 @@ pub fn demo(args: &DemoArgs, common: &CommonArgs) -> Result<Ending, Failure> {
     Ok(ending)
 }
 
-fn refused(error: &DemoError) -> Failure {
-    Failure::Usage(error.to_string())
-}
-
-fn last_words() -> Result<(), Failure> {
+fn last_words() -> Result<(), CommandError> {
     let mut out = Vec::new();
     summary::demo(&mut out).and_then(|()| print_in_time(out)).context("cannot write to stdout")?;
     Ok(())
 }
 
-/// Writes to `file` what the dashboard of `face` would show now.
-fn picture(file: &Path, face: &MonitorHandle, zone: &TimeZone) -> Result<(), Failure> {
+/// Writes the current dashboard of `face` to `file`.
+fn picture(file: &Path, face: &MonitorHandle, zone: &TimeZone) -> Result<(), CommandError> {
     let fixed = dashboard::fixed(None, None, zone.clone());
     let snapshot = face.board.snapshot();
     let (alerts, health) = (face.alerts.list(), Arc::clone(&face.health.borrow()));

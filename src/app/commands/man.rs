@@ -1,6 +1,6 @@
-//! `webmon man` and `webmon completions`: both from the grammar of the command line itself.
+//! `webmon man` and `webmon completions`, generated from the grammar of the command line.
 //!
-//! The manual is one page: the general part, then each command with its options, then files, variables and exit codes.
+//! The manual is one page: the general part, each command with its options, files, variables and exit codes.
 
 use std::io::{self, Write};
 
@@ -10,42 +10,42 @@ use clap_mangen::Man;
 
 use crate::app::cli::args::Cli;
 use crate::app::cli::stdout::print;
-use crate::app::exit::{EXIT_CODES, Ending, Failure};
+use crate::app::exit::{CommandError, EXIT_CODES, Ending};
 use crate::app::log::VARIABLE;
 
-/// Files and variables, each with what it is for.
+/// Files and variables with their purpose.
 const PLACES: [(&str, &[(&str, &str)]); 2] = [
     (
         "FILES",
         &[
-            ("sites.yaml", "what to watch; `webmon init` writes one with every key in it"),
-            ("webmon.redb", "the store, beside sites.yaml unless storage.path or --store says otherwise"),
+            ("sites.yaml", "the configuration; `webmon init` writes one with every key"),
+            ("webmon.redb", "the store, beside sites.yaml unless storage.path or --store names another file"),
             (
                 "webmon.redb.log",
-                "the log while the dashboard has the terminal, of three files of at most 10 MiB: .log, .log.1, .log.2",
+                "the log while the dashboard has the terminal; three files of at most 10 MiB: .log, .log.1, .log.2",
             ),
         ],
     ),
     (
         "ENVIRONMENT",
         &[
-            ("WEBMON_CONFIG", "the configuration file, as --config names it"),
+            ("WEBMON_CONFIG", "the configuration file; --config takes precedence"),
             (
                 VARIABLE,
-                "what to log: a level (off, error, warn, info, debug, trace), or TOPIC=LEVEL, or several with commas; -v goes before it",
+                "what to log: a level (off, error, warn, info, debug, trace), TOPIC=LEVEL, or several of them, separated by commas; -v takes precedence",
             ),
-            ("NO_COLOR", "when set and not empty, no colour is used"),
-            ("TZ", "the zone in which times are told"),
+            ("NO_COLOR", "disables colour, if set and not empty"),
+            ("TZ", "the time zone of all shown times"),
         ],
     ),
 ];
 
-/// Prints the script that completes webmon's command line in `shell`.
+/// Prints the completion script for `shell`.
 ///
 /// # Errors
-/// [`Failure::System`]: standard output.
-pub fn completions(shell: Shell) -> Result<Ending, Failure> {
-    // Written at once: what makes it panics where a write fails.
+/// [`CommandError::System`]: standard output.
+pub fn completions(shell: Shell) -> Result<Ending, CommandError> {
+    // Into memory first, because `generate` panics when a write fails.
     let mut script = Vec::new();
     generate(shell, &mut Cli::grammar(), "webmon", &mut script);
     print(|out| out.write_all(&script))?;
@@ -55,8 +55,8 @@ pub fn completions(shell: Shell) -> Result<Ending, Failure> {
 /// Prints the manual page, in roff.
 ///
 /// # Errors
-/// [`Failure::System`]: standard output.
-pub fn manual() -> Result<Ending, Failure> {
+/// [`CommandError::System`]: standard output.
+pub fn manual() -> Result<Ending, CommandError> {
     print(page)?;
     Ok(Ending::Done)
 }
@@ -82,7 +82,7 @@ fn page<W: Write>(out: &mut W) -> io::Result<()> {
     examples(out, &grammar)
 }
 
-/// A command with its own options, and the commands below it; options that every command has are told once.
+/// A command with its own options, and its subcommands. Common options appear once per page.
 fn describe(out: &mut impl Write, command: &Command, name: &str) -> io::Result<()> {
     let about = command.get_about().map(ToString::to_string).unwrap_or_default();
     writeln!(out, ".SS \"{}\"\n{}", escaped(name), escaped(&about))?;
@@ -122,7 +122,7 @@ fn section<'a>(
         .try_for_each(|(name, purpose)| writeln!(out, ".TP\n\\fB{}\\fR\n{}", escaped(&name), escaped(purpose)))
 }
 
-/// `text` with what roff would obey made harmless.
+/// `text` with the characters escaped that roff interprets.
 fn escaped(text: &str) -> String {
     let text = text.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq");
     if text.starts_with('.') { format!("\\&{text}") } else { text }

@@ -1,4 +1,4 @@
-//! `webmon run`: what was asked for, the store and what it remembers, the prober; then the stage.
+//! `webmon run`: selects the sites, opens the store, restores its state, and starts a session.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,33 +8,34 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use crate::app::cli::args::{CommonArgs, RunArgs};
+use crate::app::cli::progress;
 use crate::app::cli::selection::{Selection, select};
-use crate::app::cli::{progress, zone};
 use crate::app::clock::{self, AHEAD_MAX, Clock};
-use crate::app::exit::{Ending, Failure, NO_THREAD, store_failure};
+use crate::app::exit::{CommandError, Ending, NO_THREAD};
 #[cfg(feature = "influx")]
 use crate::app::export;
 use crate::app::monitor::OpenStore;
 use crate::app::reload::Origin;
-use crate::app::session::{MainRuntime, Session};
+use crate::app::session::runtime::MainRuntime;
+use crate::app::session::{Session, SessionOptions};
 use crate::app::storage::restore::{fits, remember};
 use crate::app::{log, prober};
 use crate::config::{Config, Storage};
 use crate::model::Timestamp;
 use crate::store::{Keep, Opened, Options, Store, StoreError};
 
-/// Time between commits where no configuration names one.
+/// The default of `storage.flush`.
 const FLUSH: Duration = Duration::from_secs(1);
 
-/// Watches the sites until something ends it.
+/// Monitors the sites until something ends it.
 ///
 /// # Errors
-/// [`Failure`]: usage, configuration, the store, or the system.
-pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, Failure> {
+/// [`CommandError`]: usage, configuration, the store, or the system.
+pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, CommandError> {
     let log = log::LogOptions::read(common.verbose)?;
-    // First of all: a hang-up during the start is not lost.
-    let attentive = MainRuntime::new()?;
-    // Before it is read: what changes from now on is seen.
+    // First, so that a hang-up during the start is not lost.
+    let runtime = MainRuntime::new()?;
+    // Before the file is read, so that a later change is noticed.
     let origin = Origin::of(&common.config, &args.sites);
     let selection = select(&common.config, &args.sites)?;
     fits(&selection.config)?;
@@ -51,9 +52,8 @@ pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, Failure> {
         || prober::prober(&config),
     )?;
     let clock = Clock::start(newest);
-    let mut notices = config.warnings.clone();
-    notices.extend(zone::warning());
-    // They tell of roots that this machine lacks, which only https needs.
+    let mut notices = Vec::new();
+    // They are about missing roots of this machine, which only https needs.
     if config.sites.iter().any(|watched| watched.site.url.expose().scheme() == "https") {
         notices.extend(prober.notices().iter().cloned());
     }
@@ -66,32 +66,25 @@ pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, Failure> {
     #[cfg(feature = "influx")]
     notices.extend(export.iter().flat_map(|export| export.notices.clone()));
     notices.extend(unexported(&config, store.is_some()));
-    let config_path = (!ad_hoc).then_some(&*common.config);
-    let stage = Session {
-        output: &args.output,
-        color: common.color,
-        log,
-        config,
-        config_path,
-        origin: (!all_names.is_empty()).then_some(origin),
+    let options = SessionOptions {
         store,
-        store_path,
-        prober: Arc::new(prober),
-        clock,
         notices,
+        config_path: (!ad_hoc).then_some(&*common.config),
+        origin: (!all_names.is_empty()).then_some(origin),
+        store_path,
         narrator: None,
         #[cfg(feature = "influx")]
         export,
     };
-    stage.play(attentive)
+    Session::new(&args.output, common.color, log, config, prober, clock, options).run(runtime)
 }
 
-/// What both come to, the second one on a thread of its own: the store waits for its disk while the roots of certificates
-/// are read. Of two failures, the first one's.
+/// The results of both, `second` on its own thread: the store waits for its disk while the root certificates are read.
+/// Of two errors it returns that of `first`.
 fn beside<A, B: Send>(
-    first: impl FnOnce() -> Result<A, Failure>,
-    second: impl FnOnce() -> Result<B, Failure> + Send,
-) -> Result<(A, B), Failure> {
+    first: impl FnOnce() -> Result<A, CommandError>,
+    second: impl FnOnce() -> Result<B, CommandError> + Send,
+) -> Result<(A, B), CommandError> {
     std::thread::scope(|scope| {
         let second = Builder::new().name("webmon-roots".to_owned()).spawn_scoped(scope, second);
         let second = second.context(NO_THREAD)?;
@@ -101,13 +94,13 @@ fn beside<A, B: Send>(
     })
 }
 
-/// Why a section `export` of the file has no effect, if it has none.
+/// Why the `export` section has no effect, if so.
 fn unexported(config: &Config, has_store: bool) -> Option<String> {
     config.export.as_ref()?;
     if cfg!(not(feature = "influx")) {
         return Some("nothing is exported: this webmon was built without the feature `influx`".to_owned());
     }
-    (!has_store).then(|| "nothing is exported: only what is stored is".to_owned())
+    (!has_store).then(|| "nothing is exported, because nothing is stored".to_owned())
 }
 
 fn store_path(args: &RunArgs, common: &CommonArgs, selection: &Selection) -> Option<PathBuf> {
@@ -120,8 +113,8 @@ fn store_path(args: &RunArgs, common: &CommonArgs, selection: &Selection) -> Opt
 /// Opens the store at `path`.
 ///
 /// # Errors
-/// [`Failure::Store`].
-pub fn open(path: &Path, storage: Option<&Storage>) -> Result<Opened, Failure> {
+/// [`CommandError::Store`].
+pub fn open(path: &Path, storage: Option<&Storage>) -> Result<Opened, CommandError> {
     let keep = storage.map_or(Keep::default(), |storage| Keep {
         retention: Some(storage.retention),
         max_size: Some(storage.max_size),
@@ -133,25 +126,25 @@ pub fn open(path: &Path, storage: Option<&Storage>) -> Result<Opened, Failure> {
         opened.store.sign(std::process::id(), now)?;
         Ok(opened)
     });
-    signed.map_err(|error| start_failure(&error))
+    signed.map_err(start_error)
 }
 
-/// Reads the store's memory, and the time of the newest sample that can be believed: the clock is not to start before it.
-/// `all_names` are all sites of the file, chosen or not.
+/// Restores the state in the store. Also returns the time of the newest plausible sample, before which the clock must not
+/// start. `all_names` are all sites of the file, chosen or not.
 ///
 /// # Errors
-/// [`Failure::Store`].
+/// [`CommandError::Store`].
 pub fn remembered(
     opened: Option<Opened>,
     config: &Config,
     all_names: &[Arc<str>],
-) -> Result<(Timestamp, Option<OpenStore>), Failure> {
+) -> Result<(Timestamp, Option<OpenStore>), CommandError> {
     let Some(Opened { store, notices }) = opened else {
         return Ok((Timestamp::ZERO, None));
     };
     let wall = clock::wall();
     let remembered = remember(&store, config, all_names, wall);
-    let mut memory = remembered.map_err(|error| start_failure(&error))?;
+    let mut memory = remembered.map_err(start_error)?;
     memory.notices.splice(0..0, notices);
     let newest = memory.registered.iter().filter_map(|registered| registered.last_at).max();
     let believable = newest.filter(|&newest| newest <= wall.after(AHEAD_MAX)).unwrap_or(Timestamp::ZERO);
@@ -159,10 +152,9 @@ pub fn remembered(
     Ok((believable, Some(OpenStore { store, memory, flush })))
 }
 
-/// A store that a monitor cannot begin with, with the way on.
-fn start_failure(error: &StoreError) -> Failure {
+fn start_error(error: StoreError) -> CommandError {
     match error {
-        StoreError::Io { .. } => Failure::Store(format!("webmon: {error}; --no-store runs without a store")),
-        _ => store_failure(error),
+        StoreError::Io { .. } => CommandError::StoreRefused(error),
+        _ => error.into(),
     }
 }

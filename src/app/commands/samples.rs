@@ -1,4 +1,4 @@
-//! `webmon samples` and `webmon alerts`: what the store holds of a period. Reads beside a running monitor.
+//! `webmon samples` and `webmon alerts`: stored history of a period. Both work while a monitor runs.
 
 use std::io::{self};
 use std::path::{Path, PathBuf};
@@ -9,28 +9,27 @@ use jiff::tz::TimeZone;
 
 use crate::alert::AlertRecord;
 use crate::app::cli::args::{CommonArgs, HistoryArgs, PeriodArgs, TableFormat};
-use crate::app::cli::selection::{load, nearest};
+use crate::app::cli::selection::{load, unknown_site};
 use crate::app::cli::stdout::print;
 use crate::app::cli::time_range::instant;
 use crate::app::cli::zone;
 use crate::app::clock;
-use crate::app::exit::{Ending, Failure, complain, store_failure};
+use crate::app::exit::{CommandError, Ending, complain};
 use crate::config::{self, Config};
-use crate::model::text::redact::redacted;
 use crate::model::time::duration;
 use crate::model::{SiteId, Timestamp, figures};
 use crate::report::{Period, SampleRecord, csv, json, table};
 use crate::stats::Cadence;
 use crate::store::{Archive, Query, StoredSite};
 
-/// What `samples` shows when no period is named.
+/// The default period of `samples`.
 const SAMPLES_BACK: Duration = Duration::from_hours(1);
 
 /// Prints the samples of a period.
 ///
 /// # Errors
-/// [`Failure`]: usage, or the store.
-pub fn samples(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Failure> {
+/// [`CommandError`]: usage, or the store.
+pub fn samples(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, CommandError> {
     let past = StoredPeriod::open(&args.period, common, Some(SAMPLES_BACK))?;
     let zone = past.zone.clone();
     print(|out| match args.format {
@@ -64,10 +63,10 @@ pub fn samples(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Failur
 /// Prints the alerts of a period.
 ///
 /// # Errors
-/// [`Failure`]: usage, or the store.
-pub fn alerts(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Failure> {
+/// [`CommandError`]: usage, or the store.
+pub fn alerts(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, CommandError> {
     let past = StoredPeriod::open(&args.period, common, None)?;
-    let alerts = past.archive.alerts(&past.query()).map_err(|error| store_failure(&error))?;
+    let alerts = past.archive.alerts(&past.query())?;
     print(|out| match args.format {
         TableFormat::Table => table::alerts(out, &past.zone, &alerts),
         TableFormat::Json => alerts.iter().try_for_each(|alert: &AlertRecord| json::alert(out, alert)),
@@ -81,42 +80,40 @@ pub fn alerts(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Failure
 
 /// A period of a store.
 pub struct StoredPeriod {
-    /// The store.
     pub archive: Archive,
-    /// The chosen sites, in the order of the file, then those that are no longer in it.
+    /// The chosen sites, in the order of the file, then those that are not in it.
     pub sites: Vec<StoredSite>,
-    /// What was asked for; without `--until` it has no end.
+    /// The requested period; without `--until` it has no end.
     pub period: Period,
-    /// Whether the period was counted back from now.
+    /// Whether its start is a duration back from now.
     pub back_from_now: bool,
-    /// The zone in which times are told.
+    /// The zone of shown times.
     pub zone: TimeZone,
-    /// The time.
+    /// The current time.
     pub now: Timestamp,
     config: Option<Config>,
 }
 
 impl StoredPeriod {
-    /// Opens the store and works out the period: unless told otherwise it begins `back` before its end, or with the
-    /// store.
+    /// Opens the store and determines the period. By default it begins `back` before its end, or with the store.
     ///
     /// # Errors
-    /// [`Failure`]: an unknown site, a time that cannot be read, or the store.
-    pub fn open(args: &PeriodArgs, common: &CommonArgs, back: Option<Duration>) -> Result<Self, Failure> {
+    /// [`CommandError`]: an unknown site, a time that cannot be read, or the store.
+    pub fn open(args: &PeriodArgs, common: &CommonArgs, back: Option<Duration>) -> Result<Self, CommandError> {
         let zone = zone::local_or_complain();
         let now = clock::wall();
-        let read = |text: &String| instant(text, now, &zone).map_err(|text| Failure::Usage(format!("webmon: {text}")));
+        let read = |text: &String| instant(text, now, &zone).map_err(CommandError::Usage);
         let since = args.since.as_ref().map(read).transpose()?;
         let until = args.until.as_ref().map(read).transpose()?.unwrap_or(Timestamp::MAX);
         let since = since.unwrap_or_else(|| back.map_or(Timestamp::ZERO, |back| now.min(until).before(back)));
         if since >= until {
-            return Err(Failure::Usage("webmon: --since must be before --until".to_owned()));
+            return Err(CommandError::Usage("--since must be before --until".to_owned()));
         }
-        // Usage is judged before the store.
+        // Wrong usage is reported before a faulty store.
         let config = configuration(common)?;
         let path = store_path(common, config.as_ref());
-        let archive = Archive::open(&path).map_err(|error| store_failure(&error))?;
-        let stored = archive.sites().map_err(|error| store_failure(&error))?;
+        let archive = Archive::open(&path)?;
+        let stored = archive.sites()?;
         let sites = choose(stored, config.as_ref(), &args.sites, &path)?;
         let back_from_now =
             args.until.is_none() && args.since.as_ref().map_or(back.is_some(), |since| duration::parse(since).is_ok());
@@ -132,7 +129,7 @@ impl StoredPeriod {
         self.sites.iter().map(|site| &*site.name)
     }
 
-    /// How often a site of the file is due, and how long a probe of it may take.
+    /// The interval and the timeout of a site of the file.
     #[must_use]
     pub fn cadence(&self, name: &str) -> Option<Cadence> {
         let mut sites = self.config.iter().flat_map(|config| config.sites.iter().chain(&config.disabled));
@@ -140,7 +137,7 @@ impl StoredPeriod {
         Some(Cadence { interval: site.interval, timeout: site.timeout })
     }
 
-    /// Hands every sample of the period to `each`, in the order of time. Damaged ones are left out and told on stderr.
+    /// Calls `each` with every sample of the period, in the order of time. Warns on stderr about damage and gaps.
     ///
     /// # Errors
     /// The store's, and those of `each`.
@@ -157,19 +154,19 @@ impl StoredPeriod {
         });
         let passed = passed.map_err(io::Error::other)??;
         if passed.damaged > 0 {
-            complain(format_args!("warning: {} damaged blocks were left out", passed.damaged));
+            complain(format_args!("warning: skipped {} damaged blocks", passed.damaged));
         }
         if passed.missing > 0 {
             let (samples, are) = if passed.missing == 1 { ("sample", "is") } else { ("samples", "are") };
             let count = figures::count(passed.missing);
             complain(format_args!(
-                "warning: {count} {samples} {are} missing, lost before saving or hidden by damage: `webmon db check` tells which"
+                "warning: {count} {samples} {are} missing, lost before saving or hidden by damage: `webmon db check` lists them"
             ));
         }
         Ok(())
     }
 
-    /// When the oldest sample was known; none in an empty store.
+    /// The time of the oldest sample; none in an empty store.
     ///
     /// # Errors
     /// The store's.
@@ -185,27 +182,27 @@ impl StoredPeriod {
     }
 }
 
-/// The configuration, if it is there: it names the store and orders the sites, and history can do without it.
-fn configuration(common: &CommonArgs) -> Result<Option<Config>, Failure> {
+/// The configuration, which names the store and orders the sites. With `--store` it is optional.
+fn configuration(common: &CommonArgs) -> Result<Option<Config>, CommandError> {
     if !common.config.exists() && common.store.is_some() {
         return Ok(None);
     }
     match config::load_without_env(&common.config) {
-        Ok(config) => Ok(Some(config)),
         Err(_) if common.store.is_some() => Ok(None),
-        Err(_) => load(&common.config).map(Some),
+        Err(_) => Ok(Some(load(&common.config)?)),
+        Ok(config) => Ok(Some(config)),
     }
 }
 
 /// The store that the command line or the configuration names.
 ///
 /// # Errors
-/// [`Failure::Usage`]: the faults of a configuration that is needed for it.
-pub fn configured_store(common: &CommonArgs) -> Result<PathBuf, Failure> {
+/// [`CommandError::Config`]: the faults of a configuration that is needed for it.
+pub fn configured_store(common: &CommonArgs) -> Result<PathBuf, CommandError> {
     Ok(store_path(common, configuration(common)?.as_ref()))
 }
 
-/// The same, of a configuration that was read.
+/// [`configured_store`] for a configuration that was read.
 #[must_use]
 pub fn store_path(common: &CommonArgs, config: Option<&Config>) -> PathBuf {
     let configured = config.and_then(|config| config.storage.as_ref()).map(|storage| storage.path.clone());
@@ -217,7 +214,7 @@ fn choose(
     config: Option<&Config>,
     wanted: &[String],
     path: &Path,
-) -> Result<Vec<StoredSite>, Failure> {
+) -> Result<Vec<StoredSite>, CommandError> {
     let order: Vec<Arc<str>> = config
         .iter()
         .flat_map(|config| config.sites.iter().chain(&config.disabled))
@@ -227,13 +224,7 @@ fn choose(
     stored.sort_by_key(|site| (place(&site.name), site.id));
     for name in wanted {
         if !stored.iter().any(|site| *site.name == **name) && place(name) == usize::MAX {
-            let near = nearest(name, stored.iter().map(|site| &*site.name));
-            let hint = near.map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
-            return Err(Failure::Usage(format!(
-                "webmon: no site named {:?} in {}{hint}",
-                redacted(name),
-                path.display()
-            )));
+            return Err(unknown_site(name, path, stored.iter().map(|site| &*site.name)));
         }
     }
     stored.retain(|site| wanted.is_empty() || wanted.iter().any(|name| **name == *site.name));

@@ -1,6 +1,6 @@
-//! `webmon stats`: the figures of any stored period, from its days, its hours and, at its edges, raw samples.
+//! `webmon stats`: statistics of any stored period, from daily and hourly totals and, at its edges, raw samples.
 //!
-//! Time without checks at the end of the period counts as not covered. A long reading shows its progress on a terminal.
+//! Coverage includes time without samples at the end of the period. On a terminal, a long read shows its progress.
 
 use std::io;
 use std::time::Duration;
@@ -8,9 +8,9 @@ use std::time::Duration;
 use crate::app::cli::args::{CommonArgs, StatsArgs, StatsFormat};
 use crate::app::cli::progress::ProgressLine;
 use crate::app::cli::stdout::print;
-use crate::app::exit::{Ending, Failure, complain, store_failure};
+use crate::app::exit::{CommandError, Ending, complain};
 use crate::model::text::shown_path;
-use crate::model::{SiteId, Timestamp};
+use crate::model::{SiteId, Timestamp, figures};
 use crate::report::{Period, StatsRecord, Stored, csv, hlog, json, table};
 use crate::stats::{Gap, Summary};
 use crate::store::{Figures, Query, StoreError};
@@ -38,11 +38,11 @@ struct SiteStats<'a> {
     more_holes: u64,
 }
 
-/// Prints the figures of a period.
+/// Prints the statistics of a period.
 ///
 /// # Errors
-/// [`Failure`]: usage, or the store.
-pub fn stats(args: &StatsArgs, common: &CommonArgs) -> Result<Ending, Failure> {
+/// [`CommandError`]: usage, or the store.
+pub fn stats(args: &StatsArgs, common: &CommonArgs) -> Result<Ending, CommandError> {
     let past = StoredPeriod::open(&args.period, common, Some(BACK))?;
     let period = Period { until: past.period.until.min(past.now), ..past.period };
     let sites = read(&past, period)?;
@@ -121,7 +121,7 @@ fn figures(
 }
 
 /// The figures of each chosen site that has a sample in the period.
-fn read(past: &StoredPeriod, period: Period) -> Result<Vec<SiteStats<'_>>, Failure> {
+fn read(past: &StoredPeriod, period: Period) -> Result<Vec<SiteStats<'_>>, CommandError> {
     let mut found = Vec::new();
     let (mut damaged, mut gaps, mut rounded) = (0, 0, 0);
     let mut shown = ProgressLine::on_terminal();
@@ -129,7 +129,7 @@ fn read(past: &StoredPeriod, period: Period) -> Result<Vec<SiteStats<'_>>, Failu
         if past.sites.len() > AT_ONCE {
             shown.say(format_args!("reading site {} of {}", done * AT_ONCE, past.sites.len()));
         }
-        let all = figures(past, sites.iter().map(|site| site.id), period).map_err(|error| store_failure(&error))?;
+        let all = figures(past, sites.iter().map(|site| site.id), period)?;
         for (site, figures) in sites.iter().zip(all) {
             damaged += figures.damaged;
             gaps += u64::from(figures.has_gap);
@@ -139,18 +139,18 @@ fn read(past: &StoredPeriod, period: Period) -> Result<Vec<SiteStats<'_>>, Failu
     }
     drop(shown);
     if damaged > 0 {
-        complain(format_args!("warning: {damaged} damaged records were left out"));
+        complain(format_args!("warning: skipped {damaged} damaged records"));
     }
     if rounded > 0 {
-        let sites = if rounded == 1 { "site" } else { "sites" };
+        let sites = figures::plural(rounded, "site");
         complain(format_args!(
-            "warning: of {rounded} {sites} only the sums of hours or days are kept, and too little of one is in this period: ask for a longer one"
+            "warning: only hourly or daily totals are left of {rounded} {sites}, and none of them is in this period: choose a longer one"
         ));
     }
     if gaps > 0 {
-        let sites = if gaps == 1 { "site" } else { "sites" };
+        let sites = figures::plural(gaps, "site");
         complain(format_args!(
-            "warning: samples of {gaps} {sites} are missing, lost before saving or hidden by damage: `webmon db check` tells which"
+            "warning: samples of {gaps} {sites} are missing, lost before saving or hidden by damage: `webmon db check` lists them"
         ));
     }
     Ok(found)

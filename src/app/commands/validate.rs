@@ -1,49 +1,49 @@
-//! `webmon validate`: the faults of a configuration, or one line that says what it amounts to.
+//! `webmon validate`: the faults of a configuration, or one line with its checks per second and disk usage.
 
 use std::collections::HashSet;
 use std::io::Write as _;
 
 use crate::app::cli::args::{CommonArgs, ValidateArgs};
-use crate::app::cli::selection::{load, load_without_env};
+use crate::app::cli::selection::load;
 use crate::app::cli::stdout::print;
 use crate::app::cli::zone;
-use crate::app::exit::{Ending, Failure, complain};
+use crate::app::exit::{CommandError, Ending, complain};
 use crate::app::storage::restore::fits;
-use crate::config::{BYTES_A_SAMPLE, Config, ConfiguredSite};
+use crate::config::{self, BYTES_A_SAMPLE, Config, ConfiguredSite};
 use crate::model::figures;
 use crate::model::text::shown_path;
 use crate::model::time::duration;
 
-/// Hours are kept for so many days.
+/// Days for which hourly totals are kept.
 const DAYS: f64 = 400.0;
 
-/// The row of an hour on the disk.
+/// Disk space of an hourly total.
 const BYTES_AN_HOUR: f64 = 350.0;
 
-/// The row of a day.
+/// Disk space of a daily total.
 const BYTES_A_DAY: f64 = 400.0;
 
-/// The row of a certificate.
+/// Disk space of a certificate.
 const BYTES_A_CERTIFICATE: f64 = 600.0;
 
 /// Checks the configuration file.
 ///
 /// # Errors
-/// [`Failure::Usage`] with every fault.
-pub fn validate(args: &ValidateArgs, common: &CommonArgs) -> Result<Ending, Failure> {
-    let config = if args.no_env { load_without_env(&common.config)? } else { load(&common.config)? };
+/// [`CommandError::Usage`] with every fault.
+pub fn validate(args: &ValidateArgs, common: &CommonArgs) -> Result<Ending, CommandError> {
+    let config = if args.no_env { config::load_without_env(&common.config)? } else { load(&common.config)? };
     fits(&config)?;
     for warning in config.warnings.iter().chain(&zone::warning()) {
         complain(format_args!("warning: {warning}"));
     }
-    let unchecked = if args.no_env { " · what holds ${…} was not checked" } else { "" };
+    let unchecked = if args.no_env { " · values with ${…} were not checked" } else { "" };
     print(|out| writeln!(out, "{}: {}{unchecked}", shown_path(&common.config), amount(&config)))?;
     Ok(Ending::Done)
 }
 
-/// How much is watched, how often, and what that takes on disk.
+/// The number of sites, their checks per second, and the disk space that these take.
 fn amount(config: &Config) -> String {
-    let counted = |number: usize, noun: &str| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
+    let counted = |number: usize, noun| format!("{number} {}", figures::plural(number as u64, noun));
     let sites = counted(config.sites.len(), "site");
     let groups: HashSet<_> = config.sites.iter().filter_map(|watched| watched.group.as_deref()).collect();
     let groups = match groups.len() {
@@ -72,7 +72,7 @@ fn amount(config: &Config) -> String {
     format!("ok{warnings} · {sites}{groups}{disabled} · {rate:.1} checks/s · about {} a day{kept}", bytes(a_day))
 }
 
-/// Bytes of what is kept of each site beside its checks: the sums of 400 days and of the hours in them, and a certificate.
+/// Bytes per site beside its samples: 400 days of daily and hourly totals, and a certificate.
 fn sums(config: &Config) -> f64 {
     let a_site = |watched: &ConfiguredSite| {
         let hours = (3_600.0 / watched.site.interval.as_secs_f64()).min(1.0) * 24.0 * DAYS;
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn the_line_says_what_a_file_amounts_to() {
+    fn a_valid_file_is_summed_up_in_a_line() {
         for (text, line) in [
             (
                 "sites: [https://a]",

@@ -1,46 +1,43 @@
-//! `webmon watch`: the dashboard over the store that another webmon is writing.
+//! `webmon watch`: the read-only dashboard over the store of another webmon process.
 //!
-//! Nothing is probed, judged or written here: see [`crate::app::follow`]. Any number of them may look at one store, each for
-//! itself. A sites.yaml that has changed is read again; how the dashboard looks and where the store is stay as at the start.
+//! It neither probes, judges nor writes; see [`crate::app::follow`]. Any number of processes may watch one store. A changed
+//! sites.yaml is reloaded, but its `dashboard` and `storage` sections take effect at the start only.
 
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context as _;
 use tokio::time::MissedTickBehavior;
 
 use crate::app::cli::args::CommonArgs;
 use crate::app::cli::selection::load;
 use crate::app::cli::zone;
 use crate::app::clock::{self, Clock};
-use crate::app::dashboard::{self, Dashboard};
-use crate::app::exit::{Ending, Failure, NO_THREAD, store_failure};
+use crate::app::dashboard;
+use crate::app::exit::{CommandError, Ending};
 use crate::app::follow::{FollowOptions, ReadOnlyMonitor};
-use crate::app::reload::REASON_MAX;
-use crate::app::session::MainRuntime;
+use crate::app::reload::{reason, sites};
+use crate::app::session::runtime::{MainRuntime, Screen};
 use crate::app::storage::site_spec::SiteSpec;
 use crate::app::storage::task::blocking;
-use crate::app::system::signals::{self, HANGUP};
 use crate::config::{self, Config, ConfigError, FileStamp, default_views};
 use crate::model::Timestamp;
-use crate::model::text::clean_line;
 
 use super::samples;
 
-/// Time between two looks at the store, and the flush that is assumed where no configuration tells it.
+/// Time between two reads of the store, and the default of `storage.flush`.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Shows what another webmon stores, until something ends it.
+/// Shows the store of another webmon process until something ends it.
 ///
 /// # Errors
-/// [`Failure`]: no terminal, the configuration, the store, or the system.
-pub fn watch(common: &CommonArgs) -> Result<Ending, Failure> {
+/// [`CommandError`]: no terminal, the configuration, the store, or the system.
+pub fn watch(common: &CommonArgs) -> Result<Ending, CommandError> {
     if !io::stdout().is_terminal() {
-        let way_on = "for lines in a pipe there are `webmon stats`, `webmon samples` and `webmon alerts`";
-        return Err(Failure::Usage(format!("webmon: watch needs a terminal on stdout; {way_on}")));
+        let way_on = "for output in a pipe, use `webmon stats`, `webmon samples` or `webmon alerts`";
+        return Err(CommandError::Usage(format!("watch needs a terminal on stdout; {way_on}")));
     }
-    // Before it is read: what is written meanwhile is then seen as new.
+    // Before the file is read, so that a later change is noticed.
     let sheet = WatchedFile::of(&common.config);
     let config = configuration(common)?;
     let store = samples::store_path(common, config.as_ref());
@@ -54,48 +51,38 @@ pub fn watch(common: &CommonArgs) -> Result<Ending, Failure> {
         clock: clock.clone(),
         wall: clock::wall,
     };
-    let follower = ReadOnlyMonitor::open(plan).map_err(|error| store_failure(&error))?;
+    let follower = ReadOnlyMonitor::open(plan)?;
     if let Some(warning) = zone::warning() {
         follower.tell(warning);
     }
-    let mut attentive = MainRuntime::new()?;
-    let (face, started) = (follower.face(), clock.running());
-    let config_path = config.is_some().then_some(&*common.config);
+    let mut runtime = MainRuntime::new()?;
     let look = config.as_ref().map(|config| config.dashboard).unwrap_or_default();
-    let fixed = dashboard::fixed(config_path, Some(&store), zone);
-    let settings = dashboard::settings(look, common.color);
-    let past = Some(store.clone());
-    let shown = Dashboard::start(face.clone(), clock.clone(), past, (fixed, settings), signals::listen());
-    let (dashboard, ended) = shown.context(NO_THREAD)?;
-    attentive.mind_jobs(dashboard.orders())?;
-    let ending = attentive.attend(follow(follower, common.clone(), sheet), async move {
-        // Dropped without a word: it panicked, and is joined below.
-        ended.await.unwrap_or(Ending::Done)
-    });
-    attentive.leave();
-    let screen = dashboard.join().context("the dashboard failed")?;
-    let watched = clock.running().saturating_sub(started);
-    match ending {
-        // The terminal is gone, and with it whoever could read; after a panic its message is what is to be read.
-        Ending::Signal(HANGUP) | Ending::Panicked => Ok(ending),
-        ending => {
-            let told = dashboard::farewell(&face, watched, Some(&store), screen, &[]);
-            Ok(told.context("cannot write to stdout").map(|()| ending)?)
-        }
-    }
+    let screen = Screen {
+        face: follower.face(),
+        clock,
+        history: Some(store.clone()),
+        config_path: config.is_some().then_some(&*common.config),
+        store_path: Some(&store),
+        zone,
+        settings: dashboard::settings(look, common.color),
+        notices: &[],
+    };
+    let ending =
+        runtime.show(screen, |runtime, shown| Ok(runtime.attend(follow(follower, common.clone(), sheet), shown)));
+    runtime.leave();
+    ending
 }
 
-/// The configuration, also where secrets of it are not at hand; none where a store is named and there is no file.
-fn configuration(common: &CommonArgs) -> Result<Option<Config>, Failure> {
+/// The configuration, even without its secrets; none if the user names a store and there is no file.
+fn configuration(common: &CommonArgs) -> Result<Option<Config>, CommandError> {
     if common.store.is_some() && !Path::exists(&common.config) {
         return Ok(None);
     }
-    match config::load(&common.config, &|name| std::env::var(name).ok()) {
-        Ok(config) => Ok(Some(config)),
-        Err(ConfigError::Missing { .. }) => load(&common.config).map(Some),
-        Err(faults) => {
-            config::load_without_env(&common.config).map(Some).map_err(|_| Failure::Usage(faults.to_string()))
+    match load(&common.config) {
+        Err(faults @ ConfigError::Invalid { .. }) => {
+            config::load_without_env(&common.config).map(Some).map_err(|_| faults.into())
         }
+        loaded => Ok(loaded.map(Some)?),
     }
 }
 
@@ -107,10 +94,10 @@ fn flush(config: Option<&Config>) -> Duration {
     config.and_then(|config| config.storage.as_ref()).map_or(LOOK, |storage| storage.flush)
 }
 
-/// The configuration file, to notice that it is another one.
+/// The configuration file, to notice changes.
 struct WatchedFile {
     path: PathBuf,
-    /// As it was read last, and as the last look found it.
+    /// Its stamp when it was last read, and at the last look.
     read: Option<FileStamp>,
     found: Option<FileStamp>,
 }
@@ -121,7 +108,7 @@ impl WatchedFile {
         Self { path: path.to_owned(), read, found: read }
     }
 
-    /// Whether it has changed and stands still: two looks agree.
+    /// Whether it has changed, and two looks agree.
     fn is_new(&mut self) -> bool {
         let found = FileStamp::of(&self.path);
         let still = std::mem::replace(&mut self.found, found) == found;
@@ -129,7 +116,7 @@ impl WatchedFile {
     }
 }
 
-/// Follows the store, and sites.yaml, for ever.
+/// Follows the store and sites.yaml. Never returns.
 async fn follow(mut follower: ReadOnlyMonitor, common: CommonArgs, mut sheet: WatchedFile) {
     let mut ticks = tokio::time::interval(LOOK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -147,22 +134,22 @@ async fn follow(mut follower: ReadOnlyMonitor, common: CommonArgs, mut sheet: Wa
     }
 }
 
-/// Shows the sites and views that the file has now. One that cannot be taken changes nothing and is told once.
+/// Reloads the sites and views. A faulty file changes nothing and is reported once.
 fn read_again(follower: &mut ReadOnlyMonitor, common: &CommonArgs, sheet: &mut WatchedFile) {
     let name = sheet.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let config = match configuration(common) {
         Ok(config) => config,
         Err(failure) => {
             sheet.read = sheet.found;
-            let reason = clean_line(&failure.to_string(), REASON_MAX);
-            return follower.tell(format!("{name} changed but was not taken: {reason}"));
+            let reason = reason(&failure, &sheet.path);
+            return follower.tell(format!("{name} changed, but was refused: {reason}"));
         }
     };
     let views = config.as_ref().map_or_else(default_views, |config| config.views.clone());
-    // A store that cannot be read just now is told by every look, and tried again.
+    // If the store cannot be read, every look reports it and tries again.
     if follower.turn_to(subjects(config.as_ref()), views, flush(config.as_ref())).is_ok() {
         sheet.read = sheet.found;
-        let sites = config.map_or(0, |config| config.sites.len());
-        follower.tell(format!("{name} read: {sites} sites"));
+        let number = config.map_or(0, |config| config.sites.len());
+        follower.tell(format!("reloaded {name}: {}", sites(number)));
     }
 }

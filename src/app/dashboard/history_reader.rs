@@ -1,8 +1,9 @@
-//! Reads the stored past for the dashboard, on a thread of its own.
+//! Reads stored history for the dashboard, on its own thread.
 //!
-//! Idea: the newest wish counts. A reading looks now and then whether there is a newer one and is given up for it, so a
-//! held key reads one stretch, not all that it passed. The file is opened for each reading, beside its writer. Limits: one
-//! reading at a time, one result kept. The thread ends with the dashboard.
+//! Only the newest request counts: a read looks for a newer one and stops in its favour, so a held key does not read all the
+//! periods that it passes. The file is opened for each read, beside its writer. The thread ends with the dashboard.
+//!
+//! Bounds: one read at a time, one result.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -15,7 +16,7 @@ use crate::stats::PeriodFigures;
 use crate::store::{Archive, Query, StoreError};
 use crate::tui::{HOUR, HistoryBuilder, HistoryRequest, SiteHistory};
 
-/// Samples between two looks at the wishes.
+/// Samples between two looks for a newer request.
 const LOOK_EVERY: u64 = 4_096;
 
 /// A handle to the reader.
@@ -28,7 +29,7 @@ impl HistoryReader {
     /// Starts a reader of the store at `path`.
     ///
     /// # Errors
-    /// The system's, if it has no thread to give.
+    /// The system refuses a thread.
     pub fn open(path: PathBuf) -> io::Result<Self> {
         let (wishes, wanted) = channel();
         let read = Arc::new(Mutex::new(None));
@@ -38,7 +39,7 @@ impl HistoryReader {
             while let Some(wish) = newest(next.take(), &wanted) {
                 match reading(&path, &wish, &wanted) {
                     ControlFlow::Continue(past) => {
-                        // A plain mutex: held for a move of a pointer.
+                        // A plain mutex, because it is held for a move of a pointer.
                         *shelf.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(past));
                         next = wanted.recv().ok();
                     }
@@ -49,13 +50,13 @@ impl HistoryReader {
         Ok(Self { requests: wishes, read })
     }
 
-    /// Wishes for this, in place of anything before.
+    /// Requests `wanted` instead of any earlier request.
     pub fn request(&self, wanted: HistoryRequest) {
-        // The reader panicked: what was read last stays.
+        // If the reader panicked, its last result stays.
         let _unheard = self.requests.send(wanted);
     }
 
-    /// What was read last.
+    /// The last result.
     #[must_use]
     pub fn read(&self) -> Option<Arc<SiteHistory>> {
         self.read.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -66,7 +67,7 @@ fn newest(wish: Option<HistoryRequest>, wanted: &Receiver<HistoryRequest>) -> Op
     wanted.try_iter().last().or(wish)
 }
 
-/// What the store holds of `wish`, or a newer wish that came meanwhile.
+/// The history for `wish`, or a newer request that arrived meanwhile.
 fn reading(
     path: &Path,
     wish: &HistoryRequest,
@@ -95,7 +96,7 @@ fn gathered(
     let all = Query { sites: Some(vec![site]), ..Query::ALL };
     let (raw, begins) = (first(&archive, &all)?, begins(&archive, &all)?);
     let others = |since, until| first(&archive, &Query { sites: None, since, until }).is_ok_and(|at| at.is_some());
-    // The first check that is kept is not the first that was made, and it is within the stretch or after it.
+    // The oldest stored check is not the first one made, and it is within the period or after it.
     let follows = |begins: Timestamp| raw.is_none_or(|raw| raw > begins.after(wish.cadence.silence()));
     let is_trimmed = raw.is_none_or(|raw| raw > gather.from()) && begins.is_some_and(follows);
     if is_trimmed || wish.scope().cell >= HOUR {
@@ -115,7 +116,7 @@ fn gathered(
     Ok(ControlFlow::Continue(gather.finish(begins, others)))
 }
 
-/// The same, made of what the store keeps of each hour.
+/// The history from hourly totals.
 fn sums(
     archive: &Archive,
     site: SiteId,
@@ -124,7 +125,7 @@ fn sums(
     others: impl FnMut(Timestamp, Timestamp) -> bool,
 ) -> Result<SiteHistory, StoreError> {
     let mut periods = wish.parts();
-    // All of it after its parts, as of the same moment.
+    // The whole period after its parts, as of the same instant.
     periods.push((wish.scope().from, wish.until.after(LAST)));
     let mut figures = archive.parts(site, &periods)?;
     let whole =
@@ -133,16 +134,16 @@ fn sums(
     Ok(SiteHistory::of_sums(wish.clone(), &parts, whole, begins, others))
 }
 
-/// When the oldest check of which anything is kept was due.
+/// When the oldest check was due of which anything is stored.
 fn begins(archive: &Archive, all: &Query) -> Result<Option<Timestamp>, StoreError> {
     let figures = archive.figures(all, None)?;
     Ok(figures.first().and_then(|figures| figures.stretch.oldest).map(|oldest| oldest.due))
 }
 
-/// A query ends before its end; a stretch does not.
+/// A query excludes its end; a history includes it.
 const LAST: std::time::Duration = std::time::Duration::from_micros(1);
 
-/// When the first sample of `query` was known.
+/// The time of the first sample of `query`.
 fn first(archive: &Archive, query: &Query) -> Result<Option<Timestamp>, StoreError> {
     let mut at = None;
     let _stopped = archive.samples(query, |stored| {

@@ -1,4 +1,4 @@
-//! The dashboard's thread, what it looks at, and the few lines that stay when it is gone.
+//! The thread of the dashboard, its data source, and the summary that it leaves on the terminal.
 
 pub(crate) mod history_reader;
 use std::env;
@@ -35,18 +35,18 @@ pub struct Dashboard {
     orders: Arc<JobControl>,
 }
 
-/// Between two looks whether the thread has ended, and how many there are.
+/// Time between two checks whether the thread has ended, and their number.
 const LOOK: Duration = Duration::from_millis(10);
 const LOOKS: u32 = 100;
 
-/// What a dashboard leaves behind.
+/// What a dashboard leaves on the terminal.
 #[derive(Debug, PartialEq, Eq)]
 pub enum DashboardExit {
-    /// The terminal as it was.
+    /// Nothing.
     Nothing,
-    /// The last screen, which is to stay.
+    /// Its last screen, on request.
     Screen(String),
-    /// A terminal that does not read.
+    /// The terminal does not read.
     Stuck,
 }
 
@@ -112,11 +112,11 @@ impl Source for MonitorSource {
 }
 
 impl Dashboard {
-    /// Starts the thread, which looks back into `store` if there is one; the receiver hears how it ended by itself. It takes the
-    /// terminal at once, so a signal must not end the program from here on.
+    /// Starts the thread, which reads history from `store`, if any; the receiver reports how it ended by itself. The dashboard
+    /// takes the terminal at once, so a signal must not end the process from here on.
     ///
     /// # Errors
-    /// The system's, if it has no thread to give.
+    /// The system refuses a thread.
     pub fn start(
         face: MonitorHandle,
         clock: Clock,
@@ -137,21 +137,21 @@ impl Dashboard {
                 Ok(Ended::Panicked) => Ending::Panicked,
                 Ok(_) | Err(_) => Ending::Done,
             };
-            // Nobody listens any more when the program is ending already.
+            // The receiver is gone only during shutdown.
             let _unheard = told.send(ending);
             ended
         })?;
         Ok((Self { thread, orders }, ended))
     }
 
-    /// What it is told by signals.
+    /// Stops and continues the dashboard on signals.
     #[must_use]
     pub fn orders(&self) -> Arc<JobControl> {
         Arc::clone(&self.orders)
     }
 
-    /// Stops it, gives the terminal back, and returns what can be left on it. A panic goes on here. It is not waited for
-    /// when it stands in a write to a terminal that does not read.
+    /// Stops the dashboard, restores the terminal, and returns what can be left on it. Resumes a panic of the thread. A thread
+    /// that is blocked by a terminal that does not read is left behind.
     ///
     /// # Errors
     /// The terminal's.
@@ -175,14 +175,14 @@ impl Dashboard {
     }
 }
 
-/// What never changes during a run.
+/// The settings that never change during a run.
 #[must_use]
 pub fn fixed(config: Option<&Path>, store: Option<&Path>, zone: TimeZone) -> Fixed {
     let version = env!("WEBMON_VERSION").to_owned();
     Fixed { zone, about: About { version, config: config.map(shown_path), store: store.map(shown_path) } }
 }
 
-/// How the dashboard is to begin: the file, the command line and the environment together.
+/// The initial settings, from the file, the command line and the environment.
 #[must_use]
 pub fn settings(dashboard: config::Dashboard, color: ColorChoice) -> Settings {
     let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
@@ -201,10 +201,10 @@ pub fn settings(dashboard: config::Dashboard, color: ColorChoice) -> Settings {
     Settings { scheme, color: color.on_terminal(), symbols, bell: dashboard.bell, sort: dashboard.sort }
 }
 
-/// What stays on the terminal: the last screen if it was asked for, then the summary, then the notices in full.
+/// Prints the last screen if the user asked for it, the summary, and the notices in full.
 ///
 /// # Errors
-/// The writer's, but a closed pipe.
+/// The writer's, except for a closed pipe.
 pub fn farewell(
     face: &MonitorHandle,
     watched: Duration,

@@ -18,7 +18,7 @@ use crate::store::{Archive, Start, Store};
 
 use super::cli::args::{ExportArgs, ExportFrom};
 use super::clock::Clock;
-use super::exit::{Failure, NO_THREAD, store_failure};
+use super::exit::{CommandError, NO_THREAD};
 use super::storage::export_handle::{ExportContext, ExportHandle, ExportUpdate};
 use super::system::threads;
 
@@ -37,10 +37,9 @@ pub struct ExportPlan {
 /// The export that `args` and `config` ask for, if any.
 ///
 /// # Errors
-/// [`Failure::Usage`]: no URL anywhere, a wrong one, no store to export from.
-pub fn wanted(args: &ExportArgs, config: &Config, has_store: bool) -> Result<Option<ExportPlan>, Failure> {
-    let usage = |text: String| Failure::Usage(format!("webmon: {text}"));
-    let section = config.export.as_ref();
+/// [`CommandError::Usage`]: no URL anywhere, a wrong one, no store to export from.
+pub fn wanted(args: &ExportArgs, config: &Config, has_store: bool) -> Result<Option<ExportPlan>, CommandError> {
+    let (section, usage) = (config.export.as_ref(), CommandError::Usage);
     let sink = match &args.export_influx {
         None if !has_store => None,
         None => section.cloned(),
@@ -75,14 +74,14 @@ impl ExportPlan {
     /// Finds or makes the sink's place in `store`, at `now`, for the sites of `config`.
     ///
     /// # Errors
-    /// [`Failure::Store`].
-    pub fn begin(self, store: &Store, config: &Config, now: Timestamp) -> Result<Export, Failure> {
+    /// [`CommandError::Store`].
+    pub fn begin(self, store: &Store, config: &Config, now: Timestamp) -> Result<Export, CommandError> {
         let start = match self.from {
             None | Some(ExportFrom::Now) => Start::Now,
             Some(ExportFrom::Day) => Start::Since(now.before(A_DAY)),
             Some(ExportFrom::All) => Start::All,
         };
-        let progress = store.sink(&Exporter::name(&self.sink), start).map_err(|error| store_failure(&error))?;
+        let progress = store.sink(&Exporter::name(&self.sink), start)?;
         let mut notices = Vec::new();
         if self.from.is_some() && progress.acknowledged.is_some() {
             notices.push(format!("{} goes on where it was: --export-from is for a new one", self.sink));
@@ -100,7 +99,7 @@ impl Export {
     ///
     /// # Errors
     /// The system's, if it cannot start a thread.
-    pub fn start(mut self, clock: Clock) -> Result<ExportHandle, Failure> {
+    pub fn start(mut self, clock: Clock) -> Result<ExportHandle, CommandError> {
         let (outlet, inlet) = ExportHandle::open(self.exporter.health(), std::mem::take(&mut self.terms));
         let thread = self.spawn(clock, inlet).context(NO_THREAD)?;
         Ok(outlet.on(thread))

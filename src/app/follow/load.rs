@@ -1,4 +1,4 @@
-//! What a store holds of the sites that are to be followed, and the rings and tracks made of it.
+//! Reads the stored state of the followed sites into rings and tracks.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,42 +11,38 @@ use crate::model::{Certificate, Observation, SiteId, SiteSlot, Timestamp, View};
 use crate::ring::{Producer, capacity_for};
 use crate::store::{Archive, Arrived, Changes, Signature, StoreError, StoredSite, Why};
 
-/// A site that is followed.
+/// A followed site.
 pub struct FollowedSite {
-    /// Its number in the engine.
+    /// Its slot in the engine.
     pub slot: SiteSlot,
-    /// Its name.
     pub name: Arc<str>,
-    /// Its number in the store, once the store knows it.
+    /// Its id, once the store knows it.
     pub id: Option<SiteId>,
-    /// The number of the sample that comes next.
+    /// The sequence number of the next sample.
     pub next_seq: u64,
-    /// The time of the newest one.
+    /// The time of the newest sample.
     pub last_at: Timestamp,
-    /// Until when it is paused.
     pub paused_until: Option<Timestamp>,
-    /// Where its samples go.
     pub producer: Producer,
 }
 
-/// See the module.
+/// The stored state of all sites.
 pub struct StoreContents {
-    /// The sites, in order: those that were asked for, then those that the store has seen lately.
+    /// The requested sites in their order, then those that the store has seen lately.
     pub sites: Vec<FollowedSite>,
-    /// The same for an engine.
+    /// Their tracks for an engine.
     pub tracks: Vec<SiteInput>,
-    /// Why the newest check of each failed, and what its certificate said.
+    /// The failure text of the newest check of each, and its certificate.
     whys: Vec<(Option<Why>, Option<Arc<Certificate>>)>,
-    /// All stored alerts.
     pub alerts: Vec<AlertRecord>,
-    /// The number after the newest alert.
+    /// The number of the next alert.
     pub next_alert: u64,
-    /// Who writes.
+    /// The writer.
     pub signature: Option<Signature>,
 }
 
 impl StoreContents {
-    /// What `archive` holds at `now`, as far back as `views` reach.
+    /// Reads `archive` at `now`, as far back as `views` reach.
     ///
     /// # Errors
     /// The store's.
@@ -85,7 +81,7 @@ impl StoreContents {
         self.sites.iter().filter(|site| site.next_seq > 0).map(|site| site.last_at).max()
     }
 
-    /// Hands over why the newest checks failed, once the tracks are in `engine`.
+    /// Gives the failure texts and certificates to `engine`, once it has the tracks.
     pub fn tell_whys(&mut self, engine: &mut Engine) {
         for (site, told) in self.sites.iter().zip(&mut self.whys) {
             tell_why(engine, site, std::mem::take(told));
@@ -93,7 +89,7 @@ impl StoreContents {
     }
 }
 
-/// Hands over why the newest check of a site failed, and what its certificate said.
+/// Gives the failure text and the certificate of the newest check of a site to `engine`.
 pub fn tell_why(engine: &mut Engine, site: &FollowedSite, (why, certificate): (Option<Why>, Option<Arc<Certificate>>)) {
     let Some(seq) = site.producer.next_seq().checked_sub(1) else { return };
     if why.is_none() && certificate.is_none() {
@@ -107,7 +103,7 @@ pub fn tell_why(engine: &mut Engine, site: &FollowedSite, (why, certificate): (O
     engine.attach(site.slot, seq, Arc::new(observation));
 }
 
-/// The samples of every site since `since`, with its number.
+/// The id of every site, and its samples since `since`.
 fn remembered(
     archive: &Archive,
     known: &[StoredSite],
@@ -118,7 +114,7 @@ fn remembered(
     Ok(known.iter().zip(arrived).map(|(site, arrived)| (Arc::clone(&site.name), (site.id, arrived))).collect())
 }
 
-/// The sites whose newest alert is a `down`, and its time.
+/// The sites whose newest alert is `down`, and its time.
 fn open_incidents(alerts: &[AlertRecord]) -> HashMap<Arc<str>, Timestamp> {
     let mut open = HashMap::new();
     for alert in alerts {

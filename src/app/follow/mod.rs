@@ -1,11 +1,11 @@
-//! Somebody else's monitor, followed through the store that it writes.
+//! A read-only monitor over a store that another webmon process writes.
 //!
-//! Idea: what the store holds goes through rings into an engine of our own, so that every figure is made as the monitor
-//! makes it; only verdicts are not: they are the stored alerts. Invariants: nothing is written; the file is opened for
-//! each look and let go, so that a monitor may come and go meanwhile. Time stands where the store knows everything: at
-//! the newest stored sample, or, when nothing comes, at now less what a commit may take. Another sites.yaml begins all of
-//! it anew behind the same face. Limits: sites are those of the file, and those that the store had seen lately when the
-//! file was read.
+//! Stored samples pass through rings into an own engine, so every figure is computed as in the monitor itself; only verdicts
+//! are not, they are the stored alerts. Time stands where the store is complete: at the newest stored sample or, without new
+//! ones, at now minus the duration of a commit. A reload replaces everything behind the same handle.
+//!
+//! Invariants: nothing is written; each look opens and closes the file, so monitors may start and stop meanwhile.
+//! Bounds: the sites of the file, and those that the store has seen lately at the time of the (re)load.
 
 pub(crate) mod load;
 use std::collections::HashMap;
@@ -29,13 +29,13 @@ use super::storage::archive_views::ReadOnlyArchiveViews;
 use super::storage::site_spec::SiteSpec;
 use load::{FollowedSite, StoreContents, tell_why};
 
-/// What a commit may take beyond the time between two of them.
+/// Longest duration of a commit.
 const COMMIT: Duration = Duration::from_secs(2);
-/// Looks at a locked store, and the time between two.
+/// Tries to open a locked store, and the time between two.
 const LOCK_LOOKS: u32 = 100;
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
-/// What to follow, and how it is shown.
+/// What to follow.
 pub struct FollowOptions {
     /// The store.
     pub path: PathBuf,
@@ -47,11 +47,11 @@ pub struct FollowOptions {
     pub flush: Duration,
     /// The clock.
     pub clock: Clock,
-    /// The system's, which it is to follow.
+    /// The system clock, which `clock` follows.
     pub wall: fn() -> Timestamp,
 }
 
-/// See the module.
+/// The read-only monitor.
 pub struct ReadOnlyMonitor {
     path: PathBuf,
     clock: Clock,
@@ -64,12 +64,12 @@ pub struct ReadOnlyMonitor {
     alerts: Arc<AlertLog>,
     next_alert: u64,
     signature: Option<Signature>,
-    /// The time of the newest sample of all, and when a look last brought one.
+    /// The time of the newest sample of all, and of the last look that found one.
     newest: Option<Timestamp>,
     stored: Option<Timestamp>,
-    /// Times fell: the monitor's clock was set back, or ours. Everything is read again.
+    /// Whether the monitor's clock or ours was set back, so that everything must be read again.
     fell: bool,
-    /// Up to when everything is known, and how much time was watched by then.
+    /// The time up to which the store is complete, and the watched time until then.
     until: Timestamp,
     covered: Duration,
     far: ReadOnlyArchiveViews,
@@ -80,7 +80,7 @@ pub struct ReadOnlyMonitor {
 }
 
 impl ReadOnlyMonitor {
-    /// Reads what the store remembers.
+    /// Opens the store and reads its state.
     ///
     /// # Errors
     /// The store's.
@@ -124,7 +124,7 @@ impl ReadOnlyMonitor {
         Ok(follower)
     }
 
-    /// Goes on with other sites and other views. Nothing is changed when the store cannot be read.
+    /// Replaces sites and views. Changes nothing if the store cannot be read.
     ///
     /// # Errors
     /// The store's.
@@ -139,17 +139,17 @@ impl ReadOnlyMonitor {
         self.engine.look_on();
         opening.tell_whys(&mut self.engine);
         (self.newest, self.flush, self.subjects) = (self.newest.max(opening.newest()), flush, subjects);
-        // Alerts and who writes stay as they were seen last: the next look finds what is new.
+        // Alerts and the signature stay as last seen: the next look finds what is new.
         self.sites = opening.sites;
         Ok(())
     }
 
-    /// Says `notice` to whoever looks.
+    /// Shows `notice`.
     pub fn tell(&self, notice: String) {
         self.keeping.send_modify(|keeping| keeping.tell(notice));
     }
 
-    /// What a dashboard looks at. Nobody hears its wishes.
+    /// The handle for a dashboard; it ignores commands.
     #[must_use]
     pub fn face(&self) -> MonitorHandle {
         MonitorHandle {
@@ -162,7 +162,7 @@ impl ReadOnlyMonitor {
         }
     }
 
-    /// Looks for what came since the last look, and shows it.
+    /// Reads and shows what is new since the last look.
     pub fn look(&mut self) {
         self.follow_clock();
         let now = self.clock.now();
@@ -185,10 +185,10 @@ impl ReadOnlyMonitor {
         self.tell_health(now);
     }
 
-    /// Follows the system's clock where it was set, and says so. No scheduler takes notice of a suspend here.
+    /// Follows a change of the system clock, and reports it. There is no scheduler that notices a suspend.
     fn follow_clock(&mut self) {
         if let Some(asleep) = self.clock.absorb_suspend() {
-            // The time asleep does not count towards rates.
+            // Suspends do not count towards rates.
             self.until = self.until.after(asleep);
         }
         let Some(set) = self.clock.look((self.wall)(), &mut self.looks) else { return };
@@ -200,7 +200,7 @@ impl ReadOnlyMonitor {
         self.fell |= matches!(set, ClockSet::Back(_));
     }
 
-    /// Reads again what the store holds of the time that it is now: as at a start, what is later than its newest is left out.
+    /// Reads the store again as of the present time: as at a start, samples after its newest are ignored.
     fn begin_anew(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let known = self.engine.board().snapshot();
         let newest =
@@ -221,7 +221,7 @@ impl ReadOnlyMonitor {
         if news.signature == self.signature {
             return Ok(news);
         }
-        // Another monitor, and perhaps another file: numbers may mean something else.
+        // Another monitor, and perhaps another file, in which ids may differ.
         self.signature = news.signature;
         let known = archive.sites()?;
         if self.recognise(&known) {
@@ -230,12 +230,12 @@ impl ReadOnlyMonitor {
         archive.news(&self.asked(), self.next_alert)
     }
 
-    /// The known sites and the numbers from which on their samples are new.
+    /// The known sites and the next sequence number of each.
     fn asked(&self) -> Vec<(SiteId, u64)> {
         self.sites.iter().filter_map(|site| Some((site.id?, site.next_seq))).collect()
     }
 
-    /// Finds the numbers of the sites; whether the store holds less than was seen, so that it is another one.
+    /// Finds the ids of the sites. Returns whether the store holds less than was read, so that it is another one.
     fn recognise(&mut self, known: &[StoredSite]) -> bool {
         let mut is_other = false;
         for site in &mut self.sites {
@@ -257,7 +257,7 @@ impl ReadOnlyMonitor {
             }
             site.next_seq = arrived.next_seq();
             for sample in arrived.samples {
-                // Windows need times that grow.
+                // Windows need increasing times.
                 self.fell |= sample.at <= site.last_at;
                 if sample.at > site.last_at {
                     site.last_at = sample.at;
@@ -275,7 +275,7 @@ impl ReadOnlyMonitor {
                 engine.pause(site.slot, paused_until, now);
             }
         }
-        // The samples first: a verdict is about what was seen.
+        // Samples first: a verdict depends on them.
         engine.step(until(self.newest, now, self.flush));
         for alert in &news.alerts {
             if let Some(site) = self.sites.iter().find(|site| site.name == alert.site) {
@@ -298,13 +298,13 @@ impl ReadOnlyMonitor {
         let lately = self.stored.is_some_and(|at| now.since(at) <= self.flush + COMMIT);
         let watching = Watching {
             process,
-            // A writer keeps a lock; its number may be another process's by now, or one of a container.
+            // A writer holds a lock; its process id may be reused by now, or belong to a container.
             alive: Archive::has_writer(&self.path)
                 .unwrap_or_else(|| process.map_or(lately, |process| lately || is_running(process))),
             until: until(self.newest, now, self.flush),
             stored: self.newest,
         };
-        // What is stored comes in bursts: a rate is one over the time that these cover.
+        // Samples arrive in bursts, so a rate is one over the time that they cover.
         self.covered += watching.until.since(self.until);
         self.until = watching.until;
         let read = self.meter.read(self.covered);
@@ -315,7 +315,7 @@ impl ReadOnlyMonitor {
     }
 }
 
-/// Opens the store; one that another reader repairs just now, after its writer was killed, is waited for.
+/// Opens the store; waits while another reader repairs it after its writer was killed.
 fn patiently(path: &Path) -> Result<Archive, StoreError> {
     for _ in 0..LOCK_LOOKS {
         match Archive::open(path) {
@@ -326,12 +326,12 @@ fn patiently(path: &Path) -> Result<Archive, StoreError> {
     Archive::open(path)
 }
 
-/// Up to when everything is known that was stored.
+/// The time up to which the store is complete.
 fn until(newest: Option<Timestamp>, now: Timestamp, flush: Duration) -> Timestamp {
     newest.unwrap_or(Timestamp::ZERO).max(now.before(flush + COMMIT)).min(now)
 }
 
-/// Whether there is a process of this number, as far as can be seen from here.
+/// Whether this process exists, as far as this one can see.
 #[cfg(target_os = "linux")]
 fn is_running(process: u32) -> bool {
     let pid = i32::try_from(process).ok().and_then(rustix::process::Pid::from_raw);

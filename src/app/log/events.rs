@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use tracing::{debug, info, trace, warn};
 
 use crate::alert::AlertRecord;
-use crate::app::exit::{Ending, Failure};
+use crate::app::exit::{CommandError, Ending};
 use crate::app::status::warnings::Warning;
 use crate::config::Config;
 use crate::engine::{SiteSnapshot, Snapshot, StateChange};
@@ -32,7 +32,7 @@ pub fn start(config: &Config, file: Option<&Path>, store: Option<&Path>) {
 }
 
 /// Logs the end of a monitor; `unsaid` could not be printed.
-pub fn end(ended: &Result<Ending, Failure>, unsaid: Option<&str>) {
+pub fn end(ended: &Result<Ending, CommandError>, unsaid: Option<&str>) {
     match ended {
         Ok(ending) => info!(target: about::WEBMON, code = u64::from(ending.code()), unsaid, "ended"),
         // The program itself reports the failure on stderr.

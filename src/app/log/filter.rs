@@ -64,9 +64,7 @@ fn unknown(kind: &str, written: &str, known: &[&str]) -> String {
     let near = nearest(written, known.iter().copied());
     let near = near.map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"));
     let list = known.join(", ");
-    format!(
-        "webmon: {VARIABLE}: {written:?} is not a {kind}{near}; {kind}s are {list}; example: {VARIABLE}=info,probe=trace"
-    )
+    format!("{VARIABLE}: {written:?} is not a {kind}{near}; {kind}s are {list}; example: {VARIABLE}=info,probe=trace")
 }
 
 #[cfg(test)]

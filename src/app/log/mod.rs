@@ -29,7 +29,7 @@ use crate::report::log_line;
 
 use super::cli::args::LineFormat;
 use super::clock::Clock;
-use super::exit::Failure;
+use super::exit::CommandError;
 use super::status::health_meter::StoreStatus;
 use super::stream::{self, Stream};
 use file::LogFile;
@@ -81,10 +81,10 @@ impl LogOptions {
     /// `verbose` times `-v`, which takes precedence over the environment.
     ///
     /// # Errors
-    /// [`Failure::Usage`]: [`VARIABLE`] holds no valid filter.
-    pub fn read(verbose: u8) -> Result<Self, Failure> {
+    /// [`CommandError::Usage`]: [`VARIABLE`] holds no valid filter.
+    pub fn read(verbose: u8) -> Result<Self, CommandError> {
         let filter = std::env::var(VARIABLE).ok().filter(|text| !text.trim().is_empty());
-        filter.iter().try_for_each(|text| filter::parse(text, filter::FILE).map(drop)).map_err(Failure::Usage)?;
+        filter.iter().try_for_each(|text| filter::parse(text, filter::FILE).map(drop)).map_err(CommandError::Usage)?;
         Ok(Self { verbose, filter })
     }
 

@@ -27,7 +27,7 @@ use super::alerts::dispatcher::{self, AlertDispatcher};
 use super::alerts::history::AlertLog;
 use super::alerts::publisher::Publisher;
 use super::clock::{Clock, Looks};
-use super::exit::{Failure, store_failure};
+use super::exit::CommandError;
 use super::headless::{Feed, Headless};
 use super::reload::reconcile::{REVISIONS, Reconciler};
 use super::scheduler::manual_checks::{COMMANDS, Rechecks};
@@ -150,11 +150,11 @@ impl<P: Prober, N> Monitor<P, N> {
     /// Wires `parts`. The scheduler is given to `launch`, to run from then on or later; nothing else runs yet.
     ///
     /// # Errors
-    /// [`Failure`]: the store, when what it holds cannot be read, or the system, when `launch` fails.
+    /// [`CommandError`]: the store, when what it holds cannot be read, or the system, when `launch` fails.
     pub fn new(
         mut parts: MonitorOptions<P>,
         launch: impl FnOnce(Scheduler<P>) -> io::Result<N>,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, CommandError> {
         let (store, mut memory) = parts.store.take().map_or_else(Default::default, OpenStore::apart);
         let stored = store.as_ref().map(|(store, _)| store);
         let begun = NetworkLinks::of(&parts, (&memory, stored), launch)?;
@@ -171,7 +171,7 @@ impl<P: Prober, N> Monitor<P, N> {
             let (long_views, made) = ArchiveViews::new(&parts.config.views, watched, seen.subscribe()).unzip();
             parts_of_views = made;
             let writer = Writer::new(store, ids.into_iter().zip(begun.readers).collect());
-            let writer = writer.map_err(|error| store_failure(&error))?;
+            let writer = writer?;
             (to_store, keep_pauses) = (Some(slots.alerts), Some(slots.pauses));
             let (ask_sender, asks) = mpsc::channel(REVISIONS);
             (adoptions, to_ask) = (Some(slots.adoptions), Some(ask_sender));

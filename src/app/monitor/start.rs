@@ -12,7 +12,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use tokio::sync::{mpsc, watch};
 
-use crate::app::exit::{Failure, NO_THREAD, store_failure};
+use crate::app::exit::{CommandError, NO_THREAD};
 use crate::app::headless::Feed;
 use crate::app::reload::reconcile::REVISIONS;
 use crate::app::scheduler::manual_checks::{ManualChecks, Rechecks};
@@ -64,12 +64,12 @@ impl<P: Prober, N> NetworkLinks<P, N> {
     /// Gives a scheduler of all sites to `launch`, and brings the sites to it.
     ///
     /// # Errors
-    /// [`Failure`]: what `launch` says, and the store. Checks may have begun by then; they end with what `launch` made.
+    /// [`CommandError`]: what `launch` says, and the store. Checks may have begun by then; they end with what `launch` made.
     pub fn of(
         parts: &MonitorOptions<P>,
         (memory, store): (&Restored, Option<&Store>),
         launch: impl FnOnce(Scheduler<P>) -> io::Result<N>,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, CommandError> {
         let now = parts.clock.now();
         let names: Vec<Arc<str>> = parts.config.sites.iter().map(|watched| Arc::clone(&watched.site.name)).collect();
         let gauges = Arc::new(SchedulerCounters::default());
@@ -99,7 +99,7 @@ impl<P: Prober, N> NetworkLinks<P, N> {
         let (mut usher, arrivals) = arrivals(names.len());
         let network = launch(Scheduler::new(shared, arrivals, desk, ordered)).context(NO_THREAD)?;
         let assembly = assemble(&parts.config, (memory, store), now, |watch| usher.bring(watch));
-        let Assembly { tracks, readers } = assembly.map_err(|error| store_failure(&error))?;
+        let Assembly { tracks, readers } = assembly?;
         drop(usher);
         let feed = printed.map(|texts| Feed::new(readers.clone(), names, texts, Arc::clone(&gauges)));
         Ok(Self { network, now, tracks, readers, gauges, texts, feed, inbox, to_desk, rechecks, orders, prober })

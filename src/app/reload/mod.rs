@@ -1,11 +1,11 @@
-//! sites.yaml read again: on SIGHUP, and when the file has changed and stands still.
+//! Reloads sites.yaml on SIGHUP, and when the file has changed.
 //!
-//! The file and the files that it names (`${file:…}`, certificates) are looked at twice a second; one counts as changed
-//! when its time, length or number differs from what was read last, and all are read once two looks agree, so that no
-//! half-written file is taken. Limit: with more than a thousand named files these are looked at less often.
-//! Invariants: a file that cannot be taken changes nothing and is told once, until it changes again or somebody asks
-//! again; a good one for which the store has no room now is tried again until it is taken. All waiting for disks is
-//! on blocking threads.
+//! The file and the files that it names (`${file:…}`, certificates) are examined twice a second. A changed time, length or
+//! inode counts as a change, and all files are read once two looks agree, so that no half-written file is used.
+//!
+//! Invariants: a faulty file changes nothing and is reported once, until it changes again or the user asks again; a good one
+//! that the store cannot take now is retried. All disk access is on blocking threads.
+//! Bounds: more than a thousand named files are examined less often.
 
 pub(crate) mod reconcile;
 use std::path::{Path, PathBuf};
@@ -17,14 +17,14 @@ use tokio::sync::{Notify, watch};
 use tokio::time::MissedTickBehavior;
 use tracing::debug;
 
-use crate::config::{self, Config, ConfigError, FileStamp, Named};
-use crate::model::Timestamp;
+use crate::config::{Config, ConfigError, FileStamp, Named};
 use crate::model::text::clean_line;
+use crate::model::{Timestamp, figures};
 use crate::report;
 
-use super::cli::selection::{Selection, select};
+use super::cli::selection::{Selection, choose, load};
 use super::clock::{Clock, since_boot};
-use super::exit::Failure;
+use super::exit::CommandError;
 use super::log::about;
 use super::status::health_meter::StoreStatus;
 use super::storage::restore::fits;
@@ -32,20 +32,20 @@ use super::storage::task::blocking;
 use super::system::systemd::Service;
 use reconcile::{ConfigDiff, Reconciler};
 
-/// Time between two looks at the file.
+/// Time between two looks at the files.
 const LOOK: Duration = Duration::from_millis(500);
-/// Time between two tries of what the store would not take.
+/// Time between two tries with a store that fails.
 const AGAIN: Duration = Duration::from_secs(10);
-/// Longest reason of a refusal, bytes.
-pub const REASON_MAX: usize = 400;
+/// Longest reason in a notice, bytes.
+const REASON_MAX: usize = 400;
 
-/// Makes a prober for the second configuration from the one for the first.
-pub type ProberFactory<P> = fn(&Config, &Config, &Arc<P>) -> Result<Arc<P>, Failure>;
+/// Builds the prober for the second configuration from that of the first.
+pub type ProberFactory<P> = fn(&Config, &Config, &Arc<P>) -> Result<Arc<P>, CommandError>;
 
-/// Named files for one look; with more of them, every second look, every third and so on goes over them.
+/// Named files per look; with more of them, only every second look examines them, every third, and so on.
 const NAMED_A_LOOK: usize = 1_000;
 
-/// The file that a configuration came from.
+/// The file of a configuration.
 #[derive(Clone, Debug)]
 pub struct Origin {
     path: PathBuf,
@@ -54,7 +54,7 @@ pub struct Origin {
     named: Named,
 }
 
-/// What a look found: the file, and those that it names.
+/// The stamps of the file and of the files that it names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct FileLook {
     file: Option<FileStamp>,
@@ -62,76 +62,74 @@ struct FileLook {
 }
 
 impl Origin {
-    /// The file at `path` and what was chosen of it; to be made before it is read for the first time.
+    /// The file at `path` and the sites selected from it; create it before the first read.
     #[must_use]
     pub fn of(path: &Path, wanted: &[String]) -> Self {
         Self { path: path.to_owned(), wanted: wanted.to_vec(), read: FileStamp::of(path), named: Vec::new() }
     }
 
-    /// The same of a configuration that names `files`.
+    /// Adds the files that the configuration names.
     #[must_use]
     pub fn naming(self, files: &Named) -> Self {
         Self { named: files.clone(), ..self }
     }
 
-    /// How the files are now; those that are named only when `all` are asked for.
+    /// The present stamps; those of named files only if `all`.
     fn look(&self, all: bool) -> FileLook {
         let stamp =
             |(path, read): &(PathBuf, Option<FileStamp>)| (path.clone(), if all { FileStamp::of(path) } else { *read });
         FileLook { file: FileStamp::of(&self.path), named: self.named.iter().map(stamp).collect() }
     }
 
-    /// What was read last.
+    /// The stamps of the last read.
     fn last(&self) -> FileLook {
         FileLook { file: self.read, named: self.named.clone() }
     }
 }
 
-/// What reading again needs besides the monitor.
+/// What a reload needs besides the monitor.
 pub struct Reload<P> {
-    /// The file; none when there is nothing to read again.
+    /// The file; none if there is nothing to reload.
     pub origin: Option<Origin>,
-    /// How to probe by another configuration.
+    /// Builds the new prober.
     pub renew: ProberFactory<P>,
-    /// The clock.
     pub clock: Clock,
-    /// The zone in which times are told.
+    /// The zone of times in notices.
     pub zone: TimeZone,
-    /// The service manager, if there is one.
     pub service: Option<Service>,
-    /// Whether SIGHUP asks for it; else it ends the program.
+    /// Whether SIGHUP reloads; else it ends the program.
     pub on_hangup: bool,
 }
 
-/// See the module.
+/// Watches the files and reloads them.
 pub struct Reloader<P> {
     reload: Reload<P>,
     reviser: Reconciler<P>,
     keeping: watch::Sender<StoreStatus>,
-    /// When what the monitor runs by was read.
+    /// When the running configuration was loaded.
     since: Timestamp,
-    /// Whether the file was refused when it was read last.
+    /// Whether the last reload was refused.
     refused: bool,
-    /// Whether the file was good and the store was not: it is tried again.
+    /// Whether the file is good, but the store must be tried again.
     waits: bool,
 }
 
-/// Why a file was not taken.
+/// Why a reload failed.
 enum Rejection {
-    /// It is not good; and the files that it names, where it got so far.
-    File(String, Option<Named>),
-    /// It may be taken later: the store does not answer.
+    /// The file is faulty.
+    File(CommandError),
+    /// The store does not answer; a later try may succeed.
     Store(String),
 }
 
 impl<P: Send + Sync + 'static> Reloader<P> {
-    /// Changes a monitor through `reviser` and says so through `keeping`.
+    /// Changes a monitor through `reviser`, and reports to `keeping`.
     #[must_use]
     pub fn new(reload: Reload<P>, reviser: Reconciler<P>, keeping: watch::Sender<StoreStatus>) -> Self {
         Self { since: reload.clock.now(), refused: false, waits: false, reload, reviser, keeping }
     }
 
-    /// Reads again whenever `asked`, and whenever the file has changed. Never returns.
+    /// Reloads whenever `asked`, and whenever a file has changed. Never returns.
     pub async fn run(mut self, asked: Arc<Notify>) {
         let mut looks = tokio::time::interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -149,7 +147,7 @@ impl<P: Send + Sync + 'static> Reloader<P> {
                 _ = looks.tick(), if self.reload.origin.is_some() => false,
             };
             let Some(origin) = &mut self.reload.origin else {
-                self.tell(["SIGHUP: there is no file to read again".to_owned()]);
+                self.tell(["SIGHUP: there is no file to reload".to_owned()]);
                 continue;
             };
             number += 1;
@@ -174,7 +172,8 @@ impl<P: Send + Sync + 'static> Reloader<P> {
         if let Some(service) = &self.reload.service {
             service.reloading(since_boot());
         }
-        let name = origin.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let path = origin.path.clone();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         debug!(target: about::RELOAD, by_hand, "reading {name} again");
         let waited = std::mem::take(&mut self.waits);
         match self.take(origin).await {
@@ -182,30 +181,27 @@ impl<P: Send + Sync + 'static> Reloader<P> {
                 self.since = self.reload.clock.now();
                 let ConfigDiff { added, removed, changed, elsewhere, notices } = difference;
                 let is_other = added + removed + changed > 0 || elsewhere;
-                let told = if is_other {
-                    Some(format!("{name} read: +{added} −{removed} ~{changed} sites"))
+                let notice = if is_other {
+                    Some(format!("reloaded {name}: {} added, {removed} removed, {changed} changed", sites(added)))
                 } else {
-                    (by_hand || self.refused).then(|| format!("{name} read: nothing changed"))
+                    (by_hand || self.refused).then(|| format!("reloaded {name}: nothing changed"))
                 };
                 self.refused = false;
-                self.tell(told.into_iter().chain(notices));
+                self.tell(notice.into_iter().chain(notices));
             }
             Err(refusal) => {
                 self.refused = true;
                 let (what, reason) = match refusal {
-                    Rejection::File(reason, named) => {
-                        self.name(named);
-                        ("reload refused", reason)
-                    }
+                    Rejection::File(error) => ("reload refused", reason(&error, &path)),
                     Rejection::Store(reason) => {
                         self.waits = true;
-                        ("reload waits for the store", reason)
+                        ("reload waits for the store", clean_line(&reason, REASON_MAX))
                     }
                 };
                 if by_hand || !waited || !self.waits {
                     let since = report::clock(self.since, &self.reload.zone);
-                    let (reason, sites) = (clean_line(&reason, REASON_MAX), self.reviser.running().sites.len());
-                    self.tell([format!("{what}: {reason}; the {sites} sites of {since} go on")]);
+                    let kept = sites(self.reviser.running().sites.len());
+                    self.tell([format!("{what}: {reason}; keeping the {kept} loaded at {since}")]);
                 }
             }
         }
@@ -215,10 +211,10 @@ impl<P: Send + Sync + 'static> Reloader<P> {
     }
 
     async fn take(&mut self, origin: Origin) -> Result<ConfigDiff, Rejection> {
-        let read = blocking(move || read(&origin)).await;
-        let Selection { config, all_names, .. } = read.map_err(|(reason, named)| Rejection::File(reason, named))?;
-        self.name(Some(config.files.clone()));
-        fits(&config).map_err(|failure| Rejection::File(failure.to_string().replacen("webmon: ", "", 1), None))?;
+        let (files, selection) = blocking(move || read(&origin)).await;
+        self.name(files);
+        let Selection { config, all_names, .. } = selection.map_err(Rejection::File)?;
+        fits(&config).map_err(Rejection::File)?;
         let (running, prober, renew) = (self.reviser.running().clone(), self.reviser.prober(), self.reload.renew);
         let warned = running.warnings.clone();
         let (config, renewed) = blocking(move || {
@@ -226,7 +222,7 @@ impl<P: Send + Sync + 'static> Reloader<P> {
             (config, renewed)
         })
         .await;
-        let prober = renewed.map_err(|failure| Rejection::File(failure.to_string(), None))?;
+        let prober = renewed.map_err(Rejection::File)?;
         let warnings = config.warnings.clone();
         let revised = self.reviser.revise(config, &all_names, prober).await;
         let mut difference = revised.map_err(Rejection::Store)?;
@@ -234,7 +230,7 @@ impl<P: Send + Sync + 'static> Reloader<P> {
         Ok(difference)
     }
 
-    /// Goes on with the files that were named, if it is known which.
+    /// Watches `files` from now on, if they are known.
     fn name(&mut self, files: Option<Named>) {
         if let (Some(origin), Some(files)) = (&mut self.reload.origin, files) {
             origin.named = files;
@@ -246,20 +242,33 @@ impl<P: Send + Sync + 'static> Reloader<P> {
     }
 }
 
-/// The configuration that `origin` holds now, or what is wrong with it in one sentence and which files it names.
-fn read(origin: &Origin) -> Result<Selection, (String, Option<Named>)> {
-    let Origin { path, wanted, .. } = origin;
-    select(path, wanted).map_err(|failure| match config::load(path, &|name| std::env::var(name).ok()) {
-        Err(ConfigError::Missing { .. }) => (format!("there is no {}", path.display()), None),
-        Err(ConfigError::Invalid { first, faults, files, .. }) => {
-            let more = if faults > 1 { format!(" (and {} more)", faults - 1) } else { String::new() };
-            (format!("{}:{first}{more}", path.display()), Some(files))
+/// Reads `origin`. Also returns the files that it names, if it got so far.
+fn read(origin: &Origin) -> (Option<Named>, Result<Selection, CommandError>) {
+    let loaded = load(&origin.path);
+    let files = match &loaded {
+        Ok(Config { files, .. }) | Err(ConfigError::Invalid { files, .. }) => Some(files.clone()),
+        Err(_) => None,
+    };
+    (files, choose(&origin.path, &origin.wanted, loaded))
+}
+
+/// `1 site`, `5 sites`.
+#[must_use]
+pub fn sites(number: usize) -> String {
+    format!("{number} {}", figures::plural(number as u64, "site"))
+}
+
+/// Why the file at `path` was refused, on one line of at most [`REASON_MAX`] bytes: its first fault, and how many follow.
+#[must_use]
+pub fn reason(error: &CommandError, path: &Path) -> String {
+    let reason = match error {
+        CommandError::Config(ConfigError::Invalid { first, faults, .. }) => {
+            let more = if *faults > 1 { format!(" (and {} more)", faults - 1) } else { String::new() };
+            format!("{}:{first}{more}", path.display())
         }
-        Err(error @ ConfigError::Unreadable { .. }) => {
-            (error.to_string().trim_start_matches("error: ").to_owned(), None)
-        }
-        Ok(config) => (failure.to_string().trim_start_matches("webmon: ").to_owned(), Some(config.files)),
-    })
+        error => error.to_string(),
+    };
+    clean_line(&reason, REASON_MAX)
 }
 
 #[cfg(test)]
@@ -273,14 +282,14 @@ mod tests {
     use crate::model::SiteId;
     use crate::store::Registered;
 
-    /// A store that cannot save is no fault of the file, which nobody would touch again.
+    /// A failing store is no fault of the file, which the user would not touch again.
     #[tokio::test(start_paused = true)]
     async fn a_good_file_that_the_store_cannot_take_is_tried_again_and_told_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sites.yaml");
         std::fs::write(&path, "sites: ['http://127.0.0.1:1']\n").unwrap();
         let origin = Origin::of(&path, &[]);
-        let running = read(&origin).unwrap().config;
+        let running = read(&origin).1.unwrap().config;
         let (asks, mut asked) = mpsc::channel::<RestoreRequest>(1);
         let (changes, mut received) = mpsc::channel::<ConfigChange>(1);
         let (prober, _) = watch::channel(Arc::new(()));
@@ -316,7 +325,10 @@ mod tests {
         };
         assert_eq!(
             notices,
-            ["reload waits for the store: disk full; the 1 sites of 09:00:00 go on", "sites.yaml read: +1 −0 ~0 sites"]
+            [
+                "reload waits for the store: disk full; keeping the 1 site loaded at 09:00:00",
+                "reloaded sites.yaml: 1 site added, 0 removed, 0 changed"
+            ]
         );
     }
 }

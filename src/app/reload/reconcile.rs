@@ -1,14 +1,13 @@
-//! Another configuration for a running monitor: what changes, in which order, and nothing else.
+//! Plans the change of a running monitor to another configuration.
 //!
-//! **Idea.** Sites are the same when their names are. The plan is made here from what the store knows and from the two
-//! configurations; it is carried out by the control loop in one go, between two steps: first the store's side
-//! and the output hear of new sites, then the scheduler goes on with the plan and tells which rings moved, then
-//! the engine takes over. Samples are made all the time and none is lost: numbers go on in a ring that moved, and
-//! its readers finish the old one first.
+//! Sites are the same if their names are. The plan is made here, from the store and the two configurations; the control loop
+//! executes it between two steps. The order matters: first the store and the outputs learn about new sites, then the scheduler
+//! applies the plan and reports which rings moved, then the engine follows. No sample is lost meanwhile: sequence numbers
+//! continue in a moved ring, and its readers finish the old one first.
 //!
-//! **Invariants.** A site about which nothing changed keeps its ring, windows, state, incident, phase and what is in
-//! flight. A changed one keeps its history. What cannot be had (the store does not answer, a resolver cannot be set
-//! up) refuses the whole change. Limits: one revision at a time.
+//! Invariants: an unchanged site keeps its ring, windows, state, incident, phase and probes in flight. A changed one keeps its
+//! history. If the store does not answer or a resolver cannot be set up, the whole change is refused.
+//! Bounds: one change at a time.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -25,63 +24,60 @@ use crate::engine::SiteInput;
 use crate::model::{Site, SiteId, SiteSlot, Timestamp, View};
 use crate::ring::{Reader, Slab};
 
-/// Revisions that may wait: the next one begins when the last one is over.
+/// Changes that may wait: the next one begins when the last one is over.
 pub const REVISIONS: usize = 1;
 
-/// Sites that are gone and known by name, so that their numbers go on when they come back: the store knows all of them.
+/// Removed sites that are remembered by name, so that their sequence numbers continue; the store knows all of them.
 const GONE_MAX: usize = 10_000;
 
-/// What the control loop carries out.
+/// A plan for the control loop.
 pub struct ConfigChange {
-    /// The views from now on.
+    /// The new views.
     pub views: Vec<View>,
-    /// Whom to tell of alerts.
+    /// The program for alerts.
     pub exec: Option<Arc<Exec>>,
     /// All sites, in the order of sites.yaml.
     pub sites: Vec<(SiteSlot, ConfiguredSite)>,
-    /// The names of sites that are in the file but not watched: an incident of theirs goes on.
+    /// The names of sites that are in the file but not watched: their incidents stay open.
     pub unwatched: Vec<Arc<str>>,
-    /// What the scheduler is told; the watches of new sites among it.
+    /// The plan for the scheduler, including the rings of new sites.
     pub berths: Vec<SiteUpdate>,
-    /// The sites that are new, in the order of their numbers.
+    /// The new sites, in the order of their slots.
     pub new: Vec<NewSite>,
-    /// Where to say who has left.
+    /// Receives the removed sites.
     pub done: oneshot::Sender<Vec<RemovedSite>>,
 }
 
-/// A site that is new.
+/// A new site.
 pub struct NewSite {
-    /// Its slot.
     pub slot: SiteSlot,
-    /// For the engine.
     pub track: SiteInput,
-    /// Its number in the store and what its samples are saved from, with a store.
+    /// Its id in the store, and the reader for its writer.
     pub kept: Option<(SiteId, Reader)>,
-    /// Until when it is paused.
     pub paused: Option<Timestamp>,
 }
 
 /// How a configuration differs from the one before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConfigDiff {
-    /// Sites that are watched now and were not.
+    /// Sites that were added.
     pub added: usize,
-    /// Sites that are watched no more.
+    /// Sites that were removed.
     pub removed: usize,
-    /// Sites of which anything changed.
+    /// Sites that were changed.
     pub changed: usize,
-    /// Whether anything else did: views, whom to tell, who answers for names.
+    /// Whether views, the program for alerts, or name servers changed.
     pub elsewhere: bool,
-    /// What a person should know.
+    /// Messages for the user.
     pub notices: Vec<String>,
 }
 
-/// Changes a running monitor.
+/// Changes the configuration of a running monitor.
 pub struct Reconciler<P> {
     running: Config,
     slots: HashMap<Arc<str>, SiteSlot>,
     next_slot: usize,
-    /// Where sites stopped that are gone.
+    /// The last state of removed sites.
     gone: HashMap<Arc<str>, RemovedSite>,
     asks: Option<mpsc::Sender<RestoreRequest>>,
     changes: mpsc::Sender<ConfigChange>,
@@ -90,7 +86,7 @@ pub struct Reconciler<P> {
 }
 
 impl<P> Reconciler<P> {
-    /// For a monitor that runs by `running` since its start.
+    /// A reconciler for a monitor that runs with `running` since its start.
     #[must_use]
     pub fn new(
         running: Config,
@@ -103,26 +99,26 @@ impl<P> Reconciler<P> {
         Self { next_slot: slots.len(), running, slots, gone: HashMap::new(), asks, changes, prober, terms: None }
     }
 
-    /// The same with an export that follows the configuration.
+    /// Adds an export that follows the configuration.
     #[must_use]
     pub fn telling(self, terms: Option<watch::Sender<ExportUpdate>>) -> Self {
         Self { terms, ..self }
     }
 
-    /// The configuration that the monitor runs by.
+    /// The running configuration.
     pub const fn running(&self) -> &Config {
         &self.running
     }
 
-    /// How sites are probed now.
+    /// The running prober.
     pub fn prober(&self) -> Arc<P> {
         Arc::clone(&self.prober.borrow())
     }
 
-    /// Goes on by `config`, probing with `prober` from now on; `all_names` are all sites of the file, chosen or not.
+    /// Changes to `config` and `prober`; `all_names` are all sites of the file, chosen or not.
     ///
     /// # Errors
-    /// Why everything stays as it was, as a sentence.
+    /// Why nothing changes, as a sentence.
     pub async fn revise(
         &mut self,
         config: Config,
@@ -158,7 +154,7 @@ impl<P> Reconciler<P> {
         Ok(difference)
     }
 
-    /// What the store knows of sites that are new, and of those that have to remember more than their rings hold.
+    /// The stored state of new sites, and of those that need more history than their rings hold.
     async fn ask(&self, config: &Config) -> Result<Restored, String> {
         let Some(asks) = &self.asks else { return Ok(Restored::default()) };
         let before = self.before();
@@ -190,7 +186,7 @@ impl<P> Reconciler<P> {
             ("export", !exported_alike(config, &self.running) && self.asks.is_some()),
         ] {
             if differs {
-                notices.push(format!("sites.yaml: what changed under {what} takes effect at the next start"));
+                notices.push(format!("sites.yaml: changes under {what} take effect at the next start"));
             }
         }
         ConfigDiff {
@@ -220,7 +216,7 @@ impl<P> Reconciler<P> {
         for watched in &config.sites {
             let then = before.get(&watched.site.name);
             let longer = then.is_none_or(|then| horizon(&self.running.views, then) < horizon(&config.views, watched));
-            // The store was asked for these, in this order.
+            // In the order of the request to the store.
             let index = if longer { recalled.next() } else { None };
             let past = index.map(|index| known.of(index)).unwrap_or_default();
             let room = slots(&config.views, watched);
@@ -241,7 +237,7 @@ impl<P> Reconciler<P> {
                 slots: room,
                 past: index.map(|_| (past.next_seq - past.samples.len() as u64, past.samples.to_vec())),
             });
-            // The same site as before where nothing about it changed: what is kept for it elsewhere stays.
+            // An unchanged site keeps its old value, and the caches that depend on it.
             let site = if watched.site.is_same(&then.site) { &then.site } else { &watched.site };
             berths.push(SiteUpdate::Kept { slot, site: Arc::clone(site), offset: offset(site), moves });
             sites.push((slot, watched.clone()));
@@ -251,7 +247,7 @@ impl<P> Reconciler<P> {
         ConfigChange { views: config.views.clone(), exec: config.exec.clone(), sites, unwatched, berths, new, done }
     }
 
-    /// `past`, or where the site stopped in this run if the store does not know yet.
+    /// `past`, or the last state in this run if the store does not know the site yet.
     fn since_it_left<'a>(&self, site: &Site, past: RestoredSite<'a>) -> RestoredSite<'a> {
         match self.gone.get(&site.name) {
             Some(left) if left.next_seq > past.next_seq => {
@@ -262,7 +258,7 @@ impl<P> Reconciler<P> {
     }
 }
 
-/// Keeps the `most` of `gone` with the highest numbers, which joined last.
+/// Keeps the `most` sites of `gone` with the highest slots, which joined last.
 fn forget_longest_gone(gone: &mut HashMap<Arc<str>, RemovedSite>, most: usize) {
     let Some(over) = gone.len().checked_sub(most).filter(|&over| over > 0) else { return };
     let mut slots: Vec<SiteSlot> = gone.values().map(|left| left.slot).collect();
@@ -270,7 +266,7 @@ fn forget_longest_gone(gone: &mut HashMap<Arc<str>, RemovedSite>, most: usize) {
     gone.retain(|_, left| left.slot > last);
 }
 
-/// Whether samples are exported to the same place; other credentials are taken at once.
+/// Whether the target of the export is the same; changed credentials apply at once.
 fn exported_alike(one: &Config, other: &Config) -> bool {
     match (&one.export, &other.export) {
         (Some(one), Some(other)) => one.is_same_but_credentials(other),
@@ -282,7 +278,7 @@ fn exported_alike(one: &Config, other: &Config) -> bool {
 mod tests {
     use super::*;
 
-    /// Files that name other sites each time they are read again fill no memory.
+    /// Files with other sites at each reload do not fill memory.
     #[test]
     fn the_sites_that_joined_first_are_forgotten_first_when_too_many_are_gone() {
         let left = |slot: usize| {

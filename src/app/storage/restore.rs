@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::alert::{Alert, AlertRecord, Rule};
 use crate::app::clock::AHEAD_MAX;
-use crate::app::exit::Failure;
+use crate::app::exit::CommandError;
 use crate::app::scheduler::due_time::first_due;
 use crate::app::scheduler::resume::{self, PlannedSite};
 use crate::app::scheduler::{CheckTexts, ScheduledSite};
@@ -226,15 +226,15 @@ const RINGS_MAX: u64 = 4 << 30;
 /// Checks that the rings of all sites fit into memory.
 ///
 /// # Errors
-/// [`Failure::Usage`] with the sum and what to do.
-pub fn fits(config: &Config) -> Result<(), Failure> {
+/// [`CommandError::Usage`] with the sum and what to do.
+pub fn fits(config: &Config) -> Result<(), CommandError> {
     let bytes = |watched: &ConfiguredSite| (slots(&config.views, watched) as u64).saturating_mul(SLOT_BYTES as u64);
     let sum = config.sites.iter().map(bytes).fold(0, u64::saturating_add);
     if sum <= RINGS_MAX {
         return Ok(());
     }
-    Err(Failure::Usage(format!(
-        "webmon: to keep the checks of every view and alert window at hand would take {} of memory, more than {}: check \
+    Err(CommandError::Usage(format!(
+        "to keep the checks of every view and alert window at hand would take {} of memory, more than {}: check \
          less often, shorten the views and alert windows, or watch fewer sites",
         figures::bytes(sum),
         figures::bytes(RINGS_MAX)

@@ -1,41 +1,41 @@
-//! What this machine allows: how many probes in flight, and how long files.
+//! The limits of this machine: open files, and file size.
 
 #[cfg(unix)]
 use std::sync::{Arc, atomic::AtomicBool};
 
-use crate::app::exit::Failure;
+use crate::app::exit::CommandError;
 
-/// No machine needs more at once.
+/// Upper bound of probes in flight.
 const IN_FLIGHT_MAX: u64 = 8_192;
-/// Descriptors that are not for probes: the store, the terminal, name lookups, the runtime.
+/// Descriptors for the store, the terminal, name lookups and the runtime.
 const RESERVED: u64 = 32;
-/// Few enough for any limit, enough to get anywhere.
+/// Lower bound of probes in flight.
 const IN_FLIGHT_MIN: u64 = 8;
 
-/// Fewer descriptors than this cannot run anything: the store, two runtimes and a check need them.
+/// The minimum to run at all: the store, two runtimes and a check.
 const DESCRIPTORS_MIN: u64 = 32;
 
-/// Refuses to start where too few file descriptors are allowed.
+/// Checks that the limit of open files is high enough.
 ///
 /// # Errors
-/// [`Failure::Usage`], with what to do.
-pub fn suffice() -> Result<(), Failure> {
+/// [`CommandError::Usage`] with the remedy.
+pub fn suffice() -> Result<(), CommandError> {
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(DESCRIPTORS_MIN);
     if descriptors >= DESCRIPTORS_MIN {
         return Ok(());
     }
-    Err(Failure::Usage(format!(
-        "webmon: only {descriptors} open files are allowed here, and it takes {DESCRIPTORS_MIN}; raise the limit: ulimit -n 1024"
+    Err(CommandError::Usage(format!(
+        "the limit of open files is {descriptors}, and webmon needs {DESCRIPTORS_MIN}; raise the limit: ulimit -n 1024"
     )))
 }
 
-/// Makes a limit to the size of files (`ulimit -f`) an error of the write that reaches it, as a full disk is. By default the
-/// system ends the program at that moment, without a word and with the terminal as the dashboard has it.
+/// Makes the limit of the file size (`ulimit -f`) an error of the write that exceeds it, like a full disk. By default the
+/// system would kill the process without restoring the terminal.
 pub fn outlive_file_limit() {
     #[cfg(unix)]
     {
         let number = rustix::process::Signal::XFSZ.as_raw();
-        // That it came is of no interest; and who may not catch it is no worse off than before.
+        // The flag is never read. If the signal cannot be caught, the default stays.
         drop(signal_hook::flag::register(number, Arc::new(AtomicBool::new(false))));
     }
 }

@@ -1,4 +1,4 @@
-//! What the operating system offers and limits: signals, threads, descriptors, services, children.
+//! Operating system: signals, threads, limits, the service manager, child processes.
 
 pub(crate) mod limits;
 #[cfg(unix)]

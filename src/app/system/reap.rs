@@ -1,22 +1,21 @@
-//! Children that nothing waits for: as the first process of a container webmon is given what its hooks leave behind
-//! (`setsid`, a mailer in the background), and what an `exec` made it inherit.
+//! Reaps orphans: as process 1 of a container, webmon inherits processes that its hooks leave behind (`setsid`, a background
+//! mailer) and those it got by `exec`.
 //!
-//! **Idea.** The system is asked which child has ended, without reaping it. One that was started here is left to the
-//! code that waits for its status; any other is reaped.
+//! The system reports an ended child without reaping it. One that webmon started is left to the code that waits for its status;
+//! any other is reaped.
 //!
-//! **Invariants.** A child of our own is known by its number from before it can have ended until its status was taken: it is
-//! started and entered under one lock, under which also the others are reaped. Limits: as many numbers as there are calls
-//! at once. Linux only; elsewhere this does nothing.
+//! Invariants: an own child is registered from its start until its status is taken, because starting, registering and reaping
+//! hold the same lock. Bounds: one entry per call in progress. Linux only; elsewhere this does nothing.
 
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::process::{Child, Command};
 
-/// The numbers of children whose status is waited for.
+/// Ids of the children whose status webmon waits for.
 static OWN: Mutex<Vec<u32>> = Mutex::new(Vec::new());
 
-/// That a child is our own, until this is dropped.
+/// Registers an own child until it is dropped.
 #[derive(Debug)]
 pub struct Own(Option<u32>);
 
@@ -29,7 +28,7 @@ impl Drop for Own {
     }
 }
 
-/// Starts `command`, and leaves its status to the caller.
+/// Starts `command`, whose status the caller takes.
 ///
 /// # Errors
 /// The system's.
@@ -42,11 +41,11 @@ pub fn start(command: &mut Command) -> io::Result<(Child, Own)> {
 }
 
 fn lock() -> MutexGuard<'static, Vec<u32>> {
-    // Nothing can be left half done under this lock.
+    // The list is consistent after a panic, too.
     OWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Reaps children that nothing waits for, for ever.
+/// Reaps orphans. Never returns.
 #[cfg(target_os = "linux")]
 pub async fn for_ever() {
     use tokio::signal::unix::{SignalKind, signal};
@@ -55,10 +54,10 @@ pub async fn for_ever() {
     loop {
         match linux::reap() {
             linux::ChildStatus::NoChild => {
-                // Ends with the runtime only.
+                // The stream ends with the runtime.
                 let _ended = ended.recv().await;
             }
-            // The system names one at a time: those behind it wait.
+            // The system reports one child at a time, so those behind it wait.
             linux::ChildStatus::Own => tokio::time::sleep(linux::PAUSE).await,
         }
     }
@@ -78,16 +77,16 @@ mod linux {
 
     use super::OWN;
 
-    /// For the code that waits for a child of our own to reap it.
+    /// Time for the owner of a child to take its status.
     pub const PAUSE: Duration = Duration::from_millis(100);
-    /// Most that are reaped in one go.
+    /// Orphans per call.
     const AT_ONCE: usize = 1_024;
 
-    /// What is left.
+    /// The next ended child.
     pub enum ChildStatus {
-        /// No child that has ended.
+        /// None.
         NoChild,
-        /// One of our own, or one that is being started; or too many.
+        /// An own one, or one that is being started; or too many.
         Own,
     }
 
@@ -106,7 +105,7 @@ mod linux {
             if u32::try_from(pid.as_raw()).is_ok_and(|number| own.contains(&number)) {
                 return ChildStatus::Own;
             }
-            // It is a zombie, so its number cannot be another process's meanwhile.
+            // A zombie keeps its id.
             if waitid(Id::Pid(pid), look).is_err() {
                 return ChildStatus::NoChild;
             }

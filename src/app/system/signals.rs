@@ -1,8 +1,7 @@
-//! Signals of the operating system, as a stream of numbers.
+//! Signals, as a stream of numbers.
 //!
-//! Until somebody listens to the stream they end the program at once, with the code that it has after a clean shutdown: a
-//! start may wait long for a lock or a repair, and the first process of a container is not ended by a signal that it does
-//! not catch.
+//! Until [`listen`] they end the program at once, with the code of a clean shutdown: a start may wait long for a lock or a
+//! repair, and process 1 of a container ignores signals that it does not catch.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -76,7 +75,7 @@ mod jobs {
 
     use super::Job;
 
-    /// There are no jobs.
+    /// No job control.
     pub struct Jobs;
 
     impl Jobs {
@@ -111,47 +110,47 @@ mod imp {
     }
 }
 
-/// Whether a signal ends the program where it stands.
+/// Whether a signal ends the program at once.
 static AT_ONCE: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicBool::new(true)));
 
-/// From now on SIGINT and SIGTERM end the program at once, and so does SIGHUP with `hangup`, until [`listen`].
+/// SIGINT and SIGTERM end the program at once until [`listen`], and so does SIGHUP if `hangup`.
 pub fn end_at_once(hangup: bool) {
     #[cfg(unix)]
     for number in [INTERRUPT, TERMINATE].into_iter().chain(hangup.then_some(HANGUP)) {
         let (signal, code) = (i32::from(number), 128 + i32::from(number));
-        // Where it cannot be caught, the system does what it does by itself.
+        // If it cannot be caught, the default action stays.
         drop(signal_hook::flag::register_conditional_shutdown(signal, code, Arc::clone(&AT_ONCE)));
     }
     #[cfg(not(unix))]
     let _ = hangup;
 }
 
-/// That no signal ends the program where it stands: what may take the terminal asks for it, for a terminal that was taken has
-/// to be given back.
+/// Proof of [`listen`]. Code that takes the terminal requires it, because a signal must not end the program before the
+/// terminal is restored.
 #[derive(Clone, Copy, Debug)]
 pub struct Listening(());
 
-/// From now on signals are only told to [`Signals`].
+/// Makes signals go to [`Signals`] only.
 #[allow(clippy::must_use_candidate, reason = "most callers only want the effect")]
 pub fn listen() -> Listening {
     AT_ONCE.store(false, Ordering::SeqCst);
     Listening(())
 }
 
-/// What a shell asks of a job.
+/// A request of the shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Job {
-    /// To stop (SIGTSTP).
+    /// Stop (SIGTSTP).
     Stop,
-    /// It was continued (SIGCONT).
+    /// Continued (SIGCONT).
     Continued,
 }
 
-/// What a shell asks of its jobs, from now on caught.
+/// The requests of the shell.
 pub struct Jobs(jobs::Jobs);
 
 impl Jobs {
-    /// Begins to catch it; inside a runtime.
+    /// Starts to catch them; inside a runtime.
     ///
     /// # Errors
     /// The system's.
@@ -159,7 +158,7 @@ impl Jobs {
         jobs::Jobs::new().map(Self)
     }
 
-    /// The next one.
+    /// The next request.
     pub async fn next(&mut self) -> Job {
         self.0.next().await
     }
@@ -172,11 +171,11 @@ pub const INTERRUPT: u8 = 2;
 /// The number of SIGTERM.
 pub const TERMINATE: u8 = 15;
 
-/// The signals that end webmon, from now on caught.
+/// The signals that end webmon.
 pub struct Signals(imp::Signals);
 
 impl Signals {
-    /// Begins to catch them; inside a runtime.
+    /// Starts to catch them; inside a runtime.
     ///
     /// # Errors
     /// The system's.
@@ -184,7 +183,7 @@ impl Signals {
         imp::Signals::new().map(Self)
     }
 
-    /// The number of the next one.
+    /// The next signal.
     pub async fn next(&mut self) -> u8 {
         self.0.next().await
     }

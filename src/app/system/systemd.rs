@@ -1,11 +1,11 @@
-//! What a service tells the manager that started it: the protocol of `sd_notify(3)`, one datagram a message.
+//! The service manager: the protocol of `sd_notify(3)`, one datagram per message.
 //!
-//! **Idea.** The manager names a socket in `NOTIFY_SOCKET` (a path, or on Linux `@` and an abstract name) and may ask for
-//! a sign of life every `WATCHDOG_USEC`. The sign comes from the control loop alone, and not while a flush has not
-//! returned for a minute, so a monitor whose loop or disk stands still is found out and started anew.
+//! `NOTIFY_SOCKET` names a socket (a path, or on Linux `@` and an abstract name), and `WATCHDOG_USEC` the interval of keep-alive
+//! messages. Only the control loop sends these, and not while a flush has been running for a minute, so the manager restarts a
+//! monitor whose loop or disk hangs.
 //!
-//! **Invariants.** Nothing here waits: the socket does not block, and a message that nobody takes is lost, as the protocol
-//! has it. Without a manager there is nothing to do. Limits: a status of [`STATUS_MAX`] bytes, once a second at most.
+//! Invariants: nothing blocks, and a message that cannot be sent is lost, as the protocol has it.
+//! Bounds: a status of [`STATUS_MAX`] bytes, at most once a second.
 
 use std::time::Duration;
 
@@ -16,15 +16,15 @@ use socket::Socket;
 
 /// Longest status, bytes.
 const STATUS_MAX: usize = 200;
-/// Least time between two of them.
+/// Least time between two status messages.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
 
-/// The way to the service manager.
+/// The connection to the service manager.
 #[derive(Debug)]
 pub struct Service {
     #[cfg(unix)]
     socket: Socket,
-    /// Half the time after which the manager takes us for dead.
+    /// Half of the watchdog interval.
     alive_every: Option<Duration>,
     alive_at: Option<Duration>,
     status: String,
@@ -32,13 +32,13 @@ pub struct Service {
 }
 
 impl Service {
-    /// The way that the environment names, if it does.
+    /// The manager that the environment names, if any.
     #[must_use]
     pub fn of_environment() -> Option<Self> {
         Self::named(&|name| std::env::var(name).ok(), std::process::id())
     }
 
-    /// The way that `variables` name to the process of this number.
+    /// The manager that `variables` name for the process of this id.
     #[cfg(unix)]
     fn named(variables: &dyn Fn(&str) -> Option<String>, process: u32) -> Option<Self> {
         let socket = Socket::open(&variables("NOTIFY_SOCKET")?)?;
@@ -53,8 +53,8 @@ impl Service {
         None
     }
 
-    /// The control loop made a step, `elapsed` after the start, and this is what it shows: the first time webmon is
-    /// ready. Without `is_alive`, something else stands still, and there is no sign of life.
+    /// Reports a step of the control loop, `elapsed` after the start, with the status of `snapshot`. The first step reports
+    /// readiness. Without `is_alive` no keep-alive message is sent, because another part hangs.
     pub fn stepped(&mut self, elapsed: Duration, snapshot: &Snapshot, is_alive: bool) {
         if self.alive_at.is_none() {
             self.send("READY=1");
@@ -76,18 +76,18 @@ impl Service {
         }
     }
 
-    /// The configuration is being read again; `now` is the time of the system's monotonic clock, if it has one.
+    /// A reload begins; `now` is the time of the monotonic clock, if there is one.
     pub fn reloading(&self, now: Option<Duration>) {
         let now = now.map_or_else(String::new, |now| format!("\nMONOTONIC_USEC={}", now.as_micros()));
         self.send(&format!("RELOADING=1{now}"));
     }
 
-    /// That is over.
+    /// The reload is over.
     pub fn reloaded(&self) {
         self.send("READY=1");
     }
 
-    /// The end has begun.
+    /// The shutdown begins.
     pub fn stopping(&self) {
         self.send("STOPPING=1\nSTATUS=stopping");
     }
@@ -102,7 +102,7 @@ impl Service {
     fn send(&self, _: &str) {}
 }
 
-/// How the sites are, in a few words.
+/// The number of sites in each state.
 fn status(snapshot: &Snapshot) -> String {
     let states = [
         SiteState::Down,
@@ -126,7 +126,7 @@ fn status(snapshot: &Snapshot) -> String {
 mod socket {
     use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-    /// One end of a datagram socket, and where the other one is.
+    /// A datagram socket, and the address of its peer.
     #[derive(Debug)]
     pub struct Socket {
         own: UnixDatagram,
@@ -134,7 +134,7 @@ mod socket {
     }
 
     impl Socket {
-        /// None for an address of a kind that is not known here.
+        /// None for an unknown kind of address.
         pub fn open(address: &str) -> Option<Self> {
             let to = match address.strip_prefix('@') {
                 Some(name) => abstract_address(name)?,
@@ -147,7 +147,7 @@ mod socket {
         }
 
         pub fn send(&self, message: &str) {
-            // Nobody may be there, or too busy: the protocol knows no answer and no second try.
+            // The protocol has neither replies nor retries.
             let _lost = self.own.send_to_addr(message.as_bytes(), &self.to);
         }
     }

@@ -1,7 +1,7 @@
-//! Threads that the system may refuse: they are had at the start, or the start fails in words.
+//! Threads that the system may refuse: they start with the program, or the start fails with an error.
 //!
-//! tokio panics when the system refuses the first thread for work that waits for a disk, and puts the work off when it
-//! refuses a further one. So each runtime gets its first ones before anything depends on them, and keeps them.
+//! tokio panics if the system refuses the first blocking thread, and delays work if it refuses another. So each runtime starts
+//! its blocking threads before anything depends on them, and keeps them.
 
 use std::io;
 use std::sync::mpsc;
@@ -12,11 +12,11 @@ use tokio::runtime::{Builder, Runtime};
 use crate::app::exit::NO_THREAD;
 use crate::panic_hook;
 
-/// For as long as any program runs.
+/// Longer than any run.
 const FOR_EVER: Duration = Duration::from_hours(24 * 365 * 100);
 
-/// A runtime of this thread, as `builder` makes it, with a thread for work that waits, and if possible a second one, for what
-/// goes on while a disk does not answer.
+/// A runtime as `builder` configures it, with one blocking thread and, if possible, a second one for work beside a disk that
+/// hangs.
 ///
 /// # Errors
 /// The system's.
@@ -24,7 +24,7 @@ pub fn runtime(builder: &mut Builder) -> io::Result<Runtime> {
     let runtime = builder.enable_all().thread_keep_alive(FOR_EVER).build()?;
     let (done, until) = mpsc::channel::<()>();
     let waiting = move || {
-        // It ends when the second one was asked for.
+        // Blocks until the second thread was requested.
         let _over = until.recv();
     };
     let first = panic_hook::catch(|| runtime.spawn_blocking(waiting));

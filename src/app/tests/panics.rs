@@ -11,7 +11,6 @@ use std::io::Read as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command};
-use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::io::ioctl_fionbio;
@@ -22,7 +21,8 @@ use crate::app::cli::args::{ColorChoice, LineFormat, OutputArgs};
 use crate::app::clock::Clock;
 use crate::app::exit::Ending;
 use crate::app::monitor::control::Narrator;
-use crate::app::session::{MainRuntime, Session};
+use crate::app::session::runtime::MainRuntime;
+use crate::app::session::{Session, SessionOptions};
 use crate::app::{log, prober};
 use crate::model::Timestamp;
 use crate::panic_hook;
@@ -71,7 +71,7 @@ fn child() {
     let which = std::env::var(WHICH).expect("started by the test");
     // Nobody listens there.
     let config = super::monitor::parsed("sites: [{ name: api, url: 'http://127.0.0.1:9/' }]");
-    let prober = Arc::new(prober::prober(&config).expect("it has no files"));
+    let prober = prober::prober(&config).expect("it has no files");
     let output = OutputArgs { headless: false, format: LineFormat::Text, events: Vec::new(), duration: None };
     if which == "double" {
         std::thread::spawn(|| {
@@ -95,24 +95,11 @@ fn child() {
             panic!("a fault of another thread");
         });
     }
-    let stage = Session {
-        output: &output,
-        color: ColorChoice::Auto,
-        log: log::LogOptions::default(),
-        config,
-        config_path: None,
-        origin: None,
-        store: None,
-        store_path: None,
-        prober,
-        clock: Clock::start(Timestamp::ZERO),
-        notices: Vec::new(),
-        narrator: Some(narrator),
-        #[cfg(feature = "influx")]
-        export: None,
-    };
-    let attentive = MainRuntime::new().unwrap_or_else(|failure| panic!("{failure}"));
-    let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| stage.play(attentive)));
+    let (log, clock) = (log::LogOptions::default(), Clock::start(Timestamp::ZERO));
+    let options = SessionOptions { narrator: Some(narrator), ..SessionOptions::default() };
+    let session = Session::new(&output, ColorChoice::Auto, log, config, prober, clock, options);
+    let runtime = MainRuntime::new().unwrap_or_else(|error| panic!("{error}"));
+    let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| session.run(runtime)));
     // A panic that comes through `main` is code 101 by Rust's own rule.
     let code = played.map_or(101, |ended| ended.map_or(99, Ending::code));
     std::process::exit(code.into());

@@ -7,6 +7,8 @@ pub mod duration;
 use std::fmt;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
 /// A point in time: microseconds since the Unix epoch, UTC, in `0..=2^52 - 1`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
@@ -29,6 +31,22 @@ impl Timestamp {
     #[must_use]
     pub const fn from_secs(secs: u64) -> Self {
         Self::from_micros(secs.saturating_mul(1_000_000))
+    }
+
+    /// This time in `zone`, as `strftime` of jiff writes it by `format`.
+    ///
+    /// # Panics
+    /// If `format` is invalid.
+    #[must_use]
+    pub fn format(self, zone: &TimeZone, format: &str) -> String {
+        self.instant().to_zoned(zone.clone()).strftime(format).to_string()
+    }
+
+    /// The same for jiff.
+    #[must_use]
+    pub fn instant(self) -> jiff::Timestamp {
+        let micros = i64::try_from(self.0).expect("a timestamp is below 2^52");
+        jiff::Timestamp::from_microsecond(micros).expect("the year 2112 is within jiff's range")
     }
 
     /// Microseconds since the Unix epoch.

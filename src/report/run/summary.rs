@@ -1,4 +1,4 @@
-//! What stays on the terminal after the dashboard has left it: a short summary of the run.
+//! The summary of a run, which stays on the terminal after the dashboard.
 //!
 //! ```text
 //! webmon watched 5 sites for 12m08s: 437 checks, 1 alert (open)
@@ -6,7 +6,7 @@
 //!   4 others 100% · kept in webmon.redb: webmon stats --since 24h
 //! ```
 //!
-//! Sites that were not at 100 % have a line each, the worst first, at most [`SITES_LISTED`]; the rest is counted.
+//! Bounds: sites below 100 % have a line each, the worst first, at most [`SITES_LISTED`]; the others are counted.
 
 use std::cmp::Ordering;
 use std::io;
@@ -20,29 +20,29 @@ use crate::stats::{Latency, Summary};
 use crate::report::wording;
 use crate::report::wording::NONE;
 
-/// The most sites that are listed one by one.
+/// The most sites with a line of their own.
 pub const SITES_LISTED: usize = 20;
 
-/// A run that is over.
+/// A run.
 #[derive(Clone, Copy, Debug)]
 pub struct RunSummary<'a> {
-    /// How long it watched.
+    /// Its duration.
     pub watched: Duration,
-    /// Checks that were judged.
+    /// Its checks, up or down.
     pub checks: u64,
-    /// Incidents that were announced.
+    /// Its incidents.
     pub alerts: u64,
-    /// Incidents that are open still.
+    /// Its open incidents.
     pub open: u64,
     /// Its sites, in the order of the file.
     pub sites: &'a [SiteRun<'a>],
-    /// The span of the sites' figures, where it is not the whole run.
+    /// The span of the figures, if it is not the whole run.
     pub span: Option<Timeframe>,
-    /// The store's path; none when nothing was kept.
+    /// The path of the store, if there is one.
     pub store: Option<&'a str>,
 }
 
-/// How a site fared.
+/// The result of a site.
 #[derive(Clone, Copy, Debug)]
 pub struct SiteRun<'a> {
     /// Its name.
@@ -90,7 +90,7 @@ fn alerts(all: u64, open: u64) -> String {
     }
 }
 
-/// Exactly, as fractions: the smaller availability first. Both have checks.
+/// Compares as exact fractions, the smaller availability first. Both have checks.
 fn by_availability(a: &Summary, b: &Summary) -> Ordering {
     let share = |up: u64, checks: u64| u128::from(up) * u128::from(checks);
     share(a.counts.up, b.counts.checks()).cmp(&share(b.counts.up, a.counts.checks()))
@@ -103,7 +103,7 @@ fn site_line(site: &SiteRun<'_>, width: usize) -> String {
     };
     format!(
         "  {} {} {:>6}   p50 {:>7}  p95 {:>7}   {}",
-        wording::mark(site.state),
+        site.state.mark(),
         wording::left(site.name, width),
         wording::availability(site.summary),
         figure(|latency| latency.p50),
@@ -112,7 +112,7 @@ fn site_line(site: &SiteRun<'_>, width: usize) -> String {
     )
 }
 
-/// What the lines above did not say: the sites without a line, the span, the store.
+/// The last line: the sites without a line, the span, the store.
 fn rest(run: &RunSummary<'_>, worst: usize) -> String {
     let number = |n: usize| wording::grouped(u64::try_from(n).expect("a number of sites fits 64 bits"));
     let unseen = run.sites.iter().filter(|site| site.summary.counts.checks() == 0).count();
@@ -136,7 +136,7 @@ fn rest(run: &RunSummary<'_>, worst: usize) -> String {
     }
     parts.push(match run.store {
         Some(store) => format!("kept in {store}: webmon stats --since 24h"),
-        None => "nothing was kept".to_owned(),
+        None => "results were not stored".to_owned(),
     });
     parts.join(" · ")
 }
@@ -205,7 +205,7 @@ mod tests {
         assert_eq!(
             printed(|out| ending(out, &run)),
             "webmon watched 2 sites for 12m08s: 1 check, no alerts
-  100% · 1 without a check · figures of the past 1h · nothing was kept
+  100% · 1 without a check · figures of the past 1h · results were not stored
 "
         );
     }

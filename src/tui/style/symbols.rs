@@ -35,16 +35,16 @@ impl Symbols {
     /// The mark of a state.
     #[must_use]
     pub const fn mark(self, state: SiteState) -> &'static str {
-        let (unicode, ascii) = match state {
-            SiteState::Down => ("▼", "X"),
-            SiteState::Recovering => ("△", "/"),
-            SiteState::Failing => ("▲", "!"),
-            SiteState::Unknown => ("?", "?"),
-            SiteState::New => ("…", "."),
-            SiteState::Up => ("●", "+"),
-            SiteState::Paused => ("‖", "="),
+        let ascii = match state {
+            SiteState::Down => "X",
+            SiteState::Recovering => "/",
+            SiteState::Failing => "!",
+            SiteState::Unknown => "?",
+            SiteState::New => ".",
+            SiteState::Up => "+",
+            SiteState::Paused => "=",
         };
-        self.pick(unicode, ascii)
+        self.pick(state.mark(), ascii)
     }
 
     /// A cell of a heartbeat bar.

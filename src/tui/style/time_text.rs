@@ -9,26 +9,26 @@ use crate::model::{Timestamp, figures};
 
 /// `14:02:13` in `zone`.
 pub fn clock(at: Timestamp, zone: &TimeZone) -> String {
-    strftime(at, zone, "%H:%M:%S")
+    at.format(zone, "%H:%M:%S")
 }
 
 /// `14:02:13` today, `11-20 03:10` on another day.
 pub fn moment(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
-    let same_day = strftime(at, zone, "%F") == strftime(now, zone, "%F");
-    strftime(at, zone, if same_day { "%H:%M:%S" } else { "%m-%d %H:%M" })
+    let same_day = at.format(zone, "%F") == now.format(zone, "%F");
+    at.format(zone, if same_day { "%H:%M:%S" } else { "%m-%d %H:%M" })
 }
 
 /// `22 November`, or `22 November 2025` in another year than `now`'s; `today, …` on its day.
 pub fn day(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
-    let year = strftime(at, zone, "%Y") == strftime(now, zone, "%Y");
-    let date = strftime(at, zone, if year { "%-d %B" } else { "%-d %B %Y" });
-    let today = strftime(at, zone, "%F") == strftime(now, zone, "%F");
+    let year = at.format(zone, "%Y") == now.format(zone, "%Y");
+    let date = at.format(zone, if year { "%-d %B" } else { "%-d %B %Y" });
+    let today = at.format(zone, "%F") == now.format(zone, "%F");
     if today { format!("today, {date}") } else { date }
 }
 
 /// `2027-01-22` in `zone`.
 pub fn date(at: Timestamp, zone: &TimeZone) -> String {
-    strftime(at, zone, "%F")
+    at.format(zone, "%F")
 }
 
 /// A day, which people write in hours: `24 h`, but `7 d`.
@@ -59,8 +59,7 @@ pub fn narrow(span: Duration) -> String {
 
 /// `1 check`, `720 checks`, `12.3k checks`.
 pub fn counted(count: u64, one: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{} {one}{plural}", figures::count(count))
+    format!("{} {}", figures::count(count), figures::plural(count, one))
 }
 
 /// `3 s`, `4m12s`: a span that runs.
@@ -77,13 +76,6 @@ pub fn more_than(span: Duration) -> String {
         3_600..86_400 => format!(">{}h", secs / 3_600),
         _ => format!(">{}d", secs / 86_400),
     }
-}
-
-fn strftime(at: Timestamp, zone: &TimeZone, format: &str) -> String {
-    i64::try_from(at.as_micros())
-        .ok()
-        .and_then(|micros| jiff::Timestamp::from_microsecond(micros).ok())
-        .map_or_else(String::new, |instant| instant.to_zoned(zone.clone()).strftime(format).to_string())
 }
 
 #[cfg(test)]
