@@ -30,8 +30,8 @@ use super::clock::{Clock, Looks};
 use super::exit::CommandError;
 use super::headless::{Feed, Headless};
 use super::reload::reconcile::{REVISIONS, Reconciler};
-use super::scheduler::manual_checks::{COMMANDS, Rechecks};
-use super::scheduler::{CheckTexts, Scheduler};
+use super::scheduler::manual_checks::Rechecks;
+use super::scheduler::{CheckTexts, ORDERS, Scheduler};
 use super::status::health_meter::{HealthMeter, StoreStatus};
 use super::status::warnings::WarningTracker;
 use super::storage::archive_views::ArchiveViews;
@@ -179,7 +179,7 @@ impl<P: Prober, N> Monitor<P, N> {
             keeper = Some(StoreTask { writer, inbox, asks, flush, clock, long_views, keeping, outlet });
         }
         let narration = parts.narrator.map(|narrator| narrator(Duration::ZERO));
-        let (wishes, requested) = mpsc::channel(COMMANDS);
+        let (wishes, requested) = mpsc::channel(ORDERS);
         let (to_control, changes) = mpsc::channel(REVISIONS);
         let history = Arc::new(AlertLog::new(std::mem::take(&mut memory.alerts)));
         let publisher = Publisher::new(parts.zone.clone(), history, outbox, to_store);
@@ -204,7 +204,6 @@ impl<P: Prober, N> Monitor<P, N> {
             headless: None,
             service: None,
             commands: requested,
-            to_scheduler: begun.to_desk,
             ids: (0..).map(SiteSlot).zip(memory.registered.iter().map(|registered| registered.id)).collect(),
             seen: Arc::clone(&seen),
             changes,

@@ -14,9 +14,8 @@ use tokio::sync::{mpsc, watch};
 
 use crate::app::exit::{CommandError, NO_THREAD};
 use crate::app::headless::Feed;
-use crate::app::reload::reconcile::REVISIONS;
 use crate::app::scheduler::manual_checks::{ManualChecks, Rechecks};
-use crate::app::scheduler::{CheckTexts, Order, Scheduler, SchedulerContext, TextQueue, arrivals};
+use crate::app::scheduler::{CheckTexts, ORDERS, Order, Scheduler, SchedulerContext, TextQueue, arrivals};
 use crate::app::status::counters::SchedulerCounters;
 use crate::app::storage::restore::{Assembly, Restored, assemble};
 use crate::app::storage::task::{StoreReceivers, StoreSenders};
@@ -25,7 +24,6 @@ use crate::model::{SiteId, Timestamp};
 use crate::probe::{Prober, Spent};
 use crate::ring::Reader;
 use crate::store::Store;
-use crate::tui::SiteCommand;
 
 use super::MonitorOptions;
 
@@ -50,9 +48,7 @@ pub struct NetworkLinks<P, N> {
     pub feed: Option<Feed>,
     /// The store's queues, with one.
     pub inbox: Option<(StoreReceivers, StoreSenders)>,
-    /// Where wishes go.
-    pub to_desk: mpsc::Sender<SiteCommand>,
-    /// What became of checks by hand.
+    /// The manual checks of the user.
     pub rechecks: watch::Receiver<Rechecks>,
     /// The way to send orders to the scheduler.
     pub orders: mpsc::Sender<Order>,
@@ -85,8 +81,8 @@ impl<P: Prober, N> NetworkLinks<P, N> {
             queues.push(TextQueue { sender, failures_only: false });
             printed
         });
-        let (desk, to_desk, rechecks) = ManualChecks::open();
-        let (orders, ordered) = mpsc::channel(REVISIONS);
+        let (manual_checks, rechecks) = ManualChecks::open();
+        let (orders, ordered) = mpsc::channel(ORDERS);
         let (prober, probers) = watch::channel(Arc::clone(&parts.prober));
         let shared = SchedulerContext {
             prober: probers,
@@ -97,12 +93,12 @@ impl<P: Prober, N> NetworkLinks<P, N> {
             spent: Spent::of_thread,
         };
         let (mut usher, arrivals) = arrivals(names.len());
-        let network = launch(Scheduler::new(shared, arrivals, desk, ordered)).context(NO_THREAD)?;
+        let network = launch(Scheduler::new(shared, arrivals, manual_checks, ordered)).context(NO_THREAD)?;
         let assembly = assemble(&parts.config, (memory, store), now, |watch| usher.bring(watch));
         let Assembly { tracks, readers } = assembly?;
         drop(usher);
         let feed = printed.map(|texts| Feed::new(readers.clone(), names, texts, Arc::clone(&gauges)));
-        Ok(Self { network, now, tracks, readers, gauges, texts, feed, inbox, to_desk, rechecks, orders, prober })
+        Ok(Self { network, now, tracks, readers, gauges, texts, feed, inbox, rechecks, orders, prober })
     }
 }
 

@@ -14,18 +14,24 @@ use crate::app::clock::ClockSet;
 use crate::model::{Sample, SiteSlot, Timestamp};
 use crate::probe::Prober;
 use crate::ring::{Producer, Ring};
+use crate::tui::SiteCommand;
 
 use super::due_time::missed;
 use super::{RunningSite, Scheduler, UpdateSites};
 
-/// What a scheduler is told to do between two probes.
+/// Orders to a scheduler that may wait.
+pub const ORDERS: usize = 64;
+
+/// An order to a scheduler, which it carries out between two probes.
 #[derive(Debug)]
 pub enum Order {
-    /// To go on with other sites.
+    /// Check or pause a site.
+    Site(SiteCommand),
+    /// Replace the site list.
     Revise(UpdateSites),
-    /// To tell time as the system's clock does from now on.
+    /// Follow the system's clock.
     Set(SetClock),
-    /// To take notice that the machine was suspended.
+    /// Note that the machine was suspended.
     Wake,
 }
 
@@ -34,13 +40,14 @@ pub enum Order {
 pub struct SetClock {
     /// By how much.
     pub set: ClockSet,
-    /// Where to say which sites, by their numbers, go on in another ring.
+    /// Receives the sites that continue in another ring.
     pub done: oneshot::Sender<Vec<(SiteSlot, Arc<Ring>)>>,
 }
 
 impl<P: Prober> Scheduler<P> {
     pub(crate) fn obey(&mut self, order: Order) {
         match order {
+            Order::Site(command) => self.apply_command(command),
             Order::Revise(revision) => self.revise(revision),
             Order::Set(set) => self.set_clock(set),
             Order::Wake => self.note_suspend(),
@@ -63,7 +70,7 @@ impl<P: Prober> Scheduler<P> {
                 }
             }
         }
-        // The control loop has left when the program ends.
+        // The receiver is gone only during shutdown.
         let _unheard = done.send(moved);
     }
 }
@@ -86,7 +93,7 @@ impl RunningSite {
         if self.last_at.is_some() {
             self.skipped = self.skipped.saturating_add(missed(by, interval));
         }
-        self.after_hole |= by > 2 * interval;
+        self.note_gap(by);
     }
 
     fn turn_back(&mut self, by: Duration, anchored: Timestamp, now: Timestamp) {

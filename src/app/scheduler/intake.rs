@@ -135,13 +135,13 @@ mod tests {
         let clock = Clock::start_at(START);
         let (mut usher, arrivals) = arrivals(3);
         let ((first, first_ring), (second, second_ring)) = (watch(2, Duration::ZERO), watch(0, SECOND));
-        let (desk, _wishes, _rechecks) = ManualChecks::open();
+        let (manual_checks, _rechecks) = ManualChecks::open();
         let (_revisions, revised) = mpsc::channel(1);
         let (_prober, prober) = watch::channel(Arc::new(AtOnce));
         let (gauges, limits) = (Arc::default(), Limits { in_flight: 10 });
         let shared =
             SchedulerContext { prober, clock: clock.clone(), gauges, texts: Vec::new(), limits, spent: || None };
-        let scheduler = Scheduler::new(shared, arrivals, desk, revised);
+        let scheduler = Scheduler::new(shared, arrivals, manual_checks, revised);
         let stop = CancellationToken::new();
         let meanwhile = async {
             usher.bring(first);

@@ -1,19 +1,16 @@
-//! One network thread's scheduler: a loop, a heap of due times, and the rings of its sites.
+//! The scheduler of the network thread: starts probes when they are due and pushes their samples into the rings.
 //!
-//! It starts a probe when it is due, collects what the probe observed, and pushes one sample; it never waits for a
-//! reader. A site may have ⌈timeout / interval⌉ + 1 probes in flight: a site that hangs is still asked on time, so
-//! its failures are counted as often as its successes would be (coordinated omission). At the overall bound a due
-//! check waits; a check that is overtaken by its successor, at either bound, is skipped and counted.
-//!
-//! Invariants: the only producer of its sites' rings; `at` strictly increases within a site; a probe that panics
-//! is an observation (`local`), not the end of the loop. Limits: [`Limits::in_flight`] probes. A check by hand goes
-//! back to the [`ManualChecks`] that it came from: it is no sample and is counted nowhere.
+//! Invariants: the only producer of its sites' rings, and it never waits for a reader; a panic of a probe is an observation
+//! (`local`). A hanging site is still checked on time, so its failures are counted as often as its successes would be
+//! (coordinated omission). A manual check is no sample. Bounds: [`Limits::in_flight`] probes, ⌈timeout / interval⌉ + 1 per site;
+//! a due check waits at the former, and a check that its successor overtakes is skipped and counted.
 
 pub(crate) mod clock_set;
 pub(crate) mod due_time;
 pub(crate) mod intake;
 pub(crate) mod manual_checks;
 mod pause;
+mod record;
 pub(crate) mod resume;
 pub(crate) mod site_update;
 mod stall;
@@ -31,13 +28,12 @@ use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::system::limits::Limits;
-use crate::model::{Cause, Certificate, Flags, Micros, Observation, Site, SiteSlot, Timestamp};
+use crate::model::{Cause, Certificate, Observation, Site, SiteSlot, Timestamp};
 use crate::probe::{Prober, Spent};
 use crate::ring::Producer;
 use crate::tui::SiteCommand;
 
 use super::clock::Clock;
-use super::log::events;
 use super::prober::unless_suspended;
 use super::status::counters::SchedulerCounters;
 use due_time::{missed, turn};
@@ -46,31 +42,31 @@ use pause::Pause;
 use timer::WakeTimer;
 use wakeup::{WakeGuard, Wakeup};
 
-pub use clock_set::{Order, SetClock};
+pub use clock_set::{ORDERS, Order, SetClock};
 pub use intake::{SiteIntake, arrivals};
 pub use site_update::{RemovedSite, RingResize, SiteUpdate, UpdateSites};
 
-/// The texts of one check, on their way past the ring.
+/// The texts of one check, which do not fit its sample.
 #[derive(Clone, Debug)]
 pub struct CheckTexts {
     /// The slot of the site.
     pub site: SiteSlot,
-    /// The sample's number within the site.
+    /// The sequence number of the sample.
     pub seq: u64,
-    /// What the probe observed.
+    /// The observation of the probe.
     pub observation: Arc<Observation>,
 }
 
 /// A bounded queue of texts to one consumer.
 #[derive(Clone, Debug)]
 pub struct TextQueue {
-    /// Its sending side.
+    /// Its sender.
     pub sender: mpsc::Sender<CheckTexts>,
-    /// Whether the consumer wants the texts of failed checks only, and of those that showed another certificate.
+    /// Whether it takes the texts of failed checks and of changed certificates only.
     pub failures_only: bool,
 }
 
-/// A site as a scheduler needs it.
+/// A site to be scheduled.
 #[derive(Debug)]
 pub struct ScheduledSite {
     /// Its number while webmon runs.
@@ -81,26 +77,26 @@ pub struct ScheduledSite {
     pub producer: Producer,
     /// When its first check is due, after the start.
     pub first_due: Duration,
-    /// The newest stored sample, if there is one.
+    /// The time of the newest stored sample.
     pub last_at: Option<Timestamp>,
-    /// Until when it is not to be checked.
+    /// The end of its pause.
     pub paused: Option<Timestamp>,
 }
 
-/// Everything a scheduler shares with the rest.
+/// Everything that a scheduler shares.
 #[derive(Debug)]
 pub struct SchedulerContext<P> {
-    /// How to probe; another one after a change of configuration.
+    /// The current prober; a reload replaces it.
     pub prober: watch::Receiver<Arc<P>>,
     /// The clock.
     pub clock: Clock,
-    /// What it counts about itself.
+    /// Its counters.
     pub gauges: Arc<SchedulerCounters>,
-    /// Queues of texts, one a consumer.
+    /// One queue per consumer of texts.
     pub texts: Vec<TextQueue>,
     /// Its bounds.
     pub limits: Limits,
-    /// What its thread has had of the processors, where the system tells.
+    /// Measures the processor time of the current thread, if the system supports it.
     pub spent: fn() -> Option<Spent>,
 }
 
@@ -108,17 +104,17 @@ struct RunningSite {
     slot: SiteSlot,
     site: Arc<Site>,
     producer: Producer,
-    /// What the certificate said that was last handed on.
+    /// The last certificate that all queues took.
     certificate: Option<Arc<Certificate>>,
     in_flight: usize,
     in_flight_limit: usize,
     skipped: u32,
     last_at: Option<Timestamp>,
     after_hole: bool,
-    /// Since when every check was `local`: this machine could not look.
+    /// Since when every check was `local`.
     blind_since: Option<Timestamp>,
     pause: Option<Pause>,
-    /// When the check was due that is made later, at the time in the heap.
+    /// When a check was due that is made later, at the time in the heap.
     held: Option<Duration>,
 }
 
@@ -127,7 +123,7 @@ struct Flight {
     slot: SiteSlot,
     late: Duration,
     asleep: Duration,
-    /// When it was asked for, if it was by hand.
+    /// When the user requested it, if it is a manual check.
     asked: Option<Timestamp>,
     handle: AbortHandle,
 }
@@ -141,7 +137,7 @@ struct Landed {
 /// See the module.
 pub struct Scheduler<P> {
     shared: SchedulerContext<P>,
-    /// By number; none for a site that is gone or has not arrived.
+    /// By slot; `None` for a site that was removed or has not arrived.
     slots: Vec<Option<RunningSite>>,
     due: BinaryHeap<Reverse<(Duration, SiteSlot)>>,
     probes: JoinSet<Landed>,
@@ -150,40 +146,27 @@ pub struct Scheduler<P> {
     manual_checks: ManualChecks,
     arrivals: SiteIntake,
     orders: mpsc::Receiver<Order>,
-    /// When it is to run again at the latest.
+    /// When it has to run again at the latest.
     runs_by: Option<Duration>,
-    /// What its thread had spent, and when that was asked.
+    /// The processor time of its thread, and when it was measured.
     spent: Option<(Duration, Option<Spent>)>,
 }
 
 impl<P: Prober> Scheduler<P> {
-    /// A scheduler of the sites that come by `arrivals`, with the numbers from 0 on, that does what is wished at `desk`
-    /// and does as `orders` say.
+    /// A scheduler of the sites in `arrivals`, whose slots start at 0; it carries out `orders`.
     #[must_use]
     pub fn new(
         shared: SchedulerContext<P>,
         arrivals: SiteIntake,
-        desk: ManualChecks,
+        manual_checks: ManualChecks,
         orders: mpsc::Receiver<Order>,
     ) -> Self {
         let slots = std::iter::repeat_with(|| None).take(arrivals.awaited()).collect();
         let (due, probes, bell, flights) = (BinaryHeap::new(), JoinSet::new(), Arc::default(), HashMap::new());
-        Self {
-            shared,
-            slots,
-            due,
-            probes,
-            bell,
-            flights,
-            manual_checks: desk,
-            arrivals,
-            orders,
-            runs_by: None,
-            spent: None,
-        }
+        Self { shared, slots, due, probes, bell, flights, manual_checks, arrivals, orders, runs_by: None, spent: None }
     }
 
-    /// Probes until `stop`, then abandons what is in flight: an unfinished check is not an outcome.
+    /// Probes until `stop`, then aborts the probes in flight: an unfinished check is not an outcome.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut alarm = WakeTimer::new(self.shared.clock.instant(Duration::ZERO));
         let mut stopped = std::pin::pin!(stop.cancelled());
@@ -202,10 +185,9 @@ impl<P: Prober> Scheduler<P> {
                 () = &mut stopped => break,
                 () = self.bell.rung() => {}
                 Some(watches) = self.arrivals.next(), if self.arrivals.awaited() > 0 => self.seat(watches),
-                Some(wish) = self.manual_checks.next() => self.apply_command(wish),
                 Some(order) = self.orders.recv() => self.obey(order),
                 () = alarm.rung(), if wake.is_some() => {
-                    // What has landed makes room for what is due.
+                    // Finished probes make room for due ones.
                     self.land_all();
                     self.start_due();
                 }
@@ -215,14 +197,14 @@ impl<P: Prober> Scheduler<P> {
         self.probes.shutdown().await;
     }
 
-    /// Collects what has landed.
+    /// Collects finished probes.
     fn land_all(&mut self) {
         while let Some(landed) = self.probes.try_join_next_with_id() {
             self.land(landed);
         }
     }
 
-    /// Starts everything that is due now, up to the overall bound.
+    /// Starts all due checks, up to the overall bound.
     fn start_due(&mut self) {
         self.note_suspend();
         self.note_stall();
@@ -246,7 +228,7 @@ impl<P: Prober> Scheduler<P> {
         }
     }
 
-    /// Checks site number `site` no more until then, or again. Its due checks are skipped meanwhile, and counted.
+    /// Pauses a site until then, or resumes it. Its due checks are skipped meanwhile, and counted.
     fn pause(&mut self, site: SiteSlot, until: Option<Timestamp>) {
         let now = self.shared.clock.now();
         let Some(slot) = self.slots.get_mut(site.get()).and_then(Option::as_mut) else { return };
@@ -257,12 +239,12 @@ impl<P: Prober> Scheduler<P> {
         };
     }
 
-    fn apply_command(&mut self, wish: SiteCommand) {
-        let site = match wish {
+    fn apply_command(&mut self, command: SiteCommand) {
+        let site = match command {
             SiteCommand::Check(site) => site,
             SiteCommand::Pause(site, until) => return self.pause(site, until),
         };
-        // Otherwise the check would seem to have begun before a suspend that is over.
+        // Otherwise the check would seem to have started before a past suspend.
         self.note_suspend();
         let is_there = self.slots.get(site.get()).is_some_and(Option::is_some);
         let now = self.shared.clock.now();
@@ -277,7 +259,7 @@ impl<P: Prober> Scheduler<P> {
         let clock = self.shared.clock.clone();
         let asleep = clock.asleep();
         let ringer = WakeGuard::new(&self.bell, clock.clone());
-        // Boxed, because it is large and moved a dozen times on its way into the runtime.
+        // Boxed, because it is large and the runtime moves it a dozen times.
         let handle = self.probes.spawn(Box::pin(async move {
             let _ringer = ringer;
             let observation = prober.probe(&site).await;
@@ -309,45 +291,20 @@ impl<P: Prober> Scheduler<P> {
             return;
         }
         self.shared.gauges.finished();
-        self.record(&flight, self.shared.clock.wall_at(landed.at), observation);
+        let times = (self.shared.clock.wall_at(landed.at), flight.late);
+        if let Some(site) = &mut self.slots[flight.slot.get()] {
+            site.in_flight -= 1;
+            site.record(times, observation, (&self.shared.texts, &self.shared.gauges));
+        }
     }
 
-    fn record(&mut self, flight: &Flight, at: Timestamp, observation: Observation) {
-        let Some(slot) = &mut self.slots[flight.slot.get()] else { return };
-        slot.in_flight -= 1;
-        let at = slot.last_at.map_or(at, |last| at.max(last.after(Duration::from_micros(1))));
-        slot.last_at = Some(at);
-        let skipped = std::mem::take(&mut slot.skipped);
-        let mut sample = observation.sample(at, Micros::from_duration(flight.late), skipped);
-        slot.note_blindness(sample.outcome(), at);
-        if std::mem::take(&mut slot.after_hole) {
-            sample.flags = sample.flags.with(Flags::AFTER_HOLE);
-        }
-        let shown = observation.certificate.clone().filter(|shown| slot.certificate.as_ref() != Some(shown));
-        let texts = CheckTexts { site: slot.slot, seq: slot.producer.next_seq(), observation: Arc::new(observation) };
-        let mut all_told = true;
-        // The texts go first, so that whoever reads the sample finds them.
-        for queue in &self.shared.texts {
-            let wanted = !queue.failures_only || sample.cause != Cause::Ok || shown.is_some();
-            if wanted && queue.sender.try_send(texts.clone()).is_err() {
-                self.shared.gauges.lose_texts(1);
-                all_told = false;
-            }
-        }
-        if all_told && shown.is_some() {
-            slot.certificate = shown;
-        }
-        events::check(&slot.site.name, texts.seq, &sample, &texts.observation);
-        slot.producer.push(sample);
-    }
-
-    /// A suspend leaves a hole in every site that was due during it.
+    /// Counts the due checks of a suspend, which leaves a hole in their sites.
     fn note_suspend(&mut self) {
         let Some(asleep) = self.shared.clock.absorb_suspend() else { return };
         for slot in self.slots.iter_mut().flatten() {
             let interval = slot.site.interval;
             slot.skip(missed(asleep, interval), &self.shared.gauges);
-            slot.after_hole |= asleep > 2 * interval;
+            slot.note_gap(asleep);
         }
     }
 }
@@ -370,14 +327,6 @@ impl RunningSite {
             site: watch.site,
             producer: watch.producer,
             certificate: None,
-        }
-    }
-
-    /// `checks` due checks are not made.
-    fn skip(&mut self, checks: u32, gauges: &SchedulerCounters) {
-        if checks > 0 {
-            self.skipped = self.skipped.saturating_add(checks);
-            gauges.skip(checks);
         }
     }
 }

@@ -1,8 +1,6 @@
-//! Periods without checks of a site while webmon runs: a pause, or a machine that cannot check.
-//!
-//! Invariants: either is a hole in observation if it is longer than two intervals.
+//! Pauses of sites: their due checks are skipped and counted.
 
-use crate::model::{Outcome, Timestamp};
+use crate::model::Timestamp;
 
 use super::RunningSite;
 
@@ -14,24 +12,14 @@ pub(crate) struct Pause {
 }
 
 impl RunningSite {
-    /// Whether a check that is due at `now` is not to be made. A pause of more than two intervals is a hole.
+    /// Whether the site is paused at `now`. A pause that has ended is a gap.
     pub(crate) fn is_paused(&mut self, now: Timestamp) -> bool {
         let Some(pause) = self.pause else { return false };
         if now < pause.until {
             return true;
         }
         self.pause = None;
-        self.after_hole |= now.since(pause.since) > 2 * self.site.interval;
+        self.note_gap(now.since(pause.since));
         false
-    }
-
-    /// Going blind for longer than two intervals is a hole in observation like a stop: what failed before and what
-    /// fails first afterwards are not to be judged together.
-    pub(crate) fn note_blindness(&mut self, outcome: Outcome, at: Timestamp) {
-        if outcome == Outcome::Unknown {
-            self.blind_since.get_or_insert(at);
-        } else if let Some(since) = self.blind_since.take() {
-            self.after_hole |= at.since(since) > 2 * self.site.interval;
-        }
     }
 }

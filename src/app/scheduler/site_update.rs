@@ -72,7 +72,7 @@ pub struct RemovedSite {
 }
 
 impl<P: Prober> Scheduler<P> {
-    /// Goes on as `revision` says.
+    /// Replaces the site list.
     pub(crate) fn revise(&mut self, revision: UpdateSites) {
         let now = self.shared.clock.monotonic();
         let mut due: HashMap<SiteSlot, Duration> = self.due.drain().map(|Reverse((due, slot))| (slot, due)).collect();
@@ -116,7 +116,7 @@ impl<P: Prober> Scheduler<P> {
         for flight in self.flights.values().filter(|flight| self.slots[flight.slot.get()].is_none()) {
             flight.handle.abort();
         }
-        // Whoever asked has left when the program ends.
+        // The receiver is gone only during shutdown.
         let _unheard = revision.done.send(revised);
     }
 }

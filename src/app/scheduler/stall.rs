@@ -63,7 +63,7 @@ impl<P: Prober> Scheduler<P> {
             let interval = site.site.interval;
             let due = site.held.take().unwrap_or(due);
             let turn = turn(due, interval, now);
-            site.after_hole |= stalled > 2 * interval;
+            site.note_gap(stalled);
             let starts = now + offset(&site.site);
             if turn.next <= now + SPREAD || turn.next <= starts {
                 site.skip(turn.skipped.saturating_add(1), &self.shared.gauges);
@@ -130,9 +130,9 @@ mod tests {
             let (clock, limits) = (Clock::start_at(START), Limits { in_flight: 1 });
             let shared =
                 SchedulerContext { prober, clock, gauges: Arc::clone(&gauges), texts: Vec::new(), limits, spent };
-            let (desk, _wishes, _rechecks) = ManualChecks::open();
+            let (manual_checks, _rechecks) = ManualChecks::open();
             let (_orders, ordered) = mpsc::channel(1);
-            let mut scheduler = Scheduler::new(shared, arrivals(1).1, desk, ordered);
+            let mut scheduler = Scheduler::new(shared, arrivals(1).1, manual_checks, ordered);
             scheduler.expect_to_run(Some(Duration::ZERO));
             tokio::time::advance(Duration::from_millis(stop)).await;
             scheduler.note_stall();
@@ -146,12 +146,12 @@ mod tests {
         let config = parsed(&format!("defaults: {{ interval: {interval} }}\nsites:\n{}", sites.join("\n")));
         let clock = Clock::start_at(START);
         let (mut usher, arrivals) = arrivals(SITES);
-        let (desk, _wishes, _rechecks) = ManualChecks::open();
+        let (manual_checks, _rechecks) = ManualChecks::open();
         let (_revisions, revised) = mpsc::channel(1);
         let (_prober, prober) = watch::channel(Arc::new(AtOnce));
         let (gauges, limits) = (Arc::default(), Limits { in_flight: SITES });
         let shared = SchedulerContext { prober, clock, gauges, texts: Vec::new(), limits, spent: || None };
-        let scheduler = Scheduler::new(shared, arrivals, desk, revised);
+        let scheduler = Scheduler::new(shared, arrivals, manual_checks, revised);
         let due = first_due(config.sites.iter().map(|watched| &*watched.site));
         let mut rings = Vec::new();
         for (slot, (watched, first_due)) in config.sites.iter().zip(due).enumerate() {

@@ -18,8 +18,7 @@ use super::export_handle::{ExportHandle, LAST_FLUSH};
 use crate::alert::AlertRecord;
 use crate::app::clock::Clock;
 use crate::app::log::about;
-use crate::app::scheduler::CheckTexts;
-use crate::app::scheduler::manual_checks::COMMANDS;
+use crate::app::scheduler::{CheckTexts, ORDERS};
 use crate::app::status::health_meter::StoreStatus;
 use crate::app::storage::request::{Others, ReaderChange, RestoreRequest};
 use crate::model::{SiteId, SiteSlot, StoreHealth, Timestamp};
@@ -244,7 +243,7 @@ impl StoreReceivers {
     pub fn open(sites: HashMap<Arc<str>, SiteId>, texts: usize) -> (Self, StoreSenders) {
         let (text_sender, texts) = mpsc::channel(texts);
         let (alert_sender, alerts) = mpsc::channel(ALERT_QUEUE);
-        let (pause_sender, pauses) = mpsc::channel(COMMANDS);
+        let (pause_sender, pauses) = mpsc::channel(ORDERS);
         let (adoption_sender, adoptions) = mpsc::channel(ADOPTIONS);
         let slots =
             StoreSenders { texts: text_sender, alerts: alert_sender, pauses: pause_sender, adoptions: adoption_sender };

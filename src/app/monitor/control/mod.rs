@@ -70,8 +70,6 @@ pub struct Control {
     pub service: Option<Service>,
     /// What a person asks for.
     pub commands: mpsc::Receiver<SiteCommand>,
-    /// To the network side.
-    pub to_scheduler: mpsc::Sender<SiteCommand>,
     /// The ids of the sites in the store, if there is one.
     pub ids: HashMap<SiteSlot, SiteId>,
     /// The sites on the dashboard's screen.
@@ -107,12 +105,12 @@ impl Control {
         self.step(true);
     }
 
-    fn apply_command(&mut self, wish: SiteCommand) {
-        if self.to_scheduler.try_send(wish).is_err() {
-            // A person who wishes faster than the network side hears is not served: the screen shows what was.
+    fn apply_command(&mut self, command: SiteCommand) {
+        if self.orders.try_send(Order::Site(command)).is_err() {
+            // The queue is full: the command has no effect, as the screen shows.
             return;
         }
-        if let SiteCommand::Pause(site, until) = wish {
+        if let SiteCommand::Pause(site, until) = command {
             self.engine.pause(site, until, self.clock.now());
             let kept = self.keep_pauses.as_ref().is_none_or(|keep| keep.try_send((site, until)).is_ok());
             self.meter.lost(u64::from(!kept));
