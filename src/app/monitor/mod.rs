@@ -1,8 +1,8 @@
-//! One running monitor: scheduler, control loop and store, wired together, started and stopped in order.
+//! One running monitor: scheduler, control loop and store, connected, started and stopped in order.
 //!
-//! Nothing here touches a terminal, a signal or a network by itself: the prober, the clock, the store and the
-//! lines are given, so that a test runs the whole of it on paused time with a scripted prober. The order of a
-//! stop is: no more probes → the last step of the engine → the last commit.
+//! It touches no terminal, signal or network by itself: the caller passes the prober, the clock, the store and the lines,
+//! so that a test runs all of it on paused time with a scripted prober. It stops in this order: no more probes, the last
+//! step of the engine, the last commit.
 
 pub(crate) mod control;
 pub(crate) mod start;
@@ -19,65 +19,65 @@ use crate::config::Config;
 use crate::engine::{Board, Engine, SiteInput};
 use crate::model::{Health, SiteId, SiteIndex, SiteSlot, Timestamp};
 use crate::probe::Prober;
-use crate::stats::Cadence;
 use crate::store::{Flushed, Store, Writer};
 use crate::tui::SiteCommand;
 
 use super::alerts::dispatcher::{self, AlertDispatcher};
 use super::alerts::history::AlertLog;
 use super::alerts::publisher::Publisher;
-use super::clock::{Clock, Looks};
+use super::clock::Clock;
 use super::exit::CommandError;
 use super::headless::{Feed, Headless};
 use super::reload::reconcile::{REVISIONS, Reconciler};
 use super::scheduler::manual_checks::Rechecks;
 use super::scheduler::{CheckTexts, ORDERS, Scheduler};
 use super::status::health_meter::{HealthMeter, StoreStatus};
-use super::status::warnings::WarningTracker;
-use super::storage::archive_views::ArchiveViews;
 use super::storage::export_handle::{ExportHandle, LAST_FLUSH};
-use super::storage::restore::Restored;
+use super::storage::restore::{Assembly, Restored};
 use super::storage::task::StoreTask;
 use super::system::limits::Limits;
 use super::system::systemd::Service;
-use control::{Control, Narrator};
+use control::clock_set::SystemClock;
+use control::health::{HealthReporter, Narrator};
+use control::store_link::StoreLink;
+use control::{Control, Inputs};
 use start::NetworkLinks;
 
-/// What a monitor is made of.
+/// The parts of a monitor.
 pub struct MonitorOptions<P> {
-    /// What to watch and how to judge it.
+    /// The configuration.
     pub config: Config,
-    /// How to probe.
+    /// Makes the checks.
     pub prober: Arc<P>,
     /// The clock.
     pub clock: Clock,
     /// The zone of messages.
     pub zone: TimeZone,
-    /// Where to keep samples and alerts, and what it remembers.
+    /// The store.
     pub store: Option<OpenStore>,
     /// Asks the kernel for a route to any network.
     pub has_network: fn() -> bool,
-    /// The system's clock, if the monitor's is to follow it.
+    /// The system's clock, if the monitor follows it.
     pub wall: Option<fn() -> Timestamp>,
     /// Bounds of the scheduler.
     pub limits: Limits,
-    /// Things that a person should see all the time.
+    /// Permanent notices in the banner.
     pub notices: Vec<String>,
-    /// Where notices to a person are put in.
+    /// Accepts notices for the user.
     pub store_status: watch::Sender<StoreStatus>,
-    /// Whether every check is to be printed.
+    /// Whether every check is printed.
     pub wants_checks: bool,
-    /// Who tells what happens, under a demonstration.
+    /// Describes a demonstration.
     pub narrator: Option<Narrator>,
-    /// An export of what is stored.
+    /// The export of the stored samples.
     pub outlet: Option<ExportHandle>,
 }
 
-/// A store, what it remembers, and how often to commit.
+/// A store, its contents, and the time between commits.
 pub struct OpenStore {
     /// The store.
     pub store: Store,
-    /// What it remembers of the sites.
+    /// What it holds of the sites.
     pub memory: Restored,
     /// Time between commits.
     pub flush: Duration,
@@ -89,18 +89,14 @@ impl OpenStore {
     }
 }
 
-fn cadence(track: &SiteInput) -> Cadence {
-    Cadence { interval: track.interval, timeout: track.timeout }
-}
-
-/// What a dashboard looks at.
+/// The dashboard's access to a monitor.
 #[derive(Clone)]
 pub struct MonitorHandle {
-    /// Figures and states.
+    /// The snapshots.
     pub board: Arc<Board>,
     /// All alerts.
     pub alerts: Arc<AlertLog>,
-    /// How webmon is.
+    /// The health of webmon itself.
     pub health: watch::Receiver<Arc<Health>>,
     /// The manual checks of the user.
     pub rechecks: watch::Receiver<Rechecks>,
@@ -114,24 +110,20 @@ pub struct MonitorHandle {
 pub struct Monitor<P, N> {
     scheduler: N,
     feed: Option<Feed>,
-    control: Control,
-    dispatcher: AlertDispatcher,
-    store_task: Option<StoreTask>,
+    controls: Controls,
     reconciler: Reconciler<P>,
-    keeping: watch::Sender<StoreStatus>,
-    rechecks: watch::Receiver<Rechecks>,
-    wishes: mpsc::Sender<SiteCommand>,
-    seen: Arc<watch::Sender<Vec<SiteIndex>>>,
+    store_status: watch::Sender<StoreStatus>,
+    handle: MonitorHandle,
 }
 
 /// The control side of a monitor whose scheduler runs elsewhere.
 pub struct Controls {
     control: Control,
-    messenger: AlertDispatcher,
-    keeper: Option<StoreTask>,
+    dispatcher: AlertDispatcher,
+    store_task: Option<StoreTask>,
 }
 
-/// The engine over `tracks` as of `now`, with what `memory` knows besides samples.
+/// The engine over `tracks` as of `now`, with the texts and pauses of `memory`.
 fn engine(config: &Config, tracks: Vec<SiteInput>, memory: &mut Restored, now: Timestamp) -> Engine {
     let shown = memory.shown(&tracks);
     let mut engine = Engine::new(config.views.clone(), tracks, now);
@@ -147,122 +139,84 @@ fn engine(config: &Config, tracks: Vec<SiteInput>, memory: &mut Restored, now: T
 }
 
 impl<P: Prober, N> Monitor<P, N> {
-    /// Wires `parts`. The scheduler is given to `launch`, to run from then on or later; nothing else runs yet.
+    /// Connects the parts of a monitor. The scheduler goes to `launch`, to run at once or later; nothing else runs yet.
     ///
     /// # Errors
-    /// [`CommandError`]: the store, when what it holds cannot be read, or the system, when `launch` fails.
+    /// [`CommandError`]: the store, when its contents cannot be read, or the system, when `launch` fails.
     pub fn new(
-        mut parts: MonitorOptions<P>,
+        mut options: MonitorOptions<P>,
         launch: impl FnOnce(Scheduler<P>) -> io::Result<N>,
     ) -> Result<Self, CommandError> {
-        let (store, mut memory) = parts.store.take().map_or_else(Default::default, OpenStore::apart);
+        let (store, mut memory) = options.store.take().map_or_else(Default::default, OpenStore::apart);
         let stored = store.as_ref().map(|(store, _)| store);
-        let begun = NetworkLinks::of(&parts, (&memory, stored), launch)?;
-        let NetworkLinks { now, tracks, gauges, feed, network, rechecks, .. } = begun;
-        let keeping = parts.store_status;
-        let (outbox, messenger) = dispatcher::open(parts.config.exec.clone(), keeping.clone());
-        let (mut keeper, mut to_store, mut keep_pauses, mut adoptions, mut to_ask) = (None, None, None, None, None);
+        let links = NetworkLinks::open(&options, (&memory, stored), launch)?;
+        let Assembly { tracks, readers } = links.assembly;
+        let (clock, store_status) = (options.clock, options.store_status);
+        let (exec, dispatcher) = dispatcher::open(options.config.exec.clone(), store_status.clone());
         let seen = Arc::new(watch::Sender::new(Vec::new()));
-        let (export, terms) = parts.outlet.as_ref().map(|to| (to.health.clone(), to.terms.clone())).unzip();
-        let mut parts_of_views = None;
-        if let Some(((store, flush), (inbox, slots))) = store.zip(begun.inbox) {
+        let (export, terms) = options.outlet.as_ref().map(|to| (to.health.clone(), to.terms.clone())).unzip();
+        let (to_store, asks) = mpsc::channel(REVISIONS);
+        let (mut alerts, mut store_link, mut store_task) = (None, None, None);
+        if let Some(((store, flush), (inbox, senders))) = store.zip(links.store) {
             let ids: Vec<SiteId> = memory.registered.iter().map(|registered| registered.id).collect();
-            let watched = ids.iter().copied().map(Some).zip(tracks.iter().map(cadence)).collect();
-            let (long_views, made) = ArchiveViews::new(&parts.config.views, watched, seen.subscribe()).unzip();
-            parts_of_views = made;
-            let writer = Writer::new(store, ids.into_iter().zip(begun.readers).collect());
+            let writer = Writer::new(store, ids.iter().copied().zip(readers).collect());
             let writer = writer?;
-            (to_store, keep_pauses) = (Some(slots.alerts), Some(slots.pauses));
-            let (ask_sender, asks) = mpsc::channel(REVISIONS);
-            (adoptions, to_ask) = (Some(slots.adoptions), Some(ask_sender));
-            let (clock, keeping, outlet) = (parts.clock.clone(), keeping.clone(), parts.outlet);
-            keeper = Some(StoreTask { writer, inbox, asks, flush, clock, long_views, keeping, outlet });
+            alerts = Some(senders.alerts.clone());
+            store_link = Some(StoreLink::new(senders, ids, Arc::clone(&seen)));
+            let (clock, keeping, outlet) = (clock.clone(), store_status.clone(), options.outlet);
+            store_task = Some(StoreTask { writer, inbox, asks, flush, clock, keeping, outlet });
         }
-        let narration = parts.narrator.map(|narrator| narrator(Duration::ZERO));
-        let (wishes, requested) = mpsc::channel(ORDERS);
-        let (to_control, changes) = mpsc::channel(REVISIONS);
         let history = Arc::new(AlertLog::new(std::mem::take(&mut memory.alerts)));
-        let publisher = Publisher::new(parts.zone.clone(), history, outbox, to_store);
+        let publisher = Publisher::new(options.zone.clone(), history, exec, alerts);
         let ended: Vec<Alert> = memory.ended.iter().map(|(_, alert)| alert.clone()).collect();
-        let mut meter = HealthMeter::new(gauges, keeping.subscribe()).with(export);
+        let mut meter = HealthMeter::new(Arc::clone(&links.control.counters), store_status.subscribe()).with(export);
         meter.lost(publisher.publish(&ended).1);
-        let control = Control {
-            news: WarningTracker::new(parts.zone),
-            engine: engine(&parts.config, tracks, &mut memory, now),
-            clock: parts.clock,
-            texts: begun.texts,
-            long_views: parts_of_views,
-            publisher,
-            keep_pauses,
-            has_network: parts.has_network,
-            wall: parts.wall,
-            looks: Looks::default(),
-            keeping: keeping.clone(),
-            meter,
-            health: watch::Sender::new(Arc::new(Health { narration, notices: parts.notices, ..Health::default() })),
-            narrator: parts.narrator,
-            headless: None,
-            service: None,
-            commands: requested,
-            ids: (0..).map(SiteSlot).zip(memory.registered.iter().map(|registered| registered.id)).collect(),
-            seen: Arc::clone(&seen),
-            changes,
-            orders: begun.orders,
-            adoptions,
-        };
-        let reviser = Reconciler::new(parts.config, to_ask, to_control, begun.prober).telling(terms);
-        Ok(Self {
-            scheduler: network,
-            feed,
-            control,
-            dispatcher: messenger,
-            store_task: keeper,
-            reconciler: reviser,
-            keeping,
-            rechecks,
-            wishes,
-            seen,
-        })
+        let banner = (options.zone, options.notices);
+        let health = HealthReporter::new(meter, store_status.clone(), banner, options.has_network, options.narrator);
+        let (wishes, commands) = mpsc::channel(ORDERS);
+        let (to_control, changes) = mpsc::channel(REVISIONS);
+        let engine = engine(&options.config, tracks, &mut memory, links.now);
+        let engine = (engine, SystemClock::new(clock, options.wall));
+        let inputs = Inputs { commands, changes };
+        let control = Control::new(engine, inputs, links.control, store_link, publisher, health);
+        let to_store = store_task.is_some().then_some(to_store);
+        let reconciler = Reconciler::new(options.config, to_store, to_control, links.prober).telling(terms);
+        let (board, alerts, health) = control.results();
+        let handle = MonitorHandle { board, alerts, health, rechecks: links.rechecks, wishes, seen };
+        let controls = Controls { control, dispatcher, store_task };
+        Ok(Self { scheduler: links.scheduler, feed: links.feed, controls, reconciler, store_status, handle })
     }
 
-    /// What a dashboard looks at.
+    /// The dashboard's access to the monitor.
     #[must_use]
     pub fn face(&self) -> MonitorHandle {
-        MonitorHandle {
-            board: self.control.engine.board(),
-            alerts: Arc::clone(self.control.publisher.history()),
-            health: self.control.health.subscribe(),
-            rechecks: self.rechecks.clone(),
-            wishes: self.wishes.clone(),
-            seen: Arc::clone(&self.seen),
-        }
+        self.handle.clone()
     }
 
-    /// Prints lines while it runs. `make` is given a feed of every check if these are wanted.
+    /// Prints lines while it runs. `make` gets a feed of every check if these are printed.
     #[must_use]
     pub fn with_headless(mut self, make: impl FnOnce(Option<Feed>) -> Headless) -> Self {
-        self.control.headless = Some(make(self.feed.take()));
+        self.controls.control.set_headless(make(self.feed.take()));
         self
     }
 
-    /// Tells the service manager how it goes, if there is one.
+    /// Reports to the service manager, if there is one.
     #[must_use]
     pub fn with_service(mut self, service: Option<Service>) -> Self {
-        self.control.service = service;
+        self.controls.control.set_service(service);
         self
     }
 
-    /// Where notices to a person are put in.
+    /// Accepts notices for the user.
     #[must_use]
     pub fn keeping(&self) -> watch::Sender<StoreStatus> {
-        self.keeping.clone()
+        self.store_status.clone()
     }
 
-    /// The network side and the control side, to run on threads of their own, and who changes both.
+    /// The network side and the control side, to run on threads of their own, and the reconciler that changes both.
     #[must_use]
     pub fn split(self) -> (N, Controls, Reconciler<P>) {
-        let controls = Controls { control: self.control, messenger: self.dispatcher, keeper: self.store_task };
-        (self.scheduler, controls, self.reconciler)
+        (self.scheduler, self.controls, self.reconciler)
     }
 }
 
@@ -277,19 +231,19 @@ impl<P: Prober> Monitor<P, Scheduler<P>> {
 }
 
 impl Controls {
-    /// What an end may take beside [`SHUTDOWN`]: the last moment of an export.
+    /// The time that a shutdown may take beyond [`SHUTDOWN`]: that of the last export.
     #[must_use]
     pub fn last_flush(&self) -> Duration {
-        self.keeper.as_ref().and_then(|keeper| keeper.outlet.as_ref()).map_or(Duration::ZERO, |_| LAST_FLUSH)
+        self.store_task.as_ref().and_then(|task| task.outlet.as_ref()).map_or(Duration::ZERO, |_| LAST_FLUSH)
     }
 
-    /// Runs the engine and the store until `probing` has ended, then stops them in order. Returns the last commit.
+    /// Runs the engine and the store until `probing` has ended, then stops them in order.
     pub async fn run(self, probing: impl Future<Output = ()>) -> Last {
-        let (stop_control, stop_keeper) = (CancellationToken::new(), CancellationToken::new());
+        let (stop_control, stop_store) = (CancellationToken::new(), CancellationToken::new());
         let control = self.control.run(stop_control.clone());
-        let keeper = async {
-            match self.keeper {
-                Some(keeper) => Some(keeper.run(stop_keeper.clone()).await),
+        let store = async {
+            match self.store_task {
+                Some(task) => Some(task.run(stop_store.clone()).await),
                 None => None,
             }
         };
@@ -299,21 +253,21 @@ impl Controls {
         };
         let control = async {
             control.await;
-            stop_keeper.cancel();
+            stop_store.cancel();
         };
-        let messages = Box::pin(self.messenger.run(stop_keeper.clone()));
-        let ((), (), commit, unsent) = tokio::join!(probing, control, keeper, messages);
+        let exec = Box::pin(self.dispatcher.run(stop_store.clone()));
+        let ((), (), commit, unsent) = tokio::join!(probing, control, store, exec);
         Last { commit, unsent }
     }
 }
 
-/// What came after the last step of the engine.
+/// The end of a monitor, after the last step of the engine.
 pub struct Last {
     /// The last commit, with a store.
     pub commit: Option<Flushed>,
-    /// What there was no time for, as a sentence.
+    /// A sentence about the alerts that `exec` had no time for.
     pub unsent: Option<String>,
 }
 
-/// All that a clean end may take, from the signal to the exit, but for the last moment of an export.
+/// The longest clean shutdown, from the signal to the exit, without the last export.
 pub const SHUTDOWN: Duration = Duration::from_secs(3);

@@ -1,9 +1,8 @@
-//! The network side of a monitor, begun before the rest of it is there.
+//! Starts the scheduler before the rest of the monitor exists.
 //!
-//! What the store holds of thousands of sites takes longer to read, and longer still to count, than the first of them can
-//! wait. So the scheduler is made first and may run at once; each site comes to it when its past is in its ring
-//! ([`crate::app::storage::restore`]), and the engine reads the rings only when all have. It is given the instant before the first check
-//! as its present, so what came since then is news to it, as it would have been had it been there.
+//! Reading the stored samples of thousands of sites takes longer than the first of them can wait. So the scheduler starts
+//! first, and each site joins it as soon as its ring is filled ([`crate::app::storage::restore`]). The engine starts when
+//! all rings are filled, as of the instant before the first check, so that every later sample is new to it.
 
 use std::collections::HashMap;
 use std::io;
@@ -19,86 +18,90 @@ use crate::app::scheduler::{CheckTexts, ORDERS, Order, Scheduler, SchedulerConte
 use crate::app::status::counters::SchedulerCounters;
 use crate::app::storage::restore::{Assembly, Restored, assemble};
 use crate::app::storage::task::{StoreReceivers, StoreSenders};
-use crate::engine::SiteInput;
 use crate::model::{SiteId, Timestamp};
 use crate::probe::{Prober, Spent};
-use crate::ring::Reader;
 use crate::store::Store;
 
 use super::MonitorOptions;
 
-/// Texts of checks on their way to the engine, and to the store: a second of 10,000 sites.
+/// Texts of checks that may wait for the engine, or for the store: a second of 10,000 sites.
 const TEXT_QUEUE: usize = 10_000;
 
-/// What a scheduler was begun with, and what the rest is to be made of.
+/// A started scheduler, and its links to the rest of the monitor.
 pub struct NetworkLinks<P, N> {
-    /// The scheduler, or what became of it.
-    pub network: N,
-    /// Before the first check.
+    /// The scheduler, or what `launch` made of it.
+    pub scheduler: N,
+    /// The time before the first check.
     pub now: Timestamp,
-    /// For the engine.
-    pub tracks: Vec<SiteInput>,
-    /// For the store's writer: what comes from the first check on.
-    pub readers: Vec<Reader>,
-    /// What the scheduler counts about itself.
-    pub gauges: Arc<SchedulerCounters>,
-    /// Texts for the engine.
-    pub texts: mpsc::Receiver<CheckTexts>,
-    /// Every check, if it is to be printed.
-    pub feed: Option<Feed>,
-    /// The store's queues, with one.
-    pub inbox: Option<(StoreReceivers, StoreSenders)>,
-    /// The manual checks of the user.
+    /// The sites for the engine, and the readers for the store's writer.
+    pub assembly: Assembly,
+    /// The store's queues, with a store.
+    pub store: Option<(StoreReceivers, StoreSenders)>,
+    /// For the control loop.
+    pub control: SchedulerLink,
+    /// The manual checks, for the dashboard.
     pub rechecks: watch::Receiver<Rechecks>,
-    /// The way to send orders to the scheduler.
-    pub orders: mpsc::Sender<Order>,
-    /// Where it is told with what to probe.
+    /// Every check, if it is printed.
+    pub feed: Option<Feed>,
+    /// Changes the prober.
     pub prober: watch::Sender<Arc<P>>,
 }
 
+/// The control loop's link to the scheduler.
+pub struct SchedulerLink {
+    /// Texts of checks.
+    pub texts: mpsc::Receiver<CheckTexts>,
+    /// The user's commands, and changes of sites and clock.
+    pub orders: mpsc::Sender<Order>,
+    /// The scheduler's own counters.
+    pub counters: Arc<SchedulerCounters>,
+}
+
 impl<P: Prober, N> NetworkLinks<P, N> {
-    /// Gives a scheduler of all sites to `launch`, and brings the sites to it.
+    /// Gives a scheduler of all sites to `launch`, then brings it the sites one at a time.
     ///
     /// # Errors
-    /// [`CommandError`]: what `launch` says, and the store. Checks may have begun by then; they end with what `launch` made.
-    pub fn of(
-        parts: &MonitorOptions<P>,
+    /// [`CommandError`]: that of `launch`, or the store's. Checks may have begun by then; they end with the result of `launch`.
+    pub fn open(
+        options: &MonitorOptions<P>,
         (memory, store): (&Restored, Option<&Store>),
         launch: impl FnOnce(Scheduler<P>) -> io::Result<N>,
     ) -> Result<Self, CommandError> {
-        let now = parts.clock.now();
-        let names: Vec<Arc<str>> = parts.config.sites.iter().map(|watched| Arc::clone(&watched.site.name)).collect();
-        let gauges = Arc::new(SchedulerCounters::default());
+        let now = options.clock.now();
+        let names: Vec<Arc<str>> = options.config.sites.iter().map(|watched| Arc::clone(&watched.site.name)).collect();
+        let counters = Arc::new(SchedulerCounters::default());
         let (sender, texts) = mpsc::channel(TEXT_QUEUE);
         let mut queues = vec![TextQueue { sender, failures_only: false }];
         let gone = memory.ended.iter().map(|(id, alert)| (Arc::clone(&alert.site), *id));
         let ids = memory.registered.iter().map(|registered| registered.id);
         let ids: HashMap<Arc<str>, SiteId> = names.iter().cloned().zip(ids).chain(gone).collect();
-        let inbox = store.map(|_| StoreReceivers::open(ids, TEXT_QUEUE));
-        queues.extend(inbox.iter().map(|(_, slots)| TextQueue { sender: slots.texts.clone(), failures_only: true }));
-        let printed = parts.wants_checks.then(|| {
+        let store_queues = store.map(|_| StoreReceivers::open(ids, TEXT_QUEUE));
+        let failures = store_queues.iter().map(|(_, to)| TextQueue { sender: to.texts.clone(), failures_only: true });
+        queues.extend(failures);
+        let printed = options.wants_checks.then(|| {
             let (sender, printed) = mpsc::channel(TEXT_QUEUE);
             queues.push(TextQueue { sender, failures_only: false });
             printed
         });
         let (manual_checks, rechecks) = ManualChecks::open();
         let (orders, ordered) = mpsc::channel(ORDERS);
-        let (prober, probers) = watch::channel(Arc::clone(&parts.prober));
+        let (prober, probers) = watch::channel(Arc::clone(&options.prober));
         let shared = SchedulerContext {
             prober: probers,
-            clock: parts.clock.clone(),
-            gauges: Arc::clone(&gauges),
+            clock: options.clock.clone(),
+            gauges: Arc::clone(&counters),
             texts: queues,
-            limits: parts.limits,
+            limits: options.limits,
             spent: Spent::of_thread,
         };
-        let (mut usher, arrivals) = arrivals(names.len());
-        let network = launch(Scheduler::new(shared, arrivals, manual_checks, ordered)).context(NO_THREAD)?;
-        let assembly = assemble(&parts.config, (memory, store), now, |watch| usher.bring(watch));
-        let Assembly { tracks, readers } = assembly?;
-        drop(usher);
-        let feed = printed.map(|texts| Feed::new(readers.clone(), names, texts, Arc::clone(&gauges)));
-        Ok(Self { network, now, tracks, readers, gauges, texts, feed, inbox, rechecks, orders, prober })
+        let (mut arriving, arrivals) = arrivals(names.len());
+        let scheduler = launch(Scheduler::new(shared, arrivals, manual_checks, ordered)).context(NO_THREAD)?;
+        let assembly = assemble(&options.config, (memory, store), now, |watch| arriving.bring(watch));
+        let assembly = assembly?;
+        drop(arriving);
+        let feed = printed.map(|texts| Feed::new(assembly.readers.clone(), names, texts, Arc::clone(&counters)));
+        let control = SchedulerLink { texts, orders, counters };
+        Ok(Self { scheduler, now, assembly, store: store_queues, control, rechecks, feed, prober })
     }
 }
 
@@ -117,18 +120,18 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_secs(1_795_340_000);
 
-    /// A check that came out then.
+    /// A check with its outcome at `at`.
     fn sample(at: Timestamp, cause: Cause) -> Sample {
         let phases = Phases::NONE.with(Phase::Processing, Micros::new(20_000)).with(Phase::Transfer, Micros::ZERO);
         Observation { phases, ..Observation::failed(cause, "") }.sample(at, Micros::ZERO, 0)
     }
 
-    /// Sites are checked as soon as they are handed on, so their first results are in the rings before anybody reads these:
-    /// the past is what it would have been, and what came is news, saved once and under the numbers that follow.
+    /// The scheduler checks a site as soon as it joins, so first results are in the rings before the engine reads them.
+    /// They do not change the history; they are new, and saved once under the numbers that follow.
     #[test]
-    fn checks_that_begin_while_the_past_of_others_is_read_come_after_it_and_are_news() {
+    fn checks_made_while_other_sites_are_restored_are_new() {
         let folder = tempfile::tempdir().unwrap();
-        // `a` has more than its ring is to hold, `b` some, `c` nothing that matters any more, `d` nothing.
+        // `a` has more history than its ring holds, `b` some, `c` only outdated history, `d` none.
         let config = parsed(
             "defaults: { interval: 10s, timeout: 5s }\nsites:\n- { name: a, url: 'http://a/' }\n\
              - { name: b, url: 'http://b/' }\n- { name: c, url: 'http://c/' }\n- { name: d, url: 'http://d/' }",
@@ -186,6 +189,6 @@ mod tests {
         let step = eager.step(NOW.after(Duration::from_secs(1)));
         assert_eq!((eager.checks(), step.lost), (8, 0));
         let failing: Vec<usize> = step.changes.iter().map(|change| change.site.get()).collect();
-        assert!(failing.contains(&1) && failing.contains(&3), "they are told: {failing:?}");
+        assert!(failing.contains(&1) && failing.contains(&3), "{failing:?}");
     }
 }

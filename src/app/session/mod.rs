@@ -27,7 +27,7 @@ use super::export::Export;
 use super::headless::line_writer::Lines;
 use super::headless::{self, Headless, Style};
 use super::log::{self, LogTarget, events};
-use super::monitor::control::Narrator;
+use super::monitor::control::health::Narrator;
 use super::monitor::{Monitor, MonitorHandle, MonitorOptions, OpenStore};
 use super::reload::{Origin, Reload};
 use super::scheduler::thread::SchedulerThread;

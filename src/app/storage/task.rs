@@ -42,8 +42,6 @@ pub struct StoreTask {
     pub flush: Duration,
     /// The clock.
     pub clock: Clock,
-    /// The views that are read from the store, if there are any.
-    pub long_views: Option<ArchiveViews>,
     /// Where the health is read.
     pub keeping: watch::Sender<StoreStatus>,
     /// The export of what is committed, if there is one.
@@ -62,10 +60,10 @@ pub const LAST: Duration = Duration::from_millis(2_500);
 impl StoreTask {
     /// Commits every flush until `stop`, then once more, and closes the store; how that went is returned.
     pub async fn run(self, stop: CancellationToken) -> Flushed {
-        let Self { writer, inbox, mut asks, flush, clock, long_views, keeping, outlet } = self;
+        let Self { writer, inbox, mut asks, flush, clock, keeping, outlet } = self;
         let (intake, link) = (writer.entrance(), writer.store().link());
         let mut front = Front { intake, inbox, outlet, clock, keeping };
-        let mut hand = Hand::new(writer, long_views, link);
+        let mut hand = Hand::new(writer, None, link);
         let mut ticks = tokio::time::interval(flush);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut looks = tokio::time::interval(LOOK);

@@ -20,7 +20,7 @@ use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
 use crate::app::cli::args::{ColorChoice, LineFormat, OutputArgs};
 use crate::app::clock::Clock;
 use crate::app::exit::Ending;
-use crate::app::monitor::control::Narrator;
+use crate::app::monitor::control::health::Narrator;
 use crate::app::session::runtime::MainRuntime;
 use crate::app::session::{Session, SessionOptions};
 use crate::app::{log, prober};

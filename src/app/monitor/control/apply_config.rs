@@ -1,7 +1,7 @@
-//! The control loop carries out a change of configuration, between two steps.
+//! Applies a change of configuration in the control loop, between two steps.
 //!
-//! The order is what keeps everybody whole: whoever reads samples has its readers before a new site makes one; the
-//! scheduler goes on with all sites at once; the engine and those who look follow before the next text is taken.
+//! The order matters: readers must exist before a new site produces samples, the scheduler changes all sites at once, and
+//! the engine follows before the next text is taken.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -11,24 +11,22 @@ use tokio::sync::oneshot;
 use crate::alert::Alert;
 use crate::app::reload::reconcile::{ConfigChange, NewSite};
 use crate::app::scheduler::{Order, RemovedSite, UpdateSites};
-use crate::app::storage::archive_views::ArchiveViews;
 use crate::app::storage::request::ReaderChange;
 use crate::app::storage::restore::track;
 use crate::config::ConfiguredSite;
 use crate::engine::SiteSnapshot;
-use crate::model::{SiteSlot, Timestamp, View};
+use crate::model::{SiteSlot, Timestamp};
 use crate::ring::{Producer, Ring};
-use crate::stats::Cadence;
 
 use super::Control;
 
 impl Control {
-    /// Goes on as `change` says. Nothing is changed when the network side has ended already.
-    pub(crate) async fn revise(&mut self, mut change: ConfigChange) {
-        self.welcome(&mut change.new);
+    /// Applies `change`. Changes nothing if the scheduler has ended.
+    pub(super) async fn apply_config(&mut self, mut change: ConfigChange) {
+        self.watch(&mut change.new);
         let (done, revised) = oneshot::channel();
         let berths = std::mem::take(&mut change.berths);
-        if self.orders.send(Order::Revise(UpdateSites { berths, done })).await.is_err() {
+        if self.scheduler.orders.send(Order::Revise(UpdateSites { berths, done })).await.is_err() {
             return;
         }
         let Ok(revised) = revised.await else { return };
@@ -48,70 +46,39 @@ impl Control {
         let inputs = change.sites.into_iter().filter_map(input).collect();
         let mut step = self.engine.revise(change.views, inputs);
         step.alerts = ended;
-        self.see_far();
+        self.read_archive_views();
         for (slot, until) in paused {
             self.engine.pause(slot, Some(until), now);
         }
-        self.tell(&step, now);
-        // Whoever asked has left when the program ends.
+        self.publish(&step, now);
+        // The receiver is gone only during shutdown.
         let _unheard = change.done.send(revised.left);
     }
 
-    /// Those who read samples hear of new sites.
-    fn welcome(&mut self, new: &mut [NewSite]) {
-        let mut adoptions = Vec::new();
-        for new in new {
-            if let Some(headless) = &mut self.headless {
+    /// Creates the readers of new sites.
+    fn watch(&mut self, new: &mut [NewSite]) {
+        if let Some(headless) = &mut self.outputs.headless {
+            for new in &*new {
                 headless.watch(Arc::clone(&new.track.name), new.track.ring.reader_at_head());
             }
-            if let Some((id, reader)) = new.kept.take() {
-                self.ids.insert(new.slot, id);
-                adoptions.push(ReaderChange::Watch(Arc::clone(&new.track.name), id, reader));
-            }
         }
-        self.adopt(adoptions);
+        self.send_to_store(|store| store.watch(new));
     }
 
-    /// Those who read samples go on in the rings that moved, and let go of those that nobody fills any more.
-    pub(crate) fn follow(&mut self, moved: &[(SiteSlot, Arc<Ring>)], left: &[RemovedSite]) {
-        let empty = |left: &RemovedSite| (left.slot, Arc::clone(Producer::new(1, left.next_seq).ring()));
-        let rings: Vec<(SiteSlot, Arc<Ring>)> = moved.iter().cloned().chain(left.iter().map(empty)).collect();
-        for (slot, ring) in &rings {
-            if let Some(headless) = &mut self.headless {
+    /// Moves the readers to the rings that moved, and releases the rings of removed sites.
+    pub(super) fn follow(&mut self, moved: &[(SiteSlot, Arc<Ring>)], removed: &[RemovedSite]) {
+        let empty = |site: &RemovedSite| (site.slot, Arc::clone(Producer::new(1, site.next_seq).ring()));
+        let rings: Vec<(SiteSlot, Arc<Ring>)> = moved.iter().cloned().chain(removed.iter().map(empty)).collect();
+        if let Some(headless) = &mut self.outputs.headless {
+            for (slot, ring) in &rings {
                 headless.follow(*slot, ring);
             }
-        }
-        if let Some(headless) = &mut self.headless {
-            for left in left {
-                headless.leave(left.slot);
+            for site in removed {
+                headless.leave(site.slot);
             }
         }
-        self.adopt(rings.into_iter().map(|(slot, ring)| ReaderChange::Follow(slot, ring)).collect());
-    }
-
-    /// The store task reads the long views of the current sites from now on; rows that it read before are discarded.
-    pub(crate) fn see_far(&mut self) {
-        if self.adoptions.is_none() {
-            return;
-        }
-        let snapshot = self.engine.board().snapshot();
-        let of = |site: &Arc<SiteSnapshot>| {
-            (self.ids.get(&site.slot).copied(), Cadence { interval: site.interval, timeout: site.timeout })
-        };
-        let sites = snapshot.sites.iter().map(of).collect();
-        let views: Vec<View> = snapshot.views.iter().map(|view| view.view()).collect();
-        let (long_views, parts) = ArchiveViews::new(&views, sites, self.seen.subscribe()).unzip();
-        self.long_views = parts;
-        self.adopt(vec![ReaderChange::ArchiveViews(long_views)]);
-    }
-
-    fn adopt(&mut self, adoptions: Vec<ReaderChange>) {
-        let Some(store) = self.adoptions.as_ref().filter(|_| !adoptions.is_empty()) else { return };
-        let samples = adoptions.len() as u64;
-        if store.try_send(adoptions).is_err() {
-            // Each change begins with an answer of the store, so there is room, unless the program ends.
-            self.meter.lost(samples);
-        }
+        let changes = rings.into_iter().map(|(slot, ring)| ReaderChange::Follow(slot, ring)).collect();
+        self.send_to_store(|store| store.change_readers(changes));
     }
 
     /// The silent ends of the incidents of sites that are no longer in the file.

@@ -1,17 +1,18 @@
-//! The control loop follows the system's clock, between two steps.
+//! Follows the system's clock when it is set, between two steps.
 //!
 //! The scheduler goes first, since it makes the samples; the engine and its readers follow before the next step, so that
-//! no reader sees samples of both times. Times noted since the clock was last anchored are corrected: when the open
-//! incident began, until when a site is paused.
+//! no reader sees samples of both times. Times noted since the clock was last anchored are adjusted: the start of an open
+//! incident, the end of a pause.
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use tokio::sync::oneshot;
 
-use crate::app::clock::ClockSet;
+use crate::app::clock::{Clock, ClockSet, Looks};
 use crate::app::scheduler::{Order, SetClock};
 use crate::engine::Leap;
 use crate::model::time::duration;
@@ -21,21 +22,48 @@ use crate::ring::Ring;
 
 use super::Control;
 
+/// The monitor's clock, and the system's clock that it follows.
+pub struct SystemClock {
+    clock: Clock,
+    wall: Option<fn() -> Timestamp>,
+    looks: Looks,
+}
+
+impl SystemClock {
+    /// `clock`, which follows `wall` if there is one.
+    #[must_use]
+    pub fn new(clock: Clock, wall: Option<fn() -> Timestamp>) -> Self {
+        Self { clock, wall, looks: Looks::default() }
+    }
+
+    fn look(&mut self) -> Option<ClockSet> {
+        self.clock.look(self.wall?(), &mut self.looks)
+    }
+}
+
+impl Deref for SystemClock {
+    type Target = Clock;
+
+    fn deref(&self) -> &Clock {
+        &self.clock
+    }
+}
+
 impl Control {
-    /// Follows the system's clock where it was set, and says so.
-    pub(crate) async fn follow_clock(&mut self) {
+    /// Follows the system's clock if it was set, and notifies the user.
+    pub(super) async fn follow_clock(&mut self) {
         if self.clock.has_slept() {
-            // The scheduler counts what was due meanwhile; by itself it wakes for the next check only. It may have ended.
-            let _ended = self.orders.send(Order::Wake).await;
+            // The scheduler counts what was due meanwhile; by itself it wakes only for the next check. It may have ended.
+            let _ended = self.scheduler.orders.send(Order::Wake).await;
         }
-        let Some(set) = self.wall.and_then(|wall| self.clock.look(wall(), &mut self.looks)) else { return };
-        let (since, told) = (self.clock.anchored(), self.clock.now());
-        let (done, retold) = oneshot::channel();
-        // The scheduler has ended already: the last records keep the clock as it was.
-        if self.orders.send(Order::Set(SetClock { set, done })).await.is_err() {
+        let Some(set) = self.clock.look() else { return };
+        let (since, before) = (self.clock.anchored(), self.clock.now());
+        let (done, moved) = oneshot::channel();
+        // After the scheduler has ended, the last records keep the old clock.
+        if self.scheduler.orders.send(Order::Set(SetClock { set, done })).await.is_err() {
             return;
         }
-        let Ok(moved) = retold.await else { return };
+        let Ok(moved) = moved.await else { return };
         self.follow(&moved, &[]);
         let now = self.clock.now();
         let (by, is_back) = match set {
@@ -45,40 +73,38 @@ impl Control {
         let rings: HashMap<SiteSlot, Arc<Ring>> = moved.into_iter().collect();
         let (step, pauses) = self.engine.leap(&Leap { by, is_back, since, now }, &rings);
         if is_back {
-            self.see_far();
+            self.read_archive_views();
         }
         for (slot, until) in pauses {
-            let is_kept = self.keep_pauses.as_ref().is_none_or(|keep| keep.try_send((slot, Some(until))).is_ok());
-            self.meter.lost(u64::from(!is_kept));
+            self.send_to_store(|store| store.save_pause(slot, Some(until)));
         }
-        if let Some(headless) = &mut self.headless {
+        if let Some(headless) = &mut self.outputs.headless {
             headless.go_on_at(now);
         }
-        let notice = set.told((since, told), self.news.zone());
-        self.keeping.send_modify(|keeping| keeping.tell(notice));
-        self.tell(&step, now);
+        self.health.notify(set.notice((since, before), self.health.zone()));
+        self.publish(&step, now);
     }
 }
 
-/// To round to whole seconds.
+/// Added to round to whole seconds.
 const HALF: Duration = Duration::from_millis(500);
-/// Times longer ago than this are shown with their date.
-const A_DAY: Duration = Duration::from_hours(24);
+/// Older times are shown with their date.
+const DAY: Duration = Duration::from_hours(24);
 
 impl ClockSet {
-    /// What a person should know of it, whose clock told the time as before from `since` until `now`.
-    fn told(self, (since, now): (Timestamp, Timestamp), zone: &TimeZone) -> String {
-        let since = if now.since(since) < A_DAY { clock(since, zone) } else { minute(since, zone) };
+    /// A notice for the user; the old clock ran from `since` until `now`.
+    fn notice(self, (since, now): (Timestamp, Timestamp), zone: &TimeZone) -> String {
+        let since = if now.since(since) < DAY { clock(since, zone) } else { minute(since, zone) };
         let late = |by: &str| format!("those stored since {since} are {by} late");
-        self.told_with(late)
+        self.notice_with(late)
     }
 
-    /// The same where another process stores, whose clock may have been wrong for longer or not at all.
-    pub(in crate::app) fn told_of_another(self) -> String {
-        self.told_with(|by| format!("stored ones may be up to {by} late"))
+    /// A notice where another process writes the store: its clock may have been wrong for longer, or not at all.
+    pub(crate) fn told_of_another(self) -> String {
+        self.notice_with(|by| format!("stored ones may be up to {by} late"))
     }
 
-    fn told_with(self, late: impl Fn(&str) -> String) -> String {
+    fn notice_with(self, late: impl Fn(&str) -> String) -> String {
         let (way, by) = match self {
             Self::Forward(by) => ("forward", by),
             Self::Back(by) => ("back", by),
@@ -97,12 +123,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_that_is_set_back_is_told_with_the_time_since_which_it_was_late() {
+    fn a_notice_of_a_clock_set_back_says_since_when_it_was_late() {
         let since = Timestamp::from_secs(1_795_340_000);
-        let told =
-            |after: Duration| ClockSet::Back(Duration::from_hours(3)).told((since, since.after(after)), &TimeZone::UTC);
+        let notice = |after: Duration| {
+            ClockSet::Back(Duration::from_hours(3)).notice((since, since.after(after)), &TimeZone::UTC)
+        };
         let start = "this machine's clock was set back by 3h: times go by it now; those stored since";
-        assert_eq!(told(Duration::from_secs(5)), format!("{start} 09:33:20 are 3h late"));
-        assert_eq!(told(Duration::from_hours(30)), format!("{start} 2026-11-22 09:33 are 3h late"));
+        assert_eq!(notice(Duration::from_secs(5)), format!("{start} 09:33:20 are 3h late"));
+        assert_eq!(notice(Duration::from_hours(30)), format!("{start} 2026-11-22 09:33 are 3h late"));
     }
 }
