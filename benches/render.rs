@@ -15,7 +15,7 @@ use webmon::alert::Rule;
 use webmon::engine::{Row, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
 use webmon::model::{Health, SiteSlot, SortKey, Status, Timeframe, Timestamp};
 use webmon::stats::{Answer, Beat, Beats, Counts, Latency, Summary};
-use webmon::tui::{About, Inputs, Key, Scheme, Settings, Symbols, UiState, render, view};
+use webmon::tui::{About, Inputs, Key, Scheme, Settings, Symbols, Theme, UiState, render, view};
 
 const SIZE: Size = Size { width: 200, height: 60 };
 
@@ -84,8 +84,8 @@ fn snapshot(sites: usize) -> Snapshot {
 
 fn frames(c: &mut Criterion) {
     let mut group = c.benchmark_group("render");
-    let settings =
-        Settings { scheme: Scheme::Dark, color: true, symbols: Symbols::Unicode, bell: true, sort: SortKey::State };
+    let theme = Theme { scheme: Scheme::Dark, color: true, symbols: Symbols::Unicode };
+    let settings = Settings { theme, bell: true, sort: SortKey::State };
     let (health, zone, about) = (Health::default(), TimeZone::UTC, About::default());
     for sites in [10, 1_000, 10_000] {
         let mut world = snapshot(sites);
@@ -96,10 +96,10 @@ fn frames(c: &mut Criterion) {
                 snapshot: &world,
                 alerts: &[],
                 health: &health,
-                rechecks: &[],
+                manual_checks: &[],
                 samples: &[],
-                has_past: false,
-                past: None,
+                has_history: false,
+                history: None,
                 now: now(),
                 zone: &zone,
                 about: &about,
@@ -108,7 +108,7 @@ fn frames(c: &mut Criterion) {
                 buffer.reset();
                 state.settle(&inputs, SIZE);
                 let screen = view(&inputs, &state, SIZE);
-                render(&screen, &state.theme(), buffer.area, &mut buffer);
+                render(&screen, &state.theme, buffer.area, &mut buffer);
                 black_box(&buffer);
             });
         });
@@ -120,10 +120,10 @@ fn frames(c: &mut Criterion) {
                     snapshot: &world,
                     alerts: &[],
                     health: &health,
-                    rechecks: &[],
+                    manual_checks: &[],
                     samples: &[],
-                    has_past: false,
-                    past: None,
+                    has_history: false,
+                    history: None,
                     now: now(),
                     zone: &zone,
                     about: &about,
@@ -131,7 +131,7 @@ fn frames(c: &mut Criterion) {
                 buffer.reset();
                 state.settle(&inputs, SIZE);
                 let screen = view(&inputs, &state, SIZE);
-                render(&screen, &state.theme(), buffer.area, &mut buffer);
+                render(&screen, &state.theme, buffer.area, &mut buffer);
                 black_box(&buffer);
             });
         });
@@ -140,10 +140,10 @@ fn frames(c: &mut Criterion) {
                 snapshot: &world,
                 alerts: &[],
                 health: &health,
-                rechecks: &[],
+                manual_checks: &[],
                 samples: &[],
-                has_past: false,
-                past: None,
+                has_history: false,
+                history: None,
                 now: now(),
                 zone: &zone,
                 about: &about,

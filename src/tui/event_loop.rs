@@ -1,8 +1,8 @@
 //! The loop of the dashboard, on a thread of its own: keys in, screens out.
 //!
-//! It wakes at least ten times a second, and draws only when something has to be shown: figures, a state, alerts, a key,
-//! the size, or the second on the clock; never more often than ten times a second. What a frame costs can delay nothing
-//! but the next frame. A terminal that fails in any way ends it.
+//! It wakes at least ten times per second and draws at most as often, and only if something has to be shown: figures, a
+//! state, an alert, a key, the size, or the next second of the clock. A slow frame delays nothing but the next one. Any
+//! failure of the terminal ends the loop.
 
 use std::io;
 use std::time::Duration;
@@ -26,32 +26,32 @@ const TICK: Duration = Duration::from_millis(100);
 /// Why the dashboard ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// The person left.
+    /// The user left.
     Quit,
-    /// The person left and wants the last screen, which is this text, to stay.
+    /// The user left and keeps the last screen, which is this text.
     QuitKeepScreen(String),
-    /// The person left by Ctrl-C.
+    /// The user left by Ctrl-C.
     Interrupt,
-    /// It was told to stop.
+    /// By [`JobControl::stop`].
     Stopped,
     /// The terminal vanished.
     TerminalGone,
-    /// Another thread panicked; the terminal was given back for its message.
+    /// Another thread panicked and restored the terminal for its message.
     Panicked,
 }
 
-/// Shows the dashboard on this process's terminal until somebody leaves or `orders` say so. The terminal is as before
-/// when this returns.
+/// Shows the dashboard on the terminal of this process until the user leaves or `job` stops it, then restores the terminal.
 ///
 /// # Errors
-/// The terminal could not be taken.
-pub fn run(source: &impl Source, settings: Settings, fixed: &Fixed, orders: &JobControl) -> io::Result<Ended> {
+/// The terminal cannot be set up.
+pub fn run(source: &impl Source, settings: Settings, fixed: &Fixed, job: &JobControl) -> io::Result<Ended> {
     // The theme decides about colours; crossterm's own reading of NO_COLOR would overrule `--color always`.
     crossterm::style::force_color_output(true);
     let mut session = TerminalSession::enter()?;
-    Ok(match drive(source, UiState::new(&settings), fixed, &mut session, orders) {
-        Ended::TerminalGone if is_panicked() => Ended::Panicked,
-        ended => ended,
+    Ok(match drive(source, UiState::new(&settings), fixed, &mut session, job) {
+        Ok(ended) => ended,
+        Err(_) if is_panicked() => Ended::Panicked,
+        Err(_) => Ended::TerminalGone,
     })
 }
 
@@ -60,70 +60,62 @@ fn drive(
     mut state: UiState,
     fixed: &Fixed,
     console: &mut impl Console,
-    orders: &JobControl,
-) -> Ended {
-    let mut taken = SourceCache::from(source);
+    job: &JobControl,
+) -> io::Result<Ended> {
+    let mut cache = SourceCache::from(source);
     let mut keys = Vec::new();
     let mut size = Size::ZERO;
     let mut drawn: Option<Timestamp> = None;
     let mut dirty = true;
-    let mut continued = orders.continued();
+    let mut continued = job.continued();
     loop {
-        if orders.is_stop() {
-            return Ended::Stopped;
+        if job.is_stopped() {
+            return Ok(Ended::Stopped);
         }
-        let (rest, again) = (orders.take_rest(), orders.continued() != continued);
-        if rest || again {
-            let taken = if rest { console.rest(orders) } else { console.take_again(orders) };
-            if taken.is_err() {
-                return Ended::TerminalGone;
-            }
-            continued = orders.continued();
+        let (suspend, resume) = (job.take_suspend(), job.continued() != continued);
+        if suspend || resume {
+            (if suspend { console.suspend(job) } else { console.resume(job) })?;
+            continued = job.continued();
             dirty = true;
-            // It may have been told to end meanwhile, without the terminal.
+            // A stop may have been asked for meanwhile, without the terminal.
             continue;
         }
-        let Ok(measured) = console.size() else { return Ended::TerminalGone };
-        dirty |= taken.refresh(source) || measured != size || !keys.is_empty();
+        let measured = console.size()?;
+        dirty |= cache.refresh(source) || measured != size || !keys.is_empty();
         size = measured;
-        let inputs = taken.inputs(fixed);
+        let inputs = cache.inputs(fixed);
         for key in keys.drain(..) {
-            let leave = state.act(&key, &inputs, size);
-            for wish in state.take_commands() {
-                source.send_command(wish);
+            let exit = state.act(&key, &inputs, size);
+            for command in state.take_commands() {
+                source.send_command(command);
             }
-            match leave {
+            match exit {
                 None => {}
-                Some(ExitRequest::Plain) => return Ended::Quit,
-                Some(ExitRequest::Interrupt) => return Ended::Interrupt,
-                Some(ExitRequest::Rest) => orders.rest(),
-                Some(ExitRequest::KeepScreen) => return Ended::QuitKeepScreen(view(&inputs, &state, size).text()),
+                Some(ExitRequest::Plain) => return Ok(Ended::Quit),
+                Some(ExitRequest::Interrupt) => return Ok(Ended::Interrupt),
+                Some(ExitRequest::Suspend) => job.suspend(),
+                Some(ExitRequest::KeepScreen) => return Ok(Ended::QuitKeepScreen(view(&inputs, &state, size).text())),
             }
         }
-        // A clock that went back must not stop the drawing.
-        let rest =
-            drawn.filter(|at| *at <= taken.now).map_or(Duration::ZERO, |at| TICK.saturating_sub(taken.now.since(at)));
-        let mut timeout = TICK.min(to_next_second(taken.now));
-        let Ok(is_ready) = console.is_ready() else { return Ended::TerminalGone };
-        if dirty && rest.is_zero() && is_ready {
-            let (opened, wanted) = (state.opened(&inputs), state.wanted(&inputs, size));
-            let focus = state.focus(&inputs);
-            taken.look_closer(source, (focus, opened), wanted);
-            let inputs = taken.inputs(fixed);
-            let beyond = TerminalEffects { bell: state.settle(&inputs, size), mouse: state.mouse };
-            let screen = view(&inputs, &state, size);
-            if console.draw(&screen, state.theme(), beyond).is_err() {
-                return Ended::TerminalGone;
-            }
-            taken.tell_seen(source, opened.map_or_else(|| state.seen(size), |site| vec![SiteIndex::new(site)]));
-            drawn = Some(taken.now);
+        // A clock that was set back must not stop the drawing.
+        let pause =
+            drawn.filter(|at| *at <= cache.now).map_or(Duration::ZERO, |at| TICK.saturating_sub(cache.now.since(at)));
+        let mut timeout = TICK.min(to_next_second(cache.now));
+        let is_ready = console.is_ready()?;
+        if dirty && !pause.is_zero() {
+            timeout = pause;
+        } else if dirty && is_ready {
+            let opened = state.opened(&inputs);
+            let (focus, request) = (state.focus(&inputs), state.history_request(&inputs, size));
+            cache.set_focus(source, (focus, opened), request);
+            let inputs = cache.inputs(fixed);
+            let effects = TerminalEffects { bell: state.settle(&inputs, size), mouse: state.mouse };
+            console.draw(&view(&inputs, &state, size), state.theme, effects)?;
+            cache.set_visible(source, opened.map_or_else(|| state.visible(size), |site| vec![SiteIndex::new(site)]));
+            drawn = Some(cache.now);
             dirty = false;
-        } else if dirty && !rest.is_zero() {
-            timeout = rest;
         }
-        if console.wait(timeout, &mut keys).is_err() {
-            return Ended::TerminalGone;
-        }
+        console.wait(timeout, &mut keys)?;
     }
 }
 
@@ -153,7 +145,7 @@ mod tests {
         now: Cell<Timestamp>,
         version_every: Duration,
         stop_at: Timestamp,
-        wished: RefCell<Vec<SiteCommand>>,
+        commands: RefCell<Vec<SiteCommand>>,
     }
 
     impl Source for &Scripted {
@@ -174,12 +166,12 @@ mod tests {
         fn samples(&self, _: SiteSlot, samples: &mut Vec<Sample>) {
             samples.clone_from(&fixtures::five_sites().samples);
         }
-        fn rechecks(&self) -> Arc<[ManualCheck]> {
+        fn manual_checks(&self) -> Arc<[ManualCheck]> {
             thread_local!(static NONE: Arc<[ManualCheck]> = Arc::default());
             NONE.with(Arc::clone)
         }
-        fn send_command(&self, wish: SiteCommand) {
-            self.wished.borrow_mut().push(wish);
+        fn send_command(&self, command: SiteCommand) {
+            self.commands.borrow_mut().push(command);
         }
         fn now(&self) -> Timestamp {
             self.now.get()
@@ -190,8 +182,8 @@ mod tests {
         source: &'a Scripted,
         keys: Vec<(u64, Key)>,
         frames: RefCell<Vec<Timestamp>>,
-        orders: &'a JobControl,
-        rests: Cell<usize>,
+        job: &'a JobControl,
+        suspended: Cell<usize>,
         gone_at: Option<Timestamp>,
     }
 
@@ -211,7 +203,7 @@ mod tests {
                 None => self.source.now.set(until),
             }
             if self.source.now.get() >= self.source.stop_at {
-                self.orders.stop();
+                self.job.stop();
             }
             match self.gone_at {
                 Some(at) if self.source.now.get() >= at => Err(io::Error::other("EIO")),
@@ -222,38 +214,37 @@ mod tests {
             self.frames.borrow_mut().push(self.source.now.get());
             Ok(())
         }
-        fn rest(&mut self, orders: &JobControl) -> io::Result<()> {
-            self.rests.set(self.rests.get() + 1);
-            orders.note_continued();
+        fn suspend(&mut self, job: &JobControl) -> io::Result<()> {
+            self.suspended.set(self.suspended.get() + 1);
+            job.note_continued();
             Ok(())
         }
         fn is_ready(&mut self) -> io::Result<bool> {
             Ok(true)
         }
-        fn take_again(&mut self, _: &JobControl) -> io::Result<()> {
-            panic!("it was continued within a rest");
+        fn resume(&mut self, _: &JobControl) -> io::Result<()> {
+            panic!("suspend has resumed already");
         }
     }
 
     fn play(version_every: Duration, keys: Vec<(u64, Key)>, gone_after: Option<u64>) -> (Ended, usize) {
-        let orders = JobControl::default();
+        let job = JobControl::default();
         let source = Scripted {
             now: Cell::new(fixtures::now()),
             version_every,
             stop_at: fixtures::now().after(Duration::from_secs(10)),
-            wished: RefCell::default(),
+            commands: RefCell::default(),
         };
         let gone_at = gone_after.map(|ms| fixtures::now().after(Duration::from_millis(ms)));
-        let rests = keys.iter().filter(|(_, key)| *key == Key::Ctrl('z')).count();
+        let suspends = keys.iter().filter(|(_, key)| *key == Key::Ctrl('z')).count();
         let asked = keys.iter().filter(|(_, key)| *key == Key::Char('r')).count();
-        let mut paper =
-            Paper { source: &source, keys, frames: RefCell::default(), orders: &orders, rests: Cell::new(0), gone_at };
+        let (frames, suspended) = (RefCell::default(), Cell::new(0));
+        let mut paper = Paper { source: &source, keys, frames, job: &job, suspended, gone_at };
         let world = fixtures::five_sites();
         let fixed = Fixed { zone: world.zone, about: world.about };
-        let ended = drive(&&source, fixtures::state(), &fixed, &mut paper, &orders);
-        let wished = source.wished.borrow().len();
-        assert_eq!(wished, asked, "each wish is passed on once");
-        assert_eq!(paper.rests.get(), rests, "each rest is one");
+        let ended = drive(&&source, fixtures::state(), &fixed, &mut paper, &job).unwrap_or(Ended::TerminalGone);
+        assert_eq!(source.commands.borrow().len(), asked, "each command is sent once");
+        assert_eq!(paper.suspended.get(), suspends, "each Ctrl-Z suspends once");
         let frames = paper.frames.into_inner();
         for pair in frames.windows(2) {
             assert!(pair[1].since(pair[0]) >= TICK, "two frames within {:?}", pair[1].since(pair[0]));
@@ -262,13 +253,13 @@ mod tests {
     }
 
     #[test]
-    fn an_idle_dashboard_draws_once_a_second() {
+    fn an_idle_dashboard_draws_once_per_second() {
         let (ended, frames) = play(Duration::from_hours(1), vec![], None);
         assert_eq!((ended, frames), (Ended::Stopped, 10));
     }
 
     #[test]
-    fn neither_a_stream_of_snapshots_nor_a_held_key_draws_more_than_ten_frames_a_second() {
+    fn at_most_ten_frames_per_second() {
         let (_, frames) = play(Duration::from_millis(1), vec![], None);
         assert!((90..=100).contains(&frames), "{frames}");
         let held = (0..500).map(|i| (i * 20, Key::Char('j'))).collect();
@@ -277,13 +268,13 @@ mod tests {
     }
 
     #[test]
-    fn a_wish_is_passed_on_before_anybody_can_leave() {
+    fn a_command_is_sent_before_the_user_leaves() {
         let keys = vec![(500, Key::Char('r')), (510, Key::Char('r')), (510, Key::Char('q'))];
         assert_eq!(play(Duration::from_hours(1), keys, None).0, Ended::Quit);
     }
 
     #[test]
-    fn it_ends_by_key_by_order_and_with_its_terminal() {
+    fn it_ends_by_key_by_stop_and_with_its_terminal() {
         let hour = Duration::from_hours(1);
         assert_eq!(play(hour, vec![(500, Key::Char('q'))], None).0, Ended::Quit);
         assert_eq!(play(hour, vec![(500, Key::Char('/')), (600, Key::Ctrl('c'))], None).0, Ended::Interrupt);

@@ -1,4 +1,4 @@
-//! Everything that a screen may say, at one instant.
+//! Everything that a screen shows, at one instant.
 
 use std::sync::Arc;
 
@@ -21,27 +21,27 @@ pub struct About {
     pub store: Option<String>,
 }
 
-/// Everything that a screen may say, at one instant.
+/// Everything that a screen shows, at one instant.
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs<'a> {
     /// The sites and their figures.
     pub snapshot: &'a Snapshot,
-    /// The samples of the site that is open, oldest first, as far back as its ring reaches; empty while none is.
+    /// All samples in the ring of the open site, oldest first; empty while none is open.
     pub samples: &'a [Sample],
-    /// Whether there is a store to look back into.
-    pub has_past: bool,
-    /// What was last read of it, for [`UiState::wanted`](super::UiState::wanted).
-    pub past: Option<&'a SiteHistory>,
-    /// All past alerts, oldest first.
+    /// Whether a store can be read.
+    pub has_history: bool,
+    /// What was read last for [`UiState::history_request`](super::UiState::history_request).
+    pub history: Option<&'a SiteHistory>,
+    /// All alerts, oldest first.
     pub alerts: &'a [Arc<AlertRecord>],
-    /// How webmon itself is.
+    /// The health of webmon itself.
     pub health: &'a Health,
-    /// Checks that were asked for by hand, the newest of each site.
-    pub rechecks: &'a [ManualCheck],
-    /// The instant.
+    /// The newest manual check of each site.
+    pub manual_checks: &'a [ManualCheck],
+    /// The current time.
     pub now: Timestamp,
-    /// The zone in which times are told.
+    /// The zone of all times shown.
     pub zone: &'a TimeZone,
-    /// This run.
+    /// Facts about this run.
     pub about: &'a About,
 }

@@ -1,10 +1,10 @@
 //! Which regions a terminal of some size has room for, and how tall each is.
 //!
-//! Header, selection line and footer are always there. The views are stacked when each of them has room for all its
-//! sites or for ten of them; else there is one view at a time, with tabs: a thousand sites seen through two holes of
-//! five rows would be no list. Alerts have at least two lines and take what the views leave. A terminal of fewer than
-//! 14 rows has no alerts region; one below 40×8 has the summary instead of everything. With 50 rows and more a site is
-//! opened below one shortened table, in two thirds of the screen.
+//! Header, selection line and footer are always there. The views are stacked when each has room for all its sites or for
+//! ten of them; else tabs show one view at a time, because two views of five rows each are of no use with a thousand
+//! sites. Alerts have at least two lines and take what the views leave. A terminal of fewer than 14 rows has no alerts
+//! region, one below 40×8 only the summary. With 50 rows and more a site opens below one shortened table, in two thirds of
+//! the screen.
 
 use ratatui::layout::Size;
 
@@ -16,19 +16,18 @@ const ALERTS_MIN: usize = 2;
 /// From this height on a site has room below the table.
 const HALVED_FROM_HEIGHT: u16 = 50;
 
-/// What a plan is made for.
+/// What a plan has to make room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Demand {
     pub size: Size,
-    /// Sites in all.
     pub sites: usize,
-    /// Sites that pass the filter.
+    /// Rows: the sites that pass the filter, or their groups.
     pub listed: usize,
     pub views: usize,
-    /// The view that tabs show.
+    /// Index of the view that tabs show.
     pub tab: usize,
     pub banner: bool,
-    /// Whether a site is to be seen below the table, if there is room.
+    /// Show a site below the table if there is room.
     pub below: bool,
 }
 
@@ -36,34 +35,33 @@ pub struct Demand {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Placed {
     pub view: usize,
-    /// Whether the heads of the columns are shown.
+    /// Show the heads of the columns.
     pub head: bool,
-    /// Lines for sites, at least 1 wherever there is any room.
+    /// Lines for sites, at least 1 if there is any room.
     pub rows: usize,
 }
 
 /// The regions of an overview, from top to bottom.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OverviewLayout {
-    /// Nothing but the summary.
+    /// The summary alone.
     pub summary: bool,
     pub tabs: bool,
     pub views: Vec<Placed>,
-    /// The line that says which part of the list is seen.
+    /// The line that says which part of the list is shown.
     pub range: bool,
-    /// Lines of the alerts region with its title; 0 without.
+    /// Lines of the alerts region with its title; 0 without it.
     pub alerts: usize,
-    /// Lines of the site below the table with its header; 0 without.
+    /// Lines of the site below the table with its header; 0 without it.
     pub below: usize,
 }
 
 impl OverviewLayout {
-    /// Rows of sites that one view shows: what a page is.
+    /// The rows of sites that one view shows.
     pub fn page(&self) -> usize {
         self.views.first().map_or(1, |view| view.rows.max(1))
     }
 
-    /// The plan for this demand.
     pub fn new(demand: &Demand) -> Self {
         if demand.size.width < MIN.width || demand.size.height < MIN.height {
             return Self { summary: true, ..Self::default() };
@@ -99,7 +97,7 @@ impl OverviewLayout {
         let mut rows = want;
         if count * (1 + want) + heads > room {
             self.range = true;
-            // With more sites than rows, alerts still get a few lines where there is much room.
+            // With more sites than rows, alerts still get a few lines if there is much room.
             self.alerts += (room / 10).min(4);
             rows = (body - self.alerts - 1 - count - heads) / count;
         }

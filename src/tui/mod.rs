@@ -1,13 +1,11 @@
 //! The dashboard.
 //!
-//! Three steps, each a function of the one before: a snapshot and what the person did ([`Inputs`], [`UiState`]) become
-//! a [`Screen`] of strings ([`view`]), and a screen becomes cells ([`render`]). Rendering cannot change or fetch
-//! anything. [`UiState::settle`] is the only place where time and new snapshots change what is shown (order at a tick,
-//! scrolling, the bell), [`UiState::act`] the only one where keys do. One region or screen is one file: a screen more
-//! is a file, a variant of `page::Page`, and rows in the table of `keymap`.
+//! A snapshot and the actions of the user ([`Inputs`], [`UiState`]) become a [`Screen`] of text by [`view`], and a screen
+//! becomes cells by [`render`]. A new page is a file in `view`, a variant of `page::Page` and rows in `keymap`.
 //!
-//! Limits: only the visible rows are built, so a frame costs the same for 10 and for 10,000 sites but for one pass over
-//! the states for the header; at most ten frames a second; everything from outside is made harmless once more here.
+//! Invariants: only [`UiState::settle`] (time, snapshots, size) and [`UiState::act`] (keys) change what is shown; rendering
+//! changes and fetches nothing; texts from outside are made harmless here once more.
+//! Bounds: ten frames per second. Cost: a frame builds the visible rows only, and counts the states of all sites once.
 
 pub(crate) mod event_loop;
 mod input;

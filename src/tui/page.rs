@@ -1,6 +1,6 @@
-//! Which screen is shown, what keys go to, and how the user leaves.
+//! Which page is shown, what keys go to, and how the user leaves.
 
-/// Which screen is shown.
+/// A page of the dashboard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Page {
     /// All sites.
@@ -14,27 +14,27 @@ pub enum Page {
     Help,
 }
 
-/// How a person leaves.
+/// How the user leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitRequest {
-    /// Without a trace.
+    /// The terminal is as it was.
     Plain,
     /// The last screen stays.
     KeepScreen,
     /// By Ctrl-C, as if by SIGINT.
     Interrupt,
-    /// For a while: to the shell, by Ctrl-Z.
-    Rest,
+    /// To the shell by Ctrl-Z, until `fg`.
+    Suspend,
 }
 
-/// What the next keys go to.
+/// What keys go to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Typing {
-    /// The table of actions.
+pub enum InputMode {
+    /// The table of keys.
     #[default]
     Keys,
-    /// The text of the filter.
+    /// The text of a filter.
     Filter,
-    /// The letter of an order.
+    /// The letter of a sort key.
     Sort,
 }

@@ -1,4 +1,4 @@
-//! A screen of strings, and how it becomes cells.
+//! From a screen of text to the cells of a terminal.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -7,12 +7,12 @@ use crate::tui::style::line::{Line, safe, width};
 use crate::tui::style::symbols::{Symbols, to_ascii};
 use crate::tui::style::theme::Theme;
 
-/// What a terminal of some size says: one line a row, from the top.
+/// A screen as text: one line per row, from the top.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Screen {
-    /// From top to bottom; rows without a line are blank.
+    /// Rows without a line are blank.
     pub lines: Vec<Line>,
-    /// Of the window.
+    /// The title of the window.
     pub title: String,
 }
 
@@ -29,7 +29,7 @@ impl Screen {
     }
 }
 
-/// Fills the cells of `area` with `screen`. Nothing that a terminal obeys gets into a cell, whatever the lines hold.
+/// Fills the cells of `area` with `screen`. Nothing that a terminal obeys reaches a cell, whatever the lines hold.
 pub fn render(screen: &Screen, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let area = area.intersection(buf.area);
     for (line, y) in screen.lines.iter().zip(area.top()..area.bottom()) {
@@ -41,7 +41,7 @@ pub fn render(screen: &Screen, theme: &Theme, area: Rect, buf: &mut Buffer) {
                 break;
             }
             let text = safe(&span.text);
-            // Each span begins where the widths before it say, so a glyph that is misjudged moves nothing else.
+            // Each span begins where the widths before it say, so a glyph of another width moves nothing else.
             let cells = width(&text).min(right - x);
             let style = theme.style(span.role);
             match theme.symbols {

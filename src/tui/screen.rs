@@ -1,11 +1,10 @@
-//! A screen of strings, and how it becomes cells.
+//! The screen as lines of text: puts the regions of a page together.
 
 use ratatui::layout::Size;
 
-use crate::tui::render::Screen;
-
 use super::inputs::Inputs;
 use super::page::Page;
+use super::render::Screen;
 use super::state::{UiState, banner};
 use super::style::line::{Line, safe};
 use super::view::chrome::{compact, footer, header, help, selection};
@@ -23,12 +22,12 @@ pub fn view(inputs: &Inputs, state: &UiState, size: Size) -> Screen {
         return Screen { lines: fitted(compact::lines(&frame), size), title };
     }
     let mut lines = vec![header::header(&frame)];
-    lines.extend(banner::line(inputs, state, frame.width()));
+    lines.extend(banner::line(inputs, &state.timers, frame.width()));
     let body = usize::from(size.height).saturating_sub(lines.len() + 2);
     let end = lines.len() + body;
     let mut bottom = selection::line(&frame);
     let mut more = false;
-    match state.place {
+    match state.nav.page() {
         Page::Overview => {
             lines.extend(overview::lines(&frame));
             lines.extend(alerts::region(&frame, plan.alerts));
@@ -36,7 +35,7 @@ pub fn view(inputs: &Inputs, state: &UiState, size: Size) -> Screen {
                 bottom = alerts::toast(&frame).unwrap_or(bottom);
             }
         }
-        Page::Alerts => lines.extend(alerts::screen(&frame, body)),
+        Page::Alerts => lines.extend(alerts::page(&frame, body)),
         Page::Site => {
             if plan.below > 0 {
                 lines.extend(overview::lines(&frame));
@@ -50,7 +49,7 @@ pub fn view(inputs: &Inputs, state: &UiState, size: Size) -> Screen {
             bottom = alerts::toast(&frame).unwrap_or(bottom);
         }
         Page::Help => {
-            // No site is looked at: its line is room for the help.
+            // No site is in focus, so its line is room for the help.
             let mut help = help::lines(&frame, body + 1);
             let last = help.pop().unwrap_or_default();
             lines.extend(help);

@@ -1,18 +1,13 @@
-//! How the dashboard is to look and behave, as it was asked for.
+//! How the dashboard looks and behaves at its start.
 
 use crate::model::SortKey;
-use crate::tui::style::symbols::Symbols;
-use crate::tui::style::theme::Scheme;
+use crate::tui::style::theme::Theme;
 
-/// How the dashboard is to begin.
+/// How the dashboard looks and behaves at its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// The terminal's background.
-    pub scheme: Scheme,
-    /// Whether colours may be used (`NO_COLOR`, `--color`).
-    pub color: bool,
-    /// Which characters may be used.
-    pub symbols: Symbols,
+    /// How screens look.
+    pub theme: Theme,
     /// Whether a new `down` rings the bell.
     pub bell: bool,
     /// The order of the rows.

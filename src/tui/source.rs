@@ -1,4 +1,4 @@
-//! Where the dashboard takes what it shows from: a monitor of this process, or one that it only watches.
+//! The seam to what the dashboard shows: the monitor of this process, or one that it only reads.
 
 use std::sync::Arc;
 
@@ -12,43 +12,43 @@ use crate::stats::series::site_history::{HistoryRequest, SiteHistory};
 
 use super::inputs::About;
 
-/// Where the dashboard gets what it shows. Each call is cheap and never waits for anything slow.
+/// Where the dashboard gets what it shows. Each call is cheap and never blocks.
 pub trait Source {
     /// Changes whenever [`Source::snapshot`] does.
     fn version(&self) -> u64;
     /// The sites and their figures.
     fn snapshot(&self) -> Snapshot;
-    /// All past alerts, oldest first; the same `Arc` as long as there is no new one.
+    /// All alerts, oldest first; the same `Arc` until there is a new one.
     fn alerts(&self) -> Arc<[Arc<AlertRecord>]>;
-    /// How webmon itself is; the same `Arc` as long as nothing changed.
+    /// The health of webmon itself; the same `Arc` until it changes.
     fn health(&self) -> Arc<Health>;
-    /// Replaces `samples` with those in the ring of `site`, oldest first.
+    /// Replaces `samples` by those in the ring of `site`, oldest first.
     fn samples(&self, site: SiteSlot, samples: &mut Vec<Sample>);
-    /// Whether there is a store to look back into.
-    fn has_past(&self) -> bool {
+    /// Whether a store can be read.
+    fn has_history(&self) -> bool {
         false
     }
-    /// Begins to read this of the store, in place of anything asked for before.
-    fn look_back(&self, _wanted: HistoryRequest) {}
-    /// What was read last; the same `Arc` as long as nothing else was.
-    fn past(&self) -> Option<Arc<SiteHistory>> {
+    /// Starts to read a stored period, in place of one requested before.
+    fn request_history(&self, _request: HistoryRequest) {}
+    /// What was read last; the same `Arc` until more is read.
+    fn history(&self) -> Option<Arc<SiteHistory>> {
         None
     }
-    /// What became of the checks that were asked for by hand; the same `Arc` as long as nothing did.
-    fn rechecks(&self) -> Arc<[ManualCheck]>;
-    /// Notes which sites are on the screen, whenever that changes.
-    fn seen(&self, _sites: &[SiteIndex]) {}
-    /// Passes on what a person asks for. It may go unheard.
-    fn send_command(&self, wish: SiteCommand);
-    /// The time.
+    /// The newest manual check of each site; the same `Arc` until one changes.
+    fn manual_checks(&self) -> Arc<[ManualCheck]>;
+    /// Called with the sites on the screen whenever they change.
+    fn set_visible(&self, _sites: &[SiteIndex]) {}
+    /// Passes a command on to the monitor, which may be too busy to take it.
+    fn send_command(&self, command: SiteCommand);
+    /// The current time.
     fn now(&self) -> Timestamp;
 }
 
 /// What never changes during a run.
 #[derive(Clone, Debug)]
 pub struct Fixed {
-    /// The zone in which times are told.
+    /// The zone of all times shown.
     pub zone: TimeZone,
-    /// This run.
+    /// Facts about this run.
     pub about: About,
 }

@@ -1,8 +1,8 @@
-//! What the dashboard last took from its source, and how soon it has to show what is new.
+//! What the dashboard last took from its source, and whether a change is worth a frame of its own.
 //!
-//! The clock in the header asks for a frame each second anyway. What a person can wait for until then (another good check
-//! of a site that nobody has opened, a rate, a size) asks for none of its own: with a hundred sites there are several
-//! such changes a second, and a frame for each would be most of what an idle dashboard costs.
+//! The clock in the header asks for a frame each second anyway. What can wait until then (another successful check of a site
+//! that is not in focus, a rate, a size) asks for none: with a hundred sites there are several such changes a second, and
+//! a frame for each would be most of what an idle dashboard costs.
 
 use std::sync::Arc;
 
@@ -19,26 +19,24 @@ use super::source::{Fixed, Source};
 pub struct SourceCache {
     version: u64,
     snapshot: Snapshot,
-    /// The site that the person looked at in the last frame.
+    /// The site that the user looked at in the last frame.
     focus: Option<usize>,
-    /// Of the site that is open, and which that is.
-    samples: Vec<Sample>,
+    /// The open site and its samples.
     opened: Option<usize>,
-    has_past: bool,
-    /// What was last asked of the store, and what was read last.
-    wanted: Option<HistoryRequest>,
-    past: Option<Arc<SiteHistory>>,
-    /// The sites that were on the screen last.
-    seen: Vec<SiteIndex>,
+    samples: Vec<Sample>,
+    has_history: bool,
+    requested: Option<HistoryRequest>,
+    history: Option<Arc<SiteHistory>>,
+    visible: Vec<SiteIndex>,
     alerts: Arc<[Arc<AlertRecord>]>,
     health: Arc<Health>,
-    rechecks: Arc<[ManualCheck]>,
-    /// When that was.
+    manual_checks: Arc<[ManualCheck]>,
+    /// When all of it was taken.
     pub now: Timestamp,
 }
 
 impl SourceCache {
-    /// Everything, for the first time.
+    /// Takes everything for the first time.
     pub fn from(source: &impl Source) -> Self {
         // The version first: a change in between is then seen again, never missed.
         let version = source.version();
@@ -46,52 +44,53 @@ impl SourceCache {
             version,
             snapshot: source.snapshot(),
             focus: None,
-            samples: Vec::new(),
             opened: None,
-            has_past: source.has_past(),
-            wanted: None,
-            past: source.past(),
-            seen: Vec::new(),
+            samples: Vec::new(),
+            has_history: source.has_history(),
+            requested: None,
+            history: source.history(),
+            visible: Vec::new(),
             alerts: source.alerts(),
             health: source.health(),
-            rechecks: source.rechecks(),
+            manual_checks: source.manual_checks(),
             now: source.now(),
         }
     }
 
-    /// Takes what is new. Whether anything is that has to be shown at once; the rest comes with the next second, which has
-    /// to be.
+    /// Takes what is new. Returns whether to show it at once rather than with the next second.
     pub fn refresh(&mut self, source: &impl Source) -> bool {
         let version = source.version();
-        let (alerts, rechecks, past, now) = (source.alerts(), source.rechecks(), source.past(), source.now());
-        let mut at_once = !Arc::ptr_eq(&alerts, &self.alerts)
-            || !Arc::ptr_eq(&rechecks, &self.rechecks)
-            || past.as_ref().map(Arc::as_ptr) != self.past.as_ref().map(Arc::as_ptr)
+        let (alerts, manual_checks) = (source.alerts(), source.manual_checks());
+        let (history, now) = (source.history(), source.now());
+        let mut is_urgent = !Arc::ptr_eq(&alerts, &self.alerts)
+            || !Arc::ptr_eq(&manual_checks, &self.manual_checks)
+            || history.as_ref().map(Arc::as_ptr) != self.history.as_ref().map(Arc::as_ptr)
             || second(now) != second(self.now);
         if version != self.version {
             let fresh = source.snapshot();
-            at_once |= is_urgent(&self.snapshot, &fresh, self.focus);
+            is_urgent |= would_be_missed(&self.snapshot, &fresh, self.focus);
             self.snapshot = fresh;
             self.opened = None;
         }
         self.health = source.health();
-        (self.version, self.alerts, self.rechecks, self.past, self.now) = (version, alerts, rechecks, past, now);
-        at_once
+        (self.version, self.alerts, self.manual_checks) = (version, alerts, manual_checks);
+        (self.history, self.now) = (history, now);
+        is_urgent
     }
 
-    /// Hears which site the person looks at. Takes the samples of the site that is open, if there may be new ones, and
-    /// asks for what is wanted of the store.
-    pub fn look_closer(
+    /// Sets the site that the user looks at. Takes the samples of the open site if there may be new ones, and requests
+    /// what its page needs from the store.
+    pub fn set_focus(
         &mut self,
         source: &impl Source,
         (focus, opened): (Option<usize>, Option<usize>),
-        wanted: Option<HistoryRequest>,
+        request: Option<HistoryRequest>,
     ) {
         self.focus = focus;
-        if wanted != self.wanted {
-            self.wanted.clone_from(&wanted);
-            if let Some(wanted) = wanted {
-                source.look_back(wanted);
+        if request != self.requested {
+            self.requested.clone_from(&request);
+            if let Some(request) = request {
+                source.request_history(request);
             }
         }
         match opened {
@@ -104,11 +103,11 @@ impl SourceCache {
         self.opened = opened;
     }
 
-    /// Tells which sites are on the screen, if that is new.
-    pub fn tell_seen(&mut self, source: &impl Source, sites: Vec<SiteIndex>) {
-        if self.seen != sites {
-            source.seen(&sites);
-            self.seen = sites;
+    /// Reports the sites on the screen to the source if they changed.
+    pub fn set_visible(&mut self, source: &impl Source, sites: Vec<SiteIndex>) {
+        if self.visible != sites {
+            source.set_visible(&sites);
+            self.visible = sites;
         }
     }
 
@@ -117,11 +116,11 @@ impl SourceCache {
         Inputs {
             snapshot: &self.snapshot,
             samples: &self.samples,
-            has_past: self.has_past,
-            past: self.past.as_deref(),
+            has_history: self.has_history,
+            history: self.history.as_deref(),
             alerts: &self.alerts,
             health: &self.health,
-            rechecks: &self.rechecks,
+            manual_checks: &self.manual_checks,
             now: self.now,
             zone: &fixed.zone,
             about: &fixed.about,
@@ -133,16 +132,16 @@ const fn second(at: Timestamp) -> u64 {
     at.as_micros() / 1_000_000
 }
 
-/// Whether a person would miss what `fresh` has over `shown`: new figures, another state of a site, or anything about the
-/// one that they look at.
-fn is_urgent(shown: &Snapshot, fresh: &Snapshot, focus: Option<usize>) -> bool {
-    let told = |site: &SiteSnapshot| (site.state, site.incident, site.paused_until, site.judged_from);
+/// Whether the user would miss what `fresh` has over `shown`: new figures, another state of a site, or anything about the
+/// site in focus.
+fn would_be_missed(shown: &Snapshot, fresh: &Snapshot, focus: Option<usize>) -> bool {
+    let state = |site: &SiteSnapshot| (site.state, site.incident, site.paused_until, site.judged_from);
     let (views, sites) = (shown.views.iter().zip(&fresh.views), shown.sites.iter().zip(&fresh.sites));
     shown.views.len() != fresh.views.len()
         || shown.sites.len() != fresh.sites.len()
         || views.into_iter().any(|(shown, fresh)| !Arc::ptr_eq(shown, fresh))
-        || sites.enumerate().any(|(number, (shown, fresh))| {
-            !Arc::ptr_eq(shown, fresh) && (focus == Some(number) || told(shown) != told(fresh))
+        || sites.enumerate().any(|(index, (shown, fresh))| {
+            !Arc::ptr_eq(shown, fresh) && (focus == Some(index) || state(shown) != state(fresh))
         })
 }
 
@@ -153,7 +152,7 @@ mod tests {
     use crate::tui::tests::fixtures;
 
     #[test]
-    fn what_a_person_would_miss_is_urgent_and_one_more_good_check_is_not() {
+    fn urgent_is_what_users_would_miss() {
         let shown = fixtures::five_sites().snapshot;
         let site = |change: fn(&mut SiteSnapshot)| {
             let mut fresh = shown.clone();
@@ -172,7 +171,7 @@ mod tests {
             ("nothing", shown.clone(), Some(3), false),
             ("a check", another_check.clone(), None, false),
             ("a check of another site", another_check.clone(), Some(2), false),
-            ("a check of the site looked at", another_check, Some(3), true),
+            ("a check of the site in focus", another_check, Some(3), true),
             ("a state", site(|site| site.state = SiteState::Failing), Some(2), true),
             ("an incident", site(|site| site.incident = Some(OpenIncident { since: fixtures::now() })), None, true),
             ("a pause", site(|site| site.paused_until = Some(Timestamp::MAX)), None, true),
@@ -180,7 +179,7 @@ mod tests {
             ("a site less", fewer, None, true),
             ("a view less", views, None, true),
         ] {
-            assert_eq!(is_urgent(&shown, &fresh, focus), urgent, "{what}");
+            assert_eq!(would_be_missed(&shown, &fresh, focus), urgent, "{what}");
         }
     }
 }

@@ -1,8 +1,7 @@
-//! A dashboard as an SVG picture: the cells of the real renderer, with colours, for documents.
+//! A dashboard as an SVG picture for documents: the cells of the real renderer, with the colours of a dark terminal.
 //!
-//! Each run of cells of one style is one `<text>` of exactly its cells' width, so columns stand whatever font the
-//! reader has. Bars and rules are drawn as shapes: their glyphs differ in height between fonts and would show seams.
-//! Every picture is dark, whatever the terminal was.
+//! Each run of cells of one style is one `<text>` of exactly the width of its cells, so columns stand whatever font the reader
+//! has. Bars and rules are shapes: their glyphs differ in height between fonts and would show seams.
 
 use std::fmt::Write as _;
 
@@ -19,9 +18,9 @@ use super::screen::view;
 use super::settings::Settings;
 use super::state::UiState;
 use super::style::symbols::Symbols;
-use super::style::theme::Scheme;
+use super::style::theme::{Scheme, Theme};
 
-/// Of a cell, in the picture's units.
+/// Width and height of a cell in the units of the picture.
 const CELL: (usize, usize) = (9, 19);
 const MARGIN: usize = 12;
 const FONT_SIZE: usize = 15;
@@ -31,139 +30,106 @@ const FONTS: &str = "ui-monospace,SFMono-Regular,Menlo,Consolas,DejaVu Sans Mono
 const GROUND: &str = "#14171c";
 const INK: &str = "#d6d9de";
 
-/// What the overview of `inputs` looks like at this number of columns and rows, as the text of an SVG file.
+/// The overview of `inputs` with this number of columns and rows, as the text of an SVG file.
 #[must_use]
 pub fn picture(inputs: &Inputs, (columns, rows): (u16, u16)) -> String {
     let size = Size { width: columns, height: rows };
-    let sort = SortKey::default();
-    let settings = Settings { scheme: Scheme::Dark, color: true, symbols: Symbols::Unicode, bell: true, sort };
-    let mut state = UiState::new(&settings);
-    // No bell rings in a picture.
-    let _rings = state.settle(inputs, size);
+    let theme = Theme { scheme: Scheme::Dark, color: true, symbols: Symbols::Unicode };
+    let mut state = UiState::new(&Settings { theme, bell: true, sort: SortKey::default() });
+    state.settle(inputs, size);
     let mut buffer = Buffer::empty(Rect::new(0, 0, columns, rows));
-    render(&view(inputs, &state, size), &state.theme(), buffer.area, &mut buffer);
+    render(&view(inputs, &state, size), &theme, buffer.area, &mut buffer);
     svg(&buffer)
 }
 
 fn svg(buffer: &Buffer) -> String {
     let (columns, rows) = (usize::from(buffer.area.width), usize::from(buffer.area.height));
     let (width, height) = (columns * CELL.0 + 2 * MARGIN, rows * CELL.1 + 2 * MARGIN);
-    let mut out = String::new();
-    let mut put = |text: std::fmt::Arguments<'_>| out.write_fmt(text).expect("writing to a String cannot fail");
-    put(format_args!(
+    let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
          height=\"{height}\" font-family=\"{FONTS}\" font-size=\"{FONT_SIZE}\">\n\
          <rect width=\"{width}\" height=\"{height}\" rx=\"8\" fill=\"{GROUND}\"/>\n"
-    ));
+    );
     for (row, cells) in buffer.content().chunks(columns.max(1)).enumerate() {
         for run in runs(cells) {
-            put(format_args!("{}", run.drawn(MARGIN + run.column * CELL.0, MARGIN + row * CELL.1)));
+            run.draw(MARGIN + row * CELL.1, &mut out).expect("writing to a String cannot fail");
         }
     }
-    put(format_args!("</svg>\n"));
+    out.push_str("</svg>\n");
     out
 }
 
-/// How a cell looks.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct CellStyle {
-    ink: &'static str,
-    ground: Option<&'static str>,
-    bold: bool,
-    dim: bool,
-    underlined: bool,
-    shape: Option<GlyphShape>,
-}
-
-/// A glyph that is drawn: the part of the cell's height above it, and its own, in nineteenths.
-type GlyphShape = (usize, usize);
-
-impl CellStyle {
-    fn of(cell: &Cell) -> Self {
-        let has = |modifier| cell.modifier.contains(modifier);
-        let (ink, ground) = (color(cell.fg), color(cell.bg));
-        let (ink, ground) = if has(Modifier::REVERSED) {
-            (ground.unwrap_or(GROUND), Some(ink.unwrap_or(INK)))
-        } else {
-            (ink.unwrap_or(INK), ground)
-        };
-        let shape = match cell.symbol() {
-            "▇" => Some((4, 13)),
-            "▄" => Some((10, 7)),
-            "█" => Some((0, 19)),
-            "─" => Some((9, 1)),
-            _ => None,
-        };
-        Self {
-            ink,
-            ground,
-            bold: has(Modifier::BOLD),
-            dim: has(Modifier::DIM),
-            underlined: has(Modifier::UNDERLINED),
-            shape,
-        }
+/// The top and height of a glyph that is drawn as a rectangle, in nineteenths of a cell.
+fn shape(cell: &Cell) -> Option<(usize, usize)> {
+    match cell.symbol() {
+        "▇" => Some((4, 13)),
+        "▄" => Some((10, 7)),
+        "█" => Some((0, 19)),
+        "─" => Some((9, 1)),
+        _ => None,
     }
 }
 
 /// Neighbouring cells that look alike.
-struct TextRun {
+struct TextRun<'a> {
     column: usize,
     cells: usize,
-    look: CellStyle,
+    first: &'a Cell,
     text: String,
 }
 
-fn runs(cells: &[Cell]) -> Vec<TextRun> {
+fn runs(cells: &[Cell]) -> Vec<TextRun<'_>> {
     let mut runs: Vec<TextRun> = Vec::new();
     let mut column = 0;
     // The cell behind a wide character belongs to it.
     while let Some(cell) = cells.get(column) {
-        let (look, width) = (CellStyle::of(cell), cell.symbol().width().max(1));
+        let width = cell.symbol().width().max(1);
         match runs.last_mut() {
-            Some(run) if run.look == look => {
+            Some(run) if run.first.style() == cell.style() && shape(run.first) == shape(cell) => {
                 run.cells += width;
                 run.text.push_str(cell.symbol());
             }
-            _ => runs.push(TextRun { column, cells: width, look, text: cell.symbol().to_owned() }),
+            _ => runs.push(TextRun { column, cells: width, first: cell, text: cell.symbol().to_owned() }),
         }
         column += width;
     }
     runs
 }
 
-impl TextRun {
-    fn drawn(&self, x: usize, y: usize) -> String {
-        let mut out = String::new();
-        let mut put = |text: std::fmt::Arguments<'_>| out.write_fmt(text).expect("writing to a String cannot fail");
-        let (width, CellStyle { ink, .. }) = (self.cells * CELL.0, self.look);
-        if let Some(ground) = self.look.ground {
-            let height = CELL.1;
-            put(format_args!("<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" fill=\"{ground}\"/>\n"));
+impl TextRun<'_> {
+    fn draw(&self, y: usize, out: &mut String) -> std::fmt::Result {
+        let (x, width) = (MARGIN + self.column * CELL.0, self.cells * CELL.0);
+        let has = |modifier| self.first.modifier.contains(modifier);
+        let (mut ink, mut ground) = (color(self.first.fg).unwrap_or(INK), color(self.first.bg));
+        if has(Modifier::REVERSED) {
+            (ink, ground) = (ground.unwrap_or(GROUND), Some(ink));
         }
-        let faint = if self.look.dim { " opacity=\"0.6\"" } else { "" };
-        if let Some((above, height)) = self.look.shape {
+        if let Some(ground) = ground {
+            let height = CELL.1;
+            writeln!(out, "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" fill=\"{ground}\"/>")?;
+        }
+        let faint = if has(Modifier::DIM) { " opacity=\"0.6\"" } else { "" };
+        if let Some((above, height)) = shape(self.first) {
             let y = y + above;
-            put(format_args!(
-                "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" fill=\"{ink}\"{faint}/>\n"
-            ));
+            writeln!(out, "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" fill=\"{ink}\"{faint}/>")?;
         } else if self.text.chars().any(|c| c != ' ') {
-            let weight = if self.look.bold { " font-weight=\"bold\"" } else { "" };
-            let line = if self.look.underlined { " text-decoration=\"underline\"" } else { "" };
-            // Spaces at the ends would be part of the width and are dropped by some readers.
+            let weight = if has(Modifier::BOLD) { " font-weight=\"bold\"" } else { "" };
+            // Spaces at the ends would be part of the width, and some readers drop them.
             let blank = self.text.chars().take_while(|c| *c == ' ').count();
             let text = self.text.trim_matches(' ');
             let (x, y, width) = (x + blank * CELL.0, y + BASELINE, text.width() * CELL.0);
             let text = text.replace('&', "&amp;").replace('<', "&lt;").replace(' ', "\u{a0}");
-            put(format_args!(
+            writeln!(
+                out,
                 "<text x=\"{x}\" y=\"{y}\" textLength=\"{width}\" lengthAdjust=\"spacingAndGlyphs\" \
-                 fill=\"{ink}\"{weight}{line}{faint}>{text}</text>\n"
-            ));
+                 fill=\"{ink}\"{weight}{faint}>{text}</text>"
+            )?;
         }
-        out
+        Ok(())
     }
 }
 
-/// The 16 colours of a terminal; none is the terminal's own.
+/// The 16 ANSI colours; none for the terminal's own.
 const fn color(color: Color) -> Option<&'static str> {
     Some(match color {
         Color::Black => "#14171c",
@@ -222,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_svg_would_read_as_its_own_is_written_as_text() {
+    fn text_is_escaped() {
         let lines = drawn(|buffer| {
             buffer.set_string(0, 0, "<a&b>", Style::new());
         });

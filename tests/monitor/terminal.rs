@@ -470,18 +470,18 @@ fn a_watcher_shows_what_another_stores_and_says_when_that_one_is_gone() {
         watcher.until_drawn();
         watcher.until("Website broken is down");
         watcher.press("r");
-        watcher.until("r and p are off");
+        watcher.until("not available in read-only mode");
     }
     one.forget();
     let left = headless.end_by(Signal::TERM);
     assert_eq!(left.code, Some(143), "{}", left.stderr);
-    one.until("no webmon is running on this store");
+    one.until("no webmon is writing to this store");
     // Another monitor starts; the dashboard shows what it stores at once.
     one.forget();
     let again = folder.start("--headless");
     one.until("pid");
     assert_eq!(again.end_by(Signal::KILL).code, None);
-    one.until("is gone");
+    one.until("is no longer running");
     one.press("q");
     let left = one.end(0);
     assert!(left.contains("webmon watched 2 sites for ") && left.contains("1 alert (open)"), "{left}");

@@ -19,7 +19,7 @@ use crate::model::{Health, Sample, SiteIndex, SiteSlot, Timestamp};
 use crate::report::run::summary::{RunSummary, SiteRun, ending};
 use crate::tui::{
     self, About, Ended, Fixed, HistoryRequest, JobControl, ManualCheck, Scheme, Settings, SiteCommand, SiteHistory,
-    Source, Symbols,
+    Source, Symbols, Theme,
 };
 
 use super::cli::args::ColorChoice;
@@ -81,23 +81,23 @@ impl Source for MonitorSource {
         }
     }
 
-    fn has_past(&self) -> bool {
+    fn has_history(&self) -> bool {
         self.library.is_some()
     }
 
-    fn look_back(&self, wanted: HistoryRequest) {
-        self.library.iter().for_each(|library| library.request(wanted.clone()));
+    fn request_history(&self, request: HistoryRequest) {
+        self.library.iter().for_each(|library| library.request(request.clone()));
     }
 
-    fn past(&self) -> Option<Arc<SiteHistory>> {
+    fn history(&self) -> Option<Arc<SiteHistory>> {
         self.library.as_ref()?.read()
     }
 
-    fn rechecks(&self) -> Arc<[ManualCheck]> {
+    fn manual_checks(&self) -> Arc<[ManualCheck]> {
         Arc::clone(&self.face.rechecks.borrow())
     }
 
-    fn seen(&self, sites: &[SiteIndex]) {
+    fn set_visible(&self, sites: &[SiteIndex]) {
         self.face.seen.send_replace(sites.to_vec());
     }
 
@@ -198,7 +198,8 @@ pub fn settings(dashboard: config::Dashboard, color: ColorChoice) -> Settings {
         }
         config::Symbols::Ascii => Symbols::Ascii,
     };
-    Settings { scheme, color: color.on_terminal(), symbols, bell: dashboard.bell, sort: dashboard.sort }
+    let theme = Theme { scheme, color: color.on_terminal(), symbols };
+    Settings { theme, bell: dashboard.bell, sort: dashboard.sort }
 }
 
 /// Prints the last screen if the user asked for it, the summary, and the notices in full.

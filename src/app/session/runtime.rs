@@ -122,7 +122,7 @@ impl MainRuntime {
         self.runtime.spawn(async move {
             loop {
                 match jobs.next().await {
-                    Job::Stop => orders.rest(),
+                    Job::Stop => orders.suspend(),
                     Job::Continued => orders.note_continued(),
                 }
             }

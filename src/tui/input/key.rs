@@ -1,11 +1,12 @@
 //! Keys, read from the bytes that a terminal sends.
 //!
-//! The bytes come in pieces of any size; what may still become a longer sequence waits for more ([`Parser::is_open`])
-//! and is settled by [`Parser::settle`] after a short silence: an escape alone is the key Esc. What is not understood
-//! is dropped whole, so that no tail of an unknown sequence is taken for keys. Bounds: a sequence has at most 64
-//! bytes, a paste 4 KiB; the rest is dropped. Source of the sequences: xterm's ctlseqs, "PC-Style Function Keys",
-//! "Bracketed Paste Mode" and "Extended coordinates" (SGR mouse reports; older ones are dropped); the Linux console
-//! and rxvt differ in Home and End and are covered.
+//! Bytes come in chunks of any size. A sequence that may still grow waits for more ([`Parser::is_open`]) until
+//! [`Parser::settle`] after a short silence: an escape alone is the key Esc. Unknown sequences are dropped whole, so that
+//! their ends are not taken for keys.
+//!
+//! Bounds: a sequence has at most 64 bytes, a paste 4 KiB; the rest is dropped. Sources: xterm's ctlseqs, "PC-Style
+//! Function Keys", "Bracketed Paste Mode" and "Extended coordinates" (SGR mouse reports; older ones are dropped). The Linux
+//! console and rxvt send other sequences for Home and End.
 
 /// A key, or a text that was pasted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -42,18 +43,18 @@ pub enum Key {
     End,
     /// A pasted text, control characters included.
     Paste(String),
-    /// The left button of the mouse was pressed at this cell, counted from 0, or its wheel was turned there.
+    /// A click or a turn of the wheel at this column and row, counted from 0.
     Mouse(Mouse, u16, u16),
 }
 
-/// What a mouse did.
+/// An action of the mouse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mouse {
-    /// Its left button was pressed.
+    /// The left button was pressed.
     Click,
-    /// Its wheel was turned away from the person.
+    /// The wheel was turned away from the user.
     WheelUp,
-    /// Its wheel was turned towards the person.
+    /// The wheel was turned towards the user.
     WheelDown,
 }
 
@@ -69,7 +70,7 @@ pub struct Parser {
 }
 
 impl Parser {
-    /// Takes `bytes` in and appends the keys that are complete.
+    /// Reads `bytes` and appends the keys that are complete.
     pub fn feed(&mut self, bytes: &[u8], keys: &mut Vec<Key>) {
         for &byte in bytes {
             if self.paste.is_some() {
@@ -97,12 +98,12 @@ impl Parser {
         }
     }
 
-    /// Whether bytes wait for others that may follow.
+    /// Whether a sequence waits for more bytes.
     pub const fn is_open(&self) -> bool {
         !self.pending.is_empty()
     }
 
-    /// Settles what waits: nothing follows.
+    /// Ends the sequence that waits: nothing follows.
     pub fn settle(&mut self, keys: &mut Vec<Key>) {
         if self.pending == b"\x1b" {
             keys.push(Key::Esc);
@@ -118,7 +119,7 @@ impl Parser {
             keys.push(Key::Paste(String::from_utf8_lossy(text).into_owned()));
             self.paste = None;
         } else if text.len() > PASTE_MAX + PASTE_END.len() {
-            // Keep what is at the end: it may be the beginning of the mark that ends the paste.
+            // Keep the end: the mark that ends the paste may begin there.
             text.drain(PASTE_MAX..=PASTE_MAX);
         }
     }
@@ -127,10 +128,10 @@ impl Parser {
 enum Read {
     /// Not complete.
     More,
-    /// Complete, and no key of ours.
+    /// Complete, but no known key.
     Nothing,
     Key(Key),
-    /// The last byte begins something new; what was before it is this key or nothing.
+    /// The last byte begins a new sequence; the bytes before it are this key or nothing.
     Again(Option<Key>),
     PasteBegins,
 }
@@ -140,7 +141,7 @@ fn read(bytes: &[u8]) -> Read {
         [0x1b] | [0x1b, b'[' | b'O'] | [0x1b, b'[', b'['] => Read::More,
         // An escape, then another key: two keys, not Alt.
         [0x1b, 0x1b | 0x80..=0xff] => Read::Again(Some(Key::Esc)),
-        // A mouse report of a terminal that does not know the form we asked for: three raw bytes follow.
+        // A mouse report of a terminal that does not know the SGR form: three raw bytes follow.
         [0x1b, b'[', b'M', report @ ..] => {
             if report.len() < 3 {
                 Read::More
@@ -184,13 +185,13 @@ fn sequence(parameters: &[u8], last: u8) -> Read {
         },
         ([b'<', report @ ..], b'M') => mouse(report).map_or(Read::Nothing, Read::Key),
         (b"", b'Z') => Read::Key(Key::BackTab),
-        // Answers and mouse reports begin with a private mark; the Linux console's function keys with a second `[`.
+        // Answers and mouse reports begin with a private mark, function keys of the Linux console with a second `[`.
         (b"" | [b'1', b';', ..], _) => letter(last),
         _ => Read::Nothing,
     }
 }
 
-/// `button;column;row`, both counted from 1. Held modifier keys are ignored; so are motion and other buttons.
+/// `button;column;row`, both counted from 1. Modifier keys are ignored, motion and other buttons dropped.
 fn mouse(report: &[u8]) -> Option<Key> {
     let mut numbers = std::str::from_utf8(report).ok()?.split(';').map(str::parse::<u16>);
     let (button, column, row) = (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);
@@ -221,11 +222,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn keys(pieces: &[&[u8]]) -> Vec<Key> {
+    fn keys(chunks: &[&[u8]]) -> Vec<Key> {
         let mut parser = Parser::default();
         let mut keys = Vec::new();
-        for piece in pieces {
-            parser.feed(piece, &mut keys);
+        for chunk in chunks {
+            parser.feed(chunk, &mut keys);
         }
         parser.settle(&mut keys);
         keys
@@ -262,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_sequence_waits_and_is_then_forgotten() {
+    fn half_a_sequence_waits_and_is_dropped() {
         let mut parser = Parser::default();
         let mut out = Vec::new();
         parser.feed(b"\x1b[", &mut out);
@@ -284,7 +285,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_in_any_pieces_are_read_the_same(bytes in prop::collection::vec(any::<u8>(), 0..80), cut in 0usize..80) {
+        fn any_bytes_in_any_chunks_are_read_the_same(bytes in prop::collection::vec(any::<u8>(), 0..80), cut in 0usize..80) {
             let cut = cut.min(bytes.len());
             prop_assert_eq!(keys(&[&bytes]), keys(&[&bytes[..cut], &bytes[cut..]]));
         }

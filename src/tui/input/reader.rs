@@ -1,8 +1,9 @@
 //! Bytes from the terminal, read by a thread of their own, and the keys in them.
 //!
-//! The thread blocks in `read` and ends when the terminal does (end of file or an error), which its channel tells the
-//! loop at once. It lives until then or until the process ends: a blocked `read` cannot be called back. Bound: 64
-//! pieces of at most 1 KiB wait; beyond that the terminal's own buffer fills.
+//! The thread blocks in `read` until the terminal ends (end of file or an error) or the process does: a blocked `read`
+//! cannot be cancelled. The end of its channel reaches the loop at once.
+//!
+//! Bounds: 64 chunks of at most 1 KiB wait; beyond that the terminal's own buffer fills.
 
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Read};
@@ -12,16 +13,16 @@ use std::time::Duration;
 
 use super::key::{Key, Parser};
 
-const PIECES: usize = 64;
-const PIECE: usize = 1024;
-/// How long an escape waits for the rest of its sequence, for slow lines.
+const CHUNKS: usize = 64;
+const CHUNK: usize = 1024;
+/// How long an escape waits for the rest of its sequence on a slow line.
 const SILENCE: Duration = Duration::from_millis(30);
-/// How often a terminal in non-blocking mode is asked again.
-const PAUSE: Duration = Duration::from_millis(50);
+/// How often to read again from a terminal that is in non-blocking mode or belongs to another job.
+const RETRY: Duration = Duration::from_millis(50);
 
-/// The keyboard.
+/// The keyboard and the mouse.
 pub struct Input {
-    pieces: Receiver<Vec<u8>>,
+    chunks: Receiver<Vec<u8>>,
     parser: Parser,
 }
 
@@ -40,22 +41,22 @@ impl Input {
     }
 
     fn start(read: impl FnOnce(SyncSender<Vec<u8>>) + Send + 'static) -> io::Result<Self> {
-        let (sender, pieces) = sync_channel(PIECES);
+        let (sender, chunks) = sync_channel(CHUNKS);
         thread::Builder::new().name("keys".to_owned()).spawn(move || read(sender))?;
-        Ok(Self { pieces, parser: Parser::default() })
+        Ok(Self { chunks, parser: Parser::default() })
     }
 
-    /// Waits for keys, at most `timeout`, and appends them.
+    /// Waits at most `timeout` for keys and appends them.
     ///
     /// # Errors
     /// The terminal is gone.
     pub fn wait(&mut self, timeout: Duration, keys: &mut Vec<Key>) -> io::Result<()> {
         let timeout = if self.parser.is_open() { timeout.min(SILENCE) } else { timeout };
-        match self.pieces.recv_timeout(timeout) {
-            Ok(piece) => {
-                self.parser.feed(&piece, keys);
-                while let Ok(piece) = self.pieces.try_recv() {
-                    self.parser.feed(&piece, keys);
+        match self.chunks.recv_timeout(timeout) {
+            Ok(chunk) => {
+                self.parser.feed(&chunk, keys);
+                while let Ok(chunk) = self.chunks.try_recv() {
+                    self.parser.feed(&chunk, keys);
                 }
                 Ok(())
             }
@@ -69,8 +70,8 @@ impl Input {
 }
 
 fn pump(mut terminal: impl Read, sender: &SyncSender<Vec<u8>>) {
-    fail_behind();
-    let mut buffer = [0; PIECE];
+    fail_in_background();
+    let mut buffer = [0; CHUNK];
     let mut failed = false;
     loop {
         match terminal.read(&mut buffer) {
@@ -84,30 +85,30 @@ fn pump(mut terminal: impl Read, sender: &SyncSender<Vec<u8>>) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 // Another program put the terminal into non-blocking mode.
-                thread::sleep(PAUSE);
+                thread::sleep(RETRY);
             }
             // Another job has the terminal.
-            Err(_) if !is_foreground() => thread::sleep(PAUSE),
-            // It may have had it until a moment ago: a second failure is the terminal's own.
+            Err(_) if !is_foreground() => thread::sleep(RETRY),
+            // Another job may have had it until a moment ago: a second error is final.
             Err(_) if !std::mem::replace(&mut failed, true) => {}
             Err(_) => return,
         }
     }
 }
 
-/// Makes a read in the background an error. By default it stops the whole process, also one that is about to end.
-fn fail_behind() {
+/// Makes a read in the background an error. By default it stops the whole process, even one that is about to end.
+fn fail_in_background() {
     #[cfg(unix)]
     {
         use nix::sys::signal::{SigSet, Signal};
         let mut set = SigSet::empty();
         set.add(Signal::SIGTTIN);
-        // Where it cannot be blocked, it does what it does by default.
-        let _as_it_was = set.thread_block();
+        // If that fails, the default remains.
+        let _unblocked = set.thread_block();
     }
 }
 
-/// Whether the terminal is this job's now; also where there is no control of jobs.
+/// Whether this is the job in the foreground; true without job control.
 #[cfg(unix)]
 pub fn is_foreground() -> bool {
     rustix::termios::tcgetpgrp(io::stdout()).map_or(true, |group| group == rustix::process::getpgrp())
@@ -125,7 +126,7 @@ mod tests {
     const LONG: Duration = Duration::from_mins(1);
 
     #[test]
-    fn what_is_read_becomes_keys_and_the_end_of_the_terminal_is_an_error() {
+    fn bytes_become_keys_and_the_end_is_an_error() {
         let mut input = Input::start(|sender| pump(&b"j\x1b[A"[..], &sender)).unwrap();
         let mut keys = Vec::new();
         while keys.len() < 2 {
@@ -135,9 +136,9 @@ mod tests {
         assert_eq!(input.wait(LONG, &mut keys).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
 
-    /// A read in the background fails, and before that is looked at this is the job in the foreground again.
+    /// A read in the background fails, and this is the job in the foreground again before the error is examined.
     #[test]
-    fn a_terminal_that_fails_once_is_read_on() {
+    fn one_error_does_not_end_the_reader() {
         struct Failing(Vec<io::Result<&'static [u8]>>);
         impl Read for Failing {
             fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {

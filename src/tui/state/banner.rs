@@ -1,110 +1,92 @@
-//! One line under the header, only when webmon itself is ill or has something to say: worst first, then the narration
-//! of a demonstration, then what is new, then what the start had to say.
+//! One line under the header, shown only when webmon itself has a problem or something to report.
+//!
+//! The worst problem comes first, then the narration of a demonstration, then a new notice, then those of the start.
 
 use std::time::Duration;
 
-use crate::model::{ExportHealth, ExportState, StoreHealth, Watching, figures};
+use crate::model::{ExportHealth, ExportState, StoreHealth, Timestamp, Watching, figures};
 use crate::tui::inputs::Inputs;
-use crate::tui::style::line::{Line, cut, safe};
+use crate::tui::style::line::{Line, cut};
 use crate::tui::style::role::Role;
 use crate::tui::style::time_text;
 
-use super::{FRESH, UiState};
+use super::timers::Timers;
 
-/// How long lost samples are spoken of.
-const LOST_SHOWN: Duration = Duration::from_mins(1);
-
-/// How long a notice is shown that comes while it runs.
-const NOTICE_SHOWN: Duration = Duration::from_mins(1);
-
-/// A tenth of the shortest interval that there can be.
+/// A tenth of the shortest interval that the configuration allows.
 const LATE_MIN: Duration = Duration::from_millis(10);
 
-/// The banner in at most `cells`, if there is something to say.
-pub fn line(inputs: &Inputs, state: &UiState, cells: usize) -> Option<Line> {
-    if let Some(text) = illness(inputs, state) {
-        return Some(Line::of(Role::Warning, cut(&format!("! {text}"), cells)));
-    }
-    if let Some(text) = &inputs.health.narration {
-        return Some(Line::of(Role::Strong, cut(&format!(" demo: {}", safe(text)), cells)));
-    }
-    notice(inputs, state).map(|text| Line::of(Role::Warning, cut(&format!("! {text}"), cells)))
+/// The banner in at most `cells`, if there is one.
+pub fn line(inputs: &Inputs, timers: &Timers, cells: usize) -> Option<Line> {
+    let narration = inputs.health.narration.as_ref();
+    let (role, text) = problem(inputs, timers)
+        .map(|text| (Role::Warning, format!("! {text}")))
+        .or_else(|| Some((Role::Strong, format!(" demo: {}", narration?))))
+        .or_else(|| Some((Role::Warning, format!("! {}", notice(inputs, timers)?))))?;
+    Some(Line::of(role, cut(&text, cells)))
 }
 
-/// Whether there is something to say.
-pub fn is_shown(inputs: &Inputs, state: &UiState) -> bool {
-    line(inputs, state, 0).is_some()
+pub fn is_shown(inputs: &Inputs, timers: &Timers) -> bool {
+    line(inputs, timers, 0).is_some()
 }
 
-/// What is wrong with webmon itself.
-fn illness(inputs: &Inputs, state: &UiState) -> Option<String> {
+fn problem(inputs: &Inputs, timers: &Timers) -> Option<String> {
     let health = inputs.health;
     if let Some(watching) = &health.watching {
         return unwatchable(inputs, watching);
     }
     if let Some(since) = health.offline_since {
-        let since = time_text::moment(since, inputs.now, inputs.zone);
-        return Some(format!("offline: no route since {since}; checks are not counted, nobody is alerted"));
+        let since = moment(inputs, since);
+        return Some(format!("offline: no route since {since}; checks are not counted, no alerts are sent"));
     }
     if let StoreHealth::NotSaving { since, reason } = &health.store {
-        let since = time_text::moment(*since, inputs.now, inputs.zone);
-        let reason = safe(reason);
-        return Some(format!("not saving since {since}: {reason}; figures go on, this time will be missing later"));
+        let since = moment(inputs, *since);
+        return Some(format!("not saving since {since}: {reason}; this period will be missing from the history"));
     }
     if let Some(ExportHealth { state: ExportState::Blocked, error: Some((_, reason)), .. }) = &health.export {
-        return Some(format!("nothing is exported: {}; every check is kept and sent later", safe(reason)));
+        return Some(format!("export blocked: {reason}; all checks are kept and exported later"));
     }
-    if let (lost, Some(at)) = state.lost
-        && inputs.now.since(at) < LOST_SHOWN
-    {
+    if let Some(lost) = timers.lost_samples(inputs.now) {
         return Some(format!("{} samples lost so far: this machine cannot keep up", figures::count(lost)));
     }
     if !health.stopped.is_zero() {
         let stopped = figures::duration(health.stopped);
-        return Some(format!("webmon was stopped for {stopped}; what was not checked meanwhile is not counted"));
+        return Some(format!("webmon was stopped for {stopped}; checks missed meanwhile are not counted"));
     }
-    if health.late > LATE_MIN && health.late > shortest_interval(inputs) / 10 {
-        return Some(format!(
-            "checks start up to {} late: this machine cannot keep up",
-            figures::duration(health.late)
-        ));
+    let shortest_interval = inputs.snapshot.sites.iter().map(|site| site.interval).min().unwrap_or(Duration::MAX);
+    if health.late > LATE_MIN && health.late > shortest_interval / 10 {
+        let late = figures::duration(health.late);
+        return Some(format!("checks start up to {late} late: this machine cannot keep up"));
     }
     None
 }
 
-/// Why a dashboard that only looks on has nothing new to see.
+/// Why a read-only dashboard gets nothing new.
 fn unwatchable(inputs: &Inputs, watching: &Watching) -> Option<String> {
-    let moment = |at| time_text::moment(at, inputs.now, inputs.zone);
     if let StoreHealth::NotSaving { since, reason } = &inputs.health.store {
-        return Some(format!("cannot read the store since {}: {}", moment(*since), safe(reason)));
+        return Some(format!("cannot read the store since {}: {reason}", moment(inputs, *since)));
     }
     if watching.alive {
         return None;
     }
-    let who = match watching.process {
-        Some(process) => format!("webmon (pid {process}) is gone"),
-        None => "no webmon is running on this store".to_owned(),
+    let process = match watching.process {
+        Some(process) => format!("webmon (pid {process}) is no longer running"),
+        None => "no webmon is writing to this store".to_owned(),
     };
-    let newest = watching.stored.map_or_else(String::new, |at| format!("; its newest check is of {}", moment(at)));
-    Some(format!("{who}{newest}"))
+    let newest = watching.stored.map_or_else(String::new, |at| format!("; last check at {}", moment(inputs, at)));
+    Some(format!("{process}{newest}"))
 }
 
-/// What webmon has to say lately, or else what the start had to say.
-fn notice(inputs: &Inputs, state: &UiState) -> Option<String> {
-    if let (_, Some(at)) = state.noticed
-        && inputs.now.since(at) < NOTICE_SHOWN
-    {
-        return inputs.health.notices.last().map(|notice| safe(notice).into_owned());
+/// The newest notice while it is new; in the first seconds those of the start.
+fn notice(inputs: &Inputs, timers: &Timers) -> Option<String> {
+    let notices = &inputs.health.notices;
+    if timers.has_notice(inputs.now) {
+        return notices.last().cloned();
     }
-    let started = state.started.unwrap_or(inputs.now);
-    let (first, others) = inputs.health.notices.split_first()?;
-    if inputs.now.since(started) >= FRESH {
-        return None;
-    }
+    let (first, others) = notices.split_first().filter(|_| timers.is_starting(inputs.now))?;
     let more = if others.is_empty() { String::new() } else { format!(" (and {} more)", others.len()) };
-    Some(format!("{}{more}", safe(first)))
+    Some(format!("{first}{more}"))
 }
 
-fn shortest_interval(inputs: &Inputs) -> Duration {
-    inputs.snapshot.sites.iter().map(|site| site.interval).min().unwrap_or(Duration::MAX)
+fn moment(inputs: &Inputs, at: Timestamp) -> String {
+    time_text::moment(at, inputs.now, inputs.zone)
 }

@@ -1,131 +1,177 @@
-//! Sites folded by group, and the figures of each group.
+//! Sites shown by group: one row per group, and below it its members where it is unfolded.
+//!
+//! A group stands where its first member stood, so with the usual order the one with the worst site is first; a site without
+//! a group is a row of its own. Figures of a group are sums over its members, made when the rows are arranged; its
+//! state is counted at every frame. Both are one pass over the sites, and none while sites are shown one by one.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::engine::snapshot::{SiteState, Snapshot};
+use crate::engine::snapshot::{SiteState, Snapshot, ViewSnapshot};
 use crate::stats::{Beat, Beats, Counts};
-use crate::tui::state::digest::FULL_COVERAGE;
 
+use super::overview_facts::is_incomplete;
 use super::state_counts::is_down;
 
-/// How a list is folded: whether it is, which groups are not, and how all of them are.
 #[derive(Clone, Debug, Default)]
 pub struct GroupedList {
-    /// Whether sites are folded.
-    pub on: bool,
-    /// For each row whether it stands for its whole group; empty while nothing is folded.
-    pub heads: Vec<bool>,
-    /// The groups whose members are listed.
-    pub unfolded: HashSet<Arc<str>>,
-    pub(crate) tallies: HashMap<Arc<str>, GroupCounts>,
-    /// One a view.
-    pub(crate) sums: Vec<HashMap<Arc<str>, GroupFigures>>,
+    pub(super) is_on: bool,
+    /// For each row whether it is that of a group; empty while sites are shown one by one.
+    heads: Vec<bool>,
+    unfolded: HashSet<Arc<str>>,
+    counts: HashMap<Arc<str>, GroupCounts>,
+    /// One map per view.
+    figures: Vec<HashMap<Arc<str>, GroupFigures>>,
 }
 
 impl GroupedList {
-    /// The rows in place of `order`, the indices of listed sites: a group is told by its first member.
-    pub fn fold(&mut self, order: Vec<u32>, snapshot: &Snapshot) -> Vec<u32> {
+    pub fn toggle_group(&mut self, group: Arc<str>) {
+        if !self.unfolded.remove(&group) {
+            self.unfolded.insert(group);
+        }
+    }
+
+    pub fn is_unfolded(&self, group: &Arc<str>) -> bool {
+        self.unfolded.contains(group)
+    }
+
+    pub fn is_head(&self, row: usize) -> bool {
+        self.heads.get(row) == Some(&true)
+    }
+
+    pub fn counts(&self, group: &Arc<str>) -> Option<&GroupCounts> {
+        self.counts.get(group)
+    }
+
+    pub fn figures(&self, view: usize, group: &Arc<str>) -> Option<&GroupFigures> {
+        self.figures.get(view)?.get(group)
+    }
+
+    /// The rows in place of `order`, the indices of listed sites: a group has the index of its first member.
+    pub fn arrange(&mut self, order: Vec<usize>, snapshot: &Snapshot) -> Vec<usize> {
         self.heads.clear();
-        if !self.on {
+        if !self.is_on {
             return order;
         }
-        self.sums = sums(snapshot);
-        let group = |i: u32| snapshot.sites.get(usize::try_from(i).ok()?)?.group.as_ref();
-        let mut members: HashMap<&Arc<str>, Vec<u32>> = HashMap::new();
-        for &i in &order {
-            if let Some(group) = group(i) {
-                members.entry(group).or_default().push(i);
+        self.figures = snapshot.views.iter().map(|view| figures(snapshot, view)).collect();
+        let group = |site: usize| snapshot.sites.get(site)?.group.as_ref();
+        let mut members: HashMap<&Arc<str>, Vec<usize>> = HashMap::new();
+        for &site in &order {
+            if let Some(group) = group(site) {
+                members.entry(group).or_default().push(site);
             }
         }
         let mut rows = Vec::new();
-        for i in order {
-            let Some(name) = group(i) else {
-                rows.push(i);
+        for site in order {
+            let Some(name) = group(site) else {
+                rows.push(site);
                 self.heads.push(false);
                 continue;
             };
             let Some(members) = members.remove(name) else { continue };
-            rows.push(i);
+            rows.push(site);
             self.heads.push(true);
-            let listed = if self.unfolded.contains(name) { members } else { Vec::new() };
-            self.heads.resize(self.heads.len() + listed.len(), false);
-            rows.extend(listed);
+            if self.unfolded.contains(name) {
+                rows.extend(members);
+                self.heads.resize(rows.len(), false);
+            }
         }
         rows
     }
 
-    /// Counts how the sites of each group are now, while they are folded.
-    pub fn count(&mut self, snapshot: &Snapshot) {
-        if self.on {
-            self.tallies = tallies(snapshot);
+    /// Counts the states of the sites of each group.
+    pub fn update(&mut self, snapshot: &Snapshot) {
+        if self.is_on {
+            self.counts = counts(snapshot);
         }
     }
 }
 
-/// How the sites of a group are.
+/// How many sites of a group are in which state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct GroupCounts {
-    /// All of them.
-    pub(crate) sites: usize,
+pub struct GroupCounts {
+    pub sites: usize,
     /// Those that count as down.
-    pub(crate) down: usize,
+    pub down: usize,
     /// Those that are not up, down ones too.
-    pub(crate) not_up: usize,
-    /// The worst state.
-    pub(crate) worst: SiteState,
+    pub not_up: usize,
+    pub worst: SiteState,
 }
 
-/// How the sites of each group are now.
-pub(crate) fn tallies(snapshot: &Snapshot) -> HashMap<Arc<str>, GroupCounts> {
-    let mut tallies: HashMap<Arc<str>, GroupCounts> = HashMap::new();
+fn counts(snapshot: &Snapshot) -> HashMap<Arc<str>, GroupCounts> {
+    let mut groups: HashMap<Arc<str>, GroupCounts> = HashMap::new();
     for site in &snapshot.sites {
         let Some(group) = &site.group else { continue };
         let none = GroupCounts { sites: 0, down: 0, not_up: 0, worst: site.state };
-        let tally = tallies.entry(Arc::clone(group)).or_insert(none);
-        tally.sites += 1;
-        tally.down += usize::from(is_down(site));
-        tally.not_up += usize::from(site.state != SiteState::Up);
-        if (site.state as usize) < tally.worst as usize {
-            tally.worst = site.state;
+        let counts = groups.entry(Arc::clone(group)).or_insert(none);
+        counts.sites += 1;
+        counts.down += usize::from(is_down(site));
+        counts.not_up += usize::from(site.state != SiteState::Up);
+        if (site.state as usize) < counts.worst as usize {
+            counts.worst = site.state;
         }
     }
-    tallies
+    groups
 }
 
-/// The figures of a group in one view, of all members.
+/// The figures of all members of a group in one view.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct GroupFigures {
-    pub(crate) counts: Counts,
-    pub(crate) beats: Beats,
-    /// Whether some member was not fully observed.
-    pub(crate) incomplete: bool,
+pub struct GroupFigures {
+    pub counts: Counts,
+    pub beats: Beats,
+    /// Some member was not fully covered.
+    pub incomplete: bool,
 }
 
-/// The figures of each group in each view.
-pub(crate) fn sums(snapshot: &Snapshot) -> Vec<HashMap<Arc<str>, GroupFigures>> {
-    snapshot
-        .views
-        .iter()
-        .map(|view| {
-            let mut sums: HashMap<Arc<str>, GroupFigures> = HashMap::new();
-            for (site, row) in snapshot.sites.iter().zip(&view.rows) {
-                let Some(group) = &site.group else { continue };
-                let incomplete = row.summary.coverage.is_some_and(|coverage| coverage < FULL_COVERAGE);
-                let Some(sum) = sums.get_mut(group) else {
-                    let sum = GroupFigures { counts: row.summary.counts, beats: row.beats.clone(), incomplete };
-                    sums.insert(Arc::clone(group), sum);
-                    continue;
-                };
-                let counts = row.summary.counts;
-                sum.counts.up += counts.up;
-                sum.counts.down += counts.down;
-                sum.incomplete |= incomplete;
-                for (all, own) in sum.beats.cells.iter_mut().zip(&row.beats.cells) {
-                    *all = Beat { up: all.up + own.up, down: all.down + own.down };
-                }
-            }
-            sums
-        })
-        .collect()
+fn figures(snapshot: &Snapshot, view: &ViewSnapshot) -> HashMap<Arc<str>, GroupFigures> {
+    let mut groups: HashMap<Arc<str>, GroupFigures> = HashMap::new();
+    for (site, row) in snapshot.sites.iter().zip(&view.rows) {
+        let Some(group) = &site.group else { continue };
+        let (counts, incomplete) = (row.summary.counts, is_incomplete(&row.summary));
+        let Some(sum) = groups.get_mut(group) else {
+            groups.insert(Arc::clone(group), GroupFigures { counts, beats: row.beats.clone(), incomplete });
+            continue;
+        };
+        sum.counts.up += counts.up;
+        sum.counts.down += counts.down;
+        sum.incomplete |= incomplete;
+        for (all, own) in sum.beats.cells.iter_mut().zip(&row.beats.cells) {
+            *all = Beat { up: all.up + own.up, down: all.down + own.down };
+        }
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::tests::fixtures;
+
+    #[test]
+    fn groups_stand_where_their_first_member_stood_and_unfold() {
+        let snapshot = fixtures::five_sites().snapshot;
+        // api and shop-checkout are of shop, docs and blog of words, the third has none.
+        let order = [0, 1, 2, 3, 4];
+        let mut groups = GroupedList { is_on: true, ..GroupedList::default() };
+        assert_eq!(groups.arrange(order.to_vec(), &snapshot), [0, 2, 3]);
+        assert_eq!(groups.heads, [true, false, true]);
+        groups.toggle_group("words".into());
+        assert_eq!(groups.arrange(order.to_vec(), &snapshot), [0, 2, 3, 3, 4]);
+        assert_eq!(groups.heads, [true, false, true, false, false]);
+        groups.is_on = false;
+        assert_eq!(groups.arrange(order.to_vec(), &snapshot), order);
+        assert!(groups.heads.is_empty());
+    }
+
+    #[test]
+    fn a_group_is_as_bad_as_its_worst_member_and_sums_their_checks() {
+        let snapshot = fixtures::five_sites().snapshot;
+        let shop = counts(&snapshot)["shop"];
+        assert_eq!(shop, GroupCounts { sites: 2, down: 1, not_up: 2, worst: SiteState::Down });
+        let figures = figures(&snapshot, &snapshot.views[0]);
+        let counts = figures["shop"].counts;
+        assert_eq!((counts.up, counts.down), (97 + 59, 23 + 1));
+        let last = figures["shop"].beats.cells[Beats::CELLS - 1];
+        assert_eq!((last.up, last.down), (0, 2));
+    }
 }

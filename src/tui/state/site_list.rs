@@ -1,8 +1,7 @@
 //! Which sites are listed, and in which order.
 //!
-//! The order is an index list made at a refresh of the first view, so rows never dance in between. By state: one pass
-//! into seven buckets, O(n), the order of the file inside a bucket. By another column: a stable sort, sites without
-//! the figure last in both directions.
+//! Cost: by state one pass into seven buckets, which keep the order of the file; by another column a stable sort, with
+//! sites that lack the figure last in both directions.
 
 use std::cmp::Ordering;
 
@@ -10,7 +9,7 @@ use crate::engine::snapshot::{SiteSnapshot, SiteState, Snapshot};
 use crate::model::{Flags, SortKey, Timestamp};
 use crate::stats::{Latency, Summary};
 
-/// What rows can be ordered by, with the key that chooses each and its word.
+/// The sort keys, each with the letter that chooses it and its word.
 pub const SORT_KEYS: [(SortKey, char, &str); 8] = [
     (SortKey::State, 's', "state"),
     (SortKey::Name, 'n', "name"),
@@ -22,7 +21,6 @@ pub const SORT_KEYS: [(SortKey, char, &str); 8] = [
     (SortKey::Certificate, 'c', "cert"),
 ];
 
-/// The word of an order.
 pub fn word(key: SortKey) -> &'static str {
     SORT_KEYS.iter().find(|(of, ..)| *of == key).map_or("state", |(.., word)| word)
 }
@@ -30,29 +28,29 @@ pub fn word(key: SortKey) -> &'static str {
 /// An order of rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sort {
-    /// By what.
+    /// The figure or text that decides.
     pub key: SortKey,
-    /// The other way round.
+    /// In the opposite order.
     pub reversed: bool,
 }
 
 /// Words that a site has to match, all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SiteFilter {
-    /// As typed; blank matches everything.
+    /// As typed; blank matches every site.
     pub text: String,
-    /// Only what is not up.
+    /// Only sites that are not up.
     pub not_up: bool,
 }
 
 impl SiteFilter {
-    /// Whether it lets everything pass.
+    /// Whether every site passes.
     pub fn is_blank(&self) -> bool {
         !self.not_up && self.text.trim().is_empty()
     }
 
-    /// Whether `site` passes. A word is a state (`down`, `failing`, `up`, …), `cert`, `group:` and part of a group, or part of the name, URL or group;
-    /// `!` negates it; a word without capitals matches both cases.
+    /// Whether `site` passes. A word is a state (`down`, `failing`, `up`, …), `cert`, `group:` and part of a group, or part
+    /// of the name, URL or group; `!` negates it; a word without capitals matches both cases.
     pub fn passes(&self, site: &SiteSnapshot, now: Timestamp) -> bool {
         if self.not_up && site.state == SiteState::Up {
             return false;
@@ -78,7 +76,6 @@ fn matches(word: &str, site: &SiteSnapshot, now: Timestamp) -> bool {
     }
 }
 
-/// Whether `text` has `word` in it; a word without capitals matches both cases.
 fn contains(text: &str, word: &str) -> bool {
     if word.chars().any(char::is_uppercase) { text.contains(word) } else { text.to_lowercase().contains(word) }
 }
@@ -89,40 +86,37 @@ pub fn certificate_days(site: &SiteSnapshot, now: Timestamp) -> Option<i64> {
     Some(observation.certificate.as_ref()?.days_left(now))
 }
 
-/// The same where it ends within the `warn_days` of the site, which its last check has looked at. What else is wrong with a
-/// certificate marks a check as well, and is told in words.
+/// The same for a certificate that ends within the `warn_days` of the site, or has ended. Other faults of a certificate
+/// set the same flag of a check; their text says more than the days.
 pub fn warned_days(site: &SiteSnapshot, now: Timestamp) -> Option<i64> {
     let last = site.last.as_ref().filter(|last| last.sample.flags.has(Flags::CERTIFICATE))?;
     let is_sound = last.observation.as_ref()?.certificate.as_ref()?.faults.is_empty();
     certificate_days(site, now).filter(|days| is_sound || *days < 0)
 }
 
-/// The listed sites as indices into the snapshot, in order; figures are those of view `view`.
-pub fn arrange(snapshot: &Snapshot, filter: &SiteFilter, sort: Sort, view: usize) -> Vec<u32> {
+/// The listed sites as indices into the snapshot, in order, by the figures of the view at index `view`.
+pub fn arrange(snapshot: &Snapshot, filter: &SiteFilter, sort: Sort, view: usize) -> Vec<usize> {
     let all = filter.is_blank();
     let passing = snapshot
         .sites
         .iter()
-        .zip(0u32..)
-        .filter(|(site, _)| all || filter.passes(site, snapshot.at))
-        .map(|(site, i)| (i, site.as_ref()));
+        .enumerate()
+        .filter(|(_, site)| all || filter.passes(site, snapshot.at))
+        .map(|(i, site)| (i, site.as_ref()));
     match sort.key {
         SortKey::State => by_state(passing, sort.reversed),
         SortKey::Name => {
             let mut listed: Vec<_> = passing.map(|(i, site)| (i, site.name.as_ref())).collect();
-            listed.sort_by(|a, b| turned(a.1.cmp(b.1), sort.reversed));
+            listed.sort_by(|a, b| directed(a.1.cmp(b.1), sort.reversed));
             listed.into_iter().map(|(i, _)| i).collect()
         }
         key => {
             let rows = snapshot.views.get(view).map_or(&[][..], |view| &view.rows);
             let mut listed: Vec<_> = passing
-                .map(|(i, site)| {
-                    let summary = usize::try_from(i).ok().and_then(|i| rows.get(i)).map(|row| &row.summary);
-                    (i, figure(key, site, summary, snapshot.at))
-                })
+                .map(|(i, site)| (i, figure(key, site, rows.get(i).map(|row| &row.summary), snapshot.at)))
                 .collect();
             listed.sort_by(|a, b| match (a.1, b.1) {
-                (Some(a), Some(b)) => turned(a.total_cmp(&b), sort.reversed),
+                (Some(a), Some(b)) => directed(a.total_cmp(&b), sort.reversed),
                 (a, b) => b.is_some().cmp(&a.is_some()),
             });
             listed.into_iter().map(|(i, _)| i).collect()
@@ -130,8 +124,8 @@ pub fn arrange(snapshot: &Snapshot, filter: &SiteFilter, sort: Sort, view: usize
     }
 }
 
-fn by_state<'a>(passing: impl Iterator<Item = (u32, &'a SiteSnapshot)>, reversed: bool) -> Vec<u32> {
-    let mut buckets: [Vec<u32>; 7] = Default::default();
+fn by_state<'a>(passing: impl Iterator<Item = (usize, &'a SiteSnapshot)>, reversed: bool) -> Vec<usize> {
+    let mut buckets: [Vec<usize>; 7] = Default::default();
     for (i, site) in passing {
         buckets[site.state as usize].push(i);
     }
@@ -141,7 +135,7 @@ fn by_state<'a>(passing: impl Iterator<Item = (u32, &'a SiteSnapshot)>, reversed
     buckets.concat()
 }
 
-/// A number that is smaller for what belongs further up.
+/// A number that is smaller for a site further up.
 #[allow(clippy::cast_precision_loss, reason = "days are few")]
 fn figure(key: SortKey, site: &SiteSnapshot, summary: Option<&Summary>, now: Timestamp) -> Option<f64> {
     let response = |pick: fn(&Latency) -> f64| summary?.response.as_ref().map(|latency| -pick(latency));
@@ -156,7 +150,7 @@ fn figure(key: SortKey, site: &SiteSnapshot, summary: Option<&Summary>, now: Tim
     }
 }
 
-const fn turned(order: Ordering, reversed: bool) -> Ordering {
+const fn directed(order: Ordering, reversed: bool) -> Ordering {
     if reversed { order.reverse() } else { order }
 }
 
@@ -170,7 +164,7 @@ mod tests {
         let filter = SiteFilter { text: text.to_owned(), not_up };
         arrange(&world.snapshot, &filter, Sort { key, reversed }, 0)
             .into_iter()
-            .map(|i| world.snapshot.sites[usize::try_from(i).unwrap()].name.to_string())
+            .map(|i| world.snapshot.sites[i].name.to_string())
             .collect()
     }
 

@@ -2,7 +2,6 @@
 
 use crate::engine::snapshot::{SiteSnapshot, SiteState, Snapshot};
 
-/// How many sites are in each state, as the header counts them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StateCounts {
     pub down: usize,
@@ -15,23 +14,23 @@ pub struct StateCounts {
 
 impl StateCounts {
     pub fn of(snapshot: &Snapshot) -> Self {
-        let mut tally = Self::default();
+        let mut counts = Self::default();
         for site in &snapshot.sites {
-            let slot = match site.state {
-                _ if is_down(site) => &mut tally.down,
-                SiteState::Failing => &mut tally.failing,
-                SiteState::New => &mut tally.new,
-                SiteState::Up => &mut tally.up,
-                SiteState::Paused => &mut tally.paused,
-                SiteState::Unknown | SiteState::Down | SiteState::Recovering => &mut tally.unknown,
+            let count = match site.state {
+                _ if is_down(site) => &mut counts.down,
+                SiteState::Failing => &mut counts.failing,
+                SiteState::New => &mut counts.new,
+                SiteState::Up => &mut counts.up,
+                SiteState::Paused => &mut counts.paused,
+                SiteState::Unknown | SiteState::Down | SiteState::Recovering => &mut counts.unknown,
             };
-            *slot += 1;
+            *count += 1;
         }
-        tally
+        counts
     }
 
-    /// Every count with the state whose mark and word stand for it, in the order of the header.
-    pub const fn counts(&self) -> [(SiteState, usize); 6] {
+    /// Every count with the state whose mark and word stand for it, worst first.
+    pub const fn in_order(&self) -> [(SiteState, usize); 6] {
         [
             (SiteState::Down, self.down),
             (SiteState::Failing, self.failing),
@@ -43,8 +42,7 @@ impl StateCounts {
     }
 }
 
-/// Whether a site counts as down: the rule says so, or it went out of sight while an incident was open (going blind
-/// is not recovery).
+/// Whether a site counts as down: by its alert rule, or because nothing is known of it since an incident began.
 pub fn is_down(site: &SiteSnapshot) -> bool {
     match site.state {
         SiteState::Down | SiteState::Recovering => true,

@@ -1,24 +1,25 @@
 //! Lines of styled text: the strings of a screen before they become cells.
 //!
-//! A [`Line`] is a row of spans, each a text with a [`Role`]: what it means, not how it looks (that is the theme).
-//! Widths are terminal cells: CJK and most emoji take two, combining marks none. Cutting counts graphemes, so a
-//! letter never loses its accent. Texts from outside pass [`safe`], which leaves nothing that a terminal obeys.
+//! A [`Line`] is a row of spans, each a text with a [`Role`]: its meaning; the theme decides how that looks. Widths are
+//! terminal cells: CJK and most emoji take two, combining marks none.
+//!
+//! Invariants: cutting keeps graphemes whole, so a letter never loses its accent; a text from outside passes [`safe`],
+//! which leaves nothing that a terminal obeys.
 
 use std::borrow::Cow;
 
-use ratatui::style::Style;
-use ratatui::text::Span as Graphemes;
-use unicode_width::UnicodeWidthStr;
+use unicode_segmentation::UnicodeSegmentation as _;
+use unicode_width::UnicodeWidthStr as _;
 
 use crate::model::text::is_harmful;
 use crate::tui::style::role::Role;
 
-/// A text and what it means.
+/// A text and its meaning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
-    /// The text, without control characters.
+    /// Free of control characters.
     pub text: Cow<'static, str>,
-    /// What it means.
+    /// Its meaning.
     pub role: Role,
 }
 
@@ -47,6 +48,17 @@ impl Line {
         }
     }
 
+    /// Appends `text`, to the last span if that has the same role.
+    pub fn join(&mut self, role: Role, text: &str) {
+        match self.spans.last_mut() {
+            Some(span) if span.role == role => {
+                self.width += width(text);
+                span.text.to_mut().push_str(text);
+            }
+            _ => self.push(role, text.to_owned()),
+        }
+    }
+
     /// Appends the spans of `other`.
     pub fn extend(&mut self, other: Self) {
         self.width += other.width;
@@ -60,14 +72,14 @@ impl Line {
         }
     }
 
-    /// Appends rule until the line is `column` cells wide.
+    /// Appends a rule until the line is `column` cells wide.
     pub fn rule_to(&mut self, column: usize) {
         if column > self.width {
             self.push(Role::Dim, "─".repeat(column - self.width));
         }
     }
 
-    /// The same, cut off after `max` cells.
+    /// The line, cut off after `max` cells.
     #[must_use]
     pub fn fit(self, max: usize) -> Self {
         if self.width <= max {
@@ -76,7 +88,7 @@ impl Line {
         let mut line = Self::default();
         for span in self.spans {
             let room = max - line.width;
-            let text = if width(&span.text) <= room { span.text } else { head(&span.text, room).into() };
+            let text = if width(&span.text) <= room { span.text } else { head(&span.text, room).to_owned().into() };
             let full = text.is_empty();
             line.push(span.role, text);
             if full {
@@ -104,18 +116,18 @@ impl Line {
         self.spans.iter().map(|span| span.text.as_ref()).collect()
     }
 
-    /// The same with the cursor on it: all but its mark.
+    /// The line with the cursor on it, but for its mark.
     #[must_use]
-    pub fn pointed(mut self) -> Self {
+    pub fn with_cursor(mut self) -> Self {
         for span in self.spans.iter_mut().skip(2) {
             span.role = Role::Cursor;
         }
         self
     }
 
-    /// The same text, all of it in one role.
+    /// The same text in one role.
     #[must_use]
-    pub fn recast(mut self, role: Role) -> Self {
+    pub fn in_role(mut self, role: Role) -> Self {
         for span in &mut self.spans {
             span.role = role;
         }
@@ -126,7 +138,7 @@ impl Line {
 /// The cells that `text` takes.
 #[must_use]
 pub fn width(text: &str) -> usize {
-    if text.is_ascii() { text.len() } else { UnicodeWidthStr::width(text) }
+    if text.is_ascii() { text.len() } else { text.width() }
 }
 
 /// `text` with everything that a terminal could obey replaced by U+FFFD.
@@ -142,36 +154,18 @@ pub fn cut(text: &str, max: usize) -> String {
     if width(&text) <= max {
         return text.into_owned();
     }
-    if max == 0 {
-        return String::new();
-    }
-    let mut kept = head(&text, max - 1);
-    kept.push('…');
-    kept
+    max.checked_sub(1).map_or_else(String::new, |room| format!("{}…", head(&text, room)))
 }
 
-/// `text`, made safe, in at most `max` cells, with `…` for what was cut out of its middle: the tails of names differ.
+/// `text`, made safe, in at most `max` cells, with `…` in place of its middle: the ends of names differ.
 #[must_use]
 pub fn cut_middle(text: &str, max: usize) -> String {
     let text = safe(text);
     if width(&text) <= max {
         return text.into_owned();
     }
-    if max == 0 {
-        return String::new();
-    }
-    let tail = (max - 1) / 2;
-    let mut kept = head(&text, max - 1 - tail);
-    kept.push('…');
-    let graphemes: Vec<&str> = graphemes(&text).collect();
-    let mut from = graphemes.len();
-    let mut taken = 0;
-    while from > 0 && taken + width(graphemes[from - 1]) <= tail {
-        from -= 1;
-        taken += width(graphemes[from]);
-    }
-    kept.extend(graphemes[from..].iter().copied());
-    kept
+    max.checked_sub(1)
+        .map_or_else(String::new, |room| format!("{}…{}", head(&text, room - room / 2), tail(&text, room / 2)))
 }
 
 /// `text` in exactly `cells` cells, cut or padded, its end at the right edge.
@@ -181,8 +175,8 @@ pub fn right(text: &str, cells: usize) -> String {
     format!("{}{text}", " ".repeat(cells - width(&text)))
 }
 
-/// Breaks `text` into lines of at most `max` cells, after a comma, a space, or anywhere if there is neither; all
-/// but the first are to be indented by `indent` cells, which is taken off their room.
+/// Breaks `text`, made safe, into lines of at most `max` cells: after a comma, else at a space, else anywhere. All lines
+/// but the first have `indent` cells less, for the caller to indent them.
 #[must_use]
 pub fn wrap(text: &str, max: usize, indent: usize) -> Vec<String> {
     let mut lines = Vec::new();
@@ -192,7 +186,7 @@ pub fn wrap(text: &str, max: usize, indent: usize) -> Vec<String> {
         let fitting = head(&rest, room).len();
         let comma = rest[..fitting].rfind(", ").map(|at| at + 1);
         let space = rest[..fitting].rfind(' ').filter(|&at| at > 0);
-        let first = graphemes(&rest).next().map_or(rest.len(), str::len);
+        let first = rest.graphemes(true).next().map_or(rest.len(), str::len);
         let end = comma.or(space).unwrap_or(fitting).max(first);
         let next = rest[end..].trim_start().to_owned();
         rest.truncate(end);
@@ -206,28 +200,24 @@ pub fn wrap(text: &str, max: usize, indent: usize) -> Vec<String> {
     lines
 }
 
-fn head(text: &str, max: usize) -> String {
-    let mut taken = 0;
-    graphemes(text)
-        .take_while(|grapheme| {
-            taken += width(grapheme);
-            taken <= max
-        })
-        .collect()
+/// The longest beginning of `text` in at most `max` cells.
+fn head(text: &str, max: usize) -> &str {
+    let mut cells = 0;
+    let end = text.grapheme_indices(true).find(|(_, grapheme)| {
+        cells += width(grapheme);
+        cells > max
+    });
+    &text[..end.map_or(text.len(), |(at, _)| at)]
 }
 
-fn graphemes(text: &str) -> impl Iterator<Item = &str> {
-    // Ratatui's own segmentation: what is cut here is what it will put into one cell.
-    let mut offset = 0;
-    Graphemes::raw(text)
-        .styled_graphemes(Style::new())
-        .map(|grapheme| grapheme.symbol.len())
-        .collect::<Vec<_>>()
-        .into_iter()
-        .map(move |bytes| {
-            offset += bytes;
-            &text[offset - bytes..offset]
-        })
+/// The longest end of `text` in at most `max` cells.
+fn tail(text: &str, max: usize) -> &str {
+    let mut cells = 0;
+    let fitting = text.grapheme_indices(true).rev().take_while(|(_, grapheme)| {
+        cells += width(grapheme);
+        cells <= max
+    });
+    &text[fitting.last().map_or(text.len(), |(at, _)| at)..]
 }
 
 /// A name without `https://` and the last `/`, for a site that is named by its URL.

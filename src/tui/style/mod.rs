@@ -1,4 +1,4 @@
-//! How text looks: roles, symbols, themes, and times in words.
+//! The look of text: lines, roles, symbols, themes, and times in words.
 
 pub(crate) mod line;
 pub(crate) mod role;

@@ -1,22 +1,22 @@
-//! What a piece of text or a cell stands for; themes say how it looks.
+//! The meaning of a text or a cell; a theme decides how it looks.
 
 use crate::engine::snapshot::SiteState;
 use crate::model::Phase;
 
-/// What a piece of text means. The theme decides how it looks.
+/// The meaning of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Figures and words.
     Plain,
-    /// Repeats what is said elsewhere, or fills.
+    /// Filling, or a repetition.
     Dim,
-    /// The name of a region or of the program.
+    /// The name of a region, a site or the program.
     Strong,
     /// A key that can be pressed.
     Key,
-    /// The mark of a site in this state, or a word that says the state.
+    /// The mark or word of a state.
     State(SiteState),
-    /// The number of sites that are down, when there are any.
+    /// The number of sites that are down.
     DownCount,
     /// A cell of a heartbeat bar.
     Beat(Cell),
@@ -24,22 +24,22 @@ pub enum Role {
     Phase(Phase),
     /// A line or dot of a chart.
     Plot(Plot),
-    /// A failure in words or codes.
+    /// A failure, in words or codes.
     Fault,
-    /// Deserves a look, but is not a state of a site.
+    /// Something to look at that is no state of a site.
     Warning,
-    /// Where the cursor is.
+    /// The row or word under the cursor.
     Cursor,
-    /// New since a few seconds.
+    /// An alert of the last seconds.
     Fresh,
-    /// A mode that a person switched on and may have forgotten: frozen, filtered.
+    /// A mode that the user switched on and may have forgotten: frozen, filtered.
     Mode,
 }
 
-/// What became of the checks of one cell.
+/// The outcome of the checks in one cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cell {
-    /// There was none: not running, paused, not our network.
+    /// There was no check: not running, paused, or offline.
     None,
     /// All were up.
     Good,
@@ -49,7 +49,7 @@ pub enum Cell {
     Bad,
 }
 
-/// What a cell of the chart shows.
+/// A figure that the chart shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plot {
     /// The median.

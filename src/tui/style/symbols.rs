@@ -1,7 +1,7 @@
-//! Which characters a terminal can be trusted with, and the shape of every mark.
+//! The characters that a terminal can show, and the shape of every mark.
 //!
-//! A state has a shape of its own besides its colour, in both sets. Marks and cells are chosen here; all other
-//! characters are translated one for one when cells are filled, so that widths never depend on the set.
+//! Invariants: in both sets each state has its own shape, so colour is never needed; widths are the same in both sets.
+//! Marks and cells are chosen here; other characters are translated one by one when cells are filled.
 
 use unicode_width::UnicodeWidthChar as _;
 
@@ -21,8 +21,8 @@ pub enum Symbols {
 }
 
 impl Symbols {
-    /// The set for a terminal of this type under this locale (the first set one of `LC_ALL`, `LC_CTYPE`, `LANG`):
-    /// ASCII on the Linux console and wherever the locale is not UTF-8.
+    /// The set for a terminal type and a locale (the first of `LC_ALL`, `LC_CTYPE`, `LANG` that is set): ASCII on the Linux
+    /// console and wherever the locale is not UTF-8.
     #[must_use]
     pub fn for_environment(locale: Option<&str>, term: Option<&str>) -> Self {
         let utf8 = locale.is_some_and(|name| {
@@ -59,7 +59,7 @@ impl Symbols {
         self.pick(unicode, ascii)
     }
 
-    /// A cell of the time spent in a phase: a fill for each, so that they differ without colour.
+    /// A cell of the time spent in a phase. Each phase has its own fill, so colour is not needed.
     #[must_use]
     pub const fn phase(self, phase: Phase) -> &'static str {
         let (unicode, ascii) = match phase {
@@ -82,7 +82,7 @@ impl Symbols {
     }
 }
 
-/// `text` with every character outside ASCII replaced by as many characters within it as it had cells.
+/// `text` in ASCII: each other character becomes as many ASCII characters as it had cells.
 #[must_use]
 pub fn to_ascii(text: &str) -> String {
     let mut ascii = String::with_capacity(text.len());
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ascii_is_chosen_where_utf_8_cannot_be_expected() {
+    fn ascii_without_a_utf_8_locale() {
         for (locale, term, symbols) in [
             (Some("en_US.UTF-8"), Some("xterm"), Symbols::Unicode),
             (Some("C.utf8"), None, Symbols::Unicode),
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn every_state_and_every_cell_has_a_shape_of_its_own_in_both_sets() {
+    fn shapes_differ_in_both_sets() {
         use SiteState::{Down, Failing, New, Paused, Recovering, Unknown, Up};
         for symbols in [Symbols::Unicode, Symbols::Ascii] {
             let marks = [Down, Recovering, Failing, Unknown, New, Up, Paused].map(|state| symbols.mark(state));

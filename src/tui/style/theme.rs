@@ -1,7 +1,7 @@
-//! How roles look: 16 ANSI colours, bold, reverse, dim, underline; the terminal's own background and foreground.
+//! The look of each role: 16 ANSI colours, bold, reversed, dim; background and foreground are the terminal's.
 //!
-//! Green, yellow and red mean state and nothing else. Without colour the modifiers and the shapes remain. On a light
-//! background yellow text cannot be read, so there it is a yellow ground under black.
+//! Invariants: green, yellow and red mean a state and nothing else; without colour modifiers and shapes remain. Yellow
+//! text is illegible on a light background, so there it is black on yellow.
 
 use ratatui::style::{Color, Modifier, Style};
 
@@ -11,19 +11,18 @@ use crate::model::Phase;
 use super::role::{Cell, Plot, Role};
 use super::symbols::Symbols;
 
-/// What the terminal's background is like.
+/// The background of the terminal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scheme {
-    /// Dark.
+    /// Light text on a dark background.
     #[default]
     Dark,
-    /// Light.
+    /// Dark text on a light background.
     Light,
 }
 
 impl Scheme {
-    /// The scheme that the variable `COLORFGBG` tells (`15;0`: foreground and background as ANSI colours); dark
-    /// without one.
+    /// The scheme by the variable `COLORFGBG` (`15;0`: foreground and background as ANSI colours); dark if it is not set.
     #[must_use]
     pub fn for_environment(colorfgbg: Option<&str>) -> Self {
         match colorfgbg.and_then(|pair| pair.rsplit(';').next()) {
@@ -32,7 +31,7 @@ impl Scheme {
         }
     }
 
-    /// The other one.
+    /// The other scheme.
     #[must_use]
     pub const fn toggled(self) -> Self {
         match self {
@@ -42,8 +41,8 @@ impl Scheme {
     }
 }
 
-/// Everything that decides how a screen looks, given what it says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Everything that decides how a screen looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Theme {
     /// The background.
     pub scheme: Scheme,
@@ -103,7 +102,7 @@ impl Theme {
     }
 }
 
-/// Never green, yellow or red: those are states. Nor white, which a light terminal does not show.
+/// Not green, yellow or red, which are states, and not white, which a light terminal does not show.
 const fn phase_color(phase: Phase) -> Color {
     match phase {
         Phase::Resolve => Color::Cyan,
@@ -114,7 +113,7 @@ const fn phase_color(phase: Phase) -> Color {
     }
 }
 
-/// Neither a state nor a phase; the median in the terminal's own colour.
+/// No colour of a state or a phase; the median has the colour of text.
 const fn plot_color(plot: Plot) -> Color {
     match plot {
         Plot::Median => Color::Reset,

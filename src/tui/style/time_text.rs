@@ -1,4 +1,4 @@
-//! Times and spans in the dashboard's words.
+//! Times and spans in the words of the dashboard.
 
 use std::time::Duration;
 
@@ -31,28 +31,22 @@ pub fn date(at: Timestamp, zone: &TimeZone) -> String {
     at.format(zone, "%F")
 }
 
-/// A day, which people write in hours: `24 h`, but `7 d`.
+/// One day is written in hours, several in days: `24 h`, `7 d`.
 const DAY: Duration = Duration::from_hours(24);
 
 /// `10 min`, `1 h`, `1 min 30 s`, `24 h`: a configured span.
 pub fn span(span: Duration) -> String {
-    let short = narrow(span);
     let mut words = String::new();
-    let mut letters = String::new();
-    for c in short.chars().chain("0".chars()) {
-        if c.is_ascii_digit() && !letters.is_empty() {
-            words.push(' ');
-            words.push_str(if letters == "m" { "min" } else { &letters });
-            letters.clear();
+    for c in narrow(span).chars() {
+        if words.ends_with(|last: char| last.is_ascii_digit() != c.is_ascii_digit()) {
             words.push(' ');
         }
-        if c.is_ascii_digit() { words.push(c) } else { letters.push(c) }
+        words.push(c);
     }
-    words.truncate(words.len() - 2);
-    words
+    words.split(' ').map(|word| if word == "m" { "min" } else { word }).collect::<Vec<_>>().join(" ")
 }
 
-/// `10m`, `1h`, `24h`: the same where there is little room.
+/// `10m`, `1h`, `24h`: a configured span where there is little room.
 pub fn narrow(span: Duration) -> String {
     if span == DAY { "24h".to_owned() } else { duration::format(span) }
 }
@@ -67,7 +61,7 @@ pub fn running(span: Duration) -> String {
     if span < Duration::from_mins(1) { format!("{} s", span.as_secs()) } else { duration::format_short(span) }
 }
 
-/// `>4m`, `>12h`: what is known of a span whose beginning is not.
+/// `>4m`, `>12h`: a span whose beginning is unknown.
 pub fn more_than(span: Duration) -> String {
     let secs = span.as_secs();
     match secs {
@@ -99,14 +93,14 @@ mod tests {
     }
 
     #[test]
-    fn what_began_before_all_memory_is_told_in_one_unit() {
+    fn a_span_of_unknown_beginning_has_one_unit() {
         for (secs, words) in [(59, ">59s"), (3_599, ">59m"), (86_399, ">23h"), (400 * 86_400, ">400d")] {
             assert_eq!(more_than(Duration::from_secs(secs)), words);
         }
     }
 
     #[test]
-    fn moments_name_the_day_only_when_it_is_another_one() {
+    fn moments_name_another_day() {
         let zone = TimeZone::fixed(jiff::tz::offset(1));
         let now = Timestamp::from_secs(1_795_352_533);
         assert_eq!(moment(now, now, &zone), "14:02:13");

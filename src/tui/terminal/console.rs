@@ -1,4 +1,4 @@
-//! What the event loop needs of a terminal, so that a test can take its place.
+//! The seam between the event loop and a terminal, for tests.
 
 use std::io;
 use std::time::Duration;
@@ -10,27 +10,26 @@ use crate::tui::render::Screen;
 use crate::tui::style::theme::Theme;
 use crate::tui::terminal::job_control::JobControl;
 
-/// A terminal, or what stands for one in a test. Any error means that it is gone.
+/// A terminal, real or scripted by a test. Any error means that it is gone.
 pub trait Console {
-    /// Its size.
     fn size(&mut self) -> io::Result<Size>;
-    /// Waits for keys, at most `timeout`, and appends them.
+    /// Waits at most `timeout` for keys and appends them.
     fn wait(&mut self, timeout: Duration, keys: &mut Vec<Key>) -> io::Result<()>;
-    /// Shows `screen`, and does what is beyond its cells.
-    fn draw(&mut self, screen: &Screen, theme: Theme, beyond: TerminalEffects) -> io::Result<()>;
-    /// Gives it back, stops the process, and takes it again when the process was continued.
-    fn rest(&mut self, orders: &JobControl) -> io::Result<()>;
-    /// Takes it again after the process was stopped and continued by somebody else.
-    fn take_again(&mut self, orders: &JobControl) -> io::Result<()>;
-    /// Whether what was shown last has arrived, so that there is room for more.
+    /// Shows `screen` and applies the effects.
+    fn draw(&mut self, screen: &Screen, theme: Theme, effects: TerminalEffects) -> io::Result<()>;
+    /// Restores the terminal, stops the process, and takes the terminal again when the process continues.
+    fn suspend(&mut self, job: &JobControl) -> io::Result<()>;
+    /// Takes the terminal again after another process stopped and continued this one.
+    fn resume(&mut self, job: &JobControl) -> io::Result<()>;
+    /// Whether the terminal has taken the last frame, so that there is room for the next.
     fn is_ready(&mut self) -> io::Result<bool>;
 }
 
-/// What a terminal does besides showing cells.
+/// Effects on a terminal other than its cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TerminalEffects {
-    /// Rings the bell once.
+    /// Ring the bell once.
     pub bell: bool,
-    /// Reports the mouse; if not, the terminal's own selection of text works.
+    /// Report the mouse. Without it the terminal selects text.
     pub mouse: bool,
 }

@@ -1,9 +1,8 @@
-//! What the rest of the program tells the dashboard from any thread, and how the process stops as a job of a shell.
+//! Stop, suspend and continue: requests to the dashboard from any thread, and the process as a job of a shell.
 //!
-//! Ctrl-Z and SIGTSTP ask for a rest: the terminal is given back, the process stops by SIGSTOP, and when somebody
-//! continues it the terminal is taken again. The system continues all threads at once, and SIGSTOP may take a moment to
-//! reach this one, so the end of a rest is SIGCONT and not that a call returned. Where nobody could continue it (no
-//! shell that controls jobs), there is no rest.
+//! Ctrl-Z and SIGTSTP suspend: the dashboard restores the terminal, the process stops by SIGSTOP, and when it continues the
+//! dashboard takes the terminal again. SIGSTOP may take a moment to reach this thread, so SIGCONT ends the suspension, not
+//! the return of a call. Without a shell with job control nothing could continue the process, so it does not suspend.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -11,68 +10,68 @@ use std::time::Duration;
 
 use crate::model::stops;
 
-/// Between two looks for the end of a rest, and how many there are while the process is not stopped after all.
-const LOOK: Duration = Duration::from_millis(10);
-const LOOKS: u32 = 100;
+/// How often to check for SIGCONT, and how many times if the process does not stop after all.
+const POLL: Duration = Duration::from_millis(10);
+const POLLS: u32 = 100;
 
-/// See the module.
+/// Requests to the dashboard, from any thread.
 #[derive(Debug, Default)]
 pub struct JobControl {
     stop: AtomicBool,
-    rest: AtomicBool,
+    suspend: AtomicBool,
     continued: AtomicU64,
 }
 
 impl JobControl {
-    /// The dashboard is to end.
+    /// Ends the dashboard.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
     }
 
-    /// The process is to stop until it is continued.
-    pub fn rest(&self) {
-        self.rest.store(true, Ordering::Relaxed);
+    /// Suspends the process until SIGCONT.
+    pub fn suspend(&self) {
+        self.suspend.store(true, Ordering::Relaxed);
     }
 
-    /// The process was continued.
+    /// Notes a SIGCONT.
     pub fn note_continued(&self) {
         self.continued.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn is_stop(&self) -> bool {
+    pub(crate) fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn take_rest(&self) -> bool {
-        self.rest.swap(false, Ordering::Relaxed)
+    pub(crate) fn take_suspend(&self) -> bool {
+        self.suspend.swap(false, Ordering::Relaxed)
     }
 
-    /// How often the process was continued.
+    /// The number of SIGCONTs so far.
     pub(crate) fn continued(&self) -> u64 {
         self.continued.load(Ordering::Relaxed)
     }
 
-    /// Stops the process and returns when it was continued.
+    /// Stops the process and returns when it continues.
     pub(crate) fn stop_process(&self) {
-        // Never while another thread holds a lock on the store.
+        // Not while another thread holds a lock on the store.
         stops::between(|| {
             let before = self.continued();
             if !job::stop() {
                 return;
             }
-            for _ in 0..LOOKS {
-                if self.continued() != before || self.is_stop() {
+            for _ in 0..POLLS {
+                if self.continued() != before || self.is_stopped() {
                     return;
                 }
-                thread::sleep(LOOK);
+                thread::sleep(POLL);
             }
         });
     }
 }
 
-/// Whether a shell could continue this process after a stop.
+/// Whether a shell could continue this process.
 #[must_use]
-pub fn can_rest() -> bool {
+pub fn can_suspend() -> bool {
     job::has_shell()
 }
 
@@ -81,11 +80,10 @@ mod job {
     use nix::unistd::{getpgid, getpgrp, getppid, getsid};
     use rustix::process::{Signal, getpid, kill_process};
 
-    /// An orphaned process group is one whose parents are all outside of its session: POSIX, "Orphaned process group".
+    /// False for an orphaned process group, whose parents are all outside of its session (POSIX, "Orphaned process group").
     ///
-    /// Any of these numbers is 0 when its owner lives outside of this PID namespace (a container's). rustix takes that
-    /// for impossible and nix returns it, so that two such sessions are taken for the same one and a parent out there
-    /// for none.
+    /// An id is 0 if its process lives outside of this PID namespace (of a container). rustix rules that out and nix
+    /// returns it, so two such sessions count as the same and a parent out there as none.
     pub fn has_shell() -> bool {
         let parent = getppid();
         if parent.as_raw() == 0 {

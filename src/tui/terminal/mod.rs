@@ -1,4 +1,4 @@
-//! The terminal itself: raw mode and back, the way to it, and the process as a job of a shell.
+//! The terminal: raw mode and back, output that never blocks, and the process as a job of a shell.
 
 pub(crate) mod console;
 pub(crate) mod job_control;

@@ -1,13 +1,14 @@
-//! The terminal while the dashboard has it: raw mode, the alternate screen, a title; and as it was afterwards.
+//! The terminal in use by the dashboard: raw mode, the alternate screen, a title; restored afterwards.
 //!
-//! It is given back exactly once, by whoever comes first: the end of the session, or a panic in any thread, whose
-//! message then appears on the ordinary screen. One lock guards "it is ours" together with every write, so no frame
-//! can land on a screen that was given back. A frame goes out as [`super::output`] has it: nothing here waits for a terminal
-//! that does not read. A job in the background does not touch the terminal: it would be stopped for it.
+//! Invariants: the terminal is restored exactly once, at the end of the session or by a panic in any thread, whose message
+//! then appears on the ordinary screen. One lock guards ownership and every write, so no frame reaches a restored screen.
+//! Nothing here waits for a terminal that does not read ([`super::output`]). A job in the background does not touch the
+//! terminal, because the system would stop it.
 //!
-//! Sequences: `CSI 22;0t` and `CSI 23;0t` (xterm) keep and restore the title; terminals that do not know them ignore
-//! them. The mouse is asked for presses and the wheel only, in SGR form (`CSI ?1000h`, `CSI ?1006h`; xterm). Colours are ratatui's; reading is [`crate::tui::input::reader`], because crossterm's reader spins for ever on a terminal
-//! that has vanished (0.29: `read` of 0 bytes or `EIO` is not looked at) and blocks on half a sequence.
+//! `CSI 22;0t` and `CSI 23;0t` (xterm) save and restore the title; other terminals ignore them. `CSI ?1000h` and
+//! `CSI ?1006h` (xterm) report presses and the wheel in SGR form. [`crate::tui::input::reader`] reads keys, because the
+//! reader of crossterm 0.29 spins on a terminal that has vanished (it ignores `EIO` and a `read` of 0 bytes) and blocks on
+//! half a sequence.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,28 +30,28 @@ use crate::tui::render::{Screen, render};
 use crate::tui::style::theme::Theme;
 
 use super::console::{Console, TerminalEffects};
-use super::job_control::{JobControl, can_rest};
-use super::output::Wire;
+use super::job_control::{JobControl, can_suspend};
+use super::output::TerminalOutput;
 
 const MOUSE_ON: &[u8] = b"\x1b[?1000h\x1b[?1006h";
 const MOUSE_OFF: &[u8] = b"\x1b[?1006l\x1b[?1000l";
 
-/// Between two looks whether the terminal is free, or another job has it, and how many there are of the first kind.
-const LOOK: Duration = Duration::from_millis(10);
-const LOOKS: u32 = 30;
+/// How often to check whether the lock is free or this is the job in the foreground, and how many times for the lock.
+const POLL: Duration = Duration::from_millis(10);
+const LOCK_POLLS: u32 = 30;
 
-/// The terminal, as long as it is ours, and the way to it.
 struct OwnedTerminal {
-    ours: bool,
-    wire: Wire,
+    /// The session has it.
+    is_owned: bool,
+    output: TerminalOutput,
 }
 
-static HELD: Mutex<OwnedTerminal> = Mutex::new(OwnedTerminal { ours: false, wire: Wire::closed() });
+static TERMINAL: Mutex<OwnedTerminal> = Mutex::new(OwnedTerminal { is_owned: false, output: TerminalOutput::closed() });
 static HOOK: Once = Once::new();
-/// Whether a thread panicked since the first session began.
+/// A thread has panicked since the first session began.
 static PANICKED: AtomicBool = AtomicBool::new(false);
 
-/// The terminal of this process, as long as it lives.
+/// The terminal of this process; restored on drop.
 pub struct TerminalSession {
     terminal: Terminal<CrosstermBackend<FrameWriter>>,
     size: Size,
@@ -63,7 +64,7 @@ impl TerminalSession {
     /// Takes the terminal.
     ///
     /// # Errors
-    /// There is none, or it cannot be put into raw mode; then it is as it was.
+    /// There is none, or it cannot be set up; then it is unchanged.
     pub fn enter() -> io::Result<Self> {
         HOOK.call_once(|| {
             let next = std::panic::take_hook();
@@ -100,62 +101,61 @@ impl Console for TerminalSession {
         self.input.wait(timeout, keys)
     }
 
-    fn draw(&mut self, screen: &Screen, theme: Theme, beyond: TerminalEffects) -> io::Result<()> {
+    fn draw(&mut self, screen: &Screen, theme: Theme, effects: TerminalEffects) -> io::Result<()> {
         let size = measure()?;
         if size != self.size {
             self.size = size;
             self.terminal.resize(area(size))?;
         }
-        if beyond.bell {
+        if effects.bell {
             self.terminal.backend_mut().write_all(b"\x07")?;
         }
-        if self.mouse != beyond.mouse {
-            self.mouse = beyond.mouse;
-            self.terminal.backend_mut().write_all(if beyond.mouse { MOUSE_ON } else { MOUSE_OFF })?;
+        if self.mouse != effects.mouse {
+            self.mouse = effects.mouse;
+            self.terminal.backend_mut().write_all(if effects.mouse { MOUSE_ON } else { MOUSE_OFF })?;
         }
         if self.title != screen.title {
             self.title.clone_from(&screen.title);
             write!(self.terminal.backend_mut(), "\x1b]0;{}\x07", screen.title)?;
         }
         self.terminal.draw(|frame| render(screen, &theme, frame.area(), frame.buffer_mut()))?;
-        if lock().ours { Ok(()) } else { Err(io::Error::other("the terminal was given back")) }
+        if lock().is_owned { Ok(()) } else { Err(io::Error::other("the terminal was restored")) }
     }
 
     fn is_ready(&mut self) -> io::Result<bool> {
-        lock().wire.is_clear()
+        lock().output.flush()
     }
 
-    fn rest(&mut self, orders: &JobControl) -> io::Result<()> {
-        if !can_rest() {
+    fn suspend(&mut self, job: &JobControl) -> io::Result<()> {
+        if !can_suspend() {
             return Ok(());
         }
         restore();
-        orders.stop_process();
-        self.retake(orders)
+        job.stop_process();
+        self.retake(job)
     }
 
-    fn take_again(&mut self, orders: &JobControl) -> io::Result<()> {
-        // Whoever had it meanwhile may have changed its modes: they are set again from the beginning.
+    fn resume(&mut self, job: &JobControl) -> io::Result<()> {
+        // Another job may have changed the modes meanwhile: all are set again.
         restore();
-        self.retake(orders)
+        self.retake(job)
     }
 }
 
 impl TerminalSession {
-    /// Takes the terminal, which is not ours just now, and shows everything anew; as soon as this is the job in the
-    /// foreground, and not at all if the dashboard is to end before that.
-    fn retake(&mut self, orders: &JobControl) -> io::Result<()> {
+    /// Takes the terminal again as soon as this is the job in the foreground, unless the dashboard is stopped before that.
+    fn retake(&mut self, job: &JobControl) -> io::Result<()> {
         while !is_foreground() {
-            if orders.is_stop() {
+            if job.is_stopped() {
                 return Ok(());
             }
-            thread::sleep(LOOK);
+            thread::sleep(POLL);
         }
         take()?;
         self.title.clear();
         self.mouse = false;
-        // The alternate screen is blank, and so is now the frame before the next one. (`clear` would ask the terminal
-        // where its cursor is, and wait for the answer.)
+        // The alternate screen is blank, so the next frame has to be drawn in full. (`clear` would ask the terminal for its
+        // cursor and wait for the answer.)
         self.terminal.swap_buffers();
         Ok(())
     }
@@ -167,41 +167,41 @@ impl Drop for TerminalSession {
     }
 }
 
-/// Whether it was a panic that took the terminal from its session.
+/// Whether a panic has restored the terminal.
 pub fn is_panicked() -> bool {
     PANICKED.load(Ordering::Relaxed)
 }
 
-/// Gives the terminal back, if it is ours. Any thread may call this at any time; only the first call does anything.
+/// Restores the terminal if the session has it. Any thread may call this at any time; only the first call does anything.
 pub fn restore() {
-    let Some(mut held) = lock_in_time() else {
-        // A thread waits in a write for a terminal that does not read; the modes can be set all the same.
+    let Some(mut terminal) = lock_in_time() else {
+        // A thread is stuck in a write to a terminal that does not read; the modes can be set all the same.
         drop(disable_raw_mode());
         return;
     };
-    if !std::mem::take(&mut held.ours) {
+    if !std::mem::take(&mut terminal.is_owned) {
         return;
     }
     let mut bytes = Vec::new();
-    // Writing to a Vec cannot fail; a terminal that is gone needs nothing given back.
+    // Writing to a Vec cannot fail.
     drop(queue!(bytes, DisableBracketedPaste, LeaveAlternateScreen, cursor::Show));
     bytes.extend(MOUSE_OFF);
     bytes.extend(b"\x1b[23;0t");
     if is_foreground() {
-        held.wire.leave(&bytes);
+        terminal.output.send_last(&bytes);
         drop(disable_raw_mode());
-    } else if can_write_behind() {
-        // The shell has set the modes that it wants.
-        held.wire.leave(&bytes);
+    } else if can_write_in_background() {
+        // The shell has set its own modes.
+        terminal.output.send_last(&bytes);
     }
 }
 
 fn take() -> io::Result<()> {
-    let mut held = lock();
+    let mut terminal = lock();
     enable_raw_mode()?;
-    held.ours = true;
-    held.wire.open();
-    drop(held);
+    terminal.is_owned = true;
+    terminal.output.open();
+    drop(terminal);
     let mut bytes = b"\x1b[22;0t".to_vec();
     queue!(bytes, EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)?;
     let taken = FrameWriter(bytes).flush();
@@ -212,17 +212,17 @@ fn take() -> io::Result<()> {
 }
 
 fn lock() -> MutexGuard<'static, OwnedTerminal> {
-    // Nothing can be left half done under this lock, so a panic under it spoils nothing.
-    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+    // No state is half done under this lock, so a panic under it does no harm.
+    TERMINAL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The same, if it is free soon.
+/// The lock, if it becomes free soon.
 fn lock_in_time() -> Option<MutexGuard<'static, OwnedTerminal>> {
-    for _ in 0..LOOKS {
-        match HELD.try_lock() {
-            Ok(held) => return Some(held),
+    for _ in 0..LOCK_POLLS {
+        match TERMINAL.try_lock() {
+            Ok(terminal) => return Some(terminal),
             Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => thread::sleep(LOOK),
+            Err(TryLockError::WouldBlock) => thread::sleep(POLL),
         }
     }
     None
@@ -230,18 +230,18 @@ fn lock_in_time() -> Option<MutexGuard<'static, OwnedTerminal>> {
 
 /// Whether a job in the background may write (`stty -tostop`).
 #[cfg(unix)]
-fn can_write_behind() -> bool {
+fn can_write_in_background() -> bool {
     use rustix::termios::{LocalModes, tcgetattr};
     tcgetattr(io::stdout()).is_ok_and(|modes| !modes.local_modes.contains(LocalModes::TOSTOP))
 }
 
 #[cfg(not(unix))]
-const fn can_write_behind() -> bool {
+const fn can_write_in_background() -> bool {
     true
 }
 
-/// One call of the system, ten times a second: crossterm's own opens the terminal anew for it, and its `size` starts the
-/// program tput when the terminal is gone.
+/// One system call, because this runs ten times per second: crossterm opens the terminal for it, and starts the program tput
+/// when the terminal is gone.
 #[cfg(unix)]
 fn measure() -> io::Result<Size> {
     let size = rustix::termios::tcgetwinsize(io::stdout())?;
@@ -258,7 +258,7 @@ const fn area(size: Size) -> Rect {
     Rect { x: 0, y: 0, width: size.width, height: size.height }
 }
 
-/// Collects a frame and writes it in one piece, as long as the terminal is ours.
+/// Collects a frame and writes it at once if the session has the terminal.
 #[derive(Default)]
 struct FrameWriter(Vec<u8>);
 
@@ -269,9 +269,9 @@ impl Write for FrameWriter {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let mut held = lock();
-        // Not ours is no error: ratatui prints one to stderr when its terminal is dropped. `draw` looks for itself.
-        let sent = if held.ours { held.wire.send(&self.0) } else { Ok(()) };
+        let mut terminal = lock();
+        // A restored terminal is no error here, because ratatui prints errors of its drop to stderr; `draw` reports it.
+        let sent = if terminal.is_owned { terminal.output.send(&self.0) } else { Ok(()) };
         self.0.clear();
         sent
     }
@@ -282,7 +282,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_frame_cannot_land_on_a_terminal_that_is_not_ours() {
+    fn no_frame_reaches_a_restored_terminal() {
         let mut frames = FrameWriter::default();
         frames.write_all(b"frame").unwrap();
         frames.flush().unwrap();
@@ -290,9 +290,9 @@ mod tests {
     }
 
     #[test]
-    fn giving_back_what_is_not_ours_does_nothing() {
+    fn restoring_twice_does_nothing() {
         restore();
         restore();
-        assert!(!lock().ours);
+        assert!(!lock().is_owned);
     }
 }

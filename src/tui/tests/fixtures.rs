@@ -1,4 +1,4 @@
-//! The worlds of the pictures: five and nine sites, with figures that agree with each other.
+//! Worlds for the snapshots: five and nine sites, with figures that agree with each other.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::stats::{Answer, Availability, Beat, Beats, Cadence, Counts, Latency, 
 use crate::tui::inputs::{About, Inputs};
 use crate::tui::settings::Settings;
 use crate::tui::state::UiState;
-use crate::tui::style::theme::Scheme;
+use crate::tui::style::theme::{Scheme, Theme};
 use crate::tui::{ManualCheck, Symbols};
 
 /// 2026-11-22 14:02:13 at +01:00.
@@ -28,11 +28,11 @@ pub fn now() -> Timestamp {
 pub struct World {
     pub snapshot: Snapshot,
     pub samples: Vec<Sample>,
-    pub has_past: bool,
-    pub past: Option<SiteHistory>,
+    pub has_history: bool,
+    pub history: Option<SiteHistory>,
     pub alerts: Vec<Arc<AlertRecord>>,
     pub health: Health,
-    pub rechecks: Vec<ManualCheck>,
+    pub manual_checks: Vec<ManualCheck>,
     pub zone: TimeZone,
     pub about: About,
     pub now: Timestamp,
@@ -43,11 +43,11 @@ impl World {
         Inputs {
             snapshot: &self.snapshot,
             samples: &self.samples,
-            has_past: self.has_past,
-            past: self.past.as_ref(),
+            has_history: self.has_history,
+            history: self.history.as_ref(),
             alerts: &self.alerts,
             health: &self.health,
-            rechecks: &self.rechecks,
+            manual_checks: &self.manual_checks,
             now: self.now,
             zone: &self.zone,
             about: &self.about,
@@ -61,32 +61,33 @@ impl World {
 }
 
 pub fn settings() -> Settings {
-    Settings { scheme: Scheme::Dark, color: true, symbols: Symbols::Unicode, bell: true, sort: SortKey::State }
+    let theme = Theme { scheme: Scheme::Dark, color: true, symbols: Symbols::Unicode };
+    Settings { theme, bell: true, sort: SortKey::State }
 }
 
 pub fn state() -> UiState {
     UiState::new(&settings())
 }
 
-/// What makes one site of a picture; times in milliseconds.
+/// A site of a snapshot; times in milliseconds.
 #[derive(Clone, Copy)]
 pub struct Made {
     pub name: &'static str,
     pub state: SiteState,
     pub since: u64,
-    /// Cells of the bar from the newest back, as (length, up, down); the rest is up.
+    /// Cells of the bar from the newest back, as (length, up, down); the others are up.
     pub tail: &'static [(usize, u32, u32)],
     pub coverage: f64,
     /// avg, p50, p90, p95, p99, max of the short view.
     pub times: Option<[f64; 6]>,
     pub ttfb: [f64; 2],
-    /// The same of the long view.
+    /// The same for the long view.
     pub long_times: [f64; 6],
     pub long_ttfb: [f64; 2],
     pub long_ups: u64,
     pub long_coverage: f64,
     pub answers: &'static [(u16, u64)],
-    /// Instead of a status: causes.
+    /// Checks without a status.
     pub causes: &'static [(Cause, u64)],
     pub detail: &'static str,
     pub cause: Cause,
@@ -207,7 +208,7 @@ pub fn nine_sites() -> World {
     world(&[api(), shop(), intranet, rust(), japanese, docs(), blog(), status, legacy])
 }
 
-/// As many as are stacked at 80×24.
+/// As many as two stacked views have room for at 80×24.
 pub fn eight_sites() -> World {
     let mut world = nine_sites();
     world.snapshot.sites.pop();
@@ -240,20 +241,20 @@ pub fn many_sites(count: usize) -> World {
     world
 }
 
-/// Five sites, after `count` others went down within ten seconds and all but four of them came back a minute ago.
-pub fn storm(count: u64) -> World {
+/// Five sites, after `count` others went down within ten seconds and all but four of them came up a minute ago.
+pub fn burst(count: u64) -> World {
     let mut world = five_sites();
     let began = world.now.before(Duration::from_secs(200));
-    let alert = |said, shift: u64, i: u64| {
+    let alert = |state, shift: u64, i: u64| {
         let at = began.after(Duration::from_secs(shift) + Duration::from_millis(i * 500));
         let name = format!("eu-west/service-{i:04}");
-        let down_or_up = if said == AlertState::Down { "down" } else { "up" };
+        let down_or_up = if state == AlertState::Down { "down" } else { "up" };
         let message = format!("Website {name} is {down_or_up}. availability=79.17%, time=2026-11-22T13:58:53+01:00");
         Arc::new(AlertRecord {
             facts: Alert {
                 at,
                 site: name.into(),
-                state: said,
+                state,
                 availability: None,
                 threshold: Rule::default().threshold,
                 window: Duration::from_mins(2),
@@ -283,10 +284,10 @@ pub fn offline() -> World {
     world
 }
 
-/// Five sites with a store, of which the hour up to half an hour ago of the first site was read for this width.
-pub fn with_past(width: u16) -> World {
+/// Five sites with a store. For this width the hour until half an hour ago was read of the first site.
+pub fn with_history(width: u16) -> World {
     let mut world = five_sites();
-    world.has_past = true;
+    world.has_history = true;
     let ago = Duration::from_mins(30);
     let wanted = HistoryRequest {
         site: "api".into(),
@@ -300,16 +301,16 @@ pub fn with_past(width: u16) -> World {
     for sample in &world.samples {
         gather.admit(&Sample { at: sample.at.before(ago), ..*sample });
     }
-    world.past = Some(gather.finish(Some(world.now.before(Duration::from_mins(88))), |_, _| false));
+    world.history = Some(gather.finish(Some(world.now.before(Duration::from_mins(88))), |_, _| false));
     world
 }
 
-/// The same of a stretch of which only the sums of hours are left: a week up to now, or an hour that ended half an hour
-/// ago (as if that were long ago).
+/// The same with a period that has only hourly totals: a week until now, or an hour until half an hour ago (as if that were
+/// long ago).
 pub fn with_hours(width: u16, week: bool) -> World {
-    let mut world = with_past(width);
+    let mut world = with_history(width);
     let now = world.now;
-    let wanted = world.past.as_ref().map(|past| past.wanted.clone()).unwrap();
+    let wanted = world.history.as_ref().map(|past| past.wanted.clone()).unwrap();
     let wanted = if week {
         HistoryRequest { span: Duration::from_hours(7 * 24), until: now, live: true, ..wanted }
     } else {
@@ -326,7 +327,7 @@ pub fn with_hours(width: u16, week: bool) -> World {
     for (from, until) in wanted.parts() {
         let mut sum = PeriodFigures::default();
         let starts = std::iter::successors(Some(from), |at| Some(at.after(Duration::from_mins(5))));
-        // For a day nothing was observed.
+        // A day without data.
         for at in
             starts.take_while(|at| *at < until).filter(|at| !(40..64).contains(&(now.since(*at).as_secs() / 3_600)))
         {
@@ -336,7 +337,7 @@ pub fn with_hours(width: u16, week: bool) -> World {
         whole.append(&sum);
         sums.push(sum);
     }
-    world.past = Some(SiteHistory::of_sums(
+    world.history = Some(SiteHistory::of_sums(
         wanted,
         &sums,
         (whole, week),
@@ -346,7 +347,7 @@ pub fn with_hours(width: u16, week: bool) -> World {
     world
 }
 
-/// Nine sites of a monitor that is only looked on at.
+/// Nine sites of a monitor in another process.
 pub fn watched(alive: bool) -> World {
     let mut world = nine_sites();
     let until = world.now.before(Duration::from_secs(2));
@@ -354,7 +355,7 @@ pub fn watched(alive: bool) -> World {
     world
 }
 
-/// Three sites, seconds after the first start: one has answered, one failed.
+/// Three sites, seconds after the first start: one was successful, one failed.
 pub fn first_seconds() -> World {
     let mut world = world(&[rust(), shop(), blog()]);
     world.alerts.clear();
@@ -406,8 +407,8 @@ pub fn world(made: &[Made]) -> World {
     World {
         snapshot: Snapshot { at: now, sites, views },
         samples: hour(now),
-        has_past: false,
-        past: None,
+        has_history: false,
+        history: None,
         alerts: alerts(),
         health: Health {
             checks_per_second: 0.6,
@@ -415,7 +416,7 @@ pub fn world(made: &[Made]) -> World {
             store: StoreHealth::Ok { bytes: 41_000_000 },
             ..Health::default()
         },
-        rechecks: Vec::new(),
+        manual_checks: Vec::new(),
         zone: TimeZone::fixed(jiff::tz::offset(1)),
         about: About {
             version: "0.1.0 (abc1234)".to_owned(),
@@ -426,8 +427,8 @@ pub fn world(made: &[Made]) -> World {
     }
 }
 
-/// An hour of a site that is checked every 5 s: 40 to 56 ms with a tide in it, a few slow ones, no check for six minutes,
-/// then none that was answered rightly for the last four.
+/// An hour of a site that is checked every 5 s: 40 to 56 ms in waves, a few slow checks, no check for six minutes, only
+/// failed ones in the last four.
 fn hour(now: Timestamp) -> Vec<Sample> {
     let made = |i: u32| {
         let at = now.before(Duration::from_secs(3_600 - 5 * u64::from(i)));
@@ -520,7 +521,7 @@ fn site(index: usize, made: &Made) -> SiteSnapshot {
 fn row(made: &Made, as_of: Timestamp, minutes: u64) -> Row {
     let long = minutes == 60;
     let mut cells = [Beat { up: 1, down: 0 }; Beats::CELLS];
-    // The longer view sees the same end of time, a sixth as wide.
+    // The long view ends at the same time, in cells six times as long.
     let mut end = Beats::CELLS;
     for &(length, up, down) in made.tail {
         let length = if long { length.div_ceil(6) } else { length };

@@ -1,6 +1,4 @@
 //! Whole screens as pictures.
 
-#[cfg(test)]
 pub(crate) mod fixtures;
-#[cfg(test)]
-pub(crate) mod snapshots;
+mod snapshots;

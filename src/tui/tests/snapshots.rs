@@ -1,4 +1,4 @@
-//! Whole screens as pictures, and what holds for every screen.
+//! Whole screens as snapshots, and what holds for every screen.
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -18,7 +18,7 @@ use super::fixtures::{self, World};
 fn draw(world: &World, state: &UiState, width: u16, height: u16) -> TestBackend {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     let screen = view(&world.inputs(), state, Size { width, height });
-    terminal.draw(|frame| render(&screen, &state.theme(), frame.area(), frame.buffer_mut())).unwrap();
+    terminal.draw(|frame| render(&screen, &state.theme, frame.area(), frame.buffer_mut())).unwrap();
     terminal.backend().clone()
 }
 
@@ -82,9 +82,9 @@ pictures! {
     alerts_120x40: fixtures::nine_sites(), "a", 120 x 40;
     folded_80x24: fixtures::nine_sites(), "o", 80 x 24;
     folded_and_one_unfolded_120x40: fixtures::nine_sites(), "o\n", 120 x 40;
-    storm_80x24: fixtures::storm(12), "ajjjjj\n", 80 x 24;
-    storm_120x40: fixtures::storm(20), "", 120 x 40;
-    storm_found_100x30: fixtures::storm(12), "a/service up\n", 100 x 30;
+    storm_80x24: fixtures::burst(12), "ajjjjj\n", 80 x 24;
+    storm_120x40: fixtures::burst(20), "", 120 x 40;
+    storm_found_100x30: fixtures::burst(12), "a/service up\n", 100 x 30;
     no_alert_found_80x24: fixtures::five_sites(), "a/foo\n", 80 x 24;
     help_80x24: fixtures::five_sites(), "?", 80 x 24;
     help_120x40: fixtures::nine_sites(), "?", 120 x 40;
@@ -93,15 +93,15 @@ pictures! {
     offline_80x24: fixtures::offline(), "jj", 80 x 24;
     first_seconds_80x24: fixtures::first_seconds(), "j", 80 x 24;
     no_alerts_yet_100x30: fixtures::first_seconds(), "", 100 x 30;
-    site_past_80x24: fixtures::with_past(80), "\n←", 80 x 24;
-    site_past_120x40: fixtures::with_past(120), "\n←l", 120 x 40;
-    site_past_being_read_80x24: fixtures::with_past(100), "\n←", 80 x 24;
+    site_past_80x24: fixtures::with_history(80), "\n←", 80 x 24;
+    site_past_120x40: fixtures::with_history(120), "\n←l", 120 x 40;
+    site_past_being_read_80x24: fixtures::with_history(100), "\n←", 80 x 24;
     site_below_the_table_200x60: fixtures::nine_sites(), "\n", 200 x 60;
     site_below_many_120x50: fixtures::many_sites(1000), "jjjjjjjjjjjjjjjjjjjj\n]", 120 x 50;
     site_after_a_second_enter_120x50: fixtures::many_sites(1000), "jj\n\n", 120 x 50;
     site_week_80x24: fixtures::with_hours(80, true), "\n---", 80 x 24;
     site_past_of_hours_80x24: fixtures::with_hours(80, false), "\n←", 80 x 24;
-    site_month_being_read_100x30: fixtures::with_past(100), "\n----", 100 x 30;
+    site_month_being_read_100x30: fixtures::with_history(100), "\n----", 100 x 30;
     watched_80x24: fixtures::watched(true), "r", 80 x 24;
     watched_help_120x40: fixtures::watched(true), "?", 120 x 40;
     watched_and_gone_120x40: fixtures::watched(false), "p", 120 x 40;
@@ -109,38 +109,38 @@ pictures! {
 }
 
 #[test]
-fn in_ascii_nothing_else_reaches_a_cell_and_nothing_moves() {
+fn ascii_only_and_nothing_moves() {
     let world = fixtures::nine_sites();
     let mut state = fixtures::state();
     press(&world, &mut state, Size { width: 120, height: 40 }, "");
-    state.symbols = Symbols::Ascii;
+    state.theme.symbols = Symbols::Ascii;
     let backend = draw(&world, &state, 120, 40);
     assert!(backend.buffer().content().iter().all(|cell| cell.symbol().is_ascii()));
     insta::assert_snapshot!(backend);
 }
 
 #[test]
-fn without_colour_no_cell_has_one_and_the_modifiers_stay() {
+fn without_colour_modifiers_remain() {
     let world = fixtures::five_sites();
     let mut state = fixtures::state();
     press(&world, &mut state, Size { width: 80, height: 24 }, "");
     let screen = view(&world.inputs(), &state, Size { width: 80, height: 24 });
     let mut buffer = Buffer::empty(Rect::new(0, 0, 80, 24));
-    render(&screen, &Theme { color: false, ..state.theme() }, buffer.area, &mut buffer);
+    render(&screen, &Theme { color: false, ..state.theme }, buffer.area, &mut buffer);
     assert!(buffer.content().iter().all(|cell| cell.fg == Color::Reset && cell.bg == Color::Reset));
     assert_eq!(buffer[(0, 3)].symbol(), "▼");
     assert_eq!(buffer[(0, 3)].modifier, Modifier::BOLD | Modifier::REVERSED);
 }
 
 #[test]
-fn colours_say_the_state() {
+fn colours_show_the_state() {
     let world = fixtures::five_sites();
     let backend = picture(&world, "", 80, 24);
     let cell = |x, y| backend.buffer()[(x, y)].clone();
     assert_eq!((cell(0, 3).fg, cell(0, 3).modifier), (Color::Red, Modifier::BOLD | Modifier::REVERSED));
     assert_eq!((cell(0, 4).fg, cell(0, 4).modifier), (Color::Yellow, Modifier::BOLD));
     assert_eq!(cell(0, 5).fg, Color::Green);
-    // The count of what is down is white on red; the cursor is reversed; bars are green and red.
+    // The number of sites that are down is white on red, the cursor reversed; bars are green and red.
     assert_eq!((cell(9, 0).fg, cell(9, 0).bg), (Color::White, Color::Red));
     assert_eq!((cell(2, 3).symbol(), cell(2, 3).modifier), ("a", Modifier::REVERSED));
     assert_eq!((cell(70, 3).symbol(), cell(70, 3).fg), ("▇", Color::Green));
@@ -175,7 +175,7 @@ mod behaviour {
     }
 
     #[test]
-    fn rows_change_places_only_at_a_tick_and_marks_at_once() {
+    fn rows_move_at_a_tick_and_marks_change_at_once() {
         let mut world = fixtures::five_sites();
         let mut state = fixtures::state();
         press(&world, &mut state, SIZE, "");
@@ -188,21 +188,21 @@ mod behaviour {
     }
 
     #[test]
-    fn the_cursor_stays_on_its_site_once_it_was_moved() {
+    fn a_moved_cursor_stays_on_its_site() {
         let world = fixtures::five_sites();
         let mut state = fixtures::state();
         press(&world, &mut state, SIZE, "jj");
         assert!(text(&world, &state).contains("● www.rust-lang.org  200 in"));
         let world = ticked(world, "blog", SiteState::Down);
         state.settle(&world.inputs(), SIZE);
-        assert_eq!(state.row, 3);
+        assert_eq!(state.sites.row(), 3);
         assert!(text(&world, &state).contains("● www.rust-lang.org  200 in"));
         press(&world, &mut state, SIZE, "g");
         assert!(text(&world, &state).contains("▼ api  503 Service Unavailable, 3 s ago"));
     }
 
     #[test]
-    fn frozen_figures_stand_while_header_and_alerts_go_on() {
+    fn frozen_tables_do_not_stop_header_and_alerts() {
         let world = fixtures::five_sites();
         let mut state = fixtures::state();
         press(&world, &mut state, SIZE, "f");
@@ -216,62 +216,62 @@ mod behaviour {
     }
 
     #[test]
-    fn a_new_down_rings_once_and_old_news_never() {
+    fn only_a_new_down_rings_and_only_once() {
         let mut world = fixtures::five_sites();
         let mut state = fixtures::state();
         assert!(!state.settle(&world.inputs(), SIZE));
-        let news = |world: &World| {
+        let new_alert = |world: &World| {
             let mut alert = (*world.alerts[2]).clone();
             alert.facts.at = world.now;
             Arc::new(alert)
         };
         world = world.later(1);
-        world.alerts.push(news(&world));
+        world.alerts.push(new_alert(&world));
         assert!(state.settle(&world.inputs(), SIZE));
         assert!(!state.settle(&world.inputs(), SIZE));
         world = world.later(60);
-        world.alerts.push(news(&world));
+        world.alerts.push(new_alert(&world));
         assert_eq!(state.act(&Key::Char('j'), &world.inputs(), SIZE), None);
-        assert!(state.settle(&world.inputs(), SIZE), "a key at the same moment does not swallow it");
+        assert!(state.settle(&world.inputs(), SIZE), "a key at the same moment does not suppress it");
         world = world.later(5);
-        world.alerts.push(news(&world));
+        world.alerts.push(new_alert(&world));
         assert!(!state.settle(&world.inputs(), SIZE), "at most one bell in ten seconds");
         press(&world, &mut state, SIZE, "b");
         world = world.later(60);
-        world.alerts.push(news(&world));
+        world.alerts.push(new_alert(&world));
         assert!(!state.settle(&world.inputs(), SIZE), "muted");
         assert!(text(&world, &state).contains("muted"));
     }
 
     #[test]
-    fn the_banner_says_the_worst_thing_first() {
+    fn the_banner_shows_the_worst_problem() {
         let mut world = fixtures::five_sites();
         let mut state = fixtures::state();
-        let mut says = |health: Health| {
+        let mut banner = |health: Health| {
             world.health = health;
             state.settle(&world.inputs(), SIZE);
             text(&world, &state).lines().nth(1).unwrap().to_owned()
         };
         let mut health = Health { notices: vec!["sites.yaml: 2 warnings".to_owned()], ..Health::default() };
-        assert_eq!(says(health.clone()), "! sites.yaml: 2 warnings");
+        assert_eq!(banner(health.clone()), "! sites.yaml: 2 warnings");
         health.narration = Some("\"flappy\" stops answering in 4 s".to_owned());
-        assert_eq!(says(health.clone()), " demo: \"flappy\" stops answering in 4 s");
+        assert_eq!(banner(health.clone()), " demo: \"flappy\" stops answering in 4 s");
         health.late = Duration::from_secs(2);
-        assert!(says(health.clone()).starts_with("! checks start up to 2.00 s late"));
-        // A stop makes starts late as well; the machine is not to blame.
+        assert!(banner(health.clone()).starts_with("! checks start up to 2.00 s late"));
+        // A stop delays checks, too; the machine is not to blame.
         health.stopped = Duration::from_millis(2_470);
-        assert!(says(health.clone()).starts_with("! webmon was stopped for 2.47 s; what was not checked"));
+        assert!(banner(health.clone()).starts_with("! webmon was stopped for 2.47 s; checks missed"));
         health.lost_samples = 7;
-        assert!(says(health.clone()).starts_with("! 7 samples lost so far"));
+        assert!(banner(health.clone()).starts_with("! 7 samples lost so far"));
         let since = fixtures::now().before(Duration::from_secs(130));
         health.store = StoreHealth::NotSaving { since, reason: "disk full".to_owned() };
-        assert!(says(health.clone()).starts_with("! not saving since 14:00:03: disk full; figures go on"));
+        assert!(banner(health.clone()).starts_with("! not saving since 14:00:03: disk full; this period"));
         health.offline_since = Some(since);
-        assert!(says(health).starts_with("! offline: no route since 14:00:03; checks"));
+        assert!(banner(health).starts_with("! offline: no route since 14:00:03; checks"));
     }
 
     #[test]
-    fn a_site_is_down_since_its_incident_began_not_since_its_mark_changed() {
+    fn a_site_is_down_since_its_incident_began() {
         for keys in ["", "\n"] {
             let mut world = fixtures::five_sites();
             let (wide, small) = ((200, 60), (30, 8));
@@ -288,7 +288,7 @@ mod behaviour {
     }
 
     #[test]
-    fn a_certificate_that_is_over_has_no_days_left_not_fewer_than_none() {
+    fn an_expired_certificate_has_no_days_left() {
         let mut world = fixtures::five_sites();
         for site in &mut world.snapshot.sites {
             let observation = Arc::make_mut(site).last.as_mut().and_then(|last| last.observation.as_mut());
@@ -309,7 +309,7 @@ mod behaviour {
     }
 
     #[test]
-    fn a_demonstration_says_so_in_its_header_and_title() {
+    fn a_demonstration_says_so() {
         let mut world = fixtures::five_sites();
         world.health.narration = Some("all is well".to_owned());
         let mut state = fixtures::state();
@@ -352,7 +352,7 @@ mod behaviour {
                 let harmful = |symbol: &str| symbol.chars().any(crate::model::text::is_harmful);
                 assert!(!backend.buffer().content().iter().any(|cell| harmful(cell.symbol())), "{keys:?} {width}");
                 if (keys, width) == ("", 80) {
-                    // Every column behind the name stands where it stands for a tame one.
+                    // The columns after the name are where they are for a harmless name.
                     for y in 4..9 {
                         assert_eq!(backend.buffer()[(26, y)].symbol(), "%", "{backend}");
                     }
@@ -371,13 +371,13 @@ mod properties {
         #![proptest_config(ProptestConfig::with_cases(200))]
 
         #[test]
-        fn no_size_and_no_keys_make_it_panic_or_leave_the_screen(
+        fn nothing_panics_or_leaves_the_screen(
             width in 0u16..260, height in 0u16..80, sites in prop::sample::select(vec![0usize, 1, 5, 9, 60]),
             keys in "[jkgGJK/dsnavm9tfa!?brpoo/+\\-l←→↘1-9\t\x1b\nxq \\[\\]]{0,12}", pages in prop::collection::vec(0u8..8, 0..6),
             later in 0u64..5_000, ascii: bool, mouse in prop::collection::vec((0u8..3, 0u16..270, 0u16..90), 0..6),
         ) {
             let world = match sites {
-                1 => fixtures::with_past(width.max(12)),
+                1 => fixtures::with_history(width.max(12)),
                 5 => fixtures::five_sites(),
                 9 => fixtures::nine_sites(),
                 n => fixtures::many_sites(n),
@@ -397,11 +397,11 @@ mod properties {
                 Key::Mouse([Mouse::Click, Mouse::WheelUp, Mouse::WheelDown][usize::from(what)], x, y)
             });
             for key in keys.chain(pages.iter().map(|i| moves[usize::from(*i)].clone())).chain(mouse) {
-                // Leaving is the loop's business; here the dashboard simply goes on.
+                // The loop would leave; here the dashboard stays.
                 let _ = state.act(&key, &world.inputs(), size);
             }
             if ascii {
-                state.symbols = Symbols::Ascii;
+                state.theme.symbols = Symbols::Ascii;
             }
             let screen = view(&world.inputs(), &state, size);
             prop_assert!(screen.lines.len() <= usize::from(height).max(1), "{} lines", screen.lines.len());
@@ -411,14 +411,15 @@ mod properties {
             // Into a larger buffer: nothing outside the area is touched.
             let area = Rect::new(2, 1, width, height);
             let mut buffer = Buffer::empty(Rect::new(0, 0, width + 4, height + 2));
-            render(&screen, &state.theme(), area, &mut buffer);
+            render(&screen, &state.theme, area, &mut buffer);
             for y in 0..buffer.area.height {
                 for x in (0..2).chain(width + 2..width + 4) {
                     prop_assert_eq!(buffer[(x, y)].symbol(), " ");
                 }
             }
             if !screen.lines.is_empty() && width >= 40 && height >= 8 {
-                let selected_seen = state.order.is_empty() || (state.top..state.top + height as usize).contains(&state.row);
+                let selected_seen = state.sites.len() == 0
+                    || (state.sites.top()..state.sites.top() + height as usize).contains(&state.sites.row());
                 prop_assert!(selected_seen);
             }
         }

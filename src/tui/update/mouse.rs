@@ -1,9 +1,9 @@
-//! What pointing at a cell means.
+//! What clicks and the wheel change.
 //!
 //! On the overview a click selects the site of its row, and opens it when it was selected already; on the head of a
 //! column it sorts, on a tab it turns to that view, on the title of the alerts it opens them. Elsewhere a click on the
-//! first line goes back. The wheel scrolls what is under the pointer, three lines a notch; over the chart of a site it
-//! zooms, one span a notch: away from the person into it.
+//! first line goes back. The wheel scrolls what is under the pointer, three lines per notch; over the chart of a site it
+//! zooms one span per notch, inwards when it turns away from the user.
 
 use ratatui::layout::Size;
 
@@ -21,95 +21,81 @@ use crate::tui::view::table::columns;
 
 const NOTCH: isize = 3;
 
-/// What is at some cell of the overview.
+/// A part of the overview.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Target {
-    /// The title of the view of this number.
+    /// The title of a view.
     Title,
     /// The heads of the columns.
     Head,
-    /// So many rows below the first one that is seen.
+    /// So many rows below the first one shown.
     Row(usize),
-    /// The title of the alerts.
     AlertsTitle,
-    /// An alert.
     Alerts,
     Nothing,
 }
 
 impl UiState {
-    /// Does what pointing at the cell `at` (column, row) means.
-    pub(crate) fn point(&mut self, what: Mouse, at: (u16, u16), inputs: &Inputs, size: Size) {
+    /// Does what `mouse` asks for at the cell `at` (column, row).
+    pub(crate) fn point(&mut self, mouse: Mouse, at: (u16, u16), inputs: &Inputs, size: Size) {
         let row = usize::from(at.1);
-        let by = match what {
-            Mouse::Click if self.place == Page::Overview => return self.click(at, inputs, size),
-            Mouse::Click => {
-                if row == 0 {
-                    self.back();
-                }
-                return;
-            }
+        let is_overview = self.nav.page() == Page::Overview;
+        let by = match mouse {
+            Mouse::Click if is_overview => return self.click(at, inputs, size),
+            Mouse::Click if row == 0 => return self.back(),
+            Mouse::Click => return,
             Mouse::WheelUp => -NOTCH,
             Mouse::WheelDown => NOTCH,
         };
-        if self.place == Page::Site && self.is_over_chart(row, inputs, size) {
-            return self.zoom(what == Mouse::WheelUp, inputs);
-        }
         let plan = self.plan(inputs, size);
-        let over_alerts = matches!(self.target(&plan, row, inputs), Target::Alerts | Target::AlertsTitle);
-        if self.place == Page::Overview && over_alerts {
-            self.region_top = self.region_top.saturating_add_signed(by.signum());
+        if self.nav.page() == Page::Site && self.is_over_chart(&plan, row, inputs, size) {
+            self.chart.zoom(mouse == Mouse::WheelUp, inputs, self.sites.tables(inputs.snapshot));
+        } else if is_overview && matches!(self.target(&plan, row, inputs), Target::Alerts | Target::AlertsTitle) {
+            self.alerts.scroll_region(by.signum());
         } else {
             self.scroll(by, inputs);
         }
     }
 
-    /// Whether line `row` of the screen of a site is one of its chart's; where the body lies is [`crate::tui::screen::view`]'s.
-    fn is_over_chart(&self, row: usize, inputs: &Inputs, size: Size) -> bool {
-        let plan = self.plan(inputs, size);
-        let above = 1 + usize::from(banner::is_shown(inputs, self));
+    /// Whether line `row` of the page of a site is part of its chart; [`view`] decides where the page lies.
+    fn is_over_chart(&self, plan: &OverviewLayout, row: usize, inputs: &Inputs, size: Size) -> bool {
+        let above = 1 + usize::from(banner::is_shown(inputs, &self.timers));
         let height = match plan.below {
             0 => usize::from(size.height).saturating_sub(above + 2),
             below => below - 1,
         };
         let from = usize::from(size.height).saturating_sub(2 + height);
         let Some(row) = row.checked_sub(from).filter(|_| !plan.summary) else { return false };
-        site::is_chart(&Frame::of(inputs, self, size, &plan), height, row)
+        site::is_chart(&Frame::of(inputs, self, size, plan), height, row)
     }
 
     fn click(&mut self, (column, row): (u16, u16), inputs: &Inputs, size: Size) {
         let plan = self.plan(inputs, size);
         match self.target(&plan, usize::from(row), inputs) {
             Target::Title if plan.tabs => {
-                if let Some(tab) = self.tab_at((column, row), inputs, size) {
-                    self.tab = tab;
-                    self.arranged = None;
+                if let Some(view) = self.tab_at((column, row), inputs, size) {
+                    self.sites.show_view(view);
                 }
             }
             Target::Head => {
                 if let Some(key) = self.head_at(usize::from(column), size) {
-                    self.sort_by(key);
+                    self.sites.sort_by(key);
                 }
             }
-            Target::Row(below) if self.top + below < self.order.len() => {
-                let again = self.row == self.top + below && self.cursor.is_some();
-                self.row = self.top + below;
-                self.scroll(0, inputs);
-                if again {
+            Target::Row(below) => {
+                if self.sites.select(below, inputs.snapshot) == Some(true) {
                     self.open(inputs);
                 }
             }
-            Target::AlertsTitle => {
-                (self.under_alerts, self.place, self.alerts_row) = (Page::Overview, Page::Alerts, 0);
-            }
-            Target::Title | Target::Row(_) | Target::Alerts | Target::Nothing => {}
+            Target::AlertsTitle => self.open_alerts(),
+            Target::Title | Target::Alerts | Target::Nothing => {}
         }
     }
 
-    /// What is in line `row` of the overview; the order of the regions is that of [`crate::tui::screen::view`].
+    /// The part of the overview in line `row`; the order of the parts is that of [`view`].
     fn target(&self, plan: &OverviewLayout, row: usize, inputs: &Inputs) -> Target {
-        let mut from = 1 + usize::from(banner::is_shown(inputs, self));
-        let Some(mut row) = row.checked_sub(from).filter(|_| !plan.summary) else { return Target::Nothing };
+        let above = 1 + usize::from(banner::is_shown(inputs, &self.timers));
+        let Some(mut row) = row.checked_sub(above).filter(|_| !plan.summary) else { return Target::Nothing };
         for placed in &plan.views {
             let head = usize::from(placed.head);
             match row {
@@ -119,21 +105,20 @@ impl UiState {
                 _ => row -= 1 + head + placed.rows,
             }
         }
-        from = usize::from(plan.range);
-        match row.checked_sub(from) {
+        match row.checked_sub(usize::from(plan.range)) {
             Some(0) if plan.alerts > 0 => Target::AlertsTitle,
             Some(line) if line < plan.alerts => Target::Alerts,
             _ => Target::Nothing,
         }
     }
 
-    /// What the head at this column sorts by; the mark stands for the state.
+    /// What a click on the head at this column sorts by; the mark stands for the state.
     fn head_at(&self, column: usize, size: Size) -> Option<SortKey> {
         let mut left = 2;
         if column < left {
             return Some(SortKey::State);
         }
-        for (head, cells) in columns::choose(usize::from(size.width), self.digest.incomplete) {
+        for (head, cells) in columns::choose(usize::from(size.width), self.sites.facts.incomplete) {
             if column < left + cells {
                 return head.sort_key();
             }
@@ -178,12 +163,12 @@ mod tests {
         let world = fixtures::five_sites();
         for (row, selected) in [(3, "api"), (5, "www.rust-lang.org"), (10, "api"), (14, "blog")] {
             let once = pointed(&world, &[(Mouse::Click, 20, row)]);
-            assert_eq!((once.cursor.as_deref(), once.place), (Some(selected), Page::Overview), "row {row}");
+            assert_eq!((once.sites.cursor(), once.nav.page()), (Some(selected), Page::Overview), "row {row}");
             let twice = pointed(&world, &[(Mouse::Click, 20, row), (Mouse::Click, 30, row)]);
-            assert_eq!((twice.cursor.as_deref(), twice.place), (Some(selected), Page::Site), "row {row}");
+            assert_eq!((twice.sites.cursor(), twice.nav.page()), (Some(selected), Page::Site), "row {row}");
         }
         let elsewhere = pointed(&world, &[(Mouse::Click, 20, 5), (Mouse::Click, 20, 6)]);
-        assert_eq!((elsewhere.cursor.as_deref(), elsewhere.place), (Some("docs"), Page::Overview));
+        assert_eq!((elsewhere.sites.cursor(), elsewhere.nav.page()), (Some("docs"), Page::Overview));
     }
 
     #[test]
@@ -204,11 +189,11 @@ mod tests {
             let screen = view(&world.inputs(), &state, SIZE);
             for y in 0..24 {
                 let mut clicked = state.clone();
-                let before = clicked.row;
-                clicked.cursor = None;
+                let before = clicked.sites.row();
+                clicked.sites.forget_cursor();
                 clicked.act(&Key::Mouse(Mouse::Click, 5, y), &world.inputs(), SIZE);
-                let Some(name) = clicked.cursor else {
-                    assert_eq!(clicked.row, before);
+                let Some(name) = clicked.sites.cursor() else {
+                    assert_eq!(clicked.sites.row(), before);
                     continue;
                 };
                 let line = screen.lines[usize::from(y)].text();
@@ -224,16 +209,20 @@ mod tests {
         for (column, key) in [(0, SortKey::State), (4, SortKey::Name), (25, SortKey::Availability), (45, SortKey::Max)]
         {
             let once = pointed(&world, &[(Mouse::Click, 40, 2), (Mouse::Click, column, 2)]);
-            assert_eq!((once.sort.key, once.sort.reversed), (key, false), "column {column}");
+            assert_eq!((once.sites.sort().key, once.sites.sort().reversed), (key, false), "column {column}");
             let twice = pointed(&world, &[(Mouse::Click, column, 2), (Mouse::Click, column, 2)]);
             let from_the_start = key == SortKey::State;
-            assert_eq!((twice.sort.key, twice.sort.reversed), (key, !from_the_start), "column {column}");
+            assert_eq!(
+                (twice.sites.sort().key, twice.sites.sort().reversed),
+                (key, !from_the_start),
+                "column {column}"
+            );
         }
     }
 
     #[test]
     fn over_the_chart_of_a_site_the_wheel_zooms_and_elsewhere_it_scrolls() {
-        let world = fixtures::with_past(100);
+        let world = fixtures::with_history(100);
         for size in [SIZE, Size { width: 100, height: 55 }] {
             over_the_chart(&world, size);
         }
@@ -243,7 +232,8 @@ mod tests {
         let mut opened = fixtures::state();
         opened.settle(&world.inputs(), size);
         opened.act(&Key::Enter, &world.inputs(), size);
-        let span = opened.span(&world.inputs());
+        let span = |state: &UiState| state.chart.span(&world.inputs(), &world.snapshot);
+        let shown = span(&opened);
         let lines = view(&world.inputs(), &opened, size).lines;
         let at = |part: &str| lines.iter().position(|line| line.text().contains(part)).unwrap();
         let (title, legend) = (at("Response time"), at("(lower)"));
@@ -252,13 +242,13 @@ mod tests {
             let turned = |what| {
                 let mut state = opened.clone();
                 state.act(&Key::Mouse(what, 40, row), &world.inputs(), size);
-                (state.span(&world.inputs()), state.site_top)
+                (span(&state), state.nav.top())
             };
             let (towards, away) = (turned(Mouse::WheelDown), turned(Mouse::WheelUp));
             if (title..=legend).contains(&usize::from(row)) {
-                assert!(towards.0 > span && away.0 < span && towards.1 == 0, "row {row}: {towards:?} {away:?}");
+                assert!(towards.0 > shown && away.0 < shown && towards.1 == 0, "row {row}: {towards:?} {away:?}");
             } else {
-                assert_eq!((towards, away), ((span, 3), (span, 0)), "row {row}");
+                assert_eq!((towards, away), ((shown, 3), (shown, 0)), "row {row}");
             }
         }
     }
@@ -266,14 +256,14 @@ mod tests {
     #[test]
     fn tabs_titles_and_the_wheel() {
         let world = fixtures::many_sites(1000);
-        assert_eq!(pointed(&world, &[(Mouse::Click, 18, 1)]).tab, 1);
-        assert_eq!(pointed(&world, &[(Mouse::Click, 18, 1), (Mouse::Click, 4, 1)]).tab, 0);
-        assert_eq!(pointed(&world, &[(Mouse::WheelDown, 4, 5), (Mouse::WheelDown, 4, 5)]).row, 6);
-        assert_eq!(pointed(&world, &[(Mouse::WheelDown, 4, 5), (Mouse::WheelUp, 4, 5)]).row, 0);
+        assert_eq!(pointed(&world, &[(Mouse::Click, 18, 1)]).sites.view(), 1);
+        assert_eq!(pointed(&world, &[(Mouse::Click, 18, 1), (Mouse::Click, 4, 1)]).sites.view(), 0);
+        assert_eq!(pointed(&world, &[(Mouse::WheelDown, 4, 5), (Mouse::WheelDown, 4, 5)]).sites.row(), 6);
+        assert_eq!(pointed(&world, &[(Mouse::WheelDown, 4, 5), (Mouse::WheelUp, 4, 5)]).sites.row(), 0);
         let few = fixtures::five_sites();
-        assert_eq!(pointed(&few, &[(Mouse::WheelDown, 4, 20)]).region_top, 1);
+        assert_eq!(pointed(&few, &[(Mouse::WheelDown, 4, 20)]).alerts.region().top, 1);
         let alerts = pointed(&few, &[(Mouse::Click, 30, 15)]);
-        assert_eq!(alerts.place, Page::Alerts);
-        assert_eq!(pointed(&few, &[(Mouse::Click, 30, 15), (Mouse::Click, 3, 0)]).place, Page::Overview);
+        assert_eq!(alerts.nav.page(), Page::Alerts);
+        assert_eq!(pointed(&few, &[(Mouse::Click, 30, 15), (Mouse::Click, 3, 0)]).nav.page(), Page::Overview);
     }
 }

@@ -1,41 +1,66 @@
-//! What a frame is made from.
+//! What all regions of one frame share.
 
 use ratatui::layout::Size;
 
 use crate::engine::snapshot::{SiteState, Snapshot};
+use crate::model::Timestamp;
 use crate::tui::inputs::Inputs;
 use crate::tui::layout::OverviewLayout;
 use crate::tui::state::UiState;
 use crate::tui::state::state_counts::StateCounts;
 use crate::tui::style::role::Role;
+use crate::tui::style::symbols::Symbols;
+use crate::tui::style::time_text;
 
-/// One frame in the making: what the regions share.
 #[derive(Clone, Copy)]
 pub struct Frame<'a> {
     pub inputs: &'a Inputs<'a>,
     pub state: &'a UiState,
-    /// What the tables show: frozen, or now.
+    /// The snapshot that the tables show: the current one, or a frozen one.
     pub tables: &'a Snapshot,
     pub size: Size,
     pub plan: &'a OverviewLayout,
-    pub tally: StateCounts,
+    pub counts: StateCounts,
 }
 
 impl<'a> Frame<'a> {
     pub fn of(inputs: &'a Inputs<'a>, state: &'a UiState, size: Size, plan: &'a OverviewLayout) -> Self {
-        Self { inputs, state, tables: state.tables(inputs), size, plan, tally: StateCounts::of(inputs.snapshot) }
+        Self { inputs, state, tables: state.tables(inputs), size, plan, counts: StateCounts::of(inputs.snapshot) }
     }
 
     pub fn width(&self) -> usize {
         usize::from(self.size.width)
     }
 
-    /// Whether this is somebody else's monitor, so that nothing can be asked of it.
-    pub const fn looks_on(&self) -> bool {
+    pub const fn symbols(&self) -> Symbols {
+        self.state.theme.symbols
+    }
+
+    /// Whether another process runs the monitor, so that it takes no commands from here.
+    pub const fn is_read_only(&self) -> bool {
         self.inputs.health.watching.is_some()
     }
 
     pub fn mark(&self, state: SiteState) -> (Role, &'static str) {
-        (Role::State(state), self.state.symbols.mark(state))
+        (Role::State(state), self.symbols().mark(state))
+    }
+
+    /// `14:02:13` today, `11-20 03:10` on another day.
+    pub fn moment(&self, at: Timestamp) -> String {
+        time_text::moment(at, self.inputs.now, self.inputs.zone)
+    }
+
+    pub fn clock(&self, at: Timestamp) -> String {
+        time_text::clock(at, self.inputs.zone)
+    }
+
+    /// `3 s`, `4m12s`: the time since `at`.
+    pub fn since(&self, at: Timestamp) -> String {
+        time_text::running(self.inputs.now.since(at))
+    }
+
+    /// `just now`, `3 s ago`.
+    pub fn ago(&self, at: Timestamp) -> String {
+        if self.inputs.now.since(at).as_secs() == 0 { "just now".to_owned() } else { format!("{} ago", self.since(at)) }
     }
 }

@@ -1,4 +1,4 @@
-//! What a terminal shows that is too small for tables: counts, the names of what is not up, and the size it needs.
+//! The summary on a terminal that is too small for tables: counts, the sites that are not up, and the size it needs.
 
 use crate::engine::snapshot::SiteState;
 use crate::model::time::duration::format_short;
@@ -9,7 +9,6 @@ use crate::tui::style::role::Role;
 use crate::tui::view::frame::Frame;
 use crate::tui::view::table::rows::trouble_since;
 
-/// As many lines as the terminal has.
 pub fn lines(frame: &Frame) -> Vec<Line> {
     let height = usize::from(frame.size.height);
     let mut lines = vec![counts(frame)];
@@ -19,7 +18,7 @@ pub fn lines(frame: &Frame) -> Vec<Line> {
     let room = height.saturating_sub(1 + usize::from(needs));
     let listed = arrange(snapshot, &not_up, Sort::default(), 0);
     let room = if frame.width() < 4 { 0 } else { room };
-    for site in listed.into_iter().filter_map(|i| snapshot.sites.get(usize::try_from(i).ok()?)).take(room) {
+    for site in listed.into_iter().filter_map(|site| snapshot.sites.get(site)).take(room) {
         let (role, mark) = frame.mark(site.state);
         let since = format!(" {}", format_short(frame.inputs.now.since(trouble_since(site))));
         let mut line = Line::of(role, mark);
@@ -38,20 +37,11 @@ pub fn lines(frame: &Frame) -> Vec<Line> {
 }
 
 fn counts(frame: &Frame) -> Line {
-    let tally = frame.tally;
     let mut line = Line::default();
-    let shown = [
-        (SiteState::Down, tally.down, false),
-        (SiteState::Failing, tally.failing, false),
-        (SiteState::Unknown, tally.unknown, false),
-        (SiteState::New, tally.new, true),
-        (SiteState::Paused, tally.paused, true),
-        (SiteState::Up, tally.up, false),
-    ];
-    // Too narrow for even two counts: the worst alone.
+    let counts = frame.counts.in_order();
+    // Too narrow for even two counts: the worst state alone.
     if frame.width() < 5 {
-        let worst = shown.into_iter().find(|(_, count, _)| *count > 0);
-        let Some((state, count, _)) = worst else { return line };
+        let Some((state, count)) = counts.into_iter().find(|(_, count)| *count > 0) else { return line };
         let (role, mark) = frame.mark(state);
         if frame.width() == 0 {
             return line;
@@ -62,11 +52,12 @@ fn counts(frame: &Frame) -> Line {
         }
         return line;
     }
-    for (state, count, only_some) in shown {
+    for (state, count) in counts {
         let (role, mark) = frame.mark(state);
+        let is_hidden = count == 0 && matches!(state, SiteState::New | SiteState::Paused);
         let count = count.to_string();
         let gap = usize::from(line.width() > 0);
-        if (only_some && count == "0") || line.width() + gap + width(mark) + count.len() > frame.width() {
+        if is_hidden || line.width() + gap + width(mark) + count.len() > frame.width() {
             continue;
         }
         line.push(Role::Plain, if gap == 0 { "" } else { " " });

@@ -1,36 +1,34 @@
-//! The last line: the keys of this screen, or what is being typed.
+//! The last line: the keys of this page, or the text that the user types.
 
 use crate::model::figures;
 use crate::tui::keymap::{self, Hint};
-use crate::tui::page::{Page, Typing};
+use crate::tui::page::{InputMode, Page};
 use crate::tui::state::site_list::SORT_KEYS;
-use crate::tui::style::line::{Line, cut};
+use crate::tui::style::line::{Line, safe, width};
 use crate::tui::style::role::Role;
 use crate::tui::view::frame::Frame;
 
-/// The footer; `more`: the screen goes on below.
+/// The footer; `more`: the page has more lines below.
 pub fn footer(frame: &Frame, more: bool) -> Line {
-    match frame.state.typing {
-        Typing::Keys => keys(frame, more),
-        Typing::Filter => filter(frame),
-        Typing::Sort => orders(frame),
+    match frame.state.nav.mode {
+        InputMode::Keys => keys(frame, more),
+        InputMode::Filter => filter(frame),
+        InputMode::Sort => sort_keys(frame),
     }
 }
 
 fn keys(frame: &Frame, more: bool) -> Line {
-    let mut hints: Vec<Hint> = keymap::at(frame.state.place)
-        .filter(|entry| !(entry.action.is_asked() && frame.looks_on()))
-        .filter_map(|entry| entry.hint)
-        .filter(|hint| hint.label != "Tab" || frame.plan.tabs || frame.state.place == Page::Site)
+    let page = frame.state.nav.page();
+    let mut hints: Vec<Hint> = keymap::at(page)
+        .filter(|binding| page != Page::Help && !(binding.action.is_command() && frame.is_read_only()))
+        .filter_map(|binding| binding.hint)
+        .filter(|hint| hint.label != "Tab" || frame.plan.tabs || page == Page::Site)
         .collect();
-    if frame.state.place == Page::Help {
-        hints.clear();
-    }
     if let Some(enter) = hints.iter_mut().find(|hint| hint.label == "Enter" && frame.plan.below > 0) {
         enter.word = "whole screen";
     }
-    let back = match frame.state.place {
-        Page::Overview if frame.state.filter.is_blank() => None,
+    let back = match page {
+        Page::Overview if frame.state.sites.filter().is_blank() => None,
         Page::Overview => Some(Hint { label: "Esc", word: "clear", rank: 0 }),
         Page::Alerts | Page::Site | Page::Help => Some(Hint { label: "Esc", word: "back", rank: 0 }),
     };
@@ -53,29 +51,28 @@ fn keys(frame: &Frame, more: bool) -> Line {
 
 fn filter(frame: &Frame) -> Line {
     let state = frame.state;
-    let (matching, all, text) = match state.place {
-        Page::Alerts => (state.found.count, frame.inputs.alerts.len(), &state.alerts_filter),
-        _ => (state.order.len(), frame.tables.sites.len(), &state.filter.text),
+    let (found, all, text) = match state.nav.page() {
+        Page::Alerts => (state.alerts.page().list.count, frame.inputs.alerts.len(), state.alerts.filter()),
+        _ => (state.sites.len(), frame.tables.sites.len(), &*state.sites.filter().text),
     };
-    let told =
-        format!("{} of {} match · Enter keep · Esc clear", figures::count(matching as u64), figures::count(all as u64));
-    let mut line = Line::of(Role::Key, "/ ");
-    let told = if frame.width() > told.len() + 20 { told } else { String::new() };
-    let room = frame.width().saturating_sub(told.len() + 5);
-    let text = crate::tui::style::line::safe(text).into_owned();
-    // The end of what is typed is where the eyes are.
-    let mut from = 0;
-    while crate::tui::style::line::width(&text[from..]) > room {
-        from += text[from..].chars().next().map_or(1, char::len_utf8);
+    let (found, all) = (figures::count(found as u64), figures::count(all as u64));
+    let mut help = format!("{found} of {all} match · Enter keep · Esc clear");
+    if frame.width() <= help.len() + 20 {
+        help.clear();
     }
-    line.push(Role::Plain, cut(&text[from..], room));
+    let room = frame.width().saturating_sub(help.len() + 5);
+    let text = safe(text);
+    // The user looks at the end of what is typed.
+    let shown = text.char_indices().map(|(at, _)| &text[at..]).find(|end| width(end) <= room);
+    let mut line = Line::of(Role::Key, "/ ");
+    line.push(Role::Plain, shown.unwrap_or_default().to_owned());
     line.push(Role::Plain, "▏");
-    line.pad_to(frame.width().saturating_sub(crate::tui::style::line::width(&told)));
-    line.push(Role::Dim, told);
+    line.pad_to(frame.width().saturating_sub(width(&help)));
+    line.push(Role::Dim, help);
     line
 }
 
-fn orders(frame: &Frame) -> Line {
+fn sort_keys(frame: &Frame) -> Line {
     let mut line = Line::of(Role::Plain, "sort:");
     for (_, letter, word) in SORT_KEYS {
         if line.width() + word.len() + 4 > frame.width() {

@@ -1,4 +1,4 @@
-//! The first line: how many sites are in which state, and how webmon is.
+//! The first line: how many sites are in which state, and the health of webmon.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use crate::tui::view::frame::Frame;
 
 const GAP: usize = 3;
 
-/// An export is always a flush or two behind; from here on that is told.
+/// An export is always a flush or two behind; from here on the header says so.
 const BEHIND_MIN: Duration = Duration::from_secs(3);
 
-/// The header. What does not fit is dropped from its end: lateness, bytes of the store, the store with an export that
-/// gets through, checks a second, the clock, and the words of the counts; whom this looks on at comes after those words.
+/// The header. What does not fit goes in this order: lateness, bytes of the store, the store together with an export that
+/// works, checks per second, the monitor that a read-only dashboard watches, the words of the counts, the clock.
 pub fn header(frame: &Frame) -> Line {
-    let clock = time_text::clock(frame.inputs.now, frame.inputs.zone);
+    let clock = frame.clock(frame.inputs.now);
     for words_too in [true, false] {
         let left = counts(frame, words_too);
         for mut tail in vitals(frame) {
@@ -44,13 +44,13 @@ pub fn header(frame: &Frame) -> Line {
 /// The title of the window: `webmon ▼1`.
 pub fn title(frame: &Frame) -> String {
     let name = program(frame);
-    match frame.tally.down {
+    match frame.counts.down {
         0 => name.to_owned(),
-        down => format!("{name} {}{down}", frame.state.symbols.mark(SiteState::Down)),
+        down => format!("{name} {}{down}", frame.symbols().mark(SiteState::Down)),
     }
 }
 
-/// What this is: a demonstration never looks like the truth.
+/// A demonstration must not look like a real monitor.
 fn program(frame: &Frame) -> &'static str {
     match frame.inputs.health {
         Health { narration: Some(_), .. } => "webmon DEMO",
@@ -59,12 +59,12 @@ fn program(frame: &Frame) -> &'static str {
     }
 }
 
-/// Whom this looks on at, and how far behind it is: `watching pid 4711, 1 s behind`, `watching pid 4711`, `pid 4711`.
+/// The monitor that a read-only dashboard watches, and how far behind it is: `watching pid 4711, 1 s behind`, `watching pid 4711`, `pid 4711`.
 fn watching(frame: &Frame) -> [String; 3] {
     let Some(watching) = &frame.inputs.health.watching else { return Default::default() };
-    let who = watching.process.map_or_else(|| "the store".to_owned(), |process| format!("pid {process}"));
-    let behind = time_text::running(frame.inputs.now.since(watching.until));
-    [format!("watching {who}, {behind} behind"), format!("watching {who}"), who]
+    let monitor = watching.process.map_or_else(|| "the store".to_owned(), |process| format!("pid {process}"));
+    let behind = frame.since(watching.until);
+    [format!("watching {monitor}, {behind} behind"), format!("watching {monitor}"), monitor]
 }
 
 fn counts(frame: &Frame, words_too: bool) -> Line {
@@ -73,13 +73,13 @@ fn counts(frame: &Frame, words_too: bool) -> Line {
     if frame.inputs.snapshot.sites.is_empty() {
         line.push(Role::Plain, "  no sites");
     }
-    for (state, count) in frame.tally.counts() {
+    for (state, count) in frame.counts.in_order() {
         if count == 0 {
             continue;
         }
         line.push(Role::Plain, "  ");
         let count = figures::count(count as u64);
-        let mark = frame.state.symbols.mark(state);
+        let mark = frame.symbols().mark(state);
         let word = if state == SiteState::Down { "DOWN" } else { state.name() };
         if state == SiteState::Down {
             let text = if words_too { format!("{mark} {count} {word}") } else { format!("{mark}{count}") };
@@ -95,14 +95,14 @@ fn counts(frame: &Frame, words_too: bool) -> Line {
     line
 }
 
-/// What stands left of the clock, from the longest form to the shortest.
+/// The health of webmon, left of the clock, from the longest form to the shortest.
 fn vitals(frame: &Frame) -> [Line; 7] {
     let health = frame.inputs.health;
     let checks = format!("{:.1} checks/s", health.checks_per_second);
     let (short, long) = match &health.store {
         StoreHealth::Off => (String::new(), String::new()),
         StoreHealth::Ok { bytes } => ("store ok".to_owned(), format!("store ok {}", figures::bytes(*bytes))),
-        StoreHealth::NotSaving { .. } if frame.looks_on() => ("no store".to_owned(), "no store".to_owned()),
+        StoreHealth::NotSaving { .. } if frame.is_read_only() => ("no store".to_owned(), "no store".to_owned()),
         StoreHealth::NotSaving { .. } => ("not saving".to_owned(), "not saving".to_owned()),
     };
     let late = match health.late {
@@ -112,7 +112,7 @@ fn vitals(frame: &Frame) -> [Line; 7] {
     };
     let store_role = if matches!(health.store, StoreHealth::NotSaving { .. }) { Role::Warning } else { Role::Plain };
     let (export_role, export) =
-        health.export.as_ref().map_or((Role::Plain, String::new()), |it| export(it, frame.inputs.now));
+        health.export.as_ref().map_or((Role::Plain, String::new()), |health| export(health, frame.inputs.now));
     let [watching, short_watching, process] = watching(frame);
     let joined = |parts: &[(Role, &String)]| {
         let mut line = Line::of(Role::Plain, watching.clone());
@@ -137,7 +137,6 @@ fn vitals(frame: &Frame) -> [Line; 7] {
     ]
 }
 
-/// How the export gets on, in a few words.
 fn export(export: &ExportHealth, now: Timestamp) -> (Role, String) {
     let behind = export.lag(now);
     match export.state {

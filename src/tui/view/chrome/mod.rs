@@ -1,4 +1,4 @@
-//! What surrounds the tables: header, footer, help, selection, and the smallest screens.
+//! Around the tables: header, footer, help, selection line, and the summary of the smallest screens.
 
 pub(crate) mod compact;
 pub(crate) mod footer;

@@ -1,12 +1,11 @@
-//! The selected site in one sentence: what makes 80 columns enough.
+//! The selected site in one sentence, which makes 80 columns enough.
 
 use std::time::Duration;
 
 use crate::engine::snapshot::{SiteSnapshot, SiteState};
-use crate::model::{Cause, figures};
-use crate::tui::state::FRESH;
+use crate::model::{Cause, Micros, Status, figures};
 use crate::tui::state::site_list::{certificate_days, warned_days};
-use crate::tui::style::line::{Line, cut, safe, short_name};
+use crate::tui::style::line::{Line, cut, short_name, width};
 use crate::tui::style::role::Role;
 use crate::tui::style::time_text;
 use crate::tui::view::frame::Frame;
@@ -16,10 +15,10 @@ use crate::tui::view::table::rows::{is_silent, note};
 /// From this width on there is room for more words.
 const WIDE: usize = 100;
 
-/// How long the outcome of a check by hand is shown.
-const BY_HAND_SHOWN: Duration = Duration::from_secs(30);
+/// How long the outcome of a manual check is shown.
+const MANUAL_SHOWN: Duration = Duration::from_secs(30);
 
-/// The line of the selected site, as it is now, even while the tables are frozen.
+/// The line of the selected site as it is now, even while the tables are frozen.
 pub fn line(frame: &Frame) -> Line {
     if let Some(group) = frame.state.selected_group(frame.inputs) {
         return group_row::sentence(frame, &group);
@@ -30,53 +29,47 @@ pub fn line(frame: &Frame) -> Line {
     line.push(Role::Plain, " ");
     line.push(Role::Strong, cut(short_name(&site.name), frame.width() / 3));
     line.push(Role::Plain, "  ");
-    for (i, (role, text)) in refused(frame).into_iter().chain(by_hand(frame)).chain(parts(frame, site)).enumerate() {
+    let parts = refused(frame).into_iter().chain(manual_check(frame)).chain(parts(frame, site));
+    for (i, (role, text)) in parts.enumerate() {
         let dot = if i == 0 { "" } else { " · " };
-        let room = frame.width().saturating_sub(line.width() + crate::tui::style::line::width(dot));
-        if i > 0 && crate::tui::style::line::width(&text) > room {
-            continue;
+        let room = frame.width().saturating_sub(line.width() + width(dot));
+        if i == 0 || width(&text) <= room {
+            line.push(Role::Dim, dot);
+            line.push(role, cut(&text, room));
         }
-        line.push(Role::Dim, dot);
-        line.push(role, cut(&text, room));
     }
     line
 }
 
-/// That what was asked for cannot be done here, while that is new.
 fn refused(frame: &Frame) -> Option<(Role, String)> {
-    let at = frame.state.refused.filter(|at| frame.inputs.now.since(*at) < FRESH)?;
-    let fresh = frame.inputs.now >= at;
-    fresh.then(|| (Role::Strong, "r and p are off: webmon watch only looks on".to_owned()))
+    let is_refused = frame.state.timers.is_refused(frame.inputs.now);
+    is_refused.then(|| (Role::Strong, "r and p are not available in read-only mode".to_owned()))
 }
 
-/// What came of asking for a check by hand, while that is new.
-fn by_hand(frame: &Frame) -> Option<(Role, String)> {
+/// The outcome of a manual check while it is new.
+fn manual_check(frame: &Frame) -> Option<(Role, String)> {
     let site = frame.inputs.snapshot.sites.get(frame.state.focus(frame.inputs)?)?.slot;
-    let recheck = frame.inputs.rechecks.iter().find(|recheck| recheck.site == site)?;
-    let Some((at, observation)) = &recheck.outcome else {
+    let check = frame.inputs.manual_checks.iter().find(|check| check.site == site)?;
+    let Some((at, observation)) = &check.outcome else {
         return Some((Role::Strong, "checking now …".to_owned()));
     };
-    let ago = frame.inputs.now.since(*at);
-    if ago >= BY_HAND_SHOWN {
+    if frame.inputs.now.since(*at) >= MANUAL_SHOWN {
         return None;
     }
-    let ago = time_text::running(ago);
-    if observation.cause == Cause::Ok {
-        let code = observation.status.map_or_else(|| "up".to_owned(), |status| status.get().to_string());
-        let took = figures::time(f64::from(observation.phases.total().get()));
-        return Some((Role::Strong, format!("by hand {ago} ago: {code} in {took}, not counted")));
-    }
-    let why = match safe(&observation.detail) {
-        detail if detail.is_empty() => observation.cause.name().replace('_', " ").into(),
-        detail => detail,
+    let (role, outcome) = if observation.cause == Cause::Ok {
+        (Role::Strong, success(observation.status, observation.phases.total()))
+    } else if observation.detail.is_empty() {
+        (Role::Fault, observation.cause.name().replace('_', " "))
+    } else {
+        (Role::Fault, observation.detail.clone())
     };
-    Some((Role::Fault, format!("by hand {ago} ago: {why}, not counted")))
+    Some((role, format!("manual check {}: {outcome}, not counted", frame.ago(*at))))
 }
 
 pub fn selected<'a>(frame: &Frame<'a>) -> Option<&'a SiteSnapshot> {
-    let i = frame.state.focus(frame.inputs)?;
-    let shown = frame.tables.sites.get(i)?;
-    let live = frame.inputs.snapshot.sites.get(i).filter(|site| site.name == shown.name);
+    let site = frame.state.focus(frame.inputs)?;
+    let shown = frame.tables.sites.get(site)?;
+    let live = frame.inputs.snapshot.sites.get(site).filter(|site| site.name == shown.name);
     Some(live.unwrap_or(shown))
 }
 
@@ -86,11 +79,10 @@ fn parts(frame: &Frame, site: &SiteSnapshot) -> Vec<(Role, String)> {
     let mut parts = vec![headline(frame, site)];
     let failing = site.state == SiteState::Failing;
     if let Some(from) = site.judged_from.filter(|from| failing && *from > now) {
-        parts.push((Role::Plain, format!("judged in {}", time_text::running(from.since(now)))));
+        parts.push((Role::Plain, format!("alert decision in {}", time_text::running(from.since(now)))));
     }
     if wide && !matches!(site.state, SiteState::Up | SiteState::New) {
-        let good = site.last_up.map(|at| format!("last good {}", time_text::moment(at, now, frame.inputs.zone)));
-        parts.extend(good.map(|text| (Role::Plain, text)));
+        parts.extend(site.last_up.map(|at| (Role::Plain, format!("last success {}", frame.moment(at)))));
     }
     if let Some(last) = &site.last {
         if let Some(address) = last.observation.as_ref().and_then(|observation| observation.address) {
@@ -112,24 +104,27 @@ fn parts(frame: &Frame, site: &SiteSnapshot) -> Vec<(Role, String)> {
 }
 
 fn headline(frame: &Frame, site: &SiteSnapshot) -> (Role, String) {
-    let now = frame.inputs.now;
     let Some(last) = &site.last else {
         let within = time_text::span(site.interval + site.timeout);
-        return (Role::Plain, format!("no result yet; the first comes within {within}"));
+        return (Role::Plain, format!("no result yet; first result within {within}"));
     };
     let sample = &last.sample;
-    let ago = time_text::running(now.since(sample.at));
+    let ago = frame.ago(sample.at);
     match site.state {
         SiteState::Up | SiteState::Recovering | SiteState::New if sample.cause == Cause::Ok => {
-            let code = sample.status.map_or_else(|| "up".to_owned(), |status| status.get().to_string());
-            let took = figures::time(f64::from(sample.total().get()));
-            let again = if site.state == SiteState::Recovering { "good again: " } else { "" };
-            (Role::Plain, format!("{again}{code} in {took}, {ago} ago"))
+            let recovered = if site.state == SiteState::Recovering { "recovered: " } else { "" };
+            (Role::Plain, format!("{recovered}{}, {ago}", success(sample.status, sample.total())))
         }
         _ if is_silent(frame, site) => (Role::Plain, note(frame, site)),
-        SiteState::Paused => (Role::Plain, format!("{}, last check {ago} ago", note(frame, site))),
-        _ => (Role::Fault, format!("{}, {ago} ago", note(frame, site))),
+        SiteState::Paused => (Role::Plain, format!("{}, last check {ago}", note(frame, site))),
+        _ => (Role::Fault, format!("{}, {ago}", note(frame, site))),
     }
+}
+
+/// `200 in 35.3 ms`.
+fn success(status: Option<Status>, total: Micros) -> String {
+    let code = status.map_or_else(|| "up".to_owned(), |status| status.get().to_string());
+    format!("{code} in {}", figures::time(f64::from(total.get())))
 }
 
 #[cfg(test)]
@@ -147,11 +142,11 @@ mod tests {
 
     const SIZE: Size = Size { width: 100, height: 24 };
 
-    /// The selection line of the second site, `secs` after a check of it by hand was started and came to `outcome`.
-    fn told(outcome: Option<(Timestamp, Observation)>, secs: u64) -> String {
+    /// The selection line of the second site, `secs` after a manual check of it began, which had this outcome.
+    fn shown(outcome: Option<(Timestamp, Observation)>, secs: u64) -> String {
         let mut world = fixtures::five_sites();
         let outcome = outcome.map(|(at, observation)| (at, Arc::new(observation)));
-        world.rechecks = vec![ManualCheck { site: SiteSlot(1), asked: world.now, outcome }];
+        world.manual_checks = vec![ManualCheck { site: SiteSlot(1), asked: world.now, outcome }];
         let world = world.later(secs);
         let mut state = fixtures::state();
         state.settle(&world.inputs(), SIZE);
@@ -160,23 +155,27 @@ mod tests {
     }
 
     #[test]
-    fn a_check_by_hand_is_told_first_and_only_while_it_is_new() {
-        assert!(told(None, 2).contains("shop-checkout  checking now … · slow: 2.05 s"), "{}", told(None, 2));
+    fn a_manual_check_comes_first_while_it_is_new() {
+        assert!(shown(None, 2).contains("shop-checkout  checking now … · slow: 2.05 s"), "{}", shown(None, 2));
         let mut good = Observation::failed(Cause::Ok, "");
         good.status = crate::model::Status::new(204);
         let good = || Some((fixtures::now().after(Duration::from_secs(1)), good.clone()));
-        assert!(told(good(), 3).contains("  by hand 2 s ago: 204 in 0.00 ms, not counted · "), "{}", told(good(), 3));
-        assert!(!told(good(), 31).contains("by hand"));
+        assert!(
+            shown(good(), 3).contains("  manual check 2 s ago: 204 in 0.00 ms, not counted · "),
+            "{}",
+            shown(good(), 3)
+        );
+        assert!(!shown(good(), 31).contains("manual"));
         let bad = || Some((fixtures::now(), Observation::failed(Cause::ConnectRefused, "connection\u{1b} refused")));
         assert!(
-            told(bad(), 3).contains("by hand 3 s ago: connection\u{fffd} refused, not counted"),
+            shown(bad(), 3).contains("manual check 3 s ago: connection\u{fffd} refused, not counted"),
             "{}",
-            told(bad(), 3)
+            shown(bad(), 3)
         );
     }
 
     #[test]
-    fn who_only_looks_on_asks_for_nothing() {
+    fn a_read_only_dashboard_gives_no_commands() {
         let world = fixtures::watched(true);
         let mut state = fixtures::state();
         state.settle(&world.inputs(), SIZE);
@@ -185,14 +184,14 @@ mod tests {
         }
         assert_eq!(state.take_commands(), []);
         state.act(&Key::Esc, &world.inputs(), SIZE);
-        let told = view(&world.inputs(), &state, SIZE).lines[22].text();
-        assert!(told.contains("r and p are off"), "{told}");
-        let told = view(&world.later(10).inputs(), &state, SIZE).lines[22].text();
-        assert!(!told.contains("are off"), "{told}");
+        let line = view(&world.inputs(), &state, SIZE).lines[22].text();
+        assert!(line.contains("r and p are not available"), "{line}");
+        let line = view(&world.later(10).inputs(), &state, SIZE).lines[22].text();
+        assert!(!line.contains("not available"), "{line}");
     }
 
     #[test]
-    fn r_asks_for_the_site_under_the_cursor_on_both_screens() {
+    fn r_checks_the_site_under_the_cursor_on_both_pages() {
         let world = fixtures::nine_sites();
         let mut state = fixtures::state();
         state.settle(&world.inputs(), SIZE);

@@ -1,8 +1,8 @@
 //! Response time over time: the median and the 95th percentile of each cell as lines, the maximum as dots, and the
-//! outcome of the same cells below, so that a red cell stands exactly under the gap it made.
+//! outcomes of the same cells below, so that a red cell stands exactly under the gap it made.
 //!
-//! Linear from 0, or logarithmic. What is above four times the median 95th percentile would press the rest to the ground: it is clipped
-//! and counted. Braille, four levels a row; where only ASCII can be shown, one.
+//! The scale is linear from 0, or logarithmic. CellTimes above four times the median 95th percentile are clipped and counted:
+//! they would press the rest to the ground. A row has four levels in braille, one in ASCII.
 
 use std::time::Duration;
 
@@ -21,44 +21,47 @@ use crate::tui::view::table::heartbeat;
 /// Levels in a row of braille.
 const LEVELS: usize = 4;
 
-/// What was read of the store for what is shown, if that is what the chart shows.
-pub fn past<'a>(frame: &Frame<'a>) -> Option<&'a SiteHistory> {
-    let wanted = frame.state.wanted(frame.inputs, frame.size)?;
-    frame.inputs.past.filter(|past| wanted.is_served_by(&past.wanted))
+/// What was read from the store for the chart that is shown.
+pub fn history<'a>(frame: &Frame<'a>) -> Option<&'a SiteHistory> {
+    let request = frame.state.history_request(frame.inputs, frame.size)?;
+    frame.inputs.history.filter(|history| request.is_served_by(&history.wanted))
 }
 
 /// The chart with its title, and the series that it shows.
 pub fn lines(frame: &Frame, site: &SiteSnapshot) -> (Vec<Line>, Series) {
-    let live = if frame.state.frozen.is_some() { frame.tables.at } else { frame.inputs.now };
-    let stored = frame.state.wanted(frame.inputs, frame.size).map(|wanted| (past(frame), wanted));
-    let (scope, series) = match &stored {
-        Some((Some(past), _)) => (past.wanted.scope(), past.series.clone()),
-        Some((None, wanted)) => (wanted.scope(), Series::empty(wanted.scope().cells)),
-        None => {
-            let scope = SeriesRange::new(frame.state.span(frame.inputs), live, columns(frame.width()));
+    let history = history(frame);
+    let pending = frame.state.history_request(frame.inputs, frame.size).filter(|_| history.is_none());
+    let (scope, series) = match (history, &pending) {
+        (Some(history), _) => (history.wanted.scope(), history.series.clone()),
+        (None, Some(request)) => (request.scope(), Series::empty(request.scope().cells)),
+        (None, None) => {
+            let until = if frame.state.sites.is_frozen() { frame.tables.at } else { frame.inputs.now };
+            let scope = SeriesRange::new(span(frame), until, columns(frame.width()));
             (scope, Series::of(frame.inputs.samples, &scope, site.interval))
         }
     };
     let mut lines = vec![title(frame, &scope)];
-    let scale = Scale::of(&series, frame.state.travel.log);
+    let scale = Scale::of(&series, frame.state.chart.log);
     lines.extend(plot(frame, &series, scale));
-    lines.push(outcome(frame, site, &series, &scope));
+    lines.push(outcome(frame, site, &series));
     lines.push(axis(frame, &scope));
-    match stored {
-        Some((None, _)) => lines.push(Line::of(Role::Plain, format!("{:SCALE$}reading the store …", ""))),
-        Some((Some(past), _)) => {
-            lines.push(legend(&series, scale));
-            lines.extend(remarks(frame, past).map(|text| Line::of(Role::Plain, cut(&text, frame.width()))));
-        }
-        None => lines.push(legend(&series, scale)),
+    if pending.is_some() {
+        lines.push(Line::of(Role::Plain, format!("{:SCALE$}reading the store …", "")));
+    } else {
+        lines.push(legend(&series, scale));
     }
+    lines.extend(history.into_iter().flat_map(|history| remarks(frame, history)));
     (lines, series)
+}
+
+fn span(frame: &Frame) -> Duration {
+    frame.state.chart.span(frame.inputs, frame.tables)
 }
 
 /// `── Response time · 10 min [1 h] 6 h ──…── 13:02:00 – 14:02:00 · 1 cell = 35 s · live ──`
 fn title(frame: &Frame, scope: &SeriesRange) -> Line {
-    let (spans, shown) = (spans(frame.inputs, frame.tables), frame.state.span(frame.inputs));
-    let shown = spans.iter().position(|span| *span == shown).unwrap_or(0);
+    let spans = spans(frame.inputs, frame.tables);
+    let shown = spans.iter().position(|shown| *shown == span(frame)).unwrap_or(0);
     let around = if frame.width() < 100 { 2 } else { spans.len() };
     let mut title = Line::of(Role::Strong, "Response time");
     title.push(Role::Plain, " ·");
@@ -70,47 +73,41 @@ fn title(frame: &Frame, scope: &SeriesRange) -> Line {
         title.push(role, text);
     }
     let cell = format!("1 cell = {}", time_text::span(scope.cell));
-    let Some(until) = frame.state.travel.until else {
+    let Some(until) = frame.state.chart.until() else {
         return super::rule(title, &format!("{cell} · live"), frame.width());
     };
-    let moment = |at| time_text::moment(at, frame.inputs.now, frame.inputs.zone);
     title.push(Role::Plain, " ");
-    title.push(Role::Mode, format!("{} – {}", moment(scope.from), moment(until)));
+    title.push(Role::Mode, format!("{} – {}", frame.moment(scope.from), frame.moment(until)));
     super::rule(title, &format!("{cell} · End: now"), frame.width())
 }
 
-/// What is missing of a stretch of the past, and why.
-fn remarks<'a>(frame: &'a Frame, past: &'a SiteHistory) -> impl Iterator<Item = String> + 'a {
-    let moment = |at| time_text::moment(at, frame.inputs.now, frame.inputs.zone);
-    let from = past.wanted.scope().from;
-    let begins = match past.begins {
-        _ if past.trouble.is_some() => past.trouble.as_ref().map(|trouble| format!("cannot read the store: {trouble}")),
-        None => Some("nothing is stored of this site yet".to_owned()),
-        Some(begins) if begins > from => Some(format!(
-            "history begins {} {}",
-            time_text::date(begins, frame.inputs.zone),
-            time_text::clock(begins, frame.inputs.zone)
-        )),
-        Some(_) => None,
+/// What a stored period lacks, and why.
+fn remarks<'a>(frame: &'a Frame, history: &'a SiteHistory) -> impl Iterator<Item = Line> + 'a {
+    let from = history.wanted.scope().from;
+    let begins = match (&history.trouble, history.begins) {
+        (Some(trouble), _) => Some(format!("cannot read the store: {trouble}")),
+        (None, None) => Some("no history of this site is stored yet".to_owned()),
+        (None, Some(begins)) => (begins > from)
+            .then(|| format!("history begins {} {}", time_text::date(begins, frame.inputs.zone), frame.clock(begins))),
     };
-    let holes = past.holes.first().map(|hole| {
-        let why = if hole.others { "this site was not checked" } else { "webmon stopped, or clock set" };
-        let more = match past.holes.len() - 1 + past.more_holes {
+    let hourly = "each cell covers a whole hour: single checks are no longer kept".to_owned();
+    let gaps = history.holes.first().map(|gap| {
+        let why = if gap.others { "this site was not checked" } else { "webmon stopped, or clock set" };
+        let more = match history.holes.len() - 1 + history.more_holes {
             0 => String::new(),
-            more => format!(", and {more} times more"),
+            more => format!(", and {more} more"),
         };
-        format!("nothing observed {} – {} ({why}){more}", moment(hole.from), moment(hole.until))
+        format!("no data {} – {} ({why}){more}", frame.moment(gap.from), frame.moment(gap.until))
     });
-    let hourly = "each cell shows its whole hour: single checks are no longer kept".to_owned();
-    let hourly = past.is_hourly.then_some(hourly);
-    begins.into_iter().chain(hourly).chain(holes).map(|text| format!("{:SCALE$}{text}", ""))
+    let texts = begins.into_iter().chain(history.is_hourly.then_some(hourly)).chain(gaps);
+    texts.map(|text| Line::of(Role::Plain, cut(&format!("{:SCALE$}{text}", ""), frame.width())))
 }
 
-/// From which response time to which the chart reaches, µs.
+/// The range of response times that the chart covers, µs.
 #[derive(Clone, Copy, Debug)]
 struct Scale {
     top: u32,
-    /// The lower edge of a logarithmic one; a linear one begins at 0.
+    /// The lower edge of a logarithmic scale; a linear one begins at 0.
     bottom: Option<u32>,
 }
 
@@ -126,7 +123,7 @@ impl Scale {
         Self { top: top.max(bottom.saturating_mul(10)), bottom: Some(bottom) }
     }
 
-    /// The level of a time among `levels`; above the top it is their number or more.
+    /// The level of a time among `levels`; `levels` or more above the top.
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -142,7 +139,7 @@ impl Scale {
         (share.ln() / (f64::from(self.top) / f64::from(bottom)).ln() * levels as f64) as usize
     }
 
-    /// What stands at this share of the height, in percent.
+    /// The time at this percentage of the height, µs.
     fn at(self, percent: u32) -> f64 {
         let share = f64::from(percent) / 100.0;
         match self.bottom {
@@ -152,21 +149,21 @@ impl Scale {
     }
 }
 
-/// The time at the upper edge, in µs: a round number that little is above.
+/// The upper edge of a linear scale, µs: a round number that few times exceed.
 fn linear(series: &Series) -> u32 {
     let mut highs: Vec<u32> = series.cells.iter().filter_map(|cell| Some(cell.times?.p95)).collect();
     highs.sort_unstable();
     let most = series.all.map_or(0, |times| times.max);
-    let wanted = highs.get(highs.len() / 2).map_or(1, |median| most.min(median.saturating_mul(4)));
+    let least = highs.get(highs.len() / 2).map_or(1, |median| most.min(median.saturating_mul(4)));
     let digits = [10, 12, 15, 20, 25, 30, 40, 50, 60, 80];
     let rounded = (1..9).flat_map(|power| digits.map(|digit| 10_u32.pow(power).saturating_mul(digit)));
-    rounded.into_iter().find(|top| *top >= wanted).unwrap_or(u32::MAX)
+    rounded.into_iter().find(|top| *top >= least).unwrap_or(u32::MAX)
 }
 
 fn plot(frame: &Frame, series: &Series, scale: Scale) -> Vec<Line> {
     let height = if frame.plan.below > 0 { frame.plan.below } else { usize::from(frame.size.height) };
     let rows = (height.saturating_sub(24) / 2 + 5).min(14);
-    let symbols = frame.state.symbols;
+    let symbols = frame.symbols();
     let levels = rows * if symbols == Symbols::Ascii { 1 } else { LEVELS };
     let columns: Vec<ChartColumn> = series
         .cells
@@ -183,22 +180,16 @@ fn plot(frame: &Frame, series: &Series, scale: Scale) -> Vec<Line> {
                 _ => String::new(),
             };
             let mut line = Line::of(Role::Dim, format!("{} ┤", right(&label, SCALE - 2)));
-            let mut run = (Role::Plain, String::new());
             for column in &columns {
                 let (role, symbol) = column.cell(rows - 1 - row, symbols);
-                if role != run.0 {
-                    line.push(run.0, std::mem::take(&mut run.1));
-                    run.0 = role;
-                }
-                run.1.push(symbol);
+                line.join(role, symbol.encode_utf8(&mut [0; 4]));
             }
-            line.push(run.0, run.1);
             line
         })
         .collect()
 }
 
-/// The levels of a cell, counted from the ground.
+/// The levels of a cell, from the ground.
 #[derive(Clone, Copy, Debug, Default)]
 struct ChartColumn {
     median: Option<usize>,
@@ -213,7 +204,7 @@ impl ChartColumn {
         Self { median: within(times.p50), high: within(times.p95), max }
     }
 
-    /// What stands in row `row`, counted from the ground. Lines are as wide as the cell, a dot is half as wide.
+    /// The symbol in row `row`, from the ground. Lines are as wide as the cell, a dot is half as wide.
     fn cell(self, row: usize, symbols: Symbols) -> (Role, char) {
         let plots = [(self.median, Plot::Median), (self.high, Plot::High), (self.max, Plot::Max)];
         if symbols == Symbols::Ascii {
@@ -231,7 +222,7 @@ impl ChartColumn {
         let mut role = Role::Plain;
         for (level, plot) in plots.into_iter().rev() {
             let Some(level) = level.filter(|level| level / LEVELS == row) else { continue };
-            // The dots of a braille cell from the ground up, left and right: Unicode, "Braille Patterns".
+            // The dots of a braille cell from the ground up, left and right (Unicode, "Braille Patterns").
             let (left, right) = [(0x40, 0x80), (0x04, 0x20), (0x02, 0x10), (0x01, 0x08)][level % LEVELS];
             bits |= if plot == Plot::Max { left } else { left | right };
             role = Role::Plot(plot);
@@ -241,30 +232,28 @@ impl ChartColumn {
     }
 }
 
-fn outcome(frame: &Frame, site: &SiteSnapshot, series: &Series, scope: &SeriesRange) -> Line {
-    let beats: Vec<_> = series.cells.iter().map(|cell| cell.beat).collect();
-    debug_assert_eq!(beats.len(), scope.cells, "one beat a cell");
+fn outcome(frame: &Frame, site: &SiteSnapshot, series: &Series) -> Line {
     let mut line = Line::of(Role::Dim, right("outcome", SCALE - 1));
     line.push(Role::Plain, " ");
-    for beat in beats {
-        let cell = heartbeat::judge(beat, site.rule.threshold);
-        line.push(Role::Beat(cell), frame.state.symbols.beat(cell));
+    for cell in &series.cells {
+        let cell = heartbeat::judge(cell.beat, site.rule.threshold);
+        line.push(Role::Beat(cell), frame.symbols().beat(cell));
     }
     line
 }
 
 /// The time of the first cell, of up to three more at equal distances, and now.
 fn axis(frame: &Frame, scope: &SeriesRange) -> Line {
-    // A moment of another day takes eleven cells, and the last one has "now" behind it.
+    // A moment of another day takes eleven cells, and "now" follows the last one.
     let parts = ((scope.cells + 1) / 15).clamp(1, 4);
     let mut line = Line::default();
     for part in 0..parts {
         let cells = scope.cells * part / parts;
         line.pad_to(SCALE + cells);
         let at = scope.from.after(scope.cell * u32::try_from(cells).unwrap_or(u32::MAX));
-        line.push(Role::Dim, time_text::moment(at, frame.inputs.now, frame.inputs.zone));
+        line.push(Role::Dim, frame.moment(at));
     }
-    if frame.state.travel.until.is_none() {
+    if frame.state.chart.until().is_none() {
         line.pad_to((SCALE + scope.cells).saturating_sub(3));
         line.push(Role::Dim, "now");
     }
@@ -273,7 +262,7 @@ fn axis(frame: &Frame, scope: &SeriesRange) -> Line {
 
 fn legend(series: &Series, scale: Scale) -> Line {
     let Some(all) = series.all else {
-        return Line::of(Role::Plain, format!("{:SCALE$}no check was answered rightly in this time", ""));
+        return Line::of(Role::Plain, format!("{:SCALE$}no successful checks in this period", ""));
     };
     let time = |micros: u32| figures::time(f64::from(micros));
     let mut line = Line::of(Role::Plain, " ".repeat(SCALE));
@@ -287,11 +276,11 @@ fn legend(series: &Series, scale: Scale) -> Line {
     line
 }
 
-/// How many response times were how long, over the span of the chart; edges are the same for all sites.
-pub fn spread(frame: &Frame, series: &Series, cells: usize) -> Vec<Line> {
+/// The distribution of response times over the span of the chart; all sites have the same edges.
+pub fn distribution(frame: &Frame, series: &Series, cells: usize) -> Vec<Line> {
     let count: u64 = series.spread.iter().sum();
-    let told = time_text::counted(count, "right answer");
-    let mut lines = vec![super::rule(Line::of(Role::Strong, "Response times"), &told, cells)];
+    let successful = format!("{} successful", figures::count(count));
+    let mut lines = vec![super::rule(Line::of(Role::Strong, "Response times"), &successful, cells)];
     let first = series.spread.iter().position(|count| *count > 0);
     let last = series.spread.iter().rposition(|count| *count > 0);
     let (Some(first), Some(last)) = (first, last) else {
@@ -305,7 +294,7 @@ pub fn spread(frame: &Frame, series: &Series, cells: usize) -> Vec<Line> {
         let label = if i < EDGES_MS.len() { format!("≤ {}", edge(i)) } else { format!("> {}", edge(i - 1)) };
         let length = usize::try_from((count * room).div_ceil(most)).unwrap_or(0);
         let mut line = Line::of(Role::Plain, format!("{} {:>7}  ", right(&label, 11), figures::count(*count)));
-        line.push(Role::Plot(Plot::High), frame.state.symbols.pick("█", "#").repeat(length));
+        line.push(Role::Plot(Plot::High), frame.symbols().pick("█", "#").repeat(length));
         lines.push(line);
     }
     lines

@@ -1,8 +1,8 @@
-//! One site in full: the figures of every view, response time and outcome over time, the phases and answers of one
-//! view, how response times are spread, the last check, its alerts.
+//! The page of a site: the figures of every view, the chart, the phases and answers of one view, the distribution of
+//! response times, the last check and the alerts.
 //!
-//! Phases are averages, because averages add up to the total and medians do not; they are drawn as a waterfall, one
-//! fill a phase. With 100 columns, phases and answers stand side by side. The body is a list of lines that scrolls.
+//! Phases are averages, because averages add up to the total and medians do not; they are drawn as a waterfall, each
+//! with its own fill. From 100 columns on, two regions stand side by side. The body is a list of lines that scrolls.
 
 pub(crate) mod chart;
 use std::ops::Range;
@@ -27,17 +27,19 @@ const ALERTS_MAX: usize = 40;
 const TWO_COLUMNS: usize = 100;
 const LABEL: usize = 10;
 
-/// The first line: where this is, and how it is.
+/// The first line: the site and its state.
 pub fn header(frame: &Frame) -> Line {
-    let clock = time_text::clock(frame.inputs.now, frame.inputs.zone);
+    let clock = frame.clock(frame.inputs.now);
     let back = if frame.width() < 60 { " ‹ " } else { " ‹ overview  " };
     let mut line = Line::of(Role::Plain, back);
     let Some(site) = selected(frame) else { return line };
     let (role, mark) = frame.mark(site.state);
     let began = trouble_since(site);
-    let since = frame.inputs.now.since(began);
-    let since =
-        if site.is_older && began == site.since { time_text::more_than(since) } else { time_text::running(since) };
+    let since = if site.is_older && began == site.since {
+        time_text::more_than(frame.inputs.now.since(began))
+    } else {
+        frame.since(began)
+    };
     let state = format!(" {} {since}", site.state.name());
     let fixed = line.width() + width(mark) + width(&state) + clock.len() + 5;
     let room = frame.width().saturating_sub(fixed);
@@ -71,47 +73,44 @@ pub fn is_chart(frame: &Frame, height: usize, row: usize) -> bool {
     row < height && chart.contains(&(first(frame, &body, height) + row))
 }
 
-/// The first line that is seen.
+/// The first line shown.
 fn first(frame: &Frame, body: &[Line], height: usize) -> usize {
-    frame.state.site_top.min(body.len().saturating_sub(height))
+    frame.state.nav.top().min(body.len().saturating_sub(height))
 }
 
-/// All of it, and which of its lines are the chart.
+/// All lines, and which of them are the chart.
 fn body(frame: &Frame) -> (Vec<Line>, Range<usize>) {
-    let mut body = Vec::new();
-    let mut charted = 0..0;
-    if let Some(site) = selected(frame) {
-        let i = frame.state.focus(frame.inputs);
-        let rows = frame.tables.views.iter().filter_map(|view| view.rows.get(i?));
-        let mut rows: Vec<(&Summary, bool)> = rows.map(|row| (&row.summary, row.is_exact)).collect();
-        let mut shown = rows.get(frame.state.tab).or(rows.first()).map(|(summary, _)| *summary);
-        if let Some(past) = chart::past(frame) {
-            if !past.wanted.live {
-                rows.clear();
-                shown = Some(&past.summary);
-            }
-            rows.push((&past.summary, past.is_exact));
+    let Some(site) = selected(frame) else {
+        return (vec![Line::of(Role::Plain, " this site is no longer monitored")], 0..0);
+    };
+    let index = frame.state.focus(frame.inputs);
+    let rows = frame.tables.views.iter().filter_map(|view| view.rows.get(index?));
+    let mut rows: Vec<(&Summary, bool)> = rows.map(|row| (&row.summary, row.is_exact)).collect();
+    let mut shown = rows.get(frame.state.sites.view()).or(rows.first()).map(|(summary, _)| *summary);
+    if let Some(history) = chart::history(frame) {
+        if !history.wanted.live {
+            rows.clear();
+            shown = Some(&history.summary);
         }
-        body.extend(numbers(frame, site, &rows));
-        let (chart, series) = chart::lines(frame, site);
-        charted = body.len()..body.len() + chart.len();
-        body.extend(chart);
-        if let Some(summary) = shown {
-            body.extend(middle(frame, summary));
-        }
-        body.extend(beside(
-            frame,
-            |cells| chart::spread(frame, &series, cells),
-            |cells| last_check(frame, site, cells),
-        ));
-        body.extend(own_alerts(frame, site));
-    } else {
-        body.push(Line::of(Role::Plain, " this site is no longer watched"));
+        rows.push((&history.summary, history.is_exact));
     }
+    let mut body = figures_of_views(frame, site, &rows);
+    let (chart, series) = chart::lines(frame, site);
+    let charted = body.len()..body.len() + chart.len();
+    body.extend(chart);
+    if let Some(summary) = shown {
+        body.extend(beside(frame, |cells| phases(frame, summary, cells), |cells| answers(frame, summary, cells)));
+    }
+    body.extend(beside(
+        frame,
+        |cells| chart::distribution(frame, &series, cells),
+        |cells| last_check(frame, site, cells),
+    ));
+    body.extend(alerts_of(frame, site));
     (body, charted)
 }
 
-/// The first line of a region: `left`, rule, and `right` where there is room.
+/// The first line of a region: `left`, a rule, and `right` if there is room.
 pub fn rule(left: Line, right: &str, cells: usize) -> Line {
     let mut line = Line::of(Role::Dim, "── ");
     line.extend(left);
@@ -124,9 +123,9 @@ pub fn rule(left: Line, right: &str, cells: usize) -> Line {
     line
 }
 
-fn numbers(frame: &Frame, site: &SiteSnapshot, rows: &[(&Summary, bool)]) -> Vec<Line> {
+fn figures_of_views(frame: &Frame, site: &SiteSnapshot, rows: &[(&Summary, bool)]) -> Vec<Line> {
     type Pick = (&'static str, usize, fn(&Summary) -> Option<f64>);
-    // In the order in which they stand, with the order in which they are taken.
+    // In their order on the screen, each with its rank: where there is little room, higher ones go first.
     let picks: [Pick; 8] = [
         ("AVG", 0, |summary| summary.response.map(|latency| latency.avg)),
         ("P50", 1, |summary| summary.response.map(|latency| f64::from(latency.p50))),
@@ -142,7 +141,7 @@ fn numbers(frame: &Frame, site: &SiteSnapshot, rows: &[(&Summary, bool)]) -> Vec
     let shown: Vec<&Pick> = picks.iter().filter(|(_, rank, _)| *rank < room).collect();
     let every = format!("every {}, timeout {}", time_text::span(site.interval), time_text::span(site.timeout));
     let mut title = Line::of(Role::Strong, "Figures");
-    if frame.state.frozen.is_some() {
+    if frame.state.sites.is_frozen() {
         title.push(Role::Plain, " · ");
         title.push(Role::Mode, "FROZEN (f)");
     }
@@ -171,11 +170,7 @@ fn numbers(frame: &Frame, site: &SiteSnapshot, rows: &[(&Summary, bool)]) -> Vec
     lines
 }
 
-fn middle(frame: &Frame, summary: &Summary) -> Vec<Line> {
-    beside(frame, |cells| phases(frame, summary, cells), |cells| answers(frame, summary, cells))
-}
-
-/// Two regions side by side, each made for its width, or one above the other where it is narrow.
+/// Two regions side by side, or one above the other on a narrow terminal.
 fn beside(frame: &Frame, left: impl Fn(usize) -> Vec<Line>, right: impl Fn(usize) -> Vec<Line>) -> Vec<Line> {
     if frame.width() < TWO_COLUMNS {
         let mut lines = left(frame.width());
@@ -197,11 +192,11 @@ fn beside(frame: &Frame, left: impl Fn(usize) -> Vec<Line>, right: impl Fn(usize
 fn tabs(frame: &Frame, name: &'static str, summary: &Summary) -> Line {
     let mut line = Line::of(Role::Strong, name);
     line.push(Role::Plain, " ·");
-    if frame.state.travel.until.is_some() {
+    if frame.state.chart.until().is_some() {
         line.push(Role::Plain, format!(" {}", time_text::span(summary.timeframe.length())));
         return line;
     }
-    let shown = frame.state.tab.min(frame.tables.views.len().saturating_sub(1));
+    let shown = frame.state.sites.view().min(frame.tables.views.len().saturating_sub(1));
     for (i, view) in frame.tables.views.iter().enumerate() {
         line.push(Role::Plain, " ");
         let span = time_text::span(view.timeframe.length());
@@ -222,8 +217,11 @@ fn tabs(frame: &Frame, name: &'static str, summary: &Summary) -> Line {
 )]
 fn phases(frame: &Frame, summary: &Summary, cells: usize) -> Vec<Line> {
     let count = summary.response.map_or(0, |latency| latency.count);
-    let told = format!("averages of {}", time_text::counted(count, "right answer"));
-    let mut lines = vec![rule(tabs(frame, "Phases", summary), &told, cells)];
+    let averages = match count {
+        0 => "no data".to_owned(),
+        _ => format!("averages of {}", time_text::counted(count, "successful check")),
+    };
+    let mut lines = vec![rule(tabs(frame, "Phases", summary), &averages, cells)];
     let total: f64 = summary.phase_means.iter().flatten().sum();
     let room = cells.saturating_sub(23) as f64;
     let mut before = 0.0;
@@ -239,7 +237,7 @@ fn phases(frame: &Frame, summary: &Summary, cells: usize) -> Vec<Line> {
         before += mean;
         line.pad_to(line.width() + from.floor() as usize);
         let length = ((to - from.floor()).round() as usize).max(1);
-        line.push(Role::Phase(phase), frame.state.symbols.phase(phase).repeat(length));
+        line.push(Role::Phase(phase), frame.symbols().phase(phase).repeat(length));
         lines.push(line);
     }
     let mut line = Line::of(Role::Plain, format!(" {:<12}", "total"));
@@ -263,8 +261,8 @@ fn phases(frame: &Frame, summary: &Summary, cells: usize) -> Vec<Line> {
 
 fn answers(frame: &Frame, summary: &Summary, cells: usize) -> Vec<Line> {
     let checks = summary.counts.checks();
-    let told = time_text::counted(checks, "check");
-    let mut lines = vec![rule(Line::of(Role::Strong, "Answers"), &told, cells)];
+    let count = time_text::counted(checks, "check");
+    let mut lines = vec![rule(Line::of(Role::Strong, "Answers"), &count, cells)];
     let parts = partition(summary);
     if parts.is_empty() {
         lines.push(Line::of(Role::Plain, " none yet"));
@@ -278,7 +276,7 @@ fn answers(frame: &Frame, summary: &Summary, cells: usize) -> Vec<Line> {
             format!("{:>6} {:>7}  ", figures::count(part.count), figures::percent(part.count, checks)),
         );
         let length = usize::try_from((part.count * room).div_ceil(checks.max(1))).unwrap_or(0);
-        line.push(role, frame.state.symbols.pick("█", "#").repeat(length));
+        line.push(role, frame.symbols().pick("█", "#").repeat(length));
         lines.push(line);
     }
     lines
@@ -290,11 +288,11 @@ fn last_check(frame: &Frame, site: &SiteSnapshot, cells: usize) -> Vec<Line> {
     };
     let sample = &last.sample;
     let mut title = Line::of(Role::Strong, "Last check");
-    title.push(Role::Plain, format!(" · {}", time_text::moment(sample.at, frame.inputs.now, frame.inputs.zone)));
+    title.push(Role::Plain, format!(" · {}", frame.moment(sample.at)));
     if sample.cause != Cause::Ok {
         title.push(Role::Fault, format!(" · {}", sample.cause.name()));
     }
-    let check = format!("check {}", figures::count(last.seq));
+    let check = format!("check #{}", figures::count(last.seq));
     let mut lines = vec![rule(title, &check, cells)];
     let mut first = Vec::new();
     if sample.cause != Cause::Ok {
@@ -314,9 +312,7 @@ fn last_check(frame: &Frame, site: &SiteSnapshot, cells: usize) -> Vec<Line> {
         second.push(address.to_string());
     }
     second.extend(sample.http.name().map(|http| format!("HTTP/{http}")));
-    second.extend(
-        site.last_up.map(|at| format!("last good {}", time_text::moment(at, frame.inputs.now, frame.inputs.zone))),
-    );
+    second.extend(site.last_up.map(|at| format!("last success {}", frame.moment(at))));
     if !second.is_empty() {
         lines.push(Line::of(Role::Plain, cut(&format!(" {}", second.join(" · ")), cells)));
     }
@@ -340,25 +336,25 @@ fn certificate(frame: &Frame, site: &SiteSnapshot, cells: usize) -> Option<Line>
     Some(Line::of(role, cut(&text, cells)))
 }
 
-fn own_alerts(frame: &Frame, site: &SiteSnapshot) -> Vec<Line> {
+fn alerts_of(frame: &Frame, site: &SiteSnapshot) -> Vec<Line> {
     let mut lines = Vec::new();
     let mut count = 0;
     for alert in frame.inputs.alerts.iter().rev().filter(|alert| alert.site == site.name) {
         count += 1;
         if count <= ALERTS_MAX {
             let mut entry = alerts::entry(frame, alert, count == 1 && alert.state == AlertState::Down);
-            if frame.state.travel.jumped == Some(alert.at)
+            if frame.state.chart.jumped() == Some(alert.at)
                 && let Some(first) = entry.first_mut()
             {
-                *first = std::mem::take(first).pointed();
+                *first = std::mem::take(first).with_cursor();
             }
             lines.extend(entry);
         }
     }
-    let told = if count > ALERTS_MAX { format!("the newest {ALERTS_MAX} of {count}") } else { String::new() };
-    lines.insert(0, rule(Line::of(Role::Strong, "Alerts of this site"), &told, frame.width()));
+    let shown = if count > ALERTS_MAX { format!("the newest {ALERTS_MAX} of {count}") } else { String::new() };
+    lines.insert(0, rule(Line::of(Role::Strong, "Alerts of this site"), &shown, frame.width()));
     if count == 0 {
-        lines.push(Line::of(Role::Plain, " none so far"));
+        lines.push(Line::of(Role::Plain, " none yet"));
     }
     lines
 }

@@ -1,14 +1,13 @@
 //! Which columns a width has room for.
 //!
-//! A column is there whole or not at all. They are taken in a fixed order until the first that does not fit, so the
-//! least needed go first; what is left over widens the names, then the codes, then the note. The order in which they
-//! stand differs from the order in which they are taken.
+//! A column is shown whole or not at all. [`STEPS`] adds them by importance until one does not fit; what is left
+//! over widens the names, then the codes, then the note.
 
 use crate::model::SortKey;
 
 use super::heartbeat;
 
-/// A column of a table, in the order in which they stand.
+/// A column of a table; the variants are in their order on the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Column {
     Site,
@@ -29,8 +28,7 @@ pub enum Column {
     Note,
 }
 
-/// Columns with their widths, in the order in which they stand. The mark and one space come before them, one space
-/// between them.
+/// ColumnWidths with their widths, in their order on the screen. The mark and a space come before them, a space between them.
 pub type ColumnWidths = Vec<(Column, usize)>;
 
 const SITE_MIN: usize = 14;
@@ -41,7 +39,7 @@ const MARK: usize = 1;
 
 enum LayoutStep {
     Add(Column, usize),
-    /// Up to so many cells more for the bar.
+    /// Widen the bar by up to so many cells.
     Widen(usize),
 }
 
@@ -66,7 +64,7 @@ const STEPS: [LayoutStep; 18] = [
     LayoutStep::Add(Column::Note, 24),
 ];
 
-/// The columns for `width` cells; the coverage only where some site's is not full.
+/// The columns for `width` cells; `coverage`: some site is not fully covered.
 pub fn choose(width: usize, coverage: bool) -> ColumnWidths {
     let mut columns = ColumnWidths::new();
     let mut used = MARK;
@@ -101,7 +99,6 @@ pub fn choose(width: usize, coverage: bool) -> ColumnWidths {
 }
 
 impl Column {
-    /// What stands above it.
     pub const fn head(self) -> &'static str {
         match self {
             Self::Site => "SITE",
@@ -123,7 +120,7 @@ impl Column {
         }
     }
 
-    /// What rows are ordered by when a person points at its head.
+    /// What a click on its head sorts by.
     pub const fn sort_key(self) -> Option<SortKey> {
         match self {
             Self::Site => Some(SortKey::Name),
@@ -145,7 +142,7 @@ impl Column {
         }
     }
 
-    /// Whether its content stands at the left edge.
+    /// Whether its content is left-aligned.
     pub const fn is_left(self) -> bool {
         matches!(self, Self::Site | Self::Codes | Self::Bar | Self::Note)
     }
@@ -156,12 +153,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn told(width: usize, coverage: bool) -> String {
-        let told = |(column, cells): (Column, usize)| {
+    fn chosen(width: usize, coverage: bool) -> String {
+        let text = |(column, cells): (Column, usize)| {
             let name = if column == Column::Bar { "bar" } else { column.head() };
             format!("{}{cells}", name.replace(' ', ""))
         };
-        choose(width, coverage).into_iter().map(told).collect::<Vec<_>>().join(" ")
+        choose(width, coverage).into_iter().map(text).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
@@ -180,7 +177,7 @@ mod tests {
                 "SITE24 SINCE6 AVAIL7 COV4 AVG7 P507 P907 P957 P997 MAX7 TTFB7 TTFBMX7 CODES24 CERT4 bar30 NOTE28",
             ),
         ] {
-            assert_eq!(told(width, coverage), columns, "{width}");
+            assert_eq!(chosen(width, coverage), columns, "{width}");
         }
     }
 

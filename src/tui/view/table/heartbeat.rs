@@ -1,11 +1,10 @@
-//! The heartbeat bar: a timeframe cut into cells aligned to the clock, one shape a cell.
+//! The heartbeat bar: a timeframe in cells aligned to the clock, one shape per cell.
 //!
-//! A view brings [`Beats::CELLS`] = 60 cells; a narrower bar merges whole neighbours, so every width is a divisor of
-//! 60 ([`WIDTHS`]: 10, 12, 15, 20, 30) and a finished cell never changes its shape by being cut differently. At 80
-//! columns it is 10: 12 would take the cells that `503×21 200×697 +1` needs.
+//! A view brings [`Beats::CELLS`] = 60 cells; a narrower bar merges whole neighbours, so every width divides 60 and a
+//! finished cell keeps its shape. At 80 columns the bar has 10 cells: 12 would take the room of `503×21 200×697 +1`.
 //!
-//! A cell never hides a failure. A check speaks for its interval: where the cells are shorter than a site's
-//! interval, a cell without a check shows the check before it, as long as that is not older than the interval.
+//! Invariants: a cell never hides a failure. Where cells are shorter than the interval of a site, a cell without a check
+//! shows the last check before it, as long as that is not older than the interval.
 
 use std::time::Duration;
 
@@ -44,8 +43,8 @@ pub fn cells(beats: &Beats, width: usize, interval: Duration, threshold: Thresho
             let sum = chunk
                 .iter()
                 .fold(Beat::default(), |sum, beat| Beat { up: sum.up + beat.up, down: sum.down + beat.down });
-            let spoken = if empty(sum) { spoken_for(&beats.cells[..i * merged], reach) } else { sum };
-            judge(spoken, threshold)
+            let beat = if empty(sum) { last_before(&beats.cells[..i * merged], reach) } else { sum };
+            judge(beat, threshold)
         })
         .collect()
 }
@@ -60,11 +59,11 @@ pub fn axis(timeframe: &str, width: usize) -> String {
     }
 }
 
-fn spoken_for(before: &[Beat], reach: usize) -> Beat {
+fn last_before(before: &[Beat], reach: usize) -> Beat {
     before.iter().rev().take(reach).find(|beat| !empty(**beat)).copied().unwrap_or_default()
 }
 
-/// The shape of a cell in which this became of its checks.
+/// The shape of a cell with these outcomes.
 #[must_use]
 pub fn judge(beat: Beat, threshold: Threshold) -> Cell {
     let (up, checks) = (u64::from(beat.up), u64::from(beat.up) + u64::from(beat.down));
@@ -107,13 +106,13 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_shows_its_worst_truth() {
+    fn a_cell_shows_its_failures() {
         let beats = beats(&[(0, 6, 0), (6, 5, 1), (12, 4, 1), (18, 0, 1), (24, 1, 0)]);
         assert_eq!(picture(&beats, 10, 10), "|!XX|     ");
     }
 
     #[test]
-    fn a_check_speaks_for_its_interval_and_no_longer() {
+    fn a_check_fills_its_interval_and_no_more() {
         let slow = beats(&[(0, 1, 0), (12, 0, 1), (24, 1, 0)]);
         assert_eq!(picture(&slow, 20, 120), "||||XXXX|||||       ");
         assert_eq!(picture(&slow, 20, 10), "|   X   |           ");

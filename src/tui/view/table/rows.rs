@@ -1,22 +1,22 @@
-//! The cells of one site in one view.
+//! The row of a site in a view.
 
 use std::time::Duration;
 
 use crate::engine::snapshot::{Row, SiteSnapshot, SiteState};
 use crate::model::time::duration::format_short;
 use crate::model::{Cause, Timestamp, figures};
-use crate::stats::{Answer, Latency, Summary};
-use crate::tui::state::digest::FULL_COVERAGE;
+use crate::stats::{Answer, Counts, Latency, Summary};
+use crate::tui::state::overview_facts::is_incomplete;
 use crate::tui::state::site_list::warned_days;
-use crate::tui::style::line::{Line, cut, cut_middle, right, safe, short_name, width};
-use crate::tui::style::role::{self, Role};
+use crate::tui::style::line::{Line, cut, cut_middle, right, short_name, width};
+use crate::tui::style::role::Role;
 use crate::tui::style::time_text;
 use crate::tui::view::frame::Frame;
 
 use super::columns::{Column, ColumnWidths};
 use super::heartbeat;
 
-/// None, under the decimal point of a time.
+/// A dash under the decimal point of the times.
 pub const NO_TIME: &str = "    –  ";
 
 /// The head of a table.
@@ -33,7 +33,6 @@ pub fn head(columns: &ColumnWidths, timeframe: &str) -> Line {
     line
 }
 
-/// The row of a site.
 pub fn row(frame: &Frame, columns: &ColumnWidths, site: &SiteSnapshot, row: &Row, selected: bool) -> Line {
     let (role, mark) = frame.mark(site.state);
     let mut line = Line::of(role, mark);
@@ -98,7 +97,7 @@ fn name(frame: &Frame, site: &SiteSnapshot, cells: usize, columns: &ColumnWidths
     line
 }
 
-/// The days of a certificate in at most four cells.
+/// The days left of a certificate in at most four cells.
 fn days_left(days: i64) -> String {
     if days < 0 { "exp".to_owned() } else { format!("{days}d") }
 }
@@ -108,45 +107,37 @@ fn since(frame: &Frame, site: &SiteSnapshot) -> String {
     if site.is_older && trouble_since(site) == site.since { time_text::more_than(since) } else { format_short(since) }
 }
 
-/// Availability in words of at most eight cells.
-pub fn availability(summary: &Summary) -> String {
-    let Some(availability) = summary.counts.availability() else { return "–".to_owned() };
-    let incomplete = summary.coverage.is_some_and(|coverage| coverage < FULL_COVERAGE);
+/// Availability in at most eight cells: `~` where checks are missing.
+pub fn availability(counts: Counts, incomplete: bool) -> String {
+    let Some(availability) = counts.availability() else { return "–".to_owned() };
     let percent = figures::percent(availability.up, availability.checks);
     if incomplete { format!("~{percent}") } else { percent }
 }
 
-/// The same, with `≈` in front where the figures are not to the sample.
+/// The same with `≈` where the figures come from hourly totals.
 pub fn marked(summary: &Summary, is_exact: bool) -> String {
-    let availability = availability(summary);
-    if is_exact { availability } else { format!("≈{}", availability.trim_start_matches('~')) }
+    if is_exact {
+        availability(summary.counts, is_incomplete(summary))
+    } else {
+        format!("≈{}", availability(summary.counts, false))
+    }
 }
 
-/// Coverage where it is not full.
+/// Coverage; empty if it is full.
 pub fn coverage(summary: &Summary) -> String {
-    match summary.coverage {
-        Some(coverage) if coverage < FULL_COVERAGE => figures::whole_percent(coverage),
-        _ => String::new(),
-    }
+    summary.coverage.filter(|_| is_incomplete(summary)).map_or_else(String::new, figures::whole_percent)
 }
 
 fn beats(frame: &Frame, site: &SiteSnapshot, row: &Row, cells: usize) -> Line {
     let mut line = Line::default();
-    let mut run = (role::Cell::None, String::new());
-    // Neighbours of one shape are one span: a bar is mostly a single span.
     for cell in heartbeat::cells(&row.beats, cells, site.interval, site.rule.threshold) {
-        if cell != run.0 {
-            line.push(Role::Beat(run.0), std::mem::take(&mut run.1));
-            run.0 = cell;
-        }
-        run.1.push_str(frame.state.symbols.beat(cell));
+        line.join(Role::Beat(cell), frame.symbols().beat(cell));
     }
-    line.push(Role::Beat(run.0), run.1);
     line
 }
 
-/// A partition of the checks, failures first; if it does not fit: the commonest failure, the commonest success and
-/// how many kinds more.
+/// How many checks had which result, failures first. Where there is little room: the most frequent failure and success,
+/// and how many other results.
 fn codes(summary: &Summary, cells: usize) -> Line {
     let parts = partition(summary);
     let all: Vec<&CodeCount> = parts.iter().collect();
@@ -158,8 +149,8 @@ fn codes(summary: &Summary, cells: usize) -> Line {
     let success = parts.iter().find(|part| !part.failed);
     let both: Vec<&CodeCount> = failure.into_iter().chain(success).collect();
     let shortest = &both[..both.len().min(1)];
-    for kept in [&both[..], shortest] {
-        let line = joined(kept, parts.len() - kept.len());
+    for shown in [&both[..], shortest] {
+        let line = joined(shown, parts.len() - shown.len());
         if line.width() <= cells {
             return line;
         }
@@ -167,7 +158,7 @@ fn codes(summary: &Summary, cells: usize) -> Line {
     Line::of(Role::Plain, cut(&joined(shortest, 0).text(), cells))
 }
 
-/// So many checks that came out alike.
+/// The checks with one result.
 pub struct CodeCount {
     pub name: String,
     pub count: u64,
@@ -175,7 +166,7 @@ pub struct CodeCount {
     pub red: bool,
 }
 
-/// The checks of a window, each in one part, failures first.
+/// The checks of a window by result, failures first.
 pub fn partition(summary: &Summary) -> Vec<CodeCount> {
     let mut parts: Vec<CodeCount> = Vec::new();
     let mut failures = 0;
@@ -209,25 +200,24 @@ fn joined(parts: &[&CodeCount], more: usize) -> Line {
     line
 }
 
-/// Why a site is as it is, in words; empty when there is nothing to say.
+/// The reason for the state of a site, in words; empty if there is none.
 pub fn note(frame: &Frame, site: &SiteSnapshot) -> String {
     match site.state {
         SiteState::Up | SiteState::New => String::new(),
         SiteState::Paused => match site.paused_until {
             Some(until) if until < Timestamp::MAX => {
-                format!("paused until {}", time_text::moment(until, frame.inputs.now, frame.inputs.zone))
+                format!("paused until {}", frame.moment(until))
             }
             _ => "paused until resumed (p)".to_owned(),
         },
         SiteState::Recovering => {
-            format!("answers again, down for {}", time_text::running(frame.inputs.now.since(incident_since(site))))
+            format!("responding again, down for {}", frame.since(incident_since(site)))
         }
         SiteState::Down | SiteState::Failing | SiteState::Unknown => failure(frame, site),
     }
 }
 
-/// Since when it is as it is: a site that is down, or answers again while it counts as down, since its incident began, not
-/// since its mark last changed.
+/// The start of the state: for a site that counts as down the start of its incident, not the last change of its mark.
 pub fn trouble_since(site: &SiteSnapshot) -> Timestamp {
     match site.state {
         SiteState::Down | SiteState::Recovering => incident_since(site),
@@ -239,7 +229,7 @@ fn incident_since(site: &SiteSnapshot) -> Timestamp {
     site.incident.map_or(site.since, |incident| incident.since)
 }
 
-/// Whether a site is unknown because nothing was heard, rather than because of what its last check said.
+/// Whether a site is unknown because checks are overdue, rather than because of its last result.
 pub fn is_silent(frame: &Frame, site: &SiteSnapshot) -> bool {
     let Some(last) = &site.last else { return false };
     let overdue = frame.inputs.now.since(last.sample.at) > site.interval * 3 + site.timeout;
@@ -249,22 +239,22 @@ pub fn is_silent(frame: &Frame, site: &SiteSnapshot) -> bool {
 fn failure(frame: &Frame, site: &SiteSnapshot) -> String {
     let Some(last) = &site.last else { return String::new() };
     if is_silent(frame, site) {
-        return format!("no check for {}", time_text::running(frame.inputs.now.since(last.sample.at)));
+        return format!("no check for {}", frame.since(last.sample.at));
     }
     match &last.observation {
         Some(observation) if !observation.detail.is_empty() => {
-            let detail = safe(&observation.detail).into_owned();
-            if last.sample.cause == Cause::Slow { format!("slow: {detail}") } else { detail }
+            let slow = if last.sample.cause == Cause::Slow { "slow: " } else { "" };
+            format!("{slow}{}", observation.detail)
         }
         _ => match last.sample.status {
             Some(status) if last.sample.cause == Cause::Status => format!("status {}", status.get()),
-            _ if last.sample.cause == Cause::Local => "our own machine could not check".to_owned(),
+            _ if last.sample.cause == Cause::Local => "this machine could not check it".to_owned(),
             _ => last.sample.cause.name().replace('_', " "),
         },
     }
 }
 
-/// Whether `age` is more than a site's checks may be apart.
+/// Whether figures of this age have missed a refresh.
 pub fn is_stale(age: Duration, refresh: Duration) -> bool {
     age > refresh * 2
 }

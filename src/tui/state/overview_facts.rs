@@ -1,0 +1,80 @@
+//! Facts about all sites, found in one pass at the refresh of a view, not at every frame.
+
+use std::time::Duration;
+
+use crate::engine::snapshot::{Snapshot, ViewSnapshot};
+use crate::model::Timestamp;
+use crate::stats::Summary;
+
+/// Coverage below this gets a mark.
+const FULL_COVERAGE: f64 = 0.995;
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OverviewFacts {
+    /// The number of sites and the refreshes that the facts are about.
+    about: Option<(usize, Vec<Timestamp>)>,
+    /// Some site was not fully covered, now or before.
+    pub incomplete: bool,
+    /// How much of its timeframe each view has seen, until that is all of it.
+    pub filled: Vec<Option<Duration>>,
+    /// All sites have the same alert rule.
+    pub one_rule: bool,
+    /// The first evaluation of a rule that is still to come.
+    pub judged_from: Option<Timestamp>,
+}
+
+impl OverviewFacts {
+    pub fn update(&mut self, snapshot: &Snapshot) {
+        let about = Some((snapshot.sites.len(), snapshot.views.iter().map(|view| view.as_of).collect()));
+        if self.about == about {
+            return;
+        }
+        let mut rows = snapshot.views.iter().flat_map(|view| &view.rows);
+        let rule = snapshot.sites.first().map(|site| site.rule);
+        *self = Self {
+            about,
+            incomplete: self.incomplete || rows.any(|row| is_incomplete(&row.summary)),
+            filled: snapshot.views.iter().map(|view| filled(snapshot, view)).collect(),
+            one_rule: snapshot.sites.iter().all(|site| Some(site.rule) == rule),
+            judged_from: snapshot.sites.iter().filter_map(|site| site.judged_from).min(),
+        };
+    }
+}
+
+/// Whether some due checks were not made.
+pub fn is_incomplete(summary: &Summary) -> bool {
+    summary.coverage.is_some_and(|coverage| coverage < FULL_COVERAGE)
+}
+
+/// The time since the oldest check; none once any site has seen the whole timeframe.
+fn filled(snapshot: &Snapshot, view: &ViewSnapshot) -> Option<Duration> {
+    let mut longest = Duration::ZERO;
+    for (site, row) in snapshot.sites.iter().zip(&view.rows) {
+        // A site that is checked less than once per timeframe says nothing about it.
+        let Some(oldest) = row.oldest.filter(|_| site.interval < view.timeframe.length()) else { continue };
+        let seen = row.summary.as_of.since(oldest);
+        if seen + site.interval + site.timeout >= view.timeframe.length() {
+            return None;
+        }
+        longest = longest.max(seen);
+    }
+    (longest > Duration::ZERO).then_some(longest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::tests::fixtures;
+
+    #[test]
+    fn a_view_fills_until_the_first_site_has_seen_all_of_it() {
+        let mut facts = OverviewFacts::default();
+        facts.update(&fixtures::first_seconds().snapshot);
+        assert_eq!(facts.filled, [Some(Duration::from_secs(72)); 2]);
+        facts.update(&fixtures::five_sites().snapshot);
+        assert_eq!((facts.filled.as_slice(), facts.incomplete), (&[None, None][..], false));
+        facts.update(&fixtures::nine_sites().snapshot);
+        facts.update(&fixtures::five_sites().snapshot);
+        assert!(facts.incomplete, "the column of coverage stays once it is shown");
+    }
+}

@@ -1,0 +1,103 @@
+//! Times of the start, the last bell and the last growth of counters, to decide what is still new.
+//!
+//! Invariant: what is new stays new for as long as usual even if the clock is set back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::alert::{AlertRecord, AlertState};
+use crate::model::Timestamp;
+use crate::tui::inputs::Inputs;
+
+/// How long something new is marked as new, and the least time between two bells.
+const FRESH: Duration = Duration::from_secs(10);
+/// How long the banner reports lost samples and new notices.
+const REPORTED: Duration = Duration::from_mins(1);
+
+#[derive(Clone, Debug, Default)]
+pub struct Timers {
+    started: Option<Timestamp>,
+    updated: Option<Timestamp>,
+    /// A count and when it last grew.
+    lost_samples: (u64, Option<Timestamp>),
+    notices: (u64, Option<Timestamp>),
+    /// The newest alert that the bell knows.
+    newest_alert: Option<Timestamp>,
+    bell_rang: Option<Timestamp>,
+    bell_due: bool,
+    refused: Option<Timestamp>,
+}
+
+impl Timers {
+    pub fn update(&mut self, inputs: &Inputs) {
+        let (now, health) = (inputs.now, inputs.health);
+        self.follow_clock(now);
+        let is_start = *self.started.get_or_insert(now) == now;
+        if health.lost_samples > self.lost_samples.0 {
+            self.lost_samples = (health.lost_samples, Some(now));
+        }
+        let notices = health.forgotten_notices + health.notices.len() as u64;
+        if notices > self.notices.0 {
+            // The first frame shows the notices of the start.
+            self.notices = (notices, (!is_start).then_some(now));
+        }
+    }
+
+    fn follow_clock(&mut self, now: Timestamp) {
+        let back = self.updated.replace(now).unwrap_or(now).since(now);
+        if back < Duration::from_secs(1) {
+            return;
+        }
+        let counters = [&mut self.lost_samples.1, &mut self.notices.1];
+        let times = [&mut self.started, &mut self.newest_alert, &mut self.bell_rang, &mut self.refused];
+        for at in times.into_iter().chain(counters).flatten() {
+            *at = at.before(back);
+        }
+    }
+
+    /// Makes the bell due for an alert that is new and says down: at most once in ten seconds, and never when `muted`.
+    pub fn hear(&mut self, alerts: &[Arc<AlertRecord>], now: Timestamp, muted: bool) {
+        let known = self.newest_alert.max(self.started);
+        let mut new = alerts.iter().rev().take_while(|alert| Some(alert.at) > known);
+        let is_quiet = self.bell_rang.is_none_or(|at| now.since(at) >= FRESH);
+        if new.any(|alert| alert.state == AlertState::Down) && is_quiet && !muted {
+            (self.bell_due, self.bell_rang) = (true, Some(now));
+        }
+        self.newest_alert = alerts.last().map(|alert| alert.at);
+    }
+
+    pub fn take_bell(&mut self) -> bool {
+        std::mem::take(&mut self.bell_due)
+    }
+
+    /// Notes that the user asked for what a read-only dashboard cannot do.
+    pub fn refuse(&mut self, now: Timestamp) {
+        self.refused = Some(now);
+    }
+
+    pub fn is_refused(&self, now: Timestamp) -> bool {
+        is_within(self.refused, now, FRESH)
+    }
+
+    pub fn is_starting(&self, now: Timestamp) -> bool {
+        is_within(self.started, now, FRESH)
+    }
+
+    pub fn has_notice(&self, now: Timestamp) -> bool {
+        is_within(self.notices.1, now, REPORTED)
+    }
+
+    /// Samples lost so far, as long as that is worth a report.
+    pub fn lost_samples(&self, now: Timestamp) -> Option<u64> {
+        is_within(self.lost_samples.1, now, REPORTED).then_some(self.lost_samples.0)
+    }
+
+    /// Whether an alert of this instant deserves a mark as new.
+    pub fn is_new(&self, alert: Timestamp, now: Timestamp) -> bool {
+        now.since(alert) < FRESH && self.started.is_some_and(|started| alert > started)
+    }
+}
+
+fn is_within(at: Option<Timestamp>, now: Timestamp, span: Duration) -> bool {
+    at.is_some_and(|at| now.since(at) < span)
+}
