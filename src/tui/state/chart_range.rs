@@ -150,7 +150,10 @@ impl ChartRange {
 
 #[cfg(test)]
 mod tests {
+    use ratatui::layout::Size;
+
     use super::*;
+    use crate::tui::UiState;
     use crate::tui::input::key::Key;
     use crate::tui::tests::fixtures;
     use crate::tui::tests::fixtures::World;
