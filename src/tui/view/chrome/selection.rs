@@ -82,7 +82,7 @@ fn parts(frame: &Frame, site: &SiteSnapshot) -> Vec<(Role, String)> {
         parts.push((Role::Plain, format!("alert decision in {}", time_text::running(from.since(now)))));
     }
     if wide && !matches!(site.state, SiteState::Up | SiteState::New) {
-        parts.extend(site.last_up.map(|at| (Role::Plain, format!("last success {}", frame.moment(at)))));
+        parts.extend(site.last_up.map(|at| (Role::Plain, format!("last up {}", frame.moment(at)))));
     }
     if let Some(last) = &site.last {
         if let Some(address) = last.observation.as_ref().and_then(|observation| observation.address) {

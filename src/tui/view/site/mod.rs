@@ -312,7 +312,7 @@ fn last_check(frame: &Frame, site: &SiteSnapshot, cells: usize) -> Vec<Line> {
         second.push(address.to_string());
     }
     second.extend(sample.http.name().map(|http| format!("HTTP/{http}")));
-    second.extend(site.last_up.map(|at| format!("last success {}", frame.moment(at))));
+    second.extend(site.last_up.map(|at| format!("last up {}", frame.moment(at))));
     if !second.is_empty() {
         lines.push(Line::of(Role::Plain, cut(&format!(" {}", second.join(" · ")), cells)));
     }
