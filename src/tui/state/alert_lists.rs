@@ -33,7 +33,7 @@ pub struct AlertLists {
     indexed: Option<(usize, Option<Timestamp>)>,
     /// First entry of `all` that the region shows.
     region_top: usize,
-    /// AlertEntry of the cursor and first entry shown, both in `found`.
+    /// Entry of the cursor and first entry shown, both in `found`.
     row: usize,
     top: usize,
 }

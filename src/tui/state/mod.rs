@@ -113,8 +113,8 @@ impl UiState {
     #[must_use]
     pub fn history_request(&self, inputs: &Inputs, size: Size) -> Option<HistoryRequest> {
         let tables = self.tables(inputs);
-        let site = tables.sites.get(self.opened(inputs)?)?;
-        self.chart.request(site, inputs, tables, usize::from(size.width))
+        let opened = tables.sites.get(self.opened(inputs)?)?;
+        self.chart.request(opened, inputs, tables, usize::from(size.width))
     }
 
     /// Takes the commands that the user gave since the last call.

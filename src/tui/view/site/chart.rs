@@ -1,7 +1,7 @@
 //! Response time over time: the median and the 95th percentile of each cell as lines, the maximum as dots, and the
 //! outcomes of the same cells below, so that a red cell stands exactly under the gap it made.
 //!
-//! The scale is linear from 0, or logarithmic. CellTimes above four times the median 95th percentile are clipped and counted:
+//! The scale is linear from 0, or logarithmic. Times above four times the median 95th percentile are clipped and counted:
 //! they would press the rest to the ground. A row has four levels in braille, one in ASCII.
 
 use std::time::Duration;

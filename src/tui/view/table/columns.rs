@@ -28,7 +28,7 @@ pub enum Column {
     Note,
 }
 
-/// ColumnWidths with their widths, in their order on the screen. The mark and a space come before them, a space between them.
+/// Columns with their widths, in their order on the screen. The mark and a space come before them, a space between them.
 pub type ColumnWidths = Vec<(Column, usize)>;
 
 const SITE_MIN: usize = 14;
