@@ -24,7 +24,7 @@ use crate::model::{SiteId, figures};
 use crate::report::{minute, named};
 use crate::store::{Archive, Contents, Options, PointCounts, Repaired, Store, StoredSink, Verification};
 
-use super::samples::configured_store;
+use super::history::stored_period::configured_store;
 
 /// Runs `command`.
 ///

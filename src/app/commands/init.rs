@@ -1,4 +1,4 @@
-//! `webmon init` writes a commented sites.yaml; `webmon schema` prints its JSON Schema.
+//! `webmon init` writes a commented sites.yaml.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -28,14 +28,5 @@ pub fn init(args: &CommonArgs) -> Result<Ending, CommandError> {
         return Err(refused(error));
     }
     print(|out| writeln!(out, "wrote {shown}: five public sites to try; next: webmon"))?;
-    Ok(Ending::Done)
-}
-
-/// Prints the JSON Schema of sites.yaml.
-///
-/// # Errors
-/// [`CommandError::System`]: standard output.
-pub fn schema() -> Result<Ending, CommandError> {
-    print(|out| writeln!(out, "{}", config::schema()))?;
     Ok(Ending::Done)
 }

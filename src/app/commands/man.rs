@@ -1,11 +1,10 @@
-//! `webmon man` and `webmon completions`, generated from the grammar of the command line.
+//! `webmon man` prints the manual page, generated from the grammar of the command line.
 //!
 //! The manual is one page: the general part, each command with its options, files, variables and exit codes.
 
 use std::io::{self, Write};
 
 use clap::Command;
-use clap_complete::{Shell, generate};
 use clap_mangen::Man;
 
 use crate::app::cli::args::Cli;
@@ -39,18 +38,6 @@ const PLACES: [(&str, &[(&str, &str)]); 2] = [
         ],
     ),
 ];
-
-/// Prints the completion script for `shell`.
-///
-/// # Errors
-/// [`CommandError::System`]: standard output.
-pub fn completions(shell: Shell) -> Result<Ending, CommandError> {
-    // Into memory first, because `generate` panics when a write fails.
-    let mut script = Vec::new();
-    generate(shell, &mut Cli::grammar(), "webmon", &mut script);
-    print(|out| out.write_all(&script))?;
-    Ok(Ending::Done)
-}
 
 /// Prints the manual page, in roff.
 ///
@@ -131,6 +118,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap_complete::{Shell, generate};
 
     fn printed() -> String {
         let mut page_of = Vec::new();

@@ -13,6 +13,7 @@ use crate::app::cli::args::CommonArgs;
 use crate::app::cli::selection::load;
 use crate::app::cli::zone;
 use crate::app::clock::{self, Clock};
+use crate::app::commands::history::stored_period;
 use crate::app::dashboard;
 use crate::app::exit::{CommandError, Ending};
 use crate::app::follow::{FollowOptions, ReadOnlyMonitor};
@@ -22,8 +23,6 @@ use crate::app::storage::site_spec::SiteSpec;
 use crate::app::storage::task::blocking;
 use crate::config::{self, Config, ConfigError, FileStamp, default_views};
 use crate::model::Timestamp;
-
-use super::samples;
 
 /// Time between two reads of the store, and the default of `storage.flush`.
 const LOOK: Duration = Duration::from_secs(1);
@@ -40,7 +39,7 @@ pub fn watch(common: &CommonArgs) -> Result<Ending, CommandError> {
     // Before the file is read, so that a later change is noticed.
     let sheet = WatchedFile::of(&common.config);
     let config = configuration(common)?;
-    let store = samples::store_path(common, config.as_ref());
+    let store = stored_period::store_path(common, config.as_ref());
     let zone = zone::local();
     let clock = Clock::start(Timestamp::ZERO);
     let plan = FollowOptions {

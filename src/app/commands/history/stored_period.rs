@@ -1,82 +1,24 @@
-//! `webmon samples` and `webmon alerts`: stored history of a period. Both work while a monitor runs.
+//! The store, the sites and the period of a reading command.
 
-use std::io::{self};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::alert::AlertRecord;
-use crate::app::cli::args::{CommonArgs, HistoryArgs, PeriodArgs, TableFormat};
+use crate::app::cli::args::{CommonArgs, PeriodArgs};
 use crate::app::cli::selection::{load, unknown_site};
-use crate::app::cli::stdout::print;
 use crate::app::cli::time_range::instant;
 use crate::app::cli::zone;
 use crate::app::clock;
-use crate::app::exit::{CommandError, Ending, complain};
+use crate::app::exit::{CommandError, complain};
 use crate::config::{self, Config};
 use crate::model::time::duration;
 use crate::model::{SiteId, Timestamp, figures};
-use crate::report::{Period, SampleRecord, csv, json, table};
+use crate::report::{Period, SampleRecord};
 use crate::stats::Cadence;
 use crate::store::{Archive, Query, StoredSite};
-
-/// The default period of `samples`.
-const SAMPLES_BACK: Duration = Duration::from_hours(1);
-
-/// Prints the samples of a period.
-///
-/// # Errors
-/// [`CommandError`]: usage, or the store.
-pub fn samples(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, CommandError> {
-    let past = StoredPeriod::open(&args.period, common, Some(SAMPLES_BACK))?;
-    let zone = past.zone.clone();
-    print(|out| match args.format {
-        TableFormat::Table => {
-            let mut table = None;
-            past.visit(|_, record| {
-                if let Some(table) = &table {
-                    return table::Samples::row(table, out, record);
-                }
-                let since = past.period.since.max(record.sample.at);
-                let shown = Period { since, until: past.period.until.min(past.now).max(since) };
-                let begun = table.insert(table::Samples::new(past.names(), zone.clone(), shown));
-                begun.header(out)?;
-                begun.row(out, record)
-            })?;
-            if table.is_some() {
-                Ok(())
-            } else {
-                table::nothing(out, &zone, &args.period.sites, past.period, past.begins()?)
-            }
-        }
-        TableFormat::Json => past.visit(|_, record| json::sample(out, record)),
-        TableFormat::Csv => {
-            csv::sample_header(out)?;
-            past.visit(|_, record| csv::sample(out, record))
-        }
-    })?;
-    Ok(Ending::Done)
-}
-
-/// Prints the alerts of a period.
-///
-/// # Errors
-/// [`CommandError`]: usage, or the store.
-pub fn alerts(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, CommandError> {
-    let past = StoredPeriod::open(&args.period, common, None)?;
-    let alerts = past.archive.alerts(&past.query())?;
-    print(|out| match args.format {
-        TableFormat::Table => table::alerts(out, &past.zone, &alerts),
-        TableFormat::Json => alerts.iter().try_for_each(|alert: &AlertRecord| json::alert(out, alert)),
-        TableFormat::Csv => {
-            csv::alert_header(out)?;
-            alerts.iter().try_for_each(|alert| csv::alert(out, alert))
-        }
-    })?;
-    Ok(Ending::Done)
-}
 
 /// A period of a store.
 pub struct StoredPeriod {
@@ -120,12 +62,12 @@ impl StoredPeriod {
         Ok(Self { archive, sites, period: Period { since, until }, back_from_now, zone, now, config })
     }
 
-    fn query(&self) -> Query {
+    pub(super) fn query(&self) -> Query {
         let Period { since, until } = self.period;
         Query { sites: Some(self.sites.iter().map(|site| site.id).collect::<Vec<SiteId>>()), since, until }
     }
 
-    fn names(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.sites.iter().map(|site| &*site.name)
     }
 
@@ -183,7 +125,7 @@ impl StoredPeriod {
 }
 
 /// The configuration, which names the store and orders the sites. With `--store` it is optional.
-fn configuration(common: &CommonArgs) -> Result<Option<Config>, CommandError> {
+pub(crate) fn configuration(common: &CommonArgs) -> Result<Option<Config>, CommandError> {
     if !common.config.exists() && common.store.is_some() {
         return Ok(None);
     }
@@ -209,7 +151,7 @@ pub fn store_path(common: &CommonArgs, config: Option<&Config>) -> PathBuf {
     common.store.clone().or(configured).unwrap_or_else(|| PathBuf::from("webmon.redb"))
 }
 
-fn choose(
+pub(crate) fn choose(
     mut stored: Vec<StoredSite>,
     config: Option<&Config>,
     wanted: &[String],

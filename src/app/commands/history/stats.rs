@@ -15,7 +15,7 @@ use crate::report::{Period, StatsRecord, Stored, csv, hlog, json, table};
 use crate::stats::{Gap, Summary};
 use crate::store::{Figures, Query, StoreError};
 
-use super::samples::StoredPeriod;
+use super::stored_period::StoredPeriod;
 
 /// The period without `--since`.
 const BACK: Duration = Duration::from_hours(24);

@@ -1,0 +1,26 @@
+//! `webmon alerts` prints the alerts of a period.
+
+use crate::alert::AlertRecord;
+use crate::app::cli::args::{CommonArgs, HistoryArgs, TableFormat};
+use crate::app::cli::stdout::print;
+use crate::app::commands::history::stored_period::StoredPeriod;
+use crate::app::exit::{CommandError, Ending};
+use crate::report::{csv, json, table};
+
+/// Prints the alerts of a period.
+///
+/// # Errors
+/// [`CommandError`]: usage, or the store.
+pub fn alerts(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, CommandError> {
+    let past = StoredPeriod::open(&args.period, common, None)?;
+    let alerts = past.archive.alerts(&past.query())?;
+    print(|out| match args.format {
+        TableFormat::Table => table::alerts(out, &past.zone, &alerts),
+        TableFormat::Json => alerts.iter().try_for_each(|alert: &AlertRecord| json::alert(out, alert)),
+        TableFormat::Csv => {
+            csv::alert_header(out)?;
+            alerts.iter().try_for_each(|alert| csv::alert(out, alert))
+        }
+    })?;
+    Ok(Ending::Done)
+}
