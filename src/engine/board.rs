@@ -1,11 +1,9 @@
-//! The newest snapshots, for any number of readers.
+//! The newest snapshots, for any number of readers: one `Arc` per site and per view.
 //!
-//! **Idea.** One `Arc` a site and one a view, each replaced as a whole when something in it changed: a reader never
-//! blocks the engine, the engine never waits for a reader, and what a reader holds never changes under it.
-//!
-//! **Invariants.** [`Board::version`] changes after everything of a step was replaced, so a reader that has seen version
-//! *v* and then takes a snapshot has at least what *v* tells. A snapshot taken during a step may hold some sites before
-//! it and some after it; each site and each view is whole. Which sites and views there are is replaced as a whole too.
+//! Invariants: readers and engine never wait for each other, and a snapshot that a reader holds never changes.
+//! [`Board::version`] changes after a step replaced everything, so a snapshot taken after reading version *v* contains
+//! all of *v*. A snapshot taken during a step may mix sites of before and after it; each site, each view, and the set of
+//! sites and views is whole.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,7 +16,7 @@ use crate::ring::Ring;
 
 use super::{SiteSnapshot, Snapshot, ViewSnapshot};
 
-/// What the engine shows.
+/// The published snapshots of an engine.
 #[derive(Debug)]
 pub struct Board {
     at: AtomicU64,
@@ -52,7 +50,7 @@ impl Board {
         Self { at: AtomicU64::new(at.as_micros()), version: AtomicU64::new(1), shown: ArcSwap::from_pointee(published) }
     }
 
-    /// Everything: one `Arc` a site and a view is cloned.
+    /// All snapshots. Cost: one `Arc` clone per site and view.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let shown = self.shown.load();
@@ -75,19 +73,19 @@ impl Board {
         self.shown.load().rings.get(&site).cloned()
     }
 
-    /// View number `view`, in the order of sites.yaml.
+    /// The view at index `view`, in the order of sites.yaml.
     #[must_use]
     pub fn view(&self, view: usize) -> Arc<ViewSnapshot> {
         self.shown.load().views[view].load_full()
     }
 
-    /// Changes when a site or a view did.
+    /// Changes whenever a site or a view changes.
     #[must_use]
     pub fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
     }
 
-    /// Other sites and other views from now on.
+    /// Replaces the set of sites and views.
     pub(super) fn replace(&self, at: Timestamp, published: Published) {
         self.shown.store(Arc::new(published));
         self.shown(at, true);
@@ -101,7 +99,7 @@ impl Board {
         self.shown.load().views[view].store(snapshot);
     }
 
-    /// The step of `at` is shown; `changed` tells whether it replaced anything.
+    /// Marks the step of `at` as published; `changed` if it replaced anything.
     pub(super) fn shown(&self, at: Timestamp, changed: bool) {
         self.at.store(at.as_micros(), Ordering::Release);
         if changed {

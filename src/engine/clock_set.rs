@@ -1,10 +1,10 @@
-//! The clock by which samples are told was set.
+//! Follows a system clock that was set.
 //!
-//! Forward is a hole, which the samples tell themselves: only what the engine noted by the clock as it was is noted anew, so
-//! that an incident is not older by a leap that was none of its time. After a clock that was set back, every site goes on in a
-//! ring with right times, and its windows, its rule and its state are what they would be had the clock always been right.
+//! A clock set forward leaves a gap in the samples; the engine corrects only the instants that it recorded, so that an incident
+//! does not age by the leap. After a clock set back, every site continues in a ring with corrected times, and its windows,
+//! rule and state are as if the clock had always been right.
 //!
-//! Invariants: no change of state comes of it but by samples that were not read yet; verdicts stay.
+//! Invariants: verdicts stay; only unread samples change a state.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ impl Engine {
             for number in 0..self.views.len() {
                 let rows = match self.windows[number] {
                     Some(window) => self.lanes.iter_mut().map(|lane| lane.row(window, leap.now)).collect(),
-                    // The figures of a long view come from elsewhere, soon.
+                    // The store task supplies the figures of a long view soon.
                     None => self.views[number].rows.clone(),
                 };
                 self.views[number] = Arc::new(snapshot_of(self.views[number].view(), leap.now, leap.now, rows));

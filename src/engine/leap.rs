@@ -1,31 +1,31 @@
-//! How the system's clock was set.
+//! A leap of the system's clock.
 
 use std::time::Duration;
 
 use crate::model::Timestamp;
 
-/// How the clock was set.
+/// A leap of the clock, forward or back.
 #[derive(Clone, Copy, Debug)]
 pub struct Leap {
-    /// By how much.
+    /// Its length.
     pub by: Duration,
-    /// Whether back.
+    /// Whether it went back.
     pub is_back: bool,
-    /// What was told from then on, by the clock before, was wrong by so much.
+    /// The old clock was wrong by `by` from this time on.
     pub since: Timestamp,
-    /// The time now.
+    /// The time after it.
     pub now: Timestamp,
 }
 
 impl Leap {
-    /// `at`, as the clock tells it now; never later than now.
+    /// Converts `at` to the new clock; at most now.
     #[must_use]
     pub fn retold(&self, at: Timestamp) -> Timestamp {
         let moved = if self.is_back { at.before(self.by) } else { at.after(self.by) };
         if at >= self.since { moved.min(self.now) } else { at.min(self.now) }
     }
 
-    /// A time to come that was set at `set`, as the clock tells it now.
+    /// Converts a future time that was chosen at `set` to the new clock.
     #[must_use]
     pub fn retold_until(&self, until: Timestamp, set: Timestamp) -> Timestamp {
         match () {

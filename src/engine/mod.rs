@@ -1,19 +1,14 @@
-//! From samples to figures and alerts: synchronous, no I/O, time is an argument.
+//! Turns samples into figures and alerts: synchronous, no I/O, time is an argument.
 //!
-//! **Idea.** [`Engine::step`] reads what came into each site's ring since the last step, brings every window up to date,
-//! judges the rule, and replaces the snapshot of each site about which something changed. A step touches counts only;
-//! the figures of a view are made at its refresh, which falls on multiples of the refresh on the wall clock: at a
-//! refresh of 10 s on :00, :10, :20. `as_of` is that instant, also when the step comes a little later: samples after
-//! it wait for the next one.
+//! [`Engine::step`] reads new samples from each site's ring, updates its windows, evaluates its rule, and replaces the
+//! snapshots that changed. It computes the figures of a view only at its refresh, on multiples of the refresh on the wall
+//! clock (every 10 s: :00, :10, :20). `as_of` is that instant even if the step comes later; samples after it wait.
+//! A long view has more samples than memory should hold: the store task computes it and hands it to [`Engine::supply`].
 //!
-//! A long view has more samples than the memory is to hold: its figures are made elsewhere, from the store, and handed in
-//! with [`Engine::supply`]; here they are only shown beside the others.
-//!
-//! **Invariants.** What was in the rings before the start is history: it is counted, it is no event. Every view has
-//! figures from the start on, and a row without results is filled by the site's first one. A site lags for nobody: the
-//! rings are read, never waited for, and what was overwritten before it was read is counted in [`EngineStep::lost`].
-//!
-//! **Limits.** A window reaches as far back as the ring does. Time that goes backwards is taken to stand still.
+//! Invariants: samples that were in the rings before the start count but cause no event. Every view has figures from the
+//! start, and a site's first result fills its empty row. The engine never waits for a ring; [`EngineStep::lost`] counts samples
+//! that were overwritten before it read them.
+//! Bounds: a window reaches as far back as the ring. A clock that runs backwards counts as standing still.
 
 mod board;
 pub mod snapshot;
@@ -38,17 +33,17 @@ use tracker::{Observed, Scratch, SiteTracker};
 #[derive(Debug)]
 pub struct Engine {
     lanes: Vec<SiteTracker>,
-    /// The index of each lane, by slot.
+    /// The index of each tracker, by slot.
     indexes: Vec<Option<SiteIndex>>,
     views: Vec<Arc<ViewSnapshot>>,
-    /// The window of each view in the lanes; a long view has none.
+    /// The window of each view in the trackers; a long view has none.
     windows: Box<[Option<usize>]>,
     /// Long views with new figures since the last step.
     supplied: Vec<usize>,
     board: Arc<Board>,
     now: Timestamp,
-    /// Whether a step was made: the first one tells only changes by checks made since, because nobody saw the state
-    /// before it.
+    /// Whether a step was made. The first one reports only changes by checks since the start, because earlier states were
+    /// never shown.
     stepped: bool,
     checks: u64,
     /// Texts that were lost since the last step.
@@ -57,18 +52,18 @@ pub struct Engine {
     met: Observed,
 }
 
-/// What one step brought.
+/// The results of one step.
 #[derive(Debug, Default)]
 pub struct EngineStep {
     /// Alerts that became due.
     pub alerts: Vec<Alert>,
     /// Changes of state, by site and then by time.
     pub changes: Vec<StateChange>,
-    /// Views with new figures, by number.
+    /// Indexes of the views with new figures.
     pub refreshed: Vec<usize>,
-    /// Samples that were overwritten before the engine came to them.
+    /// Samples that were overwritten before the engine read them.
     pub lost: u64,
-    /// Texts that came too early for their samples and did not fit.
+    /// Texts that arrived before their samples and did not fit.
     pub lost_texts: u64,
 }
 
@@ -77,13 +72,13 @@ pub struct EngineStep {
 pub struct StateChange {
     /// The index of the site in the snapshot.
     pub site: SiteIndex,
-    /// When its reason came up.
+    /// The time of its reason.
     pub at: Timestamp,
     /// The state before.
     pub from: SiteState,
     /// The state after.
     pub to: SiteState,
-    /// The check that it goes back to, with its texts if they were attached by then; none when nothing came for too long.
+    /// The check that caused it, with its texts if they have arrived; `None` if the cause is silence.
     pub check: Option<LastCheck>,
 }
 
@@ -140,19 +135,19 @@ impl Engine {
         }
     }
 
-    /// Where the snapshots are.
+    /// The published snapshots.
     #[must_use]
     pub fn board(&self) -> Arc<Board> {
         Arc::clone(&self.board)
     }
 
-    /// Samples read since the start, those of the warm start not among them.
+    /// Samples read since the start, without those of the warm start.
     #[must_use]
     pub const fn checks(&self) -> u64 {
         self.checks
     }
 
-    /// Bytes that all sites take, with their rings, their rows and what is shown of them.
+    /// Memory of all sites in bytes, with their rings, rows and snapshots.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let rows = |site: usize| self.views.iter().map(move |view| Arc::clone(&view.rows[site]));
@@ -160,8 +155,8 @@ impl Engine {
         lanes.map(|(site, lane)| lane.bytes(rows(site)) + size_of::<usize>() * (1 + self.views.len())).sum()
     }
 
-    /// Adds the texts of check `seq` of a site. They may come a little before or after the sample; those that come first
-    /// are part of the change of state that the check causes.
+    /// Adds the texts of check `seq` of a site. They may arrive shortly before or after the sample; those that arrive first
+    /// join the change of state that the check causes.
     pub fn attach(&mut self, site: SiteSlot, seq: u64, observation: Arc<Observation>) {
         if let Some(site) = self.index_of(site) {
             self.lost_texts += self.lanes[site.get()].attach(seq, observation);
@@ -173,7 +168,7 @@ impl Engine {
         self.indexes.get(site.get()).copied().flatten()
     }
 
-    /// From now on it judges nothing: verdicts come by [`Engine::overrule`], from whoever does.
+    /// Stops evaluating rules: verdicts come through [`Engine::overrule`] from another process.
     pub fn look_on(&mut self) {
         self.lanes.iter_mut().for_each(|lane| lane.looks_on = true);
     }
@@ -198,7 +193,7 @@ impl Engine {
         }
     }
 
-    /// Brings everything to `now`.
+    /// Advances everything to `now`.
     pub fn step(&mut self, now: Timestamp) -> EngineStep {
         let now = now.max(self.now);
         let (refreshed, lost_texts) = (std::mem::take(&mut self.supplied), std::mem::take(&mut self.lost_texts));
@@ -231,21 +226,21 @@ impl Engine {
         step
     }
 
-    /// The last step: brings everything to `now` and refreshes every view.
+    /// The last step: advances everything to `now` and refreshes every view.
     pub fn finish(&mut self, now: Timestamp) -> EngineStep {
         let mut step = self.step(now);
         for view in 0..self.views.len() {
             self.refresh(view, self.now, self.now);
         }
         self.board.shown(self.now, true);
-        // A long view is told again only if it has new figures.
+        // A long view is reported again only if it has new figures.
         step.refreshed.extend((0..self.views.len()).filter(|&view| self.windows[view].is_some()));
         step.refreshed.sort_unstable();
         step.refreshed.dedup();
         step
     }
 
-    /// Refreshes the views whose instant has come, each as of its own, in the order of the instants.
+    /// Refreshes the views that are due, each as of its own instant, in the order of the instants.
     fn refresh_due(&mut self, now: Timestamp, step: &mut EngineStep) -> bool {
         let windows = self.windows.clone();
         let due = |number: usize, view: &ViewSnapshot| {
@@ -284,7 +279,7 @@ impl Engine {
         self.views[view] = fresh;
     }
 
-    /// A site's first result shows at once; after that its rows change at the refresh.
+    /// Shows a site's first result at once; later its rows change at the refresh.
     fn fill_blank_rows(&mut self, sites: &[usize], now: Timestamp) {
         if sites.is_empty() {
             return;
@@ -336,7 +331,7 @@ fn indexes_of(lanes: &[SiteTracker]) -> Vec<Option<SiteIndex>> {
     indexes
 }
 
-/// All sites and views, to be published as a whole.
+/// All sites and views, for publication as a whole.
 fn published(lanes: &mut [SiteTracker], views: &[Arc<ViewSnapshot>], now: Timestamp) -> Published {
     let rings = lanes.iter().map(|lane| (lane.slot(), Arc::clone(lane.ring()))).collect();
     Published::new(lanes.iter_mut().map(|lane| Arc::new(lane.snapshot(now).clone())).collect(), views.to_vec(), rings)
@@ -353,7 +348,7 @@ fn snapshot_of(view: View, as_of: Timestamp, now: Timestamp, rows: Vec<Arc<Row>>
     ViewSnapshot { timeframe: view.timeframe, refresh: view.refresh, as_of, next, rows }
 }
 
-/// At least 1, so that no refresh divides by nothing.
+/// At least 1, so that no refresh divides by zero.
 fn micros(refresh: Duration) -> u64 {
     duration::micros(refresh).max(1)
 }

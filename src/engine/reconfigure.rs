@@ -22,7 +22,7 @@ impl Engine {
         self.supplied.retain(|_| same_views);
         let mut lanes: Vec<Option<SiteTracker>> = std::mem::take(&mut self.lanes).into_iter().map(Some).collect();
         let (mut met, mut step) = (Observed::default(), EngineStep::default());
-        // Where the rows of a site may be taken from.
+        // Rows of the site that may be kept.
         let mut rows_of = Vec::with_capacity(tracks.len());
         for (site, track) in tracks.into_iter().enumerate() {
             let was = self.index_of(track.slot).map(SiteIndex::get);
@@ -43,7 +43,7 @@ impl Engine {
         (step.lost, self.checks) = (met.lost, self.checks + met.checks);
         let figures = |((number, view), window): ((usize, View), &Option<usize>)| {
             let old = self.views.get(number);
-            // A long view's rows do not come out of the lanes.
+            // The rows of a long view do not come from the trackers.
             let row = |(lane, (was, anew)): (&mut SiteTracker, &(Option<usize>, bool))| -> Arc<Row> {
                 let kept = was.filter(|_| !anew || window.is_none()).zip(old);
                 match (kept, window) {

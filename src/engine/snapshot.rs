@@ -1,8 +1,8 @@
-//! What the rest of the program may see: immutable values behind `Arc`s.
+//! The engine's results for the rest of the program: immutable values behind `Arc`s.
 //!
-//! A [`SiteSnapshot`] is replaced whenever something about its site changes; a [`ViewSnapshot`] at each refresh of
-//! its view, so its figures stand still between ticks. Index `i` is the same site in `sites` and in the `rows`
-//! of every view: the order of sites.yaml.
+//! The engine replaces a [`SiteSnapshot`] when its site changes, and a [`ViewSnapshot`] at each refresh of its view.
+//!
+//! Invariants: index `i` is the same site in `sites` and in the `rows` of every view, in the order of sites.yaml.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::stats::{Beats, Rollup, Summary, Unmade};
 pub enum SiteState {
     /// The rule says down and the last check failed.
     Down,
-    /// The rule says down, the last check was good.
+    /// The rule says down, the last check was successful.
     Recovering,
     /// The rule says up or has not judged, the last check failed.
     Failing,
@@ -24,9 +24,9 @@ pub enum SiteState {
     Unknown,
     /// No result yet.
     New,
-    /// The last check was good.
+    /// The last check was successful.
     Up,
-    /// Not checked, by a person's wish.
+    /// The user paused its checks.
     Paused,
 }
 
@@ -63,22 +63,22 @@ impl SiteState {
 /// The newest check of a site.
 #[derive(Clone, Debug)]
 pub struct LastCheck {
-    /// Its number within the site.
+    /// Its sequence number within the site.
     pub seq: u64,
     /// Its figures.
     pub sample: Sample,
-    /// Its texts; none when they were dropped at a full queue or the check was made before the start.
+    /// Its texts; `None` when a full queue dropped them or the check precedes the start.
     pub observation: Option<Arc<Observation>>,
 }
 
 /// An incident that has not ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpenIncident {
-    /// When it was announced.
+    /// The time of its announcement.
     pub since: Timestamp,
 }
 
-/// Everything about a site that is not a figure of a view.
+/// Everything about a site but its figures in the views.
 #[derive(Clone, Debug)]
 pub struct SiteSnapshot {
     /// Its number while webmon runs.
@@ -87,29 +87,29 @@ pub struct SiteSnapshot {
     pub name: Arc<str>,
     /// Its URL, secrets as `***`.
     pub url: Arc<str>,
-    /// What it belongs to, in the words of sites.yaml.
+    /// Its group in sites.yaml.
     pub group: Option<Arc<str>>,
     /// Time between due checks.
     pub interval: Duration,
-    /// For a whole probe.
+    /// The limit for a whole probe.
     pub timeout: Duration,
-    /// How it is judged.
+    /// Its alert rule.
     pub rule: Rule,
-    /// The state, and since when it is in it.
+    /// Its state.
     pub state: SiteState,
-    /// Since when it is in this state.
+    /// The start of that state.
     pub since: Timestamp,
-    /// Whether it began before that, further back than what is remembered.
+    /// Whether the state began before `since`, further back than the ring reaches.
     pub is_older: bool,
     /// The newest check.
     pub last: Option<LastCheck>,
     /// When it was last up, as far as the ring reaches.
     pub last_up: Option<Timestamp>,
-    /// The incident that is open.
+    /// The open incident.
     pub incident: Option<OpenIncident>,
-    /// Until when it is paused; [`Timestamp::MAX`]: until somebody resumes it.
+    /// The end of its pause; [`Timestamp::MAX`] if only the user ends it.
     pub paused_until: Option<Timestamp>,
-    /// When the window will first be covered, while it is not yet.
+    /// When the rule's window becomes covered, while it is not.
     pub judged_from: Option<Timestamp>,
 }
 
@@ -120,9 +120,9 @@ pub struct Row {
     pub summary: Summary,
     /// The heartbeat.
     pub beats: Beats,
-    /// When the oldest check in it was made; none without checks.
+    /// The time of its oldest check.
     pub oldest: Option<Timestamp>,
-    /// Whether the figures are to the sample; those of a long view are not where an edge had to be rounded to an hour.
+    /// Whether the figures are exact; an edge of a long view may be rounded to an hour.
     pub is_exact: bool,
 }
 
@@ -134,7 +134,7 @@ impl Row {
         Self { summary, beats: Beats::empty(as_of, timeframe), oldest: None, is_exact: true }
     }
 
-    /// Bytes that it takes, lists included.
+    /// Its size with its lists, bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let Summary { codes, causes, answers, .. } = &self.summary;
@@ -150,33 +150,33 @@ fn heap<T>(list: &Vec<T>) -> usize {
 /// One view at its last refresh.
 #[derive(Clone, Debug)]
 pub struct ViewSnapshot {
-    /// The span that it covers.
+    /// The covered span.
     pub timeframe: Timeframe,
-    /// How often it is refreshed.
+    /// Time between two refreshes.
     pub refresh: Duration,
-    /// When it was.
+    /// The instant of the last refresh.
     pub as_of: Timestamp,
-    /// When it will be again.
+    /// The instant of the next refresh.
     pub next: Timestamp,
-    /// One row a site, in the order of sites.yaml.
+    /// One row per site, in the order of sites.yaml.
     pub rows: Vec<Arc<Row>>,
 }
 
 impl ViewSnapshot {
-    /// What was configured.
+    /// Its configuration.
     #[must_use]
     pub const fn view(&self) -> View {
         View { timeframe: self.timeframe, refresh: self.refresh }
     }
 }
 
-/// Everything, as one reader saw it.
+/// Everything that the engine shows, as one reader saw it.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// When the engine last stepped.
+    /// The time of the engine's last step.
     pub at: Timestamp,
-    /// One a site, in the order of sites.yaml.
+    /// The sites, in the order of sites.yaml.
     pub sites: Vec<Arc<SiteSnapshot>>,
-    /// In the order of sites.yaml.
+    /// The views, in the order of sites.yaml.
     pub views: Vec<Arc<ViewSnapshot>>,
 }

@@ -1,5 +1,4 @@
-//! The length of a window as the engine needs it at every step: in whole microseconds, so that no `Duration` is converted
-//! twice a window and step.
+//! The length of a window in microseconds, so that no step converts a `Duration` per window.
 
 use crate::model::time::duration;
 use crate::model::{Timeframe, Timestamp};
@@ -14,13 +13,13 @@ impl Span {
         Self(duration::micros(timeframe.length()))
     }
 
-    /// The last instant that the window no longer holds at `as_of`.
+    /// The last instant that a window as of `as_of` does not include.
     #[inline]
     pub(super) const fn cutoff(self, as_of: Timestamp) -> Timestamp {
         Timestamp::from_micros(as_of.as_micros().saturating_sub(self.0))
     }
 
-    /// When the sample under `tail` leaves the window; never while there is none.
+    /// When the sample under `tail` leaves the window; [`Timestamp::MAX`] while there is none.
     #[inline]
     pub(super) fn expiry(self, tail: &Reader, head: &Reader) -> Timestamp {
         match tail.next_at() {

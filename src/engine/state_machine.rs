@@ -1,17 +1,16 @@
-//! The state of a site: what the rule says joined with the last check, and since when.
+//! The state of a site: the rule's verdict joined with the last check, and its start.
 //!
 //! ```text
-//!                    last check good    failed       local, or nothing for 3 intervals + timeout
-//! rule: up / none    up                 failing      unknown
-//! rule: down         recovering         down         unknown
+//!                    last check successful    failed       local, or nothing for 3 intervals + timeout
+//! rule: up / none    up                       failing      unknown
+//! rule: down         recovering               down         unknown
 //! no check yet       new (down while an incident of an earlier run is open)
 //! ```
 //!
-//! Whatever these say, a site that somebody paused is paused; after that it is unknown until its next check.
+//! A pause overrides these; after it, the site is unknown until its next check.
 //!
-//! Invariants: a change tells a new state, never the same one; `since` never goes back, but over a stop that changed
-//! nothing. The time of a change is that of
-//! its reason: the check's `at`, the instant of the verdict, or the end of the silence that was allowed.
+//! Invariants: a change always leads to another state; `since` goes back only over a stop that changed nothing. A change
+//! has the time of its reason: the check's `at`, the instant of the verdict, or the end of the allowed silence.
 
 use std::time::Duration;
 
@@ -20,23 +19,22 @@ use crate::model::{Outcome, Packed, Timestamp};
 
 use super::SiteState;
 
-/// The state as it runs.
 #[derive(Clone, Debug)]
 pub(super) struct StateMachine {
     state: SiteState,
     since: Timestamp,
     down: bool,
     last: Option<(Timestamp, Outcome)>,
-    /// How long nothing may come, µs: a `Duration` would have to be divided for each check.
+    /// The longest silence without becoming unknown, µs; a `Duration` would cost a division per check.
     silence: u64,
     paused: bool,
-    /// The first check that was replayed, if there were others before it.
+    /// The first replayed check, if there were earlier ones.
     horizon: Option<Timestamp>,
-    /// What was before the silence of a stop, until a check tells whether it still is.
+    /// The state before a stop, until the next check confirms or changes it.
     held: Option<(SiteState, Timestamp)>,
 }
 
-/// One change of state.
+/// A change of state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Change {
     pub(super) at: Timestamp,
@@ -45,7 +43,7 @@ pub(super) struct Change {
 }
 
 impl StateMachine {
-    /// No check yet; `silence` is how long nothing may come.
+    /// A site without checks; `silence` is the longest time without one before it becomes unknown.
     pub(super) fn new(now: Timestamp, silence: Duration) -> Self {
         Self {
             state: SiteState::New,
@@ -67,12 +65,12 @@ impl StateMachine {
         self.since
     }
 
-    /// From now on nothing may come for this long.
+    /// Sets the longest silence.
     pub(super) fn allow(&mut self, silence: Duration) {
         self.silence = duration::micros(silence);
     }
 
-    /// Every time that was noted is `retold`.
+    /// Adjusts every noted time with `adjusted`.
     pub(super) fn retell(&mut self, retold: impl Fn(Timestamp) -> Timestamp) {
         self.since = retold(self.since);
         self.last = self.last.map(|(at, outcome)| (retold(at), outcome));
@@ -80,22 +78,21 @@ impl StateMachine {
         self.held = self.held.map(|(state, since)| (state, retold(since)));
     }
 
-    /// Whether the state began before [`StateMachine::since`]: that is the first check that was replayed.
+    /// Whether the state may have begun before [`StateMachine::since`], which is the first replayed check.
     pub(super) fn is_older(&self) -> bool {
         self.horizon == Some(self.since)
     }
 
-    /// Everything that is remembered was replayed, from the check of `horizon` on if there are others before it. A stop
-    /// since then is silence, but does not end what was before it if the next check finds it unchanged.
+    /// Ends the replay, which began with the check at `horizon` if there are earlier ones. The stop since then is silence,
+    /// but it does not end the state before it if the next check finds that unchanged.
     pub(super) fn replayed(&mut self, horizon: Option<Timestamp>, now: Timestamp) {
         self.horizon = horizon;
         let before = (self.state, self.since);
         self.held = self.pass(now).map(|_| before);
     }
 
-    /// Takes note of the checks at the front of `samples` that come out as the last one did, in time and with nothing
-    /// changed since: they change nothing. Returns how many these are; what follows goes through [`StateMachine::pass`] and
-    /// [`StateMachine::check`].
+    /// Observes the checks at the front of `samples` that have the last outcome, without silence, and so change nothing.
+    /// Returns their number; the next sample goes through [`StateMachine::elapse`] and [`StateMachine::observe`].
     #[inline]
     pub(super) fn same(&mut self, samples: &[Packed]) -> usize {
         let Some((mut last, outcome)) = self.last else { return 0 };
@@ -113,7 +110,7 @@ impl StateMachine {
         same
     }
 
-    /// A check came.
+    /// Observes a check.
     #[inline]
     pub(super) fn check(&mut self, sample: &Packed) -> Option<Change> {
         let at = sample.at();
@@ -131,7 +128,7 @@ impl StateMachine {
         self.become_at(to, at)
     }
 
-    /// The rule said so at `at`.
+    /// Takes the rule's verdict, made at `at`.
     pub(super) fn judged(&mut self, down: bool, at: Timestamp) -> Option<Change> {
         if self.down == down {
             return None;
@@ -143,7 +140,7 @@ impl StateMachine {
         self.become_at(state_of(down, self.last.map(|(_, outcome)| outcome)), at)
     }
 
-    /// It is `now`, and nothing came since the last check.
+    /// Lets time pass until `now` without a check.
     #[inline]
     pub(super) fn pass(&mut self, now: Timestamp) -> Option<Change> {
         let (last, _) = self.last?;
@@ -153,13 +150,13 @@ impl StateMachine {
         self.become_at(SiteState::Unknown, Timestamp::from_micros(last.as_micros().saturating_add(self.silence)))
     }
 
-    /// Somebody paused it.
+    /// Pauses the site.
     pub(super) fn pause(&mut self, at: Timestamp) -> Option<Change> {
         self.paused = true;
         self.become_at(SiteState::Paused, at)
     }
 
-    /// Its pause is over: what it was before is old, so it is unknown until the next check.
+    /// Ends the pause. Its former state is outdated, so it is unknown until the next check.
     pub(super) fn resume(&mut self, at: Timestamp) -> Option<Change> {
         if !std::mem::take(&mut self.paused) {
             return None;
@@ -178,7 +175,7 @@ impl StateMachine {
         if self.state == to {
             return None;
         }
-        // A first check ends "no check yet" whenever that was noted; anything else follows what it changes.
+        // The first check ends `New` at any time; any other change follows the one before.
         let at = if self.state == SiteState::New { at } else { at.max(self.since) };
         let from = std::mem::replace(&mut self.state, to);
         self.since = at;
@@ -241,7 +238,7 @@ mod tests {
     const BAD: On = Check(Cause::Reset);
     const LOCAL: On = Check(Cause::Local);
 
-    /// Plays `story`, one line a moment, and expects the state after it and since when, in seconds.
+    /// Plays `story` and expects the state and its start, in seconds, after each line.
     fn play(story: &[(u64, On, SiteState, u64)]) {
         let mut standing = StateMachine::new(at(1), Duration::from_secs(35));
         for &(secs, on, state, since) in story {
@@ -301,7 +298,7 @@ mod tests {
             assert_eq!((standing.state(), standing.since()), (state, at(since)));
             assert_eq!(standing.is_older(), since == 10);
             assert_eq!(change, Some(Change { at: at(500), from: SiteState::Unknown, to: state }));
-            // Only that stop: a later silence ends what is.
+            // Only that stop: a later silence ends the state.
             standing.pass(at(600));
             standing.check(&sample(610, cause));
             assert_eq!(standing.since(), at(610));
@@ -314,7 +311,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever [`StateMachine::same`] takes at once, one check after the other would have told nothing and left the same.
+        /// The checks that [`StateMachine::skip_unchanged`] skips change nothing when observed one at a time either.
         #[test]
         fn checks_that_change_nothing_may_be_taken_at_once(
             checks in prop::collection::vec((1u64..60, prop::sample::select(vec![Cause::Ok, Cause::Ok, Cause::Ok, Cause::Reset, Cause::Local])), 1..40),

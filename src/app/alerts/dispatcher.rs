@@ -1,15 +1,14 @@
-//! Runs `alerting.exec`: once for all alerts of one moment, their JSON lines on its stdin.
+//! Runs `alerting.exec`: once for all alerts of one moment, with their JSON lines on stdin.
 //!
-//! **Idea.** The control loop hands over and goes on; calls are made one after the other, each in a process group of its
-//! own, which ends with the call: when the program has ended and closed its outputs, or is killed as a whole.
-//! The program is started on a blocking thread, because an `exec` from a slow disk waits.
+//! The control loop only enqueues. Calls run one after the other, each in its own process group, which ends with the call:
+//! when the program has exited and closed its outputs, or by a kill of the group. A blocking thread starts the program,
+//! because an `exec` from a slow disk waits.
 //!
-//! **Invariants.** No shell. A program that fails, hangs, floods or is not there costs a warning and nothing else. It
-//! inherits our environment but for what the service manager told us alone; its outputs are never ours. The group is
-//! killed before its leader is reaped, so its number cannot be another's by then.
-//!
-//! **Limits.** [`WAITING`] calls wait, more are counted; [`LIMIT`] a call, [`LAST`] for all calls after the last step;
-//! [`OUTPUT_MAX`] of output. What detaches itself (`setsid`, outputs closed) is no longer ours.
+//! Invariants: no shell. A program that fails, hangs, floods or is missing costs a warning and nothing else. It inherits
+//! webmon's environment without the variables of the service manager, and never webmon's outputs. The group is killed
+//! before its leader is reaped, so its id cannot belong to another group yet.
+//! Bounds: [`WAITING`] calls wait, more are counted; [`LIMIT`] per call, [`LAST`] for all calls after the last step;
+//! [`OUTPUT_MAX`] of output. webmon does not follow a program that detaches itself (`setsid`, outputs closed).
 
 use std::io;
 use std::process::{ExitStatus, Stdio};
@@ -35,19 +34,19 @@ use crate::report::json;
 
 /// Calls that may wait.
 const WAITING: usize = 64;
-/// All that a call may take.
+/// The longest time of a call.
 pub const LIMIT: Duration = Duration::from_secs(10);
-/// All that calls may take after the last step of the engine; less than a shutdown.
+/// The longest time of all calls after the last step of the engine; less than a shutdown.
 const LAST: Duration = Duration::from_secs(2);
-/// Most that a program may print, bytes.
+/// The largest output of a program, bytes.
 const OUTPUT_MAX: usize = 1 << 20;
-/// How much of what it printed last is kept, bytes.
+/// The end of its output that is kept, bytes.
 const KEPT: usize = 4 << 10;
-/// Longest line of it that a warning quotes, bytes.
+/// The longest line of its output that a warning quotes, bytes.
 const QUOTED_MAX: usize = 160;
-/// For a killed program to be gone.
+/// The wait for the end of a killed program.
 const REAP: Duration = Duration::from_secs(1);
-/// What the service manager tells its service is for the service alone.
+/// Variables of the service manager, for webmon alone.
 const NOT_INHERITED: [&str; 5] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID"];
 
 struct Call {
@@ -55,21 +54,21 @@ struct Call {
     alerts: Vec<AlertRecord>,
 }
 
-/// Where alerts are handed over.
+/// The queue of calls.
 pub struct AlertQueue {
     exec: Option<Arc<Exec>>,
     calls: mpsc::Sender<Call>,
     missed: Arc<AtomicU64>,
 }
 
-/// Makes the calls.
+/// Runs the calls.
 pub struct AlertDispatcher {
     calls: mpsc::Receiver<Call>,
     missed: Arc<AtomicU64>,
     keeping: watch::Sender<StoreStatus>,
 }
 
-/// An outbox for `exec`, and the messenger that empties it; its warnings go to `keeping`.
+/// A queue for `exec`, and the dispatcher that empties it; its warnings go to `keeping`.
 #[must_use]
 pub fn open(exec: Option<Arc<Exec>>, keeping: watch::Sender<StoreStatus>) -> (AlertQueue, AlertDispatcher) {
     let (sender, calls) = mpsc::channel(WAITING);
@@ -78,12 +77,12 @@ pub fn open(exec: Option<Arc<Exec>>, keeping: watch::Sender<StoreStatus>) -> (Al
 }
 
 impl AlertQueue {
-    /// Whom to tell from now on.
+    /// Replaces the command.
     pub fn tell(&mut self, exec: Option<Arc<Exec>>) {
         self.exec = exec;
     }
 
-    /// Hands over the alerts of one moment, if there is anybody to tell.
+    /// Enqueues a call for the alerts of one moment, if a command is configured.
     pub fn announce(&self, alerts: &[AlertRecord]) {
         let Some(exec) = self.exec.as_ref().filter(|_| !alerts.is_empty()) else { return };
         let call = Call { exec: Arc::clone(exec), alerts: alerts.to_vec() };
@@ -94,8 +93,8 @@ impl AlertQueue {
 }
 
 impl AlertDispatcher {
-    /// Makes calls until the outbox is gone and empty, but for no more than [`LAST`] after `ending`. Returns what could
-    /// not be told any more.
+    /// Runs calls until the queue is closed and empty, for at most [`LAST`] after `ending`. Returns a warning about alerts
+    /// that were not delivered.
     pub async fn run(mut self, ending: CancellationToken) -> Option<String> {
         let mut last = std::pin::pin!(async {
             ending.cancelled().await;
@@ -125,7 +124,7 @@ impl AlertDispatcher {
         None
     }
 
-    /// Alerts in calls that were not begun.
+    /// The number of alerts in calls that have not started.
     fn left(&mut self) -> usize {
         std::iter::from_fn(|| self.calls.try_recv().ok()).map(|call| call.alerts.len()).sum()
     }
@@ -134,7 +133,7 @@ impl AlertDispatcher {
 /// Runs `exec` for `alerts`, at least one, and returns the last line that it printed, made harmless.
 ///
 /// # Errors
-/// What went wrong, as a sentence for a person.
+/// The reason, as a sentence for the user.
 pub async fn call(exec: &Exec, alerts: &[AlertRecord], limit: Duration) -> Result<Option<String>, String> {
     let failed = |what: String| format!("alerting.exec: {} {what}", exec.shown);
     let mut input = Vec::new();
@@ -150,7 +149,7 @@ pub async fn call(exec: &Exec, alerts: &[AlertRecord], limit: Duration) -> Resul
         Ok(Ok(ended)) => ended,
         problem => {
             drop(started.group);
-            // Killed, it is gone at once, unless the disk that it waits for hangs: then it is reaped when it can be.
+            // A killed program ends at once, unless it waits for a disk that hangs: then it is reaped later.
             let _reaped = tokio::time::timeout(REAP, started.child.wait()).await;
             let what = match problem {
                 Err(_) => format!("was still running after {} s and was killed", limit.as_secs()),
@@ -167,13 +166,13 @@ pub async fn call(exec: &Exec, alerts: &[AlertRecord], limit: Duration) -> Resul
         return Ok(last_line);
     }
     let said = last_line.map_or_else(String::new, |line| format!(": {line}"));
-    // What a shell or env says when it cannot run something.
+    // The exit codes of a shell or env that cannot run its command.
     let why = status.code().filter(|code| [126, 127].contains(code)).and_then(|_| obstacle(exec));
     let said = why.map_or_else(|| said.clone(), |why| format!("{said}; it {why}"));
     Err(failed(format!("failed ({status}){said}")))
 }
 
-/// What keeps its program from being run, as far as can be seen.
+/// The visible reason why the program cannot run.
 fn obstacle(exec: &Exec) -> Option<String> {
     let search = std::env::var("PATH").unwrap_or_else(|_| DEFAULT_PATH.to_owned());
     obstacle_of(&exec.program, &search)
@@ -198,7 +197,7 @@ enum ExecError {
     System(io::Error),
 }
 
-/// Gives `child` its input, listens until both its outputs are closed, and waits for its end.
+/// Writes the input of `child`, reads until both its outputs are closed, and waits for its end.
 async fn converse(child: &mut Child, input: &[u8]) -> Result<(ExitStatus, Option<String>), ExecError> {
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let fed = async {
@@ -212,19 +211,19 @@ async fn converse(child: &mut Child, input: &[u8]) -> Result<(ExitStatus, Option
     };
     tokio::select! {
         heard = heard => heard,
-        // A program need not read what it is given.
+        // A program need not read its input.
         ended = fed => ended,
     }
 }
 
 async fn feed(stdin: Option<ChildStdin>, input: &[u8]) {
     if let Some(mut stdin) = stdin {
-        // It closed its stdin: it does not want to know.
+        // It closed its stdin and does not want the rest.
         let _unwanted = stdin.write_all(input).await;
     }
 }
 
-/// The end of what comes from `output` until it is closed.
+/// Reads `output` until it is closed; returns its end.
 async fn listen(output: Option<impl AsyncRead + Unpin>) -> Result<Vec<u8>, ExecError> {
     let (mut kept, mut total) = (Vec::with_capacity(2 * KEPT), 0);
     let Some(mut output) = output else { return Ok(kept) };
@@ -248,12 +247,12 @@ fn last_line(output: &[u8]) -> Option<String> {
     Some(clean_line(line, QUOTED_MAX))
 }
 
-/// A program and its group, together from the start: whoever gives up while it is being started leaves nothing behind. The
-/// group is dropped first, and so killed before its leader is reaped.
+/// A program and its group, together from the start, so that cancelling the start leaves no process behind. The group is
+/// dropped first, and so killed before its leader is reaped.
 struct Started {
     group: ProcessGroup,
     child: Child,
-    /// Dropped last: its status is ours until then.
+    /// Dropped last, because nothing else may reap it before.
     #[cfg(unix)]
     _own: reap::Own,
 }
@@ -287,7 +286,7 @@ impl ProcessGroup {
         Self()
     }
 
-    /// Its leader was reaped: the number may be another's from now on.
+    /// Notes that the leader was reaped: the id may belong to another group from now on.
     #[allow(unused_mut, reason = "there is nothing to take where there are no groups")]
     fn has_ended(mut self) {
         #[cfg(unix)]
@@ -299,7 +298,7 @@ impl ProcessGroup {
 impl Drop for ProcessGroup {
     fn drop(&mut self) {
         if let Some(group) = self.0 {
-            // Fails only when nobody is left in it.
+            // Fails only when the group is empty.
             let _gone = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         }
     }

@@ -1,7 +1,7 @@
-//! All alerts that the outputs may list: read from the store at the start, then appended to.
+//! The alerts that the outputs can list: read from the store at the start, then appended to.
 //!
-//! Readers take an `Arc` of the list and are never waited for. Limit: the newest [`KEPT`]; older ones are in the
-//! store (`webmon alerts`).
+//! Readers take an `Arc` of the list and never block the writer. Bounds: the newest [`KEPT`]; the store has the older ones
+//! (`webmon alerts`).
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,7 +15,7 @@ pub const KEPT: usize = 10_000;
 pub struct AlertLog(Mutex<Arc<[Arc<AlertRecord>]>>);
 
 impl AlertLog {
-    /// A log that begins with `past`, oldest first.
+    /// A list that begins with `past`, oldest first.
     #[must_use]
     pub fn new(past: Vec<AlertRecord>) -> Self {
         let log = Self::default();
@@ -36,13 +36,13 @@ impl AlertLog {
         *list = next.into();
     }
 
-    /// Begins anew with `all`, oldest first.
+    /// Replaces the list by `all`, oldest first.
     pub fn replace(&self, all: Vec<AlertRecord>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
         self.append(all);
     }
 
-    /// The list as it is now, oldest first.
+    /// The current list, oldest first.
     #[must_use]
     pub fn list(&self) -> Arc<[Arc<AlertRecord>]> {
         Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))

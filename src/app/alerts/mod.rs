@@ -1,4 +1,4 @@
-//! Alerts on their way out: the program that is run for them, and the list of all of them.
+//! The outputs of alerts: one publisher, the command that they run, and the list of all of them.
 
 pub(crate) mod dispatcher;
 pub(crate) mod history;

@@ -87,7 +87,7 @@ impl Origin {
     }
 }
 
-/// What a reload needs besides the monitor.
+/// The inputs of a reload, apart from the monitor.
 pub struct Reload<P> {
     /// The file; none if there is nothing to reload.
     pub origin: Option<Origin>,

@@ -46,7 +46,7 @@ impl SchedulerThread {
         Ok(Self { thread, done, stop: stop.drop_guard() })
     }
 
-    /// What stops it, and its end; a panic over there goes on in whoever waits for that.
+    /// A guard that stops it, and its end; a panic of the thread continues in the task that waits for the end.
     pub fn apart(self) -> (CancellationToken, impl Future<Output = ()>) {
         let Self { thread, done, stop } = self;
         let ended = async move {

@@ -27,7 +27,7 @@ pub struct StoreStatus {
     pub lost_samples: u64,
     /// Texts and alerts that it lost, since the start.
     pub lost_texts: u64,
-    /// Things that a person should see: the newest [`NOTICES`].
+    /// Notices for the user: the newest [`NOTICES`].
     pub notices: Vec<String>,
     /// Older ones.
     pub forgotten_notices: u64,
@@ -47,7 +47,7 @@ impl StoreStatus {
         flushed.notices.into_iter().for_each(|notice| self.tell(notice));
     }
 
-    /// Says `notice` to whoever looks or reads.
+    /// Adds `notice` for the dashboard and the output.
     pub fn tell(&mut self, notice: String) {
         self.notices.push(notice);
         let surplus = self.notices.len().saturating_sub(NOTICES);

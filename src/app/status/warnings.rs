@@ -85,7 +85,7 @@ impl WarningTracker {
             (None, Some(since)) => warnings.push((
                 "network",
                 format!(
-                    "offline: no route to the network since {}; checks are not counted, nobody is alerted",
+                    "offline: no route to the network since {}; checks are not counted, no alerts are sent",
                     clock(since, &self.zone)
                 ),
             )),

@@ -172,7 +172,7 @@ fn row(figures: Figures, (since, as_of): (Timestamp, Timestamp), cadence: Cadenc
     }
 }
 
-/// The long views of somebody else's monitor: read from the file that it writes, opened for each look.
+/// The long views of a monitor in another process: opens the file that it writes for each read.
 pub struct ReadOnlyArchiveViews {
     seen: Arc<watch::Sender<Vec<SiteIndex>>>,
     views: Option<(ArchiveViews, mpsc::Receiver<ViewRows>)>,
@@ -198,7 +198,7 @@ impl ReadOnlyArchiveViews {
         *self = Self { seen, views };
     }
 
-    /// Where a dashboard says which sites a person sees.
+    /// The sites on the dashboard's screen.
     #[must_use]
     pub fn seen(&self) -> Arc<watch::Sender<Vec<SiteIndex>>> {
         Arc::clone(&self.seen)
@@ -214,7 +214,7 @@ impl ReadOnlyArchiveViews {
         engine: &mut Engine,
     ) {
         let Some((views, parts)) = self.views.as_mut().filter(|(views, _)| views.is_due(until)) else { return };
-        // That a store cannot be read is told by whoever follows it.
+        // The follower reports that the store cannot be read.
         let Ok(archive) = Archive::open(path) else { return };
         for ((id, _), known) in views.sites.iter_mut().zip(ids) {
             *id = known;

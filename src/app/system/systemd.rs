@@ -218,7 +218,7 @@ mod tests {
         let told = received(&socket);
         assert_eq!(told, ["RELOADING=1\nMONOTONIC_USEC=123456", "READY=1", "STOPPING=1\nSTATUS=stopping"]);
 
-        // The watchdog of another process is none of ours, and a manager that is gone is nobody's loss.
+        // The watchdog of another process is not webmon's, and a manager that is gone needs no message.
         let mut other = Service::named(&variables, 18).unwrap();
         other.stepped(Duration::ZERO, &snapshot, true);
         other.stepped(Duration::from_mins(1), &snapshot, true);

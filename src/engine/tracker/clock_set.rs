@@ -1,4 +1,4 @@
-//! One site after the clock was set; see [`crate::engine::Leap`].
+//! Adjusts one site to a leap of the clock.
 
 use std::sync::Arc;
 
@@ -19,8 +19,8 @@ impl SiteTracker {
         self.shown.paused_until.filter(|_| self.shown.paused_until != before)
     }
 
-    /// Goes on in `ring`, which holds what its own does, with the times that this should have had.
-    pub(in crate::engine) fn turn_back(
+    /// Continues in `ring`, which holds the same samples with adjusted times.
+    pub(in crate::engine) fn move_back(
         &mut self,
         ring: Option<&Arc<Ring>>,
         leap: &Leap,

@@ -1,12 +1,11 @@
-//! One site in the engine: its readers, its windows, its verdict, its state.
+//! Tracks one site: its ring readers, windows, verdict and state.
 //!
-//! **Idea.** One reader at the head brings each new sample once, to all windows; one reader at the tail of each window
-//! brings the same samples again when they expire, so no window keeps samples. A tail knows when its next sample
-//! expires, so a step with nothing new looks at one counter of the ring and at one instant.
+//! One reader at the head delivers each new sample once, to all windows; one reader at the tail of each window delivers the
+//! same samples again when they expire, so no window stores samples.
 //!
-//! **Invariants.** A window holds exactly the samples between its tail and the head. When a reader lost samples, that no
-//! longer holds: then every window is emptied and filled again from the intact part of the ring in one pass, and its
-//! tail is set to the first sample that it holds. Samples seen before are no news the second time.
+//! Invariants: a window holds exactly the samples between its tail and the head. After a reader lost samples, the tracker
+//! empties every window and refills it in one pass over the intact part of the ring; samples observed before do not count
+//! as new again. Cost: a step without new or expired samples reads one counter of the ring and one instant.
 
 pub(crate) mod clock_set;
 pub(crate) mod observe;
@@ -23,7 +22,7 @@ use super::span::Span;
 use super::state_machine::{Change, StateMachine};
 use super::{LastCheck, OpenIncident, Row, SiteSnapshot};
 
-/// What the engine has to know of a site.
+/// A site as the engine takes it.
 #[derive(Clone, Debug)]
 pub struct SiteInput {
     /// Its number while webmon runs.
@@ -34,42 +33,42 @@ pub struct SiteInput {
     pub url: Arc<str>,
     /// Time between due checks.
     pub interval: Duration,
-    /// For a whole probe.
+    /// The limit for a whole probe.
     pub timeout: Duration,
-    /// What it belongs to.
+    /// Its group in sites.yaml.
     pub group: Option<Arc<str>>,
-    /// How it is judged.
+    /// Its alert rule.
     pub rule: Rule,
-    /// Where its samples come from; what is in it already is history.
+    /// Its samples; those already in it are history.
     pub ring: Arc<Ring>,
     /// The `at` of the last `down`, while that incident is open.
     pub open_since: Option<Timestamp>,
 }
 
-/// Texts per site that may wait for their samples. They come at most a few steps early.
+/// Texts per site that may wait for their samples; they arrive at most a few steps early.
 const TEXTS: usize = 16;
 
-/// Of an `Arc`: the two counters before its value.
+/// The two counters in front of an `Arc`'s value, bytes.
 const COUNTS: usize = 2 * size_of::<usize>();
 
 #[derive(Debug)]
 pub(super) struct SiteTracker {
     head: Reader,
-    /// The earliest instant at which a window has something to retire.
+    /// The earliest expiry in any window.
     expires: Timestamp,
     standing: StateMachine,
     evaluator: Evaluator,
     recent: Recent,
     windows: Windows,
     panes: Box<[ViewWindow]>,
-    /// Whether the row of any view that is shown has no results; here, so that a step need not look at every view.
+    /// Whether any view shows an empty row, cached so that a step need not check every view.
     blank: bool,
     cadence: Cadence,
     newest_due: Option<Timestamp>,
-    /// The number of the first sample that is news.
+    /// The number of the first sample that was not observed.
     unseen: u64,
     changed: bool,
-    /// Whether verdicts come by [`SiteTracker::overrule`] only.
+    /// Whether verdicts come only from [`SiteTracker::overrule`].
     pub(super) looks_on: bool,
     texts: TextJoin<u64, Arc<Observation>, TEXTS>,
     shown: SiteSnapshot,
@@ -80,27 +79,27 @@ pub(super) struct SiteTracker {
 struct Recent {
     span: Span,
     tail: Reader,
-    /// What has left it of all that arrived in the windows.
+    /// The samples that have left it, of all that arrived in the windows.
     left: Counts,
 }
 
-/// What a view's window has beside its figures.
+/// The bounds of a view's window.
 #[derive(Debug)]
 struct ViewWindow {
     span: Span,
     tail: Reader,
-    /// Whether the row that is shown has no results.
+    /// Whether the view shows an empty row.
     blank: bool,
 }
 
-/// What a lane reads into: one for all sites, so that a site costs no memory for it.
+/// Buffers for reading, shared by all sites.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     arrived: Vec<Packed>,
     expired: Vec<Packed>,
 }
 
-/// What a lane met on its way.
+/// The events of one advance.
 #[derive(Debug, Default)]
 pub(super) struct Observed {
     pub(super) changes: Vec<(Change, Option<LastCheck>)>,
@@ -109,7 +108,7 @@ pub(super) struct Observed {
 }
 
 impl SiteTracker {
-    /// Reads what is in the ring up to `now`; nothing of it is news.
+    /// A tracker that has replayed the ring up to `now` as history.
     pub(super) fn new(track: SiteInput, views: &[View], now: Timestamp, scratch: &mut Scratch) -> Self {
         let SiteInput { slot, name, url, group, interval, timeout, rule, ring, open_since } = track;
         let cadence = Cadence { interval, timeout };
@@ -148,12 +147,12 @@ impl SiteTracker {
             },
             head,
         };
-        // An incident first: it began before the checks that are replayed, or among them.
+        // The incident first: it began before or among the replayed checks.
         if let Some(since) = open_since {
             lane.standing.judged(true, since);
         }
         let horizon = lane.head.peek().filter(|_| lane.head.next_seq() > 0).map(|oldest| oldest.at);
-        // What is later is there already, but no history.
+        // A later sample is new, not history.
         let horizon = horizon.filter(|&at| at <= now);
         lane.advance(now, scratch, &mut Observed::default());
         lane.standing.replayed(horizon, now);
@@ -161,7 +160,7 @@ impl SiteTracker {
         lane
     }
 
-    /// Brings every window to `to`: admits what came, retires what expired.
+    /// Advances every window to `to`: admits new samples, retires expired ones.
     #[inline]
     pub(super) fn advance(&mut self, to: Timestamp, scratch: &mut Scratch, met: &mut Observed) {
         let Scratch { arrived, .. } = scratch;
@@ -187,7 +186,7 @@ impl SiteTracker {
         self.head.ring()
     }
 
-    /// Judges what there is at `now`, and takes note of the time that passed.
+    /// Judges the rule at `now`, and detects silence and the end of a pause.
     #[inline]
     pub(super) fn judge(&mut self, now: Timestamp, met: &mut Observed) -> Option<Alert> {
         if let Some(until) = self.shown.paused_until {
@@ -214,22 +213,22 @@ impl SiteTracker {
         alert
     }
 
-    /// Takes a verdict from elsewhere, found at `at`.
+    /// Adopts a verdict from elsewhere, made at `at`.
     pub(super) fn overrule(&mut self, open_since: Option<Timestamp>, at: Timestamp) -> Option<Change> {
         self.evaluator.overrule(open_since);
         self.changed = true;
         self.standing.judged(open_since.is_some(), at)
     }
 
-    /// Pauses it at `at` until then, or resumes it. Nothing is judged while it is paused: what ages out of the window
-    /// meanwhile is no news.
+    /// Pauses the site at `at` until `until`, or resumes it. A paused site is not judged: samples that expire meanwhile
+    /// announce nothing.
     pub(super) fn pause(&mut self, until: Option<Timestamp>, at: Timestamp) -> Option<Change> {
         self.shown.paused_until = until;
         self.changed = true;
         if until.is_some() { self.standing.pause(at) } else { self.standing.resume(at) }
     }
 
-    /// The snapshot at `now`, if it is another than before.
+    /// The snapshot at `now`, if it changed.
     #[inline]
     pub(super) fn show(&mut self, now: Timestamp) -> Option<Arc<SiteSnapshot>> {
         if !std::mem::take(&mut self.changed) {
@@ -259,7 +258,7 @@ impl SiteTracker {
         0
     }
 
-    /// The figures of view number `view` at `as_of`, to which the lane was advanced.
+    /// The figures of view `view` at `as_of`, to which the tracker was advanced.
     pub(super) fn row(&mut self, view: usize, as_of: Timestamp) -> Arc<Row> {
         let oldest = self.oldest(view);
         let unmade = self.unmade(view, oldest.as_ref(), as_of);
@@ -274,19 +273,19 @@ impl SiteTracker {
         })
     }
 
-    /// Whether a row that is shown has no results, though its window has.
+    /// Whether any view shows an empty row although its window has results.
     #[inline]
     pub(super) fn wants_rows(&self) -> bool {
         self.blank && (0..self.panes.len()).any(|view| self.wants_row(view))
     }
 
-    /// Whether the row that is shown of view number `view` has no results, though the window has.
+    /// Whether view `view` shows an empty row although its window has results.
     pub(super) fn wants_row(&self, view: usize) -> bool {
         let counts = self.windows.counts(view);
         self.panes[view].blank && counts.checks() + counts.unknown > 0
     }
 
-    /// Bytes that the site takes here, with its ring, what is shown of it, and its rows.
+    /// The site's size with its ring, snapshot and rows, bytes.
     pub(super) fn bytes(&self, rows: impl Iterator<Item = Arc<Row>>) -> usize {
         let windows = size_of_val(&*self.panes) + self.windows.heap_bytes();
         let shown = size_of::<SiteSnapshot>() + self.shown.name.len() + self.shown.url.len() + 3 * COUNTS;
@@ -294,7 +293,7 @@ impl SiteTracker {
         size_of::<Self>() + windows + shown + self.texts.heap_bytes() + rows + COUNTS + self.head.ring().bytes()
     }
 
-    /// The oldest sample in the window of view number `view`.
+    /// The oldest sample in the window of view `view`.
     fn oldest(&self, view: usize) -> Option<Sample> {
         let tail = &self.panes[view].tail;
         (tail.next_seq() < self.head.next_seq()).then(|| tail.peek()).flatten()
@@ -330,7 +329,7 @@ impl SiteTracker {
         }
     }
 
-    /// Empties every window and fills it from the intact part of the ring.
+    /// Refills every window from the intact part of the ring.
     #[cold]
     fn rebuild(&mut self, to: Timestamp, scratch: &mut Scratch, met: &mut Observed) {
         let Scratch { arrived: held, .. } = scratch;
@@ -338,7 +337,7 @@ impl SiteTracker {
         let ring = Arc::clone(self.head.ring());
         self.head = ring.reader_at_oldest();
         let first_seq = self.head.drain_packed_before(to, held).first_seq;
-        // One copy of the ring serves all windows, so that they cannot disagree with their tails.
+        // One copy of the ring serves all windows, so that windows and tails agree.
         let left = |span: Span| held.partition_point(|sample| sample.at() <= span.cutoff(to));
         let at = left(self.recent.span);
         self.recent.tail = ring.reader_at(first_seq + at as u64);
@@ -351,7 +350,7 @@ impl SiteTracker {
             pane.tail = ring.reader_at(first_seq + at as u64);
             self.windows.retire(number, &held[..at]);
         }
-        // Tails that have not looked yet do not know when they expire.
+        // The new tails do not know their next expiry yet.
         self.expires = Timestamp::ZERO;
         self.observe(first_seq, held, met);
     }

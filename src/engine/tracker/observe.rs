@@ -1,7 +1,7 @@
-//! What is news in the samples that a lane reads: the last check, changes of the state with their texts, and how many.
+//! Derives events from new samples: the last check, and changes of state with their texts.
 //!
-//! Invariants: every sample is news once, by its number; numbers that nobody could read are counted as lost, once. What
-//! a whole run of samples leaves as it is, is looked at once and not for each of them.
+//! Invariants: every sample is new once, by its number; overwritten numbers count as lost once.
+//! Cost: a run of samples that changes nothing is examined once, not per sample.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::stats::Cadence;
 use super::{Observed, SiteTracker};
 
 impl SiteTracker {
-    /// Takes note of what is news in `samples`, of which the first is number `first_seq`.
+    /// Observes the new ones among `samples`, of which the first is number `first_seq`.
     pub(crate) fn observe(&mut self, first_seq: u64, samples: &[Packed], met: &mut Observed) {
         met.lost += first_seq.saturating_sub(self.unseen);
         self.unseen = self.unseen.max(first_seq);
@@ -22,7 +22,7 @@ impl SiteTracker {
         let Some(last) = news.last().map(whole) else { return };
         self.evaluator.observe(news);
         let seq = self.tell_changes(first_seq + known as u64, news, met);
-        // A check is due before its `at`, so what came before the best due time so far cannot be better.
+        // A check is due before its `at`, so a sample from before the newest due time cannot improve it.
         for sample in news.iter().rev() {
             if self.newest_due.is_some_and(|newest| sample.at() <= newest) {
                 break;
@@ -39,7 +39,7 @@ impl SiteTracker {
         self.changed = true;
     }
 
-    /// Joins `news`, of which the first is number `seq`, to the state. Returns the number after the last.
+    /// Applies `news`, of which the first is number `seq`, to the state. Returns the number after the last.
     #[inline]
     fn tell_changes(&mut self, mut seq: u64, mut news: &[Packed], met: &mut Observed) -> u64 {
         loop {
@@ -65,7 +65,7 @@ impl SiteTracker {
     }
 }
 
-/// All of a sample that a reader delivered, which is a sample therefore.
+/// Unpacks a sample that a reader delivered.
 fn whole(sample: &Packed) -> Sample {
     sample.sample().expect("a reader delivers what was pushed")
 }

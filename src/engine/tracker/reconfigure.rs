@@ -1,9 +1,9 @@
-//! A site that goes on under other rules: what changed is made anew, everything else stays.
+//! Applies a changed configuration to one site.
 //!
-//! Invariants: a lane of the same ring, cadence, rule and timeframes keeps its windows untouched. Otherwise the windows
-//! are filled from the intact part of the ring, as after a loss, so they are what a fresh start over the same ring would
-//! show. What was news before is no news now; the state, its time, the last check and an open incident stay. A changed
-//! rule judges what is in its window at the next step.
+//! Invariants: a tracker with the same ring, cadence, rule and timeframes keeps its windows. Otherwise it refills them from
+//! the intact part of the ring, as after a loss, so they equal those of a fresh start over the same ring. Old samples do
+//! not become new; the state, its time, the last check and an open incident stay. A changed rule first judges its window
+//! at the next step.
 
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ use crate::stats::{Cadence, Windows};
 use super::{Observed, Recent, Scratch, SiteInput, SiteTracker, Span, ViewWindow};
 
 impl SiteTracker {
-    /// Goes on as `track` says at `to`, with windows for `views`. Returns whether the windows were made anew.
-    pub(in crate::engine) fn refit(
+    /// Applies `track` at `to`, with windows for `views`. Returns whether the windows were refilled.
+    pub(in crate::engine) fn reconfigure(
         &mut self,
         track: SiteInput,
         views: &[View],

@@ -25,7 +25,7 @@ const STEP: usize = 512 << 10;
 const BYTES_PER_STATE: usize = 10;
 /// Memory of the DFA, bytes.
 const CACHE: usize = 1 << 20;
-/// How often the DFA is told its position, which it needs when it runs out of memory.
+/// How often the search reports its position to the DFA, which needs it when it runs out of memory.
 const PROGRESS: usize = 1 << 10;
 
 pub(crate) struct Pattern {

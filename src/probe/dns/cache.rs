@@ -1,6 +1,6 @@
 //! Remembers names between lookups.
 //!
-//! Addresses are good for their TTL, so a known site needs no permit and cannot be held up by names that nobody answers for.
+//! Addresses are valid for their TTL, so a known site needs no permit, and names that no server answers cannot delay it.
 //! Each name has a lock: probes that wait for its holder's lookup take its result, failures included, so no probe waits for
 //! more than one lookup. Failures are not kept for later probes. Names without an answer last time share a smaller queue.
 //!

@@ -121,7 +121,7 @@ impl FiguresBuilder<'_> {
         Ok(())
     }
 
-    /// The rows should go on up to the last sample that was rolled up, if that is in the period.
+    /// Checks that the rows reach the last sample that was rolled up, if it is in the period.
     fn end_of_rolled(&mut self) {
         if self.query.covers(self.sealed.rolled_at) && self.chain.is_begun() {
             self.follow(self.sealed.rolled, self.sealed.rolled);

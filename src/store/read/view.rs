@@ -169,7 +169,7 @@ struct Suffix {
 }
 
 impl Suffix {
-    /// Takes from the end of `samples`, whose first has number `first`; whether to go on before them.
+    /// Takes from the end of `samples`, the first of which has number `first`; returns whether to continue before them.
     fn take(&mut self, first: u64, samples: &[Sample], newest_first: &mut Vec<Sample>) -> bool {
         if first.checked_add(samples.len() as u64) != Some(self.expected) {
             return false;

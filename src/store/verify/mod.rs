@@ -298,7 +298,7 @@ impl<P: FnMut(u64, u64)> SequenceCheck<'_, P> {
         self.next = count.map(|count| first.saturating_add(count as u64));
     }
 
-    /// Samples go on at number `first`.
+    /// Samples continue at number `first`.
     fn reach(&mut self, first: u64) {
         if let Some(next) = self.next.filter(|next| *next < first) {
             self.verdict.missing += first - next;
