@@ -27,7 +27,7 @@ impl Engine {
         for (site, lane) in self.lanes.iter_mut().enumerate() {
             pauses.extend(lane.retell(leap).map(|until| (lane.slot(), until)));
             if leap.is_back {
-                lane.turn_back(rings.get(&lane.slot()), leap, (&mut self.scratch, &mut met));
+                lane.move_back(rings.get(&lane.slot()), leap, (&mut self.scratch, &mut met));
             }
             if !met.changes.is_empty() {
                 take_changes(SiteIndex::new(site), &mut met, &mut step);

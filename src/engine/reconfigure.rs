@@ -29,7 +29,7 @@ impl Engine {
             let lane = was.and_then(|was| lanes[was].take());
             let (lane, rows) = match lane {
                 Some(mut lane) => {
-                    let anew = lane.refit(track, &recent, now, (&mut self.scratch, &mut met));
+                    let anew = lane.reconfigure(track, &recent, now, (&mut self.scratch, &mut met));
                     (lane, (was.filter(|_| same_views), anew))
                 }
                 None => (SiteTracker::new(track, &recent, now, &mut self.scratch), (None, true)),

@@ -8,6 +8,7 @@ pub(crate) mod command;
 mod export_target;
 pub mod figures;
 mod health;
+pub(crate) mod lock;
 mod resolver;
 mod site;
 mod site_numbers;

@@ -7,6 +7,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
+use super::lock::lock;
+
 const PATIENCE: Duration = Duration::from_secs(1);
 
 static GATE: Mutex<Gate> = Mutex::new(Gate { working: 0, stopping: false });
@@ -21,7 +23,7 @@ struct Gate {
 
 fn gate() -> MutexGuard<'static, Gate> {
     // No code panics while it holds the lock.
-    GATE.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&GATE)
 }
 
 /// Guards work that no stop of this process interrupts.

@@ -18,7 +18,6 @@ mod failure;
 mod hop;
 mod http;
 mod io;
-mod lock;
 mod options;
 mod pulse;
 mod run;

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep_until;
 
-use super::lock::lock;
+use crate::model::lock::lock;
 
 const BEAT: Duration = Duration::from_millis(50);
 

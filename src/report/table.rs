@@ -463,7 +463,8 @@ new                  –     –       0     0       –        –        –  
         );
         let many: Vec<String> = (1..=5).map(|site| format!("s{site}")).collect();
         assert!(
-            printed(|out| nothing(out, &zone(), &many, day, None)).starts_with("no samples of s1, s2, s3 and 2 more;")
+            printed(|out| nothing(out, &zone(), &many, day, None))
+                .starts_with("the store has no samples of s1, s2, s3 and 2 more")
         );
     }
 

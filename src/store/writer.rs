@@ -7,10 +7,11 @@
 //! crash is reused; nothing is committed if nothing is new; a failing disk costs this thread time, never a probe.
 //! Bounds: those of [`super::commit`]; retries follow after 1, 2, 4 … at most [`RETRY_MAX`].
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use crate::alert::AlertRecord;
+use crate::model::lock::lock;
 use crate::model::{Observation, SiteId, StoreHealth, Timestamp};
 use crate::ring;
 
@@ -126,7 +127,7 @@ impl Writer {
     }
 
     fn intake(&self) -> MutexGuard<'_, Intake> {
-        self.intake.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.intake)
     }
 
     /// See [`Intake::note_failure`].
@@ -199,7 +200,7 @@ impl Writer {
 
     /// Moves the collected data to the waiting ones.
     fn take_over(&mut self) -> Flushed {
-        let mut intake = self.intake.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut intake = lock(&self.intake);
         intake.hand_over(&mut self.pending);
         let Dropped { samples, texts, alerts } = intake.take_lost();
         drop(intake);

@@ -172,7 +172,7 @@ fn a_store_of_version_0_1_0_opens_and_says_what_it_said() {
         std::fs::read(path).unwrap()
     };
     let mut image = Vec::new();
-    flate2::read::GzDecoder::new(&*fixture("webmon.redb.gz")).read_to_end(&mut image).unwrap();
+    flate2::read::GzDecoder::new(&*fixture("store.gz")).read_to_end(&mut image).unwrap();
     let folder = Folder::empty();
     std::fs::write(folder.path("webmon.redb"), image).unwrap();
     let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);

@@ -150,7 +150,6 @@ const LAYERS: [(&str, &[&[&str]]); 10] = [
             &["options"],
             &["tcp"],
             &["evidence", "failure", "io", "pulse", "stopwatch"],
-            &["lock"],
         ],
     ),
     (

@@ -3,9 +3,10 @@
 //! Readers take an `Arc` of the list and never block the writer. Bounds: the newest [`KEPT`]; the store has the older ones
 //! (`webmon alerts`).
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::alert::AlertRecord;
+use crate::model::lock::lock;
 
 /// Alerts kept in memory.
 pub const KEPT: usize = 10_000;
@@ -29,7 +30,7 @@ impl AlertLog {
             return;
         }
         // A plain mutex: held for a copy of pointers, a few times a day.
-        let mut list = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut list = lock(&self.0);
         let mut next: Vec<Arc<AlertRecord>> = list.iter().cloned().chain(new.into_iter().map(Arc::new)).collect();
         let surplus = next.len().saturating_sub(KEPT);
         next.drain(..surplus);
@@ -38,14 +39,14 @@ impl AlertLog {
 
     /// Replaces the list by `all`, oldest first.
     pub fn replace(&self, all: Vec<AlertRecord>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
+        *lock(&self.0) = Arc::default();
         self.append(all);
     }
 
     /// The current list, oldest first.
     #[must_use]
     pub fn list(&self) -> Arc<[Arc<AlertRecord>]> {
-        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&lock(&self.0))
     }
 }
 

@@ -9,8 +9,9 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
+use crate::model::lock::lock;
 use crate::model::{SiteId, Timestamp};
 use crate::stats::PeriodFigures;
 use crate::store::{Archive, Query, StoreError};
@@ -40,7 +41,7 @@ impl HistoryReader {
                 match reading(&path, &wish, &wanted) {
                     ControlFlow::Continue(past) => {
                         // A plain mutex, because it is held for a move of a pointer.
-                        *shelf.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(past));
+                        *lock(&shelf) = Some(Arc::new(past));
                         next = wanted.recv().ok();
                     }
                     ControlFlow::Break(newer) => next = Some(newer),
@@ -59,7 +60,7 @@ impl HistoryReader {
     /// The last result.
     #[must_use]
     pub fn read(&self) -> Option<Arc<SiteHistory>> {
-        self.read.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.read).clone()
     }
 }
 

@@ -6,7 +6,7 @@
 //! samples. Bounds: a flush of more than [`TOLD`] is reported as not saving; the end takes at most [`LAST`] and the export's.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -21,6 +21,7 @@ use crate::app::log::about;
 use crate::app::scheduler::{CheckTexts, ORDERS};
 use crate::app::status::health_meter::StoreStatus;
 use crate::app::storage::request::{Others, ReaderChange, RestoreRequest};
+use crate::model::lock::lock;
 use crate::model::{SiteId, SiteSlot, StoreHealth, Timestamp};
 use crate::store::{Flushed, Intake, Writer, unsaved};
 
@@ -190,7 +191,7 @@ impl Front {
 }
 
 fn held(intake: &Mutex<Intake>) -> MutexGuard<'_, Intake> {
-    intake.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&intake)
 }
 
 /// Changes of readers that may wait: two per reload, and each reload begins with a flush.

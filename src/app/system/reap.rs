@@ -8,11 +8,14 @@
 //! hold the same lock. Bounds: one entry per call in progress. Linux only; elsewhere this does nothing.
 
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use tokio::process::{Child, Command};
 
+use crate::model::lock::lock;
+
 /// Ids of the children whose status webmon waits for.
+// The list is consistent after a panic, too.
 static OWN: Mutex<Vec<u32>> = Mutex::new(Vec::new());
 
 /// Registers an own child until it is dropped.
@@ -21,7 +24,7 @@ pub struct Own(Option<u32>);
 
 impl Drop for Own {
     fn drop(&mut self) {
-        let mut own = lock();
+        let mut own = lock(&OWN);
         if let Some(at) = own.iter().position(|&number| Some(number) == self.0) {
             own.swap_remove(at);
         }
@@ -33,16 +36,11 @@ impl Drop for Own {
 /// # Errors
 /// The system's.
 pub fn start(command: &mut Command) -> io::Result<(Child, Own)> {
-    let mut own = lock();
+    let mut own = lock(&OWN);
     let child = command.spawn()?;
     own.extend(child.id());
     let number = child.id();
     Ok((child, Own(number)))
-}
-
-fn lock() -> MutexGuard<'static, Vec<u32>> {
-    // The list is consistent after a panic, too.
-    OWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Reaps orphans. Never returns.

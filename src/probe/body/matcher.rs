@@ -13,10 +13,10 @@ use std::sync::{Arc, Mutex};
 
 use regex::bytes::Regex;
 
+use crate::model::lock::lock;
 use crate::model::text::clean_line;
 use crate::model::{Cause, Expected, KnownSecrets, Site, figures};
 use crate::probe::failure::Failure;
-use crate::probe::lock::lock;
 
 use super::charset::{Charset, decode};
 use super::content_coding::{Coding, End, Unpacked, unpack};
@@ -364,7 +364,7 @@ mod tests {
             ),
             (
                 packed(gzip(), b"\x1f\x8b\x08\0\0\0\0\0\0\0\xff\xff\xff"),
-                "the body is not valid gzip, as its header says; 13 bytes came",
+                "the body is not valid gzip, as its header says; 13 bytes received",
             ),
             (
                 packed(gzip(), b"\x1f\x8b\x08\0"),

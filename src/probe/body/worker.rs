@@ -23,9 +23,9 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 
 use crate::model::Cause;
+use crate::model::lock::lock;
 use crate::panic_hook;
 use crate::probe::failure::Failure;
-use crate::probe::lock::lock;
 
 /// Processor time of one job.
 pub(crate) const LIMIT: Duration = Duration::from_secs(1);

@@ -12,8 +12,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::model::lock::lock;
 use crate::probe::failure::Failure;
-use crate::probe::lock::lock;
 
 const NAMES_MAX: usize = 16_384;
 /// The longest that addresses are good, whatever their TTL.

@@ -20,9 +20,9 @@ use hickory_resolver::proto::op::Query;
 use hickory_resolver::proto::rr::{Name, RecordType};
 use tokio::time::timeout;
 
+use crate::model::lock::lock;
 use crate::model::{Cause, Family};
 use crate::probe::failure::Failure;
-use crate::probe::lock::lock;
 
 use super::answer::{Addresses, NoAddress, Weight};
 use super::resolv_conf::{ResolvConf, Server};

@@ -21,9 +21,9 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::model::lock::lock;
 use crate::probe::io::budget::{Budget, HEAD_MAX};
 use crate::probe::io::head_limit::HeadLimit;
-use crate::probe::lock::lock;
 use crate::probe::tls::client_auth::ClientCertRequest;
 
 use super::repair::goaway::GoAwayRepaired;

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use url::{Origin, Url};
 
+use crate::model::lock::lock;
 use crate::model::{Certificate, Family, HttpOffer, Site, Timestamp, TlsFiles};
-use crate::probe::lock::lock;
 
 use super::connection::HttpConnection;
 

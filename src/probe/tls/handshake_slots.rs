@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::model::Phase;
-use crate::probe::lock::lock;
+use crate::model::lock::lock;
 use crate::probe::stopwatch::{Stopwatch, Waiting};
 
 const IN_FLIGHT_MAX: usize = 256;

@@ -36,9 +36,9 @@ use crate::model::{Cause, HttpOffer, TlsFiles, TlsRules};
 
 use super::failure::Failure;
 use super::io::paced::Paced;
-use super::lock::lock;
 use super::options::ProbeError;
 use super::stopwatch::{Stopwatch, Waiting};
+use crate::model::lock::lock;
 use chain::presented::PresentedChain;
 use client_auth::{ClientCertRequest, ClientCertResolver};
 use crypto::provider;

@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 
 use url::{Origin, Url};
 
+use crate::model::lock::lock;
 use crate::model::{Cause, HttpOffer, Site};
 use crate::probe::failure::Failure;
-use crate::probe::lock::lock;
 
 use super::client_auth::ClientCertRequest;
 

@@ -19,8 +19,8 @@ use rustls::{CertificateError, DigitallySignedStruct, Error as TlsError, Signatu
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 
+use crate::model::lock::lock;
 use crate::model::{Certificate, CertificateFault, Timestamp};
-use crate::probe::lock::lock;
 
 use super::chain::cache::{ChainCache, Fingerprint};
 use super::chain::faults::{RefusedChain, single_fault};

@@ -11,12 +11,13 @@
 use std::io;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use redb::backends::FileBackend;
 use redb::{BackendError, StorageBackend};
 
+use crate::model::lock::lock;
 use crate::model::stops::Unstopped;
 use crate::store::error::Held;
 use crate::store::file::replaced::HEADER;
@@ -211,11 +212,6 @@ pub fn has_writer(file: &FileBackend) -> Option<bool> {
 
 fn is_header((start, end): (Bound<u64>, Bound<u64>)) -> bool {
     start == Bound::Included(HEADER.0) && end == Bound::Excluded(HEADER.1)
-}
-
-/// Nothing panics while one of these is held.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl StorageBackend for Patient {

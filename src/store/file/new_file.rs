@@ -12,10 +12,11 @@ use std::fs::{File, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::ops::Bound;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use redb::{BackendError, StorageBackend};
 
+use crate::model::lock::lock;
 use crate::store::error::StoreError;
 use crate::store::file::database;
 use crate::store::tables::schema;
@@ -77,7 +78,7 @@ struct Image(Arc<Mutex<Vec<u8>>>);
 
 impl Image {
     fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -8,11 +8,12 @@
 use std::collections::HashMap;
 use std::io;
 use std::ops::Bound;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use redb::{BackendError, StorageBackend};
 
 use super::unrepaired::unshared;
+use crate::model::lock::lock;
 
 /// Size of the blocks of written data.
 const BLOCK: u64 = SIZE as u64;
@@ -45,7 +46,7 @@ impl<B: StorageBackend> Rehearsal<B> {
     }
 
     fn written(&self) -> MutexGuard<'_, WrittenState> {
-        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.written)
     }
 
     /// The block at `start` as the file has it.

@@ -12,7 +12,7 @@
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, Once, PoisonError, TryLockError};
+use std::sync::{Mutex, MutexGuard, Once, TryLockError};
 use std::thread;
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ use ratatui::backend::CrosstermBackend;
 use ratatui::layout::{Rect, Size};
 use ratatui::{Terminal, TerminalOptions, Viewport};
 
+use crate::model::lock::lock;
 use crate::panic_hook;
 use crate::tui::input::key::Key;
 use crate::tui::input::reader::{Input, is_foreground};
@@ -46,6 +47,7 @@ struct OwnedTerminal {
     output: TerminalOutput,
 }
 
+// No state is half done under this lock, so a panic under it does no harm.
 static TERMINAL: Mutex<OwnedTerminal> = Mutex::new(OwnedTerminal { is_owned: false, output: TerminalOutput::closed() });
 static HOOK: Once = Once::new();
 /// A thread has panicked since the first session began.
@@ -119,11 +121,11 @@ impl Console for TerminalSession {
             write!(self.terminal.backend_mut(), "\x1b]0;{}\x07", screen.title)?;
         }
         self.terminal.draw(|frame| render(screen, &theme, frame.area(), frame.buffer_mut()))?;
-        if lock().is_owned { Ok(()) } else { Err(io::Error::other("the terminal was restored")) }
+        if lock(&TERMINAL).is_owned { Ok(()) } else { Err(io::Error::other("the terminal was restored")) }
     }
 
     fn is_ready(&mut self) -> io::Result<bool> {
-        lock().output.flush()
+        lock(&TERMINAL).output.flush()
     }
 
     fn suspend(&mut self, job: &JobControl) -> io::Result<()> {
@@ -197,7 +199,7 @@ pub fn restore() {
 }
 
 fn take() -> io::Result<()> {
-    let mut terminal = lock();
+    let mut terminal = lock(&TERMINAL);
     enable_raw_mode()?;
     terminal.is_owned = true;
     terminal.output.open();
@@ -209,11 +211,6 @@ fn take() -> io::Result<()> {
         restore();
     }
     taken
-}
-
-fn lock() -> MutexGuard<'static, OwnedTerminal> {
-    // No state is half done under this lock, so a panic under it does no harm.
-    TERMINAL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The lock, if it becomes free soon.
@@ -269,7 +266,7 @@ impl Write for FrameWriter {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let mut terminal = lock();
+        let mut terminal = lock(&TERMINAL);
         // A restored terminal is no error here, because ratatui prints errors of its drop to stderr; `draw` reports it.
         let sent = if terminal.is_owned { terminal.output.send(&self.0) } else { Ok(()) };
         self.0.clear();
@@ -293,6 +290,6 @@ mod tests {
     fn restoring_twice_does_nothing() {
         restore();
         restore();
-        assert!(!lock().is_owned);
+        assert!(!lock(&TERMINAL).is_owned);
     }
 }

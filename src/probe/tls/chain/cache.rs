@@ -16,7 +16,7 @@ use rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
 use rustls::pki_types::{CertificateDer, ServerName};
 
 use crate::model::Timestamp;
-use crate::probe::lock::lock;
+use crate::model::lock::lock;
 
 use super::x509::Validity;
 
