@@ -98,7 +98,7 @@ fn what_cannot_be_exported_is_refused_before_anything_starts() {
         ("--no-store --export-influx=http://localhost:8086", "--no-store"),
         ("--export-influx", "--export-influx=URL"),
         ("--export-influx=http://ada:hunter2@localhost:8086", "INFLUX_TOKEN"),
-        ("--export-influx=http://localhost:8086/write?db=a&p=hunter2", "no place for credentials"),
+        ("--export-influx=http://localhost:8086/write?db=a&p=hunter2", "credentials do not belong"),
         ("--export-influx=localhost", "URL"),
         ("--export-influx=http://localhost:8086 http://127.0.0.1:9/", "not stored"),
         ("--export-influx=http://localhost:8086 --export-from yesterday", "24h"),
