@@ -138,7 +138,7 @@ async fn a_body_is_read_in_its_charset() {
         }
     }
     let seen = prober.probe(&site(&server, "/odd", contains("Grüße"))).await;
-    let said = "the body does not contain \"Grüße\"; webmon does not read its charset \"x-odd\"; it is 5 bytes of \
+    let said = "the body does not contain \"Grüße\"; webmon does not know its charset \"x-odd\"; it is 5 bytes of \
                 text/plain and begins \"Gr\u{fffd}\u{fffd}e\"";
     assert_eq!(outcome(&seen), (Cause::Body, said));
 }

@@ -191,7 +191,7 @@ impl Front {
 }
 
 fn held(intake: &Mutex<Intake>) -> MutexGuard<'_, Intake> {
-    lock(&intake)
+    lock(intake)
 }
 
 /// Changes of readers that may wait: two per reload, and each reload begins with a flush.

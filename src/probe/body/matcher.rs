@@ -382,7 +382,7 @@ mod tests {
             (packed(unknown(), b"it is ok"), ""),
             (
                 charset("x-odd", b"no"),
-                "the body does not contain \"ok\"; webmon does not read its charset \"x-odd\"; it is 2 bytes and begins \"no\"",
+                "the body does not contain \"ok\"; webmon does not know its charset \"x-odd\"; it is 2 bytes and begins \"no\"",
             ),
             (
                 charset("shift_jis", b"\x93"),
