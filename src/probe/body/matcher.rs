@@ -368,11 +368,11 @@ mod tests {
             ),
             (
                 packed(gzip(), b"\x1f\x8b\x08\0"),
-                "the body does not contain \"ok\" within 0 bytes, where its compression breaks off; it is empty",
+                "the body does not contain \"ok\" within 0 bytes, where its compressed data ends early; it is empty",
             ),
             (
                 packed(gzip(), b"no"),
-                "the body does not contain \"ok\"; its header says gzip, but it is not packed so; it is 2 bytes and begins \"no\"",
+                "the body does not contain \"ok\"; its header says gzip, but it is not; it is 2 bytes and begins \"no\"",
             ),
             (
                 packed(unknown(), b"no"),
