@@ -120,6 +120,7 @@ const LAYERS: [(&str, &[&[&str]]); 10] = [
             &["command", "site"],
             &["check", "export_target", "health"],
             &["figures", "resolver", "site_numbers", "sort_key", "stops", "text", "time", "zone"],
+            &["lock"],
         ],
     ),
     (
