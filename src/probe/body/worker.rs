@@ -298,6 +298,7 @@ impl JobQueue {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::OnceLock;
     use std::sync::atomic::AtomicUsize;
 
     use super::*;
@@ -331,9 +332,20 @@ mod tests {
     async fn a_job_ends_after_a_second_of_the_processor_and_so_do_those_behind_it() {
         let (workers, taken) = (workers(), Arc::new(AtomicUsize::new(0)));
         let site = &names(1)[0];
-        let endless = || workers.run(site, turns(usize::MAX, Arc::clone(&taken)));
+        let all_queued = Arc::new(OnceLock::new());
+        let endless = || {
+            let (all_queued, turns) = (Arc::clone(&all_queued), turns(usize::MAX, Arc::clone(&taken)));
+            workers.run(site, async move {
+                all_queued.wait();
+                turns.await
+            })
+        };
+        let mut all = std::pin::pin!(async { tokio::join!(endless(), endless(), endless()) });
+        let early = std::future::poll_fn(|cx| Poll::Ready(all.as_mut().poll(cx).is_ready())).await;
+        assert!(!early, "the job waits until the others are queued behind it");
+        all_queued.set(()).unwrap();
         let too_long = Err(Failure::new(Cause::Body, TOO_LONG));
-        assert_eq!(tokio::join!(endless(), endless(), endless()), (too_long.clone(), too_long.clone(), too_long));
+        assert_eq!(all.await, (too_long.clone(), too_long.clone(), too_long));
         assert_eq!(taken.load(Ordering::Relaxed), 34, "one job had all of its second, the others nothing");
         assert!(lock(&workers.turns).is_empty(), "nothing is kept of a site without a job");
         assert_eq!(workers.run(site, turns(5, Arc::default())).await, Ok(()), "the next body may be another one");
