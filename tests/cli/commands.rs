@@ -368,8 +368,9 @@ fn headless_text_is_for_people_and_chosen_by_itself() {
     let stats: Vec<_> = stats.iter().filter(|line| line["event"] == "stats").collect();
     let heads: Vec<(&str, &str)> =
         stats.iter().map(|line| (line["site"].as_str().unwrap(), line["timeframe"].as_str().unwrap())).collect();
+    // A refresh on the wall clock may fall into the run; the last figures follow it.
     assert_eq!(
-        heads,
+        heads[heads.len() - 4..],
         [("api", "10m"), ("broken", "10m"), ("api", "1h"), ("broken", "1h")],
         "the last figures of a run"
     );

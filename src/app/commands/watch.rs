@@ -57,7 +57,7 @@ pub fn watch(common: &CommonArgs) -> Result<Ending, CommandError> {
     let mut runtime = MainRuntime::new()?;
     let look = config.as_ref().map(|config| config.dashboard).unwrap_or_default();
     let screen = Screen {
-        face: follower.face(),
+        monitor: follower.face(),
         clock,
         history: Some(store.clone()),
         config_path: config.is_some().then_some(&*common.config),

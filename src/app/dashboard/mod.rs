@@ -103,7 +103,7 @@ impl Source for MonitorSource {
 
     fn send_command(&self, command: SiteCommand) {
         // A full queue means that the control loop stands still, which the screen shows by itself.
-        let _unheard = self.face.wishes.try_send(command);
+        let _unheard = self.face.commands.try_send(command);
     }
 
     fn now(&self) -> Timestamp {

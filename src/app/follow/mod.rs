@@ -157,7 +157,7 @@ impl ReadOnlyMonitor {
             alerts: Arc::clone(&self.alerts),
             health: self.health.subscribe(),
             rechecks: watch::channel(super::scheduler::manual_checks::Rechecks::default()).1,
-            wishes: mpsc::channel(1).0,
+            commands: mpsc::channel(1).0,
             seen: self.far.seen(),
         }
     }

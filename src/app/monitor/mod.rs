@@ -101,7 +101,7 @@ pub struct MonitorHandle {
     /// The manual checks of the user.
     pub rechecks: watch::Receiver<Rechecks>,
     /// Accepts the user's commands.
-    pub wishes: mpsc::Sender<SiteCommand>,
+    pub commands: mpsc::Sender<SiteCommand>,
     /// Accepts the sites on the screen: long views read those first.
     pub seen: Arc<watch::Sender<Vec<SiteIndex>>>,
 }
@@ -155,16 +155,16 @@ impl<P: Prober, N> Monitor<P, N> {
         let (exec, dispatcher) = dispatcher::open(options.config.exec.clone(), store_status.clone());
         let seen = Arc::new(watch::Sender::new(Vec::new()));
         let (export, terms) = options.outlet.as_ref().map(|to| (to.health.clone(), to.terms.clone())).unzip();
-        let (to_store, asks) = mpsc::channel(REVISIONS);
+        let (to_store, requests) = mpsc::channel(REVISIONS);
         let (mut alerts, mut store_link, mut store_task) = (None, None, None);
-        if let Some(((store, flush), (inbox, senders))) = store.zip(links.store) {
+        if let Some(((store, flush), (receivers, senders))) = store.zip(links.store) {
             let ids: Vec<SiteId> = memory.registered.iter().map(|registered| registered.id).collect();
             let writer = Writer::new(store, ids.iter().copied().zip(readers).collect());
             let writer = writer?;
             alerts = Some(senders.alerts.clone());
             store_link = Some(StoreLink::new(senders, ids, Arc::clone(&seen)));
             let (clock, keeping, outlet) = (clock.clone(), store_status.clone(), options.outlet);
-            store_task = Some(StoreTask { writer, inbox, asks, flush, clock, keeping, outlet });
+            store_task = Some(StoreTask { writer, receivers, requests, flush, clock, keeping, export: outlet });
         }
         let history = Arc::new(AlertLog::new(std::mem::take(&mut memory.alerts)));
         let publisher = Publisher::new(options.zone.clone(), history, exec, alerts);
@@ -182,14 +182,14 @@ impl<P: Prober, N> Monitor<P, N> {
         let to_store = store_task.is_some().then_some(to_store);
         let reconciler = Reconciler::new(options.config, to_store, to_control, links.prober).telling(terms);
         let (board, alerts, health) = control.results();
-        let handle = MonitorHandle { board, alerts, health, rechecks: links.rechecks, wishes, seen };
+        let handle = MonitorHandle { board, alerts, health, rechecks: links.rechecks, commands: wishes, seen };
         let controls = Controls { control, dispatcher, store_task };
         Ok(Self { scheduler: links.scheduler, feed: links.feed, controls, reconciler, store_status, handle })
     }
 
     /// The dashboard's access to the monitor.
     #[must_use]
-    pub fn face(&self) -> MonitorHandle {
+    pub fn handle(&self) -> MonitorHandle {
         self.handle.clone()
     }
 
@@ -234,7 +234,7 @@ impl Controls {
     /// The time that a shutdown may take beyond [`SHUTDOWN`]: that of the last export.
     #[must_use]
     pub fn last_flush(&self) -> Duration {
-        self.store_task.as_ref().and_then(|task| task.outlet.as_ref()).map_or(Duration::ZERO, |_| LAST_FLUSH)
+        self.store_task.as_ref().and_then(|task| task.export.as_ref()).map_or(Duration::ZERO, |_| LAST_FLUSH)
     }
 
     /// Runs the engine and the store until `probing` has ended, then stops them in order.

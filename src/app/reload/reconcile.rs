@@ -41,7 +41,7 @@ pub struct ConfigChange {
     /// The names of sites that are in the file but not watched: their incidents stay open.
     pub unwatched: Vec<Arc<str>>,
     /// The plan for the scheduler, including the rings of new sites.
-    pub berths: Vec<SiteUpdate>,
+    pub site_updates: Vec<SiteUpdate>,
     /// The new sites, in the order of their slots.
     pub new: Vec<NewSite>,
     /// Receives the removed sites.
@@ -212,7 +212,7 @@ impl<P> Reconciler<P> {
         let is_new = |watched: &&ConfiguredSite| !before.contains_key(&watched.site.name);
         let mut dues = first_due(config.sites.iter().filter(is_new).map(|watched| &*watched.site)).into_iter();
         let mut recalled = 0..known.registered.len();
-        let (mut sites, mut berths, mut new) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut sites, mut site_updates, mut new) = (Vec::new(), Vec::new(), Vec::new());
         for watched in &config.sites {
             let then = before.get(&watched.site.name);
             let longer = then.is_none_or(|then| horizon(&self.running.views, then) < horizon(&config.views, watched));
@@ -228,7 +228,7 @@ impl<P> Reconciler<P> {
                 let (watch, track, reader) = seat(watched, (slot, due), producer, past);
                 let id = index.map(|index| known.registered[index].id);
                 new.push(NewSite { slot, track, kept: id.map(|id| (id, reader)), paused: past.paused });
-                berths.push(SiteUpdate::New(watch));
+                site_updates.push(SiteUpdate::New(watch));
                 sites.push((slot, watched.clone()));
                 continue;
             };
@@ -239,12 +239,20 @@ impl<P> Reconciler<P> {
             });
             // An unchanged site keeps its old value, and the caches that depend on it.
             let site = if watched.site.is_same(&then.site) { &then.site } else { &watched.site };
-            berths.push(SiteUpdate::Kept { slot, site: Arc::clone(site), offset: offset(site), moves });
+            site_updates.push(SiteUpdate::Kept { slot, site: Arc::clone(site), offset: offset(site), moves });
             sites.push((slot, watched.clone()));
         }
         let chosen: HashSet<&Arc<str>> = config.sites.iter().map(|watched| &watched.site.name).collect();
         let unwatched = all_names.iter().filter(|name| !chosen.contains(name)).cloned().collect();
-        ConfigChange { views: config.views.clone(), exec: config.exec.clone(), sites, unwatched, berths, new, done }
+        ConfigChange {
+            views: config.views.clone(),
+            exec: config.exec.clone(),
+            sites,
+            unwatched,
+            site_updates,
+            new,
+            done,
+        }
     }
 
     /// `past`, or the last state in this run if the store does not know the site yet.

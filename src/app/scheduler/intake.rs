@@ -133,7 +133,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_site_is_checked_from_its_arrival_on_in_the_phase_of_the_start() {
         let clock = Clock::start_at(START);
-        let (mut usher, arrivals) = arrivals(3);
+        let (mut sender, arrivals) = arrivals(3);
         let ((first, first_ring), (second, second_ring)) = (watch(2, Duration::ZERO), watch(0, SECOND));
         let (manual_checks, _rechecks) = ManualChecks::open();
         let (_revisions, revised) = mpsc::channel(1);
@@ -144,12 +144,12 @@ mod tests {
         let scheduler = Scheduler::new(shared, arrivals, manual_checks, revised);
         let stop = CancellationToken::new();
         let meanwhile = async {
-            usher.bring(first);
+            sender.bring(first);
             tokio::time::sleep(4 * SECOND).await;
             assert_eq!((held(&first_ring).len(), held(&second_ring).len()), (1, 0));
-            usher.bring(second);
+            sender.bring(second);
             // Slot 1 never arrives: its sender has failed.
-            drop(usher);
+            drop(sender);
             tokio::time::sleep(20 * SECOND).await;
             stop.cancel();
         };
@@ -167,12 +167,12 @@ mod tests {
     #[tokio::test]
     async fn every_site_gets_through_however_many_there_are() {
         for sites in [0, 1, 2, 63, 64, 65, 127, 128, 1_000] {
-            let (mut usher, mut arrivals) = arrivals(sites);
+            let (mut sender, mut arrivals) = arrivals(sites);
             // All are sent before any is received.
             for number in 0..sites {
-                usher.bring(watch(number, Duration::ZERO).0);
+                sender.bring(watch(number, Duration::ZERO).0);
             }
-            drop(usher);
+            drop(sender);
             let mut came = Vec::new();
             while let Some(batch) = arrivals.next().await {
                 assert!(!batch.is_empty() && batch.len() <= BATCH);

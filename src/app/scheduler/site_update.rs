@@ -19,7 +19,7 @@ use super::{Reverse, RunningSite, ScheduledSite, Scheduler};
 #[derive(Debug)]
 pub struct UpdateSites {
     /// One per site.
-    pub berths: Vec<SiteUpdate>,
+    pub sites: Vec<SiteUpdate>,
     /// Receives the result.
     pub done: oneshot::Sender<SitesUpdated>,
 }
@@ -78,7 +78,7 @@ impl<P: Prober> Scheduler<P> {
         let mut due: HashMap<SiteSlot, Duration> = self.due.drain().map(|Reverse((due, slot))| (slot, due)).collect();
         let mut revised = SitesUpdated { moved: Vec::new(), left: Vec::new() };
         let mut kept = vec![false; self.slots.len()];
-        for berth in revision.berths {
+        for berth in revision.sites {
             match berth {
                 SiteUpdate::Kept { slot, site, offset, moves } => {
                     let Some(stays) = self.slots.get_mut(slot.get()).and_then(Option::as_mut) else { continue };

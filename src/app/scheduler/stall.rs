@@ -145,7 +145,7 @@ mod tests {
         let sites: Vec<String> = (0..SITES).map(|n| format!("  - {{ name: s{n}, url: 'http://a/' }}")).collect();
         let config = parsed(&format!("defaults: {{ interval: {interval} }}\nsites:\n{}", sites.join("\n")));
         let clock = Clock::start_at(START);
-        let (mut usher, arrivals) = arrivals(SITES);
+        let (mut sender, arrivals) = arrivals(SITES);
         let (manual_checks, _rechecks) = ManualChecks::open();
         let (_revisions, revised) = mpsc::channel(1);
         let (_prober, prober) = watch::channel(Arc::new(AtOnce));
@@ -158,7 +158,7 @@ mod tests {
             let producer = Producer::new(1_000, 0);
             rings.push(Arc::clone(producer.ring()));
             let site = Arc::clone(&watched.site);
-            usher.bring(ScheduledSite {
+            sender.bring(ScheduledSite {
                 slot: SiteSlot::new(slot),
                 site,
                 producer,

@@ -123,7 +123,7 @@ impl<'a> Session<'a> {
     ) -> Result<Ending, CommandError> {
         let zone = zone::local();
         let monitor = self.monitor(&zone, self.keeping(), false)?;
-        let face = monitor.face();
+        let face = monitor.handle();
         let reload = self.reload(&zone, false);
         let ended = runtime.supervise((monitor, reload), Some(duration), std::future::pending());
         runtime.leave();
@@ -213,7 +213,7 @@ impl<'a> Session<'a> {
     ) -> Result<Ending, CommandError> {
         let (reload, duration) = (self.reload(&zone, false), self.output.duration);
         let screen = Screen {
-            face: monitor.face(),
+            monitor: monitor.handle(),
             clock: self.clock.clone(),
             history,
             config_path: self.options.config_path,

@@ -43,7 +43,7 @@ pub type Shown = Pin<Box<dyn Future<Output = Ending>>>;
 /// A dashboard, and how its user sees it.
 pub struct Screen<'a> {
     /// The monitor.
-    pub face: MonitorHandle,
+    pub monitor: MonitorHandle,
     /// The monitor's clock.
     pub clock: Clock,
     /// The store with the history.
@@ -95,7 +95,7 @@ impl MainRuntime {
         screen: Screen<'_>,
         work: impl FnOnce(&mut Self, Shown) -> Result<Ending, CommandError>,
     ) -> Result<Ending, CommandError> {
-        let Screen { face, clock, history, config_path, store_path, zone, settings, notices } = screen;
+        let Screen { monitor: face, clock, history, config_path, store_path, zone, settings, notices } = screen;
         let (fixed, started) = (dashboard::fixed(config_path, store_path, zone), clock.running());
         let shown = Dashboard::start(face.clone(), clock.clone(), history, (fixed, settings), signals::listen());
         let (dashboard, ended) = shown.context(NO_THREAD)?;

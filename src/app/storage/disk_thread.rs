@@ -24,13 +24,13 @@ pub const DEAD: &str = "the disk does not answer";
 const SLOW: &str = "the disk is slow";
 
 /// See the module.
-pub struct Hand {
+pub struct DiskThread {
     work: Work,
     link: LockHandle,
     /// Operations on the file that had ended at the last look.
     operations: u64,
     /// Of a flush that was reported: how long it took so far, and how many samples were lost meanwhile.
-    told: Option<(Duration, u64)>,
+    reported: Option<(Duration, u64)>,
 }
 
 enum Work {
@@ -53,11 +53,11 @@ struct DiskSide {
     long_views: Option<ArchiveViews>,
 }
 
-impl Hand {
+impl DiskThread {
     /// Of `writer`, whose file is at the end of `link`, and the views that are read from its store.
     #[must_use]
     pub fn new(writer: Writer, long_views: Option<ArchiveViews>, link: LockHandle) -> Self {
-        Self { work: Work::Here(Box::new(DiskSide { writer, long_views })), link, operations: 0, told: None }
+        Self { work: Work::Here(Box::new(DiskSide { writer, long_views })), link, operations: 0, reported: None }
     }
 
     /// What counts the operations on the file.
@@ -124,21 +124,21 @@ impl Hand {
         if away < patience {
             return None;
         }
-        let lost = self.told.map_or(0, |(_, lost)| lost);
-        self.told = Some((away, lost));
+        let lost = self.reported.map_or(0, |(_, lost)| lost);
+        self.reported = Some((away, lost));
         Some((*at, *began, if is_dead { DEAD } else { SLOW }))
     }
 
     /// Counts samples that were lost during a reported flush.
     pub fn lost(&mut self, samples: u64) {
-        if let Some((_, lost)) = &mut self.told {
+        if let Some((_, lost)) = &mut self.reported {
             *lost += samples;
         }
     }
 
     /// The notice for the end of a reported flush.
     pub fn relief(&mut self) -> Option<String> {
-        let (away, lost) = self.told.take()?;
+        let (away, lost) = self.reported.take()?;
         let lost = match lost {
             0 => "nothing was lost".to_owned(),
             lost => format!("{lost} samples were lost meanwhile"),
@@ -166,7 +166,7 @@ impl Hand {
     }
 
     /// Sends the writer, which must be here, to its last commit at `now`, which is `elapsed` after the start. Returns `None` if it
-    /// has not ended by `deadline`; [`Hand::look`] says why.
+    /// has not ended by `deadline`; [`DiskThread::look`] says why.
     pub async fn close(&mut self, now: Timestamp, elapsed: Duration, deadline: Pin<&mut Sleep>) -> Option<Flushed> {
         let Work::Here(desk) = std::mem::replace(&mut self.work, Work::Over) else { return None };
         self.work = Work::Closing { began: (now, elapsed) };

@@ -26,7 +26,7 @@ use crate::model::{SiteId, SiteSlot, StoreHealth, Timestamp};
 use crate::store::{Flushed, Intake, Writer, unsaved};
 
 use super::archive_views::ArchiveViews;
-use super::disk_thread::{DEAD, Hand};
+use super::disk_thread::{DEAD, DiskThread};
 
 /// Alerts on their way to the store.
 const ALERT_QUEUE: usize = 65_536;
@@ -36,9 +36,9 @@ pub struct StoreTask {
     /// Drains the rings into commits.
     pub writer: Writer,
     /// What goes beside the samples.
-    pub inbox: StoreReceivers,
+    pub receivers: StoreReceivers,
     /// What is asked about sites that are to be watched from now on.
-    pub asks: mpsc::Receiver<RestoreRequest>,
+    pub requests: mpsc::Receiver<RestoreRequest>,
     /// Time between commits.
     pub flush: Duration,
     /// The clock.
@@ -46,7 +46,7 @@ pub struct StoreTask {
     /// Where the health is read.
     pub keeping: watch::Sender<StoreStatus>,
     /// The export of what is committed, if there is one.
-    pub outlet: Option<ExportHandle>,
+    pub export: Option<ExportHandle>,
 }
 
 /// A flush that has not returned by then is reported.
@@ -61,44 +61,44 @@ pub const LAST: Duration = Duration::from_millis(2_500);
 impl StoreTask {
     /// Commits every flush until `stop`, then once more, and closes the store; how that went is returned.
     pub async fn run(self, stop: CancellationToken) -> Flushed {
-        let Self { writer, inbox, mut asks, flush, clock, keeping, outlet } = self;
+        let Self { writer, receivers, mut requests, flush, clock, keeping, export } = self;
         let (intake, link) = (writer.entrance(), writer.store().link());
-        let mut front = Front { intake, inbox, outlet, clock, keeping };
-        let mut hand = Hand::new(writer, None, link);
+        let mut front = Front { intake, receivers, export, clock, keeping };
+        let mut disk_thread = DiskThread::new(writer, None, link);
         let mut ticks = tokio::time::interval(flush);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut looks = tokio::time::interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let is_away = hand.is_away();
+            let is_away = disk_thread.is_away();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                () = ended(&mut front.outlet) => {}
-                flushed = hand.returned() => front.note(flushed, &mut hand),
+                () = ended(&mut front.export) => {}
+                flushed = disk_thread.returned() => front.note(flushed, &mut disk_thread),
                 _ = ticks.tick() => {
                     front = front.collect().await;
-                    front.flush(&mut hand);
+                    front.flush(&mut disk_thread);
                 }
-                _ = looks.tick(), if is_away => front.look(&mut hand, TOLD),
+                _ = looks.tick(), if is_away => front.look(&mut disk_thread, TOLD),
                 // A commit comes first, so that the stored sequence numbers are up to date.
-                Some(ask) = asks.recv(), if !is_away => {
+                Some(ask) = requests.recv(), if !is_away => {
                     front = front.collect().await;
                     let now = front.clock.now();
-                    hand.flush(now, front.clock.monotonic(), front.inbox.others(), Some(ask));
+                    disk_thread.flush(now, front.clock.monotonic(), front.receivers.others(), Some(ask));
                 }
             }
         }
         // The scheduler has ended, so everything that it sent is in the queues.
-        front.end(hand, LAST).await
+        front.end(disk_thread, LAST).await
     }
 }
 
 /// The part of the task that never waits for the disk.
 struct Front {
     intake: Arc<Mutex<Intake>>,
-    inbox: StoreReceivers,
-    outlet: Option<ExportHandle>,
+    receivers: StoreReceivers,
+    export: Option<ExportHandle>,
     clock: Clock,
     keeping: watch::Sender<StoreStatus>,
 }
@@ -108,10 +108,10 @@ impl Front {
     async fn collect(mut self) -> Self {
         blocking(move || {
             let mut intake = held(&self.intake);
-            if let Some(outlet) = &mut self.outlet {
-                outlet.hand_over(&mut intake);
+            if let Some(export) = &mut self.export {
+                export.hand_over(&mut intake);
             }
-            intake.collect(|intake| self.inbox.hand_over(intake));
+            intake.collect(|intake| self.receivers.hand_over(intake));
             drop(intake);
             self
         })
@@ -119,16 +119,16 @@ impl Front {
     }
 
     /// Starts a flush, unless one is under way.
-    fn flush(&mut self, hand: &mut Hand) {
-        if !hand.is_away() {
-            hand.flush(self.clock.now(), self.clock.monotonic(), self.inbox.others(), None);
+    fn flush(&mut self, disk_thread: &mut DiskThread) {
+        if !disk_thread.is_away() {
+            disk_thread.flush(self.clock.now(), self.clock.monotonic(), self.receivers.others(), None);
         }
     }
 
     /// Reports a finished flush.
-    fn note(&self, flushed: Flushed, hand: &mut Hand) {
+    fn note(&self, flushed: Flushed, disk_thread: &mut DiskThread) {
         debug!(target: about::STORE, samples = flushed.committed, "committed");
-        let word = hand.relief();
+        let word = disk_thread.relief();
         self.keeping.send_modify(|keeping| {
             keeping.stuck = None;
             keeping.note(flushed);
@@ -139,10 +139,10 @@ impl Front {
     }
 
     /// Reports a flush that takes longer than `patience`, and the samples that are lost meanwhile.
-    fn look(&self, hand: &mut Hand, patience: Duration) {
-        let Some((now, began, reason)) = hand.look(self.clock.monotonic(), patience) else { return };
+    fn look(&self, disk_thread: &mut DiskThread, patience: Duration) {
+        let Some((now, began, reason)) = disk_thread.look(self.clock.monotonic(), patience) else { return };
         let lost = held(&self.intake).take_lost();
-        hand.lost(lost.samples);
+        disk_thread.lost(lost.samples);
         self.keeping.send_modify(|keeping| {
             keeping.stuck = Some(began);
             keeping.note(Flushed {
@@ -155,30 +155,32 @@ impl Front {
     }
 
     /// Makes the last commits and ends the export between them. Abandons a commit that does not return within `patience`.
-    async fn end(mut self, mut hand: Hand, patience: Duration) -> Flushed {
-        hand.hurry();
+    async fn end(mut self, mut disk_thread: DiskThread, patience: Duration) -> Flushed {
+        disk_thread.hurry();
         self = self.collect().await;
-        let export = if self.outlet.is_some() { LAST_FLUSH } else { Duration::ZERO };
+        let export = if self.export.is_some() { LAST_FLUSH } else { Duration::ZERO };
         let mut deadline = std::pin::pin!(tokio::time::sleep(patience + export));
-        let mut is_back = hand.back_by(deadline.as_mut(), |hand, flushed| self.note(flushed, hand)).await;
-        if self.outlet.is_some() && is_back {
-            self.flush(&mut hand);
-            is_back = hand.back_by(deadline.as_mut(), |hand, flushed| self.note(flushed, hand)).await;
+        let mut is_back =
+            disk_thread.back_by(deadline.as_mut(), |disk_thread, flushed| self.note(flushed, disk_thread)).await;
+        if self.export.is_some() && is_back {
+            self.flush(&mut disk_thread);
+            is_back =
+                disk_thread.back_by(deadline.as_mut(), |disk_thread, flushed| self.note(flushed, disk_thread)).await;
         }
-        if let Some(outlet) = &mut self.outlet {
-            outlet.finish().await;
-            outlet.hand_over(&mut held(&self.intake));
+        if let Some(export) = &mut self.export {
+            export.finish().await;
+            export.hand_over(&mut held(&self.intake));
         }
         let (now, elapsed) = (self.clock.now(), self.clock.monotonic());
-        let closed = if is_back { hand.close(now, elapsed, deadline).await } else { None };
-        let flushed = closed.unwrap_or_else(|| self.left_behind(&mut hand));
+        let closed = if is_back { disk_thread.close(now, elapsed, deadline).await } else { None };
+        let flushed = closed.unwrap_or_else(|| self.left_behind(&mut disk_thread));
         self.keeping.send_modify(|keeping| keeping.note(flushed.clone()));
         flushed
     }
 
     /// The result of a last commit that does not return.
-    fn left_behind(&self, hand: &mut Hand) -> Flushed {
-        let began = hand.look(self.clock.monotonic(), Duration::ZERO);
+    fn left_behind(&self, disk_thread: &mut DiskThread) -> Flushed {
+        let began = disk_thread.look(self.clock.monotonic(), Duration::ZERO);
         let (since, reason) = began.map_or((self.clock.now(), DEAD), |(since, _, reason)| (since, reason));
         let samples = held(&self.intake).unsaved();
         let notice = match samples {
@@ -198,11 +200,11 @@ fn held(intake: &Mutex<Intake>) -> MutexGuard<'_, Intake> {
 const ADOPTIONS: usize = 4;
 
 /// Waits until the export has panicked; pends forever if there is none or it has ended.
-async fn ended(outlet: &mut Option<ExportHandle>) {
-    match outlet {
+async fn ended(export: &mut Option<ExportHandle>) {
+    match export {
         Some(running) => {
             running.ended().await;
-            *outlet = None;
+            *export = None;
         }
         None => std::future::pending().await,
     }
@@ -219,7 +221,7 @@ pub struct StoreReceivers {
     /// Pauses to store: the slot of the site, and until when.
     pub pauses: mpsc::Receiver<(SiteSlot, Option<Timestamp>)>,
     /// Changes of the sites, each sent before the first text of its sites.
-    pub adoptions: mpsc::Receiver<Vec<ReaderChange>>,
+    pub reader_changes: mpsc::Receiver<Vec<ReaderChange>>,
     /// Other long views, if there are to be.
     long_views: Vec<Option<ArchiveViews>>,
 }
@@ -232,21 +234,25 @@ pub struct StoreSenders {
     pub alerts: mpsc::Sender<AlertRecord>,
     /// See [`StoreReceivers::pauses`].
     pub pauses: mpsc::Sender<(SiteSlot, Option<Timestamp>)>,
-    /// See [`StoreReceivers::adoptions`].
-    pub adoptions: mpsc::Sender<Vec<ReaderChange>>,
+    /// See [`StoreReceivers::reader_changes`].
+    pub reader_changes: mpsc::Sender<Vec<ReaderChange>>,
 }
 
 impl StoreReceivers {
-    /// An empty inbox for `sites` with room for this many texts.
+    /// An empty receivers for `sites` with room for this many texts.
     #[must_use]
     pub fn open(sites: HashMap<Arc<str>, SiteId>, texts: usize) -> (Self, StoreSenders) {
         let (text_sender, texts) = mpsc::channel(texts);
         let (alert_sender, alerts) = mpsc::channel(ALERT_QUEUE);
         let (pause_sender, pauses) = mpsc::channel(ORDERS);
-        let (adoption_sender, adoptions) = mpsc::channel(ADOPTIONS);
-        let slots =
-            StoreSenders { texts: text_sender, alerts: alert_sender, pauses: pause_sender, adoptions: adoption_sender };
-        (Self { sites, texts, alerts, pauses, adoptions, long_views: Vec::new() }, slots)
+        let (reader_change_sender, reader_changes) = mpsc::channel(ADOPTIONS);
+        let slots = StoreSenders {
+            texts: text_sender,
+            alerts: alert_sender,
+            pauses: pause_sender,
+            reader_changes: reader_change_sender,
+        };
+        (Self { sites, texts, alerts, pauses, reader_changes, long_views: Vec::new() }, slots)
     }
 
     /// Other long views, if there are to be.
@@ -257,8 +263,8 @@ impl StoreReceivers {
     fn hand_over(&mut self, intake: &mut Intake) {
         let texts: Vec<CheckTexts> = std::iter::from_fn(|| self.texts.try_recv().ok()).collect();
         // After the texts were received, so that their sites are known.
-        while let Ok(adoptions) = self.adoptions.try_recv() {
-            for adoption in adoptions {
+        while let Ok(reader_changes) = self.reader_changes.try_recv() {
+            for adoption in reader_changes {
                 match adoption {
                     ReaderChange::Watch(name, id, reader) => {
                         self.sites.insert(name, id);
@@ -304,17 +310,17 @@ mod tests {
     }
 
     /// The store task of one site on `disk`, whose ring holds 20 samples.
-    fn side(disk: &Disk) -> (Front, Hand, Producer, watch::Receiver<StoreStatus>) {
+    fn side(disk: &Disk) -> (Front, DiskThread, Producer, watch::Receiver<StoreStatus>) {
         let store = disk.store().unwrap();
         let known = store.register(&["api".into()], Timestamp::ZERO).unwrap()[0];
         let producer = Producer::new(20, known.next_seq);
         let link = store.link();
         let writer = Writer::new(store, vec![(known.id, producer.ring().reader_at_head())]).unwrap();
-        let (inbox, _slots) = StoreReceivers::open(HashMap::new(), 8);
+        let (receivers, _slots) = StoreReceivers::open(HashMap::new(), 8);
         let (keeping, kept) = watch::channel(StoreStatus::default());
         let clock = Clock::start(Timestamp::from_secs(1_795_340_000));
-        let front = Front { intake: writer.entrance(), inbox, outlet: None, clock, keeping };
-        (front, Hand::new(writer, None, link), producer, kept)
+        let front = Front { intake: writer.entrance(), receivers, export: None, clock, keeping };
+        (front, DiskThread::new(writer, None, link), producer, kept)
     }
 
     fn stored(store: &Store) -> u64 {
@@ -340,31 +346,31 @@ mod tests {
     #[tokio::test]
     async fn a_disk_that_does_not_answer_is_told_and_nothing_of_the_meantime_is_lost() {
         let disk = Disk::default();
-        let (mut front, mut hand, mut producer, kept) = side(&disk);
+        let (mut front, mut disk_thread, mut producer, kept) = side(&disk);
         let hanging = Hanging::begin(&disk);
         for index in 0..1_000 {
             producer.push(sample(index));
             if index % 10 == 9 {
                 front = front.collect().await;
-                front.flush(&mut hand);
-                assert!(hand.is_away());
+                front.flush(&mut disk_thread);
+                assert!(disk_thread.is_away());
             }
         }
-        front.look(&mut hand, TOLD);
+        front.look(&mut disk_thread, TOLD);
         assert_eq!((&kept.borrow().store, kept.borrow().stuck), (&StoreHealth::Off, None), "it may yet return");
-        front.look(&mut hand, Duration::ZERO);
+        front.look(&mut disk_thread, Duration::ZERO);
         let StoreHealth::NotSaving { reason, .. } = kept.borrow().store.clone() else { panic!("it is told") };
         assert_eq!(reason, DEAD);
         assert!(kept.borrow().stuck.is_some());
 
         drop(hanging);
-        let flushed = hand.returned().await;
+        let flushed = disk_thread.returned().await;
         assert_eq!(flushed.committed, 10);
-        front.note(flushed, &mut hand);
+        front.note(flushed, &mut disk_thread);
         assert!(matches!(kept.borrow().store, StoreHealth::Ok { .. }));
         assert_eq!(kept.borrow().stuck, None);
         assert!(kept.borrow().notices.iter().any(|notice| notice.contains("nothing was lost")));
-        let last = front.end(hand, Duration::from_mins(10)).await;
+        let last = front.end(disk_thread, Duration::from_mins(10)).await;
         assert_eq!((last.committed, last.notices), (990, Vec::new()));
         assert_eq!(kept.borrow().lost_samples, 0);
         assert_eq!(stored(&disk.store().unwrap()), 1_000);
@@ -375,21 +381,21 @@ mod tests {
     async fn a_last_commit_that_does_not_return_is_told_with_its_beginning_and_whether_anything_moved() {
         for (moves, reason) in [(false, DEAD), (true, "the disk is slow")] {
             let disk = Disk::default();
-            let (mut front, mut hand, mut producer, _kept) = side(&disk);
+            let (mut front, mut disk_thread, mut producer, _kept) = side(&disk);
             producer.push(sample(0));
             front = front.collect().await;
-            front.flush(&mut hand);
-            hand.returned().await;
+            front.flush(&mut disk_thread);
+            disk_thread.returned().await;
             producer.push(sample(1));
             front = front.collect().await;
             let _hanging = Hanging::begin(&disk);
-            let (now, link) = (front.clock.now(), hand.link().clone());
+            let (now, link) = (front.clock.now(), disk_thread.link().clone());
             let mut at_once = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
-            assert!(hand.close(now, front.clock.monotonic(), at_once.as_mut()).await.is_none());
+            assert!(disk_thread.close(now, front.clock.monotonic(), at_once.as_mut()).await.is_none());
             if moves {
                 link.note_operation();
             }
-            let last = front.left_behind(&mut hand);
+            let last = front.left_behind(&mut disk_thread);
             assert_eq!(last.health, StoreHealth::NotSaving { since: now, reason: reason.to_owned() });
             assert_eq!(last.notices, [format!("the last 1 samples could not be saved: {reason}")]);
         }
@@ -398,16 +404,16 @@ mod tests {
     #[tokio::test]
     async fn an_end_with_a_disk_that_does_not_answer_says_what_was_not_saved() {
         let disk = Disk::default();
-        let (mut front, mut hand, mut producer, _kept) = side(&disk);
+        let (mut front, mut disk_thread, mut producer, _kept) = side(&disk);
         let _hanging = Hanging::begin(&disk);
         for index in 0..15 {
             producer.push(sample(index));
             if index == 4 {
                 front = front.collect().await;
-                front.flush(&mut hand);
+                front.flush(&mut disk_thread);
             }
         }
-        let last = front.end(hand, Duration::from_millis(10)).await;
+        let last = front.end(disk_thread, Duration::from_millis(10)).await;
         assert!(matches!(last.health, StoreHealth::NotSaving { .. }));
         assert_eq!(last.notices, ["the last 15 samples could not be saved: the disk does not answer"]);
     }

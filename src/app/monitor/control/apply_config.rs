@@ -25,8 +25,8 @@ impl Control {
     pub(super) async fn apply_config(&mut self, mut change: ConfigChange) {
         self.watch(&mut change.new);
         let (done, revised) = oneshot::channel();
-        let berths = std::mem::take(&mut change.berths);
-        if self.scheduler.orders.send(Order::Revise(UpdateSites { berths, done })).await.is_err() {
+        let site_updates = std::mem::take(&mut change.site_updates);
+        if self.scheduler.orders.send(Order::Revise(UpdateSites { sites: site_updates, done })).await.is_err() {
             return;
         }
         let Ok(revised) = revised.await else { return };

@@ -61,6 +61,6 @@ impl StoreLink {
     /// until the program ends.
     pub fn change_readers(&self, changes: Vec<ReaderChange>) -> u64 {
         let count = changes.len() as u64;
-        if count == 0 || self.senders.adoptions.try_send(changes).is_ok() { 0 } else { count }
+        if count == 0 || self.senders.reader_changes.try_send(changes).is_ok() { 0 } else { count }
     }
 }

@@ -131,7 +131,7 @@ impl TestMonitor {
             outlet: None,
         };
         let monitor = Monitor::new(parts, Ok).unwrap_or_else(|failure| panic!("{failure}"));
-        let face = monitor.face();
+        let face = monitor.handle();
         let (lines, read) = Lines::channel();
         let style = Style { format: LineFormat::Json, events: vec![Event::Sample, Event::Stats, Event::Alert] };
         let monitor = monitor.with_headless(|feed| Headless::new(style, lines, TimeZone::UTC, feed));
@@ -153,7 +153,7 @@ impl TestMonitor {
             }
             for &(at, wish) in self.commands.iter().filter(|(at, _)| (from..to).contains(at)) {
                 tokio::time::sleep_until(clock.instant(at.saturating_sub(from))).await;
-                face.wishes.try_send(wish).unwrap();
+                face.commands.try_send(wish).unwrap();
             }
             tokio::time::sleep_until(clock.instant(to.saturating_sub(from))).await;
             stop.cancel();
