@@ -94,7 +94,7 @@ impl Expect {
 /// An expectation and its printable form, which `Debug` prints.
 #[derive(Clone)]
 pub struct Expected<T> {
-    /// What is expected.
+    /// The expectations of a response.
     pub what: T,
     /// As written, with `***` for the values of variables.
     pub shown: String,

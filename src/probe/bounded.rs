@@ -20,7 +20,7 @@ use super::io::budget::Budget;
 use super::io::paced::Paced;
 use super::tls::client_auth::ClientCertRequest;
 
-/// What the server may still send over one connection.
+/// The bytes that the server may still send over one connection.
 pub struct Allowance(Arc<Budget>);
 
 /// Limits what `stream`, below any TLS, reads.

@@ -26,7 +26,7 @@ const STALL: Duration = Duration::from_millis(240);
 /// A beat that is later than this is a stop where the kernel does not account for threads.
 const STOP_MIN: Duration = Duration::from_secs(1);
 
-/// What the kernel accounts for, of a thread since it began.
+/// The kernel's accounts of a thread since it began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Spent {
     /// On a processor.

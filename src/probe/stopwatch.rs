@@ -22,7 +22,7 @@ enum Activity {
     Waiting(Waiting),
 }
 
-/// What a probe waits for off the clock.
+/// The event for which a probe waits off the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Waiting {
     /// A lookup in flight must end. Since when, and how many lookups had an answer by then.

@@ -1,4 +1,4 @@
-//! What all probes of one prober share.
+//! The resources that all probes of one prober share.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What webmon prints: text, JSON lines, CSV and tables, as pure functions to a writer.
+//! The printed formats: text, JSON lines, CSV and tables, as pure functions to a writer.
 //!
 //! Times and zones are arguments; `out` may be standard output, a file or a `Vec`. Every function writes whole lines, each with
 //! one call of `write_all`, so that lines of several callers do not mix. The only error is the writer's; the caller decides

@@ -74,7 +74,7 @@ pub struct Reader {
     next_at: Timestamp,
 }
 
-/// What one drain delivered.
+/// The result of one drain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drained {
     /// The number of the first appended sample, or of the next one when none was appended.

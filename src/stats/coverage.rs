@@ -29,7 +29,7 @@ pub struct Cadence {
     pub timeout: Duration,
 }
 
-/// What coverage needs of the oldest sample of a window.
+/// The facts about the oldest sample of a window that coverage needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Oldest {
     /// When it was due.

@@ -75,7 +75,7 @@ pub enum StoreError {
     /// Where a copy was to go, no copy can be made.
     #[error("{what}: name another file for the copy")]
     Target {
-        /// What is wrong, with the name of the file.
+        /// The fault, with the name of the file.
         what: String,
     },
     /// Something that is not a store of webmon. It was not touched.
@@ -107,7 +107,7 @@ pub enum StoreError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What was tried: `open`, `create`, `write`.
+        /// The failed operation: `open`, `create`, `write`.
         doing: &'static str,
         /// Why not.
         source: io::Error,
@@ -228,7 +228,7 @@ fn way_on(path: &Path, source: &io::Error) -> String {
     format!(" ({why}: {first}name another file with --store FILE)")
 }
 
-/// What is wrong with the folder of `path`, which the system's text does not say.
+/// The fault of the folder of `path` that the system's text omits.
 fn hindrance(path: &Path, source: &io::Error) -> Option<String> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = folder.display();

@@ -16,7 +16,7 @@ const ALERTS_MIN: usize = 2;
 /// From this height on a site has room below the table.
 const HALVED_FROM_HEIGHT: u16 = 50;
 
-/// What a plan has to make room for.
+/// The demands on a layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Demand {
     pub size: Size,

@@ -27,7 +27,7 @@ pub enum ExitRequest {
     Suspend,
 }
 
-/// What keys go to.
+/// The receiver of keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum InputMode {
     /// The table of keys.

@@ -30,7 +30,7 @@ pub trait Source {
     }
     /// Starts to read a stored period, in place of one requested before.
     fn request_history(&self, _request: HistoryRequest) {}
-    /// What was read last; the same `Arc` until more is read.
+    /// The last history read; the same `Arc` until the next one.
     fn history(&self) -> Option<Arc<SiteHistory>> {
         None
     }
@@ -44,7 +44,7 @@ pub trait Source {
     fn now(&self) -> Timestamp;
 }
 
-/// What never changes during a run.
+/// Facts that never change during a run.
 #[derive(Clone, Debug)]
 pub struct Fixed {
     /// The zone of all times shown.

@@ -1,4 +1,4 @@
-//! What the dashboard last took from its source, and whether a change is worth a frame of its own.
+//! A cache of the dashboard's source, which decides whether a change is worth a frame of its own.
 //!
 //! The clock in the header asks for a frame each second anyway. What can wait until then (another successful check of a site
 //! that is not in focus, a rate, a size) asks for none: with a hundred sites there are several such changes a second, and
@@ -15,7 +15,7 @@ use crate::stats::series::site_history::{HistoryRequest, SiteHistory};
 use super::inputs::Inputs;
 use super::source::{Fixed, Source};
 
-/// What was last taken from the source.
+/// The values last read from the source.
 pub struct SourceCache {
     version: u64,
     snapshot: Snapshot,

@@ -91,7 +91,7 @@ fn in_order(landed: impl Iterator<Item = Landed>, mut write: impl FnMut(&Landed)
     early.values().try_for_each(write)
 }
 
-/// What decides the exit code.
+/// The results of all sites that decide the exit code.
 #[derive(Clone, Copy, Debug, Default)]
 struct CheckResult {
     sites: usize,

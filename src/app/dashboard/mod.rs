@@ -39,7 +39,7 @@ pub struct Dashboard {
 const LOOK: Duration = Duration::from_millis(10);
 const LOOKS: u32 = 100;
 
-/// What a dashboard leaves on the terminal.
+/// The state in which a dashboard leaves the terminal.
 #[derive(Debug, PartialEq, Eq)]
 pub enum DashboardExit {
     /// Nothing.

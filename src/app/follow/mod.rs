@@ -35,7 +35,7 @@ const COMMIT: Duration = Duration::from_secs(2);
 const LOCK_LOOKS: u32 = 100;
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
-/// What to follow.
+/// The options of a read-only monitor.
 pub struct FollowOptions {
     /// The store.
     pub path: PathBuf,

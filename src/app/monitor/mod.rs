@@ -77,7 +77,7 @@ pub struct MonitorOptions<P> {
 pub struct OpenStore {
     /// The store.
     pub store: Store,
-    /// What it holds of the sites.
+    /// The stored state of the sites.
     pub memory: Restored,
     /// Time between commits.
     pub flush: Duration,

@@ -18,7 +18,7 @@ const STEP: Duration = Duration::from_secs(1);
 /// A flush that has not returned for this long stops the signs of life to the service manager.
 const STUCK: Duration = Duration::from_mins(1);
 
-/// What the store's side says of itself.
+/// The store task's report about itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoreStatus {
     /// Whether samples are being saved.

@@ -22,7 +22,7 @@ pub struct Warning {
     pub message: String,
 }
 
-/// What was told already.
+/// The warnings that were reported already.
 #[derive(Debug)]
 pub struct WarningTracker {
     zone: TimeZone,

@@ -47,7 +47,7 @@ enum Work {
     Over,
 }
 
-/// What goes to the disk and comes back.
+/// The state that moves to the disk thread and back.
 struct DiskSide {
     writer: Writer,
     long_views: Option<ArchiveViews>,
@@ -60,7 +60,7 @@ impl DiskThread {
         Self { work: Work::Here(Box::new(DiskSide { writer, long_views })), link, operations: 0, reported: None }
     }
 
-    /// What counts the operations on the file.
+    /// The counter of operations on the file.
     #[cfg(test)]
     pub const fn link(&self) -> &LockHandle {
         &self.link

@@ -22,7 +22,7 @@ use crate::store::{Query, Registered, Store, StoreError};
 
 use super::site_spec::SiteSpec;
 
-/// What the store remembers of the sites of a configuration.
+/// The stored state of the sites of a configuration.
 #[derive(Debug, Default)]
 pub struct Restored {
     /// One per site, in the order of the configuration; empty without a store.

@@ -35,9 +35,9 @@ const ALERT_QUEUE: usize = 65_536;
 pub struct StoreTask {
     /// Drains the rings into commits.
     pub writer: Writer,
-    /// What goes beside the samples.
+    /// The queues of texts, alerts and pauses.
     pub receivers: StoreReceivers,
-    /// What is asked about sites that are to be watched from now on.
+    /// Requests for the stored state of new sites.
     pub requests: mpsc::Receiver<RestoreRequest>,
     /// Time between commits.
     pub flush: Duration,

@@ -73,7 +73,7 @@ causes! {
     Reset = 13, "reset";
     /// The connection was closed before an answer.
     Closed = 14, "closed";
-    /// What came is not HTTP, or breaks its limits.
+    /// The response is not HTTP, or exceeds a limit.
     BadResponse = 15, "bad_response";
     /// The body ended before its length.
     Truncated = 16, "truncated";

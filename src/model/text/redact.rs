@@ -124,7 +124,7 @@ fn may_hide_userinfo(url: &Url, authority: &str) -> bool {
     has_userinfo || has_colon || url.fragment().is_some_and(|fragment| fragment.contains('@'))
 }
 
-/// What follows the colon of a host and is no port.
+/// Text behind the colon of a host that is not a port.
 fn odd_port(text: &str, authority: Range<usize>) -> Option<Range<usize>> {
     let host = &text[authority.clone()];
     let colon = host.find(':').filter(|_| !host.starts_with('['))?;

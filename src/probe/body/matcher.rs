@@ -136,7 +136,7 @@ impl BodyMatch {
         Err(wrong(format!("the body does not {what} {}{within}{doubt}{description}", quoted(shown))))
     }
 
-    /// What its codings add to a failed search.
+    /// The remark about codings in the sentence of a failed search.
     fn doubt_about_codings(&self, searched: &SearchableBody) -> String {
         let mislabelled = searched.mislabelled.filter(|_| !searched.plain.is_empty());
         let no = mislabelled.map(|coding| format!("; its header says {}, but it is not", coding.name()));

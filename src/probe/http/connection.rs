@@ -42,7 +42,7 @@ pub(crate) struct HttpConnection {
     driver: Driver,
     /// Tells the reader that an answer begins.
     expects_head: Arc<AtomicBool>,
-    /// What the server may still send.
+    /// The bytes that the server may still send.
     pub(crate) budget: Arc<Budget>,
     pub(crate) cert_request: ClientCertRequest,
 }

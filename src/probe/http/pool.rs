@@ -20,7 +20,7 @@ use super::connection::HttpConnection;
 /// How often expired connections are discarded.
 const SWEEP: Duration = Duration::from_mins(1);
 
-/// What a connection was opened for.
+/// The purpose for which a connection was opened.
 #[derive(Debug)]
 pub(crate) struct Purpose {
     origin: Origin,

@@ -55,7 +55,7 @@ pub(super) type TlsStream = TokioIo<MaybeHttpsStream<TokioIo<Tcp>>>;
 
 type FileTrust = (Arc<TlsFiles>, Arc<TrustStore>);
 
-/// What all handshakes share.
+/// The state that all handshakes share.
 pub(super) struct Tls {
     /// For sites without files of their own.
     plain: Arc<TrustStore>,

@@ -70,7 +70,7 @@ fn is_own(home: &Url, url: &Url) -> bool {
 pub(crate) struct Http1OnlyOrigins(Mutex<HashMap<Origin, Instant>>);
 
 impl Http1OnlyOrigins {
-    /// What to offer the server of `url` for `site`.
+    /// The protocols to offer the server of `url` for `site`.
     pub(crate) fn offer(&self, site: &Site, url: &Url, now: Instant) -> HttpOffer {
         let mut origins = lock(&self.0);
         // Most machines meet none.

@@ -218,7 +218,7 @@ fn root_fault(path: &Path, at: Timestamp) -> Option<CertificateError> {
     }
 }
 
-/// What a server presents in one handshake.
+/// The certificates that a server presents in one handshake.
 struct Presentation<'a> {
     leaf: &'a CertificateDer<'a>,
     intermediates: &'a [CertificateDer<'a>],

@@ -77,7 +77,7 @@ pub struct HistoryGap {
     pub others: bool,
 }
 
-/// What the store holds of a [`HistoryRequest`].
+/// The stored answer to a [`HistoryRequest`].
 #[derive(Clone, Debug)]
 pub struct SiteHistory {
     /// The request.

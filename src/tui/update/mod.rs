@@ -1,4 +1,4 @@
-//! What keys and clicks change in the state.
+//! Applies keys and clicks to the state.
 
 pub(crate) mod keys;
 pub(crate) mod mouse;

@@ -1,4 +1,4 @@
-//! What clicks and the wheel change.
+//! Applies clicks and the wheel to the state.
 //!
 //! On the overview a click selects the site of its row, and opens it when it was selected already; on the head of a
 //! column it sorts, on a tab it turns to that view, on the title of the alerts it opens them. Elsewhere a click on the

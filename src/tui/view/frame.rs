@@ -1,4 +1,4 @@
-//! What all regions of one frame share.
+//! The data that all regions of one frame share.
 
 use ratatui::layout::Size;
 

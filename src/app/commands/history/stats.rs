@@ -156,7 +156,7 @@ fn read(past: &StoredPeriod, period: Period) -> Result<Vec<SiteStats<'_>>, Comma
     Ok(found)
 }
 
-/// What is shown of `figures`, without their histograms, which take 24 KiB per site; `None` without samples.
+/// Summarizes `figures` without keeping their histograms, which take 24 KiB per site; `None` without samples.
 fn site_stats<'a>(past: &StoredPeriod, period: Period, site: &'a str, figures: Figures) -> Option<SiteStats<'a>> {
     let Figures { site: id, mut stretch, begins, is_exact, .. } = figures;
     let first = stretch.oldest.filter(|_| stretch.last_at.is_some())?.due;

@@ -89,7 +89,7 @@ impl Control {
         self.outputs.service = service;
     }
 
-    /// What the dashboard reads: snapshots, alerts, and the health.
+    /// The sources of the dashboard: snapshots, alerts, and the health.
     #[must_use]
     pub fn results(&self) -> (Arc<Board>, Arc<AlertLog>, watch::Receiver<Arc<Health>>) {
         (self.engine.board(), Arc::clone(self.publisher.history()), self.health.subscribe())

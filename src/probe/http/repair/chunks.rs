@@ -78,7 +78,7 @@ mod tests {
     use super::super::lines::tests::read;
     use crate::probe::body::interrupt::at_once;
 
-    /// What hyper reads if `sent` arrives in pieces of `size` bytes.
+    /// The bytes that hyper reads if `sent` arrives in pieces of `size` bytes.
     fn passed(sent: &[u8], size: usize) -> Vec<u8> {
         const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
         at_once(read(&[HEAD, sent].concat(), size)).unwrap().split_off(HEAD.len())

@@ -29,7 +29,7 @@ impl fmt::Display for Ambiguous {
 
 impl std::error::Error for Ambiguous {}
 
-/// What follows a line of a head.
+/// The state after a line of a head.
 pub(super) enum AfterLine {
     Line,
     ChunkedBody,

@@ -31,7 +31,7 @@ pub(crate) struct LineRepair {
     part: Part,
     /// The beginning of a line that has not ended.
     line: Vec<u8>,
-    /// What hyper has not read yet.
+    /// Repaired bytes that hyper has not read yet.
     repaired: BytesMut,
 }
 
@@ -139,7 +139,7 @@ pub(super) mod tests {
     use super::*;
     use tokio::io::AsyncReadExt;
 
-    /// What hyper reads if `sent` arrives in pieces of `size` bytes.
+    /// The bytes that hyper reads if `sent` arrives in pieces of `size` bytes.
     pub(in crate::probe::http::repair) async fn read(sent: &[u8], size: usize) -> io::Result<Vec<u8>> {
         let pieces = sent.chunks(size).map(|piece| Ok::<_, io::Error>(bytes::Bytes::copy_from_slice(piece)));
         let pieces: std::collections::VecDeque<_> = pieces.collect();

@@ -24,7 +24,7 @@ pub(crate) fn unproven(error: &TlsError, leaf: &CertificateDer<'_>) -> TlsError 
     in_words(words)
 }
 
-/// What is wrong with the size of the key of `leaf`, if it is an RSA key.
+/// The fault of the key size of `leaf`, if it is an RSA key.
 fn rsa_size(leaf: &CertificateDer<'_>) -> Option<String> {
     let parsed = parse(leaf)?;
     let Ok(PublicKey::RSA(key)) = parsed.public_key().parsed() else { return None };

@@ -73,7 +73,7 @@ fn wrong_host(presented: &PresentedChain) -> String {
     }
 }
 
-/// What the verifier has against a certificate.
+/// The verifier's reason to refuse a certificate.
 fn objection(refusal: &TlsError) -> String {
     let TlsError::InvalidCertificate(error) = refusal else { return refusal.to_string() };
     match error {

@@ -21,7 +21,7 @@ use crate::tui::view::table::heartbeat;
 /// Levels in a row of braille.
 const LEVELS: usize = 4;
 
-/// What was read from the store for the chart that is shown.
+/// The stored history of the chart that is shown.
 pub fn history<'a>(frame: &Frame<'a>) -> Option<&'a SiteHistory> {
     let request = frame.state.history_request(frame.inputs, frame.size)?;
     frame.inputs.history.filter(|history| request.is_served_by(&history.wanted))
@@ -81,7 +81,7 @@ fn title(frame: &Frame, scope: &SeriesRange) -> Line {
     super::rule(title, &format!("{cell} · End: now"), frame.width())
 }
 
-/// What a stored period lacks, and why.
+/// The gaps of a stored period, with their reasons.
 fn remarks<'a>(frame: &'a Frame, history: &'a SiteHistory) -> impl Iterator<Item = Line> + 'a {
     let from = history.wanted.scope().from;
     let begins = match (&history.trouble, history.begins) {

@@ -120,7 +120,7 @@ impl Column {
         }
     }
 
-    /// What a click on its head sorts by.
+    /// The sort key of a click on its head.
     pub const fn sort_key(self) -> Option<SortKey> {
         match self {
             Self::Site => Some(SortKey::Name),
