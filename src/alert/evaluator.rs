@@ -535,7 +535,12 @@ mod tests {
         // The same with a window that the second check covers.
         let mut site = ModelSite::new(
             INTERVAL,
-            Rule { window: INTERVAL, threshold: Threshold::from_ppm(500_000).unwrap(), min_samples: 1 },
+            Rule {
+                window: INTERVAL,
+                threshold: Threshold::from_ppm(500_000).unwrap(),
+                min_samples: 1,
+                ..Rule::default()
+            },
         );
         assert_eq!(site.checks(0, &[OK, OK]), []);
         site.add(14, BAD, Flags::none());
@@ -607,7 +612,7 @@ mod tests {
             ppm in 0u32..=1_000_000, window in 1u64..300, interval in 1u64..60, min_samples in 1u32..5,
         ) {
             let threshold = Threshold::from_ppm(ppm).unwrap();
-            let rule = Rule { threshold, window: Duration::from_secs(window), min_samples };
+            let rule = Rule { threshold, window: Duration::from_secs(window), min_samples, ..Rule::default() };
             let mut site = ModelSite::new(Duration::from_secs(interval), rule);
             let (mut now, mut down_since) = (0, None);
             for (pause, kind) in checks {

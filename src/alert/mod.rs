@@ -1,9 +1,15 @@
 //! The alert rule: decides when a site is down, as a pure state machine.
 
 mod evaluator;
+pub(crate) mod incident;
+mod news;
 mod record;
 mod rule;
+mod selector;
 
 pub use evaluator::{Evaluator, Transition};
-pub use record::{Alert, AlertRecord};
-pub use rule::{AlertState, Rule, Threshold};
+pub use incident::calm::Calm;
+pub use news::{News, NewsContext, NewsKind};
+pub use record::{Alert, AlertRecord, Reading};
+pub use rule::{AlertState, LatencyRule, Percentile, Policies, Rule, RuleKind, Severity, SloRule, Threshold};
+pub use selector::SiteSelector;

@@ -7,9 +7,45 @@ use std::time::Duration;
 use crate::model::Timestamp;
 use crate::stats::Availability;
 
-use super::{AlertState, Rule, Threshold, Transition};
+use super::{AlertState, Percentile, Rule, RuleKind, Threshold, Transition};
 
-/// The facts of one transition of the rule.
+/// The measured value that breached or cleared a rule other than availability.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// A percentile of the response times.
+    Latency {
+        /// Which percentile.
+        percentile: Percentile,
+        /// The largest acceptable value.
+        limit: Duration,
+        /// How many answered checks took longer, of how many.
+        slower: u64,
+        /// Answered checks in the window.
+        answered: u64,
+    },
+    /// A certificate.
+    Certificate {
+        /// The end of its validity.
+        not_after: Timestamp,
+        /// Whole days until then, rounded down; negative once expired.
+        days_left: i64,
+    },
+    /// An error budget.
+    Burn {
+        /// The objective.
+        target: Threshold,
+        /// How many times too fast the budget was spent over the long window, in thousandths.
+        rate_milli: u64,
+        /// The long window.
+        long: Duration,
+        /// The short window.
+        short: Duration,
+    },
+    /// A fault of webmon itself, as a sentence.
+    Note(String),
+}
+
+/// The facts of one transition of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alert {
     /// The time of the verdict.
@@ -18,7 +54,13 @@ pub struct Alert {
     pub site: Arc<str>,
     /// The announced change.
     pub state: AlertState,
-    /// The judged availability; `None` for `ended`.
+    /// The rule that changed.
+    pub rule: RuleKind,
+    /// The incident's number, unique in a store; `None` in alerts of earlier versions.
+    pub incident: Option<u64>,
+    /// The value that another rule than availability judged.
+    pub reading: Option<Reading>,
+    /// The judged availability; `None` for `ended` and for other rules.
     pub availability: Option<Availability>,
     /// The rule's threshold at that time.
     pub threshold: Threshold,
@@ -53,7 +95,19 @@ impl Alert {
     pub fn new(site: Arc<str>, rule: &Rule, transition: &Transition) -> Self {
         let Transition { at, state, availability, since, downtime } = *transition;
         let (threshold, window) = (rule.threshold, rule.window);
-        Self { at, site, state, availability: Some(availability), threshold, window, since, downtime }
+        Self {
+            at,
+            site,
+            state,
+            rule: RuleKind::Availability,
+            incident: None,
+            reading: None,
+            availability: Some(availability),
+            threshold,
+            window,
+            since,
+            downtime,
+        }
     }
 
     /// The silent end, at `at`, of an incident that began at `since`: its site is no longer watched.
@@ -63,6 +117,9 @@ impl Alert {
             at,
             site,
             state: AlertState::Ended,
+            rule: RuleKind::Availability,
+            incident: None,
+            reading: None,
             availability: None,
             threshold: rule.threshold,
             window: rule.window,

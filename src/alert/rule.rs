@@ -1,5 +1,6 @@
-//! The alert rule's settings.
+//! The settings of the alert rules, and the words for their verdicts.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// An availability in parts per million, `0..=1_000_000`, so that comparisons are exact.
@@ -35,12 +36,186 @@ pub struct Rule {
     pub window: Duration,
     /// Judge only with at least this many checks in the window.
     pub min_samples: u32,
+    /// While down: up at this availability or above; `None`: above `threshold`. At least `threshold`.
+    pub recover: Option<Threshold>,
+    /// Also down when so many checks in a row failed.
+    pub failures: Option<NonZeroU32>,
 }
 
 impl Default for Rule {
     /// 80 % over 2 minutes, with at least one check.
     fn default() -> Self {
-        Self { threshold: Threshold(800_000), window: Duration::from_mins(2), min_samples: 1 }
+        Self {
+            threshold: Threshold(800_000),
+            window: Duration::from_mins(2),
+            min_samples: 1,
+            recover: None,
+            failures: None,
+        }
+    }
+}
+
+/// A percentile of the response time, by nearest rank.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Percentile {
+    /// The median.
+    P50,
+    /// The 90th.
+    P90,
+    /// The 95th.
+    P95,
+    /// The 99th.
+    P99,
+}
+
+impl Percentile {
+    /// All of them, in order.
+    pub const ALL: [Self; 4] = [Self::P50, Self::P90, Self::P95, Self::P99];
+
+    /// `p50`, `p90`, `p95`, `p99`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::P50 => "p50",
+            Self::P90 => "p90",
+            Self::P95 => "p95",
+            Self::P99 => "p99",
+        }
+    }
+
+    /// Its per cent.
+    #[must_use]
+    pub const fn percent(self) -> u64 {
+        match self {
+            Self::P50 => 50,
+            Self::P90 => 90,
+            Self::P95 => 95,
+            Self::P99 => 99,
+        }
+    }
+}
+
+/// Breached while `percentile` of the response times over `window` is above `limit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LatencyRule {
+    /// The judged percentile.
+    pub percentile: Percentile,
+    /// The largest acceptable value.
+    pub limit: Duration,
+    /// The judged span, 1 s to 1 h.
+    pub window: Duration,
+    /// Judge only with at least this many answered checks in the window.
+    pub min_samples: u32,
+}
+
+/// An objective: `target` availability over `period`; two alert rules watch how fast its error budget is spent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SloRule {
+    /// The wanted availability, below 100 %.
+    pub target: Threshold,
+    /// The period of the objective, 1 to 366 days.
+    pub period: Duration,
+}
+
+/// All rules of one site.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Policies {
+    /// When it counts as down.
+    pub availability: Rule,
+    /// When it counts as slow.
+    pub latency: Option<LatencyRule>,
+    /// Its objective.
+    pub slo: Option<SloRule>,
+    /// Warn this long before its certificate expires; `None`: never.
+    pub certificate: Option<Duration>,
+}
+
+/// What an incident is about; one incident per site and kind is open at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RuleKind {
+    /// The availability of a site.
+    Availability,
+    /// A percentile of its response times.
+    Latency,
+    /// The end of its certificate.
+    Certificate,
+    /// Its error budget is spent fast.
+    SloFast,
+    /// Its error budget is spent slowly.
+    SloSlow,
+    /// webmon's own network.
+    Network,
+    /// webmon does not save.
+    Store,
+    /// webmon's checks are late or skipped.
+    Lateness,
+    /// An outlet cannot be notified.
+    Outlet,
+}
+
+impl RuleKind {
+    /// All kinds, in the order of their stored numbers.
+    pub const ALL: [Self; 9] = [
+        Self::Availability,
+        Self::Latency,
+        Self::Certificate,
+        Self::SloFast,
+        Self::SloSlow,
+        Self::Network,
+        Self::Store,
+        Self::Lateness,
+        Self::Outlet,
+    ];
+
+    /// The public name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Availability => "availability",
+            Self::Latency => "latency",
+            Self::Certificate => "certificate",
+            Self::SloFast => "slo_fast",
+            Self::SloSlow => "slo_slow",
+            Self::Network => "network",
+            Self::Store => "store",
+            Self::Lateness => "lateness",
+            Self::Outlet => "outlet",
+        }
+    }
+
+    /// How urgent its incidents are.
+    #[must_use]
+    pub const fn severity(self) -> Severity {
+        match self {
+            Self::Availability | Self::SloFast => Severity::Critical,
+            _ => Severity::Warning,
+        }
+    }
+
+    /// Whether it is about webmon itself.
+    #[must_use]
+    pub const fn is_own(self) -> bool {
+        matches!(self, Self::Network | Self::Store | Self::Lateness | Self::Outlet)
+    }
+}
+
+/// How urgent an incident is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Look at it in working hours.
+    Warning,
+    /// Look at it now.
+    Critical,
+}
+
+impl Severity {
+    /// The public name: `warning`, `critical`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
     }
 }
 
@@ -51,18 +226,30 @@ pub enum AlertState {
     Down,
     /// Availability rose above the threshold.
     Up,
-    /// The site was removed or disabled while down; the incident closes without a message.
+    /// The site or its rule was removed while the incident was open; it closes without a message.
     Ended,
+    /// A rule other than availability was breached.
+    Breached,
+    /// That rule is clear again.
+    Cleared,
 }
 
 impl AlertState {
-    /// The public name: `down`, `up`, `ended`.
+    /// Whether it opens an incident.
+    #[must_use]
+    pub const fn is_opening(self) -> bool {
+        matches!(self, Self::Down | Self::Breached)
+    }
+
+    /// The public name: `down`, `up`, `ended`, `breached`, `cleared`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Down => "down",
             Self::Up => "up",
             Self::Ended => "ended",
+            Self::Breached => "breached",
+            Self::Cleared => "cleared",
         }
     }
 }

@@ -160,7 +160,7 @@ mod tests {
     /// The transitions of `place` when it is checked every second from `offset` on: when, and to what.
     fn transitions(place: DemoSite, offset: Duration) -> Vec<(Duration, AlertState)> {
         let window = 10 * SECOND;
-        let rule = Rule { threshold: Threshold::from_ppm(800_000).unwrap(), window, min_samples: 1 };
+        let rule = Rule { threshold: Threshold::from_ppm(800_000).unwrap(), window, min_samples: 1, ..Rule::default() };
         let mut evaluator = Evaluator::new(rule, SECOND, None);
         let mut known: Vec<(Duration, Cause)> = Vec::new();
         let mut seen = Vec::new();

@@ -116,8 +116,8 @@ fn expiry(shown: &Certificate, sample: &Sample) -> Option<i64> {
 /// Public: never changed.
 const fn state_code(state: AlertState) -> u64 {
     match state {
-        AlertState::Up => 0,
-        AlertState::Down => 1,
+        AlertState::Up | AlertState::Cleared => 0,
+        AlertState::Down | AlertState::Breached => 1,
         AlertState::Ended => 2,
     }
 }

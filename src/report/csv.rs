@@ -26,7 +26,8 @@ const STATS: &str = "event,time,site,state,since,until,availability,coverage,che
                      response_time_ms_p95,response_time_ms_p99,ttfb_ms_avg,ttfb_ms_max,ttfb_ms_p50,ttfb_ms_p90,\
                      ttfb_ms_p95,ttfb_ms_p99,phases_ms_resolve,phases_ms_connect,phases_ms_tls,\
                      phases_ms_processing,phases_ms_transfer,codes,causes,exact,longest_outage_ms,data_since";
-const ALERTS: &str = "event,time,site,state,availability,threshold,window,since,downtime_ms,message";
+const ALERTS: &str = "event,time,site,state,availability,threshold,window,since,downtime_ms,message,\
+                      incident,rule,severity";
 
 /// The header of [`sample`] lines.
 ///
@@ -209,7 +210,7 @@ mod tests {
         assert_eq!(
             printed(|out| alert(out, &fixtures::alert())),
             "alert,2026-11-22T09:00:00.250000Z,api,down,0.7917,0.8,2m,2026-11-22T09:00:00.250000Z,,\
-             \"Website api is down. availability=79.17%, time=2026-11-22T10:00:00+01:00\"\n"
+             \"Website api is down. availability=79.17%, time=2026-11-22T10:00:00+01:00\",,availability,critical\n"
         );
     }
 

@@ -232,7 +232,8 @@ mod tests {
                 r#"{"event":"alert","time":"2026-11-22T09:00:00.250000Z","site":"api","state":"down","#,
                 r#""availability":0.7917,"threshold":0.8,"window":"2m","since":"2026-11-22T09:00:00.250000Z","#,
                 r#""downtime_ms":null,"#,
-                r#""message":"Website api is down. availability=79.17%, time=2026-11-22T10:00:00+01:00"}"#,
+                r#""message":"Website api is down. availability=79.17%, time=2026-11-22T10:00:00+01:00","#,
+                r#""incident":null,"rule":"availability","severity":"critical"}"#,
                 "\n"
             )
         );
@@ -241,7 +242,8 @@ mod tests {
             concat!(
                 r#"{"event":"alert","time":"2026-11-22T10:05:00.000000Z","site":"api","state":"ended","#,
                 r#""availability":null,"threshold":0.8,"window":"2m","since":"2026-11-22T09:00:00.250000Z","#,
-                r#""downtime_ms":3899000,"message":null}"#,
+                r#""downtime_ms":3899000,"message":null,"#,
+                r#""incident":null,"rule":"availability","severity":"critical"}"#,
                 "\n"
             )
         );

@@ -271,6 +271,9 @@ pub(super) struct AlertObject<'a> {
     pub(super) since: String,
     pub(super) downtime_ms: Option<u64>,
     pub(super) message: Option<&'a str>,
+    pub(super) incident: Option<u64>,
+    pub(super) rule: &'static str,
+    pub(super) severity: &'static str,
 }
 
 impl<'a> AlertObject<'a> {
@@ -286,6 +289,9 @@ impl<'a> AlertObject<'a> {
             since: time::utc(alert.since),
             downtime_ms: alert.downtime.map(whole_millis),
             message: (alert.state != AlertState::Ended).then_some(&*alert.message),
+            incident: alert.incident,
+            rule: alert.rule.name(),
+            severity: alert.rule.severity().name(),
         }
     }
 }

@@ -208,10 +208,7 @@ pub fn alerts(out: &mut impl io::Write, zone: &TimeZone, alerts: &[AlertRecord])
     let rows: Vec<[String; 4]> = alerts
         .iter()
         .map(|alert| {
-            let message = match alert.state {
-                AlertState::Ended => closed(alert, zone),
-                AlertState::Down | AlertState::Up => alert.message.clone(),
-            };
+            let message = if alert.state == AlertState::Ended { closed(alert, zone) } else { alert.message.clone() };
             [time::second(alert.at, zone), alert.site.to_string(), alert.state.name().to_owned(), message]
         })
         .collect();

@@ -8,7 +8,7 @@ use std::io;
 
 use jiff::tz::TimeZone;
 
-use crate::alert::{Alert, AlertRecord, AlertState};
+use crate::alert::{Alert, AlertRecord, AlertState, Reading};
 use crate::engine::snapshot::{LastCheck, Row, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
 use crate::model::time::duration;
 use crate::model::{Cause, Outcome, Timestamp};
@@ -87,14 +87,60 @@ pub fn state_sentence(zone: &TimeZone, site: &SiteSnapshot, to: SiteState) -> St
     }
 }
 
-/// The message of `alert`, public to the letter; empty for an incident that ended with its site. The availability always
-/// has two decimals; the time is local, to the second, with a numeric offset (also in UTC); the downtime is cut to
-/// whole seconds, or to milliseconds below one. The configuration keeps the site's name free of control characters.
+/// The message of `alert`; empty for an incident that ended with its site.
 #[must_use]
 pub fn alert_text(alert: &Alert, zone: &TimeZone) -> String {
-    if alert.state == AlertState::Ended {
-        return String::new();
+    match (&alert.reading, alert.state) {
+        (_, AlertState::Ended) => String::new(),
+        (None, _) => availability_text(alert, zone),
+        (Some(reading), state) => reading_text(alert, reading, state == AlertState::Breached, zone),
     }
+}
+
+/// The message of a rule other than availability.
+fn reading_text(alert: &Alert, reading: &Reading, is_breached: bool, zone: &TimeZone) -> String {
+    let (site, time) = (&alert.site, time::with_offset(alert.at, zone));
+    let lasted = alert.downtime.map(duration::format_seconds);
+    let lasted = lasted.map_or_else(String::new, |lasted| format!(", lasted={lasted}"));
+    match reading {
+        Reading::Latency { percentile, limit, slower, answered } => {
+            let verdict = if is_breached { "slow" } else { "fast again" };
+            let (percentile, limit) = (percentile.name(), duration::format(*limit));
+            let window = duration::format(alert.window);
+            format!(
+                "Website {site} is {verdict}. {slower} of {answered} checks in {window} took longer than {limit} \
+                 ({percentile}), time={time}{lasted}"
+            )
+        }
+        Reading::Certificate { not_after, days_left } => {
+            let date = time::with_offset(*not_after, zone);
+            if is_breached {
+                format!("Certificate of website {site} expires in {days_left} days, on {date}. time={time}")
+            } else {
+                format!("Certificate of website {site} was renewed until {date}. time={time}{lasted}")
+            }
+        }
+        Reading::Burn { target, rate_milli, long, short } => {
+            let (long, short) = (duration::format(*long), duration::format(*short));
+            let target = wording::share(target.ppm());
+            let rate = format!("{}.{}", rate_milli / 1_000, rate_milli % 1_000 / 100);
+            if is_breached {
+                format!(
+                    "Website {site} spends its error budget {rate} times too fast. objective={target}, over={long} \
+                     and {short}, time={time}"
+                )
+            } else {
+                format!("Website {site} keeps to its error budget again. objective={target}, time={time}{lasted}")
+            }
+        }
+        Reading::Note(text) => format!("webmon: {text} time={time}{lasted}"),
+    }
+}
+
+/// The message of the availability rule, public to the letter. The availability always
+/// has two decimals; the time is local, to the second, with a numeric offset (also in UTC); the downtime is cut to
+/// whole seconds, or to milliseconds below one. The configuration keeps the site's name free of control characters.
+fn availability_text(alert: &Alert, zone: &TimeZone) -> String {
     let share = alert.availability.map_or_else(
         || NONE.to_owned(),
         |availability| {

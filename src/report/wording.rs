@@ -73,6 +73,14 @@ pub(super) fn plural(n: u64, noun: &str) -> String {
     format!("{} {}", grouped(n), figures::plural(n, noun))
 }
 
+/// A share in parts per million as a percentage without needless zeros: `99.95%`.
+pub(super) fn share(ppm: u32) -> String {
+    let decimals = format!("{:04}", ppm % 10_000);
+    let decimals = decimals.trim_end_matches('0');
+    let point = if decimals.is_empty() { "" } else { "." };
+    format!("{}{point}{decimals}%", ppm / 10_000)
+}
+
 /// Availability: two decimals, never 100 % with a failure, `~` in front if less than 99.5 % of the due checks were made.
 pub(super) fn availability(summary: &Summary) -> String {
     availability_of(summary, true)

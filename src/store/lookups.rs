@@ -1,12 +1,10 @@
 //! Lookups in a writer's store at the start of a monitor, samples aside.
 
-use std::sync::Arc;
-
 use crate::alert::AlertRecord;
 use crate::model::{Certificate, SiteId, Timestamp};
 
 use super::error::StoreError;
-use super::read::view::{self, Query};
+use super::read::view::{self, OpenIncident, Query};
 use super::tables::certificate;
 use super::writable::Store;
 
@@ -23,7 +21,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of the database.
-    pub fn open_incidents(&self) -> Result<Vec<(SiteId, Arc<str>, Timestamp)>, StoreError> {
+    pub fn open_incidents(&self) -> Result<Vec<OpenIncident>, StoreError> {
         self.look(view::open_incidents)
     }
 

@@ -47,7 +47,7 @@ pub use read::export_reader::{ExportBatch, ExportReader};
 pub use read::export_start::Start;
 pub use read::figures::Figures;
 pub use read::samples::{Passed, StoredSample};
-pub use read::view::{Query, StoredSite};
+pub use read::view::{OpenIncident, Query, StoredSite};
 pub use tables::export_cursor::{PointCounts, Progress, StoredSink};
 pub use tables::record::Registered;
 pub use tables::writer_signature::Signature;

@@ -17,24 +17,26 @@ use graph::Graph;
 use source::{Source, module_of};
 
 /// What each room may import besides itself; `app` and `demo` may import everything.
-const MAY_IMPORT: [(&str, &[&str]); 13] = [
+const MAY_IMPORT: [(&str, &[&str]); 14] = [
     ("model", &[]),
     ("ring", &["model"]),
     ("stats", &["model"]),
     ("alert", &["model", "stats"]),
-    ("config", &["model", "alert"]),
+    ("config", &["model", "alert", "notify"]),
     ("engine", &["model", "ring", "stats", "alert"]),
     ("probe", &["model"]),
     ("store", &["model", "stats", "ring", "alert"]),
     ("export", &["model", "alert", "probe", "store"]),
     ("report", &["model", "stats", "alert", "engine::snapshot"]),
     ("tui", &["model", "stats", "alert", "engine::snapshot"]),
+    ("notify", &["model", "stats", "alert", "report"]),
     ("app", ALL),
     ("demo", ALL),
 ];
 
 const ALL: &[&str] = &[
-    "model", "ring", "stats", "alert", "config", "engine", "probe", "store", "export", "report", "tui", "app", "demo",
+    "model", "ring", "stats", "alert", "config", "engine", "probe", "store", "export", "report", "tui", "notify",
+    "app", "demo",
 ];
 
 /// What `engine` re-exports from `engine::snapshot`: the same nouns under a shorter path.
@@ -74,7 +76,7 @@ const ONLY_IN: [(&str, &[&str]); 38] = [
     ("rustls_native_certs", &["probe"]),
     ("rustls_pki_types", &["config"]),
     ("serde", &["config", "report"]),
-    ("serde_json", &["config", "report", "export"]),
+    ("serde_json", &["config", "report", "export", "notify"]),
     ("serde_saphyr", &["config"]),
     ("tokio", &["probe", "export", "app", "demo"]),
     ("tokio_rustls", &["probe", "export", "demo"]),

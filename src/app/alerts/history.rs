@@ -55,7 +55,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::alert::{Alert, AlertRecord, AlertState, Rule};
+    use crate::alert::{Alert, AlertRecord, AlertState, Rule, RuleKind};
     use crate::model::Timestamp;
 
     #[test]
@@ -65,6 +65,9 @@ mod tests {
                 at: Timestamp::from_secs(n as u64),
                 site: "a".into(),
                 state: AlertState::Down,
+                rule: RuleKind::Availability,
+                incident: None,
+                reading: None,
                 availability: None,
                 threshold: Rule::default().threshold,
                 window: Duration::from_mins(2),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::alert::{AlertRecord, AlertState};
+use crate::alert::{AlertRecord, RuleKind};
 use crate::app::storage::site_spec::SiteSpec;
 use crate::engine::{Engine, SiteInput};
 use crate::model::{Certificate, Observation, SiteId, SiteSlot, Timestamp, View};
@@ -114,14 +114,15 @@ fn remembered(
     Ok(known.iter().zip(arrived).map(|(site, arrived)| (Arc::clone(&site.name), (site.id, arrived))).collect())
 }
 
-/// The sites whose newest alert is `down`, and its time.
+/// The sites whose newest alert of the availability rule is `down`, and its time.
 fn open_incidents(alerts: &[AlertRecord]) -> HashMap<Arc<str>, Timestamp> {
     let mut open = HashMap::new();
-    for alert in alerts {
-        match alert.state {
-            AlertState::Down => open.insert(Arc::clone(&alert.site), alert.at),
-            AlertState::Up | AlertState::Ended => open.remove(&alert.site),
-        };
+    for alert in alerts.iter().filter(|alert| alert.rule == RuleKind::Availability) {
+        if alert.state.is_opening() {
+            open.insert(Arc::clone(&alert.site), alert.at);
+        } else {
+            open.remove(&alert.site);
+        }
     }
     open
 }

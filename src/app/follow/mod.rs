@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use crate::alert::AlertState;
+use crate::alert::{AlertState, RuleKind};
 use crate::engine::{Engine, Leap};
 use crate::model::{Health, SiteId, SiteSlot, StoreHealth, Timestamp, View, Watching};
 use crate::store::{Archive, Changes, Signature, StoreError, StoredSite};
@@ -277,7 +277,7 @@ impl ReadOnlyMonitor {
         }
         // Samples first: a verdict depends on them.
         engine.step(until(self.newest, now, self.flush));
-        for alert in &news.alerts {
+        for alert in news.alerts.iter().filter(|alert| alert.rule == RuleKind::Availability) {
             if let Some(site) = self.sites.iter().find(|site| site.name == alert.site) {
                 let open_since = (alert.state == AlertState::Down).then_some(alert.at);
                 engine.overrule(site.slot, open_since, alert.at);

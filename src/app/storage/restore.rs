@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::alert::{Alert, AlertRecord, Rule};
+use crate::alert::{Alert, AlertRecord, Rule, RuleKind};
 use crate::app::clock::AHEAD_MAX;
 use crate::app::exit::CommandError;
 use crate::app::scheduler::due_time::first_due;
@@ -18,7 +18,7 @@ use crate::config::{Config, ConfiguredSite};
 use crate::engine::SiteInput;
 use crate::model::{Cause, Certificate, Observation, Sample, SiteId, SiteSlot, Timestamp, View, figures};
 use crate::ring::{Producer, Reader, Ring, SLOT_BYTES, Slab, capacity_for};
-use crate::store::{Query, Registered, Store, StoreError};
+use crate::store::{OpenIncident, Query, Registered, Store, StoreError};
 
 use super::site_spec::SiteSpec;
 
@@ -74,10 +74,11 @@ pub fn remember(
     let names: Vec<Arc<str>> = config.sites.iter().map(|watched| Arc::clone(&watched.site.name)).collect();
     let mut memory = known(store, &names, now)?;
     memory.alerts = store.alerts(&Query::ALL)?;
-    for (id, name, since) in store.open_incidents()? {
+    for OpenIncident { site: id, name, rule: kind, since, number, .. } in store.open_incidents()? {
         if !all_names.contains(&name) {
             let rule = rule_then(&memory.alerts, &name, since);
-            memory.ended.push((id, Alert::ended(name, &rule, since, now)));
+            let ended = Alert { rule: kind, incident: number, ..Alert::ended(name, &rule, since, now) };
+            memory.ended.push((id, ended));
         }
     }
     Ok(memory)
@@ -128,7 +129,8 @@ fn known(store: &Store, names: &[Arc<str>], now: Timestamp) -> Result<Restored, 
     }
     memory.paused = store.pauses()?.into_iter().filter(|(_, until)| *until > now).collect();
     memory.certificates = store.certificates()?.into_iter().collect();
-    memory.open = store.open_incidents()?.into_iter().map(|(id, _, since)| (id, since)).collect();
+    let open = store.open_incidents()?.into_iter().filter(|open| open.rule == RuleKind::Availability);
+    memory.open = open.map(|open| (open.site, open.since)).collect();
     Ok(memory)
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::tz::{Offset, TimeZone};
 use proptest::prelude::*;
 
-use crate::alert::{Alert, AlertRecord, AlertState, Threshold};
+use crate::alert::{Alert, AlertRecord, AlertState, RuleKind, Threshold};
 use crate::model::{Cause, Flags, Http, Micros, Phase, Phases, Sample, Status, Timeframe, Timestamp};
 use crate::stats::{Answer, Availability, Counts, Latency, Summary};
 
@@ -96,6 +96,9 @@ pub fn alert() -> AlertRecord {
         at: at("2026-11-22T09:00:00.25Z"),
         site: "api".into(),
         state: AlertState::Down,
+        rule: RuleKind::Availability,
+        incident: None,
+        reading: None,
         availability: Some(Availability { up: 19, checks: 24 }),
         threshold: Threshold::from_ppm(800_000).expect("80 % is a share"),
         window: Duration::from_mins(2),
@@ -111,6 +114,9 @@ pub(crate) fn ended() -> AlertRecord {
     let facts = Alert {
         at: at("2026-11-22T10:05:00Z"),
         state: AlertState::Ended,
+        rule: RuleKind::Availability,
+        incident: None,
+        reading: None,
         availability: None,
         downtime: Some(Duration::from_secs(3_899)),
         ..alert().facts

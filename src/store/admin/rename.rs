@@ -95,7 +95,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::alert::{Alert, AlertRecord, AlertState, Threshold};
+    use crate::alert::{Alert, AlertRecord, AlertState, RuleKind, Threshold};
     use crate::model::Timestamp;
     use crate::ring::Producer;
     use crate::store::archive::Archive;
@@ -124,6 +124,9 @@ mod tests {
                     at,
                     site: Arc::clone(name),
                     state: AlertState::Down,
+                    rule: RuleKind::Availability,
+                    incident: None,
+                    reading: None,
                     availability: None,
                     threshold: Threshold::from_ppm(800_000).unwrap(),
                     window: Duration::from_mins(2),

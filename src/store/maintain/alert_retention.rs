@@ -12,7 +12,6 @@ use std::collections::HashMap;
 
 use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
 
-use crate::alert::AlertState;
 use crate::model::Timestamp;
 use crate::store::tables::record::decode_alert;
 use crate::store::tables::schema;
@@ -119,10 +118,11 @@ fn open_and_newest(alerts: &impl ReadableTable<u64, &'static [u8]>) -> Result<Ve
         let (number, frame) = row?;
         newest = Some(number.value());
         if let Ok((site, alert)) = decode_alert(frame.value(), |_| "".into()) {
-            match alert.state {
-                AlertState::Down => open.insert(site, number.value()),
-                AlertState::Up | AlertState::Ended => open.remove(&site),
-            };
+            if alert.state.is_opening() {
+                open.insert((site, alert.rule), number.value());
+            } else {
+                open.remove(&(site, alert.rule));
+            }
         }
     }
     let mut kept: Vec<u64> = open.into_values().chain(newest).collect();
@@ -137,7 +137,7 @@ mod tests {
     use redb::ReadableDatabase as _;
 
     use super::*;
-    use crate::alert::{Alert, AlertRecord, Threshold};
+    use crate::alert::{Alert, AlertRecord, AlertState, RuleKind, Threshold};
     use crate::model::SiteId;
     use crate::store::tables::record::encode_alert;
     use crate::store::tests::simulated_disk::Disk;
@@ -149,6 +149,9 @@ mod tests {
                 at,
                 site: "api".into(),
                 state,
+                rule: RuleKind::Availability,
+                incident: None,
+                reading: None,
                 availability: None,
                 threshold: Threshold::from_ppm(800_000).unwrap(),
                 window: Duration::from_mins(2),

@@ -343,7 +343,7 @@ mod tests {
     use redb::{Database, ReadableDatabase};
 
     use super::*;
-    use crate::alert::{Alert, AlertRecord, AlertState, Threshold};
+    use crate::alert::{Alert, AlertRecord, AlertState, RuleKind, Threshold};
     use crate::model::{Observation, Sample, StoreHealth};
     use crate::ring::Producer;
     use crate::store::file::database::builder;
@@ -541,6 +541,9 @@ mod tests {
                 at: days[0].at,
                 site: "site 1".into(),
                 state: AlertState::Down,
+                rule: RuleKind::Availability,
+                incident: None,
+                reading: None,
                 availability: None,
                 threshold: Threshold::from_ppm(800_000).unwrap(),
                 window: HOUR,

@@ -292,7 +292,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::alert::{Alert, AlertRecord, AlertState, Threshold};
+    use crate::alert::{Alert, AlertRecord, AlertState, RuleKind, Threshold};
     use crate::ring::Producer;
     use crate::store::tests::samples::day_of;
     use crate::store::{Archive, Keep, Options, Start, Store, Writer};
@@ -495,6 +495,9 @@ mod tests {
                 at,
                 site: "site 0".into(),
                 state: AlertState::Down,
+                rule: RuleKind::Availability,
+                incident: None,
+                reading: None,
                 availability: None,
                 threshold: Threshold::from_ppm(800_000).unwrap(),
                 window: Duration::from_mins(1),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable as _};
 
-use crate::alert::{AlertRecord, AlertState};
+use crate::alert::{Alert, AlertRecord, RuleKind};
 use crate::model::{Sample, SiteId, Timestamp};
 use crate::store::codec::block;
 use crate::store::tables::journal::Journal;
@@ -217,14 +217,31 @@ pub fn pauses(transaction: &ReadTransaction) -> Result<Vec<(SiteId, Timestamp)>,
     Ok(pauses)
 }
 
-/// The sites whose newest alert is a `down`, and since when.
-pub fn open_incidents(transaction: &ReadTransaction) -> Result<Vec<(SiteId, Arc<str>, Timestamp)>, redb::Error> {
+/// The sites and rules whose newest alert opened an incident, and since when.
+pub fn open_incidents(transaction: &ReadTransaction) -> Result<Vec<OpenIncident>, redb::Error> {
     let mut open = BTreeMap::new();
     for (site, alert) in all_alerts(transaction)? {
-        match alert.state {
-            AlertState::Down => open.insert(site, (alert.facts.site, alert.facts.since)),
-            AlertState::Up | AlertState::Ended => open.remove(&site),
-        };
+        let Alert { site: name, rule, since, incident, .. } = alert.facts;
+        if alert.facts.state.is_opening() {
+            open.insert((site, rule), OpenIncident { site, name, rule, since, number: incident });
+        } else {
+            open.remove(&(site, rule));
+        }
     }
-    Ok(open.into_iter().map(|(site, (name, since))| (site, name, since)).collect())
+    Ok(open.into_values().collect())
+}
+
+/// An incident whose end is not stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenIncident {
+    /// The site.
+    pub site: SiteId,
+    /// Its name.
+    pub name: Arc<str>,
+    /// The rule that was breached.
+    pub rule: RuleKind,
+    /// The time of the alert that opened it.
+    pub since: Timestamp,
+    /// Its number; `None` if an earlier version opened it.
+    pub number: Option<u64>,
 }

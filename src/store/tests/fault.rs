@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::alert::{Alert, AlertRecord, AlertState, Threshold};
+use crate::alert::{Alert, AlertRecord, AlertState, RuleKind, Threshold};
 use crate::model::{Cause, Observation, Packed, Sample, SiteId, StoreHealth, Timestamp};
 use crate::ring::Producer;
 use crate::store::codec::journal_entry::Packer;
@@ -85,6 +85,9 @@ fn alert(site: &Arc<str>, state: AlertState, at: Timestamp) -> AlertRecord {
             at,
             site: site.clone(),
             state,
+            rule: RuleKind::Availability,
+            incident: None,
+            reading: None,
             availability: None,
             threshold: Threshold::from_ppm(800_000).unwrap(),
             window: Duration::from_mins(2),

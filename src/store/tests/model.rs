@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use crate::alert::{Alert, AlertRecord, AlertState, Threshold};
+use crate::alert::{Alert, AlertRecord, AlertState, RuleKind, Threshold};
 use crate::model::{Cause, Observation, Sample, SiteId, Timestamp};
 use crate::ring::Producer;
 use crate::store::error::StoreError;
-use crate::store::read::view::Query;
+use crate::store::read::view::{OpenIncident, Query};
 use crate::store::tables::record::SiteRecord;
 use crate::store::tables::schema;
 use crate::store::writer::Writer;
@@ -210,6 +210,9 @@ fn an_incident_is_open_until_its_site_is_up_or_ended() {
                 at,
                 site: format!("site {site}").into(),
                 state,
+                rule: RuleKind::Availability,
+                incident: None,
+                reading: None,
                 availability: None,
                 threshold: Threshold::from_ppm(800_000).unwrap(),
                 window: std::time::Duration::from_secs(2),
@@ -222,7 +225,14 @@ fn an_incident_is_open_until_its_site_is_up_or_ended() {
     }
     assert_eq!(run.writer.close(at).notices, Vec::<String>::new());
     let store = disk.store().unwrap();
-    assert_eq!(store.open_incidents().unwrap(), vec![(SiteId(1), "site 1".into(), Timestamp::from_secs(50))]);
+    let open = OpenIncident {
+        site: SiteId(1),
+        name: "site 1".into(),
+        rule: RuleKind::Availability,
+        since: Timestamp::from_secs(50),
+        number: None,
+    };
+    assert_eq!(store.open_incidents().unwrap(), [open]);
     let times = |query: &Query| -> Vec<u64> {
         store.alerts(query).unwrap().iter().map(|alert| alert.at.as_micros() / 1_000_000).collect()
     };

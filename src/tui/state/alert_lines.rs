@@ -32,8 +32,8 @@ pub fn height(inputs: &Inputs, list: &AlertIndex, at: usize, width: usize) -> us
 pub(crate) fn texts(alert: &AlertRecord, width: usize) -> Vec<String> {
     let indent = if width >= WIDE { 2 + TIME_COLUMN } else { 2 };
     let message = match alert.state {
-        AlertState::Down | AlertState::Up => alert.message.clone(),
         AlertState::Ended => format!("{} is no longer monitored; its incident is closed", short_name(&alert.site)),
+        _ => alert.message.clone(),
     };
     wrap(&message, width.saturating_sub(indent), 0)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::alert::{Alert, AlertRecord, AlertState, Rule, Threshold};
+use crate::alert::{Alert, AlertRecord, AlertState, Rule, RuleKind, Threshold};
 use crate::engine::snapshot::{LastCheck, OpenIncident, Row, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
 use crate::model::{
     Cause, Certificate, Flags, Health, Http, Micros, Observation, Phase, Phases, Sample, SiteSlot, SortKey, Status,
@@ -255,6 +255,9 @@ pub fn burst(count: u64) -> World {
                 at,
                 site: name.into(),
                 state,
+                rule: RuleKind::Availability,
+                incident: None,
+                reading: None,
                 availability: None,
                 threshold: Rule::default().threshold,
                 window: Duration::from_mins(2),
@@ -453,6 +456,9 @@ fn alerts() -> Vec<Arc<AlertRecord>> {
                 at,
                 site: site.into(),
                 state,
+                rule: RuleKind::Availability,
+                incident: None,
+                reading: None,
                 availability: Some(Availability { up, checks: 24 }),
                 threshold: Rule::default().threshold,
                 window: Duration::from_mins(2),

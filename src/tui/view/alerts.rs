@@ -131,6 +131,8 @@ fn burst(frame: &Frame, members: &[usize], open: bool, unfolded: bool) -> Line {
         AlertState::Down => "websites went down",
         AlertState::Up => "websites came up",
         AlertState::Ended => "websites were removed",
+        AlertState::Breached => "websites breached a rule",
+        AlertState::Cleared => "websites are clear of a rule",
     };
     let within = time_text::running(newest.at.since(oldest.at).max(Duration::from_secs(1)));
     let names: Vec<&str> = alerts.iter().map(|alert| short_name(&alert.site)).take(NAMES_MAX).collect();
@@ -177,7 +179,8 @@ fn time_of(frame: &Frame, alert: &AlertRecord, open: bool) -> String {
 fn mark(frame: &Frame, alert: &AlertRecord) -> Line {
     let (role, mark) = frame.mark(match alert.state {
         AlertState::Down => SiteState::Down,
-        AlertState::Up => SiteState::Up,
+        AlertState::Up | AlertState::Cleared => SiteState::Up,
+        AlertState::Breached => SiteState::Failing,
         AlertState::Ended => SiteState::Paused,
     });
     Line::of(role, mark)
