@@ -14,9 +14,9 @@ use crate::model::{Certificate, ExportHealth, ExportState, ExportTarget, KnownSe
 use crate::store::{Archive, ExportBatch, ExportReader, Progress, StoreError};
 
 use super::answer::{ExportAnswer, Reply};
-use super::backoff::Backoff;
 use super::delivery::{Delivery, RequestLimits, Settled};
 use super::points;
+use crate::model::time::backoff::Backoff;
 
 /// Samples and alerts of a batch; a health point may join them.
 const BATCH_MAX: usize = RequestLimits::MOST.lines - 1;

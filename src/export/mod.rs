@@ -11,7 +11,6 @@
 //! same point. Everything but [`Client`] is pure. Bounds: one request at a time, of at most 5,000 lines and 1 MiB.
 
 mod answer;
-mod backoff;
 mod client;
 mod delivery;
 mod exporter;

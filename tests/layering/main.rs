@@ -167,7 +167,7 @@ const LAYERS: [(&str, &[&[&str]]); 10] = [
             &["codec", "error", "limits"],
         ],
     ),
-    ("export", &[&["exporter"], &["client", "delivery", "points"], &["answer", "backoff", "line"]]),
+    ("export", &[&["exporter"], &["client", "delivery", "points"], &["answer", "line"]]),
     (
         "report",
         &[

@@ -3,6 +3,7 @@
 //! Invariants: a [`Timestamp`] is below 2^52 µs (the year 2112), so that it packs into a sample's first word; a [`Micros`] is
 //! below `u32::MAX` (71 minutes), which stands for "absent". Both saturate, so a broken clock cannot cause an overflow.
 
+pub mod backoff;
 pub mod duration;
 use std::fmt;
 use std::time::Duration;

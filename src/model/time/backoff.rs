@@ -9,7 +9,7 @@ const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_mins(1);
 const WAIT_MIN: Duration = Duration::from_millis(100);
 
-/// The state of the retries of one export.
+/// The state of the retries of one connection.
 #[derive(Debug)]
 pub struct Backoff {
     step: Duration,
