@@ -23,12 +23,12 @@ use crate::alert::Rule;
 use crate::config::syntax::variables::Env;
 use crate::model::{ExportTarget, KnownSecrets, Resolver, View};
 
+pub use crate::model::text::suggest::near as nearest;
 pub use diagnostics::warning::BYTES_A_SAMPLE;
 pub use error::ConfigError;
 pub use files::file::{FileStamp, Named};
 pub use files::runnable::obstacle_of;
 pub use keys::json_schema::schema;
-pub use keys::suggest::near as nearest;
 pub use keys::template::template;
 pub use keys::value::name as site_name;
 pub use sections::exec::{DEFAULT_PATH, Exec};

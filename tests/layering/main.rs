@@ -44,7 +44,7 @@ const SNAPSHOT_NOUNS: [&str; 7] =
     ["LastCheck", "OpenIncident", "Row", "SiteSnapshot", "SiteState", "Snapshot", "ViewSnapshot"];
 
 /// The only rooms in which a crate may appear. Crates that are not named here may appear anywhere.
-const ONLY_IN: [(&str, &[&str]); 38] = [
+const ONLY_IN: [(&str, &[&str]); 39] = [
     ("annotate_snippets", &["config"]),
     ("anyhow", &["app", "demo"]),
     ("arc_swap", &["engine"]),
@@ -67,6 +67,7 @@ const ONLY_IN: [(&str, &[&str]); 38] = [
     ("hyper_rustls", &["probe", "export"]),
     ("hyper_util", &["probe", "export"]),
     ("loom", &["ring"]),
+    ("minijinja", &["notify"]),
     ("ratatui", &["tui"]),
     ("rcgen", &["demo"]),
     ("redb", &["store"]),

@@ -4,6 +4,6 @@ pub(crate) mod cache;
 pub(crate) mod declared;
 pub(crate) mod json_schema;
 pub(crate) mod reader;
-pub(crate) mod suggest;
+pub(crate) use crate::model::text::suggest;
 pub(crate) mod template;
 pub(crate) mod value;

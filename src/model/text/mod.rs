@@ -6,6 +6,7 @@
 pub(crate) mod echo;
 pub mod redact;
 pub(crate) mod secret;
+pub mod suggest;
 use std::path::Path;
 
 /// The longest detail of a failure, bytes.

@@ -7,6 +7,7 @@
 const LENGTH_MAX: usize = 40;
 
 /// The word of `known` that `written` probably means.
+#[must_use]
 pub fn near<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let written = normal(written);
     if written.len() > LENGTH_MAX {
