@@ -3,6 +3,7 @@
 mod evaluator;
 pub(crate) mod incident;
 mod news;
+pub mod policy;
 mod record;
 mod rule;
 mod selector;

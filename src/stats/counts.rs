@@ -98,6 +98,12 @@ impl Availability {
     pub fn at_most_ppm(self, ppm: u32) -> bool {
         u128::from(self.up) * 1_000_000 <= u128::from(ppm) * u128::from(self.checks)
     }
+
+    /// Whether this is at least `ppm` parts per million, compared exactly.
+    #[must_use]
+    pub fn at_least_ppm(self, ppm: u32) -> bool {
+        u128::from(self.up) * 1_000_000 >= u128::from(ppm) * u128::from(self.checks)
+    }
 }
 
 #[cfg(test)]
@@ -106,8 +112,16 @@ mod tests {
 
     #[test]
     fn eighty_percent_is_exactly_eighty_percent() {
-        for (up, checks, at_most) in [(4, 5, true), (8, 10, true), (81, 100, false), (79, 100, true), (0, 1, true)] {
-            assert_eq!(Availability { up, checks }.at_most_ppm(800_000), at_most, "{up} of {checks}");
+        for (up, checks, at_most, at_least) in [
+            (4, 5, true, true),
+            (8, 10, true, true),
+            (81, 100, false, true),
+            (79, 100, true, false),
+            (0, 1, true, false),
+        ] {
+            let availability = Availability { up, checks };
+            assert_eq!(availability.at_most_ppm(800_000), at_most, "{up} of {checks}");
+            assert_eq!(availability.at_least_ppm(800_000), at_least, "{up} of {checks}");
         }
     }
 

@@ -1,0 +1,169 @@
+//! The checks of the last three days by minute, with their sums over the windows of the burn rules.
+//!
+//! Invariants: a window as of a minute holds that minute and those before it, in whole minutes; its sums equal a
+//! recomputation. `local` failures are not in it. Cost: constant per check; moving on to another minute costs one
+//! subtraction per window. Bounds: 17 KB; a cell counts up to 65,535 checks a minute, ten times what the shortest interval makes.
+
+use std::time::Duration;
+
+use crate::model::{Outcome, Packed, Sample, Timestamp};
+
+/// The windows, minutes, the shortest first.
+const WINDOWS: [u64; 7] = [5, 30, 60, 120, 360, 1_440, LENGTH];
+
+/// Minutes that are kept.
+const LENGTH: u64 = CELLS as u64;
+const CELLS: usize = 3 * 24 * 60;
+
+const MINUTE: u64 = 60_000_000;
+
+/// Checks of a span.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sum {
+    pub(super) checks: u32,
+    pub(super) failed: u32,
+}
+
+/// Checks and failed checks of one minute.
+type Cell = (u16, u16);
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Minutes {
+    /// By minute, modulo the length.
+    cells: Box<[Cell]>,
+    /// The minute of the newest check, since the epoch.
+    newest: u64,
+    sums: [Sum; WINDOWS.len()],
+}
+
+impl Default for Minutes {
+    fn default() -> Self {
+        let cells = vec![(0, 0); CELLS].into_boxed_slice();
+        Self { cells, newest: 0, sums: [Sum::default(); WINDOWS.len()] }
+    }
+}
+
+impl Minutes {
+    /// How far back they reach.
+    pub const REACH: Duration = Duration::from_mins(LENGTH);
+
+    /// The minutes of stored `samples`, oldest first.
+    #[must_use]
+    pub fn of<'a>(samples: impl IntoIterator<Item = &'a Sample>) -> Self {
+        let mut minutes = Self::default();
+        samples.into_iter().for_each(|sample| minutes.admit(sample.at, sample.outcome()));
+        minutes
+    }
+
+    /// Adds samples, oldest first.
+    pub(super) fn admit_all(&mut self, samples: &[Packed]) {
+        for sample in samples {
+            self.admit(sample.at(), sample.outcome());
+        }
+    }
+
+    /// Adds a check at `at`. One from before the newest minute counts to that.
+    pub(super) fn admit(&mut self, at: Timestamp, outcome: Outcome) {
+        if outcome == Outcome::Unknown {
+            return;
+        }
+        self.move_on(at.as_micros() / MINUTE);
+        let (checks, failed) = &mut self.cells[place(self.newest)];
+        if *checks == u16::MAX {
+            return;
+        }
+        let is_failed = outcome == Outcome::Down;
+        (*checks, *failed) = (*checks + 1, *failed + u16::from(is_failed));
+        for sum in &mut self.sums {
+            (sum.checks, sum.failed) = (sum.checks + 1, sum.failed + u32::from(is_failed));
+        }
+    }
+
+    /// The sum of the last `minutes`, one of the windows.
+    pub(super) fn sum(&self, minutes: u64) -> Sum {
+        let window = WINDOWS.iter().position(|&window| window == minutes);
+        window.map_or_else(Sum::default, |window| self.sums[window])
+    }
+
+    /// Moves everything back by `by`, in whole minutes: the clock was set back.
+    pub(super) fn move_back(&mut self, by: Duration) {
+        let by = (by.as_secs() + 30) / 60;
+        let newest = self.newest.saturating_sub(by);
+        let length = self.cells.len();
+        // The cell of the newest minute moves to the place of its new number.
+        self.cells.rotate_left((place(self.newest) + length - place(newest)) % length);
+        self.newest = newest;
+    }
+
+    pub(super) fn heap_bytes(&self) -> usize {
+        size_of_val(&*self.cells)
+    }
+
+    fn move_on(&mut self, minute: u64) {
+        if minute <= self.newest {
+            return;
+        }
+        if minute - self.newest >= LENGTH {
+            self.cells.fill((0, 0));
+            (self.sums, self.newest) = ([Sum::default(); WINDOWS.len()], minute);
+            return;
+        }
+        for minute in self.newest + 1..=minute {
+            for (window, sum) in WINDOWS.iter().zip(&mut self.sums) {
+                let (checks, failed) = self.cells[place((minute + LENGTH - window) % LENGTH)];
+                (sum.checks, sum.failed) = (sum.checks - u32::from(checks), sum.failed - u32::from(failed));
+            }
+            self.cells[place(minute)] = (0, 0);
+        }
+        self.newest = minute;
+    }
+}
+
+fn place(minute: u64) -> usize {
+    usize::try_from(minute % LENGTH).expect("a remainder of the length")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// For any gaps, also longer than three days, and for clocks that fall.
+        #[test]
+        fn every_sum_is_a_recomputation(
+            checks in prop::collection::vec((0u64..400_000_000, 0u64..12, prop::sample::select(vec![Outcome::Up, Outcome::Down, Outcome::Unknown])), 1..300),
+            back in prop::option::of(0u64..10_000),
+        ) {
+            let (mut minutes, mut now, mut newest) = (Minutes::default(), 1_000_000 * MINUTE, 0);
+            let mut known: Vec<(u64, Outcome)> = Vec::new();
+            for (number, (gap, kind, outcome)) in checks.into_iter().enumerate() {
+                now = match kind {
+                    0 => now - 200_000_000,
+                    1 => now + 1_000 * gap,
+                    2 => now + 100 * gap,
+                    _ => now + gap,
+                };
+                if let Some(back) = back.filter(|_| number == 100) {
+                    minutes.move_back(Duration::from_secs(60 * back));
+                    for (minute, _) in &mut known {
+                        *minute -= back;
+                    }
+                    (newest, now) = (newest - back, now - 60_000_000 * back);
+                }
+                minutes.admit(Timestamp::from_micros(now), outcome);
+                if outcome != Outcome::Unknown {
+                    newest = newest.max(now / MINUTE);
+                    known.push((newest, outcome));
+                }
+                for window in WINDOWS {
+                    let held = known.iter().filter(|(minute, _)| minute + window > newest);
+                    let failed = held.clone().filter(|(_, outcome)| *outcome == Outcome::Down).count();
+                    let sum = minutes.sum(window);
+                    prop_assert_eq!((sum.checks as usize, sum.failed as usize), (held.count(), failed), "{} min", window);
+                }
+            }
+        }
+    }
+}
