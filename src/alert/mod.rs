@@ -1,8 +1,10 @@
 //! The alert rule: decides when a site is down, as a pure state machine.
 
+pub mod change;
 mod evaluator;
-pub(crate) mod incident;
+pub mod incident;
 mod news;
+pub mod outbox;
 pub mod policy;
 mod record;
 mod rule;

@@ -1,0 +1,53 @@
+//! Changes of what is kept about incidents and messages: they join the commit of their alerts.
+//!
+//! Invariants: applied in their order they lead from one consistent state to the next; a later change of the same key
+//! replaces an earlier one.
+
+use std::sync::Arc;
+
+use super::incident::record::{Incident, Silence};
+use super::outbox::row::{Row, Told};
+
+/// The key of a kept record.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ChangeKey {
+    /// The incident of this number.
+    Incident(u64),
+    /// The row of the outbox of this number.
+    Row(u64),
+    /// What this outlet was told of this incident.
+    Told(Arc<str>, u64),
+    /// The silence of this number.
+    Silence(u64),
+    /// The next number of a kind of record; those of removed records are never used again.
+    Next(Counter),
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Counter {
+    /// Incidents.
+    Incident,
+    /// Rows of the outbox.
+    Row,
+    /// Silences.
+    Silence,
+}
+
+/// The new content of a record; `None` removes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// An incident.
+    Incident(Box<Incident>),
+    /// A row of the outbox.
+    Row(Box<Row>),
+    /// What an outlet was told.
+    Told(Told),
+    /// A silence.
+    Silence(Silence),
+    /// A number.
+    Next(u64),
+}
+
+/// A change of one record.
+pub type Change = (ChangeKey, Option<Record>);

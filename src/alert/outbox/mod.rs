@@ -1,0 +1,408 @@
+//! The outbox: messages wait here until their outlet has taken them, over restarts and crashes.
+//!
+//! A message is a row in the commit of its alert. It is marked as begun before its request goes out, and removed after the
+//! outlet took it; a row that is begun after a start is sent again under the same number.
+//!
+//! Laws, for each outlet: what it was told of as open it is told of as closed; a close is never told without its open; when
+//! the open could not be sent yet, people get one message of both ("was down") and services that keep incidents get nothing;
+//! within an incident messages go out in order, one at a time.
+//! Bounds: [`ROWS_MAX`] rows; beyond it the oldest of the fullest outlet is given up and counted.
+
+pub(crate) mod queue;
+pub(crate) mod row;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::Timestamp;
+
+use super::change::{Change, ChangeKey, Counter, Record};
+use super::{News, NewsKind};
+use queue::{Delivery, Failure, KEEP, Next, OutletState, OutletTerms, Queue};
+use row::{Row, Told};
+
+/// Most messages that wait, over all outlets.
+pub const ROWS_MAX: usize = 10_000;
+
+/// An outlet that forgets hears of the end again for this long.
+pub const REPEAT_END: Duration = Duration::from_mins(5);
+
+/// Whom a message is for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Audience<'a> {
+    /// The group of its site.
+    pub group: Option<&'a str>,
+    /// The names of the outlets that hear of the site; `None`: all.
+    pub tell: Option<&'a [Arc<str>]>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Outbox {
+    terms: BTreeMap<Arc<str>, OutletTerms>,
+    queues: BTreeMap<Arc<str>, Queue>,
+    told: HashMap<(Arc<str>, u64), Told>,
+    next_row: u64,
+    rows: usize,
+    seed: u64,
+}
+
+/// A row that goes out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// The rows.
+    pub rows: Vec<Row>,
+    /// Whether the outlet may have one of them already.
+    pub is_perhaps_repeat: bool,
+    /// Whether a row was marked as begun, so that the mark has to be stored before the request.
+    pub is_marked: bool,
+}
+
+impl Outbox {
+    /// An empty outbox without outlets; monitors should have different seeds.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self { terms: BTreeMap::new(), queues: BTreeMap::new(), told: HashMap::new(), next_row: 1, rows: 0, seed }
+    }
+
+    /// Takes over what was kept.
+    pub fn restore(&mut self, rows: Vec<Row>, told: Vec<((Arc<str>, u64), Told)>, next_row: u64) {
+        self.next_row = next_row.max(rows.iter().map(|row| row.number + 1).max().unwrap_or(1));
+        self.told = told.into_iter().collect();
+        for row in rows {
+            let outlet = Arc::clone(&row.outlet);
+            self.insert(&outlet, row);
+        }
+    }
+
+    /// Replaces the outlets. Messages of an outlet that is no longer there wait for its return until they are given up.
+    pub fn set_outlets(&mut self, outlets: Vec<OutletTerms>) {
+        self.terms = outlets.into_iter().map(|terms| (Arc::clone(&terms.key), terms)).collect();
+        for (key, terms) in &self.terms {
+            let seed = self.seed.wrapping_add(self.queues.len() as u64);
+            let queue = self.queues.entry(Arc::clone(key)).or_insert_with(|| Queue::new(terms.delivery, seed));
+            queue.set_delivery(terms.delivery);
+        }
+    }
+
+    /// The outlets, by key.
+    pub fn outlets(&self) -> impl Iterator<Item = &OutletTerms> {
+        self.terms.values()
+    }
+
+    /// The states of all outlets with a queue, by key.
+    pub fn states(&self) -> impl Iterator<Item = (&Arc<str>, OutletState)> {
+        self.queues.iter().map(|(key, queue)| (key, queue.state()))
+    }
+
+    /// Whether `outlet` was told of `incident`.
+    #[must_use]
+    pub fn was_told(&self, outlet: &Arc<str>, incident: u64) -> bool {
+        self.told.get(&(Arc::clone(outlet), incident)).is_some_and(|told| told.closed.is_none())
+    }
+
+    /// Marks `incident` as told to `outlet` by an earlier version.
+    pub fn adopt(&mut self, outlet: &Arc<str>, incident: u64, at: Timestamp, changes: &mut Vec<Change>) {
+        self.keep_told(outlet, incident, Some(Told { at, closed: None }), changes);
+    }
+
+    /// Adds `news` about `incident` for every outlet that hears of it, but not for programs.
+    pub fn post(
+        &mut self,
+        incident: u64,
+        news: &News,
+        audience: Audience<'_>,
+        now: Timestamp,
+        changes: &mut Vec<Change>,
+    ) {
+        let hears = |terms: &&OutletTerms| {
+            let alert = &news.alert;
+            terms.delivery != Delivery::Program
+                && terms.only <= alert.rule.severity()
+                && (alert.rule.is_own() || terms.sites.selects(&alert.site, audience.group))
+                && (alert.rule.is_own() || audience.tell.is_none_or(|names| names.contains(&terms.name)))
+        };
+        let known = |terms: &&OutletTerms| {
+            let key = (Arc::clone(&terms.key), incident);
+            self.told.contains_key(&key) || self.waits(&terms.key, incident)
+        };
+        // An outlet hears the rest of what it was told of, also when it would not hear of the incident any more.
+        let wants = |terms: &&OutletTerms| {
+            terms.delivery != Delivery::Program && (known(terms) || news.kind == NewsKind::Opened && hears(terms))
+        };
+        let outlets: Vec<OutletTerms> = self.terms.values().filter(wants).cloned().collect();
+        for terms in outlets {
+            self.post_to(&terms, incident, news, now, changes);
+        }
+    }
+
+    /// Adds `news` for the programs: each alert, whatever is muted.
+    pub fn post_to_programs(&mut self, incident: u64, news: &News, now: Timestamp, changes: &mut Vec<Change>) {
+        let is_program = |terms: &&OutletTerms| terms.delivery == Delivery::Program;
+        let programs: Vec<Arc<str>> =
+            self.terms.values().filter(is_program).map(|terms| Arc::clone(&terms.key)).collect();
+        for outlet in programs {
+            self.add(&outlet, incident, now, news.clone(), now, changes);
+        }
+    }
+
+    fn waits(&self, outlet: &Arc<str>, incident: u64) -> bool {
+        self.queues.get(outlet).is_some_and(|queue| queue.of(incident).next().is_some())
+    }
+
+    fn post_to(&mut self, terms: &OutletTerms, incident: u64, news: &News, now: Timestamp, changes: &mut Vec<Change>) {
+        let outlet = &terms.key;
+        let queue = self.queues.get(outlet);
+        let waiting: Vec<(u64, NewsKind, bool, bool)> = queue
+            .into_iter()
+            .flat_map(|queue| queue.of(incident))
+            .map(|row| (row.number, row.news.kind, row.is_begun, row.due <= now))
+            .collect();
+        let is_told = self.was_told(outlet, incident);
+        let unsent_open = waiting.first().filter(|(_, kind, is_begun, _)| *kind == NewsKind::Opened && !is_begun);
+        match news.kind {
+            NewsKind::Opened if is_told || !waiting.is_empty() => {}
+            NewsKind::Opened => {
+                let opened = news.alert.since.min(now);
+                let due = if terms.after.is_zero() { now } else { opened.after(terms.after).max(now) };
+                self.add(outlet, incident, due, news.clone(), now, changes);
+            }
+            NewsKind::Closed | NewsKind::Was | NewsKind::Ended if unsent_open.is_some() => {
+                let was_due = unsent_open.is_some_and(|(.., is_due)| *is_due);
+                for (number, ..) in &waiting {
+                    self.remove(outlet, *number, changes);
+                }
+                if was_due && news.kind != NewsKind::Ended && matches!(terms.delivery, Delivery::Chat { .. }) {
+                    self.add(outlet, incident, now, News { kind: NewsKind::Was, ..news.clone() }, now, changes);
+                }
+            }
+            NewsKind::Ended if matches!(terms.delivery, Delivery::Chat { .. }) && waiting.is_empty() => {
+                // People hear nothing of a site that is no longer watched.
+                self.keep_told(outlet, incident, None, changes);
+            }
+            NewsKind::Acknowledged if !terms.after.is_zero() && unsent_open.is_some_and(|(.., is_due)| !is_due) => {
+                for (number, ..) in waiting {
+                    self.remove(outlet, number, changes);
+                }
+            }
+            NewsKind::Reminder if waiting.iter().any(|(_, _, is_begun, _)| !is_begun) => {}
+            _ => _ = self.add(outlet, incident, now, news.clone(), now, changes),
+        }
+    }
+
+    fn add(
+        &mut self,
+        outlet: &Arc<str>,
+        incident: u64,
+        due: Timestamp,
+        news: News,
+        now: Timestamp,
+        changes: &mut Vec<Change>,
+    ) {
+        let number = self.next_row;
+        self.next_row += 1;
+        let row =
+            Row { number, outlet: Arc::clone(outlet), incident, made: now, due, attempts: 0, is_begun: false, news };
+        changes.push((ChangeKey::Next(Counter::Row), Some(Record::Next(self.next_row))));
+        changes.push((ChangeKey::Row(number), Some(Record::Row(Box::new(row.clone())))));
+        self.insert(outlet, row);
+        while self.rows > ROWS_MAX {
+            self.shed(changes);
+        }
+    }
+
+    fn insert(&mut self, outlet: &Arc<str>, row: Row) {
+        let (delivery, seed) = (self.delivery(outlet), self.seed.wrapping_add(self.queues.len() as u64));
+        let queue = self.queues.entry(Arc::clone(outlet)).or_insert_with(|| Queue::new(delivery, seed));
+        queue.insert(row);
+        self.rows += 1;
+    }
+
+    fn delivery(&self, outlet: &str) -> Delivery {
+        self.terms.get(outlet).map_or(Delivery::Dedup, |terms| terms.delivery)
+    }
+
+    fn remove(&mut self, outlet: &Arc<str>, number: u64, changes: &mut Vec<Change>) -> Option<Row> {
+        let row = self.queues.get_mut(outlet)?.remove(number)?;
+        self.rows -= 1;
+        changes.push((ChangeKey::Row(number), None));
+        Some(row)
+    }
+
+    fn keep_told(&mut self, outlet: &Arc<str>, incident: u64, told: Option<Told>, changes: &mut Vec<Change>) {
+        let key = (Arc::clone(outlet), incident);
+        match told {
+            Some(told) => _ = self.told.insert(key, told),
+            None if self.told.remove(&key).is_none() => return,
+            None => {}
+        }
+        changes.push((ChangeKey::Told(Arc::clone(outlet), incident), told.map(Record::Told)));
+    }
+
+    /// What to do for `outlet`.
+    pub fn next(&mut self, outlet: &str, now: Timestamp, elapsed: Duration) -> Next {
+        if !self.terms.contains_key(outlet) {
+            return Next::Idle;
+        }
+        self.queues.get_mut(outlet).map_or(Next::Idle, |queue| queue.next(now, elapsed))
+    }
+
+    /// Begins a request with `rows`, which [`Outbox::next`] named.
+    pub fn begin(&mut self, outlet: &str, rows: &[u64], elapsed: Duration, changes: &mut Vec<Change>) -> Outgoing {
+        let mut outgoing = Outgoing { rows: Vec::new(), is_perhaps_repeat: false, is_marked: false };
+        let Some(queue) = self.queues.get_mut(outlet) else { return outgoing };
+        queue.begin(elapsed);
+        for number in rows {
+            outgoing.is_perhaps_repeat |= queue.is_perhaps_repeat(*number);
+            let Some(row) = queue.row(*number) else { continue };
+            if !row.is_begun {
+                row.is_begun = true;
+                outgoing.is_marked = true;
+                changes.push((ChangeKey::Row(*number), Some(Record::Row(Box::new(row.clone())))));
+            }
+            outgoing.rows.push(row.clone());
+        }
+        outgoing
+    }
+
+    /// `outlet` took these rows.
+    pub fn succeeded(
+        &mut self,
+        outlet: &Arc<str>,
+        rows: &[Row],
+        now: Timestamp,
+        elapsed: Duration,
+        changes: &mut Vec<Change>,
+    ) {
+        if let Some(queue) = self.queues.get_mut(outlet) {
+            queue.succeeded(now, elapsed);
+        }
+        let is_forgetful = self.terms.get(outlet).is_some_and(|terms| terms.is_forgetful);
+        for row in rows {
+            self.remove(outlet, row.number, changes);
+            let told = self.told.get(&(Arc::clone(outlet), row.incident)).copied();
+            match row.news.kind {
+                kind if kind.is_closing() && is_forgetful && told.is_some() => {
+                    let told = told.map(|told| Told { closed: Some(now), ..told });
+                    self.keep_told(outlet, row.incident, told, changes);
+                }
+                kind if kind.is_closing() => self.keep_told(outlet, row.incident, None, changes),
+                NewsKind::Opened if self.delivery(outlet) != Delivery::Program => {
+                    self.keep_told(outlet, row.incident, Some(Told { at: now, closed: None }), changes);
+                }
+                _ => {}
+            }
+            if matches!(self.delivery(outlet), Delivery::Chat { .. }) {
+                self.drop_silent_end(outlet, row.incident, changes);
+            }
+        }
+    }
+
+    /// Removes the end of an incident that followed a message under way: people hear nothing of it.
+    fn drop_silent_end(&mut self, outlet: &Arc<str>, incident: u64, changes: &mut Vec<Change>) {
+        let head = self.queues.get(outlet).and_then(|queue| queue.of(incident).next());
+        let Some(number) = head.filter(|row| row.news.kind == NewsKind::Ended).map(|row| row.number) else { return };
+        self.remove(outlet, number, changes);
+        self.keep_told(outlet, incident, None, changes);
+    }
+
+    /// `outlet` did not take these rows. Returns the rows that are given up for it.
+    pub fn failed(
+        &mut self,
+        outlet: &Arc<str>,
+        rows: &[Row],
+        (failure, reason): (Failure, &str),
+        (now, elapsed): (Timestamp, Duration),
+        changes: &mut Vec<Change>,
+    ) -> usize {
+        if let Some(queue) = self.queues.get_mut(outlet) {
+            queue.failed(failure, reason, now, elapsed);
+            for row in rows {
+                if let Some(row) = queue.row(row.number) {
+                    row.attempts = row.attempts.saturating_add(1);
+                    changes.push((ChangeKey::Row(row.number), Some(Record::Row(Box::new(row.clone())))));
+                }
+            }
+        }
+        if failure != Failure::Gone {
+            return 0;
+        }
+        rows.iter().map(|row| self.give_up(outlet, row.number, changes)).sum()
+    }
+
+    /// Gives up what has waited for too long at `now`. Returns the outlets concerned, and how many rows.
+    pub fn expire(&mut self, now: Timestamp, changes: &mut Vec<Change>) -> Vec<(Arc<str>, usize)> {
+        let is_old = |row: &&Row| row.made.after(KEEP) <= now && row.due.after(KEEP) <= now;
+        let mut given_up = Vec::new();
+        let outlets: Vec<Arc<str>> = self.queues.keys().cloned().collect();
+        for outlet in outlets {
+            let old: Vec<u64> = self.queues[&outlet].rows().filter(is_old).map(|row| row.number).collect();
+            let count: usize = old.into_iter().map(|number| self.give_up(&outlet, number, changes)).sum();
+            if count > 0 {
+                given_up.push((outlet, count));
+            }
+        }
+        let over: Vec<(Arc<str>, u64)> = self
+            .told
+            .iter()
+            .filter(|(_, told)| told.closed.is_some_and(|closed| closed.after(REPEAT_END) <= now))
+            .map(|(key, _)| key.clone())
+            .collect();
+        for (outlet, incident) in over {
+            self.keep_told(&outlet, incident, None, changes);
+        }
+        given_up
+    }
+
+    /// Gives up a row; if it opens an incident, also what follows, which must not be told without it. Returns how many.
+    fn give_up(&mut self, outlet: &Arc<str>, number: u64, changes: &mut Vec<Change>) -> usize {
+        let Some(row) = self.remove(outlet, number, changes) else { return 0 };
+        let mut count = 1;
+        if row.news.kind == NewsKind::Opened && self.delivery(outlet) != Delivery::Program {
+            let followers: Vec<u64> = self.queues[outlet].of(row.incident).map(|other| other.number).collect();
+            for number in followers {
+                count += usize::from(self.remove(outlet, number, changes).is_some());
+            }
+        }
+        if row.news.kind.is_closing() {
+            self.keep_told(outlet, row.incident, None, changes);
+        }
+        if let Some(queue) = self.queues.get_mut(outlet) {
+            queue.count_given_up(count);
+        }
+        count
+    }
+
+    /// Gives up the oldest row of the fullest outlet.
+    fn shed(&mut self, changes: &mut Vec<Change>) {
+        let fullest = self.queues.iter().max_by_key(|(_, queue)| queue.len());
+        let Some((outlet, oldest)) =
+            fullest.and_then(|(outlet, queue)| Some((Arc::clone(outlet), queue.rows().next()?.number)))
+        else {
+            return;
+        };
+        self.give_up(&outlet, oldest, changes);
+    }
+
+    /// The incidents that `outlet` must hear of again: those that it was told of, and those that ended lately.
+    #[must_use]
+    pub fn to_repeat(&self, outlet: &Arc<str>) -> Vec<(u64, Told)> {
+        let mut told: Vec<(u64, Told)> = self
+            .told
+            .iter()
+            .filter(|((key, incident), _)| key == outlet && !self.waits(outlet, *incident))
+            .map(|((_, incident), told)| (*incident, *told))
+            .collect();
+        told.sort_unstable_by_key(|(incident, _)| *incident);
+        told
+    }
+
+    /// When `outlet` is tried again.
+    #[must_use]
+    pub fn resume(&self, outlet: &str) -> Option<Duration> {
+        self.queues.get(outlet).map(Queue::resume)
+    }
+}

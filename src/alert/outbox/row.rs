@@ -1,0 +1,36 @@
+//! One message that waits for one outlet, and the record of what an outlet was told.
+
+use std::sync::Arc;
+
+use crate::alert::News;
+use crate::model::Timestamp;
+
+/// A message that waits. Its number is its idempotency key: a repeat after a crash has the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Its number, unique in a store.
+    pub number: u64,
+    /// The key of its outlet.
+    pub outlet: Arc<str>,
+    /// The number of its incident.
+    pub incident: u64,
+    /// When it was made; it is given up [`super::queue::KEEP`] later.
+    pub made: Timestamp,
+    /// It goes out at this time at the earliest.
+    pub due: Timestamp,
+    /// Requests that failed.
+    pub attempts: u32,
+    /// Whether a request may have gone out.
+    pub is_begun: bool,
+    /// What it says.
+    pub news: News,
+}
+
+/// An outlet was told of the opening of an incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// When.
+    pub at: Timestamp,
+    /// When it was told of the end; kept for outlets that want that repeated.
+    pub closed: Option<Timestamp>,
+}

@@ -1,0 +1,533 @@
+//! The laws of telling, over random histories with a crash between any two steps.
+//!
+//! A world is a ledger and an outbox in memory, what was committed, and outlets that act or do not, and whose answers may be
+//! lost. At the end everything recovers, and the log of each outlet is held against the alerts that were committed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::queue::{Delivery, Failure, Next, OutletTerms};
+use super::{Audience, Outbox};
+use crate::alert::change::{Change, ChangeKey, Counter, Record};
+use crate::alert::incident::ledger::{Emitted, Ledger, LedgerTerms, SiteTerms, Target};
+use crate::alert::incident::record::{Ack, Silence};
+use crate::alert::{
+    Alert, AlertRecord, AlertState, Calm, News, NewsContext, NewsKind, Rule, RuleKind, Severity, SiteSelector,
+};
+use crate::model::Timestamp;
+
+const SITES: usize = 3;
+const START: Timestamp = Timestamp::from_secs(1_000_000);
+
+/// What one outlet acted on: the number of the row, its incident and what it said.
+type Heard = Vec<(u64, u64, NewsKind)>;
+
+struct World {
+    ledger: Ledger,
+    outbox: Outbox,
+    kept: BTreeMap<ChangeKey, Record>,
+    /// Changes that are not committed yet: only those of answers may wait.
+    lazy: Vec<Change>,
+    now: Timestamp,
+    elapsed: Duration,
+    /// The committed alerts, with their incident.
+    alerts: Vec<(u64, AlertState)>,
+    is_down: [bool; SITES],
+    heard: HashMap<&'static str, Heard>,
+    calm: Option<Calm>,
+}
+
+const OUTLETS: [(&str, Delivery); 4] = [
+    ("chat", Delivery::Chat { group: Duration::ZERO }),
+    ("grouped", Delivery::Chat { group: Duration::from_secs(10) }),
+    ("pager", Delivery::Dedup),
+    ("program", Delivery::Program),
+];
+
+fn terms() -> Vec<OutletTerms> {
+    let terms = |(key, delivery): (&str, Delivery)| OutletTerms {
+        key: key.into(),
+        name: key.into(),
+        delivery,
+        after: Duration::ZERO,
+        only: Severity::Warning,
+        sites: SiteSelector::All,
+        is_forgetful: false,
+    };
+    OUTLETS.into_iter().map(terms).collect()
+}
+
+fn site(index: usize) -> Arc<str> {
+    format!("site {index}").into()
+}
+
+impl World {
+    fn new(calm: Option<Calm>) -> Self {
+        let mut world = Self {
+            ledger: Ledger::new(LedgerTerms::default(), Box::new(|_| String::new())),
+            outbox: Outbox::new(0),
+            kept: BTreeMap::new(),
+            lazy: Vec::new(),
+            now: START,
+            elapsed: Duration::ZERO,
+            alerts: Vec::new(),
+            is_down: [false; SITES],
+            heard: HashMap::new(),
+            calm,
+        };
+        world.start();
+        world
+    }
+
+    /// A program that begins with what was committed.
+    fn start(&mut self) {
+        let sites = (0..SITES).map(|index| {
+            let remind = (index == 1).then_some(Duration::from_mins(1));
+            (site(index), SiteTerms { remind, ..SiteTerms::default() })
+        });
+        let terms_of_ledger = LedgerTerms { calm: self.calm, sites: sites.collect(), ..LedgerTerms::default() };
+        self.ledger = Ledger::new(terms_of_ledger, Box::new(|_| String::new()));
+        self.outbox = Outbox::new(7);
+        self.elapsed = Duration::ZERO;
+        self.lazy.clear();
+        let (mut incidents, mut silences, mut rows, mut told) = (vec![], vec![], vec![], vec![]);
+        for (key, record) in &self.kept {
+            match (key, record) {
+                (_, Record::Incident(incident)) => incidents.push((**incident).clone()),
+                (_, Record::Silence(silence)) => silences.push(silence.clone()),
+                (_, Record::Row(row)) => rows.push((**row).clone()),
+                (ChangeKey::Told(outlet, incident), Record::Told(at)) => {
+                    told.push(((Arc::clone(outlet), *incident), *at));
+                }
+                _ => {}
+            }
+        }
+        let next = |counter| match self.kept.get(&ChangeKey::Next(counter)) {
+            Some(Record::Next(number)) => *number,
+            _ => 1,
+        };
+        self.ledger.restore(incidents, silences, (next(Counter::Incident), next(Counter::Silence)));
+        self.outbox.restore(rows, told, next(Counter::Row));
+        self.outbox.set_outlets(terms());
+    }
+
+    fn commit(&mut self, changes: Vec<Change>) {
+        for (key, record) in std::mem::take(&mut self.lazy).into_iter().chain(changes) {
+            match record {
+                Some(record) => _ = self.kept.insert(key, record),
+                None => _ = self.kept.remove(&key),
+            }
+        }
+    }
+
+    /// Fans out what the ledger emitted and commits it, unless the program crashes first.
+    fn finish(&mut self, emitted: Emitted, programs: Option<(u64, News)>, crashes: bool) -> bool {
+        let Emitted { news, mut changes } = emitted;
+        for (incident, news) in &news {
+            self.outbox.post(*incident, news, Audience::default(), self.now, &mut changes);
+        }
+        if let Some((incident, news)) = programs {
+            self.outbox.post_to_programs(incident, &news, self.now, &mut changes);
+        }
+        if crashes {
+            self.start();
+            return false;
+        }
+        self.commit(changes);
+        true
+    }
+
+    fn alert(&mut self, index: usize, ends: bool, crashes: bool) {
+        let state = match (self.is_down[index], ends) {
+            (false, _) => AlertState::Down,
+            (true, false) => AlertState::Up,
+            (true, true) => AlertState::Ended,
+        };
+        let mut facts = Alert::ended(site(index), &Rule::default(), self.now, self.now);
+        facts.state = state;
+        let mut out = Emitted::default();
+        let number = self.ledger.note(&facts, NewsContext::default(), self.now, &mut out).expect("it is known");
+        let kind = match state {
+            AlertState::Down => NewsKind::Opened,
+            AlertState::Up => NewsKind::Closed,
+            _ => NewsKind::Ended,
+        };
+        let alert = AlertRecord { facts, message: String::new() };
+        let news = News { kind, alert, context: NewsContext::default() };
+        if self.finish(out, Some((number, news)), crashes) {
+            self.is_down[index] = !self.is_down[index];
+            self.alerts.push((number, state));
+        }
+    }
+
+    fn step(&mut self) {
+        let mut out = Emitted::default();
+        self.ledger.step(self.now, &mut out);
+        self.finish(out, None, false);
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now = self.now.after(time);
+        self.elapsed += time;
+        self.step();
+    }
+
+    /// One request of an outlet, if it has one to make. Returns whether it made one.
+    fn deliver(&mut self, outlet: usize, outcome: Outcome) -> bool {
+        let (key, _) = OUTLETS[outlet];
+        let Next::Send(rows) = self.outbox.next(key, self.now, self.elapsed) else { return false };
+        let mut changes = Vec::new();
+        let outgoing = self.outbox.begin(key, &rows, self.elapsed, &mut changes);
+        assert!(!outgoing.rows.is_empty());
+        if outcome == Outcome::CrashBeforeMark {
+            self.start();
+            return true;
+        }
+        self.commit(changes);
+        if outcome == Outcome::CrashBeforeRequest {
+            self.start();
+            return true;
+        }
+        if outcome.acts() {
+            let heard = self.heard.entry(key).or_default();
+            heard.extend(outgoing.rows.iter().map(|row| (row.number, row.incident, row.news.kind)));
+        }
+        let (mut changes, times) = (Vec::new(), (self.now, self.elapsed));
+        match outcome {
+            Outcome::CrashAfterRequest => {
+                self.start();
+                return true;
+            }
+            Outcome::Taken => {
+                self.outbox.succeeded(&key.into(), &outgoing.rows, self.now, self.elapsed, &mut changes);
+                // An answer may be committed later.
+                self.lazy.append(&mut changes);
+            }
+            _ => {
+                let failure = (Failure::Transient(None), "it is away");
+                self.outbox.failed(&key.into(), &outgoing.rows, failure, times, &mut changes);
+                self.commit(changes);
+            }
+        }
+        true
+    }
+
+    /// Everything recovers: silences end, time passes, every outlet takes what waits.
+    fn recover(&mut self) {
+        let mut out = Emitted::default();
+        self.ledger.end_silence(None, &mut out);
+        self.finish(out, None, false);
+        for _ in 0..400 {
+            self.pass(Duration::from_secs(40));
+            let sent = (0..OUTLETS.len()).map(|outlet| self.deliver(outlet, Outcome::Taken)).filter(|sent| *sent);
+            let (sent, waiting) = (sent.count(), self.outbox.states().map(|(_, state)| state.waiting).sum::<usize>());
+            let is_settled = self.ledger.open_incidents().all(|incident| self.is_down[index_of(incident.site())]);
+            if sent == 0 && waiting == 0 && is_settled {
+                return;
+            }
+        }
+        panic!("something waits for ever");
+    }
+}
+
+fn index_of(site: &str) -> usize {
+    site.rsplit(' ').next().and_then(|index| index.parse().ok()).expect("the name ends with its index")
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Taken,
+    AnswerLost,
+    NotTaken,
+    CrashBeforeMark,
+    CrashBeforeRequest,
+    CrashAfterRequest,
+}
+
+impl Outcome {
+    fn acts(self) -> bool {
+        matches!(self, Self::Taken | Self::AnswerLost | Self::CrashAfterRequest)
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Alert { site: usize, ends: bool, crashes: bool },
+    Deliver { outlet: usize, outcome: Outcome },
+    Pass(u64),
+    Silence { site: usize, minutes: u64 },
+    EndSilence,
+    Ack { site: usize },
+    Withdraw { site: usize },
+    Crash,
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    prop_oneof![
+        5 => Just(Outcome::Taken),
+        1 => Just(Outcome::AnswerLost),
+        2 => Just(Outcome::NotTaken),
+        1 => Just(Outcome::CrashBeforeMark),
+        1 => Just(Outcome::CrashBeforeRequest),
+        1 => Just(Outcome::CrashAfterRequest),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let alert = (0..SITES, prop::bool::weighted(0.1), prop::bool::weighted(0.1));
+    prop_oneof![
+        5 => alert.prop_map(|(site, ends, crashes)| Step::Alert { site, ends, crashes }),
+        8 => (0..OUTLETS.len(), outcome()).prop_map(|(outlet, outcome)| Step::Deliver { outlet, outcome }),
+        4 => (1u64..200).prop_map(Step::Pass),
+        1 => (0..SITES, 1u64..20).prop_map(|(site, minutes)| Step::Silence { site, minutes }),
+        1 => Just(Step::EndSilence),
+        1 => (0..SITES).prop_map(|site| Step::Ack { site }),
+        1 => (0..SITES).prop_map(|site| Step::Withdraw { site }),
+        1 => Just(Step::Crash),
+    ]
+}
+
+fn play(world: &mut World, steps: &[Step]) {
+    for &step in steps {
+        let mut out = Emitted::default();
+        match step {
+            Step::Alert { site, ends, crashes } => world.alert(site, ends, crashes),
+            Step::Deliver { outlet, outcome } => _ = world.deliver(outlet, outcome),
+            Step::Pass(secs) => world.pass(Duration::from_secs(secs)),
+            Step::Silence { site: index, minutes } => {
+                let silence = Silence {
+                    number: 0,
+                    sites: SiteSelector::of([&*site(index)]),
+                    from: world.now,
+                    until: world.now.after(Duration::from_mins(minutes)),
+                    by: "ada".into(),
+                    text: String::new(),
+                    is_maintenance: false,
+                };
+                world.ledger.silence(silence, &mut out);
+                world.finish(out, None, false);
+            }
+            Step::EndSilence => {
+                world.ledger.end_silence(None, &mut out);
+                world.finish(out, None, false);
+            }
+            Step::Ack { site: index } => {
+                let ack = Ack { by: "ada".into(), at: world.now, text: "on it".into() };
+                world.ledger.acknowledge(&Target::Site(site(index)), &ack, &mut out);
+                world.finish(out, None, false);
+            }
+            Step::Withdraw { site: index } => {
+                world.ledger.withdraw(&Target::Site(site(index)), world.now, &mut out);
+                world.finish(out, None, false);
+            }
+            Step::Crash => world.start(),
+        }
+    }
+}
+
+/// The kinds that an outlet was told of each incident, repeats of one row left out. Fails if a repeat or an earlier row
+/// comes after a later one (T4, T5).
+fn told(heard: &Heard) -> Result<HashMap<u64, Vec<NewsKind>>, TestCaseError> {
+    let mut last: HashMap<u64, u64> = HashMap::new();
+    let mut told: HashMap<u64, Vec<NewsKind>> = HashMap::new();
+    for &(row, incident, kind) in heard {
+        let before = last.insert(incident, row);
+        prop_assert!(before.is_none_or(|before| before <= row), "{incident}: {heard:?}");
+        if before != Some(row) {
+            told.entry(incident).or_default().push(kind);
+        }
+    }
+    Ok(told)
+}
+
+fn check(world: &World) -> Result<(), TestCaseError> {
+    let is_over = |incident: u64| world.ledger.open_incidents().all(|open| open.number != incident);
+    let ended = |incident| world.alerts.contains(&(incident, AlertState::Ended));
+    for (key, delivery) in OUTLETS {
+        let heard = world.heard.get(key).cloned().unwrap_or_default();
+        if delivery == Delivery::Program {
+            // Every alert arrives, in the order of the alerts; a repeat repeats whole calls.
+            let mut rows: Vec<(u64, u64, NewsKind)> = heard;
+            rows.sort_unstable_by_key(|(row, ..)| *row);
+            rows.dedup();
+            let states = rows.iter().map(|(_, incident, kind)| {
+                let state = match kind {
+                    NewsKind::Opened => AlertState::Down,
+                    NewsKind::Closed => AlertState::Up,
+                    _ => AlertState::Ended,
+                };
+                (*incident, state)
+            });
+            prop_assert_eq!(states.collect::<Vec<_>>(), world.alerts.clone());
+            continue;
+        }
+        for (incident, kinds) in told(&heard)? {
+            let is_chat = matches!(delivery, Delivery::Chat { .. });
+            if kinds[0] == NewsKind::Was {
+                prop_assert!(is_chat && kinds.len() == 1, "{key} {incident}: {kinds:?}");
+                continue;
+            }
+            // T2: nothing comes before the opening; T1: what opened closes.
+            prop_assert_eq!(kinds[0], NewsKind::Opened, "{} {}: {:?}", key, incident, kinds);
+            let closings = kinds.iter().filter(|kind| kind.is_closing()).count();
+            let expected = usize::from(is_over(incident) && !(is_chat && ended(incident)));
+            prop_assert_eq!(closings, expected, "{} {}: {:?}", key, incident, kinds);
+            prop_assert!(closings == 0 || kinds.last().is_some_and(|kind| kind.is_closing()), "{kinds:?}");
+            prop_assert_eq!(kinds.iter().filter(|kind| **kind == NewsKind::Opened).count(), 1);
+        }
+        // T3: what is open and not muted was told.
+        let told = told(&heard)?;
+        for open in world.ledger.open_incidents() {
+            prop_assert!(told.contains_key(&open.number), "{key}: {open:?}");
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_laws_of_telling_hold_over_crashes(
+        steps in prop::collection::vec(step(), 1..120), calm in prop::option::of(Just(Calm::default())),
+    ) {
+        let mut world = World::new(calm);
+        play(&mut world, &steps);
+        world.recover();
+        check(&world)?;
+    }
+}
+
+/// A world with one outlet of these terms.
+fn alone(change: impl Fn(&mut OutletTerms)) -> Outbox {
+    let mut outbox = Outbox::new(0);
+    let mut only = terms().remove(0);
+    change(&mut only);
+    outbox.set_outlets(vec![only]);
+    outbox
+}
+
+fn news(kind: NewsKind, secs: u64) -> News {
+    let at = START.after(Duration::from_secs(secs));
+    let since = if kind == NewsKind::Opened { at } else { START };
+    let mut facts = Alert::ended("api".into(), &Rule::default(), since, at);
+    facts.state = if kind == NewsKind::Opened { AlertState::Down } else { AlertState::Up };
+    News { kind, alert: AlertRecord { facts, message: String::new() }, context: NewsContext::default() }
+}
+
+/// Posts `kind` at `secs`, then asks what to do.
+fn post(outbox: &mut Outbox, incident: u64, kind: NewsKind, secs: u64) -> Next {
+    let now = START.after(Duration::from_secs(secs));
+    outbox.post(incident, &news(kind, secs), Audience::default(), now, &mut Vec::new());
+    outbox.next("chat", now, Duration::from_secs(secs))
+}
+
+/// Takes what may go out at `secs`, successfully. Returns the rows.
+fn take(outbox: &mut Outbox, secs: u64) -> Vec<NewsKind> {
+    let (now, elapsed) = (START.after(Duration::from_secs(secs)), Duration::from_secs(secs));
+    let Next::Send(rows) = outbox.next("chat", now, elapsed) else { return Vec::new() };
+    let outgoing = outbox.begin("chat", &rows, elapsed, &mut Vec::new());
+    outbox.succeeded(&"chat".into(), &outgoing.rows, now, elapsed, &mut Vec::new());
+    outgoing.rows.iter().map(|row| row.news.kind).collect()
+}
+
+#[test]
+fn an_outlet_that_waits_hears_only_of_what_lasts_and_is_not_acknowledged() {
+    let patient = |outbox: &mut OutletTerms| outbox.after = Duration::from_mins(10);
+    let mut outbox = alone(patient);
+    assert_eq!(post(&mut outbox, 1, NewsKind::Opened, 0), Next::Later(Duration::from_mins(10)));
+    post(&mut outbox, 1, NewsKind::Closed, 300);
+    assert_eq!(take(&mut outbox, 3_000), [], "it was short");
+    post(&mut outbox, 2, NewsKind::Opened, 3_000);
+    post(&mut outbox, 2, NewsKind::Acknowledged, 3_300);
+    assert_eq!(take(&mut outbox, 5_000), [], "somebody looks after it");
+    post(&mut outbox, 2, NewsKind::Closed, 5_000);
+    post(&mut outbox, 3, NewsKind::Opened, 6_000);
+    assert_eq!(take(&mut outbox, 6_599), []);
+    assert_eq!(take(&mut outbox, 6_600), [NewsKind::Opened]);
+    post(&mut outbox, 3, NewsKind::Acknowledged, 6_700);
+    assert_eq!(take(&mut outbox, 6_700), [NewsKind::Acknowledged]);
+    post(&mut outbox, 3, NewsKind::Closed, 6_800);
+    assert_eq!(take(&mut outbox, 6_800), [NewsKind::Closed]);
+}
+
+#[test]
+fn a_storm_is_two_messages_to_people() {
+    let mut outbox = alone(|terms| terms.delivery = Delivery::Chat { group: Duration::from_secs(10) });
+    for incident in 0..300 {
+        post(&mut outbox, incident, NewsKind::Opened, incident / 150);
+    }
+    assert_eq!(take(&mut outbox, 9), []);
+    assert_eq!(take(&mut outbox, 10).len(), 300);
+    for incident in 0..300 {
+        post(&mut outbox, incident, NewsKind::Closed, 20);
+    }
+    assert_eq!(take(&mut outbox, 39), [], "not within 30 s");
+    assert_eq!(take(&mut outbox, 50).len(), 300);
+}
+
+#[test]
+fn pauses_that_a_server_asks_for_are_kept_and_retries_slow_down() {
+    let mut outbox = alone(|_| {});
+    post(&mut outbox, 1, NewsKind::Opened, 0);
+    let mut fail = |failure, secs: u64| {
+        let (now, elapsed) = (START.after(Duration::from_secs(secs)), Duration::from_secs(secs));
+        let Next::Send(rows) = outbox.next("chat", now, elapsed) else { panic!("it waits at {secs} s") };
+        let outgoing = outbox.begin("chat", &rows, elapsed, &mut Vec::new());
+        let times = (now, elapsed);
+        let given_up = outbox.failed(&"chat".into(), &outgoing.rows, (failure, "503"), times, &mut Vec::new());
+        let resume = outbox.resume("chat").unwrap().checked_sub(elapsed).unwrap();
+        (resume, given_up)
+    };
+    assert_eq!(fail(Failure::Transient(Some(Duration::from_secs(7))), 0).0, Duration::from_secs(7));
+    assert_eq!(
+        fail(Failure::Transient(Some(Duration::from_hours(9))), 8).0,
+        Duration::from_hours(1),
+        "at most an hour"
+    );
+    assert!(fail(Failure::Transient(None), 3_700).0 >= Duration::from_mins(5), "after ten minutes, every five");
+    assert_eq!(fail(Failure::Broken, 8_000).0, Duration::from_mins(15));
+    assert_eq!(fail(Failure::Gone, 9_000).1, 1, "410 gives up");
+    assert_eq!(outbox.states().next().unwrap().1.given_up, 1);
+}
+
+#[test]
+fn what_waits_is_bounded_and_what_is_old_is_given_up_with_what_follows() {
+    let mut outbox = alone(|_| {});
+    for incident in 0..(super::ROWS_MAX as u64 + 5) {
+        post(&mut outbox, incident, NewsKind::Opened, 0);
+    }
+    let state = outbox.states().next().unwrap().1;
+    assert_eq!((state.waiting, state.given_up), (super::ROWS_MAX, 5));
+    // A day later nothing is left, and a close of what was given up is not told.
+    let mut changes = Vec::new();
+    let given_up = outbox.expire(START.after(Duration::from_hours(24)), &mut changes);
+    assert_eq!(given_up, [("chat".into(), super::ROWS_MAX)]);
+    assert_eq!(changes.len(), super::ROWS_MAX);
+    post(&mut outbox, 7, NewsKind::Closed, 86_500);
+    assert_eq!(take(&mut outbox, 90_000), []);
+}
+
+#[test]
+fn severity_sites_and_names_decide_who_hears() {
+    let mut outbox = alone(|terms| {
+        terms.only = Severity::Critical;
+        terms.sites = SiteSelector::of(["group:shop"]);
+    });
+    let mut try_post = |group: Option<&str>, tell: Option<&[Arc<str>]>, rule: RuleKind| {
+        let mut news = news(NewsKind::Opened, 0);
+        news.alert.facts.rule = rule;
+        let before = outbox.states().map(|(_, state)| state.waiting).sum::<usize>();
+        let incident = before as u64 + 1;
+        outbox.post(incident, &news, Audience { group, tell }, START, &mut Vec::new());
+        outbox.states().map(|(_, state)| state.waiting).sum::<usize>() > before
+    };
+    assert!(try_post(Some("shop"), None, RuleKind::Availability));
+    assert!(!try_post(Some("blog"), None, RuleKind::Availability));
+    assert!(!try_post(Some("shop"), None, RuleKind::Latency), "a warning");
+    assert!(!try_post(Some("shop"), Some(&["mail".into()]), RuleKind::SloFast), "the site chose another");
+    assert!(try_post(Some("shop"), Some(&["chat".into()]), RuleKind::SloFast));
+}
