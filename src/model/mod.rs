@@ -31,7 +31,7 @@ pub use site::{
     BODY_KEPT_MAX, ClientIdentity, Expect, Expected, Family, HttpOffer, RedirectBody, Redirects, Site, StatusSet,
     TlsFiles, TlsRules, shown_url,
 };
-pub use site_numbers::{SiteId, SiteIndex, SiteSlot};
+pub use site_numbers::{OWN_NAME, SiteId, SiteIndex, SiteSlot};
 pub use sort_key::SortKey;
 pub use text::echo::KnownSecrets;
 pub use text::secret::{Secret, SecretUrl};

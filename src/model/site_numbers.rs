@@ -32,3 +32,11 @@ numbers! {
 /// The number of a site in one store, for as long as the store exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SiteId(pub u32);
+
+impl SiteId {
+    /// The number in alerts about webmon itself; no site gets it.
+    pub const OWN: Self = Self(u32::MAX);
+}
+
+/// The name in alerts about webmon itself.
+pub const OWN_NAME: &str = "webmon";

@@ -194,9 +194,7 @@ fn alerts(transaction: &ReadTransaction, from: u64) -> Result<(Vec<AlertRecord>,
             Some(sites) => sites,
             None => names.insert(view::sites(transaction)?),
         };
-        let name = |id: SiteId| {
-            sites.get(&id).map_or_else(|| Arc::from(format!("(unknown site {})", id.0)), |site| site.name.clone())
-        };
+        let name = |id: SiteId| view::name_of(sites, id);
         alerts.extend(record::decode_alert(bytes.value(), name).ok().map(|(_, alert)| alert));
     }
     Ok((alerts, next))

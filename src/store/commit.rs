@@ -14,12 +14,13 @@ use std::sync::Arc;
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use crate::alert::AlertRecord;
+use crate::alert::change::ChangeKey;
 use crate::model::{Certificate, SiteId, Timestamp};
 
 use super::codec::journal_entry::EncodedEntry;
 use super::tables::export_cursor::{self, Progress};
 use super::tables::record::{self, TextRecord};
-use super::tables::{certificate, schema};
+use super::tables::{certificate, outbox, schema};
 
 /// Largest number of waiting bytes of encoded samples: one million samples if each comes alone, up to three million.
 pub const ENTRY_BYTES_MAX: usize = 64 << 20;
@@ -64,6 +65,10 @@ pub struct PendingCommit {
     pauses: BTreeMap<SiteId, Option<Timestamp>>,
     /// Certificates that changed.
     certificates: BTreeMap<SiteId, Arc<Certificate>>,
+    /// Changes of incidents, messages and silences.
+    outbox: outbox::Waiting,
+    /// The ticket of the newest of them; see [`PendingCommit::add_change`].
+    ticket: u64,
     /// The progress of each sink; it joins the next commit and does not cause one.
     progress: BTreeMap<u32, Progress>,
 }
@@ -102,6 +107,8 @@ impl PendingCommit {
             next_alert,
             pauses: BTreeMap::new(),
             certificates: BTreeMap::new(),
+            outbox: BTreeMap::new(),
+            ticket: 0,
             progress: BTreeMap::new(),
         }
     }
@@ -132,6 +139,8 @@ impl PendingCommit {
         self.alerts.append(&mut later.alerts);
         self.pauses.append(&mut later.pauses);
         self.certificates.append(&mut later.certificates);
+        self.outbox.append(&mut later.outbox);
+        self.ticket = self.ticket.max(later.ticket);
         later.progress.into_values().for_each(|progress| self.add_progress(progress));
         (self.next_entry, self.next_alert) = (later.next_entry, later.next_alert);
     }
@@ -143,6 +152,7 @@ impl PendingCommit {
             && self.alerts.is_empty()
             && self.pauses.is_empty()
             && self.certificates.is_empty()
+            && self.outbox.is_empty()
     }
 
     /// Samples that wait.
@@ -185,6 +195,21 @@ impl PendingCommit {
         self.certificates.insert(site, certificate);
     }
 
+    /// Sets what is kept under `key`; `None` removes it.
+    pub fn add_change(&mut self, key: ChangeKey, record: Option<Vec<u8>>) {
+        self.outbox.insert(key, record);
+    }
+
+    /// Notes that everything up to `ticket` was added.
+    pub fn set_ticket(&mut self, ticket: u64) {
+        self.ticket = self.ticket.max(ticket);
+    }
+
+    /// The newest ticket.
+    pub const fn ticket(&self) -> u64 {
+        self.ticket
+    }
+
     /// Sets the progress of a sink.
     pub fn add_progress(&mut self, progress: Progress) {
         match self.progress.entry(progress.sink) {
@@ -225,6 +250,7 @@ impl PendingCommit {
         self.alerts.clear();
         self.pauses.clear();
         self.certificates.clear();
+        self.outbox.clear();
         self.progress.clear();
     }
 
@@ -251,6 +277,9 @@ impl PendingCommit {
         if !self.certificates.is_empty() {
             let certificates = self.certificates.iter().map(|(site, shown)| (site, &**shown));
             certificate::write(transaction, certificates)?;
+        }
+        if !self.outbox.is_empty() {
+            outbox::write(transaction, &self.outbox)?;
         }
         for progress in self.progress.values() {
             export_cursor::write(transaction, progress)?;

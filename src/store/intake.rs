@@ -8,13 +8,15 @@
 
 use std::sync::Arc;
 
-use crate::alert::AlertRecord;
+use crate::alert::change::Change;
+use crate::alert::{Alert, AlertRecord};
 use crate::model::{Cause, Observation, Packed, SiteId, TextJoin, Timestamp};
 use crate::ring::{self, Ring};
 
 use super::codec::journal_entry::{EncodedEntry, Packer};
 use super::commit::{Dropped, FailureText, PendingCommit, TEXTS_MAX};
 use super::tables::export_cursor::Progress;
+use super::tables::outbox;
 
 /// Drains the rings into a backlog for the writer.
 #[derive(Debug)]
@@ -77,6 +79,17 @@ impl Intake {
     /// Adds an alert about `site`.
     pub fn note_alert(&mut self, site: SiteId, alert: AlertRecord) {
         self.backlog.add_alert(site, alert);
+    }
+
+    /// Applies a change of what is kept about incidents and messages; `id` gives the numbers of sites.
+    pub fn note_change(&mut self, (key, record): Change, id: impl Fn(&Alert) -> SiteId) {
+        let bytes = record.map(|record| outbox::encode(&record, id));
+        self.backlog.add_change(key, bytes);
+    }
+
+    /// Notes that everything up to `ticket` was handed over: its commit is reported by [`super::writer::Flushed::ticket`].
+    pub fn note_ticket(&mut self, ticket: u64) {
+        self.backlog.set_ticket(ticket);
     }
 
     /// Sets the end of the pause of the site of this index; `None` ends it.

@@ -6,6 +6,7 @@ use crate::model::{Certificate, SiteId, Timestamp};
 use super::error::StoreError;
 use super::read::view::{self, OpenIncident, Query};
 use super::tables::certificate;
+use super::tables::outbox::Kept;
 use super::writable::Store;
 
 impl Store {
@@ -23,6 +24,14 @@ impl Store {
     /// Those of the database.
     pub fn open_incidents(&self) -> Result<Vec<OpenIncident>, StoreError> {
         self.look(view::open_incidents)
+    }
+
+    /// The incidents, waiting messages and silences.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn kept(&self) -> Result<Kept, StoreError> {
+        self.look(view::kept)
     }
 
     /// The certificate that each site last presented, by site.

@@ -49,6 +49,7 @@ pub use read::figures::Figures;
 pub use read::samples::{Passed, StoredSample};
 pub use read::view::{OpenIncident, Query, StoredSite};
 pub use tables::export_cursor::{PointCounts, Progress, StoredSink};
+pub use tables::outbox::Kept;
 pub use tables::record::Registered;
 pub use tables::writer_signature::Signature;
 pub use verify::{Contents, Gap, Verification};

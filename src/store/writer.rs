@@ -47,6 +47,8 @@ pub struct Writer {
     trim_on: bool,
     told: Told,
     failure: Option<SaveFailure>,
+    /// The newest ticket that was committed.
+    ticket: u64,
 }
 
 /// Least bytes of old pages to report; fewer may belong to the last commits.
@@ -78,6 +80,8 @@ pub struct Flushed {
     pub health: StoreHealth,
     /// Samples lost since the last flush: overwritten in their ring, or dropped at a bound.
     pub dropped: u64,
+    /// Everything handed over up to this ticket is on the disk.
+    pub ticket: u64,
     /// Texts of failures and alerts lost since the last flush.
     pub dropped_texts: u64,
     /// Complete sentences for the user.
@@ -103,6 +107,7 @@ impl Writer {
             trim_on,
             told: Told::default(),
             failure: None,
+            ticket: 0,
         })
     }
 
@@ -164,6 +169,7 @@ impl Writer {
             self.save(now, seal, &mut flushed);
         }
         self.intake().returned();
+        flushed.ticket = self.ticket;
         flushed.health = self.health();
         flushed
     }
@@ -175,6 +181,7 @@ impl Writer {
         self.store.hurry();
         let mut flushed = self.take_over();
         self.save(now, true, &mut flushed);
+        flushed.ticket = self.ticket;
         flushed.health = self.health();
         let waiting = self.pending.samples();
         flushed.dropped += waiting;
@@ -242,6 +249,7 @@ impl Writer {
         let (pending, sizes) = (&self.pending, &mut self.sizes);
         self.store.write(|transaction| pending.write(transaction, sizes))?;
         flushed.committed = self.pending.samples();
+        self.ticket = self.pending.ticket();
         self.journal_bytes += self.pending.bytes();
         self.pending.clear();
         self.intake().committed();

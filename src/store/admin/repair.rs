@@ -128,6 +128,7 @@ fn salvage(from: &ReadTransaction, to: &Database) -> Result<Vec<&'static str>, r
     note("failures", pairs(from, to, (schema::FAILURES, schema::FAILURES), &sites)? && is_whole);
     note("alerts", table(from, to, schema::ALERTS)?);
     note("certificates", table(from, to, schema::CERTIFICATES)?);
+    note("outbox", table(from, to, schema::OUTBOX)?);
     note("sinks", table(from, to, schema::SINKS)?);
     note("cursors", table(from, to, schema::CURSORS)?);
     Ok(damaged)

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable as _};
 
 use crate::alert::{Alert, AlertRecord, RuleKind};
-use crate::model::{Sample, SiteId, Timestamp};
+use crate::model::{OWN_NAME, Sample, SiteId, Timestamp};
 use crate::store::codec::block;
 use crate::store::tables::journal::Journal;
+use crate::store::tables::outbox::{self, Kept};
 use crate::store::tables::record::{self, SealedRecord, SiteRecord};
 use crate::store::tables::schema;
 use crate::store::tables::sealed::{self, Rolled, read_sealed};
@@ -189,14 +190,28 @@ impl Suffix {
 /// Every alert with its site, in the order in which they were found; damaged ones are left out.
 fn all_alerts(transaction: &ReadTransaction) -> Result<Vec<(SiteId, AlertRecord)>, redb::Error> {
     let sites = sites(transaction)?;
-    let unknown = |id: SiteId| Arc::from(format!("(unknown site {})", id.0));
-    let name = |id: SiteId| sites.get(&id).map_or_else(|| unknown(id), |site| site.name.clone());
+    let name = |id: SiteId| name_of(&sites, id);
     let mut alerts = Vec::new();
     for row in transaction.open_table(schema::ALERTS)?.range::<u64>(..)? {
         let (_, bytes) = row?;
         alerts.extend(record::decode_alert(bytes.value(), name).ok());
     }
     Ok(alerts)
+}
+
+/// The name of a site in messages.
+pub fn name_of(sites: &HashMap<SiteId, SiteRecord>, id: SiteId) -> Arc<str> {
+    match sites.get(&id) {
+        Some(site) => Arc::clone(&site.name),
+        None if id == SiteId::OWN => OWN_NAME.into(),
+        None => format!("(unknown site {})", id.0).into(),
+    }
+}
+
+/// The incidents, waiting messages and silences.
+pub fn kept(transaction: &ReadTransaction) -> Result<Kept, redb::Error> {
+    let sites = sites(transaction)?;
+    outbox::all(transaction, |id| name_of(&sites, id))
 }
 
 /// The alerts that `query` asks for, by time and then in the order in which they were found.

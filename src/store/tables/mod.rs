@@ -3,6 +3,7 @@
 pub(crate) mod certificate;
 pub(crate) mod export_cursor;
 pub(crate) mod journal;
+pub(crate) mod outbox;
 pub(crate) mod record;
 pub(crate) mod rollup;
 pub(crate) mod schema;

@@ -20,7 +20,7 @@ use super::schema;
 const VERSION: u8 = 1;
 
 /// Version of an alert since it has a rule, an incident and a reading.
-const ALERT_VERSION: u8 = 2;
+pub(super) const ALERT_VERSION: u8 = 2;
 
 /// Version of [`SealedRecord`] since it includes the rollups.
 const SEALED_VERSION: u8 = 2;
@@ -294,26 +294,26 @@ const fn state_code(state: AlertState) -> u64 {
     }
 }
 
-fn micros(duration: Duration) -> u64 {
+pub(super) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-fn time(cursor: &mut Cursor<'_>) -> Result<Timestamp, Damage> {
+pub(super) fn time(cursor: &mut Cursor<'_>) -> Result<Timestamp, Damage> {
     cursor.take().map(Timestamp::from_micros)
 }
 
-fn octets<const N: usize>(cursor: &mut Cursor<'_>) -> Result<[u8; N], Damage> {
+pub(super) fn octets<const N: usize>(cursor: &mut Cursor<'_>) -> Result<[u8; N], Damage> {
     cursor.take_bytes(N)?.try_into().map_err(|_| Damage::Short)
 }
 
-fn put_optional(out: &mut Vec<u8>, value: Option<u64>) {
+pub(super) fn put_optional(out: &mut Vec<u8>, value: Option<u64>) {
     put(out, u64::from(value.is_some()));
     if let Some(value) = value {
         put(out, value);
     }
 }
 
-fn take_optional(cursor: &mut Cursor<'_>) -> Result<Option<u64>, Damage> {
+pub(super) fn take_optional(cursor: &mut Cursor<'_>) -> Result<Option<u64>, Damage> {
     match cursor.take()? {
         0 => Ok(None),
         1 => cursor.take().map(Some),

@@ -7,14 +7,15 @@
 //! a later version is never written to; one of an earlier version is read as it is and upgraded by the first writer
 //! that opens it ([`upgrade`]). Version 2 added the rollups, which are built from the blocks of a file of version 1,
 //! some at each flush; until then the blocks answer. Version 3 has rows in the journal (see
-//! [`crate::store::codec::journal_entry`]); earlier entries are still read and sealed.
+//! [`crate::store::codec::journal_entry`]); earlier entries are still read and sealed. Version 4 has alerts with a rule and
+//! an incident, and the outbox; alerts of earlier versions are read.
 
 use redb::{Database, Key, ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefinition, TableError, Value};
 
 use crate::model::SiteId;
 
 /// The format that this program writes, and the newest that it reads.
-pub const VERSION: u64 = 3;
+pub const VERSION: u64 = 4;
 
 /// The first format with rollups.
 const ROLLED_UP: u64 = 2;
@@ -60,6 +61,10 @@ pub const ALERTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("alerts
 
 /// Site → the certificate that it last presented. Created with the first certificate.
 pub const CERTIFICATES: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("certificates");
+
+/// (kind, number) → an incident, a waiting message, what an outlet was told, a silence; see [`super::outbox`]. Created with
+/// the first of them.
+pub const OUTBOX: TableDefinition<'_, (&str, u64), &[u8]> = TableDefinition::new("outbox");
 
 /// Number → a sink. Created with the first sink.
 pub const SINKS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("sinks");
