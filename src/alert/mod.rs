@@ -1,8 +1,8 @@
 //! The alert rule: decides when a site is down, as a pure state machine.
 
-pub mod change;
 mod evaluator;
 pub mod incident;
+pub mod kept;
 mod news;
 pub mod outbox;
 pub mod policy;

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use crate::alert::AlertRecord;
-use crate::alert::change::ChangeKey;
+use crate::alert::kept::change::ChangeKey;
 use crate::model::{Certificate, SiteId, Timestamp};
 
 use super::codec::journal_entry::EncodedEntry;

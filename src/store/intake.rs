@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use crate::alert::change::Change;
+use crate::alert::kept::change::Change;
 use crate::alert::{Alert, AlertRecord};
 use crate::model::{Cause, Observation, Packed, SiteId, TextJoin, Timestamp};
 use crate::ring::{self, Ring};

@@ -12,18 +12,19 @@
 //! Invariants: `Opened` is emitted at most once per incident and before anything else about it; an incident whose
 //! `Opened` was emitted is followed by exactly one `Closed` or `Ended`, whatever is muted; an incident that opens and closes
 //! while it is muted emits nothing. Only reports are muted, never checks, figures or records. Time is an argument.
-//! Bounds: one incident per site and rule, remembered for [`Calm::memory`] after it closed. Cost: a step without a due
+//! Bounds: one incident per site and rule, remembered for [`crate::alert::Calm::memory`] after it closed. Cost: a step without a due
 //! instant is constant; otherwise linear in the incidents.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::alert::change::{Change, ChangeKey, Counter, Record};
-use crate::alert::{Alert, AlertRecord, AlertState, Calm, News, NewsContext, NewsKind, RuleKind};
+use crate::alert::kept::change::{ChangeKey, Counter, Record};
+use crate::alert::kept::incident::{Incident, Phase, Silence};
+use crate::alert::{Alert, AlertRecord, AlertState, News, NewsContext, NewsKind, RuleKind};
 use crate::model::Timestamp;
 
-use super::record::{Ack, Incident, Phase, Silence};
+use super::terms::{Emitted, LedgerTerms, SiteTerms};
 
 /// The longest pause between two reminders.
 const REMIND_MAX: Duration = Duration::from_hours(24);
@@ -34,69 +35,18 @@ const MEMORY_MIN: Duration = Duration::from_mins(10);
 /// How often a muted incident is looked at.
 const MUTE_LOOK: Duration = Duration::from_secs(1);
 
-/// What the ledger knows about a site.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SiteTerms {
-    /// Its group.
-    pub group: Option<Arc<str>>,
-    /// While this site is down, this one's incidents are muted.
-    pub parent: Option<Arc<str>>,
-    /// The pause before the first reminder.
-    pub remind: Option<Duration>,
-    /// The outlets that hear of it; `None`: all.
-    pub tell: Option<Arc<[Arc<str>]>>,
-}
-
-/// The settings of the ledger.
-#[derive(Clone, Debug, Default)]
-pub struct LedgerTerms {
-    /// The calm; `None`: every alert is reported.
-    pub calm: Option<Calm>,
-    /// The sites.
-    pub sites: HashMap<Arc<str>, SiteTerms>,
-}
-
-/// Why an incident is not reported.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Mute {
-    /// By the silence of this number.
-    Silence(u64),
-    /// Its parent is down.
-    Parent(Arc<str>),
-    /// Its site is paused.
-    Paused,
-}
-
-/// What follows from a call: news for the outlets, and changes to keep.
-#[derive(Debug, Default)]
-pub struct Emitted {
-    /// News, in order, each with the number of its incident.
-    pub news: Vec<(u64, News)>,
-    /// Changes, in order.
-    pub changes: Vec<Change>,
-}
-
-/// Which incidents a user means.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// The one of this number.
-    Number(u64),
-    /// All open ones of this site.
-    Site(Arc<str>),
-}
-
-type Key = (Arc<str>, RuleKind);
+pub(super) type Key = (Arc<str>, RuleKind);
 
 /// See the module.
 pub struct Ledger {
-    terms: LedgerTerms,
-    incidents: BTreeMap<Key, Incident>,
-    silences: BTreeMap<u64, Silence>,
-    paused: HashSet<Arc<str>>,
+    pub(super) terms: LedgerTerms,
+    pub(super) incidents: BTreeMap<Key, Incident>,
+    pub(super) silences: BTreeMap<u64, Silence>,
+    pub(super) paused: HashSet<Arc<str>>,
     next_incident: u64,
-    next_silence: u64,
+    pub(super) next_silence: u64,
     /// Nothing is due before.
-    next_look: Timestamp,
+    pub(super) next_look: Timestamp,
     /// Words an alert.
     word: Box<dyn Fn(&Alert) -> String + Send>,
 }
@@ -247,68 +197,6 @@ impl Ledger {
         self.next_look = instants.chain(silences).min().unwrap_or(Timestamp::MAX);
     }
 
-    /// Acknowledges the open incidents that `target` means. Returns their numbers.
-    pub fn acknowledge(&mut self, target: &Target, ack: &Ack, out: &mut Emitted) -> Vec<u64> {
-        self.change_ack(target, Some(ack), ack.at, out)
-    }
-
-    /// Withdraws their acknowledgements. Returns the numbers of those that had one.
-    pub fn withdraw(&mut self, target: &Target, now: Timestamp, out: &mut Emitted) -> Vec<u64> {
-        self.change_ack(target, None, now, out)
-    }
-
-    fn change_ack(&mut self, target: &Target, ack: Option<&Ack>, now: Timestamp, out: &mut Emitted) -> Vec<u64> {
-        let is_meant = |incident: &Incident| match target {
-            Target::Number(number) => incident.number == *number,
-            Target::Site(site) => incident.site() == site,
-        };
-        let changes = |incident: &Incident| incident.is_open() && is_meant(incident) && incident.ack.as_ref() != ack;
-        let keys: Vec<Key> =
-            self.incidents.iter().filter(|(_, incident)| changes(incident)).map(|(key, _)| key.clone()).collect();
-        let mut numbers = Vec::new();
-        for key in keys {
-            let Some(mut incident) = self.incidents.remove(&key) else { continue };
-            incident.ack = ack.cloned();
-            numbers.push(incident.number);
-            if incident.is_announced {
-                let kind = if ack.is_some() { NewsKind::Acknowledged } else { NewsKind::Withdrawn };
-                self.emit(kind, &incident, incident.opening.clone(), now, out);
-            }
-            self.keep(key, incident, out);
-        }
-        self.next_look = Timestamp::ZERO;
-        numbers
-    }
-
-    /// Begins a silence; its number is set. Returns the number.
-    pub fn silence(&mut self, mut silence: Silence, out: &mut Emitted) -> u64 {
-        silence.number = self.next_silence;
-        self.next_silence += 1;
-        out.changes.push((ChangeKey::Next(Counter::Silence), Some(Record::Next(self.next_silence))));
-        out.changes.push((ChangeKey::Silence(silence.number), Some(Record::Silence(silence.clone()))));
-        let number = silence.number;
-        self.silences.insert(number, silence);
-        self.next_look = Timestamp::ZERO;
-        number
-    }
-
-    /// Ends the silence of this number, or all. Returns how many ended.
-    pub fn end_silence(&mut self, number: Option<u64>, out: &mut Emitted) -> usize {
-        let ended: Vec<u64> =
-            self.silences.keys().copied().filter(|&known| number.is_none_or(|number| number == known)).collect();
-        for number in &ended {
-            self.silences.remove(number);
-            out.changes.push((ChangeKey::Silence(*number), None));
-        }
-        self.next_look = Timestamp::ZERO;
-        ended.len()
-    }
-
-    /// The silences, by number.
-    pub fn silences(&self) -> impl Iterator<Item = &Silence> {
-        self.silences.values()
-    }
-
     /// All incidents that are open, by site and rule.
     pub fn open_incidents(&self) -> impl Iterator<Item = &Incident> {
         self.incidents.values().filter(|incident| incident.is_open())
@@ -318,31 +206,6 @@ impl Ledger {
     #[must_use]
     pub fn incident(&self, number: u64) -> Option<&Incident> {
         self.incidents.values().find(|incident| incident.number == number)
-    }
-
-    /// Why `incident` is not reported at `now`; `None` if it is.
-    #[must_use]
-    pub fn mute(&self, incident: &Incident, now: Timestamp) -> Option<Mute> {
-        let site = incident.site();
-        let terms = self.terms.sites.get(site);
-        let group = terms.and_then(|terms| terms.group.as_deref());
-        let silence = self
-            .silences
-            .values()
-            .find(|silence| silence.from <= now && now < silence.until && silence.sites.selects(site, group));
-        if let Some(silence) = silence {
-            return Some(Mute::Silence(silence.number));
-        }
-        if incident.rule().is_own() {
-            return None;
-        }
-        if self.paused.contains(site) {
-            return Some(Mute::Paused);
-        }
-        let parent = terms.and_then(|terms| terms.parent.as_ref())?;
-        let is_down = |parent: &Incident| parent.is_open() && incident.rule() != RuleKind::Certificate;
-        let parent_key = (Arc::clone(parent), RuleKind::Availability);
-        self.incidents.get(&parent_key).filter(|parent| is_down(parent)).map(|_| Mute::Parent(Arc::clone(parent)))
     }
 
     /// When something about `incident` is due, at `now` or later.
@@ -428,7 +291,7 @@ impl Ledger {
         }
     }
 
-    fn emit(&self, kind: NewsKind, incident: &Incident, facts: Alert, now: Timestamp, out: &mut Emitted) {
+    pub(super) fn emit(&self, kind: NewsKind, incident: &Incident, facts: Alert, now: Timestamp, out: &mut Emitted) {
         let context = NewsContext {
             relapses: incident.relapses,
             open_for: (kind == NewsKind::Reminder).then(|| now.since(incident.opened())),
@@ -440,7 +303,7 @@ impl Ledger {
         out.news.push((incident.number, News { kind, alert, context }));
     }
 
-    fn keep(&mut self, key: Key, incident: Incident, out: &mut Emitted) -> u64 {
+    pub(super) fn keep(&mut self, key: Key, incident: Incident, out: &mut Emitted) -> u64 {
         let number = incident.number;
         out.changes.push((ChangeKey::Incident(number), Some(Record::Incident(Box::new(incident.clone())))));
         self.incidents.insert(key, incident);

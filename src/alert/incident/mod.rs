@@ -1,7 +1,8 @@
 //! Incidents: what users hear of, and when (growing calm, reminders, mutes, acknowledgements).
 
 pub(crate) mod calm;
-pub(crate) mod ledger;
-pub(crate) mod record;
+pub mod ledger;
+mod orders;
+pub mod terms;
 #[cfg(test)]
 mod tests;

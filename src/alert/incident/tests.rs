@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::ledger::{Emitted, Ledger, LedgerTerms, Mute, SiteTerms, Target};
-use super::record::{Ack, Silence};
+use super::ledger::Ledger;
+use super::terms::{Emitted, LedgerTerms, Mute, SiteTerms, Target};
+use crate::alert::kept::incident::{Ack, Silence};
 use crate::alert::{Alert, AlertState, Calm, NewsContext, NewsKind, Rule, RuleKind, SiteSelector};
 use crate::model::Timestamp;
 

@@ -8,8 +8,8 @@
 //! within an incident messages go out in order, one at a time.
 //! Bounds: [`ROWS_MAX`] rows; beyond it the oldest of the fullest outlet is given up and counted.
 
-pub(crate) mod queue;
-pub(crate) mod row;
+mod expiry;
+pub mod queue;
 #[cfg(test)]
 mod tests;
 
@@ -19,10 +19,10 @@ use std::time::Duration;
 
 use crate::model::Timestamp;
 
-use super::change::{Change, ChangeKey, Counter, Record};
+use super::kept::change::{Change, ChangeKey, Counter, Record};
+use super::kept::row::{Row, Told};
 use super::{News, NewsKind};
-use queue::{Delivery, Failure, KEEP, Next, OutletState, OutletTerms, Queue};
-use row::{Row, Told};
+use queue::{Delivery, Failure, Next, OutletState, OutletTerms, Queue};
 
 /// Most messages that wait, over all outlets.
 pub const ROWS_MAX: usize = 10_000;
@@ -42,11 +42,11 @@ pub struct Audience<'a> {
 /// See the module.
 #[derive(Debug)]
 pub struct Outbox {
-    terms: BTreeMap<Arc<str>, OutletTerms>,
-    queues: BTreeMap<Arc<str>, Queue>,
-    told: HashMap<(Arc<str>, u64), Told>,
+    pub(super) terms: BTreeMap<Arc<str>, OutletTerms>,
+    pub(super) queues: BTreeMap<Arc<str>, Queue>,
+    pub(super) told: HashMap<(Arc<str>, u64), Told>,
     next_row: u64,
-    rows: usize,
+    pub(super) rows: usize,
     seed: u64,
 }
 
@@ -221,18 +221,24 @@ impl Outbox {
         self.rows += 1;
     }
 
-    fn delivery(&self, outlet: &str) -> Delivery {
+    pub(super) fn delivery(&self, outlet: &str) -> Delivery {
         self.terms.get(outlet).map_or(Delivery::Dedup, |terms| terms.delivery)
     }
 
-    fn remove(&mut self, outlet: &Arc<str>, number: u64, changes: &mut Vec<Change>) -> Option<Row> {
+    pub(super) fn remove(&mut self, outlet: &Arc<str>, number: u64, changes: &mut Vec<Change>) -> Option<Row> {
         let row = self.queues.get_mut(outlet)?.remove(number)?;
         self.rows -= 1;
         changes.push((ChangeKey::Row(number), None));
         Some(row)
     }
 
-    fn keep_told(&mut self, outlet: &Arc<str>, incident: u64, told: Option<Told>, changes: &mut Vec<Change>) {
+    pub(super) fn keep_told(
+        &mut self,
+        outlet: &Arc<str>,
+        incident: u64,
+        told: Option<Told>,
+        changes: &mut Vec<Change>,
+    ) {
         let key = (Arc::clone(outlet), incident);
         match told {
             Some(told) => _ = self.told.insert(key, told),
@@ -331,60 +337,6 @@ impl Outbox {
             return 0;
         }
         rows.iter().map(|row| self.give_up(outlet, row.number, changes)).sum()
-    }
-
-    /// Gives up what has waited for too long at `now`. Returns the outlets concerned, and how many rows.
-    pub fn expire(&mut self, now: Timestamp, changes: &mut Vec<Change>) -> Vec<(Arc<str>, usize)> {
-        let is_old = |row: &&Row| row.made.after(KEEP) <= now && row.due.after(KEEP) <= now;
-        let mut given_up = Vec::new();
-        let outlets: Vec<Arc<str>> = self.queues.keys().cloned().collect();
-        for outlet in outlets {
-            let old: Vec<u64> = self.queues[&outlet].rows().filter(is_old).map(|row| row.number).collect();
-            let count: usize = old.into_iter().map(|number| self.give_up(&outlet, number, changes)).sum();
-            if count > 0 {
-                given_up.push((outlet, count));
-            }
-        }
-        let over: Vec<(Arc<str>, u64)> = self
-            .told
-            .iter()
-            .filter(|(_, told)| told.closed.is_some_and(|closed| closed.after(REPEAT_END) <= now))
-            .map(|(key, _)| key.clone())
-            .collect();
-        for (outlet, incident) in over {
-            self.keep_told(&outlet, incident, None, changes);
-        }
-        given_up
-    }
-
-    /// Gives up a row; if it opens an incident, also what follows, which must not be told without it. Returns how many.
-    fn give_up(&mut self, outlet: &Arc<str>, number: u64, changes: &mut Vec<Change>) -> usize {
-        let Some(row) = self.remove(outlet, number, changes) else { return 0 };
-        let mut count = 1;
-        if row.news.kind == NewsKind::Opened && self.delivery(outlet) != Delivery::Program {
-            let followers: Vec<u64> = self.queues[outlet].of(row.incident).map(|other| other.number).collect();
-            for number in followers {
-                count += usize::from(self.remove(outlet, number, changes).is_some());
-            }
-        }
-        if row.news.kind.is_closing() {
-            self.keep_told(outlet, row.incident, None, changes);
-        }
-        if let Some(queue) = self.queues.get_mut(outlet) {
-            queue.count_given_up(count);
-        }
-        count
-    }
-
-    /// Gives up the oldest row of the fullest outlet.
-    fn shed(&mut self, changes: &mut Vec<Change>) {
-        let fullest = self.queues.iter().max_by_key(|(_, queue)| queue.len());
-        let Some((outlet, oldest)) =
-            fullest.and_then(|(outlet, queue)| Some((Arc::clone(outlet), queue.rows().next()?.number)))
-        else {
-            return;
-        };
-        self.give_up(&outlet, oldest, changes);
     }
 
     /// The incidents that `outlet` must hear of again: those that it was told of, and those that ended lately.

@@ -12,7 +12,7 @@ use crate::alert::{Severity, SiteSelector};
 use crate::model::Timestamp;
 use crate::model::time::backoff::Backoff;
 
-use super::row::Row;
+use crate::alert::kept::row::Row;
 
 /// A message is given up this long after it was made.
 pub const KEEP: Duration = Duration::from_hours(24);

@@ -11,9 +11,10 @@ use proptest::prelude::*;
 
 use super::queue::{Delivery, Failure, Next, OutletTerms};
 use super::{Audience, Outbox};
-use crate::alert::change::{Change, ChangeKey, Counter, Record};
-use crate::alert::incident::ledger::{Emitted, Ledger, LedgerTerms, SiteTerms, Target};
-use crate::alert::incident::record::{Ack, Silence};
+use crate::alert::incident::ledger::Ledger;
+use crate::alert::incident::terms::{Emitted, LedgerTerms, SiteTerms, Target};
+use crate::alert::kept::change::{Change, ChangeKey, Counter, Record};
+use crate::alert::kept::incident::{Ack, Silence};
 use crate::alert::{
     Alert, AlertRecord, AlertState, Calm, News, NewsContext, NewsKind, Rule, RuleKind, Severity, SiteSelector,
 };

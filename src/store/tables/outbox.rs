@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use redb::{ReadTransaction, WriteTransaction};
 
-use crate::alert::change::{ChangeKey, Counter, Record};
-use crate::alert::incident::record::{Ack, Incident, Phase, Silence};
-use crate::alert::outbox::row::{Row, Told};
+use crate::alert::kept::change::{ChangeKey, Counter, Record};
+use crate::alert::kept::incident::{Ack, Incident, Phase, Silence};
+use crate::alert::kept::row::{Row, Told};
 use crate::alert::{Alert, AlertRecord, News, NewsContext, NewsKind, SiteSelector};
 use crate::model::{Cause, SiteId, Status, Timestamp};
 use crate::store::codec::frame::{self, Cursor, Damage, put, put_text};

@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use super::incident::record::{Incident, Silence};
-use super::outbox::row::{Row, Told};
+use super::incident::{Incident, Silence};
+use super::row::{Row, Told};
 
 /// The key of a kept record.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

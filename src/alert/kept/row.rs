@@ -14,7 +14,7 @@ pub struct Row {
     pub outlet: Arc<str>,
     /// The number of its incident.
     pub incident: u64,
-    /// When it was made; it is given up [`super::queue::KEEP`] later.
+    /// When it was made; it is given up [`crate::alert::outbox::queue::KEEP`] later.
     pub made: Timestamp,
     /// It goes out at this time at the earliest.
     pub due: Timestamp,
