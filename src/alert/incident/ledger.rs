@@ -79,12 +79,12 @@ impl Ledger {
     }
 
     /// Adopts an incident that an earlier version opened and reported, as `opening` says. Returns its number.
-    pub fn adopt(&mut self, opening: Alert, out: &mut Emitted) -> u64 {
+    pub fn adopt(&mut self, opening: &Alert, out: &mut Emitted) -> u64 {
         let key = (Arc::clone(&opening.site), opening.rule);
         if let Some(known) = self.incidents.get(&key).filter(|known| known.is_open()) {
             return known.number;
         }
-        let mut incident = self.open(&opening, NewsContext::default(), Duration::ZERO, out);
+        let mut incident = self.open(opening, NewsContext::default(), Duration::ZERO, out);
         incident.is_announced = true;
         self.keep(key, incident, out)
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::ledger::Ledger;
 use super::terms::{Emitted, LedgerTerms, Mute, SiteTerms, Target};
-use crate::alert::kept::incident::{Ack, Silence};
+use crate::alert::kept::incident::{Ack, Incident, Silence};
 use crate::alert::{Alert, AlertState, Calm, NewsContext, NewsKind, Rule, RuleKind, SiteSelector};
 use crate::model::Timestamp;
 
@@ -196,10 +196,10 @@ fn an_incident_of_an_earlier_version_is_adopted_once() {
     let mut opening = Alert::ended("api".into(), &Rule::default(), at(5), at(5));
     opening.state = Down;
     let mut out = Emitted::default();
-    assert_eq!(scene.ledger.adopt(opening.clone(), &mut out), 1);
-    assert_eq!(scene.ledger.adopt(opening, &mut out), 1);
+    assert_eq!(scene.ledger.adopt(&opening, &mut out), 1);
+    assert_eq!(scene.ledger.adopt(&opening, &mut out), 1);
     assert!(out.news.is_empty());
     scene.alert(50, "api", Up);
     assert_eq!(scene.seen(), [(50, Closed, 1)]);
-    assert_eq!(scene.ledger.incident(1).map(|incident| incident.rule()), Some(RuleKind::Availability));
+    assert_eq!(scene.ledger.incident(1).map(Incident::rule), Some(RuleKind::Availability));
 }

@@ -189,7 +189,7 @@ impl Outbox {
                 }
             }
             NewsKind::Reminder if waiting.iter().any(|(_, _, is_begun, _)| !is_begun) => {}
-            _ => _ = self.add(outlet, incident, now, news.clone(), now, changes),
+            _ => self.add(outlet, incident, now, news.clone(), now, changes),
         }
     }
 

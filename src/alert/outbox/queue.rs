@@ -200,7 +200,7 @@ impl Queue {
 
     /// How many rows wait.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn waiting(&self) -> usize {
         self.rows.len()
     }
 

@@ -249,7 +249,9 @@ fn cause_of(code: u64) -> Result<Cause, Damage> {
 fn put_silence(out: &mut Vec<u8>, silence: &Silence) {
     let words = silence.sites.words();
     put(out, words.len() as u64);
-    words.iter().for_each(|word| put_text(out, word));
+    for word in &words {
+        put_text(out, word);
+    }
     put(out, silence.from.as_micros());
     put(out, silence.until.as_micros());
     put_text(out, &silence.by);
@@ -365,11 +367,15 @@ mod tests {
     fn context(text: &str, number: u64) -> NewsContext {
         NewsContext {
             url: text.into(),
-            group: (number % 2 == 0).then(|| text.into()),
+            group: (number.is_multiple_of(2)).then(|| text.into()),
             cause: Some(Cause::Status),
             detail: text.to_owned(),
             status: Status::new(503),
-            address: Some(if number % 2 == 0 { IpAddr::from([127, 0, 0, 1]) } else { IpAddr::from([7u16; 8]) }),
+            address: Some(if number.is_multiple_of(2) {
+                IpAddr::from([127, 0, 0, 1])
+            } else {
+                IpAddr::from([7u16; 8])
+            }),
             certificate: Some(text.to_owned()),
             last_good: Some(Timestamp::from_micros(number >> 13)),
             causes: vec![(Cause::Status, 3), (Cause::Reset, number)],
@@ -449,7 +455,7 @@ mod tests {
             frame.extend_from_slice(&bytes);
             frame::seal(&mut frame, frame::ANYWHERE);
             for kind in ["incident", "row", "silence", "told x", "next", "other"] {
-                let _ = check((kind, 1), &frame).is_ok();
+                let _judged = check((kind, 1), &frame);
             }
         }
     }
