@@ -23,10 +23,12 @@
 //! | 1 | [`stats`] arithmetic · [`alert`] rules, incidents, the outbox | model · + stats |
 //! | 2 | [`engine`] windows, states, snapshots | model, ring, stats, alert |
 //! | 3 | [`probe`] the network · [`store`] the disk | model · model, stats, ring, alert |
-//! | 3 | `export` (feature `influx`) InfluxDB, from the store | model, alert, probe, store |
+//! | 4 | [`http`] a client for servers that are told something | model, probe |
+//! | 5 | `export` (feature `influx`) InfluxDB, from the store | model, alert, probe, http, store |
 //! | 4 | [`report`] lines and tables · [`tui`] the dashboard | model, stats, alert, `engine::snapshot` |
-//! | 5 | [`notify`] outlets · [`config`] sites.yaml | model, stats, alert, report · model, alert, notify |
-//! | 6 | [`app`] clock, scheduler, wiring, command line | all |
+//! | 5 | [`notify`] outlets | model, stats, alert, http, report |
+//! | 6 | [`config`] sites.yaml | model, alert, notify |
+//! | 7 | [`app`] clock, scheduler, wiring, command line | all |
 //!
 //! `tests/layering/` checks the sources against this table, the layers of folders within each room, the crates that may
 //! appear in one room only, and the sizes of files and folders. Rooms below `app` return notices; they do not log.
@@ -38,6 +40,7 @@ pub mod demo;
 pub mod engine;
 #[cfg(feature = "influx")]
 pub mod export;
+pub mod http;
 pub mod model;
 pub mod notify;
 pub mod panic_hook;

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::http::{Reply, retry_after};
 use crate::model::Timestamp;
 use crate::model::text::{DETAIL_MAX, clean_line};
 
@@ -20,21 +21,6 @@ const RETRY_AFTER_MAX: Duration = Duration::from_mins(10);
 
 /// The wait for an unreadable `Retry-After`.
 const RETRY_AFTER_UNREAD: Duration = Duration::from_secs(10);
-
-/// A server's response.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reply {
-    /// The status.
-    pub status: u16,
-    /// The header `Retry-After`.
-    pub retry_after: Option<String>,
-    /// The header `Content-Type`.
-    pub content_type: Option<String>,
-    /// The beginning of the body.
-    pub body: Vec<u8>,
-    /// The body was longer than what was read, or ended early.
-    pub cut: bool,
-}
 
 /// The meaning of an answer for the lines of its request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,7 +101,7 @@ impl ExportAnswer {
             StatusMeaning::Refused => Self::Refused(refusal(&message, json.as_ref()), full),
             StatusMeaning::TooLarge => Self::TooLarge(full),
             StatusMeaning::Throttled => {
-                let wait = reply.retry_after.as_deref().map_or(Duration::ZERO, |text| retry_after(text, now));
+                let wait = reply.retry_after.as_deref().map_or(Duration::ZERO, |text| wait_of(text, now));
                 Self::Throttled(wait, full)
             }
             StatusMeaning::Broken => Self::Broken(full),
@@ -169,16 +155,9 @@ fn refusal(message: &str, json: Option<&Value>) -> Refusal {
     dropped.filter(|&count| count > 0).map_or(Refusal::Unknown, Refusal::Some)
 }
 
-/// The wait of a `Retry-After`: seconds, or a date (RFC 9110, section 10.2.3).
-fn retry_after(text: &str, now: Timestamp) -> Duration {
-    let text = text.trim();
-    let date = || {
-        let at = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-        let at = u64::try_from(at.as_microsecond()).map_or(Timestamp::ZERO, Timestamp::from_micros);
-        Some(at.since(now))
-    };
-    let wait = text.parse().map(Duration::from_secs).ok().or_else(date);
-    wait.unwrap_or(RETRY_AFTER_UNREAD).min(RETRY_AFTER_MAX)
+/// The wait of a `Retry-After`, bounded.
+fn wait_of(text: &str, now: Timestamp) -> Duration {
+    retry_after(text, now).unwrap_or(RETRY_AFTER_UNREAD).min(RETRY_AFTER_MAX)
 }
 
 #[cfg(test)]

@@ -1,46 +1,19 @@
-//! The HTTP client of an export: one connection, one request at a time.
+//! The requests of an export: lines for the write API of one target.
 //!
-//! The connection is kept between requests. A server may close an idle connection at any time, so a request that fails on a
-//! kept one is retried once on a new one. The system resolves names, the platform's roots are trusted, proxies are not used.
-//!
-//! Invariants: redirects are not followed, so only the configured server gets the token; no error contains a header. Bounds:
-//! [`REQUEST_MAX`] per request, [`BODY_MAX`] of an answer, and the budgets of a probe ([`crate::probe::bounded`]).
+//! Invariants: no error contains a header. A request may be sent twice, since a point that is stored twice is the same point.
+//! Bounds: those of [`http::Client`].
 
-use std::error::Error;
-use std::io::{self, Write as _};
-use std::sync::Arc;
-use std::time::Duration;
+use std::io::Write as _;
 
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http_body_util::Full;
-use hyper::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT,
-};
-use hyper::{Method, Request, Uri};
-use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
-use rustls_platform_verifier::BuilderVerifierExt;
-use tokio::net::TcpStream;
-use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
-use url::{Position, Url};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
+use hyper::{Method, Uri};
+use url::Position;
 
-use crate::model::text::{DETAIL_MAX, clean_line};
+use crate::http::{self, Outgoing, Reply, RequestError, SetupError, Terms};
 use crate::model::{ExportTarget, Secret};
-use crate::probe::bounded::{Channel, paced};
-
-use super::answer::Reply;
-
-/// Time for one request, connecting included.
-const REQUEST_MAX: Duration = Duration::from_secs(30);
-
-/// Time for connecting and the TLS handshake.
-const CONNECT_MAX: Duration = Duration::from_secs(10);
-
-/// Bytes of an answer's body that are read; error messages are shorter.
-const BODY_MAX: usize = 64 << 10;
 
 /// Why no request can be made to a target.
 #[derive(Debug, thiserror::Error)]
@@ -61,12 +34,9 @@ pub enum ExportError {
 
 /// See the module.
 pub struct Client {
-    host: String,
-    port: u16,
+    server: http::Client,
     path_and_query: Uri,
     headers: HeaderMap,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
-    connection: Option<Channel>,
 }
 
 impl Client {
@@ -76,19 +46,14 @@ impl Client {
     /// [`ExportError`]: a retry would not help.
     pub fn new(target: &ExportTarget) -> Result<Self, ExportError> {
         let url = target.write_url();
-        let written = url.host_str().unwrap_or_default();
-        // Only a URL puts an IPv6 address into brackets.
-        let host = written.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let tls = if url.scheme() == "https" {
-            let name = ServerName::try_from(host.clone());
-            Some((connector()?, name.map_err(|_| ExportError::Host { host: written.to_owned() })?))
-        } else {
-            None
-        };
+        let server = http::Client::new(&url, &Terms::default()).map_err(|error| match error {
+            SetupError::Host { host } => ExportError::Host { host },
+            SetupError::Tls(reason) => ExportError::Tls(reason),
+            other => ExportError::Tls(other.to_string()),
+        })?;
         let path_and_query = &url[Position::BeforePath..Position::AfterQuery];
         let path_and_query = path_and_query.parse().expect("a URL's path and query are a request's target");
-        let (port, headers) = (url.port_or_known_default().unwrap_or(80), headers(target, &url)?);
-        Ok(Self { host, port, path_and_query, headers, tls, connection: None })
+        Ok(Self { server, path_and_query, headers: headers(target)? })
     }
 
     /// Sends these credentials from now on. If they changed, returns true and disconnects.
@@ -100,14 +65,14 @@ impl Client {
         authorize(&mut self.headers, authorization)?;
         let has_changed = self.headers.get(AUTHORIZATION) != before.as_ref();
         if has_changed {
-            self.connection = None;
+            self.server.disconnect();
         }
         Ok(has_changed)
     }
 
     /// Closes the connection. The next request resolves the name again.
     pub fn disconnect(&mut self) {
-        self.connection = None;
+        self.server.disconnect();
     }
 
     /// Sends `lines`, which [`compress`] made.
@@ -115,61 +80,14 @@ impl Client {
     /// # Errors
     /// Why there is no answer, in one clean line. The lines may or may not be stored.
     pub async fn post(&mut self, lines: Vec<u8>) -> Result<Reply, String> {
-        let reply = timeout(REQUEST_MAX, self.post_untimed(Bytes::from(lines))).await;
-        let reply = reply.unwrap_or_else(|_| Err(format!("no answer within {} s", REQUEST_MAX.as_secs())));
-        if reply.is_err() {
-            self.connection = None;
-        }
-        reply
-    }
-
-    async fn post_untimed(&mut self, lines: Bytes) -> Result<Reply, String> {
-        if let Some(mut kept) = self.connection.take()
-            && kept.is_ready().await
-            && let Ok(reply) = self.ask(kept, lines.clone()).await
-        {
-            return Ok(reply);
-        }
-        let fresh = self.connect().await?;
-        self.ask(fresh, lines).await
-    }
-
-    async fn ask(&mut self, connection: Channel, lines: Bytes) -> Result<Reply, String> {
-        let mut request = Request::new(Full::new(lines));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.path_and_query.clone();
-        *request.headers_mut() = self.headers.clone();
-        let answer = connection.ask(request, BODY_MAX).await.map_err(|error| clean_line(&error, DETAIL_MAX))?;
-        self.connection = answer.channel;
-        let text = |name| answer.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        Ok(Reply {
-            status: answer.status,
-            retry_after: text(RETRY_AFTER),
-            content_type: text(CONTENT_TYPE),
-            body: answer.body,
-            cut: answer.cut,
-        })
-    }
-
-    async fn connect(&self) -> Result<Channel, String> {
-        let within = CONNECT_MAX.as_secs();
-        let connected = timeout(CONNECT_MAX, self.connect_untimed()).await;
-        connected.unwrap_or_else(|_| Err(format!("cannot connect within {within} s")))
-    }
-
-    async fn connect_untimed(&self) -> Result<Channel, String> {
-        let failed = |error: io::Error| format!("cannot connect: {}", sentence(&error));
-        let tcp = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(failed)?;
-        // Otherwise the last packet of a body can wait for a delayed ACK.
-        drop(tcp.set_nodelay(true));
-        let (line, allowance) = paced(tcp);
-        match &self.tls {
-            None => Channel::begin(line, allowance).await,
-            Some((connector, name)) => {
-                let shaken = connector.connect(name.clone(), line).await.map_err(failed)?;
-                Channel::begin(shaken, allowance).await
-            }
-        }
+        let request = Outgoing {
+            method: Method::POST,
+            target: self.path_and_query.clone(),
+            headers: self.headers.clone(),
+            body: Bytes::from(lines),
+            is_repeatable: true,
+        };
+        self.server.send(&request).await.map_err(RequestError::into_reason)
     }
 }
 
@@ -180,10 +98,8 @@ pub fn compress(lines: &[u8]) -> Vec<u8> {
     gzip.write_all(lines).and_then(|()| gzip.finish()).expect("writing to a Vec cannot fail")
 }
 
-fn headers(target: &ExportTarget, url: &Url) -> Result<HeaderMap, ExportError> {
+fn headers(target: &ExportTarget) -> Result<HeaderMap, ExportError> {
     let mut headers = HeaderMap::new();
-    let host = &url[Position::BeforeHost..Position::AfterPort];
-    headers.insert(HOST, HeaderValue::from_str(host).expect("a host is plain ASCII"));
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("webmon/", env!("CARGO_PKG_VERSION"))));
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
@@ -202,26 +118,4 @@ fn authorize(headers: &mut HeaderMap, authorization: Option<&Secret>) -> Result<
         headers.insert(AUTHORIZATION, value);
     }
     Ok(())
-}
-
-fn connector() -> Result<TlsConnector, ExportError> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .and_then(BuilderVerifierExt::with_platform_verifier)
-        .map_err(|error| ExportError::Tls(error.to_string()))?;
-    Ok(TlsConnector::from(Arc::new(config.with_no_client_auth())))
-}
-
-/// The innermost reason of `error`, in one clean line.
-fn sentence(error: &(dyn Error + 'static)) -> String {
-    let mut innermost = error;
-    loop {
-        let wrapped = innermost.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        let inner = wrapped.map(|error| error as &(dyn Error + 'static)).or_else(|| innermost.source());
-        match inner {
-            Some(inner) => innermost = inner,
-            None => return clean_line(&innermost.to_string(), DETAIL_MAX),
-        }
-    }
 }

@@ -9,11 +9,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::http::Reply;
 use crate::model::text::clean_line;
 use crate::model::{Certificate, ExportHealth, ExportState, ExportTarget, KnownSecrets, Secret, SiteId, Timestamp};
 use crate::store::{Archive, ExportBatch, ExportReader, Progress, StoreError};
 
-use super::answer::{ExportAnswer, Reply};
+use super::answer::ExportAnswer;
 use super::delivery::{Delivery, RequestLimits, Settled};
 use super::points;
 use crate::model::time::backoff::Backoff;

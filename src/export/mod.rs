@@ -17,6 +17,6 @@ mod exporter;
 mod line;
 mod points;
 
-pub use answer::{ExportAnswer, Refusal, Reply};
+pub use answer::{ExportAnswer, Refusal};
 pub use client::{Client, ExportError, compress};
 pub use exporter::{Exporter, Labels};

@@ -2,11 +2,18 @@
 //!
 //! Invariants: `key` is unique among the outlets of a file and stable over reloads; nothing printable holds a secret.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use percent_encoding::percent_decode_str;
+use url::{Position, Url};
+
 use crate::alert::{Severity, SiteSelector};
-use crate::model::{ClientIdentity, Secret, SecretUrl};
+use crate::model::text::clean;
+use crate::model::{ClientIdentity, KnownSecrets, Secret, SecretUrl};
 
 /// An outlet. An e-mail outlet with several recipients is one outlet per recipient, so that each has its own queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -204,4 +211,115 @@ impl Service {
             _ => OutletClass::Chat,
         }
     }
+
+    /// The server that requests go to; none for e-mail.
+    #[must_use]
+    pub const fn server(&self) -> Option<&SecretUrl> {
+        match self {
+            Self::Slack { url }
+            | Self::Discord { url }
+            | Self::Teams { url }
+            | Self::Mattermost { url }
+            | Self::Alertmanager { url }
+            | Self::Webhook { url, .. } => Some(url),
+            Self::Telegram { server, .. }
+            | Self::Ntfy { server, .. }
+            | Self::Gotify { server, .. }
+            | Self::Pushover { server, .. }
+            | Self::Matrix { server, .. }
+            | Self::Pagerduty { server, .. } => Some(server),
+            Self::Email { .. } => None,
+        }
+    }
+
+    /// Its address as it may be printed: `https://hooks.slack.com/***`, `smtps://mail.example.com:465 to ada@example.com`.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match (self, self.server()) {
+            (_, Some(url)) => {
+                let url = url.expose();
+                let host = &url[Position::BeforeHost..Position::AfterPort];
+                clean(&format!("{}://{host}/***", url.scheme()))
+            }
+            (Self::Email { to, smtp, .. }, _) => clean(&format!("{smtp} to {to}")),
+            _ => String::new(),
+        }
+    }
+
+    /// Whether it recognises a message that it has had before.
+    #[must_use]
+    pub const fn recognises_repeats(&self) -> bool {
+        matches!(self, Self::Matrix { .. } | Self::Email { .. }) || matches!(self.class(), OutletClass::Dedup)
+    }
+}
+
+impl fmt::Display for Smtp {
+    /// `smtps://mail.example.com:465`, without its login.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match self.security {
+            SmtpSecurity::Tls => "smtps",
+            SmtpSecurity::StartTls => "smtp+starttls",
+            SmtpSecurity::Plain => "smtp",
+        };
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        write!(f, "{scheme}://{host}:{}", self.port)
+    }
+}
+
+impl Outlet {
+    /// Everything secret that it sends, to be hidden where a server echoes it. Secrets of fewer than six bytes stay.
+    #[must_use]
+    pub fn secrets(&self) -> KnownSecrets {
+        let mut texts = Vec::new();
+        let is_open = matches!(self.service, Service::Alertmanager { .. });
+        for (url, has_secret_path) in [(self.service.server(), !is_open), (self.proxy.as_ref(), false)] {
+            if let Some(url) = url {
+                texts.extend(secret_parts(url.expose(), has_secret_path));
+            }
+        }
+        let mut token = |secret: &Secret| texts.push(secret.expose().to_owned());
+        match &self.service {
+            Service::Telegram { token: secret, .. }
+            | Service::Gotify { token: secret, .. }
+            | Service::Matrix { token: secret, .. }
+            | Service::Pagerduty { key: secret, .. } => token(secret),
+            Service::Ntfy { topic, token: secret, .. } => {
+                token(topic);
+                secret.iter().for_each(token);
+            }
+            Service::Pushover { user, token: secret, .. } => [user, secret].into_iter().for_each(token),
+            Service::Webhook { headers, .. } => {
+                for (_, value) in headers {
+                    token(value);
+                    // `Bearer TOKEN`: a server may echo the token alone.
+                    value.expose().split_whitespace().skip(1).for_each(|word| token(&Secret::new(word)));
+                }
+            }
+            Service::Email { smtp: Smtp { login: Some((user, password)), .. }, .. } => {
+                token(password);
+                let plain = format!("\0{user}\0{}", password.expose());
+                token(&Secret::new(STANDARD.encode(&plain)));
+                token(&Secret::new(STANDARD.encode(password.expose())));
+            }
+            _ => {}
+        }
+        KnownSecrets::new(texts.iter().map(String::as_str))
+    }
+}
+
+/// The userinfo and the query of `url`, and, if its path is secret, the path and what in it is no plain word.
+fn secret_parts(url: &Url, has_secret_path: bool) -> Vec<String> {
+    let plain = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let mut parts = vec![plain(url.username()), plain(url.password().unwrap_or_default())];
+    if url.password().is_some() {
+        parts.push(STANDARD.encode(format!("{}:{}", parts[0], parts[1])));
+    }
+    parts.extend(url.query_pairs().map(|(_, value)| value.into_owned()));
+    if has_secret_path {
+        let target = &url[Position::BeforePath..Position::AfterQuery];
+        parts.extend([target, url.path(), url.path().trim_matches('/')].map(str::to_owned));
+        let is_word = |part: &str| part.len() < 20 && part.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+        parts.extend(url.path().split('/').filter(|part| !is_word(part)).map(plain));
+    }
+    parts
 }

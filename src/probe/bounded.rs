@@ -14,11 +14,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::body::received::BodyRead;
 use super::http::connection::HttpConnection;
+use super::http::errors::Retry;
 use super::http::errors::explain_head;
 use super::http::exchange::send_message;
 use super::io::budget::Budget;
 use super::io::paced::Paced;
 use super::tls::client_auth::ClientCertRequest;
+
+pub use super::tls::client::{TlsClient, TlsFault};
 
 /// The bytes that the server may still send over one connection.
 pub struct Allowance(Arc<Budget>);
@@ -50,6 +53,14 @@ pub struct Answered {
     pub channel: Option<Channel>,
 }
 
+/// Why there is no answer.
+pub struct Unanswered {
+    /// One line.
+    pub reason: String,
+    /// The server has not seen the request.
+    pub is_unsent: bool,
+}
+
 impl Channel {
     /// Speaks over `stream`, which [`paced`] limited by `allowance`, or TLS over that.
     ///
@@ -73,8 +84,10 @@ impl Channel {
     ///
     /// # Errors
     /// Why no whole head came.
-    pub async fn ask(self, request: Request<Full<Bytes>>, body_max: usize) -> Result<Answered, String> {
-        let response = send_message(self.0, Ok(request), false).await.map_err(|none| none.failure.detail)?;
+    pub async fn ask(self, request: Request<Full<Bytes>>, body_max: usize) -> Result<Answered, Unanswered> {
+        let response = send_message(self.0, Ok(request), false).await;
+        let response = response
+            .map_err(|none| Unanswered { reason: none.failure.detail, is_unsent: none.retry == Retry::Unseen })?;
         let (status, headers) = (response.status.get(), response.headers.clone());
         let mut read = BodyRead::default();
         let connection = response.read_body(body_max as u64, true, &mut read, None).await.ok().flatten();

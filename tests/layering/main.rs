@@ -17,7 +17,7 @@ use graph::Graph;
 use source::{Source, module_of};
 
 /// What each room may import besides itself; `app` and `demo` may import everything.
-const MAY_IMPORT: [(&str, &[&str]); 14] = [
+const MAY_IMPORT: [(&str, &[&str]); 15] = [
     ("model", &[]),
     ("ring", &["model"]),
     ("stats", &["model"]),
@@ -26,17 +26,18 @@ const MAY_IMPORT: [(&str, &[&str]); 14] = [
     ("engine", &["model", "ring", "stats", "alert"]),
     ("probe", &["model"]),
     ("store", &["model", "stats", "ring", "alert"]),
-    ("export", &["model", "alert", "probe", "store"]),
+    ("http", &["model", "probe"]),
+    ("export", &["model", "alert", "probe", "http", "store"]),
     ("report", &["model", "stats", "alert", "engine::snapshot"]),
     ("tui", &["model", "stats", "alert", "engine::snapshot"]),
-    ("notify", &["model", "stats", "alert", "report"]),
+    ("notify", &["model", "stats", "alert", "http", "report"]),
     ("app", ALL),
     ("demo", ALL),
 ];
 
 const ALL: &[&str] = &[
-    "model", "ring", "stats", "alert", "config", "engine", "probe", "store", "export", "report", "tui", "notify",
-    "app", "demo",
+    "model", "ring", "stats", "alert", "config", "engine", "probe", "store", "http", "export", "report", "tui",
+    "notify", "app", "demo",
 ];
 
 /// What `engine` re-exports from `engine::snapshot`: the same nouns under a shorter path.
@@ -61,11 +62,11 @@ const ONLY_IN: [(&str, &[&str]); 39] = [
     ("flate2", &["probe", "export"]),
     ("h2", &["probe"]),
     ("hdrhistogram", &["stats", "report"]),
-    ("hickory_resolver", &["probe", "export"]),
-    ("http_body_util", &["probe", "export"]),
-    ("hyper", &["probe", "export"]),
-    ("hyper_rustls", &["probe", "export"]),
-    ("hyper_util", &["probe", "export"]),
+    ("hickory_resolver", &["probe"]),
+    ("http_body_util", &["probe", "http"]),
+    ("hyper", &["probe", "http", "export"]),
+    ("hyper_rustls", &["probe"]),
+    ("hyper_util", &["probe"]),
     ("loom", &["ring"]),
     ("minijinja", &["notify"]),
     ("ratatui", &["tui"]),
@@ -73,14 +74,14 @@ const ONLY_IN: [(&str, &[&str]); 39] = [
     ("redb", &["store"]),
     ("regex", &["model", "config", "probe"]),
     ("regex_automata", &["probe"]),
-    ("rustls", &["probe", "export", "demo"]),
+    ("rustls", &["probe", "http", "demo"]),
     ("rustls_native_certs", &["probe"]),
     ("rustls_pki_types", &["config"]),
     ("serde", &["config", "report"]),
     ("serde_json", &["config", "report", "export", "notify"]),
     ("serde_saphyr", &["config"]),
-    ("tokio", &["probe", "export", "app", "demo"]),
-    ("tokio_rustls", &["probe", "export", "demo"]),
+    ("tokio", &["probe", "http", "notify", "app", "demo"]),
+    ("tokio_rustls", &["probe", "demo"]),
     ("tracing", &["app", "demo"]),
     ("tracing_subscriber", &["app"]),
     ("webpki", &["probe"]),
@@ -116,7 +117,7 @@ impl fmt::Display for Fault {
 
 /// The entries of each room, its files and its folders, in layers from top to bottom: an entry may import what stands in a
 /// lower layer.
-const LAYERS: [(&str, &[&[&str]]); 10] = [
+const LAYERS: [(&str, &[&[&str]]); 12] = [
     (
         "model",
         &[
@@ -168,6 +169,7 @@ const LAYERS: [(&str, &[&[&str]]); 10] = [
             &["codec", "error", "limits"],
         ],
     ),
+    ("http", &[&["client"], &["tunnel"], &["error", "reply"]]),
     ("export", &[&["exporter"], &["client", "delivery", "points"], &["answer", "line"]]),
     (
         "report",
@@ -188,6 +190,18 @@ const LAYERS: [(&str, &[&[&str]]); 10] = [
             &["source_cache", "state", "terminal"],
             &["keymap", "render", "settings", "source"],
             &["input", "inputs", "layout", "page", "style"],
+        ],
+    ),
+    (
+        "notify",
+        &[
+            &["sender"],
+            &["preset"],
+            &["fields"],
+            &["message"],
+            &["group"],
+            &["sentence"],
+            &["answer", "cut", "outlet", "template"],
         ],
     ),
     (

@@ -8,6 +8,7 @@
 //! Bounds: 256 handshakes in flight over all probes ([`handshake_slots`]).
 
 pub(crate) mod chain;
+pub(crate) mod client;
 pub(crate) mod client_auth;
 pub(crate) mod crypto;
 pub(crate) mod errors;

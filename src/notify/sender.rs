@@ -1,0 +1,221 @@
+//! Sends messages to one outlet, one at a time.
+//!
+//! The caller keeps the order, the pauses and the repeats; the sender knows the service. Invariants: nothing that it returns
+//! holds a secret of the outlet. Bounds: [`SEND_MAX`] per message.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use serde_json::Value;
+use tokio::time::timeout;
+
+use crate::alert::News;
+use crate::http::{Client, Outgoing, RequestError, SetupError, Terms};
+use crate::model::{KnownSecrets, Timestamp};
+
+use super::answer::{Delivered, FailureKind, SendFailure, judge};
+use super::fields::variables;
+use super::message::Message;
+use super::outlet::Outlet;
+use super::preset::{self, Body, Notice, Post};
+use super::template;
+
+/// Time for one message.
+const SEND_MAX: Duration = Duration::from_secs(30);
+
+/// What one row of the outbox, or several, say to an outlet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// The random name of this webmon.
+    pub agent: String,
+    /// The row, unique and never used again; of several rows the first.
+    pub row: u64,
+    /// The incident, unique; of several the first.
+    pub incident: u64,
+    /// The events, at least one. Outlets that keep incidents take one; an Alertmanager takes any number.
+    pub news: Vec<News>,
+    /// Which attempt this is, from 1.
+    pub attempt: u32,
+    /// Whether a former attempt may have arrived.
+    pub perhaps_repeat: bool,
+}
+
+/// What would be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preview {
+    /// `POST`, `PUT`, or `SMTP`.
+    pub method: String,
+    /// The address, secrets in it as ***.
+    pub url: String,
+    /// Names and values, secret ones as ***.
+    pub headers: Vec<(String, String)>,
+    /// The body, secret members as ***; a string is sent as text.
+    pub body: Value,
+}
+
+/// Why an outlet cannot be used at all.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotifyError {
+    /// The server cannot be reached as configured.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// An address is not one.
+    #[error("{0:?} is not an e-mail address")]
+    Address(String),
+    /// The feature is missing.
+    #[error("this webmon was built without e-mail; build it with the feature `mail`")]
+    NoMail,
+}
+
+/// See the module.
+pub struct Sender {
+    outlet: Arc<Outlet>,
+    zone: TimeZone,
+    client: Client,
+    secrets: KnownSecrets,
+}
+
+impl Sender {
+    /// A sender to `outlet`, whose messages show times in `zone`; does not connect yet.
+    ///
+    /// # Errors
+    /// [`NotifyError`]: a retry would not help.
+    pub fn new(outlet: Arc<Outlet>, zone: TimeZone) -> Result<Self, NotifyError> {
+        let terms = Terms {
+            insecure: outlet.tls.insecure,
+            roots: Arc::clone(&outlet.tls.roots),
+            identity: outlet.tls.identity.clone(),
+            proxy: outlet.proxy.clone(),
+        };
+        let server = outlet.service.server().ok_or(NotifyError::NoMail)?;
+        let client = Client::new(server.expose(), &terms)?;
+        let secrets = outlet.secrets();
+        Ok(Self { outlet, zone, client, secrets })
+    }
+
+    /// Sends `envelope` at `now`.
+    ///
+    /// # Errors
+    /// [`SendFailure`]. The service may or may not have acted.
+    pub async fn send(&mut self, envelope: &Envelope, now: Timestamp) -> Result<Delivered, SendFailure> {
+        let secrets = self.secrets.clone();
+        let sent = timeout(SEND_MAX, self.send_untimed(envelope, now)).await;
+        sent.unwrap_or_else(|_| {
+            let reason = format!("no answer within {} s", SEND_MAX.as_secs());
+            Err(SendFailure::new(FailureKind::Transient, &reason, &secrets))
+        })
+    }
+
+    /// Closes the connection, if one is kept.
+    pub fn disconnect(&mut self) {
+        self.client.disconnect();
+    }
+
+    /// What [`Sender::send`] would send.
+    #[must_use]
+    pub fn preview(&self, envelope: &Envelope, now: Timestamp) -> Preview {
+        let message = self.message(envelope);
+        match post(&self.outlet, envelope, &message, now) {
+            Ok(post) => self.preview_of(&post),
+            Err(reason) => Preview {
+                method: "POST".to_owned(),
+                url: self.outlet.service.shown(),
+                headers: Vec::new(),
+                body: self.secrets.hidden_in(&reason).into(),
+            },
+        }
+    }
+
+    async fn send_untimed(&mut self, envelope: &Envelope, now: Timestamp) -> Result<Delivered, SendFailure> {
+        let message = self.message(envelope);
+        let Self { outlet, client, secrets, .. } = self;
+        let failed = |kind, reason: &str| SendFailure::new(kind, reason, secrets);
+        let request = post(outlet, envelope, &message, now).and_then(outgoing);
+        let request = request.map_err(|reason| failed(FailureKind::Broken, &reason))?;
+        match client.send(&request).await {
+            Ok(reply) => judge(&reply, secrets, now),
+            Err(RequestError::Network(reason)) => Err(failed(FailureKind::Transient, &reason)),
+            Err(RequestError::Refused(reason)) => Err(failed(FailureKind::Broken, &reason)),
+        }
+    }
+
+    /// The message of `envelope`, in the user's own words where there are any.
+    fn message(&self, envelope: &Envelope) -> Message {
+        let Envelope { news, agent, .. } = envelope;
+        let is_repeat = envelope.perhaps_repeat && !self.outlet.service.recognises_repeats();
+        let message = Message::of(news, &self.zone, is_repeat);
+        let Outlet { title, text, .. } = &*self.outlet;
+        if title.is_none() && text.is_none() {
+            return message;
+        }
+        let variables = variables(news, &message, agent);
+        // A template that fails in spite of its check must not cost the message.
+        let own =
+            |template: &Option<String>| template.as_ref().and_then(|it| template::render_text(it, &variables).ok());
+        let message = match own(title) {
+            Some(title) => message.titled(&title),
+            None => message,
+        };
+        match own(text) {
+            Some(text) => message.with_text(&text),
+            None => message,
+        }
+    }
+
+    fn preview_of(&self, post: &Post) -> Preview {
+        let shown = |header: &preset::Header| {
+            let value = if header.is_secret { "***".to_owned() } else { header.value.expose().to_owned() };
+            (header.name.clone(), value)
+        };
+        let body = match &post.body {
+            Body::Json(body) => {
+                let mut body = body.clone();
+                for path in post.secret_members {
+                    if let Some(member) = body.pointer_mut(path) {
+                        *member = "***".into();
+                    }
+                }
+                hidden(body, &self.secrets)
+            }
+            Body::Text(text) => self.secrets.hidden_in(text).into(),
+        };
+        let headers = post.headers.iter().map(shown).collect();
+        Preview { method: post.method.to_string(), url: self.outlet.service.shown(), headers, body }
+    }
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sender({})", self.outlet.key)
+    }
+}
+
+/// `body` with `***` for each secret in its texts.
+fn hidden(body: Value, secrets: &KnownSecrets) -> Value {
+    match body {
+        Value::String(text) => secrets.hidden_in(&text).into(),
+        Value::Array(values) => values.into_iter().map(|value| hidden(value, secrets)).collect(),
+        Value::Object(members) => members.into_iter().map(|(key, value)| (key, hidden(value, secrets))).collect(),
+        other => other,
+    }
+}
+
+/// The request that `envelope` becomes.
+fn post(outlet: &Outlet, envelope: &Envelope, message: &Message, now: Timestamp) -> Result<Post, String> {
+    let Envelope { news, agent, row, incident, .. } = envelope;
+    let notice = Notice { news, message, agent, row: *row, incident: *incident, now };
+    preset::request(&outlet.service, &notice).map_err(|reason| format!("body: {reason}"))
+}
+
+fn outgoing(post: Post) -> Result<Outgoing, String> {
+    let body = match post.body {
+        Body::Json(body) => body.to_string(),
+        Body::Text(text) => text,
+    };
+    let headers = post.headers.iter().map(|header| (header.name.as_str(), header.value.expose()));
+    let request = Outgoing::new(post.method, &post.url, headers, body.into_bytes());
+    let request = request.map_err(|error| error.to_string())?;
+    Ok(Outgoing { is_repeatable: post.is_repeatable, ..request })
+}
