@@ -3,6 +3,7 @@
 mod evaluator;
 pub mod incident;
 pub mod kept;
+pub mod maintenance;
 mod news;
 pub mod outbox;
 pub mod policy;
