@@ -31,6 +31,7 @@ pub use files::runnable::obstacle_of;
 pub use keys::json_schema::schema;
 pub use keys::template::template;
 pub use keys::value::name as site_name;
+pub use sections::alerting::{Alerting, Heartbeat};
 pub use sections::exec::{DEFAULT_PATH, Exec};
 pub use sections::export::typed_sink;
 pub use sections::site::ConfiguredSite;
@@ -60,6 +61,8 @@ pub struct Config {
     pub sites: Vec<ConfiguredSite>,
     /// The sites with `enabled: false`, in the order of the file.
     pub disabled: Vec<ConfiguredSite>,
+    /// What holds for all alerts.
+    pub alerting: Alerting,
     /// The program to run on alerts.
     pub exec: Option<Arc<Exec>>,
     /// The views, at least one.
@@ -290,7 +293,7 @@ impl RawConfig {
         let (mut config, mut checks_per_second) = (self.config, 0.0);
         let (mut names, mut groups) = (SeenNames::default(), SeenNames::default());
         for SiteEntryDraft { span, configured, enabled } in self.entries {
-            let (at, ConfiguredSite { site, rule, group }) = (span.start, &configured);
+            let (at, ConfiguredSite { site, group, .. }) = (span.start, &configured);
             if let Some(oddity) = names.oddity(&site.name) {
                 warnings.add(Some(at), Some(&site.name), format!("its name {oddity}"));
             }
@@ -298,7 +301,7 @@ impl RawConfig {
                 warnings.add(Some(at), Some(&site.name), format!("its group {oddity}"));
             }
             if enabled {
-                warnings.site(at, site, rule);
+                warnings.site(at, site, configured.rule());
                 checks_per_second += site.interval.as_secs_f64().recip();
                 config.sites.push(configured);
             } else {
@@ -369,7 +372,7 @@ mod tests {
     #[test]
     fn one_url_is_a_whole_file() {
         let config = taken("sites: [https://www.rust-lang.org]");
-        let ConfiguredSite { site, rule, .. } = &config.sites[0];
+        let (site, rule) = (&config.sites[0].site, config.sites[0].rule());
         assert_eq!(
             (&*site.name, site.url.expose().as_str()),
             ("https://www.rust-lang.org", "https://www.rust-lang.org/")
@@ -452,10 +455,10 @@ mod tests {
         let [a, b, c] = config.sites.as_slice() else { panic!("three sites") };
         assert_eq!(headers(&a.site), ["Accept: text/html", "Authorization: Bearer s3cret", "X-A: 1"]);
         assert_eq!((a.site.interval.as_secs(), a.site.method.as_str(), a.site.tls.insecure), (30, "HEAD", true));
-        assert_eq!((a.rule.threshold.ppm(), a.rule.window.as_secs(), a.rule.min_samples), (950_000, 600, 3));
+        assert_eq!((a.rule().threshold.ppm(), a.rule().window.as_secs(), a.rule().min_samples), (950_000, 600, 3));
         assert_eq!(headers(&b.site), ["X-A: 1", "accept: */*", "X-B: 2"]);
         assert_eq!((b.site.interval.as_secs(), b.site.method.as_str(), b.site.tls.insecure), (60, "POST", false));
-        assert_eq!((b.rule.threshold.ppm(), b.rule.window.as_secs(), b.rule.min_samples), (900_000, 600, 3));
+        assert_eq!((b.rule().threshold.ppm(), b.rule().window.as_secs(), b.rule().min_samples), (900_000, 600, 3));
         assert!(b.site.expect.status.contains(crate::model::Status::new(302).unwrap()));
         assert!(!b.site.expect.status.contains(crate::model::Status::new(204).unwrap()));
         assert_eq!(headers(&c.site), ["Accept: text/html", "X-A: 1", "Authorization: Basic YWRhOnB3"]);

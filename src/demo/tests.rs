@@ -54,7 +54,7 @@ fn the_settings_show_changes_soon() {
     assert_eq!(config.warnings, Vec::<String>::new());
     assert!(!config.dashboard.bell);
     for watched in &config.sites {
-        assert_eq!((watched.site.interval.as_secs(), watched.rule.window.as_secs()), (1, 10));
+        assert_eq!((watched.site.interval.as_secs(), watched.rule().window.as_secs()), (1, 10));
     }
     let views: Vec<(u64, u64)> =
         config.views.iter().map(|view| (view.timeframe.length().as_secs(), view.refresh.as_secs())).collect();

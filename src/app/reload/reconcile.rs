@@ -177,7 +177,7 @@ impl<P> Reconciler<P> {
         let before = self.before();
         let kept = config.sites.iter().filter_map(|watched| Some((watched, *before.get(&watched.site.name)?)));
         let is_changed = |(now, then): &(&ConfiguredSite, &ConfiguredSite)| {
-            !now.site.is_same(&then.site) || now.rule != then.rule || now.group != then.group
+            !now.site.is_same(&then.site) || !now.is_judged_as(then) || now.group != then.group
         };
         let (kept, changed) = (kept.clone().count(), kept.filter(is_changed).count());
         for (what, differs) in [

@@ -57,7 +57,7 @@ pub struct Assembly {
 pub fn horizon(views: &[View], watched: &ConfiguredSite) -> Duration {
     let recent = views.iter().filter(|view| !view.is_long());
     let longest = recent.map(|view| view.timeframe.length()).max().unwrap_or_default();
-    longest.max(watched.rule.window)
+    longest.max(watched.rule().window)
 }
 
 /// Reads the stored state of the sites of `config` at `now`, without samples; `all_names` are all sites of the file, selected

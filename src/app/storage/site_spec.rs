@@ -35,7 +35,7 @@ impl From<&ConfiguredSite> for SiteSpec {
             group: watched.group.clone(),
             interval: watched.site.interval,
             timeout: watched.site.timeout,
-            rule: watched.rule,
+            rule: *watched.rule(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The sections of sites.yaml; `dashboard`, `dns` and `storage` are read here.
 
+pub(crate) mod alerting;
 pub(crate) mod exec;
 pub(crate) mod expect;
 pub(crate) mod export;

@@ -6,10 +6,11 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use url::Url;
 
-use crate::alert::Rule;
+use crate::alert::{Policies, Rule};
 use crate::config::keys::reader::{ConfigReader, Keys};
 use crate::config::keys::value::set;
 use crate::config::keys::{declared, value};
@@ -45,15 +46,36 @@ pub(crate) struct Literal {
     pub(crate) what: String,
 }
 
-/// A site and the rule by which it is judged.
+/// A site, the rules by which it is judged, and who is notified.
 #[derive(Clone, Debug)]
 pub struct ConfiguredSite {
     /// The site to probe.
     pub site: Arc<Site>,
-    /// When it counts as down.
-    pub rule: Rule,
+    /// How it is judged.
+    pub policies: Policies,
     /// The group that it is folded and filtered by.
     pub group: Option<Arc<str>>,
+    /// Time to the first reminder of an open incident, 1 min to 24 h; each later one takes twice as long. `None`: no reminders.
+    pub remind: Option<Duration>,
+    /// The names of the outlets that hear of it; `None`: all.
+    pub tell: Option<Arc<[Arc<str>]>>,
+    /// The site that it depends on: while that one is down, no down of this one is told.
+    pub parent: Option<Arc<str>>,
+}
+
+impl ConfiguredSite {
+    /// When it counts as down.
+    #[must_use]
+    pub const fn rule(&self) -> &Rule {
+        &self.policies.availability
+    }
+
+    /// Whether the same is said of it, and to the same outlets, as of `other`.
+    #[must_use]
+    pub fn is_judged_as(&self, other: &Self) -> bool {
+        let of = |site: &Self| (site.policies, site.remind);
+        of(self) == of(other) && self.tell == other.tell && self.parent == other.parent
+    }
 }
 
 /// The keys of `alerting` and of a site's `alert` that make a rule.
@@ -165,7 +187,10 @@ impl SiteSettings {
             secrets: KnownSecrets::new(self.secrets.iter().chain(&address.secrets).map(String::as_str)),
             ..self.site
         };
-        let configured = ConfiguredSite { site: Arc::new(site), rule: self.rule, group: self.group };
+        let certificate = (!site.tls.warn.is_zero()).then_some(site.tls.warn);
+        let policies = Policies { availability: self.rule, certificate, ..Policies::default() };
+        let (site, group) = (Arc::new(site), self.group);
+        let configured = ConfiguredSite { site, policies, group, remind: None, tell: None, parent: None };
         SiteEntryDraft { span, configured, enabled: self.enabled }
     }
 }
