@@ -6,7 +6,6 @@
 //! Invariants: redirects are not followed; no error contains a URL, a header or a body. Bounds: [`REQUEST_MAX`] per request,
 //! [`BODY_MAX`] of an answer, and the budgets of a probe ([`crate::probe::bounded`]).
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -18,39 +17,21 @@ use hyper::header::{
 };
 use hyper::{Method, Request, Uri};
 use percent_encoding::percent_decode_str;
-use rustls::pki_types::ServerName;
 use tokio::time::timeout;
 use url::{Position, Url};
 
 use crate::model::text::{DETAIL_MAX, clean_line};
-use crate::model::{ClientIdentity, SecretUrl};
-use crate::probe::bounded::{Channel, TlsClient, Unanswered, paced};
+use crate::probe::bounded::{Channel, Unanswered};
 
+use super::endpoint::{Endpoint, Terms};
 use super::error::{RequestError, SetupError};
 use super::reply::Reply;
-use super::tunnel::{self, Proxy};
 
 /// Time for one request, connecting included.
-pub(crate) const REQUEST_MAX: Duration = Duration::from_secs(30);
-
-/// Time for connecting and the TLS handshake.
-pub(crate) const CONNECT_MAX: Duration = Duration::from_secs(10);
+const REQUEST_MAX: Duration = Duration::from_secs(30);
 
 /// Bytes of an answer's body that are read; error messages are shorter.
 const BODY_MAX: usize = 64 << 10;
-
-/// How to reach a server and how to verify it.
-#[derive(Clone, Debug, Default)]
-pub struct Terms {
-    /// Accept any certificate.
-    pub insecure: bool,
-    /// Trusted roots in addition to the platform's, DER.
-    pub roots: Arc<Vec<Vec<u8>>>,
-    /// The certificate for servers that ask for one.
-    pub identity: Option<Arc<ClientIdentity>>,
-    /// An HTTP proxy, reached by `http`, that opens a tunnel (CONNECT).
-    pub proxy: Option<SecretUrl>,
-}
 
 /// A request. Nothing prints it.
 #[derive(Clone)]
@@ -106,11 +87,8 @@ fn basic(url: &Url) -> Option<HeaderValue> {
 
 /// See the module.
 pub struct Client {
-    host: String,
-    port: u16,
+    endpoint: Endpoint,
     host_header: HeaderValue,
-    tls: Option<(TlsClient, ServerName<'static>)>,
-    proxy: Option<Proxy>,
     connection: Option<Channel>,
 }
 
@@ -120,15 +98,11 @@ impl Client {
     /// # Errors
     /// [`SetupError`]: a retry would not help.
     pub fn new(url: &Url, terms: &Terms) -> Result<Self, SetupError> {
-        let written = url.host_str().unwrap_or_default();
-        // Only a URL puts an IPv6 address into brackets.
-        let host = written.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let tls = if url.scheme() == "https" { Some(secured(&host, terms)?) } else { None };
-        let proxy = terms.proxy.as_ref().map(|proxy| Proxy::new(proxy.expose())).transpose()?;
+        let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(80));
+        let endpoint = Endpoint::new(host, port, url.scheme() == "https", terms)?;
         let host_header = &url[Position::BeforeHost..Position::AfterPort];
         let host_header = HeaderValue::from_str(host_header).expect("a host is plain ASCII");
-        let port = url.port_or_known_default().unwrap_or(80);
-        Ok(Self { host, port, host_header, tls, proxy, connection: None })
+        Ok(Self { endpoint, host_header, connection: None })
     }
 
     /// Closes the connection. The next request resolves the name again.
@@ -159,7 +133,7 @@ impl Client {
                 answer => return answer.map_err(|unanswered| RequestError::Network(unanswered.reason)),
             }
         }
-        let fresh = self.connect().await?;
+        let fresh = connect(&self.endpoint).await?;
         self.ask(fresh, request).await.map_err(|unanswered| RequestError::Network(unanswered.reason))
     }
 
@@ -183,36 +157,15 @@ impl Client {
             cut: answer.cut,
         })
     }
-
-    async fn connect(&self) -> Result<Channel, RequestError> {
-        let late = || RequestError::Network(format!("cannot connect within {} s", CONNECT_MAX.as_secs()));
-        timeout(CONNECT_MAX, self.connect_untimed()).await.unwrap_or_else(|_| Err(late()))
-    }
-
-    async fn connect_untimed(&self) -> Result<Channel, RequestError> {
-        let tcp = tunnel::connect(&self.host, self.port, self.proxy.as_ref()).await?;
-        let (line, allowance) = paced(tcp);
-        let channel = match &self.tls {
-            None => Channel::begin(line, allowance).await,
-            Some((tls, name)) => {
-                let shaken = tls.shake(name.clone(), line).await;
-                let shaken = shaken.map_err(|fault| {
-                    if fault.is_refusal {
-                        RequestError::Refused(fault.reason)
-                    } else {
-                        RequestError::Network(format!("cannot connect: {}", fault.reason))
-                    }
-                })?;
-                Channel::begin(shaken, allowance).await
-            }
-        };
-        channel.map_err(RequestError::Network)
-    }
 }
 
-/// TLS with `host` on these `terms`.
-pub(crate) fn secured(host: &str, terms: &Terms) -> Result<(TlsClient, ServerName<'static>), SetupError> {
-    let name = ServerName::try_from(host.to_owned()).map_err(|_| SetupError::Host { host: host.to_owned() })?;
-    let tls = TlsClient::new(&terms.roots, terms.identity.as_deref(), terms.insecure).map_err(SetupError::Tls)?;
-    Ok((tls, name))
+/// A connection that speaks HTTP.
+async fn connect(endpoint: &Endpoint) -> Result<Channel, RequestError> {
+    let (line, allowance) = endpoint.connect().await?;
+    let channel = if endpoint.is_secure() {
+        Channel::begin(endpoint.secure(line).await?, allowance).await
+    } else {
+        Channel::begin(line, allowance).await
+    };
+    channel.map_err(RequestError::Network)
 }

@@ -13,7 +13,7 @@ use crate::model::text::clean;
 use crate::model::time::duration;
 
 use super::cut;
-use super::sentence::{self, moment};
+use super::sentence::{self, beside, moment};
 
 const TITLE_MAX: usize = 500;
 const LINES_MAX: usize = 10;
@@ -119,7 +119,10 @@ fn lines(news: &News, zone: &TimeZone) -> Vec<String> {
     if is_about_failure {
         lines.extend(sentence::reason(news));
     }
-    let good = context.last_good.filter(|_| is_about_failure).map(|at| format!("last good {}", moment(at, zone)));
+    let good = context
+        .last_good
+        .filter(|_| is_about_failure)
+        .map(|at| format!("last good {}", beside(at, news.alert.at, zone)));
     let address = context.address.map(|address| address.to_string());
     let certificate = context.certificate.as_ref().map(|certificate| format!("certificate {certificate}"));
     let place: Vec<String> = [good, address, certificate].into_iter().flatten().collect();

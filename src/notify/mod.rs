@@ -10,16 +10,22 @@
 
 mod answer;
 mod cut;
+mod envelope;
 mod fields;
 mod group;
+#[cfg(feature = "mail")]
+mod mail;
 mod message;
 pub(crate) mod outlet;
 mod preset;
 mod sender;
 mod sentence;
 pub mod template;
+#[cfg(test)]
+mod tests;
 
 pub use answer::{Delivered, FailureKind, SendFailure};
+pub use envelope::{Envelope, NotifyError, Preview};
 pub use message::{Message, Tone};
 pub use outlet::{Outlet, OutletClass, OutletTls, Service, Smtp, SmtpSecurity};
-pub use sender::{Envelope, NotifyError, Preview, Sender};
+pub use sender::Sender;

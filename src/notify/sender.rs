@@ -11,69 +11,33 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::alert::News;
-use crate::http::{Client, Outgoing, RequestError, SetupError, Terms};
+use crate::http::{Client, Outgoing, RequestError, Terms};
 use crate::model::{KnownSecrets, Timestamp};
 
 use super::answer::{Delivered, FailureKind, SendFailure, judge};
+use super::envelope::{Envelope, NotifyError, Preview};
 use super::fields::variables;
+#[cfg(feature = "mail")]
+use super::mail::Mailer;
 use super::message::Message;
-use super::outlet::Outlet;
+use super::outlet::{Outlet, Service};
 use super::preset::{self, Body, Notice, Post};
 use super::template;
 
 /// Time for one message.
 const SEND_MAX: Duration = Duration::from_secs(30);
 
-/// What one row of the outbox, or several, say to an outlet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Envelope {
-    /// The random name of this webmon.
-    pub agent: String,
-    /// The row, unique and never used again; of several rows the first.
-    pub row: u64,
-    /// The incident, unique; of several the first.
-    pub incident: u64,
-    /// The events, at least one. Outlets that keep incidents take one; an Alertmanager takes any number.
-    pub news: Vec<News>,
-    /// Which attempt this is, from 1.
-    pub attempt: u32,
-    /// Whether a former attempt may have arrived.
-    pub perhaps_repeat: bool,
-}
-
-/// What would be sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Preview {
-    /// `POST`, `PUT`, or `SMTP`.
-    pub method: String,
-    /// The address, secrets in it as ***.
-    pub url: String,
-    /// Names and values, secret ones as ***.
-    pub headers: Vec<(String, String)>,
-    /// The body, secret members as ***; a string is sent as text.
-    pub body: Value,
-}
-
-/// Why an outlet cannot be used at all.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotifyError {
-    /// The server cannot be reached as configured.
-    #[error(transparent)]
-    Setup(#[from] SetupError),
-    /// An address is not one.
-    #[error("{0:?} is not an e-mail address")]
-    Address(String),
-    /// The feature is missing.
-    #[error("this webmon was built without e-mail; build it with the feature `mail`")]
-    NoMail,
+enum Line {
+    Http(Box<Client>),
+    #[cfg(feature = "mail")]
+    Mail(Box<Mailer>),
 }
 
 /// See the module.
 pub struct Sender {
     outlet: Arc<Outlet>,
     zone: TimeZone,
-    client: Client,
+    line: Line,
     secrets: KnownSecrets,
 }
 
@@ -89,10 +53,14 @@ impl Sender {
             identity: outlet.tls.identity.clone(),
             proxy: outlet.proxy.clone(),
         };
-        let server = outlet.service.server().ok_or(NotifyError::NoMail)?;
-        let client = Client::new(server.expose(), &terms)?;
+        let line = match (&outlet.service, outlet.service.server()) {
+            #[cfg(feature = "mail")]
+            (Service::Email { to, from, smtp }, _) => Line::Mail(Box::new(Mailer::new(to, from, smtp, &terms)?)),
+            (_, Some(server)) => Line::Http(Box::new(Client::new(server.expose(), &terms)?)),
+            (_, None) => return Err(NotifyError::NoMail),
+        };
         let secrets = outlet.secrets();
-        Ok(Self { outlet, zone, client, secrets })
+        Ok(Self { outlet, zone, line, secrets })
     }
 
     /// Sends `envelope` at `now`.
@@ -110,34 +78,56 @@ impl Sender {
 
     /// Closes the connection, if one is kept.
     pub fn disconnect(&mut self) {
-        self.client.disconnect();
+        match &mut self.line {
+            Line::Http(client) => client.disconnect(),
+            #[cfg(feature = "mail")]
+            Line::Mail(_) => {}
+        }
     }
 
     /// What [`Sender::send`] would send.
     #[must_use]
     pub fn preview(&self, envelope: &Envelope, now: Timestamp) -> Preview {
         let message = self.message(envelope);
-        match post(&self.outlet, envelope, &message, now) {
-            Ok(post) => self.preview_of(&post),
-            Err(reason) => Preview {
-                method: "POST".to_owned(),
-                url: self.outlet.service.shown(),
-                headers: Vec::new(),
-                body: self.secrets.hidden_in(&reason).into(),
+        match &self.line {
+            Line::Http(_) => match post(&self.outlet, envelope, &message, now) {
+                Ok(post) => self.preview_of(&post),
+                Err(reason) => Preview {
+                    method: "POST".to_owned(),
+                    url: self.outlet.service.shown(),
+                    headers: Vec::new(),
+                    body: self.secrets.hidden_in(&reason).into(),
+                },
             },
+            #[cfg(feature = "mail")]
+            Line::Mail(mailer) => {
+                let letter = mailer.letter(envelope, &message);
+                Preview {
+                    method: "SMTP".to_owned(),
+                    url: self.outlet.service.shown(),
+                    headers: letter.headers(),
+                    body: letter.text.into(),
+                }
+            }
         }
     }
 
     async fn send_untimed(&mut self, envelope: &Envelope, now: Timestamp) -> Result<Delivered, SendFailure> {
         let message = self.message(envelope);
-        let Self { outlet, client, secrets, .. } = self;
-        let failed = |kind, reason: &str| SendFailure::new(kind, reason, secrets);
-        let request = post(outlet, envelope, &message, now).and_then(outgoing);
-        let request = request.map_err(|reason| failed(FailureKind::Broken, &reason))?;
-        match client.send(&request).await {
-            Ok(reply) => judge(&reply, secrets, now),
-            Err(RequestError::Network(reason)) => Err(failed(FailureKind::Transient, &reason)),
-            Err(RequestError::Refused(reason)) => Err(failed(FailureKind::Broken, &reason)),
+        let Self { outlet, line, secrets, .. } = self;
+        match line {
+            #[cfg(feature = "mail")]
+            Line::Mail(mailer) => mailer.send(&mailer.letter(envelope, &message), secrets, now).await,
+            Line::Http(client) => {
+                let failed = |kind, reason: &str| SendFailure::new(kind, reason, secrets);
+                let request = post(outlet, envelope, &message, now).and_then(outgoing);
+                let request = request.map_err(|reason| failed(FailureKind::Broken, &reason))?;
+                match client.send(&request).await {
+                    Ok(reply) => judge(&reply, secrets, now),
+                    Err(RequestError::Network(reason)) => Err(failed(FailureKind::Transient, &reason)),
+                    Err(RequestError::Refused(reason)) => Err(failed(FailureKind::Broken, &reason)),
+                }
+            }
         }
     }
 

@@ -19,7 +19,7 @@ pub(super) fn title(news: &News, zone: &TimeZone) -> String {
         NewsKind::Opened | NewsKind::Closed => format!("{}. time={}", self::subject(news), moment(alert.at, zone)),
         NewsKind::Was => {
             let lasted = alert.downtime.map_or_else(String::new, |lasted| format!(", {}", format_seconds(lasted)));
-            let (from, to) = span(alert.since, alert.at, zone);
+            let (from, to) = (beside(alert.since, alert.at, zone), beside(alert.at, alert.since, zone));
             format!("{subject} {} from {from} to {to}{lasted}", past(alert.rule))
         }
         NewsKind::Ended => {
@@ -27,7 +27,12 @@ pub(super) fn title(news: &News, zone: &TimeZone) -> String {
         }
         NewsKind::Reminder => {
             let lasts = context.open_for.map_or_else(String::new, |lasts| format!(" after {}", rounded(lasts)));
-            format!("{subject} {}{lasts}", still(news))
+            match &alert.reading {
+                // What counts is how long it has left.
+                Some(Reading::Certificate { .. }) => format!("{subject} {}", still(news)),
+                Some(Reading::Note(note)) => format!("{subject} still reports{lasts}: {}", note.trim_end_matches('.')),
+                _ => format!("{subject} {}{lasts}", still(news)),
+            }
         }
         NewsKind::Acknowledged => match context.text.as_deref().filter(|text| !text.is_empty()) {
             Some(text) => format!("{subject}: acknowledged by {by}: {text}"),
@@ -62,10 +67,9 @@ pub(super) fn moment(at: Timestamp, zone: &TimeZone) -> String {
     format!("{}{}", minute(at, zone), &clock(at, zone)[5..])
 }
 
-/// Two local times, with their days only if these differ.
-pub(super) fn span(from: Timestamp, to: Timestamp, zone: &TimeZone) -> (String, String) {
-    let is_one_day = from.format(zone, "%F") == to.format(zone, "%F");
-    if is_one_day { (clock(from, zone), clock(to, zone)) } else { (moment(from, zone), moment(to, zone)) }
+/// A local time, with its day only if that is another than the day of `other`.
+pub(super) fn beside(at: Timestamp, other: Timestamp, zone: &TimeZone) -> String {
+    if at.format(zone, "%F") == other.format(zone, "%F") { clock(at, zone) } else { moment(at, zone) }
 }
 
 /// How long something has lasted, to the unit that matters: `2h`, `1d4h`, `45s`.
@@ -106,7 +110,7 @@ fn still(news: &News) -> String {
     match (&news.alert.reading, news.alert.rule) {
         (Some(Reading::Certificate { not_after, .. }), _) => {
             let now = news.alert.since.after(news.context.open_for.unwrap_or_default());
-            format!("still expires in {}", days(whole_days(now, *not_after)))
+            format!("expires in {}", days(whole_days(now, *not_after)))
         }
         (Some(Reading::Note(note)), _) => format!("still reports: {}", note.trim_end_matches('.')),
         (_, RuleKind::Latency) => "is still slow".to_owned(),

@@ -45,7 +45,7 @@ const SNAPSHOT_NOUNS: [&str; 7] =
     ["LastCheck", "OpenIncident", "Row", "SiteSnapshot", "SiteState", "Snapshot", "ViewSnapshot"];
 
 /// The only rooms in which a crate may appear. Crates that are not named here may appear anywhere.
-const ONLY_IN: [(&str, &[&str]); 39] = [
+const ONLY_IN: [(&str, &[&str]); 40] = [
     ("annotate_snippets", &["config"]),
     ("anyhow", &["app", "demo"]),
     ("arc_swap", &["engine"]),
@@ -67,6 +67,7 @@ const ONLY_IN: [(&str, &[&str]); 39] = [
     ("hyper", &["probe", "http", "export"]),
     ("hyper_rustls", &["probe"]),
     ("hyper_util", &["probe"]),
+    ("lettre", &["notify"]),
     ("loom", &["ring"]),
     ("minijinja", &["notify"]),
     ("ratatui", &["tui"]),
@@ -169,7 +170,7 @@ const LAYERS: [(&str, &[&[&str]]); 12] = [
             &["codec", "error", "limits"],
         ],
     ),
-    ("http", &[&["client"], &["tunnel"], &["error", "reply"]]),
+    ("http", &[&["client"], &["endpoint"], &["tunnel"], &["error", "reply"]]),
     ("export", &[&["exporter"], &["client", "delivery", "points"], &["answer", "line"]]),
     (
         "report",
@@ -196,12 +197,12 @@ const LAYERS: [(&str, &[&[&str]]); 12] = [
         "notify",
         &[
             &["sender"],
-            &["preset"],
+            &["mail", "preset"],
             &["fields"],
             &["message"],
             &["group"],
             &["sentence"],
-            &["answer", "cut", "outlet", "template"],
+            &["answer", "cut", "envelope", "outlet", "template"],
         ],
     ),
     (

@@ -23,6 +23,7 @@ use url::Url;
 
 use crate::alert::News;
 use crate::http::Method;
+use crate::model::text::clean;
 use crate::model::{Secret, SecretUrl, Timestamp};
 
 use super::message::{Message, Tone};
@@ -83,9 +84,9 @@ impl Notice<'_> {
     }
 
     /// The printable URL of the site, if the notice is about one.
-    fn link(&self) -> Option<&str> {
+    fn link(&self) -> Option<String> {
         match self.news {
-            [one] if !one.context.url.is_empty() => Some(&one.context.url),
+            [one] if !one.context.url.is_empty() => Some(clean(&one.context.url)),
             _ => None,
         }
     }

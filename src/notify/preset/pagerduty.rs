@@ -6,6 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::alert::{News, NewsKind};
+use crate::model::text::clean;
 use crate::model::{Secret, SecretUrl};
 use crate::notify::cut;
 use crate::notify::fields::{at, utc};
@@ -31,7 +32,7 @@ pub(super) fn request(notice: &Notice<'_>, key: &Secret, server: &SecretUrl) -> 
         body["payload"] = payload(notice, news);
         body["client"] = "webmon".into();
         if let Some(link) = notice.link() {
-            body["links"] = json!([{ "href": link, "text": news.alert.site.as_ref() }]);
+            body["links"] = json!([{ "href": link, "text": clean(&news.alert.site) }]);
         }
     }
     let url = below(server, &["v2", "enqueue"]);
@@ -47,10 +48,10 @@ fn payload(notice: &Notice<'_>, news: &News) -> Value {
     }
     let mut payload = json!({
         "summary": cut::chars(&message.title, SUMMARY_MAX),
-        "source": cut::chars(&alert.site, KEY_MAX),
+        "source": cut::chars(&clean(&alert.site), KEY_MAX),
         "severity": alert.rule.severity().name(),
         "timestamp": utc(at(news)),
-        "group": news.context.group.as_deref().unwrap_or("webmon"),
+        "group": clean(news.context.group.as_deref().unwrap_or("webmon")),
         "class": alert.rule.name(),
         "custom_details": details,
     });
