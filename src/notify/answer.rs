@@ -118,7 +118,7 @@ fn is_page(reply: &Reply) -> bool {
 }
 
 /// `reason` in one clean line, with `***` for each secret.
-fn masked(reason: &str, secrets: &KnownSecrets) -> String {
+pub(super) fn masked(reason: &str, secrets: &KnownSecrets) -> String {
     // First whole, since a secret that was cut is found only at the end.
     let line = clean_line(reason, usize::MAX);
     secrets.hidden_in(&clean_line(&secrets.hidden_in(&line), REASON_MAX))

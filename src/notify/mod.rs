@@ -13,6 +13,7 @@ mod cut;
 mod envelope;
 mod fields;
 mod group;
+mod heartbeat;
 #[cfg(feature = "mail")]
 mod mail;
 mod message;
@@ -26,6 +27,7 @@ mod tests;
 
 pub use answer::{Delivered, FailureKind, SendFailure};
 pub use envelope::{Envelope, NotifyError, Preview};
+pub use heartbeat::Heartbeat;
 pub use message::{Message, Tone};
 pub use outlet::{Outlet, OutletClass, OutletTls, Service, Smtp, SmtpSecurity};
 pub use sender::Sender;

@@ -20,7 +20,9 @@ use super::fields::variables;
 #[cfg(feature = "mail")]
 use super::mail::Mailer;
 use super::message::Message;
-use super::outlet::{Outlet, Service};
+use super::outlet::Outlet;
+#[cfg(feature = "mail")]
+use super::outlet::Service;
 use super::preset::{self, Body, Notice, Post};
 use super::template;
 

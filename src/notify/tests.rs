@@ -61,7 +61,7 @@ fn context() -> NewsContext {
         address: Some([203, 0, 113, 7].into()),
         last_good: Some(NOW.before(Duration::from_secs(67))),
         causes: vec![(Cause::Status, 3)],
-        open_for: Some(Duration::from_secs(7_200)),
+        open_for: Some(Duration::from_hours(2)),
         by: Some("ada".to_owned()),
         text: Some("looking at it".to_owned()),
         ..NewsContext::default()

@@ -196,7 +196,7 @@ const LAYERS: [(&str, &[&[&str]]); 12] = [
     (
         "notify",
         &[
-            &["sender"],
+            &["heartbeat", "sender"],
             &["mail", "preset"],
             &["fields"],
             &["message"],

@@ -3,6 +3,7 @@
 
 mod answers;
 mod fixtures;
+mod heartbeat;
 #[cfg(feature = "mail")]
 mod mail;
 mod presets;

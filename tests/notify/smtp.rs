@@ -125,7 +125,7 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
                 return Ok(false);
             }
             _ if post.requires_tls && !is_secure => {
-                say(stream, "530 5.7.0 Must issue a STARTTLS command first").await?
+                say(stream, "530 5.7.0 Must issue a STARTTLS command first").await?;
             }
             "AUTH" => say(stream, post.auth.unwrap_or("503 no")).await?,
             "RCPT" => say(stream, post.recipient.unwrap_or("250 ok")).await?,
