@@ -4,6 +4,7 @@ mod evaluator;
 pub mod incident;
 pub mod kept;
 pub mod maintenance;
+pub mod network;
 mod news;
 pub mod outbox;
 pub mod policy;

@@ -1,0 +1,116 @@
+//! The mask of an outage of this machine's own network: which checks say nothing about their sites.
+//!
+//! Samples stay as they were observed; figures and rules leave out what a [`Blind`] covers, like checks of cause `local`.
+
+use crate::model::{Cause, Sample, Timestamp};
+
+use super::Realm;
+
+/// Whether a check with this cause heard of nobody: no answer, from the host or the name servers.
+#[must_use]
+pub const fn is_silence(cause: Cause) -> bool {
+    matches!(
+        cause,
+        Cause::DnsTimeout
+            | Cause::DnsError
+            | Cause::ConnectTimeout
+            | Cause::ConnectUnreachable
+            | Cause::TlsTimeout
+            | Cause::ResponseTimeout
+            | Cause::TransferTimeout
+            | Cause::Reset
+            | Cause::Closed
+            | Cause::Local
+    )
+}
+
+/// A span in which no host of a realm could be reached from here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blind {
+    /// Whose hosts.
+    pub realm: Realm,
+    /// The start of the first check that nobody answered.
+    pub from: Timestamp,
+    /// The start of the first check that somebody answered; [`Timestamp::MAX`] while it lasts.
+    pub to: Timestamp,
+}
+
+impl Blind {
+    /// One that lasts.
+    #[must_use]
+    pub const fn open(realm: Realm, from: Timestamp) -> Self {
+        Self { realm, from, to: Timestamp::MAX }
+    }
+
+    /// Whether `sample`, of a site in `realm`, counts as unknown: nobody answered, and it started within the span. `None`
+    /// is a site on loopback, or one that was never reached.
+    #[must_use]
+    pub fn covers(&self, realm: Option<Realm>, sample: &Sample) -> bool {
+        let started = sample.started();
+        realm == Some(self.realm) && is_silence(sample.cause) && self.from <= started && started < self.to
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Flags, Http, Micros, Outcome, Phase, Phases};
+
+    fn sample(at: u64, took_ms: u32, cause: Cause) -> Sample {
+        Sample {
+            at: Timestamp::from_secs(at),
+            phases: Phases::NONE.with(Phase::Connect, Micros::new(took_ms * 1_000)),
+            cause,
+            status: None,
+            http: Http::None,
+            flags: Flags::none(),
+            bytes: 0,
+            redirects: 0,
+            late: Micros::ZERO,
+            skipped: 0,
+        }
+    }
+
+    #[test]
+    fn silence_is_what_no_host_and_no_name_server_answered() {
+        let answered = [
+            Cause::Ok,
+            Cause::DnsNotFound,
+            Cause::ConnectRefused,
+            Cause::TlsExpired,
+            Cause::TlsNotYetValid,
+            Cause::TlsWrongHost,
+            Cause::TlsUntrusted,
+            Cause::TlsError,
+            Cause::BadResponse,
+            Cause::Truncated,
+            Cause::Redirect,
+            Cause::Status,
+            Cause::Body,
+            Cause::Slow,
+        ];
+        for &cause in Cause::ALL {
+            assert_eq!(is_silence(cause), !answered.contains(&cause), "{}", cause.name());
+            // Whatever a timeout ended is silence, and no silent check is up.
+            assert!(!cause.is_timeout() || is_silence(cause));
+            assert!(!is_silence(cause) || cause.outcome() != Outcome::Up);
+        }
+    }
+
+    #[test]
+    fn a_mask_covers_silent_checks_that_started_within_it() {
+        let blind = Blind { realm: Realm::Global, from: Timestamp::from_secs(100), to: Timestamp::from_secs(200) };
+        let (global, timeout) = (Some(Realm::Global), Cause::ConnectTimeout);
+        for (at, took_ms, covered) in
+            [(109, 10_000, false), (110, 10_000, true), (205, 10_000, true), (210, 10_000, false), (100, 0, true)]
+        {
+            assert_eq!(blind.covers(global, &sample(at, took_ms, timeout)), covered, "{at} s, took {took_ms} ms");
+        }
+        assert!(!blind.covers(Some(Realm::Private), &sample(150, 10, timeout)));
+        assert!(!blind.covers(None, &sample(150, 10, timeout)));
+        assert!(!blind.covers(global, &sample(150, 10, Cause::Status)), "somebody answered");
+        let open = Blind::open(Realm::Global, Timestamp::from_secs(100));
+        assert!(open.covers(global, &sample(4_000_000_000, 10, timeout)));
+        assert!(!open.covers(global, &sample(99, 10, timeout)));
+    }
+}
