@@ -110,6 +110,14 @@ impl Alert {
         }
     }
 
+    /// An alert about webmon itself: `rule` changed to `state` at `at`, as `text` says.
+    #[must_use]
+    pub fn own(site: Arc<str>, rule: RuleKind, state: AlertState, text: String, at: Timestamp) -> Self {
+        let terms = Rule::default();
+        let reading = Some(Reading::Note(text));
+        Self { state, rule, reading, downtime: None, ..Self::ended(site, &terms, at, at) }
+    }
+
     /// The silent end, at `at`, of an incident that began at `since`: its site is no longer watched.
     #[must_use]
     pub fn ended(site: Arc<str>, rule: &Rule, since: Timestamp, at: Timestamp) -> Self {

@@ -168,6 +168,12 @@ impl Engine {
         self.indexes.get(site.get()).copied().flatten()
     }
 
+    /// The snapshot of a site.
+    #[must_use]
+    pub fn site(&self, site: SiteSlot) -> Option<Arc<SiteSnapshot>> {
+        self.index_of(site).map(|index| self.board.site(index))
+    }
+
     /// Stops evaluating rules: verdicts come through [`Engine::overrule`] from another process.
     pub fn look_on(&mut self) {
         self.lanes.iter_mut().for_each(|lane| lane.looks_on = true);

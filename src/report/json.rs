@@ -9,14 +9,15 @@ use std::io;
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter};
 
-use crate::alert::AlertRecord;
+use crate::alert::{AlertRecord, News};
 use crate::engine::snapshot::Snapshot;
 use crate::model::text::is_harmful;
 use crate::model::{ExportHealth, Observation, Timestamp};
 
 use super::check::Checked;
 use super::objects::{
-    AlertObject, CertificateObject, CheckObject, ExportObject, HopObject, SampleObject, StatsObject, WarningObject,
+    AlertObject, CertificateObject, CheckObject, ExportObject, HopObject, NewsObject, SampleObject, StatsObject,
+    WarningObject,
 };
 use super::{SampleRecord, StatsRecord, time};
 
@@ -54,6 +55,14 @@ pub fn refresh(out: &mut impl io::Write, snapshot: &Snapshot, view: usize) -> io
 /// The writer's.
 pub fn alert(out: &mut impl io::Write, alert: &AlertRecord) -> io::Result<()> {
     line(out, &AlertObject::of(alert))
+}
+
+/// One `alert` object with what is known beside the alert.
+///
+/// # Errors
+/// The writer's.
+pub fn news(out: &mut impl io::Write, news: &News) -> io::Result<()> {
+    line(out, &NewsObject::of(news))
 }
 
 /// One `export` object: its progress at `now`.

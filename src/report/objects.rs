@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::alert::{AlertRecord, AlertState};
+use crate::alert::{AlertRecord, AlertState, News};
 use crate::model::time::duration;
 use crate::model::{Cause, Certificate, ExportHealth, Hop, Micros, Outcome, Phase, Phases, Status, Timestamp, figures};
 use crate::stats::{Availability, Latency, Summary};
@@ -292,6 +292,32 @@ impl<'a> AlertObject<'a> {
             incident: alert.incident,
             rule: alert.rule.name(),
             severity: alert.rule.severity().name(),
+        }
+    }
+}
+
+/// An alert as programs and webhooks get it: the alert, and what is known beside it.
+#[derive(serde::Serialize)]
+pub(super) struct NewsObject<'a> {
+    #[serde(flatten)]
+    alert: AlertObject<'a>,
+    url: &'a str,
+    group: Option<&'a str>,
+    cause: Option<&'static str>,
+    detail: Option<&'a str>,
+    status: Option<u16>,
+}
+
+impl<'a> NewsObject<'a> {
+    pub(super) fn of(news: &'a News) -> Self {
+        let context = &news.context;
+        Self {
+            alert: AlertObject::of(&news.alert),
+            url: &context.url,
+            group: context.group.as_deref(),
+            cause: context.cause.map(Cause::name),
+            detail: Some(&*context.detail).filter(|detail| !detail.is_empty()),
+            status: context.status.map(Status::get),
         }
     }
 }

@@ -5,8 +5,8 @@ use crate::model::{Certificate, SiteId, Timestamp};
 
 use super::error::StoreError;
 use super::read::view::{self, OpenIncident, Query};
-use super::tables::certificate;
 use super::tables::outbox::Kept;
+use super::tables::{certificate, schema};
 use super::writable::Store;
 
 impl Store {
@@ -32,6 +32,21 @@ impl Store {
     /// Those of the database.
     pub fn kept(&self) -> Result<Kept, StoreError> {
         self.look(view::kept)
+    }
+
+    /// The random number of this store, which is `fresh` if it has none yet.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn agent(&self, fresh: u64) -> Result<u64, StoreError> {
+        if let Some(agent) = self.look(schema::agent)? {
+            return Ok(agent);
+        }
+        self.change(|transaction| {
+            transaction.open_table(schema::META)?.insert(schema::AGENT, fresh)?;
+            Ok(())
+        })?;
+        Ok(fresh)
     }
 
     /// The certificate that each site last presented, by site.

@@ -174,7 +174,7 @@ impl Store {
         let mut new = Vec::new();
         for name in names {
             ids.entry(name.clone()).or_insert_with(|| {
-                while known.contains_key(&SiteId(free)) {
+                while known.contains_key(&SiteId(free)) || SiteId(free) == SiteId::OWN {
                     free = free.wrapping_add(1);
                 }
                 let id = free;
@@ -307,7 +307,10 @@ impl Store {
         if self.link.is_ours() { Ok(()) } else { Err(StoreError::Altered { path: self.path.clone() }) }
     }
 
-    fn change<T>(&self, change: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>) -> Result<T, StoreError> {
+    pub(super) fn change<T>(
+        &self,
+        change: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>,
+    ) -> Result<T, StoreError> {
         let database = self.opened()?;
         self.look_after()?;
         // A commit that fails midway needs a repair; one that never began costs nothing.

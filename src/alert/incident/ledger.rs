@@ -15,7 +15,7 @@
 //! Bounds: one incident per site and rule, remembered for [`crate::alert::Calm::memory`] after it closed. Cost: a step without a due
 //! instant is constant; otherwise linear in the incidents.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ pub struct Ledger {
     pub(super) terms: LedgerTerms,
     pub(super) incidents: BTreeMap<Key, Incident>,
     pub(super) silences: BTreeMap<u64, Silence>,
-    pub(super) paused: HashSet<Arc<str>>,
+    pub(super) paused: HashMap<Arc<str>, Timestamp>,
     next_incident: u64,
     pub(super) next_silence: u64,
     /// Nothing is due before.
@@ -59,7 +59,7 @@ impl Ledger {
             terms,
             incidents: BTreeMap::new(),
             silences: BTreeMap::new(),
-            paused: HashSet::new(),
+            paused: HashMap::new(),
             next_incident: 1,
             next_silence: 1,
             next_look: Timestamp::ZERO,
@@ -101,12 +101,11 @@ impl Ledger {
         self.terms.sites.get(name)
     }
 
-    /// Notes that checks of `site` are paused, or no longer.
-    pub fn set_paused(&mut self, site: &Arc<str>, is_paused: bool) {
-        if is_paused {
-            self.paused.insert(Arc::clone(site));
-        } else {
-            self.paused.remove(site);
+    /// Notes that checks of `site` are paused until then, or no longer.
+    pub fn set_paused(&mut self, site: &Arc<str>, until: Option<Timestamp>) {
+        match until {
+            Some(until) => _ = self.paused.insert(Arc::clone(site), until),
+            None => _ = self.paused.remove(site),
         }
         self.next_look = Timestamp::ZERO;
     }
@@ -202,6 +201,26 @@ impl Ledger {
         self.incidents.values().filter(|incident| incident.is_open())
     }
 
+    /// Words `alert`.
+    #[must_use]
+    pub fn word(&self, alert: &Alert) -> String {
+        (self.word)(alert)
+    }
+
+    /// How the incident of this number stands, as news: opened while it is open, then closed. `None` once it is forgotten.
+    #[must_use]
+    pub fn current(&self, number: u64) -> Option<News> {
+        let incident = self.incident(number)?;
+        let (kind, facts) = match (incident.phase, incident.newest.state) {
+            (Phase::Closed(_), AlertState::Ended) => (NewsKind::Ended, incident.closing()),
+            (Phase::Closed(_), _) => (NewsKind::Closed, incident.closing()),
+            _ => (NewsKind::Opened, incident.opening.clone()),
+        };
+        let mut out = Emitted::default();
+        self.emit(kind, incident, facts, incident.opened(), &mut out);
+        out.news.pop().map(|(_, news)| news)
+    }
+
     /// The incident of this number, open or closed lately.
     #[must_use]
     pub fn incident(&self, number: u64) -> Option<&Incident> {
@@ -285,9 +304,7 @@ impl Ledger {
         incident.reminder = None;
         incident.ack = None;
         if incident.is_announced {
-            let since = incident.opened();
-            let alert = Alert { since, downtime: Some(incident.newest.at.since(since)), ..incident.newest.clone() };
-            self.emit(kind, incident, alert, at, out);
+            self.emit(kind, incident, incident.closing(), at, out);
         }
     }
 

@@ -89,7 +89,7 @@ impl Ledger {
         if incident.rule().is_own() {
             return None;
         }
-        if self.paused.contains(site) {
+        if self.paused.get(site).is_some_and(|&until| now < until) {
             return Some(Mute::Paused);
         }
         let parent = terms.and_then(|terms| terms.parent.as_ref())?;

@@ -21,7 +21,7 @@ pub struct SiteTerms {
 }
 
 /// The settings of the ledger.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LedgerTerms {
     /// The calm; `None`: every alert is reported.
     pub calm: Option<Calm>,

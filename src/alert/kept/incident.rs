@@ -72,6 +72,13 @@ impl Incident {
         self.opening.at
     }
 
+    /// The alert that closes it, over its whole time.
+    #[must_use]
+    pub fn closing(&self) -> Alert {
+        let since = self.opened();
+        Alert { since, downtime: Some(self.newest.at.since(since)), ..self.newest.clone() }
+    }
+
     /// Whether it is open.
     #[must_use]
     pub const fn is_open(&self) -> bool {

@@ -37,6 +37,8 @@ pub struct Audience<'a> {
     pub group: Option<&'a str>,
     /// The names of the outlets that hear of the site; `None`: all.
     pub tell: Option<&'a [Arc<str>]>,
+    /// The keys of outlets that do not hear of it.
+    pub except: &'a [Arc<str>],
 }
 
 /// See the module.
@@ -121,6 +123,7 @@ impl Outbox {
         let hears = |terms: &&OutletTerms| {
             let alert = &news.alert;
             terms.delivery != Delivery::Program
+                && !audience.except.contains(&terms.key)
                 && terms.only <= alert.rule.severity()
                 && (alert.rule.is_own() || terms.sites.selects(&alert.site, audience.group))
                 && (alert.rule.is_own() || audience.tell.is_none_or(|names| names.contains(&terms.name)))
@@ -350,6 +353,12 @@ impl Outbox {
             .collect();
         told.sort_unstable_by_key(|(incident, _)| *incident);
         told
+    }
+
+    /// Requests to `outlet` that failed in a row.
+    #[must_use]
+    pub fn failures(&self, outlet: &str) -> u32 {
+        self.queues.get(outlet).map_or(0, Queue::failures)
     }
 
     /// When `outlet` is tried again.

@@ -523,7 +523,7 @@ fn severity_sites_and_names_decide_who_hears() {
         news.alert.facts.rule = rule;
         let before = outbox.states().map(|(_, state)| state.waiting).sum::<usize>();
         let incident = before as u64 + 1;
-        outbox.post(incident, &news, Audience { group, tell }, START, &mut Vec::new());
+        outbox.post(incident, &news, Audience { group, tell, except: &[] }, START, &mut Vec::new());
         outbox.states().map(|(_, state)| state.waiting).sum::<usize>() > before
     };
     assert!(try_post(Some("shop"), None, RuleKind::Availability));

@@ -1,5 +1,12 @@
-//! The outputs of alerts: one publisher, the command that they run, and the list of all of them.
+//! The outputs of alerts: one publisher, the incidents and the outbox, and the deliveries to programs and services.
 
-pub(crate) mod dispatcher;
+pub(crate) mod book;
+pub(crate) mod context;
+pub(crate) mod delivery;
 pub(crate) mod history;
+pub(crate) mod outlets;
+pub(crate) mod program;
 pub(crate) mod publisher;
+pub(crate) mod stored_report;
+#[cfg(test)]
+mod tests;

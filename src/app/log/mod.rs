@@ -42,6 +42,8 @@ pub use filter::VARIABLE;
 pub mod about {
     /// Runs of `alerting.exec`.
     pub const EXEC: &str = "webmon/exec";
+    /// Messages to outlets.
+    pub const NOTIFY: &str = "webmon/notify";
     /// Alerts.
     pub const ALERT: &str = "webmon/alert";
     /// The export.
@@ -62,7 +64,7 @@ pub mod about {
     pub const WEBMON: &str = "webmon/webmon";
 
     /// All topics.
-    pub const ALL: [&str; 10] = [EXEC, ALERT, EXPORT, LOG, NETWORK, PROBE, RELOAD, SITE, STORE, WEBMON];
+    pub const ALL: [&str; 11] = [EXEC, ALERT, EXPORT, LOG, NETWORK, NOTIFY, PROBE, RELOAD, SITE, STORE, WEBMON];
 
     /// The `about` of records with this target; none for another crate's.
     pub fn of(target: &str) -> Option<&str> {

@@ -22,9 +22,12 @@ use crate::probe::Prober;
 use crate::store::{Flushed, Store, Writer};
 use crate::tui::SiteCommand;
 
-use super::alerts::dispatcher::{self, AlertDispatcher};
+use super::alerts::book::{AlertBook, words};
+use super::alerts::delivery::{Deliveries, DeliveryContext};
 use super::alerts::history::AlertLog;
+use super::alerts::outlets::{ledger_terms, outlets};
 use super::alerts::publisher::Publisher;
+use super::alerts::stored_report::ReportSender;
 use super::clock::Clock;
 use super::exit::CommandError;
 use super::headless::{Feed, Headless};
@@ -119,8 +122,38 @@ pub struct Monitor<P, N> {
 /// The control side of a monitor whose scheduler runs elsewhere.
 pub struct Controls {
     control: Control,
-    dispatcher: AlertDispatcher,
+    deliveries: Deliveries,
     store_task: Option<StoreTask>,
+}
+
+/// The publisher of alerts and the deliveries to the outlets of `config`, with what `memory` holds of them.
+fn alerting(
+    config: &Config,
+    memory: &mut Restored,
+    clock: &Clock,
+    zone: TimeZone,
+    (reports, status): (Option<ReportSender>, watch::Sender<StoreStatus>),
+) -> (Publisher, Deliveries) {
+    let terms = ledger_terms(config);
+    let word = (memory.agent, words(zone.clone()));
+    let store = (reports, status.subscribe());
+    let book = AlertBook::new(terms.clone(), std::mem::take(&mut memory.kept), word, clock.clone(), store);
+    let book = Arc::new(book);
+    for opening in &memory.adopted {
+        book.adopt(opening);
+    }
+    let ids = config.sites.iter().zip(&memory.registered);
+    for (watched, registered) in ids {
+        book.set_paused(&watched.site.name, memory.paused.get(&registered.id).copied());
+    }
+    let (to_deliveries, specs) = watch::channel(Vec::new());
+    let agent = format!("{:x}", memory.agent);
+    let context = DeliveryContext { agent, zone, clock: clock.clone(), status };
+    let deliveries = Deliveries::new(Arc::clone(&book), specs, context);
+    let history = Arc::new(AlertLog::new(std::mem::take(&mut memory.alerts)));
+    let publisher = Publisher::new(history, book, to_deliveries);
+    publisher.configure(terms, outlets(config));
+    (publisher, deliveries)
 }
 
 /// The engine over `tracks` as of `now`, with the texts and pauses of `memory`.
@@ -152,25 +185,23 @@ impl<P: Prober, N> Monitor<P, N> {
         let links = NetworkLinks::open(&options, (&memory, stored), launch)?;
         let Assembly { tracks, readers } = links.assembly;
         let (clock, store_status) = (options.clock, options.store_status);
-        let (exec, dispatcher) = dispatcher::open(options.config.exec.clone(), store_status.clone());
         let seen = Arc::new(watch::Sender::new(Vec::new()));
         let (export, terms) = options.outlet.as_ref().map(|to| (to.health.clone(), to.terms.clone())).unzip();
         let (to_store, requests) = mpsc::channel(REVISIONS);
-        let (mut alerts, mut store_link, mut store_task) = (None, None, None);
+        let (mut reports, mut store_link, mut store_task) = (None, None, None);
         if let Some(((store, flush), (receivers, senders))) = store.zip(links.store) {
             let ids: Vec<SiteId> = memory.registered.iter().map(|registered| registered.id).collect();
             let writer = Writer::new(store, ids.iter().copied().zip(readers).collect());
             let writer = writer?;
-            alerts = Some(senders.alerts.clone());
+            reports = Some(senders.reports.clone());
             store_link = Some(StoreLink::new(senders, ids, Arc::clone(&seen)));
             let (clock, keeping, outlet) = (clock.clone(), store_status.clone(), options.outlet);
             store_task = Some(StoreTask { writer, receivers, requests, flush, clock, keeping, export: outlet });
         }
-        let history = Arc::new(AlertLog::new(std::mem::take(&mut memory.alerts)));
-        let publisher = Publisher::new(options.zone.clone(), history, exec, alerts);
         let ended: Vec<Alert> = memory.ended.iter().map(|(_, alert)| alert.clone()).collect();
-        let mut meter = HealthMeter::new(Arc::clone(&links.control.counters), store_status.subscribe()).with(export);
-        meter.lost(publisher.publish(&ended).1);
+        let status = (reports, store_status.clone());
+        let (publisher, deliveries) = alerting(&options.config, &mut memory, &clock, options.zone.clone(), status);
+        let meter = HealthMeter::new(Arc::clone(&links.control.counters), store_status.subscribe()).with(export);
         let banner = (options.zone, options.notices);
         let health = HealthReporter::new(meter, store_status.clone(), banner, options.has_network, options.narrator);
         let (wishes, commands) = mpsc::channel(ORDERS);
@@ -178,12 +209,13 @@ impl<P: Prober, N> Monitor<P, N> {
         let engine = engine(&options.config, tracks, &mut memory, links.now);
         let engine = (engine, SystemClock::new(clock, options.wall));
         let inputs = Inputs { commands, changes };
-        let control = Control::new(engine, inputs, links.control, store_link, publisher, health);
+        let mut control = Control::new(engine, inputs, links.control, store_link, publisher, health);
+        control.announce(&ended, links.now);
         let to_store = store_task.is_some().then_some(to_store);
         let reconciler = Reconciler::new(options.config, to_store, to_control, links.prober).telling(terms);
         let (board, alerts, health) = control.results();
         let handle = MonitorHandle { board, alerts, health, rechecks: links.rechecks, commands: wishes, seen };
-        let controls = Controls { control, dispatcher, store_task };
+        let controls = Controls { control, deliveries, store_task };
         Ok(Self { scheduler: links.scheduler, feed: links.feed, controls, reconciler, store_status, handle })
     }
 
@@ -251,12 +283,18 @@ impl Controls {
             probing.await;
             stop_control.cancel();
         };
+        let stop_deliveries = CancellationToken::new();
         let control = async {
             control.await;
-            stop_store.cancel();
+            stop_deliveries.cancel();
         };
-        let exec = Box::pin(self.dispatcher.run(stop_store.clone()));
-        let ((), (), commit, unsent) = tokio::join!(probing, control, store, exec);
+        // The store outlives the deliveries: it keeps what they have done.
+        let deliveries = async {
+            let unsent = Box::pin(self.deliveries.run(stop_deliveries.clone())).await;
+            stop_store.cancel();
+            unsent
+        };
+        let ((), (), commit, unsent) = tokio::join!(probing, control, store, deliveries);
         Last { commit, unsent }
     }
 }
@@ -265,9 +303,9 @@ impl Controls {
 pub struct Last {
     /// The last commit, with a store.
     pub commit: Option<Flushed>,
-    /// A sentence about the alerts that `exec` had no time for.
+    /// A sentence about messages that wait.
     pub unsent: Option<String>,
 }
 
 /// The longest clean shutdown, from the signal to the exit, without the last export.
-pub const SHUTDOWN: Duration = Duration::from_secs(3);
+pub const SHUTDOWN: Duration = Duration::from_millis(4_500);

@@ -14,12 +14,14 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::alert::incident::terms::LedgerTerms;
+use crate::app::alerts::outlets::{OutletSpec, ledger_terms, outlets};
 use crate::app::scheduler::due_time::{first_due, offset};
 use crate::app::scheduler::{RemovedSite, RingResize, SiteUpdate};
 use crate::app::storage::export_handle::ExportUpdate;
 use crate::app::storage::request::RestoreRequest;
 use crate::app::storage::restore::{Restored, RestoredSite, filled, horizon, seat, slots};
-use crate::config::{Config, ConfiguredSite, Exec};
+use crate::config::{Config, ConfiguredSite};
 use crate::engine::SiteInput;
 use crate::model::{Site, SiteId, SiteSlot, Timestamp, View};
 use crate::ring::{Reader, Slab};
@@ -34,8 +36,10 @@ const GONE_MAX: usize = 10_000;
 pub struct ConfigChange {
     /// The new views.
     pub views: Vec<View>,
-    /// The program for alerts.
-    pub exec: Option<Arc<Exec>>,
+    /// The outlets of alerts.
+    pub outlets: Vec<OutletSpec>,
+    /// The settings of incidents.
+    pub incidents: LedgerTerms,
     /// All sites, in the order of sites.yaml.
     pub sites: Vec<(SiteSlot, ConfiguredSite)>,
     /// The names of sites that are in the file but not watched: their incidents stay open.
@@ -194,7 +198,8 @@ impl<P> Reconciler<P> {
             removed: self.running.sites.len() - kept,
             changed,
             elsewhere: config.views != self.running.views
-                || config.exec != self.running.exec
+                || outlets(config) != outlets(&self.running)
+                || ledger_terms(config) != ledger_terms(&self.running)
                 || config.resolver != self.running.resolver
                 || config.export != self.running.export,
             notices,
@@ -246,7 +251,8 @@ impl<P> Reconciler<P> {
         let unwatched = all_names.iter().filter(|name| !chosen.contains(name)).cloned().collect();
         ConfigChange {
             views: config.views.clone(),
-            exec: config.exec.clone(),
+            outlets: outlets(config),
+            incidents: ledger_terms(config),
             sites,
             unwatched,
             site_updates,

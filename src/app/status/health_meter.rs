@@ -23,6 +23,8 @@ const STUCK: Duration = Duration::from_mins(1);
 pub struct StoreStatus {
     /// Whether samples are being saved.
     pub store: StoreHealth,
+    /// Every report up to this ticket is on the disk.
+    pub ticket: u64,
     /// Samples that the store's readers or backlog lost, since the start.
     pub lost_samples: u64,
     /// Texts and alerts that it lost, since the start.
@@ -42,6 +44,7 @@ impl StoreStatus {
     /// Takes over what a flush did.
     pub fn note(&mut self, flushed: Flushed) {
         self.store = flushed.health;
+        self.ticket = self.ticket.max(flushed.ticket);
         self.lost_samples += flushed.dropped;
         self.lost_texts += flushed.dropped_texts;
         flushed.notices.into_iter().for_each(|notice| self.tell(notice));

@@ -5,6 +5,7 @@
 //! still read. Cost: samples go from the store straight into the ring, because an hour of 10,000 sites takes 250 MB.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use crate::config::{Config, ConfiguredSite};
 use crate::engine::SiteInput;
 use crate::model::{Cause, Certificate, Observation, Sample, SiteId, SiteSlot, Timestamp, View, figures};
 use crate::ring::{Producer, Reader, Ring, SLOT_BYTES, Slab, capacity_for};
-use crate::store::{OpenIncident, Query, Registered, Store, StoreError};
+use crate::store::{Kept, OpenIncident, Query, Registered, Store, StoreError};
 
 use super::site_spec::SiteSpec;
 
@@ -39,6 +40,12 @@ pub struct Restored {
     pub alerts: Vec<AlertRecord>,
     /// Alerts that end the incidents of sites that left the file.
     pub ended: Vec<(SiteId, Alert)>,
+    /// The incidents, waiting messages and silences.
+    pub kept: Kept,
+    /// The alerts that opened incidents of an earlier version.
+    pub adopted: Vec<Alert>,
+    /// The random number of the store, part of every key of a message.
+    pub agent: u64,
     /// Notices to the user.
     pub notices: Vec<String>,
 }
@@ -74,14 +81,24 @@ pub fn remember(
     let names: Vec<Arc<str>> = config.sites.iter().map(|watched| Arc::clone(&watched.site.name)).collect();
     let mut memory = known(store, &names, now)?;
     memory.alerts = store.alerts(&Query::ALL)?;
+    memory.kept = store.kept()?;
+    memory.agent = store.agent(random())?;
     for OpenIncident { site: id, name, rule: kind, since, number, .. } in store.open_incidents()? {
         if !all_names.contains(&name) {
             let rule = rule_then(&memory.alerts, &name, since);
             let ended = Alert { rule: kind, incident: number, ..Alert::ended(name, &rule, since, now) };
             memory.ended.push((id, ended));
+        } else if number.is_none() {
+            let opening = memory.alerts.iter().rfind(|alert| alert.site == name && alert.at == since);
+            memory.adopted.extend(opening.map(|alert| alert.facts.clone()));
         }
     }
     Ok(memory)
+}
+
+/// A number that no other store has.
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 /// Reads the stored state of the sites of these names without alerts, and their samples within these horizons.

@@ -15,7 +15,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::export_handle::{ExportHandle, LAST_FLUSH};
-use crate::alert::AlertRecord;
+use crate::alert::Alert;
+use crate::app::alerts::stored_report::{self, ReportReceiver, ReportSender};
 use crate::app::clock::Clock;
 use crate::app::log::about;
 use crate::app::scheduler::{CheckTexts, ORDERS};
@@ -27,9 +28,6 @@ use crate::store::{Flushed, Intake, Writer, unsaved};
 
 use super::archive_views::ArchiveViews;
 use super::disk_thread::{DEAD, DiskThread};
-
-/// Alerts on their way to the store.
-const ALERT_QUEUE: usize = 65_536;
 
 /// See the module.
 pub struct StoreTask {
@@ -67,6 +65,7 @@ impl StoreTask {
         let mut disk_thread = DiskThread::new(writer, None, link);
         let mut ticks = tokio::time::interval(flush);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (urgent, mut is_urgent) = (front.receivers.reports.urgent(), false);
         let mut looks = tokio::time::interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -75,7 +74,18 @@ impl StoreTask {
                 biased;
                 () = stop.cancelled() => break,
                 () = ended(&mut front.export) => {}
-                flushed = disk_thread.returned() => front.note(flushed, &mut disk_thread),
+                flushed = disk_thread.returned() => {
+                    front.note(flushed, &mut disk_thread);
+                    if std::mem::take(&mut is_urgent) {
+                        front = front.collect().await;
+                        front.flush(&mut disk_thread);
+                    }
+                }
+                () = urgent.notified() => {
+                    front = front.collect().await;
+                    is_urgent = disk_thread.is_away();
+                    front.flush(&mut disk_thread);
+                }
                 _ = ticks.tick() => {
                     front = front.collect().await;
                     front.flush(&mut disk_thread);
@@ -216,8 +226,8 @@ pub struct StoreReceivers {
     pub sites: HashMap<Arc<str>, SiteId>,
     /// Texts of failed checks.
     pub texts: mpsc::Receiver<CheckTexts>,
-    /// Alerts to store.
-    pub alerts: mpsc::Receiver<AlertRecord>,
+    /// Alerts to store, and the changes that belong to them.
+    pub reports: ReportReceiver,
     /// Pauses to store: the slot of the site, and until when.
     pub pauses: mpsc::Receiver<(SiteSlot, Option<Timestamp>)>,
     /// Changes of the sites, each sent before the first text of its sites.
@@ -230,8 +240,8 @@ pub struct StoreReceivers {
 pub struct StoreSenders {
     /// See [`StoreReceivers::texts`].
     pub texts: mpsc::Sender<CheckTexts>,
-    /// See [`StoreReceivers::alerts`].
-    pub alerts: mpsc::Sender<AlertRecord>,
+    /// See [`StoreReceivers::reports`].
+    pub reports: ReportSender,
     /// See [`StoreReceivers::pauses`].
     pub pauses: mpsc::Sender<(SiteSlot, Option<Timestamp>)>,
     /// See [`StoreReceivers::reader_changes`].
@@ -243,16 +253,16 @@ impl StoreReceivers {
     #[must_use]
     pub fn open(sites: HashMap<Arc<str>, SiteId>, texts: usize) -> (Self, StoreSenders) {
         let (text_sender, texts) = mpsc::channel(texts);
-        let (alert_sender, alerts) = mpsc::channel(ALERT_QUEUE);
+        let (report_sender, reports) = stored_report::open();
         let (pause_sender, pauses) = mpsc::channel(ORDERS);
         let (reader_change_sender, reader_changes) = mpsc::channel(ADOPTIONS);
         let slots = StoreSenders {
             texts: text_sender,
-            alerts: alert_sender,
+            reports: report_sender,
             pauses: pause_sender,
             reader_changes: reader_change_sender,
         };
-        (Self { sites, texts, alerts, pauses, reader_changes, long_views: Vec::new() }, slots)
+        (Self { sites, texts, reports, pauses, reader_changes, long_views: Vec::new() }, slots)
     }
 
     /// Other long views, if there are to be.
@@ -278,8 +288,18 @@ impl StoreReceivers {
         for texts in texts {
             intake.note_failure(texts.site.get(), texts.seq, &texts.observation);
         }
-        while let Ok(alert) = self.alerts.try_recv() {
-            intake.note_alert(self.sites[&alert.site], alert);
+        let sites = &self.sites;
+        // A site that has left the store since has no number; its records are about webmon then.
+        let id =
+            |alert: &Alert| sites.get(&alert.site).copied().filter(|_| !alert.rule.is_own()).unwrap_or(SiteId::OWN);
+        while let Some(report) = self.reports.next() {
+            for alert in report.alerts {
+                intake.note_alert(id(&alert), alert);
+            }
+            for change in report.changes {
+                intake.note_change(change, id);
+            }
+            intake.note_ticket(report.ticket);
         }
         while let Ok((site, until)) = self.pauses.try_recv() {
             intake.note_pause(site.get(), until);

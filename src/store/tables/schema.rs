@@ -25,6 +25,9 @@ const VERSION_KEY: &str = "webmon schema";
 /// [`VERSION_KEY`] → format. [`paused_key`] → end of that site's pause, µs. The writer: [`super::writer_signature`].
 pub const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 
+/// The key in [`META`] of the random number of the store, part of every key of a message. Created at the first start.
+pub const AGENT: &str = "agent";
+
 /// Site → its name and when it was first watched.
 pub const SITES: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("sites");
 
@@ -149,6 +152,11 @@ pub fn later_table<K: Key + 'static, V: Value + 'static>(
 /// The number of the format behind `transaction`, which is ours.
 pub fn version(transaction: &ReadTransaction) -> Result<u64, redb::Error> {
     Ok(transaction.open_table(META)?.get(VERSION_KEY)?.map_or(VERSION, |version| version.value()))
+}
+
+/// The random number of the store, if it has one.
+pub fn agent(transaction: &ReadTransaction) -> Result<Option<u64>, redb::Error> {
+    Ok(transaction.open_table(META)?.get(AGENT)?.map(|agent| agent.value()))
 }
 
 /// The format of the database behind `transaction`.

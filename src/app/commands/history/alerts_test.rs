@@ -6,8 +6,8 @@ use anyhow::Context as _;
 use jiff::tz::TimeZone;
 use tokio::runtime::Builder;
 
-use crate::alert::{Alert, AlertRecord, AlertState, Rule, Transition};
-use crate::app::alerts::dispatcher::{LIMIT, call};
+use crate::alert::{Alert, AlertRecord, AlertState, News, NewsContext, NewsKind, Rule, Transition};
+use crate::app::alerts::program::{LIMIT, call};
 use crate::app::cli::args::CommonArgs;
 use crate::app::cli::selection::load;
 use crate::app::cli::stdout::print;
@@ -36,12 +36,13 @@ pub fn send(common: &CommonArgs) -> Result<Ending, CommandError> {
     };
     let alert = test_alert(clock::wall(), &zone::local_or_complain());
     let runtime = threads::runtime(&mut Builder::new_current_thread()).context("cannot start a runtime")?;
-    let told = runtime.block_on(call(&exec, std::slice::from_ref(&alert), LIMIT));
+    let news = News { kind: NewsKind::Opened, alert, context: NewsContext::default() };
+    let told = runtime.block_on(call(&exec, (std::slice::from_ref(&news), 1), LIMIT));
     // A program that cannot be reaped must not keep the process.
     runtime.shutdown_background();
     let said = told.map_err(anyhow::Error::msg)?;
     print(|out| {
-        writeln!(out, "sent to {}: {}", exec.shown, alert.message)?;
+        writeln!(out, "sent to {}: {}", exec.shown, news.alert.message)?;
         said.iter().try_for_each(|said| writeln!(out, "output: {said}"))
     })?;
     Ok(Ending::Done)

@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use crate::alert::Alert;
+use crate::alert::kept::incident::Incident;
+use crate::alert::{Alert, Rule};
 use crate::app::reload::reconcile::{ConfigChange, NewSite};
 use crate::app::scheduler::{Order, RemovedSite, UpdateSites};
 use crate::app::storage::request::ReaderChange;
 use crate::app::storage::restore::track;
 use crate::config::ConfiguredSite;
-use crate::engine::SiteSnapshot;
 use crate::model::{SiteSlot, Timestamp};
 use crate::ring::{Producer, Ring};
 
@@ -33,7 +33,7 @@ impl Control {
         self.follow(&revised.moved, &revised.left);
         let now = self.clock.now();
         let ended = self.ended(&change, now);
-        self.publisher.set_exec(change.exec);
+        self.publisher.configure(change.incidents, change.outlets);
         let paused: Vec<(SiteSlot, Timestamp)> =
             change.new.iter().filter_map(|new| Some((new.slot, new.paused?))).collect();
         let mut moved: HashMap<SiteSlot, Arc<Ring>> = revised.moved.into_iter().collect();
@@ -85,12 +85,12 @@ impl Control {
     fn ended(&self, change: &ConfigChange, now: Timestamp) -> Vec<Alert> {
         let stay: HashSet<&Arc<str>> =
             change.sites.iter().map(|(_, watched)| &watched.site.name).chain(&change.unwatched).collect();
-        let snapshot = self.engine.board().snapshot();
-        let goes = |site: &&Arc<SiteSnapshot>| !stay.contains(&site.name);
-        let end = |site: &Arc<SiteSnapshot>| {
-            let incident = site.incident?;
-            Some(Alert::ended(Arc::clone(&site.name), &site.rule, incident.since, now))
+        let goes = |incident: &Incident| !incident.rule().is_own() && !stay.contains(incident.site());
+        let end = |incident: Incident| {
+            let Alert { site, rule, incident: number, since, threshold, window, .. } = incident.opening;
+            let then = Rule { threshold, window, ..Rule::default() };
+            Alert { rule, incident: number, ..Alert::ended(site, &then, since, now) }
         };
-        snapshot.sites.iter().filter(goes).filter_map(end).collect()
+        self.publisher.book().incidents().into_iter().filter(goes).map(end).collect()
     }
 }

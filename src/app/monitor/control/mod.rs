@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use crate::alert::Alert;
 use crate::app::alerts::history::AlertLog;
 use crate::app::alerts::publisher::Publisher;
 use crate::app::headless::Headless;
@@ -79,6 +80,12 @@ impl Control {
         control
     }
 
+    /// Publishes `alerts` that were found before the first step.
+    pub fn announce(&mut self, alerts: &[Alert], now: Timestamp) {
+        let (_, lost) = self.publisher.publish(alerts, &self.engine.board(), now);
+        self.health.add_lost(lost);
+    }
+
     /// Prints lines to `headless`.
     pub fn set_headless(&mut self, headless: Headless) {
         self.outputs.headless = Some(headless);
@@ -124,6 +131,9 @@ impl Control {
         }
         if let SiteCommand::Pause(site, until) = command {
             self.engine.pause(site, until, self.clock.now());
+            if let Some(site) = self.engine.site(site) {
+                self.publisher.book().set_paused(&site.name, until);
+            }
             self.send_to_store(|store| store.save_pause(site, until));
         }
     }
@@ -162,10 +172,10 @@ impl Control {
     }
 
     fn publish(&mut self, step: &EngineStep, now: Timestamp) {
-        let (alerts, lost) = self.publisher.publish(&step.alerts);
+        let board = self.engine.board();
+        let (alerts, lost) = self.publisher.publish(&step.alerts, &board, now);
         self.health.add_lost(step.lost + lost);
         self.health.add_lost_texts(step.lost_texts);
-        let board = self.engine.board();
         let warnings = self.health.report(&board, self.clock.monotonic(), now);
         events::states(&step.changes, || board.snapshot(), self.health.zone());
         events::warnings(&warnings);

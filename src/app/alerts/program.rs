@@ -1,30 +1,21 @@
-//! Runs `alerting.exec`: once for all alerts of one moment, with their JSON lines on stdin.
+//! Runs `alerting.exec`: once for all alerts that wait, with their JSON lines on stdin.
 //!
-//! The control loop only enqueues. Calls run one after the other, each in its own process group, which ends with the call:
-//! when the program has exited and closed its outputs, or by a kill of the group. A blocking thread starts the program,
-//! because an `exec` from a slow disk waits.
+//! Each call has its own process group, which ends with the call: when the program has exited and closed its outputs, or by
+//! a kill of the group. A blocking thread starts the program, because an `exec` from a slow disk waits.
 //!
 //! Invariants: no shell. A program that fails, hangs, floods or is missing costs a warning and nothing else. It inherits
 //! webmon's environment without the variables of the service manager, and never webmon's outputs. The group is killed
 //! before its leader is reaped, so its id cannot belong to another group yet.
-//! Bounds: [`WAITING`] calls wait, more are counted; [`LIMIT`] per call, [`LAST`] for all calls after the last step;
-//! [`OUTPUT_MAX`] of output. webmon does not follow a program that detaches itself (`setsid`, outputs closed).
+//! Bounds: [`LIMIT`] per call, [`OUTPUT_MAX`] of output, [`MESSAGES_MAX`] of messages in the environment. webmon does not follow a program that detaches itself (`setsid`, outputs closed).
 
 use std::io;
 use std::process::{ExitStatus, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, ChildStdin, Command};
-use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
-use tracing::debug;
 
-use crate::alert::AlertRecord;
-use crate::app::log::about;
-use crate::app::status::health_meter::StoreStatus;
+use crate::alert::News;
 #[cfg(unix)]
 use crate::app::system::reap;
 use crate::config::{DEFAULT_PATH, Exec, obstacle_of};
@@ -32,12 +23,10 @@ use crate::model::Secret;
 use crate::model::text::clean_line;
 use crate::report::json;
 
-/// Calls that may wait.
-const WAITING: usize = 64;
 /// The longest time of a call.
 pub const LIMIT: Duration = Duration::from_secs(10);
-/// The longest time of all calls after the last step of the engine; less than a shutdown.
-const LAST: Duration = Duration::from_secs(2);
+/// The longest text of `WEBMON_MESSAGE`, bytes: half of the limit of Linux for one variable.
+const MESSAGES_MAX: usize = 64 << 10;
 /// The largest output of a program, bytes.
 const OUTPUT_MAX: usize = 1 << 20;
 /// The end of its output that is kept, bytes.
@@ -49,96 +38,15 @@ const REAP: Duration = Duration::from_secs(1);
 /// Variables of the service manager, for webmon alone.
 const NOT_INHERITED: [&str; 5] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID"];
 
-struct Call {
-    exec: Arc<Exec>,
-    alerts: Vec<AlertRecord>,
-}
-
-/// The queue of calls.
-pub struct AlertQueue {
-    exec: Option<Arc<Exec>>,
-    calls: mpsc::Sender<Call>,
-    missed: Arc<AtomicU64>,
-}
-
-/// Runs the calls.
-pub struct AlertDispatcher {
-    calls: mpsc::Receiver<Call>,
-    missed: Arc<AtomicU64>,
-    keeping: watch::Sender<StoreStatus>,
-}
-
-/// A queue for `exec`, and the dispatcher that empties it; its warnings go to `keeping`.
-#[must_use]
-pub fn open(exec: Option<Arc<Exec>>, keeping: watch::Sender<StoreStatus>) -> (AlertQueue, AlertDispatcher) {
-    let (sender, calls) = mpsc::channel(WAITING);
-    let missed = Arc::new(AtomicU64::new(0));
-    (AlertQueue { exec, calls: sender, missed: Arc::clone(&missed) }, AlertDispatcher { calls, missed, keeping })
-}
-
-impl AlertQueue {
-    /// Replaces the command.
-    pub fn tell(&mut self, exec: Option<Arc<Exec>>) {
-        self.exec = exec;
-    }
-
-    /// Enqueues a call for the alerts of one moment, if a command is configured.
-    pub fn announce(&self, alerts: &[AlertRecord]) {
-        let Some(exec) = self.exec.as_ref().filter(|_| !alerts.is_empty()) else { return };
-        let call = Call { exec: Arc::clone(exec), alerts: alerts.to_vec() };
-        if self.calls.try_send(call).is_err() {
-            self.missed.fetch_add(alerts.len() as u64, Ordering::Relaxed);
-        }
-    }
-}
-
-impl AlertDispatcher {
-    /// Runs calls until the queue is closed and empty, for at most [`LAST`] after `ending`. Returns a warning about alerts
-    /// that were not delivered.
-    pub async fn run(mut self, ending: CancellationToken) -> Option<String> {
-        let mut last = std::pin::pin!(async {
-            ending.cancelled().await;
-            tokio::time::sleep(LAST).await;
-        });
-        while let Some(Call { exec, alerts }) = self.calls.recv().await {
-            let told = tokio::select! {
-                told = call(&exec, &alerts, LIMIT) => told,
-                () = &mut last => {
-                    let left = alerts.len() + self.left();
-                    return Some(format!("alerting.exec: no time was left to tell {} of {left} alerts", exec.shown));
-                }
-            };
-            if let Ok(said) = &told {
-                let said = said.as_deref();
-                debug!(target: about::EXEC, alerts = alerts.len() as u64, said, "{} was told", exec.shown);
-            }
-            let missed = self.missed.swap(0, Ordering::Relaxed);
-            self.keeping.send_if_modified(|keeping| {
-                told.as_ref().err().into_iter().for_each(|failure| keeping.tell(failure.clone()));
-                if missed > 0 {
-                    keeping.tell(format!("alerting.exec: {} was too slow: {missed} alerts were left out", exec.shown));
-                }
-                told.is_err() || missed > 0
-            });
-        }
-        None
-    }
-
-    /// The number of alerts in calls that have not started.
-    fn left(&mut self) -> usize {
-        std::iter::from_fn(|| self.calls.try_recv().ok()).map(|call| call.alerts.len()).sum()
-    }
-}
-
-/// Runs `exec` for `alerts`, at least one, and returns the last line that it printed, made harmless.
+/// Runs `exec` for `news`, at least one, as attempt number `attempt` (from 1), and returns the last line that it printed, made harmless.
 ///
 /// # Errors
 /// The reason, as a sentence for the user.
-pub async fn call(exec: &Exec, alerts: &[AlertRecord], limit: Duration) -> Result<Option<String>, String> {
+pub async fn call(exec: &Exec, (news, attempt): (&[News], u32), limit: Duration) -> Result<Option<String>, String> {
     let failed = |what: String| format!("alerting.exec: {} {what}", exec.shown);
     let mut input = Vec::new();
-    alerts.iter().try_for_each(|alert| json::alert(&mut input, alert)).expect("writing to a Vec cannot fail");
-    let mut command = command(exec, alerts);
+    news.iter().try_for_each(|news| json::news(&mut input, news)).expect("writing to a Vec cannot fail");
+    let mut command = command(exec, news, attempt);
     let spawned = tokio::task::spawn_blocking(move || Started::by(&mut command)).await.map_err(io::Error::other);
     let mut started = spawned.flatten().map_err(|error| {
         let why = obstacle(exec).map_or_else(|| error.to_string(), |why| format!("it {why}"));
@@ -178,18 +86,33 @@ fn obstacle(exec: &Exec) -> Option<String> {
     obstacle_of(&exec.program, &search)
 }
 
-fn command(exec: &Exec, alerts: &[AlertRecord]) -> Command {
+fn command(exec: &Exec, news: &[News], attempt: u32) -> Command {
     let mut command = Command::new(&exec.program);
     command.args(exec.arguments.iter().map(Secret::expose));
     for name in NOT_INHERITED {
         command.env_remove(name);
     }
-    let message = alerts.first().map_or("", |alert| &alert.message);
-    command.env("WEBMON_MESSAGE", message).env("WEBMON_ALERTS", alerts.len().to_string());
+    command.env("WEBMON_MESSAGE", messages(news));
+    command.env("WEBMON_ALERTS", news.len().to_string()).env("WEBMON_ATTEMPT", attempt.to_string());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     #[cfg(unix)]
     command.process_group(0);
     command
+}
+
+/// The messages, one per line, as many whole ones as fit.
+fn messages(news: &[News]) -> String {
+    let mut messages = String::new();
+    for message in news.iter().map(|news| &news.alert.message).filter(|message| !message.is_empty()) {
+        if messages.len() + 1 + message.len() > MESSAGES_MAX {
+            break;
+        }
+        if !messages.is_empty() {
+            messages.push('\n');
+        }
+        messages.push_str(message);
+    }
+    messages
 }
 
 enum ExecError {
@@ -306,12 +229,14 @@ impl Drop for ProcessGroup {
 
 #[cfg(test)]
 #[cfg(unix)]
-pub(super) mod tests {
+pub mod tests {
+    use std::sync::Arc;
+
     use jiff::tz::TimeZone;
     use serde_json::Value;
 
     use super::*;
-    use crate::alert::{Alert, AlertRecord, AlertState, Rule, Transition};
+    use crate::alert::{Alert, AlertRecord, AlertState, NewsContext, NewsKind, Rule, Transition};
     use crate::model::{KnownSecrets, Timestamp};
     use crate::report::text::alert_text;
     use crate::stats::Availability;
@@ -326,39 +251,40 @@ pub(super) mod tests {
         Arc::new(Exec { program: "/bin/sh".into(), arguments, shown: "notify.sh".to_owned(), secrets })
     }
 
-    fn alerts(sites: &[&str]) -> Vec<AlertRecord> {
+    pub fn news(sites: &[&str]) -> Vec<News> {
         let at = Timestamp::from_secs(1_795_340_000);
         let availability = Availability { up: 3, checks: 4 };
         let transition = Transition { at, state: AlertState::Down, availability, since: at, downtime: None };
         let of = |site: &&str| {
             let facts = Alert::new((*site).into(), &Rule::default(), &transition);
-            AlertRecord { message: alert_text(&facts, &TimeZone::UTC), facts }
+            let alert = AlertRecord { message: alert_text(&facts, &TimeZone::UTC), facts };
+            News { kind: NewsKind::Opened, alert, context: NewsContext::default() }
         };
         sites.iter().map(of).collect()
-    }
-
-    fn keeping() -> (watch::Sender<StoreStatus>, watch::Receiver<StoreStatus>) {
-        watch::channel(StoreStatus::default())
     }
 
     #[tokio::test]
     async fn all_alerts_of_a_moment_are_one_call_with_a_line_each() {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("out");
-        let script = format!("cat > '{0}'; printf '%s|%s' \"$WEBMON_MESSAGE\" $WEBMON_ALERTS >> '{0}'", out.display());
-        let told = call(&sh(&script), &alerts(&["api", "shop; rm -rf $HOME `x`"]), PATIENCE).await;
+        let script = format!(
+            "cat > '{0}'; printf '%s|%s|%s' \"$WEBMON_MESSAGE\" $WEBMON_ALERTS $WEBMON_ATTEMPT >> '{0}'",
+            out.display()
+        );
+        let told = call(&sh(&script), (&news(&["api", "shop; rm -rf $HOME `x`"]), 3), PATIENCE).await;
         assert_eq!(told, Ok(None));
         let written = std::fs::read_to_string(&out).unwrap();
         let lines: Vec<&str> = written.lines().collect();
         let sites = lines[..2].iter().map(|line| serde_json::from_str::<Value>(line).unwrap()["site"].clone());
         assert_eq!(sites.collect::<Vec<_>>(), ["api", "shop; rm -rf $HOME `x`"]);
-        assert_eq!(lines[2], "Website api is down. availability=75.00%, time=2026-11-22T09:33:20+00:00|2");
+        assert_eq!(lines[2], "Website api is down. availability=75.00%, time=2026-11-22T09:33:20+00:00");
+        assert!(lines[3].starts_with("Website shop; rm") && lines[3].ends_with("+00:00|2|3"), "{}", lines[3]);
     }
 
     #[tokio::test]
     async fn what_goes_wrong_is_told_and_nothing_more_happens() {
         let many: Vec<String> = (0..20_000).map(|n| format!("site {n}")).collect();
-        let many = alerts(&many.iter().map(String::as_str).collect::<Vec<_>>());
+        let many = news(&many.iter().map(String::as_str).collect::<Vec<_>>());
         for (script, expected) in [
             ("exit 3", "alerting.exec: notify.sh failed (exit status: 3)"),
             ("echo no; echo 'no \u{1b}[2Jroute' >&2; exit 1", "failed (exit status: 1): no \u{fffd}[2Jroute"),
@@ -367,26 +293,26 @@ pub(super) mod tests {
             ("while :; do echo 12345678901234567890123456789012345678901234567890; done", "printed more than 1048576"),
             ("cat /dev/zero >&2", "printed more than 1048576 bytes and was killed"),
         ] {
-            let told = call(&sh(script), &many, PATIENCE).await.unwrap_err();
+            let told = call(&sh(script), (&many, 1), PATIENCE).await.unwrap_err();
             assert!(told.contains(expected), "{script}: {told}");
         }
         // It need not read what it is given.
-        assert_eq!(call(&sh("echo quick"), &many, PATIENCE).await, Ok(Some("quick".to_owned())));
+        assert_eq!(call(&sh("echo quick"), (&many, 1), PATIENCE).await, Ok(Some("quick".to_owned())));
         let gone = Exec { program: "/nowhere/notify.sh".into(), ..(*sh("")).clone() };
-        let told = call(&gone, &many, PATIENCE).await.unwrap_err();
+        let told = call(&gone, (&many, 1), PATIENCE).await.unwrap_err();
         assert!(told.contains("cannot be run: it is not there"), "{told}");
         // A script whose interpreter is not there is there itself.
         let folder = tempfile::tempdir().unwrap();
         let script = folder.path().join("notify.sh");
         std::fs::write(&script, "#!/bin/sh\r\nexit 0\r\n").unwrap();
         std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        let told = call(&Exec { program: script, ..(*sh("")).clone() }, &many, PATIENCE).await.unwrap_err();
+        let told = call(&Exec { program: script, ..(*sh("")).clone() }, (&many, 1), PATIENCE).await.unwrap_err();
         assert!(told.contains("it asks for the interpreter \"/bin/sh\\r\": it has Windows line endings"), "{told}");
     }
 
     #[tokio::test]
     async fn a_program_that_hangs_is_killed() {
-        let told = call(&sh("sleep 1000"), &alerts(&["api"]), Duration::from_millis(20)).await.unwrap_err();
+        let told = call(&sh("sleep 1000"), (&news(&["api"]), 1), Duration::from_millis(20)).await.unwrap_err();
         assert!(told.contains("was still running after 0 s and was killed"), "{told}");
     }
 
@@ -397,7 +323,7 @@ pub(super) mod tests {
         for end in ["exit 0", "wait"] {
             let file = folder.path().join(end);
             let script = format!("sleep 1000 & echo $$ $! end > '{}'; {end}", file.display());
-            let (exec, alerts) = (sh(&script), alerts(&["api"]));
+            let (exec, news) = (sh(&script), news(&["api"]));
             let started = async {
                 loop {
                     let written = std::fs::read_to_string(&file).unwrap_or_default();
@@ -408,7 +334,7 @@ pub(super) mod tests {
                 }
             };
             let written = tokio::select! {
-                told = call(&exec, &alerts, PATIENCE) => panic!("{end}: {told:?}"),
+                told = call(&exec, (&news, 1), PATIENCE) => panic!("{end}: {told:?}"),
                 written = started => written,
             };
             for pid in written.split_whitespace().take(2) {
@@ -430,41 +356,5 @@ pub(super) mod tests {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         false
-    }
-
-    #[tokio::test]
-    async fn what_waits_is_bounded_and_what_does_not_fit_is_counted() {
-        let (sender, read) = keeping();
-        let (outbox, messenger) = open(Some(sh("exit 0")), sender);
-        for _ in 0..WAITING + 3 {
-            outbox.announce(&alerts(&["a", "b"]));
-        }
-        outbox.announce(&[]);
-        drop(outbox);
-        assert_eq!(messenger.run(CancellationToken::new()).await, None);
-        assert_eq!(read.borrow().notices, ["alerting.exec: notify.sh was too slow: 6 alerts were left out"]);
-    }
-
-    #[tokio::test]
-    async fn nobody_to_tell_is_nothing_to_do() {
-        let (sender, read) = keeping();
-        let (outbox, messenger) = open(None, sender);
-        outbox.announce(&alerts(&["a"]));
-        drop(outbox);
-        assert_eq!(messenger.run(CancellationToken::new()).await, None);
-        assert!(read.borrow().notices.is_empty());
-    }
-
-    #[tokio::test]
-    async fn at_the_end_a_call_gets_a_bounded_time() {
-        let (sender, _read) = keeping();
-        let (outbox, messenger) = open(Some(sh("sleep 1000")), sender);
-        outbox.announce(&alerts(&["a"]));
-        outbox.announce(&alerts(&["b", "c"]));
-        drop(outbox);
-        let ending = CancellationToken::new();
-        ending.cancel();
-        let unsent = messenger.run(ending).await;
-        assert_eq!(unsent.as_deref(), Some("alerting.exec: no time was left to tell notify.sh of 3 alerts"));
     }
 }

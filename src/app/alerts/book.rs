@@ -1,0 +1,333 @@
+//! The incidents and the outbox of a running monitor, shared by the control loop and the deliveries.
+//!
+//! Each call changes both in memory and sends the changes to the store at once, together with their alerts, so that one
+//! commit holds all of them. A ticket says when they are on the disk.
+//!
+//! Invariants: changes reach the store in the order in which they were made; without a store everything works in memory.
+//! The lock is held for memory operations only.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::alert::incident::ledger::Ledger;
+use crate::alert::incident::terms::{Emitted, LedgerTerms, Target};
+use crate::alert::kept::change::Change;
+use crate::alert::kept::incident::{Ack, Incident, Silence};
+use crate::alert::outbox::queue::{Failure, Next, OutletState, OutletTerms};
+use crate::alert::outbox::{Audience, Outbox, Outgoing};
+use crate::alert::{Alert, AlertRecord, AlertState, News, NewsKind, RuleKind};
+use crate::app::clock::Clock;
+use crate::app::status::health_meter::StoreStatus;
+use crate::model::lock::lock;
+use crate::model::{OWN_NAME, StoreHealth, Timestamp};
+use crate::report::text::alert_text;
+use crate::store::Kept;
+
+use super::context::Contexts;
+use super::stored_report::{ReportSender, StoredReport};
+
+/// An outlet that failed so often in a row is an incident of webmon itself.
+const FAILURES_TOLD: u32 = 3;
+
+/// The name of a program's queue; no outlet of sites.yaml can have it.
+pub const PROGRAM: &str = "alerting.exec";
+
+/// See the module.
+pub struct AlertBook {
+    inner: Mutex<Inner>,
+    clock: Clock,
+    store: Option<ReportSender>,
+    status: watch::Receiver<StoreStatus>,
+    /// Counts changes, for those who wait for one.
+    version: watch::Sender<u64>,
+    lost: AtomicU64,
+}
+
+struct Inner {
+    ledger: Ledger,
+    outbox: Outbox,
+    ticket: u64,
+    /// Alerts about webmon itself that the control loop has not published.
+    own: Vec<Alert>,
+    /// Outlets that cannot be notified, in an incident.
+    broken: Vec<Arc<str>>,
+}
+
+/// A new message under way, and the ticket of its mark.
+#[derive(Debug)]
+pub struct Sending {
+    /// The rows.
+    pub outgoing: Outgoing,
+    /// Stored once this ticket is; see [`AlertBook::stored`].
+    pub ticket: u64,
+}
+
+impl AlertBook {
+    /// A book that takes over `kept`; `word` words alerts. The agent's random number spreads retries.
+    #[must_use]
+    pub fn new(
+        terms: LedgerTerms,
+        kept: Kept,
+        (agent, word): (u64, Box<dyn Fn(&Alert) -> String + Send>),
+        clock: Clock,
+        (store, status): (Option<ReportSender>, watch::Receiver<StoreStatus>),
+    ) -> Self {
+        let (mut ledger, mut outbox) = (Ledger::new(terms, word), Outbox::new(agent));
+        let [next_incident, next_row, next_silence] = kept.next;
+        ledger.restore(kept.incidents, kept.silences, (next_incident, next_silence));
+        outbox.restore(kept.rows, kept.told, next_row);
+        let inner = Inner { ledger, outbox, ticket: 0, own: Vec::new(), broken: Vec::new() };
+        let version = watch::Sender::new(0);
+        Self { inner: Mutex::new(inner), clock, store, status, version, lost: AtomicU64::new(0) }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        lock(&self.inner)
+    }
+
+    /// Sends `alerts` and `changes` to the store. Returns their ticket.
+    fn keep(&self, inner: &mut Inner, alerts: Vec<AlertRecord>, changes: Vec<Change>, is_urgent: bool) -> u64 {
+        if alerts.is_empty() && changes.is_empty() {
+            return inner.ticket;
+        }
+        inner.ticket += 1;
+        if let Some(store) = &self.store {
+            let count = alerts.len() as u64;
+            if !store.send(StoredReport { ticket: inner.ticket, alerts, changes }, is_urgent) {
+                self.lost.fetch_add(count, Ordering::Relaxed);
+            }
+        }
+        self.version.send_modify(|version| *version += 1);
+        inner.ticket
+    }
+
+    /// Whether what waits is kept over a restart.
+    #[must_use]
+    pub const fn is_durable(&self) -> bool {
+        self.store.is_some()
+    }
+
+    /// Alerts that the store could not take since the last call.
+    pub fn take_lost(&self) -> u64 {
+        self.lost.swap(0, Ordering::Relaxed)
+    }
+
+    /// Changes from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.version.subscribe()
+    }
+
+    /// Waits until everything up to `ticket` is on the disk, or the store cannot save: better told twice than not.
+    pub async fn stored(&self, ticket: u64) {
+        if self.store.is_none() {
+            return;
+        }
+        let is_done = |status: &StoreStatus| {
+            status.ticket >= ticket || status.stuck.is_some() || matches!(status.store, StoreHealth::NotSaving { .. })
+        };
+        let mut status = self.status.clone();
+        // The sender is gone when the program ends.
+        let _over = status.wait_for(is_done).await;
+    }
+
+    /// Publishes `alerts`, found by `now`, and lets time pass. Returns them with their messages and incidents.
+    pub fn publish(&self, alerts: &[Alert], contexts: &Contexts<'_>, now: Timestamp) -> Vec<AlertRecord> {
+        let inner = &mut *self.inner();
+        let own = std::mem::take(&mut inner.own);
+        let (mut out, mut records) = (Emitted::default(), Vec::new());
+        for alert in alerts.iter().chain(&own) {
+            let context = contexts.context(&alert.site);
+            let number = inner.ledger.note(alert, context.clone(), now, &mut out);
+            let facts = Alert { incident: number.or(alert.incident), ..alert.clone() };
+            let record = AlertRecord { message: inner.ledger.word(&facts), facts };
+            let kind = match alert.state {
+                AlertState::Down | AlertState::Breached => NewsKind::Opened,
+                AlertState::Up | AlertState::Cleared => NewsKind::Closed,
+                AlertState::Ended => NewsKind::Ended,
+            };
+            if !alert.rule.is_own() {
+                let news = News { kind, alert: record.clone(), context };
+                inner.outbox.post_to_programs(number.unwrap_or(0), &news, now, &mut out.changes);
+            }
+            records.push(record);
+        }
+        inner.ledger.step(now, &mut out);
+        let is_urgent = !records.is_empty() || !out.news.is_empty();
+        let changes = inner.fan_out(out, now);
+        self.keep(inner, records.clone(), changes, is_urgent);
+        records
+    }
+
+    /// Opens the incident of an alert of an earlier version, which was reported to programs.
+    pub fn adopt(&self, opening: &Alert) {
+        let inner = &mut *self.inner();
+        let mut out = Emitted::default();
+        inner.ledger.adopt(opening, &mut out);
+        let changes = out.changes;
+        self.keep(inner, Vec::new(), changes, false);
+    }
+
+    /// Replaces the settings.
+    pub fn configure(&self, terms: LedgerTerms, outlets: Vec<OutletTerms>) {
+        let inner = &mut *self.inner();
+        inner.ledger.set_terms(terms);
+        inner.outbox.set_outlets(outlets);
+        self.version.send_modify(|version| *version += 1);
+    }
+
+    /// Notes that checks of `site` are paused until then, or no longer.
+    pub fn set_paused(&self, site: &Arc<str>, until: Option<Timestamp>) {
+        self.inner().ledger.set_paused(site, until);
+    }
+
+    /// What to do for `outlet` now.
+    pub fn next(&self, outlet: &str) -> Next {
+        self.inner().outbox.next(outlet, self.clock.now(), self.clock.monotonic())
+    }
+
+    /// Begins a request with `rows`.
+    pub fn begin(&self, outlet: &str, rows: &[u64]) -> Sending {
+        let inner = &mut *self.inner();
+        let mut changes = Vec::new();
+        let outgoing = inner.outbox.begin(outlet, rows, self.clock.monotonic(), &mut changes);
+        let ticket = self.keep(inner, Vec::new(), changes, outgoing.is_marked);
+        Sending { outgoing, ticket }
+    }
+
+    /// `outlet` took what was sent. Returns whether it had failed before.
+    pub fn succeeded(&self, outlet: &Arc<str>, outgoing: &Outgoing) -> bool {
+        let inner = &mut *self.inner();
+        let (now, elapsed, mut changes) = (self.clock.now(), self.clock.monotonic(), Vec::new());
+        let had_failed = inner.outbox.failures(outlet) > 0;
+        inner.outbox.succeeded(outlet, &outgoing.rows, now, elapsed, &mut changes);
+        self.keep(inner, Vec::new(), changes, false);
+        let was_broken = inner.broken.len();
+        inner.broken.retain(|broken| broken != outlet);
+        if was_broken > 0 && inner.broken.is_empty() {
+            inner.own_alert(RuleKind::Outlet, AlertState::Cleared, "all outlets are notified again", now);
+        }
+        had_failed
+    }
+
+    /// `outlet` did not take what was sent. Returns when it is tried again, in time since the start of the program, how many
+    /// requests have failed in a row, and how many messages were given up.
+    pub fn failed(
+        &self,
+        outlet: &Arc<str>,
+        outgoing: &Outgoing,
+        (failure, reason): (Failure, &str),
+    ) -> (Duration, u32, usize) {
+        let inner = &mut *self.inner();
+        let (times, mut changes) = ((self.clock.now(), self.clock.monotonic()), Vec::new());
+        let given_up = inner.outbox.failed(outlet, &outgoing.rows, (failure, reason), times, &mut changes);
+        self.keep(inner, Vec::new(), changes, false);
+        let failures = inner.outbox.failures(outlet);
+        if (failures >= FAILURES_TOLD || failure == Failure::Gone) && !inner.broken.contains(outlet) {
+            let is_first = inner.broken.is_empty();
+            inner.broken.push(Arc::clone(outlet));
+            if is_first {
+                let text = format!("cannot notify {outlet}: {reason}.");
+                inner.own_alert(RuleKind::Outlet, AlertState::Breached, &text, times.0);
+            }
+        }
+        (inner.outbox.resume(outlet).unwrap_or(times.1), failures, given_up)
+    }
+
+    /// Gives up what is too old. Returns the outlets concerned, and how many messages.
+    pub fn expire(&self) -> Vec<(Arc<str>, usize)> {
+        let inner = &mut *self.inner();
+        let mut changes = Vec::new();
+        let given_up = inner.outbox.expire(self.clock.now(), &mut changes);
+        self.keep(inner, Vec::new(), changes, false);
+        given_up
+    }
+
+    /// The news that `outlet`, which forgets, has to hear again: what it was told of that is open or ended lately.
+    #[must_use]
+    pub fn to_repeat(&self, outlet: &Arc<str>) -> Vec<News> {
+        let inner = self.inner();
+        let told = inner.outbox.to_repeat(outlet);
+        told.into_iter().filter_map(|(incident, _)| inner.ledger.current(incident)).collect()
+    }
+
+    /// The states of all outlets, by key.
+    #[must_use]
+    pub fn outlets(&self) -> Vec<(Arc<str>, OutletState)> {
+        self.inner().outbox.states().map(|(key, state)| (Arc::clone(key), state)).collect()
+    }
+
+    /// Acknowledges the open incidents that `target` means, or withdraws their acknowledgements. Returns their numbers.
+    pub fn acknowledge(&self, target: &Target, ack: Option<&Ack>) -> Vec<u64> {
+        let inner = &mut *self.inner();
+        let (now, mut out) = (self.clock.now(), Emitted::default());
+        let numbers = match ack {
+            Some(ack) => inner.ledger.acknowledge(target, ack, &mut out),
+            None => inner.ledger.withdraw(target, now, &mut out),
+        };
+        let changes = inner.fan_out(out, now);
+        self.keep(inner, Vec::new(), changes, true);
+        numbers
+    }
+
+    /// Begins a silence. Returns its number.
+    pub fn silence(&self, silence: Silence) -> u64 {
+        let inner = &mut *self.inner();
+        let mut out = Emitted::default();
+        let number = inner.ledger.silence(silence, &mut out);
+        self.keep(inner, Vec::new(), out.changes, true);
+        number
+    }
+
+    /// Ends the silence of this number, or all. Returns how many ended.
+    pub fn end_silence(&self, number: Option<u64>) -> usize {
+        let inner = &mut *self.inner();
+        let mut out = Emitted::default();
+        let ended = inner.ledger.end_silence(number, &mut out);
+        self.keep(inner, Vec::new(), out.changes, true);
+        ended
+    }
+
+    /// The silences, by number.
+    #[must_use]
+    pub fn silences(&self) -> Vec<Silence> {
+        self.inner().ledger.silences().cloned().collect()
+    }
+
+    /// The open incidents, by site and rule.
+    #[must_use]
+    pub fn incidents(&self) -> Vec<Incident> {
+        self.inner().ledger.open_incidents().cloned().collect()
+    }
+}
+
+impl Inner {
+    /// Adds the emitted news to the outbox. Returns all changes.
+    fn fan_out(&mut self, out: Emitted, now: Timestamp) -> Vec<Change> {
+        let Emitted { news, mut changes } = out;
+        for (incident, news) in &news {
+            let terms = self.ledger.site(&news.alert.site).cloned().unwrap_or_default();
+            let audience = Audience {
+                group: terms.group.as_deref(),
+                tell: terms.tell.as_deref(),
+                except: if news.alert.rule == RuleKind::Outlet { &self.broken } else { &[] },
+            };
+            self.outbox.post(*incident, news, audience, now, &mut changes);
+        }
+        changes
+    }
+
+    /// Notes an alert about webmon itself.
+    fn own_alert(&mut self, rule: RuleKind, state: AlertState, text: &str, at: Timestamp) {
+        self.own.push(Alert::own(OWN_NAME.into(), rule, state, text.to_owned(), at));
+    }
+}
+
+/// Words alerts with times in `zone`.
+#[must_use]
+pub fn words(zone: jiff::tz::TimeZone) -> Box<dyn Fn(&Alert) -> String + Send> {
+    Box::new(move |alert| alert_text(alert, &zone))
+}

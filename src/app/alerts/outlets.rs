@@ -1,0 +1,188 @@
+//! The outlets of a configuration, and what carries messages to each: a program or a service.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use crate::alert::incident::terms::{LedgerTerms, SiteTerms};
+use crate::alert::outbox::Outgoing;
+use crate::alert::outbox::queue::{Delivery, Failure, OutletTerms};
+use crate::alert::{News, Severity, SiteSelector};
+use crate::config::{Config, Exec};
+use crate::model::Timestamp;
+use crate::notify::{Delivered, Envelope, FailureKind, Outlet, OutletClass, SendFailure, Sender, Service};
+
+pub use super::book::PROGRAM;
+use super::program::{LIMIT, call};
+
+/// An outlet: its terms and its target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutletSpec {
+    /// How it takes messages.
+    pub terms: OutletTerms,
+    /// Where they go.
+    pub target: OutletTarget,
+}
+
+/// Where messages go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OutletTarget {
+    /// A program.
+    Program(Arc<Exec>),
+    /// A service.
+    Service(Arc<Outlet>),
+}
+
+impl OutletSpec {
+    /// The outlet as it may be printed.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        match &self.target {
+            OutletTarget::Program(exec) => &exec.shown,
+            OutletTarget::Service(outlet) => &outlet.key,
+        }
+    }
+}
+
+/// The outlets of `config`.
+#[must_use]
+pub fn outlets(config: &Config) -> Vec<OutletSpec> {
+    config.exec.iter().map(program).collect()
+}
+
+/// The outlet of a service; messages to people are gathered for `group`.
+#[must_use]
+pub fn service(outlet: &Arc<Outlet>, group: Duration) -> OutletSpec {
+    let delivery = match outlet.service.class() {
+        OutletClass::Chat => Delivery::Chat { group },
+        OutletClass::Dedup => Delivery::Dedup,
+    };
+    let terms = OutletTerms {
+        key: Arc::clone(&outlet.key),
+        name: Arc::clone(&outlet.name),
+        delivery,
+        after: outlet.after,
+        only: outlet.only,
+        sites: outlet.sites.clone(),
+        is_forgetful: matches!(outlet.service, Service::Alertmanager { .. }),
+    };
+    OutletSpec { terms, target: OutletTarget::Service(Arc::clone(outlet)) }
+}
+
+fn program(exec: &Arc<Exec>) -> OutletSpec {
+    let terms = OutletTerms {
+        key: PROGRAM.into(),
+        name: PROGRAM.into(),
+        delivery: Delivery::Program,
+        after: Duration::ZERO,
+        only: Severity::Warning,
+        sites: SiteSelector::All,
+        is_forgetful: false,
+    };
+    OutletSpec { terms, target: OutletTarget::Program(Arc::clone(exec)) }
+}
+
+/// The settings of the ledger of incidents in `config`.
+#[must_use]
+pub fn ledger_terms(config: &Config) -> LedgerTerms {
+    let site = |watched: &crate::config::ConfiguredSite| {
+        let terms = SiteTerms { group: watched.group.clone(), ..SiteTerms::default() };
+        (Arc::clone(&watched.site.name), terms)
+    };
+    LedgerTerms { calm: Some(crate::alert::Calm::default()), sites: config.sites.iter().map(site).collect() }
+}
+
+/// Carries messages to one outlet.
+pub enum Courier {
+    /// A program.
+    Program(Arc<Exec>),
+    /// A service.
+    Service(Box<Sender>),
+    /// A service that cannot be used as configured, and why.
+    Unusable(String),
+}
+
+impl Courier {
+    /// The courier to `spec`; messages show times in `zone`.
+    #[must_use]
+    pub fn new(spec: &OutletSpec, zone: &TimeZone) -> Self {
+        match &spec.target {
+            OutletTarget::Program(exec) => Self::Program(Arc::clone(exec)),
+            OutletTarget::Service(outlet) => match Sender::new(Arc::clone(outlet), zone.clone()) {
+                Ok(sender) => Self::Service(Box::new(sender)),
+                Err(error) => Self::Unusable(error.to_string()),
+            },
+        }
+    }
+
+    /// Sends `outgoing` of the webmon `agent` at `now`. Returns a word of the outlet.
+    ///
+    /// # Errors
+    /// The kind of the failure, and its reason as one clean line without a secret.
+    pub async fn send(
+        &mut self,
+        outgoing: &Outgoing,
+        agent: &str,
+        now: Timestamp,
+    ) -> Result<Option<String>, (Failure, String)> {
+        let news: Vec<News> = outgoing.rows.iter().map(|row| row.news.clone()).collect();
+        let attempt = outgoing.rows.iter().map(|row| row.attempts).max().unwrap_or(0) + 1;
+        match self {
+            Self::Program(exec) => {
+                let told = call(exec, (&news, attempt), LIMIT).await;
+                told.map_err(|reason| (Failure::Transient(None), reason))
+            }
+            Self::Service(sender) => {
+                let first = outgoing.rows.first().expect("a request has a row");
+                let envelope = Envelope {
+                    agent: agent.to_owned(),
+                    row: first.number,
+                    incident: first.incident,
+                    news,
+                    attempt,
+                    perhaps_repeat: outgoing.is_perhaps_repeat,
+                };
+                sent(sender.send(&envelope, now).await)
+            }
+            Self::Unusable(reason) => Err((Failure::Broken, reason.clone())),
+        }
+    }
+
+    /// Sends `news` again to an outlet that forgets what is not repeated.
+    ///
+    /// # Errors
+    /// As [`Courier::send`].
+    pub async fn repeat(
+        &mut self,
+        news: Vec<News>,
+        agent: &str,
+        now: Timestamp,
+    ) -> Result<Option<String>, (Failure, String)> {
+        match self {
+            // A program forgets nothing.
+            Self::Program(_) => Ok(None),
+            Self::Service(sender) => {
+                let incident = news.first().and_then(|news| news.alert.incident).unwrap_or(0);
+                let agent = agent.to_owned();
+                let envelope = Envelope { agent, row: 0, incident, news, attempt: 1, perhaps_repeat: false };
+                sent(sender.send(&envelope, now).await)
+            }
+            Self::Unusable(reason) => Err((Failure::Broken, reason.clone())),
+        }
+    }
+}
+
+fn sent(result: Result<Delivered, SendFailure>) -> Result<Option<String>, (Failure, String)> {
+    match result {
+        Ok(delivered) => Ok(Some(delivered.status)),
+        Err(SendFailure { kind, retry_after, reason, .. }) => {
+            let failure = match kind {
+                FailureKind::Transient => Failure::Transient(retry_after),
+                FailureKind::Broken => Failure::Broken,
+                FailureKind::Gone => Failure::Gone,
+            };
+            Err((failure, reason))
+        }
+    }
+}

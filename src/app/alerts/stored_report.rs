@@ -1,0 +1,69 @@
+//! What goes to the store in one commit: alerts, and the changes of incidents and messages that belong to them.
+
+use std::sync::Arc;
+
+use tokio::sync::{Notify, mpsc};
+
+use crate::alert::AlertRecord;
+use crate::alert::kept::change::Change;
+
+/// Reports on their way to the store.
+const QUEUE: usize = 65_536;
+
+/// One report.
+#[derive(Debug)]
+pub struct StoredReport {
+    /// Rises with each report.
+    pub ticket: u64,
+    /// Alerts.
+    pub alerts: Vec<AlertRecord>,
+    /// Changes, in order.
+    pub changes: Vec<Change>,
+}
+
+/// Sends reports to the store task.
+#[derive(Clone, Debug)]
+pub struct ReportSender {
+    queue: mpsc::Sender<StoredReport>,
+    urgent: Arc<Notify>,
+}
+
+/// Receives them.
+#[derive(Debug)]
+pub struct ReportReceiver {
+    queue: mpsc::Receiver<StoredReport>,
+    urgent: Arc<Notify>,
+}
+
+/// A queue of reports.
+#[must_use]
+pub fn open() -> (ReportSender, ReportReceiver) {
+    let (sender, queue) = mpsc::channel(QUEUE);
+    let urgent = Arc::new(Notify::new());
+    (ReportSender { queue: sender, urgent: Arc::clone(&urgent) }, ReportReceiver { queue, urgent })
+}
+
+impl ReportSender {
+    /// Sends `report`; an urgent one does not wait for the next flush. Returns whether the queue had room.
+    #[must_use]
+    pub fn send(&self, report: StoredReport, is_urgent: bool) -> bool {
+        let is_sent = self.queue.try_send(report).is_ok();
+        if is_urgent {
+            self.urgent.notify_one();
+        }
+        is_sent
+    }
+}
+
+impl ReportReceiver {
+    /// The next report, if one waits.
+    pub fn next(&mut self) -> Option<StoredReport> {
+        self.queue.try_recv().ok()
+    }
+
+    /// Notified of urgent reports.
+    #[must_use]
+    pub fn urgent(&self) -> Arc<Notify> {
+        Arc::clone(&self.urgent)
+    }
+}
