@@ -92,6 +92,9 @@ impl Ledger {
         if self.paused.get(site).is_some_and(|&until| now < until) {
             return Some(Mute::Paused);
         }
+        if self.terms.maintenance.iter().any(|window| window.sites.selects(site, group) && window.covers(now)) {
+            return Some(Mute::Maintenance);
+        }
         let parent = terms.and_then(|terms| terms.parent.as_ref())?;
         let is_down = |parent: &Incident| parent.is_open() && incident.rule() != RuleKind::Certificate;
         let parent_key = (Arc::clone(parent), RuleKind::Availability);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::kept::change::Change;
+use crate::alert::maintenance::Maintenance;
 use crate::alert::{Calm, News};
 
 /// What the ledger knows about a site.
@@ -25,6 +26,8 @@ pub struct SiteTerms {
 pub struct LedgerTerms {
     /// The calm; `None`: every alert is reported.
     pub calm: Option<Calm>,
+    /// The windows of maintenance.
+    pub maintenance: Vec<Maintenance>,
     /// The sites.
     pub sites: HashMap<Arc<str>, SiteTerms>,
 }
@@ -34,6 +37,8 @@ pub struct LedgerTerms {
 pub enum Mute {
     /// By the silence of this number.
     Silence(u64),
+    /// By maintenance.
+    Maintenance,
     /// Its parent is down.
     Parent(Arc<str>),
     /// Its site is paused.

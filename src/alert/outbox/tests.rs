@@ -89,7 +89,7 @@ impl World {
             let remind = (index == 1).then_some(Duration::from_mins(1));
             (site(index), SiteTerms { remind, ..SiteTerms::default() })
         });
-        let terms_of_ledger = LedgerTerms { calm: self.calm, sites: sites.collect() };
+        let terms_of_ledger = LedgerTerms { calm: self.calm, sites: sites.collect(), ..LedgerTerms::default() };
         self.ledger = Ledger::new(terms_of_ledger, Box::new(|_| String::new()));
         self.outbox = Outbox::new(7);
         self.elapsed = Duration::ZERO;

@@ -13,9 +13,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::alert::incident::ledger::Ledger;
-use crate::alert::incident::terms::{Emitted, LedgerTerms, Target};
+use crate::alert::incident::terms::{Emitted, LedgerTerms};
 use crate::alert::kept::change::Change;
-use crate::alert::kept::incident::{Ack, Incident, Silence};
+use crate::alert::kept::incident::Incident;
 use crate::alert::outbox::queue::{Failure, Next, OutletState, OutletTerms};
 use crate::alert::outbox::{Audience, Outbox, Outgoing};
 use crate::alert::{Alert, AlertRecord, AlertState, News, NewsKind, RuleKind};
@@ -34,6 +34,9 @@ const FAILURES_TOLD: u32 = 3;
 
 /// The name of a program's queue; no outlet of sites.yaml can have it.
 pub const PROGRAM: &str = "alerting.exec";
+
+/// Words an alert.
+pub type Words = Box<dyn Fn(&Alert) -> String + Send>;
 
 /// See the module.
 pub struct AlertBook {
@@ -71,7 +74,7 @@ impl AlertBook {
     pub fn new(
         terms: LedgerTerms,
         kept: Kept,
-        (agent, word): (u64, Box<dyn Fn(&Alert) -> String + Send>),
+        (agent, word): (u64, Words),
         clock: Clock,
         (store, status): (Option<ReportSender>, watch::Receiver<StoreStatus>),
     ) -> Self {
@@ -260,43 +263,6 @@ impl AlertBook {
         self.inner().outbox.states().map(|(key, state)| (Arc::clone(key), state)).collect()
     }
 
-    /// Acknowledges the open incidents that `target` means, or withdraws their acknowledgements. Returns their numbers.
-    pub fn acknowledge(&self, target: &Target, ack: Option<&Ack>) -> Vec<u64> {
-        let inner = &mut *self.inner();
-        let (now, mut out) = (self.clock.now(), Emitted::default());
-        let numbers = match ack {
-            Some(ack) => inner.ledger.acknowledge(target, ack, &mut out),
-            None => inner.ledger.withdraw(target, now, &mut out),
-        };
-        let changes = inner.fan_out(out, now);
-        self.keep(inner, Vec::new(), changes, true);
-        numbers
-    }
-
-    /// Begins a silence. Returns its number.
-    pub fn silence(&self, silence: Silence) -> u64 {
-        let inner = &mut *self.inner();
-        let mut out = Emitted::default();
-        let number = inner.ledger.silence(silence, &mut out);
-        self.keep(inner, Vec::new(), out.changes, true);
-        number
-    }
-
-    /// Ends the silence of this number, or all. Returns how many ended.
-    pub fn end_silence(&self, number: Option<u64>) -> usize {
-        let inner = &mut *self.inner();
-        let mut out = Emitted::default();
-        let ended = inner.ledger.end_silence(number, &mut out);
-        self.keep(inner, Vec::new(), out.changes, true);
-        ended
-    }
-
-    /// The silences, by number.
-    #[must_use]
-    pub fn silences(&self) -> Vec<Silence> {
-        self.inner().ledger.silences().cloned().collect()
-    }
-
     /// The open incidents, by site and rule.
     #[must_use]
     pub fn incidents(&self) -> Vec<Incident> {
@@ -328,6 +294,6 @@ impl Inner {
 
 /// Words alerts with times in `zone`.
 #[must_use]
-pub fn words(zone: jiff::tz::TimeZone) -> Box<dyn Fn(&Alert) -> String + Send> {
+pub fn words(zone: jiff::tz::TimeZone) -> Words {
     Box::new(move |alert| alert_text(alert, &zone))
 }

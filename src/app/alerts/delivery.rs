@@ -109,7 +109,9 @@ impl Deliveries {
                 _ = expiry.tick() => self.expire(),
             }
         }
-        running.values().for_each(|(_, stop)| stop.cancel());
+        for (_, stop) in running.values() {
+            stop.cancel();
+        }
         let all = async { while tasks.join_next().await.is_some() {} };
         let _in_time = tokio::time::timeout(LAST, all).await;
         tasks.shutdown().await;

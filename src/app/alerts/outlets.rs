@@ -9,7 +9,7 @@ use crate::alert::incident::terms::{LedgerTerms, SiteTerms};
 use crate::alert::outbox::Outgoing;
 use crate::alert::outbox::queue::{Delivery, Failure, OutletTerms};
 use crate::alert::{News, Severity, SiteSelector};
-use crate::config::{Config, Exec};
+use crate::config::{Config, ConfiguredSite, Exec};
 use crate::model::Timestamp;
 use crate::notify::{Delivered, Envelope, FailureKind, Outlet, OutletClass, SendFailure, Sender, Service};
 
@@ -48,7 +48,8 @@ impl OutletSpec {
 /// The outlets of `config`.
 #[must_use]
 pub fn outlets(config: &Config) -> Vec<OutletSpec> {
-    config.exec.iter().map(program).collect()
+    let services = config.alerting.outlets.iter().map(|outlet| service(outlet, config.alerting.group));
+    config.exec.iter().map(program).chain(services).collect()
 }
 
 /// The outlet of a service; messages to people are gathered for `group`.
@@ -86,11 +87,12 @@ fn program(exec: &Arc<Exec>) -> OutletSpec {
 /// The settings of the ledger of incidents in `config`.
 #[must_use]
 pub fn ledger_terms(config: &Config) -> LedgerTerms {
-    let site = |watched: &crate::config::ConfiguredSite| {
-        let terms = SiteTerms { group: watched.group.clone(), ..SiteTerms::default() };
+    let site = |watched: &ConfiguredSite| {
+        let ConfiguredSite { group, parent, remind, tell, .. } = watched.clone();
+        let terms = SiteTerms { group, parent, remind, tell };
         (Arc::clone(&watched.site.name), terms)
     };
-    LedgerTerms { calm: Some(crate::alert::Calm::default()), sites: config.sites.iter().map(site).collect() }
+    LedgerTerms { calm: config.alerting.calm, maintenance: Vec::new(), sites: config.sites.iter().map(site).collect() }
 }
 
 /// Carries messages to one outlet.
