@@ -31,7 +31,14 @@ fn who_is_to_be_told_is_told_what_is_printed() {
     let told = fs::read_to_string(folder.path("told")).unwrap();
     let (alert, rest) = told.split_once('\n').unwrap();
     let first = printed.iter().find(|line| line["event"] == "alert").unwrap();
-    assert_eq!(json(alert), *first);
+    let mut told = json(alert);
+    // Beside what is printed it is told the reason and the address.
+    assert_eq!(told["cause"], "connect_refused");
+    assert!(told["url"].as_str().unwrap().starts_with("http://127.0.0.1:"), "{told}");
+    for extra in ["url", "group", "cause", "detail", "status"] {
+        assert!(told.as_object_mut().unwrap().remove(extra).is_some(), "{extra}");
+    }
+    assert_eq!(told, *first);
     assert_eq!(rest, format!("ops|1|{}\n", first["message"].as_str().unwrap()));
 }
 
