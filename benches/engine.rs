@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use best::best;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use webmon::alert::{Rule, Threshold};
+use webmon::alert::{LatencyRule, Percentile, Policies, Rule, SloRule, Threshold};
 use webmon::engine::{Engine, SiteInput};
 use webmon::model::{Sample, SiteSlot, Timeframe, Timestamp, View};
 use webmon::ring::{Producer, capacity_for};
@@ -24,6 +24,25 @@ fn views() -> Vec<View> {
     let view =
         |minutes| View { timeframe: Timeframe::new(Duration::from_mins(minutes)), refresh: Duration::from_hours(24) };
     vec![view(1), view(10), view(60)]
+}
+
+/// The availability rule, which never alerts.
+fn plain() -> Policies {
+    let never = Rule { threshold: Threshold::from_ppm(0).expect("at most all"), ..Rule::default() };
+    Policies { availability: never, ..Policies::default() }
+}
+
+/// Beside it a latency rule and an objective, which never alert either: a tenth of the checks fails.
+fn three_kinds() -> Policies {
+    let latency = LatencyRule {
+        percentile: Percentile::P95,
+        limit: Duration::from_mins(1),
+        window: Duration::from_mins(10),
+        min_samples: 20,
+    };
+    let target = Threshold::from_ppm(500_000).expect("at most all");
+    let slo = SloRule { target, period: Duration::from_hours(24 * 30) };
+    Policies { latency: Some(latency), slo: Some(slo), ..plain() }
 }
 
 /// Sites whose rings are full with an hour that the engine has read.
@@ -38,7 +57,7 @@ struct Fleet {
 }
 
 impl Fleet {
-    fn new(sites: usize, interval: Duration, views: Vec<View>, a_step: usize) -> Self {
+    fn new(sites: usize, interval: Duration, views: Vec<View>, a_step: usize, policies: Policies) -> Self {
         // The ring holds the horizon and the samples of one step.
         let capacity = capacity_for(Duration::from_hours(1), interval, interval) + a_step;
         let producers: Vec<Producer> = (0..sites).map(|_| Producer::new(capacity, 0)).collect();
@@ -49,9 +68,10 @@ impl Fleet {
             group: None,
             interval,
             timeout: interval,
-            rule: Rule { threshold: Threshold::from_ppm(0).expect("at most all"), ..Rule::default() },
+            policies,
             ring: Arc::clone(producer.ring()),
-            open_since: None,
+            open: Vec::new(),
+            minutes: None,
         };
         let tracks = producers.iter().enumerate().map(track).collect();
         let now = Timestamp::from_secs(1_000_000);
@@ -111,7 +131,7 @@ fn memory() {
 fn throughput(c: &mut Criterion) {
     memory();
     let mut group = c.benchmark_group("engine");
-    let mut hot = Fleet::new(1, Duration::from_secs(1), views(), 256);
+    let mut hot = Fleet::new(1, Duration::from_secs(1), views(), 256, plain());
     for batch in [1, 25, 256] {
         throughput_of("hot site", &mut hot, batch, (400, 20));
         group.throughput(Throughput::Elements(batch));
@@ -124,7 +144,7 @@ fn throughput(c: &mut Criterion) {
     }
     group.sample_size(20);
     let before = resident_bytes();
-    let mut fleet = Fleet::new(SITES, Duration::from_secs(10), views(), 50);
+    let mut fleet = Fleet::new(SITES, Duration::from_secs(10), views(), 50, plain());
     println!("{SITES} sites, 3 views: {} bytes of resident memory per site", (resident_bytes() - before) / SITES);
     for rounds in [1, 50] {
         throughput_of("10,000 sites", &mut fleet, rounds, (10, 2));
@@ -135,6 +155,14 @@ fn throughput(c: &mut Criterion) {
                 black_box(fleet.engine.step(fleet.now));
             });
         });
+    }
+    drop(fleet);
+    let before = resident_bytes();
+    let mut fleet = Fleet::new(SITES, Duration::from_secs(10), views(), 50, three_kinds());
+    let bytes = (resident_bytes().saturating_sub(before)) / SITES;
+    println!("{SITES} sites, 3 views, three kinds of rules: {bytes} bytes of resident memory per site");
+    for rounds in [1, 50] {
+        throughput_of("10,000 sites with three kinds of rules", &mut fleet, rounds, (10, 2));
     }
     group.finish();
 }
@@ -147,7 +175,7 @@ fn steps(c: &mut Criterion) {
         timeframe: Timeframe::new(Duration::from_mins(minutes)),
         refresh: Duration::from_secs(refresh),
     };
-    let mut fleet = Fleet::new(SITES, Duration::from_secs(10), vec![view(10, 10), view(60, 60)], 0);
+    let mut fleet = Fleet::new(SITES, Duration::from_secs(10), vec![view(10, 10), view(60, 60)], 0, plain());
     println!("{SITES} sites, default views: {} bytes of resident memory per site", (resident_bytes() - before) / SITES);
     println!("{SITES} sites, default views: {} bytes per site by the engine's own count", fleet.engine.bytes() / SITES);
     fleet.engine.step(fleet.now);

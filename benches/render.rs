@@ -11,7 +11,7 @@ use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Rect, Size};
-use webmon::alert::Rule;
+use webmon::alert::Policies;
 use webmon::engine::{Row, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
 use webmon::model::{Health, SiteSlot, SortKey, Status, Timeframe, Timestamp};
 use webmon::stats::{Answer, Beat, Beats, Counts, Latency, Summary};
@@ -67,7 +67,7 @@ fn snapshot(sites: usize) -> Snapshot {
             url: format!("https://service-{i}.example.com/").into(),
             interval: Duration::from_secs(10),
             timeout: Duration::from_secs(10),
-            rule: Rule::default(),
+            policies: Policies::default(),
             state: if i % 50 == 7 { SiteState::Failing } else { SiteState::Up },
             since: Timestamp::from_secs(1_795_300_000),
             last: None,
@@ -75,6 +75,7 @@ fn snapshot(sites: usize) -> Snapshot {
             last_up: None,
             group: None,
             incident: None,
+            breaches: Vec::new(),
             paused_until: None,
             judged_from: None,
         })

@@ -1,6 +1,5 @@
-//! The alert rule: decides when a site is down, as a pure state machine.
+//! The alert rules: decide when a site is down, slow, or spends its budget, as pure state machines.
 
-mod evaluator;
 pub mod incident;
 pub mod kept;
 pub mod maintenance;
@@ -8,13 +7,15 @@ pub mod network;
 mod news;
 pub mod outbox;
 pub mod policy;
+mod reading;
 mod record;
 mod rule;
 mod selector;
 
-pub use evaluator::{Evaluator, Transition};
 pub use incident::calm::Calm;
 pub use news::{News, NewsContext, NewsKind};
-pub use record::{Alert, AlertRecord, Reading};
+pub use policy::{Judge, StandingIncident, Transition};
+pub use reading::Reading;
+pub use record::{Alert, AlertRecord};
 pub use rule::{AlertState, LatencyRule, Percentile, Policies, Rule, RuleKind, Severity, SloRule, Threshold};
 pub use selector::SiteSelector;

@@ -7,43 +7,7 @@ use std::time::Duration;
 use crate::model::Timestamp;
 use crate::stats::Availability;
 
-use super::{AlertState, Percentile, Rule, RuleKind, Threshold, Transition};
-
-/// The measured value that breached or cleared a rule other than availability.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reading {
-    /// A percentile of the response times.
-    Latency {
-        /// Which percentile.
-        percentile: Percentile,
-        /// The largest acceptable value.
-        limit: Duration,
-        /// How many answered checks took longer, of how many.
-        slower: u64,
-        /// Answered checks in the window.
-        answered: u64,
-    },
-    /// A certificate.
-    Certificate {
-        /// The end of its validity.
-        not_after: Timestamp,
-        /// Whole days until then, rounded down; negative once expired.
-        days_left: i64,
-    },
-    /// An error budget.
-    Burn {
-        /// The objective.
-        target: Threshold,
-        /// How many times too fast the budget was spent over the long window, in thousandths.
-        rate_milli: u64,
-        /// The long window.
-        long: Duration,
-        /// The short window.
-        short: Duration,
-    },
-    /// A fault of webmon itself, as a sentence.
-    Note(String),
-}
+use super::{AlertState, Policies, Reading, Rule, RuleKind, Threshold, Transition};
 
 /// The facts of one transition of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,11 +26,12 @@ pub struct Alert {
     pub reading: Option<Reading>,
     /// The judged availability; `None` for `ended` and for other rules.
     pub availability: Option<Availability>,
-    /// The rule's threshold at that time.
+    /// The rule's threshold at that time: of latency the percentile, of an objective its target, of a certificate that of
+    /// availability.
     pub threshold: Threshold,
-    /// The rule's window at that time.
+    /// The rule's window at that time: of an objective the long one, of a certificate how early it warns.
     pub window: Duration,
-    /// The start of the incident: the time of its `down`.
+    /// The start of the incident: the time of the alert that opened it.
     pub since: Timestamp,
     /// From message to message; `None` for `down`.
     pub downtime: Option<Duration>,
@@ -90,19 +55,27 @@ impl Deref for AlertRecord {
 }
 
 impl Alert {
-    /// The alert that announces `transition` of `site`, judged by `rule`.
+    /// The alert that announces `transition` of `site`, judged by `policies`.
     #[must_use]
-    pub fn new(site: Arc<str>, rule: &Rule, transition: &Transition) -> Self {
-        let Transition { at, state, availability, since, downtime } = *transition;
-        let (threshold, window) = (rule.threshold, rule.window);
+    pub fn new(site: Arc<str>, policies: &Policies, transition: &Transition) -> Self {
+        let Transition { rule, at, state, since, downtime, availability, ref reading } = *transition;
+        let Rule { threshold, window, .. } = policies.availability;
+        let (threshold, window) = match reading {
+            Some(Reading::Latency { percentile, .. }) => {
+                (percentile.threshold(), policies.latency.map_or(window, |latency| latency.window))
+            }
+            Some(Reading::Burn { target, long, .. }) => (*target, *long),
+            Some(Reading::Certificate { .. }) => (threshold, policies.certificate.unwrap_or(window)),
+            Some(Reading::Note(_)) | None => (threshold, window),
+        };
         Self {
             at,
             site,
             state,
-            rule: RuleKind::Availability,
+            rule,
             incident: None,
-            reading: None,
-            availability: Some(availability),
+            reading: reading.clone(),
+            availability,
             threshold,
             window,
             since,
@@ -140,6 +113,7 @@ impl Alert {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alert::{LatencyRule, Percentile};
 
     const SITE: &str = "api";
     const SINCE: Timestamp = Timestamp::from_secs(1_000);
@@ -147,16 +121,54 @@ mod tests {
     #[test]
     fn an_alert_carries_its_transition_and_the_rule_of_its_time() {
         let transition = Transition {
+            rule: RuleKind::Availability,
             at: Timestamp::from_secs(1_090),
             state: AlertState::Up,
-            availability: Availability { up: 9, checks: 10 },
             since: SINCE,
             downtime: Some(Duration::from_secs(90)),
+            availability: Some(Availability { up: 9, checks: 10 }),
+            reading: None,
         };
-        let alert = Alert::new(SITE.into(), &Rule::default(), &transition);
+        let alert = Alert::new(SITE.into(), &Policies::default(), &transition);
         assert_eq!((alert.at, alert.state, alert.downtime), (transition.at, transition.state, transition.downtime));
         assert_eq!((alert.threshold.ppm(), alert.window, alert.since), (800_000, Duration::from_mins(2), SINCE));
-        assert_eq!(alert.availability, Some(transition.availability));
+        assert_eq!((alert.availability, alert.rule), (transition.availability, RuleKind::Availability));
+    }
+
+    #[test]
+    fn an_alert_of_another_rule_carries_its_reading_and_its_own_window() {
+        let (limit, window) = (Duration::from_millis(800), Duration::from_mins(10));
+        let percentile = Percentile::P95;
+        let policies = Policies {
+            latency: Some(LatencyRule { percentile, limit, window, min_samples: 20 }),
+            certificate: Some(Duration::from_hours(24 * 21)),
+            ..Policies::default()
+        };
+        let target = Threshold::from_ppm(999_000).unwrap();
+        let (long, short) = (Duration::from_hours(1), Duration::from_mins(5));
+        for (rule, reading, threshold, window) in [
+            (RuleKind::Latency, Reading::Latency { percentile, limit, slower: 2, answered: 20 }, 950_000, window),
+            (RuleKind::SloFast, Reading::Burn { target, rate_milli: 15_000, long, short }, 999_000, long),
+            (
+                RuleKind::Certificate,
+                Reading::Certificate { not_after: SINCE, days_left: 3 },
+                800_000,
+                Duration::from_hours(24 * 21),
+            ),
+        ] {
+            let transition = Transition {
+                rule,
+                at: SINCE,
+                state: AlertState::Breached,
+                since: SINCE,
+                downtime: None,
+                availability: None,
+                reading: Some(reading.clone()),
+            };
+            let alert = Alert::new(SITE.into(), &policies, &transition);
+            assert_eq!((alert.rule, alert.reading, alert.availability), (rule, Some(reading), None));
+            assert_eq!((alert.threshold.ppm(), alert.window), (threshold, window));
+        }
     }
 
     #[test]

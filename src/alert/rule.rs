@@ -93,6 +93,17 @@ impl Percentile {
             Self::P99 => 99,
         }
     }
+
+    /// Its share of the values.
+    #[must_use]
+    pub const fn threshold(self) -> Threshold {
+        match self {
+            Self::P50 => Threshold(500_000),
+            Self::P90 => Threshold(900_000),
+            Self::P95 => Threshold(950_000),
+            Self::P99 => Threshold(990_000),
+        }
+    }
 }
 
 /// Breached while `percentile` of the response times over `window` is above `limit`.

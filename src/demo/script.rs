@@ -148,9 +148,9 @@ const fn noise(number: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alert::{AlertState, Evaluator, Rule, Threshold};
-    use crate::model::{Cause, Flags, Micros, Observation, Timestamp};
-    use crate::stats::Counts;
+    use crate::alert::policy::Playback;
+    use crate::alert::{AlertState, Policies, Rule};
+    use crate::model::{Cause, Flags, Micros, Observation, Packed, Timestamp};
     use unicode_width::UnicodeWidthStr as _;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -159,11 +159,9 @@ mod tests {
 
     /// The transitions of `place` when it is checked every second from `offset` on: when, and to what.
     fn transitions(place: DemoSite, offset: Duration) -> Vec<(Duration, AlertState)> {
-        let window = 10 * SECOND;
-        let rule = Rule { threshold: Threshold::from_ppm(800_000).unwrap(), window, min_samples: 1, ..Rule::default() };
-        let mut evaluator = Evaluator::new(rule, SECOND, None);
-        let mut known: Vec<(Duration, Cause)> = Vec::new();
-        let mut seen = Vec::new();
+        let policies =
+            Policies { availability: Rule { window: 10 * SECOND, ..Rule::default() }, ..Policies::default() };
+        let mut samples: Vec<Packed> = Vec::new();
         for number in 0..TWO_ROUNDS {
             let begin = offset + SECOND * u32::try_from(number).unwrap();
             let (takes, cause) = match answer(place, "/", number, begin) {
@@ -173,20 +171,15 @@ mod tests {
                 Reply::Redirect(..) => panic!("{place:?} does not redirect"),
             };
             let at = begin + takes;
-            known.push((at, cause));
             let mut sample = Observation::failed(cause, "").sample(Timestamp::ZERO.after(at), Micros::ZERO, 0);
             if number == 0 {
                 sample.flags = sample.flags.with(Flags::AFTER_HOLE);
             }
-            evaluator.observe(&[sample.packed()]);
-            let recent = known.iter().filter(|(then, _)| *then + window > at);
-            let up = recent.clone().filter(|(_, cause)| *cause == Cause::Ok).count() as u64;
-            let counts = Counts { up, down: recent.count() as u64 - up, ..Counts::default() };
-            if let Some(transition) = evaluator.step(&counts, Timestamp::ZERO.after(at)) {
-                seen.push((at, transition.state));
-            }
+            samples.push(sample.packed());
         }
-        seen
+        let mut found = Vec::new();
+        Playback::new(&policies, SECOND, (&samples, 0), None).advance(Timestamp::MAX, &mut found);
+        found.into_iter().map(|found| (found.at.since(Timestamp::ZERO), found.state)).collect()
     }
 
     #[test]

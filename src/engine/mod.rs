@@ -1,6 +1,6 @@
 //! Turns samples into figures and alerts: synchronous, no I/O, time is an argument.
 //!
-//! [`Engine::step`] reads new samples from each site's ring, updates its windows, evaluates its rule, and replaces the
+//! [`Engine::step`] reads new samples from each site's ring, updates its windows, judges each by its rules, and replaces the
 //! snapshots that changed. It computes the figures of a view only at its refresh, on multiples of the refresh on the wall
 //! clock (every 10 s: :00, :10, :20). `as_of` is that instant even if the step comes later; samples after it wait.
 //! A long view has more samples than memory should hold: the store task computes it and hands it to [`Engine::supply`].
@@ -17,7 +17,7 @@ mod span;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::alert::Alert;
+use crate::alert::{Alert, RuleKind};
 use crate::model::time::duration;
 use crate::model::{Observation, SiteIndex, SiteSlot, Timestamp, View};
 
@@ -55,7 +55,7 @@ pub struct Engine {
 /// The results of one step.
 #[derive(Debug, Default)]
 pub struct EngineStep {
-    /// Alerts that became due.
+    /// Alerts of all rules that became due, by time.
     pub alerts: Vec<Alert>,
     /// Changes of state, by site and then by time.
     pub changes: Vec<StateChange>,
@@ -176,12 +176,12 @@ impl Engine {
 
     /// Stops evaluating rules: verdicts come through [`Engine::overrule`] from another process.
     pub fn look_on(&mut self) {
-        self.lanes.iter_mut().for_each(|lane| lane.looks_on = true);
+        self.lanes.iter_mut().for_each(SiteTracker::look_on);
     }
 
-    /// Takes over the verdict of another process on a site, found at `at`; its open incident began at `open_since`.
-    pub fn overrule(&mut self, site: SiteSlot, open_since: Option<Timestamp>, at: Timestamp) {
-        self.change(site, at, |lane| _ = lane.overrule(open_since, at));
+    /// Takes over the verdict of another process on a rule of a site, found at `at`; its open incident began at `open_since`.
+    pub fn overrule(&mut self, site: SiteSlot, rule: RuleKind, open_since: Option<Timestamp>, at: Timestamp) {
+        self.change(site, at, |lane| _ = lane.overrule(rule, open_since, at));
     }
 
     /// Pauses a site at `now` until then ([`Timestamp::MAX`]: until it is resumed), or resumes it.
@@ -211,7 +211,7 @@ impl Engine {
         for site in 0..self.lanes.len() {
             let lane = &mut self.lanes[site];
             lane.advance(now, &mut self.scratch, &mut met);
-            step.alerts.extend(lane.judge(now, &mut met));
+            lane.judge(now, (&mut self.scratch, &mut met), &mut step.alerts);
             if let Some(snapshot) = lane.show(now) {
                 self.board.put_site(SiteIndex::new(site), snapshot);
                 changed = true;
@@ -310,6 +310,7 @@ impl Engine {
     fn finish_step(&mut self, now: Timestamp, changed: bool, step: &mut EngineStep) {
         let before = std::mem::replace(&mut self.now, now);
         step.changes.sort_by_key(|change| change.site);
+        step.alerts.sort_by_key(|alert| alert.at);
         if !std::mem::replace(&mut self.stepped, true) {
             step.changes.retain(|change| change.check.as_ref().is_some_and(|check| check.sample.at > before));
         }

@@ -13,7 +13,8 @@ use super::{
 };
 
 impl Engine {
-    /// Replaces the views and sites as of the last step. Of kept sites `open_since` is ignored.
+    /// Replaces the views and sites as of the last step. Of kept sites `open` and `minutes` are ignored; a new one is
+    /// judged from its next check on.
     pub fn revise(&mut self, views: Vec<View>, tracks: Vec<SiteInput>) -> EngineStep {
         let now = self.now;
         let same_views = self.views.iter().map(|view| view.view()).eq(views.iter().copied());
@@ -32,7 +33,11 @@ impl Engine {
                     let anew = lane.reconfigure(track, &recent, now, (&mut self.scratch, &mut met));
                     (lane, (was.filter(|_| same_views), anew))
                 }
-                None => (SiteTracker::new(track, &recent, now, &mut self.scratch), (None, true)),
+                None => {
+                    let mut lane = SiteTracker::new(track, &recent, now, &mut self.scratch);
+                    lane.join(now);
+                    (lane, (None, true))
+                }
             };
             self.lanes.push(lane);
             rows_of.push(rows);

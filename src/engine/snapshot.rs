@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::alert::Rule;
+use crate::alert::{Policies, RuleKind};
 use crate::model::{Observation, Sample, SiteSlot, Timeframe, Timestamp, View};
 use crate::stats::{Beats, Rollup, Summary, Unmade};
 
@@ -78,6 +78,15 @@ pub struct OpenIncident {
     pub since: Timestamp,
 }
 
+/// A rule other than availability that is breached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Breach {
+    /// The rule.
+    pub rule: RuleKind,
+    /// The time of the alert that opened its incident.
+    pub since: Timestamp,
+}
+
 /// Everything about a site but its figures in the views.
 #[derive(Clone, Debug)]
 pub struct SiteSnapshot {
@@ -93,8 +102,8 @@ pub struct SiteSnapshot {
     pub interval: Duration,
     /// The limit for a whole probe.
     pub timeout: Duration,
-    /// Its alert rule.
-    pub rule: Rule,
+    /// Its alert rules.
+    pub policies: Policies,
     /// Its state.
     pub state: SiteState,
     /// The start of that state.
@@ -105,8 +114,10 @@ pub struct SiteSnapshot {
     pub last: Option<LastCheck>,
     /// When it was last up, as far as the ring reaches.
     pub last_up: Option<Timestamp>,
-    /// The open incident.
+    /// The open incident of the availability rule.
     pub incident: Option<OpenIncident>,
+    /// The open incidents of its other rules.
+    pub breaches: Vec<Breach>,
     /// The end of its pause; [`Timestamp::MAX`] if only the user ends it.
     pub paused_until: Option<Timestamp>,
     /// When the rule's window becomes covered, while it is not.

@@ -3,8 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::alert::{AlertState, Rule};
-use crate::model::{Cause, Flags, Micros, Phase, Sample, Timeframe};
+use crate::alert::policy::{Playback, tests as policy};
+use crate::alert::{AlertState, LatencyRule, Percentile, Policies, Reading, StandingIncident};
+use crate::engine::snapshot::Breach;
+use crate::model::{Cause, Certificate, Flags, Micros, Packed, Phase, Sample, Timeframe};
 use crate::ring::{Producer, capacity_for};
 use crate::stats::window::tests::{model, samples};
 use crate::stats::{Cadence, Unmade};
@@ -28,10 +30,15 @@ fn track(slot: u32, producer: &Producer, name: &str) -> SiteInput {
         group: None,
         interval: INTERVAL,
         timeout: TIMEOUT,
-        rule: Rule::default(),
+        policies: Policies::default(),
         ring: Arc::clone(producer.ring()),
-        open_since: None,
+        open: Vec::new(),
+        minutes: None,
     }
+}
+
+fn down_since(secs: u64) -> StandingIncident {
+    StandingIncident { rule: RuleKind::Availability, since: at(secs), reading: None }
 }
 
 fn observed(cause: Cause, detail: &str) -> Observation {
@@ -254,9 +261,9 @@ fn history_is_counted_and_is_no_event() {
     let step = scene.engine.step(at(292));
     assert!(step.changes.is_empty());
     assert_eq!(step.alerts.len(), 1, "what becomes due at the first step is announced");
-    assert_eq!((step.alerts[0].state, step.alerts[0].at), (AlertState::Down, at(292)));
-    assert_eq!((scene.site().state, scene.site().since), (SiteState::Down, at(292)));
-    assert_eq!(scene.site().incident, Some(OpenIncident { since: at(292) }));
+    assert_eq!((step.alerts[0].state, step.alerts[0].at), (AlertState::Down, at(290)), "as of the last check");
+    assert_eq!((scene.site().state, scene.site().since), (SiteState::Down, at(290)));
+    assert_eq!(scene.site().incident, Some(OpenIncident { since: at(290) }));
     assert_eq!(scene.engine.checks(), 0);
 }
 
@@ -270,7 +277,7 @@ fn a_check_that_lands_before_the_first_step_is_an_event() {
 #[test]
 fn an_open_incident_is_not_announced_again_and_ends_with_its_message() {
     let history: Vec<Sample> = (0..30).map(|i| sample(i * 10, Cause::Reset)).collect();
-    let mut scene = Scene::new(&history, 291, vec![view(600, 10)], |track| track.open_since = Some(at(150)));
+    let mut scene = Scene::new(&history, 291, vec![view(600, 10)], |track| track.open = vec![down_since(150)]);
     assert_eq!(scene.site().state, SiteState::Down);
     assert!(scene.engine.step(at(292)).alerts.is_empty());
     let mut alerts = Vec::new();
@@ -446,4 +453,243 @@ fn a_long_view_shows_what_it_is_supplied_with_and_keeps_it() {
     // A view that is made here takes nothing.
     scene.engine.supply(1, at(300), vec![(SiteIndex(0), row)], true);
     assert!(scene.engine.board().view(1).rows[0].is_exact);
+}
+
+proptest! {
+    /// For any rules, samples and steps, also far apart: the alerts are those of a backtest over the same samples.
+    #[test]
+    fn a_backtest_finds_what_was_announced(
+        story in policy::story(),
+        (ppm, window, failures, recover, percentile) in (0u32..=1_000_000, 1u64..300, 0u32..6, any::<bool>(), 0usize..4),
+        steps in prop::collection::vec((0usize..12, 0u64..40), 1..60),
+        restart in prop::option::of(0usize..60),
+    ) {
+        let policies = policy::all_rules(ppm, window, 1, failures, recover, percentile);
+        let samples = policy::told(&story);
+        let mut producer = Producer::new(400, 0);
+        let input = |producer: &Producer, open| SiteInput { policies, open, ..track(3, producer, "a") };
+        let begin = Timestamp::from_micros(samples[0].at().as_micros() - 1);
+        let mut engine = Engine::new(vec![view(60, 7)], vec![input(&producer, Vec::new())], begin);
+        let (mut published, mut alerts, mut now) = (0, Vec::new(), begin);
+        for (number, (count, wait)) in steps.into_iter().chain([(samples.len(), 400)]).enumerate() {
+            let come = (published + count).min(samples.len());
+            for sample in &samples[published..come] {
+                producer.push(sample.sample().unwrap());
+            }
+            published = come;
+            let Some(last) = come.checked_sub(1).map(|last| samples[last].at()) else { continue };
+            let latest = samples.get(come).map_or(Timestamp::MAX, |next| Timestamp::from_micros(next.at().as_micros() - 1));
+            now = last.after(Duration::from_secs(wait)).min(latest).max(now);
+            alerts.extend(engine.step(now).alerts);
+            // A change of something else rebuilds everything.
+            if restart == Some(number) {
+                engine.revise(vec![view(60, 7), view(30, 7)], vec![input(&producer, Vec::new())]);
+            }
+        }
+        let mut found = Vec::new();
+        let packed: Vec<Packed> = samples;
+        Playback::new(&policies, INTERVAL, (&packed, 0), None).advance(now.before(Duration::from_millis(250)), &mut found);
+        let mut found: Vec<_> = found.into_iter().map(|found| (found.at, found.rule, found.state, found.reading)).collect();
+        let mut alerts: Vec<_> = alerts.into_iter().map(|alert| (alert.at, alert.rule, alert.state, alert.reading)).collect();
+        found.sort_by_key(|(at, rule, ..)| (*at, *rule));
+        alerts.sort_by_key(|(at, rule, ..)| (*at, *rule));
+        prop_assert_eq!(found, alerts);
+    }
+}
+
+#[test]
+fn a_step_that_sees_many_checks_tells_the_verdicts_between_them() {
+    let history: Vec<Sample> = (0..30).map(|i| sample(i * 10, Cause::Ok)).collect();
+    let mut scene = Scene::running(&history, 291);
+    for (secs, cause) in
+        [(300, Cause::Reset), (310, Cause::Reset), (320, Cause::Reset), (330, Cause::Ok), (340, Cause::Reset)]
+    {
+        scene.push(sample(secs, cause));
+    }
+    let step = scene.engine.step(at(341));
+    let changes: Vec<_> = step.changes.iter().map(|change| (change.at, change.to)).collect();
+    let expected = [
+        (at(300), SiteState::Failing),
+        (at(320), SiteState::Down),
+        (at(330), SiteState::Recovering),
+        (at(340), SiteState::Down),
+    ];
+    assert_eq!(changes, expected);
+    let checks: Vec<_> = step.changes.iter().map(|change| change.check.as_ref().unwrap().sample.at).collect();
+    assert_eq!(checks, [at(300), at(320), at(330), at(340)]);
+    assert_eq!(
+        step.alerts.iter().map(|alert| (alert.at, alert.state)).collect::<Vec<_>>(),
+        [(at(320), AlertState::Down)]
+    );
+}
+
+/// Ten checks at 7 s to 97 s, all failed; the window of 100 s becomes covered at 97 s + 10 s − 10 s + 0.5 s.
+fn covered_between_checks(interval: Duration) -> Scene {
+    let mut scene = Scene::new(&[], 0, vec![view(600, 10)], |track| {
+        track.policies.availability.window = Duration::from_millis(100_500);
+        track.interval = interval;
+    });
+    scene.engine.step(at(0));
+    for secs in (7..=97).step_by(10) {
+        scene.push(sample(secs, Cause::Reset));
+        assert!(scene.engine.step(at(secs)).alerts.is_empty());
+    }
+    scene
+}
+
+#[test]
+fn the_instant_at_which_the_window_becomes_covered_is_judged_once_checks_from_before_it_are_published() {
+    let mut scene = covered_between_checks(INTERVAL);
+    assert!(scene.engine.step(at(97).after(Duration::from_millis(700))).alerts.is_empty());
+    let step = scene.engine.step(at(97).after(Duration::from_millis(750)));
+    let covered = at(97).after(Duration::from_millis(500));
+    assert_eq!(
+        step.alerts.iter().map(|alert| (alert.at, alert.state)).collect::<Vec<_>>(),
+        [(covered, AlertState::Down)]
+    );
+    assert_eq!((states(&step), step.changes[0].at), (vec![(SiteState::Failing, SiteState::Down)], covered));
+    // The same if the next check comes first.
+    let mut scene = covered_between_checks(INTERVAL);
+    scene.push(sample(107, Cause::Ok));
+    let step = scene.engine.step(at(107));
+    assert_eq!(
+        step.alerts.iter().map(|alert| (alert.at, alert.state)).collect::<Vec<_>>(),
+        [(covered, AlertState::Down)]
+    );
+}
+
+#[test]
+fn a_paused_site_is_not_judged_also_not_for_what_came_meanwhile() {
+    let mut scene = covered_between_checks(INTERVAL);
+    scene.engine.pause(SiteSlot(3), Some(Timestamp::MAX), at(97));
+    assert!(scene.engine.step(at(99)).alerts.is_empty());
+    scene.push(sample(100, Cause::Reset));
+    assert!(scene.engine.step(at(101)).alerts.is_empty());
+    scene.engine.pause(SiteSlot(3), None, at(102));
+    assert!(scene.engine.step(at(103)).alerts.is_empty());
+    scene.push(sample(110, Cause::Reset));
+    let step = scene.engine.step(at(110));
+    assert_eq!(step.alerts.iter().map(|alert| alert.at).collect::<Vec<_>>(), [at(110)]);
+}
+
+fn quick() -> LatencyRule {
+    LatencyRule {
+        percentile: Percentile::P50,
+        limit: Duration::from_millis(1),
+        window: Duration::from_mins(5),
+        min_samples: 2,
+    }
+}
+
+#[test]
+fn another_rule_is_announced_and_shown_and_leaves_the_state_alone() {
+    let mut scene = Scene::new(&[], 0, vec![view(600, 10)], |track| track.policies.latency = Some(quick()));
+    scene.engine.step(at(0));
+    scene.push(sample(10, Cause::Ok));
+    assert!(scene.engine.step(at(10)).alerts.is_empty());
+    scene.push(sample(20, Cause::Ok));
+    let step = scene.engine.step(at(21));
+    let alert = &step.alerts[0];
+    assert_eq!(
+        (alert.rule, alert.state, alert.at, alert.since),
+        (RuleKind::Latency, AlertState::Breached, at(20), at(20))
+    );
+    let reading = Reading::Latency { percentile: Percentile::P50, limit: quick().limit, slower: 2, answered: 2 };
+    assert_eq!((alert.reading.as_ref(), alert.window), (Some(&reading), Duration::from_mins(5)));
+    let site = scene.site();
+    assert_eq!((site.state, site.incident), (SiteState::Up, None));
+    assert_eq!(site.breaches, [Breach { rule: RuleKind::Latency, since: at(20) }]);
+
+    // The incident of a rule that is removed ends.
+    let input = track(3, &scene.producer, "api");
+    scene.engine.revise(vec![view(600, 10)], vec![input]);
+    let step = scene.engine.step(at(22));
+    let told: Vec<_> = step.alerts.iter().map(|alert| (alert.rule, alert.state, alert.since)).collect();
+    assert_eq!(told, [(RuleKind::Latency, AlertState::Ended, at(20))]);
+    assert_eq!(scene.site().breaches, []);
+}
+
+#[test]
+fn open_incidents_of_all_rules_go_on_after_a_restart_and_those_without_a_rule_end() {
+    let of = |rule| StandingIncident { rule, since: at(5), reading: None };
+    let mut scene = Scene::new(&[], 100, vec![view(600, 10)], |track| {
+        track.policies.latency = Some(quick());
+        track.open = vec![of(RuleKind::Latency), of(RuleKind::SloFast)];
+    });
+    assert_eq!(scene.site().breaches, [Breach { rule: RuleKind::Latency, since: at(5) }]);
+    let step = scene.engine.step(at(101));
+    assert_eq!(
+        step.alerts.iter().map(|alert| (alert.rule, alert.state)).collect::<Vec<_>>(),
+        [(RuleKind::SloFast, AlertState::Ended)]
+    );
+}
+
+#[test]
+fn certificates_are_judged_with_the_check_that_saw_them_whether_texts_come_before_or_after() {
+    let certificate = |days: u64| Certificate {
+        subject: "api.example".to_owned(),
+        issuer: "ca".to_owned(),
+        not_before: Timestamp::ZERO,
+        not_after: at(0).after(Duration::from_hours(24 * days) + Duration::from_hours(1)),
+        faults: Vec::new(),
+    };
+    let seen = |days: u64, cause: Cause| {
+        Arc::new(Observation { certificate: Some(Arc::new(certificate(days))), ..Observation::failed(cause, "") })
+    };
+    let mut scene = Scene::new(&[], 0, vec![view(600, 10)], |track| {
+        track.policies.certificate = Some(Duration::from_hours(24 * 21));
+    });
+    scene.engine.step(at(0));
+    let told = |step: &EngineStep| -> Vec<_> {
+        step.alerts.iter().map(|alert| (alert.rule, alert.state, alert.at, alert.since)).collect()
+    };
+    let slot = SiteSlot(3);
+    scene.engine.attach(slot, 7, seen(21, Cause::Reset));
+    scene.engine.attach(slot, 8, seen(21, Cause::Ok));
+    for (secs, cause) in [(10, Cause::Reset), (20, Cause::Ok), (30, Cause::Ok)] {
+        scene.push(sample(secs, cause));
+    }
+    assert_eq!(told(&scene.engine.step(at(31))), [(RuleKind::Certificate, AlertState::Breached, at(20), at(20))]);
+    let seq = scene.push(sample(40, Cause::Ok));
+    scene.engine.step(at(41));
+    scene.engine.attach(slot, seq, seen(7, Cause::Ok));
+    let again = scene.engine.step(at(42));
+    assert_eq!(told(&again), [], "another certificate counts anew");
+    let seq = scene.push(sample(50, Cause::Ok));
+    scene.engine.attach(slot, seq, seen(90, Cause::Ok));
+    assert_eq!(told(&scene.engine.step(at(50))), [(RuleKind::Certificate, AlertState::Cleared, at(50), at(20))]);
+    assert_eq!(scene.site().state, SiteState::Up);
+}
+
+#[test]
+fn verdicts_of_another_process_are_shown_for_every_rule() {
+    let history: Vec<Sample> = (0..30).map(|i| sample(i * 10, Cause::Reset)).collect();
+    let mut scene = Scene::new(&history, 291, vec![view(600, 10)], |track| track.policies.latency = Some(quick()));
+    scene.engine.look_on();
+    assert!(scene.engine.step(at(292)).alerts.is_empty());
+    scene.engine.overrule(SiteSlot(3), RuleKind::Latency, Some(at(250)), at(292));
+    assert_eq!(
+        (scene.site().state, &*scene.site().breaches),
+        (SiteState::Failing, &[Breach { rule: RuleKind::Latency, since: at(250) }][..])
+    );
+    scene.engine.overrule(SiteSlot(3), RuleKind::Availability, Some(at(290)), at(293));
+    assert_eq!(scene.site().state, SiteState::Down);
+    scene.engine.overrule(SiteSlot(3), RuleKind::Latency, None, at(294));
+    assert_eq!(scene.site().breaches, []);
+}
+
+#[test]
+fn a_site_that_joins_is_judged_from_its_next_check_on() {
+    let mut scene = Scene::new(&[], 300, vec![view(600, 10)], |_| {});
+    scene.engine.step(at(300));
+    let mut producer = Producer::new(100, 0);
+    for i in 0..30 {
+        producer.push(sample(i * 10, Cause::Reset));
+    }
+    let inputs = vec![track(3, &scene.producer, "api"), track(4, &producer, "new")];
+    scene.engine.revise(vec![view(600, 10)], inputs);
+    assert!(scene.engine.step(at(301)).alerts.is_empty());
+    producer.push(sample(302, Cause::Reset));
+    let alerts = scene.engine.step(at(303)).alerts;
+    assert_eq!(alerts.iter().map(|alert| (&*alert.site, alert.at)).collect::<Vec<_>>(), [("new", at(302))]);
 }

@@ -241,7 +241,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::alert::Rule;
+    use crate::alert::Policies;
     use crate::engine::snapshot::Row;
     use crate::model::text::is_harmful;
     use crate::model::{Observation, SiteSlot, Timeframe};
@@ -256,7 +256,7 @@ mod tests {
             url: "https://api.example.com/".into(),
             interval: Duration::from_secs(10),
             timeout: Duration::from_secs(10),
-            rule: Rule::default(),
+            policies: Policies::default(),
             state,
             since: at("2026-11-22T09:00:00Z"),
             last: None,
@@ -264,6 +264,7 @@ mod tests {
             last_up: None,
             group: None,
             incident: None,
+            breaches: Vec::new(),
             paused_until: None,
             judged_from: None,
         }

@@ -162,6 +162,11 @@ impl AvailabilityJudge {
         self.held.retire(expiry.rest());
     }
 
+    /// Leaves out the instant at which the window became covered, if that has come by `now`.
+    pub(super) fn skip(&mut self, now: Timestamp) {
+        self.awaits_cover &= self.cover().is_none_or(|cover| cover > now);
+    }
+
     /// The instant at which [`AvailabilityJudge::pass`] may find something; [`Timestamp::MAX`] if there is none.
     pub(super) fn due(&self) -> Timestamp {
         let due = self.cover().filter(|&cover| {

@@ -148,6 +148,12 @@ impl Judge {
         self.due = self.availability.due();
     }
 
+    /// Leaves out [`Judge::due`], if that is at `now` or before: the site was not watched then.
+    pub fn skip(&mut self, now: Timestamp) {
+        self.availability.skip(now);
+        self.due = self.availability.due();
+    }
+
     /// Judges the certificate that a successful check at `at` saw. A check before the last one is ignored.
     pub fn see_certificate(&mut self, at: Timestamp, certificate: &Certificate, found: &mut Vec<Transition>) {
         let Some(judge) = &mut self.certificate else { return };
@@ -280,5 +286,5 @@ mod latency;
 mod minutes;
 mod playback;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod transition;

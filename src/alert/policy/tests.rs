@@ -599,7 +599,14 @@ fn a_percentile_above_its_limit_is_slow_and_below_it_clear() {
 }
 
 /// Policies with all rules that samples alone decide.
-fn all_rules(ppm: u32, window: u64, min_samples: u32, failures: u32, recover: bool, percentile: usize) -> Policies {
+pub(crate) fn all_rules(
+    ppm: u32,
+    window: u64,
+    min_samples: u32,
+    failures: u32,
+    recover: bool,
+    percentile: usize,
+) -> Policies {
     let threshold = Threshold::from_ppm(ppm).unwrap();
     Policies {
         availability: Rule {
@@ -751,7 +758,7 @@ fn plain_burn(slo: SloRule, interval: Duration, samples: &[Packed]) -> Vec<(Rule
 }
 
 /// Checks that come on schedule, mostly: (seconds after the one before, kind, response time in ms).
-fn story() -> impl Strategy<Value = Vec<(u64, u8, u32)>> {
+pub(crate) fn story() -> impl Strategy<Value = Vec<(u64, u8, u32)>> {
     let gap = prop_oneof![6 => 8_000_000u64..12_000_000, 2 => Just(10_000_000), 1 => 1u64..60_000_000];
     // Phases of good and of bad weather.
     let weather = prop::collection::vec((gap, 0u8..40, 1u32..1_000), 1..60);
@@ -764,7 +771,7 @@ fn story() -> impl Strategy<Value = Vec<(u64, u8, u32)>> {
     })
 }
 
-fn told(story: &[(u64, u8, u32)]) -> Vec<Packed> {
+pub(crate) fn told(story: &[(u64, u8, u32)]) -> Vec<Packed> {
     let mut now = at(0);
     let tell = |&(gap, kind, millis): &(u64, u8, u32)| {
         now = now.after(Duration::from_micros(gap));

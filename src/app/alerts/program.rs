@@ -236,7 +236,7 @@ pub mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::alert::{Alert, AlertRecord, AlertState, NewsContext, NewsKind, Rule, Transition};
+    use crate::alert::{Alert, AlertRecord, AlertState, NewsContext, NewsKind, Policies, RuleKind, Transition};
     use crate::model::{KnownSecrets, Timestamp};
     use crate::report::text::alert_text;
     use crate::stats::Availability;
@@ -254,9 +254,17 @@ pub mod tests {
     pub fn news(sites: &[&str]) -> Vec<News> {
         let at = Timestamp::from_secs(1_795_340_000);
         let availability = Availability { up: 3, checks: 4 };
-        let transition = Transition { at, state: AlertState::Down, availability, since: at, downtime: None };
+        let transition = Transition {
+            rule: RuleKind::Availability,
+            at,
+            state: AlertState::Down,
+            since: at,
+            downtime: None,
+            availability: Some(availability),
+            reading: None,
+        };
         let of = |site: &&str| {
-            let facts = Alert::new((*site).into(), &Rule::default(), &transition);
+            let facts = Alert::new((*site).into(), &Policies::default(), &transition);
             let alert = AlertRecord { message: alert_text(&facts, &TimeZone::UTC), facts };
             News { kind: NewsKind::Opened, alert, context: NewsContext::default() }
         };

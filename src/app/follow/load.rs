@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::alert::{AlertRecord, RuleKind};
+use crate::alert::{AlertRecord, StandingIncident};
 use crate::app::storage::site_spec::SiteSpec;
 use crate::engine::{Engine, SiteInput};
 use crate::model::{Certificate, Observation, SiteId, SiteSlot, Timestamp, View};
@@ -114,14 +114,15 @@ fn remembered(
     Ok(known.iter().zip(arrived).map(|(site, arrived)| (Arc::clone(&site.name), (site.id, arrived))).collect())
 }
 
-/// The sites whose newest alert of the availability rule is `down`, and its time.
-fn open_incidents(alerts: &[AlertRecord]) -> HashMap<Arc<str>, Timestamp> {
-    let mut open = HashMap::new();
-    for alert in alerts.iter().filter(|alert| alert.rule == RuleKind::Availability) {
+/// The open incidents of each site, by their newest alerts.
+fn open_incidents(alerts: &[AlertRecord]) -> HashMap<Arc<str>, Vec<StandingIncident>> {
+    let mut open: HashMap<Arc<str>, Vec<StandingIncident>> = HashMap::new();
+    for alert in alerts {
+        let of_site = open.entry(Arc::clone(&alert.site)).or_default();
+        of_site.retain(|open| open.rule != alert.rule);
         if alert.state.is_opening() {
-            open.insert(Arc::clone(&alert.site), alert.at);
-        } else {
-            open.remove(&alert.site);
+            let (rule, since, reading) = (alert.rule, alert.since, alert.reading.clone());
+            of_site.push(StandingIncident { rule, since, reading });
         }
     }
     open
@@ -132,9 +133,9 @@ fn begin(
     id: Option<SiteId>,
     arrived: &Arrived,
     longest: Duration,
-    open: &HashMap<Arc<str>, Timestamp>,
+    open: &HashMap<Arc<str>, Vec<StandingIncident>>,
 ) -> (FollowedSite, SiteInput) {
-    let slots = capacity_for(longest.max(subject.rule.window), subject.interval, subject.timeout);
+    let slots = capacity_for(longest.max(subject.policies.reach(subject.interval)), subject.interval, subject.timeout);
     let mut producer = Producer::new(slots.max(arrived.samples.len()), arrived.first_seq);
     let mut last_at = Timestamp::ZERO;
     for sample in &arrived.samples {
@@ -142,6 +143,6 @@ fn begin(
         producer.push(*sample);
     }
     let (name, next_seq) = (Arc::clone(&subject.name), arrived.next_seq());
-    let track = subject.track(slot, Arc::clone(producer.ring()), open.get(&name).copied());
+    let track = subject.track(slot, Arc::clone(producer.ring()), open.get(&name).cloned().unwrap_or_default());
     (FollowedSite { slot, name, id, next_seq, last_at, paused_until: None, producer }, track)
 }

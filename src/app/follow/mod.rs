@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use crate::alert::{AlertState, RuleKind};
 use crate::engine::{Engine, Leap};
 use crate::model::{Health, SiteId, SiteSlot, StoreHealth, Timestamp, View, Watching};
 use crate::store::{Archive, Changes, Signature, StoreError, StoredSite};
@@ -277,10 +276,10 @@ impl ReadOnlyMonitor {
         }
         // Samples first: a verdict depends on them.
         engine.step(until(self.newest, now, self.flush));
-        for alert in news.alerts.iter().filter(|alert| alert.rule == RuleKind::Availability) {
+        for alert in &news.alerts {
             if let Some(site) = self.sites.iter().find(|site| site.name == alert.site) {
-                let open_since = (alert.state == AlertState::Down).then_some(alert.at);
-                engine.overrule(site.slot, open_since, alert.at);
+                let open_since = alert.state.is_opening().then_some(alert.since);
+                engine.overrule(site.slot, alert.rule, open_since, alert.at);
             }
         }
         if self.next_alert == 0 && !news.alerts.is_empty() {

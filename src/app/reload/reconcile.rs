@@ -20,7 +20,7 @@ use crate::app::scheduler::due_time::{first_due, offset};
 use crate::app::scheduler::{RemovedSite, RingResize, SiteUpdate};
 use crate::app::storage::export_handle::ExportUpdate;
 use crate::app::storage::request::RestoreRequest;
-use crate::app::storage::restore::{Restored, RestoredSite, filled, horizon, seat, slots};
+use crate::app::storage::restore::{Restored, RestoredSite, filled, horizon, memory_span, older_minutes, seat, slots};
 use crate::config::{Config, ConfiguredSite};
 use crate::engine::SiteInput;
 use crate::model::{Site, SiteId, SiteSlot, Timestamp, View};
@@ -166,7 +166,12 @@ impl<P> Reconciler<P> {
             let then = before.get(&watched.site.name).map(|then| horizon(&self.running.views, then));
             then.is_none_or(|then| then < horizon(&config.views, watched))
         });
-        let sites = wanted.map(|watched| (Arc::clone(&watched.site.name), horizon(&config.views, watched))).collect();
+        // A kept site only needs what its ring holds: its minutes go on.
+        let span = |watched: &ConfiguredSite| match before.contains_key(&watched.site.name) {
+            true => horizon(&config.views, watched),
+            false => memory_span(&config.views, watched),
+        };
+        let sites = wanted.map(|watched| (Arc::clone(&watched.site.name), span(watched))).collect();
         let (answer, answered) = oneshot::channel();
         let ending = || "webmon is ending".to_owned();
         asks.send(RestoreRequest { sites, answer }).await.map_err(|_| ending())?;
@@ -230,7 +235,8 @@ impl<P> Reconciler<P> {
                 let due = dues.next().expect("there is one for each new site");
                 let past = self.since_it_left(&watched.site, past);
                 let producer = filled(&mut Slab::new(room), room, past.next_seq, past.samples);
-                let (watch, track, reader) = seat(watched, (slot, due), producer, past);
+                let (watch, mut track, reader) = seat(watched, (slot, due), producer, past);
+                track.minutes = older_minutes(watched, past.samples, room);
                 let id = index.map(|index| known.registered[index].id);
                 new.push(NewSite { slot, track, kept: id.map(|id| (id, reader)), paused: past.paused });
                 site_updates.push(SiteUpdate::New(watch));

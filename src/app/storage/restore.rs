@@ -9,7 +9,8 @@ use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::alert::{Alert, AlertRecord, Rule, RuleKind};
+use crate::alert::policy::Minutes;
+use crate::alert::{Alert, AlertRecord, Rule, StandingIncident};
 use crate::app::clock::AHEAD_MAX;
 use crate::app::exit::CommandError;
 use crate::app::scheduler::due_time::first_due;
@@ -30,8 +31,8 @@ pub struct Restored {
     pub registered: Vec<Registered>,
     /// The samples of the same sites within their horizons; empty at the start, which reads them into the rings.
     pub samples: Vec<Vec<Sample>>,
-    /// When the open incident of a site began.
-    pub open: HashMap<SiteId, Timestamp>,
+    /// The open incidents of each site.
+    pub open: HashMap<SiteId, Vec<StandingIncident>>,
     /// Until when a site is paused.
     pub paused: HashMap<SiteId, Timestamp>,
     /// The last certificate of a site.
@@ -64,7 +65,21 @@ pub struct Assembly {
 pub fn horizon(views: &[View], watched: &ConfiguredSite) -> Duration {
     let recent = views.iter().filter(|view| !view.is_long());
     let longest = recent.map(|view| view.timeframe.length()).max().unwrap_or_default();
-    longest.max(watched.rule().window)
+    longest.max(watched.policies.reach(watched.site.interval))
+}
+
+/// The span of stored samples that this site needs: more than its ring holds, if it has an objective.
+#[must_use]
+pub fn memory_span(views: &[View], watched: &ConfiguredSite) -> Duration {
+    let horizon = horizon(views, watched);
+    if watched.policies.slo.is_some() { horizon.max(Minutes::REACH) } else { horizon }
+}
+
+/// The checks of a site with an objective that are too old for its ring of `slots`.
+#[must_use]
+pub fn older_minutes(watched: &ConfiguredSite, samples: &[Sample], slots: usize) -> Option<Minutes> {
+    let older = samples.len().saturating_sub(slots);
+    watched.policies.slo.map(|_| Minutes::of(&samples[..older]))
 }
 
 /// Reads the stored state of the sites of `config` at `now`, without samples; `all_names` are all sites of the file, selected
@@ -146,8 +161,9 @@ fn known(store: &Store, names: &[Arc<str>], now: Timestamp) -> Result<Restored, 
     }
     memory.paused = store.pauses()?.into_iter().filter(|(_, until)| *until > now).collect();
     memory.certificates = store.certificates()?.into_iter().collect();
-    let open = store.open_incidents()?.into_iter().filter(|open| open.rule == RuleKind::Availability);
-    memory.open = open.map(|open| (open.site, open.since)).collect();
+    for OpenIncident { site, rule, since, reading, .. } in store.open_incidents()? {
+        memory.open.entry(site).or_default().push(StandingIncident { rule, since, reading });
+    }
     Ok(memory)
 }
 
@@ -188,16 +204,17 @@ pub fn assemble(
         let watched = &config.sites[index];
         samples.clear();
         if let (Some(store), Some(registered)) = (store, memory.registered.get(index)) {
-            let mut since = now.before(horizon(&config.views, watched));
+            let mut since = now.before(memory_span(&config.views, watched));
             // A site shows its last check until the next one is due, however old it is.
             if let Some(last) = registered.last_at.filter(|&last| now.since(last) < watched.site.interval) {
                 since = since.min(last);
             }
             replay(store, registered, since, &mut samples)?;
         }
-        let past = memory.of(index);
-        let producer = filled(&mut slab, slots(&config.views, watched), past.next_seq, &samples);
-        let (watch, track, reader) = seat(watched, (SiteSlot::new(index), due[index]), producer, past);
+        let (past, slots) = (memory.of(index), slots(&config.views, watched));
+        let producer = filled(&mut slab, slots, past.next_seq, &samples);
+        let (watch, mut track, reader) = seat(watched, (SiteSlot::new(index), due[index]), producer, past);
+        track.minutes = older_minutes(watched, &samples, slots);
         places[index] = Some((track, reader));
         begin(watch);
     }
@@ -229,7 +246,7 @@ pub fn seat(
     past: RestoredSite<'_>,
 ) -> (ScheduledSite, SiteInput, Reader) {
     let reader = producer.ring().reader_at_head();
-    let track = track(slot, watched, Arc::clone(producer.ring()), past.open_since);
+    let track = SiteInput { open: past.open.to_vec(), ..track(slot, watched, Arc::clone(producer.ring())) };
     let RestoredSite { last_at, paused, .. } = past;
     (ScheduledSite { slot, site: Arc::clone(&watched.site), producer, first_due, last_at, paused }, track, reader)
 }
@@ -266,10 +283,10 @@ pub fn slots(views: &[View], watched: &ConfiguredSite) -> usize {
     capacity_for(horizon(views, watched), watched.site.interval, watched.site.timeout)
 }
 
-/// The track for the engine of a site whose samples come through `ring`.
+/// The track for the engine of a site whose samples come through `ring`, without open incidents.
 #[must_use]
-pub fn track(slot: SiteSlot, watched: &ConfiguredSite, ring: Arc<Ring>, open_since: Option<Timestamp>) -> SiteInput {
-    SiteSpec::from(watched).track(slot, ring, open_since)
+pub fn track(slot: SiteSlot, watched: &ConfiguredSite, ring: Arc<Ring>) -> SiteInput {
+    SiteSpec::from(watched).track(slot, ring, Vec::new())
 }
 
 /// The stored state of one site.
@@ -281,8 +298,8 @@ pub struct RestoredSite<'a> {
     pub last_at: Option<Timestamp>,
     /// Its newest samples.
     pub samples: &'a [Sample],
-    /// When its open incident began.
-    pub open_since: Option<Timestamp>,
+    /// Its open incidents.
+    pub open: &'a [StandingIncident],
     /// Until when it is paused.
     pub paused: Option<Timestamp>,
 }
@@ -313,7 +330,7 @@ impl Restored {
             next_seq: registered.next_seq,
             last_at: registered.last_at,
             samples: self.samples.get(index).map_or(&[], Vec::as_slice),
-            open_since: self.open.get(&registered.id).copied(),
+            open: self.open.get(&registered.id).map_or(&[], Vec::as_slice),
             paused: self.paused.get(&registered.id).copied(),
         }
     }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::alert::Rule;
+use crate::alert::{Policies, StandingIncident};
 use crate::config::ConfiguredSite;
 use crate::engine::SiteInput;
-use crate::model::{Sample, SiteSlot, Timestamp};
+use crate::model::{Sample, SiteSlot};
 use crate::ring::Ring;
 
 /// The interval and the timeout of a site with too few stored samples.
@@ -24,7 +24,7 @@ pub struct SiteSpec {
     /// For a whole check.
     pub timeout: Duration,
     /// How it is judged.
-    pub rule: Rule,
+    pub policies: Policies,
 }
 
 impl From<&ConfiguredSite> for SiteSpec {
@@ -35,7 +35,7 @@ impl From<&ConfiguredSite> for SiteSpec {
             group: watched.group.clone(),
             interval: watched.site.interval,
             timeout: watched.site.timeout,
-            rule: *watched.rule(),
+            policies: watched.policies,
         }
     }
 }
@@ -50,14 +50,14 @@ impl SiteSpec {
         // A configured interval is hardly ever a fraction of a tenth of a second.
         let tenths = u64::try_from((usual.as_millis() + 50) / 100).unwrap_or(u64::MAX).max(1);
         let interval = Duration::from_millis(tenths.saturating_mul(100));
-        let (name, rule) = (Arc::clone(name), Rule::default());
-        Self { url: Arc::clone(&name), name, group: None, interval, timeout: INTERVAL, rule }
+        let (name, policies) = (Arc::clone(name), Policies::default());
+        Self { url: Arc::clone(&name), name, group: None, interval, timeout: INTERVAL, policies }
     }
 
-    /// The track for the engine of this site, whose samples come through `ring`.
+    /// The track for the engine of this site, whose samples come through `ring`, with its open incidents.
     #[must_use]
-    pub fn track(self, slot: SiteSlot, ring: Arc<Ring>, open_since: Option<Timestamp>) -> SiteInput {
-        let Self { name, url, group, interval, timeout, rule } = self;
-        SiteInput { slot, name, url, interval, timeout, group, rule, ring, open_since }
+    pub fn track(self, slot: SiteSlot, ring: Arc<Ring>, open: Vec<StandingIncident>) -> SiteInput {
+        let Self { name, url, group, interval, timeout, policies } = self;
+        SiteInput { slot, name, url, interval, timeout, group, policies, ring, open, minutes: None }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::alert::policy::SITE_RULES;
 use crate::engine::Leap;
 use crate::model::Timestamp;
 use crate::ring::Ring;
@@ -14,7 +15,10 @@ impl SiteTracker {
         let before = self.shown.paused_until;
         let set = self.standing.since();
         self.shown.paused_until = before.map(|until| leap.retold_until(until, set));
-        self.evaluator.overrule(self.evaluator.open_since().map(|since| leap.retold(since)));
+        for rule in SITE_RULES {
+            self.judge.overrule(rule, self.judge.open_since(rule).map(|since| leap.retold(since)));
+        }
+        self.show_breaches();
         self.changed = true;
         self.shown.paused_until.filter(|_| self.shown.paused_until != before)
     }
@@ -35,7 +39,8 @@ impl SiteTracker {
         if let Some(ring) = ring {
             self.head = ring.reader_at_oldest();
         }
-        self.judge_anew(self.shown.rule, leap.now, scratch);
+        self.judge.move_back(leap.by);
+        self.judge_anew(self.shown.policies, leap.now, scratch);
         self.rebuild(leap.now, scratch, met);
     }
 }

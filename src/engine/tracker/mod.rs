@@ -1,4 +1,4 @@
-//! Tracks one site: its ring readers, windows, verdict and state.
+//! Tracks one site: its ring readers, windows, verdicts and state.
 //!
 //! One reader at the head delivers each new sample once, to all windows; one reader at the tail of each window delivers the
 //! same samples again when they expire, so no window stores samples.
@@ -10,17 +10,22 @@
 pub(crate) mod clock_set;
 pub(crate) mod observe;
 pub(crate) mod reconfigure;
+mod rules;
+mod tails;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::alert::{Alert, Evaluator, Rule};
-use crate::model::{Observation, Packed, Sample, SiteSlot, TextJoin, Timeframe, Timestamp, View};
-use crate::ring::{Drained, Reader, Ring};
-use crate::stats::{Cadence, Counts, Oldest, Unmade, Windows};
+use crate::alert::policy::{Expired, Minutes};
+use crate::alert::{Judge, Policies, RuleKind, StandingIncident, Transition};
+use crate::model::{Cause, Observation, Packed, Sample, SiteSlot, TextJoin, Timestamp, View};
+use crate::ring::{Reader, Ring};
+use crate::stats::{Cadence, Oldest, Unmade, Windows};
 
 use super::span::Span;
 use super::state_machine::{Change, StateMachine};
 use super::{LastCheck, OpenIncident, Row, SiteSnapshot};
+use tails::{RuleTails, Stage};
 
 /// A site as the engine takes it.
 #[derive(Clone, Debug)]
@@ -37,12 +42,14 @@ pub struct SiteInput {
     pub timeout: Duration,
     /// Its group in sites.yaml.
     pub group: Option<Arc<str>>,
-    /// Its alert rule.
-    pub rule: Rule,
+    /// Its alert rules.
+    pub policies: Policies,
     /// Its samples; those already in it are history.
     pub ring: Arc<Ring>,
-    /// The `at` of the last `down`, while that incident is open.
-    pub open_since: Option<Timestamp>,
+    /// Its open incidents.
+    pub open: Vec<StandingIncident>,
+    /// With an objective: its checks from before those in the ring.
+    pub minutes: Option<Minutes>,
 }
 
 /// Texts per site that may wait for their samples; they arrive at most a few steps early.
@@ -57,8 +64,11 @@ pub(super) struct SiteTracker {
     /// The earliest expiry in any window.
     expires: Timestamp,
     standing: StateMachine,
-    evaluator: Evaluator,
-    recent: Recent,
+    judge: Judge,
+    tails: RuleTails,
+    stage: Stage,
+    /// What the judge found since the last step.
+    found: Vec<Transition>,
     windows: Windows,
     panes: Box<[ViewWindow]>,
     /// Whether any view shows an empty row, cached so that a step need not check every view.
@@ -68,19 +78,8 @@ pub(super) struct SiteTracker {
     /// The number of the first sample that was not observed.
     unseen: u64,
     changed: bool,
-    /// Whether verdicts come only from [`SiteTracker::overrule`].
-    pub(super) looks_on: bool,
     texts: TextJoin<u64, Arc<Observation>, TEXTS>,
     shown: SiteSnapshot,
-}
-
-/// The window of the alert rule: counts only.
-#[derive(Debug)]
-struct Recent {
-    span: Span,
-    tail: Reader,
-    /// The samples that have left it, of all that arrived in the windows.
-    left: Counts,
 }
 
 /// The bounds of a view's window.
@@ -97,6 +96,10 @@ struct ViewWindow {
 pub(super) struct Scratch {
     arrived: Vec<Packed>,
     expired: Vec<Packed>,
+    /// What leaves the window of the availability rule.
+    availability: Vec<Packed>,
+    /// What leaves the window of the latency rule.
+    latency: Vec<Packed>,
 }
 
 /// The events of one advance.
@@ -110,15 +113,17 @@ pub(super) struct Observed {
 impl SiteTracker {
     /// A tracker that has replayed the ring up to `now` as history.
     pub(super) fn new(track: SiteInput, views: &[View], now: Timestamp, scratch: &mut Scratch) -> Self {
-        let SiteInput { slot, name, url, group, interval, timeout, rule, ring, open_since } = track;
+        let SiteInput { slot, name, url, group, interval, timeout, policies, ring, open, minutes } = track;
         let cadence = Cadence { interval, timeout };
         let head = ring.reader_at_oldest();
         let pane = |view: &View| ViewWindow { span: Span::of(view.timeframe), tail: head.clone(), blank: true };
         let mut lane = Self {
             expires: Timestamp::ZERO,
             standing: StateMachine::new(now, cadence.silence()),
-            evaluator: Evaluator::new(rule, interval, open_since),
-            recent: Recent::new(rule, &head),
+            judge: Judge::new(&policies, interval),
+            tails: RuleTails::new(&policies, &head),
+            stage: Stage::History,
+            found: Vec::new(),
             windows: Windows::new(views.iter().map(|view| view.timeframe)),
             panes: views.iter().map(pane).collect(),
             blank: true,
@@ -126,7 +131,6 @@ impl SiteTracker {
             newest_due: None,
             unseen: head.next_seq(),
             changed: false,
-            looks_on: false,
             texts: TextJoin::default(),
             shown: SiteSnapshot {
                 slot,
@@ -135,27 +139,37 @@ impl SiteTracker {
                 group,
                 interval,
                 timeout,
-                rule,
+                policies,
                 state: super::SiteState::New,
                 since: now,
                 is_older: false,
                 last: None,
                 last_up: None,
                 incident: None,
+                breaches: Vec::new(),
                 paused_until: None,
                 judged_from: None,
             },
             head,
         };
-        // The incident first: it began before or among the replayed checks.
-        if let Some(since) = open_since {
-            lane.standing.judged(true, since);
+        // Incidents first: they began before or among the replayed checks.
+        for incident in open {
+            if !lane.judge.reopen(&incident) {
+                lane.found.push(Transition::ended(incident.rule, incident.since, now));
+            } else if incident.rule == RuleKind::Availability {
+                lane.standing.judged(true, incident.since);
+            }
+        }
+        if let Some(minutes) = minutes {
+            lane.judge.remember(minutes);
         }
         let horizon = lane.head.peek().filter(|_| lane.head.next_seq() > 0).map(|oldest| oldest.at);
         // A later sample is new, not history.
         let horizon = horizon.filter(|&at| at <= now);
         lane.advance(now, scratch, &mut Observed::default());
+        lane.stage = Stage::Restored;
         lane.standing.replayed(horizon, now);
+        lane.show_breaches();
         lane.show(now);
         lane
     }
@@ -163,14 +177,18 @@ impl SiteTracker {
     /// Advances every window to `to`: admits new samples, retires expired ones.
     #[inline]
     pub(super) fn advance(&mut self, to: Timestamp, scratch: &mut Scratch, met: &mut Observed) {
-        let Scratch { arrived, .. } = scratch;
-        arrived.clear();
-        let drained = self.head.drain_packed_before(to, arrived);
+        scratch.arrived.clear();
+        let drained = self.head.drain_packed_before(to, &mut scratch.arrived);
         if drained.lost > 0 {
             return self.rebuild(to, scratch, met);
         }
-        if !arrived.is_empty() {
-            self.admit(drained, arrived, met);
+        if let Some(last) = scratch.arrived.last() {
+            if !self.expire(last.at(), scratch) {
+                return self.rebuild(to, scratch, met);
+            }
+            let Scratch { arrived, availability, latency, .. } = scratch;
+            self.windows.admit(arrived);
+            self.observe(drained.first_seq, arrived, Expired { availability, latency }, to, met);
         } else if to < self.expires {
             return;
         }
@@ -186,46 +204,16 @@ impl SiteTracker {
         self.head.ring()
     }
 
-    /// Judges the rule at `now`, and detects silence and the end of a pause.
-    #[inline]
-    pub(super) fn judge(&mut self, now: Timestamp, met: &mut Observed) -> Option<Alert> {
-        if let Some(until) = self.shown.paused_until {
-            if now < until {
-                return None;
-            }
-            let change = self.pause(None, until);
-            met.changes.extend(change.map(|change| (change, None)));
-        }
-        let transition = if self.looks_on {
-            None
-        } else {
-            self.evaluator.step(&self.windows.arrived().since(&self.recent.left), now)
-        };
-        let alert = transition.map(|transition| {
-            let change = self.standing.judged(self.evaluator.is_down(), now);
-            self.note(change, met);
-            Alert::new(Arc::clone(&self.shown.name), &self.shown.rule, &transition)
-        });
-        let silent = self.standing.pass(now);
-        met.changes.extend(silent.map(|change| (change, None)));
-        self.changed |= silent.is_some() || alert.is_some();
-        self.changed |= self.shown.judged_from.is_some_and(|from| from <= now);
-        alert
-    }
-
-    /// Adopts a verdict from elsewhere, made at `at`.
-    pub(super) fn overrule(&mut self, open_since: Option<Timestamp>, at: Timestamp) -> Option<Change> {
-        self.evaluator.overrule(open_since);
-        self.changed = true;
-        self.standing.judged(open_since.is_some(), at)
-    }
-
     /// Pauses the site at `at` until `until`, or resumes it. A paused site is not judged: samples that expire meanwhile
     /// announce nothing.
     pub(super) fn pause(&mut self, until: Option<Timestamp>, at: Timestamp) -> Option<Change> {
         self.shown.paused_until = until;
         self.changed = true;
-        if until.is_some() { self.standing.pause(at) } else { self.standing.resume(at) }
+        if until.is_some() {
+            return self.standing.pause(at);
+        }
+        self.judge.skip(at);
+        self.standing.resume(at)
     }
 
     /// The snapshot at `now`, if it changed.
@@ -240,8 +228,8 @@ impl SiteTracker {
     pub(super) fn snapshot(&mut self, now: Timestamp) -> &SiteSnapshot {
         self.shown.state = self.standing.state();
         (self.shown.since, self.shown.is_older) = (self.standing.since(), self.standing.is_older());
-        self.shown.incident = self.evaluator.open_since().map(|since| OpenIncident { since });
-        self.shown.judged_from = self.evaluator.judged_from().filter(|&from| from > now);
+        self.shown.incident = self.judge.open_since(RuleKind::Availability).map(|since| OpenIncident { since });
+        self.shown.judged_from = self.judge.judged_from().filter(|&from| from > now);
         &self.shown
     }
 
@@ -249,8 +237,14 @@ impl SiteTracker {
     pub(super) fn attach(&mut self, seq: u64, observation: Arc<Observation>) -> u64 {
         match &mut self.shown.last {
             Some(last) if last.seq == seq => {
-                last.observation = Some(observation);
+                let (at, cause) = (last.sample.at, last.sample.cause);
+                let observation = last.observation.insert(observation);
                 self.changed = true;
+                if let (Cause::Ok, Some(certificate)) = (cause, &observation.certificate)
+                    && self.stage != Stage::LookingOn
+                {
+                    self.judge.see_certificate(at, certificate, &mut self.found);
+                }
             }
             _ if seq >= self.unseen => return self.texts.add(seq, observation),
             _ => {}
@@ -287,7 +281,7 @@ impl SiteTracker {
 
     /// The site's size with its ring, snapshot and rows, bytes.
     pub(super) fn bytes(&self, rows: impl Iterator<Item = Arc<Row>>) -> usize {
-        let windows = size_of_val(&*self.panes) + self.windows.heap_bytes();
+        let windows = size_of_val(&*self.panes) + self.windows.heap_bytes() + self.judge.heap_bytes();
         let shown = size_of::<SiteSnapshot>() + self.shown.name.len() + self.shown.url.len() + 3 * COUNTS;
         let rows: usize = rows.map(|row| COUNTS + row.bytes()).sum();
         size_of::<Self>() + windows + shown + self.texts.heap_bytes() + rows + COUNTS + self.head.ring().bytes()
@@ -304,21 +298,9 @@ impl SiteTracker {
         self.cadence.unmade(span, oldest.map(Oldest::from), self.newest_due)
     }
 
-    #[inline]
-    fn admit(&mut self, drained: Drained, arrived: &[Packed], met: &mut Observed) {
-        self.windows.admit(arrived);
-        self.observe(drained.first_seq, arrived, met);
-    }
-
     fn retire(&mut self, to: Timestamp, scratch: &mut Scratch, met: &mut Observed) {
         let Scratch { expired, .. } = scratch;
-        expired.clear();
-        let recent = &mut self.recent;
-        if recent.tail.follow(&self.head, recent.span.cutoff(to), expired).lost > 0 {
-            return self.rebuild(to, scratch, met);
-        }
-        recent.left.admit_all(expired);
-        self.expires = recent.span.expiry(&recent.tail, &self.head);
+        self.expires = Timestamp::MAX;
         for (number, pane) in self.panes.iter_mut().enumerate() {
             expired.clear();
             if pane.tail.follow(&self.head, pane.span.cutoff(to), expired).lost > 0 {
@@ -338,26 +320,29 @@ impl SiteTracker {
         self.head = ring.reader_at_oldest();
         let first_seq = self.head.drain_packed_before(to, held).first_seq;
         // One copy of the ring serves all windows, so that windows and tails agree.
-        let left = |span: Span| held.partition_point(|sample| sample.at() <= span.cutoff(to));
-        let at = left(self.recent.span);
-        self.recent.tail = ring.reader_at(first_seq + at as u64);
-        self.recent.left = Counts::default();
-        self.recent.left.admit_all(&held[..at]);
+        let left = |cutoff: Timestamp| held.partition_point(|sample| sample.at() <= cutoff);
         self.windows.clear();
         self.windows.admit(held);
         for (number, pane) in self.panes.iter_mut().enumerate() {
-            let at = left(pane.span);
+            let at = left(pane.span.cutoff(to));
             pane.tail = ring.reader_at(first_seq + at as u64);
             self.windows.retire(number, &held[..at]);
         }
         // The new tails do not know their next expiry yet.
         self.expires = Timestamp::ZERO;
-        self.observe(first_seq, held, met);
+        let seen = usize::try_from(self.unseen.saturating_sub(first_seq)).unwrap_or(usize::MAX);
+        self.judge.refill(&held[..seen.min(held.len())]);
+        let cutoffs = self.judge.cutoffs(held.last().map_or(to, Packed::at));
+        let (availability, latency) = (left(cutoffs.availability), cutoffs.latency.map_or(0, left));
+        let tail = |gone: usize| ring.reader_at(first_seq + gone as u64);
+        self.tails.availability = tail(availability);
+        self.tails.latency = cutoffs.latency.map(|_| Box::new(tail(latency)));
+        let expired = Expired { availability: &held[..availability], latency: &held[..latency] };
+        self.observe(first_seq, held, expired, to, met);
     }
 }
 
-impl Recent {
-    fn new(rule: Rule, head: &Reader) -> Self {
-        Self { span: Span::of(Timeframe::new(rule.window)), tail: head.clone(), left: Counts::default() }
-    }
+/// Unpacks a sample that a reader delivered.
+fn whole(sample: &Packed) -> Sample {
+    sample.sample().expect("a reader delivers what was pushed")
 }

@@ -5,23 +5,33 @@
 
 use std::sync::Arc;
 
+use crate::alert::policy::Expired;
 use crate::engine::LastCheck;
-use crate::engine::state_machine::Change;
-use crate::model::{Observation, Outcome, Packed, Sample};
+use crate::model::{Cause, Observation, Outcome, Packed, Timestamp};
 use crate::stats::Cadence;
 
-use super::{Observed, SiteTracker};
+use super::tails::Stage;
+use super::{Observed, SiteTracker, whole};
 
 impl SiteTracker {
-    /// Observes the new ones among `samples`, of which the first is number `first_seq`.
-    pub(crate) fn observe(&mut self, first_seq: u64, samples: &[Packed], met: &mut Observed) {
+    /// Observes at `now` the new ones among `samples`, of which the first is number `first_seq`; `expired` leave the windows
+    /// of the rules.
+    pub(crate) fn observe(
+        &mut self,
+        first_seq: u64,
+        samples: &[Packed],
+        expired: Expired<'_>,
+        now: Timestamp,
+        met: &mut Observed,
+    ) {
         met.lost += first_seq.saturating_sub(self.unseen);
         self.unseen = self.unseen.max(first_seq);
         let known = usize::try_from(self.unseen - first_seq).unwrap_or(usize::MAX).min(samples.len());
         let news = &samples[known..];
+        let (first_seq, found) = (first_seq + known as u64, self.found.len());
+        self.hear(news, expired, now);
         let Some(last) = news.last().map(whole) else { return };
-        self.evaluator.observe(news);
-        let seq = self.tell_changes(first_seq + known as u64, news, met);
+        let seq = self.tell_news(first_seq, news, found, met);
         // A check is due before its `at`, so a sample from before the newest due time cannot improve it.
         for sample in news.iter().rev() {
             if self.newest_due.is_some_and(|newest| sample.at() <= newest) {
@@ -34,14 +44,22 @@ impl SiteTracker {
         }
         met.checks += news.len() as u64;
         self.shown.last = Some(LastCheck { seq: seq - 1, sample: last, observation: self.text_of(seq - 1) });
-        self.texts.release(|&text| text < seq).for_each(drop);
+        for (text, observation) in self.texts.release(|&text| text < seq) {
+            let of = text.checked_sub(first_seq).and_then(|place| news.get(usize::try_from(place).ok()?));
+            if let (Some(of), Some(certificate)) = (of, &observation.certificate)
+                && of.cause_code() == Cause::Ok.code()
+                && self.stage != Stage::LookingOn
+            {
+                self.judge.see_certificate(of.at(), certificate, &mut self.found);
+            }
+        }
         self.unseen = seq;
         self.changed = true;
     }
 
     /// Applies `news`, of which the first is number `seq`, to the state. Returns the number after the last.
     #[inline]
-    fn tell_changes(&mut self, mut seq: u64, mut news: &[Packed], met: &mut Observed) -> u64 {
+    pub(super) fn tell_changes(&mut self, mut seq: u64, mut news: &[Packed], met: &mut Observed) -> u64 {
         loop {
             let same = self.standing.same(news);
             seq += same as u64;
@@ -56,16 +74,7 @@ impl SiteTracker {
         }
     }
 
-    fn text_of(&self, seq: u64) -> Option<Arc<Observation>> {
+    pub(super) fn text_of(&self, seq: u64) -> Option<Arc<Observation>> {
         self.texts.get(&seq).cloned()
     }
-
-    pub(crate) fn note(&mut self, change: Option<Change>, met: &mut Observed) {
-        met.changes.extend(change.map(|change| (change, self.shown.last.clone())));
-    }
-}
-
-/// Unpacks a sample that a reader delivered.
-fn whole(sample: &Packed) -> Sample {
-    sample.sample().expect("a reader delivers what was pushed")
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable as _};
 
-use crate::alert::{Alert, AlertRecord, RuleKind};
+use crate::alert::{Alert, AlertRecord, Reading, RuleKind};
 use crate::model::{OWN_NAME, Sample, SiteId, Timestamp};
 use crate::store::codec::block;
 use crate::store::tables::journal::Journal;
@@ -236,9 +236,9 @@ pub fn pauses(transaction: &ReadTransaction) -> Result<Vec<(SiteId, Timestamp)>,
 pub fn open_incidents(transaction: &ReadTransaction) -> Result<Vec<OpenIncident>, redb::Error> {
     let mut open = BTreeMap::new();
     for (site, alert) in all_alerts(transaction)? {
-        let Alert { site: name, rule, since, incident, .. } = alert.facts;
-        if alert.facts.state.is_opening() {
-            open.insert((site, rule), OpenIncident { site, name, rule, since, number: incident });
+        let Alert { site: name, state, rule, since, incident: number, reading, .. } = alert.facts;
+        if state.is_opening() {
+            open.insert((site, rule), OpenIncident { site, name, rule, since, number, reading });
         } else {
             open.remove(&(site, rule));
         }
@@ -259,4 +259,6 @@ pub struct OpenIncident {
     pub since: Timestamp,
     /// Its number; `None` if an earlier version opened it.
     pub number: Option<u64>,
+    /// What its last alert said, if its rule is not availability.
+    pub reading: Option<Reading>,
 }

@@ -231,6 +231,7 @@ fn an_incident_is_open_until_its_site_is_up_or_ended() {
         rule: RuleKind::Availability,
         since: Timestamp::from_secs(50),
         number: None,
+        reading: None,
     };
     assert_eq!(store.open_incidents().unwrap(), [open]);
     let times = |query: &Query| -> Vec<u64> {

@@ -30,12 +30,12 @@ impl OverviewFacts {
             return;
         }
         let mut rows = snapshot.views.iter().flat_map(|view| &view.rows);
-        let rule = snapshot.sites.first().map(|site| site.rule);
+        let rule = snapshot.sites.first().map(|site| site.policies.availability);
         *self = Self {
             about,
             incomplete: self.incomplete || rows.any(|row| is_incomplete(&row.summary)),
             filled: snapshot.views.iter().map(|view| filled(snapshot, view)).collect(),
-            one_rule: snapshot.sites.iter().all(|site| Some(site.rule) == rule),
+            one_rule: snapshot.sites.iter().all(|site| Some(site.policies.availability) == rule),
             judged_from: snapshot.sites.iter().filter_map(|site| site.judged_from).min(),
         };
     }

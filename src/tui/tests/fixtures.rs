@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::alert::{Alert, AlertRecord, AlertState, Rule, RuleKind, Threshold};
+use crate::alert::{Alert, AlertRecord, AlertState, Policies, Rule, RuleKind};
 use crate::engine::snapshot::{LastCheck, OpenIncident, Row, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
 use crate::model::{
     Cause, Certificate, Flags, Health, Http, Micros, Observation, Phase, Phases, Sample, SiteSlot, SortKey, Status,
@@ -508,7 +508,7 @@ fn site(index: usize, made: &Made) -> SiteSnapshot {
         },
         interval: Duration::from_secs(10),
         timeout: Duration::from_secs(10),
-        rule: Rule { threshold: Threshold::from_ppm(800_000).unwrap(), ..Rule::default() },
+        policies: Policies::default(),
         state: made.state,
         since: now.before(Duration::from_secs(made.since)),
         is_older: false,
@@ -520,6 +520,7 @@ fn site(index: usize, made: &Made) -> SiteSnapshot {
         last_up: Some(now.before(Duration::from_secs(if down { 272 } else { 13 }))),
         paused_until: (made.state == SiteState::Paused).then(|| now.after(Duration::from_mins(10))),
         incident: down.then_some(OpenIncident { since: now.before(Duration::from_secs(252)) }),
+        breaches: Vec::new(),
         judged_from: None,
     }
 }

@@ -194,7 +194,8 @@ fn nothing(frame: &Frame) -> String {
     let Some(first) = frame.inputs.snapshot.sites.first() else { return "No alerts yet.".to_owned() };
     let facts = &frame.state.sites.facts;
     let rule = if facts.one_rule {
-        let (window, threshold) = (time_text::span(first.rule.window), first.rule.threshold.ppm());
+        let rule = first.policies.availability;
+        let (window, threshold) = (time_text::span(rule.window), rule.threshold.ppm());
         format!("availability over {window} is {} or less", figures::exact_percent(threshold))
     } else {
         "availability falls to its threshold".to_owned()

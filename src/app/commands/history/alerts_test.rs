@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use jiff::tz::TimeZone;
 use tokio::runtime::Builder;
 
-use crate::alert::{Alert, AlertRecord, AlertState, News, NewsContext, NewsKind, Rule, Transition};
+use crate::alert::{Alert, AlertRecord, AlertState, News, NewsContext, NewsKind, Policies, RuleKind, Transition};
 use crate::app::alerts::program::{LIMIT, call};
 use crate::app::cli::args::CommonArgs;
 use crate::app::cli::selection::load;
@@ -50,12 +50,14 @@ pub fn send(common: &CommonArgs) -> Result<Ending, CommandError> {
 
 fn test_alert(now: Timestamp, zone: &TimeZone) -> AlertRecord {
     let transition = Transition {
+        rule: RuleKind::Availability,
         at: now,
         state: AlertState::Down,
-        availability: Availability { up: 0, checks: 1 },
         since: now,
         downtime: None,
+        availability: Some(Availability { up: 0, checks: 1 }),
+        reading: None,
     };
-    let facts = Alert::new(SITE.into(), &Rule::default(), &transition);
+    let facts = Alert::new(SITE.into(), &Policies::default(), &transition);
     AlertRecord { message: alert_text(&facts, zone), facts }
 }

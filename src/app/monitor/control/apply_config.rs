@@ -41,7 +41,7 @@ impl Control {
         let board = self.engine.board();
         let input = |(slot, watched): (SiteSlot, ConfiguredSite)| match new.remove(&slot) {
             Some(new) => Some(new.track),
-            None => Some(track(slot, &watched, moved.remove(&slot).or_else(|| board.ring(slot))?, None)),
+            None => Some(track(slot, &watched, moved.remove(&slot).or_else(|| board.ring(slot))?)),
         };
         let inputs = change.sites.into_iter().filter_map(input).collect();
         let mut step = self.engine.revise(change.views, inputs);

@@ -509,7 +509,7 @@ mod reload {
             }
         }
         for (now, fresh) in snapshot.sites.iter().zip(&fresh.sites) {
-            assert_eq!((&now.name, now.state, now.rule), (&fresh.name, fresh.state, fresh.rule));
+            assert_eq!((&now.name, now.state, now.policies), (&fresh.name, fresh.state, fresh.policies));
         }
         let listed: Vec<_> = outcome.face.alerts.list().iter().map(|alert| (**alert).clone()).collect();
         assert_eq!(listed, store.alerts(&Query::ALL).unwrap(), "every alert is stored");

@@ -236,7 +236,7 @@ fn outcome(frame: &Frame, site: &SiteSnapshot, series: &Series) -> Line {
     let mut line = Line::of(Role::Dim, right("outcome", SCALE - 1));
     line.push(Role::Plain, " ");
     for cell in &series.cells {
-        let cell = heartbeat::judge(cell.beat, site.rule.threshold);
+        let cell = heartbeat::judge(cell.beat, site.policies.availability.threshold);
         line.push(Role::Beat(cell), frame.symbols().beat(cell));
     }
     line

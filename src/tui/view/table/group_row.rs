@@ -41,7 +41,7 @@ pub fn row(
             }
             Column::Codes => line.push(Role::Plain, cut(&summary(counts), cells)),
             Column::Bar => {
-                for cell in heartbeat::cells(&sum.beats, cells, site.interval, site.rule.threshold) {
+                for cell in heartbeat::cells(&sum.beats, cells, site.interval, site.policies.availability.threshold) {
                     line.push(Role::Beat(cell), frame.symbols().beat(cell));
                 }
             }

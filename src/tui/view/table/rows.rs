@@ -130,7 +130,7 @@ pub fn coverage(summary: &Summary) -> String {
 
 fn beats(frame: &Frame, site: &SiteSnapshot, row: &Row, cells: usize) -> Line {
     let mut line = Line::default();
-    for cell in heartbeat::cells(&row.beats, cells, site.interval, site.rule.threshold) {
+    for cell in heartbeat::cells(&row.beats, cells, site.interval, site.policies.availability.threshold) {
         line.join(Role::Beat(cell), frame.symbols().beat(cell));
     }
     line
