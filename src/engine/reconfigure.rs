@@ -28,16 +28,13 @@ impl Engine {
         for (site, track) in tracks.into_iter().enumerate() {
             let was = self.index_of(track.slot).map(SiteIndex::get);
             let lane = was.and_then(|was| lanes[was].take());
-            let (lane, rows) = match lane {
-                Some(mut lane) => {
-                    let anew = lane.reconfigure(track, &recent, now, (&mut self.scratch, &mut met));
-                    (lane, (was.filter(|_| same_views), anew))
-                }
-                None => {
-                    let mut lane = SiteTracker::new(track, &recent, now, &mut self.scratch);
-                    lane.join(now);
-                    (lane, (None, true))
-                }
+            let (lane, rows) = if let Some(mut lane) = lane {
+                let anew = lane.reconfigure(track, &recent, now, (&mut self.scratch, &mut met));
+                (lane, (was.filter(|_| same_views), anew))
+            } else {
+                let mut lane = SiteTracker::new(track, &recent, now, &mut self.scratch);
+                lane.join(now);
+                (lane, (None, true))
             };
             self.lanes.push(lane);
             rows_of.push(rows);

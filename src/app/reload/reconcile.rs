@@ -167,9 +167,9 @@ impl<P> Reconciler<P> {
             then.is_none_or(|then| then < horizon(&config.views, watched))
         });
         // A kept site only needs what its ring holds: its minutes go on.
-        let span = |watched: &ConfiguredSite| match before.contains_key(&watched.site.name) {
-            true => horizon(&config.views, watched),
-            false => memory_span(&config.views, watched),
+        let span = |watched: &ConfiguredSite| {
+            let is_kept = before.contains_key(&watched.site.name);
+            if is_kept { horizon(&config.views, watched) } else { memory_span(&config.views, watched) }
         };
         let sites = wanted.map(|watched| (Arc::clone(&watched.site.name), span(watched))).collect();
         let (answer, answered) = oneshot::channel();
