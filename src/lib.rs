@@ -25,7 +25,8 @@
 //! | 3 | [`probe`] the network · [`store`] the disk | model · model, stats, ring, alert |
 //! | 4 | [`http`] a client for servers that are told something | model, probe |
 //! | 5 | `export` (feature `influx`) InfluxDB, from the store | model, alert, probe, http, store |
-//! | 4 | [`report`] lines and tables · [`tui`] the dashboard | model, stats, alert, `engine::snapshot` |
+//! | 2 | [`backtest`] rules on stored samples | model, stats, alert |
+//! | 4 | [`report`] lines and tables · [`tui`] the dashboard | model, stats, alert, `engine::snapshot` · + backtest for report |
 //! | 5 | [`notify`] outlets | model, stats, alert, http, report |
 //! | 6 | [`config`] sites.yaml | model, alert, notify |
 //! | 7 | [`app`] clock, scheduler, wiring, command line | all |
@@ -35,6 +36,7 @@
 
 pub mod alert;
 pub mod app;
+pub mod backtest;
 pub mod config;
 pub mod demo;
 pub mod engine;

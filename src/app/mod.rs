@@ -77,6 +77,7 @@ fn dispatch(cli: &Cli) -> Result<Ending, CommandError> {
         Some(Command::Samples(args)) => commands::history::samples::samples(args, common),
         Some(Command::Alerts(args)) if args.test => commands::history::alerts_test::send(common),
         Some(Command::Alerts(args)) => commands::history::alerts::alerts(&args.history, common),
+        Some(Command::Backtest(args)) => commands::history::backtest::backtest(args, common),
         Some(Command::Validate(args)) => commands::validate::validate(args, common),
         Some(Command::Demo(args)) => commands::demo::demo(args, common),
         Some(Command::Init) => commands::init::init(common),

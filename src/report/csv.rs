@@ -100,7 +100,7 @@ fn counts(counts: impl Iterator<Item = (impl Display, u64)>) -> String {
 }
 
 /// Writes the fields of `record`, nested ones in their order.
-fn row(out: &mut impl io::Write, record: impl Serialize) -> io::Result<()> {
+pub(super) fn row(out: &mut impl io::Write, record: impl Serialize) -> io::Result<()> {
     let mut writer = WriterBuilder::new().has_headers(false).buffer_capacity(ROW).from_writer(Vec::with_capacity(ROW));
     writer.serialize(record)?;
     out.write_all(&writer.into_inner().map_err(csv::IntoInnerError::into_error)?)

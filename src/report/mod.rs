@@ -11,6 +11,7 @@
 //! Invariants: no line of text holds a control character of a server, a name or an error (`wording::line` replaces them); JSON
 //! escapes them.
 
+pub mod backtest;
 pub mod check;
 pub mod csv;
 pub mod hlog;

@@ -272,7 +272,7 @@ fn span(length: Duration) -> String {
 }
 
 /// Writes `heads` and `rows`; each column is as wide as its widest cell, and those in `lefts` are left-aligned.
-fn aligned<const N: usize>(
+pub(super) fn aligned<const N: usize>(
     out: &mut impl io::Write,
     heads: &[&str; N],
     lefts: &[usize],

@@ -17,7 +17,7 @@ use graph::Graph;
 use source::{Source, module_of};
 
 /// What each room may import besides itself; `app` and `demo` may import everything.
-const MAY_IMPORT: [(&str, &[&str]); 15] = [
+const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ("model", &[]),
     ("ring", &["model"]),
     ("stats", &["model"]),
@@ -28,7 +28,8 @@ const MAY_IMPORT: [(&str, &[&str]); 15] = [
     ("store", &["model", "stats", "ring", "alert"]),
     ("http", &["model", "probe"]),
     ("export", &["model", "alert", "probe", "http", "store"]),
-    ("report", &["model", "stats", "alert", "engine::snapshot"]),
+    ("backtest", &["model", "stats", "alert"]),
+    ("report", &["model", "stats", "alert", "backtest", "engine::snapshot"]),
     ("tui", &["model", "stats", "alert", "engine::snapshot"]),
     ("notify", &["model", "stats", "alert", "http", "report"]),
     ("app", ALL),
@@ -37,7 +38,7 @@ const MAY_IMPORT: [(&str, &[&str]); 15] = [
 
 const ALL: &[&str] = &[
     "model", "ring", "stats", "alert", "config", "engine", "probe", "store", "http", "export", "report", "tui",
-    "notify", "app", "demo",
+    "notify", "app", "backtest", "demo",
 ];
 
 /// What `engine` re-exports from `engine::snapshot`: the same nouns under a shorter path.
@@ -175,7 +176,7 @@ const LAYERS: [(&str, &[&[&str]]); 12] = [
     (
         "report",
         &[
-            &["log_line"],
+            &["backtest", "log_line"],
             &["json"],
             &["check", "csv", "table"],
             &["hlog", "objects", "run", "text", "wrap"],

@@ -196,6 +196,12 @@ impl Ledger {
         self.next_look = instants.chain(silences).min().unwrap_or(Timestamp::MAX);
     }
 
+    /// Nothing is due before.
+    #[must_use]
+    pub const fn due(&self) -> Timestamp {
+        self.next_look
+    }
+
     /// All incidents that are open, by site and rule.
     pub fn open_incidents(&self) -> impl Iterator<Item = &Incident> {
         self.incidents.values().filter(|incident| incident.is_open())

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::ledger::Ledger;
 use super::terms::{Emitted, LedgerTerms, Mute, SiteTerms, Target};
 use crate::alert::kept::incident::{Ack, Incident, Silence};
+use crate::alert::maintenance::{Days, Maintenance, Schedule, clock_time};
 use crate::alert::{Alert, AlertState, Calm, NewsContext, NewsKind, Rule, RuleKind, SiteSelector};
 use crate::model::Timestamp;
 
@@ -179,6 +180,27 @@ fn a_site_is_quiet_while_its_parent_is_down() {
     scene.alert(100, "gateway", Up);
     scene.until(110);
     assert_eq!(scene.seen(), [(10, Opened, 1), (100, Closed, 1), (101, Opened, 2)], "it is still down");
+}
+
+#[test]
+fn maintenance_mutes_and_what_is_still_down_at_its_end_is_reported() {
+    // The scenes begin at 13:46:40 UTC: from 200 s to 800 s.
+    let (from, to) = (clock_time("13:50").unwrap(), clock_time("14:00").unwrap());
+    let schedule = Schedule::Every { days: Days::EACH, from, to };
+    let (zone, sites) = (jiff::tz::TimeZone::UTC, SiteSelector::of(["api"]));
+    let window = Maintenance { schedule, zone, sites, reason: Some("backup".into()) };
+    let mut scene = Scene::new(LedgerTerms { maintenance: vec![window], ..LedgerTerms::default() });
+    scene.alert(100, "api", Down);
+    scene.alert(250, "api", Up);
+    assert_eq!(scene.seen(), [(100, Opened, 1), (250, Closed, 1)], "reported before it, so closed in it");
+    scene.alert(300, "api", Down);
+    let muted = scene.ledger.incident(2).map(|incident| scene.ledger.mute(incident, at(300)));
+    assert_eq!(muted, Some(Some(Mute::Maintenance)));
+    scene.alert(400, "api", Up);
+    scene.alert(500, "blog", Down);
+    scene.alert(700, "api", Down);
+    scene.until(900);
+    assert_eq!(scene.seen(), [(500, Opened, 3), (800, Opened, 4)]);
 }
 
 #[test]

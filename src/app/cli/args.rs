@@ -18,7 +18,9 @@ use crate::model::time::duration;
 
 use super::db::DbCommand;
 use super::examples;
+pub use super::formats::{LineFormat, StatsFormat, TableFormat};
 use super::help::{specific, without_secrets};
+use super::setting::Setting;
 use super::stdout::print;
 
 /// Watches websites from a terminal: exact rolling statistics, durable history, alerts.
@@ -143,6 +145,8 @@ pub enum Command {
     Samples(HistoryArgs),
     /// Show the alert history
     Alerts(AlertsArgs),
+    /// Show what these and other rules would have found in stored checks, and reported
+    Backtest(BacktestArgs),
     /// Check a configuration file
     Validate(ValidateArgs),
     /// Show the dashboard over simulated websites; needs no network and no file
@@ -282,15 +286,6 @@ pub struct DemoArgs {
     pub picture: Option<PathBuf>,
 }
 
-/// Output formats of lines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LineFormat {
-    /// Text.
-    Text,
-    /// One JSON object per line.
-    Json,
-}
-
 /// Events in headless JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Event {
@@ -341,6 +336,35 @@ pub struct HistoryArgs {
     pub format: TableFormat,
 }
 
+/// Options of `backtest`.
+#[derive(Clone, Debug, Args)]
+pub struct BacktestArgs {
+    /// Names of sites in the file (default: every site)
+    #[arg(value_name = "SITE")]
+    pub sites: Vec<String>,
+    /// Start of the period: RFC 3339, a local date or date-time, or a duration back from now
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// End of the period, exclusive
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// Compare with another value of a key of `alert`, for instance threshold=90% (repeatable)
+    #[arg(long, value_name = "KEY=VALUE", value_parser = Setting::parse)]
+    pub set: Vec<Setting>,
+    /// Compare with the rules of another file
+    #[arg(long, value_name = "FILE")]
+    pub rules: Option<PathBuf>,
+    /// Suggest rules that send fewer messages or find outages sooner
+    #[arg(long)]
+    pub suggest: bool,
+    /// Outages of at least DURATION should be found
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "2m")]
+    pub miss: Duration,
+    /// Output format
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = TableFormat::Table)]
+    pub format: TableFormat,
+}
+
 /// Options of `stats`.
 #[derive(Clone, Debug, Args)]
 pub struct StatsArgs {
@@ -361,30 +385,6 @@ pub struct AlertsArgs {
     /// Send one test alert to `alerting.exec`, and report the result
     #[arg(long, conflicts_with_all = ["sites", "since", "until", "format"])]
     pub test: bool,
-}
-
-/// Output formats of statistics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum StatsFormat {
-    /// A table.
-    Table,
-    /// One JSON object per line.
-    Json,
-    /// Comma-separated values with a header line.
-    Csv,
-    /// `HdrHistogram` interval log: response times in µs per site and hour (per day beyond a week).
-    Hlog,
-}
-
-/// Output formats of stored history.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum TableFormat {
-    /// A table.
-    Table,
-    /// One JSON object per line.
-    Json,
-    /// Comma-separated values with a header line.
-    Csv,
 }
 
 #[cfg(test)]

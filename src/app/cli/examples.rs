@@ -59,6 +59,14 @@ const OF_COMMANDS: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "backtest",
+        &[
+            ("webmon backtest", "what the rules of the file did in the past 30 days"),
+            ("webmon backtest api --set threshold=90% --set window=5m", "compare them with others"),
+            ("webmon backtest --suggest --miss 5m", "better rules that find outages of 5 minutes"),
+        ],
+    ),
+    (
         "validate",
         &[
             ("webmon validate", "check ./sites.yaml"),

@@ -13,6 +13,7 @@ fn common_options(name: &str) -> &'static [&'static str] {
         "watch" => &["config", "store", "color"],
         "check" => &["config", "verbose", "color"],
         "demo" => &["verbose", "color"],
+        "backtest" => &["config", "store", "verbose"],
         "stats" | "samples" | "alerts" | "db" => &["config", "store"],
         "validate" | "init" => &["config"],
         _ => &[],
@@ -27,6 +28,8 @@ pub fn specific(command: Command, name: &str) -> Command {
         ("verbose", "check") => {
             arg.help("Show the phases of all sites, the response headers, and the start of an unexpected body")
         }
+        ("verbose", "backtest") => arg.help("List all incidents"),
+        ("since", "backtest") => since(arg, "30d"),
         ("since", "stats") => since(arg, "24h"),
         ("since", "samples") => since(arg, "1h"),
         ("since", "alerts") => since(arg, "everything"),

@@ -3,9 +3,11 @@
 pub(crate) mod args;
 pub(crate) mod db;
 pub(crate) mod examples;
+pub(crate) mod formats;
 pub(crate) mod help;
 pub(crate) mod progress;
 pub(crate) mod selection;
+pub(crate) mod setting;
 pub(crate) mod stdout;
 pub(crate) mod terminal_width;
 pub(crate) mod time_range;

@@ -1,7 +1,8 @@
-//! The commands that read a stored period: `stats`, `samples` and `alerts`.
+//! The commands that read a stored period: `stats`, `samples`, `alerts` and `backtest`.
 
 pub(crate) mod alerts;
 pub(crate) mod alerts_test;
+pub(crate) mod backtest;
 pub(crate) mod samples;
 pub(crate) mod stats;
 pub(crate) mod stored_period;

@@ -71,6 +71,19 @@ impl StoredPeriod {
         self.sites.iter().map(|site| &*site.name)
     }
 
+    /// The configuration.
+    ///
+    /// # Errors
+    /// [`CommandError::Config`]: why there is none.
+    pub fn config_or_faults(&self, common: &CommonArgs) -> Result<&Config, CommandError> {
+        match &self.config {
+            Some(config) => Ok(config),
+            None => Err(load(&common.config).map_or_else(CommandError::from, |_| {
+                CommandError::Usage(format!("{} has changed; try again", common.config.display()))
+            })),
+        }
+    }
+
     /// The interval and the timeout of a site of the file.
     #[must_use]
     pub fn cadence(&self, name: &str) -> Option<Cadence> {

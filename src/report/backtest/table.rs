@@ -1,0 +1,167 @@
+//! The table of a backtest, and the lines below it.
+
+use std::io;
+
+use jiff::tz::TimeZone;
+
+use crate::backtest::{Incident, Overlap, Score};
+use crate::model::Timestamp;
+use crate::model::time::duration;
+use crate::report::table::aligned;
+use crate::report::wording::{self, NONE};
+use crate::report::{Period, time};
+
+use super::{BacktestHeading, ListedIncident, RuleResult, SiteResult, Suggestion};
+
+/// The heading and the table.
+///
+/// # Errors
+/// The writer's.
+pub fn table(
+    out: &mut impl io::Write,
+    zone: &TimeZone,
+    heading: &BacktestHeading<'_>,
+    sites: &[SiteResult<'_>],
+) -> io::Result<()> {
+    let Period { since, until } = heading.period;
+    let checks = wording::grouped(sites.iter().map(|site| site.checks).sum());
+    let count = wording::plural(sites.len() as u64, "site");
+    let (from, to) = (time::minute(since, zone), time::minute(until, zone));
+    let rules = match heading.b {
+        Some(b) => format!("A: {} · B: {b}", heading.a),
+        None => format!("rules: {}", heading.a),
+    };
+    wording::line(out, &format!("{from} – {to} {} · {count} · {checks} checks · {rules}", time::offset(until, zone)))?;
+    let outages = format!("OUTAGES ≥ {}", duration::format(heading.least));
+    let cells = |of: &RuleResult<'_>| {
+        [of.incidents.to_string(), of.messages.to_string(), found_after(of.score), of.score.short.to_string()]
+    };
+    if heading.b.is_none() {
+        let heads = ["SITE", &outages, "INCIDENTS", "MESSAGES", "FOUND AFTER", "SHORT"];
+        let rows: Vec<[String; 6]> = sites
+            .iter()
+            .map(|site| {
+                let [incidents, messages, after, short] = cells(&site.a);
+                [site.site.to_owned(), site.outages.to_string(), incidents, messages, after, short]
+            })
+            .collect();
+        return aligned(out, &heads, &[0], &rows);
+    }
+    let heads = [
+        "SITE",
+        &outages,
+        "A: INCIDENTS",
+        "MESSAGES",
+        "FOUND AFTER",
+        "SHORT",
+        "B: INCIDENTS",
+        "MESSAGES",
+        "FOUND AFTER",
+        "SHORT",
+    ];
+    let rows: Vec<[String; 10]> = sites
+        .iter()
+        .map(|site| {
+            let b = site.b.as_ref().map_or_else(|| [NONE; 4].map(str::to_owned), cells);
+            let both = cells(&site.a).into_iter().chain(b);
+            let row: Vec<String> = [site.site.to_owned(), site.outages.to_string()].into_iter().chain(both).collect();
+            row.try_into().expect("two cells, and four of each set of rules")
+        })
+        .collect();
+    aligned(out, &heads, &[0], &rows)
+}
+
+/// `28s/41s`: median and maximum; what was missed behind it.
+fn found_after(score: &Score) -> String {
+    let found = match (score.median(), score.longest()) {
+        (Some(median), Some(longest)) => {
+            format!("{}/{}", duration::format_short(median), duration::format_short(longest))
+        }
+        _ => NONE.to_owned(),
+    };
+    match score.missed {
+        0 => found,
+        missed => format!("{found}, {missed} missed"),
+    }
+}
+
+/// How often incidents of both rules coincide, and the messages of each in groups.
+///
+/// # Errors
+/// The writer's.
+pub fn overlap(out: &mut impl io::Write, overlap: &Overlap) -> io::Result<()> {
+    let Overlap { only_a, only_b, both } = overlap;
+    wording::line(out, &format!("only A {only_a} · only B {only_b} · both {both}"))
+}
+
+/// How many messages there are where an outlet groups them.
+///
+/// # Errors
+/// The writer's.
+pub fn in_groups(out: &mut impl io::Write, a: usize, b: Option<usize>) -> io::Result<()> {
+    let b = b.map_or_else(String::new, |b| format!(" · B {b}"));
+    wording::line(out, &format!("messages of an outlet that groups them: A {a}{b}"))
+}
+
+/// `▼ A blog  2026-11-28 09:12:25 → 09:13:05  40s  3 of 12 failed  (dns_timeout)`.
+///
+/// # Errors
+/// The writer's.
+pub fn incident(out: &mut impl io::Write, zone: &TimeZone, end: Timestamp, of: &ListedIncident<'_>) -> io::Result<()> {
+    let Incident { rule, opened, closed, availability, cause } = of.incident;
+    let until = closed.map_or_else(|| "still open".to_owned(), |closed| time::clock(closed, zone));
+    let judged = availability.map_or_else(
+        || rule.name().to_owned(),
+        |judged| format!("{} of {} failed", judged.checks - judged.up, judged.checks),
+    );
+    let cause = cause.map_or_else(String::new, |cause| format!("  ({})", cause.name()));
+    let only = match of.in_both {
+        Some(false) => format!("only {} ", of.rules),
+        Some(true) => format!("both, {} ", of.rules),
+        None => String::new(),
+    };
+    let length = duration::format_short(of.incident.length(end));
+    let begun = time::second(*opened, zone);
+    wording::line(out, &format!("▼ {only}{}  {begun} → {until}  {length}  {judged}{cause}", of.site))
+}
+
+/// How many incidents are not listed; nothing if none.
+///
+/// # Errors
+/// The writer's.
+pub fn more_incidents(out: &mut impl io::Write, more: usize) -> io::Result<()> {
+    match more {
+        0 => Ok(()),
+        more => wording::line(out, &format!("{} more; -v lists all", wording::plural(more as u64, "incident"))),
+    }
+}
+
+/// `api: alert: { threshold: 90%, window: 5m }   12 messages instead of 71, the 4 outages found after 1m35s at most`.
+///
+/// # Errors
+/// The writer's.
+pub fn suggestion(out: &mut impl io::Write, of: &Suggestion<'_>) -> io::Result<()> {
+    let ((messages, now), (outages, after)) = (of.messages, of.found);
+    let outages = wording::plural(outages as u64, "outage");
+    let (messages, after) = (wording::plural(messages as u64, "message"), duration::format_short(after));
+    wording::line(
+        out,
+        &format!("{}: {}   {messages} instead of {now}, the {outages} found after {after} at most", of.site, of.yaml),
+    )
+}
+
+/// `api: latency: { p95: 800ms }   4 incidents`.
+///
+/// # Errors
+/// The writer's.
+pub fn latency(out: &mut impl io::Write, site: &str, yaml: &str, incidents: usize) -> io::Result<()> {
+    wording::line(out, &format!("{site}: {yaml}   {}", wording::plural(incidents as u64, "incident")))
+}
+
+/// A sentence about one site.
+///
+/// # Errors
+/// The writer's.
+pub fn remark(out: &mut impl io::Write, site: &str, remark: &str) -> io::Result<()> {
+    wording::line(out, &format!("{site}: {remark}"))
+}
