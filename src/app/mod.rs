@@ -75,7 +75,7 @@ fn dispatch(cli: &Cli) -> Result<Ending, CommandError> {
         Some(Command::Check(args)) => commands::check::check(args, common),
         Some(Command::Stats(args)) => commands::history::stats::stats(args, common),
         Some(Command::Samples(args)) => commands::history::samples::samples(args, common),
-        Some(Command::Alerts(args)) if args.test => commands::history::alerts_test::send(common),
+        Some(Command::Alerts(args)) if args.test.is_some() => commands::history::alerts_test::test(args, common),
         Some(Command::Alerts(args)) => commands::history::alerts::alerts(&args.history, common),
         Some(Command::Backtest(args)) => commands::history::backtest::backtest(args, common),
         Some(Command::Validate(args)) => commands::validate::validate(args, common),

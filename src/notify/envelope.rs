@@ -35,6 +35,20 @@ pub struct Preview {
     pub body: Value,
 }
 
+impl Preview {
+    /// It as one line of JSON, for the outlet `name`.
+    #[must_use]
+    pub fn json(&self, name: &str) -> String {
+        let headers: serde_json::Map<String, Value> =
+            self.headers.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+        let Self { method, url, body, .. } = self;
+        serde_json::json!({
+            "event": "request", "outlet": name, "method": method, "url": url, "headers": headers, "body": body,
+        })
+        .to_string()
+    }
+}
+
 /// Why an outlet cannot be used at all.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotifyError {

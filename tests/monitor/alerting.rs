@@ -70,7 +70,7 @@ fn a_test_alert_is_sent_and_its_fate_is_told() {
 
     let nobody = Folder::with("sites: [https://a.example]\n");
     let ended = nobody.run("alerts --test").with(2);
-    assert!(ended.stderr.contains("no alerting.exec configured in sites.yaml"), "{ended:?}");
+    assert!(ended.stderr.contains("neither alerting.exec nor alerting.notify is configured"), "{ended:?}");
     folder.run("alerts --test --since 1h").with(2);
 }
 
@@ -99,4 +99,20 @@ fn times_are_told_in_the_zone_of_tz_and_a_zone_that_is_none_is_complained_of() {
     let ended = Running::start(command).end().with(0);
     let is_told = |line: &Value| line["event"] == "warning" && line["message"].to_string().contains("Europe/Nowhere");
     assert_eq!(ended.json().iter().filter(|line| is_told(line)).count(), 1, "{ended:?}");
+}
+
+/// The dry run names each outlet's request with its secrets masked; an unknown outlet is an error with a suggestion.
+#[test]
+fn a_dry_run_prints_requests_and_sends_nothing() {
+    let folder = Folder::with(
+        "sites: [https://a.example]\n\
+         alerting: { notify: { ops: { ntfy: secret-topic, token: tk_hunter2hunter2 }, chat: { slack: 'https://hooks.slack.com/services/T0/B0/secret' } } }\n",
+    );
+    let ended = folder.run("alerts --test --dry-run --format json").with(0);
+    let requests = ended.json();
+    assert_eq!(requests.len(), 4, "a down and an up of each: {ended:?}");
+    assert_eq!((&requests[0]["outlet"], &requests[0]["method"]), (&"ops".into(), &"POST".into()));
+    assert!(!ended.stdout.contains("hunter2") && !ended.stdout.contains("B0/secret"), "{}", ended.stdout);
+    let ended = folder.run("alerts --test chatt --dry-run").with(2);
+    assert!(ended.stderr.contains("no outlet \"chatt\" in alerting.notify; did you mean chat?"), "{}", ended.stderr);
 }

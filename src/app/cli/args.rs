@@ -382,9 +382,12 @@ pub struct AlertsArgs {
     /// The selected alerts.
     #[command(flatten)]
     pub history: HistoryArgs,
-    /// Send one test alert to `alerting.exec`, and report the result
-    #[arg(long, conflicts_with_all = ["sites", "since", "until", "format"])]
-    pub test: bool,
+    /// Send a test alert to these outlets (default: all, and `alerting.exec`), and report the results
+    #[arg(long, value_name = "OUTLET", num_args = 0.., conflicts_with_all = ["sites", "since", "until"])]
+    pub test: Option<Vec<String>>,
+    /// Print what would be sent, and send nothing
+    #[arg(long, requires = "test")]
+    pub dry_run: bool,
 }
 
 #[cfg(test)]
