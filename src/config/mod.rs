@@ -19,9 +19,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::alert::Rule;
+use crate::alert::maintenance::Schedule;
 use crate::config::syntax::variables::Env;
-use crate::model::{ExportTarget, KnownSecrets, Resolver, View};
+use crate::model::{ExportTarget, KnownSecrets, Resolver, Timestamp, View};
+use crate::notify::secret_parts;
 
 pub use crate::model::text::suggest::near as nearest;
 pub use diagnostics::warning::BYTES_A_SAMPLE;
@@ -41,9 +42,13 @@ use diagnostics::lookalike::{SeenNames, with_lookalikes};
 use diagnostics::warning::Warnings;
 use excerpt::redact::Redactor;
 use excerpt::source::SourceText;
-use keys::reader::{ConfigReader, Keys};
+use keys::mapping::Keys;
+use keys::reader::ConfigReader;
+use sections::alerting::AlertingSection;
 use sections::exec::ExecSection;
-use sections::site::{Literal, SiteEntryDraft, SiteSettings, read_rule};
+use sections::notes::{Literal, Notes};
+use sections::policies::AlertSettings;
+use sections::site::{SiteEntryDraft, SiteSettings};
 use syntax::fault::Fault;
 use syntax::tree::{NodeId, Tree};
 use syntax::variables::Substitutions;
@@ -86,10 +91,25 @@ pub struct Config {
 impl Config {
     /// The contents of `expressions`, the secrets of all sites, and the export's credentials.
     fn all_secrets(&self, expressions: &[String]) -> KnownSecrets {
+        let (alerting, expressions) = (&self.alerting, expressions.iter().map(String::as_str));
+        let outlets: Vec<KnownSecrets> = alerting.outlets.iter().map(|outlet| outlet.secrets()).collect();
+        let heartbeat = alerting.heartbeat.iter().flat_map(|heartbeat| secret_parts(heartbeat.url.expose(), true));
+        let heartbeat: Vec<String> = heartbeat.collect();
+        let outlets = outlets.iter().flat_map(KnownSecrets::iter).chain(heartbeat.iter().map(String::as_str));
         let sites = self.sites.iter().chain(&self.disabled).flat_map(|configured| configured.site.secrets.iter());
         let export = self.export.iter().filter_map(|target| target.authorization.as_ref());
         let export = export.filter_map(|secret| secret.expose().split_once(' ')).map(|(_, secret)| secret);
-        KnownSecrets::new(expressions.iter().map(String::as_str).chain(sites).chain(export))
+        KnownSecrets::new(expressions.chain(sites).chain(export).chain(outlets))
+    }
+
+    /// Warns of maintenance windows that are over at `now`.
+    pub fn warn_of_past_windows(&mut self, now: Timestamp) {
+        let past = self.alerting.maintenance.iter().filter(|window| window.never_comes(now));
+        let warnings = past.map(|window| match &window.schedule {
+            Schedule::Once { from, to } => format!("alerting.maintenance: the window from {from} to {to} is over"),
+            Schedule::Every { .. } => "alerting.maintenance: a window never comes again".to_owned(),
+        });
+        self.warnings.extend(warnings);
     }
 }
 
@@ -194,7 +214,7 @@ fn validate(text: &str, name: &str, scope: Substitutions<'_>, exposed: bool) -> 
     let reader = ConfigReader::new(&tree, text, scope);
     let mut warnings = Warnings::default();
     let config = if let Some(root) = root.filter(|&root| !reader.is_null(root)) {
-        let raw = reader.keys(root, keys::declared::FILE).and_then(|keys| RawConfig::read(keys, base_dir));
+        let raw = Keys::of(&reader, root, keys::declared::FILE).and_then(|keys| RawConfig::read(keys, base_dir));
         raw.map(|raw| raw.finish(&reader, &mut warnings, exposed))
     } else {
         reader.fault(Fault::new(0..0, "this file holds no configuration").hint(EXAMPLE));
@@ -228,38 +248,40 @@ struct RawConfig {
     entries: Vec<SiteEntryDraft>,
     sites_at: Option<NodeId>,
     exec: Option<ExecSection>,
+    outlet_names: Vec<Arc<str>>,
     storage: Storage,
     max_size_at: Option<NodeId>,
-    literals: Vec<Literal>,
+    notes: Notes,
 }
 
 impl RawConfig {
     /// None when there are no sites.
     fn read(mut keys: Keys<'_, '_>, base_dir: &Path) -> Option<Self> {
         let reader = keys.reader();
-        let (mut rule, mut literals) = (Rule::default(), Vec::new());
-        let exec = keys.section("alerting", |keys| {
-            read_rule(keys, &mut rule);
-            ExecSection::read(keys)
+        let (mut alert, mut notes) = (AlertSettings::default(), Notes::default());
+        let (exec, section) = keys.section("alerting", |keys| {
+            alert.read(keys, &mut notes);
+            (ExecSection::read(keys), AlertingSection::read(keys, &mut notes))
         });
-        let mut defaults = SiteSettings::new(rule);
-        keys.section("defaults", |keys| defaults.read(keys, &mut literals));
+        let AlertingSection { alerting, outlet_names } = section;
+        let mut defaults = SiteSettings::new(alert);
+        keys.section("defaults", |keys| defaults.read(keys, &mut notes));
         let (views, dashboard) = keys.section("dashboard", |keys| (sections::views(keys), Dashboard::read(keys)));
         let resolver = keys.section("dns", sections::resolver);
         let (storage, max_size_at) = keys.section("storage", |keys| Storage::read(keys, base_dir));
-        let export = keys.section("export", |keys| sections::export::influx(keys, &mut literals));
+        let export = keys.section("export", |keys| sections::export::influx(keys, &mut notes));
         let sites_at = keys.take("sites");
         keys.finish();
-        let entries = Self::read_sites(reader, sites_at, &defaults, &mut literals)?;
-        let config = Config { views, dashboard, resolver, export, ..Config::default() };
-        Some(Self { config, entries, sites_at, exec, storage, max_size_at, literals })
+        let entries = Self::read_sites(reader, sites_at, &defaults, &mut notes)?;
+        let config = Config { alerting, views, dashboard, resolver, export, ..Config::default() };
+        Some(Self { config, entries, sites_at, exec, outlet_names, storage, max_size_at, notes })
     }
 
     fn read_sites(
         reader: &ConfigReader<'_>,
         sites_at: Option<NodeId>,
         defaults: &SiteSettings,
-        literals: &mut Vec<Literal>,
+        notes: &mut Notes,
     ) -> Option<Vec<SiteEntryDraft>> {
         let items = match sites_at {
             Some(id) if !reader.is_null(id) => reader.list(id)?,
@@ -275,8 +297,7 @@ impl RawConfig {
         }
         // A full reader notes no more faults, so the rest need not be read.
         let items = items.iter().take(SITES_MAX).take_while(|_| !reader.is_full());
-        let entries: Vec<_> =
-            items.filter_map(|&item| SiteEntryDraft::read(reader, item, defaults, literals)).collect();
+        let entries: Vec<_> = items.filter_map(|&item| SiteEntryDraft::read(reader, item, defaults, notes)).collect();
         let mut names = HashMap::new();
         for SiteEntryDraft { configured, span, .. } in &entries {
             if let Some(first) = names.get(&configured.site.name) {
@@ -289,10 +310,22 @@ impl RawConfig {
         Some(entries)
     }
 
+    /// Faults what names an outlet, a site or a group that is not in the file.
+    fn check_names(&self, reader: &ConfigReader<'_>) {
+        let items = self.sites_at.map_or(0, |id| reader.list(id).map_or(0, <[NodeId]>::len));
+        let names = self.entries.iter().map(|entry| &*entry.configured.site.name).collect();
+        let groups = self.entries.iter().filter_map(|entry| entry.configured.group.as_deref()).collect();
+        // The names of sites that could not be read are not known.
+        let known = Some((names, groups)).filter(|_| items == self.entries.len());
+        sections::parents::check(reader, &self.entries, known.as_ref().map(|(names, _)| names));
+        self.notes.check(reader, &self.outlet_names, known.as_ref());
+    }
+
     fn finish(self, reader: &ConfigReader<'_>, warnings: &mut Warnings, exposed: bool) -> Config {
+        self.check_names(reader);
         let (mut config, mut checks_per_second) = (self.config, 0.0);
         let (mut names, mut groups) = (SeenNames::default(), SeenNames::default());
-        for SiteEntryDraft { span, configured, enabled } in self.entries {
+        for SiteEntryDraft { span, configured, enabled, .. } in self.entries {
             let (at, ConfiguredSite { site, group, .. }) = (span.start, &configured);
             if let Some(oddity) = names.oddity(&site.name) {
                 warnings.add(Some(at), Some(&site.name), format!("its name {oddity}"));
@@ -301,7 +334,7 @@ impl RawConfig {
                 warnings.add(Some(at), Some(&site.name), format!("its group {oddity}"));
             }
             if enabled {
-                warnings.site(at, site, configured.rule());
+                warnings.site(at, &configured);
                 checks_per_second += site.interval.as_secs_f64().recip();
                 config.sites.push(configured);
             } else {
@@ -319,7 +352,10 @@ impl RawConfig {
         }
         warnings.storage(self.max_size_at.map(|id| reader.span(id).start), &self.storage, checks_per_second);
         config.storage = Some(self.storage);
-        for Literal { span, what } in self.literals.into_iter().filter(|_| exposed) {
+        for (at, text) in self.notes.warnings {
+            warnings.place(at, text);
+        }
+        for Literal { span, what } in self.notes.literals.into_iter().filter(|_| exposed) {
             let advice = "which other users can read; use ${VAR} or ${file:PATH}, or chmod 600";
             warnings.add(Some(span.start), None, format!("{what} is in this file, {advice}"));
         }
@@ -330,6 +366,7 @@ impl RawConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alert::Rule;
     use crate::model::time::duration;
     use crate::model::{Family, HttpOffer, Site};
     use std::fmt::Write as _;

@@ -29,5 +29,6 @@ pub use answer::{Delivered, FailureKind, SendFailure};
 pub use envelope::{Envelope, NotifyError, Preview};
 pub use heartbeat::Heartbeat;
 pub use message::{Message, Tone};
+pub(crate) use outlet::secret_parts;
 pub use outlet::{Outlet, OutletClass, OutletTls, Service, Smtp, SmtpSecurity};
 pub use sender::Sender;

@@ -308,7 +308,7 @@ impl Outlet {
 }
 
 /// The userinfo and the query of `url`, and, if its path is secret, the path and what in it is no plain word.
-fn secret_parts(url: &Url, has_secret_path: bool) -> Vec<String> {
+pub(crate) fn secret_parts(url: &Url, has_secret_path: bool) -> Vec<String> {
     let plain = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
     let mut parts = vec![plain(url.username()), plain(url.password().unwrap_or_default())];
     if url.password().is_some() {

@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::app::clock::Clock;
 use crate::app::exit::{CommandError, way_on};
 use crate::config::{self, Config, ConfigError};
+use crate::model::Timestamp;
 use crate::model::text::redact::redacted;
 use crate::model::text::shown_path;
 
@@ -72,7 +74,9 @@ pub fn choose(path: &Path, wanted: &[String], loaded: Result<Config, ConfigError
 /// # Errors
 /// [`ConfigError`]: there is none, or its faults.
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
-    config::load(path, &|name| std::env::var(name).ok())
+    let mut config = config::load(path, &|name| std::env::var(name).ok())?;
+    config.warn_of_past_windows(Clock::start(Timestamp::from_micros(0)).now());
+    Ok(config)
 }
 
 /// The error for a user without a file at `path` whose first word resembles a command.

@@ -203,6 +203,7 @@ impl<P> Reconciler<P> {
             removed: self.running.sites.len() - kept,
             changed,
             elsewhere: config.views != self.running.views
+                || config.alerting != self.running.alerting
                 || outlets(config) != outlets(&self.running)
                 || ledger_terms(config) != ledger_terms(&self.running)
                 || config.resolver != self.running.resolver

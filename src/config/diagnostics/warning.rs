@@ -5,15 +5,13 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::alert::Rule;
-use crate::config::Storage;
 use crate::config::excerpt::source::SourceText;
 use crate::config::keys::value;
 use crate::config::syntax::variables::Env;
-use crate::model::Site;
+use crate::config::{ConfiguredSite, Storage};
 use crate::model::time::duration;
 
-use super::unmet;
+use super::{policy, unmet};
 
 const SHOWN_MAX: usize = 100;
 /// With fewer samples in a window, one or two checks decide.
@@ -60,7 +58,8 @@ impl Warnings {
     }
 
     /// Adds the warnings about one site.
-    pub(crate) fn site(&mut self, at: usize, site: &Site, rule: &Rule) {
+    pub(crate) fn site(&mut self, at: usize, configured: &ConfiguredSite) {
+        let (site, rule) = (&configured.site, configured.rule());
         let mut add = |text| self.add(Some(at), Some(&site.name), text);
         if site.timeout > site.interval {
             add(format!(
@@ -70,6 +69,7 @@ impl Warnings {
             ));
         }
         unmet::expectations(site, &mut add);
+        policy::rules(site, &configured.policies, &mut add);
         if site.body_max() < site.max_body {
             let read = value::format_size(site.body_max());
             add(format!("max_body is above {read}, but a body that is searched is read no further"));

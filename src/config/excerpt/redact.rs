@@ -27,19 +27,19 @@ const DEPTH_MAX: usize = 3;
 pub(crate) struct Redactor(Vec<Range<usize>>);
 
 impl Redactor {
-    /// The secrets of a document; `unknown` are the values of unknown keys.
-    pub(crate) fn of_tree(tree: &Tree, text: &str, unknown: &[NodeId]) -> Self {
+    /// The secrets of a document; `hidden` are the values of secret and of unknown keys.
+    pub(crate) fn of_tree(tree: &Tree, text: &str, hidden: &[NodeId]) -> Self {
         let (mut secrets, mut seen) = (Self::default(), HashSet::new());
         for (key, value) in tree.pairs() {
             let key = tree.text(key).unwrap_or_default().to_ascii_lowercase();
-            if key.starts_with("header") || key == "body" || is_sensitive(&key) {
+            if key.starts_with("header") || key == "body" || is_secret(&key) {
                 secrets.add_values(tree, value, text, 0, &mut seen);
             }
         }
         for (key, _) in tree.pairs() {
             secrets.add_misplaced(text, tree.span(key), Position::Key);
         }
-        for &id in unknown {
+        for &id in hidden {
             secrets.add_values(tree, id, text, 0, &mut seen);
         }
         for (_, span) in tree.scalars() {
@@ -63,6 +63,13 @@ impl Redactor {
             }
         }
         let key = line.trim_start_matches([' ', '-', '\t', '{']).split(':').next().unwrap_or_default().trim_end();
+        for name in declared::secret_keys().chain(["heartbeat"]) {
+            // As a key, also in braces.
+            let mut keys = line.match_indices(name).map(|(at, _)| at + name.len());
+            if let Some(value) = keys.find(|&end| line[end..].trim_start_matches(['"', '\'', ' ']).starts_with(':')) {
+                secrets.add_literal(text, start + value + 1..end);
+            }
+        }
         if let Some(colon) = line.find(": ").filter(|_| key != "<<" && !declared::is_key(key)) {
             secrets.add_literal(text, start + colon + 1..end);
         }
@@ -172,6 +179,11 @@ impl Redactor {
     }
 }
 
+/// Whether the value of the key of this name, in lower case, is a secret as a whole.
+fn is_secret(key: &str) -> bool {
+    is_sensitive(key) || declared::secret_keys().any(|secret| secret == key)
+}
+
 /// Whether a line with this indentation, after `above`, belongs to a key with secret values, and if so whether these have keys
 /// themselves.
 fn below_a_secret_key(above: &str, mut depth: usize) -> Option<bool> {
@@ -184,7 +196,10 @@ fn below_a_secret_key(above: &str, mut depth: usize) -> Option<bool> {
         if key.starts_with("header") {
             return Some(true);
         }
-        if key == "body" || is_sensitive(&key) {
+        if key == "heartbeat" {
+            return Some(true);
+        }
+        if key == "body" || is_secret(&key) {
             return Some(false);
         }
     }

@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::declared::{DeclaredKey, FILE, ValueForm};
+use super::declared::{DeclaredKey, FILE, SERVICES, ValueForm};
 use super::value::UNITS;
 
 /// The schema, as indented JSON without a line feed at the end.
@@ -51,7 +51,14 @@ fn property(key: &DeclaredKey) -> Value {
         _ => json!(text),
     };
     // The members of collections have their own defaults and examples.
-    if !matches!(key.form, ValueForm::List(..) | ValueForm::Headers | ValueForm::Words(_)) {
+    if !matches!(
+        key.form,
+        ValueForm::List(..)
+            | ValueForm::Headers
+            | ValueForm::Words(_)
+            | ValueForm::Outlets(_)
+            | ValueForm::OrOff(ValueForm::Section(_))
+    ) {
         if !key.default.is_empty() {
             property["default"] = typed(key.default);
         }
@@ -62,8 +69,8 @@ fn property(key: &DeclaredKey) -> Value {
     property
 }
 
-fn form(form: &ValueForm) -> Value {
-    match form {
+fn form(written: &ValueForm) -> Value {
+    match written {
         ValueForm::Duration(_) => or_expression(&pattern(r"^\s*([0-9]+(ms|s|m|h|d))+\s*$")),
         ValueForm::Size(_) => {
             let units: Vec<&str> = UNITS.iter().map(|(unit, _)| *unit).collect();
@@ -100,6 +107,35 @@ fn form(form: &ValueForm) -> Value {
             expression(),
             { "type": "array", "items": { "type": "string" }, "minItems": 1, "maxItems": most },
         ] }),
+        ValueForm::Names(most) => json!({ "anyOf": [
+            text(),
+            { "type": "array", "items": text(), "maxItems": most },
+        ] }),
+        ValueForm::Calm(_) => {
+            let one = "([0-9]+(ms|s|m|h|d))+";
+            or_expression(&pattern(&format!(r"^\s*(off|{one}\s*\.\.\s*{one})\s*$")))
+        }
+        ValueForm::OrOff(other) => json!({ "anyOf": [form(other), { "const": "off" }] }),
+        ValueForm::Shorthand(keys) => {
+            // Both may stand alone, or what they leave out is inherited.
+            let mut long = mapping(keys, true);
+            if let Some(long) = long.as_object_mut() {
+                long.remove("anyOf");
+            }
+            json!({ "anyOf": [form(&keys[0].form), long] })
+        }
+        ValueForm::Outlets(keys) => {
+            let mut outlet = mapping(keys, false);
+            let services = keys[..SERVICES].iter().map(|key| json!({ "required": [key.name] }));
+            outlet["anyOf"] = services.chain([json!({ "required": ["<<"] })]).collect();
+            json!({
+                "type": ["object", "null"],
+                "patternProperties": { "^<<$": true },
+                "propertyNames": { "pattern": r"^[^.]{1,40}$" },
+                "additionalProperties": outlet,
+            })
+        }
+        ValueForm::Any => json!({}),
         ValueForm::Sites(keys) => json!({
             "type": "array",
             "minItems": 1,

@@ -3,6 +3,7 @@
 pub(crate) mod cache;
 pub(crate) mod declared;
 pub(crate) mod json_schema;
+pub(crate) mod mapping;
 pub(crate) mod reader;
 pub(crate) use crate::model::text::suggest;
 pub(crate) mod template;

@@ -1,33 +1,28 @@
-//! Reads the tree of a file: expands the expressions of its texts and takes the keys of its mappings.
+//! Reads the tree of a file: expands the expressions of its texts and merges its mappings.
 //!
-//! A section takes its keys from a [`Keys`], which knows their forms and limits from [`super::declared`]; keys that are left at
-//! the end are unknown. Faults are noted and reading continues; a fault that many sites merge is noted once. Own keys win over
-//! merged ones, earlier merges over later ones.
+//! Faults are noted and reading continues; a fault that many sites merge is noted once. Own keys win over merged ones, earlier
+//! merges over later ones.
 //!
-//! Invariant, checked with debug assertions: the keys that are read are the declared ones. Bounds: merges 16 deep, and a
-//! million merged keys in all.
+//! Bounds: merges 16 deep, and a million merged keys in all.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use crate::config::files::file::Named;
 use crate::config::syntax::fault::{FAULTS_MAX, Fault};
+use crate::config::syntax::quote;
 use crate::config::syntax::tree::{Kind, NodeId, Tree};
 use crate::config::syntax::variables::{self, Expanded, Substitutions};
-use crate::config::syntax::{characters, quote};
 use crate::model::text::{clean_line, is_harmful};
 
 use super::cache::Cache;
-use super::declared::{DeclaredKey, ValueForm};
-use super::{suggest, value};
 
 const MERGE_DEPTH_MAX: usize = 16;
 const MERGED_KEYS_MAX: usize = 1_000_000;
 /// Longest part of a key that is quoted, bytes.
-const QUOTED_MAX: usize = 60;
+pub(crate) const QUOTED_MAX: usize = 60;
 
 /// A document while it is read.
 pub(crate) struct ConfigReader<'a> {
@@ -36,8 +31,8 @@ pub(crate) struct ConfigReader<'a> {
     scope: Substitutions<'a>,
     faults: RefCell<Vec<Fault>>,
     noted: RefCell<HashSet<Fault>>,
-    /// Values of unknown keys. They may be secrets, for instance of a mistyped `password`.
-    unknown: RefCell<Vec<NodeId>>,
+    /// Values of secret keys, and of unknown ones: those may be secrets, for instance of a mistyped `password`.
+    hidden: RefCell<Vec<NodeId>>,
     /// The contents of all expressions.
     secrets: RefCell<BTreeSet<String>>,
     merged_keys: Cell<usize>,
@@ -58,14 +53,14 @@ pub(crate) struct Scalar {
 
 impl<'a> ConfigReader<'a> {
     pub(crate) fn new(tree: &'a Tree, text: &'a str, scope: Substitutions<'a>) -> Self {
-        let (faults, noted, unknown) = (RefCell::default(), RefCell::default(), RefCell::default());
+        let (faults, noted, hidden) = (RefCell::default(), RefCell::default(), RefCell::default());
         let secrets = RefCell::default();
-        Self { tree, text, scope, faults, noted, unknown, secrets, merged_keys: Cell::new(0), cache: Cache::default() }
+        Self { tree, text, scope, faults, noted, hidden, secrets, merged_keys: Cell::new(0), cache: Cache::default() }
     }
 
-    /// The faults, the values of unknown keys, and the requested files.
+    /// The faults, the values to hide, and the requested files.
     pub(crate) fn finish(self) -> (Vec<Fault>, Vec<NodeId>, Named) {
-        (self.faults.into_inner(), self.unknown.into_inner(), self.scope.files.named())
+        (self.faults.into_inner(), self.hidden.into_inner(), self.scope.files.named())
     }
 
     /// The contents of the expressions read so far.
@@ -174,17 +169,21 @@ impl<'a> ConfigReader<'a> {
         Some(items)
     }
 
-    /// The keys of the mapping `id`, where the `declared` ones may be; null is an empty mapping.
-    pub(crate) fn keys(&self, id: NodeId, declared: &'static [DeclaredKey]) -> Option<Keys<'_, 'a>> {
-        let entries = match self.kind(id) {
-            Kind::Map(pairs) => self.entries(pairs, 0),
-            _ if self.is_null(id) => Vec::new(),
+    /// The entries of the mapping `id`, merged ones too; null is an empty mapping.
+    pub(crate) fn mapping(&self, id: NodeId) -> Option<Vec<KeyEntry<'a>>> {
+        match self.kind(id) {
+            Kind::Map(pairs) => Some(self.entries(pairs, 0)),
+            _ if self.is_null(id) => Some(Vec::new()),
             other => {
                 self.fault_at(id, format!("expected a mapping (`key: value`), found {}", describe(other)));
-                return None;
+                None
             }
-        };
-        Some(Keys { reader: self, declared, read: 0, taken: vec![false; entries.len()], entries })
+        }
+    }
+
+    /// Hides the values at `id` and below in excerpts: they may be secret.
+    pub(crate) fn hide(&self, id: NodeId) {
+        self.hidden.borrow_mut().push(id);
     }
 
     /// The entries of a mapping, including merged ones.
@@ -250,111 +249,6 @@ pub(crate) struct KeyEntry<'a> {
     pub(crate) name: &'a str,
     pub(crate) key: NodeId,
     pub(crate) value: NodeId,
-}
-
-/// The keys of one mapping, taken by name.
-pub(crate) struct Keys<'r, 'a> {
-    reader: &'r ConfigReader<'a>,
-    declared: &'static [DeclaredKey],
-    /// The number of declared keys that were read.
-    read: usize,
-    entries: Vec<KeyEntry<'a>>,
-    taken: Vec<bool>,
-}
-
-impl<'r, 'a> Keys<'r, 'a> {
-    pub(crate) fn reader(&self) -> &'r ConfigReader<'a> {
-        self.reader
-    }
-
-    /// The value of the key `name`, which is read by this.
-    pub(crate) fn take(&mut self, name: &'static str) -> Option<NodeId> {
-        debug_assert!(self.declared.iter().any(|key| key.name == name), "{name} is read, but not declared");
-        self.read += 1;
-        let at = self.entries.iter().position(|entry| entry.name == name)?;
-        self.taken[at] = true;
-        Some(self.entries[at].value)
-    }
-
-    /// The value of the key `name`, which remains to be read.
-    pub(crate) fn place(&self, name: &'static str) -> Option<NodeId> {
-        self.entries.iter().find(|entry| entry.name == name).map(|entry| entry.value)
-    }
-
-    /// The key `name`, parsed by `parse`.
-    pub(crate) fn value<T>(&mut self, name: &'static str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
-        let id = self.take(name)?;
-        self.reader.parsed(id, parse)
-    }
-
-    /// The duration `name`, within its limits.
-    pub(crate) fn duration(&mut self, name: &'static str) -> Option<Duration> {
-        let ValueForm::Duration(range) = self.form(name) else { unreachable!("{name} is declared as a duration") };
-        self.value(name, |text| value::duration_in(text, range))
-    }
-
-    /// The number of bytes `name`, within its limits.
-    pub(crate) fn size(&mut self, name: &'static str) -> Option<u64> {
-        let ValueForm::Size(range) = self.form(name) else { unreachable!("{name} is declared as a size") };
-        self.value(name, |text| value::size_in(text, range))
-    }
-
-    /// The whole number `name`, within its limits.
-    pub(crate) fn whole(&mut self, name: &'static str) -> Option<u32> {
-        let ValueForm::Whole(range) = self.form(name) else { unreachable!("{name} is declared as a whole number") };
-        self.value(name, |text| value::number_in(text, range))
-    }
-
-    /// The boolean `name`.
-    pub(crate) fn boolean(&mut self, name: &'static str) -> Option<bool> {
-        self.value(name, value::boolean)
-    }
-
-    /// The meaning of the word under `name`; `meanings` are in the order of the declared words.
-    pub(crate) fn choice<T: Copy, const N: usize>(&mut self, name: &'static str, meanings: [T; N]) -> Option<T> {
-        let ValueForm::Choice(words) = self.form(name) else { unreachable!("{name} is declared as a choice") };
-        assert_eq!(words.len(), N, "each word of {name} has its meaning");
-        self.value(name, |text| value::choice(text, words)).map(|at| meanings[at])
-    }
-
-    /// Passes the mapping under `name`, or an empty one, to `read` and returns its result.
-    pub(crate) fn section<T>(&mut self, name: &'static str, read: impl FnOnce(&mut Self) -> T) -> T {
-        let ValueForm::Section(declared) = *self.form(name) else { unreachable!("{name} is declared as a section") };
-        let section = self.take(name).and_then(|id| self.reader.keys(id, declared));
-        let empty = || Self { reader: self.reader, declared, read: 0, entries: Vec::new(), taken: Vec::new() };
-        let mut section = section.unwrap_or_else(empty);
-        let made = read(&mut section);
-        section.finish();
-        made
-    }
-
-    /// The declared form of `name`.
-    pub(crate) fn form(&self, name: &'static str) -> &'static ValueForm {
-        let key = self.declared.iter().find(|key| key.name == name);
-        &key.expect("what is read is declared").form
-    }
-
-    /// All entries, for a mapping with arbitrary keys.
-    pub(crate) fn into_entries(self) -> Vec<KeyEntry<'a>> {
-        self.entries
-    }
-
-    /// Notes the keys that were not taken, except `x-…`.
-    pub(crate) fn finish(self) {
-        debug_assert_eq!(self.read, self.declared.len(), "a key is declared, but not read: {:?}", self.declared);
-        for (entry, taken) in self.entries.iter().zip(&self.taken).filter(|_| !self.reader.is_full()) {
-            if !taken && !entry.name.starts_with("x-") {
-                let near = suggest::near(entry.name, self.declared.iter().map(|key| key.name));
-                if near.is_none_or(quote::is_sensitive) {
-                    self.reader.unknown.borrow_mut().push(entry.value);
-                }
-                let hint = near.map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
-                let name = clean_line(&quote::quotable_key(entry.name), QUOTED_MAX);
-                self.reader
-                    .fault_at(entry.key, format!("unknown key `{name}`{hint}{}", characters::in_key(entry.name)));
-            }
-        }
-    }
 }
 
 /// An obvious flaw of a value that is not shown, as the end of a sentence.

@@ -89,8 +89,8 @@ impl Page {
 
     /// Writes a key with its default, or as a comment if it has none.
     fn active(&mut self, indent: &str, key: &DeclaredKey) {
-        if key.default.is_empty() {
-            return self.key(&format!("{indent}# "), key, key.shown(), COMMENTS_AT);
+        if key.default.is_empty() || key.is_rare {
+            return self.inactive(indent, key);
         }
         let ValueForm::List(..) = key.form else {
             return self.key(indent, key, key.default, COMMENTS_AT);
@@ -98,6 +98,26 @@ impl Page {
         self.commented(&format!("{indent}{}:", key.name), COMMENTS_AT, key.doc);
         for item in key.default.trim_matches(['[', ']']).split_inclusive('}') {
             self.line(&format!("{indent}  - {}", item.trim_start_matches([',', ' '])));
+        }
+    }
+
+    /// Writes a key as a comment of one line, or of two for a mapping of mappings.
+    fn inactive(&mut self, indent: &str, key: &DeclaredKey) {
+        match &key.form {
+            ValueForm::Section(keys) => {
+                let members: Vec<String> = keys.iter().map(|key| format!("{}: {}", key.name, key.shown())).collect();
+                self.key(&format!("{indent}# "), key, &format!("{{ {} }}", members.join(", ")), COMMENTS_AT);
+            }
+            ValueForm::List(keys, _) => {
+                let members: Vec<String> = keys.iter().map(|key| format!("{}: {}", key.name, key.shown())).collect();
+                self.key(&format!("{indent}# "), key, "", COMMENTS_AT);
+                self.line(&format!("{indent}#   - {{ {} }}", members.join(", ")));
+            }
+            ValueForm::Outlets(_) => {
+                self.key(&format!("{indent}# "), key, "", COMMENTS_AT);
+                self.line(&format!("{indent}#   {}", key.example.trim_matches(['{', '}', ' ']).to_owned() + " }"));
+            }
+            _ => self.key(&format!("{indent}# "), key, key.shown(), COMMENTS_AT),
         }
     }
 
@@ -155,8 +175,13 @@ mod tests {
             .collect::<String>();
         // Without an environment neither variables nor files are read.
         let scope = crate::config::Substitutions::new(None, std::path::Path::new("/etc"));
-        let config = crate::config::validate(&format!("sites:\n{site}"), "sites.yaml", scope, false);
-        assert_eq!(config.unwrap_or_else(|error| panic!("{error}")).sites.len(), 1);
+        let config = crate::config::validate(
+            &format!("sites:\n  - {{ name: gateway, url: https://g.example }}\n{site}"),
+            "sites.yaml",
+            scope,
+            false,
+        );
+        assert_eq!(config.unwrap_or_else(|error| panic!("{error}")).sites.len(), 2);
         assert!(site.lines().count() > 20, "{site}");
     }
 }

@@ -114,6 +114,15 @@ pub(crate) fn percentage(text: &str) -> Result<Threshold, String> {
     ppm.ok_or_else(|| format!("{text} is more than 100%"))
 }
 
+/// A percentage as it is written.
+pub(crate) fn format_percentage(threshold: Threshold) -> String {
+    let (whole, rest) = (threshold.ppm() / 10_000, threshold.ppm() % 10_000);
+    if rest == 0 {
+        return format!("{whole}%");
+    }
+    format!("{}%", format!("{whole}.{rest:04}").trim_end_matches('0'))
+}
+
 /// Status codes: `200`, `200-299`, or several of these with commas.
 pub(crate) fn status_ranges(text: &str) -> Result<Vec<(u16, u16)>, String> {
     text.split(',').map(status_range).collect()
@@ -208,7 +217,9 @@ mod tests {
         for (text, ppm) in
             [("80%", 800_000), ("99.95%", 999_500), ("0%", 0), ("100%", 1_000_000), ("33.3333 %", 333_333)]
         {
-            assert_eq!(percentage(text).unwrap().ppm(), ppm, "{text}");
+            let read = percentage(text).unwrap();
+            assert_eq!(read.ppm(), ppm, "{text}");
+            assert_eq!(format_percentage(read), text.replace(' ', ""));
         }
         for text in ["80", "0.8", "-1%", "1e1%", "100.0001%", "101%", "12.34567%", "%", ".5%", "5.%", ""] {
             assert!(percentage(text).is_err(), "{text}");

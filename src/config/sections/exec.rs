@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use crate::config::files::runnable::obstacle;
 use crate::config::keys::declared::ValueForm;
-use crate::config::keys::reader::{ConfigReader, Keys, Scalar};
+use crate::config::keys::mapping::Keys;
+use crate::config::keys::reader::{ConfigReader, Scalar};
 use crate::config::syntax::tree::NodeId;
 use crate::config::syntax::variables::Env;
 use crate::model::text::clean_line;

@@ -5,7 +5,8 @@
 
 use regex::bytes::{Regex, RegexBuilder};
 
-use crate::config::keys::reader::{ConfigReader, Keys, Scalar};
+use crate::config::keys::mapping::Keys;
+use crate::config::keys::reader::{ConfigReader, Scalar};
 use crate::config::keys::value::{self, set};
 use crate::config::syntax::tree::{Kind, NodeId};
 use crate::model::{Expect, Expected, StatusSet};

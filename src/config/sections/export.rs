@@ -7,12 +7,13 @@
 use url::Url;
 
 use crate::config::keys::declared::ValueForm;
-use crate::config::keys::reader::{Keys, Scalar};
+use crate::config::keys::mapping::Keys;
+use crate::config::keys::reader::Scalar;
 use crate::config::keys::value;
 use crate::config::syntax::fault::Fault;
 use crate::model::{Api, ExportTarget, Secret, text};
 
-use super::site::Literal;
+use super::notes::Notes;
 use super::url::{Address, basic};
 
 /// Longest name of a bucket, an organisation, a user.
@@ -68,12 +69,12 @@ impl ExportAddress {
     }
 }
 
-/// The target under `export.influx`, if there is one. Adds its literal secrets to `literals`.
-pub(crate) fn influx(keys: &mut Keys<'_, '_>, literals: &mut Vec<Literal>) -> Option<ExportTarget> {
+/// The target under `export.influx`, if there is one. Adds its literal secrets to `notes`.
+pub(crate) fn influx(keys: &mut Keys<'_, '_>, notes: &mut Notes) -> Option<ExportTarget> {
     let reader = keys.reader();
     let ValueForm::Section(declared) = *keys.form("influx") else { unreachable!("influx is declared as a section") };
     let section = keys.take("influx").filter(|&id| !reader.is_null(id))?;
-    let mut keys = reader.keys(section, declared)?;
+    let mut keys = Keys::of(reader, section, declared)?;
     let url_at = keys.take("url");
     let api = keys.choice("api", [Api::V1, Api::V2, Api::V3]);
     let (org, bucket) = (keys.value("org", name), keys.value("bucket", name));
@@ -84,8 +85,8 @@ pub(crate) fn influx(keys: &mut Keys<'_, '_>, literals: &mut Vec<Literal>) -> Op
         if let Err(message) = value::header_value(&text.value) {
             reader.fault(Fault::new(text.span.clone(), message.replace("header's value", key)));
         }
-        if text.masked.is_none() && key != "username" {
-            literals.push(Literal { span: text.span.clone(), what: format!("the export's {key}") });
+        if key != "username" {
+            notes.credential(&text, format!("the export's {key}"));
         }
         Some(text)
     };
@@ -98,8 +99,8 @@ pub(crate) fn influx(keys: &mut Keys<'_, '_>, literals: &mut Vec<Literal>) -> Op
     };
     let text = reader.text(url_at)?;
     let address = ExportAddress::parse(&text.value).map_err(|message| reader.fault(text.fault(message))).ok()?;
-    if address.authorization.is_some() && text.masked.is_none() {
-        literals.push(Literal { span: text.span.clone(), what: "the password in the URL".to_owned() });
+    if address.authorization.is_some() {
+        notes.credential(&text, "the password in the URL");
     }
     let effective_api = api.or(address.api).unwrap_or_default();
     let both = |one: bool, other: bool| one && other;

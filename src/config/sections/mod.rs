@@ -4,6 +4,12 @@ pub(crate) mod alerting;
 pub(crate) mod exec;
 pub(crate) mod expect;
 pub(crate) mod export;
+pub(crate) mod headers;
+mod maintenance;
+pub(crate) mod notes;
+mod notify;
+pub(crate) mod parents;
+pub(crate) mod policies;
 pub(crate) mod site;
 pub(crate) mod tls;
 pub(crate) mod url;
@@ -15,7 +21,8 @@ use std::time::Duration;
 use crate::model::{Resolver, SortKey, Timeframe, View};
 
 use super::keys::declared::{DeclaredKey, ValueForm};
-use super::keys::reader::{ConfigReader, Keys};
+use super::keys::mapping::Keys;
+use super::keys::reader::ConfigReader;
 use super::keys::value::{self, set};
 use super::syntax::fault::Fault;
 use super::syntax::tree::{Kind, NodeId};
@@ -51,13 +58,15 @@ pub struct Dashboard {
     pub symbols: Symbols,
     /// Whether an alert rings the terminal's bell.
     pub bell: bool,
+    /// Whether an alert becomes a desktop notification, where the terminal can show one.
+    pub notify: bool,
     /// The initial order of the rows.
     pub sort: SortKey,
 }
 
 impl Default for Dashboard {
     fn default() -> Self {
-        Self { theme: Theme::Auto, symbols: Symbols::Auto, bell: true, sort: SortKey::State }
+        Self { theme: Theme::Auto, symbols: Symbols::Auto, bell: true, notify: true, sort: SortKey::State }
     }
 }
 
@@ -67,6 +76,7 @@ impl Dashboard {
         set(&mut dashboard.theme, keys.choice("theme", [Theme::Auto, Theme::Dark, Theme::Light]));
         set(&mut dashboard.symbols, keys.choice("symbols", [Symbols::Auto, Symbols::Ascii]));
         set(&mut dashboard.bell, keys.boolean("bell"));
+        set(&mut dashboard.notify, keys.choice("notify", [true, false]));
         set(&mut dashboard.sort, keys.choice("sort", SortKey::ALL));
         dashboard
     }
@@ -94,7 +104,7 @@ pub(super) fn views(keys: &mut Keys<'_, '_>) -> Vec<View> {
 }
 
 fn view(reader: &ConfigReader<'_>, id: NodeId, declared: &'static [DeclaredKey]) -> Option<View> {
-    let mut keys = reader.keys(id, declared)?;
+    let mut keys = Keys::of(reader, id, declared)?;
     for name in ["timeframe", "refresh"] {
         if keys.place(name).is_none() {
             let example = "example: { timeframe: 10m, refresh: 10s }";

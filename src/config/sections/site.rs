@@ -11,7 +11,8 @@ use std::time::Duration;
 use url::Url;
 
 use crate::alert::{Policies, Rule};
-use crate::config::keys::reader::{ConfigReader, Keys};
+use crate::config::keys::mapping::Keys;
+use crate::config::keys::reader::{ConfigReader, Scalar};
 use crate::config::keys::value::set;
 use crate::config::keys::{declared, value};
 use crate::config::syntax::fault::Fault;
@@ -19,11 +20,11 @@ use crate::config::syntax::quote;
 use crate::config::syntax::tree::{Kind, NodeId};
 use crate::model::{Family, HttpOffer, KnownSecrets, RedirectBody, Redirects, Secret, SecretUrl, Site, shown_url};
 
-use super::expect;
+use super::notes::Notes;
+use super::policies::AlertSettings;
 use super::tls::TlsSources;
 use super::url::Address;
-
-const HEADERS_MAX: usize = 100;
+use super::{expect, headers};
 
 /// Headers whose values in the file are not secret: a server's answer may repeat them.
 const BENIGN: [&str; 10] = [
@@ -38,13 +39,6 @@ const BENIGN: [&str; 10] = [
     "referer",
     "user-agent",
 ];
-
-/// A credential that is written in the file itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Literal {
-    pub(crate) span: Range<usize>,
-    pub(crate) what: String,
-}
 
 /// A site, the rules by which it is judged, and who is notified.
 #[derive(Clone, Debug)]
@@ -78,19 +72,12 @@ impl ConfiguredSite {
     }
 }
 
-/// The keys of `alerting` and of a site's `alert` that make a rule.
-pub(crate) fn read_rule(keys: &mut Keys<'_, '_>, rule: &mut Rule) {
-    set(&mut rule.threshold, keys.value("threshold", value::percentage));
-    set(&mut rule.window, keys.duration("window"));
-    set(&mut rule.min_samples, keys.whole("min_samples"));
-}
-
-/// Every site key but name and url, with what is inherited.
+/// Every site key but name, url and parent, with what is inherited.
 #[derive(Clone, Debug)]
 pub(crate) struct SiteSettings {
     /// Its name and its URL are placeholders until [`Self::named`].
     site: Site,
-    rule: Rule,
+    alert: AlertSettings,
     group: Option<Arc<str>>,
     enabled: bool,
     tls: TlsSources,
@@ -99,14 +86,14 @@ pub(crate) struct SiteSettings {
 }
 
 impl SiteSettings {
-    /// The built-in values, judged by `rule`.
-    pub(crate) fn new(rule: Rule) -> Self {
+    /// The built-in values, with these of `alert`.
+    pub(crate) fn new(alert: AlertSettings) -> Self {
         let site = Site::new("", Url::parse("http://localhost").expect("this is a URL"));
-        Self { site, rule, group: None, enabled: true, tls: TlsSources::default(), secrets: Vec::new() }
+        Self { site, alert, group: None, enabled: true, tls: TlsSources::default(), secrets: Vec::new() }
     }
 
     /// Replaces what is written in `keys`. Returns whether an Authorization header is among it.
-    pub(crate) fn read(&mut self, keys: &mut Keys<'_, '_>, literals: &mut Vec<Literal>) -> bool {
+    pub(crate) fn read(&mut self, keys: &mut Keys<'_, '_>, notes: &mut Notes) -> bool {
         let site = &mut self.site;
         set(&mut site.interval, keys.duration("interval"));
         set(&mut site.timeout, keys.duration("timeout"));
@@ -121,7 +108,7 @@ impl SiteSettings {
         set(&mut site.keep_alive, keys.boolean("keep_alive"));
         keys.section("expect", |keys| expect::read(keys, &mut site.expect));
         keys.section("tls", |keys| self.tls.read(keys, &mut site.tls));
-        keys.section("alert", |keys| read_rule(keys, &mut self.rule));
+        keys.section("alert", |keys| self.alert.read(keys, notes));
         set(&mut self.group, keys.value("group", value::name).map(|group| Some(group.into())));
         set(&mut self.enabled, keys.boolean("enabled"));
         if let Some(text) = keys.take("body").and_then(|id| keys.reader().text(id)) {
@@ -129,38 +116,20 @@ impl SiteSettings {
             self.secrets.push(text.value.clone());
             site.body = Some(Secret::new(text.value));
         }
-        keys.take("headers").is_some_and(|id| self.read_headers(keys.reader(), id, literals))
+        keys.take("headers").is_some_and(|id| self.read_headers(keys.reader(), id, notes))
     }
 
-    fn read_headers(&mut self, reader: &ConfigReader<'_>, id: NodeId, literals: &mut Vec<Literal>) -> bool {
-        let entries = reader.keys(id, &[]).map_or_else(Vec::new, Keys::into_entries);
-        if entries.len() > HEADERS_MAX {
-            reader.fault_at(id, format!("{} headers are too many; the limit is {HEADERS_MAX}", entries.len()));
-            return false;
-        }
-        let (mut names, mut is_authorized): (Vec<String>, _) = (Vec::new(), false);
-        for entry in entries {
-            let name = match value::header_name(entry.name) {
-                Ok(name) => name,
-                Err(message) => {
-                    reader.fault_at(entry.key, message);
-                    continue;
-                }
-            };
-            if names.iter().any(|before| before.eq_ignore_ascii_case(&name)) {
-                reader
-                    .fault_at(entry.key, format!("the header {name} appears twice; upper and lower case are the same"));
-                continue;
-            }
-            names.push(name.clone());
-            if reader.is_null(entry.value) {
+    fn read_headers(&mut self, reader: &ConfigReader<'_>, id: NodeId, notes: &mut Notes) -> bool {
+        let mut is_authorized = false;
+        for (name, value) in headers::read(reader, id) {
+            if reader.is_null(value) {
                 set_header(&mut self.site.headers, name, None);
-            } else if let Some(text) = reader.text(entry.value) {
+            } else if let Some(text) = reader.text(value) {
                 if let Err(message) = value::header_value(&text.value) {
                     reader.fault(text.fault(message));
                 }
-                if text.masked.is_none() && quote::is_sensitive(&name.to_ascii_lowercase()) {
-                    literals.push(Literal { span: text.span, what: format!("the header {name}") });
+                if quote::is_sensitive(&name.to_ascii_lowercase()) {
+                    notes.credential(&text, format!("the header {name}"));
                 }
                 if !BENIGN.iter().any(|benign| name.eq_ignore_ascii_case(benign)) {
                     self.secrets.extend(text.value.split_once(' ').map(|(_, after)| after.to_owned()));
@@ -187,11 +156,10 @@ impl SiteSettings {
             secrets: KnownSecrets::new(self.secrets.iter().chain(&address.secrets).map(String::as_str)),
             ..self.site
         };
-        let certificate = (!site.tls.warn.is_zero()).then_some(site.tls.warn);
-        let policies = Policies { availability: self.rule, certificate, ..Policies::default() };
-        let (site, group) = (Arc::new(site), self.group);
-        let configured = ConfiguredSite { site, policies, group, remind: None, tell: None, parent: None };
-        SiteEntryDraft { span, configured, enabled: self.enabled }
+        let (policies, site) = (self.alert.policies(site.tls.warn), Arc::new(site));
+        let AlertSettings { remind, tell, .. } = self.alert;
+        let configured = ConfiguredSite { site, policies, group: self.group, remind, tell, parent: None };
+        SiteEntryDraft { span, configured, parent: None, enabled: self.enabled }
     }
 }
 
@@ -206,6 +174,8 @@ pub(crate) struct SiteEntryDraft {
     /// Its name in the file, or else its URL.
     pub(crate) span: Range<usize>,
     pub(crate) configured: ConfiguredSite,
+    /// Its `parent` as written.
+    pub(crate) parent: Option<Scalar>,
     pub(crate) enabled: bool,
 }
 
@@ -215,18 +185,19 @@ impl SiteEntryDraft {
         reader: &ConfigReader<'_>,
         id: NodeId,
         defaults: &SiteSettings,
-        literals: &mut Vec<Literal>,
+        notes: &mut Notes,
     ) -> Option<Self> {
         if reader.is_null(id) || matches!(reader.kind(id), Kind::List(_)) {
             reader.fault_at(id, "a site is a URL, or a mapping with a `url`");
             return None;
         }
         let mut settings = defaults.clone();
-        let (mut name, mut url, mut is_authorized) = (None, Some(id), false);
+        let (mut name, mut url, mut parent, mut is_authorized) = (None, Some(id), None, false);
         if matches!(reader.kind(id), Kind::Map(_)) {
-            let mut keys = reader.keys(id, declared::SITE)?;
+            let mut keys = Keys::of(reader, id, declared::SITE)?;
             (name, url) = (keys.take("name"), keys.take("url"));
-            is_authorized = settings.read(&mut keys, literals);
+            parent = keys.take("parent").and_then(|id| reader.text(id));
+            is_authorized = settings.read(&mut keys, notes);
             keys.finish();
         }
         let Some(url) = url else {
@@ -240,8 +211,8 @@ impl SiteEntryDraft {
             let message = "the URL contains credentials, and the site has an Authorization header; keep one of them";
             reader.fault(Fault::new(text.span.clone(), message));
         }
-        if address.authorization.is_some() && text.masked.is_none() {
-            literals.push(Literal { span: text.span.clone(), what: "the password in the URL".to_owned() });
+        if address.authorization.is_some() {
+            notes.credential(&text, "the password in the URL");
         }
         settings.secrets.extend(text.secrets);
         let (name, span) = if let Some((name, span)) = named {
@@ -259,7 +230,10 @@ impl SiteEntryDraft {
             (name, text.span)
         };
         let shown = shown(&address, text.masked.as_deref());
-        Some(settings.named(name, span, address, shown))
+        let mut entry = settings.named(name, span, address, shown);
+        entry.configured.parent = parent.as_ref().map(|parent| parent.value.trim().into());
+        entry.parent = parent;
+        Some(entry)
     }
 
     /// An entry for a URL that was typed, with the built-in values and the URL as its name.
@@ -271,7 +245,7 @@ impl SiteEntryDraft {
         let as_shown = text.contains("://") || address.shown.contains("***");
         let name = value::name(if as_shown { &address.shown } else { text })?;
         let shown = shown_url(&address.url);
-        Ok(SiteSettings::new(Rule::default()).named(name, 0..0, address, shown))
+        Ok(SiteSettings::new(AlertSettings::default()).named(name, 0..0, address, shown))
     }
 }
 

@@ -11,7 +11,8 @@ use std::time::Duration;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::config::keys::reader::{ConfigReader, Keys};
+use crate::config::keys::mapping::Keys;
+use crate::config::keys::reader::ConfigReader;
 use crate::config::keys::value::set;
 use crate::config::syntax::tree::NodeId;
 use crate::model::{ClientIdentity, TlsFiles, TlsRules};
@@ -35,22 +36,37 @@ pub(crate) struct TlsSources {
 impl TlsSources {
     /// Replaces what is written in `keys`, here and in `rules`.
     pub(crate) fn read(&mut self, keys: &mut Keys<'_, '_>, rules: &mut TlsRules) {
-        let reader = keys.reader();
         set(&mut rules.insecure, keys.boolean("insecure"));
         let days = |days: u32| Duration::from_hours(24 * u64::from(days));
         set(&mut rules.warn, keys.whole("warn_days").map(days));
+        self.read_files(keys);
+        rules.files = self.files(keys.reader());
+    }
+
+    /// Replaces the files that are named in `keys`.
+    pub(crate) fn read_files(&mut self, keys: &mut Keys<'_, '_>) {
+        let reader = keys.reader();
         let roots = keys.take("ca_file").and_then(|id| roots(reader, id));
         set(&mut self.roots, roots.map(Some));
         let identity = match (keys.take("client_cert"), keys.take("client_key")) {
             (Some(certificate), key) => identity(reader, certificate, key),
             (None, Some(key)) => {
-                reader.fault_at(key, "`client_key` needs a `client_cert` in the same `tls` section");
+                reader.fault_at(key, "`client_key` needs a `client_cert` beside it");
                 None
             }
             (None, None) => None,
         };
         set(&mut self.identity, identity.map(Some));
-        rules.files = self.files(reader);
+    }
+
+    /// The trusted roots.
+    pub(crate) fn roots(&self) -> Arc<Vec<Vec<u8>>> {
+        self.roots.as_ref().map(|roots| Arc::clone(&roots.content)).unwrap_or_default()
+    }
+
+    /// The client's certificate and key.
+    pub(crate) fn identity(&self) -> Option<Arc<ClientIdentity>> {
+        self.identity.as_ref().map(|identity| Arc::clone(&identity.content))
     }
 
     /// The contents, shared by all sites with the same sources.

@@ -7,9 +7,10 @@ use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 use url::{ParseError, Url};
 
+use crate::config::keys::reader::{ConfigReader, Scalar};
 use crate::config::syntax::quote::is_sensitive;
 use crate::model::text::redact::redacted_within;
-use crate::model::{Secret, shown_url, text, zone};
+use crate::model::{Secret, SecretUrl, shown_url, text, zone};
 
 /// Longest URL, bytes.
 const URL_MAX: usize = 8 << 10;
@@ -105,6 +106,19 @@ impl Address {
             _ => Self::parse(&format!("http://{text}")),
         }
     }
+}
+
+/// The URL `text` of another service, with its userinfo and without its fragment; none after a fault.
+pub(crate) fn secret_url(reader: &ConfigReader<'_>, text: &Scalar) -> Option<SecretUrl> {
+    let fault = |message: String| reader.fault(text.fault(message));
+    let address = Address::parse(&text.value).map_err(fault).ok()?;
+    if address.zone.is_some() {
+        fault("a link-local address cannot be used here".to_owned());
+        return None;
+    }
+    let mut url = Url::parse(text.value.trim()).expect("it has just been parsed");
+    url.set_fragment(None);
+    Some(SecretUrl::new(url))
 }
 
 /// The URL `text` as written, with the userinfo of URLs in its path masked.

@@ -1,0 +1,220 @@
+//! Every key of sites.yaml, declared once: its name, its form, its default and its description.
+//!
+//! The reader takes limits, choices and "did you mean" from here; the JSON Schema and the file of `webmon init` are printed
+//! from here. A new key is a line here and a line where its section is read; [`super::reader::Keys`] insists on both.
+//!
+//! Invariant, held by a test: writing a default means the same as writing nothing.
+
+mod alerting;
+mod outlet;
+mod site;
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+pub(crate) use alerting::OUTLETS_MAX;
+pub(crate) use outlet::{OUTLET, SERVICES};
+pub(crate) use site::SITE;
+
+/// A key of a mapping.
+#[derive(Debug)]
+pub(crate) struct DeclaredKey {
+    pub(crate) name: &'static str,
+    pub(crate) form: ValueForm,
+    /// As it could be written; empty when no text means the default.
+    pub(crate) default: &'static str,
+    /// A value to show where the default shows too little; else empty.
+    pub(crate) example: &'static str,
+    /// Lower case, half a line.
+    pub(crate) doc: &'static str,
+    pub(crate) required: bool,
+    /// Its value is a secret as a whole.
+    pub(crate) is_secret: bool,
+    /// A comment in the template in spite of its default.
+    pub(crate) is_rare: bool,
+}
+
+/// The values that a key accepts.
+#[derive(Debug)]
+pub(crate) enum ValueForm {
+    Duration(RangeInclusive<Duration>),
+    /// Bytes.
+    Size(RangeInclusive<u64>),
+    Whole(RangeInclusive<u32>),
+    Percentage,
+    Boolean,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    Text,
+    Url,
+    /// The path of a file.
+    Path,
+    /// A status code, a range, several of these with commas, or a list of them.
+    Status,
+    /// A mapping from header names to values.
+    Headers,
+    /// A program and its arguments, at most this many.
+    Words(usize),
+    /// One of these words, or a list of at most this many addresses.
+    NameServers(&'static [&'static str], usize),
+    /// A word, or a list of at most this many.
+    Names(usize),
+    /// Two durations between these seconds, `5m..1h`, or `off`.
+    Calm([u64; 2]),
+    /// This, or `off`.
+    OrOff(&'static Self),
+    /// A mapping with these keys, or the value of the first of them alone.
+    Shorthand(&'static [DeclaredKey]),
+    /// A mapping from names to mappings with these keys.
+    Outlets(&'static [DeclaredKey]),
+    /// Any value.
+    Any,
+    /// A list of URLs and of mappings with these keys.
+    Sites(&'static [DeclaredKey]),
+    /// A list of mappings with these keys, of this length.
+    List(&'static [DeclaredKey], RangeInclusive<usize>),
+    /// A mapping with these keys.
+    Section(&'static [DeclaredKey]),
+}
+
+impl ValueForm {
+    /// The keys below it.
+    fn keys(&self) -> &'static [DeclaredKey] {
+        match self {
+            Self::Section(keys) | Self::Sites(keys) | Self::List(keys, _) => keys,
+            Self::Shorthand(keys) | Self::Outlets(keys) => keys,
+            Self::OrOff(form) => form.keys(),
+            _ => &[],
+        }
+    }
+}
+
+/// Whether `name` is a key of any mapping.
+pub(crate) fn is_key(name: &str) -> bool {
+    fn among(keys: &[DeclaredKey], name: &str) -> bool {
+        keys.iter().any(|key| key.name == name || among(key.form.keys(), name))
+    }
+    among(FILE, name)
+}
+
+/// The keys whose values are secrets as a whole wherever they stand, `token` aside.
+pub(crate) fn secret_keys() -> impl Iterator<Item = &'static str> {
+    // `url` and `server` are names of other keys too.
+    let is_plain = |name: &&str| !["url", "server", "token"].contains(name);
+    outlet::OUTLET.iter().filter(|key| key.is_secret).map(|key| key.name).filter(is_plain)
+}
+
+const fn key(name: &'static str, form: ValueForm, doc: &'static str) -> DeclaredKey {
+    DeclaredKey { name, form, default: "", example: "", doc, required: false, is_secret: false, is_rare: false }
+}
+
+impl DeclaredKey {
+    const fn or(self, default: &'static str) -> Self {
+        Self { default, ..self }
+    }
+
+    const fn such_as(self, example: &'static str) -> Self {
+        Self { example, ..self }
+    }
+
+    const fn required(self) -> Self {
+        Self { required: true, ..self }
+    }
+
+    const fn secret(self) -> Self {
+        Self { is_secret: true, ..self }
+    }
+
+    const fn rare(self) -> Self {
+        Self { is_rare: true, ..self }
+    }
+
+    /// The value to show in a template.
+    pub(crate) const fn shown(&self) -> &'static str {
+        if self.example.is_empty() { self.default } else { self.example }
+    }
+}
+
+const fn seconds(low: u64, high: u64) -> ValueForm {
+    ValueForm::Duration(Duration::from_secs(low)..=Duration::from_secs(high))
+}
+
+const fn millis(low: u64, high: u64) -> ValueForm {
+    ValueForm::Duration(Duration::from_millis(low)..=Duration::from_millis(high))
+}
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+/// The whole file.
+pub(crate) static FILE: &[DeclaredKey] = &[
+    key("defaults", ValueForm::Section(site::DEFAULTS), "for all sites: every site key but name, url and parent"),
+    key("sites", ValueForm::Sites(SITE), "the websites to watch: URLs, or mappings with a `url`").required(),
+    key("dashboard", ValueForm::Section(DASHBOARD), "how the dashboard looks"),
+    key(
+        "alerting",
+        ValueForm::Section(alerting::ALERTING),
+        "when a site counts as down, and who is told; a site's `alert` overrides it",
+    ),
+    key("storage", ValueForm::Section(STORAGE), "where checks and alerts are stored, and for how long"),
+    key("dns", ValueForm::Section(DNS), "how host names are resolved"),
+    key("export", ValueForm::Section(EXPORT), "where every stored check is also sent"),
+];
+
+static DASHBOARD: &[DeclaredKey] = &[
+    key("theme", ValueForm::Choice(&["auto", "dark", "light"]), "the colours").or("auto"),
+    key("symbols", ValueForm::Choice(&["auto", "ascii"]), "the characters").or("auto"),
+    key("bell", ValueForm::Boolean, "ring the terminal's bell on an alert").or("true"),
+    key("notify", ValueForm::Choice(&["auto", "off"]), "show alerts on the desktop, if the terminal can").or("auto"),
+    key(
+        "sort",
+        ValueForm::Choice(&["state", "name", "avail", "avg", "p95", "max", "ttfb", "cert"]),
+        "the initial order of the rows",
+    )
+    .or("state"),
+    key("views", ValueForm::List(VIEW, 1..=16), "the period each view covers, and how often it is updated")
+        .or("[{ timeframe: 10m, refresh: 10s }, { timeframe: 1h, refresh: 1m }]"),
+];
+
+pub(crate) static VIEW: &[DeclaredKey] = &[
+    key("timeframe", seconds(1, 400 * DAY), "the period it covers; more than an hour is read from the store")
+        .such_as("10m")
+        .required(),
+    key("refresh", seconds(1, HOUR), "how often it is updated").such_as("10s").required(),
+];
+
+static STORAGE: &[DeclaredKey] = &[
+    key("path", ValueForm::Path, "relative to this file").or("webmon.redb"),
+    key("retention", seconds(1, 3_650 * DAY), "how long individual checks are kept").or("30d"),
+    key("alert_retention", seconds(3_600, 3_650 * DAY), "how long alerts are kept; open incidents stay").or("400d"),
+    key("max_size", ValueForm::Size(1 << 20..=1 << 50), "upper limit of the file").or("2GiB"),
+    key("flush", seconds(1, MINUTE), "time between commits, if there is new data").or("1s"),
+];
+
+static DNS: &[DeclaredKey] = &[key(
+    "resolver",
+    ValueForm::NameServers(&["auto", "system"], 8),
+    "system: use getaddrinfo; or a list of name servers: [1.1.1.1]",
+)
+.or("auto")];
+
+static EXPORT: &[DeclaredKey] = &[key("influx", ValueForm::Section(INFLUX), "an InfluxDB or VictoriaMetrics server")];
+
+static INFLUX: &[DeclaredKey] = &[
+    key("url", ValueForm::Url, "the server's URL").such_as("http://localhost:8086").required(),
+    key("api", ValueForm::Choice(&["v1", "v2", "v3"]), "the version of its API; VictoriaMetrics supports v2")
+        .or("v2")
+        .such_as("v3"),
+    key("org", ValueForm::Text, "the organisation, for v2").such_as("me"),
+    key("bucket", ValueForm::Text, "the bucket to write to").or("webmon").such_as("sites"),
+    key("database", ValueForm::Text, "its name in v1 and v3").such_as("sites"),
+    key("retention_policy", ValueForm::Text, "for v1, if not the default").such_as("autogen"),
+    key("token", ValueForm::Text, "for v2 and v3").such_as("\"${INFLUX_TOKEN}\""),
+    key("username", ValueForm::Text, "instead of a token, for v1").such_as("ada"),
+    key("password", ValueForm::Text, "the password of that user, such as \"${INFLUX_PASSWORD}\""),
+    key("agent", ValueForm::Text, "the tag `agent` of every point; default: this machine's name").such_as("probe-1"),
+];
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,58 @@
+//! The keys of a site, and of `defaults`.
+
+use super::{DAY, DeclaredKey, MINUTE, ValueForm, alerting, key, millis};
+
+/// A site.
+pub(crate) static SITE: &[DeclaredKey] = &[
+    key("name", ValueForm::Text, "must be unique; default: the URL").such_as("api"),
+    key("url", ValueForm::Url, "http or https; user:password@ becomes Basic auth")
+        .such_as("https://api.example.com/health")
+        .required(),
+    key("parent", ValueForm::Text, "the site that it depends on: while that one is down, nobody is told of this one")
+        .such_as("gateway"),
+    key("interval", millis(100, 7 * DAY * 1_000), "how often to check").or("10s").such_as("5s"),
+    key("timeout", millis(10, 10 * MINUTE * 1_000), "for the whole check, including redirects and body")
+        .or("10s")
+        .such_as("3s"),
+    key("method", ValueForm::Text, "in upper case: GET, HEAD, POST").or("GET"),
+    key("headers", ValueForm::Headers, "or ${VAR:-default}, ${file:PATH}; null removes a header of `defaults`")
+        .such_as("{ Authorization: \"Bearer ${API_TOKEN}\" }"),
+    key("body", ValueForm::Text, "the body of the request").such_as("'{\"ping\":true}'"),
+    key("expect", ValueForm::Section(EXPECT), "what makes a check successful"),
+    key("max_redirects", ValueForm::Whole(0..=31), "0: do not follow").or("10"),
+    key(
+        "redirects",
+        ValueForm::Choice(&["any", "same-host", "none"]),
+        "where they may lead; none evaluates the redirect itself",
+    )
+    .or("any"),
+    key("redirect_body", ValueForm::Choice(&["same-host", "any"]), "where a 307 or 308 may resend the body")
+        .or("same-host"),
+    key("max_body", ValueForm::Size(1..=1 << 30), "read at most this much; a longer body is not a failure").or("1MiB"),
+    key("http", ValueForm::Choice(&["auto", "1.1", "2"]), "the version of HTTP").or("auto"),
+    key("ip", ValueForm::Choice(&["any", "4", "6"]), "the address family").or("any"),
+    key("keep_alive", ValueForm::Boolean, "true: reuse the connection for the next check").or("false"),
+    key("tls", ValueForm::Section(TLS), "certificates"),
+    key("alert", ValueForm::Section(alerting::RULE), "overrides `alerting` below, key by key"),
+    key("group", ValueForm::Text, "for folding and filtering: /group:shop").such_as("shop"),
+    key("enabled", ValueForm::Boolean, "false: do not check it, but keep its history").or("true"),
+];
+
+/// The keys of `defaults`: all of a site but the first three.
+pub(super) static DEFAULTS: &[DeclaredKey] = SITE.split_at(3).1;
+
+static EXPECT: &[DeclaredKey] = &[
+    key("status", ValueForm::Status, "or \"200,204,301-308\", or a list").or("200-299"),
+    key("body_contains", ValueForm::Text, "a text that the body must contain").such_as("\"ok\""),
+    key("body_regex", ValueForm::Text, "a regular expression that the body must match").such_as("\"^\\\\{\""),
+    key("max_response_time", millis(1, 10 * MINUTE * 1_000), "slower than this is down").such_as("2s"),
+];
+
+static TLS: &[DeclaredKey] = &[
+    key("insecure", ValueForm::Boolean, "true: accept any certificate from the site's own origin").or("false"),
+    key("ca_file", ValueForm::Path, "additional trusted roots, PEM").such_as("ca.pem"),
+    key("client_cert", ValueForm::Path, "client certificate, PEM; never sent to another origin after a redirect")
+        .such_as("c.pem"),
+    key("client_key", ValueForm::Path, "its private key, unless it is in the same file").such_as("k.pem"),
+    key("warn_days", ValueForm::Whole(0..=3_650), "warn this many days before the certificate expires").or("21"),
+];
