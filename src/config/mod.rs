@@ -19,6 +19,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
+
 use crate::alert::maintenance::Schedule;
 use crate::config::syntax::variables::Env;
 use crate::model::{ExportTarget, KnownSecrets, Resolver, Timestamp, View};
@@ -102,8 +104,11 @@ impl Config {
         KnownSecrets::new(expressions.chain(sites).chain(export).chain(outlets))
     }
 
-    /// Warns of maintenance windows that are over at `now`.
-    pub fn warn_of_past_windows(&mut self, now: Timestamp) {
+    /// Completes the maintenance windows: `zone` is this machine's, and those that are over at `now` are warned of.
+    pub fn settle_windows(&mut self, zone: &TimeZone, now: Timestamp) {
+        for window in self.alerting.maintenance.iter_mut().filter(|window| window.zone.is_unknown()) {
+            window.zone = zone.clone();
+        }
         let past = self.alerting.maintenance.iter().filter(|window| window.never_comes(now));
         let warnings = past.map(|window| match &window.schedule {
             Schedule::Once { from, to } => format!("alerting.maintenance: the window from {from} to {to} is over"),

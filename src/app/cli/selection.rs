@@ -11,6 +11,7 @@ use crate::model::text::redact::redacted;
 use crate::model::text::shown_path;
 
 use super::args::command_names;
+use super::zone;
 
 /// The sites of a command.
 #[derive(Debug)]
@@ -75,7 +76,7 @@ pub fn choose(path: &Path, wanted: &[String], loaded: Result<Config, ConfigError
 /// [`ConfigError`]: there is none, or its faults.
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
     let mut config = config::load(path, &|name| std::env::var(name).ok())?;
-    config.warn_of_past_windows(Clock::start(Timestamp::from_micros(0)).now());
+    config.settle_windows(&zone::local(), Clock::start(Timestamp::from_micros(0)).now());
     Ok(config)
 }
 

@@ -116,25 +116,8 @@ fn form(written: &ValueForm) -> Value {
             or_expression(&pattern(&format!(r"^\s*(off|{one}\s*\.\.\s*{one})\s*$")))
         }
         ValueForm::OrOff(other) => json!({ "anyOf": [form(other), { "const": "off" }] }),
-        ValueForm::Shorthand(keys) => {
-            // Both may stand alone, or what they leave out is inherited.
-            let mut long = mapping(keys, true);
-            if let Some(long) = long.as_object_mut() {
-                long.remove("anyOf");
-            }
-            json!({ "anyOf": [form(&keys[0].form), long] })
-        }
-        ValueForm::Outlets(keys) => {
-            let mut outlet = mapping(keys, false);
-            let services = keys[..SERVICES].iter().map(|key| json!({ "required": [key.name] }));
-            outlet["anyOf"] = services.chain([json!({ "required": ["<<"] })]).collect();
-            json!({
-                "type": ["object", "null"],
-                "patternProperties": { "^<<$": true },
-                "propertyNames": { "pattern": r"^[^.]{1,40}$" },
-                "additionalProperties": outlet,
-            })
-        }
+        ValueForm::Shorthand(keys) => shorthand(keys),
+        ValueForm::Outlets(keys) => outlets(keys),
         ValueForm::Any => json!({}),
         ValueForm::Sites(keys) => json!({
             "type": "array",
@@ -149,6 +132,28 @@ fn form(written: &ValueForm) -> Value {
         }),
         ValueForm::Section(keys) => mapping(keys, true),
     }
+}
+
+fn shorthand(keys: &[DeclaredKey]) -> Value {
+    // What a mapping leaves out may be inherited.
+    let mut long = mapping(keys, true);
+    if let Some(long) = long.as_object_mut() {
+        long.remove("anyOf");
+    }
+    json!({ "anyOf": [form(&keys[0].form), long] })
+}
+
+/// Each outlet names its service.
+fn outlets(keys: &[DeclaredKey]) -> Value {
+    let mut outlet = mapping(keys, false);
+    let services = keys[..SERVICES].iter().map(|key| json!({ "required": [key.name] }));
+    outlet["anyOf"] = services.chain([json!({ "required": ["<<"] })]).collect();
+    json!({
+        "type": ["object", "null"],
+        "patternProperties": { "^<<$": true },
+        "propertyNames": { "pattern": "^[^.]{1,40}$" },
+        "additionalProperties": outlet,
+    })
 }
 
 /// Any scalar: a name may look like a number, for instance.

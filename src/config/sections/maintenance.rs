@@ -16,7 +16,7 @@ use super::notes::Notes;
 const REASON_MAX: usize = 500;
 const EXAMPLE: &str = "example: { every: sun, from: \"02:00\", to: \"04:30\" }";
 
-/// The windows under `maintenance`.
+/// The windows under `maintenance`; the zone of one without is unknown, until the program says which is the machine's.
 pub(super) fn read(keys: &mut Keys<'_, '_>, notes: &mut Notes) -> Vec<Maintenance> {
     let reader = keys.reader();
     let ValueForm::List(declared, number) = keys.form("maintenance") else { unreachable!("it is declared as a list") };
@@ -39,15 +39,15 @@ fn window(reader: &ConfigReader<'_>, id: NodeId, mut keys: Keys<'_, '_>, notes: 
     let every = keys.names("every");
     let ends = ["from", "to"].map(|name| keys.take(name).and_then(|id| reader.text(id)));
     let zone_at = keys.place("zone");
-    let zone = keys.value("zone", |text| zone(text));
+    let zone = keys.value("zone", zone);
     let sites = notes.sites(&mut keys);
     let reason = keys.value("reason", reason);
     keys.finish();
     let [from, to] = ends;
-    let schedule = if is_weekly { weekly(reader, every, from?, to?) } else { once(reader, from?, to?) }?;
+    let schedule = if is_weekly { weekly(reader, every, &from?, &to?) } else { once(reader, &from?, &to?) }?;
     let zone = match (zone_at, zone) {
         (Some(_), zone) => zone?,
-        (None, _) => TimeZone::system(),
+        (None, _) => TimeZone::unknown(),
     };
     let window = Maintenance { schedule, zone, sites, reason: reason.map(Into::into) };
     // Since the beginning of time, so that a window of the past is none of the faults.
@@ -58,12 +58,12 @@ fn window(reader: &ConfigReader<'_>, id: NodeId, mut keys: Keys<'_, '_>, notes: 
     Some(window)
 }
 
-fn weekly(reader: &ConfigReader<'_>, every: Option<Vec<Scalar>>, from: Scalar, to: Scalar) -> Option<Schedule> {
+fn weekly(reader: &ConfigReader<'_>, every: Option<Vec<Scalar>>, from: &Scalar, to: &Scalar) -> Option<Schedule> {
     let clock = |text: &Scalar| {
         let time = clock_time(text.value.trim()).map_err(|error| reader.fault(text.fault(error.to_string())));
         time.ok()
     };
-    let (from, to) = (clock(&from), clock(&to));
+    let (from, to) = (clock(from), clock(to));
     let words = every?;
     let days = Days::of(words.iter().map(|word| word.value.trim())).map_err(|error| {
         // The first word that is wrong by itself, or else the list.
@@ -75,7 +75,7 @@ fn weekly(reader: &ConfigReader<'_>, every: Option<Vec<Scalar>>, from: Scalar, t
     Some(Schedule::Every { days: days.ok()?, from: from?, to: to? })
 }
 
-fn once(reader: &ConfigReader<'_>, from: Scalar, to: Scalar) -> Option<Schedule> {
+fn once(reader: &ConfigReader<'_>, from: &Scalar, to: &Scalar) -> Option<Schedule> {
     let moment = |text: &Scalar| {
         let fault = |error: MaintenanceError| {
             let is_clock = clock_time(text.value.trim()).is_ok();
@@ -84,7 +84,7 @@ fn once(reader: &ConfigReader<'_>, from: Scalar, to: Scalar) -> Option<Schedule>
         };
         moment(text.value.trim()).map_err(fault).ok()
     };
-    let (start, end) = (moment(&from), moment(&to));
+    let (start, end) = (moment(from), moment(to));
     let schedule = Schedule::once(start?, end?);
     schedule.map_err(|error| reader.fault(to.fault(error.to_string()))).ok()
 }

@@ -81,8 +81,11 @@ impl ValueForm {
     /// The keys below it.
     fn keys(&self) -> &'static [DeclaredKey] {
         match self {
-            Self::Section(keys) | Self::Sites(keys) | Self::List(keys, _) => keys,
-            Self::Shorthand(keys) | Self::Outlets(keys) => keys,
+            Self::Section(keys)
+            | Self::Sites(keys)
+            | Self::List(keys, _)
+            | Self::Shorthand(keys)
+            | Self::Outlets(keys) => keys,
             Self::OrOff(form) => form.keys(),
             _ => &[],
         }
