@@ -92,7 +92,9 @@ pub fn ledger_terms(config: &Config) -> LedgerTerms {
         let terms = SiteTerms { group, parent, remind, tell };
         (Arc::clone(&watched.site.name), terms)
     };
-    LedgerTerms { calm: config.alerting.calm, maintenance: Vec::new(), sites: config.sites.iter().map(site).collect() }
+    let alerting = &config.alerting;
+    let sites = config.sites.iter().map(site).collect();
+    LedgerTerms { calm: alerting.calm, maintenance: alerting.maintenance.clone(), sites }
 }
 
 /// Carries messages to one outlet.
