@@ -113,9 +113,10 @@ fn form(written: &ValueForm) -> Value {
         ] }),
         ValueForm::Calm(_) => {
             let one = "([0-9]+(ms|s|m|h|d))+";
-            or_expression(&pattern(&format!(r"^\s*(off|{one}\s*\.\.\s*{one})\s*$")))
+            let range = pattern(&format!(r"^\s*{one}\s*\.\.\s*{one}\s*$"));
+            json!({ "anyOf": [range, choice(&["off"]), expression()] })
         }
-        ValueForm::OrOff(other) => json!({ "anyOf": [form(other), { "const": "off" }] }),
+        ValueForm::OrOff(other) => json!({ "anyOf": [form(other), choice(&["off"])] }),
         ValueForm::Shorthand(keys) => shorthand(keys),
         ValueForm::Outlets(keys) => outlets(keys),
         ValueForm::Any => json!({}),
@@ -165,10 +166,12 @@ fn url() -> Value {
     pattern("^\\s*[hH][tT][tT][pP][sS]?:")
 }
 
-/// One of `words`, also as a number where YAML reads one.
+/// One of `words`, also as a number where YAML reads one, and `off` as the boolean that YAML 1.1 reads.
 fn choice(words: &[&str]) -> Value {
     let numbers = words.iter().filter_map(|word| word.parse::<serde_json::Number>().ok());
-    json!({ "enum": words.iter().map(|word| json!(word)).chain(numbers.map(Value::Number)).collect::<Vec<_>>() })
+    let off = words.contains(&"off").then_some(Value::Bool(false));
+    let words = words.iter().map(|word| json!(word));
+    json!({ "enum": words.chain(numbers.map(Value::Number)).chain(off).collect::<Vec<_>>() })
 }
 
 fn pattern(pattern: &str) -> Value {

@@ -10,7 +10,7 @@ use serde_json::{Map, Number, Value};
 use crate::config::keys::reader::ConfigReader;
 use crate::config::syntax::tree::{Kind, NodeId};
 
-use super::checked;
+use super::fields::checked;
 
 const VALUES_MAX: usize = 1_000;
 const DEPTH_MAX: usize = 16;

@@ -7,9 +7,11 @@ use crate::config::keys::value;
 use crate::config::sections::notes::Notes;
 use crate::config::sections::url::secret_url;
 use crate::config::syntax::fault::Fault;
+use crate::config::syntax::quote::safe;
 use crate::config::syntax::tree::NodeId;
 use crate::model::text::is_harmful;
 use crate::model::{Secret, SecretUrl};
+use crate::notify::template;
 
 /// Keys beside those of the services.
 const OTHERS: [&str; 6] = ["token", "server", "headers", "body", "smtp", "from"];
@@ -134,4 +136,18 @@ pub(super) fn proxy(reader: &ConfigReader<'_>, text: &Scalar, outlet: &str, note
 pub(super) fn header_value(reader: &ConfigReader<'_>, text: &Scalar) -> bool {
     let checked = value::header_value(&text.value).map(drop);
     checked.map_err(|message| reader.fault(text.fault(message))).is_ok()
+}
+
+/// The template `text`, unless it is wrong.
+pub(super) fn checked(reader: &ConfigReader<'_>, text: Scalar) -> Option<String> {
+    // With stars in place of what may be secret, so that the message can be shown.
+    if let Err(message) = template::check_text(text.masked.as_ref().unwrap_or(&text.value)) {
+        reader.fault(Fault::new(text.span, safe(message, &text.value)));
+        return None;
+    }
+    if let Err(message) = template::check_text(&text.value) {
+        reader.fault(text.fault(message));
+        return None;
+    }
+    Some(text.value)
 }

@@ -14,11 +14,11 @@ use std::time::Duration;
 use crate::alert::Severity;
 use crate::config::keys::declared::{OUTLET, OUTLETS_MAX, SERVICES, ValueForm};
 use crate::config::keys::mapping::Keys;
-use crate::config::keys::reader::{ConfigReader, KeyEntry, Scalar};
+use crate::config::keys::reader::{ConfigReader, KeyEntry};
 use crate::config::syntax::fault::Fault;
-use crate::config::syntax::quote::{quotable_key, safe};
+use crate::config::syntax::quote::quotable_key;
 use crate::model::text::is_harmful;
-use crate::notify::{Outlet, OutletTls, template};
+use crate::notify::{Outlet, OutletTls};
 
 use super::notes::{ALL, Notes};
 use super::tls::TlsSources;
@@ -134,19 +134,5 @@ fn outlet(reader: &ConfigReader<'_>, entry: &KeyEntry<'_>, mut keys: Keys<'_, '_
 fn template_of(keys: &mut Keys<'_, '_>, name: &'static str) -> Option<String> {
     let reader = keys.reader();
     let text = keys.take(name).and_then(|id| reader.text(id))?;
-    checked(reader, text)
-}
-
-/// The template `text`, unless it is wrong.
-fn checked(reader: &ConfigReader<'_>, text: Scalar) -> Option<String> {
-    // With stars in place of what may be secret, so that the message can be shown.
-    if let Err(message) = template::check_text(text.masked.as_ref().unwrap_or(&text.value)) {
-        reader.fault(Fault::new(text.span, safe(message, &text.value)));
-        return None;
-    }
-    if let Err(message) = template::check_text(&text.value) {
-        reader.fault(text.fault(message));
-        return None;
-    }
-    Some(text.value)
+    fields::checked(reader, text)
 }
