@@ -143,11 +143,13 @@ fn medians(log: &str) -> BTreeMap<String, u64> {
     sites.into_iter().map(|(site, histogram)| (site, histogram.value_at_quantile(0.5))).collect()
 }
 
-/// `lines` without what later versions say of the time before the first sample; 0.1.0 counted it as covered.
+/// `lines` without what later versions add: the time before the first sample, which 0.1.0 counted as covered, and the rule
+/// of an alert.
 fn as_of_0_1_0(lines: &str) -> Vec<String> {
     let line = |line: &str| match serde_json::from_str::<serde_json::Value>(line) {
         Ok(serde_json::Value::Object(mut object)) => {
-            object.retain(|key, _| key != "coverage" && key != "data_since");
+            let later = ["coverage", "data_since", "incident", "rule", "severity"];
+            object.retain(|key, _| !later.contains(&&**key));
             serde_json::to_string(&object).unwrap()
         }
         _ => line.to_owned(),
