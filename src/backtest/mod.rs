@@ -5,7 +5,7 @@
 //! outages; [`suggest`] looks for better rules.
 //!
 //! Invariants: pure; over a period in which rules and interval did not change and nothing was paused, the verdicts are those
-//! that a monitor had, to the microsecond. Bounds: memory holds the longest window, [`PIECE`] samples, and the verdicts.
+//! that a monitor had, to the microsecond. Bounds: memory holds the longest window, `PIECE` samples, and the verdicts.
 
 mod outages;
 mod replay;

@@ -3,7 +3,7 @@
 //! A body is a value whose strings are templates, so whatever a site is called, the body stays the structure that the user
 //! wrote; a template of a whole JSON text breaks at the first quote. Rendering is pure and never reads a file or a clock.
 //!
-//! Invariants: an unknown variable is an error, never an empty text. Bounds: [`FUEL`] instructions per string.
+//! Invariants: an unknown variable is an error, never an empty text. Bounds: 10,000 instructions per string.
 
 use minijinja::value::Serde;
 use minijinja::{Environment, ErrorKind, UndefinedBehavior};

@@ -11,7 +11,7 @@
 //!
 //! Invariants: pure, all times are arguments; of `Release` and `Drop` a held site gets one at most; `from < to` of each
 //! outage. Bounds: a check costs O(log n) amortised, beside the different intervals of the panel and the downs that it
-//! releases; memory is linear in sites and in the silent checks since the last contact, which [`panel`] bounds.
+//! releases; memory is linear in sites and in the silent checks since the last contact, which `panel` bounds.
 
 mod address;
 mod blind;

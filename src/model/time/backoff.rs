@@ -1,7 +1,7 @@
 //! Waits between retries: exponential from 1 s to 60 s, with full jitter.
 //!
 //! Each wait is uniform between 0 and the step, so that agents do not return all at once. Source: M. Brooker, "Exponential
-//! Backoff And Jitter", AWS Architecture Blog, 2015. Bounds: at least [`WAIT_MIN`], so that an immediate refusal cannot loop.
+//! Backoff And Jitter", AWS Architecture Blog, 2015. Bounds: at least 100 ms, so that an immediate refusal cannot loop.
 
 use std::time::Duration;
 

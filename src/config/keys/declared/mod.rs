@@ -1,7 +1,7 @@
 //! Every key of sites.yaml, declared once: its name, its form, its default and its description.
 //!
 //! The reader takes limits, choices and "did you mean" from here; the JSON Schema and the file of `webmon init` are printed
-//! from here. A new key is a line here and a line where its section is read; [`super::reader::Keys`] insists on both.
+//! from here. A new key is a line here and a line where its section is read; `super::mapping::Keys` insists on both.
 //!
 //! Invariant, held by a test: writing a default means the same as writing nothing.
 
