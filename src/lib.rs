@@ -23,7 +23,7 @@
 //! | 1 | [`stats`] arithmetic · [`alert`] rules, incidents, the outbox | model · + stats |
 //! | 2 | [`engine`] windows, states, snapshots | model, ring, stats, alert |
 //! | 3 | [`probe`] the network · [`store`] the disk | model · model, stats, ring, alert |
-//! | 4 | [`http`] a client for servers that are told something | model, probe |
+//! | 4 | [`http`] a client for exports and notifications | model, probe |
 //! | 5 | `export` (feature `influx`) InfluxDB, from the store | model, alert, probe, http, store |
 //! | 2 | [`backtest`] rules on stored samples | model, stats, alert |
 //! | 4 | [`report`] lines and tables · [`tui`] the dashboard | model, stats, alert, `engine::snapshot` · + backtest for report |

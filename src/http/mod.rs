@@ -1,4 +1,4 @@
-//! HTTP and TLS to servers that are told something: exports and notifications.
+//! HTTP and TLS for exports and notifications.
 //!
 //! ```text
 //! Outgoing ─▶ Client ─▶ Endpoint (TCP, or CONNECT through a proxy; TLS) ─▶ probe::bounded ─▶ Reply

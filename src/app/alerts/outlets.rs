@@ -13,7 +13,7 @@ use crate::config::{Config, ConfiguredSite, Exec};
 use crate::model::Timestamp;
 use crate::notify::{Delivered, Envelope, FailureKind, Outlet, OutletClass, SendFailure, Sender, Service};
 
-pub use super::book::PROGRAM;
+use super::book::PROGRAM;
 use super::program::{LIMIT, call};
 
 /// An outlet: its terms and its target.
@@ -71,7 +71,9 @@ pub fn service(outlet: &Arc<Outlet>, group: Duration) -> OutletSpec {
     OutletSpec { terms, target: OutletTarget::Service(Arc::clone(outlet)) }
 }
 
-fn program(exec: &Arc<Exec>) -> OutletSpec {
+/// The outlet of `alerting.exec`.
+#[must_use]
+pub fn program(exec: &Arc<Exec>) -> OutletSpec {
     let terms = OutletTerms {
         key: PROGRAM.into(),
         name: PROGRAM.into(),

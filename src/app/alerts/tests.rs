@@ -10,14 +10,12 @@ use tokio_util::sync::CancellationToken;
 use super::book::{AlertBook, words};
 use super::delivery::{Deliveries, DeliveryContext};
 use super::history::AlertLog;
-use super::outlets::OutletSpec;
+use super::outlets::program;
 use super::publisher::Publisher;
 use super::stored_report::{self, ReportReceiver};
 use crate::alert::incident::terms::LedgerTerms;
 use crate::alert::kept::change::ChangeKey;
-use crate::alert::outbox::queue::{Delivery, OutletTerms};
-use crate::alert::{Alert, AlertRecord, Rule, Severity, SiteSelector};
-use crate::app::alerts::outlets::{OutletTarget, PROGRAM};
+use crate::alert::{Alert, AlertRecord, Rule};
 use crate::app::alerts::program::tests::sh;
 use crate::app::clock::Clock;
 use crate::app::status::health_meter::StoreStatus;
@@ -29,19 +27,6 @@ use crate::store::Kept;
 
 const START: Timestamp = Timestamp::from_secs(1_795_340_000);
 
-fn program(exec: Arc<Exec>) -> Vec<OutletSpec> {
-    let terms = OutletTerms {
-        key: PROGRAM.into(),
-        name: PROGRAM.into(),
-        delivery: Delivery::Program,
-        after: Duration::ZERO,
-        only: Severity::Warning,
-        sites: SiteSelector::All,
-        is_forgetful: false,
-    };
-    vec![OutletSpec { terms, target: OutletTarget::Program(exec) }]
-}
-
 /// A publisher and deliveries to `exec` without a store.
 struct Desk {
     publisher: Publisher,
@@ -51,7 +36,7 @@ struct Desk {
 }
 
 impl Desk {
-    fn new(exec: Arc<Exec>, with_store: bool) -> Self {
+    fn new(exec: &Arc<Exec>, with_store: bool) -> Self {
         let clock = Clock::start_at(START);
         let status = watch::Sender::new(StoreStatus::default());
         let (sender, receiver) = stored_report::open();
@@ -63,7 +48,7 @@ impl Desk {
         let context = DeliveryContext { agent: "7".to_owned(), zone: TimeZone::UTC, clock, status: status.clone() };
         let deliveries = Deliveries::new(Arc::clone(&book), specs, context);
         let publisher = Publisher::new(Arc::new(AlertLog::default()), book, to_deliveries);
-        publisher.configure(LedgerTerms::default(), program(exec));
+        publisher.configure(LedgerTerms::default(), vec![program(exec)]);
         Self { publisher, deliveries, status, reports: with_store.then_some(receiver) }
     }
 
@@ -84,7 +69,7 @@ async fn a_failed_call_is_repeated_with_its_attempt_until_it_succeeds() {
     let log = folder.path().join("log");
     let script =
         format!("echo \"$WEBMON_ATTEMPT $WEBMON_ALERTS $(wc -l)\" >> '{0}'; [ $(wc -l < '{0}') -ge 3 ]", log.display());
-    let desk = Desk::new(sh(&script), false);
+    let desk = Desk::new(&sh(&script), false);
     let records = desk.publish(&[fixtures::alert().facts, ended()]);
     assert_eq!(records[0].message, "Website api is down. availability=79.17%, time=2026-11-22T09:00:00+00:00");
     assert_eq!(records[1].message, "", "an incident that ends with its site has no message");
@@ -108,7 +93,7 @@ async fn a_failed_call_is_repeated_with_its_attempt_until_it_succeeds() {
 /// At the end a call under way gets a bounded time; what is left is named.
 #[tokio::test]
 async fn what_cannot_be_told_at_the_end_is_named() {
-    let desk = Desk::new(sh("sleep 1000"), false);
+    let desk = Desk::new(&sh("sleep 1000"), false);
     desk.publish(&[fixtures::alert().facts, ended()]);
     let ending = CancellationToken::new();
     ending.cancel();
@@ -119,7 +104,7 @@ async fn what_cannot_be_told_at_the_end_is_named() {
 /// The alert and its message are one report to the store, and the call waits until its mark is on the disk.
 #[tokio::test]
 async fn a_call_waits_for_its_mark() {
-    let mut desk = Desk::new(sh("exit 0"), true);
+    let mut desk = Desk::new(&sh("exit 0"), true);
     desk.publish(&[fixtures::alert().facts]);
     let mut reports = desk.reports.take().unwrap();
     let first = reports.next().unwrap();

@@ -1,4 +1,4 @@
-//! The list `alerting.maintenance`: windows by the clock of a zone in which nobody is told of a site.
+//! The list `alerting.maintenance`: windows by the clock of a zone in which outlets are not notified of a site.
 
 use jiff::tz::TimeZone;
 

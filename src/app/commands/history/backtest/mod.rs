@@ -10,8 +10,9 @@ mod suggestions;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::alert::incident::terms::{LedgerTerms, SiteTerms};
+use crate::alert::incident::terms::LedgerTerms;
 use crate::alert::{Calm, Policies};
+use crate::app::alerts::outlets::ledger_terms;
 use crate::app::cli::args::{BacktestArgs, CommonArgs, PeriodArgs};
 use crate::app::cli::progress::ProgressLine;
 use crate::app::cli::stdout::print;
@@ -67,7 +68,7 @@ pub fn backtest(args: &BacktestArgs, common: &CommonArgs) -> Result<Ending, Comm
         outcomes.push(run(args, &past, config, plan, period)?);
     }
     drop(shown);
-    let terms = terms(config);
+    let terms = ledger_terms(config);
     let of_a = told_of(&outcomes, &plans, config, &terms, period, |plan| Some(plan.site.policies), 0);
     let of_b = plans.iter().any(|plan| plan.b.is_some());
     let of_b = of_b.then(|| told_of(&outcomes, &plans, config, &terms, period, |plan| plan.b, 1));
@@ -158,18 +159,6 @@ fn run(
     let (a, b) = (history.result(&course.verdicts[0]), course.verdicts.get(1).map(|verdicts| history.result(verdicts)));
     let suggested = if args.suggest { grid.proposals(&history, &rest, args.miss) } else { Vec::new() };
     Ok(Outcome { site: name, course, a, b, suggested })
-}
-
-/// What the ledger knows about the sites of the file.
-fn terms(config: &Config) -> LedgerTerms {
-    let of = |site: &ConfiguredSite| SiteTerms {
-        group: site.group.clone(),
-        parent: site.parent.clone(),
-        remind: site.remind,
-        tell: site.tell.clone(),
-    };
-    let sites = config.sites.iter().map(|site| (Arc::clone(&site.site.name), of(site))).collect();
-    LedgerTerms { calm: config.alerting.calm, sites, ..LedgerTerms::default() }
 }
 
 /// The messages about all sites under the rule set of this number.
