@@ -69,6 +69,7 @@ struct Anchor {
     wall: Timestamp,
     monotonic: Instant,
     /// Time spent suspended before the start, µs since boot.
+    #[cfg(not(test))]
     asleep_before: u64,
     /// Time spent suspended since the start and absorbed, µs.
     asleep: AtomicU64,
@@ -97,6 +98,7 @@ impl Clock {
         Self(Arc::new(Anchor {
             wall,
             monotonic: Instant::now(),
+            #[cfg(not(test))]
             asleep_before: asleep_since_boot(),
             asleep: AtomicU64::new(0),
             forward: AtomicU64::new(0),
@@ -209,10 +211,19 @@ impl Clock {
 
     /// Suspend time since the start that is not absorbed.
     fn unabsorbed(&self) -> Duration {
-        let asleep = asleep_since_boot().saturating_sub(self.0.asleep_before);
-        #[cfg(test)]
-        let asleep = asleep + self.0.made_up.load(Ordering::Relaxed);
-        Duration::from_micros(asleep).saturating_sub(self.asleep())
+        Duration::from_micros(self.slept()).saturating_sub(self.asleep())
+    }
+
+    /// Suspend time since the start, µs.
+    #[cfg(not(test))]
+    fn slept(&self) -> u64 {
+        asleep_since_boot().saturating_sub(self.0.asleep_before)
+    }
+
+    /// Suspend time since the start, µs: only what a test simulates, because the machine under it may really sleep.
+    #[cfg(test)]
+    fn slept(&self) -> u64 {
+        self.0.made_up.load(Ordering::Relaxed)
     }
 
     /// Simulates a suspend that ends now.
@@ -265,18 +276,26 @@ pub fn since_boot() -> Option<Duration> {
 }
 
 /// Suspend time since boot, µs.
-#[cfg(target_os = "linux")]
+#[cfg(all(not(test), target_os = "linux"))]
 fn asleep_since_boot() -> u64 {
     use rustix::time::{ClockId, clock_gettime};
     let micros = |id| {
         let at = clock_gettime(id);
         at.tv_sec.cast_unsigned() * 1_000_000 + at.tv_nsec.cast_unsigned() / 1_000
     };
-    let monotonic = micros(ClockId::Monotonic);
-    micros(ClockId::Boottime).saturating_sub(monotonic)
+    // The difference is at most the truth, also if the thread waits for the processor between the two readings: a wait is no
+    // suspend. The shortest of a few waits is taken.
+    let readings = std::array::from_fn::<_, 3, _>(|_| [ClockId::Boottime, ClockId::Monotonic].map(micros));
+    largest_difference(&readings)
 }
 
-#[cfg(not(target_os = "linux"))]
+/// Suspend time since boot of several readings of [boot time, monotonic time taken after it], µs.
+#[cfg(target_os = "linux")]
+fn largest_difference(readings: &[[u64; 2]]) -> u64 {
+    readings.iter().map(|[boot, monotonic]| boot.saturating_sub(*monotonic)).max().unwrap_or(0)
+}
+
+#[cfg(all(not(test), not(target_os = "linux")))]
 fn asleep_since_boot() -> u64 {
     0
 }
@@ -340,5 +359,14 @@ mod tests {
         let clock = Clock::start_at(Timestamp::from_secs(1_000));
         assert_eq!(clock.absorb_suspend(), None);
         assert_eq!(clock.asleep(), Duration::ZERO);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_wait_between_two_readings_is_no_suspend() {
+        let hour = 3_600_000_000;
+        // Boot time and monotonic time, with waits of 20 s, 1 µs and none between them.
+        assert_eq!(largest_difference(&[[5 * hour, 4 * hour + 20_000_000], [5 * hour + 9, 4 * hour + 10]]), hour - 1);
+        assert_eq!(largest_difference(&[[7, 9], [8, 8]]), 0);
     }
 }
