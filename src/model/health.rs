@@ -76,6 +76,19 @@ impl ExportHealth {
     }
 }
 
+/// An outlet whose last request failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutletHealth {
+    /// Its key.
+    pub key: Arc<str>,
+    /// Since when it fails.
+    pub since: Timestamp,
+    /// Why its last request failed, without secrets.
+    pub reason: String,
+    /// Messages that wait for it.
+    pub waiting: usize,
+}
+
 /// Another process's monitor, seen through its store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Watching {
@@ -104,6 +117,10 @@ pub struct Health {
     pub stopped: Duration,
     /// Due checks that were never started, since the start.
     pub skipped: u64,
+    /// Checks that were due since the start, other than those of a pause or a suspend.
+    pub due: u64,
+    /// Those of them that this machine started late or never.
+    pub tardy: u64,
     /// Samples that a lagging reader lost, since the start.
     pub lost_samples: u64,
     /// Texts that did not fit their queue, since the start.
@@ -114,6 +131,8 @@ pub struct Health {
     pub store: StoreHealth,
     /// The export, if there is one.
     pub export: Option<ExportHealth>,
+    /// The outlets that cannot be notified now, by key.
+    pub failing_outlets: Vec<OutletHealth>,
     /// The newest notices to the user (a file moved aside, a warning of sites.yaml), oldest first.
     pub notices: Vec<String>,
     /// How many older notices have left the list.

@@ -15,14 +15,14 @@ use tokio::sync::watch;
 use crate::alert::incident::ledger::Ledger;
 use crate::alert::incident::terms::{Emitted, LedgerTerms};
 use crate::alert::kept::change::Change;
-use crate::alert::kept::incident::Incident;
+use crate::alert::kept::incident::{Incident, Phase};
 use crate::alert::outbox::queue::{Failure, Next, OutletState, OutletTerms};
 use crate::alert::outbox::{Audience, Outbox, Outgoing};
 use crate::alert::{Alert, AlertRecord, AlertState, News, NewsKind, RuleKind};
 use crate::app::clock::Clock;
 use crate::app::status::health_meter::StoreStatus;
 use crate::model::lock::lock;
-use crate::model::{OWN_NAME, StoreHealth, Timestamp};
+use crate::model::{OWN_NAME, OutletHealth, StoreHealth, Timestamp};
 use crate::report::text::alert_text;
 use crate::store::Kept;
 
@@ -57,6 +57,8 @@ struct Inner {
     own: Vec<Alert>,
     /// Outlets that cannot be notified, in an incident.
     broken: Vec<Arc<str>>,
+    /// Whether their incident has begun.
+    is_outlet_reported: bool,
 }
 
 /// A new message under way, and the ticket of its mark.
@@ -82,7 +84,9 @@ impl AlertBook {
         let [next_incident, next_row, next_silence] = kept.next;
         ledger.restore(kept.incidents, kept.silences, (next_incident, next_silence));
         outbox.restore(kept.rows, kept.told, next_row);
-        let inner = Inner { ledger, outbox, ticket: 0, own: Vec::new(), broken: Vec::new() };
+        let mut inner =
+            Inner { ledger, outbox, ticket: 0, own: Vec::new(), broken: Vec::new(), is_outlet_reported: false };
+        inner.is_outlet_reported = inner.is_breached(RuleKind::Outlet);
         let version = watch::Sender::new(0);
         Self { inner: Mutex::new(inner), clock, store, status, version, lost: AtomicU64::new(0) }
     }
@@ -174,6 +178,30 @@ impl AlertBook {
         self.keep(inner, Vec::new(), changes, false);
     }
 
+    /// Notes alerts about webmon itself, to publish with the next ones. Without an outlet nobody would hear of them.
+    pub fn add_own(&self, alerts: Vec<Alert>) {
+        let inner = &mut *self.inner();
+        let has_outlets = inner.outbox.states().any(|(key, _)| **key != *PROGRAM);
+        inner.own.extend(alerts.into_iter().filter(|alert| has_outlets || !alert.state.is_opening()));
+    }
+
+    /// Whether the rule about webmon itself is breached.
+    #[must_use]
+    pub fn is_breached(&self, rule: RuleKind) -> bool {
+        self.inner().is_breached(rule)
+    }
+
+    /// The outlets that cannot be notified now, by key.
+    #[must_use]
+    pub fn failing_outlets(&self) -> Vec<OutletHealth> {
+        let inner = self.inner();
+        let failing = |(key, state): (&Arc<str>, OutletState)| {
+            let (since, reason) = state.failing?;
+            Some(OutletHealth { key: Arc::clone(key), since, reason, waiting: state.waiting })
+        };
+        inner.outbox.states().filter_map(failing).collect()
+    }
+
     /// Replaces the settings.
     pub fn configure(&self, terms: LedgerTerms, outlets: Vec<OutletTerms>) {
         let inner = &mut *self.inner();
@@ -208,9 +236,9 @@ impl AlertBook {
         let had_failed = inner.outbox.failures(outlet) > 0;
         inner.outbox.succeeded(outlet, &outgoing.rows, now, elapsed, &mut changes);
         self.keep(inner, Vec::new(), changes, false);
-        let was_broken = inner.broken.len();
         inner.broken.retain(|broken| broken != outlet);
-        if was_broken > 0 && inner.broken.is_empty() {
+        // An earlier run may have begun the incident.
+        if inner.broken.is_empty() && std::mem::take(&mut inner.is_outlet_reported) {
             inner.own_alert(RuleKind::Outlet, AlertState::Cleared, "all outlets are notified again", now);
         }
         had_failed
@@ -230,9 +258,8 @@ impl AlertBook {
         self.keep(inner, Vec::new(), changes, false);
         let failures = inner.outbox.failures(outlet);
         if (failures >= FAILURES_TOLD || failure == Failure::Gone) && !inner.broken.contains(outlet) {
-            let is_first = inner.broken.is_empty();
             inner.broken.push(Arc::clone(outlet));
-            if is_first {
+            if !std::mem::replace(&mut inner.is_outlet_reported, true) {
                 let text = format!("cannot notify {outlet}: {reason}.");
                 inner.own_alert(RuleKind::Outlet, AlertState::Breached, &text, times.0);
             }
@@ -271,6 +298,11 @@ impl AlertBook {
 }
 
 impl Inner {
+    fn is_breached(&self, rule: RuleKind) -> bool {
+        let is_breached = |incident: &Incident| incident.rule() == rule && incident.phase == Phase::Breached;
+        self.ledger.open_incidents().any(is_breached)
+    }
+
     /// Adds the emitted news to the outbox. Returns all changes.
     fn fan_out(&mut self, out: Emitted, now: Timestamp) -> Vec<Change> {
         let Emitted { news, mut changes } = out;

@@ -71,6 +71,13 @@ pub fn turn(due: Duration, interval: Duration, now: Duration) -> DueCheck {
     DueCheck { skipped: overtaken, late: now.saturating_sub(current), next: current + interval }
 }
 
+/// Whether a check that starts `late` says that this machine cannot keep up: later than a tenth of its interval, and than a
+/// second, which is nothing for a machine that is busy for a moment.
+#[must_use]
+pub fn is_tardy(late: Duration, interval: Duration) -> bool {
+    late > (interval / 10).max(Duration::from_secs(1))
+}
+
 /// Due checks that were missed between a check known at `last` and one that is due `gap` later.
 #[must_use]
 pub fn missed(gap: Duration, interval: Duration) -> u32 {

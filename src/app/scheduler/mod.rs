@@ -36,7 +36,7 @@ use crate::tui::SiteCommand;
 use super::clock::Clock;
 use super::prober::unless_suspended;
 use super::status::counters::SchedulerCounters;
-use due_time::{missed, turn};
+use due_time::{is_tardy, missed, turn};
 use manual_checks::ManualChecks;
 use pause::Pause;
 use timer::WakeTimer;
@@ -222,6 +222,8 @@ impl<P: Prober> Scheduler<P> {
                 site.skip(1, &self.shared.gauges);
             } else {
                 site.in_flight += 1;
+                let is_tardy = is_tardy(turn.late, site.site.interval);
+                self.shared.gauges.note_due(u64::from(turn.skipped) + 1, u64::from(turn.skipped) + u64::from(is_tardy));
                 self.shared.gauges.started(turn.late);
                 self.launch(slot, turn.late, None);
             }

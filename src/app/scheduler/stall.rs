@@ -51,7 +51,7 @@ impl<P: Prober> Scheduler<P> {
         if stalled < STALL_MIN {
             return;
         }
-        let mut overdue = Vec::new();
+        let (mut overdue, wall) = (Vec::new(), self.shared.clock.now());
         while let Some(&Reverse((due, slot))) = self.due.peek()
             && due <= now
         {
@@ -66,7 +66,11 @@ impl<P: Prober> Scheduler<P> {
             site.note_gap(stalled);
             let starts = now + offset(&site.site);
             if turn.next <= now + SPREAD || turn.next <= starts {
-                site.skip(turn.skipped.saturating_add(1), &self.shared.gauges);
+                let skipped = turn.skipped.saturating_add(1);
+                site.skip(skipped, &self.shared.gauges);
+                if !site.is_paused(wall) {
+                    self.shared.gauges.note_due(skipped.into(), skipped.into());
+                }
                 self.due.push(Reverse((turn.next, slot)));
             } else {
                 site.held = Some(due);

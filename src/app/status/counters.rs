@@ -10,6 +10,8 @@ pub struct SchedulerCounters {
     in_flight: AtomicUsize,
     late_max: AtomicU64,
     skipped: AtomicU64,
+    due: AtomicU64,
+    tardy: AtomicU64,
     stopped: AtomicU64,
     lost_texts: AtomicU64,
 }
@@ -35,6 +37,17 @@ impl SchedulerCounters {
     /// `n` due checks were never started.
     pub fn skip(&self, n: u32) {
         self.skipped.fetch_add(u64::from(n), Ordering::Relaxed);
+    }
+
+    /// `due` checks were due, and this machine started `tardy` of them late or never.
+    pub fn note_due(&self, due: u64, tardy: u64) {
+        self.due.fetch_add(due, Ordering::Relaxed);
+        self.tardy.fetch_add(tardy, Ordering::Relaxed);
+    }
+
+    /// The sums of [`SchedulerCounters::note_due`], since the start.
+    pub fn due_total(&self) -> (u64, u64) {
+        (self.due.load(Ordering::Relaxed), self.tardy.load(Ordering::Relaxed))
     }
 
     /// The process was stopped for this long.

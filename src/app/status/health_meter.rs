@@ -130,6 +130,7 @@ impl HealthMeter {
         let (first, last) = (self.marks.front()?, self.marks.back()?);
         let span = last.at.saturating_sub(first.at).as_secs_f64();
         let keeping = self.keeping.borrow();
+        let (due, tardy) = self.gauges.due_total();
         Some(Health {
             checks: last.finished,
             checks_per_second: (last.finished - first.finished) as f64 / span,
@@ -137,11 +138,14 @@ impl HealthMeter {
             late: self.marks.iter().skip(1).map(|mark| mark.late).max().unwrap_or_default(),
             stopped: self.marks.iter().skip(1).map(|mark| mark.stopped).max().unwrap_or_default(),
             skipped: self.gauges.skipped_total(),
+            due,
+            tardy,
             lost_samples: keeping.lost_samples + self.lost_by_engine,
             lost_texts: keeping.lost_texts + self.texts_lost_by_engine + self.gauges.lost_texts_total(),
             offline_since: None,
             store: keeping.store.clone(),
             export: self.export.as_ref().map(|export| export.borrow().clone()),
+            failing_outlets: Vec::new(),
             notices: keeping.notices.clone(),
             forgotten_notices: keeping.forgotten_notices,
             watching: None,

@@ -2,4 +2,5 @@
 
 pub(crate) mod counters;
 pub(crate) mod health_meter;
+pub(crate) mod own_incidents;
 pub(crate) mod warnings;

@@ -7,6 +7,8 @@
 //! Invariants: nothing blocks, and a message that cannot be sent is lost, as the protocol has it.
 //! Bounds: a status of [`STATUS_MAX`] bytes, at most once a second.
 
+use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::{SiteState, Snapshot};
@@ -53,9 +55,10 @@ impl Service {
         None
     }
 
-    /// Reports a step of the control loop, `elapsed` after the start, with the status of `snapshot`. The first step reports
+    /// Reports a step of the control loop, `elapsed` after the start, with the status of `snapshot` and
+    /// the names of failing outlets. The first step reports
     /// readiness. Without `is_alive` no keep-alive message is sent, because another part hangs.
-    pub fn stepped(&mut self, elapsed: Duration, snapshot: &Snapshot, is_alive: bool) {
+    pub fn stepped(&mut self, elapsed: Duration, (snapshot, failing): (&Snapshot, &[Arc<str>]), is_alive: bool) {
         if self.alive_at.is_none() {
             self.send("READY=1");
         }
@@ -68,7 +71,7 @@ impl Service {
         }
         if passed(self.status_at, STATUS_EVERY) {
             self.status_at = Some(elapsed);
-            let status = status(snapshot);
+            let status = status(snapshot, failing);
             if status != self.status {
                 self.send(&format!("STATUS={status}"));
                 self.status = status;
@@ -102,8 +105,8 @@ impl Service {
     fn send(&self, _: &str) {}
 }
 
-/// The number of sites in each state.
-fn status(snapshot: &Snapshot) -> String {
+/// The number of sites in each state, and the outlets that cannot be notified.
+fn status(snapshot: &Snapshot, failing: &[Arc<str>]) -> String {
     let states = [
         SiteState::Down,
         SiteState::Recovering,
@@ -118,7 +121,10 @@ fn status(snapshot: &Snapshot) -> String {
     let there = counted.iter().filter(|(_, count)| *count > 0);
     let parts: Vec<String> = there.map(|(state, count)| format!("{count} {}", state.name())).collect();
     let mut text = format!("{} sites: {}", sites.len(), parts.join(", "));
-    text.truncate(STATUS_MAX);
+    if !failing.is_empty() {
+        let _infallible = write!(text, "; cannot notify {}", failing.join(", "));
+    }
+    text.truncate(text.floor_char_boundary(STATUS_MAX));
     text
 }
 
@@ -202,16 +208,18 @@ mod tests {
         };
         let snapshot = Engine::new(Vec::new(), Vec::new(), Timestamp::ZERO).board().snapshot();
         let mut service = Service::named(&variables, 17).unwrap();
-        service.stepped(Duration::ZERO, &snapshot, true);
+        service.stepped(Duration::ZERO, (&snapshot, &[]), true);
         assert_eq!(received(&socket), ["READY=1", "WATCHDOG=1", "STATUS=0 sites: "]);
         for (millis, expected) in [(250, vec![]), (1_999, vec![]), (2_000, vec!["WATCHDOG=1"]), (3_999, vec![])] {
-            service.stepped(Duration::from_millis(millis), &snapshot, true);
+            service.stepped(Duration::from_millis(millis), (&snapshot, &[]), true);
             assert_eq!(received(&socket), expected, "{millis} ms");
         }
-        service.stepped(Duration::from_secs(6), &snapshot, false);
+        service.stepped(Duration::from_secs(6), (&snapshot, &[]), false);
         assert_eq!(received(&socket), Vec::<String>::new(), "something stands still");
-        service.stepped(Duration::from_secs(8), &snapshot, true);
+        service.stepped(Duration::from_secs(8), (&snapshot, &[]), true);
         assert_eq!(received(&socket), ["WATCHDOG=1"]);
+        service.stepped(Duration::from_secs(9), (&snapshot, &["ops".into(), "mail".into()]), true);
+        assert_eq!(received(&socket), ["STATUS=0 sites: ; cannot notify ops, mail"]);
         service.reloading(Some(Duration::from_micros(123_456)));
         service.reloaded();
         service.stopping();
@@ -220,8 +228,8 @@ mod tests {
 
         // The watchdog of another process is not webmon's, and a manager that is gone needs no message.
         let mut other = Service::named(&variables, 18).unwrap();
-        other.stepped(Duration::ZERO, &snapshot, true);
-        other.stepped(Duration::from_mins(1), &snapshot, true);
+        other.stepped(Duration::ZERO, (&snapshot, &[]), true);
+        other.stepped(Duration::from_mins(1), (&snapshot, &[]), true);
         assert_eq!(received(&socket), ["READY=1", "STATUS=0 sites: "]);
         drop(socket);
         other.stopping();

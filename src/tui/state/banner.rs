@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::model::{ExportHealth, ExportState, StoreHealth, Timestamp, Watching, figures};
+use crate::model::{ExportHealth, ExportState, OutletHealth, StoreHealth, Timestamp, Watching, figures};
 use crate::tui::inputs::Inputs;
 use crate::tui::style::line::{Line, cut};
 use crate::tui::style::role::Role;
@@ -41,6 +41,13 @@ fn problem(inputs: &Inputs, timers: &Timers) -> Option<String> {
     if let StoreHealth::NotSaving { since, reason } = &health.store {
         let since = moment(inputs, *since);
         return Some(format!("not saving since {since}: {reason}; this period will be missing from the history"));
+    }
+    if let [failing, others @ ..] = &health.failing_outlets[..] {
+        let OutletHealth { key, since, reason, waiting } = failing;
+        let since = moment(inputs, *since);
+        let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
+        let messages = if *waiting == 1 { "1 message waits".to_owned() } else { format!("{waiting} messages wait") };
+        return Some(format!("cannot notify {key}{more} since {since}: {reason}; {messages}"));
     }
     if let Some(ExportHealth { state: ExportState::Blocked, error: Some((_, reason)), .. }) = &health.export {
         return Some(format!("export blocked: {reason}; all checks are kept and exported later"));

@@ -153,7 +153,7 @@ mod behaviour {
 
     use super::*;
     use crate::engine::snapshot::SiteState;
-    use crate::model::{Health, StoreHealth};
+    use crate::model::{Health, OutletHealth, StoreHealth};
     use crate::tui::page::ExitRequest;
 
     const SIZE: Size = Size { width: 80, height: 24 };
@@ -264,6 +264,15 @@ mod behaviour {
         health.lost_samples = 7;
         assert!(banner(health.clone()).starts_with("! 7 samples lost so far"));
         let since = fixtures::now().before(Duration::from_secs(130));
+        let reason = "503 Service Unavailable".to_owned();
+        let failing = OutletHealth { key: "ops".into(), since, reason, waiting: 3 };
+        health.failing_outlets = vec![failing.clone()];
+        assert_eq!(
+            banner(health.clone()),
+            "! cannot notify ops since 14:00:03: 503 Service Unavailable; 3 messages wait"
+        );
+        health.failing_outlets.push(failing);
+        assert!(banner(health.clone()).starts_with("! cannot notify ops and 1 more since 14:00:03: 503"));
         health.store = StoreHealth::NotSaving { since, reason: "disk full".to_owned() };
         assert!(banner(health.clone()).starts_with("! not saving since 14:00:03: disk full; this period"));
         health.offline_since = Some(since);

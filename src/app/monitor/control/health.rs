@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::app::status::health_meter::{HealthMeter, StoreStatus};
 use crate::app::status::warnings::{Warning, WarningTracker};
 use crate::engine::Board;
-use crate::model::{Cause, Health, Timestamp};
+use crate::model::{Cause, Health, OutletHealth, Timestamp};
 
 /// Describes a demonstration, this long after its start.
 pub type Narrator = fn(Duration) -> String;
@@ -80,11 +80,18 @@ impl HealthReporter {
     }
 
     /// Reports the health at `now`, `elapsed` after the start. Returns warnings about what changed.
-    pub fn report(&mut self, board: &Board, elapsed: Duration, now: Timestamp) -> Vec<Warning> {
+    pub fn report(
+        &mut self,
+        board: &Board,
+        failing_outlets: impl FnOnce() -> Vec<OutletHealth>,
+        elapsed: Duration,
+        now: Timestamp,
+    ) -> Vec<Warning> {
         if let Some(health) = self.meter.read(elapsed) {
+            let failing_outlets = failing_outlets();
             let narration = self.current().narration.clone();
             let offline_since = self.offline_since(board, now);
-            self.health.send_replace(Arc::new(Health { offline_since, narration, ..health }));
+            self.health.send_replace(Arc::new(Health { offline_since, failing_outlets, narration, ..health }));
         }
         if let Some(narration) = self.narrator.map(|narrator| Some(narrator(elapsed))) {
             self.health.send_if_modified(|health| {

@@ -21,6 +21,7 @@ use crate::app::headless::Headless;
 use crate::app::log::events;
 use crate::app::reload::reconcile::ConfigChange;
 use crate::app::scheduler::Order;
+use crate::app::status::own_incidents::OwnIncidents;
 use crate::app::storage::archive_views::ViewRows;
 use crate::app::system::systemd::Service;
 use crate::engine::{Board, Engine, EngineStep};
@@ -44,6 +45,7 @@ pub struct Control {
     store: Option<StoreLink>,
     publisher: Publisher,
     health: HealthReporter,
+    own_incidents: OwnIncidents,
     outputs: Outputs,
 }
 
@@ -74,8 +76,9 @@ impl Control {
         publisher: Publisher,
         health: HealthReporter,
     ) -> Self {
+        let own_incidents = OwnIncidents::new(|rule| publisher.book().is_breached(rule));
         let outputs = Outputs::default();
-        let mut control = Self { engine, clock, inputs, scheduler, store, publisher, health, outputs };
+        let mut control = Self { engine, clock, inputs, scheduler, store, publisher, health, own_incidents, outputs };
         control.read_archive_views();
         control
     }
@@ -167,7 +170,10 @@ impl Control {
         self.publish(&step, now);
         if let Some(service) = self.outputs.service.as_mut().filter(|_| !last) {
             let elapsed = self.clock.monotonic();
-            service.stepped(elapsed, &self.engine.board().snapshot(), !self.health.is_stuck(elapsed));
+            let failing: Vec<Arc<str>> =
+                self.health.current().failing_outlets.iter().map(|outlet| Arc::clone(&outlet.key)).collect();
+            let is_alive = !self.health.is_stuck(elapsed);
+            service.stepped(elapsed, (&self.engine.board().snapshot(), &failing), is_alive);
         }
     }
 
@@ -176,7 +182,9 @@ impl Control {
         let (alerts, lost) = self.publisher.publish(&step.alerts, &board, now);
         self.health.add_lost(step.lost + lost);
         self.health.add_lost_texts(step.lost_texts);
-        let warnings = self.health.report(&board, self.clock.monotonic(), now);
+        let (book, elapsed) = (self.publisher.book(), self.clock.monotonic());
+        let warnings = self.health.report(&board, || book.failing_outlets(), elapsed, now);
+        book.add_own(self.own_incidents.look(&self.health.current(), elapsed, now));
         events::states(&step.changes, || board.snapshot(), self.health.zone());
         events::warnings(&warnings);
         if let Some(headless) = &mut self.outputs.headless {
