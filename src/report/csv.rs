@@ -11,10 +11,11 @@ use csv::WriterBuilder;
 use serde::Serialize;
 
 use crate::alert::AlertRecord;
+use crate::alert::kept::telling::Heard;
 use crate::model::text::clean;
 
 use super::objects::{AlertObject, SampleObject, StatsObject};
-use super::{Period, SampleRecord, StatsRecord, Stored, wording};
+use super::{Period, SampleRecord, StatsRecord, Stored, time, wording};
 
 /// Initial capacity of a row, bytes.
 const ROW: usize = 512;
@@ -27,7 +28,7 @@ const STATS: &str = "event,time,site,state,since,until,availability,coverage,che
                      ttfb_ms_p95,ttfb_ms_p99,phases_ms_resolve,phases_ms_connect,phases_ms_tls,\
                      phases_ms_processing,phases_ms_transfer,codes,causes,exact,longest_outage_ms,data_since";
 const ALERTS: &str = "event,time,site,state,availability,threshold,window,since,downtime_ms,message,\
-                      incident,rule,severity";
+                      incident,rule,severity,told";
 
 /// The header of [`sample`] lines.
 ///
@@ -85,14 +86,16 @@ pub fn alert_header(out: &mut impl io::Write) -> io::Result<()> {
     wording::line(out, ALERTS)
 }
 
-/// One alert.
+/// One alert, and the outlets that have heard of it: `ops=TIME mail=`, without a time while the message waits.
 ///
 /// # Errors
 /// The writer's.
-pub fn alert(out: &mut impl io::Write, alert: &AlertRecord) -> io::Result<()> {
+pub fn alert(out: &mut impl io::Write, alert: &AlertRecord, told: &[Heard]) -> io::Result<()> {
     let object = AlertObject::of(alert);
     let (site, message) = (clean(object.site), object.message.map(clean));
-    row(out, AlertObject { site: &site, message: message.as_deref(), ..object })
+    let heard = |(outlet, at): &Heard| format!("{}={}", clean(outlet), at.map(time::utc).unwrap_or_default());
+    let told = told.iter().map(heard).collect::<Vec<_>>().join(" ");
+    row(out, (AlertObject { site: &site, message: message.as_deref(), ..object }, told))
 }
 
 fn counts(counts: impl Iterator<Item = (impl Display, u64)>) -> String {
@@ -187,10 +190,10 @@ mod tests {
             );
         }
         for alert in [fixtures::alert(), fixtures::ended()] {
-            assert_eq!(
-                columns(&printed(alert_header), &printed(|out| super::alert(out, &alert))),
-                flat(&printed(|out| json::alert(out, &alert)))
-            );
+            let mut json = flat(&printed(|out| json::alert(out, &alert)));
+            json.push(("told".to_owned(), String::new()));
+            json.sort();
+            assert_eq!(columns(&printed(alert_header), &printed(|out| super::alert(out, &alert, &[]))), json);
         }
     }
 
@@ -207,10 +210,12 @@ mod tests {
 
     #[test]
     fn an_alert_is_quoted_because_its_message_has_commas() {
+        let told = [("mail".into(), None), ("ops".into(), Some(at("2026-11-22T09:00:03Z")))];
         assert_eq!(
-            printed(|out| alert(out, &fixtures::alert())),
+            printed(|out| alert(out, &fixtures::alert(), &told)),
             "alert,2026-11-22T09:00:00.250000Z,api,down,0.7917,0.8,2m,2026-11-22T09:00:00.250000Z,,\
-             \"Website api is down. availability=79.17%, time=2026-11-22T10:00:00+01:00\",,availability,critical\n"
+             \"Website api is down. availability=79.17%, time=2026-11-22T10:00:00+01:00\",,availability,critical,\
+             mail= ops=2026-11-22T09:00:03.000000Z\n"
         );
     }
 

@@ -9,6 +9,7 @@ use std::io;
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter};
 
+use crate::alert::kept::telling::Heard;
 use crate::alert::{AlertRecord, News};
 use crate::engine::snapshot::Snapshot;
 use crate::model::text::is_harmful;
@@ -16,8 +17,8 @@ use crate::model::{ExportHealth, Observation, Timestamp};
 
 use super::check::Checked;
 use super::objects::{
-    AlertObject, CertificateObject, CheckObject, ExportObject, HopObject, NewsObject, SampleObject, StatsObject,
-    WarningObject,
+    AlertObject, CertificateObject, CheckObject, ExportObject, HopObject, NewsObject, PastAlertObject, SampleObject,
+    StatsObject, ToldObject, WarningObject,
 };
 use super::{SampleRecord, StatsRecord, time};
 
@@ -55,6 +56,14 @@ pub fn refresh(out: &mut impl io::Write, snapshot: &Snapshot, view: usize) -> io
 /// The writer's.
 pub fn alert(out: &mut impl io::Write, alert: &AlertRecord) -> io::Result<()> {
     line(out, &AlertObject::of(alert))
+}
+
+/// One `alert` object of the past, with the outlets that have heard of it, if there are any.
+///
+/// # Errors
+/// The writer's.
+pub fn past_alert(out: &mut impl io::Write, alert: &AlertRecord, told: &[Heard]) -> io::Result<()> {
+    line(out, &PastAlertObject { alert: AlertObject::of(alert), told: ToldObject(told) })
 }
 
 /// One `alert` object with what is known beside the alert.
@@ -264,6 +273,15 @@ mod tests {
                 "\n"
             )
         );
+    }
+
+    #[test]
+    fn a_past_alert_says_which_outlets_have_heard() {
+        let plain = printed(|out| alert(out, &fixtures::alert()));
+        assert_eq!(printed(|out| past_alert(out, &fixtures::alert(), &[])), plain);
+        let told = [("mail".into(), None), ("ops".into(), Some(at("2026-11-22T09:00:03Z")))];
+        let with = plain.replace("}\n", ",\"told\":{\"mail\":null,\"ops\":\"2026-11-22T09:00:03.000000Z\"}}\n");
+        assert_eq!(printed(|out| past_alert(out, &fixtures::alert(), &told)), with);
     }
 
     #[test]

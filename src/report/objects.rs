@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use crate::alert::kept::telling::Heard;
 use crate::alert::{AlertRecord, AlertState, News};
 use crate::model::time::duration;
 use crate::model::{Cause, Certificate, ExportHealth, Hop, Micros, Outcome, Phase, Phases, Status, Timestamp, figures};
@@ -293,6 +294,30 @@ impl<'a> AlertObject<'a> {
             rule: alert.rule.name(),
             severity: alert.rule.severity().name(),
         }
+    }
+}
+
+/// An alert of the past, and which outlets have heard of it.
+#[derive(serde::Serialize)]
+pub(super) struct PastAlertObject<'a> {
+    #[serde(flatten)]
+    pub(super) alert: AlertObject<'a>,
+    #[serde(skip_serializing_if = "ToldObject::is_empty")]
+    pub(super) told: ToldObject<'a>,
+}
+
+/// The outlets that have heard, and when; null while the message waits.
+pub(super) struct ToldObject<'a>(pub(super) &'a [Heard]);
+
+impl ToldObject<'_> {
+    const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for ToldObject<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(outlet, at)| (&**outlet, at.map(time::utc))))
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use crate::alert::kept::telling::{Heard, Telling};
 use crate::alert::{AlertRecord, AlertState};
 use crate::model::time::duration;
 use crate::model::{Cause, Phase, Status, Timestamp, figures};
@@ -201,22 +202,41 @@ fn names(of: &[String]) -> String {
 ///
 /// # Errors
 /// The writer's.
-pub fn alerts(out: &mut impl io::Write, zone: &TimeZone, alerts: &[AlertRecord]) -> io::Result<()> {
+pub fn alerts(out: &mut impl io::Write, zone: &TimeZone, alerts: &[AlertRecord], telling: &Telling) -> io::Result<()> {
     if alerts.is_empty() {
         return wording::line(out, "no alerts");
     }
-    let rows: Vec<[String; 4]> = alerts
-        .iter()
-        .map(|alert| {
-            let message = if alert.state == AlertState::Ended { closed(alert, zone) } else { alert.message.clone() };
-            [time::second(alert.at, zone), alert.site.to_string(), alert.state.name().to_owned(), message]
-        })
-        .collect();
+    let row = |alert: &AlertRecord| {
+        let message = if alert.state == AlertState::Ended { closed(alert, zone) } else { alert.message.clone() };
+        [time::second(alert.at, zone), alert.site.to_string(), alert.state.name().to_owned(), message]
+    };
     let (first, last) = alerts.iter().fold((alerts[0].at, alerts[0].at), |(first, last), alert| {
         // The end of an incident also has the time of its start.
         (first.min(alert.since).min(alert.at), last.max(alert.at))
     });
-    aligned(out, &[&time_head(first, last, zone), "SITE", "STATE", "MESSAGE"], &[0, 1, 2, 3], &rows)
+    let time = time_head(first, last, zone);
+    if telling.is_empty() {
+        let rows: Vec<[String; 4]> = alerts.iter().map(row).collect();
+        return aligned(out, &[&time, "SITE", "STATE", "MESSAGE"], &[0, 1, 2, 3], &rows);
+    }
+    let told_row = |alert: &AlertRecord| {
+        let [at, site, state, message] = row(alert);
+        [at, site, state, message, told(alert, telling.of(alert), zone)]
+    };
+    let rows: Vec<[String; 5]> = alerts.iter().map(told_row).collect();
+    aligned(out, &[&time, "SITE", "STATE", "MESSAGE", "TOLD"], &[0, 1, 2, 3, 4], &rows)
+}
+
+/// `ops 12:03:05 · mail waits`; with the date if that is another than the alert's.
+fn told(alert: &AlertRecord, heard: &[Heard], zone: &TimeZone) -> String {
+    let one = |(outlet, at): &Heard| match at {
+        None => format!("{outlet} waits"),
+        Some(at) if time::date(*at, zone) == time::date(alert.at, zone) => {
+            format!("{outlet} {}", time::clock(*at, zone))
+        }
+        Some(at) => format!("{outlet} {}", time::second(*at, zone)),
+    };
+    if heard.is_empty() { NONE.to_owned() } else { heard.iter().map(one).collect::<Vec<_>>().join(" · ") }
 }
 
 /// The head of a column of local times: `TIME (+01:00)`.
@@ -314,6 +334,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::alert::kept::row::Told;
     use crate::model::text::is_harmful;
     use crate::model::{Micros, Phases, Sample};
     use crate::report::Stored;
@@ -478,21 +499,32 @@ new                  –     –       0     0       –        –        –  
         assert!(text.contains("2026-11-20 13:00 (+02:00/+01:00); "), "{text}");
         let mut old = fixtures::alert();
         old.facts.at = period.since;
-        let text = printed(|out| alerts(out, &berlin, &[old, fixtures::alert()]));
+        let text = printed(|out| alerts(out, &berlin, &[old, fixtures::alert()], &Telling::default()));
         assert!(text.starts_with("TIME (+02:00/+01:00)  SITE  STATE"), "{text}");
+    }
+
+    #[test]
+    fn outlets_that_have_heard_and_will_are_a_column() {
+        let mut alert = fixtures::alert();
+        alert.facts.incident = Some(7);
+        let told = |second| Told { at: alert.at.after(Duration::from_secs(second)), closed: None };
+        let telling = Telling::new(&[], &[(("ops".into(), 7), told(3)), (("mail".into(), 7), told(86_400))]);
+        let text = printed(|out| alerts(out, &zone(), &[alert, ended()], &telling));
+        let ends: Vec<&str> = text.lines().map(|line| line.rsplit("  ").next().unwrap()).collect();
+        assert_eq!(ends, ["TOLD", "mail 2026-11-23 10:00:00 · ops 10:00:03", "–"]);
     }
 
     #[test]
     fn alerts_show_their_message_to_the_letter() {
         assert_eq!(
-            printed(|out| alerts(out, &zone(), &[fixtures::alert(), ended()])),
+            printed(|out| alerts(out, &zone(), &[fixtures::alert(), ended()], &Telling::default())),
             "\
 TIME (+01:00)        SITE  STATE  MESSAGE
 2026-11-22 10:00:00  api   down   Website api is down. availability=79.17%, time=2026-11-22T10:00:00+01:00
 2026-11-22 11:05:00  api   ended  – no longer watched; was down since 2026-11-22 10:00:00 (1h4m59s)
 "
         );
-        assert_eq!(printed(|out| alerts(out, &zone(), &[])), "no alerts\n");
+        assert_eq!(printed(|out| alerts(out, &zone(), &[], &Telling::default())), "no alerts\n");
     }
 
     proptest! {
@@ -505,7 +537,7 @@ TIME (+01:00)        SITE  STATE  MESSAGE
                 Samples::new([&*name], zone(), period).row(out, &record(&name, &sample, Some(&detail)))?;
                 let mut alert = AlertRecord { message: detail.clone(), ..fixtures::alert() };
                 alert.facts.site = name.as_str().into();
-                alerts(out, &zone(), &[alert])?;
+                alerts(out, &zone(), &[alert], &Telling::default())?;
                 let heading = Heading { period, back_from_now: false, store: &detail };
                 stats(out, &zone(), &heading, &[StatsRecord { site: &name, state: None, summary: &summary, stored: None }])
             });

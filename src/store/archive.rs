@@ -23,6 +23,7 @@ use super::read::samples::{self, Passed, StoredSample};
 use super::read::view::{self, Query, StoredSite, View};
 use super::tables::certificate;
 use super::tables::export_cursor::StoredSink;
+use super::tables::outbox::Kept;
 use super::verify::{self, Contents, Verification};
 
 /// The store, opened for reading.
@@ -132,6 +133,15 @@ impl Archive {
     /// Those of the database.
     pub fn alerts(&self, query: &Query) -> Result<Vec<AlertRecord>, StoreError> {
         let read = || view::alerts(&self.database.begin_read()?, query);
+        guard(read).map_err(|error| self.failed(error))
+    }
+
+    /// The incidents, waiting messages, what outlets were told, and silences.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn kept(&self) -> Result<Kept, StoreError> {
+        let read = || view::kept(&self.database.begin_read()?);
         guard(read).map_err(|error| self.failed(error))
     }
 

@@ -3,3 +3,4 @@
 pub mod change;
 pub mod incident;
 pub mod row;
+pub mod telling;

@@ -31,6 +31,6 @@ pub struct Row {
 pub struct Told {
     /// When.
     pub at: Timestamp,
-    /// When it was told of the end; kept for outlets that want that repeated.
+    /// When it had heard the rest, too; the history of alerts shows it, and some outlets want it repeated.
     pub closed: Option<Timestamp>,
 }

@@ -23,15 +23,8 @@ impl Outbox {
                 given_up.push((outlet, count));
             }
         }
-        let over: Vec<(Arc<str>, u64)> = self
-            .told
-            .iter()
-            .filter(|(_, told)| told.closed.is_some_and(|closed| closed.after(REPEAT_END) <= now))
-            .map(|(key, _)| key.clone())
-            .collect();
-        for (outlet, incident) in over {
-            self.keep_told(&outlet, incident, None, changes);
-        }
+        // The store keeps them as long as their alerts.
+        self.told.retain(|_, told| told.closed.is_none_or(|closed| now < closed.after(REPEAT_END)));
         given_up
     }
 

@@ -184,7 +184,7 @@ impl Outbox {
             }
             NewsKind::Ended if matches!(terms.delivery, Delivery::Chat { .. }) && waiting.is_empty() => {
                 // People hear nothing of a site that is no longer watched.
-                self.keep_told(outlet, incident, None, changes);
+                self.note_end(outlet, incident, now, changes);
             }
             NewsKind::Acknowledged if !terms.after.is_zero() && unsent_open.is_some_and(|(.., is_due)| !is_due) => {
                 for (number, ..) in waiting {
@@ -289,33 +289,41 @@ impl Outbox {
         if let Some(queue) = self.queues.get_mut(outlet) {
             queue.succeeded(now, elapsed);
         }
-        let is_forgetful = self.terms.get(outlet).is_some_and(|terms| terms.is_forgetful);
         for row in rows {
             self.remove(outlet, row.number, changes);
-            let told = self.told.get(&(Arc::clone(outlet), row.incident)).copied();
             match row.news.kind {
-                kind if kind.is_closing() && is_forgetful && told.is_some() => {
-                    let told = told.map(|told| Told { closed: Some(now), ..told });
-                    self.keep_told(outlet, row.incident, told, changes);
+                kind if kind.is_closing() => {
+                    // One message may have told all of it.
+                    self.told.entry((Arc::clone(outlet), row.incident)).or_insert(Told { at: now, closed: None });
+                    self.note_end(outlet, row.incident, now, changes);
                 }
-                kind if kind.is_closing() => self.keep_told(outlet, row.incident, None, changes),
-                NewsKind::Opened if self.delivery(outlet) != Delivery::Program => {
+                NewsKind::Opened => {
                     self.keep_told(outlet, row.incident, Some(Told { at: now, closed: None }), changes);
                 }
                 _ => {}
             }
             if matches!(self.delivery(outlet), Delivery::Chat { .. }) {
-                self.drop_silent_end(outlet, row.incident, changes);
+                self.drop_silent_end(outlet, row.incident, now, changes);
             }
         }
     }
 
     /// Removes the end of an incident that followed a message under way: people hear nothing of it.
-    fn drop_silent_end(&mut self, outlet: &Arc<str>, incident: u64, changes: &mut Vec<Change>) {
+    fn drop_silent_end(&mut self, outlet: &Arc<str>, incident: u64, now: Timestamp, changes: &mut Vec<Change>) {
         let head = self.queues.get(outlet).and_then(|queue| queue.of(incident).next());
         let Some(number) = head.filter(|row| row.news.kind == NewsKind::Ended).map(|row| row.number) else { return };
         self.remove(outlet, number, changes);
-        self.keep_told(outlet, incident, None, changes);
+        self.note_end(outlet, incident, now, changes);
+    }
+
+    /// Notes that `outlet` has heard all of `incident`, if it was told of it.
+    fn note_end(&mut self, outlet: &Arc<str>, incident: u64, now: Timestamp, changes: &mut Vec<Change>) {
+        let key = (Arc::clone(outlet), incident);
+        let Some(told) = self.told.get(&key).copied() else { return };
+        self.keep_told(outlet, incident, Some(Told { closed: Some(now), ..told }), changes);
+        if !self.terms.get(outlet).is_some_and(|terms| terms.is_forgetful) {
+            self.told.remove(&key);
+        }
     }
 
     /// `outlet` did not take these rows. Returns the rows that are given up for it.

@@ -2,6 +2,7 @@
 //!
 //! `info`, `check` and `backup` work while a monitor runs; `compact`, `repair`, `rename` and `forget` need exclusive access.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
@@ -20,9 +21,9 @@ use crate::app::exit::{CommandError, Ending};
 use crate::config;
 use crate::model::text::redact::redacted;
 use crate::model::text::{clean_line, shown_path};
-use crate::model::{SiteId, figures};
+use crate::model::{SiteId, Timestamp, figures};
 use crate::report::{minute, named};
-use crate::store::{Archive, Contents, Options, PointCounts, Repaired, Store, StoredSink, Verification};
+use crate::store::{Archive, Contents, Kept, Options, PointCounts, Repaired, Store, StoredSink, Verification};
 
 use super::history::stored_period::configured_store;
 
@@ -38,7 +39,8 @@ pub fn db(command: &DbCommand, common: &CommonArgs) -> Result<Ending, CommandErr
             let contents = archive.contents()?;
             let sinks = archive.sinks()?;
             let zone = zone::local_or_complain();
-            say(&format!("{}{}", described(&path, &contents, &zone), exports(&sinks, &zone)))?;
+            let (exports, outlets) = (exports(&sinks, &zone), outlets(&archive.kept()?, &zone));
+            say(&format!("{}{exports}{outlets}", described(&path, &contents, &zone)))?;
         }
         DbCommand::Check => check(&path)?,
         DbCommand::Compact => {
@@ -173,6 +175,32 @@ fn exports(sinks: &[StoredSink], zone: &TimeZone) -> String {
     text
 }
 
+/// The open incidents, and the messages that wait for each outlet, one line each.
+fn outlets(kept: &Kept, zone: &TimeZone) -> String {
+    let mut text = String::new();
+    let open = kept.incidents.iter().filter(|incident| incident.is_open()).count();
+    if open > 0 {
+        writeln!(text, "  incidents {} open", figures::count(open as u64)).expect("a String takes everything");
+    }
+    let mut waiting: BTreeMap<&str, (u64, Timestamp, u32)> = BTreeMap::new();
+    for row in &kept.rows {
+        let (count, oldest, failed) = waiting.entry(&row.outlet).or_insert((0, row.made, 0));
+        (*count, *oldest, *failed) = (*count + 1, row.made.min(*oldest), row.attempts.max(*failed));
+    }
+    for (outlet, (count, oldest, failed)) in waiting {
+        let outlet = clean_line(outlet, 80);
+        let (messages, count) = (if count == 1 { "message waits" } else { "messages wait" }, figures::count(count));
+        let failed = match failed {
+            0 => String::new(),
+            1 => "; 1 request failed".to_owned(),
+            failed => format!("; {} requests failed", figures::count(failed.into())),
+        };
+        writeln!(text, "  outlet    {outlet}: {count} {messages} since {}{failed}", minute(oldest, zone))
+            .expect("a String takes everything");
+    }
+    text
+}
+
 /// The result of a verification, and what to do about damage.
 fn judged(path: &Path, verdict: &Verification) -> String {
     let (records, samples) = (figures::count(verdict.records), figures::count(verdict.samples));
@@ -218,8 +246,11 @@ fn say(text: &str) -> Result<(), CommandError> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::model::Timestamp;
+    use crate::alert::kept::row::Row;
+    use crate::alert::{Alert, AlertRecord, News, NewsContext, NewsKind, Rule};
     use crate::store::Gap;
 
     #[test]
@@ -243,6 +274,26 @@ mod tests {
         ] {
             assert!(damaged.lines().any(|said| said == line), "{line}\n{damaged}");
         }
+    }
+
+    #[test]
+    fn messages_that_wait_are_counted_by_outlet() {
+        let at = Timestamp::from_secs(1_795_255_200);
+        let alert = Alert::ended("api".into(), &Rule::default(), at, at);
+        let row = |number, outlet: &str, attempts| {
+            let alert = AlertRecord { facts: alert.clone(), message: String::new() };
+            let news = News { kind: NewsKind::Opened, alert, context: NewsContext::default() };
+            let made = at.after(Duration::from_mins(number));
+            Row { number, outlet: outlet.into(), incident: 1, made, due: made, attempts, is_begun: false, news }
+        };
+        let rows = vec![row(1, "ops", 2), row(2, "ops", 0), row(3, "mail", 0)];
+        let text = outlets(&Kept { rows, ..Kept::default() }, &TimeZone::UTC);
+        assert_eq!(
+            text,
+            "  outlet    mail: 1 message waits since 2026-11-21 10:03\n  \
+             outlet    ops: 2 messages wait since 2026-11-21 10:01; 2 requests failed\n"
+        );
+        assert_eq!(outlets(&Kept::default(), &TimeZone::UTC), "");
     }
 
     #[test]

@@ -14,7 +14,10 @@ use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
 
 use crate::model::Timestamp;
 use crate::store::tables::record::decode_alert;
-use crate::store::tables::schema;
+use crate::store::tables::{outbox, schema};
+
+/// What outlets were told goes with the alerts: so many records with each.
+const TOLD_EACH: usize = 16;
 
 /// Alerts may take one part in this many of a full file.
 const SHARE: u64 = 4;
@@ -84,12 +87,34 @@ pub fn trim(
     for number in &gone {
         alerts.remove(number)?;
     }
+    if !gone.is_empty() {
+        let over = match cutoff {
+            Some(cutoff) => Some(cutoff),
+            None => oldest(&alerts, kept)?,
+        };
+        if let Some(over) = over {
+            outbox::trim_told(transaction, over, gone.len().saturating_mul(TOLD_EACH))?;
+        }
+    }
     let removed = gone.len() as u64;
     Ok(Gone { removed, bytes: removed * each, more: gone.len() >= most })
 }
 
 /// After this many young alerts in a row the rest counts as young.
 const PASSED_MAX: usize = 256;
+
+/// The time of the oldest alert that is not exempt.
+fn oldest(alerts: &impl ReadableTable<u64, &'static [u8]>, kept: &[u64]) -> Result<Option<Timestamp>, redb::Error> {
+    for row in alerts.iter()? {
+        let (number, frame) = row?;
+        if kept.binary_search(&number.value()).is_err()
+            && let Ok((_, alert)) = decode_alert(frame.value(), |_| "".into())
+        {
+            return Ok(Some(alert.at));
+        }
+    }
+    Ok(None)
+}
 
 /// Whether an alert is older than `cutoff`; `None` if damaged.
 fn is_old(frame: &[u8], cutoff: Option<Timestamp>) -> Option<bool> {
@@ -200,6 +225,34 @@ mod tests {
         put(&write, 900, 3, AlertState::Up, 5);
         put(&write, 901, 3, AlertState::Up, 5);
         assert_eq!(once(&write, cutoff, None, 10_000).unwrap(), Gone::default());
+    }
+
+    #[test]
+    fn what_outlets_were_told_goes_with_the_alerts() {
+        use crate::alert::kept::change::{ChangeKey, Record};
+        use crate::alert::kept::row::Told;
+
+        let database = Disk::default().open().unwrap();
+        for cutoff in [Some(Timestamp::from_secs(300)), None] {
+            let write = database.begin_write().unwrap();
+            let told = |incident: u64, closed: Option<u64>| {
+                let told = Told { at: Timestamp::from_secs(incident), closed: closed.map(Timestamp::from_secs) };
+                let bytes = outbox::encode(&Record::Told(told), |_| SiteId(3));
+                (ChangeKey::Told("ops".into(), incident), Some(bytes))
+            };
+            let records: outbox::Waiting =
+                (0..5_000).map(|number| told(number, Some(number))).chain([told(9_000, None)]).collect();
+            outbox::write(&write, &records).unwrap();
+            (0..5_000).for_each(|number| put(&write, number, 3, AlertState::Up, number));
+            let mut kept = KeptAlerts::default();
+            let max_size = cutoff.is_none().then_some(1 << 20);
+            while trim(&write, (cutoff, max_size), 100, &mut kept).unwrap().more {}
+            let first = left(&write)[0];
+            assert!(first > 0 && (cutoff.is_none() || first == 300));
+            let table = write.open_table(schema::OUTBOX).unwrap();
+            let rows: Vec<u64> = table.iter().unwrap().map(|row| row.unwrap().0.value().1).collect();
+            assert_eq!(rows, (first..5_000).chain([9_000]).collect::<Vec<_>>());
+        }
     }
 
     #[test]

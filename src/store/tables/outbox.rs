@@ -342,6 +342,22 @@ pub fn all(transaction: &ReadTransaction, name: impl Fn(SiteId) -> Arc<str>) -> 
     Ok(kept)
 }
 
+/// Removes what outlets were told of incidents that ended before `cutoff`: at most `most` records.
+pub fn trim_told(transaction: &WriteTransaction, cutoff: Timestamp, most: usize) -> Result<(), redb::Error> {
+    let mut left = most;
+    transaction.open_table(schema::OUTBOX)?.retain(|(kind, number), bytes| {
+        let is_over = || {
+            let key = key_at(kind, number).filter(|key| matches!(key, ChangeKey::Told(..)))?;
+            let Record::Told(told) = decode(&key, bytes, |_| "".into()).ok()? else { return None };
+            Some(told.closed? < cutoff)
+        };
+        let goes = left > 0 && kind.starts_with(TOLD) && is_over() == Some(true);
+        left -= usize::from(goes);
+        !goes
+    })?;
+    Ok(())
+}
+
 /// Judges a row of the table.
 pub fn check((kind, number): (&str, u64), bytes: &[u8]) -> Result<(), Damage> {
     let key = key_at(kind, number).ok_or(Damage::Range)?;

@@ -1,6 +1,6 @@
-//! `webmon alerts` prints the alerts of a period.
+//! `webmon alerts` prints the alerts of a period, and which outlets have heard of them.
 
-use crate::alert::AlertRecord;
+use crate::alert::kept::telling::Telling;
 use crate::app::cli::args::{CommonArgs, HistoryArgs, TableFormat};
 use crate::app::cli::stdout::print;
 use crate::app::commands::history::stored_period::StoredPeriod;
@@ -14,12 +14,14 @@ use crate::report::{csv, json, table};
 pub fn alerts(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, CommandError> {
     let past = StoredPeriod::open(&args.period, common, None)?;
     let alerts = past.archive.alerts(&past.query())?;
+    let kept = past.archive.kept()?;
+    let telling = Telling::new(&kept.rows, &kept.told);
     print(|out| match args.format {
-        TableFormat::Table => table::alerts(out, &past.zone, &alerts),
-        TableFormat::Json => alerts.iter().try_for_each(|alert: &AlertRecord| json::alert(out, alert)),
+        TableFormat::Table => table::alerts(out, &past.zone, &alerts, &telling),
+        TableFormat::Json => alerts.iter().try_for_each(|alert| json::past_alert(out, alert, telling.of(alert))),
         TableFormat::Csv => {
             csv::alert_header(out)?;
-            alerts.iter().try_for_each(|alert| csv::alert(out, alert))
+            alerts.iter().try_for_each(|alert| csv::alert(out, alert, telling.of(alert)))
         }
     })?;
     Ok(Ending::Done)
