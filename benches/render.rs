@@ -86,7 +86,7 @@ fn snapshot(sites: usize) -> Snapshot {
 fn frames(c: &mut Criterion) {
     let mut group = c.benchmark_group("render");
     let theme = Theme { scheme: Scheme::Dark, color: true, symbols: Symbols::Unicode };
-    let settings = Settings { theme, bell: true, sort: SortKey::State };
+    let settings = Settings { theme, bell: true, desktop: None, sort: SortKey::State };
     let (health, zone, about) = (Health::default(), TimeZone::UTC, About::default());
     for sites in [10, 1_000, 10_000] {
         let mut world = snapshot(sites);

@@ -14,7 +14,8 @@ use crate::alert::AlertRecord;
 use crate::alert::kept::telling::Heard;
 use crate::model::text::clean;
 
-use super::objects::{AlertObject, SampleObject, StatsObject};
+use super::objects::alert::AlertObject;
+use super::objects::{SampleObject, StatsObject};
 use super::{Period, SampleRecord, StatsRecord, Stored, time, wording};
 
 /// Initial capacity of a row, bytes.

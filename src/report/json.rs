@@ -16,9 +16,9 @@ use crate::model::text::is_harmful;
 use crate::model::{ExportHealth, Observation, Timestamp};
 
 use super::check::Checked;
+use super::objects::alert::{AlertObject, NewsObject, PastAlertObject, ToldObject};
 use super::objects::{
-    AlertObject, CertificateObject, CheckObject, ExportObject, HopObject, NewsObject, PastAlertObject, SampleObject,
-    StatsObject, ToldObject, WarningObject,
+    CertificateObject, CheckObject, ExportObject, HopObject, SampleObject, StatsObject, WarningObject,
 };
 use super::{SampleRecord, StatsRecord, time};
 

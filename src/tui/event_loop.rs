@@ -109,8 +109,10 @@ fn drive(
             let (focus, request) = (state.focus(&inputs), state.history_request(&inputs, size));
             cache.set_focus(source, (focus, opened), request);
             let inputs = cache.inputs(fixed);
-            let effects = TerminalEffects { bell: state.settle(&inputs, size), mouse: state.mouse };
-            console.draw(&view(&inputs, &state, size), state.theme, effects)?;
+            let bell = state.settle(&inputs, size);
+            let notification = state.take_notification(inputs.now);
+            let effects = TerminalEffects { bell, notification, mouse: state.mouse };
+            console.draw(&view(&inputs, &state, size), state.theme, &effects)?;
             cache.set_visible(source, opened.map_or_else(|| state.visible(size), |site| vec![SiteIndex::new(site)]));
             drawn = Some(cache.now);
             dirty = false;
@@ -210,7 +212,7 @@ mod tests {
                 _ => Ok(()),
             }
         }
-        fn draw(&mut self, _: &Screen, _: Theme, _: TerminalEffects) -> io::Result<()> {
+        fn draw(&mut self, _: &Screen, _: Theme, _: &TerminalEffects) -> io::Result<()> {
             self.frames.borrow_mut().push(self.source.now.get());
             Ok(())
         }

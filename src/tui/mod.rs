@@ -7,6 +7,7 @@
 //! changes and fetches nothing; texts from outside are made harmless here once more.
 //! Bounds: ten frames per second. Cost: a frame builds the visible rows only, and counts the states of all sites once.
 
+mod desktop;
 pub(crate) mod event_loop;
 mod input;
 mod inputs;
@@ -30,6 +31,7 @@ mod view;
 pub use crate::model::command::{ManualCheck, SiteCommand};
 pub use crate::stats::series::HOUR;
 pub use crate::stats::series::site_history::{HistoryBuilder, HistoryGap, HistoryRequest, SiteHistory};
+pub use desktop::protocol::DesktopProtocol;
 pub use event_loop::{Ended, run};
 pub use input::key::Key;
 pub use inputs::{About, Inputs};

@@ -1,6 +1,7 @@
 //! How the dashboard looks and behaves at its start.
 
 use crate::model::SortKey;
+use crate::tui::desktop::protocol::DesktopProtocol;
 use crate::tui::style::theme::Theme;
 
 /// How the dashboard looks and behaves at its start.
@@ -10,6 +11,8 @@ pub struct Settings {
     pub theme: Theme,
     /// Whether a new `down` rings the bell.
     pub bell: bool,
+    /// How alerts become notifications of the desktop, if they do.
+    pub desktop: Option<DesktopProtocol>,
     /// The order of the rows.
     pub sort: SortKey,
 }

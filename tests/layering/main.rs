@@ -191,6 +191,7 @@ const LAYERS: [(&str, &[&[&str]]); 12] = [
             &["view"],
             &["source_cache", "state", "terminal"],
             &["keymap", "render", "settings", "source"],
+            &["desktop"],
             &["input", "inputs", "layout", "page", "style"],
         ],
     ),

@@ -18,8 +18,8 @@ use crate::model::text::shown_path;
 use crate::model::{Health, Sample, SiteIndex, SiteSlot, Timestamp};
 use crate::report::run::summary::{RunSummary, SiteRun, ending};
 use crate::tui::{
-    self, About, Ended, Fixed, HistoryRequest, JobControl, ManualCheck, Scheme, Settings, SiteCommand, SiteHistory,
-    Source, Symbols, Theme,
+    self, About, DesktopProtocol, Ended, Fixed, HistoryRequest, JobControl, ManualCheck, Scheme, Settings, SiteCommand,
+    SiteHistory, Source, Symbols, Theme,
 };
 
 use super::cli::args::ColorChoice;
@@ -199,7 +199,8 @@ pub fn settings(dashboard: config::Dashboard, color: ColorChoice) -> Settings {
         config::Symbols::Ascii => Symbols::Ascii,
     };
     let theme = Theme { scheme, color: color.on_terminal(), symbols };
-    Settings { theme, bell: dashboard.bell, sort: dashboard.sort }
+    let desktop = DesktopProtocol::of_environment(variable).filter(|_| dashboard.notify);
+    Settings { theme, bell: dashboard.bell, desktop, sort: dashboard.sort }
 }
 
 /// Prints the last screen if the user asked for it, the summary, and the notices in full.

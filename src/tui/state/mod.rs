@@ -21,11 +21,12 @@ use std::sync::Arc;
 use ratatui::layout::Size;
 
 use crate::engine::snapshot::Snapshot;
-use crate::model::SiteIndex;
 use crate::model::command::SiteCommand;
+use crate::model::{SiteIndex, Timestamp};
 use crate::stats::series::site_history::HistoryRequest;
 use crate::tui::page::Page;
 
+use super::desktop::protocol::DesktopProtocol;
 use super::inputs::Inputs;
 use super::layout::{Demand, OverviewLayout};
 use super::settings::Settings;
@@ -47,6 +48,7 @@ pub struct UiState {
     /// How the screen looks.
     pub theme: Theme,
     pub(crate) muted: bool,
+    desktop: Option<DesktopProtocol>,
     /// The dashboard gets clicks and the wheel; without it the terminal selects text.
     pub(crate) mouse: bool,
     /// Commands that were not sent yet.
@@ -58,7 +60,8 @@ impl UiState {
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
         let sites = SiteTable::new(settings.sort);
-        Self { sites, theme: settings.theme, muted: !settings.bell, mouse: true, ..Self::default() }
+        let Settings { theme, bell, desktop, .. } = *settings;
+        Self { sites, theme, muted: !bell, desktop, mouse: true, ..Self::default() }
     }
 
     pub(crate) fn tables<'a>(&'a self, inputs: &Inputs<'a>) -> &'a Snapshot {
@@ -126,6 +129,12 @@ impl UiState {
     pub fn settle(&mut self, inputs: &Inputs, size: Size) -> bool {
         self.refresh(inputs, size);
         self.timers.take_bell()
+    }
+
+    /// The sequence of the notification to show at `now`, if there is one.
+    pub fn take_notification(&mut self, now: Timestamp) -> Option<String> {
+        let shown = self.timers.take_notification(now)?;
+        Some(self.desktop?.encode(&shown))
     }
 
     /// The same, but a bell that is due waits for the next frame.

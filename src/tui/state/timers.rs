@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::alert::{AlertRecord, AlertState};
 use crate::model::Timestamp;
+use crate::tui::desktop::{Notification, PendingNotification};
 use crate::tui::inputs::Inputs;
 
 /// How long something new is marked as new, and the least time between two bells.
@@ -21,8 +22,9 @@ pub struct Timers {
     /// A count and when it last grew.
     lost_samples: (u64, Option<Timestamp>),
     notices: (u64, Option<Timestamp>),
-    /// The newest alert that the bell knows.
-    newest_alert: Option<Timestamp>,
+    /// The last alert that the bell knows.
+    last_alert: Option<Arc<AlertRecord>>,
+    notification: PendingNotification,
     bell_rang: Option<Timestamp>,
     bell_due: bool,
     refused: Option<Timestamp>,
@@ -49,21 +51,35 @@ impl Timers {
             return;
         }
         let counters = [&mut self.lost_samples.1, &mut self.notices.1];
-        let times = [&mut self.started, &mut self.newest_alert, &mut self.bell_rang, &mut self.refused];
+        let times = [&mut self.started, &mut self.bell_rang, &mut self.refused];
         for at in times.into_iter().chain(counters).flatten() {
             *at = at.before(back);
         }
     }
 
-    /// Makes the bell due for an alert that is new and says down: at most once in ten seconds, and never when `muted`.
+    /// Makes a notification due for alerts that are new, and the bell if one says down: at most once in ten seconds. Neither
+    /// when `muted`.
     pub fn hear(&mut self, alerts: &[Arc<AlertRecord>], now: Timestamp, muted: bool) {
-        let known = self.newest_alert.max(self.started);
-        let mut new = alerts.iter().rev().take_while(|alert| Some(alert.at) > known);
+        // Alerts are told apart by their place, not by their times: one that was held back is older than those before it.
+        let known = self.last_alert.as_ref().and_then(|last| alerts.iter().rposition(|alert| Arc::ptr_eq(alert, last)));
+        let new: Vec<&Arc<AlertRecord>> = match known {
+            Some(known) => alerts[known + 1..].iter().collect(),
+            None => alerts.iter().filter(|alert| Some(alert.at) > self.started).collect(),
+        };
+        self.last_alert = alerts.last().cloned();
+        if muted {
+            return;
+        }
+        self.notification.add(new.iter().copied());
         let is_quiet = self.bell_rang.is_none_or(|at| now.since(at) >= FRESH);
-        if new.any(|alert| alert.state == AlertState::Down) && is_quiet && !muted {
+        if new.iter().any(|alert| alert.state == AlertState::Down) && is_quiet {
             (self.bell_due, self.bell_rang) = (true, Some(now));
         }
-        self.newest_alert = alerts.last().map(|alert| alert.at);
+    }
+
+    /// The notification to show at `now`.
+    pub fn take_notification(&mut self, now: Timestamp) -> Option<Notification> {
+        self.notification.take(now)
     }
 
     pub fn take_bell(&mut self) -> bool {

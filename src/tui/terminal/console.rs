@@ -16,7 +16,7 @@ pub trait Console {
     /// Waits at most `timeout` for keys and appends them.
     fn wait(&mut self, timeout: Duration, keys: &mut Vec<Key>) -> io::Result<()>;
     /// Shows `screen` and applies the effects.
-    fn draw(&mut self, screen: &Screen, theme: Theme, effects: TerminalEffects) -> io::Result<()>;
+    fn draw(&mut self, screen: &Screen, theme: Theme, effects: &TerminalEffects) -> io::Result<()>;
     /// Restores the terminal, stops the process, and takes the terminal again when the process continues.
     fn suspend(&mut self, job: &JobControl) -> io::Result<()>;
     /// Takes the terminal again after another process stopped and continued this one.
@@ -26,10 +26,12 @@ pub trait Console {
 }
 
 /// Effects on a terminal other than its cells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TerminalEffects {
     /// Ring the bell once.
     pub bell: bool,
+    /// The sequence of a notification.
+    pub notification: Option<String>,
     /// Report the mouse. Without it the terminal selects text.
     pub mouse: bool,
 }

@@ -103,7 +103,7 @@ impl Console for TerminalSession {
         self.input.wait(timeout, keys)
     }
 
-    fn draw(&mut self, screen: &Screen, theme: Theme, effects: TerminalEffects) -> io::Result<()> {
+    fn draw(&mut self, screen: &Screen, theme: Theme, effects: &TerminalEffects) -> io::Result<()> {
         let size = measure()?;
         if size != self.size {
             self.size = size;
@@ -111,6 +111,9 @@ impl Console for TerminalSession {
         }
         if effects.bell {
             self.terminal.backend_mut().write_all(b"\x07")?;
+        }
+        if let Some(notification) = &effects.notification {
+            self.terminal.backend_mut().write_all(notification.as_bytes())?;
         }
         if self.mouse != effects.mouse {
             self.mouse = effects.mouse;

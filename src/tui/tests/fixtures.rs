@@ -62,7 +62,7 @@ impl World {
 
 pub fn settings() -> Settings {
     let theme = Theme { scheme: Scheme::Dark, color: true, symbols: Symbols::Unicode };
-    Settings { theme, bell: true, sort: SortKey::State }
+    Settings { theme, bell: true, desktop: None, sort: SortKey::State }
 }
 
 pub fn state() -> UiState {

@@ -155,6 +155,7 @@ mod behaviour {
     use crate::engine::snapshot::SiteState;
     use crate::model::{Health, OutletHealth, StoreHealth};
     use crate::tui::page::ExitRequest;
+    use crate::tui::{DesktopProtocol, Settings};
 
     const SIZE: Size = Size { width: 80, height: 24 };
 
@@ -213,6 +214,31 @@ mod behaviour {
         assert!(frozen.lines().nth(7).unwrap().starts_with("● blog"), "{frozen}");
         press(&world, &mut state, SIZE, "f");
         assert!(!text(&world, &state).contains("FROZEN"));
+    }
+
+    #[test]
+    fn new_alerts_become_notifications_of_the_desktop_unless_muted() {
+        let variable = |name: &str| (name == "TERM").then(|| "foot".to_owned());
+        let desktop = DesktopProtocol::of_environment(variable);
+        let mut state = UiState::new(&Settings { desktop, ..fixtures::settings() });
+        let mut world = fixtures::five_sites();
+        let shown = |world: &World, state: &mut UiState| {
+            state.settle(&world.inputs(), SIZE);
+            state.take_notification(world.now)
+        };
+        assert_eq!(shown(&world, &mut state), None, "what is past is no news");
+        world = world.later(10);
+        let mut alert = (*world.alerts[2]).clone();
+        // It was held back.
+        alert.facts.at = world.now.before(Duration::from_mins(1));
+        world.alerts.push(Arc::new(alert.clone()));
+        let sequence = shown(&world, &mut state).unwrap();
+        assert!(sequence.starts_with(&format!("\u{1b}]777;notify;{} is ", alert.site)), "{sequence:?}");
+        assert_eq!(shown(&world, &mut state), None);
+        press(&world, &mut state, SIZE, "b");
+        world = world.later(10);
+        world.alerts.push(Arc::new(alert));
+        assert_eq!(shown(&world, &mut state), None, "muted");
     }
 
     #[test]

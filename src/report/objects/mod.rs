@@ -3,47 +3,46 @@
 //! [`super::json`] serializes them, [`super::csv`] writes the same fields as columns. Milliseconds have three decimals, shares
 //! four; a share is 1.0 only without a failure and 0.0 only without a success. An absent value is `None` and becomes `null`.
 
+pub(in crate::report) mod alert;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::alert::kept::telling::Heard;
-use crate::alert::{AlertRecord, AlertState, News};
-use crate::model::time::duration;
 use crate::model::{Cause, Certificate, ExportHealth, Hop, Micros, Outcome, Phase, Phases, Status, Timestamp, figures};
-use crate::stats::{Availability, Latency, Summary};
+use crate::stats::{Latency, Summary};
 
 use super::{Period, SampleRecord, StatsRecord, time};
 
 /// `event: sample`.
 #[derive(serde::Serialize)]
-pub(super) struct SampleObject<'a> {
-    pub(super) event: &'static str,
-    pub(super) time: String,
-    pub(super) site: &'a str,
-    pub(super) seq: Option<u64>,
-    pub(super) up: Option<bool>,
-    pub(super) cause: &'static str,
-    pub(super) detail: Option<&'a str>,
-    pub(super) status: Option<u16>,
-    pub(super) resolve_us: Option<u32>,
-    pub(super) connect_us: Option<u32>,
-    pub(super) tls_us: Option<u32>,
-    pub(super) processing_us: Option<u32>,
-    pub(super) transfer_us: Option<u32>,
-    pub(super) ttfb_us: Option<u32>,
-    pub(super) total_us: u32,
-    pub(super) late_us: Option<u32>,
-    pub(super) skipped: u32,
-    pub(super) bytes: u32,
-    pub(super) redirects: u8,
-    pub(super) http: Option<&'static str>,
-    pub(super) address: Option<SocketAddr>,
+pub(in crate::report) struct SampleObject<'a> {
+    pub(in crate::report) event: &'static str,
+    pub(in crate::report) time: String,
+    pub(in crate::report) site: &'a str,
+    pub(in crate::report) seq: Option<u64>,
+    pub(in crate::report) up: Option<bool>,
+    pub(in crate::report) cause: &'static str,
+    pub(in crate::report) detail: Option<&'a str>,
+    pub(in crate::report) status: Option<u16>,
+    pub(in crate::report) resolve_us: Option<u32>,
+    pub(in crate::report) connect_us: Option<u32>,
+    pub(in crate::report) tls_us: Option<u32>,
+    pub(in crate::report) processing_us: Option<u32>,
+    pub(in crate::report) transfer_us: Option<u32>,
+    pub(in crate::report) ttfb_us: Option<u32>,
+    pub(in crate::report) total_us: u32,
+    pub(in crate::report) late_us: Option<u32>,
+    pub(in crate::report) skipped: u32,
+    pub(in crate::report) bytes: u32,
+    pub(in crate::report) redirects: u8,
+    pub(in crate::report) http: Option<&'static str>,
+    pub(in crate::report) address: Option<SocketAddr>,
 }
 
 impl<'a> SampleObject<'a> {
-    pub(super) fn of(record: &SampleRecord<'a>) -> Self {
+    pub(in crate::report) fn of(record: &SampleRecord<'a>) -> Self {
         let sample = record.sample;
         let phase = |phase| sample.phases.get(phase).map(Micros::get);
         Self {
@@ -79,15 +78,15 @@ impl<'a> SampleObject<'a> {
 
 /// A sample of `check`, with its certificate and redirects.
 #[derive(serde::Serialize)]
-pub(super) struct CheckObject<'a> {
+pub(in crate::report) struct CheckObject<'a> {
     #[serde(flatten)]
-    pub(super) sample: SampleObject<'a>,
-    pub(super) certificate: Option<CertificateObject<'a>>,
-    pub(super) hops: Vec<HopObject<'a>>,
+    pub(in crate::report) sample: SampleObject<'a>,
+    pub(in crate::report) certificate: Option<CertificateObject<'a>>,
+    pub(in crate::report) hops: Vec<HopObject<'a>>,
 }
 
 #[derive(serde::Serialize)]
-pub(super) struct CertificateObject<'a> {
+pub(in crate::report) struct CertificateObject<'a> {
     subject: &'a str,
     issuer: &'a str,
     not_after: String,
@@ -96,7 +95,7 @@ pub(super) struct CertificateObject<'a> {
 }
 
 impl<'a> CertificateObject<'a> {
-    pub(super) fn of(certificate: &'a Certificate, now: Timestamp) -> Self {
+    pub(in crate::report) fn of(certificate: &'a Certificate, now: Timestamp) -> Self {
         Self {
             subject: &certificate.subject,
             issuer: &certificate.issuer,
@@ -108,7 +107,7 @@ impl<'a> CertificateObject<'a> {
 }
 
 #[derive(serde::Serialize)]
-pub(super) struct HopObject<'a> {
+pub(in crate::report) struct HopObject<'a> {
     url: &'a str,
     location: &'a str,
     status: u16,
@@ -116,48 +115,48 @@ pub(super) struct HopObject<'a> {
 }
 
 impl<'a> HopObject<'a> {
-    pub(super) fn of(hop: &'a Hop) -> Self {
+    pub(in crate::report) fn of(hop: &'a Hop) -> Self {
         Self { url: &hop.url, location: &hop.location, status: hop.status.get(), total_us: hop.total.get() }
     }
 }
 
 /// `event: stats`; either `timeframe` or `since` and `until`.
 #[derive(serde::Serialize)]
-pub(super) struct StatsObject<'a> {
-    pub(super) event: &'static str,
-    pub(super) time: String,
-    pub(super) site: &'a str,
-    pub(super) state: Option<&'static str>,
+pub(in crate::report) struct StatsObject<'a> {
+    pub(in crate::report) event: &'static str,
+    pub(in crate::report) time: String,
+    pub(in crate::report) site: &'a str,
+    pub(in crate::report) state: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) timeframe: Option<String>,
+    pub(in crate::report) timeframe: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) since: Option<String>,
+    pub(in crate::report) since: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) until: Option<String>,
-    pub(super) availability: Option<f64>,
-    pub(super) coverage: Option<f64>,
-    pub(super) checks: u64,
-    pub(super) up: u64,
-    pub(super) down: u64,
-    pub(super) response_time_ms: LatencyObject,
-    pub(super) ttfb_ms: LatencyObject,
-    pub(super) phases_ms: PhasesObject,
-    pub(super) codes: Codes<'a>,
-    pub(super) causes: Causes<'a>,
+    pub(in crate::report) until: Option<String>,
+    pub(in crate::report) availability: Option<f64>,
+    pub(in crate::report) coverage: Option<f64>,
+    pub(in crate::report) checks: u64,
+    pub(in crate::report) up: u64,
+    pub(in crate::report) down: u64,
+    pub(in crate::report) response_time_ms: LatencyObject,
+    pub(in crate::report) ttfb_ms: LatencyObject,
+    pub(in crate::report) phases_ms: PhasesObject,
+    pub(in crate::report) codes: Codes<'a>,
+    pub(in crate::report) causes: Causes<'a>,
     #[serde(flatten)]
-    pub(super) stored: Option<StoredObject>,
+    pub(in crate::report) stored: Option<StoredObject>,
 }
 
 /// The additional fields of a stored period.
 #[derive(Clone, serde::Serialize)]
-pub(super) struct StoredObject {
-    pub(super) exact: bool,
-    pub(super) longest_outage_ms: Option<u64>,
-    pub(super) data_since: Option<String>,
+pub(in crate::report) struct StoredObject {
+    pub(in crate::report) exact: bool,
+    pub(in crate::report) longest_outage_ms: Option<u64>,
+    pub(in crate::report) data_since: Option<String>,
 }
 
 impl<'a> StatsObject<'a> {
-    pub(super) fn of(record: &StatsRecord<'a>) -> Self {
+    pub(in crate::report) fn of(record: &StatsRecord<'a>) -> Self {
         let summary: &'a Summary = record.summary;
         let bound = |of: fn(&Period) -> Timestamp| record.stored.as_ref().map(|stored| time::utc(of(&stored.period)));
         Self {
@@ -192,13 +191,13 @@ impl<'a> StatsObject<'a> {
 
 /// A distribution, ms.
 #[derive(Clone, Copy, Default, serde::Serialize)]
-pub(super) struct LatencyObject {
-    pub(super) avg: Option<f64>,
-    pub(super) max: Option<f64>,
-    pub(super) p50: Option<f64>,
-    pub(super) p90: Option<f64>,
-    pub(super) p95: Option<f64>,
-    pub(super) p99: Option<f64>,
+pub(in crate::report) struct LatencyObject {
+    pub(in crate::report) avg: Option<f64>,
+    pub(in crate::report) max: Option<f64>,
+    pub(in crate::report) p50: Option<f64>,
+    pub(in crate::report) p90: Option<f64>,
+    pub(in crate::report) p95: Option<f64>,
+    pub(in crate::report) p99: Option<f64>,
 }
 
 impl LatencyObject {
@@ -218,12 +217,12 @@ impl LatencyObject {
 
 /// Mean times of the phases, ms.
 #[derive(Clone, Copy, serde::Serialize)]
-pub(super) struct PhasesObject {
-    pub(super) resolve: Option<f64>,
-    pub(super) connect: Option<f64>,
-    pub(super) tls: Option<f64>,
-    pub(super) processing: Option<f64>,
-    pub(super) transfer: Option<f64>,
+pub(in crate::report) struct PhasesObject {
+    pub(in crate::report) resolve: Option<f64>,
+    pub(in crate::report) connect: Option<f64>,
+    pub(in crate::report) tls: Option<f64>,
+    pub(in crate::report) processing: Option<f64>,
+    pub(in crate::report) transfer: Option<f64>,
 }
 
 impl PhasesObject {
@@ -234,7 +233,7 @@ impl PhasesObject {
 }
 
 /// Counts by status, ascending.
-pub(super) struct Codes<'a>(pub(super) &'a [(Status, u64)]);
+pub(in crate::report) struct Codes<'a>(pub(in crate::report) &'a [(Status, u64)]);
 
 impl Serialize for Codes<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -247,7 +246,7 @@ impl Serialize for Codes<'_> {
 }
 
 /// Counts by cause, in the order of the closed list.
-pub(super) struct Causes<'a>(pub(super) &'a [(Cause, u64)]);
+pub(in crate::report) struct Causes<'a>(pub(in crate::report) &'a [(Cause, u64)]);
 
 impl Serialize for Causes<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -259,97 +258,9 @@ impl Serialize for Causes<'_> {
     }
 }
 
-/// `event: alert`.
-#[derive(serde::Serialize)]
-pub(super) struct AlertObject<'a> {
-    pub(super) event: &'static str,
-    pub(super) time: String,
-    pub(super) site: &'a str,
-    pub(super) state: &'static str,
-    pub(super) availability: Option<f64>,
-    pub(super) threshold: f64,
-    pub(super) window: String,
-    pub(super) since: String,
-    pub(super) downtime_ms: Option<u64>,
-    pub(super) message: Option<&'a str>,
-    pub(super) incident: Option<u64>,
-    pub(super) rule: &'static str,
-    pub(super) severity: &'static str,
-}
-
-impl<'a> AlertObject<'a> {
-    pub(super) fn of(alert: &'a AlertRecord) -> Self {
-        Self {
-            event: "alert",
-            time: time::utc(alert.at),
-            site: &alert.site,
-            state: alert.state.name(),
-            availability: alert.availability.map(as_in_the_message),
-            threshold: alert.threshold.ratio(),
-            window: duration::format(alert.window),
-            since: time::utc(alert.since),
-            downtime_ms: alert.downtime.map(whole_millis),
-            message: (alert.state != AlertState::Ended).then_some(&*alert.message),
-            incident: alert.incident,
-            rule: alert.rule.name(),
-            severity: alert.rule.severity().name(),
-        }
-    }
-}
-
-/// An alert of the past, and which outlets have heard of it.
-#[derive(serde::Serialize)]
-pub(super) struct PastAlertObject<'a> {
-    #[serde(flatten)]
-    pub(super) alert: AlertObject<'a>,
-    #[serde(skip_serializing_if = "ToldObject::is_empty")]
-    pub(super) told: ToldObject<'a>,
-}
-
-/// The outlets that have heard, and when; null while the message waits.
-pub(super) struct ToldObject<'a>(pub(super) &'a [Heard]);
-
-impl ToldObject<'_> {
-    const fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl Serialize for ToldObject<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(outlet, at)| (&**outlet, at.map(time::utc))))
-    }
-}
-
-/// An alert as programs and webhooks get it: the alert, and what is known beside it.
-#[derive(serde::Serialize)]
-pub(super) struct NewsObject<'a> {
-    #[serde(flatten)]
-    alert: AlertObject<'a>,
-    url: &'a str,
-    group: Option<&'a str>,
-    cause: Option<&'static str>,
-    detail: Option<&'a str>,
-    status: Option<u16>,
-}
-
-impl<'a> NewsObject<'a> {
-    pub(super) fn of(news: &'a News) -> Self {
-        let context = &news.context;
-        Self {
-            alert: AlertObject::of(&news.alert),
-            url: &context.url,
-            group: context.group.as_deref(),
-            cause: context.cause.map(Cause::name),
-            detail: Some(&*context.detail).filter(|detail| !detail.is_empty()),
-            status: context.status.map(Status::get),
-        }
-    }
-}
-
 /// `event: export`.
 #[derive(serde::Serialize)]
-pub(super) struct ExportObject<'a> {
+pub(in crate::report) struct ExportObject<'a> {
     event: &'static str,
     time: String,
     sink: &'a str,
@@ -363,7 +274,7 @@ pub(super) struct ExportObject<'a> {
 }
 
 impl<'a> ExportObject<'a> {
-    pub(super) fn of(export: &'a ExportHealth, now: Timestamp) -> Self {
+    pub(in crate::report) fn of(export: &'a ExportHealth, now: Timestamp) -> Self {
         Self {
             event: "export",
             time: time::utc(now),
@@ -381,11 +292,11 @@ impl<'a> ExportObject<'a> {
 
 /// `event: warning`.
 #[derive(serde::Serialize)]
-pub(super) struct WarningObject<'a> {
-    pub(super) event: &'static str,
-    pub(super) time: String,
-    pub(super) about: &'a str,
-    pub(super) message: &'a str,
+pub(in crate::report) struct WarningObject<'a> {
+    pub(in crate::report) event: &'static str,
+    pub(in crate::report) time: String,
+    pub(in crate::report) about: &'a str,
+    pub(in crate::report) message: &'a str,
 }
 
 fn whole_millis(length: Duration) -> u64 {
@@ -396,23 +307,7 @@ fn millis(micros: f64) -> f64 {
     micros.round() / 1e3
 }
 
-fn as_in_the_message(availability: Availability) -> f64 {
-    f64::from(availability.basis_points()) / 1e4
-}
-
 /// The raw phases in the order of [`Phase::ALL`], µs; for tables.
-pub(super) fn phase_micros(phases: &Phases) -> [Option<u32>; Phase::ALL.len()] {
+pub(in crate::report) fn phase_micros(phases: &Phases) -> [Option<u32>; Phase::ALL.len()] {
     Phase::ALL.map(|phase| phases.get(phase).map(Micros::get))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_availability_of_an_alert_is_the_one_of_its_message() {
-        for (up, checks, told) in [(19, 24, 0.7917), (23_999, 24_000, 0.9999), (1, 24_000, 0.0001)] {
-            assert!((as_in_the_message(Availability { up, checks }) - told).abs() < 1e-12);
-        }
-    }
 }
