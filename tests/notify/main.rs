@@ -7,6 +7,7 @@ mod heartbeat;
 #[cfg(feature = "mail")]
 mod mail;
 mod presets;
+mod real;
 #[cfg(feature = "mail")]
 mod smtp;
 #[path = "../support/mod.rs"]
