@@ -42,6 +42,55 @@ fn who_is_to_be_told_is_told_what_is_printed() {
     assert_eq!(rest, format!("ops|1|{}\n", first["message"].as_str().unwrap()));
 }
 
+/// A kill between the call and the commit of its success: the next start repeats the call, and nobody can take it for another
+/// alert, because its incident and its start are the same.
+#[test]
+fn a_call_that_kills_the_monitor_is_repeated_by_the_next_one_as_the_same_alert() {
+    let folder = refusing("cat >> told; [ -e again ] || { touch again; kill -9 $PPID; }\n");
+    let killed = folder.start("--headless").end();
+    assert_eq!(killed.code, None, "a signal ended it: {killed:?}");
+    let told =
+        || -> Vec<Value> { fs::read_to_string(folder.path("told")).unwrap_or_default().lines().map(json).collect() };
+    assert_eq!(told().len(), 1);
+    let mut monitor = folder.start("--headless --format json --events sample");
+    monitor.until(|_| told().len() > 1);
+    monitor.end_by(rustix::process::Signal::TERM).with(143);
+    let told = told();
+    for field in ["incident", "since", "time", "state", "message"] {
+        assert_eq!(told[0][field], told[1][field], "{field}: {told:?}");
+    }
+    assert!(told[0]["incident"].is_u64(), "{told:?}");
+    let listed = folder.run("alerts --format json").quietly().json();
+    assert_eq!(listed.iter().filter(|alert| alert["state"] == "down").count(), 1, "{listed:?}");
+    assert_eq!(listed[0]["since"], told[0]["since"]);
+    assert!(listed[0]["told"]["alerting.exec"].is_string(), "{listed:?}");
+}
+
+/// SIGTERM during a call leaves the rest for the next start.
+#[test]
+fn what_waits_behind_a_slow_call_survives_a_restart() {
+    let folder = Folder::with(&format!(
+        "defaults: {{ interval: 100ms, timeout: 100ms }}\n\
+         sites:\n\
+         - {{ name: a, url: 'http://{0}/' }}\n\
+         - {{ name: b, url: 'http://{0}/', alert: {{ window: 2s }} }}\n\
+         alerting: {{ window: 1s, exec: [/bin/sh, notify.sh] }}\n",
+        closed_port(),
+    ));
+    // The first call takes longer than the program waits at its end.
+    folder.write("notify.sh", "cat > new; [ -e slow ] || { touch slow; sleep 1000; }; cat new >> told\n");
+    let mut monitor = folder.start("--headless --format json --events alert");
+    monitor.until(|lines| lines.iter().filter(|line| line.contains("\"state\":\"down\"")).count() == 2);
+    let ended = monitor.end_by(rustix::process::Signal::TERM).with(143);
+    assert!(ended.stderr.contains("are sent after the next start"), "{}", ended.stderr);
+    let told = || fs::read_to_string(folder.path("told")).unwrap_or_default();
+    let sites = || -> Vec<Value> { told().lines().map(|line| json(line)["site"].clone()).collect() };
+    let mut monitor = folder.start("--headless --format json --events sample");
+    monitor.until(|_| sites().len() >= 2);
+    monitor.end_by(rustix::process::Signal::TERM).with(143);
+    assert_eq!(sites(), ["a", "b"]);
+}
+
 #[test]
 fn a_program_that_fails_is_a_warning_and_the_monitor_goes_on() {
     let folder = refusing("echo 'no route to the chat' >&2; exit 7\n");

@@ -15,6 +15,8 @@ mod headless;
 mod lines;
 #[cfg(unix)]
 mod logs;
+#[cfg(target_os = "linux")]
+mod maintenance;
 #[cfg(unix)]
 mod reload;
 mod store;
