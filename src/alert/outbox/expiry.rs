@@ -46,15 +46,4 @@ impl Outbox {
         }
         count
     }
-
-    /// Gives up the oldest row of the fullest outlet.
-    pub(super) fn shed(&mut self, changes: &mut Vec<Change>) {
-        let fullest = self.queues.iter().max_by_key(|(_, queue)| queue.waiting());
-        let Some((outlet, oldest)) =
-            fullest.and_then(|(outlet, queue)| Some((Arc::clone(outlet), queue.rows().next()?.number)))
-        else {
-            return;
-        };
-        self.give_up(&outlet, oldest, changes);
-    }
 }

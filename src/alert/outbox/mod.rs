@@ -6,7 +6,7 @@
 //! Laws, for each outlet: what it was told of as open it is told of as closed; a close is never told without its open; when
 //! the open could not be sent yet, people get one message of both ("was down") and services that keep incidents get nothing;
 //! within an incident messages go out in order, one at a time.
-//! Bounds: [`ROWS_MAX`] rows; beyond it the oldest of the fullest outlet is given up and counted.
+//! Bounds: [`ROWS_MAX`] rows an outlet; beyond it its oldest is given up and counted.
 
 mod expiry;
 pub mod queue;
@@ -24,7 +24,7 @@ use super::kept::row::{Row, Told};
 use super::{News, NewsKind};
 use queue::{Delivery, Failure, Next, OutletState, OutletTerms, Queue};
 
-/// Most messages that wait, over all outlets.
+/// Most messages that wait for an outlet.
 pub const ROWS_MAX: usize = 10_000;
 
 /// An outlet that forgets hears of the end again for this long.
@@ -48,7 +48,6 @@ pub struct Outbox {
     pub(super) queues: BTreeMap<Arc<str>, Queue>,
     pub(super) told: HashMap<(Arc<str>, u64), Told>,
     next_row: u64,
-    pub(super) rows: usize,
     seed: u64,
 }
 
@@ -67,7 +66,7 @@ impl Outbox {
     /// An empty outbox without outlets; monitors should have different seeds.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { terms: BTreeMap::new(), queues: BTreeMap::new(), told: HashMap::new(), next_row: 1, rows: 0, seed }
+        Self { terms: BTreeMap::new(), queues: BTreeMap::new(), told: HashMap::new(), next_row: 1, seed }
     }
 
     /// Takes over what was kept.
@@ -212,8 +211,8 @@ impl Outbox {
         changes.push((ChangeKey::Next(Counter::Row), Some(Record::Next(self.next_row))));
         changes.push((ChangeKey::Row(number), Some(Record::Row(Box::new(row.clone())))));
         self.insert(outlet, row);
-        while self.rows > ROWS_MAX {
-            self.shed(changes);
+        while let Some(oldest) = self.queues[outlet].surplus(ROWS_MAX) {
+            self.give_up(outlet, oldest, changes);
         }
     }
 
@@ -221,7 +220,6 @@ impl Outbox {
         let (delivery, seed) = (self.delivery(outlet), self.seed.wrapping_add(self.queues.len() as u64));
         let queue = self.queues.entry(Arc::clone(outlet)).or_insert_with(|| Queue::new(delivery, seed));
         queue.insert(row);
-        self.rows += 1;
     }
 
     pub(super) fn delivery(&self, outlet: &str) -> Delivery {
@@ -230,7 +228,6 @@ impl Outbox {
 
     pub(super) fn remove(&mut self, outlet: &Arc<str>, number: u64, changes: &mut Vec<Change>) -> Option<Row> {
         let row = self.queues.get_mut(outlet)?.remove(number)?;
-        self.rows -= 1;
         changes.push((ChangeKey::Row(number), None));
         Some(row)
     }

@@ -204,6 +204,12 @@ impl Queue {
         self.rows.len()
     }
 
+    /// The oldest row if more than `most` wait.
+    #[must_use]
+    pub fn surplus(&self, most: usize) -> Option<u64> {
+        self.rows.keys().next().copied().filter(|_| self.rows.len() > most)
+    }
+
     /// The rows of an incident, the oldest first.
     pub fn of(&self, incident: u64) -> impl Iterator<Item = &Row> {
         self.incidents.get(&incident).into_iter().flatten().map(|number| &self.rows[number])

@@ -495,6 +495,41 @@ fn pauses_that_a_server_asks_for_are_kept_and_retries_slow_down() {
     assert_eq!(outbox.states().next().unwrap().1.given_up, 1);
 }
 
+/// 300 sites go down within two seconds, and up a minute later: people get a message for all of them, a service that keeps
+/// incidents gets each apart, at its own pace.
+#[test]
+fn a_storm_is_two_messages_to_people_and_one_each_to_a_service() {
+    let mut outbox = Outbox::new(0);
+    outbox.set_outlets(terms().into_iter().filter(|terms| ["grouped", "pager"].contains(&&*terms.key)).collect());
+    let mut sent: HashMap<(&str, bool), Vec<(u64, usize)>> = HashMap::new();
+    for millis in (0..180_000).step_by(50) {
+        let elapsed = Duration::from_millis(millis);
+        let now = START.after(elapsed);
+        for (kind, from) in [(NewsKind::Opened, 0), (NewsKind::Closed, 60_000)] {
+            let begun = millis.checked_sub(from).filter(|since| *since < 2_000);
+            // 7 or 8 in each step of 50 ms.
+            for incident in begun.into_iter().flat_map(|since| since * 3 / 20..(since + 50) * 3 / 20) {
+                outbox.post(incident, &news(kind, millis / 1_000), Audience::default(), now, &mut Vec::new());
+            }
+        }
+        for outlet in ["grouped", "pager"] {
+            while let Next::Send(rows) = outbox.next(outlet, now, elapsed) {
+                let outgoing = outbox.begin(outlet, &rows, elapsed, &mut Vec::new());
+                outbox.succeeded(&outlet.into(), &outgoing.rows, now, elapsed, &mut Vec::new());
+                let is_end = outgoing.rows[0].news.kind == NewsKind::Closed;
+                sent.entry((outlet, is_end)).or_default().push((millis, rows.len()));
+            }
+        }
+    }
+    for is_end in [false, true] {
+        let (people, service) = (&sent[&("grouped", is_end)], &sent[&("pager", is_end)]);
+        assert!(people.len() <= 2 && people.iter().map(|(_, rows)| rows).sum::<usize>() == 300, "{people:?}");
+        assert!(service.len() == 300 && service.iter().all(|(_, rows)| *rows == 1));
+        let from = if is_end { 60_000 } else { 0 };
+        assert!(service.iter().chain(people).all(|(at, _)| (from..from + 60_000).contains(at)), "{people:?}");
+    }
+}
+
 #[test]
 fn what_waits_is_bounded_and_what_is_old_is_given_up_with_what_follows() {
     let mut outbox = alone(|_| {});
