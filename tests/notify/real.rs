@@ -1,6 +1,6 @@
 //! A real Alertmanager and a real SMTP server, as far as they are installed; where they are not, the tests say so and pass.
 //!
-//! Alertmanager: Debian's `prometheus-alertmanager`. SMTP: `aiosmtpd` of PyPI, in the Python at `target/python`, where
+//! Alertmanager: Debian's `prometheus-alertmanager`. SMTP: `aiosmtpd` of `PyPI`, in the Python at `target/python`, where
 //! `.ci/run` installs it.
 
 use std::net::{SocketAddr, TcpStream};
