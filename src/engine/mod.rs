@@ -362,6 +362,7 @@ fn micros(refresh: Duration) -> u64 {
 
 mod clock_set;
 mod leap;
+mod mask;
 mod reconfigure;
 mod state_machine;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::alert::network::Mask;
 use crate::alert::policy::{Playback, tests as policy};
 use crate::alert::{AlertState, LatencyRule, Percentile, Policies, Reading, StandingIncident};
 use crate::engine::snapshot::Breach;
@@ -34,6 +35,7 @@ fn track(slot: u32, producer: &Producer, name: &str) -> SiteInput {
         ring: Arc::clone(producer.ring()),
         open: Vec::new(),
         minutes: None,
+        mask: Mask::default(),
     }
 }
 
@@ -127,7 +129,9 @@ proptest! {
         replayed in 0usize..40,
         views in prop::collection::vec((1u64..700, 1u64..90), 1..4),
         steps in prop::collection::vec((0u64..40_000_000, 0u64..4), 1..25),
+        masks in prop::collection::vec((0usize..25, 0u64..300, 0u64..300), 0..4),
     ) {
+        let mut mask = Mask::default();
         let views: Vec<View> = views.into_iter().map(|(timeframe, refresh)| view(timeframe, refresh)).collect();
         let mut producer = Producer::new(samples.len(), 3);
         let mut published = replayed.min(samples.len());
@@ -135,7 +139,9 @@ proptest! {
         let mut now = samples[published.max(1) - 1].at;
         let mut engine = Engine::new(views, vec![track(3, &producer, "a")], now);
         let board = engine.board();
-        let check = |published: usize, step: &EngineStep, first: bool, now: Timestamp| -> Result<(), TestCaseError> {
+        let seen = |mask: &Mask| samples.iter().map(|sample| mask.seen(sample)).collect::<Vec<Sample>>();
+        let check = |mask: &Mask, published: usize, step: &EngineStep, first: bool, now: Timestamp| -> Result<(), TestCaseError> {
+            let samples = seen(mask);
             for (number, view) in board.snapshot().views.iter().enumerate() {
                 let summary = &view.rows[0].summary;
                 prop_assert!(view.as_of < view.next && view.next.as_micros() % micros(view.refresh) == 0);
@@ -153,8 +159,15 @@ proptest! {
             }
             Ok(())
         };
-        check(published, &EngineStep::default(), true, now)?;
-        for (wait, late) in steps {
+        check(&mask, published, &EngineStep::default(), true, now)?;
+        for (number, (wait, late)) in steps.into_iter().enumerate() {
+            // An outage of our own network opens, ends, is refuted.
+            for (_, from, to) in masks.iter().filter(|(step, ..)| *step == number) {
+                let from = samples[0].at.after(Duration::from_secs(*from));
+                mask = Mask::new(mask.spans().iter().skip(1).copied().chain([(from, from.after(Duration::from_secs(*to)))]));
+                let step = engine.set_masks(vec![(SiteSlot(3), mask.clone())]);
+                prop_assert_eq!((step.lost, step.alerts.len(), step.refreshed.len()), (0, 0, 0));
+            }
             now = now.after(Duration::from_micros(wait));
             // Samples may be published up to three late, as when a thread is held up between stamping and publishing.
             let come = samples.partition_point(|sample| sample.at <= now);
@@ -163,10 +176,10 @@ proptest! {
             published = come;
             let step = engine.step(now);
             prop_assert_eq!(step.lost, 0);
-            check(published, &step, false, now)?;
+            check(&mask, published, &step, false, now)?;
         }
         engine.finish(now);
-        check(published, &EngineStep::default(), true, now)?;
+        check(&mask, published, &EngineStep::default(), true, now)?;
     }
 
     /// With a ring too small for its windows, and steps too rare for its ring: what the ring still has is in, what was in

@@ -2,7 +2,7 @@
 //!
 //! Samples stay as they were observed; figures and rules leave out what a [`Blind`] covers, like checks of cause `local`.
 
-use crate::model::{Cause, Sample, Timestamp};
+use crate::model::{Cause, Sample, SiteId, Timestamp};
 
 use super::Realm;
 
@@ -49,6 +49,17 @@ impl Blind {
         let started = sample.started();
         realm == Some(self.realm) && is_silence(sample.cause) && self.from <= started && started < self.to
     }
+}
+
+/// An outage as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outage {
+    /// When, and whose hosts.
+    pub blind: Blind,
+    /// The units of the panel.
+    pub hosts: usize,
+    /// The sites whose silent checks count as unknown: those of the realm when it began.
+    pub sites: Vec<SiteId>,
 }
 
 #[cfg(test)]

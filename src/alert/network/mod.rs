@@ -16,12 +16,14 @@
 mod address;
 mod blind;
 mod event;
+mod mask;
 mod panel;
 mod realm;
 
 pub use address::{Realm, Unit};
-pub use blind::{Blind, is_silence};
+pub use blind::{Blind, Outage, is_silence};
 pub use event::{Finished, NetworkEvent};
+pub use mask::Mask;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -202,6 +204,14 @@ impl Network {
     #[must_use]
     pub fn panel(&self, realm: Realm) -> usize {
         self.realms[realm as usize].panel.len()
+    }
+
+    /// From when on an outage may be declared yet, at `now`; `None` where there is no panel, so never. Silent checks that
+    /// started before are settled.
+    #[must_use]
+    pub fn undecided(&self, now: Timestamp) -> Option<Timestamp> {
+        let realms = self.realms.iter().filter_map(RealmState::undecided);
+        realms.min().map(|since| since.min(now).before(self.timeout))
     }
 
     fn place(&self, site: usize) -> Option<(Realm, Unit)> {

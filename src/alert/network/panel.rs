@@ -166,6 +166,11 @@ impl Panel {
         self.silent.peek().filter(|_| all).map(|Reverse((start, _))| *start)
     }
 
+    /// The start of the first silent check since the last contact.
+    pub fn first_silent(&self) -> Option<Timestamp> {
+        self.silent.peek().map(|Reverse((start, _))| *start)
+    }
+
     /// Forgets what was heard and what was not, but not the units.
     pub fn forget_checks(&mut self) {
         (self.last_contact, self.silent) = (None, BinaryHeap::new());

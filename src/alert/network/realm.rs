@@ -73,6 +73,13 @@ impl RealmState {
         self.offline.map(|offline| offline.since)
     }
 
+    /// Nothing before it can become part of an outage by the checks so far; `None` without a panel.
+    pub fn undecided(&self) -> Option<Timestamp> {
+        let is_watched = self.panel.reach().is_some() || self.offline.is_some();
+        let first = [self.offline_since(), self.panel.first_silent()].into_iter().flatten().min();
+        is_watched.then(|| first.unwrap_or(Timestamp::MAX))
+    }
+
     /// Continues an outage.
     pub fn resume(&mut self, since: Timestamp) {
         self.offline = Some(Offline { since, doubt: None });

@@ -204,6 +204,23 @@ impl AvailabilityJudge {
         })
     }
 
+    /// Counts the failures in a row anew, of which the checks at hand, `seen`, are no longer what they were.
+    pub(super) fn recount(&mut self, seen: &[Packed]) {
+        self.failed_in_row = 0;
+        for sample in seen {
+            match sample.outcome() {
+                _ if sample.flags().has(Flags::AFTER_HOLE) => {
+                    self.failed_in_row = u32::from(sample.outcome() == Outcome::Down);
+                }
+                Outcome::Up => self.failed_in_row = 0,
+                Outcome::Down => self.failed_in_row = self.failed_in_row.saturating_add(1),
+                Outcome::Unknown => {}
+            }
+        }
+        let known = seen.iter().rfind(|sample| sample.outcome() != Outcome::Unknown);
+        self.last_failed = known.is_some_and(|sample| sample.outcome() == Outcome::Down);
+    }
+
     /// How many samples at the front of `samples` can change nothing.
     fn quiet(&self, samples: &[Packed]) -> usize {
         let is_covered = self.watch.is_some_and(|watch| watch.second.is_some()) && !self.awaits_cover;

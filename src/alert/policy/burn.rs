@@ -72,6 +72,11 @@ impl BurnJudge {
         (self.rule, self.interval) = (rule, Span::of(interval));
     }
 
+    /// See [`Minutes::recount`].
+    pub(super) fn recount(&mut self, at: Timestamp, counts: bool) {
+        self.minutes.recount(at, counts);
+    }
+
     pub(super) fn move_back(&mut self, by: Duration) {
         self.minutes.move_back(by);
     }

@@ -175,6 +175,16 @@ impl Judge {
         }
     }
 
+    /// Takes in that some of `seen`, the checks at hand that it has observed, count otherwise now: a failed one at the
+    /// times in `changed` does not count any more, or counts after all. [`Judge::refill`] has to follow. Verdicts stay.
+    pub fn recount(&mut self, seen: &[Packed], changed: &[(Timestamp, bool)]) {
+        self.availability.recount(seen);
+        if let Some(burn) = &mut self.burn {
+            changed.iter().for_each(|&(at, counts)| burn.recount(at, counts));
+        }
+        self.due = self.availability.due();
+    }
+
     /// This judge with other rules or another interval; `seen` are the samples at hand that it has observed. What is judged
     /// by minutes and by certificates goes on; the rest starts over with `seen`. Open incidents stay open, and nothing is
     /// announced before the next check.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::alert::network::Mask;
 use crate::alert::{Policies, StandingIncident};
 use crate::config::ConfiguredSite;
 use crate::engine::SiteInput;
@@ -58,6 +59,6 @@ impl SiteSpec {
     #[must_use]
     pub fn track(self, slot: SiteSlot, ring: Arc<Ring>, open: Vec<StandingIncident>) -> SiteInput {
         let Self { name, url, group, interval, timeout, policies } = self;
-        SiteInput { slot, name, url, interval, timeout, group, policies, ring, open, minutes: None }
+        SiteInput { slot, name, url, interval, timeout, group, policies, ring, open, minutes: None, mask: Mask::default() }
     }
 }

@@ -8,6 +8,7 @@
 //! as new again. Cost: a step without new or expired samples reads one counter of the ring and one instant.
 
 pub(crate) mod clock_set;
+mod mask;
 pub(crate) mod observe;
 pub(crate) mod reconfigure;
 mod rules;
@@ -16,6 +17,7 @@ mod tails;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::alert::network::Mask;
 use crate::alert::policy::{Expired, Minutes};
 use crate::alert::{Judge, Policies, RuleKind, StandingIncident, Transition};
 use crate::model::{Cause, Observation, Packed, Sample, SiteSlot, TextJoin, Timestamp, View};
@@ -50,6 +52,8 @@ pub struct SiteInput {
     pub open: Vec<StandingIncident>,
     /// With an objective: its checks from before those in the ring.
     pub minutes: Option<Minutes>,
+    /// Which of its checks say nothing about it.
+    pub mask: Mask,
 }
 
 /// Texts per site that may wait for their samples; they arrive at most a few steps early.
@@ -70,6 +74,7 @@ pub(super) struct SiteTracker {
     /// What the judge found since the last step.
     found: Vec<Transition>,
     windows: Windows,
+    mask: Mask,
     panes: Box<[ViewWindow]>,
     /// Whether any view shows an empty row, cached so that a step need not check every view.
     blank: bool,
@@ -113,7 +118,7 @@ pub(super) struct Observed {
 impl SiteTracker {
     /// A tracker that has replayed the ring up to `now` as history.
     pub(super) fn new(track: SiteInput, views: &[View], now: Timestamp, scratch: &mut Scratch) -> Self {
-        let SiteInput { slot, name, url, group, interval, timeout, policies, ring, open, minutes } = track;
+        let SiteInput { slot, name, url, group, interval, timeout, policies, ring, open, minutes, mask } = track;
         let cadence = Cadence { interval, timeout };
         let head = ring.reader_at_oldest();
         let pane = |view: &View| ViewWindow { span: Span::of(view.timeframe), tail: head.clone(), blank: true };
@@ -125,6 +130,7 @@ impl SiteTracker {
             stage: Stage::History,
             found: Vec::new(),
             windows: Windows::new(views.iter().map(|view| view.timeframe)),
+            mask,
             panes: views.iter().map(pane).collect(),
             blank: true,
             cadence,
@@ -182,13 +188,14 @@ impl SiteTracker {
         if drained.lost > 0 {
             return self.rebuild(to, scratch, met);
         }
-        if let Some(last) = scratch.arrived.last() {
+        if let Some(&last) = scratch.arrived.last() {
             if !self.expire(last.at(), scratch) {
                 return self.rebuild(to, scratch, met);
             }
             let Scratch { arrived, availability, latency, .. } = scratch;
+            self.mask.hide(arrived);
             self.windows.admit(arrived);
-            self.observe(drained.first_seq, arrived, Expired { availability, latency }, to, met);
+            self.observe((drained.first_seq, Some(last)), arrived, Expired { availability, latency }, to, met);
         } else if to < self.expires {
             return;
         }
@@ -281,7 +288,7 @@ impl SiteTracker {
 
     /// The site's size with its ring, snapshot and rows, bytes.
     pub(super) fn bytes(&self, rows: impl Iterator<Item = Arc<Row>>) -> usize {
-        let windows = size_of_val(&*self.panes) + self.windows.heap_bytes() + self.judge.heap_bytes();
+        let windows = size_of_val(&*self.panes) + self.windows.heap_bytes() + self.judge.heap_bytes() + self.mask.heap_bytes();
         let shown = size_of::<SiteSnapshot>() + self.shown.name.len() + self.shown.url.len() + 3 * COUNTS;
         let rows: usize = rows.map(|row| COUNTS + row.bytes()).sum();
         size_of::<Self>() + windows + shown + self.texts.heap_bytes() + rows + COUNTS + self.head.ring().bytes()
@@ -306,6 +313,7 @@ impl SiteTracker {
             if pane.tail.follow(&self.head, pane.span.cutoff(to), expired).lost > 0 {
                 return self.rebuild(to, scratch, met);
             }
+            self.mask.hide(expired);
             self.windows.retire(number, expired);
             self.expires = self.expires.min(pane.span.expiry(&pane.tail, &self.head));
         }
@@ -319,6 +327,8 @@ impl SiteTracker {
         let ring = Arc::clone(self.head.ring());
         self.head = ring.reader_at_oldest();
         let first_seq = self.head.drain_packed_before(to, held).first_seq;
+        let newest = held.last().copied();
+        self.mask.hide(held);
         // One copy of the ring serves all windows, so that windows and tails agree.
         let left = |cutoff: Timestamp| held.partition_point(|sample| sample.at() <= cutoff);
         self.windows.clear();
@@ -338,7 +348,7 @@ impl SiteTracker {
         self.tails.availability = tail(availability);
         self.tails.latency = cutoffs.latency.map(|_| Box::new(tail(latency)));
         let expired = Expired { availability: &held[..availability], latency: &held[..latency] };
-        self.observe(first_seq, held, expired, to, met);
+        self.observe((first_seq, newest), held, expired, to, met);
     }
 }
 

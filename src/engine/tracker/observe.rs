@@ -15,10 +15,10 @@ use super::{Observed, SiteTracker, whole};
 
 impl SiteTracker {
     /// Observes at `now` the new ones among `samples`, of which the first is number `first_seq`; `expired` leave the windows
-    /// of the rules.
+    /// of the rules. `newest` is the last sample as it was observed, which may count as unknown.
     pub(crate) fn observe(
         &mut self,
-        first_seq: u64,
+        (first_seq, newest): (u64, Option<Packed>),
         samples: &[Packed],
         expired: Expired<'_>,
         now: Timestamp,
@@ -30,7 +30,7 @@ impl SiteTracker {
         let news = &samples[known..];
         let (first_seq, found) = (first_seq + known as u64, self.found.len());
         self.hear(news, expired, now);
-        let Some(last) = news.last().map(whole) else { return };
+        let Some(newest) = newest.filter(|_| !news.is_empty()) else { return };
         let seq = self.tell_news(first_seq, news, found, met);
         // A check is due before its `at`, so a sample from before the newest due time cannot improve it.
         for sample in news.iter().rev() {
@@ -43,7 +43,7 @@ impl SiteTracker {
             self.shown.last_up = Some(up.at());
         }
         met.checks += news.len() as u64;
-        self.shown.last = Some(LastCheck { seq: seq - 1, sample: last, observation: self.text_of(seq - 1) });
+        self.shown.last = Some(LastCheck { seq: seq - 1, sample: whole(&newest), observation: self.text_of(seq - 1) });
         for (text, observation) in self.texts.release(|&text| text < seq) {
             let of = text.checked_sub(first_seq).and_then(|place| news.get(usize::try_from(place).ok()?));
             if let (Some(of), Some(certificate)) = (of, &observation.certificate)

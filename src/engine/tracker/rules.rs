@@ -30,6 +30,8 @@ impl SiteTracker {
         if let Some((tail, cutoff)) = tails.latency.as_mut().zip(cutoffs.latency) {
             lost += tail.follow(&self.head, cutoff, &mut scratch.latency).lost;
         }
+        self.mask.hide(&mut scratch.availability);
+        self.mask.hide(&mut scratch.latency);
         lost == 0
     }
 
@@ -170,6 +172,7 @@ impl SiteTracker {
         scratch.arrived.clear();
         let first_seq = self.head.clone().drain_packed_before(to, &mut scratch.arrived).first_seq;
         let seen = usize::try_from(self.unseen.saturating_sub(first_seq)).unwrap_or(usize::MAX);
+        self.mask.hide(&mut scratch.arrived);
         let seen = &scratch.arrived[..seen.min(scratch.arrived.len())];
         let interval = self.cadence.interval;
         let before = std::mem::replace(&mut self.judge, Judge::new(&policies, interval));

@@ -329,6 +329,15 @@ impl Packed {
         Flags::from_bits(low_u8(self.0[0] as u64))
     }
 
+    /// This check as one that says nothing about its site: its cause is `local`.
+    #[inline]
+    #[must_use]
+    pub const fn unknown(mut self) -> Self {
+        const CAUSE: u32 = ((Cause::LIMIT - 1) as u32) << 6;
+        self.0[0] = self.0[0] & !CAUSE | (Cause::Local.code() as u32) << 6;
+        self
+    }
+
     /// The number of the status; 0 without one.
     #[inline]
     #[must_use]
@@ -417,6 +426,7 @@ mod tests {
             let words = packed.halves().as_chunks().0.iter().map(|&[low, high]| pair(high, low)).collect::<Vec<_>>();
             prop_assert_eq!(words, sample.to_words());
             prop_assert_eq!(Packed::from_halves(packed.halves()), packed);
+            prop_assert_eq!(packed.unknown().sample(), Some(Sample { cause: Cause::Local, ..sample }));
         }
 
         #[test]
